@@ -1,0 +1,220 @@
+/* generated from wire/ by `python -m openoutcry.wire.generate`; do not edit */
+#ifndef OUTCRY_WIRE_H
+#define OUTCRY_WIRE_H
+#include <stddef.h>
+#include <stdint.h>
+
+#define OUTCRY_LAYOUT_HASH UINT64_C(0x1a50b4dc62c71588)
+#define OUTCRY_MAX_PACKET_RECORDS 22
+#define OUTCRY_BLOCK_MAGIC UINT64_C(0x424a59524354554f)
+#define OUTCRY_PACKET_MAGIC UINT64_C(0x5952434f)
+#define OUTCRY_RING_MAGIC UINT64_C(0x425259524354554f)
+#define OUTCRY_CONTROL_MAGIC UINT64_C(0x544359524354554f)
+
+/* CommandKind */
+#define OUTCRY_COMMAND_KIND_NEW 1
+#define OUTCRY_COMMAND_KIND_CANCEL 2
+#define OUTCRY_COMMAND_KIND_REDUCE 3
+#define OUTCRY_COMMAND_KIND_REPLACE 4
+
+/* Side */
+#define OUTCRY_SIDE_BUY 1
+#define OUTCRY_SIDE_SELL 2
+
+/* OrderType */
+#define OUTCRY_ORDER_TYPE_LIMIT 1
+#define OUTCRY_ORDER_TYPE_MARKET 2
+#define OUTCRY_ORDER_TYPE_POST_ONLY 3
+
+/* TimeInForce */
+#define OUTCRY_TIME_IN_FORCE_DAY 1
+#define OUTCRY_TIME_IN_FORCE_IOC 2
+#define OUTCRY_TIME_IN_FORCE_FOK 3
+
+/* EventKind */
+#define OUTCRY_EVENT_KIND_ACCEPTED 1
+#define OUTCRY_EVENT_KIND_FILLED 2
+#define OUTCRY_EVENT_KIND_CANCELLED 3
+#define OUTCRY_EVENT_KIND_REDUCED 4
+#define OUTCRY_EVENT_KIND_REPLACED 5
+#define OUTCRY_EVENT_KIND_REJECTED 6
+
+/* EventFlag */
+#define OUTCRY_EVENT_FLAG_LAST 1
+#define OUTCRY_EVENT_FLAG_MAKER 2
+#define OUTCRY_EVENT_FLAG_KEPT_PLACE 4
+
+/* Reason */
+#define OUTCRY_REASON_NONE 0
+#define OUTCRY_REASON_GATEWAY 1
+#define OUTCRY_REASON_UNKNOWN_INSTRUMENT 2
+#define OUTCRY_REASON_MALFORMED 3
+#define OUTCRY_REASON_BAD_QTY 4
+#define OUTCRY_REASON_DUPLICATE_ID 5
+#define OUTCRY_REASON_UNKNOWN_ORDER 6
+#define OUTCRY_REASON_NOT_OWNER 7
+#define OUTCRY_REASON_WOULD_CROSS 8
+#define OUTCRY_REASON_BOOK_FULL 9
+#define OUTCRY_REASON_LEVEL_OVERFLOW 10
+#define OUTCRY_REASON_USER 11
+#define OUTCRY_REASON_IOC_REST 12
+#define OUTCRY_REASON_MARKET_REST 13
+#define OUTCRY_REASON_FOK_UNFILLABLE 14
+#define OUTCRY_REASON_REDUCED_TO_ZERO 15
+
+/* ErrorBit */
+#define OUTCRY_ERROR_BIT_PRICE_NOT_POSITIVE 0
+#define OUTCRY_ERROR_BIT_PRICE_ABOVE_LIMIT 1
+#define OUTCRY_ERROR_BIT_QTY_NOT_POSITIVE 2
+#define OUTCRY_ERROR_BIT_QTY_OUT_OF_LIMITS 3
+#define OUTCRY_ERROR_BIT_SIDE 4
+#define OUTCRY_ERROR_BIT_ORDER_TYPE 5
+#define OUTCRY_ERROR_BIT_TIME_IN_FORCE 6
+#define OUTCRY_ERROR_BIT_SYMBOL 7
+#define OUTCRY_ERROR_BIT_PRICE_STEP 8
+#define OUTCRY_ERROR_BIT_QTY_STEP 9
+#define OUTCRY_ERROR_BIT_KIND 15
+
+/* BlockKind */
+#define OUTCRY_BLOCK_KIND_CONFIG 1
+#define OUTCRY_BLOCK_KIND_COMMANDS 2
+#define OUTCRY_BLOCK_KIND_EVIDENCE 3
+
+/* PacketKind */
+#define OUTCRY_PACKET_KIND_ORDERS 1
+#define OUTCRY_PACKET_KIND_EVENTS 2
+
+/* A command to the matcher, from the network card to the disk. */
+struct outcry_order {
+    int64_t price_ticks; /* limit price */
+    int64_t qty_lots; /* quantity: of a new order, to take off, or new open quantity */
+    char symbol[8]; /* instrument, ASCII, padded with NUL */
+    int64_t order_id; /* the client's identifier, unique among open orders */
+    int64_t aux; /* auxiliary price or quantity by order type; 0 where the type has none */
+    int64_t rx_ts_ns; /* ingress time, ns since the epoch; no effect on matching */
+    uint16_t participant; /* owner of the order */
+    uint16_t error_code; /* the gateway's verdict, one bit a check */
+    uint8_t kind; /* what is asked */
+    uint8_t side; /* buy or sell */
+    uint8_t order_type; /* how it may trade */
+    uint8_t time_in_force; /* how long it may rest */
+    int64_t seq; /* sequence number from 1; storing it publishes the slot */
+};
+_Static_assert(sizeof(struct outcry_order) == 64, "order");
+_Static_assert(offsetof(struct outcry_order, price_ticks) == 0, "order.price_ticks");
+_Static_assert(offsetof(struct outcry_order, qty_lots) == 8, "order.qty_lots");
+_Static_assert(offsetof(struct outcry_order, symbol) == 16, "order.symbol");
+_Static_assert(offsetof(struct outcry_order, order_id) == 24, "order.order_id");
+_Static_assert(offsetof(struct outcry_order, aux) == 32, "order.aux");
+_Static_assert(offsetof(struct outcry_order, rx_ts_ns) == 40, "order.rx_ts_ns");
+_Static_assert(offsetof(struct outcry_order, participant) == 48, "order.participant");
+_Static_assert(offsetof(struct outcry_order, error_code) == 50, "order.error_code");
+_Static_assert(offsetof(struct outcry_order, kind) == 52, "order.kind");
+_Static_assert(offsetof(struct outcry_order, side) == 53, "order.side");
+_Static_assert(offsetof(struct outcry_order, order_type) == 54, "order.order_type");
+_Static_assert(offsetof(struct outcry_order, time_in_force) == 55, "order.time_in_force");
+_Static_assert(offsetof(struct outcry_order, seq) == 56, "order.seq");
+
+/* What a command caused, addressed to one participant. */
+struct outcry_event {
+    int64_t order_id; /* the order it happened to */
+    int64_t contra_id; /* fill: the order on the other side; gateway reject: error_code */
+    int64_t price_ticks; /* fill: trade price; otherwise the order's price */
+    int64_t qty_lots; /* traded, cancelled, reduced, accepted or rejected quantity */
+    int64_t leaves_lots; /* open quantity of the order after this event */
+    int64_t cause_seq; /* sequence number of the command that caused it */
+    uint16_t participant; /* whom it is addressed to */
+    uint16_t instrument; /* index in the instrument table; 65535 if unknown */
+    uint8_t kind; /* what happened */
+    uint8_t reason; /* why */
+    uint8_t side; /* side of the order */
+    uint8_t flags; /* bits */
+    int64_t seq; /* event sequence number from 1; storing it publishes the slot */
+};
+_Static_assert(sizeof(struct outcry_event) == 64, "event");
+_Static_assert(offsetof(struct outcry_event, order_id) == 0, "event.order_id");
+_Static_assert(offsetof(struct outcry_event, contra_id) == 8, "event.contra_id");
+_Static_assert(offsetof(struct outcry_event, price_ticks) == 16, "event.price_ticks");
+_Static_assert(offsetof(struct outcry_event, qty_lots) == 24, "event.qty_lots");
+_Static_assert(offsetof(struct outcry_event, leaves_lots) == 32, "event.leaves_lots");
+_Static_assert(offsetof(struct outcry_event, cause_seq) == 40, "event.cause_seq");
+_Static_assert(offsetof(struct outcry_event, participant) == 48, "event.participant");
+_Static_assert(offsetof(struct outcry_event, instrument) == 50, "event.instrument");
+_Static_assert(offsetof(struct outcry_event, kind) == 52, "event.kind");
+_Static_assert(offsetof(struct outcry_event, reason) == 53, "event.reason");
+_Static_assert(offsetof(struct outcry_event, side) == 54, "event.side");
+_Static_assert(offsetof(struct outcry_event, flags) == 55, "event.flags");
+_Static_assert(offsetof(struct outcry_event, seq) == 56, "event.seq");
+
+/* One row of the instrument table, shared by gateway and matcher. */
+struct outcry_instrument {
+    char symbol[8]; /* ASCII, padded with NUL */
+    int64_t price_step_ticks; /* prices are multiples of this */
+    int64_t qty_step_lots; /* quantities are multiples of this */
+    int64_t min_qty_lots; /* smallest quantity of a new order */
+    int64_t max_qty_lots; /* largest quantity of a new order */
+    int64_t max_price_ticks; /* highest limit price */
+    uint64_t reserved0; /* zero */
+    uint64_t reserved1; /* zero */
+};
+_Static_assert(sizeof(struct outcry_instrument) == 64, "instrument");
+_Static_assert(offsetof(struct outcry_instrument, symbol) == 0, "instrument.symbol");
+_Static_assert(offsetof(struct outcry_instrument, price_step_ticks) == 8, "instrument.price_step_ticks");
+_Static_assert(offsetof(struct outcry_instrument, qty_step_lots) == 16, "instrument.qty_step_lots");
+_Static_assert(offsetof(struct outcry_instrument, min_qty_lots) == 24, "instrument.min_qty_lots");
+_Static_assert(offsetof(struct outcry_instrument, max_qty_lots) == 32, "instrument.max_qty_lots");
+_Static_assert(offsetof(struct outcry_instrument, max_price_ticks) == 40, "instrument.max_price_ticks");
+_Static_assert(offsetof(struct outcry_instrument, reserved0) == 48, "instrument.reserved0");
+_Static_assert(offsetof(struct outcry_instrument, reserved1) == 56, "instrument.reserved1");
+
+/* Before each block of a journal segment. */
+struct outcry_block_header {
+    uint64_t magic; /* BLOCK_MAGIC */
+    uint64_t layout_hash; /* layout that wrote it */
+    int64_t first_seq; /* sequence of the first record; commands only */
+    int64_t record_count; /* records in the block; commands only */
+    int64_t block_index; /* 0, 1, 2, … through the whole journal, across segments */
+    int64_t written_ts_ns; /* ns since the epoch */
+    uint32_t payload_bytes; /* bytes after this header, a multiple of 64 */
+    uint32_t text_bytes; /* JSON blocks: length of the text in the payload */
+    uint8_t kind; /* what it carries */
+    uint8_t reserved0; /* zero */
+    uint16_t reserved1; /* zero */
+    uint32_t crc32c; /* over header (this field zero) and payload */
+};
+_Static_assert(sizeof(struct outcry_block_header) == 64, "block_header");
+_Static_assert(offsetof(struct outcry_block_header, magic) == 0, "block_header.magic");
+_Static_assert(offsetof(struct outcry_block_header, layout_hash) == 8, "block_header.layout_hash");
+_Static_assert(offsetof(struct outcry_block_header, first_seq) == 16, "block_header.first_seq");
+_Static_assert(offsetof(struct outcry_block_header, record_count) == 24, "block_header.record_count");
+_Static_assert(offsetof(struct outcry_block_header, block_index) == 32, "block_header.block_index");
+_Static_assert(offsetof(struct outcry_block_header, written_ts_ns) == 40, "block_header.written_ts_ns");
+_Static_assert(offsetof(struct outcry_block_header, payload_bytes) == 48, "block_header.payload_bytes");
+_Static_assert(offsetof(struct outcry_block_header, text_bytes) == 52, "block_header.text_bytes");
+_Static_assert(offsetof(struct outcry_block_header, kind) == 56, "block_header.kind");
+_Static_assert(offsetof(struct outcry_block_header, reserved0) == 57, "block_header.reserved0");
+_Static_assert(offsetof(struct outcry_block_header, reserved1) == 58, "block_header.reserved1");
+_Static_assert(offsetof(struct outcry_block_header, crc32c) == 60, "block_header.crc32c");
+
+/* At the start of each UDP payload; `count` order or event records follow. */
+struct outcry_packet_header {
+    uint32_t magic; /* PACKET_MAGIC */
+    uint32_t layout_tag; /* low half of the layout hash */
+    int64_t first_seq; /* sender's own sequence number of the first record, from 1 */
+    int64_t sent_ts_ns; /* intended send time, ns since the epoch */
+    uint32_t sender; /* which sender the sequence belongs to */
+    uint16_t count; /* records that follow */
+    uint8_t kind; /* orders or events */
+    uint8_t reserved; /* zero */
+};
+_Static_assert(sizeof(struct outcry_packet_header) == 32, "packet_header");
+_Static_assert(offsetof(struct outcry_packet_header, magic) == 0, "packet_header.magic");
+_Static_assert(offsetof(struct outcry_packet_header, layout_tag) == 4, "packet_header.layout_tag");
+_Static_assert(offsetof(struct outcry_packet_header, first_seq) == 8, "packet_header.first_seq");
+_Static_assert(offsetof(struct outcry_packet_header, sent_ts_ns) == 16, "packet_header.sent_ts_ns");
+_Static_assert(offsetof(struct outcry_packet_header, sender) == 24, "packet_header.sender");
+_Static_assert(offsetof(struct outcry_packet_header, count) == 28, "packet_header.count");
+_Static_assert(offsetof(struct outcry_packet_header, kind) == 30, "packet_header.kind");
+_Static_assert(offsetof(struct outcry_packet_header, reserved) == 31, "packet_header.reserved");
+
+#endif

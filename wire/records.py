@@ -1,0 +1,234 @@
+"""Every record as plain data: name, type, unit and meaning of each field, in byte order.
+
+Little-endian, natural alignment, no implicit padding; the offsets are computed and the sizes
+asserted here, and the numpy dtypes, the C header, the Verilog header and the Markdown page are
+all generated from these tables.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+RECORD_BYTES = 64
+"""One order = one cache line = one ring slot = one 512-bit beat = one journal row."""
+
+CTYPES = {
+    "i64": ("<i8", 8, "int64_t"),
+    "u64": ("<u8", 8, "uint64_t"),
+    "u32": ("<u4", 4, "uint32_t"),
+    "u16": ("<u2", 2, "uint16_t"),
+    "u8": ("u1", 1, "uint8_t"),
+    "char8": ("S8", 8, "char"),
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field: ``ctype`` is a key of :data:`CTYPES`; ``enum`` names the enumeration it holds."""
+
+    name: str
+    ctype: str
+    doc: str
+    enum: str = ""
+
+    @property
+    def size_bytes(self) -> int:
+        return CTYPES[self.ctype][1]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record of fields that fill ``size_bytes`` exactly, each at its natural alignment."""
+
+    name: str
+    size_bytes: int
+    doc: str
+    fields: tuple[Field, ...]
+
+    def __post_init__(self) -> None:
+        at = 0
+        for field in self.fields:
+            align = field.size_bytes
+            assert at % align == 0, f"{self.name}.{field.name} at byte {at} is not aligned"
+            at += field.size_bytes
+        assert at == self.size_bytes, f"{self.name}: fields fill {at} of {self.size_bytes} bytes"
+
+    @property
+    def offsets(self) -> dict[str, int]:
+        """Byte offset of each field, by name."""
+        at, result = 0, {}
+        for field in self.fields:
+            result[field.name] = at
+            at += field.size_bytes
+        return result
+
+    def dtype(self) -> np.dtype[Any]:
+        """The structured numpy dtype of this record."""
+        return np.dtype([(f.name, CTYPES[f.ctype][0]) for f in self.fields])
+
+
+ORDER = Record(
+    "order",
+    RECORD_BYTES,
+    "A command to the matcher, from the network card to the disk.",
+    (
+        Field("price_ticks", "i64", "limit price"),
+        Field("qty_lots", "i64", "quantity: of a new order, to take off, or new open quantity"),
+        Field("symbol", "char8", "instrument, ASCII, padded with NUL"),
+        Field("order_id", "i64", "the client's identifier, unique among open orders"),
+        Field("aux", "i64", "auxiliary price or quantity by order type; 0 where the type has none"),
+        Field("rx_ts_ns", "i64", "ingress time, ns since the epoch; no effect on matching"),
+        Field("participant", "u16", "owner of the order"),
+        Field("error_code", "u16", "the gateway's verdict, one bit a check", "ErrorBit"),
+        Field("kind", "u8", "what is asked", "CommandKind"),
+        Field("side", "u8", "buy or sell", "Side"),
+        Field("order_type", "u8", "how it may trade", "OrderType"),
+        Field("time_in_force", "u8", "how long it may rest", "TimeInForce"),
+        Field("seq", "i64", "sequence number from 1; storing it publishes the slot"),
+    ),
+)
+
+EVENT = Record(
+    "event",
+    RECORD_BYTES,
+    "What a command caused, addressed to one participant.",
+    (
+        Field("order_id", "i64", "the order it happened to"),
+        Field("contra_id", "i64", "fill: the order on the other side; gateway reject: error_code"),
+        Field("price_ticks", "i64", "fill: trade price; otherwise the order's price"),
+        Field("qty_lots", "i64", "traded, cancelled, reduced, accepted or rejected quantity"),
+        Field("leaves_lots", "i64", "open quantity of the order after this event"),
+        Field("cause_seq", "i64", "sequence number of the command that caused it"),
+        Field("participant", "u16", "whom it is addressed to"),
+        Field("instrument", "u16", "index in the instrument table; 65535 if unknown"),
+        Field("kind", "u8", "what happened", "EventKind"),
+        Field("reason", "u8", "why", "Reason"),
+        Field("side", "u8", "side of the order", "Side"),
+        Field("flags", "u8", "bits", "EventFlag"),
+        Field("seq", "i64", "event sequence number from 1; storing it publishes the slot"),
+    ),
+)
+
+INSTRUMENT = Record(
+    "instrument",
+    RECORD_BYTES,
+    "One row of the instrument table, shared by gateway and matcher.",
+    (
+        Field("symbol", "char8", "ASCII, padded with NUL"),
+        Field("price_step_ticks", "i64", "prices are multiples of this"),
+        Field("qty_step_lots", "i64", "quantities are multiples of this"),
+        Field("min_qty_lots", "i64", "smallest quantity of a new order"),
+        Field("max_qty_lots", "i64", "largest quantity of a new order"),
+        Field("max_price_ticks", "i64", "highest limit price"),
+        Field("reserved0", "u64", "zero"),
+        Field("reserved1", "u64", "zero"),
+    ),
+)
+
+BLOCK_HEADER = Record(
+    "block_header",
+    RECORD_BYTES,
+    "Before each block of a journal segment.",
+    (
+        Field("magic", "u64", "BLOCK_MAGIC"),
+        Field("layout_hash", "u64", "layout that wrote it"),
+        Field("first_seq", "i64", "sequence of the first record; commands only"),
+        Field("record_count", "i64", "records in the block; commands only"),
+        Field("block_index", "i64", "0, 1, 2, … through the whole journal, across segments"),
+        Field("written_ts_ns", "i64", "ns since the epoch"),
+        Field("payload_bytes", "u32", "bytes after this header, a multiple of 64"),
+        Field("text_bytes", "u32", "JSON blocks: length of the text in the payload"),
+        Field("kind", "u8", "what it carries", "BlockKind"),
+        Field("reserved0", "u8", "zero"),
+        Field("reserved1", "u16", "zero"),
+        Field("crc32c", "u32", "over header (this field zero) and payload"),
+    ),
+)
+
+PACKET_HEADER = Record(
+    "packet_header",
+    32,
+    "At the start of each UDP payload; `count` order or event records follow.",
+    (
+        Field("magic", "u32", "PACKET_MAGIC"),
+        Field("layout_tag", "u32", "low half of the layout hash"),
+        Field("first_seq", "i64", "sender's own sequence number of the first record, from 1"),
+        Field("sent_ts_ns", "i64", "intended send time, ns since the epoch"),
+        Field("sender", "u32", "which sender the sequence belongs to"),
+        Field("count", "u16", "records that follow"),
+        Field("kind", "u8", "orders or events", "PacketKind"),
+        Field("reserved", "u8", "zero"),
+    ),
+)
+
+RECORDS = (ORDER, EVENT, INSTRUMENT, BLOCK_HEADER, PACKET_HEADER)
+
+BLOCK_MAGIC = int.from_bytes(b"OUTCRYJB", "little")
+PACKET_MAGIC = int.from_bytes(b"OCRY", "little")
+RING_MAGIC = int.from_bytes(b"OUTCRYRB", "little")
+CONTROL_MAGIC = int.from_bytes(b"OUTCRYCT", "little")
+MAGICS = {
+    "BLOCK_MAGIC": BLOCK_MAGIC,
+    "PACKET_MAGIC": PACKET_MAGIC,
+    "RING_MAGIC": RING_MAGIC,
+    "CONTROL_MAGIC": CONTROL_MAGIC,
+}
+
+MAX_PACKET_RECORDS = 22
+"""Records that fit an Ethernet frame of 1,500 bytes: (1500 - 20 - 8 - 32) // 64."""
+
+ORDER_DTYPE = ORDER.dtype()
+EVENT_DTYPE = EVENT.dtype()
+INSTRUMENT_DTYPE = INSTRUMENT.dtype()
+BLOCK_HEADER_DTYPE = BLOCK_HEADER.dtype()
+PACKET_HEADER_DTYPE = PACKET_HEADER.dtype()
+
+NO_INSTRUMENT = 65535
+MAX_INSTRUMENTS = 4096
+MAX_VALUE = 2**63 - 1
+
+
+def make_instruments(
+    rows: Iterable[str | bytes | Mapping[str, Any]],
+) -> npt.NDArray[Any]:
+    """Build an instrument table.
+
+    Each row is a symbol (1 to 8 printable ASCII characters) or a mapping with ``symbol`` and any
+    of the other fields; steps and ``min_qty_lots`` default to 1, the two maxima to 2**62.
+    Returns an array of :data:`INSTRUMENT_DTYPE`.  Raises ``ValueError`` naming the row for a bad
+    or repeated symbol, a step below 1, limits out of order, or more than 4,096 rows.
+    """
+    table = []
+    seen: set[bytes] = set()
+    for number, row in enumerate(rows):
+        values: dict[str, Any] = {
+            "price_step_ticks": 1,
+            "qty_step_lots": 1,
+            "min_qty_lots": 1,
+            "max_qty_lots": 2**62,
+            "max_price_ticks": 2**62,
+        }
+        values.update({"symbol": row} if isinstance(row, str | bytes) else row)
+        symbol = values["symbol"]
+        symbol = symbol.encode("ascii", "replace") if isinstance(symbol, str) else bytes(symbol)
+        if not 1 <= len(symbol) <= 8 or any(not 0x21 <= c <= 0x7E for c in symbol):
+            raise ValueError(f"instrument row {number}: symbol {symbol!r} is not 1 to 8 characters")
+        if symbol in seen:
+            raise ValueError(f"instrument row {number}: symbol {symbol!r} is there twice")
+        seen.add(symbol)
+        values["symbol"] = symbol
+        unknown = set(values) - {f.name for f in INSTRUMENT.fields}
+        if unknown:
+            raise ValueError(f"instrument row {number}: unknown field {sorted(unknown)[0]!r}")
+        for name in ("price_step_ticks", "qty_step_lots", "min_qty_lots", "max_price_ticks"):
+            if not 1 <= int(values[name]) <= MAX_VALUE:
+                raise ValueError(f"instrument row {number}: {name} is {values[name]}, below 1")
+        if not int(values["min_qty_lots"]) <= int(values["max_qty_lots"]) <= MAX_VALUE:
+            raise ValueError(f"instrument row {number}: min_qty_lots is above max_qty_lots")
+        table.append(tuple(values.get(f.name, 0) for f in INSTRUMENT.fields))
+    if not 1 <= len(table) <= MAX_INSTRUMENTS:
+        raise ValueError(f"an instrument table has 1 to {MAX_INSTRUMENTS} rows, not {len(table)}")
+    return np.array(table, dtype=INSTRUMENT_DTYPE)
