@@ -55,7 +55,7 @@ def _private_temporary_dir() -> str:
 
 
 CACHE_DIR = _cache_dir()
-numba.config.CACHE_DIR = str(CACHE_DIR)
+numba.config.CACHE_DIR = str(CACHE_DIR)  # type: ignore[attr-defined]
 
 
 def kernel(function: F) -> F:
@@ -64,4 +64,4 @@ def kernel(function: F) -> F:
     Kernels are pure: no I/O of their own, no clock unless it is passed, no allocation, no
     exceptions; they take integers, addresses among them.
     """
-    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[return-value]
