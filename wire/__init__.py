@@ -10,6 +10,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
+from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.layout import (
     LAYOUT_HASH,
     LAYOUT_VERSION,
@@ -49,6 +50,7 @@ __all__ = [
     "EventKind",
     "LayoutMismatch",
     "OrderType",
+    "OutcryError",
     "Reason",
     "Side",
     "TimeInForce",

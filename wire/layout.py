@@ -5,12 +5,13 @@ import json
 from pathlib import Path
 
 from openoutcry.wire.enums import ENUMS
+from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import MAGICS, RECORDS
 
 HISTORY_PATH = Path(__file__).with_name("layout_history.json")
 
 
-class LayoutMismatch(Exception):
+class LayoutMismatch(OutcryError):
     """Two parties were built from different record declarations."""
 
 
