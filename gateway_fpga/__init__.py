@@ -1,0 +1,5 @@
+"""Validate orders: say of each command, before it is sequenced, everything that is wrong with it."""
+
+from openoutcry.gateway_fpga.golden import make_rules, validate, validate_batch, validate_orders
+
+__all__ = ["make_rules", "validate", "validate_batch", "validate_orders"]
