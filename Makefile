@@ -1,0 +1,55 @@
+# Two commands for everybody: `make run` and `make test`.  Both make .venv by themselves.
+#   PYTHON  the interpreter to make the environment with      make run PYTHON=python3.12
+#   VENV    where the environment is                          make test VENV=/tmp/venv
+#   ARGS    more arguments for pytest                         make test ARGS="tests/ring -x"
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help run test test-long lint clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make run        one million orders through the whole pipeline; leaves report.html"
+	@echo "make test       the tests"
+	@echo "make test-long  the tests that take minutes"
+	@echo "make lint       ruff and mypy"
+	@echo "make clean      remove what run and test left behind (not $(VENV))"
+
+run: $(VENV)/.run-ready
+	@rm -rf run-journal
+	$(BIN)/outcry run --flow normal --orders 1000000 --rate 100000 --topology processes \
+		--durability durable --journal run-journal --report report.html
+
+test: $(VENV)/.test-ready
+	@scripts/setup-system.sh
+	$(BIN)/python -m pytest $(ARGS)
+
+test-long: $(VENV)/.test-ready
+	@scripts/setup-system.sh
+	$(BIN)/python -m pytest -m long $(ARGS)
+
+lint: $(VENV)/.test-ready
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+clean:
+	rm -rf run-journal report.html build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@scripts/make-venv.sh "$(PYTHON)" "$(VENV)"
+
+$(VENV)/.run-ready: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing Open Outcry and what it needs from PyPI into $(VENV): a minute or two."
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.test-ready: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing Open Outcry and what its tests need from PyPI into $(VENV): a minute or two."
+	@$(PIP) --editable '.[test]'
+	@touch $@ $(VENV)/.run-ready
