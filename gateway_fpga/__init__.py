@@ -1,4 +1,4 @@
-"""Validate orders: say of each command, before it is sequenced, everything that is wrong with it."""
+"""Validate orders: say of each command, before it is sequenced, all that is wrong with it."""
 
 from openoutcry.gateway_fpga.golden import make_rules, validate, validate_batch, validate_orders
 

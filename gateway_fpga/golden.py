@@ -1,8 +1,8 @@
 """The gateway's golden model: the validator's rules as kernels (docs/gateway.md is their table).
 
-Every check is computed for every order, as in hardware, and a mask of the checks that apply to its
-kind is laid over the outcome: no branch depends on the order flow, and all reasons are told, not
-only the first.
+Every check is computed for every order, as in hardware, and the outcome is masked by the checks
+that apply to its kind: no branch depends on the order's kind, side or type, and all reasons are
+told, not only the first.
 
 The rules are one int64 block that a kernel reads by address and that may be copied to any place
 aligned to 64 bytes (shared memory among them): one line of header, then an open-addressing hash
@@ -68,12 +68,25 @@ ROW_BITS = BIT_PRICE_ABOVE_LIMIT | BIT_PRICE_STEP | BIT_QTY_OUT_OF_LIMITS | BIT_
 NEW_MASK = ALWAYS_BITS | PRICE_BITS | QTY_BITS | BIT_SIDE | BIT_ORDER_TYPE | BIT_TIME_IN_FORCE
 REPLACE_MASK = ALWAYS_BITS | PRICE_BITS | QTY_BITS
 REDUCE_MASK = ALWAYS_BITS | BIT_QTY_NOT_POSITIVE | BIT_QTY_STEP
-OTHER_MASK = ALWAYS_BITS
+CANCEL_MASK = ALWAYS_BITS
+_MASKS_BY_KIND = (
+    NEW_MASK << 16 * (KIND_NEW - KIND_NEW)
+    | CANCEL_MASK << 16 * (KIND_CANCEL - KIND_NEW)
+    | REDUCE_MASK << 16 * (KIND_REDUCE - KIND_NEW)
+    | REPLACE_MASK << 16 * (KIND_REPLACE - KIND_NEW)
+)
+KIND_MASKS = int(np.uint64(_MASKS_BY_KIND).astype(np.int64))
+"""The four masks in one word, looked up by a shift: no branch could foresee a flow's kinds."""
 
 HEADER_WORDS = 8
 SLOT_WORDS = 8
 HEADER_BYTES = 8 * HEADER_WORDS
 SLOT_BYTES = 8 * SLOT_WORDS
+ROW_PRICE_STEP_AT = 8
+ROW_QTY_STEP_AT = 16
+ROW_MIN_QTY_AT = 24
+ROW_MAX_QTY_AT = 32
+ROW_MAX_PRICE_AT = 40
 HASH_MULTIPLIER = -7046029254386353131
 """2**64 over the golden ratio, as int64: consecutive symbols fall far apart."""
 HASH_SHIFT = 40
@@ -87,7 +100,9 @@ def make_rules(instruments: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     search ends at an empty slot.  Raises ``ValueError`` for another dtype or an empty table.
     """
     if instruments.dtype != INSTRUMENT_DTYPE or instruments.ndim != 1 or len(instruments) == 0:
-        raise ValueError("rules are made from a one-dimensional array of INSTRUMENT_DTYPE, not empty")
+        raise ValueError(
+            "rules are made from a one-dimensional array of INSTRUMENT_DTYPE, not empty"
+        )
     slots = 2
     while slots < 2 * len(instruments):
         slots *= 2
@@ -129,10 +144,10 @@ def _home(symbol_word: int, mask: int) -> int:
 @kernel
 def find_row(symbol_word: int, rules_addr: int) -> int:
     """Address of the symbol's slot, or of the empty slot at which the search ended."""
-    mask = load_i64(rules_addr)
+    mask: int = load_i64(rules_addr)
     slot = ((symbol_word * HASH_MULTIPLIER) >> HASH_SHIFT) & mask
     row = rules_addr + HEADER_BYTES + slot * SLOT_BYTES
-    found = load_i64(row)
+    found: int = load_i64(row)
     while found != symbol_word and found != 0:
         slot = (slot + 1) & mask
         row = rules_addr + HEADER_BYTES + slot * SLOT_BYTES
@@ -143,22 +158,17 @@ def find_row(symbol_word: int, rules_addr: int) -> int:
 @kernel
 def applicable_checks(kind: int, order_type: int) -> int:
     """Mask of the checks that a command of this kind is subject to."""
-    mask = OTHER_MASK
-    if kind == KIND_NEW:
-        mask = NEW_MASK
-    if kind == KIND_REPLACE:
-        mask = REPLACE_MASK
-    if kind == KIND_REDUCE:
-        mask = REDUCE_MASK
-    if (kind == KIND_NEW) & (order_type == ORDER_TYPE_MARKET):
-        mask = NEW_MASK & ~PRICE_BITS
-    return mask
+    if (kind < KIND_NEW) | (kind > KIND_REPLACE):
+        return ALWAYS_BITS
+    mask = (KIND_MASKS >> (16 * (kind - KIND_NEW))) & 0xFFFF
+    unpriced = (kind == KIND_NEW) & (order_type == ORDER_TYPE_MARKET)
+    return mask & ~(unpriced * PRICE_BITS)
 
 
 @kernel
 def off_step(value: int, step: int) -> bool:
     """Is a positive value no multiple of its step?  Not asked of values that are not positive."""
-    return step != 1 and value > 0 and value % step != 0
+    return step > 1 and value > 0 and value % step != 0
 
 
 @kernel
@@ -170,23 +180,24 @@ def validate(order_addr: int, rules_addr: int) -> int:
     """
     price = load_i64(order_addr + PRICE_AT)
     qty = load_i64(order_addr + QTY_AT)
-    symbol = load_i64(order_addr + SYMBOL_AT)
+    symbol: int = load_i64(order_addr + SYMBOL_AT)
     kind = load_u8(order_addr + KIND_AT)
     side = load_u8(order_addr + SIDE_AT)
     order_type = load_u8(order_addr + ORDER_TYPE_AT)
     time_in_force = load_u8(order_addr + TIME_IN_FORCE_AT)
     row = find_row(symbol, rules_addr)
 
-    limits = (qty > 0) & ((qty < load_i64(row + 24)) | (qty > load_i64(row + 32)))
+    below_limit = qty < load_i64(row + ROW_MIN_QTY_AT)
+    above_limit = qty > load_i64(row + ROW_MAX_QTY_AT)
     wrong_type = (order_type < ORDER_TYPE_FIRST) | (order_type > ORDER_TYPE_LAST)
     wrong_time = (time_in_force < TIME_IN_FORCE_FIRST) | (time_in_force > TIME_IN_FORCE_LAST)
-    code = (
+    code: int = (
         (price <= 0) * BIT_PRICE_NOT_POSITIVE
-        | (price > load_i64(row + 40)) * BIT_PRICE_ABOVE_LIMIT
-        | off_step(price, load_i64(row + 8)) * BIT_PRICE_STEP
+        | (price > load_i64(row + ROW_MAX_PRICE_AT)) * BIT_PRICE_ABOVE_LIMIT
+        | off_step(price, load_i64(row + ROW_PRICE_STEP_AT)) * BIT_PRICE_STEP
         | (qty <= 0) * BIT_QTY_NOT_POSITIVE
-        | limits * BIT_QTY_OUT_OF_LIMITS
-        | off_step(qty, load_i64(row + 16)) * BIT_QTY_STEP
+        | ((qty > 0) & (below_limit | above_limit)) * BIT_QTY_OUT_OF_LIMITS
+        | off_step(qty, load_i64(row + ROW_QTY_STEP_AT)) * BIT_QTY_STEP
         | ((side != SIDE_BUY) & (side != SIDE_SELL)) * BIT_SIDE
         | wrong_type * BIT_ORDER_TYPE
         | wrong_time * BIT_TIME_IN_FORCE

@@ -1,0 +1,228 @@
+"""The golden model against the slow reference, and its promises about memory."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openoutcry.gateway_fpga import make_rules, validate, validate_batch, validate_orders
+from openoutcry.gateway_fpga.reference import error_code, reference_verdict
+from openoutcry.wire import (
+    INSTRUMENT_DTYPE,
+    ORDER_DTYPE,
+    CommandKind,
+    ErrorBit,
+    OrderType,
+    Side,
+    TimeInForce,
+    make_instruments,
+)
+
+INSTRUMENTS = make_instruments(
+    [
+        "PLAIN",
+        {
+            "symbol": "STEPS",
+            "price_step_ticks": 5,
+            "qty_step_lots": 100,
+            "min_qty_lots": 200,
+            "max_qty_lots": 10_000,
+            "max_price_ticks": 1_000,
+        },
+        {"symbol": "EVEN", "price_step_ticks": 8, "qty_step_lots": 6, "max_qty_lots": 2**63 - 1},
+        {
+            "symbol": "HUGE",
+            "price_step_ticks": 2**62 + 1,
+            "qty_step_lots": 2**63 - 1,
+            "max_qty_lots": 2**63 - 1,
+            "max_price_ticks": 2**63 - 1,
+        },
+        {"symbol": "LONGNAME", "min_qty_lots": 7, "max_qty_lots": 7, "max_price_ticks": 1},
+    ]
+)
+ROWS = {bytes(row["symbol"]): row for row in INSTRUMENTS}
+RULES = make_rules(INSTRUMENTS)
+
+EDGES = sorted(
+    {
+        value
+        for middle in (0, 1, 5, 6, 7, 8, 100, 200, 1_000, 10_000, 2**32, 2**62, 2**63 - 1, -(2**63))
+        for value in (middle - 1, middle, middle + 1)
+        if -(2**63) <= value < 2**63
+    }
+)
+SYMBOLS = [*ROWS, b"", b"PLAI", b"PLAINX", b"plain", b"LONGNAMF", b"\0PLAIN", b"A\0B"]
+BYTES = st.one_of(st.integers(0, 5), st.sampled_from([127, 128, 254, 255]))
+NUMBERS = st.one_of(st.sampled_from(EDGES), st.integers(-(2**63), 2**63 - 1))
+ORDERS = st.tuples(NUMBERS, NUMBERS, st.sampled_from(SYMBOLS), BYTES, BYTES, BYTES, BYTES)
+
+
+def make_order(**fields: Any) -> np.ndarray:
+    """One good new limit order in PLAIN, but for ``fields``."""
+    order = np.zeros(1, ORDER_DTYPE)
+    good = {
+        "price_ticks": 100,
+        "qty_lots": 10,
+        "symbol": b"PLAIN",
+        "kind": CommandKind.NEW,
+        "side": Side.BUY,
+        "order_type": OrderType.LIMIT,
+        "time_in_force": TimeInForce.DAY,
+    }
+    for name, value in (good | fields).items():
+        order[name] = value
+    return order
+
+
+def verdict(order: np.ndarray) -> set[ErrorBit]:
+    code = validate(order.ctypes.data, RULES.ctypes.data)
+    return {bit for bit in ErrorBit if code >> bit & 1}
+
+
+def expected(orders: np.ndarray) -> list[int]:
+    return [error_code(reference_verdict(order, ROWS)) for order in orders]
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(st.lists(ORDERS, min_size=1, max_size=40))
+def test_kernel_equals_reference_at_the_boundaries(rows: list[tuple[Any, ...]]) -> None:
+    """Kernel and reference agree on every bit where values sit on, beside and far off limits."""
+    orders = np.zeros(len(rows), ORDER_DTYPE)
+    names = ("price_ticks", "qty_lots", "symbol", "kind", "side", "order_type", "time_in_force")
+    for column, name in enumerate(names):
+        orders[name] = [row[column] for row in rows]
+    validate_orders(orders, RULES)
+    assert orders["error_code"].tolist() == expected(orders)
+
+
+def test_kernel_equals_reference_on_every_small_combination() -> None:
+    """All kinds × sides × types × times × symbols × edge values: the whole table, no sampling."""
+    small = (0, 1, 2, 3, 4, 5, 255)
+    edges = (-(2**63), -1, 0, 1, 5, 7, 199, 200, 205, 10_100, 2**63 - 1)
+    forms = list(itertools.product(small, (0, 1, 2, 3), (0, 1, 2, 3, 4), (0, 1, 3, 4)))
+    orders = np.zeros(len(forms), ORDER_DTYPE)
+    for column, name in enumerate(("kind", "side", "order_type", "time_in_force")):
+        orders[name] = [form[column] for form in forms]
+    for index, (price, qty) in enumerate(itertools.product(edges, edges)):
+        orders["price_ticks"], orders["qty_lots"] = price, qty
+        orders["symbol"] = SYMBOLS[index % len(SYMBOLS)]
+        validate_orders(orders, RULES)
+        assert orders["error_code"].tolist() == expected(orders), (price, qty)
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.binary(min_size=64, max_size=64 * 20))
+def test_random_bytes_are_judged_like_any_order(noise: bytes) -> None:
+    """No content of a record makes kernel and reference differ, and only the verdict is written."""
+    count = len(noise) // 64
+    orders = np.frombuffer(noise[: 64 * count], ORDER_DTYPE).copy()
+    before = orders.copy()
+    rejected = validate_orders(orders, RULES)
+    assert orders["error_code"].tolist() == expected(before)
+    assert rejected == np.count_nonzero(orders["error_code"])
+    before["error_code"] = orders["error_code"]
+    assert orders.tobytes() == before.tobytes()
+
+
+def test_good_orders_of_every_kind_pass() -> None:
+    """A well-formed command of each kind and type has the verdict 0."""
+    for kind, order_type in itertools.product(CommandKind, OrderType):
+        assert verdict(make_order(kind=kind, order_type=order_type)) == set()
+
+
+def test_all_reasons_are_told_not_only_the_first() -> None:
+    """An order that is wrong in everything sets every bit that can stand together."""
+    order = make_order(
+        symbol=b"STEPS", price_ticks=1_001, qty_lots=10_001, side=3, order_type=0, time_in_force=9
+    )
+    assert verdict(order) == {
+        ErrorBit.PRICE_ABOVE_LIMIT,
+        ErrorBit.PRICE_STEP,
+        ErrorBit.QTY_OUT_OF_LIMITS,
+        ErrorBit.QTY_STEP,
+        ErrorBit.SIDE,
+        ErrorBit.ORDER_TYPE,
+        ErrorBit.TIME_IN_FORCE,
+    }
+
+
+def test_negative_numbers_do_not_wrap_into_large_ones() -> None:
+    """-1 is not positive; it is neither above a limit nor off a step."""
+    order = make_order(symbol=b"STEPS", price_ticks=-1, qty_lots=-1)
+    assert verdict(order) == {ErrorBit.PRICE_NOT_POSITIVE, ErrorBit.QTY_NOT_POSITIVE}
+
+
+def test_market_order_carries_no_price() -> None:
+    """A market order's price is not looked at; a replace's is, whatever its type says."""
+    market = {"order_type": OrderType.MARKET, "price_ticks": -5}
+    assert verdict(make_order(**market)) == set()
+    replaced = make_order(kind=CommandKind.REPLACE, **market)
+    assert verdict(replaced) == {ErrorBit.PRICE_NOT_POSITIVE}
+
+
+def test_unknown_symbol_leaves_the_rows_checks_silent() -> None:
+    """Without a row only the checks that need none can fail."""
+    order = make_order(symbol=b"NOBODY", price_ticks=2**63 - 1, qty_lots=-1, side=0)
+    assert verdict(order) == {ErrorBit.SYMBOL, ErrorBit.QTY_NOT_POSITIVE, ErrorBit.SIDE}
+
+
+def test_cancel_needs_nothing_but_its_symbol() -> None:
+    """Whatever else stands in a cancel is not looked at."""
+    junk = {"price_ticks": -1, "qty_lots": 0, "side": 9, "order_type": 9, "time_in_force": 9}
+    assert verdict(make_order(kind=CommandKind.CANCEL, **junk)) == set()
+    lost = make_order(kind=CommandKind.CANCEL, symbol=b"", **junk)
+    assert verdict(lost) == {ErrorBit.SYMBOL}
+
+
+def test_reduce_is_not_held_to_the_limits_of_a_new_order() -> None:
+    """One step may be taken off an order although it is below the smallest new quantity."""
+    reduced = {"kind": CommandKind.REDUCE, "symbol": b"STEPS", "price_ticks": -1}
+    assert verdict(make_order(qty_lots=100, **reduced)) == set()
+    assert verdict(make_order(qty_lots=101, **reduced)) == {ErrorBit.QTY_STEP}
+    assert verdict(make_order(qty_lots=0, **reduced)) == {ErrorBit.QTY_NOT_POSITIVE}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 100, 4096])
+def test_every_symbol_of_a_table_is_found_with_its_own_row(count: int) -> None:
+    """The hash table loses nobody and mixes up nobody, from one instrument to the most."""
+    table = make_instruments([{"symbol": f"S{n}", "max_price_ticks": n + 1} for n in range(count)])
+    rules = make_rules(table)
+    orders = np.repeat(make_order(), 2 * count)
+    orders["symbol"] = np.repeat(table["symbol"], 2)
+    orders["price_ticks"] = np.repeat(table["max_price_ticks"], 2)
+    orders["price_ticks"][1::2] += 1
+    assert validate_orders(orders, rules) == count
+    assert orders["error_code"].tolist() == [0, 1 << ErrorBit.PRICE_ABOVE_LIMIT] * count
+    orders["symbol"] = b"ABSENT"
+    assert validate_orders(orders, rules) == 2 * count
+
+
+def test_an_old_verdict_is_overwritten() -> None:
+    """Nobody can bring his own verdict, neither a good nor a bad one."""
+    orders = np.concatenate([make_order(error_code=0xFFFF), make_order(error_code=0, side=0)])
+    assert validate_batch(orders.ctypes.data, 2, RULES.ctypes.data) == 1
+    assert orders["error_code"].tolist() == [0, 1 << ErrorBit.SIDE]
+
+
+def test_rules_may_be_copied_anywhere() -> None:
+    """The block holds no address of its own, so shared memory can carry it."""
+    copied = RULES.copy()
+    order = make_order(symbol=b"STEPS", price_ticks=7)
+    assert RULES.ctypes.data % 64 == 0
+    assert validate(order.ctypes.data, copied.ctypes.data) == validate(
+        order.ctypes.data, RULES.ctypes.data
+    )
+
+
+def test_foreign_arrays_are_refused() -> None:
+    """Arrays that a kernel would read past or misread never reach it."""
+    with pytest.raises(ValueError, match="INSTRUMENT_DTYPE"):
+        make_rules(np.zeros(3, ORDER_DTYPE))
+    with pytest.raises(ValueError, match="INSTRUMENT_DTYPE"):
+        make_rules(np.zeros(0, INSTRUMENT_DTYPE))
+    for orders in (np.zeros(4, ORDER_DTYPE)[::2], np.zeros(4, INSTRUMENT_DTYPE)):
+        with pytest.raises(ValueError, match="ORDER_DTYPE"):
+            validate_orders(orders, RULES)
