@@ -1,0 +1,8 @@
+"""What goes wrong with a journal, in words for the person who runs it."""
+
+from openoutcry.wire.errors import OutcryError
+
+
+class JournalError(OutcryError):
+    """A journal cannot be locked, made, written or read; names the file and, where known, the
+    byte."""

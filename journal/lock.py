@@ -1,0 +1,61 @@
+"""One running pipeline a journal directory."""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+
+from openoutcry.journal.errors import JournalError
+
+LOCK_NAME = "lock"
+
+
+class JournalLock:
+    """Holds ``DIRECTORY/lock`` by flock(2) for as long as any process of the pipeline lives.
+
+    Makes the directory (mode 0700) if it is missing.  The lock belongs to the open file, which
+    processes made by ``os.fork`` share: it is free when the last of them has released it or
+    died, so an orphaned stage still keeps a second pipeline out.  Raises
+    :class:`JournalError` if another pipeline holds it, or the directory cannot be used.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
+        self.directory = Path(directory)
+        self._fd = -1
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = self.directory / LOCK_NAME
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            raise JournalError(f"{self.directory} is not a directory") from None
+        except OSError as error:
+            raise JournalError(f"{self.directory}: cannot lock: {error.strerror}") from None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(fd)
+            raise JournalError(
+                f"{self.directory} is in use by a running pipeline (pid {holder})"
+            ) from None
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        self._fd = fd
+
+    def release(self) -> None:
+        """Give up this process's share of the lock; harmless when repeated."""
+        # Closing, not LOCK_UN: unlocking would free it under the feet of a forked stage.
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> "JournalLock":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()

@@ -1,0 +1,100 @@
+"""Gives back what a journal holds, checked."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.journal.errors import JournalError
+from openoutcry.journal.scan import Scan
+from openoutcry.wire.enums import BlockKind
+from openoutcry.wire.records import ORDER_DTYPE
+
+
+class JournalReader:
+    """Reads a journal, finished or beside its running writer.
+
+    Opening reads the configuration: ``config`` is what was given to ``Journal.create``.
+    :meth:`chunks` gives the orders; after it is exhausted ``blocks``, ``bytes``, ``segments``
+    and ``last_seq`` count what was read and ``torn`` describes a torn tail (None if there is
+    none).  Beside a running writer the end is where the journal stood at some moment during the
+    iteration, and ``torn`` may be the block it was just writing.  Raises :class:`JournalError`
+    (or ``LayoutMismatch``) for anything that is no journal of this layout, and for damage.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
+        self.directory = Path(directory)
+        scan = Scan(self.directory)
+        next(scan.blocks(), None)
+        self.config: dict[str, Any] = scan.config
+        self._follow(scan)
+        self._evidence: dict[str, Any] | None = None
+        self._read_to_end = False
+
+    def _follow(self, scan: Scan) -> None:
+        self.blocks = scan.next_index
+        self.bytes = scan.bytes
+        self.segments = scan.segments
+        self.last_seq = scan.next_seq - 1
+        self.torn = scan.torn
+
+    @property
+    def evidence(self) -> dict[str, Any] | None:
+        """The last evidence block's document, None if there is none; reads to the end if need
+        be."""
+        if not self._read_to_end:
+            for _ in self.chunks():
+                pass
+        return self._evidence
+
+    def chunks(self, until_seq: int | None = None) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+        """Yield (first_seq, orders) in sequence from 1, up to ``until_seq`` or the end.
+
+        ``orders`` is a read-only array of ``ORDER_DTYPE``, one block of the journal at a time.
+        Every byte was checked before it is served: checksum, layout, and that blocks and
+        records follow each other without gap.  Raises :class:`JournalError` naming file and
+        byte where that fails before the end.
+        """
+        scan = Scan(self.directory)
+        if until_seq is not None and until_seq < 1:
+            return
+        for block in scan.blocks():
+            self._follow(scan)
+            if block.header.kind != BlockKind.COMMANDS:
+                continue
+            orders = np.frombuffer(block.payload, ORDER_DTYPE)
+            first_seq = block.header.first_seq
+            if until_seq is not None and scan.next_seq > until_seq:
+                yield first_seq, orders[: until_seq - first_seq + 1]
+                return
+            yield first_seq, orders
+        self._follow(scan)
+        self._evidence = scan.evidence
+        self._read_to_end = True
+
+
+def read_commands(
+    directory: str | os.PathLike[str], from_seq: int, until_seq: int
+) -> Iterator[npt.NDArray[Any]]:
+    """Yield the orders ``from_seq`` to ``until_seq``, both included, for a matcher's rebuild.
+
+    Arrays of ``ORDER_DTYPE``, read-only, in sequence; nothing if ``until_seq`` is below
+    ``from_seq``.  Works beside the running writer for all it had written when this was called.
+    Raises :class:`JournalError` if the journal ends before ``until_seq``.
+    """
+    if from_seq < 1:
+        raise JournalError(f"sequence {from_seq} is asked for; they begin at 1")
+    if until_seq < from_seq:
+        return
+    last_seq = 0
+    for first_seq, orders in JournalReader(directory).chunks(until_seq):
+        last_seq = first_seq + len(orders) - 1
+        if last_seq >= from_seq:
+            yield orders[max(0, from_seq - first_seq) :]
+    if last_seq < until_seq:
+        raise JournalError(
+            f"{directory}: the journal ends at sequence {last_seq}, {until_seq} is asked for"
+        )

@@ -1,0 +1,206 @@
+"""Walks a journal from its first block to its end and says what kind of end that is."""
+
+import json
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openoutcry.journal.block import (
+    FILE_ENDS,
+    HEADER_BYTES,
+    ONLY_ZEROS,
+    Block,
+    examine,
+    valid_block_after,
+)
+from openoutcry.journal.errors import JournalError
+from openoutcry.journal.segment import ZEROS, SegmentFile, segment_numbers, segment_path
+from openoutcry.wire.enums import BlockKind
+from openoutcry.wire.layout import check_layout
+from openoutcry.wire.records import BLOCK_MAGIC, ORDER_DTYPE
+
+
+class Scan:
+    """One pass over a journal with every check; the writer's resume and the reader both use it.
+
+    After :meth:`blocks` is exhausted, ``end_segment`` and ``end_offset`` are where the next
+    block belongs, ``torn`` says what was found there instead of a clean end (None: clean),
+    ``dirty_end`` is one past the last byte there that is not zero, and ``live`` is true if
+    another process wrote there while we looked.  Meanwhile ``next_seq``, ``next_index``,
+    ``bytes`` (headers and payloads), ``segments`` (that hold blocks), ``segment_bytes``,
+    ``config`` and ``evidence`` (None so far) follow the blocks.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.next_seq = 1
+        self.next_index = 0
+        self.bytes = 0
+        self.segments = 0
+        self.segment_bytes = 0
+        self.config: dict[str, Any] = {}
+        self.evidence: dict[str, Any] | None = None
+        self.end_segment = 0
+        self.end_offset = 0
+        self.dirty_end = 0
+        self.torn: str | None = None
+        self.live = False
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield each block in order; :class:`JournalError` names file and byte of any damage."""
+        self._require_journal()
+        number = 0
+        while (segment := SegmentFile.open(self.directory, number)) is not None:
+            with segment:
+                if not (yield from self._segment_blocks(segment)):
+                    return
+            number += 1
+        self._require_no_gap(number)
+
+    def _segment_blocks(self, segment: SegmentFile) -> Generator[Block, None, bool]:
+        """Yield the blocks of one segment; true if it is filled and the next one continues."""
+        if segment.number == 0:
+            _require_first_block(segment)
+        self.end_segment, self.end_offset = segment.number, 0
+        while not isinstance(found := examine(segment, self.end_offset), str):
+            self._take(segment, found)
+            self.end_offset = found.end
+            yield found
+        if found == FILE_ENDS:
+            return True
+        self._settle_end(segment, found)
+        return False
+
+    def _take(self, segment: SegmentFile, block: Block) -> None:
+        """Check a block's place among the others and count it."""
+        where = f"{segment.path}: byte {block.offset}"
+        header = block.header
+        check_layout(header.layout_hash, where)
+        if header.block_index != self.next_index:
+            raise JournalError(
+                f"{where}: block {header.block_index} where {self.next_index} belongs"
+            )
+        if (header.kind == BlockKind.CONFIG) != (self.next_index == 0):
+            raise JournalError(f"{where}: block {header.block_index} is of kind {header.kind}")
+        if header.kind == BlockKind.COMMANDS:
+            self._take_commands(where, block)
+        elif header.kind == BlockKind.CONFIG:
+            document = _document(where, block)
+            try:
+                self.config = dict(document["config"])
+                self.segment_bytes = int(document["segment_bytes"])
+            except (KeyError, TypeError, ValueError):
+                raise JournalError(f"{where}: the configuration block lacks its fields") from None
+        else:
+            self.evidence = _document(where, block)
+        self.segments += block.offset == 0
+        self.next_index += 1
+        self.bytes += HEADER_BYTES + header.payload_bytes
+
+    def _take_commands(self, where: str, block: Block) -> None:
+        first_seq, count = block.header.first_seq, block.header.record_count
+        if first_seq != self.next_seq:
+            raise JournalError(f"{where}: sequence {first_seq} where {self.next_seq} belongs")
+        seqs = np.frombuffer(block.payload, ORDER_DTYPE)["seq"]
+        wrong = seqs != np.arange(first_seq, first_seq + count)
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise JournalError(
+                f"{where}: record {row} of the block: seq is {seqs[row]} where "
+                f"{first_seq + row} belongs"
+            )
+        self.next_seq += count
+
+    def _settle_end(self, segment: SegmentFile, flaw: str) -> None:
+        """There is no block at the end: tell a clean end, a torn tail and damage apart."""
+        offset = self.end_offset
+        later = self._data_after(segment, offset)
+        # A running writer may have come this far meanwhile.  It finishes a block before it
+        # begins the next, so what is still the same now was not being written before `later`.
+        segment.forget()
+        if examine(segment, offset) != flaw:
+            self.live = True
+            return
+        where = f"{segment.path}: byte {offset}"
+        if later:
+            raise JournalError(f"{where}: {flaw}, but {later}: the journal is damaged here")
+        if offset == 0 and flaw != ONLY_ZEROS and segment.read(0, 8) not in (_MAGIC, ZEROS[:8]):
+            raise JournalError(f"{segment.path} is not a journal segment: {flaw}")
+        self.dirty_end = _dirty_end(segment, offset)
+        if self.dirty_end > offset:
+            self.torn = (
+                f"{where}: {flaw}, and no block follows: a torn tail of up to "
+                f"{self.dirty_end - offset:,} bytes"
+            )
+
+    def _data_after(self, segment: SegmentFile, offset: int) -> str:
+        """What shows that the journal once went on behind ``offset``; empty if nothing."""
+        at = valid_block_after(segment, offset, self.next_index)
+        if at is not None:
+            return f"a whole block follows at byte {at}"
+        for number in segment_numbers(self.directory):
+            if number <= segment.number:
+                continue
+            other = SegmentFile.open(self.directory, number)
+            if other is None:  # an unused one that a closing writer just removed
+                continue
+            with other:
+                if _dirty_end(other, 0):
+                    return f"{other.path.name} holds data"
+        return ""
+
+    def _require_journal(self) -> None:
+        numbers = segment_numbers(self.directory)
+        if not numbers:
+            names = sorted(os.listdir(self.directory))
+            found = f"holds {', '.join(names[:3])}" if names else "is empty"
+            raise JournalError(f"{self.directory} is not a journal: it {found}, no segment")
+        if numbers[0] != 0:
+            raise JournalError(f"{segment_path(self.directory, 0)} is missing")
+
+    def _require_no_gap(self, number: int) -> None:
+        """Segment ``number`` is not there: then no later one may be."""
+        later = [other for other in segment_numbers(self.directory) if other > number]
+        path = segment_path(self.directory, number)
+        if later and not path.exists():
+            raise JournalError(f"{path} is missing, but {later[0]:06d} is there")
+
+
+_MAGIC = BLOCK_MAGIC.to_bytes(8, "little")
+
+
+def _require_first_block(segment: SegmentFile) -> None:
+    """The first block decides whether this is a journal at all, and of which layout."""
+    head = bytes(segment.read(0, HEADER_BYTES))
+    if head[:8] != _MAGIC:
+        begins = f"it begins with {head[:8]!r}" if head else "it is empty"
+        raise JournalError(f"{segment.path} is not a journal segment: {begins}")
+    if len(head) == HEADER_BYTES:
+        # Before the checksum: another layout may have put it elsewhere.
+        check_layout(int.from_bytes(head[8:16], "little"), str(segment.path))
+    found = examine(segment, 0)
+    if isinstance(found, str):
+        raise JournalError(f"{segment.path}: byte 0: {found}: the configuration cannot be read")
+
+
+def _document(where: str, block: Block) -> dict[str, Any]:
+    """The JSON object that a block carries."""
+    try:
+        document = json.loads(bytes(block.payload[: block.header.text_bytes]))
+    except ValueError as error:
+        raise JournalError(f"{where}: not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise JournalError(f"{where}: JSON, but not an object")
+    return document
+
+
+def _dirty_end(segment: SegmentFile, offset: int) -> int:
+    """One past the last byte from ``offset`` on that is not zero; ``offset`` if all are."""
+    end = offset
+    for base, data in segment.windows(offset):
+        if data != (ZEROS if len(data) == len(ZEROS) else ZEROS[: len(data)]):
+            end = base + len(data.rstrip(b"\0"))
+    return end

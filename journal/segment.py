@@ -1,0 +1,173 @@
+"""Segment files: their names, their making, and reading them without ever trusting their length."""
+
+import errno
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+from openoutcry.journal.errors import JournalError
+
+WINDOW_BYTES = 1 << 20
+ZEROS = bytes(WINDOW_BYTES)
+NEW_SUFFIX = ".new"
+MAX_SEGMENTS = 1_000_000
+OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+_NAME = re.compile(r"segment-(\d{6})\.ocj")
+
+Sync = Callable[[int], None]
+
+
+def segment_path(directory: Path, number: int) -> Path:
+    """Path of segment ``number``, counted from 0."""
+    return directory / f"segment-{number:06d}.ocj"
+
+
+def segment_numbers(directory: Path) -> list[int]:
+    """Numbers of the segment files in ``directory``, ascending."""
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        raise JournalError(f"{directory}: no such directory") from None
+    except NotADirectoryError:
+        raise JournalError(f"{directory} is not a directory") from None
+    except OSError as error:
+        raise JournalError(f"{directory}: {error.strerror}") from None
+    return sorted(int(match[1]) for match in map(_NAME.fullmatch, names) if match)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in ``directory`` durable."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_zeros(fd: int, path: Path, start: int, end: int) -> None:
+    """Overwrite bytes ``start`` to ``end`` with zeros; :class:`JournalError` names what failed."""
+    at = start
+    while at < end:
+        try:
+            at += os.pwrite(fd, memoryview(ZEROS)[: end - at], at)
+        except OSError as error:
+            raise space_error(path, error, end - at) from None
+
+
+def space_error(path: Path, error: OSError, missing_bytes: int) -> JournalError:
+    """The error for a write to ``path`` that failed with ``missing_bytes`` still to go."""
+    if error.errno in OUT_OF_SPACE:
+        return JournalError(f"{path}: {error.strerror}: {missing_bytes:,} bytes are missing")
+    return JournalError(f"{path}: cannot write: {error.strerror}")
+
+
+def make_segment(directory: Path, number: int, size_bytes: int, head: bytes = b"") -> int:
+    """Make a segment of ``head`` and zeros, durable under its final name; returns its fd.
+
+    Written under another name and renamed when whole, so that a segment is never seen half
+    made.  Zeros are written, not only allocated: a later fdatasync then has no extents to
+    convert and costs only the data.  Raises :class:`JournalError`, leaving no file.
+    """
+    path = segment_path(directory, number)
+    new = path.with_name(path.name + NEW_SUFFIX)
+    try:
+        fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise space_error(new, error, size_bytes) from None
+    try:
+        if head and (written := os.pwrite(fd, head, 0)) != len(head):
+            raise JournalError(f"{path}: {size_bytes - written:,} bytes are missing")
+        write_zeros(fd, path, len(head), size_bytes)
+        os.fsync(fd)
+        os.rename(new, path)
+        sync_directory(directory)
+    except BaseException as error:
+        os.close(fd)
+        new.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise space_error(path, error, size_bytes) from None
+        raise
+    return fd
+
+
+def remove_half_made(directory: Path) -> None:
+    """Remove what a process killed in :func:`make_segment` left."""
+    for path in directory.glob("segment-*.ocj" + NEW_SUFFIX):
+        path.unlink(missing_ok=True)
+
+
+class SegmentFile:
+    """Reads one segment by pread(2) through a window.
+
+    Not by mmap: a running writer truncates a segment when it has filled it, and a disk may fail
+    to give a page; either would end a mapping's reader by SIGBUS instead of an error.  It also
+    means that the bytes served are the very bytes that were checked.
+    """
+
+    def __init__(self, path: Path, number: int, fd: int) -> None:
+        self.path = path
+        self.number = number
+        self._fd = fd
+        self._window = memoryview(b"")
+        self._base = 0
+
+    @classmethod
+    def open(cls, directory: Path, number: int) -> "SegmentFile | None":
+        """Open segment ``number``; None if there is no such file."""
+        path = segment_path(directory, number)
+        try:
+            return cls(path, number, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise JournalError(f"{path}: cannot open: {error.strerror}") from None
+
+    @property
+    def size_bytes(self) -> int:
+        return os.fstat(self._fd).st_size
+
+    def read(self, offset: int, size: int) -> memoryview:
+        """``size`` bytes at ``offset``, read-only; fewer if the file ends before."""
+        at = offset - self._base
+        if at < 0 or at + size > len(self._window):
+            self._window = memoryview(self._pread(offset, max(size, WINDOW_BYTES)))
+            self._base, at = offset, 0
+        return self._window[at : at + size]
+
+    def forget(self) -> None:
+        """Read from the file again next time: another process may have written to it."""
+        self._window = memoryview(b"")
+
+    def windows(self, offset: int) -> Iterator[tuple[int, bytes]]:
+        """The file from ``offset`` on, as (offset, bytes), past the window of :meth:`read`."""
+        while data := self._pread(offset, WINDOW_BYTES):
+            yield offset, data
+            offset += len(data)
+
+    def _pread(self, offset: int, size: int) -> bytes:
+        # Bounded by the file: a damaged length must not make us ask for gigabytes.
+        size = min(size, max(0, self.size_bytes - offset))
+        try:
+            return os.pread(self._fd, size, offset)
+        except OSError as error:
+            raise JournalError(
+                f"{self.path}: byte {offset}: cannot read: {error.strerror}"
+            ) from None
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def __enter__(self) -> "SegmentFile":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
