@@ -1,0 +1,126 @@
+"""wire/kernel.py: one compiler policy, and a cache that never returns an old answer."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from openoutcry.wire.kernel import CACHE_DIR, kernel
+
+ROOT = Path(__file__).resolve().parents[2]
+
+CALLEE = """
+from openoutcry.wire.kernel import kernel
+
+STEP = 5
+
+
+@kernel
+def step(x):
+    return x + STEP
+"""
+
+CALLER = """
+from openoutcry.flow.callee import step
+from openoutcry.wire.kernel import kernel
+
+
+@kernel
+def two_steps(x):
+    return step(step(x))
+"""
+
+ASK = """
+import openoutcry
+from openoutcry.flow.caller import two_steps
+from openoutcry.wire.kernel import CACHE_DIR
+
+answer = two_steps(1)
+hits = sum(two_steps.stats.cache_hits.values())
+print(openoutcry.__file__, CACHE_DIR, answer, hits, sep="|")
+"""
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A copy of the package with wire and two small kernels, one calling the other."""
+    package = tmp_path / "tree" / "openoutcry"
+    shutil.copytree(ROOT / "wire", package / "wire", ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "__init__.py").write_text("")
+    (package / "flow").mkdir()
+    (package / "flow" / "__init__.py").write_text("")
+    (package / "flow" / "callee.py").write_text(CALLEE)
+    (package / "flow" / "caller.py").write_text(CALLER)
+    return tmp_path / "tree"
+
+
+def ask(tree, **variables):
+    """Run the caller in a process of its own: (cache folder, answer, cache hits)."""
+    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= {"OUTCRY_CACHE_DIR": str(tree / "cache")} | variables
+    done = subprocess.run(
+        [sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, cwd=tree
+    )
+    assert done.returncode == 0, done.stderr
+    package, cache, answer, hits = done.stdout.strip().split("|")
+    assert Path(package).is_relative_to(tree)
+    return Path(cache), int(answer), int(hits)
+
+
+def test_an_edited_constant_in_a_callees_file_changes_the_answer(tree):
+    """The compiled caller is found again while nothing changed, and compiled anew once a constant
+    did in the other file, which numba's own cache would not notice."""
+    cache, answer, hits = ask(tree)
+    assert (answer, hits) == (11, 0)
+    assert ask(tree) == (cache, 11, 1)
+    callee = tree / "openoutcry" / "flow" / "callee.py"
+    callee.write_text(callee.read_text().replace("STEP = 5", "STEP = 7"))
+    other_cache, answer, hits = ask(tree)
+    assert (answer, hits) == (15, 0)
+    assert other_cache != cache
+
+
+def test_verify_has_kernels_of_its_own(tree):
+    """Kernels with assertions and kernels without never stand in for each other."""
+    plain, _, _ = ask(tree, OUTCRY_VERIFY="0")
+    verified, answer, hits = ask(tree, OUTCRY_VERIFY="1")
+    assert (answer, hits) == (11, 0)
+    assert verified != plain
+
+
+def test_cache_goes_where_it_can(tree):
+    """When the folder asked for cannot be made, the user's cache folder is the next choice."""
+    (tree / "file").write_text("")
+    cache, answer, _ = ask(
+        tree, OUTCRY_CACHE_DIR=str(tree / "file"), XDG_CACHE_HOME=str(tree / "xdg")
+    )
+    assert answer == 11
+    assert cache.parent == tree / "xdg" / "openoutcry"
+
+
+@kernel
+def divide(a, b):
+    return a / b
+
+
+@kernel
+def divide_whole(a, b):
+    return a // b
+
+
+def test_kernels_raise_nothing():
+    """numpy's error model: a division by zero is infinity or zero, not an exception that every
+    caller would have to be ready for."""
+    assert divide(1.0, 0.0) == float("inf")
+    assert divide_whole(1, 0) == 0
+
+
+def test_kernels_release_the_gil_and_are_cached():
+    """The policy, as numba was told it, and compiled files where the cache is said to be."""
+    assert divide.targetoptions["nogil"] is True
+    assert "fastmath" not in divide.targetoptions
+    divide(1.0, 2.0)
+    assert list(CACHE_DIR.rglob("*divide*.nbi"))
