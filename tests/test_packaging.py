@@ -1,0 +1,186 @@
+"""What is installed: one package, whole, that runs outside the tree with what it declares."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from importlib.metadata import Distribution, distribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[1]
+
+pytestmark = pytest.mark.skipif(
+    not (ROOT / ".git").exists() or shutil.which("git") is None,
+    reason="not a git checkout: there is no saying which files belong to the project",
+)
+
+
+def tracked_files():
+    """Paths from the root of the files and links that git knows and that are there."""
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=True
+    )
+    paths = [Path(name) for name in listed.stdout.split("\0") if name]
+    return [path for path in paths if os.path.lexists(ROOT / path)]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built from a copy that holds the tracked files alone."""
+    copy = tmp_path_factory.mktemp("copy")
+    for path in tracked_files():
+        (copy / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, copy / path, follow_symlinks=False)
+    out = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out)]
+    done = subprocess.run([*build, str(copy)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (built,) = out.glob("*.whl")
+    return built
+
+
+def declared(name, seen):
+    """The distribution ``name`` and, without extras, everything it says it needs."""
+    if name in seen:
+        return
+    seen[name] = distribution(name)
+    for text in seen[name].requires or []:
+        requirement = Requirement(text)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            declared(requirement.name.lower().replace("_", "-"), seen)
+
+
+def link_in(found: Distribution, site: Path):
+    """Put one installed distribution into another site-packages, as links to its top entries."""
+    for file in found.files or []:
+        top = file.parts[0]
+        if top not in {"..", "__pycache__", "bin"} and not (site / top).exists():
+            (site / top).symlink_to(found.locate_file(top))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """An environment that holds the wheel and what it declares, and nothing else: what is missing
+    in ``dependencies`` is missing here.  Third-party packages are links to the running ones."""
+    home = tmp_path_factory.mktemp("environment")
+    venv.create(home, with_pip=False, symlinks=True)
+    (site,) = home.glob("lib/python*/site-packages")
+    assert list(site.iterdir()) == []
+    install = ["install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python")]
+    subprocess.run([*pip, *install, str(wheel)], check=True, capture_output=True)
+    own = sorted(path.name for path in site.iterdir())
+    (info,) = site.glob("openoutcry-*.dist-info")
+    needed: dict[str, Distribution] = {}
+    for text in Distribution.at(info).requires or []:
+        requirement = Requirement(text)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            declared(requirement.name.lower(), needed)
+    for found in needed.values():
+        link_in(found, site)
+    return home, own
+
+
+@pytest.fixture
+def run(installed, tmp_path):
+    """Run a command of that environment outside the tree, with nothing of this process's."""
+    home, _ = installed
+
+    def run_command(*command):
+        environment = {
+            "PATH": f"{home / 'bin'}:/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "OUTCRY_CACHE_DIR": str(tmp_path / "cache"),
+            "LANG": "C.UTF-8",
+        }
+        return subprocess.run(
+            [str(home / "bin" / command[0]), *command[1:]],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+
+    return run_command
+
+
+def test_the_wheel_holds_every_file_of_every_room(wheel):
+    """Modules, headers, layout history, templates and the typing marker are in it, as files:
+    links to the rooms became the rooms."""
+    with zipfile.ZipFile(wheel) as archive:
+        inside = {info.filename: info for info in archive.infolist()}
+    linked = {p.name: os.readlink(ROOT / p) for p in tracked_files() if (ROOT / p).is_symlink()}
+    assert "wire" in linked
+    suffixes = {".py", ".h", ".vh", ".json", ".html"}
+    expected = {"openoutcry/__init__.py", "openoutcry/py.typed"}
+    expected |= {
+        f"openoutcry/{path}"
+        for path in tracked_files()
+        if path.parts[0] in linked and path.suffix in suffixes
+    }
+    assert expected <= set(inside)
+    assert "openoutcry/wire/outcry_wire.h" in expected
+    regular_file = 0o100000
+    for name in expected:
+        assert inside[name].external_attr >> 16 & 0o170000 == regular_file, name
+
+
+def test_only_one_name_is_taken_in_site_packages(installed):
+    """No top-level ring, bench or tests in anybody's environment."""
+    _, own = installed
+    names = [name for name in own if not name.endswith(".dist-info")]
+    assert names == ["openoutcry"]
+    assert len(own) == 2
+
+
+def test_the_licence_travels_with_the_package(wheel):
+    """The full text is in the wheel, and the metadata names it."""
+    with zipfile.ZipFile(wheel) as archive:
+        (text,) = [n for n in archive.namelist() if n.endswith(".dist-info/licenses/LICENSE")]
+        (metadata,) = [n for n in archive.namelist() if n.endswith(".dist-info/METADATA")]
+        assert archive.read(text) == (ROOT / "LICENSE").read_bytes()
+        assert b"License-Expression: Apache-2.0" in archive.read(metadata)
+
+
+def test_every_room_imports_outside_the_tree(run, installed):
+    """Each installed module imports from the new environment with the declared packages alone."""
+    home, _ = installed
+    script = (
+        "import importlib, pkgutil, openoutcry\n"
+        "names = [m.name for m in pkgutil.walk_packages(openoutcry.__path__, 'openoutcry.')]\n"
+        "for name in names:\n"
+        "    if not name.endswith('__main__'):\n"
+        "        importlib.import_module(name)\n"
+        "print(openoutcry.__file__)\n"
+        "print(*names)\n"
+    )
+    done = run("python", "-c", script)
+    assert done.returncode == 0, done.stderr
+    where, names = done.stdout.splitlines()
+    assert Path(where).is_relative_to(home)
+    assert {"openoutcry.wire.records", "openoutcry.bench.results"} <= set(names.split())
+
+
+def test_the_command_explains_itself_outside_the_tree(run):
+    """`outcry --help` answers, with the commands in it."""
+    done = run("outcry", "--help")
+    assert done.returncode == 0, done.stderr
+    assert "run" in done.stdout
+    assert "replay" in done.stdout
+
+
+def test_the_pipeline_runs_outside_the_tree(run):
+    """`outcry run` from the wheel matches ten thousand orders and loses none; its standard output
+    is one JSON document."""
+    done = run("outcry", "run", "--orders", "10000", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["commands"] == 10_000
+    assert result["lost"] == 0
+    assert result["events"] >= 10_000

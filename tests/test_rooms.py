@@ -1,0 +1,168 @@
+"""The rooms' rules, read from the source: who imports whom, and what stands in one file only."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+LOWER = {"wire", "ring", "matcher", "flow", "gateway_fpga", "dpdk_shim", "ptp", "journal"}
+MAY_IMPORT = {
+    "wire": set(),
+    "ring": {"wire"},
+    "matcher": {"wire"},
+    "flow": {"wire"},
+    "gateway_fpga": {"wire"},
+    "dpdk_shim": {"wire", "ring"},
+    "ptp": {"wire", "ring"},
+    "journal": {"wire", "ring"},
+    "pipeline": LOWER,
+    "bench": LOWER | {"pipeline"},
+    "tests": LOWER | {"pipeline", "bench"},
+}
+"""A room may import itself and these; the table is the one of ARCHITECTURE.md."""
+
+COMPILERS = {"njit", "jit"}
+OWNER_OF_NJIT = ROOT / "wire" / "kernel.py"
+
+
+def rooms():
+    """Every room that has come into being: a folder of the table with a module in it."""
+    return [room for room in MAY_IMPORT if any((ROOT / room).rglob("*.py"))]
+
+
+def modules(room):
+    """Every module of a room."""
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+def imported_names(tree, package):
+    """Every dotted name that a module imports; relative ones made absolute by its ``package``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")
+            start = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
+            stem = ".".join(part for part in (start, node.module) if part)
+            yield from (f"{stem}.{alias.name}" for alias in node.names)
+
+
+def faults(source, room, package=None):
+    """What a module of ``room`` imports that it may not, each in a sentence."""
+    found = []
+    for name in imported_names(ast.parse(source), package or f"openoutcry.{room}"):
+        first, *rest = name.split(".")
+        if first in MAY_IMPORT:
+            found.append(f"{name} is imported without openoutcry")
+        target = rest[0] if first == "openoutcry" and rest else room
+        if target in MAY_IMPORT and target not in MAY_IMPORT[room] | {room}:
+            found.append(f"{room} imports {name}")
+    return found
+
+
+def compiler_uses(source):
+    """Lines where numba's own compilers are named instead of the kernel decorator."""
+    lines = []
+    for node in ast.walk(ast.parse(source)):
+        named = isinstance(node, ast.Attribute) and node.attr in COMPILERS
+        if named and isinstance(node.value, ast.Name) and node.value.id in {"numba", "nb"}:
+            lines.append(node.lineno)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "numba":
+            lines += [node.lineno for alias in node.names if alias.name in COMPILERS]
+    return lines
+
+
+def test_every_room_is_in_the_table():
+    """A new folder of modules at the top of the tree needs a line about whom it may import."""
+    outside = {"scripts", "docs", "build", "openoutcry"}
+    folders = {
+        path.name
+        for path in ROOT.iterdir()
+        if path.is_dir() and not path.name.startswith(".") and path.name not in outside
+    }
+    with_modules = {name for name in folders if any((ROOT / name).rglob("*.py"))}
+    assert with_modules <= set(MAY_IMPORT)
+    assert "wire" in with_modules
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_room_imports_only_what_the_table_allows(room):
+    """Each module's imports, wherever in the file they stand, keep to the table."""
+    for path in modules(room):
+        package = ".".join(["openoutcry", *path.relative_to(ROOT).parent.parts])
+        assert faults(path.read_text(), room, package) == [], path
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_only_one_file_names_the_compiler(room):
+    """numba's njit and jit stand in wire/kernel.py, so that one policy and one cache key hold."""
+    for path in modules(room):
+        if path != OWNER_OF_NJIT:
+            assert compiler_uses(path.read_text()) == [], path
+    assert compiler_uses(OWNER_OF_NJIT.read_text())
+
+
+@pytest.mark.parametrize("room", [room for room in rooms() if room != "tests"])
+def test_room_says_its_one_job_in_one_sentence(room):
+    """The package's docstring is one sentence; a room that needs two is two rooms."""
+    docstring = ast.get_docstring(ast.parse((ROOT / room / "__init__.py").read_text()))
+    assert docstring, f"{room} has no docstring"
+    sentence = " ".join(docstring.split())
+    assert sentence.endswith("."), sentence
+    assert ". " not in sentence, sentence
+
+
+@pytest.mark.parametrize("room", [room for room in rooms() if room != "tests"])
+def test_room_is_a_package_inside_openoutcry(room):
+    """The folder at the top and the installed subpackage are the same files."""
+    assert (ROOT / "openoutcry" / room).resolve() == ROOT / room
+    assert (ROOT / "openoutcry" / room).is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("room", "source", "fault"),
+    [
+        ("matcher", "import openoutcry.ring", "matcher imports openoutcry.ring"),
+        ("matcher", "from openoutcry import ring", "matcher imports openoutcry.ring"),
+        ("matcher", "from openoutcry.ring.x import y", "matcher imports openoutcry.ring.x.y"),
+        ("matcher", "from ..ring import y", "matcher imports openoutcry.ring.y"),
+        ("matcher", "def f():\n    import openoutcry.flow", "matcher imports openoutcry.flow"),
+        ("journal", "from openoutcry.pipeline import x", "journal imports openoutcry.pipeline.x"),
+        ("pipeline", "from openoutcry.bench import x", "pipeline imports openoutcry.bench.x"),
+        ("pipeline", "import wire", "wire is imported without openoutcry"),
+        ("tests", "from ring.ring import x", "ring.ring.x is imported without openoutcry"),
+    ],
+)
+def test_a_forbidden_import_is_found(room, source, fault):
+    """The check itself sees every way there is to write an import."""
+    assert faults(source, room) == [fault]
+
+
+@pytest.mark.parametrize(
+    ("room", "source"),
+    [
+        ("matcher", "from openoutcry.wire.kernel import kernel\nimport numpy"),
+        ("matcher", "from openoutcry.matcher.book import x\nfrom .book import y"),
+        ("bench", "from openoutcry.pipeline.host import host_info"),
+        ("bench", "from openoutcry import __version__"),
+        ("flow", "from wireless import x\nimport journalist"),
+    ],
+)
+def test_an_allowed_import_passes(room, source):
+    """The room itself, the rooms of the table, other people's packages and the version pass."""
+    assert faults(source, room) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import numba\n@numba.njit\ndef f(): 0",
+        "from numba import njit",
+        "from numba import jit as j",
+    ],
+)
+def test_a_second_compiler_is_found(source):
+    """Decorated in full or imported under another name, a bare njit is seen."""
+    assert compiler_uses(source) != []
