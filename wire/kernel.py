@@ -65,3 +65,8 @@ def kernel(function: F) -> F:
     exceptions; they take integers, addresses among them.
     """
     return numba.njit(cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[return-value]
+
+
+def compile_kernel(function: Callable[..., Any], argument_count: int) -> None:
+    """Compile a kernel of ``argument_count`` int64 arguments now rather than at its first call."""
+    function.compile((numba.types.int64,) * argument_count)  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""Wire the stages into processes, pin them, watch them."""

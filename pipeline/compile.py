@@ -1,0 +1,64 @@
+"""Compile every kernel before the run, one named step after the other.
+
+The machine code is kept on disk (wire/kernel.py), so only the first run on a machine waits.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from openoutcry.flow import GeneratedFlow
+from openoutcry.gateway_fpga import make_rules, validate_batch
+from openoutcry.matcher import Engine
+from openoutcry.pipeline import journal_stage, stages
+from openoutcry.pipeline.event_hash import hash_array
+from openoutcry.pipeline.histogram import record_spans
+from openoutcry.ring import kernels as ring
+from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.kernel import compile_kernel
+
+
+def compile_kernels(progress: Callable[[str, int, int], None]) -> None:
+    """Call ``progress(what, done, total)`` before each step and once at the end."""
+    orders: list[Any] = [np.zeros(0, ORDER_DTYPE)]
+
+    def flow() -> None:
+        orders[0] = next(GeneratedFlow("normal", 64, 1).chunks())
+
+    def gateway() -> None:
+        rules = make_rules(GeneratedFlow("normal", 64, 1).instruments)
+        validate_batch(orders[0].ctypes.data, len(orders[0]), rules.ctypes.data)
+
+    def matcher() -> None:
+        instruments = GeneratedFlow("normal", 64, 1).instruments
+        engine = Engine(instruments, 1024)
+        hash_array(1, engine.process(orders[0]))
+        engine.state_hash()
+        engine.depth(bytes(instruments["symbol"][0]), 5)
+
+    def rings() -> None:
+        for kernel, count in (
+            (ring.last_published, 2),
+            (ring.gating_cursor, 1),
+            (ring.published_count, 4),
+            (ring.release, 2),
+            (record_spans, 6),
+            (journal_stage.store, 2),
+        ):
+            compile_kernel(kernel, count)
+
+    def loop() -> None:
+        compile_kernel(stages.run_stages, 5)
+
+    steps = (
+        ("order flow", flow),
+        ("gateway", gateway),
+        ("matcher", matcher),
+        ("rings", rings),
+        ("stage loop", loop),
+    )
+    for index, (label, step) in enumerate(steps):
+        progress(label, index, len(steps))
+        step()
+    progress("", len(steps), len(steps))

@@ -1,0 +1,114 @@
+"""The control segment: what the stages of one run know of each other.
+
+Every word is an int64 at a fixed byte offset, each group of words that one process writes on lines
+of its own.  Everything here survives the death of the process that wrote it: a stage that is
+started again finds its place from these words and from the rings.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.pipeline.topology import STAGES
+from openoutcry.ring import ProcessIdentity, Segment, SegmentError
+from openoutcry.wire import LAYOUT_HASH, check_layout
+from openoutcry.wire.records import CONTROL_MAGIC
+
+# Written once by the supervisor.
+MAGIC = 0
+LAYOUT = 8
+OWNER_PID = 16
+OWNER_START = 24
+SEED = 32
+RATE = 40
+DURABILITY = 48
+EXPECTED = 56
+EPOCH_OFFSET = 64  # CLOCK_REALTIME minus CLOCK_MONOTONIC at the start, ns
+STARTED_NS = 72
+
+STOP = 128  # by the supervisor: take no more input, drain
+FIRST_NS = 256  # by receive: intended send time of the first command, CLOCK_MONOTONIC
+WRITTEN_SEQ = 384  # by journal
+WRITTEN_NS = 392
+DURABLE_SEQ = 512  # by journal: what the gate may release up to
+
+# By replies: two copies of its state and the index of the one that counts, so that its cursor and
+# everything counted up to that cursor change in one store.
+REPLY_WHICH = 640
+REPLY_STATES = 768
+REPLY_STATE_BYTES = 512
+REPLY_CURSOR = 0
+REPLY_EVENT_HASH = 8
+REPLY_COMMANDS = 16
+REPLY_TRADES = 24
+REPLY_LOST = 32
+REPLY_DUPLICATED = 40
+REPLY_LAST_NS = 48
+REPLY_KINDS = 64  # 16 counts by EventKind
+REPLY_REASONS = 192  # 40 counts by Reason of a reject
+REPLY_REASON_COUNT = 40
+
+STAGE_BLOCKS = 2048
+STAGE_BYTES = 128
+STAGE_PID = 0
+STAGE_START = 8
+STAGE_CORE = 16
+STAGE_HEARTBEAT_NS = 24
+STAGE_DONE = 32  # 1 + last sequence once the stage has finished
+STAGE_RESTARTS = 40
+
+CONTROL_BYTES = 4096
+
+DURABILITIES = ("none", "async", "durable")
+
+
+class Control:
+    """The control segment as named words."""
+
+    def __init__(self, segment: Segment) -> None:
+        self.segment = segment
+        self.words: npt.NDArray[np.int64] = segment.words(0, CONTROL_BYTES // 8)
+        self.address = segment.address
+
+    @classmethod
+    def create(cls, name: str) -> "Control":
+        control = cls(Segment.create(name, CONTROL_BYTES))
+        owner = ProcessIdentity.mine()
+        control[LAYOUT] = int(np.uint64(LAYOUT_HASH).view(np.int64))
+        control[OWNER_PID] = owner.pid
+        control[OWNER_START] = owner.start_ticks
+        control[MAGIC] = CONTROL_MAGIC
+        return control
+
+    @classmethod
+    def attach(cls, name: str) -> "Control":
+        segment = Segment.attach(name)
+        if segment.size_bytes != CONTROL_BYTES:
+            raise SegmentError(f"{name} is no control segment: {segment.size_bytes} bytes")
+        control = cls(segment)
+        if control[MAGIC] != CONTROL_MAGIC:
+            raise SegmentError(f"{name} is no control segment: wrong magic at byte 0")
+        check_layout(control[LAYOUT] & (2**64 - 1), name)
+        return control
+
+    def __getitem__(self, offset: int) -> int:
+        return int(self.words[offset // 8])
+
+    def __setitem__(self, offset: int, value: int) -> None:
+        self.words[offset // 8] = value
+
+    def stage(self, index: int, field: int) -> int:
+        return self[STAGE_BLOCKS + index * STAGE_BYTES + field]
+
+    def set_stage(self, index: int, field: int, value: int) -> None:
+        self[STAGE_BLOCKS + index * STAGE_BYTES + field] = value
+
+    def reply(self, field: int) -> int:
+        """A word of the reply state that counts."""
+        return self[REPLY_STATES + self[REPLY_WHICH] * REPLY_STATE_BYTES + field]
+
+    def all_done(self, journaled: bool) -> bool:
+        return all(
+            self.stage(index, STAGE_DONE) > 0
+            for index, stage in enumerate(STAGES)
+            if journaled or stage.name != "journal"
+        )

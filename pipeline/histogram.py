@@ -1,0 +1,73 @@
+"""Latency histograms that a kernel can fill: log-linear, 64 buckets a power of two (1.6 %).
+
+The bucketing is HdrHistogram's (Gil Tene): values below 128 have a bucket each, above that 64
+buckets cover each doubling.  A histogram is 4,096 int64 words: counts, and in the last word the
+exact maximum.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import count_leading_zeros, load_i64, store_i64
+
+WORDS = 4096
+HISTOGRAM_BYTES = 8 * WORDS
+MAX_AT = 8 * (WORDS - 1)
+SUB_BITS = 6
+
+
+@kernel
+def bucket_of(value_ns: int) -> int:
+    if value_ns < 128:
+        return max(value_ns, 0)
+    shift = 63 - count_leading_zeros(value_ns) - SUB_BITS
+    return shift * 64 + (value_ns >> shift)
+
+
+@kernel
+def record(histogram: int, value_ns: int) -> None:
+    """Count one value in the histogram at that address."""
+    at = histogram + 8 * bucket_of(value_ns)
+    store_i64(at, load_i64(at) + 1)
+    if value_ns > load_i64(histogram + MAX_AT):
+        store_i64(histogram + MAX_AT, value_ns)
+
+
+@kernel
+def record_spans(
+    histogram: int, stamps: int, mask: int, first_seq: int, count: int, now: int
+) -> None:
+    """Count ``now - stamps[seq]`` for ``count`` sequences."""
+    for seq in range(first_seq, first_seq + count):
+        record(histogram, now - load_i64(stamps + 8 * (seq & mask)))
+
+
+def bucket_upper_ns(index: int) -> int:
+    """The largest value that falls into the bucket."""
+    if index < 128:
+        return index
+    shift = index // 64 - 1
+    return ((index - shift * 64 + 1) << shift) - 1
+
+
+def summary(counts: npt.NDArray[np.int64]) -> dict[str, int | list[list[int]]]:
+    """Count, percentiles and the non-empty buckets of one histogram (int64[4096]).
+
+    A percentile is the upper edge of its bucket, never more than the exact maximum.
+    """
+    buckets, largest = counts[:-1], int(counts[-1])
+    used = np.flatnonzero(buckets)
+    total = int(buckets.sum())
+    result: dict[str, int | list[list[int]]] = {"count": total}
+    reached = np.cumsum(buckets[used])
+    for name, permille in (("p50", 500), ("p90", 900), ("p99", 990), ("p999", 999)):
+        rank = (total * permille + 999) // 1000
+        if total:
+            bucket = int(used[int(np.searchsorted(reached, max(rank, 1)))])
+            result[name] = min(bucket_upper_ns(bucket), largest)
+        else:
+            result[name] = 0
+    result["max"] = largest
+    result["histogram"] = [[bucket_upper_ns(int(b)), int(buckets[b])] for b in used]
+    return result

@@ -1,0 +1,94 @@
+"""The journal as a stage: takes whatever is published, one block at a time, and moves two cursors.
+
+Group commit by itself: while one fdatasync runs, the next block gathers in the ring.
+"""
+
+import time
+
+from openoutcry.journal import JournalWriter
+from openoutcry.pipeline.control import (
+    DURABLE_SEQ,
+    EPOCH_OFFSET,
+    STAGE_BLOCKS,
+    STAGE_BYTES,
+    STAGE_DONE,
+    STAGE_HEARTBEAT_NS,
+    WRITTEN_NS,
+    WRITTEN_SEQ,
+)
+from openoutcry.pipeline.histogram import record_spans
+from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.topology import STAGE_INDEX
+from openoutcry.ring.kernels import published_count, release
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import store_release
+
+# Measured on a virtio disk: 4 KiB commit in 95 us, 1 MiB in 241 us: larger blocks pay until here.
+MAX_BLOCK_RECORDS = 16_384
+ASYNC_SYNC_NS = 1_000_000_000
+INDEX = STAGE_INDEX["journal"]
+
+
+@kernel
+def store(address: int, value: int) -> None:
+    store_release(address, value)
+
+
+class JournalStage:
+    """Writes commands from the sequenced ring to the journal, from the writer's place on."""
+
+    def __init__(self, shared: Shared, writer: JournalWriter, durable: bool) -> None:
+        self.shared = shared
+        self.writer = writer
+        self.durable = durable
+        self.ring = shared.sequenced
+        self.cursor = self.ring.cursors["journal"].ctypes.data
+        self.next_seq = writer.written_seq + 1
+        self.synced_ns = time.monotonic_ns()
+        self.finished = False
+        # What a predecessor had written, but not said, before it was killed.
+        if writer.written_seq:
+            writer.sync()
+        self._say(time.monotonic_ns())
+
+    def step(self) -> int:
+        """Write one block if anything is there; returns the number of records."""
+        control = self.shared.control
+        control.set_stage(INDEX, STAGE_HEARTBEAT_NS, time.monotonic_ns())
+        first = self.next_seq
+        count = published_count(self.ring.address, self.ring.mask, first, MAX_BLOCK_RECORDS)
+        if count == 0:
+            done = control.stage(STAGE_INDEX["gateway"], STAGE_DONE)
+            if done == first and not self.finished:
+                self.writer.sync()
+                self._say(time.monotonic_ns())
+                block = control.address + STAGE_BLOCKS + INDEX * STAGE_BYTES
+                store(block + STAGE_DONE, first)
+                self.finished = True
+            return 0
+        parts = [view.view("u1").data for view in self.ring.views(first, count)]
+        now = time.monotonic_ns()
+        self.writer.append(first, parts, count, now + control[EPOCH_OFFSET])
+        self.next_seq += count
+        now = time.monotonic_ns()
+        if self.durable or now - self.synced_ns > ASYNC_SYNC_NS:
+            self.writer.sync()
+            now = self.synced_ns = time.monotonic_ns()
+        self._say(now)
+        record_spans(
+            self.shared.histogram(INDEX).ctypes.data,
+            self.shared.stamp_address("sequenced"),
+            self.shared.geometry.stamps - 1,
+            first,
+            count,
+            now,
+        )
+        return count
+
+    def _say(self, now_ns: int) -> None:
+        """Publish the cursors: durable first, because the slots are given back by the other."""
+        address = self.shared.control.address
+        store(address + DURABLE_SEQ, self.writer.durable_seq)
+        self.shared.control[WRITTEN_NS] = now_ns
+        store(address + WRITTEN_SEQ, self.writer.written_seq)
+        release(self.cursor, self.writer.written_seq)

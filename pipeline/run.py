@@ -1,0 +1,509 @@
+"""Run the pipeline from a source to its last reply, and say what happened."""
+
+import json
+import os
+import select
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+import openoutcry
+from openoutcry.dpdk_shim import UdpReceiver
+from openoutcry.journal import Journal, JournalLock, JournalWriter
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline import stages as st
+from openoutcry.pipeline import worker
+from openoutcry.pipeline.compile import compile_kernels
+from openoutcry.pipeline.event_hash import START, hash_text
+from openoutcry.pipeline.histogram import summary
+from openoutcry.pipeline.host import host_info
+from openoutcry.pipeline.journal_stage import JournalStage
+from openoutcry.pipeline.replay import instruments_to_json, replay
+from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.topology import (
+    RELEASE_SPAN,
+    STAGE_INDEX,
+    STAGE_NAMES,
+    STAGES,
+    WHOLE_SPAN,
+    Group,
+    geometry,
+    plan_groups,
+)
+from openoutcry.ring import remove_dead_segments
+from openoutcry.wire import EventKind, OutcryError, Reason
+
+NO_LIMIT = 2**62
+SAMPLE_S = 0.02
+MAX_TIMELINE = 2_000
+ORDER_CAPACITY = 1 << 17
+# A group that dies this often without getting on at all will not get on the next time either.
+MAX_FUTILE_RESTARTS = 5
+
+
+class PipelineError(OutcryError):
+    """The pipeline could not do what it was asked to."""
+
+
+class Source(Protocol):
+    """Where commands come from (flow/)."""
+
+    name: str
+    instruments: npt.NDArray[Any]
+    count_hint: int | None
+    account: dict[str, int]
+
+    def chunks(self) -> Iterator[npt.NDArray[Any]]: ...
+
+
+@dataclass
+class Options:
+    """What to run.  Exactly one of ``source`` and ``listen`` is given."""
+
+    source: Source | None = None
+    source_kind: str = "flow"
+    listen: tuple[str, int] | None = None
+    instruments: npt.NDArray[Any] | None = None
+    """Instruments for ``listen``."""
+    orders: int | None = None
+    seed: int = 1
+    rate: int = 0
+    """Commands a second; 0 is as fast as they are taken."""
+    topology: str = "processes"
+    durability: str = "durable"
+    journal: Path | None = None
+    order_capacity: int = ORDER_CAPACITY
+    verify: bool = True
+
+
+@dataclass
+class Watcher:
+    """Who is told how far things are: the display, or nobody."""
+
+    phase: Callable[[str], None] = lambda text: None
+    compiling: Callable[[str, int, int], None] = lambda label, done, total: None
+    sample: Callable[["Sample"], None] = lambda sample: None
+    note: Callable[[str], None] = lambda text: None
+
+
+@dataclass
+class Sample:
+    """One look at a running pipeline."""
+
+    t_s: float
+    commands: int
+    events: int
+    total: int | None
+    fill: dict[str, float]
+    durable_lag: int
+
+
+@dataclass
+class _Child:
+    group: Group
+    pid: int
+    pidfd: int
+    outcome_fd: int
+    died_at_s: float = 0.0
+    progress: int = -1
+    futile: int = 0
+
+
+@dataclass
+class _State:
+    """What the supervisor gathers while the run goes on."""
+
+    timeline: list[dict[str, Any]] = field(default_factory=list)
+    restarts: list[dict[str, Any]] = field(default_factory=list)
+    outcome: dict[str, Any] = field(default_factory=dict)
+    interrupted: bool = False
+    groups: list[dict[str, Any]] = field(default_factory=list)
+
+
+def run(options: Options, watcher: Watcher | None = None) -> dict[str, Any]:
+    """Run the whole chain and return the result document (its keys: docs/results.md).
+
+    Raises an ``OutcryError`` when something asked for could not be done; whatever shared memory,
+    child or half-made journal there was is gone by then.
+    """
+    watcher = watcher or Watcher()
+    removed = remove_dead_segments()
+    if removed:
+        owners = sorted({name.split(".")[1] for name in removed})
+        watcher.note(
+            f"removed {len(removed)} shared-memory segments left by a crashed run "
+            f"(pid {', '.join(owners)})"
+        )
+    started = time.monotonic()
+    compile_kernels(watcher.compiling)
+    compile_s = time.monotonic() - started
+    with ExitStack() as stack:
+        return _run(options, watcher, stack, compile_s)
+
+
+def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float) -> dict[str, Any]:
+    journaled = options.durability != "none"
+    source = options.source
+    instruments = source.instruments if source else options.instruments
+    assert instruments is not None
+    receiver = UdpReceiver(*options.listen) if options.listen else None
+    if receiver:
+        stack.callback(receiver.close)
+    shared = Shared(geometry(options.topology, options.durability), journaled)
+    stack.callback(shared.unlink)
+
+    started = time.monotonic()
+    limit = options.orders if options.orders is not None else NO_LIMIT
+    if source:
+        watcher.phase("reading the source")
+        shared.load_tape(source.chunks(), limit, source.count_hint)
+        limit = shared.tape_count
+        if limit == 0:
+            raise PipelineError(f"{source.name}: no order commands in it")
+    flow_s = time.monotonic() - started
+
+    started = time.monotonic()
+    directory, writer = _open_journal(options, instruments, limit, watcher, stack)
+    journal_s = time.monotonic() - started
+
+    work = worker.Work(
+        shared=shared,
+        instruments=instruments,
+        order_capacity=options.order_capacity,
+        rate=options.rate,
+        limit=limit,
+        durability=options.durability,
+        journal=directory,
+        writer=writer,
+        receiver=receiver,
+    )
+    _fill_control(shared, options, limit if source or options.orders is not None else 0)
+    state = _State()
+    watcher.phase("running")
+    with _stop_on_signals(shared, state):
+        if options.topology == "inline":
+            _run_inline(work, state, watcher)
+        else:
+            _Supervisor(work, state, watcher).run()
+
+    result = _result(options, work, state)
+    result["prepare"] = {"compile_s": compile_s, "flow_s": flow_s, "journal_s": journal_s}
+    if directory is not None:
+        _close_journal(work, state, result)
+        watcher.phase("replaying the journal")
+        result["replay"] = replay(directory) if options.verify else None
+        if options.journal is None:
+            result["journal"]["path"] = None
+    return result
+
+
+def _open_journal(
+    options: Options,
+    instruments: npt.NDArray[Any],
+    limit: int,
+    watcher: Watcher,
+    stack: ExitStack,
+) -> tuple[Path | None, JournalWriter | None]:
+    """The journal's directory and writer; without ``--journal`` a temporary one on this disk."""
+    if options.durability == "none":
+        return None, None
+    watcher.phase("preparing the journal")
+    if options.journal is None:
+        directory = Path(tempfile.mkdtemp(prefix=".outcry-journal-", dir="."))
+        stack.callback(shutil.rmtree, directory, ignore_errors=True)
+    else:
+        directory = options.journal
+    lock = JournalLock(directory)
+    stack.callback(lock.release)
+    config = {
+        "program": f"openoutcry {openoutcry.__version__}",
+        "instruments": instruments_to_json(instruments),
+        "order_capacity": options.order_capacity,
+        "source": options.source.name if options.source else "udp",
+        "seed": options.seed,
+        "rate": options.rate,
+        "topology": options.topology,
+        "durability": options.durability,
+        "gateway": "golden",
+        "layout_version": openoutcry.wire.LAYOUT_VERSION,
+    }
+    expected = limit if options.source or options.orders is not None else 0
+    return directory, Journal.create(directory, config, expected_records=expected)
+
+
+def _fill_control(shared: Shared, options: Options, expected: int) -> None:
+    control = shared.control
+    control[ct.SEED] = options.seed
+    control[ct.RATE] = options.rate
+    control[ct.DURABILITY] = ct.DURABILITIES.index(options.durability)
+    control[ct.EXPECTED] = expected
+    control[ct.EPOCH_OFFSET] = time.time_ns() - time.monotonic_ns()
+    control[ct.STARTED_NS] = time.monotonic_ns()
+    for which in range(2):
+        at = ct.REPLY_STATES + which * ct.REPLY_STATE_BYTES + ct.REPLY_EVENT_HASH
+        control[at] = START - (1 << 64) if START >> 63 else START
+
+
+@contextmanager
+def _stop_on_signals(shared: Shared, state: _State) -> Iterator[None]:
+    """SIGINT and SIGTERM: take no more input, drain, end in order."""
+
+    def stop(number: int, frame: object) -> None:
+        state.interrupted = True
+        shared.control[ct.STOP] = 1
+
+    before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _sample(work: worker.Work, state: _State) -> Sample:
+    shared = work.shared
+    control = shared.control
+    first_ns = control[ct.FIRST_NS]
+    fill = {
+        ring: (int(buffer.published_hint[0]) - buffer.gating) / buffer.capacity
+        for ring, buffer in (
+            ("lane", shared.lane),
+            ("sequenced", shared.sequenced),
+            ("events", shared.events),
+        )
+    }
+    sequenced = int(shared.sequenced.published_hint[0])
+    sample = Sample(
+        t_s=(time.monotonic_ns() - first_ns) / 1e9 if first_ns else 0.0,
+        commands=control.reply(ct.REPLY_COMMANDS),
+        events=control.reply(ct.REPLY_CURSOR),
+        total=control[ct.EXPECTED] or None,
+        fill=fill,
+        durable_lag=sequenced - control[ct.DURABLE_SEQ] if work.journal else 0,
+    )
+    if first_ns:
+        state.timeline.append(
+            {
+                "t_s": sample.t_s,
+                "commands": sample.commands,
+                "events": sample.events,
+                "fill": fill,
+            }
+        )
+        if len(state.timeline) > MAX_TIMELINE:
+            del state.timeline[1::2]
+    return sample
+
+
+def _run_inline(work: worker.Work, state: _State, watcher: Watcher) -> None:
+    """Every stage in turn in this thread; the journal whenever the others can do no more."""
+    everything = Group(
+        "inline", tuple(n for n in STAGE_NAMES if n != "journal" or work.writer), None
+    )
+    worker.announce(work.shared, everything)
+    work.shared.populate()
+    state.groups.append({"process": "inline", "stages": list(everything.stages), "core": None})
+    group = worker.StageGroup(work, everything.stages)
+    journal = JournalStage(work.shared, work.writer, work.durable) if work.writer else None
+    next_sample = 0.0
+    while True:
+        ended = group.run(worker.SLICE_NS, leave_idle=True)
+        if journal:
+            journal.step()
+        if ended == st.FINISHED and (journal is None or journal.finished):
+            break
+        now = time.monotonic()
+        if now >= next_sample:
+            next_sample = now + SAMPLE_S
+            watcher.sample(_sample(work, state))
+    watcher.sample(_sample(work, state))
+    state.outcome = group.outcome()
+
+
+class _Supervisor:
+    """Starts the groups, proves deaths, starts what died again, gathers the outcomes."""
+
+    def __init__(self, work: worker.Work, state: _State, watcher: Watcher) -> None:
+        self.work = work
+        self.state = state
+        self.watcher = watcher
+        self.children: dict[int, _Child] = {}
+        self.poll = select.poll()
+
+    def run(self) -> None:
+        cores = sorted(os.sched_getaffinity(0))
+        try:
+            for group in plan_groups(cores, self.work.writer is not None):
+                child = self._start(group)
+                self.state.groups.append(
+                    {
+                        "process": group.name,
+                        "stages": list(group.stages),
+                        "core": group.core,
+                        "pid": child.pid,
+                    }
+                )
+            while self.children:
+                for fd, _ in self.poll.poll(SAMPLE_S * 1000):
+                    self._ended(fd)
+                self.watcher.sample(_sample(self.work, self.state))
+        finally:
+            self._kill_all()
+
+    def _start(self, group: Group) -> _Child:
+        pid, outcome_fd = worker.start(self.work, group)
+        # A pidfd names this very process: its number cannot be given to another meanwhile.
+        child = _Child(group, pid, os.pidfd_open(pid), outcome_fd)
+        self.children[child.pidfd] = child
+        self.poll.register(child.pidfd, select.POLLIN)
+        return child
+
+    def _ended(self, pidfd: int) -> None:
+        child = self.children.pop(pidfd)
+        self.poll.unregister(pidfd)
+        os.close(pidfd)
+        _, status = os.waitpid(child.pid, 0)
+        with open(child.outcome_fd) as pipe:
+            text = pipe.read()
+        if os.WIFEXITED(status) and text:
+            outcome = json.loads(text)
+            if "error" in outcome:
+                raise PipelineError(outcome["error"])
+            self.state.outcome.update(outcome)
+            return
+        self._restart(child, status)
+
+    def _restart(self, child: _Child, status: int) -> None:
+        """Start a group again that died without an outcome; each stage finds its own place."""
+        why = (
+            f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
+            if os.WIFSIGNALED(status)
+            else f"exited with {os.WEXITSTATUS(status)}"
+        )
+        control = self.work.shared.control
+        progress = self.work.shared.sequenced.gating + control.reply(ct.REPLY_CURSOR)
+        futile = child.futile + 1 if progress == child.progress else 0
+        stages = " + ".join(child.group.stages)
+        if futile >= MAX_FUTILE_RESTARTS:
+            raise PipelineError(f"stage {stages} keeps dying without getting on: {why}")
+        for name in child.group.stages:
+            index = STAGE_INDEX[name]
+            restarts = control.stage(index, ct.STAGE_RESTARTS) + 1
+            control.set_stage(index, ct.STAGE_RESTARTS, restarts)
+        died = time.monotonic_ns()
+        again = self._start(child.group)
+        again.progress, again.futile = progress, futile
+        first_ns = control[ct.FIRST_NS] or died
+        self.state.restarts.append(
+            {
+                "stage": stages,
+                "pid": child.pid,
+                "why": why,
+                "at_s": (died - first_ns) / 1e9,
+                "new_pid": again.pid,
+            }
+        )
+        self.watcher.note(f"stage {stages} (pid {child.pid}) {why}: started again")
+
+    def _kill_all(self) -> None:
+        for child in self.children.values():
+            signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
+            os.waitpid(child.pid, 0)
+            os.close(child.pidfd)
+            os.close(child.outcome_fd)
+        self.children.clear()
+
+
+def _result(options: Options, work: worker.Work, state: _State) -> dict[str, Any]:
+    control = work.shared.control
+    commands = work.shared.sequenced.published
+    acknowledged = control.reply(ct.REPLY_COMMANDS)
+    last_ns = control.reply(ct.REPLY_LAST_NS)
+    if work.journal is not None:
+        last_ns = max(last_ns, control[ct.WRITTEN_NS])
+    first_ns = control[ct.FIRST_NS]
+    seconds = (last_ns - first_ns) / 1e9 if first_ns else 0.0
+    source = options.source
+    account = dict(source.account) if source else {}
+    if work.receiver is not None:
+        account = {**work.receiver.counters(), "system_drops": work.receiver.system_drops()}
+    return {
+        "version": openoutcry.__version__,
+        "commands": commands,
+        "events": control.reply(ct.REPLY_CURSOR),
+        "trades": control.reply(ct.REPLY_TRADES),
+        "seconds": seconds,
+        "commands_per_s": commands / seconds if seconds else 0.0,
+        "lost": commands - acknowledged,
+        "duplicated": control.reply(ct.REPLY_DUPLICATED),
+        "state_hash": state.outcome["state_hash"],
+        "event_hash": hash_text(control.reply(ct.REPLY_EVENT_HASH)),
+        "open_orders": state.outcome["open_orders"],
+        "stages": _stage_rows(work),
+        "replay": None,
+        "journal": None,
+        "durability": options.durability,
+        "topology": options.topology,
+        "gateway": "golden",
+        "seed": options.seed,
+        "rate": options.rate or None,
+        "source": {
+            "kind": options.source_kind,
+            "name": source.name if source else "udp",
+            "account": account,
+        },
+        "groups": state.groups,
+        "restarts": state.restarts,
+        "interrupted": state.interrupted,
+        "rejects": _counts(control, ct.REPLY_REASONS, Reason),
+        "event_kinds": _counts(control, ct.REPLY_KINDS, EventKind),
+        "timeline": state.timeline,
+        "depth": state.outcome["depth"],
+        "host": host_info(),
+    }
+
+
+def _counts(control: ct.Control, at: int, names: type[EventKind] | type[Reason]) -> dict[str, int]:
+    return {
+        member.name: control.reply(at + 8 * int(member))
+        for member in names
+        if control.reply(at + 8 * int(member))
+    }
+
+
+def _stage_rows(work: worker.Work) -> list[dict[str, Any]]:
+    """The latency table: every stage in the data's order, then the spans over several."""
+    spans = [(s.name, s.span, STAGE_INDEX[s.name]) for s in STAGES]
+    spans = [row for row in spans if row[0] != "journal" or work.journal is not None]
+    spans.append((*RELEASE_SPAN, st.RELEASE_HISTOGRAM))
+    spans.append((*WHOLE_SPAN, st.WHOLE_HISTOGRAM))
+    return [
+        {"name": name, "span": span, **summary(np.asarray(work.shared.histogram(index)))}
+        for name, span, index in spans
+    ]
+
+
+def _close_journal(work: worker.Work, state: _State, result: dict[str, Any]) -> None:
+    """Leave the evidence in the journal, so that anybody can prove the replay against it."""
+    assert work.journal is not None
+    inline = result["topology"] == "inline"
+    writer = work.writer if inline else JournalWriter.resume(work.journal)
+    assert writer is not None
+    keys = ("commands", "events", "trades", "state_hash", "event_hash")
+    writer.evidence({key: result[key] for key in keys})
+    writer.close()
+    result["journal"] = {
+        "path": str(work.journal),
+        "bytes": writer.bytes,
+        "blocks": writer.blocks,
+        "segments": len(list(work.journal.glob("segment-*"))),
+    }

@@ -1,0 +1,100 @@
+"""The topology as one table: every stage, what it reads, writes and waits for.
+
+The same table runs ``inline`` (every stage in turn in one thread) and as ``processes`` (one process
+a group).  With fewer cores than stages, stages share a process, in the data's order, so that what
+one hands to the next never crosses cores.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage.  ``gated_by`` names what, besides its input, must have happened first."""
+
+    name: str
+    reads: str
+    writes: str
+    gated_by: str
+    span: str
+    """What its latency figure measures, from -> to."""
+
+
+STAGES = (
+    Stage("receive", "source", "lane", "", "intended send -> received"),
+    Stage("gateway", "lane", "sequenced", "", "received -> sequenced"),
+    Stage("journal", "sequenced", "disk", "", "sequenced -> on disk"),
+    Stage("matcher", "sequenced", "events", "", "sequenced -> event published"),
+    Stage("gate", "events", "released cursor", "journal", "event published -> released"),
+    Stage("replies", "events", "participants", "gate", "released -> replied"),
+)
+STAGE_NAMES = tuple(stage.name for stage in STAGES)
+STAGE_INDEX = {name: index for index, name in enumerate(STAGE_NAMES)}
+
+RELEASE_SPAN = ("release", "sequenced -> released")
+WHOLE_SPAN = ("whole", "intended send -> replied")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Stages that share one process; ``core`` is None where the scheduler chooses."""
+
+    name: str
+    stages: tuple[str, ...]
+    core: int | None
+
+
+def plan_groups(cores: list[int], journaled: bool) -> list[Group]:
+    """Share the stages out over the cores this process may use.
+
+    The journal is never pinned and never counted: it sleeps in the disk most of its time.
+    """
+    compiled = ("receive", "gateway", "matcher", "gate", "replies")
+    if len(cores) >= len(compiled) + 1:
+        parts = [(name, (name,)) for name in compiled]
+    elif len(cores) >= 4:
+        parts = [
+            ("receive", ("receive",)),
+            ("gateway", ("gateway",)),
+            ("matcher", ("matcher",)),
+            ("out", ("gate", "replies")),
+        ]
+    elif len(cores) >= 2:
+        parts = [("front", ("receive", "gateway")), ("back", ("matcher", "gate", "replies"))]
+    else:
+        parts = [("all", compiled)]
+    # Core 0 takes most interrupts, so the first part, which waits for input anyway, gets it.
+    pinned = len(cores) >= 2
+    groups = [
+        Group(name, stages, cores[index] if pinned else None)
+        for index, (name, stages) in enumerate(parts)
+    ]
+    if journaled:
+        groups.append(Group("journal", ("journal",), None))
+    return groups
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Ring capacities in records."""
+
+    lane: int
+    sequenced: int
+    events: int
+
+    @property
+    def stamps(self) -> int:
+        """Commands that can be under way at once: each stands in a ring or caused an event that
+        does."""
+        total = self.lane + self.sequenced + self.events
+        return 1 << (total - 1).bit_length()
+
+
+def geometry(topology: str, durability: str) -> Geometry:
+    """Small rings stay in the L2 cache; a durable run across processes needs room for what
+    happens during one fdatasync (1 ms at 10 M/s = 10,000 commands)."""
+    if topology == "inline":
+        return Geometry(lane=1024, sequenced=4096, events=8192)
+    if durability == "durable":
+        return Geometry(lane=1024, sequenced=1 << 16, events=1 << 17)
+    return Geometry(lane=1024, sequenced=1 << 14, events=1 << 14)

@@ -1,0 +1,239 @@
+"""One process of the pipeline: prepares the stages of its group, runs them, says how it ended."""
+
+import ctypes
+import json
+import os
+import signal
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.dpdk_shim import UdpReceiver
+from openoutcry.gateway_fpga import make_rules, validate_batch
+from openoutcry.journal import JournalWriter, read_commands
+from openoutcry.matcher import Engine, scratch_records
+from openoutcry.pipeline import stages as st
+from openoutcry.pipeline.control import (
+    STAGE_CORE,
+    STAGE_PID,
+    STAGE_RESTARTS,
+    STAGE_START,
+    WRITTEN_SEQ,
+)
+from openoutcry.pipeline.journal_stage import JournalStage
+from openoutcry.pipeline.replay import depth_of
+from openoutcry.pipeline.shared import Contexts, Shared
+from openoutcry.pipeline.topology import STAGE_INDEX, Group
+from openoutcry.ring import ProcessIdentity
+from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, OutcryError
+from openoutcry.wire.records import MAX_PACKET_RECORDS
+
+SLICE_NS = 20_000_000
+# A pause is 10 to 40 ns: this many keep a stage awake for over 100 us, then it yields the core
+# each time round.
+SPINS = 4_000
+REPORT_LEVELS = 50
+PR_SET_PDEATHSIG, PR_SET_TIMERSLACK = 1, 29
+
+
+@dataclass
+class Work:
+    """What every group of a run is given."""
+
+    shared: Shared
+    instruments: npt.NDArray[Any]
+    order_capacity: int
+    rate: int
+    limit: int
+    """Commands to take at most."""
+    durability: str
+    journal: Path | None
+    writer: JournalWriter | None
+    """The journal as the supervisor made it: the first journal process goes on with this one, any
+    later one finds its place on the disk."""
+    receiver: UdpReceiver | None
+
+    @property
+    def durable(self) -> bool:
+        return self.durability == "durable"
+
+
+class StageGroup:
+    """The compiled stages of one group, each at its own place, and the matcher's engine."""
+
+    def __init__(self, work: Work, stages: tuple[str, ...]) -> None:
+        self.work = work
+        self.contexts = Contexts(work.shared)
+        self.engine: Engine | None = None
+        self.bits = sum(1 << STAGE_INDEX[name] for name in stages if name != "journal")
+        prepare = {
+            "receive": self._receive,
+            "gateway": self._gateway,
+            "matcher": self._matcher,
+            "gate": lambda: self.contexts.prepare_gate(work.durable),
+            "replies": self._replies,
+        }
+        for name in stages:
+            if name in prepare:
+                prepare[name]()
+
+    def _receive(self) -> None:
+        work = self.work
+        self.contexts.prepare_receive(work.rate, work.limit)
+        if work.receiver is not None:
+            records = np.zeros(st.BURST * MAX_PACKET_RECORDS, ORDER_DTYPE)
+            self.contexts.keep_alive.append(records)
+            words = {
+                st.UDP: work.receiver.rx_addr,
+                st.UDP_OUT: records.ctypes.data,
+                st.UDP_SENT: work.receiver.sent_ts_ns.ctypes.data,
+            }
+            self.contexts.set("receive", words)
+
+    def _gateway(self) -> None:
+        self.contexts.prepare_gateway(make_rules(self.work.instruments))
+
+    def _matcher(self) -> None:
+        work = self.work
+        self.engine = rebuild_engine(work)
+        # One worst case beyond a burst: see stages.matcher.
+        records = st.BURST + scratch_records(work.order_capacity)
+        scratch = np.zeros(records, EVENT_DTYPE)
+        self.contexts.prepare_matcher(
+            self.engine.address, scratch, self.engine.last_seq, self.engine.event_count
+        )
+
+    def _replies(self) -> None:
+        self.contexts.prepare_replies()
+        if self.work.receiver is not None:
+            self.contexts.set("replies", {st.TX: self.work.receiver.tx_addr})
+
+    def run(self, slice_ns: int, leave_idle: bool) -> int:
+        return int(
+            st.run_stages(self.contexts.address, self.bits, slice_ns, SPINS, int(leave_idle))
+        )
+
+    def outcome(self) -> dict[str, Any]:
+        """What only this group knows at the end: the book, if it has the matcher."""
+        if self.engine is None:
+            return {}
+        return {
+            "state_hash": self.engine.state_hash(),
+            "open_orders": self.engine.open_orders,
+            "depth": depth_of(self.engine, REPORT_LEVELS),
+        }
+
+
+def rebuild_engine(work: Work) -> Engine:
+    """The matcher as of the last command whose events are all out and which the ring may have
+    given away: fresh at the start; after a death from the journal, else from the tape through the
+    gateway's rules.  The ring still holds everything later."""
+    engine = Engine(work.instruments, work.order_capacity)
+    # First touch of a page would stand in some order's latency.
+    engine.arena[::4096] = engine.arena[::4096]
+    shared = work.shared
+    last = int(shared.sequenced.cursors["matcher"][0])
+    if last == 0:
+        return engine
+    if work.journal is not None:
+        last = min(last, shared.control[WRITTEN_SEQ])
+        for records in read_commands(work.journal, 1, last):
+            for at in range(0, len(records), 4096):
+                engine.process(records[at : at + 4096])
+    elif shared.tape is not None:
+        rules = make_rules(work.instruments)
+        for at in range(0, last, 4096):
+            records = shared.tape_records(at, min(4096, last - at)).copy()
+            records["seq"] = np.arange(at + 1, at + 1 + len(records))
+            validate_batch(records.ctypes.data, len(records), rules.ctypes.data)
+            engine.process(records)
+    else:
+        raise OutcryError(
+            "the matcher died and cannot be rebuilt: with --durability none nothing keeps the "
+            "commands that came from the network"
+        )
+    assert engine.last_seq == last, (engine.last_seq, last)
+    return engine
+
+
+def run_group(work: Work, group: Group) -> dict[str, Any]:
+    """Run one group to its end in this process."""
+    if "journal" in group.stages:
+        return _run_journal(work)
+    stages = StageGroup(work, group.stages)
+    while stages.run(SLICE_NS, leave_idle=False) != st.FINISHED:
+        pass
+    return stages.outcome()
+
+
+def _run_journal(work: Work) -> dict[str, Any]:
+    assert work.journal is not None
+    # Mostly blocked in the disk, so real-time priority starves nobody and keeps the wake-up short
+    # when cores are shared (measured: 4 ms p50 under contention without it).
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except PermissionError:
+        ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1_000, 0, 0, 0)
+    writer = work.writer
+    if writer is None or work.shared.control.stage(STAGE_INDEX["journal"], STAGE_RESTARTS):
+        writer = JournalWriter.resume(work.journal)
+    stage = JournalStage(work.shared, writer, work.durable)
+    while not stage.finished:
+        if stage.step() == 0:
+            time.sleep(20e-6)
+    return {}
+
+
+def start(work: Work, group: Group) -> tuple[int, int]:
+    """Fork a process for the group; returns its pid and the descriptor its outcome comes from.
+
+    The outcome is one JSON document; a process that dies without one was killed.
+    """
+    read_fd, write_fd = os.pipe()
+    supervisor = os.getpid()
+    pid = os.fork()
+    if pid:
+        os.close(write_fd)
+        return pid, read_fd
+    os.close(read_fd)
+    _child(work, group, supervisor, write_fd)
+
+
+def _child(work: Work, group: Group, supervisor: int, write_fd: int) -> NoReturn:
+    status = 1
+    try:
+        # No stage outlives its supervisor, not even one that was killed.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != supervisor:
+            os._exit(1)
+        # Control-C goes to the whole terminal group; the supervisor drains us instead.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        announce(work.shared, group)
+        if group.core is not None:
+            os.sched_setaffinity(0, {group.core})
+        work.shared.populate()
+        outcome = run_group(work, group)
+        status = 0
+    except OutcryError as error:
+        outcome = {"error": str(error)}
+    except BaseException:
+        outcome = {"error": f"stage {' + '.join(group.stages)}: {traceback.format_exc()}"}
+    with open(write_fd, "w") as pipe:
+        json.dump(outcome, pipe)
+    os._exit(status)
+
+
+def announce(shared: Shared, group: Group) -> None:
+    """Write who runs the group's stages into the control segment."""
+    me = ProcessIdentity.mine()
+    for name in group.stages:
+        index = STAGE_INDEX[name]
+        shared.control.set_stage(index, STAGE_START, me.start_ticks)
+        shared.control.set_stage(index, STAGE_CORE, -1 if group.core is None else group.core)
+        shared.control.set_stage(index, STAGE_PID, me.pid)

@@ -1,0 +1,36 @@
+"""Tell one process from every other that ever had its pid."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ProcessIdentity:
+    """A pid with its start time in clock ticks since boot: unique until the next boot."""
+
+    pid: int
+    start_ticks: int
+
+    @classmethod
+    def of(cls, pid: int) -> "ProcessIdentity | None":
+        """Who has this pid now, or None (source: proc(5), field 22 of /proc/PID/stat)."""
+        try:
+            text = Path(f"/proc/{pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        # The command name stands in parentheses and may hold anything, so count from its end.
+        fields = text[text.rindex(")") + 2 :].split()
+        if fields[0] in "ZX":
+            return None
+        return cls(pid, int(fields[19]))
+
+    @classmethod
+    def mine(cls) -> "ProcessIdentity":
+        me = cls.of(os.getpid())
+        assert me is not None
+        return me
+
+    def alive(self) -> bool:
+        """False is proof of death: the pid is free, a zombie, or somebody else's now."""
+        return ProcessIdentity.of(self.pid) == self
