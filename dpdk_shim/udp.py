@@ -1,0 +1,500 @@
+"""Kernel UDP in and out, in bursts, without a C compiler: recvmmsg and sendto called by kernels.
+
+What must outlive a stage stands in one block of shared memory, the *state*: counters, what is
+known of each sender's sequence, and the peer table (where each participant's events go).  The
+socket is made before the stages are forked and inherited by them, so that the queue the operating
+system keeps for it outlives them too.
+
+    state   +----------+-------------------------+---------------------------------------+
+            | counters | senders 1,024 × 32 B    | peers 65,536 × 16 B (sockaddr_in)     |
+            +----------+-------------------------+---------------------------------------+
+             receiver: words 0–31; replies: 32–63
+
+One process at a time receives and one sends: each counter has one writer.  IPv4 only.
+"""
+
+import errno
+import mmap
+import os
+import socket
+import time
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.dpdk_shim.packets import (
+    COUNT_AT,
+    FIRST_SEQ_AT,
+    HEADER_BYTES,
+    LAYOUT_TAG,
+    MAX_PACKET_BYTES,
+    SENDER_AT,
+    SENT_TS_AT,
+    PacketError,
+    parse_packet,
+)
+from openoutcry.wire.enums import PacketKind
+from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import (
+    copy64,
+    load_i64,
+    load_u16,
+    load_u32,
+    monotonic_ns,
+    recvmmsg,
+    sendto,
+    store_i64,
+    store_u16,
+    store_u32,
+)
+from openoutcry.wire.records import (
+    EVENT,
+    MAX_PACKET_RECORDS,
+    ORDER,
+    PACKET_HEADER_DTYPE,
+    PACKET_MAGIC,
+    RECORD_BYTES,
+)
+
+
+class NetworkError(OutcryError):
+    """An address cannot be resolved, bound or used; the message names it."""
+
+
+class Counter(IntEnum):
+    """Words of the state block.  Received packets are parsed or in error: ``PACKETS`` equals
+    ``PARSED`` plus the ``ERROR_`` counters, less only what a killed stage held in its hands."""
+
+    PACKETS = 0
+    BYTES = 1
+    PARSED = 2
+    RECORDS = 3
+    """Order records handed on: those of parsed packets that are neither duplicate nor stale."""
+    EMPTY_POLLS = 4
+    GAP_RECORDS = 5
+    """Sequence numbers jumped over, ever; less ``LATE_RECORDS`` they are what is missing."""
+    LATE_PACKETS = 6
+    """Came after a later one, were missing until then, and are handed on."""
+    LATE_RECORDS = 7
+    DUPLICATE_PACKETS = 8
+    """At least one record had come before; not handed on."""
+    STALE_PACKETS = 9
+    """Older than the 64 last sequence numbers: nobody knows if it came before; not handed on."""
+    SENDERS = 10
+    SENDERS_EVICTED = 11
+    """Senders forgotten to make room for others."""
+    ERROR_SHORT = 17
+    ERROR_MAGIC = 18
+    ERROR_LAYOUT = 19
+    ERROR_KIND = 20
+    ERROR_COUNT = 21
+    ERROR_SIZE = 22
+    ERROR_SEQUENCE = 23
+    REPLY_PACKETS = 32
+    REPLY_EVENTS = 33
+    NO_PEER_EVENTS = 34
+    """Events for a participant who has never sent anything."""
+    SEND_FAILED_PACKETS = 35
+    """The operating system did not take it: its queue is full, or the peer cannot be reached."""
+    SEND_FAILED_EVENTS = 36
+
+
+AT_PACKETS = 8 * Counter.PACKETS
+AT_BYTES = 8 * Counter.BYTES
+AT_PARSED = 8 * Counter.PARSED
+AT_RECORDS = 8 * Counter.RECORDS
+AT_EMPTY_POLLS = 8 * Counter.EMPTY_POLLS
+AT_GAP_RECORDS = 8 * Counter.GAP_RECORDS
+AT_LATE_PACKETS = 8 * Counter.LATE_PACKETS
+AT_LATE_RECORDS = 8 * Counter.LATE_RECORDS
+AT_DUPLICATE_PACKETS = 8 * Counter.DUPLICATE_PACKETS
+AT_STALE_PACKETS = 8 * Counter.STALE_PACKETS
+AT_SENDERS = 8 * Counter.SENDERS
+AT_SENDERS_EVICTED = 8 * Counter.SENDERS_EVICTED
+AT_ERRORS = 8 * (Counter.ERROR_SHORT - PacketError.SHORT)
+AT_REPLY_PACKETS = 8 * Counter.REPLY_PACKETS
+AT_REPLY_EVENTS = 8 * Counter.REPLY_EVENTS
+AT_NO_PEER_EVENTS = 8 * Counter.NO_PEER_EVENTS
+AT_SEND_FAILED_PACKETS = 8 * Counter.SEND_FAILED_PACKETS
+AT_SEND_FAILED_EVENTS = 8 * Counter.SEND_FAILED_EVENTS
+
+COUNTER_WORDS = 64
+SENDER_SLOTS = 1024
+SENDER_PROBES = 8
+SENDER_BYTES = 32
+PEER_BYTES = 16
+PARTICIPANTS = 65_536
+SENDERS_AT = 8 * COUNTER_WORDS
+PEERS_AT = SENDERS_AT + SENDER_SLOTS * SENDER_BYTES
+STATE_WORDS = (PEERS_AT + PARTICIPANTS * PEER_BYTES) // 8
+"""int64 words of the state block: about 1 MiB."""
+
+# A sender's slot: identity (two words), the next sequence number, and which of the 64 before came.
+SENDER_NAME_AT, SENDER_ADDRESS_AT, SENDER_NEXT_AT, SENDER_SEEN_AT = 0, 8, 16, 24
+SENDER_USED = 1 << 32
+HASH_MULTIPLIER = -7046029254386353131
+WINDOW_RECORDS = 64
+
+# struct mmsghdr of 64-bit Linux.
+MESSAGE_BYTES = 64
+MESSAGE_NAME_LENGTH_AT = 8
+MESSAGE_LENGTH_AT = 56
+PACKET_BUFFER_BYTES = 1536
+MSG_DONTWAIT = 0x40
+MSG_TRUNC = 0x20
+RECEIVE_FLAGS = MSG_DONTWAIT | MSG_TRUNC
+"""MSG_TRUNC reports a datagram's true size: one that is too large cannot pass for a short one."""
+
+# The receiver's context block, in bytes; private to the process (a fork inherits it).
+RX_FD, RX_BURST, RX_MESSAGES, RX_BUFFERS, RX_NAMES, RX_SENT_TS, RX_STATE = range(0, 56, 8)
+# The replies' context block.
+TX_FD, TX_PACKET, TX_STATE, TX_EPOCH_OFFSET = range(0, 32, 8)
+
+ORDER_PARTICIPANT_AT = ORDER.offsets["participant"]
+ORDER_ERROR_CODE_AT = ORDER.offsets["error_code"]
+EVENT_PARTICIPANT_AT = EVENT.offsets["participant"]
+EVENT_SEQ_AT = EVENT.offsets["seq"]
+
+KIND_ORDERS = int(PacketKind.ORDERS)
+
+
+@kernel
+def _add(addr: int, amount: int) -> None:
+    """Add to a counter; each has one writer, so nothing atomic is needed."""
+    store_i64(addr, load_i64(addr) + amount)
+
+
+@kernel
+def receive_burst(rx_addr: int, out_addr: int, out_capacity: int) -> int:
+    """Take what packets there are, without waiting; returns how many order records were written.
+
+    ``rx_addr`` is :attr:`UdpReceiver.rx_addr`; ``out_addr`` has room for ``out_capacity`` records
+    of 64 bytes, and only as many packets are taken as fit whatever they hold, at most ``burst``:
+    with less than 22 records of room none is.  The records are contiguous, in order of arrival,
+    with ``error_code`` 0; the n-th one's ``sent_ts_ns`` is the n-th int64 at
+    :attr:`UdpReceiver.sent_ts_ns`.  The caller overwrites ``rx_ts_ns`` and ``seq``.
+    """
+    state = load_i64(rx_addr + RX_STATE)
+    messages = load_i64(rx_addr + RX_MESSAGES)
+    packets = min(load_i64(rx_addr + RX_BURST), out_capacity // MAX_PACKET_RECORDS)
+    if packets <= 0:
+        return 0
+    received = recvmmsg(load_i64(rx_addr + RX_FD), messages, packets, RECEIVE_FLAGS)
+    if received <= 0:
+        _add(state + AT_EMPTY_POLLS, 1)
+        return 0
+    _add(state + AT_PACKETS, received)
+    written = 0
+    for index in range(received):
+        message = messages + index * MESSAGE_BYTES
+        size_bytes = load_u32(message + MESSAGE_LENGTH_AT)
+        store_u32(message + MESSAGE_NAME_LENGTH_AT, PEER_BYTES)
+        data = load_i64(rx_addr + RX_BUFFERS) + index * PACKET_BUFFER_BYTES
+        peer = load_i64(load_i64(rx_addr + RX_NAMES) + index * PEER_BYTES)
+        sent_ts = load_i64(rx_addr + RX_SENT_TS) + 8 * written
+        out = out_addr + written * RECORD_BYTES
+        written += _take_packet(state, data, size_bytes, peer, out, sent_ts)
+    return written
+
+
+@kernel
+def _take_packet(state: int, data: int, size_bytes: int, peer: int, out: int, sent_ts: int) -> int:
+    """Account for one datagram; returns how many records it left at ``out``.
+
+    ``peer`` is the first word of its sockaddr_in: family, port and address, all that matters.
+    """
+    _add(state + AT_BYTES, size_bytes)
+    count = parse_packet(data, size_bytes, KIND_ORDERS, out)
+    if count < 0:
+        _add(state + AT_ERRORS - 8 * count, 1)
+        return 0
+    _add(state + AT_PARSED, 1)
+    sender = _find_sender(state, load_u32(data + SENDER_AT), peer)
+    if not _is_new(state, sender, load_i64(data + FIRST_SEQ_AT), count):
+        return 0
+    sent_ts_ns = load_i64(data + SENT_TS_AT)
+    for index in range(count):
+        order = out + index * RECORD_BYTES
+        store_u16(order + ORDER_ERROR_CODE_AT, 0)
+        participant = load_u16(order + ORDER_PARTICIPANT_AT)
+        # One aligned store: a reply in the making sees the old address or the new, never a mix.
+        store_i64(state + PEERS_AT + participant * PEER_BYTES, peer)
+        store_i64(sent_ts + 8 * index, sent_ts_ns)
+    _add(state + AT_RECORDS, count)
+    return count
+
+
+@kernel
+def _find_sender(state: int, sender: int, peer: int) -> int:
+    """Address of the slot of a sender at an address; made anew if it is not known.
+
+    The address belongs to the identity: a program started again counts from 1 from another port.
+    With all probed slots taken by others, the first of them is forgotten.
+    """
+    name = sender | SENDER_USED
+    home = ((name * HASH_MULTIPLIER) ^ (peer * HASH_MULTIPLIER)) >> 40
+    for probe in range(SENDER_PROBES):
+        slot = state + SENDERS_AT + ((home + probe) & (SENDER_SLOTS - 1)) * SENDER_BYTES
+        found = load_i64(slot + SENDER_NAME_AT)
+        if found == name and load_i64(slot + SENDER_ADDRESS_AT) == peer:
+            return slot
+        if found == 0:
+            _add(state + AT_SENDERS, 1)
+            return _start_sender(slot, name, peer)
+    _add(state + AT_SENDERS_EVICTED, 1)
+    return _start_sender(
+        state + SENDERS_AT + (home & (SENDER_SLOTS - 1)) * SENDER_BYTES, name, peer
+    )
+
+
+@kernel
+def _start_sender(slot: int, name: int, peer: int) -> int:
+    store_i64(slot + SENDER_NAME_AT, name)
+    store_i64(slot + SENDER_ADDRESS_AT, peer)
+    store_i64(slot + SENDER_NEXT_AT, 1)
+    store_i64(slot + SENDER_SEEN_AT, 0)
+    return slot
+
+
+@kernel
+def _is_new(state: int, sender: int, first_seq: int, count: int) -> bool:
+    """Hand on these records?  Keeps the sender's sequence and counts gaps, late comers, doubles."""
+    next_seq = load_i64(sender + SENDER_NEXT_AT)
+    seen = load_i64(sender + SENDER_SEEN_AT)
+    bits = (1 << count) - 1
+    if first_seq >= next_seq:
+        _add(state + AT_GAP_RECORDS, first_seq - next_seq)
+        advance = first_seq + count - next_seq
+        kept = seen << advance if advance < WINDOW_RECORDS else 0
+        store_i64(sender + SENDER_SEEN_AT, kept | bits)
+        store_i64(sender + SENDER_NEXT_AT, first_seq + count)
+        return True
+    if next_seq - first_seq > WINDOW_RECORDS:
+        _add(state + AT_STALE_PACKETS, 1)
+        return False
+    age = next_seq - first_seq - count
+    if age < 0 or seen & (bits << age) != 0:
+        _add(state + AT_DUPLICATE_PACKETS, 1)
+        return False
+    store_i64(sender + SENDER_SEEN_AT, seen | (bits << age))
+    _add(state + AT_LATE_PACKETS, 1)
+    _add(state + AT_LATE_RECORDS, count)
+    return True
+
+
+@kernel
+def send_events(tx_addr: int, events_addr: int, count: int) -> int:
+    """Send ``count`` event records to whom they are addressed; returns how many packets left.
+
+    ``tx_addr`` is :attr:`UdpReceiver.tx_addr`, ``events_addr`` the first of contiguous records.
+    Events in a row for one participant share a packet, up to 22; its ``first_seq`` is the first
+    event's ``seq``.  Never waits: what the operating system does not take is counted, and lost.
+    """
+    state = load_i64(tx_addr + TX_STATE)
+    packets = 0
+    index = 0
+    while index < count:
+        event = events_addr + index * RECORD_BYTES
+        participant = load_u16(event + EVENT_PARTICIPANT_AT)
+        run = _run_length(event, participant, min(count - index, MAX_PACKET_RECORDS))
+        peer = state + PEERS_AT + participant * PEER_BYTES
+        if load_i64(peer) == 0:
+            _add(state + AT_NO_PEER_EVENTS, run)
+        elif _send_packet(tx_addr, event, run, peer):
+            _add(state + AT_REPLY_PACKETS, 1)
+            _add(state + AT_REPLY_EVENTS, run)
+            packets += 1
+        else:
+            _add(state + AT_SEND_FAILED_PACKETS, 1)
+            _add(state + AT_SEND_FAILED_EVENTS, run)
+        index += run
+    return packets
+
+
+@kernel
+def _run_length(event: int, participant: int, most: int) -> int:
+    """How many events from ``event`` on, at most ``most``, are for this participant."""
+    run = 1
+    while run < most and participant == load_u16(event + run * RECORD_BYTES + EVENT_PARTICIPANT_AT):
+        run += 1
+    return run
+
+
+@kernel
+def _send_packet(tx_addr: int, events: int, count: int, peer: int) -> bool:
+    packet = load_i64(tx_addr + TX_PACKET)
+    size_bytes = HEADER_BYTES + count * RECORD_BYTES
+    store_i64(packet + FIRST_SEQ_AT, load_i64(events + EVENT_SEQ_AT))
+    store_i64(packet + SENT_TS_AT, monotonic_ns() + load_i64(tx_addr + TX_EPOCH_OFFSET))
+    store_u16(packet + COUNT_AT, count)
+    for index in range(count):
+        at = index * RECORD_BYTES
+        copy64(packet + HEADER_BYTES + at, events + at)
+    fd = load_i64(tx_addr + TX_FD)
+    sent: int = sendto(fd, packet, size_bytes, MSG_DONTWAIT, peer, PEER_BYTES)
+    return sent == size_bytes
+
+
+class UdpReceiver:
+    """A bound UDP socket with the memory that :func:`receive_burst` and :func:`send_events` need.
+
+    Make it before the stages are forked: they inherit socket and contexts.  ``state`` is a zeroed,
+    8-byte aligned int64 array of :data:`STATE_WORDS` words in shared memory; without one, anonymous
+    shared memory is used, which forked stages share and which vanishes with the last of them.
+
+    ``host`` is an IPv4 address or a name that has one; port 0 takes a free one (see ``.port``).
+    ``burst`` is the largest number of packets taken at once (1 to 1,024), ``buffer_bytes`` the
+    queue asked of the operating system (it may grant less: see ``.granted_bytes``).  Raises
+    :class:`NetworkError` naming host and port.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        burst: int = 64,
+        state: npt.NDArray[np.int64] | None = None,
+        sender: int = 0,
+        buffer_bytes: int = 8 << 20,
+    ) -> None:
+        if not 1 <= burst <= 1024:
+            raise ValueError(f"burst must be 1 to 1024 packets, not {burst}")
+        self.state = _shared_words(STATE_WORDS) if state is None else state
+        if self.state.dtype != np.int64 or self.state.shape != (STATE_WORDS,):
+            raise ValueError(f"state must be {STATE_WORDS} int64 words")
+        self.burst = burst
+        self.socket = _bind(host, port)
+        self.granted_bytes = widen_receive_queue(self.socket, buffer_bytes)
+        self.host, self.port = self.socket.getsockname()
+        self.sent_ts_ns = np.zeros(burst * MAX_PACKET_RECORDS, np.int64)
+        self._rx = self._receive_context()
+        self._tx = self._reply_context(sender)
+
+    @property
+    def rx_addr(self) -> int:
+        """Address of the context block of :func:`receive_burst`."""
+        return int(self._rx.ctypes.data)
+
+    @property
+    def tx_addr(self) -> int:
+        """Address of the context block of :func:`send_events`."""
+        return int(self._tx.ctypes.data)
+
+    def counters(self) -> dict[str, int]:
+        """Every counter by name, in lower case."""
+        return {counter.name.lower(): int(self.state[counter]) for counter in Counter}
+
+    def system_drops(self) -> int:
+        """Datagrams that the operating system dropped because the socket's queue was full."""
+        inode = str(os.fstat(self.socket.fileno()).st_ino)
+        with open("/proc/net/udp") as table:
+            for line in table:
+                columns = line.split()
+                if columns[9] == inode:
+                    return int(columns[-1])
+        return 0
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def __enter__(self) -> "UdpReceiver":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _receive_context(self) -> npt.NDArray[np.int64]:
+        burst = self.burst
+        self._buffers = np.zeros(burst * PACKET_BUFFER_BYTES // 8, np.int64)
+        self._names = np.zeros(burst * PEER_BYTES // 8, np.int64)
+        self._vectors = np.zeros((burst, 2), np.int64)
+        self._messages = np.zeros((burst, MESSAGE_BYTES // 8), np.int64)
+        each = np.arange(burst, dtype=np.int64)
+        self._vectors[:, 0] = self._buffers.ctypes.data + each * PACKET_BUFFER_BYTES
+        self._vectors[:, 1] = PACKET_BUFFER_BYTES
+        self._messages[:, 0] = self._names.ctypes.data + each * PEER_BYTES
+        self._messages[:, 1] = PEER_BYTES
+        self._messages[:, 2] = self._vectors.ctypes.data + each * 16
+        self._messages[:, 3] = 1
+        context = np.zeros(8, np.int64)
+        context[RX_FD // 8] = self.socket.fileno()
+        context[RX_BURST // 8] = burst
+        context[RX_MESSAGES // 8] = self._messages.ctypes.data
+        context[RX_BUFFERS // 8] = self._buffers.ctypes.data
+        context[RX_NAMES // 8] = self._names.ctypes.data
+        context[RX_SENT_TS // 8] = self.sent_ts_ns.ctypes.data
+        context[RX_STATE // 8] = self.state.ctypes.data
+        return context
+
+    def _reply_context(self, sender: int) -> npt.NDArray[np.int64]:
+        self._packet = np.zeros(MAX_PACKET_BYTES // 8, np.int64)
+        header = self._packet[: HEADER_BYTES // 8].view(PACKET_HEADER_DTYPE)
+        header["magic"] = PACKET_MAGIC
+        header["layout_tag"] = LAYOUT_TAG
+        header["sender"] = sender
+        header["kind"] = PacketKind.EVENTS
+        context = np.zeros(4, np.int64)
+        context[TX_FD // 8] = self.socket.fileno()
+        context[TX_PACKET // 8] = self._packet.ctypes.data
+        context[TX_STATE // 8] = self.state.ctypes.data
+        context[TX_EPOCH_OFFSET // 8] = time.time_ns() - time.monotonic_ns()
+        return context
+
+
+def parse_endpoint(text: str) -> tuple[str, int]:
+    """``HOST:PORT`` as host and port; raises :class:`NetworkError` saying what is wrong."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host:
+        raise NetworkError(f"{text!r} is not HOST:PORT, for example 127.0.0.1:9000")
+    if not (port.isascii() and port.isdigit() and int(port) <= 65_535):
+        raise NetworkError(f"{text!r}: the port must be a number from 0 to 65535")
+    return host, int(port)
+
+
+def resolve(host: str, port: int) -> tuple[str, int]:
+    """The first IPv4 address of ``host``, with the port; raises :class:`NetworkError`."""
+    if not 0 <= port <= 65_535:
+        raise NetworkError(f"{host}:{port}: the port must be a number from 0 to 65535")
+    try:
+        found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_DGRAM)
+    except (socket.gaierror, UnicodeError) as error:
+        why = error.strerror if isinstance(error, socket.gaierror) else "no valid name"
+        raise NetworkError(f"{host}:{port}: no IPv4 address for this host ({why})") from None
+    address, found_port = found[0][4][:2]
+    return str(address), int(found_port)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A bound UDP socket.  Without SO_REUSEADDR: two receivers must not share a port unawares."""
+    address = resolve(host, port)
+    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        reasons = {
+            errno.EADDRINUSE: "the port is in use by another program",
+            errno.EACCES: "no permission to listen there (ports below 1024 need a privilege)",
+            errno.EADDRNOTAVAIL: "this host has no such address",
+        }
+        why = reasons.get(error.errno or 0, error.strerror)
+        raise NetworkError(f"cannot listen at {host}:{port}: {why}") from None
+    return bound
+
+
+def widen_receive_queue(udp: socket.socket, size_bytes: int) -> int:
+    """Ask for a receive queue of ``size_bytes``; returns what the operating system granted."""
+    force = getattr(socket, "SO_RCVBUFFORCE", 33)  # passes the system's limit; a privilege
+    try:
+        udp.setsockopt(socket.SOL_SOCKET, force, size_bytes)
+    except PermissionError:
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size_bytes)
+    return udp.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+
+
+def _shared_words(count: int) -> npt.NDArray[Any]:
+    """Zeroed int64 words in anonymous shared memory; the array keeps the mapping alive."""
+    return np.frombuffer(mmap.mmap(-1, 8 * count), np.int64)
