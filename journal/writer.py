@@ -164,6 +164,8 @@ class JournalWriter:
         except OSError as error:
             raise JournalError(f"{segment}: cannot resume: {error.strerror}") from None
         try:
+            if number:
+                _sync_file(segment_path(path, number - 1))  # killed while it finished that one
             size_bytes = os.fstat(fd).st_size
             write_zeros(fd, segment, offset, min(scan.dirty_end, size_bytes))
             write_zeros(fd, segment, size_bytes, segment_bytes)
@@ -171,7 +173,7 @@ class JournalWriter:
         except BaseException as error:
             os.close(fd)
             if isinstance(error, OSError):
-                raise JournalError(f"{segment}: cannot sync: {error.strerror}") from None
+                raise JournalError(f"{segment}: cannot resume: {error.strerror}") from None
             raise
         return cls(
             path, fd, number, offset, segment_bytes, count, blocks=scan.next_index,
@@ -410,3 +412,11 @@ def _drop_misfits(directory: Path, number: int, segment_bytes: int) -> int:
     for other in reversed([n for n in segment_numbers(directory) if n >= count]):
         segment_path(directory, other).unlink()
     return count
+
+
+def _sync_file(path: Path) -> None:
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

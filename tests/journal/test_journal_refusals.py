@@ -1,0 +1,277 @@
+"""What is no journal, is in use, or has no room is refused in clear words, and left alone."""
+
+import errno
+import os
+import resource
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openoutcry.journal import (
+    Journal,
+    JournalError,
+    JournalLock,
+    JournalReader,
+    JournalWriter,
+)
+
+
+def fill(writer: JournalWriter, orders: Any, batches: list[int]) -> None:
+    for count in batches:
+        first_seq = writer.written_seq + 1
+        writer.append(first_seq, [orders(first_seq, count)], count, 1)
+
+
+def read_all(directory: Path) -> bytes:
+    return b"".join(chunk.tobytes() for _, chunk in JournalReader(directory).chunks())
+
+
+@pytest.mark.parametrize("opening", [JournalReader, JournalWriter.resume])
+def test_what_is_no_journal(tmp_path, opening):
+    """Missing, a file, empty, foreign, and a foreign file under a segment's name."""
+    with pytest.raises(JournalError, match=f"{tmp_path}/no: no such directory"):
+        opening(tmp_path / "no")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(JournalError, match=f"{tmp_path}/file is not a directory"):
+        opening(tmp_path / "file")
+    (tmp_path / "d").mkdir()
+    with pytest.raises(JournalError, match=f"{tmp_path}/d is not a journal: it is empty"):
+        opening(tmp_path / "d")
+    (tmp_path / "d" / "holiday.jpg").write_text("x")
+    with pytest.raises(JournalError, match=r"is not a journal: it holds holiday.jpg, no segment"):
+        opening(tmp_path / "d")
+    segment = tmp_path / "d" / "segment-000000.ocj"
+    for content, words in [
+        (b"", "it is empty"),
+        (b"holiday in Crete", "it begins with b'holiday '"),
+        (bytes(4096), r"it begins with b'\\x00"),
+    ]:
+        segment.write_bytes(content)
+        with pytest.raises(JournalError, match=f"{segment} is not a journal segment: {words}"):
+            opening(tmp_path / "d")
+    assert segment.read_bytes() == bytes(4096)
+    segment.unlink()
+    segment.mkdir()
+    with pytest.raises(JournalError, match=f"{segment}: byte 0: cannot read: Is a directory"):
+        opening(tmp_path / "d")
+
+
+def test_a_foreign_later_segment(tmp_path, orders):
+    """A foreign file under the next segment's name is no torn tail: resume must not zero it."""
+    with Journal.create(tmp_path, {}, segment_bytes=1024) as writer:
+        fill(writer, orders, [13])
+    foreign = tmp_path / "segment-000001.ocj"
+    foreign.write_bytes(b"holiday in Crete" * 64)
+    for opening in (read_all, JournalWriter.resume):
+        with pytest.raises(JournalError, match=f"{foreign} is not a journal segment"):
+            opening(tmp_path)
+    assert foreign.read_bytes() == b"holiday in Crete" * 64
+
+
+def test_a_cut_configuration(tmp_path):
+    """A first segment that ends inside its configuration says where."""
+    Journal.create(tmp_path, {"a": 1}).close()
+    segment = tmp_path / "segment-000000.ocj"
+    whole = segment.read_bytes()
+    for size in range(8, len(whole)):
+        segment.write_bytes(whole[:size])
+        with pytest.raises(JournalError, match=f"{segment}: byte 0: the file ends inside a block"):
+            JournalReader(tmp_path)
+
+
+def test_create_refuses_an_existing_journal(tmp_path, orders):
+    """It names the directory and leaves the journal as it is."""
+    with Journal.create(tmp_path, {}) as writer:
+        fill(writer, orders, [9])
+    with pytest.raises(JournalError, match=f"{tmp_path} already holds a journal"):
+        Journal.create(tmp_path, {})
+    assert read_all(tmp_path) == orders(1, 9).tobytes()
+
+
+def test_create_refuses_bad_arguments(tmp_path):
+    """Segment sizes that cannot be, a configuration that does not fit, a file for a directory."""
+    for size in (0, 1000, 1025, -64):
+        with pytest.raises(JournalError, match=f"segment_bytes is {size}"):
+            Journal.create(tmp_path / "j", {}, segment_bytes=size)
+    with pytest.raises(JournalError, match="does not fit a segment"):
+        Journal.create(tmp_path / "j", {"x": "y" * 1024}, segment_bytes=1024)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(JournalError, match=f"{tmp_path}/file is not a directory"):
+        Journal.create(tmp_path / "file", {})
+    with pytest.raises(JournalError, match=f"{tmp_path}/file is not a directory"):
+        JournalLock(tmp_path / "file")
+
+
+def test_a_second_pipeline_is_kept_out(tmp_path):
+    """While another process holds the lock it is named; when that is gone the lock is free."""
+    directory = tmp_path / "new" / "j"
+    from_child, to_parent = os.pipe()
+    from_parent, to_child = os.pipe()
+    child = os.fork()
+    if child == 0:
+        JournalLock(directory)
+        os.write(to_parent, b"x")
+        os.read(from_parent, 1)
+        os._exit(0)
+    os.read(from_child, 1)
+    assert directory.stat().st_mode & 0o777 == 0o700
+    with pytest.raises(
+        JournalError, match=rf"{directory} is in use by a running pipeline \(pid {child}\)"
+    ):
+        JournalLock(directory)
+    os.write(to_child, b"x")
+    os.waitpid(child, 0)
+    with JournalLock(directory), pytest.raises(JournalError, match=f"pid {os.getpid()}"):
+        JournalLock(directory)
+    JournalLock(directory).release()
+
+
+def test_a_forked_stage_keeps_the_lock(tmp_path):
+    """The lock outlives its taker as long as a process forked from it lives."""
+    from_parent, to_child = os.pipe()
+    lock = JournalLock(tmp_path)
+    child = os.fork()
+    if child == 0:
+        os.close(to_child)
+        os.read(from_parent, 1)
+        os._exit(0)
+    lock.release()
+    lock.release()
+    with pytest.raises(JournalError, match="in use"):
+        JournalLock(tmp_path)
+    os.close(to_child)
+    os.waitpid(child, 0)
+    JournalLock(tmp_path).release()
+
+
+def test_a_failed_sync_stops_acknowledging(tmp_path, orders):
+    """After one failed fdatasync nothing is called durable any more, and it is not retried."""
+    calls = []
+
+    def failing(fd: int) -> None:
+        calls.append(fd)
+        if len(calls) == 2:
+            raise OSError(errno.EIO, "Input/output error")
+
+    writer = Journal.create(tmp_path, {}, fdatasync=failing)
+    fill(writer, orders, [4])
+    writer.sync()
+    fill(writer, orders, [3])
+    with pytest.raises(JournalError, match=r"segment-000000.ocj: cannot sync: Input/output error"):
+        writer.sync()
+    assert (writer.durable_seq, writer.written_seq) == (4, 7)
+    for attempt in (
+        writer.sync,
+        lambda: fill(writer, orders, [1]),
+        lambda: writer.evidence({}),
+    ):
+        with pytest.raises(JournalError, match=r"has stopped: .*Input/output error"):
+            attempt()
+    writer.close()
+    assert (len(calls), writer.durable_seq, writer.written_seq) == (2, 4, 7)
+
+
+def test_a_failed_sync_at_the_end_of_a_segment(tmp_path, orders):
+    """Going on to the next segment needs the old one durable: if that fails nothing follows."""
+
+    def failing(fd: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    writer = Journal.create(tmp_path, {}, segment_bytes=1024, fdatasync=failing)
+    fill(writer, orders, [13])
+    with pytest.raises(JournalError, match="cannot sync"):
+        fill(writer, orders, [13])
+    assert (writer.written_seq, writer.durable_seq) == (13, 0)
+    writer.close()
+    assert read_all(tmp_path) == orders(1, 13).tobytes()
+
+
+def test_a_closed_writer_refuses(tmp_path, orders):
+    """Nothing is appended after close."""
+    writer = Journal.create(tmp_path, {})
+    writer.close()
+    writer.close()
+    with pytest.raises(JournalError, match="the journal is closed"):
+        fill(writer, orders, [1])
+
+
+def test_a_short_write_breaks_the_writer(tmp_path, orders):
+    """A write cut short by a real file size limit names file, byte and sizes; what was written
+    before is all that a resume finds."""
+    writer = Journal.create(tmp_path, {}, segment_bytes=8192)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            fill(writer, orders, [10])
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1200, resource.RLIM_INFINITY))
+            with pytest.raises(
+                JournalError,
+                match=r"segment-000000.ocj: byte 832: only 368 of 704 bytes were written",
+            ):
+                fill(writer, orders, [10])
+            assert writer.written_seq == 10
+            with pytest.raises(JournalError, match="has stopped"):
+                fill(writer, orders, [1])
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    reader = JournalReader(tmp_path)
+    assert b"".join(c.tobytes() for _, c in reader.chunks()) == orders(1, 10).tobytes()
+    assert reader.torn is not None
+    resumed = JournalWriter.resume(tmp_path)
+    fill(resumed, orders, [5])
+    resumed.close()
+    assert read_all(tmp_path) == orders(1, 15).tobytes()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 1 MiB."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(mount)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no small file system could be mounted: {done.stderr.strip()}")
+    yield mount
+    subprocess.run(["umount", str(mount)], check=True)
+
+
+def test_no_space_for_a_new_journal(small_disk):
+    """Create names the file and the bytes missing, and leaves nothing behind."""
+    match = r"j/segment-000000.ocj: No space left on device: 1,048,576 bytes are missing"
+    with pytest.raises(JournalError, match=match):
+        Journal.create(small_disk / "j", {}, segment_bytes=2 << 20)
+    assert list(small_disk.iterdir()) == []
+    (small_disk / "k").mkdir()
+    with pytest.raises(JournalError, match=r"k/segment-000003.ocj: No space left on device"):
+        Journal.create(small_disk / "k", {}, expected_records=10**6, segment_bytes=300 << 10)
+    assert list((small_disk / "k").iterdir()) == []
+
+
+def test_no_space_for_the_next_segment(small_disk, orders):
+    """A full disk stops the writer between two blocks: all before is there, nothing half made,
+    and with room again it goes on."""
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(500 << 10))
+    writer = Journal.create(small_disk / "j", {}, segment_bytes=300 << 10)
+    match = r"segment-000001.ocj: No space left on device: [0-9,]+ bytes are missing"
+    with pytest.raises(JournalError, match=match):
+        fill(writer, orders, [1000] * 10)
+    assert writer.written_seq == writer.durable_seq == 4000
+    with pytest.raises(JournalError, match="has stopped"):
+        fill(writer, orders, [1])
+    writer.close()
+    assert [path.name for path in (small_disk / "j").iterdir()] == ["segment-000000.ocj"]
+    assert read_all(small_disk / "j") == orders(1, 4000).tobytes()
+    ballast.unlink()
+    writer = JournalWriter.resume(small_disk / "j")
+    fill(writer, orders, [1000] * 3)
+    writer.close()
+    assert read_all(small_disk / "j") == orders(1, 7000).tobytes()

@@ -1,0 +1,250 @@
+"""What is written comes back: same bytes, same order, nothing more."""
+
+import mmap
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openoutcry.journal import (
+    Journal,
+    JournalError,
+    JournalReader,
+    JournalWriter,
+    read_commands,
+)
+from openoutcry.wire.records import ORDER_DTYPE
+
+
+def read_all(directory: Path) -> tuple[JournalReader, bytes]:
+    reader = JournalReader(directory)
+    return reader, b"".join(chunk.tobytes() for _, chunk in reader.chunks())
+
+
+def fill(writer: JournalWriter, orders: Any, batches: list[int]) -> None:
+    for count in batches:
+        first_seq = writer.written_seq + 1
+        writer.append(first_seq, [orders(first_seq, count)], count, 1)
+
+
+def test_orders_config_and_evidence_come_back(tmp_path, orders):
+    """A closed journal gives back its configuration, every order byte for byte, and evidence."""
+    config = {"seed": 7, "instruments": [{"symbol": "ACME"}], "text": "größer"}
+    with Journal.create(tmp_path / "j", config, 100) as writer:
+        fill(writer, orders, [1, 30, 69])
+        writer.evidence({"state_hash": "00ff", "seq": 100})
+        counted = (writer.blocks, writer.bytes)
+    reader, data = read_all(tmp_path / "j")
+    assert reader.config == config
+    assert data == orders(1, 100).tobytes()
+    assert reader.evidence == {"state_hash": "00ff", "seq": 100}
+    assert reader.torn is None
+    assert (reader.blocks, reader.bytes, reader.segments) == (*counted, 1)
+    assert reader.last_seq == 100
+
+
+def test_a_fresh_journal_is_durable_and_empty(tmp_path):
+    """Create alone leaves a readable journal of no orders and no evidence."""
+    writer = Journal.create(tmp_path / "j", {"a": 1})
+    reader, data = read_all(tmp_path / "j")
+    assert (data, reader.evidence, reader.torn, reader.blocks) == (b"", None, None, 1)
+    writer.close()
+    assert Journal.exists(tmp_path / "j")
+    assert not Journal.exists(tmp_path)
+    assert not Journal.exists(tmp_path / "nowhere")
+
+
+def test_evidence_is_found_without_reading_the_orders_first(tmp_path, orders):
+    """Asking for the evidence reads to the end; the last of several counts."""
+    with Journal.create(tmp_path / "j", {}) as writer:
+        writer.evidence({"seq": 0})
+        fill(writer, orders, [5])
+        writer.evidence({"seq": 5})
+    assert JournalReader(tmp_path / "j").evidence == {"seq": 5}
+
+
+def test_what_wraps_in_the_ring_is_one_block(tmp_path, orders):
+    """Two buffers, as a ring slice that wraps, make one block with their bytes in a row."""
+    records = orders(1, 100)
+    with Journal.create(tmp_path / "j", {}) as writer:
+        writer.append(1, [memoryview(records[:60]), records[60:]], 100, 5)
+        assert writer.blocks == 2
+        writer.append(101, [orders(101, 1), orders(102, 0)], 1, 6)
+    chunks = list(JournalReader(tmp_path / "j").chunks())
+    assert [(first, len(chunk)) for first, chunk in chunks] == [(1, 100), (101, 1)]
+    assert chunks[0][1].tobytes() == records.tobytes()
+    assert chunks[0][1].dtype == ORDER_DTYPE
+    assert not chunks[0][1].flags.writeable
+
+
+def test_blocks_never_span_segments(tmp_path, orders):
+    """A block that does not fit begins a segment; the filled one is cut behind its last block."""
+    with Journal.create(tmp_path / "j", {}, segment_bytes=4096) as writer:
+        fill(writer, orders, [20] * 12)
+    reader, data = read_all(tmp_path / "j")
+    assert data == orders(1, 240).tobytes()
+    sizes = [path.stat().st_size for path in sorted((tmp_path / "j").glob("segment-*"))]
+    block_bytes = 64 + 20 * 64
+    assert sizes == [128 + 2 * block_bytes, *[3 * block_bytes] * 3, block_bytes]
+    assert (reader.segments, reader.bytes) == (5, sum(sizes))
+
+
+def test_expected_records_are_prewritten(tmp_path, orders):
+    """All segments for the expected records are there, whole, before the first append."""
+    writer = Journal.create(tmp_path, {}, expected_records=1000, segment_bytes=16384)
+    made = sorted(path.name for path in tmp_path.iterdir())
+    assert made == [f"segment-{n:06d}.ocj" for n in range(4)]
+    assert {path.stat().st_size for path in tmp_path.iterdir()} == {16384}
+    assert all(path.stat().st_blocks * 512 >= 16384 for path in tmp_path.iterdir())
+    fill(writer, orders, [100] * 3)
+    _, data = read_all(tmp_path)
+    assert data == orders(1, 300).tobytes()
+    writer.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == made[:2]
+
+
+def test_durable_follows_sync(tmp_path, orders):
+    """Written runs ahead; durable catches up at sync, and only then."""
+    calls: list[int] = []
+
+    def counted(fd: int) -> None:
+        calls.append(fd)
+        os.fdatasync(fd)
+
+    writer = Journal.create(tmp_path, {}, fdatasync=counted)
+    fill(writer, orders, [10, 5])
+    assert (writer.written_seq, writer.durable_seq, len(calls)) == (15, 0, 0)
+    writer.sync()
+    assert (writer.durable_seq, len(calls)) == (15, 1)
+    writer.sync()
+    assert len(calls) == 1, "nothing new: no call"
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("first_seq", "record_seq", "count", "words"),
+    [
+        (5, 5, 3, "append of sequence 5 after 3"),
+        (3, 3, 3, "append of sequence 3 after 3"),
+        (4, 5, 3, "the records are 5 to 7"),
+        (4, 4, 4, r"append of 4 records as buffers of \[192\]"),
+    ],
+)
+def test_a_gap_is_refused(tmp_path, orders, first_seq, record_seq, count, words):
+    """A batch out of sequence, or of other records than it claims, never reaches the disk."""
+    with Journal.create(tmp_path, {}) as writer:
+        fill(writer, orders, [3])
+        with pytest.raises(JournalError, match=words):
+            writer.append(first_seq, [orders(record_seq, 3)], count, 1)
+        with pytest.raises(JournalError, match="append of nothing"):
+            writer.append(4, [], 0, 1)
+        fill(writer, orders, [2])
+    _, data = read_all(tmp_path)
+    assert data == orders(1, 5).tobytes()
+
+
+def test_a_batch_larger_than_a_segment_is_refused(tmp_path, orders):
+    """It says so and the writer goes on."""
+    with Journal.create(tmp_path, {}, segment_bytes=1024) as writer:
+        with pytest.raises(JournalError, match="1,088 bytes does not fit a segment of 1,024"):
+            fill(writer, orders, [16])
+        fill(writer, orders, [15, 15])
+    _, data = read_all(tmp_path)
+    assert data == orders(1, 30).tobytes()
+
+
+def test_commands_are_read_in_any_range(tmp_path, orders):
+    """Every range of a small journal comes back exactly; one past its end is an error."""
+    with Journal.create(tmp_path, {}, segment_bytes=1024) as writer:
+        fill(writer, orders, [3, 1, 8, 8])
+    for from_seq in range(1, 21):
+        for until_seq in range(from_seq - 1, 21):
+            found = b"".join(c.tobytes() for c in read_commands(tmp_path, from_seq, until_seq))
+            assert found == orders(from_seq, until_seq - from_seq + 1).tobytes()
+    with pytest.raises(JournalError, match="ends at sequence 20, 21 is asked for"):
+        list(read_commands(tmp_path, 5, 21))
+    with pytest.raises(JournalError, match="begin at 1"):
+        list(read_commands(tmp_path, 0, 3))
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(
+    batches=st.lists(st.tuples(st.integers(1, 60), st.booleans()), max_size=30),
+    segment_records=st.integers(61, 300),
+    expected=st.integers(0, 900),
+    reopen_every=st.integers(1, 12),
+)
+def test_any_batches_in_any_segments(orders, batches, segment_records, expected, reopen_every):
+    """Whatever the batch and segment sizes, and however often it is closed and resumed, the
+    same orders come back, and the writer's counts are the reader's."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        writer = Journal.create(directory, {"n": 1}, expected, segment_records * 64)
+        for turn, (count, sync) in enumerate(batches):
+            fill(writer, orders, [count])
+            if sync:
+                writer.sync()
+                assert writer.durable_seq == writer.written_seq
+            if turn % reopen_every == 0:
+                before = (writer.written_seq, writer.blocks, writer.bytes)
+                if turn % 2:
+                    writer.close()
+                else:
+                    os.close(writer._fd)  # dropped as it stands, as a killed process would
+                writer = JournalWriter.resume(directory)
+                assert (writer.written_seq, writer.blocks, writer.bytes) == before
+                assert writer.durable_seq == writer.written_seq
+        total = sum(count for count, _ in batches)
+        reader, data = read_all(directory)
+        assert data == orders(1, total).tobytes()
+        assert (reader.blocks, reader.bytes, reader.torn) == (writer.blocks, writer.bytes, None)
+        writer.close()
+        reader, data = read_all(directory)
+        assert data == orders(1, total).tobytes()
+        assert sum(p.stat().st_size for p in directory.glob("segment-*")) == reader.bytes
+
+
+def test_a_reader_beside_a_running_writer(tmp_path, orders):
+    """Read over and over while another process writes through many segments: each time a whole
+    prefix with at least what was durable before, and never an alarm."""
+    total = 60_000
+    board = np.frombuffer(mmap.mmap(-1, 8), np.int64)
+    writer = Journal.create(tmp_path, {}, total // 2, segment_bytes=64 * 1024)
+    expected = orders(1, total)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            counts = np.random.default_rng(1).integers(1, 400, total)
+            while writer.written_seq < total:
+                done = writer.written_seq
+                count = min(int(counts[writer.blocks]), total - done)
+                writer.append(done + 1, [expected[done : done + count]], count, time.time_ns())
+                if writer.blocks % 3 == 0:
+                    writer.sync()
+                    board[0] = writer.durable_seq
+            writer.close()
+            board[0] = total
+            status = 0
+        finally:
+            os._exit(status)
+    durable_seq, status = 0, None
+    while status is None:
+        durable_seq = int(board[0])
+        _, data = read_all(tmp_path)
+        assert len(data) >= durable_seq * 64
+        assert data == expected[: len(data) // 64].tobytes()
+        if durable_seq:
+            assert sum(map(len, read_commands(tmp_path, 2, durable_seq))) == durable_seq - 1
+        ended, code = os.waitpid(child, os.WNOHANG)
+        status = code if ended else None
+    assert status == 0
+    reader, data = read_all(tmp_path)
+    assert data == expected.tobytes()
+    assert reader.torn is None
