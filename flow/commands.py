@@ -1,0 +1,81 @@
+"""Rows that become order records: the few shapes of command that recordings translate to."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from openoutcry.flow.source import CHUNK_ORDERS, Array
+from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
+from openoutcry.wire.records import ORDER_DTYPE
+
+PARTICIPANT = 1
+"""Recordings do not say whose an order was: all belong to one participant."""
+
+AGGRESSOR_ID = 1 << 61
+"""Identifiers from here on are those of aggressors, whom recordings of resting orders leave
+unnamed; recorded identifiers are below."""
+SEED_ID = 1 << 62
+"""Identifiers from here on are those of synthetic orders."""
+
+
+class Command(NamedTuple):
+    """An order record's fields in their order."""
+
+    price_ticks: int
+    qty_lots: int
+    symbol: bytes
+    order_id: int
+    aux: int
+    rx_ts_ns: int
+    participant: int
+    error_code: int
+    kind: int
+    side: int
+    order_type: int
+    time_in_force: int
+    seq: int
+
+
+def command(
+    kind: CommandKind,
+    symbol: bytes,
+    side: Side,
+    price_ticks: int,
+    qty_lots: int,
+    order_id: int,
+    time_in_force: TimeInForce = TimeInForce.DAY,
+) -> Command:
+    """A command about a limit order."""
+    return Command(
+        price_ticks,
+        qty_lots,
+        symbol,
+        order_id,
+        0,
+        0,
+        PARTICIPANT,
+        0,
+        int(kind),
+        int(side),
+        int(OrderType.LIMIT),
+        int(time_in_force),
+        0,
+    )
+
+
+def opposite(side: Side) -> Side:
+    return Side.SELL if side == Side.BUY else Side.BUY
+
+
+def as_orders(commands: Iterable[Command]) -> Array:
+    """An ``ORDER_DTYPE`` array of them."""
+    return np.array(list(commands), dtype=ORDER_DTYPE)
+
+
+def in_chunks(commands: Iterable[Command], chunk_orders: int = CHUNK_ORDERS) -> Iterator[Array]:
+    """Arrays of ``chunk_orders`` commands, the last one shorter."""
+    stream = iter(commands)
+    while chunk := list(islice(stream, chunk_orders)):
+        yield as_orders(chunk)

@@ -1,0 +1,281 @@
+"""NASDAQ TotalView-ITCH 5.0: every order of a trading day, as the venue publishes it.
+
+Source: "NASDAQ TotalView-ITCH 5.0", the venue's specification.  Each message follows a two-byte
+big-endian length; in some files these two bytes are zero, and the size is that of the type.
+Prices are dollars times 10,000 and stay so, as ticks; lots are shares.
+
+| message | becomes |
+|---|---|
+| A, F add order | NEW limit, day |
+| E, C order executed | NEW limit, immediate-or-cancel, on the other side, at the resting order's price: the book must find the resting order by itself |
+| X order cancel | REDUCE |
+| D order delete | CANCEL |
+| U order replace | CANCEL of the old order and NEW of the new one |
+| all others | nothing; counted |
+"""  # noqa: E501
+
+import struct
+from collections import Counter
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from openoutcry.flow.commands import AGGRESSOR_ID, Command, command, in_chunks, opposite
+from openoutcry.flow.errors import FlowError
+from openoutcry.flow.files import checked_file, file_error
+from openoutcry.flow.source import Array, Progress
+from openoutcry.wire.enums import CommandKind, Side, TimeInForce
+from openoutcry.wire.records import MAX_INSTRUMENTS, make_instruments
+
+READ_BYTES = 1 << 20
+FRAME_BYTES = 2
+
+
+class MessageType(NamedTuple):
+    size_bytes: int
+    """Of the message, its type byte included and its framing not."""
+    name: str
+
+
+MESSAGE_TYPES = {
+    b"S": MessageType(12, "system event"),
+    b"R": MessageType(39, "stock directory"),
+    b"H": MessageType(25, "trading action"),
+    b"Y": MessageType(20, "Reg SHO restriction"),
+    b"L": MessageType(26, "market participant position"),
+    b"V": MessageType(35, "circuit breaker decline level"),
+    b"W": MessageType(12, "circuit breaker status"),
+    b"K": MessageType(28, "IPO quoting period"),
+    b"J": MessageType(35, "limit up-limit down auction collar"),
+    b"h": MessageType(21, "operational halt"),
+    b"A": MessageType(36, "add order"),
+    b"F": MessageType(40, "add order with attribution"),
+    b"E": MessageType(31, "order executed"),
+    b"C": MessageType(36, "order executed with price"),
+    b"X": MessageType(23, "order cancel"),
+    b"D": MessageType(19, "order delete"),
+    b"U": MessageType(35, "order replace"),
+    b"P": MessageType(44, "trade"),
+    b"Q": MessageType(40, "cross trade"),
+    b"B": MessageType(19, "broken trade"),
+    b"I": MessageType(50, "net order imbalance"),
+    b"N": MessageType(20, "retail price improvement"),
+    b"O": MessageType(48, "direct listing with capital raise"),
+}
+
+# Bytes 0 to 10 of every message: type, stock locate (2), tracking number (2), time stamp (6).
+SYMBOL_AT = {b"A": slice(24, 32), b"F": slice(24, 32), b"R": slice(11, 19)}
+ADD = struct.Struct(">11xQcI8sI")
+EXECUTED = struct.Struct(">11xQI")
+REFERENCE = struct.Struct(">11xQ")
+REPLACED = struct.Struct(">11xQQII")
+
+
+class RestingOrder:
+    """What later messages about an order leave out."""
+
+    __slots__ = ("price_ticks", "qty_lots", "side", "symbol")
+
+    def __init__(self, symbol: bytes, side: Side, price_ticks: int, qty_lots: int) -> None:
+        self.symbol = symbol
+        self.side = side
+        self.price_ticks = price_ticks
+        self.qty_lots = qty_lots
+
+
+class ItchSource:
+    """A TotalView-ITCH 5.0 file.
+
+    Opening it reads it once to collect the symbols that orders name (or, in a file without
+    orders, those of the directory).  ``symbols`` keeps only the orders of these, which a whole
+    day needs: it has more symbols than an instrument table.  Raises :class:`FlowError` naming
+    the byte for an unknown message type, a length that is not the type's, or a truncated file.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        symbols: Collection[str] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.path = checked_file(path)
+        self.name = f"ITCH {self.path.name}"
+        self.count_hint: int | None = None
+        self.account: dict[str, int] = {}
+        self._progress = progress
+        self._kept = None if symbols is None else {s.encode("ascii", "replace") for s in symbols}
+        self.instruments = self._find_instruments()
+
+    def chunks(self) -> Iterator[Array]:
+        """Yield the commands."""
+        return in_chunks(self._commands())
+
+    def _find_instruments(self) -> Array:
+        ordered: dict[bytes, None] = {}
+        listed: dict[bytes, None] = {}
+        for at, kind, message in self._read(None):
+            if kind in SYMBOL_AT:
+                symbol = message[SYMBOL_AT[kind]].rstrip(b" ")
+                if not symbol or any(not 0x21 <= c <= 0x7E for c in symbol):
+                    raise FlowError(f"{self.path}: byte {at}: {symbol!r} is no symbol")
+                (listed if kind == b"R" else ordered)[symbol] = None
+        if self._kept is not None:
+            missing = self._kept - ordered.keys()
+            if missing:
+                raise FlowError(f"{self.path} has no order of {min(missing).decode()}")
+            ordered = {symbol: None for symbol in ordered if symbol in self._kept}
+        found = ordered or listed
+        if not 1 <= len(found) <= MAX_INSTRUMENTS:
+            raise FlowError(
+                f"{self.path} names {len(found)} symbols; an instrument table has 1 to "
+                f"{MAX_INSTRUMENTS}"
+            )
+        return make_instruments(found)
+
+    def _read(self, progress: Progress | None) -> Iterator[tuple[int, bytes, bytes]]:
+        """Yield (byte offset, type, message) of each message, framing checked and left out."""
+        size_bytes = self.path.stat().st_size
+        sizes = {kind[0]: (kind, entry.size_bytes) for kind, entry in MESSAGE_TYPES.items()}
+        start = 0  # byte offset in the file of data[0]
+        data = b""
+        try:
+            with self.path.open("rb") as file:
+                while more := file.read(READ_BYTES):
+                    data += more
+                    at = 0
+                    while at + FRAME_BYTES < len(data):
+                        entry = sizes.get(data[at + FRAME_BYTES])
+                        if entry is None:
+                            raise self._unknown_type(start + at, data[at + FRAME_BYTES])
+                        kind, size = entry
+                        framed = data[at] << 8 | data[at + 1]
+                        if framed not in (0, size):
+                            raise FlowError(
+                                f"{self.path}: byte {start + at}: length {framed} before a "
+                                f"message of type {kind.decode()!r}, which has {size} bytes"
+                            )
+                        end = at + FRAME_BYTES + size
+                        if end > len(data):
+                            break
+                        yield start + at, kind, data[at + FRAME_BYTES : end]
+                        at = end
+                    start += at
+                    data = data[at:]
+                    if progress:
+                        progress(start, size_bytes)
+        except OSError as error:
+            raise file_error(self.path, error) from error
+        if data:
+            raise FlowError(
+                f"{self.path} is truncated: it ends at byte {start + len(data)}, within the "
+                f"message that starts at byte {start}"
+            )
+
+    def _unknown_type(self, at: int, kind: int) -> FlowError:
+        return FlowError(
+            f"{self.path}: byte {at + FRAME_BYTES}: unknown message type {bytes([kind])!r}: the "
+            "file is no TotalView-ITCH 5.0, or is damaged before this byte"
+        )
+
+    def _commands(self) -> Iterator[Command]:
+        counts: Counter[str] = Counter()
+        self.account = counts
+        names = {kind: f"{kind.decode()} {entry.name}" for kind, entry in MESSAGE_TYPES.items()}
+        handlers = {
+            b"A": self._add,
+            b"F": self._add,
+            b"E": self._execute,
+            b"C": self._execute,
+            b"X": self._reduce,
+            b"D": self._delete,
+            b"U": self._replace,
+        }
+        resting: dict[int, RestingOrder] = {}
+        for at, kind, message in self._read(self._progress):
+            handler = handlers.get(kind)
+            if handler is None:
+                counts[f"{names[kind]} (no command)"] += 1
+                continue
+            commands = handler(at, message, resting)
+            if commands:
+                counts[names[kind]] += 1
+                yield from commands
+            elif self._kept is not None:
+                counts[f"{names[kind]}, of another symbol (no command)"] += 1
+            else:
+                counts[f"{names[kind]}, of an order never added (no command)"] += 1
+
+    def _add(self, at: int, message: bytes, resting: dict[int, RestingOrder]) -> list[Command]:
+        reference, letter, shares, symbol, price = ADD.unpack_from(message)
+        symbol = symbol.rstrip(b" ")
+        if self._kept is not None and symbol not in self._kept:
+            return []
+        if letter not in (b"B", b"S"):
+            raise FlowError(f"{self.path}: byte {at + 21}: {letter!r} is no side, B or S")
+        side = Side.BUY if letter == b"B" else Side.SELL
+        return [self._rest(at, resting, reference, RestingOrder(symbol, side, price, shares))]
+
+    def _rest(
+        self, at: int, resting: dict[int, RestingOrder], reference: int, order: RestingOrder
+    ) -> Command:
+        if reference >= AGGRESSOR_ID:
+            raise FlowError(f"{self.path}: byte {at}: order reference {reference} is too large")
+        resting[reference] = order
+        return _about(CommandKind.NEW, order, order.qty_lots, reference)
+
+    def _execute(self, at: int, message: bytes, resting: dict[int, RestingOrder]) -> list[Command]:
+        reference, shares = EXECUTED.unpack_from(message)
+        order = resting.get(reference)
+        if order is None:
+            return []
+        _take(resting, reference, order, shares)
+        return [
+            command(
+                CommandKind.NEW,
+                order.symbol,
+                opposite(order.side),
+                order.price_ticks,
+                shares,
+                AGGRESSOR_ID + at,
+                TimeInForce.IOC,
+            )
+        ]
+
+    def _reduce(self, at: int, message: bytes, resting: dict[int, RestingOrder]) -> list[Command]:
+        reference, shares = EXECUTED.unpack_from(message)
+        order = resting.get(reference)
+        if order is None:
+            return []
+        _take(resting, reference, order, shares)
+        return [_about(CommandKind.REDUCE, order, shares, reference)]
+
+    def _delete(self, at: int, message: bytes, resting: dict[int, RestingOrder]) -> list[Command]:
+        (reference,) = REFERENCE.unpack_from(message)
+        order = resting.pop(reference, None)
+        if order is None:
+            return []
+        return [_about(CommandKind.CANCEL, order, order.qty_lots, reference)]
+
+    def _replace(self, at: int, message: bytes, resting: dict[int, RestingOrder]) -> list[Command]:
+        old_reference, new_reference, shares, price = REPLACED.unpack_from(message)
+        old = resting.pop(old_reference, None)
+        if old is None:
+            return []
+        new = RestingOrder(old.symbol, old.side, price, shares)
+        return [
+            _about(CommandKind.CANCEL, old, old.qty_lots, old_reference),
+            self._rest(at, resting, new_reference, new),
+        ]
+
+
+def _about(kind: CommandKind, order: RestingOrder, qty_lots: int, reference: int) -> Command:
+    return command(kind, order.symbol, order.side, order.price_ticks, qty_lots, reference)
+
+
+def _take(
+    resting: dict[int, RestingOrder], reference: int, order: RestingOrder, shares: int
+) -> None:
+    """Take shares off what is remembered; forget an order of which nothing is left."""
+    order.qty_lots -= shares
+    if order.qty_lots <= 0:
+        del resting[reference]

@@ -1,0 +1,222 @@
+"""LOBSTER: order-by-order messages of one NASDAQ stock, as sold by lobsterdata.com.
+
+Prices stay in the file's own unit, dollars times 10,000, as ticks with a step of 1: some stocks
+are quoted finer than a cent, and hidden orders trade between cents.
+
+| message | becomes |
+|---|---|
+| 1 new | NEW limit, day |
+| 2 reduce | REDUCE |
+| 3 delete | CANCEL |
+| 4 execution of a visible order | NEW limit, immediate-or-cancel, on the other side, at that price and size: the book must find the resting order by itself |
+| 5 execution of a hidden order, 6 cross trade, 7 halt | nothing; counted |
+
+Orders that rested before the recording starts are known only from a seed book: each of its
+levels becomes one synthetic order.  A message about an identifier that was never seen is then a
+REDUCE of the synthetic order at its side and price.
+"""  # noqa: E501
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from openoutcry.flow.commands import AGGRESSOR_ID, SEED_ID, Command, command, in_chunks, opposite
+from openoutcry.flow.errors import FlowError
+from openoutcry.flow.files import Column, CsvFile, checked_file
+from openoutcry.flow.source import Array, Progress
+from openoutcry.wire.enums import CommandKind, Side, TimeInForce
+from openoutcry.wire.records import make_instruments
+
+NEW, REDUCE, DELETE, EXECUTION, HIDDEN, CROSS, HALT = range(1, 8)
+
+KIND_NAMES = {
+    NEW: "new",
+    REDUCE: "reduce",
+    DELETE: "delete",
+    EXECUTION: "execution of a visible order",
+    HIDDEN: "execution of a hidden order (no command)",
+    CROSS: "cross trade (no command)",
+    HALT: "halt (no command)",
+}
+
+WHOLE = r"-?[0-9]{1,18}"
+COLUMNS = (
+    Column("time", r"[0-9]+(\.[0-9]+)?", "a number of seconds after midnight"),
+    Column("type", r"[1-7]", "a message type from 1 to 7"),
+    Column("order id", r"[0-9]{1,18}", "a whole number"),
+    Column("size", WHOLE, "a whole number"),
+    Column("price", WHOLE, "a whole number"),
+    Column("direction", r"-?1", "1 (buy) or -1 (sell)"),
+)
+
+NO_PRICE = 9_999_999_999
+"""Stands, with either sign, where a book has no such level."""
+
+
+class Message(NamedTuple):
+    """One row of a message file; ``side`` is that of the resting order."""
+
+    row: int
+    kind: int
+    order_id: int
+    qty_lots: int
+    price_ticks: int
+    side: Side
+
+
+class Step(NamedTuple):
+    """A message and what it becomes."""
+
+    message: Message | None
+    """None: the synthetic orders of the seed book."""
+    commands: list[Command]
+    maker_id: int | None
+    """Execution of a visible order: the identifier in our commands of the order that the
+    recording says was filled; None where it was never seen."""
+
+
+class LobsterSource:
+    """A LOBSTER message file, plain or .xz.
+
+    ``seed_book``: a file whose first row is the book after the first message: ask price, ask
+    size, bid price, bid size of each level, best first.  ``account`` counts messages by kind,
+    and how many of them met the seed book.  Raises :class:`FlowError` naming row and column.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        seed_book: str | Path | None = None,
+        symbol: str = "LOBSTER",
+        progress: Progress | None = None,
+    ) -> None:
+        self.path = checked_file(path)
+        self.name = f"LOBSTER {self.path.name}"
+        self.symbol = symbol.encode()
+        self.instruments = make_instruments([self.symbol])
+        self.count_hint: int | None = None
+        self.account: dict[str, int] = {}
+        self.seed = next(read_book(seed_book)) if seed_book is not None else []
+        self._progress = progress
+
+    def chunks(self) -> Iterator[Array]:
+        """Yield the commands, those of the seed book first."""
+        return in_chunks(command for step in self.steps() for command in step.commands)
+
+    def steps(self) -> Iterator[Step]:
+        """Yield each message with the commands it becomes, which may be none.
+
+        With a seed book, its synthetic orders come first; a first message of kind new is
+        contained in the book, so what it brought is left out of its level's synthetic order.
+        """
+        counts: Counter[str] = Counter()
+        self.account = counts
+        seeds: dict[tuple[Side, int], int] = {}
+        open_ids: set[int] = set()
+        for message in self._read():
+            if message.row == 1 and self.seed:
+                yield Step(None, self._seed_commands(message, seeds, counts), None)
+                if message.kind != NEW:
+                    counts["first message, contained in the seed book (no command)"] += 1
+                    yield Step(message, [], None)
+                    continue
+            counts[KIND_NAMES[message.kind]] += 1
+            yield self._translate(message, seeds, open_ids, counts)
+
+    def _read(self) -> Iterator[Message]:
+        file = CsvFile(self.path, COLUMNS, "a LOBSTER message file")
+        for row, (_, kind, order_id, size, price, direction) in file.rows(self._progress):
+            side = Side.BUY if direction == "1" else Side.SELL
+            message = Message(row, int(kind), int(order_id), int(size), int(price), side)
+            if message.kind <= EXECUTION:
+                for at, value in ((4, message.qty_lots), (5, message.price_ticks)):
+                    if value < 1:
+                        raise FlowError(
+                            f"{self.path}: row {row}, column {at} ({COLUMNS[at - 1].name}): "
+                            f"{value} is below 1 in a message of type {kind}"
+                        )
+            yield message
+
+    def _seed_commands(
+        self, first: Message, seeds: dict[tuple[Side, int], int], counts: Counter[str]
+    ) -> list[Command]:
+        commands = []
+        for side, price_ticks, qty_lots in levels_of(self.seed):
+            if first.kind == NEW and (first.side, first.price_ticks) == (side, price_ticks):
+                qty_lots -= first.qty_lots
+            if qty_lots > 0:
+                order_id = SEED_ID + len(seeds)
+                seeds[side, price_ticks] = order_id
+                commands.append(
+                    command(CommandKind.NEW, self.symbol, side, price_ticks, qty_lots, order_id)
+                )
+        counts["synthetic order of the seed book"] = len(commands)
+        return commands
+
+    def _translate(
+        self,
+        message: Message,
+        seeds: dict[tuple[Side, int], int],
+        open_ids: set[int],
+        counts: Counter[str],
+    ) -> Step:
+        _, kind, order_id, qty_lots, price_ticks, side = message
+        symbol = self.symbol
+        if kind == NEW:
+            open_ids.add(order_id)
+            new = command(CommandKind.NEW, symbol, side, price_ticks, qty_lots, order_id)
+            return Step(message, [new], None)
+        if kind > EXECUTION:
+            return Step(message, [], None)
+        known = order_id in open_ids
+        seed_id = seeds.get((side, price_ticks))
+        if kind == EXECUTION:
+            aggressor = command(
+                CommandKind.NEW,
+                symbol,
+                opposite(side),
+                price_ticks,
+                qty_lots,
+                AGGRESSOR_ID + message.row,
+                TimeInForce.IOC,
+            )
+            counts["… of these, executions of orders from before the recording"] += not known
+            return Step(message, [aggressor], order_id if known else seed_id)
+        command_kind = CommandKind.REDUCE if kind == REDUCE else CommandKind.CANCEL
+        if kind == DELETE:
+            open_ids.discard(order_id)
+        if not known and seed_id is None:
+            counts["… of these, reduces and deletes of orders nobody has seen"] += 1
+        elif not known and seed_id is not None:
+            counts["… of these, reduces and deletes applied to a synthetic order"] += 1
+            command_kind, order_id = CommandKind.REDUCE, seed_id
+        change = command(command_kind, symbol, side, price_ticks, qty_lots, order_id)
+        return Step(message, [change], None)
+
+
+def read_book(path: str | Path, progress: Progress | None = None) -> Iterator[list[int]]:
+    """Yield the rows of a LOBSTER order book file as they stand: ask price, ask size, bid price,
+    bid size of each level.  Raises :class:`FlowError` naming row and column."""
+    path = checked_file(path)
+    what = "a LOBSTER order book file"
+    with path.open("rb") as file:
+        first = file.readline(1 << 16)
+    count = first.count(b",") + 1
+    if count % 4:
+        raise FlowError(f"{path}: row 1 has {count} columns where {what} has four for each level")
+    names = ("ask price", "ask size", "bid price", "bid size")
+    columns = tuple(
+        Column(f"{names[at % 4]} of level {at // 4 + 1}", WHOLE, "a whole number")
+        for at in range(count)
+    )
+    for _, row in CsvFile(path, columns, what).rows(progress):
+        yield [int(cell) for cell in row]
+
+
+def levels_of(row: list[int]) -> Iterator[tuple[Side, int, int]]:
+    """(side, price_ticks, qty_lots) of each level that is there, asks before bids, best first."""
+    for side, at in ((Side.SELL, 0), (Side.BUY, 2)):
+        for price_ticks, qty_lots in zip(row[at::4], row[at + 1 :: 4], strict=True):
+            if abs(price_ticks) != NO_PRICE:
+                yield side, price_ticks, qty_lots

@@ -1,0 +1,175 @@
+"""Run a recorded market through our matcher and compare the book after every message."""
+
+from pathlib import Path
+from typing import Any
+
+from openoutcry.flow.commands import Command, as_orders, command
+from openoutcry.flow.errors import FlowError
+from openoutcry.flow.lobster import (
+    EXECUTION,
+    LobsterSource,
+    Message,
+    Step,
+    levels_of,
+    read_book,
+)
+from openoutcry.flow.source import Array, Progress
+from openoutcry.matcher.engine import Engine
+from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Side
+
+SIDES = {"ask": Side.SELL, "bid": Side.BUY}
+
+Book = dict[str, list[list[int]]]
+"""[price_ticks, qty_lots] of each level of every side in SIDES, best first."""
+
+
+def check_book(
+    messages: str | Path,
+    orderbook: str | Path,
+    seed_book: str | Path | None = None,
+    levels: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Feed LOBSTER ``messages`` to a matcher and compare it with ``orderbook``, row by row.
+
+    Row k of ``orderbook`` is the book after message k.  ``seed_book`` is a file whose first row
+    is the book after message 1; by default ``orderbook`` itself.  ``levels``: how many are
+    compared, by default all that the file has.  The result has
+
+    - ``rows`` compared and how many are ``equal`` in every price and quantity;
+    - ``executions`` of visible orders, and in how many of them our book by itself filled the
+      order that the recording names, that order alone and with the whole quantity
+      (``maker_agrees``); where it did not, ``repairs`` counts the commands that set the book
+      right again, so that one disagreement is not counted in every row after it;
+    - ``first_difference``: None, or row, level, side, and [price, quantity] expected and found;
+    - ``levels`` compared, ``rejected`` commands, and ``messages``: how many of each kind.
+
+    Raises :class:`FlowError` for bad files, and for two that differ in their number of rows.
+    """
+    source = LobsterSource(messages, orderbook if seed_book is None else seed_book)
+    compared = _levels_to_compare(orderbook, levels)
+    recorded = read_book(orderbook, progress)
+    market = _Market(source)
+    rows = equal = 0
+    first_difference: dict[str, Any] | None = None
+    for step in source.steps():
+        market.apply(step)
+        if step.message is None:
+            continue
+        rows += 1
+        cells = next(recorded, None)
+        if cells is None:
+            raise FlowError(f"{orderbook} ends at row {rows - 1}, before {messages} does")
+        expected, found = _recorded_book(cells[: 4 * compared]), market.book(compared)
+        if expected == found:
+            equal += 1
+        elif first_difference is None:
+            first_difference = {"row": rows, **_difference(expected, found)}
+    if next(recorded, None) is not None:
+        raise FlowError(f"{orderbook} has more rows than {messages}, which has {rows}")
+    return {
+        "rows": rows,
+        "equal": equal,
+        "executions": market.executions,
+        "maker_agrees": market.maker_agrees,
+        "first_difference": first_difference,
+        "levels": compared,
+        "repairs": market.repairs,
+        "rejected": market.rejected,
+        "messages": dict(source.account),
+    }
+
+
+class _Market:
+    """The matcher under test, and what is counted while the recording goes through it."""
+
+    def __init__(self, source: LobsterSource) -> None:
+        self.symbol = source.symbol
+        self.engine = Engine(source.instruments)
+        self.seq = 0
+        self.executions = self.maker_agrees = self.repairs = self.rejected = 0
+
+    def apply(self, step: Step) -> None:
+        """Process a step's commands; judge, and where needed repair, an execution."""
+        events = self._process(step.commands)
+        if step.message is None or step.message.kind != EXECUTION:
+            return
+        self.executions += 1
+        is_maker = (events["flags"] & EventFlag.MAKER) != 0
+        fills = events[(events["kind"] == EventKind.FILLED) & is_maker]
+        if (
+            len(fills) == 1
+            and int(fills["order_id"][0]) == step.maker_id
+            and int(fills["qty_lots"][0]) == step.message.qty_lots
+        ):
+            self.maker_agrees += 1
+            return
+        commands = _repair(self.symbol, step.message, step.maker_id, fills)
+        self.repairs += len(commands)
+        self._process(commands)
+
+    def book(self, levels: int) -> Book:
+        depth = self.engine.depth(self.symbol, levels)
+        return {side: [[p, q] for p, q, _ in depth[side + "s"]] for side in SIDES}
+
+    def _process(self, commands: list[Command]) -> Array:
+        orders = as_orders(commands)
+        orders["seq"] = range(self.seq + 1, self.seq + 1 + len(orders))
+        self.seq += len(orders)
+        events = self.engine.process(orders)
+        self.rejected += int((events["kind"] == EventKind.REJECTED).sum())
+        return events
+
+
+def _repair(symbol: bytes, message: Message, maker_id: int | None, fills: Array) -> list[Command]:
+    """Undo the fills of orders that the recording does not name, and do its own instead.
+
+    An order that gets its quantity back goes to the end of its queue: the recording has just
+    shown that it was not at the head.
+    """
+    commands = []
+    missing = message.qty_lots
+    for fill in fills:
+        order_id, price_ticks = int(fill["order_id"]), int(fill["price_ticks"])
+        qty_lots, leaves_lots = int(fill["qty_lots"]), int(fill["leaves_lots"])
+        if order_id == maker_id:
+            missing -= qty_lots
+            continue
+        kind = CommandKind.REPLACE if leaves_lots else CommandKind.NEW
+        restored = leaves_lots + qty_lots
+        commands.append(command(kind, symbol, message.side, price_ticks, restored, order_id))
+    if maker_id is not None and missing > 0:
+        price_ticks = message.price_ticks
+        kind = CommandKind.REDUCE
+        commands.append(command(kind, symbol, message.side, price_ticks, missing, maker_id))
+    return commands
+
+
+def _levels_to_compare(orderbook: str | Path, levels: int | None) -> int:
+    there = len(next(read_book(orderbook))) // 4
+    if levels is None:
+        return there
+    if not 1 <= levels <= there:
+        raise FlowError(f"{orderbook} has {there} levels: cannot compare {levels}")
+    return levels
+
+
+def _recorded_book(cells: list[int]) -> Book:
+    book: Book = {side: [] for side in SIDES}
+    for side, price_ticks, qty_lots in levels_of(cells):
+        book["ask" if side == Side.SELL else "bid"].append([price_ticks, qty_lots])
+    return book
+
+
+def _difference(expected: Book, found: Book) -> dict[str, Any]:
+    """The first level, from the best outwards, that differs; asks before bids."""
+    for level in range(max(len(side) for book in (expected, found) for side in book.values())):
+        for side in SIDES:
+            theirs, ours = _level(expected[side], level), _level(found[side], level)
+            if ours != theirs:
+                return {"level": level + 1, "side": side, "expected": theirs, "found": ours}
+    raise AssertionError("called for two books that are equal")
+
+
+def _level(side: list[list[int]], level: int) -> list[int] | None:
+    return side[level] if level < len(side) else None
