@@ -54,7 +54,7 @@ def bucket_upper_ns(index: int) -> int:
 def summary(counts: npt.NDArray[np.int64]) -> dict[str, int | list[list[int]]]:
     """Count, percentiles and the non-empty buckets of one histogram (int64[4096]).
 
-    A percentile is the upper edge of its bucket, never more than the exact maximum.
+    Percentiles and minimum are the upper edge of their bucket, never more than the exact maximum.
     """
     buckets, largest = counts[:-1], int(counts[-1])
     used = np.flatnonzero(buckets)
@@ -69,5 +69,6 @@ def summary(counts: npt.NDArray[np.int64]) -> dict[str, int | list[list[int]]]:
         else:
             result[name] = 0
     result["max"] = largest
+    result["min"] = bucket_upper_ns(int(used[0])) if total else 0
     result["histogram"] = [[bucket_upper_ns(int(b)), int(buckets[b])] for b in used]
     return result

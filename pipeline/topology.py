@@ -17,22 +17,23 @@ class Stage:
     writes: str
     gated_by: str
     span: str
-    """What its latency figure measures, from -> to."""
+    """What its latency figure measures, from -> to.  ``sent`` is the intended send time,
+    ``matched`` when the events are published on their ring, ``replied`` when handed out."""
 
 
 STAGES = (
-    Stage("receive", "source", "lane", "", "intended send -> received"),
+    Stage("receive", "source", "lane", "", "sent -> received"),
     Stage("gateway", "lane", "sequenced", "", "received -> sequenced"),
     Stage("journal", "sequenced", "disk", "", "sequenced -> on disk"),
-    Stage("matcher", "sequenced", "events", "", "sequenced -> event published"),
-    Stage("gate", "events", "released cursor", "journal", "event published -> released"),
+    Stage("matcher", "sequenced", "events", "", "sequenced -> matched"),
+    Stage("gate", "events", "released cursor", "journal", "matched -> released"),
     Stage("replies", "events", "participants", "gate", "released -> replied"),
 )
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
 STAGE_INDEX = {name: index for index, name in enumerate(STAGE_NAMES)}
 
 RELEASE_SPAN = ("release", "sequenced -> released")
-WHOLE_SPAN = ("whole", "intended send -> replied")
+WHOLE_SPAN = ("whole", "sent -> replied")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def plan_groups(cores: list[int], journaled: bool) -> list[Group]:
     The journal is never pinned and never counted: it sleeps in the disk most of its time.
     """
     compiled = ("receive", "gateway", "matcher", "gate", "replies")
+    parts: list[tuple[str, tuple[str, ...]]]
     if len(cores) >= len(compiled) + 1:
         parts = [(name, (name,)) for name in compiled]
     elif len(cores) >= 4:

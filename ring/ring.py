@@ -123,7 +123,7 @@ class RingBuffer:
         return int(gating_cursor(self.address))
 
     def publish(self, records: npt.NDArray[Any], timeout_s: float | None = None) -> int:
-        """Publish all records in order (their ``seq`` is overwritten by the ring's); waits for room.
+        """Publish all records in order, under the ring's own ``seq``; waits for room.
 
         Returns the last sequence.  Raises :class:`RingClosed` if ``timeout_s`` pass without room.
         One producer only: the caller sees to that.

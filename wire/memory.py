@@ -9,9 +9,11 @@ import platform
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import extending, types
 from numba.core import cgutils
-from numba.extending import intrinsic
+
+# What a kernel calls has no Python signature: numba passes the typing context by itself.
+intrinsic: Any = extending.intrinsic
 
 I64 = ir.IntType(64)
 I32 = ir.IntType(32)

@@ -1,0 +1,179 @@
+"""What a person sees: progress while it runs, tables when it is done."""
+
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from openoutcry.pipeline.run import Sample, Watcher
+
+PERCENTILES = (("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p999", "p99.9"), ("max", "max"))
+
+
+def time_text(ns: float) -> str:
+    """A duration in the unit that a person reads: ``742 ns``, ``4.2 µs``, ``13 ms``."""
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if ns >= size:
+            value = ns / size
+            return f"{value:.1f} {unit}" if value < 100 else f"{value:.0f} {unit}"
+    return f"{ns:.0f} ns"
+
+
+class Display:
+    """Progress on standard error.  Never redrawn by a thread: the pipeline forks."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.progress = Progress(
+            TextColumn("[bold]{task.description:<24}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[detail]}"),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+        )
+        self.task = self.progress.add_task("starting", total=None, detail="")
+        self.last = Sample(0.0, 0, 0, None, {}, 0)
+        self.interactive = console.is_terminal
+
+    def __enter__(self) -> "Display":
+        if self.interactive:
+            self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.interactive:
+            self.progress.stop()
+
+    def watcher(self) -> Watcher:
+        return Watcher(self.phase, self.compiling, self.sample, self.note)
+
+    def note(self, text: str) -> None:
+        self.console.print(text, highlight=False, markup=False)
+
+    def phase(self, text: str) -> None:
+        if not self.interactive:
+            self.note(f"{text} …")
+            return
+        self.progress.reset(self.task, description=text, total=None, detail="", completed=0)
+        self.progress.refresh()
+
+    def compiling(self, label: str, done: int, total: int) -> None:
+        """The first run on a machine compiles for half a minute; later ones load what it kept."""
+        if done == total:
+            return
+        text = f"preparing kernels: {label}"
+        if not self.interactive:
+            self.note(f"{text} ({done + 1} of {total}) …")
+            return
+        self.progress.update(
+            self.task,
+            description="preparing kernels",
+            total=total,
+            completed=done,
+            detail=f"{label} (compiled once on each machine: about half a minute)",
+        )
+        self.progress.refresh()
+
+    def sample(self, sample: Sample) -> None:
+        if not self.interactive:
+            return
+        span = sample.t_s - self.last.t_s
+        if 0 < span < 0.1 and sample.commands != sample.total:
+            return
+        rate = (sample.commands - self.last.commands) / span if span > 0 else 0.0
+        fills = "  ".join(f"{ring} {fill:4.0%}" for ring, fill in sample.fill.items())
+        self.progress.update(
+            self.task,
+            description="running",
+            total=sample.total,
+            completed=sample.commands,
+            detail=f"{rate:>12,.0f}/s  rings: {fills}",
+        )
+        self.progress.refresh()
+        self.last = sample
+
+
+def stage_table(stages: list[dict[str, Any]], title: str = "Latency by stage") -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD)
+    table.add_column("stage", no_wrap=True)
+    table.add_column("span", no_wrap=True)
+    for _, label in PERCENTILES:
+        table.add_column(label, justify="right", no_wrap=True)
+    for stage in stages:
+        if stage["name"] == "release":
+            table.add_section()
+        values = [time_text(stage[key]) for key, _ in PERCENTILES]
+        table.add_row(stage["name"], stage["span"], *values)
+    return table
+
+
+def print_result(console: Console, result: dict[str, Any]) -> None:
+    """The result of a run as a stranger reads it: what went through, how long it took, what it
+    proves."""
+    source = result["source"]
+    console.print()
+    console.print(
+        f"[bold]{result['commands']:,}[/] commands from {source['name']} in "
+        f"[bold]{result['seconds']:.3f} s[/] ({result['commands_per_s']:,.0f}/s): "
+        f"{result['events']:,} events, {result['trades']:,} trades, "
+        f"{result['open_orders']:,} orders left in the book"
+    )
+    for group in result["groups"]:
+        core = "any core" if group["core"] is None else f"core {group['core']}"
+        console.print(f"  process {group['process']}: {' + '.join(group['stages'])} ({core})")
+    console.print(stage_table(result["stages"], _pace(result)))
+    beside = "the journal runs beside the matcher" if result["journal"] else "no journal"
+    console.print(
+        f"  sent: intended send time. The five without journal add up to whole; {beside}."
+    )
+    console.print(f"durability {result['durability']}: {DURABILITY_TEXT[result['durability']]}")
+    for name, kinds in (("events", result["event_kinds"]), ("rejects", result["rejects"])):
+        if kinds:
+            console.print(f"{name}: " + ", ".join(f"{k} {v:,}" for k, v in kinds.items()))
+    if source["account"]:
+        account = ", ".join(f"{k} {v:,}" for k, v in source["account"].items() if v)
+        console.print(f"source: {account}", markup=False)
+    for restart in result["restarts"]:
+        console.print(
+            f"restart: {restart['stage']} (pid {restart['pid']}) {restart['why']} "
+            f"at {restart['at_s']:.3f} s"
+        )
+    console.print(f"state hash {result['state_hash']}  event hash {result['event_hash']}")
+    lost = f"lost {result['lost']:,}, duplicated {result['duplicated']:,}"
+    console.print(f"[bold]{lost}[/]")
+    _print_journal(console, result)
+
+
+def _pace(result: dict[str, Any]) -> str:
+    if result["rate"]:
+        return f"Latency by stage, offered at {result['rate']:,} commands/s"
+    return "Latency by stage, as fast as possible (the rings are full: this is queueing time)"
+
+
+DURABILITY_TEXT = {
+    "none": "memory only; what was acknowledged is lost with the power",
+    "async": "journaled beside; an acknowledgement does not wait for the disk",
+    "durable": "no event leaves before its command is on disk (fdatasync)",
+}
+
+
+def _print_journal(console: Console, result: dict[str, Any]) -> None:
+    journal, replayed = result["journal"], result["replay"]
+    if not journal:
+        return
+    where = journal["path"] or "temporary, removed; keep it with --journal DIR"
+    console.print(
+        f"journal: {journal['bytes']:,} bytes in {journal['blocks']:,} blocks ({where})",
+        markup=False,
+    )
+    if replayed:
+        verdict = "[green]equal[/]" if replayed["equal"] else "[red]DIFFERENT[/]"
+        console.print(
+            f"replay: {replayed['commands']:,} commands in {replayed['seconds']:.2f} s, "
+            f"state and events {verdict}"
+        )

@@ -1,0 +1,176 @@
+"""Look at running pipelines from outside, through the shared memory they already keep."""
+
+import time
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.display import stage_table
+from openoutcry.pipeline.histogram import HISTOGRAM_BYTES, WORDS, summary
+from openoutcry.pipeline.stages import HISTOGRAM_COUNT
+from openoutcry.pipeline.topology import RELEASE_SPAN, STAGES, WHOLE_SPAN
+from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, SegmentError, list_segments
+from openoutcry.ring.segment import segment_name
+from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
+
+RATE_WINDOW_S = 0.2
+REFRESH_S = 1.0
+RINGS = (("lane", ORDER_DTYPE), ("sequenced", ORDER_DTYPE), ("events", EVENT_DTYPE))
+
+
+class RunningPipeline:
+    """Read-only view of one pipeline's segments."""
+
+    def __init__(self, owner: ProcessIdentity) -> None:
+        self.owner = owner
+        self.control = ct.Control.attach(segment_name(owner, "control"))
+        self.rings = {
+            name: RingBuffer.attach(segment_name(owner, name), dtype) for name, dtype in RINGS
+        }
+        self.stamps = Segment.attach(segment_name(owner, "stamps"))
+
+    def positions(self) -> dict[str, int]:
+        return {name: int(ring.published_hint[0]) for name, ring in self.rings.items()}
+
+    def view(self, before: dict[str, int], window_s: float) -> dict[str, Any]:
+        """One look, with rates since ``before``."""
+        control, now = self.control, self.positions()
+        durability = ct.DURABILITIES[control[ct.DURABILITY]]
+        return {
+            "pid": self.owner.pid,
+            "durability": durability,
+            "seed": control[ct.SEED],
+            "rate": control[ct.RATE] or None,
+            "commands": now["sequenced"],
+            "expected": control[ct.EXPECTED] or None,
+            "trades": control.reply(ct.REPLY_TRADES),
+            "durable_lag": now["sequenced"] - control[ct.DURABLE_SEQ]
+            if durability != "none"
+            else None,
+            "rings": [
+                {
+                    "name": name,
+                    "capacity": ring.capacity,
+                    "published": now[name],
+                    "fill": (now[name] - ring.gating) / ring.capacity,
+                    "per_s": (now[name] - before[name]) / window_s,
+                    "cursors": {reader: int(at[0]) for reader, at in ring.cursors.items()},
+                }
+                for name, ring in self.rings.items()
+            ],
+            "stages": self._stages(),
+            "latency": self._latency(),
+        }
+
+    def _stages(self) -> list[dict[str, Any]]:
+        rows = []
+        for index, stage in enumerate(STAGES):
+            pid = self.control.stage(index, ct.STAGE_PID)
+            if not pid:
+                continue
+            start = self.control.stage(index, ct.STAGE_START)
+            beat_ns = self.control.stage(index, ct.STAGE_HEARTBEAT_NS)
+            core = self.control.stage(index, ct.STAGE_CORE)
+            rows.append(
+                {
+                    "name": stage.name,
+                    "pid": pid,
+                    "alive": ProcessIdentity(pid, start).alive(),
+                    "core": core if core >= 0 else None,
+                    "heartbeat_age_ns": time.monotonic_ns() - beat_ns if beat_ns else None,
+                    "finished": self.control.stage(index, ct.STAGE_DONE) > 0,
+                    "restarts": self.control.stage(index, ct.STAGE_RESTARTS),
+                }
+            )
+        return rows
+
+    def _latency(self) -> list[dict[str, Any]]:
+        at = self.stamps.size_bytes - HISTOGRAM_COUNT * HISTOGRAM_BYTES
+        spans = [(stage.name, stage.span) for stage in STAGES]
+        rows = []
+        for index, (name, span) in enumerate([*spans, RELEASE_SPAN, WHOLE_SPAN]):
+            row = summary(self.stamps.words(at + index * HISTOGRAM_BYTES, WORDS))
+            del row["histogram"]
+            if row["count"]:
+                rows.append({"name": name, "span": span, **row})
+        return rows
+
+
+def running() -> list[RunningPipeline]:
+    """Every pipeline of this user whose owner lives.  One that ends while we look is left out."""
+    found = []
+    for name, owner in list_segments():
+        if name.endswith(".control") and owner.alive():
+            try:
+                found.append(RunningPipeline(owner))
+            except SegmentError:
+                continue
+    return found
+
+
+def look(window_s: float = RATE_WINDOW_S) -> list[dict[str, Any]]:
+    """One view of each running pipeline; takes ``window_s`` for the rates."""
+    pipelines = running()
+    before = [pipeline.positions() for pipeline in pipelines]
+    if pipelines:
+        time.sleep(window_s)
+    return [p.view(b, window_s) for p, b in zip(pipelines, before, strict=True)]
+
+
+def show(once: bool) -> None:
+    """Print one look, or go on looking until Control-C."""
+    console = Console()
+    if once:
+        console.print(_render(look()))
+        return
+    try:
+        with Live(_render(look()), console=console, auto_refresh=False) as live:
+            while True:
+                time.sleep(REFRESH_S - RATE_WINDOW_S)
+                live.update(_render(look()), refresh=True)
+    except KeyboardInterrupt:
+        return
+
+
+def _render(views: list[dict[str, Any]]) -> Group:
+    if not views:
+        return Group("no pipeline is running")
+    parts: list[Any] = []
+    for view in views:
+        lag = view["durable_lag"]
+        parts.append(
+            f"pipeline of pid {view['pid']}: {view['commands']:,} commands"
+            + (f" of {view['expected']:,}" if view["expected"] else "")
+            + f", {view['trades']:,} trades, durability {view['durability']}"
+            + (f", {lag:,} not yet durable" if lag is not None else "")
+        )
+        rings = Table(header_style="bold")
+        for column in ("ring", "capacity", "published", "fill", "a second"):
+            rings.add_column(column, justify="left" if column == "ring" else "right")
+        for ring in view["rings"]:
+            rings.add_row(
+                ring["name"],
+                f"{ring['capacity']:,}",
+                f"{ring['published']:,}",
+                f"{ring['fill']:.1%}",
+                f"{ring['per_s']:,.0f}",
+            )
+        stages = Table(header_style="bold")
+        for column in ("stage", "pid", "core", "state", "heartbeat", "restarts"):
+            stages.add_column(column)
+        for stage in view["stages"]:
+            state = "finished" if stage["finished"] else "alive" if stage["alive"] else "dead"
+            age = stage["heartbeat_age_ns"]
+            stages.add_row(
+                stage["name"],
+                str(stage["pid"]),
+                "any" if stage["core"] is None else str(stage["core"]),
+                state,
+                "none yet" if age is None else f"{age / 1e6:.1f} ms ago",
+                str(stage["restarts"]),
+            )
+        parts += [rings, stages, stage_table(view["latency"], "Latency so far")]
+    return Group(*parts)
