@@ -1,0 +1,333 @@
+"""Send orders over UDP at a pace, listen for the replies, and say how long each took.
+
+Open loop: with a rate, order i is meant to leave at t0 + i / rate, and its latency counts from
+then, whether or not the sender was on time (no coordinated omission).  Without a rate it is a
+closed loop: a window of unanswered orders, each counted from when it really left.
+"""
+
+import math
+import os
+import select
+import socket
+import struct
+import time
+from array import array
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.dpdk_shim.packets import LAYOUT_TAG, MAX_PACKET_BYTES, parse_packet
+from openoutcry.dpdk_shim.udp import resolve, widen_receive_queue
+from openoutcry.wire.enums import EventFlag, PacketKind
+from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.records import (
+    EVENT_DTYPE,
+    MAX_PACKET_RECORDS,
+    ORDER_DTYPE,
+    PACKET_MAGIC,
+    RECORD_BYTES,
+)
+
+MAX_WINDOW = 4096
+MIN_WINDOW = 64
+QUEUE_BYTES = 8 << 20
+QUEUE_BYTES_PER_ORDER = 1024
+"""What the operating system's queue is charged for a small datagram, more or less."""
+RECEIVE_BURST = 64
+SPIN_NS = 150_000
+"""Nearer than this to the next order we poll: a sleep may end so much too late."""
+PROGRESS_NS = 100_000_000
+POLL_EVERY_PACKETS = 16
+HEADER = struct.Struct("<IIqqIHBB")
+SPAN = "intended send to first reply"
+SPAN_UNPACED = "send to first reply"
+
+Progress = Callable[[int, int], None]
+
+
+class SendError(OutcryError):
+    """The orders could not be sent; the message names the host and port."""
+
+
+def send(
+    source_chunks: Iterable[npt.NDArray[Any]],
+    to: tuple[str, int],
+    rate: int | None = None,
+    sender_id: int | None = None,
+    timeout_s: float = 5.0,
+    progress: Progress | None = None,
+    window: int | None = None,
+) -> dict[str, Any]:
+    """Send every order of ``source_chunks`` (arrays of ``ORDER_DTYPE``) to host and port ``to``.
+
+    ``rate`` is in orders a second; an order a packet, up to 22 when behind time.  ``None`` is as
+    fast as can be in full packets, with at most ``window`` orders unanswered, so that neither
+    side's socket queue overflows: 4,096, or fewer if the operating system grants a small queue.
+    ``sender_id`` (32 bits; the process id if not given) owns the sequence numbers, from 1.
+    ``progress`` is called with orders sent and acknowledged, at most ten times a second.
+
+    An order (a command of any kind) is *acknowledged* by the first event with its ``order_id``
+    that is not a maker's fill and whose ``cause_seq`` has not acknowledged another: in the order
+    sent, where several commands name one order.  If nothing arrives for ``timeout_s`` seconds,
+    the orders unanswered by then are written off; at the end that ends the sending.
+
+    Returns ``sent_packets``, ``sent_orders``, ``acknowledged``, ``unanswered`` (sent and never
+    acknowledged), ``reply_packets``, ``reply_events``, ``bad_replies`` (datagrams that are no
+    packet of ours), ``seconds`` (first send to last send or reply), ``orders_per_s``, ``rate``,
+    ``window``, ``sender``, ``stopped`` (why not everything was sent, or ``None``) and ``latency``:
+    ``span``, ``count`` and ``p50``, ``p90``, ``p99``, ``p999``, ``max`` in ns.
+
+    Raises ``NetworkError`` for a host without an IPv4 address and :class:`SendError` if nobody
+    listens or the network refuses.
+    """
+    if rate is not None and rate < 1:
+        raise SendError(f"a rate is at least 1 order a second, not {rate}")
+    if window is not None and window < 1:
+        raise SendError(f"a window is at least 1 order, not {window}")
+    address = resolve(*to)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        name = f"{to[0]}:{to[1]}"
+        granted_bytes = widen_receive_queue(udp, QUEUE_BYTES)
+        fits = max(MIN_WINDOW, min(MAX_WINDOW, granted_bytes // QUEUE_BYTES_PER_ORDER))
+        sender = os.getpid() if sender_id is None else sender_id & 0xFFFFFFFF
+        run = _Run(udp, rate, window or fits, sender, timeout_s, progress)
+        try:
+            udp.connect(address)
+            for chunk in source_chunks:
+                run.send_chunk(chunk)
+            run.wait_for_the_rest()
+        except ConnectionRefusedError:
+            if run.acknowledged == 0:
+                raise SendError(f"{name}: nobody listens there (connection refused)") from None
+            run.stopped = "the receiver no longer listens (connection refused)"
+        except _NoAnswer:
+            run.stopped = f"no reply for {timeout_s:g} s"
+        except OSError as error:
+            raise SendError(f"{name}: cannot send: {error.strerror or error}") from None
+        run.report_progress(last=True)
+        return run.result()
+
+
+class _NoAnswer(Exception):
+    """A whole window went unanswered."""
+
+
+class _Run:
+    """One run of the sender: its clock, its window and what came back."""
+
+    def __init__(
+        self,
+        udp: socket.socket,
+        rate: int | None,
+        window: int,
+        sender: int,
+        timeout_s: float,
+        progress: Progress | None,
+    ) -> None:
+        self.udp = udp
+        self.rate = rate
+        self.window = window
+        self.sender = sender
+        self.timeout_ns = int(timeout_s * 1e9)
+        self.progress = progress
+        self.stopped: str | None = None
+        self.sent_packets = self.sent_orders = 0
+        self.acknowledged = self.written_off = 0
+        self.reply_packets = self.reply_events = self.bad_replies = 0
+        self.latencies_ns = array("q")
+        self.waiting: dict[int, list[int]] = {}
+        self.causes: dict[int, None] = {}
+        self.start_ns = 0
+        self.quiet_since_ns = self.last_ns = self.last_progress_ns = self.answered_until = 0
+        self.epoch_offset_ns = time.time_ns() - time.monotonic_ns()
+        # Rows for whole datagrams, one spare cell behind so that a larger one shows as too large.
+        self.rows = np.zeros((RECEIVE_BURST, MAX_PACKET_BYTES // 8 + 1), np.int64)
+        self.row_views = [row.view(np.uint8).data for row in self.rows]
+        self.events = np.zeros(RECEIVE_BURST * MAX_PACKET_RECORDS, EVENT_DTYPE)
+
+    @property
+    def outstanding(self) -> int:
+        return self.sent_orders - self.acknowledged - self.written_off
+
+    def send_chunk(self, chunk: npt.NDArray[Any]) -> None:
+        """Send one array of orders, each in its time."""
+        if chunk.dtype != ORDER_DTYPE:
+            raise ValueError("orders to send are arrays of ORDER_DTYPE")
+        data = np.ascontiguousarray(chunk).view(np.uint8).data
+        order_ids = chunk["order_id"].tolist()
+        if self.start_ns == 0 and order_ids:
+            self.start_ns = self.quiet_since_ns = time.monotonic_ns()
+        at = 0
+        while at < len(order_ids):
+            most = min(len(order_ids) - at, MAX_PACKET_RECORDS)
+            count = self._when_room(most) if self.rate is None else self._when_due(most)
+            self._send(data[at * RECORD_BYTES : (at + count) * RECORD_BYTES], order_ids, at, count)
+            at += count
+
+    def _intended_ns(self, index: int) -> int:
+        """When order number ``index`` of the run is meant to leave."""
+        assert self.rate is not None
+        return self.start_ns + index * 1_000_000_000 // self.rate
+
+    def _when_due(self, most: int) -> int:
+        """Wait until the next order is due; returns how many are, at most ``most``."""
+        assert self.rate is not None
+        next_ns = self._intended_ns(self.sent_orders)
+        while (now := time.monotonic_ns()) < next_ns:
+            sleep_ns = next_ns - now - SPIN_NS
+            if sleep_ns > 0:
+                select.select([self.udp], [], [], sleep_ns / 1e9)
+            self.take_replies()
+        if self.sent_packets % POLL_EVERY_PACKETS == 0:
+            self.take_replies()
+        due = (now - self.start_ns) * self.rate // 1_000_000_000 + 1 - self.sent_orders
+        return max(1, min(most, due))
+
+    def _when_room(self, most: int) -> int:
+        """Wait until the window has room; returns for how many orders, at most ``most``."""
+        self.take_replies()
+        wanted = min(most, self.window)
+        while self.window - self.outstanding < wanted:
+            self._wait_for_replies()
+        return wanted
+
+    def _send(self, data: memoryview, order_ids: list[int], at: int, count: int) -> None:
+        first = self.sent_orders
+        now = time.monotonic_ns()
+        sent_ns = now if self.rate is None else self._intended_ns(first)
+        header = HEADER.pack(
+            PACKET_MAGIC,
+            LAYOUT_TAG,
+            first + 1,
+            sent_ns + self.epoch_offset_ns,
+            self.sender,
+            count,
+            PacketKind.ORDERS,
+            0,
+        )
+        self.udp.sendmsg((header, data))
+        for index in range(count):
+            meant_ns = now if self.rate is None else self._intended_ns(first + index)
+            self.waiting.setdefault(order_ids[at + index], []).append(meant_ns)
+        self.sent_orders += count
+        self.sent_packets += 1
+        self.last_ns = now
+        self.report_progress(now_ns=now)
+
+    def take_replies(self) -> int:
+        """Take what replies there are, without waiting; returns how many datagrams came."""
+        came: list[tuple[int, int]] = []
+        try:
+            for view in self.row_views:
+                size_bytes = self.udp.recv_into(view, 0, socket.MSG_DONTWAIT)
+                came.append((size_bytes, time.monotonic_ns()))
+        except BlockingIOError:
+            pass
+        if came:
+            self._read_replies(came)
+        return len(came)
+
+    def _read_replies(self, came: list[tuple[int, int]]) -> None:
+        """Match a burst of datagrams (size, time of receipt) with the orders that wait."""
+        total, times = 0, []
+        for index, (size_bytes, received_ns) in enumerate(came):
+            data, out = self.rows[index].ctypes.data, self.events[total:].ctypes.data
+            count = int(parse_packet(data, size_bytes, int(PacketKind.EVENTS), out))
+            if count < 0:
+                self.bad_replies += 1
+                continue
+            self.reply_packets += 1
+            total += count
+            times += [received_ns] * count
+        events = self.events[:total]
+        self.reply_events += total
+        own = (events["flags"] & EventFlag.MAKER) == 0
+        rows = zip(
+            events["order_id"][own].tolist(),
+            events["cause_seq"][own].tolist(),
+            np.array(times, np.int64)[own].tolist(),
+            strict=True,
+        )
+        for order_id, cause_seq, received_ns in rows:
+            self._acknowledge(order_id, cause_seq, received_ns)
+        if total:
+            self.quiet_since_ns = self.last_ns = times[-1]
+
+    def _acknowledge(self, order_id: int, cause_seq: int, received_ns: int) -> None:
+        waiting = self.waiting.get(order_id)
+        if waiting is None or cause_seq in self.causes:
+            return
+        self.latencies_ns.append(received_ns - waiting.pop(0))
+        if not waiting:
+            del self.waiting[order_id]
+        self.acknowledged += 1
+        self.causes[cause_seq] = None
+        if len(self.causes) > 4 * MAX_WINDOW:  # the oldest cannot have events under way any more
+            del self.causes[next(iter(self.causes))]
+
+    def _wait_for_replies(self) -> None:
+        """Wait a little for replies; write the outstanding orders off when the time is up."""
+        if self.take_replies() == 0:
+            select.select([self.udp], [], [], 0.05)
+            self.report_progress()
+            now = time.monotonic_ns()
+            if self.take_replies() == 0 and now - self.quiet_since_ns > self.timeout_ns:
+                self._write_off(now)
+
+    def _write_off(self, now: int) -> None:
+        self.written_off += self.outstanding
+        self.waiting.clear()
+        if self.acknowledged == self.answered_until:
+            raise _NoAnswer
+        self.answered_until = self.acknowledged
+        self.quiet_since_ns = now
+
+    def wait_for_the_rest(self) -> None:
+        """Wait for the orders that are still unanswered, as long as replies keep coming."""
+        self.quiet_since_ns = time.monotonic_ns()
+        while self.outstanding > 0:
+            if self.take_replies() > 0:
+                continue
+            select.select([self.udp], [], [], 0.05)
+            self.report_progress()
+            if time.monotonic_ns() - self.quiet_since_ns > self.timeout_ns:
+                break
+
+    def report_progress(self, now_ns: int = 0, last: bool = False) -> None:
+        if self.progress is None:
+            return
+        now_ns = now_ns or time.monotonic_ns()
+        if last or now_ns - self.last_progress_ns >= PROGRESS_NS:
+            self.last_progress_ns = now_ns
+            self.progress(self.sent_orders, self.acknowledged)
+
+    def result(self) -> dict[str, Any]:
+        """What :func:`send` returns."""
+        seconds = max(self.last_ns - self.start_ns, 1) / 1e9
+        return {
+            "sent_packets": self.sent_packets,
+            "sent_orders": self.sent_orders,
+            "acknowledged": self.acknowledged,
+            "unanswered": self.sent_orders - self.acknowledged,
+            "reply_packets": self.reply_packets,
+            "reply_events": self.reply_events,
+            "bad_replies": self.bad_replies,
+            "seconds": seconds,
+            "orders_per_s": self.sent_orders / seconds,
+            "rate": self.rate,
+            "window": self.window if self.rate is None else None,
+            "sender": self.sender,
+            "stopped": self.stopped,
+            "latency": _latency(self.latencies_ns, SPAN_UNPACED if self.rate is None else SPAN),
+        }
+
+
+def _latency(latencies_ns: "array[int]", span: str) -> dict[str, Any]:
+    """Exact percentiles in ns: the smallest value that at least so many are not above."""
+    values = np.sort(np.array(latencies_ns, np.int64))
+    result: dict[str, Any] = {"span": span, "count": len(values)}
+    for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999), ("max", 1.0)):
+        result[name] = int(values[math.ceil(share * len(values)) - 1]) if len(values) else 0
+    return result
