@@ -33,17 +33,24 @@ CHAIN = 0x2545F4914F6CDD1D
 
 
 @kernel
+def fold_word(word: int) -> int:
+    """The upper half onto the lower: multiplied alone, a word's highest bits would be forgotten
+    (2**63 times any odd number is 2**63)."""
+    return word ^ ((word >> 32) & 0xFFFFFFFF)
+
+
+@kernel
 def hash_event(state: int, event: int) -> int:
     """The state after the 64-byte event at that address."""
     folded = (
-        load_i64(event) * M0
-        + load_i64(event + 8) * M1
-        + load_i64(event + 16) * M2
-        + load_i64(event + 24) * M3
-        + load_i64(event + 32) * M4
-        + load_i64(event + 40) * M5
-        + load_i64(event + 48) * M6
-        + load_i64(event + 56) * M7
+        fold_word(load_i64(event)) * M0
+        + fold_word(load_i64(event + 8)) * M1
+        + fold_word(load_i64(event + 16)) * M2
+        + fold_word(load_i64(event + 24)) * M3
+        + fold_word(load_i64(event + 32)) * M4
+        + fold_word(load_i64(event + 40)) * M5
+        + fold_word(load_i64(event + 48)) * M6
+        + fold_word(load_i64(event + 56)) * M7
     )
     state = (state ^ folded) * CHAIN
     return state ^ ((state >> 29) & 0x7FFFFFFFF)
