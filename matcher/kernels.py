@@ -37,7 +37,7 @@ from openoutcry.matcher.arena import (
     SYMBOL_MASK,
     SYMBOLS_AT,
 )
-from openoutcry.matcher.ids import erase_id, find_id, insert_id, prefetch_id
+from openoutcry.matcher.ids import erase_id, find_id, insert_id, prefetch_id, prefetch_order
 from openoutcry.matcher.levels import (
     book_addr,
     find_page,
@@ -153,6 +153,7 @@ def process_batch(
         order = orders + done * RECORD_BYTES
         if done + PREFETCH_AHEAD < count:
             prefetch_id(arena, load_i64(order + PREFETCH_AHEAD * RECORD_BYTES + ORDER_ID))
+            prefetch_order(arena, load_i64(order + PREFETCH_AHEAD // 2 * RECORD_BYTES + ORDER_ID))
         written += process_one(arena, order, out + written * RECORD_BYTES)
         done += 1
     return done, written

@@ -119,27 +119,24 @@ def join_level(arena: int, book: int, page: int, key: int, slot: int, qty: int) 
     """
     if page == 0:
         page = open_page(arena, book, page_number(key))
-    bit = 1 << (key & 63)
     level = (page << 6) | (key & 63)
     order = slot_addr(arena, slot)
     queue = level_addr(arena, level)
     bitmap_at = page_addr(arena, page) + PAGE_BITMAP
     bitmap = load_i64(bitmap_at)
+    # Whether the level is open, and whether there is an order before, is a coin toss to the
+    # branch predictor: both are selections here, not branches.
+    is_open = (bitmap >> (key & 63)) & 1
+    tail = load_u32(queue + LEVEL_TAIL) * is_open
+    link_at = queue + LEVEL_HEAD if tail == 0 else slot_addr(arena, tail) + SLOT_NEXT
     store_i64(order + SLOT_QTY, qty)
     store_u32(order + SLOT_NEXT, 0)
+    store_u32(order + SLOT_PREV, tail)
     store_u32(order + SLOT_LEVEL, level)
-    if bitmap & bit:
-        tail = load_u32(queue + LEVEL_TAIL)
-        store_u32(order + SLOT_PREV, tail)
-        store_u32(slot_addr(arena, tail) + SLOT_NEXT, slot)
-        store_u32(queue + LEVEL_TAIL, slot)
-        store_i64(queue + LEVEL_TOTAL, load_i64(queue + LEVEL_TOTAL) + qty)
-        return
-    store_i64(bitmap_at, bitmap | bit)
-    store_u32(order + SLOT_PREV, 0)
-    store_u32(queue + LEVEL_HEAD, slot)
+    store_u32(link_at, slot)
     store_u32(queue + LEVEL_TAIL, slot)
-    store_i64(queue + LEVEL_TOTAL, qty)
+    store_i64(queue + LEVEL_TOTAL, load_i64(queue + LEVEL_TOTAL) * is_open + qty)
+    store_i64(bitmap_at, bitmap | (1 << (key & 63)))
     side = book_addr(arena, book)
     if load_u32(side + BOOK_BEST_LEVEL) == 0 or key < load_i64(side + BOOK_BEST_KEY):
         store_i64(side + BOOK_BEST_KEY, key)
@@ -154,22 +151,17 @@ def leave_level(arena: int, slot: int) -> None:
     queue = level_addr(arena, level)
     following = load_u32(order + SLOT_NEXT)
     previous = load_u32(order + SLOT_PREV)
-    if following | previous == 0:
-        if VERIFY:
-            assert load_i64(queue + LEVEL_TOTAL) == load_i64(order + SLOT_QTY)
-        close_level(arena, level)
-        return
-    if previous == 0:
-        store_u32(queue + LEVEL_HEAD, following)
-    else:
-        store_u32(slot_addr(arena, previous) + SLOT_NEXT, following)
-    if following == 0:
-        store_u32(queue + LEVEL_TAIL, previous)
-    else:
-        store_u32(slot_addr(arena, following) + SLOT_PREV, previous)
-    store_i64(queue + LEVEL_TOTAL, load_i64(queue + LEVEL_TOTAL) - load_i64(order + SLOT_QTY))
+    total = load_i64(queue + LEVEL_TOTAL) - load_i64(order + SLOT_QTY)
     if VERIFY:
-        assert load_i64(queue + LEVEL_TOTAL) > 0
+        assert (total == 0) == (following | previous == 0)
+    # Selections, not branches: see join_level.
+    forward_at = queue + LEVEL_HEAD if previous == 0 else slot_addr(arena, previous) + SLOT_NEXT
+    back_at = queue + LEVEL_TAIL if following == 0 else slot_addr(arena, following) + SLOT_PREV
+    store_u32(forward_at, following)
+    store_u32(back_at, previous)
+    store_i64(queue + LEVEL_TOTAL, total)
+    if total == 0:
+        close_level(arena, level)
 
 
 @kernel

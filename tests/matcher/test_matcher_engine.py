@@ -1,0 +1,237 @@
+"""The engine's own promises: depth, snapshots, and what it says to bad input."""
+
+import numpy as np
+import pytest
+
+from openoutcry.matcher import Engine, MatcherError, ReferenceEngine
+from openoutcry.matcher.snapshot import HEADER_DTYPE, ROW_DTYPE, decode, encode
+from openoutcry.wire import (
+    INSTRUMENT_DTYPE,
+    LAYOUT_HASH,
+    ORDER_DTYPE,
+    LayoutMismatch,
+    make_instruments,
+)
+
+SYMBOLS = ["A", "BB", "CCCCCCCC"]
+INSTRUMENTS = make_instruments(SYMBOLS)
+
+
+@pytest.fixture
+def engine(stream):
+    """An engine with a few hundred open orders in three instruments."""
+    engine = Engine(INSTRUMENTS, 1024)
+    engine.process(stream(5, 4000, 4000, 500))
+    assert engine.open_orders > 200
+    return engine
+
+
+def test_depth_and_best_say_the_same(make_script):
+    """Levels come best first with quantity and count; best is their first."""
+    engine = Engine(INSTRUMENTS, 16)
+    assert engine.best("A") == (None, 0, None, 0)
+    assert engine.depth("A", 5) == {"bids": [], "asks": []}
+    make_script(engine).run("""
+NEW id=1 BUY 5@100
+    ACCEPTED id=1 5@100 leaves=5
+NEW id=2 BUY 2@100
+    ACCEPTED id=2 2@100 leaves=2
+NEW id=3 BUY 9@-70
+    ACCEPTED id=3 9@-70 leaves=9
+NEW id=4 SELL 4@101
+    ACCEPTED id=4 4@101 leaves=4
+NEW id=5 SELL 1@99 sym=BB
+    ACCEPTED id=5 1@99 leaves=1
+""")
+    assert engine.best("A") == (100, 7, 101, 4)
+    assert engine.best(b"BB") == (None, 0, 99, 1)
+    assert engine.depth("A", 9) == {"bids": [(100, 7, 2), (-70, 9, 1)], "asks": [(101, 4, 1)]}
+    assert engine.depth("A", 1) == {"bids": [(100, 7, 2)], "asks": [(101, 4, 1)]}
+    assert engine.depth("A", 0) == {"bids": [], "asks": []}
+
+
+def test_counters_follow_the_commands(engine):
+    """Last sequence, event count and open orders are those of what was processed."""
+    assert engine.last_seq == 4000
+    assert engine.open_orders == sum(
+        n for s in SYMBOLS for side in engine.depth(s, 10**6).values() for _, _, n in side
+    )
+    order = np.zeros(1, dtype=ORDER_DTYPE)
+    order["seq"] = 4001
+    count = engine.event_count
+    assert engine.process(order)["seq"].tolist() == [count + 1]
+    assert engine.event_count == count + 1
+    assert len(engine.process(order[:0])) == 0
+
+
+def test_restored_engine_goes_on_as_if_nothing_had_happened(stream):
+    """Snapshot, restore and go on gives the events and the state of a straight run."""
+    first, second = stream(8, 5000, 300, 20), stream(9, 5000, 300, 20)
+    straight = Engine(INSTRUMENTS, 256)
+    straight.process(first)
+    data = straight.snapshot()
+    expected = straight.process(second)
+    restored = Engine.restore(data, 256)
+    restored.check()
+    assert restored.snapshot() == data
+    assert np.array_equal(restored.process(second), expected)
+    assert restored.snapshot() == straight.snapshot()
+    assert restored.state_hash() == straight.state_hash() != Engine.restore(data).state_hash()
+
+
+def test_state_does_not_depend_on_the_way_there(make_script):
+    """Two histories that end in the same book, count and sequence have the same bytes."""
+    one, other = Engine(INSTRUMENTS, 16), Engine(INSTRUMENTS, 99, 7)
+    make_script(one).run("""
+NEW id=9 BUY 5@77
+    ACCEPTED id=9 5@77 leaves=5
+NEW id=1 BUY 5@100
+    ACCEPTED id=1 5@100 leaves=5
+CANCEL id=9
+    CANCELLED id=9 5@77 leaves=0 USER
+""")
+    make_script(other).run("""
+NEW id=1 BUY 9@900
+    ACCEPTED id=1 9@900 leaves=9
+REPLACE id=1 7@100
+    REPLACED id=1 7@100 leaves=7
+REDUCE id=1 2
+    REDUCED id=1 2@100 leaves=5
+""")
+    assert one.snapshot() == other.snapshot()
+    make_script(one).run("CANCEL id=1\n    CANCELLED id=1 5@100 leaves=0 USER\n")
+    assert one.state_hash() != other.state_hash()
+
+
+def test_empty_books_can_be_kept_too():
+    """A snapshot before the first command restores."""
+    data = Engine(INSTRUMENTS, 4).snapshot()
+    assert Engine.restore(data).snapshot() == data == ReferenceEngine(INSTRUMENTS).snapshot()
+
+
+def test_every_flipped_byte_of_a_snapshot_is_noticed(engine):
+    """No single damaged byte passes."""
+    data = engine.snapshot()
+    rng = np.random.default_rng(1)
+    places = [*range(HEADER_DTYPE.itemsize + 64), *rng.integers(64, len(data), 200).tolist()]
+    for at in places:
+        damaged = bytearray(data)
+        damaged[at] ^= 0x40
+        with pytest.raises((MatcherError, LayoutMismatch)):
+            Engine.restore(bytes(damaged))
+
+
+def test_damaged_and_foreign_snapshots_are_refused_with_a_reason(engine):
+    """The message says what is wrong with the bytes."""
+    data = engine.snapshot()
+    with pytest.raises(MatcherError, match="0 bytes are fewer than a header"):
+        Engine.restore(b"")
+    with pytest.raises(MatcherError, match="byte 0: not the start of a matcher snapshot"):
+        Engine.restore(b"PNG" + data[3:])
+    with pytest.raises(MatcherError, match=r"bytes, its header speaks of"):
+        Engine.restore(data[:-1])
+    with pytest.raises(MatcherError, match="the checksum does not match"):
+        Engine.restore(data[:-1] + b"\x99")
+    with pytest.raises(LayoutMismatch, match="snapshot was written with layout"):
+        Engine.restore(data[:8] + (LAYOUT_HASH ^ 1).to_bytes(8, "little") + data[16:])
+
+
+def test_snapshots_that_do_not_fit_are_refused_with_a_reason(engine):
+    """Too few order slots or pages: the message names the number to raise."""
+    data = engine.snapshot()
+    with pytest.raises(MatcherError, match="do not fit an order_capacity of 10"):
+        Engine.restore(data, 10)
+    with pytest.raises(MatcherError, match="needs more than 2 level_pages"):
+        Engine.restore(data, 1024, 2)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda r: r["qty_lots"].__setitem__(3, 0), "order row 3: qty_lots is 0"),
+        (lambda r: r["side"].__setitem__(3, 9), "order row 3: side is 9"),
+        (lambda r: r["instrument"].__setitem__(3, 9), "order row 3: instrument is 9"),
+        (lambda r: r["order_id"].__setitem__(3, r["order_id"][0]), "order row 3: repeats an id"),
+        (lambda r: r.__setitem__(slice(0, 9), r[8::-1].copy()), "not in canonical order"),
+        (lambda r: r["flags"].__setitem__(3, 8), "not in canonical order"),
+    ],
+)
+def test_nonsense_under_a_good_checksum_is_refused(engine, damage, message):
+    """A forged snapshot cannot put the memory out of order."""
+    instruments, rows, last_seq, event_count = decode(engine.snapshot())
+    damage(rows)
+    with pytest.raises(MatcherError, match=message):
+        Engine.restore(encode(instruments, rows, last_seq, event_count))
+
+
+def test_a_crossed_snapshot_is_refused():
+    """A bid above an ask cannot be restored."""
+    rows = np.zeros(2, dtype=ROW_DTYPE)
+    rows["order_id"], rows["qty_lots"] = [1, 2], 1
+    rows["side"], rows["price_ticks"] = [1, 2], [100, 100]
+    with pytest.raises(MatcherError, match=r"order row 1: .*crosses the book"):
+        Engine.restore(encode(INSTRUMENTS, rows, 2, 2))
+
+
+def test_bad_arguments_are_named():
+    """Wrong arrays, symbols, capacities and levels get a message with their name."""
+    engine = Engine(INSTRUMENTS, 4)
+    with pytest.raises(MatcherError, match="orders: not a one-dimensional array of ORDER_DTYPE"):
+        engine.process(np.zeros(3))
+    with pytest.raises(MatcherError, match="symbol 'NOPE' is not in the instrument table"):
+        engine.best("NOPE")
+    with pytest.raises(MatcherError, match="levels is -1"):
+        engine.depth("A", -1)
+    with pytest.raises(MatcherError, match="order_capacity is 0"):
+        Engine(INSTRUMENTS, 0)
+    with pytest.raises(MatcherError, match="level_pages is -3"):
+        Engine(INSTRUMENTS, 4, -3)
+    with pytest.raises(MatcherError, match="instruments: not an array of INSTRUMENT_DTYPE"):
+        Engine(np.zeros(3))
+    with pytest.raises(MatcherError, match="1 to 4096 rows"):
+        Engine(INSTRUMENTS[:0])
+    with pytest.raises(MatcherError, match="row 0: symbol is empty"):
+        Engine(np.zeros(2, dtype=INSTRUMENT_DTYPE))
+    with pytest.raises(MatcherError, match="symbol b'A' is there twice"):
+        Engine(INSTRUMENTS[[0, 1, 0]])
+
+
+def test_orders_of_a_strided_array_are_processed(stream):
+    """Every second record of an array is as good as an array of its own."""
+    orders = stream(4, 1000)
+    one, other = Engine(INSTRUMENTS, 64), Engine(INSTRUMENTS, 64)
+    assert np.array_equal(one.process(orders[::2]), other.process(orders[::2].copy()))
+
+
+def test_four_thousand_instruments_are_told_apart():
+    """Every symbol of a full table is found, and books do not touch each other."""
+    table = make_instruments([f"S{i}" for i in range(4096)])
+    engine = Engine(table, 5000)
+    orders = np.zeros(4096, dtype=ORDER_DTYPE)
+    orders["symbol"], orders["order_id"] = table["symbol"], np.arange(4096)
+    orders["price_ticks"], orders["qty_lots"] = np.arange(4096) * 64, 1
+    for field in ("kind", "side", "order_type", "time_in_force"):
+        orders[field] = 1
+    events = engine.process(orders[::-1])
+    assert np.array_equal(events["instrument"], np.arange(4096)[::-1])
+    assert engine.best("S4095") == (4095 * 64, 1, None, 0)
+    engine.check()
+
+
+def test_ids_that_share_their_home_are_found_and_forgotten():
+    """Runs of colliding ids in the id table close up again after any deletion."""
+    ids = [group * 2**61 + low for group in range(8) for low in range(4)]
+    ids = [i - 2**63 for i in ids]
+    engine = Engine(INSTRUMENTS[:1], 64)
+    orders = np.zeros(len(ids), dtype=ORDER_DTYPE)
+    orders["symbol"], orders["order_id"], orders["qty_lots"] = b"A", ids, 1
+    for field in ("kind", "side", "order_type", "time_in_force"):
+        orders[field] = 1
+    engine.process(orders)
+    engine.check()
+    rng = np.random.default_rng(1)
+    orders["kind"] = 2
+    for index in rng.permutation(len(ids)):
+        assert engine.process(orders[index : index + 1])["kind"].tolist() == [3]
+        engine.check()
+    assert engine.open_orders == 0
