@@ -1,0 +1,221 @@
+"""The generator's own exact little book: nodes in price levels, and a log of them by age.
+
+It can be this small because of one invariant that the generator keeps: every bid lies below the
+mid and every ask above it, always.  So the best price is found by stepping away from the mid.
+
+All of it is one array of ``STATE_WORDS`` int64 words, passed by address.
+"""
+
+import numpy as np
+
+from openoutcry.flow.source import Array
+from openoutcry.wire.enums import Side
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, store_i64
+
+BUY = int(Side.BUY)
+SELL = int(Side.SELL)
+
+# Scalars of the book; the generator's own begin at GENERATOR_WORDS.
+MID, OPEN, OPEN_BIDS, OPEN_ASKS, FREE, LOG_END = range(6)
+# The order that has last gone.
+GONE_ID, GONE_OWNER, GONE_PRICE, GONE_SIDE = range(6, 10)
+GENERATOR_WORDS = 10
+
+NODES = 64
+NODE_WORDS = 8
+NODE_COUNT = 16_384
+"""Node 0 stands for "none": one open order fewer than this fits."""
+NEXT, PREVIOUS, PRICE, QTY, ID, OWNER, SIDE, LOG_AT = range(NODE_WORDS)
+
+LOG = NODES + NODE_COUNT * NODE_WORDS
+"""The age log: node number of each order that came to rest, oldest first, 0 where it has gone."""
+LOG_COUNT = 65_536
+
+LEVELS = LOG + LOG_COUNT
+"""First and last node number of each price, bids before asks."""
+LEVEL_COUNT = 1 << 18
+STATE_WORDS = LEVELS + 2 * LEVEL_COUNT * 2
+
+
+def new_state(mid_ticks: int) -> Array:
+    """An empty book: ``STATE_WORDS`` int64."""
+    state = np.zeros(STATE_WORDS, dtype=np.int64)
+    state[MID] = mid_ticks
+    nodes = state[NODES:LOG].reshape(NODE_COUNT, NODE_WORDS)
+    nodes[1:-1, NEXT] = np.arange(2, NODE_COUNT)
+    state[FREE] = 1
+    return state
+
+
+@kernel
+def node_addr(state: int, number: int) -> int:
+    return state + 8 * (NODES + number * NODE_WORDS)
+
+
+@kernel
+def aged_node(state: int, back: int) -> int:
+    """Address of the order ``back`` places back in the age log, or of the next older one that is
+    still open; counting goes on at the young end.  There must be an open order."""
+    end = get_word(state, LOG_END)
+    at = end - 1 - back % end
+    while get_word(state, LOG + at) == 0:
+        at = at - 1 if at else end - 1
+    return node_addr(state, get_word(state, LOG + at))
+
+
+@kernel
+def first_node(state: int, side: int, price: int) -> int:
+    """Address of the oldest order at a price where there is one."""
+    return node_addr(state, get_word(_level(state, side, price), 0))
+
+
+@kernel
+def append(state: int, price: int, qty: int, order_id: int, owner: int, side: int) -> None:
+    """Rest a new order."""
+    if get_word(state, LOG_END) == LOG_COUNT:
+        _compact_log(state)
+    number = get_word(state, FREE)
+    node = node_addr(state, number)
+    set_word(state, FREE, get_word(node, NEXT))
+    end = get_word(state, LOG_END)
+    set_word(state, LOG + end, number)
+    set_word(state, LOG_END, end + 1)
+    set_word(node, PRICE, price)
+    set_word(node, QTY, qty)
+    set_word(node, ID, order_id)
+    set_word(node, OWNER, owner)
+    set_word(node, SIDE, side)
+    set_word(node, LOG_AT, end)
+    set_word(state, OPEN, get_word(state, OPEN) + 1)
+    set_word(state, OPEN_BIDS + side - BUY, get_word(state, OPEN_BIDS + side - BUY) + 1)
+    link(state, node)
+
+
+@kernel
+def remove(state: int, node: int) -> None:
+    """Take an order off the book; it is remembered as the one that has last gone."""
+    unlink(state, node)
+    side = get_word(node, SIDE)
+    set_word(state, OPEN, get_word(state, OPEN) - 1)
+    set_word(state, OPEN_BIDS + side - BUY, get_word(state, OPEN_BIDS + side - BUY) - 1)
+    set_word(state, LOG + get_word(node, LOG_AT), 0)
+    set_word(state, GONE_ID, get_word(node, ID))
+    set_word(state, GONE_OWNER, get_word(node, OWNER))
+    set_word(state, GONE_PRICE, get_word(node, PRICE))
+    set_word(state, GONE_SIDE, side)
+    set_word(node, NEXT, get_word(state, FREE))
+    set_word(state, FREE, _number(state, node))
+
+
+@kernel
+def _compact_log(state: int) -> None:
+    """Close the gaps in the age log; its order stays."""
+    end = 0
+    for at in range(LOG_COUNT):
+        number = get_word(state, LOG + at)
+        if number:
+            set_word(state, LOG + end, number)
+            set_word(node_addr(state, number), LOG_AT, end)
+            end += 1
+    for at in range(end, LOG_COUNT):
+        set_word(state, LOG + at, 0)
+    set_word(state, LOG_END, end)
+
+
+@kernel
+def link(state: int, node: int) -> None:
+    """Put a node last in the queue at its price."""
+    level = _level(state, get_word(node, SIDE), get_word(node, PRICE))
+    number = _number(state, node)
+    last = get_word(level, 1)
+    set_word(node, NEXT, 0)
+    set_word(node, PREVIOUS, last)
+    set_word(level, 1, number)
+    if last:
+        set_word(node_addr(state, last), NEXT, number)
+    else:
+        set_word(level, 0, number)
+
+
+@kernel
+def unlink(state: int, node: int) -> None:
+    level = _level(state, get_word(node, SIDE), get_word(node, PRICE))
+    after, before = get_word(node, NEXT), get_word(node, PREVIOUS)
+    if before:
+        set_word(node_addr(state, before), NEXT, after)
+    else:
+        set_word(level, 0, after)
+    if after:
+        set_word(node_addr(state, after), PREVIOUS, before)
+    else:
+        set_word(level, 1, before)
+
+
+@kernel
+def best_price(state: int, side: int) -> int:
+    """Best price on ``side``, found from the mid outwards, or 0 if nothing is there."""
+    if get_word(state, OPEN_BIDS + side - BUY) == 0:
+        return 0
+    step = -1 if side == BUY else 1
+    price = get_word(state, MID) + step
+    while get_word(_level(state, side, price), 0) == 0:
+        price += step
+    return price
+
+
+@kernel
+def available_lots(state: int, side: int, limit: int) -> int:
+    """Lots that an aggressor on ``side`` finds from the mid to ``limit``, which is included."""
+    step = 1 if side == BUY else -1
+    price = get_word(state, MID) + step
+    total = 0
+    while (limit - price) * step >= 0:
+        number = get_word(_level(state, BUY + SELL - side, price), 0)
+        while number:
+            node = node_addr(state, number)
+            total += get_word(node, QTY)
+            number = get_word(node, NEXT)
+        price += step
+    return total
+
+
+@kernel
+def execute(state: int, side: int, limit: int, qty: int) -> None:
+    """Fill ``qty`` lots against the other side, best price first, oldest first, up to ``limit``."""
+    step = 1 if side == BUY else -1
+    price = get_word(state, MID) + step
+    other = BUY + SELL - side
+    while qty and (limit - price) * step >= 0 and get_word(state, OPEN_BIDS + other - BUY):
+        number = get_word(_level(state, other, price), 0)
+        if number == 0:
+            price += step
+            continue
+        node = node_addr(state, number)
+        open_qty = get_word(node, QTY)
+        if open_qty > qty:
+            set_word(node, QTY, open_qty - qty)
+            return
+        qty -= open_qty
+        remove(state, node)
+
+
+@kernel
+def _level(state: int, side: int, price: int) -> int:
+    """Address of the two words (first node, last node) of a price."""
+    return state + 8 * (LEVELS + ((side - BUY) * LEVEL_COUNT + price) * 2)
+
+
+@kernel
+def _number(state: int, node: int) -> int:
+    return (node - state - 8 * NODES) // (8 * NODE_WORDS)
+
+
+@kernel
+def get_word(base: int, word: int) -> int:
+    return int(load_i64(base + 8 * word))
+
+
+@kernel
+def set_word(base: int, word: int, value: int) -> None:
+    store_i64(base + 8 * word, value)
