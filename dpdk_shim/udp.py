@@ -141,6 +141,7 @@ WINDOW_RECORDS = 64
 # struct mmsghdr of 64-bit Linux.
 MESSAGE_BYTES = 64
 MESSAGE_NAME_LENGTH_AT = 8
+MESSAGE_VECTOR_AT = 16
 MESSAGE_LENGTH_AT = 56
 PACKET_BUFFER_BYTES = 1536
 MSG_DONTWAIT = 0x40
@@ -159,6 +160,7 @@ EVENT_PARTICIPANT_AT = EVENT.offsets["participant"]
 EVENT_SEQ_AT = EVENT.offsets["seq"]
 
 KIND_ORDERS = int(PacketKind.ORDERS)
+KIND_EVENTS = int(PacketKind.EVENTS)
 
 
 @kernel
@@ -338,6 +340,53 @@ def _send_packet(tx_addr: int, events: int, count: int, peer: int) -> bool:
     return sent == size_bytes
 
 
+@kernel
+def receive_replies(fd: int, messages_addr: int, burst: int, out_addr: int, tally_addr: int) -> int:
+    """The client's side: take what packets of events there are, without waiting.
+
+    ``messages_addr`` is :attr:`Datagrams.addr` of at least ``burst`` datagrams, ``out_addr`` has
+    room for 22 records each, and three int64 at ``tally_addr`` are added to: datagrams, packets
+    among them, bytes.  Returns how many event records were written.
+    """
+    received = recvmmsg(fd, messages_addr, burst, RECEIVE_FLAGS)
+    written = 0
+    for index in range(max(received, 0)):
+        message = messages_addr + index * MESSAGE_BYTES
+        size_bytes = load_u32(message + MESSAGE_LENGTH_AT)
+        store_u32(message + MESSAGE_NAME_LENGTH_AT, PEER_BYTES)
+        data = load_i64(load_i64(message + MESSAGE_VECTOR_AT))
+        out = out_addr + written * RECORD_BYTES
+        count = parse_packet(data, size_bytes, KIND_EVENTS, out)
+        _add(tally_addr, 1)
+        _add(tally_addr + 16, size_bytes)
+        if count > 0:
+            _add(tally_addr + 8, 1)
+            written += count
+    return written
+
+
+class Datagrams:
+    """Memory for recvmmsg to put a burst of datagrams and their senders' addresses into."""
+
+    def __init__(self, burst: int) -> None:
+        self.buffers = np.zeros((burst, PACKET_BUFFER_BYTES // 8), np.int64)
+        self.names = np.zeros((burst, PEER_BYTES // 8), np.int64)
+        self._vectors = np.zeros((burst, 2), np.int64)
+        self._messages = np.zeros((burst, MESSAGE_BYTES // 8), np.int64)
+        each = np.arange(burst, dtype=np.int64)
+        self._vectors[:, 0] = self.buffers.ctypes.data + each * PACKET_BUFFER_BYTES
+        self._vectors[:, 1] = PACKET_BUFFER_BYTES
+        self._messages[:, 0] = self.names.ctypes.data + each * PEER_BYTES
+        self._messages[:, MESSAGE_NAME_LENGTH_AT // 8] = PEER_BYTES
+        self._messages[:, MESSAGE_VECTOR_AT // 8] = self._vectors.ctypes.data + each * 16
+        self._messages[:, MESSAGE_VECTOR_AT // 8 + 1] = 1
+
+    @property
+    def addr(self) -> int:
+        """Address of the first ``struct mmsghdr``."""
+        return int(self._messages.ctypes.data)
+
+
 class UdpReceiver:
     """A bound UDP socket with the memory that :func:`receive_burst` and :func:`send_events` need.
 
@@ -389,13 +438,7 @@ class UdpReceiver:
 
     def system_drops(self) -> int:
         """Datagrams that the operating system dropped because the socket's queue was full."""
-        inode = str(os.fstat(self.socket.fileno()).st_ino)
-        with open("/proc/net/udp") as table:
-            for line in table:
-                columns = line.split()
-                if columns[9] == inode:
-                    return int(columns[-1])
-        return 0
+        return system_drops(self.socket)
 
     def close(self) -> None:
         self.socket.close()
@@ -407,24 +450,13 @@ class UdpReceiver:
         self.close()
 
     def _receive_context(self) -> npt.NDArray[np.int64]:
-        burst = self.burst
-        self._buffers = np.zeros(burst * PACKET_BUFFER_BYTES // 8, np.int64)
-        self._names = np.zeros(burst * PEER_BYTES // 8, np.int64)
-        self._vectors = np.zeros((burst, 2), np.int64)
-        self._messages = np.zeros((burst, MESSAGE_BYTES // 8), np.int64)
-        each = np.arange(burst, dtype=np.int64)
-        self._vectors[:, 0] = self._buffers.ctypes.data + each * PACKET_BUFFER_BYTES
-        self._vectors[:, 1] = PACKET_BUFFER_BYTES
-        self._messages[:, 0] = self._names.ctypes.data + each * PEER_BYTES
-        self._messages[:, 1] = PEER_BYTES
-        self._messages[:, 2] = self._vectors.ctypes.data + each * 16
-        self._messages[:, 3] = 1
+        self._datagrams = Datagrams(self.burst)
         context = np.zeros(8, np.int64)
         context[RX_FD // 8] = self.socket.fileno()
-        context[RX_BURST // 8] = burst
-        context[RX_MESSAGES // 8] = self._messages.ctypes.data
-        context[RX_BUFFERS // 8] = self._buffers.ctypes.data
-        context[RX_NAMES // 8] = self._names.ctypes.data
+        context[RX_BURST // 8] = self.burst
+        context[RX_MESSAGES // 8] = self._datagrams.addr
+        context[RX_BUFFERS // 8] = self._datagrams.buffers.ctypes.data
+        context[RX_NAMES // 8] = self._datagrams.names.ctypes.data
         context[RX_SENT_TS // 8] = self.sent_ts_ns.ctypes.data
         context[RX_STATE // 8] = self.state.ctypes.data
         return context
@@ -493,6 +525,17 @@ def widen_receive_queue(udp: socket.socket, size_bytes: int) -> int:
     except PermissionError:
         udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size_bytes)
     return udp.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+
+
+def system_drops(udp: socket.socket) -> int:
+    """Datagrams dropped by the operating system because the queue of this socket was full."""
+    inode = str(os.fstat(udp.fileno()).st_ino)
+    with open("/proc/net/udp") as table:
+        for line in table:
+            columns = line.split()
+            if columns[9] == inode:
+                return int(columns[-1])
+    return 0
 
 
 def _shared_words(count: int) -> npt.NDArray[Any]:

@@ -12,14 +12,21 @@ import socket
 import struct
 import time
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.dpdk_shim.packets import LAYOUT_TAG, MAX_PACKET_BYTES, parse_packet
-from openoutcry.dpdk_shim.udp import resolve, widen_receive_queue
+from openoutcry.dpdk_shim.packets import LAYOUT_TAG
+from openoutcry.dpdk_shim.udp import (
+    Datagrams,
+    receive_replies,
+    resolve,
+    system_drops,
+    widen_receive_queue,
+)
 from openoutcry.wire.enums import EventFlag, PacketKind
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import (
@@ -36,6 +43,8 @@ QUEUE_BYTES = 8 << 20
 QUEUE_BYTES_PER_ORDER = 1024
 """What the operating system's queue is charged for a small datagram, more or less."""
 RECEIVE_BURST = 64
+REMEMBERED_CAUSES = 4 * MAX_WINDOW
+"""Further events of a command that acknowledged one earlier than so many ago do not come."""
 SPIN_NS = 150_000
 """Nearer than this to the next order we poll: a sleep may end so much too late."""
 PROGRESS_NS = 100_000_000
@@ -75,9 +84,10 @@ def send(
 
     Returns ``sent_packets``, ``sent_orders``, ``acknowledged``, ``unanswered`` (sent and never
     acknowledged), ``reply_packets``, ``reply_events``, ``bad_replies`` (datagrams that are no
-    packet of ours), ``seconds`` (first send to last send or reply), ``orders_per_s``, ``rate``,
-    ``window``, ``sender``, ``stopped`` (why not everything was sent, or ``None``) and ``latency``:
-    ``span``, ``count`` and ``p50``, ``p90``, ``p99``, ``p999``, ``max`` in ns.
+    packet of ours), ``dropped_replies`` (by the operating system, our socket's queue being full),
+    ``seconds`` (first send to last send or reply), ``orders_per_s``, ``rate``, ``window``,
+    ``sender``, ``stopped`` (why not everything was sent, or ``None``) and ``latency``: ``span``,
+    ``count`` and ``p50``, ``p90``, ``p99``, ``p999``, ``max`` in ns.
 
     Raises ``NetworkError`` for a host without an IPv4 address and :class:`SendError` if nobody
     listens or the network refuses.
@@ -135,17 +145,25 @@ class _Run:
         self.stopped: str | None = None
         self.sent_packets = self.sent_orders = 0
         self.acknowledged = self.written_off = 0
-        self.reply_packets = self.reply_events = self.bad_replies = 0
+        self.reply_events = 0
         self.latencies_ns = array("q")
         self.waiting: dict[int, list[int]] = {}
-        self.causes: dict[int, None] = {}
+        self.causes: set[int] = set()
+        self.causes_in_order: deque[int] = deque()
         self.start_ns = 0
         self.quiet_since_ns = self.last_ns = self.last_progress_ns = self.answered_until = 0
         self.epoch_offset_ns = time.time_ns() - time.monotonic_ns()
-        # Rows for whole datagrams, one spare cell behind so that a larger one shows as too large.
-        self.rows = np.zeros((RECEIVE_BURST, MAX_PACKET_BYTES // 8 + 1), np.int64)
-        self.row_views = [row.view(np.uint8).data for row in self.rows]
+        self.datagrams = Datagrams(RECEIVE_BURST)
         self.events = np.zeros(RECEIVE_BURST * MAX_PACKET_RECORDS, EVENT_DTYPE)
+        self.tally = np.zeros(3, np.int64)
+        self.look = bytearray(1)
+        self.receive_arguments = (
+            udp.fileno(),
+            self.datagrams.addr,
+            RECEIVE_BURST,
+            self.events.ctypes.data,
+            self.tally.ctypes.data,
+        )
 
     @property
     def outstanding(self) -> int:
@@ -217,43 +235,35 @@ class _Run:
         self.report_progress(now_ns=now)
 
     def take_replies(self) -> int:
-        """Take what replies there are, without waiting; returns how many datagrams came."""
-        came: list[tuple[int, int]] = []
-        try:
-            for view in self.row_views:
-                size_bytes = self.udp.recv_into(view, 0, socket.MSG_DONTWAIT)
-                came.append((size_bytes, time.monotonic_ns()))
-        except BlockingIOError:
-            pass
-        if came:
-            self._read_replies(came)
-        return len(came)
+        """Take all replies there are, without waiting; returns how many datagrams came.
 
-    def _read_replies(self, came: list[tuple[int, int]]) -> None:
-        """Match a burst of datagrams (size, time of receipt) with the orders that wait."""
-        total, times = 0, []
-        for index, (size_bytes, received_ns) in enumerate(came):
-            data, out = self.rows[index].ctypes.data, self.events[total:].ctypes.data
-            count = int(parse_packet(data, size_bytes, int(PacketKind.EVENTS), out))
-            if count < 0:
-                self.bad_replies += 1
-                continue
-            self.reply_packets += 1
-            total += count
-            times += [received_ns] * count
-        events = self.events[:total]
-        self.reply_events += total
+        One reading of the clock serves a burst of up to 64, taken right after it.
+        """
+        before = int(self.tally[0])
+        burst = RECEIVE_BURST
+        while burst == RECEIVE_BURST:
+            arrived = int(self.tally[0])
+            try:
+                # A look raises the error of a refused packet; the kernel would take it for an
+                # empty queue.
+                self.udp.recv_into(self.look, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                break
+            count = int(receive_replies(*self.receive_arguments))
+            self._read_events(count, time.monotonic_ns())
+            burst = int(self.tally[0]) - arrived
+        return int(self.tally[0]) - before
+
+    def _read_events(self, count: int, received_ns: int) -> None:
+        """Match the first ``count`` of :attr:`events` with the orders that wait."""
+        events = self.events[:count]
+        self.reply_events += count
         own = (events["flags"] & EventFlag.MAKER) == 0
-        rows = zip(
-            events["order_id"][own].tolist(),
-            events["cause_seq"][own].tolist(),
-            np.array(times, np.int64)[own].tolist(),
-            strict=True,
-        )
-        for order_id, cause_seq, received_ns in rows:
+        order_ids, causes = events["order_id"][own].tolist(), events["cause_seq"][own].tolist()
+        for order_id, cause_seq in zip(order_ids, causes, strict=True):
             self._acknowledge(order_id, cause_seq, received_ns)
-        if total:
-            self.quiet_since_ns = self.last_ns = times[-1]
+        if count:
+            self.quiet_since_ns = self.last_ns = received_ns
 
     def _acknowledge(self, order_id: int, cause_seq: int, received_ns: int) -> None:
         waiting = self.waiting.get(order_id)
@@ -263,9 +273,10 @@ class _Run:
         if not waiting:
             del self.waiting[order_id]
         self.acknowledged += 1
-        self.causes[cause_seq] = None
-        if len(self.causes) > 4 * MAX_WINDOW:  # the oldest cannot have events under way any more
-            del self.causes[next(iter(self.causes))]
+        self.causes.add(cause_seq)
+        self.causes_in_order.append(cause_seq)
+        if len(self.causes) > REMEMBERED_CAUSES:
+            self.causes.remove(self.causes_in_order.popleft())
 
     def _wait_for_replies(self) -> None:
         """Wait a little for replies; write the outstanding orders off when the time is up."""
@@ -311,9 +322,10 @@ class _Run:
             "sent_orders": self.sent_orders,
             "acknowledged": self.acknowledged,
             "unanswered": self.sent_orders - self.acknowledged,
-            "reply_packets": self.reply_packets,
+            "reply_packets": int(self.tally[1]),
             "reply_events": self.reply_events,
-            "bad_replies": self.bad_replies,
+            "bad_replies": int(self.tally[0] - self.tally[1]),
+            "dropped_replies": system_drops(self.udp),
             "seconds": seconds,
             "orders_per_s": self.sent_orders / seconds,
             "rate": self.rate,

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from openoutcry.dpdk_shim import NetworkError, UdpReceiver, receive_burst, send_events
+from openoutcry.pipeline import send as send_module
 from openoutcry.pipeline.send import SendError, send
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, EventFlag, EventKind
 from openoutcry.wire.records import MAX_PACKET_RECORDS
@@ -234,6 +235,24 @@ def test_foreign_replies_are_counted_and_ignored() -> None:
     assert result["bad_replies"] == 4
     assert result["acknowledged"] == 0
     assert result["unanswered"] == 3
+
+
+def test_replies_that_the_system_drops_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When our own queue overflows, the missing answers are not laid at the receiver's door."""
+    monkeypatch.setattr(send_module, "QUEUE_BYTES", 4096)
+    orders = make_orders(23)
+    with responder() as receiver:
+
+        def stalling() -> Iterator[np.ndarray]:
+            yield orders[:22]
+            while receiver.counters()["reply_packets"] < 22:
+                time.sleep(0.001)
+            yield orders[22:]
+
+        result = send(stalling(), at(receiver), timeout_s=0.3)
+    assert result["dropped_replies"] > 0
+    assert result["acknowledged"] + result["dropped_replies"] == 23
+    assert result["unanswered"] == result["dropped_replies"]
 
 
 def test_nobody_listening_is_said() -> None:
