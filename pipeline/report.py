@@ -143,7 +143,7 @@ def _settings(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     source = result.get("source") or {}
     rate = result.get("rate")
     pairs = [
-        ("Source", " ".join(str(source[key]) for key in ("kind", "name") if source.get(key))),
+        ("Source", source.get("name") or source.get("kind")),
         ("Seed", result.get("seed")),
         ("Rate", "as fast as it goes" if rate is None else f"{rate:,} commands a second"),
         ("Topology", result.get("topology")),

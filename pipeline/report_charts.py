@@ -19,9 +19,12 @@ Tick = tuple[float, str]
 WIDE = (960, 360)
 NARROW = (380, 300)
 """Width and height in SVG units, which are CSS pixels when the page is as wide as the chart."""
-MAX_POINTS = 240
+MAX_POINTS = 120
 """Most intervals of a timeline that are drawn; more are merged, so that no count is lost."""
 MAX_NINES = 8
+BODY_FROM_NINES = 0.1
+"""The latency axis starts below every curve from here on (the 20th percentile): a few readings of
+0 ns must not take decades of room."""
 DEPTH_LEVELS = 60
 """Price levels a side in the depth picture: one far order must not squeeze the market flat."""
 SERIES_COUNT = 8
@@ -126,14 +129,14 @@ def percentile_chart(stages: Sequence[dict[str, Any]]) -> Markup | None:
             curves.append((series_class(index, stage["name"]), stage["name"], points))
     if not curves:
         return None
-    values = [y for _, _, points in curves for _, y in points]
-    low, high = math.floor(min(values)), math.ceil(max(values))
+    body = [y for _, _, points in curves for x, y in points if x >= BODY_FROM_NINES]
+    low, high = math.floor(min(body)), math.ceil(max(body))
     nines = min(MAX_NINES, max(1.0, max(points[-1][0] for _, _, points in curves)))
 
     def draw(frame: Frame) -> None:
         frame.axes(_nines_ticks(nines), _decade_ticks(low, high), "percentile", "latency")
         for css, name, points in curves:
-            frame.line([(min(x, nines), y) for x, y in points], css, name)
+            frame.line([(min(x, nines), max(y, low)) for x, y in points], css, name)
 
     label = "Latency by percentile, one line a stage"
     return _both(label, (0, nines), (low, max(high, low + 1)), draw)
@@ -206,7 +209,8 @@ def fill_chart(timeline: Sequence[dict[str, Any]]) -> Markup | None:
         labels = [(value, f"{value:g} %") for value in y_ticks]
         frame.axes(_second_ticks(span, frame), labels, "seconds", "of the ring in use")
         for index, name in enumerate(names):
-            points = [(m["t_s"], 100 * m["fill"].get(name, 0.0)) for m in moments]
+            # Two cursors read one after the other can pass each other: never below empty.
+            points = [(m["t_s"], 100 * max(0.0, m["fill"].get(name, 0.0))) for m in moments]
             frame.line(points, f"s{index % SERIES_COUNT}", name)
 
     return _both("How full each ring was over time", span, (0, y_ticks[-1]), draw)

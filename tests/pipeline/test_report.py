@@ -397,6 +397,27 @@ def test_the_last_bucket_ends_at_the_maximum():
     assert points[-1][1] == pytest.approx(np.log10(110))
 
 
+def coordinates(svg, css):
+    """The points of the first line of that class in a chart, in SVG units."""
+    (path,) = re.findall(rf'class="line {css}" d="([^"]*)"', svg)[:1]
+    return [tuple(map(float, point)) for point in re.findall(r"([\d.-]+) ([\d.-]+)", path)]
+
+
+def test_lines_stay_inside_the_axes():
+    """Readings of 0 ns below the body of a curve, and a ring whose racing cursors read as less
+    than empty, are drawn on the axis, not below it."""
+    width, height = charts.WIDE
+    bottom = height - charts.Frame(charts.WIDE, (0, 1), (0, 1), "", "").bottom
+    stage = {"name": "a", "histogram": [[0, 1], [1_000, 90], [2_000, 9]], "max": 2_000}
+    latency = str(charts.percentile_chart([stage]))
+    timeline = [{"t_s": t, "fill": {"lane": fill}} for t, fill in ((1, 0.2), (2, -0.1), (3, 0.1))]
+    for svg in (latency, str(charts.fill_chart(timeline))):
+        points = coordinates(svg, "s0")
+        assert all(0 <= x <= width and 0 <= y <= bottom for x, y in points)
+        assert max(y for _, y in points) == bottom
+    assert "1 ns" not in latency
+
+
 def test_merging_moments_keeps_every_command():
     """However many moments there are, the area under the drawn rates is the count at the end."""
     timeline = [{"t_s": n / 10, "commands": n * n, "events": 2 * n} for n in range(1, 2_000)]
