@@ -1,0 +1,87 @@
+"""Every source refuses what it cannot read, and says what and where."""
+
+import lzma
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from openoutcry.flow import BitstampSource, FlowError, ItchSource, LobsterSource, RecordFile
+from openoutcry.flow.files import Column, CsvFile
+
+SOURCES: list[Callable[[Path], object]] = [BitstampSource, ItchSource, LobsterSource, RecordFile]
+CSV_SOURCES = [BitstampSource, LobsterSource]
+
+BITSTAMP_HEADER = "id,timestamp,exchange.timestamp,price,volume,action,direction\n"
+BITSTAMP_ROW = "1,1430438404518,1430438404000,236.47,200000000,created,bid\n"
+LOBSTER_ROW = "34200.1,1,7,100,5853300,1\n"
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_missing_file_is_named(source: Callable[[Path], object], tmp_path: Path) -> None:
+    """No such file."""
+    with pytest.raises(FlowError, match=r"gone: No such file or directory"):
+        source(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_empty_file_is_named(source: Callable[[Path], object], tmp_path: Path) -> None:
+    """A file of no bytes is refused at once."""
+    path = tmp_path / "nothing"
+    path.touch()
+    with pytest.raises(FlowError, match="nothing is empty"):
+        source(path)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_directory_is_named(source: Callable[[Path], object], tmp_path: Path) -> None:
+    """A directory is not a file."""
+    with pytest.raises(FlowError, match="is a directory, not a file"):
+        source(tmp_path)
+
+
+@pytest.mark.parametrize("source", CSV_SOURCES)
+def test_binary_file_is_no_csv(source: type, tmp_path: Path) -> None:
+    """A binary file is refused in its first row, and not a megabyte of it is quoted."""
+    path = tmp_path / "binary"
+    path.write_bytes(bytes(range(256)) * 4_096)
+    with pytest.raises(FlowError) as caught:
+        list(source(path).chunks())
+    assert "row 1" in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("source", CSV_SOURCES)
+def test_broken_xz_is_named(source: type, tmp_path: Path) -> None:
+    """An .xz file cut short, and one damaged inside, are both refused as broken."""
+    header = BITSTAMP_HEADER if source is BitstampSource else ""
+    row = BITSTAMP_ROW if source is BitstampSource else LOBSTER_ROW
+    text = header + row * 2_000
+    packed = lzma.compress(text.encode())
+    path = tmp_path / "orders.csv.xz"
+    path.write_bytes(packed)
+    assert sum(len(chunk) for chunk in source(path).chunks()) == 2_000
+    for broken in (packed[:-10], packed[:40] + b"\xff" * 8 + packed[48:], packed[:6]):
+        path.write_bytes(broken)
+        with pytest.raises(FlowError, match=r"orders.csv.xz: broken .xz file"):
+            list(source(path).chunks())
+
+
+def test_text_file_is_no_itch(tmp_path: Path) -> None:
+    """A CSV file given as ITCH is refused at its third byte."""
+    path = tmp_path / "orders.csv"
+    path.write_text(BITSTAMP_HEADER + BITSTAMP_ROW)
+    with pytest.raises(FlowError, match="byte 2: unknown message type b','"):
+        ItchSource(path)
+
+
+def test_progress_reaches_the_whole_size(tmp_path: Path) -> None:
+    """The callback sees growing numbers of bytes and ends with all of them."""
+    path = tmp_path / "rows.csv"
+    path.write_text("1\n" * 50_000)
+    seen: list[tuple[int, int]] = []
+    file = CsvFile(path, (Column("n", "[0-9]", "a digit"),), "a file of digits")
+    assert sum(1 for _ in file.rows(lambda done, total: seen.append((done, total)))) == 50_000
+    assert seen == sorted(seen)
+    assert len(seen) > 3
+    assert seen[-1] == (100_000, 100_000)
