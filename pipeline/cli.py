@@ -318,7 +318,3 @@ def send(
         Console().print(stage_table([row], "Round trip"))
     if result["unanswered"]:
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -26,6 +26,7 @@ EPOCH_OFFSET = 64  # CLOCK_REALTIME minus CLOCK_MONOTONIC at the start, ns
 STARTED_NS = 72
 
 STOP = 128  # by the supervisor: take no more input, drain
+GO = 136  # by the supervisor, once every stage is ready: take input
 FIRST_NS = 256  # by receive: intended send time of the first command, CLOCK_MONOTONIC
 WRITTEN_SEQ = 384  # by journal
 WRITTEN_NS = 392
@@ -55,6 +56,7 @@ STAGE_CORE = 16
 STAGE_HEARTBEAT_NS = 24
 STAGE_DONE = 32  # 1 + last sequence once the stage has finished
 STAGE_RESTARTS = 40
+STAGE_READY_NS = 48  # when it was ready to run, CLOCK_MONOTONIC
 
 CONTROL_BYTES = 4096
 

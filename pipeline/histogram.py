@@ -56,6 +56,7 @@ def summary(counts: npt.NDArray[np.int64]) -> dict[str, int | list[list[int]]]:
 
     Percentiles and minimum are the upper edge of their bucket, never more than the exact maximum.
     """
+    counts = counts.copy()  # A running stage counts on.
     buckets, largest = counts[:-1], int(counts[-1])
     used = np.flatnonzero(buckets)
     total = int(buckets.sum())

@@ -274,7 +274,7 @@ def _sample(work: worker.Work, state: _State) -> Sample:
     control = shared.control
     first_ns = control[ct.FIRST_NS]
     fill = {
-        ring: (int(buffer.published_hint[0]) - buffer.gating) / buffer.capacity
+        ring: max(0, int(buffer.published_hint[0]) - buffer.gating) / buffer.capacity
         for ring, buffer in (
             ("lane", shared.lane),
             ("sequenced", shared.sequenced),
@@ -313,6 +313,8 @@ def _run_inline(work: worker.Work, state: _State, watcher: Watcher) -> None:
     work.shared.populate()
     state.groups.append({"process": "inline", "stages": list(everything.stages), "core": None})
     group = worker.StageGroup(work, everything.stages)
+    worker.say_ready(work.shared, everything.stages)
+    work.shared.control[ct.GO] = 1
     journal = JournalStage(work.shared, work.writer, work.durable) if work.writer else None
     next_sample = 0.0
     while True:
@@ -338,6 +340,7 @@ class _Supervisor:
         self.watcher = watcher
         self.children: dict[int, _Child] = {}
         self.poll = select.poll()
+        self.going = False
 
     def run(self) -> None:
         cores = sorted(os.sched_getaffinity(0))
@@ -353,11 +356,30 @@ class _Supervisor:
                     }
                 )
             while self.children:
-                for fd, _ in self.poll.poll(SAMPLE_S * 1000):
+                for fd, _ in self.poll.poll(SAMPLE_S * 1000 if self.going else 1):
                     self._ended(fd)
+                self._watch_readiness()
                 self.watcher.sample(_sample(self.work, self.state))
         finally:
             self._kill_all()
+
+    def _watch_readiness(self) -> None:
+        """Let input in once every stage is ready, and note when restarted ones went on.
+
+        Without the common start a paced run would begin with a backlog made by a slow start."""
+        control = self.work.shared.control
+        ready = {
+            name: control.stage(STAGE_INDEX[name], ct.STAGE_READY_NS)
+            for group in self.state.groups
+            for name in group["stages"]
+        }
+        if not self.going and all(ready.values()):
+            control[ct.GO] = 1
+            self.going = True
+        for restart in self.state.restarts:
+            since = ready[restart["stage"].split(" + ")[0]]
+            if restart["resumed_s"] is None and since:
+                restart["resumed_s"] = (since - (control[ct.FIRST_NS] or since)) / 1e9
 
     def _start(self, group: Group) -> _Child:
         pid, outcome_fd = worker.start(self.work, group)
@@ -409,6 +431,7 @@ class _Supervisor:
                 "pid": child.pid,
                 "why": why,
                 "at_s": (died - first_ns) / 1e9,
+                "resumed_s": None,
                 "new_pid": again.pid,
             }
         )

@@ -16,6 +16,7 @@ from openoutcry.pipeline.control import (
     DURABLE_SEQ,
     EPOCH_OFFSET,
     FIRST_NS,
+    GO,
     REPLY_COMMANDS,
     REPLY_CURSOR,
     REPLY_DUPLICATED,
@@ -167,6 +168,8 @@ def receive_tape(context: int) -> int:
     if next_seq > load_i64(context + TAPE_COUNT) or load_acquire(control + STOP) != 0:
         finish(context, next_seq - 1)
         return 0
+    if load_acquire(control + GO) == 0:
+        return 0
     wanted = min(BURST, load_i64(context + TAPE_COUNT) - next_seq + 1)
     count = room(context, next_seq, wanted)
     if count <= 0:
@@ -200,6 +203,8 @@ def receive_udp(context: int) -> int:
     next_seq = load_i64(context + NEXT)
     if next_seq > load_i64(context + TAPE_COUNT) or load_acquire(control + STOP) != 0:
         finish(context, next_seq - 1)
+        return 0
+    if load_acquire(control + GO) == 0:
         return 0
     wanted = BURST * MAX_PACKET_RECORDS
     capacity = room(context, next_seq, min(wanted, load_i64(context + OUT_MASK) + 1))

@@ -21,6 +21,7 @@ from openoutcry.pipeline import stages as st
 from openoutcry.pipeline.control import (
     STAGE_CORE,
     STAGE_PID,
+    STAGE_READY_NS,
     STAGE_RESTARTS,
     STAGE_START,
     WRITTEN_SEQ,
@@ -166,6 +167,7 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
     if "journal" in group.stages:
         return _run_journal(work)
     stages = StageGroup(work, group.stages)
+    say_ready(work.shared, group.stages)
     while stages.run(SLICE_NS, leave_idle=False) != st.FINISHED:
         pass
     return stages.outcome()
@@ -183,6 +185,7 @@ def _run_journal(work: Work) -> dict[str, Any]:
     if writer is None or work.shared.control.stage(STAGE_INDEX["journal"], STAGE_RESTARTS):
         writer = JournalWriter.resume(work.journal)
     stage = JournalStage(work.shared, writer, work.durable)
+    say_ready(work.shared, ("journal",))
     while not stage.finished:
         if stage.step() == 0:
             time.sleep(20e-6)
@@ -229,6 +232,12 @@ def _child(work: Work, group: Group, supervisor: int, write_fd: int) -> NoReturn
     os._exit(status)
 
 
+def say_ready(shared: Shared, stages: tuple[str, ...]) -> None:
+    """The stages have found their places; they wait for nothing but input."""
+    for name in stages:
+        shared.control.set_stage(STAGE_INDEX[name], STAGE_READY_NS, time.monotonic_ns())
+
+
 def announce(shared: Shared, group: Group) -> None:
     """Write who runs the group's stages into the control segment."""
     me = ProcessIdentity.mine()
@@ -236,4 +245,5 @@ def announce(shared: Shared, group: Group) -> None:
         index = STAGE_INDEX[name]
         shared.control.set_stage(index, STAGE_START, me.start_ticks)
         shared.control.set_stage(index, STAGE_CORE, -1 if group.core is None else group.core)
+        shared.control.set_stage(index, STAGE_READY_NS, 0)
         shared.control.set_stage(index, STAGE_PID, me.pid)

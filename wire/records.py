@@ -187,6 +187,7 @@ BLOCK_HEADER_DTYPE = BLOCK_HEADER.dtype()
 PACKET_HEADER_DTYPE = PACKET_HEADER.dtype()
 
 NO_INSTRUMENT = 65535
+INSTRUMENT_LIMITS = tuple(f.name for f in INSTRUMENT.fields if f.ctype == "i64")
 MAX_INSTRUMENTS = 4096
 MAX_VALUE = 2**63 - 1
 
@@ -212,6 +213,8 @@ def make_instruments(
             "max_price_ticks": 2**62,
         }
         values.update({"symbol": row} if isinstance(row, str | bytes) else row)
+        if "symbol" not in values:
+            raise ValueError(f"instrument row {number}: it has no symbol")
         symbol = values["symbol"]
         symbol = symbol.encode("ascii", "replace") if isinstance(symbol, str) else bytes(symbol)
         if not 1 <= len(symbol) <= 8 or any(not 0x21 <= c <= 0x7E for c in symbol):
@@ -223,10 +226,12 @@ def make_instruments(
         unknown = set(values) - {f.name for f in INSTRUMENT.fields}
         if unknown:
             raise ValueError(f"instrument row {number}: unknown field {sorted(unknown)[0]!r}")
-        for name in ("price_step_ticks", "qty_step_lots", "min_qty_lots", "max_price_ticks"):
+        for name in INSTRUMENT_LIMITS:
             if not 1 <= int(values[name]) <= MAX_VALUE:
-                raise ValueError(f"instrument row {number}: {name} is {values[name]}, below 1")
-        if not int(values["min_qty_lots"]) <= int(values["max_qty_lots"]) <= MAX_VALUE:
+                raise ValueError(
+                    f"instrument row {number}: {name} is {values[name]}, not 1 to 2**63 - 1"
+                )
+        if int(values["min_qty_lots"]) > int(values["max_qty_lots"]):
             raise ValueError(f"instrument row {number}: min_qty_lots is above max_qty_lots")
         table.append(tuple(values.get(f.name, 0) for f in INSTRUMENT.fields))
     if not 1 <= len(table) <= MAX_INSTRUMENTS:

@@ -111,8 +111,8 @@ def test_instruments_keep_what_a_row_says():
         (["A\0"], "row 0: symbol"),
         (["A", "B", "A"], "row 2: symbol b'A' is there twice"),
         ([{"symbol": "A", "tick": 1}], "row 0: unknown field 'tick'"),
-        ([{"symbol": "A", "price_step_ticks": 0}], "row 0: price_step_ticks is 0, below 1"),
-        ([{"symbol": "A", "qty_step_lots": -1}], "row 0: qty_step_lots is -1, below 1"),
+        ([{"symbol": "A", "price_step_ticks": 0}], "row 0: price_step_ticks is 0, not 1 to"),
+        ([{"symbol": "A", "qty_step_lots": -1}], "row 0: qty_step_lots is -1, not 1 to"),
         ([{"symbol": "A", "max_price_ticks": 2**63}], "row 0: max_price_ticks is"),
         (
             [{"symbol": "A", "min_qty_lots": 5, "max_qty_lots": 4}],

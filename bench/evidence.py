@@ -1,0 +1,39 @@
+"""Figures that were measured once and are shown in the docs: written with where they come from.
+
+``docs/evidence/NAME.json`` holds the figures with machine, date, commit and command; the tables in
+README.md and docs are generated from these files (bench/tables.py), never typed.
+"""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from openoutcry.bench.results import commit
+from openoutcry.pipeline.atomic_file import write_atomically
+from openoutcry.pipeline.host import host_info
+
+ROOT = Path(__file__).resolve().parent.parent
+EVIDENCE = ROOT / "docs" / "evidence"
+
+
+def write_evidence(name: str, figures: dict[str, Any], command: str) -> Path:
+    """Write ``docs/evidence/NAME.json``; ``command`` is what a reader types to get the same."""
+    made = {
+        "name": name,
+        "figures": figures,
+        "command": command,
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": commit(),
+        "host": host_info(),
+    }
+    EVIDENCE.mkdir(parents=True, exist_ok=True)
+    path = EVIDENCE / f"{name}.json"
+    write_atomically(path, json.dumps(made, indent=1) + "\n")
+    return path
+
+
+def read_evidence(name: str) -> dict[str, Any]:
+    """Read ``docs/evidence/NAME.json``."""
+    made: dict[str, Any] = json.loads((EVIDENCE / f"{name}.json").read_text())
+    return made

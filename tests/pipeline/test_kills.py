@@ -1,0 +1,142 @@
+"""Stages killed with SIGKILL in mid-run: one state, nothing lost, nothing doubled.
+
+The seed decides which stage dies and when; a failure names it.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import OUTCRY, find_pipeline
+
+from openoutcry.pipeline.top import RunningPipeline
+
+ORDERS, RATE = 60_000, 30_000
+KILLS_A_RUN = 5
+
+
+def run_and_kill(
+    folder: Path, seed: int, kills: int, arguments: tuple[str, ...] = ()
+) -> tuple[dict[str, Any], list[str]]:
+    """Run the pipeline, kill ``kills`` random stages at random moments; returns the result and
+    which stages were killed."""
+    rng = random.Random(seed)
+    command = [*OUTCRY, "run", "--orders", str(ORDERS), "--rate", str(RATE), "--seed", "9",
+               "--json", *arguments]  # fmt: skip
+    killed: list[str] = []
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        pipeline = find_pipeline(process.pid)
+        for _ in range(kills):
+            time.sleep(rng.uniform(0.0, 0.25))
+            name = kill_one(pipeline, rng)
+            if name:
+                killed.append(name)
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, f"seed {seed}, killed {killed}: {err}"
+    return json.loads(out), killed
+
+
+def kill_one(pipeline: RunningPipeline, rng: random.Random) -> str:
+    """SIGKILL the process of a random living stage; its name, or nothing if all had finished."""
+    stages = pipeline.view(pipeline.positions(), 1)["stages"]
+    candidates = [row for row in stages if row["alive"] and not row["finished"]]
+    if not candidates:
+        return ""
+    victim = rng.choice(candidates)
+    try:
+        os.kill(victim["pid"], signal.SIGKILL)
+    except ProcessLookupError:
+        return ""
+    return str(victim["name"])
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The same run with nobody killed."""
+    return run_and_kill(tmp_path_factory.mktemp("calm"), seed=0, kills=0)[0]
+
+
+def check_same(result: dict[str, Any], undisturbed: dict[str, Any], context: str) -> None:
+    for key in ("commands", "events", "trades", "state_hash", "event_hash"):
+        assert result[key] == undisturbed[key], f"{context}: {key}"
+    assert (result["lost"], result["duplicated"]) == (0, 0), context
+    if result["journal"]:
+        assert result["replay"]["equal"] is True, context
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("durability", ["durable", "async", "none"])
+def test_killed_stages_change_nothing(
+    durability: str, seed: int, tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    """Several random stages killed at random moments: the same events, trades and book."""
+    result, killed = run_and_kill(tmp_path, seed, KILLS_A_RUN, ("--durability", durability))
+    check_same(result, undisturbed, f"seed {seed}, killed {killed}")
+    assert len(result["restarts"]) >= 1
+    assert all("SIGKILL" in restart["why"] for restart in result["restarts"])
+
+
+@pytest.mark.parametrize("stage", ["receive", "gateway", "journal", "matcher", "gate", "replies"])
+def test_each_stage_can_be_killed(stage: str, tmp_path: Path, undisturbed: dict[str, Any]) -> None:
+    """The process of the named stage is killed once; the run says which stages died and why."""
+    command = [*OUTCRY, "run", "--orders", str(ORDERS), "--rate", str(RATE), "--seed", "9",
+               "--json"]  # fmt: skip
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        pipeline = find_pipeline(process.pid)
+        rows = pipeline.view(pipeline.positions(), 1)["stages"]
+        (pid,) = [row["pid"] for row in rows if row["name"] == stage]
+        os.kill(pid, signal.SIGKILL)
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    result = json.loads(out)
+    check_same(result, undisturbed, stage)
+    assert [r["pid"] for r in result["restarts"]] == [pid]
+    assert stage in result["restarts"][0]["stage"].split(" + ")
+    assert f"(pid {pid}) killed by SIGKILL: started again" in err
+
+
+@pytest.mark.long
+def test_two_hundred_kills(tmp_path: Path, undisturbed: dict[str, Any]) -> None:
+    """200 SIGKILLs of random stages at random moments, durable: one answer every time.
+
+    The figures go to docs/evidence/kills.json.
+    """
+    from openoutcry.bench.evidence import write_evidence
+
+    done: dict[str, int] = {}
+    runs = 0
+    while sum(done.values()) < 200:
+        folder = tmp_path / str(runs)
+        folder.mkdir()
+        result, killed = run_and_kill(folder, seed=1000 + runs, kills=KILLS_A_RUN)
+        check_same(result, undisturbed, f"seed {1000 + runs}, killed {killed}")
+        assert len(result["restarts"]) == len(killed)
+        for name in killed:
+            done[name] = done.get(name, 0) + 1
+        runs += 1
+    write_evidence(
+        "kills",
+        {
+            "kills": sum(done.values()),
+            "by_stage": done,
+            "runs": runs,
+            "orders_a_run": ORDERS,
+            "rate": RATE,
+            "first_seed": 1000,
+            "lost": 0,
+            "duplicated": 0,
+            "different_hashes": 0,
+            "state_hash": undisturbed["state_hash"],
+        },
+        "make test-long ARGS=tests/pipeline/test_kills.py",
+    )

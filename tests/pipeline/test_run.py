@@ -1,0 +1,172 @@
+"""The whole chain: every topology and durability gives one answer, and says what happened."""
+
+import json
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import OUTCRY, alive, find_pipeline, stage_pids
+
+from openoutcry.flow import FLOWS, GeneratedFlow
+from openoutcry.gateway_fpga import make_rules, validate_batch
+from openoutcry.matcher import ReferenceEngine
+from openoutcry.pipeline.event_hash import START, hash_array, hash_text
+from openoutcry.wire import ORDER_DTYPE
+
+Run = Callable[..., dict[str, Any]]
+ORDERS = 20_000
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_every_way_to_run_gives_the_reference_matchers_answer(flow: str, outcry_json: Run) -> None:
+    """Inline and processes, each durability, and the replay of each journal: one state hash and
+    one event hash, those of the plain-Python matcher fed with the same flow."""
+    expected = reference_hashes(flow)
+    for topology in ("inline", "processes"):
+        for durability in ("none", "async", "durable"):
+            result = outcry_json(
+                "run", "--flow", flow, "--orders", ORDERS, "--seed", 3,
+                "--topology", topology, "--durability", durability,
+            )  # fmt: skip
+            assert (result["state_hash"], result["event_hash"]) == expected
+            assert (result["commands"], result["lost"], result["duplicated"]) == (ORDERS, 0, 0)
+            if durability != "none":
+                assert result["replay"]["equal"] is True
+                assert result["replay"]["state_hash"] == result["state_hash"]
+
+
+def reference_hashes(flow: str) -> tuple[str, str]:
+    """What the obvious Python matcher makes of the flow."""
+    source = GeneratedFlow(flow, ORDERS, 3)
+    engine = ReferenceEngine(source.instruments, 1 << 17)
+    rules = make_rules(source.instruments)
+    chain, seq = START, 0
+    for chunk in source.chunks():
+        records = chunk.copy()
+        assert records.dtype == ORDER_DTYPE
+        for record in records:
+            seq += 1
+            record["seq"] = seq
+        validate_batch(records.ctypes.data, len(records), rules.ctypes.data)
+        chain = hash_array(chain, engine.process(records))
+    return engine.state_hash(), hash_text(chain)
+
+
+def test_the_document_has_every_promised_key(outcry_json: Run) -> None:
+    """The keys people script against are there, with a span and five percentiles a stage."""
+    result = outcry_json("run", "--orders", 1000)
+    promised = (
+        "commands events trades seconds commands_per_s lost state_hash event_hash stages replay "
+        "journal durability topology seed host"
+    )
+    assert set(promised.split()) <= set(result)
+    assert [s["name"] for s in result["stages"]] == [
+        "receive", "gateway", "journal", "matcher", "gate", "replies", "release", "whole",
+    ]  # fmt: skip
+    for stage in result["stages"]:
+        assert "->" in stage["span"]
+        assert stage["count"] == 1000
+        assert stage["p50"] <= stage["p90"] <= stage["p99"] <= stage["p999"] <= stage["max"]
+
+
+def test_a_paced_run_keeps_its_rate_and_counts_from_the_intended_time(outcry_json: Run) -> None:
+    """2,000 commands at 4,000 a second take half a second, and no command's whole latency is less
+    than the sum of nothing: it includes how late it was sent."""
+    result = outcry_json("run", "--orders", 2000, "--rate", 4000, "--durability", "none")
+    assert 0.49 < result["seconds"] < 5
+    receive, whole = result["stages"][0], result["stages"][-1]
+    assert whole["max"] >= receive["max"]
+
+
+def test_a_kept_journal_replays_to_the_same_hashes(outcry_json: Run, tmp_path: Path) -> None:
+    """`outcry replay` on the journal of a run says equal; up to a sequence it says nothing to
+    compare with, and two such replays agree."""
+    ran = outcry_json("run", "--orders", 5000, "--journal", "day")
+    again = outcry_json("replay", "day")
+    assert again["equal"] is True
+    assert again["state_hash"] == ran["state_hash"]
+    part = outcry_json("replay", "day", "--until", 1234)
+    assert (part["commands"], part["equal"]) == (1234, None)
+    assert part == {**outcry_json("replay", "day", "--until", 1234), "seconds": part["seconds"]}
+
+
+def test_text_output_names_spans_losses_and_the_verdict(outcry: Callable[..., Any]) -> None:
+    """A person reads the latency table, lost 0 and that the replay is equal."""
+    done = outcry("run", "--orders", 1000, "--topology", "inline", "--report", "r.html")
+    assert done.returncode == 0, done.stderr
+    for text in ("sequenced -> matched", "p99.9", "lost 0, duplicated 0", "events equal", "r.html"):
+        assert text in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("topology", ["inline", "processes"])
+def test_a_signal_drains_and_stops_within_a_second(
+    number: int, topology: str, tmp_path: Path
+) -> None:
+    """The run takes no more, finishes what it took, replays its journal, leaves no segment and no
+    child, and exits with 1 because not everything asked for happened."""
+    command = [*OUTCRY, "run", "--orders", "1000000", "--rate", "20000", "--json",
+               "--topology", topology, "--journal", "day"]  # fmt: skip
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        children = stage_pids(find_pipeline(process.pid))
+        time.sleep(0.3)
+        process.send_signal(number)
+        signalled = time.monotonic()
+        out, err = process.communicate(timeout=30)
+    result = json.loads(out)
+    assert process.returncode == 1, err
+    assert result["interrupted"]
+    assert 0 < result["commands"] < 1_000_000
+    assert (result["lost"], result["duplicated"], result["replay"]["equal"]) == (0, 0, True)
+    assert not [pid for pid in children if alive(pid)]
+    # Draining takes milliseconds; the bound leaves room for a busy machine and the replay.
+    assert time.monotonic() - signalled < 10
+
+
+def test_top_sees_a_running_pipeline(tmp_path: Path, outcry: Callable[..., Any]) -> None:
+    """Rings, stages, lag and latency of a run in another process; nothing is running afterwards."""
+    command = [*OUTCRY, "run", "--orders", "1000000", "--rate", "20000"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        find_pipeline(process.pid)
+        views = json.loads(outcry("top", "--json").stdout)["pipelines"]
+        text = outcry("top", "--once").stdout
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+    (view,) = [v for v in views if v["pid"] == process.pid]
+    assert [ring["name"] for ring in view["rings"]] == ["lane", "sequenced", "events"]
+    assert {s["name"] for s in view["stages"]} >= {"receive", "gateway", "matcher", "journal"}
+    assert all(s["alive"] for s in view["stages"])
+    assert view["commands"] > 0
+    assert view["durable_lag"] >= 0
+    assert any(row["name"] == "whole" and row["p99"] > 0 for row in view["latency"])
+    assert re.search(r"pipeline of pid \d+", text)
+    assert "no pipeline is running" in outcry("top", "--once").stdout
+
+
+def test_a_crashed_supervisor_takes_its_stages_along_and_the_next_run_cleans_up(
+    tmp_path: Path, outcry: Callable[..., Any]
+) -> None:
+    """SIGKILL of the supervisor: no stage survives, and the next run says that it removed what was
+    left in shared memory."""
+    command = [*OUTCRY, "run", "--orders", "1000000", "--rate", "20000", "--durability", "none"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        children = stage_pids(find_pipeline(process.pid))
+        process.kill()
+    deadline = time.monotonic() + 5
+    while any(alive(pid) for pid in children) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not [pid for pid in children if alive(pid)]
+    done = outcry("run", "--orders", 1000, "--durability", "none")
+    assert done.returncode == 0
+    assert f"left by a crashed run (pid {process.pid})" in done.stderr

@@ -1,0 +1,33 @@
+"""What tests need to run the real command beside themselves."""
+
+import os
+import sys
+import time
+
+from openoutcry.pipeline.top import RunningPipeline, running
+
+OUTCRY = [sys.executable, "-m", "openoutcry"]
+
+
+def segments() -> set[str]:
+    """Names of our shared memory."""
+    return {name for name in os.listdir("/dev/shm") if name.startswith("outcry.")}
+
+
+def alive(pid: int) -> bool:
+    return os.path.exists(f"/proc/{pid}")
+
+
+def find_pipeline(pid: int, timeout_s: float = 90) -> RunningPipeline:
+    """Wait until the pipeline whose supervisor is ``pid`` has published its first events."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        for pipeline in running():
+            if pipeline.owner.pid == pid and pipeline.positions()["events"] > 0:
+                return pipeline
+        time.sleep(0.01)
+    raise AssertionError(f"the pipeline of pid {pid} did not start")
+
+
+def stage_pids(pipeline: RunningPipeline) -> list[int]:
+    return sorted({row["pid"] for row in pipeline.view(pipeline.positions(), 1)["stages"]})
