@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,7 @@ def test_truncated_foreign_and_oversized_packets_are_each_counted_by_name(
     orders["error_code"] = 0
     assert received.tobytes() == orders.tobytes()
     assert_accounted(receiver, len(bad) + 1)
+    assert receiver.state[Counter.BYTES] == sum(map(len, [*bad, good]))
     counts = {error.name: int(receiver.state[error]) for error in ERRORS}
     assert counts == {
         "ERROR_SHORT": 32,
@@ -212,6 +214,21 @@ def test_shuffled_doubled_packets_reach_the_matcher_once(
     assert counters["stale_packets"] == 0
 
 
+def test_the_window_ends_exactly_64_numbers_back(
+    receiver: UdpReceiver, client: socket.socket
+) -> None:
+    """64 before the next one is remembered, also across a jump; 65 before it nobody knows."""
+    packets = numbered_packets(100)
+    for number in (1, 41, 1, 100, 36, 37, 37, 41):
+        client.send(packets[number - 1])
+    received, _ = receive(receiver)
+    assert _orders_from(received) == [1, 41, 100, 37]
+    counters = receiver.counters()
+    assert counters["stale_packets"] == 1
+    assert counters["duplicate_packets"] == 3
+    assert counters["late_records"] == 1
+
+
 def test_senders_are_kept_apart_and_their_table_never_overflows(receiver: UdpReceiver) -> None:
     """Each sender has its own sequence; with too many of them some are forgotten, and counted."""
     count = 3 * SENDER_SLOTS
@@ -238,6 +255,16 @@ def test_a_sender_that_starts_again_is_not_taken_for_its_double(receiver: UdpRec
         received, _ = receive(receiver)
     assert _orders_from(received) == [1, 1]
     assert receiver.state[Counter.SENDERS] == 2
+
+
+def test_one_number_from_many_addresses_is_many_senders(receiver: UdpReceiver) -> None:
+    """Two hundred programs that all call themselves the same are not each other's doubles."""
+    data = numbered_packets(1)[0]
+    with ExitStack() as stack:
+        for _ in range(200):
+            stack.enter_context(_client(receiver)).send(data)
+        received, _ = receive(receiver)
+    assert len(received) == receiver.state[Counter.SENDERS] == 200
 
 
 def make_events(participants: list[int]) -> np.ndarray:

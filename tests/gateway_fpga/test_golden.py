@@ -32,6 +32,7 @@ INSTRUMENTS = make_instruments(
             "max_qty_lots": 10_000,
             "max_price_ticks": 1_000,
         },
+        {"symbol": "TWO", "price_step_ticks": 2, "qty_step_lots": 2},
         {"symbol": "EVEN", "price_step_ticks": 8, "qty_step_lots": 6, "max_qty_lots": 2**63 - 1},
         {
             "symbol": "HUGE",
@@ -94,8 +95,9 @@ def test_kernel_equals_reference_at_the_boundaries(rows: list[tuple[Any, ...]]) 
     names = ("price_ticks", "qty_lots", "symbol", "kind", "side", "order_type", "time_in_force")
     for column, name in enumerate(names):
         orders[name] = [row[column] for row in rows]
-    validate_orders(orders, RULES)
+    rejected = validate_orders(orders, RULES)
     assert orders["error_code"].tolist() == expected(orders)
+    assert rejected == np.count_nonzero(orders["error_code"])
 
 
 def test_kernel_equals_reference_on_every_small_combination() -> None:

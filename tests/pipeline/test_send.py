@@ -40,13 +40,19 @@ def accept(orders: np.ndarray, first_cause: int) -> np.ndarray:
 
 
 def fill_twice(orders: np.ndarray, first_cause: int) -> np.ndarray:
-    """Three events an order: accepted, a fill of another order that rested, its own fill."""
+    """Three events an order: a fill of the next one as if it rested, accepted, its own fill."""
     events = np.repeat(accept(orders, first_cause), 3)
-    events["kind"][1::3] = events["kind"][2::3] = EventKind.FILLED
-    events["order_id"][1::3] -= 1
-    events["flags"][0::3] = 0
-    events["flags"][1::3] = EventFlag.MAKER
+    events["kind"][0::3] = events["kind"][2::3] = EventKind.FILLED
+    events["order_id"][0::3] += 1
+    events["flags"][:] = 0
+    events["flags"][0::3] = EventFlag.MAKER
+    events["flags"][2::3] = EventFlag.LAST
     return events
+
+
+def only_price_1(orders: np.ndarray, first_cause: int) -> np.ndarray:
+    events = fill_twice(orders, first_cause)
+    return events[events["price_ticks"] == 1]
 
 
 def every_other(orders: np.ndarray, first_cause: int) -> np.ndarray:
@@ -96,20 +102,20 @@ def at(receiver: UdpReceiver) -> tuple[str, int]:
 
 def test_every_order_arrives_and_is_acknowledged() -> None:
     """Unpaced, in two chunks: full packets, every order answered, the account adds up."""
-    orders = make_orders(20_000)
+    orders = make_orders(40_000)
     with responder() as receiver:
         result = send([orders[:1_000], orders[1_000:]], at(receiver), timeout_s=5)
         counters = receiver.counters()
-    assert result["sent_orders"] == result["acknowledged"] == result["reply_events"] == 20_000
+    assert result["sent_orders"] == result["acknowledged"] == result["reply_events"] == 40_000
     assert result["unanswered"] == result["bad_replies"] == 0
     assert result["stopped"] is None
     assert result["sent_packets"] == counters["packets"] == counters["parsed"]
-    assert result["sent_packets"] == -(-1_000 // 22) + -(-19_000 // 22)
+    assert result["sent_packets"] == -(-1_000 // 22) + -(-39_000 // 22)
     assert result["reply_packets"] == counters["reply_packets"]
-    assert counters["records"] == 20_000
+    assert counters["records"] == 40_000
     assert counters["gap_records"] == counters["duplicate_packets"] == 0
     latency = result["latency"]
-    assert latency["count"] == 20_000
+    assert latency["count"] == 40_000
     assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"] <= latency["max"]
 
 
@@ -184,6 +190,27 @@ def test_commands_for_one_order_are_answered_in_turn() -> None:
         result = send([orders], at(receiver))
     assert result["acknowledged"] == 300
     assert result["unanswered"] == 0
+    orders["price_ticks"] = np.tile([0, 0, 1], 100)
+    with responder(only_price_1) as receiver:
+        result = send([orders], at(receiver), timeout_s=0.2)
+    assert result["acknowledged"] == 100
+    assert result["unanswered"] == 200
+
+
+def test_the_oldest_command_for_an_order_is_answered_first() -> None:
+    """A reply after the second command is charged from when the first one left."""
+    orders = np.repeat(make_orders(1), 2)
+    orders["price_ticks"] = [0, 1]
+
+    def slow() -> Iterator[np.ndarray]:
+        yield orders[:1]
+        time.sleep(0.05)
+        yield orders[1:]
+
+    with responder(only_price_1) as receiver:
+        result = send(slow(), at(receiver), timeout_s=0.2)
+    assert result["latency"]["count"] == 1
+    assert result["latency"]["max"] >= 50_000_000
 
 
 def test_unanswered_orders_are_told() -> None:
