@@ -13,8 +13,8 @@ from openoutcry.matcher.snapshot import ROW_DTYPE, decode, digest, encode
 from openoutcry.matcher.views import fill_best, fill_depth, load_orders, save_orders
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE, RECORD_BYTES
 
-BATCH_EVENTS = 4096
-"""Event slots beyond one command's worst case in the engine's own buffer."""
+BATCH_COMMANDS = 1024
+"""Commands that :meth:`Engine.process` hands to the kernels at a time."""
 
 Levels = list[tuple[int, int, int]]
 Best = tuple[int | None, int, int | None, int]
@@ -70,25 +70,27 @@ class Engine:
             raise MatcherError("orders: not a one-dimensional array of ORDER_DTYPE")
         orders = np.ascontiguousarray(orders)
         if not len(self._out):
-            slots = scratch_records(self.order_capacity) + BATCH_EVENTS
+            slots = scratch_records(self.order_capacity) + 2 * BATCH_COMMANDS
             self._out = np.empty(slots, dtype=EVENT_DTYPE)
-        first_seq = self.event_count + 1
-        chunks = []
-        done, addr, out_addr = 0, orders.ctypes.data, self._out.ctypes.data
+        events = np.empty(len(orders) * 5 // 4 + 8, dtype=EVENT_DTYPE)
+        done, total, seq = 0, 0, self.event_count + 1
+        addr, out_addr = orders.ctypes.data, self._out.ctypes.data
         while done < len(orders):
-            # Two slots a command keep the buffer's used part small, so that it stays in cache.
+            # Few commands at a time keep the buffer's used part small, so that it stays in cache.
             commands, written = process_batch(
                 self.address,
                 addr + done * RECORD_BYTES,
-                min(len(orders) - done, BATCH_EVENTS // 2),
+                min(len(orders) - done, BATCH_COMMANDS),
                 out_addr,
                 len(self._out),
             )
-            chunks.append(self._out[:written].copy())
-            done += commands
-        events = np.concatenate(chunks) if chunks else np.empty(0, dtype=EVENT_DTYPE)
-        events["seq"] = np.arange(first_seq, first_seq + len(events))
-        return events
+            batch = self._out[:written]
+            batch["seq"] = np.arange(seq, seq + written)
+            if total + written > len(events):
+                events = np.resize(events, 2 * (total + written))
+            events[total : total + written] = batch
+            done, total, seq = done + commands, total + written, seq + written
+        return events[:total]
 
     def best(self, symbol: str | bytes) -> Best:
         """(bid price or None, bid quantity, ask price or None, ask quantity): ticks and lots."""

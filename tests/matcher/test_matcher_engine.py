@@ -235,3 +235,20 @@ def test_ids_that_share_their_home_are_found_and_forgotten():
         assert engine.process(orders[index : index + 1])["kind"].tolist() == [3]
         engine.check()
     assert engine.open_orders == 0
+
+
+def test_one_command_may_sweep_the_whole_book():
+    """A market order through a full book writes two fills a maker and two events of its own."""
+    makers = 3000
+    orders = np.zeros(makers + 1, dtype=ORDER_DTYPE)
+    orders["symbol"], orders["order_id"], orders["qty_lots"] = b"A", np.arange(makers + 1), 1
+    orders["price_ticks"] = np.arange(makers + 1) * 37 % 1009
+    for field in ("kind", "side", "order_type", "time_in_force"):
+        orders[field] = 1
+    orders["side"][-1], orders["order_type"][-1], orders["qty_lots"][-1] = 2, 2, makers + 1
+    engine = Engine(INSTRUMENTS, makers)
+    events = engine.process(orders)
+    assert np.array_equal(events["seq"], np.arange(1, makers + 2 * makers + 3))
+    assert np.array_equal(events, ReferenceEngine(INSTRUMENTS, makers).process(orders))
+    assert engine.open_orders == 0
+    engine.check()
