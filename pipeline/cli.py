@@ -263,9 +263,14 @@ def check_book(
     executions, agrees = result["executions"], result["maker_agrees"]
     click.echo(f"rows equal: {equal:,} of {rows:,} ({equal / max(rows, 1):.4%})")
     click.echo(f"visible executions: {executions:,}, the maker the tape names: {agrees:,}")
-    for key, value in result.items():
-        if key not in ("rows", "equal", "executions", "maker_agrees", "first_difference"):
-            click.echo(f"{key}: {value}")
+    click.echo(f"levels compared: {result['levels']}, commands rejected: {result['rejected']}")
+    click.echo(
+        f"repairs: {result['repairs']} (after an execution that passes over the head of the queue, "
+        "the book is put back in step with the tape)"
+    )
+    click.echo("messages:")
+    for what, count in result["messages"].items():
+        click.echo(f"  {count:>9,}  {what}")
     click.echo(f"first difference: {result['first_difference'] or 'none'}")
 
 

@@ -1,5 +1,6 @@
 """What a person sees: progress while it runs, tables when it is done."""
 
+from collections.abc import Callable
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -99,7 +100,9 @@ class Display:
 
 
 def stage_table(stages: list[dict[str, Any]], title: str = "Latency by stage") -> Table:
-    table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD)
+    table = Table(
+        title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False
+    )
     table.add_column("stage", no_wrap=True)
     table.add_column("span", no_wrap=True)
     for _, label in PERCENTILES:
@@ -116,8 +119,12 @@ def print_result(console: Console, result: dict[str, Any]) -> None:
     """The result of a run as a stranger reads it: what went through, how long it took, what it
     proves."""
     source = result["source"]
-    console.print()
-    console.print(
+
+    def line(text: str, markup: bool = True) -> None:
+        console.print(text, markup=markup, soft_wrap=True, highlight=False)
+
+    line("")
+    line(
         f"[bold]{result['commands']:,}[/] commands from {source['name']} in "
         f"[bold]{result['seconds']:.3f} s[/] ({result['commands_per_s']:,.0f}/s): "
         f"{result['events']:,} events, {result['trades']:,} trades, "
@@ -125,28 +132,26 @@ def print_result(console: Console, result: dict[str, Any]) -> None:
     )
     for group in result["groups"]:
         core = "any core" if group["core"] is None else f"core {group['core']}"
-        console.print(f"  process {group['process']}: {' + '.join(group['stages'])} ({core})")
+        line(f"  process {group['process']}: {' + '.join(group['stages'])} ({core})")
     console.print(stage_table(result["stages"], _pace(result)))
     beside = "the journal runs beside the matcher" if result["journal"] else "no journal"
-    console.print(
-        f"  sent: intended send time. The five without journal add up to whole; {beside}."
-    )
-    console.print(f"durability {result['durability']}: {DURABILITY_TEXT[result['durability']]}")
+    line(f"  sent: intended send time. The five without journal add up to whole; {beside}.")
+    line(f"durability {result['durability']}: {DURABILITY_TEXT[result['durability']]}")
     for name, kinds in (("events", result["event_kinds"]), ("rejects", result["rejects"])):
         if kinds:
-            console.print(f"{name}: " + ", ".join(f"{k} {v:,}" for k, v in kinds.items()))
+            line(f"{name}: " + ", ".join(f"{k} {v:,}" for k, v in kinds.items()))
     if source["account"]:
         account = ", ".join(f"{k} {v:,}" for k, v in source["account"].items() if v)
-        console.print(f"source: {account}", markup=False)
+        line(f"source: {account}", markup=False)
     for restart in result["restarts"]:
-        console.print(
+        line(
             f"restart: {restart['stage']} (pid {restart['pid']}) {restart['why']} "
             f"at {restart['at_s']:.3f} s"
         )
-    console.print(f"state hash {result['state_hash']}  event hash {result['event_hash']}")
+    line(f"state hash {result['state_hash']}  event hash {result['event_hash']}")
     lost = f"lost {result['lost']:,}, duplicated {result['duplicated']:,}"
-    console.print(f"[bold]{lost}[/]")
-    _print_journal(console, result)
+    line(f"[bold]{lost}[/]")
+    _print_journal(line, result)
 
 
 def _pace(result: dict[str, Any]) -> str:
@@ -162,18 +167,18 @@ DURABILITY_TEXT = {
 }
 
 
-def _print_journal(console: Console, result: dict[str, Any]) -> None:
+def _print_journal(line: Callable[..., None], result: dict[str, Any]) -> None:
     journal, replayed = result["journal"], result["replay"]
     if not journal:
         return
     where = journal["path"] or "temporary, removed; keep it with --journal DIR"
-    console.print(
+    line(
         f"journal: {journal['bytes']:,} bytes in {journal['blocks']:,} blocks ({where})",
         markup=False,
     )
     if replayed:
         verdict = "[green]equal[/]" if replayed["equal"] else "[red]DIFFERENT[/]"
-        console.print(
+        line(
             f"replay: {replayed['commands']:,} commands in {replayed['seconds']:.2f} s, "
             f"state and events {verdict}"
         )

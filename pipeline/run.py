@@ -167,8 +167,6 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
         watcher.phase("reading the source")
         shared.load_tape(source.chunks(), limit, source.count_hint)
         limit = shared.tape_count
-        if limit == 0:
-            raise PipelineError(f"{source.name}: no order commands in it")
     flow_s = time.monotonic() - started
 
     started = time.monotonic()

@@ -1,0 +1,283 @@
+"""Bad input at the command line: a clear error, the right exit status, nothing half-written."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from processes import OUTCRY, find_pipeline
+
+from openoutcry.flow import GeneratedFlow, write_records
+from openoutcry.journal import Journal
+from openoutcry.wire.records import BLOCK_HEADER
+
+Outcry = Callable[..., subprocess.CompletedProcess[str]]
+
+GOOD_LOBSTER = "34200.1,1,11,100,5853300,1\n"
+
+
+def one_line_error(done: subprocess.CompletedProcess[str], status: int, *texts: str) -> None:
+    """One sentence for the user, no traceback, nothing on standard output."""
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    last = done.stderr.strip().splitlines()[-1]
+    for text in texts:
+        assert text in last, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["run", "--rate", "fast"], "'fast' is neither `max` nor"),
+        (["run", "--rate", "-5"], "-5"),
+        (["run", "--orders", "0"], "--orders"),
+        (["run", "--flow", "sideways"], "sideways"),
+        (["run", "--topology", "cloud"], "cloud"),
+        (["run", "--itch", "a", "--lobster", "b"], "one source at a time"),
+        (["run", "--seed-book", "a"], "--seed-book goes with --lobster"),
+        (["run", "--durability", "none", "--journal", "d"], "--journal goes with"),
+        (["run", "--udp", "localhost"], "not HOST:PORT"),
+        (["run", "--udp", "localhost:99999"], "not HOST:PORT"),
+        (["run", "--udp", "localhost:9000", "--rate", "5"], "--rate goes with"),
+        (["check-book", "--lobster", "x"], "--orderbook"),
+        (["send"], "--to"),
+        (["replay"], "DIRECTORY"),
+        (["dance"], "dance"),
+        (["bench", "weather"], "weather"),
+    ],
+)
+def test_a_usage_error_exits_with_two(arguments: list[str], text: str, outcry: Outcry) -> None:
+    """What was typed wrong is named, and nothing is run."""
+    one_line_error(outcry(*arguments), 2, text)
+
+
+def test_the_hardware_gateway_says_that_it_is_not_built(outcry: Outcry) -> None:
+    """--gateway rtl is known and refused, with what to use instead."""
+    one_line_error(outcry("run", "--gateway", "rtl"), 1, "not built yet", "--gateway golden")
+
+
+@pytest.mark.parametrize("kind", ["lobster", "itch", "bitstamp"])
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [(None, ""), (b"", "empty"), (b"\x00\xff\x13 what is this?\n" * 40, "")],
+)
+def test_missing_empty_and_foreign_files(
+    kind: str, content: bytes | None, text: str, outcry: Outcry, tmp_path: Path
+) -> None:
+    """Each reader names the file it cannot use; no journal and no report are left."""
+    path = tmp_path / "orders.in"
+    if content is not None:
+        path.write_bytes(content)
+    done = outcry("run", f"--{kind}", path, "--journal", "day", "--report", "r.html")
+    one_line_error(done, 1, "orders.in", text)
+    assert not (tmp_path / "r.html").exists()
+    assert not Journal.exists(tmp_path / "day")
+
+
+def test_a_letter_in_a_number_is_named_by_row_and_field(outcry: Outcry, tmp_path: Path) -> None:
+    """A LOBSTER row with a letter in its size: file, row and column."""
+    path = tmp_path / "messages.csv"
+    path.write_text(GOOD_LOBSTER * 2 + "34200.2,1,12,1x0,5853300,1\n")
+    one_line_error(outcry("run", "--lobster", path), 1, "messages.csv", "row 3", "size")
+
+
+def test_an_unknown_itch_message_is_named_by_byte(outcry: Outcry, tmp_path: Path) -> None:
+    """A message type no specification has: its byte and the type."""
+    path = tmp_path / "day.itch"
+    path.write_bytes(b"\x00\x0cS" + bytes(11) + b"\x00\x05z" + bytes(4))
+    done = outcry("run", "--itch", path)
+    one_line_error(done, 1, "day.itch", "byte 1", "z")
+
+
+def test_a_truncated_itch_file_is_named_by_byte(outcry: Outcry, tmp_path: Path) -> None:
+    """A file that ends inside a message is refused, not read short."""
+    path = tmp_path / "day.itch"
+    path.write_bytes(b"\x00\x0cS" + bytes(5))
+    one_line_error(outcry("run", "--itch", path), 1, "day.itch", "byte")
+
+
+def test_a_report_into_a_missing_folder_is_refused_before_the_run(
+    outcry: Outcry, tmp_path: Path
+) -> None:
+    """Nobody waits for a run whose report cannot be written."""
+    done = outcry("run", "--orders", 1000, "--report", "no/such/r.html", "--journal", "day")
+    one_line_error(done, 1, "no/such")
+    assert not (tmp_path / "day").exists()
+
+
+def test_a_journal_directory_that_holds_a_journal_is_refused(
+    outcry: Outcry, tmp_path: Path
+) -> None:
+    """An old journal is never overwritten; it still replays afterwards."""
+    assert outcry("run", "--orders", 1000, "--journal", "day").returncode == 0
+    before = {p: p.read_bytes() for p in (tmp_path / "day").glob("segment-*")}
+    one_line_error(outcry("run", "--orders", 1000, "--journal", "day"), 1, "day")
+    assert {p: p.read_bytes() for p in (tmp_path / "day").glob("segment-*")} == before
+    assert outcry("replay", "day").returncode == 0
+
+
+def test_a_journal_directory_in_use_names_the_pipeline(outcry: Outcry, tmp_path: Path) -> None:
+    """A second pipeline on the same directory is refused with the first one's pid."""
+    command = [*OUTCRY, "run", "--orders", "1000000", "--rate", "20000", "--journal", "day"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        find_pipeline(process.pid)
+        done = outcry("run", "--orders", 1000, "--journal", "day")
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+    one_line_error(done, 1, "in use", str(process.pid))
+
+
+@pytest.mark.parametrize("directory", ["nothing-here", "empty", "foreign"])
+def test_replay_of_what_is_no_journal(directory: str, outcry: Outcry, tmp_path: Path) -> None:
+    """A missing, an empty and a foreign directory are three clear errors."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "segment-000000.ocj").write_bytes(b"nonsense" * 100)
+    one_line_error(outcry("replay", directory), 1, directory)
+
+
+def test_a_journal_of_another_layout_is_refused(outcry: Outcry, tmp_path: Path) -> None:
+    """A journal that another build wrote says which side is older."""
+    assert outcry("run", "--orders", 1000, "--journal", "day").returncode == 0
+    segment = tmp_path / "day" / "segment-000000.ocj"
+    data = bytearray(segment.read_bytes())
+    at = BLOCK_HEADER.offsets["layout_hash"]
+    data[at : at + 8] = np.uint64(0x1234).tobytes()
+    segment.write_bytes(data)
+    one_line_error(outcry("replay", "day"), 1, "layout", "newer than this program")
+
+
+def test_replay_beyond_the_end_says_where_it_ends(outcry: Outcry) -> None:
+    """--until past the last command is an error that names the last."""
+    assert outcry("run", "--orders", 1000, "--journal", "day").returncode == 0
+    one_line_error(outcry("replay", "day", "--until", 5000), 1, "1000", "5000")
+
+
+def test_a_port_in_use_is_named(outcry: Outcry) -> None:
+    """Somebody else's port: host and port in the message."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        one_line_error(outcry("run", "--udp", f"127.0.0.1:{port}"), 1, f"127.0.0.1:{port}")
+
+
+def test_sending_where_nobody_listens_is_an_error(outcry: Outcry) -> None:
+    """The sender says that nobody answers, and exits with 1."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    done = outcry("send", "--to", f"127.0.0.1:{port}", "--orders", 10)
+    assert done.returncode == 1
+    assert f"127.0.0.1:{port}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_orders_for_an_unknown_symbol_are_rejected_sequenced_and_journaled(
+    tmp_path: Path,
+) -> None:
+    """Two of five orders from the network name a symbol nobody knows: five commands, two rejects
+    by the gateway, all of them in the journal."""
+    (chunk,) = GeneratedFlow("normal", 5, 1).chunks()
+    chunk = chunk.copy()
+    chunk["symbol"][1:3] = b"NOBODY"
+    write_records(tmp_path / "orders.bin", [chunk])
+    result = run_udp(tmp_path, ["--file", "orders.bin"], orders=5)
+    assert (result["commands"], result["lost"]) == (5, 0)
+    assert result["rejects"]["GATEWAY"] == 2
+    assert result["replay"]["equal"] is True
+
+
+def run_udp(folder: Path, what: list[str], orders: int) -> dict[str, Any]:
+    """Run a listening pipeline for ``orders`` orders, send them to it, return its document."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    listen = [*OUTCRY, "run", "--udp", f"127.0.0.1:{port}", "--orders", str(orders), "--json"]
+    with subprocess.Popen(
+        listen, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_for_port(port)
+        subprocess.run(
+            [*OUTCRY, "send", "--to", f"127.0.0.1:{port}", *what],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    return json.loads(out)
+
+
+def wait_for_port(port: int) -> None:
+    """Wait until somebody has bound the UDP port."""
+    import time
+
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        if f":{port:04X} " in Path("/proc/net/udp").read_text():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"nobody bound port {port}")
+
+
+def test_orders_over_the_network_are_acknowledged(tmp_path: Path) -> None:
+    """A generated flow over UDP: every order comes back to its sender, and the state is that of
+    the same flow read directly."""
+    result = run_udp(tmp_path, ["--flow", "normal", "--orders", "3000", "--seed", "5"], orders=3000)
+    direct = subprocess.run(
+        [*OUTCRY, "run", "--orders", "3000", "--seed", "5", "--topology", "inline", "--json"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert result["state_hash"] == json.loads(direct.stdout)["state_hash"]
+    assert result["event_hash"] == json.loads(direct.stdout)["event_hash"]
+
+
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("unshare") is None,
+    reason="a mount namespace of one's own needs root and unshare(1)",
+)
+
+
+def in_small_mount(folder: Path, mount: str, size: str, *arguments: str) -> Any:
+    """Run ``outcry`` with a small tmpfs of its own at ``mount``; it vanishes with the process."""
+    command = " ".join([*OUTCRY, *arguments])
+    return subprocess.run(
+        ["unshare", "-m", "sh", "-c", f"mount -t tmpfs -o size={size} none {mount} && {command}"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@needs_root
+def test_a_dev_shm_that_is_too_small_says_what_is_needed(tmp_path: Path) -> None:
+    """No SIGBUS in mid-run: the missing memory is named before anything starts."""
+    done = in_small_mount(tmp_path, "/dev/shm", "256k", "run", "--orders", "1000")
+    one_line_error(done, 1, "no space for shared memory", "bytes needed")
+
+
+@needs_root
+def test_a_full_disk_is_named_and_leaves_no_half_made_journal(tmp_path: Path) -> None:
+    """The journal takes its space before the run: a disk without it is an error at once."""
+    (tmp_path / "disk").mkdir()
+    done = in_small_mount(
+        tmp_path, f"{tmp_path}/disk", "4m", "run", "--orders", "1000000",
+        "--journal", f"{tmp_path}/disk/day", ";", "ls", "-A", f"{tmp_path}/disk/day", ">&2",
+    )  # fmt: skip
+    assert "No space left" in done.stderr
+    assert "segment" not in done.stderr.splitlines()[-1]
