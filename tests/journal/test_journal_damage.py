@@ -131,6 +131,17 @@ def test_a_torn_first_block_of_a_segment(tmp_path, orders):
     assert read_all(tmp_path)[1] == orders(1, 41).tobytes()
 
 
+def test_old_bytes_in_a_torn_tail_are_no_later_block(running, orders):
+    """A copy of an earlier whole block behind the end does not turn a torn tail into damage."""
+    path = running / SEGMENT
+    image = path.read_bytes()
+    poke(path, STARTS[-1], image[STARTS[3] : STARTS[3] + 64] + image[STARTS[0] : STARTS[1]])
+    reader, data = read_all(running)
+    assert data == orders(1, sum(BATCHES)).tobytes()
+    assert reader.torn is not None
+    assert f"{path}: byte {STARTS[-1]}: the checksum" in reader.torn
+
+
 def segments(directory: Path, orders: Any) -> list[Path]:
     """A closed journal of five segments of one block each (the first with the configuration)."""
     with Journal.create(directory, {}, segment_bytes=1024) as writer:

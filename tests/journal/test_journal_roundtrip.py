@@ -19,6 +19,7 @@ from openoutcry.journal import (
     JournalWriter,
     read_commands,
 )
+from openoutcry.journal.scan import Scan
 from openoutcry.wire.records import ORDER_DTYPE
 
 
@@ -208,6 +209,45 @@ def test_any_batches_in_any_segments(orders, batches, segment_records, expected,
         reader, data = read_all(directory)
         assert data == orders(1, total).tobytes()
         assert sum(p.stat().st_size for p in directory.glob("segment-*")) == reader.bytes
+
+
+@pytest.mark.parametrize("count", [3, 13, 60])
+def test_a_writer_that_goes_on_while_the_end_is_looked_at(tmp_path, orders, monkeypatch, count):
+    """Blocks and segments that appear between seeing the end and looking behind it are neither
+    damage nor a torn tail; resume takes them for what they are, another writer at work."""
+    writer = Journal.create(tmp_path, {}, expected_records=200, segment_bytes=1024)
+    fill(writer, orders, [5])
+    look = Scan._data_after
+
+    def write_then_look(scan: Scan, segment: Any, offset: int) -> str:
+        fill(writer, orders, [1] * count)
+        return look(scan, segment, offset)
+
+    monkeypatch.setattr(Scan, "_data_after", write_then_look)
+    reader, data = read_all(tmp_path)
+    assert reader.torn is None
+    assert data == orders(1, 5).tobytes()
+    with pytest.raises(JournalError, match="is being written by another process"):
+        JournalWriter.resume(tmp_path)
+    monkeypatch.undo()
+    assert read_all(tmp_path)[1] == orders(1, 5 + 2 * count).tobytes()
+
+
+def test_resume_makes_a_closed_segment_whole(tmp_path, orders):
+    """After close and resume the last segment is prewritten again, and what a killed process
+    left half made is removed by both."""
+    half_made = tmp_path / "segment-000001.ocj.new"
+    writer = Journal.create(tmp_path, {}, segment_bytes=8192)
+    fill(writer, orders, [5])
+    half_made.write_bytes(b"half")
+    writer.close()
+    assert not half_made.exists()
+    half_made.write_bytes(b"half")
+    writer = JournalWriter.resume(tmp_path)
+    assert not half_made.exists()
+    assert (tmp_path / "segment-000000.ocj").stat().st_size == 8192
+    writer.close()
+    assert (tmp_path / "segment-000000.ocj").stat().st_size == writer.bytes
 
 
 def test_a_reader_beside_a_running_writer(tmp_path, orders):
