@@ -9,13 +9,14 @@ ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test test-long lint clean
+.PHONY: help run test test-long evidence lint clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run        one million orders through the whole pipeline; leaves report.html"
 	@echo "make test       the tests"
 	@echo "make test-long  the tests that take minutes"
+	@echo "make evidence   measure the figures that README.md quotes"
 	@echo "make lint       ruff and mypy"
 	@echo "make clean      remove what run and test left behind (not $(VENV))"
 
@@ -31,6 +32,9 @@ test: $(VENV)/.test-ready
 test-long: $(VENV)/.test-ready
 	@scripts/setup-system.sh
 	$(BIN)/python -m pytest -m long $(ARGS)
+
+evidence: $(VENV)/.test-ready
+	$(BIN)/python -m openoutcry.bench.collect
 
 lint: $(VENV)/.test-ready
 	$(BIN)/ruff check

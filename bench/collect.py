@@ -1,0 +1,56 @@
+"""Measure what README.md quotes and write it to ``docs/evidence/``: ``make evidence``.
+
+Takes a quarter of an hour on two cores that have nothing else to do.  The kill figures are written by
+``make test-long``.
+"""
+
+import sys
+from pathlib import Path
+
+from openoutcry.bench import tables
+from openoutcry.bench.cli import ROUNDS
+from openoutcry.bench.evidence import ROOT, write_evidence
+from openoutcry.bench.pipeline import bench_pipeline
+from openoutcry.pipeline.check_book import check_book
+
+DATA = ROOT.parent / "shared" / "data"
+
+
+def collect_pipeline() -> None:
+    command = f"outcry bench pipeline --rounds {ROUNDS}"
+    made = bench_pipeline(ROUNDS, False, command, lambda text: print(text, file=sys.stderr))
+    write_evidence("pipeline", {"results": made["results"], "missing": made["missing"]}, command)
+
+
+def collect_books(data: Path) -> None:
+    """AAPL on NASDAQ, 2012-06-21 (LOBSTER samples): our book against the recorded one."""
+    recordings = []
+    for name, folder, book, seed, goal in (
+        ("AAPL short, 50 levels", "lobster_aapl_short", "orderbook_50.csv", None, "every row"),
+        (
+            "AAPL hour, best bid and offer",
+            "lobster_aapl_hour",
+            "bbo_after_each_message.csv",
+            "seed_book_row0_50levels.csv",
+            "≥ 99.9 % of rows, ≥ 99 % of makers",
+        ),
+    ):
+        place = data / folder
+        result = check_book(place / "messages.csv", place / book, place / seed if seed else None)
+        keys = ("rows", "equal", "executions", "maker_agrees", "repairs", "rejected", "levels")
+        recordings.append({"name": name, "goal": goal, **{key: result[key] for key in keys}})
+    command = "outcry check-book --lobster … --orderbook … [--seed-book …]"
+    write_evidence("books", {"recordings": recordings}, command)
+
+
+def main() -> None:
+    if DATA.is_dir():
+        collect_books(DATA)
+    else:
+        print(f"no recorded markets at {DATA}: books.json is left as it is", file=sys.stderr)
+    collect_pipeline()
+    tables.main()
+
+
+if __name__ == "__main__":
+    main()
