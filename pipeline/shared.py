@@ -194,6 +194,7 @@ class Contexts:
             {
                 st.ARENA: arena,
                 st.SCRATCH: scratch.ctypes.data,
+                st.SCRATCH_COUNT: len(scratch),
                 st.NEXT: last + 1,
                 st.NEXT_EVENT: events + 1,
                 st.SKIP_UNTIL: self.shared.events.published,

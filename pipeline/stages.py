@@ -11,7 +11,7 @@ records is published: at low rates a burst is one record and the reading is exac
 
 from openoutcry.dpdk_shim.udp import receive_burst, send_events
 from openoutcry.gateway_fpga.golden import validate
-from openoutcry.matcher.kernels import process_one
+from openoutcry.matcher.kernels import process_batch
 from openoutcry.pipeline.control import (
     DURABLE_SEQ,
     EPOCH_OFFSET,
@@ -91,6 +91,7 @@ CONTEXT_BYTES = 512
     # matcher
     ARENA,
     SCRATCH,  # events not yet published
+    SCRATCH_COUNT,
     PENDING_FROM,
     PENDING_COUNT,
     NEXT_EVENT,
@@ -100,7 +101,7 @@ CONTEXT_BYTES = 512
     # replies
     GATE_CURSOR,  # address of the gate's cursor on the event ring
     TX,  # address of the sender's context, 0 for none
-) = range(0, 8 * 33, 8)
+) = range(0, 8 * 34, 8)
 
 ORDER_TS = ORDER.offsets["rx_ts_ns"]
 ORDER_ERROR = ORDER.offsets["error_code"]
@@ -301,22 +302,26 @@ def matcher(context: int) -> int:
             return done
     next_seq = load_i64(context + NEXT)
     ring, ring_mask = load_i64(context + IN_RING), load_i64(context + IN_MASK)
-    arena, scratch = load_i64(context + ARENA), load_i64(context + SCRATCH)
-    events = 0
-    seq = next_seq
-    # One command can cause many events: the scratch holds one worst case beyond a burst.
-    while seq < next_seq + BURST and events < BURST and is_published(ring, ring_mask, seq):
-        events += process_one(arena, slot_address(ring, ring_mask, seq), scratch + 64 * events)
-        seq += 1
-    if seq == next_seq:
+    # Contiguous memory for the matcher: stop where the ring wraps.
+    wanted = min(BURST, ring_mask + 1 - (next_seq & ring_mask))
+    count = published_count(ring, ring_mask, next_seq, wanted)
+    if count == 0:
         if upstream_finished_at(context) == next_seq - 1:
             finish(context, load_i64(context + NEXT_EVENT) - 1)
         return done
-    store_i64(context + NEXT, seq)
+    # One command can cause many events: the scratch holds one worst case beyond a burst.
+    taken, events = process_batch(
+        load_i64(context + ARENA),
+        slot_address(ring, ring_mask, next_seq),
+        count,
+        load_i64(context + SCRATCH),
+        load_i64(context + SCRATCH_COUNT),
+    )
+    store_i64(context + NEXT, next_seq + taken)
     store_i64(context + PENDING_FROM, 0)
     store_i64(context + PENDING_COUNT, events)
     publish_events(context)
-    return seq - next_seq
+    return taken
 
 
 @kernel

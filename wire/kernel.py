@@ -59,12 +59,14 @@ numba.config.CACHE_DIR = str(CACHE_DIR)  # type: ignore[attr-defined]
 
 
 def kernel(function: F) -> F:
-    """Compile ``function``: no GIL, cached on disk, numpy's error model, no fast-math.
+    """Compile ``function``: no GIL, cached on disk, numpy's error model, no fast-math, inlined into
+    the kernels that call it.
 
     Kernels are pure: no I/O of their own, no clock unless it is passed, no allocation, no
-    exceptions; they take integers, addresses among them.
+    exceptions; they take integers, addresses among them.  Measured: LLVM by itself left 18 of the
+    matcher's helpers out of line, 28.2-29.3 ns a command; forced inline 23.6-24.2.
     """
-    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[return-value]
+    return numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function)  # type: ignore[return-value]
 
 
 def compile_kernel(function: Callable[..., Any], argument_count: int) -> None:
