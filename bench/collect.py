@@ -1,6 +1,6 @@
 """Measure what README.md quotes and write it to ``docs/evidence/``: ``make evidence``.
 
-Takes a quarter of an hour on two cores that have nothing else to do.  The kill figures are written by
+Takes a few minutes on two cores that have nothing else to do.  The kill figures are written by
 ``make test-long``.
 """
 

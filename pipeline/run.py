@@ -457,6 +457,8 @@ def _result(options: Options, work: worker.Work, state: _State) -> dict[str, Any
     account = dict(source.account) if source else {}
     if work.receiver is not None:
         account = {**work.receiver.counters(), "system_drops": work.receiver.system_drops()}
+        # Beyond --orders, or in the hands of a receive stage when it was killed.
+        account["records_not_sequenced"] = account["records"] - commands
     return {
         "version": openoutcry.__version__,
         "commands": commands,

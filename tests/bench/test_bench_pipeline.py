@@ -1,0 +1,48 @@
+"""The bench command and the tables made from its figures."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from processes import OUTCRY
+
+from openoutcry.bench.evidence import ROOT
+from openoutcry.bench.results import read_document
+from openoutcry.bench.tables import DOCUMENTS, PIPELINE_ROWS, filled
+
+
+def test_the_pipeline_subject_gives_the_shared_shape(tmp_path: Path) -> None:
+    """A quick round prints one document, writes the same to --out, and has every figure that the
+    README's table shows."""
+    done = subprocess.run(
+        [*OUTCRY, "bench", "pipeline", "--quick", "--rounds", "1", "--json", "--out", "b.json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout)
+    assert read_document(tmp_path / "b.json") == made
+    names = {row["name"] for row in made["results"]}
+    assert {name for name, _, _ in PIPELINE_ROWS} <= names
+    assert all(row["median"] > 0 and row["samples"] == 1 for row in made["results"])
+
+
+def test_an_out_file_in_a_missing_folder_is_refused_before_measuring(tmp_path: Path) -> None:
+    """Nobody measures for an hour to lose it."""
+    done = subprocess.run(
+        [*OUTCRY, "bench", "pipeline", "--out", "no/such/b.json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "no/such" in done.stderr
+
+
+def test_the_documents_quote_the_evidence_and_nothing_else() -> None:
+    """Filling the marked places again changes no byte."""
+    for name in DOCUMENTS:
+        text = (ROOT / name).read_text()
+        assert filled(text) == text, f"{name}: run `python -m openoutcry.bench.tables`"

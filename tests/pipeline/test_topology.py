@@ -1,0 +1,54 @@
+"""The table of stages: every machine runs all of it, whatever its cores."""
+
+import pytest
+
+from openoutcry.pipeline.topology import STAGE_NAMES, STAGES, geometry, plan_groups
+
+
+@pytest.mark.parametrize("cores", [[0], [0, 1], [2, 5], list(range(4)), list(range(16))])
+@pytest.mark.parametrize("journaled", [True, False])
+def test_every_stage_runs_exactly_once_in_the_datas_order(
+    cores: list[int], journaled: bool
+) -> None:
+    """Each stage stands in one group; within a group the data's order holds."""
+    groups = plan_groups(cores, journaled)
+    placed = [name for group in groups for name in group.stages]
+    expected = [name for name in STAGE_NAMES if journaled or name != "journal"]
+    assert sorted(placed) == sorted(expected)
+    for group in groups:
+        positions = [STAGE_NAMES.index(name) for name in group.stages]
+        assert positions == sorted(positions)
+
+
+def test_groups_are_pinned_to_different_usable_cores_and_the_journal_to_none() -> None:
+    """Only cores this process may use are taken, each once."""
+    groups = plan_groups([3, 7], True)
+    assert [group.core for group in groups] == [3, 7, None]
+    assert [group.core for group in plan_groups([4], True)] == [None, None]
+
+
+def test_one_core_puts_all_compiled_stages_into_one_process() -> None:
+    """Spinning neighbours on one core would only wait for each other."""
+    assert [group.name for group in plan_groups([0], False)] == ["all"]
+
+
+def test_six_cores_give_every_stage_its_own_process() -> None:
+    """No two stages share a process where there is room."""
+    assert all(len(group.stages) == 1 for group in plan_groups(list(range(6)), True))
+
+
+@pytest.mark.parametrize("topology", ["inline", "processes"])
+@pytest.mark.parametrize("durability", ["none", "async", "durable"])
+def test_stamps_hold_every_command_that_can_be_under_way(topology: str, durability: str) -> None:
+    """A stamp is not overwritten before its command's last event is counted."""
+    sizes = geometry(topology, durability)
+    for capacity in (sizes.lane, sizes.sequenced, sizes.events, sizes.stamps):
+        assert capacity & (capacity - 1) == 0
+    assert sizes.stamps >= sizes.lane + sizes.sequenced + sizes.events
+
+
+def test_what_a_stage_reads_another_writes() -> None:
+    """The table is closed: source -> ... -> participants, with no ring that nobody fills."""
+    written = {stage.writes for stage in STAGES} | {"source"}
+    assert all(stage.reads in written for stage in STAGES)
+    assert all(" -> " in stage.span for stage in STAGES)
