@@ -99,18 +99,23 @@ class Display:
         self.last = sample
 
 
-def stage_table(stages: list[dict[str, Any]], title: str = "Latency by stage") -> Table:
+def stage_table(
+    stages: list[dict[str, Any]],
+    title: str,
+    columns: tuple[tuple[str, str], ...] = PERCENTILES,
+) -> Table:
+    """One row a stage, in the data's order; ``columns`` are (key, heading)."""
     table = Table(
         title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False
     )
     table.add_column("stage", no_wrap=True)
     table.add_column("span", no_wrap=True)
-    for _, label in PERCENTILES:
+    for _, label in columns:
         table.add_column(label, justify="right", no_wrap=True)
     for stage in stages:
         if stage["name"] == "release":
             table.add_section()
-        values = [time_text(stage[key]) for key, _ in PERCENTILES]
+        values = [time_text(stage[key]) for key, _ in columns]
         table.add_row(stage["name"], stage["span"], *values)
     return table
 

@@ -16,6 +16,7 @@ from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, SegmentError, 
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 
+COLUMNS = (("min", "min"), ("p50", "p50"), ("p99", "p99"), ("max", "max"))
 RATE_WINDOW_S = 0.2
 REFRESH_S = 1.0
 RINGS = (("lane", ORDER_DTYPE), ("sequenced", ORDER_DTYPE), ("events", EVENT_DTYPE))
@@ -172,5 +173,5 @@ def _render(views: list[dict[str, Any]]) -> Group:
                 "none yet" if age is None else f"{age / 1e6:.1f} ms ago",
                 str(stage["restarts"]),
             )
-        parts += [rings, stages, stage_table(view["latency"], "Latency so far")]
+        parts += [rings, stages, stage_table(view["latency"], "Latency so far", COLUMNS)]
     return Group(*parts)
