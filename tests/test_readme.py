@@ -19,6 +19,10 @@ ROOT = Path(__file__).resolve().parents[1]
 FEWER = ["--orders", "2000"]
 LOBSTER = "34200.1,1,11,100,5853300,1\n34200.2,1,12,50,5853400,-1\n34200.3,3,11,100,5853300,1\n"
 BOOK = ("9999999999,0,5853300,100\n", "5853400,50,5853300,100\n", "5853400,50,-9999999999,0\n")
+ITCH_ADD = (
+    b"\x00\x24A" + bytes(10) + (7).to_bytes(8, "big") + b"B" + (100).to_bytes(4, "big")
+    + b"AAPL    " + (5_853_300).to_bytes(4, "big")
+)  # fmt: skip
 BITSTAMP = """id,timestamp,exchange.timestamp,price,volume,action,direction
 65595247,1430438404518,1430438404000,236.47,200000000,created,bid
 65595247,1430438404635,1430438404000,236.47,178855669,changed,bid
@@ -65,7 +69,7 @@ def test_commands_on_files(tmp_path: Path) -> None:
     (tmp_path / "messages.csv").write_text(LOBSTER)
     (tmp_path / "seed.csv").write_text(BOOK[0])
     (tmp_path / "book.csv").write_text("".join(BOOK))
-    (tmp_path / "day.itch").write_bytes(b"\x00\x0cS" + bytes(11))
+    (tmp_path / "day.itch").write_bytes(ITCH_ADD)
     (tmp_path / "orders.csv").write_text(BITSTAMP)
     run(["run", "--lobster", "messages.csv", "--seed-book", "seed.csv"], tmp_path)
     run(["run", "--itch", "day.itch"], tmp_path)

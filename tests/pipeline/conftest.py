@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import OUTCRY, segments
+from processes import OUTCRY, left_behind
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def outcry_json(outcry: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """Every test leaves the shared memory as it found it."""
-    before = segments()
+    before = left_behind()
     yield
-    left = segments() - before
+    left = left_behind() - before
     assert not left, f"left in /dev/shm: {sorted(left)}"
