@@ -256,6 +256,16 @@ class JournalWriter:
             self._fd = -1
             self._broken = self._broken or f"{self.directory}: the journal is closed"
 
+    def abandon(self) -> None:
+        """Close the file and leave everything on the disk as it is: another writer goes on.
+
+        For the process that made a journal and gave it to a child; harmless when repeated.
+        """
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+            self._broken = self._broken or f"{self.directory}: the journal is written elsewhere"
+
     def __enter__(self) -> "JournalWriter":
         return self
 

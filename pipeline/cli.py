@@ -199,14 +199,14 @@ def run(
 
 
 def _all_happened(result: dict[str, Any], open_ended: bool) -> bool:
-    """Nothing lost or doubled, the replay equal, and the run not cut short (an open-ended one is
-    ended by its user)."""
+    """Nothing lost or doubled, the replay equal, and all that was asked for done (an open-ended
+    run is ended by its user)."""
     replayed = result["replay"]
     return (
         result["lost"] == 0
         and result["duplicated"] == 0
         and (replayed is None or replayed["equal"] is True)
-        and (open_ended or not result["interrupted"])
+        and (open_ended or result["commands"] == result["expected"])
     )
 
 
@@ -321,5 +321,7 @@ def send(
         )
         row = {"name": "round trip", "span": "sent -> reply received", **result["latency"]}
         Console().print(stage_table([row], "Round trip"))
-    if result["unanswered"]:
+        if result["stopped"]:
+            click.echo(f"stopped: {result['stopped']}")
+    if result["unanswered"] or result["stopped"]:
         sys.exit(1)

@@ -11,7 +11,7 @@ import numpy as np
 from openoutcry.flow import GeneratedFlow
 from openoutcry.gateway_fpga import make_rules, validate_batch
 from openoutcry.matcher import Engine
-from openoutcry.pipeline import journal_stage, stages
+from openoutcry.pipeline import stages
 from openoutcry.pipeline.event_hash import hash_array
 from openoutcry.pipeline.histogram import record_spans
 from openoutcry.ring import kernels as ring
@@ -44,7 +44,6 @@ def compile_kernels(progress: Callable[[str, int, int], None]) -> None:
             (ring.published_count, 4),
             (ring.release, 2),
             (record_spans, 6),
-            (journal_stage.store, 2),
         ):
             compile_kernel(kernel, count)
 

@@ -8,7 +8,6 @@ started again finds its place from these words and from the rings.
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.pipeline.topology import STAGES
 from openoutcry.ring import ProcessIdentity, Segment, SegmentError
 from openoutcry.wire import LAYOUT_HASH, check_layout
 from openoutcry.wire.records import CONTROL_MAGIC
@@ -107,10 +106,3 @@ class Control:
     def reply(self, field: int) -> int:
         """A word of the reply state that counts."""
         return self[REPLY_STATES + self[REPLY_WHICH] * REPLY_STATE_BYTES + field]
-
-    def all_done(self, journaled: bool) -> bool:
-        return all(
-            self.stage(index, STAGE_DONE) > 0
-            for index, stage in enumerate(STAGES)
-            if journaled or stage.name != "journal"
-        )

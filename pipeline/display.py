@@ -115,7 +115,7 @@ def stage_table(
     for stage in stages:
         if stage["name"] == "release":
             table.add_section()
-        values = [time_text(stage[key]) for key, _ in columns]
+        values = [time_text(stage[key]) if stage["count"] else "–" for key, _ in columns]
         table.add_row(stage["name"], stage["span"], *values)
     return table
 
@@ -148,6 +148,9 @@ def print_result(console: Console, result: dict[str, Any]) -> None:
     if source["account"]:
         account = ", ".join(f"{k} {v:,}" for k, v in source["account"].items() if v)
         line(f"source: {account}", markup=False)
+    if result["interrupted"]:
+        asked = f" of {result['expected']:,}" if result["expected"] else ""
+        line(f"[bold]interrupted[/]: {result['commands']:,}{asked} commands")
     for restart in result["restarts"]:
         line(
             f"restart: {restart['stage']} (pid {restart['pid']}) {restart['why']} "

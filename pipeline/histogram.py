@@ -70,6 +70,6 @@ def summary(counts: npt.NDArray[np.int64]) -> dict[str, int | list[list[int]]]:
         else:
             result[name] = 0
     result["max"] = largest
-    result["min"] = bucket_upper_ns(int(used[0])) if total else 0
+    result["min"] = min(bucket_upper_ns(int(used[0])), largest) if total else 0
     result["histogram"] = [[bucket_upper_ns(int(b)), int(buckets[b])] for b in used]
     return result

@@ -20,18 +20,11 @@ from openoutcry.pipeline.histogram import record_spans
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.topology import STAGE_INDEX
 from openoutcry.ring.kernels import published_count, release
-from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import store_release
 
 # Measured on a virtio disk: 4 KiB commit in 95 us, 1 MiB in 241 us: larger blocks pay until here.
 MAX_BLOCK_RECORDS = 16_384
 ASYNC_SYNC_NS = 1_000_000_000
 INDEX = STAGE_INDEX["journal"]
-
-
-@kernel
-def store(address: int, value: int) -> None:
-    store_release(address, value)
 
 
 class JournalStage:
@@ -47,9 +40,7 @@ class JournalStage:
         self.synced_ns = time.monotonic_ns()
         self.finished = False
         # What a predecessor had written, but not said, before it was killed.
-        if writer.written_seq:
-            writer.sync()
-        self._say(time.monotonic_ns())
+        self._say()
 
     def step(self) -> int:
         """Write one block if anything is there; returns the number of records."""
@@ -60,21 +51,20 @@ class JournalStage:
         if count == 0:
             done = control.stage(STAGE_INDEX["gateway"], STAGE_DONE)
             if done == first and not self.finished:
-                self.writer.sync()
-                self._say(time.monotonic_ns())
+                self._sync()
+                self._say()
                 block = control.address + STAGE_BLOCKS + INDEX * STAGE_BYTES
-                store(block + STAGE_DONE, first)
+                release(block + STAGE_DONE, first)
                 self.finished = True
             return 0
         parts = [view.view("u1").data for view in self.ring.views(first, count)]
         now = time.monotonic_ns()
         self.writer.append(first, parts, count, now + control[EPOCH_OFFSET])
         self.next_seq += count
-        now = time.monotonic_ns()
+        now = control[WRITTEN_NS] = time.monotonic_ns()
         if self.durable or now - self.synced_ns > ASYNC_SYNC_NS:
-            self.writer.sync()
-            now = self.synced_ns = time.monotonic_ns()
-        self._say(now)
+            now = self._sync()
+        self._say()
         record_spans(
             self.shared.histogram(INDEX).ctypes.data,
             self.shared.stamp_address("sequenced"),
@@ -85,10 +75,18 @@ class JournalStage:
         )
         return count
 
-    def _say(self, now_ns: int) -> None:
+    def _sync(self) -> int:
+        """Make what is written durable; returns the time, which is noted if anything was."""
+        pending = self.writer.durable_seq < self.writer.written_seq
+        self.writer.sync()
+        self.synced_ns = time.monotonic_ns()
+        if pending:
+            self.shared.control[WRITTEN_NS] = self.synced_ns
+        return self.synced_ns
+
+    def _say(self) -> None:
         """Publish the cursors: durable first, because the slots are given back by the other."""
         address = self.shared.control.address
-        store(address + DURABLE_SEQ, self.writer.durable_seq)
-        self.shared.control[WRITTEN_NS] = now_ns
-        store(address + WRITTEN_SEQ, self.writer.written_seq)
+        release(address + DURABLE_SEQ, self.writer.durable_seq)
+        release(address + WRITTEN_SEQ, self.writer.written_seq)
         release(self.cursor, self.writer.written_seq)

@@ -15,6 +15,7 @@ from openoutcry.wire.records import INSTRUMENT
 
 # Records a step: their events stay in the cache.
 STEP = 4096
+MAX_BOOKS = 64
 
 
 def instruments_to_json(instruments: npt.NDArray[Any]) -> list[dict[str, Any]]:
@@ -41,7 +42,7 @@ def replay(
     reader = JournalReader(directory)
     config = reader.config
     engine = Engine(make_instruments(config["instruments"]), config["order_capacity"])
-    chain = START - (1 << 64) if START >> 63 else START
+    chain = START
     started = time.monotonic()
     for _, records in reader.chunks(until_seq):
         for at in range(0, len(records), STEP):
@@ -64,19 +65,24 @@ def replay(
         "equal": None,
     }
     recorded = reader.evidence
-    if recorded is not None and recorded["commands"] == engine.last_seq:
+    if recorded is not None and (until_seq is None or recorded["commands"] == engine.last_seq):
         result["equal"] = all(
-            recorded[key] == result[key] for key in ("events", "state_hash", "event_hash")
+            recorded[key] == result[key]
+            for key in ("commands", "events", "state_hash", "event_hash")
         )
     return result
 
 
 def depth_of(engine: Engine, levels: int) -> dict[str, dict[str, list[list[int]]]]:
-    """The book of every instrument as JSON can hold it."""
-    book = {}
+    """The books that are not empty as JSON can hold them; of more than 64, the fullest 64."""
+    books = {}
     for symbol in engine.instruments["symbol"]:
         sides = engine.depth(symbol, levels)
-        book[bytes(symbol).decode()] = {
-            side: [[int(v) for v in level] for level in sides[side]] for side in ("bids", "asks")
-        }
-    return book
+        if sides["bids"] or sides["asks"]:
+            books[bytes(symbol).decode()] = {
+                side: [[int(v) for v in level] for level in sides[side]]
+                for side in ("bids", "asks")
+            }
+    orders = {s: sum(row[2] for side in b.values() for row in side) for s, b in books.items()}
+    fullest = set(sorted(books, key=lambda s: -orders[s])[:MAX_BOOKS])
+    return {symbol: book for symbol, book in books.items() if symbol in fullest}

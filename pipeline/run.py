@@ -39,15 +39,17 @@ from openoutcry.pipeline.topology import (
     geometry,
     plan_groups,
 )
-from openoutcry.ring import remove_dead_segments
+from openoutcry.ring import ProcessIdentity, remove_dead_segments
 from openoutcry.wire import EventKind, OutcryError, Reason
 
 NO_LIMIT = 2**62
 SAMPLE_S = 0.02
 MAX_TIMELINE = 2_000
 ORDER_CAPACITY = 1 << 17
-# A group that dies this often without getting on at all will not get on the next time either.
+# A group that dies this often, each time soon and without getting on at all, will not get on the
+# next time either.
 MAX_FUTILE_RESTARTS = 5
+FUTILE_S = 1.0
 
 
 class PipelineError(OutcryError):
@@ -113,7 +115,7 @@ class _Child:
     pid: int
     pidfd: int
     outcome_fd: int
-    died_at_s: float = 0.0
+    started_s: float
     progress: int = -1
     futile: int = 0
 
@@ -135,7 +137,12 @@ def run(options: Options, watcher: Watcher | None = None) -> dict[str, Any]:
     Raises an ``OutcryError`` when something asked for could not be done; whatever shared memory,
     child or half-made journal there was is gone by then.
     """
-    watcher = watcher or Watcher()
+    with _handlers(_unwind, signal.SIGTERM, signal.SIGHUP):
+        return _run_cleanly(options, watcher or Watcher())
+
+
+def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
+    remove_dead_journals(Path())
     removed = remove_dead_segments()
     if removed:
         owners = sorted({name.split(".")[1] for name in removed})
@@ -150,6 +157,22 @@ def run(options: Options, watcher: Watcher | None = None) -> dict[str, Any]:
         return _run(options, watcher, stack, compile_s)
 
 
+@contextmanager
+def _handlers(handler: Callable[[int, Any], None], *numbers: int) -> Iterator[None]:
+    """Set a signal handler for a while."""
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def _unwind(number: int, frame: Any) -> None:
+    """As Control-C does: leave through every clean-up there is."""
+    raise KeyboardInterrupt
+
+
 def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float) -> dict[str, Any]:
     journaled = options.durability != "none"
     source = options.source
@@ -161,6 +184,7 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
     shared = Shared(geometry(options.topology, options.durability), journaled)
     stack.callback(shared.unlink)
 
+    directory = _claim_journal(options, stack)
     started = time.monotonic()
     limit = options.orders if options.orders is not None else NO_LIMIT
     if source:
@@ -170,7 +194,11 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
     flow_s = time.monotonic() - started
 
     started = time.monotonic()
-    directory, writer = _open_journal(options, instruments, limit, watcher, stack)
+    writer = None
+    if directory is not None:
+        watcher.phase("preparing the journal")
+        writer = _make_journal(directory, options, instruments, limit)
+        stack.callback(writer.abandon)
     journal_s = time.monotonic() - started
 
     work = worker.Work(
@@ -187,7 +215,13 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
     _fill_control(shared, options, limit if source or options.orders is not None else 0)
     state = _State()
     watcher.phase("running")
-    with _stop_on_signals(shared, state):
+
+    def stop(number: int, frame: Any) -> None:
+        """Take no more input, drain, end in order."""
+        state.interrupted = True
+        shared.control[ct.STOP] = 1
+
+    with _handlers(stop, *worker.STOP_SIGNALS):
         if options.topology == "inline":
             _run_inline(work, state, watcher)
         else:
@@ -204,24 +238,49 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
     return result
 
 
-def _open_journal(
-    options: Options,
-    instruments: npt.NDArray[Any],
-    limit: int,
-    watcher: Watcher,
-    stack: ExitStack,
-) -> tuple[Path | None, JournalWriter | None]:
-    """The journal's directory and writer; without ``--journal`` a temporary one on this disk."""
+def _claim_journal(options: Options, stack: ExitStack) -> Path | None:
+    """Lock the journal's directory; without ``--journal`` a temporary one in this folder, on the
+    disk that the user is on.  Refused before the source is read, and without a trace."""
     if options.durability == "none":
-        return None, None
-    watcher.phase("preparing the journal")
+        return None
     if options.journal is None:
-        directory = Path(tempfile.mkdtemp(prefix=".outcry-journal-", dir="."))
+        me = ProcessIdentity.mine()
+        try:
+            prefix = f".outcry-journal-{me.pid}.{me.start_ticks}-"
+            directory = Path(tempfile.mkdtemp(prefix=prefix, dir="."))
+        except OSError as error:
+            raise PipelineError(
+                f"cannot keep a journal in this folder ({error.strerror}): give --journal DIR"
+            ) from error
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
     else:
         directory = options.journal
+        if not directory.exists():
+            stack.callback(_remove_if_empty, directory)
     lock = JournalLock(directory)
     stack.callback(lock.release)
+    if Journal.exists(directory):
+        raise PipelineError(f"{directory} already holds a journal: give another --journal DIR")
+    return directory
+
+
+def _remove_if_empty(directory: Path) -> None:
+    """Remove a directory that holds nothing but our lock."""
+    if [path.name for path in directory.glob("*")] == ["lock"]:
+        shutil.rmtree(directory)
+
+
+def remove_dead_journals(folder: Path) -> None:
+    """Remove temporary journals in ``folder`` whose owner is proven dead."""
+    for path in folder.glob(".outcry-journal-*.*-*"):
+        pid, _, start = path.name.split("-")[2].partition(".")
+        if pid.isdigit() and start.isdigit() and not ProcessIdentity(int(pid), int(start)).alive():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _make_journal(
+    directory: Path, options: Options, instruments: npt.NDArray[Any], limit: int
+) -> JournalWriter:
     config = {
         "program": f"openoutcry {openoutcry.__version__}",
         "instruments": instruments_to_json(instruments),
@@ -235,7 +294,7 @@ def _open_journal(
         "layout_version": openoutcry.wire.LAYOUT_VERSION,
     }
     expected = limit if options.source or options.orders is not None else 0
-    return directory, Journal.create(directory, config, expected_records=expected)
+    return Journal.create(directory, config, expected_records=expected)
 
 
 def _fill_control(shared: Shared, options: Options, expected: int) -> None:
@@ -248,23 +307,7 @@ def _fill_control(shared: Shared, options: Options, expected: int) -> None:
     control[ct.STARTED_NS] = time.monotonic_ns()
     for which in range(2):
         at = ct.REPLY_STATES + which * ct.REPLY_STATE_BYTES + ct.REPLY_EVENT_HASH
-        control[at] = START - (1 << 64) if START >> 63 else START
-
-
-@contextmanager
-def _stop_on_signals(shared: Shared, state: _State) -> Iterator[None]:
-    """SIGINT and SIGTERM: take no more input, drain, end in order."""
-
-    def stop(number: int, frame: object) -> None:
-        state.interrupted = True
-        shared.control[ct.STOP] = 1
-
-    before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        control[at] = START
 
 
 def _sample(work: worker.Work, state: _State) -> Sample:
@@ -366,23 +409,28 @@ class _Supervisor:
 
         Without the common start a paced run would begin with a backlog made by a slow start."""
         control = self.work.shared.control
-        ready = {
-            name: control.stage(STAGE_INDEX[name], ct.STAGE_READY_NS)
-            for group in self.state.groups
-            for name in group["stages"]
-        }
-        if not self.going and all(ready.values()):
-            control[ct.GO] = 1
-            self.going = True
+        if not self.going:
+            names = [name for group in self.state.groups for name in group["stages"]]
+            self.going = all(self._ready_ns(name) for name in names)
+            control[ct.GO] = int(self.going)
         for restart in self.state.restarts:
-            since = ready[restart["stage"].split(" + ")[0]]
-            if restart["resumed_s"] is None and since:
-                restart["resumed_s"] = (since - (control[ct.FIRST_NS] or since)) / 1e9
+            ready_ns = self._ready_ns(restart["stage"].split(" + ")[0])
+            if restart["resumed_s"] is None and ready_ns:
+                restart["resumed_s"] = (ready_ns - (control[ct.FIRST_NS] or ready_ns)) / 1e9
+
+    def _ready_ns(self, stage: str) -> int:
+        return self.work.shared.control.stage(STAGE_INDEX[stage], ct.STAGE_READY_NS)
 
     def _start(self, group: Group) -> _Child:
         pid, outcome_fd = worker.start(self.work, group)
         # A pidfd names this very process: its number cannot be given to another meanwhile.
-        child = _Child(group, pid, os.pidfd_open(pid), outcome_fd)
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError as error:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise PipelineError(f"cannot watch stage {group.name}: {error.strerror}") from error
+        child = _Child(group, pid, pidfd, outcome_fd, time.monotonic())
         self.children[child.pidfd] = child
         self.poll.register(child.pidfd, select.POLLIN)
         return child
@@ -392,8 +440,9 @@ class _Supervisor:
         self.poll.unregister(pidfd)
         os.close(pidfd)
         _, status = os.waitpid(child.pid, 0)
-        with open(child.outcome_fd) as pipe:
-            text = pipe.read()
+        with open(child.outcome_fd) as file:
+            file.seek(0)
+            text = file.read()
         if os.WIFEXITED(status) and text:
             outcome = json.loads(text)
             if "error" in outcome:
@@ -411,7 +460,8 @@ class _Supervisor:
         )
         control = self.work.shared.control
         progress = self.work.shared.sequenced.gating + control.reply(ct.REPLY_CURSOR)
-        futile = child.futile + 1 if progress == child.progress else 0
+        short = time.monotonic() - child.started_s < FUTILE_S
+        futile = child.futile + 1 if short and progress == child.progress else 0
         stages = " + ".join(child.group.stages)
         if futile >= MAX_FUTILE_RESTARTS:
             raise PipelineError(f"stage {stages} keeps dying without getting on: {why}")
@@ -419,6 +469,7 @@ class _Supervisor:
             index = STAGE_INDEX[name]
             restarts = control.stage(index, ct.STAGE_RESTARTS) + 1
             control.set_stage(index, ct.STAGE_RESTARTS, restarts)
+            control.set_stage(index, ct.STAGE_READY_NS, 0)
         died = time.monotonic_ns()
         again = self._start(child.group)
         again.progress, again.futile = progress, futile
@@ -454,6 +505,7 @@ def _result(options: Options, work: worker.Work, state: _State) -> dict[str, Any
     first_ns = control[ct.FIRST_NS]
     seconds = (last_ns - first_ns) / 1e9 if first_ns else 0.0
     source = options.source
+    expected = control[ct.EXPECTED] if source or options.orders is not None else None
     account = dict(source.account) if source else {}
     if work.receiver is not None:
         account = {**work.receiver.counters(), "system_drops": work.receiver.system_drops()}
@@ -486,7 +538,8 @@ def _result(options: Options, work: worker.Work, state: _State) -> dict[str, Any
         },
         "groups": state.groups,
         "restarts": state.restarts,
-        "interrupted": state.interrupted,
+        "expected": expected,
+        "interrupted": state.interrupted and commands != expected,
         "rejects": _counts(control, ct.REPLY_REASONS, Reason),
         "event_kinds": _counts(control, ct.REPLY_KINDS, EventKind),
         "timeline": state.timeline,

@@ -179,8 +179,10 @@ class Contexts:
         self.keep_alive.append(rules)
         self.reads("gateway", self.shared.lane, "gateway")
         self.writes("gateway", self.shared.sequenced)
-        next_seq = self.shared.sequenced.published + 1
-        self.set("gateway", {st.NEXT: next_seq, st.RULES: rules.ctypes.data})
+        done = self.shared.sequenced.published
+        # A predecessor may have died between publishing a burst and giving back its slots.
+        self.shared.lane.cursors["gateway"][0] = done
+        self.set("gateway", {st.NEXT: done + 1, st.RULES: rules.ctypes.data})
 
     def prepare_matcher(
         self, arena: int, scratch: npt.NDArray[Any], last: int, events: int

@@ -58,6 +58,7 @@ from openoutcry.wire.records import EVENT, MAX_PACKET_RECORDS, ORDER
 # enough to share one clock reading (19 ns).
 BURST = 64
 MAX_VALUE = 2**63 - 1
+OLDEST_SEND_NS = 60_000_000_000
 
 # Words of every stage's context, as byte offsets.
 CONTEXT_BYTES = 512
@@ -221,9 +222,12 @@ def receive_udp(context: int) -> int:
     epoch_offset = load_i64(control + EPOCH_OFFSET)
     count = min(count, load_i64(context + TAPE_COUNT) - next_seq + 1)
     for index in range(count):
-        # The sender's clock is only comparable on one host: a time after receipt counts as now.
+        # The sender's clock means something only on one host: a send time in the future, or from
+        # longer ago than any queue, counts as now.
         sent = load_i64(load_i64(context + UDP_SENT) + 8 * index) - epoch_offset
-        put_on_lane(context, next_seq + index, records + 64 * index, min(sent, now), now)
+        if sent > now or sent < now - OLDEST_SEND_NS:
+            sent = now
+        put_on_lane(context, next_seq + index, records + 64 * index, sent, now)
     store_i64(context + NEXT, next_seq + count)
     store_release(load_i64(context + OUT_RING) + PUBLISHED, next_seq + count - 1)
     return count

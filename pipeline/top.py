@@ -12,9 +12,9 @@ from openoutcry.pipeline.display import stage_table
 from openoutcry.pipeline.histogram import HISTOGRAM_BYTES, WORDS, summary
 from openoutcry.pipeline.stages import HISTOGRAM_COUNT
 from openoutcry.pipeline.topology import RELEASE_SPAN, STAGES, WHOLE_SPAN
-from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, SegmentError, list_segments
+from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, list_segments
 from openoutcry.ring.segment import segment_name
-from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
+from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, OutcryError
 
 COLUMNS = (("min", "min"), ("p50", "p50"), ("p99", "p99"), ("max", "max"))
 RATE_WINDOW_S = 0.2
@@ -56,7 +56,7 @@ class RunningPipeline:
                     "name": name,
                     "capacity": ring.capacity,
                     "published": now[name],
-                    "fill": (now[name] - ring.gating) / ring.capacity,
+                    "fill": max(0, now[name] - ring.gating) / ring.capacity,
                     "per_s": (now[name] - before[name]) / window_s,
                     "cursors": {reader: int(at[0]) for reader, at in ring.cursors.items()},
                 }
@@ -107,7 +107,7 @@ def running() -> list[RunningPipeline]:
         if name.endswith(".control") and owner.alive():
             try:
                 found.append(RunningPipeline(owner))
-            except SegmentError:
+            except OutcryError:
                 continue
     return found
 

@@ -40,6 +40,7 @@ SLICE_NS = 20_000_000
 SPINS = 4_000
 REPORT_LEVELS = 50
 PR_SET_PDEATHSIG, PR_SET_TIMERSLACK = 1, 29
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass
@@ -131,9 +132,9 @@ class StageGroup:
 
 
 def rebuild_engine(work: Work) -> Engine:
-    """The matcher as of the last command whose events are all out and which the ring may have
-    given away: fresh at the start; after a death from the journal, else from the tape through the
-    gateway's rules.  The ring still holds everything later."""
+    """The matcher as of the last command whose events are all out: fresh at the start; after a
+    death from the journal, else from the tape through the gateway's rules.  The ring still holds
+    everything later."""
     engine = Engine(work.instruments, work.order_capacity)
     # First touch of a page would stand in some order's latency.
     engine.arena[::4096] = engine.arena[::4096]
@@ -142,7 +143,10 @@ def rebuild_engine(work: Work) -> Engine:
     if last == 0:
         return engine
     if work.journal is not None:
-        last = min(last, shared.control[WRITTEN_SEQ])
+        # Not less than the cursor: the ring gives away what lies before it as soon as the journal
+        # has it.  The journal waits only for the ring, so it gets here.
+        while shared.control[WRITTEN_SEQ] < last:
+            time.sleep(0.001)
         for records in read_commands(work.journal, 1, last):
             for at in range(0, len(records), 4096):
                 engine.process(records[at : at + 4096])
@@ -179,7 +183,7 @@ def _run_journal(work: Work) -> dict[str, Any]:
     # when cores are shared (measured: 4 ms p50 under contention without it).
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-    except PermissionError:
+    except OSError:
         ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1_000, 0, 0, 0)
     writer = work.writer
     if writer is None or work.shared.control.stage(STAGE_INDEX["journal"], STAGE_RESTARTS):
@@ -195,28 +199,37 @@ def _run_journal(work: Work) -> dict[str, Any]:
 def start(work: Work, group: Group) -> tuple[int, int]:
     """Fork a process for the group; returns its pid and the descriptor its outcome comes from.
 
-    The outcome is one JSON document; a process that dies without one was killed.
+    The outcome is one JSON document in an anonymous file; a process that dies without one was
+    killed.
     """
-    read_fd, write_fd = os.pipe()
+    outcome_fd = os.memfd_create("outcome")
     supervisor = os.getpid()
-    pid = os.fork()
+    # A signal for the supervisor must not run its handler in the child.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(outcome_fd)
+        raise OutcryError(f"cannot start stage {group.name}: {error.strerror}") from error
+    finally:
+        if os.getpid() == supervisor:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if pid:
-        os.close(write_fd)
-        return pid, read_fd
-    os.close(read_fd)
-    _child(work, group, supervisor, write_fd)
+        return pid, outcome_fd
+    _child(work, group, supervisor, outcome_fd)
 
 
-def _child(work: Work, group: Group, supervisor: int, write_fd: int) -> NoReturn:
+def _child(work: Work, group: Group, supervisor: int, outcome_fd: int) -> NoReturn:
     status = 1
     try:
         # No stage outlives its supervisor, not even one that was killed.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != supervisor:
             os._exit(1)
-        # Control-C goes to the whole terminal group; the supervisor drains us instead.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # These go to the whole process group; the supervisor drains us instead.
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         announce(work.shared, group)
         if group.core is not None:
             os.sched_setaffinity(0, {group.core})
@@ -227,9 +240,11 @@ def _child(work: Work, group: Group, supervisor: int, write_fd: int) -> NoReturn
         outcome = {"error": str(error)}
     except BaseException:
         outcome = {"error": f"stage {' + '.join(group.stages)}: {traceback.format_exc()}"}
-    with open(write_fd, "w") as pipe:
-        json.dump(outcome, pipe)
-    os._exit(status)
+    try:
+        with open(outcome_fd, "w") as file:
+            json.dump(outcome, file)
+    finally:
+        os._exit(status)
 
 
 def say_ready(shared: Shared, stages: tuple[str, ...]) -> None:
@@ -245,5 +260,4 @@ def announce(shared: Shared, group: Group) -> None:
         index = STAGE_INDEX[name]
         shared.control.set_stage(index, STAGE_START, me.start_ticks)
         shared.control.set_stage(index, STAGE_CORE, -1 if group.core is None else group.core)
-        shared.control.set_stage(index, STAGE_READY_NS, 0)
         shared.control.set_stage(index, STAGE_PID, me.pid)

@@ -63,6 +63,10 @@ class Segment:
                 f"no space for shared memory {SHM / name}: {size_bytes:,} bytes needed, "
                 f"{free.f_bavail * free.f_frsize:,} free ({error.strerror})"
             ) from error
+        except BaseException:
+            # Control-C while the pages are being reserved.
+            posix_ipc.unlink_shared_memory("/" + name)
+            raise
         finally:
             made.close_fd()
 

@@ -101,8 +101,39 @@ def test_each_stage_can_be_killed(stage: str, tmp_path: Path, undisturbed: dict[
     result = json.loads(out)
     check_same(result, undisturbed, stage)
     assert [r["pid"] for r in result["restarts"]] == [pid]
-    assert stage in result["restarts"][0]["stage"].split(" + ")
+    (restart,) = result["restarts"]
+    assert stage in restart["stage"].split(" + ")
+    assert restart["at_s"] <= restart["resumed_s"]
     assert f"(pid {pid}) killed by SIGKILL: started again" in err
+
+
+@pytest.mark.parametrize("first", ["journal", "matcher"])
+@pytest.mark.parametrize("pause_s", [0.0, 0.004, 0.02])
+def test_journal_and_matcher_killed_at_full_speed(
+    first: str, pause_s: float, tmp_path: Path
+) -> None:
+    """Both die within moments while the rings wrap every few milliseconds: the matcher is rebuilt
+    up to its own cursor, however far the journal lags behind, and the hashes are those of the
+    replay and of the inline run."""
+    orders = ["--orders", "3000000", "--seed", "4", "--json"]
+    calm = subprocess.run(
+        [*OUTCRY, "run", *orders, "--topology", "inline", "--durability", "none"],
+        cwd=tmp_path, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    command = [*OUTCRY, "run", *orders, "--durability", "async"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        pipeline = find_pipeline(process.pid)
+        rows = pipeline.view(pipeline.positions(), 1)["stages"]
+        pids = {row["name"]: row["pid"] for row in rows}
+        second = "matcher" if first == "journal" else "journal"
+        os.kill(pids[first], signal.SIGKILL)
+        time.sleep(pause_s)
+        os.kill(pids[second], signal.SIGKILL)
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    check_same(json.loads(out), json.loads(calm.stdout), f"{first} then {second}, {pause_s} s")
 
 
 @pytest.mark.long

@@ -1,6 +1,7 @@
 """The whole chain: every topology and durability gives one answer, and says what happened."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -130,6 +131,57 @@ def test_a_signal_drains_and_stops_within_a_second(
     assert time.monotonic() - signalled < 10
 
 
+def test_a_signal_to_the_whole_process_group_drains_too(tmp_path: Path) -> None:
+    """What a service manager does: every process gets SIGTERM, none of the stages dies of it."""
+    command = [*OUTCRY, "run", "--orders", "1000000", "--rate", "20000", "--json",
+               "--durability", "none"]  # fmt: skip
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        find_pipeline(process.pid)
+        os.killpg(process.pid, signal.SIGTERM)
+        out, err = process.communicate(timeout=30)
+    result = json.loads(out)
+    assert process.returncode == 1, err
+    assert result["interrupted"]
+    assert (result["restarts"], result["lost"]) == ([], 0)
+
+
+@pytest.mark.parametrize("moment", ["preparing kernels", "preparing the journal", "replaying"])
+def test_sigterm_outside_the_run_unwinds(moment: str, tmp_path: Path) -> None:
+    """Before and after the stages run, SIGTERM leaves no shared memory and no temporary journal."""
+    command = [*OUTCRY, "run", "--orders", "2000000", "--topology", "inline"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith(moment):
+                process.send_signal(signal.SIGTERM)
+                break
+        process.stderr.read()
+        process.wait(timeout=60)
+    assert process.returncode == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_thousands_of_instruments_end_like_one(tmp_path: Path, outcry_json: Run) -> None:
+    """3,000 symbols with orders on both sides: the result is large, and arrives."""
+    data = bytearray()
+    for number in range(3000):
+        for side, price in ((b"B", 10_000), (b"S", 10_100)):
+            for step in range(3):
+                signed = price - 100 * step if side == b"B" else price + 100 * step
+                reference = (number * 6 + step * 2 + (side == b"S") + 1).to_bytes(8, "big")
+                data += b"\x00\x24A" + bytes(10) + reference + side + (100).to_bytes(4, "big")
+                data += f"S{number:<7}".encode() + signed.to_bytes(4, "big")
+    (tmp_path / "day.itch").write_bytes(data)
+    result = outcry_json("run", "--itch", "day.itch")
+    assert (result["commands"], result["open_orders"], result["lost"]) == (18_000, 18_000, 0)
+    assert len(result["depth"]) == 64
+
+
 def test_top_sees_a_running_pipeline(tmp_path: Path, outcry: Callable[..., Any]) -> None:
     """Rings, stages, lag and latency of a run in another process; nothing is running afterwards."""
     command = [*OUTCRY, "run", "--orders", "1000000", "--rate", "20000"]
@@ -156,8 +208,8 @@ def test_a_crashed_supervisor_takes_its_stages_along_and_the_next_run_cleans_up(
     tmp_path: Path, outcry: Callable[..., Any]
 ) -> None:
     """SIGKILL of the supervisor: no stage survives, and the next run says that it removed what was
-    left in shared memory."""
-    command = [*OUTCRY, "run", "--orders", "1000000", "--rate", "20000", "--durability", "none"]
+    left in shared memory, and removes the temporary journal."""
+    command = [*OUTCRY, "run", "--orders", "1000000", "--rate", "20000"]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
@@ -170,3 +222,4 @@ def test_a_crashed_supervisor_takes_its_stages_along_and_the_next_run_cleans_up(
     done = outcry("run", "--orders", 1000, "--durability", "none")
     assert done.returncode == 0
     assert f"left by a crashed run (pid {process.pid})" in done.stderr
+    assert list(tmp_path.iterdir()) == []
