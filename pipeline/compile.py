@@ -39,7 +39,7 @@ def compile_kernels(progress: Callable[[str, int, int], None]) -> None:
 
     def rings() -> None:
         for kernel, count in (
-            (ring.last_published, 2),
+            (ring.last_published_sized, 3),
             (ring.gating_cursor, 1),
             (ring.published_count, 4),
             (ring.release, 2),

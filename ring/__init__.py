@@ -1,16 +1,33 @@
 """Move records between processes through shared memory."""
 
+from openoutcry.ring.errors import RingError, RingFull
 from openoutcry.ring.identity import ProcessIdentity
-from openoutcry.ring.ring import Reader, RingBuffer, RingClosed
+from openoutcry.ring.producer import Claim, Producer, WhenFull
+from openoutcry.ring.reader import Reader, Readiness, Worker
+from openoutcry.ring.repair import DeathWatch, Repair, repair
+from openoutcry.ring.ring import RingBuffer
 from openoutcry.ring.segment import Segment, SegmentError, list_segments, remove_dead_segments
+from openoutcry.ring.sequence import Sequence
+from openoutcry.ring.wait_strategy import WaitStrategy
 
 __all__ = [
+    "Claim",
+    "DeathWatch",
     "ProcessIdentity",
+    "Producer",
     "Reader",
+    "Readiness",
+    "Repair",
     "RingBuffer",
-    "RingClosed",
+    "RingError",
+    "RingFull",
     "Segment",
     "SegmentError",
+    "Sequence",
+    "WaitStrategy",
+    "WhenFull",
+    "Worker",
     "list_segments",
     "remove_dead_segments",
+    "repair",
 ]

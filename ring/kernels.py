@@ -1,25 +1,78 @@
-"""The ring's protocol for compiled stages: claim, publish, poll, release.
+"""The ring's protocol, compiled: claim, publish, poll, release, wait, repair.
 
-``ring`` is the address of the ring's first byte, ``mask`` its capacity minus one.  The producer
-keeps its next sequence and a cached minimum of the gating cursors to itself.
+``ring`` is the address of the ring's first byte, ``mask`` its capacity minus one, ``shift`` the
+logarithm of its slot size.  docs/ring.md has the picture, the allowed interleavings, and why each
+atomic has the ordering it has; ring/model.py explores them all.  The functions without ``shift``
+are those for 64-byte slots.
 """
 
 from openoutcry.ring.layout import (
+    BLOCKING,
+    CLAIM_FIRST,
+    CLAIM_LAST,
+    CLAIMED,
+    CLOSED_AT,
     CONSUMER_BYTES,
     CONSUMER_COUNT,
+    CONSUMER_SKIPPED,
     CONSUMERS,
+    FLAGS,
+    FREE,
     PUBLISHED,
     SEQ,
     SLOT_BYTES,
+    SLOT_SHIFT,
     SLOTS,
+    TOMBSTONES,
+    WAITING,
+    WAKE,
+    WORK_FIRST,
+    WORK_LAST,
 )
-from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import copy56, load_acquire, load_i64, store_release
+from openoutcry.wire.kernel import VERIFY, kernel
+from openoutcry.wire.memory import (
+    compare_exchange,
+    copy56,
+    copy64,
+    fetch_add,
+    full_fence,
+    futex_wait,
+    futex_wake,
+    load_acquire,
+    load_i64,
+    load_u32,
+    monotonic_ns,
+    pause,
+    store_i64,
+    store_release,
+    yield_cpu,
+)
+
+# One fixed length of spinning for every strategy that spins before it does something slower:
+# about 20 us of pauses, several times what a publication takes to cross cores.
+SPINS = 1_000
+BUSY_SPIN, PAUSE, YIELD, BLOCK, ADAPTIVE = range(5)
+# A sleeper looks again this often, so that a wake lost with a killed publisher is made up for.
+NAP_NS = 10_000_000
+
+
+# Slots
+
+
+@kernel
+def slot_at(ring: int, mask: int, shift: int, seq: int) -> int:
+    return ring + SLOTS + ((seq & mask) << shift)
+
+
+@kernel
+def stamp_at(ring: int, mask: int, shift: int, seq: int) -> int:
+    """Address of the slot's stamp: its last eight bytes."""
+    return ring + SLOTS + ((seq & mask) << shift) + (1 << shift) - 8
 
 
 @kernel
 def slot_address(ring: int, mask: int, seq: int) -> int:
-    return ring + SLOTS + (seq & mask) * SLOT_BYTES
+    return slot_at(ring, mask, SLOT_SHIFT, seq)
 
 
 @kernel
@@ -32,22 +85,51 @@ def is_published(ring: int, mask: int, seq: int) -> bool:
 def publish(ring: int, mask: int, seq: int, record: int) -> None:
     """Copy the record into its slot, then publish it.  The slot must have been claimed."""
     slot = slot_address(ring, mask, seq)
+    if VERIFY:
+        assert load_i64(slot + SEQ) < seq
     copy56(slot, record)
     store_release(slot + SEQ, seq)
 
 
 @kernel
+def publish_sized(ring: int, mask: int, shift: int, seq: int, record: int) -> None:
+    """:func:`publish` for slots of ``1 << shift`` bytes: all lines, the last without its stamp."""
+    slot = slot_at(ring, mask, shift, seq)
+    last = (1 << shift) - SLOT_BYTES
+    for offset in range(0, last, SLOT_BYTES):
+        copy64(slot + offset, record + offset)
+    copy56(slot + last, record + last)
+    store_release(slot + last + SEQ, seq)
+
+
+@kernel
 def published_count(ring: int, mask: int, next_seq: int, limit: int) -> int:
     """How many records from ``next_seq`` on are published without a gap, at most ``limit``."""
+    return run_length(ring, mask, SLOT_SHIFT, next_seq, limit)
+
+
+@kernel
+def run_length(ring: int, mask: int, shift: int, next_seq: int, limit: int) -> int:
+    """:func:`published_count` for any slot size; a tombstone ends the run."""
     count = 0
-    while count < limit and is_published(ring, mask, next_seq + count):
+    while count < limit:
+        seq = next_seq + count
+        if load_acquire(stamp_at(ring, mask, shift, seq)) != seq:
+            break
         count += 1
     return count
 
 
+# Cursors
+
+
 @kernel
 def gating_cursor(ring: int) -> int:
-    """The slowest consumer's cursor: what the producer must not overtake by a whole ring."""
+    """The slowest consumer's cursor: what the producer must not overtake by a whole ring.
+
+    In order of index: a pool's own cursor is read before those of its workers, so that a worker
+    which moves the one after having set the other is never missed.
+    """
     lowest = load_acquire(ring + CONSUMERS)
     for index in range(1, load_i64(ring + CONSUMER_COUNT)):
         cursor = load_acquire(ring + CONSUMERS + index * CONSUMER_BYTES)
@@ -56,28 +138,280 @@ def gating_cursor(ring: int) -> int:
 
 
 @kernel
-def last_published(ring: int, mask: int) -> int:
-    """The last sequence published, found from the slots themselves: what a new producer goes on
-    from after the old one was killed at any point."""
-    seq = max(gating_cursor(ring), load_acquire(ring + PUBLISHED))
-    while is_published(ring, mask, seq + 1):
-        seq += 1
-    return seq
-
-
-@kernel
-def publish_burst(ring: int, mask: int, next_seq: int, records: int, count: int) -> int:
-    """Publish up to ``count`` contiguous 64-byte records; returns how many there was room for."""
-    room = mask + 1 - (next_seq - 1 - gating_cursor(ring))
-    count = min(count, room)
-    for index in range(count):
-        publish(ring, mask, next_seq + index, records + index * SLOT_BYTES)
-    if count > 0:
-        store_release(ring + PUBLISHED, next_seq + count - 1)
-    return count
+def barrier(ring: int, after: int) -> int:
+    """The last sequence that every consumer of the bit set ``after`` is done with; FREE if none of
+    them holds anything back."""
+    lowest = FREE
+    for index in range(load_i64(ring + CONSUMER_COUNT)):
+        if after >> index & 1:
+            lowest = min(lowest, load_acquire(ring + CONSUMERS + index * CONSUMER_BYTES))
+    return lowest
 
 
 @kernel
 def release(cursor: int, seq: int) -> None:
     """Done with everything up to ``seq``: reads before this stay before it."""
+    if VERIFY:
+        assert load_i64(cursor) <= seq
     store_release(cursor, seq)
+
+
+@kernel
+def available(ring: int, mask: int, shift: int, consumer: int, after: int, limit: int) -> int:
+    """How many records the consumer (address of its entry) may read, contiguous in memory and
+    without a tombstone, at most ``limit``.
+
+    Tombstones right after its cursor are passed over and counted.
+    """
+    cursor = load_i64(consumer)
+    last = min(barrier(ring, after), cursor + mask + 1)
+    while cursor < last and load_acquire(stamp_at(ring, mask, shift, cursor + 1)) == -(cursor + 1):
+        cursor += 1
+        store_i64(consumer + CONSUMER_SKIPPED, load_i64(consumer + CONSUMER_SKIPPED) + 1)
+        store_release(consumer, cursor)
+    limit = min(limit, last - cursor)
+    # Contiguous: the sequence after next that starts again at slot 0 ends the run.
+    limit = min(limit, mask + 1 - ((cursor + 1) & mask))
+    return run_length(ring, mask, shift, cursor + 1, limit)
+
+
+# One producer
+
+
+@kernel
+def last_published(ring: int, mask: int) -> int:
+    """The last sequence that a single producer of 64-byte records published."""
+    return last_published_sized(ring, mask, SLOT_SHIFT)
+
+
+@kernel
+def last_published_sized(ring: int, mask: int, shift: int) -> int:
+    """The last sequence that a single producer published, found from the slots themselves: what a
+    new producer goes on from after the old one was killed at any point."""
+    seq = load_acquire(ring + PUBLISHED)
+    lowest = gating_cursor(ring)
+    if lowest != FREE:
+        seq = max(seq, lowest)
+    while load_acquire(stamp_at(ring, mask, shift, seq + 1)) == seq + 1:
+        seq += 1
+    return seq
+
+
+@kernel
+def room(ring: int, mask: int, last_claimed: int) -> int:
+    """How many more sequences may be claimed after ``last_claimed``."""
+    lowest = gating_cursor(ring)
+    return mask + 1 if lowest == FREE else lowest + mask + 1 - last_claimed
+
+
+@kernel
+def publish_burst(ring: int, mask: int, shift: int, next_seq: int, records: int, count: int) -> int:
+    """One producer: publish up to ``count`` contiguous records; returns how many had room."""
+    count = min(count, room(ring, mask, next_seq - 1))
+    for index in range(count):
+        publish_sized(ring, mask, shift, next_seq + index, records + (index << shift))
+    if count > 0:
+        store_release(ring + PUBLISHED, next_seq + count - 1)
+        wake_waiters(ring)
+    return count
+
+
+# Several producers
+
+
+@kernel
+def claim(ring: int, mask: int, producer: int, count: int) -> int:
+    """Several producers: claim ``count`` sequences for the producer (address of its entry).
+
+    Returns the first of them, or 0 when there is no room.  The claim is written into the entry
+    **before** the compare-and-swap that makes it true: whoever owns a sequence stands in some
+    entry, so a slot that no living entry covers belongs to a dead producer.  A producer publishes
+    its whole claim before it claims again.
+    """
+    while True:
+        last = load_acquire(ring + CLAIMED)
+        if room(ring, mask, last) < count:
+            return 0
+        store_i64(producer + CLAIM_FIRST, last + 1)
+        store_release(producer + CLAIM_LAST, last + count)
+        if compare_exchange(ring + CLAIMED, last, last + count) == 1:
+            return last + 1
+        pause()
+
+
+@kernel
+def publish_claim(ring: int, mask: int, shift: int, first: int, records: int, count: int) -> None:
+    """Publish contiguous records in the slots claimed from ``first`` on."""
+    for index in range(count):
+        publish_sized(ring, mask, shift, first + index, records + (index << shift))
+    wake_waiters(ring)
+
+
+@kernel
+def stamp_range(ring: int, mask: int, shift: int, first: int, count: int) -> None:
+    """Publish slots whose records have been written in place."""
+    for seq in range(first, first + count):
+        store_release(stamp_at(ring, mask, shift, seq), seq)
+    wake_waiters(ring)
+
+
+@kernel
+def bury(ring: int, mask: int, shift: int, seq: int, seen: int) -> int:
+    """Make ``seq`` a tombstone if its stamp is still ``seen``; 1 for the one repairer who did."""
+    done = compare_exchange(stamp_at(ring, mask, shift, seq), seen, -seq)
+    if done == 1:
+        fetch_add(ring + TOMBSTONES, 1)
+    return done
+
+
+@kernel
+def stamp_of(ring: int, mask: int, shift: int, seq: int) -> int:
+    return load_acquire(stamp_at(ring, mask, shift, seq))
+
+
+@kernel
+def claim_covers(producer: int, seq: int) -> int:
+    """1 if the entry's claim, made or about to be made, holds the sequence."""
+    last = load_acquire(producer + CLAIM_LAST)
+    first = load_acquire(producer + CLAIM_FIRST)
+    return 1 if first <= seq <= last else 0
+
+
+# Work pools
+
+
+@kernel
+def claim_work(
+    ring: int, mask: int, shift: int, pool: int, worker: int, after: int, limit: int
+) -> int:
+    """Claim up to ``limit`` published records for one worker of a pool; returns how many.
+
+    The worker's own cursor is set before the pool's is moved, so that the producer never sees the
+    records ungated; its claim stands in its entry before it is true, as a producer's does.
+    """
+    while True:
+        taken = load_acquire(pool)
+        last = min(barrier(ring, after), taken + mask + 1)
+        count = 0
+        # Records alone; a tombstone is taken by itself and done at once.
+        room_left = min(min(limit, last - taken), mask + 1 - ((taken + 1) & mask))
+        if room_left <= 0:
+            return 0
+        count = run_length(ring, mask, shift, taken + 1, room_left)
+        buried = 0
+        if count == 0:
+            if load_acquire(stamp_at(ring, mask, shift, taken + 1)) != -(taken + 1):
+                return 0
+            buried = 1
+        store_i64(worker + WORK_FIRST, taken + 1)
+        store_release(worker + WORK_LAST, taken + count + buried)
+        store_release(worker, taken)
+        if compare_exchange(pool, taken, taken + count + buried) == 1:
+            if buried == 0:
+                return count
+            store_i64(worker + CONSUMER_SKIPPED, load_i64(worker + CONSUMER_SKIPPED) + 1)
+        store_release(worker, FREE)
+        pause()
+
+
+@kernel
+def mark_done(done_marks: int, mask: int, first: int, count: int) -> None:
+    """Mark records of a pool as done."""
+    for seq in range(first, first + count):
+        store_release(done_marks + 8 * (seq & mask), seq)
+
+
+@kernel
+def let_go(worker: int) -> None:
+    """The worker holds nothing any more: it stops gating."""
+    store_release(worker, FREE)
+
+
+# Waiting
+
+
+@kernel
+def wake_waiters(ring: int) -> None:
+    """Wake sleepers, on rings that have any.  The fence orders the publication before the look at
+    WAITING; the sleeper's fence orders its mark before its second look at the slot: one of the two
+    sees the other."""
+    if load_i64(ring + FLAGS) & BLOCKING:
+        full_fence()
+        if load_acquire(ring + WAITING) != 0:
+            store_release(ring + WAITING, 0)
+            fetch_add(ring + WAKE, 1)
+            futex_wake(ring + WAKE)
+
+
+@kernel
+def is_ready(ring: int, mask: int, shift: int, cursor: int, after: int) -> bool:
+    """Something (a record or a tombstone) is there to read after ``cursor``, or the ring is
+    closed."""
+    seq = cursor + 1
+    stamp = load_acquire(stamp_at(ring, mask, shift, seq))
+    if (stamp == seq or stamp == -seq) and barrier(ring, after) >= seq:
+        return True
+    return load_acquire(ring + CLOSED_AT) == seq
+
+
+@kernel
+def sleep_until_woken(
+    ring: int, mask: int, shift: int, cursor: int, after: int, timeout_ns: int
+) -> None:
+    seen = load_u32(ring + WAKE)
+    store_release(ring + WAITING, 1)
+    full_fence()
+    if not is_ready(ring, mask, shift, cursor, after):
+        futex_wait(ring + WAKE, seen, timeout_ns)
+
+
+@kernel
+def wait_ready(
+    ring: int, mask: int, shift: int, cursor: int, after: int, strategy: int, timeout_ns: int
+) -> bool:
+    """Wait by the strategy until :func:`is_ready`; False when ``timeout_ns`` are over first."""
+    until = monotonic_ns() + timeout_ns
+    spins = 0
+    while not is_ready(ring, mask, shift, cursor, after):
+        spins += 1
+        if strategy == PAUSE or (strategy >= YIELD and spins < SPINS):
+            pause()
+        elif strategy == YIELD or (strategy == ADAPTIVE and spins < 2 * SPINS):
+            yield_cpu()
+        elif strategy >= BLOCK:
+            left = until - monotonic_ns()
+            sleep_until_woken(ring, mask, shift, cursor, after, max(0, min(left, NAP_NS)))
+        if (spins & 63 == 0 or strategy >= BLOCK) and monotonic_ns() >= until:
+            return is_ready(ring, mask, shift, cursor, after)
+    return True
+
+
+# Registration
+
+
+@kernel
+def swap_word(word: int, expected: int, value: int) -> int:
+    """1 for the one who changed the word from ``expected``."""
+    return compare_exchange(word, expected, value)
+
+
+@kernel
+def take_entry(word: int, pid: int) -> int:
+    """Take an entry whose pid word is 0; 1 for the one who got it."""
+    return compare_exchange(word, 0, pid)
+
+
+@kernel
+def free_entry(word: int, pid: int) -> int:
+    """Give an entry back that ``pid`` held; 1 for the one who did.
+
+    The start time behind the pid goes first: an entry with a pid and the start time of the one
+    before would look dead.  With 0 there it is believed to live as long as the pid does.
+    """
+    store_release(word + 8, 0)
+    return compare_exchange(word, pid, 0)
+
+
+@kernel
+def add_shared(address: int, amount: int) -> None:
+    fetch_add(address, amount)

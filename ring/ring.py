@@ -1,49 +1,52 @@
-"""A ring in shared memory: one producer, several consumers, each at its own cursor."""
+"""A ring in shared memory: producers, consumers each at its own cursor, work pools."""
 
-import time
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.ring import layout
+from openoutcry.ring import kernels, layout
+from openoutcry.ring.errors import RingError
 from openoutcry.ring.identity import ProcessIdentity
-from openoutcry.ring.kernels import (
-    gating_cursor,
-    last_published,
-    publish_burst,
-    published_count,
-    release,
-)
+from openoutcry.ring.producer import Producer, WhenFull
+from openoutcry.ring.reader import Reader, Worker
 from openoutcry.ring.segment import SHM, Segment, SegmentError
-from openoutcry.wire import LAYOUT_HASH, RECORD_BYTES, check_layout
+from openoutcry.ring.sequence import Sequence
+from openoutcry.ring.wait_strategy import WaitStrategy
+from openoutcry.wire import LAYOUT_HASH, LayoutMismatch, check_layout
 from openoutcry.wire.records import RING_MAGIC
 
 MAX_CAPACITY = 1 << 28
-
-
-class RingClosed(Exception):
-    """Waiting for a ring came to its time-out."""
+MAX_SLOT_BYTES = 1 << 20
+MAX_POOLS = 4
 
 
 class RingBuffer:
-    """A ring of 64-byte records.
+    """A ring of records of any structured dtype whose size is a power of two from 64 bytes on and
+    whose last field is an int64: the stamp.  64 bytes is the fast size.
 
-    ``cursors[name]`` is a one-element int64 array on the shared cursor of that consumer: the last
-    sequence it is done with.  The producer never overtakes the slowest of them by a whole ring.
-
-    >>> with RingBuffer.create("outcry.1.1.demo", 1024, ORDER_DTYPE, ["reader"]) as ring:
-    ...     ring.publish(orders)
+    >>> with RingBuffer.create(name, 1024, ORDER_DTYPE, ["reader"]) as ring:
+    ...     with ring.producer() as producer:
+    ...         producer.publish(orders)
+    ...     ring.close()
     ...     for batch in ring.reader("reader"): ...
+
+    ``cursors[name]`` is a one-element int64 array on the cursor of that consumer.
     """
 
     def __init__(self, segment: Segment, dtype: np.dtype[Any]) -> None:
         self.segment = segment
+        self.name = segment.name
         self.dtype = dtype
         header = segment.words(0, layout.SLOTS // 8)
         self.capacity = int(header[layout.CAPACITY // 8])
         self.mask = self.capacity - 1
+        self.shift = int(header[layout.SLOT_BYTES_AT // 8]).bit_length() - 1
+        flags = int(header[layout.FLAGS // 8])
+        self.multi_producer = bool(flags & layout.MULTI_PRODUCER)
+        self.blocking = bool(flags & layout.BLOCKING)
         self.address = segment.address
         self.slots = segment.records(layout.SLOTS, self.capacity, dtype)
         self.published_hint = header[layout.PUBLISHED // 8 :][:1]
@@ -51,46 +54,67 @@ class RingBuffer:
         for index in range(int(header[layout.CONSUMER_COUNT // 8])):
             at = layout.CONSUMERS + index * layout.CONSUMER_BYTES
             name = segment.view[at + layout.CONSUMER_NAME :][: layout.CONSUMER_NAME_BYTES]
-            self.cursors[bytes(name).rstrip(b"\0").decode()] = segment.words(at, 1)
+            self.cursors[bytes(name).rstrip(b"\0").decode("ascii", "replace")] = segment.words(
+                at, 1
+            )
+        self.consumer_names = list(self.cursors)
 
     @classmethod
     def create(
-        cls, name: str, capacity: int, dtype: np.dtype[Any], consumers: Sequence[str]
+        cls,
+        name: str,
+        capacity: int,
+        dtype: np.dtype[Any],
+        consumers: Iterable[str] | Mapping[str, Iterable[str]],
+        *,
+        pools: Mapping[str, int] | None = None,
+        multi_producer: bool = False,
+        blocking: bool = False,
     ) -> "RingBuffer":
-        """Make a ring of ``capacity`` records (a power of two) for the named consumers.
+        """Make a ring of ``capacity`` records (a power of two).
 
-        Raises ``ValueError`` for a wrong geometry and :class:`SegmentError` when the name is taken
-        or the memory is not there.
+        ``consumers``: names, or a mapping from each name to those it stays behind (which must
+        come before it): a pipeline, a diamond.  ``pools``: name -> number of workers, each record
+        going to one of them; a pool may be stayed behind too.  ``multi_producer``: several
+        processes publish.  ``blocking``: producers wake sleeping readers (a fence a publication).
+        Raises ``ValueError`` for a wrong geometry, :class:`SegmentError` when the name is taken or
+        the memory is not there.
         """
-        if capacity & (capacity - 1) or not 2 <= capacity <= MAX_CAPACITY:
-            raise ValueError(f"ring {name}: capacity {capacity} is no power of two from 2 to 2**28")
-        if dtype.itemsize != RECORD_BYTES:
-            raise ValueError(f"ring {name}: records have {dtype.itemsize} bytes, not 64")
-        if not 1 <= len(consumers) <= layout.MAX_CONSUMERS or len(set(consumers)) < len(consumers):
-            raise ValueError(
-                f"ring {name}: 1 to 16 consumers with different names, not {consumers}"
-            )
-        segment = Segment.create(name, layout.SLOTS + capacity * layout.SLOT_BYTES)
-        header = segment.words(0, layout.SLOTS // 8)
-        owner = ProcessIdentity.mine()
-        header[layout.SLOT_BYTES_AT // 8] = layout.SLOT_BYTES
-        header[layout.CAPACITY // 8] = capacity
-        header[layout.OWNER_PID // 8] = owner.pid
-        header[layout.OWNER_START // 8] = owner.start_ticks
-        header[layout.CONSUMER_COUNT // 8] = len(consumers)
-        for index, consumer in enumerate(consumers):
-            text = consumer.encode()[: layout.CONSUMER_NAME_BYTES]
-            at = layout.CONSUMERS + index * layout.CONSUMER_BYTES + layout.CONSUMER_NAME
-            segment.view[at : at + len(text)] = np.frombuffer(text, np.uint8)
-        header[layout.LAYOUT_HASH // 8] = np.uint64(LAYOUT_HASH).view(np.int64)
-        # Last, so that nobody attaches to a half-made header.
-        header[layout.MAGIC // 8] = RING_MAGIC
+        graph = dict(consumers) if isinstance(consumers, Mapping) else dict.fromkeys(consumers, ())
+        rows = _consumer_rows(name, graph, dict(pools or {}))
+        _check_geometry(name, capacity, dtype)
+        slot_bytes = dtype.itemsize
+        pool_count = len(pools or {})
+        size = layout.SLOTS + capacity * slot_bytes + 8 * capacity * pool_count
+        segment = Segment.create(name, size)
+        try:
+            header = segment.words(0, layout.SLOTS // 8)
+            owner = ProcessIdentity.mine()
+            for word, value in (
+                (layout.SLOT_BYTES_AT, slot_bytes),
+                (layout.CAPACITY, capacity),
+                (layout.OWNER_PID, owner.pid),
+                (layout.OWNER_START, owner.start_ticks),
+                (layout.CONSUMER_COUNT, len(rows)),
+                (layout.POOL_COUNT, pool_count),
+                (layout.FLAGS, layout.MULTI_PRODUCER * multi_producer + layout.BLOCKING * blocking),
+                (layout.DTYPE_HASH, dtype_hash(dtype)),
+                (layout.LAYOUT_HASH, int(np.uint64(LAYOUT_HASH).view(np.int64))),
+            ):
+                header[word // 8] = value
+            for index, row in enumerate(rows):
+                _write_consumer(segment, index, row)
+            # Last, so that nobody attaches to a half-made header.
+            header[layout.MAGIC // 8] = RING_MAGIC
+        except BaseException:
+            segment.unlink()
+            raise
         return cls(segment, dtype)
 
     @classmethod
     def attach(cls, name: str, dtype: np.dtype[Any]) -> "RingBuffer":
-        """Join a ring that another process made; refuses foreign memory, another layout and a
-        geometry that does not fit the segment."""
+        """Join a ring that another process made; refuses foreign memory, another layout, another
+        record type and a geometry that does not fit the segment."""
         segment = Segment.attach(name)
         where = str(SHM / name)
         if segment.size_bytes < layout.SLOTS:
@@ -101,59 +125,152 @@ class RingBuffer:
         check_layout(int(header[layout.LAYOUT_HASH // 8].view(np.uint64)), where)
         capacity = int(header[layout.CAPACITY // 8])
         consumers = int(header[layout.CONSUMER_COUNT // 8])
+        slot_bytes = int(header[layout.SLOT_BYTES_AT // 8])
+        pools = int(header[layout.POOL_COUNT // 8])
         sound = (
             2 <= capacity <= MAX_CAPACITY
             and not capacity & (capacity - 1)
             and 1 <= consumers <= layout.MAX_CONSUMERS
-            and int(header[layout.SLOT_BYTES_AT // 8]) == layout.SLOT_BYTES
-            and segment.size_bytes == layout.SLOTS + capacity * layout.SLOT_BYTES
+            and 64 <= slot_bytes <= MAX_SLOT_BYTES
+            and not slot_bytes & (slot_bytes - 1)
+            and 0 <= pools <= MAX_POOLS
+            and segment.size_bytes == layout.SLOTS + capacity * (slot_bytes + 8 * pools)
         )
         if not sound:
             raise SegmentError(f"{where}: the ring's header is damaged (capacity {capacity})")
+        if slot_bytes != dtype.itemsize or int(header[layout.DTYPE_HASH // 8]) != dtype_hash(dtype):
+            raise LayoutMismatch(f"{where} holds records of another type than {dtype}")
         return cls(segment, dtype)
+
+    # Who publishes and who reads
+
+    def producer(self, when_full: WhenFull | str = WhenFull.BLOCK) -> Producer:
+        """A producer; on a ring of a single producer the caller sees to it that it is the only
+        one."""
+        return Producer(self, WhenFull(when_full))
+
+    def reader(self, name: str, wait: WaitStrategy = WaitStrategy.YIELD) -> Reader:
+        """The consumer of that name, at its own cursor.
+
+        Raises ``KeyError`` for an unknown name and :class:`RingError` if a living process has it;
+        a dead one's place is taken.
+        """
+        index = self._consumer_index(name, layout.READER)
+        return Reader(self, index, wait)
+
+    def worker(self, pool: str, wait: WaitStrategy = WaitStrategy.YIELD) -> Worker:
+        """A free place in the pool, or a dead worker's with what it held; :class:`RingError` if
+        living processes have all of them."""
+        index = self._consumer_index(pool, layout.POOL)
+        taken = RingError(f"{self.name}: every worker of pool {pool!r} is taken")
+        for place in range(len(self.consumer_names)):
+            words = self._entry_words(place)
+            if int(words[layout.CONSUMER_KIND // 8]) != layout.WORKER:
+                continue
+            if int(words[layout.CONSUMER_POOL // 8]) != index:
+                continue
+            try:
+                return Worker(self, place, wait)
+            except RingError as error:
+                taken = error
+        raise taken
+
+    def take_producer_entry(self) -> int:
+        """Address of an entry that is ours now; dead holders' entries are repaired first."""
+        me = ProcessIdentity.mine()
+        for attempt in range(2):
+            for index in range(layout.MAX_PRODUCERS):
+                at = layout.PRODUCERS + index * layout.PRODUCER_BYTES
+                words = self.words(at, layout.PRODUCER_BYTES // 8)
+                if int(words[layout.PRODUCER_PID // 8]):
+                    continue
+                if kernels.take_entry(self.address + at + layout.PRODUCER_PID, me.pid):
+                    words[layout.PRODUCER_START // 8] = me.start_ticks
+                    return self.address + at
+            if attempt == 0:
+                from openoutcry.ring.repair import repair
+
+                repair(self)
+        raise RingError(f"{self.name} has {layout.MAX_PRODUCERS} producers already")
+
+    def take_consumer_entry(self, index: int, again: bool) -> int:
+        """Address of the entry at ``index``, ours now; a dead holder's is taken over, our own only
+        with ``again``."""
+        me = ProcessIdentity.mine()
+        address = self.address + layout.CONSUMERS + index * layout.CONSUMER_BYTES
+        words = self._entry_words(index)
+        pid = int(words[layout.CONSUMER_PID // 8])
+        holder = ProcessIdentity(pid, int(words[layout.CONSUMER_START // 8]))
+        name = self.consumer_names[index]
+        ours = pid == me.pid and again
+        if pid and not ours and (holder.alive() or self._just_taken(holder)):
+            raise RingError(f"{self.name}: consumer {name!r} is taken by process {pid}")
+        if not kernels.swap_word(address + layout.CONSUMER_PID, pid, me.pid):
+            raise RingError(f"{self.name}: consumer {name!r} was just taken by another process")
+        words[layout.CONSUMER_START // 8] = me.start_ticks
+        cursor = Sequence(address)
+        if cursor.get() == layout.FREE and int(words[layout.CONSUMER_KIND // 8]) == layout.READER:
+            # It was detached: its records are gone, so it begins with what comes next.
+            cursor.set(self.claimed if self.multi_producer else self.published)
+        return address
+
+    @staticmethod
+    def _just_taken(holder: ProcessIdentity) -> bool:
+        return holder.start_ticks == 0 and ProcessIdentity.of(holder.pid) is not None
+
+    # What it says of itself
 
     @property
     def published(self) -> int:
-        """The last sequence published."""
-        return int(last_published(self.address, self.mask))
+        """The last sequence published by a single producer."""
+        return int(kernels.last_published_sized(self.address, self.mask, self.shift))
+
+    @property
+    def claimed(self) -> int:
+        """The last sequence claimed by several producers."""
+        return Sequence(self.address + layout.CLAIMED).get()
 
     @property
     def gating(self) -> int:
-        """The slowest consumer's cursor."""
-        return int(gating_cursor(self.address))
+        """The slowest consumer's cursor; the ring's own position when nobody gates."""
+        lowest = int(kernels.gating_cursor(self.address))
+        if lowest != layout.FREE:
+            return lowest
+        return self.claimed if self.multi_producer else int(self.published_hint[0])
 
-    def publish(self, records: npt.NDArray[Any], timeout_s: float | None = None) -> int:
-        """Publish all records in order, under the ring's own ``seq``; waits for room.
+    @property
+    def tombstones(self) -> int:
+        return int(self.words(layout.TOMBSTONES)[0])
 
-        Returns the last sequence.  Raises :class:`RingClosed` if ``timeout_s`` pass without room.
-        One producer only: the caller sees to that.
-        """
-        records = np.ascontiguousarray(records, self.dtype)
-        next_seq = self.published + 1
-        done, waited_since = 0, time.monotonic()
-        while done < len(records):
-            address = records.ctypes.data + done * RECORD_BYTES
-            count = publish_burst(
-                self.address, self.mask, next_seq + done, address, len(records) - done
-            )
-            if count:
-                done += count
-                waited_since = time.monotonic()
-                continue
-            if timeout_s is not None and time.monotonic() - waited_since > timeout_s:
-                raise RingClosed(f"no room in {self.segment.name} for {timeout_s} s")
-            time.sleep(0)
-        return next_seq + done - 1
+    @property
+    def dropped(self) -> int:
+        """Records left out by producers that drop the newest."""
+        return int(self.words(layout.DROPPED)[0])
 
-    def reader(self, name: str) -> "Reader":
-        """The consumer of that name, at its own cursor."""
-        return Reader(self, name)
+    @property
+    def closed_at(self) -> int:
+        """1 + the last sequence once the ring is closed, else 0."""
+        return Sequence(self.address + layout.CLOSED_AT).get()
+
+    def close(self) -> None:
+        """Say that no more will be published: readers that have read all end."""
+        last = self.claimed if self.multi_producer else self.published
+        Sequence(self.address + layout.CLOSED_AT).set(last + 1)
+        kernels.wake_waiters(self.address)
 
     def views(self, first_seq: int, count: int) -> list[npt.NDArray[Any]]:
         """The slots of ``count`` sequences as one array, or two where the ring wraps; no copy."""
         start = first_seq & self.mask
         head = self.slots[start : start + count]
         return [head] if len(head) == count else [head, self.slots[: count - len(head)]]
+
+    def words(self, offset: int, count: int = 1) -> npt.NDArray[np.int64]:
+        """int64 words of the ring from byte ``offset``."""
+        return self.segment.words(offset, count)
+
+    def done_marks_address(self, pool_number: int) -> int:
+        slots = self.capacity << self.shift
+        return self.address + layout.SLOTS + slots + 8 * self.capacity * pool_number
 
     def unlink(self) -> None:
         self.segment.unlink()
@@ -164,32 +281,84 @@ class RingBuffer:
     def __exit__(self, *_: object) -> None:
         self.unlink()
 
+    def _entry_words(self, index: int) -> npt.NDArray[np.int64]:
+        at = layout.CONSUMERS + index * layout.CONSUMER_BYTES
+        return self.words(at, layout.CONSUMER_BYTES // 8)
 
-class Reader:
-    """One consumer: ``poll`` shows what is there, ``release`` gives the slots back."""
+    def _consumer_index(self, name: str, kind: int) -> int:
+        if name in self.consumer_names:
+            index = self.consumer_names.index(name)
+            if int(self._entry_words(index)[layout.CONSUMER_KIND // 8]) == kind:
+                return index
+        what = "pool" if kind == layout.POOL else "consumer"
+        raise KeyError(f"{self.name} has no {what} {name!r}: {sorted(self.consumer_names)}")
 
-    def __init__(self, ring: RingBuffer, name: str) -> None:
-        if name not in ring.cursors:
-            raise KeyError(f"{ring.segment.name} has no consumer {name!r}: {sorted(ring.cursors)}")
-        self.ring = ring
-        self.cursor = ring.cursors[name]
 
-    def poll(self, limit: int = 1 << 16) -> npt.NDArray[Any]:
-        """Published records after the cursor, contiguous in memory, no copy; maybe none.
+def dtype_hash(dtype: np.dtype[Any]) -> int:
+    """Tells record types apart: over the fields' names, types and offsets."""
+    fields: Mapping[str, Any] = dtype.fields or {}
+    text = repr([(name, str(fields[name][0]), fields[name][1]) for name in dtype.names or ()])
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), signed=True)
 
-        They stay valid until released.
-        """
-        ring = self.ring
-        next_seq = int(self.cursor[0]) + 1
-        count = published_count(ring.address, ring.mask, next_seq, min(limit, ring.capacity))
-        return ring.views(next_seq, count)[0] if count else ring.slots[:0]
 
-    def release(self, count: int) -> None:
-        """Done with the next ``count`` records: the producer may overwrite them."""
-        release(self.cursor.ctypes.data, int(self.cursor[0]) + count)
+def _check_geometry(name: str, capacity: int, dtype: np.dtype[Any]) -> None:
+    if capacity & (capacity - 1) or not 2 <= capacity <= MAX_CAPACITY:
+        raise ValueError(f"ring {name}: capacity {capacity} is no power of two from 2 to 2**28")
+    size = dtype.itemsize
+    if size & (size - 1) or not 64 <= size <= MAX_SLOT_BYTES:
+        raise ValueError(
+            f"ring {name}: records have {size} bytes, which is no power of two from 64 to 2**20"
+        )
+    last = (dtype.names or ("",))[-1]
+    if not last or dtype.fields[last] != (np.dtype("<i8"), size - 8):  # type: ignore[index]
+        raise ValueError(
+            f"ring {name}: the last field of a record is the int64 stamp, not {last!r}"
+        )
 
-    def __iter__(self) -> Iterator[npt.NDArray[Any]]:
-        """Batches as they come, released as the loop goes on; ends when nothing is there."""
-        while len(batch := self.poll()):
-            yield batch
-            self.release(len(batch))
+
+def _consumer_rows(
+    name: str, graph: dict[str, Iterable[str]], pools: dict[str, int]
+) -> list[dict[str, Any]]:
+    """Entries in order: pools, each with its workers behind it, then readers."""
+    rows: list[dict[str, Any]] = []
+    bits: dict[str, int] = {}
+    for number, (pool, workers) in enumerate(pools.items()):
+        if not 1 <= workers < layout.MAX_CONSUMERS:
+            raise ValueError(f"ring {name}: pool {pool!r} has {workers} workers")
+        index = len(rows)
+        rows.append({"name": pool, "kind": layout.POOL, "after": 0, "pool": index, "n": number})
+        for worker in range(workers):
+            label = f"{pool}.{worker}"
+            rows.append({"name": label, "kind": layout.WORKER, "after": 0, "pool": index, "n": 0})
+        bits[pool] = sum(1 << i for i in range(index, len(rows)))
+    for reader, after in graph.items():
+        unknown = [a for a in after if a not in bits]
+        if unknown:
+            raise ValueError(f"ring {name}: {reader!r} is behind {unknown[0]!r}, not before it")
+        mask = 0
+        for one in after:
+            mask |= bits[one]
+        bits[reader] = 1 << len(rows)
+        rows.append({"name": reader, "kind": layout.READER, "after": mask, "pool": 0, "n": 0})
+    names = [row["name"] for row in rows]
+    if not 1 <= len(rows) <= layout.MAX_CONSUMERS or len(pools) > MAX_POOLS:
+        raise ValueError(f"ring {name}: 1 to {layout.MAX_CONSUMERS} consumers and at most 4 pools")
+    if len(set(names)) < len(names):
+        raise ValueError(f"ring {name}: consumers need different names: {names}")
+    for text in names:
+        if not text.isascii() or not 1 <= len(text) <= layout.CONSUMER_NAME_BYTES:
+            raise ValueError(f"ring {name}: consumer name {text!r} is not 1 to 24 ASCII characters")
+    return rows
+
+
+def _write_consumer(segment: Segment, index: int, row: dict[str, Any]) -> None:
+    at = layout.CONSUMERS + index * layout.CONSUMER_BYTES
+    text = row["name"].encode()
+    segment.view[at + layout.CONSUMER_NAME :][: len(text)] = np.frombuffer(text, np.uint8)
+    words = segment.words(at, layout.CONSUMER_BYTES // 8)
+    words[layout.CONSUMER_KIND // 8] = row["kind"]
+    words[layout.CONSUMER_AFTER // 8] = row["after"]
+    words[layout.CONSUMER_POOL // 8] = row["pool"]
+    words[layout.POOL_NUMBER // 8] = row["n"]
+    if row["kind"] == layout.WORKER:
+        words[0] = layout.FREE

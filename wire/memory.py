@@ -68,6 +68,40 @@ store_release = _store(64, "release")
 
 
 @intrinsic
+def compare_exchange(typingctx: Any, addr: Any, expected: Any, desired: Any) -> Any:
+    """Store ``desired`` if the word is ``expected``; 1 if it was.  Sequentially consistent."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        ptr = builder.inttoptr(args[0], I64.as_pointer())
+        pair = builder.cmpxchg(ptr, args[1], args[2], "seq_cst", "seq_cst")
+        return builder.zext(builder.extract_value(pair, 1), I64)
+
+    return types.int64(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def fetch_add(typingctx: Any, addr: Any, amount: Any) -> Any:
+    """Add to the word and return what it was.  Sequentially consistent."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        ptr = builder.inttoptr(args[0], I64.as_pointer())
+        return builder.atomic_rmw("add", ptr, args[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), codegen
+
+
+@intrinsic
+def full_fence(typingctx: Any) -> Any:
+    """Stores before it are visible to others before loads after it are done."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic
 def copy64(typingctx: Any, to: Any, source: Any) -> Any:
     """Copy the 64-byte record at ``source`` to ``to`` (both 8-byte aligned)."""
 
@@ -195,6 +229,46 @@ def monotonic_ns(typingctx: Any) -> Any:
         return builder.add(builder.mul(seconds, ir.Constant(I64, 1_000_000_000)), nanos)
 
     return types.int64(), codegen
+
+
+# Numbers of the futex system call (linux/futex.h; not private: the word is in shared memory).
+FUTEX_WAIT, FUTEX_WAKE = 0, 1
+FUTEX_NUMBER = {"x86_64": 202, "aarch64": 98}.get(platform.machine(), 98)
+
+
+def _futex(builder: Any, address: Any, operation: int, value: Any, timeout: Any) -> Any:
+    """syscall(SYS_futex, address, operation, value, timeout)."""
+    kind = ir.FunctionType(I64, [I64], var_arg=True)
+    function = cgutils.get_or_insert_function(builder.module, kind, "syscall")
+    number, what, zero = (ir.Constant(I64, n) for n in (FUTEX_NUMBER, operation, 0))
+    return builder.call(function, [number, address, what, value, timeout, zero, zero])
+
+
+@intrinsic
+def futex_wait(typingctx: Any, addr: Any, expected: Any, timeout_ns: Any) -> Any:
+    """futex(2): sleep while the 32-bit word is ``expected``, at most ``timeout_ns``."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        spec = cgutils.alloca_once(builder, ir.ArrayType(I64, 2))
+        first = builder.bitcast(spec, I64.as_pointer())
+        second = ir.Constant(I64, 1_000_000_000)
+        builder.store(builder.sdiv(args[2], second), first)
+        builder.store(builder.srem(args[2], second), builder.gep(first, [I32(1)]))
+        address = builder.ptrtoint(spec, I64)
+        return _futex(builder, args[0], FUTEX_WAIT, args[1], address)
+
+    return types.int64(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def futex_wake(typingctx: Any, addr: Any) -> Any:
+    """Wake everybody who sleeps on the word at ``addr``."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        everybody = ir.Constant(I64, 2**31 - 1)
+        return _futex(builder, args[0], FUTEX_WAKE, everybody, ir.Constant(I64, 0))
+
+    return types.int64(types.int64), codegen
 
 
 @intrinsic

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openoutcry.ring import ProcessIdentity, RingBuffer, RingClosed, SegmentError
+from openoutcry.ring import ProcessIdentity, RingBuffer, RingFull, SegmentError
 from openoutcry.ring import layout as rl
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import ORDER_DTYPE, LayoutMismatch
@@ -42,26 +42,29 @@ def orders(first: int, count: int) -> np.ndarray:
 def test_every_slot_is_usable_and_a_full_ring_waits(make_ring: Callable[..., RingBuffer]) -> None:
     """Eight records fit a ring of eight; the ninth waits for a release and then goes in."""
     ring = make_ring(8)
-    assert ring.publish(orders(1, 8)) == 8
-    with pytest.raises(RingClosed, match="no room"):
-        ring.publish(orders(9, 1), timeout_s=0.01)
+    producer = ring.producer()
+    assert producer.publish(orders(1, 8)) == 8
+    with pytest.raises(RingFull, match="no room"):
+        producer.publish(orders(9, 1), timeout_s=0.01)
     reader = ring.reader("a")
     assert list(reader.poll()["order_id"]) == [1, 2, 3, 4, 5, 6, 7]
     reader.release(1)
-    assert ring.publish(orders(9, 1), timeout_s=1) == 9
+    assert producer.publish(orders(9, 1), timeout_s=1) == 1
+    assert ring.published == 9
 
 
 def test_the_slowest_consumer_gates(make_ring: Callable[..., RingBuffer]) -> None:
     """What one consumer has released is still the other's: nothing is overwritten."""
     ring = make_ring(8, ("journal", "matcher"))
-    ring.publish(orders(1, 8))
-    for batch in ring.reader("matcher"):
+    producer = ring.producer()
+    producer.publish(orders(1, 8))
+    for batch in ring.reader("matcher").drain():
         assert len(batch)
-    with pytest.raises(RingClosed):
-        ring.publish(orders(9, 1), timeout_s=0.01)
-    seen = np.concatenate([batch.copy() for batch in ring.reader("journal")])
+    with pytest.raises(RingFull):
+        producer.publish(orders(9, 1), timeout_s=0.01)
+    seen = np.concatenate([batch.copy() for batch in ring.reader("journal").drain()])
     assert list(seen["order_id"]) == list(range(1, 9))
-    ring.publish(orders(9, 1), timeout_s=1)
+    producer.publish(orders(9, 1), timeout_s=1)
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)
@@ -72,11 +75,11 @@ def test_any_mix_of_publish_and_release_keeps_order_and_content(
     """Against a plain list: each record comes exactly once, in order, whole, across the wrap."""
     name = segment_name(ProcessIdentity.mine(), "test-mix")
     with RingBuffer.create(name, 8, ORDER_DTYPE, ["a"]) as ring:
-        reader = ring.reader("a")
+        reader, producer = ring.reader("a"), ring.producer()
         sent, got = 0, 0
         for publish, take in steps:
             room = min(publish, 8 - (sent - got))
-            ring.publish(orders(sent + 1, room))
+            producer.publish(orders(sent + 1, room))
             sent += room
             batch = reader.poll(take)
             expected = orders(got + 1, len(batch))
@@ -114,8 +117,9 @@ def test_records_cross_processes_whole_and_in_order(make_ring: Callable[..., Rin
         if pid == 0:
             consume(name)
         children.append(pid)
+    producer = ring.producer()
     for first in range(1, total + 1, 500):
-        ring.publish(orders(first, 500), timeout_s=60)
+        producer.publish(orders(first, 500), timeout_s=60)
     for pid in children:
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
@@ -129,8 +133,9 @@ def test_a_producer_killed_at_random_leaves_a_ring_that_goes_on() -> None:
         reader, got, kills = ring.reader("a"), 0, 0
 
         def produce() -> None:
+            producer = ring.producer()
             while True:
-                ring.publish(orders(ring.published + 1, 5))
+                producer.publish(orders(ring.published + 1, 5))
 
         while kills < 20:
             pid = os.fork()
@@ -159,7 +164,7 @@ def take(reader: object, got: int) -> int:
 def test_attach_finds_the_same_ring(make_ring: Callable[..., RingBuffer]) -> None:
     """A second mapping has the geometry, the consumers and the records."""
     ring = make_ring(8, ("a", "b"))
-    ring.publish(orders(1, 3))
+    ring.producer().publish(orders(1, 3))
     other = RingBuffer.attach(ring.segment.name, ORDER_DTYPE)
     assert (other.capacity, sorted(other.cursors), other.published) == (8, ["a", "b"], 3)
 

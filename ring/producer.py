@@ -1,0 +1,161 @@
+"""Putting records in: one producer or several, and what happens when the ring is full."""
+
+import os
+import time
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.ring import kernels, layout
+from openoutcry.ring.errors import RingError, RingFull
+
+if TYPE_CHECKING:
+    from openoutcry.ring.ring import RingBuffer
+
+
+class WhenFull(Enum):
+    """Back-pressure: what ``publish`` does when there is no room."""
+
+    BLOCK = "block"
+    """Wait for it."""
+    DROP_NEWEST = "drop-newest"
+    """Leave out what has no room, and count it."""
+    FAIL = "fail"
+    """Raise :class:`RingFull`; nothing of the call is published."""
+
+
+class Claim:
+    """Slots to write in place: ``views`` (one array, or two where the ring wraps), then
+    :meth:`publish`."""
+
+    def __init__(self, producer: "Producer", first_seq: int, count: int) -> None:
+        self.producer, self.first_seq, self.count = producer, first_seq, count
+        self.views = producer.ring.views(first_seq, count)
+
+    def publish(self) -> int:
+        """Publish all of them; returns the last sequence."""
+        ring = self.producer.ring
+        kernels.stamp_range(ring.address, ring.mask, ring.shift, self.first_seq, self.count)
+        self.producer.published(self.first_seq + self.count - 1)
+        return self.first_seq + self.count - 1
+
+
+class Producer:
+    """A producer of a ring: made by :meth:`RingBuffer.producer`, given back by :meth:`close` or
+    the end of a ``with`` block.
+
+    On a ring of several producers it stands in an entry of its own, so that its claim can be told
+    from others' and repaired after its death.  One thread uses it; a forked child makes its own.
+    """
+
+    def __init__(self, ring: "RingBuffer", when_full: WhenFull) -> None:
+        self.ring, self.when_full = ring, when_full
+        self.entry = ring.take_producer_entry()
+        self.dropped = 0
+        self._pid = os.getpid()
+        self._next = 0 if ring.multi_producer else ring.published + 1
+
+    def publish(self, records: npt.NDArray[Any], timeout_s: float | None = None) -> int:
+        """Publish the records in order, under the ring's own sequences; returns how many.
+
+        ``records``: one dimension, of the ring's dtype.  Raises :class:`RingFull` when
+        ``when_full`` says so or ``timeout_s`` pass without room.
+        """
+        records = np.ascontiguousarray(records, self.ring.dtype)
+        done, since = 0, time.monotonic()
+        if self.when_full is WhenFull.FAIL and len(records) > self.room():
+            raise RingFull(f"no room for {len(records)} records in {self.ring.name}")
+        while done < len(records):
+            count = self._publish_some(records[done:])
+            done += count
+            if count:
+                since = time.monotonic()
+            elif self.when_full is WhenFull.DROP_NEWEST:
+                self._drop(len(records) - done)
+                break
+            elif timeout_s is not None and time.monotonic() - since > timeout_s:
+                raise RingFull(f"no room in {self.ring.name} for {timeout_s} s")
+            else:
+                self.ring.segment.check()
+                time.sleep(0)
+        return done
+
+    def try_claim(self, count: int) -> Claim | None:
+        """Claim ``count`` slots to write in place; None at once when there is no room.
+
+        Publish one claim before making the next.
+        """
+        ring = self.ring
+        self._check_owner()
+        if not 1 <= count <= ring.capacity:
+            raise ValueError(f"{ring.name}: a claim holds 1 to {ring.capacity} slots, not {count}")
+        if ring.multi_producer:
+            first = int(kernels.claim(ring.address, ring.mask, self.entry, count))
+        else:
+            enough = kernels.room(ring.address, ring.mask, self._next - 1) >= count
+            first = self._next if enough else 0
+        return Claim(self, first, count) if first else None
+
+    def claim(self, count: int, timeout_s: float | None = None) -> Claim:
+        """:meth:`try_claim`, waiting for room; raises :class:`RingFull` after ``timeout_s``."""
+        since = time.monotonic()
+        while (made := self.try_claim(count)) is None:
+            if timeout_s is not None and time.monotonic() - since > timeout_s:
+                raise RingFull(f"no room for {count} slots in {self.ring.name} for {timeout_s} s")
+            self.ring.segment.check()
+            time.sleep(0)
+        return made
+
+    def room(self) -> int:
+        """How many records there is room for now; another producer may take it first."""
+        ring = self.ring
+        last = ring.claimed if ring.multi_producer else self._next - 1
+        return int(kernels.room(ring.address, ring.mask, last))
+
+    def published(self, last_seq: int) -> None:
+        """Note a single producer's progress."""
+        if not self.ring.multi_producer:
+            self._next = last_seq + 1
+            self.ring.published_hint[0] = last_seq
+
+    def close(self) -> None:
+        """Give the entry back; harmless when repeated."""
+        if self.entry and self._pid == os.getpid():
+            kernels.free_entry(self.entry + layout.PRODUCER_PID, self._pid)
+        self.entry = 0
+
+    def _publish_some(self, records: npt.NDArray[Any]) -> int:
+        """Publish as many as there is room for now."""
+        ring = self.ring
+        self._check_owner()
+        data = records.ctypes.data
+        if not ring.multi_producer:
+            count = int(
+                kernels.publish_burst(
+                    ring.address, ring.mask, ring.shift, self._next, data, len(records)
+                )
+            )
+            self._next += count
+            return count
+        count = min(len(records), self.room())
+        first = int(kernels.claim(ring.address, ring.mask, self.entry, count)) if count > 0 else 0
+        if not first:
+            return 0
+        kernels.publish_claim(ring.address, ring.mask, ring.shift, first, data, count)
+        return count
+
+    def _drop(self, count: int) -> None:
+        self.dropped += count
+        kernels.add_shared(self.ring.address + layout.DROPPED, count)
+
+    def _check_owner(self) -> None:
+        if not self.entry or self._pid != os.getpid():
+            raise RingError(f"{self.ring.name}: this producer is closed, or another process's")
+
+    def __enter__(self) -> "Producer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,238 @@
+"""Taking records out: a consumer at its own cursor, or a worker of a pool."""
+
+import os
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from openoutcry.ring import kernels, layout
+from openoutcry.ring.barrier import SequenceBarrier
+from openoutcry.ring.errors import RingError
+from openoutcry.ring.repair import unfinished_work
+from openoutcry.ring.sequence import Sequence
+from openoutcry.ring.wait_strategy import WaitStrategy
+
+if TYPE_CHECKING:
+    from openoutcry.ring.ring import RingBuffer
+
+DEFAULT_BATCH = 1 << 16
+
+
+class Reader:
+    """A consumer: ``poll`` shows what is there, ``release`` gives the slots back.
+
+    Made by :meth:`RingBuffer.reader`.  ``for batch in reader`` waits for batches until the ring is
+    closed and releases each when the loop comes back; ``async for`` does so in an event loop.
+    """
+
+    def __init__(self, ring: "RingBuffer", index: int, strategy: WaitStrategy) -> None:
+        if strategy.sleeps and not ring.blocking:
+            raise RingError(f"{ring.name}: {strategy.name} needs a ring made with blocking=True")
+        self.ring = ring
+        self.entry = ring.take_consumer_entry(index, again=True)
+        self.cursor = Sequence(self.entry)
+        after = int(ring.words(self.entry + layout.CONSUMER_AFTER - ring.address)[0])
+        self.barrier = SequenceBarrier(
+            ring.address, ring.mask, ring.shift, self.entry, after, strategy
+        )
+
+    def poll(self, limit: int = DEFAULT_BATCH) -> npt.NDArray[Any]:
+        """Records after the cursor, contiguous in memory, no copy; maybe none.
+
+        They stay valid until released.
+        """
+        count = self.barrier.available(limit)
+        first = self.cursor.get() + 1
+        return self.ring.views(first, count)[0] if count else self.ring.slots[:0]
+
+    def release(self, count: int) -> None:
+        """Done with the next ``count`` records: the producer may overwrite them."""
+        kernels.release(self.entry, self.cursor.get() + count)
+        kernels.wake_waiters(self.ring.address)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait, by the reader's strategy, for something to poll or the end; False on time-out."""
+        self.ring.segment.check()
+        return self.barrier.wait_for(self.cursor.get(), timeout_s)
+
+    @property
+    def at_end(self) -> bool:
+        """The ring is closed and all of it is read."""
+        return self.ring.closed_at == self.cursor.get() + 1
+
+    @property
+    def skipped(self) -> int:
+        """Tombstones passed over."""
+        return int(self.ring.words(self.entry + layout.CONSUMER_SKIPPED - self.ring.address)[0])
+
+    def drain(self, limit: int = DEFAULT_BATCH) -> Iterator[npt.NDArray[Any]]:
+        """Batches that are there now, released as the loop goes on."""
+        while len(batch := self.poll(limit)):
+            yield batch
+            self.release(len(batch))
+
+    def __iter__(self) -> Iterator[npt.NDArray[Any]]:
+        while True:
+            yield from self.drain()
+            if self.at_end:
+                return
+            self.wait()
+
+    async def __aiter__(self) -> AsyncIterator[npt.NDArray[Any]]:
+        with Readiness(self) as ready:
+            while True:
+                for batch in self.drain():
+                    yield batch
+                if self.at_end:
+                    return
+                await ready.wait()
+
+    def close(self) -> None:
+        """Leave: the entry may be taken by another process, at this cursor.  It goes on gating."""
+        kernels.free_entry(self.entry + layout.CONSUMER_PID, os.getpid())
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Readiness:
+    """An eventfd that becomes readable when its reader has something to poll: for event loops.
+
+    A thread waits in a compiled kernel without the GIL; it is asked for one readiness at a time.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._asked = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def fileno(self) -> int:
+        return self.fd
+
+    def arm(self) -> None:
+        """Make the eventfd readable once, when there is something to poll."""
+        self._asked.set()
+
+    async def wait(self) -> None:
+        """Give the event loop away until there is something to poll."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+
+        def wake() -> None:
+            if not done.done():
+                done.set_result(None)
+
+        loop.add_reader(self.fd, wake)
+        try:
+            self.arm()
+            await done
+            os.eventfd_read(self.fd)
+        finally:
+            loop.remove_reader(self.fd)
+
+    def _watch(self) -> None:
+        while True:
+            self._asked.wait()
+            self._asked.clear()
+            while not self._stopping and not self.reader.wait(0.05):
+                continue
+            if self._stopping:
+                return
+            os.eventfd_write(self.fd, 1)
+
+    def __enter__(self) -> "Readiness":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping = True
+        self._asked.set()
+        self._thread.join()
+        os.close(self.fd)
+
+
+class Worker:
+    """One worker of a pool: each record goes to exactly one of the pool's workers.
+
+    ``take`` claims records, ``finish`` marks them done.  What a worker held when it was killed is
+    given to whoever takes its place: a record is seen twice only if its worker died before
+    ``finish``, and then only by the successor.
+    """
+
+    def __init__(self, ring: "RingBuffer", index: int, strategy: WaitStrategy) -> None:
+        if strategy.sleeps and not ring.blocking:
+            raise RingError(f"{ring.name}: {strategy.name} needs a ring made with blocking=True")
+        self.ring, self.strategy = ring, strategy
+        self.entry = ring.take_consumer_entry(index, again=False)
+        entry = ring.words(self.entry - ring.address, layout.CONSUMER_BYTES // 8)
+        pool = int(entry[layout.CONSUMER_POOL // 8])
+        self._entry = entry
+        self.pool = ring.address + layout.CONSUMERS + pool * layout.CONSUMER_BYTES
+        self._after = int(entry[layout.CONSUMER_AFTER // 8])
+        number = int(ring.words(self.pool + layout.POOL_NUMBER - ring.address)[0])
+        self._done = ring.done_marks_address(number)
+        self._held = (0, 0)
+        self._inherited = unfinished_work(ring, self.entry, self.pool, self._done)
+        if not self._inherited:
+            kernels.let_go(self.entry)
+
+    def take(self, limit: int = 1) -> npt.NDArray[Any]:
+        """Claim up to ``limit`` records, contiguous in memory; maybe none.  ``finish`` them before
+        taking more."""
+        ring = self.ring
+        if self._held[1]:
+            raise RingError(f"{ring.name}: finish() what was taken before taking more")
+        if self._inherited:
+            self._held = self._inherited.pop(0)
+        else:
+            count = kernels.claim_work(
+                ring.address, ring.mask, ring.shift, self.pool, self.entry, self._after, limit
+            )
+            self._held = int(self._entry[layout.WORK_FIRST // 8]), int(count)
+        first, count = self._held
+        return ring.views(first, count)[0] if count else ring.slots[:0]
+
+    def finish(self) -> None:
+        """What was taken is done."""
+        first, count = self._held
+        kernels.mark_done(self._done, self.ring.mask, first, count)
+        self._held = (0, 0)
+        # With more to do again, the entry goes on gating for it, and names it for a successor.
+        if not self._inherited:
+            kernels.let_go(self.entry)
+        kernels.wake_waiters(self.ring.address)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for something to take or the end; False on time-out."""
+        self.ring.segment.check()
+        if self._inherited:
+            return True
+        barrier = SequenceBarrier(
+            self.ring.address, self.ring.mask, self.ring.shift, self.pool, self._after,
+            self.strategy,
+        )  # fmt: skip
+        return barrier.wait_for(Sequence(self.pool).get(), timeout_s)
+
+    @property
+    def at_end(self) -> bool:
+        """The ring is closed and the pool has taken all of it."""
+        return not self._inherited and self.ring.closed_at == Sequence(self.pool).get() + 1
+
+    def close(self) -> None:
+        """Leave the pool; finish first."""
+        kernels.free_entry(self.entry + layout.CONSUMER_PID, os.getpid())
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,24 @@
+"""How a reader waits for the next record: what it costs in latency, in power, in neighbours."""
+
+from enum import IntEnum
+
+from openoutcry.ring import kernels
+
+
+class WaitStrategy(IntEnum):
+    """From the fastest to the most considerate."""
+
+    BUSY_SPIN = kernels.BUSY_SPIN
+    """Look again at once: a core of one's own, and it must be one's own."""
+    PAUSE = kernels.PAUSE
+    """Tell the core that it spins: kinder to a sibling thread, and often faster."""
+    YIELD = kernels.YIELD
+    """Spin a little, then give the core away each time round."""
+    BLOCK = kernels.BLOCK
+    """Sleep on a futex; needs a ring made with ``blocking=True``, whose producers wake."""
+    ADAPTIVE = kernels.ADAPTIVE
+    """Spin, then yield, then sleep; needs ``blocking=True`` too."""
+
+    @property
+    def sleeps(self) -> bool:
+        return self >= WaitStrategy.BLOCK
