@@ -56,7 +56,8 @@ ZERO_PAGE = MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS
 
 # Callbacks are compiled and cached, so they find C functions by name.
 _c_mmap = types.ExternalFunction(
-    "mmap", types.int64(types.int64, types.int64, types.int32, types.int32, types.int32, types.int64)
+    "mmap",
+    types.int64(types.int64, types.int64, types.int32, types.int32, types.int32, types.int64),
 )
 _c_signal = types.ExternalFunction("signal", types.int64(types.int32, types.int64))
 _c_raise = types.ExternalFunction("raise", types.int32(types.int32))
@@ -151,12 +152,12 @@ class Mapping:
         populate: bool = True,
     ) -> None:  # fmt: skip
         """Raises ``OSError`` if the kernel refuses, ``OutcryError`` beyond ``MAX_MAPPINGS``."""
-        self._entry = -1
+        self._entry, self._fd, self.address = -1, -1, 0
         install()
         self.size_bytes, self.writable = size_bytes, writable
-        self.address = _map(fd, size_bytes, page_bytes, writable, populate)
         self._mapped_bytes = _round_up(size_bytes, page_bytes)
         self._fd = os.dup(fd)
+        self.address = _map(fd, size_bytes, page_bytes, writable, populate)
         self._register(page_bytes)
 
     def _register(self, page_bytes: int) -> None:
@@ -202,7 +203,11 @@ class Mapping:
         }
 
     def __del__(
-        self, table: Any = _table, free: Any = _free_entries, libc: Any = _libc, close: Any = os.close
+        self,
+        table: Any = _table,
+        free: Any = _free_entries,
+        libc: Any = _libc,
+        close: Any = os.close,
     ) -> None:
         # Out of the table first: once unmapped, the address may be anybody's.  The names are bound
         # here because a module's own are gone when the interpreter ends.
@@ -210,8 +215,9 @@ class Mapping:
             table[self._entry, START // 8] = 0
             table[self._entry, END // 8] = 0
             free.append(self._entry)
-        if hasattr(self, "_fd"):
+        if self.address:
             libc.munmap(self.address, self._mapped_bytes)
+        if self._fd >= 0:
             close(self._fd)
 
 

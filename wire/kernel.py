@@ -69,6 +69,15 @@ def kernel(function: F) -> F:
     return numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function)  # type: ignore[return-value]
 
 
+def c_callback(signature: Any) -> Callable[[F], Any]:
+    """Compile a function for C to call, by the kernels' policy: it takes no GIL and raises nothing.
+
+    Compiled (or read from the cache) when decorated.  The result's ``address`` is what C is given;
+    whoever gives it away keeps the result, because the machine code goes with it.
+    """
+    return numba.cfunc(signature, cache=True, error_model="numpy")
+
+
 def compile_kernel(function: Callable[..., Any], argument_count: int) -> None:
     """Compile a kernel of ``argument_count`` int64 arguments now rather than at its first call."""
     function.compile((numba.types.int64,) * argument_count)  # type: ignore[attr-defined]
