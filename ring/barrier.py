@@ -1,37 +1,41 @@
 """What a consumer may read: published, and done with by everybody it stays behind."""
 
+from typing import TYPE_CHECKING
+
+import numpy as np
+
 from openoutcry.ring import kernels
 from openoutcry.ring.wait_strategy import WaitStrategy
 
+if TYPE_CHECKING:
+    from openoutcry.ring.ring import RingBuffer
+
 FOREVER_NS = 10**18
+# A waiting kernel comes back this often, so that a signal handler gets its turn.
+SLICE_NS = 50_000_000
 
 
 class SequenceBarrier:
-    """For the consumer whose entry is at ``entry``: it stays behind the consumers of the bit set
-    ``after`` (none: only the producer)."""
+    """For the consumer, or the pool, whose entry is at ``entry``: it stays behind the consumers of
+    the bit set ``after`` (none: only the producer).  ``handle`` is the address of all this for the
+    kernels that Python calls."""
 
-    def __init__(
-        self, ring: int, mask: int, shift: int, entry: int, after: int, strategy: WaitStrategy
-    ) -> None:
-        self.ring, self.mask, self.shift = ring, mask, shift
-        self.entry, self.after, self.strategy = entry, after, strategy
+    def __init__(self, ring: "RingBuffer", entry: int, after: int, strategy: WaitStrategy) -> None:
+        words = (ring.address, ring.mask, ring.shift, entry, after, int(strategy), 0, 0)
+        self._words = np.array(words, np.int64)
+        self.handle: int = self._words.ctypes.data
 
     def available(self, limit: int) -> int:
         """How many records may be read now, contiguous in memory; passes over tombstones."""
-        return int(
-            kernels.available(self.ring, self.mask, self.shift, self.entry, self.after, limit)
-        )
+        return int(kernels.poll_handle(self.handle, limit))
 
-    def wait_for(self, cursor: int, timeout_s: float | None = None) -> bool:
-        """Wait until something follows ``cursor`` or the ring is closed there; False if
-        ``timeout_s`` are over first.  The GIL is free meanwhile; looks up every 50 ms so that a
-        signal handler gets its turn."""
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until something follows the entry's cursor, or the ring is closed there; False if
+        ``timeout_s`` are over first.  The GIL is free meanwhile."""
         left_ns = FOREVER_NS if timeout_s is None else int(timeout_s * 1e9)
         while True:
-            slice_ns = min(left_ns, 50_000_000)
-            if kernels.wait_ready(
-                self.ring, self.mask, self.shift, cursor, self.after, self.strategy, slice_ns
-            ):
+            slice_ns = min(left_ns, SLICE_NS)
+            if kernels.wait_handle(self.handle, slice_ns):
                 return True
             left_ns -= slice_ns
             if left_ns <= 0:

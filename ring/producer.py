@@ -55,7 +55,14 @@ class Producer:
         self.entry = ring.take_producer_entry()
         self.dropped = 0
         self._pid = os.getpid()
-        self._next = 0 if ring.multi_producer else ring.published + 1
+        self._handle_words = np.zeros(kernels.HANDLE_WORDS, np.int64)
+        self._handle_words[:3] = ring.address, ring.mask, ring.shift
+        self._handle: int = self._handle_words.ctypes.data
+        self._set_next(0 if ring.multi_producer else ring.published + 1)
+        # The address of an array costs a microsecond to ask for; who publishes from one buffer
+        # again and again pays once.
+        self._last: npt.NDArray[Any] | None = None
+        self._last_address = 0
 
     def publish(self, records: npt.NDArray[Any], timeout_s: float | None = None) -> int:
         """Publish the records in order, under the ring's own sequences; returns how many.
@@ -63,17 +70,25 @@ class Producer:
         ``records``: one dimension, of the ring's dtype.  Raises :class:`RingFull` when
         ``when_full`` says so or ``timeout_s`` pass without room.
         """
-        records = np.ascontiguousarray(records, self.ring.dtype)
-        done, since = 0, time.monotonic()
-        if self.when_full is WhenFull.FAIL and len(records) > self.room():
-            raise RingFull(f"no room for {len(records)} records in {self.ring.name}")
-        while done < len(records):
-            count = self._publish_some(records[done:])
+        if records is not self._last:
+            self._last = records = np.ascontiguousarray(records, self.ring.dtype)
+            self._last_address = records.ctypes.data
+        total = len(records)
+        if self.when_full is WhenFull.FAIL and total > self.room():
+            raise RingFull(f"no room for {total} records in {self.ring.name}")
+        done = self._publish_some(self._last_address, total)
+        return done if done == total else self._publish_rest(done, total, timeout_s)
+
+    def _publish_rest(self, done: int, total: int, timeout_s: float | None) -> int:
+        """There was no room for all of them."""
+        since = time.monotonic()
+        while done < total:
+            count = self._publish_some(self._last_address + (done << self.ring.shift), total - done)
             done += count
             if count:
                 since = time.monotonic()
             elif self.when_full is WhenFull.DROP_NEWEST:
-                self._drop(len(records) - done)
+                self._drop(total - done)
                 break
             elif timeout_s is not None and time.monotonic() - since > timeout_s:
                 raise RingFull(f"no room in {self.ring.name} for {timeout_s} s")
@@ -117,7 +132,7 @@ class Producer:
     def published(self, last_seq: int) -> None:
         """Note a single producer's progress."""
         if not self.ring.multi_producer:
-            self._next = last_seq + 1
+            self._set_next(last_seq + 1)
             self.ring.published_hint[0] = last_seq
 
     def close(self) -> None:
@@ -126,25 +141,26 @@ class Producer:
             kernels.free_entry(self.entry + layout.PRODUCER_PID, self._pid)
         self.entry = 0
 
-    def _publish_some(self, records: npt.NDArray[Any]) -> int:
-        """Publish as many as there is room for now."""
-        ring = self.ring
+    def _publish_some(self, data: int, wanted: int) -> int:
+        """Publish as many of the records at address ``data`` as there is room for now."""
         self._check_owner()
-        data = records.ctypes.data
+        ring = self.ring
         if not ring.multi_producer:
-            count = int(
-                kernels.publish_burst(
-                    ring.address, ring.mask, ring.shift, self._next, data, len(records)
-                )
-            )
-            self._next += count
-            return count
-        count = min(len(records), self.room())
+            return int(kernels.publish_handle(self._handle, data, wanted))
+        count = min(wanted, self.room())
         first = int(kernels.claim(ring.address, ring.mask, self.entry, count)) if count > 0 else 0
         if not first:
             return 0
         kernels.publish_claim(ring.address, ring.mask, ring.shift, first, data, count)
         return count
+
+    @property
+    def _next(self) -> int:
+        """The next sequence of a single producer."""
+        return int(self._handle_words[kernels.HANDLE_NEXT // 8])
+
+    def _set_next(self, seq: int) -> None:
+        self._handle_words[kernels.HANDLE_NEXT // 8] = seq
 
     def _drop(self, count: int) -> None:
         self.dropped += count

@@ -34,28 +34,30 @@ class Reader:
         self.entry = ring.take_consumer_entry(index, again=True)
         self.cursor = Sequence(self.entry)
         after = int(ring.words(self.entry + layout.CONSUMER_AFTER - ring.address)[0])
-        self.barrier = SequenceBarrier(
-            ring.address, ring.mask, ring.shift, self.entry, after, strategy
-        )
+        self.barrier = SequenceBarrier(ring, self.entry, after, strategy)
+        self._cursor_word = ring.words(self.entry - ring.address)
+        self._handle = self.barrier.handle
+        self._none = ring.slots[:0]
 
     def poll(self, limit: int = DEFAULT_BATCH) -> npt.NDArray[Any]:
         """Records after the cursor, contiguous in memory, no copy; maybe none.
 
         They stay valid until released.
         """
-        count = self.barrier.available(limit)
-        first = self.cursor.get() + 1
-        return self.ring.views(first, count)[0] if count else self.ring.slots[:0]
+        count = kernels.poll_handle(self._handle, limit)
+        if not count:
+            return self._none
+        start = int(self._cursor_word[0]) + 1 & self.ring.mask
+        return self.ring.slots[start : start + count]
 
     def release(self, count: int) -> None:
         """Done with the next ``count`` records: the producer may overwrite them."""
-        kernels.release(self.entry, self.cursor.get() + count)
-        kernels.wake_waiters(self.ring.address)
+        kernels.release_handle(self._handle, count)
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait, by the reader's strategy, for something to poll or the end; False on time-out."""
         self.ring.segment.check()
-        return self.barrier.wait_for(self.cursor.get(), timeout_s)
+        return self.barrier.wait(timeout_s)
 
     @property
     def at_end(self) -> bool:
@@ -178,6 +180,7 @@ class Worker:
         self._entry = entry
         self.pool = ring.address + layout.CONSUMERS + pool * layout.CONSUMER_BYTES
         self._after = int(entry[layout.CONSUMER_AFTER // 8])
+        self.barrier = SequenceBarrier(ring, self.pool, self._after, strategy)
         number = int(ring.words(self.pool + layout.POOL_NUMBER - ring.address)[0])
         self._done = ring.done_marks_address(number)
         self._held = (0, 0)
@@ -214,13 +217,7 @@ class Worker:
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait for something to take or the end; False on time-out."""
         self.ring.segment.check()
-        if self._inherited:
-            return True
-        barrier = SequenceBarrier(
-            self.ring.address, self.ring.mask, self.ring.shift, self.pool, self._after,
-            self.strategy,
-        )  # fmt: skip
-        return barrier.wait_for(Sequence(self.pool).get(), timeout_s)
+        return bool(self._inherited) or self.barrier.wait(timeout_s)
 
     @property
     def at_end(self) -> bool:
