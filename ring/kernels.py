@@ -14,10 +14,12 @@ from openoutcry.ring.layout import (
     CLOSED_AT,
     CONSUMER_BYTES,
     CONSUMER_COUNT,
+    CONSUMER_HEARTBEAT_NS,
     CONSUMER_SKIPPED,
     CONSUMERS,
     FLAGS,
     FREE,
+    PRODUCER_HEARTBEAT_NS,
     PUBLISHED,
     SEQ,
     SLOT_BYTES,
@@ -448,12 +450,14 @@ def release_handle(handle: int, count: int) -> None:
 
 @kernel
 def wait_handle(handle: int, timeout_ns: int) -> bool:
-    """:func:`wait_ready` for a reader's handle, after its cursor."""
+    """:func:`wait_ready` for a reader's handle, after its cursor; stamps its heartbeat."""
+    entry = load_i64(handle + HANDLE_ENTRY)
+    store_i64(entry + CONSUMER_HEARTBEAT_NS, monotonic_ns())
     return wait_ready(
         load_i64(handle + HANDLE_RING),
         load_i64(handle + HANDLE_MASK),
         load_i64(handle + HANDLE_SHIFT),
-        load_i64(load_i64(handle + HANDLE_ENTRY)),
+        load_i64(entry),
         load_i64(handle + HANDLE_AFTER),
         load_i64(handle + HANDLE_STRATEGY),
         timeout_ns,
@@ -462,7 +466,9 @@ def wait_handle(handle: int, timeout_ns: int) -> bool:
 
 @kernel
 def publish_handle(handle: int, records: int, count: int) -> int:
-    """:func:`publish_burst` for a single producer's handle, moving its next sequence on."""
+    """:func:`publish_burst` for a single producer's handle, moving its next sequence on and
+    stamping its heartbeat."""
+    store_i64(load_i64(handle + HANDLE_ENTRY) + PRODUCER_HEARTBEAT_NS, monotonic_ns())
     next_seq = load_i64(handle + HANDLE_NEXT)
     done = publish_burst(
         load_i64(handle + HANDLE_RING),

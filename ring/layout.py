@@ -58,6 +58,7 @@ CONSUMER_SKIPPED = 80  # tombstones it passed over
 WORK_FIRST = 88  # worker: what it holds, or was about to claim
 WORK_LAST = 96
 POOL_NUMBER = 104  # pool: which array of done marks
+CONSUMER_HEARTBEAT_NS = 112  # CLOCK_MONOTONIC, when it last waited
 MAX_CONSUMERS = 24
 
 PRODUCERS = 4096
@@ -67,6 +68,7 @@ PRODUCER_START = 8
 CLAIM_FIRST = 16
 CLAIM_LAST = 24
 PRODUCER_DROPPED = 32
+PRODUCER_HEARTBEAT_NS = 40  # CLOCK_MONOTONIC, when it last published from Python
 MAX_PRODUCERS = 32
 
 SLOTS = 8192

@@ -56,7 +56,7 @@ class Producer:
         self.dropped = 0
         self._pid = os.getpid()
         self._handle_words = np.zeros(kernels.HANDLE_WORDS, np.int64)
-        self._handle_words[:3] = ring.address, ring.mask, ring.shift
+        self._handle_words[:4] = ring.address, ring.mask, ring.shift, self.entry
         self._handle: int = self._handle_words.ctypes.data
         self._set_next(0 if ring.multi_producer else ring.published + 1)
         # The address of an array costs a microsecond to ask for; who publishes from one buffer

@@ -70,6 +70,8 @@ class RingBuffer:
         pools: Mapping[str, int] | None = None,
         multi_producer: bool = False,
         blocking: bool = False,
+        huge_pages: bool = False,
+        lock: bool = False,
     ) -> "RingBuffer":
         """Make a ring of ``capacity`` records (a power of two).
 
@@ -77,6 +79,8 @@ class RingBuffer:
         come before it): a pipeline, a diamond.  ``pools``: name -> number of workers, each record
         going to one of them; a pool may be stayed behind too.  ``multi_producer``: several
         processes publish.  ``blocking``: producers wake sleeping readers (a fence a publication).
+        ``huge_pages``, ``lock``: see :meth:`Segment.create`; what the host refuses stands in
+        ``segment.refused``.
         Raises ``ValueError`` for a wrong geometry, :class:`SegmentError` when the name is taken or
         the memory is not there.
         """
@@ -86,7 +90,7 @@ class RingBuffer:
         slot_bytes = dtype.itemsize
         pool_count = len(pools or {})
         size = layout.SLOTS + capacity * slot_bytes + 8 * capacity * pool_count
-        segment = Segment.create(name, size)
+        segment = Segment.create(name, size, huge_pages=huge_pages, lock=lock)
         try:
             header = segment.words(0, layout.SLOTS // 8)
             owner = ProcessIdentity.mine()
