@@ -133,7 +133,7 @@ class Segment:
     def fits(self, size_bytes: int) -> bool:
         """Whether ``create(name, size_bytes)`` makes a segment of just this size: huge pages are
         given whole."""
-        return self.size_bytes == _whole_pages(size_bytes, self.page_bytes)
+        return self.size_bytes == whole_pages(size_bytes, self.page_bytes)
 
     def check(self) -> None:
         """Raise :class:`SegmentError` if the segment was truncated, or lost a page, while in use.
@@ -224,7 +224,7 @@ def _create_huge(
     reasons = []
     places = [place for place in huge_places() if os.access(place.folder, os.W_OK | os.X_OK)]
     for place in places:
-        length = _whole_pages(size_bytes, place.page_bytes)
+        length = whole_pages(size_bytes, place.page_bytes)
         try:
             fd = os.open(place.folder / name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
@@ -276,7 +276,7 @@ def _collapse(segment: Segment, refused: list[str]) -> None:
         segment.map.madvise(MADV_HUGEPAGE)
         segment.map.madvise(MADV_COLLAPSE)
     except OSError as error:
-        reason = error.strerror
+        reason = str(error.strerror)
     if _transparent_bytes(segment.address):
         segment.pages = "transparent"
         refused.clear()
@@ -328,7 +328,8 @@ def _path(name: str) -> Path:
     return (place.folder if place else SHM) / name
 
 
-def _whole_pages(size_bytes: int, page_bytes: int) -> int:
+def whole_pages(size_bytes: int, page_bytes: int) -> int:
+    """How long a segment made with ``size_bytes`` is: huge pages are given whole."""
     if page_bytes == PAGE_BYTES:
         return size_bytes
     return -(-size_bytes // page_bytes) * page_bytes
@@ -380,7 +381,8 @@ def remove_dead_segments() -> list[str]:
             if status.st_uid != os.geteuid() or (status.st_dev, status.st_ino) in in_use:
                 continue
             path.unlink()
-        except FileNotFoundError:
+        except OSError:
+            # Gone meanwhile, or no file at all: nothing of ours is left to remove.
             continue
         removed.append(name)
     return removed

@@ -22,12 +22,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba import types
+from numba import types as numba_types
 from numba.core import cgutils
 
 from openoutcry.wire import OutcryError
 from openoutcry.wire.kernel import c_callback
 from openoutcry.wire.memory import intrinsic, load_i64, load_u32, store_i64, store_release
+
+# numba's stubs do not know that a type called is a signature.
+types: Any = numba_types
 
 MAX_MAPPINGS = 4096
 GUARDED = sys.platform == "linux" and platform.machine() in ("x86_64", "aarch64")

@@ -1,0 +1,595 @@
+"""Look at every ring of this machine, and remove what the dead have left.
+
+Nothing here writes to a ring: headers are read through the file, slots through a read-only mapping,
+and no cursor is taken, so the writer does not know that anybody looks.  What is looked at may
+vanish, be truncated or hold anything at all meanwhile: that is reported, never a crash.
+"""
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.ring import layout
+from openoutcry.ring.identity import ProcessIdentity
+from openoutcry.ring.ring import MAX_CAPACITY, MAX_POOLS, MAX_SLOT_BYTES, dtype_hash
+from openoutcry.ring.segment import (
+    NAME,
+    Place,
+    SegmentError,
+    find_place,
+    list_segments,
+    whole_pages,
+    writers,
+)
+from openoutcry.ring.sigbus import PAGE_BYTES, Mapping
+from openoutcry.wire import EVENT_DTYPE, LAYOUT_HASH, ORDER_DTYPE
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import copy64, full_fence, load_acquire, store_i64
+from openoutcry.wire.records import MAGICS, RING_MAGIC
+
+RATE_WINDOW_S = 0.2
+TAIL_BATCH = 1024
+"""Records that a tail copies between two looks at how near the writer has come."""
+TAIL_NAP_S = 0.001
+DEAD_CHECK_S = 0.1
+KINDS = {layout.READER: "reader", layout.POOL: "pool", layout.WORKER: "worker"}
+DTYPES = (ORDER_DTYPE, EVENT_DTYPE)
+
+
+@dataclass(frozen=True)
+class Attached:
+    """A consumer or a producer of a ring.
+
+    ``pid`` and ``alive`` are None where no process has registered; ``alive`` also where its life
+    cannot be seen.  ``cursor`` and ``lag`` (records behind the last published) are None for
+    producers and for consumers that do not gate at present.
+    """
+
+    role: str
+    name: str
+    pid: int | None
+    alive: bool | None
+    cursor: int | None = None
+    lag: int | None = None
+
+
+@dataclass
+class RingInfo:
+    """What could be seen of one segment.
+
+    ``state``: ``ring``; ``half-made`` (its creator has not finished, or died before it had);
+    ``damaged``; ``unreadable`` (another user's); ``other`` (shared memory of ours that is no ring:
+    only ``--clean`` is about it).  ``problem`` says why it is not a ``ring``.  Figures that could
+    not be seen are None.  ``records_per_s`` is over the window of the look.
+    """
+
+    name: str
+    path: str
+    state: str
+    problem: str
+    uid: int | None
+    owner_pid: int
+    owner_alive: bool | None
+    size_bytes: int
+    capacity: int | None = None
+    slot_bytes: int | None = None
+    published: int | None = None
+    gating: int | None = None
+    fill: float | None = None
+    records_per_s: float | None = None
+    tombstones: int | None = None
+    dropped: int | None = None
+    closed: bool | None = None
+    consumers: list[Attached] = field(default_factory=list)
+    producers: list[Attached] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass
+class Cleaned:
+    """What :func:`clean` did: names removed, and each name kept with the reason."""
+
+    removed: list[str] = field(default_factory=list)
+    kept: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A record that passed: a copy, ``missed`` counting those lost unseen right before it and
+    ``buried`` the tombstones there."""
+
+    seq: int
+    record: npt.NDArray[Any]
+    missed: int
+    buried: int
+
+
+# Listing
+
+
+def list_rings(window_s: float = RATE_WINDOW_S) -> list[RingInfo]:
+    """Every segment on the machine whose name is ours, rings and others; takes ``window_s`` for the
+    rates (0: no rates)."""
+    looks = [look for name, _ in list_segments() if (look := _look(name)) is not None]
+    if window_s > 0 and any(view for _, view in looks):
+        before = [(time.monotonic(), view.published() if view else 0) for _, view in looks]
+        time.sleep(window_s)
+        for (info, view), (then_s, seq) in zip(looks, before, strict=True):
+            if view:
+                info.records_per_s = (view.published() - seq) / (time.monotonic() - then_s)
+    for info, view in looks:
+        if view:
+            _fill_in(info, view)
+    return [info for info, _ in looks]
+
+
+def _look(name: str) -> "tuple[RingInfo, RingView | None] | None":
+    """One segment and, if it is a sound ring, a view of it; None if it has vanished."""
+    place = find_place(name)
+    match = NAME.fullmatch(name)
+    if place is None or match is None:
+        return None
+    path = place.folder / name
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    owner = ProcessIdentity(int(match[1]), int(match[2]))
+    info = RingInfo(
+        name, str(path), "ring", "", status.st_uid, owner.pid,
+        is_alive(owner, status.st_uid), status.st_size,
+    )  # fmt: skip
+    if not stat.S_ISREG(status.st_mode):
+        info.state, info.problem = "other", "not a file"
+        return info, None
+    try:
+        # Anybody may put anything into /dev/shm: a pipe must not make us wait.
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        info.state, info.problem = "unreadable", str(error.strerror)
+        return info, None
+    try:
+        return info, _open_view(info, fd, place)
+    finally:
+        os.close(fd)
+
+
+def _open_view(info: RingInfo, fd: int, place: Place) -> "RingView | None":
+    try:
+        header = os.pread(fd, layout.SLOTS, 0)
+        info.size_bytes = os.fstat(fd).st_size
+        info.state, info.problem = classify(header, info.size_bytes, place.page_bytes)
+        if info.state != "ring":
+            return None
+        return RingView(fd, info.size_bytes, place.page_bytes)
+    except SegmentError as error:
+        info.state, info.problem = "damaged", str(error)
+        return None
+    except OSError as error:
+        info.state, info.problem = "unreadable", str(error.strerror)
+        return None
+
+
+def classify(header: bytes, size_bytes: int, page_bytes: int) -> tuple[str, str]:
+    """State and problem (see :class:`RingInfo`) of a segment from its first bytes and its size."""
+    if size_bytes == 0:
+        return "damaged", "truncated to nothing"
+    words = np.zeros(layout.SLOTS // 8, np.int64)
+    whole = len(header) // 8
+    words[:whole] = np.frombuffer(header, np.int64, whole)
+    magic = int(words[layout.MAGIC // 8])
+    problem = _geometry_problem(words, size_bytes, page_bytes)
+    if magic == RING_MAGIC:
+        if int(words[layout.LAYOUT_HASH // 8].view(np.uint64)) != LAYOUT_HASH:
+            return "damaged", "made with another record layout, or byte 8 is damaged"
+        return ("damaged", problem) if problem else ("ring", "")
+    if magic in MAGICS.values():
+        return "other", "not a ring"
+    if magic == 0 and _could_become_a_ring(words, size_bytes, page_bytes, problem):
+        return "half-made", "its header is not finished"
+    if not problem:
+        return "damaged", f"wrong magic {magic & (2**64 - 1):#x} at byte 0"
+    return "other", "no ring's header"
+
+
+def _geometry_problem(words: npt.NDArray[np.int64], size_bytes: int, page_bytes: int) -> str:
+    """The first field of the header that cannot be, naming its byte; empty if all can."""
+    capacity = int(words[layout.CAPACITY // 8])
+    slot_bytes = int(words[layout.SLOT_BYTES_AT // 8])
+    consumers = int(words[layout.CONSUMER_COUNT // 8])
+    pools = int(words[layout.POOL_COUNT // 8])
+    if not 64 <= slot_bytes <= MAX_SLOT_BYTES or slot_bytes & (slot_bytes - 1):
+        return f"slot bytes {slot_bytes} at byte {layout.SLOT_BYTES_AT}"
+    if not 2 <= capacity <= MAX_CAPACITY or capacity & (capacity - 1):
+        return f"capacity {capacity} at byte {layout.CAPACITY}"
+    if not 1 <= consumers <= layout.MAX_CONSUMERS:
+        return f"{consumers} consumers at byte {layout.CONSUMER_COUNT}"
+    if not 0 <= pools <= MAX_POOLS:
+        return f"{pools} pools at byte {layout.POOL_COUNT}"
+    needed = whole_pages(layout.SLOTS + capacity * (slot_bytes + 8 * pools), page_bytes)
+    if size_bytes < needed:
+        return f"truncated: {size_bytes:,} of {needed:,} bytes are left"
+    if size_bytes > needed:
+        return f"{size_bytes:,} bytes long, {needed:,} by its header"
+    return ""
+
+
+def _could_become_a_ring(
+    words: npt.NDArray[np.int64], size_bytes: int, page_bytes: int, problem: str
+) -> bool:
+    """No magic yet: a header that is right otherwise, or one of zeros before as many bytes as some
+    ring's slots have."""
+    if not problem:
+        return True
+    if words.any():
+        return False
+    slots_bytes = size_bytes - layout.SLOTS
+    parts = [slots_bytes / (64 + 8 * pools) for pools in range(MAX_POOLS + 1)]
+    return page_bytes > PAGE_BYTES or any(
+        part >= 2 and part.is_integer() and not int(part) & (int(part) - 1) for part in parts
+    )
+
+
+def _fill_in(info: RingInfo, view: "RingView") -> None:
+    # Cursors before the position: a consumer is never seen ahead of what is published.
+    cursors = view.cursors()
+    published = view.published()
+    gating = min((c for c in cursors if c is not None), default=None)
+    tombstones, dropped = view.word(layout.TOMBSTONES), view.word(layout.DROPPED)
+    closed = view.word(layout.CLOSED_AT) != 0
+    consumers = view.consumers(cursors, published, info.uid)
+    producers = view.producers(info.uid)
+    if view.mapping.damaged:
+        info.state, info.problem = "damaged", "truncated while it was looked at"
+        info.records_per_s = None
+        return
+    info.capacity, info.slot_bytes = view.capacity, view.slot_bytes
+    info.published, info.gating = published, gating
+    info.fill = 0.0 if gating is None else min(1.0, max(0, published - gating) / view.capacity)
+    info.tombstones, info.dropped, info.closed = tombstones, dropped, closed
+    info.consumers, info.producers = consumers, producers
+
+
+def is_alive(who: ProcessIdentity, uid: int | None) -> bool | None:
+    """Whether a process of user ``uid`` lives; None where the system hides others' processes.
+
+    A start time of 0 stands in an entry just being taken: it lives as long as the pid is used.
+    """
+    now = ProcessIdentity.of(who.pid)
+    if now is not None:
+        return who.start_ticks in (0, now.start_ticks)
+    if uid == os.geteuid():
+        return False
+    try:
+        os.kill(who.pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return None
+    return False
+
+
+class RingView:
+    """A read-only look at a sound ring; the geometry is the one it had at first."""
+
+    def __init__(self, fd: int, size_bytes: int, page_bytes: int) -> None:
+        """Raises ``OSError`` if it cannot be mapped, :class:`SegmentError` if its header is not (or
+        no longer) a sound ring's."""
+        self.mapping = Mapping(fd, size_bytes, page_bytes, writable=False, populate=False)
+        self.address = self.mapping.address
+        self._bytes: npt.NDArray[np.uint8] = np.asarray(self.mapping)
+        # One copy is judged and believed: the header may be overwritten while we look.
+        header = self._bytes[: layout.SLOTS].tobytes()
+        state, problem = classify(header, size_bytes, page_bytes)
+        if state != "ring":
+            raise SegmentError(problem)
+        words = np.frombuffer(header, np.int64)
+        self.capacity = int(words[layout.CAPACITY // 8])
+        self.slot_bytes = int(words[layout.SLOT_BYTES_AT // 8])
+        self.consumer_count = int(words[layout.CONSUMER_COUNT // 8])
+        self.multi_producer = bool(int(words[layout.FLAGS // 8]) & layout.MULTI_PRODUCER)
+        self.mask, self.shift = self.capacity - 1, self.slot_bytes.bit_length() - 1
+        self._words = self._bytes[: layout.SLOTS].view(np.int64)
+
+    def word(self, offset: int) -> int:
+        return int(self._words[offset // 8])
+
+    def cursors(self) -> list[int | None]:
+        """Each consumer's cursor; None for those that do not gate."""
+        at = range(self.consumer_count)
+        found = [self.word(layout.CONSUMERS + i * layout.CONSUMER_BYTES) for i in at]
+        return [None if cursor == layout.FREE else cursor for cursor in found]
+
+    def published(self) -> int:
+        """The last sequence up to which every record was published or buried."""
+        known = [cursor for cursor in self.cursors() if cursor is not None]
+        oldest = self.word(layout.CLAIMED) - self.capacity
+        seq = max(self.word(layout.PUBLISHED), oldest, 0, *known)
+        return int(walk(self.address, self.mask, self.shift, seq, self.capacity))
+
+    def newest(self) -> int:
+        """The last sequence published or claimed: what comes after it passes from now on."""
+        claimed = self.word(layout.CLAIMED) if self.multi_producer else 0
+        return max(self.published(), claimed)
+
+    def consumers(
+        self, cursors: list[int | None], published: int, uid: int | None
+    ) -> list[Attached]:
+        found = []
+        for index, cursor in enumerate(cursors):
+            at = layout.CONSUMERS + index * layout.CONSUMER_BYTES
+            text = self._bytes[at + layout.CONSUMER_NAME :][: layout.CONSUMER_NAME_BYTES]
+            name = text.tobytes().split(b"\0")[0].decode("ascii", "backslashreplace")
+            role = KINDS.get(self.word(at + layout.CONSUMER_KIND), "unknown")
+            pid, alive = self._holder(at + layout.CONSUMER_PID, at + layout.CONSUMER_START, uid)
+            lag = None if cursor is None else max(0, published - cursor)
+            found.append(Attached(role, name, pid, alive, cursor, lag))
+        return found
+
+    def producers(self, uid: int | None) -> list[Attached]:
+        found = []
+        for index in range(layout.MAX_PRODUCERS):
+            at = layout.PRODUCERS + index * layout.PRODUCER_BYTES
+            pid, alive = self._holder(at + layout.PRODUCER_PID, at + layout.PRODUCER_START, uid)
+            if pid is not None:
+                found.append(Attached("producer", str(index), pid, alive))
+        return found
+
+    def _holder(
+        self, pid_at: int, start_at: int, uid: int | None
+    ) -> tuple[int | None, bool | None]:
+        pid, start = self.word(pid_at), self.word(start_at)
+        return (pid, is_alive(ProcessIdentity(pid, start), uid)) if pid else (None, None)
+
+    def dtype(self) -> np.dtype[Any]:
+        """The record type: one of wire's, or bytes and the stamp."""
+        for dtype in DTYPES:
+            if dtype_hash(dtype) == self.word(layout.DTYPE_HASH):
+                return dtype
+        return np.dtype([("bytes", f"V{self.slot_bytes - 8}"), ("seq", "<i8")])
+
+
+@kernel
+def walk(ring: int, mask: int, shift: int, seq: int, limit: int) -> int:
+    """The last of at most ``limit`` sequences after ``seq`` that are published or buried without
+    a gap."""
+    last = seq + limit
+    while seq < last:
+        at = ring + layout.SLOTS + (((seq + 1) & mask) << shift) + (1 << shift) - 8
+        stamp = load_acquire(at)
+        if stamp != seq + 1 and stamp != -(seq + 1):
+            break
+        seq += 1
+    return seq
+
+
+# Cleaning
+
+
+def clean() -> Cleaned:
+    """Remove this user's segments whose processes are all proven dead: the owner, every registered
+    producer and consumer, and whoever else could still write to it."""
+    done = Cleaned()
+    in_use = writers()
+    for name, owner in list_segments():
+        look = _look(name)
+        if look is None:
+            continue
+        info, view = look
+        if view:
+            _fill_in(info, view)
+        reason = _why_kept(info, owner, in_use)
+        if reason:
+            done.kept[name] = reason
+            continue
+        try:
+            Path(info.path).unlink()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            done.kept[name] = str(error.strerror)
+            continue
+        done.removed.append(name)
+    return done
+
+
+def _why_kept(
+    info: RingInfo, owner: ProcessIdentity, in_use: dict[tuple[int, int], set[int]]
+) -> str:
+    """Why a segment stays; empty if everybody is proven dead."""
+    if info.uid != os.geteuid():
+        return f"it belongs to user {info.uid}"
+    if owner.alive():
+        return f"its owner, process {owner.pid}, lives"
+    for one in (*info.producers, *info.consumers):
+        if one.pid is not None and one.alive is not False:
+            return f"its {one.role} {one.name}, process {one.pid}, lives"
+    try:
+        status = os.lstat(info.path)
+    except OSError:
+        return ""
+    if users := in_use.get((status.st_dev, status.st_ino)):
+        return f"process {min(users)} has it mapped for writing"
+    return ""
+
+
+# Tail
+
+
+def find_ring(part: str) -> str:
+    """The full name of the one segment with that name, or whose name holds it; raises
+    :class:`SegmentError` for none or several."""
+    names = [name for name, _ in list_segments()]
+    found = [part] if part in names else [name for name in names if part in name]
+    if len(found) > 1:
+        ends = [name for name in found if name.endswith(f".{part}")]
+        found = ends if len(ends) == 1 else found
+    if not found:
+        raise SegmentError(f"there is no ring {part!r} on this machine")
+    if len(found) > 1:
+        raise SegmentError(f"{part!r} fits several rings: {', '.join(found)}")
+    return found[0]
+
+
+def tail(name: str, count: int | None = None) -> Iterator[Passed]:
+    """Records as they pass from now on, at most ``count``, without disturbing the writer.
+
+    Each is a copy.  Ends early when the ring is closed or removed, or when every process that could
+    publish is proven dead.  Raises :class:`SegmentError` if it is no sound ring or is truncated
+    meanwhile.
+    """
+    view, info = _view_to_tail(name)
+    dtype = view.dtype()
+    stamp = (dtype.names or ())[-1]
+    batch = max(1, min(TAIL_BATCH, view.capacity // 4))
+    buffer: npt.NDArray[Any] = np.empty(batch, dtype)
+    found = np.zeros(2, np.int64)
+    seq = view.newest()
+    missed = buried = given = 0
+    while count is None or given < count:
+        if not _wait_for_more(view, info, seq, batch, buffer, found):
+            return
+        first, got = int(found[0]), int(found[1])
+        missed += first - seq - 1
+        seq = first + got - 1
+        for record in buffer[:got]:
+            if int(record[stamp]) < 0:
+                buried += 1
+                continue
+            yield Passed(int(record[stamp]), record.copy(), missed, buried)
+            missed, buried, given = 0, 0, given + 1
+            if given == count:
+                return
+
+
+def _view_to_tail(name: str) -> tuple[RingView, RingInfo]:
+    look = _look(name)
+    if look is None:
+        raise SegmentError(f"there is no ring {name!r} on this machine")
+    info, view = look
+    if view is None:
+        raise SegmentError(f"{info.path} cannot be followed: {info.state}: {info.problem}")
+    return view, info
+
+
+def _wait_for_more(
+    view: RingView, info: RingInfo, seq: int, limit: int, buffer: npt.NDArray[Any],
+    found: npt.NDArray[np.int64],
+) -> bool:  # fmt: skip
+    """Wait until ``found`` has records after ``seq`` (or a gap); False when none will come."""
+    since = time.monotonic()
+    while True:
+        # Asked before the slots are looked at, so that nothing published before the end is lost.
+        over = time.monotonic() - since > DEAD_CHECK_S and _is_over(view, info, seq)
+        copy_passing(
+            view.address, view.mask, view.shift, int(view.multi_producer), seq + 1, limit,
+            buffer.ctypes.data, found.ctypes.data,
+        )  # fmt: skip
+        if view.mapping.damaged:
+            raise SegmentError(f"shared memory {info.path} was truncated while in use")
+        if found[1] or found[0] > seq + 1:
+            return True
+        if over:
+            return False
+        if time.monotonic() - since > DEAD_CHECK_S:
+            since = time.monotonic()
+        time.sleep(TAIL_NAP_S)
+
+
+def _is_over(view: RingView, info: RingInfo, seq: int) -> bool:
+    """Nothing will be published any more: closed, removed, or all who could are proven dead."""
+    if 0 < view.word(layout.CLOSED_AT) <= seq + 1:
+        return True
+    try:
+        status = os.lstat(info.path)
+    except OSError:
+        return True
+    if view.mapping.file_bytes() < info.size_bytes:
+        raise SegmentError(f"shared memory {info.path} was truncated while in use")
+    match = NAME.fullmatch(info.name)
+    owner = ProcessIdentity(int(match[1]), int(match[2])) if match else None
+    if owner is None or is_alive(owner, info.uid) is not False:
+        return False
+    if any(one.alive is not False for one in view.producers(info.uid)):
+        return False
+    return not writers().get((status.st_dev, status.st_ino))
+
+
+@kernel
+def stamp_at(ring: int, mask: int, shift: int, seq: int) -> int:
+    """The sequence that stands in the slot of ``seq``, published or buried."""
+    slot_bytes = 1 << shift
+    return abs(load_acquire(ring + layout.SLOTS + (seq & mask) * slot_bytes + slot_bytes - 8))
+
+
+@kernel
+def copy_passing(
+    ring: int, mask: int, shift: int, several: int, seq: int, limit: int, to: int, found: int
+) -> None:
+    """Copy up to ``limit`` records (tombstones among them) from ``seq`` on to ``to``.
+
+    ``found``: int64[2], the first sequence copied and how many.  If the writers have passed over
+    ``seq``, the first is one that is a quarter of a lap old.
+
+    An unchanged stamp does not prove a copy: whoever writes the next lap changes a slot before
+    stamping it.  A copy counts only if nobody can have begun on its slot when it was done.  Several
+    producers, and a single one that writes in place, say in advance what they claim.  A single one
+    otherwise writes in order, so the slot an eighth of a lap before shows how far it is; one slot
+    would do on x86-64, where stores become visible in order.
+    """
+    capacity = mask + 1
+    there = stamp_at(ring, mask, shift, seq)
+    if there > seq:
+        newest = walk(
+            ring, mask, shift, max(there, load_acquire(ring + layout.PUBLISHED)), capacity
+        )
+        seq = max(seq + 1, newest - (capacity >> 2) + 1)
+    slot_bytes = 1 << shift
+    count = 0
+    while count < limit:
+        slot = ring + layout.SLOTS + ((seq + count) & mask) * slot_bytes
+        stamp = load_acquire(slot + slot_bytes - 8)
+        if abs(stamp) != seq + count:
+            break
+        for offset in range(0, slot_bytes, 64):
+            copy64(to + count * slot_bytes + offset, slot + offset)
+        store_i64(to + (count + 1) * slot_bytes - 8, stamp)
+        count += 1
+    full_fence()
+    lost = overwritten(ring, mask, shift, several, seq, count)
+    if lost > 0:
+        for at in range(0, (count - lost) * slot_bytes, 64):
+            copy64(to + at, to + lost * slot_bytes + at)
+    store_i64(found, seq + lost)
+    store_i64(found + 8, count - lost)
+
+
+@kernel
+def overwritten(ring: int, mask: int, shift: int, several: int, seq: int, count: int) -> int:
+    """How many of ``count`` records from ``seq`` on somebody may have begun to overwrite."""
+    capacity = mask + 1
+    claimed = load_acquire(ring + layout.CLAIMED)
+    if several == 0:
+        for entry in range(layout.MAX_PRODUCERS):
+            at = ring + layout.PRODUCERS + entry * layout.PRODUCER_BYTES + layout.CLAIM_LAST
+            claimed = max(claimed, load_acquire(at))
+    lost = min(count, max(0, claimed - capacity - seq + 1))
+    if several == 0:
+        guard = max(1, capacity >> 3)
+        while lost < count:
+            before = seq + lost - guard
+            if stamp_at(ring, mask, shift, before) < before + capacity:
+                break
+            lost += 1
+    return lost
