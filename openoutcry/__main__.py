@@ -1,9 +1,11 @@
-"""The ``outcry`` command whole: the pipeline's commands, and the bench's beside them."""
+"""The ``outcry`` command whole: the pipeline's commands, bench and rings beside them."""
 
 from openoutcry.bench.cli import bench
 from openoutcry.pipeline.cli import main
+from openoutcry.pipeline.rings_cli import rings
 
 main.add_command(bench)
+main.add_command(rings)
 
 if __name__ == "__main__":
     main(prog_name="outcry")

@@ -116,10 +116,11 @@ class Passed:
 # Listing
 
 
-def list_rings(window_s: float = RATE_WINDOW_S) -> list[RingInfo]:
-    """Every segment on the machine whose name is ours, rings and others; takes ``window_s`` for the
-    rates (0: no rates)."""
-    looks = [look for name, _ in list_segments() if (look := _look(name)) is not None]
+def list_rings(window_s: float = RATE_WINDOW_S, only: str | None = None) -> list[RingInfo]:
+    """Every segment on the machine whose name is ours (or ``only`` the one of that name), rings and
+    others; takes ``window_s`` for the rates (0: no rates)."""
+    names = [name for name, _ in list_segments() if only in (None, name)]
+    looks = [look for name in names if (look := _look(name)) is not None]
     if window_s > 0 and any(view for _, view in looks):
         before = [(time.monotonic(), view.published() if view else 0) for _, view in looks]
         time.sleep(window_s)
@@ -455,6 +456,8 @@ def tail(name: str, count: int | None = None) -> Iterator[Passed]:
     batch = max(1, min(TAIL_BATCH, view.capacity // 4))
     buffer: npt.NDArray[Any] = np.empty(batch, dtype)
     found = np.zeros(2, np.int64)
+    # Once for nothing: what passes while the kernel is compiled is not missed.
+    _copy(view, 1, 0, buffer, found)
     seq = view.newest()
     missed = buried = given = 0
     while count is None or given < count:
@@ -492,10 +495,7 @@ def _wait_for_more(
     while True:
         # Asked before the slots are looked at, so that nothing published before the end is lost.
         over = time.monotonic() - since > DEAD_CHECK_S and _is_over(view, info, seq)
-        copy_passing(
-            view.address, view.mask, view.shift, int(view.multi_producer), seq + 1, limit,
-            buffer.ctypes.data, found.ctypes.data,
-        )  # fmt: skip
+        _copy(view, seq + 1, limit, buffer, found)
         if view.mapping.damaged:
             raise SegmentError(f"shared memory {info.path} was truncated while in use")
         if found[1] or found[0] > seq + 1:
@@ -505,6 +505,15 @@ def _wait_for_more(
         if time.monotonic() - since > DEAD_CHECK_S:
             since = time.monotonic()
         time.sleep(TAIL_NAP_S)
+
+
+def _copy(
+    view: RingView, seq: int, limit: int, to: npt.NDArray[Any], found: npt.NDArray[np.int64]
+) -> None:
+    copy_passing(
+        view.address, view.mask, view.shift, int(view.multi_producer), seq, limit,
+        to.ctypes.data, found.ctypes.data,
+    )  # fmt: skip
 
 
 def _is_over(view: RingView, info: RingInfo, seq: int) -> bool:
