@@ -123,11 +123,16 @@ class Segment:
     def _map(
         cls, name: str, fd: int, size_bytes: int, place: Place, writable: bool = True
     ) -> "Segment":
-        # A reader that only looks must not bring a whole ring into its page tables.
-        mapped = Mapping(fd, size_bytes, place.page_bytes, writable, populate=writable)
+        path = place.folder / name
+        try:
+            # A reader that only looks must not bring a whole ring into its page tables.
+            mapped = Mapping(fd, size_bytes, place.page_bytes, writable, populate=writable)
+        except OSError as error:
+            raise SegmentError(
+                f"shared memory {path} cannot be mapped: {error.strerror}"
+            ) from error
         pages = "huge" if place.huge else "small"
         view: npt.NDArray[np.uint8] = np.asarray(mapped)
-        path = place.folder / name
         return cls(name, size_bytes, mapped, view, mapped.address, path, place.page_bytes, pages)
 
     def fits(self, size_bytes: int) -> bool:
@@ -234,6 +239,8 @@ def _create_huge(
             with _removed_on_error(place.folder / name, fd):
                 os.posix_fallocate(fd, 0, length)
                 return cls._map(name, fd, length, place)
+        except SegmentError as error:
+            reasons.append(f"huge pages for {name}: {error}")
         except OSError:
             reasons.append(_too_few_pages(name, place, length // place.page_bytes))
     refused.append(
