@@ -1,9 +1,13 @@
 """Shared-memory segments: private, whole, cleaned up after the dead."""
 
 import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +18,7 @@ from openoutcry.ring import (
     list_segments,
     remove_dead_segments,
 )
+from openoutcry.ring import segment as segments
 from openoutcry.ring.segment import SHM, segment_name
 
 
@@ -115,3 +120,252 @@ def test_an_identity_outlives_no_process() -> None:
         assert theirs.alive()
         child.kill()
     assert not theirs.alive()
+
+
+def test_a_dead_owners_segment_stays_while_somebody_can_write_to_it(name: str) -> None:
+    """A living process that still has the memory mapped for writing keeps it; one that only looks
+    does not."""
+    make = (
+        "from openoutcry.ring import *; from openoutcry.ring.segment import segment_name;"
+        "n = segment_name(ProcessIdentity.mine(), 'left'); Segment.create(n, 4096); print(n)"
+    )
+    left = subprocess.run(
+        [sys.executable, "-c", make], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    hold = (
+        "import sys; from openoutcry.ring import *; s = Segment.attach(sys.argv[1]);"
+        "print('held', flush=True); input()"
+    )
+    looked = Segment.attach(left, read_only=True)
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, left], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        assert left not in remove_dead_segments()
+        assert (SHM / left).exists()
+        holder.kill()
+    assert left in remove_dead_segments()
+    assert looked.view[0] == 0
+
+
+def test_what_is_no_file_is_left_alone() -> None:
+    """A folder that somebody gave a name of ours neither stops the clean-up nor is removed."""
+    odd = SHM / "outcry.999999999.1.odd"
+    odd.mkdir()
+    try:
+        assert odd.name not in remove_dead_segments()
+        with pytest.raises(SegmentError, match="odd"):
+            Segment.attach(odd.name)
+    finally:
+        odd.rmdir()
+
+
+# Huge pages and memory locks
+
+
+def test_huge_pages_are_given_or_refused_with_a_reason(name: str) -> None:
+    """Whatever this machine allows: either the kernel itself says that huge pages are there, or the
+    segment works on small ones and says what would allow more."""
+    segment = Segment.create(name, 4 << 20, huge_pages=True)
+    segment.view[:] = 5
+    if segment.pages == "small":
+        assert len(segment.refused) == 2
+        assert all("; `sudo " in text or "; `echo " in text for text in segment.refused)
+    else:
+        assert segment.refused == []
+    transparent = smaps_bytes(segment.address, "ShmemPmdMapped")
+    hugetlb = smaps_bytes(segment.address, "Shared_Hugetlb") + smaps_bytes(
+        segment.address, "Private_Hugetlb"
+    )
+    assert (transparent > 0) == (segment.pages == "transparent")
+    assert (hugetlb > 0) == (segment.pages == "huge")
+
+
+def smaps_bytes(address: int, field: str) -> int:
+    """A figure of the mapping that begins at the address, from the kernel's own account."""
+    text = Path("/proc/self/smaps").read_text()
+    begin = re.search(rf"^{address:x}-.*?^{field}:\s+(\d+) kB", text, re.S | re.M)
+    assert begin
+    return int(begin[1]) << 10
+
+
+def test_a_segment_smaller_than_a_huge_page_goes_on_with_small_ones(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a hugetlbfs and below 2 MiB both ways are refused, each with its reason."""
+    mounts = tmp_path / "mounts"
+    mounts.write_text("tmpfs /dev/shm tmpfs rw 0 0\n")
+    monkeypatch.setattr(segments, "MOUNTS", mounts)
+    segment = Segment.create(name, 65536, huge_pages=True)
+    assert (segment.pages, segment.size_bytes) == ("small", 65536)
+    first, second = segment.refused
+    assert f"{name}: no hugetlbfs that this user may write to is mounted; `sudo mount" in first
+    assert "65,536 bytes do not fill one of 2,097,152 bytes" in second
+
+
+def test_mounts_are_read_as_the_kernel_writes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Smallest pages first, escaped spaces resolved, other file systems left out."""
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        "none /huge hugetlbfs rw,relatime,pagesize=1024M 0 0\n"
+        "tmpfs /dev/shm tmpfs rw 0 0\n"
+        "none /my\\040pages hugetlbfs rw,pagesize=2M,uid=5 0 0\n"
+    )
+    monkeypatch.setattr(segments, "MOUNTS", mounts)
+    assert [(str(place.folder), place.page_bytes) for place in segments.huge_places()] == [
+        ("/my pages", 2 << 20),
+        ("/huge", 1 << 30),
+    ]
+
+
+def test_no_wish_leaves_nothing_refused(name: str) -> None:
+    """A segment that was asked for neither has nothing to say."""
+    segment = Segment.create(name, 4 << 20)
+    assert (segment.refused, segment.locked, segment.pages) == ([], False, "small")
+
+
+def limited(code: str, *arguments: str) -> str:
+    """Run code as a user without privileges who may lock no memory; its output."""
+    prelude = (
+        "import os, resource, sys\n"
+        "from openoutcry.ring import *; from openoutcry.ring import sigbus; sigbus.install()\n"
+        "resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))\n"
+        "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", prelude + code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_refused_memory_lock_is_said_and_gone_on_without(name: str) -> None:
+    """The sentence names segment, size and the command; the segment works all the same."""
+    code = """
+s = Segment.create(sys.argv[1], 1 << 20, lock=True)
+s.view[:] = 3
+print(s.locked, int(s.view.sum()), *s.refused, sep="|")
+s.unlink()
+"""
+    locked, total, refused = limited(code, name).strip().split("|")
+    assert (locked, total) == ("False", str(3 << 20))
+    assert f"memory lock of {name}: " in refused
+    assert "1,048,576 bytes; `sudo prlimit --memlock=unlimited --pid $$` allows it" in refused
+
+
+def test_a_granted_memory_lock_is_the_kernels(name: str) -> None:
+    """The kernel's own account of the mapping counts every byte as locked."""
+    segment = Segment.create(name, 65536, lock=True)
+    if not segment.locked:
+        pytest.skip(f"locking 64 KiB is not allowed here: {segment.refused}")
+    assert segment.refused == []
+    assert smaps_bytes(segment.address, "Locked") == 65536
+
+
+HUGE = """
+import os, subprocess, sys
+from openoutcry.ring import *
+from openoutcry.ring.segment import SHM, segment_name
+
+name, folder = segment_name(ProcessIdentity.mine(), "huge"), sys.argv[1]
+segment = Segment.create(name, 3 << 20, huge_pages=True)
+assert (segment.pages, segment.refused) == ("huge", []), segment.refused
+assert (segment.size_bytes, segment.page_bytes) == (4 << 20, 2 << 20)
+assert segment.fits(3 << 20) and segment.fits(4 << 20) and not segment.fits(5 << 20)
+assert os.listdir(folder) == [name] and not (SHM / name).exists()
+assert os.stat(segment.path).st_mode & 0o777 == 0o600
+assert name in [found for found, _ in list_segments()]
+try:
+    Segment.create(name, 4096)
+    raise AssertionError("made twice")
+except SegmentError as error:
+    assert f"{folder}/{name} is there already" in str(error)
+segment.view[:] = 7
+
+write = "import sys; from openoutcry.ring import *; Segment.attach(sys.argv[1]).view[3 << 20] = 8"
+subprocess.run([sys.executable, "-c", write, name], check=True)
+assert segment.view[3 << 20] == 8
+
+os.truncate(segment.path, 2 << 20)
+assert segment.view[(2 << 20) - 1] == 7 and not segment.map.damaged
+assert segment.view[3 << 20] == 0 and segment.map.damaged
+try:
+    segment.check()
+    raise AssertionError("not noticed")
+except SegmentError as error:
+    assert "was truncated while in use: 2,097,152 of 4,194,304 bytes" in str(error)
+segment.unlink()
+del segment
+assert os.listdir(folder) == []
+
+large = segment_name(ProcessIdentity.mine(), "large")
+segment = Segment.create(large, 64 << 20, huge_pages=True)
+assert segment.pages in ("transparent", "small")
+assert os.listdir(folder) == [] and (SHM / large).exists()
+if segment.pages == "small":
+    assert "32 pages of 2,048 KiB needed on" in segment.refused[0], segment.refused
+segment.unlink()
+
+code = (
+    "from openoutcry.ring import *; from openoutcry.ring.segment import segment_name;"
+    "s = Segment.create(segment_name(ProcessIdentity.mine(), 'left'), 4096, huge_pages=True);"
+    "print(s.name, s.pages)"
+)
+left = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+left, pages = left.stdout.split()
+assert pages == "huge" and os.listdir(folder) == [left]
+assert left in remove_dead_segments() and os.listdir(folder) == []
+print("all held")
+"""
+
+
+def test_hugetlbfs_segments_behave_as_others(tmp_path: Path) -> None:
+    """Found, attached to, refused twice, damaged and removed like any other; no file is left and
+    every page is given back.  Reserves four 2 MiB pages for the time of the test, in a mount of its
+    own."""
+    setting = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
+    if os.geteuid() or not setting.exists() or not shutil.which("unshare"):
+        pytest.skip("needs root, 2 MiB huge pages and unshare(1)")
+    folder = tmp_path / "huge"
+    folder.mkdir()
+    before = int(setting.read_text())
+    mount = f'mount -t hugetlbfs -o pagesize=2M,nr_inodes=100 none {folder} && exec "$0" -c "$1" $2'
+    try:
+        setting.write_text(str(before + 4))
+        free = setting.parent / "free_hugepages"
+        if int(free.read_text()) < 4:
+            pytest.skip("no four free huge pages could be made here")
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", mount, sys.executable, HUGE, str(folder)],
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        if "unshare: " in done.stderr or "mount: " in done.stderr:
+            pytest.skip(f"no mount of our own: {done.stderr}")
+        assert done.stdout == "all held\n", done.stderr
+        assert int(free.read_text()) == int(setting.read_text()) == before + 4
+    finally:
+        setting.write_text(str(before))
+    assert int(setting.read_text()) == before
+
+
+def test_a_file_left_by_a_kill_in_mid_creation_can_be_removed(name: str) -> None:
+    """SIGKILL while the pages are reserved leaves a name whose owner is dead, and no more."""
+    code = (
+        "import os, signal; from openoutcry.ring import *\n"
+        "from openoutcry.ring import segment\n"
+        "name = segment.segment_name(ProcessIdentity.mine(), 'half'); print(name, flush=True)\n"
+        "segment.Segment._map = classmethod(lambda *a: os.kill(os.getpid(), signal.SIGKILL))\n"
+        "Segment.create(name, 1 << 20)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    half = done.stdout.strip()
+    assert (SHM / half).exists()
+    assert half in remove_dead_segments()
+    assert not (SHM / half).exists()
