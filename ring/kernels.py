@@ -19,10 +19,12 @@ from openoutcry.ring.layout import (
     CONSUMERS,
     FLAGS,
     FREE,
+    MULTI_PRODUCER,
     PRODUCER_HEARTBEAT_NS,
     PUBLISHED,
     SEQ,
     SLOT_BYTES,
+    SLOT_BYTES_AT,
     SLOT_SHIFT,
     SLOTS,
     TOMBSTONES,
@@ -98,6 +100,8 @@ def publish_sized(ring: int, mask: int, shift: int, seq: int, record: int) -> No
     """:func:`publish` for slots of ``1 << shift`` bytes: all lines, the last without its stamp."""
     slot = slot_at(ring, mask, shift, seq)
     last = (1 << shift) - SLOT_BYTES
+    if VERIFY:
+        assert load_i64(slot + last + SEQ) < seq
     for offset in range(0, last, SLOT_BYTES):
         copy64(slot + offset, record + offset)
     copy56(slot + last, record + last)
@@ -232,7 +236,10 @@ def claim(ring: int, mask: int, producer: int, count: int) -> int:
     """
     while True:
         last = load_acquire(ring + CLAIMED)
-        if room(ring, mask, last) < count:
+        if not may_claim(ring, mask, last, count):
+            # An attempt that another producer won must not go on covering what that one owns: if it
+            # is killed, nobody could bury it.
+            store_release(producer + CLAIM_LAST, 0)
             return 0
         store_i64(producer + CLAIM_FIRST, last + 1)
         store_release(producer + CLAIM_LAST, last + count)
@@ -242,11 +249,49 @@ def claim(ring: int, mask: int, producer: int, count: int) -> int:
 
 
 @kernel
+def may_claim(ring: int, mask: int, last: int, count: int) -> bool:
+    """There is room for ``count`` sequences after ``last``.
+
+    When no consumer gates, nothing keeps a producer from overtaking another by a whole ring but
+    this: the slots' records of the lap before must be published or buried.
+    """
+    lowest = gating_cursor(ring)
+    if lowest != FREE:
+        return lowest + mask + 1 - last >= count
+    slot_bytes = load_i64(ring + SLOT_BYTES_AT)
+    for seq in range(max(1, last - mask), last - mask + count):
+        if abs(load_acquire(ring + SLOTS + ((seq & mask) + 1) * slot_bytes - 8)) != seq:
+            return False
+    return count <= mask + 1
+
+
+@kernel
 def publish_claim(ring: int, mask: int, shift: int, first: int, records: int, count: int) -> None:
     """Publish contiguous records in the slots claimed from ``first`` on."""
     for index in range(count):
         publish_sized(ring, mask, shift, first + index, records + (index << shift))
     wake_waiters(ring)
+
+
+@kernel
+def publish_shared(
+    ring: int, mask: int, shift: int, producer: int, records: int, least: int, count: int
+) -> int:
+    """Several producers: claim and publish up to ``count`` contiguous records, or none when there
+    is no room for ``least``; returns how many.
+
+    One call, so that no signal handler of Python's can come between claim and publication.
+    """
+    while True:
+        some = min(count, room(ring, mask, load_acquire(ring + CLAIMED)))
+        if some < max(1, least):
+            return 0
+        first = claim(ring, mask, producer, some)
+        if first != 0:
+            publish_claim(ring, mask, shift, first, records, some)
+            return some
+        if gating_cursor(ring) == FREE:
+            return 0
 
 
 @kernel
@@ -369,12 +414,19 @@ def sleep_until_woken(
 
 @kernel
 def wait_ready(
-    ring: int, mask: int, shift: int, cursor: int, after: int, strategy: int, timeout_ns: int
+    ring: int, mask: int, shift: int, consumer: int, after: int, strategy: int, timeout_ns: int
 ) -> bool:
-    """Wait by the strategy until :func:`is_ready`; False when ``timeout_ns`` are over first."""
+    """Wait by the strategy until :func:`is_ready`; False when ``timeout_ns`` are over first.
+
+    The cursor is looked up each time: a pool's is moved by its other workers meanwhile, and what
+    follows an old one may be overwritten and never become ready.
+    """
     until = monotonic_ns() + timeout_ns
     spins = 0
-    while not is_ready(ring, mask, shift, cursor, after):
+    while True:
+        cursor = load_acquire(consumer)
+        if is_ready(ring, mask, shift, cursor, after):
+            return True
         spins += 1
         if strategy == PAUSE or (strategy >= YIELD and spins < SPINS):
             pause()
@@ -384,17 +436,10 @@ def wait_ready(
             left = until - monotonic_ns()
             sleep_until_woken(ring, mask, shift, cursor, after, max(0, min(left, NAP_NS)))
         if (spins & 63 == 0 or strategy >= BLOCK) and monotonic_ns() >= until:
-            return is_ready(ring, mask, shift, cursor, after)
-    return True
+            return is_ready(ring, mask, shift, load_acquire(consumer), after)
 
 
 # Registration
-
-
-@kernel
-def swap_word(word: int, expected: int, value: int) -> int:
-    """1 for the one who changed the word from ``expected``."""
-    return compare_exchange(word, expected, value)
 
 
 @kernel
@@ -404,14 +449,49 @@ def take_entry(word: int, pid: int) -> int:
 
 
 @kernel
-def free_entry(word: int, pid: int) -> int:
-    """Give an entry back that ``pid`` held; 1 for the one who did.
+def take_over_entry(word: int, pid: int, start: int, new_pid: int) -> int:
+    """Take the entry that the process (pid, start time) held; 1 for the one who did.
 
     The start time behind the pid goes first: an entry with a pid and the start time of the one
-    before would look dead.  With 0 there it is believed to live as long as the pid does.
+    before would look dead.  With 0 there it is believed to live as long as the pid does.  Both go
+    by compare-and-swap: who comes late finds the next holder's.
     """
-    store_release(word + 8, 0)
-    return compare_exchange(word, pid, 0)
+    compare_exchange(word + 8, start, 0)
+    return compare_exchange(word, pid, new_pid)
+
+
+@kernel
+def free_entry(word: int, pid: int, start: int) -> int:
+    """Give an entry back that the process (pid, start time) held; 1 for the one who did."""
+    return take_over_entry(word, pid, start, 0)
+
+
+@kernel
+def rejoin(ring: int, mask: int, shift: int, cursor: int) -> None:
+    """Gate again, from the oldest sequence that may still come.
+
+    Producers that looked before the cursor stood there may have gone on: what they claimed shows
+    in the second look, because the fence orders the cursor before it.
+    """
+    while True:
+        claimed = position(ring, mask, shift)
+        seq = claimed
+        if load_i64(ring + FLAGS) & MULTI_PRODUCER:
+            seq = max(0, claimed - mask - 1)
+            while seq < claimed and abs(stamp_of(ring, mask, shift, seq + 1)) == seq + 1:
+                seq += 1
+        store_release(cursor, seq)
+        full_fence()
+        if position(ring, mask, shift) == claimed:
+            return
+
+
+@kernel
+def position(ring: int, mask: int, shift: int) -> int:
+    """The last sequence that several producers claimed, or a single one published."""
+    if load_i64(ring + FLAGS) & MULTI_PRODUCER:
+        return load_acquire(ring + CLAIMED)
+    return last_published_sized(ring, mask, shift)
 
 
 @kernel
@@ -457,7 +537,7 @@ def wait_handle(handle: int, timeout_ns: int) -> bool:
         load_i64(handle + HANDLE_RING),
         load_i64(handle + HANDLE_MASK),
         load_i64(handle + HANDLE_SHIFT),
-        load_i64(entry),
+        entry,
         load_i64(handle + HANDLE_AFTER),
         load_i64(handle + HANDLE_STRATEGY),
         timeout_ns,
@@ -480,3 +560,19 @@ def publish_handle(handle: int, records: int, count: int) -> int:
     )
     store_i64(handle + HANDLE_NEXT, next_seq + done)
     return done
+
+
+@kernel
+def publish_shared_handle(handle: int, records: int, least: int, count: int) -> int:
+    """:func:`publish_shared` for a producer's handle, stamping its heartbeat."""
+    entry = load_i64(handle + HANDLE_ENTRY)
+    store_i64(entry + PRODUCER_HEARTBEAT_NS, monotonic_ns())
+    return publish_shared(
+        load_i64(handle + HANDLE_RING),
+        load_i64(handle + HANDLE_MASK),
+        load_i64(handle + HANDLE_SHIFT),
+        entry,
+        records,
+        least,
+        count,
+    )

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from openoutcry.ring import kernels, layout
 from openoutcry.ring.errors import RingError, RingFull
+from openoutcry.ring.repair import bury_unpublished
 
 if TYPE_CHECKING:
     from openoutcry.ring.ring import RingBuffer
@@ -35,8 +36,9 @@ class Claim:
         self.views = producer.ring.views(first_seq, count)
 
     def publish(self) -> int:
-        """Publish all of them; returns the last sequence."""
+        """Publish all of them, once; returns the last sequence."""
         ring = self.producer.ring
+        self.producer.check_open(self)
         kernels.stamp_range(ring.address, ring.mask, ring.shift, self.first_seq, self.count)
         self.producer.published(self.first_seq + self.count - 1)
         return self.first_seq + self.count - 1
@@ -55,6 +57,7 @@ class Producer:
         self.entry = ring.take_producer_entry()
         self.dropped = 0
         self._pid = os.getpid()
+        self._open: Claim | None = None
         self._handle_words = np.zeros(kernels.HANDLE_WORDS, np.int64)
         self._handle_words[:4] = ring.address, ring.mask, ring.shift, self.entry
         self._handle: int = self._handle_words.ctypes.data
@@ -67,23 +70,27 @@ class Producer:
     def publish(self, records: npt.NDArray[Any], timeout_s: float | None = None) -> int:
         """Publish the records in order, under the ring's own sequences; returns how many.
 
-        ``records``: one dimension, of the ring's dtype.  Raises :class:`RingFull` when
-        ``when_full`` says so or ``timeout_s`` pass without room.
+        ``records``: one dimension, of the ring's dtype; anything else is a ``TypeError``.  Raises
+        :class:`RingFull` when ``when_full`` says so or ``timeout_s`` pass without room.
         """
         if records is not self._last:
-            self._last = records = np.ascontiguousarray(records, self.ring.dtype)
+            self._last = records = self._checked(records)
             self._last_address = records.ctypes.data
         total = len(records)
-        if self.when_full is WhenFull.FAIL and total > self.room():
+        all_or_none = self.when_full is WhenFull.FAIL
+        done = self._publish_some(self._last_address, total, total if all_or_none else 1)
+        if done == total:
+            return done
+        if all_or_none:
             raise RingFull(f"no room for {total} records in {self.ring.name}")
-        done = self._publish_some(self._last_address, total)
-        return done if done == total else self._publish_rest(done, total, timeout_s)
+        return self._publish_rest(done, total, timeout_s)
 
     def _publish_rest(self, done: int, total: int, timeout_s: float | None) -> int:
         """There was no room for all of them."""
         since = time.monotonic()
         while done < total:
-            count = self._publish_some(self._last_address + (done << self.ring.shift), total - done)
+            at = self._last_address + (done << self.ring.shift)
+            count = self._publish_some(at, total - done, 1)
             done += count
             if count:
                 since = time.monotonic()
@@ -111,7 +118,9 @@ class Producer:
         else:
             enough = kernels.room(ring.address, ring.mask, self._next - 1) >= count
             first = self._next if enough else 0
-        return Claim(self, first, count) if first else None
+        if first:
+            self._open = Claim(self, first, count)
+        return self._open
 
     def claim(self, count: int, timeout_s: float | None = None) -> Claim:
         """:meth:`try_claim`, waiting for room; raises :class:`RingFull` after ``timeout_s``."""
@@ -129,30 +138,54 @@ class Producer:
         last = ring.claimed if ring.multi_producer else self._next - 1
         return int(kernels.room(ring.address, ring.mask, last))
 
+    def check_open(self, claim: Claim) -> None:
+        """Raise :class:`RingError` if this is not the claim to publish: others may have its slots
+        by now."""
+        if self._open is not claim:
+            raise RingError(f"{self.ring.name}: this claim was published already, or given up")
+
     def published(self, last_seq: int) -> None:
-        """Note a single producer's progress."""
+        """The claim is published, and the next may be made."""
+        self._open = None
         if not self.ring.multi_producer:
             self._set_next(last_seq + 1)
             self.ring.published_hint[0] = last_seq
 
     def close(self) -> None:
-        """Give the entry back; harmless when repeated."""
-        if self.entry and self._pid == os.getpid():
-            kernels.free_entry(self.entry + layout.PRODUCER_PID, self._pid)
-        self.entry = 0
+        """Give the entry back; harmless when repeated.
 
-    def _publish_some(self, data: int, wanted: int) -> int:
-        """Publish as many of the records at address ``data`` as there is room for now."""
+        What was claimed and not published (an exception came between) is buried: nobody could
+        publish it any more, and consumers would wait for it for ever.
+        """
+        if self.entry and self._pid == os.getpid():
+            ring, words = self.ring, self.ring.words(self.entry - self.ring.address, 4)
+            if ring.multi_producer and words[layout.CLAIM_LAST // 8]:
+                first, last = (
+                    int(words[at // 8]) for at in (layout.CLAIM_FIRST, layout.CLAIM_LAST)
+                )
+                bury_unpublished(ring, range(first, last + 1))
+                kernels.wake_waiters(ring.address)
+            start = int(words[layout.PRODUCER_START // 8])
+            kernels.free_entry(self.entry + layout.PRODUCER_PID, self._pid, start)
+        self.entry, self._open = 0, None
+
+    def _checked(self, records: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The records, contiguous; numpy would turn any type into any other without a word."""
+        if not isinstance(records, np.ndarray) or records.ndim != 1:
+            raise TypeError(f"{self.ring.name}: publish takes an array of one dimension")
+        if records.dtype != self.ring.dtype:
+            raise TypeError(f"{self.ring.name} holds {self.ring.dtype}, not {records.dtype}")
+        return np.ascontiguousarray(records)
+
+    def _publish_some(self, data: int, wanted: int, least: int) -> int:
+        """Publish as many of the records at address ``data`` as there is room for now; none if
+        that is fewer than ``least``."""
         self._check_owner()
-        ring = self.ring
-        if not ring.multi_producer:
-            return int(kernels.publish_handle(self._handle, data, wanted))
-        count = min(wanted, self.room())
-        first = int(kernels.claim(ring.address, ring.mask, self.entry, count)) if count > 0 else 0
-        if not first:
+        if self.ring.multi_producer:
+            return int(kernels.publish_shared_handle(self._handle, data, least, wanted))
+        if least > 1 and self.room() < least:
             return 0
-        kernels.publish_claim(ring.address, ring.mask, ring.shift, first, data, count)
-        return count
+        return int(kernels.publish_handle(self._handle, data, wanted))
 
     @property
     def _next(self) -> int:
@@ -169,6 +202,8 @@ class Producer:
     def _check_owner(self) -> None:
         if not self.entry or self._pid != os.getpid():
             raise RingError(f"{self.ring.name}: this producer is closed, or another process's")
+        if self._open is not None:
+            raise RingError(f"{self.ring.name}: publish the claim that was made before")
 
     def __enter__(self) -> "Producer":
         return self

@@ -93,7 +93,7 @@ class Reader:
 
     def close(self) -> None:
         """Leave: the entry may be taken by another process, at this cursor.  It goes on gating."""
-        kernels.free_entry(self.entry + layout.CONSUMER_PID, os.getpid())
+        self.ring.leave_consumer_entry(self.entry)
 
     def __enter__(self) -> "Reader":
         return self
@@ -226,7 +226,7 @@ class Worker:
 
     def close(self) -> None:
         """Leave the pool; finish first."""
-        kernels.free_entry(self.entry + layout.CONSUMER_PID, os.getpid())
+        self.ring.leave_consumer_entry(self.entry)
 
     def __enter__(self) -> "Worker":
         return self

@@ -34,14 +34,24 @@ class Entry:
             return ProcessIdentity.of(self.who.pid) is not None
         return self.who.alive()
 
+    def free(self) -> int:
+        """Give the entry of a dead process back; 1 for the one who did."""
+        return int(kernels.free_entry(self.pid_word, self.who.pid, self.who.start_ticks))
+
 
 @dataclass(frozen=True)
 class Repair:
-    """What one call of :func:`repair` did; what another repairer did meanwhile is not in it."""
+    """What one call of :func:`repair` did; what another repairer did meanwhile is not in it.
+
+    ``undecided``: dead producers left in their entries, because a living one had written down the
+    same sequences and could not yet be seen to have won or lost them.  Call again until it is 0: a
+    moment, unless that one is stopped.
+    """
 
     tombstones: int
     producers: int
     consumers: int
+    undecided: int = 0
 
 
 def registered(ring: "RingBuffer", consumers: bool) -> Iterator[Entry]:
@@ -67,39 +77,58 @@ def repair(ring: "RingBuffer", detach_consumers: bool = False) -> Repair:
     consumers.
 
     A freed consumer goes on gating at its cursor until another process takes its place; with
-    ``detach_consumers`` it stops gating instead (its place is kept in CONSUMER_SAVED).
+    ``detach_consumers`` a reader stops gating instead (its place is kept in CONSUMER_SAVED).  A
+    worker never does: what it held is its successor's.
     """
     # In this order: who was dead before the slots are looked at cannot publish any more.
     dead = [entry for entry in registered(ring, consumers=False) if not entry.alive()]
-    tombstones = _bury_orphans(ring) if ring.multi_producer and dead else 0
-    producers = sum(kernels.free_entry(e.pid_word, e.who.pid) for e in dead)
+    tombstones, undecided = _bury_orphans(ring) if ring.multi_producer and dead else (0, [])
+    # Whose claim is undecided keeps its entry: it is what makes the next repair look again.
+    kept = [e for e in dead if any(kernels.claim_covers(e.address, seq) for seq in undecided)]
+    producers = sum(e.free() for e in dead if e not in kept)
     consumers = 0
     for entry in registered(ring, consumers=True):
-        if entry.alive():
-            continue
-        if detach_consumers:
-            _detach(ring, entry)
-        consumers += kernels.free_entry(entry.pid_word, entry.who.pid)
+        if not entry.alive():
+            reader = _kind(ring, entry.address) == layout.READER
+            consumers += _detach(ring, entry) if detach_consumers and reader else entry.free()
     kernels.wake_waiters(ring.address)
-    return Repair(tombstones, int(producers), int(consumers))
+    return Repair(tombstones, producers, consumers, len(kept))
 
 
-def _bury_orphans(ring: "RingBuffer") -> int:
-    """Make tombstones of the claimed, unpublished slots that no living producer's claim covers.
+def _bury_orphans(ring: "RingBuffer") -> tuple[int, list[int]]:
+    """Make tombstones of the claimed, unpublished slots that no living producer's claim covers;
+    returns how many, and the sequences that one covers.
 
     Sound because a claim is written down before it is true (``kernels.claim``): whoever owns a slot
     of sequence <= CLAIMED, read first, stands in an entry that covers it.
     """
     last = ring.claimed
     living = [e.address for e in registered(ring, consumers=False) if e.alive()]
-    buried = 0
-    for seq in range(_first_unread(ring, last), last + 1):
-        seen = int(kernels.stamp_of(ring.address, ring.mask, ring.shift, seq))
-        if seen in (seq, -seq):
-            continue
-        if not any(kernels.claim_covers(address, seq) for address in living):
+    buried, covered = 0, []
+    for seq, seen in _unpublished(ring, range(_first_unread(ring, last), last + 1)):
+        if any(kernels.claim_covers(address, seq) for address in living):
+            covered.append(seq)
+        else:
             buried += kernels.bury(ring.address, ring.mask, ring.shift, seq, seen)
-    return buried
+    return buried, covered
+
+
+def bury_unpublished(ring: "RingBuffer", seqs: range) -> int:
+    """Make tombstones of those of the caller's own claimed sequences that it did not publish."""
+    return sum(
+        int(kernels.bury(ring.address, ring.mask, ring.shift, seq, seen))
+        for seq, seen in _unpublished(ring, seqs)
+    )
+
+
+def _unpublished(ring: "RingBuffer", seqs: range) -> Iterator[tuple[int, int]]:
+    """Those of the claimed sequences whose slots wait for them, with the stamp seen there."""
+    for seq in seqs:
+        seen = int(kernels.stamp_of(ring.address, ring.mask, ring.shift, seq))
+        # Asked after the look at the stamp: what has been read may have been overwritten by the
+        # next lap, and that stamp must not be taken for a missing one.
+        if seen not in (seq, -seq) and _first_unread(ring, ring.claimed) <= seq:
+            yield seq, seen
 
 
 def _first_unread(ring: "RingBuffer", last: int) -> int:
@@ -109,13 +138,19 @@ def _first_unread(ring: "RingBuffer", last: int) -> int:
     return oldest if lowest == layout.FREE else max(lowest + 1, oldest)
 
 
-def _detach(ring: "RingBuffer", entry: Entry) -> None:
-    """Stop a dead consumer from gating."""
+def _detach(ring: "RingBuffer", entry: Entry) -> int:
+    """Stop a dead consumer from gating and free its entry; 1 for the one who did.
+
+    Its entry is ours first: a successor who took it meanwhile must not lose its cursor.
+    """
+    who, me = entry.who, os.getpid()
+    if not kernels.take_over_entry(entry.pid_word, who.pid, who.start_ticks, me):
+        return 0
     cursor = Sequence(entry.address)
-    at = cursor.get()
-    if at != layout.FREE:
-        ring.words(entry.address - ring.address + layout.CONSUMER_SAVED)[0] = at
-        cursor.compare_and_set(at, layout.FREE)
+    if cursor.get() != layout.FREE:
+        ring.words(entry.address - ring.address + layout.CONSUMER_SAVED)[0] = cursor.get()
+        cursor.set(layout.FREE)
+    return int(kernels.free_entry(entry.pid_word, me, 0))
 
 
 def unfinished_work(
@@ -125,29 +160,39 @@ def unfinished_work(
     not finish.
 
     Its claim was written down before it was true, so each record is either marked done, or above
-    the pool's cursor (never claimed), or covered by a living worker (who owns it, or is about to
-    find that it does not), or the predecessor's.
+    the pool's cursor (never claimed), or covered by a living worker's own claim (who owns it, or is
+    about to find that it does not), or the predecessor's, or that of another dead worker.  Between
+    successors of several dead workers a compare-and-swap on the done mark decides.
     """
-    base = ring.address
     if Sequence(worker).get() == layout.FREE:
         return []
+    base = ring.address
     first = int(ring.words(worker - base + layout.WORK_FIRST)[0])
-    last = int(ring.words(worker - base + layout.WORK_LAST)[0])
-    last = min(last, Sequence(pool).get())
-    mine: list[int] = []
-    for seq in range(first, last + 1):
-        while not _is_done(ring, done_marks, seq):
-            if _tombstone(ring, seq):
-                break
-            if not any(_holds(ring, other, seq) for other in _other_workers(ring, worker, pool)):
-                mine.append(seq)
-                break
+    claimed_to = Sequence(worker + layout.WORK_LAST)
+    last = abs(claimed_to.get())
+    # Negative: an inherited claim.  Other successors need not wait until we have won or lost it.
+    claimed_to.set(-last)
+    seqs = range(first, min(last, Sequence(pool).get()) + 1)
+    return _runs(ring, [seq for seq in seqs if _take_over(ring, worker, pool, done_marks, seq)])
+
+
+def _take_over(ring: "RingBuffer", worker: int, pool: int, done_marks: int, seq: int) -> bool:
+    """Whether the record is this worker's to do again; waits for a living one that may own it."""
+    mark = Sequence(done_marks + 8 * (seq & ring.mask))
+    # One word for "seq will be done again by this entry": told from done marks by its sign.
+    ours = -(seq * layout.MAX_CONSUMERS + _index(ring, worker))
+    while True:
+        seen = mark.get()
+        if seen == seq or _tombstone(ring, seq):
+            return False
+        if seen < 0 and -seen // layout.MAX_CONSUMERS == seq:
+            return seen == ours
+        # The mark is swapped from what was seen before the look at the others: one that has
+        # finished in between has changed it.
+        if any(_holds(ring, other, seq) for other in _other_workers(ring, worker, pool)):
             time.sleep(0.0005)
-    return _runs(ring, mine)
-
-
-def _is_done(ring: "RingBuffer", done_marks: int, seq: int) -> bool:
-    return Sequence(done_marks + 8 * (seq & ring.mask)).get() == seq
+        elif mark.compare_and_set(seen, ours):
+            return True
 
 
 def _tombstone(ring: "RingBuffer", seq: int) -> bool:
@@ -156,18 +201,28 @@ def _tombstone(ring: "RingBuffer", seq: int) -> bool:
 
 def _other_workers(ring: "RingBuffer", worker: int, pool: int) -> list[int]:
     """Living workers of the same pool."""
-    pool_index = (pool - ring.address - layout.CONSUMERS) // layout.CONSUMER_BYTES
     return [
         e.address
         for e in registered(ring, consumers=True)
         if e.address != worker
-        and int(ring.words(e.address - ring.address + layout.CONSUMER_KIND)[0]) == layout.WORKER
-        and int(ring.words(e.address - ring.address + layout.CONSUMER_POOL)[0]) == pool_index
+        and _kind(ring, e.address) == layout.WORKER
+        and int(ring.words(e.address - ring.address + layout.CONSUMER_POOL)[0])
+        == _index(ring, pool)
         and e.alive()
     ]
 
 
+def _kind(ring: "RingBuffer", entry: int) -> int:
+    return int(ring.words(entry - ring.address + layout.CONSUMER_KIND)[0])
+
+
+def _index(ring: "RingBuffer", entry: int) -> int:
+    return (entry - ring.address - layout.CONSUMERS) // layout.CONSUMER_BYTES
+
+
 def _holds(ring: "RingBuffer", worker: int, seq: int) -> bool:
+    """The worker's own claim, made or about to be made, has the record; an inherited one (its last
+    sequence is negative) has not."""
     at = worker - ring.address
     if Sequence(worker).get() == layout.FREE:
         return False
@@ -189,17 +244,19 @@ def _runs(ring: "RingBuffer", seqs: list[int]) -> list[tuple[int, int]]:
 class DeathWatch:
     """Holds a pidfd for every process registered on a ring: its becoming readable is the proof.
 
-    Make it, or :meth:`refresh` it, while they live.  Close it or use it in a ``with`` block.
+    :meth:`refresh` it when others have come.  Who is found dead then is known by the start time.
+    Close it or use it in a ``with`` block.
     """
 
     def __init__(self, ring: "RingBuffer") -> None:
         self.ring = ring
         self._poll = select.poll()
         self._watched: dict[int, ProcessIdentity] = {}
+        self._found_dead: list[ProcessIdentity] = []
         self.refresh()
 
     def refresh(self) -> None:
-        """Watch those who came since."""
+        """Watch those who came since, and those dead who still stand in an entry."""
         known = set(self._watched.values())
         for consumers in (False, True):
             for entry in registered(self.ring, consumers):
@@ -211,18 +268,20 @@ class DeathWatch:
         try:
             fd = os.pidfd_open(who.pid)
         except ProcessLookupError:
+            self._found_dead.append(who)
             return
-        # The number may have passed to another process between the look and the open.
+        # The number may have passed to another process before it was opened.
         if who.start_ticks and not who.alive():
             os.close(fd)
+            self._found_dead.append(who)
             return
         self._watched[fd] = who
         self._poll.register(fd, select.POLLIN)
 
     def wait(self, timeout_s: float) -> list[ProcessIdentity]:
         """Who has died; waits up to ``timeout_s`` for the first."""
-        dead = []
-        for fd, _ in self._poll.poll(timeout_s * 1000):
+        dead, self._found_dead = self._found_dead, []
+        for fd, _ in self._poll.poll(0 if dead else timeout_s * 1000):
             dead.append(self._watched.pop(fd))
             self._poll.unregister(fd)
             os.close(fd)

@@ -190,6 +190,8 @@ class RingBuffer:
                     continue
                 if kernels.take_entry(self.address + at + layout.PRODUCER_PID, me.pid):
                     words[layout.PRODUCER_START // 8] = me.start_ticks
+                    # The holder before may have written a claim down that it never made.
+                    words[layout.CLAIM_LAST // 8] = 0
                     return self.address + at
             if attempt == 0:
                 from openoutcry.ring.repair import repair
@@ -203,20 +205,27 @@ class RingBuffer:
         me = ProcessIdentity.mine()
         address = self.address + layout.CONSUMERS + index * layout.CONSUMER_BYTES
         words = self._entry_words(index)
-        pid = int(words[layout.CONSUMER_PID // 8])
-        holder = ProcessIdentity(pid, int(words[layout.CONSUMER_START // 8]))
+        pid, start = (int(words[at // 8]) for at in (layout.CONSUMER_PID, layout.CONSUMER_START))
+        holder = ProcessIdentity(pid, start)
         name = self.consumer_names[index]
-        ours = pid == me.pid and again
-        if pid and not ours and (holder.alive() or self._just_taken(holder)):
+        if again and holder == me:
+            return address
+        if pid and (holder.alive() or self._just_taken(holder)):
             raise RingError(f"{self.name}: consumer {name!r} is taken by process {pid}")
-        if not kernels.swap_word(address + layout.CONSUMER_PID, pid, me.pid):
+        if not kernels.take_over_entry(address + layout.CONSUMER_PID, pid, start, me.pid):
             raise RingError(f"{self.name}: consumer {name!r} was just taken by another process")
         words[layout.CONSUMER_START // 8] = me.start_ticks
-        cursor = Sequence(address)
-        if cursor.get() == layout.FREE and int(words[layout.CONSUMER_KIND // 8]) == layout.READER:
+        if Sequence(address).get() == layout.FREE and (
+            int(words[layout.CONSUMER_KIND // 8]) == layout.READER
+        ):
             # It was detached: its records are gone, so it begins with what comes next.
-            cursor.set(self.claimed if self.multi_producer else self.published)
+            kernels.rejoin(self.address, self.mask, self.shift, address)
         return address
+
+    def leave_consumer_entry(self, entry: int) -> None:
+        """Give our own entry back; another process's stays as it is."""
+        me = ProcessIdentity.mine()
+        kernels.free_entry(entry + layout.CONSUMER_PID, me.pid, me.start_ticks)
 
     @staticmethod
     def _just_taken(holder: ProcessIdentity) -> bool:
