@@ -1,0 +1,92 @@
+/* Our own algorithm (ring/layout.py) in C: the stamp in a slot's last word publishes it. */
+#include "peer.h"
+
+#define STAMP 7
+typedef struct {
+    int64_t cursor __attribute__((aligned(LINE_PAIR))); /* the consumer's last released sequence */
+    message slots[CAPACITY] __attribute__((aligned(4096)));
+} ring;
+
+static size_t ring_bytes(void) { return sizeof(ring); }
+static void ring_make(void *memory) { (void)memory; }
+
+static inline int64_t *slot_of(ring *r, int64_t seq) { return r->slots[seq & (CAPACITY - 1)].words; }
+
+static inline int is_published(const int64_t *slot, int64_t seq) {
+    return __atomic_load_n(slot + STAMP, __ATOMIC_ACQUIRE) == seq;
+}
+
+static inline void publish(ring *r, int64_t seq) {
+    int64_t *slot = slot_of(r, seq);
+    fill(slot, seq);
+    __atomic_store_n(slot + STAMP, seq, __ATOMIC_RELEASE);
+}
+
+/* Wait until `last` may be written; returns the gating cursor seen. */
+static inline int64_t claim(ring *r, int64_t last) {
+    int64_t gate;
+    while (last - (gate = __atomic_load_n(&r->cursor, __ATOMIC_ACQUIRE)) > CAPACITY)
+        spin_pause();
+    return gate;
+}
+
+static void produce(void *memory, int64_t first, int64_t count, int64_t batch) {
+    ring *r = memory;
+    int64_t end = first + count, gate = first - 1 - CAPACITY;
+    while (first < end) {
+        int64_t last = first + batch - 1;
+        if (last >= end)
+            last = end - 1;
+        if (last - gate > CAPACITY)
+            gate = claim(r, last);
+        while (first <= last)
+            publish(r, first++);
+    }
+}
+
+static int64_t consume(void *memory, int64_t first, int64_t count, int64_t batch) {
+    ring *r = memory;
+    int64_t seq = first, end = first + count, bad = 0;
+    (void)batch;
+    while (seq < end) {
+        int64_t begin = seq, limit = seq + RELEASE_EVERY < end ? seq + RELEASE_EVERY : end;
+        while (seq < limit) {
+            const int64_t *slot = slot_of(r, seq);
+            if (!is_published(slot, seq))
+                break;
+            bad += wrong(slot, seq) != 0;
+            seq++;
+        }
+        if (seq > begin)
+            __atomic_store_n(&r->cursor, seq - 1, __ATOMIC_RELEASE);
+        wait_for_more(seq - begin);
+    }
+    return bad;
+}
+
+static inline int64_t receive(ring *r, int64_t seq) {
+    const int64_t *slot = slot_of(r, seq);
+    while (!is_published(slot, seq))
+        spin_pause();
+    int64_t bad = wrong(slot, seq) != 0;
+    __atomic_store_n(&r->cursor, seq, __ATOMIC_RELEASE);
+    return bad;
+}
+
+static int64_t ping(void *out, void *in, int64_t first, int64_t count) {
+    int64_t bad = 0;
+    for (int64_t n = first; n < first + count; n++) {
+        publish(out, n);
+        bad += receive(in, n);
+    }
+    return bad;
+}
+
+static int64_t pong(void *in, void *out, int64_t first, int64_t count) {
+    int64_t bad = 0;
+    for (int64_t n = first; n < first + count; n++) {
+        bad += receive(in, n);
+        publish(out, n);
+    }
+    return bad;
+}
