@@ -261,3 +261,6 @@ def announce(shared: Shared, group: Group) -> None:
         shared.control.set_stage(index, STAGE_START, me.start_ticks)
         shared.control.set_stage(index, STAGE_CORE, -1 if group.core is None else group.core)
         shared.control.set_stage(index, STAGE_PID, me.pid)
+        for ring in (shared.lane, shared.sequenced, shared.events):
+            if name in ring.cursors:
+                ring.register(name, me)

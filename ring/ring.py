@@ -231,6 +231,14 @@ class RingBuffer:
     def _just_taken(holder: ProcessIdentity) -> bool:
         return holder.start_ticks == 0 and ProcessIdentity.of(holder.pid) is not None
 
+    def register(self, name: str, who: ProcessIdentity) -> None:
+        """Note who runs a consumer whose supervisor alone decides that (it has proven the death of
+        the one before); for those who list rings."""
+        words = self._entry_words(self.consumer_names.index(name))
+        words[layout.CONSUMER_START // 8] = 0
+        words[layout.CONSUMER_PID // 8] = who.pid
+        words[layout.CONSUMER_START // 8] = who.start_ticks
+
     # What it says of itself
 
     @property
