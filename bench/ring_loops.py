@@ -5,26 +5,21 @@ slot, release.  Message n carries the words n, n+1 ... n+6 and the stamp; every 
 seven up and compares.  The same loop in C is ``peers/ring_c.c``.
 """
 
-import os
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from openoutcry.ring import RingBuffer
-from openoutcry.ring.kernels import (
-    claim,
-    gating_cursor,
-    is_published,
-    last_published,
-    release,
-    slot_address,
-)
+from openoutcry.bench.peers.pair import Meeting, PeerError, run_processes
+from openoutcry.ring import ProcessIdentity, RingBuffer, WaitStrategy
+from openoutcry.ring.kernels import claim, gating_cursor, is_published, release, slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
 from openoutcry.ring.listing import tail
+from openoutcry.ring.segment import segment_name
 from openoutcry.wire.kernel import compile_kernel, kernel
 from openoutcry.wire.memory import load_i64, monotonic_ns, pause, store_i64, store_release
 
@@ -39,6 +34,14 @@ PAUSES = 128
 # Released at least this often, so that the producer's room never waits for a long batch.
 RELEASE_EVERY = 1024
 PING_BLOCK = 64
+"""Round trips a sample: a clock read would be a quarter of one."""
+
+CAPACITY = 1 << 16
+BULK_RECORDS = 4096
+TAIL_LOOK = 16
+TAIL_PAUSE_S = 0.05
+
+Cores = tuple[int, int]
 
 
 @kernel
@@ -184,6 +187,281 @@ def compile_loops() -> None:
         (consume, 5),
         (ping, 7),
         (pong, 6),
-        (last_published, 2),
     ):
         compile_kernel(function, arguments)
+
+
+@contextmanager
+def bench_ring_buffer(what: str, multi_producer: bool = False) -> Iterator[RingBuffer]:
+    """A ring of the bench's geometry with one consumer, removed at the end."""
+    name = segment_name(ProcessIdentity.mine(), f"bench-{what}")
+    with RingBuffer.create(
+        name, CAPACITY, MESSAGE_DTYPE, [CONSUMER], multi_producer=multi_producer
+    ) as ring:
+        yield ring
+
+
+def cursor_of(ring: RingBuffer) -> int:
+    return int(ring.cursors[CONSUMER].ctypes.data)
+
+
+def warm_count(count: int) -> int:
+    """Messages before the clock starts: at least two laps, in whole batches of 64."""
+    return max(2 * CAPACITY, count // 8 // 64 * 64)
+
+
+def check(what: str, bad: int) -> None:
+    if bad:
+        raise PeerError(f"{what}: {bad} messages lost, doubled or torn")
+
+
+# Compiled loops
+
+
+def round_trip(cores: Cores, count: int) -> float:
+    """ns of one message there and back: the median over blocks of PING_BLOCK."""
+    with bench_ring_buffer("there") as there, bench_ring_buffer("back") as back:
+        blocks = count // PING_BLOCK
+
+        def pinger() -> tuple[int, float]:
+            took_ns = np.zeros(2 * blocks, np.int64)
+            bad = ping(
+                there.address, back.address, there.mask, cursor_of(back), 1, 2 * blocks,
+                took_ns.ctypes.data,
+            )  # fmt: skip
+            # The first half warms up.
+            return bad, float(np.median(took_ns[blocks:])) / PING_BLOCK
+
+        def ponger() -> int:
+            total = 2 * blocks * PING_BLOCK
+            return pong(there.address, back.address, there.mask, cursor_of(there), 1, total)
+
+        (bad, figure), bad_there = run_processes(
+            "round_trip", [(cores[0], pinger), (cores[1], ponger)]
+        )
+    check("round_trip", bad + bad_there)
+    return float(figure)
+
+
+def publish(cores: Cores, count: int, batch: int) -> float:
+    """Messages per second through a ring of one producer that claims ``batch`` at a time."""
+    with bench_ring_buffer("single") as ring:
+
+        def send(first: int, number: int) -> None:
+            if batch == 1:
+                produce_one_by_one(ring.address, ring.mask, first, number)
+            else:
+                produce(ring.address, ring.mask, first, number, batch)
+
+        return _throughput(f"publish_{batch}", ring, cores, count, send)
+
+
+def claims(cores: Cores, count: int, batch: int) -> float:
+    """Messages per second through a ring of several producers, of which one is there."""
+    with bench_ring_buffer("multi", multi_producer=True) as ring, ring.producer() as producer:
+        entry = producer.entry
+
+        def send(first: int, number: int) -> None:
+            produce_claims(ring.address, ring.mask, entry, first, number, batch)
+
+        return _throughput(f"multi_claim_{batch}", ring, cores, count, send)
+
+
+def observed(cores: Cores, count: int) -> float:
+    """:func:`publish` by 64 while a third process follows the ring by ``listing.tail``: it takes
+    TAIL_LOOK records, checks them, and looks again TAIL_PAUSE_S later."""
+    with bench_ring_buffer("observed") as ring:
+
+        def send(first: int, number: int) -> None:
+            produce(ring.address, ring.mask, first, number, 64)
+
+        return _throughput("observed", ring, cores, count, send, tail_reader=True)
+
+
+def _throughput(
+    what: str,
+    ring: RingBuffer,
+    cores: Cores,
+    count: int,
+    send: Callable[[int, int], None],
+    tail_reader: bool = False,
+) -> float:
+    """Warm up, with a tail reader until it has seen its first record; then time ``count``."""
+    meeting, attached = Meeting(), Meeting()
+    attached.word = not tail_reader
+    warm = warm_count(count)
+
+    def producer() -> int:
+        first, rounds = 1, 0
+        while not meeting.word:
+            send(first, warm)
+            first, rounds = first + warm, rounds + 1
+            # The consumer reads this before another lap of the ring can have gone by.
+            meeting.word = attached.word
+            meeting.meet(0, rounds)
+        started_ns = time.monotonic_ns()
+        send(first, count)
+        return started_ns
+
+    def consumer() -> tuple[int, int]:
+        cursor, first, rounds, bad = cursor_of(ring), 1, 0, 0
+        while not meeting.word:
+            bad += consume(ring.address, ring.mask, cursor, first, warm)
+            first, rounds = first + warm, rounds + 1
+            meeting.meet(1, rounds)
+        bad += consume(ring.address, ring.mask, cursor, first, count)
+        ended_ns = time.monotonic_ns()
+        ring.close()
+        return bad, ended_ns
+
+    processes: list[tuple[int | None, Callable[[], Any]]] = [
+        (cores[0], producer),
+        (cores[1], consumer),
+    ]
+    if tail_reader:
+        processes.append((None, partial(_follow, ring, attached)))
+    (started_ns, (bad, ended_ns), *_) = run_processes(what, processes)
+    check(what, bad)
+    return count / ((ended_ns - started_ns) * 1e-9)
+
+
+def _follow(ring: RingBuffer, attached: Meeting) -> None:
+    """Look at the ring until it is closed: every record seen must be whole."""
+    for number, passed in enumerate(tail(ring.name)):
+        attached.word = 1
+        # To a tail the record is bytes and a stamp: only the ring's users know its fields.
+        words = struct.unpack(f"<{WORDS}q", passed.record["bytes"].tobytes())
+        if words != tuple(range(passed.seq, passed.seq + WORDS)):
+            raise PeerError(f"the tail reader saw record {passed.seq} torn: {words}")
+        if ring.closed_at:
+            return
+        if number % TAIL_LOOK == 0:
+            time.sleep(TAIL_PAUSE_S)
+
+
+# Plain Python
+
+PAYLOAD_BYTES = 8 * WORDS
+# Made beforehand: what Python takes to pack seven integers would stand in everybody's figure.
+PAYLOADS = [struct.pack(f"<{WORDS}q", *range(n, n + WORDS)) for n in range(1024)]
+Side = tuple[Callable[[bytes], None], Callable[[], bytes]]
+"""What one side of a Python ping-pong does: send a payload, and wait for one."""
+
+
+def python_round_trip(cores: Cores, count: int) -> float:
+    """ns there and back through ``Producer.publish`` and ``Reader.poll``, ``release``, polling without a
+    pause."""
+    with bench_ring_buffer("there") as there, bench_ring_buffer("back") as back:
+
+        def side(out: RingBuffer, into: RingBuffer) -> Side:
+            producer, reader = out.producer(), into.reader(CONSUMER)
+            record = np.zeros(1, MESSAGE_DTYPE)
+            place = record.view(np.uint8).data
+
+            def send(payload: bytes) -> None:
+                place[:PAYLOAD_BYTES] = payload
+                producer.publish(record)
+
+            def receive() -> bytes:
+                while not len(batch := reader.poll(1)):
+                    continue
+                payload = batch.tobytes()
+                reader.release(1)
+                return payload
+
+            return send, receive
+
+        return python_ping_pong(
+            "python_round_trip", cores, count, partial(side, there, back), partial(side, back, there)
+        )
+
+
+def python_ping_pong(
+    what: str, cores: Cores, count: int, pinger: Callable[[], Side], ponger: Callable[[], Side]
+) -> float:
+    """Median ns over ``count`` round trips, the message's bytes compared at both ends; each side is
+    made in its own process.  The first half warms up."""
+    meeting = Meeting()
+
+    def expect(payload: bytes, n: int) -> None:
+        if payload[:PAYLOAD_BYTES] != PAYLOADS[n & 1023]:
+            raise PeerError(f"{what}: message {n} came as {payload!r}")
+
+    def ping_side() -> float:
+        send, receive = pinger()
+        meeting.meet(0, 1)
+        took_ns = np.zeros(2 * count, np.int64)
+        for n in range(2 * count):
+            before = time.perf_counter_ns()
+            send(PAYLOADS[n & 1023])
+            payload = receive()
+            took_ns[n] = time.perf_counter_ns() - before
+            expect(payload, n)
+        meeting.meet(0, 2)
+        return float(np.median(took_ns[count:]))
+
+    def pong_side() -> None:
+        send, receive = ponger()
+        meeting.meet(1, 1)
+        for n in range(2 * count):
+            payload = receive()
+            expect(payload, n)
+            send(PAYLOADS[n & 1023])
+        meeting.meet(1, 2)
+
+    figure, _ = run_processes(what, [(cores[0], ping_side), (cores[1], pong_side)])
+    return float(figure)
+
+
+def bulk_records(count: int) -> np.ndarray[Any, Any]:
+    """Records 0 .. count-1 as an array of MESSAGE_DTYPE; the stamps are 0."""
+    records = np.zeros(count, MESSAGE_DTYPE)
+    words = records.view(np.int64).reshape(count, 8)
+    words[:, :WORDS] = np.arange(count)[:, None] + np.arange(WORDS)
+    return records
+
+
+def python_bulk(cores: Cores, count: int) -> float:
+    """Records per second: ``publish`` of arrays of BULK_RECORDS, ``for batch in reader`` without a
+    copy.  The reader adds up all words of every batch and checks the sum and the stamps."""
+    count = count // CAPACITY * CAPACITY
+    meeting = Meeting()
+    with bench_ring_buffer("bulk") as ring:
+
+        def producer() -> int:
+            lap = bulk_records(CAPACITY)
+            parts = [lap[at : at + BULK_RECORDS] for at in range(0, CAPACITY, BULK_RECORDS)]
+            with ring.producer() as out:
+                meeting.meet(0, 1)
+                started_ns = time.monotonic_ns()
+                for _ in range(count // CAPACITY):
+                    for part in parts:
+                        out.publish(part)
+                ring.close()
+            return started_ns
+
+        def consumer() -> int:
+            # sums[i] is the sum of the words of the records before the i-th of a lap.
+            lap = bulk_records(CAPACITY).view(np.int64).reshape(CAPACITY, 8)
+            sums = np.concatenate([[0], np.cumsum(lap.sum(axis=1))])
+            reader = ring.reader(CONSUMER, WaitStrategy.PAUSE)
+            meeting.meet(1, 1)
+            got = 0
+            for batch in reader:
+                size = len(batch)
+                at = got % CAPACITY
+                end = at + size
+                sent = sums[min(end, CAPACITY)] - sums[at] + sums[max(0, end - CAPACITY)]
+                stamps = size * (2 * got + size + 1) // 2
+                if batch.view(np.int64).sum() != sent + stamps:
+                    raise PeerError(f"python_bulk: records after {got} are not what was sent")
+                got += size
+            ended_ns = time.monotonic_ns()
+            if got != count:
+                raise PeerError(f"python_bulk: {got} records of {count} came")
+            return ended_ns
+
+        started_ns, ended_ns = run_processes(
+            "python_bulk", [(cores[0], producer), (cores[1], consumer)]
+        )
+    return float(count / ((ended_ns - started_ns) * 1e-9))

@@ -24,7 +24,7 @@ class PeerError(OutcryError):
 
 
 class Meeting:
-    """A place where two forked processes wait for each other, and a word each for the other."""
+    """A place where two forked processes wait for each other, and a word that all can see."""
 
     def __init__(self) -> None:
         self._map = mmap.mmap(-1, mmap.PAGESIZE)
@@ -35,6 +35,14 @@ class Meeting:
         self._words[16 * side] = number
         while self._words[16 * (1 - side)] < number:
             os.sched_yield()
+
+    @property
+    def word(self) -> int:
+        return int(self._words[32])
+
+    @word.setter
+    def word(self, value: int) -> None:
+        self._words[32] = value
 
 
 def die_with_parent() -> None:

@@ -1,0 +1,148 @@
+"""The peers of our plain Python API: iceoryx2's bindings and multiprocessing.Queue."""
+
+import ctypes
+import multiprocessing
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openoutcry.bench.peers.pair import Meeting, PeerError, run_processes
+from openoutcry.bench.ring_loops import (
+    PAYLOAD_BYTES,
+    WORDS,
+    Cores,
+    Side,
+    bulk_records,
+    python_ping_pong,
+)
+
+
+class Message(ctypes.Structure):
+    """64 bytes, declared as iceoryx2's examples declare a payload."""
+
+    _fields_ = (("words", ctypes.c_int64 * 8),)
+
+    @staticmethod
+    def type_name() -> str:
+        return "outcry_bench_message"
+
+
+def iceoryx2_round_trip(cores: Cores, count: int) -> float:
+    """ns there and back over two publish-subscribe services, polled without a pause.
+
+    Its files get a prefix and a folder of this run's own, which are removed at the end: iceoryx2
+    leaves its management segment for the next user.
+    """
+    folder = tempfile.mkdtemp(prefix="outcry-iox2-")
+    prefix = f"outcry_iox2_{os.getpid()}_"
+    try:
+        return python_ping_pong(
+            "iceoryx2",
+            cores,
+            count,
+            partial(_iceoryx2_side, folder, prefix, "there", "back"),
+            partial(_iceoryx2_side, folder, prefix, "back", "there"),
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        for path in Path("/dev/shm").glob(f"{prefix}*"):
+            path.unlink(missing_ok=True)
+
+
+def _iceoryx2_side(folder: str, prefix: str, out: str, into: str) -> Side:
+    import iceoryx2 as iox2
+
+    iox2.set_log_level(iox2.LogLevel.Error)
+    config = iox2.config.default()
+    config.global_cfg.prefix = iox2.FileName.new(prefix)
+    config.global_cfg.root_path = iox2.Path.new(folder)
+    node = iox2.NodeBuilder.new().config(config).create(iox2.ServiceType.Ipc)
+
+    def open_service(name: str) -> Any:
+        builder = node.service_builder(iox2.ServiceName.new(name))
+        return builder.publish_subscribe(Message).open_or_create()
+
+    publisher = open_service(out).publisher_builder().create()
+    subscriber = open_service(into).subscriber_builder().create()
+    message = Message()
+    place = memoryview(message).cast("B")
+    # The functions below hold the node too: without it the ports are gone.
+    receive_sample: Callable[[], Any] = subscriber.receive
+
+    def send(payload: bytes, node: Any = node) -> None:
+        place[:PAYLOAD_BYTES] = payload
+        publisher.send_copy(message)
+
+    def receive() -> bytes:
+        while (sample := receive_sample()) is None:
+            continue
+        payload = ctypes.string_at(sample.payload_ptr, PAYLOAD_BYTES)
+        sample.delete()
+        return payload
+
+    return send, receive
+
+
+def queue_bulk(cores: Cores, count: int) -> float:
+    """Records per second through a multiprocessing.Queue: each numpy record is put and got by
+    itself."""
+    return _queue("mp_queue", cores, count, list, lambda record: np.array(record))
+
+
+def queue_bytes_bulk(cores: Cores, count: int) -> float:
+    """:func:`queue_bulk` with each record as 64 bytes, which pickle faster than records do."""
+    return _queue(
+        "mp_queue_bytes",
+        cores,
+        count,
+        lambda records: [record.tobytes() for record in records],
+        lambda record: np.frombuffer(record, np.int64),
+    )
+
+
+def _queue(
+    what: str,
+    cores: Cores,
+    count: int,
+    pack: Callable[[Any], list[Any]],
+    unpack: Callable[[Any], Any],
+) -> float:
+    queue: multiprocessing.Queue[Any] = multiprocessing.get_context("fork").Queue()
+    meeting = Meeting()
+
+    def producer() -> int:
+        packed = pack(bulk_records(count))
+        meeting.meet(0, 1)
+        started_ns = time.monotonic_ns()
+        for record in packed:
+            queue.put(record)
+        queue.close()
+        # Its feeder thread has sent everything when this returns.
+        queue.join_thread()
+        return started_ns
+
+    def consumer() -> tuple[int, int]:
+        meeting.meet(1, 1)
+        got = [queue.get() for _ in range(count)]
+        ended_ns = time.monotonic_ns()
+        sent = bulk_records(count).view(np.int64).reshape(count, 8)
+        words = np.array([unpack(record) for record in got]).view(np.int64).reshape(count, 8)
+        bad = int((words[:, :WORDS] != sent[:, :WORDS]).any(axis=1).sum())
+        return bad, ended_ns
+
+    try:
+        started_ns, (bad, ended_ns) = run_processes(
+            what, [(cores[0], producer), (cores[1], consumer)]
+        )
+    finally:
+        queue.close()
+    if bad:
+        raise PeerError(f"{what}: {bad} of {count} records are not what was sent")
+    return float(count / ((ended_ns - started_ns) * 1e-9))
