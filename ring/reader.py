@@ -113,6 +113,7 @@ class Readiness:
         self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._asked = threading.Event()
         self._stopping = False
+        self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
@@ -124,7 +125,7 @@ class Readiness:
         self._asked.set()
 
     async def wait(self) -> None:
-        """Give the event loop away until there is something to poll."""
+        """Give the event loop away until there is something to poll; raises what waiting does."""
         import asyncio
 
         loop = asyncio.get_running_loop()
@@ -141,13 +142,19 @@ class Readiness:
             os.eventfd_read(self.fd)
         finally:
             loop.remove_reader(self.fd)
+        if self._error:
+            raise self._error
 
     def _watch(self) -> None:
         while True:
             self._asked.wait()
             self._asked.clear()
-            while not self._stopping and not self.reader.wait(0.05):
-                continue
+            try:
+                while not self._stopping and not self.reader.wait(0.05):
+                    continue
+            except BaseException as error:
+                # It would end this thread and leave the event loop waiting for ever.
+                self._error = error
             if self._stopping:
                 return
             os.eventfd_write(self.fd, 1)

@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,11 @@ def has_ended(pid: int) -> bool:
     """The child is a zombie, ours to reap."""
     done = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     return done is not None
+
+
+def process_state(pid: int) -> str:
+    """R runnable, S asleep, T stopped, Z dead (proc(5), /proc/PID/stat)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def wait_until(ready: Callable[[], bool], timeout_s: float = STUCK_S) -> None:
