@@ -105,9 +105,7 @@ def produce_one_by_one(ring: int, mask: int, first: int, count: int) -> None:
 
 
 @kernel
-def produce_claims(
-    ring: int, mask: int, producer: int, first: int, count: int, batch: int
-) -> None:
+def produce_claims(ring: int, mask: int, producer: int, first: int, count: int, batch: int) -> None:
     """One of possibly several producers: each batch is claimed by compare-and-swap, and the
     messages are numbered by the sequences that the claims give."""
     end = first + count
@@ -153,9 +151,7 @@ def receive_one(ring: int, mask: int, cursor: int, seq: int) -> int:
 
 
 @kernel
-def ping(
-    out: int, back: int, mask: int, cursor: int, first: int, blocks: int, took_ns: int
-) -> int:
+def ping(out: int, back: int, mask: int, cursor: int, first: int, blocks: int, took_ns: int) -> int:
     """``blocks`` times PING_BLOCK round trips; writes each block's time to ``took_ns``."""
     bad = 0
     seq = first
@@ -349,8 +345,8 @@ Side = tuple[Callable[[bytes], None], Callable[[], bytes]]
 
 
 def python_round_trip(cores: Cores, count: int) -> float:
-    """ns there and back through ``Producer.publish`` and ``Reader.poll``, ``release``, polling without a
-    pause."""
+    """ns there and back through ``Producer.publish``, ``Reader.poll`` and ``release``; the readers
+    poll without a pause."""
     with bench_ring_buffer("there") as there, bench_ring_buffer("back") as back:
 
         def side(out: RingBuffer, into: RingBuffer) -> Side:
@@ -372,7 +368,11 @@ def python_round_trip(cores: Cores, count: int) -> float:
             return send, receive
 
         return python_ping_pong(
-            "python_round_trip", cores, count, partial(side, there, back), partial(side, back, there)
+            "python_round_trip",
+            cores,
+            count,
+            partial(side, there, back),
+            partial(side, back, there),
         )
 
 

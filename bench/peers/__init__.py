@@ -1,1 +1,1 @@
-"""The programs that our ring is compared with: small sources of ours around other people's rings."""
+"""The programs our ring is compared with: small sources of ours around other people's rings."""

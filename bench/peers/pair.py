@@ -50,9 +50,7 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def run_processes(
-    what: str, functions: list[tuple[int | None, Callable[[], Any]]]
-) -> list[Any]:
+def run_processes(what: str, functions: list[tuple[int | None, Callable[[], Any]]]) -> list[Any]:
     """Fork one process for each ``(core, function)`` (core None: not pinned) and return what the
     functions returned, in order.
 
@@ -68,8 +66,8 @@ def run_processes(
             if pid == 0:
                 _child(parent, core, function, fd)
             children.append((pid, fd))
-        _wait_for(what, [pid for pid, _ in children])
-        return [_result(what, fd) for _, fd in children]
+        _wait_for(what, [pid for pid, _ in children], [fd for _, fd in children])
+        return [_said(fd)["result"] for _, fd in children]
     finally:
         for pid, fd in children:
             _reap(pid)
@@ -96,10 +94,10 @@ def _child(parent: int, core: int | None, function: Callable[[], Any], fd: int) 
         os._exit(status)
 
 
-def _wait_for(what: str, pids: list[int]) -> None:
-    """Wait until all have ended, or one has failed, or the time is over."""
+def _wait_for(what: str, pids: list[int], fds: list[int]) -> None:
+    """Wait until all have ended well; raises with what the first to fail has said."""
     deadline = time.monotonic() + TIMEOUT_S
-    watched = {os.pidfd_open(pid): pid for pid in pids}
+    watched = {os.pidfd_open(pid): at for at, pid in enumerate(pids)}
     poll = select.poll()
     for pidfd in watched:
         poll.register(pidfd, select.POLLIN)
@@ -109,26 +107,23 @@ def _wait_for(what: str, pids: list[int]) -> None:
             if not ready:
                 raise PeerError(f"{what}: no end after {TIMEOUT_S} s")
             for pidfd, _ in ready:
-                pid = watched.pop(pidfd)
+                at = watched.pop(pidfd)
                 poll.unregister(pidfd)
                 os.close(pidfd)
-                outcome = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-                if outcome is None or outcome.si_status != 0:
-                    return
+                outcome = os.waitid(os.P_PID, pids[at], os.WEXITED | os.WNOWAIT)
+                if outcome is None or outcome.si_code != os.CLD_EXITED or outcome.si_status:
+                    said = _said(fds[at]).get("error", "it was killed, or ended without a word")
+                    raise PeerError(f"{what}: {said}")
     finally:
         for pidfd in watched:
             os.close(pidfd)
 
 
-def _result(what: str, fd: int) -> Any:
+def _said(fd: int) -> dict[str, Any]:
+    """What a process has left in its file; nothing if it was killed."""
     size = os.fstat(fd).st_size
-    if not size:
-        # Killed by our own clean-up after the other one failed, or by somebody else.
-        return None
-    said = json.loads(os.pread(fd, size, 0))
-    if "error" in said:
-        raise PeerError(f"{what}: {said['error']}")
-    return said["result"]
+    said: dict[str, Any] = json.loads(os.pread(fd, size, 0)) if size else {}
+    return said
 
 
 def _reap(pid: int) -> None:

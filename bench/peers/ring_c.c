@@ -30,17 +30,28 @@ static inline int64_t claim(ring *r, int64_t last) {
     return gate;
 }
 
+static void produce_one_by_one(ring *r, int64_t first, int64_t count) {
+    int64_t gate = first - 1 - CAPACITY;
+    for (int64_t seq = first; seq < first + count; seq++) {
+        if (seq - gate > CAPACITY)
+            gate = claim(r, seq);
+        publish(r, seq);
+    }
+}
+
 static void produce(void *memory, int64_t first, int64_t count, int64_t batch) {
     ring *r = memory;
-    int64_t end = first + count, gate = first - 1 - CAPACITY;
-    while (first < end) {
-        int64_t last = first + batch - 1;
-        if (last >= end)
-            last = end - 1;
-        if (last - gate > CAPACITY)
-            gate = claim(r, last);
-        while (first <= last)
-            publish(r, first++);
+    int64_t seq = first, end = first + count, gate = first - 1 - CAPACITY;
+    if (batch == 1) {
+        produce_one_by_one(r, first, count);
+        return;
+    }
+    while (seq < end) {
+        int64_t stop = seq + batch < end ? seq + batch : end;
+        if (stop - 1 - gate > CAPACITY)
+            gate = claim(r, stop - 1);
+        for (; seq < stop; seq++)
+            publish(r, seq);
     }
 }
 

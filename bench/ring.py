@@ -1,0 +1,209 @@
+"""The ring's figures: ours beside boost, rte_ring, the Disruptor, iceoryx2 and multiprocessing.
+
+Each round takes every figure once from everybody, one right after the other, and begins with
+another of them each time; the bare bounce of a cache line stands among them.  What each program
+does is in docs/bench-ring.md.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from openoutcry.bench import ring_loops as loops
+from openoutcry.bench.peers import python_peers
+from openoutcry.bench.peers.pair import PeerError
+from openoutcry.bench.peers.programs import (
+    SETUP,
+    Geometry,
+    PeerMissing,
+    build,
+    need_module,
+)
+from openoutcry.bench.results import document, missing, summarise
+from openoutcry.wire.errors import OutcryError
+
+GEOMETRY = Geometry(loops.CAPACITY, loops.FEW, loops.PAUSES, loops.RELEASE_EVERY)
+
+VARIANTS = {
+    "bounce": ("bounce", "bounce_pause"),
+    "c": ("c",),
+    "boost": ("boost", "boost_backoff"),
+    "rte_ring": ("rte_ring", "rte_ring_copy", "rte_ring_backoff"),
+    "disruptor": ("disruptor", "disruptor_backoff"),
+    "iceoryx2": ("iceoryx2",),
+    "mp_queue": ("mp_queue", "mp_queue_bytes"),
+}
+"""What ``--against`` takes, and what each name brings along."""
+ALWAYS = ("bounce", "c")
+"""The controls stand in every run."""
+
+Measure = Callable[[], float]
+Cores = tuple[int, int]
+
+
+@dataclass
+class Metric:
+    """One figure: how we take it, who else takes it, and how."""
+
+    name: str
+    unit: str
+    better: str
+    ours: Measure
+    peers: dict[str, Measure]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Messages a figure."""
+
+    round_trips: int = 400_000
+    messages: int = 20_000_000
+    observed: int = 100_000_000
+    python_round_trips: int = 20_000
+    bulk: int = 40_000_000
+    queue: int = 100_000
+
+
+QUICK = Counts(40_000, 4_000_000, 20_000_000, 2_000, 4_000_000, 10_000)
+
+
+def peers_named(text: str | None) -> list[str]:
+    """The peers of ``--against`` (a comma-separated list; None: all) with their variants.
+
+    Raises ``ValueError`` naming the one that is not known.
+    """
+    chosen = list(VARIANTS) if text is None else [name.strip() for name in text.split(",")]
+    for name in chosen:
+        if name not in VARIANTS:
+            raise ValueError(f"unknown peer {name!r}: choose from {', '.join(VARIANTS)}")
+    wanted = [name for name in VARIANTS if name in chosen or name in ALWAYS]
+    return [variant for name in wanted for variant in VARIANTS[name]]
+
+
+def setup_peers() -> int:
+    """Install the peers' packages, saying what is skipped; 0 when all are there."""
+    return subprocess.run(["sh", str(SETUP), sys.executable]).returncode
+
+
+def bench_ring(
+    rounds: int,
+    quick: bool,
+    command: str,
+    progress: Callable[[str], None],
+    peers: list[str] | None = None,
+) -> dict[str, Any]:
+    """Run the subject; returns the result document.
+
+    ``peers``: names as :func:`peers_named` gives them (None: all).  A peer that cannot run here
+    stands in ``missing`` once, with the reason and what would give it.  Raises :class:`PeerError`
+    if any message of any run was lost, doubled or torn.
+    """
+    usable = sorted(os.sched_getaffinity(0))
+    if len(usable) < 2:
+        raise OutcryError("the ring bench needs two cores, and this process may use only one")
+    cores = usable[0], usable[1]
+    chosen = peers_named(None) if peers is None else peers
+    progress("compiling")
+    loops.compile_loops()
+    made, gone = _prepare(chosen)
+    metrics = _metrics(cores, QUICK if quick else Counts(), made, chosen)
+    samples: dict[tuple[str, str], list[float]] = {}
+    for number in range(rounds):
+        for metric in metrics:
+            progress(f"round {number + 1} of {rounds}: {metric.name}")
+            for who, measure in _rotated(metric, number):
+                samples.setdefault((metric.name, who), []).append(measure())
+    results = [
+        summarise(
+            metric.name, metric.unit, metric.better, samples[metric.name, "ours"],
+            {peer: samples[metric.name, peer] for peer in metric.peers},
+        )
+        for metric in metrics
+    ]  # fmt: skip
+    return document("ring", results, gone, command)
+
+
+def _rotated(metric: Metric, number: int) -> Iterable[tuple[str, Measure]]:
+    """Ours and the peers, beginning with another one each round."""
+    everybody = [("ours", metric.ours), *metric.peers.items()]
+    start = number % len(everybody)
+    return everybody[start:] + everybody[:start]
+
+
+Run = Callable[[str, Cores, int], float]
+
+
+def _prepare(chosen: list[str]) -> tuple[dict[str, Run], list[dict[str, str]]]:
+    """Build the chosen peers; those that cannot be are named with the reason."""
+    made: dict[str, Run] = {}
+    gone = []
+    for name in chosen:
+        try:
+            made[name] = _PYTHON_PEERS[name]() if name in _PYTHON_PEERS else build(name, GEOMETRY)
+        except PeerMissing as error:
+            gone.append(missing(name, str(error)))
+    return made, gone
+
+
+def _python_peer(measure: Callable[[Cores, int], float], module: str | None = None) -> Run:
+    if module is not None:
+        need_module(module)
+    return lambda mode, cores, count: measure(cores, count)
+
+
+_PYTHON_PEERS: dict[str, Callable[[], Run]] = {
+    "iceoryx2": partial(_python_peer, python_peers.iceoryx2_round_trip, "iceoryx2"),
+    "mp_queue": partial(_python_peer, python_peers.queue_bulk),
+    "mp_queue_bytes": partial(_python_peer, python_peers.queue_bytes_bulk),
+}
+
+
+def _metrics(cores: Cores, counts: Counts, made: dict[str, Run], chosen: list[str]) -> list[Metric]:
+    def against(mode: str, count: int, *without: str) -> dict[str, Measure]:
+        """The compiled peers that are there, but for some."""
+        names = [name for name in chosen if name in made and name not in _PYTHON_PEERS]
+        wanted = [name for name in names if not name.endswith(without)]
+        return {name: partial(made[name], mode, cores, count) for name in wanted}
+
+    def python(name: str, count: int) -> dict[str, Measure]:
+        names = [peer for peer in VARIANTS[name] if peer in made]
+        return {peer: partial(made[peer], "", cores, count) for peer in names}
+
+    trips, messages = counts.round_trips, counts.messages
+    # The back-off is a way to wait for a batch: it has nothing to say about one message.
+    round_trip = against("round_trip", trips, "_backoff")
+    return [
+        Metric("round_trip", "ns", "lower", partial(loops.round_trip, cores, trips), round_trip),
+        *(
+            Metric(
+                f"publish_{batch}", "1/s", "higher",
+                partial(loops.publish, cores, messages, batch),
+                against(f"publish_{batch}", messages, "bounce", "bounce_pause"),
+            )
+            for batch in (1, 64)
+        ),
+        Metric(
+            "multi_claim_16", "1/s", "higher", partial(loops.claims, cores, messages, 16),
+            {"single": partial(loops.publish, cores, messages, 16)},
+        ),
+        Metric(
+            "python_round_trip", "ns", "lower",
+            partial(loops.python_round_trip, cores, counts.python_round_trips),
+            python("iceoryx2", counts.python_round_trips),
+        ),
+        Metric(
+            "python_bulk", "1/s", "higher", partial(loops.python_bulk, cores, counts.bulk),
+            python("mp_queue", counts.queue),
+        ),
+        Metric(
+            "observed", "1/s", "higher", partial(loops.observed, cores, counts.observed),
+            {"unobserved": partial(loops.publish, cores, counts.observed, 64)},
+        ),
+    ]  # fmt: skip
+
+
+__all__ = ["PeerError", "bench_ring", "peers_named", "setup_peers"]
