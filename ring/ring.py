@@ -163,11 +163,13 @@ class RingBuffer:
         return Reader(self, index, wait)
 
     def worker(self, pool: str, wait: WaitStrategy = WaitStrategy.YIELD) -> Worker:
-        """A free place in the pool, or a dead worker's with what it held; :class:`RingError` if
-        living processes have all of them."""
+        """A dead worker's place in the pool with what it held, or a free one; :class:`RingError`
+        if living processes have all of them."""
         index = self._consumer_index(pool, layout.POOL)
         taken = RingError(f"{self.name}: every worker of pool {pool!r} is taken")
-        for place in range(len(self.consumer_names)):
+        # Places that hold something first: until somebody does it the producers wait for it.
+        places = range(len(self.consumer_names))
+        for place in sorted(places, key=lambda one: int(self._entry_words(one)[0]) == layout.FREE):
             words = self._entry_words(place)
             if int(words[layout.CONSUMER_KIND // 8]) != layout.WORKER:
                 continue
