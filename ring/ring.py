@@ -207,15 +207,19 @@ class RingBuffer:
         me = ProcessIdentity.mine()
         address = self.address + layout.CONSUMERS + index * layout.CONSUMER_BYTES
         words = self._entry_words(index)
-        pid, start = (int(words[at // 8]) for at in (layout.CONSUMER_PID, layout.CONSUMER_START))
-        holder = ProcessIdentity(pid, start)
-        name = self.consumer_names[index]
-        if again and holder == me:
-            return address
-        if pid and (holder.alive() or self._just_taken(holder)):
-            raise RingError(f"{self.name}: consumer {name!r} is taken by process {pid}")
-        if not kernels.take_over_entry(address + layout.CONSUMER_PID, pid, start, me.pid):
-            raise RingError(f"{self.name}: consumer {name!r} was just taken by another process")
+        name, pid_word = self.consumer_names[index], address + layout.CONSUMER_PID
+        while True:
+            pid, start = (
+                int(words[at // 8]) for at in (layout.CONSUMER_PID, layout.CONSUMER_START)
+            )
+            holder = ProcessIdentity(pid, start)
+            if again and holder == me:
+                return address
+            if pid and (holder.alive() or self._just_taken(holder)):
+                raise RingError(f"{self.name}: consumer {name!r} is taken by process {pid}")
+            # Who comes between has taken it, or is a repairer who has only freed it.
+            if kernels.take_over_entry(pid_word, pid, start, me.pid):
+                break
         words[layout.CONSUMER_START // 8] = me.start_ticks
         if Sequence(address).get() == layout.FREE and (
             int(words[layout.CONSUMER_KIND // 8]) == layout.READER
