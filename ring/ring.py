@@ -1,6 +1,7 @@
 """A ring in shared memory: producers, consumers each at its own cursor, work pools."""
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -168,12 +169,14 @@ class RingBuffer:
         index = self._consumer_index(pool, layout.POOL)
         taken = RingError(f"{self.name}: every worker of pool {pool!r} is taken")
         # Places that hold something first: until somebody does it the producers wait for it.
-        places = range(len(self.consumer_names))
-        for place in sorted(places, key=lambda one: int(self._entry_words(one)[0]) == layout.FREE):
+        places = itertools.product((True, False), range(len(self.consumer_names)))
+        for holding, place in places:
             words = self._entry_words(place)
             if int(words[layout.CONSUMER_KIND // 8]) != layout.WORKER:
                 continue
             if int(words[layout.CONSUMER_POOL // 8]) != index:
+                continue
+            if holding and int(words[0]) == layout.FREE:
                 continue
             try:
                 return Worker(self, place, wait)

@@ -63,11 +63,13 @@ class Ledger:
     times: dict[str, Words] = field(
         default_factory=lambda: {name: shared_words(SEQ_MAX) for name in READERS}
     )
-    # By sequence: how often each worker took it, who has it now, and that finish() has returned.
+    # By sequence: how often each worker took it, who has it now, that it came as far as finish(),
+    # and that finish() has returned.
     taken: Words = field(
         default_factory=lambda: shared_words(WORKERS * SEQ_MAX).reshape(WORKERS, -1)
     )
     holder: Words = field(default_factory=lambda: shared_words(SEQ_MAX))
+    finishing: Words = field(default_factory=lambda: shared_words(SEQ_MAX))
     finished: Words = field(default_factory=lambda: shared_words(SEQ_MAX))
 
 
@@ -148,6 +150,7 @@ class Storm:
             book.holder[seqs] = os.getpid()
             row[seqs] += 1
             assert (book.holder[seqs] == os.getpid()).all(), "two workers hold one record"
+            book.finishing[seqs] = 1
             worker.finish()
             book.finished[seqs] = 1
 
@@ -255,7 +258,7 @@ class Storm:
         for times in (book.times["a"], book.times["b"], book.taken.sum(axis=0)):
             assert np.array_equal(times[span] > 0, there), "a published record was lost"
             assert not times[last + 1 :].any()
-        assert np.array_equal(book.finished[span] == 1, there), "a worker's record was lost"
+        assert np.array_equal(book.finishing[span] == 1, there), "a worker's record was lost"
         self.check_producers(ids[there])
         again = [int((t[span][there] - 1).sum()) for t in (*book.times.values(), book.taken.sum(0))]
         assert sum(again[:2]) <= BATCH_MAX * tally.kills["reader"]
