@@ -95,7 +95,7 @@ def _ring_lines(info: Any) -> Iterator[str]:
         yield f"    {one.role:<9}{one.name:<25}{_process(one)}"
     for one in info.consumers:
         place = "does not gate" if one.cursor is None else f"at {one.cursor:,}, {one.lag:,} behind"
-        yield f"    {one.role:<9}{one.name:<25}{_process(one):<20}{place}"
+        yield f"    {one.role:<9}{one.name:<25}{place}; {_process(one)}"
 
 
 def _owner(info: Any) -> str:
@@ -103,7 +103,10 @@ def _owner(info: Any) -> str:
 
 
 def _process(one: Any) -> str:
-    return "nobody registered" if one.pid is None else f"{one.pid} {LIFE[one.alive]}"
+    if one.pid is None:
+        return "nobody registered"
+    beat = "" if one.heartbeat_age_s is None else f", heartbeat {one.heartbeat_age_s:,.1f} s ago"
+    return f"{one.pid} {LIFE[one.alive]}{beat}"
 
 
 def _follow(name: str, count: int, as_json: bool) -> None:

@@ -40,6 +40,7 @@ TAIL_BATCH = 1024
 TAIL_NAP_S = 0.001
 DEAD_CHECK_S = 0.1
 KINDS = {layout.READER: "reader", layout.POOL: "pool", layout.WORKER: "worker"}
+NO_FILE = "not a file"
 DTYPES = (ORDER_DTYPE, EVENT_DTYPE)
 
 
@@ -48,16 +49,20 @@ class Attached:
     """A consumer or a producer of a ring.
 
     ``pid`` and ``alive`` are None where no process has registered; ``alive`` also where its life
-    cannot be seen.  ``cursor`` and ``lag`` (records behind the last published) are None for
-    producers and for consumers that do not gate at present.
+    cannot be seen.  ``heartbeat_age_s`` is None until it has waited or published from Python;
+    kernels leave no heartbeat.  ``cursor`` and ``lag`` (records behind the last published) are
+    None for producers and for consumers that do not gate at present, ``skipped`` (tombstones
+    passed over) for producers.
     """
 
     role: str
     name: str
     pid: int | None
     alive: bool | None
+    heartbeat_age_s: float | None = None
     cursor: int | None = None
     lag: int | None = None
+    skipped: int | None = None
 
 
 @dataclass
@@ -150,7 +155,7 @@ def _look(name: str) -> "tuple[RingInfo, RingView | None] | None":
         is_alive(owner, status.st_uid), status.st_size,
     )  # fmt: skip
     if not stat.S_ISREG(status.st_mode):
-        info.state, info.problem = "other", "not a file"
+        info.state, info.problem = "other", NO_FILE
         return info, None
     try:
         # Anybody may put anything into /dev/shm: a pipe must not make us wait.
@@ -184,13 +189,13 @@ def _open_view(info: RingInfo, fd: int, place: Place) -> "RingView | None":
 
 def classify(header: bytes, size_bytes: int, page_bytes: int) -> tuple[str, str]:
     """State and problem (see :class:`RingInfo`) of a segment from its first bytes and its size."""
-    if size_bytes == 0:
-        return "damaged", "truncated to nothing"
     words = np.zeros(layout.SLOTS // 8, np.int64)
     whole = len(header) // 8
     words[:whole] = np.frombuffer(header, np.int64, whole)
     magic = int(words[layout.MAGIC // 8])
     problem = _geometry_problem(words, size_bytes, page_bytes)
+    if size_bytes < 8 or (magic == RING_MAGIC and size_bytes < layout.SLOTS):
+        return "damaged", f"truncated: {size_bytes:,} bytes are left"
     if magic == RING_MAGIC:
         if int(words[layout.LAYOUT_HASH // 8].view(np.uint64)) != LAYOUT_HASH:
             return "damaged", "made with another record layout, or byte 8 is damaged"
@@ -270,13 +275,13 @@ def is_alive(who: ProcessIdentity, uid: int | None) -> bool | None:
     now = ProcessIdentity.of(who.pid)
     if now is not None:
         return who.start_ticks in (0, now.start_ticks)
-    if uid == os.geteuid():
+    if uid == os.geteuid() or not 0 < who.pid < 2**31:
         return False
     try:
         os.kill(who.pid, 0)
     except ProcessLookupError:
         return False
-    except (PermissionError, OverflowError):
+    except PermissionError:
         return None
     return False
 
@@ -333,9 +338,11 @@ class RingView:
             text = self._bytes[at + layout.CONSUMER_NAME :][: layout.CONSUMER_NAME_BYTES]
             name = text.tobytes().split(b"\0")[0].decode("ascii", "backslashreplace")
             role = KINDS.get(self.word(at + layout.CONSUMER_KIND), "unknown")
-            pid, alive = self._holder(at + layout.CONSUMER_PID, at + layout.CONSUMER_START, uid)
+            who = self._holder(at + layout.CONSUMER_PID, at + layout.CONSUMER_START, uid)
+            age_s = self._age_s(at + layout.CONSUMER_HEARTBEAT_NS)
             lag = None if cursor is None else max(0, published - cursor)
-            found.append(Attached(role, name, pid, alive, cursor, lag))
+            skipped = self.word(at + layout.CONSUMER_SKIPPED)
+            found.append(Attached(role, name, *who, age_s, cursor, lag, skipped))
         return found
 
     def producers(self, uid: int | None) -> list[Attached]:
@@ -343,8 +350,9 @@ class RingView:
         for index in range(layout.MAX_PRODUCERS):
             at = layout.PRODUCERS + index * layout.PRODUCER_BYTES
             pid, alive = self._holder(at + layout.PRODUCER_PID, at + layout.PRODUCER_START, uid)
+            age_s = self._age_s(at + layout.PRODUCER_HEARTBEAT_NS)
             if pid is not None:
-                found.append(Attached("producer", str(index), pid, alive))
+                found.append(Attached("producer", str(index), pid, alive, age_s))
         return found
 
     def _holder(
@@ -352,6 +360,10 @@ class RingView:
     ) -> tuple[int | None, bool | None]:
         pid, start = self.word(pid_at), self.word(start_at)
         return (pid, is_alive(ProcessIdentity(pid, start), uid)) if pid else (None, None)
+
+    def _age_s(self, beat_at: int) -> float | None:
+        beat_ns = self.word(beat_at)
+        return max(0, time.monotonic_ns() - beat_ns) / 1e9 if beat_ns else None
 
     def dtype(self) -> np.dtype[Any]:
         """The record type: one of wire's, or bytes and the stamp."""
@@ -409,6 +421,8 @@ def _why_kept(
     info: RingInfo, owner: ProcessIdentity, in_use: dict[tuple[int, int], set[int]]
 ) -> str:
     """Why a segment stays; empty if everybody is proven dead."""
+    if info.problem == NO_FILE:
+        return f"it is {NO_FILE}"
     if info.uid != os.geteuid():
         return f"it belongs to user {info.uid}"
     if owner.alive():
@@ -451,17 +465,22 @@ def tail(name: str, count: int | None = None) -> Iterator[Passed]:
     meanwhile.
     """
     view, info = _view_to_tail(name)
-    dtype = view.dtype()
-    stamp = (dtype.names or ())[-1]
     batch = max(1, min(TAIL_BATCH, view.capacity // 4))
-    buffer: npt.NDArray[Any] = np.empty(batch, dtype)
-    found = np.zeros(2, np.int64)
+    buffer: npt.NDArray[Any] = np.empty(batch, view.dtype())
     # Once for nothing: what passes while the kernel is compiled is not missed.
-    _copy(view, 1, 0, buffer, found)
-    seq = view.newest()
+    _copy(view, 1, 0, buffer, np.zeros(2, np.int64))
+    return _passing(view, info, view.newest(), buffer, count)
+
+
+def _passing(
+    view: RingView, info: RingInfo, seq: int, buffer: npt.NDArray[Any], count: int | None
+) -> Iterator[Passed]:
+    """The records after ``seq``, copied through ``buffer``."""
+    stamp = (buffer.dtype.names or ())[-1]
+    found = np.zeros(2, np.int64)
     missed = buried = given = 0
     while count is None or given < count:
-        if not _wait_for_more(view, info, seq, batch, buffer, found):
+        if not _wait_for_more(view, info, seq, buffer, found):
             return
         first, got = int(found[0]), int(found[1])
         missed += first - seq - 1
@@ -487,15 +506,18 @@ def _view_to_tail(name: str) -> tuple[RingView, RingInfo]:
 
 
 def _wait_for_more(
-    view: RingView, info: RingInfo, seq: int, limit: int, buffer: npt.NDArray[Any],
+    view: RingView,
+    info: RingInfo,
+    seq: int,
+    buffer: npt.NDArray[Any],
     found: npt.NDArray[np.int64],
-) -> bool:  # fmt: skip
+) -> bool:
     """Wait until ``found`` has records after ``seq`` (or a gap); False when none will come."""
     since = time.monotonic()
     while True:
         # Asked before the slots are looked at, so that nothing published before the end is lost.
         over = time.monotonic() - since > DEAD_CHECK_S and _is_over(view, info, seq)
-        _copy(view, seq + 1, limit, buffer, found)
+        _copy(view, seq + 1, len(buffer), buffer, found)
         if view.mapping.damaged:
             raise SegmentError(f"shared memory {info.path} was truncated while in use")
         if found[1] or found[0] > seq + 1:

@@ -7,6 +7,7 @@ with huge pages, a file of the same name in a hugetlbfs mount; a name is looked 
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -278,13 +279,14 @@ def _collapse(segment: Segment, refused: list[str]) -> None:
             f"{what}: {segment.size_bytes:,} bytes do not fill one of {ALIGN_BYTES:,} bytes"
         )
         return
-    reason = "the kernel made none"
+    reason = ""
     try:
         segment.map.madvise(MADV_HUGEPAGE)
         segment.map.madvise(MADV_COLLAPSE)
     except OSError as error:
         reason = str(error.strerror)
-    if _transparent_bytes(segment.address):
+    # Refused, yet there all the same where the file system makes them by itself.
+    if not reason or _transparent_bytes(segment.address):
         segment.pages = "transparent"
         refused.clear()
     else:
@@ -297,7 +299,12 @@ def _collapse(segment: Segment, refused: list[str]) -> None:
 def _transparent_bytes(address: int) -> int:
     """How much of the mapping that begins at ``address`` stands in transparent huge pages."""
     inside = False
-    for line in Path("/proc/self/smaps").read_text().splitlines():
+    try:
+        lines = Path("/proc/self/smaps").read_text().splitlines()
+    except OSError:
+        # A process that gave up privileges may not read about itself.
+        return 0
+    for line in lines:
         if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
             inside = int(line.split("-")[0], 16) == address
         elif inside and line.startswith("ShmemPmdMapped:"):
@@ -385,7 +392,8 @@ def remove_dead_segments() -> list[str]:
         path = _path(name)
         try:
             status = path.lstat()
-            if status.st_uid != os.geteuid() or (status.st_dev, status.st_ino) in in_use:
+            ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+            if not ours or (status.st_dev, status.st_ino) in in_use:
                 continue
             path.unlink()
         except OSError:

@@ -1,0 +1,645 @@
+"""Looking at rings from outside: what is said, what may go, and records seen as they pass."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, SegmentError, layout
+from openoutcry.ring.listing import (
+    RingInfo,
+    classify,
+    clean,
+    find_ring,
+    is_alive,
+    list_rings,
+    tail,
+)
+from openoutcry.ring.segment import SHM, list_segments, segment_name
+from openoutcry.ring.sigbus import PAGE_BYTES
+from openoutcry.wire import EVENT_DTYPE, LAYOUT_HASH, ORDER_DTYPE
+from openoutcry.wire.records import CONTROL_MAGIC, RING_MAGIC
+
+PRELUDE = """
+import os, signal, sys, time
+import numpy as np
+from openoutcry.ring import *
+from openoutcry.ring.segment import segment_name
+from openoutcry.wire import ORDER_DTYPE
+
+def say(text):
+    print(text, flush=True)
+
+def orders(first, count):
+    records = np.zeros(count, ORDER_DTYPE)
+    records["order_id"] = np.arange(first, first + count)
+    for field in ("price_ticks", "qty_lots", "aux", "rx_ts_ns"):
+        records[field] = records["order_id"] * 7 + 3
+    return records
+"""
+
+Child = subprocess.Popen[str]
+
+
+@pytest.fixture
+def spawn() -> Iterator[Callable[..., Child]]:
+    """Python processes of their own that have said "ready"; killed at the end."""
+    children: list[Child] = []
+
+    def start(code: str, *arguments: str) -> Child:
+        child = subprocess.Popen(
+            [sys.executable, "-c", PRELUDE + code, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        children.append(child)
+        assert line(child) == "ready"
+        return child
+
+    yield start
+    for child in children:
+        child.kill()
+        child.communicate()
+
+
+@pytest.fixture
+def ring() -> Iterator[RingBuffer]:
+    """A small ring of this process with one consumer."""
+    made = RingBuffer.create(
+        segment_name(ProcessIdentity.mine(), "listed"), 64, ORDER_DTYPE, ["reader"]
+    )
+    yield made
+    made.unlink()
+
+
+def line(child: Child) -> str:
+    assert child.stdout is not None
+    return child.stdout.readline().strip()
+
+
+def kill(child: Child) -> None:
+    child.kill()
+    child.wait()
+
+
+def orders(first: int, count: int) -> np.ndarray:
+    records = np.zeros(count, ORDER_DTYPE)
+    records["order_id"] = np.arange(first, first + count)
+    return records
+
+
+def look(name: str) -> RingInfo:
+    (found,) = list_rings(window_s=0, only=name)
+    return found
+
+
+OWNER = """
+name = segment_name(ProcessIdentity.mine(), "owned")
+ring = RingBuffer.create(name, 1024, ORDER_DTYPE, ["journal", "matcher"])
+producer = ring.producer()
+producer.publish(orders(1, 10))
+say("ready")
+say(name)
+input()
+"""
+
+CONSUMER = """
+ring = RingBuffer.attach(sys.argv[1], ORDER_DTYPE)
+reader = ring.reader("matcher")
+reader.poll()
+reader.release(4)
+say("ready")
+input()
+"""
+
+
+# What is said of a ring
+
+
+def test_everything_about_a_ring_is_listed(ring: RingBuffer) -> None:
+    """Owner, geometry, positions, fill and who is attached, from the header and the slots."""
+    me = os.getpid()
+    with ring.producer() as producer, ring.reader("reader") as reader:
+        producer.publish(orders(1, 40))
+        reader.poll()
+        reader.release(8)
+        info = look(ring.name)
+    assert (info.state, info.problem, info.owner_pid, info.owner_alive) == ("ring", "", me, True)
+    assert (info.uid, info.size_bytes) == (os.geteuid(), layout.SLOTS + 64 * 64)
+    assert (info.capacity, info.slot_bytes, info.published, info.gating) == (64, 64, 40, 8)
+    assert (info.fill, info.closed, info.dropped, info.tombstones) == (0.5, False, 0, 0)
+    (consumer,), (one,) = info.consumers, info.producers
+    assert (consumer.role, consumer.name, consumer.pid, consumer.alive) == (
+        "reader", "reader", me, True,
+    )  # fmt: skip
+    assert (consumer.cursor, consumer.lag) == (8, 32)
+    assert (one.role, one.pid, one.alive) == ("producer", me, True)
+
+
+def test_nobody_registered_is_said(ring: RingBuffer) -> None:
+    """A consumer that no process has taken has neither pid nor life."""
+    info = look(ring.name)
+    assert (info.consumers[0].pid, info.consumers[0].alive) == (None, None)
+    assert info.producers == []
+
+
+def test_the_position_is_found_in_the_slots(ring: RingBuffer) -> None:
+    """A producer killed before it stored its hint has published all the same."""
+    with ring.producer() as producer:
+        producer.publish(orders(1, 20))
+    ring.published_hint[0] = 3
+    assert look(ring.name).published == 20
+
+
+def test_several_producers_position_ends_at_the_first_gap() -> None:
+    """A claim that is not published yet holds the position, whatever was published behind it."""
+    name = segment_name(ProcessIdentity.mine(), "several")
+    with (
+        RingBuffer.create(name, 64, ORDER_DTYPE, ["a"], multi_producer=True) as ring,
+        ring.producer() as first,
+        ring.producer() as second,
+    ):
+        first.publish(orders(1, 5))
+        held = first.try_claim(2)
+        second.publish(orders(1, 3))
+        assert look(name).published == 5
+        assert len(look(name).producers) == 2
+        assert held is not None
+        held.publish()
+        assert look(name).published == 10
+
+
+def test_a_ring_lapped_many_times_is_listed_right(ring: RingBuffer) -> None:
+    """Positions are sequences, however often the slots were used again."""
+    with ring.producer() as producer, ring.reader("reader") as reader:
+        for first in range(1, 1001, 50):
+            producer.publish(orders(first, 50))
+            for _ in reader.drain():
+                pass
+        info = look(ring.name)
+    assert (info.published, info.gating, info.fill) == (1000, 1000, 0.0)
+
+
+def test_the_rate_is_of_the_window(spawn: Callable[..., Child], ring: RingBuffer) -> None:
+    """Records that pass while we look make a rate; none make zero; no window makes none."""
+    assert look(ring.name).records_per_s is None
+    assert list_rings(0.01, ring.name)[0].records_per_s == 0
+    spawn(WRITER, ring.name)
+    (info,) = list_rings(0.2, ring.name)
+    assert info.records_per_s is not None
+    assert info.records_per_s > 1000
+
+
+WRITER = """
+ring = RingBuffer.attach(sys.argv[1], ORDER_DTYPE)
+producer, reader = ring.producer(), ring.reader(ring.consumer_names[0])
+size = max(1, ring.capacity // 4)
+next_id = 1
+def write():
+    global next_id
+    producer.publish(orders(next_id, size))
+    next_id += size
+    for _ in reader.drain():
+        pass
+write()
+say("ready")
+while True:
+    write()
+"""
+
+
+# What is wrong with a ring
+
+
+def header(**changes: int) -> bytes:
+    """A sound header of 8 slots with one consumer, with some words changed."""
+    words = np.zeros(layout.SLOTS // 8, np.int64)
+    words[layout.MAGIC // 8] = RING_MAGIC
+    words[layout.LAYOUT_HASH // 8] = np.uint64(LAYOUT_HASH).view(np.int64)
+    words[layout.SLOT_BYTES_AT // 8] = 64
+    words[layout.CAPACITY // 8] = 8
+    words[layout.CONSUMER_COUNT // 8] = 1
+    for name, value in changes.items():
+        words[getattr(layout, name) // 8] = value
+    return words.tobytes()
+
+
+SIZE = layout.SLOTS + 8 * 64
+
+
+@pytest.mark.parametrize(
+    ("changes", "size_bytes", "state", "problem"),
+    [
+        ({}, SIZE, "ring", ""),
+        ({"MAGIC": 0}, SIZE, "half-made", "its header is not finished"),
+        ({"MAGIC": 77}, SIZE, "damaged", "wrong magic 0x4d at byte 0"),
+        ({"MAGIC": CONTROL_MAGIC}, SIZE, "other", "not a ring"),
+        ({"LAYOUT_HASH": 1}, SIZE, "damaged", "another record layout, or byte 8 is damaged"),
+        ({"SLOT_BYTES_AT": 65}, SIZE, "damaged", "slot bytes 65 at byte 16"),
+        ({"SLOT_BYTES_AT": -64}, SIZE, "damaged", "slot bytes -64 at byte 16"),
+        ({"CAPACITY": 7}, SIZE, "damaged", "capacity 7 at byte 24"),
+        ({"CAPACITY": 1 << 62}, SIZE, "damaged", "capacity 4611686018427387904 at byte 24"),
+        ({"CAPACITY": 16}, SIZE, "damaged", "truncated: 8,704 of 9,216 bytes are left"),
+        ({"CAPACITY": 4}, SIZE, "damaged", "8,704 bytes long, 8,448 by its header"),
+        ({"CONSUMER_COUNT": 0}, SIZE, "damaged", "0 consumers at byte 48"),
+        ({"CONSUMER_COUNT": 99}, SIZE, "damaged", "99 consumers at byte 48"),
+        ({"POOL_COUNT": -1}, SIZE, "damaged", "-1 pools at byte 56"),
+        ({}, SIZE - 64, "damaged", "truncated: 8,640 of 8,704 bytes are left"),
+        ({}, 100, "damaged", "truncated: 100 bytes are left"),
+        ({}, 0, "damaged", "truncated: 0 bytes are left"),
+    ],
+)
+def test_each_fault_of_a_header_is_named(
+    changes: dict[str, int], size_bytes: int, state: str, problem: str
+) -> None:
+    """The first field that cannot be, with its byte; nothing is skipped."""
+    found, why = classify(header(**changes)[:size_bytes], size_bytes, PAGE_BYTES)
+    assert found == state
+    assert problem in why
+
+
+def test_an_unwritten_header_is_half_made_if_a_ring_could_stand_there() -> None:
+    """Zeros before as many bytes as slots have (with a pool's done marks too) are a ring whose
+    creator has not come to its header; zeros of another length are somebody else's."""
+    zeros = bytes(layout.SLOTS)
+    for slots_bytes in (2 * 64, 1024 * 64, 1024 * (64 + 8), 8 * (64 + 32)):
+        assert classify(zeros, layout.SLOTS + slots_bytes, PAGE_BYTES)[0] == "half-made"
+    for slots_bytes in (0, 64, 100, 3 * 1000):
+        assert classify(zeros, layout.SLOTS + slots_bytes, PAGE_BYTES)[0] == "other"
+
+
+@settings(derandomize=True, deadline=None, max_examples=500)
+@given(
+    st.lists(st.tuples(st.integers(0, 15), st.integers(-(2**63), 2**63 - 1)), max_size=4),
+    st.integers(0, 20000),
+)
+def test_no_header_is_taken_for_a_ring_beyond_its_bytes(
+    changes: list[tuple[int, int]], size_bytes: int
+) -> None:
+    """Whatever stands in the header's first words, what passes for a ring lies inside the file."""
+    words = np.frombuffer(header(), np.int64).copy()
+    for index, value in changes:
+        words[index] = value
+    data = words.tobytes()[:size_bytes]
+    state, problem = classify(data, size_bytes, PAGE_BYTES)
+    assert (state == "ring") == (problem == "")
+    if state == "ring":
+        slots = int(words[layout.CAPACITY // 8]) * int(words[layout.SLOT_BYTES_AT // 8])
+        assert layout.SLOTS + slots <= size_bytes
+
+
+def test_damaged_and_half_made_rings_are_listed(ring: RingBuffer) -> None:
+    """The listing itself reports them, with no figures, and goes on."""
+    words = ring.segment.words(0, 16)
+    words[layout.CAPACITY // 8] = 3
+    info = look(ring.name)
+    assert (info.state, info.problem) == ("damaged", "capacity 3 at byte 24")
+    assert (info.capacity, info.published, info.consumers) == (None, None, [])
+    words[layout.CAPACITY // 8] = 64
+    words[layout.MAGIC // 8] = 0
+    assert look(ring.name).state == "half-made"
+    words[layout.MAGIC // 8] = RING_MAGIC
+    for size in (8192, 4096, 24, 3, 0):
+        os.truncate(SHM / ring.name, size)
+        info = look(ring.name)
+        assert (info.state, info.size_bytes) == ("damaged", size)
+        assert "truncated" in info.problem
+
+
+def test_absurd_pids_and_names_in_a_header_are_survived(ring: RingBuffer) -> None:
+    """Entries full of garbage are shown as they are."""
+    ring.words(layout.CONSUMERS, 16)[:] = -1
+    ring.words(layout.PRODUCERS, 16)[:] = 2**62
+    info = look(ring.name)
+    assert info.state == "ring"
+    assert info.consumers[0].pid == -1
+    assert info.consumers[0].name == "\\xff" * layout.CONSUMER_NAME_BYTES
+    assert info.consumers[0].alive is False
+    assert info.producers[0].pid == 2**62
+
+
+def test_other_things_with_our_names_are_survived(ring: RingBuffer) -> None:
+    """A pipe, a folder and a link to nowhere make nobody wait and are no rings."""
+    odd = {kind: SHM / f"outcry.999999999.1.{kind}" for kind in ("pipe", "folder", "link")}
+    os.mkfifo(odd["pipe"])
+    odd["folder"].mkdir()
+    odd["link"].symlink_to("/nowhere")
+    try:
+        states = {info.name: info.state for info in list_rings(0)}
+        assert states[ring.name] == "ring"
+        assert {states[path.name] for path in odd.values()} == {"other"}
+        assert set(clean().kept) >= {path.name for path in odd.values()}
+        with pytest.raises(SegmentError, match="cannot be followed: other: not a file"):
+            next(tail(odd["pipe"].name))
+    finally:
+        odd["pipe"].unlink()
+        odd["link"].unlink()
+        odd["folder"].rmdir()
+
+
+def test_rings_that_come_go_and_shrink_meanwhile_do_no_harm(
+    spawn: Callable[..., Child],
+) -> None:
+    """While another process makes, truncates and removes rings as fast as it can, listing never
+    fails, and sees some of them."""
+    spawn(
+        """
+say("ready")
+count = 0
+while True:
+    name = segment_name(ProcessIdentity.mine(), f"flash{count % 3}")
+    ring = RingBuffer.create(name, 1024, ORDER_DTYPE, ["a"])
+    os.truncate(f"/dev/shm/{name}", (count * 1000) % 70000)
+    ring.unlink()
+    count += 1
+"""
+    )
+    states: set[str] = set()
+    for _ in range(400):
+        states |= {info.state for info in list_rings(0) if ".flash" in info.name}
+    for _ in range(5):
+        states |= {info.state for info in list_rings(0.01) if ".flash" in info.name}
+    assert states & {"ring", "damaged", "half-made"}
+    assert states <= {"ring", "damaged", "half-made", "other", "unreadable"}
+
+
+def test_another_users_ring_is_listed_with_what_can_be_seen(ring: RingBuffer) -> None:
+    """Without the right to read it: name, owner, size and user; nothing is skipped."""
+    if os.geteuid():
+        pytest.skip("only root can become another user")
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        info = look(ring.name)
+        sound = (
+            info.state == "unreadable"
+            and info.owner_pid == os.getppid()
+            and info.owner_alive is True
+            and info.uid == 0
+            and info.size_bytes == layout.SLOTS + 64 * 64
+        )
+        with contextlib.suppress(SegmentError):
+            next(tail(ring.name))
+            sound = False
+        kept = clean().kept[ring.name]
+        os.write(writer, f"{sound} {kept}".encode())
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    assert os.read(reader, 200) == b"True it belongs to user 0"
+    os.close(reader)
+
+
+def test_life_is_proven_or_unknown() -> None:
+    """A living process, one whose pid is another's now, one that never was, an entry being
+    taken."""
+    me = ProcessIdentity.mine()
+    assert is_alive(me, me.pid) is True
+    assert is_alive(ProcessIdentity(me.pid, me.start_ticks + 1), os.geteuid()) is False
+    assert is_alive(ProcessIdentity(me.pid, 0), os.geteuid()) is True
+    assert is_alive(ProcessIdentity(2**22 + 5, 1), os.geteuid()) is False
+    assert is_alive(ProcessIdentity(2**70, 1), 1) is False
+
+
+# Cleaning
+
+
+def test_a_killed_owners_ring_is_listed_dead_and_cleaned(spawn: Callable[..., Child]) -> None:
+    """SIGKILL of the only process: said of owner and producer, then removed."""
+    owner = spawn(OWNER)
+    name = line(owner)
+    info = look(name)
+    assert (info.owner_alive, info.producers[0].alive, info.published) == (True, True, 10)
+    assert name in clean().kept
+    kill(owner)
+    info = look(name)
+    assert (info.state, info.owner_alive, info.producers[0].alive) == ("ring", False, False)
+    assert name in clean().removed
+    assert name not in dict(list_segments())
+
+
+def test_a_dead_owners_ring_is_kept_while_a_consumer_lives(spawn: Callable[..., Child]) -> None:
+    """The living consumer is named as the reason; after its death the ring goes."""
+    owner = spawn(OWNER)
+    name = line(owner)
+    consumer = spawn(CONSUMER, name)
+    kill(owner)
+    info = look(name)
+    lives = {one.name: (one.pid, one.alive, one.cursor) for one in info.consumers}
+    assert lives == {"journal": (None, None, 0), "matcher": (consumer.pid, True, 4)}
+    kept = clean().kept[name]
+    assert kept == f"its reader matcher, process {consumer.pid}, lives"
+    kill(consumer)
+    assert look(name).consumers[1].alive is False
+    assert name in clean().removed
+
+
+def test_a_process_that_never_registered_keeps_the_ring_too(spawn: Callable[..., Child]) -> None:
+    """Whoever has it mapped for writing is in the system's own list of mappings."""
+    owner = spawn(OWNER)
+    name = line(owner)
+    user = spawn('s = Segment.attach(sys.argv[1]); say("ready"); input()', name)
+    kill(owner)
+    assert clean().kept[name] == f"process {user.pid} has it mapped for writing"
+    kill(user)
+    assert name in clean().removed
+
+
+def test_a_dead_owners_damaged_ring_is_cleaned(spawn: Callable[..., Child]) -> None:
+    """A header that says nothing reliable leaves the name's owner and the mappings as proof."""
+    owner = spawn(OWNER)
+    name = line(owner)
+    kill(owner)
+    os.truncate(SHM / name, 100)
+    assert look(name).state == "damaged"
+    assert name in clean().removed
+
+
+def test_two_cleaners_do_not_disturb_each_other(spawn: Callable[..., Child]) -> None:
+    """Each name is removed once, whoever does it."""
+    owners = [spawn(OWNER) for _ in range(3)]
+    names = {line(owner) for owner in owners}
+    for owner in owners:
+        kill(owner)
+    done: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: done.extend(set(clean().removed) & names)) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(done) == sorted(names)
+
+
+# Names
+
+
+def test_a_part_of_a_name_finds_its_ring(ring: RingBuffer) -> None:
+    """Whole name, unique part, or the last part; none and several are errors that name names."""
+    other = Segment.create(segment_name(ProcessIdentity.mine(), "listed-too"), 4096)
+    try:
+        assert find_ring(ring.name) == ring.name
+        assert find_ring("listed-too") == other.name
+        assert find_ring("listed") == ring.name
+        with pytest.raises(SegmentError, match=r"'liste' fits several rings: .*listed, .*-too"):
+            find_ring("liste")
+        with pytest.raises(SegmentError, match="there is no ring 'nowhere' on this machine"):
+            find_ring("nowhere")
+    finally:
+        other.unlink()
+
+
+# Tail
+
+
+def test_tail_gives_what_passes_from_now_on(ring: RingBuffer) -> None:
+    """Not what was there before; consecutive, whole, and the same as a consumer reads."""
+    producer, reader = ring.producer(), ring.reader("reader")
+    producer.publish(orders(1, 10))
+    passing = tail(ring.name, 12)
+    producer.publish(orders(11, 12))
+    seen = list(passing)
+    assert [one.seq for one in seen] == list(range(11, 23))
+    assert [int(one.record["order_id"]) for one in seen] == list(range(11, 23))
+    assert sum(one.missed + one.buried for one in seen) == 0
+    reader.release(10)
+    assert [one.record.tobytes() for one in seen] == [one.tobytes() for one in reader.poll()]
+
+
+@pytest.mark.parametrize("capacity", [2, 64, 1 << 14])
+def test_tail_beside_a_running_writer_misses_by_number_and_never_mixes(
+    spawn: Callable[..., Child], capacity: int
+) -> None:
+    """A writer that laps the ring all the time: every record seen is whole (all its fields belong
+    together), sequences rise, each gap is counted, and there are runs without one."""
+    name = segment_name(ProcessIdentity.mine(), "hot")
+    with RingBuffer.create(name, capacity, ORDER_DTYPE, ["reader"]):
+        spawn(WRITER, name)
+        before, missed, runs = 0, 0, 0
+        for one in tail(name, 3000 if capacity > 2 else 200):
+            value = int(one.record["order_id"])
+            assert value == one.seq
+            for field in ("price_ticks", "qty_lots", "aux", "rx_ts_ns"):
+                assert int(one.record[field]) == value * 7 + 3
+            if before:
+                assert one.seq == before + 1 + one.missed
+                runs += one.missed == 0
+                missed += one.missed
+            before = one.seq
+    if capacity > 2:
+        assert runs > 0
+
+
+def test_a_tail_that_sleeps_counts_what_it_missed(ring: RingBuffer) -> None:
+    """Lapped by more than the ring, it goes on behind the writer, and the sum is right."""
+    producer, reader = ring.producer(), ring.reader("reader")
+    passing = tail(ring.name)
+    producer.publish(orders(1, 1))
+    assert next(passing).seq == 1
+    for batch in range(10):
+        for _ in reader.drain():
+            pass
+        producer.publish(orders(2 + 50 * batch, 50))
+    one = next(passing)
+    assert one.missed == one.seq - 2
+    assert 501 - 64 < one.seq <= 501
+    rest = [next(passing) for _ in range(501 - one.seq)]
+    assert [r.seq for r in rest] == list(range(one.seq + 1, 502))
+    assert sum(r.missed for r in rest) == 0
+
+
+def test_tail_leaves_no_trace(ring: RingBuffer) -> None:
+    """Not one byte of the ring is changed, no cursor is taken, and the mapping cannot be written
+    to."""
+    producer = ring.producer()
+    passing = tail(ring.name)
+    producer.publish(orders(1, 10))
+    before = ring.segment.view.tobytes()
+    assert [next(passing).seq for _ in range(10)] == list(range(1, 11))
+    assert ring.segment.view.tobytes() == before
+    with open("/proc/self/maps") as maps:
+        access = [row.split()[1] for row in maps if ring.name in row]
+    assert sorted(access) == ["r--s", "rw-s"]
+
+
+def test_tombstones_are_passed_over_and_counted() -> None:
+    """A dead producer's claim never comes: the tail says so and shows what follows."""
+    name = segment_name(ProcessIdentity.mine(), "buried")
+    with (
+        RingBuffer.create(name, 64, ORDER_DTYPE, ["a"], multi_producer=True) as ring,
+        ring.producer() as producer,
+    ):
+        passing = tail(name, 2)
+        slots = ring.words(layout.SLOTS, 64 * 8)
+
+        assert producer.try_claim(2) is not None
+        # What a repairer stores for a proven death.
+        slots[(1 & ring.mask) * 8 + 7] = -1
+        slots[(2 & ring.mask) * 8 + 7] = -2
+        with ring.producer() as other:
+            other.publish(orders(3, 2))
+        seen = list(passing)
+    assert [(one.seq, one.buried, one.missed) for one in seen] == [(3, 2, 0), (4, 0, 0)]
+
+
+def test_tail_knows_the_record_type() -> None:
+    """Orders, events, and bytes for everything else, of any slot size."""
+    odd = np.dtype([("x", "<f8"), ("pad", "V240"), ("seq", "<i8")])
+    for dtype, names in (
+        (ORDER_DTYPE, ORDER_DTYPE.names),
+        (EVENT_DTYPE, EVENT_DTYPE.names),
+        (odd, ("bytes", "seq")),
+    ):
+        name = segment_name(ProcessIdentity.mine(), "typed")
+        with RingBuffer.create(name, 8, dtype, ["a"]) as ring, ring.producer() as producer:
+            records = np.zeros(1, dtype)
+            records.view(np.uint8)[0] = 77
+            passing = tail(name, 1)
+            producer.publish(records)
+            (one,) = passing
+        assert one.record.dtype.names == names
+        assert one.record.tobytes()[:-8] == records.tobytes()[:-8]
+        assert one.record["seq"] == 1
+
+
+def test_tail_ends_with_the_ring(spawn: Callable[..., Child], ring: RingBuffer) -> None:
+    """Closed, removed, or every process dead: no more can pass, and the tail ends by itself."""
+    producer = ring.producer()
+
+    passing = tail(ring.name, 100)
+    producer.publish(orders(1, 3))
+    ring.close()
+    assert [one.seq for one in passing] == [1, 2, 3]
+    owner = spawn(OWNER)
+    name = line(owner)
+    passing = tail(name, 100)
+    kill(owner)
+    assert list(passing) == []
+    assert name in clean().removed
+    passing = tail(ring.name, 100)
+    ring.unlink()
+    assert list(passing) == []
+
+
+def test_tail_of_a_truncated_ring_is_an_error(ring: RingBuffer) -> None:
+    """While it waits, and before it begins."""
+    passing = tail(ring.name, 100)
+    os.truncate(SHM / ring.name, 4096)
+    with pytest.raises(SegmentError, match=f"{ring.name} was truncated while in use"):
+        list(passing)
+    with pytest.raises(SegmentError, match=r"cannot be followed: damaged: truncated: 4,096 bytes"):
+        list(tail(ring.name, 1))
+    with pytest.raises(SegmentError, match="there is no ring"):
+        list(tail(ring.name + "x", 1))
