@@ -542,6 +542,49 @@ def test_tail_beside_a_running_writer_misses_by_number_and_never_mixes(
         assert runs > 0
 
 
+def test_a_slot_that_a_writer_in_order_may_have_begun_on_is_not_believed(
+    ring: RingBuffer,
+) -> None:
+    """The next lap's writer changes a slot before it stamps it: the oldest slots before it, an
+    eighth of the ring, count as missed although their stamps are unchanged."""
+    producer, passing = ring.producer(), tail(ring.name)
+    producer.publish(orders(1, 64))
+    ring.slots[1]["order_id"] = 65
+    one = next(passing)
+    assert (one.seq, one.missed, int(one.record["order_id"])) == (9, 8, 9)
+
+
+def test_a_slot_that_is_claimed_again_is_not_believed() -> None:
+    """Several producers claim before they write: exactly the claimed slots count as missed."""
+    name = segment_name(ProcessIdentity.mine(), "claimed")
+    with (
+        RingBuffer.create(name, 64, ORDER_DTYPE, ["a"], multi_producer=True) as ring,
+        ring.producer() as producer,
+    ):
+        passing, reader = tail(name), ring.reader("a")
+        producer.publish(orders(1, 64))
+        for _ in reader.drain():
+            pass
+        claim = producer.try_claim(2)
+        assert claim is not None
+        for view in claim.views:
+            view["order_id"] = 0
+        one = next(passing)
+        assert (one.seq, one.missed, int(one.record["order_id"])) == (3, 2, 3)
+        claim.publish()
+
+
+def test_a_slot_that_a_single_producer_says_it_writes_in_place_is_not_believed(
+    ring: RingBuffer,
+) -> None:
+    """A claim of many slots, in a single producer's entry, counts as far as it goes."""
+    producer, passing = ring.producer(), tail(ring.name)
+    producer.publish(orders(1, 64))
+    ring.words(producer.entry - ring.address + layout.CLAIM_LAST)[0] = 64 + 20
+    ring.slots[20]["order_id"] = 84
+    assert next(passing).seq == 21
+
+
 def test_a_tail_that_sleeps_counts_what_it_missed(ring: RingBuffer) -> None:
     """Lapped by more than the ring, it goes on behind the writer, and the sum is right."""
     producer, reader = ring.producer(), ring.reader("reader")
