@@ -75,7 +75,7 @@ def _print_rings(found: list[Any], as_json: bool) -> None:
             click.echo(line)
     for info in others:
         click.echo(f"{info.name}: {info.problem}, {info.size_bytes:,} bytes, {_owner(info)}")
-    if not shown:
+    if not found:
         click.echo("no ring on this machine")
 
 
