@@ -6,9 +6,11 @@ does is in docs/bench-ring.md.
 """
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -112,11 +114,12 @@ def bench_ring(
     made, gone = _prepare(chosen)
     metrics = _metrics(cores, QUICK if quick else Counts(), made, chosen)
     samples: dict[tuple[str, str], list[float]] = {}
-    for number in range(rounds):
-        for metric in metrics:
-            progress(f"round {number + 1} of {rounds}: {metric.name}")
-            for who, measure in _rotated(metric, number):
-                samples.setdefault((metric.name, who), []).append(measure())
+    with _terminable():
+        for number in range(rounds):
+            for metric in metrics:
+                progress(f"round {number + 1} of {rounds}: {metric.name}")
+                for who, measure in _rotated(metric, number):
+                    samples.setdefault((metric.name, who), []).append(measure())
     results = [
         summarise(
             metric.name, metric.unit, metric.better, samples[metric.name, "ours"],
@@ -125,6 +128,20 @@ def bench_ring(
         for metric in metrics
     ]  # fmt: skip
     return document("ring", results, gone, command)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the bench as Control-C does: rings and processes are removed on the way out."""
+
+    def leave(number: int, frame: Any) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _rotated(metric: Metric, number: int) -> Iterable[tuple[str, Measure]]:

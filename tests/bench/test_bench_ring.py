@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from openoutcry.bench.peers import programs
 from openoutcry.bench.peers.pair import PeerError, run_processes
 from openoutcry.bench.results import read_document
 from openoutcry.bench.ring import ALWAYS, GEOMETRY, VARIANTS, bench_ring, peers_named
+from openoutcry.ring import list_segments
 
 UNITS = {
     "round_trip": ("ns", "lower"),
@@ -173,3 +176,29 @@ def test_no_process_is_left_when_one_of_two_fails(end: Callable[[], None], tmp_p
     with pytest.raises(PeerError, match="the pair"):
         run_processes("the pair", [(None, wait_for_ever), (None, fail)])
     assert not alive(int(pid_file.read_text()))
+
+
+@two_cores
+@compiler
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_bench_leaves_nothing_behind(number: int) -> None:
+    """In the middle of a round, whoever is being measured: no process, no shared memory."""
+    with subprocess.Popen(
+        [*OUTCRY, "bench", "ring", "--rounds", "99", "--against", "c"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as bench_process:
+        assert bench_process.stderr is not None
+        for line in bench_process.stderr:
+            if line.startswith("round 1 of 99: multi_claim_16"):
+                break
+        time.sleep(0.1)
+        os.kill(bench_process.pid, number)
+        bench_process.communicate(timeout=60)
+    assert bench_process.returncode != 0
+    mine = {name for name, owner in list_segments() if owner.pid == bench_process.pid}
+    assert mine == set()
+    with pytest.raises(ProcessLookupError):
+        os.killpg(bench_process.pid, 0)
