@@ -28,7 +28,10 @@ from ring_processes import (
     wait_until,
 )
 
-from openoutcry.ring import DeathWatch, RingBuffer, WaitStrategy, layout, repair
+from openoutcry.ring import DeathWatch, Producer, RingBuffer, WaitStrategy, Worker, layout, repair
+from openoutcry.ring.kernels import claim_work, let_go, mark_done, publish_shared
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_acquire, load_i64, store_i64, store_release, yield_cpu
 
 SEQ_MAX = 1 << 21
 """Producers stop here; a storm of some hundred kills stays far below."""
@@ -87,11 +90,66 @@ class Tally:
     resume_ms: list[float] = field(default_factory=list)
 
 
+# Compiled, nearly all the time is spent between the protocol's own instructions
+
+
+@kernel
+def produce_compiled(
+    ring: int, mask: int, shift: int, entry: int, record: int, first_id: int,
+    stop: int, intended: int, returned: int, limit: int,
+) -> None:  # fmt: skip
+    """Publish one record after the other until told to stop; a record is an id and six words."""
+    while load_acquire(stop) == 0 and load_i64(intended) < limit:
+        number = load_i64(intended) + 1
+        store_release(intended, number)
+        store_i64(record, first_id + number)
+        for word in range(6):
+            store_i64(record + 8 + 8 * word, ((first_id + number) * (word + 3)) ^ salt(word))
+        while publish_shared(ring, mask, shift, entry, record, 1, 1) == 0:
+            yield_cpu()
+        store_release(returned + 8 * number, 1)
+
+
+@kernel
+def salt(word: int) -> int:
+    return (word + 3) * 0x9E3779B9
+
+
+@kernel
+def work_compiled(
+    ring: int, mask: int, shift: int, pool: int, worker: int, done: int, limit: int,
+    taken: int, finishing: int, finished: int,
+) -> int:  # fmt: skip
+    """Take and finish until the ring is closed; returns how many records were taken that were
+    finished before, or were no records."""
+    wrong = 0
+    while load_acquire(ring + layout.CLOSED_AT) != load_acquire(pool) + 1:
+        count = claim_work(ring, mask, shift, pool, worker, 0, limit)
+        if count == 0:
+            yield_cpu()
+            continue
+        first = load_i64(worker + layout.WORK_FIRST)
+        for seq in range(first, first + count):
+            slot = ring + layout.SLOTS + ((seq & mask) << shift)
+            wrong += load_i64(slot + 8) != (load_i64(slot) * 3) ^ salt(0)
+            wrong += load_i64(slot + layout.SEQ) != seq
+            wrong += load_acquire(finished + 8 * seq)
+            store_i64(taken + 8 * seq, load_i64(taken + 8 * seq) + 1)
+            store_release(finishing + 8 * seq, 1)
+        mark_done(done, mask, first, count)
+        let_go(worker)
+        for seq in range(first, first + count):
+            store_release(finished + 8 * seq, 1)
+    return wrong
+
+
 class Storm:
     """A ring of several producers, its processes, and a supervisor that kills and replaces them."""
 
-    def __init__(self, seed: int, capacity: int, strategy: WaitStrategy, tally: Tally) -> None:
-        self.seed, self.strategy, self.tally = seed, strategy, tally
+    def __init__(
+        self, seed: int, capacity: int, strategy: WaitStrategy, compiled: bool, tally: Tally
+    ) -> None:
+        self.seed, self.strategy, self.compiled, self.tally = seed, strategy, compiled, tally
         self.rng = random.Random(seed)
         self.ledger = Ledger()
         self.ring = RingBuffer.create(
@@ -108,6 +166,8 @@ class Storm:
         """Publish pieces of random size, copied or in place, until told to stop."""
         book, ring, producer, rng = self.ledger, self.ring, int(name), random.Random(seed)
         with ring.producer() as out:
+            if self.compiled:
+                self.run_compiled_producer(out, producer)
             while not book.stop[0] and ring.claimed < SEQ_MAX - 1000:
                 first, size = int(book.intended[producer]) + 1, rng.randint(1, PIECE_MAX)
                 book.intended[producer] = first + size - 1
@@ -120,6 +180,22 @@ class Storm:
                         at += len(view)
                     claim.publish()
                 book.returned[producer, first : first + size] = 1
+
+    def run_compiled_producer(self, out: Producer, producer: int) -> None:
+        book, ring, record = self.ledger, self.ring, np.zeros(1, RECORD)
+        produce_compiled(
+            ring.address, ring.mask, ring.shift, out.entry, record.ctypes.data,
+            producer << NUMBER_BITS, book.stop.ctypes.data, book.intended[producer:].ctypes.data,
+            book.returned[producer].ctypes.data, SEQ_MAX // (PRODUCERS + 1),
+        )  # fmt: skip
+
+    def run_compiled_worker(self, worker: Worker, row: Words) -> None:
+        book, ring = self.ledger, self.ring
+        wrong = work_compiled(
+            ring.address, ring.mask, ring.shift, worker.pool, worker.entry, worker._done, TAKE_MAX,
+            row.ctypes.data, book.finishing.ctypes.data, book.finished.ctypes.data,
+        )  # fmt: skip
+        assert wrong == 0
 
     def read(self, name: str, _: int) -> None:
         seen, times = self.ledger.seen[name], self.ledger.times[name]
@@ -140,6 +216,9 @@ class Storm:
         book, rng, row = self.ledger, random.Random(seed), self.ledger.taken[int(name)]
         worker = self.ring.worker("pool", self.strategy)
         while not worker.at_end:
+            if self.compiled and not worker._inherited:
+                self.run_compiled_worker(worker, row)
+                return
             batch = worker.take(rng.randint(1, TAKE_MAX))
             if not len(batch):
                 worker.wait(1)
@@ -295,26 +374,29 @@ class Storm:
 
 
 KINDS = [
-    (capacity, strategy)
+    (capacity, strategy, compiled)
+    for compiled in (False, True)
     for strategy in (WaitStrategy.YIELD, WaitStrategy.BLOCK, WaitStrategy.ADAPTIVE)
     for capacity in (8, 64)
 ]
 
 
 def rage(seed: int, kills: int, tally: Tally) -> None:
-    capacity, strategy = KINDS[seed % len(KINDS)]
-    with Storm(seed, capacity, strategy, tally) as storm:
+    capacity, strategy, compiled = KINDS[seed % len(KINDS)]
+    with Storm(seed, capacity, strategy, compiled, tally) as storm:
         try:
             storm.rage(kills)
         except BaseException:
-            print(f"seed {seed}: capacity {capacity}, {strategy.name}, {kills} kills")
+            how = "compiled" if compiled else "Python"
+            print(f"seed {seed}: capacity {capacity}, {strategy.name}, {how}, {kills} kills")
             raise
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(len(KINDS)))
 def test_kills_at_random_points_lose_and_double_nothing(seed: int) -> None:
-    """34 kills each, 204 in all: two capacities under three wait strategies."""
-    rage(seed, 34, Tally())
+    """17 kills each, 204 in all: two capacities under three wait strategies, loops in Python (long
+    between claim and publish) and compiled (always between two steps of the protocol)."""
+    rage(seed, 17, Tally())
 
 
 @pytest.mark.long
