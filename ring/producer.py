@@ -118,8 +118,14 @@ class Producer:
         else:
             enough = kernels.room(ring.address, ring.mask, self._next - 1) >= count
             first = self._next if enough else 0
-        if first:
-            self._open = Claim(self, first, count)
+            if enough:
+                # For those who look on (listing.tail): these slots are being written.
+                self.ring.words(self.entry + layout.CLAIM_LAST - ring.address)[0] = (
+                    first + count - 1
+                )
+        if not first:
+            return None
+        self._open = Claim(self, first, count)
         return self._open
 
     def claim(self, count: int, timeout_s: float | None = None) -> Claim:

@@ -13,7 +13,7 @@ from openoutcry.ring.errors import RingError
 from openoutcry.ring.identity import ProcessIdentity
 from openoutcry.ring.producer import Producer, WhenFull
 from openoutcry.ring.reader import Reader, Worker
-from openoutcry.ring.segment import SHM, Segment, SegmentError
+from openoutcry.ring.segment import Segment, SegmentError
 from openoutcry.ring.sequence import Sequence
 from openoutcry.ring.wait_strategy import WaitStrategy
 from openoutcry.wire import LAYOUT_HASH, LayoutMismatch, check_layout
@@ -121,7 +121,7 @@ class RingBuffer:
         """Join a ring that another process made; refuses foreign memory, another layout, another
         record type and a geometry that does not fit the segment."""
         segment = Segment.attach(name)
-        where = str(SHM / name)
+        where = str(segment.path)
         if segment.size_bytes < layout.SLOTS:
             raise SegmentError(f"{where} is too small for a ring: {segment.size_bytes} bytes")
         header = segment.words(0, layout.SLOTS // 8)
@@ -139,7 +139,7 @@ class RingBuffer:
             and 64 <= slot_bytes <= MAX_SLOT_BYTES
             and not slot_bytes & (slot_bytes - 1)
             and 0 <= pools <= MAX_POOLS
-            and segment.size_bytes == layout.SLOTS + capacity * (slot_bytes + 8 * pools)
+            and segment.fits(layout.SLOTS + capacity * (slot_bytes + 8 * pools))
         )
         if not sound:
             raise SegmentError(f"{where}: the ring's header is damaged (capacity {capacity})")

@@ -23,7 +23,7 @@ MAY_IMPORT = {
 }
 """A room may import itself and these; the table is the one of ARCHITECTURE.md."""
 
-COMPILERS = {"njit", "jit"}
+COMPILERS = {"njit", "jit", "cfunc"}
 OWNER_OF_NJIT = ROOT / "wire" / "kernel.py"
 
 
