@@ -258,7 +258,7 @@ class Storm:
 
     def kill_and_replace(self, victims: list[Role], watch: DeathWatch) -> None:
         assert not any(has_ended(pid) for pid in self.pids.values()), "one ended by itself"
-        stopped = self.stop_somebody(victims)
+        stopped = self.stop_others(victims)
         watch.refresh()
         for role in victims:
             os.kill(self.pids[role], signal.SIGKILL)
@@ -269,18 +269,24 @@ class Storm:
             self.repair_and_time(stopped)
         for role in victims:
             self.start(role)
-        if stopped:
-            os.kill(stopped, signal.SIGCONT)
+        self.go_on(stopped)
 
-    def stop_somebody(self, victims: list[Role]) -> int:
-        """Now and then a producer stands still while others die: it must not be taken for dead."""
-        others = [role for role in ROLES if role[0] == "producer" and role not in victims]
-        if not others or self.rng.random() > 0.1:
-            return 0
-        pid = self.pids[self.rng.choice(others)]
-        os.kill(pid, signal.SIGSTOP)
-        self.tally.stops += 1
-        return pid
+    def stop_others(self, victims: list[Role]) -> list[int]:
+        """Now and then producers and workers stand still, wherever they are, while others die and
+        are repaired: they must not be taken for dead."""
+        if self.rng.random() < 0.7:
+            return []
+        others = [role for role in ROLES if role[0] != "reader" and role not in victims]
+        stopped = [self.pids[role] for role in others if self.rng.random() < 0.5]
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        self.tally.stops += len(stopped)
+        return stopped
+
+    @staticmethod
+    def go_on(stopped: list[int]) -> None:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
 
     def prove(self, pids: set[int], watch: DeathWatch) -> None:
         """By pidfd for those who had registered; the others were nobody yet."""
@@ -293,14 +299,13 @@ class Storm:
         for pid in pids:
             self.children.reap(pid)
 
-    def repair_and_time(self, stopped: int) -> None:
+    def repair_and_time(self, stopped: list[int]) -> None:
         before = self.cursors()
         result = repair(self.ring)
         self.tally.repair_ms.append(1e3 * (time.perf_counter() - self.proven))
         if result.undecided:
             self.tally.undecided += 1
-            if stopped:
-                os.kill(stopped, signal.SIGCONT)
+            self.go_on(stopped)
             wait_until(lambda: repair(self.ring).undecided == 0)
         holders = {int(self._entry(i)[layout.CONSUMER_PID // 8]) for i in self._reader_places()}
         if result.tombstones and not stopped and holders <= set(self.children.pids):
