@@ -56,7 +56,8 @@ class Reader:
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait, by the reader's strategy, for something to poll or the end; False on time-out."""
-        self.ring.segment.check()
+        if self.ring.segment.map.damaged:
+            self.ring.segment.check()
         return self.barrier.wait(timeout_s)
 
     @property

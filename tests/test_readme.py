@@ -32,8 +32,9 @@ BITSTAMP = """id,timestamp,exchange.timestamp,price,volume,action,direction
 
 def commands() -> list[str]:
     """The ``outcry`` and ``make`` lines of README's code blocks, without their comments."""
-    blocks = re.findall(r"```\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    lines = [line.split("#")[0].strip() for kind, block in blocks if not kind
+             for line in block.splitlines()]  # fmt: skip
     return [line for line in lines if line.startswith(("outcry ", "make "))]
 
 
