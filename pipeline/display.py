@@ -184,6 +184,8 @@ def _print_journal(line: Callable[..., None], result: dict[str, Any]) -> None:
         f"journal: {journal['bytes']:,} bytes in {journal['blocks']:,} blocks ({where})",
         markup=False,
     )
+    if replayed is None and result["interrupted"]:
+        line("replay: left out because the run was stopped; `outcry replay DIR` proves a kept one")
     if replayed:
         verdict = "[green]equal[/]" if replayed["equal"] else "[red]DIFFERENT[/]"
         line(

@@ -50,6 +50,8 @@ ORDER_CAPACITY = 1 << 17
 # next time either.
 MAX_FUTILE_RESTARTS = 5
 FUTILE_S = 1.0
+# A stop is answered within a second: a longer journal (0.1 s a million) is left to `outcry replay`.
+REPLAY_AT_STOP = 2_000_000
 
 
 class PipelineError(OutcryError):
@@ -231,8 +233,9 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
     result["prepare"] = {"compile_s": compile_s, "flow_s": flow_s, "journal_s": journal_s}
     if directory is not None:
         _close_journal(work, state, result)
-        watcher.phase("replaying the journal")
-        result["replay"] = replay(directory) if options.verify else None
+        if options.verify and not (state.interrupted and result["commands"] > REPLAY_AT_STOP):
+            watcher.phase("replaying the journal")
+            result["replay"] = replay(directory)
         if options.journal is None:
             result["journal"]["path"] = None
     return result
