@@ -30,7 +30,7 @@ from ring_processes import (
 
 from openoutcry.ring import DeathWatch, Producer, RingBuffer, WaitStrategy, Worker, layout, repair
 from openoutcry.ring.kernels import claim_work, let_go, mark_done, publish_shared
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import compile_kernel, kernel
 from openoutcry.wire.memory import load_acquire, load_i64, store_i64, store_release, yield_cpu
 
 SEQ_MAX = 1 << 21
@@ -53,6 +53,8 @@ class Ledger:
     """What the processes have written down; it outlives them."""
 
     stop: Words = field(default_factory=lambda: shared_words(1))
+    # By role: its process has taken its place.
+    at_work: Words = field(default_factory=lambda: shared_words(len(ROLES)))
     # By producer: the last number it has set out to publish, so that no number is ever used twice.
     intended: Words = field(default_factory=lambda: shared_words(PRODUCERS + 1))
     # By producer and number: its publish() has returned.
@@ -166,6 +168,7 @@ class Storm:
         """Publish pieces of random size, copied or in place, until told to stop."""
         book, ring, producer, rng = self.ledger, self.ring, int(name), random.Random(seed)
         with ring.producer() as out:
+            book.at_work[ROLES.index(("producer", name))] = 1
             if self.compiled:
                 self.run_compiled_producer(out, producer)
             while not book.stop[0] and ring.claimed < SEQ_MAX - 1000:
@@ -178,6 +181,7 @@ class Storm:
                     for view in claim.views:
                         fill(view, producer, at)
                         at += len(view)
+                    dawdle(rng, 0.5)
                     claim.publish()
                 book.returned[producer, first : first + size] = 1
 
@@ -197,9 +201,10 @@ class Storm:
         )  # fmt: skip
         assert wrong == 0
 
-    def read(self, name: str, _: int) -> None:
-        seen, times = self.ledger.seen[name], self.ledger.times[name]
+    def read(self, name: str, seed: int) -> None:
+        seen, times, rng = self.ledger.seen[name], self.ledger.times[name], random.Random(seed)
         reader = self.ring.reader(name, self.strategy)
+        self.ledger.at_work[ROLES.index(("reader", name))] = 1
         while not reader.at_end:
             batch = reader.poll(BATCH_MAX)
             if not len(batch):
@@ -210,11 +215,13 @@ class Storm:
             assert np.isin(seen[seqs] - batch["id"], (0, *-batch["id"])).all(), "another record"
             seen[seqs] = batch["id"]
             times[seqs] += 1
+            dawdle(rng)
             reader.release(len(batch))
 
     def work(self, name: str, seed: int) -> None:
         book, rng, row = self.ledger, random.Random(seed), self.ledger.taken[int(name)]
         worker = self.ring.worker("pool", self.strategy)
+        book.at_work[ROLES.index(("worker", name))] = 1
         while not worker.at_end:
             if self.compiled and not worker._inherited:
                 self.run_compiled_worker(worker, row)
@@ -229,6 +236,7 @@ class Storm:
             book.holder[seqs] = os.getpid()
             row[seqs] += 1
             assert (book.holder[seqs] == os.getpid()).all(), "two workers hold one record"
+            dawdle(rng)
             book.finishing[seqs] = 1
             worker.finish()
             book.finished[seqs] = 1
@@ -239,6 +247,7 @@ class Storm:
         kind, name = role
         work = {"producer": self.produce, "reader": self.read, "worker": self.work}[kind]
         self.started += 1
+        self.ledger.at_work[ROLES.index(role)] = 0
         self.pids[role] = self.children.fork(work, name, self.seed * 1_000_003 + self.started)
 
     def rage(self, kills: int) -> None:
@@ -248,7 +257,10 @@ class Storm:
         done = 0
         with DeathWatch(self.ring) as watch:
             while done < kills:
-                time.sleep(self.rng.uniform(0, 0.004))
+                # A process needs some ms to start: mostly it is killed later, sometimes before.
+                if self.rng.random() < 0.9:
+                    wait_until(lambda: bool(self.ledger.at_work.all()))
+                time.sleep(self.rng.uniform(0, 0.01))
                 victims = self.rng.sample(
                     ROLES, min(kills - done, self.rng.choice((1, 1, 1, 2, 7)))
                 )
@@ -378,6 +390,12 @@ class Storm:
         self.ring.unlink()
 
 
+def dawdle(rng: random.Random, how_often: float = 0.1) -> None:
+    """Be slow where a kill hurts."""
+    if rng.random() < how_often:
+        time.sleep(rng.uniform(0, 0.002))
+
+
 KINDS = [
     (capacity, strategy, compiled)
     for compiled in (False, True)
@@ -386,7 +404,31 @@ KINDS = [
 ]
 
 
+def warm_up() -> None:
+    """Load every kernel here, once: a child that had to would be killed before it had done so."""
+    compile_kernel(produce_compiled, 10)
+    compile_kernel(work_compiled, 10)
+    for strategy in WaitStrategy:
+        with RingBuffer.create(
+            ring_name("warm"), 8, RECORD, ["a"], pools={"pool": 1}, multi_producer=True,
+            blocking=True,
+        ) as ring:  # fmt: skip
+            with ring.producer() as producer:
+                producer.publish(make_records(1, 1, 2))
+                producer.claim(1).publish()
+                producer.claim(1)
+            reader, worker = ring.reader("a", strategy), ring.worker("pool", strategy)
+            assert reader.wait(1)
+            reader.release(len(reader.poll()))
+            assert worker.wait(1)
+            worker.take()
+            worker.finish()
+            ring.close()
+            repair(ring)
+
+
 def rage(seed: int, kills: int, tally: Tally) -> None:
+    warm_up()
     capacity, strategy, compiled = KINDS[seed % len(KINDS)]
     with Storm(seed, capacity, strategy, compiled, tally) as storm:
         try:
