@@ -22,16 +22,16 @@ from ring_processes import (
     fill,
     has_ended,
     make_records,
+    produce_compiled,
     ring_name,
     shared_words,
     split_ids,
     wait_until,
+    work_compiled,
 )
 
 from openoutcry.ring import DeathWatch, Producer, RingBuffer, WaitStrategy, Worker, layout, repair
-from openoutcry.ring.kernels import claim_work, let_go, mark_done, publish_shared
-from openoutcry.wire.kernel import compile_kernel, kernel
-from openoutcry.wire.memory import load_acquire, load_i64, store_i64, store_release, yield_cpu
+from openoutcry.wire.kernel import compile_kernel
 
 SEQ_MAX = 1 << 21
 """Producers stop here; a storm of some hundred kills stays far below."""
@@ -90,59 +90,6 @@ class Tally:
     redone: int = 0
     repair_ms: list[float] = field(default_factory=list)
     resume_ms: list[float] = field(default_factory=list)
-
-
-# Compiled, nearly all the time is spent between the protocol's own instructions
-
-
-@kernel
-def produce_compiled(
-    ring: int, mask: int, shift: int, entry: int, record: int, first_id: int,
-    stop: int, intended: int, returned: int, limit: int,
-) -> None:  # fmt: skip
-    """Publish one record after the other until told to stop; a record is an id and six words."""
-    while load_acquire(stop) == 0 and load_i64(intended) < limit:
-        number = load_i64(intended) + 1
-        store_release(intended, number)
-        store_i64(record, first_id + number)
-        for word in range(6):
-            store_i64(record + 8 + 8 * word, ((first_id + number) * (word + 3)) ^ salt(word))
-        while publish_shared(ring, mask, shift, entry, record, 1, 1) == 0:
-            yield_cpu()
-        store_release(returned + 8 * number, 1)
-
-
-@kernel
-def salt(word: int) -> int:
-    return (word + 3) * 0x9E3779B9
-
-
-@kernel
-def work_compiled(
-    ring: int, mask: int, shift: int, pool: int, worker: int, done: int, limit: int,
-    taken: int, finishing: int, finished: int,
-) -> int:  # fmt: skip
-    """Take and finish until the ring is closed; returns how many records were taken that were
-    finished before, or were no records."""
-    wrong = 0
-    while load_acquire(ring + layout.CLOSED_AT) != load_acquire(pool) + 1:
-        count = claim_work(ring, mask, shift, pool, worker, 0, limit)
-        if count == 0:
-            yield_cpu()
-            continue
-        first = load_i64(worker + layout.WORK_FIRST)
-        for seq in range(first, first + count):
-            slot = ring + layout.SLOTS + ((seq & mask) << shift)
-            wrong += load_i64(slot + 8) != (load_i64(slot) * 3) ^ salt(0)
-            wrong += load_i64(slot + layout.SEQ) != seq
-            wrong += load_acquire(finished + 8 * seq)
-            store_i64(taken + 8 * seq, load_i64(taken + 8 * seq) + 1)
-            store_release(finishing + 8 * seq, 1)
-        mark_done(done, mask, first, count)
-        let_go(worker)
-        for seq in range(first, first + count):
-            store_release(finished + 8 * seq, 1)
-    return wrong
 
 
 class Storm:
