@@ -170,8 +170,8 @@ def pause_for_ever() -> None:
         signal.pause()
 
 
-# Loops in kernels: nearly all their time is spent between the protocol's own instructions.  Here and
-# not in a test file, because a cached kernel is found again by the name of its module.
+# Loops in kernels: nearly all their time is spent between the protocol's own instructions.  Here
+# and not in a test file, because a cached kernel is found again by the name of its module.
 
 
 @kernel
