@@ -143,6 +143,7 @@ class RingBuffer:
         )
         if not sound:
             raise SegmentError(f"{where}: the ring's header is damaged (capacity {capacity})")
+        _check_consumers(where, header, consumers, pools)
         if slot_bytes != dtype.itemsize or int(header[layout.DTYPE_HASH // 8]) != dtype_hash(dtype):
             raise LayoutMismatch(f"{where} holds records of another type than {dtype}")
         return cls(segment, dtype)
@@ -379,6 +380,28 @@ def _consumer_rows(
         if not text.isascii() or not 1 <= len(text) <= layout.CONSUMER_NAME_BYTES:
             raise ValueError(f"ring {name}: consumer name {text!r} is not 1 to 24 ASCII characters")
     return rows
+
+
+def _check_consumers(where: str, header: npt.NDArray[np.int64], consumers: int, pools: int) -> None:
+    """Addresses are computed from what stands in the consumers' entries: they must be sound."""
+    start, step = layout.CONSUMERS // 8, layout.CONSUMER_BYTES // 8
+    rows = [header[start + i * step :][:step] for i in range(consumers)]
+    kinds = [int(row[layout.CONSUMER_KIND // 8]) for row in rows]
+    names = [row[layout.CONSUMER_NAME // 8 :][: layout.CONSUMER_NAME_BYTES // 8] for row in rows]
+    for index, (row, kind) in enumerate(zip(rows, kinds, strict=True)):
+        pool = int(row[layout.CONSUMER_POOL // 8])
+        sound = (
+            kind in (layout.READER, layout.POOL, layout.WORKER)
+            and 0 <= int(row[layout.CONSUMER_AFTER // 8]) < 1 << consumers
+            and (kind != layout.POOL or 0 <= int(row[layout.POOL_NUMBER // 8]) < pools)
+            and (kind != layout.WORKER or (0 <= pool < consumers and kinds[pool] == layout.POOL))
+        )
+        text = names[index].tobytes().rstrip(b"\0")
+        if not sound or not text or not text.isascii():
+            at = layout.CONSUMERS + index * layout.CONSUMER_BYTES
+            raise SegmentError(f"{where}: the entry of consumer {index} at byte {at} is damaged")
+    if len({name.tobytes() for name in names}) < consumers:
+        raise SegmentError(f"{where}: two consumers have one name: the header is damaged")
 
 
 def _write_consumer(segment: Segment, index: int, row: dict[str, Any]) -> None:
