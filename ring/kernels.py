@@ -2,7 +2,7 @@
 
 ``ring`` is the address of the ring's first byte, ``mask`` its capacity minus one, ``shift`` the
 logarithm of its slot size.  docs/ring.md has the picture, the allowed interleavings, and why each
-atomic has the ordering it has; ring/model.py explores them all.  The functions without ``shift``
+atomic has the ordering it has; tests/ring/model explores them all.  The functions without ``shift``
 are those for 64-byte slots.
 """
 
