@@ -44,7 +44,6 @@ from openoutcry.wire.memory import (
     futex_wake,
     load_acquire,
     load_i64,
-    load_u32,
     monotonic_ns,
     pause,
     store_i64,
@@ -205,9 +204,16 @@ def last_published_sized(ring: int, mask: int, shift: int) -> int:
 
 @kernel
 def room(ring: int, mask: int, last_claimed: int) -> int:
-    """How many more sequences may be claimed after ``last_claimed``."""
+    """How many more sequences may be claimed after ``last_claimed``.
+
+    Never less than 0: a late worker, before its attempt fails, sets its cursor back for a moment.
+    """
     lowest = gating_cursor(ring)
-    return mask + 1 if lowest == FREE else lowest + mask + 1 - last_claimed
+    if lowest == FREE:
+        # A reader may be coming back: either its cursor shows now, or it sees what was published.
+        full_fence()
+        lowest = gating_cursor(ring)
+    return mask + 1 if lowest == FREE else max(0, lowest + mask + 1 - last_claimed)
 
 
 @kernel
@@ -236,7 +242,8 @@ def claim(ring: int, mask: int, producer: int, count: int) -> int:
     """
     while True:
         last = load_acquire(ring + CLAIMED)
-        if not may_claim(ring, mask, last, count):
+        lowest = gating_cursor(ring)
+        if not may_claim(ring, mask, last, count, lowest):
             # An attempt that another producer won must not go on covering what that one owns: if it
             # is killed, nobody could bury it.
             store_release(producer + CLAIM_LAST, 0)
@@ -244,18 +251,22 @@ def claim(ring: int, mask: int, producer: int, count: int) -> int:
         store_i64(producer + CLAIM_FIRST, last + 1)
         store_release(producer + CLAIM_LAST, last + count)
         if compare_exchange(ring + CLAIMED, last, last + count) == 1:
+            if lowest == FREE:
+                # A reader that came back since the look begins up to a lap before this claim.
+                full_fence()
+                while gating_cursor(ring) < last + count - mask - 1:
+                    pause()
             return last + 1
         pause()
 
 
 @kernel
-def may_claim(ring: int, mask: int, last: int, count: int) -> bool:
-    """There is room for ``count`` sequences after ``last``.
+def may_claim(ring: int, mask: int, last: int, count: int, lowest: int) -> bool:
+    """There is room for ``count`` sequences after ``last``, the gating cursor being ``lowest``.
 
     When no consumer gates, nothing keeps a producer from overtaking another by a whole ring but
     this: the slots' records of the lap before must be published or buried.
     """
-    lowest = gating_cursor(ring)
     if lowest != FREE:
         return lowest + mask + 1 - last >= count
     slot_bytes = load_i64(ring + SLOT_BYTES_AT)
@@ -405,7 +416,8 @@ def is_ready(ring: int, mask: int, shift: int, cursor: int, after: int) -> bool:
 def sleep_until_woken(
     ring: int, mask: int, shift: int, cursor: int, after: int, timeout_ns: int
 ) -> None:
-    seen = load_u32(ring + WAKE)
+    # Acquire: our mark comes after the clearing that went with this word.
+    seen = load_acquire(ring + WAKE) & 0xFFFFFFFF
     store_release(ring + WAITING, 1)
     full_fence()
     if not is_ready(ring, mask, shift, cursor, after):

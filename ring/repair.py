@@ -65,7 +65,8 @@ def registered(ring: "RingBuffer", consumers: bool) -> Iterator[Entry]:
     )  # fmt: skip
     for index in range(count):
         at = start + index * step
-        pid = int(ring.words(at + pid_at)[0])
+        # Acquire: the start time read after it is this holder's or a later one's.
+        pid = Sequence(ring.address + at + pid_at).get()
         if pid:
             ticks = int(ring.words(at + ticks_at)[0])
             address = ring.address + at
@@ -183,7 +184,9 @@ def _take_over(ring: "RingBuffer", worker: int, pool: int, done_marks: int, seq:
     ours = -(seq * layout.MAX_CONSUMERS + _index(ring, worker))
     while True:
         seen = mark.get()
-        if seen == seq or _tombstone(ring, seq):
+        # Another stamp: a tombstone, or a claim that came to nothing and a record done laps ago.
+        # What the predecessor owned has kept its slot, because its cursor gates.
+        if seen == seq or not _in_its_slot(ring, seq):
             return False
         if seen < 0 and -seen // layout.MAX_CONSUMERS == seq:
             return seen == ours
@@ -195,8 +198,8 @@ def _take_over(ring: "RingBuffer", worker: int, pool: int, done_marks: int, seq:
             return True
 
 
-def _tombstone(ring: "RingBuffer", seq: int) -> bool:
-    return int(kernels.stamp_of(ring.address, ring.mask, ring.shift, seq)) == -seq
+def _in_its_slot(ring: "RingBuffer", seq: int) -> bool:
+    return int(kernels.stamp_of(ring.address, ring.mask, ring.shift, seq)) == seq
 
 
 def _other_workers(ring: "RingBuffer", worker: int, pool: int) -> list[int]:
