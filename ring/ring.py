@@ -213,9 +213,9 @@ class RingBuffer:
         words = self._entry_words(index)
         name, pid_word = self.consumer_names[index], address + layout.CONSUMER_PID
         while True:
-            pid, start = (
-                int(words[at // 8]) for at in (layout.CONSUMER_PID, layout.CONSUMER_START)
-            )
+            # Acquire: a new pid is never seen beside the start time of the one before.
+            pid = Sequence(address + layout.CONSUMER_PID).get()
+            start = int(words[layout.CONSUMER_START // 8])
             holder = ProcessIdentity(pid, start)
             if again and holder == me:
                 return address
