@@ -14,11 +14,11 @@ PERCENTILES = (("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p999", "p99.9")
 
 
 def time_text(ns: float) -> str:
-    """A duration in the unit that a person reads: ``742 ns``, ``4.2 µs``, ``13 ms``."""
+    """A duration in the unit that a person reads: ``742 ns``, ``4.2 µs``, ``13 ms``, never more than two or three digits."""
     for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
         if ns >= size:
             value = ns / size
-            return f"{value:.1f} {unit}" if value < 100 else f"{value:.0f} {unit}"
+            return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
     return f"{ns:.0f} ns"
 
 
