@@ -14,7 +14,7 @@ PERCENTILES = (("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p999", "p99.9")
 
 
 def time_text(ns: float) -> str:
-    """A duration in the unit that a person reads: ``742 ns``, ``4.2 µs``, ``13 ms``, never more than two or three digits."""
+    """A duration in the unit that a person reads: ``742 ns``, ``4.2 µs``, ``13 ms``."""
     for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
         if ns >= size:
             value = ns / size
