@@ -232,7 +232,7 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
     result = _result(options, work, state)
     result["prepare"] = {"compile_s": compile_s, "flow_s": flow_s, "journal_s": journal_s}
     if directory is not None:
-        _close_journal(work, state, result)
+        _close_journal(work, result)
         if options.verify and not (state.interrupted and result["commands"] > REPLAY_AT_STOP):
             watcher.phase("replaying the journal")
             result["replay"] = replay(directory)
@@ -571,7 +571,7 @@ def _stage_rows(work: worker.Work) -> list[dict[str, Any]]:
     ]
 
 
-def _close_journal(work: worker.Work, state: _State, result: dict[str, Any]) -> None:
+def _close_journal(work: worker.Work, result: dict[str, Any]) -> None:
     """Leave the evidence in the journal, so that anybody can prove the replay against it."""
     assert work.journal is not None
     inline = result["topology"] == "inline"

@@ -184,12 +184,6 @@ def available(ring: int, mask: int, shift: int, consumer: int, after: int, limit
 
 
 @kernel
-def last_published(ring: int, mask: int) -> int:
-    """The last sequence that a single producer of 64-byte records published."""
-    return last_published_sized(ring, mask, SLOT_SHIFT)
-
-
-@kernel
 def last_published_sized(ring: int, mask: int, shift: int) -> int:
     """The last sequence that a single producer published, found from the slots themselves: what a
     new producer goes on from after the old one was killed at any point."""
