@@ -35,7 +35,7 @@ DURABLE_SEQ = 512  # by journal: what the gate may release up to
 # everything counted up to that cursor change in one store.
 REPLY_WHICH = 640
 REPLY_STATES = 768
-REPLY_STATE_BYTES = 512
+REPLY_STATE_BYTES = 640
 REPLY_CURSOR = 0
 REPLY_EVENT_HASH = 8
 REPLY_COMMANDS = 16
@@ -43,8 +43,9 @@ REPLY_TRADES = 24
 REPLY_LOST = 32
 REPLY_DUPLICATED = 40
 REPLY_LAST_NS = 48
-REPLY_KINDS = 64  # 16 counts by EventKind
-REPLY_REASONS = 192  # 40 counts by Reason of a reject
+REPLY_KINDS = 64  # 24 counts by EventKind
+REPLY_KIND_COUNT = 24
+REPLY_REASONS = 256  # 40 counts by Reason of a reject
 REPLY_REASON_COUNT = 40
 
 STAGE_BLOCKS = 2048

@@ -21,9 +21,11 @@ from openoutcry.pipeline.control import (
     REPLY_CURSOR,
     REPLY_DUPLICATED,
     REPLY_EVENT_HASH,
+    REPLY_KIND_COUNT,
     REPLY_KINDS,
     REPLY_LAST_NS,
     REPLY_LOST,
+    REPLY_REASON_COUNT,
     REPLY_REASONS,
     REPLY_STATE_BYTES,
     REPLY_STATES,
@@ -367,11 +369,12 @@ def count_event(state: int, slot: int) -> None:
     each LAST event must be one more than that of the one before: a gap is a loss."""
     kind = load_u8(slot + EVENT_KIND)
     flags = load_u8(slot + EVENT_FLAGS)
-    add(state + REPLY_KINDS + 8 * (kind & 15), 1)
+    add(state + REPLY_KINDS + 8 * min(kind, REPLY_KIND_COUNT - 1), 1)
     if kind == FILLED and flags & MAKER:
         add(state + REPLY_TRADES, 1)
     if kind == REJECTED:
-        add(state + REPLY_REASONS + 8 * min(load_u8(slot + EVENT_REASON), 39), 1)
+        reason = min(load_u8(slot + EVENT_REASON), REPLY_REASON_COUNT - 1)
+        add(state + REPLY_REASONS + 8 * reason, 1)
     if flags & LAST:
         cause = load_i64(slot + EVENT_CAUSE)
         step = cause - load_i64(state + REPLY_COMMANDS) - load_i64(state + REPLY_LOST)

@@ -15,7 +15,20 @@ class CommandKind(IntEnum):
     REDUCE = 3
     """Take ``qty_lots`` off an open order; it keeps its place."""
     REPLACE = 4
-    """New price and new open quantity; keeps its place only if the price stays and qty shrinks."""
+    """New price and new open quantity; keeps its place only if the price stays and qty shrinks.
+    An iceberg's ``aux``, if not 0, is its new display quantity, from the next refresh on."""
+    SET_EXPIRY = 5
+    """An open order becomes good-till-date and expires after ``aux``, ns since the epoch."""
+    MASS_CANCEL = 6
+    """Cancel the participant's orders, of one instrument or (symbol of zeros) of all; ``side`` 0
+    means both.  With ``aux`` 1 everybody's: that only the house (participant 0) may send."""
+    DISCONNECT = 7
+    """The participant's session is gone: cancel all orders of it in every instrument."""
+    TIME = 8
+    """It is ``aux`` ns since the epoch; whatever expired before is cancelled.  House only."""
+    PHASE = 9
+    """The instrument enters the trading phase ``aux``; ``qty_lots`` 1 makes ``price_ticks`` its
+    reference price.  House only."""
 
 
 class Side(IntEnum):
@@ -24,17 +37,103 @@ class Side(IntEnum):
 
 
 class OrderType(IntEnum):
+    """How a new order trades; what ``aux`` means to it is said here."""
+
     LIMIT = 1
     MARKET = 2
-    """Trades against whatever is there; what is left is cancelled.  ``price_ticks`` is ignored."""
+    """Trades against whatever is there, no further than the instrument's protection band; what is
+    left is cancelled or stays at the band.  ``price_ticks`` is ignored."""
     POST_ONLY = 3
     """A limit order that is rejected when it would trade on arrival."""
+    POST_ONLY_SLIDE = 4
+    """A limit order that, when it would trade on arrival, is priced one step short of that."""
+    MARKET_TO_LIMIT = 5
+    """Trades at the best opposite price only; what is left stays as a limit order at that price."""
+    STOP = 6
+    """A market order that waits for its trigger price, ``aux``."""
+    STOP_LIMIT = 7
+    """A limit order that waits for its trigger price, ``aux``."""
+    TRAILING_STOP = 8
+    """A stop whose trigger follows the last trade: ``aux`` is the distance in ticks (low 32 bits)
+    and the smallest move of the trigger in ticks (next 31 bits)."""
+    TRAILING_STOP_BPS = 9
+    """As TRAILING_STOP, its distance in basis points of the last trade."""
+    ICEBERG = 10
+    """A limit order that shows at most ``aux`` lots at a time."""
+    HIDDEN = 11
+    """A limit order that shows nothing and trades after what is shown at its price."""
+    PEG_PRIMARY = 12
+    """Hidden; follows the best price of its own side at the distance ``aux`` ticks (positive is
+    more aggressive), no further than its limit price and always short of the opposite best."""
+    PEG_MARKET = 13
+    """As PEG_PRIMARY, following the best price of the opposite side."""
+    PEG_MIDPOINT = 14
+    """As PEG_PRIMARY, following the middle of both."""
+    ALL_OR_NONE = 15
+    """A limit order that trades as a whole or waits; hidden, behind everything at its price."""
+    MIN_QTY = 16
+    """A limit order of which at least ``aux`` lots must trade on arrival, or none."""
 
 
 class TimeInForce(IntEnum):
+    """How long an order may rest: the low four bits of ``time_in_force``."""
+
     DAY = 1
+    """Until its instrument closes."""
     IOC = 2
     FOK = 3
+    GTC = 4
+    GTD = 5
+    """Until ``aux`` ns since the epoch, so only for order types that leave ``aux`` free; a fill at
+    that very instant still counts.  Others become it by SET_EXPIRY."""
+    AT_OPEN = 6
+    AT_CLOSE = 7
+
+
+class SelfTrade(IntEnum):
+    """What a taker does when it meets an order of its own participant: the high four bits of
+    ``time_in_force``."""
+
+    ALLOW = 0
+    CANCEL_NEWEST = 1
+    """What is left of the taker is cancelled."""
+    CANCEL_OLDEST = 2
+    """The resting order is cancelled, the taker goes on."""
+    CANCEL_BOTH = 3
+    DECREMENT = 4
+    """Both lose the smaller of the two quantities without a trade."""
+
+
+SELF_TRADE_SHIFT = 4
+
+
+class Phase(IntEnum):
+    """Trading phase of an instrument."""
+
+    CLOSED = 1
+    PRE_OPEN = 2
+    OPENING_AUCTION = 3
+    CONTINUOUS = 4
+    VOLATILITY_AUCTION = 5
+    HALT = 6
+    CLOSING_AUCTION = 7
+    TRADING_AT_LAST = 8
+
+
+class Allocation(IntEnum):
+    """How a level is shared among its orders."""
+
+    PRICE_TIME = 1
+    PRO_RATA = 2
+
+
+class InstrumentOption(IntFlag):
+    MARKET_REST_STAYS = 1
+    """A market order's rest stays as a limit order at the protection band."""
+    STOPS_BY_QUOTE = 2
+    """Stops are elected by the best opposite quote instead of the last trade."""
+    HALF_STEP_MIDPOINT = 4
+    """A midpoint peg may stand half a price step off the tick table."""
 
 
 class EventKind(IntEnum):
@@ -42,11 +141,31 @@ class EventKind(IntEnum):
 
     ACCEPTED = 1
     FILLED = 2
-    """One side of a trade; a trade is two of them, the maker's first."""
+    """One side of a trade; a trade is two of them, the maker's first (in an auction the buyer's).
+    The trade's match number is the event ``seq`` of the first of the two."""
     CANCELLED = 3
     REDUCED = 4
     REPLACED = 5
     REJECTED = 6
+    EXPIRED = 7
+    ELECTED = 8
+    """A stop's trigger was reached: from here on it is an incoming order."""
+    REPEGGED = 9
+    """A pegged order has a new price, or (flag WAITING) none."""
+    REFRESHED = 10
+    """An iceberg shows its next slice, at the back of its level."""
+    CONVERTED = 11
+    """What is left of a market order is now a limit order at this price."""
+    TRIGGER_MOVED = 12
+    """A trailing stop's trigger is now ``price_ticks``."""
+    PHASE_CHANGED = 13
+    """``qty_lots`` is the new phase, ``contra_id`` the old, ``price_ticks`` the reference price."""
+    INDICATIVE = 14
+    """A call phase's uncrossing price, volume, surplus (``leaves_lots``) and the surplus's side."""
+    UNCROSSED = 15
+    """The auction's price, volume, surplus and its side; its fills follow."""
+    COMPLETED = 16
+    """A TIME, MASS_CANCEL or DISCONNECT is done; ``qty_lots`` orders went."""
 
 
 class EventFlag(IntFlag):
@@ -56,6 +175,15 @@ class EventFlag(IntFlag):
     """A fill of the order that rested in the book."""
     KEPT_PLACE = 4
     """A replaced order kept its place in the queue."""
+    HIDDEN = 8
+    """The order shows nothing: it stands behind what is shown."""
+    WAITING = 16
+    """The order is open but not in the book: a stop before its election, a peg without a price, an
+    order for an auction still to come."""
+    ICEBERG = 32
+    """``contra_id`` is the display quantity."""
+    AUCTION = 64
+    """A fill in an uncrossing."""
 
 
 class Reason(IntEnum):
@@ -74,7 +202,7 @@ class Reason(IntEnum):
     NOT_OWNER = 7
     WOULD_CROSS = 8
     BOOK_FULL = 9
-    """No room for another open order, or for another price level."""
+    """No room for another open order, another price level, or the events it could cause."""
     LEVEL_OVERFLOW = 10
     """The quantity at the price level would pass 2**63 - 1."""
     USER = 11
@@ -82,11 +210,35 @@ class Reason(IntEnum):
     MARKET_REST = 13
     FOK_UNFILLABLE = 14
     REDUCED_TO_ZERO = 15
+    OFF_STEP = 16
+    """The price is no multiple of the price step there."""
+    OFF_LOT = 17
+    """The quantity is no multiple of the quantity step."""
+    PRICE_LIMIT = 18
+    """Outside the instrument's price limits."""
+    QTY_LIMIT = 19
+    """Outside the instrument's quantity limits."""
+    WRONG_PHASE = 20
+    BAD_AUX = 21
+    """The trigger, display quantity, distance, minimum or expiry in ``aux`` makes no sense."""
+    EXPIRED = 22
+    """Its time was over, on arrival or later."""
+    SELF_TRADE = 23
+    MIN_QTY_UNFILLABLE = 24
+    DAY_END = 25
+    AUCTION_REST = 26
+    """What an order for one auction had left after it."""
+    MASS_CANCEL = 27
+    DISCONNECTED = 28
+    AUCTION_EXTENDED = 29
+    """The uncrossing price lay outside the auction's band: the call goes on."""
+    TIME_BACKWARDS = 30
+    OFF_LAST = 31
+    """Trading at last takes no other price than the last."""
 
 
 class ErrorBit(IntEnum):
-    """Bit numbers of ``error_code``, the gateway's verdict; bits 10 to 14 are reserved for the
-    hardware gateway's collar, notional, participant, halt and rate checks."""
+    """Bit numbers of ``error_code``, the gateway's verdict."""
 
     PRICE_NOT_POSITIVE = 0
     PRICE_ABOVE_LIMIT = 1
@@ -98,7 +250,18 @@ class ErrorBit(IntEnum):
     SYMBOL = 7
     PRICE_STEP = 8
     QTY_STEP = 9
+    COLLAR = 10
+    """Too far from the reference price."""
+    NOTIONAL = 11
+    """Price times quantity above the instrument's limit."""
+    PARTICIPANT = 12
+    """The participant is switched off."""
+    HALTED = 13
+    """The symbol is halted at the gateway."""
+    RATE = 14
+    """The participant's order rate is used up."""
     KIND = 15
+    """No declared kind, or one that only the house (participant 0) may send."""
 
 
 class BlockKind(IntEnum):
@@ -122,6 +285,10 @@ ENUMS: tuple[type[IntEnum] | type[IntFlag], ...] = (
     Side,
     OrderType,
     TimeInForce,
+    SelfTrade,
+    Phase,
+    Allocation,
+    InstrumentOption,
     EventKind,
     EventFlag,
     Reason,

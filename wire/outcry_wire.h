@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define OUTCRY_LAYOUT_HASH UINT64_C(0x1a50b4dc62c71588)
+#define OUTCRY_LAYOUT_HASH UINT64_C(0x6d3c46473acbcb60)
 #define OUTCRY_MAX_PACKET_RECORDS 22
 #define OUTCRY_BLOCK_MAGIC UINT64_C(0x424a59524354554f)
 #define OUTCRY_PACKET_MAGIC UINT64_C(0x5952434f)
@@ -16,6 +16,11 @@
 #define OUTCRY_COMMAND_KIND_CANCEL 2
 #define OUTCRY_COMMAND_KIND_REDUCE 3
 #define OUTCRY_COMMAND_KIND_REPLACE 4
+#define OUTCRY_COMMAND_KIND_SET_EXPIRY 5
+#define OUTCRY_COMMAND_KIND_MASS_CANCEL 6
+#define OUTCRY_COMMAND_KIND_DISCONNECT 7
+#define OUTCRY_COMMAND_KIND_TIME 8
+#define OUTCRY_COMMAND_KIND_PHASE 9
 
 /* Side */
 #define OUTCRY_SIDE_BUY 1
@@ -25,11 +30,54 @@
 #define OUTCRY_ORDER_TYPE_LIMIT 1
 #define OUTCRY_ORDER_TYPE_MARKET 2
 #define OUTCRY_ORDER_TYPE_POST_ONLY 3
+#define OUTCRY_ORDER_TYPE_POST_ONLY_SLIDE 4
+#define OUTCRY_ORDER_TYPE_MARKET_TO_LIMIT 5
+#define OUTCRY_ORDER_TYPE_STOP 6
+#define OUTCRY_ORDER_TYPE_STOP_LIMIT 7
+#define OUTCRY_ORDER_TYPE_TRAILING_STOP 8
+#define OUTCRY_ORDER_TYPE_TRAILING_STOP_BPS 9
+#define OUTCRY_ORDER_TYPE_ICEBERG 10
+#define OUTCRY_ORDER_TYPE_HIDDEN 11
+#define OUTCRY_ORDER_TYPE_PEG_PRIMARY 12
+#define OUTCRY_ORDER_TYPE_PEG_MARKET 13
+#define OUTCRY_ORDER_TYPE_PEG_MIDPOINT 14
+#define OUTCRY_ORDER_TYPE_ALL_OR_NONE 15
+#define OUTCRY_ORDER_TYPE_MIN_QTY 16
 
 /* TimeInForce */
 #define OUTCRY_TIME_IN_FORCE_DAY 1
 #define OUTCRY_TIME_IN_FORCE_IOC 2
 #define OUTCRY_TIME_IN_FORCE_FOK 3
+#define OUTCRY_TIME_IN_FORCE_GTC 4
+#define OUTCRY_TIME_IN_FORCE_GTD 5
+#define OUTCRY_TIME_IN_FORCE_AT_OPEN 6
+#define OUTCRY_TIME_IN_FORCE_AT_CLOSE 7
+
+/* SelfTrade */
+#define OUTCRY_SELF_TRADE_ALLOW 0
+#define OUTCRY_SELF_TRADE_CANCEL_NEWEST 1
+#define OUTCRY_SELF_TRADE_CANCEL_OLDEST 2
+#define OUTCRY_SELF_TRADE_CANCEL_BOTH 3
+#define OUTCRY_SELF_TRADE_DECREMENT 4
+
+/* Phase */
+#define OUTCRY_PHASE_CLOSED 1
+#define OUTCRY_PHASE_PRE_OPEN 2
+#define OUTCRY_PHASE_OPENING_AUCTION 3
+#define OUTCRY_PHASE_CONTINUOUS 4
+#define OUTCRY_PHASE_VOLATILITY_AUCTION 5
+#define OUTCRY_PHASE_HALT 6
+#define OUTCRY_PHASE_CLOSING_AUCTION 7
+#define OUTCRY_PHASE_TRADING_AT_LAST 8
+
+/* Allocation */
+#define OUTCRY_ALLOCATION_PRICE_TIME 1
+#define OUTCRY_ALLOCATION_PRO_RATA 2
+
+/* InstrumentOption */
+#define OUTCRY_INSTRUMENT_OPTION_MARKET_REST_STAYS 1
+#define OUTCRY_INSTRUMENT_OPTION_STOPS_BY_QUOTE 2
+#define OUTCRY_INSTRUMENT_OPTION_HALF_STEP_MIDPOINT 4
 
 /* EventKind */
 #define OUTCRY_EVENT_KIND_ACCEPTED 1
@@ -38,11 +86,25 @@
 #define OUTCRY_EVENT_KIND_REDUCED 4
 #define OUTCRY_EVENT_KIND_REPLACED 5
 #define OUTCRY_EVENT_KIND_REJECTED 6
+#define OUTCRY_EVENT_KIND_EXPIRED 7
+#define OUTCRY_EVENT_KIND_ELECTED 8
+#define OUTCRY_EVENT_KIND_REPEGGED 9
+#define OUTCRY_EVENT_KIND_REFRESHED 10
+#define OUTCRY_EVENT_KIND_CONVERTED 11
+#define OUTCRY_EVENT_KIND_TRIGGER_MOVED 12
+#define OUTCRY_EVENT_KIND_PHASE_CHANGED 13
+#define OUTCRY_EVENT_KIND_INDICATIVE 14
+#define OUTCRY_EVENT_KIND_UNCROSSED 15
+#define OUTCRY_EVENT_KIND_COMPLETED 16
 
 /* EventFlag */
 #define OUTCRY_EVENT_FLAG_LAST 1
 #define OUTCRY_EVENT_FLAG_MAKER 2
 #define OUTCRY_EVENT_FLAG_KEPT_PLACE 4
+#define OUTCRY_EVENT_FLAG_HIDDEN 8
+#define OUTCRY_EVENT_FLAG_WAITING 16
+#define OUTCRY_EVENT_FLAG_ICEBERG 32
+#define OUTCRY_EVENT_FLAG_AUCTION 64
 
 /* Reason */
 #define OUTCRY_REASON_NONE 0
@@ -61,6 +123,22 @@
 #define OUTCRY_REASON_MARKET_REST 13
 #define OUTCRY_REASON_FOK_UNFILLABLE 14
 #define OUTCRY_REASON_REDUCED_TO_ZERO 15
+#define OUTCRY_REASON_OFF_STEP 16
+#define OUTCRY_REASON_OFF_LOT 17
+#define OUTCRY_REASON_PRICE_LIMIT 18
+#define OUTCRY_REASON_QTY_LIMIT 19
+#define OUTCRY_REASON_WRONG_PHASE 20
+#define OUTCRY_REASON_BAD_AUX 21
+#define OUTCRY_REASON_EXPIRED 22
+#define OUTCRY_REASON_SELF_TRADE 23
+#define OUTCRY_REASON_MIN_QTY_UNFILLABLE 24
+#define OUTCRY_REASON_DAY_END 25
+#define OUTCRY_REASON_AUCTION_REST 26
+#define OUTCRY_REASON_MASS_CANCEL 27
+#define OUTCRY_REASON_DISCONNECTED 28
+#define OUTCRY_REASON_AUCTION_EXTENDED 29
+#define OUTCRY_REASON_TIME_BACKWARDS 30
+#define OUTCRY_REASON_OFF_LAST 31
 
 /* ErrorBit */
 #define OUTCRY_ERROR_BIT_PRICE_NOT_POSITIVE 0
@@ -73,6 +151,11 @@
 #define OUTCRY_ERROR_BIT_SYMBOL 7
 #define OUTCRY_ERROR_BIT_PRICE_STEP 8
 #define OUTCRY_ERROR_BIT_QTY_STEP 9
+#define OUTCRY_ERROR_BIT_COLLAR 10
+#define OUTCRY_ERROR_BIT_NOTIONAL 11
+#define OUTCRY_ERROR_BIT_PARTICIPANT 12
+#define OUTCRY_ERROR_BIT_HALTED 13
+#define OUTCRY_ERROR_BIT_RATE 14
 #define OUTCRY_ERROR_BIT_KIND 15
 
 /* BlockKind */
@@ -89,15 +172,15 @@ struct outcry_order {
     int64_t price_ticks; /* limit price */
     int64_t qty_lots; /* quantity: of a new order, to take off, or new open quantity */
     char symbol[8]; /* instrument, ASCII, padded with NUL */
-    int64_t order_id; /* the client's identifier, unique among open orders */
-    int64_t aux; /* auxiliary price or quantity by order type; 0 where the type has none */
+    int64_t order_id; /* the client's identifier, unique among an instrument's open orders */
+    int64_t aux; /* second price, quantity or time: what it is, the kind and type say */
     int64_t rx_ts_ns; /* ingress time, ns since the epoch; no effect on matching */
     uint16_t participant; /* owner of the order */
     uint16_t error_code; /* the gateway's verdict, one bit a check */
     uint8_t kind; /* what is asked */
     uint8_t side; /* buy or sell */
     uint8_t order_type; /* how it may trade */
-    uint8_t time_in_force; /* how long it may rest */
+    uint8_t time_in_force; /* how long it may rest; high 4 bits: SelfTrade */
     int64_t seq; /* sequence number from 1; storing it publishes the slot */
 };
 _Static_assert(sizeof(struct outcry_order) == 64, "order");
@@ -118,7 +201,7 @@ _Static_assert(offsetof(struct outcry_order, seq) == 56, "order.seq");
 /* What a command caused, addressed to one participant. */
 struct outcry_event {
     int64_t order_id; /* the order it happened to */
-    int64_t contra_id; /* fill: the order on the other side; gateway reject: error_code */
+    int64_t contra_id; /* fill: the other order; gateway reject: error_code; see EventKind */
     int64_t price_ticks; /* fill: trade price; otherwise the order's price */
     int64_t qty_lots; /* traded, cancelled, reduced, accepted or rejected quantity */
     int64_t leaves_lots; /* open quantity of the order after this event */
@@ -149,23 +232,81 @@ _Static_assert(offsetof(struct outcry_event, seq) == 56, "event.seq");
 /* One row of the instrument table, shared by gateway and matcher. */
 struct outcry_instrument {
     char symbol[8]; /* ASCII, padded with NUL */
-    int64_t price_step_ticks; /* prices are multiples of this */
+    int64_t price_step_ticks; /* prices are multiples of this, below the first band */
     int64_t qty_step_lots; /* quantities are multiples of this */
     int64_t min_qty_lots; /* smallest quantity of a new order */
     int64_t max_qty_lots; /* largest quantity of a new order */
     int64_t max_price_ticks; /* highest limit price */
-    uint64_t reserved0; /* zero */
-    uint64_t reserved1; /* zero */
+    int64_t min_price_ticks; /* lowest limit price */
+    int64_t reference_price_ticks; /* reference before the first trade, or NO_PRICE */
+    int64_t market_band_ticks; /* how far past the best price a market order goes; 0 any */
+    int64_t auction_band_ticks; /* how far from the reference an auction goes; 0 any */
+    int64_t min_allocation_lots; /* pro-rata shares below this count as 0 */
+    uint8_t allocation; /* how a level is shared */
+    uint8_t options; /* bits */
+    uint8_t initial_phase; /* phase before the first PHASE command */
+    uint8_t auction_extensions; /* how often an auction outside its band is put off */
+    uint16_t top_share_bps; /* pro-rata: share of the first order in the queue, 1/10000 */
+    uint16_t reserved; /* zero */
+    int64_t band1_from_ticks; /* prices from here on have the next step */
+    int64_t band1_step_ticks; /* prices are multiples of this; 0 no band */
+    int64_t band2_from_ticks; /* prices from here on have the next step */
+    int64_t band2_step_ticks; /* prices are multiples of this; 0 no band */
+    int64_t band3_from_ticks; /* prices from here on have the next step */
+    int64_t band3_step_ticks; /* prices are multiples of this; 0 no band */
+    int64_t band4_from_ticks; /* prices from here on have the next step */
+    int64_t band4_step_ticks; /* prices are multiples of this; 0 no band */
+    int64_t band5_from_ticks; /* prices from here on have the next step */
+    int64_t band5_step_ticks; /* prices are multiples of this; 0 no band */
+    int64_t band6_from_ticks; /* prices from here on have the next step */
+    int64_t band6_step_ticks; /* prices are multiples of this; 0 no band */
+    int64_t band7_from_ticks; /* prices from here on have the next step */
+    int64_t band7_step_ticks; /* prices are multiples of this; 0 no band */
+    int64_t band8_from_ticks; /* prices from here on have the next step */
+    int64_t band8_step_ticks; /* prices are multiples of this; 0 no band */
+    int64_t band9_from_ticks; /* prices from here on have the next step */
+    int64_t band9_step_ticks; /* prices are multiples of this; 0 no band */
+    int64_t band10_from_ticks; /* prices from here on have the next step */
+    int64_t band10_step_ticks; /* prices are multiples of this; 0 no band */
 };
-_Static_assert(sizeof(struct outcry_instrument) == 64, "instrument");
+_Static_assert(sizeof(struct outcry_instrument) == 256, "instrument");
 _Static_assert(offsetof(struct outcry_instrument, symbol) == 0, "instrument.symbol");
 _Static_assert(offsetof(struct outcry_instrument, price_step_ticks) == 8, "instrument.price_step_ticks");
 _Static_assert(offsetof(struct outcry_instrument, qty_step_lots) == 16, "instrument.qty_step_lots");
 _Static_assert(offsetof(struct outcry_instrument, min_qty_lots) == 24, "instrument.min_qty_lots");
 _Static_assert(offsetof(struct outcry_instrument, max_qty_lots) == 32, "instrument.max_qty_lots");
 _Static_assert(offsetof(struct outcry_instrument, max_price_ticks) == 40, "instrument.max_price_ticks");
-_Static_assert(offsetof(struct outcry_instrument, reserved0) == 48, "instrument.reserved0");
-_Static_assert(offsetof(struct outcry_instrument, reserved1) == 56, "instrument.reserved1");
+_Static_assert(offsetof(struct outcry_instrument, min_price_ticks) == 48, "instrument.min_price_ticks");
+_Static_assert(offsetof(struct outcry_instrument, reference_price_ticks) == 56, "instrument.reference_price_ticks");
+_Static_assert(offsetof(struct outcry_instrument, market_band_ticks) == 64, "instrument.market_band_ticks");
+_Static_assert(offsetof(struct outcry_instrument, auction_band_ticks) == 72, "instrument.auction_band_ticks");
+_Static_assert(offsetof(struct outcry_instrument, min_allocation_lots) == 80, "instrument.min_allocation_lots");
+_Static_assert(offsetof(struct outcry_instrument, allocation) == 88, "instrument.allocation");
+_Static_assert(offsetof(struct outcry_instrument, options) == 89, "instrument.options");
+_Static_assert(offsetof(struct outcry_instrument, initial_phase) == 90, "instrument.initial_phase");
+_Static_assert(offsetof(struct outcry_instrument, auction_extensions) == 91, "instrument.auction_extensions");
+_Static_assert(offsetof(struct outcry_instrument, top_share_bps) == 92, "instrument.top_share_bps");
+_Static_assert(offsetof(struct outcry_instrument, reserved) == 94, "instrument.reserved");
+_Static_assert(offsetof(struct outcry_instrument, band1_from_ticks) == 96, "instrument.band1_from_ticks");
+_Static_assert(offsetof(struct outcry_instrument, band1_step_ticks) == 104, "instrument.band1_step_ticks");
+_Static_assert(offsetof(struct outcry_instrument, band2_from_ticks) == 112, "instrument.band2_from_ticks");
+_Static_assert(offsetof(struct outcry_instrument, band2_step_ticks) == 120, "instrument.band2_step_ticks");
+_Static_assert(offsetof(struct outcry_instrument, band3_from_ticks) == 128, "instrument.band3_from_ticks");
+_Static_assert(offsetof(struct outcry_instrument, band3_step_ticks) == 136, "instrument.band3_step_ticks");
+_Static_assert(offsetof(struct outcry_instrument, band4_from_ticks) == 144, "instrument.band4_from_ticks");
+_Static_assert(offsetof(struct outcry_instrument, band4_step_ticks) == 152, "instrument.band4_step_ticks");
+_Static_assert(offsetof(struct outcry_instrument, band5_from_ticks) == 160, "instrument.band5_from_ticks");
+_Static_assert(offsetof(struct outcry_instrument, band5_step_ticks) == 168, "instrument.band5_step_ticks");
+_Static_assert(offsetof(struct outcry_instrument, band6_from_ticks) == 176, "instrument.band6_from_ticks");
+_Static_assert(offsetof(struct outcry_instrument, band6_step_ticks) == 184, "instrument.band6_step_ticks");
+_Static_assert(offsetof(struct outcry_instrument, band7_from_ticks) == 192, "instrument.band7_from_ticks");
+_Static_assert(offsetof(struct outcry_instrument, band7_step_ticks) == 200, "instrument.band7_step_ticks");
+_Static_assert(offsetof(struct outcry_instrument, band8_from_ticks) == 208, "instrument.band8_from_ticks");
+_Static_assert(offsetof(struct outcry_instrument, band8_step_ticks) == 216, "instrument.band8_step_ticks");
+_Static_assert(offsetof(struct outcry_instrument, band9_from_ticks) == 224, "instrument.band9_from_ticks");
+_Static_assert(offsetof(struct outcry_instrument, band9_step_ticks) == 232, "instrument.band9_step_ticks");
+_Static_assert(offsetof(struct outcry_instrument, band10_from_ticks) == 240, "instrument.band10_from_ticks");
+_Static_assert(offsetof(struct outcry_instrument, band10_step_ticks) == 248, "instrument.band10_step_ticks");
 
 /* Before each block of a journal segment. */
 struct outcry_block_header {

@@ -1,26 +1,26 @@
 // generated from wire/ by `python -m openoutcry.wire.generate`; do not edit
 `ifndef OUTCRY_WIRE_VH
 `define OUTCRY_WIRE_VH
-`define OUTCRY_LAYOUT_HASH 64'h1a50b4dc62c71588
+`define OUTCRY_LAYOUT_HASH 64'h6d3c46473acbcb60
 
 // A command to the matcher, from the network card to the disk. Byte 0 is tdata[7:0].
 `define OUTCRY_ORDER_PRICE_TICKS 63:0 // limit price
 `define OUTCRY_ORDER_QTY_LOTS 127:64 // quantity: of a new order, to take off, or new open quantity
 `define OUTCRY_ORDER_SYMBOL 191:128 // instrument, ASCII, padded with NUL
-`define OUTCRY_ORDER_ORDER_ID 255:192 // the client's identifier, unique among open orders
-`define OUTCRY_ORDER_AUX 319:256 // auxiliary price or quantity by order type; 0 where the type has none
+`define OUTCRY_ORDER_ORDER_ID 255:192 // the client's identifier, unique among an instrument's open orders
+`define OUTCRY_ORDER_AUX 319:256 // second price, quantity or time: what it is, the kind and type say
 `define OUTCRY_ORDER_RX_TS_NS 383:320 // ingress time, ns since the epoch; no effect on matching
 `define OUTCRY_ORDER_PARTICIPANT 399:384 // owner of the order
 `define OUTCRY_ORDER_ERROR_CODE 415:400 // the gateway's verdict, one bit a check
 `define OUTCRY_ORDER_KIND 423:416 // what is asked
 `define OUTCRY_ORDER_SIDE 431:424 // buy or sell
 `define OUTCRY_ORDER_ORDER_TYPE 439:432 // how it may trade
-`define OUTCRY_ORDER_TIME_IN_FORCE 447:440 // how long it may rest
+`define OUTCRY_ORDER_TIME_IN_FORCE 447:440 // how long it may rest; high 4 bits: SelfTrade
 `define OUTCRY_ORDER_SEQ 511:448 // sequence number from 1; storing it publishes the slot
 
 // What a command caused, addressed to one participant. Byte 0 is tdata[7:0].
 `define OUTCRY_EVENT_ORDER_ID 63:0 // the order it happened to
-`define OUTCRY_EVENT_CONTRA_ID 127:64 // fill: the order on the other side; gateway reject: error_code
+`define OUTCRY_EVENT_CONTRA_ID 127:64 // fill: the other order; gateway reject: error_code; see EventKind
 `define OUTCRY_EVENT_PRICE_TICKS 191:128 // fill: trade price; otherwise the order's price
 `define OUTCRY_EVENT_QTY_LOTS 255:192 // traded, cancelled, reduced, accepted or rejected quantity
 `define OUTCRY_EVENT_LEAVES_LOTS 319:256 // open quantity of the order after this event
@@ -35,13 +35,42 @@
 
 // One row of the instrument table, shared by gateway and matcher. Byte 0 is tdata[7:0].
 `define OUTCRY_INSTRUMENT_SYMBOL 63:0 // ASCII, padded with NUL
-`define OUTCRY_INSTRUMENT_PRICE_STEP_TICKS 127:64 // prices are multiples of this
+`define OUTCRY_INSTRUMENT_PRICE_STEP_TICKS 127:64 // prices are multiples of this, below the first band
 `define OUTCRY_INSTRUMENT_QTY_STEP_LOTS 191:128 // quantities are multiples of this
 `define OUTCRY_INSTRUMENT_MIN_QTY_LOTS 255:192 // smallest quantity of a new order
 `define OUTCRY_INSTRUMENT_MAX_QTY_LOTS 319:256 // largest quantity of a new order
 `define OUTCRY_INSTRUMENT_MAX_PRICE_TICKS 383:320 // highest limit price
-`define OUTCRY_INSTRUMENT_RESERVED0 447:384 // zero
-`define OUTCRY_INSTRUMENT_RESERVED1 511:448 // zero
+`define OUTCRY_INSTRUMENT_MIN_PRICE_TICKS 447:384 // lowest limit price
+`define OUTCRY_INSTRUMENT_REFERENCE_PRICE_TICKS 511:448 // reference before the first trade, or NO_PRICE
+`define OUTCRY_INSTRUMENT_MARKET_BAND_TICKS 575:512 // how far past the best price a market order goes; 0 any
+`define OUTCRY_INSTRUMENT_AUCTION_BAND_TICKS 639:576 // how far from the reference an auction goes; 0 any
+`define OUTCRY_INSTRUMENT_MIN_ALLOCATION_LOTS 703:640 // pro-rata shares below this count as 0
+`define OUTCRY_INSTRUMENT_ALLOCATION 711:704 // how a level is shared
+`define OUTCRY_INSTRUMENT_OPTIONS 719:712 // bits
+`define OUTCRY_INSTRUMENT_INITIAL_PHASE 727:720 // phase before the first PHASE command
+`define OUTCRY_INSTRUMENT_AUCTION_EXTENSIONS 735:728 // how often an auction outside its band is put off
+`define OUTCRY_INSTRUMENT_TOP_SHARE_BPS 751:736 // pro-rata: share of the first order in the queue, 1/10000
+`define OUTCRY_INSTRUMENT_RESERVED 767:752 // zero
+`define OUTCRY_INSTRUMENT_BAND1_FROM_TICKS 831:768 // prices from here on have the next step
+`define OUTCRY_INSTRUMENT_BAND1_STEP_TICKS 895:832 // prices are multiples of this; 0 no band
+`define OUTCRY_INSTRUMENT_BAND2_FROM_TICKS 959:896 // prices from here on have the next step
+`define OUTCRY_INSTRUMENT_BAND2_STEP_TICKS 1023:960 // prices are multiples of this; 0 no band
+`define OUTCRY_INSTRUMENT_BAND3_FROM_TICKS 1087:1024 // prices from here on have the next step
+`define OUTCRY_INSTRUMENT_BAND3_STEP_TICKS 1151:1088 // prices are multiples of this; 0 no band
+`define OUTCRY_INSTRUMENT_BAND4_FROM_TICKS 1215:1152 // prices from here on have the next step
+`define OUTCRY_INSTRUMENT_BAND4_STEP_TICKS 1279:1216 // prices are multiples of this; 0 no band
+`define OUTCRY_INSTRUMENT_BAND5_FROM_TICKS 1343:1280 // prices from here on have the next step
+`define OUTCRY_INSTRUMENT_BAND5_STEP_TICKS 1407:1344 // prices are multiples of this; 0 no band
+`define OUTCRY_INSTRUMENT_BAND6_FROM_TICKS 1471:1408 // prices from here on have the next step
+`define OUTCRY_INSTRUMENT_BAND6_STEP_TICKS 1535:1472 // prices are multiples of this; 0 no band
+`define OUTCRY_INSTRUMENT_BAND7_FROM_TICKS 1599:1536 // prices from here on have the next step
+`define OUTCRY_INSTRUMENT_BAND7_STEP_TICKS 1663:1600 // prices are multiples of this; 0 no band
+`define OUTCRY_INSTRUMENT_BAND8_FROM_TICKS 1727:1664 // prices from here on have the next step
+`define OUTCRY_INSTRUMENT_BAND8_STEP_TICKS 1791:1728 // prices are multiples of this; 0 no band
+`define OUTCRY_INSTRUMENT_BAND9_FROM_TICKS 1855:1792 // prices from here on have the next step
+`define OUTCRY_INSTRUMENT_BAND9_STEP_TICKS 1919:1856 // prices are multiples of this; 0 no band
+`define OUTCRY_INSTRUMENT_BAND10_FROM_TICKS 1983:1920 // prices from here on have the next step
+`define OUTCRY_INSTRUMENT_BAND10_STEP_TICKS 2047:1984 // prices are multiples of this; 0 no band
 
 // Before each block of a journal segment. Byte 0 is tdata[7:0].
 `define OUTCRY_BLOCK_HEADER_MAGIC 63:0 // BLOCK_MAGIC
@@ -72,6 +101,11 @@
 `define OUTCRY_COMMAND_KIND_CANCEL 8'd2
 `define OUTCRY_COMMAND_KIND_REDUCE 8'd3
 `define OUTCRY_COMMAND_KIND_REPLACE 8'd4
+`define OUTCRY_COMMAND_KIND_SET_EXPIRY 8'd5
+`define OUTCRY_COMMAND_KIND_MASS_CANCEL 8'd6
+`define OUTCRY_COMMAND_KIND_DISCONNECT 8'd7
+`define OUTCRY_COMMAND_KIND_TIME 8'd8
+`define OUTCRY_COMMAND_KIND_PHASE 8'd9
 
 // Side
 `define OUTCRY_SIDE_BUY 8'd1
@@ -81,11 +115,54 @@
 `define OUTCRY_ORDER_TYPE_LIMIT 8'd1
 `define OUTCRY_ORDER_TYPE_MARKET 8'd2
 `define OUTCRY_ORDER_TYPE_POST_ONLY 8'd3
+`define OUTCRY_ORDER_TYPE_POST_ONLY_SLIDE 8'd4
+`define OUTCRY_ORDER_TYPE_MARKET_TO_LIMIT 8'd5
+`define OUTCRY_ORDER_TYPE_STOP 8'd6
+`define OUTCRY_ORDER_TYPE_STOP_LIMIT 8'd7
+`define OUTCRY_ORDER_TYPE_TRAILING_STOP 8'd8
+`define OUTCRY_ORDER_TYPE_TRAILING_STOP_BPS 8'd9
+`define OUTCRY_ORDER_TYPE_ICEBERG 8'd10
+`define OUTCRY_ORDER_TYPE_HIDDEN 8'd11
+`define OUTCRY_ORDER_TYPE_PEG_PRIMARY 8'd12
+`define OUTCRY_ORDER_TYPE_PEG_MARKET 8'd13
+`define OUTCRY_ORDER_TYPE_PEG_MIDPOINT 8'd14
+`define OUTCRY_ORDER_TYPE_ALL_OR_NONE 8'd15
+`define OUTCRY_ORDER_TYPE_MIN_QTY 8'd16
 
 // TimeInForce
 `define OUTCRY_TIME_IN_FORCE_DAY 8'd1
 `define OUTCRY_TIME_IN_FORCE_IOC 8'd2
 `define OUTCRY_TIME_IN_FORCE_FOK 8'd3
+`define OUTCRY_TIME_IN_FORCE_GTC 8'd4
+`define OUTCRY_TIME_IN_FORCE_GTD 8'd5
+`define OUTCRY_TIME_IN_FORCE_AT_OPEN 8'd6
+`define OUTCRY_TIME_IN_FORCE_AT_CLOSE 8'd7
+
+// SelfTrade
+`define OUTCRY_SELF_TRADE_ALLOW 8'd0
+`define OUTCRY_SELF_TRADE_CANCEL_NEWEST 8'd1
+`define OUTCRY_SELF_TRADE_CANCEL_OLDEST 8'd2
+`define OUTCRY_SELF_TRADE_CANCEL_BOTH 8'd3
+`define OUTCRY_SELF_TRADE_DECREMENT 8'd4
+
+// Phase
+`define OUTCRY_PHASE_CLOSED 8'd1
+`define OUTCRY_PHASE_PRE_OPEN 8'd2
+`define OUTCRY_PHASE_OPENING_AUCTION 8'd3
+`define OUTCRY_PHASE_CONTINUOUS 8'd4
+`define OUTCRY_PHASE_VOLATILITY_AUCTION 8'd5
+`define OUTCRY_PHASE_HALT 8'd6
+`define OUTCRY_PHASE_CLOSING_AUCTION 8'd7
+`define OUTCRY_PHASE_TRADING_AT_LAST 8'd8
+
+// Allocation
+`define OUTCRY_ALLOCATION_PRICE_TIME 8'd1
+`define OUTCRY_ALLOCATION_PRO_RATA 8'd2
+
+// InstrumentOption
+`define OUTCRY_INSTRUMENT_OPTION_MARKET_REST_STAYS 8'd1
+`define OUTCRY_INSTRUMENT_OPTION_STOPS_BY_QUOTE 8'd2
+`define OUTCRY_INSTRUMENT_OPTION_HALF_STEP_MIDPOINT 8'd4
 
 // EventKind
 `define OUTCRY_EVENT_KIND_ACCEPTED 8'd1
@@ -94,11 +171,25 @@
 `define OUTCRY_EVENT_KIND_REDUCED 8'd4
 `define OUTCRY_EVENT_KIND_REPLACED 8'd5
 `define OUTCRY_EVENT_KIND_REJECTED 8'd6
+`define OUTCRY_EVENT_KIND_EXPIRED 8'd7
+`define OUTCRY_EVENT_KIND_ELECTED 8'd8
+`define OUTCRY_EVENT_KIND_REPEGGED 8'd9
+`define OUTCRY_EVENT_KIND_REFRESHED 8'd10
+`define OUTCRY_EVENT_KIND_CONVERTED 8'd11
+`define OUTCRY_EVENT_KIND_TRIGGER_MOVED 8'd12
+`define OUTCRY_EVENT_KIND_PHASE_CHANGED 8'd13
+`define OUTCRY_EVENT_KIND_INDICATIVE 8'd14
+`define OUTCRY_EVENT_KIND_UNCROSSED 8'd15
+`define OUTCRY_EVENT_KIND_COMPLETED 8'd16
 
 // EventFlag
 `define OUTCRY_EVENT_FLAG_LAST 8'd1
 `define OUTCRY_EVENT_FLAG_MAKER 8'd2
 `define OUTCRY_EVENT_FLAG_KEPT_PLACE 8'd4
+`define OUTCRY_EVENT_FLAG_HIDDEN 8'd8
+`define OUTCRY_EVENT_FLAG_WAITING 8'd16
+`define OUTCRY_EVENT_FLAG_ICEBERG 8'd32
+`define OUTCRY_EVENT_FLAG_AUCTION 8'd64
 
 // Reason
 `define OUTCRY_REASON_NONE 8'd0
@@ -117,6 +208,22 @@
 `define OUTCRY_REASON_MARKET_REST 8'd13
 `define OUTCRY_REASON_FOK_UNFILLABLE 8'd14
 `define OUTCRY_REASON_REDUCED_TO_ZERO 8'd15
+`define OUTCRY_REASON_OFF_STEP 8'd16
+`define OUTCRY_REASON_OFF_LOT 8'd17
+`define OUTCRY_REASON_PRICE_LIMIT 8'd18
+`define OUTCRY_REASON_QTY_LIMIT 8'd19
+`define OUTCRY_REASON_WRONG_PHASE 8'd20
+`define OUTCRY_REASON_BAD_AUX 8'd21
+`define OUTCRY_REASON_EXPIRED 8'd22
+`define OUTCRY_REASON_SELF_TRADE 8'd23
+`define OUTCRY_REASON_MIN_QTY_UNFILLABLE 8'd24
+`define OUTCRY_REASON_DAY_END 8'd25
+`define OUTCRY_REASON_AUCTION_REST 8'd26
+`define OUTCRY_REASON_MASS_CANCEL 8'd27
+`define OUTCRY_REASON_DISCONNECTED 8'd28
+`define OUTCRY_REASON_AUCTION_EXTENDED 8'd29
+`define OUTCRY_REASON_TIME_BACKWARDS 8'd30
+`define OUTCRY_REASON_OFF_LAST 8'd31
 
 // ErrorBit
 `define OUTCRY_ERROR_BIT_PRICE_NOT_POSITIVE 4'd0
@@ -129,6 +236,11 @@
 `define OUTCRY_ERROR_BIT_SYMBOL 4'd7
 `define OUTCRY_ERROR_BIT_PRICE_STEP 4'd8
 `define OUTCRY_ERROR_BIT_QTY_STEP 4'd9
+`define OUTCRY_ERROR_BIT_COLLAR 4'd10
+`define OUTCRY_ERROR_BIT_NOTIONAL 4'd11
+`define OUTCRY_ERROR_BIT_PARTICIPANT 4'd12
+`define OUTCRY_ERROR_BIT_HALTED 4'd13
+`define OUTCRY_ERROR_BIT_RATE 4'd14
 `define OUTCRY_ERROR_BIT_KIND 4'd15
 
 // BlockKind

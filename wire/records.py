@@ -78,15 +78,17 @@ ORDER = Record(
         Field("price_ticks", "i64", "limit price"),
         Field("qty_lots", "i64", "quantity: of a new order, to take off, or new open quantity"),
         Field("symbol", "char8", "instrument, ASCII, padded with NUL"),
-        Field("order_id", "i64", "the client's identifier, unique among open orders"),
-        Field("aux", "i64", "auxiliary price or quantity by order type; 0 where the type has none"),
+        Field(
+            "order_id", "i64", "the client's identifier, unique among an instrument's open orders"
+        ),
+        Field("aux", "i64", "second price, quantity or time: what it is, the kind and type say"),
         Field("rx_ts_ns", "i64", "ingress time, ns since the epoch; no effect on matching"),
         Field("participant", "u16", "owner of the order"),
         Field("error_code", "u16", "the gateway's verdict, one bit a check", "ErrorBit"),
         Field("kind", "u8", "what is asked", "CommandKind"),
         Field("side", "u8", "buy or sell", "Side"),
         Field("order_type", "u8", "how it may trade", "OrderType"),
-        Field("time_in_force", "u8", "how long it may rest", "TimeInForce"),
+        Field("time_in_force", "u8", "how long it may rest; high 4 bits: SelfTrade", "TimeInForce"),
         Field("seq", "i64", "sequence number from 1; storing it publishes the slot"),
     ),
 )
@@ -97,7 +99,9 @@ EVENT = Record(
     "What a command caused, addressed to one participant.",
     (
         Field("order_id", "i64", "the order it happened to"),
-        Field("contra_id", "i64", "fill: the order on the other side; gateway reject: error_code"),
+        Field(
+            "contra_id", "i64", "fill: the other order; gateway reject: error_code; see EventKind"
+        ),
         Field("price_ticks", "i64", "fill: trade price; otherwise the order's price"),
         Field("qty_lots", "i64", "traded, cancelled, reduced, accepted or rejected quantity"),
         Field("leaves_lots", "i64", "open quantity of the order after this event"),
@@ -112,19 +116,37 @@ EVENT = Record(
     ),
 )
 
+TICK_BANDS = 10
 INSTRUMENT = Record(
     "instrument",
-    RECORD_BYTES,
+    256,
     "One row of the instrument table, shared by gateway and matcher.",
     (
         Field("symbol", "char8", "ASCII, padded with NUL"),
-        Field("price_step_ticks", "i64", "prices are multiples of this"),
+        Field("price_step_ticks", "i64", "prices are multiples of this, below the first band"),
         Field("qty_step_lots", "i64", "quantities are multiples of this"),
         Field("min_qty_lots", "i64", "smallest quantity of a new order"),
         Field("max_qty_lots", "i64", "largest quantity of a new order"),
         Field("max_price_ticks", "i64", "highest limit price"),
-        Field("reserved0", "u64", "zero"),
-        Field("reserved1", "u64", "zero"),
+        Field("min_price_ticks", "i64", "lowest limit price"),
+        Field("reference_price_ticks", "i64", "reference before the first trade, or NO_PRICE"),
+        Field("market_band_ticks", "i64", "how far past the best price a market order goes; 0 any"),
+        Field("auction_band_ticks", "i64", "how far from the reference an auction goes; 0 any"),
+        Field("min_allocation_lots", "i64", "pro-rata shares below this count as 0"),
+        Field("allocation", "u8", "how a level is shared", "Allocation"),
+        Field("options", "u8", "bits", "InstrumentOption"),
+        Field("initial_phase", "u8", "phase before the first PHASE command", "Phase"),
+        Field("auction_extensions", "u8", "how often an auction outside its band is put off"),
+        Field("top_share_bps", "u16", "pro-rata: share of the first order in the queue, 1/10000"),
+        Field("reserved", "u16", "zero"),
+        *(
+            field
+            for k in range(1, TICK_BANDS + 1)
+            for field in (
+                Field(f"band{k}_from_ticks", "i64", "prices from here on have the next step"),
+                Field(f"band{k}_step_ticks", "i64", "prices are multiples of this; 0 no band"),
+            )
+        ),
     ),
 )
 
@@ -187,9 +209,40 @@ BLOCK_HEADER_DTYPE = BLOCK_HEADER.dtype()
 PACKET_HEADER_DTYPE = PACKET_HEADER.dtype()
 
 NO_INSTRUMENT = 65535
-INSTRUMENT_LIMITS = tuple(f.name for f in INSTRUMENT.fields if f.ctype == "i64")
 MAX_INSTRUMENTS = 4096
 MAX_VALUE = 2**63 - 1
+NO_PRICE = -(2**63)
+"""Where a price may be missing: no price anyone could send, as limits end at -2**62."""
+
+_INSTRUMENT_DEFAULTS: dict[str, int] = {
+    "price_step_ticks": 1,
+    "qty_step_lots": 1,
+    "min_qty_lots": 1,
+    "max_qty_lots": 2**62,
+    "max_price_ticks": 2**62,
+    "min_price_ticks": -(2**62),
+    "reference_price_ticks": NO_PRICE,
+    "allocation": 1,
+    "initial_phase": 4,
+}
+_INSTRUMENT_RANGES: dict[str, tuple[int, int]] = {
+    "price_step_ticks": (1, 2**62),
+    "qty_step_lots": (1, 2**62),
+    "min_qty_lots": (1, 2**62),
+    "max_qty_lots": (1, MAX_VALUE),
+    "max_price_ticks": (-(2**62), MAX_VALUE),
+    "min_price_ticks": (-(2**62), 2**62),
+    "reference_price_ticks": (NO_PRICE, MAX_VALUE),
+    "market_band_ticks": (0, 2**62),
+    "auction_band_ticks": (0, 2**62),
+    "min_allocation_lots": (0, 2**62),
+    "allocation": (1, 2),
+    "options": (0, 7),
+    "initial_phase": (1, 8),
+    "auction_extensions": (0, 255),
+    "top_share_bps": (0, 10_000),
+    "reserved": (0, 0),
+}
 
 
 def make_instruments(
@@ -198,42 +251,75 @@ def make_instruments(
     """Build an instrument table.
 
     Each row is a symbol (1 to 8 printable ASCII characters) or a mapping with ``symbol`` and any
-    of the other fields; steps and ``min_qty_lots`` default to 1, the two maxima to 2**62.
-    Returns an array of :data:`INSTRUMENT_DTYPE`.  Raises ``ValueError`` naming the row for a bad
-    or repeated symbol, a step below 1, limits out of order, or more than 4,096 rows.
+    of the other fields of :data:`INSTRUMENT`; without a word about them steps and
+    ``min_qty_lots`` are 1, prices lie within ±2**62, the largest quantity is 2**62, and the rest
+    is off: price-time, continuous, no bands.  ``tick_table``, a list of up to 10 (from price,
+    step), stands for the ``band`` fields.  Returns an array of :data:`INSTRUMENT_DTYPE`.  Raises
+    ``ValueError`` naming row and field for a bad or repeated symbol, a value out of its range,
+    limits or bands out of order, or more than 4,096 rows.
     """
     table = []
     seen: set[bytes] = set()
     for number, row in enumerate(rows):
-        values: dict[str, Any] = {
-            "price_step_ticks": 1,
-            "qty_step_lots": 1,
-            "min_qty_lots": 1,
-            "max_qty_lots": 2**62,
-            "max_price_ticks": 2**62,
-        }
-        values.update({"symbol": row} if isinstance(row, str | bytes) else row)
-        if "symbol" not in values:
-            raise ValueError(f"instrument row {number}: it has no symbol")
-        symbol = values["symbol"]
-        symbol = symbol.encode("ascii", "replace") if isinstance(symbol, str) else bytes(symbol)
-        if not 1 <= len(symbol) <= 8 or any(not 0x21 <= c <= 0x7E for c in symbol):
-            raise ValueError(f"instrument row {number}: symbol {symbol!r} is not 1 to 8 characters")
+        given = {"symbol": row} if isinstance(row, str | bytes) else dict(row)
+        try:
+            values = _instrument_row(given)
+        except ValueError as error:
+            raise ValueError(f"instrument row {number}: {error}") from None
+        symbol = bytes(values["symbol"])
         if symbol in seen:
             raise ValueError(f"instrument row {number}: symbol {symbol!r} is there twice")
         seen.add(symbol)
-        values["symbol"] = symbol
-        unknown = set(values) - {f.name for f in INSTRUMENT.fields}
-        if unknown:
-            raise ValueError(f"instrument row {number}: unknown field {sorted(unknown)[0]!r}")
-        for name in INSTRUMENT_LIMITS:
-            if not 1 <= int(values[name]) <= MAX_VALUE:
-                raise ValueError(
-                    f"instrument row {number}: {name} is {values[name]}, not 1 to 2**63 - 1"
-                )
-        if int(values["min_qty_lots"]) > int(values["max_qty_lots"]):
-            raise ValueError(f"instrument row {number}: min_qty_lots is above max_qty_lots")
         table.append(tuple(values.get(f.name, 0) for f in INSTRUMENT.fields))
     if not 1 <= len(table) <= MAX_INSTRUMENTS:
         raise ValueError(f"an instrument table has 1 to {MAX_INSTRUMENTS} rows, not {len(table)}")
     return np.array(table, dtype=INSTRUMENT_DTYPE)
+
+
+def _instrument_row(given: dict[str, Any]) -> dict[str, Any]:
+    """The fields of one row, checked; ``ValueError`` names the field."""
+    if "symbol" not in given:
+        raise ValueError("it has no symbol")
+    symbol = given["symbol"]
+    symbol = symbol.encode("ascii", "replace") if isinstance(symbol, str) else bytes(symbol)
+    if not 1 <= len(symbol) <= 8 or any(not 0x21 <= c <= 0x7E for c in symbol):
+        raise ValueError(f"symbol {symbol!r} is not 1 to 8 characters")
+    bands = list(given.pop("tick_table", ()))
+    if len(bands) > TICK_BANDS:
+        raise ValueError(f"tick_table has {len(bands)} bands, more than {TICK_BANDS}")
+    values = _INSTRUMENT_DEFAULTS | given | {"symbol": symbol}
+    for k, (from_ticks, step_ticks) in enumerate(bands, start=1):
+        values |= {f"band{k}_from_ticks": from_ticks, f"band{k}_step_ticks": step_ticks}
+    unknown = set(values) - {f.name for f in INSTRUMENT.fields}
+    if unknown:
+        raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
+    for name, (low, high) in _INSTRUMENT_RANGES.items():
+        if not low <= int(values.get(name, 0)) <= high:
+            raise ValueError(f"{name} is {values[name]}, not {low} to {high}")
+    if int(values["min_qty_lots"]) > int(values["max_qty_lots"]):
+        raise ValueError("min_qty_lots is above max_qty_lots")
+    if int(values["min_price_ticks"]) > int(values["max_price_ticks"]):
+        raise ValueError("min_price_ticks is above max_price_ticks")
+    _check_bands(values)
+    return values
+
+
+def _check_bands(values: dict[str, Any]) -> None:
+    ended = False
+    before = NO_PRICE
+    for k in range(1, TICK_BANDS + 1):
+        start = int(values.get(f"band{k}_from_ticks", 0))
+        step = int(values.get(f"band{k}_step_ticks", 0))
+        if step == 0:
+            ended = True
+            continue
+        if ended or not 1 <= step <= 2**62:
+            raise ValueError(
+                f"band{k}_step_ticks is {step}: not 1 to 2**62, or after an empty band"
+            )
+        if not before < start <= MAX_VALUE or start % step:
+            raise ValueError(
+                f"band{k}_from_ticks is {start}: not above the band before, "
+                f"or no multiple of its own step {step}"
+            )
+        before = start

@@ -27,8 +27,8 @@ from openoutcry.wire.records import (
 
 
 def test_a_record_is_one_cache_line():
-    """Order, event, instrument and block header are 64 bytes each: ring slot, beat, journal row."""
-    for dtype in (ORDER_DTYPE, EVENT_DTYPE, INSTRUMENT_DTYPE, BLOCK_HEADER_DTYPE):
+    """Order, event and block header are 64 bytes each: ring slot, beat, journal row."""
+    for dtype in (ORDER_DTYPE, EVENT_DTYPE, BLOCK_HEADER_DTYPE):
         assert dtype.itemsize == RECORD_BYTES == 64
     assert ORDER_DTYPE.fields["seq"][1] == EVENT_DTYPE.fields["seq"][1] == 56
 
@@ -99,7 +99,8 @@ def test_instruments_keep_what_a_row_says():
     }
     table = make_instruments([row])
     assert {name: table[0][name].item() for name in row} == {**row, "symbol": b"ABCDEFGH"}
-    assert table[0]["reserved0"] == table[0]["reserved1"] == 0
+    assert table[0]["reserved"] == table[0]["options"] == table[0]["band1_step_ticks"] == 0
+    assert (table[0]["allocation"], table[0]["initial_phase"]) == (1, 4)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +119,18 @@ def test_instruments_keep_what_a_row_says():
             [{"symbol": "A", "min_qty_lots": 5, "max_qty_lots": 4}],
             "row 0: min_qty_lots is above max_qty_lots",
         ),
+        (
+            [{"symbol": "A", "min_price_ticks": 5, "max_price_ticks": 4}],
+            "row 0: min_price_ticks is above max_price_ticks",
+        ),
+        ([{"symbol": "A", "allocation": 3}], "row 0: allocation is 3, not 1 to 2"),
+        (
+            [{"symbol": "A", "tick_table": [(100, 5), (50, 10)]}],
+            "row 0: band2_from_ticks is 50: not above",
+        ),
+        ([{"symbol": "A", "tick_table": [(101, 5)]}], "row 0: band1_from_ticks is 101"),
+        ([{"symbol": "A", "tick_table": [(1, 1)] * 11}], "row 0: tick_table has 11 bands"),
+        ([{"symbol": "A", "band2_from_ticks": 4, "band2_step_ticks": 2}], "after an empty band"),
         ([], "1 to 4096 rows, not 0"),
         ([str(n) for n in range(MAX_INSTRUMENTS + 1)], "1 to 4096 rows, not 4097"),
     ],
@@ -126,6 +139,14 @@ def test_a_wrong_instrument_row_is_named(rows, message):
     """The error says which row and which field."""
     with pytest.raises(ValueError, match=message):
         make_instruments(rows)
+
+
+def test_a_tick_table_fills_the_bands():
+    """``tick_table`` is the band fields in short; what it leaves out is no band."""
+    row = make_instruments([{"symbol": "A", "tick_table": [(1000, 5), (5000, 10)]}])[0]
+    assert (row["band1_from_ticks"], row["band1_step_ticks"]) == (1000, 5)
+    assert (row["band2_from_ticks"], row["band2_step_ticks"]) == (5000, 10)
+    assert row["band3_step_ticks"] == 0
 
 
 def test_symbols_are_padded_with_nul():
