@@ -26,11 +26,11 @@ run: $(VENV)/.run-ready
 		--durability durable --journal run-journal --report report.html
 
 test: $(VENV)/.test-ready
-	@scripts/setup-system.sh
+	@scripts/setup-system.sh $(BIN)/python
 	$(BIN)/python -m pytest $(ARGS)
 
 test-long: $(VENV)/.test-ready
-	@scripts/setup-system.sh
+	@scripts/setup-system.sh $(BIN)/python
 	$(BIN)/python -m pytest -m long $(ARGS)
 
 evidence: $(VENV)/.test-ready

@@ -1,18 +1,36 @@
 #!/bin/sh
-# The system packages that tests use beyond PyPI.  Installs what is missing when it may (root, or
-# sudo without a password); otherwise says which checks will be skipped.  Never fails the tests.
+# setup-system.sh [PYTHON]: the system packages that tests use beyond PyPI, for this interpreter.
+# Installs what is missing when it may (root, or sudo without a password); otherwise says which
+# checks cannot run.  Never fails the tests.
 set -eu
+python=${1:-python3}
 
-# command, Debian packages, what goes unchecked without it
+# command or library, Debian packages, what goes unchecked without it
 wanted() {
     cat <<END
 gcc|gcc libc6-dev|the C header is not compiled
 git|git|the wheel is not built from a clean copy
+iverilog|iverilog|no gateway bench runs on Icarus, and there is no static report
+g++|g++|no gateway bench runs on Verilator
+make|make|no gateway bench runs on Verilator
+pod2usage|perl|Verilator does not start
+ccache|ccache|Verilator's models are compiled from nothing each time
+libpython|libpython$version|no simulator starts Python
 END
+}
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+
+present() {
+    case $1 in
+    libpython)
+        "$python" -c 'import sys, find_libpython as f; sys.exit(not f.find_libpython())' 2>/dev/null
+        ;;
+    *) command -v "$1" >/dev/null ;;
+    esac
 }
 
 missing=$(wanted | while IFS='|' read -r name packages _; do
-    command -v "$name" >/dev/null || printf '%s ' "$packages"
+    present "$name" || printf '%s ' "$packages"
 done)
 [ -n "$missing" ] || exit 0
 
@@ -29,6 +47,6 @@ if command -v apt-get >/dev/null; then
 fi
 
 wanted | while IFS='|' read -r name packages without; do
-    command -v "$name" >/dev/null ||
-        echo "Skipped: $without (no '$name'; sudo apt-get install $packages)" >&2
+    present "$name" ||
+        echo "Missing: $without (no '$name'; sudo apt-get install $packages)" >&2
 done

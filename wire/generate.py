@@ -68,7 +68,9 @@ def verilog_header() -> str:
         "`ifndef OUTCRY_WIRE_VH",
         "`define OUTCRY_WIRE_VH",
         f"`define OUTCRY_LAYOUT_HASH 64'h{LAYOUT_HASH:016x}",
+        f"`define OUTCRY_MAX_PACKET_RECORDS {MAX_PACKET_RECORDS}",
     ]
+    lines += [f"`define OUTCRY_{name} 64'h{value:x}" for name, value in MAGICS.items()]
     for record in RECORDS:
         lines += ["", f"// {record.doc} Byte 0 is tdata[7:0]."]
         for field in record.fields:

@@ -2,6 +2,11 @@
 `ifndef OUTCRY_WIRE_VH
 `define OUTCRY_WIRE_VH
 `define OUTCRY_LAYOUT_HASH 64'h6d3c46473acbcb60
+`define OUTCRY_MAX_PACKET_RECORDS 22
+`define OUTCRY_BLOCK_MAGIC 64'h424a59524354554f
+`define OUTCRY_PACKET_MAGIC 64'h5952434f
+`define OUTCRY_RING_MAGIC 64'h425259524354554f
+`define OUTCRY_CONTROL_MAGIC 64'h544359524354554f
 
 // A command to the matcher, from the network card to the disk. Byte 0 is tdata[7:0].
 `define OUTCRY_ORDER_PRICE_TICKS 63:0 // limit price

@@ -1,0 +1,1 @@
+"""Prove the gateway's properties, and show that each proof would notice if they were broken."""

