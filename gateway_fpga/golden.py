@@ -8,29 +8,40 @@ The rules are one int64 block that a kernel reads by address and that may be cop
 aligned to 64 bytes (shared memory among them): one line of header, then an open-addressing hash
 table of 64-byte slots, each a symbol with its limits beside it, so that an order costs one line.
 
-    word 0         1          2   …            slot: word 0       1                2
+    word 0         1          2 … 5            slot: word 0       1                2
     +------------+----------+----------+       +-----------------+----------------+---------------+
-    | slot mask  | layout   | zero     |       | symbol, 0 empty | price_step     | qty_step      |
+    | slot mask  | layout   | 16 masks |       | symbol, 0 empty | price_step     | qty_step      |
     +------------+----------+----------+       +-----------------+----------------+---------------+
                                                | 3: min_qty      | 4: max_qty     | 5: max_price  |
                                                +-----------------+----------------+---------------+
 """
 
+import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.wire.enums import CommandKind, ErrorBit, OrderType, Side, TimeInForce
+from openoutcry.wire.enums import (
+    SELF_TRADE_SHIFT,
+    CommandKind,
+    ErrorBit,
+    OrderType,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import LAYOUT_HASH
-from openoutcry.wire.memory import load_i64, load_u8, store_u16
-from openoutcry.wire.records import INSTRUMENT_DTYPE, ORDER, ORDER_DTYPE, RECORD_BYTES
+from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_u16
+from openoutcry.wire.records import INSTRUMENT_DTYPE, ORDER, ORDER_DTYPE, RECORD_BYTES, TICK_BANDS
 
 _AT = ORDER.offsets
 PRICE_AT = _AT["price_ticks"]
 QTY_AT = _AT["qty_lots"]
 SYMBOL_AT = _AT["symbol"]
+AUX_AT = _AT["aux"]
+PARTICIPANT_AT = _AT["participant"]
 ERROR_CODE_AT = _AT["error_code"]
 KIND_AT = _AT["kind"]
 SIDE_AT = _AT["side"]
@@ -38,14 +49,14 @@ ORDER_TYPE_AT = _AT["order_type"]
 TIME_IN_FORCE_AT = _AT["time_in_force"]
 
 KIND_NEW = int(CommandKind.NEW)
-KIND_CANCEL = int(CommandKind.CANCEL)
-KIND_REDUCE = int(CommandKind.REDUCE)
-KIND_REPLACE = int(CommandKind.REPLACE)
-SIDE_BUY = int(Side.BUY)
-SIDE_SELL = int(Side.SELL)
-ORDER_TYPE_FIRST, ORDER_TYPE_LAST = int(min(OrderType)), int(max(OrderType))
-ORDER_TYPE_MARKET = int(OrderType.MARKET)
-TIME_IN_FORCE_FIRST, TIME_IN_FORCE_LAST = int(min(TimeInForce)), int(max(TimeInForce))
+KIND_MASS_CANCEL = int(CommandKind.MASS_CANCEL)
+KIND_TIME = int(CommandKind.TIME)
+KIND_PHASE = int(CommandKind.PHASE)
+KIND_LAST = int(max(CommandKind))
+SIDE_LAST = int(max(Side))
+ORDER_TYPE_LAST = int(max(OrderType))
+TIME_IN_FORCE_LAST = int(max(TimeInForce))
+SELF_TRADE_LAST = int(max(SelfTrade))
 
 BIT_PRICE_NOT_POSITIVE = 1 << ErrorBit.PRICE_NOT_POSITIVE
 BIT_PRICE_ABOVE_LIMIT = 1 << ErrorBit.PRICE_ABOVE_LIMIT
@@ -61,27 +72,37 @@ BIT_KIND = 1 << ErrorBit.KIND
 
 PRICE_BITS = BIT_PRICE_NOT_POSITIVE | BIT_PRICE_ABOVE_LIMIT | BIT_PRICE_STEP
 QTY_BITS = BIT_QTY_NOT_POSITIVE | BIT_QTY_OUT_OF_LIMITS | BIT_QTY_STEP
-ALWAYS_BITS = BIT_SYMBOL | BIT_KIND
+FORM_BITS = BIT_SIDE | BIT_ORDER_TYPE | BIT_TIME_IN_FORCE
 ROW_BITS = BIT_PRICE_ABOVE_LIMIT | BIT_PRICE_STEP | BIT_QTY_OUT_OF_LIMITS | BIT_QTY_STEP
 """Checks against the instrument's row: silent when the symbol is unknown."""
 
-NEW_MASK = ALWAYS_BITS | PRICE_BITS | QTY_BITS | BIT_SIDE | BIT_ORDER_TYPE | BIT_TIME_IN_FORCE
-REPLACE_MASK = ALWAYS_BITS | PRICE_BITS | QTY_BITS
-REDUCE_MASK = ALWAYS_BITS | BIT_QTY_NOT_POSITIVE | BIT_QTY_STEP
-CANCEL_MASK = ALWAYS_BITS
-_MASKS_BY_KIND = (
-    NEW_MASK << 16 * (KIND_NEW - KIND_NEW)
-    | CANCEL_MASK << 16 * (KIND_CANCEL - KIND_NEW)
-    | REDUCE_MASK << 16 * (KIND_REDUCE - KIND_NEW)
-    | REPLACE_MASK << 16 * (KIND_REPLACE - KIND_NEW)
+UNPRICED_TYPES = (
+    OrderType.MARKET,
+    OrderType.MARKET_TO_LIMIT,
+    OrderType.STOP,
+    OrderType.TRAILING_STOP,
+    OrderType.TRAILING_STOP_BPS,
 )
-KIND_MASKS = int(np.uint64(_MASKS_BY_KIND).astype(np.int64))
-"""The four masks in one word, looked up by a shift: no branch could foresee a flow's kinds."""
+"""New orders of these types have no limit price, so nobody looks at it."""
+UNPRICED_WORD = sum(1 << t for t in UNPRICED_TYPES)
+
+ANY_KIND_MASK = BIT_SYMBOL | BIT_KIND
+CHECKS_BY_KIND = {
+    CommandKind.NEW: ANY_KIND_MASK | PRICE_BITS | QTY_BITS | FORM_BITS,
+    CommandKind.REDUCE: ANY_KIND_MASK | BIT_QTY_NOT_POSITIVE | BIT_QTY_STEP,
+    CommandKind.REPLACE: ANY_KIND_MASK | PRICE_BITS | QTY_BITS,
+    CommandKind.MASS_CANCEL: ANY_KIND_MASK | BIT_SIDE,
+    CommandKind.DISCONNECT: BIT_KIND,
+    CommandKind.TIME: BIT_KIND,
+}
+"""Which checks a command is subject to; of a kind not named here, SYMBOL and KIND."""
 
 HEADER_WORDS = 8
 SLOT_WORDS = 8
 HEADER_BYTES = 8 * HEADER_WORDS
 SLOT_BYTES = 8 * SLOT_WORDS
+MASKS_AT = 16
+MASK_COUNT = 16
 ROW_PRICE_STEP_AT = 8
 ROW_QTY_STEP_AT = 16
 ROW_MIN_QTY_AT = 24
@@ -109,6 +130,10 @@ def make_rules(instruments: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     block = _aligned_words(HEADER_WORDS + slots * SLOT_WORDS)
     block[0] = slots - 1
     block[1] = np.uint64(LAYOUT_HASH).astype(np.int64)
+    block.view(np.uint16)[MASKS_AT // 2 :][:MASK_COUNT] = [
+        CHECKS_BY_KIND.get(kind, ANY_KIND_MASK)  # type: ignore[call-overload]
+        for kind in range(MASK_COUNT)
+    ]
     table = block[HEADER_WORDS:].reshape(slots, SLOT_WORDS)
     # An empty slot's steps are 1: the checks are computed before anyone asks whether they apply.
     table[:, 1:3] = 1
@@ -119,13 +144,22 @@ def make_rules(instruments: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
             slot = (slot + 1) & (slots - 1)
         table[slot, :6] = (
             word,
-            row["price_step_ticks"],
+            checked_price_step(row),
             row["qty_step_lots"],
             row["min_qty_lots"],
             row["max_qty_lots"],
             row["max_price_ticks"],
         )
     return block
+
+
+def checked_price_step(row: np.void) -> int:
+    """What every price of an instrument is a multiple of: the greatest common divisor of its steps.
+
+    Which of its bands a price lies in, and the step there, is the matcher's to check.
+    """
+    bands = (int(row[f"band{k}_step_ticks"]) for k in range(1, TICK_BANDS + 1))
+    return math.gcd(int(row["price_step_ticks"]), *bands)
 
 
 def _aligned_words(count: int) -> npt.NDArray[np.int64]:
@@ -156,13 +190,22 @@ def find_row(symbol_word: int, rules_addr: int) -> int:
 
 
 @kernel
-def applicable_checks(kind: int, order_type: int) -> int:
-    """Mask of the checks that a command of this kind is subject to."""
-    if (kind < KIND_NEW) | (kind > KIND_REPLACE):
-        return ALWAYS_BITS
-    mask = (KIND_MASKS >> (16 * (kind - KIND_NEW))) & 0xFFFF
-    unpriced = (kind == KIND_NEW) & (order_type == ORDER_TYPE_MARKET)
-    return mask & ~(unpriced * PRICE_BITS)
+def applicable_checks(kind: int, order_type: int, symbol: int, rules_addr: int) -> int:
+    """Mask of the checks that a command is subject to."""
+    row = kind * (kind < MASK_COUNT)
+    mask: int = load_u16(rules_addr + MASKS_AT + 2 * row)
+    unpriced = (kind == KIND_NEW) & (order_type < 64) & (UNPRICED_WORD >> (order_type & 63))
+    everywhere = (kind == KIND_MASS_CANCEL) & (symbol == 0)
+    return mask & ~(unpriced * PRICE_BITS | everywhere * BIT_SYMBOL)
+
+
+@kernel
+def wrong_kind(kind: int, aux: int, participant: int) -> bool:
+    """Is the kind undeclared, or one that only the house may send, and somebody else did?"""
+    of_the_house = (
+        (kind == KIND_TIME) | (kind == KIND_PHASE) | ((kind == KIND_MASS_CANCEL) & (aux != 0))
+    )
+    return (kind == 0) | (kind > KIND_LAST) | (of_the_house & (participant != 0))
 
 
 @kernel
@@ -181,16 +224,20 @@ def validate(order_addr: int, rules_addr: int) -> int:
     price = load_i64(order_addr + PRICE_AT)
     qty = load_i64(order_addr + QTY_AT)
     symbol: int = load_i64(order_addr + SYMBOL_AT)
-    kind = load_u8(order_addr + KIND_AT)
+    kind: int = load_u8(order_addr + KIND_AT)
     side = load_u8(order_addr + SIDE_AT)
-    order_type = load_u8(order_addr + ORDER_TYPE_AT)
+    order_type: int = load_u8(order_addr + ORDER_TYPE_AT)
     time_in_force = load_u8(order_addr + TIME_IN_FORCE_AT)
+    aux = load_i64(order_addr + AUX_AT)
+    participant = load_u16(order_addr + PARTICIPANT_AT)
     row = find_row(symbol, rules_addr)
 
     below_limit = qty < load_i64(row + ROW_MIN_QTY_AT)
     above_limit = qty > load_i64(row + ROW_MAX_QTY_AT)
-    wrong_type = (order_type < ORDER_TYPE_FIRST) | (order_type > ORDER_TYPE_LAST)
-    wrong_time = (time_in_force < TIME_IN_FORCE_FIRST) | (time_in_force > TIME_IN_FORCE_LAST)
+    duration = time_in_force & ((1 << SELF_TRADE_SHIFT) - 1)
+    wrong_time = (duration == 0) | (duration > TIME_IN_FORCE_LAST)
+    wrong_self_trade = (time_in_force >> SELF_TRADE_SHIFT) > SELF_TRADE_LAST
+    wrong_side = (side > SIDE_LAST) | ((side == 0) & (kind != KIND_MASS_CANCEL))
     code: int = (
         (price <= 0) * BIT_PRICE_NOT_POSITIVE
         | (price > load_i64(row + ROW_MAX_PRICE_AT)) * BIT_PRICE_ABOVE_LIMIT
@@ -198,14 +245,14 @@ def validate(order_addr: int, rules_addr: int) -> int:
         | (qty <= 0) * BIT_QTY_NOT_POSITIVE
         | ((qty > 0) & (below_limit | above_limit)) * BIT_QTY_OUT_OF_LIMITS
         | off_step(qty, load_i64(row + ROW_QTY_STEP_AT)) * BIT_QTY_STEP
-        | ((side != SIDE_BUY) & (side != SIDE_SELL)) * BIT_SIDE
-        | wrong_type * BIT_ORDER_TYPE
-        | wrong_time * BIT_TIME_IN_FORCE
-        | ((kind < KIND_NEW) | (kind > KIND_REPLACE)) * BIT_KIND
+        | wrong_side * BIT_SIDE
+        | ((order_type == 0) | (order_type > ORDER_TYPE_LAST)) * BIT_ORDER_TYPE
+        | (wrong_time | wrong_self_trade) * BIT_TIME_IN_FORCE
+        | wrong_kind(kind, aux, participant) * BIT_KIND
     )
-    mask = applicable_checks(kind, order_type)
+    mask = applicable_checks(kind, order_type, symbol, rules_addr)
     if load_i64(row) == 0:
-        return (code & mask & ~ROW_BITS) | BIT_SYMBOL
+        return ((code & ~ROW_BITS) | BIT_SYMBOL) & mask
     return code & mask
 
 

@@ -16,6 +16,7 @@ from openoutcry.wire import (
     CommandKind,
     ErrorBit,
     OrderType,
+    SelfTrade,
     Side,
     TimeInForce,
     make_instruments,
@@ -36,12 +37,18 @@ INSTRUMENTS = make_instruments(
         {"symbol": "EVEN", "price_step_ticks": 8, "qty_step_lots": 6, "max_qty_lots": 2**63 - 1},
         {
             "symbol": "HUGE",
-            "price_step_ticks": 2**62 + 1,
-            "qty_step_lots": 2**63 - 1,
+            "price_step_ticks": 2**62 - 1,
+            "qty_step_lots": 2**62,
             "max_qty_lots": 2**63 - 1,
             "max_price_ticks": 2**63 - 1,
         },
         {"symbol": "LONGNAME", "min_qty_lots": 7, "max_qty_lots": 7, "max_price_ticks": 1},
+        {
+            "symbol": "BANDS",
+            "price_step_ticks": 6,
+            "tick_table": [(120, 20), (1_000, 50), (5_000, 8)],
+        },
+        {"symbol": "BELOW", "max_price_ticks": -5},
     ]
 )
 ROWS = {bytes(row["symbol"]): row for row in INSTRUMENTS}
@@ -56,9 +63,23 @@ EDGES = sorted(
     }
 )
 SYMBOLS = [*ROWS, b"", b"PLAI", b"PLAINX", b"plain", b"LONGNAMF", b"\0PLAIN", b"A\0B"]
-BYTES = st.one_of(st.integers(0, 5), st.sampled_from([127, 128, 254, 255]))
+BYTES = st.one_of(st.integers(0, 18), st.sampled_from([63, 64, 66, 80, 127, 128, 254, 255]))
 NUMBERS = st.one_of(st.sampled_from(EDGES), st.integers(-(2**63), 2**63 - 1))
-ORDERS = st.tuples(NUMBERS, NUMBERS, st.sampled_from(SYMBOLS), BYTES, BYTES, BYTES, BYTES)
+OWNERS = st.sampled_from([0, 1, 65_535])
+ORDERS = st.tuples(
+    NUMBERS, NUMBERS, st.sampled_from(SYMBOLS), BYTES, BYTES, BYTES, BYTES, NUMBERS, OWNERS
+)
+NAMES = (
+    "price_ticks",
+    "qty_lots",
+    "symbol",
+    "kind",
+    "side",
+    "order_type",
+    "time_in_force",
+    "aux",
+    "participant",
+)
 
 
 def make_order(**fields: Any) -> np.ndarray:
@@ -92,8 +113,7 @@ def expected(orders: np.ndarray) -> list[int]:
 def test_kernel_equals_reference_at_the_boundaries(rows: list[tuple[Any, ...]]) -> None:
     """Kernel and reference agree on every bit where values sit on, beside and far off limits."""
     orders = np.zeros(len(rows), ORDER_DTYPE)
-    names = ("price_ticks", "qty_lots", "symbol", "kind", "side", "order_type", "time_in_force")
-    for column, name in enumerate(names):
+    for column, name in enumerate(NAMES):
         orders[name] = [row[column] for row in rows]
     rejected = validate_orders(orders, RULES)
     assert orders["error_code"].tolist() == expected(orders)
@@ -102,15 +122,16 @@ def test_kernel_equals_reference_at_the_boundaries(rows: list[tuple[Any, ...]]) 
 
 def test_kernel_equals_reference_on_every_small_combination() -> None:
     """All kinds × sides × types × times × symbols × edge values: the whole table, no sampling."""
-    small = (0, 1, 2, 3, 4, 5, 255)
+    kinds = (*range(11), 255)
     edges = (-(2**63), -1, 0, 1, 5, 7, 199, 200, 205, 10_100, 2**63 - 1)
-    forms = list(itertools.product(small, (0, 1, 2, 3), (0, 1, 2, 3, 4), (0, 1, 3, 4)))
+    forms = list(itertools.product(kinds, (0, 1, 2, 3), range(18), (0, 1, 7, 8, 0x41, 0x51)))
     orders = np.zeros(len(forms), ORDER_DTYPE)
     for column, name in enumerate(("kind", "side", "order_type", "time_in_force")):
         orders[name] = [form[column] for form in forms]
     for index, (price, qty) in enumerate(itertools.product(edges, edges)):
         orders["price_ticks"], orders["qty_lots"] = price, qty
         orders["symbol"] = SYMBOLS[index % len(SYMBOLS)]
+        orders["participant"], orders["aux"] = index & 1, index & 2
         validate_orders(orders, RULES)
         assert orders["error_code"].tolist() == expected(orders), (price, qty)
 
@@ -132,7 +153,55 @@ def test_random_bytes_are_judged_like_any_order(noise: bytes) -> None:
 def test_good_orders_of_every_kind_pass() -> None:
     """A well-formed command of each kind and type has the verdict 0."""
     for kind, order_type in itertools.product(CommandKind, OrderType):
-        assert verdict(make_order(kind=kind, order_type=order_type)) == set()
+        house = kind in (CommandKind.TIME, CommandKind.PHASE)
+        assert verdict(make_order(kind=kind, order_type=order_type, participant=not house)) == set()
+
+
+@pytest.mark.parametrize("kind", [CommandKind.TIME, CommandKind.PHASE, CommandKind.MASS_CANCEL])
+def test_what_is_the_houses_is_refused_from_anybody_else(kind: CommandKind) -> None:
+    """Time, phases and a cancel of everybody's orders are participant 0's alone."""
+    assert verdict(make_order(kind=kind, aux=1, participant=0)) == set()
+    for participant in (1, 256, 65_535):
+        wrong = verdict(make_order(kind=kind, aux=1, participant=participant))
+        assert wrong == {ErrorBit.KIND}
+
+
+def test_a_mass_cancel_of_ones_own_is_anybodys() -> None:
+    """Without aux a mass cancel is nobody else's business; any bit of aux makes it the house's."""
+    own = {"kind": CommandKind.MASS_CANCEL, "participant": 3}
+    for side in (0, 1, 2):
+        assert verdict(make_order(side=side, **own)) == set()
+    assert verdict(make_order(side=3, **own)) == {ErrorBit.SIDE}
+    for aux in (1, 2**32, -(2**63)):
+        assert verdict(make_order(aux=aux, **own)) == {ErrorBit.KIND}
+
+
+@pytest.mark.parametrize("symbol", [b"", b"NOBODY"])
+def test_who_must_name_an_instrument(symbol: bytes) -> None:
+    """A disconnect and the time are of no instrument; a mass cancel may be of all of them."""
+    free = {CommandKind.DISCONNECT, CommandKind.TIME}
+    if symbol == b"":
+        free.add(CommandKind.MASS_CANCEL)
+    for kind in CommandKind:
+        wrong = verdict(make_order(kind=kind, symbol=symbol))
+        assert (ErrorBit.SYMBOL in wrong) == (kind not in free)
+
+
+def test_time_in_force_and_self_trade_share_a_byte() -> None:
+    """Each low nibble with each high nibble: good only when both are declared."""
+    for code in range(256):
+        good = code & 15 in list(TimeInForce) and code >> 4 in list(SelfTrade)
+        wrong = verdict(make_order(time_in_force=code))
+        assert wrong == (set() if good else {ErrorBit.TIME_IN_FORCE})
+
+
+def test_tick_bands_are_held_to_what_all_their_steps_share() -> None:
+    """Steps 6, 20, 50 and 8 have 2 in common: an odd price is wrong everywhere, and which even
+    one is right depends on where it lies, which the matcher says."""
+    for price in (7, 121, 1_001, 2**53 + 1):
+        assert verdict(make_order(symbol=b"BANDS", price_ticks=price)) == {ErrorBit.PRICE_STEP}
+    for price in (6, 8, 120, 1_002, 5_002):
+        assert verdict(make_order(symbol=b"BANDS", price_ticks=price)) == set()
 
 
 def test_all_reasons_are_told_not_only_the_first() -> None:
@@ -157,12 +226,22 @@ def test_negative_numbers_do_not_wrap_into_large_ones() -> None:
     assert verdict(order) == {ErrorBit.PRICE_NOT_POSITIVE, ErrorBit.QTY_NOT_POSITIVE}
 
 
-def test_market_order_carries_no_price() -> None:
-    """A market order's price is not looked at; a replace's is, whatever its type says."""
-    market = {"order_type": OrderType.MARKET, "price_ticks": -5}
-    assert verdict(make_order(**market)) == set()
-    replaced = make_order(kind=CommandKind.REPLACE, **market)
-    assert verdict(replaced) == {ErrorBit.PRICE_NOT_POSITIVE}
+def test_types_without_a_limit_price_have_none_checked() -> None:
+    """The price of a market order or a stop is not looked at, of any other type it is; so it is in
+    a replace, whatever its type says."""
+    unpriced = {
+        OrderType.MARKET,
+        OrderType.MARKET_TO_LIMIT,
+        OrderType.STOP,
+        OrderType.TRAILING_STOP,
+        OrderType.TRAILING_STOP_BPS,
+    }
+    for order_type in range(256):
+        order = {"order_type": order_type, "price_ticks": -5}
+        seen = ErrorBit.PRICE_NOT_POSITIVE in verdict(make_order(**order))
+        assert seen == (order_type not in unpriced)
+        replaced = make_order(kind=CommandKind.REPLACE, **order)
+        assert verdict(replaced) == {ErrorBit.PRICE_NOT_POSITIVE}
 
 
 def test_unknown_symbol_leaves_the_rows_checks_silent() -> None:
