@@ -104,7 +104,8 @@ KEPT_PLACE = int(EventFlag.KEPT_PLACE) << FLAGS_SHIFT
 REJECTED = int(EventKind.REJECTED) << EVENT_KIND_SHIFT
 LAST = int(EventFlag.LAST) << FLAGS_SHIFT
 
-NEW, CANCEL, REDUCE, REPLACE = (int(kind) for kind in CommandKind)
+NEW, CANCEL = int(CommandKind.NEW), int(CommandKind.CANCEL)
+REDUCE, REPLACE = int(CommandKind.REDUCE), int(CommandKind.REPLACE)
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 LIMIT, MARKET, POST_ONLY = int(OrderType.LIMIT), int(OrderType.MARKET), int(OrderType.POST_ONLY)
 DAY, IOC, FOK = int(TimeInForce.DAY), int(TimeInForce.IOC), int(TimeInForce.FOK)

@@ -39,7 +39,7 @@ from openoutcry.pipeline.event_hash import hash_event
 from openoutcry.pipeline.histogram import HISTOGRAM_BYTES, record
 from openoutcry.ring.kernels import gating_cursor, is_published, published_count, slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
-from openoutcry.wire.enums import EventFlag, EventKind
+from openoutcry.wire.enums import EventFlag, EventKind, Side
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import (
     copy56,
@@ -112,8 +112,11 @@ EVENT_CAUSE = EVENT.offsets["cause_seq"]
 EVENT_FLAGS = EVENT.offsets["flags"]
 EVENT_KIND = EVENT.offsets["kind"]
 EVENT_REASON = EVENT.offsets["reason"]
+EVENT_SIDE = EVENT.offsets["side"]
 LAST = int(EventFlag.LAST)
 MAKER = int(EventFlag.MAKER)
+AUCTION = int(EventFlag.AUCTION)
+BUY = int(Side.BUY)
 FILLED = int(EventKind.FILLED)
 REJECTED = int(EventKind.REJECTED)
 
@@ -370,7 +373,9 @@ def count_event(state: int, slot: int) -> None:
     kind = load_u8(slot + EVENT_KIND)
     flags = load_u8(slot + EVENT_FLAGS)
     add(state + REPLY_KINDS + 8 * min(kind, REPLY_KIND_COUNT - 1), 1)
-    if kind == FILLED and flags & MAKER:
+    # The first of a trade's two fills: the maker's, in an auction the buyer's.
+    in_auction = flags & AUCTION and load_u8(slot + EVENT_SIDE) == BUY
+    if kind == FILLED and (flags & MAKER or in_auction):
         add(state + REPLY_TRADES, 1)
     if kind == REJECTED:
         reason = min(load_u8(slot + EVENT_REASON), REPLY_REASON_COUNT - 1)
