@@ -100,16 +100,17 @@ def simulate(
 
 
 def _check(results: Path, log: Path) -> None:
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-60:]) if log.exists() else ""
-    assert results.exists(), f"the simulation left no results:\n{tail}"
+    text = log.read_text(errors="replace") if log.exists() else ""
+    assert results.exists(), f"the simulation left no results:\n{text[-4000:]}"
     cases = list(ElementTree.parse(results).iter("testcase"))
     failed = [
-        case.get("name", "?")
+        f"{case.get('name')}: {fault.get('error_msg') or fault.get('message')}"
         for case in cases
-        if case.find("failure") is not None or case.find("error") is not None
+        for fault in (case.find("failure"), case.find("error"))
+        if fault is not None
     ]
-    assert not failed, f"cocotb tests failed: {', '.join(failed)}\n{tail}"
-    assert cases, f"no cocotb test ran:\n{tail}"
+    assert not failed, "cocotb tests failed:\n" + "\n".join(failed) + f"\nlog: {log}"
+    assert cases, f"no cocotb test ran:\n{text[-4000:]}"
 
 
 def _build(
@@ -152,7 +153,7 @@ def _build(
             log_file=log,
         )
         part.rename(folder)
-    except (SystemExit, subprocess.CalledProcessError) as error:
+    except (SystemExit, RuntimeError) as error:
         text = log.read_text(errors="replace") if log.exists() else ""
         raise AssertionError(f"{simulator} could not build {toplevel}:\n{text}") from error
     except OSError:

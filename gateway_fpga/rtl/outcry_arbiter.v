@@ -1,0 +1,85 @@
+// Merge several gateways into one sequenced stream.
+//
+// One beat is one order, so any beat may follow any other: round robin by beat, and no port waits
+// for more than PORTS - 1 beats of others while the output moves.  Each order gets the next sequence
+// number, from first_seq as it stood in reset; m_axis_tuser says which port it came from, one bit a
+// port.
+//
+// Latency 1 cycle, throughput 1 beat a cycle over all ports.
+`default_nettype none
+`include "outcry_wire.vh"
+
+module outcry_arbiter #(
+    // Gateways to merge.
+    parameter PORTS = 3
+) (
+    input  wire                 clk,
+    input  wire                 rst,
+
+    // Sequence number of the first order after reset.
+    input  wire [63:0]          first_seq,
+
+    input  wire [PORTS*512-1:0] s_axis_tdata,
+    input  wire [PORTS-1:0]     s_axis_tvalid,
+    output wire [PORTS-1:0]     s_axis_tready,
+
+    output wire [511:0]         m_axis_tdata,
+    output wire [PORTS-1:0]     m_axis_tuser,
+    output wire                 m_axis_tvalid,
+    input  wire                 m_axis_tready
+);
+
+    // The port that comes first now, one bit a port: the one after the last that was served.
+    reg [PORTS-1:0] turn;
+    reg [63:0]      next_seq;
+
+    // The first request at or after the turn, going round: subtracting the turn from two copies of
+    // the requests side by side clears exactly that bit.
+    wire [2*PORTS-1:0] requests = {s_axis_tvalid, s_axis_tvalid};
+    wire [2*PORTS-1:0] rest     = requests - {{PORTS{1'b0}}, turn};
+    wire [2*PORTS-1:0] first    = requests & ~rest;
+    wire [PORTS-1:0]   grant    = first[2*PORTS-1:PORTS] | first[PORTS-1:0];
+
+    wire ready;
+    wire take = ready && (s_axis_tvalid != {PORTS{1'b0}});
+    assign s_axis_tready = ready ? grant : {PORTS{1'b0}};
+
+    always @(posedge clk) begin
+        if (rst) begin
+            turn     <= {{(PORTS-1){1'b0}}, 1'b1};
+            next_seq <= first_seq;
+        end else if (take) begin
+            turn     <= {grant[PORTS-2:0], grant[PORTS-1]};
+            next_seq <= next_seq + 64'd1;
+        end
+    end
+
+    reg [511:0] order;
+    integer     port;
+    always @* begin
+        order = 512'd0;
+        for (port = 0; port < PORTS; port = port + 1)
+            order = order | (s_axis_tdata[port*512 +: 512] & {512{grant[port]}});
+        order[`OUTCRY_ORDER_SEQ] = next_seq;
+    end
+
+    outcry_skid #(
+        .WIDTH(PORTS + 512)
+    ) stage (
+        .clk(clk),
+        .rst(rst),
+        .s_axis_tdata({grant, order}),
+        .s_axis_tvalid(s_axis_tvalid != {PORTS{1'b0}}),
+        .s_axis_tready(ready),
+        .m_axis_tdata({m_axis_tuser, m_axis_tdata}),
+        .m_axis_tvalid(m_axis_tvalid),
+        .m_axis_tready(m_axis_tready)
+    );
+
+`ifdef FORMAL
+`include "outcry_arbiter_formal.vh"
+`endif
+
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,250 @@
+"""cocotb bench of outcry_udp_parser: run by test_udp_parser.py."""
+
+import itertools
+import os
+import random
+
+import cocotb
+from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
+from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
+from frames import BEAT_BYTES, REASONS, SPOILERS, UDP_PORT, Frame, expected, good_frame, spoiled
+from patterns import PATTERNS, pattern, reset, start
+
+COUNTER_WIDTH = int(os.environ.get("COUNTER_WIDTH", "32"))
+LATENCY_CYCLES = 7
+
+
+class Bench:
+    """The parser between a source of frames and a sink of orders, and what should come out."""
+
+    def __init__(self, dut, seed=1):
+        self.dut = dut
+        self.dice = random.Random(seed)
+        self.source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis"), dut.clk, dut.rst)
+        self.sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.clk, dut.rst)
+        self.source.log.setLevel("WARNING")
+        self.sink.log.setLevel("WARNING")
+        self.counts = dict.fromkeys(REASONS, 0)
+        self.orders = []
+
+    async def start(self, idle="never", hold="never"):
+        self.dut.udp_port.value = UDP_PORT
+        await start(self.dut)
+        self.source.set_pause_generator(pattern(idle, 5))
+        self.sink.set_pause_generator(pattern(hold, 6))
+
+    async def send(self, frame):
+        """Drive a frame; what is expected of it is noted."""
+        reason, orders = expected(frame)
+        self.counts[reason] += 1
+        self.orders += orders
+        await self.source.send(self.driven(frame))
+        return reason
+
+    def driven(self, frame):
+        """Lanes that carry nothing carry rubbish."""
+        spare = -len(frame.data) % BEAT_BYTES
+        keep = (frame.keep or [1] * len(frame.data)) + [0] * spare
+        return AxiStreamFrame(
+            frame.data + self.dice.randbytes(spare), tkeep=keep, tuser=frame.rx_ts_ns
+        )
+
+    def good(self, count=None):
+        return Frame(good_frame(self.dice, count), self.dice.getrandbits(63))
+
+    async def settle(self):
+        """Until all that was sent has come out."""
+        await self.source.wait()
+        quiet = 0
+        while quiet < 60:
+            await RisingEdge(self.dut.clk)
+            quiet = 0 if self.dut.m_axis_tvalid.value == 1 else quiet + 1
+
+    async def check(self):
+        await self.settle()
+        received = []
+        while not self.sink.empty():
+            received.append(bytes(self.sink.recv_nowait().tdata))
+        assert len(received) == len(self.orders), (len(received), len(self.orders), self.counts)
+        for number, (got, wanted) in enumerate(zip(received, self.orders, strict=True)):
+            assert got == wanted, f"order {number}: {got.hex()} is not {wanted.hex()}"
+        packed = int(self.dut.frames.value)
+        top = 2**COUNTER_WIDTH - 1
+        for index, reason in enumerate(REASONS):
+            value = packed >> (COUNTER_WIDTH * index) & top
+            assert value == min(self.counts[reason], top), f"{reason}: {value}, {self.counts}"
+
+
+@cocotb.test()
+@cocotb.parametrize(idle=list(PATTERNS), hold=list(PATTERNS))
+async def good_and_bad_frames_mixed(dut, idle, hold):
+    """Every order of a good frame leaves once and in order, nothing of a bad one."""
+    bench = Bench(dut, seed=f"{idle} {hold}")
+    await bench.start(idle, hold)
+    for _ in range(int(os.environ.get("FRAMES", "25"))):
+        if bench.dice.random() < 0.6:
+            await bench.send(bench.good())
+        else:
+            await bench.send(spoiled(bench.dice, bench.dice.choice(["KEEP", *SPOILERS])))
+    await bench.check()
+
+
+@cocotb.test()
+@cocotb.parametrize(reason=["KEEP", *SPOILERS])
+async def each_reason_is_counted_and_the_next_frame_taken(dut, reason):
+    """A refused frame between two good ones, back to back."""
+    bench = Bench(dut, seed=reason)
+    await bench.start()
+    for _ in range(6):
+        await bench.send(bench.good(1))
+        found = await bench.send(spoiled(bench.dice, reason))
+        assert found == reason
+        await bench.send(bench.good(2))
+    await bench.check()
+
+
+@cocotb.test()
+async def of_two_reasons_the_first_is_counted(dut):
+    """Every pair of things wrong with one frame, in the order in which they can be made."""
+    bench = Bench(dut)
+    await bench.start()
+    for pair in itertools.combinations(["KEEP", *SPOILERS], 2):
+        for names in (pair, pair[::-1]):
+            await bench.send(spoiled(bench.dice, *names))
+    await bench.send(bench.good())
+    await bench.check()
+
+
+@cocotb.test()
+async def a_flipped_bit_anywhere_is_judged_as_software_judges(dut):
+    """Frames of one order, each with one bit wrong somewhere in its headers or its order."""
+    bench = Bench(dut)
+    await bench.start(hold="mostly")
+    base = {vlan: bytearray(good_frame(bench.dice, 1, vlan)) for vlan in (False, True)}
+    for vlan, data in base.items():
+        head = range(8 * (78 if vlan else 74))
+        for bit in [*head, *bench.dice.sample(range(len(head), 8 * len(data)), 60)]:
+            flipped = bytearray(data)
+            flipped[bit // 8] ^= 1 << (bit % 8)
+            await bench.send(Frame(bytes(flipped), bench.dice.getrandbits(63)))
+    await bench.check()
+
+
+@cocotb.test()
+async def every_length_of_frame(dut):
+    """A good frame of two orders cut after each of its bytes, and trailed."""
+    bench = Bench(dut)
+    await bench.start()
+    data = good_frame(bench.dice, 2, False)
+    for size in range(1, len(data) + 1):
+        await bench.send(Frame(data[:size], 1))
+    for size in (1, 2, 53, 54, 55, 64, 1300):
+        await bench.send(Frame(data + bytes(size), 1))
+    await bench.check()
+
+
+@cocotb.test()
+async def every_count_of_orders(dut):
+    """1 to 22 orders, with and without a VLAN tag, back to back."""
+    bench = Bench(dut)
+    await bench.start()
+    for count in range(1, 23):
+        for vlan in (False, True):
+            await bench.send(Frame(good_frame(bench.dice, count, vlan), count))
+    await bench.check()
+
+
+@cocotb.test()
+async def a_hole_in_any_lane(dut):
+    """tkeep with one lane missing, in a full beat and in the last."""
+    bench = Bench(dut)
+    await bench.start()
+    data = good_frame(bench.dice, 1, False)
+    for lane in range(len(data)):
+        keep = [1] * len(data)
+        keep[lane] = 0
+        frame = Frame(data, 1, keep)
+        if lane == len(data) - 1:  # no hole: one byte less
+            frame = Frame(data[:-1], 1)
+        await bench.send(frame)
+    await bench.check()
+
+
+@cocotb.test()
+async def a_frame_without_end(dut):
+    """Thousands of bytes are one oversized frame, and the next good one is taken."""
+    bench = Bench(dut)
+    await bench.start()
+    long = good_frame(bench.dice, 22)
+    await bench.send(Frame(long + bytes(64 * 40), 1))
+    await bench.send(bench.good())
+    await bench.send(Frame(long + bench.dice.randbytes(1537 - len(long)), 1))
+    await bench.send(Frame(long + bench.dice.randbytes(1536 - len(long)), 1))
+    await bench.send(bench.good())
+    await bench.check()
+
+
+@cocotb.test()
+async def a_full_queue_holds_the_sender(dut):
+    """With nobody taking orders the parser stops in time, and loses nothing."""
+    bench = Bench(dut)
+    await bench.start()
+    bench.sink.pause = True
+    for _ in range(10):
+        await bench.send(bench.good(22))
+    await ClockCycles(dut.clk, 200)
+    assert dut.s_axis_tready.value == 0
+    bench.sink.pause = False
+    await bench.check()
+
+
+@cocotb.test()
+async def a_reset_in_mid_frame(dut):
+    """What was begun is forgotten, counters are zero, and the next frame is taken."""
+    bench = Bench(dut)
+    for beats in (1, 2, 3, 6, 9, 12):
+        await bench.start()
+        await bench.source.send(bench.driven(bench.good(9)))
+        await ClockCycles(dut.clk, beats)
+        dut.rst.value = 1
+        bench.source.clear()
+        await ClockCycles(dut.clk, 2)
+        await reset(dut)
+        while not bench.sink.empty():
+            bench.sink.recv_nowait()
+        bench.counts = dict.fromkeys(REASONS, 0)
+        bench.orders = []
+        await bench.send(bench.good(3))
+        await bench.check()
+
+
+@cocotb.test()
+@cocotb.parametrize(count=[1, 2, 22])
+async def latency_and_throughput(dut, count):
+    """The first order is offered seven cycles after the last beat is taken; then one a cycle, and
+    the sender never waits."""
+    bench = Bench(dut)
+    await bench.start()
+    for _ in range(3):
+        await bench.send(bench.good(count))
+    last, offered, cycle = [], [], 0
+    while len(offered) < 3 * count:
+        await RisingEdge(dut.clk)
+        await ReadOnly()
+        cycle += 1
+        assert cycle < 300
+        if dut.s_axis_tvalid.value == 1:
+            assert dut.s_axis_tready.value == 1
+            if dut.s_axis_tlast.value == 1:
+                last.append(cycle)
+        if dut.m_axis_tvalid.value == 1:
+            offered.append(cycle)
+    # A beat seen before an edge is taken at it.
+    assert [offered[count * n] - last[n] for n in range(3)] == [LATENCY_CYCLES] * 3
+    for n in range(3):
+        assert offered[count * n : count * (n + 1)] == list(
+            range(offered[count * n], offered[count * n] + count)
+        )
+    assert last[1] - last[0] == last[2] - last[1] == count + 2
+    await RisingEdge(dut.clk)
+    await bench.check()

@@ -1,0 +1,294 @@
+"""Ethernet frames with packets of orders, good and bad, and what software makes of them.
+
+scapy builds the frames and takes them apart; from the UDP payload on ``dpdk_shim.packets`` judges,
+the receiver that the pipeline runs.  Nothing here knows how the RTL does it.
+"""
+
+import logging
+import random
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+logging.getLogger("scapy.runtime").setLevel(logging.ERROR)
+
+from scapy.layers.inet import IP, UDP  # noqa: E402
+from scapy.layers.l2 import Dot1Q, Ether  # noqa: E402
+from scapy.utils import checksum  # noqa: E402
+
+from openoutcry.dpdk_shim.packets import (  # noqa: E402
+    LAYOUT_TAG,
+    PacketRejected,
+    build_packets,
+    read_packet,
+)
+from openoutcry.wire.enums import PacketKind  # noqa: E402
+from openoutcry.wire.records import (  # noqa: E402
+    MAX_PACKET_RECORDS,
+    ORDER_DTYPE,
+    PACKET_HEADER,
+    PACKET_MAGIC,
+    RECORD_BYTES,
+)
+
+UDP_PORT = 9000
+BEAT_BYTES = 64
+MAX_BEATS = 24
+
+REASONS = (
+    "NONE", "KEEP", "OVERSIZED", "RUNT", "ETHERTYPE", "IP_HEADER", "FRAGMENT", "PROTOCOL", "PORT",
+    "LENGTH", "IP_CHECKSUM", "UDP_CHECKSUM", "SHORT", "MAGIC", "LAYOUT", "KIND", "COUNT", "SIZE",
+    "SEQUENCE",
+)  # fmt: skip
+"""By the index of the parser's counter; test_udp_parser.py compares them with the Verilog."""
+
+
+@dataclass
+class Frame:
+    """A frame as it is driven: ``keep`` is one bit a byte, all ones when there are no holes."""
+
+    data: bytes
+    rx_ts_ns: int
+    keep: list[int] | None = None
+
+
+def random_orders(dice: random.Random, count: int) -> np.ndarray:
+    return np.frombuffer(dice.randbytes(count * RECORD_BYTES), ORDER_DTYPE)
+
+
+def packet(dice: random.Random, count: int, first_seq: int | None = None) -> bytes:
+    """A good packet of ``count`` random orders."""
+    seq = first_seq if first_seq is not None else dice.choice([1, 2**62, dice.randint(1, 2**62)])
+    (made,) = build_packets(
+        random_orders(dice, count), dice.getrandbits(32), seq, dice.getrandbits(62)
+    )
+    return made
+
+
+def headers(dice: random.Random, vlan: bool) -> Ether:
+    made = Ether(src=dice.randbytes(6), dst=dice.randbytes(6))
+    if vlan:
+        made /= Dot1Q(vlan=dice.randint(0, 4095), prio=dice.randint(0, 7))
+    return made
+
+
+def wrap(dice: random.Random, payload: bytes, vlan: bool, **udp: int) -> bytes:
+    """Ethernet, IPv4 and UDP around a payload, lengths and checksums as they should be."""
+    made = headers(dice, vlan) / IP(
+        src=_address(dice), dst=_address(dice), ttl=dice.randint(1, 255), id=dice.getrandbits(16),
+        flags=dice.choice(["", "DF"]), tos=dice.getrandbits(8),
+    )  # fmt: skip
+    made /= UDP(**({"sport": dice.getrandbits(16), "dport": UDP_PORT} | udp))
+    return bytes(made / payload)
+
+
+def _address(dice: random.Random) -> str:
+    return ".".join(str(byte) for byte in dice.randbytes(4))
+
+
+def good_frame(dice: random.Random, count: int | None = None, vlan: bool | None = None) -> bytes:
+    """A frame that is taken."""
+    count = count or dice.choice([1, 1, 1, 2, 3, dice.randint(1, MAX_PACKET_RECORDS)])
+    vlan = dice.random() < 0.5 if vlan is None else vlan
+    checked = {} if dice.random() < 0.8 else {"chksum": 0}
+    return wrap(dice, packet(dice, count), vlan, **checked)
+
+
+def expected(frame: Frame) -> tuple[str, list[bytes]]:
+    """What software makes of a frame: the reason, and the orders as they should come out."""
+    reason = _framing(frame) or _headers(frame.data)
+    if reason:
+        return reason, []
+    ip = Ether(frame.data)[IP]
+    try:
+        _, orders = read_packet(bytes(ip[UDP].payload), PacketKind.ORDERS)
+    except PacketRejected as error:
+        return error.reason.name, []
+    orders = orders.copy()
+    orders["rx_ts_ns"] = frame.rx_ts_ns
+    orders["error_code"] = 0
+    return "NONE", [order.tobytes() for order in orders]
+
+
+def _framing(frame: Frame) -> str | None:
+    if frame.keep is not None and not all(frame.keep):
+        return "KEEP"
+    return "OVERSIZED" if len(frame.data) > MAX_BEATS * BEAT_BYTES else None
+
+
+def _headers(data: bytes) -> str | None:
+    tagged = data[12:14] == b"\x81\x00"
+    at = 18 if tagged else 14
+    if len(data) < at + 28:
+        return "RUNT"
+    if data[at - 2 : at] != b"\x08\x00":
+        return "ETHERTYPE"
+    if data[at] != 0x45:
+        return "IP_HEADER"
+    ip = IP(data[at:])
+    if ip.flags.MF or ip.frag:
+        return "FRAGMENT"
+    if ip.proto != 17:
+        return "PROTOCOL"
+    dport, udp_length, udp_checksum = struct.unpack(">HHH", data[at + 22 : at + 28])
+    if dport != UDP_PORT:
+        return "PORT"
+    if ip.len != udp_length + 20 or len(data) != at + ip.len:
+        return "LENGTH"
+    if checksum(data[at : at + 20]) != 0:
+        return "IP_CHECKSUM"
+    pseudo = data[at + 12 : at + 20] + struct.pack(">BBH", 0, 17, udp_length)
+    if udp_checksum and checksum(pseudo + data[at + 20 :]) != 0:
+        return "UDP_CHECKSUM"
+    return None
+
+
+# What is done to a good frame so that it is refused.  Each takes dice and a frame's bytes and gives
+# those of a frame in which that is wrong, checksums made good unless they are what is wrong.
+Spoiler = Callable[[random.Random, bytearray], bytes]
+
+
+def ip_at(data: bytes | bytearray) -> int:
+    return 18 if data[12:14] == b"\x81\x00" else 14
+
+
+def repaired(data: bytes | bytearray) -> bytes:
+    """The frame with right checksums."""
+    data = bytearray(data)
+    at = ip_at(data)
+    data[at + 10 : at + 12] = b"\0\0"
+    data[at + 10 : at + 12] = struct.pack(">H", checksum(bytes(data[at : at + 20])))
+    data[at + 26 : at + 28] = b"\0\0"
+    pseudo = bytes(data[at + 12 : at + 20]) + b"\0\x11" + bytes(data[at + 24 : at + 26])
+    total = checksum(pseudo + bytes(data[at + 20 :]))
+    data[at + 26 : at + 28] = struct.pack(">H", total or 0xFFFF)
+    return bytes(data)
+
+
+def _set(offset: int, values: Callable[[random.Random], bytes]) -> Spoiler:
+    """Overwrite bytes at an offset from the IPv4 header."""
+
+    def spoil(dice: random.Random, data: bytearray) -> bytes:
+        value = values(dice)
+        at = ip_at(data) + offset
+        data[at : at + len(value)] = value
+        return repaired(data)
+
+    return spoil
+
+
+def _other(right: int, size: int, order: str = "little") -> Callable[[random.Random], bytes]:
+    """A value that differs in one bit or in many."""
+
+    def value(dice: random.Random) -> bytes:
+        wrong = right ^ dice.choice(
+            [1 << dice.randrange(8 * size), dice.randint(1, 2 ** (8 * size) - 1)]
+        )
+        return wrong.to_bytes(size, order)  # type: ignore[arg-type]
+
+    return value
+
+
+def _oversized(dice: random.Random, data: bytearray) -> bytes:
+    return bytes(data) + dice.randbytes(dice.choice([1537, 1600, 3000]) - min(len(data), 1500))
+
+
+def _runt(dice: random.Random, data: bytearray) -> bytes:
+    return bytes(data[: dice.choice([1, 13, 14, 20, ip_at(data) + 27])])
+
+
+def _length(dice: random.Random, data: bytearray) -> bytes:
+    """The frame cut or trailed, or one of the lengths another."""
+    at = ip_at(data)
+    what = dice.randrange(4)
+    if what == 0:  # tlast early: anything from the UDP header to the last byte is missing
+        return bytes(data[: dice.randint(at + 28, len(data) - 1)])
+    if what == 1:  # tlast late
+        return bytes(data) + dice.randbytes(dice.choice([1, 4, 60, 64]))
+    offset = 2 if what == 2 else 24
+    right = int.from_bytes(data[at + offset : at + offset + 2])
+    data[at + offset : at + offset + 2] = _other(right, 2, "big")(dice)
+    return repaired(data)
+
+
+def _ip_checksum(dice: random.Random, data: bytearray) -> bytes:
+    """A bit of the IPv4 header that nothing else looks at is another."""
+    data = bytearray(repaired(data))
+    byte = dice.choice([1, 4, 5, 8, 10, 11])
+    data[ip_at(data) + byte] ^= 1 << dice.randrange(8)
+    return bytes(data)
+
+
+def _udp_checksum(dice: random.Random, data: bytearray) -> bytes:
+    """A bit of addresses, ports or payload is another than the sender had."""
+    data = bytearray(repaired(data))
+    at = ip_at(data)
+    if dice.random() < 0.3:
+        right = int.from_bytes(data[at + 26 : at + 28])
+        wrong = right ^ (1 << dice.randrange(16))
+        data[at + 26 : at + 28] = (wrong or 0x1234).to_bytes(2)
+        return bytes(data)
+    byte = dice.randrange(at + 28, len(data))
+    data[byte] ^= 1 << dice.randrange(8)
+    return bytes(data)
+
+
+def _short(dice: random.Random, data: bytearray) -> bytes:
+    return wrap(dice, bytes(dice.randbytes(dice.choice([0, 1, 17, 31]))), ip_at(data) == 18)
+
+
+def _size(dice: random.Random, data: bytearray) -> bytes:
+    """Lengths agree with the frame but not with the count: the last order cut, or one too many."""
+    at = ip_at(data)
+    payload = bytes(data[at + 28 :])
+    shorter = payload[: max(32, len(payload) - dice.choice([1, 32, 63, 64]))]
+    room = max(1, MAX_BEATS * BEAT_BYTES - len(data))
+    longer = payload + dice.randbytes(min(dice.choice([1, 64]), room))
+    return wrap(dice, dice.choice([shorter, longer]), at == 18)
+
+
+PACKET_AT = 28
+AT = {name: PACKET_AT + offset for name, offset in PACKET_HEADER.offsets.items()}
+
+SPOILERS: dict[str, Spoiler] = {
+    "OVERSIZED": _oversized,
+    "RUNT": _runt,
+    "ETHERTYPE": _set(-2, _other(0x0800, 2, "big")),
+    "IP_HEADER": _set(0, _other(0x45, 1)),
+    "FRAGMENT": _set(
+        6, lambda dice: dice.choice([b"\x20\0", b"\x60\0", b"\0\1", b"\x1f\0", b"\0\x80"])
+    ),
+    "PROTOCOL": _set(9, _other(17, 1)),
+    "PORT": _set(22, _other(UDP_PORT, 2, "big")),
+    "LENGTH": _length,
+    "IP_CHECKSUM": _ip_checksum,
+    "UDP_CHECKSUM": _udp_checksum,
+    "SHORT": _short,
+    "MAGIC": _set(AT["magic"], _other(PACKET_MAGIC, 4)),
+    "LAYOUT": _set(AT["layout_tag"], _other(LAYOUT_TAG, 4)),
+    "KIND": _set(AT["kind"], _other(PacketKind.ORDERS, 1)),
+    "COUNT": _set(
+        AT["count"], lambda dice: dice.choice([0, 23, 31, 32, 256, 65535]).to_bytes(2, "little")
+    ),
+    "SIZE": _size,
+    "SEQUENCE": _set(
+        AT["first_seq"],
+        lambda dice: dice.choice([0, 2**62 + 1, 2**63, 2**64 - 1]).to_bytes(8, "little"),
+    ),
+}
+
+
+def spoiled(dice: random.Random, *reasons: str) -> Frame:
+    """A frame with these things wrong with it, applied in the order given."""
+    data = good_frame(dice, count=dice.choice([1, 2, 5, 22]))
+    keep = None
+    for reason in reasons:
+        # What is already cut to less than its headers can get nothing else wrong with it.
+        if reason != "KEEP" and len(data) >= ip_at(data) + PACKET_AT + 32:
+            data = SPOILERS[reason](dice, bytearray(data))
+    if "KEEP" in reasons:
+        keep = [1] * len(data)
+        keep[dice.randrange(len(data) - 1) if len(data) > 1 else 0] = 0
+    return Frame(data, dice.getrandbits(63), keep)

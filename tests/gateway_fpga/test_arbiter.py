@@ -1,0 +1,10 @@
+"""The arbiter on both simulators."""
+
+import pytest
+from simulate import simulate
+
+
+@pytest.mark.parametrize("ports", [2, 3, 5])
+def test_arbiter(simulator, ports, tmp_path):
+    """Merges its ports into one consecutive sequence, fairly, under every idling and holding."""
+    simulate(simulator, "outcry_arbiter", "bench_arbiter", tmp_path, parameters={"PORTS": ports})

@@ -1,0 +1,28 @@
+"""The UDP parser on both simulators, judged by scapy and the software receiver."""
+
+import re
+
+import pytest
+from frames import REASONS
+from simulate import RTL, simulate
+
+
+@pytest.mark.parametrize(("depth_log2", "counter_width"), [(6, 32), (5, 3)])
+def test_udp_parser(simulator, depth_log2, counter_width, tmp_path):
+    """Takes what software takes, refuses what it refuses for the same reason, and never emits part
+    of a refused frame; small counters stop at their largest value."""
+    simulate(
+        simulator,
+        "outcry_udp_parser",
+        "bench_udp_parser",
+        tmp_path,
+        parameters={"DEPTH_LOG2": depth_log2, "COUNTER_WIDTH": counter_width},
+        environment={"COUNTER_WIDTH": str(counter_width)},
+    )
+
+
+def test_reasons_have_the_numbers_of_the_rtl():
+    """The names that software uses stand at the index of the RTL's counters."""
+    text = (RTL / "outcry_udp_parser.v").read_text()
+    numbers = dict(re.findall(r"localparam REASON_(\w+)\s*=\s*(\d+);", text))
+    assert numbers == {name: str(index) for index, name in enumerate(REASONS)}
