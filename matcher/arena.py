@@ -1,18 +1,21 @@
 """The matcher's memory: one block of bytes whose header says where each table begins.
 
-Nothing in it is an address, so it may be copied, shared or mapped anywhere.  Slot 0 of orders,
-pages and branches means "none".  A price is kept as a *key* by which smaller is better on both
-sides: the price itself for asks, its bitwise complement for bids.
+Nothing that stays in it is an address, so it may be copied, shared or mapped anywhere.  Slot 0 of
+orders, extensions, pages and branches means "none".  A price is kept as a *key* by which smaller
+is better on both sides: the price itself for asks, its bitwise complement for bids.
 
-    header     64 int64 words, see the offsets below
-    books      32 bytes a side        best key, best level, root of the side's page index
-    orders     32 bytes an order      id, quantity, queue links, level, owner
-    ids         8 bytes an entry      open addressing: order id -> order slot
-    pages      32 bytes a page        64 consecutive keys: which of them have orders
-    levels     16 bytes a level       head and tail of the queue, total; 64 a page
-    branches  320 bytes a branch      inner nodes of the ordered index over the pages
-    hints       4 bytes an entry      page that was last found under this hash; may be stale
-    symbols    16 bytes an entry      open addressing: symbol -> instrument
+    header      64 int64 words, see the offsets below
+    instruments 512 bytes each       what is tested first, eight books, what changes rarely
+    rules       256 bytes each       the instrument table as it was given
+    orders       32 bytes an order   id, quantity, queue links, level, owner or extension
+    extensions  128 bytes each       what only some orders have; as many as orders, touched lazily
+    ids           8 bytes an entry   open addressing: instrument and order id -> order slot
+    expiries      4 bytes an entry   heap of the extensions that have an expiry, earliest first
+    pages        32 bytes a page     64 consecutive keys: which of them have orders
+    levels       16 bytes a level    head and tail of the queue, total; 64 a page
+    branches    320 bytes a branch   inner nodes of the ordered index over the pages
+    hints         4 bytes an entry   page that was last found under this hash; may be stale
+    symbols      16 bytes an entry   open addressing: symbol -> instrument
 """
 
 from typing import Any
@@ -20,8 +23,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.matcher.bound import extra_capacity, scratch_records
 from openoutcry.matcher.errors import MatcherError
-from openoutcry.wire.records import INSTRUMENT_DTYPE, MAX_INSTRUMENTS
+from openoutcry.wire.enums import Allocation, Phase
+from openoutcry.wire.records import (
+    INSTRUMENT_DTYPE,
+    MAX_INSTRUMENTS,
+    NO_PRICE,
+    make_instruments,
+)
 
 # Header: byte offset of each int64 word.
 MAGIC = 0
@@ -35,7 +45,7 @@ OPEN_ORDERS = 96
 FREE_ORDER = 104
 FRESH_ORDERS = 112
 ORDER_CAPACITY = 120
-BOOKS_AT = 128
+INSTRUMENTS_AT = 128
 ORDERS_AT = 136
 IDS_AT = 144
 ID_MASK = 152
@@ -55,11 +65,81 @@ PAGE_CAPACITY = 248
 FREE_BRANCH = 256
 FRESH_BRANCHES = 264
 INSTRUMENT_COUNT = 272
+# Read by the general path.
+EXTENSIONS_AT = 280
+FREE_EXTENSION = 288
+FRESH_EXTENSIONS = 296
+RULES_AT = 304
+EXPIRIES_AT = 312
+EXPIRY_COUNT = 320
+NOW_NS = 328
+EXTRA_EVENTS = 336  # what specials could cause beyond two events an order: see bound.py
+EXTRA_CAPACITY = 344
+SHARD = 352
+WORST_EVENTS = 360  # scratch_records(order_capacity): no command causes more
+# 368, 376 and 384 are the state hash's.
+# Of the command at work, left over from the last one between commands: the general path keeps
+# them here rather than in the arguments of every function.
+NEXT_EVENT_AT = 400  # address at which the next event goes
+FIRST_EVENT_AT = 408  # address of the command's first
+CAUSE_SEQ = 416
+TAKER_ID = 424
+TAKER_WORD = 432  # address of the taker's events
+TAKER_PRICE = 440
+TAKER_MODE = 448  # SelfTrade
+TOUCHED_FROM = 456  # instruments that a TIME, MASS_CANCEL or DISCONNECT touched lie in
+TOUCHED_TO = 464  # TOUCHED_FROM .. TOUCHED_TO - 1
 HEADER_BYTES = 512
+TRANSIENT = NEXT_EVENT_AT
+"""From here to the header's end nothing is state."""
 
 ARENA_MAGIC = int.from_bytes(b"OUTCRYMA", "little")
 
-# Book: one side of one instrument; book index = instrument * 2 + (0 bids, 1 asks).
+# Instrument: sixteen entries of 32 bytes.  Book index = instrument * 16 + which + side, where side
+# is 0 for bids and 1 for asks; so ``book & 1`` tells how prices become keys, ``book >> 4`` the
+# instrument, and ``book ^ 1`` is the opposite book.
+INSTRUMENT_BYTES = 512
+BOOKS_EACH = 16
+DISPLAYED, HIDDEN_BOOK, ALL_OR_NONE_BOOK = 2, 4, 6
+TRIGGERS = 8
+"""The triggers of sell stops are a book of bids, those of buy stops one of asks: the next to be
+elected is the best."""
+WHICH = 14
+BOOK_KINDS = (DISPLAYED, HIDDEN_BOOK, ALL_OR_NONE_BOOK, TRIGGERS)
+# First line: all that a plain command on a plain instrument looks at.
+MODE = 0
+LAST_PRICE = 8
+MIN_QTY = 16
+MAX_QTY = 24
+MIN_PRICE = 32
+MAX_PRICE = 40
+REFERENCE = 48
+PHASE = 56  # u8
+CALLED = 57  # u8: a call phase has not been uncrossed yet
+EXTENSIONS_USED = 58  # u8: how often the auction was put off
+TOUCHED = 59  # u8: by the TIME, MASS_CANCEL or DISCONNECT at work
+# Behind the books (bytes 64 to 319).
+SETTLED_LAST = 320  # LAST_PRICE that the trailing stops have followed
+PEGGED_BID = 328  # best displayed prices that the pegs have followed, or NO_PRICE
+PEGGED_ASK = 336
+INDICATIVE_PRICE = 344  # last published
+INDICATIVE_VOLUME = 352
+INDICATIVE_SURPLUS = 360
+INDICATIVE_SIDE = 368
+LISTS = 376  # head and tail (u32 each) of PEG_LIST, TRAILING_LIST and AUCTION_LIST
+PEG_LIST, TRAILING_LIST, AUCTION_LIST = 0, 8, 16
+STOP_COUNT = 400  # int64 words from here: waiting stops, trailing ones among them
+ALL_OR_NONE_COUNT = 408
+PEG_COUNT = 416
+TRAILING_COUNT = 424
+ORDER_COUNT = 432  # kept in pro-rata instruments only
+# MODE is 0 exactly when a plain command needs nothing but the displayed book.
+MODE_RULES = 1  # steps, lots, bands or pro-rata: for ever
+MODE_PHASE = 2  # not CONTINUOUS
+MODE_FOREIGN = 4  # another shard's
+MODE_SPECIAL = 1 << 8  # added for every open order that has an extension
+
+# Book: one side of one kind.
 BOOK_BYTES = 32
 BOOK_BEST_KEY = 0
 BOOK_BEST_LEVEL = 8
@@ -68,13 +148,39 @@ BOOK_ROOT = 12
 # Order slot.
 ORDER_SLOT_BYTES = 32
 SLOT_ID = 0
-SLOT_QTY = 8
+SLOT_QTY = 8  # of an iceberg: what it shows
 SLOT_NEXT = 16  # towards the back of the queue; links the free slots too
 SLOT_PREV = 20
-SLOT_LEVEL = 24
-SLOT_OWNER = 28
-SLOT_FLAGS = 30
+SLOT_LEVEL = 24  # 0: it waits in no level, which only an order with an extension can
+SLOT_OWNER = 28  # participant | flags, or EXTENDED | extension
 FLAG_POST_ONLY = 1
+FLAG_GTC = 2
+SLOT_POST_ONLY = FLAG_POST_ONLY << 16
+SLOT_GTC = FLAG_GTC << 16
+EXTENDED = 1 << 31
+
+# Extension: all of an order that is more than a DAY or GTC limit.
+EXTENSION_BYTES = 128
+EXT_OWNER = 0  # participant | flags, as in a plain order's slot
+EXT_TYPE = 4  # u8, OrderType; a stop that was elected or a market order that was converted: LIMIT
+EXT_TIF = 5  # u8, TimeInForce
+EXT_MODE = 6  # u8, SelfTrade
+EXT_SIDE = 7  # u8, Side
+EXT_INSTRUMENT = 8  # u32
+EXT_SLOT = 12  # u32
+EXT_PRICE = 16  # limit; MARKET types: the book price; STOP and trailing: 0
+EXT_RESERVE = 24  # iceberg: open but not shown
+EXT_DISPLAY = 32  # iceberg: slice from the next refresh on
+EXT_TRIGGER = 40  # stops; NO_PRICE: a trailing one that waits for its first trade
+EXT_AUX = 48  # trailing: distance and step as sent; pegs: offset
+EXT_EXPIRY_NS = 56
+EXT_EXPIRY_NUMBER = 64  # event number of what gave it its expiry: the earlier goes first
+EXT_ARRIVAL = 72  # event number of its ACCEPTED, or the REPLACED that lost it its place
+EXT_NEXT = 80  # u32, in its instrument's list; links the free ones too
+EXT_PREV = 84  # u32
+EXT_HEAP = 88  # u32, its place in the heap of expiries, from 1; 0: it has none
+EXT_SLICES = 92  # u32, iceberg: most slices it can have shown before it is gone
+EXT_LIST = 96  # u32, offset of the list it is in plus 1; 0: none
 
 # Entry of the id table.
 ID_ENTRY_BYTES = 8
@@ -116,6 +222,16 @@ GOLDEN = -7046029254386353131
 
 MAX_ORDER_CAPACITY = 1 << 26
 
+CALL_PHASES = [
+    int(phase)
+    for phase in (
+        Phase.PRE_OPEN,
+        Phase.OPENING_AUCTION,
+        Phase.VOLATILITY_AUCTION,
+        Phase.CLOSING_AUCTION,
+    )
+]
+
 Arena = npt.NDArray[np.uint8]
 
 
@@ -138,6 +254,11 @@ def check_instruments(instruments: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if len(set(symbols)) != len(symbols):
         twice = next(s for s in symbols if symbols.count(s) > 1)
         raise MatcherError(f"instruments: symbol {twice!r} is there twice")
+    names = instruments.dtype.names or ()
+    try:
+        make_instruments(dict(zip(names, row, strict=True)) for row in instruments.tolist())
+    except ValueError as error:
+        raise MatcherError(f"instruments: {error}") from None
     return np.ascontiguousarray(instruments).copy()
 
 
@@ -156,9 +277,12 @@ def new_arena(instruments: npt.NDArray[Any], order_capacity: int, level_pages: i
     hint_entries = min(4096, _power_of_two(2 * level_pages))
     symbol_entries = _power_of_two(4 * len(instruments))
     tables = (
-        (BOOKS_AT, 2 * len(instruments) * BOOK_BYTES),
+        (INSTRUMENTS_AT, len(instruments) * INSTRUMENT_BYTES),
+        (RULES_AT, instruments.nbytes),
         (ORDERS_AT, (order_capacity + 1) * ORDER_SLOT_BYTES),
+        (EXTENSIONS_AT, (order_capacity + 1) * EXTENSION_BYTES),
         (IDS_AT, id_entries * ID_ENTRY_BYTES),
+        (EXPIRIES_AT, (order_capacity + 1) * 4),
         (PAGES_AT, (level_pages + 1) * PAGE_BYTES),
         (LEVELS_AT, (level_pages + 1) * PAGE_LEVELS * LEVEL_BYTES),
         (BRANCHES_AT, (level_pages + 1) * BRANCH_BYTES),
@@ -183,10 +307,42 @@ def new_arena(instruments: npt.NDArray[Any], order_capacity: int, level_pages: i
     words[HINT_MASK // 8] = hint_entries - 1
     words[SYMBOL_MASK // 8] = symbol_entries - 1
     words[INSTRUMENT_COUNT // 8] = len(instruments)
+    words[EXTRA_CAPACITY // 8] = extra_capacity(order_capacity)
+    words[WORST_EVENTS // 8] = scratch_records(order_capacity)
     pages_at = int(words[PAGES_AT // 8])
     arena[pages_at + PAGE_BOOK : pages_at + PAGE_BOOK + 4].view(np.uint32)[0] = NO_BOOK
     _enter_symbols(arena, instruments, int(words[SYMBOLS_AT // 8]), symbol_entries)
+    _enter_instruments(arena, instruments, int(words[INSTRUMENTS_AT // 8]))
+    rules_at = int(words[RULES_AT // 8])
+    arena[rules_at : rules_at + instruments.nbytes] = instruments.view(np.uint8)
     return arena
+
+
+def _enter_instruments(arena: Arena, instruments: npt.NDArray[Any], at: int) -> None:
+    """The state of every instrument before the first command."""
+    state = arena[at : at + len(instruments) * INSTRUMENT_BYTES].reshape(-1, INSTRUMENT_BYTES)
+    words = state.view(np.int64)
+    for word, name in (
+        (MIN_QTY, "min_qty_lots"),
+        (MAX_QTY, "max_qty_lots"),
+        (MIN_PRICE, "min_price_ticks"),
+        (MAX_PRICE, "max_price_ticks"),
+        (REFERENCE, "reference_price_ticks"),
+    ):
+        words[:, word // 8] = instruments[name]
+    for word in (LAST_PRICE, SETTLED_LAST, PEGGED_BID, PEGGED_ASK, INDICATIVE_PRICE):
+        words[:, word // 8] = NO_PRICE
+    phase = instruments["initial_phase"]
+    state[:, PHASE] = phase
+    state[:, CALLED] = np.isin(phase, CALL_PHASES)
+    plain = (
+        (instruments["price_step_ticks"] == 1)
+        & (instruments["band1_step_ticks"] == 0)
+        & (instruments["qty_step_lots"] == 1)
+        & (instruments["market_band_ticks"] == 0)
+        & (instruments["allocation"] == Allocation.PRICE_TIME)
+    )
+    words[:, MODE // 8] = MODE_RULES * ~plain + MODE_PHASE * (phase != Phase.CONTINUOUS)
 
 
 def symbol_hash(code: int) -> int:

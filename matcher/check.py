@@ -60,7 +60,8 @@ class Tables:
             start = self.word(word)
             return arena[start : start + count * dtype.itemsize].view(dtype)
 
-        self.books = table(at.BOOKS_AT, BOOK_DTYPE, 2 * self.word(at.INSTRUMENT_COUNT))
+        count = at.BOOKS_EACH * self.word(at.INSTRUMENT_COUNT)
+        self.books = table(at.INSTRUMENTS_AT, BOOK_DTYPE, count)
         self.slots = table(at.ORDERS_AT, SLOT_DTYPE, orders + 1)
         self.ids = table(at.IDS_AT, ENTRY_DTYPE, self.word(at.ID_MASK) + 1)
         self.pages = table(at.PAGES_AT, PAGE_DTYPE, pages + 1)
@@ -81,6 +82,8 @@ def check_arena(arena: at.Arena) -> None:
     open_branches: set[int] = set()
     best: list[int | None] = []
     for book in range(len(tables.books)):
+        if not at.DISPLAYED <= book % at.BOOKS_EACH < at.DISPLAYED + 2:
+            continue
         pages, branches = _check_index(tables, book)
         best.append(_check_book(tables, book, pages, open_slots))
         open_pages.update(pages)
@@ -186,10 +189,13 @@ def _check_ids(tables: Tables, open_slots: set[int]) -> None:
     assert len(slots) == len(set(slots)), "an order is in the id table twice"
     assert set(slots) == open_slots, "the id table and the queues hold different orders"
     ids = tables.slots["order_id"][slots].tolist()
-    assert len(ids) == len(set(ids)), "two open orders share an id"
+    books = tables.pages["book"][tables.slots["level"][slots] // at.PAGE_LEVELS]
+    instruments = (books // at.BOOKS_EACH).tolist()
+    keys = list(zip(instruments, ids, strict=True))
+    assert len(keys) == len(set(keys)), "two open orders share an id"
     mask, shift = tables.word(at.ID_MASK), tables.word(at.ID_SHIFT)
-    for entry, order_id in zip(used.tolist(), ids, strict=True):
-        tag = id_tag(order_id)
+    for entry, (instrument, order_id) in zip(used.tolist(), keys, strict=True):
+        tag = id_tag(instrument, order_id)
         assert tag == int(tables.ids["tag"][entry]), f"order {order_id}: tag is wrong"
         home = id_home(tag, shift)
         run = (entry - home) & mask

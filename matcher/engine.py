@@ -110,7 +110,12 @@ class Engine:
         address = self._depth.ctypes.data
         sides = []
         for side in range(2):
-            count = fill_depth(self.address, instrument * 2 + side, levels, address)
+            count = fill_depth(
+                self.address,
+                instrument * layout.BOOKS_EACH + layout.DISPLAYED + side,
+                levels,
+                address,
+            )
             sides.append([(p, q, n) for p, q, n in self._depth[:count].tolist()])
         return {"bids": sides[0], "asks": sides[1]}
 

@@ -24,9 +24,14 @@ from openoutcry.wire.memory import load_i64, load_u32, prefetch, store_u32
 
 
 @kernel
-def id_tag(order_id: int) -> int:
-    """32 bits of hash: 29 of the id's group of eight, and its place in the group."""
-    return ((((order_id >> 3) * GOLDEN) >> 32) & 0xFFFFFFF8) | (order_id & 7)
+def id_tag(instrument: int, order_id: int) -> int:
+    """32 bits of hash: 29 of the id's group of eight, and its place in the group.
+
+    The instrument turns the topmost twelve, so one id has another tag in every instrument: a tag
+    and an id together say which instrument it is.
+    """
+    tag = (((order_id >> 3) * GOLDEN) >> 32) & 0xFFFFFFF8
+    return (tag ^ (instrument << 20)) | (order_id & 7)
 
 
 @kernel
@@ -36,12 +41,12 @@ def id_home(tag: int, shift: int) -> int:
 
 
 @kernel
-def find_id(arena: int, order_id: int) -> int:
-    """Slot of the open order ``order_id``, or 0."""
+def find_id(arena: int, instrument: int, order_id: int) -> int:
+    """Slot of the open order ``order_id`` of ``instrument``, or 0."""
     table = arena + load_i64(arena + IDS_AT)
     orders = arena + load_i64(arena + ORDERS_AT)
     mask = load_i64(arena + ID_MASK)
-    tag = id_tag(order_id)
+    tag = id_tag(instrument, order_id)
     at = id_home(tag, load_i64(arena + ID_SHIFT))
     while True:
         entry = table + at * ID_ENTRY_BYTES
@@ -56,11 +61,11 @@ def find_id(arena: int, order_id: int) -> int:
 
 
 @kernel
-def insert_id(arena: int, order_id: int, slot: int) -> None:
+def insert_id(arena: int, instrument: int, order_id: int, slot: int) -> None:
     """Enter an id that is not in the table; a table a quarter full always has room."""
     table = arena + load_i64(arena + IDS_AT)
     mask = load_i64(arena + ID_MASK)
-    tag = id_tag(order_id)
+    tag = id_tag(instrument, order_id)
     at = id_home(tag, load_i64(arena + ID_SHIFT))
     while load_u32(table + at * ID_ENTRY_BYTES + ENTRY_SLOT) != 0:
         at = (at + 1) & mask
@@ -70,12 +75,12 @@ def insert_id(arena: int, order_id: int, slot: int) -> None:
 
 
 @kernel
-def erase_id(arena: int, order_id: int, slot: int) -> None:
+def erase_id(arena: int, instrument: int, order_id: int, slot: int) -> None:
     """Take out the id whose order lies in ``slot``, and close the gap it leaves in its run."""
     table = arena + load_i64(arena + IDS_AT)
     mask = load_i64(arena + ID_MASK)
     shift = load_i64(arena + ID_SHIFT)
-    gap = id_home(id_tag(order_id), shift)
+    gap = id_home(id_tag(instrument, order_id), shift)
     while load_u32(table + gap * ID_ENTRY_BYTES + ENTRY_SLOT) != slot:
         if VERIFY:
             assert load_u32(table + gap * ID_ENTRY_BYTES + ENTRY_SLOT) != 0
@@ -97,16 +102,16 @@ def erase_id(arena: int, order_id: int, slot: int) -> None:
 
 
 @kernel
-def prefetch_order(arena: int, order_id: int) -> None:
+def prefetch_order(arena: int, instrument: int, order_id: int) -> None:
     """Ask for the order that the first entry of the search for ``order_id`` points to: the right
     one nearly always, a harmless line otherwise."""
-    home = id_home(id_tag(order_id), load_i64(arena + ID_SHIFT))
+    home = id_home(id_tag(instrument, order_id), load_i64(arena + ID_SHIFT))
     entry = arena + load_i64(arena + IDS_AT) + home * ID_ENTRY_BYTES
     prefetch(arena + load_i64(arena + ORDERS_AT) + load_u32(entry + ENTRY_SLOT) * ORDER_SLOT_BYTES)
 
 
 @kernel
-def prefetch_id(arena: int, order_id: int) -> None:
+def prefetch_id(arena: int, instrument: int, order_id: int) -> None:
     """Ask for the cache line in which the search for ``order_id`` begins."""
-    home = id_home(id_tag(order_id), load_i64(arena + ID_SHIFT))
+    home = id_home(id_tag(instrument, order_id), load_i64(arena + ID_SHIFT))
     prefetch(arena + load_i64(arena + IDS_AT) + home * ID_ENTRY_BYTES)

@@ -13,7 +13,6 @@ from openoutcry.matcher.arena import (
     BOOK_BEST_LEVEL,
     BOOK_BYTES,
     BOOK_ROOT,
-    BOOKS_AT,
     BRANCH_BITMAP,
     BRANCH_BYTES,
     BRANCH_CHILDREN,
@@ -28,6 +27,8 @@ from openoutcry.matcher.arena import (
     FRESH_PAGES,
     HINT_MASK,
     HINTS_AT,
+    INSTRUMENT_BYTES,
+    INSTRUMENTS_AT,
     IS_BRANCH,
     LEVEL_BYTES,
     LEVEL_HEAD,
@@ -64,8 +65,13 @@ from openoutcry.wire.memory import (
 
 
 @kernel
+def instrument_addr(arena: int, instrument: int) -> int:
+    return arena + load_i64(arena + INSTRUMENTS_AT) + instrument * INSTRUMENT_BYTES
+
+
+@kernel
 def book_addr(arena: int, book: int) -> int:
-    return arena + load_i64(arena + BOOKS_AT) + book * BOOK_BYTES
+    return arena + load_i64(arena + INSTRUMENTS_AT) + book * BOOK_BYTES
 
 
 @kernel
@@ -152,15 +158,14 @@ def leave_level(arena: int, slot: int) -> None:
     following = load_u32(order + SLOT_NEXT)
     previous = load_u32(order + SLOT_PREV)
     total = load_i64(queue + LEVEL_TOTAL) - load_i64(order + SLOT_QTY)
-    if VERIFY:
-        assert (total == 0) == (following | previous == 0)
     # Selections, not branches: see join_level.
     forward_at = queue + LEVEL_HEAD if previous == 0 else slot_addr(arena, previous) + SLOT_NEXT
     back_at = queue + LEVEL_TAIL if following == 0 else slot_addr(arena, following) + SLOT_PREV
     store_u32(forward_at, following)
     store_u32(back_at, previous)
     store_i64(queue + LEVEL_TOTAL, total)
-    if total == 0:
+    # Sums of waiting stops mean nothing and may be 0, so the links tell.
+    if following | previous == 0:
         close_level(arena, level)
 
 

@@ -1,7 +1,7 @@
 """A book as bytes: the same visible state gives the same bytes, whatever memory it lay in.
 
 header       64 bytes, HEADER_DTYPE
-instruments  64 bytes each, INSTRUMENT_DTYPE
+instruments 256 bytes each, INSTRUMENT_DTYPE
 orders       32 bytes each, ROW_DTYPE: by instrument, bids then asks, best level first,
              in queue order
 """
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from openoutcry.matcher.errors import MatcherError
 from openoutcry.wire.layout import LAYOUT_HASH, check_layout
-from openoutcry.wire.records import INSTRUMENT_DTYPE, MAX_INSTRUMENTS, RECORD_BYTES
+from openoutcry.wire.records import INSTRUMENT_DTYPE, MAX_INSTRUMENTS
 
 SNAPSHOT_MAGIC = int.from_bytes(b"OUTCRYMS", "little")
 SNAPSHOT_VERSION = 1
@@ -94,12 +94,12 @@ def decode(data: bytes) -> tuple[Table, Table, int, int]:
             f"snapshot: version {header['version']}, this program reads {SNAPSHOT_VERSION}"
         )
     instrument_count, order_count = int(header["instrument_count"]), int(header["order_count"])
-    size = HEADER_BYTES + instrument_count * RECORD_BYTES + order_count * ROW_BYTES
+    size = HEADER_BYTES + instrument_count * INSTRUMENT_DTYPE.itemsize + order_count * ROW_BYTES
     if order_count < 0 or instrument_count > MAX_INSTRUMENTS or len(data) != size:
         raise MatcherError(f"snapshot: {len(data)} bytes, its header speaks of {size}")
     if data[CHECKSUM_AT:HEADER_BYTES] != _checksum(data[:CHECKSUM_AT], data[HEADER_BYTES:]):
         raise MatcherError("snapshot: damaged: the checksum does not match")
-    body = HEADER_BYTES + instrument_count * RECORD_BYTES
+    body = HEADER_BYTES + instrument_count * INSTRUMENT_DTYPE.itemsize
     instruments = np.frombuffer(
         data, dtype=INSTRUMENT_DTYPE, count=instrument_count, offset=HEADER_BYTES
     ).copy()

@@ -3,17 +3,18 @@
 from openoutcry.matcher.arena import (
     BOOK_BEST_KEY,
     BOOK_BEST_LEVEL,
-    FLAG_POST_ONLY,
+    BOOKS_EACH,
+    DISPLAYED,
     LEVEL_HEAD,
     LEVEL_TOTAL,
-    SLOT_FLAGS,
     SLOT_ID,
     SLOT_NEXT,
     SLOT_OWNER,
     SLOT_QTY,
 )
+from openoutcry.matcher.constants import ACCEPT, BUY
 from openoutcry.matcher.ids import find_id
-from openoutcry.matcher.kernels import ACCEPT, BUY, open_order, refuse_rest
+from openoutcry.matcher.kernels import refuse_rest
 from openoutcry.matcher.levels import (
     book_addr,
     find_page,
@@ -25,6 +26,7 @@ from openoutcry.matcher.levels import (
     page_number,
     slot_addr,
 )
+from openoutcry.matcher.orders import open_order
 from openoutcry.matcher.snapshot import (
     ROW_BYTES,
     ROW_FLAGS,
@@ -52,7 +54,7 @@ def fill_best(arena: int, instrument: int, out: int) -> None:
     """Write six int64 at ``out``: for bids, then asks, whether there is an order, the best price
     and the quantity there (both 0 where there is none)."""
     for side in range(2):
-        book = instrument * 2 + side
+        book = instrument * BOOKS_EACH + DISPLAYED + side
         level = load_u32(book_addr(arena, book) + BOOK_BEST_LEVEL)
         at = out + side * 24
         store_i64(at, 0)
@@ -91,7 +93,8 @@ def save_orders(arena: int, instrument_count: int, out: int) -> int:
     """Write every open order as a snapshot row at ``out``: by instrument, bids then asks, best
     level first, queue order.  Returns how many."""
     count = 0
-    for book in range(2 * instrument_count):
+    for index in range(2 * instrument_count):
+        book = (index >> 1) * BOOKS_EACH + DISPLAYED + (index & 1)
         level = load_u32(book_addr(arena, book) + BOOK_BEST_LEVEL)
         while level != 0:
             price = level_key(arena, level) ^ key_flip(book)
@@ -102,10 +105,10 @@ def save_orders(arena: int, instrument_count: int, out: int) -> int:
                 store_i64(row + ROW_PRICE, price)
                 store_i64(row + ROW_ID, load_i64(order + SLOT_ID))
                 store_i64(row + ROW_QTY, load_i64(order + SLOT_QTY))
-                store_u16(row + ROW_INSTRUMENT, book >> 1)
-                store_u16(row + ROW_PARTICIPANT, load_u16(order + SLOT_OWNER))
+                store_u16(row + ROW_INSTRUMENT, book >> 4)
+                store_u16(row + ROW_PARTICIPANT, load_u32(order + SLOT_OWNER) & 0xFFFF)
                 store_u8(row + ROW_SIDE, (book & 1) + BUY)
-                store_u8(row + ROW_FLAGS, load_u8(order + SLOT_FLAGS))
+                store_u8(row + ROW_FLAGS, (load_u32(order + SLOT_OWNER) >> 16) & 0xFF)
                 store_u16(row + ROW_FLAGS + 1, 0)
                 count += 1
                 slot = load_u32(order + SLOT_NEXT)
@@ -121,14 +124,15 @@ def load_orders(arena: int, rows: int, count: int) -> int:
         row = rows + index * ROW_BYTES
         order_id = load_i64(row + ROW_ID)
         qty = load_i64(row + ROW_QTY)
-        book = load_u16(row + ROW_INSTRUMENT) * 2 + load_u8(row + ROW_SIDE) - BUY
+        instrument = load_u16(row + ROW_INSTRUMENT)
+        book = instrument * BOOKS_EACH + DISPLAYED + load_u8(row + ROW_SIDE) - BUY
         key = load_i64(row + ROW_PRICE) ^ key_flip(book)
         page = find_page(arena, book, page_number(key))
-        if find_id(arena, order_id) != 0:
+        if find_id(arena, instrument, order_id) != 0:
             return index
         if refuse_rest(arena, book, page, key, qty, 0, True, True) != ACCEPT:
             return index
-        post_only = load_u8(row + ROW_FLAGS) & FLAG_POST_ONLY != 0
-        slot = open_order(arena, order_id, load_u16(row + ROW_PARTICIPANT), post_only)
+        owner = load_u16(row + ROW_PARTICIPANT) | load_u8(row + ROW_FLAGS) << 16
+        slot = open_order(arena, instrument, order_id, owner)
         join_level(arena, book, page, key, slot, qty)
     return count

@@ -69,6 +69,15 @@ def kernel(function: F) -> F:
     return numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function)  # type: ignore[return-value]
 
 
+def kernel_outlined(function: F) -> F:
+    """Compile as :func:`kernel`, but leave it to the compiler whether to inline: for what is rare.
+
+    A path that few messages take costs the others code size and registers when it is inlined,
+    and compile time by the number of its callers.
+    """
+    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[return-value]
+
+
 def c_callback(signature: Any) -> Callable[[F], Any]:
     """Compile a function for C to call, by the kernels' policy: it takes no GIL and raises nothing.
 

@@ -1,0 +1,63 @@
+"""How many events one command can cause at most: one definition for both engines.
+
+Every trade uses up an order (an iceberg: a slice) or is the last of a taker's run, and a taker is
+the command's own order, an elected stop, an all-or-none order or a pegged one.  So one command
+causes at most
+
+- 2 events for every order it uses up, cancels or expires;
+- 3 for every further slice of an iceberg (a trade and REFRESHED);
+- 4 more for an order that becomes a taker or leaves an auction: ELECTED or CONVERTED, its last
+  trade, its CANCELLED;
+- 3 for every re-pegging of a peg (REPEGGED and its last trade).  Re-pegging comes once after the
+  command, and again after each elected stop and each all-or-none order that trades, for nothing
+  else changes the best displayed price;
+- 1 for every move of a trailing trigger: at most after each of those and after each re-pegging;
+- in a pro-rata instrument, where a taker's last trades use nobody up, 2 for every order and
+  every run of a stop or an all-or-none order;
+- 16 for what it says about itself.
+
+The first line is 2 * order_capacity at most.  The rest is summed as ``extra`` and kept below
+:func:`extra_capacity` by refusing with BOOK_FULL, so plain orders need no such test.
+"""
+
+from openoutcry.wire.enums import OrderType, TimeInForce
+from openoutcry.wire.kernel import kernel
+
+COMMAND_EVENTS = 32
+
+LIMIT = int(OrderType.LIMIT)
+POST_ONLY = int(OrderType.POST_ONLY)
+HIDDEN = int(OrderType.HIDDEN)
+ICEBERG = int(OrderType.ICEBERG)
+ALL_OR_NONE = int(OrderType.ALL_OR_NONE)
+AT_OPEN = int(TimeInForce.AT_OPEN)
+
+
+def extra_capacity(order_capacity: int) -> int:
+    """Most ``extra`` events that the open orders of an engine may be good for."""
+    return 2 * order_capacity + 32
+
+
+def scratch_records(order_capacity: int) -> int:
+    """Event slots that always hold what one command can cause."""
+    return 2 * order_capacity + extra_capacity(order_capacity) + COMMAND_EVENTS
+
+
+@kernel
+def order_extra(order_type: int, tif: int, slices: int) -> int:
+    """``extra`` of one open order by itself; ``slices``: of an iceberg, ceil(qty / display) when it
+    came or was last replaced.  AT_OPEN and AT_CLOSE are the last two times in force."""
+    if order_type == ICEBERG:
+        return 3 * slices + 3
+    plain = order_type in (LIMIT, POST_ONLY, HIDDEN, ALL_OR_NONE)
+    return 0 if plain and tif < AT_OPEN else 4
+
+
+@kernel
+def instrument_extra(
+    stops: int, all_or_none: int, pegs: int, trailing: int, orders: int, is_pro_rata: int
+) -> int:
+    """``extra`` that an instrument's orders cause together.  ``stops``: waiting ones, ``trailing``
+    among them; ``orders``: all open orders (looked at only if ``is_pro_rata``)."""
+    runs = stops + all_or_none
+    return (3 * pegs + 2 * trailing) * (runs + 1) + is_pro_rata * 2 * orders * runs
