@@ -94,7 +94,9 @@ class BookFromEvents:
 
     def waiting(self, instrument: int) -> list[BookOrder]:
         """The orders that stand in no queue, in the order of their public ids."""
-        found = [o for (where, _), o in self._orders.items() if where == instrument and o.is_waiting]
+        found = [
+            o for (where, _), o in self._orders.items() if where == instrument and o.is_waiting
+        ]
         return sorted(found, key=lambda order: order.public_id)
 
     def depth(self, instrument: int, levels: int) -> dict[str, Levels]:

@@ -291,8 +291,11 @@ class ReferenceEngine:
         price = stays_as(m, order)
         if price is None:
             return None
-        if order.order_type in MARKETS and m.phase not in CALL_PHASES:
+        is_market = order.order_type in MARKETS and m.phase not in CALL_PHASES
+        if is_market or order.order_type == OrderType.MIN_QTY:
             return replace(order, order_type=OrderType.LIMIT, price=price)
+        if order.order_type == OrderType.POST_ONLY_SLIDE:
+            return replace(order, order_type=OrderType.POST_ONLY)
         return order
 
     def _act(self, m: Market, order: OpenOrder, waits: bool, mode: SelfTrade) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from openoutcry.matcher.bound import extra_capacity, instrument_extra, order_extra
 from openoutcry.wire.enums import (
     Allocation,
     EventFlag,
@@ -374,7 +375,7 @@ class Market:
         if order.is_iceberg:
             order.shown = min(order.display, order.leaves)
         self.orders[order.order_id] = order
-        if order_extra(order) or order.is_aon:
+        if extra_of(order) or order.is_aon:
             self.special[order.order_id] = order
         if place == Place.NOWHERE:
             return
@@ -465,28 +466,22 @@ class Market:
         return self.emit(kind, order, qty=order.leaves, contra_id=contra_id, flags=flags)
 
 
-def extra_capacity(order_capacity: int) -> int:
-    return 2 * order_capacity + 32
-
-
-def order_extra(order: OpenOrder) -> int:
+def extra_of(order: OpenOrder) -> int:
     """Events beyond two that an open order may cause by itself."""
-    if order.is_iceberg:
-        return 3 * order.slices + 3
-    special = order.is_stop or order.is_peg or order.order_type in MARKETS
-    return 4 if special or order.tif in AUCTION_ONLY else 0
+    return order_extra(int(order.order_type), int(order.tif), order.slices)
 
 
 def extra_events(market: Market, special: list[OpenOrder], count: int) -> int:
-    """Events beyond two for each of ``count`` open orders: what the special ones cause, pegs and
-    trailing stops each time a stop or an all-or-none order has traded, and in pro-rata books
-    everybody each time."""
-    takers = sum(o.is_stop or o.is_aon for o in special)
-    pegs = sum(o.is_peg for o in special)
-    trailing = sum(o.order_type in TRAILING for o in special)
-    each_time = (3 * pegs + 2 * trailing) * (takers + 1)
-    shared = 2 * count * takers if market.rules.pro_rata else 0
-    return sum(order_extra(o) for o in special) + each_time + shared
+    """Events beyond two for each of ``count`` open orders, of which ``special`` cause more."""
+    together = instrument_extra(
+        sum(o.is_stop for o in special),
+        sum(o.is_aon for o in special),
+        sum(o.is_peg for o in special),
+        sum(o.order_type in TRAILING for o in special),
+        count,
+        int(market.rules.pro_rata),
+    )
+    return together + sum(extra_of(o) for o in special)
 
 
 def resting_place(order: OpenOrder) -> Place:
