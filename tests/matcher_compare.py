@@ -108,9 +108,7 @@ def shrink(orders: Array, fails: Callable[[Array], bool]) -> Array:
 def report(run: Mixed, orders: Array) -> str:
     """The commands as a person reads them, with what each engine answers to the last."""
     lines = [f"INSTRUMENT {show_instrument(row)}" for row in run.instruments]
-    engines = [
-        engine(run.instruments, run.order_capacity) for engine in (Engine, ReferenceEngine)
-    ]
+    engines = [engine(run.instruments, run.order_capacity) for engine in (Engine, ReferenceEngine)]
     for order in orders[:, None]:
         lines.append(show_command(order[0]))
         found, expected = (engine.process(order) for engine in engines)

@@ -1,0 +1,93 @@
+"""One seed of the fuzzer: the kernel against itself, its events' laws and, where asked, the
+reference."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matcher_compare import compare
+from matcher_ledger import check_ledger
+from matcher_mixed import Mixed, mixed
+
+from openoutcry.matcher import Engine
+from openoutcry.wire import EventKind, Phase
+from openoutcry.wire.records import NO_INSTRUMENT
+
+Array = npt.NDArray[Any]
+ROOMY = 1 << 14
+"""An order capacity that no run of a seed reaches, so that shards do not compete for room."""
+
+
+def fuzz_seed(seed: int, commands: int, with_reference: bool) -> int:
+    """Check one seed; returns how many events it made.  ``AssertionError`` says what is wrong."""
+    run = mixed(seed, commands)
+    events = compare(run) if with_reference else check_in_parts(run)
+    if with_reference:
+        assert np.array_equal(check_in_parts(run), events), f"seed {seed}: parts differ"
+    check_shards(run)
+    return len(events)
+
+
+def check_in_parts(run: Mixed) -> Array:
+    """Straight through and, beside it, in parts with a restart from a snapshot between them: the
+    same events and state; the events keep their laws; no book is crossed between the parts."""
+    straight = Engine(run.instruments, run.order_capacity)
+    events = straight.process(run.orders)
+    restarted = Engine(run.instruments, run.order_capacity)
+    cuts = np.sort(np.random.default_rng(run.seed).integers(0, len(run.orders), 3)).tolist()
+    parts = []
+    for start, end in zip([0, *cuts], [*cuts, len(run.orders)], strict=True):
+        restarted = Engine.restore(restarted.snapshot(), run.order_capacity)
+        parts.append(restarted.process(run.orders[start:end]))
+        check_not_crossed(restarted, run, np.concatenate(parts))
+    assert np.array_equal(np.concatenate(parts), events), f"seed {run.seed}: a restart differs"
+    assert restarted.state_hash() == straight.state_hash()
+    assert restarted.snapshot() == straight.snapshot()
+    straight.check()
+    restarted.check()
+    assert check_ledger(events) == straight.open_orders
+    return events
+
+
+def phases(run: Mixed, events: Array) -> list[Phase]:
+    """Each instrument's phase after these events."""
+    now = [Phase(int(p)) for p in run.instruments["initial_phase"]]
+    for event in events[events["kind"] == EventKind.PHASE_CHANGED]:
+        now[int(event["instrument"])] = Phase(int(event["qty_lots"]))
+    return now
+
+
+def check_not_crossed(engine: Engine, run: Mixed, events: Array) -> None:
+    for row, phase in zip(run.instruments, phases(run, events), strict=True):
+        bid, _, ask, _ = engine.best(row["symbol"])
+        if phase == Phase.CONTINUOUS and bid is not None and ask is not None:
+            assert bid < ask, f"seed {run.seed}: {row['symbol']} is crossed in continuous trading"
+
+
+def by_instrument(events: Array, instrument: int) -> Array:
+    """An instrument's events without what numbers them, and without the ends of house commands."""
+    mine = events[(events["instrument"] == instrument) & (events["kind"] != EventKind.COMPLETED)]
+    mine = mine.copy()
+    mine["seq"], mine["flags"] = 0, mine["flags"] & ~np.uint8(1)
+    return mine
+
+
+def check_shards(run: Mixed) -> None:
+    """Two engines with an instrument map give each instrument what one engine gives it."""
+    count = len(run.instruments)
+    shard_of = (np.arange(count) * 7 + run.seed) % 2
+    whole = Engine(run.instruments, ROOMY).process(run.orders)
+    shards = [
+        Engine(run.instruments, ROOMY, shard=(shard_of, k)).process(run.orders) for k in range(2)
+    ]
+    for instrument in range(count):
+        mine = by_instrument(shards[shard_of[instrument]], instrument)
+        other = by_instrument(shards[1 - shard_of[instrument]], instrument)
+        assert np.array_equal(mine, by_instrument(whole, instrument)), f"seed {run.seed}: shards"
+        assert len(other) == 0, f"seed {run.seed}: a shard answered for another's instrument"
+    rejects = [e[(e["instrument"] == NO_INSTRUMENT) & (e["kind"] == EventKind.REJECTED)]
+               for e in (whole, *shards)]  # fmt: skip
+    assert len(rejects[0]) == len(rejects[1]), f"seed {run.seed}: shard 0 owns what nobody owns"
+    assert len(rejects[2]) == 0
+    gone = [e[e["kind"] == EventKind.COMPLETED]["qty_lots"].sum() for e in (whole, *shards)]
+    assert gone[0] == gone[1] + gone[2], f"seed {run.seed}: shards removed another number"
