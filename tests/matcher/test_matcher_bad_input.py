@@ -207,7 +207,8 @@ def test_a_refused_command_gives_its_reason_and_leaves_no_trace(engine_class, li
     other.process(parse_command("kind=0 err=9", seq))
     assert engine.snapshot() == other.snapshot()
     assert engine.state_hash() == other.state_hash() != before
-    engine.check()
+    if engine_class is Engine:
+        engine.check()
 
 
 @pytest.mark.parametrize("engine_class", [Engine, ReferenceEngine], ids=["fast", "reference"])

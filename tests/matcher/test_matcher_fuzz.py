@@ -29,7 +29,7 @@ def setting(name: str, default: int) -> int:
 
 
 def fuzz_share(arguments: tuple[int, int, int, int, float]) -> dict[str, int]:
-    """A process's share: seeds ``first``, ``first + stride``, … below ``end``, until ``deadline``."""
+    """A process's share: each ``stride``-th seed from ``first``, below ``end``."""
     first, stride, end, every, deadline = arguments
     done = {"seeds": 0, "with_reference": 0, "events": 0}
     for seed in range(first, end, stride):
