@@ -115,6 +115,8 @@ class _Swarm:
     participants: Array
     width: int
     walk: float
+    crossing: float
+    clear_every: int
     max_qty: int
     ids: str
     id_count: int
@@ -135,14 +137,14 @@ def mixed(seed: int, count: int = 2000, **switches: Any) -> Mixed:
     around the market), ``order_capacity``, ``instruments`` (a table).
     """
     rng = np.random.default_rng([seed, 0x6D69786564])
-    swarm = _draw_swarm(rng, switches)
-    capacity = int(rng.choice([2, 5, 20, 100, 400, 1500], p=[0.06, 0.09, 0.15, 0.25, 0.25, 0.2]))
+    capacity = int(rng.choice([2, 5, 20, 100, 400, 1500], p=[0.02, 0.04, 0.08, 0.26, 0.35, 0.25]))
     capacity = int(switches.get("order_capacity", capacity))
+    swarm = _draw_swarm(rng, capacity, switches)
     orders = _draw_orders(swarm, count)
     return Mixed(seed, swarm.instruments, orders, capacity, swarm.features)
 
 
-def _draw_swarm(rng: np.random.Generator, switches: dict[str, Any]) -> _Swarm:
+def _draw_swarm(rng: np.random.Generator, capacity: int, switches: dict[str, Any]) -> _Swarm:
     some = rng.random() < 0.75
     types = [t for t in OrderType if not some or rng.random() < 0.35]
     if OrderType.LIMIT not in types and rng.random() < 0.9:
@@ -160,7 +162,7 @@ def _draw_swarm(rng: np.random.Generator, switches: dict[str, Any]) -> _Swarm:
     modes[SelfTrade.ALLOW] += 0.0 if modes.sum() > 0 and rng.random() < 0.3 else 1.0
     rates = {
         CommandKind.NEW: 0.55,
-        CommandKind.CANCEL: 0.15 * rng.random(),
+        CommandKind.CANCEL: 0.05 + 0.2 * rng.random(),
         CommandKind.REDUCE: 0.12 * rng.random(),
         CommandKind.REPLACE: 0.3 * rng.random(),
         CommandKind.SET_EXPIRY: 0.05 * rng.random() * (rng.random() < 0.4),
@@ -203,8 +205,10 @@ def _draw_swarm(rng: np.random.Generator, switches: dict[str, Any]) -> _Swarm:
         walk=float(rng.choice([0.0, 0.1, 1.0])),
         max_qty=int(rng.choice([1, 4, 12, 150])),
         ids=ids,
-        id_count=int(rng.choice([1, 4, 15, 60])),
-        lag=int(rng.choice([3, 15, 60, 250])),
+        id_count=int(rng.choice([1, 12, 40, 150], p=[0.05, 0.2, 0.35, 0.4])),
+        lag=int(rng.choice([2, 5, 20, 80])),
+        crossing=float(rng.choice([0.03, 0.15, 0.4])),
+        clear_every=int(rng.choice([0, 1, 3])) * (capacity + 20),
         extreme=extreme,
         malformed=malformed,
         foreign=float(rng.choice([0.0, 0.03])),
@@ -233,12 +237,12 @@ def _draw_instruments(rng: np.random.Generator, centres: Array, width: int, phas
         if perhaps(0.25):
             row["qty_step_lots"] = int(rng.choice([2, 5, 10]))
         if perhaps(0.15):
-            row["min_qty_lots"], row["max_qty_lots"] = int(rng.choice([1, 2])), 40
+            row["min_qty_lots"], row["max_qty_lots"] = int(rng.choice([1, 2])), 4000
         if perhaps(0.15):
             row["max_qty_lots"] = INT64_MAX
         if perhaps(0.2):
-            row["min_price_ticks"] = max(-(2**62), centre - 2 * width)
-            row["max_price_ticks"] = min(INT64_MAX, centre + 2 * width)
+            row["min_price_ticks"] = max(-(2**62), centre - 2 * width - 20)
+            row["max_price_ticks"] = min(INT64_MAX, centre + 2 * width + 20)
         if perhaps(0.1):
             row["max_price_ticks"] = INT64_MAX
         if perhaps(0.5):
@@ -254,7 +258,9 @@ def _draw_instruments(rng: np.random.Generator, centres: Array, width: int, phas
             row["top_share_bps"] = int(rng.choice([0, 1, 2500, 4000, 9999, 10000]))
         row["options"] = int(rng.integers(0, 8)) if perhaps(0.6) else 0
         if phases and perhaps(0.6):
-            row["initial_phase"] = int(rng.integers(1, 9))
+            row["initial_phase"] = int(
+                rng.choice([1, 2, 3, 4, 5, 6, 7, 8], p=[0.05, 0.25, 0.2, 0.2, 0.1, 0.05, 0.1, 0.05])
+            )
         rows.append(row)
     return make_instruments(rows)
 
@@ -294,13 +300,7 @@ def _draw_orders(s: _Swarm, count: int) -> Array:
     orders["rx_ts_ns"] = rng.integers(0, 2**60, count)
     kinds = rng.choice(np.array(s.kinds, dtype=np.uint8), count, p=s.kind_weights)
     is_new = kinds == CommandKind.NEW
-    # The order's number: all that belongs to the order follows from it.
-    if s.ids == "tiny":
-        number = rng.integers(0, s.id_count, count)
-    else:
-        back = rng.geometric(1 / s.lag, count)
-        number = np.cumsum(is_new) - np.where(is_new, 0, np.minimum(back, count))
-        number = np.maximum(number, 0)
+    number, pair, crosses = _draw_numbers(s, kinds)
     first_id = int(rng.choice([0, 1, -7, INT64_MAX - count, INT64_MIN]))
     if s.ids == "spread":
         ids = (number.astype(np.uint64) * np.uint64(0xD1342543DE82EF95)).astype(np.int64)
@@ -311,12 +311,8 @@ def _draw_orders(s: _Swarm, count: int) -> Array:
     if s.foreign:
         elsewhere = rng.random(count) < s.foreign
         index = np.where(elsewhere, rng.integers(0, len(s.instruments), count), index)
-    pair = rng.choice(len(s.combinations), count, p=s.combination_weights)
     side = 1 + _hash(number, salt + 1) % 2
-    if s.ids != "tiny":
-        # Each number is one order: whoever changes it later knows what it is.
-        pair = rng.choice(len(s.combinations), count + 1, p=s.combination_weights)[number]
-    else:
+    if s.ids == "tiny":
         side = np.where(is_new, rng.integers(1, 3, count), side)
     types = np.array([t for t, _ in s.combinations], dtype=np.uint8)[pair]
     times = np.array([f for _, f in s.combinations], dtype=np.uint8)[pair]
@@ -328,7 +324,9 @@ def _draw_orders(s: _Swarm, count: int) -> Array:
     drift = (s.walk * np.cumsum(rng.integers(-1, 2, count))).astype(np.int64)
     centre = s.centres[index] + drift
     sign = np.where(side == Side.BUY, 1, -1)
-    price = centre + sign * rng.integers(-s.width, s.width // 2 + 1, count)
+    deep = -rng.integers(0, s.width + 1, count)
+    through = rng.integers(1, s.width // 2 + 2, count)
+    price = centre + sign * np.where(crosses, through, deep)
     is_peg = np.isin(types, PEGS)
     price = np.where(is_peg, centre + sign * rng.integers(-1, s.width + 2, count), price)
     step = price_step(s.instruments, index, price)
@@ -359,10 +357,37 @@ def _draw_orders(s: _Swarm, count: int) -> Array:
     modes = rng.choice(len(SelfTrade), count, p=s.self_trade_weights)
     orders["time_in_force"] = times | (modes << SELF_TRADE_SHIFT)
     _maintenance(s, orders, now)
+    if s.clear_every:
+        _clear(s, orders)
     if s.phases:
         _phases(s, orders)
     _malform(s, orders)
     return orders
+
+
+def _draw_numbers(s: _Swarm, kinds: Array) -> tuple[Array, Array, Array]:
+    """Which order each command is about, its type and time in force (an index of the combinations),
+    and whether its price is to trade.  All that belongs to an order follows from its number, so
+    whoever changes it later knows what it is."""
+    rng, count = s.rng, len(kinds)
+    if s.ids == "tiny":
+        number = rng.integers(0, s.id_count, count)
+        pair = rng.choice(len(s.combinations), count, p=s.combination_weights)
+        return number, pair, rng.random(count) < s.crossing
+    is_new = kinds == CommandKind.NEW
+    pairs = rng.choice(len(s.combinations), count + 1, p=s.combination_weights)
+    crosses = rng.random(count + 1) < s.crossing
+    leaves = np.array([f in (IOC, FOK) or t == OrderType.MARKET for t, f in s.combinations])
+    likely_open = ~crosses & ~leaves[pairs]
+    last_open = np.maximum.accumulate(np.where(likely_open, np.arange(count + 1), 0))
+    back = np.minimum(rng.geometric(1 / s.lag, count), count)
+    made = np.cumsum(is_new)
+    old = np.maximum(made - back, 0)
+    old = np.where(rng.random(count) < 0.9, last_open[old], old)
+    number = np.where(is_new, made, old)
+    # A replace may trade although its order did not.
+    again = ~is_new & (rng.random(count) < s.crossing)
+    return number, pairs[number], crosses[number] | again
 
 
 def _draw_aux(
@@ -406,6 +431,14 @@ def _maintenance(s: _Swarm, orders: Array, now: Array) -> None:
     orders["aux"][where] = np.where(everybody, 1, 0)[where]
     orders["participant"][where & everybody & (rng.random(count) < 0.9)] = 0
     orders["symbol"][where & (rng.random(count) < 0.4)] = b""
+
+
+def _clear(s: _Swarm, orders: Array) -> None:
+    """The house cancels everything now and then, so that a full book does not stay full."""
+    at = np.flatnonzero(s.rng.random(len(orders)) < 1 / s.clear_every)
+    for field, value in (("kind", CommandKind.MASS_CANCEL), ("symbol", b""), ("side", 0),
+                         ("participant", 0), ("aux", 1)):  # fmt: skip
+        orders[field][at] = value
 
 
 def _phases(s: _Swarm, orders: Array) -> None:
