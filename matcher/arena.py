@@ -9,7 +9,8 @@ is better on both sides: the price itself for asks, its bitwise complement for b
     rules       256 bytes each       the instrument table as it was given
     orders       32 bytes an order   id, quantity, queue links, level, owner or extension
     extensions  128 bytes each       what only some orders have; as many as orders, touched lazily
-    ids           8 bytes an entry   open addressing: instrument and order id -> order slot
+    ids           4 bytes an entry   first order of each chain of ids; two entries an order
+    links         4 bytes an order   the next order of the same chain
     expiries      4 bytes an entry   heap of the extensions that have an expiry, earliest first
     pages        32 bytes a page     64 consecutive keys: which of them have orders
     levels       16 bytes a level    head and tail of the queue, total; 64 a page
@@ -49,7 +50,7 @@ INSTRUMENTS_AT = 128
 ORDERS_AT = 136
 IDS_AT = 144
 ID_MASK = 152
-ID_SHIFT = 160
+ID_LINKS_AT = 160
 PAGES_AT = 168
 LEVELS_AT = 176
 HINTS_AT = 184
@@ -182,10 +183,8 @@ EXT_HEAP = 88  # u32, its place in the heap of expiries, from 1; 0: it has none
 EXT_SLICES = 92  # u32, iceberg: most slices it can have shown before it is gone
 EXT_LIST = 96  # u32, offset of the list it is in plus 1; 0: none
 
-# Entry of the id table.
-ID_ENTRY_BYTES = 8
-ENTRY_TAG = 0
-ENTRY_SLOT = 4
+ID_ENTRY_BYTES = 4
+ID_LINK_BYTES = 4
 
 # Page; level index = page * 64 + the key's low six bits.
 PAGE_BYTES = 32
@@ -272,8 +271,8 @@ def new_arena(instruments: npt.NDArray[Any], order_capacity: int, level_pages: i
     for name, value in (("order_capacity", order_capacity), ("level_pages", level_pages)):
         if not 1 <= value <= MAX_ORDER_CAPACITY:
             raise MatcherError(f"{name} is {value}, not 1 to {MAX_ORDER_CAPACITY}")
-    # A quarter full at most, so that probes stay short without tombstones.
-    id_entries = max(64, _power_of_two(4 * order_capacity))
+    # Half full at most; more entries than instruments, see ids.py.
+    id_entries = max(2 * MAX_INSTRUMENTS, _power_of_two(2 * order_capacity))
     hint_entries = min(4096, _power_of_two(2 * level_pages))
     symbol_entries = _power_of_two(4 * len(instruments))
     tables = (
@@ -282,6 +281,7 @@ def new_arena(instruments: npt.NDArray[Any], order_capacity: int, level_pages: i
         (ORDERS_AT, (order_capacity + 1) * ORDER_SLOT_BYTES),
         (EXTENSIONS_AT, (order_capacity + 1) * EXTENSION_BYTES),
         (IDS_AT, id_entries * ID_ENTRY_BYTES),
+        (ID_LINKS_AT, (order_capacity + 1) * ID_LINK_BYTES),
         (EXPIRIES_AT, (order_capacity + 1) * 4),
         (PAGES_AT, (level_pages + 1) * PAGE_BYTES),
         (LEVELS_AT, (level_pages + 1) * PAGE_LEVELS * LEVEL_BYTES),
@@ -303,7 +303,6 @@ def new_arena(instruments: npt.NDArray[Any], order_capacity: int, level_pages: i
     words[ORDER_CAPACITY // 8] = order_capacity
     words[PAGE_CAPACITY // 8] = level_pages
     words[ID_MASK // 8] = id_entries - 1
-    words[ID_SHIFT // 8] = 32 - (id_entries.bit_length() - 1)
     words[HINT_MASK // 8] = hint_entries - 1
     words[SYMBOL_MASK // 8] = symbol_entries - 1
     words[INSTRUMENT_COUNT // 8] = len(instruments)

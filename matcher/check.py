@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.matcher import arena as at
-from openoutcry.matcher.ids import id_home, id_tag
+from openoutcry.matcher.ids import id_home
 
 BOOK_DTYPE = np.dtype(
     [("best_key", "<i8"), ("best_level", "<u4"), ("root", "<u4"), ("spare", "V16")]
@@ -24,7 +24,6 @@ SLOT_DTYPE = np.dtype(
         ("spare", "u1"),
     ]
 )
-ENTRY_DTYPE = np.dtype([("tag", "<u4"), ("slot", "<u4")])
 PAGE_DTYPE = np.dtype(
     [
         ("bitmap", "<u8"),
@@ -63,7 +62,9 @@ class Tables:
         count = at.BOOKS_EACH * self.word(at.INSTRUMENT_COUNT)
         self.books = table(at.INSTRUMENTS_AT, BOOK_DTYPE, count)
         self.slots = table(at.ORDERS_AT, SLOT_DTYPE, orders + 1)
-        self.ids = table(at.IDS_AT, ENTRY_DTYPE, self.word(at.ID_MASK) + 1)
+        u4 = np.dtype("<u4")
+        self.ids = table(at.IDS_AT, u4, self.word(at.ID_MASK) + 1)
+        self.id_links = table(at.ID_LINKS_AT, u4, orders + 1)
         self.pages = table(at.PAGES_AT, PAGE_DTYPE, pages + 1)
         self.levels = table(at.LEVELS_AT, LEVEL_DTYPE, (pages + 1) * at.PAGE_LEVELS)
         self.branches = table(at.BRANCHES_AT, BRANCH_DTYPE, pages + 1)
@@ -183,24 +184,24 @@ def _check_queue(tables: Tables, level: int, open_slots: set[int]) -> None:
 
 
 def _check_ids(tables: Tables, open_slots: set[int]) -> None:
-    """The id table holds exactly the open orders, each reachable from its home."""
-    used = np.flatnonzero(tables.ids["slot"])
-    slots = tables.ids["slot"][used].tolist()
-    assert len(slots) == len(set(slots)), "an order is in the id table twice"
-    assert set(slots) == open_slots, "the id table and the queues hold different orders"
-    ids = tables.slots["order_id"][slots].tolist()
-    books = tables.pages["book"][tables.slots["level"][slots] // at.PAGE_LEVELS]
-    instruments = (books // at.BOOKS_EACH).tolist()
-    keys = list(zip(instruments, ids, strict=True))
-    assert len(keys) == len(set(keys)), "two open orders share an id"
-    mask, shift = tables.word(at.ID_MASK), tables.word(at.ID_SHIFT)
-    for entry, (instrument, order_id) in zip(used.tolist(), keys, strict=True):
-        tag = id_tag(instrument, order_id)
-        assert tag == int(tables.ids["tag"][entry]), f"order {order_id}: tag is wrong"
-        home = id_home(tag, shift)
-        run = (entry - home) & mask
-        between = [(home + step) & mask for step in range(run)]
-        assert all(tables.ids["slot"][between]), f"order {order_id}: a gap before its entry"
+    """The id table holds exactly the open orders, each in the chain of its instrument and id."""
+    mask = tables.word(at.ID_MASK)
+    found: set[int] = set()
+    keys: set[tuple[int, int]] = set()
+    for entry in np.flatnonzero(tables.ids).tolist():
+        slot = int(tables.ids[entry])
+        while slot:
+            assert slot not in found, f"order slot {slot}: in two chains of ids"
+            found.add(slot)
+            order_id = int(tables.slots["order_id"][slot])
+            page = int(tables.slots["level"][slot]) // at.PAGE_LEVELS
+            instrument = int(tables.pages["book"][page]) // at.BOOKS_EACH
+            assert (instrument, order_id) not in keys, f"order {order_id}: open twice"
+            keys.add((instrument, order_id))
+            home = id_home(instrument, order_id) & mask
+            assert home == entry, f"order {order_id}: in the wrong chain"
+            slot = int(tables.id_links[slot])
+    assert found == open_slots, "the id table and the queues hold different orders"
 
 
 def _check_pool(

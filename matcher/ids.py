@@ -1,19 +1,22 @@
 # mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
-"""Find an open order by its id: an open-addressing table of 8-byte entries, a quarter full.
+"""Find an open order by its id: a table of chains, linked from order slot to order slot.
 
-An entry is a tag of 32 hash bits and an order slot.  Eight consecutive ids share a cache line:
-participants count upwards, and the ids they cancel are near the ids they send.  Deletion shifts
-the run back, so there are no tombstones and the table never ages.
+An entry is the slot of the chain's first order, or 0; the links lie in a table of their own.  With
+two entries an order nearly every chain is one order long, and entering or erasing an id shifts
+nothing.  A block of 1,024 consecutive ids lies together somewhere in the table: participants count
+upwards, the ids they cancel are near the ids they send, and sixteen neighbours share a cache line.
+
+Measured against open addressing at a quarter full with tags (8-byte entries, runs closed on
+deletion): 6 ns less a command, and a third of the memory.
 """
 
 from openoutcry.matcher.arena import (
-    ENTRY_SLOT,
-    ENTRY_TAG,
     GOLDEN,
     ID_ENTRY_BYTES,
+    ID_LINK_BYTES,
+    ID_LINKS_AT,
     ID_MASK,
-    ID_SHIFT,
     IDS_AT,
     ORDER_SLOT_BYTES,
     ORDERS_AT,
@@ -22,96 +25,78 @@ from openoutcry.matcher.arena import (
 from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import load_i64, load_u32, prefetch, store_u32
 
-
-@kernel
-def id_tag(instrument: int, order_id: int) -> int:
-    """32 bits of hash: 29 of the id's group of eight, and its place in the group.
-
-    The instrument turns the topmost twelve, so one id has another tag in every instrument: a tag
-    and an id together say which instrument it is.
-    """
-    tag = (((order_id >> 3) * GOLDEN) >> 32) & 0xFFFFFFF8
-    return (tag ^ (instrument << 20)) | (order_id & 7)
+BLOCK_BITS = 10
+SPREAD = 0x9E3779B1
+"""Odd, so that ``instrument * SPREAD`` differs for every instrument in a table of any power of two
+from 8,192: one id stands in another chain in every instrument, and inside a chain an id alone says
+which order it is."""
 
 
 @kernel
-def id_home(tag: int, shift: int) -> int:
-    """Entry at which the search for ``tag`` begins: the group's leading hash bits choose it."""
-    return ((tag >> shift) & -8) | (tag & 7)
+def id_home(instrument: int, order_id: int) -> int:
+    """Entry of the chain that has this id, before the mask."""
+    return order_id + (((order_id >> BLOCK_BITS) * GOLDEN) >> 32) + instrument * SPREAD
+
+
+@kernel
+def id_addr(arena: int, instrument: int, order_id: int) -> int:
+    """Address of the entry."""
+    entry = id_home(instrument, order_id) & load_i64(arena + ID_MASK)
+    return arena + load_i64(arena + IDS_AT) + entry * ID_ENTRY_BYTES
+
+
+@kernel
+def link_addr(arena: int, slot: int) -> int:
+    return arena + load_i64(arena + ID_LINKS_AT) + slot * ID_LINK_BYTES
 
 
 @kernel
 def find_id(arena: int, instrument: int, order_id: int) -> int:
     """Slot of the open order ``order_id`` of ``instrument``, or 0."""
-    table = arena + load_i64(arena + IDS_AT)
-    orders = arena + load_i64(arena + ORDERS_AT)
-    mask = load_i64(arena + ID_MASK)
-    tag = id_tag(instrument, order_id)
-    at = id_home(tag, load_i64(arena + ID_SHIFT))
-    while True:
-        entry = table + at * ID_ENTRY_BYTES
-        slot = load_u32(entry + ENTRY_SLOT)
-        if slot == 0:
-            return 0
-        # The order itself is looked at only when the tag says so: its line may be cold.
-        order = orders + slot * ORDER_SLOT_BYTES
-        if load_u32(entry + ENTRY_TAG) == tag and load_i64(order + SLOT_ID) == order_id:
-            return slot
-        at = (at + 1) & mask
+    return find_in_chain(arena, id_addr(arena, instrument, order_id), order_id)
 
 
 @kernel
 def insert_id(arena: int, instrument: int, order_id: int, slot: int) -> None:
-    """Enter an id that is not in the table; a table a quarter full always has room."""
-    table = arena + load_i64(arena + IDS_AT)
-    mask = load_i64(arena + ID_MASK)
-    tag = id_tag(instrument, order_id)
-    at = id_home(tag, load_i64(arena + ID_SHIFT))
-    while load_u32(table + at * ID_ENTRY_BYTES + ENTRY_SLOT) != 0:
-        at = (at + 1) & mask
-    entry = table + at * ID_ENTRY_BYTES
-    store_u32(entry + ENTRY_TAG, tag)
-    store_u32(entry + ENTRY_SLOT, slot)
+    """Enter an id that is not in the table."""
+    insert_in_chain(arena, id_addr(arena, instrument, order_id), slot)
 
 
 @kernel
 def erase_id(arena: int, instrument: int, order_id: int, slot: int) -> None:
-    """Take out the id whose order lies in ``slot``, and close the gap it leaves in its run."""
-    table = arena + load_i64(arena + IDS_AT)
-    mask = load_i64(arena + ID_MASK)
-    shift = load_i64(arena + ID_SHIFT)
-    gap = id_home(id_tag(instrument, order_id), shift)
-    while load_u32(table + gap * ID_ENTRY_BYTES + ENTRY_SLOT) != slot:
+    """Take out the id whose order lies in ``slot``."""
+    erase_from_chain(arena, id_addr(arena, instrument, order_id), slot)
+
+
+# The same for who has worked out the entry's address already
+
+
+@kernel
+def find_in_chain(arena: int, entry: int, order_id: int) -> int:
+    orders = arena + load_i64(arena + ORDERS_AT)
+    slot = load_u32(entry)
+    while slot != 0 and load_i64(orders + slot * ORDER_SLOT_BYTES + SLOT_ID) != order_id:
+        slot = load_u32(link_addr(arena, slot))
+    return slot
+
+
+@kernel
+def insert_in_chain(arena: int, entry: int, slot: int) -> None:
+    store_u32(link_addr(arena, slot), load_u32(entry))
+    store_u32(entry, slot)
+
+
+@kernel
+def erase_from_chain(arena: int, entry: int, slot: int) -> None:
+    at = entry
+    while load_u32(at) != slot:
         if VERIFY:
-            assert load_u32(table + gap * ID_ENTRY_BYTES + ENTRY_SLOT) != 0
-        gap = (gap + 1) & mask
-    at = gap
-    while True:
-        at = (at + 1) & mask
-        entry = table + at * ID_ENTRY_BYTES
-        if load_u32(entry + ENTRY_SLOT) == 0:
-            break
-        home = id_home(load_u32(entry + ENTRY_TAG), shift)
-        # An entry may move back to the gap only if its home is not after the gap.
-        if ((at - home) & mask) >= ((at - gap) & mask):
-            target = table + gap * ID_ENTRY_BYTES
-            store_u32(target + ENTRY_TAG, load_u32(entry + ENTRY_TAG))
-            store_u32(target + ENTRY_SLOT, load_u32(entry + ENTRY_SLOT))
-            gap = at
-    store_u32(table + gap * ID_ENTRY_BYTES + ENTRY_SLOT, 0)
+            assert load_u32(at) != 0
+        at = link_addr(arena, load_u32(at))
+    store_u32(at, load_u32(link_addr(arena, slot)))
 
 
 @kernel
-def prefetch_order(arena: int, instrument: int, order_id: int) -> None:
-    """Ask for the order that the first entry of the search for ``order_id`` points to: the right
-    one nearly always, a harmless line otherwise."""
-    home = id_home(id_tag(instrument, order_id), load_i64(arena + ID_SHIFT))
-    entry = arena + load_i64(arena + IDS_AT) + home * ID_ENTRY_BYTES
-    prefetch(arena + load_i64(arena + ORDERS_AT) + load_u32(entry + ENTRY_SLOT) * ORDER_SLOT_BYTES)
-
-
-@kernel
-def prefetch_id(arena: int, instrument: int, order_id: int) -> None:
-    """Ask for the cache line in which the search for ``order_id`` begins."""
-    home = id_home(id_tag(instrument, order_id), load_i64(arena + ID_SHIFT))
-    prefetch(arena + load_i64(arena + IDS_AT) + home * ID_ENTRY_BYTES)
+def prefetch_chain(arena: int, entry: int) -> None:
+    """Ask for the first order of the chain: the right one nearly always."""
+    prefetch(arena + load_i64(arena + ORDERS_AT) + load_u32(entry) * ORDER_SLOT_BYTES)

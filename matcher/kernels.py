@@ -12,8 +12,6 @@ an answer.  Addresses are int64; ``arena`` is the address of what
 functions that write events return it moved on.
 """
 
-import os
-
 from openoutcry.matcher.arena import (
     BOOK_BEST_KEY,
     BOOK_BEST_LEVEL,
@@ -97,7 +95,7 @@ from openoutcry.matcher.constants import (
 )
 from openoutcry.matcher.events import book_address, emit, emit_cancelled, event_address, reject
 from openoutcry.matcher.general import general
-from openoutcry.matcher.ids import find_id, prefetch_id, prefetch_order
+from openoutcry.matcher.ids import find_id, id_addr, prefetch_chain
 from openoutcry.matcher.levels import (
     book_addr,
     find_page,
@@ -120,15 +118,11 @@ from openoutcry.matcher.orders import (
     plain_price,
     take_off,
 )
-from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, load_u32, store_i64
+from openoutcry.wire.kernel import STRIPPED, kernel
+from openoutcry.wire.memory import load_i64, load_u32, prefetch, store_i64
 from openoutcry.wire.records import MAX_VALUE, NO_INSTRUMENT, RECORD_BYTES
 
 __all__ = ["process_batch", "process_one", "scratch_records"]
-
-STRIPPED = os.environ.get("OUTCRY_STRIPPED", "0") == "1"
-"""True compiles the general path out, to measure what it costs the others: what would be its
-is rejected as MALFORMED."""
 
 PREFETCH_AHEAD = 8
 """Commands by which :func:`process_batch` asks ahead for id-table lines."""
@@ -159,9 +153,9 @@ def process_batch(
         if done + PREFETCH_AHEAD < count:
             instrument = load_i64(arena + LAST_INSTRUMENT)
             ahead = order + PREFETCH_AHEAD * RECORD_BYTES
-            prefetch_id(arena, instrument, load_i64(ahead + ORDER_ID))
+            prefetch(id_addr(arena, instrument, load_i64(ahead + ORDER_ID)))
             ahead = order + PREFETCH_AHEAD // 2 * RECORD_BYTES
-            prefetch_order(arena, instrument, load_i64(ahead + ORDER_ID))
+            prefetch_chain(arena, id_addr(arena, instrument, load_i64(ahead + ORDER_ID)))
         written += process_one(arena, order, out + written * RECORD_BYTES)
         done += 1
     return done, written
@@ -217,6 +211,7 @@ def dispatch(arena: int, order: int, out: int) -> int:
 
 @kernel
 def beyond(arena: int, order: int, out: int, instrument: int) -> int:
+    """The general path; with STRIPPED, its commands are rejected as MALFORMED."""
     if STRIPPED:
         address = event_address(instrument, 0, load_i64(order + ORDER_WORD) & 0xFFFF)
         return reject(order, out, address, MALFORMED, 0)

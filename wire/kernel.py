@@ -2,7 +2,7 @@
 
 ``cache=True`` alone ignores changes in other files and freezes globals, so an edited constant in a
 callee's module would go on returning the old answer.  The cache directory is therefore keyed by a
-hash of every source file of the package, of numba's version and of VERIFY.
+hash of every source file of the package, of numba's version, of VERIFY and of STRIPPED.
 """
 
 import hashlib
@@ -17,13 +17,16 @@ import numba
 VERIFY = os.environ.get("OUTCRY_VERIFY", "0") == "1"
 """True compiles the kernels' assertions in; False leaves no trace of them in the machine code."""
 
+STRIPPED = os.environ.get("OUTCRY_STRIPPED", "0") == "1"
+"""True compiles the matcher's rarer order types out, to measure what they cost the others."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _source_hash() -> str:
     package = Path(__file__).resolve().parent.parent
     digest = hashlib.blake2b(digest_size=8)
-    digest.update(f"{numba.__version__} {VERIFY}".encode())
+    digest.update(f"{numba.__version__} {VERIFY} {STRIPPED}".encode())
     rooms = ("wire", "ring", "matcher", "gateway_fpga", "dpdk_shim", "flow", "pipeline", "journal")
     for room in rooms:
         for path in sorted((package / room).glob("*.py")):
