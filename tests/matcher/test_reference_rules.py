@@ -127,9 +127,7 @@ def test_the_book_can_be_rebuilt_from_events_alone(seed):
         for market in engine.markets:
             for side in Side:
                 shown = book.queue(market.index, side)
-                assert book_by_reader(shown) == book_by_reference(
-                    market, side, [Place.DISPLAYED]
-                )
+                assert book_by_reader(shown) == book_by_reference(market, side, [Place.DISPLAYED])
                 hidden = book_by_reader(book.queue(market.index, side, hidden=True))
                 for place in (Place.HIDDEN, Place.AON):
                     orders = book_by_reference(market, side, [place])
@@ -137,10 +135,12 @@ def test_the_book_can_be_rebuilt_from_events_alone(seed):
                 assert len(hidden) == len(
                     book_by_reference(market, side, [Place.HIDDEN, Place.AON])
                 )
-            waiting = [o for o in market.orders.values() if o.place in (Place.NOWHERE, Place.TRIGGER)]
-            assert sorted((o.order_id, o.leaves_lots) for o in book.waiting(market.index)) == sorted(
-                (o.order_id, o.leaves) for o in waiting
-            )
+            waiting = [
+                o for o in market.orders.values() if o.place in (Place.NOWHERE, Place.TRIGGER)
+            ]
+            assert sorted(
+                (o.order_id, o.leaves_lots) for o in book.waiting(market.index)
+            ) == sorted((o.order_id, o.leaves) for o in waiting)
     assert len(engine.markets) == len(run.instruments)
 
 
@@ -187,7 +187,9 @@ def test_shards_give_each_instrument_the_events_of_one_engine(seed):
     whole = ReferenceEngine(run.instruments, run.order_capacity).process(run.orders)
     shard_of = np.array([0, 1, 2, 1])
     parts = [
-        ReferenceEngine(run.instruments, run.order_capacity, shard=(shard_of, k)).process(run.orders)
+        ReferenceEngine(run.instruments, run.order_capacity, shard=(shard_of, k)).process(
+            run.orders
+        )
         for k in range(3)
     ]
     for instrument in range(4):
