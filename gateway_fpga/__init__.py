@@ -1,5 +1,6 @@
 """Validate orders: say of each command, before it is sequenced, all that is wrong with it."""
 
 from openoutcry.gateway_fpga.golden import make_rules, validate, validate_batch, validate_orders
+from openoutcry.gateway_fpga.settings import Limits, Settings
 
-__all__ = ["make_rules", "validate", "validate_batch", "validate_orders"]
+__all__ = ["Limits", "Settings", "make_rules", "validate", "validate_batch", "validate_orders"]

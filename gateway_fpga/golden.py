@@ -5,23 +5,30 @@ that apply to its kind: no branch depends on the order's kind, side or type, and
 told, not only the first.
 
 The rules are one int64 block that a kernel reads by address and that may be copied to any place
-aligned to 64 bytes (shared memory among them): one line of header, then an open-addressing hash
-table of 64-byte slots, each a symbol with its limits beside it, so that an order costs one line.
+aligned to 64 bytes (shared memory among them):
 
-    word 0         1          2 … 5            slot: word 0       1                2
-    +------------+----------+----------+       +-----------------+----------------+---------------+
-    | slot mask  | layout   | 16 masks |       | symbol, 0 empty | price_step     | qty_step      |
-    +------------+----------+----------+       +-----------------+----------------+---------------+
-                                               | 3: min_qty      | 4: max_qty     | 5: max_price  |
-                                               +-----------------+----------------+---------------+
+    header   4 lines: slot mask, layout, checks by kind, settings, how to divide by powers of five
+    rows     an open-addressing hash table, a line a slot: the symbol and what is always checked
+    limits   a line a slot: collar and notional, read only when there are any
+    people   participants' bits and buckets, read only when they are asked for
+
+so that an order costs one line beside its own.  One gateway owns a block: with a rate limit it
+writes the buckets.
 """
 
-import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.gateway_fpga.settings import (
+    NO_COLLAR_HIGH,
+    NO_NOTIONAL_LIMIT,
+    PARTICIPANTS,
+    Settings,
+    make_rows,
+)
 from openoutcry.wire.enums import (
     SELF_TRADE_SHIFT,
     CommandKind,
@@ -33,14 +40,16 @@ from openoutcry.wire.enums import (
 )
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import LAYOUT_HASH
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_u16
-from openoutcry.wire.records import INSTRUMENT_DTYPE, ORDER, ORDER_DTYPE, RECORD_BYTES, TICK_BANDS
+from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_i64, store_u16
+from openoutcry.wire.records import MAX_VALUE, ORDER, ORDER_DTYPE, RECORD_BYTES
+from openoutcry.wire.registers import COLLAR_ONE, PRICE_FIVES_MAX, TIME_BITS
 
 _AT = ORDER.offsets
 PRICE_AT = _AT["price_ticks"]
 QTY_AT = _AT["qty_lots"]
 SYMBOL_AT = _AT["symbol"]
 AUX_AT = _AT["aux"]
+RX_TS_AT = _AT["rx_ts_ns"]
 PARTICIPANT_AT = _AT["participant"]
 ERROR_CODE_AT = _AT["error_code"]
 KIND_AT = _AT["kind"]
@@ -68,12 +77,29 @@ BIT_TIME_IN_FORCE = 1 << ErrorBit.TIME_IN_FORCE
 BIT_SYMBOL = 1 << ErrorBit.SYMBOL
 BIT_PRICE_STEP = 1 << ErrorBit.PRICE_STEP
 BIT_QTY_STEP = 1 << ErrorBit.QTY_STEP
+BIT_COLLAR = 1 << ErrorBit.COLLAR
+BIT_NOTIONAL = 1 << ErrorBit.NOTIONAL
+BIT_PARTICIPANT = 1 << ErrorBit.PARTICIPANT
+BIT_HALTED = 1 << ErrorBit.HALTED
+BIT_RATE = 1 << ErrorBit.RATE
 BIT_KIND = 1 << ErrorBit.KIND
 
-PRICE_BITS = BIT_PRICE_NOT_POSITIVE | BIT_PRICE_ABOVE_LIMIT | BIT_PRICE_STEP
+PRICE_BITS = (
+    BIT_PRICE_NOT_POSITIVE | BIT_PRICE_ABOVE_LIMIT | BIT_PRICE_STEP | BIT_COLLAR | BIT_NOTIONAL
+)
 QTY_BITS = BIT_QTY_NOT_POSITIVE | BIT_QTY_OUT_OF_LIMITS | BIT_QTY_STEP
 FORM_BITS = BIT_SIDE | BIT_ORDER_TYPE | BIT_TIME_IN_FORCE
-ROW_BITS = BIT_PRICE_ABOVE_LIMIT | BIT_PRICE_STEP | BIT_QTY_OUT_OF_LIMITS | BIT_QTY_STEP
+ENTRY_BITS = BIT_PARTICIPANT | BIT_HALTED | BIT_RATE
+"""Asked of what adds to the book or keeps an order in it; whatever takes away is never refused."""
+ROW_BITS = (
+    BIT_PRICE_ABOVE_LIMIT
+    | BIT_PRICE_STEP
+    | BIT_QTY_OUT_OF_LIMITS
+    | BIT_QTY_STEP
+    | BIT_COLLAR
+    | BIT_NOTIONAL
+    | BIT_HALTED
+)
 """Checks against the instrument's row: silent when the symbol is unknown."""
 
 UNPRICED_TYPES = (
@@ -88,78 +114,147 @@ UNPRICED_WORD = sum(1 << t for t in UNPRICED_TYPES)
 
 ANY_KIND_MASK = BIT_SYMBOL | BIT_KIND
 CHECKS_BY_KIND = {
-    CommandKind.NEW: ANY_KIND_MASK | PRICE_BITS | QTY_BITS | FORM_BITS,
+    CommandKind.NEW: ANY_KIND_MASK | ENTRY_BITS | PRICE_BITS | QTY_BITS | FORM_BITS,
     CommandKind.REDUCE: ANY_KIND_MASK | BIT_QTY_NOT_POSITIVE | BIT_QTY_STEP,
-    CommandKind.REPLACE: ANY_KIND_MASK | PRICE_BITS | QTY_BITS,
+    CommandKind.REPLACE: ANY_KIND_MASK | ENTRY_BITS | PRICE_BITS | QTY_BITS,
+    CommandKind.SET_EXPIRY: ANY_KIND_MASK | ENTRY_BITS,
     CommandKind.MASS_CANCEL: ANY_KIND_MASK | BIT_SIDE,
     CommandKind.DISCONNECT: BIT_KIND,
     CommandKind.TIME: BIT_KIND,
 }
 """Which checks a command is subject to; of a kind not named here, SYMBOL and KIND."""
 
-HEADER_WORDS = 8
 SLOT_WORDS = 8
-HEADER_BYTES = 8 * HEADER_WORDS
 SLOT_BYTES = 8 * SLOT_WORDS
+HEADER_WORDS = 32
+HEADER_BYTES = 8 * HEADER_WORDS
 MASKS_AT = 16
 MASK_COUNT = 16
-ROW_PRICE_STEP_AT = 8
-ROW_QTY_STEP_AT = 16
-ROW_MIN_QTY_AT = 24
-ROW_MAX_QTY_AT = 32
-ROW_MAX_PRICE_AT = 40
+FEATURES_AT = 48
+LIMITS_AT = 56
+"""Bytes from a slot to its line of limits."""
+PEOPLE_AT = 64
+"""Bytes from the block's start to a word a participant: the sign is the bit, below it the bucket."""
+RATE_INTERVAL_AT = 72
+RATE_BURST_AT = 80
+FIVES_AT = 128
+"""For each power of five its inverse modulo 2**64 and the highest quotient."""
+
+HAS_LIMITS = 1
+CHECKS_PARTICIPANTS = 2
+HAS_RATE = 4
+
+ROW_MAX_PRICE_AT = 8
+ROW_MIN_QTY_AT = 16
+ROW_MAX_QTY_AT = 24
+ROW_PRICE_TWOS_AT = 32
+"""The low bits that every price has zero, as a mask."""
+ROW_QTY_TWOS_AT = 40
+ROW_PRICE_FIVES_AT = 48
+ROW_QTY_FIVES_AT = 49
+ROW_HALTED_AT = 50
+
+COLLAR_LOW_AT = 0
+COLLAR_HIGH_AT = 16
+NOTIONAL_AT = 32
+
 HASH_MULTIPLIER = -7046029254386353131
 """2**64 over the golden ratio, as int64: consecutive symbols fall far apart."""
 HASH_SHIFT = 40
+LOW_32 = 2**32 - 1
+SIGN = -(2**63)
+TIME_MASK = 2**TIME_BITS - 1
 
 
-def make_rules(instruments: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+def make_rules(
+    instruments: npt.NDArray[Any], settings: Settings | None = None
+) -> npt.NDArray[np.int64]:
     """The rules block of an instrument table: what :func:`validate` reads by address.
 
     ``instruments`` is an array of ``INSTRUMENT_DTYPE`` (see ``wire.make_instruments``).  Returns
-    int64 words, the first on a 64-byte boundary; the table is never more than half full, so every
-    search ends at an empty slot.  Raises ``ValueError`` for another dtype or an empty table.
+    int64 words, the first on a 64-byte boundary.  Raises ``ValueError`` for another dtype or an
+    empty table, ``SettingsError`` for limits of an unknown symbol.
     """
-    if instruments.dtype != INSTRUMENT_DTYPE or instruments.ndim != 1 or len(instruments) == 0:
-        raise ValueError(
-            "rules are made from a one-dimensional array of INSTRUMENT_DTYPE, not empty"
-        )
+    settings = settings or Settings()
+    return rules_of_rows(make_rows(instruments, settings), settings)
+
+
+def rules_of_rows(rows: Sequence[dict[str, int]], settings: Settings) -> npt.NDArray[np.int64]:
+    """The rules block of a symbol table (see ``settings.make_rows``); its buckets are full.
+
+    The hash table is never more than half full, so every search ends at an empty slot.
+    """
     slots = 2
-    while slots < 2 * len(instruments):
+    while slots < 2 * len(rows):
         slots *= 2
-    block = _aligned_words(HEADER_WORDS + slots * SLOT_WORDS)
+    block = _aligned_words(HEADER_WORDS + 2 * slots * SLOT_WORDS + PARTICIPANTS)
+    table = block[HEADER_WORDS:][: slots * SLOT_WORDS].reshape(slots, SLOT_WORDS)
+    limits = block[HEADER_WORDS + slots * SLOT_WORDS :][: slots * SLOT_WORDS]
+    limits = limits.reshape(slots, SLOT_WORDS)
+    has_limits = False
+    for row in rows:
+        slot = _home(row["symbol"], slots - 1)
+        while table[slot, 0] != 0:
+            slot = (slot + 1) & (slots - 1)
+        table[slot] = _row_words(row)
+        limits[slot] = _limit_words(row)
+        has_limits |= (
+            (row["collar_low"], row["collar_high"], row["notional_limit"])
+            != (0, NO_COLLAR_HIGH, NO_NOTIONAL_LIMIT)
+        ) | bool(row["halted"])
+    _fill_header(block, slots, settings, has_limits)
+    for participant in settings.participants_on:
+        block[len(block) - PARTICIPANTS + participant] = SIGN
+    return block
+
+
+def _fill_header(
+    block: npt.NDArray[np.int64], slots: int, settings: Settings, has_limits: bool
+) -> None:
     block[0] = slots - 1
     block[1] = np.uint64(LAYOUT_HASH).astype(np.int64)
     block.view(np.uint16)[MASKS_AT // 2 :][:MASK_COUNT] = [
         CHECKS_BY_KIND.get(kind, ANY_KIND_MASK)  # type: ignore[call-overload]
         for kind in range(MASK_COUNT)
     ]
-    table = block[HEADER_WORDS:].reshape(slots, SLOT_WORDS)
-    # An empty slot's steps are 1: the checks are computed before anyone asks whether they apply.
-    table[:, 1:3] = 1
-    words = np.ascontiguousarray(instruments["symbol"]).view(np.int64)
-    for word, row in zip(words.tolist(), instruments, strict=True):
-        slot = _home(word, slots - 1)
-        while table[slot, 0] != 0:
-            slot = (slot + 1) & (slots - 1)
-        table[slot, :6] = (
-            word,
-            checked_price_step(row),
-            row["qty_step_lots"],
-            row["min_qty_lots"],
-            row["max_qty_lots"],
-            row["max_price_ticks"],
+    block[FEATURES_AT // 8] = (
+        HAS_LIMITS * has_limits
+        | CHECKS_PARTICIPANTS * settings.check_participants
+        | HAS_RATE * (settings.rate_interval_ns != 0)
+    )
+    block[LIMITS_AT // 8] = slots * SLOT_BYTES
+    block[PEOPLE_AT // 8] = 8 * (len(block) - PARTICIPANTS)
+    block[RATE_INTERVAL_AT // 8] = settings.rate_interval_ns
+    block[RATE_BURST_AT // 8] = settings.rate_burst_ns
+    for fives in range(PRICE_FIVES_MAX + 1):
+        at = FIVES_AT // 8 + 2 * fives
+        block[at : at + 2] = (
+            _signed(pow(5**fives, -1, 2**64)),
+            _signed((2**64 - 1) // 5**fives) ^ SIGN,
         )
-    return block
 
 
-def checked_price_step(row: np.void) -> int:
-    """What every price of an instrument is a multiple of: the greatest common divisor of its steps.
+def _row_words(row: dict[str, int]) -> tuple[int, ...]:
+    return (
+        _signed(row["symbol"]),
+        row["max_price_ticks"],
+        row["min_qty_lots"],
+        row["max_qty_lots"],
+        2 ** row["price_twos"] - 1,
+        2 ** row["qty_twos"] - 1,
+        row["price_fives"] | row["qty_fives"] << 8 | row["halted"] << 16,
+        0,
+    )
 
-    Which of its bands a price lies in, and the step there, is the matcher's to check.
-    """
-    bands = (int(row[f"band{k}_step_ticks"]) for k in range(1, TICK_BANDS + 1))
-    return math.gcd(int(row["price_step_ticks"]), *bands)
+
+def _limit_words(row: dict[str, int]) -> tuple[int, ...]:
+    names = ("collar_low", "collar_high", "notional_limit")
+    halves = (half for name in names for half in (row[name] >> 64, row[name] % 2**64))
+    return (*map(_signed, halves), 0, 0)
+
+
+def _signed(word: int) -> int:
+    return word - 2**64 if word >= 2**63 else word
 
 
 def _aligned_words(count: int) -> npt.NDArray[np.int64]:
@@ -209,17 +304,97 @@ def wrong_kind(kind: int, aux: int, participant: int) -> bool:
 
 
 @kernel
-def off_step(value: int, step: int) -> bool:
-    """Is a positive value no multiple of its step?  Not asked of values that are not positive."""
-    return step > 1 and value > 0 and value % step != 0
+def off_step(value: int, twos: int, fives: int, rules_addr: int) -> bool:
+    """Is a value no multiple of the step's factors?  Multiplied by the inverse of 5**fives, only
+    multiples become small.  Means nothing for values that are not positive."""
+    power = rules_addr + FIVES_AT + 16 * fives
+    quotient: int = (value * load_i64(power)) ^ SIGN
+    too_high: bool = quotient > load_i64(power + 8)
+    return ((value & twos) != 0) | too_high
+
+
+@kernel
+def product_high(a: int, b: int) -> int:
+    """The upper 64 bits of a product of two numbers from 0 to 2**63 - 1."""
+    a_low, a_high, b_low, b_high = a & LOW_32, a >> 32, b & LOW_32, b >> 32
+    middle = a_high * b_low + (((a_low * b_low) >> 32) & LOW_32)
+    other = a_low * b_high + (middle & LOW_32)
+    return a_high * b_high + (middle >> 32) + (other >> 32)
+
+
+@kernel
+def wide_above(high: int, low: int, limit_addr: int) -> bool:
+    """Is the 128-bit number above the one at the address?  Both from 0 to 2**127 - 1."""
+    limit_high: int = load_i64(limit_addr)
+    limit_low: int = load_i64(limit_addr + 8)
+    return (high > limit_high) | ((high == limit_high) & ((low ^ SIGN) > (limit_low ^ SIGN)))
+
+
+@kernel
+def wide_below(high: int, low: int, limit_addr: int) -> bool:
+    """Is the 128-bit number below the one at the address?"""
+    limit_high: int = load_i64(limit_addr)
+    limit_low: int = load_i64(limit_addr + 8)
+    return (high < limit_high) | ((high == limit_high) & ((low ^ SIGN) < (limit_low ^ SIGN)))
+
+
+@kernel
+def beyond_limits(price: int, qty: int, limits_addr: int) -> int:
+    """COLLAR and NOTIONAL of a positive price and quantity, by exact integers."""
+    scaled_high, scaled_low = product_high(price, COLLAR_ONE), price * COLLAR_ONE
+    too_low = wide_below(scaled_high, scaled_low, limits_addr + COLLAR_LOW_AT)
+    too_high = wide_above(scaled_high, scaled_low, limits_addr + COLLAR_HIGH_AT)
+    notional_high, notional_low = product_high(price, qty), price * qty
+    too_large = wide_above(notional_high, notional_low, limits_addr + NOTIONAL_AT)
+    return (too_low | too_high) * BIT_COLLAR | ((qty > 0) & too_large) * BIT_NOTIONAL
+
+
+@kernel
+def over_rate(word_addr: int, now_ns: int, rules_addr: int) -> bool:
+    """Take a place in a participant's bucket; True if there is none.
+
+    The bucket is the time at which its next order would come at the very rate: an order may be
+    ahead of it by the burst, and moves it on by the interval.
+    """
+    word: int = load_i64(word_addr)
+    bucket = word & MAX_VALUE
+    interval: int = load_i64(rules_addr + RATE_INTERVAL_AT)
+    refused: bool = bucket > now_ns + load_i64(rules_addr + RATE_BURST_AT)
+    if not refused:
+        store_i64(word_addr, (max(bucket, now_ns) + interval) | (word & SIGN))
+    return refused
+
+
+@kernel
+def switched_checks(order_addr: int, row: int, mask: int, rules_addr: int) -> int:
+    """The checks that are off unless someone switches them on: collar, notional, halt,
+    participant and rate, of those in the mask."""
+    features: int = load_i64(rules_addr + FEATURES_AT)
+    code = 0
+    if features & HAS_LIMITS:
+        price: int = load_i64(order_addr + PRICE_AT)
+        if price > 0:
+            limits = row + load_i64(rules_addr + LIMITS_AT)
+            code |= beyond_limits(price, load_i64(order_addr + QTY_AT), limits)
+        code |= load_u8(row + ROW_HALTED_AT) * BIT_HALTED
+    participant: int = load_u16(order_addr + PARTICIPANT_AT)
+    outside = participant >= PARTICIPANTS
+    person = rules_addr + load_i64(rules_addr + PEOPLE_AT) + 8 * (participant & (PARTICIPANTS - 1))
+    if features & CHECKS_PARTICIPANTS:
+        switched_off = load_i64(person) >= 0
+        code |= (outside | switched_off) * BIT_PARTICIPANT
+    if (features & HAS_RATE) != 0 and (mask & BIT_RATE) != 0:
+        now_ns = load_i64(order_addr + RX_TS_AT) & TIME_MASK
+        code |= (outside or over_rate(person, now_ns, rules_addr)) * BIT_RATE
+    return code & mask
 
 
 @kernel
 def validate(order_addr: int, rules_addr: int) -> int:
     """The verdict on one order: a mask of ``ErrorBit`` bits, 0 if nothing is wrong.
 
-    ``order_addr`` is the address of a 64-byte order record, ``rules_addr`` of a block made by
-    :func:`make_rules`; neither is written.
+    ``order_addr`` is the address of a 64-byte order record, which is not written, ``rules_addr`` of
+    a block made by :func:`make_rules`, of which a rate limit writes the participants' buckets.
     """
     price = load_i64(order_addr + PRICE_AT)
     qty = load_i64(order_addr + QTY_AT)
@@ -234,6 +409,12 @@ def validate(order_addr: int, rules_addr: int) -> int:
 
     below_limit = qty < load_i64(row + ROW_MIN_QTY_AT)
     above_limit = qty > load_i64(row + ROW_MAX_QTY_AT)
+    price_off_step = off_step(
+        price, load_i64(row + ROW_PRICE_TWOS_AT), load_u8(row + ROW_PRICE_FIVES_AT), rules_addr
+    )
+    qty_off_step = off_step(
+        qty, load_i64(row + ROW_QTY_TWOS_AT), load_u8(row + ROW_QTY_FIVES_AT), rules_addr
+    )
     duration = time_in_force & ((1 << SELF_TRADE_SHIFT) - 1)
     wrong_time = (duration == 0) | (duration > TIME_IN_FORCE_LAST)
     wrong_self_trade = (time_in_force >> SELF_TRADE_SHIFT) > SELF_TRADE_LAST
@@ -241,16 +422,18 @@ def validate(order_addr: int, rules_addr: int) -> int:
     code: int = (
         (price <= 0) * BIT_PRICE_NOT_POSITIVE
         | (price > load_i64(row + ROW_MAX_PRICE_AT)) * BIT_PRICE_ABOVE_LIMIT
-        | off_step(price, load_i64(row + ROW_PRICE_STEP_AT)) * BIT_PRICE_STEP
+        | ((price > 0) & price_off_step) * BIT_PRICE_STEP
         | (qty <= 0) * BIT_QTY_NOT_POSITIVE
         | ((qty > 0) & (below_limit | above_limit)) * BIT_QTY_OUT_OF_LIMITS
-        | off_step(qty, load_i64(row + ROW_QTY_STEP_AT)) * BIT_QTY_STEP
+        | ((qty > 0) & qty_off_step) * BIT_QTY_STEP
         | wrong_side * BIT_SIDE
         | ((order_type == 0) | (order_type > ORDER_TYPE_LAST)) * BIT_ORDER_TYPE
         | (wrong_time | wrong_self_trade) * BIT_TIME_IN_FORCE
         | wrong_kind(kind, aux, participant) * BIT_KIND
     )
     mask = applicable_checks(kind, order_type, symbol, rules_addr)
+    if load_i64(rules_addr + FEATURES_AT) != 0:
+        code |= switched_checks(order_addr, row, mask, rules_addr)
     if load_i64(row) == 0:
         return ((code & ~ROW_BITS) | BIT_SYMBOL) & mask
     return code & mask

@@ -4,11 +4,13 @@ Written from the table in docs/gateway.md, field by field, without a look at the
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from openoutcry.gateway_fpga.settings import Limits, Settings
 from openoutcry.wire.enums import (
     CommandKind,
     ErrorBit,
@@ -19,40 +21,91 @@ from openoutcry.wire.enums import (
 )
 
 HOUSE = 0
+PARTICIPANTS = 1024
 
 
-def reference_verdict(order: np.void, instruments: Mapping[bytes, np.void]) -> set[ErrorBit]:
-    """Everything that is wrong with one ``ORDER_DTYPE`` record.
+class ReferenceGateway:
+    """A gateway's settings and what it remembers of the participants' rates."""
 
-    ``instruments`` maps each symbol to its ``INSTRUMENT_DTYPE`` row.
-    """
-    row = instruments.get(bytes(order["symbol"]))
-    kind = int(order["kind"])
-    wrong: set[ErrorBit] = set()
-    if row is None and _must_name_an_instrument(order):
-        wrong.add(ErrorBit.SYMBOL)
-    if kind not in list(CommandKind) or (_is_the_houses(order) and order["participant"] != HOUSE):
-        wrong.add(ErrorBit.KIND)
-    if kind == CommandKind.NEW:
-        wrong |= _form(order) | _quantity(order, row)
-        if int(order["order_type"]) not in (
-            OrderType.MARKET,
-            OrderType.MARKET_TO_LIMIT,
-            OrderType.STOP,
-            OrderType.TRAILING_STOP,
-            OrderType.TRAILING_STOP_BPS,
-        ):
-            wrong |= _price(order, row)
-    elif kind == CommandKind.REPLACE:
-        wrong |= _quantity(order, row) | _price(order, row)
-    elif kind == CommandKind.REDUCE:
-        wrong |= _quantity(order, row) - {ErrorBit.QTY_OUT_OF_LIMITS}
-    elif kind == CommandKind.MASS_CANCEL and int(order["side"]) not in (0, *Side):
-        wrong.add(ErrorBit.SIDE)
-    return wrong
+    def __init__(
+        self, instruments: Mapping[bytes, np.void], settings: Settings | None = None
+    ) -> None:
+        """``instruments`` maps each symbol to its ``INSTRUMENT_DTYPE`` row."""
+        self.instruments = instruments
+        self.settings = settings or Settings()
+        self.next_at_rate_ns: dict[int, int] = {}
+
+    def verdict(self, order: np.void) -> set[ErrorBit]:
+        """Everything that is wrong with one ``ORDER_DTYPE`` record."""
+        row = self.instruments.get(bytes(order["symbol"]))
+        kind = int(order["kind"])
+        wrong: set[ErrorBit] = set()
+        if row is None and _must_name_an_instrument(order):
+            wrong.add(ErrorBit.SYMBOL)
+        not_his = _is_the_houses(order) and order["participant"] != HOUSE
+        if kind not in list(CommandKind) or not_his:
+            wrong.add(ErrorBit.KIND)
+        if kind in (CommandKind.NEW, CommandKind.REPLACE, CommandKind.SET_EXPIRY):
+            wrong |= self._entry(order)
+        if kind == CommandKind.NEW:
+            wrong |= _form(order) | _quantity(order, row)
+            if int(order["order_type"]) not in (
+                OrderType.MARKET,
+                OrderType.MARKET_TO_LIMIT,
+                OrderType.STOP,
+                OrderType.TRAILING_STOP,
+                OrderType.TRAILING_STOP_BPS,
+            ):
+                wrong |= _price(order, row) | self._worth(order, row)
+        elif kind == CommandKind.REPLACE:
+            wrong |= _quantity(order, row) | _price(order, row) | self._worth(order, row)
+        elif kind == CommandKind.REDUCE:
+            wrong |= _quantity(order, row) - {ErrorBit.QTY_OUT_OF_LIMITS}
+        elif kind == CommandKind.MASS_CANCEL and int(order["side"]) not in (0, *Side):
+            wrong.add(ErrorBit.SIDE)
+        return wrong
+
+    def _entry(self, order: np.void) -> set[ErrorBit]:
+        participant = int(order["participant"])
+        wrong = set()
+        if self._limits(order).halted:
+            wrong.add(ErrorBit.HALTED)
+        if self.settings.check_participants and participant not in self.settings.participants_on:
+            wrong.add(ErrorBit.PARTICIPANT)
+        if self.settings.rate_interval_ns and self._over_rate(order, participant):
+            wrong.add(ErrorBit.RATE)
+        return wrong
+
+    def _over_rate(self, order: np.void, participant: int) -> bool:
+        if participant >= PARTICIPANTS:
+            return True
+        now = int(order["rx_ts_ns"]) % 2**62
+        due = self.next_at_rate_ns.get(participant, 0)
+        if due - now > self.settings.rate_burst_ns:
+            return True
+        self.next_at_rate_ns[participant] = max(due, now) + self.settings.rate_interval_ns
+        return False
+
+    def _worth(self, order: np.void, row: Any) -> set[ErrorBit]:
+        price_ticks, qty_lots = int(order["price_ticks"]), int(order["qty_lots"])
+        wrong: set[ErrorBit] = set()
+        if row is None or price_ticks <= 0:
+            return wrong
+        limits = self._limits(order)
+        reference = limits.reference_price_ticks
+        if limits.collar_bps:
+            distance = Fraction(abs(price_ticks - reference), reference)
+            if distance > Fraction(limits.collar_bps, 10_000):
+                wrong.add(ErrorBit.COLLAR)
+        if qty_lots > 0 and price_ticks * qty_lots > limits.notional_limit:
+            wrong.add(ErrorBit.NOTIONAL)
+        return wrong
+
+    def _limits(self, order: np.void) -> Limits:
+        return self.settings.limits.get(bytes(order["symbol"]), Limits())
 
 
-def error_code(wrong: set[ErrorBit]) -> int:
+def error_code(wrong: Iterable[ErrorBit]) -> int:
     """The verdict as the bits that stand in the record."""
     return sum(1 << bit for bit in wrong)
 
@@ -89,7 +142,7 @@ def _quantity(order: np.void, row: Any) -> set[ErrorBit]:
     if row is not None:
         if not int(row["min_qty_lots"]) <= qty_lots <= int(row["max_qty_lots"]):
             wrong.add(ErrorBit.QTY_OUT_OF_LIMITS)
-        if qty_lots % int(row["qty_step_lots"]) != 0:
+        if qty_lots % checked_part(int(row["qty_step_lots"])) != 0:
             wrong.add(ErrorBit.QTY_STEP)
     return wrong
 
@@ -104,6 +157,11 @@ def _price(order: np.void, row: Any) -> set[ErrorBit]:
             wrong.add(ErrorBit.PRICE_ABOVE_LIMIT)
         steps = [int(row["price_step_ticks"])]
         steps += [int(row[f"band{k}_step_ticks"]) for k in range(1, 11)]
-        if price_ticks > 0 and price_ticks % math.gcd(*steps) != 0:
+        if price_ticks > 0 and price_ticks % checked_part(math.gcd(*steps)) != 0:
             wrong.add(ErrorBit.PRICE_STEP)
     return wrong
+
+
+def checked_part(step: int) -> int:
+    """The largest divisor of a step that is 2**a * 5**b with b not above 6."""
+    return math.gcd(step, 2**62 * 5**6)

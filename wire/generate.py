@@ -9,6 +9,7 @@ from pathlib import Path
 from openoutcry.wire.enums import ENUMS
 from openoutcry.wire.layout import HISTORY_PATH, LAYOUT_HASH, layout_history
 from openoutcry.wire.records import CTYPES, MAGICS, MAX_PACKET_RECORDS, RECORDS, Record
+from openoutcry.wire.registers import WRITERS
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = "generated from wire/ by `python -m openoutcry.wire.generate`; do not edit"
@@ -20,6 +21,7 @@ def generate() -> dict[str, str]:
         "wire/outcry_wire.h": c_header(),
         "wire/outcry_wire.vh": verilog_header(),
         "docs/wire.md": markdown(),
+        **{name: write(GENERATED) for name, write in WRITERS.items()},
     }
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openoutcry.gateway_fpga import make_rules, validate, validate_batch, validate_orders
-from openoutcry.gateway_fpga.reference import error_code, reference_verdict
+from openoutcry.gateway_fpga.reference import ReferenceGateway, error_code
 from openoutcry.wire import (
     INSTRUMENT_DTYPE,
     ORDER_DTYPE,
@@ -105,7 +105,7 @@ def verdict(order: np.ndarray) -> set[ErrorBit]:
 
 
 def expected(orders: np.ndarray) -> list[int]:
-    return [error_code(reference_verdict(order, ROWS)) for order in orders]
+    return [error_code(ReferenceGateway(ROWS).verdict(order)) for order in orders]
 
 
 @settings(derandomize=True, deadline=None, max_examples=300)
@@ -193,6 +193,21 @@ def test_time_in_force_and_self_trade_share_a_byte() -> None:
         good = code & 15 in list(TimeInForce) and code >> 4 in list(SelfTrade)
         wrong = verdict(make_order(time_in_force=code))
         assert wrong == (set() if good else {ErrorBit.TIME_IN_FORCE})
+
+
+@pytest.mark.parametrize("fives", range(9))
+def test_steps_are_held_to_their_factors_of_two_and_six_of_five(fives: int) -> None:
+    """Of a step only 2**a * 5**b with b up to 6 is checked; a factor of three, and of five beyond
+    the sixth, is the matcher's."""
+    twos = fives // 2
+    step, checked = 3 * 2**twos * 5**fives, 2**twos * 5 ** min(fives, 6)
+    rules = make_rules(make_instruments([{"symbol": "PLAIN", "price_step_ticks": step}]))
+    for base in (0, 7 * step, 2**63 - 1 - (2**63 - 1) % checked - 2 * checked):
+        prices = [base + k * (checked // d) for d in (1, 2, 5) for k in range(1, 3)]
+        for price in [base + checked - 1, base + checked + 1, *prices]:
+            order = make_order(price_ticks=price)
+            off = validate(order.ctypes.data, rules.ctypes.data) >> ErrorBit.PRICE_STEP & 1
+            assert off == (price % checked != 0), price
 
 
 def test_tick_bands_are_held_to_what_all_their_steps_share() -> None:

@@ -1,0 +1,609 @@
+// The validator: writes the verdict (error_code, one bit a failing check) into every order.
+//
+// Latency 4 cycles from beat in to beat out, throughput 1 beat a cycle, both whenever the sink is
+// ready and no command is under way.  Nothing is dropped and nothing else is changed.
+// docs/gateway.md is the contract; gateway_fpga/golden.py is the same in software.
+//
+//   rank 1 read   the block RAMs give out rows, bucket and bit; first half of the arithmetic
+//   rank 2 row    rows in registers; what needs no row is decided
+//   rank 3 check  each way's row compared, and whether it is the symbol's
+//   rank 4 out    the right way's flags, masked by kind, in the record
+//
+// All ranks move together, when the last one is free (`advance`).  A command (row_swap or
+// participant_set) waits until ranks 1 to 3 are empty, and no beat is taken meanwhile: an order
+// sees the tables wholly before or wholly after it.
+`default_nettype none
+`include "outcry_wire.vh"
+`include "outcry_registers.vh"
+
+module outcry_validator #(
+    // Slots of each of the three ways: 2 to this power, at most 9.
+    parameter SLOT_BITS = `OUTCRY_SLOT_BITS,
+    // Participants with a bit and a bucket: 2 to this power.
+    parameter PARTICIPANT_BITS = `OUTCRY_PARTICIPANT_BITS
+) (
+    input  wire                        clk,
+    input  wire                        rst,
+
+    input  wire [511:0]                s_axis_tdata,
+    input  wire                        s_axis_tvalid,
+    output wire                        s_axis_tready,
+
+    output wire [511:0]                m_axis_tdata,
+    output wire                        m_axis_tvalid,
+    input  wire                        m_axis_tready,
+
+    // Settings: each order sees one value of each.
+    input  wire                        check_participants,
+    input  wire [31:0]                 rate_interval_ns,
+    input  wire [31:0]                 rate_burst_ns,
+
+    // Commands: held until done; at most one at a time.
+    input  wire                        row_swap,
+    input  wire [SLOT_BITS+1:0]        row_index,
+    input  wire [`OUTCRY_ROW_BITS-1:0] row_shadow,
+    input  wire                        participant_set,
+    input  wire [PARTICIPANT_BITS-1:0] participant_index,
+    input  wire                        participant_on,
+    output wire                        command_done
+);
+
+    localparam WAYS       = 3;
+    localparam SLOTS      = 1 << SLOT_BITS;
+    localparam HASH_BITS  = `OUTCRY_WAYS * `OUTCRY_SLOT_BITS;
+    localparam ROW_BITS   = `OUTCRY_ROW_BITS;
+    localparam NOTIONAL_BITS = 126;
+    // 63 bits in pieces of 6.
+    localparam PIECES     = 11;
+
+    // Order types whose new orders have no limit price.
+    localparam [255:0] UNPRICED_TYPES =
+        (256'd1 << `OUTCRY_ORDER_TYPE_MARKET) | (256'd1 << `OUTCRY_ORDER_TYPE_MARKET_TO_LIMIT)
+        | (256'd1 << `OUTCRY_ORDER_TYPE_STOP) | (256'd1 << `OUTCRY_ORDER_TYPE_TRAILING_STOP)
+        | (256'd1 << `OUTCRY_ORDER_TYPE_TRAILING_STOP_BPS);
+
+    // Which checks a command is subject to, by kind.
+    localparam [15:0] ANY_CHECKS =
+        (16'd1 << `OUTCRY_ERROR_BIT_SYMBOL) | (16'd1 << `OUTCRY_ERROR_BIT_KIND);
+    localparam [15:0] ENTRY_CHECKS =
+        (16'd1 << `OUTCRY_ERROR_BIT_PARTICIPANT) | (16'd1 << `OUTCRY_ERROR_BIT_HALTED)
+        | (16'd1 << `OUTCRY_ERROR_BIT_RATE);
+    localparam [15:0] PRICE_CHECKS =
+        (16'd1 << `OUTCRY_ERROR_BIT_PRICE_NOT_POSITIVE)
+        | (16'd1 << `OUTCRY_ERROR_BIT_PRICE_ABOVE_LIMIT) | (16'd1 << `OUTCRY_ERROR_BIT_PRICE_STEP)
+        | (16'd1 << `OUTCRY_ERROR_BIT_COLLAR) | (16'd1 << `OUTCRY_ERROR_BIT_NOTIONAL);
+    localparam [15:0] QTY_CHECKS =
+        (16'd1 << `OUTCRY_ERROR_BIT_QTY_NOT_POSITIVE)
+        | (16'd1 << `OUTCRY_ERROR_BIT_QTY_OUT_OF_LIMITS) | (16'd1 << `OUTCRY_ERROR_BIT_QTY_STEP);
+    localparam [15:0] FORM_CHECKS =
+        (16'd1 << `OUTCRY_ERROR_BIT_SIDE) | (16'd1 << `OUTCRY_ERROR_BIT_ORDER_TYPE)
+        | (16'd1 << `OUTCRY_ERROR_BIT_TIME_IN_FORCE);
+
+    integer i;
+
+    // ---------------------------------------------------------------------------------------------
+    // The pipeline's control.
+
+    // Low in reset, so that no beat is taken that would be lost.
+    reg running;
+    reg read_valid;
+    reg row_valid;
+    reg check_valid;
+    reg out_valid;
+
+    wire advance = !out_valid || m_axis_tready;
+    wire command = row_swap || participant_set;
+    wire take    = s_axis_tvalid && s_axis_tready;
+
+    assign s_axis_tready = running && advance && !command;
+    assign m_axis_tvalid = out_valid;
+    assign command_done  = command && !read_valid && !row_valid && !check_valid;
+
+    always @(posedge clk) begin
+        if (rst) begin
+            running     <= 1'b0;
+            read_valid  <= 1'b0;
+            row_valid   <= 1'b0;
+            check_valid <= 1'b0;
+            out_valid   <= 1'b0;
+        end else begin
+            running <= 1'b1;
+            if (advance) begin
+                read_valid  <= take;
+                row_valid   <= read_valid;
+                check_valid <= row_valid;
+                out_valid   <= check_valid;
+            end
+        end
+    end
+
+    // ---------------------------------------------------------------------------------------------
+    // Into rank 1: where the symbol's row may stand, and the block RAMs.
+
+    wire [63:0] in_price  = s_axis_tdata[`OUTCRY_ORDER_PRICE_TICKS];
+    wire [63:0] in_qty    = s_axis_tdata[`OUTCRY_ORDER_QTY_LOTS];
+    wire [63:0] in_symbol = s_axis_tdata[`OUTCRY_ORDER_SYMBOL];
+    wire [15:0] in_participant = s_axis_tdata[`OUTCRY_ORDER_PARTICIPANT];
+
+    // Tabulation hashing: each half byte of the symbol flips its bits of the three slot numbers.
+    localparam [256*HASH_BITS-1:0] HASH_TABLES = `OUTCRY_HASH_TABLES;
+    reg [HASH_BITS-1:0] hash_rom [0:255];
+    initial for (i = 0; i < 256; i = i + 1) hash_rom[i] = HASH_TABLES[HASH_BITS*i +: HASH_BITS];
+
+    wire [HASH_BITS-1:0] slots =
+          hash_rom[{4'd0,  in_symbol[3:0]}]   ^ hash_rom[{4'd1,  in_symbol[7:4]}]
+        ^ hash_rom[{4'd2,  in_symbol[11:8]}]  ^ hash_rom[{4'd3,  in_symbol[15:12]}]
+        ^ hash_rom[{4'd4,  in_symbol[19:16]}] ^ hash_rom[{4'd5,  in_symbol[23:20]}]
+        ^ hash_rom[{4'd6,  in_symbol[27:24]}] ^ hash_rom[{4'd7,  in_symbol[31:28]}]
+        ^ hash_rom[{4'd8,  in_symbol[35:32]}] ^ hash_rom[{4'd9,  in_symbol[39:36]}]
+        ^ hash_rom[{4'd10, in_symbol[43:40]}] ^ hash_rom[{4'd11, in_symbol[47:44]}]
+        ^ hash_rom[{4'd12, in_symbol[51:48]}] ^ hash_rom[{4'd13, in_symbol[55:52]}]
+        ^ hash_rom[{4'd14, in_symbol[59:56]}] ^ hash_rom[{4'd15, in_symbol[63:60]}];
+
+    // A row is written when no beat is taken, so no address is ever read and written at once.
+    wire swap_now = row_swap && command_done;
+    wire [WAYS*ROW_BITS-1:0] read_rows;
+
+    genvar way;
+    generate
+        for (way = 0; way < WAYS; way = way + 1) begin : g_table
+            reg [ROW_BITS-1:0] rows [0:SLOTS-1];
+            reg [ROW_BITS-1:0] read_row;
+            wire [SLOT_BITS-1:0] slot = slots[way*`OUTCRY_SLOT_BITS +: SLOT_BITS];
+            wire write = swap_now && row_index[SLOT_BITS+1:SLOT_BITS] == way;
+
+            integer r;
+            initial for (r = 0; r < SLOTS; r = r + 1) rows[r] = {ROW_BITS{1'b0}};
+
+            always @(posedge clk) begin
+                if (write) rows[row_index[SLOT_BITS-1:0]] <= row_shadow;
+                if (take) read_row <= rows[slot];
+            end
+            assign read_rows[way*ROW_BITS +: ROW_BITS] = read_row;
+        end
+    endgenerate
+
+    // Participants' bits, and their buckets: the time at which the last order would have come at
+    // the very rate.  An order may be ahead of it by the burst.
+    localparam BUCKET_BITS = `OUTCRY_TIME_BITS + 1;
+    reg                   bits    [0:(1<<PARTICIPANT_BITS)-1];
+    reg [BUCKET_BITS-1:0] buckets [0:(1<<PARTICIPANT_BITS)-1];
+    reg                   read_bit;
+    reg [BUCKET_BITS-1:0] read_bucket;
+    wire                        set_now = participant_set && command_done;
+    wire                        bucket_write;
+    wire [PARTICIPANT_BITS-1:0] bucket_index;
+    wire [BUCKET_BITS-1:0]      bucket_value;
+    wire [PARTICIPANT_BITS-1:0] in_index = in_participant[PARTICIPANT_BITS-1:0];
+
+    initial for (i = 0; i < (1 << PARTICIPANT_BITS); i = i + 1) begin
+        bits[i]    = 1'b0;
+        buckets[i] = {BUCKET_BITS{1'b0}};
+    end
+
+    always @(posedge clk) begin
+        if (set_now) bits[participant_index] <= participant_on;
+        if (take) read_bit <= bits[in_index];
+    end
+    always @(posedge clk) begin
+        if (bucket_write) buckets[bucket_index] <= bucket_value;
+        if (take) read_bucket <= buckets[in_index];
+    end
+
+    // ---------------------------------------------------------------------------------------------
+    // Into rank 1: the first half of the arithmetic.
+
+    // A number modulo 5**6, as a sum of what each piece of 6 bits leaves.
+    reg [13:0] residue_rom [0:PIECES*64-1];
+    reg [31:0] weight;
+    reg [31:0] residue;
+    initial begin
+        weight = 32'd1;
+        for (i = 0; i < PIECES * 64; i = i + 1) begin
+            residue = ((i % 64) * weight) % `OUTCRY_FIVES_MODULUS;
+            residue_rom[i] = residue[13:0];
+            if (i % 64 == 63) weight = (weight * 64) % `OUTCRY_FIVES_MODULUS;
+        end
+    end
+
+    wire [PIECES*14-1:0] price_pieces;
+    wire [PIECES*14-1:0] qty_pieces;
+    wire [65:0] padded_price = {3'd0, in_price[62:0]};
+    wire [65:0] padded_qty   = {3'd0, in_qty[62:0]};
+    genvar piece;
+    generate
+        for (piece = 0; piece < PIECES; piece = piece + 1) begin : g_piece
+            assign price_pieces[piece*14 +: 14] =
+                residue_rom[piece * 64 + {26'd0, padded_price[piece*6 +: 6]}];
+            assign qty_pieces[piece*14 +: 14] =
+                residue_rom[piece * 64 + {26'd0, padded_qty[piece*6 +: 6]}];
+        end
+    endgenerate
+
+    reg [511:0] read_data;
+    reg [15:0]  read_price_residue0, read_price_residue1, read_price_residue2, read_price_residue3;
+    reg [15:0]  read_qty_residue0, read_qty_residue1, read_qty_residue2, read_qty_residue3;
+    // 625 = 5 * 128 - 15.
+    reg [65:0]  read_price5;
+    reg [66:0]  read_price15;
+    // Products of 16-bit limbs: price limb i times quantity limb j at 32 * (4 * i + j).
+    reg [511:0] read_products;
+
+    always @(posedge clk) begin
+        if (advance) begin
+            read_data <= s_axis_tdata;
+            read_price_residue0 <= {2'd0, price_pieces[0 +: 14]} + {2'd0, price_pieces[14 +: 14]}
+                                   + {2'd0, price_pieces[28 +: 14]};
+            read_price_residue1 <= {2'd0, price_pieces[42 +: 14]} + {2'd0, price_pieces[56 +: 14]}
+                                   + {2'd0, price_pieces[70 +: 14]};
+            read_price_residue2 <= {2'd0, price_pieces[84 +: 14]} + {2'd0, price_pieces[98 +: 14]}
+                                   + {2'd0, price_pieces[112 +: 14]};
+            read_price_residue3 <= {2'd0, price_pieces[126 +: 14]} + {2'd0, price_pieces[140 +: 14]};
+            read_qty_residue0 <= {2'd0, qty_pieces[0 +: 14]} + {2'd0, qty_pieces[14 +: 14]}
+                                 + {2'd0, qty_pieces[28 +: 14]};
+            read_qty_residue1 <= {2'd0, qty_pieces[42 +: 14]} + {2'd0, qty_pieces[56 +: 14]}
+                                 + {2'd0, qty_pieces[70 +: 14]};
+            read_qty_residue2 <= {2'd0, qty_pieces[84 +: 14]} + {2'd0, qty_pieces[98 +: 14]}
+                                 + {2'd0, qty_pieces[112 +: 14]};
+            read_qty_residue3 <= {2'd0, qty_pieces[126 +: 14]} + {2'd0, qty_pieces[140 +: 14]};
+            read_price5  <= {3'd0, in_price[62:0]} + {1'd0, in_price[62:0], 2'd0};
+            read_price15 <= {in_price[62:0], 4'd0} - {4'd0, in_price[62:0]};
+        end
+    end
+
+    genvar limb, other;
+    generate
+        for (limb = 0; limb < 4; limb = limb + 1) begin : g_limb
+            for (other = 0; other < 4; other = other + 1) begin : g_other
+                wire [15:0] a = padded_price[limb*16 +: 16];
+                wire [15:0] b = padded_qty[other*16 +: 16];
+                always @(posedge clk)
+                    if (advance) read_products[32*(4*limb+other) +: 32] <= {16'd0, a} * {16'd0, b};
+            end
+        end
+    endgenerate
+
+    // ---------------------------------------------------------------------------------------------
+    // Into rank 2: what needs no row.
+
+    wire [63:0] read_price = read_data[`OUTCRY_ORDER_PRICE_TICKS];
+    wire [63:0] read_qty   = read_data[`OUTCRY_ORDER_QTY_LOTS];
+    wire [63:0] read_aux   = read_data[`OUTCRY_ORDER_AUX];
+    wire [15:0] read_participant = read_data[`OUTCRY_ORDER_PARTICIPANT];
+    wire [7:0]  read_kind  = read_data[`OUTCRY_ORDER_KIND];
+    wire [7:0]  read_side  = read_data[`OUTCRY_ORDER_SIDE];
+    wire [7:0]  read_type  = read_data[`OUTCRY_ORDER_ORDER_TYPE];
+    wire [3:0]  read_duration;
+    wire [3:0]  read_self_trade;
+    assign {read_self_trade, read_duration} = read_data[`OUTCRY_ORDER_TIME_IN_FORCE];
+
+    wire read_outside;
+    generate
+        if (PARTICIPANT_BITS < 16) begin : g_outside
+            assign read_outside = |read_participant[15:PARTICIPANT_BITS];
+        end else begin : g_nobody_outside
+            assign read_outside = 1'b0;
+        end
+    endgenerate
+
+    // The masks by kind; a new order without a limit price is asked nothing about its price.
+    wire read_unpriced = UNPRICED_TYPES[read_type];
+    reg [15:0] read_mask;
+    always @* begin
+        case (read_kind)
+            `OUTCRY_COMMAND_KIND_NEW:
+                read_mask = ANY_CHECKS | ENTRY_CHECKS | QTY_CHECKS | FORM_CHECKS
+                            | (read_unpriced ? 16'd0 : PRICE_CHECKS);
+            `OUTCRY_COMMAND_KIND_REPLACE:
+                read_mask = ANY_CHECKS | ENTRY_CHECKS | QTY_CHECKS | PRICE_CHECKS;
+            `OUTCRY_COMMAND_KIND_SET_EXPIRY:
+                read_mask = ANY_CHECKS | ENTRY_CHECKS;
+            `OUTCRY_COMMAND_KIND_REDUCE:
+                read_mask = ANY_CHECKS | (16'd1 << `OUTCRY_ERROR_BIT_QTY_NOT_POSITIVE)
+                            | (16'd1 << `OUTCRY_ERROR_BIT_QTY_STEP);
+            `OUTCRY_COMMAND_KIND_MASS_CANCEL:
+                read_mask = (16'd1 << `OUTCRY_ERROR_BIT_KIND) | (16'd1 << `OUTCRY_ERROR_BIT_SIDE)
+                            | ({15'd0, read_data[`OUTCRY_ORDER_SYMBOL] != 64'd0}
+                               << `OUTCRY_ERROR_BIT_SYMBOL);
+            `OUTCRY_COMMAND_KIND_DISCONNECT, `OUTCRY_COMMAND_KIND_TIME:
+                read_mask = 16'd1 << `OUTCRY_ERROR_BIT_KIND;
+            default:
+                read_mask = ANY_CHECKS;
+        endcase
+    end
+
+    wire read_of_the_house = read_kind == `OUTCRY_COMMAND_KIND_TIME
+        || read_kind == `OUTCRY_COMMAND_KIND_PHASE
+        || (read_kind == `OUTCRY_COMMAND_KIND_MASS_CANCEL && read_aux != 64'd0);
+    wire read_wrong_kind = read_kind == 8'd0 || read_kind > `OUTCRY_COMMAND_KIND_PHASE
+        || (read_of_the_house && read_participant != 16'd0);
+    wire read_wrong_side = read_side > `OUTCRY_SIDE_SELL
+        || (read_side == 8'd0 && read_kind != `OUTCRY_COMMAND_KIND_MASS_CANCEL);
+    wire read_wrong_type = read_type == 8'd0 || read_type > `OUTCRY_ORDER_TYPE_MIN_QTY;
+    wire read_wrong_time = read_duration == 4'd0 || {4'd0, read_duration} > `OUTCRY_TIME_IN_FORCE_AT_CLOSE
+        || {4'd0, read_self_trade} > `OUTCRY_SELF_TRADE_DECREMENT;
+
+    // Seven rows of products, then carry-save down to two.
+    wire [NOTIONAL_BITS-1:0] term0 = {read_products[509:480], read_products[351:320],
+                                      read_products[191:160], read_products[31:0]};
+    wire [NOTIONAL_BITS-1:0] term1 = {14'd0, read_products[383:352], read_products[223:192],
+                                      read_products[63:32], 16'd0};
+    wire [NOTIONAL_BITS-1:0] term2 = {14'd0, read_products[479:448], read_products[319:288],
+                                      read_products[159:128], 16'd0};
+    wire [NOTIONAL_BITS-1:0] term3 = {30'd0, read_products[255:224], read_products[95:64], 32'd0};
+    wire [NOTIONAL_BITS-1:0] term4 = {30'd0, read_products[447:416], read_products[287:256], 32'd0};
+    wire [NOTIONAL_BITS-1:0] term5 = {46'd0, read_products[127:96], 48'd0};
+    wire [NOTIONAL_BITS-1:0] term6 = {46'd0, read_products[415:384], 48'd0};
+    wire [NOTIONAL_BITS-1:0] sum0, carry0, sum1, carry1, sum2, carry2, sum3, carry3, sum4, carry4;
+    outcry_csa #(.WIDTH(NOTIONAL_BITS)) csa0 (.a(term0), .b(term1), .c(term2), .sum(sum0), .carry(carry0));
+    outcry_csa #(.WIDTH(NOTIONAL_BITS)) csa1 (.a(term3), .b(term4), .c(term5), .sum(sum1), .carry(carry1));
+    outcry_csa #(.WIDTH(NOTIONAL_BITS)) csa2 (.a(term6), .b(sum0), .c(carry0), .sum(sum2), .carry(carry2));
+    outcry_csa #(.WIDTH(NOTIONAL_BITS)) csa3 (.a(sum1), .b(carry1), .c(sum2), .sum(sum3), .carry(carry3));
+    outcry_csa #(.WIDTH(NOTIONAL_BITS)) csa4 (.a(carry2), .b(sum3), .c(carry3), .sum(sum4), .carry(carry4));
+
+    reg [PARTICIPANT_BITS-1:0] check_index;
+    reg [BUCKET_BITS-1:0]      check_bucket;
+    reg [511:0]               row_data;
+    reg [WAYS*ROW_BITS-1:0]   row_rows;
+    reg [15:0]                row_mask;
+    reg                       row_price_positive, row_qty_positive;
+    reg                       row_wrong_kind, row_wrong_side, row_wrong_type, row_wrong_time;
+    reg                       row_participant_off;
+    // Bit k: is a bit below bit k set, that is, is the number no multiple of 2**k?
+    reg [62:0]                row_price_below, row_qty_below;
+    reg [17:0]                row_price_residue, row_qty_residue;
+    // price * 625, and price * quantity as the sum of two.
+    reg [72:0]                row_price625;
+    reg [NOTIONAL_BITS-1:0]   row_notional_sum, row_notional_carry;
+    reg [PARTICIPANT_BITS-1:0] row_index2;
+    reg                       row_rate_refused, row_rate_asked;
+    reg                       row_after_check;
+    reg [BUCKET_BITS-1:0]     row_bucket;
+    reg [31:0]                row_interval;
+    reg [BUCKET_BITS-1:0]     row_now_interval, row_now_burst;
+
+    wire [63:0] read_time = read_data[`OUTCRY_ORDER_RX_TS_NS];
+    wire [`OUTCRY_TIME_BITS-1:0] read_now = read_time[`OUTCRY_TIME_BITS-1:0];
+
+    always @(posedge clk) begin
+        if (advance) begin
+            row_data            <= read_data;
+            row_rows            <= read_rows;
+            row_mask            <= read_mask;
+            row_price_positive  <= !read_price[63] && read_price != 64'd0;
+            row_qty_positive    <= !read_qty[63] && read_qty != 64'd0;
+            row_wrong_kind      <= read_wrong_kind;
+            row_wrong_side      <= read_wrong_side;
+            row_wrong_type      <= read_wrong_type;
+            row_wrong_time      <= read_wrong_time;
+            row_participant_off <= check_participants && (read_outside || !read_bit);
+            row_price_below     <= ~((read_price[62:0] - 63'd1) ^ read_price[62:0]);
+            row_qty_below       <= ~((read_qty[62:0] - 63'd1) ^ read_qty[62:0]);
+            row_price_residue   <= {2'd0, read_price_residue0} + {2'd0, read_price_residue1}
+                                   + {2'd0, read_price_residue2} + {2'd0, read_price_residue3};
+            row_qty_residue     <= {2'd0, read_qty_residue0} + {2'd0, read_qty_residue1}
+                                   + {2'd0, read_qty_residue2} + {2'd0, read_qty_residue3};
+            row_price625        <= {read_price5, 7'd0} - {6'd0, read_price15};
+            row_notional_sum    <= sum4;
+            row_notional_carry  <= carry4;
+            row_index2          <= read_participant[PARTICIPANT_BITS-1:0];
+            row_interval        <= rate_interval_ns;
+            row_now_interval    <= {1'b0, read_now} + {31'd0, rate_interval_ns};
+            row_now_burst       <= {1'b0, read_now} + {31'd0, rate_burst_ns};
+            // Whoever has no bucket has no rate either.
+            row_rate_refused    <= read_outside && rate_interval_ns != 32'd0;
+        end
+    end
+
+    // The bucket: of an order two ahead of the same participant it is not yet in the memory, of one
+    // just ahead it is not even known.  A bubble carries an empty bucket, which a participant_set
+    // writes.
+    always @(posedge clk) begin
+        if (rst) begin
+            row_rate_asked  <= 1'b0;
+            row_after_check <= 1'b0;
+            row_bucket      <= {BUCKET_BITS{1'b0}};
+        end else if (advance) begin
+            row_rate_asked  <= read_valid && read_mask[`OUTCRY_ERROR_BIT_RATE] && !read_outside
+                               && rate_interval_ns != 32'd0;
+            row_after_check <= read_valid && row_valid
+                               && row_index2 == read_participant[PARTICIPANT_BITS-1:0];
+            row_bucket      <= !read_valid ? {BUCKET_BITS{1'b0}}
+                : check_valid && check_index == read_participant[PARTICIPANT_BITS-1:0] ? check_bucket
+                : read_bucket;
+        end
+    end
+
+    // ---------------------------------------------------------------------------------------------
+    // Into rank 3: each way's row.
+
+    wire signed [63:0] row_price  = row_data[`OUTCRY_ORDER_PRICE_TICKS];
+    wire signed [63:0] row_qty    = row_data[`OUTCRY_ORDER_QTY_LOTS];
+    wire        [63:0] row_symbol = row_data[`OUTCRY_ORDER_SYMBOL];
+    wire        [79:0] row_price10000 = {3'd0, row_price625, 4'd0};
+
+    reg [WAYS-1:0] check_hit, check_above, check_qty_out, check_price_twos, check_qty_twos;
+    reg [WAYS-1:0] check_collar, check_halted;
+    // What is left of the limit's upper half, and what the lower half borrows from it: 0, 1 or 2.
+    reg [WAYS*64-1:0] check_left;
+    reg [WAYS*2-1:0]  check_lower;
+    reg [WAYS*3-1:0]  check_price_fives, check_qty_fives;
+
+    generate
+        for (way = 0; way < WAYS; way = way + 1) begin : g_check
+            wire [ROW_BITS-1:0] this_row = row_rows[way*ROW_BITS +: ROW_BITS];
+            wire        [63:0]  symbol    = this_row[`OUTCRY_ROW_SYMBOL];
+            wire signed [63:0]  max_price = this_row[`OUTCRY_ROW_MAX_PRICE_TICKS];
+            wire signed [63:0]  min_qty   = this_row[`OUTCRY_ROW_MIN_QTY_LOTS];
+            wire signed [63:0]  max_qty   = this_row[`OUTCRY_ROW_MAX_QTY_LOTS];
+            wire        [79:0]  low       = this_row[`OUTCRY_ROW_COLLAR_LOW];
+            wire        [79:0]  high      = this_row[`OUTCRY_ROW_COLLAR_HIGH];
+            wire [NOTIONAL_BITS-1:0] limit = this_row[`OUTCRY_ROW_NOTIONAL_LIMIT];
+            wire        [5:0]   price_twos = this_row[`OUTCRY_ROW_PRICE_TWOS];
+            wire        [5:0]   qty_twos   = this_row[`OUTCRY_ROW_QTY_TWOS];
+            wire        [63:0]  price_below = {1'b1, row_price_below};
+            wire        [63:0]  qty_below   = {1'b1, row_qty_below};
+            // The limit less the notional, by halves.
+            wire        [65:0]  lower = {2'd0, limit[63:0]} - {2'd0, row_notional_sum[63:0]}
+                                        - {2'd0, row_notional_carry[63:0]};
+            wire        [63:0]  upper = {2'd0, limit[125:64]} - {2'd0, row_notional_sum[125:64]}
+                                        - {2'd0, row_notional_carry[125:64]};
+
+            always @(posedge clk) begin
+                if (advance) begin
+                    check_hit[way]        <= symbol == row_symbol && symbol != 64'd0;
+                    check_above[way]      <= row_price > max_price;
+                    check_qty_out[way]    <= row_qty < min_qty || row_qty > max_qty;
+                    check_price_twos[way] <= price_below[price_twos];
+                    check_qty_twos[way]   <= qty_below[qty_twos];
+                    check_collar[way]     <= row_price10000 < low || row_price10000 > high;
+                    check_halted[way]     <= this_row[`OUTCRY_ROW_HALTED];
+                    check_left[way*64 +: 64]       <= upper;
+                    check_lower[way*2 +: 2]        <= lower[65:64];
+                    check_price_fives[way*3 +: 3]  <= this_row[`OUTCRY_ROW_PRICE_FIVES];
+                    check_qty_fives[way*3 +: 3]    <= this_row[`OUTCRY_ROW_QTY_FIVES];
+                end
+            end
+        end
+    endgenerate
+
+    wire [63:0] row_time = row_data[`OUTCRY_ORDER_RX_TS_NS];
+    wire [`OUTCRY_TIME_BITS-1:0] row_now = row_time[`OUTCRY_TIME_BITS-1:0];
+
+    // Both buckets it may be are compared, and the right outcome taken: the adders do not wait.
+    wire [BUCKET_BITS-1:0] check_bucket_interval = check_bucket + {31'd0, row_interval};
+    wire [BUCKET_BITS-1:0] row_bucket_interval   = row_bucket + {31'd0, row_interval};
+    wire check_bucket_ahead = check_bucket > {1'b0, row_now};
+    wire row_bucket_ahead   = row_bucket > {1'b0, row_now};
+    wire check_bucket_over  = check_bucket > row_now_burst;
+    wire row_bucket_over    = row_bucket > row_now_burst;
+
+    wire bucket_ahead = row_after_check ? check_bucket_ahead : row_bucket_ahead;
+    wire bucket_over  = row_after_check ? check_bucket_over : row_bucket_over;
+    wire bucket_taken = row_rate_asked && !bucket_over;
+    wire [BUCKET_BITS-1:0] bucket          = row_after_check ? check_bucket : row_bucket;
+    wire [BUCKET_BITS-1:0] bucket_interval =
+        row_after_check ? check_bucket_interval : row_bucket_interval;
+    wire [BUCKET_BITS-1:0] bucket_after =
+        !bucket_taken ? bucket : bucket_ahead ? bucket_interval : row_now_interval;
+
+    assign bucket_write = set_now || (advance && bucket_taken);
+    assign bucket_index = set_now ? participant_index : row_index2;
+    assign bucket_value = bucket_after;
+
+    reg [511:0] check_data;
+    reg [15:0]  check_mask;
+    reg         check_price_positive, check_qty_positive;
+    reg         check_wrong_kind, check_wrong_side, check_wrong_type, check_wrong_time;
+    reg         check_participant_off, check_over_rate;
+    // s * inverse mod 2**18 for each power of five: small exactly when s is a multiple.
+    reg [17:0] check_price_q1, check_price_q2, check_price_q3;
+    reg [17:0] check_price_q4, check_price_q5, check_price_q6;
+    reg [17:0] check_qty_q1, check_qty_q2, check_qty_q3, check_qty_q4, check_qty_q5, check_qty_q6;
+
+    localparam [31:0] INVERSE1 = `OUTCRY_FIVES1_INVERSE, INVERSE2 = `OUTCRY_FIVES2_INVERSE,
+                      INVERSE3 = `OUTCRY_FIVES3_INVERSE, INVERSE4 = `OUTCRY_FIVES4_INVERSE,
+                      INVERSE5 = `OUTCRY_FIVES5_INVERSE, INVERSE6 = `OUTCRY_FIVES6_INVERSE;
+
+    always @(posedge clk) begin
+        if (advance) begin
+            check_data            <= row_data;
+            check_mask            <= row_mask;
+            check_price_positive  <= row_price_positive;
+            check_qty_positive    <= row_qty_positive;
+            check_wrong_kind      <= row_wrong_kind;
+            check_wrong_side      <= row_wrong_side;
+            check_wrong_type      <= row_wrong_type;
+            check_wrong_time      <= row_wrong_time;
+            check_participant_off <= row_participant_off;
+            check_over_rate       <= row_rate_refused || (row_rate_asked && bucket_over);
+            check_index           <= row_index2;
+            check_bucket          <= bucket_after;
+            check_price_q1        <= row_price_residue * INVERSE1[17:0];
+            check_price_q2        <= row_price_residue * INVERSE2[17:0];
+            check_price_q3        <= row_price_residue * INVERSE3[17:0];
+            check_price_q4        <= row_price_residue * INVERSE4[17:0];
+            check_price_q5        <= row_price_residue * INVERSE5[17:0];
+            check_price_q6        <= row_price_residue * INVERSE6[17:0];
+            check_qty_q1          <= row_qty_residue * INVERSE1[17:0];
+            check_qty_q2          <= row_qty_residue * INVERSE2[17:0];
+            check_qty_q3          <= row_qty_residue * INVERSE3[17:0];
+            check_qty_q4          <= row_qty_residue * INVERSE4[17:0];
+            check_qty_q5          <= row_qty_residue * INVERSE5[17:0];
+            check_qty_q6          <= row_qty_residue * INVERSE6[17:0];
+        end
+    end
+
+    // ---------------------------------------------------------------------------------------------
+    // Into rank 4: the symbol's own way, the mask, the record.
+
+    localparam [31:0] BOUND1 = `OUTCRY_FIVES1_BOUND, BOUND2 = `OUTCRY_FIVES2_BOUND,
+                      BOUND3 = `OUTCRY_FIVES3_BOUND, BOUND4 = `OUTCRY_FIVES4_BOUND,
+                      BOUND5 = `OUTCRY_FIVES5_BOUND, BOUND6 = `OUTCRY_FIVES6_BOUND;
+
+    // Bit b: no multiple of 5**b.
+    wire [7:0] price_off_fives = {1'b0,
+        check_price_q6 > BOUND6[17:0], check_price_q5 > BOUND5[17:0],
+        check_price_q4 > BOUND4[17:0], check_price_q3 > BOUND3[17:0],
+        check_price_q2 > BOUND2[17:0], check_price_q1 > BOUND1[17:0], 1'b0};
+    wire [7:0] qty_off_fives = {1'b0,
+        check_qty_q6 > BOUND6[17:0], check_qty_q5 > BOUND5[17:0],
+        check_qty_q4 > BOUND4[17:0], check_qty_q3 > BOUND3[17:0],
+        check_qty_q2 > BOUND2[17:0], check_qty_q1 > BOUND1[17:0], 1'b0};
+
+    wire [WAYS-1:0] way_price_step, way_qty_step, way_notional;
+    generate
+        for (way = 0; way < WAYS; way = way + 1) begin : g_out
+            wire [63:0] left  = check_left[way*64 +: 64];
+            wire [1:0]  lower = check_lower[way*2 +: 2];
+            assign way_notional[way] = left[63] || (left[62:1] == 62'd0
+                && (left[0] ? lower == 2'b10 : lower != 2'b00));
+            assign way_price_step[way] =
+                check_price_twos[way] || price_off_fives[check_price_fives[way*3 +: 3]];
+            assign way_qty_step[way] =
+                check_qty_twos[way] || qty_off_fives[check_qty_fives[way*3 +: 3]];
+        end
+    endgenerate
+
+    reg [15:0] code;
+    always @* begin
+        code = 16'd0;
+        code[`OUTCRY_ERROR_BIT_PRICE_NOT_POSITIVE] = !check_price_positive;
+        code[`OUTCRY_ERROR_BIT_PRICE_ABOVE_LIMIT]  = |(check_hit & check_above);
+        code[`OUTCRY_ERROR_BIT_QTY_NOT_POSITIVE]   = !check_qty_positive;
+        code[`OUTCRY_ERROR_BIT_QTY_OUT_OF_LIMITS]  =
+            check_qty_positive && |(check_hit & check_qty_out);
+        code[`OUTCRY_ERROR_BIT_SIDE]               = check_wrong_side;
+        code[`OUTCRY_ERROR_BIT_ORDER_TYPE]         = check_wrong_type;
+        code[`OUTCRY_ERROR_BIT_TIME_IN_FORCE]      = check_wrong_time;
+        code[`OUTCRY_ERROR_BIT_SYMBOL]             = check_hit == 3'd0;
+        code[`OUTCRY_ERROR_BIT_PRICE_STEP]         =
+            check_price_positive && |(check_hit & way_price_step);
+        code[`OUTCRY_ERROR_BIT_QTY_STEP]           =
+            check_qty_positive && |(check_hit & way_qty_step);
+        code[`OUTCRY_ERROR_BIT_COLLAR]             =
+            check_price_positive && |(check_hit & check_collar);
+        code[`OUTCRY_ERROR_BIT_NOTIONAL]           =
+            check_price_positive && check_qty_positive && |(check_hit & way_notional);
+        code[`OUTCRY_ERROR_BIT_PARTICIPANT]        = check_participant_off;
+        code[`OUTCRY_ERROR_BIT_HALTED]             = |(check_hit & check_halted);
+        code[`OUTCRY_ERROR_BIT_RATE]               = check_over_rate;
+        code[`OUTCRY_ERROR_BIT_KIND]               = check_wrong_kind;
+    end
+
+    reg [511:0] out_data;
+    always @(posedge clk) begin
+        if (advance) begin
+            out_data                           <= check_data;
+            out_data[`OUTCRY_ORDER_ERROR_CODE] <= code & check_mask;
+        end
+    end
+    assign m_axis_tdata = out_data;
+
+`ifdef FORMAL
+`include "outcry_validator_formal.vh"
+`endif
+
+endmodule
+
+`default_nettype wire

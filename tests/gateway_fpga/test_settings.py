@@ -1,0 +1,245 @@
+"""Collars, notional limits, halts, participants and rates: the golden model against the reference.
+
+The reference divides with fractions and keeps rates in a dictionary; the kernel multiplies exactly.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openoutcry.gateway_fpga import Limits, Settings, make_rules, validate_orders
+from openoutcry.gateway_fpga.reference import ReferenceGateway, error_code
+from openoutcry.gateway_fpga.settings import SettingsError
+from openoutcry.wire import ORDER_DTYPE, CommandKind, ErrorBit, OrderType, make_instruments
+
+INSTRUMENTS = make_instruments(
+    [{"symbol": s, "max_price_ticks": 2**63 - 1, "max_qty_lots": 2**63 - 1} for s in "ABCDE"]
+)
+ROWS = {bytes(row["symbol"]): row for row in INSTRUMENTS}
+LIMITS = {
+    b"A": Limits(reference_price_ticks=1_000, collar_bps=500, notional_limit=100_000),
+    b"B": Limits(reference_price_ticks=2**63 - 1, collar_bps=65_535, notional_limit=2**64),
+    b"C": Limits(reference_price_ticks=3, collar_bps=1, notional_limit=0, halted=True),
+    b"D": Limits(reference_price_ticks=2**62 + 12_345, collar_bps=9_999, notional_limit=2**126 - 2),
+}
+SETTINGS = Settings(
+    limits=LIMITS,
+    check_participants=True,
+    participants_on=frozenset({0, 1, 3, 1_023}),
+    rate_interval_ns=100,
+    rate_burst_ns=250,
+)
+
+
+def make_orders(**columns: Any) -> np.ndarray:
+    """Good new limit orders of participant 1 in A, but for the columns given."""
+    count = max(len(c) if isinstance(c, list | np.ndarray) else 1 for c in columns.values())
+    orders = np.zeros(count, ORDER_DTYPE)
+    good = {
+        "price_ticks": 1_000,
+        "qty_lots": 1,
+        "symbol": b"A",
+        "kind": CommandKind.NEW,
+        "side": 1,
+        "order_type": OrderType.LIMIT,
+        "time_in_force": 1,
+        "participant": 1,
+    }
+    for name, values in (good | columns).items():
+        orders[name] = values
+    return orders
+
+
+def codes(orders: np.ndarray, chosen: Settings) -> list[int]:
+    orders = orders.copy()
+    validate_orders(orders, make_rules(INSTRUMENTS, chosen))
+    return [int(code) for code in orders["error_code"]]
+
+
+def expected(orders: np.ndarray, chosen: Settings) -> list[int]:
+    reference = ReferenceGateway(ROWS, chosen)
+    return [error_code(reference.verdict(order)) for order in orders]
+
+
+def reasons(orders: np.ndarray, chosen: Settings, bit: ErrorBit) -> list[int]:
+    return [code >> bit & 1 for code in codes(orders, chosen)]
+
+
+def edges() -> list[int]:
+    """On and beside every price and quantity at which a verdict turns."""
+    middles = [0, 1, 2, 3, 100, 950, 1_050, 2**32, 2**62, 2**63 - 1, -(2**63)]
+    for limits in LIMITS.values():
+        reference, bps = limits.reference_price_ticks, limits.collar_bps
+        middles += [reference, reference * (10_000 - bps) // 10_000]
+        middles += [reference * (10_000 + bps) // 10_000, limits.notional_limit // reference]
+    near = {middle + d for middle in middles for d in (-1, 0, 1)}
+    return sorted(value for value in near if -(2**63) <= value < 2**63)
+
+
+EDGES = edges()
+NUMBERS = st.one_of(st.sampled_from(EDGES), st.integers(-(2**63), 2**63 - 1))
+TIMES = st.one_of(
+    st.integers(0, 1_500), st.sampled_from([2**62 - 1, 2**62, -1, -(2**63), 2**63 - 1])
+)
+ORDERS = st.tuples(
+    NUMBERS,
+    NUMBERS,
+    st.sampled_from([*ROWS, b"NONE", b""]),
+    st.integers(0, 10),
+    st.sampled_from([1, 2, 3, 6, 17]),
+    st.sampled_from([0, 1, 2, 3, 1_023, 1_024, 1_025, 65_535]),
+    TIMES,
+    st.integers(0, 1),
+)
+NAMES = (
+    "price_ticks",
+    "qty_lots",
+    "symbol",
+    "kind",
+    "order_type",
+    "participant",
+    "rx_ts_ns",
+    "aux",
+)
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(
+    st.lists(ORDERS, min_size=1, max_size=40),
+    st.booleans(),
+    st.sampled_from([(0, 0), (100, 0), (100, 250), (2**32 - 1, 2**32 - 1), (1, 10)]),
+    st.booleans(),
+)
+def test_kernel_equals_reference_with_everything_on(
+    rows: list[tuple[Any, ...]], limited: bool, rate: tuple[int, int], participants: bool
+) -> None:
+    """Every setting alone and together, on and beside the values at which a verdict turns."""
+    chosen = Settings(
+        limits=LIMITS if limited else {},
+        check_participants=participants,
+        participants_on=SETTINGS.participants_on,
+        rate_interval_ns=rate[0],
+        rate_burst_ns=rate[1],
+    )
+    orders = make_orders(kind=[0] * len(rows))
+    for column, name in enumerate(NAMES):
+        orders[name] = [row[column] for row in rows]
+    assert codes(orders, chosen) == expected(orders, chosen)
+
+
+def test_every_edge_price_against_every_edge_quantity() -> None:
+    """Collar and notional are exact where floats would round: all pairs, in every symbol."""
+    pairs = [(price, qty) for price in EDGES for qty in EDGES]
+    chosen = Settings(limits=LIMITS)
+    for symbol in ROWS:
+        orders = make_orders(
+            symbol=symbol, price_ticks=[p for p, _ in pairs], qty_lots=[q for _, q in pairs]
+        )
+        assert codes(orders, chosen) == expected(orders, chosen)
+
+
+def test_the_collar_is_closed_on_both_sides() -> None:
+    """Five percent of 1,000 is 50: 950 and 1,050 pass, 949 and 1,051 do not."""
+    orders = make_orders(price_ticks=[949, 950, 1_000, 1_050, 1_051])
+    assert reasons(orders, SETTINGS, ErrorBit.COLLAR) == [1, 0, 0, 0, 1]
+
+
+def test_a_notional_beyond_64_bits_is_compared_exactly() -> None:
+    """2**32 times 2**32 is the limit; one lot more is above it, and nothing wraps."""
+    chosen = Settings(limits={b"A": Limits(notional_limit=2**64)})
+    orders = make_orders(price_ticks=2**32, qty_lots=[2**32 - 1, 2**32, 2**32 + 1, 2**63 - 1])
+    assert reasons(orders, chosen, ErrorBit.NOTIONAL) == [0, 0, 1, 1]
+    largest = make_orders(price_ticks=2**63 - 1, qty_lots=[2**63 - 1])
+    limit = (2**63 - 1) ** 2
+    for less, verdict in ((0, 0), (1, 1)):
+        chosen = Settings(limits={b"A": Limits(notional_limit=limit - less)})
+        assert reasons(largest, chosen, ErrorBit.NOTIONAL) == [verdict]
+
+
+def test_what_takes_away_is_never_refused() -> None:
+    """With his bit off, the symbol halted and his rate used up, a participant can still cancel."""
+    chosen = Settings(
+        limits={b"A": Limits(halted=True)}, check_participants=True, rate_interval_ns=2**32 - 1
+    )
+    entry = 1 << ErrorBit.PARTICIPANT | 1 << ErrorBit.HALTED
+    rate = 1 << ErrorBit.RATE
+    kinds = [k for k in CommandKind if k not in (CommandKind.TIME, CommandKind.PHASE)]
+    got = dict(zip(kinds, codes(make_orders(kind=kinds), chosen), strict=True))
+    assert got == {
+        CommandKind.NEW: entry,
+        CommandKind.CANCEL: 0,
+        CommandKind.REDUCE: 0,
+        CommandKind.REPLACE: entry | rate,
+        CommandKind.SET_EXPIRY: entry | rate,
+        CommandKind.MASS_CANCEL: 0,
+        CommandKind.DISCONNECT: 0,
+    }
+
+
+def test_a_burst_and_then_the_rate() -> None:
+    """A bucket of 1 + 250 / 100 orders: three at once, then one each 100 ns."""
+    times = [1_000] * 4 + [1_049, 1_050, 1_149, 1_150, 5_000, 5_000, 5_000, 5_000]
+    orders = make_orders(rx_ts_ns=times)
+    assert reasons(orders, SETTINGS, ErrorBit.RATE) == [0, 0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 1]
+
+
+def test_each_participant_has_his_own_bucket() -> None:
+    """One who uses up his rate slows nobody else; who has no bucket has no rate."""
+    orders = make_orders(participant=[1, 3, 1, 3, 1, 3, 1, 3, 1_024, 1_023], rx_ts_ns=7)
+    assert reasons(orders, SETTINGS, ErrorBit.RATE) == [0, 0, 0, 0, 0, 0, 1, 1, 1, 0]
+
+
+def test_an_order_that_fails_otherwise_uses_its_place_a_refused_one_does_not() -> None:
+    """The bucket counts what was asked, not what was granted; RATE itself costs nothing."""
+    orders = make_orders(price_ticks=[-1, -1, -1, 1_000, 1_000], rx_ts_ns=[0, 0, 0, 0, 50])
+    assert reasons(orders, SETTINGS, ErrorBit.RATE) == [0, 0, 0, 1, 0]
+
+
+def test_without_settings_nothing_is_switched_on() -> None:
+    """The default gateway knows no collar, limit, bit, halt or rate."""
+    orders = make_orders(price_ticks=[1, 2**63 - 1] * 50, qty_lots=2**63 - 1, participant=60_000)
+    assert codes(orders, Settings()) == [0] * 100
+
+
+@pytest.mark.parametrize(
+    ("build", "named"),
+    [
+        (lambda: Limits(collar_bps=65_536, reference_price_ticks=1), "collar_bps is 65536"),
+        (lambda: Limits(collar_bps=-1), "collar_bps is -1"),
+        (lambda: Limits(collar_bps=1), "reference_price_ticks is 0, not 1"),
+        (lambda: Limits(reference_price_ticks=2**63), "reference_price_ticks"),
+        (lambda: Limits(notional_limit=2**126), "notional_limit"),
+        (lambda: Settings(rate_interval_ns=2**32), "rate_interval_ns"),
+        (lambda: Settings(rate_burst_ns=-1), "rate_burst_ns"),
+        (lambda: Settings(participants_on=frozenset({1_024})), "participant is 1024"),
+        (lambda: make_rules(INSTRUMENTS, Settings(limits={b"Z": Limits()})), "b'Z'"),
+    ],
+)
+def test_settings_out_of_range_are_refused(build: Any, named: str) -> None:
+    """The message names the setting and the value it has."""
+    with pytest.raises(SettingsError, match=named):
+        build()
+
+
+def bits_of(values: Iterable[ErrorBit]) -> int:
+    return sum(1 << bit for bit in values)
+
+
+def test_every_switched_reason_can_stand_with_every_other() -> None:
+    """All five at once: no reason hides another."""
+    chosen = Settings(
+        limits={b"A": Limits(1_000, 1, 1, True)}, check_participants=True, rate_interval_ns=1
+    )
+    orders = make_orders(price_ticks=[1_002, 1_002], qty_lots=2)
+    five = (
+        ErrorBit.COLLAR,
+        ErrorBit.NOTIONAL,
+        ErrorBit.PARTICIPANT,
+        ErrorBit.HALTED,
+        ErrorBit.RATE,
+    )
+    assert codes(orders, chosen) == [bits_of(five[:-1]), bits_of(five)]

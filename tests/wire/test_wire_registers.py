@@ -1,0 +1,87 @@
+"""wire/registers.py: one map for Verilog, C and Python, and a place for every symbol."""
+
+import itertools
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from openoutcry.wire import registers as r
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_registers_are_aligned_and_apart() -> None:
+    """Words on word boundaries, in order, none over another, all inside the window."""
+    end = 0
+    for register in r.REGISTERS:
+        assert register.offset % r.WORD_BYTES == 0
+        assert register.offset >= end
+        end = register.offset + register.count * r.WORD_BYTES
+    assert end <= r.WINDOW_BYTES
+
+
+def test_the_shadow_is_as_wide_as_the_row() -> None:
+    """As many shadow registers as a row has words, and no field over another or the end."""
+    shadow = next(x for x in r.REGISTERS if x.name == "row_shadow")
+    assert shadow.count * 32 == r.ROW_BITS
+    used = [bit for f in r.ROW_FIELDS for bit in range(f.low, f.low + f.bits)]
+    assert len(used) == len(set(used))
+    assert max(used) < r.ROW_BITS
+
+
+def test_a_row_image_holds_each_field_where_it_is_declared() -> None:
+    """Every field alone, at its largest, gives just its own bits."""
+    for field in r.ROW_FIELDS:
+        full = 2**field.bits - 1
+        assert r.row_image({field.name: full}) == full << field.low
+    assert r.row_image({"max_price_ticks": -1}) == (2**64 - 1) << 64
+    with pytest.raises(ValueError, match="price_fives"):
+        r.row_image({"price_fives": 8})
+
+
+def test_verilog_and_c_know_the_same_map(tmp_path: Path) -> None:
+    """Each register's word number, each field's range and each constant, parsed from the Verilog
+    header and printed by a compiled program."""
+    text = (ROOT / "wire" / "outcry_registers.vh").read_text()
+    for x in r.REGISTERS:
+        assert re.search(rf"OUTCRY_REG_{x.name.upper()} 10'd{x.offset // 4} ", text), x.name
+    for f in r.ROW_FIELDS:
+        assert f"OUTCRY_ROW_{f.name.upper()} {f.low + f.bits - 1}:{f.low} " in text
+    wanted = [(f"REG_{x.name.upper()}", x.offset) for x in r.REGISTERS]
+    wanted += [(f"ROW_{f.name.upper()}_LOW", f.low) for f in r.ROW_FIELDS]
+    wanted += [(f"ROW_{f.name.upper()}_BITS", f.bits) for f in r.ROW_FIELDS]
+    wanted += r.register_constants()
+    prints = "".join(f'printf("%u\\n", (unsigned)OUTCRY_{name});' for name, _ in wanted)
+    source = tmp_path / "map.c"
+    source.write_text(
+        f'#include <stdio.h>\n#include "outcry_registers.h"\nint main(void) {{ {prints}\n'
+        "unsigned sum = 0; for (int w = 0; w < 3; w++) for (int h = 0; h < 16; h++)\n"
+        "for (int v = 0; v < 16; v++) sum = sum * 31 + OUTCRY_HASH_TABLES[w][h][v];\n"
+        'printf("%u\\n", sum); return 0; }\n'
+    )
+    flags = ["-std=c11", "-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{ROOT / 'wire'}"]
+    subprocess.run(["gcc", *flags, str(source), "-o", str(tmp_path / "map")], check=True)
+    printed = subprocess.run([tmp_path / "map"], capture_output=True, text=True, check=True)
+    checksum = 0
+    for way, half, value in itertools.product(range(3), range(16), range(16)):
+        checksum = (checksum * 31 + r.HASH_TABLES[way][half][value]) % 2**32
+    assert [int(x) for x in printed.stdout.split()] == [v for _, v in wanted] + [checksum]
+
+
+def test_the_map_hash_follows_every_declaration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another name, offset or field is another text, so another hash."""
+    before = r.registers_text()
+    moved = (*r.REGISTERS[:-1], r.Register("row_shadow", 0x180, "RW", "", 18))
+    monkeypatch.setattr(r, "REGISTERS", moved)
+    assert r.registers_text() != before
+
+
+def test_small_residues_are_told_apart_by_their_inverse() -> None:
+    """For all 18-bit numbers and every power of five: small exactly when a multiple."""
+    constants = dict(r.register_constants())
+    for b in range(1, r.PRICE_FIVES_MAX + 1):
+        inverse, bound = constants[f"FIVES{b}_INVERSE"], constants[f"FIVES{b}_BOUND"]
+        small = {s for s in range(2**18) if s * inverse % 2**18 <= bound}
+        assert small == set(range(0, 2**18, 5**b))

@@ -1,0 +1,297 @@
+"""The gateway's registers as plain data: name, offset, access and meaning, in address order.
+
+An AXI-Lite window of 32-bit words.  The Verilog header, the C header and the Markdown page are
+generated from these tables (``wire/generate.py``), and the driver, the golden model and the RTL's
+benches read them from here.
+
+The symbol table is ``ways`` hash tables read side by side.  A symbol may stand in one slot of each
+way, whose number is :func:`slot_of`; who fills the table finds a place for everybody (the driver
+does), so the hardware looks once and compares all eight bytes.  A row is written through the shadow
+registers: all words of it, then ``row_swap``, and the next order sees the new row and no order ever
+a part of it.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+WORD_BYTES = 4
+WINDOW_BYTES = 4096
+
+WAYS = 3
+SLOT_BITS = 9
+PARTICIPANT_BITS = 10
+"""The gateway keeps bits and buckets of this many participants (2 to this power)."""
+MAX_SYMBOLS = 1024
+"""Symbols for which a place is always found: two thirds of the slots."""
+PRICE_FIVES_MAX = 6
+"""Steps are checked for their factors of two and up to this many factors of five."""
+TIME_BITS = 62
+"""Bits of ``rx_ts_ns`` that the rate check reads."""
+COLLAR_ONE = 10_000
+"""Basis points in one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """One 32-bit register, or ``count`` of them in a row.  ``access``: RO, RW, or WO for a command
+    (it reads as an error)."""
+
+    name: str
+    offset: int
+    access: str
+    doc: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RowField:
+    """One field of a symbol table row: bits ``low`` up of the row's image."""
+
+    name: str
+    low: int
+    bits: int
+    doc: str
+
+
+REGISTERS = (
+    Register("magic", 0x000, "RO", "the letters OCGW: a gateway answers"),
+    Register("map_hash", 0x004, "RO", "hash of this register map"),
+    Register("layout_hash", 0x008, "RO", "hash of the record layout, low word first", 2),
+    Register("ways", 0x010, "RO", "hash tables read side by side"),
+    Register("slots", 0x014, "RO", "slots of each way"),
+    Register("participants", 0x018, "RO", "participants with a bit and a bucket: 0 to this - 1"),
+    Register("status", 0x01C, "RO", "bit 0: a command (row_swap, participant_set) is under way"),
+    Register("control", 0x020, "RW", "bit 0: check the participants' bits"),
+    Register("rate_interval_ns", 0x024, "RW", "one order a participant in this time; 0 no limit"),
+    Register("rate_burst_ns", 0x028, "RW", "how far ahead of its rate a participant may run"),
+    Register("bad_access_count", 0x02C, "RO", "accesses that got an error; saturates"),
+    Register(
+        "order_count", 0x030, "RO", "orders that left; reading the low word holds the high one", 2
+    ),
+    Register("row_index", 0x038, "RW", "where row_swap writes: way * slots + slot"),
+    Register("row_swap", 0x03C, "WO", "any value: the shadow becomes row row_index, all at once"),
+    Register("reason_count", 0x040, "RO", "orders with this bit of ErrorBit; saturates", 16),
+    Register("port_count", 0x080, "RO", "events of the ports in front of it; saturates", 16),
+    Register(
+        "participant_set", 0x0C0, "WO", "bits 15:0 who, bit 31 his bit; his bucket becomes full"
+    ),
+    Register("row_shadow", 0x100, "RW", "the row to be swapped in, low word first", 18),
+)
+
+ROW_FIELDS = (
+    RowField("symbol", 0, 64, "eight bytes as in the record; 0 is an empty row"),
+    RowField("max_price_ticks", 64, 64, "signed"),
+    RowField("min_qty_lots", 128, 64, "signed"),
+    RowField("max_qty_lots", 192, 64, "signed"),
+    RowField("collar_low", 256, 80, "reference * (10000 - collar_bps), not below 0; 0 no collar"),
+    RowField("collar_high", 336, 80, "reference * (10000 + collar_bps); all ones no collar"),
+    RowField("notional_limit", 416, 126, "highest price * quantity; all ones no limit"),
+    RowField("price_twos", 544, 6, "prices are multiples of 2 to this power"),
+    RowField("price_fives", 552, 3, "prices are multiples of 5 to this power, 0 to 6"),
+    RowField("qty_twos", 560, 6, "quantities are multiples of 2 to this power"),
+    RowField("qty_fives", 568, 3, "quantities are multiples of 5 to this power, 0 to 6"),
+    RowField("halted", 575, 1, "1: no order may enter or be changed"),
+)
+ROW_BITS = 576
+ROW_WORDS = ROW_BITS // 64
+
+OKAY, SLVERR, DECERR = 0, 2, 3
+"""Answers on the bus: done; refused (read-only, write-only, busy, out of range, byte strobes);
+nothing is there."""
+
+GATEWAY_MAGIC = int.from_bytes(b"OCGW", "little")
+
+
+def _hash_tables() -> tuple[tuple[tuple[int, ...], ...], ...]:
+    """Tabulation hashing: for each way, half byte and its value the bits it flips in the slot
+    number.  Drawn once; 1,024 tickers, numbers or option names all find a place (tested)."""
+    dice = np.random.Generator(np.random.PCG64(3))
+    tables = dice.integers(0, 2**SLOT_BITS, (WAYS, 16, 16)).tolist()
+    return tuple(tuple(tuple(values) for values in way) for way in tables)
+
+
+HASH_TABLES = _hash_tables()
+
+
+def slot_of(symbol_word: int, way: int, slot_bits: int = SLOT_BITS) -> int:
+    """The slot of a way in which a symbol may stand, of 2**slot_bits slots."""
+    slot = 0
+    for half, values in enumerate(HASH_TABLES[way]):
+        slot ^= values[symbol_word >> 4 * half & 15]
+    return slot & ((1 << slot_bits) - 1)
+
+
+def row_image(values: dict[str, int]) -> int:
+    """The row's bits; missing fields are 0.  ``ValueError`` names a field that does not fit."""
+    image = 0
+    for field in ROW_FIELDS:
+        value = values.get(field.name, 0)
+        if field.name.endswith(("_ticks", "_lots")):
+            value &= 2**64 - 1
+        if not 0 <= value < 2**field.bits:
+            raise ValueError(f"{field.name} is {value}: not {field.bits} bits")
+        image |= value << field.low
+    return image
+
+
+def registers_text() -> str:
+    """The declarations in one canonical text: what the map's hash is taken over."""
+    lines = [f"{r.offset:#x} {r.count} {r.access} {r.name}" for r in REGISTERS]
+    lines += [f"row {f.low} {f.bits} {f.name}" for f in ROW_FIELDS]
+    lines += [f"hash {values}" for way in HASH_TABLES for values in way]
+    lines += [f"fives {PRICE_FIVES_MAX} time {TIME_BITS} one {COLLAR_ONE}"]
+    return "\n".join(lines) + "\n"
+
+
+MAP_HASH = int.from_bytes(hashlib.blake2b(registers_text().encode(), digest_size=4).digest())
+
+ADDRESS = {r.name: r.offset for r in REGISTERS}
+
+ROM_BITS = 6
+"""The residue by five is summed up from pieces of this many bits, each looked up."""
+FIVES_MODULUS = 5**PRICE_FIVES_MAX
+RESIDUE_BITS = 18
+
+
+def _fives_constants() -> list[tuple[str, int]]:
+    """For b factors of five: a sum of residues s is a multiple of 5**b exactly when
+    s * inverse mod 2**18 <= bound (s has 18 bits)."""
+    ring = 2**RESIDUE_BITS
+    return [
+        item
+        for b in range(1, PRICE_FIVES_MAX + 1)
+        for item in (
+            (f"FIVES{b}_INVERSE", pow(5**b, -1, ring)),
+            (f"FIVES{b}_BOUND", (ring - 1) // 5**b),
+        )
+    ]
+
+
+def register_constants() -> list[tuple[str, int]]:
+    """Names and numbers that the generated headers share."""
+    return [
+        ("GATEWAY_MAGIC", GATEWAY_MAGIC),
+        ("MAP_HASH", MAP_HASH),
+        ("WAYS", WAYS),
+        ("SLOT_BITS", SLOT_BITS),
+        ("PARTICIPANT_BITS", PARTICIPANT_BITS),
+        ("ROW_BITS", ROW_BITS),
+        ("TIME_BITS", TIME_BITS),
+        ("FIVES_MODULUS", FIVES_MODULUS),
+        *_fives_constants(),
+    ]
+
+
+def registers_verilog(generated: str) -> str:
+    lines = [f"// {generated}", "`ifndef OUTCRY_REGISTERS_VH", "`define OUTCRY_REGISTERS_VH"]
+    lines += [f"`define OUTCRY_{name} {_sized(value)}" for name, value in register_constants()]
+    lines += ["", "// Word numbers (address bits 11:2)"]
+    for r in REGISTERS:
+        lines.append(f"`define OUTCRY_REG_{r.name.upper()} 10'd{r.offset // 4} // {r.doc}")
+    lines += ["", "// Fields of a symbol table row"]
+    for f in ROW_FIELDS:
+        lines.append(f"`define OUTCRY_ROW_{f.name.upper()} {f.low + f.bits - 1}:{f.low} // {f.doc}")
+    lines += [
+        "",
+        "// What half byte h of a symbol flips in its slot numbers when its value is v: bits",
+        f"// {WAYS * SLOT_BITS} * (16 * h + v) up, way 0 lowest.",
+        "`define OUTCRY_HASH_TABLES { \\",
+    ]
+    words = [
+        sum(HASH_TABLES[way][half][value] << way * SLOT_BITS for way in range(WAYS))
+        for half in range(16)
+        for value in range(16)
+    ]
+    rows = [words[at : at + 8] for at in range(0, 256, 8)]
+    texts = [
+        ", ".join(f"{WAYS * SLOT_BITS}'h{word:07x}" for word in reversed(row))
+        for row in reversed(rows)
+    ]
+    lines.append(", \\\n".join(f"    {text}" for text in texts) + " }")
+    return "\n".join([*lines, "", "`endif", ""])
+
+
+def _sized(value: int) -> str:
+    return f"32'd{value}"
+
+
+def registers_c(generated: str) -> str:
+    lines = [
+        f"/* {generated} */",
+        "#ifndef OUTCRY_REGISTERS_H",
+        "#define OUTCRY_REGISTERS_H",
+        "#include <stdint.h>",
+        "",
+    ]
+    lines += [f"#define OUTCRY_{name} UINT32_C({value})" for name, value in register_constants()]
+    lines += ["", "/* Byte offsets */"]
+    for r in REGISTERS:
+        lines.append(f"#define OUTCRY_REG_{r.name.upper()} 0x{r.offset:03x} /* {r.doc} */")
+    lines += ["", "/* Fields of a symbol table row: first bit, bits */"]
+    for f in ROW_FIELDS:
+        name = f.name.upper()
+        lines.append(f"#define OUTCRY_ROW_{name}_LOW {f.low} /* {f.doc} */")
+        lines.append(f"#define OUTCRY_ROW_{name}_BITS {f.bits}")
+    tables = ",\n".join(
+        "    {\n"
+        + ",\n".join("        {" + ", ".join(map(str, values)) + "}" for values in way)
+        + "\n    }"
+        for way in HASH_TABLES
+    )
+    lines += [
+        "",
+        "/* What each half byte of a symbol flips in its slot number, by its value */",
+        f"static const uint16_t OUTCRY_HASH_TABLES[{WAYS}][16][16] = {{",
+        tables,
+        "};",
+    ]
+    return "\n".join([*lines, "", "#endif", ""])
+
+
+def registers_markdown(generated: str) -> str:
+    lines = [
+        f"<!-- {generated} -->",
+        "# The gateway's registers",
+        "",
+        f"AXI-Lite, 32-bit words, a window of {WINDOW_BYTES} bytes. Map hash `{MAP_HASH:08x}`. "
+        "RO is read only, RW read and write, WO a command. A write with byte strobes other than "
+        "all, to an RO register, of a value out of range, or of a command or the row while a "
+        "command is under way gets SLVERR and changes nothing; so does a read of a WO register. "
+        "Where nothing is, the answer is DECERR. `bad_access_count` counts both.",
+        "",
+        "| offset | name | access | meaning |",
+        "|---|---|---|---|",
+    ]
+    for r in REGISTERS:
+        last = r.offset + (r.count - 1) * WORD_BYTES
+        where = f"`{r.offset:03x}`" if r.count == 1 else f"`{r.offset:03x}`–`{last:03x}`"
+        name = r.name if r.count == 1 else f"{r.name}[{r.count}]"
+        lines.append(f"| {where} | `{name}` | {r.access} | {r.doc} |")
+    lines += [
+        "",
+        f"## A row of the symbol table ({ROW_BITS} bits, `row_shadow`)",
+        "",
+        f"{WAYS} ways of {2**SLOT_BITS} slots. Row `way * {2**SLOT_BITS} + slot`; a symbol's slot "
+        "in a way is the exclusive or of what the tables below give for its 16 half bytes, lowest "
+        f"first. A symbol may stand in any one of its {WAYS} slots.",
+        "",
+        "| bits | field | meaning |",
+        "|---|---|---|",
+    ]
+    for f in ROW_FIELDS:
+        lines.append(f"| {f.low + f.bits - 1}:{f.low} | `{f.name}` | {f.doc} |")
+    lines += ["", "| way | half byte | for its value 0 to 15 |", "|---|---|---|"]
+    for way, tables in enumerate(HASH_TABLES):
+        for half, values in enumerate(tables):
+            lines.append(f"| {way} | {half} | {' '.join(map(str, values))} |")
+    return "\n".join([*lines, ""])
+
+
+WRITERS: dict[str, Callable[[str], str]] = {
+    "wire/outcry_registers.h": registers_c,
+    "wire/outcry_registers.vh": registers_verilog,
+    "docs/registers.md": registers_markdown,
+}
