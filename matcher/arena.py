@@ -17,6 +17,7 @@ is better on both sides: the price itself for asks, its bitwise complement for b
     branches    320 bytes a branch   inner nodes of the ordered index over the pages
     hints         4 bytes an entry   page that was last found under this hash; may be stale
     symbols      16 bytes an entry   open addressing: symbol -> instrument
+    digests      16 bytes an entry   what the state hash was made of when it was last asked for
 """
 
 from typing import Any
@@ -78,7 +79,9 @@ EXTRA_EVENTS = 336  # what specials could cause beyond two events an order: see 
 EXTRA_CAPACITY = 344
 SHARD = 352
 WORST_EVENTS = 360  # scratch_records(order_capacity): no command causes more
-# 368, 376 and 384 are the state hash's.
+CHANGED_PAGES = 368  # since the state hash was asked for: first of the list, or END_OF_CHANGED
+CHANGED_INSTRUMENTS = 376  # the same of instruments; links are the instrument + 1
+DIGESTS_AT = 384
 # Of the command at work, left over from the last one between commands: the general path keeps
 # them here rather than in the arguments of every function.
 NEXT_EVENT_AT = 400  # address at which the next event goes
@@ -119,6 +122,7 @@ PHASE = 56  # u8
 CALLED = 57  # u8: a call phase has not been uncrossed yet
 EXTENSIONS_USED = 58  # u8: how often the auction was put off
 TOUCHED = 59  # u8: by the TIME, MASS_CANCEL or DISCONNECT at work
+INSTRUMENT_CHANGED = 60  # u32, next in the list of changed ones; 0: it is not in it
 # Behind the books (bytes 64 to 319).
 SETTLED_LAST = 320  # LAST_PRICE that the trailing stops have followed
 PEGGED_BID = 328  # best displayed prices that the pegs have followed, or NO_PRICE
@@ -193,6 +197,8 @@ PAGE_NUMBER = 8
 PAGE_PARENT = 16
 PAGE_BOOK = 20
 PAGE_NEXT_FREE = 24
+PAGE_CHANGED = 28  # next in the list of changed pages; 0: it is not in it.  Closed ones stay in it.
+END_OF_CHANGED = 0xFFFFFFFF
 NO_BOOK = 0xFFFFFFFF
 PAGE_LEVELS = 64
 PAGE_BIAS = 1 << 57  # added to key >> 6, so that page numbers are 0 .. 2**58 - 1
@@ -211,6 +217,8 @@ BRANCH_SHIFT = 20
 BRANCH_NEXT_FREE = 24
 BRANCH_CHILDREN = 64
 IS_BRANCH = 1 << 31
+
+DIGEST_BYTES = 16  # what the state hash last knew: the sum, then each page, then each instrument
 
 SYMBOL_ENTRY_BYTES = 16
 ENTRY_SYMBOL = 0
@@ -288,11 +296,10 @@ def new_arena(instruments: npt.NDArray[Any], order_capacity: int, level_pages: i
         (BRANCHES_AT, (level_pages + 1) * BRANCH_BYTES),
         (HINTS_AT, hint_entries * 4),
         (SYMBOLS_AT, symbol_entries * SYMBOL_ENTRY_BYTES),
+        (DIGESTS_AT, (1 + level_pages + len(instruments)) * DIGEST_BYTES),
     )
     size = HEADER_BYTES + sum(-(-length // 64) * 64 for _, length in tables)
-    raw = np.zeros(size + 64, dtype=np.uint8)
-    start = -raw.ctypes.data % 64
-    arena = raw[start : start + size]
+    arena = zeroed(size)
     words = arena[:HEADER_BYTES].view(np.int64)
     words[MAGIC // 8] = ARENA_MAGIC
     words[SIZE_BYTES // 8] = size
@@ -308,6 +315,8 @@ def new_arena(instruments: npt.NDArray[Any], order_capacity: int, level_pages: i
     words[INSTRUMENT_COUNT // 8] = len(instruments)
     words[EXTRA_CAPACITY // 8] = extra_capacity(order_capacity)
     words[WORST_EVENTS // 8] = scratch_records(order_capacity)
+    words[CHANGED_PAGES // 8] = END_OF_CHANGED
+    words[CHANGED_INSTRUMENTS // 8] = END_OF_CHANGED
     pages_at = int(words[PAGES_AT // 8])
     arena[pages_at + PAGE_BOOK : pages_at + PAGE_BOOK + 4].view(np.uint32)[0] = NO_BOOK
     _enter_symbols(arena, instruments, int(words[SYMBOLS_AT // 8]), symbol_entries)
@@ -315,6 +324,13 @@ def new_arena(instruments: npt.NDArray[Any], order_capacity: int, level_pages: i
     rules_at = int(words[RULES_AT // 8])
     arena[rules_at : rules_at + instruments.nbytes] = instruments.view(np.uint8)
     return arena
+
+
+def zeroed(size: int) -> Arena:
+    """So many bytes of 0 at a multiple of 64."""
+    raw = np.zeros(size + 64, dtype=np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size]
 
 
 def _enter_instruments(arena: Arena, instruments: npt.NDArray[Any], at: int) -> None:

@@ -1,5 +1,6 @@
 """The matcher as an object: numpy arrays in, numpy arrays out."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,16 @@ import numpy.typing as npt
 
 from openoutcry.matcher import arena as layout
 from openoutcry.matcher.check import check_arena
+from openoutcry.matcher.clone import copy_arena
+from openoutcry.matcher.digest import book_hash, hash_instruments, seal, seal_numbers
 from openoutcry.matcher.errors import MatcherError
+from openoutcry.matcher.fold import fold_changes, touch_everything
 from openoutcry.matcher.kernels import process_batch, scratch_records
-from openoutcry.matcher.snapshot import ROW_DTYPE, decode, digest, encode
-from openoutcry.matcher.views import fill_best, fill_depth, load_orders, save_orders
+from openoutcry.matcher.restore import put_back
+from openoutcry.matcher.rows import save_orders, save_states
+from openoutcry.matcher.shard import enter_shard
+from openoutcry.matcher.snapshot import ROW_DTYPE, STATE_DTYPE, State, decode, encode
+from openoutcry.matcher.views import fill_best, fill_depth
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE, RECORD_BYTES
 
 BATCH_COMMANDS = 1024
@@ -18,15 +25,16 @@ BATCH_COMMANDS = 1024
 
 Levels = list[tuple[int, int, int]]
 Best = tuple[int | None, int, int | None, int]
+Shard = tuple[Sequence[int] | npt.NDArray[Any], int]
 
 
 class Engine:
-    """Price-time matcher for the instruments of a table.
+    """Matcher for the instruments of a table.
 
-    ``instruments``: INSTRUMENT_DTYPE, as ``make_instruments`` gives it; only the symbols matter
-    here, limits are the gateway's.  Room for ``order_capacity`` open orders and ``level_pages``
-    pages of 64 price levels; the default of as many pages as orders can never run out of pages.
-    Raises :class:`MatcherError`.
+    ``instruments``: INSTRUMENT_DTYPE, as ``make_instruments`` gives it.  Room for
+    ``order_capacity`` open orders and ``level_pages`` pages of 64 price levels; the default of as
+    many pages as orders can never run out of pages.  ``shard``: (shard of each instrument, shard of
+    this engine): see ``shard.py``.  Raises :class:`MatcherError`.
     """
 
     def __init__(
@@ -34,33 +42,45 @@ class Engine:
         instruments: npt.NDArray[Any],
         order_capacity: int = 1 << 17,
         level_pages: int | None = None,
+        shard: Shard | None = None,
     ) -> None:
         self.instruments = layout.check_instruments(instruments)
         self.order_capacity = order_capacity
         self.level_pages = order_capacity if level_pages is None else level_pages
-        self.arena = layout.new_arena(self.instruments, self.order_capacity, self.level_pages)
-        self.address: int = self.arena.ctypes.data
+        self.shard = shard
+        self._use(layout.new_arena(self.instruments, self.order_capacity, self.level_pages))
+        if shard is not None:
+            enter_shard(self.arena, *shard)
+        touch_everything(self.address)
+
+    def _use(self, arena: layout.Arena) -> None:
+        self.arena = arena
+        self.address: int = arena.ctypes.data
         """Address of the arena, for the kernels."""
-        self._words = self.arena[: layout.HEADER_BYTES].view(np.int64)
+        self._words = arena[: layout.HEADER_BYTES].view(np.int64)
         self._index = {s: i for i, s in enumerate(self.instruments["symbol"].tolist())}
+        self._instruments_hash = hash_instruments(self.instruments)
         self._out = np.empty(0, dtype=EVENT_DTYPE)
         self._best = np.zeros(6, dtype=np.int64)
-        self._best_addr: int = self._best.ctypes.data
+        self._row = np.zeros(1, dtype=ROW_DTYPE)
         self._depth = np.zeros((0, 3), dtype=np.int64)
+
+    def _word(self, offset: int) -> int:
+        return int(self._words[offset // 8])
 
     @property
     def open_orders(self) -> int:
-        return int(self._words[layout.OPEN_ORDERS // 8])
+        return self._word(layout.OPEN_ORDERS)
 
     @property
     def last_seq(self) -> int:
         """``seq`` of the last command processed; 0 before the first."""
-        return int(self._words[layout.LAST_SEQ // 8])
+        return self._word(layout.LAST_SEQ)
 
     @property
     def event_count(self) -> int:
         """Events written so far, which is the ``seq`` of the last."""
-        return int(self._words[layout.EVENT_COUNT // 8])
+        return self._word(layout.EVENT_COUNT)
 
     def process(self, orders: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Process commands (ORDER_DTYPE, one dimension) and return their events (EVENT_DTYPE),
@@ -93,14 +113,15 @@ class Engine:
         return events[:total]
 
     def best(self, symbol: str | bytes) -> Best:
-        """(bid price or None, bid quantity, ask price or None, ask quantity): ticks and lots."""
-        fill_best(self.address, self._instrument(symbol), self._best_addr)
+        """(bid price or None, bid quantity, ask price or None, ask quantity), as displayed: ticks
+        and lots.  In a call phase a market order's price is the best there could be."""
+        fill_best(self.address, self._instrument(symbol), self._best.ctypes.data)
         bid, bid_price, bid_qty, ask, ask_price, ask_qty = self._best.tolist()
         return bid_price if bid else None, bid_qty, ask_price if ask else None, ask_qty
 
     def depth(self, symbol: str | bytes, levels: int) -> dict[str, Levels]:
-        """``{"bids": [(price_ticks, qty_lots, order_count), ...], "asks": [...]}``, best first,
-        at most ``levels`` a side."""
+        """``{"bids": [(price_ticks, qty_lots, order_count), ...], "asks": [...]}``, as displayed,
+        best first, at most ``levels`` a side."""
         instrument = self._instrument(symbol)
         if levels < 0:
             raise MatcherError(f"depth: levels is {levels}, below 0")
@@ -110,50 +131,62 @@ class Engine:
         address = self._depth.ctypes.data
         sides = []
         for side in range(2):
-            count = fill_depth(
-                self.address,
-                instrument * layout.BOOKS_EACH + layout.DISPLAYED + side,
-                levels,
-                address,
-            )
+            count = fill_depth(self.address, instrument, side, levels, address)
             sides.append([(p, q, n) for p, q, n in self._depth[:count].tolist()])
         return {"bids": sides[0], "asks": sides[1]}
 
-    def snapshot(self) -> bytes:
-        """The whole visible state as bytes; equal states give equal bytes."""
+    def state(self) -> State:
+        """Everything that decides what comes next, as tables."""
         rows = np.empty(self.open_orders, dtype=ROW_DTYPE)
-        save_orders(self.address, len(self.instruments), rows.ctypes.data)
-        return encode(self.instruments, rows, self.last_seq, self.event_count)
+        states = np.empty(len(self.instruments), dtype=STATE_DTYPE)
+        save_orders(self.address, rows.ctypes.data)
+        save_states(self.address, states.ctypes.data)
+        now_ns = self._word(layout.NOW_NS)
+        return State(self.instruments, states, rows, now_ns, self.last_seq, self.event_count)
+
+    def snapshot(self) -> bytes:
+        """The whole state as bytes; equal states give equal bytes."""
+        return encode(self.state())
+
+    def book_hash(self) -> str:
+        """Hash, 32 hexadecimal digits, of all but ``last_seq`` and ``event_count``: a rejected
+        command leaves it as it is.  Costs what changed since it, or ``state_hash``, was last asked
+        for; see ``digest.py``."""
+        fold_changes(self.address, self._row.ctypes.data)
+        at = self._word(layout.DIGESTS_AT)
+        low, high = self.arena[at : at + layout.DIGEST_BYTES].view(np.uint64).tolist()
+        return seal(self._instruments_hash, self._word(layout.NOW_NS), (low, high))
 
     def state_hash(self) -> str:
-        """blake2b-128 of :meth:`snapshot`, in hexadecimal."""
-        return digest(self.snapshot())
+        """Hash, 32 hexadecimal digits, of the whole state; costs what :meth:`book_hash` does."""
+        return seal_numbers(self.book_hash(), self.last_seq, self.event_count)
+
+    def clone(self) -> "Engine":
+        """Another engine in the same state, for what-if runs.  Costs what was ever in use of the
+        memory, not its capacity."""
+        other = object.__new__(Engine)
+        other.instruments, other.shard = self.instruments, self.shard
+        other.order_capacity, other.level_pages = self.order_capacity, self.level_pages
+        other._use(copy_arena(self.arena))
+        return other
 
     @classmethod
     def restore(
-        cls, data: bytes, order_capacity: int = 1 << 17, level_pages: int | None = None
+        cls,
+        data: bytes,
+        order_capacity: int = 1 << 17,
+        level_pages: int | None = None,
+        shard: Shard | None = None,
     ) -> "Engine":
         """An engine that goes on where :meth:`snapshot` was taken.
 
-        Capacities are not part of the state: give those of the first engine, or commands may be
-        refused with BOOK_FULL in one and not in the other.  Raises :class:`MatcherError` for
+        Capacities and shard are not part of the state: give those of the first engine, or commands
+        may be refused with BOOK_FULL in one and not in the other.  Raises :class:`MatcherError` for
         damaged or foreign bytes or too small a capacity, ``LayoutMismatch`` for another layout.
         """
-        instruments, rows, last_seq, event_count = decode(data)
-        engine = cls(instruments, order_capacity, level_pages)
-        if len(rows) > order_capacity:
-            raise MatcherError(
-                f"snapshot: {len(rows)} open orders do not fit "
-                f"an order_capacity of {order_capacity}"
-            )
-        count = load_orders(engine.address, rows.ctypes.data, len(rows))
-        if count < len(rows):
-            raise MatcherError(
-                f"snapshot: order row {count}: repeats an id, crosses the book, overflows its "
-                f"level or needs more than {engine.level_pages} level_pages"
-            )
-        engine._words[layout.LAST_SEQ // 8] = last_seq
-        engine._words[layout.EVENT_COUNT // 8] = event_count
+        state = decode(data)
+        engine = cls(state.instruments, order_capacity, level_pages, shard)
+        put_back(engine.arena, state)
         if engine.snapshot() != data:
             raise MatcherError("snapshot: its orders are not in canonical order")
         return engine
@@ -161,6 +194,7 @@ class Engine:
     def check(self) -> None:
         """Verify every invariant of the memory, slowly; ``AssertionError`` says which is broken."""
         check_arena(self.arena)
+        assert self.book_hash() == book_hash(self.state()), "a change was not marked for the hash"
 
     def _instrument(self, symbol: str | bytes) -> int:
         key = symbol.encode("ascii", "replace") if isinstance(symbol, str) else symbol

@@ -37,7 +37,7 @@ from openoutcry.matcher.constants import (
 )
 from openoutcry.matcher.events import event_address, reject
 from openoutcry.matcher.ids import find_id
-from openoutcry.matcher.levels import instrument_addr
+from openoutcry.matcher.levels import instrument_addr, touch_instrument
 from openoutcry.matcher.orders import order_owner
 from openoutcry.wire.kernel import kernel_outlined
 from openoutcry.wire.memory import load_i64, store_i64
@@ -60,6 +60,8 @@ def general(arena: int, order: int, out: int, instrument: int) -> int:
         return reject(order, out, address, MALFORMED, 0)
     if instrument == NO_INSTRUMENT:
         return reject(order, out, address, UNKNOWN_INSTRUMENT, 0)
+    # Here, once: all that may change of an instrument on this path but its levels.
+    touch_instrument(arena, instrument)
     state = instrument_addr(arena, instrument)
     qty = load_i64(order + ORDER_QTY)
     price = load_i64(order + ORDER_PRICE)

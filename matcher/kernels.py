@@ -110,6 +110,7 @@ from openoutcry.matcher.levels import (
     page_addr,
     page_number,
     slot_addr,
+    touch_instrument,
 )
 from openoutcry.matcher.orders import (
     close_order,
@@ -445,6 +446,7 @@ def match(
         about = book_address(opposite, load_u32(maker + SLOT_OWNER) & 0xFFFF) | FILLED | MAKER
         left = maker_qty - traded
         store_i64(state + LAST_PRICE, key ^ flip)
+        touch_instrument(arena, instrument)
         out = emit(out, maker_id, taker_id, key ^ flip, traded, left, cause, about)
         out = emit(out, taker_id, maker_id, key ^ flip, traded, qty, cause, taker | FILLED)
         if left == 0:

@@ -21,6 +21,8 @@ from openoutcry.matcher.arena import (
     BRANCH_PREFIX,
     BRANCH_SHIFT,
     BRANCHES_AT,
+    CHANGED_INSTRUMENTS,
+    CHANGED_PAGES,
     FREE_BRANCH,
     FREE_PAGE,
     FRESH_BRANCHES,
@@ -28,6 +30,7 @@ from openoutcry.matcher.arena import (
     HINT_MASK,
     HINTS_AT,
     INSTRUMENT_BYTES,
+    INSTRUMENT_CHANGED,
     INSTRUMENTS_AT,
     IS_BRANCH,
     LEVEL_BYTES,
@@ -44,6 +47,7 @@ from openoutcry.matcher.arena import (
     PAGE_BOOK,
     PAGE_BYTES,
     PAGE_CAPACITY,
+    PAGE_CHANGED,
     PAGE_NEXT_FREE,
     PAGE_NUMBER,
     PAGE_PARENT,
@@ -113,6 +117,25 @@ def level_key(arena: int, level: int) -> int:
     return ((number - PAGE_BIAS) << 6) | (level & 63)
 
 
+@kernel
+def touch_page(arena: int, page: int) -> None:
+    """Something in this page changes: the state hash folds it again when it is next asked for.
+    As long as nobody asks, every page is marked, and the branch is foreseen."""
+    link = page_addr(arena, page) + PAGE_CHANGED
+    if load_u32(link) == 0:
+        store_u32(link, load_i64(arena + CHANGED_PAGES))
+        store_i64(arena + CHANGED_PAGES, page)
+
+
+@kernel
+def touch_instrument(arena: int, instrument: int) -> None:
+    """As :func:`touch_page`, of an instrument's state and its orders that stand in no level."""
+    link = instrument_addr(arena, instrument) + INSTRUMENT_CHANGED
+    if load_u32(link) == 0:
+        store_u32(link, load_i64(arena + CHANGED_INSTRUMENTS))
+        store_i64(arena + CHANGED_INSTRUMENTS, instrument + 1)
+
+
 # Queues
 
 
@@ -130,6 +153,7 @@ def join_level(arena: int, book: int, page: int, key: int, slot: int, qty: int) 
     queue = level_addr(arena, level)
     bitmap_at = page_addr(arena, page) + PAGE_BITMAP
     bitmap = load_i64(bitmap_at)
+    touch_page(arena, page)
     # Whether the level is open, and whether there is an order before, is a coin toss to the
     # branch predictor: both are selections here, not branches.
     is_open = (bitmap >> (key & 63)) & 1
@@ -158,6 +182,7 @@ def leave_level(arena: int, slot: int) -> None:
     following = load_u32(order + SLOT_NEXT)
     previous = load_u32(order + SLOT_PREV)
     total = load_i64(queue + LEVEL_TOTAL) - load_i64(order + SLOT_QTY)
+    touch_page(arena, level >> 6)
     # Selections, not branches: see join_level.
     forward_at = queue + LEVEL_HEAD if previous == 0 else slot_addr(arena, previous) + SLOT_NEXT
     back_at = queue + LEVEL_TAIL if following == 0 else slot_addr(arena, following) + SLOT_PREV

@@ -26,7 +26,14 @@ from openoutcry.matcher.arena import (
 from openoutcry.matcher.constants import BUY
 from openoutcry.matcher.events import event_address
 from openoutcry.matcher.ids import erase_id, insert_id
-from openoutcry.matcher.levels import key_flip, level_addr, level_key, page_addr, slot_addr
+from openoutcry.matcher.levels import (
+    key_flip,
+    level_addr,
+    level_key,
+    page_addr,
+    slot_addr,
+    touch_page,
+)
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32, store_i64, store_u32
 
@@ -65,7 +72,9 @@ def close_order(arena: int, instrument: int, slot: int) -> None:
 def take_off(arena: int, slot: int, qty: int) -> None:
     """Take ``qty`` lots, fewer than it has there, off an open order in its place."""
     at = slot_addr(arena, slot)
-    total_at = level_addr(arena, load_u32(at + SLOT_LEVEL)) + LEVEL_TOTAL
+    level = load_u32(at + SLOT_LEVEL)
+    total_at = level_addr(arena, level) + LEVEL_TOTAL
+    touch_page(arena, level >> 6)
     store_i64(at + SLOT_QTY, load_i64(at + SLOT_QTY) - qty)
     store_i64(total_at, load_i64(total_at) - qty)
     if VERIFY:

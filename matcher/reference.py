@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.matcher.arena import FLAG_POST_ONLY, check_instruments
+from openoutcry.matcher.arena import check_instruments
+from openoutcry.matcher.digest import book_hash, state_hash
 from openoutcry.matcher.reference_auction import change_phase, publish_indicative
 from openoutcry.matcher.reference_book import (
     ANY_PRICE,
@@ -47,8 +48,9 @@ from openoutcry.matcher.reference_settle import (
     settle,
     trailing_trigger,
 )
+from openoutcry.matcher.reference_state import state_of
 from openoutcry.matcher.reference_trade import incoming, stays_as
-from openoutcry.matcher.snapshot import ROW_DTYPE, digest, encode
+from openoutcry.matcher.snapshot import State, encode
 from openoutcry.wire.enums import (
     CommandKind,
     EventFlag,
@@ -101,26 +103,18 @@ class ReferenceEngine:
         chunks = [self._process_one(Command(*record)) for record in orders.tolist()]
         return np.array([e for chunk in chunks for e in chunk], dtype=EVENT_DTYPE)
 
+    def state(self) -> State:
+        """Everything that decides what comes next, as tables."""
+        return state_of(self.instruments, self.markets, self.now, self.last_seq, self.event_count)
+
     def snapshot(self) -> bytes:
-        rows = [
-            (
-                o.price,
-                o.order_id,
-                o.leaves,
-                m.index,
-                o.participant,
-                o.side,
-                FLAG_POST_ONLY * (o.order_type in POST_ONLY),
-                0,
-            )
-            for m in self.markets
-            for o in m.canonical()
-        ]
-        table = np.array(rows, dtype=ROW_DTYPE)
-        return encode(self.instruments, table, self.last_seq, self.event_count)
+        return encode(self.state())
+
+    def book_hash(self) -> str:
+        return book_hash(self.state())
 
     def state_hash(self) -> str:
-        return digest(self.snapshot())
+        return state_hash(self.state())
 
     # One command
 

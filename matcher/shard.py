@@ -1,0 +1,53 @@
+"""Shards: several engines, each with instruments of its own, behind one stream of commands.
+
+Every engine is given the whole instrument table, the same map (the shard of each instrument) and
+its own number, and reads every command.  It skips those about another shard's instrument without
+an event; what is about no instrument in particular (TIME, DISCONNECT, a MASS_CANCEL of all) runs
+in all of them, each for its own instruments; a command about an unknown instrument is answered by
+shard 0.  So each instrument sees the same events, in the same order, as in one engine; only their
+``seq`` is counted by each engine for itself.
+"""
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.matcher import arena as layout
+from openoutcry.matcher.errors import MatcherError
+
+MAX_SHARDS = 256
+
+
+def spread(instruments: npt.NDArray[Any], shard_count: int) -> npt.NDArray[np.int64]:
+    """A map by hash of the symbol: the shard of each instrument.
+
+    It depends on nothing but the symbol and ``shard_count``, so instruments that are added later
+    leave the others where they are.  Raises :class:`MatcherError` for a count out of range.
+    """
+    if not 1 <= shard_count <= MAX_SHARDS:
+        raise MatcherError(f"shard_count is {shard_count}, not 1 to {MAX_SHARDS}")
+    hashes = [zlib.crc32(symbol) % shard_count for symbol in instruments["symbol"].tolist()]
+    return np.array(hashes, dtype=np.int64)
+
+
+def enter_shard(
+    arena: layout.Arena, shard_of_instrument: Sequence[int] | npt.NDArray[Any], shard: int
+) -> None:
+    """Tell a new arena which instruments are its own.  Raises :class:`MatcherError` for a map that
+    does not name a shard for each instrument."""
+    words = arena[: layout.HEADER_BYTES].view(np.int64)
+    count = int(words[layout.INSTRUMENT_COUNT // 8])
+    shards = np.asarray(shard_of_instrument)
+    if shards.shape != (count,) or shards.dtype.kind not in "iu":
+        raise MatcherError(f"shard: the map has no whole number for each of {count} instruments")
+    for name, value in (("shard", shard), *(("shard map", int(s)) for s in shards)):
+        if not 0 <= value < MAX_SHARDS:
+            raise MatcherError(f"{name}: {value} is not 0 to {MAX_SHARDS - 1}")
+    words[layout.SHARD // 8] = shard
+    start = int(words[layout.INSTRUMENTS_AT // 8])
+    lines = arena[start : start + count * layout.INSTRUMENT_BYTES].view(np.int64)
+    modes = lines.reshape(count, -1)[:, layout.MODE // 8]
+    modes |= np.where(shards == shard, 0, layout.MODE_FOREIGN)
