@@ -119,7 +119,7 @@ def test_recorded_hours_end_in_the_recorded_book() -> None:
             recorded[order_id] = qty
     engine = Engine(source.instruments)
     events = engine.process(orders)
-    _, rows, _, _ = decode(engine.snapshot())
+    rows = decode(engine.snapshot()).rows
     assert {int(row["order_id"]): int(row["qty_lots"]) for row in rows} == recorded
     assert len(recorded) > 100
     reasons = Counter(events["reason"][events["kind"] == EventKind.REJECTED].tolist())

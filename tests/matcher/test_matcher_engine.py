@@ -1,5 +1,7 @@
 """The engine's own promises: depth, snapshots, and what it says to bad input."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -153,24 +155,32 @@ def test_snapshots_that_do_not_fit_are_refused_with_a_reason(engine):
         (lambda r: r["instrument"].__setitem__(3, 9), "order row 3: instrument is 9"),
         (lambda r: r["order_id"].__setitem__(3, r["order_id"][0]), "order row 3: repeats an id"),
         (lambda r: r.__setitem__(slice(0, 9), r[8::-1].copy()), "not in canonical order"),
-        (lambda r: r["flags"].__setitem__(3, 8), "not in canonical order"),
+        (lambda r: r["flags"].__setitem__(3, 8), "order row 3: flags is 8"),
+        (lambda r: r["place"].__setitem__(3, 4), "order row 3: place is 4"),
+        (lambda r: r["place"].__setitem__(3, 5), "order row 3: place is 5"),
+        (lambda r: r["order_type"].__setitem__(3, 99), "order row 3: order_type is 99"),
+        (lambda r: r["order_type"].__setitem__(3, 6), "order row 3: place is 0"),
+        (lambda r: r["time_in_force"].__setitem__(3, 9), "order row 3: time_in_force is 9"),
+        (lambda r: r["aux"].__setitem__(3, 1), "not in canonical order"),
     ],
 )
 def test_nonsense_under_a_good_checksum_is_refused(engine, damage, message):
     """A forged snapshot cannot put the memory out of order."""
-    instruments, rows, last_seq, event_count = decode(engine.snapshot())
-    damage(rows)
+    state = decode(engine.snapshot())
+    damage(state.rows)
     with pytest.raises(MatcherError, match=message):
-        Engine.restore(encode(instruments, rows, last_seq, event_count))
+        Engine.restore(encode(state))
 
 
 def test_a_crossed_snapshot_is_refused():
-    """A bid above an ask cannot be restored."""
+    """A bid at an ask's price cannot be restored into continuous trading."""
+    state = Engine(INSTRUMENTS).state()
     rows = np.zeros(2, dtype=ROW_DTYPE)
     rows["order_id"], rows["qty_lots"] = [1, 2], 1
+    rows["order_type"], rows["time_in_force"] = 1, 1
     rows["side"], rows["price_ticks"] = [1, 2], [100, 100]
-    with pytest.raises(MatcherError, match=r"order row 1: .*crosses the book"):
-        Engine.restore(encode(INSTRUMENTS, rows, 2, 2))
+    with pytest.raises(MatcherError, match="instrument row 0: its orders cross"):
+        Engine.restore(encode(replace(state, rows=rows)))
 
 
 def test_bad_arguments_are_named():
