@@ -268,12 +268,16 @@ class Room:
     ) -> bool:
         """Whether ``come`` may be open (instead of ``gone``): one command must never cause more
         events than there is room for."""
-        others = sum(extra_events(m, list(m.special.values()), len(m.orders)) for m in self.markets)
+        if not is_special(come) and not market.rules.pro_rata:
+            return True
         before = extra_events(market, list(market.special.values()), len(market.orders))
         special = [order for order in market.special.values() if order is not gone]
         count = len(market.orders) + (gone is None)
         after = extra_events(market, [*special, come], count)
-        return after <= before or others - before + after <= extra_capacity(self.order_capacity)
+        if after <= before:
+            return True
+        total = sum(extra_events(m, list(m.special.values()), len(m.orders)) for m in self.markets)
+        return total - before + after <= extra_capacity(self.order_capacity)
 
 
 Book = dict[int, list[OpenOrder]]
@@ -294,7 +298,7 @@ class Market:
         """The indicative price, volume, surplus and side last published in this call."""
         self.orders: dict[int, OpenOrder] = {}
         self.special: dict[int, OpenOrder] = {}
-        """Those of them that may cause more events than two."""
+        """Those of them that :func:`is_special`; all that stand in no level are."""
         self.books: dict[tuple[Place, Side], Book] = {(p, s): {} for p in BOOKS for s in Side}
 
     # Looking
@@ -320,7 +324,8 @@ class Market:
             yield from self.books[place, side][price]
 
     def by_arrival(self) -> list[OpenOrder]:
-        return sorted(self.orders.values(), key=lambda order: order.arrival)
+        """The special orders, first come first."""
+        return sorted(self.special.values(), key=lambda order: order.arrival)
 
     def pegs(self) -> list[OpenOrder]:
         return [order for order in self.by_arrival() if order.is_peg]
@@ -375,7 +380,7 @@ class Market:
         if order.is_iceberg:
             order.shown = min(order.display, order.leaves)
         self.orders[order.order_id] = order
-        if extra_of(order) or order.is_aon:
+        if is_special(order):
             self.special[order.order_id] = order
         if place == Place.NOWHERE:
             return
@@ -469,6 +474,11 @@ class Market:
 def extra_of(order: OpenOrder) -> int:
     """Events beyond two that an open order may cause by itself."""
     return order_extra(int(order.order_type), int(order.tif), order.slices)
+
+
+def is_special(order: OpenOrder) -> bool:
+    """Whether it may cause more events than two, or make others do so."""
+    return order.is_aon or extra_of(order) > 0
 
 
 def extra_events(market: Market, special: list[OpenOrder], count: int) -> int:

@@ -179,12 +179,13 @@ def move_pegs(m: Market) -> bool:
         if price == standing_price(order):
             continue
         m.leave(order)
-        order.price = order.limit if price is None else price
+        order.price = order.limit
         if price is not None:
-            refusal = m.refusal_of(order)
+            refusal = m.refusal(Place.HIDDEN, order.side, price, order.leaves)
             if refusal:
                 m.cancel(order, refusal)
                 continue
+            order.price = price
         m.emit_standing(EventKind.REPEGGED, order, waits=price is None)
         place_peg(m, order, price, order.mode)
     return m.tape.count > before
