@@ -10,6 +10,7 @@ from matcher_ledger import check_ledger
 from matcher_mixed import Mixed, mixed
 
 from openoutcry.matcher import Engine
+from openoutcry.matcher.rebuild import BookFromEvents
 from openoutcry.wire import EventKind, Phase
 from openoutcry.wire.records import NO_INSTRUMENT
 
@@ -30,15 +31,19 @@ def fuzz_seed(seed: int, commands: int, with_reference: bool) -> int:
 
 def check_in_parts(run: Mixed) -> Array:
     """Straight through and, beside it, in parts with a restart from a snapshot between them: the
-    same events and state; the events keep their laws; no book is crossed between the parts."""
+    same events and state; the events keep their laws, and tell the depth to whoever reads only
+    them; no book is crossed between the parts."""
     straight = Engine(run.instruments, run.order_capacity)
     events = straight.process(run.orders)
     restarted = Engine(run.instruments, run.order_capacity)
     cuts = np.sort(np.random.default_rng(run.seed).integers(0, len(run.orders), 3)).tolist()
     parts = []
+    reader = BookFromEvents()
     for start, end in zip([0, *cuts], [*cuts, len(run.orders)], strict=True):
         restarted = Engine.restore(restarted.snapshot(), run.order_capacity)
         parts.append(restarted.process(run.orders[start:end]))
+        reader.apply(parts[-1])
+        check_depth(restarted, run, reader)
         check_not_crossed(restarted, run, np.concatenate(parts))
     assert np.array_equal(np.concatenate(parts), events), f"seed {run.seed}: a restart differs"
     assert restarted.state_hash() == straight.state_hash()
@@ -47,6 +52,12 @@ def check_in_parts(run: Mixed) -> Array:
     restarted.check()
     assert check_ledger(events) == straight.open_orders
     return events
+
+
+def check_depth(engine: Engine, run: Mixed, reader: BookFromEvents) -> None:
+    for index, row in enumerate(run.instruments):
+        depth = engine.depth(row["symbol"], ROOMY)
+        assert depth == reader.depth(index, ROOMY), f"seed {run.seed}: depth from events differs"
 
 
 def phases(run: Mixed, events: Array) -> list[Phase]:

@@ -15,12 +15,15 @@ from matcher_ledger import check_ledger
 from matcher_mixed import TIMES_ALLOWED, mixed
 
 from openoutcry.matcher import Engine, ReferenceEngine, process_batch, process_one, scratch_records
+from openoutcry.matcher.rebuild import BookFromEvents
 from openoutcry.wire import (
     EVENT_DTYPE,
     ORDER_DTYPE,
+    EventFlag,
     EventKind,
     OrderType,
     Reason,
+    Side,
     TimeInForce,
     make_instruments,
 )
@@ -177,6 +180,32 @@ def test_no_lot_is_lost_and_a_restart_changes_nothing(block):
         run = mixed(seed, 3000)
         check_in_parts(run)
         check_shards(run)
+
+
+def test_makers_are_served_by_price_then_displayed_first_then_by_time():
+    """From the events alone: whoever trades as a maker is the first of those who stand there."""
+    trades = 0
+    types = [t for t in OrderType if t != OrderType.ALL_OR_NONE]
+    plain = {"allocation": 1, "auction_band_ticks": 0}
+    for seed in range(12):
+        run = mixed(seed, 800, types=types, phases=False, order_capacity=200, extreme=0.0, width=8)
+        for field, value in plain.items():
+            run.instruments[field] = value
+        reader = BookFromEvents()
+        for event in Engine(run.instruments, 200).process(run.orders)[:, None]:
+            if event["kind"][0] == EventKind.FILLED and event["flags"][0] & EventFlag.MAKER:
+                instrument, side = int(event["instrument"][0]), int(event["side"][0])
+                sign = -1 if side == Side.BUY else 1
+                standing = [o for hidden in (False, True)
+                            for o in reader.queue(instrument, side, hidden)]  # fmt: skip
+                first = min(
+                    standing, key=lambda o: (sign * o.price_ticks, o.is_hidden, o.public_id)
+                )
+                assert first.order_id == event["order_id"][0], f"seed {seed}: {event[0]}"
+                assert first.price_ticks == event["price_ticks"][0]
+                trades += 1
+            reader.apply(event)
+    assert trades > 1000
 
 
 def test_the_laws_notice_a_lost_lot():
