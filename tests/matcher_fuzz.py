@@ -1,6 +1,7 @@
 """One seed of the fuzzer: the kernel against itself, its events' laws and, where asked, the
 reference."""
 
+import time
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,24 @@ from openoutcry.wire.records import NO_INSTRUMENT
 Array = npt.NDArray[Any]
 ROOMY = 1 << 14
 """An order capacity that no run of a seed reaches, so that shards do not compete for room."""
+
+
+A_SEED = 5_000
+"""Commands of one seed."""
+
+
+def fuzz_share(arguments: tuple[int, int, int, int, float]) -> dict[str, int]:
+    """A process's share: each ``stride``-th seed from ``first``, below ``end``."""
+    first, stride, end, every, deadline = arguments
+    done = {"seeds": 0, "with_reference": 0, "events": 0}
+    for seed in range(first, end, stride):
+        if time.monotonic() > deadline:
+            break
+        with_reference = (seed // stride) % every == 0
+        done["events"] += fuzz_seed(seed, A_SEED, with_reference)
+        done["seeds"] += 1
+        done["with_reference"] += with_reference
+    return done
 
 
 def fuzz_seed(seed: int, commands: int, with_reference: bool) -> int:

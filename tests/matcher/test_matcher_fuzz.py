@@ -15,31 +15,15 @@ import os
 import time
 
 import pytest
-from matcher_fuzz import fuzz_seed
+from matcher_fuzz import A_SEED, fuzz_share
 
 from openoutcry.bench.evidence import write_evidence
 
-A_SEED = 5_000
-"""Commands of one seed."""
 COMMAND = "make test-long ARGS=tests/matcher/test_matcher_fuzz.py"
 
 
 def setting(name: str, default: int) -> int:
     return int(os.environ.get(f"OUTCRY_FUZZ_{name}", default))
-
-
-def fuzz_share(arguments: tuple[int, int, int, int, float]) -> dict[str, int]:
-    """A process's share: each ``stride``-th seed from ``first``, below ``end``."""
-    first, stride, end, every, deadline = arguments
-    done = {"seeds": 0, "with_reference": 0, "events": 0}
-    for seed in range(first, end, stride):
-        if time.monotonic() > deadline:
-            break
-        with_reference = (seed // stride) % every == 0
-        done["events"] += fuzz_seed(seed, A_SEED, with_reference)
-        done["seeds"] += 1
-        done["with_reference"] += with_reference
-    return done
 
 
 @pytest.mark.long
