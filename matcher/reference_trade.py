@@ -91,6 +91,8 @@ def reach(m: Market, order: OpenOrder) -> tuple[int, int | None]:
         if best is None:
             return NO_REACH[side], None
         return best, best
+    if order.order_type == OrderType.POST_ONLY:
+        return NO_REACH[side], None
     return order.price, None
 
 
