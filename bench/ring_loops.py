@@ -37,6 +37,7 @@ PING_BLOCK = 64
 """Round trips a sample: a clock read would be a quarter of one."""
 
 CAPACITY = 1 << 16
+PYTHON_CAPACITY = 1 << 10
 BULK_RECORDS = 4096
 TAIL_LOOK = 16
 TAIL_PAUSE_S = 0.05
@@ -188,11 +189,13 @@ def compile_loops() -> None:
 
 
 @contextmanager
-def bench_ring_buffer(what: str, multi_producer: bool = False) -> Iterator[RingBuffer]:
-    """A ring of the bench's geometry with one consumer, removed at the end."""
+def bench_ring_buffer(
+    what: str, multi_producer: bool = False, capacity: int = CAPACITY
+) -> Iterator[RingBuffer]:
+    """A ring of the bench's records with one consumer, removed at the end."""
     name = segment_name(ProcessIdentity.mine(), f"bench-{what}")
     with RingBuffer.create(
-        name, CAPACITY, MESSAGE_DTYPE, [CONSUMER], multi_producer=multi_producer
+        name, capacity, MESSAGE_DTYPE, [CONSUMER], multi_producer=multi_producer
     ) as ring:
         yield ring
 
@@ -340,77 +343,56 @@ def _follow(ring: RingBuffer, attached: Meeting) -> None:
 PAYLOAD_BYTES = 8 * WORDS
 # Made beforehand: what Python takes to pack seven integers would stand in everybody's figure.
 PAYLOADS = [struct.pack(f"<{WORDS}q", *range(n, n + WORDS)) for n in range(1024)]
-Side = tuple[Callable[[bytes], None], Callable[[], bytes]]
-"""What one side of a Python ping-pong does: send a payload, and wait for one."""
 
 
 def python_round_trip(cores: Cores, count: int) -> float:
-    """ns there and back through ``Producer.publish``, ``Reader.poll`` and ``release``; the readers
-    poll without a pause."""
-    with bench_ring_buffer("there") as there, bench_ring_buffer("back") as back:
-
-        def side(out: RingBuffer, into: RingBuffer) -> Side:
-            producer, reader = out.producer(), into.reader(CONSUMER)
-            record = np.zeros(1, MESSAGE_DTYPE)
-            place = record.view(np.uint8).data
-
-            def send(payload: bytes) -> None:
-                place[:PAYLOAD_BYTES] = payload
-                producer.publish(record)
-
-            def receive() -> bytes:
-                while not len(batch := reader.poll(1)):
-                    continue
-                payload = batch.tobytes()
-                reader.release(1)
-                return payload
-
-            return send, receive
-
-        return python_ping_pong(
-            "python_round_trip",
-            cores,
-            count,
-            partial(side, there, back),
-            partial(side, back, there),
-        )
-
-
-def python_ping_pong(
-    what: str, cores: Cores, count: int, pinger: Callable[[], Side], ponger: Callable[[], Side]
-) -> float:
-    """Median ns over ``count`` round trips, the message's bytes compared at both ends; each side is
-    made in its own process.  The first half warms up."""
+    """ns there and back through ``Producer.publish`` and ``for batch in reader``, over rings of
+    PYTHON_CAPACITY records; the median over ``count``, after as many to warm up."""
     meeting = Meeting()
+    with (
+        bench_ring_buffer("there", capacity=PYTHON_CAPACITY) as there,
+        bench_ring_buffer("back", capacity=PYTHON_CAPACITY) as back,
+    ):
 
-    def expect(payload: bytes, n: int) -> None:
-        if payload[:PAYLOAD_BYTES] != PAYLOADS[n & 1023]:
-            raise PeerError(f"{what}: message {n} came as {payload!r}")
+        def ping() -> float:
+            took_ns = np.zeros(2 * count, np.int64)
+            clock = time.perf_counter_ns
+            record = np.zeros(1, MESSAGE_DTYPE)
+            message = record.view(np.uint8).data
+            with there.producer() as producer, back.reader(CONSUMER, WaitStrategy.PAUSE) as reader:
+                answers = iter(reader)
+                meeting.meet(0, 1)
+                for n in range(2 * count):
+                    payload = PAYLOADS[n & 1023]
+                    before = clock()
+                    message[:PAYLOAD_BYTES] = payload
+                    producer.publish(record)
+                    answer = next(answers).tobytes()
+                    took_ns[n] = clock() - before
+                    expect("python_round_trip", answer, n)
+            return float(np.median(took_ns[count:]))
 
-    def ping_side() -> float:
-        send, receive = pinger()
-        meeting.meet(0, 1)
-        took_ns = np.zeros(2 * count, np.int64)
-        for n in range(2 * count):
-            before = time.perf_counter_ns()
-            send(PAYLOADS[n & 1023])
-            payload = receive()
-            took_ns[n] = time.perf_counter_ns() - before
-            expect(payload, n)
-        meeting.meet(0, 2)
-        return float(np.median(took_ns[count:]))
+        def pong() -> None:
+            record = np.zeros(1, MESSAGE_DTYPE)
+            message = record.view(np.uint8).data
+            with back.producer() as producer, there.reader(CONSUMER, WaitStrategy.PAUSE) as reader:
+                meeting.meet(1, 1)
+                for n, batch in enumerate(reader):
+                    payload = batch.tobytes()
+                    message[:] = payload
+                    producer.publish(record)
+                    expect("python_round_trip", payload, n)
+                    if n == 2 * count - 1:
+                        return
 
-    def pong_side() -> None:
-        send, receive = ponger()
-        meeting.meet(1, 1)
-        for n in range(2 * count):
-            payload = receive()
-            expect(payload, n)
-            send(PAYLOADS[n & 1023])
-        meeting.meet(1, 2)
-
-    figure, _ = run_processes(what, [(cores[0], ping_side), (cores[1], pong_side)])
+        figure, _ = run_processes("python_round_trip", [(cores[0], ping), (cores[1], pong)])
     return float(figure)
+
+
+def expect(what: str, payload: bytes, n: int) -> None:
+    """Raise :class:`PeerError` unless message ``n`` of a Python ping-pong came whole."""
+    if payload[:PAYLOAD_BYTES] != PAYLOADS[n & 1023]:
+        raise PeerError(f"{what}: message {n} came as {payload!r}")
 
 
 def bulk_records(count: int) -> np.ndarray[Any, Any]:

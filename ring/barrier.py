@@ -21,9 +21,9 @@ class SequenceBarrier:
     kernels that Python calls."""
 
     def __init__(self, ring: "RingBuffer", entry: int, after: int, strategy: WaitStrategy) -> None:
-        words = (ring.address, ring.mask, ring.shift, entry, after, int(strategy), 0, 0)
-        self._words = np.array(words, np.int64)
-        self.handle: int = self._words.ctypes.data
+        self.words = np.zeros(kernels.HANDLE_WORDS, np.int64)
+        self.words[:6] = ring.address, ring.mask, ring.shift, entry, after, int(strategy)
+        self.handle: int = self.words.ctypes.data
 
     def available(self, limit: int) -> int:
         """How many records may be read now, contiguous in memory; passes over tombstones."""

@@ -4,6 +4,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+PID_BITS = 22
+"""No pid has more (PID_MAX_LIMIT, linux/threads.h)."""
+
 
 @dataclass(frozen=True)
 class ProcessIdentity:
@@ -30,6 +33,17 @@ class ProcessIdentity:
         me = cls.of(os.getpid())
         assert me is not None
         return me
+
+    @property
+    def word(self) -> int:
+        """Both in one positive 64-bit word, which is stored and swapped at once."""
+        return self.start_ticks << PID_BITS | self.pid
+
+    @classmethod
+    def of_word(cls, word: int) -> "ProcessIdentity":
+        """Whose :attr:`word` it is, whatever its sign."""
+        start_ticks, pid = divmod(abs(word), 1 << PID_BITS)
+        return cls(pid, start_ticks)
 
     def alive(self) -> bool:
         """False is proof of death: the pid is free, a zombie, or somebody else's now."""

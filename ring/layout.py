@@ -2,14 +2,15 @@
 
 ::
 
-    byte 0      magic | layout hash | slot bytes | capacity | owner | counts | flags | closed at
+    byte 0      magic | layout hash | slot bytes | capacity | owner | counts
+    byte 64     flags | closed at | dtype hash | version | detached
     byte 128    published: a single producer's last sequence, stored once a burst (a hint: the
                 truth is in the slots)
     byte 256    claimed: the last sequence that several producers have claimed
     byte 384    wake: the futex word | waiting: somebody sleeps on it
     byte 512    tombstones | dropped
-    byte 1024   consumer 0: cursor | name | pid | start | ...      24 x 128 bytes
-    byte 4096   producer 0: pid | start | claim first, last | ...  32 x 128 bytes
+    byte 1024   consumer 0: cursor | name | holder | joined | ...  24 x 128 bytes
+    byte 4096   producer 0: holder | claim first, last | ...       32 x 128 bytes
     byte 8192   slot 0 | slot 1 | ... | slot capacity-1
     then        a pool's done marks: one word a slot, for each work pool
 
@@ -23,7 +24,14 @@ start at 1 and are masked only to find the slot, so every slot is usable and 0 m
 
 A **cursor** is the last sequence that its consumer is done with.  A consumer that does not gate (it
 is detached, or a worker that holds nothing) has the cursor FREE.
+
+A **holder** is the process that an entry belongs to, pid and start time in one word (0: nobody), so
+that one is never seen beside another's.  It is negative while the cursor is in the making: the
+holder is coming back to a ring or being detached, and if it dies so, the cursor means nothing.
 """
+
+VERSION = 2
+"""Of everything below; tests/ring keeps a digest of it: no change goes without a new version."""
 
 MAGIC = 0
 LAYOUT_HASH = 8
@@ -36,6 +44,8 @@ POOL_COUNT = 56
 FLAGS = 64
 CLOSED_AT = 72  # 1 + last sequence once no more will be published
 DTYPE_HASH = 80
+VERSION_AT = 88
+DETACHED = 96  # 1 once any reader was detached: producers then look twice
 
 PUBLISHED = 128
 CLAIMED = 256
@@ -48,8 +58,8 @@ CONSUMERS = 1024
 CONSUMER_BYTES = 128
 CONSUMER_NAME = 8
 CONSUMER_NAME_BYTES = 24
-CONSUMER_PID = 32
-CONSUMER_START = 40
+CONSUMER_HOLDER = 32
+CONSUMER_JOINED = 40  # what a reader that came back passes over unread, up to here
 CONSUMER_KIND = 48
 CONSUMER_AFTER = 56  # bit set of the consumers it stays behind
 CONSUMER_POOL = 64  # worker: index of its pool's entry
@@ -63,8 +73,7 @@ MAX_CONSUMERS = 24
 
 PRODUCERS = 4096
 PRODUCER_BYTES = 128
-PRODUCER_PID = 0
-PRODUCER_START = 8
+PRODUCER_HOLDER = 0
 CLAIM_FIRST = 16
 CLAIM_LAST = 24
 PRODUCER_DROPPED = 32

@@ -199,6 +199,9 @@ def classify(header: bytes, size_bytes: int, page_bytes: int) -> tuple[str, str]
     if magic == RING_MAGIC:
         if int(words[layout.LAYOUT_HASH // 8].view(np.uint64)) != LAYOUT_HASH:
             return "damaged", "made with another record layout, or byte 8 is damaged"
+        if int(words[layout.VERSION_AT // 8]) != layout.VERSION:
+            at = layout.VERSION_AT
+            return "damaged", f"made with another layout of the ring, or byte {at} is damaged"
         return ("damaged", problem) if problem else ("ring", "")
     if magic in MAGICS.values():
         return "other", "not a ring"
@@ -268,13 +271,10 @@ def _fill_in(info: RingInfo, view: "RingView") -> None:
 
 
 def is_alive(who: ProcessIdentity, uid: int | None) -> bool | None:
-    """Whether a process of user ``uid`` lives; None where the system hides others' processes.
-
-    A start time of 0 stands in an entry just being taken: it lives as long as the pid is used.
-    """
+    """Whether a process of user ``uid`` lives; None where the system hides others' processes."""
     now = ProcessIdentity.of(who.pid)
     if now is not None:
-        return who.start_ticks in (0, now.start_ticks)
+        return who == now
     if uid == os.geteuid() or not 0 < who.pid < 2**31:
         return False
     try:
@@ -338,7 +338,7 @@ class RingView:
             text = self._bytes[at + layout.CONSUMER_NAME :][: layout.CONSUMER_NAME_BYTES]
             name = text.tobytes().split(b"\0")[0].decode("ascii", "backslashreplace")
             role = KINDS.get(self.word(at + layout.CONSUMER_KIND), "unknown")
-            who = self._holder(at + layout.CONSUMER_PID, at + layout.CONSUMER_START, uid)
+            who = self._holder(at + layout.CONSUMER_HOLDER, uid)
             age_s = self._age_s(at + layout.CONSUMER_HEARTBEAT_NS)
             lag = None if cursor is None else max(0, published - cursor)
             skipped = self.word(at + layout.CONSUMER_SKIPPED)
@@ -349,17 +349,16 @@ class RingView:
         found = []
         for index in range(layout.MAX_PRODUCERS):
             at = layout.PRODUCERS + index * layout.PRODUCER_BYTES
-            pid, alive = self._holder(at + layout.PRODUCER_PID, at + layout.PRODUCER_START, uid)
+            pid, alive = self._holder(at + layout.PRODUCER_HOLDER, uid)
             age_s = self._age_s(at + layout.PRODUCER_HEARTBEAT_NS)
             if pid is not None:
                 found.append(Attached("producer", str(index), pid, alive, age_s))
         return found
 
-    def _holder(
-        self, pid_at: int, start_at: int, uid: int | None
-    ) -> tuple[int | None, bool | None]:
-        pid, start = self.word(pid_at), self.word(start_at)
-        return (pid, is_alive(ProcessIdentity(pid, start), uid)) if pid else (None, None)
+    def _holder(self, at: int, uid: int | None) -> tuple[int | None, bool | None]:
+        held = self.word(at)
+        who = ProcessIdentity.of_word(held)
+        return (who.pid, is_alive(who, uid)) if held else (None, None)
 
     def _age_s(self, beat_at: int) -> float | None:
         beat_ns = self.word(beat_at)

@@ -2,31 +2,37 @@
 
 import os
 import time
+import weakref
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.ring import kernels, layout
+from openoutcry.ring import builtins, kernels, layout
 from openoutcry.ring.errors import RingError, RingFull
+from openoutcry.ring.identity import ProcessIdentity
 from openoutcry.ring.repair import bury_unpublished
+from openoutcry.ring.sequence import Sequence
 
 if TYPE_CHECKING:
     from openoutcry.ring.ring import RingBuffer
 
 
-# How often this process was forked off another: a look at it tells a forked child's handle from its
-# parent's for a fifth of what getpid(2) costs on each publication.
-_forks = 0
+_producers: "weakref.WeakSet[Producer]" = weakref.WeakSet()
 
 
-def _count_fork() -> None:
-    global _forks
-    _forks += 1
+def _forget_all() -> None:
+    """In a forked child: its parent's producers must not publish there."""
+    for producer in list(_producers):
+        producer.forget()
 
 
-os.register_at_fork(after_in_child=_count_fork)
+os.register_at_fork(after_in_child=_forget_all)
+
+GIL_RECORDS_MAX = 64
+"""So many records are copied without giving the GIL away, which takes as long."""
 
 
 class WhenFull(Enum):
@@ -40,21 +46,34 @@ class WhenFull(Enum):
     """Raise :class:`RingFull`; nothing of the call is published."""
 
 
+def closed(ring: "RingBuffer") -> RingError:
+    return RingError(f"{ring.name} was closed: nothing more can be published")
+
+
 class Claim:
     """Slots to write in place: ``views`` (one array, or two where the ring wraps), then
-    :meth:`publish`."""
+    :meth:`publish`.
+
+    Write the fields, not whole records: the last one is the stamp, and a record copied with a stamp
+    that happens to be its new sequence is published by the copy, maybe half of it.
+    """
 
     def __init__(self, producer: "Producer", first_seq: int, count: int) -> None:
         self.producer, self.first_seq, self.count = producer, first_seq, count
         self.views = producer.ring.views(first_seq, count)
 
     def publish(self) -> int:
-        """Publish all of them, once; returns the last sequence."""
-        ring = self.producer.ring
+        """Publish all of them, once; returns the last sequence.
+
+        Raises :class:`RingError` if the ring was closed before them.
+        """
+        ring, last_seq = self.producer.ring, self.first_seq + self.count - 1
         self.producer.check_open(self)
+        if ring.closed_at and last_seq >= ring.closed_at:
+            raise closed(ring)
         kernels.stamp_range(ring.address, ring.mask, ring.shift, self.first_seq, self.count)
-        self.producer.published(self.first_seq + self.count - 1)
-        return self.first_seq + self.count - 1
+        self.producer.published(last_seq)
+        return last_seq
 
 
 class Producer:
@@ -70,41 +89,66 @@ class Producer:
         self.entry = ring.take_producer_entry()
         self.dropped = 0
         self._pid = os.getpid()
-        self._forks = _forks
         self._open: Claim | None = None
         self._handle_words = np.zeros(kernels.HANDLE_WORDS, np.int64)
         self._handle_words[:4] = ring.address, ring.mask, ring.shift, self.entry
         self._handle: int = self._handle_words.ctypes.data
         self._set_next(0 if ring.multi_producer else ring.published + 1)
-        # The address of an array costs a microsecond to ask for; who publishes from one buffer
-        # again and again pays once.
-        self._last: npt.NDArray[Any] | None = None
-        self._last_address = 0
+        # Everything about an array is looked up once: who publishes from one buffer again and again
+        # pays for a comparison and one compiled call.  None: look again, at everything.
+        self._named: npt.NDArray[Any] | None = None
+        self._count = 0
+        self._publish_few = builtins.publish_again(self._handle)
+        self._publish_many = partial(kernels.publish_again, self._handle)
+        self._publish_named = self._publish_few
+        _producers.add(self)
 
     def publish(self, records: npt.NDArray[Any], timeout_s: float | None = None) -> int:
         """Publish the records in order, under the ring's own sequences; returns how many.
 
         ``records``: one dimension, of the ring's dtype; anything else is a ``TypeError``.  Raises
-        :class:`RingFull` when ``when_full`` says so or ``timeout_s`` pass without room.
+        :class:`RingFull` when ``when_full`` says so or ``timeout_s`` pass without room, and
+        :class:`RingError` after the ring was closed.
         """
-        if records is not self._last:
-            self._last = records = self._checked(records)
-            self._last_address = records.ctypes.data
-        total = len(records)
-        all_or_none = self.when_full is WhenFull.FAIL
-        done = self._publish_some(self._last_address, total, total if all_or_none else 1)
-        if done == total:
+        if records is not self._named:
+            self._name(records)
+        done = self._publish_named()
+        if done == self._count:
             return done
-        if all_or_none:
-            raise RingFull(f"no room for {total} records in {self.ring.name}")
-        return self._publish_rest(done, total, timeout_s)
+        return self._publish_rest(done, timeout_s)
 
-    def _publish_rest(self, done: int, total: int, timeout_s: float | None) -> int:
+    def _name(self, records: npt.NDArray[Any]) -> None:
+        """Let the handle name the records."""
+        self._check_owner()
+        self._named = self._checked(records)
+        self._count = len(self._named)
+        self._publish_named = (
+            self._publish_few if self._count <= GIL_RECORDS_MAX else self._publish_many
+        )
+        least = self._count if self.when_full is WhenFull.FAIL else 1
+        at = kernels.HANDLE_DATA // 8
+        self._handle_words[at : at + 3] = self._named.ctypes.data, self._count, least
+
+    def forget(self) -> None:
+        """The next publication looks at everything again: who publishes, and what."""
+        self._named = None
+
+    def _publish_rest(self, done: int, timeout_s: float | None) -> int:
         """There was no room for all of them."""
-        since = time.monotonic()
+        records, total, since = self._named, self._count, time.monotonic()
+        if done == 0 and self.when_full is WhenFull.FAIL:
+            raise RingFull(f"no room for {total} records in {self.ring.name}")
+        self.forget()
+        if done < 0:
+            raise closed(self.ring)
+        assert records is not None
+        address, where = records.ctypes.data, kernels.HANDLE_DATA // 8
         while done < total:
-            at = self._last_address + (done << self.ring.shift)
-            count = self._publish_some(at, total - done, 1)
+            rest = address + (done << self.ring.shift), total - done
+            self._handle_words[where : where + 2] = rest
+            count = int(self._publish_many())
+            if count < 0:
+                raise closed(self.ring)
             done += count
             if count:
                 since = time.monotonic()
@@ -127,6 +171,8 @@ class Producer:
         self._check_owner()
         if not 1 <= count <= ring.capacity:
             raise ValueError(f"{ring.name}: a claim holds 1 to {ring.capacity} slots, not {count}")
+        if ring.closed_at:
+            raise closed(ring)
         if ring.multi_producer:
             first = int(kernels.claim(ring.address, ring.mask, self.entry, count))
         else:
@@ -140,6 +186,7 @@ class Producer:
         if not first:
             return None
         self._open = Claim(self, first, count)
+        self.forget()
         return self._open
 
     def claim(self, count: int, timeout_s: float | None = None) -> Claim:
@@ -185,9 +232,10 @@ class Producer:
                 )
                 bury_unpublished(ring, range(first, last + 1))
                 kernels.wake_waiters(ring.address)
-            start = int(words[layout.PRODUCER_START // 8])
-            kernels.free_entry(self.entry + layout.PRODUCER_PID, self._pid, start)
+            holder = Sequence(self.entry + layout.PRODUCER_HOLDER)
+            holder.compare_and_set(ProcessIdentity.mine().word, 0)
         self.entry, self._open = 0, None
+        self.forget()
 
     def _checked(self, records: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The records, contiguous; numpy would turn any type into any other without a word."""
@@ -196,16 +244,6 @@ class Producer:
         if records.dtype != self.ring.dtype:
             raise TypeError(f"{self.ring.name} holds {self.ring.dtype}, not {records.dtype}")
         return np.ascontiguousarray(records)
-
-    def _publish_some(self, data: int, wanted: int, least: int) -> int:
-        """Publish as many of the records at address ``data`` as there is room for now; none if
-        that is fewer than ``least``."""
-        self._check_owner()
-        if self.ring.multi_producer:
-            return int(kernels.publish_shared_handle(self._handle, data, least, wanted))
-        if least > 1 and self.room() < least:
-            return 0
-        return int(kernels.publish_handle(self._handle, data, wanted))
 
     @property
     def _next(self) -> int:
@@ -220,7 +258,7 @@ class Producer:
         kernels.add_shared(self.ring.address + layout.DROPPED, count)
 
     def _check_owner(self) -> None:
-        if not self.entry or self._forks != _forks:
+        if not self.entry or self._pid != os.getpid():
             raise RingError(f"{self.ring.name}: this producer is closed, or another process's")
         if self._open is not None:
             raise RingError(f"{self.ring.name}: publish the claim that was made before")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from openoutcry.ring import kernels, layout
+from openoutcry.ring import builtins, kernels, layout
 from openoutcry.ring.barrier import SequenceBarrier
 from openoutcry.ring.errors import RingError
 from openoutcry.ring.repair import unfinished_work
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from openoutcry.ring.ring import RingBuffer
 
 DEFAULT_BATCH = 1 << 16
+SINGLE_SLOTS_MAX = 4096
 
 
 class Reader:
@@ -38,6 +39,7 @@ class Reader:
         self._cursor_word = ring.words(self.entry - ring.address)
         self._handle = self.barrier.handle
         self._none = ring.slots[:0]
+        self._singles: list[npt.NDArray[Any]] = []
 
     def poll(self, limit: int = DEFAULT_BATCH) -> npt.NDArray[Any]:
         """Records after the cursor, contiguous in memory, no copy; maybe none.
@@ -77,11 +79,28 @@ class Reader:
             self.release(len(batch))
 
     def __iter__(self) -> Iterator[npt.NDArray[Any]]:
+        slots, words, singles = self.ring.slots, self.barrier.words, self._single_slots()
+        next_batch = builtins.next_batch(self._handle)
+        # What an earlier loop was left with is not released but read again.
+        words[kernels.HANDLE_HELD // 8] = 0
         while True:
-            yield from self.drain()
-            if self.at_end:
+            at = next_batch()
+            if at >= 0:
+                yield singles[at] if singles else slots[at : at + 1]
+            elif at < -1:
+                start = int(words[kernels.HANDLE_START // 8])
+                yield slots[start : start - 1 - at]
+            elif self.at_end:
                 return
-            self.wait()
+            else:
+                self.wait()
+
+    def _single_slots(self) -> list[npt.NDArray[Any]]:
+        """A view of each slot by itself: to make one takes as long as to move the message.  On
+        larger rings, where they would fill the caches, none."""
+        if not self._singles and self.ring.capacity <= SINGLE_SLOTS_MAX:
+            self._singles = [self.ring.slots[at : at + 1] for at in range(self.ring.capacity)]
+        return self._singles
 
     async def __aiter__(self) -> AsyncIterator[npt.NDArray[Any]]:
         with Readiness(self) as ready:
@@ -195,6 +214,8 @@ class Worker:
         self._inherited = unfinished_work(ring, self.entry, self.pool, self._done)
         if not self._inherited:
             kernels.let_go(self.entry)
+            # The predecessor's cursor may have kept somebody behind the pool asleep.
+            kernels.wake_waiters(ring.address)
 
     def take(self, limit: int = 1) -> npt.NDArray[Any]:
         """Claim up to ``limit`` records, contiguous in memory; maybe none.  ``finish`` them before

@@ -21,22 +21,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """A registered producer or consumer: the address of its entry and who it is."""
+    """A registered producer or consumer: the address of its entry, and what stands in its holder
+    word."""
 
     address: int
-    pid_word: int
-    who: ProcessIdentity
+    holder: Sequence
+    held: int
+
+    @property
+    def who(self) -> ProcessIdentity:
+        return ProcessIdentity.of_word(self.held)
 
     def alive(self) -> bool:
-        """A start time of 0 is an entry just being taken: its process is believed to live as long
-        as its pid does."""
-        if self.who.start_ticks == 0:
-            return ProcessIdentity.of(self.who.pid) is not None
         return self.who.alive()
 
     def free(self) -> int:
         """Give the entry of a dead process back; 1 for the one who did."""
-        return int(kernels.free_entry(self.pid_word, self.who.pid, self.who.start_ticks))
+        return int(self.holder.compare_and_set(self.held, 0))
 
 
 @dataclass(frozen=True)
@@ -56,21 +57,18 @@ class Repair:
 
 def registered(ring: "RingBuffer", consumers: bool) -> Iterator[Entry]:
     """The entries that some process holds."""
-    start, step, count, pid_at, ticks_at = (
-        (layout.CONSUMERS, layout.CONSUMER_BYTES, len(ring.consumer_names),
-         layout.CONSUMER_PID, layout.CONSUMER_START)
+    start, step, count, holder_at = (
+        (layout.CONSUMERS, layout.CONSUMER_BYTES, len(ring.consumer_names), layout.CONSUMER_HOLDER)
         if consumers
-        else (layout.PRODUCERS, layout.PRODUCER_BYTES, layout.MAX_PRODUCERS,
-              layout.PRODUCER_PID, layout.PRODUCER_START)
+        else (
+            layout.PRODUCERS, layout.PRODUCER_BYTES, layout.MAX_PRODUCERS, layout.PRODUCER_HOLDER,
+        )
     )  # fmt: skip
     for index in range(count):
-        at = start + index * step
-        # Acquire: the start time read after it is this holder's or a later one's.
-        pid = Sequence(ring.address + at + pid_at).get()
-        if pid:
-            ticks = int(ring.words(at + ticks_at)[0])
-            address = ring.address + at
-            yield Entry(address, address + pid_at, ProcessIdentity(pid, ticks))
+        address = ring.address + start + index * step
+        holder = Sequence(address + holder_at)
+        if held := holder.get():
+            yield Entry(address, holder, held)
 
 
 def repair(ring: "RingBuffer", detach_consumers: bool = False) -> Repair:
@@ -78,7 +76,8 @@ def repair(ring: "RingBuffer", detach_consumers: bool = False) -> Repair:
     consumers.
 
     A freed consumer goes on gating at its cursor until another process takes its place; with
-    ``detach_consumers`` a reader stops gating instead (its place is kept in CONSUMER_SAVED).  A
+    ``detach_consumers`` a reader stops gating instead (its place is kept in CONSUMER_SAVED), and so
+    does in any case one that died while it came back: its cursor may be overtaken already.  A
     worker never does: what it held is its successor's.
     """
     # In this order: who was dead before the slots are looked at cannot publish any more.
@@ -91,7 +90,8 @@ def repair(ring: "RingBuffer", detach_consumers: bool = False) -> Repair:
     for entry in registered(ring, consumers=True):
         if not entry.alive():
             reader = _kind(ring, entry.address) == layout.READER
-            consumers += _detach(ring, entry) if detach_consumers and reader else entry.free()
+            detach = reader and (detach_consumers or entry.held < 0)
+            consumers += _detach(ring, entry) if detach else entry.free()
     kernels.wake_waiters(ring.address)
     return Repair(tombstones, producers, consumers, len(kept))
 
@@ -142,16 +142,19 @@ def _first_unread(ring: "RingBuffer", last: int) -> int:
 def _detach(ring: "RingBuffer", entry: Entry) -> int:
     """Stop a dead consumer from gating and free its entry; 1 for the one who did.
 
-    Its entry is ours first: a successor who took it meanwhile must not lose its cursor.
+    Its entry is ours first: a successor who took it meanwhile must not lose its cursor.  The mark
+    says that this cursor is on its way out, should we die over it.
     """
-    who, me = entry.who, os.getpid()
-    if not kernels.take_over_entry(entry.pid_word, who.pid, who.start_ticks, me):
+    ours = -ProcessIdentity.mine().word
+    if not entry.holder.compare_and_set(entry.held, ours):
         return 0
     cursor = Sequence(entry.address)
-    if cursor.get() != layout.FREE:
+    if entry.held > 0 and cursor.get() != layout.FREE:
         ring.words(entry.address - ring.address + layout.CONSUMER_SAVED)[0] = cursor.get()
-        cursor.set(layout.FREE)
-    return int(kernels.free_entry(entry.pid_word, me, 0))
+    # Before the cursor: who sees it FREE sees that readers may come back.
+    Sequence(ring.address + layout.DETACHED).set(1)
+    cursor.set(layout.FREE)
+    return int(entry.holder.compare_and_set(ours, 0))
 
 
 def unfinished_work(
@@ -274,7 +277,7 @@ class DeathWatch:
             self._found_dead.append(who)
             return
         # The number may have passed to another process before it was opened.
-        if who.start_ticks and not who.alive():
+        if not who.alive():
             os.close(fd)
             self._found_dead.append(who)
             return

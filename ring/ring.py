@@ -105,6 +105,7 @@ class RingBuffer:
                 (layout.FLAGS, layout.MULTI_PRODUCER * multi_producer + layout.BLOCKING * blocking),
                 (layout.DTYPE_HASH, dtype_hash(dtype)),
                 (layout.LAYOUT_HASH, int(np.uint64(LAYOUT_HASH).view(np.int64))),
+                (layout.VERSION_AT, layout.VERSION),
             ):
                 header[word // 8] = value
             for index, row in enumerate(rows):
@@ -128,6 +129,7 @@ class RingBuffer:
         if int(header[layout.MAGIC // 8]) != RING_MAGIC:
             raise SegmentError(f"{where} is no ring: wrong magic at byte 0")
         check_layout(int(header[layout.LAYOUT_HASH // 8].view(np.uint64)), where)
+        check_version(int(header[layout.VERSION_AT // 8]), where)
         capacity = int(header[layout.CAPACITY // 8])
         consumers = int(header[layout.CONSUMER_COUNT // 8])
         slot_bytes = int(header[layout.SLOT_BYTES_AT // 8])
@@ -191,13 +193,10 @@ class RingBuffer:
         for attempt in range(2):
             for index in range(layout.MAX_PRODUCERS):
                 at = layout.PRODUCERS + index * layout.PRODUCER_BYTES
-                words = self.words(at, layout.PRODUCER_BYTES // 8)
-                if int(words[layout.PRODUCER_PID // 8]):
-                    continue
-                if kernels.take_entry(self.address + at + layout.PRODUCER_PID, me.pid):
-                    words[layout.PRODUCER_START // 8] = me.start_ticks
+                holder = Sequence(self.address + at + layout.PRODUCER_HOLDER)
+                if holder.compare_and_set(0, me.word):
                     # The holder before may have written a claim down that it never made.
-                    words[layout.CLAIM_LAST // 8] = 0
+                    self.words(at + layout.CLAIM_LAST)[0] = 0
                     return self.address + at
             if attempt == 0:
                 from openoutcry.ring.repair import repair
@@ -208,46 +207,39 @@ class RingBuffer:
     def take_consumer_entry(self, index: int, again: bool) -> int:
         """Address of the entry at ``index``, ours now; a dead holder's is taken over, our own only
         with ``again``."""
-        me = ProcessIdentity.mine()
+        me = ProcessIdentity.mine().word
         address = self.address + layout.CONSUMERS + index * layout.CONSUMER_BYTES
-        words = self._entry_words(index)
-        name, pid_word = self.consumer_names[index], address + layout.CONSUMER_PID
+        holder = Sequence(address + layout.CONSUMER_HOLDER)
         while True:
-            # Acquire: a new pid is never seen beside the start time of the one before.
-            pid = Sequence(address + layout.CONSUMER_PID).get()
-            start = int(words[layout.CONSUMER_START // 8])
-            holder = ProcessIdentity(pid, start)
-            if again and holder == me:
+            held = holder.get()
+            if again and held == me:
                 return address
-            if pid and (holder.alive() or self._just_taken(holder)):
-                raise RingError(f"{self.name}: consumer {name!r} is taken by process {pid}")
-            # Who comes between has taken it, or is a repairer who has only freed it.
-            if kernels.take_over_entry(pid_word, pid, start, me.pid):
+            who = ProcessIdentity.of_word(held)
+            if held and who.alive():
+                name = self.consumer_names[index]
+                raise RingError(f"{self.name}: consumer {name!r} is taken by process {who.pid}")
+            # Who comes between has taken it, or is a repairer who has only freed it.  The mark of
+            # one who died with a cursor in the making stays: it means nothing to us either.
+            if holder.compare_and_set(held, -me if held < 0 else me):
                 break
-        words[layout.CONSUMER_START // 8] = me.start_ticks
-        if Sequence(address).get() == layout.FREE and (
-            int(words[layout.CONSUMER_KIND // 8]) == layout.READER
+        if int(self._entry_words(index)[layout.CONSUMER_KIND // 8]) == layout.READER and (
+            held < 0 or Sequence(address).get() == layout.FREE
         ):
-            # It was detached: its records are gone, so it begins with what comes next.
+            # It was detached: its records are gone, so it begins with what is claimed next.
+            holder.set(-me)
             kernels.rejoin(self.address, self.mask, self.shift, address)
+            holder.set(me)
         return address
 
     def leave_consumer_entry(self, entry: int) -> None:
         """Give our own entry back; another process's stays as it is."""
-        me = ProcessIdentity.mine()
-        kernels.free_entry(entry + layout.CONSUMER_PID, me.pid, me.start_ticks)
-
-    @staticmethod
-    def _just_taken(holder: ProcessIdentity) -> bool:
-        return holder.start_ticks == 0 and ProcessIdentity.of(holder.pid) is not None
+        Sequence(entry + layout.CONSUMER_HOLDER).compare_and_set(ProcessIdentity.mine().word, 0)
 
     def register(self, name: str, who: ProcessIdentity) -> None:
         """Note who runs a consumer whose supervisor alone decides that (it has proven the death of
         the one before); for those who list rings."""
-        words = self._entry_words(self.consumer_names.index(name))
-        words[layout.CONSUMER_START // 8] = 0
-        words[layout.CONSUMER_PID // 8] = who.pid
-        words[layout.CONSUMER_START // 8] = who.start_ticks
+        at = layout.CONSUMERS + self.consumer_names.index(name) * layout.CONSUMER_BYTES
+        Sequence(self.address + at + layout.CONSUMER_HOLDER).set(who.word)
 
     # What it says of itself
 
@@ -284,7 +276,12 @@ class RingBuffer:
         return Sequence(self.address + layout.CLOSED_AT).get()
 
     def close(self) -> None:
-        """Say that no more will be published: readers that have read all end."""
+        """Say that no more will be published: readers that have read all end, and who publishes
+        all the same is refused.
+
+        On a ring of several producers, call it when the others have published what they want:
+        a publication at the very same time may come after the end, where nobody reads.
+        """
         last = self.claimed if self.multi_producer else self.published
         Sequence(self.address + layout.CLOSED_AT).set(last + 1)
         kernels.wake_waiters(self.address)
@@ -323,6 +320,17 @@ class RingBuffer:
                 return index
         what = "pool" if kind == layout.POOL else "consumer"
         raise KeyError(f"{self.name} has no {what} {name!r}: {sorted(self.consumer_names)}")
+
+
+def check_version(found: int, where: str) -> None:
+    """Raise :class:`LayoutMismatch` unless ``found`` is this program's version of the ring's own
+    layout."""
+    if found != layout.VERSION:
+        age = "older" if found < layout.VERSION else "newer"
+        raise LayoutMismatch(
+            f"{where} is a ring of layout {max(found, 1)}: it is {age} than this program, which "
+            f"has {layout.VERSION}"
+        )
 
 
 def dtype_hash(dtype: np.dtype[Any]) -> int:

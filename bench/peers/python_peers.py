@@ -7,7 +7,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,11 @@ import numpy as np
 from openoutcry.bench.peers.pair import Meeting, PeerError, run_processes
 from openoutcry.bench.ring_loops import (
     PAYLOAD_BYTES,
+    PAYLOADS,
     WORDS,
     Cores,
-    Side,
     bulk_records,
-    python_ping_pong,
+    expect,
 )
 
 
@@ -42,21 +41,55 @@ def iceoryx2_round_trip(cores: Cores, count: int) -> float:
     """
     folder = tempfile.mkdtemp(prefix="outcry-iox2-")
     prefix = f"outcry_iox2_{os.getpid()}_"
+    meeting = Meeting()
+
+    def ping() -> float:
+        took_ns = np.zeros(2 * count, np.int64)
+        clock = time.perf_counter_ns
+        message = Message()
+        place = memoryview(message).cast("B")
+        _node, publisher, subscriber = _iceoryx2_ports(folder, prefix, "there", "back")
+        meeting.meet(0, 1)
+        for n in range(2 * count):
+            payload = PAYLOADS[n & 1023]
+            before = clock()
+            place[:PAYLOAD_BYTES] = payload
+            publisher.send_copy(message)
+            while (sample := subscriber.receive()) is None:
+                continue
+            answer = ctypes.string_at(sample.payload_ptr, PAYLOAD_BYTES)
+            sample.delete()
+            took_ns[n] = clock() - before
+            expect("iceoryx2", answer, n)
+        meeting.meet(0, 2)
+        return float(np.median(took_ns[count:]))
+
+    def pong() -> None:
+        message = Message()
+        place = memoryview(message).cast("B")
+        _node, publisher, subscriber = _iceoryx2_ports(folder, prefix, "back", "there")
+        meeting.meet(1, 1)
+        for n in range(2 * count):
+            while (sample := subscriber.receive()) is None:
+                continue
+            payload = ctypes.string_at(sample.payload_ptr, PAYLOAD_BYTES)
+            sample.delete()
+            place[:PAYLOAD_BYTES] = payload
+            publisher.send_copy(message)
+            expect("iceoryx2", payload, n)
+        meeting.meet(1, 2)
+
     try:
-        return python_ping_pong(
-            "iceoryx2",
-            cores,
-            count,
-            partial(_iceoryx2_side, folder, prefix, "there", "back"),
-            partial(_iceoryx2_side, folder, prefix, "back", "there"),
-        )
+        figure, _ = run_processes("iceoryx2", [(cores[0], ping), (cores[1], pong)])
+        return float(figure)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         for path in Path("/dev/shm").glob(f"{prefix}*"):
             path.unlink(missing_ok=True)
 
 
-def _iceoryx2_side(folder: str, prefix: str, out: str, into: str) -> Side:
+def _iceoryx2_ports(folder: str, prefix: str, out: str, into: str) -> tuple[Any, Any, Any]:
+    """A node, which must be kept as long as the others, a publisher and a subscriber."""
     import iceoryx2 as iox2
 
     iox2.set_log_level(iox2.LogLevel.Error)
@@ -71,23 +104,7 @@ def _iceoryx2_side(folder: str, prefix: str, out: str, into: str) -> Side:
 
     publisher = open_service(out).publisher_builder().create()
     subscriber = open_service(into).subscriber_builder().create()
-    message = Message()
-    place = memoryview(message).cast("B")
-    # The functions below hold the node too: without it the ports are gone.
-    receive_sample: Callable[[], Any] = subscriber.receive
-
-    def send(payload: bytes, node: Any = node) -> None:
-        place[:PAYLOAD_BYTES] = payload
-        publisher.send_copy(message)
-
-    def receive() -> bytes:
-        while (sample := receive_sample()) is None:
-            continue
-        payload = ctypes.string_at(sample.payload_ptr, PAYLOAD_BYTES)
-        sample.delete()
-        return payload
-
-    return send, receive
+    return node, publisher, subscriber
 
 
 def queue_bulk(cores: Cores, count: int) -> float:

@@ -224,6 +224,7 @@ def header(**changes: int) -> bytes:
     words = np.zeros(layout.SLOTS // 8, np.int64)
     words[layout.MAGIC // 8] = RING_MAGIC
     words[layout.LAYOUT_HASH // 8] = np.uint64(LAYOUT_HASH).view(np.int64)
+    words[layout.VERSION_AT // 8] = layout.VERSION
     words[layout.SLOT_BYTES_AT // 8] = 64
     words[layout.CAPACITY // 8] = 8
     words[layout.CONSUMER_COUNT // 8] = 1
@@ -243,6 +244,7 @@ SIZE = layout.SLOTS + 8 * 64
         ({"MAGIC": 77}, SIZE, "damaged", "wrong magic 0x4d at byte 0"),
         ({"MAGIC": CONTROL_MAGIC}, SIZE, "other", "not a ring"),
         ({"LAYOUT_HASH": 1}, SIZE, "damaged", "another record layout, or byte 8 is damaged"),
+        ({"VERSION_AT": 0}, SIZE, "damaged", "another layout of the ring, or byte 88 is damaged"),
         ({"SLOT_BYTES_AT": 65}, SIZE, "damaged", "slot bytes 65 at byte 16"),
         ({"SLOT_BYTES_AT": -64}, SIZE, "damaged", "slot bytes -64 at byte 16"),
         ({"CAPACITY": 7}, SIZE, "damaged", "capacity 7 at byte 24"),
@@ -320,10 +322,10 @@ def test_absurd_pids_and_names_in_a_header_are_survived(ring: RingBuffer) -> Non
     ring.words(layout.PRODUCERS, 16)[:] = 2**62
     info = look(ring.name)
     assert info.state == "ring"
-    assert info.consumers[0].pid == -1
+    assert info.consumers[0].pid == 1
     assert info.consumers[0].name == "\\xff" * layout.CONSUMER_NAME_BYTES
     assert info.consumers[0].alive is False
-    assert info.producers[0].pid == 2**62
+    assert (info.producers[0].pid, info.producers[0].alive) == (0, False)
 
 
 def test_other_things_with_our_names_are_survived(ring: RingBuffer) -> None:
@@ -402,12 +404,10 @@ def test_another_users_ring_is_listed_with_what_can_be_seen(ring: RingBuffer) ->
 
 
 def test_life_is_proven_or_unknown() -> None:
-    """A living process, one whose pid is another's now, one that never was, an entry being
-    taken."""
+    """A living process, one whose pid is another's now, one that never was."""
     me = ProcessIdentity.mine()
     assert is_alive(me, me.pid) is True
     assert is_alive(ProcessIdentity(me.pid, me.start_ticks + 1), os.geteuid()) is False
-    assert is_alive(ProcessIdentity(me.pid, 0), os.geteuid()) is True
     assert is_alive(ProcessIdentity(2**22 + 5, 1), os.geteuid()) is False
     assert is_alive(ProcessIdentity(2**70, 1), 1) is False
 

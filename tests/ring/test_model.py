@@ -37,14 +37,20 @@ SLOW = {
     ("a late worker", Weak),
     ("both workers killed, two heirs", Tso),
     ("a sleeper", Weak),
+    ("a sleeper behind a pool", Weak),
+    ("a reader comes back beside B", Weak),
+    ("a reader killed coming back", Weak),
+    ("a reader killed coming back, repaired", Tso),
     ("a reader comes back to two producers", Weak),
+    ("a reader comes back to claims, beside B", Weak),
+    ("a reader killed coming back to claims", Weak),
 }
 """What takes more than five seconds."""
 SLOW_FLAWS = {
     ("stale claim", Weak), ("entry freed undecided", Weak), ("read meanwhile", Weak),
     ("buried by a store", Weak), ("lapped work", Weak), ("heirs wait for each other", Tso),
-    ("rejoins at claimed", Weak),
-    ("nobody gates", Weak),
+    ("rejoins at claimed", Weak), ("reads what was claimed before", Weak),
+    ("no mark while coming back", Weak), ("nobody gates", Weak),
 }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The ring: wrap, back-pressure, several consumers, real processes, a producer killed."""
 
+import hashlib
 import os
 import signal
 import time
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openoutcry.ring import ProcessIdentity, RingBuffer, RingFull, SegmentError
+from openoutcry.ring import ProcessIdentity, RingBuffer, RingError, RingFull, SegmentError
 from openoutcry.ring import layout as rl
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import ORDER_DTYPE, LayoutMismatch
@@ -21,9 +22,15 @@ def make_ring() -> Iterator[Callable[..., RingBuffer]]:
     """Rings that are removed at the end of the test."""
     made: list[RingBuffer] = []
 
-    def make(capacity: int = 8, consumers: tuple[str, ...] = ("a",)) -> RingBuffer:
+    def make(
+        capacity: int = 8, consumers: tuple[str, ...] = ("a",), multi_producer: bool = False
+    ) -> RingBuffer:
         name = segment_name(ProcessIdentity.mine(), f"test-{len(made)}")
-        made.append(RingBuffer.create(name, capacity, ORDER_DTYPE, list(consumers)))
+        made.append(
+            RingBuffer.create(
+                name, capacity, ORDER_DTYPE, list(consumers), multi_producer=multi_producer
+            )
+        )
         return made[-1]
 
     yield make
@@ -197,6 +204,60 @@ def test_another_layout_is_refused_with_its_age(make_ring: Callable[..., RingBuf
     ring.segment.words(rl.LAYOUT_HASH, 1)[0] = 12345
     with pytest.raises(LayoutMismatch, match="newer than this program"):
         RingBuffer.attach(ring.segment.name, ORDER_DTYPE)
+
+
+@pytest.mark.parametrize(
+    ("version", "age"), [(0, "1: it is older"), (1, "1: it is older"), (99, "99: it is newer")]
+)
+def test_another_version_of_the_rings_own_layout_is_refused(
+    make_ring: Callable[..., RingBuffer], version: int, age: str
+) -> None:
+    """Segments made before the version was written down have 0 there."""
+    ring = make_ring(8)
+    ring.segment.words(rl.VERSION_AT, 1)[0] = version
+    with pytest.raises(LayoutMismatch, match=f"{ring.segment.name} is a ring of layout {age}"):
+        RingBuffer.attach(ring.segment.name, ORDER_DTYPE)
+
+
+def test_no_offset_changes_without_a_new_version() -> None:
+    """Whoever changes ring/layout.py raises VERSION and writes the digest of the new one here."""
+    names = sorted(name for name in vars(rl) if name.isupper() and name != "VERSION")
+    text = "\n".join(f"{name} {getattr(rl, name)}" for name in names)
+    digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    assert (rl.VERSION, digest) == (2, "9f8ab5744c8624b0")
+
+
+@pytest.mark.parametrize("multi_producer", [False, True], ids=["single", "multi"])
+def test_nothing_is_published_after_the_close(
+    make_ring: Callable[..., RingBuffer], multi_producer: bool
+) -> None:
+    """It would stand where no reader looks: publish, claim and a claim made before are refused,
+    each naming the ring; readers end where the close was."""
+    ring = make_ring(8, multi_producer=multi_producer)
+    with ring.producer() as producer:
+        producer.publish(orders(1, 3))
+        ring.close()
+        for publish in (lambda: producer.publish(orders(4, 1)), lambda: producer.try_claim(1)):
+            with pytest.raises(RingError, match=f"{ring.name} was closed"):
+                publish()
+    assert [len(batch) for batch in ring.reader("a")] == [3]
+
+
+def test_a_claim_open_at_the_close_counts_where_it_is_known(
+    make_ring: Callable[..., RingBuffer],
+) -> None:
+    """With several producers claims are shared, so the end lies behind them; a single producer's
+    own claim is nobody else's knowledge, and is refused."""
+    several, single = make_ring(8, multi_producer=True), make_ring(8)
+    claim = several.producer().claim(1)
+    several.close()
+    assert claim.publish() == 1
+    assert [len(batch) for batch in several.reader("a")] == [1]
+    claim = single.producer().claim(1)
+    single.close()
+    with pytest.raises(RingError, match="was closed"):
+        claim.publish()
+    assert list(single.reader("a")) == []
 
 
 @pytest.mark.parametrize("capacity", [0, 1, 3, 1000, 1 << 29])

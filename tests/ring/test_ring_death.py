@@ -32,6 +32,7 @@ from openoutcry.ring import (
     Repair,
     RingBuffer,
     RingError,
+    Sequence,
     WaitStrategy,
     kernels,
     layout,
@@ -473,26 +474,14 @@ def test_a_pid_in_other_hands_is_not_taken_for_the_dead_nor_the_dead_for_it(
     although the pid is in use; with the right start time it is not."""
     ring = make_ring(8)
     child = claim_and_stay(ring, children, 2)
-    start = ring.words(layout.PRODUCERS + layout.PRODUCER_START)
+    holder = ring.words(layout.PRODUCERS + layout.PRODUCER_HOLDER)
+    who = ProcessIdentity.of_word(int(holder[0]))
     assert repair(ring) == Repair(0, 0, 0)
-    start[0] -= 1
+    holder[0] = ProcessIdentity(who.pid, who.start_ticks - 1).word
     assert repair(ring) == Repair(tombstones=2, producers=1, consumers=0)
     assert process_state(child) != "Z"
     with DeathWatch(ring) as watch:
         assert watch.wait(0) == []
-
-
-def test_an_entry_just_being_taken_is_believed_to_live(
-    make_ring: Callable[..., RingBuffer], children: Children
-) -> None:
-    """Between pid and start time its process is judged by the pid alone, and freed when that is
-    gone."""
-    ring = make_ring(8)
-    child = claim_and_stay(ring, children, 2)
-    ring.words(layout.PRODUCERS + layout.PRODUCER_START)[0] = 0
-    assert repair(ring) == Repair(0, 0, 0)
-    children.kill(child)
-    assert repair(ring) == Repair(tombstones=2, producers=1, consumers=0)
 
 
 def test_a_repairer_that_comes_late_frees_nobody_new(
@@ -607,7 +596,8 @@ def test_only_one_of_many_gets_a_dead_consumers_place(
         time.sleep(0.002)
         assert np.count_nonzero(got == 1) == 1, number
         winner = rivals[int(np.flatnonzero(got == 1)[0])]
-        assert int(ring.words(layout.CONSUMERS + layout.CONSUMER_PID)[0]) == winner
+        held = int(ring.words(layout.CONSUMERS + layout.CONSUMER_HOLDER)[0])
+        assert ProcessIdentity.of_word(held).pid == winner
         for pid in rivals:
             children.kill(pid)
 
@@ -643,13 +633,14 @@ def test_a_detached_consumer_stops_gating_and_comes_back_at_the_present(
     assert late.poll()["stamp"].tolist() == [9, 10, 11]
 
 
+@pytest.mark.parametrize("other", [False, True], ids=["alone", "beside another"])
 @pytest.mark.parametrize("multi", [False, True], ids=["single", "multi"])
 def test_a_consumer_that_comes_back_under_full_load_is_never_overtaken(
-    make_ring: Callable[..., RingBuffer], children: Children, multi: bool
+    make_ring: Callable[..., RingBuffer], children: Children, multi: bool, other: bool
 ) -> None:
-    """Nobody else gates and the producers run free: from its first record on the rejoined one gets
-    every record, each whole (50 times)."""
-    ring = make_ring(4, multi_producer=multi)
+    """Nobody else gates, or another does, and the producers run free: from its first record on the
+    rejoined one gets every record, each whole (50 times)."""
+    ring = make_ring(4, ("a", "b") if other else ("a",), multi_producer=multi)
     stop = shared_words(1)
 
     def produce(number: int) -> None:
@@ -664,6 +655,12 @@ def test_a_consumer_that_comes_back_under_full_load_is_never_overtaken(
     children.join([children.fork(join_and_die)])
     assert repair(ring, detach_consumers=True).consumers == 1
     pids = [children.fork(produce, number) for number in range(1, 3 if multi else 2)]
+
+    def read_all() -> None:
+        for batch in ring.reader("b"):
+            check_whole(batch, int(batch["stamp"][0]))
+
+    pids += [children.fork(read_all)] if other else []
 
     def read_some(number: int) -> None:
         reader = ring.reader("a")
@@ -684,13 +681,16 @@ def test_a_consumer_that_comes_back_under_full_load_is_never_overtaken(
         children.join([children.fork(read_some, number)])
         assert repair(ring, detach_consumers=True).consumers == 1
     stop[0] = 1
-    children.join(pids)
+    children.join(pids[: 2 if multi else 1])
+    ring.close()
+    children.join(pids[2 if multi else 1 :])
 
 
 def test_without_consumers_no_producer_overtakes_an_unpublished_claim(
     make_ring: Callable[..., RingBuffer], children: Children
 ) -> None:
-    """When nobody gates, another's open claim does; and a reader that comes then waits for it."""
+    """When nobody gates, another's open claim does; and a reader that comes then goes on doing so,
+    but begins with what was claimed after it came."""
     ring = make_ring(4)
     children.join([children.fork(lambda: ring.reader("a"))])
     assert repair(ring, detach_consumers=True).consumers == 1
@@ -700,10 +700,57 @@ def test_without_consumers_no_producer_overtakes_an_unpublished_claim(
     assert fast.try_claim(1) is None
     reader = ring.reader("a")
     assert len(reader.poll()) == 0
+    assert fast.try_claim(1) is None
     fill(claim.views[0], 1, 1)
     claim.publish()
-    assert [len(batch) for batch in reader.drain()] == [3, 1]
+    assert reader.wait(0)
+    assert len(reader.poll()) == 0
     assert fast.publish(make_records(2, 4, 4)) == 4
+    assert [batch["stamp"].tolist() for batch in reader.drain()] == [[5, 6, 7], [8]]
+
+
+def test_a_reader_killed_while_it_came_back_leaves_no_cursor(
+    make_ring: Callable[..., RingBuffer], children: Children
+) -> None:
+    """Its cursor may be overtaken already: repair takes it away even where consumers stay, and so
+    does an heir by itself."""
+    ring = make_ring(4)
+    holder = Sequence(ring.address + layout.CONSUMERS + layout.CONSUMER_HOLDER)
+    cursor = Sequence(ring.address + layout.CONSUMERS)
+
+    def die_joining() -> None:
+        """As a kill before the second look leaves it."""
+        ring.reader("a")
+        holder.set(-abs(holder.get()))
+        cursor.set(1)
+
+    producer = ring.producer("fail")
+    children.join([children.fork(die_joining)])
+    assert repair(ring) == Repair(0, 0, 1)
+    assert cursor.get() == layout.FREE
+    assert producer.publish(make_records(1, 1, 4)) == 4
+    assert producer.publish(make_records(1, 5, 4)) == 4
+    children.join([children.fork(die_joining)])
+    assert producer.room() == 0
+    heir = ring.reader("a")
+    assert heir.cursor.get() == 8
+    assert holder.get() > 0
+    assert producer.publish(make_records(1, 9, 4)) == 4
+    assert heir.poll()["stamp"].tolist() == [9, 10, 11]
+
+
+def test_a_reader_just_coming_back_is_nobodys_to_take(
+    make_ring: Callable[..., RingBuffer],
+) -> None:
+    """While the mark stands its process lives: neither it nor another thread of it gets the place
+    a second time, and repair leaves it."""
+    ring = make_ring(4)
+    ring.reader("a")
+    holder = Sequence(ring.address + layout.CONSUMERS + layout.CONSUMER_HOLDER)
+    holder.set(-holder.get())
+    with pytest.raises(RingError, match=f"'a' is taken by process {os.getpid()}"):
+        ring.reader("a")
+    assert repair(ring, detach_consumers=True) == Repair(0, 0, 0)
 
 
 # Workers

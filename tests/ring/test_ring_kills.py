@@ -30,7 +30,16 @@ from ring_processes import (
     work_compiled,
 )
 
-from openoutcry.ring import DeathWatch, Producer, RingBuffer, WaitStrategy, Worker, layout, repair
+from openoutcry.ring import (
+    DeathWatch,
+    ProcessIdentity,
+    Producer,
+    RingBuffer,
+    WaitStrategy,
+    Worker,
+    layout,
+    repair,
+)
 from openoutcry.wire.kernel import compile_kernel
 
 SEQ_MAX = 1 << 21
@@ -266,7 +275,8 @@ class Storm:
             self.tally.undecided += 1
             self.go_on(stopped)
             wait_until(lambda: repair(self.ring).undecided == 0)
-        holders = {int(self._entry(i)[layout.CONSUMER_PID // 8]) for i in self._reader_places()}
+        held = [int(self._entry(i)[layout.CONSUMER_HOLDER // 8]) for i in self._reader_places()]
+        holders = {ProcessIdentity.of_word(word).pid for word in held}
         if result.tombstones and not stopped and holders <= set(self.children.pids):
             # The readers live, so what the hole held back goes on now.
             deadline = time.perf_counter() + 60

@@ -11,6 +11,7 @@ from ring_protocol import (
     last_published,
     look,
     producer,
+    reader,
     ring_words,
     stamp,
 )
@@ -27,6 +28,7 @@ from ring_steps import (
     load,
     release,
     say,
+    settled,
     store,
     swap,
     wait_for,
@@ -38,17 +40,18 @@ def taker(number: int, flaws: Flaws) -> Code:
     died = yield death_of("N1")
     if not died:
         return
-    pid, start, alive = yield from holder(flaws)
+    held, alive = yield from holder()
     if alive:
         return
-    taken = yield from take_over_entry(pid, start, number, flaws)
+    taken = yield swap("holder", held, -number if held < 0 else number)
     if not taken:
         return
     yield say(("holds", number), _another_holds)
-    yield store("start", number)
     cursor = yield acquire("cursor")
-    if cursor == NOBODY:
+    if held < 0 or cursor == NOBODY:
+        yield release("holder", -number)
         yield release("cursor", 1)
+        yield release("holder", number)
     cursor = yield acquire("cursor")
     yield say(("cursor", number), lambda facts, dead: cursor == NOBODY)
 
@@ -58,36 +61,28 @@ def detacher(number: int, flaws: Flaws) -> Code:
     died = yield death_of("N1")
     if not died:
         return
-    pid, start, alive = yield from holder(flaws)
-    if alive or not pid:
+    held, alive = yield from holder()
+    if alive or not held:
         return
     if "detached without taking" in flaws:
         yield release("cursor", NOBODY)
-        yield from take_over_entry(pid, start, 0, flaws)
+        yield swap("holder", held, 0)
         return
-    taken = yield from take_over_entry(pid, start, number, flaws)
+    taken = yield swap("holder", held, -number)
     if taken:
         yield say(("holds", number), _another_holds)
         yield release("cursor", NOBODY)
         yield say(("left", number))
-        yield from take_over_entry(number, 0, 0, flaws)
+        yield swap("holder", -number, 0)
 
 
-def holder(flaws: Flaws) -> Code:
-    """(pid, start, whether that is a living process); start 0 is believed."""
-    pid = yield load("pid") if "pid read relaxed" in flaws else acquire("pid")
-    start = yield load("start")
+def holder() -> Code:
+    """(what stands in the holder word, whether that is a living process)."""
+    held = yield acquire("holder")
     gone = True
-    if pid:
-        gone = yield is_dead(f"N{pid}")
-    return pid, start, not gone and start in (0, pid)
-
-
-def take_over_entry(pid: int, start: int, number: int, flaws: Flaws) -> Code:
-    if "dead start beside our pid" not in flaws:
-        yield swap("start", start, 0)
-    taken = yield swap("pid", pid, number)
-    return taken
+    if held:
+        gone = yield is_dead(f"N{abs(held)}")
+    return held, not gone
 
 
 def _another_holds(facts: Facts, dead: Dead) -> bool:
@@ -109,35 +104,85 @@ def one_place(flaws: Flaws) -> Scenario:
             "N4": lambda: detacher(4, flaws),
         },
         lambda facts, newest: True,
-        {"pid": 1, "start": 1, "cursor": 0},
+        {"holder": 1, "cursor": 0},
         victims=("N1",),
-        contended=("start", "cursor"),
+        contended=("holder", "cursor"),
     )
 
 
 # A reader that was detached comes back
 
 
-def rejoining_reader(several: bool, flaws: Flaws) -> Code:
-    """``rejoin``, then read on: from the oldest sequence that may still come."""
-    while True:
-        last = yield from position(several, flaws)
-        cursor = last
-        if several and "rejoins at claimed" not in flaws:
-            cursor = yield from settled_before(last)
-        yield release("A", cursor)
-        if "no fence before rejoining" not in flaws:
-            yield fence()
-        if "joined by the first look" in flaws:
-            break
-        again = yield from position(several, flaws)
-        if again == last:
-            break
-    last, again, seq = 0, 0, 1
+def rejoining_reader(
+    number: int, several: bool, others: tuple[str, ...], flaws: Flaws, heir_of: str = ""
+) -> Code:  # fmt: skip
+    """``take_consumer_entry`` of a detached reader's place, or of that of one that died in it; then
+    read on."""
+    held = number
+    if heir_of:
+        killed = yield death_of(heir_of)
+        if not killed:
+            return
+        held = yield from take_over(number)
+    cursor = yield acquire("A")
+    if held < 0 or cursor == NOBODY:
+        if "no mark while coming back" not in flaws:
+            yield release("holder", -number)
+        cursor = yield from come_back(several, others, flaws)
+        yield release("holder", number)
+    held, seq = 0, 1
     while seq <= cursor:
         yield say(("done", "A", seq))
         seq += 1
     cursor = 0
+    yield from read_on(seq, several, flaws)
+
+
+def take_over(number: int) -> Code:
+    """The holder word that was found; its mark stays."""
+    while True:
+        held = yield acquire("holder")
+        gone = True
+        if held:
+            gone = yield is_dead(HOLDERS[abs(held)])
+        if gone:
+            taken = yield swap("holder", held, -number if held < 0 else number)
+            if taken:
+                return held
+
+
+HOLDERS = {1: "A", 2: "heir", 3: "R"}
+
+
+def come_back(several: bool, others: tuple[str, ...], flaws: Flaws) -> Code:
+    """``rejoin``; returns the cursor."""
+    while True:
+        last = yield from position(several, others, flaws)
+        cursor = last
+        if several and "rejoins at claimed" not in flaws:
+            cursor = yield from settled_before(last)
+        yield store("joined", last)
+        yield release("A", cursor)
+        if "no fence before rejoining" not in flaws:
+            yield fence()
+        if "joined by the first look" in flaws:
+            return cursor
+        again = yield from position(several, others, flaws)
+        if again == last:
+            return cursor
+
+
+def read_on(seq: int, several: bool, flaws: Flaws) -> Code:
+    """``available``: over what was claimed before, then record by record."""
+    joined = 0
+    if several and "reads what was claimed before" not in flaws:
+        joined = yield load("joined")
+    while seq <= joined:
+        yield wait_for(stamp(seq), settled(seq))
+        yield say(("done", "A", seq))
+        yield release("A", seq)
+        seq += 1
+    joined = 0
     while True:
         yield wait_for(stamp(seq), is_stamp_of(seq))
         yield from look(seq, "A")
@@ -145,11 +190,11 @@ def rejoining_reader(several: bool, flaws: Flaws) -> Code:
         seq += 1
 
 
-def position(several: bool, flaws: Flaws) -> Code:
+def position(several: bool, others: tuple[str, ...], flaws: Flaws) -> Code:
     if several:
         last = yield acquire("claimed")
     else:
-        last = yield from last_published((), flaws)
+        last = yield from last_published(others, flaws)
     return last
 
 
@@ -158,38 +203,77 @@ def settled_before(claimed: int) -> Code:
     seq = max(0, claimed - CAPACITY)
     while seq < claimed:
         value = yield acquire(stamp(seq + 1))
-        if abs(value) != seq + 1:
+        if abs(value) < seq + 1:
             break
         seq += 1
     return seq
 
 
-def rejoin(flaws: Flaws, counts: tuple[tuple[int, ...], ...]) -> Scenario:
-    """Several producers that nothing gates, and a reader that comes back."""
+def repair_of_reader() -> Code:
+    """``repair``: who died while it came back is detached, unless somebody has its place."""
+    died = yield death_of("A")
+    if not died:
+        return
+    held = yield acquire("holder")
+    if held == -1:
+        taken = yield swap("holder", held, -3)
+        if taken:
+            yield release("A", NOBODY)
+            yield swap("holder", -3, 0)
+
+
+def rejoin(
+    flaws: Flaws, counts: tuple[tuple[int, ...], ...], others: tuple[str, ...] = (),
+    killed: bool = False,
+) -> Scenario:  # fmt: skip
+    """Several producers, and a reader that comes back; ``others`` are there all the time."""
+    cursors = ("A", *others)
     processes: dict[str, Program] = {
-        f"P{number}": _unwatched(number, counts[number - 1], flaws)
+        f"P{number}": _unwatched(number, counts[number - 1], others, cursors, flaws)
         for number in range(1, len(counts) + 1)
     }
-    processes["A"] = lambda: rejoining_reader(True, flaws)
+    return _rejoin(processes, True, others, sum(map(sum, counts)), killed, flaws)
+
+
+def _unwatched(
+    number: int, counts: tuple[int, ...], others: tuple[str, ...], cursors: tuple[str, ...],
+    flaws: Flaws,
+) -> Program:  # fmt: skip
+    entry = f"E{number - 1}"
+    return lambda: claiming_producer(number, counts, others, flaws, cursors, entry)
+
+
+def rejoin_single(
+    flaws: Flaws, total: int = 5, others: tuple[str, ...] = (), killed: bool = False,
+    repaired: bool = False,
+) -> Scenario:  # fmt: skip
+    """The same with one producer and bursts."""
+    cursors = ("A", *others)
+    processes: dict[str, Program] = {
+        "P": lambda: producer(total, others, cursors, 2, flaws, detached=True)
+    }
+    return _rejoin(processes, False, others, total, killed, flaws, repaired)
+
+
+def _rejoin(
+    processes: dict[str, Program], several: bool, others: tuple[str, ...], total: int,
+    killed: bool, flaws: Flaws, repaired: bool = False,
+) -> Scenario:  # fmt: skip
+    processes["A"] = lambda: rejoining_reader(1, several, others, flaws)
+    if killed:
+        processes["heir"] = lambda: rejoining_reader(2, several, others, flaws, "A")
+    if repaired:
+        processes["R"] = repair_of_reader
+    for other in others:
+        processes[other] = _steady(other, flaws)
     entry_words = [f"{entry} {word}" for entry in ENTRIES for word in ("who", "first", "last")]
     return Scenario(
         processes,
-        all_read(("A",), sum(map(sum, counts))),
-        ring_words(*entry_words) | {"A": NOBODY},
+        all_read(("A", *others), total),
+        ring_words(*entry_words, *others) | {"A": NOBODY, "holder": 1, "joined": 0},
+        victims=("A",) if killed else (),
     )
 
 
-def _unwatched(number: int, counts: tuple[int, ...], flaws: Flaws) -> Program:
-    return lambda: claiming_producer(number, counts, (), flaws, ("A",), f"E{number - 1}")
-
-
-def rejoin_single(flaws: Flaws) -> Scenario:
-    """The same with one producer and bursts."""
-    return Scenario(
-        {
-            "P": lambda: producer(5, (), ("A",), 2, flaws),
-            "A": lambda: rejoining_reader(False, flaws),
-        },
-        all_read(("A",), 5),
-        ring_words() | {"A": NOBODY},
-    )
+def _steady(name: str, flaws: Flaws) -> Program:
+    return lambda: reader(name, flaws)

@@ -89,13 +89,23 @@ def gating(cursors: tuple[str, ...], flaws: Flaws) -> Code:
     return lowest, slowest
 
 
-def wait_for_room(seq: int, cursors: tuple[str, ...], flaws: Flaws) -> Code:
+def gate(cursors: tuple[str, ...], detached: bool, flaws: Flaws) -> Code:
+    """:func:`gating` for a claim; ``detached``: on a ring where a reader has been detached."""
+    lowest, slowest = yield from gating(cursors, flaws)
+    if "fence only when nobody gates" in flaws:
+        detached = lowest == NOBODY
+    if detached and "no fence in the gate" not in flaws:
+        yield fence()
+        lowest, slowest = yield from gating(cursors, flaws)
+    return lowest, slowest
+
+
+def wait_for_room(
+    seq: int, cursors: tuple[str, ...], flaws: Flaws, detached: bool = False
+) -> Code:  # fmt: skip
     """The last sequence there is room for, once that is ``seq`` or more."""
     while True:
-        lowest, slowest = yield from gating(cursors, flaws)
-        if lowest == NOBODY and "no fence when nobody gates" not in flaws:
-            yield fence()
-            lowest, slowest = yield from gating(cursors, flaws)
+        lowest, slowest = yield from gate(cursors, detached, flaws)
         if lowest == NOBODY:
             return seq - 1 + CAPACITY
         slack = CAPACITY + (1 if "one slot too many" in flaws else 0)
@@ -109,7 +119,7 @@ def wait_for_room(seq: int, cursors: tuple[str, ...], flaws: Flaws) -> Code:
 
 def producer(
     total: int, consumers: tuple[str, ...], cursors: tuple[str, ...], burst: int, flaws: Flaws,
-    heir_of: str = "", published: int = 0, blocking: bool = False,
+    heir_of: str = "", published: int = 0, blocking: bool = False, detached: bool = False,
 ) -> Code:  # fmt: skip
     """``publish_burst`` again and again; the gating cursor is looked at only at the end of what it
     last allowed.  ``heir_of``: goes on from the slots after that process was killed."""
@@ -122,7 +132,7 @@ def producer(
         seq, allowed = seq + 1, seq
     while seq <= total:
         if allowed < seq:
-            allowed = yield from wait_for_room(seq, cursors, flaws)
+            allowed = yield from wait_for_room(seq, cursors, flaws, detached)
             seq = min(seq, allowed + 1)
         last = min(seq + burst - 1, allowed, total)
         if "hint before slots" in flaws:
@@ -307,11 +317,12 @@ def claiming_producer(
     number: int, counts: tuple[int, ...], consumers: tuple[str, ...], flaws: Flaws,
     cursors: tuple[str, ...] = (), entry: str = "",
 ) -> Code:  # fmt: skip
+    detached = bool(cursors)
     cursors = cursors or consumers
     if not entry:
         entry = yield from register(number)
     for index in range(len(counts)):
-        first = yield from claim(f"P{number}", entry, counts[index], cursors, flaws)
+        first = yield from claim(f"P{number}", entry, counts[index], cursors, flaws, detached)
         for seq in range(first, first + counts[index]):
             yield from write(seq, consumers, f"P{number}", flaws)
 
@@ -326,10 +337,12 @@ def register(number: int) -> Code:
     raise RuntimeError("more producers than entries")
 
 
-def claim(me: str, entry: str, count: int, cursors: tuple[str, ...], flaws: Flaws) -> Code:
+def claim(
+    me: str, entry: str, count: int, cursors: tuple[str, ...], flaws: Flaws, detached: bool
+) -> Code:  # fmt: skip
     while True:
         last = yield acquire("claimed")
-        lowest, slowest = yield from gating(cursors, flaws)
+        lowest, slowest = yield from gate(cursors, detached, flaws)
         missing = 0 if lowest + CAPACITY - last >= count else NOBODY
         if lowest == NOBODY:
             missing = yield from not_settled(last, count, flaws)
@@ -349,11 +362,6 @@ def claim(me: str, entry: str, count: int, cursors: tuple[str, ...], flaws: Flaw
         if made:
             for seq in range(last + 1, last + count + 1):
                 yield say(("owns", seq, me))
-            if lowest == NOBODY and "overtakes who comes back" not in flaws:
-                yield fence()
-                yield from wait_for_room(
-                    last + count, cursors, flaws | {"no fence when nobody gates"}
-                )
             if "claim written after" in flaws:
                 yield store(f"{entry} first", last + 1)
                 yield release(f"{entry} last", last + count)

@@ -18,7 +18,7 @@ from ring_protocol import (
     reader_killed,
     two_producers,
 )
-from ring_sleepers import sleeper, sleepers
+from ring_sleepers import sleeper, sleeper_behind_a_pool, sleeper_behind_a_tombstone, sleepers
 from ring_workers import pool
 
 SCENARIOS: dict[str, Callable[[Flaws], Scenario]] = {
@@ -43,9 +43,16 @@ SCENARIOS: dict[str, Callable[[Flaws], Scenario]] = {
     "a sleeper": sleeper,
     "two sleepers": lambda flaws: sleepers(flaws, 1),
     "two sleepers, B behind A": lambda flaws: sleepers(flaws, 1, True),
+    "a sleeper behind a tombstone": sleeper_behind_a_tombstone,
+    "a sleeper behind a pool": sleeper_behind_a_pool,
     "a dead reader's place": one_place,
     "a reader comes back": rejoin_single,
+    "a reader comes back beside B": lambda flaws: rejoin_single(flaws, 4, ("B",)),
+    "a reader killed coming back": lambda flaws: rejoin_single(flaws, 3, (), True),
+    "a reader killed coming back, repaired": lambda f: rejoin_single(f, 3, (), True, True),
     "a reader comes back to two producers": lambda flaws: rejoin(flaws, ((1, 1), (1,))),
+    "a reader comes back to claims, beside B": lambda flaws: rejoin(flaws, ((1, 1, 1),), ("B",)),
+    "a reader killed coming back to claims": lambda flaws: rejoin(flaws, ((1, 1, 1),), (), True),
 }
 
 
@@ -85,14 +92,16 @@ FLAWS: dict[str, tuple[str, tuple[type[Tso] | type[Weak], ...]]] = {
     "mark cleared last": ("a sleeper", BOTH),
     "word read late": ("a sleeper", BOTH),
     "word read relaxed": ("a sleeper", (Weak,)),
-    "pid read relaxed": ("a dead reader's place", (Weak,)),
-    "dead start beside our pid": ("a dead reader's place", BOTH),
     "detached without taking": ("a dead reader's place", BOTH),
-    "no fence when nobody gates": ("a reader comes back", BOTH),
+    "tombstone passed in silence": ("a sleeper behind a tombstone", BOTH),
+    "failed attempt in silence": ("a sleeper behind a pool", BOTH),
+    "no fence in the gate": ("a reader comes back", BOTH),
+    "fence only when nobody gates": ("a reader comes back beside B", BOTH),
     "no fence before rejoining": ("a reader comes back", BOTH),
     "joined by the first look": ("a reader comes back", BOTH),
     "nobody gates": ("a reader comes back to two producers", BOTH),
-    "overtakes who comes back": ("a reader comes back to two producers", BOTH),
+    "reads what was claimed before": ("a reader comes back to two producers", BOTH),
+    "no mark while coming back": ("a reader killed coming back", BOTH),
     "rejoins at claimed": ("a reader comes back to two producers", BOTH),
 }
 """Each flaw, a scenario that shows it, and the memories under which that is explored.  What only
@@ -100,6 +109,7 @@ FLAWS: dict[str, tuple[str, tuple[type[Tso] | type[Weak], ...]]] = {
 
 WEAK_IS_TOO_LARGE = {
     "claims 1, 1; killed, two repairers",
+    "a reader killed coming back, repaired",
     "two sleepers",
     "two sleepers, B behind A",
     "both workers killed, two heirs",

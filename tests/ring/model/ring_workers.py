@@ -3,7 +3,17 @@
 from typing import Any
 
 from ring_explorer import Scenario
-from ring_protocol import CAPACITY, NOBODY, Flaws, all_read, payload, producer, ring_words, stamp
+from ring_protocol import (
+    CAPACITY,
+    NOBODY,
+    Flaws,
+    all_read,
+    payload,
+    producer,
+    ring_words,
+    stamp,
+    wake_waiters,
+)
 from ring_steps import (
     Code,
     Dead,
@@ -26,7 +36,10 @@ POOL = ("pool", *WORKERS)
 """What the producer is gated by: the pool's cursor, then its workers'."""
 
 
-def worker(name: str, entry: str, flaws: Flaws, heir_of: str = "", late: bool = False) -> Code:
+def worker(
+    name: str, entry: str, flaws: Flaws, heir_of: str = "", late: bool = False,
+    blocking: bool = False,
+) -> Code:  # fmt: skip
     """``Worker``: take one record, finish it, for ever.  ``late``: it looked when the pool stood at
     0, was stopped, and goes on with its attempt."""
     if heir_of:
@@ -44,6 +57,8 @@ def worker(name: str, entry: str, flaws: Flaws, heir_of: str = "", late: bool = 
         if seq:
             yield from work(seq, name)
             yield release(entry, NOBODY)
+        if blocking and (seq or "failed attempt in silence" not in flaws):
+            yield from wake_waiters(flaws)
 
 
 def claim_work(entry: str, flaws: Flaws, late: bool = False) -> Code:
@@ -165,6 +180,19 @@ def pool(
     }
     for victim in victims:
         processes[victim.replace("V", "H")] = _heir(int(victim[1]), flaws)
+    words, facts = pool_words(taken, published)
+    return Scenario(
+        processes,
+        all_read(("pool",), total),
+        words,
+        victims=victims,
+        kills=len(victims),
+        facts=facts,
+    )
+
+
+def pool_words(taken: int, published: int) -> tuple[dict[str, int], Facts]:
+    """A pool's words, and what has been done, with so many records published and done."""
     words = ring_words(*(f"{entry} {word}" for entry in WORKERS for word in ("first", "last")))
     words |= {"pool": taken, "done 0": 0, "done 1": 0}
     words |= {"W0": NOBODY, "W1": NOBODY, "W0 who": NUMBERS["V0"], "W1 who": NUMBERS["V1"]}
@@ -175,14 +203,7 @@ def pool(
     for seq in range(1, taken + 1):
         words[f"done {seq % CAPACITY}"] = seq
         facts.add(("done", "pool", seq))
-    return Scenario(
-        processes,
-        all_read(("pool",), total),
-        words,
-        victims=victims,
-        kills=len(victims),
-        facts=frozenset(facts),
-    )
+    return words, frozenset(facts)
 
 
 def _heir(index: int, flaws: Flaws) -> Program:
