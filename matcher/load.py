@@ -261,9 +261,7 @@ def load_extension(arena: int, slot: int, row: int) -> None:
     store_i64(ext + EXT_PRICE, extension_price(row, order_type, place))
     store_i64(ext + EXT_RESERVE, load_i64(row + ROW_RESERVE))
     store_i64(ext + EXT_DISPLAY, load_i64(row + ROW_DISPLAY))
-    # A peg has no trigger: its limit is there.
-    is_peg = (PEG_BITS >> order_type) & 1
-    store_i64(ext + EXT_TRIGGER, load_i64(row + (ROW_LIMIT if is_peg else ROW_TRIGGER)))
+    store_i64(ext + EXT_TRIGGER, load_i64(row + ROW_TRIGGER))
     store_i64(ext + EXT_AUX, load_i64(row + ROW_AUX))
     store_i64(ext + EXT_EXPIRY_NS, load_i64(row + ROW_EXPIRY_NS))
     store_i64(ext + EXT_EXPIRY_NUMBER, load_i64(row + ROW_EXPIRY_NUMBER))
@@ -280,8 +278,8 @@ def load_extension(arena: int, slot: int, row: int) -> None:
 
 @kernel
 def extension_price(row: int, order_type: int, place: int) -> int:
-    """The price that events about the order carry: where it stands, or its limit if it waits."""
-    if (STOP_BITS >> order_type) & 1:
+    """Its limit; of what has none the price at which it stands or will stand."""
+    if ((STOP_BITS | PEG_BITS) >> order_type) & 1:
         return load_i64(row + ROW_LIMIT)
     if place != NO_PLACE:
         return load_i64(row + ROW_PRICE)

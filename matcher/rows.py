@@ -282,7 +282,7 @@ def save_extended(arena: int, ext: int, book: int, row: int) -> bool:
         return False
     flags = ROW_EXTENDED
     if (may_take | waits) & ~(NO_LIMIT_BITS >> order_type) & 1:
-        store_i64(row + ROW_LIMIT, load_i64(ext + (EXT_TRIGGER if is_peg else EXT_PRICE)))
+        store_i64(row + ROW_LIMIT, load_i64(ext + EXT_PRICE))
     if order_type == ICEBERG:
         store_i64(row + ROW_RESERVE, load_i64(ext + EXT_RESERVE))
         store_i64(row + ROW_DISPLAY, load_i64(ext + EXT_DISPLAY))
