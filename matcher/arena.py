@@ -25,13 +25,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.matcher.bound import extra_capacity, scratch_records
 from openoutcry.matcher.errors import MatcherError
-from openoutcry.wire.enums import Allocation, Phase
+from openoutcry.wire.enums import Phase
 from openoutcry.wire.records import (
     INSTRUMENT_DTYPE,
     MAX_INSTRUMENTS,
-    NO_PRICE,
     make_instruments,
 )
 
@@ -218,7 +216,10 @@ BRANCH_NEXT_FREE = 24
 BRANCH_CHILDREN = 64
 IS_BRANCH = 1 << 31
 
-DIGEST_BYTES = 16  # what the state hash last knew: the sum, then each page, then each instrument
+# What the state hash last knew: the sum, then each page, then each instrument; then room to write a
+# row of a snapshot in.
+DIGEST_BYTES = 16
+FOLD_ROOM_BYTES = 128
 
 SYMBOL_ENTRY_BYTES = 16
 ENTRY_SYMBOL = 0
@@ -242,10 +243,6 @@ CALL_PHASES = [
 Arena = npt.NDArray[np.uint8]
 
 
-def _power_of_two(at_least: int) -> int:
-    return 1 << max(0, at_least - 1).bit_length()
-
-
 def check_instruments(instruments: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """A contiguous private copy of the table, or :class:`MatcherError` naming what is wrong."""
     if not isinstance(instruments, np.ndarray) or instruments.dtype != INSTRUMENT_DTYPE:
@@ -267,112 +264,3 @@ def check_instruments(instruments: npt.NDArray[Any]) -> npt.NDArray[Any]:
     except ValueError as error:
         raise MatcherError(f"instruments: {error}") from None
     return np.ascontiguousarray(instruments).copy()
-
-
-def new_arena(instruments: npt.NDArray[Any], order_capacity: int, level_pages: int) -> Arena:
-    """Lay out an empty book for ``instruments`` (INSTRUMENT_DTYPE, checked by the caller).
-
-    Room for ``order_capacity`` open orders and ``level_pages`` pages of 64 price levels.  Memory
-    is zeroed lazily by the system: what is never used costs nothing.  The array's address is a
-    multiple of 64.
-    """
-    for name, value in (("order_capacity", order_capacity), ("level_pages", level_pages)):
-        if not 1 <= value <= MAX_ORDER_CAPACITY:
-            raise MatcherError(f"{name} is {value}, not 1 to {MAX_ORDER_CAPACITY}")
-    # Half full at most; more entries than instruments, see ids.py.
-    id_entries = max(2 * MAX_INSTRUMENTS, _power_of_two(2 * order_capacity))
-    hint_entries = min(4096, _power_of_two(2 * level_pages))
-    symbol_entries = _power_of_two(4 * len(instruments))
-    tables = (
-        (INSTRUMENTS_AT, len(instruments) * INSTRUMENT_BYTES),
-        (RULES_AT, instruments.nbytes),
-        (ORDERS_AT, (order_capacity + 1) * ORDER_SLOT_BYTES),
-        (EXTENSIONS_AT, (order_capacity + 1) * EXTENSION_BYTES),
-        (IDS_AT, id_entries * ID_ENTRY_BYTES),
-        (ID_LINKS_AT, (order_capacity + 1) * ID_LINK_BYTES),
-        (EXPIRIES_AT, (order_capacity + 1) * 4),
-        (PAGES_AT, (level_pages + 1) * PAGE_BYTES),
-        (LEVELS_AT, (level_pages + 1) * PAGE_LEVELS * LEVEL_BYTES),
-        (BRANCHES_AT, (level_pages + 1) * BRANCH_BYTES),
-        (HINTS_AT, hint_entries * 4),
-        (SYMBOLS_AT, symbol_entries * SYMBOL_ENTRY_BYTES),
-        (DIGESTS_AT, (1 + level_pages + len(instruments)) * DIGEST_BYTES),
-    )
-    size = HEADER_BYTES + sum(-(-length // 64) * 64 for _, length in tables)
-    arena = zeroed(size)
-    words = arena[:HEADER_BYTES].view(np.int64)
-    words[MAGIC // 8] = ARENA_MAGIC
-    words[SIZE_BYTES // 8] = size
-    at = HEADER_BYTES
-    for word, length in tables:
-        words[word // 8] = at
-        at += -(-length // 64) * 64
-    words[ORDER_CAPACITY // 8] = order_capacity
-    words[PAGE_CAPACITY // 8] = level_pages
-    words[ID_MASK // 8] = id_entries - 1
-    words[HINT_MASK // 8] = hint_entries - 1
-    words[SYMBOL_MASK // 8] = symbol_entries - 1
-    words[INSTRUMENT_COUNT // 8] = len(instruments)
-    words[EXTRA_CAPACITY // 8] = extra_capacity(order_capacity)
-    words[WORST_EVENTS // 8] = scratch_records(order_capacity)
-    words[CHANGED_PAGES // 8] = END_OF_CHANGED
-    words[CHANGED_INSTRUMENTS // 8] = END_OF_CHANGED
-    pages_at = int(words[PAGES_AT // 8])
-    arena[pages_at + PAGE_BOOK : pages_at + PAGE_BOOK + 4].view(np.uint32)[0] = NO_BOOK
-    _enter_symbols(arena, instruments, int(words[SYMBOLS_AT // 8]), symbol_entries)
-    _enter_instruments(arena, instruments, int(words[INSTRUMENTS_AT // 8]))
-    rules_at = int(words[RULES_AT // 8])
-    arena[rules_at : rules_at + instruments.nbytes] = instruments.view(np.uint8)
-    return arena
-
-
-def zeroed(size: int) -> Arena:
-    """So many bytes of 0 at a multiple of 64."""
-    raw = np.zeros(size + 64, dtype=np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + size]
-
-
-def _enter_instruments(arena: Arena, instruments: npt.NDArray[Any], at: int) -> None:
-    """The state of every instrument before the first command."""
-    state = arena[at : at + len(instruments) * INSTRUMENT_BYTES].reshape(-1, INSTRUMENT_BYTES)
-    words = state.view(np.int64)
-    for word, name in (
-        (MIN_QTY, "min_qty_lots"),
-        (MAX_QTY, "max_qty_lots"),
-        (MIN_PRICE, "min_price_ticks"),
-        (MAX_PRICE, "max_price_ticks"),
-        (REFERENCE, "reference_price_ticks"),
-    ):
-        words[:, word // 8] = instruments[name]
-    for word in (LAST_PRICE, SETTLED_LAST, PEGGED_BID, PEGGED_ASK, INDICATIVE_PRICE):
-        words[:, word // 8] = NO_PRICE
-    phase = instruments["initial_phase"]
-    state[:, PHASE] = phase
-    state[:, CALLED] = np.isin(phase, CALL_PHASES)
-    plain = (
-        (instruments["price_step_ticks"] == 1)
-        & (instruments["band1_step_ticks"] == 0)
-        & (instruments["qty_step_lots"] == 1)
-        & (instruments["market_band_ticks"] == 0)
-        & (instruments["allocation"] == Allocation.PRICE_TIME)
-    )
-    words[:, MODE // 8] = MODE_RULES * ~plain + MODE_PHASE * (phase != Phase.CONTINUOUS)
-
-
-def symbol_hash(code: int) -> int:
-    """Hash of a symbol's eight bytes read as a signed little-endian word; as the kernel's."""
-    return ((code * GOLDEN) >> 40) & 0xFFFFFF
-
-
-def _enter_symbols(
-    arena: Arena, instruments: npt.NDArray[Any], symbols_at: int, entries: int
-) -> None:
-    size = entries * SYMBOL_ENTRY_BYTES
-    table = arena[symbols_at : symbols_at + size].view(np.int64).reshape(-1, 2)
-    for index, symbol in enumerate(instruments["symbol"].tolist()):
-        code = int.from_bytes(symbol.ljust(8, b"\0"), "little", signed=True)
-        at = symbol_hash(code) & (entries - 1)
-        while table[at, 1]:
-            at = (at + 1) & (entries - 1)
-        table[at] = code, index + 1

@@ -3,6 +3,7 @@
 import numpy as np
 
 from openoutcry.matcher import arena as at
+from openoutcry.matcher.lay_out import zeroed
 
 TABLES = (
     at.INSTRUMENTS_AT,
@@ -38,7 +39,7 @@ def copy_arena(arena: at.Arena) -> at.Arena:
         at.LEVELS_AT: (word(at.FRESH_PAGES) + 1) * at.PAGE_LEVELS * at.LEVEL_BYTES,
         at.BRANCHES_AT: (word(at.FRESH_BRANCHES) + 1) * at.BRANCH_BYTES,
     }
-    copy = at.zeroed(len(arena))
+    copy = zeroed(len(arena))
     copy[: at.HEADER_BYTES] = arena[: at.HEADER_BYTES]
     starts = sorted(word(table) for table in TABLES)
     assert starts[0] == at.HEADER_BYTES, "a table of the arena is not known here"

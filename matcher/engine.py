@@ -11,8 +11,9 @@ from openoutcry.matcher.check import check_arena
 from openoutcry.matcher.clone import copy_arena
 from openoutcry.matcher.digest import book_hash, hash_instruments, seal, seal_numbers
 from openoutcry.matcher.errors import MatcherError
-from openoutcry.matcher.fold import fold_changes, touch_everything
+from openoutcry.matcher.fold import fold_changes
 from openoutcry.matcher.kernels import process_batch, scratch_records
+from openoutcry.matcher.lay_out import new_arena
 from openoutcry.matcher.restore import put_back
 from openoutcry.matcher.rows import save_orders, save_states
 from openoutcry.matcher.shard import enter_shard
@@ -48,10 +49,9 @@ class Engine:
         self.order_capacity = order_capacity
         self.level_pages = order_capacity if level_pages is None else level_pages
         self.shard = shard
-        self._use(layout.new_arena(self.instruments, self.order_capacity, self.level_pages))
+        self._use(new_arena(self.instruments, self.order_capacity, self.level_pages))
         if shard is not None:
             enter_shard(self.arena, *shard)
-        touch_everything(self.address)
 
     def _use(self, arena: layout.Arena) -> None:
         self.arena = arena
@@ -62,7 +62,6 @@ class Engine:
         self._instruments_hash = hash_instruments(self.instruments)
         self._out = np.empty(0, dtype=EVENT_DTYPE)
         self._best = np.zeros(6, dtype=np.int64)
-        self._row = np.zeros(1, dtype=ROW_DTYPE)
         self._depth = np.zeros((0, 3), dtype=np.int64)
 
     def _word(self, offset: int) -> int:
@@ -152,7 +151,7 @@ class Engine:
         """Hash, 32 hexadecimal digits, of all but ``last_seq`` and ``event_count``: a rejected
         command leaves it as it is.  Costs what changed since it, or ``state_hash``, was last asked
         for; see ``digest.py``."""
-        fold_changes(self.address, self._row.ctypes.data)
+        fold_changes(self.address)
         at = self._word(layout.DIGESTS_AT)
         low, high = self.arena[at : at + layout.DIGEST_BYTES].view(np.uint64).tolist()
         return seal(self._instruments_hash, self._word(layout.NOW_NS), (low, high))

@@ -13,6 +13,7 @@ from openoutcry.matcher.arena import (
     DIGEST_BYTES,
     DIGESTS_AT,
     END_OF_CHANGED,
+    FOLD_ROOM_BYTES,
     INSTRUMENT_CHANGED,
     INSTRUMENT_COUNT,
     LEVEL_HEAD,
@@ -31,7 +32,6 @@ from openoutcry.matcher.levels import (
     level_key,
     page_addr,
     slot_addr,
-    touch_instrument,
 )
 from openoutcry.matcher.rows import (
     LIST_OFFSETS,
@@ -52,6 +52,7 @@ def signed(word: int) -> int:
 
 SEED_LOW, SEED_HIGH = (signed(seed) for seed in SEEDS)
 FACTOR_LOW, FACTOR_HIGH = (signed(factor) for factor in FACTORS)
+assert ROW_BYTES <= FOLD_ROOM_BYTES
 FOLD_MASK = (1 << (64 - FOLD_SHIFT)) - 1
 
 
@@ -71,9 +72,10 @@ def fold_words(low: int, high: int, at: int, count: int) -> tuple[int, int]:
 
 
 @kernel_outlined
-def fold_changes(arena: int, row: int) -> None:
-    """Bring the sum, which is the first entry of the digests, up to date.  ``row``: ROW_BYTES of
-    room to write in."""
+def fold_changes(arena: int) -> None:
+    """Bring the sum, which is the first entry of the digests, up to date."""
+    entries = 1 + load_i64(arena + PAGE_CAPACITY) + load_i64(arena + INSTRUMENT_COUNT)
+    row = arena + load_i64(arena + DIGESTS_AT) + entries * DIGEST_BYTES
     page = load_i64(arena + CHANGED_PAGES)
     while page != END_OF_CHANGED:
         head = page_addr(arena, page)
@@ -145,10 +147,3 @@ def fold_instrument(arena: int, instrument: int, row: int) -> tuple[int, int]:
             high += mix(SEED_HIGH, row_high, FACTOR_HIGH)
             ext = next_waiting(arena, ext)
     return low, high
-
-
-@kernel
-def touch_everything(arena: int) -> None:
-    """Mark every instrument, as a new arena must be before its first fold."""
-    for instrument in range(load_i64(arena + INSTRUMENT_COUNT)):
-        touch_instrument(arena, instrument)

@@ -8,7 +8,7 @@ is ``general.py``'s: the fast path changes nothing before it knows that the comm
 
 Kernels know no clock, allocate nothing and raise nothing; whatever bytes a record holds, it gets
 an answer.  Addresses are int64; ``arena`` is the address of what
-:func:`openoutcry.matcher.arena.new_arena` made; ``out`` is where the next event goes, and
+:func:`openoutcry.matcher.lay_out.new_arena` made; ``out`` is where the next event goes, and
 functions that write events return it moved on.
 """
 
