@@ -4,7 +4,7 @@ Nothing that stays in it is an address, so it may be copied, shared or mapped an
 orders, extensions, pages and branches means "none".  A price is kept as a *key* by which smaller
 is better on both sides: the price itself for asks, its bitwise complement for bids.
 
-    header      64 int64 words, see the offsets below
+    header      96 int64 words, see the offsets below
     instruments 512 bytes each       what is tested first, eight books, what changes rarely
     rules       256 bytes each       the instrument table as it was given
     orders       32 bytes an order   id, quantity, queue links, level, owner or extension
@@ -91,7 +91,9 @@ TAKER_PRICE = 440
 TAKER_MODE = 448  # SelfTrade
 TOUCHED_FROM = 456  # instruments that a TIME, MASS_CANCEL or DISCONNECT touched lie in
 TOUCHED_TO = 464  # TOUCHED_FROM .. TOUCHED_TO - 1
-HEADER_BYTES = 512
+AHEAD = 512  # of the batch at work: AHEAD_COMMANDS entries of 16 bytes, see kernels.py
+AHEAD_COMMANDS = 16
+HEADER_BYTES = 768
 TRANSIENT = NEXT_EVENT_AT
 """From here to the header's end nothing is state."""
 

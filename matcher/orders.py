@@ -25,7 +25,7 @@ from openoutcry.matcher.arena import (
 )
 from openoutcry.matcher.constants import BUY
 from openoutcry.matcher.events import event_address
-from openoutcry.matcher.ids import erase_id, insert_id
+from openoutcry.matcher.ids import erase_from_chain, id_addr, insert_in_chain
 from openoutcry.matcher.levels import (
     key_flip,
     level_addr,
@@ -41,7 +41,13 @@ from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32, store_
 @kernel
 def open_order(arena: int, instrument: int, order_id: int, owner: int) -> int:
     """A slot for an order that is about to join a level, entered under its id.  ``owner``: the
-    participant and the FLAG bits."""
+    participant and the SLOT bits."""
+    return open_in_chain(arena, id_addr(arena, instrument, order_id), order_id, owner)
+
+
+@kernel
+def open_in_chain(arena: int, entry: int, order_id: int, owner: int) -> int:
+    """:func:`open_order` with the address of the id's entry."""
     slot = load_i64(arena + FREE_ORDER)
     if slot != 0:
         store_i64(arena + FREE_ORDER, load_u32(slot_addr(arena, slot) + SLOT_NEXT))
@@ -54,15 +60,22 @@ def open_order(arena: int, instrument: int, order_id: int, owner: int) -> int:
     at = slot_addr(arena, slot)
     store_i64(at + SLOT_ID, order_id)
     store_u32(at + SLOT_OWNER, owner)
-    insert_id(arena, instrument, order_id, slot)
+    insert_in_chain(arena, entry, slot)
     return slot
 
 
 @kernel
 def close_order(arena: int, instrument: int, slot: int) -> None:
     """Forget an order that is in no level and has no extension, and give its slot back."""
+    order_id = load_i64(slot_addr(arena, slot) + SLOT_ID)
+    close_in_chain(arena, id_addr(arena, instrument, order_id), slot)
+
+
+@kernel
+def close_in_chain(arena: int, entry: int, slot: int) -> None:
+    """:func:`close_order` with the address of the id's entry."""
     at = slot_addr(arena, slot)
-    erase_id(arena, instrument, load_i64(at + SLOT_ID), slot)
+    erase_from_chain(arena, entry, slot)
     store_u32(at + SLOT_NEXT, load_i64(arena + FREE_ORDER))
     store_i64(arena + FREE_ORDER, slot)
     store_i64(arena + OPEN_ORDERS, load_i64(arena + OPEN_ORDERS) - 1)

@@ -76,9 +76,9 @@ def kernel_outlined(function: F) -> F:
     """Compile as :func:`kernel`, but leave it to the compiler whether to inline: for what is rare.
 
     A path that few messages take costs the others code size and registers when it is inlined,
-    and compile time by the number of its callers.
+    and compile time by the number of its callers.  (Left unsaid, ``forceinline`` is the caller's.)
     """
-    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[return-value]
+    return numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=False)(function)  # type: ignore[return-value]
 
 
 def c_callback(signature: Any) -> Callable[[F], Any]:
