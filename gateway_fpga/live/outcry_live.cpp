@@ -1,0 +1,125 @@
+// The Verilated gateway behind five C functions: what gateway_fpga/live calls through cffi or from a
+// kernel.  One order a clock cycle, the very RTL.
+#include <cstdint>
+#include <cstring>
+
+#include "Voutcry_gateway.h"
+#include "verilated.h"
+
+namespace {
+
+constexpr int WORDS = 16;
+constexpr int ERROR_CODE_WORD = ERROR_CODE_BYTE / 4;
+constexpr int ERROR_CODE_SHIFT = 8 * (ERROR_CODE_BYTE % 4);
+// No answer in this many cycles means that the model is broken: the bus never waits for orders.
+constexpr int BUS_CYCLES_MAX = 16;
+
+struct Gateway {
+    VerilatedContext context;
+    Voutcry_gateway model{&context};
+
+    Gateway() {
+        model.m_axis_tready = 1;
+        model.rst = 1;
+        for (int n = 0; n < 4; n++) cycle();
+        model.rst = 0;
+        cycle();
+    }
+    // Inputs set before it are there when the clock rises.
+    void cycle() {
+        model.clk = 1;
+        model.eval();
+        model.clk = 0;
+        model.eval();
+    }
+};
+
+}  // namespace
+
+extern "C" {
+
+void *outcry_live_new(void) { return new Gateway; }
+
+void outcry_live_free(void *handle) { delete static_cast<Gateway *>(handle); }
+
+// Writes the verdict into `count` order records; returns how many are rejected, or -1 when an order
+// did not come out.
+int64_t outcry_live_batch(int64_t handle, int64_t orders, int64_t count) {
+    Gateway &gateway = *reinterpret_cast<Gateway *>(handle);
+    Voutcry_gateway &model = gateway.model;
+    const uint32_t *in = reinterpret_cast<const uint32_t *>(orders);
+    uint32_t *out = reinterpret_cast<uint32_t *>(orders);
+    int64_t sent = 0, received = 0, rejected = 0;
+    // A command may be under way: its few cycles are waited for, none more.
+    int64_t limit = count + 64;
+    while (received < count) {
+        if (limit-- == 0) return -1;
+        model.s_axis_tvalid = sent < count;
+        if (sent < count) std::memcpy(model.s_axis_tdata.data(), in + WORDS * sent, 64);
+        model.clk = 1;
+        // The clock's edge takes the beat that is there; ready is as it was before the edge.
+        const bool taken = sent < count && model.s_axis_tready;
+        model.eval();
+        sent += taken;
+        if (model.m_axis_tvalid) {
+            const uint32_t code =
+                (model.m_axis_tdata[ERROR_CODE_WORD] >> ERROR_CODE_SHIFT) & 0xFFFF;
+            uint32_t &word = out[WORDS * received + ERROR_CODE_WORD];
+            word = (word & ~(UINT32_C(0xFFFF) << ERROR_CODE_SHIFT)) | code << ERROR_CODE_SHIFT;
+            rejected += code != 0;
+            received++;
+        }
+        model.clk = 0;
+        model.eval();
+    }
+    // The last beat leaves with the next edge.
+    model.s_axis_tvalid = 0;
+    gateway.cycle();
+    return rejected;
+}
+
+// AXI-Lite write: the answer (0 OKAY), or -1 when none came.
+int outcry_live_write(void *handle, uint32_t address, uint32_t value) {
+    Gateway &gateway = *static_cast<Gateway *>(handle);
+    Voutcry_gateway &model = gateway.model;
+    model.s_axil_awaddr = address;
+    model.s_axil_wdata = value;
+    model.s_axil_wstrb = 15;
+    model.s_axil_awvalid = model.s_axil_wvalid = 1;
+    model.s_axil_bready = 0;
+    int answer = -1;
+    for (int n = 0; n < BUS_CYCLES_MAX && answer < 0; n++) {
+        gateway.cycle();
+        if (model.s_axil_bvalid) answer = model.s_axil_bresp;
+    }
+    model.s_axil_awvalid = model.s_axil_wvalid = 0;
+    model.s_axil_bready = 1;
+    gateway.cycle();
+    model.s_axil_bready = 0;
+    return answer;
+}
+
+// AXI-Lite read: the answer (0 OKAY) and the value, or -1 when none came.
+int outcry_live_read(void *handle, uint32_t address, uint32_t *value) {
+    Gateway &gateway = *static_cast<Gateway *>(handle);
+    Voutcry_gateway &model = gateway.model;
+    // Counters follow an order by a cycle.
+    gateway.cycle();
+    model.s_axil_araddr = address;
+    model.s_axil_arvalid = 1;
+    model.s_axil_rready = 0;
+    int answer = -1;
+    for (int n = 0; n < BUS_CYCLES_MAX && answer < 0; n++) {
+        gateway.cycle();
+        if (model.s_axil_rvalid) {
+            answer = model.s_axil_rresp;
+            *value = model.s_axil_rdata;
+        }
+    }
+    model.s_axil_arvalid = 0;
+    model.s_axil_rready = 1;
+    gateway.cycle();
+    model.s_axil_rready = 0;
+    return answer;
+}
+}
