@@ -105,11 +105,11 @@ def enter_call(m: Market) -> None:
     if m.phase == Phase.CLOSING_AUCTION:
         for order in m.parked():
             refusal = m.refusal_of(order)
-            m.emit(EventKind.ELECTED, order, qty=order.leaves)
             if refusal:
                 m.cancel(order, refusal)
-            else:
-                m.join(order, Place.DISPLAYED)
+                continue
+            m.emit(EventKind.ELECTED, order, qty=order.leaves)
+            m.join(order, Place.DISPLAYED)
     publish_indicative(m)
 
 
@@ -204,12 +204,13 @@ def elect_stops(m: Market, price: int) -> bool:
     while (order := next_elected(m, price, price)) is not None:
         some = True
         elect(m, order)
-        if order.order_type == OrderType.MARKET:
-            order.price = ANY_PRICE[order.side]
-        refusal = m.refusal_of(order)
+        is_market = order.order_type == OrderType.MARKET
+        price = ANY_PRICE[order.side] if is_market else order.price
+        refusal = m.refusal(Place.DISPLAYED, order.side, price, order.leaves)
         if refusal:
             m.cancel(order, refusal)
         else:
+            order.price = price
             m.join(order, Place.DISPLAYED)
     return some
 
@@ -233,11 +234,20 @@ def trade_all(m: Market, price: int) -> None:
                 flags=EventFlag.AUCTION,
             )
         for order, queue in ((buyer, buys), (seller, sells)):
-            if order.is_iceberg:
-                order.shown = min(order.display, order.leaves)
             if order.leaves == 0:
                 m.close(order)
+            elif order.is_iceberg:
+                show_again(m, order)
+            if order.leaves == 0:
                 queue.pop(0)
+
+
+def show_again(m: Market, order: OpenOrder) -> None:
+    """An iceberg in its place shows a whole slice, if its level can hold that."""
+    order.shown = min(order.display, order.leaves)
+    level = m.books[Place.DISPLAYED, order.side][order.price]
+    if sum(o.open_qty for o in level) > MAX_VALUE:
+        m.cancel(order, Reason.LEVEL_OVERFLOW)
 
 
 def clear_rest(m: Market, order: OpenOrder, price: int | None) -> None:

@@ -57,12 +57,12 @@ def convert(m: Market, order: OpenOrder, price: int | None) -> None:
     if price is None:
         m.cancel(order, Reason.MARKET_REST)
         return
-    m.becomes(order, OrderType.LIMIT)
-    order.price = price
-    refusal = m.refusal_of(order)
+    refusal = m.refusal(Place.DISPLAYED, order.side, price, order.leaves)
     if refusal:
         m.cancel(order, refusal)
         return
+    m.becomes(order, OrderType.LIMIT)
+    order.price = price
     m.emit(EventKind.CONVERTED, order, qty=order.leaves)
     m.join(order, Place.DISPLAYED)
 
