@@ -380,6 +380,13 @@ def _check_counts(tables: Tables, instrument_of: dict[int, int]) -> None:
         mode = tables.of_instrument(instrument, at.MODE)
         special = mode // at.MODE_SPECIAL
         assert special == len(extensions), f"instrument {instrument}: MODE counts {special}"
+        rules = tables.rules[instrument]
+        is_plain = (
+            rules["price_step_ticks"] == rules["qty_step_lots"] == 1
+            and rules["band1_step_ticks"] == rules["market_band_ticks"] == 0
+            and not is_pro_rata
+        )
+        assert (mode & at.MODE_RULES == 0) == is_plain, f"instrument {instrument}: MODE_RULES"
         is_continuous = tables.of_instrument(instrument, at.PHASE, "u1") == Phase.CONTINUOUS
         assert (mode & at.MODE_PHASE == 0) == is_continuous, f"instrument {instrument}: MODE_PHASE"
         extra += sum(

@@ -1,3 +1,5 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
 """Shards: several engines, each with instruments of its own, behind one stream of commands.
 
 Every engine is given the whole instrument table, the same map (the shard of each instrument) and
@@ -17,6 +19,9 @@ import numpy.typing as npt
 
 from openoutcry.matcher import arena as layout
 from openoutcry.matcher.errors import MatcherError
+from openoutcry.matcher.levels import instrument_addr
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, store_i64
 
 MAX_SHARDS = 256
 
@@ -46,8 +51,15 @@ def enter_shard(
     for name, value in (("shard", shard), *(("shard map", int(s)) for s in shards)):
         if not 0 <= value < MAX_SHARDS:
             raise MatcherError(f"{name}: {value} is not 0 to {MAX_SHARDS - 1}")
-    words[layout.SHARD // 8] = shard
-    start = int(words[layout.INSTRUMENTS_AT // 8])
-    lines = arena[start : start + count * layout.INSTRUMENT_BYTES].view(np.int64)
-    modes = lines.reshape(count, -1)[:, layout.MODE // 8]
-    modes |= np.where(shards == shard, 0, layout.MODE_FOREIGN)
+    shards = np.ascontiguousarray(shards, dtype=np.int64)
+    keep_shard(arena.ctypes.data, shards.ctypes.data, shard)
+
+
+@kernel
+def keep_shard(arena: int, shard_of_instrument: int, shard: int) -> None:
+    """The instruments of other shards (one int64 an instrument) are foreign from now on."""
+    store_i64(arena + layout.SHARD, shard)
+    for instrument in range(load_i64(arena + layout.INSTRUMENT_COUNT)):
+        mode_at = instrument_addr(arena, instrument) + layout.MODE
+        if load_i64(shard_of_instrument + instrument * 8) != shard:
+            store_i64(mode_at, load_i64(mode_at) | layout.MODE_FOREIGN)

@@ -225,7 +225,7 @@ _INSTRUMENT_DEFAULTS: dict[str, int] = {
     "allocation": 1,
     "initial_phase": 4,
 }
-_INSTRUMENT_RANGES: dict[str, tuple[int, int]] = {
+INSTRUMENT_RANGES: dict[str, tuple[int, int]] = {
     "price_step_ticks": (1, 2**62),
     "qty_step_lots": (1, 2**62),
     "min_qty_lots": (1, 2**62),
@@ -243,6 +243,7 @@ _INSTRUMENT_RANGES: dict[str, tuple[int, int]] = {
     "top_share_bps": (0, 10_000),
     "reserved": (0, 0),
 }
+"""Least and greatest value of an instrument's fields; the bands have rules of their own."""
 
 
 def make_instruments(
@@ -293,7 +294,7 @@ def _instrument_row(given: dict[str, Any]) -> dict[str, Any]:
     unknown = set(values) - {f.name for f in INSTRUMENT.fields}
     if unknown:
         raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
-    for name, (low, high) in _INSTRUMENT_RANGES.items():
+    for name, (low, high) in INSTRUMENT_RANGES.items():
         if not low <= int(values.get(name, 0)) <= high:
             raise ValueError(f"{name} is {values[name]}, not {low} to {high}")
     if int(values["min_qty_lots"]) > int(values["max_qty_lots"]):

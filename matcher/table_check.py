@@ -1,0 +1,84 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Check an instrument table without Python: what ``wire.make_instruments`` refuses, for C."""
+
+from openoutcry.matcher.constants import RULE_BANDS
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, load_u8, load_u16
+from openoutcry.wire.records import (
+    INSTRUMENT,
+    INSTRUMENT_RANGES,
+    MAX_VALUE,
+    NO_PRICE,
+    TICK_BANDS,
+)
+
+FIELD = {field.name: index for index, field in enumerate(INSTRUMENT.fields)}
+RANGES = tuple(
+    (INSTRUMENT.offsets[name], INSTRUMENT.fields[FIELD[name]].size_bytes, low, high, FIELD[name])
+    for name, (low, high) in INSTRUMENT_RANGES.items()
+)
+SYMBOL_FIELD = FIELD["symbol"]
+MIN_QTY_FIELD, MIN_PRICE_FIELD = FIELD["min_qty_lots"], FIELD["min_price_ticks"]
+MIN_QTY_AT, MAX_QTY_AT = INSTRUMENT.offsets["min_qty_lots"], INSTRUMENT.offsets["max_qty_lots"]
+MIN_PRICE_AT = INSTRUMENT.offsets["min_price_ticks"]
+MAX_PRICE_AT = INSTRUMENT.offsets["max_price_ticks"]
+BAND_FROM_FIELD, BAND_STEP_FIELD = FIELD["band1_from_ticks"], FIELD["band1_step_ticks"]
+BAND_BYTES, BAND_FIELDS = 16, 2
+MAX_STEP = 1 << 62
+NO_FAULT = -1
+
+
+@kernel_outlined
+def faulty_field(row: int) -> int:
+    """The number of a field, from 0, that makes no sense in the instrument at ``row``, or -1."""
+    if not is_symbol(row):
+        return SYMBOL_FIELD
+    for offset, size_bytes, low, high, field in RANGES:
+        value = load_field(row + offset, size_bytes)
+        if value < low or value > high:
+            return field
+    if load_i64(row + MIN_QTY_AT) > load_i64(row + MAX_QTY_AT):
+        return MIN_QTY_FIELD
+    if load_i64(row + MIN_PRICE_AT) > load_i64(row + MAX_PRICE_AT):
+        return MIN_PRICE_FIELD
+    return faulty_band(row)
+
+
+@kernel
+def load_field(address: int, size_bytes: int) -> int:
+    if size_bytes == 8:
+        return load_i64(address)
+    return load_u16(address) if size_bytes == 2 else load_u8(address)
+
+
+@kernel
+def is_symbol(row: int) -> bool:
+    """1 to 8 printable characters, then zeros."""
+    ended = False
+    for place in range(8):
+        character = load_u8(row + place)
+        if character == 0:
+            ended = True
+        elif ended or character < 0x21 or character > 0x7E:
+            return False
+    return load_u8(row) != 0
+
+
+@kernel
+def faulty_band(row: int) -> int:
+    """Bands begin at rising multiples of their own step, and those that are used come first."""
+    before = NO_PRICE
+    ended = False
+    for band in range(TICK_BANDS):
+        at = row + RULE_BANDS + band * BAND_BYTES
+        start, step = load_i64(at), load_i64(at + 8)
+        if step == 0:
+            ended = True
+            continue
+        if ended or step < 1 or step > MAX_STEP:
+            return BAND_STEP_FIELD + band * BAND_FIELDS
+        if start <= before or start > MAX_VALUE or start % step != 0:
+            return BAND_FROM_FIELD + band * BAND_FIELDS
+        before = start
+    return NO_FAULT
