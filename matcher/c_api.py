@@ -158,7 +158,8 @@ ENTRIES = (
     ),
     Entry(
         "event_capacity(int64_t order_capacity)",
-        "Events that one command can cause at most: give process() room for as many.",
+        "Events that one command can cause at most: process() goes on as long as so many fit, so "
+        "give it room for as many, and for those that it shall write before it returns.",
         event_capacity,
     ),
     Entry(

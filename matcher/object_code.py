@@ -11,6 +11,7 @@ import argparse
 import shutil
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ def build(folder: Path, native: bool = False, compiler: str = "cc") -> list[Path
     ``native`` allows every instruction of this very processor; otherwise the code runs on any of
     its architecture.  Raises :class:`MatcherError` when there is no C compiler or it fails.
     """
+    if shutil.which(compiler) is None:
+        raise MatcherError(f"no C compiler: {compiler!r} is no program here")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(suffix=".o") as object_file:
         object_file.write(object_code(native))
@@ -42,6 +45,7 @@ def build(folder: Path, native: bool = False, compiler: str = "cc") -> list[Path
     return [folder / LIBRARY, folder / HEADER, folder / WIRE_HEADER.name]
 
 
+@cache
 def object_code(native: bool = False) -> bytes:
     """The entries as one relocatable object file (see :func:`build`)."""
     machine = _machine(native)
@@ -109,10 +113,7 @@ def _entry_code(entry: Entry) -> str:
 
 def _link(compiler: str, object_file: Path, library: Path) -> None:
     command = [compiler, "-shared", "-o", str(library), str(object_file)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True)
-    except OSError as error:
-        raise MatcherError(f"no C compiler: {compiler}: {error.strerror}") from None
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise MatcherError(f"{' '.join(command)} failed:\n{done.stderr}")
 

@@ -18,7 +18,8 @@ int main(void)
         NEW(1, SELL, ICEBERG, 30, 101, 10), NEW(2, SELL, LIMIT, 5, 101, 0),
         NEW(3, BUY, STOP, 4, 0, 101), NEW(4, BUY, LIMIT, 12, 101, 0)};
     int64_t count = sizeof orders / sizeof *orders, room = 1000, done;
-    int64_t size = outcry_matcher_size(1, room, room), capacity = outcry_matcher_event_capacity(room);
+    int64_t size = outcry_matcher_size(1, room, room);
+    int64_t capacity = outcry_matcher_event_capacity(room) + 1000;
     void *arena = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct outcry_event *events = malloc(capacity * sizeof *events);
     if (arena == MAP_FAILED || !events || outcry_matcher_init(arena, size, &gold, 1, room, room))

@@ -1,4 +1,4 @@
-"""The state of an engine as rows, as bytes, as a hash and as a copy; whether its memory is sound."""
+"""The state of an engine: as rows, as bytes, as a hash, as a copy, and if its memory is sound."""
 
 from collections import Counter
 from dataclasses import replace
