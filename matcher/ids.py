@@ -23,7 +23,7 @@ from openoutcry.matcher.arena import (
     SLOT_ID,
 )
 from openoutcry.wire.kernel import VERIFY, kernel
-from openoutcry.wire.memory import load_i64, load_u32, prefetch, store_u32
+from openoutcry.wire.memory import load_fixed, load_i64, load_u32, prefetch, store_u32
 
 BLOCK_BITS = 10
 SPREAD = 0x9E3779B1
@@ -41,13 +41,13 @@ def id_home(instrument: int, order_id: int) -> int:
 @kernel
 def id_addr(arena: int, instrument: int, order_id: int) -> int:
     """Address of the entry."""
-    entry = id_home(instrument, order_id) & load_i64(arena + ID_MASK)
-    return arena + load_i64(arena + IDS_AT) + entry * ID_ENTRY_BYTES
+    entry = id_home(instrument, order_id) & load_fixed(arena + ID_MASK)
+    return arena + load_fixed(arena + IDS_AT) + entry * ID_ENTRY_BYTES
 
 
 @kernel
 def link_addr(arena: int, slot: int) -> int:
-    return arena + load_i64(arena + ID_LINKS_AT) + slot * ID_LINK_BYTES
+    return arena + load_fixed(arena + ID_LINKS_AT) + slot * ID_LINK_BYTES
 
 
 @kernel
@@ -73,7 +73,7 @@ def erase_id(arena: int, instrument: int, order_id: int, slot: int) -> None:
 
 @kernel
 def find_in_chain(arena: int, entry: int, order_id: int) -> int:
-    orders = arena + load_i64(arena + ORDERS_AT)
+    orders = arena + load_fixed(arena + ORDERS_AT)
     slot = load_u32(entry)
     while slot != 0 and load_i64(orders + slot * ORDER_SLOT_BYTES + SLOT_ID) != order_id:
         slot = load_u32(link_addr(arena, slot))
@@ -99,4 +99,4 @@ def erase_from_chain(arena: int, entry: int, slot: int) -> None:
 @kernel
 def prefetch_chain(arena: int, entry: int) -> None:
     """Ask for the first order of the chain: the right one nearly always."""
-    prefetch(arena + load_i64(arena + ORDERS_AT) + load_u32(entry) * ORDER_SLOT_BYTES)
+    prefetch(arena + load_fixed(arena + ORDERS_AT) + load_u32(entry) * ORDER_SLOT_BYTES)

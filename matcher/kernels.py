@@ -124,7 +124,7 @@ from openoutcry.matcher.orders import (
     take_off,
 )
 from openoutcry.wire.kernel import STRIPPED, kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u32, prefetch, store_i64
+from openoutcry.wire.memory import load_fixed, load_i64, load_u32, prefetch, store_i64
 from openoutcry.wire.records import MAX_VALUE, NO_INSTRUMENT, RECORD_BYTES
 
 __all__ = ["process_batch", "process_one", "scratch_records"]
@@ -280,7 +280,7 @@ def plain_new(
         | (price < load_i64(state + MIN_PRICE))
         | (price > load_i64(state + MAX_PRICE))
         | (qty > MAX_VALUE - total)
-        | (load_i64(arena + OPEN_ORDERS) >= load_i64(arena + ORDER_CAPACITY))
+        | (load_i64(arena + OPEN_ORDERS) >= load_fixed(arena + ORDER_CAPACITY))
     ):
         return 0
     if find_in_chain(arena, entry, order_id) != 0:
@@ -399,7 +399,7 @@ def new(arena: int, order: int, out: int, instrument: int, state: int, word: int
     may_rest = order_type != MARKET and tif in (DAY, GTC)
     if may_rest:
         page = find_page(arena, book, page_number(key))
-        has_slot = load_i64(arena + OPEN_ORDERS) < load_i64(arena + ORDER_CAPACITY)
+        has_slot = load_i64(arena + OPEN_ORDERS) < load_fixed(arena + ORDER_CAPACITY)
         reason = refuse_rest(arena, book, page, key, qty, 0, order_type == POST_ONLY, has_slot)
         if reason != ACCEPT:
             return reject(order, out, address, reason, 0)
@@ -609,8 +609,8 @@ def find_instrument(arena: int, symbol: int) -> int:
     """Index of the instrument whose symbol's eight bytes are ``symbol``, or NO_INSTRUMENT."""
     if symbol == load_i64(arena + LAST_SYMBOL) and symbol != 0:
         return load_i64(arena + LAST_INSTRUMENT)
-    table = arena + load_i64(arena + SYMBOLS_AT)
-    mask = load_i64(arena + SYMBOL_MASK)
+    table = arena + load_fixed(arena + SYMBOLS_AT)
+    mask = load_fixed(arena + SYMBOL_MASK)
     at = ((symbol * GOLDEN) >> 40) & mask
     while True:
         entry = table + at * SYMBOL_ENTRY_BYTES

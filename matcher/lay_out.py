@@ -93,6 +93,7 @@ from openoutcry.wire.memory import (
     count_leading_zeros,
     load_i64,
     load_u8,
+    not_inlined,
     store_i64,
     store_u8,
     store_u32,
@@ -169,6 +170,17 @@ def lay_out(
     store_i64(arena + WORST_EVENTS, 2 * order_capacity + extra + COMMAND_EVENTS)
     store_i64(arena + CHANGED_PAGES, END_OF_CHANGED)
     store_i64(arena + CHANGED_INSTRUMENTS, END_OF_CHANGED)
+    return enter_table(arena, instruments, instrument_count)
+
+
+@kernel_outlined
+def enter_table(arena: int, instruments: int, instrument_count: int) -> int:
+    """Every instrument as it is before the first command; returns what :func:`lay_out` does.
+
+    What it calls loads the header's words as ones that are never written, so it is kept apart from
+    where they are.
+    """
+    not_inlined()
     # Page 0 belongs to no book, so that nothing is ever found in it.
     store_u32(page_addr(arena, 0) + PAGE_BOOK, NO_BOOK)
     for instrument in range(instrument_count):

@@ -35,7 +35,15 @@ from openoutcry.matcher.levels import (
     touch_page,
 )
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32, store_i64, store_u32
+from openoutcry.wire.memory import (
+    load_fixed,
+    load_i64,
+    load_u8,
+    load_u16,
+    load_u32,
+    store_i64,
+    store_u32,
+)
 
 
 @kernel
@@ -55,7 +63,7 @@ def open_in_chain(arena: int, entry: int, order_id: int, owner: int) -> int:
         slot = load_i64(arena + FRESH_ORDERS) + 1
         store_i64(arena + FRESH_ORDERS, slot)
     if VERIFY:
-        assert slot <= load_i64(arena + ORDER_CAPACITY)
+        assert slot <= load_fixed(arena + ORDER_CAPACITY)
     store_i64(arena + OPEN_ORDERS, load_i64(arena + OPEN_ORDERS) + 1)
     at = slot_addr(arena, slot)
     store_i64(at + SLOT_ID, order_id)
@@ -101,7 +109,9 @@ def take_off(arena: int, slot: int, qty: int) -> None:
 @kernel
 def extension_addr(arena: int, extension: int) -> int:
     """``extension`` may carry the EXTENDED bit."""
-    return arena + load_i64(arena + EXTENSIONS_AT) + (extension & (EXTENDED - 1)) * EXTENSION_BYTES
+    return (
+        arena + load_fixed(arena + EXTENSIONS_AT) + (extension & (EXTENDED - 1)) * EXTENSION_BYTES
+    )
 
 
 @kernel

@@ -52,6 +52,34 @@ def _store(bits: int, ordering: str = "") -> Any:
     return store
 
 
+@intrinsic
+def not_inlined(typingctx: Any) -> Any:
+    """First line of a ``kernel_outlined`` that must stay a function of its own."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic
+def load_fixed(typingctx: Any, addr: Any) -> Any:
+    """Load an int64 that nothing in the kernel writes: the compiler may keep it in a register across
+    stores, of which it cannot know that they go elsewhere.
+
+    Where the word is written in the same kernel all the same, the code between must be
+    :func:`not_inlined`.  Measured in the matcher: 1.5 ns of 17.6 a command.
+    """
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        value = builder.load(builder.inttoptr(args[0], I64.as_pointer()), align=8)
+        value.set_metadata("invariant.load", builder.module.add_metadata([]))
+        return value
+
+    return types.int64(types.int64), codegen
+
+
 load_i64 = _load(64)
 load_u32 = _load(32)
 load_u16 = _load(16)
