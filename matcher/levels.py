@@ -68,7 +68,6 @@ from openoutcry.wire.memory import (
     store_u32,
 )
 
-
 LAST_BIT = -(1 << 63)
 """Makes a bitmap's first set bit one there always is."""
 
