@@ -15,7 +15,7 @@ from numba.core import cgutils
 
 from openoutcry.ring import kernels
 from openoutcry.wire.kernel import c_callback
-from openoutcry.wire.memory import intrinsic, load_i64
+from openoutcry.wire.memory import intrinsic
 
 METH_NOARGS = 4  # CPython's methodobject.h
 
@@ -56,38 +56,12 @@ _as_int = _python_api("PyLong_AsLongLong")
 _new_int = _python_api("PyLong_FromLongLong")
 
 
-@intrinsic
-def _prefetch_for_writing(typingctx: Any, address: Any) -> Any:
-    """Ask for the cache line, taking it from other cores; any address is harmless."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        narrow, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [pointer, narrow, narrow, narrow])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        where = builder.inttoptr(args[0], pointer)
-        builder.call(function, [where, narrow(1), narrow(3), narrow(1)])
-        return context.get_dummy_value()
-
-    return types.void(types.int64), codegen
-
-
 # A C function's arguments are ``self``, which is a handle's address as a Python int, and NULL; its
 # result is a new reference.
 
 
 def _publish_again(self: int, nothing: int) -> int:
-    handle = _as_int(self)
-    done = kernels.publish_again(handle)
-    # Python will be busy for a while: the next slot can be ours by then.
-    _prefetch_for_writing(
-        kernels.slot_at(
-            load_i64(handle + kernels.HANDLE_RING),
-            load_i64(handle + kernels.HANDLE_MASK),
-            load_i64(handle + kernels.HANDLE_SHIFT),
-            load_i64(handle + kernels.HANDLE_NEXT),
-        )
-    )
-    return int(_new_int(done))
+    return int(_new_int(kernels.publish_again(_as_int(self))))
 
 
 def _next_batch(self: int, nothing: int) -> int:
