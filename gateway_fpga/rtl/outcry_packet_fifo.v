@@ -64,7 +64,7 @@ module outcry_packet_fifo #(
         end
     end
 
-`ifdef FORMAL
+`ifdef FORMAL_PACKET_FIFO
 `include "outcry_packet_fifo_formal.vh"
 `endif
 

