@@ -120,7 +120,8 @@ def _exactly_one(**given: Any) -> None:
               help="none: memory only. async: journaled beside. durable: nothing leaves before its "
               "command is on disk.")  # fmt: skip
 @click.option("--gateway", type=click.Choice(["golden", "rtl"]), default="golden",
-              show_default=True, help="Who validates orders.")  # fmt: skip
+              show_default=True,
+              help="Who validates orders: the golden model, or the Verilog itself.")  # fmt: skip
 @click.option("--journal", type=PathArgument, help="Keep the journal in this new directory.")
 @click.option("--report", type=PathArgument, help="Write an HTML report.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
@@ -161,13 +162,11 @@ def run(
         raise click.UsageError("--journal goes with --durability async or durable")
     if udp and rate:
         raise click.UsageError("--rate goes with a recorded or generated source, not with --udp")
-    if gateway == "rtl":
-        raise OutcryError("--gateway rtl is not built yet; --gateway golden runs the same rules")
     if report and not report.absolute().parent.is_dir():
         raise OutcryError(f"--report {report}: there is no folder {report.absolute().parent}")
     options = Options(
         orders=orders, seed=seed, rate=rate, topology=topology, durability=durability,
-        journal=journal,
+        journal=journal, gateway=gateway,
     )  # fmt: skip
     if udp:
         options.listen, options.source_kind = udp, "udp"

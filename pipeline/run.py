@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 import openoutcry
 from openoutcry.dpdk_shim import UdpReceiver
+from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import Journal, JournalLock, JournalWriter
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import stages as st
@@ -84,6 +85,7 @@ class Options:
     """Commands a second; 0 is as fast as they are taken."""
     topology: str = "processes"
     durability: str = "durable"
+    gateway: str = "golden"
     journal: Path | None = None
     order_capacity: int = ORDER_CAPACITY
     verify: bool = True
@@ -180,6 +182,10 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
     source = options.source
     instruments = source.instruments if source else options.instruments
     assert instruments is not None
+    if options.gateway == "rtl":
+        watcher.phase("building the gateway")
+        # Once before any process needs it; a table that does not fit is refused here.
+        LiveGateway.loaded(instruments).close()
     receiver = UdpReceiver(*options.listen) if options.listen else None
     if receiver:
         stack.callback(receiver.close)
@@ -213,6 +219,7 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
         journal=directory,
         writer=writer,
         receiver=receiver,
+        gateway=options.gateway,
     )
     _fill_control(shared, options, limit if source or options.orders is not None else 0)
     state = _State()
@@ -293,7 +300,7 @@ def _make_journal(
         "rate": options.rate,
         "topology": options.topology,
         "durability": options.durability,
-        "gateway": "golden",
+        "gateway": options.gateway,
         "layout_version": openoutcry.wire.LAYOUT_VERSION,
     }
     expected = limit if options.source or options.orders is not None else 0
@@ -531,7 +538,7 @@ def _result(options: Options, work: worker.Work, state: _State) -> dict[str, Any
         "journal": None,
         "durability": options.durability,
         "topology": options.topology,
-        "gateway": "golden",
+        "gateway": options.gateway,
         "seed": options.seed,
         "rate": options.rate or None,
         "source": {

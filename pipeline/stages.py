@@ -10,6 +10,7 @@ records is published: at low rates a burst is one record and the reading is exac
 """
 
 from openoutcry.dpdk_shim.udp import receive_burst, send_events
+from openoutcry.gateway_fpga.call import call_batch
 from openoutcry.gateway_fpga.golden import validate
 from openoutcry.matcher.kernels import process_batch
 from openoutcry.pipeline.control import (
@@ -91,6 +92,8 @@ CONTEXT_BYTES = 512
     UDP_SENT,  # and their senders' clock readings
     # gateway
     RULES,
+    RTL,  # address of the Verilated gateway's function, 0 for the golden model
+    RTL_HANDLE,
     # matcher
     ARENA,
     SCRATCH,  # events not yet published
@@ -104,7 +107,7 @@ CONTEXT_BYTES = 512
     # replies
     GATE_CURSOR,  # address of the gate's cursor on the event ring
     TX,  # address of the sender's context, 0 for none
-) = range(0, 8 * 34, 8)
+) = range(0, 8 * 36, 8)
 
 ORDER_TS = ORDER.offsets["rx_ts_ns"]
 ORDER_ERROR = ORDER.offsets["error_code"]
@@ -253,12 +256,19 @@ def gateway(context: int) -> int:
     if count <= 0:
         return 0
     out_ring, out_mask = load_i64(context + OUT_RING), load_i64(context + OUT_MASK)
-    rules = load_i64(context + RULES)
+    rules, rtl = load_i64(context + RULES), load_i64(context + RTL)
     for seq in range(next_seq, next_seq + count):
         order = slot_address(in_ring, in_mask, seq)
         slot = slot_address(out_ring, out_mask, seq)
         copy56(slot, order)
-        store_u16(slot + ORDER_ERROR, validate(order, rules))
+        if rtl == 0:
+            store_u16(slot + ORDER_ERROR, validate(order, rules))
+    if rtl != 0:
+        # To the ring's end, and what is left from its start.
+        straight = min(count, out_mask + 1 - (next_seq & out_mask))
+        handle = load_i64(context + RTL_HANDLE)
+        call_batch(rtl, handle, slot_address(out_ring, out_mask, next_seq), straight)
+        call_batch(rtl, handle, slot_address(out_ring, out_mask, 0), count - straight)
     now = monotonic_ns()
     stamps, mask = load_i64(context + STAMPS_SEQUENCED), load_i64(context + STAMP_MASK)
     for seq in range(next_seq, next_seq + count):

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from openoutcry.dpdk_shim import UdpReceiver
 from openoutcry.gateway_fpga import make_rules, validate_batch
+from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import JournalWriter, read_commands
 from openoutcry.matcher import Engine, scratch_records
 from openoutcry.pipeline import stages as st
@@ -59,6 +60,8 @@ class Work:
     """The journal as the supervisor made it: the first journal process goes on with this one, any
     later one finds its place on the disk."""
     receiver: UdpReceiver | None
+    gateway: str = "golden"
+    """Who validates: the golden model or the RTL."""
 
     @property
     def durable(self) -> bool:
@@ -72,6 +75,7 @@ class StageGroup:
         self.work = work
         self.contexts = Contexts(work.shared)
         self.engine: Engine | None = None
+        self.rtl: LiveGateway | None = None
         self.bits = sum(1 << STAGE_INDEX[name] for name in stages if name != "journal")
         prepare = {
             "receive": self._receive,
@@ -99,6 +103,10 @@ class StageGroup:
 
     def _gateway(self) -> None:
         self.contexts.prepare_gateway(make_rules(self.work.instruments))
+        if self.work.gateway == "rtl":
+            self.rtl = LiveGateway.loaded(self.work.instruments)
+            words = {st.RTL: self.rtl.function, st.RTL_HANDLE: self.rtl.handle}
+            self.contexts.set("gateway", words)
 
     def _matcher(self) -> None:
         work = self.work

@@ -150,24 +150,8 @@ MAP_HASH = int.from_bytes(hashlib.blake2b(registers_text().encode(), digest_size
 
 ADDRESS = {r.name: r.offset for r in REGISTERS}
 
-ROM_BITS = 6
-"""The residue by five is summed up from pieces of this many bits, each looked up."""
 FIVES_MODULUS = 5**PRICE_FIVES_MAX
-RESIDUE_BITS = 18
-
-
-def _fives_constants() -> list[tuple[str, int]]:
-    """For b factors of five: a sum of residues s is a multiple of 5**b exactly when
-    s * inverse mod 2**18 <= bound (s has 18 bits)."""
-    ring = 2**RESIDUE_BITS
-    return [
-        item
-        for b in range(1, PRICE_FIVES_MAX + 1)
-        for item in (
-            (f"FIVES{b}_INVERSE", pow(5**b, -1, ring)),
-            (f"FIVES{b}_BOUND", (ring - 1) // 5**b),
-        )
-    ]
+"""Residues modulo this say which powers of five divide a number."""
 
 
 def register_constants() -> list[tuple[str, int]]:
@@ -181,7 +165,6 @@ def register_constants() -> list[tuple[str, int]]:
         ("ROW_BITS", ROW_BITS),
         ("TIME_BITS", TIME_BITS),
         ("FIVES_MODULUS", FIVES_MODULUS),
-        *_fives_constants(),
     ]
 
 

@@ -496,14 +496,30 @@ module outcry_validator #(
     reg         check_price_positive, check_qty_positive;
     reg         check_wrong_kind, check_wrong_side, check_wrong_type, check_wrong_time;
     reg         check_participant_off, check_over_rate;
-    // s * inverse mod 2**18 for each power of five: small exactly when s is a multiple.
-    reg [17:0] check_price_q1, check_price_q2, check_price_q3;
-    reg [17:0] check_price_q4, check_price_q5, check_price_q6;
-    reg [17:0] check_qty_q1, check_qty_q2, check_qty_q3, check_qty_q4, check_qty_q5, check_qty_q6;
+    // A sum of residues of 18 bits is a multiple of 5**b exactly when its upper half leaves what its
+    // lower half lacks: one looked up for each b, the other as well until it is less than 5**b.
+    reg [50:0]  check_price_lack, check_qty_lack;
+    reg [14:0]  check_price_left, check_qty_left;
+    reg [8:0]   check_price_low, check_qty_low;
 
-    localparam [31:0] INVERSE1 = `OUTCRY_FIVES1_INVERSE, INVERSE2 = `OUTCRY_FIVES2_INVERSE,
-                      INVERSE3 = `OUTCRY_FIVES3_INVERSE, INVERSE4 = `OUTCRY_FIVES4_INVERSE,
-                      INVERSE5 = `OUTCRY_FIVES5_INVERSE, INVERSE6 = `OUTCRY_FIVES6_INVERSE;
+    // Fields of 3, 5, 7, 10, 12 and 14 bits for b from 1 to 6.
+    reg [50:0] lack_rom [0:511];
+    reg [14:0] left_rom [0:511];
+    reg [31:0] lack1, lack2, lack3, lack4, lack5, lack6;
+    reg [31:0] left1, left2, left3;
+    initial for (i = 0; i < 512; i = i + 1) begin
+        lack1 = (32'd5 - ((i * 512) % 32'd5)) % 32'd5;
+        lack2 = (32'd25 - ((i * 512) % 32'd25)) % 32'd25;
+        lack3 = (32'd125 - ((i * 512) % 32'd125)) % 32'd125;
+        lack4 = (32'd625 - ((i * 512) % 32'd625)) % 32'd625;
+        lack5 = (32'd3125 - ((i * 512) % 32'd3125)) % 32'd3125;
+        lack6 = (32'd15625 - ((i * 512) % 32'd15625)) % 32'd15625;
+        left1 = i % 5;
+        left2 = i % 25;
+        left3 = i % 125;
+        lack_rom[i] = {lack6[13:0], lack5[11:0], lack4[9:0], lack3[6:0], lack2[4:0], lack1[2:0]};
+        left_rom[i] = {left3[6:0], left2[4:0], left1[2:0]};
+    end
 
     always @(posedge clk) begin
         if (advance) begin
@@ -519,37 +535,33 @@ module outcry_validator #(
             check_over_rate       <= row_rate_refused || (row_rate_asked && bucket_over);
             check_index           <= row_index2;
             check_bucket          <= bucket_after;
-            check_price_q1        <= row_price_residue * INVERSE1[17:0];
-            check_price_q2        <= row_price_residue * INVERSE2[17:0];
-            check_price_q3        <= row_price_residue * INVERSE3[17:0];
-            check_price_q4        <= row_price_residue * INVERSE4[17:0];
-            check_price_q5        <= row_price_residue * INVERSE5[17:0];
-            check_price_q6        <= row_price_residue * INVERSE6[17:0];
-            check_qty_q1          <= row_qty_residue * INVERSE1[17:0];
-            check_qty_q2          <= row_qty_residue * INVERSE2[17:0];
-            check_qty_q3          <= row_qty_residue * INVERSE3[17:0];
-            check_qty_q4          <= row_qty_residue * INVERSE4[17:0];
-            check_qty_q5          <= row_qty_residue * INVERSE5[17:0];
-            check_qty_q6          <= row_qty_residue * INVERSE6[17:0];
+            check_price_lack      <= lack_rom[row_price_residue[17:9]];
+            check_price_left      <= left_rom[row_price_residue[8:0]];
+            check_price_low       <= row_price_residue[8:0];
+            check_qty_lack        <= lack_rom[row_qty_residue[17:9]];
+            check_qty_left        <= left_rom[row_qty_residue[8:0]];
+            check_qty_low         <= row_qty_residue[8:0];
         end
     end
 
     // ---------------------------------------------------------------------------------------------
     // Into rank 4: the symbol's own way, the mask, the record.
 
-    localparam [31:0] BOUND1 = `OUTCRY_FIVES1_BOUND, BOUND2 = `OUTCRY_FIVES2_BOUND,
-                      BOUND3 = `OUTCRY_FIVES3_BOUND, BOUND4 = `OUTCRY_FIVES4_BOUND,
-                      BOUND5 = `OUTCRY_FIVES5_BOUND, BOUND6 = `OUTCRY_FIVES6_BOUND;
-
     // Bit b: no multiple of 5**b.
     wire [7:0] price_off_fives = {1'b0,
-        check_price_q6 > BOUND6[17:0], check_price_q5 > BOUND5[17:0],
-        check_price_q4 > BOUND4[17:0], check_price_q3 > BOUND3[17:0],
-        check_price_q2 > BOUND2[17:0], check_price_q1 > BOUND1[17:0], 1'b0};
+        check_price_lack[50:37] != {5'd0, check_price_low},
+        check_price_lack[36:25] != {3'd0, check_price_low},
+        check_price_lack[24:15] != {1'b0, check_price_low},
+        check_price_lack[14:8] != check_price_left[14:8],
+        check_price_lack[7:3] != check_price_left[7:3],
+        check_price_lack[2:0] != check_price_left[2:0], 1'b0};
     wire [7:0] qty_off_fives = {1'b0,
-        check_qty_q6 > BOUND6[17:0], check_qty_q5 > BOUND5[17:0],
-        check_qty_q4 > BOUND4[17:0], check_qty_q3 > BOUND3[17:0],
-        check_qty_q2 > BOUND2[17:0], check_qty_q1 > BOUND1[17:0], 1'b0};
+        check_qty_lack[50:37] != {5'd0, check_qty_low},
+        check_qty_lack[36:25] != {3'd0, check_qty_low},
+        check_qty_lack[24:15] != {1'b0, check_qty_low},
+        check_qty_lack[14:8] != check_qty_left[14:8],
+        check_qty_lack[7:3] != check_qty_left[7:3],
+        check_qty_lack[2:0] != check_qty_left[2:0], 1'b0};
 
     wire [WAYS-1:0] way_price_step, way_qty_step, way_notional;
     generate

@@ -10,9 +10,10 @@ import pytest
 from orders import INSTRUMENTS, SETTINGS, random_orders
 
 from openoutcry.gateway_fpga import Limits, Settings, make_rules, validate_orders
+from openoutcry.gateway_fpga.call import call_batch
 from openoutcry.gateway_fpga.devices import GoldenDevice
 from openoutcry.gateway_fpga.driver import BusError, DeviceError, GatewayDriver
-from openoutcry.gateway_fpga.live import LiveGateway, call_batch
+from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.wire import ErrorBit, make_instruments
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.registers import ADDRESS, MAX_SYMBOLS, REGISTERS, WINDOW_BYTES

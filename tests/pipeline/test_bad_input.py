@@ -59,9 +59,13 @@ def test_a_usage_error_exits_with_two(arguments: list[str], text: str, outcry: O
     one_line_error(outcry(*arguments), 2, text)
 
 
-def test_the_hardware_gateway_says_that_it_is_not_built(outcry: Outcry) -> None:
-    """--gateway rtl is known and refused, with what to use instead."""
-    one_line_error(outcry("run", "--gateway", "rtl"), 1, "not built yet", "--gateway golden")
+def test_the_hardware_gateway_says_what_it_needs(
+    outcry: Outcry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a C++ compiler the RTL cannot be built: the message says what to install."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("OUTCRY_CACHE_DIR", str(tmp_path))
+    one_line_error(outcry("run", "--gateway", "rtl"), 1, "g++", "apt-get install")
 
 
 @pytest.mark.parametrize("kind", ["lobster", "itch", "bitstamp"])

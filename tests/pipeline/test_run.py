@@ -41,6 +41,24 @@ def test_every_way_to_run_gives_the_reference_matchers_answer(flow: str, outcry_
                 assert result["replay"]["state_hash"] == result["state_hash"]
 
 
+@pytest.mark.parametrize("topology", ["inline", "processes"])
+def test_the_rtl_in_the_pipeline_gives_the_golden_models_answer(
+    topology: str, outcry_json: Run
+) -> None:
+    """The very Verilog in the order path: the same state and events, the same journal."""
+    results = [
+        outcry_json(
+            "run", "--flow", "swing-40", "--orders", ORDERS, "--seed", 5,
+            "--topology", topology, "--gateway", gateway,
+        )
+        for gateway in ("golden", "rtl")
+    ]  # fmt: skip
+    for key in ("state_hash", "event_hash", "commands", "events", "trades", "rejects"):
+        assert results[0].get(key) == results[1].get(key), key
+    assert [r["gateway"] for r in results] == ["golden", "rtl"]
+    assert results[1]["replay"]["equal"] is True
+
+
 def reference_hashes(flow: str) -> tuple[str, str]:
     """What the obvious Python matcher makes of the flow."""
     source = GeneratedFlow(flow, ORDERS, 3)

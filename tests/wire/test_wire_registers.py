@@ -76,12 +76,3 @@ def test_the_map_hash_follows_every_declaration(monkeypatch: pytest.MonkeyPatch)
     moved = (*r.REGISTERS[:-1], r.Register("row_shadow", 0x180, "RW", "", 18))
     monkeypatch.setattr(r, "REGISTERS", moved)
     assert r.registers_text() != before
-
-
-def test_small_residues_are_told_apart_by_their_inverse() -> None:
-    """For all 18-bit numbers and every power of five: small exactly when a multiple."""
-    constants = dict(r.register_constants())
-    for b in range(1, r.PRICE_FIVES_MAX + 1):
-        inverse, bound = constants[f"FIVES{b}_INVERSE"], constants[f"FIVES{b}_BOUND"]
-        small = {s for s in range(2**18) if s * inverse % 2**18 <= bound}
-        assert small == set(range(0, 2**18, 5**b))

@@ -15,7 +15,7 @@ I64 = ir.IntType(64)
 def call_batch(typingctx: Any, function: Any, handle: Any, orders_addr: Any, count: Any) -> Any:
     """``outcry_live_batch``: write the verdicts into ``count`` records at ``orders_addr``.
 
-    ``function`` and ``handle`` are :class:`LiveGateway`'s; returns how many are rejected, or -1.
+    ``function`` and ``handle`` are :class:`LiveGateway`'s; returns how many are rejected.
     """
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:

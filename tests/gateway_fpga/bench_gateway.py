@@ -1,0 +1,439 @@
+"""cocotb bench of outcry_gateway: run by test_gateway_rtl.py.
+
+Orders go in and come out over cocotbext-axi's streams, registers over its AXI-Lite master; the
+golden model behind the same driver says what each verdict must be.
+"""
+
+import os
+
+import cocotb
+import numpy as np
+from cocotb.triggers import ClockCycles, RisingEdge
+from cocotbext.axi import (
+    AxiLiteBus,
+    AxiLiteMaster,
+    AxiStreamBus,
+    AxiStreamFrame,
+    AxiStreamSink,
+    AxiStreamSource,
+)
+from orders import INSTRUMENTS, SETTINGS, random_orders
+from patterns import PATTERNS, pattern, reset, start
+
+from openoutcry.gateway_fpga import Limits
+from openoutcry.gateway_fpga.devices import GoldenDevice, bus_error
+from openoutcry.gateway_fpga.driver import DeviceError, GatewayDriver
+from openoutcry.wire import ORDER_DTYPE, ErrorBit
+from openoutcry.wire.registers import ADDRESS, OKAY, REGISTERS, ROW_FIELDS, WAYS, row_image
+
+LATENCY_CYCLES = 4
+COUNTER_BITS = int(os.environ.get("COUNTER_BITS", "32"))
+NUMBER = {"NEW": 1, "CANCEL": 2}
+
+
+class SimulatedBus:
+    """The driver's bus over cocotbext-axi: the driver runs in a thread of its own."""
+
+    def __init__(self, master):
+        self.master = master
+
+    @cocotb.resume
+    async def _read(self, address):
+        answer = await self.master.read(address, 4)
+        return int(answer.resp), int.from_bytes(answer.data, "little")
+
+    @cocotb.resume
+    async def _write(self, address, value):
+        answer = await self.master.write(address, value.to_bytes(4, "little"))
+        return int(answer.resp)
+
+    def read(self, address):
+        answer, value = self._read(address)
+        if answer != OKAY:
+            raise bus_error("read", address, answer)
+        return value
+
+    def write(self, address, value):
+        answer = self._write(address, value)
+        if answer != OKAY:
+            raise bus_error("write", address, answer)
+
+
+class Bench:
+    """The ports of the gateway, and the golden model beside it."""
+
+    def __init__(self, dut):
+        self.dut = dut
+        dut.port_events.value = 0
+        self.source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis"), dut.clk, dut.rst)
+        self.sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.clk, dut.rst)
+        self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
+        self.bus = SimulatedBus(self.master)
+        self.golden = GoldenDevice()
+
+    async def both(self, what):
+        """Do the same to the RTL and to the golden model: ``what(driver)``."""
+        await self.on_rtl(what)
+        what(GatewayDriver(self.golden))
+
+    async def on_rtl(self, what):
+        return await cocotb.bridge(lambda: what(self._driver()))()
+
+    def _driver(self):
+        if not hasattr(self, "_rtl_driver"):
+            self._rtl_driver = GatewayDriver(self.bus)
+        return self._rtl_driver
+
+    async def load(self, instruments=INSTRUMENTS, settings=SETTINGS):
+        await self.on_rtl(lambda driver: driver.load(instruments, settings))
+        self.golden_driver = GatewayDriver(self.golden)
+        self.golden_driver.load(instruments, settings)
+
+    async def step(self, what):
+        """A change of settings on both."""
+        await self.on_rtl(what)
+        what(self.golden_driver)
+
+    async def send(self, orders):
+        for order in orders:
+            await self.source.send(AxiStreamFrame(order.tobytes()))
+
+    async def receive(self, count):
+        beats = [bytes((await self.sink.recv()).tdata) for _ in range(count)]
+        return np.frombuffer(b"".join(beats), ORDER_DTYPE)
+
+    async def judge(self, orders):
+        """The RTL's verdicts, which must be the golden model's, and nothing else be changed."""
+        await self.send(orders)
+        got = await self.receive(len(orders))
+        expected = orders.copy()
+        self.golden.validate(expected)
+        for n in np.flatnonzero(got["error_code"] != expected["error_code"])[:1]:
+            raise AssertionError(f"order {n}: {orders[n]} RTL {got[n]} golden {expected[n]}")
+        assert got.tobytes() == expected.tobytes()
+        return got
+
+
+async def loaded(dut, **given):
+    bench = Bench(dut)
+    await start(dut)
+    await bench.load(**given)
+    return bench
+
+
+@cocotb.test()
+@cocotb.parametrize(idle=list(PATTERNS), hold=list(PATTERNS))
+async def rtl_equals_golden(dut, idle, hold):
+    """Bit for bit on boundary-biased random orders, whatever the idling and the back-pressure."""
+    bench = await loaded(dut)
+    bench.source.set_pause_generator(pattern(idle, 1))
+    bench.sink.set_pause_generator(pattern(hold, 2))
+    await bench.judge(random_orders(250, hash_of(idle, hold)))
+    await ClockCycles(dut.clk, 8)
+    assert bench.sink.empty()
+
+
+def hash_of(*names):
+    return sum(ord(letter) * (n + 1) for n, letter in enumerate("".join(names)))
+
+
+@cocotb.test()
+async def every_verdict_on_many_orders(dut):
+    """Two thousand orders at full rate: every single reason occurs."""
+    bench = await loaded(dut)
+    got = await bench.judge(random_orders(2_000, 77))
+    assert {b for b in ErrorBit if np.any(got["error_code"] >> b & 1)} == set(ErrorBit)
+
+
+@cocotb.test()
+async def latency_is_four_cycles_and_never_another(dut):
+    """Beat in to beat out with a ready sink: four clock edges, for single beats and for a run."""
+    bench = await loaded(dut)
+    orders = random_orders(60, 3)
+    came, left = [], []
+    cycle = 0
+
+    async def watch():
+        nonlocal cycle
+        while True:
+            await RisingEdge(dut.clk)
+            if dut.s_axis_tvalid.value == 1 and dut.s_axis_tready.value == 1:
+                came.append(cycle)
+            if dut.m_axis_tvalid.value == 1 and dut.m_axis_tready.value == 1:
+                left.append(cycle)
+            cycle += 1
+
+    cocotb.start_soon(watch())
+    await bench.judge(orders[:30])
+    for order in orders[30:]:
+        await bench.judge(order.reshape(1))
+    await ClockCycles(dut.clk, 2)
+    assert [b - a for a, b in zip(came, left, strict=True)] == [LATENCY_CYCLES] * 60
+    assert came[29] - came[0] == 29
+
+
+@cocotb.test()
+async def settings_change_between_orders(dut):
+    """Halts, limits, participants, rates and symbols come and go; the golden model follows."""
+    bench = await loaded(dut)
+    orders = random_orders(150, 5)
+    await bench.judge(orders)
+    for step in (
+        lambda d: d.halt(b"PLAIN"),
+        lambda d: d.set_limits(b"WIDE", Limits(2**53, 1, 2**60)),
+        lambda d: d.set_participant(1, False),
+        lambda d: d.set_participant(4, True),
+        lambda d: d.check_participants(False),
+        lambda d: d.remove_symbol(b"STEPS"),
+        lambda d: d.set_rate(5, 2**32 - 1),
+        lambda d: d.set_symbol(INSTRUMENTS[1]),
+    ):
+        await bench.step(step)
+        await bench.judge(orders)
+
+
+@cocotb.test()
+@cocotb.parametrize(hold=["never", "random", "bursts"])
+async def a_row_changes_under_traffic_all_at_once(dut, hold):
+    """While orders flow, a row swaps to and fro between two that differ in everything: each order
+    has the verdict of one of them, never of a mixture, and once the new one's has been seen the old
+    one's does not come back before the next swap."""
+    bench = await loaded(dut)
+    bench.sink.set_pause_generator(pattern(hold, 4))
+    plain = INSTRUMENTS[0].copy()
+    tight = plain.copy()
+    for name, value in {
+        "max_price_ticks": 10, "min_qty_lots": 50, "price_step_ticks": 1_000, "qty_step_lots": 100,
+    }.items():  # fmt: skip
+        tight[name] = value
+    order = random_orders(1, 1)
+    for name, value in {
+        "symbol": b"PLAIN", "price_ticks": 1_001, "qty_lots": 7, "kind": 1, "side": 1,
+        "order_type": 1, "time_in_force": 1, "participant": 2_000,
+    }.items():  # fmt: skip
+        order[name] = value
+    await bench.step(lambda d: d.check_participants(False))
+    await bench.step(lambda d: d.set_rate(0, 0))
+    open_row, tight_row = Limits(), Limits(1, 1, 1, True)
+    codes = []
+    for row, limits in ((plain, open_row), (tight, tight_row)):
+        bench.golden_driver.set_symbol(row, limits)
+        judged = order.copy()
+        bench.golden.validate(judged)
+        codes.append(int(judged["error_code"][0]))
+    assert codes[0] == 0
+    assert codes[1].bit_count() == 7
+    await bench.on_rtl(lambda d: d.set_symbol(plain, open_row))
+    swaps = 4
+    running = True
+
+    async def traffic():
+        sent = 0
+        while running:
+            await bench.send(order)
+            sent += 1
+            await bench.source.wait()
+        return sent
+
+    task = cocotb.start_soon(traffic())
+
+    def swap(driver):
+        for n in range(swaps):
+            driver.set_symbol(*((tight, tight_row) if n % 2 == 0 else (plain, open_row)))
+
+    await bench.on_rtl(swap)
+    running = False
+    got = (await bench.receive(await task))["error_code"].tolist()
+    changes = [code for n, code in enumerate(got) if n == 0 or got[n - 1] != code]
+    assert set(got) == set(codes)
+    assert changes == [codes[n % 2] for n in range(swaps + 1)]
+
+
+@cocotb.test()
+async def registers_read_back(dut):
+    """Every register that can be written holds what was written, and no other changes."""
+    bench = Bench(dut)
+    await start(dut)
+    words = {
+        r.offset + 4 * n: r for r in REGISTERS for n in range(r.count) if r.access == "RW"
+    }  # fmt: skip
+    expected = dict.fromkeys(words, 0)
+    slots = 1 << len(dut.validator.g_table[0].slot)
+
+    async def check():
+        for address, value in expected.items():
+            answer = await bench.master.read(address, 4)
+            assert int.from_bytes(answer.data, "little") == value, hex(address)
+
+    for value in (0xFFFFFFFF, 0xA5A5A5A5, 0x5A5A5A5A, 0):
+        for address, register in words.items():
+            limit = {"control": 1, "row_index": WAYS * slots - 1}.get(register.name, 0xFFFFFFFF)
+            written = min(value, limit) if register.name == "row_index" else value
+            answer = await bench.master.write(address, written.to_bytes(4, "little"))
+            assert int(answer.resp) == OKAY
+            expected[address] = written & limit if register.name == "control" else written
+        await check()
+
+
+@cocotb.test()
+async def every_address_answers_as_the_map_says(dut):
+    """Writes and reads of every word up to beyond the map: the golden model's answers and counts,
+    no hang; byte strobes and the highest addresses are refused."""
+    bench = Bench(dut)
+    await start(dut)
+    addresses = [*range(0, 0x160, 4), 0x200, 0x800, 0xFFC]
+
+    def accesses(device):
+        lines = []
+        for address in addresses:
+            for what, value in (("write", 0xFFFFFFFF), ("read", 0), ("write", 5), ("read", 0)):
+                try:
+                    lines.append(device.read(address) if what == "read"
+                                 else device.write(address, value))  # fmt: skip
+                except Exception as error:
+                    lines.append(str(error))
+        return lines
+
+    got = await cocotb.bridge(lambda: accesses(bench.bus))()
+    if COUNTER_BITS == 32 and len(dut.validator.g_table[0].slot) == 9:
+        assert got == accesses(bench.golden)
+    before = await cocotb.bridge(lambda: bench.bus.read(ADDRESS["bad_access_count"]))()
+    answer = await bench.master.write(ADDRESS["rate_burst_ns"], b"\1\2")
+    assert int(answer.resp) == 2
+    await bench.master.write(ADDRESS["rate_burst_ns"] + 1, b"\1")
+    after = await cocotb.bridge(lambda: bench.bus.read(ADDRESS["bad_access_count"]))()
+    assert after == min(before + 2, 2**COUNTER_BITS - 1)
+    answer = await bench.master.read(ADDRESS["rate_burst_ns"], 4)
+    assert answer.data == (5).to_bytes(4, "little")
+
+
+@cocotb.test()
+@cocotb.parametrize(hold=["never", "random"])
+async def counters_count_and_stop_at_the_top(dut, hold):
+    """Each reason's counter is the golden model's, and a full one stays full."""
+    bench = await loaded(dut)
+    bench.sink.set_pause_generator(pattern(hold, 8))
+    orders = random_orders(300, 21)
+    got = await bench.judge(orders)
+    await ClockCycles(dut.clk, 3)
+    counts = await bench.on_rtl(lambda d: (d.orders(), d.reasons()))
+    top = 2**COUNTER_BITS - 1
+    want = {b: min(top, int(np.count_nonzero(got["error_code"] >> b & 1))) for b in ErrorBit}
+    assert counts == (300, want)
+    if COUNTER_BITS < 8:
+        assert max(want.values()) == top
+    events = [0] * 16
+    for n in range(40):
+        bits = (1 << (n % 16)) | (n % 3 == 0)
+        dut.port_events.value = bits
+        events = [count + (bits >> k & 1) for k, count in enumerate(events)]
+        await RisingEdge(dut.clk)
+    dut.port_events.value = 0
+    await ClockCycles(dut.clk, 3)
+    assert await bench.on_rtl(lambda d: d.port_events()) == [min(top, e) for e in events]
+
+
+@cocotb.test()
+async def a_command_waits_for_a_stalled_sink_and_the_bus_does_not(dut):
+    """With the sink stuck a swap stays busy: status says so, another is refused, the driver gives
+    up with a clear error; when the sink moves, the swap is carried out."""
+    bench = await loaded(dut)
+    bench.sink.pause = True
+    orders = random_orders(6, 4)
+    for order in orders:
+        bench.source.send_nowait(AxiStreamFrame(order.tobytes()))
+    await ClockCycles(dut.clk, 12)
+    ticks = iter(range(10_000))
+
+    def impatient(bus):
+        driver = GatewayDriver(bus, clock=lambda: next(ticks) * 0.5)
+        try:
+            driver.set_participant(5, True)
+        except DeviceError as error:
+            return str(error)
+        return ""
+
+    assert "take its orders" in await cocotb.bridge(lambda: impatient(bench.bus))()
+    status = await bench.master.read(ADDRESS["status"], 4)
+    assert status.data[0] == 1
+    for name in ("row_swap", "participant_set", "row_index", "row_shadow"):
+        answer = await bench.master.write(ADDRESS[name], bytes(4))
+        assert int(answer.resp) == 2, name
+    bench.sink.pause = False
+    await bench.receive(6)
+    await ClockCycles(dut.clk, 4)
+    status = await bench.master.read(ADDRESS["status"], 4)
+    assert status.data[0] == 0
+
+
+@cocotb.test()
+async def a_reset_empties_the_pipeline_and_keeps_the_table(dut):
+    """Orders on their way are gone, none comes out half; rows and bits are still there."""
+    bench = await loaded(dut)
+    bench.sink.pause = True
+    for order in random_orders(8, 2):
+        bench.source.send_nowait(AxiStreamFrame(order.tobytes()))
+    await ClockCycles(dut.clk, 10)
+    assert dut.m_axis_tvalid.value == 1
+    bench.source.clear()
+    await reset(dut)
+    assert dut.m_axis_tvalid.value == 0
+    bench.source.clear()
+    bench.sink.clear()
+    bench.sink.pause = False
+    await ClockCycles(dut.clk, 10)
+    assert bench.sink.empty()
+
+    def again(driver):
+        driver.check_participants(True)
+        for participant in SETTINGS.participants_on:
+            driver.set_participant(participant, True)
+        driver.set_rate(SETTINGS.rate_interval_ns, SETTINGS.rate_burst_ns)
+
+    await bench.step(again)
+    await bench.judge(random_orders(200, 6))
+
+
+@cocotb.test()
+async def rows_that_differ_in_one_field_are_told_apart(dut):
+    """Each field of a row alone makes an order pass or fail, walking over its bits."""
+    bench = await loaded(dut)
+    order = random_orders(1, 1)
+    base = {
+        "symbol": int.from_bytes(b"PLAIN\0\0\0", "little"),
+        "max_price_ticks": 2**63 - 1, "min_qty_lots": 1, "max_qty_lots": 2**63 - 1,
+        "collar_low": 0, "collar_high": 2**80 - 1, "notional_limit": 2**126 - 1,
+    }  # fmt: skip
+    for name, value in {
+        "symbol": b"PLAIN", "kind": 1, "side": 1, "order_type": 1, "time_in_force": 1,
+        "participant": 1, "rx_ts_ns": 0,
+    }.items():  # fmt: skip
+        order[name] = value
+    await bench.step(lambda d: d.check_participants(False))
+    await bench.step(lambda d: d.set_rate(0, 0))
+    index = bench.golden_driver._index_of[base["symbol"]]
+    for field in ROW_FIELDS[1:]:
+        step = 1 if field.bits < 8 else max(1, field.bits // 9)
+        for bit in range(0, field.bits, step):
+            row = base | {field.name: 1 << bit}
+            if field.name.endswith("_fives"):
+                row[field.name] = bit + 1
+            if field.name.endswith(("_ticks", "_lots")) and bit == 63:
+                row[field.name] = -(2**63)
+
+            def put(driver, row=row):
+                driver._write_shadow(row_image(row))
+                driver._swap(index)
+
+            await bench.step(put)
+            probes = np.repeat(order, 8)
+            near = max(1, min(2**63 - 2, row[field.name] if field.bits > 8 else 1 << bit))
+            if field.name == "collar_low" or field.name == "collar_high":
+                near = min(2**63 - 2, (1 << bit) // 10_000 + 1)
+            if field.name == "notional_limit":
+                probes["price_ticks"] = 1 << bit // 2
+                probes["qty_lots"] = (1 << (bit - bit // 2)) + np.array([-1, 0, 1, 2] * 2)
+            else:
+                probes["price_ticks"] = near + np.array([-1, 0, 1, 0, 0, 0, 5, 25])
+                probes["qty_lots"] = near + np.array([0, 0, 0, -1, 0, 1, 5, 25])
+            await bench.judge(probes)
