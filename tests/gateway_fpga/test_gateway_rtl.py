@@ -6,8 +6,17 @@ import pytest
 from simulate import simulate
 
 
-@pytest.mark.parametrize("counter_bits", [32, 4])
-def test_gateway(simulator: str, counter_bits: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("slot_bits", "counter_bits", "tests"),
+    [
+        pytest.param(4, 32, None, id="small-table"),
+        pytest.param(4, 4, None, id="small-counters"),
+        pytest.param(9, 32, ["every_verdict_on_many_orders"], id="full-table"),
+    ],
+)
+def test_gateway(
+    simulator: str, slot_bits: int, counter_bits: int, tests: list[str] | None, tmp_path: Path
+) -> None:
     """RTL = golden bit for bit under every idling and back-pressure; registers, swaps under
     traffic, counters that saturate, stalls and resets."""
     simulate(
@@ -15,6 +24,7 @@ def test_gateway(simulator: str, counter_bits: int, tmp_path: Path) -> None:
         "outcry_gateway",
         "bench_gateway",
         tmp_path,
-        parameters={"COUNTER_BITS": counter_bits},
-        environment={"COUNTER_BITS": str(counter_bits)},
+        parameters={"SLOT_BITS": slot_bits, "COUNTER_BITS": counter_bits},
+        environment={"SLOT_BITS": str(slot_bits), "COUNTER_BITS": str(counter_bits)},
+        tests=tests,
     )
