@@ -205,12 +205,12 @@ def elect_stops(m: Market, price: int) -> bool:
         some = True
         elect(m, order)
         is_market = order.order_type == OrderType.MARKET
-        price = ANY_PRICE[order.side] if is_market else order.price
-        refusal = m.refusal(Place.DISPLAYED, order.side, price, order.leaves)
+        joins_at = ANY_PRICE[order.side] if is_market else order.price
+        refusal = m.refusal(Place.DISPLAYED, order.side, joins_at, order.leaves)
         if refusal:
             m.cancel(order, refusal)
         else:
-            order.price = price
+            order.price = joins_at
             m.join(order, Place.DISPLAYED)
     return some
 
