@@ -13,7 +13,7 @@ from rich.table import Table
 
 from openoutcry.wire import OutcryError
 
-SUBJECTS = ("pipeline", "ring")
+SUBJECTS = ("matcher", "pipeline", "ring")
 ROUNDS, QUICK_ROUNDS = 7, 3
 
 
@@ -21,8 +21,8 @@ ROUNDS, QUICK_ROUNDS = 7, 3
 @click.argument("subject", type=click.Choice(SUBJECTS))
 @click.option("--rounds", type=click.IntRange(1), help="Interleaved rounds [7, quick 3].")
 @click.option("--quick", is_flag=True, help="Shorter runs: figures to look at, not to quote.")
-@click.option("--against", metavar="LIST", help="ring: peers, comma-separated [all].")
-@click.option("--setup", is_flag=True, help="ring: install the peers' packages, measure nothing.")
+@click.option("--against", metavar="LIST", help="ring, matcher: peers, comma-separated [all].")
+@click.option("--setup", is_flag=True, help="ring, matcher: install the peers, measure nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the document to this file.")
 def bench(
@@ -37,31 +37,41 @@ def bench(
     """Measure on this machine: medians over interleaved rounds.
 
     \b
+    matcher    ns a command, alone and in flows: lightmatchingengine, pyorderbook, nautilus_book
     pipeline   throughput of each way to run; latency at fixed rates
     ring       our ring beside others: bounce, c, boost, rte_ring, disruptor, iceoryx2, mp_queue
     """
+    from openoutcry.bench.matcher import bench_matcher, matchers_named, setup_matchers
     from openoutcry.bench.pipeline import bench_pipeline
     from openoutcry.bench.results import write_document
     from openoutcry.bench.ring import bench_ring, peers_named, setup_peers
 
-    if subject != "ring" and (setup or against is not None):
-        raise click.UsageError("--against and --setup are for the ring")
-    if setup:
-        raise SystemExit(setup_peers())
-    try:
-        peers = peers_named(against)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--against") from None
+    subjects: dict[str, Callable[..., dict[str, Any]]] = {
+        "matcher": bench_matcher,
+        "pipeline": bench_pipeline,
+        "ring": bench_ring,
+    }
+    compared: dict[str, tuple[Callable[[str | None], list[str]], Callable[[], int]]] = {
+        "matcher": (matchers_named, setup_matchers),
+        "ring": (peers_named, setup_peers),
+    }
+    measure = subjects[subject]
+    if subject in compared:
+        named, install = compared[subject]
+        if setup:
+            raise SystemExit(install())
+        try:
+            measure = partial(measure, peers=named(against))
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--against") from None
+    elif setup or against is not None:
+        raise click.UsageError("--against and --setup are for the ring and the matcher")
     if out and not out.absolute().parent.is_dir():
         raise OutcryError(f"--out {out}: there is no folder {out.absolute().parent}")
     count = rounds or (QUICK_ROUNDS if quick else ROUNDS)
     command = f"outcry bench {subject} --rounds {count}" + (" --quick" if quick else "")
     command += f" --against {against}" if against is not None else ""
-    subjects: dict[str, Callable[..., dict[str, Any]]] = {
-        "pipeline": bench_pipeline,
-        "ring": partial(bench_ring, peers=peers),
-    }
-    made = subjects[subject](count, quick, command, lambda text: click.echo(text, err=True))
+    made = measure(count, quick, command, lambda text: click.echo(text, err=True))
     if out:
         write_document(made, out)
     if as_json:

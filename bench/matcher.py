@@ -1,0 +1,236 @@
+"""The matcher's figures: ns a command in six flows, one command alone, replay, memory; and others.
+
+Each round takes every figure once from everybody, one right after the other.  What is measured, and
+what each peer is given, is in docs/matcher-performance.md.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from openoutcry.bench import matcher_loops as loops
+from openoutcry.bench import tsc
+from openoutcry.bench.peers import matchers
+from openoutcry.bench.peers.pair import PeerError, die_with_parent
+from openoutcry.bench.peers.programs import PeerMissing
+from openoutcry.bench.results import document, missing, summarise
+from openoutcry.flow import FLOWS, GeneratedFlow
+from openoutcry.flow.mixed import MixedFlow
+
+SEED = 1
+PERCENTILES = (("p50", 50.0), ("p99", 99.0), ("p99_9", 99.9))
+STRIPPED = "OUTCRY_STRIPPED"
+"""Environment variable that compiles the rarer order types out of the kernels."""
+CHILD_TIMEOUT_S = 300
+PASSES = 3
+"""A figure of a round is the best of so many passes over the same commands, everybody's alike: what
+else ran on the core meanwhile is not the matcher's.  Latencies are of one pass."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Commands a figure; ``warm`` more come before them."""
+
+    commands: int = 1_000_000
+    warm: int = 250_000
+    peers: int = 100_000
+    memory_orders: int = loops.MEMORY_ORDERS
+
+
+QUICK = Counts(100_000, 50_000, 10_000, 100_000)
+
+
+def matchers_named(text: str | None) -> list[str]:
+    """The peers of ``--against`` (a comma-separated list; None: all).
+
+    Raises ``ValueError`` naming the one that is not known.
+    """
+    known = list(matchers.PEERS)
+    chosen = known if text is None else [name.strip() for name in text.split(",")]
+    for name in chosen:
+        if name not in known:
+            raise ValueError(f"unknown peer {name!r}: choose from {', '.join(known)}")
+    return [name for name in known if name in chosen]
+
+
+def setup_matchers() -> int:
+    """Install the peers, saying what is skipped; 0 when all are there."""
+    command = ["sh", str(matchers.SETUP), sys.executable, str(matchers.ENVIRONMENTS)]
+    return subprocess.run(command).returncode
+
+
+def bench_matcher(
+    rounds: int,
+    quick: bool,
+    command: str,
+    progress: Callable[[str], None],
+    peers: list[str] | None = None,
+) -> dict[str, Any]:
+    """Run the subject; returns the result document.
+
+    ``peers``: names as :func:`matchers_named` gives them (None: all).  A peer that cannot run here
+    stands in ``missing``, with the reason and what would give it.  Raises :class:`PeerError` if a
+    peer trades otherwise than we do.
+    """
+    counts = QUICK if quick else Counts()
+    samples = _Samples()
+    gone: list[dict[str, str]] = []
+    progress("peers: checking that they trade as we do")
+    others = _prepare(matchers_named(None) if peers is None else peers, counts.peers, gone)
+    with _one_core(), _stripped(counts) as stripped:
+        progress("compiling")
+        flows = {name: _flow(name, counts) for name in (*FLOWS, "mixed")}
+        for loaded in flows.values():
+            loaded.batches_ns()
+        normal = flows["normal"]
+        for number in range(rounds):
+            say = f"round {number + 1} of {rounds}"
+            progress(f"{say}: flows")
+            took = {name: _best(loaded.batches_ns) for name, loaded in flows.items()}
+            for name, value in took.items():
+                samples.add(_metric(name), "ours", value)
+            samples.add(_metric("normal"), "stripped", _best(stripped))
+            plain = [took[name] for name in FLOWS]
+            samples.add("command_ns_slowest", "ours", max(plain))
+            samples.add("command_ns_slowest", "fastest", min(plain))
+            progress(f"{say}: replay")
+            samples.add("replay_ns", "live", _best(normal.singly_ns))
+            samples.add("replay_ns", "ours", _best(normal.batches_ns))
+            _latency(normal, samples, gone)
+            for name, measure in others.items():
+                progress(f"{say}: {name}")
+                samples.add(_metric("normal"), name, _best(measure))
+        progress("memory")
+        for _ in range(rounds):
+            value = float(_child("memory", counts.memory_orders, 0))
+            samples.add("memory_bytes_per_order", "ours", value)
+    return document("matcher", samples.results(), gone, command)
+
+
+def _best(measure: Callable[[], float]) -> float:
+    return min(measure() for _ in range(PASSES))
+
+
+class _Samples:
+    """Figures by metric and by whose they are, in the order of the rounds."""
+
+    def __init__(self) -> None:
+        self.figures: dict[str, dict[str, list[float]]] = {}
+
+    def add(self, metric: str, who: str, value: float) -> None:
+        self.figures.setdefault(metric, {}).setdefault(who, []).append(value)
+
+    def results(self) -> list[dict[str, Any]]:
+        made = []
+        for metric, by_whom in self.figures.items():
+            peers = {who: values for who, values in by_whom.items() if who != "ours"}
+            unit = "count" if metric == "memory_bytes_per_order" else "ns"
+            made.append(summarise(metric, unit, "lower", by_whom["ours"], peers))
+        return made
+
+
+def _metric(flow: str) -> str:
+    return f"command_ns_{flow.replace('-', '_')}"
+
+
+def _flow(name: str, counts: Counts) -> loops.Loaded:
+    count = counts.commands + counts.warm
+    source = MixedFlow(count, SEED) if name == "mixed" else GeneratedFlow(name, count, SEED)
+    return loops.load(source, counts.warm)
+
+
+def _latency(loaded: loops.Loaded, samples: _Samples, gone: list[dict[str, str]]) -> None:
+    """One command alone: percentiles, the timer's own cost taken off."""
+    if not tsc.HAS_TSC:
+        reason = missing("latency", "no x86-64 time stamp counter on this machine")
+        if reason not in gone:
+            gone.append(reason)
+        return
+    frequency, empty = tsc.ticks_per_ns(), tsc.timer_ticks()
+    ticks = loaded.single_ticks()
+    for name, percent in PERCENTILES:
+        value = float(np.percentile(ticks, percent) - empty) / frequency
+        samples.add(f"latency_{name}_ns", "ours", max(0.0, value))
+    samples.add("latency_timer_ns", "ours", empty / frequency)
+
+
+def _prepare(
+    chosen: list[str], count: int, gone: list[dict[str, str]]
+) -> dict[str, Callable[[], float]]:
+    """What times each of the chosen peers; those that are not there are named with the reason."""
+    commands = np.concatenate(list(GeneratedFlow("normal", count, SEED).chunks()))
+    commands["seq"] = np.arange(1, len(commands) + 1)
+    made = {}
+    for name in chosen:
+        try:
+            made[name] = matchers.prepare(name, commands)
+        except PeerMissing as error:
+            gone.append(missing(name, str(error)))
+    return made
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """Everything on the last of our cores: the system's own work tends to the first."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def _stripped(counts: Counts) -> Iterator[Callable[[], float]]:
+    """A process with the stripped kernels, which gives one figure each time it is asked."""
+    process = subprocess.Popen(
+        _command("stripped", counts.commands + counts.warm, counts.warm),
+        env=os.environ | {STRIPPED: "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=die_with_parent,
+    )
+
+    def measure() -> float:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+        if not line:
+            raise PeerError(f"stripped: ended with {process.wait(timeout=CHILD_TIMEOUT_S)}")
+        return float(json.loads(line))
+
+    try:
+        # Compiled, and out of the way, before anything else is timed.
+        measure()
+        yield measure
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _child(what: str, count: int, warm: int) -> str:
+    done = subprocess.run(
+        _command(what, count, warm),
+        capture_output=True,
+        text=True,
+        timeout=CHILD_TIMEOUT_S,
+        preexec_fn=die_with_parent,
+    )
+    if done.returncode:
+        raise PeerError(f"{what} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+    return done.stdout
+
+
+def _command(what: str, count: int, warm: int) -> list[str]:
+    module = "openoutcry.bench.matcher_loops"
+    return [sys.executable, "-m", module, what, str(count), str(warm), str(SEED)]

@@ -1,0 +1,185 @@
+"""Our side of the matcher bench: flows through the kernels, timed in batches, singly, and replayed.
+
+``python -m openoutcry.bench.matcher_loops stripped|memory …`` measures in a process of its own what
+cannot be measured beside the rest: the kernels with the rarer order types compiled out, and memory.
+"""
+
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.bench.tsc import read_tsc
+from openoutcry.flow import GeneratedFlow
+from openoutcry.matcher import Engine, process_batch, process_one, scratch_records
+from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import monotonic_ns, store_i64
+from openoutcry.wire.records import RECORD_BYTES, make_instruments
+
+BATCH = 1024
+"""Commands between two looks at the room for events; each batch writes its events over those of the
+one before, as a ring that is kept up with is written over in cache."""
+ORDER_CAPACITY = 1 << 17
+LEVEL_PAGES = 1 << 14
+MEMORY_ORDERS = 1_000_000
+
+Array = npt.NDArray[Any]
+
+
+@kernel
+def run_batches(arena: int, orders: int, count: int, batch: int, out: int, capacity: int) -> int:
+    """Process ``count`` commands, ``batch`` at a time, each time writing at ``out`` (room for
+    ``capacity`` events, enough for any one command).  Returns the ns it took."""
+    before = monotonic_ns()
+    done = 0
+    while done < count:
+        commands, _ = process_batch(
+            arena, orders + done * RECORD_BYTES, min(batch, count - done), out, capacity
+        )
+        done += commands
+    return monotonic_ns() - before
+
+
+@kernel
+def run_singly(arena: int, orders: int, count: int, out: int) -> int:
+    """Process ``count`` commands as they come when nobody knows the next one yet: each by itself.
+    Events begin again at ``out`` every 1,024 commands' worst case.  Returns the ns it took."""
+    before = monotonic_ns()
+    at = out
+    for index in range(count):
+        if index & 1023 == 0:
+            at = out
+        at += process_one(arena, orders + index * RECORD_BYTES, at) * RECORD_BYTES
+    return monotonic_ns() - before
+
+
+@kernel
+def time_singly(arena: int, orders: int, count: int, out: int, ticks: int) -> None:
+    """:func:`run_singly`, writing what each command took, in ticks of the time stamp counter, at
+    ``ticks`` (``count`` int64)."""
+    at = out
+    for index in range(count):
+        if index & 1023 == 0:
+            at = out
+        before = read_tsc()
+        events = process_one(arena, orders + index * RECORD_BYTES, at)
+        store_i64(ticks + index * 8, read_tsc() - before)
+        at += events * RECORD_BYTES
+
+
+class Loaded:
+    """A flow's commands in memory, the first part of which warms up book and caches.
+
+    ``commands``: ORDER_DTYPE with ``seq`` set.  Each measurement starts with a fresh engine.
+    """
+
+    def __init__(self, instruments: Array, commands: Array, warm: int) -> None:
+        self.instruments = instruments
+        self.commands = commands
+        self.warm = warm
+        self.count = len(commands) - warm
+        capacity = scratch_records(ORDER_CAPACITY) + 2 * BATCH
+        self.out = np.zeros(capacity, EVENT_DTYPE)
+
+    def batches_ns(self) -> float:
+        """ns a command, events written, in batches of BATCH."""
+        engine = self.warmed()
+        return self._run(engine, self.warm, self.count) / self.count
+
+    def singly_ns(self) -> float:
+        """ns a command, each processed by itself."""
+        engine = self.warmed()
+        start = self.commands.ctypes.data + self.warm * RECORD_BYTES
+        return run_singly(engine.address, start, self.count, self.out.ctypes.data) / self.count
+
+    def single_ticks(self) -> Array:
+        """Ticks that each command took by itself, reading the counter included."""
+        engine = self.warmed()
+        ticks = np.zeros(self.count, np.int64)
+        start = self.commands.ctypes.data + self.warm * RECORD_BYTES
+        out = self.out.ctypes.data
+        time_singly(engine.address, start, self.count, out, ticks.ctypes.data)
+        return ticks
+
+    def warmed(self) -> Engine:
+        """A fresh engine after the commands that warm up."""
+        engine = Engine(self.instruments, ORDER_CAPACITY, LEVEL_PAGES)
+        # Every page of it touched: what the system takes to find zeroed memory is not measured.
+        engine.arena[::4096] |= 0
+        self._run(engine, 0, self.warm)
+        return engine
+
+    def _run(self, engine: Engine, first: int, count: int) -> int:
+        start = self.commands.ctypes.data + first * RECORD_BYTES
+        out = self.out
+        return run_batches(engine.address, start, count, BATCH, out.ctypes.data, len(out))
+
+
+def load(source: Any, warm: int) -> Loaded:
+    """All commands of a generated flow, numbered."""
+    commands = np.concatenate(list(source.chunks()))
+    commands["seq"] = np.arange(1, len(commands) + 1)
+    return Loaded(source.instruments, commands, warm)
+
+
+def resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+def memory_bytes_per_order(orders: int) -> float:
+    """How much the process grows by an engine with ``orders`` open orders, over the number of them.
+
+    The orders lie on 2,048 prices a side, their ids count upwards; commands and events pass through
+    the same small buffers.
+    """
+    _fill(1 << 10, 1 << 10)
+    before = resident_bytes()
+    engine = _fill(orders, 1 << (orders - 1).bit_length())
+    grown = resident_bytes() - before
+    if engine.open_orders != orders:
+        raise AssertionError(f"{engine.open_orders} orders are open, not {orders}")
+    return grown / orders
+
+
+def _fill(orders: int, capacity: int) -> Engine:
+    engine = Engine(make_instruments(["OUTCRY"]), capacity)
+    chunk = np.zeros(min(orders, 1 << 14), ORDER_DTYPE)
+    for field, value in (("symbol", b"OUTCRY"), ("qty_lots", 100), ("participant", 1)):
+        chunk[field] = value
+    for field in ("kind", "order_type", "time_in_force"):
+        chunk[field] = 1
+    out = np.zeros(2 * len(chunk), EVENT_DTYPE)
+    index = np.arange(len(chunk))
+    for first in range(0, orders, len(chunk)):
+        count = min(len(chunk), orders - first)
+        number = first + index
+        chunk["order_id"] = chunk["seq"] = number + 1
+        chunk["side"] = 1 + (number & 1)
+        # Neighbours in time are strangers in price.
+        distance = 1 + (number * 7919 >> 1) % 2048
+        chunk["price_ticks"] = 100_000 + np.where(number & 1, distance, -distance)
+        for at in range(count):
+            process_one(engine.address, chunk.ctypes.data + at * RECORD_BYTES, out.ctypes.data)
+    return engine
+
+
+def main() -> None:
+    what, count, warm, seed = sys.argv[1], *map(int, sys.argv[2:5])
+    if what == "memory":
+        print(json.dumps(memory_bytes_per_order(count)))
+        return
+    loaded = load(GeneratedFlow("normal", count, seed), warm)
+    loaded.batches_ns()
+    # One figure for each line that asks for one.
+    for _ in sys.stdin:
+        print(json.dumps(loaded.batches_ns()), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""The matcher subject of the bench: what its loops process, what peers are given, its document."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from processes import OUTCRY
+
+from openoutcry.bench import matcher, matcher_loops, tsc
+from openoutcry.bench.peers import matchers
+from openoutcry.bench.peers.pair import PeerError
+from openoutcry.bench.results import check_document
+from openoutcry.flow import FLOWS, GeneratedFlow
+from openoutcry.matcher import Engine
+from openoutcry.wire import make_instruments
+
+METRICS = {
+    *(f"command_ns_{flow.replace('-', '_')}" for flow in (*FLOWS, "mixed", "slowest")),
+    "replay_ns",
+    "latency_p50_ns",
+    "latency_p99_ns",
+    "latency_p99_9_ns",
+    "latency_timer_ns",
+    "memory_bytes_per_order",
+}
+
+
+def commands(count: int) -> matchers.Array:
+    orders = np.concatenate(list(GeneratedFlow("normal", count, 5).chunks()))
+    orders["seq"] = np.arange(1, count + 1)
+    return orders
+
+
+def test_every_loop_processes_the_same_commands() -> None:
+    """In batches, singly and timed singly: the book is the engine's own after the same flow."""
+    orders = commands(6_000)
+    wanted = Engine(make_instruments(["OUTCRY"]))
+    wanted.process(orders)
+    loaded = matcher_loops.Loaded(wanted.instruments, orders, 1_000)
+    out, ticks = loaded.out, np.zeros(5_000, np.int64)
+    for loop in (
+        lambda address, at: matcher_loops.run_batches(
+            address, at, 5_000, 1024, out.ctypes.data, len(out)
+        ),
+        lambda address, at: matcher_loops.run_singly(address, at, 5_000, out.ctypes.data),
+        lambda address, at: matcher_loops.time_singly(
+            address, at, 5_000, out.ctypes.data, ticks.ctypes.data
+        ),
+    ):
+        engine = loaded.warmed()
+        loop(engine.address, orders.ctypes.data + 1_000 * 64)
+        assert engine.depth("OUTCRY", 1 << 20) == wanted.depth("OUTCRY", 1 << 20)
+        assert engine.event_count == wanted.event_count
+        assert engine.last_seq == 6_000
+    if tsc.HAS_TSC:
+        assert ticks.min() > 0
+
+
+@pytest.mark.skipif(not tsc.HAS_TSC, reason="no x86-64 time stamp counter")
+def test_the_counter_is_calibrated_against_the_clock() -> None:
+    """Two calibrations agree to a hundredth, and reading the counter takes some of it."""
+    first, second = tsc.ticks_per_ns(), tsc.ticks_per_ns()
+    assert first == pytest.approx(second, rel=0.01)
+    assert tsc.timer_ticks() > 0
+
+
+def test_what_a_matcher_is_given_trades_as_the_flow_does() -> None:
+    """The translated flow keeps most of the trades of the original, and only what it could not say
+    differs; ids, prices and quantities are the flow's."""
+    orders = commands(20_000)
+    rows = matchers.matcher_rows(orders)
+    assert set(np.unique(rows[:, 0])) == {matchers.CANCEL, matchers.REST, matchers.TAKE}
+    assert set(np.unique(rows[:, 2])) == {1, 2}
+    made = matchers.trades(rows)
+    assert len(made) > 200
+    assert {maker for _, maker, _, _ in made} <= set(orders["order_id"].tolist())
+    assert len(rows) == pytest.approx(len(orders), rel=0.05)
+
+
+def test_a_cancel_never_names_an_order_the_peer_has_not_seen() -> None:
+    """It would be no work for the peer, and an error for some."""
+    seen = set()
+    for op, order_id, *_ in matchers.matcher_rows(commands(5_000)).tolist():
+        assert op != matchers.CANCEL or order_id in seen
+        seen.add(order_id)
+
+
+def test_what_a_book_is_given_makes_our_depth() -> None:
+    """Adding up adds, updates and deletes gives the levels that our engine has (the function that
+    builds the expected book compares them)."""
+    orders = commands(20_000)
+    book = matchers._book_after(orders)
+    engine = Engine(make_instruments(["OUTCRY"]))
+    engine.process(orders)
+    for name, levels in engine.depth("OUTCRY", 1 << 20).items():
+        assert [level[0] for level in book[name]] == [price for price, _, _ in levels]
+        assert sum(len(queue) for _, queue in book[name]) == sum(level[2] for level in levels)
+
+
+LIAR = """
+import json, struct, sys
+rows = list(struct.iter_unpack("<5q", open(sys.argv[1], "rb").read()))
+trades = json.load(open(sys.argv[0] + ".trades")) if len(rows) else []
+print(json.dumps({"took_ns": 1, "trades": trades}))
+"""
+
+
+@pytest.mark.parametrize("lie", [False, True])
+def test_a_peer_that_trades_otherwise_gives_no_figure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lie: bool
+) -> None:
+    """One lot more in one trade and the peer is refused; with the right trades it is timed."""
+    orders = commands(3_000)
+    trades = matchers.trades(matchers.matcher_rows(orders))
+    if lie:
+        trades[-1][3] += 1
+    program = tmp_path / "match_pyorderbook.py"
+    program.write_text(LIAR)
+    Path(f"{program}.trades").write_text(json.dumps(trades))
+    monkeypatch.setattr(matchers, "SOURCES", tmp_path)
+    monkeypatch.setattr(matchers, "interpreter", lambda name: Path(sys.executable))
+    if lie:
+        with pytest.raises(PeerError, match="something else than our matcher"):
+            matchers.prepare("pyorderbook", orders)
+    else:
+        assert matchers.prepare("pyorderbook", orders)() == 1 / len(orders)
+
+
+def test_a_peer_that_fails_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its last words are in the error."""
+    (tmp_path / "match_pyorderbook.py").write_text("raise SystemExit('no such book')")
+    monkeypatch.setattr(matchers, "SOURCES", tmp_path)
+    monkeypatch.setattr(matchers, "interpreter", lambda name: Path(sys.executable))
+    with pytest.raises(PeerError, match="no such book"):
+        matchers.prepare("pyorderbook", commands(100))
+
+
+def test_the_subject_gives_the_shared_shape(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One small round: every metric, `stripped` and `live` beside ours, and each peer that is not
+    installed in `missing` with the command that installs it."""
+    monkeypatch.setattr(matchers, "ENVIRONMENTS", tmp_path / "nothing-here")
+    monkeypatch.setattr(matcher, "QUICK", matcher.Counts(4_000, 2_000, 500, 5_000))
+    monkeypatch.setattr(matcher, "PASSES", 1)
+    said: list[str] = []
+    made = matcher.bench_matcher(1, True, "outcry bench matcher", said.append)
+    check_document(made, "the document")
+    results = {row["name"]: row for row in made["results"]}
+    if not tsc.HAS_TSC:
+        pytest.skip("no x86-64 time stamp counter: the latencies are missing, as they should be")
+    assert set(results) == METRICS
+    assert set(results["command_ns_normal"]["against"]) == {"stripped"}
+    assert set(results["replay_ns"]["against"]) == {"live"}
+    assert set(results["command_ns_slowest"]["against"]) == {"fastest"}
+    assert all(row["better"] == "lower" for row in results.values())
+    assert {entry["name"] for entry in made["missing"]} == set(matchers.PEERS)
+    assert all("outcry bench matcher --setup" in entry["why"] for entry in made["missing"])
+    assert any("round 1 of 1" in text for text in said)
+
+
+def test_an_unknown_peer_is_a_usage_error() -> None:
+    """The message names it and those there are; nothing is measured."""
+    command = [*OUTCRY, "bench", "matcher", "--against", "pyorderbook,quickfix"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "unknown peer 'quickfix'" in done.stderr
+    assert "nautilus_book" in done.stderr
+
+
+@pytest.mark.parametrize("name", matchers.PEERS)
+def test_an_installed_peer_trades_as_we_do(name: str) -> None:
+    """The real one, where `outcry bench matcher --setup` has put it."""
+    if not matchers.interpreter(name).exists():
+        pytest.skip(f"{name} is not installed: outcry bench matcher --setup")
+    matchers.check(name, commands(3_000))
