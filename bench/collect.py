@@ -1,25 +1,28 @@
-"""Measure what README.md quotes and write it to ``docs/evidence/``: ``make evidence``.
+"""Measure what the documents quote and write it to ``docs/evidence/``: ``make evidence``.
 
-Takes a few minutes on two cores that have nothing else to do.  The kill figures are written by
+Takes some minutes on two cores that have nothing else to do.  The kill figures are written by
 ``make test-long``.
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from openoutcry.bench import tables
 from openoutcry.bench.cli import ROUNDS
 from openoutcry.bench.evidence import ROOT, write_evidence
+from openoutcry.bench.matcher import bench_matcher
 from openoutcry.bench.pipeline import bench_pipeline
 from openoutcry.pipeline.check_book import check_book
 
 DATA = ROOT.parent / "shared" / "data"
 
 
-def collect_pipeline() -> None:
-    command = f"outcry bench pipeline --rounds {ROUNDS}"
-    made = bench_pipeline(ROUNDS, False, command, lambda text: print(text, file=sys.stderr))
-    write_evidence("pipeline", {"results": made["results"], "missing": made["missing"]}, command)
+def collect(subject: str, measure: Callable[..., dict[str, Any]]) -> None:
+    command = f"outcry bench {subject} --rounds {ROUNDS}"
+    made = measure(ROUNDS, False, command, lambda text: print(text, file=sys.stderr))
+    write_evidence(subject, {"results": made["results"], "missing": made["missing"]}, command)
 
 
 def collect_books(data: Path) -> None:
@@ -48,7 +51,8 @@ def main() -> None:
         collect_books(DATA)
     else:
         print(f"no recorded markets at {DATA}: books.json is left as it is", file=sys.stderr)
-    collect_pipeline()
+    collect("matcher", bench_matcher)
+    collect("pipeline", bench_pipeline)
     tables.main()
 
 

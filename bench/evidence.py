@@ -34,6 +34,9 @@ def write_evidence(name: str, figures: dict[str, Any], command: str) -> Path:
 
 
 def read_evidence(name: str) -> dict[str, Any]:
-    """Read ``docs/evidence/NAME.json``."""
+    """Read ``docs/evidence/NAME.json``: what :func:`write_evidence` wrote, or a result document as
+    ``outcry bench --out`` writes it, which says no date."""
     made: dict[str, Any] = json.loads((EVIDENCE / f"{name}.json").read_text())
+    if "figures" not in made:
+        made["figures"] = {"results": made.pop("results"), "missing": made.pop("missing")}
     return made

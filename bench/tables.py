@@ -10,15 +10,19 @@ from typing import Any
 
 from openoutcry.bench.evidence import ROOT, read_evidence
 
-DOCUMENTS = ("README.md",)
+DOCUMENTS = ("README.md", "docs/matcher-performance.md")
 PLACE = re.compile(r"(<!-- evidence: ([a-z_-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
-    """The document with every marked place filled from its evidence."""
+    """The document with every marked place filled from its evidence, where there is some."""
 
     def fill(match: re.Match[str]) -> str:
-        return match[1] + TABLES[match[2]](read_evidence(match[2])) + match[3]
+        try:
+            made = read_evidence(match[2])
+        except FileNotFoundError:
+            return match[1] + "Not measured yet: `make evidence`.\n" + match[3]
+        return match[1] + TABLES[match[2]](made) + match[3]
 
     return PLACE.sub(fill, text)
 
@@ -28,7 +32,8 @@ def _source(made: dict[str, Any]) -> str:
     machine = f"{host['cpu_model']}, {host['cores_usable']} cores"
     if host.get("hypervisor"):
         machine += ", virtual"
-    return f"\nMeasured {made['date']} with `{made['command']}` on {machine}.\n"
+    date = f" {made['date']}" if "date" in made else ""
+    return f"\nMeasured{date} with `{made['command']}` on {machine}.\n"
 
 
 def _rows(header: str, rows: Sequence[tuple[str, ...]]) -> str:
@@ -101,10 +106,63 @@ def books_table(made: dict[str, Any]) -> str:
     return _rows(header, rows) + _source(made)
 
 
+MATCHER_ROWS = (
+    ("command_ns_static", "", "a command, the mid stays", ""),
+    ("command_ns_normal", "", "a command, a gentle random walk", "≤ 16 ns"),
+    ("command_ns_swing_25", "", "a command, a swing of 25 %", ""),
+    ("command_ns_swing_40", "", "a command, a swing of 40 %", ""),
+    ("command_ns_flash_crash", "", "a command, a flash crash of 58 %", ""),
+    ("command_ns_slowest", "fastest", "slowest of the five / fastest", "≤ 1.3"),
+    ("command_ns_mixed", "", "a command, every order type mixed", "≤ 40 ns"),
+    ("command_ns_normal", "stripped", "the same / rarer types compiled out", "≤ 1.25"),
+    ("command_ns_normal", "lightmatchingengine", "ours / lightmatchingengine", "≤ 1/60"),
+    ("command_ns_normal", "pyorderbook", "ours / pyorderbook", "≤ 1/200"),
+    ("command_ns_normal", "nautilus_book", "ours / nautilus' Rust book", "≤ 1/8"),
+    ("latency_p50_ns", "", "one command alone, p50", ""),
+    ("latency_p99_ns", "", "one command alone, p99", "≤ 130 ns"),
+    ("latency_p99_9_ns", "", "one command alone, p99.9", "≤ 250 ns"),
+    ("replay_ns", "live", "replay in batches / live, one by one", "≤ 1"),
+    ("memory_bytes_per_order", "", "memory an open order, of 1 M", "≤ 64 bytes"),
+)
+"""Metric, peer (then the figure is the ratio to it), what it is, goal."""
+
+
+def matcher_table(made: dict[str, Any]) -> str:
+    results = {row["name"]: row for row in made["figures"]["results"]}
+    rows = []
+    for name, peer, what, goal in MATCHER_ROWS:
+        row = results.get(name)
+        if row is None or (peer and peer not in row["against"]):
+            rows.append((what, "not measured", "", goal, ""))
+            continue
+        value, interval = row["median"], row["spread"]
+        unit = "" if peer else " ns" if row["unit"] == "ns" else " bytes"
+        if peer:
+            against = row["against"][peer]
+            value, interval = against["ratio"], against["interval"] or [against["ratio"]] * 2
+        shown = [_small(number) for number in (value, *interval)]
+        met = "" if not goal else "met" if value <= _goal(goal) else "missed"
+        rows.append((what, f"**{shown[0]}{unit}**", f"{shown[1]} – {shown[2]}", goal, met))
+    header = "| what | median | quartiles, or 95 % interval of a ratio | goal | |"
+    return _rows(header, rows) + _source(made)
+
+
+def _small(value: float) -> str:
+    """Ratios far below 1 as the fraction that people say."""
+    return f"1/{1 / value:,.0f}" if value < 0.1 else f"{value:.3g}"
+
+
+def _goal(text: str) -> float:
+    """The number in "≤ 16 ns" or "≤ 1/60"."""
+    above, _, below = text.split()[1].partition("/")
+    return float(above) / float(below or 1)
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "pipeline": pipeline_table,
     "kills": kills_table,
     "books": books_table,
+    "matcher": matcher_table,
 }
 
 

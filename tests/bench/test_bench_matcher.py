@@ -12,7 +12,8 @@ from processes import OUTCRY
 from openoutcry.bench import matcher, matcher_loops, tsc
 from openoutcry.bench.peers import matchers
 from openoutcry.bench.peers.pair import PeerError
-from openoutcry.bench.results import check_document
+from openoutcry.bench.results import check_document, summarise
+from openoutcry.bench.tables import matcher_table
 from openoutcry.flow import FLOWS, GeneratedFlow
 from openoutcry.matcher import Engine
 from openoutcry.wire import make_instruments
@@ -160,6 +161,27 @@ def test_the_subject_gives_the_shared_shape(
     assert {entry["name"] for entry in made["missing"]} == set(matchers.PEERS)
     assert all("outcry bench matcher --setup" in entry["why"] for entry in made["missing"])
     assert any("round 1 of 1" in text for text in said)
+
+
+def test_the_table_says_what_was_met_and_what_was_not_measured() -> None:
+    """A ratio far below 1 is a fraction, a goal is compared with its own number, a peer that was
+    not there has no figure."""
+    results = [
+        summarise("command_ns_normal", "ns", "lower", [15.0, 17.5], {"pyorderbook": [6e3, 7e3]}),
+        summarise("memory_bytes_per_order", "count", "lower", [57.1]),
+    ]
+    host = {"cpu_model": "Abacus", "cores_usable": 1}
+    figures = {"results": results, "missing": []}
+    text = matcher_table({"figures": figures, "host": host, "command": "outcry bench matcher"})
+    rows = {line.split(" | ")[0].strip("| "): line for line in text.splitlines()}
+    assert (
+        "| **16.2 ns** | 15.6 – 16.9 | ≤ 16 ns | missed |"
+        in rows["a command, a gentle random walk"]
+    )
+    assert "| **1/400** | 1/400 – 1/400 | ≤ 1/200 | met |" in rows["ours / pyorderbook"]
+    assert "| **57.1 bytes** |" in rows["memory an open order, of 1 M"]
+    assert "| not measured |" in rows["ours / lightmatchingengine"]
+    assert text.endswith("Measured with `outcry bench matcher` on Abacus, 1 cores.\n")
 
 
 def test_an_unknown_peer_is_a_usage_error() -> None:
