@@ -42,7 +42,7 @@ from openoutcry.matcher.rows import (
     save_state,
 )
 from openoutcry.matcher.snapshot import ROW_BYTES, STATE_BYTES
-from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import count_trailing_zeros, load_i64, load_u32, store_i64, store_u32
 
 
@@ -71,7 +71,7 @@ def fold_words(low: int, high: int, at: int, count: int) -> tuple[int, int]:
     return low, high
 
 
-@kernel_outlined
+@kernel
 def fold_changes(arena: int) -> None:
     """Bring the sum, which is the first entry of the digests, up to date."""
     entries = 1 + load_i64(arena + PAGE_CAPACITY) + load_i64(arena + INSTRUMENT_COUNT)

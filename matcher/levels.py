@@ -122,16 +122,11 @@ def level_key(arena: int, level: int) -> int:
 
 
 @kernel
-def is_touched(arena: int, page: int) -> bool:
-    return load_u32(page_addr(arena, page) + PAGE_CHANGED) != 0
-
-
-@kernel
 def touch_page(arena: int, page: int) -> None:
     """Something in this page changes: the state hash folds it again when it is next asked for.
     As long as nobody asks, every page is marked, and the branch is foreseen."""
     link = page_addr(arena, page) + PAGE_CHANGED
-    if not is_touched(arena, page):
+    if load_u32(link) == 0:
         store_u32(link, load_i64(arena + CHANGED_PAGES))
         store_i64(arena + CHANGED_PAGES, page)
 
@@ -157,18 +152,12 @@ def join_level(arena: int, book: int, page: int, key: int, slot: int, qty: int) 
     """
     if page == 0:
         page = open_page(arena, book, page_number(key))
-    touch_page(arena, page)
-    join_touched(arena, book, page, key, slot, qty)
-
-
-@kernel
-def join_touched(arena: int, book: int, page: int, key: int, slot: int, qty: int) -> None:
-    """As :func:`join_level`, in an open page that is marked as changed."""
     level = (page << 6) | (key & 63)
     order = slot_addr(arena, slot)
     queue = level_addr(arena, level)
     bitmap_at = page_addr(arena, page) + PAGE_BITMAP
     bitmap = load_i64(bitmap_at)
+    touch_page(arena, page)
     # Whether the level is open, and whether there is an order before, is a coin toss to the
     # branch predictor: both are selections here, not branches.
     is_open = (bitmap >> (key & 63)) & 1
@@ -194,19 +183,13 @@ def join_touched(arena: int, book: int, page: int, key: int, slot: int, qty: int
 @kernel
 def leave_level(arena: int, slot: int) -> None:
     """Take the order in ``slot`` out of its queue, wherever it stands; an emptied level closes."""
-    touch_page(arena, load_u32(slot_addr(arena, slot) + SLOT_LEVEL) >> 6)
-    leave_touched(arena, slot)
-
-
-@kernel
-def leave_touched(arena: int, slot: int) -> None:
-    """As :func:`leave_level`, in a page that is marked as changed."""
     order = slot_addr(arena, slot)
     level = load_u32(order + SLOT_LEVEL)
     queue = level_addr(arena, level)
     following = load_u32(order + SLOT_NEXT)
     previous = load_u32(order + SLOT_PREV)
     total = load_i64(queue + LEVEL_TOTAL) - load_i64(order + SLOT_QTY)
+    touch_page(arena, level >> 6)
     # Selections, not branches: see join_level.
     forward_at = queue + LEVEL_HEAD if previous == 0 else slot_addr(arena, previous) + SLOT_NEXT
     back_at = queue + LEVEL_TAIL if following == 0 else slot_addr(arena, following) + SLOT_PREV
@@ -257,6 +240,19 @@ def next_level(arena: int, level: int) -> int:
             return 0
         worse = load_i64(page_addr(arena, page) + PAGE_BITMAP)
     return (page << 6) | count_trailing_zeros(worse)
+
+
+@kernel
+def previous_level(arena: int, level: int) -> int:
+    """The next better open level of the same side, or 0."""
+    page = level >> 6
+    better = load_i64(page_addr(arena, page) + PAGE_BITMAP) & ((1 << (level & 63)) - 1)
+    if better == 0:
+        page = previous_page(arena, page)
+        if page == 0:
+            return 0
+        better = load_i64(page_addr(arena, page) + PAGE_BITMAP)
+    return (page << 6) | (63 - count_leading_zeros(better))
 
 
 # Pages
@@ -353,6 +349,33 @@ def next_page(arena: int, page: int) -> int:
         if later != 0:
             digit = count_trailing_zeros(later)
             return first_page(arena, load_u32(branch + BRANCH_CHILDREN + digit * 4))
+        parent = load_u32(branch + BRANCH_PARENT)
+    return 0
+
+
+@kernel
+def last_page(arena: int, ref: int) -> int:
+    """The worst page under ``ref`` (a page, a branch or 0)."""
+    while ref & IS_BRANCH:
+        branch = branch_addr(arena, ref)
+        digit = 63 - count_leading_zeros(load_i64(branch + BRANCH_BITMAP))
+        ref = load_u32(branch + BRANCH_CHILDREN + digit * 4)
+    return ref
+
+
+@kernel
+def previous_page(arena: int, page: int) -> int:
+    """The next better page of the same side, or 0: climb until an earlier child is there."""
+    head = page_addr(arena, page)
+    number = load_i64(head + PAGE_NUMBER)
+    parent = load_u32(head + PAGE_PARENT)
+    while parent != 0:
+        branch = branch_addr(arena, parent)
+        digit = (number >> load_u32(branch + BRANCH_SHIFT)) & 63
+        earlier = load_i64(branch + BRANCH_BITMAP) & ((1 << digit) - 1)
+        if earlier != 0:
+            digit = 63 - count_leading_zeros(earlier)
+            return last_page(arena, load_u32(branch + BRANCH_CHILDREN + digit * 4))
         parent = load_u32(branch + BRANCH_PARENT)
     return 0
 

@@ -22,6 +22,8 @@ from openoutcry.matcher.arena import (
     SLOT_NEXT,
     SLOT_OWNER,
     SLOT_QTY,
+    TRIGGERS,
+    WHICH,
 )
 from openoutcry.matcher.constants import BUY
 from openoutcry.matcher.events import event_address
@@ -103,6 +105,14 @@ def take_off(arena: int, slot: int, qty: int) -> None:
         assert load_i64(total_at) >= load_i64(at + SLOT_QTY)
 
 
+@kernel_outlined
+def touch_order(arena: int, slot: int) -> None:
+    """The order changes where it stands: see :func:`openoutcry.matcher.levels.touch_page`."""
+    level = load_u32(slot_addr(arena, slot) + SLOT_LEVEL)
+    if level != 0:
+        touch_page(arena, level >> 6)
+
+
 # Plain and extended orders alike
 
 
@@ -152,11 +162,17 @@ def plain_price(arena: int, slot: int) -> int:
     return level_key(arena, level) ^ key_flip(plain_book(arena, slot))
 
 
+@kernel
+def stands_as_trigger(arena: int, slot: int) -> bool:
+    return plain_book(arena, slot) & WHICH == TRIGGERS
+
+
 @kernel_outlined
 def order_price(arena: int, slot: int) -> int:
     """The price that events about the order carry."""
-    ext = extension_of(arena, slot)
-    return load_i64(ext + EXT_PRICE) if ext != 0 else plain_price(arena, slot)
+    if load_u32(slot_addr(arena, slot) + SLOT_LEVEL) == 0 or stands_as_trigger(arena, slot):
+        return load_i64(extension_of(arena, slot) + EXT_PRICE)
+    return plain_price(arena, slot)
 
 
 @kernel_outlined

@@ -5,6 +5,7 @@ callee's module would go on returning the old answer.  The cache directory is th
 hash of every source file of the package, of numba's version, of VERIFY and of STRIPPED.
 """
 
+import ctypes
 import hashlib
 import os
 import tempfile
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
 
 VERIFY = os.environ.get("OUTCRY_VERIFY", "0") == "1"
 """True compiles the kernels' assertions in; False leaves no trace of them in the machine code."""
@@ -72,13 +75,76 @@ def kernel(function: F) -> F:
     return numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function)  # type: ignore[return-value]
 
 
-def kernel_outlined(function: F) -> F:
-    """Compile as :func:`kernel`, but leave it to the compiler whether to inline: for what is rare.
+class _NoEnvironment:
+    """numba's code generator for code that is nowhere yet, so that no environment can be set."""
 
-    A path that few messages take costs the others code size and registers when it is inlined,
-    and compile time by the number of its callers.  (Left unsaid, ``forceinline`` is the caller's.)
+    def __init__(self, codegen: Any) -> None:
+        self._codegen = codegen
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._codegen, name)
+
+    def set_env(self, name: str, environment: Any) -> None:
+        return
+
+
+class _CalleeLibrary(JITCodeLibrary):
+    """Code that only other kernels call: it is neither optimised nor made machine code by itself.
+
+    numba links all that a function calls into its library, optimises it and makes machine code of
+    it, for every function anew: with twelve calls above each other that is minutes.  Here it waits
+    until a kernel that Python calls has it linked in.
     """
-    return numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=False)(function)  # type: ignore[return-value]
+
+    @property
+    def codegen(self) -> Any:
+        return _NoEnvironment(self._codegen)
+
+    def add_llvm_module(self, ll_module: Any) -> None:
+        for function in ll_module.functions:
+            # Else what is called in many places would be copied to all of them.
+            if not function.is_declaration and "alwaysinline" not in str(function.attributes):
+                function.add_function_attribute("noinline")
+        super().add_llvm_module(ll_module)
+
+    def _optimize_final_module(self) -> None:
+        return
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        self._ensure_finalized()
+        return _REFUSAL_ADDRESS
+
+
+class _CalleeCompiler(Compiler):
+    """numba's compiler, into a :class:`_CalleeLibrary`."""
+
+    def __init__(self, typingctx: Any, targetctx: Any, library: Any, *rest: Any) -> None:
+        library = _CalleeLibrary(targetctx.codegen(), "callee")
+        library.enable_object_caching()
+        super().__init__(typingctx, targetctx, library, *rest)
+
+
+def _refuse(closure: Any, args: Any, keywords: Any) -> Any:
+    raise TypeError("an outlined kernel can be called by kernels only")
+
+
+_REFUSAL = ctypes.PYFUNCTYPE(ctypes.py_object, *[ctypes.c_void_p] * 3)(_refuse)
+_REFUSAL_ADDRESS = ctypes.cast(_REFUSAL, ctypes.c_void_p).value or 0
+
+
+def kernel_outlined(function: F) -> F:
+    """Compile as :func:`kernel`, but never inlined and for other kernels only: for what is rare.
+
+    A path that few messages take costs the others code size and registers when it is inlined, and
+    compile time by the number of its callers.  (Left unsaid, ``forceinline`` is the caller's.)
+    """
+    return numba.njit(  # type: ignore[return-value]
+        nogil=True, error_model="numpy", forceinline=False, pipeline_class=_CalleeCompiler
+    )(function)
 
 
 def c_callback(signature: Any) -> Callable[[F], Any]:
