@@ -144,6 +144,7 @@ def peg_price(m: Market, order: OpenOrder) -> int | None:
         if ref is None:
             return None
         price = ref + order.offset if buy else ref - order.offset
+    price = min(price, MAX_VALUE)
     if buy:
         price = min(steps.floor(price), order.limit)
         if ask is not None:
