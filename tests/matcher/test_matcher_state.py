@@ -104,6 +104,39 @@ def test_a_rejected_command_leaves_the_book_hash_alone(seed):
     assert rejected
 
 
+@settings(derandomize=True, deadline=None, max_examples=25)
+@given(SEEDS, st.integers(0, 3000))
+def test_a_restart_goes_on_as_if_nothing_had_happened(seed, cut):
+    """A snapshot anywhere plus the commands after it give the straight run: its events, state and
+    hash; and a second snapshot is the first, byte for byte."""
+    run = mixed(seed, 3000)
+    straight = Engine(run.instruments, run.order_capacity)
+    straight.process(run.orders[:cut])
+    data = straight.snapshot()
+    restored = Engine.restore(data, run.order_capacity)
+    assert restored.snapshot() == data == straight.snapshot()
+    expected = straight.process(run.orders[cut:])
+    assert np.array_equal(restored.process(run.orders[cut:]), expected)
+    assert restored.snapshot() == straight.snapshot()
+    assert restored.state_hash() == straight.state_hash()
+    restored.check()
+
+
+@pytest.mark.parametrize("seed", [2, 7, 19])
+def test_every_state_on_the_way_is_the_references(seed):
+    """After every single command the memory is in order, the bytes are those of the plain
+    reference, and so is the hash that was kept up to date."""
+    run = mixed(seed, 150)
+    engine = Engine(run.instruments, run.order_capacity)
+    reference = ReferenceEngine(run.instruments, run.order_capacity)
+    for start in range(len(run.orders)):
+        order = run.orders[start : start + 1]
+        assert np.array_equal(engine.process(order), reference.process(order))
+        assert engine.snapshot() == reference.snapshot()
+        assert engine.state_hash() == reference.state_hash()
+        engine.check()
+
+
 def test_asking_costs_what_changed():
     """After an answer nothing is marked; a command marks the pages it touches and no other, however
     many are open."""
