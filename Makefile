@@ -9,7 +9,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test test-long evidence lint clean
+.PHONY: help run test test-long evidence fpga fpga-formal fpga-mutate fpga-pnr fpga-coverage lint clean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,6 +17,8 @@ help:
 	@echo "make test       the tests"
 	@echo "make test-long  the tests that take minutes"
 	@echo "make evidence   measure the figures that README.md quotes"
+	@echo "make fpga       the gateway's benches on both simulators and its static report;"
+	@echo "                fpga-formal, fpga-mutate, fpga-pnr, fpga-coverage: the long ones"
 	@echo "make lint       ruff and mypy"
 	@echo "make clean      remove what run and test left behind (not $(VENV))"
 
@@ -35,6 +37,21 @@ test-long: $(VENV)/.test-ready
 
 evidence: $(VENV)/.test-ready
 	$(BIN)/python -m openoutcry.bench.collect
+
+fpga: $(VENV)/.test-ready
+	@scripts/setup-system.sh $(BIN)/python
+	$(BIN)/python -m pytest tests/gateway_fpga $(ARGS)
+	$(BIN)/python -m openoutcry.gateway_fpga.tools.report
+
+# Each of these puts its figures into docs/evidence/fpga.json and docs/fpga.md.
+fpga-formal: TOOL = formal.run
+fpga-mutate: TOOL = tools.mutate
+fpga-pnr: TOOL = tools.pnr
+fpga-coverage: TOOL = tools.coverage
+fpga-formal fpga-mutate fpga-pnr fpga-coverage: $(VENV)/.test-ready
+	@scripts/setup-system.sh $(BIN)/python
+	$(BIN)/python -m openoutcry.gateway_fpga.$(TOOL) $(ARGS)
+	$(BIN)/python -m openoutcry.gateway_fpga.tools.page
 
 lint: $(VENV)/.test-ready
 	$(BIN)/ruff check

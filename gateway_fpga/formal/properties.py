@@ -34,7 +34,8 @@ class Module:
 @dataclass(frozen=True)
 class Property:
     """``broken`` is a text that stands once in the RTL (``file``, without it the module's own) and
-    what it is replaced by for the variant that must be caught within ``depth`` cycles."""
+    what it is replaced by for the variant that must be caught within ``depth`` cycles, with
+    ``parameters`` that bring the fault about sooner."""
 
     name: str
     module: str
@@ -42,6 +43,7 @@ class Property:
     broken: tuple[str, str]
     file: str = ""
     depth: int = 12
+    parameters: Mapping[str, int] = field(default_factory=dict)
 
 
 # Words in the queue and checksums may be anything.
@@ -271,7 +273,8 @@ PROPERTIES = (
         "outcry_udp_parser",
         "No order is written to a full queue.",
         ("UNDER_WAY = 5", "UNDER_WAY = 4"),
-        depth=60,
+        depth=20,
+        parameters={"DEPTH_LOG2": 3},
     ),
     Property(
         "parser_verdict_before_next_order",
@@ -296,14 +299,13 @@ PROPERTIES = (
         "outcry_udp_parser",
         "A counter counts each of its frames, stops at its largest value and never goes back.",
         ("counted[reason] && value != {COUNTER_WIDTH{1'b1}}", "counted[reason]"),
-        depth=30,
+        parameters={"COUNTER_WIDTH": 1},
     ),
     Property(
         "parser_never_stuck",
         "outcry_udp_parser",
         "With nothing left to give, the parser is ready in the next cycle.",
         ("UNDER_WAY = 5", "UNDER_WAY = 32"),
-        depth=20,
     ),
     Property(
         "parser_output_stable",

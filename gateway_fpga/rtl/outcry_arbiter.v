@@ -63,6 +63,9 @@ module outcry_arbiter #(
         order[`OUTCRY_ORDER_SEQ] = next_seq;
     end
 
+    wire [PORTS+511:0] held_back;
+    assign {m_axis_tuser, m_axis_tdata} = held_back;
+
     outcry_skid #(
         .WIDTH(PORTS + 512)
     ) stage (
@@ -71,7 +74,7 @@ module outcry_arbiter #(
         .s_axis_tdata({grant, order}),
         .s_axis_tvalid(s_axis_tvalid != {PORTS{1'b0}}),
         .s_axis_tready(ready),
-        .m_axis_tdata({m_axis_tuser, m_axis_tdata}),
+        .m_axis_tdata(held_back),
         .m_axis_tvalid(m_axis_tvalid),
         .m_axis_tready(m_axis_tready)
     );

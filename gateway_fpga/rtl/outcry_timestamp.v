@@ -43,6 +43,9 @@ module outcry_timestamp (
 
     always @(posedge clk) if (s_axis_tvalid) held_ns <= stamp_ns;
 
+    wire [640:0] held_back;
+    assign {m_axis_tuser, m_axis_tlast, m_axis_tkeep, m_axis_tdata} = held_back;
+
     outcry_skid #(
         .WIDTH(512 + 64 + 1 + 64)
     ) stage (
@@ -51,7 +54,7 @@ module outcry_timestamp (
         .s_axis_tdata({stamp_ns, s_axis_tlast, s_axis_tkeep, s_axis_tdata}),
         .s_axis_tvalid(s_axis_tvalid),
         .s_axis_tready(s_axis_tready),
-        .m_axis_tdata({m_axis_tuser, m_axis_tlast, m_axis_tkeep, m_axis_tdata}),
+        .m_axis_tdata(held_back),
         .m_axis_tvalid(m_axis_tvalid),
         .m_axis_tready(m_axis_tready)
     );

@@ -48,7 +48,9 @@ module outcry_udp_parser #(
     input  wire                        m_axis_tready,
 
     // Frames by outcome: the first was taken whole, the others refused (REASON_ below).
-    output wire [19*COUNTER_WIDTH-1:0] frames
+    output wire [19*COUNTER_WIDTH-1:0] frames,
+    // High for one cycle as each of them counts.
+    output wire [18:0]                 events
 );
 
     // Why a frame is refused.  The lowest that holds is counted.
@@ -387,6 +389,8 @@ module outcry_udp_parser #(
         if (rst) counted <= 19'd0;
         else counted <= e_last ? outcome & (~outcome + 19'd1) : 19'd0;
     end
+
+    assign events = counted;
 
     genvar reason;
     generate

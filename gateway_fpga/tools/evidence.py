@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -39,6 +40,20 @@ def write_section(name: str, figures: dict[str, Any], command: str) -> None:
     }
     EVIDENCE.parent.mkdir(parents=True, exist_ok=True)
     EVIDENCE.write_text(json.dumps(dict(sorted(made.items())), indent=1, ensure_ascii=False) + "\n")
+
+
+def merged(
+    section: str, key: str, rows: Sequence[Mapping[str, Any]], modules: Sequence[str]
+) -> list[Mapping[str, Any]]:
+    """The rows with those of a former run for the modules that this one left out, in the order of
+    ``modules``; each row names its module."""
+    new = {row["module"] for row in rows}
+    old = read_evidence().get(section, {}).get("figures", {}).get(key, [])
+    together = [*rows, *(row for row in old if row["module"] not in new)]
+    return sorted(
+        (row for row in together if row["module"] in modules),
+        key=lambda row: modules.index(row["module"]),
+    )
 
 
 def _commit() -> str:

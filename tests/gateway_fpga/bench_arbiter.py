@@ -9,7 +9,7 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 from cocotbext.axi import AxiStreamBus, AxiStreamSink
-from patterns import PATTERNS, pattern, reset, start
+from patterns import PATTERNS, TIMEOUT, pattern, reset, start
 
 from openoutcry.wire.records import ORDER, RECORD_BYTES
 
@@ -79,7 +79,7 @@ def orders(port, count, dice):
     return [bytes([port]) + dice.randbytes(RECORD_BYTES - 1) for _ in range(count)]
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 @cocotb.parametrize(idle=list(PATTERNS), hold=list(PATTERNS))
 async def one_consecutive_sequence_of_all_ports(dut, idle, hold):
     """Nothing lost or doubled, each port's order kept, numbers without a hole."""
@@ -100,7 +100,7 @@ async def one_consecutive_sequence_of_all_ports(dut, idle, hold):
     assert bench.longest_wait < bench.ports
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 async def all_ports_in_turn_under_load(dut):
     """With every port asking, each is served once a round, one beat every cycle."""
     bench = Bench(dut)
@@ -112,7 +112,7 @@ async def all_ports_in_turn_under_load(dut):
     assert served == [n % bench.ports for n in range(20 * bench.ports)]
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 async def any_set_of_ports_shares_alike(dut):
     """Every non-empty set of asking ports goes round in order; a lone port has every cycle."""
     bench = Bench(dut)
@@ -127,7 +127,7 @@ async def any_set_of_ports_shares_alike(dut):
         assert served == [asking[(at + n) % len(asking)] for n in range(len(served))]
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 async def one_cycle_from_in_to_out(dut):
     """An order taken is offered in the next cycle, and the throughput is a beat a cycle."""
     await start(dut)
@@ -140,7 +140,7 @@ async def one_cycle_from_in_to_out(dut):
             assert dut.m_axis_tvalid.value == 1
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 @cocotb.parametrize(first_seq=[1, 2**32 - 2, 2**63 - 9, 0x5555_5555_5555_5555])
 async def a_reset_starts_at_the_given_number(dut, first_seq):
     """Carries run through all 64 bits; a reset in mid-stream forgets what was held."""

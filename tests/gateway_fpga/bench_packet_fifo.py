@@ -5,10 +5,10 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiStreamBus, AxiStreamSink
-from patterns import PATTERNS, pattern, start
+from patterns import PATTERNS, TIMEOUT, pattern, start
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 @cocotb.parametrize(hold=list(PATTERNS), chance=[0.2, 0.5, 0.9])
 async def committed_words_leave_discarded_ones_do_not(dut, hold, chance):
     """Random writes, commits and aborts against a list; free says how many words fit."""
@@ -19,6 +19,7 @@ async def committed_words_leave_discarded_ones_do_not(dut, hold, chance):
         getattr(dut, name).value = 0
     await start(dut)
     sink.set_pause_generator(pattern(hold, 3))
+    assert dut.free.value == depth
     trial, wanted, full = [], [], False
     for _ in range(400):
         await RisingEdge(dut.clk)
@@ -49,10 +50,11 @@ async def committed_words_leave_discarded_ones_do_not(dut, hold, chance):
     while not sink.empty():
         got += [int.from_bytes(bytes(sink.recv_nowait().tdata), "little")]
     assert got == wanted
+    assert wanted
     assert full or hold == "never" or chance < 0.9 or depth > 8
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 async def two_cycles_from_commit_and_then_one_word_a_cycle(dut):
     """The latency that the module states, and full throughput."""
     for name in ("write", "commit", "discard", "m_axis_tready"):

@@ -5,7 +5,7 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
-from patterns import PATTERNS, pattern, reset, start
+from patterns import PATTERNS, TIMEOUT, pattern, reset, start
 
 
 def ports(dut):
@@ -14,7 +14,7 @@ def ports(dut):
     return source, sink
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 @cocotb.parametrize(idle=list(PATTERNS), hold=list(PATTERNS))
 async def every_beat_passes_once_in_order(dut, idle, hold):
     """Whatever the idling and the back-pressure."""
@@ -33,7 +33,7 @@ async def every_beat_passes_once_in_order(dut, idle, hold):
     assert sink.empty()
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 async def full_throughput(dut):
     """With neither side holding back, a beat leaves every cycle, one cycle after it came."""
     await start(dut)
@@ -48,7 +48,7 @@ async def full_throughput(dut):
             assert dut.m_axis_tdata.value == n - 1
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 async def a_reset_empties_it(dut):
     """What was held is gone, and no beat is taken during the reset."""
     await start(dut)

@@ -5,7 +5,7 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
-from patterns import PATTERNS, pattern, reset, start
+from patterns import PATTERNS, TIMEOUT, pattern, reset, start
 
 
 class Bench:
@@ -42,7 +42,7 @@ class Bench:
                 between = taken and self.dut.s_axis_tlast.value == 1
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 @cocotb.parametrize(idle=list(PATTERNS), hold=list(PATTERNS))
 async def every_beat_bears_its_packets_first_offer(dut, idle, hold):
     """Data, keep and last pass unchanged; tuser is the time of the packet's first offer."""
@@ -66,7 +66,7 @@ async def every_beat_bears_its_packets_first_offer(dut, idle, hold):
     assert stamps == sorted(set(stamps))
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 async def back_pressure_does_not_make_a_packet_younger(dut):
     """The time of a beat that has to wait is that of its first offer."""
     await start(dut)
@@ -89,7 +89,7 @@ async def back_pressure_does_not_make_a_packet_younger(dut):
     assert seen[:4] == [100, 101, 102, 122]
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 async def every_bit_of_the_time(dut):
     """All 64 bits of the counter arrive, one after the other set and clear."""
     bench = Bench(dut)
@@ -100,7 +100,7 @@ async def every_bit_of_the_time(dut):
     assert stamps == bench.offered_ns[:40]
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 async def a_reset_in_mid_packet(dut):
     """The next beat after a reset is a packet's first."""
     bench = Bench(dut)

@@ -8,7 +8,7 @@ import cocotb
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
 from frames import BEAT_BYTES, REASONS, SPOILERS, UDP_PORT, Frame, expected, good_frame, spoiled
-from patterns import PATTERNS, pattern, reset, start
+from patterns import PATTERNS, TIMEOUT, pattern, reset, start
 
 COUNTER_WIDTH = int(os.environ.get("COUNTER_WIDTH", "32"))
 LATENCY_CYCLES = 7
@@ -75,7 +75,7 @@ class Bench:
             assert value == min(self.counts[reason], top), f"{reason}: {value}, {self.counts}"
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 @cocotb.parametrize(idle=list(PATTERNS), hold=list(PATTERNS))
 async def good_and_bad_frames_mixed(dut, idle, hold):
     """Every order of a good frame leaves once and in order, nothing of a bad one."""
@@ -89,7 +89,7 @@ async def good_and_bad_frames_mixed(dut, idle, hold):
     await bench.check()
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 @cocotb.parametrize(reason=["KEEP", *SPOILERS])
 async def each_reason_is_counted_and_the_next_frame_taken(dut, reason):
     """A refused frame between two good ones, back to back."""
@@ -103,7 +103,7 @@ async def each_reason_is_counted_and_the_next_frame_taken(dut, reason):
     await bench.check()
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 async def of_two_reasons_the_first_is_counted(dut):
     """Every pair of things wrong with one frame, in the order in which they can be made."""
     bench = Bench(dut)
@@ -115,7 +115,7 @@ async def of_two_reasons_the_first_is_counted(dut):
     await bench.check()
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 async def a_flipped_bit_anywhere_is_judged_as_software_judges(dut):
     """Frames of one order, each with one bit wrong somewhere in its headers or its order."""
     bench = Bench(dut)
@@ -130,7 +130,7 @@ async def a_flipped_bit_anywhere_is_judged_as_software_judges(dut):
     await bench.check()
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 async def every_length_of_frame(dut):
     """A good frame of two orders cut after each of its bytes, and trailed."""
     bench = Bench(dut)
@@ -143,7 +143,7 @@ async def every_length_of_frame(dut):
     await bench.check()
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 async def every_count_of_orders(dut):
     """1 to 22 orders, with and without a VLAN tag, back to back."""
     bench = Bench(dut)
@@ -154,7 +154,7 @@ async def every_count_of_orders(dut):
     await bench.check()
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 async def a_hole_in_any_lane(dut):
     """tkeep with one lane missing, in a full beat and in the last."""
     bench = Bench(dut)
@@ -170,7 +170,7 @@ async def a_hole_in_any_lane(dut):
     await bench.check()
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 async def a_frame_without_end(dut):
     """Thousands of bytes are one oversized frame, and the next good one is taken."""
     bench = Bench(dut)
@@ -184,7 +184,7 @@ async def a_frame_without_end(dut):
     await bench.check()
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 async def a_full_queue_holds_the_sender(dut):
     """With nobody taking orders the parser stops in time, and loses nothing."""
     bench = Bench(dut)
@@ -198,7 +198,7 @@ async def a_full_queue_holds_the_sender(dut):
     await bench.check()
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 async def a_reset_in_mid_frame(dut):
     """What was begun is forgotten, counters are zero, and the next frame is taken."""
     bench = Bench(dut)
@@ -218,7 +218,7 @@ async def a_reset_in_mid_frame(dut):
         await bench.check()
 
 
-@cocotb.test()
+@cocotb.test(**TIMEOUT)
 @cocotb.parametrize(count=[1, 2, 22])
 async def latency_and_throughput(dut, count):
     """The first order is offered seven cycles after the last beat is taken; then one a cycle, and

@@ -1,8 +1,10 @@
 """Idle and back-pressure patterns, reset and clock: what every gateway bench starts with."""
 
 import itertools
+import os
 import random
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
@@ -10,6 +12,10 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import ClockCycles
 
 CLOCK_NS = 4
+TIMEOUT: dict[str, Any] = {"timeout_time": 250, "timeout_unit": "us"}
+"""For every ``@cocotb.test``: a module that hangs is a failed test."""
+MUTANT = int(os.environ.get("MUTANT", "0"))
+"""Which fault gateway_fpga/tools/mutate.py switches on; 0 is the RTL as it is."""
 PATTERNS: dict[str, Callable[[random.Random], Iterator[bool]] | None] = {
     "never": None,
     "every_second": lambda _: itertools.cycle((True, False)),
@@ -30,6 +36,8 @@ def pattern(name: str, seed: int) -> Iterator[bool] | None:
 
 async def start(dut: HierarchyObject) -> None:
     """Run the clock and give the module a reset of three cycles."""
+    if MUTANT:
+        dut.mutsel.value = MUTANT
     cocotb.start_soon(Clock(dut.clk, CLOCK_NS, unit="ns").start())
     await reset(dut)
 

@@ -57,11 +57,12 @@ def simulate(
     tests: Sequence[str] | None = None,
     seed: int = SEED,
     environment: Mapping[str, str] | None = None,
+    build_arguments: Sequence[str] = (),
 ) -> None:
     """Build ``toplevel`` for ``simulator`` and run the bench module's tests on it.
 
     ``sources`` come beside ``gateway_fpga/rtl``, where a module is looked up by its file name;
-    ``parameters`` are the toplevel's; ``tests`` names those to run (all without it);
+    ``parameters`` are the toplevel's; ``tests`` are regular expressions of those to run;
     ``environment`` reaches the bench.  Raises ``AssertionError`` with the names of the cocotb tests
     that failed and the end of the log.
     """
@@ -73,7 +74,15 @@ def simulate(
     with _tools_on_path():
         runner = get_runner(simulator)
         built = _build(
-            runner, simulator, toplevel, files, parameters or {}, defines or {}, waves, coverage
+            runner,
+            simulator,
+            toplevel,
+            files,
+            parameters or {},
+            defines or {},
+            waves,
+            coverage,
+            build_arguments,
         )
         waveform = tmp_path / ("waves.fst" if simulator == "icarus" else "dump.vcd")
         results = tmp_path / "results.xml"
@@ -83,7 +92,7 @@ def simulate(
                 test_module=bench,
                 hdl_toplevel=toplevel,
                 hdl_toplevel_lang="verilog",
-                testcase=list(tests) if tests is not None else None,
+                test_filter="|".join(tests) if tests else None,
                 seed=seed,
                 build_dir=built,
                 test_dir=tmp_path,
@@ -124,6 +133,7 @@ def _build(
     defines: Mapping[str, object],
     waves: bool,
     coverage: str | None,
+    build_arguments: Sequence[str],
 ) -> Path:
     """The folder of the built model; built only if nothing it depends on is new."""
     arguments = ["-y", str(RTL)]
@@ -131,6 +141,7 @@ def _build(
         arguments += [*VERILATOR_FLAGS, *(COVERAGE_FLAGS if coverage else ())]
     else:
         arguments += ["-Wall", "-Wno-timescale"]
+    arguments += build_arguments
     key = _key(
         simulator, toplevel, sources, sorted(parameters.items()), sorted(defines.items()),
         arguments, waves,

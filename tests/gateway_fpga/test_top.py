@@ -1,0 +1,31 @@
+"""The whole chain from Ethernet to sequenced, validated orders, on both simulators."""
+
+import pytest
+from simulate import ROOT, simulate
+
+BOARD = ROOT / "gateway_fpga" / "board"
+
+
+def test_top(simulator, tmp_path):
+    """Frames at three ports become one sequence of orders with the golden model's verdicts."""
+    simulate(
+        simulator,
+        "outcry_top",
+        "bench_top",
+        tmp_path,
+        parameters={"PORTS": 3, "DEPTH_LOG2": 5, "SLOT_BITS": 4, "PARTICIPANT_BITS": 4},
+    )
+
+
+@pytest.mark.long
+def test_board(tmp_path):
+    """Over the board's serial line: registers are read and written, a frame's orders come back."""
+    simulate(
+        "verilator",
+        "outcry_ulx3s",
+        "bench_ulx3s",
+        tmp_path,
+        sources=[BOARD / f"{name}.v" for name in ("outcry_ulx3s", "outcry_link", "outcry_uart")],
+        # The reset counter starts at what the bitstream says, as an FPGA does.
+        build_arguments=["-Wno-PROCASSINIT", "-Wno-PINCONNECTEMPTY"],
+    )
