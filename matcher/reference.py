@@ -329,8 +329,9 @@ class ReferenceEngine:
     def _replace(self, c: Command, m: Market, order: OpenOrder) -> None:
         check_replace(m, c, order)
         new = self._replacement(c, m, order)
-        waits = self._waits(m, new)
-        keeps = where(new, waits) == where(order, order.place == Place.NOWHERE or order.is_stop)
+        waited = order.place in (Place.NOWHERE, Place.TRIGGER)
+        waits = self._waits(m, new) if new.is_peg else waited
+        keeps = where(new, waits) == where(order, waited)
         keeps = keeps and c.qty <= order.leaves
         if not keeps:
             if m.phase not in CALL_PHASES and not waits:

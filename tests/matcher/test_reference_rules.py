@@ -11,14 +11,14 @@ from matcher_ledger import check_ledger
 from matcher_mixed import mixed
 from matcher_script import Script
 
-from openoutcry.matcher import BookFromEvents, MatcherError, ReferenceEngine
+from openoutcry.matcher import BookFromEvents, Engine, MatcherError, ReferenceEngine
 from openoutcry.matcher.bound import scratch_records
 from openoutcry.matcher.reference_book import Place
 from openoutcry.matcher.reference_settle import settle
 from openoutcry.wire import EventFlag, EventKind, Phase, Side, make_instruments
 from openoutcry.wire.records import NO_INSTRUMENT
 
-ENGINES = [ReferenceEngine]
+ENGINES = [Engine, ReferenceEngine]
 
 CASES = (Path(__file__).parent / "worked_rules.txt").read_text()
 NAMED_CASES = dict(case.split("\n", 1) for case in CASES.split("=== ")[1:])
