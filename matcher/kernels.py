@@ -103,9 +103,12 @@ from openoutcry.matcher.levels import (
     find_page,
     has_free_page,
     instrument_addr,
+    is_touched,
     join_level,
+    join_touched,
     key_flip,
     leave_level,
+    leave_touched,
     level_addr,
     level_key,
     next_level,
@@ -275,6 +278,7 @@ def plain_new(
     if (
         crosses
         | (page == 0)
+        | (not is_touched(arena, page))
         | (qty < load_i64(state + MIN_QTY))
         | (qty > load_i64(state + MAX_QTY))
         | (price < load_i64(state + MIN_PRICE))
@@ -291,7 +295,7 @@ def plain_new(
     out = emit(out, order_id, 0, price, qty, qty, cause, about)
     owner |= SLOT_POST_ONLY * (what & POST_BIT != 0) | SLOT_GTC * (what | POST_BIT == POST_GTC)
     slot = open_in_chain(arena, entry, order_id, owner)
-    join_level(arena, book, page, key, slot, qty)
+    join_touched(arena, book, page, key, slot, qty)
     return out
 
 
@@ -301,14 +305,15 @@ def plain_cancel(arena: int, order: int, entry: int, word: int, out: int) -> int
     slot = find_in_chain(arena, entry, order_id)
     at = slot_addr(arena, slot)
     owner = load_u32(at + SLOT_OWNER) & 0xFFFF
-    if (slot == 0) | (owner != word & 0xFFFF):
+    level = load_u32(at + SLOT_LEVEL)
+    if (slot == 0) | (owner != word & 0xFFFF) | (not is_touched(arena, level >> 6)):
         return 0
     book = plain_book(arena, slot)
-    price = level_key(arena, load_u32(at + SLOT_LEVEL)) ^ key_flip(book)
+    price = level_key(arena, level) ^ key_flip(book)
     what = book_address(book, owner) | LAST
     cause = load_i64(order + ORDER_SEQ)
     out = emit_cancelled(out, order_id, price, load_i64(at + SLOT_QTY), cause, what, USER)
-    leave_level(arena, slot)
+    leave_touched(arena, slot)
     close_in_chain(arena, entry, slot)
     return out
 

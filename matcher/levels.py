@@ -122,11 +122,16 @@ def level_key(arena: int, level: int) -> int:
 
 
 @kernel
+def is_touched(arena: int, page: int) -> bool:
+    return load_u32(page_addr(arena, page) + PAGE_CHANGED) != 0
+
+
+@kernel
 def touch_page(arena: int, page: int) -> None:
     """Something in this page changes: the state hash folds it again when it is next asked for.
     As long as nobody asks, every page is marked, and the branch is foreseen."""
     link = page_addr(arena, page) + PAGE_CHANGED
-    if load_u32(link) == 0:
+    if not is_touched(arena, page):
         store_u32(link, load_i64(arena + CHANGED_PAGES))
         store_i64(arena + CHANGED_PAGES, page)
 
@@ -152,12 +157,18 @@ def join_level(arena: int, book: int, page: int, key: int, slot: int, qty: int) 
     """
     if page == 0:
         page = open_page(arena, book, page_number(key))
+    touch_page(arena, page)
+    join_touched(arena, book, page, key, slot, qty)
+
+
+@kernel
+def join_touched(arena: int, book: int, page: int, key: int, slot: int, qty: int) -> None:
+    """As :func:`join_level`, in an open page that is marked as changed."""
     level = (page << 6) | (key & 63)
     order = slot_addr(arena, slot)
     queue = level_addr(arena, level)
     bitmap_at = page_addr(arena, page) + PAGE_BITMAP
     bitmap = load_i64(bitmap_at)
-    touch_page(arena, page)
     # Whether the level is open, and whether there is an order before, is a coin toss to the
     # branch predictor: both are selections here, not branches.
     is_open = (bitmap >> (key & 63)) & 1
@@ -183,13 +194,19 @@ def join_level(arena: int, book: int, page: int, key: int, slot: int, qty: int) 
 @kernel
 def leave_level(arena: int, slot: int) -> None:
     """Take the order in ``slot`` out of its queue, wherever it stands; an emptied level closes."""
+    touch_page(arena, load_u32(slot_addr(arena, slot) + SLOT_LEVEL) >> 6)
+    leave_touched(arena, slot)
+
+
+@kernel
+def leave_touched(arena: int, slot: int) -> None:
+    """As :func:`leave_level`, in a page that is marked as changed."""
     order = slot_addr(arena, slot)
     level = load_u32(order + SLOT_LEVEL)
     queue = level_addr(arena, level)
     following = load_u32(order + SLOT_NEXT)
     previous = load_u32(order + SLOT_PREV)
     total = load_i64(queue + LEVEL_TOTAL) - load_i64(order + SLOT_QTY)
-    touch_page(arena, level >> 6)
     # Selections, not branches: see join_level.
     forward_at = queue + LEVEL_HEAD if previous == 0 else slot_addr(arena, previous) + SLOT_NEXT
     back_at = queue + LEVEL_TAIL if following == 0 else slot_addr(arena, following) + SLOT_PREV
