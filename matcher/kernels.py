@@ -15,13 +15,16 @@ functions that write events return it moved on.
 from openoutcry.matcher.arena import (
     AHEAD,
     AHEAD_COMMANDS,
+    ALL_OR_NONE_BOOK,
     BOOK_BEST_KEY,
     BOOK_BEST_LEVEL,
     DISPLAYED,
     ENTRY_INSTRUMENT,
     ENTRY_SYMBOL,
     EVENT_COUNT,
+    EXTENDED,
     GOLDEN,
+    HIDDEN_BOOK,
     LAST_INSTRUMENT,
     LAST_PRICE,
     LAST_SEQ,
@@ -33,14 +36,19 @@ from openoutcry.matcher.arena import (
     MIN_PRICE,
     MIN_QTY,
     MODE,
+    MODE_FOREIGN,
+    MODE_PHASE,
+    MODE_RULES,
     OPEN_ORDERS,
     ORDER_CAPACITY,
     PAGE_BITMAP,
     SLOT_GTC,
     SLOT_ID,
     SLOT_LEVEL,
+    SLOT_NEXT,
     SLOT_OWNER,
     SLOT_POST_ONLY,
+    SLOT_PREV,
     SLOT_QTY,
     SYMBOL_ENTRY_BYTES,
     SYMBOL_MASK,
@@ -55,6 +63,7 @@ from openoutcry.matcher.constants import (
     BUY,
     CANCEL,
     DAY,
+    DECREMENT,
     ERROR_SHIFT,
     EVENT_WORD,
     FILLED,
@@ -87,6 +96,7 @@ from openoutcry.matcher.constants import (
     REDUCED_TO_ZERO,
     REPLACE,
     REPLACED,
+    RULE_QTY_STEP,
     SELL,
     SIDE_SHIFT,
     TIF_SHIFT,
@@ -126,6 +136,7 @@ from openoutcry.matcher.orders import (
     plain_price,
     take_off,
 )
+from openoutcry.matcher.rules import is_pro_rata, rule_addr, step_at
 from openoutcry.wire.kernel import STRIPPED, kernel, kernel_outlined
 from openoutcry.wire.memory import load_fixed, load_i64, load_u32, prefetch, store_i64
 from openoutcry.wire.records import MAX_VALUE, NO_INSTRUMENT, RECORD_BYTES
@@ -318,12 +329,81 @@ def plain_cancel(arena: int, order: int, entry: int, word: int, out: int) -> int
     return out
 
 
+@kernel_outlined
+def quiet(arena: int, order: int, instrument: int, out: int) -> int:
+    """:func:`plain` where MODE is not 0: beside orders of every kind, and on instruments with price
+    and quantity steps.
+
+    What stands and waits looks at the best displayed prices, at trades, and at what comes within
+    its reach.  So an order that joins its side at or behind the best price and reaches nothing on
+    the other, hidden or not, moves nothing else; nor does one that leaves others at its level, or a
+    better level, behind.
+    """
+    if instrument == NO_INSTRUMENT:
+        return 0
+    state = instrument_addr(arena, instrument)
+    mode = load_i64(state + MODE)
+    if mode == 0:
+        return 0
+    has_rules = mode & MODE_RULES != 0
+    if mode & (MODE_PHASE | MODE_FOREIGN) != 0 or (has_rules and is_pro_rata(arena, instrument)):
+        return 0
+    # The self-trade mode of an order that meets nobody means nothing.
+    word = load_i64(order + ORDER_WORD)
+    if (word >> MODE_SHIFT) & 0xF > DECREMENT:
+        return 0
+    word &= (1 << MODE_SHIFT) - 1
+    entry = id_addr(arena, instrument, load_i64(order + ORDER_ID))
+    error_and_kind = (word >> ERROR_SHIFT) & 0xFFFFFF
+    if error_and_kind == NEW << (KIND_SHIFT - ERROR_SHIFT):
+        if not stays_behind(arena, order, instrument, (word >> SIDE_SHIFT) & 0xFF, has_rules):
+            return 0
+        return plain_new(arena, order, instrument, state, entry, word, out)
+    if error_and_kind == CANCEL << (KIND_SHIFT - ERROR_SHIFT):
+        slot = find_in_chain(arena, entry, load_i64(order + ORDER_ID))
+        at = slot_addr(arena, slot)
+        if slot == 0 or load_u32(at + SLOT_OWNER) & EXTENDED != 0:
+            return 0
+        level = load_u32(at + SLOT_LEVEL)
+        is_best = load_u32(book_addr(arena, plain_book(arena, slot)) + BOOK_BEST_LEVEL) == level
+        if is_best and load_u32(at + SLOT_NEXT) | load_u32(at + SLOT_PREV) == 0:
+            return 0
+        return plain_cancel(arena, order, entry, word, out)
+    return 0
+
+
+@kernel
+def stays_behind(arena: int, order: int, instrument: int, side: int, has_rules: bool) -> bool:
+    """Whether a limit order is in step, joins at or behind its side's best price, and reaches
+    nothing that is hidden on the other."""
+    if side < BUY or side > SELL:
+        return False
+    price, qty = load_i64(order + ORDER_PRICE), load_i64(order + ORDER_QTY)
+    if has_rules and (
+        price % step_at(arena, instrument, price) != 0
+        or qty % load_i64(rule_addr(arena, instrument) + RULE_QTY_STEP) != 0
+    ):
+        return False
+    book = instrument << 4 | DISPLAYED | (side - BUY)
+    key = price ^ key_flip(book)
+    own = book_addr(arena, book)
+    if load_u32(own + BOOK_BEST_LEVEL) == 0 or key < load_i64(own + BOOK_BEST_KEY):
+        return False
+    hidden = book ^ DISPLAYED ^ HIDDEN_BOOK
+    whole = book ^ DISPLAYED ^ ALL_OR_NONE_BOOK
+    return not (would_cross(arena, hidden, key) or would_cross(arena, whole, key))
+
+
 # All other plain commands, and the way to the general path
 
 
 @kernel_outlined
 def slow(arena: int, order: int, instrument: int, out: int) -> int:
     """Process a command of any kind; returns ``out`` moved on."""
+    if not STRIPPED:
+        end = quiet(arena, order, instrument, out)
+        if end != 0:
+            return end
     end = dispatch(arena, order, instrument, out)
     if end != out:
         last = end - RECORD_BYTES + EVENT_WORD
