@@ -54,6 +54,8 @@ from openoutcry.matcher.arena import (
     PAGE_BITMAP,
     PEG_COUNT,
     PEG_LIST,
+    PEGGED_ASK,
+    PEGGED_BID,
     PHASE,
     REFERENCE,
     RULES_AT,
@@ -135,17 +137,19 @@ from openoutcry.matcher.snapshot import (
 from openoutcry.wire.enums import Allocation
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8, store_u32
-from openoutcry.wire.records import MAX_VALUE
+from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 PRO_RATA = int(Allocation.PRO_RATA)
+UNSEEN_PRICE = NO_PRICE + 1
+"""A price at which nothing ever stands, and which is not the absence of one."""
 REPEATED_ID, NO_PAGE, OVERFLOWN = 1, 2, 3
 """Why :func:`load_orders` stopped."""
 
 
 @kernel
 def load_states(arena: int, rows: int) -> None:
-    """Enter every instrument's state.  What trailing stops and pegs have followed stays as in a new
-    arena: they look again at the next command, and find nothing to do."""
+    """Enter every instrument's state.  What trailing stops and pegs have followed is not known: at
+    the next command they look again, whatever the prices are then."""
     for instrument in range(load_i64(arena + INSTRUMENT_COUNT)):
         row = rows + instrument * STATE_BYTES
         state = instrument_addr(arena, instrument)
@@ -157,6 +161,8 @@ def load_states(arena: int, rows: int) -> None:
         store_i64(state + INDICATIVE_VOLUME, load_i64(row + STATE_VOLUME))
         store_i64(state + INDICATIVE_SURPLUS, load_i64(row + STATE_SURPLUS))
         store_i64(state + INDICATIVE_SIDE, (word >> INDICATIVE_SIDE_SHIFT) & 0xFF)
+        store_i64(state + PEGGED_BID, UNSEEN_PRICE)
+        store_i64(state + PEGGED_ASK, UNSEEN_PRICE)
         store_u8(state + PHASE, phase)
         store_u8(state + CALLED, (word >> CALLED_SHIFT) & 0xFF)
         store_u8(state + EXTENSIONS_USED, (word >> USED_SHIFT) & 0xFF)

@@ -25,7 +25,16 @@ from openoutcry.matcher.snapshot import (
     order_row,
     state_row,
 )
-from openoutcry.wire import ORDER_DTYPE, OrderType, Phase, Side, TimeInForce, make_instruments
+from openoutcry.wire import (
+    ORDER_DTYPE,
+    CommandKind,
+    EventKind,
+    OrderType,
+    Phase,
+    Side,
+    TimeInForce,
+    make_instruments,
+)
 
 SEEDS = st.integers(0, 10**6)
 COMMANDS = 400
@@ -120,6 +129,22 @@ def test_a_restart_goes_on_as_if_nothing_had_happened(seed, cut):
     assert restored.snapshot() == straight.snapshot()
     assert restored.state_hash() == straight.state_hash()
     restored.check()
+
+
+def test_a_restored_peg_notices_that_the_book_is_empty():
+    """What a peg follows may be gone with the first command after a restart: it is told then."""
+    orders = np.zeros(3, dtype=ORDER_DTYPE)
+    orders["symbol"], orders["order_id"], orders["qty_lots"] = b"A", [1, 2, 1], 1
+    orders["kind"] = [CommandKind.NEW, CommandKind.NEW, CommandKind.CANCEL]
+    orders["side"], orders["time_in_force"] = [Side.BUY, Side.SELL, Side.BUY], TimeInForce.DAY
+    orders["order_type"] = [OrderType.LIMIT, OrderType.PEG_MARKET, OrderType.LIMIT]
+    orders["price_ticks"], orders["aux"] = [100, 90, 0], [0, -2, 0]
+    straight = Engine(make_instruments(["A"]), 16)
+    assert straight.process(orders[:2])["price_ticks"].tolist() == [100, 102]
+    restored = Engine.restore(straight.snapshot(), 16)
+    expected = straight.process(orders[2:])
+    assert expected["kind"].tolist() == [EventKind.CANCELLED, EventKind.REPEGGED]
+    assert np.array_equal(restored.process(orders[2:]), expected)
 
 
 @pytest.mark.parametrize("seed", [2, 7, 19])
