@@ -38,6 +38,8 @@ TIME_EVERY = 1024
 PHASE_EVERY = 2048
 """Commands from one PHASE command to the next; the two instruments that have phases take turns."""
 MID_EVERY = 32
+SWEEP_ROWS = 64
+"""Remembered orders looked at when the mids move: what a mid has passed is taken for traded."""
 
 INSTRUMENTS: tuple[dict[str, Any], ...] = (
     {"symbol": b"PLAIN"},
@@ -98,6 +100,8 @@ PHASES_DAY = tuple(
 )
 """What DAY goes through, again and again."""
 PHASE_STEPS = 8
+CLOSED_PHASES = (int(Phase.CLOSED), int(Phase.HALT), int(Phase.TRADING_AT_LAST))
+"""Participants send on, and are refused."""
 
 TYPE_SHARES = {
     "market": 1_500,
@@ -144,10 +148,11 @@ CANCEL_SHARE = 26_000
 PULL = 300_000
 
 # State, in int64 words; then one row for each order that may be open.
-RNG, INDEX, NEXT_ID, OPEN, NOW = range(5)
+RNG, INDEX, NEXT_ID, OPEN, NOW, SWEPT = range(6)
 MIDS = 8
 PHASE_AT = MIDS + COUNT
-ROWS = PHASE_AT + COUNT
+PHASE_NOW = PHASE_AT + COUNT
+ROWS = PHASE_NOW + COUNT
 ROW_WORDS = 4
 R_ID, R_WHO, R_PRICE, R_QTY = range(ROW_WORDS)
 """R_WHO: owner | side << 16 | instrument << 24 | order type << 32."""
@@ -187,6 +192,7 @@ class MixedFlow:
         state = np.zeros(STATE_WORDS, np.int64)
         state[RNG], state[NEXT_ID], state[NOW] = self.seed, 1, START_NS
         state[MIDS : MIDS + COUNT] = START_TICKS
+        state[PHASE_NOW : PHASE_NOW + COUNT] = int(Phase.CONTINUOUS)
         counts: Counter[str] = Counter()
         left = self.orders
         while left:
@@ -227,6 +233,7 @@ def generate_mixed(state: int, out: int, count: int) -> None:
         r = _draw(state)
         if index & (MID_EVERY - 1) == 0:
             _walk(state, r >> 16)
+            _sweep(state)
         if index & (TIME_EVERY - 1) == TIME_EVERY - 1:
             _time(state, record)
         elif index & (PHASE_EVERY - 1) == PHASE_EVERY // 2:
@@ -248,10 +255,14 @@ def _command(state: int, record: int, r: int) -> None:
     if count < 2 or draw >= cancels:
         _new(state, record, r)
     elif draw < C_DISCONNECT:
+        _forget_all(state, _owner(r), 0, 0)
         _write(record, 0, 0, 0, 0, 0, _owner(r), DISCONNECT, 0, 0, 0)
     elif draw < C_MASS:
-        symbol = _symbol(_instrument(r >> 10)) if r & 1 else 0
-        _write(record, 0, 0, symbol, 0, 0, _owner(r >> 14), MASS_CANCEL, (r >> 1) % 3, 0, 0)
+        instrument = _instrument(r >> 10)
+        owner, side = _owner(r >> 14), (r >> 1) % 3
+        _forget_all(state, owner, side, 1 + instrument if r & 1 else 0)
+        symbol = _symbol(instrument) if r & 1 else 0
+        _write(record, 0, 0, symbol, 0, 0, owner, MASS_CANCEL, side, 0, 0)
     else:
         _maintain(state, record, draw, r)
 
@@ -350,7 +361,7 @@ def _new(state: int, record: int, r: int) -> None:
         price = through
     order_id = get_word(state, NEXT_ID)
     set_word(state, NEXT_ID, order_id + 1)
-    if rests:
+    if rests and get_word(state, PHASE_NOW + instrument) not in CLOSED_PHASES:
         _remember(state, order_id, owner | side << 16 | instrument << 24 | order_type << 32,
                   price, qty)  # fmt: skip
     symbol = _symbol(instrument)
@@ -370,6 +381,7 @@ def _phase(state: int, record: int, instrument: int) -> None:
     step = get_word(state, PHASE_AT + instrument)
     set_word(state, PHASE_AT + instrument, (step + 1) % PHASE_STEPS)
     phase = PHASES_AUCTION[step] if instrument == AUCTION else PHASES_DAY[step]
+    set_word(state, PHASE_NOW + instrument, phase)
     mid = get_word(state, MIDS + instrument)
     _write(record, mid, 1, _symbol(instrument), 0, phase, 0, PHASE, 0, 0, 0)
 
@@ -384,6 +396,48 @@ def _walk(state: int, r: int) -> None:
         if (mid - START_TICKS) * step > 4_000:
             step = -step
         set_word(state, MIDS + instrument, mid + step)
+
+
+@kernel
+def _sweep(state: int) -> None:
+    """Forget the orders that the mids have passed, SWEEP_ROWS at a time."""
+    index = get_word(state, SWEPT)
+    for _ in range(SWEEP_ROWS):
+        if index >= get_word(state, OPEN):
+            index = 0
+            break
+        row = _row(state, index)
+        if _is_passed(state, row):
+            _forget(state, row)
+        else:
+            index += 1
+    set_word(state, SWEPT, index)
+
+
+@kernel
+def _forget_all(state: int, owner: int, side: int, instrument: int) -> None:
+    """Forget the owner's orders: of one side, or all (0); of one instrument from 1, or all (0)."""
+    index = 0
+    while index < get_word(state, OPEN):
+        row = _row(state, index)
+        who = get_word(row, R_WHO)
+        if (
+            who & 0xFFFF == owner
+            and side in (0, (who >> 16) & 0xFF)
+            and instrument in (0, 1 + ((who >> 24) & 0xFF))
+        ):
+            _forget(state, row)
+        else:
+            index += 1
+
+
+@kernel
+def _is_passed(state: int, row: int) -> bool:
+    """Whether the order's price is no longer on its own side of the mid (stops wait beyond it)."""
+    who = get_word(row, R_WHO)
+    away = get_word(state, MIDS + ((who >> 24) & 0xFF)) - get_word(row, R_PRICE)
+    passed = away < 0 if (who >> 16) & 0xFF == BUY else away > 0
+    return passed and not STOP <= who >> 32 <= TRAILING_STOP_BPS
 
 
 @kernel
@@ -439,10 +493,7 @@ def _pick(state: int, r: int) -> int:
     for _ in range(4):
         span = count if r & 1 else min(count, 64)
         row = _row(state, count - 1 - ((r >> 1) & 0xFFFF) % span)
-        who = get_word(row, R_WHO)
-        mid = get_word(state, MIDS + ((who >> 24) & 0xFF))
-        away = mid - get_word(row, R_PRICE)
-        if away > 0 if (who >> 16) & 0xFF == BUY else away < 0:
+        if not _is_passed(state, row):
             break
         r = _draw(state)
     return row
