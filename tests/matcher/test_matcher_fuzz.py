@@ -2,7 +2,8 @@
 
 Seeds are shared out among processes.  Every seed is checked by laws that need no second engine
 (conservation, restart from snapshots, shards, memory); each ``OUTCRY_FUZZ_EVERY``-th also against
-the plain reference, event by event, which is what takes the time.
+the plain reference, event by event, and against the book rebuilt from its events, which is what
+takes the time.
 
     OUTCRY_FUZZ_COMMANDS   how many commands in all (100,000,000)
     OUTCRY_FUZZ_SECONDS    stop after this long, and say how far it came (no limit)
