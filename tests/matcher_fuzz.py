@@ -16,8 +16,10 @@ from openoutcry.wire import CommandKind, EventKind, Phase
 from openoutcry.wire.records import NO_INSTRUMENT
 
 Array = npt.NDArray[Any]
-ROOMY = 1 << 14
-"""An order capacity that no run of a seed reaches, so that shards do not compete for room."""
+ROOMY = 1 << 20
+"""An order capacity that no run of a seed reaches, neither in orders nor in events they could
+cause, so that the instruments of one engine do not compete for room."""
+ROOMY_PAGES = 1 << 13
 
 
 A_SEED = 5_000
@@ -110,9 +112,10 @@ def check_shards(run: Mixed) -> None:
     """Two engines with an instrument map give each instrument what one engine gives it."""
     count = len(run.instruments)
     shard_of = (np.arange(count) * 7 + run.seed) % 2
-    whole = Engine(run.instruments, ROOMY).process(run.orders)
+    whole = Engine(run.instruments, ROOMY, ROOMY_PAGES).process(run.orders)
     shards = [
-        Engine(run.instruments, ROOMY, shard=(shard_of, k)).process(run.orders) for k in range(2)
+        Engine(run.instruments, ROOMY, ROOMY_PAGES, (shard_of, k)).process(run.orders)
+        for k in range(2)
     ]
     for instrument in range(count):
         mine = by_instrument(shards[shard_of[instrument]], instrument)
