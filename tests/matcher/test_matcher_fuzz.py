@@ -9,6 +9,7 @@ takes the time.
     OUTCRY_FUZZ_SECONDS    stop after this long, and say how far it came (no limit)
     OUTCRY_FUZZ_EVERY      compare each so many-th seed with the reference
     OUTCRY_FUZZ_SEED       the first seed
+    OUTCRY_FUZZ_EVIDENCE   1: write the figures to docs/evidence/matcher_fuzz.json
 """
 
 import multiprocessing
@@ -21,6 +22,9 @@ from matcher_fuzz import A_SEED, fuzz_share
 from openoutcry.bench.evidence import write_evidence
 
 COMMAND = "make test-long ARGS=tests/matcher/test_matcher_fuzz.py"
+
+
+SETTINGS = ("COMMANDS", "SECONDS", "EVERY", "SEED", "EVIDENCE")
 
 
 def setting(name: str, default: int) -> int:
@@ -58,5 +62,7 @@ def test_a_hundred_million_random_commands_make_no_difference():
         "commands_per_s": round(total["seeds"] * A_SEED / took_s),
     }
     print(figures)
-    if not seconds and commands >= 100_000_000:
-        write_evidence("matcher_fuzz", figures, COMMAND)
+    if setting("EVIDENCE", 0):
+        options = [f"OUTCRY_FUZZ_{name}={os.environ[f'OUTCRY_FUZZ_{name}']}" for name in SETTINGS
+                   if f"OUTCRY_FUZZ_{name}" in os.environ]  # fmt: skip
+        write_evidence("matcher_fuzz", figures, " ".join([*options, COMMAND]))
