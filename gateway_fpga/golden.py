@@ -40,7 +40,7 @@ from openoutcry.wire.enums import (
 )
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import LAYOUT_HASH
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_i64, store_u16
+from openoutcry.wire.memory import load_i64, load_u8, load_u16, mul_wrapping, store_i64, store_u16
 from openoutcry.wire.records import MAX_VALUE, ORDER, ORDER_DTYPE, RECORD_BYTES
 from openoutcry.wire.registers import COLLAR_ONE, PRICE_FIVES_MAX, TIME_BITS
 
@@ -274,7 +274,7 @@ def _home(symbol_word: int, mask: int) -> int:
 def find_row(symbol_word: int, rules_addr: int) -> int:
     """Address of the symbol's slot, or of the empty slot at which the search ended."""
     mask: int = load_i64(rules_addr)
-    slot = ((symbol_word * HASH_MULTIPLIER) >> HASH_SHIFT) & mask
+    slot = (mul_wrapping(symbol_word, HASH_MULTIPLIER) >> HASH_SHIFT) & mask
     row = rules_addr + HEADER_BYTES + slot * SLOT_BYTES
     found: int = load_i64(row)
     while found != symbol_word and found != 0:

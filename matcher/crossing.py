@@ -147,10 +147,16 @@ def is_nearer(price: int, than: int, reference: int) -> bool:
     """Whether ``price`` is as near to the reference as ``than`` or nearer (without one: any)."""
     if reference == NO_PRICE:
         return True
-    # Differences of int64 prices are exact as unsigned words; the sign bit turned, they compare.
-    one = price - reference if price >= reference else reference - price
-    other = than - reference if than >= reference else reference - than
-    return one ^ NO_PRICE <= other ^ NO_PRICE
+    if price >= reference and than >= reference:
+        return price <= than
+    if price <= reference and than <= reference:
+        return price >= than
+    # One on either side.  Differences may be beyond int64, so the middle of both, rounded down,
+    # says which is nearer.
+    middle = (price & than) + ((price ^ than) >> 1)
+    if price > reference:
+        return middle < reference or (middle == reference and (price ^ than) & 1 == 0)
+    return middle >= reference
 
 
 @kernel_outlined

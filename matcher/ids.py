@@ -23,7 +23,15 @@ from openoutcry.matcher.arena import (
     SLOT_ID,
 )
 from openoutcry.wire.kernel import VERIFY, kernel
-from openoutcry.wire.memory import load_fixed, load_i64, load_u32, prefetch, store_u32
+from openoutcry.wire.memory import (
+    add_wrapping,
+    load_fixed,
+    load_i64,
+    load_u32,
+    mul_wrapping,
+    prefetch,
+    store_u32,
+)
 
 BLOCK_BITS = 10
 SPREAD = 0x9E3779B1
@@ -35,7 +43,8 @@ which order it is."""
 @kernel
 def id_home(instrument: int, order_id: int) -> int:
     """Entry of the chain that has this id, before the mask."""
-    return order_id + (((order_id >> BLOCK_BITS) * GOLDEN) >> 32) + instrument * SPREAD
+    block = mul_wrapping(order_id >> BLOCK_BITS, GOLDEN) >> 32
+    return add_wrapping(order_id, block + instrument * SPREAD)
 
 
 @kernel

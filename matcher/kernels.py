@@ -138,7 +138,7 @@ from openoutcry.matcher.orders import (
 )
 from openoutcry.matcher.rules import is_pro_rata, rule_addr, step_at
 from openoutcry.wire.kernel import STRIPPED, kernel, kernel_outlined
-from openoutcry.wire.memory import load_fixed, load_i64, load_u32, prefetch, store_i64
+from openoutcry.wire.memory import load_fixed, load_i64, load_u32, mul_wrapping, prefetch, store_i64
 from openoutcry.wire.records import MAX_VALUE, NO_INSTRUMENT, RECORD_BYTES
 
 __all__ = ["process_batch", "process_one", "scratch_records"]
@@ -696,7 +696,7 @@ def find_instrument(arena: int, symbol: int) -> int:
         return load_i64(arena + LAST_INSTRUMENT)
     table = arena + load_fixed(arena + SYMBOLS_AT)
     mask = load_fixed(arena + SYMBOL_MASK)
-    at = ((symbol * GOLDEN) >> 40) & mask
+    at = (mul_wrapping(symbol, GOLDEN) >> 40) & mask
     while True:
         entry = table + at * SYMBOL_ENTRY_BYTES
         instrument = load_i64(entry + ENTRY_INSTRUMENT) - 1

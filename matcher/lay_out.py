@@ -93,6 +93,7 @@ from openoutcry.wire.memory import (
     count_leading_zeros,
     load_i64,
     load_u8,
+    mul_wrapping,
     not_inlined,
     store_i64,
     store_u8,
@@ -250,7 +251,7 @@ def enter_symbol(arena: int, instrument: int, symbol: int) -> bool:
     """Let the symbol's eight bytes lead to the instrument; False if they lead to another."""
     table = arena + load_i64(arena + SYMBOLS_AT)
     mask = load_i64(arena + SYMBOL_MASK)
-    at = ((symbol * GOLDEN) >> 40) & mask
+    at = (mul_wrapping(symbol, GOLDEN) >> 40) & mask
     while load_i64(table + at * SYMBOL_ENTRY_BYTES + ENTRY_INSTRUMENT) != 0:
         if load_i64(table + at * SYMBOL_ENTRY_BYTES + ENTRY_SYMBOL) == symbol:
             return False

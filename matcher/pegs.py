@@ -55,7 +55,7 @@ from openoutcry.matcher.stops import displayed_price
 from openoutcry.matcher.walk import UNSEEN_BOOKS, set_taker, take
 from openoutcry.wire.kernel import kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64
-from openoutcry.wire.records import NO_PRICE
+from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 
 @kernel_outlined
@@ -90,8 +90,10 @@ def peg_price(
         if price == NO_PRICE:
             return NO_PRICE
         price = max(limit, price)
+        if other == MAX_VALUE:
+            return NO_PRICE
         if other != NO_PRICE:
-            short = ceil_step(arena, instrument, add_saturating(other, 1), half)
+            short = ceil_step(arena, instrument, other + 1, half)
             if short == NO_PRICE:
                 return NO_PRICE
             price = max(price, short)

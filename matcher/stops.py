@@ -103,8 +103,8 @@ def must_move(trigger: int, wanted: int, side: int, step: int) -> bool:
     if trigger == NO_PRICE:
         return True
     low, high = (wanted, trigger) if side == BUY else (trigger, wanted)
-    # A difference beyond int64 shows as negative.
-    return low < high and (high - low < 0 or high - low >= step)
+    # No difference: it may be beyond int64.
+    return low < high and low <= MAX_VALUE - step and high >= low + step
 
 
 @kernel_outlined

@@ -35,6 +35,17 @@ def _load(bits: int, ordering: str = "") -> Any:
     return load
 
 
+def _wrapping(operation: str) -> Any:
+    @intrinsic
+    def wrapping(typingctx: Any, a: Any, b: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            return getattr(builder, operation)(*args)
+
+        return types.int64(types.int64, types.int64), codegen
+
+    return wrapping
+
+
 def _store(bits: int, ordering: str = "") -> Any:
     @intrinsic
     def store(typingctx: Any, addr: Any, value: Any) -> Any:
@@ -80,6 +91,11 @@ def load_fixed(typingctx: Any, addr: Any) -> Any:
     return types.int64(types.int64), codegen
 
 
+add_wrapping = _wrapping("add")
+"""Sum modulo 2**64.  numba marks the overflow of int64 ``+ - *`` as undefined (``nsw``): hashes and
+whatever else may leave int64 must not use the plain operators."""
+mul_wrapping = _wrapping("mul")
+"""Product modulo 2**64; see :data:`add_wrapping`."""
 load_i64 = _load(64)
 load_u32 = _load(32)
 load_u16 = _load(16)
