@@ -1,0 +1,254 @@
+// Properties of outcry_validator; the sentences stand in formal/properties.py.
+//
+// Two proofs: of the flow of beats and commands under any back-pressure, and (FORMAL_FLAGS) of every
+// flag of the verdict against its definition, written from docs/gateway.md.  There the sink is
+// always ready; that a stall freezes every rank is proved in the first.
+
+reg f_started = 1'b0;
+always @(posedge clk) f_started <= 1'b1;
+always @* if (!f_started) assume (rst);
+
+`ifndef FORMAL_FLAGS
+
+// Commands are held until they are done.
+always @(posedge clk) if (f_started && !$past(rst)) begin
+    if ($past(row_swap && !command_done)) assume (row_swap && $stable(row_index) && $stable(row_shadow));
+    if ($past(participant_set && !command_done))
+        assume (participant_set && $stable(participant_index) && $stable(participant_on));
+end
+always @* assume (!(row_swap && participant_set));
+
+// Beats in and out, modulo 8: more than can be inside.  One of them, any, is watched.
+reg [2:0] f_in = 3'd0;
+reg [2:0] f_out = 3'd0;
+(* anyconst *) reg [2:0] f_watched;
+reg [511:0] f_data;
+reg [3:0]   f_taken;
+
+always @(posedge clk) begin
+    if (rst) begin
+        f_in    <= 3'd0;
+        f_out   <= 3'd0;
+        f_taken <= 4'd0;
+    end else begin
+        if (take) f_in <= f_in + 3'd1;
+        if (m_axis_tvalid && m_axis_tready) f_out <= f_out + 3'd1;
+        if (take && f_in == f_watched) f_data <= s_axis_tdata;
+        if (advance) f_taken <= {f_taken[2:0], take};
+    end
+end
+
+// Where the beats in the ranks stand in the count.
+wire [2:0] f_check_number = f_out + {2'd0, out_valid};
+wire [2:0] f_row_number   = f_check_number + {2'd0, check_valid};
+wire [2:0] f_read_number  = f_row_number + {2'd0, row_valid};
+
+// Any one slot of way 0 and any one participant: what stands there, by what was commanded.
+(* anyconst *) reg [SLOT_BITS-1:0] f_slot;
+reg [ROW_BITS-1:0] f_row;
+reg                f_row_known = 1'b0;
+wire f_swaps_it = row_swap && command_done && row_index == {2'b00, f_slot};
+wire f_reads_it = take && slots[SLOT_BITS-1:0] == f_slot;
+reg f_read_it, f_read_old;
+reg [ROW_BITS-1:0] f_seen;
+
+always @(posedge clk) begin
+    if (f_swaps_it) begin
+        f_row       <= row_shadow;
+        f_row_known <= 1'b1;
+    end
+    if (take) begin
+        f_read_it <= f_reads_it && f_row_known;
+        f_seen    <= f_row;
+    end
+    if (rst) f_read_it <= 1'b0;
+end
+
+always @(posedge clk) if (f_started) begin
+    if (!$past(rst) && $past(m_axis_tvalid && !m_axis_tready))
+        validator_output_stable: assert (m_axis_tvalid && m_axis_tdata == $past(m_axis_tdata));
+
+    validator_nothing_lost_or_doubled:
+        assert (f_in - f_out == {2'd0, read_valid} + {2'd0, row_valid} + {2'd0, check_valid}
+                                + {2'd0, out_valid});
+
+    validator_latency_fixed:
+        assert ({out_valid, check_valid, row_valid, read_valid} == f_taken);
+
+    if (out_valid && f_out == f_watched) begin
+        validator_order_kept:
+            assert ({out_data[511:416], out_data[399:0]} == {f_data[511:416], f_data[399:0]});
+    end
+    if (check_valid && f_check_number == f_watched) f_check_data: assert (check_data == f_data);
+    if (row_valid && f_row_number == f_watched) f_row_data: assert (row_data == f_data);
+    if (read_valid && f_read_number == f_watched) f_read_data: assert (read_data == f_data);
+
+    if (!$past(rst) && !rst && (m_axis_tready || !m_axis_tvalid) && !row_swap && !participant_set)
+        validator_full_rate: assert (s_axis_tready);
+
+    if ($past(rst)) validator_takes_nothing_in_reset: assert (!s_axis_tready && !m_axis_tvalid);
+
+    validator_command_between_orders:
+        assert (!command_done || !(take || read_valid || row_valid || check_valid));
+
+    if (command && !(read_valid || row_valid || check_valid))
+        validator_command_is_carried_out: assert (command_done);
+
+    if (f_read_it && read_valid)
+        validator_row_old_or_new: assert (read_rows[ROW_BITS-1:0] == f_seen);
+    if (f_row_known) f_table: assert (g_table[0].rows[f_slot] == f_row);
+
+    if (!$past(rst) && !$past(advance))
+        validator_stall_freezes:
+            assert ($stable(read_valid) && $stable(row_valid) && $stable(check_valid)
+                    && $stable(read_data) && $stable(row_data) && $stable(check_data)
+                    && $stable(read_rows) && $stable(row_rows) && $stable(check_hit)
+                    && $stable(row_mask) && $stable(check_mask) && $stable(row_bucket)
+                    && $stable(check_bucket) && $stable(check_over_rate) && $stable(check_left)
+                    && $stable(row_notional_sum) && $stable(row_notional_carry)
+                    && $stable(check_collar) && $stable(check_above) && $stable(out_data));
+end
+
+`else
+
+// The sink is ready and nobody commands; block RAMs and products may give anything.
+always @* assume (m_axis_tready && !row_swap && !participant_set);
+
+reg [2:0] f_age = 3'd0;
+always @(posedge clk) if (rst) f_age <= 3'd0; else if (f_age != 3'd7) f_age <= f_age + 3'd1;
+
+// The order that is out now, and what the tables gave it.
+reg [511:0] f_order1, f_order2, f_order3, f_order;
+reg [WAYS*ROW_BITS-1:0] f_rows2, f_rows3, f_rows;
+reg f_off2, f_off3, f_off;
+reg [NOTIONAL_BITS-1:0] f_sum3, f_sum, f_carry3, f_carry;
+reg [17:0] f_price_residue3, f_price_residue, f_qty_residue3, f_qty_residue;
+reg [79:0] f_scaled3, f_scaled;
+always @(posedge clk) begin
+    f_order1 <= s_axis_tdata;
+    f_order2 <= f_order1;
+    f_order3 <= f_order2;
+    f_order  <= f_order3;
+    f_rows2  <= read_rows;
+    f_rows3  <= f_rows2;
+    f_rows   <= f_rows3;
+    f_off2   <= check_participants && (f_order1[399:384] >= (1 << PARTICIPANT_BITS) || !read_bit);
+    f_off3   <= f_off2;
+    f_off    <= f_off3;
+    f_sum3   <= row_notional_sum;
+    f_sum    <= f_sum3;
+    f_carry3 <= row_notional_carry;
+    f_carry  <= f_carry3;
+    f_price_residue3 <= row_price_residue;
+    f_price_residue  <= f_price_residue3;
+    f_qty_residue3   <= row_qty_residue;
+    f_qty_residue    <= f_qty_residue3;
+    f_scaled3 <= row_price10000;
+    f_scaled  <= f_scaled3;
+end
+
+wire signed [63:0] f_price  = f_order[63:0];
+wire signed [63:0] f_qty    = f_order[127:64];
+wire        [63:0] f_symbol = f_order[191:128];
+wire        [63:0] f_aux    = f_order[319:256];
+wire        [15:0] f_participant = f_order[399:384];
+wire        [7:0]  f_kind   = f_order[423:416];
+wire        [7:0]  f_side   = f_order[431:424];
+wire        [7:0]  f_type   = f_order[439:432];
+wire        [7:0]  f_time   = f_order[447:440];
+
+// The row: of whichever way has the symbol.  The driver puts a symbol into one way at a time, or
+// the same row into two.
+wire [ROW_BITS-1:0] f_row0 = f_rows[0 +: ROW_BITS];
+wire [ROW_BITS-1:0] f_row1 = f_rows[ROW_BITS +: ROW_BITS];
+wire [ROW_BITS-1:0] f_row2 = f_rows[2*ROW_BITS +: ROW_BITS];
+wire f_hit0 = f_symbol != 0 && f_row0[63:0] == f_symbol;
+wire f_hit1 = f_symbol != 0 && f_row1[63:0] == f_symbol;
+wire f_hit2 = f_symbol != 0 && f_row2[63:0] == f_symbol;
+wire f_known = f_hit0 || f_hit1 || f_hit2;
+wire [ROW_BITS-1:0] f_row = f_hit0 ? f_row0 : f_hit1 ? f_row1 : f_row2;
+always @* begin
+    if (f_hit0 && f_hit1) assume (f_row0 == f_row1);
+    if (f_hit0 && f_hit2) assume (f_row0 == f_row2);
+    if (f_hit1 && f_hit2) assume (f_row1 == f_row2);
+    // What the products add up to fits; powers of five are 0 to 6.
+    assume ({1'b0, f_sum} + {1'b0, f_carry} < {1'b1, {NOTIONAL_BITS{1'b0}}});
+    assume (f_row[554:552] != 3'd7 && f_row[570:568] != 3'd7);
+end
+
+wire signed [63:0] f_max_price = f_row[127:64];
+wire signed [63:0] f_min_qty   = f_row[191:128];
+wire signed [63:0] f_max_qty   = f_row[255:192];
+
+// Which checks a command is subject to.
+wire f_new      = f_kind == 8'd1;
+wire f_replace  = f_kind == 8'd4;
+wire f_reduce   = f_kind == 8'd3;
+wire f_mass     = f_kind == 8'd6;
+wire f_unpriced = f_type == 8'd2 || f_type == 8'd5 || f_type == 8'd6 || f_type == 8'd8 || f_type == 8'd9;
+wire f_priced   = f_replace || (f_new && !f_unpriced);
+wire f_entry    = f_new || f_replace || f_kind == 8'd5;
+wire f_sized    = f_new || f_replace || f_reduce;
+
+function f_no_multiple_of_twos;
+    input [63:0] value;
+    input [5:0] twos;
+    f_no_multiple_of_twos = (value & ((64'd1 << twos) - 64'd1)) != 64'd0;
+endfunction
+
+function f_no_multiple_of_fives;
+    input [17:0] value;
+    input [2:0] fives;
+    case (fives)
+        3'd1: f_no_multiple_of_fives = value % 18'd5 != 18'd0;
+        3'd2: f_no_multiple_of_fives = value % 18'd25 != 18'd0;
+        3'd3: f_no_multiple_of_fives = value % 18'd125 != 18'd0;
+        3'd4: f_no_multiple_of_fives = value % 18'd625 != 18'd0;
+        3'd5: f_no_multiple_of_fives = value % 18'd3125 != 18'd0;
+        3'd6: f_no_multiple_of_fives = value % 18'd15625 != 18'd0;
+        default: f_no_multiple_of_fives = 1'b0;
+    endcase
+endfunction
+
+wire [15:0] f_code = out_data[415:400];
+
+always @(posedge clk) if (f_started && f_age == 3'd7 && out_valid) begin
+    flag_price_not_positive: assert (f_code[0] == (f_priced && f_price <= 0));
+    flag_price_above_limit:  assert (f_code[1] == (f_priced && f_known && f_price > f_max_price));
+    flag_qty_not_positive:   assert (f_code[2] == (f_sized && f_qty <= 0));
+    flag_qty_out_of_limits:
+        assert (f_code[3] == ((f_new || f_replace) && f_known && f_qty > 0
+                              && !(f_min_qty <= f_qty && f_qty <= f_max_qty)));
+    flag_side:
+        assert (f_code[4] == ((f_new && f_side != 8'd1 && f_side != 8'd2)
+                              || (f_mass && f_side > 8'd2)));
+    flag_order_type:    assert (f_code[5] == (f_new && !(f_type >= 8'd1 && f_type <= 8'd16)));
+    flag_time_in_force:
+        assert (f_code[6] == (f_new && !(f_time[3:0] >= 4'd1 && f_time[3:0] <= 4'd7
+                                         && f_time[7:4] <= 4'd4)));
+    flag_symbol:
+        assert (f_code[7] == (!f_known && f_kind != 8'd7 && f_kind != 8'd8
+                              && !(f_mass && f_symbol == 64'd0)));
+    flag_price_step:
+        assert (f_code[8] == (f_priced && f_known && f_price > 0
+                              && (f_no_multiple_of_twos(f_price, f_row[549:544])
+                                  || f_no_multiple_of_fives(f_price_residue, f_row[554:552]))));
+    flag_qty_step:
+        assert (f_code[9] == (f_sized && f_known && f_qty > 0
+                              && (f_no_multiple_of_twos(f_qty, f_row[565:560])
+                                  || f_no_multiple_of_fives(f_qty_residue, f_row[570:568]))));
+    flag_collar:
+        assert (f_code[10] == (f_priced && f_known && f_price > 0
+                               && (f_scaled < f_row[335:256] || f_scaled > f_row[415:336])));
+    flag_notional:
+        assert (f_code[11] == (f_priced && f_known && f_price > 0 && f_qty > 0
+                               && f_sum + f_carry > f_row[541:416]));
+    flag_participant: assert (f_code[12] == (f_entry && f_off));
+    flag_halted:      assert (f_code[13] == (f_entry && f_known && f_row[575]));
+    flag_kind:
+        assert (f_code[15] == (f_kind == 8'd0 || f_kind > 8'd9
+                || (f_participant != 16'd0 && (f_kind == 8'd8 || f_kind == 8'd9
+                                               || (f_mass && f_aux != 64'd0)))));
+end
+
+`endif

@@ -1,0 +1,124 @@
+"""Measure the Verilated gateway: how many orders a second, and that no verdict differs.
+
+    python -m openoutcry.gateway_fpga.tools.measure_live
+
+Writes the sections ``live`` and ``random`` of ``docs/evidence/fpga.json``.  The orders are random
+bytes with every field in its interesting range; the tests' boundary-biased ones are run by
+``make test-long``, which this calls on.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from openoutcry.gateway_fpga import make_rules, validate_orders
+from openoutcry.gateway_fpga.call import call_batch
+from openoutcry.gateway_fpga.live import LiveGateway
+from openoutcry.gateway_fpga.tools.evidence import ROOT, write_section
+from openoutcry.wire import ORDER_DTYPE, make_instruments
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_u16
+from openoutcry.wire.records import ORDER, RECORD_BYTES
+
+BATCH = 4_096
+ROUNDS = 61
+RANDOM_TEST = "tests/gateway_fpga/test_live.py::test_ten_million_orders_rtl_golden_and_c"
+RANDOM_ORDERS = 10_000_000
+ERROR_CODE_AT = ORDER.offsets["error_code"]
+COMMAND = "python -m openoutcry.gateway_fpga.tools.measure_live"
+
+
+@kernel
+def one_by_one(function: int, handle: int, orders_addr: int, count: int) -> int:
+    """Call the RTL once an order, as a pipeline that never sees two at a time would."""
+    rejected = 0
+    for index in range(count):
+        call_batch(function, handle, orders_addr + index * RECORD_BYTES, 1)
+        rejected += load_u16(orders_addr + index * RECORD_BYTES + ERROR_CODE_AT) != 0
+    return rejected
+
+
+def sample_orders(count: int) -> np.ndarray[Any, Any]:
+    """Orders as a market has them: 64 symbols, every kind, a few percent wrong."""
+    dice = np.random.default_rng(1)
+    orders = np.zeros(count, ORDER_DTYPE)
+    orders["symbol"] = [b"S%05d" % n for n in dice.integers(0, 64, count)]
+    orders["price_ticks"] = dice.integers(1, 100_000, count)
+    orders["qty_lots"] = dice.integers(1, 1_000, count)
+    orders["kind"] = dice.choice([1, 1, 1, 2, 2, 2, 3, 4], count)
+    orders["side"] = dice.integers(1, 3, count)
+    orders["order_type"] = dice.choice([1, 1, 1, 2, 3], count)
+    orders["time_in_force"] = dice.integers(1, 4, count)
+    orders["qty_lots"][dice.random(count) < 0.02] = -1
+    return orders
+
+
+def throughput() -> dict[str, float]:
+    """Orders a second: in batches, and one call an order; the best and the median of the rounds."""
+    instruments = make_instruments([f"S{n:05d}" for n in range(64)])
+    gateway = LiveGateway.loaded(instruments)
+    orders = sample_orders(BATCH)
+    golden = orders.copy()
+    validate_orders(golden, make_rules(instruments))
+    one_by_one(gateway.function, gateway.handle, orders.ctypes.data, 1)
+    batch, single = [], []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        gateway.validate(orders)
+        batch.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        one_by_one(gateway.function, gateway.handle, orders.ctypes.data, BATCH)
+        single.append(time.perf_counter() - started)
+    if orders.tobytes() != golden.tobytes():
+        raise SystemExit("the RTL and the golden model differ")
+    return {
+        "batch_orders_per_s_best": round(BATCH / min(batch)),
+        "batch_orders_per_s_median": round(BATCH / float(np.median(batch))),
+        "single_calls_per_s_best": round(BATCH / min(single)),
+        "single_calls_per_s_median": round(BATCH / float(np.median(single))),
+    }
+
+
+def pipeline() -> dict[str, Any]:
+    """A whole run, inline and in memory, with each gateway: commands a second and state hash."""
+    figures: dict[str, Any] = {}
+    for gateway in ("golden", "rtl"):
+        done = subprocess.run(
+            [sys.executable, "-m", "openoutcry", "run", "--flow", "normal", "--orders", "1000000",
+             "--topology", "inline", "--durability", "none", "--gateway", gateway, "--json"],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        result = json.loads(done.stdout)
+        figures[gateway] = {
+            "commands_per_s": round(result["commands_per_s"]),
+            "state_hash": result["state_hash"],
+            "event_hash": result["event_hash"],
+        }
+    figures["same_state"] = figures["golden"]["state_hash"] == figures["rtl"]["state_hash"]
+    return figures
+
+
+def main() -> None:
+    live = throughput() | {"pipeline": pipeline()}
+    write_section("live", live, COMMAND)
+    print(json.dumps(live, indent=2))
+    started = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-m", "long", RANDOM_TEST], cwd=ROOT, check=True
+    )
+    figures = {
+        "orders": RANDOM_ORDERS,
+        "compared": ["RTL (Verilator)", "golden model", "C"],
+        "differences": 0,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    write_section("random", figures, COMMAND)
+    print(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    main()
