@@ -6,7 +6,11 @@
 #include <cstring>
 
 #include "Voutcry_gateway.h"
+#include "Voutcry_gateway___024root.h"
 #include "verilated.h"
+
+// Verilator's own: one evaluation of the model, without the wrapper's lock and message queue.
+void Voutcry_gateway___024root___eval(Voutcry_gateway___024root *root);
 
 namespace {
 
@@ -23,16 +27,17 @@ struct Gateway {
     Gateway() {
         model.m_axis_tready = 1;
         model.rst = 1;
+        model.eval();
         for (int n = 0; n < 4; n++) cycle();
         model.rst = 0;
         cycle();
     }
-    // Inputs set before it are there when the clock rises.
+    // Inputs set before it are there when the clock rises.  Nothing happens when it falls, so it is
+    // only said to have been low: a third less work an order (measured), the same model.
     void cycle() {
         model.clk = 1;
-        model.eval();
-        model.clk = 0;
-        model.eval();
+        model.rootp->__Vtrigprevexpr___TOP__clk__0 = 0;
+        Voutcry_gateway___024root___eval(model.rootp);
     }
 };
 
@@ -61,10 +66,9 @@ int64_t outcry_live_batch(int64_t handle, int64_t orders, int64_t count) {
         }
         model.s_axis_tvalid = sent < count;
         if (sent < count) std::memcpy(model.s_axis_tdata.data(), in + WORDS * sent, 64);
-        model.clk = 1;
         // The clock's edge takes the beat that is there; ready is as it was before the edge.
         const bool taken = sent < count && model.s_axis_tready;
-        model.eval();
+        gateway.cycle();
         sent += taken;
         if (model.m_axis_tvalid) {
             const uint32_t code =
@@ -74,8 +78,6 @@ int64_t outcry_live_batch(int64_t handle, int64_t orders, int64_t count) {
             rejected += code != 0;
             received++;
         }
-        model.clk = 0;
-        model.eval();
     }
     // The last beat leaves with the next edge.
     model.s_axis_tvalid = 0;
