@@ -221,8 +221,11 @@ module outcry_validator #(
     endgenerate
 
     reg [511:0] read_data;
-    reg [15:0]  read_price_residue0, read_price_residue1, read_price_residue2, read_price_residue3;
-    reg [15:0]  read_qty_residue0, read_qty_residue1, read_qty_residue2, read_qty_residue3;
+    // Sums of two pieces each, and the last piece alone.
+    reg [14:0]  read_price_residue0, read_price_residue1, read_price_residue2;
+    reg [14:0]  read_price_residue3, read_price_residue4, read_price_residue5;
+    reg [14:0]  read_qty_residue0, read_qty_residue1, read_qty_residue2;
+    reg [14:0]  read_qty_residue3, read_qty_residue4, read_qty_residue5;
     // 625 = 5 * 128 - 15.
     reg [65:0]  read_price5;
     reg [66:0]  read_price15;
@@ -232,20 +235,18 @@ module outcry_validator #(
     always @(posedge clk) begin
         if (advance) begin
             read_data <= s_axis_tdata;
-            read_price_residue0 <= {2'd0, price_pieces[0 +: 14]} + {2'd0, price_pieces[14 +: 14]}
-                                   + {2'd0, price_pieces[28 +: 14]};
-            read_price_residue1 <= {2'd0, price_pieces[42 +: 14]} + {2'd0, price_pieces[56 +: 14]}
-                                   + {2'd0, price_pieces[70 +: 14]};
-            read_price_residue2 <= {2'd0, price_pieces[84 +: 14]} + {2'd0, price_pieces[98 +: 14]}
-                                   + {2'd0, price_pieces[112 +: 14]};
-            read_price_residue3 <= {2'd0, price_pieces[126 +: 14]} + {2'd0, price_pieces[140 +: 14]};
-            read_qty_residue0 <= {2'd0, qty_pieces[0 +: 14]} + {2'd0, qty_pieces[14 +: 14]}
-                                 + {2'd0, qty_pieces[28 +: 14]};
-            read_qty_residue1 <= {2'd0, qty_pieces[42 +: 14]} + {2'd0, qty_pieces[56 +: 14]}
-                                 + {2'd0, qty_pieces[70 +: 14]};
-            read_qty_residue2 <= {2'd0, qty_pieces[84 +: 14]} + {2'd0, qty_pieces[98 +: 14]}
-                                 + {2'd0, qty_pieces[112 +: 14]};
-            read_qty_residue3 <= {2'd0, qty_pieces[126 +: 14]} + {2'd0, qty_pieces[140 +: 14]};
+            read_price_residue0 <= {1'd0, price_pieces[0 +: 14]} + {1'd0, price_pieces[14 +: 14]};
+            read_price_residue1 <= {1'd0, price_pieces[28 +: 14]} + {1'd0, price_pieces[42 +: 14]};
+            read_price_residue2 <= {1'd0, price_pieces[56 +: 14]} + {1'd0, price_pieces[70 +: 14]};
+            read_price_residue3 <= {1'd0, price_pieces[84 +: 14]} + {1'd0, price_pieces[98 +: 14]};
+            read_price_residue4 <= {1'd0, price_pieces[112 +: 14]} + {1'd0, price_pieces[126 +: 14]};
+            read_price_residue5 <= {1'd0, price_pieces[140 +: 14]};
+            read_qty_residue0 <= {1'd0, qty_pieces[0 +: 14]} + {1'd0, qty_pieces[14 +: 14]};
+            read_qty_residue1 <= {1'd0, qty_pieces[28 +: 14]} + {1'd0, qty_pieces[42 +: 14]};
+            read_qty_residue2 <= {1'd0, qty_pieces[56 +: 14]} + {1'd0, qty_pieces[70 +: 14]};
+            read_qty_residue3 <= {1'd0, qty_pieces[84 +: 14]} + {1'd0, qty_pieces[98 +: 14]};
+            read_qty_residue4 <= {1'd0, qty_pieces[112 +: 14]} + {1'd0, qty_pieces[126 +: 14]};
+            read_qty_residue5 <= {1'd0, qty_pieces[140 +: 14]};
             read_price5  <= {3'd0, in_price[62:0]} + {1'd0, in_price[62:0], 2'd0};
             read_price15 <= {in_price[62:0], 4'd0} - {4'd0, in_price[62:0]};
         end
@@ -379,10 +380,12 @@ module outcry_validator #(
             row_participant_off <= check_participants && (read_outside || !read_bit);
             row_price_below     <= ~((read_price[62:0] - 63'd1) ^ read_price[62:0]);
             row_qty_below       <= ~((read_qty[62:0] - 63'd1) ^ read_qty[62:0]);
-            row_price_residue   <= {2'd0, read_price_residue0} + {2'd0, read_price_residue1}
-                                   + {2'd0, read_price_residue2} + {2'd0, read_price_residue3};
-            row_qty_residue     <= {2'd0, read_qty_residue0} + {2'd0, read_qty_residue1}
-                                   + {2'd0, read_qty_residue2} + {2'd0, read_qty_residue3};
+            row_price_residue   <= {3'd0, read_price_residue0} + {3'd0, read_price_residue1}
+                                   + {3'd0, read_price_residue2} + {3'd0, read_price_residue3}
+                                   + {3'd0, read_price_residue4} + {3'd0, read_price_residue5};
+            row_qty_residue     <= {3'd0, read_qty_residue0} + {3'd0, read_qty_residue1}
+                                   + {3'd0, read_qty_residue2} + {3'd0, read_qty_residue3}
+                                   + {3'd0, read_qty_residue4} + {3'd0, read_qty_residue5};
             row_price625        <= {read_price5, 7'd0} - {6'd0, read_price15};
             row_notional_sum    <= sum4;
             row_notional_carry  <= carry4;
@@ -603,11 +606,13 @@ module outcry_validator #(
         code[`OUTCRY_ERROR_BIT_KIND]               = check_wrong_kind;
     end
 
+    wire [15:0] verdict = code & check_mask;
+
     reg [511:0] out_data;
     always @(posedge clk) begin
         if (advance) begin
             out_data                           <= check_data;
-            out_data[`OUTCRY_ORDER_ERROR_CODE] <= code & check_mask;
+            out_data[`OUTCRY_ORDER_ERROR_CODE] <= verdict;
         end
     end
     assign m_axis_tdata = out_data;
