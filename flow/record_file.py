@@ -11,6 +11,10 @@ from openoutcry.flow.source import CHUNK_ORDERS, Array, Progress
 from openoutcry.wire.enums import CommandKind
 from openoutcry.wire.records import MAX_INSTRUMENTS, ORDER_DTYPE, RECORD_BYTES, make_instruments
 
+NEED_NO_SYMBOL = [
+    int(kind) for kind in (CommandKind.MASS_CANCEL, CommandKind.DISCONNECT, CommandKind.TIME)
+]
+
 
 class RecordFile:
     """A file that :func:`write_records` wrote.
@@ -68,7 +72,11 @@ class RecordFile:
                     f"{self.path}: record at byte {(at + row) * RECORD_BYTES} has the kind "
                     f"{int(chunk['kind'][row])}, which no command has: not a file of order records"
                 )
-            symbols, first = np.unique(chunk["symbol"], return_index=True)
+            named = np.flatnonzero(
+                ~(np.isin(chunk["kind"], NEED_NO_SYMBOL) & (chunk["symbol"] == b""))
+            )
+            symbols, first = np.unique(chunk["symbol"][named], return_index=True)
+            first = named[first]
             for number in np.argsort(first):
                 symbol = bytes(symbols[number])
                 if symbol in found:

@@ -7,6 +7,7 @@ import pytest
 
 from openoutcry.flow import FlowError, GeneratedFlow, RecordFile, write_records
 from openoutcry.flow.source import CHUNK_ORDERS
+from openoutcry.wire.enums import CommandKind
 from openoutcry.wire.records import ORDER_DTYPE
 
 
@@ -54,9 +55,24 @@ def test_cut_file_names_the_byte(tmp_path: Path) -> None:
         RecordFile(path)
 
 
+def test_what_is_said_to_all_instruments_needs_no_symbol(tmp_path: Path) -> None:
+    """A TIME command's symbol of zeros is no instrument and no mistake; a new order's is one."""
+    orders = next(GeneratedFlow("static", 10, 1).chunks())
+    orders["kind"][3], orders["symbol"][3] = CommandKind.TIME, b""
+    write_records(tmp_path / "orders.bin", [orders])
+    assert RecordFile(tmp_path / "orders.bin").instruments["symbol"].tolist() == [b"OUTCRY"]
+    orders["kind"][3] = CommandKind.NEW
+    write_records(tmp_path / "orders.bin", [orders])
+    with pytest.raises(FlowError, match="byte 192 has the symbol b''"):
+        RecordFile(tmp_path / "orders.bin")
+
+
 @pytest.mark.parametrize(
     ("field", "value", "message"),
-    [("kind", 9, "byte 192 has the kind 9"), ("symbol", b"a b", "byte 192 has the symbol b'a b'")],
+    [
+        ("kind", 99, "byte 192 has the kind 99"),
+        ("symbol", b"a b", "byte 192 has the symbol b'a b'"),
+    ],
 )
 def test_foreign_record_names_the_byte(
     tmp_path: Path, field: str, value: object, message: str
