@@ -24,20 +24,10 @@ UNUSED = {
     "in_participant": "with 1,024 participants the upper bits only say that one is outside",
     "in_price": "the sign is looked at one rank later",
     "in_qty": "the sign is looked at one rank later",
-    **{
-        name: "a variable of the table's making, wider than what it holds"
-        for name in (
-            "lack1",
-            "lack2",
-            "lack3",
-            "lack4",
-            "lack5",
-            "lack6",
-            "left1",
-            "left2",
-            "left3",
-        )
-    },
+    **dict.fromkeys(
+        [f"lack{n}" for n in range(1, 7)] + [f"left{n}" for n in range(1, 4)],
+        "a variable of the table's making, wider than what it holds",
+    ),
     "lower": "only the borrow of the difference is wanted",
     "read_products": "the top two bits of a product of 63-bit numbers are 0",
     "read_time": "62 bits of nanoseconds last until 2116",
