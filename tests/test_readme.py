@@ -50,9 +50,12 @@ def test_readme_shows_the_commands_that_are_tested_here() -> None:
     """A command added to README must find its way into one of these tests."""
     shown = commands()
     known = ("outcry run", "outcry replay", "outcry check-book", "outcry top", "outcry send",
-             "outcry bench", "make run", "make test")  # fmt: skip
+             "outcry bench", "make run", "make test", "make fpga")  # fmt: skip
     assert {name for name in known if any(line.startswith(name) for line in shown)} == set(known)
     assert all(line.startswith(known) for line in shown)
+    makefile = (ROOT / "Makefile").read_text()
+    targets = {line.split()[1] for line in shown if line.startswith("make ")}
+    assert all(re.search(rf"^[a-z -]*\b{target}:", makefile, re.M) for target in targets)
 
 
 @pytest.mark.parametrize(
