@@ -164,6 +164,8 @@ always @(posedge clk) if (f_started) begin
                 || f_b_order[319:0] == f_cut[319:0] && f_b_order[447:416] == f_cut[447:416]
                    && f_b_order[511:448] == f_cut[511:448] && f_b_order[383:320] == b_user
                    && f_b_order[415:400] == 16'd0 && f_b_order[399:384] == f_cut[399:384]);
+    f_first: assert (a_first == (a_valid && a_index == 5'd0));
+    f_tag: assert (!a_valid || a_vlan == (a_data[103:96] == 8'h81 && a_data[111:104] == 8'h00));
     f_next: assert (!a_valid || next_index == (a_last ? 5'd0 : a_index == 5'd31 ? 5'd31 : a_index + 5'd1));
     f_b_next: assert (!b_valid || f_place == f_after_b);
     f_b_write: assert (!b_write || (b_valid && b_index >= 5'd2));
@@ -197,6 +199,8 @@ always @(posedge clk) if (f_started) begin
     if (f_commit) parser_takes_only_packets_of_orders: assert (f_e_kind == 8'd1);
 
     // Steps.
+    f_first: assert (a_first == (a_valid && a_index == 5'd0));
+    f_tag: assert (!a_valid || a_vlan == (a_data[103:96] == 8'h81 && a_data[111:104] == 8'h00));
     f_next: assert (!a_valid || next_index == (a_last ? 5'd0 : a_index == 5'd31 ? 5'd31 : a_index + 5'd1));
     f_b_next: assert (!b_valid || f_place == f_after_b);
     f_c_next: assert (!c_valid || (b_valid ? b_index : f_place) == f_after_c);

@@ -93,6 +93,9 @@ module outcry_udp_parser #(
     reg [63:0]  a_user;
     // Which beat of its frame it is, stopping at 31.
     reg [4:0]   a_index;
+    // Beat 0, and whether a VLAN tag is in it: half the logic below waits for these.
+    reg         a_first;
+    reg         a_vlan;
     reg [4:0]   next_index;
 
     wire [DEPTH_LOG2:0] free;
@@ -103,10 +106,12 @@ module outcry_udp_parser #(
         if (rst) begin
             ready      <= 1'b0;
             a_valid    <= 1'b0;
+            a_first    <= 1'b0;
             next_index <= 5'd0;
         end else begin
             ready   <= free >= UNDER_WAY;
             a_valid <= take;
+            a_first <= take && next_index == 5'd0;
             if (take) begin
                 if (s_axis_tlast) next_index <= 5'd0;
                 else if (next_index != 5'd31) next_index <= next_index + 5'd1;
@@ -121,15 +126,14 @@ module outcry_udp_parser #(
             a_last  <= s_axis_tlast;
             a_user  <= s_axis_tuser;
             a_index <= next_index;
+            a_vlan  <= s_axis_tdata[111:96] == 16'h0081;
         end
     end
 
-    wire a_first  = a_valid && a_index == 5'd0;
     wire a_second = a_valid && a_index == 5'd1;
 
     // The frame as it would be without the tag, from the Ethernet type on.
-    wire         a_vlan = a_data[111:96] == 16'h0081;
-    wire [511:0] head   = a_vlan ? {32'd0, a_data[511:32]} : a_data;
+    wire [511:0] head = a_vlan ? {32'd0, a_data[511:32]} : a_data;
 
     reg         h_vlan;
     reg         h_keep;

@@ -6,8 +6,9 @@ from simulate import SIMULATORS, WAVEFORMS
 
 
 def pytest_generate_tests(metafunc: Any) -> None:
-    """A test that asks for ``simulator`` runs once on each."""
-    if "simulator" in metafunc.fixturenames:
+    """A test that asks for ``simulator``, and does not say which, runs once on each."""
+    marked = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "simulator" in metafunc.fixturenames and not any("simulator" in names for names in marked):
         metafunc.parametrize("simulator", SIMULATORS)
 
 

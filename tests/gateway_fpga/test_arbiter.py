@@ -4,7 +4,9 @@ import pytest
 from simulate import simulate
 
 
-@pytest.mark.parametrize("ports", [2, 3, 5])
+@pytest.mark.parametrize(
+    "ports", [3, pytest.param(2, marks=pytest.mark.long), pytest.param(5, marks=pytest.mark.long)]
+)
 def test_arbiter(simulator, ports, tmp_path):
     """Merges its ports into one consecutive sequence, fairly, under every idling and holding."""
     simulate(simulator, "outcry_arbiter", "bench_arbiter", tmp_path, parameters={"PORTS": ports})

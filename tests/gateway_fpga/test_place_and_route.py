@@ -11,6 +11,7 @@ from openoutcry.gateway_fpga.tools.pnr import GOAL_MHZ, TARGETS, measure
 BITSTREAM_START = b"\xff\xff\xbd\xb3"
 
 
+@pytest.mark.long
 def test_timestamp_meets_timing():
     """One seed of the smallest module, from Verilog to a routed chip."""
     row = measure(TARGETS["outcry_timestamp"], seeds=1)

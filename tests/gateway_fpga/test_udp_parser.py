@@ -7,7 +7,15 @@ from frames import REASONS
 from simulate import RTL, simulate
 
 
-@pytest.mark.parametrize(("depth_log2", "counter_width"), [(6, 32), (5, 3)])
+@pytest.mark.parametrize(
+    ("simulator", "depth_log2", "counter_width"),
+    [
+        ("icarus", 6, 32),
+        ("verilator", 5, 3),
+        pytest.param("icarus", 5, 3, marks=pytest.mark.long),
+        pytest.param("verilator", 6, 32, marks=pytest.mark.long),
+    ],
+)
 def test_udp_parser(simulator, depth_log2, counter_width, tmp_path):
     """Takes what software takes, refuses what it refuses for the same reason, and never emits part
     of a refused frame; small counters stop at their largest value."""
