@@ -60,7 +60,6 @@ wire [4:0] f_c_orders =
 wire [4:0] f_d_orders =
     (f_d_index < 5'd2 || d_wrong[REASON_COUNT]) ? 5'd0
     : (f_d_index - 5'd1 < f_d_count[4:0]) ? f_d_index - 5'd1 : f_d_count[4:0];
-wire [10:0] f_c_lanes = c_bytes - {f_c_index, 6'd0};
 wire [10:0] f_d_lanes = d_bytes - {f_d_index, 6'd0};
 wire [4:0] f_after_b = b_last ? 5'd0 : b_index == 5'd31 ? 5'd31 : b_index + 5'd1;
 wire [4:0] f_after_c = c_last ? 5'd0 : f_c_index == 5'd31 ? 5'd31 : f_c_index + 5'd1;
@@ -229,7 +228,7 @@ always @(posedge clk) if (f_started) begin
     f_lanes_b: assert (!b_valid || (b_bytes[3:0] <= 8 && b_bytes[7:4] <= 8 && b_bytes[11:8] <= 8
                        && b_bytes[15:12] <= 8 && b_bytes[19:16] <= 8 && b_bytes[23:20] <= 8
                        && b_bytes[27:24] <= 8 && b_bytes[31:28] <= 8));
-    f_lanes_c: assert (!c_valid || f_c_lanes <= 11'd64);
+    f_lanes_c: assert (!c_valid || (c_lanes <= 7'd64 && c_index == f_c_index));
     f_lanes_d: assert (!d_last || f_d_lanes <= 11'd64);
     f_over_c: assert (!c_valid || c_wrong[REASON_OVERSIZED] == (f_c_index >= 5'd24));
     f_over_d: assert (!d_last || d_wrong[REASON_OVERSIZED] == (f_d_index >= 5'd24));

@@ -244,10 +244,13 @@ module outcry_udp_parser #(
     reg [511:0] c_data;
     reg [511:80] c_before;
     reg [63:0]  c_user;
-    reg [20:0]  c_sum;
+    // The beat's words in two halves, which are only added at the end.
+    reg [19:0]  c_sum_0;
+    reg [19:0]  c_sum_1;
     reg [16:0]  c_pseudo_sum;
     reg [19:0]  c_ip_sum;
-    reg [10:0]  c_bytes;
+    reg [4:0]   c_index;
+    reg [6:0]   c_lanes;
     reg         c_vlan;
     reg [15:0]  c_total_length;
     reg [15:0]  c_udp_length;
@@ -263,17 +266,17 @@ module outcry_udp_parser #(
             c_data         <= b_data;
             c_before       <= c_data[511:80];
             c_user         <= b_user;
-            c_sum          <= {3'd0, b_sums[17:0]} + {3'd0, b_sums[35:18]}
-                            + {3'd0, b_sums[53:36]} + {3'd0, b_sums[71:54]}
-                            + {3'd0, b_sums[89:72]} + {3'd0, b_sums[107:90]}
-                            + {3'd0, b_sums[125:108]} + {3'd0, b_sums[143:126]};
+            c_sum_0        <= {2'd0, b_sums[17:0]} + {2'd0, b_sums[35:18]}
+                            + {2'd0, b_sums[53:36]} + {2'd0, b_sums[71:54]};
+            c_sum_1        <= {2'd0, b_sums[89:72]} + {2'd0, b_sums[107:90]}
+                            + {2'd0, b_sums[125:108]} + {2'd0, b_sums[143:126]};
             c_pseudo_sum   <= {1'b0, h_udp_length[7:0], h_udp_length[15:8]} + 17'h01100;
             c_ip_sum       <= {2'd0, h_ip_sum_0} + {2'd0, h_ip_sum_1} + {2'd0, h_ip_sum_2};
-            c_bytes        <= {b_index, 6'd0}
-                            + {7'd0, b_bytes[3:0]} + {7'd0, b_bytes[7:4]}
-                            + {7'd0, b_bytes[11:8]} + {7'd0, b_bytes[15:12]}
-                            + {7'd0, b_bytes[19:16]} + {7'd0, b_bytes[23:20]}
-                            + {7'd0, b_bytes[27:24]} + {7'd0, b_bytes[31:28]};
+            c_index        <= b_index;
+            c_lanes        <= {3'd0, b_bytes[3:0]} + {3'd0, b_bytes[7:4]}
+                            + {3'd0, b_bytes[11:8]} + {3'd0, b_bytes[15:12]}
+                            + {3'd0, b_bytes[19:16]} + {3'd0, b_bytes[23:20]}
+                            + {3'd0, b_bytes[27:24]} + {3'd0, b_bytes[31:28]};
             c_vlan         <= h_vlan;
             c_total_length <= h_total_length;
             c_udp_length   <= h_udp_length;
@@ -305,7 +308,8 @@ module outcry_udp_parser #(
 
     // ---- d: totals of the frame ----------------------------------------------------------------
     reg         d_last;
-    reg [25:0]  d_sum;
+    reg [24:0]  d_sum_0;
+    reg [24:0]  d_sum_1;
     reg [16:0]  d_ip_sum;
     reg [10:0]  d_bytes;
     reg [16:0]  d_frame_length;
@@ -315,10 +319,12 @@ module outcry_udp_parser #(
     reg [18:1]  d_wrong;
 
     always @(posedge clk) begin
-        if (c_valid)
-            d_sum <= {5'd0, c_sum} + (c_first ? {9'd0, c_pseudo_sum} : d_sum);
+        if (c_valid) begin
+            d_sum_0 <= {5'd0, c_sum_0} + (c_first ? {8'd0, c_pseudo_sum} : d_sum_0);
+            d_sum_1 <= {5'd0, c_sum_1} + (c_first ? 25'd0 : d_sum_1);
+        end
         d_ip_sum         <= {1'b0, c_ip_sum[15:0]} + {13'd0, c_ip_sum[19:16]};
-        d_bytes          <= c_bytes;
+        d_bytes          <= {c_index, 6'd0} + {4'd0, c_lanes};
         d_frame_length   <= {1'b0, c_total_length} + (c_vlan ? 17'd18 : 17'd14);
         d_vlan           <= c_vlan;
         d_lengths_differ <= {1'b0, c_total_length} != {1'b0, c_udp_length} + 17'd20;
@@ -330,13 +336,13 @@ module outcry_udp_parser #(
 
     // ---- e: verdict ----------------------------------------------------------------------------
     reg         e_last;
-    reg [16:0]  e_sum;
+    reg [17:0]  e_sum;
     reg         e_no_checksum;
     reg [18:1]  e_wrong;
 
     always @(posedge clk) begin
-        // The carries are few, so that one addition of them cannot carry into FFFF again.
-        e_sum         <= {1'b0, d_sum[15:0]} + {7'd0, d_sum[25:16]};
+        e_sum         <= {2'd0, d_sum_0[15:0]} + {9'd0, d_sum_0[24:16]}
+                       + {2'd0, d_sum_1[15:0]} + {9'd0, d_sum_1[24:16]};
         e_no_checksum <= d_no_checksum;
         e_wrong       <= d_wrong;
         e_wrong[REASON_RUNT]        <= d_bytes < (d_vlan ? 11'd46 : 11'd42);
@@ -344,7 +350,8 @@ module outcry_udp_parser #(
         e_wrong[REASON_IP_CHECKSUM] <= d_ip_sum != 17'h0FFFF;
     end
 
-    wire e_checksum_wrong = !e_no_checksum && e_sum != 17'h0FFFF;
+    // Zero in one's complement, with the carries not yet added: once or twice FFFF.
+    wire e_checksum_wrong = !e_no_checksum && e_sum != 18'h0FFFF && e_sum != 18'h1FFFE;
     reg [18:0] outcome;
     always @* begin
         outcome[18:1] = e_wrong;

@@ -68,6 +68,12 @@ TARGETS = {
             ("outcry_packet_fifo", "outcry_udp_parser"), 160, "each_reason|latency",
             {"DEPTH_LOG2": 5, "COUNTER_WIDTH": 3}, {"COUNTER_WIDTH": "3"},
         ),
+        Target(
+            "outcry_gateway", "bench_gateway",
+            ("outcry_csa", "outcry_validator", "outcry_regs", "outcry_gateway"), 200,
+            "every_verdict|read_back",
+            {"SLOT_BITS": 4, "COUNTER_BITS": 4}, {"SLOT_BITS": "4", "COUNTER_BITS": "4"},
+        ),
     )
 }  # fmt: skip
 
@@ -103,9 +109,7 @@ def read(target: Target) -> str:
     """Yosys commands that leave the target as one flat module."""
     chosen = "".join(f" -chparam {name} {value}" for name, value in target.parameters.items())
     files = " ".join(f"{name}.v" for name in target.files)
-    return (
-        f"read_verilog {files}\nhierarchy -top {target.module}{chosen}\nproc\nflatten\nopt_clean\n"
-    )
+    return f"read_verilog {files}\nhierarchy -top {target.module}{chosen}\nproc\nflatten\nmemory_collect\nopt_clean\n"
 
 
 def copy_sources(target: Target, folder: Path) -> None:

@@ -7,7 +7,18 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
-from frames import BEAT_BYTES, REASONS, SPOILERS, UDP_PORT, Frame, expected, good_frame, spoiled
+from frames import (
+    BEAT_BYTES,
+    REASONS,
+    SPOILERS,
+    UDP_PORT,
+    Frame,
+    expected,
+    good_frame,
+    packet,
+    spoiled,
+    wrap,
+)
 from patterns import PATTERNS, TIMEOUT, pattern, reset, start
 
 COUNTER_WIDTH = int(os.environ.get("COUNTER_WIDTH", "32"))
@@ -151,6 +162,36 @@ async def every_count_of_orders(dut):
     for count in range(1, 23):
         for vlan in (False, True):
             await bench.send(Frame(good_frame(bench.dice, count, vlan), count))
+    await bench.check()
+
+
+@cocotb.test(**TIMEOUT)
+async def the_largest_and_the_smallest_sums(dut):
+    """Packets of nothing but ones and of nothing but zeros, with right and wrong checksums."""
+    bench = Bench(dut)
+    await bench.start()
+    for fill in (0xFF, 0x00):
+        for count in (1, 21, 22):
+            payload = packet(bench.dice, count, 1)[:32] + bytes([fill]) * (64 * count)
+            data = wrap(bench.dice, payload, count == 22)
+            await bench.send(Frame(data, 1))
+            wrong = bytearray(data)
+            wrong[-1] ^= 1
+            await bench.send(Frame(bytes(wrong), 1))
+    await bench.check()
+
+
+@cocotb.test(**TIMEOUT)
+@cocotb.parametrize(port=[0x5555, 0xAAAA, UDP_PORT ^ 1, UDP_PORT ^ 0x8000])
+async def frames_for_another_port(dut, port):
+    """Every bit of the port counts."""
+    bench = Bench(dut)
+    await bench.start()
+    dut.udp_port.value = port
+    for vlan in (False, True):
+        data = good_frame(bench.dice, 1, vlan)
+        await bench.source.send(bench.driven(Frame(data, 1)))
+        bench.counts["PORT"] += 1
     await bench.check()
 
 

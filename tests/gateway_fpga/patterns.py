@@ -9,7 +9,7 @@ from typing import Any
 import cocotb
 from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, Timer
 
 CLOCK_NS = 4
 TIMEOUT: dict[str, Any] = {"timeout_time": 250, "timeout_unit": "us"}
@@ -38,6 +38,7 @@ async def start(dut: HierarchyObject) -> None:
     """Run the clock and give the module a reset of three cycles."""
     if MUTANT:
         dut.mutsel.value = MUTANT
+        cocotb.start_soon(_watchdog())
     cocotb.start_soon(Clock(dut.clk, CLOCK_NS, unit="ns").start())
     await reset(dut)
 
@@ -47,3 +48,9 @@ async def reset(dut: HierarchyObject, cycles: int = 3) -> None:
     await ClockCycles(dut.clk, cycles)
     dut.rst.value = 0
     await ClockCycles(dut.clk, 1)
+
+
+async def _watchdog() -> None:
+    """A mutant that hangs its bench is noticed too."""
+    await Timer(1, "ms")
+    raise AssertionError("the mutant hangs")
