@@ -109,7 +109,10 @@ def read(target: Target) -> str:
     """Yosys commands that leave the target as one flat module."""
     chosen = "".join(f" -chparam {name} {value}" for name, value in target.parameters.items())
     files = " ".join(f"{name}.v" for name in target.files)
-    return f"read_verilog {files}\nhierarchy -top {target.module}{chosen}\nproc\nflatten\nmemory_collect\nopt_clean\n"
+    return (
+        f"read_verilog {files}\nhierarchy -top {target.module}{chosen}\n"
+        "proc\nflatten\nmemory_collect\nopt_clean\n"
+    )
 
 
 def copy_sources(target: Target, folder: Path) -> None:

@@ -16,7 +16,6 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -152,8 +151,7 @@ def measure(target: Target, seeds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         synthesise(target, folder)
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            runs = list(pool.map(lambda seed: place_and_route(folder, seed), range(1, seeds + 1)))
+        runs = [place_and_route(folder, seed) for seed in range(1, seeds + 1)]
     return {
         "module": target.module,
         "what": target.what,
