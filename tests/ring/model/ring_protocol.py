@@ -59,7 +59,9 @@ def write(seq: int, consumers: tuple[str, ...], me: str, flaws: Flaws) -> Code:
 
     def too_early(facts: Facts, dead: Dead) -> bool:
         gone = seq - CAPACITY
-        return gone > 0 and any(("done", name, gone) not in facts for name in consumers)
+        unread = any(("done", name, gone) not in facts for name in consumers)
+        missing = ("published", gone) not in facts and ("buried", gone) not in facts
+        return gone > 0 and (unread or missing)
 
     def wrong(facts: Facts, dead: Dead) -> bool:
         return ("published", seq) in facts or ("buried", seq) in facts
