@@ -14,6 +14,7 @@ from openoutcry.bench.cli import ROUNDS
 from openoutcry.bench.evidence import ROOT, write_evidence
 from openoutcry.bench.matcher import bench_matcher
 from openoutcry.bench.pipeline import bench_pipeline
+from openoutcry.bench.ring import bench_ring
 from openoutcry.pipeline.check_book import check_book
 
 DATA = ROOT.parent / "shared" / "data"
@@ -53,6 +54,7 @@ def main() -> None:
         print(f"no recorded markets at {DATA}: books.json is left as it is", file=sys.stderr)
     collect("matcher", bench_matcher)
     collect("pipeline", bench_pipeline)
+    collect("ring", bench_ring)
     tables.main()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from openoutcry.bench.evidence import ROOT, read_evidence
 
-DOCUMENTS = ("README.md", "docs/matcher-performance.md")
+DOCUMENTS = ("README.md", "docs/matcher-performance.md", "docs/bench-ring.md")
 PLACE = re.compile(r"(<!-- evidence: ([a-z_-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -141,10 +141,63 @@ def matcher_table(made: dict[str, Any]) -> str:
             against = row["against"][peer]
             value, interval = against["ratio"], against["interval"] or [against["ratio"]] * 2
         shown = [_small(number) for number in (value, *interval)]
-        met = "" if not goal else "met" if value <= _goal(goal) else "missed"
-        rows.append((what, f"**{shown[0]}{unit}**", f"{shown[1]} – {shown[2]}", goal, met))
+        rows.append(
+            (what, f"**{shown[0]}{unit}**", f"{shown[1]} – {shown[2]}", goal, _met(value, goal))
+        )
     header = "| what | median | quartiles, or 95 % interval of a ratio | goal | |"
     return _rows(header, rows) + _source(made)
+
+
+RING_ROWS = (
+    ("round_trip", "bounce", "round trip / a bare cache line's", "≤ 0.9"),
+    ("round_trip", "boost", "round trip / boost", "≤ 0.7"),
+    ("round_trip", "rte_ring", "round trip / DPDK rte_ring", "≤ 0.75"),
+    ("round_trip", "disruptor", "round trip / Disruptor", "≤ 0.5"),
+    ("publish_1", "boost", "messages a second, one by one / boost", "≥ 3"),
+    ("publish_1", "disruptor", "messages a second, one by one / Disruptor", "≥ 5"),
+    ("publish_64", "boost", "messages a second, 64 at once / boost", "≥ 4"),
+    ("publish_64", "rte_ring", "messages a second, 64 at once / DPDK rte_ring", "≥ 1.5"),
+    ("publish_64", "c", "messages a second, 64 at once / our algorithm in C", "≥ 1"),
+    ("multi_claim_16", "single", "many-producer claims of 16 / single producer", "≥ 0.6"),
+    ("python_round_trip", "iceoryx2", "round trip from Python / iceoryx2", "≤ 1/6"),
+    ("python_bulk", "mp_queue", "records a second from Python / multiprocessing.Queue", "≥ 500"),
+    ("observed", "unobserved", "throughput with a tail reader / without", "≥ 0.98"),
+)
+"""Metric, peer, what the ratio is, goal."""
+
+
+def ring_table(made: dict[str, Any]) -> str:
+    results = {row["name"]: row for row in made["figures"]["results"]}
+    rows = []
+    for name, peer, what, goal in RING_ROWS:
+        row = results[name]
+        if peer not in row["against"]:
+            rows.append((what, "not measured", "", "", "", goal, ""))
+            continue
+        against = row["against"][peer]
+        ours, theirs = (_figure(made["median"], row["unit"]) for made in (row, against))
+        ratio, low, high = (_ratio(value) for value in (against["ratio"], *against["interval"]))
+        met = _met(against["ratio"], goal)
+        rows.append((what, ours, theirs, f"**{ratio}**", f"{low} – {high}", goal, met))
+    header = "| what | ours | theirs | ratio | 95 % interval | goal | |"
+    return _rows(header, rows) + _source(made)
+
+
+def _ratio(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _figure(value: float, unit: str) -> str:
+    if unit == "ns":
+        return _ns(value)
+    return f"{value / 1e6:,.0f} M/s" if value >= 1e6 else f"{value / 1e3:,.0f} k/s"
+
+
+def _met(value: float, goal: str) -> str:
+    """Whether the figure, as it is shown, keeps the goal; nothing where there is none."""
+    if not goal:
+        return ""
+    return "met" if (value <= _goal(goal) if goal[0] == "≤" else value >= _goal(goal)) else "missed"
 
 
 def _small(value: float) -> str:
@@ -163,6 +216,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "kills": kills_table,
     "books": books_table,
     "matcher": matcher_table,
+    "ring": ring_table,
 }
 
 

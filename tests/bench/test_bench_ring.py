@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 from processes import OUTCRY, alive, left_behind
 
+from openoutcry.bench.evidence import read_evidence
 from openoutcry.bench.peers import programs
 from openoutcry.bench.peers.pair import PeerError, run_processes
 from openoutcry.bench.results import read_document
 from openoutcry.bench.ring import ALWAYS, GEOMETRY, VARIANTS, bench_ring, peers_named
+from openoutcry.bench.tables import RING_ROWS, ring_table
 from openoutcry.ring import list_segments
 
 UNITS = {
@@ -202,3 +204,24 @@ def test_an_interrupted_bench_leaves_nothing_behind(number: int) -> None:
     assert mine == set()
     with pytest.raises(ProcessLookupError):
         os.killpg(bench_process.pid, 0)
+
+
+def test_the_table_says_missed_where_a_goal_is_missed_and_names_a_peer_that_was_not_there() -> None:
+    """Ratios of 1 miss the goals that ask for more; a peer without a figure is no row of zeros."""
+    made = read_evidence("ring")
+    for row in made["figures"]["results"]:
+        for against in row["against"].values():
+            against["ratio"] = 1.0
+        row["against"].pop("disruptor", None)
+    rows = [line.split("|") for line in ring_table(made).splitlines() if "≥" in line or "≤" in line]
+    said = {row[1].strip(): (row[2].strip(), row[-2].strip()) for row in rows}
+    assert len(said) == len(RING_ROWS)
+    absent = {what for what, (ours, met) in said.items() if (ours, met) == ("not measured", "")}
+    assert absent == {"round trip / Disruptor", "messages a second, one by one / Disruptor"}
+    met = {what for what, (_, met) in said.items() if met == "met"}
+    assert met == {
+        "messages a second, 64 at once / our algorithm in C",
+        "many-producer claims of 16 / single producer",
+        "throughput with a tail reader / without",
+    }
+    assert all(said[what][1] == "missed" for what in said.keys() - met - absent)
