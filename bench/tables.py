@@ -10,7 +10,7 @@ from typing import Any
 
 from openoutcry.bench.evidence import ROOT, read_evidence
 
-DOCUMENTS = ("README.md", "docs/matcher-performance.md", "docs/bench-ring.md")
+DOCUMENTS = ("README.md", "docs/matcher-performance.md", "docs/bench-ring.md", "docs/ring.md")
 PLACE = re.compile(r"(<!-- evidence: ([a-z_-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -86,6 +86,23 @@ def kills_table(made: dict[str, Any]) -> str:
         ("runs of 60,000 commands", str(figures["runs"])),
         ("commands lost, doubled", f"{figures['lost']}, {figures['duplicated']}"),
         ("runs whose state or events differ", str(figures["different_hashes"])),
+    ]
+    return _rows("| what | figure |", rows) + _source(made)
+
+
+def ring_kills_table(made: dict[str, Any]) -> str:
+    figures = made["figures"]
+    by_role = ", ".join(f"{name} {count:,}" for name, count in sorted(figures["by_role"].items()))
+    resumed = figures["resumed_after_proof_ms"]
+    rows = [
+        ("processes killed with SIGKILL at a random point", f"{figures['kills']:,} ({by_role})"),
+        ("records published and checked", f"{figures['records']:,}"),
+        ("slots of dead producers, skipped and counted", f"{figures['tombstones']:,}"),
+        ("lost, doubled, stuck", f"{figures['lost']}, {figures['doubled']}, {figures['stuck']}"),
+        (
+            "resumed after the proof of a death (goal: < 10 ms)",
+            ", ".join(f"{name} {resumed[name]:.1f} ms" for name in ("p50", "p99", "max")),
+        ),
     ]
     return _rows("| what | figure |", rows) + _source(made)
 
@@ -217,6 +234,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "books": books_table,
     "matcher": matcher_table,
     "ring": ring_table,
+    "ring_kills": ring_kills_table,
 }
 
 

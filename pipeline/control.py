@@ -82,8 +82,8 @@ class Control:
         return control
 
     @classmethod
-    def attach(cls, name: str) -> "Control":
-        segment = Segment.attach(name)
+    def attach(cls, name: str, read_only: bool = False) -> "Control":
+        segment = Segment.attach(name, read_only)
         if segment.size_bytes != CONTROL_BYTES:
             raise SegmentError(f"{name} is no control segment: {segment.size_bytes} bytes")
         control = cls(segment)

@@ -27,11 +27,12 @@ class RunningPipeline:
 
     def __init__(self, owner: ProcessIdentity) -> None:
         self.owner = owner
-        self.control = ct.Control.attach(segment_name(owner, "control"))
+        self.control = ct.Control.attach(segment_name(owner, "control"), read_only=True)
         self.rings = {
-            name: RingBuffer.attach(segment_name(owner, name), dtype) for name, dtype in RINGS
+            name: RingBuffer.attach(segment_name(owner, name), dtype, read_only=True)
+            for name, dtype in RINGS
         }
-        self.stamps = Segment.attach(segment_name(owner, "stamps"))
+        self.stamps = Segment.attach(segment_name(owner, "stamps"), read_only=True)
 
     def positions(self) -> dict[str, int]:
         return {name: int(ring.published_hint[0]) for name, ring in self.rings.items()}

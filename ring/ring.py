@@ -118,10 +118,10 @@ class RingBuffer:
         return cls(segment, dtype)
 
     @classmethod
-    def attach(cls, name: str, dtype: np.dtype[Any]) -> "RingBuffer":
+    def attach(cls, name: str, dtype: np.dtype[Any], read_only: bool = False) -> "RingBuffer":
         """Join a ring that another process made; refuses foreign memory, another layout, another
-        record type and a geometry that does not fit the segment."""
-        segment = Segment.attach(name)
+        record type and a geometry that does not fit the segment.  ``read_only`` is for looking."""
+        segment = Segment.attach(name, read_only)
         where = str(segment.path)
         if segment.size_bytes < layout.SLOTS:
             raise SegmentError(f"{where} is too small for a ring: {segment.size_bytes} bytes")

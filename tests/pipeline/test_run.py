@@ -206,7 +206,12 @@ def test_top_sees_a_running_pipeline(tmp_path: Path, outcry: Callable[..., Any])
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
-        find_pipeline(process.pid)
+        pipeline = find_pipeline(process.pid)
+        maps = Path("/proc/self/maps").read_text().splitlines()
+        names = (pipeline.control.segment.path, *(r.segment.path for r in pipeline.rings.values()))
+        assert [line.split()[1] for line in maps if line.endswith(tuple(map(str, names)))] == [
+            "r--s"
+        ] * len(names)
         views = json.loads(outcry("top", "--json").stdout)["pipelines"]
         text = outcry("top", "--once").stdout
         process.send_signal(signal.SIGINT)
