@@ -2,6 +2,10 @@
 
 from openoutcry.wire.enums import (
     Allocation,
+    ClockEvent,
+    ClockFlag,
+    ClockSource,
+    ClockState,
     CommandKind,
     ErrorBit,
     EventFlag,
@@ -23,6 +27,9 @@ from openoutcry.wire.layout import (
 )
 from openoutcry.wire.records import (
     BLOCK_HEADER,
+    CLOCK,
+    CLOCK_DTYPE,
+    CLOCK_PAGE,
     EVENT,
     EVENT_DTYPE,
     INSTRUMENT,
@@ -37,6 +44,9 @@ from openoutcry.wire.records import (
 
 __all__ = [
     "BLOCK_HEADER",
+    "CLOCK",
+    "CLOCK_DTYPE",
+    "CLOCK_PAGE",
     "EVENT",
     "EVENT_DTYPE",
     "INSTRUMENT",
@@ -49,6 +59,10 @@ __all__ = [
     "RECORDS",
     "RECORD_BYTES",
     "Allocation",
+    "ClockEvent",
+    "ClockFlag",
+    "ClockSource",
+    "ClockState",
     "CommandKind",
     "ErrorBit",
     "EventFlag",

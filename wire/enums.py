@@ -280,6 +280,86 @@ class PacketKind(IntEnum):
     EVENTS = 2
 
 
+class ClockState(IntEnum):
+    """How a clock is held (``state`` of a clock record)."""
+
+    UNKNOWN = 1
+    """Nothing is known about the time: nobody may use it."""
+    LOCKED = 2
+    """It follows its source."""
+    HOLDOVER = 3
+    """It followed a source, which is silent or not to be believed; the bound grows."""
+    FREE_RUNNING = 4
+    """No source that says how wrong it is stands behind it."""
+
+
+class ClockSource(IntEnum):
+    """Whom a clock follows."""
+
+    NONE = 1
+    PHC_PRECISE = 2
+    """A PTP hardware clock, read together with the system's by the hardware."""
+    PHC_EXTENDED = 3
+    """A PTP hardware clock between two readings of the system's, taken in the driver."""
+    PHC_BASIC = 4
+    """A PTP hardware clock between two readings of the system's, taken in the kernel."""
+    LINUXPTP = 5
+    """The system clock, corrected by what ptp4l measures with software time stamps."""
+    CHRONY = 6
+    """The system clock, corrected by chrony's tracking report."""
+    KERNEL = 7
+    """The system clock with the kernel's own estimate of its error (adjtimex)."""
+    SIMULATED = 8
+
+
+class ClockEvent(IntEnum):
+    """Why a clock record was made."""
+
+    SAMPLE = 1
+    """The regular one."""
+    STATE = 2
+    """The state, the source or the grandmaster is another than before."""
+    WARNING = 3
+    """More than 10 us from the source, or as badly known as that."""
+    CRITICAL = 4
+    """More than 100 us: RTS 25 does not hold."""
+    CLEARED = 5
+    """Within 10 us again."""
+    STEP = 6
+    """The source jumped."""
+    SLEW = 7
+    """The source runs at another rate than the counter allows."""
+    DISAGREE = 8
+    """Two sources contradict each other."""
+    SUSPENDED = 9
+    """The machine slept."""
+    MIGRATED = 10
+    """The counter jumped or changed its rate: another machine, or another core's counter."""
+    LEAP = 11
+    """The UTC offset changed."""
+    STOPPED = 12
+    """The last record of a daemon that ended in order."""
+
+
+class ClockFlag(IntFlag):
+    """Bits of ``flags`` in a clock record."""
+
+    TRACEABLE = 1
+    """The source says that its time is traceable to UTC."""
+    RTS25 = 2
+    """Within 100 us of UTC, traceable, and granular to 1 us or better."""
+    LEAP_INSERT = 4
+    """A second will be inserted at the end of the UTC day."""
+    LEAP_DELETE = 8
+    """A second will be left out at the end of the UTC day."""
+    DOUBTED = 16
+    """The source contradicted itself or another; the bound covers both."""
+    OFFSET_DISPUTED = 32
+    """The source's UTC offset is another than the list's; the list's is used."""
+    LIST_EXPIRED = 64
+    """The list of leap seconds ends before this moment."""
+
+
 ENUMS: tuple[type[IntEnum] | type[IntFlag], ...] = (
     CommandKind,
     Side,
@@ -295,4 +375,8 @@ ENUMS: tuple[type[IntEnum] | type[IntFlag], ...] = (
     ErrorBit,
     BlockKind,
     PacketKind,
+    ClockState,
+    ClockSource,
+    ClockEvent,
+    ClockFlag,
 )

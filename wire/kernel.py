@@ -23,6 +23,12 @@ VERIFY = os.environ.get("OUTCRY_VERIFY", "0") == "1"
 STRIPPED = os.environ.get("OUTCRY_STRIPPED", "0") == "1"
 """True compiles the matcher's rarer order types out, to measure what they cost the others."""
 
+ROOMS = (
+    *("wire", "ring", "matcher", "gateway_fpga", "dpdk_shim"),
+    *("ptp", "flow", "pipeline", "journal"),
+)
+"""Whose sources the cached machine code depends on."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -30,8 +36,7 @@ def _source_hash() -> str:
     package = Path(__file__).resolve().parent.parent
     digest = hashlib.blake2b(digest_size=8)
     digest.update(f"{numba.__version__} {VERIFY} {STRIPPED}".encode())
-    rooms = ("wire", "ring", "matcher", "gateway_fpga", "dpdk_shim", "flow", "pipeline", "journal")
-    for room in rooms:
+    for room in ROOMS:
         for path in sorted((package / room).glob("*.py")):
             digest.update(f"{room}/{path.name}".encode())
             digest.update(path.read_bytes())

@@ -259,20 +259,29 @@ def yield_cpu(typingctx: Any) -> Any:
     return types.int64(), codegen
 
 
-@intrinsic
-def monotonic_ns(typingctx: Any) -> Any:
-    """CLOCK_MONOTONIC in ns: 19 ns a call through the vDSO."""
+def _clock(clock_id: int) -> Any:
+    @intrinsic
+    def clock_ns(typingctx: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            spec = cgutils.alloca_once(builder, ir.ArrayType(I64, 2))
+            address = builder.ptrtoint(spec, I64)
+            _clock_gettime(builder, [ir.Constant(I64, clock_id), address])
+            first = builder.bitcast(spec, I64.as_pointer())
+            seconds = builder.load(first)
+            nanos = builder.load(builder.gep(first, [I32(1)]))
+            return builder.add(builder.mul(seconds, ir.Constant(I64, 1_000_000_000)), nanos)
 
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        spec = cgutils.alloca_once(builder, ir.ArrayType(I64, 2))
-        address = builder.ptrtoint(spec, I64)
-        _clock_gettime(builder, [ir.Constant(I64, 1), address])
-        first = builder.bitcast(spec, I64.as_pointer())
-        seconds = builder.load(first)
-        nanos = builder.load(builder.gep(first, [I32(1)]))
-        return builder.add(builder.mul(seconds, ir.Constant(I64, 1_000_000_000)), nanos)
+        return types.int64(), codegen
 
-    return types.int64(), codegen
+    return clock_ns
+
+
+realtime_ns = _clock(0)
+"""CLOCK_REALTIME in ns since the epoch."""
+monotonic_ns = _clock(1)
+"""CLOCK_MONOTONIC in ns: 19 ns a call through the vDSO."""
+monotonic_raw_ns = _clock(4)
+"""CLOCK_MONOTONIC_RAW in ns: nobody slews it."""
 
 
 # Numbers of the futex system call (linux/futex.h; not private: the word is in shared memory).

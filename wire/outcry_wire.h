@@ -4,12 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define OUTCRY_LAYOUT_HASH UINT64_C(0x6d3c46473acbcb60)
+#define OUTCRY_LAYOUT_HASH UINT64_C(0xc69d4fc63b177a33)
 #define OUTCRY_MAX_PACKET_RECORDS 22
 #define OUTCRY_BLOCK_MAGIC UINT64_C(0x424a59524354554f)
 #define OUTCRY_PACKET_MAGIC UINT64_C(0x5952434f)
 #define OUTCRY_RING_MAGIC UINT64_C(0x425259524354554f)
 #define OUTCRY_CONTROL_MAGIC UINT64_C(0x544359524354554f)
+#define OUTCRY_CLOCK_MAGIC UINT64_C(0x4b4359524354554f)
 
 /* CommandKind */
 #define OUTCRY_COMMAND_KIND_NEW 1
@@ -166,6 +167,45 @@
 /* PacketKind */
 #define OUTCRY_PACKET_KIND_ORDERS 1
 #define OUTCRY_PACKET_KIND_EVENTS 2
+
+/* ClockState */
+#define OUTCRY_CLOCK_STATE_UNKNOWN 1
+#define OUTCRY_CLOCK_STATE_LOCKED 2
+#define OUTCRY_CLOCK_STATE_HOLDOVER 3
+#define OUTCRY_CLOCK_STATE_FREE_RUNNING 4
+
+/* ClockSource */
+#define OUTCRY_CLOCK_SOURCE_NONE 1
+#define OUTCRY_CLOCK_SOURCE_PHC_PRECISE 2
+#define OUTCRY_CLOCK_SOURCE_PHC_EXTENDED 3
+#define OUTCRY_CLOCK_SOURCE_PHC_BASIC 4
+#define OUTCRY_CLOCK_SOURCE_LINUXPTP 5
+#define OUTCRY_CLOCK_SOURCE_CHRONY 6
+#define OUTCRY_CLOCK_SOURCE_KERNEL 7
+#define OUTCRY_CLOCK_SOURCE_SIMULATED 8
+
+/* ClockEvent */
+#define OUTCRY_CLOCK_EVENT_SAMPLE 1
+#define OUTCRY_CLOCK_EVENT_STATE 2
+#define OUTCRY_CLOCK_EVENT_WARNING 3
+#define OUTCRY_CLOCK_EVENT_CRITICAL 4
+#define OUTCRY_CLOCK_EVENT_CLEARED 5
+#define OUTCRY_CLOCK_EVENT_STEP 6
+#define OUTCRY_CLOCK_EVENT_SLEW 7
+#define OUTCRY_CLOCK_EVENT_DISAGREE 8
+#define OUTCRY_CLOCK_EVENT_SUSPENDED 9
+#define OUTCRY_CLOCK_EVENT_MIGRATED 10
+#define OUTCRY_CLOCK_EVENT_LEAP 11
+#define OUTCRY_CLOCK_EVENT_STOPPED 12
+
+/* ClockFlag */
+#define OUTCRY_CLOCK_FLAG_TRACEABLE 1
+#define OUTCRY_CLOCK_FLAG_RTS25 2
+#define OUTCRY_CLOCK_FLAG_LEAP_INSERT 4
+#define OUTCRY_CLOCK_FLAG_LEAP_DELETE 8
+#define OUTCRY_CLOCK_FLAG_DOUBTED 16
+#define OUTCRY_CLOCK_FLAG_OFFSET_DISPUTED 32
+#define OUTCRY_CLOCK_FLAG_LIST_EXPIRED 64
 
 /* A command to the matcher, from the network card to the disk. */
 struct outcry_order {
@@ -357,5 +397,67 @@ _Static_assert(offsetof(struct outcry_packet_header, sender) == 24, "packet_head
 _Static_assert(offsetof(struct outcry_packet_header, count) == 28, "packet_header.count");
 _Static_assert(offsetof(struct outcry_packet_header, kind) == 30, "packet_header.kind");
 _Static_assert(offsetof(struct outcry_packet_header, reserved) == 31, "packet_header.reserved");
+
+/* What the clock knew about itself at one moment: the evidence behind every time stamp. */
+struct outcry_clock {
+    int64_t tai_ts_ns; /* when, TAI, ns since 1970-01-01 00:00:00 TAI; UTC: - offset */
+    int64_t bound_ns; /* true time was within this of tai_ts_ns; MAX_VALUE: unknown */
+    int64_t offset_ns; /* the source's reading minus ours, before it was corrected */
+    int64_t drift_ppb; /* how much faster than nominal the counter runs, by the source */
+    int64_t path_delay_ns; /* one way to the source; part of the bound */
+    uint64_t grandmaster; /* PTP: clock identity (EUI-64); NTP: reference id; 0 none */
+    uint16_t utc_offset_s; /* TAI minus UTC at that moment */
+    uint16_t flags; /* bits */
+    uint8_t state; /* how the clock is held */
+    uint8_t source; /* whom it follows */
+    uint8_t event; /* why the record was made */
+    uint8_t reserved; /* zero */
+    int64_t seq; /* number of the record from 1; storing it publishes the slot */
+};
+_Static_assert(sizeof(struct outcry_clock) == 64, "clock");
+_Static_assert(offsetof(struct outcry_clock, tai_ts_ns) == 0, "clock.tai_ts_ns");
+_Static_assert(offsetof(struct outcry_clock, bound_ns) == 8, "clock.bound_ns");
+_Static_assert(offsetof(struct outcry_clock, offset_ns) == 16, "clock.offset_ns");
+_Static_assert(offsetof(struct outcry_clock, drift_ppb) == 24, "clock.drift_ppb");
+_Static_assert(offsetof(struct outcry_clock, path_delay_ns) == 32, "clock.path_delay_ns");
+_Static_assert(offsetof(struct outcry_clock, grandmaster) == 40, "clock.grandmaster");
+_Static_assert(offsetof(struct outcry_clock, utc_offset_s) == 48, "clock.utc_offset_s");
+_Static_assert(offsetof(struct outcry_clock, flags) == 50, "clock.flags");
+_Static_assert(offsetof(struct outcry_clock, state) == 52, "clock.state");
+_Static_assert(offsetof(struct outcry_clock, source) == 53, "clock.source");
+_Static_assert(offsetof(struct outcry_clock, event) == 54, "clock.event");
+_Static_assert(offsetof(struct outcry_clock, reserved) == 55, "clock.reserved");
+_Static_assert(offsetof(struct outcry_clock, seq) == 56, "clock.seq");
+
+/* The line that turns the counter into an interval of time; one writer, any number of readers. */
+struct outcry_clock_page {
+    int64_t version; /* odd while the rest is being written; changes with every update */
+    int64_t base_ticks; /* counter at the base */
+    int64_t base_tai_ns; /* TAI at the base, ns since 1970-01-01 00:00:00 TAI */
+    int64_t mult_q48; /* ns a tick, times 2**48 */
+    int64_t bound_ns; /* TAI is known to within this at the base */
+    int64_t leap_tai_ns; /* TAI at which the UTC offset changes; MAX_VALUE: none ahead */
+    uint32_t growth_ppb; /* how fast the bound grows from the base on */
+    uint32_t owner; /* the writer's thread; 2**30 when it died (by the kernel), 0 ended */
+    uint32_t stale_ms; /* nobody may use the page this long after the base */
+    uint8_t utc_offset_s; /* TAI minus UTC before leap_tai_ns */
+    uint8_t next_utc_offset_s; /* and from then on */
+    uint8_t state; /* how the clock is held */
+    uint8_t source; /* whom it follows */
+};
+_Static_assert(sizeof(struct outcry_clock_page) == 64, "clock_page");
+_Static_assert(offsetof(struct outcry_clock_page, version) == 0, "clock_page.version");
+_Static_assert(offsetof(struct outcry_clock_page, base_ticks) == 8, "clock_page.base_ticks");
+_Static_assert(offsetof(struct outcry_clock_page, base_tai_ns) == 16, "clock_page.base_tai_ns");
+_Static_assert(offsetof(struct outcry_clock_page, mult_q48) == 24, "clock_page.mult_q48");
+_Static_assert(offsetof(struct outcry_clock_page, bound_ns) == 32, "clock_page.bound_ns");
+_Static_assert(offsetof(struct outcry_clock_page, leap_tai_ns) == 40, "clock_page.leap_tai_ns");
+_Static_assert(offsetof(struct outcry_clock_page, growth_ppb) == 48, "clock_page.growth_ppb");
+_Static_assert(offsetof(struct outcry_clock_page, owner) == 52, "clock_page.owner");
+_Static_assert(offsetof(struct outcry_clock_page, stale_ms) == 56, "clock_page.stale_ms");
+_Static_assert(offsetof(struct outcry_clock_page, utc_offset_s) == 60, "clock_page.utc_offset_s");
+_Static_assert(offsetof(struct outcry_clock_page, next_utc_offset_s) == 61, "clock_page.next_utc_offset_s");
+_Static_assert(offsetof(struct outcry_clock_page, state) == 62, "clock_page.state");
+_Static_assert(offsetof(struct outcry_clock_page, source) == 63, "clock_page.source");
 
 #endif

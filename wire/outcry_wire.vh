@@ -1,12 +1,13 @@
 // generated from wire/ by `python -m openoutcry.wire.generate`; do not edit
 `ifndef OUTCRY_WIRE_VH
 `define OUTCRY_WIRE_VH
-`define OUTCRY_LAYOUT_HASH 64'h6d3c46473acbcb60
+`define OUTCRY_LAYOUT_HASH 64'hc69d4fc63b177a33
 `define OUTCRY_MAX_PACKET_RECORDS 22
 `define OUTCRY_BLOCK_MAGIC 64'h424a59524354554f
 `define OUTCRY_PACKET_MAGIC 64'h5952434f
 `define OUTCRY_RING_MAGIC 64'h425259524354554f
 `define OUTCRY_CONTROL_MAGIC 64'h544359524354554f
+`define OUTCRY_CLOCK_MAGIC 64'h4b4359524354554f
 
 // A command to the matcher, from the network card to the disk. Byte 0 is tdata[7:0].
 `define OUTCRY_ORDER_PRICE_TICKS 63:0 // limit price
@@ -100,6 +101,36 @@
 `define OUTCRY_PACKET_HEADER_COUNT 239:224 // records that follow
 `define OUTCRY_PACKET_HEADER_KIND 247:240 // orders or events
 `define OUTCRY_PACKET_HEADER_RESERVED 255:248 // zero
+
+// What the clock knew about itself at one moment: the evidence behind every time stamp. Byte 0 is tdata[7:0].
+`define OUTCRY_CLOCK_TAI_TS_NS 63:0 // when, TAI, ns since 1970-01-01 00:00:00 TAI; UTC: - offset
+`define OUTCRY_CLOCK_BOUND_NS 127:64 // true time was within this of tai_ts_ns; MAX_VALUE: unknown
+`define OUTCRY_CLOCK_OFFSET_NS 191:128 // the source's reading minus ours, before it was corrected
+`define OUTCRY_CLOCK_DRIFT_PPB 255:192 // how much faster than nominal the counter runs, by the source
+`define OUTCRY_CLOCK_PATH_DELAY_NS 319:256 // one way to the source; part of the bound
+`define OUTCRY_CLOCK_GRANDMASTER 383:320 // PTP: clock identity (EUI-64); NTP: reference id; 0 none
+`define OUTCRY_CLOCK_UTC_OFFSET_S 399:384 // TAI minus UTC at that moment
+`define OUTCRY_CLOCK_FLAGS 415:400 // bits
+`define OUTCRY_CLOCK_STATE 423:416 // how the clock is held
+`define OUTCRY_CLOCK_SOURCE 431:424 // whom it follows
+`define OUTCRY_CLOCK_EVENT 439:432 // why the record was made
+`define OUTCRY_CLOCK_RESERVED 447:440 // zero
+`define OUTCRY_CLOCK_SEQ 511:448 // number of the record from 1; storing it publishes the slot
+
+// The line that turns the counter into an interval of time; one writer, any number of readers. Byte 0 is tdata[7:0].
+`define OUTCRY_CLOCK_PAGE_VERSION 63:0 // odd while the rest is being written; changes with every update
+`define OUTCRY_CLOCK_PAGE_BASE_TICKS 127:64 // counter at the base
+`define OUTCRY_CLOCK_PAGE_BASE_TAI_NS 191:128 // TAI at the base, ns since 1970-01-01 00:00:00 TAI
+`define OUTCRY_CLOCK_PAGE_MULT_Q48 255:192 // ns a tick, times 2**48
+`define OUTCRY_CLOCK_PAGE_BOUND_NS 319:256 // TAI is known to within this at the base
+`define OUTCRY_CLOCK_PAGE_LEAP_TAI_NS 383:320 // TAI at which the UTC offset changes; MAX_VALUE: none ahead
+`define OUTCRY_CLOCK_PAGE_GROWTH_PPB 415:384 // how fast the bound grows from the base on
+`define OUTCRY_CLOCK_PAGE_OWNER 447:416 // the writer's thread; 2**30 when it died (by the kernel), 0 ended
+`define OUTCRY_CLOCK_PAGE_STALE_MS 479:448 // nobody may use the page this long after the base
+`define OUTCRY_CLOCK_PAGE_UTC_OFFSET_S 487:480 // TAI minus UTC before leap_tai_ns
+`define OUTCRY_CLOCK_PAGE_NEXT_UTC_OFFSET_S 495:488 // and from then on
+`define OUTCRY_CLOCK_PAGE_STATE 503:496 // how the clock is held
+`define OUTCRY_CLOCK_PAGE_SOURCE 511:504 // whom it follows
 
 // CommandKind
 `define OUTCRY_COMMAND_KIND_NEW 8'd1
@@ -256,5 +287,44 @@
 // PacketKind
 `define OUTCRY_PACKET_KIND_ORDERS 8'd1
 `define OUTCRY_PACKET_KIND_EVENTS 8'd2
+
+// ClockState
+`define OUTCRY_CLOCK_STATE_UNKNOWN 8'd1
+`define OUTCRY_CLOCK_STATE_LOCKED 8'd2
+`define OUTCRY_CLOCK_STATE_HOLDOVER 8'd3
+`define OUTCRY_CLOCK_STATE_FREE_RUNNING 8'd4
+
+// ClockSource
+`define OUTCRY_CLOCK_SOURCE_NONE 8'd1
+`define OUTCRY_CLOCK_SOURCE_PHC_PRECISE 8'd2
+`define OUTCRY_CLOCK_SOURCE_PHC_EXTENDED 8'd3
+`define OUTCRY_CLOCK_SOURCE_PHC_BASIC 8'd4
+`define OUTCRY_CLOCK_SOURCE_LINUXPTP 8'd5
+`define OUTCRY_CLOCK_SOURCE_CHRONY 8'd6
+`define OUTCRY_CLOCK_SOURCE_KERNEL 8'd7
+`define OUTCRY_CLOCK_SOURCE_SIMULATED 8'd8
+
+// ClockEvent
+`define OUTCRY_CLOCK_EVENT_SAMPLE 8'd1
+`define OUTCRY_CLOCK_EVENT_STATE 8'd2
+`define OUTCRY_CLOCK_EVENT_WARNING 8'd3
+`define OUTCRY_CLOCK_EVENT_CRITICAL 8'd4
+`define OUTCRY_CLOCK_EVENT_CLEARED 8'd5
+`define OUTCRY_CLOCK_EVENT_STEP 8'd6
+`define OUTCRY_CLOCK_EVENT_SLEW 8'd7
+`define OUTCRY_CLOCK_EVENT_DISAGREE 8'd8
+`define OUTCRY_CLOCK_EVENT_SUSPENDED 8'd9
+`define OUTCRY_CLOCK_EVENT_MIGRATED 8'd10
+`define OUTCRY_CLOCK_EVENT_LEAP 8'd11
+`define OUTCRY_CLOCK_EVENT_STOPPED 8'd12
+
+// ClockFlag
+`define OUTCRY_CLOCK_FLAG_TRACEABLE 8'd1
+`define OUTCRY_CLOCK_FLAG_RTS25 8'd2
+`define OUTCRY_CLOCK_FLAG_LEAP_INSERT 8'd4
+`define OUTCRY_CLOCK_FLAG_LEAP_DELETE 8'd8
+`define OUTCRY_CLOCK_FLAG_DOUBTED 8'd16
+`define OUTCRY_CLOCK_FLAG_OFFSET_DISPUTED 8'd32
+`define OUTCRY_CLOCK_FLAG_LIST_EXPIRED 8'd64
 
 `endif

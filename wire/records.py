@@ -186,17 +186,61 @@ PACKET_HEADER = Record(
     ),
 )
 
-RECORDS = (ORDER, EVENT, INSTRUMENT, BLOCK_HEADER, PACKET_HEADER)
+CLOCK = Record(
+    "clock",
+    RECORD_BYTES,
+    "What the clock knew about itself at one moment: the evidence behind every time stamp.",
+    (
+        Field("tai_ts_ns", "i64", "when, TAI, ns since 1970-01-01 00:00:00 TAI; UTC: - offset"),
+        Field("bound_ns", "i64", "true time was within this of tai_ts_ns; MAX_VALUE: unknown"),
+        Field("offset_ns", "i64", "the source's reading minus ours, before it was corrected"),
+        Field("drift_ppb", "i64", "how much faster than nominal the counter runs, by the source"),
+        Field("path_delay_ns", "i64", "one way to the source; part of the bound"),
+        Field("grandmaster", "u64", "PTP: clock identity (EUI-64); NTP: reference id; 0 none"),
+        Field("utc_offset_s", "u16", "TAI minus UTC at that moment"),
+        Field("flags", "u16", "bits", "ClockFlag"),
+        Field("state", "u8", "how the clock is held", "ClockState"),
+        Field("source", "u8", "whom it follows", "ClockSource"),
+        Field("event", "u8", "why the record was made", "ClockEvent"),
+        Field("reserved", "u8", "zero"),
+        Field("seq", "i64", "number of the record from 1; storing it publishes the slot"),
+    ),
+)
+
+CLOCK_PAGE = Record(
+    "clock_page",
+    64,
+    "The line that turns the counter into an interval of time; one writer, any number of readers.",
+    (
+        Field("version", "i64", "odd while the rest is being written; changes with every update"),
+        Field("base_ticks", "i64", "counter at the base"),
+        Field("base_tai_ns", "i64", "TAI at the base, ns since 1970-01-01 00:00:00 TAI"),
+        Field("mult_q48", "i64", "ns a tick, times 2**48"),
+        Field("bound_ns", "i64", "TAI is known to within this at the base"),
+        Field("leap_tai_ns", "i64", "TAI at which the UTC offset changes; MAX_VALUE: none ahead"),
+        Field("growth_ppb", "u32", "how fast the bound grows from the base on"),
+        Field("owner", "u32", "the writer's thread; 2**30 when it died (by the kernel), 0 ended"),
+        Field("stale_ms", "u32", "nobody may use the page this long after the base"),
+        Field("utc_offset_s", "u8", "TAI minus UTC before leap_tai_ns"),
+        Field("next_utc_offset_s", "u8", "and from then on"),
+        Field("state", "u8", "how the clock is held", "ClockState"),
+        Field("source", "u8", "whom it follows", "ClockSource"),
+    ),
+)
+
+RECORDS = (ORDER, EVENT, INSTRUMENT, BLOCK_HEADER, PACKET_HEADER, CLOCK, CLOCK_PAGE)
 
 BLOCK_MAGIC = int.from_bytes(b"OUTCRYJB", "little")
 PACKET_MAGIC = int.from_bytes(b"OCRY", "little")
 RING_MAGIC = int.from_bytes(b"OUTCRYRB", "little")
 CONTROL_MAGIC = int.from_bytes(b"OUTCRYCT", "little")
+CLOCK_MAGIC = int.from_bytes(b"OUTCRYCK", "little")
 MAGICS = {
     "BLOCK_MAGIC": BLOCK_MAGIC,
     "PACKET_MAGIC": PACKET_MAGIC,
     "RING_MAGIC": RING_MAGIC,
     "CONTROL_MAGIC": CONTROL_MAGIC,
+    "CLOCK_MAGIC": CLOCK_MAGIC,
 }
 
 MAX_PACKET_RECORDS = 22
@@ -207,6 +251,7 @@ EVENT_DTYPE = EVENT.dtype()
 INSTRUMENT_DTYPE = INSTRUMENT.dtype()
 BLOCK_HEADER_DTYPE = BLOCK_HEADER.dtype()
 PACKET_HEADER_DTYPE = PACKET_HEADER.dtype()
+CLOCK_DTYPE = CLOCK.dtype()
 
 NO_INSTRUMENT = 65535
 MAX_INSTRUMENTS = 4096

@@ -146,6 +146,7 @@ def test_magics_spell_their_names_in_memory():
     """Stored little-endian, a magic reads as text in a hex dump, in C as in Python."""
     text = HEADER.read_text()
     spelt = {"BLOCK": b"OUTCRYJB", "PACKET": b"OCRY", "RING": b"OUTCRYRB", "CONTROL": b"OUTCRYCT"}
+    spelt["CLOCK"] = b"OUTCRYCK"
     for name, letters in spelt.items():
         value = MAGICS[f"{name}_MAGIC"]
         assert np.array([value], dtype="<u8").tobytes().rstrip(b"\0") == letters

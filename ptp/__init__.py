@@ -1,0 +1,1 @@
+"""Say what time it is, and how wrong that may be."""
