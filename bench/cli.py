@@ -1,7 +1,6 @@
 """``outcry bench SUBJECT``: measure, in rounds, and say how sure each figure is."""
 
 import json
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,75 +10,140 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from openoutcry.bench.subjects import SUBJECTS, Subject
 from openoutcry.wire import OutcryError
 
-SUBJECTS = ("matcher", "pipeline", "ring")
 ROUNDS, QUICK_ROUNDS = 7, 3
 
 
-@click.command()
-@click.argument("subject", type=click.Choice(SUBJECTS))
-@click.option("--rounds", type=click.IntRange(1), help="Interleaved rounds [7, quick 3].")
-@click.option("--quick", is_flag=True, help="Shorter runs: figures to look at, not to quote.")
-@click.option("--against", metavar="LIST", help="ring, matcher: peers, comma-separated [all].")
-@click.option("--setup", is_flag=True, help="ring, matcher: install the peers, measure nothing.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write the document to this file.")
-def bench(
-    subject: str,
+class Subjects(click.Group):
+    """The group whose commands are the subjects, so that each has its own --help."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            known = ", ".join(sorted(self.commands))
+            raise click.UsageError(f"unknown subject {args[0]!r}: choose from {known}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Subjects)
+def bench() -> None:
+    """Measure on this machine: medians over interleaved rounds, each with its error."""
+
+
+def subject_command(subject: Subject) -> click.Command:
+    """The command of one subject: the options that all have, and its own."""
+    parameters: list[click.Parameter] = [
+        click.Option(["--rounds"], type=click.IntRange(1), help="Interleaved rounds [7, quick 3]."),
+        click.Option(
+            ["--quick"], is_flag=True, help="Shorter runs: figures to look at, not to quote."
+        ),
+        click.Option(
+            ["--json", "as_json"], is_flag=True, help="One JSON document on standard output."
+        ),
+        click.Option(
+            ["--out"], type=click.Path(path_type=Path), help="Write the document to this file."
+        ),
+    ]
+    if subject.peers:
+        parameters.append(
+            click.Option(["--against"], metavar="LIST", help="Peers, comma-separated [all].")
+        )
+    if subject.setup:
+        parameters.append(
+            click.Option(
+                ["--setup"], is_flag=True, help="Install the peers' packages, measure nothing."
+            )
+        )
+    parameters += [click.Option([f"--{name}"], is_flag=True, help=what)
+                   for name, what in subject.flags]  # fmt: skip
+    return click.Command(
+        subject.name,
+        params=parameters,
+        help=f"Measure {subject.what}.",
+        short_help=subject.what,
+        callback=partial(_measure, subject),
+    )
+
+
+def _measure(
+    subject: Subject,
     rounds: int | None,
     quick: bool,
-    against: str | None,
-    setup: bool,
     as_json: bool,
     out: Path | None,
+    against: str | None = None,
+    setup: bool = False,
+    **flags: bool,
 ) -> None:
-    """Measure on this machine: medians over interleaved rounds.
+    from openoutcry.bench.rounds import terminable
 
-    \b
-    matcher    ns a command, alone and in flows: lightmatchingengine, pyorderbook, nautilus_book
-    pipeline   throughput of each way to run; latency at fixed rates
-    ring       our ring beside others: bounce, c, boost, rte_ring, disruptor, iceoryx2, mp_queue
-    """
-    from openoutcry.bench.matcher import bench_matcher, matchers_named, setup_matchers
-    from openoutcry.bench.pipeline import bench_pipeline
-    from openoutcry.bench.results import write_document
-    from openoutcry.bench.ring import bench_ring, peers_named, setup_peers
-
-    subjects: dict[str, Callable[..., dict[str, Any]]] = {
-        "matcher": bench_matcher,
-        "pipeline": bench_pipeline,
-        "ring": bench_ring,
-    }
-    compared: dict[str, tuple[Callable[[str | None], list[str]], Callable[[], int]]] = {
-        "matcher": (matchers_named, setup_matchers),
-        "ring": (peers_named, setup_peers),
-    }
-    measure = subjects[subject]
-    if subject in compared:
-        named, install = compared[subject]
-        if setup:
-            raise SystemExit(install())
+    if setup:
+        raise SystemExit(subject.function(subject.setup)())
+    check_out(out)
+    measure = partial(subject.function(subject.measure), **flags)
+    if subject.peers:
         try:
-            measure = partial(measure, peers=named(against))
+            measure = partial(measure, peers=subject.function(subject.peers)(against))
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--against") from None
-    elif setup or against is not None:
-        raise click.UsageError("--against and --setup are for the ring and the matcher")
+    count = rounds or (QUICK_ROUNDS if quick else ROUNDS)
+    command = f"outcry bench {subject.name} --rounds {count}" + (" --quick" if quick else "")
+    command += f" --against {against}" if against is not None else ""
+    command += "".join(f" --{name}" for name, given in flags.items() if given)
+    with terminable():
+        made = measure(count, quick, command, lambda text: click.echo(text, err=True))
+    give(made, as_json, out)
+
+
+def check_out(out: Path | None) -> None:
+    """Nobody measures for an hour to lose it."""
     if out and not out.absolute().parent.is_dir():
         raise OutcryError(f"--out {out}: there is no folder {out.absolute().parent}")
-    count = rounds or (QUICK_ROUNDS if quick else ROUNDS)
-    command = f"outcry bench {subject} --rounds {count}" + (" --quick" if quick else "")
-    command += f" --against {against}" if against is not None else ""
-    made = measure(count, quick, command, lambda text: click.echo(text, err=True))
+
+
+def give(made: dict[str, Any], as_json: bool, out: Path | None) -> None:
+    """Write and print a document; a partial one ends with exit status 1, as it is not what was
+    asked for."""
+    from openoutcry.bench.results import write_document
+
     if out:
         write_document(made, out)
     if as_json:
         click.echo(json.dumps(made))
     else:
-        Console().print(_table(made))
-        for entry in made["missing"]:
-            click.echo(f"missing: {entry['name']}: {entry['why']}")
+        show(made)
+    if made.get("partial"):
+        click.echo(f"partial: {made['partial']}", err=True)
+        raise SystemExit(1)
+
+
+def show(made: dict[str, Any]) -> None:
+    """The document as a table."""
+    Console().print(_table(made))
+    for entry in made["missing"]:
+        click.echo(f"missing: {entry['name']}: {entry['why']}")
+    noisy = (made.get("noise") or {}).get("noisy_rounds_kept")
+    if noisy:
+        click.echo(f"noisy host: {noisy} rounds were disturbed by other machines or programs")
+    if made["subject"] == "cores":
+        _show_map(made["details"])
+    for core, causes in (made.get("details") or {}).get("lost_ns_by_cause", {}).items():
+        total = sum(causes.values()) or 1
+        shares = [f"{cause} {ns / total:.0%}" for cause, ns in list(causes.items())[:5]]
+        click.echo(f"core {core} lost its time to: {'; '.join(shares) or 'nothing'}")
+
+
+def _show_map(details: dict[str, Any]) -> None:
+    cores = details["cores"]
+    click.echo("round trip of a cache line, ns:")
+    click.echo("      " + "".join(f"{core:>7}" for core in cores))
+    for core, row in zip(cores, details["map"], strict=True):
+        click.echo(
+            f"{core:>6}" + "".join(f"{value:>7.0f}" if value else "      ." for value in row)
+        )
+    for pair, what in details.get("relation", {}).items():
+        click.echo(f"cores {pair.replace('_', ' and ')}: {what}")
 
 
 def _peer_row(peer: str, theirs: dict[str, Any]) -> list[str]:
@@ -104,9 +168,10 @@ def _table(made: dict[str, Any]) -> Table:
         box=SIMPLE_HEAD,
         header_style="bold",
     )
-    for column in ("figure", "unit", "median", "p25", "p75", "rounds"):
-        left = column in ("figure", "unit")
-        table.add_column(column, justify="left" if left else "right", no_wrap=True)
+    table.add_column("figure", overflow="fold")
+    table.add_column("unit", no_wrap=True)
+    for column in ("median", "p25", "p75", "rounds"):
+        table.add_column(column, justify="right", no_wrap=True)
     for row in made["results"]:
         low, high = row["spread"]
         figures = [f"{value:,.0f}" for value in (row["median"], low, high)]
@@ -114,3 +179,7 @@ def _table(made: dict[str, Any]) -> Table:
         for peer, theirs in row["against"].items():
             table.add_row(*_peer_row(peer, theirs))
     return table
+
+
+for _subject in SUBJECTS.values():
+    bench.add_command(subject_command(_subject))

@@ -4,12 +4,15 @@ A document is plain JSON::
 
     {"shape": 1, "subject": "ring",
      "results": [{"name": "...", "unit": "ns", "better": "lower",
-                  "median": 0.0, "spread": [p25, p75], "samples": 0,
+                  "median": 0.0, "spread": [p25, p75], "samples": 0, "rounds": [...],
                   "against": {"PEER": {"median": 0.0, "ratio": 0.0, "interval": [lo, hi]}}}],
      "missing": [{"name": "...", "why": "..."}],
-     "host": {...}, "commit": "...", "command": "..."}
+     "host": {...}, "commit": "...", "command": "...", "date": "..."}
 
-A figure that could not be taken stands in ``missing`` with its reason, never as a zero.
+``rounds`` holds each round's figure, in order.  A figure that could not be taken stands in
+``missing`` with its reason, never as a zero.  A document may also hold ``noise`` (what disturbed
+the rounds), ``partial`` (why it holds fewer rounds than asked for) and ``details`` (a subject's
+own pictures: maps, curves, the slowest orders).
 """
 
 import json
@@ -17,6 +20,7 @@ import math
 import os
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +88,7 @@ def summarise(
         "median": float(np.median(figures)),
         "spread": [float(low), float(high)],
         "samples": len(figures),
+        "rounds": [float(value) for value in figures],
         "against": against,
     }
     check_result(result, "this result")
@@ -118,8 +123,15 @@ def document(
     results: Iterable[Result],
     missing: Iterable[Mapping[str, str]],
     command: str,
+    *,
+    conditions: Mapping[str, Any] | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> Document:
-    """Results with where they come from: the host, the commit, and the command as typed."""
+    """Results with where they come from: the host, the commit, and the command as typed.
+
+    ``conditions`` are ``noise`` and ``partial`` (bench/rounds.py), ``details`` anything that JSON
+    can hold.
+    """
     made = {
         "shape": SHAPE,
         "subject": subject,
@@ -128,7 +140,11 @@ def document(
         "host": host_info(),
         "commit": commit(),
         "command": command,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        **(conditions or {}),
     }
+    if details:
+        made["details"] = dict(details)
     check_document(made, "this document")
     return made
 
@@ -200,6 +216,8 @@ def check_result(result: Any, where: str) -> None:
         raise ResultError(f"{where}: samples is {result['samples']}; name the figure in missing")
     _check_number(result["median"], f"{where}: median")
     _check_range(result["spread"], f"{where}: spread")
+    for value in result.get("rounds") or []:
+        _check_number(value, f"{where}: rounds")
     for peer, figures in result["against"].items():
         place = f"{where}: against {peer}"
         for key in ("median", "ratio"):

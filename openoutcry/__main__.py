@@ -1,10 +1,12 @@
-"""The ``outcry`` command whole: the pipeline's commands, bench and rings beside them."""
+"""The ``outcry`` command whole: the pipeline's commands, bench, doctor and rings beside them."""
 
 from openoutcry.bench.cli import bench
+from openoutcry.bench.doctor import doctor
 from openoutcry.pipeline.cli import main
 from openoutcry.pipeline.rings_cli import rings
 
 main.add_command(bench)
+main.add_command(doctor)
 main.add_command(rings)
 
 if __name__ == "__main__":

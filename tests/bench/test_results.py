@@ -38,6 +38,7 @@ def test_a_figure_has_its_median_its_quartiles_and_its_count():
         "median": 100.0,
         "spread": [95.0, 105.0],
         "samples": 5,
+        "rounds": OURS,
         "against": {},
     }
 

@@ -1,0 +1,171 @@
+"""Interleaved rounds: every figure once a round, noisy rounds repeated, an interruption survived.
+
+A round that a hypervisor or other people's work disturbed beyond a bound is measured again, a
+bounded number of times, and what was seen is written into the document; nothing is hidden.
+Control-C ends the measuring, not the result: whole rounds are kept and the document is marked.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from openoutcry.bench.results import Result, missing, summarise
+
+STEAL_BOUND = 0.02
+"""Share of the cores' time taken by the hypervisor above which a round is noisy."""
+OTHERS_BOUND = 0.10
+"""Share of the cores' time used by processes that are not ours, above which a round is noisy."""
+
+Add = Callable[..., None]
+Figures = dict[tuple[str, str, str], dict[str, float]]
+
+
+@dataclass
+class Noise:
+    """What a stretch of time was disturbed by, as shares of all cores' time (None: not told)."""
+
+    steal: float | None
+    others: float | None
+
+    @property
+    def too_much(self) -> bool:
+        return (self.steal or 0.0) > STEAL_BOUND or (self.others or 0.0) > OTHERS_BOUND
+
+
+class NoiseWatch:
+    """Reads the kernel's accounts at its making and at each look; intervals of some tenths of a
+    second and more (the accounts are kept in hundredths)."""
+
+    def __init__(self, stat: str = "/proc/stat") -> None:
+        self.stat = stat
+        self.last = self._read()
+
+    def look(self) -> Noise:
+        """The noise since the last look."""
+        before, self.last = self.last, self._read()
+        if before is None or self.last is None:
+            return Noise(None, None)
+        passed, stolen, busy, ours = (b - a for a, b in zip(before, self.last, strict=True))
+        if passed <= 0:
+            return Noise(0.0, 0.0)
+        return Noise(max(0.0, stolen / passed), max(0.0, (busy - ours) / passed))
+
+    def _read(self) -> tuple[float, float, float, float] | None:
+        """All cores' seconds: passed, stolen, busy, and ours (with ended children's)."""
+        try:
+            words = Path(self.stat).read_text().split("\n")[0].split()[1:9]
+        except OSError:
+            return None
+        if len(words) < 8:
+            return None
+        second = os.sysconf("SC_CLK_TCK")
+        user, nice, system, idle, wait, hard, soft, stolen = (int(word) / second for word in words)
+        busy = user + nice + system + hard + soft
+        own = os.times()
+        ours = own.user + own.system + own.children_user + own.children_system
+        return busy + idle + wait + stolen, stolen, busy, ours
+
+
+@dataclass
+class Rounds:
+    """Gathers the figures of a subject's rounds and sums them up."""
+
+    count: int
+    progress: Callable[[str], None] = lambda text: None
+    figures: dict[tuple[str, str, str], dict[str, list[float]]] = field(default_factory=dict)
+    missing: list[dict[str, str]] = field(default_factory=list)
+    partial: str | None = None
+    repeated: int = 0
+    noises: list[Noise] = field(default_factory=list)
+    watch: Callable[[], NoiseWatch] = NoiseWatch
+
+    def run(self, one: Callable[[int, Add], None]) -> None:
+        """Call ``one(number, add)`` for each round; ``add(name, unit, better, value, who="ours")``.
+
+        A noisy round is taken again, at most ``count // 2`` times in all.  KeyboardInterrupt in a
+        round drops that round and ends the rounds; before the first whole one it is passed on.
+        """
+        done = 0
+        watch = self.watch()
+        while done < self.count:
+            self.progress(f"round {done + 1} of {self.count}")
+            try:
+                figures = _one_round(one, done)
+            except KeyboardInterrupt:
+                if not done:
+                    raise
+                self.partial = f"interrupted in round {done + 1} of {self.count}"
+                return
+            noise = watch.look()
+            if noise.too_much and self.repeated < self.count // 2:
+                self.repeated += 1
+                self.progress(f"round {done + 1} was noisy ({_share(noise)}): once more")
+                continue
+            self.noises.append(noise)
+            self._keep(figures)
+            done += 1
+
+    def _keep(self, figures: Figures) -> None:
+        for key, by_whom in figures.items():
+            for who, value in by_whom.items():
+                self.figures.setdefault(key, {}).setdefault(who, []).append(value)
+
+    def miss(self, name: str, why: str) -> None:
+        """Name a figure that cannot be taken, once."""
+        entry = missing(name, why)
+        if entry not in self.missing:
+            self.missing.append(entry)
+
+    def results(self) -> list[Result]:
+        made = []
+        for (name, unit, better), by_whom in self.figures.items():
+            peers = {who: values for who, values in by_whom.items() if who != "ours"}
+            made.append(summarise(name, unit, better, by_whom["ours"], peers))
+        return made
+
+    def conditions(self) -> dict[str, Any]:
+        """What the document says beside the figures: ``noise`` always, ``partial`` if it is so."""
+        seen = {
+            "steal": [noise.steal for noise in self.noises],
+            "others": [noise.others for noise in self.noises],
+            "rounds_repeated": self.repeated,
+            "noisy_rounds_kept": sum(noise.too_much for noise in self.noises),
+        }
+        return {"noise": seen} | ({"partial": self.partial} if self.partial else {})
+
+
+def _one_round(one: Callable[[int, Add], None], number: int) -> Figures:
+    figures: Figures = {}
+
+    def add(name: str, unit: str, better: str, value: float, who: str = "ours") -> None:
+        figures.setdefault((name, unit, better), {})[who] = value
+
+    one(number, add)
+    return figures
+
+
+def _share(noise: Noise) -> str:
+    parts = []
+    if (noise.steal or 0.0) > STEAL_BOUND:
+        parts.append(f"{noise.steal:.0%} stolen")
+    if (noise.others or 0.0) > OTHERS_BOUND:
+        parts.append(f"{noise.others:.0%} used by others")
+    return ", ".join(parts)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM ends a measurement as Control-C does: by every clean-up there is."""
+
+    def leave(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,46 @@
+"""The subjects of ``outcry bench``: one line each, and nothing else to do to add one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One subject.  Functions are named "module:function" in this room, so that ``outcry --help``
+    imports none of them.
+
+    ``measure(rounds, quick, command, progress, ...)`` returns a result document.  ``peers(text)``
+    gives what --against names (None: all), handed to ``measure`` as ``peers``, or raises
+    ValueError; ``setup()`` installs them.
+    """
+
+    name: str
+    measure: str
+    what: str
+    peers: str = ""
+    setup: str = ""
+    flags: tuple[tuple[str, str], ...] = ()
+    """Options of its own, (name, help), handed to ``measure`` as keywords."""
+
+    def function(self, path: str) -> Callable[..., Any]:
+        module, _, name = path.partition(":")
+        found: Callable[..., Any] = getattr(import_module(f"openoutcry.bench.{module}"), name)
+        return found
+
+
+_ALL = (
+    Subject("cores", "cores:bench_cores", "a cache line between every pair of cores"),
+    Subject("jitter", "jitter:bench_jitter", "what each core loses, and to whom"),
+    Subject("matcher", "matcher:bench_matcher",
+            "ns a command, alone and in flows: lightmatchingengine, pyorderbook, nautilus_book",
+            "matcher:matchers_named", "matcher:setup_matchers"),
+    Subject("pipeline", "pipeline:bench_pipeline",
+            "throughput of each way to run; latency at fixed rates"),
+    Subject("ring", "ring:bench_ring",
+            "our ring beside others: bounce, c, boost, rte_ring, disruptor, iceoryx2, mp_queue",
+            "ring:peers_named", "ring:setup_peers"),
+)  # fmt: skip
+
+SUBJECTS = {subject.name: subject for subject in _ALL}

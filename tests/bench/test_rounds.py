@@ -1,0 +1,102 @@
+"""bench/rounds.py: noisy rounds are repeated, within bounds; an interruption costs one round."""
+
+import os
+import signal
+
+import pytest
+
+from openoutcry.bench.rounds import Noise, NoiseWatch, Rounds, terminable
+
+
+class Quiet:
+    """A watch that reports what it is told to."""
+
+    def __init__(self, *noises):
+        self.noises = list(noises)
+
+    def look(self):
+        return self.noises.pop(0) if self.noises else Noise(0.0, 0.0)
+
+
+def rounds(count, *noises):
+    return Rounds(count, watch=lambda: Quiet(*noises))
+
+
+def test_figures_are_kept_in_the_order_of_the_rounds():
+    """Each round's value of ours and of a peer, in one result with its unit."""
+    made = rounds(3)
+    made.run(lambda number, add: (add("x", "ns", "lower", number + 1.0),
+                                  add("x", "ns", "lower", 2.0, "peer")))  # fmt: skip
+    (result,) = made.results()
+    assert result["rounds"] == [1.0, 2.0, 3.0]
+    assert result["against"]["peer"]["ratio"] == 1.0
+    assert made.partial is None
+
+
+def test_a_noisy_round_is_taken_again_and_said():
+    """Steal above the bound drops the round's figure; the document counts the repetition."""
+    made = rounds(2, Noise(0.5, 0.0))
+    values = iter([100.0, 1.0, 2.0])
+    made.run(lambda number, add: add("x", "ns", "lower", next(values)))
+    assert made.results()[0]["rounds"] == [1.0, 2.0]
+    assert made.conditions()["noise"]["rounds_repeated"] == 1
+    assert made.conditions()["noise"]["noisy_rounds_kept"] == 0
+
+
+def test_a_host_that_stays_noisy_is_flagged_not_retried_for_ever():
+    """At most half as many repetitions as rounds; what is kept after that is counted as noisy."""
+    made = rounds(4, *[Noise(0.0, 0.9)] * 20)
+    calls = []
+    made.run(lambda number, add: (calls.append(number), add("x", "ns", "lower", 1.0)))
+    assert len(calls) == 6
+    assert made.conditions()["noise"]["noisy_rounds_kept"] == 4
+
+
+def test_an_interruption_keeps_the_whole_rounds():
+    """Control-C in the third round leaves two, says so, and drops what the third had begun."""
+
+    def one(number, add):
+        add("x", "ns", "lower", float(number))
+        if number == 2:
+            raise KeyboardInterrupt
+
+    made = rounds(5)
+    made.run(one)
+    assert made.results()[0]["rounds"] == [0.0, 1.0]
+    assert made.conditions()["partial"] == "interrupted in round 3 of 5"
+
+
+def test_an_interruption_before_anything_was_measured_is_passed_on():
+    """There is no document with nothing in it."""
+
+    def one(number, add):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rounds(5).run(one)
+
+
+def test_sigterm_ends_a_measurement_as_control_c_does():
+    """Inside, SIGTERM raises KeyboardInterrupt; afterwards the old handler is back."""
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), terminable():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_noise_is_read_from_the_kernels_accounts(tmp_path):
+    """Of 200 hundredths passed, 20 stolen and 100 busy by others."""
+    stat = tmp_path / "stat"
+    stat.write_text("cpu 0 0 0 0 0 0 0 0 0 0\n")
+    watch = NoiseWatch(str(stat))
+    stat.write_text("cpu 100 0 0 80 0 0 0 20 0 0\n")
+    noise = watch.look()
+    assert noise.steal == pytest.approx(0.1)
+    assert 0.4 < noise.others <= 0.5
+    assert noise.too_much
+
+
+def test_a_host_without_accounts_is_not_called_noisy(tmp_path):
+    """Where /proc/stat is missing nothing is claimed."""
+    noise = NoiseWatch(str(tmp_path / "none")).look()
+    assert (noise.steal, noise.others, noise.too_much) == (None, None, False)
