@@ -1,12 +1,17 @@
-"""Blocks: a 64-byte header and whole 64-byte records, under one crc32c."""
+"""Blocks: a header, whole records or JSON, and zeros up to whole 4 KiB, under one crc32c.
+
+Each header holds the BLAKE3 hash of the block before, so that who changes one block must change
+all after it.  A block shares no 4 KiB with another: tearing one cannot hurt its neighbour.
+"""
 
 import json
+import mmap
 import struct
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+from blake3 import blake3
 from crc32c import crc32c
 
 from openoutcry.journal.segment import SegmentFile
@@ -15,91 +20,132 @@ from openoutcry.wire.layout import LAYOUT_HASH
 from openoutcry.wire.records import BLOCK_HEADER, BLOCK_MAGIC, RECORD_BYTES
 
 HEADER_BYTES = BLOCK_HEADER.size_bytes
+ALIGN = 4096
+"""What a disk writes whole or not at all, at best, and what O_DIRECT asks for."""
+HASH_BYTES = 32
+NO_HASH = bytes(HASH_BYTES)
+MAX_BLOCK_BYTES = 1 << 30
 
 FILE_ENDS = "the file ends where a block would begin"
 ONLY_ZEROS = "zeros where a block would begin"
+OF_RECORDS = (BlockKind.COMMANDS, BlockKind.CLOCK)
+OF_TEXT = (BlockKind.CONFIG, BlockKind.EVIDENCE)
 
 
 class BlockHeader(NamedTuple):
-    """``BLOCK_HEADER`` of wire/records.py, unpacked."""
+    """``BLOCK_HEADER`` of wire/records.py, unpacked; the four words of the hash are one."""
 
-    magic: int
-    layout_hash: int
-    first_seq: int
-    record_count: int
-    block_index: int
-    written_ts_ns: int
-    payload_bytes: int
-    text_bytes: int
-    kind: int
-    reserved0: int
-    reserved1: int
-    crc32c: int
+    magic: int = BLOCK_MAGIC
+    layout_hash: int = LAYOUT_HASH
+    journal_id: int = 0
+    block_index: int = 0
+    first_seq: int = 1
+    record_count: int = 0
+    written_ts_ns: int = 0
+    payload_bytes: int = 0
+    block_bytes: int = 0
+    previous_hash: bytes = NO_HASH
+    events_seq: int = 0
+    events_hash: int = 0
+    text_bytes: int = 0
+    unsynced_blocks: int = 0
+    kind: int = 0
+    reserved0: int = 0
+    reserved1: int = 0
+    crc32c: int = 0
 
-
-assert BlockHeader._fields == tuple(field.name for field in BLOCK_HEADER.fields)
 
 _CODES = {"i64": "q", "u64": "Q", "u32": "I", "u16": "H", "u8": "B"}
-_HEADER = struct.Struct("<" + "".join(_CODES[field.ctype] for field in BLOCK_HEADER.fields))
+
+
+def _format() -> str:
+    codes = []
+    for field in BLOCK_HEADER.fields:
+        if not field.name.startswith("previous_hash"):
+            codes.append(_CODES[field.ctype])
+        elif field.name.endswith("0"):
+            codes.append(f"{HASH_BYTES}s")
+    return "<" + "".join(codes)
+
+
+_HEADER = struct.Struct(_format())
 _CRC = struct.Struct("<I")
 _CRC_OFFSET = BLOCK_HEADER.offsets["crc32c"]
 _NO_CRC = bytes(_CRC.size)
 assert _HEADER.size == HEADER_BYTES
+assert BlockHeader._fields == tuple(
+    dict.fromkeys(
+        "previous_hash" if f.name.startswith("previous_hash") else f.name
+        for f in BLOCK_HEADER.fields
+    )
+)
 assert _CRC_OFFSET + _CRC.size == HEADER_BYTES, "the checksum is taken in one run to the header end"
 
 
 class Block(NamedTuple):
-    """A block whose own checks have passed; ``payload`` is read-only, without the header."""
+    """A block whose own checks have passed; ``whole`` is all its bytes, read-only."""
 
     offset: int
     header: BlockHeader
-    payload: memoryview
+    whole: memoryview
+
+    @property
+    def payload(self) -> memoryview:
+        return self.whole[HEADER_BYTES : HEADER_BYTES + self.header.payload_bytes]
 
     @property
     def end(self) -> int:
         """Byte of the segment where the next block begins."""
-        return self.offset + HEADER_BYTES + self.header.payload_bytes
+        return self.offset + self.header.block_bytes
 
 
-def pack_header(
-    into: bytearray,
-    kind: BlockKind,
-    block_index: int,
-    written_ts_ns: int,
-    parts: Sequence[Any],
-    payload_bytes: int,
-    *,
-    first_seq: int = 0,
-    record_count: int = 0,
-    text_bytes: int = 0,
-) -> None:
-    """Write the header of a block into ``into`` (64 bytes); its payload is ``parts`` in a row."""
-    _HEADER.pack_into(
-        into,
-        0,
-        BLOCK_MAGIC,
-        LAYOUT_HASH,
-        first_seq,
-        record_count,
-        block_index,
-        written_ts_ns,
-        payload_bytes,
-        text_bytes,
-        kind,
-        0,
-        0,
-        0,
-    )
-    crc = crc32c(into)
-    for part in parts:
-        crc = crc32c(part, crc)
-    _CRC.pack_into(into, _CRC_OFFSET, crc)
+def digest(block: Any) -> bytes:
+    """What the next block's header says of this one: 32 bytes."""
+    return blake3(block).digest()
 
 
-def pack_json(document: dict[str, Any]) -> tuple[bytes, int]:
-    """The payload of a JSON block, padded with NULs to whole records, and its text's length."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
-    return text + bytes(-len(text) % RECORD_BYTES), len(text)
+def padded(size_bytes: int) -> int:
+    """``size_bytes`` rounded up to whole sectors."""
+    return -(-size_bytes // ALIGN) * ALIGN
+
+
+class BlockBuffer:
+    """Page-aligned memory in which one block at a time is put together; O_DIRECT asks for that."""
+
+    def __init__(self, size_bytes: int = 1 << 16) -> None:
+        self._make(size_bytes)
+
+    def _make(self, size_bytes: int) -> None:
+        self._bytes = np.frombuffer(mmap.mmap(-1, padded(size_bytes)), np.uint8)
+
+    def fill(self, header: BlockHeader, parts: Sequence[Any]) -> memoryview:
+        """Lay out a block: ``header`` with its sizes and checksum made right, ``parts`` in a row,
+        zeros.  The view is good until the next call."""
+        at = HEADER_BYTES
+        sizes = [memoryview(part).nbytes for part in parts]
+        payload_bytes = sum(sizes)
+        block_bytes = padded(HEADER_BYTES + payload_bytes)
+        if block_bytes > len(self._bytes):
+            self._make(2 * block_bytes)
+        for part, size in zip(parts, sizes, strict=True):
+            self._bytes[at : at + size] = np.frombuffer(part, np.uint8)
+            at += size
+        self._bytes[at:block_bytes] = 0
+        block = self._bytes.data[:block_bytes]
+        made = header._replace(payload_bytes=payload_bytes, block_bytes=block_bytes, crc32c=0)
+        _HEADER.pack_into(block, 0, *made)
+        _CRC.pack_into(block, _CRC_OFFSET, crc32c(block))
+        return block
+
+
+def pack_json(document: dict[str, Any]) -> bytes:
+    """The text of a JSON block."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+
+def unpack_header(head: Any) -> BlockHeader:
+    """The header that ``head``, 128 bytes, may be."""
+    return BlockHeader._make(_HEADER.unpack(head))
 
 
 def examine(segment: SegmentFile, offset: int) -> Block | str:
@@ -111,49 +157,49 @@ def examine(segment: SegmentFile, offset: int) -> Block | str:
     head = segment.read(offset, HEADER_BYTES)
     if len(head) < HEADER_BYTES:
         return "the file ends inside a block header" if len(head) else FILE_ENDS
-    header = BlockHeader._make(_HEADER.unpack(head))
+    header = unpack_header(head)
     if header.magic != BLOCK_MAGIC:
         return "no block begins here" if any(head) else ONLY_ZEROS
-    if flaw := _header_flaw(header):
+    if flaw := header_flaw(header):
         return flaw
-    whole = segment.read(offset, HEADER_BYTES + header.payload_bytes)
-    if len(whole) < HEADER_BYTES + header.payload_bytes:
+    whole = segment.read(offset, header.block_bytes)
+    if len(whole) < header.block_bytes:
         return "the file ends inside a block"
-    payload = whole[HEADER_BYTES:]
-    if crc32c(payload, crc32c(_NO_CRC, crc32c(whole[:_CRC_OFFSET]))) != header.crc32c:
+    if checksum(whole) != header.crc32c:
         return "the checksum of the block does not agree"
-    return Block(offset, header, payload)
+    return Block(offset, header, whole)
 
 
-def _header_flaw(header: BlockHeader) -> str:
+def checksum(whole: Any) -> int:
+    """The crc32c that the header of this block ought to hold."""
+    return int(crc32c(whole[HEADER_BYTES:], crc32c(_NO_CRC, crc32c(whole[:_CRC_OFFSET]))))
+
+
+def header_flaw(header: BlockHeader) -> str:
     """What is wrong in a header before its checksum is taken; empty if nothing."""
-    if header.payload_bytes % RECORD_BYTES:
-        return "a block of no whole number of records"
-    if header.kind == BlockKind.COMMANDS:
+    if header.kind not in OF_RECORDS + OF_TEXT:
+        return f"a block of unknown kind {header.kind}"
+    if header.block_bytes != padded(HEADER_BYTES + header.payload_bytes):
+        return "block_bytes and payload_bytes of the block do not agree"
+    if header.block_bytes > MAX_BLOCK_BYTES:
+        return f"a block of {header.block_bytes:,} bytes"
+    if header.kind in OF_RECORDS:
         if header.record_count < 1 or header.record_count * RECORD_BYTES != header.payload_bytes:
             return "record_count and payload_bytes of the block do not agree"
-    elif header.kind not in (BlockKind.CONFIG, BlockKind.EVIDENCE):
-        return f"a block of unknown kind {header.kind}"
-    elif header.text_bytes > header.payload_bytes:
-        return "text_bytes is above payload_bytes"
+    elif header.text_bytes != header.payload_bytes:
+        return "text_bytes and payload_bytes of the block do not agree"
     return ""
 
 
-def valid_block_after(segment: SegmentFile, offset: int, block_index: int) -> int | None:
-    """Offset of the first whole block behind ``offset`` with at least ``block_index``, or None.
-
-    It tells damage from a torn tail: blocks are written in order, so behind a block that was
-    never finished there can be none.
-    """
+def blocks_after(segment: SegmentFile, offset: int, journal_id: int) -> list[BlockHeader]:
+    """Headers of the whole blocks of this journal that begin behind ``offset``."""
+    found = []
+    magic = BLOCK_MAGIC.to_bytes(8, "little")
     for base, data in segment.windows(offset):
-        words: npt.NDArray[np.uint64] = np.frombuffer(
-            data, "<u8", count=len(data) // RECORD_BYTES * (RECORD_BYTES // 8)
-        )
-        for row in np.flatnonzero(words[:: RECORD_BYTES // 8] == np.uint64(BLOCK_MAGIC)):
-            at = base + int(row) * RECORD_BYTES
-            if at == offset:
+        for row in range(-base % ALIGN, len(data), ALIGN):
+            if base + row == offset or data[row : row + 8] != magic:
                 continue
-            found = examine(segment, at)
-            if isinstance(found, Block) and found.header.block_index >= block_index:
-                return at
-    return None
+            block = examine(segment, base + row)
+            if isinstance(block, Block) and block.header.journal_id == journal_id:
+                found.append(block.header)
+    return found

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.journal.block import Block
+from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.scan import Scan
 from openoutcry.wire.enums import BlockKind
@@ -17,7 +19,8 @@ from openoutcry.wire.records import ORDER_DTYPE
 class JournalReader:
     """Reads a journal, finished or beside its running writer.
 
-    Opening reads the configuration: ``config`` is what was given to ``Journal.create``.
+    Opening reads the configuration: ``config`` is what was given to ``Journal.create``, and
+    ``first_seq`` where the journal begins (1, unless its beginning was retired).
     :meth:`chunks` gives the orders; after it is exhausted ``blocks``, ``bytes``, ``segments``
     and ``last_seq`` count what was read and ``torn`` describes a torn tail (None if there is
     none).  Beside a running writer the end is where the journal stood at some moment during the
@@ -25,11 +28,15 @@ class JournalReader:
     (or ``LayoutMismatch``) for anything that is no journal of this layout, and for damage.
     """
 
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
+    def __init__(self, directory: str | os.PathLike[str], *, disk: Disk = REAL) -> None:
         self.directory = Path(directory)
-        scan = Scan(self.directory)
+        self._disk = disk
+        scan = Scan(self.directory, disk)
         next(scan.blocks(), None)
         self.config: dict[str, Any] = scan.config
+        self.document = scan.document
+        self.journal_id = scan.journal_id
+        self.first_seq = scan.first_seq
         self._follow(scan)
         self._evidence: dict[str, Any] | None = None
         self._read_to_end = False
@@ -46,34 +53,41 @@ class JournalReader:
         """The last evidence block's document, None if there is none; reads to the end if need
         be."""
         if not self._read_to_end:
-            for _ in self.chunks():
+            for _ in self.all_blocks():
                 pass
         return self._evidence
 
+    def all_blocks(self) -> Iterator[Block]:
+        """Yield every block of every kind, checked, to the end."""
+        scan = Scan(self.directory, self._disk)
+        for block in scan.blocks():
+            self._follow(scan)
+            yield block
+        self._follow(scan)
+        self._evidence = scan.evidence
+        self._read_to_end = True
+
     def chunks(self, until_seq: int | None = None) -> Iterator[tuple[int, npt.NDArray[Any]]]:
-        """Yield (first_seq, orders) in sequence from 1, up to ``until_seq`` or the end.
+        """Yield (first_seq, orders) in sequence from ``self.first_seq``, up to ``until_seq`` or
+        the end.
 
         ``orders`` is a read-only array of ``ORDER_DTYPE``, one block of the journal at a time.
-        Every byte was checked before it is served: checksum, layout, and that blocks and
+        Every byte was checked before it is served: checksum, layout, chain, and that blocks and
         records follow each other without gap.  Raises :class:`JournalError` naming file and
         byte where that fails before the end.
         """
-        scan = Scan(self.directory)
         if until_seq is not None and until_seq < 1:
             return
-        for block in scan.blocks():
-            self._follow(scan)
+        for block in self.all_blocks():
             if block.header.kind != BlockKind.COMMANDS:
                 continue
             orders = np.frombuffer(block.payload, ORDER_DTYPE)
             first_seq = block.header.first_seq
-            if until_seq is not None and scan.next_seq > until_seq:
-                yield first_seq, orders[: until_seq - first_seq + 1]
+            if until_seq is not None and self.last_seq > until_seq:
+                if first_seq <= until_seq:
+                    yield first_seq, orders[: until_seq - first_seq + 1]
                 return
             yield first_seq, orders
-        self._follow(scan)
-        self._evidence = scan.evidence
-        self._read_to_end = True
 
 
 def read_commands(
@@ -83,14 +97,21 @@ def read_commands(
 
     Arrays of ``ORDER_DTYPE``, read-only, in sequence; nothing if ``until_seq`` is below
     ``from_seq``.  Works beside the running writer for all it had written when this was called.
-    Raises :class:`JournalError` if the journal ends before ``until_seq``.
+    Raises :class:`JournalError` if the journal begins after ``from_seq`` or ends before
+    ``until_seq``.
     """
     if from_seq < 1:
         raise JournalError(f"sequence {from_seq} is asked for; they begin at 1")
     if until_seq < from_seq:
         return
+    reader = JournalReader(directory)
+    if from_seq < reader.first_seq:
+        raise JournalError(
+            f"{directory}: the journal begins at sequence {reader.first_seq}, {from_seq} is asked "
+            "for: what was before is retired"
+        )
     last_seq = 0
-    for first_seq, orders in JournalReader(directory).chunks(until_seq):
+    for first_seq, orders in reader.chunks(until_seq):
         last_seq = first_seq + len(orders) - 1
         if last_seq >= from_seq:
             yield orders[max(0, from_seq - first_seq) :]

@@ -11,13 +11,23 @@ import numpy as np
 from openoutcry.journal.block import (
     FILE_ENDS,
     HEADER_BYTES,
+    NO_HASH,
     ONLY_ZEROS,
     Block,
+    blocks_after,
+    digest,
     examine,
-    valid_block_after,
 )
+from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
-from openoutcry.journal.segment import ZEROS, SegmentFile, segment_numbers, segment_path
+from openoutcry.journal.mark import Mark, read_mark
+from openoutcry.journal.segment import (
+    ZEROS,
+    SegmentFile,
+    retired_before,
+    segment_numbers,
+    segment_path,
+)
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.layout import check_layout
 from openoutcry.wire.records import BLOCK_MAGIC, ORDER_DTYPE
@@ -30,18 +40,23 @@ class Scan:
     block belongs, ``torn`` says what was found there instead of a clean end (None: clean),
     ``dirty_end`` is one past the last byte there that is not zero, and ``live`` is true if
     another process wrote there while we looked.  Meanwhile ``next_seq``, ``next_index``,
-    ``bytes`` (headers and payloads), ``segments`` (that hold blocks), ``segment_bytes``,
-    ``config`` and ``evidence`` (None so far) follow the blocks.
+    ``previous_hash`` (of the last block), ``bytes`` (whole blocks), ``segments`` (that hold
+    blocks), ``document`` (of the configuration block) and ``evidence`` (None so far) follow the
+    blocks.  ``first_seq`` is where the journal begins: 1, unless segments before were retired.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, disk: Disk = REAL) -> None:
         self.directory = directory
+        self.disk = disk
+        self.mark: Mark | None = None
+        self.journal_id = 0
+        self.first_seq = 1
         self.next_seq = 1
         self.next_index = 0
+        self.previous_hash = NO_HASH
         self.bytes = 0
         self.segments = 0
-        self.segment_bytes = 0
-        self.config: dict[str, Any] = {}
+        self.document: dict[str, Any] = {}
         self.evidence: dict[str, Any] | None = None
         self.end_segment = 0
         self.end_offset = 0
@@ -49,21 +64,31 @@ class Scan:
         self.torn: str | None = None
         self.live = False
 
+    @property
+    def config(self) -> dict[str, Any]:
+        return dict(self.document.get("config", {}))
+
+    @property
+    def segment_bytes(self) -> int:
+        return int(self.document["segment_bytes"])
+
     def blocks(self) -> Iterator[Block]:
         """Yield each block in order; :class:`JournalError` names file and byte of any damage."""
-        self._require_journal()
-        number = 0
-        while (segment := SegmentFile.open(self.directory, number)) is not None:
+        number = self._first_segment()
+        # Before the first block is read: what it says now must be found.
+        self.mark = read_mark(self.directory)
+        while (segment := SegmentFile.open(self.directory, number, self.disk)) is not None:
             with segment:
                 if not (yield from self._segment_blocks(segment)):
                     return
             number += 1
         self._require_no_gap(number)
+        self._require_marked(f"{segment_path(self.directory, self.end_segment)}", FILE_ENDS)
 
     def _segment_blocks(self, segment: SegmentFile) -> Generator[Block, None, bool]:
         """Yield the blocks of one segment; true if it is filled and the next one continues."""
-        if segment.number == 0:
-            _require_first_block(segment)
+        if not self.segments:
+            self._begin(segment)
         self.end_segment, self.end_offset = segment.number, 0
         while not isinstance(found := examine(segment, self.end_offset), str):
             self._take(segment, found)
@@ -74,36 +99,58 @@ class Scan:
         self._settle_end(segment, found)
         return False
 
+    def _begin(self, segment: SegmentFile) -> None:
+        """Take the journal's identity from its first block, and its place if it is not the
+        first that was ever written."""
+        header = _first_block(segment).header
+        self.journal_id = header.journal_id
+        if segment.number:
+            self.next_index, self.previous_hash = header.block_index, header.previous_hash
+            self.first_seq = self.next_seq = header.first_seq
+
     def _take(self, segment: SegmentFile, block: Block) -> None:
         """Check a block's place among the others and count it."""
         where = f"{segment.path}: byte {block.offset}"
         header = block.header
         check_layout(header.layout_hash, where)
+        if header.journal_id != self.journal_id:
+            raise JournalError(f"{where}: a block of another journal, {header.journal_id:016x}")
         if header.block_index != self.next_index:
             raise JournalError(
                 f"{where}: block {header.block_index} where {self.next_index} belongs"
             )
-        if (header.kind == BlockKind.CONFIG) != (self.next_index == 0):
+        if header.previous_hash != self.previous_hash:
+            raise JournalError(f"{where}: the chain is broken: the block before was another one")
+        if (header.kind == BlockKind.CONFIG) != (block.offset == 0):
             raise JournalError(f"{where}: block {header.block_index} is of kind {header.kind}")
+        if header.first_seq != self.next_seq:
+            raise JournalError(
+                f"{where}: sequence {header.first_seq} where {self.next_seq} belongs"
+            )
         if header.kind == BlockKind.COMMANDS:
             self._take_commands(where, block)
         elif header.kind == BlockKind.CONFIG:
-            document = _document(where, block)
-            try:
-                self.config = dict(document["config"])
-                self.segment_bytes = int(document["segment_bytes"])
-            except (KeyError, TypeError, ValueError):
-                raise JournalError(f"{where}: the configuration block lacks its fields") from None
-        else:
+            self._take_config(where, block)
+        elif header.kind == BlockKind.EVIDENCE:
             self.evidence = _document(where, block)
         self.segments += block.offset == 0
         self.next_index += 1
-        self.bytes += HEADER_BYTES + header.payload_bytes
+        self.bytes += header.block_bytes
+        self.previous_hash = digest(block.whole)
+
+    def _take_config(self, where: str, block: Block) -> None:
+        document = _document(where, block)
+        try:
+            dict(document["config"])
+            int(document["segment_bytes"])
+        except (KeyError, TypeError, ValueError):
+            raise JournalError(f"{where}: the configuration block lacks its fields") from None
+        if self.document and document != self.document:
+            raise JournalError(f"{where}: the configuration is not that of the first segment")
+        self.document = document
 
     def _take_commands(self, where: str, block: Block) -> None:
         first_seq, count = block.header.first_seq, block.header.record_count
-        if first_seq != self.next_seq:
-            raise JournalError(f"{where}: sequence {first_seq} where {self.next_seq} belongs")
         seqs = np.frombuffer(block.payload, ORDER_DTYPE)["seq"]
         wrong = seqs != np.arange(first_seq, first_seq + count)
         if wrong.any():
@@ -127,24 +174,29 @@ class Scan:
         where = f"{segment.path}: byte {offset}"
         if later:
             raise JournalError(f"{where}: {flaw}, but {later}: the journal is damaged here")
+        self._require_marked(where, flaw)
         if offset == 0 and flaw != ONLY_ZEROS and segment.read(0, 8) not in (_MAGIC, ZEROS[:8]):
             raise JournalError(f"{segment.path} is not a journal segment: {flaw}")
         self.dirty_end = _dirty_end(segment, offset)
         if self.dirty_end > offset:
             self.torn = (
-                f"{where}: {flaw}, and no block follows: a torn tail of up to "
+                f"{where}: {flaw}, and nothing that was durable follows: a torn tail of up to "
                 f"{self.dirty_end - offset:,} bytes"
             )
 
     def _data_after(self, segment: SegmentFile, offset: int) -> str:
-        """What shows that the journal once went on behind ``offset``; empty if nothing."""
-        at = valid_block_after(segment, offset, self.next_index)
-        if at is not None:
-            return f"a whole block follows at byte {at}"
+        """What shows that the journal was once durable behind ``offset``; empty if nothing.
+
+        Whole blocks may follow a hole: written before any of them was synced, kept by a power cut
+        that lost the hole's.  Each says how many before it were not durable yet.
+        """
+        for header in blocks_after(segment, offset, self.journal_id):
+            if header.block_index - 1 - header.unsynced_blocks >= self.next_index:
+                return f"block {header.block_index} was written when this one was durable"
         for number in segment_numbers(self.directory):
             if number <= segment.number:
                 continue
-            other = SegmentFile.open(self.directory, number)
+            other = SegmentFile.open(self.directory, number, self.disk)
             if other is None:  # an unused one that a closing writer just removed
                 continue
             with other:
@@ -152,14 +204,26 @@ class Scan:
                     return f"{other.path.name} holds data"
         return ""
 
-    def _require_journal(self) -> None:
+    def _require_marked(self, where: str, flaw: str) -> None:
+        """All that the mark says was acknowledged must have been found."""
+        mark = self.mark
+        if mark is None or mark.journal_id != self.journal_id:
+            return
+        if mark.block_index >= self.next_index:
+            raise JournalError(
+                f"{where}: {flaw}, but the journal was acknowledged up to block "
+                f"{mark.block_index}, sequence {mark.seq}: the journal is damaged here"
+            )
+
+    def _first_segment(self) -> int:
         numbers = segment_numbers(self.directory)
         if not numbers:
             names = sorted(os.listdir(self.directory))
             found = f"holds {', '.join(names[:3])}" if names else "is empty"
             raise JournalError(f"{self.directory} is not a journal: it {found}, no segment")
-        if numbers[0] != 0:
+        if numbers[0] != retired_before(self.directory):
             raise JournalError(f"{segment_path(self.directory, 0)} is missing")
+        return numbers[0]
 
     def _require_no_gap(self, number: int) -> None:
         """Segment ``number`` is not there: then no later one may be."""
@@ -172,24 +236,25 @@ class Scan:
 _MAGIC = BLOCK_MAGIC.to_bytes(8, "little")
 
 
-def _require_first_block(segment: SegmentFile) -> None:
+def _first_block(segment: SegmentFile) -> Block:
     """The first block decides whether this is a journal at all, and of which layout."""
     head = bytes(segment.read(0, HEADER_BYTES))
     if head[:8] != _MAGIC:
         begins = f"it begins with {head[:8]!r}" if head else "it is empty"
         raise JournalError(f"{segment.path} is not a journal segment: {begins}")
-    if len(head) == HEADER_BYTES:
+    if len(head) >= 16:
         # Before the checksum: another layout may have put it elsewhere.
         check_layout(int.from_bytes(head[8:16], "little"), str(segment.path))
     found = examine(segment, 0)
     if isinstance(found, str):
         raise JournalError(f"{segment.path}: byte 0: {found}: the configuration cannot be read")
+    return found
 
 
 def _document(where: str, block: Block) -> dict[str, Any]:
     """The JSON object that a block carries."""
     try:
-        document = json.loads(bytes(block.payload[: block.header.text_bytes]))
+        document = json.loads(bytes(block.payload))
     except ValueError as error:
         raise JournalError(f"{where}: not JSON: {error}") from None
     if not isinstance(document, dict):

@@ -3,26 +3,33 @@
 import errno
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 
 WINDOW_BYTES = 1 << 20
 ZEROS = bytes(WINDOW_BYTES)
 NEW_SUFFIX = ".new"
+PACKED_SUFFIX = ".zst"
+RETIRED_NAME = "retired"
 MAX_SEGMENTS = 1_000_000
 OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-_NAME = re.compile(r"segment-(\d{6})\.ocj")
-
-Sync = Callable[[int], None]
+_NAME = re.compile(r"segment-(\d{6})\.ocj(\.zst)?")
 
 
 def segment_path(directory: Path, number: int) -> Path:
     """Path of segment ``number``, counted from 0."""
     return directory / f"segment-{number:06d}.ocj"
+
+
+def packed_path(directory: Path, number: int) -> Path:
+    """Path of segment ``number`` once it is archived: the same bytes, compressed."""
+    return directory / f"segment-{number:06d}.ocj{PACKED_SUFFIX}"
 
 
 def segment_numbers(directory: Path) -> list[int]:
@@ -35,24 +42,25 @@ def segment_numbers(directory: Path) -> list[int]:
         raise JournalError(f"{directory} is not a directory") from None
     except OSError as error:
         raise JournalError(f"{directory}: {error.strerror}") from None
-    return sorted(int(match[1]) for match in map(_NAME.fullmatch, names) if match)
+    return sorted({int(match[1]) for match in map(_NAME.fullmatch, names) if match})
 
 
-def sync_directory(directory: Path) -> None:
-    """Make the names in ``directory`` durable."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def retired_before(directory: Path) -> int:
+    """The first segment that must be there: those before it were retired on purpose."""
     try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        return int((directory / RETIRED_NAME).read_text())
+    except FileNotFoundError:
+        return 0
+    except (OSError, ValueError) as error:
+        raise JournalError(f"{directory / RETIRED_NAME} cannot be read: {error}") from None
 
 
-def write_zeros(fd: int, path: Path, start: int, end: int) -> None:
+def write_zeros(fd: int, path: Path, start: int, end: int, disk: Disk = REAL) -> None:
     """Overwrite bytes ``start`` to ``end`` with zeros; :class:`JournalError` names what failed."""
     at = start
     while at < end:
         try:
-            at += os.pwrite(fd, memoryview(ZEROS)[: end - at], at)
+            at += disk.write(fd, memoryview(ZEROS)[: end - at], at)
         except OSError as error:
             raise space_error(path, error, end - at) from None
 
@@ -64,40 +72,59 @@ def space_error(path: Path, error: OSError, missing_bytes: int) -> JournalError:
     return JournalError(f"{path}: cannot write: {error.strerror}")
 
 
-def make_segment(directory: Path, number: int, size_bytes: int, head: bytes = b"") -> int:
-    """Make a segment of ``head`` and zeros, durable under its final name; returns its fd.
+def make_segment(
+    directory: Path, number: int, size_bytes: int, head: Any = b"", disk: Disk = REAL
+) -> None:
+    """Make a segment of ``head`` and zeros, durable under its final name.
 
     Written under another name and renamed when whole, so that a segment is never seen half
-    made.  Zeros are written, not only allocated: a later fdatasync then has no extents to
-    convert and costs only the data.  Raises :class:`JournalError`, leaving no file.
+    made.  Zeros are written, not only allocated: a later sync then has no extents to convert and
+    costs only the data.  Raises :class:`JournalError`, leaving no file.
     """
     path = segment_path(directory, number)
     new = path.with_name(path.name + NEW_SUFFIX)
     try:
-        fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        fd = disk.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     except OSError as error:
         raise space_error(new, error, size_bytes) from None
     try:
-        if head and (written := os.pwrite(fd, head, 0)) != len(head):
+        if len(head) and (written := disk.write(fd, head, 0)) != len(head):
             raise JournalError(f"{path}: {size_bytes - written:,} bytes are missing")
-        write_zeros(fd, path, len(head), size_bytes)
-        os.fsync(fd)
-        os.rename(new, path)
-        sync_directory(directory)
+        write_zeros(fd, path, len(head), size_bytes, disk)
+        disk.sync(fd)
+        disk.rename(new, path)
+        disk.sync_directory(directory)
     except BaseException as error:
-        os.close(fd)
         new.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise space_error(path, error, size_bytes) from None
         raise
-    return fd
+    finally:
+        disk.close(fd)
 
 
-def remove_half_made(directory: Path) -> None:
+def remove_half_made(directory: Path, disk: Disk = REAL) -> None:
     """Remove what a process killed in :func:`make_segment` left."""
-    for path in directory.glob("segment-*.ocj" + NEW_SUFFIX):
-        path.unlink(missing_ok=True)
+    for path in directory.glob("segment-*" + NEW_SUFFIX):
+        disk.unlink(path)
+
+
+def unpack_segment(path: Path) -> bytes:
+    """The bytes of an archived segment."""
+    try:
+        import zstandard
+    except ImportError:
+        raise JournalError(
+            f"{path} is compressed: reading it needs zstandard (pip install 'openoutcry[journal]')"
+        ) from None
+    try:
+        with path.open("rb") as file:
+            return bytes(zstandard.ZstdDecompressor().stream_reader(file).read())
+    except OSError as error:
+        raise JournalError(f"{path}: cannot read: {error.strerror}") from None
+    except zstandard.ZstdError as error:
+        raise JournalError(f"{path}: cannot be unpacked: {error}") from None
 
 
 class SegmentFile:
@@ -108,27 +135,34 @@ class SegmentFile:
     means that the bytes served are the very bytes that were checked.
     """
 
-    def __init__(self, path: Path, number: int, fd: int) -> None:
+    def __init__(
+        self, path: Path, number: int, fd: int, disk: Disk = REAL, unpacked: bytes = b""
+    ) -> None:
         self.path = path
         self.number = number
         self._fd = fd
+        self._disk = disk
+        self._unpacked = memoryview(unpacked)
         self._window = memoryview(b"")
         self._base = 0
 
     @classmethod
-    def open(cls, directory: Path, number: int) -> "SegmentFile | None":
-        """Open segment ``number``; None if there is no such file."""
+    def open(cls, directory: Path, number: int, disk: Disk = REAL) -> "SegmentFile | None":
+        """Open segment ``number``, archived or not; None if there is no such file."""
         path = segment_path(directory, number)
         try:
-            return cls(path, number, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+            return cls(path, number, disk.open(path, os.O_RDONLY), disk)
         except FileNotFoundError:
+            packed = packed_path(directory, number)
+            if packed.exists():
+                return cls(packed, number, -1, disk, unpack_segment(packed))
             return None
         except OSError as error:
             raise JournalError(f"{path}: cannot open: {error.strerror}") from None
 
     @property
     def size_bytes(self) -> int:
-        return os.fstat(self._fd).st_size
+        return os.fstat(self._fd).st_size if self._fd >= 0 else len(self._unpacked)
 
     def read(self, offset: int, size: int) -> memoryview:
         """``size`` bytes at ``offset``, read-only; fewer if the file ends before."""
@@ -149,17 +183,21 @@ class SegmentFile:
             offset += len(data)
 
     def _pread(self, offset: int, size: int) -> bytes:
+        if self._fd < 0:
+            return bytes(self._unpacked[offset : offset + size])
         # Bounded by the file: a damaged length must not make us ask for gigabytes.
         size = min(size, max(0, self.size_bytes - offset))
         try:
-            return os.pread(self._fd, size, offset)
+            return self._disk.read(self._fd, size, offset)
         except OSError as error:
             raise JournalError(
                 f"{self.path}: byte {offset}: cannot read: {error.strerror}"
             ) from None
 
     def close(self) -> None:
-        os.close(self._fd)
+        if self._fd >= 0:
+            self._disk.close(self._fd)
+            self._fd = -1
 
     def __enter__(self) -> "SegmentFile":
         return self

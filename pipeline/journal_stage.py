@@ -59,12 +59,13 @@ class JournalStage:
             return 0
         parts = [view.view("u1").data for view in self.ring.views(first, count)]
         now = time.monotonic_ns()
-        self.writer.append(first, parts, count, now + control[EPOCH_OFFSET])
+        self.writer.append(first, parts, count, now + control[EPOCH_OFFSET], durable=self.durable)
         self.next_seq += count
         now = control[WRITTEN_NS] = time.monotonic_ns()
-        if self.durable or now - self.synced_ns > ASYNC_SYNC_NS:
+        if not self.durable and now - self.synced_ns > ASYNC_SYNC_NS:
             now = self._sync()
         self._say()
+        self.writer.settle()
         record_spans(
             self.shared.histogram(INDEX).ctypes.data,
             self.shared.stamp_address("sequenced"),

@@ -582,7 +582,7 @@ def _close_journal(work: worker.Work, result: dict[str, Any]) -> None:
     """Leave the evidence in the journal, so that anybody can prove the replay against it."""
     assert work.journal is not None
     inline = result["topology"] == "inline"
-    writer = work.writer if inline else JournalWriter.resume(work.journal)
+    writer = work.writer if inline else Journal.resume(work.journal)
     assert writer is not None
     keys = ("commands", "events", "trades", "state_hash", "event_hash")
     writer.evidence({key: result[key] for key in keys})

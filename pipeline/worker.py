@@ -16,7 +16,7 @@ import numpy.typing as npt
 from openoutcry.dpdk_shim import UdpReceiver
 from openoutcry.gateway_fpga import make_rules, validate_batch
 from openoutcry.gateway_fpga.live import LiveGateway
-from openoutcry.journal import JournalWriter, read_commands
+from openoutcry.journal import Journal, JournalWriter, read_commands
 from openoutcry.matcher import Engine, scratch_records
 from openoutcry.pipeline import stages as st
 from openoutcry.pipeline.control import (
@@ -195,7 +195,7 @@ def _run_journal(work: Work) -> dict[str, Any]:
         ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1_000, 0, 0, 0)
     writer = work.writer
     if writer is None or work.shared.control.stage(STAGE_INDEX["journal"], STAGE_RESTARTS):
-        writer = JournalWriter.resume(work.journal)
+        writer = Journal.resume(work.journal)
     stage = JournalStage(work.shared, writer, work.durable)
     say_ready(work.shared, ("journal",))
     while not stage.finished:

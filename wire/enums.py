@@ -268,11 +268,13 @@ class BlockKind(IntEnum):
     """What a journal block carries (``kind`` of a block header)."""
 
     CONFIG = 1
-    """JSON: instruments, seed, topology, versions; the first block of a journal."""
+    """JSON: instruments, seed, topology, versions; the first block of every segment."""
     COMMANDS = 2
     """Whole order records in sequence."""
     EVIDENCE = 3
     """JSON: state hash and event hash at a sequence; written at a clean stop."""
+    CLOCK = 4
+    """Whole records that say how wrong the time may be."""
 
 
 class PacketKind(IntEnum):

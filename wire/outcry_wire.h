@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define OUTCRY_LAYOUT_HASH UINT64_C(0xc69d4fc63b177a33)
+#define OUTCRY_LAYOUT_HASH UINT64_C(0xfff7e869cbde086f)
 #define OUTCRY_MAX_PACKET_RECORDS 22
 #define OUTCRY_BLOCK_MAGIC UINT64_C(0x424a59524354554f)
 #define OUTCRY_PACKET_MAGIC UINT64_C(0x5952434f)
@@ -163,6 +163,7 @@
 #define OUTCRY_BLOCK_KIND_CONFIG 1
 #define OUTCRY_BLOCK_KIND_COMMANDS 2
 #define OUTCRY_BLOCK_KIND_EVIDENCE 3
+#define OUTCRY_BLOCK_KIND_CLOCK 4
 
 /* PacketKind */
 #define OUTCRY_PACKET_KIND_ORDERS 1
@@ -352,30 +353,48 @@ _Static_assert(offsetof(struct outcry_instrument, band10_step_ticks) == 248, "in
 struct outcry_block_header {
     uint64_t magic; /* BLOCK_MAGIC */
     uint64_t layout_hash; /* layout that wrote it */
-    int64_t first_seq; /* sequence of the first record; commands only */
-    int64_t record_count; /* records in the block; commands only */
+    uint64_t journal_id; /* random; the same in every block of a journal and its copies */
     int64_t block_index; /* 0, 1, 2, … through the whole journal, across segments */
+    int64_t first_seq; /* sequence of the first command in or after this block */
+    int64_t record_count; /* records in the block; 0 in blocks of JSON */
     int64_t written_ts_ns; /* ns since the epoch */
-    uint32_t payload_bytes; /* bytes after this header, a multiple of 64 */
+    uint32_t payload_bytes; /* bytes after this header that mean something */
+    uint32_t block_bytes; /* header, payload and zeros up to a multiple of 4,096 */
+    uint64_t previous_hash0; /* BLAKE3 of the block before, bytes 0 on */
+    uint64_t previous_hash1; /* BLAKE3 of the block before, bytes 8 on */
+    uint64_t previous_hash2; /* BLAKE3 of the block before, bytes 16 on */
+    uint64_t previous_hash3; /* BLAKE3 of the block before, bytes 24 on */
+    int64_t events_seq; /* last command whose events had been hashed; 0 none */
+    uint64_t events_hash; /* hash of all events up to those of events_seq */
     uint32_t text_bytes; /* JSON blocks: length of the text in the payload */
+    uint32_t unsynced_blocks; /* blocks right before it not known to be durable yet */
     uint8_t kind; /* what it carries */
     uint8_t reserved0; /* zero */
     uint16_t reserved1; /* zero */
-    uint32_t crc32c; /* over header (this field zero) and payload */
+    uint32_t crc32c; /* over the whole block, this field zero */
 };
-_Static_assert(sizeof(struct outcry_block_header) == 64, "block_header");
+_Static_assert(sizeof(struct outcry_block_header) == 128, "block_header");
 _Static_assert(offsetof(struct outcry_block_header, magic) == 0, "block_header.magic");
 _Static_assert(offsetof(struct outcry_block_header, layout_hash) == 8, "block_header.layout_hash");
-_Static_assert(offsetof(struct outcry_block_header, first_seq) == 16, "block_header.first_seq");
-_Static_assert(offsetof(struct outcry_block_header, record_count) == 24, "block_header.record_count");
-_Static_assert(offsetof(struct outcry_block_header, block_index) == 32, "block_header.block_index");
-_Static_assert(offsetof(struct outcry_block_header, written_ts_ns) == 40, "block_header.written_ts_ns");
-_Static_assert(offsetof(struct outcry_block_header, payload_bytes) == 48, "block_header.payload_bytes");
-_Static_assert(offsetof(struct outcry_block_header, text_bytes) == 52, "block_header.text_bytes");
-_Static_assert(offsetof(struct outcry_block_header, kind) == 56, "block_header.kind");
-_Static_assert(offsetof(struct outcry_block_header, reserved0) == 57, "block_header.reserved0");
-_Static_assert(offsetof(struct outcry_block_header, reserved1) == 58, "block_header.reserved1");
-_Static_assert(offsetof(struct outcry_block_header, crc32c) == 60, "block_header.crc32c");
+_Static_assert(offsetof(struct outcry_block_header, journal_id) == 16, "block_header.journal_id");
+_Static_assert(offsetof(struct outcry_block_header, block_index) == 24, "block_header.block_index");
+_Static_assert(offsetof(struct outcry_block_header, first_seq) == 32, "block_header.first_seq");
+_Static_assert(offsetof(struct outcry_block_header, record_count) == 40, "block_header.record_count");
+_Static_assert(offsetof(struct outcry_block_header, written_ts_ns) == 48, "block_header.written_ts_ns");
+_Static_assert(offsetof(struct outcry_block_header, payload_bytes) == 56, "block_header.payload_bytes");
+_Static_assert(offsetof(struct outcry_block_header, block_bytes) == 60, "block_header.block_bytes");
+_Static_assert(offsetof(struct outcry_block_header, previous_hash0) == 64, "block_header.previous_hash0");
+_Static_assert(offsetof(struct outcry_block_header, previous_hash1) == 72, "block_header.previous_hash1");
+_Static_assert(offsetof(struct outcry_block_header, previous_hash2) == 80, "block_header.previous_hash2");
+_Static_assert(offsetof(struct outcry_block_header, previous_hash3) == 88, "block_header.previous_hash3");
+_Static_assert(offsetof(struct outcry_block_header, events_seq) == 96, "block_header.events_seq");
+_Static_assert(offsetof(struct outcry_block_header, events_hash) == 104, "block_header.events_hash");
+_Static_assert(offsetof(struct outcry_block_header, text_bytes) == 112, "block_header.text_bytes");
+_Static_assert(offsetof(struct outcry_block_header, unsynced_blocks) == 116, "block_header.unsynced_blocks");
+_Static_assert(offsetof(struct outcry_block_header, kind) == 120, "block_header.kind");
+_Static_assert(offsetof(struct outcry_block_header, reserved0) == 121, "block_header.reserved0");
+_Static_assert(offsetof(struct outcry_block_header, reserved1) == 122, "block_header.reserved1");
+_Static_assert(offsetof(struct outcry_block_header, crc32c) == 124, "block_header.crc32c");
 
 /* At the start of each UDP payload; `count` order or event records follow. */
 struct outcry_packet_header {

@@ -1,7 +1,7 @@
 // generated from wire/ by `python -m openoutcry.wire.generate`; do not edit
 `ifndef OUTCRY_WIRE_VH
 `define OUTCRY_WIRE_VH
-`define OUTCRY_LAYOUT_HASH 64'hc69d4fc63b177a33
+`define OUTCRY_LAYOUT_HASH 64'hfff7e869cbde086f
 `define OUTCRY_MAX_PACKET_RECORDS 22
 `define OUTCRY_BLOCK_MAGIC 64'h424a59524354554f
 `define OUTCRY_PACKET_MAGIC 64'h5952434f
@@ -81,16 +81,25 @@
 // Before each block of a journal segment. Byte 0 is tdata[7:0].
 `define OUTCRY_BLOCK_HEADER_MAGIC 63:0 // BLOCK_MAGIC
 `define OUTCRY_BLOCK_HEADER_LAYOUT_HASH 127:64 // layout that wrote it
-`define OUTCRY_BLOCK_HEADER_FIRST_SEQ 191:128 // sequence of the first record; commands only
-`define OUTCRY_BLOCK_HEADER_RECORD_COUNT 255:192 // records in the block; commands only
-`define OUTCRY_BLOCK_HEADER_BLOCK_INDEX 319:256 // 0, 1, 2, … through the whole journal, across segments
-`define OUTCRY_BLOCK_HEADER_WRITTEN_TS_NS 383:320 // ns since the epoch
-`define OUTCRY_BLOCK_HEADER_PAYLOAD_BYTES 415:384 // bytes after this header, a multiple of 64
-`define OUTCRY_BLOCK_HEADER_TEXT_BYTES 447:416 // JSON blocks: length of the text in the payload
-`define OUTCRY_BLOCK_HEADER_KIND 455:448 // what it carries
-`define OUTCRY_BLOCK_HEADER_RESERVED0 463:456 // zero
-`define OUTCRY_BLOCK_HEADER_RESERVED1 479:464 // zero
-`define OUTCRY_BLOCK_HEADER_CRC32C 511:480 // over header (this field zero) and payload
+`define OUTCRY_BLOCK_HEADER_JOURNAL_ID 191:128 // random; the same in every block of a journal and its copies
+`define OUTCRY_BLOCK_HEADER_BLOCK_INDEX 255:192 // 0, 1, 2, … through the whole journal, across segments
+`define OUTCRY_BLOCK_HEADER_FIRST_SEQ 319:256 // sequence of the first command in or after this block
+`define OUTCRY_BLOCK_HEADER_RECORD_COUNT 383:320 // records in the block; 0 in blocks of JSON
+`define OUTCRY_BLOCK_HEADER_WRITTEN_TS_NS 447:384 // ns since the epoch
+`define OUTCRY_BLOCK_HEADER_PAYLOAD_BYTES 479:448 // bytes after this header that mean something
+`define OUTCRY_BLOCK_HEADER_BLOCK_BYTES 511:480 // header, payload and zeros up to a multiple of 4,096
+`define OUTCRY_BLOCK_HEADER_PREVIOUS_HASH0 575:512 // BLAKE3 of the block before, bytes 0 on
+`define OUTCRY_BLOCK_HEADER_PREVIOUS_HASH1 639:576 // BLAKE3 of the block before, bytes 8 on
+`define OUTCRY_BLOCK_HEADER_PREVIOUS_HASH2 703:640 // BLAKE3 of the block before, bytes 16 on
+`define OUTCRY_BLOCK_HEADER_PREVIOUS_HASH3 767:704 // BLAKE3 of the block before, bytes 24 on
+`define OUTCRY_BLOCK_HEADER_EVENTS_SEQ 831:768 // last command whose events had been hashed; 0 none
+`define OUTCRY_BLOCK_HEADER_EVENTS_HASH 895:832 // hash of all events up to those of events_seq
+`define OUTCRY_BLOCK_HEADER_TEXT_BYTES 927:896 // JSON blocks: length of the text in the payload
+`define OUTCRY_BLOCK_HEADER_UNSYNCED_BLOCKS 959:928 // blocks right before it not known to be durable yet
+`define OUTCRY_BLOCK_HEADER_KIND 967:960 // what it carries
+`define OUTCRY_BLOCK_HEADER_RESERVED0 975:968 // zero
+`define OUTCRY_BLOCK_HEADER_RESERVED1 991:976 // zero
+`define OUTCRY_BLOCK_HEADER_CRC32C 1023:992 // over the whole block, this field zero
 
 // At the start of each UDP payload; `count` order or event records follow. Byte 0 is tdata[7:0].
 `define OUTCRY_PACKET_HEADER_MAGIC 31:0 // PACKET_MAGIC
@@ -283,6 +292,7 @@
 `define OUTCRY_BLOCK_KIND_CONFIG 8'd1
 `define OUTCRY_BLOCK_KIND_COMMANDS 8'd2
 `define OUTCRY_BLOCK_KIND_EVIDENCE 8'd3
+`define OUTCRY_BLOCK_KIND_CLOCK 8'd4
 
 // PacketKind
 `define OUTCRY_PACKET_KIND_ORDERS 8'd1

@@ -152,21 +152,30 @@ INSTRUMENT = Record(
 
 BLOCK_HEADER = Record(
     "block_header",
-    RECORD_BYTES,
+    128,
     "Before each block of a journal segment.",
     (
         Field("magic", "u64", "BLOCK_MAGIC"),
         Field("layout_hash", "u64", "layout that wrote it"),
-        Field("first_seq", "i64", "sequence of the first record; commands only"),
-        Field("record_count", "i64", "records in the block; commands only"),
+        Field("journal_id", "u64", "random; the same in every block of a journal and its copies"),
         Field("block_index", "i64", "0, 1, 2, … through the whole journal, across segments"),
+        Field("first_seq", "i64", "sequence of the first command in or after this block"),
+        Field("record_count", "i64", "records in the block; 0 in blocks of JSON"),
         Field("written_ts_ns", "i64", "ns since the epoch"),
-        Field("payload_bytes", "u32", "bytes after this header, a multiple of 64"),
+        Field("payload_bytes", "u32", "bytes after this header that mean something"),
+        Field("block_bytes", "u32", "header, payload and zeros up to a multiple of 4,096"),
+        *(
+            Field(f"previous_hash{k}", "u64", f"BLAKE3 of the block before, bytes {8 * k} on")
+            for k in range(4)
+        ),
+        Field("events_seq", "i64", "last command whose events had been hashed; 0 none"),
+        Field("events_hash", "u64", "hash of all events up to those of events_seq"),
         Field("text_bytes", "u32", "JSON blocks: length of the text in the payload"),
+        Field("unsynced_blocks", "u32", "blocks right before it not known to be durable yet"),
         Field("kind", "u8", "what it carries", "BlockKind"),
         Field("reserved0", "u8", "zero"),
         Field("reserved1", "u16", "zero"),
-        Field("crc32c", "u32", "over header (this field zero) and payload"),
+        Field("crc32c", "u32", "over the whole block, this field zero"),
     ),
 )
 

@@ -7,24 +7,30 @@ from typing import Any
 import numpy as np
 import pytest
 
-from openoutcry.journal import Journal, JournalError, JournalReader, JournalWriter, block
+from openoutcry.journal import Journal, JournalError, JournalReader, JournalWriter
+from openoutcry.journal.block import BlockBuffer, BlockHeader, digest, examine
+from openoutcry.journal.segment import SegmentFile
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.layout import LayoutMismatch
 
 SEGMENT = "segment-000000.ocj"
 BATCHES = [8, 20, 3, 5]
-CONFIG_BYTES = 128
-STARTS = [CONFIG_BYTES + 64 * (sum(BATCHES[:n]) + n) for n in range(len(BATCHES) + 1)]
+SECTOR = 4096
+STARTS = [SECTOR * (n + 1) for n in range(len(BATCHES) + 1)]
 """Where each block of orders begins, and where the next would."""
+SEGMENT_BYTES = STARTS[-1] + SECTOR
 
 
 @pytest.fixture
 def running(tmp_path: Path, orders: Any) -> Path:
-    """A journal of four blocks in one prewritten segment of 4 KiB, its writer gone."""
-    writer = Journal.create(tmp_path / "j", {"seed": 1}, segment_bytes=4096)
-    fill(writer, orders, BATCHES)
+    """A journal of four blocks in one prewritten segment of 24 KiB, its writer gone; nobody has
+    been told of the last block."""
+    writer = Journal.create(tmp_path / "j", {"seed": 1}, segment_bytes=SEGMENT_BYTES)
+    fill(writer, orders, BATCHES[:-1])
     writer.sync()
+    fill(writer, orders, BATCHES[-1:])
+    writer.abandon()
     assert writer.bytes == STARTS[-1]
     return tmp_path / "j"
 
@@ -46,86 +52,128 @@ def poke(path: Path, offset: int, data: bytes) -> None:
         file.write(data)
 
 
-def test_every_flipped_bit_is_found(running, orders):
-    """Each single bit of a 4 KiB segment: in a block with others behind it, or in the
-    configuration, an error that names the file and the block's byte; in the last block or in
-    the unused zeros, a torn tail behind all the whole blocks."""
+def check_flip(running: Path, path: Path, image: bytes, expected: bytes, bit: int) -> None:
+    """Flip one bit: damage in a block that was acknowledged, a torn tail in one that was not and
+    in the unused zeros."""
+    at = bit // 8
+    poke(path, at, bytes([image[at] ^ 1 << bit % 8]))
+    start = at // SECTOR * SECTOR
+    if start < STARTS[-2]:
+        with pytest.raises(OutcryError) as caught:
+            read_all(running)
+        assert str(path) in str(caught.value)
+        if start:
+            assert f"byte {start}: " in str(caught.value)
+            assert "damaged here" in str(caught.value)
+    else:
+        whole = sum(BATCHES[:-1]) if start == STARTS[-2] else sum(BATCHES)
+        reader, data = read_all(running)
+        assert data == expected[: whole * 64]
+        assert reader.torn is not None
+        assert f"{path}: byte {start}: " in reader.torn
+    poke(path, at, image[at : at + 1])
+
+
+def test_a_flipped_bit_is_found_wherever_it_is(running, orders):
+    """One bit of every third byte of a 24 KiB segment, another bit each time: in what was
+    acknowledged an error that names the file and the block's byte, behind it a torn tail."""
     path = running / SEGMENT
     image = path.read_bytes()
     expected = orders(1, sum(BATCHES)).tobytes()
-    for bit in range(len(image) * 8):
-        at = bit // 8
-        poke(path, at, bytes([image[at] ^ 1 << bit % 8]))
-        start = max((s for s in [0, *STARTS] if s <= at), default=0)
-        if start < STARTS[-2]:
-            with pytest.raises(OutcryError) as caught:
-                read_all(running)
-            assert str(path) in str(caught.value)
-            if start:
-                assert f"byte {start}: " in str(caught.value)
-                assert "damaged here" in str(caught.value)
-        else:
-            whole = sum(BATCHES[:-1]) if start == STARTS[-2] else sum(BATCHES)
-            reader, data = read_all(running)
-            assert data == expected[: whole * 64]
-            assert reader.torn is not None
-            assert f"{path}: byte {start}: " in reader.torn
-        poke(path, at, image[at : at + 1])
+    for at in range(0, len(image), 3):
+        check_flip(running, path, image, expected, at * 8 + at // 3 % 8)
     assert read_all(running)[0].torn is None
 
 
-@pytest.mark.parametrize("zeroed", [False, True], ids=["shorter", "zeros"])
-def test_a_tail_torn_at_any_byte(running, orders, zeroed):
-    """Cut at every byte of the last two blocks, by length or by zeros as in a prewritten
-    segment: the whole blocks are served, the torn one is reported, and only then."""
+@pytest.mark.parametrize("left", ["shorter", "zeros", "noise"])
+def test_a_tail_torn_at_any_byte(running, orders, left):
+    """Cut all over the last two blocks (every byte: test_journal_every_bit.py), by length, by
+    zeros as in a prewritten segment, or by noise: what was acknowledged must be there or it is damage, the
+    torn rest is reported."""
     path = running / SEGMENT
     image = path.read_bytes()
     expected = orders(1, sum(BATCHES)).tobytes()
-    for cut in range(STARTS[-3], STARTS[-1]):
-        torn = image[:cut] + bytes(len(image) - cut if zeroed else 0)
+    noise = np.random.default_rng(5).bytes(len(image))
+    for cut in range(STARTS[-3], STARTS[-1], 5):
+        rest = {"shorter": b"", "zeros": bytes(len(image) - cut), "noise": noise[cut:]}[left]
+        torn = image[:cut] + rest
         path.write_bytes(torn)
         # Zeros cut off and put back as zeros are no loss.
         whole = max(n for n, end in enumerate(STARTS) if torn[:end] == image[:end])
+        if whole < len(BATCHES) - 1:
+            with pytest.raises(JournalError, match="acknowledged up to block 3"):
+                read_all(running)
+            continue
         reader, data = read_all(running)
         assert data == expected[: sum(BATCHES[:whole]) * 64]
-        assert (reader.torn is None) == (cut <= STARTS[whole])
+        assert (reader.torn is None) == (left != "noise" and cut <= STARTS[whole])
 
 
 def test_resume_drops_the_torn_tail_and_goes_on(running, orders):
-    """Resumed at many cuts, with other orders appended, the journal is whole again; no byte of
-    the torn block is left behind the new end."""
+    """Resumed at many cuts behind what was acknowledged, with other orders appended, the journal
+    is whole again; no byte of the torn block is left behind the new end."""
     path = running / SEGMENT
     image = path.read_bytes()
-    for cut in range(STARTS[1] + 1, STARTS[-1], 41):
-        path.write_bytes(image[:cut] + b"\xa5" * 7 + image[cut + 7 :])
-        poke(path, STARTS[-1] - 64, b"\x5a")
-        if cut < STARTS[2]:  # the whole blocks behind it would make this damage
-            poke(path, STARTS[2], b"\xff" * 8)
-            poke(path, STARTS[3], b"\xff" * 8)
-        elif cut < STARTS[3]:
-            poke(path, STARTS[3], b"\xff" * 8)
-        whole = max(n for n, start in enumerate(STARTS) if start <= cut)
-        writer = JournalWriter.resume(running)
+    for cut in range(STARTS[-2] + 1, STARTS[-1], 97):
+        path.write_bytes((image[:cut] + b"\xa5" * 7 + image[cut + 7 :])[: len(image)])
+        whole = len(BATCHES) - 1
+        writer = Journal.resume(running)
         assert writer.written_seq == writer.durable_seq == sum(BATCHES[:whole])
         assert writer.blocks == 1 + whole
-        assert path.read_bytes() == image[: STARTS[whole]] + bytes(4096 - STARTS[whole])
+        assert path.read_bytes() == image[: STARTS[whole]] + bytes(SEGMENT_BYTES - STARTS[whole])
         fill(writer, orders, [1])
+        writer.abandon()
         reader, data = read_all(running)
         assert reader.torn is None
         assert data == orders(1, sum(BATCHES[:whole]) + 1).tobytes()
-        writer.close()
+
+
+def test_resume_never_drops_what_was_acknowledged(running, orders):
+    """A cut in a block that somebody was told of: resume refuses and touches nothing."""
+    path = running / SEGMENT
+    torn = path.read_bytes()[: STARTS[-2] - 100]
+    path.write_bytes(torn)
+    with pytest.raises(JournalError, match=r"acknowledged up to block 3, sequence 31.*damaged"):
+        Journal.resume(running)
+    assert path.read_bytes() == torn
+
+
+def test_a_hole_among_unsynced_blocks_is_a_torn_tail(tmp_path, orders):
+    """A power cut may keep a later block and lose an earlier one if neither was synced: the later
+    one says so itself, and resume goes on before the hole."""
+    writer = Journal.create(tmp_path, {}, segment_bytes=SEGMENT_BYTES)
+    fill(writer, orders, [4])
+    writer.sync()
+    fill(writer, orders, [3, 2, 5])
+    writer.abandon()
+    path = tmp_path / SEGMENT
+    image = path.read_bytes()
+    poke(path, 3 * SECTOR, bytes(SECTOR))
+    reader, data = read_all(tmp_path)
+    assert data == orders(1, 7).tobytes()
+    assert "nothing that was durable follows" in str(reader.torn)
+    poke(path, 2 * SECTOR, bytes(SECTOR))
+    writer = Journal.resume(tmp_path)
+    assert writer.written_seq == 4
+    writer.abandon()
+    path.write_bytes(image)
+    poke(path, SECTOR, bytes(SECTOR))
+    (tmp_path / "acknowledged").unlink()
+    with pytest.raises(JournalError, match=r"byte 4096: .*block 2 was written when this one was"):
+        read_all(tmp_path)
 
 
 def test_a_torn_first_block_of_a_segment(tmp_path, orders):
     """A segment whose very first block is torn ends the journal there; resume goes on in it."""
-    writer = Journal.create(tmp_path, {}, segment_bytes=1024)
+    writer = Journal.create(tmp_path, {}, segment_bytes=2 * SECTOR)
     fill(writer, orders, [13, 14])
+    writer.abandon()
     poke(tmp_path / "segment-000001.ocj", 500, b"\xff")
     reader, data = read_all(tmp_path)
     assert data == orders(1, 13).tobytes()
     assert reader.torn is not None
     assert "segment-000001.ocj: byte 0: " in reader.torn
-    writer = JournalWriter.resume(tmp_path)
+    writer = Journal.resume(tmp_path)
     fill(writer, orders, [14, 14])
     writer.close()
     assert read_all(tmp_path)[1] == orders(1, 41).tobytes()
@@ -135,16 +183,17 @@ def test_old_bytes_in_a_torn_tail_are_no_later_block(running, orders):
     """A copy of an earlier whole block behind the end does not turn a torn tail into damage."""
     path = running / SEGMENT
     image = path.read_bytes()
-    poke(path, STARTS[-1], image[STARTS[3] : STARTS[3] + 64] + image[STARTS[0] : STARTS[1]])
+    poke(path, STARTS[-2], image[STARTS[3] : STARTS[3] + 128] + bytes(SECTOR - 128))
+    poke(path, STARTS[-1], image[STARTS[0] : STARTS[1]])
     reader, data = read_all(running)
-    assert data == orders(1, sum(BATCHES)).tobytes()
+    assert data == orders(1, sum(BATCHES[:-1])).tobytes()
     assert reader.torn is not None
-    assert f"{path}: byte {STARTS[-1]}: the checksum" in reader.torn
+    assert f"{path}: byte {STARTS[-2]}: the checksum" in reader.torn
 
 
 def segments(directory: Path, orders: Any) -> list[Path]:
-    """A closed journal of five segments of one block each (the first with the configuration)."""
-    with Journal.create(directory, {}, segment_bytes=1024) as writer:
+    """A closed journal of five segments of one block each behind the configuration."""
+    with Journal.create(directory, {}, segment_bytes=2 * SECTOR) as writer:
         fill(writer, orders, [13] * 5)
     paths = sorted(directory.glob("segment-*"))
     assert len(paths) == 5
@@ -156,7 +205,7 @@ def test_damage_before_the_last_segment_is_an_error(tmp_path, orders):
     stops with file and byte, and resume refuses to touch anything."""
     paths = segments(tmp_path, orders)
     poke(paths[2], 700, b"\xff")
-    for read in (read_all, JournalWriter.resume):
+    for read in (read_all, Journal.resume):
         with pytest.raises(JournalError, match=rf"{paths[2]}: byte 0: .*checksum.*damaged here"):
             read(tmp_path)
 
@@ -169,9 +218,9 @@ def test_a_cut_before_the_last_segment_is_an_error(tmp_path, orders):
     with pytest.raises(JournalError, match=rf"{paths[1]}: byte 0: the file ends inside a block"):
         read_all(tmp_path)
     paths[1].write_bytes(b"")
-    with pytest.raises(JournalError, match=rf"{paths[2]}: byte 0: block 3 where 2 belongs"):
+    with pytest.raises(JournalError, match=rf"{paths[2]}: byte 0: block 4 where 2 belongs"):
         read_all(tmp_path)
-    paths[1].write_bytes(bytes(1024))
+    paths[1].write_bytes(bytes(2 * SECTOR))
     with pytest.raises(JournalError, match=rf"{paths[1]}: byte 0: zeros .*segment-000002"):
         read_all(tmp_path)
 
@@ -191,48 +240,65 @@ def test_a_segment_in_the_wrong_place_is_an_error(tmp_path, orders):
     """Whole blocks of the same journal in the wrong order are found by their index."""
     paths = segments(tmp_path, orders)
     shutil.copy(paths[3], paths[2])
-    with pytest.raises(JournalError, match=rf"{paths[2]}: byte 0: block 4 where 3 belongs"):
+    with pytest.raises(JournalError, match=rf"{paths[2]}: byte 0: block 6 where 4 belongs"):
         read_all(tmp_path)
 
 
-def forge(path: Path, offset: int, records: Any, index: int, first_seq: int, count: int) -> None:
-    """A block whose checksum is right and whose content may not be."""
-    header = bytearray(64)
-    block.pack_header(
-        header, BlockKind.COMMANDS, index, 1, [records], records.nbytes,
-        first_seq=first_seq, record_count=count,
-    )  # fmt: skip
-    poke(path, offset, bytes(header) + records.tobytes())
+def forge(path: Path, offset: int, records: Any, index: int, first_seq: int, **fields: Any) -> None:
+    """A block whose checksum is right and whose content may not be, behind the one before it."""
+    before = SegmentFile.open(path.parent, 0)
+    whole = examine(before, offset - SECTOR)
+    header = BlockHeader(
+        journal_id=whole.header.journal_id, block_index=index, first_seq=first_seq,
+        record_count=len(records), previous_hash=digest(whole.whole), kind=BlockKind.COMMANDS,
+    )._replace(**fields)  # fmt: skip
+    poke(path, offset, bytes(BlockBuffer().fill(header, [records])))
 
 
-def test_a_right_checksum_does_not_excuse_wrong_sequence(running, orders):
-    """Sequence of block and records is checked too, and the record is named."""
+def test_a_right_checksum_does_not_excuse_a_wrong_place(running, orders):
+    """Journal, chain, index and sequence of block and records are checked, and what is wrong is
+    named."""
     path = running / SEGMENT
+    end = STARTS[-1]
     records = orders(37, 4)
     records["seq"][2] = 38
-    forge(path, STARTS[-1], records, 5, 37, 4)
-    with pytest.raises(JournalError, match=f"byte {STARTS[-1]}: record 2 .* 38 where 39 belongs"):
-        read_all(running)
-    forge(path, STARTS[-1], orders(38, 4), 5, 38, 4)
-    with pytest.raises(JournalError, match="sequence 38 where 37 belongs"):
-        read_all(running)
-    forge(path, STARTS[-1], orders(37, 4), 6, 37, 4)
-    with pytest.raises(JournalError, match="block 6 where 5 belongs"):
-        read_all(running)
-    forge(path, STARTS[-1], orders(37, 4), 5, 37, 4)
+    for given, index, first_seq, fields, words in [
+        (records, 5, 37, {}, f"byte {end}: record 2 .* 38 where 39 belongs"),
+        (orders(38, 4), 5, 38, {}, "sequence 38 where 37 belongs"),
+        (orders(37, 4), 6, 37, {}, "block 6 where 5 belongs"),
+        (orders(37, 4), 5, 37, {"previous_hash": bytes(32)}, "the chain is broken"),
+        (orders(37, 4), 5, 37, {"journal_id": 7}, "a block of another journal"),
+    ]:
+        forge(path, end, given, index, first_seq, **fields)
+        with pytest.raises(JournalError, match=words):
+            read_all(running)
+    forge(path, end, orders(37, 4), 5, 37)
     assert read_all(running)[1] == orders(1, 40).tobytes()
 
 
-def test_another_layout_is_refused(running, orders, monkeypatch):
+def test_a_changed_block_with_a_right_checksum_breaks_the_chain(running, orders):
+    """Who changes one order and makes its checksum right is found out by the next block."""
+    path = running / SEGMENT
+    records = orders(9, 20)
+    records["qty_lots"][3] += 1
+    forge(path, STARTS[1], records, 2, 9)
+    with pytest.raises(JournalError, match=f"byte {STARTS[2]}: the chain is broken"):
+        read_all(running)
+
+
+def test_another_layout_is_refused(running, orders):
     """A journal of another layout, or one block of it, says so; nothing is served from it."""
     path = running / SEGMENT
-    monkeypatch.setattr(block, "LAYOUT_HASH", 0x1122334455667788)
-    forge(path, STARTS[-1], orders(37, 4), 5, 37, 4)
-    Journal.create(running.parent / "other", {}).close()
-    monkeypatch.undo()
+    forge(path, STARTS[-1], orders(37, 4), 5, 37, layout_hash=0x1122334455667788)
+    writer = Journal.create(running.parent / "other", {}, segment_bytes=2 * SECTOR)
+    writer.close()
+    forged = SegmentFile.open(running.parent / "other", 0)
+    config = examine(forged, 0)
+    header = config.header._replace(layout_hash=0x1122334455667788)
+    poke(running.parent / "other" / SEGMENT, 0, bytes(BlockBuffer().fill(header, [config.payload])))
     with pytest.raises(LayoutMismatch, match=rf"{path}: byte {STARTS[-1]} was written with layout"):
         read_all(running)
-    for refuse in (JournalReader, JournalWriter.resume):
+    for refuse in (JournalReader, Journal.resume):
         with pytest.raises(LayoutMismatch, match=rf"other/{SEGMENT} was .*1122334455667788"):
             refuse(running.parent / "other")
 
@@ -244,9 +310,9 @@ def test_random_overwrites_never_serve_a_wrong_record(running, orders):
     expected = orders(1, sum(BATCHES)).tobytes()
     rng = np.random.default_rng(20240229)
     outcomes = set()
-    for _ in range(2000):
-        at, size = int(rng.integers(0, 4096)), int(rng.integers(1, 300))
-        path.write_bytes((image[:at] + rng.bytes(size) + image[at + size :])[:4096])
+    for _ in range(800):
+        at, size = int(rng.integers(0, SEGMENT_BYTES)), int(rng.integers(1, 3000))
+        path.write_bytes((image[:at] + rng.bytes(size) + image[at + size :])[:SEGMENT_BYTES])
         try:
             reader, data = read_all(running)
         except OutcryError:
@@ -255,4 +321,4 @@ def test_random_overwrites_never_serve_a_wrong_record(running, orders):
         assert reader.torn is not None
         assert data == expected[: len(data)]
         outcomes.add(len(data) // 64)
-    assert outcomes == {"error", *np.cumsum([0, *BATCHES]).tolist()[1:]}
+    assert outcomes == {"error", *np.cumsum(BATCHES).tolist()[-2:]}

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from openoutcry.journal import Journal, JournalReader, JournalWriter
+from openoutcry.journal import Journal, JournalReader
 
 ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
 
@@ -15,7 +15,7 @@ ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
 def write_until_killed(directory, orders, durable, seed):
     """Resume and append batches of random sizes, reporting each durable sequence."""
     rng = np.random.default_rng(seed)
-    writer = JournalWriter.resume(directory)
+    writer = Journal.resume(directory)
     durable[0] = writer.durable_seq
     pool = orders(writer.written_seq + 1, 200_000)
     done = 0
@@ -59,7 +59,7 @@ def test_sigkill_at_random_moments(tmp_path, orders):
         assert reader.last_seq >= int(durable[0]), "what was durable is lost"
         assert reader.last_seq > before or seed % 4 == 0, "the writer did nothing"
         before = reader.last_seq
-    writer = JournalWriter.resume(tmp_path)
+    writer = Journal.resume(tmp_path)
     assert writer.written_seq == before
     writer.evidence({"seq": before})
     writer.close()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from openoutcry.journal import (
+    Disk,
     Journal,
     JournalError,
     JournalLock,
@@ -29,7 +30,7 @@ def read_all(directory: Path) -> bytes:
     return b"".join(chunk.tobytes() for _, chunk in JournalReader(directory).chunks())
 
 
-@pytest.mark.parametrize("opening", [JournalReader, JournalWriter.resume])
+@pytest.mark.parametrize("opening", [JournalReader, Journal.resume])
 def test_what_is_no_journal(tmp_path, opening):
     """Missing, a file, empty, foreign, and a foreign file under a segment's name."""
     with pytest.raises(JournalError, match=f"{tmp_path}/no: no such directory"):
@@ -61,11 +62,11 @@ def test_what_is_no_journal(tmp_path, opening):
 
 def test_a_foreign_later_segment(tmp_path, orders):
     """A foreign file under the next segment's name is no torn tail: resume must not zero it."""
-    with Journal.create(tmp_path, {}, segment_bytes=1024) as writer:
+    with Journal.create(tmp_path, {}, segment_bytes=8192) as writer:
         fill(writer, orders, [13])
     foreign = tmp_path / "segment-000001.ocj"
     foreign.write_bytes(b"holiday in Crete" * 64)
-    for opening in (read_all, JournalWriter.resume):
+    for opening in (read_all, Journal.resume):
         with pytest.raises(JournalError, match=f"{foreign} is not a journal segment"):
             opening(tmp_path)
     assert foreign.read_bytes() == b"holiday in Crete" * 64
@@ -76,7 +77,7 @@ def test_a_cut_configuration(tmp_path):
     Journal.create(tmp_path, {"a": 1}).close()
     segment = tmp_path / "segment-000000.ocj"
     whole = segment.read_bytes()
-    for size in range(8, len(whole)):
+    for size in range(16, len(whole), 7):
         segment.write_bytes(whole[:size])
         with pytest.raises(JournalError, match=f"{segment}: byte 0: the file ends inside a block"):
             JournalReader(tmp_path)
@@ -93,11 +94,15 @@ def test_create_refuses_an_existing_journal(tmp_path, orders):
 
 def test_create_refuses_bad_arguments(tmp_path):
     """Segment sizes that cannot be, a configuration that does not fit, a file for a directory."""
-    for size in (0, 1000, 1025, -64):
+    for size in (0, 4096, 8193, -8192):
         with pytest.raises(JournalError, match=f"segment_bytes is {size}"):
             Journal.create(tmp_path / "j", {}, segment_bytes=size)
     with pytest.raises(JournalError, match="does not fit a segment"):
-        Journal.create(tmp_path / "j", {"x": "y" * 1024}, segment_bytes=1024)
+        Journal.create(tmp_path / "j", {"x": "y" * 8192}, segment_bytes=8192)
+    with pytest.raises(JournalError, match="policy 'some' is none of all, quorum, any"):
+        Journal.create(tmp_path / "j", {}, policy="some")
+    with pytest.raises(JournalError, match="given twice"):
+        Journal.create(tmp_path / "j", {}, copies=[tmp_path / "j"])
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").write_text("x")
     with pytest.raises(JournalError, match=f"{tmp_path}/file is not a directory"):
@@ -148,16 +153,24 @@ def test_a_forked_stage_keeps_the_lock(tmp_path):
     JournalLock(tmp_path).release()
 
 
+class FailingDisk(Disk):
+    """The real disk, whose n-th data sync, counted from 1, fails."""
+
+    def __init__(self, fails_at: int) -> None:
+        self.calls = 0
+        self.fails_at = fails_at
+
+    def datasync(self, fd: int) -> None:
+        self.calls += 1
+        if self.calls == self.fails_at:
+            raise OSError(errno.EIO, "Input/output error")
+        super().datasync(fd)
+
+
 def test_a_failed_sync_stops_acknowledging(tmp_path, orders):
     """After one failed fdatasync nothing is called durable any more, and it is not retried."""
-    calls = []
-
-    def failing(fd: int) -> None:
-        calls.append(fd)
-        if len(calls) == 2:
-            raise OSError(errno.EIO, "Input/output error")
-
-    writer = Journal.create(tmp_path, {}, fdatasync=failing)
+    disk = FailingDisk(2)
+    writer = Journal.create(tmp_path, {}, disk=disk)
     fill(writer, orders, [4])
     writer.sync()
     fill(writer, orders, [3])
@@ -172,18 +185,46 @@ def test_a_failed_sync_stops_acknowledging(tmp_path, orders):
         with pytest.raises(JournalError, match=r"has stopped: .*Input/output error"):
             attempt()
     writer.close()
-    assert (len(calls), writer.durable_seq, writer.written_seq) == (2, 4, 7)
+    assert (disk.calls, writer.durable_seq, writer.written_seq) == (2, 4, 7)
+
+
+def test_a_failed_durable_append_stops_acknowledging(tmp_path, orders):
+    """A block whose durable write fails is not called written, nor is anything after it."""
+
+    class NoDurableWrite(Disk):
+        def write(self, fd: int, data: Any, offset: int, durable: bool = False) -> int:
+            if durable:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().write(fd, data, offset)
+
+    writer = Journal.create(tmp_path, {}, disk=NoDurableWrite())
+    fill(writer, orders, [4])
+    writer.sync()
+    with pytest.raises(JournalError, match="byte 8192: cannot write: Input/output error"):
+        writer.append(5, [orders(5, 3)], 3, 1, durable=True)
+    assert (writer.durable_seq, writer.written_seq) == (4, 4)
+    with pytest.raises(JournalError, match="has stopped"):
+        fill(writer, orders, [3])
+    writer.close()
+    assert read_all(tmp_path) == orders(1, 4).tobytes()
 
 
 def test_a_failed_sync_at_the_end_of_a_segment(tmp_path, orders):
     """Going on to the next segment needs the old one durable: if that fails nothing follows."""
 
-    def failing(fd: int) -> None:
-        raise OSError(errno.EIO, "Input/output error")
+    class NoSync(Disk):
+        def sync(self, fd: int) -> None:
+            if self.refuses:
+                raise OSError(errno.EIO, "Input/output error")
+            super().sync(fd)
 
-    writer = Journal.create(tmp_path, {}, segment_bytes=1024, fdatasync=failing)
+        refuses = False
+
+    disk = NoSync()
+    writer = Journal.create(tmp_path, {}, segment_bytes=8192, disk=disk)
     fill(writer, orders, [13])
-    with pytest.raises(JournalError, match="cannot sync"):
+    disk.refuses = True
+    with pytest.raises(JournalError, match="cannot finish: Input/output error"):
         fill(writer, orders, [13])
     assert (writer.written_seq, writer.durable_seq) == (13, 0)
     writer.close()
@@ -202,18 +243,18 @@ def test_a_closed_writer_refuses(tmp_path, orders):
 def test_a_short_write_breaks_the_writer(tmp_path, orders):
     """A write cut short by a real file size limit names file, byte and sizes; what was written
     before is all that a resume finds."""
-    writer = Journal.create(tmp_path, {}, segment_bytes=8192)
+    writer = Journal.create(tmp_path, {}, segment_bytes=32768)
     child = os.fork()
     if child == 0:
         status = 1
         try:
             fill(writer, orders, [10])
-            resource.setrlimit(resource.RLIMIT_FSIZE, (1200, resource.RLIM_INFINITY))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (12288, resource.RLIM_INFINITY))
             with pytest.raises(
                 JournalError,
-                match=r"segment-000000.ocj: byte 832: only 368 of 704 bytes were written",
+                match=r"segment-000000.ocj: byte 8192: only 4,096 of 8,192 bytes were written",
             ):
-                fill(writer, orders, [10])
+                fill(writer, orders, [100])
             assert writer.written_seq == 10
             with pytest.raises(JournalError, match="has stopped"):
                 fill(writer, orders, [1])
@@ -224,7 +265,7 @@ def test_a_short_write_breaks_the_writer(tmp_path, orders):
     reader = JournalReader(tmp_path)
     assert b"".join(c.tobytes() for _, c in reader.chunks()) == orders(1, 10).tobytes()
     assert reader.torn is not None
-    resumed = JournalWriter.resume(tmp_path)
+    resumed = Journal.resume(tmp_path)
     fill(resumed, orders, [5])
     resumed.close()
     assert read_all(tmp_path) == orders(1, 15).tobytes()
@@ -268,10 +309,11 @@ def test_no_space_for_the_next_segment(small_disk, orders):
     with pytest.raises(JournalError, match="has stopped"):
         fill(writer, orders, [1])
     writer.close()
-    assert [path.name for path in (small_disk / "j").iterdir()] == ["segment-000000.ocj"]
+    names = {path.name for path in (small_disk / "j").iterdir()}
+    assert names == {"segment-000000.ocj", "acknowledged"}
     assert read_all(small_disk / "j") == orders(1, 4000).tobytes()
     ballast.unlink()
-    writer = JournalWriter.resume(small_disk / "j")
+    writer = Journal.resume(small_disk / "j")
     fill(writer, orders, [1000] * 3)
     writer.close()
     assert read_all(small_disk / "j") == orders(1, 7000).tobytes()

@@ -13,13 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openoutcry.journal import (
+    Disk,
     Journal,
     JournalError,
     JournalReader,
     JournalWriter,
+    Proof,
     read_commands,
 )
 from openoutcry.journal.scan import Scan
+from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.records import ORDER_DTYPE
 
 
@@ -85,47 +88,113 @@ def test_what_wraps_in_the_ring_is_one_block(tmp_path, orders):
 
 
 def test_blocks_never_span_segments(tmp_path, orders):
-    """A block that does not fit begins a segment; the filled one is cut behind its last block."""
-    with Journal.create(tmp_path / "j", {}, segment_bytes=4096) as writer:
-        fill(writer, orders, [20] * 12)
+    """A block that does not fit begins a segment, behind the configuration; the filled one is cut
+    behind its last block."""
+    with Journal.create(tmp_path / "j", {}, segment_bytes=5 * 4096) as writer:
+        fill(writer, orders, [100] * 5)
     reader, data = read_all(tmp_path / "j")
-    assert data == orders(1, 240).tobytes()
+    assert data == orders(1, 500).tobytes()
     sizes = [path.stat().st_size for path in sorted((tmp_path / "j").glob("segment-*"))]
-    block_bytes = 64 + 20 * 64
-    assert sizes == [128 + 2 * block_bytes, *[3 * block_bytes] * 3, block_bytes]
-    assert (reader.segments, reader.bytes) == (5, sum(sizes))
+    assert sizes == [5 * 4096, 5 * 4096, 3 * 4096]
+    assert (reader.segments, reader.bytes) == (3, sum(sizes))
+
+
+def test_every_segment_tells_the_configuration(tmp_path, orders):
+    """With the first segments retired the rest still says what it is a journal of."""
+    with Journal.create(tmp_path, {"seed": 3}, segment_bytes=8192) as writer:
+        fill(writer, orders, [10] * 4)
+    kinds = [block.header.kind for block in JournalReader(tmp_path).all_blocks()]
+    assert kinds == [BlockKind.CONFIG, BlockKind.COMMANDS] * 4
 
 
 def test_expected_records_are_prewritten(tmp_path, orders):
-    """All segments for the expected records are there, whole, before the first append."""
+    """All segments for the expected records are there, whole, before the first append, and those
+    that were not needed go again."""
     writer = Journal.create(tmp_path, {}, expected_records=1000, segment_bytes=16384)
-    made = sorted(path.name for path in tmp_path.iterdir())
-    assert made == [f"segment-{n:06d}.ocj" for n in range(4)]
-    assert {path.stat().st_size for path in tmp_path.iterdir()} == {16384}
-    assert all(path.stat().st_blocks * 512 >= 16384 for path in tmp_path.iterdir())
-    fill(writer, orders, [100] * 3)
+    made = [path.name for path in sorted(tmp_path.glob("segment-*"))]
+    assert made == [f"segment-{n:06d}.ocj" for n in range(6)]
+    assert {path.stat().st_size for path in tmp_path.glob("segment-*")} == {16384}
+    assert all(path.stat().st_blocks * 512 >= 16384 for path in tmp_path.glob("segment-*"))
+    fill(writer, orders, [60] * 5)
     _, data = read_all(tmp_path)
     assert data == orders(1, 300).tobytes()
     writer.close()
-    assert sorted(path.name for path in tmp_path.iterdir()) == made[:2]
+    assert sorted(path.name for path in tmp_path.glob("segment-*")) == made[:2]
+
+
+def test_the_next_segment_is_made_while_one_fills(tmp_path, orders):
+    """Past its middle a large segment has a successor, prewritten, before it is needed."""
+    writer = Journal.create(tmp_path, {}, segment_bytes=1 << 20)
+    fill(writer, orders, [4000])
+    assert len(list(tmp_path.glob("segment-*.ocj"))) == 1
+    fill(writer, orders, [5000, 10])
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "segment-000001.ocj").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert (tmp_path / "segment-000001.ocj").stat().st_size == 1 << 20
+    fill(writer, orders, [9000])
+    writer.close()
+    assert read_all(tmp_path)[1] == orders(1, 18_010).tobytes()
 
 
 def test_durable_follows_sync(tmp_path, orders):
     """Written runs ahead; durable catches up at sync, and only then."""
-    calls: list[int] = []
 
-    def counted(fd: int) -> None:
-        calls.append(fd)
-        os.fdatasync(fd)
+    class Counting(Disk):
+        syncs = durable_writes = 0
 
-    writer = Journal.create(tmp_path, {}, fdatasync=counted)
+        def datasync(self, fd: int) -> None:
+            self.syncs += 1
+            super().datasync(fd)
+
+        def write(self, fd: int, data: Any, offset: int, durable: bool = False) -> int:
+            self.durable_writes += durable
+            return super().write(fd, data, offset, durable)
+
+    disk = Counting()
+    writer = Journal.create(tmp_path, {}, disk=disk)
     fill(writer, orders, [10, 5])
-    assert (writer.written_seq, writer.durable_seq, len(calls)) == (15, 0, 0)
+    assert (writer.written_seq, writer.durable_seq, disk.syncs) == (15, 0, 0)
     writer.sync()
-    assert (writer.durable_seq, len(calls)) == (15, 1)
+    assert (writer.durable_seq, disk.syncs) == (15, 1)
     writer.sync()
-    assert len(calls) == 1, "nothing new: no call"
+    assert disk.syncs == 1, "nothing new: no call"
+    writer.append(16, [orders(16, 2)], 2, 1, durable=True)
+    assert (writer.durable_seq, disk.syncs, disk.durable_writes) == (17, 1, 1), "one call"
+    fill(writer, orders, [3])
+    writer.append(21, [orders(21, 2)], 2, 1, durable=True)
+    assert (writer.durable_seq, disk.syncs, disk.durable_writes) == (22, 2, 1)
     writer.close()
+
+
+def test_the_header_carries_the_proof(tmp_path, orders):
+    """What is known of the events when a block is written stands in its header."""
+    with Journal.create(tmp_path, {}) as writer:
+        writer.append(1, [orders(1, 9)], 9, 1)
+        writer.append(10, [orders(10, 9)], 9, 1, proof=Proof(9, -2))
+    proofs = [(b.header.events_seq, b.header.events_hash) for b in read_blocks(tmp_path)]
+    assert proofs == [(0, 0), (0, 0), (9, 2**64 - 2)]
+
+
+def test_clock_records_stand_between_the_orders(tmp_path, orders):
+    """They are blocks of their own kind, durable with the next commit, and no reader of orders
+    sees them."""
+    clocks = orders(500, 3)
+    with Journal.create(tmp_path, {}) as writer:
+        fill(writer, orders, [4])
+        writer.clock(clocks, 7)
+        fill(writer, orders, [4])
+        with pytest.raises(JournalError, match="clock records of 8 bytes"):
+            writer.clock(np.zeros(3), 7)
+    assert read_all(tmp_path)[1] == orders(1, 8).tobytes()
+    kinds = [BlockKind.CONFIG, BlockKind.COMMANDS, BlockKind.CLOCK, BlockKind.COMMANDS]
+    blocks = list(read_blocks(tmp_path))
+    assert [block.header.kind for block in blocks] == kinds
+    assert bytes(blocks[2].payload) == clocks.tobytes()
+
+
+def read_blocks(directory: Path) -> Any:
+    return JournalReader(directory).all_blocks()
 
 
 @pytest.mark.parametrize(
@@ -152,17 +221,17 @@ def test_a_gap_is_refused(tmp_path, orders, first_seq, record_seq, count, words)
 
 def test_a_batch_larger_than_a_segment_is_refused(tmp_path, orders):
     """It says so and the writer goes on."""
-    with Journal.create(tmp_path, {}, segment_bytes=1024) as writer:
-        with pytest.raises(JournalError, match="1,088 bytes does not fit a segment of 1,024"):
-            fill(writer, orders, [16])
-        fill(writer, orders, [15, 15])
+    with Journal.create(tmp_path, {}, segment_bytes=8192) as writer:
+        with pytest.raises(JournalError, match="8,192 bytes does not fit a segment of 8,192 with"):
+            fill(writer, orders, [63])
+        fill(writer, orders, [62, 62])
     _, data = read_all(tmp_path)
-    assert data == orders(1, 30).tobytes()
+    assert data == orders(1, 124).tobytes()
 
 
 def test_commands_are_read_in_any_range(tmp_path, orders):
     """Every range of a small journal comes back exactly; one past its end is an error."""
-    with Journal.create(tmp_path, {}, segment_bytes=1024) as writer:
+    with Journal.create(tmp_path, {}, segment_bytes=8192) as writer:
         fill(writer, orders, [3, 1, 8, 8])
     for from_seq in range(1, 21):
         for until_seq in range(from_seq - 1, 21):
@@ -177,16 +246,16 @@ def test_commands_are_read_in_any_range(tmp_path, orders):
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(
     batches=st.lists(st.tuples(st.integers(1, 60), st.booleans()), max_size=30),
-    segment_records=st.integers(61, 300),
+    segment_sectors=st.integers(2, 9),
     expected=st.integers(0, 900),
     reopen_every=st.integers(1, 12),
 )
-def test_any_batches_in_any_segments(orders, batches, segment_records, expected, reopen_every):
+def test_any_batches_in_any_segments(orders, batches, segment_sectors, expected, reopen_every):
     """Whatever the batch and segment sizes, and however often it is closed and resumed, the
     same orders come back, and the writer's counts are the reader's."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        writer = Journal.create(directory, {"n": 1}, expected, segment_records * 64)
+        writer = Journal.create(directory, {"n": 1}, expected, segment_sectors * 4096)
         for turn, (count, sync) in enumerate(batches):
             fill(writer, orders, [count])
             if sync:
@@ -197,9 +266,10 @@ def test_any_batches_in_any_segments(orders, batches, segment_records, expected,
                 if turn % 2:
                     writer.close()
                 else:
-                    os.close(writer._fd)  # dropped as it stands, as a killed process would
-                writer = JournalWriter.resume(directory)
-                assert (writer.written_seq, writer.blocks, writer.bytes) == before
+                    writer.abandon()  # as it stands, as a killed process would
+                writer = Journal.resume(directory)
+                after = (writer.written_seq, writer.blocks, writer.bytes)
+                assert after == before
                 assert writer.durable_seq == writer.written_seq
         total = sum(count for count, _ in batches)
         reader, data = read_all(directory)
@@ -215,7 +285,7 @@ def test_any_batches_in_any_segments(orders, batches, segment_records, expected,
 def test_a_writer_that_goes_on_while_the_end_is_looked_at(tmp_path, orders, monkeypatch, count):
     """Blocks and segments that appear between seeing the end and looking behind it are neither
     damage nor a torn tail; resume takes them for what they are, another writer at work."""
-    writer = Journal.create(tmp_path, {}, expected_records=200, segment_bytes=1024)
+    writer = Journal.create(tmp_path, {}, expected_records=20_000, segment_bytes=32768)
     fill(writer, orders, [5])
     look = Scan._data_after
 
@@ -228,7 +298,7 @@ def test_a_writer_that_goes_on_while_the_end_is_looked_at(tmp_path, orders, monk
     assert reader.torn is None
     assert data == orders(1, 5).tobytes()
     with pytest.raises(JournalError, match="is being written by another process"):
-        JournalWriter.resume(tmp_path)
+        Journal.resume(tmp_path)
     monkeypatch.undo()
     assert read_all(tmp_path)[1] == orders(1, 5 + 2 * count).tobytes()
 
@@ -243,7 +313,7 @@ def test_resume_makes_a_closed_segment_whole(tmp_path, orders):
     writer.close()
     assert not half_made.exists()
     half_made.write_bytes(b"half")
-    writer = JournalWriter.resume(tmp_path)
+    writer = Journal.resume(tmp_path)
     assert not half_made.exists()
     assert (tmp_path / "segment-000000.ocj").stat().st_size == 8192
     writer.close()

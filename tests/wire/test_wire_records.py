@@ -27,9 +27,10 @@ from openoutcry.wire.records import (
 
 
 def test_a_record_is_one_cache_line():
-    """Order, event and block header are 64 bytes each: ring slot, beat, journal row."""
-    for dtype in (ORDER_DTYPE, EVENT_DTYPE, BLOCK_HEADER_DTYPE):
+    """Order and event are 64 bytes each: ring slot, beat, journal row.  A block header is two."""
+    for dtype in (ORDER_DTYPE, EVENT_DTYPE):
         assert dtype.itemsize == RECORD_BYTES == 64
+    assert BLOCK_HEADER_DTYPE.itemsize == 2 * RECORD_BYTES
     assert ORDER_DTYPE.fields["seq"][1] == EVENT_DTYPE.fields["seq"][1] == 56
 
 

@@ -1,0 +1,213 @@
+"""One journal in several directories, written side by side, and when that counts as durable."""
+
+import queue
+import threading
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from openoutcry.journal.errors import JournalError
+from openoutcry.journal.stream import Stream
+
+POLICIES = ("all", "quorum", "any")
+MAX_BACKLOG_BYTES = 64 << 20
+"""How far a slow copy may fall behind before the writer waits for it."""
+
+
+class Reached(NamedTuple):
+    """Up to which block, and the last sequence in or before it."""
+
+    block_index: int
+    seq: int
+
+
+def needed(policy: str, copies: int) -> int:
+    """How many of ``copies`` must have a block before it counts."""
+    return {"all": copies, "quorum": copies // 2 + 1, "any": 1}[policy]
+
+
+class Single:
+    """One copy: every call is done when it returns."""
+
+    def __init__(self, stream: Stream, reached: Reached) -> None:
+        self.streams = [stream]
+        self.written = self.durable = reached
+        self.failures: list[str] = []
+
+    def write(self, offset: int, block: Any, durable: bool, reached: Reached) -> None:
+        """Write a block; with ``durable``, it and (the caller knows) all before are durable."""
+        stream = self.streams[0]
+        stream.write(offset, block, durable)
+        self.written = reached
+        if durable:
+            self.durable = reached
+            stream.acknowledge(*reached)
+
+    def sync(self) -> None:
+        self.streams[0].sync()
+        self.durable = self.written
+        self.streams[0].acknowledge(*self.durable)
+
+    def roll(self, end_offset: int) -> None:
+        """Go on to the next segment; everything before is durable then."""
+        self.streams[0].finish(end_offset)
+        self.durable = self.written
+        self.streams[0].acknowledge(*self.durable)
+        self.streams[0].advance()
+
+    def close(self, end_offset: int) -> None:
+        self.streams[0].close(end_offset)
+        self.durable = self.written
+
+    def abandon(self) -> None:
+        self.streams[0].abandon()
+
+
+class _Copy:
+    """One of several: a thread that does to its stream what it is told, in order."""
+
+    def __init__(self, stream: Stream, reached: Reached, changed: threading.Condition) -> None:
+        self.stream = stream
+        self.written = self.durable = reached
+        self.failure = ""
+        self.backlog_bytes = 0
+        self._changed = changed
+        self._orders: queue.SimpleQueue[tuple[str, tuple[Any, ...]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="journal-copy", daemon=True)
+        self._thread.start()
+
+    def order(self, what: str, *arguments: Any) -> None:
+        self._orders.put((what, arguments))
+
+    def end(self) -> None:
+        self._orders.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (order := self._orders.get()) is not None:
+            if not self.failure:
+                try:
+                    self._do(*order)
+                except (JournalError, OSError) as error:
+                    self.failure = str(error)
+            with self._changed:
+                if order[0] == "write":
+                    self.backlog_bytes -= len(order[1][1])
+                self._changed.notify_all()
+
+    def _do(self, what: str, arguments: tuple[Any, ...]) -> None:
+        stream = self.stream
+        if what == "write":
+            offset, block, durable, reached = arguments
+            stream.write(offset, block, durable)
+            self.written = reached
+            if not durable:
+                return
+        elif what == "sync":
+            stream.sync()
+        elif what == "roll":
+            stream.finish(*arguments)
+        else:
+            stream.close(*arguments)
+        self.durable = self.written
+        if what != "close":
+            stream.acknowledge(*self.durable)
+        if what == "roll":
+            stream.advance()
+
+
+class SideBySide:
+    """Several copies at once; a block counts when ``policy`` is met.
+
+    ``failures`` says which copies have stopped and why; the writer goes on as long as the policy
+    can be met by the others.
+    """
+
+    def __init__(
+        self, streams: Sequence[Stream], policy: str, reached: Reached, total: int
+    ) -> None:
+        """``total`` is how many copies there should be, those that cannot be used included."""
+        self.streams = list(streams)
+        self.policy = policy
+        self._needed = needed(policy, total)
+        self._changed = threading.Condition()
+        self._reached = reached
+        self._copies: list[_Copy] = []
+
+    @property
+    def failures(self) -> list[str]:
+        return [copy.failure for copy in self._started() if copy.failure]
+
+    @property
+    def written(self) -> Reached:
+        return self._counted([copy.written for copy in self._copies])
+
+    @property
+    def durable(self) -> Reached:
+        return self._counted([copy.durable for copy in self._copies])
+
+    def write(self, offset: int, block: Any, durable: bool, reached: Reached) -> None:
+        data = bytes(block)
+        # The threads are this process's own: a fork before the first write has none to lose.
+        for copy in self._started():
+            self._wait_for(lambda c=copy: c.backlog_bytes < MAX_BACKLOG_BYTES or c.failure)  # type: ignore[misc]
+            with self._changed:
+                copy.backlog_bytes += len(data)
+            copy.order("write", offset, data, durable, reached)
+        self._wait_until("durable" if durable else "written", reached)
+
+    def sync(self) -> None:
+        self._order("sync")
+        self._wait_until("durable", self.written)
+
+    def roll(self, end_offset: int) -> None:
+        reached = self.written
+        self._order("roll", end_offset)
+        self._wait_until("durable", reached)
+
+    def close(self, end_offset: int) -> None:
+        reached = self.written
+        self._order("close", end_offset)
+        for copy in self._copies:
+            copy.end()
+        self._wait_until("durable", reached)
+
+    def abandon(self) -> None:
+        for copy in self._copies:
+            copy.end()
+        for stream in self.streams:
+            stream.abandon()
+
+    def _started(self) -> list[_Copy]:
+        if not self._copies:
+            self._copies = [_Copy(s, self._reached, self._changed) for s in self.streams]
+        return self._copies
+
+    def _order(self, what: str, *arguments: Any) -> None:
+        for copy in self._started():
+            copy.order(what, *arguments)
+
+    def _counted(self, reached: list[Reached]) -> Reached:
+        if not reached:
+            return self._reached
+        return sorted(reached, reverse=True)[self._needed - 1]
+
+    def _wait_for(self, condition: Any) -> None:
+        with self._changed:
+            self._changed.wait_for(condition)
+
+    def _wait_until(self, what: str, reached: Reached) -> None:
+        """Until enough copies have come to ``reached``, or no longer can."""
+
+        def come() -> int:
+            return sum(getattr(copy, what) >= reached for copy in self._copies)
+
+        def hopeless() -> bool:
+            living = sum(not c.failure or getattr(c, what) >= reached for c in self._copies)
+            return living < self._needed
+
+        self._wait_for(lambda: come() >= self._needed or hopeless())
+        if come() < self._needed:
+            raise JournalError(
+                f"the journal's copies cannot be written as `{self.policy}` asks: "
+                + "; ".join(self.failures)
+            )

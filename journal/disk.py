@@ -1,0 +1,68 @@
+"""The one door to the file system, behind which tests put faults and power cuts."""
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+
+class Disk:
+    """Every call by which a journal changes or reads a disk; each raises ``OSError`` as the system
+    does.  A test derives from it, records or refuses calls, and runs the real ones below."""
+
+    def open(self, path: Path, flags: int) -> int:
+        """Open ``path``; new files are for their owner alone."""
+        return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+    def open_direct(self, path: Path) -> tuple[int, bool]:
+        """Open an existing file for whole aligned blocks: (fd, whether past the page cache).
+
+        Where the file system takes no O_DIRECT (some in memory or on the network), through the
+        cache; what is promised stays the same.
+        """
+        try:
+            return self.open(path, os.O_RDWR | os.O_DIRECT), True
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+        return self.open(path, os.O_RDWR), False
+
+    def read(self, fd: int, size: int, offset: int) -> bytes:
+        return os.pread(fd, size, offset)
+
+    def read_into(self, fd: int, into: Any, offset: int) -> int:
+        """Fill a writable buffer; how many bytes there were."""
+        return os.preadv(fd, [into], offset)
+
+    def write(self, fd: int, data: Any, offset: int, durable: bool = False) -> int:
+        """Write; with ``durable`` this write (not those before) is on the medium on return."""
+        return os.pwritev(fd, [data], offset, os.RWF_DSYNC if durable else 0)
+
+    def datasync(self, fd: int) -> None:
+        os.fdatasync(fd)
+
+    def sync(self, fd: int) -> None:
+        os.fsync(fd)
+
+    def truncate(self, fd: int, size: int) -> None:
+        os.ftruncate(fd, size)
+
+    def close(self, fd: int) -> None:
+        os.close(fd)
+
+    def rename(self, old: Path, new: Path) -> None:
+        os.rename(old, new)
+
+    def unlink(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+
+    def sync_directory(self, path: Path) -> None:
+        """Make the names in ``path`` durable."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+REAL = Disk()

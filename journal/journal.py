@@ -1,0 +1,264 @@
+"""Where writers come from: a new journal, or one whose writer died, in one directory or several."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from openoutcry.journal.block import ALIGN, HEADER_BYTES, digest, padded
+from openoutcry.journal.copies import POLICIES, needed
+from openoutcry.journal.disk import REAL, Disk
+from openoutcry.journal.errors import JournalError
+from openoutcry.journal.mark import MARK_NAME
+from openoutcry.journal.scan import Scan
+from openoutcry.journal.segment import (
+    make_segment,
+    remove_half_made,
+    segment_numbers,
+    segment_path,
+    space_error,
+)
+from openoutcry.journal.stream import Stream, make_whole
+from openoutcry.journal.writer import JournalWriter, Place, first_block, new_journal_id
+from openoutcry.wire.records import RECORD_BYTES
+
+SEGMENT_BYTES = 64 << 20
+MIN_SEGMENT_BYTES = 2 * ALIGN
+MAX_PREWRITTEN_BYTES = 1 << 30
+EXPECTED_RECORDS_A_BLOCK = (ALIGN - HEADER_BYTES) // RECORD_BYTES
+"""How far prewriting allows for headers; smaller blocks only mean more segments."""
+
+PathName = str | os.PathLike[str]
+
+
+class Journal:
+    """Where journals come from."""
+
+    @staticmethod
+    def exists(directory: PathName) -> bool:
+        """True if ``directory`` holds any segment of a journal."""
+        return Path(directory).is_dir() and bool(segment_numbers(Path(directory)))
+
+    @staticmethod
+    def create(
+        directory: PathName,
+        config: dict[str, Any],
+        expected_records: int = 0,
+        segment_bytes: int = SEGMENT_BYTES,
+        *,
+        copies: Iterable[PathName] = (),
+        policy: str = "all",
+        disk: Disk = REAL,
+    ) -> JournalWriter:
+        """Make a durable journal whose first block is ``config``; returns its writer.
+
+        Segments for ``expected_records`` (at most 1 GiB of them) are prewritten with zeros;
+        further ones are made while the one before fills.  ``segment_bytes`` is a multiple of
+        4,096 from 8,192 on.  ``copies`` are further directories to be written side by side; a
+        block counts as written or durable when ``all``, a ``quorum`` (more than half) or ``any``
+        of the directories have it.  Raises :class:`JournalError` if a directory already holds a
+        journal or there is no space; then nothing is left behind.
+        """
+        places = [Path(directory), *map(Path, copies)]
+        if segment_bytes < MIN_SEGMENT_BYTES or segment_bytes % ALIGN:
+            raise JournalError(
+                f"segment_bytes is {segment_bytes}: not a multiple of {ALIGN} from "
+                f"{MIN_SEGMENT_BYTES} on"
+            )
+        if policy not in POLICIES:
+            raise JournalError(f"policy {policy!r} is none of {', '.join(POLICIES)}")
+        if len({path.absolute() for path in places}) != len(places):
+            raise JournalError("a directory is given twice for the copies of one journal")
+        document = {
+            "config": config,
+            "segment_bytes": segment_bytes,
+            "copies": [str(path.absolute()) for path in places[1:]],
+            "policy": policy,
+        }
+        journal_id = new_journal_id()
+        head = first_block(journal_id, document)
+        if len(head) > segment_bytes:
+            raise JournalError(f"a configuration of {len(head):,} bytes does not fit a segment")
+        wanted = _segments_for(len(head), expected_records, segment_bytes)
+        streams: list[Stream] = []
+        made: list[Path] = []
+        try:
+            for path in places:
+                streams.append(
+                    _make_copy(path, journal_id, head, segment_bytes, wanted, disk, made)
+                )
+        except BaseException:
+            for stream in streams:
+                stream.abandon()
+            for path in reversed(made):
+                _remove_made(path)
+            raise
+        place = Place(len(head), 1, len(head), 0, digest(head))
+        return JournalWriter(places[0], journal_id, document, streams, place, total=len(places))
+
+    @staticmethod
+    def resume(
+        directory: PathName,
+        *,
+        copies: Sequence[PathName] | None = None,
+        disk: Disk = REAL,
+    ) -> JournalWriter:
+        """Take up a journal whose writer was killed, behind its last whole block.
+
+        Checks every block, zeroes a torn tail (so that none of its bytes can ever be taken for a
+        later block's) and makes the rest durable.  Of several copies the longest counts and the
+        others are brought up to it; ``copies`` says where they are if they were moved.  The
+        caller holds the directory's :class:`JournalLock` and has seen the old writer die.  Raises
+        :class:`JournalError` for damage, for what is no journal, and if so few copies can be read
+        that an acknowledged block could be in none of them.
+        """
+        first = _scanned(Path(directory), disk)
+        document = first.document
+        others = document["copies"] if copies is None else copies
+        scans, flaws = [first], []
+        for path in map(Path, others):
+            try:
+                scan = _scanned(path, disk)
+                if scan.journal_id != first.journal_id:
+                    raise JournalError(f"{path} holds another journal")
+                scans.append(scan)
+            except JournalError as error:
+                flaws.append(str(error))
+        total = 1 + len(others)
+        enough = needed(document["policy"], total)
+        if len(scans) < max(enough, total - enough + 1):
+            raise JournalError(
+                f"too few copies for the policy `{document['policy']}`: {'; '.join(flaws)}"
+            )
+        best = max(scans, key=lambda scan: scan.next_index)
+        streams = [_take_up(scan, best, disk) for scan in scans]
+        place = Place(
+            best.end_offset, best.next_index, best.bytes, best.next_seq - 1, best.previous_hash
+        )
+        return JournalWriter(
+            Path(directory), best.journal_id, document, streams, place, total=total, flaws=flaws
+        )
+
+
+def _scanned(path: Path, disk: Disk) -> Scan:
+    scan = Scan(path, disk)
+    for _ in scan.blocks():
+        pass
+    if scan.live:
+        raise JournalError(f"{path} is being written by another process")
+    return scan
+
+
+def _take_up(scan: Scan, best: Scan, disk: Disk) -> Stream:
+    """Make one copy end cleanly where the best one does; returns its stream."""
+    path, number = scan.directory, scan.end_segment
+    segment_bytes = scan.segment_bytes
+    segment = segment_path(path, number)
+    try:
+        count = _drop_misfits(path, number, segment_bytes, disk)
+        if number > 0 and segment_path(path, number - 1).exists():
+            _sync_file(segment_path(path, number - 1), disk)  # killed while it finished that one
+        make_whole(path, number, segment_bytes, scan.end_offset, scan.dirty_end, disk)
+        disk.sync_directory(path)
+        if scan.next_index < best.next_index:
+            _catch_up(scan, best, disk)
+            number = best.end_segment
+            count = max(count, number + 1)
+        return Stream(path, scan.journal_id, number, segment_bytes, count, disk)
+    except OSError as error:
+        raise JournalError(f"{segment}: cannot resume: {error.strerror}") from None
+
+
+def _catch_up(scan: Scan, best: Scan, disk: Disk) -> None:
+    """Copy what the best copy has and this one lacks, byte for byte to the same places."""
+    offset = scan.end_offset
+    for number in range(scan.end_segment, best.end_segment + 1):
+        source, target = (segment_path(d, number) for d in (best.directory, scan.directory))
+        data = source.read_bytes()
+        if not target.exists():
+            make_segment(scan.directory, number, best.segment_bytes, disk=disk)
+        fd = disk.open(target, os.O_RDWR)
+        try:
+            disk.write(fd, memoryview(data)[offset:], offset)
+            disk.truncate(fd, len(data))
+            disk.sync(fd)
+        finally:
+            disk.close(fd)
+        offset = 0
+    again = _scanned(scan.directory, disk)
+    if again.previous_hash != best.previous_hash:
+        raise JournalError(
+            f"{scan.directory} and {best.directory} hold different blocks of one journal"
+        )
+
+
+def _make_copy(
+    path: Path,
+    journal_id: int,
+    head: bytes,
+    segment_bytes: int,
+    wanted: int,
+    disk: Disk,
+    made: list[Path],
+) -> Stream:
+    """Prewrite one directory; what is made is noted in ``made`` as it comes into being."""
+    if Journal.exists(path):
+        raise JournalError(f"{path} already holds a journal")
+    if _make_directory(path, disk):
+        made.append(path)
+    for number in range(wanted):
+        make_segment(path, number, segment_bytes, head if number == 0 else b"", disk)
+        made.append(segment_path(path, number))
+    made.append(path / MARK_NAME)
+    return Stream(path, journal_id, 0, segment_bytes, wanted, disk)
+
+
+def _remove_made(path: Path) -> None:
+    if path.is_dir():
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _segments_for(config_bytes: int, expected_records: int, segment_bytes: int) -> int:
+    """How many segments to prewrite: at least one."""
+    blocks = -(-expected_records // EXPECTED_RECORDS_A_BLOCK)
+    total_bytes = min(blocks * ALIGN, MAX_PREWRITTEN_BYTES)
+    room_bytes = segment_bytes - padded(config_bytes)
+    return max(1, -(-total_bytes // room_bytes)) if room_bytes > 0 else 1
+
+
+def _make_directory(path: Path, disk: Disk) -> bool:
+    """Make the journal's directory if it is not there; true if it was made."""
+    try:
+        path.mkdir(mode=0o700, parents=True)
+        disk.sync_directory(path.parent)
+    except FileExistsError:
+        if not path.is_dir():
+            raise JournalError(f"{path} is not a directory") from None
+        return False
+    except OSError as error:
+        raise space_error(path, error, 0) from None
+    return True
+
+
+def _drop_misfits(directory: Path, number: int, segment_bytes: int, disk: Disk) -> int:
+    """Keep the whole unused segments behind ``number``; returns how many segments there are."""
+    remove_half_made(directory, disk)
+    count = number + 1
+    while True:
+        path = segment_path(directory, count)
+        if not path.exists() or path.stat().st_size != segment_bytes:
+            break
+        count += 1
+    for other in reversed([n for n in segment_numbers(directory) if n >= count]):
+        disk.unlink(segment_path(directory, other))
+    return count
+
+
+def _sync_file(path: Path, disk: Disk) -> None:
+    fd = disk.open(path, os.O_RDWR)
+    try:
+        disk.sync(fd)
+    finally:
+        disk.close(fd)

@@ -1,0 +1,199 @@
+"""One directory's segments under a writer: blocks go where they are told to, past the page cache
+where the file system allows it."""
+
+import os
+import threading
+from pathlib import Path
+from typing import Any, NoReturn
+
+from openoutcry.journal.disk import Disk
+from openoutcry.journal.errors import JournalError
+from openoutcry.journal.mark import MARK_NAME, Mark, pack_mark
+from openoutcry.journal.segment import (
+    MAX_SEGMENTS,
+    make_segment,
+    remove_half_made,
+    segment_path,
+    space_error,
+    write_zeros,
+)
+
+AHEAD_FROM_BYTES = 1 << 20
+"""Segments from this size on are prewritten in the background before they are needed."""
+
+
+class Stream:
+    """Writes, in order, one copy of a journal, from segment ``number`` on, of which there are
+    ``segment_count``.
+
+    Raises :class:`JournalError` naming file and byte for whatever the system refuses; after that
+    the stream refuses everything.  ``direct`` says whether the page cache is passed by.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        journal_id: int,
+        number: int,
+        segment_bytes: int,
+        segment_count: int,
+        disk: Disk,
+    ) -> None:
+        self.directory = directory
+        self.journal_id = journal_id
+        self.segment_bytes = segment_bytes
+        self.disk = disk
+        self.number = number
+        self.segment_count = segment_count
+        self._fd = -1
+        self._mark_fd = -1
+        self._broken = ""
+        self._ahead: threading.Thread | None = None
+        try:
+            self._fd, self.direct = disk.open_direct(self.path)
+            self._mark_fd = disk.open(directory / MARK_NAME, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            self.abandon()
+            raise JournalError(f"{self.path}: cannot open: {error.strerror}") from None
+
+    @property
+    def path(self) -> Path:
+        return segment_path(self.directory, self.number)
+
+    def write(self, offset: int, block: Any, durable: bool) -> None:
+        """Put ``block`` at ``offset``; with ``durable`` it is on the medium on return."""
+        self._require_whole()
+        try:
+            written = self.disk.write(self._fd, block, offset, durable)
+        except OSError as error:
+            self._fail(f"{self.path}: byte {offset}: cannot write: {error.strerror}")
+        if written != len(block):
+            self._fail(
+                f"{self.path}: byte {offset}: only {written:,} of {len(block):,} bytes were written"
+            )
+        if 2 * offset > self.segment_bytes >= AHEAD_FROM_BYTES:
+            self._prewrite_next()
+
+    def sync(self) -> None:
+        """Make all that was written durable.
+
+        An error is never retried: the kernel may have dropped the pages and would answer the next
+        attempt with success.
+        """
+        self._require_whole()
+        try:
+            self.disk.datasync(self._fd)
+        except OSError as error:
+            self._fail(f"{self.path}: cannot sync: {error.strerror}")
+
+    def acknowledge(self, block_index: int, seq: int) -> None:
+        """Note how far all is durable; not waited for (``mark.py``)."""
+        try:
+            self.disk.write(self._mark_fd, pack_mark(Mark(self.journal_id, block_index, seq)), 0)
+        except OSError as error:
+            self._fail(f"{self.directory / MARK_NAME}: cannot write: {error.strerror}")
+
+    def finish(self, end_offset: int) -> None:
+        """Finish the segment for good behind ``end_offset``: cut the prewritten rest off and make
+        data and length durable.
+
+        Before :meth:`advance`: once a segment holds data, all before it is durable, so only the
+        last one can ever end in a torn tail.
+        """
+        self._require_whole()
+        try:
+            self.disk.truncate(self._fd, end_offset)
+            self.disk.sync(self._fd)
+        except OSError as error:
+            self._fail(f"{self.path}: cannot finish: {error.strerror}")
+
+    def advance(self) -> None:
+        """Go to the next segment, making it if nobody has."""
+        number = self.number + 1
+        if number >= MAX_SEGMENTS:
+            self._fail(f"{self.directory}: the journal has {number:,} segments, the most there are")
+        self._wait_for_next()
+        try:
+            if number >= self.segment_count:
+                make_segment(self.directory, number, self.segment_bytes, disk=self.disk)
+            fd, self.direct = self.disk.open_direct(segment_path(self.directory, number))
+        except JournalError as error:
+            self._fail(str(error))
+        except OSError as error:
+            self._fail(f"{segment_path(self.directory, number)}: cannot open: {error.strerror}")
+        self.disk.close(self._fd)
+        self._fd, self.number = fd, number
+        self.segment_count = max(self.segment_count, number + 1)
+
+    def close(self, end_offset: int) -> None:
+        """Make all durable and give back the prewritten space; a broken stream only lets go."""
+        try:
+            self._wait_for_next()
+            if not self._broken:
+                self.finish(end_offset)
+                self.disk.sync(self._mark_fd)
+                for number in reversed(range(self.number + 1, self.segment_count)):
+                    self.disk.unlink(segment_path(self.directory, number))
+                remove_half_made(self.directory, self.disk)
+                self.disk.sync_directory(self.directory)
+        except OSError as error:
+            self._fail(f"{self.path}: cannot close: {error.strerror}")
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of the files as they are; harmless when repeated."""
+        self._broken = self._broken or f"{self.directory}: the journal is closed"
+        for fd in (self._fd, self._mark_fd):
+            if fd >= 0:
+                self.disk.close(fd)
+        self._fd = self._mark_fd = -1
+
+    def _prewrite_next(self) -> None:
+        """Make the next segment while this one fills, so that no commit waits for it."""
+        if self._ahead is not None or self.number + 1 < self.segment_count:
+            return
+
+        def make() -> None:
+            try:
+                make_segment(self.directory, self.number + 1, self.segment_bytes, disk=self.disk)
+                self.segment_count += 1
+            except JournalError:
+                return  # roll tries again, and says why it cannot
+
+        self._ahead = threading.Thread(target=make, name="journal-prewrite", daemon=True)
+        self._ahead.start()
+
+    def _wait_for_next(self) -> None:
+        if self._ahead is not None:
+            self._ahead.join()
+            self._ahead = None
+
+    def _require_whole(self) -> None:
+        if self._broken:
+            raise JournalError(f"the journal writer has stopped: {self._broken}")
+
+    def _fail(self, message: str) -> NoReturn:
+        self._broken = message
+        raise JournalError(message) from None
+
+
+def make_whole(
+    directory: Path, number: int, segment_bytes: int, end_offset: int, dirty_end: int, disk: Disk
+) -> None:
+    """Make segment ``number`` whole again behind ``end_offset``: zeros where a torn tail was, and
+    prewritten up to ``segment_bytes``; durable on return."""
+    path = segment_path(directory, number)
+    try:
+        fd = disk.open(path, os.O_RDWR)
+    except OSError as error:
+        raise JournalError(f"{path}: cannot resume: {error.strerror}") from None
+    try:
+        size_bytes = os.fstat(fd).st_size
+        write_zeros(fd, path, end_offset, min(dirty_end, size_bytes), disk)
+        write_zeros(fd, path, size_bytes, segment_bytes, disk)
+        disk.sync(fd)
+    except OSError as error:
+        raise space_error(path, error, segment_bytes - end_offset) from None
+    finally:
+        disk.close(fd)
