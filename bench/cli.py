@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from openoutcry.bench.compare import compare_command
 from openoutcry.bench.subjects import SUBJECTS, Subject
 from openoutcry.wire import OutcryError
 
@@ -181,5 +182,6 @@ def _table(made: dict[str, Any]) -> Table:
     return table
 
 
+bench.add_command(compare_command)
 for _subject in SUBJECTS.values():
     bench.add_command(subject_command(_subject))

@@ -66,6 +66,7 @@ class JournalStage:
             now = self._sync()
         self._say()
         self.writer.settle()
+        self.shared.keep_durable(first, count, now)
         record_spans(
             self.shared.histogram(INDEX).ctypes.data,
             self.shared.stamp_address("sequenced"),

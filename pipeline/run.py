@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +28,7 @@ from openoutcry.pipeline.event_hash import START, hash_text
 from openoutcry.pipeline.histogram import summary
 from openoutcry.pipeline.host import host_info
 from openoutcry.pipeline.journal_stage import JournalStage
+from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.replay import instruments_to_json, replay
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.topology import (
@@ -89,6 +90,8 @@ class Options:
     journal: Path | None = None
     order_capacity: int = ORDER_CAPACITY
     verify: bool = True
+    recording: Recording | None = None
+    """Filled with every command's stamps; for a source of known length."""
 
 
 @dataclass
@@ -189,7 +192,12 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
     receiver = UdpReceiver(*options.listen) if options.listen else None
     if receiver:
         stack.callback(receiver.close)
-    shared = Shared(geometry(options.topology, options.durability), journaled)
+    sizes = geometry(options.topology, options.durability)
+    if options.recording is not None:
+        assert source is not None
+        assert source.count_hint is not None
+        sizes = replace(sizes, kept=min(source.count_hint, options.orders or source.count_hint))
+    shared = Shared(sizes, journaled)
     stack.callback(shared.unlink)
 
     directory = _claim_journal(options, stack)
@@ -220,6 +228,7 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
         writer=writer,
         receiver=receiver,
         gateway=options.gateway,
+        recording=options.recording,
     )
     _fill_control(shared, options, limit if source or options.orders is not None else 0)
     state = _State()
@@ -237,6 +246,8 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
             _Supervisor(work, state, watcher).run()
 
     result = _result(options, work, state)
+    if options.recording is not None:
+        options.recording.fill(shared, result["commands"], state.groups)
     result["prepare"] = {"compile_s": compile_s, "flow_s": flow_s, "journal_s": journal_s}
     if directory is not None:
         _close_journal(work, result)

@@ -20,6 +20,10 @@ from openoutcry.ring.segment import segment_name
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, RECORD_BYTES
 
 STAMP_KINDS = ("intended", "received", "sequenced", "matched", "released")
+KEPT_KINDS = ("replied", "durable")
+"""Stamps that are written only where every command's are kept (recording.py)."""
+PROBE_CAPACITY = 50_000
+PROBE_BYTES = st.PROBE_ROWS + 24 * PROBE_CAPACITY
 MADV_POPULATE_READ, MADV_POPULATE_WRITE = 22, 23
 
 
@@ -47,11 +51,17 @@ class Shared:
             self.events = self._ring(
                 name("events"), geometry.events, EVENT_DTYPE, ["gate", "replies"]
             )
-            stamp_bytes = 8 * geometry.stamps * len(STAMP_KINDS)
+            self.stamp_kinds = STAMP_KINDS + (KEPT_KINDS if geometry.kept else ())
+            stamp_bytes = 8 * geometry.stamps * len(self.stamp_kinds)
             self.stamps = self._segment(
                 name("stamps"), stamp_bytes + st.HISTOGRAM_COUNT * HISTOGRAM_BYTES
             )
             self._histograms_at = stamp_bytes
+            self.probes = (
+                self._segment(name("probes"), len(STAGE_INDEX) * PROBE_BYTES)
+                if geometry.kept
+                else None
+            )
         except BaseException:
             self.unlink()
             raise
@@ -104,7 +114,24 @@ class Shared:
         return self.stamps.words(self._histograms_at + index * HISTOGRAM_BYTES, WORDS)
 
     def stamp_address(self, kind: str) -> int:
-        return self.stamps.address + 8 * self.geometry.stamps * STAMP_KINDS.index(kind)
+        return self.stamps.address + 8 * self.geometry.stamps * self.stamp_kinds.index(kind)
+
+    def stamps_of(self, kind: str) -> npt.NDArray[np.int64]:
+        """One kind of stamps by command sequence (masked): int64 ns of CLOCK_MONOTONIC."""
+        count = self.geometry.stamps
+        return self.stamps.words(8 * count * self.stamp_kinds.index(kind), count)
+
+    def keep_durable(self, first_seq: int, count: int, now_ns: int) -> None:
+        """Note when commands became durable (without durability: when they were written), where
+        stamps are kept."""
+        if self.geometry.kept:
+            # The whole run's stamps are there: no sequence wraps.
+            self.stamps_of("durable")[first_seq : first_seq + count] = now_ns
+
+    def probe(self, index: int) -> npt.NDArray[np.int64]:
+        """The probe of the process whose first stage has this index, as words."""
+        assert self.probes is not None
+        return self.probes.words(index * PROBE_BYTES, PROBE_BYTES // 8)
 
     def populate(self) -> None:
         """Touch every page for this process: after a fork the page tables start empty, and a first
@@ -146,6 +173,9 @@ class Contexts:
                     st.STAMPS_SEQUENCED: shared.stamp_address("sequenced"),
                     st.STAMPS_MATCHED: shared.stamp_address("matched"),
                     st.STAMPS_RELEASED: shared.stamp_address("released"),
+                    st.STAMPS_REPLIED: shared.stamp_address("replied")
+                    if shared.geometry.kept
+                    else 0,
                     st.HISTOGRAMS: shared.histogram(0).ctypes.data,
                 },
             )

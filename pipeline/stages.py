@@ -82,6 +82,8 @@ CONTEXT_BYTES = 512
     STAMPS_SEQUENCED,
     STAMPS_MATCHED,
     STAMPS_RELEASED,
+    STAMPS_REPLIED,  # 0 unless every command's stamps are kept (recording.py)
+    PROBE,  # of the first context only: where long steps are noted, 0 for nowhere
     HISTOGRAMS,
     # receive
     TAPE,  # address of the first record
@@ -107,7 +109,7 @@ CONTEXT_BYTES = 512
     # replies
     GATE_CURSOR,  # address of the gate's cursor on the event ring
     TX,  # address of the sender's context, 0 for none
-) = range(0, 8 * 36, 8)
+) = range(0, 8 * 38, 8)
 
 ORDER_TS = ORDER.offsets["rx_ts_ns"]
 ORDER_ERROR = ORDER.offsets["error_code"]
@@ -127,6 +129,13 @@ RECEIVE, GATEWAY, JOURNAL, MATCHER, GATE, REPLIES = range(6)
 # Histograms: one a stage by its index in the table, then the two spans over several stages.
 RELEASE_HISTOGRAM, WHOLE_HISTOGRAM, HISTOGRAM_COUNT = 6, 7, 8
 IDLE, TIME_UP, FINISHED = 0, 1, 2
+
+# Words of a probe, as byte offsets; rows of three words follow: stage, began ns, ended ns.
+PROBE_THRESHOLD, PROBE_CAPACITY, PROBE_COUNT = 0, 8, 16
+PROBE_STALL_STAGE, PROBE_STALL_EVERY, PROBE_STALL_NS, PROBE_STALL_NEXT = 24, 32, 40, 48
+PROBE_ROWS = 64
+IDLE_STEP = 6
+NO_STALL = -1
 
 
 @kernel
@@ -417,6 +426,9 @@ def record_latencies(context: int, slot: int, now: int) -> None:
     record(histograms + REPLIES * HISTOGRAM_BYTES, now - released)
     record(histograms + RELEASE_HISTOGRAM * HISTOGRAM_BYTES, released - sequenced)
     record(histograms + WHOLE_HISTOGRAM * HISTOGRAM_BYTES, now - intended)
+    kept = load_i64(context + STAMPS_REPLIED)
+    if kept != 0:
+        store_i64(kept + at, now)
 
 
 @kernel
@@ -477,6 +489,27 @@ def heartbeat(contexts: int, stages: int, now: int) -> int:
 
 
 @kernel
+def probe_step(probe: int, stage: int, before: int) -> int:
+    """Note a step of ``stage`` (IDLE_STEP: the loop's own wait) that began at ``before`` if it took
+    longer than the threshold; returns the time.  A stall asked for is spent here, in the step."""
+    now = monotonic_ns()
+    if stage == load_i64(probe + PROBE_STALL_STAGE) and now >= load_i64(probe + PROBE_STALL_NEXT):
+        until = now + load_i64(probe + PROBE_STALL_NS)
+        store_i64(probe + PROBE_STALL_NEXT, now + load_i64(probe + PROBE_STALL_EVERY))
+        while now < until:
+            now = monotonic_ns()
+    if now - before > load_i64(probe + PROBE_THRESHOLD):
+        count = load_i64(probe + PROBE_COUNT)
+        if count < load_i64(probe + PROBE_CAPACITY):
+            at = probe + PROBE_ROWS + 24 * count
+            store_i64(at, stage)
+            store_i64(at + 8, before)
+            store_i64(at + 16, now)
+        store_i64(probe + PROBE_COUNT, count + 1)
+    return now
+
+
+@kernel
 def run_stages(contexts: int, stages: int, slice_ns: int, spins: int, leave_idle: int) -> int:
     """Run the stages of the bit set in turn until ``slice_ns`` have passed or all have finished.
 
@@ -485,24 +518,38 @@ def run_stages(contexts: int, stages: int, slice_ns: int, spins: int, leave_idle
     time round.
     """
     until = monotonic_ns() + slice_ns
+    probe = load_i64(contexts + PROBE)
+    step = until - slice_ns
     idle = 0
     rounds = 0
     while True:
         work = 0
+        if probe != 0:
+            step = probe_step(probe, IDLE_STEP, step)
         if stages & (1 << RECEIVE):
             context = contexts + RECEIVE * CONTEXT_BYTES
             if load_i64(context + UDP) != 0:
                 work += receive_udp(context)
             else:
                 work += receive_tape(context)
+            if probe != 0:
+                step = probe_step(probe, RECEIVE, step)
         if stages & (1 << GATEWAY):
             work += gateway(contexts + GATEWAY * CONTEXT_BYTES)
+            if probe != 0:
+                step = probe_step(probe, GATEWAY, step)
         if stages & (1 << MATCHER):
             work += matcher(contexts + MATCHER * CONTEXT_BYTES)
+            if probe != 0:
+                step = probe_step(probe, MATCHER, step)
         if stages & (1 << GATE):
             work += gate(contexts + GATE * CONTEXT_BYTES)
+            if probe != 0:
+                step = probe_step(probe, GATE, step)
         if stages & (1 << REPLIES):
             work += replies(contexts + REPLIES * CONTEXT_BYTES)
+            if probe != 0:
+                step = probe_step(probe, REPLIES, step)
         rounds += 1
         if work > 0:
             idle = 0

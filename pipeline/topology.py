@@ -83,12 +83,14 @@ class Geometry:
     lane: int
     sequenced: int
     events: int
+    kept: int = 0
+    """Commands whose stamps are to be there after the run; 0: those under way only."""
 
     @property
     def stamps(self) -> int:
         """Commands that can be under way at once: each stands in a ring or caused an event that
         does."""
-        total = self.lane + self.sequenced + self.events
+        total = max(self.lane + self.sequenced + self.events, self.kept + 1)
         return 1 << (total - 1).bit_length()
 
 

@@ -28,6 +28,7 @@ from openoutcry.pipeline.control import (
     WRITTEN_SEQ,
 )
 from openoutcry.pipeline.journal_stage import JournalStage
+from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.replay import depth_of
 from openoutcry.pipeline.shared import Contexts, Shared
 from openoutcry.pipeline.topology import STAGE_INDEX, Group
@@ -62,6 +63,8 @@ class Work:
     receiver: UdpReceiver | None
     gateway: str = "golden"
     """Who validates: the golden model or the RTL."""
+    recording: Recording | None = None
+    """Keep every command's stamps and note long steps."""
 
     @property
     def durable(self) -> bool:
@@ -76,6 +79,10 @@ class StageGroup:
         self.contexts = Contexts(work.shared)
         self.engine: Engine | None = None
         self.rtl: LiveGateway | None = None
+        if work.recording is not None and stages != ("journal",):
+            first = min(STAGE_INDEX[name] for name in stages)
+            probe = work.recording.prepare(work.shared.probe(first))
+            self.contexts.set("receive", {st.PROBE: probe})
         self.bits = sum(1 << STAGE_INDEX[name] for name in stages if name != "journal")
         prepare = {
             "receive": self._receive,

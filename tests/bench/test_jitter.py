@@ -1,4 +1,4 @@
-"""bench/jitter.py, cores.py, corewatch.py: gaps are found where they were made, with their cause."""
+"""bench/jitter.py, cores.py, corewatch.py: gaps are found, and given their cause."""
 
 import os
 import time

@@ -1,0 +1,228 @@
+"""``outcry bench compare A.json B.json``: faster, slower, or cannot tell.
+
+Both documents hold each round's figure.  A difference is called only when three things agree: the
+bootstrap interval of the ratio of medians leaves out 1, a permutation test of the rounds (held to
+5 % over all figures together, Holm) rejects chance, and the difference is at least the threshold.
+Beside every verdict stands the smallest difference that these rounds could have shown.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import numpy.typing as npt
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from openoutcry.bench.results import (
+    CONFIDENCE_PERCENT,
+    RESAMPLES,
+    Document,
+    ResultError,
+    read_document,
+)
+
+FLOOR_PERCENT = 1.0
+"""Smaller differences are not called without a threshold: runs of one build differ by as much."""
+PERMUTATIONS = 5_000
+POWER_Z = 1.959964 + 0.841621
+"""A true difference of so many standard errors is found in 80 of 100 comparisons at 5 %."""
+HOST_KEYS = ("cpu_model", "cores_usable", "governor", "kernel", "memory_bytes", "virtualisation")
+FASTER, SLOWER, UNTOLD = "faster", "slower", "cannot tell"
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass
+class Verdict:
+    """One figure of both documents.  ``ratio`` is B / A; percentages are of A's median."""
+
+    name: str
+    unit: str
+    a: float
+    b: float
+    ratio: float
+    interval: list[float] | None
+    detectable_percent: float | None
+    verdict: str
+    why: str
+
+
+def compare(a: Document, b: Document, threshold_percent: float | None = None) -> list[Verdict]:
+    """A verdict for each figure that both documents have, in A's order.
+
+    Raises :class:`ResultError` if the documents are of different subjects, share no figure, or give
+    one figure in different units.
+    """
+    if a["subject"] != b["subject"]:
+        raise ResultError(f"A is of {a['subject']} and B of {b['subject']}: nothing to compare")
+    theirs = {row["name"]: row for row in b["results"]}
+    pairs = [(row, theirs[row["name"]]) for row in a["results"] if row["name"] in theirs]
+    if not pairs:
+        raise ResultError(f"A and B share no figure of {a['subject']}")
+    for before, after in pairs:
+        for key in ("unit", "better"):
+            if before[key] != after[key]:
+                raise ResultError(
+                    f"{before['name']}: {key} is {before[key]} in A, {after[key]} in B"
+                )
+    chances = holm([_chance(before, after) for before, after in pairs])
+    floor = FLOOR_PERCENT if threshold_percent is None else threshold_percent
+    return [_judge(*pair, chance, floor) for pair, chance in zip(pairs, chances, strict=True)]
+
+
+def _rounds(row: dict[str, Any]) -> Array:
+    return np.asarray(row.get("rounds") or [], np.float64)
+
+
+def _chance(before: dict[str, Any], after: dict[str, Any]) -> float:
+    a, b = _rounds(before), _rounds(after)
+    return permutation_chance(a, b) if _usable(a) and _usable(b) else 1.0
+
+
+def _usable(rounds: Array) -> bool:
+    return len(rounds) >= 2 and bool((rounds > 0).all())
+
+
+def _judge(
+    before: dict[str, Any], after: dict[str, Any], chance: float, floor_percent: float
+) -> Verdict:
+    a, b = _rounds(before), _rounds(after)
+    made = Verdict(
+        before["name"], before["unit"], before["median"], after["median"],
+        after["median"] / before["median"] if before["median"] else math.nan,
+        None, None, UNTOLD, "",
+    )  # fmt: skip
+    if not (_usable(a) and _usable(b)):
+        made.why = "fewer than two rounds above zero in A or B"
+        return made
+    resampled = bootstrap_ratios(a, b)
+    tail = (100 - CONFIDENCE_PERCENT) / 2
+    low, high = np.percentile(resampled, [tail, 100 - tail])
+    made.interval = [float(low), float(high)]
+    made.detectable_percent = 100 * (math.exp(POWER_Z * float(np.log(resampled).std())) - 1)
+    difference = 100 * abs(made.ratio - 1)
+    if low <= 1 <= high:
+        made.why = "the interval holds 1"
+    elif chance > 1 - CONFIDENCE_PERCENT / 100:
+        made.why = f"chance gives as much in {chance:.0%} of shuffles"
+    elif difference < floor_percent:
+        made.why = f"{difference:.1f} % is below {floor_percent:g} %"
+    else:
+        more = made.ratio > 1
+        made.verdict = SLOWER if more == (before["better"] == "lower") else FASTER
+        made.why = f"{difference:.1f} % {'more' if more else 'less'}"
+    return made
+
+
+def bootstrap_ratios(a: Array, b: Array, seed: int = 1) -> Array:
+    """Ratios of medians, b / a, of rounds drawn anew with replacement: float64[RESAMPLES]."""
+    random = np.random.default_rng(seed)
+    drawn = [np.median(random.choice(x, (RESAMPLES, len(x))), axis=1) for x in (a, b)]
+    return np.asarray(drawn[1] / drawn[0])
+
+
+def permutation_chance(a: Array, b: Array, seed: int = 1) -> float:
+    """How often rounds shuffled between a and b differ at least as much: two-sided, by the
+    difference of mean ranks (Mann and Whitney's statistic), over PERMUTATIONS seeded shuffles."""
+    both = np.concatenate([a, b])
+    ranks = _ranks(both)
+    middle = ranks.mean()
+    seen = abs(ranks[: len(a)].mean() - middle)
+    random = np.random.default_rng(seed)
+    shuffled = random.permuted(np.tile(ranks, (PERMUTATIONS, 1)), axis=1)
+    others = np.abs(shuffled[:, : len(a)].mean(axis=1) - middle)
+    return float(((others >= seen - 1e-9).sum() + 1) / (PERMUTATIONS + 1))
+
+
+def _ranks(values: Array) -> Array:
+    """Ranks from 1; equal values share their mean rank."""
+    _, where, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return np.asarray((last - (counts - 1) / 2)[where], np.float64)
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """Holm's adjustment: the chance that any of so many figures differs that much by chance."""
+    order = np.argsort(chances)
+    adjusted = [1.0] * len(chances)
+    so_far = 0.0
+    for place, index in enumerate(order):
+        so_far = max(so_far, min(1.0, (len(chances) - place) * chances[index]))
+        adjusted[index] = so_far
+    return adjusted
+
+
+def warnings(a: Document, b: Document) -> list[str]:
+    """What makes the two hard to compare, in sentences."""
+    said = []
+    for key in HOST_KEYS:
+        one, other = a["host"].get(key), b["host"].get(key)
+        if one != other:
+            said.append(f"different hosts: {key} is {one!r} in A and {other!r} in B")
+    if a["command"] != b["command"]:
+        said.append(f"different commands: {a['command']!r} and {b['command']!r}")
+    for letter, made in (("A", a), ("B", b)):
+        if made.get("partial"):
+            said.append(f"{letter} is partial: {made['partial']}")
+        noisy = (made.get("noise") or {}).get("noisy_rounds_kept")
+        if noisy:
+            said.append(f"{letter} was taken on a noisy host: {noisy} disturbed rounds")
+    names = {"A": {row["name"] for row in a["results"]}, "B": {row["name"] for row in b["results"]}}
+    for letter, other in (("A", "B"), ("B", "A")):
+        for name in sorted(names[letter] - names[other]):
+            said.append(f"{name} is only in {letter}")
+    return said
+
+
+@click.command("compare")
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0),
+    metavar="PERCENT",
+    help="Call only differences of at least this, and end with exit status 1 if B is slower.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def compare_command(a: Path, b: Path, threshold: float | None, as_json: bool) -> None:
+    """Say whether B is faster or slower than A, figure by figure, or that these rounds cannot tell.
+
+    A and B are documents that --out wrote.
+    """
+    before, after = read_document(a), read_document(b)
+    verdicts = compare(before, after, threshold)
+    said = warnings(before, after)
+    if as_json:
+        document = {"verdicts": [asdict(one) for one in verdicts], "warnings": said,
+                    "threshold_percent": threshold}  # fmt: skip
+        click.echo(json.dumps(document))
+    else:
+        for line in said:
+            click.echo(f"warning: {line}", err=True)
+        Console().print(_table(verdicts))
+    if threshold is not None and any(one.verdict == SLOWER for one in verdicts):
+        raise SystemExit(1)
+
+
+def _table(verdicts: Sequence[Verdict]) -> Table:
+    table = Table(box=SIMPLE_HEAD, header_style="bold")
+    table.add_column("figure", overflow="fold")
+    table.add_column("unit", no_wrap=True)
+    for column in ("A", "B", "B / A", "95 %", "could show"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("verdict", overflow="fold")
+    for one in verdicts:
+        interval = "" if one.interval is None else f"{one.interval[0]:.3f} - {one.interval[1]:.3f}"
+        could = "" if one.detectable_percent is None else f"{one.detectable_percent:.1f} %"
+        colour = {FASTER: "green", SLOWER: "red"}.get(one.verdict, "")
+        verdict = f"[{colour}]{one.verdict}[/]" if colour else one.verdict
+        table.add_row(one.name, one.unit, f"{one.a:,.4g}", f"{one.b:,.4g}", f"{one.ratio:.3f}",
+                      interval, could, f"{verdict}: {one.why}")  # fmt: skip
+    return table

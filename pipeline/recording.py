@@ -1,0 +1,102 @@
+"""Keep every command's stamps and every long step of a run: what the laboratory takes apart.
+
+A recorded run costs 56 bytes of memory a command and one clock reading a step; a run that is not
+recorded pays one branch a step for the possibility.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.pipeline import stages as st
+from openoutcry.pipeline.shared import KEPT_KINDS, PROBE_CAPACITY, STAMP_KINDS, Shared
+from openoutcry.pipeline.topology import STAGE_INDEX, STAGE_NAMES
+
+KINDS = STAMP_KINDS + KEPT_KINDS
+THRESHOLD_NS = 5_000
+
+
+@dataclass(frozen=True)
+class Stall:
+    """A fault on purpose: every ``every_ns`` the stage does nothing for ``length_ns``."""
+
+    stage: str
+    length_ns: int
+    every_ns: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a process that took longer than the threshold, CLOCK_MONOTONIC ns.
+
+    ``stage`` is ``idle`` for the loop's own wait between two turns.
+    """
+
+    process: str
+    stage: str
+    start_ns: int
+    end_ns: int
+
+
+@dataclass
+class Recording:
+    """Given to a run to be filled.
+
+    ``stamps``: int64[commands, 7] by KINDS, row i of the command with sequence i + 1; ``durable``
+    is 0 without a journal.  ``groups``: the run's processes with stages, core and pid.
+    """
+
+    threshold_ns: int = THRESHOLD_NS
+    stall: Stall | None = None
+    stamps: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 7), np.int64))
+    steps: list[Step] = field(default_factory=list)
+    steps_not_kept: int = 0
+    groups: list[dict[str, Any]] = field(default_factory=list)
+
+    def prepare(self, probe: npt.NDArray[np.int64]) -> int:
+        """Set one process's probe up; returns its address.  What a predecessor of the process had
+        noted stays."""
+        probe[st.PROBE_THRESHOLD // 8] = self.threshold_ns
+        probe[st.PROBE_CAPACITY // 8] = PROBE_CAPACITY
+        stall = self.stall
+        probe[st.PROBE_STALL_STAGE // 8] = STAGE_INDEX[stall.stage] if stall else st.NO_STALL
+        if stall:
+            probe[st.PROBE_STALL_EVERY // 8] = stall.every_ns
+            probe[st.PROBE_STALL_NS // 8] = stall.length_ns
+        return int(probe.ctypes.data)
+
+    def fill(self, shared: Shared, commands: int, groups: list[dict[str, Any]]) -> None:
+        """Copy everything out of the shared memory of a run that has ended."""
+        self.groups = groups
+        self.stamps = np.stack([shared.stamps_of(kind)[1 : commands + 1] for kind in KINDS], axis=1)
+        names = (*STAGE_NAMES, "idle")
+        for group in groups:
+            compiled = [name for name in group["stages"] if name != "journal"]
+            if not compiled:
+                continue
+            probe = shared.probe(min(STAGE_INDEX[name] for name in compiled))
+            count = int(probe[st.PROBE_COUNT // 8])
+            kept = min(count, PROBE_CAPACITY)
+            self.steps_not_kept += count - kept
+            first = st.PROBE_ROWS // 8
+            for stage, start, end in probe[first : first + 3 * kept].reshape(-1, 3).tolist():
+                self.steps.append(Step(group["process"], names[stage], start, end))
+
+    def column(self, kind: str) -> npt.NDArray[np.int64]:
+        """One kind of stamps, by command."""
+        return self.stamps[:, KINDS.index(kind)]
+
+    def spans(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Each stage's ns by command, as the latency table names them, and ``whole``."""
+        pairs = {
+            "receive": ("intended", "received"),
+            "gateway": ("received", "sequenced"),
+            "matcher": ("sequenced", "matched"),
+            "gate": ("matched", "released"),
+            "replies": ("released", "replied"),
+            "whole": ("intended", "replied"),
+            "release": ("sequenced", "released"),
+        }
+        return {name: self.column(b) - self.column(a) for name, (a, b) in pairs.items()}

@@ -1,0 +1,181 @@
+"""bench/compare.py: differences are called when they are there, and not when they are not."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from processes import OUTCRY
+
+from openoutcry.bench.compare import (
+    FASTER,
+    SLOWER,
+    UNTOLD,
+    bootstrap_ratios,
+    compare,
+    holm,
+    permutation_chance,
+    warnings,
+)
+from openoutcry.bench.results import ResultError, document, summarise, write_document
+
+RANDOM_SEED = 7
+
+
+def made(*figures, subject="matcher", command="outcry bench matcher"):
+    """A document with figures (name, better, rounds)."""
+    rows = [summarise(name, "ns", better, rounds) for name, better, rounds in figures]
+    return document(subject, rows, [], command)
+
+
+def noisy(random, level, count=7):
+    return (level * np.exp(random.normal(0, 0.01, count))).tolist()
+
+
+@pytest.mark.parametrize(
+    ("better", "factor", "verdict"),
+    [("lower", 1.05, SLOWER), ("lower", 0.95, FASTER), ("higher", 1.05, FASTER),
+     ("higher", 0.95, SLOWER)],
+)  # fmt: skip
+def test_a_clear_difference_is_called_in_its_direction(better, factor, verdict):
+    """5 % with 1 % noise a round, for figures where less and where more is better."""
+    random = np.random.default_rng(RANDOM_SEED)
+    a, b = noisy(random, 100.0), noisy(random, 100.0 * factor)
+    (one,) = compare(made(("x", better, a)), made(("x", better, b)))
+    assert one.verdict == verdict
+    assert one.interval[0] <= one.ratio <= one.interval[1]
+    assert 0 < one.detectable_percent < 5
+
+
+def test_five_per_cent_is_found_and_nothing_is_not():
+    """Of 100 seeded comparisons with 1 % noise a round: 5 % called in at least 90, no difference in
+    at least 95 left uncalled, and never in the wrong direction."""
+    random = np.random.default_rng(RANDOM_SEED)
+    verdicts = {1.05: [], 1.0: []}
+    for factor, said in verdicts.items():
+        for _ in range(100):
+            a, b = noisy(random, 100.0), noisy(random, 100.0 * factor)
+            said.append(compare(made(("x", "lower", a)), made(("x", "lower", b)))[0].verdict)
+    assert verdicts[1.05].count(SLOWER) >= 90
+    assert verdicts[1.05].count(FASTER) == 0
+    assert verdicts[1.0].count(UNTOLD) >= 95
+
+
+def test_many_figures_together_are_held_to_the_same_error():
+    """40 figures without a difference, 30 times: any of them is called at most once."""
+    random = np.random.default_rng(RANDOM_SEED)
+    calls = 0
+    for _ in range(30):
+        pair = [made(*[(f"f{i}", "lower", noisy(random, 100.0)) for i in range(40)])
+                for _ in "ab"]  # fmt: skip
+        calls += any(one.verdict != UNTOLD for one in compare(*pair))
+    assert calls <= 1
+
+
+def test_what_these_rounds_could_show_is_about_true():
+    """A difference of the size said to be detectable is detected about 80 times of 100."""
+    random = np.random.default_rng(RANDOM_SEED)
+    (first,) = compare(
+        made(("x", "lower", noisy(random, 100.0, 15))),
+        made(("x", "lower", noisy(random, 100.0, 15))),
+    )
+    factor = 1 + first.detectable_percent / 100
+    found = 0
+    for _ in range(60):
+        a, b = noisy(random, 100.0, 15), noisy(random, 100.0 * factor, 15)
+        found += compare(made(("x", "lower", a)), made(("x", "lower", b)))[0].verdict == SLOWER
+    assert 30 <= found <= 60
+
+
+def test_single_rounds_cannot_tell():
+    """Without a second round there is no error to hold a difference against."""
+    (one,) = compare(made(("x", "lower", [1.0])), made(("x", "lower", [2.0])))
+    assert one.verdict == UNTOLD
+    assert "two rounds" in one.why
+
+
+def test_documents_from_before_rounds_were_kept_cannot_tell():
+    """An old file is read, and answered with the reason."""
+    a, b = made(("x", "lower", [1.0, 1.0])), made(("x", "lower", [2.0, 2.0]))
+    del a["results"][0]["rounds"]
+    assert compare(a, b)[0].verdict == UNTOLD
+
+
+def test_a_threshold_leaves_small_differences_alone():
+    """2 % without noise is called by itself, and not with a threshold of 3 %."""
+    a, b = made(("x", "lower", [100.0] * 7)), made(("x", "lower", [102.0] * 7))
+    assert compare(a, b)[0].verdict == SLOWER
+    assert compare(a, b, 3.0)[0].verdict == UNTOLD
+
+
+def test_holm_keeps_order_and_never_passes_one():
+    """The smallest chance times all, the next times one less, never below the one before."""
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_the_permutation_test_agrees_with_counting():
+    """Three against three rounds that do not overlap: 2 of 20 orders are as far apart."""
+    chance = permutation_chance(np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0]))
+    assert chance == pytest.approx(0.1, abs=0.02)
+    assert permutation_chance(np.array([1.0, 1.0]), np.array([1.0, 1.0])) == 1.0
+
+
+def test_the_bootstrap_repeats():
+    """The same rounds give the same interval each time."""
+    a, b = np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 4.0])
+    assert (bootstrap_ratios(a, b) == bootstrap_ratios(a, b)).all()
+
+
+def test_different_hosts_commands_and_figures_are_warned_of():
+    """Nothing that makes the two hard to compare is hidden."""
+    a = made(("x", "lower", [1.0, 1.0]), ("only a", "lower", [1.0]))
+    b = made(("x", "lower", [1.0, 1.0]), command="outcry bench matcher --quick")
+    b["host"]["cpu_model"] = "another"
+    b["partial"] = "interrupted in round 3 of 7"
+    b["noise"] = {"noisy_rounds_kept": 2}
+    said = "\n".join(warnings(a, b))
+    parts = ("different hosts: cpu_model", "different commands", "B is partial", "noisy host: 2")
+    for part in (*parts, "only a is only in A"):
+        assert part in said
+    assert warnings(a, a) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda made: made.update(subject="ring"), "A is of matcher and B of ring"),
+        (lambda made: made["results"][0].update(name="y"), "share no figure"),
+        (lambda made: made["results"][0].update(unit="s"), "x: unit is ns in A, s in B"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(change, message):
+    """Another subject, no common figure, another unit."""
+    a, b = made(("x", "lower", [1.0])), made(("x", "lower", [1.0]))
+    change(b)
+    with pytest.raises(ResultError, match=message):
+        compare(a, b)
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*OUTCRY, "bench", "compare", *arguments], cwd=folder,
+                          capture_output=True, text=True)  # fmt: skip
+
+
+def test_the_command_for_ci(tmp_path: Path) -> None:
+    """Exit status 1 only with a threshold and a slower B; one JSON document; files of no shape are
+    named."""
+    write_document(made(("x", "lower", [100.0] * 7)), tmp_path / "a.json")
+    write_document(made(("x", "lower", [110.0] * 7)), tmp_path / "b.json")
+    (tmp_path / "bad.json").write_text('{"shape": 1}')
+    assert run(tmp_path, "a.json", "b.json").returncode == 0
+    failed = run(tmp_path, "a.json", "b.json", "--threshold", "5", "--json")
+    assert failed.returncode == 1
+    assert json.loads(failed.stdout)["verdicts"][0]["verdict"] == SLOWER
+    assert run(tmp_path, "b.json", "a.json", "--threshold", "5").returncode == 0
+    assert run(tmp_path, "a.json", "b.json", "--threshold", "15").returncode == 0
+    refused = run(tmp_path, "a.json", "bad.json")
+    assert refused.returncode == 1
+    assert "bad.json is not a bench document" in refused.stderr
+    assert "cannot read none.json" in run(tmp_path, "a.json", "none.json").stderr

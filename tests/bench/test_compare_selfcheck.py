@@ -1,0 +1,95 @@
+"""The laboratory's word on itself: a 5 % slower matcher is called, identical builds are not."""
+
+import time
+
+import numpy as np
+import pytest
+
+from openoutcry.bench.compare import SLOWER, UNTOLD, compare
+from openoutcry.bench.evidence import write_evidence
+from openoutcry.bench.matcher_loops import BATCH, Loaded, load, run_batches
+from openoutcry.bench.results import document, summarise
+from openoutcry.flow import GeneratedFlow
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import monotonic_ns
+from openoutcry.wire.records import RECORD_BYTES
+
+ROUNDS = 15
+CHUNK = 20_000
+PASSES = 5
+COMMANDS, WARM = 200_000, 50_000
+SLOW_TRIALS, SAME_TRIALS = 10, 20
+COMMAND = "make test-long ARGS=tests/bench/test_compare_selfcheck.py"
+
+
+@kernel
+def wait_ns(length_ns: int) -> None:
+    until = monotonic_ns() + length_ns
+    while monotonic_ns() < until:
+        pass
+
+
+def figure(loaded: Loaded, percent: int) -> float:
+    """ns a command, the best of PASSES; after each CHUNK commands the matcher goes on working for
+    ``percent`` of the time they took, to no purpose."""
+    best = float("inf")
+    for _ in range(PASSES):
+        engine = loaded.warmed()
+        start = loaded.commands.ctypes.data + loaded.warm * RECORD_BYTES
+        out = loaded.out
+        total = 0
+        for first in range(0, loaded.count, CHUNK):
+            at, count = start + first * RECORD_BYTES, min(CHUNK, loaded.count - first)
+            took = run_batches(engine.address, at, count, BATCH, out.ctypes.data, len(out))
+            before = time.monotonic_ns()
+            wait_ns(took * percent // 100)
+            total += took + (time.monotonic_ns() - before if percent else 0)
+        best = min(best, total / loaded.count)
+    return best
+
+
+def trial(loaded: Loaded, percent: int) -> str:
+    """Two documents whose rounds alternate, A as it is and B slowed; what compare says of them."""
+    rounds: dict[int, list[float]] = {0: [], 1: []}
+    for number in range(ROUNDS):
+        for who in (0, 1) if number % 2 == 0 else (1, 0):
+            rounds[who].append(figure(loaded, percent * who))
+    a, b = (
+        document("matcher", [summarise("command_ns", "ns", "lower", rounds[who])], [], COMMAND)
+        for who in (0, 1)
+    )
+    (verdict,) = compare(a, b)
+    print(percent, verdict)
+    return verdict.verdict
+
+
+@pytest.mark.long
+def test_five_per_cent_in_the_matcher_is_called_and_identical_builds_are_not() -> None:
+    """At least 9 of 10 trials with the slow-down say slower; at least 19 of 20 without say cannot
+    tell.  The figures go to docs/evidence/compare.json."""
+    loaded = load(GeneratedFlow("normal", COMMANDS + WARM, 1), WARM)
+    figure(loaded, 0)
+    slowed = [trial(loaded, 5) for _ in range(SLOW_TRIALS)]
+    same = [trial(loaded, 0) for _ in range(SAME_TRIALS)]
+    figures = {
+        "slow_down_percent": 5,
+        "rounds": ROUNDS,
+        "slowed_trials": SLOW_TRIALS,
+        "called_slower": slowed.count(SLOWER),
+        "same_trials": SAME_TRIALS,
+        "not_called": same.count(UNTOLD),
+        "seed": 1,
+    }
+    write_evidence("compare", figures, COMMAND)
+    assert figures["called_slower"] >= 9
+    assert figures["not_called"] >= 19
+
+
+def test_the_injected_slow_down_is_what_it_says() -> None:
+    """A matcher slowed to a third of its pace takes about three times as long, so the self-check
+    above injects what it means to."""
+    loaded = load(GeneratedFlow("normal", 20_000, 1), 5_000)
+    figure(loaded, 0)
+    plain = np.median([figure(loaded, 0) for _ in range(5)])
+    slowed = np.median([figure(loaded, 200) for _ in range(5)])
+    assert 1.5 < slowed / plain < 8
