@@ -12,6 +12,7 @@ from rich.table import Table
 
 from openoutcry.bench.compare import compare_command
 from openoutcry.bench.subjects import SUBJECTS, Subject
+from openoutcry.pipeline.report_charts import compact, ns_text
 from openoutcry.wire import OutcryError
 
 ROUNDS, QUICK_ROUNDS = 7, 3
@@ -147,13 +148,22 @@ def _show_map(details: dict[str, Any]) -> None:
         click.echo(f"cores {pair.replace('_', ' and ')}: {what}")
 
 
-def _peer_row(peer: str, theirs: dict[str, Any]) -> list[str]:
+def quantity(value: float, unit: str) -> str:
+    """Three digits and the unit that people say: 1.24 µs, 12.4 M/s."""
+    if unit == "ns":
+        return ns_text(value)
+    if unit == "s":
+        return f"{value:.3g} s"
+    return compact(value) + {"1/s": "/s", "B/s": "B/s", "ppb": " ppb"}.get(unit, "")
+
+
+def _peer_row(peer: str, theirs: dict[str, Any], unit: str) -> list[str]:
     """A peer's median, and ours / theirs with its interval where the quartiles would stand."""
     interval = ""
     if theirs["interval"]:
         interval = " - ".join(_ratio(value) for value in theirs["interval"])
     ratio = f"ours is {_ratio(theirs['ratio'])} x"
-    return [f"  {peer}", "", f"{theirs['median']:,.0f}", ratio, interval, ""]
+    return [f"  {peer}", quantity(theirs["median"], unit), ratio, interval, ""]
 
 
 def _ratio(value: float) -> str:
@@ -169,16 +179,14 @@ def _table(made: dict[str, Any]) -> Table:
         box=SIMPLE_HEAD,
         header_style="bold",
     )
-    table.add_column("figure", overflow="fold")
-    table.add_column("unit", no_wrap=True)
+    table.add_column("figure", no_wrap=True)
     for column in ("median", "p25", "p75", "rounds"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in made["results"]:
-        low, high = row["spread"]
-        figures = [f"{value:,.0f}" for value in (row["median"], low, high)]
-        table.add_row(row["name"], row["unit"], *figures, str(row["samples"]))
+        figures = [quantity(value, row["unit"]) for value in (row["median"], *row["spread"])]
+        table.add_row(row["name"], *figures, str(row["samples"]))
         for peer, theirs in row["against"].items():
-            table.add_row(*_peer_row(peer, theirs))
+            table.add_row(*_peer_row(peer, theirs, row["unit"]))
     return table
 
 

@@ -1,21 +1,41 @@
-"""The pipeline's own figures: throughput of each way to run, and latency at fixed rates.
+"""The pipeline's own figures: throughput of each way to run, latency at rates, each stage alone.
 
 Each round runs every way once, one after the other, so that a host that changes pace changes all
-of them; figures are medians over the rounds.
+of them; figures are medians over the rounds.  Latencies count from the intended send time, after a
+warm-up that is reported apart; compile time is in no figure but its own.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from openoutcry.bench.results import document, missing, summarise
-from openoutcry.flow import GeneratedFlow
-from openoutcry.pipeline.run import Options, run
+import numpy as np
 
-SEED = 1
-ORDERS = 1_000_000
-QUICK_ORDERS = 200_000
-PACED_SECONDS = 3
+from openoutcry.bench.corewatch import core_watch
+from openoutcry.bench.explain import explain
+from openoutcry.bench.ladder import QUICK_RATES, RATES, climb, knee
+from openoutcry.bench.paced import SEED, Paced, checked, flow, paced, percentiles
+from openoutcry.bench.peers import plain_exchange
+from openoutcry.bench.peers.programs import PeerMissing
+from openoutcry.bench.pictures import pictures
+from openoutcry.bench.results import document
+from openoutcry.bench.rounds import Add, Rounds
+from openoutcry.bench.stages_alone import COMMANDS, QUICK_COMMANDS, bottleneck, stage_rates
+from openoutcry.flow import FLOWS, GeneratedFlow
+from openoutcry.gateway_fpga.live import LiveGateway
+from openoutcry.pipeline.compile import compile_kernels
+from openoutcry.pipeline.run import Options, run
+from openoutcry.wire import OutcryError
+
+ORDERS, QUICK_ORDERS = 1_000_000, 200_000
+PACED_SECONDS, QUICK_SECONDS = 3.0, 0.8
+RUNG_SECONDS, QUICK_RUNG_SECONDS = 1.0, 0.3
+EXPLAIN_RATE, EXPLAIN_SECONDS = 100_000, 5.0
+PEERS = tuple(plain_exchange.PEERS)
+PEER_ORDERS, QUICK_PEER_ORDERS = 50_000, 5_000
+PEER_RATE = 2_000
 
 THROUGHPUT = (
     ("inline_async", "inline", "async"),
@@ -24,74 +44,267 @@ THROUGHPUT = (
     ("processes_durable", "processes", "durable"),
 )
 PACED = (
-    ("none_100k", "none", 100_000),
-    ("durable_100k", "durable", 100_000),
-    ("none_1m", "none", 1_000_000),
+    ("none_100k", "processes", "none", 100_000),
+    ("durable_100k", "processes", "durable", 100_000),
+    ("none_1m", "processes", "none", 1_000_000),
+    ("inline_100k", "inline", "none", 100_000),
 )
-SPANS = ("release_p50", "release_p99", "whole_p50", "whole_p99")
+SPANS = ("release_p50", "release_p99", "whole_p50", "whole_p99", "matcher_p50", "gateway_p50")
+LADDERS = ("none", "durable")
+FLOW_NAMES = (*FLOWS, "mixed")
+
+
+def peers_named(text: str | None) -> list[str]:
+    """The peers of ``--against`` (a comma-separated list; None: all).
+
+    Raises ``ValueError`` naming the one that is not known.
+    """
+    chosen = list(PEERS) if text is None else [name.strip() for name in text.split(",")]
+    for name in chosen:
+        if name not in PEERS:
+            raise ValueError(f"unknown peer {name!r}: choose from {', '.join(PEERS)}")
+    return [name for name in PEERS if name in chosen]
+
+
+@dataclass
+class Session:
+    """What the rounds share."""
+
+    quick: bool
+    rounds: Rounds
+    peers: list[str]
+    disk: bool
+    rtl: str | None
+    """None, or why the RTL cannot be in the order path here."""
+    ladders: dict[str, list[list[dict[str, Any]]]] = field(default_factory=dict)
+    alone: list[dict[str, float]] = field(default_factory=list)
+    last: Paced | None = None
+
+    def say(self, text: str) -> None:
+        self.rounds.progress(f"  {text}")
 
 
 def bench_pipeline(
-    rounds: int, quick: bool, command: str, progress: Callable[[str], None]
+    rounds: int,
+    quick: bool,
+    command: str,
+    progress: Callable[[str], None],
+    peers: list[str] | None = None,
+    explain: bool = False,
+    perf: bool = False,
 ) -> dict[str, Any]:
     """Run the subject; returns the result document.
 
     ``throughput_*`` are commands/s from the first command's intended send time to the last reply
-    or journal write; ``release_p50_*`` and ``_p99_*`` span sequenced -> released at the rate in the
-    name, ``whole_*`` intended send -> replied.  A round in which two ways to run disagree on the
+    or journal write; ``release_*`` spans sequenced -> released at the rate in the name, ``whole_*``
+    intended send -> replied; ``knee_*`` is the highest rate the ladder sustains; ``alone_*`` is a
+    stage by itself.  ``details`` has the ladders, the bottleneck, pictures of the last 100,000/s
+    run, and with ``explain`` the tail by cause.  A round in which two ways to run disagree on the
     state hash fails the whole bench.
     """
-    orders = QUICK_ORDERS if quick else ORDERS
-    samples: dict[tuple[str, str, str], list[float]] = {}
-    gone: list[dict[str, str]] = []
+    made = Session(
+        quick, Rounds(rounds, progress), peers_named(None) if peers is None else peers,
+        _has_disk(Path(".")), _rtl_refusal(),
+    )  # fmt: skip
+    started = time.perf_counter()
+    compile_kernels(lambda label, done, total: progress(f"compiling: {label}"))
+    compile_s = time.perf_counter() - started
+    _name_missing(made)
+    made.rounds.run(lambda number, add: _round(made, number, add))
+    details: dict[str, Any] = {"compile_s": compile_s, "ladder": made.ladders}
+    if made.alone:
+        rates = {
+            name: float(np.median([one[name] for one in made.alone])) for name in made.alone[0]
+        }
+        details["alone"] = rates
+        golden = {name: rate for name, rate in rates.items() if name != "gateway_rtl"}
+        details["bottleneck"] = bottleneck(golden)
+    if made.last is not None:
+        details["pictures"] = pictures(made.last)
+    if explain:
+        details["explain"] = explained(made)
+    if perf:
+        from openoutcry.bench.perf import profile
 
-    def add(name: str, unit: str, better: str, value: float) -> None:
-        samples.setdefault((name, unit, better), []).append(value)
+        progress("perf")
+        details["perf"] = profile(progress)
+    return document(
+        "pipeline", made.rounds.results(), made.rounds.missing, command,
+        conditions=made.rounds.conditions(), details=details,
+    )  # fmt: skip
 
-    throughput, paced = list(THROUGHPUT), list(PACED)
-    if not _has_disk(Path(".")):
+
+def _name_missing(made: Session) -> None:
+    if not made.disk:
         why = "this folder is in memory: fdatasync costs nothing here"
-        names = [f"throughput_{name}" for name, _, kind in THROUGHPUT if kind == "durable"]
-        names += [
-            f"{span}_{name}" for name, kind, _ in PACED if kind == "durable" for span in SPANS
-        ]
-        gone = [missing(name, why) for name in names]
-        throughput = [way for way in THROUGHPUT if way[2] != "durable"]
-        paced = [way for way in PACED if way[1] != "durable"]
-    for number in range(rounds):
-        hashes = set()
-        for name, topology, durability in throughput:
-            progress(f"round {number + 1} of {rounds}: {name}")
-            result = _run(orders, topology, durability, rate=0)
-            hashes.add((result["state_hash"], result["event_hash"]))
-            add(f"throughput_{name}", "1/s", "higher", result["commands_per_s"])
-        if len(hashes) != 1:
-            raise AssertionError(f"the ways to run disagree on the state: {hashes}")
-        for name, durability, rate in paced:
-            progress(f"round {number + 1} of {rounds}: {name}")
-            count = rate if quick else PACED_SECONDS * rate
-            stages = {s["name"]: s for s in _run(count, "processes", durability, rate)["stages"]}
-            for span in SPANS:
-                stage, figure = span.split("_")
-                add(f"{span}_{name}", "ns", "lower", stages[stage][figure])
-    results = [summarise(*key, values) for key, values in samples.items()]
-    return document("pipeline", results, gone, command)
+        for name, _, kind in THROUGHPUT:
+            if kind == "durable":
+                made.rounds.miss(f"throughput_{name}", why)
+        for name, _, kind, _ in PACED:
+            if kind == "durable":
+                for span in SPANS:
+                    made.rounds.miss(f"{span}_{name}", why)
+        made.rounds.miss("knee_durable", why)
+        made.rounds.miss("alone_journal", why)
+    if made.rtl:
+        for name in ("throughput_rtl", "alone_gateway_rtl", "whole_p50_rtl_100k"):
+            made.rounds.miss(name, made.rtl)
 
 
-def _run(orders: int, topology: str, durability: str, rate: int) -> dict[str, Any]:
+def _round(made: Session, number: int, add: Add) -> None:
+    _throughput(made, add)
+    _paced(made, add)
+    _alone(made, add)
+    _flows(made, number, add)
+    _peers(made, add)
+    _ladder(made, number, add)
+
+
+def _durable_too(made: Session, ways: Sequence[Any], at: int) -> list[Any]:
+    return [way for way in ways if made.disk or way[at] != "durable"]
+
+
+def _throughput(made: Session, add: Add) -> None:
+    orders = QUICK_ORDERS if made.quick else ORDERS
+    hashes = set()
+    ways = [(*way, "golden") for way in _durable_too(made, THROUGHPUT, 2)]
+    if made.rtl is None:
+        ways.append(("rtl", "processes", "none", "rtl"))
+    for name, topology, durability, gateway in ways:
+        made.say(f"throughput {name}")
+        result = as_fast(orders, topology, durability, gateway)
+        hashes.add((result["state_hash"], result["event_hash"]))
+        add(f"throughput_{name}", "1/s", "higher", result["commands_per_s"])
+    if len(hashes) != 1:
+        raise AssertionError(f"the ways to run disagree on the state: {hashes}")
+
+
+def as_fast(orders: int, topology: str, durability: str, gateway: str, name: str = "normal") -> Any:
+    """The result of a run as fast as it goes."""
     options = Options(
-        source=GeneratedFlow("normal", orders, SEED),
-        orders=orders,
-        seed=SEED,
-        rate=rate,
-        topology=topology,
-        durability=durability,
-        verify=False,
-    )
-    result = run(options)
-    if result["lost"] or result["duplicated"]:
-        raise AssertionError(f"lost {result['lost']}, duplicated {result['duplicated']}")
-    return result
+        source=flow(name, orders), orders=orders, seed=SEED, topology=topology,
+        durability=durability, gateway=gateway, verify=False,
+    )  # fmt: skip
+    return checked(run(options))
+
+
+def _paced(made: Session, add: Add) -> None:
+    seconds = QUICK_SECONDS if made.quick else PACED_SECONDS
+    ways = [(*way, "golden") for way in _durable_too(made, PACED, 2)]
+    if made.rtl is None:
+        ways.append(("rtl_100k", "processes", "none", 100_000, "rtl"))
+    for name, topology, durability, rate, gateway in ways:
+        made.say(f"latency {name}")
+        done = paced(rate, seconds, durability, topology=topology, gateway=gateway)
+        spans = {stage: percentiles(values) for stage, values in done.spans().items()}
+        for span in SPANS:
+            stage, figure = span.split("_")
+            add(f"{span}_{name}", "ns", "lower", spans[stage][figure])
+        add(f"warm_up_whole_p50_{name}", "ns", "lower", percentiles(done.warm_up())["p50"])
+        if name == "none_100k":
+            made.last = done
+
+
+def _alone(made: Session, add: Add) -> None:
+    made.say("each stage alone")
+    count = QUICK_COMMANDS if made.quick else COMMANDS
+    rates = stage_rates(count, journaled=made.disk)
+    if made.rtl is None:
+        rates["gateway_rtl"] = stage_rates(count, "rtl", journaled=False)["gateway"]
+    for name, rate in rates.items():
+        add(f"alone_{name}", "1/s", "higher", rate)
+    made.alone.append(rates)
+
+
+def _flows(made: Session, number: int, add: Add) -> None:
+    """Throughput by flow; a quick run takes two of them."""
+    names = ("normal", "mixed") if made.quick else FLOW_NAMES
+    for name in names:
+        made.say(f"flow {name}")
+        result = as_fast(QUICK_ORDERS, "processes", "none", "golden", name)
+        add(f"throughput_flow_{name.replace('-', '_')}", "1/s", "higher", result["commands_per_s"])
+
+
+def _peers(made: Session, add: Add) -> None:
+    """The same commands through us and through them, as fast as each goes and at a rate that all
+    can do."""
+    if not made.peers:
+        return
+    count = QUICK_PEER_ORDERS if made.quick else PEER_ORDERS
+    source = GeneratedFlow("normal", count, SEED)
+    records = np.concatenate(list(source.chunks()))
+    commands = plain_exchange.as_tuples(records)
+    slow = commands[: max(1000, count // 10)]
+    names = {"whole_p50_none_2k": "p50", "whole_p99_none_2k": "p99"}
+    made.say("the same flow as the peers")
+    add("throughput_peer_flow", "1/s", "higher",
+        as_fast(count, "processes", "none", "golden")["commands_per_s"])  # fmt: skip
+    ours = percentiles(paced(PEER_RATE, len(slow) / PEER_RATE, "none").spans()["whole"])
+    for name, figure in names.items():
+        add(name, "ns", "lower", ours[figure])
+    trades = plain_exchange.our_trades(source.instruments, records)
+    slow_trades = plain_exchange.our_trades(source.instruments, records[: len(slow)])
+    for peer in made.peers:
+        made.say(f"peer {peer}")
+        try:
+            fast = plain_exchange.measure(peer, commands, 0, trades)
+            at_rate = plain_exchange.measure(peer, slow, PEER_RATE, slow_trades)
+        except PeerMissing as error:
+            made.rounds.miss(peer, str(error))
+            continue
+        add("throughput_peer_flow", "1/s", "higher", len(commands) / fast.seconds, peer)
+        theirs = percentiles(at_rate.latencies)
+        for name, figure in names.items():
+            add(name, "ns", "lower", theirs[figure], peer)
+
+
+def _ladder(made: Session, number: int, add: Add) -> None:
+    """Once a round for each durability; a quick run climbs in memory only, in its first round."""
+    if made.quick and number:
+        return
+    seconds = QUICK_RUNG_SECONDS if made.quick else RUNG_SECONDS
+    for durability in ("none",) if made.quick else LADDERS:
+        if durability == "durable" and not made.disk:
+            continue
+        made.say(f"ladder {durability}")
+        rungs = climb(durability, seconds, QUICK_RATES if made.quick else RATES)
+        made.ladders.setdefault(durability, []).append(rungs)
+        found = knee(rungs)
+        if found is None:
+            made.rounds.miss(f"knee_{durability}", "already the lowest rate is beyond the knee")
+        else:
+            add(f"knee_{durability}", "1/s", "higher", found)
+
+
+def explained(made: Session) -> list[dict[str, Any]]:
+    """One watched run for each durability, its tail taken apart."""
+    found = []
+    for durability in LADDERS if made.disk else ("none",):
+        made.say(f"watching a run, durability {durability}")
+        seconds = 1.0 if made.quick else EXPLAIN_SECONDS
+        found.append(explain_run(EXPLAIN_RATE, seconds, durability))
+    return found
+
+
+def explain_run(rate: int, seconds: float, durability: str, **options: Any) -> dict[str, Any]:
+    """Run under the watch of the cores and explain the tail; ``pictures`` and ``trace`` with it."""
+    with core_watch() as watched:
+        done = paced(rate, seconds, durability, **options)
+    name = options.get("flow_name", "normal")
+    commands = np.concatenate(list(flow(name, len(done.recording.stamps)).chunks()))
+    made = explain(done, watched.intervals, watched.refused, commands)
+    pids = {group.get("pid") for group in done.recording.groups}
+    ours = [i for i in watched.intervals if i.pid in pids]
+    return made | {"pictures": pictures(done, ours)}
+
+
+def _rtl_refusal() -> str | None:
+    """Why the RTL cannot be run in the order path, or None."""
+    try:
+        LiveGateway.loaded(GeneratedFlow("normal", 1, SEED).instruments).close()
+    except (OutcryError, OSError, ImportError) as error:
+        return str(error).splitlines()[0]
+    return None
 
 
 def _has_disk(folder: Path) -> bool:

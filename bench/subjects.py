@@ -37,7 +37,10 @@ _ALL = (
             "ns a command, alone and in flows: lightmatchingengine, pyorderbook, nautilus_book",
             "matcher:matchers_named", "matcher:setup_matchers"),
     Subject("pipeline", "pipeline:bench_pipeline",
-            "throughput of each way to run; latency at fixed rates"),
+            "throughput of each way to run, latency at rates up to the knee, each stage alone: "
+            "asyncio, mp_queue",
+            "pipeline:peers_named", "",
+            (("explain", "Take the tail apart: the slowest commands, and why."),)),
     Subject("ring", "ring:bench_ring",
             "our ring beside others: bounce, c, boost, rte_ring, disruptor, iceoryx2, mp_queue",
             "ring:peers_named", "ring:setup_peers"),

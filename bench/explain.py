@@ -1,0 +1,215 @@
+"""Tail hunting: what happened on its core while each of the slowest commands waited.
+
+Each stage of a slow command is a window on the core of that stage's process.  What a window holds
+is shared out in this order: the journal's commit, what the kernel ran instead (corewatch.py), the
+process's own long steps (recording.py), the wait behind other commands.  Causes are summed over the
+tail by the time they took.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.bench.corewatch import Interval
+from openoutcry.bench.paced import STAGE_SPANS, Paced
+from openoutcry.pipeline.recording import KINDS, Step
+from openoutcry.wire.enums import CommandKind
+
+SLOWEST = 20
+TAIL_SHARE = 0.001
+LONGEST_NS = 10_000_000_000
+COMMIT = "journal commit"
+NEW_LEVEL = "a price level touched for the first time"
+UNSEEN = "not seen from inside (hypervisor, SMI, memory)"
+QUEUE = "waiting behind other commands"
+WINDOWS = {
+    "receive": ("intended", "received"),
+    "gateway": ("received", "sequenced"),
+    "matcher": ("sequenced", "matched"),
+    "gate": ("matched", "released"),
+    "replies": ("released", "replied"),
+}
+
+
+@dataclass
+class Slice:
+    """[start, end] and what it is given to."""
+
+    start: int
+    end: int
+    cause: str
+
+
+class Sorted:
+    """Slices by start, for quick looks at a window; none longer than LONGEST_NS."""
+
+    def __init__(self, slices: Iterable[Slice]) -> None:
+        self.slices = sorted(slices, key=lambda s: s.start)
+        self.starts = [s.start for s in self.slices]
+        self.longest = max((s.end - s.start for s in self.slices), default=0)
+
+    def within(self, start: int, end: int) -> list[Slice]:
+        first = bisect_left(self.starts, start - min(self.longest, LONGEST_NS))
+        last = bisect_left(self.starts, end)
+        return [s for s in self.slices[first:last] if s.end > start]
+
+
+def share_out(start: int, end: int, layers: Sequence[Sequence[Slice]], rest: str) -> Counter[str]:
+    """ns of [start, end] by cause: each layer takes what those before it have left."""
+    lost: Counter[str] = Counter()
+    free = [(start, end)]
+    for layer in layers:
+        for piece in layer:
+            left = []
+            for low, high in free:
+                a, b = max(low, piece.start), min(high, piece.end)
+                if a >= b:
+                    left.append((low, high))
+                    continue
+                lost[piece.cause] += b - a
+                left += [(x, y) for x, y in ((low, a), (b, high)) if x < y]
+            free = left
+    waited = sum(high - low for low, high in free)
+    if waited:
+        lost[rest] += waited
+    return lost
+
+
+def new_levels(commands: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """For each command whether it is an order at a price that its symbol had never seen."""
+    new = (commands["kind"] == int(CommandKind.NEW)) & (commands["price_ticks"] > 0)
+    keys = np.stack([commands["symbol"].view("<i8"), commands["price_ticks"]], axis=1)
+    flags = np.zeros(len(commands), np.bool_)
+    where = np.flatnonzero(new)
+    if len(where):
+        _, first = np.unique(keys[where], axis=0, return_index=True)
+        flags[where[first]] = True
+    return flags
+
+
+class Tail:
+    """The slow commands of a recorded run, taken apart."""
+
+    def __init__(
+        self, done: Paced, intervals: Sequence[Interval], commands: npt.NDArray[Any]
+    ) -> None:
+        self.done = done
+        self.stamps = done.recording.stamps
+        self.fresh = new_levels(commands)
+        self.process_of = {
+            stage: group for group in done.recording.groups for stage in group["stages"]
+        }
+        self.foreign = {
+            group["pid"]: Sorted(_foreign(intervals, group["pid"]))
+            for group in done.recording.groups
+            if group.get("pid")
+        }
+        self.steps = {
+            group["process"]: Sorted(_steps(done.recording.steps, group["process"]))
+            for group in done.recording.groups
+        }
+        spans = done.recording.spans()
+        self.whole = spans["whole"]
+        self.usual = {name: float(np.median(spans[name][done.warm :])) for name in STAGE_SPANS}
+
+    def rows(self) -> npt.NDArray[np.int64]:
+        """The slowest TAIL_SHARE of the commands that count (at least SLOWEST), slowest first."""
+        counted = np.arange(self.done.warm, len(self.whole))
+        size = max(SLOWEST, int(len(counted) * TAIL_SHARE))
+        order = np.argsort(self.whole[counted], kind="stable")[::-1][:size]
+        return np.asarray(counted[order])
+
+    def causes(self, row: int) -> Counter[str]:
+        """ns of one command's way beyond the usual, by cause."""
+        lost: Counter[str] = Counter()
+        for stage, (before, after) in WINDOWS.items():
+            start, end = (int(self.stamps[row, KINDS.index(kind)]) for kind in (before, after))
+            if end - start > 2 * self.usual[stage]:
+                lost += self._window(row, stage, start, end)
+        return lost
+
+    def _window(self, row: int, stage: str, start: int, end: int) -> Counter[str]:
+        group = self.process_of[stage]
+        layers: list[list[Slice]] = []
+        durable = int(self.stamps[row, KINDS.index("durable")])
+        if stage == "gate" and durable > start:
+            layers.append([Slice(start, min(durable, end), COMMIT)])
+        if group.get("pid") in self.foreign:
+            layers.append(self.foreign[group["pid"]].within(start, end))
+        steps = self.steps[group["process"]].within(start, end)
+        if stage == "matcher" and self.fresh[row]:
+            steps = [Slice(s.start, s.end, f"{s.cause}, {NEW_LEVEL}") for s in steps]
+        layers.append(steps)
+        return share_out(start, end, layers, QUEUE)
+
+    def row(self, number: int) -> dict[str, Any]:
+        """One command with every stamp of its, as JSON can hold it."""
+        stamps = {kind: int(self.stamps[number, at]) for at, kind in enumerate(KINDS)}
+        first = stamps["intended"]
+        spans = {s: stamps[b] - stamps[a] for s, (a, b) in WINDOWS.items()}
+        return {
+            "seq": number + 1,
+            "whole_ns": int(self.whole[number]),
+            "intended_ns": first,
+            "after_intended_ns": {k: v - first for k, v in stamps.items() if v and k != "intended"},
+            "spans_ns": spans,
+            "slowest_stage": max(spans, key=lambda stage: spans[stage]),
+            "new_level": bool(self.fresh[number]),
+            "causes_ns": dict(self.causes(number).most_common()),
+        }
+
+
+def _foreign(intervals: Iterable[Interval], pid: int) -> list[Slice]:
+    return [
+        Slice(i.start_ns, i.end_ns, i.kind if i.what == i.kind else f"{i.kind}: {i.what}")
+        for i in intervals
+        if i.pid == pid and i.end_ns > i.start_ns
+    ]
+
+
+def _steps(steps: Iterable[Step], process: str) -> list[Slice]:
+    """A long wait of the loop is nobody's work: what the trace did not see either."""
+    return [
+        Slice(s.start_ns, s.end_ns, UNSEEN if s.stage == "idle" else f"{s.stage}: a long step")
+        for s in steps
+        if s.process == process
+    ]
+
+
+def explain(
+    done: Paced, intervals: Sequence[Interval], refused: str | None, commands: npt.NDArray[Any]
+) -> dict[str, Any]:
+    """The slowest commands and the tail by cause.
+
+    ``slowest``: rows of :meth:`Tail.row`.  ``causes``: ``cause``, ``share`` of the tail's time
+    beyond the usual, ``commands`` for which it is the largest.  ``watched``: null, or why the
+    kernel's side could not be seen; then interruptions stand under the process's long steps.
+    """
+    tail = Tail(done, intervals, commands)
+    rows = tail.rows().tolist()
+    total: Counter[str] = Counter()
+    largest: Counter[str] = Counter()
+    for row in rows:
+        causes = tail.causes(row)
+        total += causes
+        if causes:
+            largest[causes.most_common(1)[0][0]] += 1
+    time_ns = sum(total.values()) or 1
+    return {
+        "rate": done.rate,
+        "durability": done.result["durability"],
+        "tail_commands": len(rows),
+        "tail_from_ns": int(tail.whole[rows[-1]]),
+        "slowest": [tail.row(row) for row in rows[:SLOWEST]],
+        "causes": [
+            {"cause": cause, "share": ns / time_ns, "commands": largest[cause]}
+            for cause, ns in total.most_common()
+        ],
+        "watched": refused,
+        "steps_not_kept": done.recording.steps_not_kept,
+    }

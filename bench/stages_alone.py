@@ -1,0 +1,105 @@
+"""Each stage by itself: how fast it goes when its input lies ready and its output has room.
+
+The stages run one after the other in one thread over rings that hold the whole run, so each has
+everything the one before has left, in memory rather than in a neighbour's cache.  The slowest
+process of a topology, by the sum of its stages, is the bottleneck.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from openoutcry.bench.paced import flow
+from openoutcry.journal import Journal, JournalWriter
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline import stages as st
+from openoutcry.pipeline.journal_stage import JournalStage
+from openoutcry.pipeline.replay import instruments_to_json
+from openoutcry.pipeline.run import ORDER_CAPACITY
+from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.topology import Geometry, plan_groups
+from openoutcry.pipeline.worker import StageGroup, Work
+
+COMMANDS, QUICK_COMMANDS = 1 << 18, 1 << 16
+EVENTS_A_COMMAND = 4
+"""Room on the event ring; the normal flow causes fewer than two a command."""
+COMPILED = ("receive", "gateway", "matcher", "gate", "replies")
+SLICE_NS = 1_000_000_000
+
+
+def stage_rates(commands: int, gateway: str = "golden", journaled: bool = True) -> dict[str, float]:
+    """Commands a second of each stage by itself, by name; ``journal`` is durable."""
+    source = flow("normal", commands)
+    sizes = Geometry(lane=commands, sequenced=commands, events=EVENTS_A_COMMAND * commands)
+    rates = {}
+    with ExitStack() as stack:
+        shared = Shared(sizes, journaled)
+        stack.callback(shared.unlink)
+        shared.load_tape(source.chunks(), commands, commands)
+        shared.control[ct.GO] = 1
+        writer = stack.enter_context(_journal(source, commands)) if journaled else None
+        work = Work(
+            shared=shared, instruments=source.instruments, order_capacity=ORDER_CAPACITY, rate=0,
+            limit=commands, durability="async" if journaled else "none", journal=None,
+            writer=writer, receiver=None, gateway=gateway,
+        )  # fmt: skip
+        shared.populate()
+        for name in COMPILED:
+            rates[name] = commands / _run_alone(work, name)
+            if name == "gateway" and writer is not None:
+                rates["journal"] = commands / _run_journal(shared, writer)
+    return rates
+
+
+def _run_alone(work: Work, name: str) -> float:
+    """Seconds that the stage takes for everything; its preparation is not in them."""
+    group = StageGroup(work, (name,))
+    before = time.perf_counter()
+    while group.run(SLICE_NS, leave_idle=True) != st.FINISHED:
+        pass
+    return time.perf_counter() - before
+
+
+def _run_journal(shared: Shared, writer: JournalWriter) -> float:
+    stage = JournalStage(shared, writer, True)
+    before = time.perf_counter()
+    while not stage.finished:
+        stage.step()
+    return time.perf_counter() - before
+
+
+@contextmanager
+def _journal(source: Any, commands: int) -> Iterator[JournalWriter]:
+    """A journal in this folder, on the disk the user is on; gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix=".outcry-bench-", dir="."))
+    try:
+        instruments = instruments_to_json(source.instruments)
+        writer = Journal.create(
+            folder / "j", {"instruments": instruments}, expected_records=commands
+        )
+        try:
+            yield writer
+        finally:
+            writer.abandon()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def bottleneck(rates: dict[str, float]) -> dict[str, object]:
+    """The process that limits the run on this machine's cores, and its slowest stage.
+
+    A process does its stages in turn, so its rate is 1 / (sum of the stages' times).
+    """
+    found: list[tuple[float, str, str]] = []
+    for group in plan_groups(sorted(os.sched_getaffinity(0)), "journal" in rates):
+        times = {name: 1 / rates[name] for name in group.stages if name in rates}
+        if times:
+            slowest = max(times, key=lambda name: times[name])
+            found.append((1 / sum(times.values()), group.name, slowest))
+    rate, process, stage = min(found)
+    return {"process": process, "stage": stage, "commands_per_s": rate}

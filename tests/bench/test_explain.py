@@ -1,0 +1,232 @@
+"""bench/explain.py and what it takes: a tail is given to its causes, and spans add up."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from openoutcry.bench import ladder
+from openoutcry.bench.corewatch import Interval
+from openoutcry.bench.evidence import write_evidence
+from openoutcry.bench.explain import (
+    COMMIT,
+    NEW_LEVEL,
+    QUEUE,
+    UNSEEN,
+    Slice,
+    explain,
+    new_levels,
+    share_out,
+)
+from openoutcry.bench.paced import Paced, SpansDoNotAddUp, check_spans, percentiles
+from openoutcry.bench.pictures import TIME_BINS, histogram, pictures
+from openoutcry.bench.pipeline import explain_run
+from openoutcry.bench.stages_alone import COMPILED, bottleneck, stage_rates
+from openoutcry.pipeline.recording import Recording, Stall, Step
+from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.enums import CommandKind
+
+COUNT = 2_000
+GROUPS = [
+    {"process": "front", "stages": ["receive", "gateway"], "core": 0, "pid": 11},
+    {"process": "back", "stages": ["matcher", "gate", "replies"], "core": 1, "pid": 12},
+    {"process": "journal", "stages": ["journal"], "core": None, "pid": 13},
+]
+
+
+def quiet_run() -> Paced:
+    """A command each 10 us, each stage 100 ns, nothing durable."""
+    recording = Recording(groups=GROUPS)
+    start = 1_000_000_000 + 10_000 * np.arange(COUNT)
+    rows = [start + 100 * place for place in range(6)]
+    recording.stamps = np.stack([*rows, np.zeros(COUNT, np.int64)], axis=1).astype(np.int64)
+    return Paced(100_000, {"durability": "none", "topology": "processes"}, recording, 100)
+
+
+def delay(done: Paced, seq: int, stage: int, length: int) -> tuple[int, int]:
+    """Make one stage of a command longer; returns the window that it now has."""
+    row = done.recording.stamps[seq - 1]
+    row[stage + 1 : 6] += length
+    return int(row[stage]), int(row[stage + 1])
+
+
+def commands() -> np.ndarray:
+    made = np.zeros(COUNT, ORDER_DTYPE)
+    made["kind"], made["symbol"], made["price_ticks"] = int(CommandKind.NEW), b"X", 100
+    return made
+
+
+def causes(made: dict, seq: int) -> dict:
+    return next(row for row in made["slowest"] if row["seq"] == seq)["causes_ns"]
+
+
+def test_each_cause_is_found_where_it_lies():
+    """A preempted front, an interrupt and a long step in the matcher, a commit before the gate, a
+    wait that nothing explains: each in its own command, to the nanosecond."""
+    done = quiet_run()
+    a, b = delay(done, 500, 0, 50_000)
+    c, d = delay(done, 600, 2, 40_000)
+    e, f = delay(done, 700, 3, 30_000)
+    delay(done, 800, 4, 20_000)
+    g, h = delay(done, 900, 2, 60_000)
+    done.recording.stamps[699, 6] = f - 1_000
+    done.recording.steps = [Step("back", "matcher", c, d), Step("back", "idle", g, h)]
+    intervals = [
+        Interval(0, a, b - 5_000, "preempted", "z3", 11),
+        Interval(1, c + 10_000, c + 14_000, "interrupt", "virtio", 12),
+        Interval(1, a, b, "preempted", "not ours", 99),
+    ]
+    made = explain(done, intervals, None, commands())
+    assert causes(made, 500) == {"preempted: z3": b - 5_000 - a, QUEUE: 5_000}
+    assert causes(made, 600) == {"matcher: a long step": d - c - 4_000, "interrupt: virtio": 4_000}
+    assert causes(made, 700) == {COMMIT: f - 1_000 - e, QUEUE: 1_000}
+    assert causes(made, 800) == {QUEUE: 20_100}
+    assert causes(made, 900) == {UNSEEN: h - g}
+    assert [row["seq"] for row in made["slowest"][:3]] == [900, 500, 600]
+    assert sum(cause["share"] for cause in made["causes"]) == pytest.approx(1)
+
+
+def test_a_level_touched_for_the_first_time_is_said():
+    """A long step of the matcher for an order at a new price carries that in its cause."""
+    done = quiet_run()
+    start, end = delay(done, 500, 2, 50_000)
+    done.recording.steps = [Step("back", "matcher", start, end)]
+    orders = commands()
+    orders["price_ticks"][499] = 777
+    made = explain(done, [], "perf is not installed", orders)
+    assert list(causes(made, 500)) == [f"matcher: a long step, {NEW_LEVEL}"]
+    assert made["watched"] == "perf is not installed"
+
+
+def test_first_touches_are_by_symbol_and_price():
+    """The same price in another symbol is new; a cancel touches nothing."""
+    orders = commands()[:4]
+    orders["price_ticks"] = [5, 5, 5, 6]
+    orders["symbol"] = [b"A", b"A", b"B", b"A"]
+    orders["kind"][3] = int(CommandKind.CANCEL)
+    assert new_levels(orders).tolist() == [True, False, True, False]
+
+
+def test_layers_take_what_those_before_left():
+    """Overlaps count once, for the first layer; the rest is the rest."""
+    layers = [[Slice(10, 20, "a")], [Slice(15, 30, "b"), Slice(40, 50, "b")]]
+    assert share_out(0, 45, layers, "rest") == {"a": 10, "b": 15, "rest": 20}
+
+
+def test_spans_that_do_not_add_up_stop_the_run():
+    """A stamp missing, or from before the stage in front of it, is found in whichever command."""
+    check_spans(quiet_run().recording)
+    for column, value in ((3, 0), (2, 5)):
+        done = quiet_run()
+        done.recording.stamps[41, column] = value
+        with pytest.raises(SpansDoNotAddUp, match=r"1 of 2000 commands .* command 42"):
+            check_spans(done.recording)
+
+
+def rung(rate: int, p50: float, achieved: float = 1.0) -> SimpleNamespace:
+    values = np.full(100, int(p50))
+    return SimpleNamespace(
+        rate=rate, achieved=achieved * rate, warm=10, spans=lambda: {"whole": values},
+        warm_up=lambda: values,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", [25_000, 700_000, 5_000_000])
+def test_the_knee_is_closed_in_on(limit):
+    """A pipeline whose latency jumps at a limit: the knee lies below it, within the factor that two
+    bisections leave."""
+    rungs = ladder.climb_with(lambda rate: rung(rate, 1e3 if rate <= limit else 1e6), ladder.RATES)
+    found = ladder.knee(rungs)
+    assert limit / 2 <= found <= limit
+    assert [one["rate"] for one in rungs] == sorted(one["rate"] for one in rungs)
+
+
+def test_a_rate_that_is_not_achieved_is_beyond_the_knee():
+    """Latency from the last replies alone could look fine."""
+    rungs = ladder.climb_with(
+        lambda rate: rung(rate, 1e3, 1.0 if rate < 1_000_000 else 0.5), ladder.RATES
+    )
+    assert 300_000 <= ladder.knee(rungs) < 1_000_000
+
+
+def test_a_pipeline_that_never_bends_has_its_knee_at_the_top():
+    """No rung is beyond: the highest that was tried."""
+    assert ladder.knee(ladder.climb_with(lambda rate: rung(rate, 1e3), (10, 20))) == 20
+
+
+def test_pictures_count_every_command_once():
+    """Histogram, heat map and throughput hold all commands that count, and the warm-up none."""
+    done = quiet_run()
+    made = pictures(done)
+    counted = COUNT - done.warm
+    assert made["warm_up_commands"] == done.warm
+    for stage in made["stages"]:
+        assert sum(count for _, count in stage["histogram"]) == counted
+    assert sum(sum(row) for row in made["heat"]["counts"]) == counted
+    assert len(made["heat"]["counts"]) == len(made["heat"]["edges_ns"])
+    assert made["throughput"][-1]["commands"] == counted
+    assert len(made["throughput"]) == TIME_BINS
+
+
+def test_the_histograms_buckets_are_the_pipelines():
+    """Each value lies in the bucket that the kernel would count it in."""
+    from openoutcry.pipeline.histogram import bucket_of, bucket_upper_ns
+
+    values = np.array([0, 1, 127, 128, 129, 1_000, 99_999, 2**40], np.int64)
+    wanted = sorted({bucket_upper_ns(bucket_of(int(value))) for value in values})
+    assert [upper for upper, _ in histogram(values)] == wanted
+
+
+def test_every_stage_has_a_pace_by_itself(tmp_path, monkeypatch):
+    """Each stage goes through all commands alone; the bottleneck is a process with its slowest
+    stage, and nothing stays in the folder."""
+    monkeypatch.chdir(tmp_path)
+    rates = stage_rates(1 << 12)
+    assert set(rates) == {*COMPILED, "journal"}
+    assert all(rate > 1_000 for rate in rates.values())
+    found = bottleneck(rates)
+    assert found["stage"] in rates
+    assert found["commands_per_s"] <= max(rates.values())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_bottleneck_is_the_process_with_the_largest_sum():
+    """Two fast stages in one process can be slower together than a slow one alone."""
+    rates = dict.fromkeys(COMPILED, 1e7) | {"receive": 9e6}
+    found = bottleneck(rates)
+    assert found["commands_per_s"] < 1e7
+
+
+@pytest.mark.long
+def test_a_stall_on_purpose_is_seen_in_the_tail_in_its_cause_and_in_the_heat_map() -> None:
+    """50 us every 10 ms in the matcher, at 100,000/s: p99.9 shows them, most of the tail is the
+    matcher's long steps, and the heat map has a band there all along; without the stall it has not.
+    The figures go to docs/evidence/stall.json."""
+    stall = Stall("matcher", 50_000, 10_000_000)
+    found = {}
+    for name, fault in (("stalled", stall), ("undisturbed", None)):
+        made = explain_run(100_000, 3.0, "none", stall=fault)
+        whole = next(s for s in made["pictures"]["stages"] if s["name"] == "whole")
+        heat = made["pictures"]["heat"]
+        band = [sum(column) > 0 for column in zip(*[
+            row for edge, row in zip(heat["edges_ns"], heat["counts"], strict=True)
+            if 20_000 <= edge <= 100_000], strict=True)]  # fmt: skip
+        share = sum(c["share"] for c in made["causes"] if c["cause"].startswith("matcher: a long"))
+        found[name] = {
+            "p50_ns": whole["p50"], "p999_ns": whole["p999"], "share_of_tail": share,
+            "band_share": sum(band) / len(band), "watched": made["watched"],
+            "causes": made["causes"][:8],
+        }  # fmt: skip
+    command = "make test-long ARGS=tests/bench/test_explain.py"
+    write_evidence("stall", {"stall_ns": 50_000, "every_ns": 10_000_000, **found}, command)
+    assert found["stalled"]["p999_ns"] >= 40_000
+    assert found["stalled"]["share_of_tail"] > 0.5
+    assert found["stalled"]["share_of_tail"] > 2 * found["undisturbed"]["share_of_tail"]
+    assert found["stalled"]["band_share"] > 0.9
+
+
+def test_percentiles_are_exact():
+    """Of 1 to 1000: the ones that people mean."""
+    made = percentiles(np.arange(1, 1001))
+    assert (made["p50"], made["max"]) == (500.5, 1000.0)
+    assert 999 <= made["p999"] <= 1000
