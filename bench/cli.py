@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from openoutcry.bench.compare import compare_command
+from openoutcry.bench.quantity import quantity
 from openoutcry.bench.subjects import SUBJECTS, Subject
-from openoutcry.pipeline.report_charts import compact, ns_text
 from openoutcry.wire import OutcryError
 
 ROUNDS, QUICK_ROUNDS = 7, 3
+FILE = click.Path(path_type=Path)
 
 
 class Subjects(click.Group):
@@ -43,8 +44,14 @@ def subject_command(subject: Subject) -> click.Command:
         click.Option(
             ["--json", "as_json"], is_flag=True, help="One JSON document on standard output."
         ),
+        click.Option(["--out"], type=FILE, help="Write the document to this file."),
+        click.Option(["--report"], type=FILE, help="Write an HTML report to this file."),
         click.Option(
-            ["--out"], type=click.Path(path_type=Path), help="Write the document to this file."
+            ["--export"],
+            type=FILE,
+            metavar="DIR",
+            help="Write Parquet and Prometheus files there; of the pipeline also HdrHistogram "
+            "files and a trace for Perfetto.",
         ),
     ]
     if subject.peers:
@@ -74,6 +81,8 @@ def _measure(
     quick: bool,
     as_json: bool,
     out: Path | None,
+    report: Path | None = None,
+    export: Path | None = None,
     against: str | None = None,
     setup: bool = False,
     **flags: bool,
@@ -82,7 +91,7 @@ def _measure(
 
     if setup:
         raise SystemExit(subject.function(subject.setup)())
-    check_out(out)
+    check_places(out=out, report=report, export=export)
     measure = partial(subject.function(subject.measure), **flags)
     if subject.peers:
         try:
@@ -95,22 +104,38 @@ def _measure(
     command += "".join(f" --{name}" for name, given in flags.items() if given)
     with terminable():
         made = measure(count, quick, command, lambda text: click.echo(text, err=True))
-    give(made, as_json, out)
+    give(made, as_json, out, report, export)
 
 
-def check_out(out: Path | None) -> None:
+def check_places(**places: Path | None) -> None:
     """Nobody measures for an hour to lose it."""
-    if out and not out.absolute().parent.is_dir():
-        raise OutcryError(f"--out {out}: there is no folder {out.absolute().parent}")
+    for name, place in places.items():
+        if place and not place.absolute().parent.is_dir():
+            raise OutcryError(f"--{name} {place}: there is no folder {place.absolute().parent}")
+    if places.get("export"):
+        from openoutcry.bench.exports import need
+
+        need("pyarrow")
+        need("hdrh.histogram")
 
 
-def give(made: dict[str, Any], as_json: bool, out: Path | None) -> None:
+def give(
+    made: dict[str, Any], as_json: bool, out: Path | None, report: Path | None, export: Path | None
+) -> None:
     """Write and print a document; a partial one ends with exit status 1, as it is not what was
     asked for."""
     from openoutcry.bench.results import write_document
 
     if out:
         write_document(made, out)
+    if report:
+        from openoutcry.bench.lab_report import write_lab_report
+
+        write_lab_report([made], report)
+    if export:
+        from openoutcry.bench.exports import write_exports
+
+        write_exports(made, export)
     if as_json:
         click.echo(json.dumps(made))
     else:
@@ -130,10 +155,27 @@ def show(made: dict[str, Any]) -> None:
         click.echo(f"noisy host: {noisy} rounds were disturbed by other machines or programs")
     if made["subject"] == "cores":
         _show_map(made["details"])
+    for tail in (made.get("details") or {}).get("explain") or []:
+        _show_tail(tail)
     for core, causes in (made.get("details") or {}).get("lost_ns_by_cause", {}).items():
         total = sum(causes.values()) or 1
         shares = [f"{cause} {ns / total:.0%}" for cause, ns in list(causes.items())[:5]]
         click.echo(f"core {core} lost its time to: {'; '.join(shares) or 'nothing'}")
+
+
+def _show_tail(tail: dict[str, Any]) -> None:
+    click.echo(
+        f"the slowest {tail['tail_commands']} at {tail['rate']:,}/s, durability "
+        f"{tail['durability']}, from {quantity(tail['tail_from_ns'], 'ns')} on:"
+    )
+    if tail["watched"]:
+        click.echo(f"  (the kernel's side could not be seen: {tail['watched']})")
+    for cause in tail["causes"][:8]:
+        click.echo(f"  {cause['share']:6.1%}  {cause['cause']} ({cause['commands']} commands)")
+    for row in tail["slowest"]:
+        causes = "; ".join(f"{name} {quantity(ns, 'ns')}" for name, ns in row["causes_ns"].items())
+        whole = quantity(row["whole_ns"], "ns")
+        click.echo(f"  command {row['seq']:,}: {whole} in {row['slowest_stage']}: {causes}")
 
 
 def _show_map(details: dict[str, Any]) -> None:
@@ -146,15 +188,6 @@ def _show_map(details: dict[str, Any]) -> None:
         )
     for pair, what in details.get("relation", {}).items():
         click.echo(f"cores {pair.replace('_', ' and ')}: {what}")
-
-
-def quantity(value: float, unit: str) -> str:
-    """Three digits and the unit that people say: 1.24 µs, 12.4 M/s."""
-    if unit == "ns":
-        return ns_text(value)
-    if unit == "s":
-        return f"{value:.3g} s"
-    return compact(value) + {"1/s": "/s", "B/s": "B/s", "ppb": " ppb"}.get(unit, "")
 
 
 def _peer_row(peer: str, theirs: dict[str, Any], unit: str) -> list[str]:

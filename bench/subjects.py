@@ -40,7 +40,8 @@ _ALL = (
             "throughput of each way to run, latency at rates up to the knee, each stage alone: "
             "asyncio, mp_queue",
             "pipeline:peers_named", "",
-            (("explain", "Take the tail apart: the slowest commands, and why."),)),
+            (("explain", "Take the tail apart: the slowest commands, and why."),
+             ("perf", "Count and sample the stages with perf; flame graph in the report."))),
     Subject("ring", "ring:bench_ring",
             "our ring beside others: bounce, c, boost, rte_ring, disruptor, iceoryx2, mp_queue",
             "ring:peers_named", "ring:setup_peers"),

@@ -1,0 +1,231 @@
+"""A document in the formats that other people's tools read.
+
+HdrHistogram's percentile distributions and interval log (Gil Tene's plotter and JHiccup's tools),
+Parquet, Chrome's trace format (Perfetto, chrome://tracing), Prometheus' text format.
+"""
+
+import io
+import json
+import os
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from openoutcry.bench.explain import WINDOWS
+from openoutcry.bench.results import Document
+from openoutcry.pipeline.atomic_file import FileNotWritten, write_atomically
+from openoutcry.pipeline.recording import KINDS
+from openoutcry.wire.errors import OutcryError
+
+HIGHEST_NS = 3_600_000_000_000
+DIGITS = 3
+NS_A_US = 1_000
+PROCESS_COMMANDS, PROCESS_STAGES, PROCESS_CORES = 1, 2, 3
+
+
+def write_exports(made: Document, folder: Path) -> list[Path]:
+    """Write everything that the document holds into ``folder`` (made if it is not there).
+
+    Always ``results.parquet`` (a row a round) and ``metrics.prom``; of a recorded run also
+    ``STAGE.hgrm``, ``run.hlog``, ``trace.json`` and ``commands.parquet`` (the slowest commands and
+    a sample, with every stamp).  Raises ``OutcryError`` where a package is missing or the folder
+    cannot be written.
+    """
+    need("pyarrow")
+    need("hdrh.histogram")
+    if not folder.absolute().parent.is_dir():
+        raise FileNotWritten(f"--export {folder}: there is no folder {folder.absolute().parent}")
+    if folder.exists() and not folder.is_dir():
+        raise FileNotWritten(f"--export {folder}: it is there and is no folder")
+    folder.mkdir(exist_ok=True)
+    texts = {"metrics.prom": prometheus(made)}
+    seen = recorded(made)
+    if seen:
+        texts["trace.json"] = json.dumps(chrome_trace(seen["trace"]))
+        texts["run.hlog"] = hdr_log(seen["stages"])
+        for stage in seen["stages"]:
+            texts[f"{stage['name']}.hgrm"] = hgrm(stage["histogram"])
+    written = [folder / name for name in texts]
+    for path, text in zip(written, texts.values(), strict=True):
+        write_atomically(path, text)
+    written.append(write_parquet(folder / "results.parquet", _result_rows(made)))
+    if seen:
+        names = ("seq", *(f"{kind}_ts_ns" for kind in KINDS))
+        columns = {name: [row[at] for row in seen["trace"]["commands"]]
+                   for at, name in enumerate(names)}  # fmt: skip
+        written.append(write_parquet(folder / "commands.parquet", columns))
+    return written
+
+
+def need(module: str) -> Any:
+    """The module, or an error that says how to get it."""
+    try:
+        return import_module(module)
+    except ImportError:
+        package = {"hdrh.histogram": "hdrhistogram"}.get(module, module)
+        raise OutcryError(
+            f"the package {package} is not installed: pip install 'openoutcry[bench]'"
+        ) from None
+
+
+def recorded(made: Document) -> dict[str, Any] | None:
+    """The pictures of a document's recorded run: the watched one where there is one."""
+    details = made.get("details") or {}
+    watched = details.get("explain") or []
+    if watched:
+        return dict(watched[0]["pictures"])
+    found = details.get("pictures")
+    return dict(found) if found else None
+
+
+def _histogram(buckets: Sequence[Sequence[int]]) -> Any:
+    histogram = need("hdrh.histogram").HdrHistogram(1, HIGHEST_NS, DIGITS)
+    for upper, count in buckets:
+        # HdrHistogram has no zero.
+        histogram.record_value(max(int(upper), 1), int(count))
+    return histogram
+
+
+def hgrm(buckets: Sequence[Sequence[int]]) -> str:
+    """A percentile distribution in µs, as HdrHistogram's plotter reads it."""
+    out = io.BytesIO()
+    _histogram(buckets).output_percentile_distribution(out, float(NS_A_US))
+    return out.getvalue().decode()
+
+
+def hdr_log(stages: Sequence[dict[str, Any]]) -> str:
+    """An interval log, format 1.2: one line a stage, each with its tag; values in ns."""
+    out = io.StringIO()
+    writer = need("hdrh.log").HistogramLogWriter(out)
+    writer.output_log_format_version()
+    writer.output_comment("latency in ns, one histogram a stage")
+    writer.output_legend()
+    for stage in stages:
+        histogram = _histogram(stage["histogram"])
+        payload = histogram.encode().decode()
+        out.write(
+            f"Tag={stage['name']},0.000,1.000,{histogram.get_max_value() / 1e6:.3f},{payload}\n"
+        )
+    return out.getvalue()
+
+
+def _result_rows(made: Document) -> dict[str, list[Any]]:
+    """One row a figure and round: subject, name, unit, better, round, value, commit, date."""
+    rows = [
+        (made["subject"], row["name"], row["unit"], row["better"], number, float(value),
+         made["commit"], made.get("date", ""))
+        for row in made["results"]
+        for number, value in enumerate(row.get("rounds") or [row["median"]])
+    ]  # fmt: skip
+    names = ("subject", "name", "unit", "better", "round", "value", "commit", "date")
+    return {name: [row[at] for row in rows] for at, name in enumerate(names)}
+
+
+def write_parquet(path: Path, columns: dict[str, list[Any]]) -> Path:
+    """Write columns as one Parquet file, whole or not at all."""
+    arrow, parquet = need("pyarrow"), need("pyarrow.parquet")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        try:
+            parquet.write_table(arrow.table(columns), part)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise FileNotWritten(f"cannot write {path}: {error.strerror or error}") from error
+    return path
+
+
+def prometheus(made: Document) -> str:
+    """The figures as gauges, a recorded run's stages as histograms in seconds."""
+    lines = ["# HELP outcry_bench_figure Median of the rounds, in the figure's unit.",
+             "# TYPE outcry_bench_figure gauge"]  # fmt: skip
+    for row in made["results"]:
+        labels = _labels(subject=made["subject"], name=row["name"], unit=row["unit"])
+        lines.append(f"outcry_bench_figure{labels} {row['median']!r}")
+    lines += ["# HELP outcry_bench_rounds Rounds behind a figure.",
+              "# TYPE outcry_bench_rounds gauge"]  # fmt: skip
+    for row in made["results"]:
+        labels = _labels(subject=made["subject"], name=row["name"])
+        lines.append(f"outcry_bench_rounds{labels} {row['samples']}")
+    seen = recorded(made)
+    if seen:
+        lines += list(_prometheus_stages(seen["stages"]))
+    return "\n".join(lines) + "\n"
+
+
+def _prometheus_stages(stages: Sequence[dict[str, Any]]) -> Iterator[str]:
+    name = "outcry_stage_latency_seconds"
+    yield f"# HELP {name} Latency of a stage over every command of a recorded run."
+    yield f"# TYPE {name} histogram"
+    for stage in stages:
+        below, total = 0, 0.0
+        for upper, count in stage["histogram"]:
+            below += count
+            total += upper * count / 1e9
+            yield f"{name}_bucket{_labels(stage=stage['name'], le=repr(upper / 1e9))} {below}"
+        yield f"{name}_bucket{_labels(stage=stage['name'], le='+Inf')} {below}"
+        yield f"{name}_sum{_labels(stage=stage['name'])} {total!r}"
+        yield f"{name}_count{_labels(stage=stage['name'])} {below}"
+
+
+def _labels(**pairs: str) -> str:
+    escaped = {
+        key: str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        for key, value in pairs.items()
+    }
+    return "{" + ",".join(f'{key}="{value}"' for key, value in escaped.items()) + "}"
+
+
+def chrome_trace(seen: dict[str, Any]) -> dict[str, Any]:
+    """A run's commands, long steps and kernel intervals in Chrome's trace event format (Perfetto).
+
+    Commands are asynchronous tracks, a slice a stage; processes and cores are threads.
+    """
+    start = min([row[1] for row in seen["commands"]] + [step[2] for step in seen["steps"]])
+    events = list(_named())
+    for row in seen["commands"]:
+        events += _command_events(row, start)
+    for process, stage, begin, end in seen["steps"]:
+        thread = _process_number(seen["groups"], process)
+        events.append(_slice(stage, "step", PROCESS_STAGES, thread, begin - start, end - begin))
+    for group in seen["groups"]:
+        thread = _process_number(seen["groups"], group["process"])
+        events.append(_meta("thread_name", PROCESS_STAGES, thread, group["process"]))
+    for core, begin, end, kind, what in seen["kernel"]:
+        name = kind if kind == what else f"{kind}: {what}"
+        events.append(_slice(name, "kernel", PROCESS_CORES, core, begin - start, end - begin))
+    return {"traceEvents": events, "displayTimeUnit": "ns"}
+
+
+def _named() -> Iterator[dict[str, Any]]:
+    names = {PROCESS_COMMANDS: "commands", PROCESS_STAGES: "long steps of our processes",
+             PROCESS_CORES: "what the kernel ran instead, by core"}  # fmt: skip
+    for number, name in names.items():
+        yield _meta("process_name", number, 0, name)
+
+
+def _meta(kind: str, process: int, thread: int, name: str) -> dict[str, Any]:
+    return {"ph": "M", "name": kind, "pid": process, "tid": thread, "args": {"name": name}}
+
+
+def _process_number(groups: Sequence[dict[str, Any]], process: str) -> int:
+    return [group["process"] for group in groups].index(process)
+
+
+def _slice(
+    name: str, kind: str, process: int, thread: int, at_ns: int, length_ns: int
+) -> dict[str, Any]:
+    return {"ph": "X", "name": name, "cat": kind, "pid": process, "tid": thread,
+            "ts": at_ns / NS_A_US, "dur": length_ns / NS_A_US}  # fmt: skip
+
+
+def _command_events(row: Sequence[int], start: int) -> Iterator[dict[str, Any]]:
+    seq, stamps = row[0], dict(zip(KINDS, row[1:], strict=True))
+    common = {"cat": "command", "id": seq, "pid": PROCESS_COMMANDS, "tid": 0}
+    slices = [(f"command {seq}", stamps["intended"], stamps["replied"])]
+    slices += [(stage, stamps[a], stamps[b]) for stage, (a, b) in WINDOWS.items()]
+    for name, begin, end in slices:
+        for phase, at in (("b", begin), ("e", end)):
+            yield {**common, "ph": phase, "name": name, "ts": (at - start) / NS_A_US}

@@ -1,0 +1,163 @@
+"""One HTML page for result documents: every figure with its error, and the pictures behind it.
+
+The page loads nothing from anywhere; it is readable in light, dark and on paper, as the run's
+report is, whose style and charts it shares.
+"""
+
+import os
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from openoutcry.bench import lab_charts as charts
+from openoutcry.bench.explain import WINDOWS
+from openoutcry.bench.ladder import knee
+from openoutcry.bench.quantity import quantity
+from openoutcry.bench.results import Document
+from openoutcry.pipeline import report_charts
+from openoutcry.pipeline.atomic_file import write_atomically
+from openoutcry.pipeline.report import HOST_LABELS
+
+PIPELINE_TEMPLATES = Path(report_charts.__file__).parent
+SLOWEST_SHOWN = 20
+CAUSES_SHOWN = 12
+
+
+def write_lab_report(documents: Sequence[Document], path: str | os.PathLike[str]) -> None:
+    """Write the report of some documents, whole or not at all."""
+    write_atomically(path, render(documents))
+
+
+def render(documents: Sequence[Document]) -> str:
+    """The report's HTML."""
+    return _template().render(
+        title=" · ".join(made["subject"] for made in documents),
+        documents=[_view(made) for made in documents],
+        host=_host(documents[0]["host"]) if documents else [],
+        hosts=len({str(sorted(made["host"].items(), key=str)) for made in documents}),
+    )
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([Path(__file__).parent, PIPELINE_TEMPLATES]),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["ns"] = report_charts.ns_text
+    environment.filters["compact"] = report_charts.compact
+    return environment.get_template("lab_report.html")
+
+
+def _view(made: Document) -> dict[str, Any]:
+    details = made.get("details") or {}
+    return {
+        "made": made,
+        "rows": [_row(row) for row in made["results"]],
+        "noise": _noise(made.get("noise") or {}),
+        "ladders": [
+            _ladder(name, climbs) for name, climbs in (details.get("ladder") or {}).items()
+        ],
+        "bottleneck": details.get("bottleneck"),
+        "compile_s": details.get("compile_s"),
+        "pictures": _pictures(details["pictures"]) if details.get("pictures") else None,
+        "explained": [_explained(one) for one in details.get("explain") or []],
+        "cores": _cores(details) if "map" in details else None,
+        "lost": _lost(details.get("lost_ns_by_cause") or {}),
+        "perf": details.get("perf"),
+    }
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    low, high = row["spread"]
+    peers = []
+    for name, theirs in row["against"].items():
+        interval = theirs["interval"]
+        peers.append({
+            "name": name, "median": quantity(theirs["median"], row["unit"]),
+            "ratio": f"{theirs['ratio']:.3g}",
+            "interval": f"{interval[0]:.3g} – {interval[1]:.3g}" if interval else "one round",
+        })  # fmt: skip
+    return {
+        "name": row["name"], "median": quantity(row["median"], row["unit"]),
+        "spread": f"{quantity(low, row['unit'])} – {quantity(high, row['unit'])}",
+        "samples": row["samples"], "better": row["better"], "peers": peers,
+    }  # fmt: skip
+
+
+def _noise(noise: dict[str, Any]) -> str:
+    if not noise:
+        return ""
+    stolen = [share for share in noise["steal"] if share is not None]
+    others = [share for share in noise["others"] if share is not None]
+    if not stolen:
+        return "This host does not tell what disturbed the rounds."
+    text = f"Stolen by the hypervisor: at most {max(stolen):.1%} of a round. "
+    text += f"Used by other programs: at most {max(others):.1%}. "
+    text += f"Rounds taken again: {noise['rounds_repeated']}; "
+    return text + f"disturbed rounds kept: {noise['noisy_rounds_kept']}."
+
+
+def _ladder(name: str, climbs: Sequence[Sequence[dict[str, Any]]]) -> dict[str, Any]:
+    """The last climb of a durability; every climb's knee stands among the figures."""
+    rungs = list(climbs[-1])
+    found = knee(rungs)
+    return {"name": name, "rungs": rungs, "knee": found, "chart": charts.rate_chart(rungs, found)}
+
+
+def _pictures(seen: dict[str, Any]) -> dict[str, Any]:
+    stages = [stage for stage in seen["stages"] if stage["name"] != "release"]
+    timeline = [{"t_s": 0.0, "commands": 0}, *seen["throughput"]]
+    return {
+        "rate": seen["rate"], "durability": seen["durability"], "topology": seen["topology"],
+        "warm_up": seen["warm_up_commands"],
+        "stages": [{**stage, "css": report_charts.series_class(number, stage["name"])}
+                   for number, stage in enumerate(stages)],
+        "percentiles": report_charts.percentile_chart(stages),
+        "waterfalls": [(figure, charts.waterfall(stages, figure)) for figure in ("p50", "p99")],
+        "throughput": report_charts.throughput_chart(timeline, seen["rate"]),
+        "heat": charts.heat_chart(seen["heat"]),
+    }  # fmt: skip
+
+
+def _explained(one: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **{key: one[key] for key in ("rate", "durability", "tail_commands", "tail_from_ns",
+                                     "watched")},
+        "causes": one["causes"][:CAUSES_SHOWN],
+        "slowest": one["slowest"][:SLOWEST_SHOWN],
+        "stages": list(WINDOWS),
+        "pictures": _pictures(one["pictures"]),
+    }  # fmt: skip
+
+
+def _cores(details: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "chart": charts.core_map(details["cores"], details["map"]),
+        "relation": [(pair.replace("_", " and "), what)
+                     for pair, what in (details.get("relation") or {}).items()],
+        "groups": details.get("groups") or [],
+    }  # fmt: skip
+
+
+def _lost(by_core: dict[str, dict[str, float]]) -> list[tuple[str, list[tuple[str, float]]]]:
+    shown = []
+    for core, causes in by_core.items():
+        total = sum(causes.values()) or 1
+        shown.append((core, [(name, 100 * ns / total) for name, ns in list(causes.items())[:8]]))
+    return shown
+
+
+def _host(host: dict[str, Any]) -> list[tuple[str, str]]:
+    def text(value: Any) -> str:
+        if value is None:
+            return "not known"
+        return {True: "yes", False: "no", "": "none"}.get(value, str(value))
+
+    return [(HOST_LABELS.get(key, key), text(value)) for key, value in host.items()]

@@ -1,0 +1,306 @@
+"""``outcry bench pipeline --perf``: counters of each process, and where its time goes by function.
+
+``perf stat`` counts what the machine can count: hardware events where it has them, software events
+otherwise, and the answer says which.  ``perf record`` samples the run; the kernels that numba has
+compiled are named by a map file in /tmp, as perf expects of a just-in-time compiler.  Off-CPU time
+comes from the switches (corewatch.py).
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from llvmlite.binding.object_file import ObjectFileRef
+from markupsafe import Markup, escape
+
+from openoutcry.bench.corewatch import core_watch
+from openoutcry.bench.doctor_devices import CYCLES, HARDWARE, open_counter
+from openoutcry.bench.paced import checked, flow, paced
+from openoutcry.bench.peers.pair import die_with_parent
+from openoutcry.pipeline import stages
+from openoutcry.pipeline.run import Options, run
+from openoutcry.pipeline.top import running
+
+RATE = 1_000_000
+SECONDS = 2.0
+SETTLE_S = 0.3
+FREQUENCY = 997
+HARDWARE_EVENTS = ("cycles", "instructions", "branches", "branch-misses", "cache-references",
+                   "cache-misses", "dTLB-load-misses")  # fmt: skip
+SOFTWARE_EVENTS = ("task-clock", "context-switches", "cpu-migrations", "minor-faults",
+                   "major-faults")  # fmt: skip
+TOP_FUNCTIONS = 30
+UNKNOWN_CODE_BYTES = 1 << 16
+SAMPLE = re.compile(r"^(.*?)\s+(\d+)\s+[\d.]+:")
+FRAME = re.compile(r"^\s+[0-9a-f]+ (.*?)(?:\+0x[0-9a-f]+)? \((.*)\)$")
+FLAME_ROW, FLAME_WIDTH, FLAME_LEAST = 18, 960, 0.002
+
+
+def profile(progress: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
+    """Run the pipeline under perf; what was counted by process, functions, flame graph.
+
+    ``kind`` says which counters there were; ``notes`` what could not be had and why.  Without perf
+    only notes.
+    """
+    made: dict[str, Any] = {"kind": "", "processes": [], "functions": [], "flame": "", "notes": []}
+    made["off_cpu_ns"] = {}
+    if shutil.which("perf") is None:
+        made["notes"].append("perf is not installed: sudo apt-get install linux-perf")
+        return made
+    events, made["kind"] = events_here()
+    with tempfile.TemporaryDirectory(prefix="outcry-perf-") as name:
+        folder = Path(name)
+        progress("perf stat")
+        made["processes"], said = _counted(folder, events)
+        made["notes"] += said
+        progress("perf record")
+        stacks, said = _sampled(folder)
+        made["notes"] += said
+    total = sum(stacks.values()) or 1
+    leaves: Counter[str] = Counter()
+    for stack, count in stacks.items():
+        leaves[stack[-1]] += count
+    made["functions"] = [[name, count / total] for name, count in leaves.most_common(TOP_FUNCTIONS)]
+    made["flame"] = str(flame_graph(stacks)) if stacks else ""
+    made["notes"] += _only_with_hardware(made["kind"])
+    progress("off-CPU time")
+    made["off_cpu_ns"], said = _off_cpu()
+    made["notes"] += said
+    return made
+
+
+def events_here() -> tuple[tuple[str, ...], str]:
+    """The events that this machine counts, and a sentence about it."""
+    refused = open_counter(HARDWARE, CYCLES)
+    if refused is None:
+        return HARDWARE_EVENTS + SOFTWARE_EVENTS, "Hardware counters and software events."
+    return SOFTWARE_EVENTS, f"Software events only: hardware counters do not work here ({refused})."
+
+
+def _only_with_hardware(kind: str) -> list[str]:
+    if kind.startswith("Software"):
+        return ["perf c2c and perf stat --topdown need hardware counters: left out"]
+    return ["with these counters also: perf c2c record -p PID; perf stat --topdown -p PID"]
+
+
+@contextmanager
+def _attached(arguments: Callable[[list[int]], list[str]]) -> Iterator[list[Any]]:
+    """Run the pipeline, and perf beside its processes from SETTLE_S after they are all there.
+
+    Yields the pair (groups, perf's stderr), filled when the run is over.
+    """
+    made: list[Any] = []
+    watcher = os.fork()
+    if watcher == 0:
+        status = 1
+        try:
+            die_with_parent()
+            status = _watch_parent(os.getppid(), arguments)
+        finally:
+            os._exit(status)
+    try:
+        orders = int(RATE * SECONDS)
+        # Not recorded: the probe's clock readings would stand in the profile.
+        options = Options(source=flow("normal", orders), orders=orders, rate=RATE,
+                          durability="none", verify=False)  # fmt: skip
+        made.append(checked(run(options))["groups"])
+        yield made
+    finally:
+        _, status = os.waitpid(watcher, 0)
+        made.append(os.waitstatus_to_exitcode(status))
+
+
+def _watch_parent(parent: int, arguments: Callable[[list[int]], list[str]]) -> int:
+    """In a process of its own: wait for the run of ``parent``, run perf on its processes."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for pipeline in running():
+            if pipeline.owner.pid == parent and pipeline.positions()["events"] > 0:
+                rows = pipeline.view(pipeline.positions(), 1)["stages"]
+                pids = sorted({row["pid"] for row in rows})
+                time.sleep(SETTLE_S)
+                return subprocess.run(arguments(pids), capture_output=True).returncode
+        time.sleep(0.01)
+    return 1
+
+
+def _counted(folder: Path, events: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """perf stat of each process for a second of the run."""
+    out = folder / "stat.csv"
+
+    def arguments(pids: list[int]) -> list[str]:
+        return ["perf", "stat", "-x", ";", "-o", str(out), "--per-thread", "-e", ",".join(events),
+                "-p", ",".join(map(str, pids)), "--", "sleep", "1"]  # fmt: skip
+
+    with _attached(arguments) as made:
+        pass
+    groups = made[0]
+    if not out.exists():
+        return [], [f"perf stat ended with {made[1]}: no counters"]
+    counters = stat_rows(out.read_text())
+    return [
+        {"process": group["process"], "stages": group["stages"],
+         "counters": counters.get(group.get("pid"), {})}
+        for group in groups
+    ], []  # fmt: skip
+
+
+def stat_rows(text: str) -> dict[int, dict[str, float]]:
+    """``perf stat -x ; --per-thread``: the counters of each thread, by its number."""
+    found: dict[int, dict[str, float]] = {}
+    for line in text.splitlines():
+        words = line.split(";")
+        who = words[0].rpartition("-")[2]
+        if len(words) > 3 and who.isdigit():
+            try:
+                found.setdefault(int(who), {})[words[3]] = float(words[1])
+            except ValueError:
+                continue  # <not supported>, <not counted>
+    return found
+
+
+def _sampled(folder: Path) -> tuple[Counter[tuple[str, ...]], list[str]]:
+    """perf record of the run's processes, folded: how often each stack was seen."""
+    data = folder / "perf.data"
+    maps: list[Path] = []
+
+    def arguments(pids: list[int]) -> list[str]:
+        maps.extend(write_map(pid) for pid in pids)
+        return ["perf", "record", "-q", "-F", str(FREQUENCY), "-g", "-e", "cpu-clock", "-o",
+                str(data), "-p", ",".join(map(str, pids)), "--", "sleep", "1"]  # fmt: skip
+
+    pids: list[int] = []
+    try:
+        with _attached(arguments) as made:
+            pids = [group["pid"] for group in made[0] if group.get("pid")]
+            maps = [map_path(pid) for pid in pids]
+        if not data.exists():
+            return Counter(), [f"perf record ended with {made[1]}: no samples"]
+        done = subprocess.run(
+            ["perf", "script", "-i", str(data), "-F", "comm,pid,time,ip,sym,dso"],
+            capture_output=True, text=True, errors="replace", timeout=300,
+        )  # fmt: skip
+    finally:
+        for path in maps:
+            path.unlink(missing_ok=True)
+    names = {group["pid"]: group["process"] for group in made[0] if group.get("pid")}
+    return folded(done.stdout.splitlines(), names), []
+
+
+def map_path(pid: int) -> Path:
+    """Where perf looks for the names of a process's compiled code."""
+    return Path(f"/tmp/perf-{pid}.map")
+
+
+def write_map(pid: int) -> Path:
+    """Name the kernels that this process (or one forked from it) has compiled."""
+    lines = [f"{start:x} {size:x} {name}" for start, size, name in kernel_symbols()]
+    path = map_path(pid)
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def kernel_symbols() -> list[tuple[int, int, str]]:
+    """(address, size, name) of every compiled signature of the stage loop's kernels."""
+    found: list[tuple[int, int, str]] = []
+    for name, kernel in vars(stages).items():
+        for compiled in getattr(kernel, "overloads", {}).values():
+            library = compiled.library
+            address = library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+            if address:
+                found.append((address, code_size(library), name))
+    found.sort()
+    ends = [address for address, _, _ in found[1:]] + [1 << 63]
+    # Where the size is not known (code read from the cache) it ends before the next at the latest.
+    return [(address, min(size, end - address), name)
+            for (address, size, name), end in zip(found, ends, strict=True)]  # fmt: skip
+
+
+def code_size(library: Any) -> int:
+    """The size of a library's machine code: the kernel and all that is inlined into it."""
+    try:
+        machine_code = ObjectFileRef.from_data(library._get_compiled_object())
+        return sum(part.size() for part in machine_code.sections() if part.is_text())
+    except (RuntimeError, AttributeError):
+        return UNKNOWN_CODE_BYTES
+
+
+def folded(lines: Sequence[str], names: dict[int, str]) -> Counter[tuple[str, ...]]:
+    """``perf script``'s samples as stacks, outermost first, beginning with the process."""
+    stacks: Counter[tuple[str, ...]] = Counter()
+    stack: list[str] = []
+    process = ""
+    for line in [*lines, ""]:
+        head, frame = SAMPLE.match(line), FRAME.match(line)
+        if head:
+            process, stack = names.get(int(head[2]), head[1].strip()), []
+        elif frame:
+            stack.append(frame[1])
+        elif not line.strip() and stack:
+            stacks[process, *reversed(stack)] += 1
+            stack = []
+    return stacks
+
+
+def flame_graph(stacks: Counter[tuple[str, ...]]) -> Markup:
+    """Stacks as a flame graph: each frame as wide as its share of the samples."""
+    total = sum(stacks.values())
+    parts: list[str] = []
+    deepest = 0
+
+    def draw(prefix: int, part: list[tuple[tuple[str, ...], int]], x: float) -> None:
+        nonlocal deepest
+        by_name: dict[str, list[tuple[tuple[str, ...], int]]] = {}
+        for stack, count in part:
+            if len(stack) > prefix:
+                by_name.setdefault(stack[prefix], []).append((stack, count))
+        for name, inner in sorted(by_name.items()):
+            width = FLAME_WIDTH * sum(count for _, count in inner) / total
+            if width < FLAME_LEAST * FLAME_WIDTH:
+                x += width
+                continue
+            deepest = max(deepest, prefix + 1)
+            parts.append(_frame(name, prefix, x, width, 100 * width / FLAME_WIDTH))
+            draw(prefix + 1, inner, x)
+            x += width
+
+    draw(0, list(stacks.items()), 0.0)
+    height = deepest * FLAME_ROW
+    return Markup(
+        f'<svg class="flames" viewBox="0 0 {FLAME_WIDTH} {height}" role="img" '
+        f'aria-label="Flame graph">{"".join(parts)}</svg>'
+    )
+
+
+def _frame(name: str, depth: int, x: float, width: float, share: float) -> str:
+    shown = escape(name[: int(width / 6)]) if width > 24 else ""
+    top = depth * FLAME_ROW
+    fill = f"hsl({20 + sum(name.encode()) % 40} 85% {62 + sum(name.encode()) % 12}%)"
+    return (
+        f'<g><title>{escape(name)} {share:.1f} %</title><rect class="flame" x="{x:.1f}" y="{top}" '
+        f'width="{width:.1f}" height="{FLAME_ROW}" fill="{fill}"/>'
+        f'<text class="frame" x="{x + 3:.1f}" y="{top + 12}">{shown}</text></g>'
+    )
+
+
+def _off_cpu() -> tuple[dict[str, dict[str, int]], list[str]]:
+    """ns that each of our processes was away from its core in a run, by who ran instead."""
+    with core_watch() as watched:
+        done = paced(RATE, SECONDS / 2, "none")
+    if watched.refused:
+        return {}, [f"off-CPU time: {watched.refused}"]
+    away: dict[str, Counter[str]] = {}
+    names = {group.get("pid"): group["process"] for group in done.recording.groups}
+    for interval in watched.intervals:
+        if interval.pid in names and interval.kind == "preempted":
+            length = interval.end_ns - interval.start_ns
+            away.setdefault(names[interval.pid], Counter())[interval.what] += length
+    return {process: dict(by.most_common(8)) for process, by in away.items()}, []

@@ -1,0 +1,192 @@
+"""bench/exports.py and lab_report.py: other tools read the files, the page stands by itself."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from openoutcry.bench import exports
+from openoutcry.bench.exports import chrome_trace, hdr_log, hgrm, prometheus, write_exports
+from openoutcry.bench.lab_report import render, write_lab_report
+from openoutcry.bench.paced import Paced
+from openoutcry.bench.pictures import pictures
+from openoutcry.bench.results import document, missing, summarise
+from openoutcry.pipeline.recording import Recording, Step
+from openoutcry.wire import OutcryError
+
+COUNT = 1_000
+GROUPS = [
+    {"process": "front", "stages": ["receive", "gateway"], "core": 0, "pid": 11},
+    {"process": "back", "stages": ["matcher", "gate", "replies"], "core": 1, "pid": 12},
+]
+
+
+def recorded():
+    start = 1_000_000_000 + 10_000 * np.arange(COUNT)
+    rows = [start + (100 + np.arange(COUNT)) * place for place in range(6)]
+    stamps = np.stack([*rows, np.zeros(COUNT, np.int64)], axis=1).astype(np.int64)
+    steps = [Step("back", "matcher", 1_000_000_500, 1_000_009_500)]
+    recording = Recording(stamps=stamps, groups=GROUPS, steps=steps)
+    return Paced(100_000, {"durability": "none", "topology": "processes"}, recording, 100)
+
+
+@pytest.fixture
+def made():
+    rung = {"rate": 10, "p50": 1.0, "p99": 2.0, "p999": 3.0, "beyond": False}
+    details = {
+        "pictures": pictures(recorded()),
+        "ladder": {"none": [[rung, rung | {"rate": 100, "beyond": True}]]},
+        "bottleneck": {"process": "back", "stage": "matcher", "commands_per_s": 2e7},
+        "compile_s": 0.5,
+    }
+    figure = summarise("x", "ns", "lower", [1.0, 2.0, 3.0], {"peer<b>": [2.0, 2.0, 2.0]})
+    return document(
+        "pipeline", [figure], [missing("y", "no <disk>")], "outcry bench pipeline",
+        conditions={"partial": "interrupted in round 4 of 7"}, details=details,
+    )  # fmt: skip
+
+
+def test_the_percentile_distribution_is_hdrhistograms_own(made):
+    """The plotter's columns, the count, and a maximum within the histograms' 1.6 %."""
+    whole = next(s for s in made["details"]["pictures"]["stages"] if s["name"] == "whole")
+    text = hgrm(whole["histogram"])
+    assert re.search(r"Value\s+Percentile\s+TotalCount\s+1/\(1-Percentile\)", text)
+    found = re.search(r"#\[Max\s+=\s+([\d.]+),\s+TotalCount\s+=\s+(\d+)", text)
+    assert int(found[2]) == COUNT - 100
+    assert float(found[1]) == pytest.approx(whole["max"] / 1000, rel=0.02)
+
+
+def test_the_interval_log_is_read_by_hdrhistograms_reader(made, tmp_path):
+    """Every stage's histogram comes back with its count."""
+    from hdrh.histogram import HdrHistogram
+    from hdrh.log import HistogramLogReader
+
+    stages = made["details"]["pictures"]["stages"]
+    path = tmp_path / "run.hlog"
+    path.write_text(hdr_log(stages))
+    lines = [line for line in path.read_text().splitlines() if line.startswith("Tag=")]
+    assert [line.split(",")[0] for line in lines] == [f"Tag={stage['name']}" for stage in stages]
+    for line in lines:
+        assert HdrHistogram.decode(line.rsplit(",", 1)[1]).get_total_count() == COUNT - 100
+    untagged = tmp_path / "untagged.hlog"
+    untagged.write_text(re.sub(r"^Tag=\w+,", "", path.read_text(), flags=re.M))
+    total = HdrHistogram(1, 3_600_000_000_000, 3)
+    reader = HistogramLogReader(str(untagged), total)
+    counts = []
+    while (histogram := reader.get_next_interval_histogram()) is not None:
+        counts.append(histogram.get_total_count())
+    assert counts == [COUNT - 100] * len(stages)
+
+
+def test_the_trace_is_chromes_format(made):
+    """Balanced asynchronous slices for every command shown, complete events with lengths, names for
+    processes; what begins first is at 0."""
+    trace = chrome_trace(made["details"]["pictures"]["trace"])
+    events = trace["traceEvents"]
+    json.dumps(trace)
+    begun = [(e["id"], e["name"]) for e in events if e["ph"] == "b"]
+    assert sorted(begun) == sorted((e["id"], e["name"]) for e in events if e["ph"] == "e")
+    assert len({number for number, _ in begun}) > 100
+    steps = [e for e in events if e["ph"] == "X" and e["cat"] == "step"]
+    assert [(e["name"], e["dur"]) for e in steps] == [("matcher", 9.0)]
+    assert min(e["ts"] for e in events if "ts" in e) >= 0
+    assert {e["args"]["name"] for e in events if e["ph"] == "M"} >= {"commands", "front", "back"}
+
+
+def test_prometheus_text_holds_figures_and_cumulative_histograms(made):
+    """Each line is a comment or a sample; buckets rise to +Inf, which is the count."""
+    lines = prometheus(made).splitlines()
+    sample = re.compile(r'^[a-z_]+(\{([a-z]+="[^"\n]*",?)+\})? [-+0-9.e]+$')
+    assert all(line.startswith("#") or sample.match(line) for line in lines)
+    assert 'outcry_bench_figure{subject="pipeline",name="x",unit="ns"} 2.0' in lines
+    whole = [int(line.split()[-1]) for line in lines if '_bucket{stage="whole"' in line]
+    assert whole == sorted(whole)
+    assert whole[-1] == COUNT - 100
+
+
+def test_everything_lands_in_one_folder(made, tmp_path):
+    """All formats are written; Parquet gives the rounds and every stamp back; nothing half-made."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    folder = tmp_path / "out"
+    written = {path.name for path in write_exports(made, folder)}
+    assert written == {path.name for path in folder.iterdir()}
+    assert {"metrics.prom", "trace.json", "run.hlog", "whole.hgrm", "results.parquet"} <= written
+    assert parquet.read_table(folder / "results.parquet")["value"].to_pylist() == [1.0, 2.0, 3.0]
+    commands = parquet.read_table(folder / "commands.parquet").to_pydict()
+    row = commands["seq"].index(COUNT)
+    assert commands["replied_ts_ns"][row] == recorded().recording.stamps[-1, 5]
+
+
+def test_what_cannot_be_exported_is_said(made, tmp_path, monkeypatch):
+    """A missing folder, a file for a folder, a missing package."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutcryError, match="there is no folder"):
+        write_exports(made, tmp_path / "gone" / "out")
+    with pytest.raises(OutcryError, match="is no folder"):
+        write_exports(made, tmp_path / "file")
+
+    def no_module(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(exports, "import_module", no_module)
+    with pytest.raises(OutcryError, match="pyarrow is not installed: pip install"):
+        write_exports(made, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+class Page(HTMLParser):
+    """Collects what a page would load, and checks that its tags balance."""
+
+    VOID = ("meta", "path", "rect", "line", "br", "link")
+
+    def __init__(self, text):
+        super().__init__()
+        self.loads, self.open, self.tags = [], [], set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        self.loads += [value for key, value in attributes
+                       if key in ("src", "href", "data") and not value.startswith("#")]  # fmt: skip
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def test_the_report_stands_by_itself(made, tmp_path):
+    """No script, nothing loaded, tags balanced, text from documents escaped; light, dark and paper
+    are styled; partial is said; each picture is there."""
+    cores = document("cores", [], [], "outcry bench cores", details={
+        "cores": [0, 1], "map": [[0, 60.0], [60.0, 0]], "relation": {"0_1": "one L3"}})  # fmt: skip
+    jitter = document("jitter", [], [], "outcry bench jitter", details={
+        "lost_ns_by_cause": {"0": {"preempted: <x>": 5}}})  # fmt: skip
+    path = tmp_path / "lab.html"
+    write_lab_report([made, cores, jitter], path)
+    text = path.read_text()
+    page = Page(text)
+    assert page.loads == []
+    assert page.open == []
+    assert "script" not in page.tags
+    assert "peer&lt;b&gt;" in text
+    assert "preempted: &lt;x&gt;" in text
+    assert "no &lt;disk&gt;" in text
+    assert "prefers-color-scheme: dark" in text
+    assert "@media print" in text
+    assert "Partial: interrupted in round 4 of 7" in text
+    for what in ("Latency against rate", "Latency over time", "Latency by percentile",
+                 "Throughput over time", "Where the time goes", "Round trip of a cache line",
+                 "lost its time to", "The bottleneck is <b>matcher</b>"):  # fmt: skip
+        assert what in text
+
+
+def test_documents_of_different_hosts_are_marked_as_such(made):
+    """A page about two machines says so at its top."""
+    other = json.loads(json.dumps(made))
+    other["host"]["cpu_model"] = "another"
+    assert "2 different hosts" in render([made, other])
+    assert "different hosts" not in render([made, made])
