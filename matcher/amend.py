@@ -7,6 +7,7 @@ Each returns why the command is refused, when nothing has happened yet, or ACCEP
 
 from openoutcry.matcher.arena import (
     AUCTION_LIST,
+    DISPLAYED,
     EXT_ARRIVAL,
     EXT_AUX,
     EXT_DISPLAY,
@@ -98,7 +99,13 @@ from openoutcry.matcher.orders import (
     plain_price,
     touch_order,
 )
-from openoutcry.matcher.pegs import current_price, follow_quotes, peg_price, take_and_hide
+from openoutcry.matcher.pegs import (
+    best_displayed,
+    current_price,
+    follow_quotes,
+    peg_price,
+    take_and_hide,
+)
 from openoutcry.matcher.rules import (
     has_many_slices,
     has_price,
@@ -127,7 +134,7 @@ from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store
 from openoutcry.wire.records import NO_PRICE
 
 
-@kernel_outlined
+@kernel
 def cancel_any(arena: int, instrument: int, slot: int) -> int:
     end(arena, instrument, slot, reason_word(CANCELLED, USER))
     return ACCEPT
@@ -317,7 +324,9 @@ def replace_peg(arena: int, order: int, instrument: int, slot: int, ext: int) ->
     price = NO_PRICE
     if load_u8(instrument_addr(arena, instrument) + PHASE) == CONTINUOUS:
         order_type = load_u8(ext + EXT_TYPE)
-        price = peg_price(arena, instrument, order_type, side, offset, limit)
+        bid = best_displayed(arena, instrument << 4 | DISPLAYED)
+        ask = best_displayed(arena, instrument << 4 | DISPLAYED | 1)
+        price = peg_price(arena, instrument, order_type, side, offset, limit, bid, ask)
     leaves = order_leaves(arena, slot)
     kept = price == before and qty <= leaves
     book = book_of(instrument, which_book(load_u8(ext + EXT_TYPE)), side)

@@ -91,14 +91,15 @@ TAKER_PRICE = 440
 TAKER_MODE = 448  # SelfTrade
 TOUCHED_FROM = 456  # instruments that a TIME, MASS_CANCEL or DISCONNECT touched lie in
 TOUCHED_TO = 464  # TOUCHED_FROM .. TOUCHED_TO - 1
-FILL_COUNT = 472  # fills so far, to be compared
+CROSS_FROM = 472  # from the lowest to the highest price that crossing.py looks at
 LIST_CURSOR = 480  # extension that a walk along a list comes to next
 CROSS_VOLUME = 488  # what crossing.py found
 CROSS_SURPLUS = 496
 CROSS_SIDE = 504
 AHEAD = 512  # of the batch at work: AHEAD_COMMANDS entries of 16 bytes, see kernels.py
 AHEAD_COMMANDS = 16
-HEADER_BYTES = 768
+CROSS_TO = 768
+HEADER_BYTES = 832
 TRANSIENT = NEXT_EVENT_AT
 """From here to the header's end nothing is state."""
 
@@ -129,7 +130,7 @@ EXTENSIONS_USED = 58  # u8: how often the auction was put off
 TOUCHED = 59  # u8: by the TIME, MASS_CANCEL or DISCONNECT at work
 INSTRUMENT_CHANGED = 60  # u32, next in the list of changed ones; 0: it is not in it
 # Behind the books (bytes 64 to 319).
-SETTLED_LAST = 320  # LAST_PRICE that the trailing stops have followed
+SETTLED_LAST = 320  # LAST_PRICE that the stops have seen; NO_PRICE: something else changed
 PEGGED_BID = 328  # best displayed prices that the pegs have followed, or NO_PRICE
 PEGGED_ASK = 336
 INDICATIVE_PRICE = 344  # last published
@@ -143,6 +144,9 @@ ALL_OR_NONE_COUNT = 408
 PEG_COUNT = 416
 TRAILING_COUNT = 424
 ORDER_COUNT = 432  # kept in pro-rata instruments only
+ICEBERG_COUNT = 440
+CALL_FROM = 448  # only bids from here up and asks from CALL_TO down can change what was published
+CALL_TO = 456
 # MODE is 0 exactly when a plain command needs nothing but the displayed book.
 MODE_RULES = 1  # steps, lots, bands or pro-rata: for ever
 MODE_PHASE = 2  # not CONTINUOUS

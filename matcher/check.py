@@ -370,6 +370,7 @@ def _check_counts(tables: Tables, instrument_of: dict[int, int]) -> None:
             ("all-or-none orders", at.ALL_OR_NONE_COUNT, all_or_none),
             ("pegs", at.PEG_COUNT, pegs),
             ("trailing stops", at.TRAILING_COUNT, trailing),
+            ("icebergs", at.ICEBERG_COUNT, types.count(OrderType.ICEBERG)),
             *([("orders", at.ORDER_COUNT, orders[instrument])] if is_pro_rata else []),
         ):
             found = tables.of_instrument(instrument, offset)

@@ -2,20 +2,23 @@
 # (intrinsics have no types that mypy could see)
 """At which price a call would uncross: most volume, least surplus, market pressure, reference.
 
-Four streams of levels, displayed and hidden of both sides, are merged from the lowest price up.
-Supply is summed on the way; demand begins as the sum of all that could trade and loses each level
-that the price has passed.  Sums are pairs (high, low), low below 2**62, so that they are exact;
-volume and surplus see them saturated at 2**63 - 1.
+Sums are pairs (high, low), low below 2**62, so that they are exact; volume and surplus see them
+saturated at 2**63 - 1.
 """
 
 from openoutcry.matcher.arena import (
+    CALL_FROM,
+    CALL_TO,
+    CROSS_FROM,
     CROSS_SIDE,
     CROSS_SURPLUS,
+    CROSS_TO,
     CROSS_VOLUME,
     DISPLAYED,
     EXT_RESERVE,
     EXTENDED,
     HIDDEN_BOOK,
+    ICEBERG_COUNT,
     INDICATIVE_PRICE,
     INDICATIVE_SIDE,
     INDICATIVE_SURPLUS,
@@ -23,6 +26,7 @@ from openoutcry.matcher.arena import (
     LAST_PRICE,
     LEVEL_HEAD,
     LEVEL_TOTAL,
+    PAGE_BOOK,
     REFERENCE,
     SLOT_NEXT,
     SLOT_OWNER,
@@ -35,6 +39,7 @@ from openoutcry.matcher.levels import (
     level_addr,
     level_key,
     next_level,
+    page_addr,
     previous_level,
     slot_addr,
 )
@@ -52,6 +57,8 @@ def publish_indicative(arena: int, instrument: int) -> None:
     """INDICATIVE, if it says something new."""
     state = instrument_addr(arena, instrument)
     price = crossing_price(arena, instrument)
+    store_i64(state + CALL_FROM, load_i64(arena + CROSS_FROM))
+    store_i64(state + CALL_TO, load_i64(arena + CROSS_TO))
     volume, surplus = load_i64(arena + CROSS_VOLUME), load_i64(arena + CROSS_SURPLUS)
     side = load_i64(arena + CROSS_SIDE)
     if (
@@ -73,14 +80,13 @@ def publish_indicative(arena: int, instrument: int) -> None:
 
 @kernel
 def plus(high: int, low: int, qty: int) -> tuple[int, int]:
-    low += qty & LOW_MASK
-    return high + (qty >> LOW_BITS) + (low >> LOW_BITS), low & LOW_MASK
+    return carried(high + (qty >> LOW_BITS), low + (qty & LOW_MASK))
 
 
 @kernel
-def minus(high: int, low: int, qty: int) -> tuple[int, int]:
-    low -= qty & LOW_MASK
-    return high - (qty >> LOW_BITS) + (low >> LOW_BITS), low & LOW_MASK
+def carried(high: int, low: int) -> tuple[int, int]:
+    """The pair with what ``low`` has too much, or too little, moved to ``high``."""
+    return high + (low >> LOW_BITS), low & LOW_MASK
 
 
 @kernel
@@ -89,42 +95,23 @@ def saturated(high: int, low: int) -> int:
 
 
 @kernel_outlined
-def add_level(arena: int, level: int, high: int, low: int, sign: int) -> tuple[int, int]:
-    """Add (``sign`` 1) or take off (-1) all that the level's orders have, shown or not."""
+def add_level(arena: int, level: int, high: int, low: int) -> tuple[int, int]:
+    """Add all that the level's orders have, shown or not."""
     queue = level_addr(arena, level)
-    total = load_i64(queue + LEVEL_TOTAL)
-    high, low = plus(high, low, total) if sign > 0 else minus(high, low, total)
+    high, low = plus(high, low, load_i64(queue + LEVEL_TOTAL))
+    book = load_u32(page_addr(arena, level >> 6) + PAGE_BOOK)
+    if load_i64(instrument_addr(arena, book >> 4) + ICEBERG_COUNT) == 0:
+        return high, low
     slot = load_u32(queue + LEVEL_HEAD)
     while slot != 0:
         word = load_u32(slot_addr(arena, slot) + SLOT_OWNER)
         if word & EXTENDED:
-            reserve = load_i64(extension_addr(arena, word) + EXT_RESERVE)
-            high, low = plus(high, low, reserve) if sign > 0 else minus(high, low, reserve)
+            high, low = plus(high, low, load_i64(extension_addr(arena, word) + EXT_RESERVE))
         slot = load_u32(slot_addr(arena, slot) + SLOT_NEXT)
     return high, low
 
 
-# Bids, from the lowest that could trade
-
-
-@kernel_outlined
-def lowest_bid(arena: int, book: int, from_price: int) -> int:
-    """The level of ``book`` with the lowest price at or above ``from_price``, or 0."""
-    found = 0
-    level = best_level(arena, book)
-    while level != 0 and ~level_key(arena, level) >= from_price:
-        found = level
-        level = next_level(arena, level)
-    return found
-
-
-@kernel_outlined
-def add_bids(arena: int, level: int, high: int, low: int) -> tuple[int, int]:
-    """Add the level and all better ones."""
-    while level != 0:
-        high, low = add_level(arena, level, high, low, 1)
-        level = previous_level(arena, level)
-    return high, low
+# Prices
 
 
 @kernel
@@ -133,13 +120,23 @@ def lower(one: int, other: int) -> int:
 
 
 @kernel
-def bid_at(arena: int, level: int) -> int:
-    return ~level_key(arena, level) if level != 0 else MAX_VALUE
+def ask_at(arena: int, shown: int, unseen: int) -> int:
+    """The lower price of two levels of asks, each of which may be 0."""
+    one = level_key(arena, shown) if shown != 0 else MAX_VALUE
+    return lower(one, level_key(arena, unseen)) if unseen != 0 else one
 
 
 @kernel
-def ask_at(arena: int, level: int) -> int:
-    return level_key(arena, level) if level != 0 else MAX_VALUE
+def bid_at(arena: int, shown: int, unseen: int) -> int:
+    """The higher price of two levels of bids, each of which may be 0."""
+    return ~ask_at(arena, shown, unseen)
+
+
+@kernel
+def lowest_at(arena: int, shown: int, unseen: int) -> int:
+    """The lower price of two levels of bids, each of which may be 0."""
+    one = ~level_key(arena, shown) if shown != 0 else MAX_VALUE
+    return lower(one, ~level_key(arena, unseen)) if unseen != 0 else one
 
 
 @kernel
@@ -159,35 +156,151 @@ def is_nearer(price: int, than: int, reference: int) -> bool:
     return middle >= reference
 
 
+@kernel
+def at_key(arena: int, shown: int, unseen: int, key: int) -> tuple[int, int]:
+    """The sum of those of the two levels that stand at ``key``."""
+    high, low = 0, 0
+    if shown != 0 and level_key(arena, shown) == key:
+        high, low = add_level(arena, shown, high, low)
+    if unseen != 0 and level_key(arena, unseen) == key:
+        high, low = add_level(arena, unseen, high, low)
+    return high, low
+
+
+@kernel
+def after(arena: int, level: int, key: int) -> int:
+    """``level``, or the next worse one if it stands at ``key``."""
+    return next_level(arena, level) if level != 0 and level_key(arena, level) == key else level
+
+
+@kernel
+def before(arena: int, level: int, key: int) -> int:
+    """``level``, or the next better one if it stands at ``key``."""
+    return previous_level(arena, level) if level != 0 and level_key(arena, level) == key else level
+
+
+@kernel_outlined
+def lowest_bid(
+    arena: int, level: int, from_price: int, high: int, low: int
+) -> tuple[int, int, int]:
+    """From ``level`` on to the level with the lowest price at or above ``from_price`` (0: none),
+    and the sum with all passed added."""
+    found = 0
+    while level != 0 and ~level_key(arena, level) >= from_price:
+        found = level
+        high, low = add_level(arena, level, high, low)
+        level = next_level(arena, level)
+    return found, high, low
+
+
 @kernel_outlined
 def crossing_price(arena: int, instrument: int) -> int:
     """The price at which the call would uncross now, or NO_PRICE; the header's CROSS words get
-    volume, surplus and the surplus's side (all 0 without a price)."""
-    reference = load_i64(instrument_addr(arena, instrument) + REFERENCE)
+    volume, surplus and the surplus's side (all 0 without a price).
+
+    The most volume is what trades when the best bids and asks are paired off until they no longer
+    cross, and the prices that give it lie between the last pair's: :func:`choose` looks at no
+    others, unless the volume would saturate.
+    """
+    remember(arena, 0, 0, 0)
     shown_ask = best_level(arena, book_of(instrument, DISPLAYED, SELL))
     unseen_ask = best_level(arena, book_of(instrument, HIDDEN_BOOK, SELL))
-    remember(arena, 0, 0, 0)
-    if shown_ask | unseen_ask == 0:
+    shown_bid = best_level(arena, book_of(instrument, DISPLAYED, BUY))
+    unseen_bid = best_level(arena, book_of(instrument, HIDDEN_BOOK, BUY))
+    all_asks, other_asks, all_bids, other_bids = shown_ask, unseen_ask, shown_bid, unseen_bid
+    first_ask, second_ask, first_bid, second_bid = 0, 0, 0, 0
+    from_price = ask_at(arena, shown_ask, unseen_ask)
+    to_price = bid_at(arena, shown_bid, unseen_bid)
+    # Sums of all that was paired off, and of what stood before the last price of each side.
+    bought_high, bought_low, demand_high, demand_low = 0, 0, 0, 0
+    sold_high, sold_low, supply_high, supply_low = 0, 0, 0, 0
+    volume, bid_left, ask_left = 0, 0, 0
+    lowest = from_price
+    while shown_ask | unseen_ask != 0 and shown_bid | unseen_bid != 0:
+        ask, bid = ask_at(arena, shown_ask, unseen_ask), bid_at(arena, shown_bid, unseen_bid)
+        if bid < ask:
+            break
+        if bid_left == 0:
+            to_price, first_bid, second_bid = bid, shown_bid, unseen_bid
+            demand_high, demand_low = bought_high, bought_low
+            high, low = at_key(arena, shown_bid, unseen_bid, ~bid)
+            bid_left = saturated(high, low)
+            bought_high, bought_low = carried(bought_high + high, bought_low + low)
+        if ask_left == 0:
+            from_price, first_ask, second_ask = ask, shown_ask, unseen_ask
+            supply_high, supply_low = sold_high, sold_low
+            high, low = at_key(arena, shown_ask, unseen_ask, ask)
+            ask_left = saturated(high, low)
+            sold_high, sold_low = carried(sold_high + high, sold_low + low)
+        traded = min(bid_left, ask_left)
+        if volume > MAX_VALUE - traded:
+            store_i64(arena + CROSS_FROM, lowest)
+            store_i64(arena + CROSS_TO, MAX_VALUE)
+            return choose(arena, instrument, all_asks, other_asks, all_bids, other_bids, 0, 0, 0, 0)
+        volume += traded
+        bid_left -= traded
+        ask_left -= traded
+        if bid_left == 0:
+            shown_bid, unseen_bid = after(arena, shown_bid, ~bid), after(arena, unseen_bid, ~bid)
+        if ask_left == 0:
+            shown_ask, unseen_ask = after(arena, shown_ask, ask), after(arena, unseen_ask, ask)
+    if volume == 0:
+        # Whatever comes may be the new best price.
+        store_i64(arena + CROSS_FROM, NO_PRICE)
+        store_i64(arena + CROSS_TO, MAX_VALUE)
         return NO_PRICE
-    from_price = lower(ask_at(arena, shown_ask), ask_at(arena, unseen_ask))
-    shown_bid = lowest_bid(arena, book_of(instrument, DISPLAYED, BUY), from_price)
-    unseen_bid = lowest_bid(arena, book_of(instrument, HIDDEN_BOOK, BUY), from_price)
-    demand_high, demand_low = add_bids(arena, shown_bid, 0, 0)
-    demand_high, demand_low = add_bids(arena, unseen_bid, demand_high, demand_low)
-    supply_high, supply_low = 0, 0
+    store_i64(arena + CROSS_FROM, from_price)
+    store_i64(arena + CROSS_TO, to_price)
+    return choose(
+        arena,
+        instrument,
+        first_ask,
+        second_ask,
+        first_bid,
+        second_bid,
+        demand_high,
+        demand_low,
+        supply_high,
+        supply_low,
+    )
+
+
+@kernel_outlined
+def choose(
+    arena: int,
+    instrument: int,
+    shown_ask: int,
+    unseen_ask: int,
+    shown_bid: int,
+    unseen_bid: int,
+    demand_high: int,
+    demand_low: int,
+    supply_high: int,
+    supply_low: int,
+) -> int:
+    """The best price from CROSS_FROM to CROSS_TO.  The asks are the first levels at or above the
+    one, the bids the first at or below the other; demand and supply are sums of what is better."""
+    reference = load_i64(instrument_addr(arena, instrument) + REFERENCE)
+    from_price, to_price = load_i64(arena + CROSS_FROM), load_i64(arena + CROSS_TO)
+    shown_bid, demand_high, demand_low = lowest_bid(
+        arena, shown_bid, from_price, demand_high, demand_low
+    )
+    unseen_bid, demand_high, demand_low = lowest_bid(
+        arena, unseen_bid, from_price, demand_high, demand_low
+    )
     volume, surplus = 0, 0
     first, last, nearest, side = NO_PRICE, NO_PRICE, NO_PRICE, 0
     all_buy, all_sell = True, True
-    while demand_high | demand_low != 0:
-        asks = lower(ask_at(arena, shown_ask), ask_at(arena, unseen_ask))
-        price = lower(asks, lower(bid_at(arena, shown_bid), bid_at(arena, unseen_bid)))
-        is_ask = price == asks and shown_ask | unseen_ask != 0
-        if shown_ask != 0 and level_key(arena, shown_ask) == price:
-            supply_high, supply_low = add_level(arena, shown_ask, supply_high, supply_low, 1)
-            shown_ask = next_level(arena, shown_ask)
-        if unseen_ask != 0 and level_key(arena, unseen_ask) == price:
-            supply_high, supply_low = add_level(arena, unseen_ask, supply_high, supply_low, 1)
-            unseen_ask = next_level(arena, unseen_ask)
+    while shown_bid | unseen_bid | shown_ask | unseen_ask != 0:
+        ask = ask_at(arena, shown_ask, unseen_ask)
+        price = lower(ask, lowest_at(arena, shown_bid, unseen_bid))
+        if price > to_price or demand_high | demand_low == 0:
+            break
+        is_ask = price == ask and shown_ask | unseen_ask != 0
+        if is_ask:
+            high, low = at_key(arena, shown_ask, unseen_ask, ask)
+            supply_high, supply_low = carried(supply_high + high, supply_low + low)
+            shown_ask, unseen_ask = after(arena, shown_ask, ask), after(arena, unseen_ask, ask)
         demand, supply = saturated(demand_high, demand_low), saturated(supply_high, supply_low)
         here = min(demand, supply)
         if price == MAX_VALUE and not is_ask:
@@ -209,12 +322,13 @@ def crossing_price(arena: int, instrument: int) -> int:
                 if is_nearer(price, nearest, reference):
                     nearest = price
                     side = surplus_side(demand, supply)
-        if shown_bid != 0 and ~level_key(arena, shown_bid) == price:
-            demand_high, demand_low = add_level(arena, shown_bid, demand_high, demand_low, -1)
-            shown_bid = previous_level(arena, shown_bid)
-        if unseen_bid != 0 and ~level_key(arena, unseen_bid) == price:
-            demand_high, demand_low = add_level(arena, unseen_bid, demand_high, demand_low, -1)
-            unseen_bid = previous_level(arena, unseen_bid)
+            elif supply > demand:
+                # From here on there is ever less demand and ever more supply.
+                break
+        high, low = at_key(arena, shown_bid, unseen_bid, ~price)
+        demand_high, demand_low = carried(demand_high - high, demand_low - low)
+        shown_bid = before(arena, shown_bid, ~price)
+        unseen_bid = before(arena, unseen_bid, ~price)
     if first == NO_PRICE:
         return NO_PRICE
     remember(arena, volume, surplus, side)

@@ -7,6 +7,7 @@ Each returns why the order is refused, when nothing has happened yet, or ACCEPT.
 
 from openoutcry.matcher.arena import (
     AUCTION_LIST,
+    DISPLAYED,
     EXT_ARRIVAL,
     EXT_AUX,
     EXT_DISPLAY,
@@ -81,9 +82,9 @@ from openoutcry.matcher.extended import (
     which_book,
 )
 from openoutcry.matcher.ids import find_id
-from openoutcry.matcher.levels import instrument_addr, slot_addr
+from openoutcry.matcher.levels import instrument_addr, key_flip, slot_addr
 from openoutcry.matcher.orders import extension_of
-from openoutcry.matcher.pegs import follow_quotes, peg_price, take_and_hide
+from openoutcry.matcher.pegs import best_displayed, follow_quotes, peg_price, take_and_hide
 from openoutcry.matcher.rules import (
     ceil_step,
     floor_step,
@@ -103,13 +104,21 @@ from openoutcry.matcher.stops import (
     trailing_trigger,
     wait_for_trigger,
 )
-from openoutcry.matcher.walk import ALL_BOOKS, AT_LIMIT, best_price, fillable, set_taker, take
+from openoutcry.matcher.walk import (
+    ALL_BOOKS,
+    AT_LIMIT,
+    best_price,
+    fillable,
+    meets,
+    set_taker,
+    take,
+)
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, store_i64, store_u8, store_u32
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 
-@kernel_outlined
+@kernel
 def enter(arena: int, order: int, instrument: int) -> int:
     """A NEW command: which way the order enters depends on its type and the phase."""
     word = load_i64(order + ORDER_WORD)
@@ -163,7 +172,7 @@ def sender_address(order: int, instrument: int) -> int:
     return event_address(instrument, (word >> SIDE_SHIFT) & 0xFF, word & 0xFFFF)
 
 
-@kernel_outlined
+@kernel
 def refuse_another(arena: int, order: int, instrument: int, order_type: int) -> int:
     """Whether one more order of ``order_type`` can be kept at all."""
     if not has_slot(arena):
@@ -172,7 +181,7 @@ def refuse_another(arena: int, order: int, instrument: int, order_type: int) -> 
     return refuse_extra(arena, instrument, order_type, tif, slices_asked(order, order_type))
 
 
-@kernel_outlined
+@kernel
 def first_shown(order: int, order_type: int) -> int:
     """What of the order's quantity its level would show."""
     qty = load_i64(order + ORDER_QTY)
@@ -318,7 +327,9 @@ def enter_peg(arena: int, order: int, instrument: int) -> int:
     order_type, side = order_type_of(order), order_side(order)
     limit, qty = load_i64(order + ORDER_PRICE), load_i64(order + ORDER_QTY)
     offset = load_i64(order + ORDER_AUX)
-    price = peg_price(arena, instrument, order_type, side, offset, limit)
+    bid = best_displayed(arena, instrument << 4 | DISPLAYED)
+    ask = best_displayed(arena, instrument << 4 | DISPLAYED | 1)
+    price = peg_price(arena, instrument, order_type, side, offset, limit, bid, ask)
     reason = refuse_another(arena, order, instrument, order_type)
     if reason == ACCEPT and price != NO_PRICE:
         book = book_of(instrument, HIDDEN_BOOK, side)
@@ -380,6 +391,7 @@ def enter_trading(arena: int, order: int, instrument: int, at_last: int) -> int:
             reason = refuse_place(arena, book, rest, first_shown(order, rests_as), 0)
         if reason != ACCEPT:
             return reason
+    reach = limit ^ key_flip(2 - side)
     number = next_event_number(arena)
     display = load_i64(order + ORDER_AUX) if order_type == ICEBERG else 0
     tell_accepted(arena, order, instrument, shown, display, type_flags(order_type))
@@ -399,7 +411,9 @@ def enter_trading(arena: int, order: int, instrument: int, at_last: int) -> int:
                 reason = FOK_UNFILLABLE if tif == FOK else MIN_QTY_UNFILLABLE
                 tell(arena, order_id, 0, shown, qty, 0, word | reason_word(CANCELLED, reason))
                 return ACCEPT
-    left = take(arena, instrument, side, limit, qty, books) if can_take != 0 else qty
+    left = qty
+    if can_take != 0 and (at_last or meets(arena, book_of(instrument, DISPLAYED, side), reach)):
+        left = take(arena, instrument, side, limit, qty, books)
     if left == 0:
         return ACCEPT
     if rest == NO_PRICE:

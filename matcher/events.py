@@ -16,6 +16,7 @@ from openoutcry.matcher.constants import (
     EVENT_SIDE_SHIFT,
     EVENT_WORD,
     INSTRUMENT_SHIFT,
+    LAST,
     ORDER_ID,
     ORDER_PRICE,
     ORDER_QTY,
@@ -67,6 +68,13 @@ def reject(order: int, out: int, address: int, reason: int, contra_id: int) -> i
     qty = load_i64(order + ORDER_QTY)
     cause = load_i64(order + ORDER_SEQ)
     return emit(out, load_i64(order + ORDER_ID), contra_id, price, qty, 0, cause, what)
+
+
+@kernel
+def mark_last(out: int) -> None:
+    """The event before ``out`` is its command's last."""
+    word_at = out - RECORD_BYTES + EVENT_WORD
+    store_i64(word_at, load_i64(word_at) | LAST)
 
 
 @kernel

@@ -30,6 +30,7 @@ from openoutcry.matcher.arena import (
     FREE_EXTENSION,
     FRESH_EXTENSIONS,
     HIDDEN_BOOK,
+    ICEBERG_COUNT,
     LEVEL_HEAD,
     LEVEL_TOTAL,
     LIST_CURSOR,
@@ -56,6 +57,7 @@ from openoutcry.matcher.bound import instrument_extra, order_extra
 from openoutcry.matcher.constants import (
     ACCEPT,
     ALL_OR_NONE,
+    AT_OPEN,
     BOOK_FULL,
     BUY,
     DAY,
@@ -142,13 +144,21 @@ def together(state: int, pro_rata: int) -> int:
     )
 
 
+@kernel
+def counts_nothing(order_type: int, tif: int) -> bool:
+    """Whether the order is like a plain one, but where everything is counted."""
+    return order_type in (LIMIT, POST_ONLY, HIDDEN) and tif < AT_OPEN
+
+
 @kernel_outlined
 def count_order(
     arena: int, instrument: int, order_type: int, tif: int, slices: int, sign: int
 ) -> None:
     """The instrument has one order of this kind more (``sign`` 1) or less (-1)."""
-    state = instrument_addr(arena, instrument)
     pro_rata = is_pro_rata(arena, instrument)
+    if pro_rata == 0 and counts_nothing(order_type, tif):
+        return
+    state = instrument_addr(arena, instrument)
     before = together(state, pro_rata)
     if is_stop(order_type):
         store_i64(state + STOP_COUNT, load_i64(state + STOP_COUNT) + sign)
@@ -156,6 +166,8 @@ def count_order(
         store_i64(state + TRAILING_COUNT, load_i64(state + TRAILING_COUNT) + sign)
     if order_type == ALL_OR_NONE:
         store_i64(state + ALL_OR_NONE_COUNT, load_i64(state + ALL_OR_NONE_COUNT) + sign)
+    if order_type == ICEBERG:
+        store_i64(state + ICEBERG_COUNT, load_i64(state + ICEBERG_COUNT) + sign)
     if is_peg(order_type):
         store_i64(state + PEG_COUNT, load_i64(state + PEG_COUNT) + sign)
     store_i64(state + ORDER_COUNT, load_i64(state + ORDER_COUNT) + sign * pro_rata)
@@ -163,9 +175,11 @@ def count_order(
     store_i64(arena + EXTRA_EVENTS, load_i64(arena + EXTRA_EVENTS) + change)
 
 
-@kernel_outlined
+@kernel
 def refuse_extra(arena: int, instrument: int, order_type: int, tif: int, slices: int) -> int:
     """Whether one more order of this kind could cause too many events at once."""
+    if counts_nothing(order_type, tif) and is_pro_rata(arena, instrument) == 0:
+        return ACCEPT
     before = load_i64(arena + EXTRA_EVENTS)
     count_order(arena, instrument, order_type, tif, slices, 1)
     after = load_i64(arena + EXTRA_EVENTS)
@@ -229,7 +243,7 @@ def extend(
     return ext
 
 
-@kernel_outlined
+@kernel
 def unextend(arena: int, ext: int) -> None:
     """Give the extension back; the order, if it lives on, is a plain one."""
     slot = slot_addr(arena, load_u32(ext + EXT_SLOT))
@@ -242,7 +256,7 @@ def unextend(arena: int, ext: int) -> None:
     store_i64(arena + FREE_EXTENSION, extension)
 
 
-@kernel_outlined
+@kernel
 def open_any(
     arena: int, instrument: int, side: int, order_id: int, order_type: int, tif: int, owner: int
 ) -> int:
@@ -345,14 +359,14 @@ def best_level(arena: int, book: int) -> int:
     return load_u32(book_addr(arena, book) + BOOK_BEST_LEVEL)
 
 
-@kernel_outlined
+@kernel
 def first_order(arena: int, book: int) -> int:
     """The order that is first in price and time, or 0."""
     level = best_level(arena, book)
     return load_u32(level_addr(arena, level) + LEVEL_HEAD) if level != 0 else 0
 
 
-@kernel_outlined
+@kernel
 def next_order(arena: int, slot: int) -> int:
     """The order after this one in price and time, or 0."""
     at = slot_addr(arena, slot)

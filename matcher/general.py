@@ -100,7 +100,7 @@ def command_everywhere(arena: int, order: int, kind: int) -> int:
     return mass_cancel(arena, order, NO_INSTRUMENT)
 
 
-@kernel_outlined
+@kernel
 def command_one(arena: int, order: int, instrument: int, kind: int) -> int:
     """A command to one instrument; returns why it is refused, or ACCEPT."""
     # Here, once: all that may change of an instrument on this path but its levels.
@@ -118,7 +118,7 @@ def command_one(arena: int, order: int, instrument: int, kind: int) -> int:
     return reason
 
 
-@kernel_outlined
+@kernel
 def command_order(arena: int, order: int, instrument: int, kind: int) -> int:
     """A command to one open order; returns why it is refused, or ACCEPT."""
     word = load_i64(order + ORDER_WORD)

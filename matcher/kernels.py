@@ -12,43 +12,30 @@ an answer.  Addresses are int64; ``arena`` is the address of what
 functions that write events return it moved on.
 """
 
+from openoutcry.matcher.among import among
 from openoutcry.matcher.arena import (
     AHEAD,
     AHEAD_COMMANDS,
-    ALL_OR_NONE_BOOK,
-    BOOK_BEST_KEY,
-    BOOK_BEST_LEVEL,
     DISPLAYED,
     ENTRY_INSTRUMENT,
     ENTRY_SYMBOL,
     EVENT_COUNT,
-    EXTENDED,
     GOLDEN,
-    HIDDEN_BOOK,
     LAST_INSTRUMENT,
-    LAST_PRICE,
     LAST_SEQ,
     LAST_SYMBOL,
-    LEVEL_HEAD,
-    LEVEL_TOTAL,
     MAX_PRICE,
     MAX_QTY,
     MIN_PRICE,
     MIN_QTY,
     MODE,
-    MODE_FOREIGN,
-    MODE_PHASE,
-    MODE_RULES,
     OPEN_ORDERS,
     ORDER_CAPACITY,
-    PAGE_BITMAP,
     SLOT_GTC,
     SLOT_ID,
     SLOT_LEVEL,
-    SLOT_NEXT,
     SLOT_OWNER,
     SLOT_POST_ONLY,
-    SLOT_PREV,
     SLOT_QTY,
     SYMBOL_ENTRY_BYTES,
     SYMBOL_MASK,
@@ -59,25 +46,16 @@ from openoutcry.matcher.bound import scratch_records
 from openoutcry.matcher.constants import (
     ACCEPT,
     ACCEPTED,
-    BOOK_FULL,
     BUY,
     CANCEL,
     DAY,
-    DECREMENT,
     ERROR_SHIFT,
-    EVENT_WORD,
-    FILLED,
     FOK,
     FOK_UNFILLABLE,
     GTC,
-    IOC,
     IOC_REST,
     KEPT_PLACE,
     KIND_SHIFT,
-    LAST,
-    LEVEL_OVERFLOW,
-    LIMIT,
-    MAKER,
     MALFORMED,
     MARKET,
     MARKET_REST,
@@ -96,47 +74,37 @@ from openoutcry.matcher.constants import (
     REDUCED_TO_ZERO,
     REPLACE,
     REPLACED,
-    RULE_QTY_STEP,
     SELL,
     SIDE_SHIFT,
     TIF_SHIFT,
     TYPE_SHIFT,
     UNKNOWN_ORDER,
     USER,
-    WOULD_CROSS,
 )
-from openoutcry.matcher.events import book_address, emit, emit_cancelled, event_address, reject
+from openoutcry.matcher.events import emit, emit_cancelled, event_address, mark_last, reject
 from openoutcry.matcher.general import general
-from openoutcry.matcher.ids import find_id, find_in_chain, id_addr, prefetch_chain
+from openoutcry.matcher.ids import find_id, id_addr, prefetch_chain
 from openoutcry.matcher.levels import (
-    book_addr,
     find_page,
-    has_free_page,
     instrument_addr,
-    is_touched,
     join_level,
-    join_touched,
     key_flip,
     leave_level,
-    leave_touched,
-    level_addr,
     level_key,
-    next_level,
-    page_addr,
     page_number,
     slot_addr,
-    touch_instrument,
 )
-from openoutcry.matcher.orders import (
-    close_in_chain,
-    close_order,
-    open_in_chain,
-    open_order,
-    plain_book,
-    plain_price,
-    take_off,
+from openoutcry.matcher.orders import close_order, open_order, plain_book, plain_price, take_off
+from openoutcry.matcher.plain import (
+    PLAIN,
+    is_fillable,
+    limit_key,
+    match,
+    plain_address,
+    plain_cancel,
+    plain_new,
+    refuse_rest,
 )
-from openoutcry.matcher.rules import is_pro_rata, rule_addr, step_at
 from openoutcry.wire.kernel import STRIPPED, kernel, kernel_outlined
 from openoutcry.wire.memory import load_fixed, load_i64, load_u32, mul_wrapping, prefetch, store_i64
 from openoutcry.wire.records import MAX_VALUE, NO_INSTRUMENT, RECORD_BYTES
@@ -150,18 +118,6 @@ of the order that the entry then leads to, and for the record itself.  FAR < AHE
 Measured: records 1.0 ns a command (their 64 bytes are a page of their own every 64 commands, which
 no hardware prefetcher crosses), ids and orders 1.9.  Levels and queue neighbours asked for three
 ahead gave nothing."""
-
-POST_BIT = LIMIT ^ POST_ONLY
-POST_DAY, POST_GTC = POST_ONLY | DAY << 8, POST_ONLY | GTC << 8
-"""Order type and time in force as they stand in a command's word, of what rests unless it trades:
-with POST_BIT set, a limit order is a post-only one."""
-
-PLAIN = (
-    (1 << DAY | 1 << IOC | 1 << FOK | 1 << GTC) << (LIMIT << 3)
-    | (1 << DAY | 1 << IOC | 1 << FOK) << (MARKET << 3)
-    | (1 << DAY | 1 << GTC) << (POST_ONLY << 3)
-)
-"""Bit type * 8 + time in force: the combinations that the fast path knows."""
 
 
 @kernel
@@ -193,7 +149,7 @@ def process_batch(
         if end == 0:
             # Only the slow path numbers what it writes.
             store_i64(arena + EVENT_COUNT, events_before + (at - out) // RECORD_BYTES)
-            end = slow(arena, order, instrument, at)
+            end = slow(arena, order, instrument, entry, at)
         at = end
         done += 1
     written = (at - out) // RECORD_BYTES
@@ -212,7 +168,7 @@ def process_one(arena: int, order: int, out: int) -> int:
     entry = id_addr(arena, instrument, load_i64(order + ORDER_ID))
     end = plain(arena, order, instrument, entry, out)
     if end == 0:
-        end = slow(arena, order, instrument, out)
+        end = slow(arena, order, instrument, entry, out)
     count = (end - out) // RECORD_BYTES
     store_i64(arena + LAST_SEQ, load_i64(order + ORDER_SEQ))
     store_i64(arena + EVENT_COUNT, load_i64(arena + EVENT_COUNT) + count)
@@ -263,151 +219,31 @@ def plain(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
     return 0
 
 
-@kernel
-def plain_new(
-    arena: int, order: int, instrument: int, state: int, entry: int, word: int, out: int
-) -> int:
-    side = (word >> SIDE_SHIFT) & 0xFF
-    what = (word >> TYPE_SHIFT) & 0xFFFF
-    rests = (what | POST_BIT == POST_DAY) | (what | POST_BIT == POST_GTC)
-    if (not rests) | (side < BUY) | (side > SELL):
-        return 0
-    price = load_i64(order + ORDER_PRICE)
-    qty = load_i64(order + ORDER_QTY)
-    order_id = load_i64(order + ORDER_ID)
-    book = instrument << 4 | DISPLAYED | (side - BUY)
-    key = price ^ key_flip(book)
-    page = find_page(arena, book, page_number(key))
-    level = level_addr(arena, (page << 6) | (key & 63))
-    is_open = (load_i64(page_addr(arena, page) + PAGE_BITMAP) >> (key & 63)) & 1
-    total = load_i64(level + LEVEL_TOTAL) * is_open
-    opposite = book_addr(arena, book ^ 1)
-    crosses = (load_u32(opposite + BOOK_BEST_LEVEL) != 0) & (
-        load_i64(opposite + BOOK_BEST_KEY) <= ~key
-    )
-    # One branch for all that is rare.
-    if (
-        crosses
-        | (page == 0)
-        | (not is_touched(arena, page))
-        | (qty < load_i64(state + MIN_QTY))
-        | (qty > load_i64(state + MAX_QTY))
-        | (price < load_i64(state + MIN_PRICE))
-        | (price > load_i64(state + MAX_PRICE))
-        | (qty > MAX_VALUE - total)
-        | (load_i64(arena + OPEN_ORDERS) >= load_fixed(arena + ORDER_CAPACITY))
-    ):
-        return 0
-    if find_in_chain(arena, entry, order_id) != 0:
-        return 0
-    owner = word & 0xFFFF
-    about = event_address(instrument, side, owner) | ACCEPTED | LAST
-    cause = load_i64(order + ORDER_SEQ)
-    out = emit(out, order_id, 0, price, qty, qty, cause, about)
-    owner |= SLOT_POST_ONLY * (what & POST_BIT != 0) | SLOT_GTC * (what | POST_BIT == POST_GTC)
-    slot = open_in_chain(arena, entry, order_id, owner)
-    join_touched(arena, book, page, key, slot, qty)
-    return out
-
-
-@kernel
-def plain_cancel(arena: int, order: int, entry: int, word: int, out: int) -> int:
-    order_id = load_i64(order + ORDER_ID)
-    slot = find_in_chain(arena, entry, order_id)
-    at = slot_addr(arena, slot)
-    owner = load_u32(at + SLOT_OWNER) & 0xFFFF
-    level = load_u32(at + SLOT_LEVEL)
-    if (slot == 0) | (owner != word & 0xFFFF) | (not is_touched(arena, level >> 6)):
-        return 0
-    book = plain_book(arena, slot)
-    price = level_key(arena, level) ^ key_flip(book)
-    what = book_address(book, owner) | LAST
-    cause = load_i64(order + ORDER_SEQ)
-    out = emit_cancelled(out, order_id, price, load_i64(at + SLOT_QTY), cause, what, USER)
-    leave_touched(arena, slot)
-    close_in_chain(arena, entry, slot)
-    return out
-
-
-@kernel_outlined
-def quiet(arena: int, order: int, instrument: int, out: int) -> int:
-    """:func:`plain` where MODE is not 0: beside orders of every kind, and on instruments with price
-    and quantity steps.
-
-    What stands and waits looks at the best displayed prices, at trades, and at what comes within
-    its reach.  So an order that joins its side at or behind the best price and reaches nothing on
-    the other, hidden or not, moves nothing else; nor does one that leaves others at its level, or a
-    better level, behind.
-    """
-    if instrument == NO_INSTRUMENT:
-        return 0
-    state = instrument_addr(arena, instrument)
-    mode = load_i64(state + MODE)
-    if mode == 0:
-        return 0
-    has_rules = mode & MODE_RULES != 0
-    if mode & (MODE_PHASE | MODE_FOREIGN) != 0 or (has_rules and is_pro_rata(arena, instrument)):
-        return 0
-    # The self-trade mode of an order that meets nobody means nothing.
-    word = load_i64(order + ORDER_WORD)
-    if (word >> MODE_SHIFT) & 0xF > DECREMENT:
-        return 0
-    word &= (1 << MODE_SHIFT) - 1
-    entry = id_addr(arena, instrument, load_i64(order + ORDER_ID))
-    error_and_kind = (word >> ERROR_SHIFT) & 0xFFFFFF
-    if error_and_kind == NEW << (KIND_SHIFT - ERROR_SHIFT):
-        if not stays_behind(arena, order, instrument, (word >> SIDE_SHIFT) & 0xFF, has_rules):
-            return 0
-        return plain_new(arena, order, instrument, state, entry, word, out)
-    if error_and_kind == CANCEL << (KIND_SHIFT - ERROR_SHIFT):
-        slot = find_in_chain(arena, entry, load_i64(order + ORDER_ID))
-        at = slot_addr(arena, slot)
-        if slot == 0 or load_u32(at + SLOT_OWNER) & EXTENDED != 0:
-            return 0
-        level = load_u32(at + SLOT_LEVEL)
-        is_best = load_u32(book_addr(arena, plain_book(arena, slot)) + BOOK_BEST_LEVEL) == level
-        if is_best and load_u32(at + SLOT_NEXT) | load_u32(at + SLOT_PREV) == 0:
-            return 0
-        return plain_cancel(arena, order, entry, word, out)
-    return 0
-
-
-@kernel
-def stays_behind(arena: int, order: int, instrument: int, side: int, has_rules: bool) -> bool:
-    """Whether a limit order is in step, joins at or behind its side's best price, and reaches
-    nothing that is hidden on the other."""
-    if side < BUY or side > SELL:
-        return False
-    price, qty = load_i64(order + ORDER_PRICE), load_i64(order + ORDER_QTY)
-    if has_rules and (
-        price % step_at(arena, instrument, price) != 0
-        or qty % load_i64(rule_addr(arena, instrument) + RULE_QTY_STEP) != 0
-    ):
-        return False
-    book = instrument << 4 | DISPLAYED | (side - BUY)
-    key = price ^ key_flip(book)
-    own = book_addr(arena, book)
-    if load_u32(own + BOOK_BEST_LEVEL) == 0 or key < load_i64(own + BOOK_BEST_KEY):
-        return False
-    hidden = book ^ DISPLAYED ^ HIDDEN_BOOK
-    whole = book ^ DISPLAYED ^ ALL_OR_NONE_BOOK
-    return not (would_cross(arena, hidden, key) or would_cross(arena, whole, key))
-
-
 # All other plain commands, and the way to the general path
 
 
-@kernel_outlined
-def slow(arena: int, order: int, instrument: int, out: int) -> int:
-    """Process a command of any kind; returns ``out`` moved on."""
-    if not STRIPPED:
-        end = quiet(arena, order, instrument, out)
+@kernel
+def slow(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
+    """Process a command of any kind, whose id's entry is at ``entry``; returns ``out`` moved on."""
+    if not STRIPPED and is_special(arena, instrument):
+        end = among(arena, order, instrument, entry, out)
         if end != 0:
             return end
+    return rare(arena, order, instrument, out)
+
+
+@kernel
+def is_special(arena: int, instrument: int) -> bool:
+    """Whether the instrument has rules, holds special orders or is in another phase."""
+    return instrument != NO_INSTRUMENT and load_i64(instrument_addr(arena, instrument) + MODE) != 0
+
+
+@kernel_outlined
+def rare(arena: int, order: int, instrument: int, out: int) -> int:
+    """What neither :func:`plain` nor ``among.py`` has done."""
     end = dispatch(arena, order, instrument, out)
     if end != out:
-        last = end - RECORD_BYTES + EVENT_WORD
-        store_i64(last, load_i64(last) | LAST)
+        mark_last(end)
     return end
 
 
@@ -493,7 +329,7 @@ def new(arena: int, order: int, out: int, instrument: int, state: int, word: int
     limit = MAX_VALUE if order_type == MARKET else limit_key(book, price)
     if tif == FOK and not is_fillable(arena, book ^ 1, limit, qty):
         return emit_cancelled(out, order_id, price, qty, cause, address, FOK_UNFILLABLE)
-    qty, out = match(arena, state, book ^ 1, limit, order_id, qty, cause, address, out)
+    qty, out = match(arena, state, book ^ 1, limit, order_id, qty, cause, address, out, False)
     if qty == 0:
         return out
     if may_rest:
@@ -581,112 +417,13 @@ def replace(
     leave_level(arena, slot)
     out = emit(out, order_id, 0, price, qty, qty, cause, about | REPLACED)
     limit = limit_key(book, price)
-    qty, out = match(arena, state, book ^ 1, limit, order_id, qty, cause, about, out)
+    qty, out = match(arena, state, book ^ 1, limit, order_id, qty, cause, about, out, False)
     if qty == 0:
         close_order(arena, instrument, slot)
         return out
     # Leaving may have closed the page that was found above.
     join_level(arena, book, find_page(arena, book, page_number(key)), key, slot, qty)
     return out
-
-
-# Whether
-
-
-@kernel
-def refuse_rest(
-    arena: int,
-    book: int,
-    page: int,
-    key: int,
-    qty: int,
-    own: int,
-    post_only: bool,
-    has_slot: bool,
-) -> int:
-    """Why an order that might rest at ``key`` must be refused before anything has happened.
-
-    ``page`` is the key's page or 0; ``own`` is what the order itself now adds to that level;
-    ``has_slot`` whether there is an order slot for it.
-    """
-    if post_only and would_cross(arena, book, key):
-        return WOULD_CROSS
-    if not has_slot or (page == 0 and not has_free_page(arena)):
-        return BOOK_FULL
-    if page != 0 and (load_i64(page_addr(arena, page) + PAGE_BITMAP) >> (key & 63)) & 1:
-        total = load_i64(level_addr(arena, (page << 6) | (key & 63)) + LEVEL_TOTAL) - own
-        if qty > MAX_VALUE - total:
-            return LEVEL_OVERFLOW
-    return ACCEPT
-
-
-@kernel
-def would_cross(arena: int, book: int, key: int) -> bool:
-    """Whether an order for ``book`` at ``key`` would trade on arrival."""
-    opposite = book_addr(arena, book ^ 1)
-    # The complement of a key is the same price seen from the other side.
-    return load_u32(opposite + BOOK_BEST_LEVEL) != 0 and load_i64(opposite + BOOK_BEST_KEY) <= ~key
-
-
-@kernel
-def is_fillable(arena: int, opposite: int, limit: int, qty: int) -> bool:
-    """Whether ``qty`` lots stand in the book ``opposite`` at keys up to ``limit``.
-
-    Walks no further than it must, and subtracts, so that no sum can overflow.
-    """
-    level = load_u32(book_addr(arena, opposite) + BOOK_BEST_LEVEL)
-    while level != 0 and level_key(arena, level) <= limit:
-        qty -= load_i64(level_addr(arena, level) + LEVEL_TOTAL)
-        if qty <= 0:
-            return True
-        level = next_level(arena, level)
-    return False
-
-
-# What commands share
-
-
-@kernel
-def match(
-    arena: int,
-    state: int,
-    opposite: int,
-    limit: int,
-    taker_id: int,
-    qty: int,
-    cause: int,
-    taker: int,
-    out: int,
-) -> tuple[int, int]:
-    """Trade ``qty`` lots against the book ``opposite``, best key first and first come first, up
-    to the key ``limit``.  ``taker`` is the address of the taker's events, ``state`` that of the
-    instrument.  Returns (what is left, out)."""
-    side = book_addr(arena, opposite)
-    flip = key_flip(opposite)
-    instrument = opposite >> 4
-    while qty > 0:
-        level = load_u32(side + BOOK_BEST_LEVEL)
-        key = load_i64(side + BOOK_BEST_KEY)
-        if level == 0 or key > limit:
-            break
-        slot = load_u32(level_addr(arena, level) + LEVEL_HEAD)
-        maker = slot_addr(arena, slot)
-        maker_id = load_i64(maker + SLOT_ID)
-        maker_qty = load_i64(maker + SLOT_QTY)
-        traded = min(qty, maker_qty)
-        qty -= traded
-        about = book_address(opposite, load_u32(maker + SLOT_OWNER) & 0xFFFF) | FILLED | MAKER
-        left = maker_qty - traded
-        store_i64(state + LAST_PRICE, key ^ flip)
-        touch_instrument(arena, instrument)
-        out = emit(out, maker_id, taker_id, key ^ flip, traded, left, cause, about)
-        out = emit(out, taker_id, maker_id, key ^ flip, traded, qty, cause, taker | FILLED)
-        if left == 0:
-            leave_level(arena, slot)
-            close_order(arena, instrument, slot)
-        else:
-            take_off(arena, slot, traded)
-    return qty, out
 
 
 @kernel
@@ -707,15 +444,3 @@ def find_instrument(arena: int, symbol: int) -> int:
             store_i64(arena + LAST_INSTRUMENT, instrument)
             return instrument
         at = (at + 1) & mask
-
-
-@kernel
-def limit_key(book: int, price: int) -> int:
-    """The worst key of the opposite book at which an order of ``book`` at ``price`` trades."""
-    return price ^ key_flip(book ^ 1)
-
-
-@kernel
-def plain_address(arena: int, slot: int) -> int:
-    owner = load_u32(slot_addr(arena, slot) + SLOT_OWNER) & 0xFFFF
-    return book_address(plain_book(arena, slot), owner)

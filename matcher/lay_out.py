@@ -14,7 +14,9 @@ from openoutcry.matcher.arena import (
     ARENA_MAGIC,
     BRANCH_BYTES,
     BRANCHES_AT,
+    CALL_FROM,
     CALL_PHASES,
+    CALL_TO,
     CALLED,
     CHANGED_INSTRUMENTS,
     CHANGED_PAGES,
@@ -99,7 +101,7 @@ from openoutcry.wire.memory import (
     store_u8,
     store_u32,
 )
-from openoutcry.wire.records import INSTRUMENT, MAX_INSTRUMENTS, NO_PRICE, RECORD_BYTES
+from openoutcry.wire.records import INSTRUMENT, MAX_INSTRUMENTS, MAX_VALUE, NO_PRICE, RECORD_BYTES
 
 CALL_BITS = sum(1 << phase for phase in CALL_PHASES)
 PRICE_TIME = int(Allocation.PRICE_TIME)
@@ -270,8 +272,9 @@ def enter_instrument(arena: int, instrument: int, rules: int) -> None:
     store_i64(state + MIN_PRICE, load_i64(rules + RULE_MIN_PRICE))
     store_i64(state + MAX_PRICE, load_i64(rules + RULE_MAX_PRICE))
     store_i64(state + REFERENCE, load_i64(rules + RULE_REFERENCE))
-    for word in (LAST_PRICE, SETTLED_LAST, PEGGED_BID, PEGGED_ASK, INDICATIVE_PRICE):
+    for word in (LAST_PRICE, SETTLED_LAST, PEGGED_BID, PEGGED_ASK, INDICATIVE_PRICE, CALL_FROM):
         store_i64(state + word, NO_PRICE)
+    store_i64(state + CALL_TO, MAX_VALUE)
     phase = load_u8(rules + RULE_PHASE)
     store_u8(state + PHASE, phase)
     store_u8(state + CALLED, (CALL_BITS >> phase) & 1)

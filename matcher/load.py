@@ -39,6 +39,7 @@ from openoutcry.matcher.arena import (
     EXTENSIONS_USED,
     EXTRA_EVENTS,
     FRESH_EXTENSIONS,
+    ICEBERG_COUNT,
     INDICATIVE_PRICE,
     INDICATIVE_SIDE,
     INDICATIVE_SURPLUS,
@@ -74,6 +75,7 @@ from openoutcry.matcher.constants import (
     BUY,
     CONTINUOUS,
     GTC,
+    ICEBERG,
     POST_ONLY,
     RULE_ALLOCATION,
     RULE_BYTES,
@@ -278,6 +280,7 @@ def load_extension(arena: int, slot: int, row: int) -> None:
     add(state + STOP_COUNT, (STOP_BITS >> order_type) & 1)
     add(state + TRAILING_COUNT, (TRAILING_BITS >> order_type) & 1)
     add(state + PEG_COUNT, (PEG_BITS >> order_type) & 1)
+    add(state + ICEBERG_COUNT, 1 if order_type == ICEBERG else 0)
     add(state + ALL_OR_NONE_COUNT, 1 if order_type == ALL_OR_NONE else 0)
     add(arena + EXTRA_EVENTS, order_extra(order_type, tif, slices))
 

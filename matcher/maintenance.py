@@ -199,7 +199,7 @@ def sweep_list(arena: int, instrument: int, which: int, whose: int, side: int, w
     return gone
 
 
-@kernel_outlined
+@kernel
 def is_meant(arena: int, slot: int, whose: int, side: int) -> bool:
     """Whether a sweep of ``whose`` orders on ``side`` takes the order."""
     ext = extension_of(arena, slot)

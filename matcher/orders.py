@@ -105,7 +105,7 @@ def take_off(arena: int, slot: int, qty: int) -> None:
         assert load_i64(total_at) >= load_i64(at + SLOT_QTY)
 
 
-@kernel_outlined
+@kernel
 def touch_order(arena: int, slot: int) -> None:
     """The order changes where it stands: see :func:`openoutcry.matcher.levels.touch_page`."""
     level = load_u32(slot_addr(arena, slot) + SLOT_LEVEL)
@@ -167,7 +167,7 @@ def stands_as_trigger(arena: int, slot: int) -> bool:
     return plain_book(arena, slot) & WHICH == TRIGGERS
 
 
-@kernel_outlined
+@kernel
 def order_price(arena: int, slot: int) -> int:
     """The price that events about the order carry."""
     if load_u32(slot_addr(arena, slot) + SLOT_LEVEL) == 0 or stands_as_trigger(arena, slot):

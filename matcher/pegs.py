@@ -3,8 +3,12 @@
 """Pegged orders: hidden, and priced by the displayed best prices."""
 
 from openoutcry.matcher.arena import (
+    BOOK_BEST_KEY,
+    BOOK_BEST_LEVEL,
+    DISPLAYED,
     EXT_AUX,
     EXT_MODE,
+    EXT_OWNER,
     EXT_PRICE,
     EXT_SIDE,
     EXT_SLOT,
@@ -27,44 +31,50 @@ from openoutcry.matcher.constants import (
     PEG_PRIMARY,
     REPEGGED,
     RULE_OPTIONS,
-    SELL,
     WAITING,
 )
-from openoutcry.matcher.events import tell
+from openoutcry.matcher.events import event_address, tell
 from openoutcry.matcher.extended import (
     book_of,
     end,
     forget,
     next_listed,
     reason_word,
-    refuse_place,
     stand,
     start_walk,
-    withdraw,
 )
-from openoutcry.matcher.levels import instrument_addr, slot_addr
-from openoutcry.matcher.orders import order_address, plain_price
-from openoutcry.matcher.rules import (
-    add_saturating,
-    ceil_step,
-    floor_step,
-    is_within,
-    rule_addr,
+from openoutcry.matcher.levels import (
+    book_addr,
+    find_page,
+    instrument_addr,
+    join_level,
+    key_flip,
+    leave_level,
+    page_number,
+    slot_addr,
 )
-from openoutcry.matcher.stops import displayed_price
-from openoutcry.matcher.walk import UNSEEN_BOOKS, set_taker, take
-from openoutcry.wire.kernel import kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64
+from openoutcry.matcher.orders import plain_price
+from openoutcry.matcher.plain import refuse_rest
+from openoutcry.matcher.rules import add_saturating, ceil_step, floor_step, is_within, rule_addr
+from openoutcry.matcher.walk import UNSEEN_BOOKS, meets_unseen, set_taker, take
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32, store_i64, store_u32
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 
 @kernel_outlined
 def peg_price(
-    arena: int, instrument: int, order_type: int, side: int, offset: int, limit: int
+    arena: int,
+    instrument: int,
+    order_type: int,
+    side: int,
+    offset: int,
+    limit: int,
+    bid: int,
+    ask: int,
 ) -> int:
-    """Where a pegged order stands now, or NO_PRICE."""
-    bid = displayed_price(arena, instrument, BUY, NO_PRICE)
-    ask = displayed_price(arena, instrument, SELL, NO_PRICE)
+    """Where a pegged order stands with these best displayed prices (NO_PRICE: none), or
+    NO_PRICE."""
     other = ask if side == BUY else bid
     reference = other
     if order_type == PEG_PRIMARY:
@@ -100,7 +110,7 @@ def peg_price(
     return price if is_within(arena, instrument, price) else NO_PRICE
 
 
-@kernel_outlined
+@kernel
 def current_price(arena: int, slot: int) -> int:
     """Where the pegged order stands in the hidden book, or NO_PRICE while it waits."""
     if load_u32(slot_addr(arena, slot) + SLOT_LEVEL) == 0:
@@ -113,17 +123,18 @@ def repeg_all(arena: int, instrument: int) -> int:
     """If the displayed best prices have changed, give every peg its new price, in order of
     arrival; returns whether any has another now."""
     state = instrument_addr(arena, instrument)
-    bid, ask = load_i64(state + PEGGED_BID), load_i64(state + PEGGED_ASK)
-    follow_quotes(arena, instrument)
-    if bid == load_i64(state + PEGGED_BID) and ask == load_i64(state + PEGGED_ASK):
+    if not quotes_moved(arena, instrument, state):
         return 0
+    follow_quotes(arena, instrument)
+    bid, ask = load_i64(state + PEGGED_BID), load_i64(state + PEGGED_ASK)
     changed = 0
     start_walk(arena, instrument, PEG_LIST)
     ext = next_listed(arena)
     while ext != 0:
         limit = load_i64(ext + EXT_PRICE)
         side, aux = load_u8(ext + EXT_SIDE), load_i64(ext + EXT_AUX)
-        price = peg_price(arena, instrument, load_u8(ext + EXT_TYPE), side, aux, limit)
+        order_type = load_u8(ext + EXT_TYPE)
+        price = peg_price(arena, instrument, order_type, side, aux, limit, bid, ask)
         if price != current_price(arena, load_u32(ext + EXT_SLOT)):
             repeg(arena, instrument, ext, price)
             changed = 1
@@ -135,43 +146,66 @@ def repeg_all(arena: int, instrument: int) -> int:
 def follow_quotes(arena: int, instrument: int) -> None:
     """Remember the displayed best prices as those by which every peg has its price."""
     state = instrument_addr(arena, instrument)
-    store_i64(state + PEGGED_BID, displayed_price(arena, instrument, BUY, NO_PRICE))
-    store_i64(state + PEGGED_ASK, displayed_price(arena, instrument, SELL, NO_PRICE))
+    store_i64(state + PEGGED_BID, best_displayed(arena, instrument << 4 | DISPLAYED))
+    store_i64(state + PEGGED_ASK, best_displayed(arena, instrument << 4 | DISPLAYED | 1))
+
+
+@kernel
+def quotes_moved(arena: int, instrument: int, state: int) -> bool:
+    """Whether the displayed best prices are others than those that the pegs have followed."""
+    bids = instrument << 4 | DISPLAYED
+    return load_i64(state + PEGGED_BID) != best_displayed(arena, bids) or load_i64(
+        state + PEGGED_ASK
+    ) != best_displayed(arena, bids | 1)
+
+
+@kernel
+def best_displayed(arena: int, book: int) -> int:
+    """The best price of a displayed book, or NO_PRICE."""
+    side = book_addr(arena, book)
+    best = load_i64(side + BOOK_BEST_KEY) ^ key_flip(book)
+    return best if load_u32(side + BOOK_BEST_LEVEL) != 0 else NO_PRICE
 
 
 @kernel_outlined
 def repeg(arena: int, instrument: int, ext: int, price: int) -> None:
     """Move a peg to ``price``, or (NO_PRICE) let it wait."""
-    slot = load_u32(ext + EXT_SLOT)
+    slot, side = load_u32(ext + EXT_SLOT), load_u8(ext + EXT_SIDE)
     at = slot_addr(arena, slot)
-    qty = load_i64(at + SLOT_QTY)
-    word = order_address(arena, slot)
-    withdraw(arena, slot)
+    order_id, qty = load_i64(at + SLOT_ID), load_i64(at + SLOT_QTY)
+    word = event_address(instrument, side, load_u16(ext + EXT_OWNER))
+    if load_u32(at + SLOT_LEVEL) != 0:
+        leave_level(arena, slot)
+        store_u32(at + SLOT_LEVEL, 0)
     if price == NO_PRICE:
         limit = load_i64(ext + EXT_PRICE)
-        word |= REPEGGED | HIDDEN_FLAG | WAITING
-        tell(arena, load_i64(at + SLOT_ID), 0, limit, qty, qty, word)
+        tell(arena, order_id, 0, limit, qty, qty, word | REPEGGED | HIDDEN_FLAG | WAITING)
         return
-    book = book_of(instrument, HIDDEN_BOOK, load_u8(ext + EXT_SIDE))
-    reason = refuse_place(arena, book, price, qty, 0)
+    book = book_of(instrument, HIDDEN_BOOK, side)
+    key = price ^ key_flip(book)
+    page = find_page(arena, book, page_number(key))
+    reason = refuse_rest(arena, book, page, key, qty, 0, False, True)
     if reason != ACCEPT:
         end(arena, instrument, slot, reason_word(CANCELLED, reason))
         return
-    event = word | REPEGGED | HIDDEN_FLAG
-    tell(arena, load_i64(at + SLOT_ID), 0, price, qty, qty, event)
-    set_taker(arena, load_i64(at + SLOT_ID), word, price, load_u8(ext + EXT_MODE))
-    take_and_hide(arena, instrument, ext, price, qty)
+    tell(arena, order_id, 0, price, qty, qty, word | REPEGGED | HIDDEN_FLAG)
+    if meets_unseen(arena, book, price ^ key_flip(book ^ 1)):
+        set_taker(arena, order_id, word, price, load_u8(ext + EXT_MODE))
+        take_and_hide(arena, instrument, ext, price, qty)
+    else:
+        join_level(arena, book, page, key, slot, qty)
 
 
 @kernel_outlined
 def take_and_hide(arena: int, instrument: int, ext: int, price: int, qty: int) -> None:
     """The peg, in no level, trades with what is unseen at its price; the rest is hidden."""
     slot, side = load_u32(ext + EXT_SLOT), load_u8(ext + EXT_SIDE)
+    book = book_of(instrument, HIDDEN_BOOK, side)
     left = take(arena, instrument, side, price, qty, UNSEEN_BOOKS)
     if left == 0:
         forget(arena, instrument, slot)
     else:
-        stand(arena, book_of(instrument, HIDDEN_BOOK, side), price, slot, left)
+        stand(arena, book, price, slot, left)
 
 
 @kernel_outlined

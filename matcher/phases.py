@@ -4,6 +4,8 @@
 
 from openoutcry.matcher.arena import (
     AUCTION_LIST,
+    CALL_FROM,
+    CALL_TO,
     CALLED,
     DISPLAYED,
     EXT_PRICE,
@@ -66,7 +68,7 @@ from openoutcry.matcher.uncross import uncross
 from openoutcry.matcher.walk import best_price
 from openoutcry.wire.kernel import kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8
-from openoutcry.wire.records import NO_PRICE
+from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 
 @kernel_outlined
@@ -156,6 +158,8 @@ def begin_call(arena: int, instrument: int, phase: int) -> None:
     store_i64(state + INDICATIVE_VOLUME, 0)
     store_i64(state + INDICATIVE_SURPLUS, 0)
     store_i64(state + INDICATIVE_SIDE, 0)
+    store_i64(state + CALL_FROM, NO_PRICE)
+    store_i64(state + CALL_TO, MAX_VALUE)
     park_pegs(arena, instrument)
     if phase == CLOSING_AUCTION:
         start_walk(arena, instrument, AUCTION_LIST)

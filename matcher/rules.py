@@ -8,6 +8,8 @@ from openoutcry.matcher.arena import (
     MAX_QTY,
     MIN_PRICE,
     MIN_QTY,
+    MODE,
+    MODE_RULES,
     NOW_NS,
     PHASE,
     RULES_AT,
@@ -178,21 +180,45 @@ def step_at(arena: int, instrument: int, price: int) -> int:
 
 
 @kernel
+def is_multiple(value: int, step: int) -> bool:
+    """Most steps are 1, and to ask takes less time than to divide."""
+    return step == 1 or value % step == 0
+
+
+@kernel
 def half_of(step: int, half: int) -> int:
     """Half the step if ``half`` and it can be."""
     return step >> 1 if half != 0 and step & 1 == 0 else step
 
 
-@kernel_outlined
+@kernel
+def has_rules(arena: int, instrument: int) -> bool:
+    """If not, every price and quantity is in step, and allocation is by time."""
+    return load_i64(instrument_addr(arena, instrument) + MODE) & MODE_RULES != 0
+
+
+@kernel
 def floor_step(arena: int, instrument: int, price: int, half: int) -> int:
     """The largest valid price <= ``price``; every band begins with one."""
-    return price - price % half_of(step_at(arena, instrument, price), half)
+    return floor_by_rules(arena, instrument, price, half) if has_rules(arena, instrument) else price
+
+
+@kernel
+def ceil_step(arena: int, instrument: int, price: int, half: int) -> int:
+    """The smallest valid price >= ``price``, or NO_PRICE if it is beyond int64."""
+    return ceil_by_rules(arena, instrument, price, half) if has_rules(arena, instrument) else price
 
 
 @kernel_outlined
-def ceil_step(arena: int, instrument: int, price: int, half: int) -> int:
-    """The smallest valid price >= ``price``, or NO_PRICE if it is beyond int64."""
-    missing = -price % half_of(step_at(arena, instrument, price), half)
+def floor_by_rules(arena: int, instrument: int, price: int, half: int) -> int:
+    step = half_of(step_at(arena, instrument, price), half)
+    return price - price % step
+
+
+@kernel_outlined
+def ceil_by_rules(arena: int, instrument: int, price: int, half: int) -> int:
+    step = half_of(step_at(arena, instrument, price), half)
+    missing = -price % step
     if price > MAX_VALUE - missing:
         return NO_PRICE
     rule = rule_addr(arena, instrument)
@@ -217,16 +243,16 @@ def is_within(arena: int, instrument: int, price: int) -> bool:
 
 @kernel_outlined
 def refuse_price(arena: int, instrument: int, price: int) -> int:
-    if price % step_at(arena, instrument, price) != 0:
+    if not is_multiple(price, step_at(arena, instrument, price)):
         return OFF_STEP
     return ACCEPT if is_within(arena, instrument, price) else PRICE_LIMIT
 
 
-@kernel_outlined
+@kernel
 def refuse_qty(arena: int, instrument: int, qty: int) -> int:
     if qty <= 0:
         return BAD_QTY
-    if qty % load_i64(rule_addr(arena, instrument) + RULE_QTY_STEP) != 0:
+    if not is_multiple(qty, load_i64(rule_addr(arena, instrument) + RULE_QTY_STEP)):
         return OFF_LOT
     state = instrument_addr(arena, instrument)
     if qty < load_i64(state + MIN_QTY) or qty > load_i64(state + MAX_QTY):
@@ -264,7 +290,7 @@ def has_many_slices(qty: int, display: int) -> bool:
     return slices_of(qty, display) > MAX_DISPLAY_SLICES
 
 
-@kernel_outlined
+@kernel
 def refuse_phase(state: int, order_type: int, tif: int, price: int) -> int:
     """Whether a new order may come in the instrument's phase."""
     phase = load_u8(state + PHASE)
@@ -283,7 +309,7 @@ def refuse_phase(state: int, order_type: int, tif: int, price: int) -> int:
     return WRONG_PHASE if late else ACCEPT
 
 
-@kernel_outlined
+@kernel
 def refuse_new(
     arena: int, instrument: int, word: int, price: int, qty: int, aux: int, is_open: int
 ) -> int:

@@ -5,6 +5,8 @@
 from openoutcry.matcher.arena import (
     ALL_OR_NONE_BOOK,
     ALL_OR_NONE_COUNT,
+    BOOK_BEST_KEY,
+    BOOK_BEST_LEVEL,
     DISPLAYED,
     EXT_MODE,
     EXT_PRICE,
@@ -20,6 +22,8 @@ from openoutcry.matcher.arena import (
     SLOT_ID,
     SLOT_QTY,
     STOP_COUNT,
+    TRAILING_COUNT,
+    TRIGGERS,
 )
 from openoutcry.matcher.constants import (
     ACCEPT,
@@ -35,12 +39,12 @@ from openoutcry.matcher.constants import (
     RULE_OPTIONS,
     SELL,
     STOP_LIMIT,
+    STOPS_BY_QUOTE,
 )
 from openoutcry.matcher.crossing import publish_indicative
 from openoutcry.matcher.events import tell
 from openoutcry.matcher.extended import (
     become_limit,
-    best_level,
     book_of,
     end,
     first_order,
@@ -51,14 +55,9 @@ from openoutcry.matcher.extended import (
     stand,
     withdraw,
 )
-from openoutcry.matcher.levels import (
-    instrument_addr,
-    key_flip,
-    level_key,
-    slot_addr,
-)
+from openoutcry.matcher.levels import book_addr, instrument_addr, key_flip, slot_addr
 from openoutcry.matcher.orders import extension_of, order_address, plain_price
-from openoutcry.matcher.pegs import repeg_all
+from openoutcry.matcher.pegs import best_displayed, quotes_moved, repeg_all
 from openoutcry.matcher.rules import (
     add_saturating,
     ceil_step,
@@ -68,9 +67,9 @@ from openoutcry.matcher.rules import (
     rule_addr,
 )
 from openoutcry.matcher.stops import displayed_price, elect, elected_now, trail
-from openoutcry.matcher.walk import ALL_BOOKS, best_price, fillable, set_taker, take
+from openoutcry.matcher.walk import ALL_BOOKS, fillable, meets, reaches, set_taker, take
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, store_i64
+from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 
@@ -79,7 +78,8 @@ def finish(arena: int, instrument: int) -> None:
     """What a command that touched the instrument still causes."""
     phase = load_u8(instrument_addr(arena, instrument) + PHASE)
     if phase == CONTINUOUS:
-        settle(arena, instrument)
+        if not is_settled(arena, instrument, instrument_addr(arena, instrument)):
+            settle(arena, instrument)
     elif is_call(phase):
         publish_indicative(arena, instrument)
 
@@ -89,25 +89,74 @@ def settle(arena: int, instrument: int) -> None:
     """Trailing stops follow, stops are elected one by one, all-or-none orders that can trade do,
     pegs follow; from the beginning after each, until nothing happens."""
     state = instrument_addr(arena, instrument)
+    by_quote = load_u8(rule_addr(arena, instrument) + RULE_OPTIONS) & STOPS_BY_QUOTE
     goes_on = True
     while goes_on:
         goes_on = False
-        if load_i64(state + STOP_COUNT) != 0:
-            last = load_i64(state + LAST_PRICE)
-            if last != load_i64(state + SETTLED_LAST):
-                store_i64(state + SETTLED_LAST, last)
+        last = load_i64(state + LAST_PRICE)
+        moved = last != load_i64(state + SETTLED_LAST)
+        if load_i64(state + STOP_COUNT) != 0 and (moved or by_quote != 0):
+            if moved and load_i64(state + TRAILING_COUNT) != 0:
                 trail(arena, instrument)
             slot = elected_now(arena, instrument)
             if slot != 0:
                 run_stop(arena, instrument, slot)
                 goes_on = True
+                # As long as one was elected there may be another, wherever the last price is.
+                store_i64(state + SETTLED_LAST, NO_PRICE)
                 continue
-        has_whole = load_i64(state + ALL_OR_NONE_COUNT) != 0
-        if has_whole and trade_all_or_none(arena, instrument) != 0:
+        store_i64(state + SETTLED_LAST, last)
+        if whole_is_reached(arena, instrument, state) and trade_all_or_none(arena, instrument) != 0:
             goes_on = True
             continue
         if load_i64(state + PEG_COUNT) != 0:
             goes_on = repeg_all(arena, instrument) != 0
+
+
+@kernel
+def is_settled(arena: int, instrument: int, state: int) -> bool:
+    """Whether :func:`settle` would find nothing to do; False if that is not seen at once."""
+    if load_i64(state + STOP_COUNT) != 0 and not stops_wait(arena, instrument, state):
+        return False
+    if load_i64(state + PEG_COUNT) != 0 and quotes_moved(arena, instrument, state):
+        return False
+    return not whole_is_reached(arena, instrument, state)
+
+
+@kernel
+def stops_wait(arena: int, instrument: int, state: int) -> bool:
+    """Whether no stop can be elected, and none trails, as prices are now."""
+    last = load_i64(state + LAST_PRICE)
+    buy_mark = sell_mark = last
+    moved = last != load_i64(state + SETTLED_LAST)
+    if load_u8(rule_addr(arena, instrument) + RULE_OPTIONS) & STOPS_BY_QUOTE != 0:
+        buy_mark = best_displayed(arena, instrument << 4 | DISPLAYED | 1)
+        sell_mark = best_displayed(arena, instrument << 4 | DISPLAYED)
+        if sell_mark == NO_PRICE:
+            sell_mark = MAX_VALUE
+    elif not moved:
+        return True
+    if last == NO_PRICE or (moved and load_i64(state + TRAILING_COUNT) != 0):
+        return False
+    triggers = instrument << 4 | TRIGGERS
+    return not (reaches(arena, triggers | 1, buy_mark) or reaches(arena, triggers, ~sell_mark))
+
+
+@kernel
+def whole_is_reached(arena: int, instrument: int, state: int) -> bool:
+    """Whether the best all-or-none order of a side meets anything at its price."""
+    if load_i64(state + ALL_OR_NONE_COUNT) == 0:
+        return False
+    bids = instrument << 4 | ALL_OR_NONE_BOOK
+    return whole_meets(arena, bids) or whole_meets(arena, bids | 1)
+
+
+@kernel
+def whole_meets(arena: int, book: int) -> bool:
+    side = book_addr(arena, book)
+    return load_u32(side + BOOK_BEST_LEVEL) != 0 and meets(
+        arena, book, ~load_i64(side + BOOK_BEST_KEY)
+    )
 
 
 # Stops
@@ -187,8 +236,10 @@ def passive_price(arena: int, instrument: int, side: int, limit: int) -> int:
 def trade_all_or_none(arena: int, instrument: int) -> int:
     """Let the first all-or-none order trade that can; returns whether one could."""
     for side in range(BUY, SELL + 1):
-        slot = first_order(arena, book_of(instrument, ALL_OR_NONE_BOOK, side))
-        while slot != 0 and is_reached(arena, instrument, side, slot):
+        book = book_of(instrument, ALL_OR_NONE_BOOK, side)
+        slot = first_order(arena, book)
+        # Once an order meets nothing those behind it do neither.
+        while slot != 0 and meets(arena, book, plain_price(arena, slot) ^ key_flip(book ^ 1)):
             at = slot_addr(arena, slot)
             price, qty = plain_price(arena, slot), load_i64(at + SLOT_QTY)
             word = order_address(arena, slot)
@@ -202,17 +253,3 @@ def trade_all_or_none(arena: int, instrument: int) -> int:
                 return 1
             slot = next_order(arena, slot)
     return 0
-
-
-@kernel
-def is_reached(arena: int, instrument: int, side: int, slot: int) -> bool:
-    """Whether anything stands on the other side at the order's price or better: if not, nothing
-    does for those behind it either."""
-    opposite = book_of(instrument, ALL_OR_NONE_BOOK, BUY + SELL - side)
-    level = best_level(arena, opposite)
-    worst = plain_price(arena, slot) ^ key_flip(opposite)
-    if level != 0 and level_key(arena, level) <= worst:
-        return True
-    none = MAX_VALUE if side == BUY else NO_PRICE
-    best = best_price(arena, instrument, BUY + SELL - side, none)
-    return best != none and best ^ key_flip(opposite) <= worst

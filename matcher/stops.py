@@ -12,6 +12,7 @@ from openoutcry.matcher.arena import (
     EXT_TRIGGER,
     EXT_TYPE,
     LAST_PRICE,
+    SETTLED_LAST,
     SLOT_ID,
     SLOT_QTY,
     TRAILING_LIST,
@@ -51,7 +52,7 @@ from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 
-@kernel_outlined
+@kernel
 def trailing_trigger(order_type: int, side: int, aux: int, last: int) -> int:
     """Where a trailing stop anchored at ``last`` has its trigger; NO_PRICE without a last."""
     if last == NO_PRICE:
@@ -66,6 +67,9 @@ def trailing_trigger(order_type: int, side: int, aux: int, last: int) -> int:
 @kernel_outlined
 def wait_for_trigger(arena: int, ext: int, qty: int) -> None:
     """Put a stop at the back of its trigger's level, or nowhere if it has no trigger yet."""
+    # The next settlement looks at all stops, although the last price is as it was.
+    state = instrument_addr(arena, load_u32(ext + EXT_INSTRUMENT))
+    store_i64(state + SETTLED_LAST, NO_PRICE)
     slot = load_u32(ext + EXT_SLOT)
     trigger = load_i64(ext + EXT_TRIGGER)
     if trigger == NO_PRICE:

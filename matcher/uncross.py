@@ -11,7 +11,6 @@ from openoutcry.matcher.arena import (
     EXT_SIDE,
     EXT_TIF,
     EXT_TYPE,
-    FILL_COUNT,
     HIDDEN_BOOK,
     LAST_PRICE,
     LEVEL_HEAD,
@@ -149,7 +148,6 @@ def trade_all(arena: int, instrument: int, price: int) -> None:
         traded = min(order_leaves(arena, buyer), order_leaves(arena, seller))
         tell_fill(arena, buyer, seller, price, traded)
         tell_fill(arena, seller, buyer, price, traded)
-        store_i64(arena + FILL_COUNT, load_i64(arena + FILL_COUNT) + 1)
         settle_fill(arena, instrument, buyer, traded)
         settle_fill(arena, instrument, seller, traded)
         buyer = first_willing(arena, instrument, BUY, price)

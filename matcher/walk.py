@@ -7,15 +7,18 @@ Who takes stands in the header's TAKER words (:func:`set_taker`); no taker's run
 
 from openoutcry.matcher.arena import (
     ALL_OR_NONE_BOOK,
+    BOOK_BEST_KEY,
+    BOOK_BEST_LEVEL,
+    CAUSE_SEQ,
     DISPLAYED,
     EXT_RESERVE,
     EXTENDED,
-    FILL_COUNT,
     HIDDEN_BOOK,
     LAST_PRICE,
     LEVEL_HEAD,
     LEVEL_TAIL,
     LEVEL_TOTAL,
+    NEXT_EVENT_AT,
     PAGE_BITMAP,
     SLOT_ID,
     SLOT_LEVEL,
@@ -26,6 +29,7 @@ from openoutcry.matcher.arena import (
     TAKER_MODE,
     TAKER_PRICE,
     TAKER_WORD,
+    WHICH,
 )
 from openoutcry.matcher.constants import (
     ALLOW,
@@ -34,9 +38,11 @@ from openoutcry.matcher.constants import (
     CANCEL_NEWEST,
     CANCEL_OLDEST,
     CANCELLED,
+    DAY,
     DECREMENT,
     FILLED,
     ICEBERG_FLAG,
+    LIMIT,
     MAKER,
     REDUCED,
     REFRESHED,
@@ -45,9 +51,10 @@ from openoutcry.matcher.constants import (
     RULE_TOP_SHARE,
     SELF_TRADE,
 )
-from openoutcry.matcher.events import tell
+from openoutcry.matcher.events import book_address, emit, tell
 from openoutcry.matcher.extended import (
     best_level,
+    count_order,
     end,
     first_order,
     forget,
@@ -60,9 +67,11 @@ from openoutcry.matcher.extended import (
     withdraw,
 )
 from openoutcry.matcher.levels import (
+    book_addr,
     find_page,
     instrument_addr,
     key_flip,
+    leave_level,
     level_addr,
     level_key,
     next_level,
@@ -71,6 +80,7 @@ from openoutcry.matcher.levels import (
     slot_addr,
 )
 from openoutcry.matcher.orders import (
+    close_order,
     extension_addr,
     extension_of,
     order_address,
@@ -84,13 +94,7 @@ from openoutcry.matcher.orders import (
 )
 from openoutcry.matcher.rules import is_pro_rata, rule_addr
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.memory import (
-    count_leading_zeros,
-    load_i64,
-    load_u16,
-    load_u32,
-    store_i64,
-)
+from openoutcry.wire.memory import count_leading_zeros, load_i64, load_u16, load_u32, store_i64
 from openoutcry.wire.records import MAX_VALUE
 
 # Which books a taker trades against.
@@ -99,6 +103,29 @@ UNSEEN_BOOKS = 1
 """Hidden and all-or-none: a pegged order, which never reaches what is displayed."""
 AT_LIMIT = 2
 """Displayed and hidden at exactly the limit: trading at last."""
+
+
+@kernel
+def reaches(arena: int, opposite: int, limit: int) -> bool:
+    """Whether the best of the book ``opposite`` is at the key ``limit`` or better."""
+    side = book_addr(arena, opposite)
+    return load_u32(side + BOOK_BEST_LEVEL) != 0 and load_i64(side + BOOK_BEST_KEY) <= limit
+
+
+@kernel
+def meets_unseen(arena: int, book: int, limit: int) -> bool:
+    """Whether an order for the side of ``book`` meets hidden or all-or-none orders at keys up to
+    ``limit``."""
+    opposite = book & ~WHICH ^ 1
+    return reaches(arena, opposite | HIDDEN_BOOK, limit) or reaches(
+        arena, opposite | ALL_OR_NONE_BOOK, limit
+    )
+
+
+@kernel
+def meets(arena: int, book: int, limit: int) -> bool:
+    """As :func:`meets_unseen`, or displayed ones."""
+    return reaches(arena, book & ~WHICH ^ 1 | DISPLAYED, limit) or meets_unseen(arena, book, limit)
 
 
 @kernel
@@ -178,7 +205,7 @@ def better_level(arena: int, shown: int, unseen: int) -> int:
     return shown if level_key(arena, shown) <= level_key(arena, unseen) else unseen
 
 
-@kernel_outlined
+@kernel
 def meet(arena: int, instrument: int, maker: int, owner: int, mode: int, qty: int) -> int:
     """The taker with ``qty`` lots left meets ``maker``; returns what it has left then."""
     if mode != ALLOW and order_owner(arena, maker) == owner:
@@ -192,6 +219,9 @@ def meet(arena: int, instrument: int, maker: int, owner: int, mode: int, qty: in
 def fill(arena: int, instrument: int, maker: int, traded: int, left: int) -> None:
     """Trade ``traded`` lots with the maker at its price; ``left``: what the taker has after it."""
     at = slot_addr(arena, maker)
+    if load_u32(at + SLOT_OWNER) & EXTENDED == 0:
+        fill_plain(arena, instrument, maker, traded, left)
+        return
     price = plain_price(arena, maker)
     maker_id = load_i64(at + SLOT_ID)
     taker_id = load_i64(arena + TAKER_ID)
@@ -201,13 +231,35 @@ def fill(arena: int, instrument: int, maker: int, traded: int, left: int) -> Non
     word = load_i64(arena + TAKER_WORD) | FILLED
     tell(arena, taker_id, maker_id, price, traded, left, word)
     store_i64(instrument_addr(arena, instrument) + LAST_PRICE, price)
-    store_i64(arena + FILL_COUNT, load_i64(arena + FILL_COUNT) + 1)
     if traded < load_i64(at + SLOT_QTY):
         take_off(arena, maker, traded)
     elif leaves == 0:
         forget(arena, instrument, maker)
     else:
         refresh(arena, instrument, maker, leaves)
+
+
+@kernel
+def fill_plain(arena: int, instrument: int, maker: int, traded: int, left: int) -> None:
+    """As :func:`fill`, of a plain order: what most makers are."""
+    at = slot_addr(arena, maker)
+    price, maker_id = plain_price(arena, maker), load_i64(at + SLOT_ID)
+    taker_id, taker = load_i64(arena + TAKER_ID), load_i64(arena + TAKER_WORD)
+    leaves = load_i64(at + SLOT_QTY) - traded
+    owner = load_u32(at + SLOT_OWNER) & 0xFFFF
+    about = book_address(plain_book(arena, maker), owner) | FILLED | MAKER
+    cause, out = load_i64(arena + CAUSE_SEQ), load_i64(arena + NEXT_EVENT_AT)
+    out = emit(out, maker_id, taker_id, price, traded, leaves, cause, about)
+    out = emit(out, taker_id, maker_id, price, traded, left, cause, taker | FILLED)
+    store_i64(arena + NEXT_EVENT_AT, out)
+    store_i64(instrument_addr(arena, instrument) + LAST_PRICE, price)
+    if leaves > 0:
+        take_off(arena, maker, traded)
+        return
+    if is_pro_rata(arena, instrument):
+        count_order(arena, instrument, LIMIT, DAY, 0, -1)
+    leave_level(arena, maker)
+    close_order(arena, instrument, maker)
 
 
 @kernel_outlined
