@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from openoutcry.bench.compare import compare_command
+from openoutcry.bench.history import history_command
 from openoutcry.bench.quantity import quantity
 from openoutcry.bench.subjects import SUBJECTS, Subject
 from openoutcry.wire import OutcryError
@@ -223,6 +224,55 @@ def _table(made: dict[str, Any]) -> Table:
     return table
 
 
+@bench.command("all", short_help="every subject, one report")
+@click.option("--rounds", type=click.IntRange(1), help="Rounds a subject [5, quick 2].")
+@click.option("--quick", is_flag=True, help="Ten minutes on two cores instead of an hour.")
+@click.option("--subjects", metavar="LIST", help="Some subjects, comma-separated [all].")
+@click.option("--out", type=FILE, metavar="DIR", help="Write each subject's document there.")
+@click.option("--report", type=FILE, help="Where the report goes [bench.html].")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def everything(
+    rounds: int | None,
+    quick: bool,
+    subjects: str | None,
+    out: Path | None,
+    report: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure every subject, each in a process of its own, and leave one report."""
+    from openoutcry.bench import everything as all_of_them
+    from openoutcry.bench.lab_report import write_lab_report
+    from openoutcry.bench.rounds import terminable
+
+    names = None if subjects is None else [name.strip() for name in subjects.split(",")]
+    for name in names or []:
+        if name not in SUBJECTS:
+            raise click.BadParameter(
+                f"unknown subject {name!r}: choose from {', '.join(SUBJECTS)}",
+                param_hint="--subjects",
+            )
+    page = report or Path("bench.html")
+    check_places(out=out, report=page)
+    with terminable():
+        made, partial = all_of_them.bench_all(
+            rounds, quick, lambda text: click.echo(text, err=True), names
+        )
+    if made:
+        write_lab_report(made, page)
+    if out:
+        all_of_them.write_all(made, out)
+    if as_json:
+        click.echo(all_of_them.as_json(made, partial))
+    else:
+        for one in made:
+            show(one)
+        click.echo(f"report: {page}")
+    if partial or any(one.get("partial") or not one["results"] for one in made):
+        click.echo(f"partial: {partial or 'see what is missing'}", err=True)
+        raise SystemExit(1)
+
+
 bench.add_command(compare_command)
+bench.add_command(history_command)
 for _subject in SUBJECTS.values():
     bench.add_command(subject_command(_subject))

@@ -6,11 +6,9 @@ does is in docs/bench-ring.md.
 """
 
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,7 +23,8 @@ from openoutcry.bench.peers.programs import (
     build,
     need_module,
 )
-from openoutcry.bench.results import document, missing, summarise
+from openoutcry.bench.results import document, missing
+from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.wire.errors import OutcryError
 
 GEOMETRY = Geometry(loops.CAPACITY, loops.FEW, loops.PAUSES, loops.RELEASE_EVERY)
@@ -113,35 +112,18 @@ def bench_ring(
     loops.compile_loops()
     made, gone = _prepare(chosen)
     metrics = _metrics(cores, QUICK if quick else Counts(), made, chosen)
-    samples: dict[tuple[str, str], list[float]] = {}
-    with _terminable():
-        for number in range(rounds):
-            for metric in metrics:
-                progress(f"round {number + 1} of {rounds}: {metric.name}")
-                for who, measure in _rotated(metric, number):
-                    samples.setdefault((metric.name, who), []).append(measure())
-    results = [
-        summarise(
-            metric.name, metric.unit, metric.better, samples[metric.name, "ours"],
-            {peer: samples[metric.name, peer] for peer in metric.peers},
-        )
-        for metric in metrics
-    ]  # fmt: skip
-    return document("ring", results, gone, command)
+    gathered = Rounds(rounds, progress, missing=gone)
 
+    def one(number: int, add: Add) -> None:
+        for metric in metrics:
+            progress(f"  {metric.name}")
+            for who, measure in _rotated(metric, number):
+                add(metric.name, metric.unit, metric.better, measure(), who)
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends the bench as Control-C does: rings and processes are removed on the way out."""
-
-    def leave(number: int, frame: Any) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    gathered.run(one)
+    return document(
+        "ring", gathered.results(), gathered.missing, command, conditions=gathered.conditions()
+    )
 
 
 def _rotated(metric: Metric, number: int) -> Iterable[tuple[str, Measure]]:

@@ -32,6 +32,8 @@ class Subject:
 
 _ALL = (
     Subject("cores", "cores:bench_cores", "a cache line between every pair of cores"),
+    Subject("gateway", "gateway:bench_gateway",
+            "round trips over UDP through the whole pipeline, and a client that lies about them"),
     Subject("jitter", "jitter:bench_jitter", "what each core loses, and to whom"),
     Subject("matcher", "matcher:bench_matcher",
             "ns a command, alone and in flows: lightmatchingengine, pyorderbook, nautilus_book",

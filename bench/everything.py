@@ -1,0 +1,98 @@
+"""``outcry bench all``: every subject one after the other, one report, and what failed said.
+
+Each subject is a process of its own, so that none finds the other's threads, memory or environment
+abstraction layer; what it has written stays whatever happens to the next.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from openoutcry.bench.results import ResultError, document, missing, read_document
+from openoutcry.bench.subjects import SUBJECTS
+
+QUICK_ROUNDS, ROUNDS = 2, 5
+GRACE_S = 60.0
+Progress = Callable[[str], None]
+
+
+def bench_all(
+    rounds: int | None, quick: bool, progress: Progress, subjects: Sequence[str] | None = None
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Measure the subjects (None: all); returns their documents and, when interrupted, why there
+    are fewer.
+
+    A subject that fails is a document without figures whose ``missing`` says why.
+    """
+    made: list[dict[str, Any]] = []
+    count = rounds or (QUICK_ROUNDS if quick else ROUNDS)
+    started = time.monotonic()
+    names = list(SUBJECTS) if subjects is None else list(subjects)
+    for name in names:
+        progress(f"{name} ({time.monotonic() - started:.0f} s so far)")
+        try:
+            made.append(_one(name, count, quick, progress))
+        except KeyboardInterrupt:
+            left = ", ".join(names[names.index(name) :])
+            return made, f"interrupted: without {left}"
+    return made, None
+
+
+def _one(name: str, rounds: int, quick: bool, progress: Progress) -> dict[str, Any]:
+    """One subject's document."""
+    command = ["bench", name, "--rounds", str(rounds), *(["--quick"] if quick else [])]
+    if name == "pipeline":
+        command.append("--explain")
+    with tempfile.TemporaryDirectory(prefix="outcry-bench-") as folder:
+        out = Path(folder) / "out.json"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "openoutcry", *command, "--out", str(out)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        said = _follow(process, progress)
+        if out.exists():
+            try:
+                return read_document(out)
+            except ResultError as error:
+                said = str(error)
+    why = said or f"ended with {process.returncode}"
+    return document(name, [], [missing(name, why)], "outcry " + " ".join(command))
+
+
+def _follow(process: "subprocess.Popen[str]", progress: Progress) -> str:
+    """Pass a subject's progress on; returns its last line.  An interruption is passed on to it, and
+    it is waited for, so that it can clean up."""
+    last = ""
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            last = line.strip() or last
+            progress(f"  {line.rstrip()}")
+        process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        try:
+            process.communicate(timeout=GRACE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+        raise
+    return last
+
+
+def write_all(made: Sequence[dict[str, Any]], folder: Path) -> None:
+    """One file a subject, as ``--out`` would have written it."""
+    from openoutcry.bench.results import write_document
+
+    folder.mkdir(exist_ok=True)
+    for one in made:
+        write_document(one, folder / f"{one['subject']}.json")
+
+
+def as_json(made: Sequence[dict[str, Any]], partial: str | None) -> str:
+    return json.dumps({"documents": list(made), "partial": partial})

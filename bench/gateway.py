@@ -1,0 +1,170 @@
+"""``outcry bench gateway``: from a client's socket through the whole pipeline and back, over UDP.
+
+Open loop: order i is meant to leave at t0 + i / rate and its latency counts from then.  Beside it
+stands a client that waits for each answer before it sends the next and counts from when it really
+sent: the coordinated omission (Gil Tene) that hides a stall.  Both meet the same pipeline, whose
+matcher is stopped for STALL_S every STALL_EVERY_S.
+"""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from openoutcry.bench.paced import SEED, flow
+from openoutcry.bench.peers.pair import PeerError, die_with_parent
+from openoutcry.bench.results import document
+from openoutcry.bench.rounds import Add, Rounds
+from openoutcry.pipeline.control import GO
+from openoutcry.pipeline.run import Options, run
+from openoutcry.pipeline.send import send
+from openoutcry.pipeline.top import RunningPipeline, running
+from openoutcry.ring import ProcessIdentity
+
+RATES = (1_000, 10_000, 50_000)
+QUICK_RATES = (1_000, 10_000)
+SECONDS, QUICK_SECONDS = 2.0, 0.5
+STALL_S, STALL_EVERY_S = 0.02, 0.2
+STALLED_RATE = 2_000
+FIGURES = ("p50", "p99", "p999")
+START_TIMEOUT_S = 120.0
+WARM_ORDERS = 200
+
+
+def bench_gateway(
+    rounds: int, quick: bool, command: str, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Run the subject; returns the result document.
+
+    ``round_trip_PX_RATE`` is intended send to first reply at the rate, ``orders_per_s`` how many
+    go through with a window of unanswered ones, ``stalled_PX`` the round trip while the matcher is
+    stopped now and then: ``against`` the client with the coordinated omission, whose ratio says how
+    many times too small its figure is.
+    """
+    gathered = Rounds(rounds, progress)
+    seconds = QUICK_SECONDS if quick else SECONDS
+
+    def one(number: int, add: Add) -> None:
+        for rate in QUICK_RATES if quick else RATES:
+            progress(f"  {rate:,} a second")
+            with listening() as (_, address):
+                latency = sent(address, rate, int(rate * seconds))["latency"]
+            for figure in FIGURES:
+                add(f"round_trip_{figure}_{_short(rate)}", "ns", "lower", latency[figure])
+        progress("  as fast as a window allows")
+        with listening() as (_, address):
+            add("orders_per_s", "1/s", "higher",
+                sent(address, None, int(50_000 * seconds))["orders_per_s"])  # fmt: skip
+        progress("  with a stalling matcher")
+        honest, coordinated = stalled(seconds * 2)
+        for figure in FIGURES:
+            add(f"stalled_{figure}", "ns", "lower", honest[figure])
+            add(f"stalled_{figure}", "ns", "lower", coordinated[figure], "coordinated_client")
+
+    with listening() as (_, address):
+        # The sender's kernels are compiled or read now.
+        sent(address, None, WARM_ORDERS)
+    gathered.run(one)
+    return document(
+        "gateway", gathered.results(), gathered.missing, command,
+        conditions=gathered.conditions(),
+    )  # fmt: skip
+
+
+def _short(rate: int) -> str:
+    return f"{rate // 1000}k"
+
+
+def stalled(seconds: float) -> tuple[dict[str, float], dict[str, float]]:
+    """Latencies of the open-loop client and of the coordinated one, over the same stalls."""
+    found = []
+    for rate, window in ((STALLED_RATE, None), (None, 1)):
+        with listening() as (pipeline, address), stalls(pipeline):
+            orders = int(STALLED_RATE * seconds)
+            found.append(sent(address, rate, orders, window)["latency"])
+    return found[0], found[1]
+
+
+def sent(
+    address: tuple[str, int], rate: int | None, orders: int, window: int | None = None
+) -> dict[str, Any]:
+    """Send orders and return the sender's result; raises :class:`PeerError` unless every order was
+    acknowledged."""
+    source = flow("normal", orders)
+    result = send(source.chunks(), to=address, rate=rate, window=window)
+    if result["unanswered"] or result["stopped"]:
+        raise PeerError(f"{result['unanswered']} orders unanswered: {result['stopped']}")
+    return result
+
+
+@contextmanager
+def listening() -> Iterator[tuple[RunningPipeline, tuple[str, int]]]:
+    """A pipeline in a process of its own that listens on a free port of this host."""
+    address = ("127.0.0.1", _free_port())
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            die_with_parent()
+            options = Options(
+                listen=address, source_kind="udp", durability="none", seed=SEED,
+                instruments=flow("normal", 1).instruments, verify=False,
+            )  # fmt: skip
+            run(options)
+            status = 0
+        finally:
+            os._exit(status)
+    try:
+        yield _started(pid), address
+    finally:
+        os.kill(pid, signal.SIGINT)
+        _, status = os.waitpid(pid, 0)
+    if status:
+        raise PeerError(f"the pipeline ended with {os.waitstatus_to_exitcode(status)}")
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _started(pid: int) -> RunningPipeline:
+    """Wait until every stage of the pipeline of that process is ready for input."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        for pipeline in running():
+            if pipeline.owner.pid == pid and pipeline.control[GO]:
+                return pipeline
+        if ProcessIdentity.of(pid) is None:
+            break
+        time.sleep(0.01)
+    raise PeerError(f"the pipeline of process {pid} did not come up")
+
+
+@contextmanager
+def stalls(pipeline: RunningPipeline) -> Iterator[None]:
+    """Stop the matcher's process for STALL_S, every STALL_EVERY_S, while the body runs."""
+    rows = pipeline.view(pipeline.positions(), 1)["stages"]
+    (pid,) = {row["pid"] for row in rows if row["name"] == "matcher"}
+    over = threading.Event()
+
+    def stall() -> None:
+        while not over.wait(STALL_EVERY_S - STALL_S):
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                over.wait(STALL_S)
+            finally:
+                os.kill(pid, signal.SIGCONT)
+
+    thread = threading.Thread(target=stall)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

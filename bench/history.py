@@ -1,0 +1,85 @@
+"""``outcry bench history FILES``: documents of one subject over time, as a page of trends."""
+
+import os
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import click
+import jinja2
+
+from openoutcry.bench.lab_charts import trend_chart
+from openoutcry.bench.lab_report import PIPELINE_TEMPLATES
+from openoutcry.bench.quantity import quantity
+from openoutcry.bench.results import Document, ResultError, read_document
+from openoutcry.pipeline.atomic_file import write_atomically
+
+
+def collect(paths: Sequence[Path]) -> dict[str, list[Document]]:
+    """The documents of files and of folders' ``*.json`` by subject, each list by date.
+
+    Raises :class:`ResultError` naming a file that is no document, or when there is none.
+    """
+    files: list[Path] = []
+    for path in paths:
+        files += sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not files:
+        raise ResultError(f"no documents in {', '.join(map(str, paths))}")
+    by_subject: dict[str, list[Document]] = {}
+    for file in files:
+        made = read_document(file)
+        by_subject.setdefault(made["subject"], []).append(made)
+    for documents in by_subject.values():
+        documents.sort(key=lambda made: str(made.get("date", "")))
+    return by_subject
+
+
+def trends(documents: Sequence[Document]) -> list[dict[str, Any]]:
+    """Each figure over the documents that have it, with its chart where there are two or more."""
+    figures = [row for made in documents for row in made["results"]]
+    shown = []
+    for name, unit in dict.fromkeys((row["name"], row["unit"]) for row in figures):
+        rows = [row for row in figures if (row["name"], row["unit"]) == (name, unit)]
+        points = [(row["median"], *row["spread"]) for row in rows]
+        first, last = points[0][0], points[-1][0]
+        shown.append({
+            "name": name, "count": len(rows), "first": quantity(first, unit),
+            "last": quantity(last, unit), "chart": trend_chart(points, unit),
+            "change": f"{100 * (last / first - 1):+.1f} %" if first else "",
+        })  # fmt: skip
+    return shown
+
+
+def write_history(by_subject: dict[str, list[Document]], path: str | os.PathLike[str]) -> None:
+    """Write the page, whole or not at all."""
+    subjects = []
+    for subject, documents in by_subject.items():
+        hosts = {str(made["host"].get("cpu_model")) for made in documents}
+        sources = [
+            (number, made.get("date", "no date"), made["commit"], made.get("partial") or "")
+            for number, made in enumerate(documents, 1)
+        ]
+        subjects.append({"name": subject, "hosts": sorted(hosts), "sources": sources,
+                         "trends": trends(documents)})  # fmt: skip
+    write_atomically(path, _template().render(subjects=subjects))
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([Path(__file__).parent, PIPELINE_TEMPLATES]),
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
+    return environment.get_template("history_page.html")
+
+
+@click.command("history")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--report", type=click.Path(path_type=Path), required=True, help="The page to write.")
+def history_command(files: tuple[Path, ...], report: Path) -> None:
+    """Draw how each figure went over the documents that --out wrote (files, or folders of them)."""
+    by_subject = collect(files)
+    write_history(by_subject, report)
+    count = sum(map(len, by_subject.values()))
+    click.echo(f"{count} documents of {', '.join(by_subject)}: {report}")

@@ -1,0 +1,146 @@
+"""bench/everything.py, history.py, gateway.py: one report, trends, and a client that lies."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from processes import OUTCRY, left_behind
+
+from openoutcry.bench import everything, gateway
+from openoutcry.bench.everything import bench_all
+from openoutcry.bench.history import collect, trends, write_history
+from openoutcry.bench.results import ResultError, document, read_document, summarise, write_document
+from openoutcry.bench.subjects import SUBJECTS
+
+
+def one(value: float, date: str, subject: str = "matcher") -> dict:
+    made = document(subject, [summarise("x", "ns", "lower", [value] * 3)], [], "outcry bench")
+    return made | {"date": date}
+
+
+def test_the_subjects_are_named_as_the_issue_names_them() -> None:
+    """Every subject can be imported, and its peers too."""
+    assert {"ring", "matcher", "gateway", "pipeline", "jitter", "cores"} <= set(SUBJECTS)
+    for subject in SUBJECTS.values():
+        for path in (subject.measure, subject.peers, subject.setup):
+            if path:
+                assert callable(subject.function(path))
+
+
+def test_all_leaves_one_report_and_a_file_a_subject(tmp_path: Path) -> None:
+    """The two quickest subjects through the real command: a page with both, a document each."""
+    done = subprocess.run(
+        [*OUTCRY, "bench", "all", "--quick", "--rounds", "1", "--subjects", "cores,jitter",
+         "--out", "made", "--report", "all.html", "--json"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "all.html").read_text()
+    assert 'id="cores"' in page
+    assert 'id="jitter"' in page
+    said = json.loads(done.stdout)
+    assert [made["subject"] for made in said["documents"]] == ["cores", "jitter"]
+    assert read_document(tmp_path / "made" / "cores.json")["subject"] == "cores"
+
+
+def test_a_subject_that_fails_is_said_and_the_rest_is_measured(monkeypatch) -> None:
+    """A subject that ends badly is a document without figures, with its last words."""
+    monkeypatch.setattr(everything.sys, "executable", "/bin/false")
+    made, partial = bench_all(1, True, lambda text: None, ["cores"])
+    assert partial is None
+    assert made[0]["results"] == []
+    assert made[0]["missing"] == [{"name": "cores", "why": "ended with 1"}]
+
+
+def test_an_interruption_keeps_what_was_measured(monkeypatch) -> None:
+    """Control-C in the second subject leaves the first, and names what is missing."""
+
+    def measure(name, rounds, quick, progress):
+        if name == "jitter":
+            raise KeyboardInterrupt
+        return one(1.0, "2026", name)
+
+    monkeypatch.setattr(everything, "_one", measure)
+    made, partial = bench_all(1, True, lambda text: None, ["cores", "jitter", "ring"])
+    assert [document["subject"] for document in made] == ["cores"]
+    assert partial == "interrupted: without jitter, ring"
+
+
+@pytest.mark.parametrize("arguments", [["all", "--subjects", "ring,poker"], ["poker"]])
+def test_an_unknown_subject_is_a_usage_error(arguments) -> None:
+    """It is named, with the ones that there are."""
+    done = subprocess.run([*OUTCRY, "bench", *arguments], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "unknown subject 'poker'" in done.stderr
+    assert "pipeline" in done.stderr
+
+
+def test_zero_rounds_are_a_usage_error() -> None:
+    """There is nothing to say about no round."""
+    done = subprocess.run([*OUTCRY, "bench", "cores", "--rounds", "0"], capture_output=True,
+                          text=True)  # fmt: skip
+    assert done.returncode == 2
+    assert "--rounds" in done.stderr
+
+
+def test_an_interrupted_bench_keeps_its_whole_rounds(tmp_path: Path) -> None:
+    """SIGINT in mid-run: the document is written, marked partial, exit status 1, nothing left."""
+    before = left_behind()
+    running = subprocess.Popen(
+        [*OUTCRY, "bench", "jitter", "--quick", "--rounds", "6", "--out", "j.json"],
+        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert running.stderr is not None
+    deadline = time.monotonic() + 60
+    for line in running.stderr:
+        if line.startswith("round 3 of 6") or time.monotonic() > deadline:
+            break
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=60)
+    assert running.returncode == 1
+    made = read_document(tmp_path / "j.json")
+    assert made["partial"] == "interrupted in round 3 of 6"
+    assert all(row["samples"] == 2 for row in made["results"] if "lost" in row["name"])
+    assert left_behind() == before
+
+
+def test_history_is_by_date_whatever_the_files_are_called(tmp_path: Path) -> None:
+    """Two subjects, three documents: trends in the order of their dates, one page."""
+    write_document(one(200.0, "2026-02-01"), tmp_path / "a.json")
+    write_document(one(100.0, "2026-01-01"), tmp_path / "b.json")
+    write_document(one(5.0, "2026-01-01", "ring"), tmp_path / "c.json")
+    by_subject = collect([tmp_path])
+    (trend,) = trends(by_subject["matcher"])
+    assert (trend["first"], trend["last"], trend["change"]) == ("100 ns", "200 ns", "+100.0 %")
+    assert "<svg" in trend["chart"]
+    assert trends(by_subject["ring"])[0]["chart"] is None
+    write_history(by_subject, tmp_path / "trend.html")
+    page = (tmp_path / "trend.html").read_text()
+    assert page.index("2026-01-01") < page.index("2026-02-01")
+    assert "</html>" in page
+
+
+def test_history_refuses_what_is_no_document(tmp_path: Path) -> None:
+    """Named, and no page is written."""
+    (tmp_path / "x.json").write_text("{}")
+    done = subprocess.run([*OUTCRY, "bench", "history", "x.json", "--report", "t.html"],
+                          cwd=tmp_path, capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 1
+    assert "x.json is not a bench document" in done.stderr
+    assert not (tmp_path / "t.html").exists()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ResultError, match="no documents"):
+        collect([tmp_path / "empty"])
+
+
+def test_the_coordinated_client_is_shown_to_lie() -> None:
+    """The matcher stands still for 20 ms of each 200.  The open-loop client's p90 and p99 show it;
+    the client that waits for each answer has nine of ten answers before the stall is a tenth of
+    its figures: its p90 is far too small."""
+    honest, coordinated = gateway.stalled(1.0)
+    assert honest["p99"] > 10_000_000
+    assert coordinated["p90"] < honest["p99"]
+    assert honest["p99"] > coordinated["p50"] * 10
