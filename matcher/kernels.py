@@ -16,10 +16,14 @@ from openoutcry.matcher.among import among
 from openoutcry.matcher.arena import (
     AHEAD,
     AHEAD_COMMANDS,
+    BOOK_BEST_KEY,
+    BOOK_BEST_LEVEL,
     DISPLAYED,
     ENTRY_INSTRUMENT,
     ENTRY_SYMBOL,
     EVENT_COUNT,
+    EXTRA_CAPACITY,
+    EXTRA_EVENTS,
     GOLDEN,
     LAST_INSTRUMENT,
     LAST_SEQ,
@@ -29,6 +33,7 @@ from openoutcry.matcher.arena import (
     MIN_PRICE,
     MIN_QTY,
     MODE,
+    MODE_PHASE,
     OPEN_ORDERS,
     ORDER_CAPACITY,
     SLOT_GTC,
@@ -85,6 +90,7 @@ from openoutcry.matcher.events import emit, emit_cancelled, event_address, mark_
 from openoutcry.matcher.general import general
 from openoutcry.matcher.ids import find_id, id_addr, prefetch_chain
 from openoutcry.matcher.levels import (
+    book_addr,
     find_page,
     instrument_addr,
     join_level,
@@ -104,8 +110,9 @@ from openoutcry.matcher.plain import (
     plain_cancel,
     plain_new,
     refuse_rest,
+    would_cross,
 )
-from openoutcry.wire.kernel import STRIPPED, kernel, kernel_outlined
+from openoutcry.wire.kernel import STRIPPED, VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_fixed, load_i64, load_u32, mul_wrapping, prefetch, store_i64
 from openoutcry.wire.records import MAX_VALUE, NO_INSTRUMENT, RECORD_BYTES
 
@@ -150,6 +157,8 @@ def process_batch(
             # Only the slow path numbers what it writes.
             store_i64(arena + EVENT_COUNT, events_before + (at - out) // RECORD_BYTES)
             end = slow(arena, order, instrument, entry, at)
+        if VERIFY:
+            assert_after(arena, instrument, at, end)
         at = end
         done += 1
     written = (at - out) // RECORD_BYTES
@@ -169,10 +178,29 @@ def process_one(arena: int, order: int, out: int) -> int:
     end = plain(arena, order, instrument, entry, out)
     if end == 0:
         end = slow(arena, order, instrument, entry, out)
+    if VERIFY:
+        assert_after(arena, instrument, out, end)
     count = (end - out) // RECORD_BYTES
     store_i64(arena + LAST_SEQ, load_i64(order + ORDER_SEQ))
     store_i64(arena + EVENT_COUNT, load_i64(arena + EVENT_COUNT) + count)
     return count
+
+
+@kernel
+def assert_after(arena: int, instrument: int, out: int, end: int) -> None:
+    """What holds after every command, whose events are at ``out`` to ``end``: no more events than
+    the bound, and no book crossed in continuous trading."""
+    assert out <= end
+    assert end - out <= load_i64(arena + WORST_EVENTS) * RECORD_BYTES
+    assert load_i64(arena + OPEN_ORDERS) <= load_i64(arena + ORDER_CAPACITY)
+    assert load_i64(arena + EXTRA_EVENTS) <= load_i64(arena + EXTRA_CAPACITY)
+    if instrument == NO_INSTRUMENT:
+        return
+    if load_i64(instrument_addr(arena, instrument) + MODE) & MODE_PHASE == 0:
+        bids = instrument << 4 | DISPLAYED
+        best = load_i64(book_addr(arena, bids) + BOOK_BEST_KEY)
+        has_bid = load_u32(book_addr(arena, bids) + BOOK_BEST_LEVEL) != 0
+        assert not (has_bid and would_cross(arena, bids, best))
 
 
 @kernel
