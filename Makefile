@@ -29,6 +29,7 @@ run: $(VENV)/.run-ready
 
 test: $(VENV)/.test-ready
 	@scripts/setup-system.sh $(BIN)/python
+	@$(BIN)/python -m openoutcry.dpdk_shim.native
 	$(BIN)/python -m pytest $(ARGS)
 
 test-long: $(VENV)/.test-ready
@@ -68,6 +69,7 @@ $(VENV)/bin/python:
 $(VENV)/.run-ready: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing Open Outcry and what it needs from PyPI into $(VENV): a minute or two."
 	@$(PIP) --editable .
+	@$(BIN)/python -m openoutcry.dpdk_shim.native
 	@touch $@
 
 $(VENV)/.test-ready: pyproject.toml | $(VENV)/bin/python

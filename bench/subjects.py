@@ -47,6 +47,8 @@ _ALL = (
     Subject("ring", "ring:bench_ring",
             "our ring beside others: bounce, c, boost, rte_ring, disruptor, iceoryx2, mp_queue",
             "ring:peers_named", "ring:setup_peers"),
+    Subject("shim", "shim:bench_shim",
+            "packets into a ring: DPDK beside kernel sockets, AF_XDP beside a blocking recv"),
 )  # fmt: skip
 
 SUBJECTS = {subject.name: subject for subject in _ALL}

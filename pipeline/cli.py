@@ -94,6 +94,14 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--udp", type=Endpoint(), help="Listen for order packets (see `outcry send`)."
         ),
+        click.option(
+            "--port",
+            "ports",
+            multiple=True,
+            metavar="PORT",
+            help="The same by the packet shim: udp:, packet:, xdp:, pcap:, dpdk: (docs/shim.md). "
+            "Two are lines A and B of one feed.",
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -132,6 +140,7 @@ def run(
     itch: Path | None,
     bitstamp: Path | None,
     udp: tuple[str, int] | None,
+    ports: tuple[str, ...],
     orders: int | None,
     seed: int,
     rate: int,
@@ -149,19 +158,22 @@ def run(
     outcry run --flow flash-crash --rate 100000      at 100,000 a second: latency, not queueing
     outcry run --itch day.itch --topology inline     recorded orders, in one thread
     outcry run --udp 127.0.0.1:9000                  orders from the network, until Control-C
+    outcry run --port pcap:day.pcapng                orders from a capture
     """
     # Numba is imported by these: `outcry --help` need not wait for it.
     from openoutcry.pipeline.report import write_report
     from openoutcry.pipeline.run import Options
     from openoutcry.pipeline.run import run as run_pipeline
 
-    _exactly_one(flow=flow, lobster=lobster, itch=itch, bitstamp=bitstamp, udp=udp)
+    _exactly_one(
+        flow=flow, lobster=lobster, itch=itch, bitstamp=bitstamp, udp=udp, port=ports or None
+    )
     if seed_book and not lobster:
         raise click.UsageError("--seed-book goes with --lobster")
     if journal and durability == "none":
         raise click.UsageError("--journal goes with --durability async or durable")
-    if udp and rate:
-        raise click.UsageError("--rate goes with a recorded or generated source, not with --udp")
+    if (udp or ports) and rate:
+        raise click.UsageError("--rate goes with a recorded or generated source, not with a port")
     if report and not report.absolute().parent.is_dir():
         raise OutcryError(f"--report {report}: there is no folder {report.absolute().parent}")
     options = Options(
@@ -170,6 +182,11 @@ def run(
     )  # fmt: skip
     if udp:
         options.listen, options.source_kind = udp, "udp"
+        options.instruments = GeneratedFlow("normal", 1, 1).instruments
+    elif ports:
+        from openoutcry.pipeline.port_cli import take_ports
+
+        take_ports(options, ports)
         options.instruments = GeneratedFlow("normal", 1, 1).instruments
     elif lobster:
         options.source, options.source_kind = LobsterSource(lobster, seed_book), "lobster"
@@ -193,7 +210,7 @@ def run(
         print_result(Console(), result)
         if report:
             click.echo(f"report: {report}")
-    if not _all_happened(result, open_ended=udp is not None and orders is None):
+    if not _all_happened(result, open_ended=bool(udp or ports) and orders is None):
         sys.exit(1)
 
 
@@ -287,7 +304,9 @@ def top(once: bool, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--to", type=Endpoint(), required=True, help="Where `outcry run --udp` listens.")
+@click.option("--to", type=Endpoint(), help="Where `outcry run --udp` listens.")
+@click.option("--port", metavar="PORT", help="The way out, by the packet shim (docs/shim.md): "
+              "packet:eth0,to=10.0.0.2:9000 …")  # fmt: skip
 @click.option("--flow", type=click.Choice(FLOWS), help="Generated flow [default: normal].")
 @click.option("--file", "file", type=PathArgument, help="File of 64-byte order records.")
 @click.option("--orders", type=click.IntRange(1), default=100_000, show_default=True)
@@ -296,7 +315,8 @@ def top(once: bool, as_json: bool) -> None:
               help="Orders a second by intended send time, or `max`.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def send(
-    to: tuple[str, int],
+    to: tuple[str, int] | None,
+    port: str | None,
     flow: str | None,
     file: Path | None,
     orders: int,
@@ -306,11 +326,13 @@ def send(
 ) -> None:
     """Send orders as UDP packets, listen for the replies, report the round trip."""
     from openoutcry.pipeline.display import stage_table
-    from openoutcry.pipeline.send import send as send_orders
+    from openoutcry.pipeline.port_cli import send_orders
 
     _exactly_one(flow=flow, file=file)
     source = RecordFile(file) if file else GeneratedFlow(flow or "normal", orders, seed)
-    result = send_orders(source.chunks(), to=to, rate=rate or None)
+    if (to is None) == (port is None):
+        raise click.UsageError("give either --to or --port")
+    result = send_orders(source.chunks(), to, port, rate or None)
     if as_json:
         click.echo(json.dumps(result))
     else:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 import openoutcry
 from openoutcry.dpdk_shim import UdpReceiver
+from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import Journal, JournalLock, JournalWriter
 from openoutcry.pipeline import control as ct
@@ -28,6 +29,7 @@ from openoutcry.pipeline.event_hash import START, hash_text
 from openoutcry.pipeline.histogram import summary
 from openoutcry.pipeline.host import host_info
 from openoutcry.pipeline.journal_stage import JournalStage
+from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.replay import instruments_to_json, replay
 from openoutcry.pipeline.shared import Shared
@@ -73,13 +75,16 @@ class Source(Protocol):
 
 @dataclass
 class Options:
-    """What to run.  Exactly one of ``source`` and ``listen`` is given."""
+    """What to run.  Exactly one of ``source``, ``listen`` and ``ports`` is given."""
 
     source: Source | None = None
     source_kind: str = "flow"
     listen: tuple[str, int] | None = None
     instruments: npt.NDArray[Any] | None = None
-    """Instruments for ``listen``."""
+    """Instruments for ``listen`` and ``ports``."""
+    ports: list[PortSpec] = field(default_factory=list)
+    arbitrate: bool = False
+    """The ports are lines of one feed."""
     orders: int | None = None
     seed: int = 1
     rate: int = 0
@@ -192,6 +197,9 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
     receiver = UdpReceiver(*options.listen) if options.listen else None
     if receiver:
         stack.callback(receiver.close)
+    ports = PortSource(options.ports, options.arbitrate) if options.ports else None
+    if ports:
+        stack.callback(ports.close)
     sizes = geometry(options.topology, options.durability)
     if options.recording is not None:
         assert source is not None
@@ -227,6 +235,7 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
         journal=directory,
         writer=writer,
         receiver=receiver,
+        ports=ports,
         gateway=options.gateway,
         recording=options.recording,
     )
@@ -306,7 +315,7 @@ def _make_journal(
         "program": f"openoutcry {openoutcry.__version__}",
         "instruments": instruments_to_json(instruments),
         "order_capacity": options.order_capacity,
-        "source": options.source.name if options.source else "udp",
+        "source": _source_name(options),
         "seed": options.seed,
         "rate": options.rate,
         "topology": options.topology,
@@ -381,6 +390,7 @@ def _run_inline(work: worker.Work, state: _State, watcher: Watcher) -> None:
     next_sample = 0.0
     while True:
         ended = group.run(worker.SLICE_NS, leave_idle=True)
+        group.check()
         if journal:
             journal.step()
         if ended == st.FINISHED and (journal is None or journal.finished):
@@ -407,7 +417,9 @@ class _Supervisor:
     def run(self) -> None:
         cores = sorted(os.sched_getaffinity(0))
         try:
-            for group in plan_groups(cores, self.work.writer is not None):
+            for group in plan_groups(
+                cores, self.work.writer is not None, self.work.ports is not None
+            ):
                 child = self._start(group)
                 self.state.groups.append(
                     {
@@ -532,6 +544,10 @@ def _result(options: Options, work: worker.Work, state: _State) -> dict[str, Any
         account = {**work.receiver.counters(), "system_drops": work.receiver.system_drops()}
         # Beyond --orders, or in the hands of a receive stage when it was killed.
         account["records_not_sequenced"] = account["records"] - commands
+    if work.ports is not None:
+        account = state.outcome["ports"]
+        # Of a burst that a receive stage had in its hands when it was killed.
+        account["records_not_sequenced"] = account["records"] - commands
     return {
         "version": openoutcry.__version__,
         "commands": commands,
@@ -554,7 +570,7 @@ def _result(options: Options, work: worker.Work, state: _State) -> dict[str, Any
         "rate": options.rate or None,
         "source": {
             "kind": options.source_kind,
-            "name": source.name if source else "udp",
+            "name": _source_name(options),
             "account": account,
         },
         "groups": state.groups,
@@ -567,6 +583,12 @@ def _result(options: Options, work: worker.Work, state: _State) -> dict[str, Any
         "depth": state.outcome["depth"],
         "host": host_info(),
     }
+
+
+def _source_name(options: Options) -> str:
+    if options.source:
+        return options.source.name
+    return " ".join(spec.text for spec in options.ports) or "udp"
 
 
 def _counts(control: ct.Control, at: int, names: type[EventKind] | type[Reason]) -> dict[str, int]:

@@ -14,7 +14,7 @@ import time
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -96,28 +96,123 @@ def send(
         raise SendError(f"a rate is at least 1 order a second, not {rate}")
     if window is not None and window < 1:
         raise SendError(f"a window is at least 1 order, not {window}")
-    address = resolve(*to)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        name = f"{to[0]}:{to[1]}"
-        granted_bytes = widen_receive_queue(udp, QUEUE_BYTES)
-        fits = max(MIN_WINDOW, min(MAX_WINDOW, granted_bytes // QUEUE_BYTES_PER_ORDER))
-        sender = os.getpid() if sender_id is None else sender_id & 0xFFFFFFFF
-        run = _Run(udp, rate, window or fits, sender, timeout_s, progress)
-        try:
-            udp.connect(address)
-            for chunk in source_chunks:
-                run.send_chunk(chunk)
-            run.wait_for_the_rest()
-        except ConnectionRefusedError:
-            if run.acknowledged == 0:
-                raise SendError(f"{name}: nobody listens there (connection refused)") from None
-            run.stopped = "the receiver no longer listens (connection refused)"
-        except _NoAnswer:
-            run.stopped = f"no reply for {timeout_s:g} s"
-        except OSError as error:
-            raise SendError(f"{name}: cannot send: {error.strerror or error}") from None
-        run.report_progress(last=True)
-        return run.result()
+    with UdpLine(to) as line:
+        return send_by_line(source_chunks, line, rate, sender_id, timeout_s, progress, window)
+
+
+def send_by_line(
+    source_chunks: Iterable[npt.NDArray[Any]],
+    line: "Line",
+    rate: int | None = None,
+    sender_id: int | None = None,
+    timeout_s: float = 5.0,
+    progress: Progress | None = None,
+    window: int | None = None,
+) -> dict[str, Any]:
+    """:func:`send` by any line: a kernel socket, or a port of the packet shim."""
+    sender = os.getpid() if sender_id is None else sender_id & 0xFFFFFFFF
+    run = _Run(line, rate, window or line.window, sender, timeout_s, progress)
+    try:
+        line.connect()
+        for chunk in source_chunks:
+            run.send_chunk(chunk)
+        run.wait_for_the_rest()
+    except ConnectionRefusedError:
+        if run.acknowledged == 0:
+            raise SendError(f"{line.name}: nobody listens there (connection refused)") from None
+        run.stopped = "the receiver no longer listens (connection refused)"
+    except _NoAnswer:
+        run.stopped = f"no reply for {timeout_s:g} s"
+    except OSError as error:
+        raise SendError(f"{line.name}: cannot send: {error.strerror or error}") from None
+    run.report_progress(last=True)
+    return run.result()
+
+
+class Line(Protocol):
+    """A way to a receiver and back.  Each array that :meth:`take` gives is good until the next."""
+
+    name: str
+    window: int
+    """Unanswered orders that overflow no queue on the way."""
+
+    @property
+    def datagrams(self) -> int:
+        """What came back."""
+        ...
+
+    @property
+    def packets(self) -> int:
+        """Of these, packets of ours."""
+        ...
+
+    def connect(self) -> None: ...
+
+    def send(self, header: bytes, records: memoryview) -> None: ...
+
+    def take(self) -> npt.NDArray[Any]:
+        """The events of a burst of replies, without waiting; raises ``BlockingIOError`` when there
+        is nothing."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Until something came back, at most so long."""
+        ...
+
+    def dropped(self) -> int: ...
+
+
+class UdpLine:
+    """A connected kernel socket."""
+
+    def __init__(self, to: tuple[str, int]) -> None:
+        self.name = f"{to[0]}:{to[1]}"
+        self._address = resolve(*to)
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        granted_bytes = widen_receive_queue(self.udp, QUEUE_BYTES)
+        self.window = max(MIN_WINDOW, min(MAX_WINDOW, granted_bytes // QUEUE_BYTES_PER_ORDER))
+        self._burst = Datagrams(RECEIVE_BURST)
+        self._events = np.zeros(RECEIVE_BURST * MAX_PACKET_RECORDS, EVENT_DTYPE)
+        self._tally = np.zeros(3, np.int64)
+        self._look = bytearray(1)
+        self._arguments = (
+            self.udp.fileno(),
+            self._burst.addr,
+            RECEIVE_BURST,
+            self._events.ctypes.data,
+            self._tally.ctypes.data,
+        )
+
+    @property
+    def datagrams(self) -> int:
+        return int(self._tally[0])
+
+    @property
+    def packets(self) -> int:
+        return int(self._tally[1])
+
+    def connect(self) -> None:
+        self.udp.connect(self._address)
+
+    def send(self, header: bytes, records: memoryview) -> None:
+        self.udp.sendmsg((header, records))
+
+    def take(self) -> npt.NDArray[Any]:
+        # A look raises the error of a refused packet; the kernel would take it for an empty queue.
+        self.udp.recv_into(self._look, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        return self._events[: int(receive_replies(*self._arguments))]
+
+    def wait(self, seconds: float) -> None:
+        select.select([self.udp], [], [], seconds)
+
+    def dropped(self) -> int:
+        return system_drops(self.udp)
+
+    def __enter__(self) -> "UdpLine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.udp.close()
 
 
 class _NoAnswer(Exception):
@@ -129,14 +224,14 @@ class _Run:
 
     def __init__(
         self,
-        udp: socket.socket,
+        line: Line,
         rate: int | None,
         window: int,
         sender: int,
         timeout_s: float,
         progress: Progress | None,
     ) -> None:
-        self.udp = udp
+        self.line = line
         self.rate = rate
         self.window = window
         self.sender = sender
@@ -153,17 +248,6 @@ class _Run:
         self.start_ns = 0
         self.quiet_since_ns = self.last_ns = self.last_progress_ns = self.answered_until = 0
         self.epoch_offset_ns = time.time_ns() - time.monotonic_ns()
-        self.datagrams = Datagrams(RECEIVE_BURST)
-        self.events = np.zeros(RECEIVE_BURST * MAX_PACKET_RECORDS, EVENT_DTYPE)
-        self.tally = np.zeros(3, np.int64)
-        self.look = bytearray(1)
-        self.receive_arguments = (
-            udp.fileno(),
-            self.datagrams.addr,
-            RECEIVE_BURST,
-            self.events.ctypes.data,
-            self.tally.ctypes.data,
-        )
 
     @property
     def outstanding(self) -> int:
@@ -196,7 +280,7 @@ class _Run:
         while (now := time.monotonic_ns()) < next_ns:
             sleep_ns = next_ns - now - SPIN_NS
             if sleep_ns > 0:
-                select.select([self.udp], [], [], sleep_ns / 1e9)
+                self.line.wait(sleep_ns / 1e9)
             self.take_replies()
         if self.sent_packets % POLL_EVERY_PACKETS == 0:
             self.take_replies()
@@ -225,7 +309,7 @@ class _Run:
             PacketKind.ORDERS,
             0,
         )
-        self.udp.sendmsg((header, data))
+        self.line.send(header, data)
         for index in range(count):
             meant_ns = now if self.rate is None else self._intended_ns(first + index)
             self.waiting.setdefault(order_ids[at + index], []).append(meant_ns)
@@ -239,30 +323,26 @@ class _Run:
 
         One reading of the clock serves a burst of up to 64, taken right after it.
         """
-        before = int(self.tally[0])
+        before = self.line.datagrams
         burst = RECEIVE_BURST
         while burst == RECEIVE_BURST:
-            arrived = int(self.tally[0])
+            arrived = self.line.datagrams
             try:
-                # A look raises the error of a refused packet; the kernel would take it for an
-                # empty queue.
-                self.udp.recv_into(self.look, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+                events = self.line.take()
             except BlockingIOError:
                 break
-            count = int(receive_replies(*self.receive_arguments))
-            self._read_events(count, time.monotonic_ns())
-            burst = int(self.tally[0]) - arrived
-        return int(self.tally[0]) - before
+            self._read_events(events, time.monotonic_ns())
+            burst = self.line.datagrams - arrived
+        return self.line.datagrams - before
 
-    def _read_events(self, count: int, received_ns: int) -> None:
-        """Match the first ``count`` of :attr:`events` with the orders that wait."""
-        events = self.events[:count]
-        self.reply_events += count
+    def _read_events(self, events: npt.NDArray[Any], received_ns: int) -> None:
+        """Match events with the orders that wait."""
+        self.reply_events += len(events)
         own = (events["flags"] & EventFlag.MAKER) == 0
         order_ids, causes = events["order_id"][own].tolist(), events["cause_seq"][own].tolist()
         for order_id, cause_seq in zip(order_ids, causes, strict=True):
             self._acknowledge(order_id, cause_seq, received_ns)
-        if count:
+        if len(events):
             self.quiet_since_ns = self.last_ns = received_ns
 
     def _acknowledge(self, order_id: int, cause_seq: int, received_ns: int) -> None:
@@ -281,7 +361,7 @@ class _Run:
     def _wait_for_replies(self) -> None:
         """Wait a little for replies; write the outstanding orders off when the time is up."""
         if self.take_replies() == 0:
-            select.select([self.udp], [], [], 0.05)
+            self.line.wait(0.05)
             self.report_progress()
             now = time.monotonic_ns()
             if self.take_replies() == 0 and now - self.quiet_since_ns > self.timeout_ns:
@@ -301,7 +381,7 @@ class _Run:
         while self.outstanding > 0:
             if self.take_replies() > 0:
                 continue
-            select.select([self.udp], [], [], 0.05)
+            self.line.wait(0.05)
             self.report_progress()
             if time.monotonic_ns() - self.quiet_since_ns > self.timeout_ns:
                 break
@@ -322,10 +402,10 @@ class _Run:
             "sent_orders": self.sent_orders,
             "acknowledged": self.acknowledged,
             "unanswered": self.sent_orders - self.acknowledged,
-            "reply_packets": int(self.tally[1]),
+            "reply_packets": self.line.packets,
             "reply_events": self.reply_events,
-            "bad_replies": int(self.tally[0] - self.tally[1]),
-            "dropped_replies": system_drops(self.udp),
+            "bad_replies": self.line.datagrams - self.line.packets,
+            "dropped_replies": self.line.dropped(),
             "seconds": seconds,
             "orders_per_s": self.sent_orders / seconds,
             "rate": self.rate,

@@ -9,6 +9,7 @@ way is measured, not a sample.  A burst shares one clock reading, taken before t
 records is published: at low rates a burst is one record and the reading is exact.
 """
 
+from openoutcry.dpdk_shim.call import call_poll, call_reply
 from openoutcry.dpdk_shim.udp import receive_burst, send_events
 from openoutcry.gateway_fpga.call import call_batch
 from openoutcry.gateway_fpga.golden import validate
@@ -92,6 +93,8 @@ CONTEXT_BYTES = 512
     UDP,  # address of the receiver's context, 0 for a tape
     UDP_OUT,  # scratch for one burst of records
     UDP_SENT,  # and their senders' clock readings
+    SHIM,  # address of the packet shim, 0 for none
+    SHIM_POLL,  # and of its function
     # gateway
     RULES,
     RTL,  # address of the Verilated gateway's function, 0 for the golden model
@@ -109,7 +112,8 @@ CONTEXT_BYTES = 512
     # replies
     GATE_CURSOR,  # address of the gate's cursor on the event ring
     TX,  # address of the sender's context, 0 for none
-) = range(0, 8 * 38, 8)
+    SHIM_REPLY,  # address of the shim's function for replies, 0 for none
+) = range(0, 8 * 41, 8)
 
 ORDER_TS = ORDER.offsets["rx_ts_ns"]
 ORDER_ERROR = ORDER.offsets["error_code"]
@@ -247,6 +251,32 @@ def receive_udp(context: int) -> int:
         put_on_lane(context, next_seq + index, records + 64 * index, sent, now)
     store_i64(context + NEXT, next_seq + count)
     store_release(load_i64(context + OUT_RING) + PUBLISHED, next_seq + count - 1)
+    return count
+
+
+@kernel
+def receive_shim(context: int) -> int:
+    """Let the packet shim take a burst from each of its ports: it writes slots and stamps itself.
+
+    A device that is gone gives nothing more; whoever runs this loop asks the shim about that.
+    """
+    control = load_i64(context + CONTROL)
+    next_seq = load_i64(context + NEXT)
+    left = load_i64(context + TAPE_COUNT) - next_seq + 1
+    if left <= 0 or load_acquire(control + STOP) != 0:
+        finish(context, next_seq - 1)
+        return 0
+    if load_acquire(control + GO) == 0:
+        return 0
+    before = monotonic_ns()
+    count = call_poll(load_i64(context + SHIM_POLL), load_i64(context + SHIM), left)
+    if count == -1:
+        finish(context, next_seq - 1)
+    if count <= 0:
+        return 0
+    if load_i64(control + FIRST_NS) == 0:
+        store_release(control + FIRST_NS, before)
+    store_i64(context + NEXT, next_seq + count)
     return count
 
 
@@ -451,6 +481,10 @@ def replies(context: int) -> int:
         # Contiguous memory for the sender: stop where the ring wraps.
         count = min(count, ring_mask + 1 - (next_event & ring_mask))
         send_events(load_i64(context + TX), slot_address(ring, ring_mask, next_event), count)
+    if load_i64(context + SHIM_REPLY) != 0:
+        count = min(count, ring_mask + 1 - (next_event & ring_mask))
+        events = slot_address(ring, ring_mask, next_event)
+        call_reply(load_i64(context + SHIM_REPLY), load_i64(context + SHIM), events, count)
     which = load_i64(control + REPLY_WHICH)
     current = control + REPLY_STATES + which * REPLY_STATE_BYTES
     state = control + REPLY_STATES + (1 - which) * REPLY_STATE_BYTES
@@ -528,7 +562,9 @@ def run_stages(contexts: int, stages: int, slice_ns: int, spins: int, leave_idle
             step = probe_step(probe, IDLE_STEP, step)
         if stages & (1 << RECEIVE):
             context = contexts + RECEIVE * CONTEXT_BYTES
-            if load_i64(context + UDP) != 0:
+            if load_i64(context + SHIM) != 0:
+                work += receive_shim(context)
+            elif load_i64(context + UDP) != 0:
                 work += receive_udp(context)
             else:
                 work += receive_tape(context)

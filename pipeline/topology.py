@@ -45,8 +45,10 @@ class Group:
     core: int | None
 
 
-def plan_groups(cores: list[int], journaled: bool) -> list[Group]:
+def plan_groups(cores: list[int], journaled: bool, one_owner: bool = False) -> list[Group]:
     """Share the stages out over the cores this process may use.
+
+    ``one_owner``: a device belongs to the process that opened it, so receive and replies share one.
 
     The journal is never pinned and never counted: it sleeps in the disk most of its time.
     """
@@ -65,6 +67,10 @@ def plan_groups(cores: list[int], journaled: bool) -> list[Group]:
         parts = [("front", ("receive", "gateway")), ("back", ("matcher", "gate", "replies"))]
     else:
         parts = [("all", compiled)]
+    if one_owner:
+        parts = [(name, tuple(s for s in stages if s != "replies")) for name, stages in parts]
+        parts[0] = (parts[0][0], (*parts[0][1], "replies"))
+        parts = [part for part in parts if part[1]]
     # Core 0 takes most interrupts, so the first part, which waits for input anyway, gets it.
     pinned = len(cores) >= 2
     groups = [

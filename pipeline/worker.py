@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.dpdk_shim import UdpReceiver
+from openoutcry.dpdk_shim.shim import Shim
 from openoutcry.gateway_fpga import make_rules, validate_batch
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import Journal, JournalWriter, read_commands
@@ -28,6 +29,7 @@ from openoutcry.pipeline.control import (
     WRITTEN_SEQ,
 )
 from openoutcry.pipeline.journal_stage import JournalStage
+from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.replay import depth_of
 from openoutcry.pipeline.shared import Contexts, Shared
@@ -61,6 +63,7 @@ class Work:
     """The journal as the supervisor made it: the first journal process goes on with this one, any
     later one finds its place on the disk."""
     receiver: UdpReceiver | None
+    ports: PortSource | None = None
     gateway: str = "golden"
     """Who validates: the golden model or the RTL."""
     recording: Recording | None = None
@@ -83,6 +86,7 @@ class StageGroup:
             first = min(STAGE_INDEX[name] for name in stages)
             probe = work.recording.prepare(work.shared.probe(first))
             self.contexts.set("receive", {st.PROBE: probe})
+        self.shim: Shim | None = None
         self.bits = sum(1 << STAGE_INDEX[name] for name in stages if name != "journal")
         prepare = {
             "receive": self._receive,
@@ -107,6 +111,10 @@ class StageGroup:
                 st.UDP_SENT: work.receiver.sent_ts_ns.ctypes.data,
             }
             self.contexts.set("receive", words)
+        if work.ports is not None:
+            self.shim = work.ports.open(work.shared)
+            words = {st.SHIM: self.shim.address, st.SHIM_POLL: self.shim.poll_function}
+            self.contexts.set("receive", words)
 
     def _gateway(self) -> None:
         self.contexts.prepare_gateway(make_rules(self.work.instruments))
@@ -129,17 +137,30 @@ class StageGroup:
         self.contexts.prepare_replies()
         if self.work.receiver is not None:
             self.contexts.set("replies", {st.TX: self.work.receiver.tx_addr})
+        if self.shim is not None:
+            words = {st.SHIM: self.shim.address, st.SHIM_REPLY: self.shim.reply_function}
+            self.contexts.set("replies", words)
 
     def run(self, slice_ns: int, leave_idle: bool) -> int:
         return int(
             st.run_stages(self.contexts.address, self.bits, slice_ns, SPINS, int(leave_idle))
         )
 
+    def check(self) -> None:
+        """Raise if the group's device is gone."""
+        if self.shim is not None:
+            self.shim.check()
+
     def outcome(self) -> dict[str, Any]:
-        """What only this group knows at the end: the book, if it has the matcher."""
+        """What only this group knows at the end: the book, if it has the matcher, and what the
+        ports took in, if it has them."""
+        said: dict[str, Any] = {}
+        if self.shim is not None:
+            said["ports"] = self.shim.account()
+            self.shim.close()
         if self.engine is None:
-            return {}
-        return {
+            return said
+        return said | {
             "state_hash": self.engine.state_hash(),
             "open_orders": self.engine.open_orders,
             "depth": depth_of(self.engine, REPORT_LEVELS),
@@ -188,7 +209,7 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
     stages = StageGroup(work, group.stages)
     say_ready(work.shared, group.stages)
     while stages.run(SLICE_NS, leave_idle=False) != st.FINISHED:
-        pass
+        stages.check()
     return stages.outcome()
 
 

@@ -16,6 +16,10 @@ make|make|no gateway bench runs on Verilator
 pod2usage|perl|Verilator does not start
 ccache|ccache|Verilator's models are compiled from nothing each time
 libpython|libpython$version|no simulator starts Python
+Python.h|python3-dev|the packet shim is not built
+pkg-config|pkg-config|the packet shim is built without DPDK
+libdpdk|libdpdk-dev|the packet shim is built without DPDK
+ip|iproute2|no packet goes over a cable between two interfaces
 END
 }
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -25,6 +29,11 @@ present() {
     libpython)
         "$python" -c 'import sys, find_libpython as f; sys.exit(not f.find_libpython())' 2>/dev/null
         ;;
+    Python.h)
+        "$python" -c 'import os, sys, sysconfig as s
+sys.exit(not os.path.exists(s.get_path("include") + "/Python.h"))'
+        ;;
+    libdpdk) pkg-config --exists libdpdk 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
     esac
 }

@@ -1,0 +1,124 @@
+"""The packet shim's figures: DPDK beside kernel sockets, AF_XDP beside a blocking recv.
+
+Each round takes every figure once, ours and the peers' one after the other, each in a process of
+its own (DPDK can be started once a process).  What each does is in bench/shim_loops.py.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from openoutcry.bench.results import document, missing, summarise
+from openoutcry.wire.errors import OutcryError
+
+TIMEOUT_S = 120
+HUGE_PAGES = Path("/proc/sys/vm/nr_hugepages")
+HUGE_PAGES_WANTED = 192
+"""Two processes of 64 MiB each, and what the EAL takes for itself (2 MiB pages)."""
+
+
+class ShimBenchError(OutcryError):
+    """A measured program failed."""
+
+
+# Metric, unit, better, our program with its count, the peers' with theirs.
+METRICS: tuple[tuple[str, str, str, tuple[str, int], dict[str, tuple[str, int]]], ...] = (
+    (
+        "packet_ns_net_ring", "ns", "lower", ("net_ring", 4_000_000),
+        {
+            "recvmmsg": ("recvmmsg", 200_000),
+            "af_packet": ("af_packet", 200_000),
+            "python_socket": ("python_socket", 50_000),
+        },
+    ),
+    ("packets_memif", "1/s", "higher", ("memif", 20_000_000), {}),
+    (
+        "packet_ns_pcap", "ns", "lower", ("pcap", 4_000_000),
+        {"no_huge_pages": ("pcap_no_huge_pages", 4_000_000)},
+    ),
+    (
+        "one_way_p50_af_xdp", "ns", "lower", ("one_way_af_xdp", 2_000),
+        {"recv": ("one_way_recv", 2_000)},
+    ),
+)  # fmt: skip
+QUICK = 10
+
+
+def bench_shim(
+    rounds: int, quick: bool, command: str, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Run the subject; returns the result document.
+
+    ``lost`` is how many packets, of all runs, were handed over and neither came in nor were counted
+    by a reason.  A figure that cannot be taken here stands in ``missing`` with the reason.
+    """
+    samples: dict[tuple[str, str], list[float]] = {}
+    gone: dict[str, str] = {}
+    lost: list[float] = []
+    with huge_pages() as refused, tempfile.TemporaryDirectory() as folder:
+        if refused:
+            gone["huge pages"] = refused
+        for number in range(rounds):
+            lost.append(0.0)
+            for name, unit, _, ours, peers in METRICS:
+                programs = [("ours", ours), *peers.items()]
+                start = number % len(programs)
+                for who, (program, count) in programs[start:] + programs[:start]:
+                    label = name if who == "ours" else f"{name} against {who}"
+                    if label in gone:
+                        continue
+                    progress(f"round {number + 1} of {rounds}: {label}")
+                    try:
+                        said = measure(program, count // (QUICK if quick else 1), Path(folder))
+                    except ShimBenchError as error:
+                        gone[label] = str(error)
+                        continue
+                    figure = said["per_s"] if unit == "1/s" else said["ns"]
+                    samples.setdefault((name, who), []).append(figure)
+                    lost[-1] += said["lost"]
+    results = [
+        summarise(name, unit, better, samples[name, "ours"],
+                  {p: samples[name, p] for p in peers if (name, p) in samples})
+        for name, unit, better, _, peers in METRICS
+        if (name, "ours") in samples
+    ]  # fmt: skip
+    results.append(summarise("lost", "count", "lower", lost))
+    return document("shim", results, [missing(*entry) for entry in gone.items()], command)
+
+
+def measure(program: str, count: int, folder: Path) -> dict[str, float]:
+    """Run one program; raises :class:`ShimBenchError` with what it said."""
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        command = [sys.executable, "-m", "openoutcry.bench.shim_loops", program, str(count), own]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            raise ShimBenchError(f"{program}: no end after {TIMEOUT_S} s") from None
+    if done.returncode:
+        raise ShimBenchError(f"{program}: {done.stderr.strip()[-300:]}")
+    said: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return said
+
+
+@contextmanager
+def huge_pages() -> Iterator[str]:
+    """Reserve huge pages for a while and give them back; yields why not, or nothing."""
+    before = int(HUGE_PAGES.read_text())
+    if before >= HUGE_PAGES_WANTED:
+        yield ""
+        return
+    if not os.access(HUGE_PAGES, os.W_OK):
+        yield f"none can be reserved: sudo sysctl vm.nr_hugepages={HUGE_PAGES_WANTED}"
+        return
+    try:
+        HUGE_PAGES.write_text(str(HUGE_PAGES_WANTED))
+        got = int(HUGE_PAGES.read_text())
+        yield "" if got >= HUGE_PAGES_WANTED else f"only {got} of {HUGE_PAGES_WANTED} are free"
+    finally:
+        HUGE_PAGES.write_text(str(before))

@@ -1,0 +1,303 @@
+"""The measured programs of ``outcry bench shim``: one figure a process, printed as JSON.
+
+``python -m openoutcry.bench.shim_loops NAME COUNT FOLDER``; each says what it measured, and of how
+many packets nobody knows what became of them.  DPDK can be started once a process, network
+namespaces and pinning end with it.
+"""
+
+import ctypes
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openoutcry.bench.peers.pair import die_with_parent, run_processes
+from openoutcry.dpdk_shim import build_packets, eal, read_packet
+from openoutcry.dpdk_shim.ports import hardware_address_of, open_port
+from openoutcry.dpdk_shim.sender import PortSender
+from openoutcry.dpdk_shim.shim import Shim
+from openoutcry.dpdk_shim.spec import parse_port
+from openoutcry.ring import ProcessIdentity, RingBuffer
+from openoutcry.ring.segment import segment_name
+from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.enums import PacketKind
+from openoutcry.wire.errors import OutcryError
+
+CAPACITY = 4096
+PER_ROUND = 256
+"""Packets under way at once: fewer than any ring or queue on the way holds."""
+CAPTURE_PACKETS = 1024
+ONE_WAY_GAP_S = 0.0005
+CLONE_NEWNET = 0x40000000
+WAYS = "to=10.9.0.2:9000,source=10.9.0.1:7"
+Said = dict[str, float]
+
+
+class LoopError(OutcryError):
+    """A measured program could not run; the message says why."""
+
+
+@contextmanager
+def bench_ring(capacity: int = CAPACITY) -> Iterator[RingBuffer]:
+    name = segment_name(ProcessIdentity.mine(), "bench-shim")
+    with RingBuffer.create(name, capacity, ORDER_DTYPE, ["bench"]) as ring:
+        yield ring
+
+
+def payload() -> bytes:
+    """A packet of one order."""
+    return build_packets(np.zeros(1, ORDER_DTYPE), 1, 1, 0)[0]
+
+
+def loop(shim: Shim, sender: PortSender | None, count: int, per_round: int = PER_ROUND) -> Said:
+    """Send and take in by turns, in one thread; one round to warm up."""
+    ffi, lib = shim.native.ffi, shim.native.lib
+    data, took = ffi.new("char[]", payload()), ffi.new("int64_t *")
+    lib.oc_start(shim.context)
+    port, way = (sender.port.pointer, sender.way) if sender else (ffi.NULL, ffi.NULL)
+    came = sent = 0
+    for rounds in (10, max(1, count // per_round)):
+        came += (last := int(lib.oc_loop(shim.context, port, way, data, len(payload()), per_round,
+                                         rounds, took)))  # fmt: skip
+        sent += rounds * per_round
+    if last <= 0:
+        raise LoopError("nothing came in")
+    lost = abs(shim.account()["unaccounted"]) + (sent - came)
+    return {"ns": took[0] / last, "lost": lost}
+
+
+def net_ring(count: int) -> Said:
+    """DPDK's ring vdev: what is sent comes back on the same port."""
+    with bench_ring() as ring, Shim([parse_port(f"dpdk:net_ring0,{WAYS}")], ring) as shim:
+        return loop(shim, PortSender(shim.ports[0]), count)
+
+
+def recvmmsg(count: int) -> Said:
+    """A kernel socket on loopback."""
+    spec = parse_port("udp:127.0.0.1:0")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.bind(("127.0.0.1", 0))
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        with (
+            bench_ring() as ring,
+            open_port(spec, bound) as port,
+            open_port(spec) as out,
+            Shim([port], ring) as shim,
+        ):
+            return loop(shim, PortSender(out, bound.getsockname()), count, 64)
+
+
+def af_packet(count: int) -> Said:
+    """TPACKET_V3 on one end of a cable between two interfaces."""
+    cable()
+    address = hardware_address_of("vb").hex(":")
+    out_spec = parse_port(f"packet:va,{WAYS},to_mac={address}")
+    with (
+        bench_ring() as ring,
+        open_port(out_spec) as out,
+        Shim([parse_port("packet:vb")], ring) as shim,
+    ):
+        return loop(shim, PortSender(out), count)
+
+
+def python_socket(count: int) -> Said:
+    """A socket's recv, the packet read by numpy, the record published: Python alone."""
+    with (
+        bench_ring() as ring,
+        ring.producer() as producer,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
+        bound.bind(("127.0.0.1", 0))
+        client.connect(bound.getsockname())
+        data, took = payload(), 0
+        for _ in range(max(1, count // 64)):
+            for _ in range(64):
+                client.send(data)
+            before = time.monotonic_ns()
+            for _ in range(64):
+                _, orders = read_packet(bound.recv(2048), PacketKind.ORDERS)
+                producer.publish(orders)
+            took += time.monotonic_ns() - before
+            ring.cursors["bench"][0] = ring.published
+    return {"ns": took / (max(1, count // 64) * 64), "lost": 0}
+
+
+def pcap(count: int, folder: Path) -> Said:
+    """DPDK's capture driver, which gives the same frames again and again (infinite_rx)."""
+    path = folder / "bench.pcap"
+    write_capture(path)
+    device = f"dpdk:net_pcap0,rx_pcap={path},infinite_rx=1"
+    with bench_ring() as ring, Shim([parse_port(device)], ring) as shim:
+        return loop(shim, None, count, CAPTURE_PACKETS)
+
+
+def pcap_no_huge_pages(count: int, folder: Path) -> Said:
+    """The same in ordinary memory."""
+    eal.huge_pages = lambda: 0
+    return pcap(count, folder)
+
+
+def memif(count: int, folder: Path) -> Said:
+    """Shared-memory packets between two pinned processes."""
+    device = f"dpdk:net_memif,socket={folder}/memif.sock,socket-abstract=no,id=0,rsize=11"
+    cores = sorted(os.sched_getaffinity(0))
+
+    def receive() -> Said:
+        with bench_ring() as ring, Shim([parse_port(f"{device},role=server")], ring) as shim:
+            (folder / "listening").touch()
+            ns = int(shim.native.lib.oc_sink(shim.context, count))
+            account = shim.account()
+            (folder / "done").write_text(str(account["packets"]))
+            return {"ns": ns, "came": account["packets"], "lost": abs(account["unaccounted"])}
+
+    def send() -> Said:
+        wait_for(folder / "listening")
+        with open_port(parse_port(f"{device},role=client,{WAYS}")) as port:
+            sender = PortSender(port)
+            data = port.shim.ffi.new("char[]", payload())
+            lib, done = port.shim.lib, folder / "done"
+            while not done.exists():
+                lib.oc_blast(port.pointer, sender.way, data, len(payload()), 1 << 16)
+            return {"taken": float(sender.counts[24])}
+
+    placed: list[tuple[int | None, Callable[[], Any]]] = [(cores[0], receive), (cores[-1], send)]
+    said, _ = run_processes("memif", placed)
+    return {"per_s": (said["came"] - 1) / said["ns"] * 1e9, "lost": said["lost"]}
+
+
+def one_way(count: int, receive: Callable[[], list[int]]) -> Said:
+    """Half a thousandth of a second between frames, from one core to the other."""
+    cable()
+    subprocess.run(["ip", "addr", "add", "10.9.0.2/24", "dev", "vb"], check=True)
+    cores = sorted(os.sched_getaffinity(0))
+
+    def send() -> int:
+        text = f"packet:va,{WAYS},to_mac={hardware_address_of('vb').hex(':')}"
+        order = np.zeros(1, ORDER_DTYPE)
+        time.sleep(0.5)
+        with open_port(parse_port(text)) as port:
+            sender = PortSender(port)
+            for number in range(1, count + 1):
+                time.sleep(ONE_WAY_GAP_S)
+                sender.send(build_packets(order, 1, number, time.time_ns())[0])
+                sender.flush()
+        return count
+
+    _, latencies = run_processes("one way", [(cores[0], send), (cores[-1], receive)])
+    return {"ns": float(np.median(latencies)), "lost": count - len(latencies)}
+
+
+def one_way_af_xdp(count: int) -> Said:
+    """Taken by AF_XDP, polling."""
+
+    def receive() -> list[int]:
+        intended, received = np.zeros(CAPACITY, np.int64), np.zeros(CAPACITY, np.int64)
+        stamps = (intended.ctypes.data, received.ctypes.data, CAPACITY - 1)
+        latencies: list[int] = []
+        with (
+            bench_ring() as ring,
+            Shim([parse_port("xdp:vb:0,udp_port=9000")], ring, stamps=stamps) as shim,
+        ):
+            while len(latencies) < count:
+                first = ring.published + 1
+                came = shim.run(1, timeout_s=3)
+                if came == 0:
+                    break
+                at = np.arange(first, first + came) & (CAPACITY - 1)
+                latencies += (received[at] - intended[at]).tolist()
+                ring.cursors["bench"][0] = ring.published
+        return latencies
+
+    return one_way(count, receive)
+
+
+def one_way_recv(count: int) -> Said:
+    """Taken by the recv of a blocking socket."""
+
+    def receive() -> list[int]:
+        latencies = []
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+            bound.bind(("10.9.0.2", 9000))
+            bound.settimeout(3)
+            for _ in range(count):
+                try:
+                    data = bound.recv(2048)
+                except TimeoutError:
+                    break
+                latencies.append(time.time_ns() - struct.unpack_from("<q", data, 16)[0])
+        return latencies
+
+    return one_way(count, receive)
+
+
+def cable() -> None:
+    """A network namespace of this process's own with two joined interfaces."""
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
+        raise LoopError(f"no network namespace: {os.strerror(ctypes.get_errno())} (run as root)")
+    for command in (
+        "link set lo up", "link add va type veth peer name vb", "link set va up", "link set vb up",
+    ):  # fmt: skip
+        subprocess.run(["ip", *command.split()], check=True)
+
+
+def write_capture(path: Path) -> None:
+    """Packets of one order each, numbered on, as a pcap of Ethernet frames."""
+    parts = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)]
+    data = build_packets(np.zeros(CAPTURE_PACKETS, ORDER_DTYPE), 1, 1, 0, 1)
+    for number, packet in enumerate(data):
+        # No UDP checksum (RFC 768): who wants to see what it costs has net_ring.
+        udp = struct.pack(">HHHH", 7, 9000, len(packet) + 8, 0) + packet
+        ip = struct.pack(">BBHHHBBH", 0x45, 0, len(udp) + 20, 0, 0x4000, 64, 17, 0)
+        ip += socket.inet_aton("10.9.0.1") + socket.inet_aton("10.9.0.2")
+        total = sum(struct.unpack(">10H", ip))
+        total = (total & 0xFFFF) + (total >> 16)
+        ip = ip[:10] + struct.pack(">H", ~total & 0xFFFF) + ip[12:]
+        frame = bytes(12) + b"\x08\0" + ip + udp
+        parts.append(struct.pack("<IIII", 1, number, len(frame), len(frame)) + frame)
+    path.write_bytes(b"".join(parts))
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not path.exists():
+        if time.monotonic() > deadline:
+            raise LoopError(f"{path.name} did not come")
+        time.sleep(0.001)
+
+
+LOOPS: dict[str, Callable[..., Said]] = {
+    function.__name__: function
+    for function in (
+        net_ring, recvmmsg, af_packet, python_socket, pcap, pcap_no_huge_pages, memif,
+        one_way_af_xdp, one_way_recv,
+    )
+}  # fmt: skip
+PAIRS = {"memif", "one_way_af_xdp", "one_way_recv"}
+WITH_FOLDER = {"pcap", "pcap_no_huge_pages", "memif"}
+
+
+def main() -> None:
+    name, count, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    die_with_parent()
+    arguments: list[Any] = [count, folder] if name in WITH_FOLDER else [count]
+    if name not in PAIRS:
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    try:
+        print(json.dumps(LOOPS[name](*arguments)))
+    except OutcryError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

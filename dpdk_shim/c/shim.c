@@ -1,0 +1,433 @@
+/* The one loop: burst receive, parse, sequence, validate, write into the ring's slots, publish. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "shim.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "outcry_verdict.h"
+#include "packet.h"
+#include "ring.h"
+#include "senders.h"
+
+/* A kernel's send time further back than this, or in the future, is not one of this host's clock. */
+#define OLDEST_SEND_NS INT64_C(60000000000)
+#define IDLE_SPINS 4000
+
+static int64_t monotonic_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+static void say(char *error, const char *format, ...) {
+    va_list rest;
+    va_start(rest, format);
+    vsnprintf(error, OC_ERROR_BYTES, format, rest);
+    va_end(rest);
+}
+
+#include "port_udp.h"
+#include "port_packet.h"
+#include "port_capture.h"
+#include "port_xdp.h"
+#include "port_dpdk.h"
+
+int64_t oc_state_bytes(void) { return sizeof(struct oc_state); }
+/* After state and ports were set: where each port counts. */
+void oc_start(struct oc_shim *s) {
+    for (int index = 0; index < s->port_count; index++)
+        s->ports[index]->tally = s->state->counters[index];
+}
+/* A port that only sends has counters of its own. */
+void oc_start_port(struct oc_port *port, int64_t *counters) { port->tally = counters; }
+int64_t *oc_counters(struct oc_state *state, int32_t port) { return state->counters[port]; }
+
+/* What one burst shares, in registers as far as they go: the shim's own words may be written, for
+ * all the compiler knows, by every store into a slot. */
+struct burst {
+    char *ring;
+    int64_t mask, next_seq;
+    int64_t now_ns, host_ts_ns;
+    int64_t left;       /* records that may still be written */
+    int port_index;
+};
+
+static inline void write_record(struct oc_shim *s, struct burst *b, const uint8_t *record,
+                                int64_t ts_ns, int64_t sent_ns) {
+    if (!b->ring) {
+        memcpy(s->out, record, RECORD_BYTES);
+        s->out += RECORD_BYTES;
+        b->next_seq++;
+        return;
+    }
+    int64_t seq = b->next_seq++;
+    char *slot = b->ring + RING_SLOTS + ((seq & b->mask) << RING_SLOT_SHIFT);
+    struct outcry_order *order = (struct outcry_order *)slot;
+    memcpy(slot, record, RING_SEQ);
+    order->rx_ts_ns = ts_ns;
+    /* Nobody brings his own verdict. */
+    order->error_code = 0;
+    if (s->rules) order->error_code = outcry_verdict(order, s->rules);
+    if (s->stamps_intended) {
+        s->stamps_intended[seq & s->stamp_mask] = sent_ns;
+        s->stamps_received[seq & s->stamp_mask] = b->now_ns;
+    }
+    store_release(slot + RING_SEQ, seq);
+}
+
+/* The sender of a packet of orders, and the packet's place in his sequence; NULL and counted when
+ * it is not to be handed on. */
+static inline struct oc_sender *admit(struct oc_shim *s, const struct oc_frame *frame,
+                                      struct oc_packet *p, int port_index, int64_t *tally) {
+    if (s->arbitrate) {
+        /* The lines of a feed differ in addresses and ports only. */
+        p->key[0] = (p->key[0] & 0xffffffff) | UINT64_C(1) << 48;
+        p->key[1] = p->key[2] = 0;
+    }
+    struct oc_sender *sender = s->last_sender;
+    if (!sender || !is_sender(sender, p->key))
+        s->last_sender = sender = find_sender(s->state, p->key, tally);
+    uint64_t hardware = p->ip ? get64(frame->data + 6) ^ frame->tag : 1;
+    if (__builtin_expect(sender->hardware != hardware, 0)) {
+        sender->hardware = hardware;
+        make_way(&sender->way, frame, p, port_index);
+    }
+    if (p->count == 0) {
+        tally[OC_COUNT_HEARTBEAT_PACKETS]++;
+        if (p->first_seq > sender->next) note_gap(sender, p->first_seq, tally);
+        return NULL;
+    }
+    int why = sequence(sender, p->first_seq, p->count, tally);
+    if (why) {
+        tally[why]++;
+        return NULL;
+    }
+    return sender;
+}
+
+static inline void take_frame(struct oc_shim *s, const struct oc_frame *frame, struct burst *b,
+                              int64_t *tally) {
+    struct oc_packet p;
+    int reason;
+    if (frame->flags & FRAME_CUT) {
+        reason = OC_REJECT_CUT;
+    } else if (frame->flags & FRAME_PAYLOAD) {
+        reason = parse_payload(frame->data, frame->size_bytes, s->kind, s->framing, &p);
+        if (!reason) key_of_name(frame->name, &p);
+    } else {
+        reason = parse_frame(frame->data, frame->size_bytes, s->kind, s->framing,
+                             (uint32_t)s->udp_port, frame->flags & FRAME_SUM_GOOD, &p);
+    }
+    if (__builtin_expect(reason, 0)) {
+        tally[OC_COUNT_REJECTED + reason]++;
+        return;
+    }
+    if (s->kind == OUTCRY_PACKET_KIND_ORDERS) {
+        struct oc_sender *sender = admit(s, frame, &p, b->port_index, tally);
+        if (!sender) return;
+        uint64_t peer = (uint64_t)sender->generation << 16 | (uint64_t)(sender - s->state->senders);
+        for (uint32_t index = 0; index < p.count; index++) {
+            uint16_t who = get16(p.records + index * p.stride
+                                 + offsetof(struct outcry_order, participant));
+            __atomic_store_n(&s->state->peers[who], peer, __ATOMIC_RELAXED);
+        }
+    }
+    if (__builtin_expect((int64_t)p.count > b->left, 0)) {
+        tally[OC_COUNT_OVER_LIMIT_RECORDS] += p.count - b->left;
+        p.count = (uint32_t)b->left;
+    }
+    int64_t ts_ns = frame->ts_ns ? frame->ts_ns : b->host_ts_ns;
+    int64_t sent_ns = b->now_ns;
+    if (s->stamps_intended && p.sent_ts_ns) {
+        int64_t sent = (int64_t)((uint64_t)p.sent_ts_ns - (uint64_t)s->epoch_offset_ns);
+        if (sent <= b->now_ns && sent >= b->now_ns - OLDEST_SEND_NS) sent_ns = sent;
+    }
+    for (uint32_t index = 0; index < p.count; index++)
+        write_record(s, b, p.records + index * p.stride, ts_ns, sent_ns);
+    b->left -= p.count;
+    tally[OC_COUNT_PUBLISHED]++;
+    tally[OC_COUNT_RECORDS] += p.count;
+}
+
+static inline void count_stamp(const struct oc_frame *frame, int64_t *tally) {
+    int which = !frame->ts_ns ? OC_COUNT_HOST_TIMES
+                : frame->flags & FRAME_HARDWARE_TS ? OC_COUNT_HARDWARE_TIMES
+                : frame->flags & FRAME_CAPTURE_TS ? OC_COUNT_CAPTURE_TIMES
+                                                  : OC_COUNT_KERNEL_TIMES;
+    tally[which]++;
+}
+
+/* One burst from one port; returns how many records it gave. */
+static int64_t poll_port(struct oc_shim *s, int index, int64_t most) {
+    struct oc_port *port = s->ports[index];
+    int64_t tally[OC_COUNTERS] = {0}, *counters = s->state->counters[index];
+    struct oc_frame frames[OC_BURST];
+    int64_t first_seq = s->next_seq, packets = OC_BURST;
+    /* So that only the last packet of all can be more than is wanted. */
+    if (most < packets * OUTCRY_MAX_PACKET_RECORDS) packets = most / OUTCRY_MAX_PACKET_RECORDS;
+    if (packets == 0) packets = 1;
+    if (s->ring) {
+        /* A packet is taken whole or left in the device. */
+        int64_t room = ring_room(s, OC_BURST * OUTCRY_MAX_PACKET_RECORDS);
+        if (room < packets * OUTCRY_MAX_PACKET_RECORDS) packets = room / OUTCRY_MAX_PACKET_RECORDS;
+        if (packets <= 0) {
+            counters[OC_COUNT_NO_ROOM_POLLS]++;
+            return 0;
+        }
+    }
+    int count = port->receive(port, frames, (int)packets);
+    if (count <= 0) {
+        counters[OC_COUNT_EMPTY_POLLS]++;
+        return 0;
+    }
+    int64_t now_ns = monotonic_ns();
+    struct burst b = {s->ring, s->mask, first_seq, now_ns, now_ns + s->epoch_offset_ns, most, index};
+    int64_t bytes = 0;
+    for (int at = 0; at < count; at++) {
+        if (at + 4 < count) __builtin_prefetch(frames[at + 4].data);
+        bytes += frames[at].size_bytes;
+        count_stamp(&frames[at], tally);
+        if (b.left > 0)
+            take_frame(s, &frames[at], &b, tally);
+        else
+            tally[OC_COUNT_OVER_LIMIT_PACKETS]++;
+    }
+    port->done(port);
+    s->next_seq = b.next_seq;
+    tally[OC_COUNT_PACKETS] = count;
+    tally[OC_COUNT_BYTES] = bytes;
+    if (s->ring && s->next_seq > first_seq) {
+        store_release(s->ring + RING_PUBLISHED, s->next_seq - 1);
+        wake_waiters(s->ring);
+    }
+    add_gap(&counters[OC_COUNT_GAP_RECORDS], tally[OC_COUNT_GAP_RECORDS]);
+    tally[OC_COUNT_GAP_RECORDS] = 0;
+    for (int which = 0; which < OC_COUNTERS; which++) counters[which] += tally[which];
+    return s->next_seq - first_seq;
+}
+
+/* One burst from each port; returns how many records were published, OC_ENDED when all ports are
+ * captures read to their end, OC_FAILED when a device is gone (`failed` says which). */
+int64_t oc_poll(struct oc_shim *s, int64_t most) {
+    int64_t total = 0;
+    int ended = 0;
+    for (int at = 0; at < s->port_count && total < most; at++) {
+        int index = s->next_port;
+        s->next_port = index + 1 < s->port_count ? index + 1 : 0;
+        total += poll_port(s, index, most - total);
+        if (s->ports[index]->failed) {
+            s->failed = index + 1;
+            return total ? total : OC_FAILED;
+        }
+        ended += s->ports[index]->ended;
+    }
+    return total == 0 && ended == s->port_count ? OC_ENDED : total;
+}
+
+/* oc_poll until at least `most` records have come (whole bursts), the time is up, the ports have ended or failed, or `stop`
+ * is set; returns how many came.  Pauses, then yields, when there is nothing. */
+int64_t oc_run(struct oc_shim *s, int64_t most, int64_t timeout_ns) {
+    int64_t total = 0, until = monotonic_ns() + timeout_ns;
+    int idle = 0;
+    while (!s->stop && total < most) {
+        int64_t count = oc_poll(s, INT64_MAX);
+        if (count < 0) break;
+        total += count;
+        if (count) {
+            idle = 0;
+            continue;
+        }
+        if (++idle < IDLE_SPINS)
+            __builtin_ia32_pause();
+        else
+            sched_yield();
+        if ((idle & 63) == 0 && monotonic_ns() >= until) break;
+    }
+    return total;
+}
+
+/* Transmit */
+
+static inline void finish_headers(uint8_t *frame, const struct oc_way *way, uint32_t size_bytes,
+                                  uint64_t payload_sum) {
+    uint8_t *ip = frame + way->ip_at, *udp = frame + way->header_bytes - 8;
+    uint32_t udp_bytes = size_bytes + 8;
+    uint16_t length = __builtin_bswap16((uint16_t)udp_bytes);
+    put16(udp + 4, length);
+    if (ip[0] >> 4 == 6) {
+        put16(ip + 4, length);
+    } else {
+        uint16_t total = __builtin_bswap16((uint16_t)(udp_bytes + 20));
+        put16(ip + 2, total);
+        put16(ip + 10, (uint16_t)~fold((uint64_t)way->ip_sum + total));
+    }
+    uint16_t sum = (uint16_t)~fold((uint64_t)way->pseudo_sum + 2 * (uint64_t)length + payload_sum);
+    put16(udp + 6, sum ? sum : 0xffff);
+}
+
+/* One datagram to where `way` leads; 0, or -1 when the device had no room (counted). */
+static int transmit(struct oc_port *port, const struct oc_way *way, const char *header,
+                    uint32_t header_bytes, const char *payload, uint32_t payload_bytes) {
+    uint32_t size_bytes = header_bytes + payload_bytes;
+    if (!port->tx_buffer) return -1;
+    uint8_t *frame = port->tx_buffer(port);
+    if (!frame) {
+        port->tally[OC_COUNT_TX_NO_ROOM]++;
+        return -1;
+    }
+    uint32_t at = way->ip_at ? way->header_bytes : 0;
+    memcpy(frame, way->header, at);
+    memcpy(frame + at, header, header_bytes);
+    memcpy(frame + at + header_bytes, payload, payload_bytes);
+    if (way->ip_at) finish_headers(frame, way, size_bytes, sum_bytes(frame + at, size_bytes));
+    port->tx_commit(port, way, at + size_bytes);
+    return 0;
+}
+
+int64_t oc_flush(struct oc_port *port) { return port->tx_flush ? port->tx_flush(port) : 0; }
+
+int64_t oc_transmit(struct oc_port *port, const struct oc_way *way, const char *payload,
+                    int32_t size_bytes) {
+    if (size_bytes < 0 || size_bytes > OC_BUFFER_BYTES - OC_HEADER_MAX) return -1;
+    return transmit(port, way, NULL, 0, payload, (uint32_t)size_bytes);
+}
+
+static int reply_run(struct oc_shim *s, const struct outcry_event *events, uint32_t count) {
+    uint64_t peer = __atomic_load_n(&s->state->peers[events->participant], __ATOMIC_RELAXED);
+    struct oc_sender *sender = &s->state->senders[peer & (OC_SENDERS - 1)];
+    int64_t *tally = s->state->counters[0];
+    if (!peer || sender->generation != (uint32_t)(peer >> 16) || !sender->way.usable
+        || sender->way.port >= s->port_count) {
+        tally[OC_COUNT_NO_PEER_EVENTS] += count;
+        return 0;
+    }
+    struct oc_port *port = s->ports[sender->way.port];
+    struct outcry_packet_header h = {
+        .magic = OUTCRY_PACKET_MAGIC, .layout_tag = LAYOUT_TAG, .first_seq = events->seq,
+        .sent_ts_ns = monotonic_ns() + s->epoch_offset_ns, .count = (uint16_t)count,
+        .kind = OUTCRY_PACKET_KIND_EVENTS};
+    if (transmit(port, &sender->way, (const char *)&h, sizeof h, (const char *)events,
+                 count * RECORD_BYTES)) {
+        port->tally[OC_COUNT_SEND_FAILED_EVENTS] += count;
+        return 0;
+    }
+    port->tally[OC_COUNT_REPLY_PACKETS]++;
+    port->tally[OC_COUNT_REPLY_EVENTS] += count;
+    return 1;
+}
+
+/* Send contiguous events to whom they are addressed, in the way their orders came; runs for one
+ * participant share a packet.  Returns how many packets were handed to a device. */
+int64_t oc_reply(struct oc_shim *s, const char *data, int64_t count) {
+    const struct outcry_event *events = (const struct outcry_event *)data;
+    int64_t packets = 0;
+    for (int64_t at = 0; at < count;) {
+        int64_t run = 1;
+        while (at + run < count && run < OUTCRY_MAX_PACKET_RECORDS
+               && events[at + run].participant == events[at].participant)
+            run++;
+        packets += reply_run(s, events + at, (uint32_t)run);
+        at += run;
+    }
+    for (int index = 0; index < s->port_count; index++) oc_flush(s->ports[index]);
+    return packets;
+}
+
+/* For who makes a way by himself: headers with lengths and checksums 0. */
+void oc_sum_way(struct oc_way *way) { sum_way(way); }
+
+/* For tests and for those who look at one frame: 0 or the reason why it is refused. */
+int32_t oc_classify(const char *frame, int64_t size_bytes, int32_t kind, int32_t framing,
+                    int64_t udp_port, int32_t sum_good) {
+    struct oc_packet p;
+    return parse_frame((const uint8_t *)frame, (uint32_t)size_bytes, kind, framing,
+                       (uint32_t)udp_port, sum_good, &p);
+}
+
+void oc_close(struct oc_port *port) {
+    if (port->close) port->close(port);
+    free(port);
+}
+int32_t oc_failure(struct oc_port *port) { return port->failed; }
+int64_t oc_packets_left(struct oc_port *port) { return port->packets_left; }
+int32_t oc_hardware_address(struct oc_port *port, char *address) {
+    memcpy(address, port->hardware_address, 6);
+    return 0;
+}
+void oc_device_counters(struct oc_port *port, int64_t *counts) {
+    memset(counts, 0, 8 * sizeof *counts);
+    if (port->counters) port->counters(port, counts);
+}
+
+/* For `outcry bench shim` */
+
+/* Forget all senders: a capture that is read again and again would be its own double. */
+static void forget_senders(struct oc_shim *s) {
+    for (int at = 0; at < OC_SENDERS; at++) s->state->senders[at].key[0] = 0;
+    s->last_sender = NULL;
+}
+
+/* `rounds` times, hand `per_round` copies of a packet of orders to `from`, numbered on, then take
+ * them in by oc_poll; without `from` the port brings them by itself.  Only polls that brought
+ * something are timed: what a device keeps back for a while is not our time.  The ring has one
+ * consumer, which is us.  Returns how many packets came. */
+int64_t oc_loop(struct oc_shim *s, struct oc_port *from, const struct oc_way *way, char *payload,
+                int32_t size_bytes, int64_t per_round, int64_t rounds, int64_t *took_ns) {
+    struct outcry_packet_header *h = (struct outcry_packet_header *)payload;
+    int64_t came = 0;
+    *took_ns = 0;
+    for (int64_t round = 0; round < rounds; round++) {
+        if (from)
+            oc_blast(from, way, payload, size_bytes, per_round);
+        else
+            forget_senders(s);
+        int64_t before = monotonic_ns(), until = before + INT64_C(50000000);
+        int64_t end = (round + 1) * per_round * h->count;
+        while (came < end && before < until) {
+            int64_t count = oc_poll(s, INT64_MAX), now = monotonic_ns();
+            if (count < 0) return count;
+            if (count) *took_ns += now - before;
+            came += count;
+            before = now;
+        }
+        store_release(s->ring + RING_CONSUMERS, s->next_seq - 1);
+    }
+    return came / h->count;
+}
+
+/* Send `count` copies of a packet, numbered on, as fast as the device takes them. */
+void oc_blast(struct oc_port *port, const struct oc_way *way, char *payload, int32_t size_bytes,
+              int64_t count) {
+    struct outcry_packet_header *h = (struct outcry_packet_header *)payload;
+    for (int64_t n = 0; n < count; n++) {
+        transmit(port, way, NULL, 0, payload, (uint32_t)size_bytes);
+        h->first_seq += h->count;
+    }
+    oc_flush(port);
+}
+
+/* Take packets and give their slots back at once, until `packets` have come from the first port or
+ * nothing has for a tenth of a second; returns the ns from the first to the last. */
+int64_t oc_sink(struct oc_shim *s, int64_t packets) {
+    const int64_t *came = &s->state->counters[0][OC_COUNT_PACKETS];
+    int64_t first = 0, last = 0;
+    while (!s->stop && *came < packets) {
+        int64_t count = oc_poll(s, INT64_MAX);
+        if (count < 0) break;
+        if (count == 0 && (!first || (++s->ports[0]->idle & 255))) continue;
+        int64_t now = monotonic_ns();
+        if (count == 0 && now - last > INT64_C(100000000)) break;
+        if (count == 0) continue;
+        if (!first) first = now;
+        last = now;
+        store_release(s->ring + RING_CONSUMERS, s->next_seq - 1);
+    }
+    return last - first;
+}

@@ -1,0 +1,148 @@
+/* The shim's types and calls.  What stands between the two marks is also what Python is told
+ * (dpdk_shim/native.py gives it to cffi), so it holds no preprocessor lines.
+ *
+ * A port is a way into the machine: it fills an array of frames (`receive`), lends their bytes until
+ * `done`, and sends what `tx_buffer` was filled with.  Everything above ports is one loop, oc_poll. */
+#ifndef OUTCRY_SHIM_H
+#define OUTCRY_SHIM_H
+#include <stddef.h>
+#include <stdint.h>
+
+#include "outcry_wire.h"
+#include "shim_names.h"
+
+#define OC_BURST 64
+#define OC_PORTS 4
+#define OC_SENDERS 1024
+#define OC_PROBES 8
+#define OC_RANGES 12
+#define OC_COUNTERS 64
+#define OC_PARTICIPANTS 65536
+#define OC_HEADER_MAX 96
+#define OC_ERROR_BYTES 256
+/* Room for any packet of ours with its headers, and to see that a larger one is none. */
+#define OC_BUFFER_BYTES 2048
+#define OC_MAX_FIRST_SEQ (INT64_C(1) << 62)
+
+/* cdef begin */
+struct oc_shim {
+    int64_t next_seq;       /* of the ring; the shim is its only producer */
+    char *ring;             /* its first byte; NULL: records go to `out`, one after the other */
+    int64_t mask;
+    int64_t limit;          /* last sequence there was room for at the last look */
+    char *out;
+    void *rules;            /* block of golden.make_rules, or NULL: error_code 0 */
+    struct oc_state *state; /* shared memory: survives the process */
+    int64_t *stamps_intended; /* by sequence, CLOCK_MONOTONIC ns, or NULL */
+    int64_t *stamps_received;
+    int64_t stamp_mask;
+    int64_t epoch_offset_ns; /* CLOCK_REALTIME less CLOCK_MONOTONIC */
+    int64_t udp_port;       /* destination port that is ours, 0 for any */
+    int32_t kind;           /* PacketKind expected */
+    int32_t framing;        /* 0 our packets, 1 MoldUDP64 */
+    int32_t arbitrate;      /* ports are lines of one feed: the first copy of a packet wins */
+    int32_t port_count;
+    int32_t failed;         /* 1 + index of the port that failed, after OC_FAILED */
+    int32_t next_port;
+    volatile int64_t stop;
+    struct oc_sender *last_sender; /* of the packet before: bursts are often one sender's */
+    struct oc_port *ports[4];
+};
+
+/* How to reach somebody: the headers before a payload, lengths and checksums left at 0; for a UDP
+ * socket its sockaddr. */
+struct oc_way {
+    uint16_t usable;
+    uint16_t port;
+    uint16_t header_bytes;
+    uint16_t ip_at;         /* 0: no headers but a sockaddr */
+    uint32_t ip_sum;        /* of the IPv4 header without its length */
+    uint32_t pseudo_sum;    /* of addresses, protocol and ports */
+    uint8_t header[96];
+};
+
+int64_t oc_state_bytes(void);
+int64_t *oc_counters(struct oc_state *state, int32_t port);
+void oc_start(struct oc_shim *shim);
+
+int64_t oc_poll(struct oc_shim *shim, int64_t most);
+int64_t oc_run(struct oc_shim *shim, int64_t most, int64_t timeout_ns);
+int64_t oc_reply(struct oc_shim *shim, const char *events, int64_t count);
+int64_t oc_transmit(struct oc_port *port, const struct oc_way *way, const char *payload,
+                    int32_t size_bytes);
+int64_t oc_flush(struct oc_port *port);
+void oc_sum_way(struct oc_way *way);
+void oc_start_port(struct oc_port *port, int64_t *counters);
+int32_t oc_classify(const char *frame, int64_t size_bytes, int32_t kind, int32_t framing,
+                    int64_t udp_port, int32_t sum_good);
+
+struct oc_port *oc_open_udp(int32_t fd, char *error);
+struct oc_port *oc_open_packet(int32_t fd, char *ring, int64_t block_bytes, int64_t blocks,
+                               char *error);
+struct oc_port *oc_open_capture(const char *bytes, int64_t size_bytes, int32_t paced, char *error);
+struct oc_port *oc_open_xdp(int32_t interface, int32_t queue, int32_t frames, char *error);
+struct oc_port *oc_open_dpdk(const char *device, int32_t frames, char *error);
+void oc_close(struct oc_port *port);
+int32_t oc_failure(struct oc_port *port);
+int64_t oc_packets_left(struct oc_port *port);
+int32_t oc_hardware_address(struct oc_port *port, char *address);
+void oc_device_counters(struct oc_port *port, int64_t *counts);
+int64_t oc_loop(struct oc_shim *shim, struct oc_port *from, const struct oc_way *way, char *payload,
+                int32_t size_bytes, int64_t per_round, int64_t rounds, int64_t *took_ns);
+void oc_blast(struct oc_port *port, const struct oc_way *way, char *payload, int32_t size_bytes,
+              int64_t count);
+int64_t oc_sink(struct oc_shim *shim, int64_t packets);
+
+int32_t oc_has_dpdk(void);
+int32_t oc_dpdk_init(int32_t argc, char **argv, char *error);
+/* cdef end */
+
+enum { OC_ENDED = -1, OC_FAILED = -2 };
+enum { FRAME_PAYLOAD = 1, FRAME_SUM_GOOD = 2, FRAME_CUT = 4, FRAME_KERNEL_TS = 8,
+       FRAME_HARDWARE_TS = 16, FRAME_CAPTURE_TS = 32, FRAME_TAG = 64 };
+
+struct oc_frame {
+    const uint8_t *data;
+    uint32_t size_bytes;
+    uint32_t flags;
+    int64_t ts_ns;      /* since the epoch; 0: nobody stamped it */
+    const void *name;   /* sockaddr of a payload's sender */
+    uint16_t tag;       /* FRAME_TAG: the VLAN tag that the kernel took out of the frame */
+};
+
+/* Sequence numbers of one sender: all below `next` have come, but those of the missing ranges;
+ * below `floor` nobody knows any more. */
+struct oc_range { int64_t first, last; };
+struct oc_sender {
+    uint64_t key[4];
+    int64_t next;
+    uint64_t hardware;      /* source MAC and two bytes more: the way back is made anew when it changes */
+    uint32_t range_count;
+    uint32_t generation;    /* of the slot: another one means that this sender was forgotten */
+    int64_t floor;
+    struct oc_range ranges[OC_RANGES];
+    struct oc_way way;
+};
+
+struct oc_state {
+    int64_t counters[OC_PORTS][OC_COUNTERS];
+    struct oc_sender senders[OC_SENDERS];
+    uint64_t peers[OC_PARTICIPANTS]; /* generation << 16 | sender's index, 0: never heard */
+};
+
+struct oc_port {
+    int (*receive)(struct oc_port *, struct oc_frame *, int most);
+    void (*done)(struct oc_port *);
+    uint8_t *(*tx_buffer)(struct oc_port *);
+    void (*tx_commit)(struct oc_port *, const struct oc_way *, uint32_t size_bytes);
+    int (*tx_flush)(struct oc_port *);
+    void (*counters)(struct oc_port *, int64_t *);
+    void (*close)(struct oc_port *);
+    int failed;         /* errno */
+    int ended;          /* a capture was read to its end */
+    int64_t idle;
+    int64_t *tally;     /* this port's counters in the state */
+    uint8_t hardware_address[6];
+    int64_t packets_left;
+};
+#endif

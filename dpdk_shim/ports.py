@@ -1,0 +1,408 @@
+"""Open ports, and say which ways into the machine this host has.
+
+A port that the operating system owns (a bound socket) is made by :func:`prepare` before processes
+are forked, so that its queue outlives them; everything else is opened by the process that uses it.
+"""
+
+import ctypes
+import errno
+import fcntl
+import mmap
+import os
+import shutil
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from openoutcry.dpdk_shim import eal, native
+from openoutcry.dpdk_shim.names import Device
+from openoutcry.dpdk_shim.spec import PortError, PortSpec, endpoint
+from openoutcry.dpdk_shim.udp import widen_receive_queue
+
+QUEUE_BYTES = 8 << 20
+XDP_FRAMES = 4096
+DPDK_FRAMES = 8191
+"""A mempool's best size is a power of two less one."""
+PACKET_BLOCK_BYTES, PACKET_BLOCKS = 1 << 18, 32
+PACKET_RETIRE_MS = 1
+"""A block that is not full is handed over after this; it bounds the delay of a lone packet."""
+
+# From the kernel's headers; Python's socket module does not have them.
+SO_BUSY_POLL, SO_RXQ_OVFL, SO_TIMESTAMPING, SO_ATTACH_FILTER = 46, 40, 37, 26
+TIMESTAMPING_RX_HARDWARE, TIMESTAMPING_RX_SOFTWARE = 1 << 2, 1 << 3
+TIMESTAMPING_SOFTWARE, TIMESTAMPING_RAW_HARDWARE = 1 << 4, 1 << 6
+SOL_PACKET, PACKET_RX_RING, PACKET_VERSION, PACKET_TIMESTAMP = 263, 5, 10, 17
+PACKET_IGNORE_OUTGOING, TPACKET_V3, ETH_P_ALL = 23, 2, 3
+SIOCGIFHWADDR = 0x8927
+CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_BPF = 12, 13, 21, 39
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One way into the machine: whether it works here, why not, and the one command that helps."""
+
+    name: str
+    works: bool
+    why: str
+    command: str = ""
+
+
+class Port:
+    """An open port.  ``pointer`` is the C shim's; ``address`` the card's hardware address."""
+
+    def __init__(self, spec: PortSpec, shim: Any, pointer: Any, close: list[Callable[[], None]]):
+        self.spec, self.shim, self.pointer = spec, shim, pointer
+        self._close = close
+
+    @property
+    def hardware_address(self) -> bytes:
+        buffer = self.shim.ffi.new("char[6]")
+        self.shim.lib.oc_hardware_address(self.pointer, buffer)
+        return bytes(self.shim.ffi.buffer(buffer))
+
+    @property
+    def packets_left(self) -> int:
+        """Packets of a capture that were not read yet."""
+        return int(self.shim.lib.oc_packets_left(self.pointer))
+
+    def device_counters(self) -> dict[str, int]:
+        """What device or system lost, by the names of :class:`Device`."""
+        counts = self.shim.ffi.new("int64_t[8]")
+        self.shim.lib.oc_device_counters(self.pointer, counts)
+        return {which.name.lower(): int(counts[which]) for which in Device}
+
+    def check(self) -> None:
+        """Raise :class:`PortError` if the device is gone."""
+        failure = int(self.shim.lib.oc_failure(self.pointer))
+        if failure:
+            raise PortError(f"port {self.spec.text}: the device is gone: {os.strerror(failure)}")
+
+    def close(self) -> None:
+        if self.pointer is not None:
+            self.shim.lib.oc_close(self.pointer)
+            self.pointer = None
+            for step in self._close:
+                step()
+
+    def __enter__(self) -> "Port":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def prepare(spec: PortSpec) -> socket.socket | None:
+    """What must be there before processes are forked: a UDP port's bound socket.
+
+    Also refuses early what the opening process would refuse late: an interface that does not
+    exist, a file that cannot be read.  Raises :class:`PortError` or ``NotBuilt``.
+    """
+    native.load(dpdk=spec.kind == "dpdk")
+    if spec.kind == "udp":
+        return _bound(spec)
+    if spec.kind in ("packet", "xdp"):
+        _interface(spec)
+    if spec.kind == "pcap":
+        _readable(spec)
+    return None
+
+
+def open_port(spec: PortSpec, bound: socket.socket | None = None) -> Port:
+    """Open a port in this process; ``bound`` is what :func:`prepare` made, and stays the caller's.
+
+    Raises :class:`PortError` naming the port and what is missing, ``NotBuilt`` without the shim.
+    """
+    shim = native.load(dpdk=spec.kind == "dpdk")
+    opening = {
+        "udp": _open_udp, "packet": _open_packet, "xdp": _open_xdp, "pcap": _open_capture,
+        "dpdk": _open_dpdk,
+    }  # fmt: skip
+    close: list[Callable[[], None]] = []
+    error = shim.ffi.new("char[256]")
+    try:
+        pointer = opening[spec.kind](spec, shim, error, close, bound)
+    except BaseException:
+        for step in close:
+            step()
+        raise
+    if not pointer:
+        for step in close:
+            step()
+        said = shim.ffi.string(error).decode("utf-8", "replace")
+        separator = ", " if spec.kind == "pcap" else ": "
+        raise PortError(f"port {spec.text}{separator}{said}")
+    return Port(spec, shim, pointer, close)
+
+
+def _bound(spec: PortSpec) -> socket.socket:
+    host, number = endpoint(spec.text, spec.target)
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, number, type=socket.SOCK_DGRAM)[0]
+    except (socket.gaierror, UnicodeError) as error:
+        raise PortError(f"port {spec.text}: no address for {host} ({error})") from None
+    bound = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        raise PortError(f"port {spec.text}: cannot listen there: {error.strerror}") from None
+    widen_receive_queue(bound, QUEUE_BYTES)
+    bound.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
+    stamps = (
+        TIMESTAMPING_RX_HARDWARE | TIMESTAMPING_RX_SOFTWARE
+        | TIMESTAMPING_SOFTWARE | TIMESTAMPING_RAW_HARDWARE
+    )  # fmt: skip
+    bound.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, stamps)
+    if spec.busy_poll_us:
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, SO_BUSY_POLL, spec.busy_poll_us)
+        except PermissionError:
+            bound.close()
+            raise PortError(
+                f"port {spec.text}: busy_poll needs CAP_NET_ADMIN: run as root, or "
+                f"sudo sysctl net.core.busy_read={spec.busy_poll_us}"
+            ) from None
+    return bound
+
+
+def _open_udp(
+    spec: PortSpec, shim: Any, error: Any, close: list[Any], bound: socket.socket | None
+) -> Any:
+    if bound is None:
+        bound = _bound(spec)
+        close.append(bound.close)
+    return shim.lib.oc_open_udp(bound.fileno(), error)
+
+
+def _interface(spec: PortSpec) -> int:
+    try:
+        index = socket.if_nametoindex(spec.target)
+    except OSError:
+        there = ", ".join(name for _, name in socket.if_nameindex())
+        raise PortError(
+            f"port {spec.text}: there is no interface {spec.target!r}, only {there}"
+        ) from None
+    return index
+
+
+def hardware_address_of(interface: str) -> bytes:
+    """The interface's own address.  (/sys shows another network namespace's interfaces.)"""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        answer = fcntl.ioctl(any_socket, SIOCGIFHWADDR, struct.pack("256s", interface.encode()))
+    return answer[18:24]
+
+
+def _open_packet(
+    spec: PortSpec, shim: Any, error: Any, close: list[Any], bound: socket.socket | None
+) -> Any:
+    _interface(spec)
+    try:
+        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    except PermissionError:
+        raise PortError(
+            f"port {spec.text}: a packet socket needs CAP_NET_RAW: run as root, or "
+            f"sudo setcap cap_net_raw+ep {_interpreter()}"
+        ) from None
+    close.append(raw.close)
+    raw.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V3)
+    raw.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+    raw.setsockopt(SOL_PACKET, PACKET_TIMESTAMP, TIMESTAMPING_RAW_HARDWARE | TIMESTAMPING_SOFTWARE)
+    frame_bytes = 2048
+    request = struct.pack(
+        "7I", PACKET_BLOCK_BYTES, PACKET_BLOCKS, frame_bytes,
+        PACKET_BLOCK_BYTES * PACKET_BLOCKS // frame_bytes, PACKET_RETIRE_MS, 0, 0,
+    )  # fmt: skip
+    try:
+        raw.setsockopt(SOL_PACKET, PACKET_RX_RING, request)
+        ring = mmap.mmap(raw.fileno(), PACKET_BLOCK_BYTES * PACKET_BLOCKS)
+    except OSError as failure:
+        raise PortError(f"port {spec.text}: no receive ring: {failure.strerror}") from None
+    address, release = _address_of(ring)
+    close.insert(0, release)
+    raw.bind((spec.target, ETH_P_ALL))
+    if spec.udp_port:
+        close.append(_hold_udp_port(spec).close)
+    pointer = shim.ffi.cast("char *", address)
+    return shim.lib.oc_open_packet(raw.fileno(), pointer, PACKET_BLOCK_BYTES, PACKET_BLOCKS, error)
+
+
+def _hold_udp_port(spec: PortSpec) -> socket.socket:
+    """A socket on the UDP port that takes nothing in: the kernel sees every packet too, and would
+    tell the sender that nobody listens."""
+    held = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    nothing = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF: return 0
+    held.setsockopt(
+        socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HxxxxxxP", 1, ctypes.addressof(nothing))
+    )
+    try:
+        held.bind(("::", spec.udp_port))
+    except OSError as error:
+        held.close()
+        raise PortError(
+            f"port {spec.text}: UDP port {spec.udp_port} is another program's: {error.strerror}"
+        ) from None
+    return held
+
+
+def _address_of(mapped: mmap.mmap) -> tuple[int, Callable[[], None]]:
+    """Where a mapping stands, and how to give it back."""
+    view = ctypes.c_char.from_buffer(mapped)
+    address = ctypes.addressof(view)
+    held = [view]
+
+    def release() -> None:
+        held.clear()
+        mapped.close()
+
+    del view
+    return address, release
+
+
+def _open_xdp(
+    spec: PortSpec, shim: Any, error: Any, close: list[Any], bound: socket.socket | None
+) -> Any:
+    return shim.lib.oc_open_xdp(_interface(spec), spec.queue, XDP_FRAMES, error)
+
+
+def _readable(spec: PortSpec) -> None:
+    try:
+        with open(spec.target, "rb"):
+            return
+    except OSError as error:
+        raise PortError(f"port {spec.text}: {spec.target}: {error.strerror}") from None
+
+
+def _open_capture(
+    spec: PortSpec, shim: Any, error: Any, close: list[Any], bound: socket.socket | None
+) -> Any:
+    _readable(spec)
+    with open(spec.target, "rb") as file:
+        size_bytes = os.fstat(file.fileno()).st_size
+        if size_bytes == 0:
+            raise PortError(f"port {spec.text}, byte 0: the file is empty")
+        try:
+            # Private and writable only so that its address can be taken.
+            mapped = mmap.mmap(file.fileno(), size_bytes, mmap.MAP_PRIVATE, prot=3)
+        except (OSError, ValueError) as failure:
+            raise PortError(f"port {spec.text}: cannot be mapped: {failure}") from None
+    address, release = _address_of(mapped)
+    close.append(release)
+    pointer = shim.ffi.cast("char *", address)
+    return shim.lib.oc_open_capture(pointer, size_bytes, int(spec.paced), error)
+
+
+def _open_dpdk(
+    spec: PortSpec, shim: Any, error: Any, close: list[Any], bound: socket.socket | None
+) -> Any:
+    eal.start(shim, spec)
+    device = eal.device_name(spec)
+    return shim.lib.oc_open_dpdk(device.encode(), DPDK_FRAMES, error)
+
+
+def available() -> list[Finding]:
+    """Every way into this machine: what works, what does not, and what would give it."""
+    return [_shim_finding(), *(_with_shim(name, look) for name, look in _LOOKS), *_dpdk_findings()]
+
+
+def _shim_finding() -> Finding:
+    try:
+        native.load()
+    except native.NotBuilt as error:
+        command = str(error).rpartition("sudo ")[2] if "sudo " in str(error) else ""
+        return Finding("shim", False, str(error), f"sudo {command}" if command else "")
+    return Finding("shim", True, "the C shim is built")
+
+
+def _with_shim(name: str, look: Callable[[], Finding]) -> Finding:
+    if not _shim_finding().works:
+        return Finding(name, False, "the C shim is not built")
+    return look()
+
+
+def _look_udp() -> Finding:
+    return Finding("udp", True, "kernel sockets, for everybody: --port udp:0.0.0.0:9000")
+
+
+def _look_pcap() -> Finding:
+    return Finding("pcap", True, "capture files: --port pcap:FILE")
+
+
+def _look_packet() -> Finding:
+    try:
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close()
+    except OSError as error:
+        command = f"sudo setcap cap_net_raw+ep {_interpreter()}"
+        return Finding("packet", False, f"no packet socket: {error.strerror}", command)
+    return Finding("packet", True, f"TPACKET_V3 on {', '.join(_interfaces())}")
+
+
+def _look_xdp() -> Finding:
+    try:
+        socket.socket(44, socket.SOCK_RAW).close()
+    except OSError as error:
+        why = "this kernel has no AF_XDP" if error.errno == errno.EAFNOSUPPORT else error.strerror
+        return Finding("xdp", False, f"no AF_XDP socket: {why}", _xdp_command())
+    if not (_capable(CAP_SYS_ADMIN) or (_capable(CAP_BPF) and _capable(CAP_NET_ADMIN))):
+        return Finding("xdp", False, "CAP_BPF and CAP_NET_ADMIN are missing", _xdp_command())
+    return Finding("xdp", True, f"AF_XDP on {', '.join(_interfaces())}")
+
+
+_LOOKS = (("udp", _look_udp), ("pcap", _look_pcap), ("packet", _look_packet), ("xdp", _look_xdp))
+
+
+def _dpdk_findings() -> list[Finding]:
+    try:
+        native.load(dpdk=True)
+    except native.NotBuilt as error:
+        return [
+            Finding("dpdk", False, str(error), "sudo apt-get install libdpdk-dev gcc pkg-config")
+        ]
+    virtual, others = eal.drivers()
+    drivers = f"{', '.join(virtual)} and {others} of cards"
+    pages = eal.huge_pages()
+    if pages:
+        why = f"{pages} huge pages free; drivers: {drivers}"
+        found = [Finding("dpdk", True, why)]
+    else:
+        found = [
+            Finding(
+                "dpdk", True, f"slower, without huge pages; drivers: {drivers}",
+                "sudo sysctl vm.nr_hugepages=128",
+            )
+        ]  # fmt: skip
+    cards = eal.bound_cards()
+    if cards:
+        found.append(Finding("dpdk card", True, f"bound to vfio-pci: {', '.join(cards)}"))
+    else:
+        devbind = shutil.which("dpdk-devbind.py") or "dpdk-devbind.py"
+        found.append(
+            Finding(
+                "dpdk card", False, "no card is bound to vfio-pci (docs/bring-your-nic.md)",
+                f"sudo {devbind} --bind=vfio-pci ADDRESS",
+            )
+        )  # fmt: skip
+    return found
+
+
+def _capable(number: int) -> bool:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> number & 1)
+    return False
+
+
+def _interfaces() -> list[str]:
+    return [name for _, name in socket.if_nameindex() if name != "lo"] or ["lo"]
+
+
+def _xdp_command() -> str:
+    return f"sudo setcap cap_net_raw,cap_net_admin,cap_bpf,cap_ipc_lock+ep {_interpreter()}"
+
+
+def _interpreter() -> str:
+    return os.path.realpath(sys.executable)

@@ -1,0 +1,273 @@
+"""Ports into a ring: the C loop's Python face.
+
+::
+
+    with Shim([parse_port("udp:0.0.0.0:9000")], ring) as shim:
+        shim.run(timeout_s=60)          # in a thread of yours; shim.stop() from another
+        print(shim.account())
+
+One shim is the one producer of its ring.  What must outlive the process (counters, senders'
+sequences, the way back to participants) stands in ``state``, shared memory made by
+:func:`make_state`; the ring itself says where a new shim goes on after a death.
+"""
+
+import mmap
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.dpdk_shim import native
+from openoutcry.dpdk_shim.names import LEFT_OUT, Count, Reject
+from openoutcry.dpdk_shim.ports import Port, open_port
+from openoutcry.dpdk_shim.spec import PortError, PortSpec
+from openoutcry.ring import RingBuffer
+from openoutcry.wire.enums import PacketKind
+from openoutcry.wire.records import EVENT_DTYPE, MAX_PACKET_RECORDS, ORDER_DTYPE
+
+PORTS_MAX = 4
+BURST = 64
+MIN_CAPACITY = 64
+"""A smaller ring could never hold a burst of full packets."""
+FOREVER_NS = 2**62
+NO_LIMIT = 2**62
+ENDED, FAILED = -1, -2
+
+
+def make_state(shim: Any = None) -> npt.NDArray[np.int64]:
+    """Zeroed words for counters, senders and peers in anonymous shared memory: forked processes
+    share them, and they vanish with the last."""
+    size_bytes = int((shim or native.load()).lib.oc_state_bytes())
+    return np.frombuffer(mmap.mmap(-1, size_bytes), np.int64)
+
+
+class Shim:
+    """Up to four ports into one ring.
+
+    ``ports`` are specs, opened here and closed by :meth:`close`, or open ports, which stay the
+    caller's; all or none of them DPDK's (their shim is another build).  ``rules`` is a block of
+    ``gateway_fpga.make_rules``: each record gets its verdict; without, ``error_code`` is 0.
+    ``arbitrate``: the ports are lines A and B of one feed, a packet's first copy wins.  ``stamps``:
+    (address of intended, of received, mask), int64 arrays by sequence that get CLOCK_MONOTONIC ns.
+
+    Raises :class:`PortError` or ``NotBuilt``; ``ValueError`` for a ring that has several producers
+    or fewer than 64 slots.
+    """
+
+    def __init__(
+        self,
+        ports: Sequence[PortSpec | Port],
+        ring: RingBuffer,
+        *,
+        rules: npt.NDArray[np.int64] | None = None,
+        state: npt.NDArray[np.int64] | None = None,
+        arbitrate: bool = False,
+        stamps: tuple[int, int, int] | None = None,
+        epoch_offset_ns: int | None = None,
+    ) -> None:
+        if ring.multi_producer or ring.capacity < MIN_CAPACITY or ring.dtype != ORDER_DTYPE:
+            raise ValueError(
+                f"ring {ring.name}: the shim writes order rings of one producer and at least "
+                f"{MIN_CAPACITY} slots"
+            )
+        self.ring = ring
+        self._keep: list[Any] = [rules]
+        self.ports, self._opened = opened(ports)
+        self.native = self.ports[0].shim
+        self.state = make_state(self.native) if state is None else state
+        context = self._context(epoch_offset_ns)
+        context.next_seq = ring.published + 1
+        context.ring = self._pointer("char *", ring.address)
+        context.mask = ring.mask
+        context.arbitrate = int(arbitrate)
+        context.kind = int(PacketKind.ORDERS)
+        if rules is not None:
+            context.rules = self._pointer("void *", rules.ctypes.data)
+        if stamps is not None:
+            context.stamps_intended = self._pointer("int64_t *", stamps[0])
+            context.stamps_received = self._pointer("int64_t *", stamps[1])
+            context.stamp_mask = stamps[2]
+
+    def _context(self, epoch_offset_ns: int | None) -> Any:
+        self.context = self.native.ffi.new("struct oc_shim *")
+        context = self.context
+        context.port_count = len(self.ports)
+        for index, port in enumerate(self.ports):
+            context.ports[index] = port.pointer
+        context.state = self._pointer("struct oc_state *", self.state.ctypes.data)
+        context.framing = self.ports[0].spec.framing
+        context.udp_port = self.ports[0].spec.udp_port
+        if epoch_offset_ns is None:
+            epoch_offset_ns = time.time_ns() - time.monotonic_ns()
+        context.epoch_offset_ns = epoch_offset_ns
+        self.native.lib.oc_start(context)
+        return context
+
+    def _pointer(self, kind: str, address: int) -> Any:
+        return self.native.ffi.cast(kind, address)
+
+    @property
+    def address(self) -> int:
+        """What a compiled stage hands to :attr:`poll_function` and :attr:`reply_function`."""
+        return int(self.native.ffi.cast("intptr_t", self.context))
+
+    @property
+    def poll_function(self) -> int:
+        """Address of ``int64_t oc_poll(struct oc_shim *, int64_t most)``."""
+        return self._function("oc_poll")
+
+    @property
+    def reply_function(self) -> int:
+        """Address of ``int64_t oc_reply(struct oc_shim *, const char *events, int64_t count)``."""
+        return self._function("oc_reply")
+
+    def _function(self, name: str) -> int:
+        ffi = self.native.ffi
+        return int(ffi.cast("intptr_t", ffi.addressof(self.native.lib, name)))
+
+    def poll(self, most: int = NO_LIMIT) -> int:
+        """One burst from each port; returns how many records were published, at most ``most``: what
+        the last packet holds beyond is left out, and counted.
+
+        At the end of all captures, and when a device has gone, it returns 0: see :attr:`ended`,
+        :meth:`check`.
+        """
+        return max(0, int(self.native.lib.oc_poll(self.context, most)))
+
+    def run(self, most: int = NO_LIMIT, timeout_s: float | None = None) -> int:
+        """Take packets until ``most`` records or more have come, ``timeout_s`` have passed, all
+        captures are read or :meth:`stop` is called; returns how many records came.
+
+        Runs in C without the GIL.  Python's signal handlers wait until it returns: call it in a
+        thread, or with a timeout.  Raises :class:`PortError` when a device goes away.
+        """
+        until_ns = FOREVER_NS if timeout_s is None else int(timeout_s * 1e9)
+        count = int(self.native.lib.oc_run(self.context, most, until_ns))
+        self.check()
+        return count
+
+    def stop(self) -> None:
+        """End :meth:`run`, from any thread, within a burst."""
+        self.context.stop = 1
+
+    @property
+    def ended(self) -> bool:
+        """Every port is a capture that was read to its end."""
+        return all(p.spec.kind == "pcap" and p.packets_left == 0 for p in self.ports)
+
+    def check(self) -> None:
+        """Raise :class:`PortError` if a device is gone."""
+        for port in self.ports:
+            port.check()
+
+    def reply(self, events: npt.NDArray[Any]) -> int:
+        """Send contiguous events to whom they are addressed, the way their orders came; returns how
+        many packets were handed to a device.  Never waits."""
+        if events.dtype != EVENT_DTYPE or not events.flags.c_contiguous:
+            raise ValueError("events are a contiguous array of EVENT_DTYPE")
+        data = self._pointer("char *", events.ctypes.data)
+        return int(self.native.lib.oc_reply(self.context, data, len(events)))
+
+    def counters(self, port: int = 0) -> dict[str, int]:
+        """Every counter of one port by name, refusals among them as ``rejected_…``."""
+        return read_counters(self.state, port)
+
+    def account(self) -> dict[str, Any]:
+        """All ports together, with what their devices lost and how the packets add up."""
+        total = total_counters(self.state, len(self.ports))
+        device: dict[str, int] = {}
+        for port in self.ports:
+            for name, value in port.device_counters().items():
+                device[f"device_{name}"] = device.get(f"device_{name}", 0) + value
+        return total | device | {"unaccounted": unaccounted(total)}
+
+    def close(self) -> None:
+        self.stop()
+        if self._opened:
+            for port in self.ports:
+                port.close()
+
+    def __enter__(self) -> "Shim":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class EventReceiver:
+    """The participant's side: packets of events from one open port, as they come.
+
+    :meth:`take` returns the events of one burst (a view, good until the next call).
+    """
+
+    def __init__(self, port: Port) -> None:
+        self.port = port
+        self.state = make_state(port.shim)
+        self._events = np.zeros(BURST * MAX_PACKET_RECORDS, EVENT_DTYPE)
+        ffi = port.shim.ffi
+        self._out = ffi.cast("char *", self._events.ctypes.data)
+        self._context = ffi.new("struct oc_shim *")
+        self._context.port_count = 1
+        self._context.ports[0] = port.pointer
+        self._context.state = ffi.cast("struct oc_state *", self.state.ctypes.data)
+        self._context.kind = int(PacketKind.EVENTS)
+        port.shim.lib.oc_start(self._context)
+
+    def take(self) -> npt.NDArray[Any]:
+        self._context.out = self._out
+        count = int(self.port.shim.lib.oc_poll(self._context, NO_LIMIT))
+        self.port.check()
+        return self._events[: max(0, count)]
+
+    def counters(self) -> dict[str, int]:
+        return read_counters(self.state, 0)
+
+
+def opened(ports: Sequence[PortSpec | Port]) -> tuple[list[Port], bool]:
+    """The ports, open, and whether they were opened here; none stays open when one fails."""
+    specs = [port if isinstance(port, PortSpec) else port.spec for port in ports]
+    if not 1 <= len(specs) <= PORTS_MAX:
+        raise PortError(f"a shim has 1 to {PORTS_MAX} ports, not {len(specs)}")
+    for name in ("framing", "udp_port"):
+        if len({getattr(spec, name) for spec in specs}) > 1:
+            raise PortError(
+                f"ports of one shim have one {name}: " + ", ".join(s.text for s in specs)
+            )
+    if len({spec.kind == "dpdk" for spec in specs}) > 1:
+        raise PortError("DPDK's ports and others do not go together: use one shim for each")
+    made: list[Port] = []
+    try:
+        for port in ports:
+            made.append(port if isinstance(port, Port) else open_port(port))
+    except BaseException:
+        for index, port in enumerate(made):
+            if isinstance(ports[index], PortSpec):
+                port.close()
+        raise
+    return made, all(isinstance(port, PortSpec) for port in ports)
+
+
+def read_counters(state: npt.NDArray[np.int64], port: int) -> dict[str, int]:
+    """One port's counters in a state block."""
+    words = state[64 * port : 64 * (port + 1)]
+    named = {c.name.lower(): int(words[c]) for c in Count if c is not Count.REJECTED}
+    rejected = {f"rejected_{r.name.lower()}": int(words[Count.REJECTED + r]) for r in Reject}
+    return named | rejected
+
+
+def total_counters(state: npt.NDArray[np.int64], ports: int = PORTS_MAX) -> dict[str, int]:
+    """The counters of several ports, added up."""
+    each = [read_counters(state, index) for index in range(ports)]
+    return {name: sum(counters[name] for counters in each) for name in each[0]}
+
+
+def unaccounted(counters: dict[str, int]) -> int:
+    """Packets taken from a device of which nobody can say what became of them: always 0."""
+    known = counters["published"] + sum(counters[c.name.lower()] for c in LEFT_OUT)
+    refused = sum(value for name, value in counters.items() if name.startswith("rejected_"))
+    return counters["packets"] - known - refused
+
+
+__all__ = ["BURST", "MAX_PACKET_RECORDS", "Shim", "make_state", "total_counters", "unaccounted"]

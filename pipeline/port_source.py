@@ -1,0 +1,62 @@
+"""Orders from the packet shim's ports: what the processes of a run share about them."""
+
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+import numpy.typing as npt
+
+from openoutcry.dpdk_shim.ports import Port, open_port, prepare
+from openoutcry.dpdk_shim.shim import Shim, make_state
+from openoutcry.dpdk_shim.spec import PortSpec
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.shared import Shared
+
+
+class PortSource:
+    """The ports of a run.  Made before processes are forked: sockets with their queues, counters,
+    senders' sequences and the way back to participants outlive a stage that is killed.
+
+    Raises ``PortError`` or ``NotBuilt`` for what can be seen before anything is opened.
+    """
+
+    def __init__(self, specs: Sequence[PortSpec], arbitrate: bool = False) -> None:
+        self.specs, self.arbitrate = list(specs), arbitrate
+        self.bound: list[socket.socket | None] = []
+        self._ports: list[Port] = []
+        try:
+            for spec in self.specs:
+                self.bound.append(prepare(spec))
+        except BaseException:
+            self.close()
+            raise
+        self.state: npt.NDArray[Any] = make_state()
+
+    @property
+    def name(self) -> str:
+        return " ".join(spec.text for spec in self.specs)
+
+    def open(self, shared: Shared) -> Shim:
+        """Open the ports in this process, and go on where the one before has stopped."""
+        for spec, bound in zip(self.specs, self.bound, strict=True):
+            self._ports.append(open_port(spec, bound))
+        stamps = (
+            shared.stamp_address("intended"),
+            shared.stamp_address("received"),
+            shared.geometry.stamps - 1,
+        )
+        return Shim(
+            self._ports,
+            shared.lane,
+            state=self.state,
+            arbitrate=self.arbitrate,
+            stamps=stamps,
+            epoch_offset_ns=shared.control[ct.EPOCH_OFFSET],
+        )
+
+    def close(self) -> None:
+        for port in self._ports:
+            port.close()
+        for bound in self.bound:
+            if bound is not None:
+                bound.close()

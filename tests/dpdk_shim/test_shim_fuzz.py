@@ -1,0 +1,118 @@
+"""Malformed packets under AddressSanitizer and UBSan: no wrong byte read, no wrong outcome."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from shim_wire import needs_shim
+
+from openoutcry.bench.evidence import write_evidence
+from openoutcry.dpdk_shim import native
+from openoutcry.dpdk_shim.names import Reject
+from openoutcry.gateway_fpga import make_rules, validate_orders
+from openoutcry.gateway_fpga.live import LiveGateway
+from openoutcry.wire import ORDER_DTYPE, make_instruments
+
+SOURCE = Path(__file__).parent / "shim_fuzz.c"
+SANITIZERS = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+# The rules block holds 16-bit masks and bytes between its words; x86 reads them anywhere, and the
+# packet's records may stand at any address.
+INSTRUMENTS = make_instruments(["ACME", {"symbol": "STEP", "price_step_ticks": 5}])
+LONG_PACKETS = 10_000_000
+
+
+@pytest.fixture(scope="module")
+def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    needs_shim()
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    work = tmp_path_factory.mktemp("fuzz")
+    native.write_sources(work, native.PLAIN)
+    binary = work / "fuzz"
+    done = subprocess.run(
+        ["cc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter",
+         "-Wno-unused-function", *SANITIZERS, f"-I{work}", str(SOURCE), "-o", str(binary)],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    if "cannot find" in done.stderr and "asan" in done.stderr:
+        pytest.skip("no AddressSanitizer")
+    assert done.returncode == 0, done.stderr
+    return binary
+
+
+def fuzz(fuzzer: Path, count: int, seed: int, records: Path | None = None) -> dict[str, Any]:
+    rules = fuzzer.parent / "rules"
+    rules.write_bytes(make_rules(INSTRUMENTS).tobytes())
+    command = [str(fuzzer), str(count), str(seed), str(rules)]
+    if records:
+        command.append(str(records))
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def check(said: dict[str, Any]) -> None:
+    assert said["unaccounted"] == 0
+    assert said["different"] == 0
+    reached = {reason.name for reason in Reject if said["reasons"][reason - 1]}
+    assert reached == {reason.name for reason in Reject if reason is not Reject.CUT}
+    assert said["published"] > said["packets"] // 10
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_ten_thousand_malformed_packets(fuzzer: Path, seed: int, tmp_path: Path) -> None:
+    """Every reason is reached and counted as a second, slow parser counts it; nothing is read
+    beside a frame; the verdicts are the golden model's."""
+    path = tmp_path / "records"
+    check(fuzz(fuzzer, 10_000, seed, path))
+    records = np.fromfile(path, ORDER_DTYPE)
+    assert len(records) > 1_000
+    golden = records.copy()
+    validate_orders(golden, make_rules(INSTRUMENTS))
+    assert records["error_code"].tolist() == golden["error_code"].tolist()
+    assert 0 < np.count_nonzero(records["error_code"]) < len(records)
+
+
+@pytest.mark.long
+def test_ten_million_malformed_packets(fuzzer: Path, tmp_path: Path) -> None:
+    """The same ten million times; then C, golden model and RTL give one verdict on a million
+    records of them.  Writes the figures of docs/evidence/shim_fuzz.json."""
+    total: dict[str, Any] = {}
+    parts = 10
+    for seed in range(parts):
+        said = fuzz(fuzzer, LONG_PACKETS // parts, 100 + seed)
+        check(said)
+        for name, value in said.items():
+            if name == "reasons":
+                total[name] = np.add(total.get(name, 0), value).tolist()
+            else:
+                total[name] = total.get(name, 0) + value
+    path = tmp_path / "records"
+    fuzz(fuzzer, 700_000, 99, path)
+    records = np.fromfile(path, ORDER_DTYPE)
+    compared = golden_and_rtl(records)
+    reasons = {reason.name: total["reasons"][reason - 1] for reason in Reject}
+    write_evidence(
+        "shim_fuzz",
+        {**total, "reasons": reasons, "verdicts_compared": compared, "first_seed": 100},
+        "make test-long ARGS=tests/dpdk_shim/test_shim_fuzz.py",
+    )
+
+
+def golden_and_rtl(records: np.ndarray) -> int:
+    """Assert that golden model and RTL give the verdicts that stand in the records; how many."""
+    golden = records.copy()
+    validate_orders(golden, make_rules(INSTRUMENTS))
+    assert np.array_equal(records["error_code"], golden["error_code"])
+    device = LiveGateway.loaded(INSTRUMENTS)
+    try:
+        hardware = records.copy()
+        device.validate(hardware)
+    finally:
+        device.close()
+    assert np.array_equal(records["error_code"], hardware["error_code"])
+    return len(records)

@@ -1,0 +1,294 @@
+"""The same packets through every way into the machine give the same bytes in the ring."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ring_processes import Children, wait_until
+from shim_wire import (
+    UDP_PORT,
+    drain,
+    enter_namespace,
+    expected_records,
+    frame,
+    in_namespace,
+    ip,
+    make_ring,
+    needs_shim,
+    packets_of,
+    random_orders,
+    raw_socket,
+    records_of,
+    without_time,
+    write_pcap,
+    write_pcapng,
+)
+
+from openoutcry.dpdk_shim import eal
+from openoutcry.dpdk_shim.native import NotBuilt
+from openoutcry.dpdk_shim.ports import hardware_address_of, open_port, prepare
+from openoutcry.dpdk_shim.sender import PortSender
+from openoutcry.dpdk_shim.shim import Shim
+from openoutcry.dpdk_shim.spec import PortError, parse_port
+
+ORDERS = random_orders(600)
+PACKETS = packets_of(ORDERS)
+EXPECTED = expected_records(ORDERS).tobytes()
+
+
+@pytest.fixture(autouse=True)
+def _built() -> None:
+    needs_shim()
+
+
+def mixed_frames(macs: tuple[bytes, bytes] | None = None) -> list[bytes]:
+    """Untagged, VLAN, QinQ and IPv6 in turn: four senders' worth of headers, one sequence each."""
+    options: dict[str, Any] = {"macs": macs} if macs else {}
+    layouts = [{}, {"tags": (5,)}, {"tags": (5, 7)}, {"ip6": True}]
+    return [
+        frame(data, **layouts[at % 4], **options)  # type: ignore[arg-type]
+        for at, data in enumerate(PACKETS)
+    ]
+
+
+def assert_whole(account: dict[str, Any], packets: int = len(PACKETS)) -> None:
+    assert account["unaccounted"] == 0
+    assert account["published"] == packets
+    assert account["records"] == len(ORDERS)
+
+
+@pytest.mark.parametrize("kind", ["pcap", "pcapng", "pcapng, big-endian, ns"])
+def test_captures(kind: str, tmp_path: Path) -> None:
+    """pcap and pcapng, both byte orders, units of us and ns: all bytes are the same, and so are
+    the capture's times."""
+    path = tmp_path / "day.cap"
+    if kind == "pcap":
+        write_pcap(path, mixed_frames())
+    elif kind == "pcapng":
+        write_pcapng(path, mixed_frames())
+    else:
+        write_pcapng(path, mixed_frames(), order=">", resolution=9)
+    records, account = records_of(f"pcap:{path}")
+    assert_whole(account)
+    assert account["capture_times"] == len(PACKETS)
+    assert without_time(records) == EXPECTED
+    ns = 1_700_000_000_000_000_000 + 1_000 * (np.arange(len(ORDERS)) // 5)
+    assert records["rx_ts_ns"].tolist() == ns.tolist()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_a_kernel_socket(host: str) -> None:
+    """recvmmsg, IPv4 and IPv6, with the kernel's time stamps."""
+    spec = parse_port(f"udp:{host}:0")
+    bound = prepare(spec)
+    assert bound is not None
+    with (
+        socket.socket(bound.family, socket.SOCK_DGRAM) as client,
+        make_ring() as ring,
+        bound,
+        open_port(spec, bound) as port,
+        Shim([port], ring) as shim,
+    ):
+        before_ns = time.time_ns()
+        for data in PACKETS:
+            client.sendto(data, bound.getsockname())
+        shim.run(len(ORDERS), timeout_s=5)
+        records, account = drain(ring), shim.account()
+    assert_whole(account)
+    assert account["kernel_times"] == len(PACKETS)
+    assert without_time(records) == EXPECTED
+    assert (np.abs(records["rx_ts_ns"] - before_ns) < 10_000_000_000).all()
+
+
+def over_the_cable(text: str) -> Callable[[], dict[str, Any]]:
+    """Send raw frames on va while the port on vb receives; runs in a namespace."""
+
+    def work() -> dict[str, Any]:
+        macs = hardware_address_of("va"), hardware_address_of("vb")
+        frames = mixed_frames(macs)
+        with (
+            raw_socket("va") as cable,
+            make_ring() as ring,
+            Shim([parse_port(text)], ring) as shim,
+        ):
+            sender = threading.Thread(target=_send_slowly, args=(cable, frames))
+            sender.start()
+            shim.run(len(ORDERS), timeout_s=10)
+            sender.join()
+            records = without_time(drain(ring))
+            return {"equal": records == EXPECTED, "account": shim.account()}
+
+    return work
+
+
+def _send_slowly(cable: socket.socket, frames: list[bytes]) -> None:
+    time.sleep(0.3)
+    for at, data in enumerate(frames):
+        cable.send(data)
+        if at % 16 == 15:
+            time.sleep(0.001)
+
+
+@pytest.mark.parametrize("text", ["packet:vb", f"packet:vb,udp_port={UDP_PORT}", "xdp:vb:0"])
+def test_a_cable_between_two_interfaces(text: str) -> None:
+    """TPACKET_V3 and AF_XDP on one end of a veth pair, raw frames from the other."""
+    said = in_namespace(over_the_cable(text))
+    assert said["equal"], said["account"]
+    assert_whole(said["account"])
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        "net_af_packet,iface=vb,blocksz=4096,framesz=2048",
+        "net_af_xdp,iface=vb,busy_budget=0",
+        "net_pcap,iface=vb",
+    ],
+)
+def test_dpdk_on_a_cable(device: str) -> None:
+    """DPDK's own drivers for kernel interfaces."""
+    needs_shim(dpdk=True)
+    said = in_namespace(over_the_cable(f"dpdk:{device}"))
+    assert said["equal"], said["account"]
+    assert said["account"]["records"] == len(ORDERS)
+    assert said["account"]["unaccounted"] == 0
+
+
+def test_dpdk_tap() -> None:
+    """net_tap: what the kernel sends into the tap interface comes out of the port."""
+    needs_shim(dpdk=True)
+
+    def work() -> dict[str, Any]:
+        with make_ring() as ring, Shim([parse_port("dpdk:net_tap0,iface=tap9")], ring) as shim:
+            ip("link set tap9 up")
+            with raw_socket("tap9") as cable:
+                sender = threading.Thread(target=_send_slowly, args=(cable, mixed_frames()))
+                sender.start()
+                shim.run(len(ORDERS), timeout_s=10)
+                sender.join()
+            return {"equal": without_time(drain(ring)) == EXPECTED, "account": shim.account()}
+
+    said = in_namespace(work)
+    assert said["equal"], said["account"]
+    assert said["account"]["unaccounted"] == 0
+
+
+def in_child(work: Callable[[], None]) -> None:
+    """DPDK is started once a process, so each test that needs it has one of its own."""
+    with Children() as children:
+        children.join([children.fork(work)])
+
+
+def test_dpdk_capture_and_ring(tmp_path: Path) -> None:
+    """net_pcap gives the capture's own times; net_ring gives back what was sent into it; several
+    ports one after the other in one process leave nothing in each other's way."""
+    needs_shim(dpdk=True)
+    path = write_pcap(tmp_path / "day.pcap", mixed_frames())
+
+    def work() -> None:
+        with make_ring() as ring:
+            for _ in range(2):
+                with Shim([parse_port(f"dpdk:net_pcap,rx_pcap={path}")], ring) as shim:
+                    shim.run(len(ORDERS), timeout_s=5)
+                    records = drain(ring)
+                    assert_whole(shim.account())
+                records["seq"] = np.arange(1, 1 + len(records))
+                assert without_time(records) == EXPECTED
+                assert records["rx_ts_ns"][0] == 1_700_000_000_000_000_000
+        text = "dpdk:net_ring,to=10.0.0.2:9000,source=10.0.0.1:7"
+        with make_ring() as ring, Shim([parse_port(text)], ring) as shim:
+            sender = PortSender(shim.ports[0])
+            for data in PACKETS:
+                assert sender.send(data)
+                sender.flush()
+            shim.run(len(ORDERS), timeout_s=5)
+            assert without_time(drain(ring)) == EXPECTED
+            assert_whole(shim.account())
+
+    in_child(work)
+
+
+def test_memif_between_two_processes(tmp_path: Path) -> None:
+    """One process sends by memif, the other receives; each has its own EAL."""
+    needs_shim(dpdk=True)
+    device = f"dpdk:net_memif,socket={tmp_path}/memif.sock,socket-abstract=no,id=1"
+
+    def send() -> None:
+        text = f"{device},role=client,to=10.0.0.2:9000,source=10.0.0.1:7"
+        wait_until(lambda: (tmp_path / "memif.sock").exists())
+        with open_port(parse_port(text)) as port:
+            sender = PortSender(port)
+            for data in PACKETS:
+                # Until the other side is there, and while its queue is full, nothing is taken.
+                while True:
+                    before = sender.not_sent
+                    sender.send(data)
+                    sender.flush()
+                    if sender.not_sent == before:
+                        break
+                    time.sleep(0.001)
+            wait_until(lambda: (tmp_path / "done").exists())
+
+    def receive() -> None:
+        with make_ring() as ring, Shim([parse_port(f"{device},role=server")], ring) as shim:
+            shim.run(len(ORDERS), timeout_s=30)
+            assert without_time(drain(ring)) == EXPECTED
+            assert_whole(shim.account())
+        (tmp_path / "done").touch()
+
+    with Children() as children:
+        children.join([children.fork(receive), children.fork(send)])
+
+
+def test_dpdk_refuses_by_name(tmp_path: Path) -> None:
+    """A device that DPDK does not know, a card after virtual devices, a missing file: each is a
+    sentence; and the cores of the calling thread stay its own."""
+    needs_shim(dpdk=True)
+
+    def work() -> None:
+        cores = os.sched_getaffinity(0)
+        for text, word in (
+            ("dpdk:net_nosuch0", "net_nosuch0"),
+            (f"dpdk:net_pcap,rx_pcap={tmp_path}/none.pcap", "net_pcap"),
+            ("dpdk:0000:99:00.0", "name the card first"),
+        ):
+            with pytest.raises(PortError, match=word):
+                open_port(parse_port(text))
+        assert os.sched_getaffinity(0) == cores
+
+    in_child(work)
+
+
+def test_nothing_is_left_behind() -> None:
+    """After a process with open ports of all kinds was killed: no interface, no huge page, no file
+    of DPDK, no XDP program, no segment."""
+    if os.geteuid() != 0:
+        pytest.skip("a network namespace needs root")
+    dpdk_files = Path("/var/run/dpdk")
+
+    def traces() -> tuple[Any, ...]:
+        files = sorted(str(p) for p in dpdk_files.rglob("*")) if dpdk_files.exists() else []
+        return files, eal.huge_pages(), sorted(name for _, name in socket.if_nameindex())
+
+    def die() -> None:
+        enter_namespace()
+        ports = [open_port(parse_port(text)) for text in ("packet:vb", "xdp:vb:0")]
+        with suppress(NotBuilt):
+            ports.append(open_port(parse_port("dpdk:net_ring0")))
+        assert ports
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    before = traces()
+    with Children() as children:
+        pid = children.fork(die)
+        assert children.reap(pid) == -signal.SIGKILL
+    assert traces() == before
+    assert [name for name in os.listdir("/dev/shm") if f".{pid}." in name] == []

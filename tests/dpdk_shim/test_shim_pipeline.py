@@ -1,0 +1,117 @@
+"""`outcry run --port` and `outcry send --port`: the whole pipeline behind the packet shim."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from shim_wire import frame, in_namespace, needs_shim, write_pcap
+
+from openoutcry.dpdk_shim import build_packets
+from openoutcry.dpdk_shim.ports import hardware_address_of
+from openoutcry.flow import GeneratedFlow
+
+OUTCRY = [sys.executable, "-m", "openoutcry"]
+ORDERS = 2_000
+
+
+@pytest.fixture(autouse=True)
+def _built() -> None:
+    needs_shim()
+
+
+def outcry(*arguments: str, ok: bool = True) -> tuple[dict[str, Any], str]:
+    done = subprocess.run([*OUTCRY, *arguments], capture_output=True, text=True, timeout=120)
+    assert (done.returncode == 0) == ok, done.stderr
+    return json.loads(done.stdout) if ok else {}, done.stderr
+
+
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The generated flow as a capture."""
+    orders = np.concatenate(list(GeneratedFlow("normal", ORDERS, 1).chunks()))
+    frames = [frame(data) for data in build_packets(orders, 3, 1, 0)]
+    return write_pcap(tmp_path_factory.mktemp("flow") / "flow.pcap", frames)
+
+
+@pytest.mark.parametrize("topology", ["inline", "processes"])
+def test_a_capture_gives_the_book_of_its_flow(
+    topology: str, capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The capture of a flow through the shim ends with the very state and events of the flow
+    itself, all packets are accounted for, and the journal replays."""
+    monkeypatch.chdir(tmp_path)
+    flow = ["run", "--orders", str(ORDERS), "--topology", "inline", "--durability", "none"]
+    direct, _ = outcry(*flow, "--json")
+    result, _ = outcry("run", "--port", f"pcap:{capture}", "--topology", topology, "--json")
+    assert result["commands"] == ORDERS
+    assert result["lost"] == result["duplicated"] == 0
+    assert result["state_hash"] == direct["state_hash"]
+    assert result["event_hash"] == direct["event_hash"]
+    assert result["replay"]["equal"] is True
+    account = result["source"]["account"]
+    assert account["unaccounted"] == account["records_not_sequenced"] == 0
+    assert account["capture_times"] == account["packets"]
+
+
+def test_orders_and_replies_over_a_cable(tmp_path: Path) -> None:
+    """`outcry run --port xdp:…` answers `outcry send --port packet:…`, and `outcry send --to` by
+    the kernel's own sockets: every order acknowledged."""
+    os.chdir(tmp_path)
+
+    def work() -> list[int]:
+        address = hardware_address_of("vb").hex(":")
+        listening = subprocess.Popen(
+            [*OUTCRY, "run", "--port", "xdp:vb:0,udp_port=9000", "--durability", "none", "--json"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            wait_for_program("vb")
+            port = f"packet:va,to=10.9.0.2:9000,source=10.9.0.1:7,to_mac={address}"
+            sent, _ = outcry("send", "--port", port, "--orders", "500", "--rate", "2000", "--json")
+        finally:
+            listening.send_signal(signal.SIGINT)
+            said, errors = listening.communicate(timeout=60)
+        assert listening.returncode == 0, errors
+        result = json.loads(said)
+        account = result["source"]["account"]
+        return [sent["acknowledged"], sent["unanswered"], result["lost"], account["unaccounted"],
+                account["reply_events"] > 0]  # fmt: skip
+
+    assert in_namespace(work) == [500, 0, 0, 0, True]
+
+
+def wait_for_program(interface: str) -> None:
+    """Until an XDP program hangs on the interface."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        shown = subprocess.run(["ip", "link", "show", interface], capture_output=True, text=True)
+        if "xdp" in shown.stdout:
+            time.sleep(0.5)
+            return
+        time.sleep(0.05)
+    raise TimeoutError("no XDP program came")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["run", "--port", "nosuch:1"], "does not begin with"),
+        (["run", "--port", "pcap:/nowhere"], "No such file"),
+        (["run", "--port", "packet:nosuch0"], "no interface"),
+        (["send", "--port", "packet:lo"], "say where to send"),
+    ],
+)
+def test_a_bad_port_is_one_line(arguments: list[str], word: str, tmp_path: Path) -> None:
+    """Exit status 1 and a sentence; no journal is left half made."""
+    os.chdir(tmp_path)
+    _, said = outcry(*arguments, ok=False)
+    assert word in said
+    assert "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []

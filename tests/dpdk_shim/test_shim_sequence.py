@@ -1,0 +1,296 @@
+"""Every packet is accounted for: gaps, late comers, doubles, two lines of one feed, a full ring."""
+
+import os
+import signal
+import threading
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ring_processes import Children, shared_words, wait_until
+from shim_wire import (
+    drain,
+    expected_records,
+    frame,
+    make_ring,
+    needs_shim,
+    packets_of,
+    random_orders,
+    records_of,
+    without_time,
+    write_pcap,
+)
+
+from openoutcry.dpdk_shim import build_packets
+from openoutcry.dpdk_shim.names import LEFT_OUT
+from openoutcry.dpdk_shim.sender import build_mold
+from openoutcry.dpdk_shim.shim import Shim, make_state
+from openoutcry.dpdk_shim.spec import parse_port
+from openoutcry.gateway_fpga import make_rules, validate_orders
+from openoutcry.gateway_fpga.settings import Limits, Settings
+from openoutcry.wire import ORDER_DTYPE, make_instruments
+
+RANGES = 11
+"""Gaps of a sender that are remembered (OC_RANGES less the place for a split)."""
+
+
+@pytest.fixture(autouse=True)
+def _built() -> None:
+    needs_shim()
+
+
+def numbered(first: int, count: int, sender: int = 9) -> bytes:
+    orders = np.zeros(count, ORDER_DTYPE)
+    orders["order_id"] = np.arange(first, first + count)
+    return build_packets(orders, sender, first, 0)[0]
+
+
+class Reference:
+    """Which packets of one sender are handed on: a set of numbers for each gap."""
+
+    def __init__(self) -> None:
+        self.next, self.floor = 1, 1
+        self.gaps: list[set[int]] = []
+        self.counts = dict.fromkeys(
+            ("gap_records", "late_packets", "late_records", "duplicate_packets", "stale_packets"), 0
+        )
+
+    def take(self, first: int, count: int) -> bool:
+        numbers = set(range(first, first + count))
+        if first >= self.next:
+            if first > self.next:
+                self.counts["gap_records"] += first - self.next
+                self.gaps.append(set(range(self.next, first)))
+                self._forget()
+            self.next = first + count
+            return True
+        for index, gap in enumerate(self.gaps):
+            if numbers <= gap:
+                self.counts["late_packets"] += 1
+                self.counts["late_records"] += count
+                low = {n for n in gap if n < first}
+                high = {n for n in gap if n >= first + count}
+                self.gaps[index : index + 1] = [part for part in (low, high) if part]
+                self._forget()
+                return True
+        self.counts["stale_packets" if first < self.floor else "duplicate_packets"] += 1
+        return False
+
+    def _forget(self) -> None:
+        if len(self.gaps) > RANGES:
+            self.floor = max(self.floor, max(self.gaps.pop(0)) + 1)
+
+
+def through(tmp_path: Path, packets: list[bytes], **options: Any) -> tuple[list[int], dict]:
+    path = write_pcap(tmp_path / "in.pcap", [frame(data) for data in packets])
+    records, account = records_of(f"pcap:{path}", **options)
+    return records["order_id"].tolist(), account
+
+
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(st.lists(st.tuples(st.integers(1, 90), st.integers(1, 4)), min_size=1, max_size=80))
+def test_ranges_are_those_of_the_reference(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[tuple[int, int]]
+) -> None:
+    """Whatever comes in whatever order: each number is handed on at most once, and gaps, late
+    comers, doubles and stale packets are counted as by sets of numbers."""
+    reference = Reference()
+    expected: list[int] = []
+    for first, count in parts:
+        if reference.take(first, count):
+            expected += range(first, first + count)
+    ids, account = through(tmp_path_factory.getbasetemp(), [numbered(*part) for part in parts])
+    assert ids == expected
+    assert len(set(ids)) == len(ids)
+    assert {name: account[name] for name in reference.counts} == reference.counts
+    assert account["unaccounted"] == 0
+
+
+def test_more_gaps_than_are_remembered_make_stale_packets(tmp_path: Path) -> None:
+    """The oldest gap is forgotten first: what would fill it is stale, what fills another is not."""
+    packets = [numbered(2 * n, 1) for n in range(1, RANGES + 3)]
+    ids, account = through(tmp_path, [*packets, numbered(1, 1), numbered(5, 1), numbered(2, 1)])
+    assert ids == [*range(2, 2 * RANGES + 6, 2), 5][: RANGES + 3]
+    assert account["stale_packets"] == 2
+    assert account["late_packets"] == 1
+
+
+def test_senders_are_told_apart(tmp_path: Path) -> None:
+    """The same numbers from another sender, another address or another port are no doubles."""
+    one = numbered(1, 2)
+    frames = [frame(one), frame(numbered(1, 2, sender=8)), frame(one, ports=(5001, 9000))]
+    frames += [frame(one, ip6=True), frame(one)]
+    path = write_pcap(tmp_path / "in.pcap", frames)
+    records, account = records_of(f"pcap:{path}")
+    assert len(records) == 8
+    assert account["senders"] == 4
+    assert account["duplicate_packets"] == 1
+
+
+def test_more_senders_than_places_are_forgotten_and_counted(tmp_path: Path) -> None:
+    """Three thousand senders in a table of 1,024: all heard, some forgotten, none mixed up."""
+    _, account = through(tmp_path, [numbered(1, 1, sender=n) for n in range(3_000)])
+    assert account["records"] == 3_000
+    assert account["senders"] <= 1_024
+    assert account["senders"] + account["senders_evicted"] == 3_000
+    assert account["gap_records"] == account["duplicate_packets"] == 0
+
+
+def test_mold_is_read_with_its_heartbeats(tmp_path: Path) -> None:
+    """MoldUDP64: records arrive, a heartbeat shows a gap at the end, sessions are senders."""
+    orders = random_orders(50)
+    packets = build_mold(orders, b"SESSION-A", 1, 7)
+    heartbeat = b"SESSION-A ".ljust(10) + (60).to_bytes(8, "big") + b"\0\0"
+    other = build_mold(orders[:3], b"SESSION-B", 1)
+    path = write_pcap(tmp_path / "in.pcap", [frame(p) for p in [*packets, heartbeat, *other]])
+    records, account = records_of(f"pcap:{path},framing=mold")
+    expected = expected_records(np.concatenate([orders, orders[:3]]))
+    assert without_time(records) == expected.tobytes()
+    assert account["heartbeat_packets"] == 1
+    assert account["gap_records"] == 60 - 51
+    assert account["senders"] == 2
+    assert account["unaccounted"] == 0
+
+
+def test_two_lines_of_a_feed_fill_each_others_gaps(tmp_path: Path) -> None:
+    """A/B: each line loses other packets and has its own addresses; every order arrives once."""
+    packets = packets_of(random_orders(400), per_packet=4)
+    rng = np.random.default_rng(2)
+    lost_a = set(rng.choice(len(packets), 12, replace=False).tolist())
+    lost_b = set(rng.choice(len(packets), 30, replace=False).tolist()) - lost_a
+    lines = []
+    for name, lost, ports in (("a", lost_a, (1, 9000)), ("b", lost_b, (2, 9000))):
+        kept = [frame(p, ports=ports) for n, p in enumerate(packets) if n not in lost]
+        lines.append(parse_port(f"pcap:{write_pcap(tmp_path / name, kept)}"))
+    with make_ring() as ring, Shim(lines, ring, arbitrate=True) as shim:
+        shim.run(timeout_s=5)
+        records, account = drain(ring), shim.account()
+    seen = [bytes(record) for record in records["order_id"].reshape(-1, 1)]
+    assert len(seen) == len(set(seen)) == 400
+    assert account["records"] == 400
+    assert account["gap_records"] == account["late_records"]
+    doubles = 2 * len(packets) - len(lost_a) - len(lost_b) - len(packets)
+    assert account["duplicate_packets"] == doubles
+    assert account["unaccounted"] == 0
+
+
+def test_the_verdict_is_the_golden_models(tmp_path: Path) -> None:
+    """With a rules block the records carry the verdict that the golden model gives them, rate and
+    collar among it; whatever the sender wrote there is gone."""
+    rng = np.random.default_rng(7)
+    instruments = make_instruments(["ACME", {"symbol": "STEP", "price_step_ticks": 5}])
+    settings_ = Settings(
+        limits={b"ACME": Limits(1_000, 500, 10**9)}, rate_interval_ns=1_000, rate_burst_ns=20_000,
+        check_participants=True, participants_on=frozenset(range(0, 1024, 3)),
+    )  # fmt: skip
+    orders = random_orders(2_000, 5)
+    orders["symbol"] = rng.choice([b"ACME", b"STEP", b"NONE"], 2_000)
+    for name, high in (("kind", 11), ("side", 4), ("order_type", 18), ("time_in_force", 9)):
+        orders[name] = rng.integers(0, high, 2_000)
+    orders["price_ticks"] = rng.integers(-5, 1_200, 2_000)
+    orders["qty_lots"] = rng.integers(-5, 10**7, 2_000)
+    orders["participant"] = rng.integers(0, 30, 2_000)
+    path = write_pcap(tmp_path / "in.pcap", [frame(p) for p in packets_of(orders)])
+    rules = make_rules(instruments, settings_)
+    with make_ring() as ring, Shim([parse_port(f"pcap:{path}")], ring, rules=rules) as shim:
+        shim.run(timeout_s=5)
+        records = drain(ring)
+    expected = records.copy()
+    expected["error_code"] = 0xFFFF
+    validate_orders(expected, make_rules(instruments, settings_))
+    assert records["error_code"].tolist() == expected["error_code"].tolist()
+    assert 0 < (records["error_code"] == 0).sum() < 2_000
+
+
+def test_a_full_ring_leaves_packets_in_the_device(tmp_path: Path) -> None:
+    """Without a reader the shim stops at the ring's end, takes no packet half, and goes on when
+    there is room."""
+    orders = random_orders(500)
+    path = write_pcap(tmp_path / "in.pcap", [frame(p) for p in packets_of(orders)])
+    with make_ring(64) as ring, Shim([parse_port(f"pcap:{path}")], ring) as shim:
+        got: list[np.ndarray] = []
+        while sum(map(len, got)) < 500:
+            shim.run(timeout_s=0.01)
+            assert ring.published - int(ring.cursors["reader"][0]) <= 64
+            got.append(drain(ring))
+        account = shim.account()
+    assert without_time(np.concatenate(got)) == expected_records(orders).tobytes()
+    assert account["no_room_polls"] > 0
+    assert account["unaccounted"] == 0
+
+
+def test_what_comes_after_the_limit_is_counted(tmp_path: Path) -> None:
+    """Asked for 7 records, 7 are published: of a packet of 5 two, the rest is counted; the packets
+    behind are left in the device."""
+    orders = random_orders(50)
+    path = write_pcap(tmp_path / "in.pcap", [frame(p) for p in packets_of(orders)])
+    with make_ring() as ring, Shim([parse_port(f"pcap:{path}")], ring) as shim:
+        assert (shim.poll(7), shim.poll(2)) == (5, 2)
+        assert without_time(drain(ring)) == expected_records(orders[:7]).tobytes()
+        account = shim.account()
+    assert account["over_limit_records"] == 3
+    assert account["packets"] == 2
+    assert account["unaccounted"] == 0
+
+
+def test_the_sum_is_the_sum() -> None:
+    """Every way not to publish a packet is in the identity, and no other counter."""
+    state = make_state()
+    for count in LEFT_OUT:
+        state[count] = 1
+    state[40 + 3] = 2
+    state[0] = len(LEFT_OUT) + 2 + 7
+    state[2] = 6
+    from openoutcry.dpdk_shim.shim import total_counters, unaccounted
+
+    assert unaccounted(total_counters(state)) == 1
+
+
+def test_run_is_stopped_from_another_thread() -> None:
+    """The loop gives the GIL away and ends within a burst when it is told to."""
+    with make_ring() as ring, Shim([parse_port("udp:127.0.0.1:0")], ring) as shim:
+        runner = threading.Thread(target=shim.run)
+        runner.start()
+        shim.stop()
+        runner.join(10)
+        assert not runner.is_alive()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_kill_in_mid_burst_leaves_the_ring_whole(seed: int, tmp_path: Path) -> None:
+    """SIGKILL at a random moment: what is published is a beginning without a hole, and the next
+    shim goes on behind it; nothing is published twice."""
+    orders = random_orders(60_000, seed)
+    path = write_pcap(tmp_path / "in.pcap", [frame(p) for p in packets_of(orders, 20)])
+    state, started = make_state(), shared_words(1)
+    with make_ring(1 << 16) as ring, Children() as children:
+
+        def work() -> None:
+            with Shim([parse_port(f"pcap:{path}")], ring, state=state) as shim:
+                started[0] = 1
+                while True:
+                    shim.run(256, timeout_s=5)
+
+        pid = children.fork(work)
+        dice = np.random.default_rng(seed)
+        wait_until(lambda: started[0] == 1 and ring.published > int(dice.integers(1, 2_000)))
+        os.kill(pid, signal.SIGKILL)
+        children.reap(pid)
+        published = ring.published
+        assert ring.slots["seq"][published + 1 :].max(initial=0) == 0 or published == 60_000
+        with Shim([parse_port(f"pcap:{path}")], ring, state=state) as shim:
+            shim.run(timeout_s=5)
+            account = shim.account()
+        records = drain(ring)
+    assert records["seq"].tolist() == list(range(1, len(records) + 1))
+    ids = records["order_id"].tolist()
+    where = {int(number): at for at, number in enumerate(orders["order_id"])}
+    places = [where[number] for number in ids]
+    assert all(a < b for a, b in pairwise(places))
+    missing = len(orders) - len(records)
+    assert 0 <= missing <= 64 * 22
+    assert account["duplicate_packets"] > 0 or published == 0
