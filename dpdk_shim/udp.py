@@ -44,6 +44,7 @@ from openoutcry.wire.memory import (
     load_u16,
     load_u32,
     monotonic_ns,
+    mul_wrapping,
     recvmmsg,
     sendto,
     store_i64,
@@ -237,7 +238,7 @@ def _find_sender(state: int, sender: int, peer: int) -> int:
     With all probed slots taken by others, the first of them is forgotten.
     """
     name = sender | SENDER_USED
-    home = ((name * HASH_MULTIPLIER) ^ (peer * HASH_MULTIPLIER)) >> 40
+    home = (mul_wrapping(name, HASH_MULTIPLIER) ^ mul_wrapping(peer, HASH_MULTIPLIER)) >> 40
     for probe in range(SENDER_PROBES):
         slot = state + SENDERS_AT + ((home + probe) & (SENDER_SLOTS - 1)) * SENDER_BYTES
         found = load_i64(slot + SENDER_NAME_AT)

@@ -308,7 +308,7 @@ def off_step(value: int, twos: int, fives: int, rules_addr: int) -> bool:
     """Is a value no multiple of the step's factors?  Multiplied by the inverse of 5**fives, only
     multiples become small.  Means nothing for values that are not positive."""
     power = rules_addr + FIVES_AT + 16 * fives
-    quotient: int = (value * load_i64(power)) ^ SIGN
+    quotient: int = mul_wrapping(value, load_i64(power)) ^ SIGN
     too_high: bool = quotient > load_i64(power + 8)
     return ((value & twos) != 0) | too_high
 
@@ -317,7 +317,7 @@ def off_step(value: int, twos: int, fives: int, rules_addr: int) -> bool:
 def product_high(a: int, b: int) -> int:
     """The upper 64 bits of a product of two numbers from 0 to 2**63 - 1."""
     a_low, a_high, b_low, b_high = a & LOW_32, a >> 32, b & LOW_32, b >> 32
-    middle = a_high * b_low + (((a_low * b_low) >> 32) & LOW_32)
+    middle = a_high * b_low + ((mul_wrapping(a_low, b_low) >> 32) & LOW_32)
     other = a_low * b_high + (middle & LOW_32)
     return a_high * b_high + (middle >> 32) + (other >> 32)
 
@@ -341,10 +341,10 @@ def wide_below(high: int, low: int, limit_addr: int) -> bool:
 @kernel
 def beyond_limits(price: int, qty: int, limits_addr: int) -> int:
     """COLLAR and NOTIONAL of a positive price and quantity, by exact integers."""
-    scaled_high, scaled_low = product_high(price, COLLAR_ONE), price * COLLAR_ONE
+    scaled_high, scaled_low = product_high(price, COLLAR_ONE), mul_wrapping(price, COLLAR_ONE)
     too_low = wide_below(scaled_high, scaled_low, limits_addr + COLLAR_LOW_AT)
     too_high = wide_above(scaled_high, scaled_low, limits_addr + COLLAR_HIGH_AT)
-    notional_high, notional_low = product_high(price, qty), price * qty
+    notional_high, notional_low = product_high(price, qty), mul_wrapping(price, qty)
     too_large = wide_above(notional_high, notional_low, limits_addr + NOTIONAL_AT)
     return (too_low | too_high) * BIT_COLLAR | ((qty > 0) & too_large) * BIT_NOTIONAL
 

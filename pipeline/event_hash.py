@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64
+from openoutcry.wire.memory import add_wrapping, load_i64, mul_wrapping
 
 START = 0x243F6A8885A308D3
 # Odd 64-bit constants: hexadecimal digits of pi (nothing up the sleeve), as signed int64 because
@@ -40,19 +40,22 @@ def fold_word(word: int) -> int:
 
 
 @kernel
+def absorb(total: int, word: int, multiplier: int) -> int:
+    return add_wrapping(total, mul_wrapping(fold_word(word), multiplier))
+
+
+@kernel
 def hash_event(state: int, event: int) -> int:
     """The state after the 64-byte event at that address."""
-    folded = (
-        fold_word(load_i64(event)) * M0
-        + fold_word(load_i64(event + 8)) * M1
-        + fold_word(load_i64(event + 16)) * M2
-        + fold_word(load_i64(event + 24)) * M3
-        + fold_word(load_i64(event + 32)) * M4
-        + fold_word(load_i64(event + 40)) * M5
-        + fold_word(load_i64(event + 48)) * M6
-        + fold_word(load_i64(event + 56)) * M7
-    )
-    state = (state ^ folded) * CHAIN
+    folded = absorb(0, load_i64(event), M0)
+    folded = absorb(folded, load_i64(event + 8), M1)
+    folded = absorb(folded, load_i64(event + 16), M2)
+    folded = absorb(folded, load_i64(event + 24), M3)
+    folded = absorb(folded, load_i64(event + 32), M4)
+    folded = absorb(folded, load_i64(event + 40), M5)
+    folded = absorb(folded, load_i64(event + 48), M6)
+    folded = absorb(folded, load_i64(event + 56), M7)
+    state = mul_wrapping(state ^ folded, CHAIN)
     return state ^ ((state >> 29) & 0x7FFFFFFFF)
 
 
