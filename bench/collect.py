@@ -15,6 +15,7 @@ from openoutcry.bench.evidence import ROOT, write_evidence
 from openoutcry.bench.matcher import bench_matcher
 from openoutcry.bench.pipeline import bench_pipeline
 from openoutcry.bench.ring import bench_ring
+from openoutcry.bench.shim import bench_shim
 from openoutcry.pipeline.check_book import check_book
 
 DATA = ROOT.parent / "shared" / "data"
@@ -55,6 +56,7 @@ def main() -> None:
     collect("matcher", bench_matcher)
     collect("pipeline", bench_pipeline)
     collect("ring", bench_ring)
+    collect("shim", bench_shim)
     tables.main()
 
 

@@ -10,7 +10,13 @@ from typing import Any
 
 from openoutcry.bench.evidence import ROOT, read_evidence
 
-DOCUMENTS = ("README.md", "docs/matcher-performance.md", "docs/bench-ring.md", "docs/ring.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/matcher-performance.md",
+    "docs/bench-ring.md",
+    "docs/ring.md",
+    "docs/shim.md",
+)
 PLACE = re.compile(r"(<!-- evidence: ([a-z_-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -228,6 +234,66 @@ def _goal(text: str) -> float:
     return float(above) / float(below or 1)
 
 
+SHIM_ROWS = (
+    ("packet_ns_net_ring", "", "a packet, DPDK ring device", "≤ 6 ns"),
+    ("packet_ns_net_ring", "recvmmsg", "the same / recvmmsg", "≤ 1/50"),
+    ("packet_ns_net_ring", "af_packet", "the same / TPACKET_V3", ""),
+    ("packet_ns_net_ring", "python_socket", "the same / a socket in Python", ""),
+    ("packets_memif", "", "packets a second between two processes, memif", "≥ 40 M"),
+    ("packet_ns_pcap", "", "a packet, DPDK capture device", ""),
+    ("packet_ns_pcap", "no_huge_pages", "the same / without huge pages", "≤ 1/1.5"),
+    ("one_way_p50_af_xdp", "", "one way over a cable, AF_XDP, p50", ""),
+    ("one_way_p50_af_xdp", "recv", "the same / a blocking recv", "≤ 0.75"),
+    ("lost", "", "packets lost without a count", "≤ 0"),
+)
+"""Metric, peer (then the figure is the ratio to it), what it is, goal."""
+
+
+def shim_table(made: dict[str, Any]) -> str:
+    results = {row["name"]: row for row in made["figures"]["results"]}
+    rows = []
+    for name, peer, what, goal in SHIM_ROWS:
+        row = results.get(name)
+        if row is None or (peer and peer not in row["against"]):
+            rows.append((what, "not measured", "", goal, ""))
+            continue
+        value, interval = row["median"], row["spread"]
+        if peer:
+            against = row["against"][peer]
+            value, interval = against["ratio"], against["interval"] or [against["ratio"]] * 2
+        shown = [_shim_figure(number, "" if peer else row["unit"]) for number in (value, *interval)]
+        met = ""
+        if goal.startswith("≥"):
+            met = "met" if value >= 40e6 else "missed"
+        elif goal:
+            met = "met" if value <= _goal(goal) else "missed"
+        rows.append((what, f"**{shown[0]}**", f"{shown[1]} – {shown[2]}", goal, met))
+    header = "| what | median | quartiles, or 95 % interval of a ratio | goal | |"
+    return _rows(header, rows) + _source(made)
+
+
+def _shim_figure(value: float, unit: str) -> str:
+    if unit == "ns":
+        return f"{value:.1f} ns" if value < 1_000 else _ns(value)
+    return f"{value / 1e6:.1f} M" if unit == "1/s" else _small(value) if value else "0"
+
+
+def shim_fuzz_table(made: dict[str, Any]) -> str:
+    figures = made["figures"]
+    reasons = ", ".join(f"{name} {count:,}" for name, count in figures["reasons"].items() if count)
+    rows = [
+        ("malformed packets under AddressSanitizer and UBSan", f"{figures['packets']:,}"),
+        ("published, left out, refused",
+         f"{figures['published']:,}, {figures['left_out']:,}, {figures['refused']:,}"),
+        ("refused by reason", reasons),
+        ("unaccounted; outcomes that differ from the second parser's",
+         f"{figures['unaccounted']}; {figures['different']}"),
+        ("records whose verdict was compared: C, golden model, RTL",
+         f"{figures['verdicts_compared']:,}, all equal"),
+    ]  # fmt: skip
+    return _rows("| what | figure |", rows) + _source(made)
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "pipeline": pipeline_table,
     "kills": kills_table,
@@ -235,6 +301,8 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "matcher": matcher_table,
     "ring": ring_table,
     "ring_kills": ring_kills_table,
+    "shim": shim_table,
+    "shim_fuzz": shim_fuzz_table,
 }
 
 
