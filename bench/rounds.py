@@ -89,25 +89,28 @@ class Rounds:
         A noisy round is taken again, at most ``count // 2`` times in all.  KeyboardInterrupt in a
         round drops that round and ends the rounds; before the first whole one it is passed on.
         """
-        done = 0
         watch = self.watch()
-        while done < self.count:
-            self.progress(f"round {done + 1} of {self.count}")
-            try:
-                figures = _one_round(one, done)
-            except KeyboardInterrupt:
-                if not done:
-                    raise
-                self.partial = f"interrupted in round {done + 1} of {self.count}"
-                return
-            noise = watch.look()
-            if noise.too_much and self.repeated < self.count // 2:
-                self.repeated += 1
-                self.progress(f"round {done + 1} was noisy ({_share(noise)}): once more")
-                continue
-            self.noises.append(noise)
-            self._keep(figures)
-            done += 1
+        done = 0
+        try:
+            while done < self.count:
+                done += self._attempt(one, done, watch)
+        except KeyboardInterrupt:
+            if not done:
+                raise
+            self.partial = f"interrupted in round {done + 1} of {self.count}"
+
+    def _attempt(self, one: Callable[[int, Add], None], number: int, watch: NoiseWatch) -> bool:
+        """One try at a round; whether its figures are kept."""
+        self.progress(f"round {number + 1} of {self.count}")
+        figures = _one_round(one, number)
+        noise = watch.look()
+        if noise.too_much and self.repeated < self.count // 2:
+            self.repeated += 1
+            self.progress(f"round {number + 1} was noisy ({_share(noise)}): once more")
+            return False
+        self.noises.append(noise)
+        self._keep(figures)
+        return True
 
     def _keep(self, figures: Figures) -> None:
         for key, by_whom in figures.items():
