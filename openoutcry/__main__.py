@@ -1,11 +1,13 @@
-"""The ``outcry`` command whole: the pipeline's commands, bench, doctor and rings beside them."""
+"""The ``outcry`` command whole: the pipeline's commands, bench, clock, doctor and rings beside."""
 
 from openoutcry.bench.cli import bench
 from openoutcry.bench.doctor import doctor
 from openoutcry.pipeline.cli import main
+from openoutcry.pipeline.clock_cli import clock
 from openoutcry.pipeline.rings_cli import rings
 
 main.add_command(bench)
+main.add_command(clock)
 main.add_command(doctor)
 main.add_command(rings)
 

@@ -1,0 +1,373 @@
+"""The clock daemon: reads every source, keeps the page, says what happened.  It steers nothing.
+
+Each source has a calibration of its own.  Of those with a line the page shows the one with the
+narrowest interval; where another's interval does not meet it, the bound covers both.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.ptp.calibrate import SAMPLES_MIN, Calibration, Oscillator, Sample, Verdict
+from openoutcry.ptp.host import Host, SourceSilent
+from openoutcry.ptp.leap import SECOND_NS, LeapTable
+from openoutcry.ptp.page import Line, PageWriter
+from openoutcry.ptp.sources import KernelSource, Source
+from openoutcry.wire import CLOCK_DTYPE
+from openoutcry.wire.enums import ClockEvent, ClockFlag, ClockSource, ClockState
+from openoutcry.wire.records import MAX_VALUE
+
+WARNING_NS, CRITICAL_NS = 10_000, 100_000
+"""Worse than the first warns; the second is RTS 25's limit (Delegated Regulation (EU) 2017/574,
+annex, tables 1 and 2: 100 us from UTC, granularity 1 us, for gateways of at most 1 ms)."""
+CLEARED = 0.9
+"""A level is left this far below its threshold, so that nothing flaps."""
+SILENT_NS = 4 * SECOND_NS
+"""Without a believed sample for so long, a source is held over."""
+STEP_S, QUICK_S, QUICK_STEPS = 1.0, 0.125, 4 * SAMPLES_MIN
+ASLEEP_NS = 1_000_000
+RATE_PPB, RATE_NS = 20_000, 5_000
+"""The counter and CLOCK_MONOTONIC_RAW part by no more than this, or it is another counter."""
+
+NOMINAL_S = 0.05
+"""How long the counter's nominal rate is measured."""
+
+OK_LEVEL, WARNING_LEVEL, CRITICAL_LEVEL = range(3)
+LEVEL_EVENTS = (ClockEvent.CLEARED, ClockEvent.WARNING, ClockEvent.CRITICAL)
+
+
+@dataclass
+class Follower:
+    """A source and what its samples have come to."""
+
+    source: Source
+    calibration: Calibration
+    last: Sample | None = None
+    believed_ticks: int = 0
+    silent: str = ""
+    verdict: Verdict | None = None
+
+
+@dataclass
+class Status:
+    """What the daemon last knew: of what it publishes, in words of its own."""
+
+    state: ClockState = ClockState.UNKNOWN
+    source: ClockSource = ClockSource.NONE
+    grandmaster: int = 0
+    bound_ns: int = MAX_VALUE
+    growth_ppb: int = 0
+    utc_offset_s: int = 0
+    flags: ClockFlag = field(default_factory=lambda: ClockFlag(0))
+    level: int = CRITICAL_LEVEL
+    tai_ns: int = 0
+    rts25_since_tai_ns: int = 0
+
+
+Listener = Callable[[ClockEvent, npt.NDArray[Any]], None]
+
+
+class ClockDaemon:
+    """Call :meth:`step` again and again; :meth:`pause_s` says when.
+
+    ``writer``: a :class:`PageWriter` (or anything with its ``publish``, ``add_evidence`` and
+    ``set_rts25``).  ``listener`` is called with every event and its clock record.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        sources: Sequence[Source],
+        table: LeapTable,
+        writer: PageWriter,
+        nominal_ns: float,
+        *,
+        oscillator: Oscillator | None = None,
+        stale_ms: int = 3_000,
+        listener: Listener | None = None,
+    ) -> None:
+        self.host, self.table, self.writer = host, table, writer
+        self.nominal_ns, self.stale_ms = nominal_ns, stale_ms
+        self.listener = listener
+        grant = oscillator or Oscillator()
+        self.followers = [Follower(s, Calibration(nominal_ns, grant)) for s in sources]
+        self.status = Status()
+        self._raw = host.raw()
+        self._asleep_ns = host.asleep_ns()
+        self._disagreed = False
+        self._quick_left = QUICK_STEPS
+
+    def pause_s(self) -> float:
+        """How long to wait before the next step: short until every source had time for a line."""
+        return QUICK_S if self._quick_left else STEP_S
+
+    def step(self) -> None:
+        """One round: the counter's continuity, every source, the page, the evidence."""
+        self._quick_left = max(0, self._quick_left - 1)
+        events = self._check_counter()
+        if events:
+            # First of all nobody may go on with what the counter was.
+            self._publish_unknown(self.host.ticks())
+            for follower in self.followers:
+                follower.calibration.forget()
+            self._set_nominal(measure_nominal(self.host))
+            self._quick_left = QUICK_STEPS
+        for follower in self.followers:
+            events += self._poll(follower)
+        ticks = self.host.ticks()
+        best = self._best(ticks)
+        before = self.status
+        if best is None:
+            self.status = Status(rts25_since_tai_ns=before.rts25_since_tai_ns)
+            self._publish_unknown(ticks)
+        else:
+            self.status = self._look(best, ticks)
+            self._confirm(best, ticks)
+            self._publish(best, ticks)
+        self._note_rts25(before)
+        self._record(best, [*events, *self._changes(before)] or [ClockEvent.SAMPLE])
+
+    def close(self) -> None:
+        """Leave a last record and end the page."""
+        self._record(self._best(self.host.ticks()), [ClockEvent.STOPPED])
+        self.writer.close()
+
+    # The counter
+
+    def _check_counter(self) -> list[ClockEvent]:
+        """Whether it is still the counter it was."""
+        before, before_asleep = self._raw, self._asleep_ns
+        self._raw, self._asleep_ns = self.host.raw(), self.host.asleep_ns()
+        if self._asleep_ns - before_asleep > ASLEEP_NS:
+            return [ClockEvent.SUSPENDED]
+        elapsed_ns = self._raw.ns - before.ns
+        counted_ns = (self._raw.middle - before.middle) * self.nominal_ns
+        windows = (before.after - before.before + self._raw.after - self._raw.before) / 2
+        allowed = elapsed_ns * RATE_PPB * 1e-9 + windows * self.nominal_ns + RATE_NS
+        if abs(counted_ns - elapsed_ns) <= allowed:
+            return []
+        return [ClockEvent.MIGRATED]
+
+    def _set_nominal(self, nominal_ns: float) -> None:
+        self.nominal_ns = nominal_ns
+        for follower in self.followers:
+            follower.calibration.nominal_ns = nominal_ns
+        self._raw = self.host.raw()
+
+    # The sources
+
+    def _poll(self, follower: Follower) -> list[ClockEvent]:
+        try:
+            sample = follower.source.sample(self.host, self.table)
+        except SourceSilent as error:
+            follower.silent = str(error)
+            return []
+        follower.silent = ""
+        if sample is None:
+            return []
+        follower.last = sample
+        follower.verdict = follower.calibration.add(sample)
+        if follower.verdict in (Verdict.GATHERED, Verdict.BELIEVED, Verdict.NOISE):
+            follower.believed_ticks = sample.ticks
+            self._heed_leap(sample)
+        found = {Verdict.STEP: ClockEvent.STEP, Verdict.SLEW: ClockEvent.SLEW}
+        return [found[follower.verdict]] if follower.verdict in found else []
+
+    def _heed_leap(self, sample: Sample) -> None:
+        if sample.traceable and (sample.leap_insert or sample.leap_delete):
+            self.table = self.table.announced(sample.tai_ns, sample.leap_insert, sample.leap_delete)
+
+    def _best(self, ticks: int) -> Follower | None:
+        """The narrowest interval among sources that somebody stands behind; else among the rest."""
+        ready = [f for f in self.followers if f.calibration.ready]
+        return min(ready, key=lambda f: (not _held(f), f.calibration.bound_ns(ticks)), default=None)
+
+    def _contradictions(self, best: Follower, ticks: int) -> list[tuple[Follower, int]]:
+        """The followers whose interval does not meet the best one's, and how far theirs reaches."""
+        line, bound = best.calibration.tai_at(ticks), best.calibration.bound_ns(ticks)
+        found = []
+        for other in self.followers:
+            if other is best or not other.calibration.ready or not _held(other):
+                continue
+            away = abs(other.calibration.tai_at(ticks) - line)
+            theirs = other.calibration.bound_ns(ticks)
+            if away > bound + theirs:
+                found.append((other, away + theirs))
+        return found
+
+    def _confirm(self, best: Follower, ticks: int) -> None:
+        """A source in doubt that another one agrees with is followed again."""
+        for doubted in self.followers:
+            calibration, sample = doubted.calibration, doubted.last
+            if not calibration.doubt_ns or sample is None:
+                continue
+            for witness in self.followers:
+                if witness is doubted or not witness.calibration.ready or not _held(witness):
+                    continue
+                apart = abs(witness.calibration.tai_at(sample.ticks) - sample.tai_ns)
+                allowed = witness.calibration.bound_ns(sample.ticks) + sample.error_ns
+                ours = abs(witness.calibration.tai_at(ticks) - calibration.tai_at(ticks))
+                excluded = ours > witness.calibration.bound_ns(ticks) + calibration.own_bound_ns(
+                    ticks
+                )
+                if apart <= allowed and excluded:
+                    calibration.follow()
+                    break
+
+    # What is said
+
+    def _look(self, best: Follower, ticks: int) -> Status:
+        calibration, last = best.calibration, best.calibration.samples[-1]
+        tai_ns = calibration.tai_at(ticks)
+        contradictions = self._contradictions(best, ticks)
+        bound_ns = max([calibration.bound_ns(ticks), *(reach for _, reach in contradictions)])
+        flags = ClockFlag(0)
+        silent_ns = (ticks - best.believed_ticks) * self.nominal_ns
+        if not last.held:
+            state = ClockState.FREE_RUNNING
+        elif calibration.doubt_ns or silent_ns > SILENT_NS:
+            state = ClockState.HOLDOVER
+        else:
+            state = ClockState.LOCKED
+        offset_s, said = self._utc_offset(last, tai_ns)
+        flags |= said
+        if last.traceable:
+            flags |= ClockFlag.TRACEABLE
+            if bound_ns <= CRITICAL_NS:
+                flags |= ClockFlag.RTS25
+        if calibration.doubt_ns or contradictions:
+            flags |= ClockFlag.DOUBTED
+        return Status(
+            state, calibration.samples[-1].source, last.grandmaster, bound_ns,
+            calibration.growth_ppb(ticks), offset_s, flags,
+            self._level(bound_ns), tai_ns, self.status.rts25_since_tai_ns,
+        )  # fmt: skip
+
+    def _utc_offset(self, last: Sample, tai_ns: int) -> tuple[int, ClockFlag]:
+        """TAI minus UTC, and what there is to say about it."""
+        offset_s, flags = self.table.offset_at(tai_ns), ClockFlag(0)
+        leap_tai_ns, next_offset_s = self.table.next_leap(tai_ns)
+        if leap_tai_ns - tai_ns < 86_400 * SECOND_NS:
+            flags |= ClockFlag.LEAP_INSERT if next_offset_s > offset_s else ClockFlag.LEAP_DELETE
+        expired = tai_ns // SECOND_NS - offset_s >= self.table.expires_utc_s
+        if expired:
+            flags |= ClockFlag.LIST_EXPIRED
+        if last.utc_offset_s not in (None, offset_s):
+            flags |= ClockFlag.OFFSET_DISPUTED
+            if expired and last.utc_offset_s is not None:
+                offset_s = last.utc_offset_s
+        return offset_s, flags
+
+    def _level(self, bound_ns: int) -> int:
+        before = self.status.level
+        level = OK_LEVEL
+        for candidate, limit in ((WARNING_LEVEL, WARNING_NS), (CRITICAL_LEVEL, CRITICAL_NS)):
+            if bound_ns > limit * (CLEARED if before >= candidate else 1):
+                level = candidate
+        return level
+
+    def _changes(self, before: Status) -> list[ClockEvent]:
+        """The events that lie between two looks."""
+        now, events = self.status, []
+        if (now.state, now.source, now.grandmaster) != (
+            before.state, before.source, before.grandmaster,
+        ):  # fmt: skip
+            events.append(ClockEvent.STATE)
+        if now.level != before.level:
+            events.append(LEVEL_EVENTS[now.level])
+        disagreed = bool(now.flags & ClockFlag.DOUBTED)
+        if disagreed and not self._disagreed:
+            events.append(ClockEvent.DISAGREE)
+        self._disagreed = disagreed
+        if before.utc_offset_s and now.utc_offset_s and now.utc_offset_s != before.utc_offset_s:
+            events.append(ClockEvent.LEAP)
+        return events
+
+    def _note_rts25(self, before: Status) -> None:
+        """Since when it holds (positive) or does not (negative), TAI ns; 0 nothing is known."""
+        holds = bool(self.status.flags & ClockFlag.RTS25)
+        since = before.rts25_since_tai_ns
+        if self.status.tai_ns and (since == 0 or holds != (since > 0)):
+            since = self.status.tai_ns if holds else -self.status.tai_ns
+        elif not self.status.tai_ns and since > 0:
+            since = -before.tai_ns
+        self.status.rts25_since_tai_ns = since
+        self.writer.set_rts25(since)
+
+    def _publish(self, best: Follower, ticks: int) -> None:
+        status = self.status
+        leap_tai_ns, next_offset_s = self.table.next_leap(status.tai_ns)
+        self.writer.publish(
+            Line(
+                base_ticks=ticks,
+                base_tai_ns=status.tai_ns,
+                mult_q48=best.calibration.mult_q48,
+                bound_ns=min(status.bound_ns, MAX_VALUE // 4),
+                growth_ppb=status.growth_ppb,
+                stale_ms=self.stale_ms,
+                utc_offset_s=status.utc_offset_s,
+                state=status.state,
+                source=status.source,
+                leap_tai_ns=leap_tai_ns,
+                next_utc_offset_s=next_offset_s,
+            )
+        )
+
+    def _publish_unknown(self, ticks: int) -> None:
+        self.writer.publish(
+            Line(ticks, 0, 0, 0, 0, self.stale_ms, 0, ClockState.UNKNOWN, ClockSource.NONE)
+        )
+
+    def _record(self, best: Follower | None, events: Sequence[ClockEvent]) -> None:
+        for event in events:
+            record = np.zeros(1, CLOCK_DTYPE)
+            status = self.status
+            values: dict[str, int] = {
+                "tai_ts_ns": status.tai_ns,
+                "bound_ns": status.bound_ns,
+                "utc_offset_s": status.utc_offset_s,
+                "flags": int(status.flags),
+                "state": int(status.state),
+                "source": int(status.source),
+                "event": int(event),
+            }
+            if best is not None:
+                last = best.last or best.calibration.samples[-1]
+                values |= {
+                    "offset_ns": best.calibration.offset_ns,
+                    "drift_ppb": best.calibration.drift_ppb,
+                    "path_delay_ns": last.path_delay_ns,
+                    "grandmaster": last.grandmaster,
+                }
+            for name, value in values.items():
+                record[name] = value
+            self.writer.add_evidence(record)
+            if self.listener:
+                self.listener(event, record)
+
+
+def _held(follower: Follower) -> bool:
+    return follower.calibration.samples[-1].held
+
+
+def measure_nominal(host: Host) -> float:
+    """ns a tick by CLOCK_MONOTONIC_RAW: what the kernel takes the counter's rate to be."""
+    first = host.raw()
+    host.pause(NOMINAL_S)
+    last = host.raw()
+    return (last.ns - first.ns) / (last.middle - first.middle)
+
+
+def kernel_evidence(host: Host, table: LeapTable) -> npt.NDArray[Any]:
+    """One clock record about CLOCK_REALTIME as the kernel sees it: what there is to say where no
+    daemon runs.  An array of one CLOCK_DTYPE, its ``seq`` 0."""
+    sample = KernelSource(1.0).sample(host, table)
+    record = np.zeros(1, CLOCK_DTYPE)
+    record["tai_ts_ns"], record["bound_ns"] = sample.tai_ns, sample.error_ns
+    record["utc_offset_s"] = table.offset_at(sample.tai_ns)
+    record["state"] = ClockState.LOCKED if sample.held else ClockState.FREE_RUNNING
+    record["source"], record["event"] = ClockSource.KERNEL, ClockEvent.SAMPLE
+    return record

@@ -1,0 +1,157 @@
+"""The boundary to the machine: every clock, device and socket that the daemon reads is read here.
+
+Nothing of it writes: no clock is set, stepped or slewed.  Tests and ``--simulate`` put another
+object in the place of :class:`Machine`.
+"""
+
+import ctypes
+import fcntl
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from openoutcry.ptp import management
+from openoutcry.ptp.ticks import bracket_raw, bracket_realtime, ticks_now
+from openoutcry.wire import OutcryError
+
+CHRONYC = ("chronyc", "-n", "-c", "tracking")
+CHRONYC_TIMEOUT_S = 2
+
+STA_INS, STA_DEL, STA_UNSYNC = 0x10, 0x20, 0x40
+TIME_OOP = 3
+"""Kernel state: the inserted second is going on (adjtimex(2))."""
+
+
+class SourceSilent(OutcryError):
+    """A source has nothing to say just now; the message says why."""
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """A clock's reading between two of the counter."""
+
+    before: int
+    ns: int
+    after: int
+
+    @property
+    def middle(self) -> int:
+        return (self.before + self.after) // 2
+
+
+@dataclass(frozen=True)
+class KernelClock:
+    """What adjtimex(2) says of CLOCK_REALTIME."""
+
+    state: int
+    status: int
+    maxerror_ns: int
+    tai_offset_s: int
+
+    @property
+    def synchronised(self) -> bool:
+        return not self.status & STA_UNSYNC
+
+
+class Host(Protocol):
+    """What the daemon needs of a machine."""
+
+    def pause(self, seconds: float) -> None: ...
+    def ticks(self) -> int: ...
+    def realtime(self) -> Bracket: ...
+    def raw(self) -> Bracket: ...
+    def asleep_ns(self) -> int: ...
+    def kernel(self) -> KernelClock: ...
+    def device(self, path: str, request: int, buffer: bytearray) -> None: ...
+    def manage(self, socket: str, identifier: int) -> bytes: ...
+    def tracking(self) -> str: ...
+
+
+class _Timex(ctypes.Structure):
+    """``struct timex`` (adjtimex(2)); ``modes`` stays 0: read only."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        *((name, ctypes.c_long) for name in ("offset", "freq", "maxerror", "esterror")),
+        ("status", ctypes.c_int),
+        *((name, ctypes.c_long) for name in ("constant", "precision", "tolerance")),
+        *((name, ctypes.c_long) for name in ("sec", "usec", "tick", "ppsfreq", "jitter")),
+        ("shift", ctypes.c_int),
+        *((name, ctypes.c_long) for name in ("stabil", "jitcnt", "calcnt", "errcnt", "stbcnt")),
+        ("tai", ctypes.c_int),
+        ("reserved", ctypes.c_int * 11),
+    )
+
+
+class Machine:
+    """This machine."""
+
+    def __init__(self) -> None:
+        self._out = np.zeros(3, np.int64)
+        self._libc = ctypes.CDLL(None, use_errno=True)
+
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def ticks(self) -> int:
+        return int(ticks_now())
+
+    def realtime(self) -> Bracket:
+        bracket_realtime(self._out.ctypes.data)
+        return Bracket(*self._out.tolist())
+
+    def raw(self) -> Bracket:
+        """CLOCK_MONOTONIC_RAW: nobody slews it, and it tells what the counter does by itself."""
+        bracket_raw(self._out.ctypes.data)
+        return Bracket(*self._out.tolist())
+
+    def asleep_ns(self) -> int:
+        """How long the machine has been suspended since boot."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
+
+    def kernel(self) -> KernelClock:
+        timex = _Timex()
+        state = self._libc.adjtimex(ctypes.byref(timex))
+        if state < 0:
+            raise SourceSilent(f"adjtimex: {os.strerror(ctypes.get_errno())}")
+        return KernelClock(state, timex.status, timex.maxerror * 1000, timex.tai)
+
+    def device(self, path: str, request: int, buffer: bytearray) -> None:
+        """One ioctl(2) on a PTP device.  ``OSError`` where the kernel or the driver cannot."""
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.ioctl(fd, request, buffer, True)
+        finally:
+            os.close(fd)
+
+    def manage(self, socket: str, identifier: int) -> bytes:
+        """The body of one management answer of the ptp4l that listens there."""
+        try:
+            return management.ask(socket, identifier)
+        except management.ManagementError as error:
+            raise SourceSilent(str(error)) from error
+
+    def tracking(self) -> str:
+        """chrony's tracking report as comma-separated values."""
+        try:
+            done = subprocess.run(
+                CHRONYC, capture_output=True, text=True, timeout=CHRONYC_TIMEOUT_S, check=False
+            )
+        except FileNotFoundError:
+            raise SourceSilent("chronyc is not installed") from None
+        except subprocess.TimeoutExpired:
+            raise SourceSilent("chronyc does not answer") from None
+        if done.returncode != 0:
+            said = (done.stdout + done.stderr).strip() or f"exit status {done.returncode}"
+            raise SourceSilent(f"chronyc: {said}")
+        return done.stdout
+
+
+def ptp_devices() -> list[str]:
+    """The PTP hardware clocks of this machine."""
+    return sorted(str(path) for path in Path("/dev").glob("ptp[0-9]*"))

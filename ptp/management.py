@@ -1,0 +1,148 @@
+"""Ask a running ptp4l what it knows, over its Unix socket (IEEE 1588-2019, clause 15; GET only)."""
+
+import os
+import socket
+import struct
+import tempfile
+from dataclasses import dataclass
+from typing import Any
+
+from openoutcry.wire import OutcryError
+
+CURRENT_DATA_SET = 0x2001
+PARENT_DATA_SET = 0x2002
+TIME_PROPERTIES_DATA_SET = 0x2003
+PORT_DATA_SET = 0x2004
+TIME_STATUS_NP = 0xC000
+"""linuxptp's own: offset and time of the last measurement."""
+
+TIMEOUT_S = 1.0
+HEADER = struct.Struct(">BBHBBHq4s8sHHBb")
+MANAGEMENT = struct.Struct(">8sHBBBB")
+TLV = struct.Struct(">HHH")
+TYPE_MANAGEMENT = 0x0D
+VERSION = 2
+RESPONSE = 2
+TLV_MANAGEMENT, TLV_ERROR = 1, 2
+EVERYBODY = b"\xff" * 8
+
+LEAP61, LEAP59, UTC_VALID, PTP_TIMESCALE, TIME_TRACEABLE, FREQUENCY_TRACEABLE = (
+    1 << bit for bit in range(6)
+)
+"""Flags of the time properties data set."""
+
+PORT_STATES = (
+    "none", "initializing", "faulty", "disabled", "listening", "pre-master", "master", "passive",
+    "uncalibrated", "slave",
+)  # fmt: skip
+
+ACCURACY_NS = {
+    0x17 + index: -(-tenths * thousand // 10_000)
+    for index, (thousand, tenths) in enumerate(
+        (thousand, tenths)
+        for thousand in (1, 10**3, 10**6, 10**9, 10**12)
+        for tenths in (10, 25, 100, 250, 1000, 2500)
+    )
+    if 0x17 + index <= 0x2F
+} | {0x30: 10**10}
+"""clockAccuracy (IEEE 1588-2019, table 5) in ns, rounded up: 0x17 1 ps, 0x20 25 ns, 0x21 100 ns,
+0x23 1 us, 0x2F 1 s, 0x30 10 s.  What is missing says nothing."""
+
+
+class ManagementError(OutcryError):
+    """ptp4l did not answer as it should."""
+
+
+@dataclass(frozen=True)
+class TimeStatus:
+    """``TIME_STATUS_NP``."""
+
+    master_offset_ns: int
+    ingress_time_ns: int
+    gm_present: bool
+    gm_identity: int
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The part of ``PARENT_DATA_SET`` that is about the grandmaster's quality."""
+
+    clock_class: int
+    accuracy_ns: int | None
+    identity: int
+
+
+@dataclass(frozen=True)
+class TimeProperties:
+    utc_offset_s: int
+    flags: int
+
+
+def message(identifier: int, sequence: int = 0, domain: int = 0) -> bytes:
+    """A GET of one data set, to everybody."""
+    length = HEADER.size + MANAGEMENT.size + TLV.size
+    header = HEADER.pack(
+        TYPE_MANAGEMENT, VERSION, length, domain, 0, 0, 0, b"", b"outcry\0\0",
+        os.getpid() & 0xFFFF, sequence, 4, 0x7F,
+    )  # fmt: skip
+    return header + MANAGEMENT.pack(EVERYBODY, 0xFFFF, 0, 0, 0, 0) + TLV.pack(1, 2, identifier)
+
+
+def body(answer: bytes, identifier: int) -> bytes:
+    """What stands in an answer.  Raises :class:`ManagementError`."""
+    start = HEADER.size + MANAGEMENT.size
+    if len(answer) < start + TLV.size or answer[0] & 0x0F != TYPE_MANAGEMENT:
+        raise ManagementError(f"ptp4l answered with {len(answer)} bytes that are no management")
+    kind, length, found = TLV.unpack_from(answer, start)
+    if kind == TLV_ERROR:
+        raise ManagementError(f"ptp4l refuses data set {identifier:#06x} (error {found})")
+    if kind != TLV_MANAGEMENT or found != identifier:
+        raise ManagementError(f"ptp4l answered {found:#06x} when asked for {identifier:#06x}")
+    return answer[start + TLV.size : start + 4 + length]
+
+
+def ask(path: str, identifier: int, timeout_s: float = TIMEOUT_S) -> bytes:
+    """One question to the ptp4l whose socket is at ``path``."""
+    with (
+        tempfile.TemporaryDirectory(prefix="outcry-clock-") as folder,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line,
+    ):
+        line.bind(os.path.join(folder, "pmc"))
+        line.settimeout(timeout_s)
+        try:
+            line.sendto(message(identifier), path)
+            return body(line.recv(2048), identifier)
+        except TimeoutError:
+            raise ManagementError(f"ptp4l at {path} does not answer") from None
+        except OSError as error:
+            raise ManagementError(f"no ptp4l at {path}: {error.strerror}") from None
+
+
+def _unpack(form: str, data: bytes, what: str) -> tuple[Any, ...]:
+    try:
+        return struct.unpack_from(form, data)
+    except struct.error:
+        raise ManagementError(f"{what} has {len(data)} bytes, too few") from None
+
+
+def time_status(data: bytes) -> TimeStatus:
+    form = ">qqiiHHQHi8s"
+    offset, ingress, _, _, _, _, _, _, present, identity = _unpack(form, data, "TIME_STATUS_NP")
+    return TimeStatus(offset, ingress, bool(present), int.from_bytes(identity))
+
+
+def path_delay_ns(data: bytes) -> int:
+    """Mean path delay of ``CURRENT_DATA_SET``, rounded up; it is kept in 2**-16 ns."""
+    _, _, delay = _unpack(">Hqq", data, "CURRENT_DATA_SET")
+    return max(0, -(-delay // 65_536))
+
+
+def parent(data: bytes) -> Parent:
+    fields = _unpack(">8sHBBHiBBBHB8s", data, "PARENT_DATA_SET")
+    clock_class, accuracy, identity = fields[7], fields[8], fields[11]
+    return Parent(clock_class, ACCURACY_NS.get(accuracy), int.from_bytes(identity))
+
+
+def time_properties(data: bytes) -> TimeProperties:
+    offset_s, flags = _unpack(">hB", data, "TIME_PROPERTIES_DATA_SET")
+    return TimeProperties(offset_s, flags)

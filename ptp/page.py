@@ -1,0 +1,400 @@
+"""The clock page: one cache line that turns the counter into an interval of time.
+
+The line is ``clock_page`` of wire/records.py: a point (counter, TAI), a rate, how far off both may
+be, and a version that is odd while the rest is being written (a seqlock: readers retry, the writer
+never waits).  The segment is ``outcry.PID.START.clock``::
+
+    byte 0      magic | layout hash | since when RTS 25 holds (TAI ns) or, negative, does not
+    byte 128    the line
+    byte 4096   evidence: the last 256 clock records, slot = seq & 255, each published by its seq
+
+A reader never sees half an update, and never an answer from a page that nobody keeps: the writer's
+thread stands in ``owner``, on the list of robust futexes that the kernel goes through when a thread
+ends, however it ends (set_robust_list(2)).  The kernel itself marks the word then, so that a kernel
+or C reader learns of the death from the line it reads anyway, with no system call.
+"""
+
+import ctypes
+import os
+import platform
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.ptp.ticks import read_ticks, scale_q48, ticks_now
+from openoutcry.ring import ProcessIdentity, Segment, SegmentError, list_segments
+from openoutcry.ring.segment import segment_name
+from openoutcry.wire import CLOCK_DTYPE, CLOCK_PAGE, LAYOUT_HASH, OutcryError, check_layout
+from openoutcry.wire.enums import ClockSource, ClockState
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import (
+    full_fence,
+    load_acquire,
+    load_i64,
+    pause,
+    store_i64,
+    store_release,
+    store_u32,
+)
+from openoutcry.wire.records import CLOCK_MAGIC, MAX_VALUE
+
+WHAT = "clock"
+MAGIC, LAYOUT, RTS25_SINCE, LINE, EVIDENCE = 0, 8, 16, 128, 4096
+EVIDENCE_SLOTS = 256
+SEGMENT_BYTES = EVIDENCE + EVIDENCE_SLOTS * 64
+SEQ = CLOCK_DTYPE.itemsize - 8
+
+VERSION = CLOCK_PAGE.offsets["version"]
+BASE_TICKS = CLOCK_PAGE.offsets["base_ticks"]
+BASE_TAI_NS = CLOCK_PAGE.offsets["base_tai_ns"]
+MULT_Q48 = CLOCK_PAGE.offsets["mult_q48"]
+BOUND_NS = CLOCK_PAGE.offsets["bound_ns"]
+LEAP_TAI_NS = CLOCK_PAGE.offsets["leap_tai_ns"]
+GROWTH_PPB = CLOCK_PAGE.offsets["growth_ppb"]
+OWNER = CLOCK_PAGE.offsets["owner"]
+STALE_MS = CLOCK_PAGE.offsets["stale_ms"]
+UTC_OFFSET_S = CLOCK_PAGE.offsets["utc_offset_s"]
+NEXT_UTC_OFFSET_S = CLOCK_PAGE.offsets["next_utc_offset_s"]
+STATE = CLOCK_PAGE.offsets["state"]
+SOURCE = CLOCK_PAGE.offsets["source"]
+
+OK, STALE, DEAD, CLOSED, UNKNOWN, BUSY = range(6)
+"""What :func:`now` answers: only with OK does ``out`` hold an interval."""
+WHY = {
+    STALE: "the page is stale: its writer has not renewed it in time, or the counter jumped",
+    DEAD: "the clock daemon is dead",
+    CLOSED: "the clock daemon has ended",
+    UNKNOWN: "the time is not known (yet)",
+    BUSY: "the page stays half-written, and its writer is alive",
+}
+
+EARLIEST_TAI, LATEST_TAI, EARLIEST_UTC, LATEST_UTC = range(0, 32, 8)
+"""Byte offsets in what :func:`now` writes."""
+INTERVAL_WORDS = 4
+
+SPINS = 10_000
+OWNER_DIED = 1 << 30
+STATE_UNKNOWN = int(ClockState.UNKNOWN)
+GROWTH_PPB_MAX = 1_000_000
+STALE_MS_MAX = 600_000
+
+
+class ClockError(OutcryError):
+    """There is no time to be had; ``status`` is the kernel's answer."""
+
+    def __init__(self, text: str, status: int = UNKNOWN) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+# Readers
+
+
+@kernel
+def interval_at(page: int, ticks: int, out: int) -> int:
+    """When the counter stood at ``ticks``.
+
+    ``page``: address of the line.  ``out``: int64[4]: earliest and latest TAI, earliest and latest
+    UTC, ns since 1970.  Returns OK, or why there is no answer (``out`` is then left alone).
+    """
+    for _ in range(SPINS):
+        version = load_acquire(page + VERSION)
+        if version & 1 == 0:
+            base_ticks = load_acquire(page + BASE_TICKS)
+            base_tai_ns = load_acquire(page + BASE_TAI_NS)
+            mult_q48 = load_acquire(page + MULT_Q48)
+            bound_ns = load_acquire(page + BOUND_NS)
+            leap_tai_ns = load_acquire(page + LEAP_TAI_NS)
+            growth_owner = load_acquire(page + GROWTH_PPB)
+            rest = load_acquire(page + STALE_MS)
+            if load_acquire(page + VERSION) == version:
+                owner = growth_owner >> 32 & 0xFFFFFFFF
+                status = _usable(owner, rest)
+                if status != OK:
+                    return status
+                elapsed_ns = scale_q48(ticks - base_ticks, mult_q48)
+                # A page renewed after the counter was read counts backwards: as good as forwards.
+                age_ns = abs(elapsed_ns)
+                if age_ns >= (rest & 0xFFFFFFFF) * 1_000_000:
+                    return STALE
+                bound_ns += 1 + (age_ns * (growth_owner & 0xFFFFFFFF)) // 1_000_000_000
+                tai_ns = base_tai_ns + elapsed_ns
+                _store_interval(out, tai_ns - bound_ns, tai_ns + bound_ns, leap_tai_ns, rest)
+                return OK
+        pause()
+    return DEAD if load_acquire(page + GROWTH_PPB) >> 32 & OWNER_DIED else BUSY
+
+
+@kernel
+def _usable(owner: int, rest: int) -> int:
+    if owner & OWNER_DIED:
+        return DEAD
+    if owner == 0:
+        return CLOSED
+    if rest >> 48 & 0xFF == STATE_UNKNOWN:
+        return UNKNOWN
+    return OK
+
+
+@kernel
+def _store_interval(out: int, earliest: int, latest: int, leap_tai_ns: int, rest: int) -> None:
+    store_i64(out + EARLIEST_TAI, earliest)
+    store_i64(out + LATEST_TAI, latest)
+    before_ns = (rest >> 32 & 0xFF) * 1_000_000_000
+    after_ns = (rest >> 40 & 0xFF) * 1_000_000_000
+    if latest < leap_tai_ns:
+        store_i64(out + EARLIEST_UTC, earliest - before_ns)
+        store_i64(out + LATEST_UTC, latest - before_ns)
+    elif earliest >= leap_tai_ns:
+        store_i64(out + EARLIEST_UTC, earliest - after_ns)
+        store_i64(out + LATEST_UTC, latest - after_ns)
+    else:
+        # UTC is not monotonic across a leap second: everything it may be, on both sides.
+        store_i64(out + EARLIEST_UTC, min(earliest - before_ns, leap_tai_ns - after_ns))
+        store_i64(out + LATEST_UTC, max(latest - after_ns, leap_tai_ns - 1 - before_ns))
+
+
+@kernel
+def now(page: int, out: int) -> int:
+    """What time it is: an interval that holds it.
+
+    As :func:`interval_at` for the counter's present value; the time is that of some moment between
+    call and return.
+    """
+    return interval_at(page, read_ticks(), out)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The time is somewhere in here: ns since 1970, in TAI and in UTC."""
+
+    earliest_tai_ns: int
+    latest_tai_ns: int
+    earliest_utc_ns: int
+    latest_utc_ns: int
+
+    @property
+    def bound_ns(self) -> int:
+        """Half its width."""
+        return (self.latest_tai_ns - self.earliest_tai_ns + 1) // 2
+
+    @property
+    def tai_ns(self) -> int:
+        """Its middle."""
+        return self.earliest_tai_ns + self.bound_ns
+
+    @property
+    def utc_ns(self) -> int:
+        return self.earliest_utc_ns + (self.latest_utc_ns - self.earliest_utc_ns + 1) // 2
+
+
+class ClockPage:
+    """A reader's view of a clock page: ``address`` (of the line) for kernels, :meth:`now` for
+    Python."""
+
+    def __init__(self, segment: Segment) -> None:
+        self.segment = segment
+        self.name = segment.name
+        self.address = segment.address + LINE
+        self.line = segment.records(LINE, 1, CLOCK_PAGE.dtype())
+        self._slots = segment.records(EVIDENCE, EVIDENCE_SLOTS, CLOCK_DTYPE)
+        self._out = np.zeros(INTERVAL_WORDS, np.int64)
+
+    @classmethod
+    def open(cls, name: str | None = None) -> "ClockPage":
+        """The page of that name, or the newest one whose daemon is alive.
+
+        Raises :class:`ClockError` if there is none, :class:`SegmentError` or
+        :class:`~openoutcry.wire.LayoutMismatch` for one that is not to be read.
+        """
+        if name is None:
+            names = living_pages()
+            if not names:
+                raise ClockError("no clock daemon is running: start `outcry clock --serve`")
+            name = names[-1]
+        segment = Segment.attach(name, read_only=True)
+        if segment.size_bytes != SEGMENT_BYTES:
+            raise SegmentError(f"{segment.path} is no clock page: {segment.size_bytes} bytes")
+        words = segment.words(0, 2)
+        if int(words[0]) != CLOCK_MAGIC:
+            raise SegmentError(f"{segment.path} is no clock page: wrong magic at byte 0")
+        check_layout(int(words[1].view(np.uint64)), str(segment.path))
+        return cls(segment)
+
+    def now(self) -> Interval:
+        """Raises :class:`ClockError` saying why there is no time."""
+        return self.at(ticks_now())
+
+    def at(self, ticks: int) -> Interval:
+        """When the counter stood at ``ticks``; raises as :meth:`now`."""
+        status = interval_at(self.address, ticks, self._out.ctypes.data)
+        if status != OK:
+            raise ClockError(f"{self.name}: {WHY[status]}", status)
+        return Interval(*self._out.tolist())
+
+    @property
+    def rts25_since_tai_ns(self) -> int:
+        """Since when RTS 25's 100 us hold, TAI ns; negative: since when they do not; 0 unknown."""
+        return int(self.segment.words(RTS25_SINCE, 1)[0])
+
+    def evidence(self, after_seq: int = 0) -> npt.NDArray[Any]:
+        """Clock records with a sequence above ``after_seq``, oldest first, at most the last 256.
+
+        Returns a copy, an array of CLOCK_DTYPE.  A reader that comes seldom sees a gap in ``seq``.
+        """
+        slots = self._slots.copy()
+        # One that was overwritten while it was copied carries another stamp before than after.
+        settled = slots["seq"] == self._slots["seq"]
+        found = slots[settled & (slots["seq"] > after_seq)]
+        return found[np.argsort(found["seq"])]
+
+
+def living_pages() -> list[str]:
+    """Names of the clock pages whose daemons are alive, the oldest daemon first."""
+    found = [
+        (owner.start_ticks, owner.pid, name)
+        for name, owner in list_segments()
+        if name.endswith(f".{WHAT}") and owner.alive()
+    ]
+    return [name for *_, name in sorted(found)]
+
+
+# The writer
+
+
+@kernel
+def publish_line(page: int, line: int) -> None:
+    """Take over the line at ``line`` (a ``clock_page``); version and owner stay as they are."""
+    version = load_i64(page + VERSION)
+    store_release(page + VERSION, version + 1)
+    full_fence()
+    for at in range(BASE_TICKS, GROWTH_PPB, 8):
+        store_i64(page + at, load_i64(line + at))
+    store_u32(page + GROWTH_PPB, load_i64(line + GROWTH_PPB) & 0xFFFFFFFF)
+    store_i64(page + STALE_MS, load_i64(line + STALE_MS))
+    store_release(page + VERSION, version + 2)
+
+
+@kernel
+def publish_evidence(slots: int, record: int, seq: int) -> None:
+    """Publish a clock record under ``seq``; whoever is copying what it replaces will notice."""
+    slot = slots + 64 * (seq & (EVIDENCE_SLOTS - 1))
+    store_release(slot + SEQ, 0)
+    full_fence()
+    for at in range(0, SEQ, 8):
+        store_i64(slot + at, load_i64(record + at))
+    store_release(slot + SEQ, seq)
+
+
+@dataclass
+class Line:
+    """What a page says, in the writer's hands; see ``clock_page`` in wire/records.py."""
+
+    base_ticks: int
+    base_tai_ns: int
+    mult_q48: int
+    bound_ns: int
+    growth_ppb: int
+    stale_ms: int
+    utc_offset_s: int
+    state: ClockState
+    source: ClockSource
+    leap_tai_ns: int = MAX_VALUE
+    next_utc_offset_s: int = 0
+
+
+class PageWriter:
+    """The one who keeps a page; made, used and ended in one thread.
+
+    When that thread ends without :meth:`close`, the kernel says so in the page.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        self.segment = Segment.create(
+            name or segment_name(ProcessIdentity.mine(), WHAT), SEGMENT_BYTES
+        )
+        self.name = self.segment.name
+        self.address = self.segment.address + LINE
+        self.seq = 0
+        self._line = np.zeros(1, CLOCK_PAGE.dtype())
+        words = self.segment.words(0, 2)
+        words[1] = np.uint64(LAYOUT_HASH).view(np.int64)
+        self.segment.view[LINE + STATE] = STATE_UNKNOWN
+        self._watch = _DeathMark(self.address + OWNER)
+        # Last, so that nobody opens a half-made page.
+        words[0] = CLOCK_MAGIC
+
+    def publish(self, line: Line) -> None:
+        """Make ``line`` what readers see, all at once.  Raises ``ValueError`` naming a field that
+        is out of range."""
+        if not 0 <= line.growth_ppb <= GROWTH_PPB_MAX:
+            raise ValueError(f"growth_ppb is {line.growth_ppb}: not 0 to {GROWTH_PPB_MAX}")
+        if not 0 < line.stale_ms <= STALE_MS_MAX:
+            raise ValueError(f"stale_ms is {line.stale_ms}: not 1 to {STALE_MS_MAX}")
+        if not 0 <= line.bound_ns <= MAX_VALUE // 4:
+            raise ValueError(f"bound_ns is {line.bound_ns}")
+        for name, value in vars(line).items():
+            self._line[name] = value
+        publish_line(self.address, self._line.ctypes.data)
+
+    def add_evidence(self, record: npt.NDArray[Any]) -> int:
+        """Publish one clock record (a one-element array of CLOCK_DTYPE); returns its sequence."""
+        self.seq += 1
+        record["seq"] = self.seq
+        publish_evidence(self.segment.address + EVIDENCE, record.ctypes.data, self.seq)
+        return self.seq
+
+    def set_rts25(self, since_tai_ns: int) -> None:
+        """Since when RTS 25 holds (TAI ns), or minus since when it does not; 0 nothing is known."""
+        self.segment.words(RTS25_SINCE, 1)[0] = since_tai_ns
+
+    def close(self) -> None:
+        """Say that this was the end, and remove the name."""
+        self.segment.view[LINE + OWNER :][:4] = 0
+        self._watch.release()
+        self.segment.unlink()
+
+
+# Proof of death
+
+
+class _RobustHead(ctypes.Structure):
+    """``struct robust_list_head`` (linux/futex.h): first entry, offset of the word, pending."""
+
+    _fields_ = (
+        ("next", ctypes.c_void_p),
+        ("futex_offset", ctypes.c_long),
+        ("pending", ctypes.c_void_p),
+    )
+
+
+SET_ROBUST_LIST = {"x86_64": 273, "aarch64": 99}
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _DeathMark:
+    """Has the kernel mark the 32-bit word at ``address`` when the calling thread ends.
+
+    The thread's own list of robust mutexes (pthread_mutexattr_setrobust) is replaced: it must not
+    use any.  A child of fork(2) or what is exec'ed has no list.
+    """
+
+    def __init__(self, address: int) -> None:
+        self.head = _RobustHead()
+        # The one entry: a pointer back to the head, and the word stands futex_offset from it.
+        self.entry = ctypes.c_void_p(ctypes.addressof(self.head))
+        entry_address = ctypes.addressof(self.entry)
+        self.head.next = entry_address
+        self.head.futex_offset = address - entry_address
+        ctypes.c_uint32.from_address(address).value = threading.get_native_id()
+        number = SET_ROBUST_LIST.get(platform.machine(), 99)
+        if _libc.syscall(number, ctypes.byref(self.head), ctypes.sizeof(self.head)) != 0:
+            error = os.strerror(ctypes.get_errno())
+            raise ClockError(f"the kernel cannot watch over the clock page: {error}")
+
+    def release(self) -> None:
+        """The thread goes on without a mark."""
+        self.head.next = ctypes.addressof(self.head)

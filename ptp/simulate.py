@@ -1,0 +1,446 @@
+"""A machine that is made up, down to the bytes of its ioctls: its true time is known.
+
+It stands in the place of :class:`openoutcry.ptp.host.Machine`, so that every source, the
+calibration and the daemon run as they do on a real one, at any speed.  The oscillator wanders with
+the temperature of the room and at random; grandmaster, hardware clock, chrony and path each have
+their faults, and may step, fall silent or lie.
+"""
+
+import itertools
+import math
+import struct
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from openoutcry.ptp import management as m
+from openoutcry.ptp.calibrate import WINDOW
+from openoutcry.ptp.daemon import ClockDaemon, measure_nominal
+from openoutcry.ptp.host import (
+    STA_UNSYNC,
+    TIME_OOP,
+    Bracket,
+    KernelClock,
+    Machine,
+    SourceSilent,
+)
+from openoutcry.ptp.leap import SECOND_NS, LeapTable
+from openoutcry.ptp.page import ClockError, ClockPage, PageWriter
+from openoutcry.ptp.sources import (
+    PTP_SYS_OFFSET,
+    PTP_SYS_OFFSET_EXTENDED,
+    PTP_SYS_OFFSET_PRECISE,
+    ChronySource,
+    KernelSource,
+    LinuxptpSource,
+    PhcSource,
+    Source,
+)
+from openoutcry.ptp.ticks import Q48
+from openoutcry.ring import ProcessIdentity
+from openoutcry.ring.segment import segment_name
+from openoutcry.wire.enums import ClockEvent, ClockState
+
+GM_IDENTITY = 0x00C0FFEEFE00C10C
+START_TAI_NS = 1_800_000_000 * SECOND_NS
+SYNC_NS = SECOND_NS // 4
+KERNEL_MAXERROR_NS = 16 * SECOND_NS
+
+
+@dataclass
+class World:
+    """What is to be simulated.  ns, ppb, s; faults may be changed while it goes on."""
+
+    seed: int = 1
+    ticks_per_ns: float = 2.5
+    oscillator_ppb: float = 18_000.0
+    day_ppb: float = 400.0
+    """Amplitude of the oscillator's daily swing."""
+    walk_ppb: float = 0.3
+    """Standard deviation of its change in a second."""
+    system_offset_ns: int = 3_000_000
+    system_slew_ppb: float = 0.0
+    path_ns: int = 2_000
+    asymmetry_ns: int = 600
+    """The way to us takes this much longer than the way back."""
+    jitter_ns: float = 150.0
+    spike_share: float = 0.01
+    spike_ns: float = 20_000.0
+    servo_ns: float = 20.0
+    """How well ptp4l holds the hardware clock."""
+    ioctl_ns: int = 1_200
+    ioctls: tuple[int, ...] = (PTP_SYS_OFFSET_PRECISE, PTP_SYS_OFFSET_EXTENDED, PTP_SYS_OFFSET)
+    chrony_ns: float = 40_000.0
+    """Standard deviation of chrony's own error; it admits four times as much."""
+    gm_silent: bool = False
+    gm_bias_ns: int = 0
+    """What the grandmaster's time is off by, and does not say."""
+    gm_jitter_ns: float = 0.0
+    """Jitter of the grandmaster itself that its accuracy does not cover."""
+    gm_accuracy: int = 0x21
+    gm_flags: int = m.UTC_VALID | m.PTP_TIMESCALE | m.TIME_TRACEABLE | m.FREQUENCY_TRACEABLE
+    chrony_silent: bool = False
+    chrony_bias_ns: int = 0
+    phc_silent: bool = False
+
+
+@dataclass
+class SimulatedMachine:
+    """The machine in that world; :attr:`true_tai_ns` is the truth."""
+
+    table: LeapTable
+    world: World = field(default_factory=World)
+    true_tai_ns: int = START_TAI_NS
+
+    def __post_init__(self) -> None:
+        self.random = np.random.default_rng(self.world.seed)
+        self._ticks = 5_000_000_000_000.0
+        self._walk_ppb = 0.0
+        self._raw_ns = 1_000_000_000
+        self._raw_rate = 1 / self.world.ticks_per_ns
+        self._asleep_ns = 0
+        self._start_ns = self.true_tai_ns
+        self._start_ticks = self._ticks
+        self._slewed_ns = 0.0
+        self._measured = (0, 0)
+        self._next_sync_ns = self.true_tai_ns
+
+    # Time goes on
+
+    @property
+    def rate_ppb(self) -> float:
+        """How much faster than nominal the oscillator runs at this moment."""
+        day = 2 * math.pi * (self.true_tai_ns - self._start_ns) / (86_400 * SECOND_NS)
+        return self.world.oscillator_ppb + self.world.day_ppb * math.sin(day) + self._walk_ppb
+
+    def advance(self, ns: int) -> None:
+        """Let true time pass."""
+        while ns > 0:
+            part = min(ns, SECOND_NS // 8)
+            counted = part * self.world.ticks_per_ns * (1 + self.rate_ppb * 1e-9)
+            self._ticks += counted
+            self._raw_ns += counted * self._raw_rate  # type: ignore[assignment]
+            self._slewed_ns += part * self.world.system_slew_ppb * 1e-9
+            self.true_tai_ns += part
+            if part > 1_000_000:
+                step = self.world.walk_ppb * math.sqrt(part / SECOND_NS)
+                self._walk_ppb += step * float(self.random.standard_normal())
+            ns -= part
+            self._measure()
+
+    def suspend(self, ns: int) -> None:
+        """The machine sleeps: the counter stands still."""
+        self.true_tai_ns += ns
+        self._asleep_ns += ns
+
+    def migrate(self, ticks: float, ticks_per_ns: float | None = None) -> None:
+        """Go on with the counter of another machine."""
+        self._ticks += ticks
+        if ticks_per_ns:
+            self.world.ticks_per_ns = ticks_per_ns
+            self._raw_rate = 1 / ticks_per_ns
+
+    # What the daemon reads
+
+    def pause(self, seconds: float) -> None:
+        self.advance(round(seconds * SECOND_NS))
+
+    def ticks(self) -> int:
+        self.advance(25)
+        return int(self._ticks)
+
+    def _system_ns(self) -> int:
+        """CLOCK_REALTIME: nobody disciplines it here, it runs by the same oscillator."""
+        counted = (self._ticks - self._start_ticks) / self.world.ticks_per_ns
+        off = self.world.system_offset_ns + counted - (self.true_tai_ns - self._start_ns)
+        return self.table.utc_of(self.true_tai_ns) + round(off + self._slewed_ns)
+
+    def _bracket(self, raw: bool) -> Bracket:
+        before = int(self._ticks)
+        self.advance(20 + int(self.random.integers(0, 20)))
+        ns = int(self._raw_ns) if raw else self._system_ns()
+        self.advance(20)
+        return Bracket(before, ns, int(self._ticks))
+
+    def realtime(self) -> Bracket:
+        return self._bracket(raw=False)
+
+    def raw(self) -> Bracket:
+        return self._bracket(raw=True)
+
+    def asleep_ns(self) -> int:
+        return self._asleep_ns
+
+    def kernel(self) -> KernelClock:
+        inserted = self.table.in_inserted_second(self.true_tai_ns)
+        return KernelClock(TIME_OOP if inserted else 5, STA_UNSYNC, KERNEL_MAXERROR_NS, 0)
+
+    # The grandmaster, by way of ptp4l
+
+    def _gm_tai_ns(self) -> int:
+        jitter = self.world.gm_jitter_ns * float(self.random.standard_normal())
+        return self.true_tai_ns + self.world.gm_bias_ns + round(jitter)
+
+    def _path_error_ns(self) -> float:
+        noise = self.world.jitter_ns * float(self.random.standard_normal())
+        if self.random.random() < self.world.spike_share:
+            noise += abs(self.world.spike_ns * float(self.random.standard_normal()))
+        return self.world.asymmetry_ns / 2 + noise
+
+    def manage(self, socket: str, identifier: int) -> bytes:
+        world = self.world
+        if world.gm_silent:
+            raise SourceSilent("the simulated grandmaster is silent")
+        if identifier == m.TIME_STATUS_NP:
+            offset, ingress_ns = self._offset(socket)
+            return struct.pack(
+                ">qqiiHHQHi8s", offset, ingress_ns, 0, 0, 0, 0, 0, 0, 1,
+                GM_IDENTITY.to_bytes(8),
+            )  # fmt: skip
+        if identifier == m.CURRENT_DATA_SET:
+            return struct.pack(">Hqq", 1, 0, world.path_ns << 16)
+        if identifier == m.PARENT_DATA_SET:
+            return struct.pack(
+                ">8sHBBHiBBBHB8s", b"", 1, 0, 0, 0, 0, 128, 6, world.gm_accuracy, 0, 128,
+                GM_IDENTITY.to_bytes(8),
+            )  # fmt: skip
+        offset_s = self.table.offset_at(self.true_tai_ns)
+        return struct.pack(">hBB", offset_s, world.gm_flags, 0x20)
+
+    def _offset(self, socket: str) -> tuple[int, int]:
+        """ptp4l's offset from the grandmaster now, of the clock that it uses (``phc`` in the
+        socket's name: the hardware clock), and that clock's reading."""
+        if "phc" in socket:
+            offset = round(self.world.servo_ns * float(self.random.standard_normal()))
+            return offset, self.true_tai_ns
+        return self._measured
+
+    def _measure(self) -> None:
+        """What ptp4l does on its own: at every sync, the system clock against the grandmaster."""
+        if self.true_tai_ns < self._next_sync_ns or self.world.gm_silent:
+            return
+        self._next_sync_ns = self.true_tai_ns + SYNC_NS
+        ingress_ns = self._system_ns()
+        offset_s = self.table.offset_at(self.true_tai_ns)
+        gm_utc_ns = self._gm_tai_ns() - offset_s * SECOND_NS
+        self._measured = ingress_ns - gm_utc_ns + round(self._path_error_ns()), ingress_ns
+
+    def device(self, path: str, request: int, buffer: bytearray) -> None:
+        if self.world.phc_silent:
+            raise FileNotFoundError(2, "No such file or directory")
+        if request not in self.world.ioctls:
+            raise OSError(95, "Operation not supported")
+        if request == PTP_SYS_OFFSET_PRECISE:
+            self.advance(self.world.ioctl_ns)
+            self._put(buffer, 0, self._phc_ns())
+            self._put(buffer, 16, self._system_ns())
+            self._put(buffer, 32, int(self._raw_ns))
+            self.advance(self.world.ioctl_ns)
+            return
+        (count,) = struct.unpack_from("=I", buffer)
+        at = 16
+        for _ in range(count):
+            at = self._put(buffer, at, self._system_ns())
+            self.advance(self.world.ioctl_ns // 2 + int(self.random.integers(0, 400)))
+            at = self._put(buffer, at, self._phc_ns())
+            self.advance(self.world.ioctl_ns // 2)
+            if request == PTP_SYS_OFFSET_EXTENDED:
+                at = self._put(buffer, at, self._system_ns())
+        if request == PTP_SYS_OFFSET:
+            self._put(buffer, at, self._system_ns())
+
+    @staticmethod
+    def _put(buffer: bytearray, at: int, ns: int) -> int:
+        struct.pack_into("=qII", buffer, at, *divmod(ns, SECOND_NS), 0)
+        return at + 16
+
+    def _phc_ns(self) -> int:
+        """The hardware clock, held on the grandmaster over the same path."""
+        off = self.world.gm_bias_ns - self.world.asymmetry_ns / 2
+        return self.true_tai_ns + round(off + self.world.servo_ns * self.random.standard_normal())
+
+    # chrony
+
+    def tracking(self) -> str:
+        world = self.world
+        if world.chrony_silent:
+            raise SourceSilent("the simulated chronyd does not answer")
+        error = world.chrony_ns * max(-3.0, min(3.0, float(self.random.standard_normal())))
+        slow = (
+            self.table.utc_of(self.true_tai_ns) - self._system_ns() + error + world.chrony_bias_ns
+        )
+        return (
+            f"C0A80001,192.168.0.1,2,0,{slow / 1e9:.12f},0,0,0,0,0,0.0,"
+            f"{4 * world.chrony_ns / 1e9:.9f},64.0,Normal\n"
+        )
+
+
+class LiveMachine(SimulatedMachine):
+    """This machine's counter and clocks with a made-up grandmaster, hardware clock and chrony, so
+    that everybody can read the page.  The truth is CLOCK_MONOTONIC_RAW, set once by CLOCK_REALTIME.
+
+    The faults of :data:`FAULTS` come round every minute and a half.
+    """
+
+    def __init__(self, table: LeapTable, world: World) -> None:
+        self._machine = Machine()
+        self._raw_start = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+        super().__init__(table, world, table.tai_of(time.time_ns()))
+
+    def advance(self, ns: int) -> None:
+        self._raw_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+        self.true_tai_ns = self._start_ns + self._raw_ns - self._raw_start
+        self._measure()
+        second = (self._raw_ns - self._raw_start) // SECOND_NS % FAULT_PERIOD_S
+        for name, (first, last, value) in FAULTS.items():
+            setattr(self.world, name, value if first <= second < last else getattr(World, name))
+
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def _system_ns(self) -> int:
+        return time.time_ns()
+
+    def ticks(self) -> int:
+        return self._machine.ticks()
+
+    def realtime(self) -> Bracket:
+        return self._machine.realtime()
+
+    def raw(self) -> Bracket:
+        return self._machine.raw()
+
+    def asleep_ns(self) -> int:
+        return self._machine.asleep_ns()
+
+    def kernel(self) -> KernelClock:
+        return self._machine.kernel()
+
+
+FAULT_PERIOD_S = 90
+FAULTS: dict[str, tuple[int, int, bool | int | float]] = {
+    "gm_silent": (20, 30, True),
+    "gm_bias_ns": (45, 52, 60_000),
+    "chrony_silent": (60, 70, True),
+    "phc_silent": (65, 75, True),
+}
+"""What goes wrong from which second to which of the period."""
+
+
+def live_machine(table: LeapTable, seed: int) -> LiveMachine:
+    """What ``outcry clock serve --simulate`` runs on."""
+    return LiveMachine(table, World(seed=seed))
+
+
+class Simulation:
+    """A daemon on a simulated machine, its page, and a reader who knows the truth.
+
+    ``violations`` counts the readings whose interval, in TAI or in UTC, did not hold the true time;
+    ``readings`` those that had an answer.  Use it as a context: the page is shared memory.
+    """
+
+    def __init__(
+        self, table: LeapTable, world: World, start_tai_ns: int = START_TAI_NS, **which: Any
+    ) -> None:
+        self.machine = SimulatedMachine(table, world, start_tai_ns)
+        self.table, self.world = table, world
+        self.events: list[tuple[float, ClockEvent]] = []
+        self.bounds_ns: list[int] = []
+        self.drift_errors_ppb: list[float] = []
+        self.refused: dict[int, int] = {}
+        self.readings = self.violations = 0
+        nominal_ns = measure_nominal(self.machine)
+        self.nominal_ns = nominal_ns
+        self.writer = PageWriter(segment_name(ProcessIdentity.mine(), f"sim-{next(_NUMBER)}-clock"))
+        self.page = ClockPage(self.writer.segment)
+        self.daemon = ClockDaemon(
+            self.machine, _sources(nominal_ns, **which), table, self.writer, nominal_ns,
+            listener=self._heard,
+        )  # fmt: skip
+
+    def __enter__(self) -> "Simulation":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.writer.close()
+
+    @property
+    def at_s(self) -> float:
+        """How long it has been going on."""
+        return (self.machine.true_tai_ns - self.machine._start_ns) / SECOND_NS
+
+    def run(self, seconds: float, faults: Mapping[float, Callable[[], None]] | None = None) -> None:
+        """Go on for that long; read the page right after each update, in between, and at its
+        oldest.  ``faults``: what happens at which second from now."""
+        until = self.at_s + seconds
+        due = sorted((self.at_s + at, fault) for at, fault in (faults or {}).items())
+        while self.at_s < until:
+            while due and due[0][0] <= self.at_s:
+                due.pop(0)[1]()
+            self.daemon.step()
+            self.read()
+            pause_s = self.daemon.pause_s()
+            for part in (0.37, 0.63):
+                self.machine.pause(pause_s * part)
+                self.read()
+            self._note()
+
+    def read(self) -> None:
+        """One reading of the page against the truth."""
+        before = self.machine.true_tai_ns
+        ticks = self.machine.ticks()
+        after = self.machine.true_tai_ns
+        try:
+            found = self.page.at(ticks)
+        except ClockError as error:
+            self.refused[error.status] = self.refused.get(error.status, 0) + 1
+            return
+        self.readings += 1
+        utc_ns = self.table.utc_of(before)
+        held = (
+            found.earliest_tai_ns <= after
+            and before <= found.latest_tai_ns
+            and found.earliest_utc_ns <= utc_ns + after - before
+            and utc_ns <= found.latest_utc_ns
+        )
+        self.violations += not held
+
+    def named(self, event: ClockEvent) -> list[float]:
+        """When the event was."""
+        return [at for at, found in self.events if found is event]
+
+    def _note(self) -> None:
+        status = self.daemon.status
+        self.bounds_ns.append(status.bound_ns)
+        if status.state is ClockState.LOCKED:
+            best = min(
+                (f for f in self.daemon.followers if f.calibration.ready),
+                key=lambda f: f.source.kind != status.source,
+            )
+            if len(best.calibration.samples) == WINDOW:
+                true_ns = 1 / (self.world.ticks_per_ns * (1 + self.machine.rate_ppb * 1e-9))
+                found_ns = best.calibration.mult_q48 / Q48
+                self.drift_errors_ppb.append((true_ns / found_ns - 1) * 1e9)
+
+    def _heard(self, event: ClockEvent, record: Any) -> None:
+        if event is not ClockEvent.SAMPLE:
+            self.events.append((self.at_s, event))
+
+
+_NUMBER = itertools.count()
+
+
+def _sources(
+    nominal_ns: float, phc: bool = True, linuxptp: bool = False, chrony: bool = True
+) -> list[Source]:
+    found: list[Source] = [KernelSource(nominal_ns)]
+    if chrony:
+        found.insert(0, ChronySource(nominal_ns))
+    if linuxptp:
+        found.insert(0, LinuxptpSource(nominal_ns, "software"))
+    if phc:
+        found.insert(0, PhcSource(nominal_ns, "/dev/ptp0", "phc"))
+    return found

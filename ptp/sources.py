@@ -1,0 +1,362 @@
+"""Where the time comes from: each source turns what a machine offers into samples.
+
+All of them only read.  A sample's ``error_ns`` is everything the source cannot exclude: half of the
+reading window, half of the round trip to its own source (a wholly asymmetric path is off by that
+much, and no measurement over that path can tell), and what it grants for itself.
+"""
+
+import struct
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from openoutcry.ptp import management as m
+from openoutcry.ptp.calibrate import Sample
+from openoutcry.ptp.host import STA_DEL, STA_INS, TIME_OOP, Bracket, Host, SourceSilent, ptp_devices
+from openoutcry.ptp.leap import SECOND_NS, LeapTable
+from openoutcry.wire.enums import ClockSource
+
+RATE_ERROR_PPB = 1_000_000
+"""A system clock that runs further off between two readings than this was stepped meanwhile."""
+SAME_CLOCK_NS = 10 * SECOND_NS
+"""ptp4l's last measurement lies no further from the clock it keeps; TAI and UTC are 37 s apart."""
+TRAIL = 8
+"""Brackets of the system clock that are remembered."""
+
+
+class Source(Protocol):
+    """``kind`` ranks: the source with the lowest that speaks is followed."""
+
+    kind: ClockSource
+
+    def sample(self, host: Host, table: LeapTable) -> Sample | None:
+        """What the source says now, None if it has said nothing new.  Raises
+        :class:`SourceSilent`."""
+        ...
+
+
+def system_tai_ns(host: Host, table: LeapTable, realtime_ns: int) -> int:
+    """TAI of a reading of CLOCK_REALTIME; the kernel says when an inserted second is going on."""
+    inserted = host.kernel().state == TIME_OOP
+    return table.tai_of(realtime_ns) + (SECOND_NS if inserted else 0)
+
+
+def _half_window_ns(bracket: Bracket, nominal_ns: float) -> int:
+    return int((bracket.after - bracket.before) * nominal_ns / 2) + 1
+
+
+# The system clock
+
+
+@dataclass
+class KernelSource:
+    """CLOCK_REALTIME, as wrong as the kernel admits (``maxerror``; 16 s when nobody disciplines
+    it)."""
+
+    nominal_ns: float
+    kind: ClockSource = ClockSource.KERNEL
+
+    def sample(self, host: Host, table: LeapTable) -> Sample:
+        kernel, now = host.kernel(), host.realtime()
+        return Sample(
+            now.middle,
+            system_tai_ns(host, table, now.ns),
+            kernel.maxerror_ns + _half_window_ns(now, self.nominal_ns),
+            self.kind,
+            held=kernel.synchronised,
+            utc_offset_s=kernel.tai_offset_s or None,
+            leap_insert=bool(kernel.status & STA_INS),
+            leap_delete=bool(kernel.status & STA_DEL),
+        )
+
+
+@dataclass
+class ChronySource:
+    """CLOCK_REALTIME, corrected by ``chronyc tracking``: its error is at most the root dispersion
+    plus half the root delay (chronyc(1)).
+
+    Traceable where chrony's own source is at stratum 1 to 15 and it is synchronised.
+    """
+
+    nominal_ns: float
+    kind: ClockSource = ClockSource.CHRONY
+
+    def sample(self, host: Host, table: LeapTable) -> Sample:
+        words = host.tracking().strip().split(",")
+        try:
+            reference, stratum, leap = int(words[0], 16), int(words[2]), words[13]
+            slow_s, root_delay_s, dispersion_s = (float(words[i]) for i in (4, 10, 11))
+        except (ValueError, IndexError):
+            raise SourceSilent(f"chronyc's tracking report reads {words!r}") from None
+        if leap == "Not synchronised" or not 0 < stratum < 16:
+            raise SourceSilent("chrony is not synchronised")
+        now = host.realtime()
+        delay_ns = round(root_delay_s * SECOND_NS / 2)
+        # chronyc prints the correction that is still to come: positive where the clock is slow.
+        return Sample(
+            now.middle,
+            system_tai_ns(host, table, now.ns) + round(slow_s * SECOND_NS),
+            delay_ns + round(dispersion_s * SECOND_NS) + _half_window_ns(now, self.nominal_ns),
+            self.kind,
+            grandmaster=reference,
+            path_delay_ns=delay_ns,
+            traceable=reference != 0x7F7F0101,
+            leap_insert=leap == "Insert second",
+            leap_delete=leap == "Delete second",
+        )
+
+
+# linuxptp
+
+
+@dataclass(frozen=True)
+class Grandmaster:
+    """What ptp4l knows of the clock it listens to, and how far its own is from it."""
+
+    offset_ns: int
+    ingress_time_ns: int
+    path_delay_ns: int
+    identity: int
+    accuracy_ns: int | None
+    utc_offset_s: int
+    flags: int
+
+    @property
+    def traceable(self) -> bool:
+        return self.accuracy_ns is not None and bool(self.flags & m.TIME_TRACEABLE)
+
+    def sample(self, ticks: int, tai_ns: int, error_ns: int, kind: ClockSource) -> Sample:
+        """A sample in this grandmaster's name; what it and the path cannot exclude is added."""
+        return Sample(
+            ticks,
+            tai_ns,
+            error_ns + self.path_delay_ns + (self.accuracy_ns or 0),
+            kind,
+            grandmaster=self.identity,
+            path_delay_ns=self.path_delay_ns,
+            traceable=self.traceable,
+            utc_offset_s=self.utc_offset_s if self.flags & m.UTC_VALID else None,
+            leap_insert=bool(self.flags & m.LEAP61),
+            leap_delete=bool(self.flags & m.LEAP59),
+        )
+
+
+def ask_ptp4l(host: Host, socket: str) -> Grandmaster:
+    """Everything about the present grandmaster.  Raises :class:`SourceSilent`."""
+    try:
+        status = m.time_status(host.manage(socket, m.TIME_STATUS_NP))
+        if not status.gm_present:
+            raise SourceSilent("ptp4l hears no grandmaster")
+        delay_ns = m.path_delay_ns(host.manage(socket, m.CURRENT_DATA_SET))
+        parent = m.parent(host.manage(socket, m.PARENT_DATA_SET))
+        properties = m.time_properties(host.manage(socket, m.TIME_PROPERTIES_DATA_SET))
+    except m.ManagementError as error:
+        raise SourceSilent(str(error)) from error
+    if not properties.flags & m.PTP_TIMESCALE:
+        raise SourceSilent("the grandmaster's time scale is arbitrary, not TAI")
+    if delay_ns == 0 or status.ingress_time_ns == 0:
+        raise SourceSilent("ptp4l has not measured the path to its grandmaster yet")
+    return Grandmaster(
+        status.master_offset_ns, status.ingress_time_ns, delay_ns, status.gm_identity,
+        parent.accuracy_ns, properties.utc_offset_s, properties.flags,
+    )  # fmt: skip
+
+
+class Trail:
+    """The system clock's last brackets: what the counter was at one of its past readings."""
+
+    def __init__(self, nominal_ns: float) -> None:
+        self.nominal_ns = nominal_ns
+        self._brackets: deque[Bracket] = deque(maxlen=TRAIL)
+
+    def add(self, bracket: Bracket) -> None:
+        if self._brackets and bracket.ns <= self._brackets[-1].ns:
+            self._brackets.clear()  # set back: what was is no longer on its scale
+        self._brackets.append(bracket)
+
+    def ticks_of(self, ns: int) -> tuple[int, int] | None:
+        """The counter when the system clock read ``ns``, and how many ns that may be off: the
+        windows, and what a change of its rate within the bracket could hide.  None before the
+        trail, or while it is too short to tell."""
+        marks = list(self._brackets)
+        for before, first, last in zip(marks, marks[1:], marks[2:], strict=False):
+            if first.ns <= ns <= last.ns or (before is marks[0] and before.ns <= ns <= first.ns):
+                a, b = (first, last) if ns >= first.ns else (before, first)
+                rates = [
+                    (y.ns - x.ns) / (y.middle - x.middle)
+                    for x, y in ((before, first), (first, last))
+                ]
+                bent_ns = abs(rates[1] - rates[0]) * (b.middle - a.middle)
+                window_ns = max(_half_window_ns(x, self.nominal_ns) for x in (a, b))
+                share = (ns - a.ns) / (b.ns - a.ns)
+                ticks = a.middle + round(share * (b.middle - a.middle))
+                return ticks, round(2 * bent_ns) + window_ns + 1
+        return None
+
+
+class LinuxptpSource:
+    """CLOCK_REALTIME, corrected by the offset that a ptp4l with software time stamps measures.
+
+    A measurement is used once, and the sample stands at the time of the measurement: the system
+    clock may have been slewed since.
+    """
+
+    kind = ClockSource.LINUXPTP
+
+    def __init__(self, nominal_ns: float, socket: str) -> None:
+        self.socket = socket
+        self._trail = Trail(nominal_ns)
+        self._ingress_ns = 0
+
+    def sample(self, host: Host, table: LeapTable) -> Sample | None:
+        self._trail.add(host.realtime())
+        master = ask_ptp4l(host, self.socket)
+        found = self._trail.ticks_of(master.ingress_time_ns)
+        if master.ingress_time_ns == self._ingress_ns or found is None:
+            return None
+        self._ingress_ns = master.ingress_time_ns
+        ticks, error_ns = found
+        # ptp4l compares in UTC by the grandmaster's own offset, whether it calls it valid or not.
+        master_utc_ns = master.ingress_time_ns - master.offset_ns
+        return master.sample(
+            ticks, master_utc_ns + master.utc_offset_s * SECOND_NS, error_ns, self.kind
+        )
+
+
+# PTP hardware clocks (linux/ptp_clock.h)
+
+_TIME = struct.Struct("=qII")
+_SAMPLES = 9
+_PRECISE_BYTES = 3 * _TIME.size + 16
+_EXTENDED_BYTES = 16 + 25 * 3 * _TIME.size
+_BASIC_BYTES = 16 + 51 * _TIME.size
+
+
+def _request(direction: int, number: int, size: int) -> int:
+    return direction << 30 | size << 16 | ord("=") << 8 | number
+
+
+PTP_SYS_OFFSET = _request(1, 5, _BASIC_BYTES)
+PTP_SYS_OFFSET_PRECISE = _request(3, 8, _PRECISE_BYTES)
+PTP_SYS_OFFSET_EXTENDED = _request(3, 9, _EXTENDED_BYTES)
+
+
+def _time_ns(buffer: bytearray, index: int, start: int) -> int:
+    seconds, nanos, _ = _TIME.unpack_from(buffer, start + index * _TIME.size)
+    return int(seconds * SECOND_NS + nanos)
+
+
+@dataclass
+class PhcSource:
+    """A PTP hardware clock, ``/dev/ptp*``: the best of the three ioctls that the driver has.
+
+    ``socket`` is of the ptp4l that holds the clock on TAI: its offset corrects the reading, its
+    path delay and the grandmaster's accuracy are granted.  Without one the clock is read as TAI and
+    is not traceable.  Untested on hardware.
+    """
+
+    nominal_ns: float
+    path: str
+    socket: str | None = None
+    kind: ClockSource = ClockSource.PHC_PRECISE
+    _refused: set[ClockSource] = field(default_factory=set)
+
+    def sample(self, host: Host, table: LeapTable) -> Sample:
+        ticks, tai_ns, half_ns = self._read(host)
+        if self.socket is None:
+            return Sample(ticks, tai_ns, half_ns, self.kind, held=False)
+        master = ask_ptp4l(host, self.socket)
+        if abs(master.ingress_time_ns - tai_ns) > SAME_CLOCK_NS:
+            raise SourceSilent(f"{self.path}: ptp4l keeps another clock (software time stamps?)")
+        # Since that offset was measured ptp4l's servo has taken some of it away.
+        return master.sample(
+            ticks, tai_ns - master.offset_ns, half_ns + abs(master.offset_ns), self.kind
+        )
+
+    def _read(self, host: Host) -> tuple[int, int, int]:
+        """Counter, the device's ns, and half the window; remembers what the driver refuses."""
+        error: OSError | None = None
+        for kind, read in (
+            (ClockSource.PHC_PRECISE, self._precise),
+            (ClockSource.PHC_EXTENDED, self._extended),
+            (ClockSource.PHC_BASIC, self._basic),
+        ):
+            if kind not in self._refused:
+                try:
+                    result = read(host)
+                except FileNotFoundError as gone:
+                    raise SourceSilent(f"{self.path}: {gone.strerror}") from gone
+                except OSError as refused:
+                    error = refused
+                    self._refused.add(kind)
+                    continue
+                self.kind = kind
+                return result
+        why = error.strerror if error else "its driver has none of the three ioctls"
+        raise SourceSilent(f"{self.path}: {why}")
+
+    def _precise(self, host: Host) -> tuple[int, int, int]:
+        buffer = bytearray(_PRECISE_BYTES)
+        before = host.raw()
+        host.device(self.path, PTP_SYS_OFFSET_PRECISE, buffer)
+        after = host.raw()
+        raw_ns = _time_ns(buffer, 2, 0)
+        ticks, half_ns = self._ticks_of(raw_ns, before, after)
+        return ticks, _time_ns(buffer, 0, 0), half_ns
+
+    def _extended(self, host: Host) -> tuple[int, int, int]:
+        buffer = bytearray(_EXTENDED_BYTES)
+        struct.pack_into("=I", buffer, 0, _SAMPLES)
+        before = host.realtime()
+        host.device(self.path, PTP_SYS_OFFSET_EXTENDED, buffer)
+        after = host.realtime()
+        triples = [
+            tuple(_time_ns(buffer, 3 * index + k, 16) for k in range(3))
+            for index in range(_SAMPLES)
+        ]
+        return self._narrowest(triples, before, after)
+
+    def _basic(self, host: Host) -> tuple[int, int, int]:
+        buffer = bytearray(_BASIC_BYTES)
+        struct.pack_into("=I", buffer, 0, _SAMPLES)
+        before = host.realtime()
+        host.device(self.path, PTP_SYS_OFFSET, buffer)
+        after = host.realtime()
+        triples = [
+            tuple(_time_ns(buffer, 2 * index + k, 16) for k in range(3))
+            for index in range(_SAMPLES)
+        ]
+        return self._narrowest(triples, before, after)
+
+    def _narrowest(
+        self, triples: list[tuple[int, ...]], before: Bracket, after: Bracket
+    ) -> tuple[int, int, int]:
+        """Of (system, device, system) readings the one with the smallest window."""
+        first, device, last = min(triples, key=lambda triple: triple[2] - triple[0])
+        ticks, half_ns = self._ticks_of((first + last) // 2, before, after)
+        return ticks, device, half_ns + (last - first) // 2 + 1
+
+    def _ticks_of(self, system_ns: int, before: Bracket, after: Bracket) -> tuple[int, int]:
+        """What the counter was when the system clock read ``system_ns``, and the error in ns.
+        Raises :class:`SourceSilent` when that clock was stepped between the brackets."""
+        ticks = after.middle - before.middle
+        ns = after.ns - before.ns
+        half_ns = max(_half_window_ns(b, self.nominal_ns) for b in (before, after))
+        expected = ticks * self.nominal_ns
+        allowed = expected * RATE_ERROR_PPB * 1e-9 + 2 * half_ns
+        if not before.ns - half_ns <= system_ns <= after.ns + half_ns or (
+            abs(ns - expected) > allowed
+        ):
+            raise SourceSilent(f"{self.path}: the system clock was stepped during the reading")
+        share = (system_ns - before.ns) / max(ns, 1)
+        return before.middle + round(share * ticks), half_ns + 1
+
+
+def find_sources(nominal_ns: float, phc: str | None, ptp4l: str | None) -> list[Source]:
+    """What this machine may have: ``phc`` (None: every /dev/ptp*), the ptp4l at that socket (None:
+    none), chrony, the kernel.  Those that are not there are silent."""
+    devices = [phc] if phc else ptp_devices()
+    found: list[Source] = [PhcSource(nominal_ns, path, ptp4l) for path in devices]
+    if ptp4l:
+        found.append(LinuxptpSource(nominal_ns, ptp4l))
+    return [*found, ChronySource(nominal_ns), KernelSource(nominal_ns)]

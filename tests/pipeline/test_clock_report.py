@@ -1,0 +1,169 @@
+"""pipeline/clock_report.py and clock_cli.py: a journal's evidence becomes a report a day, and the
+command says what the page says."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from processes import OUTCRY, left_behind
+
+from openoutcry.pipeline.clock_cli import duration
+from openoutcry.pipeline.clock_report import local, report_lines, summarise
+from openoutcry.ptp import load_table
+from openoutcry.wire import CLOCK_DTYPE
+from openoutcry.wire.enums import ClockEvent, ClockFlag, ClockSource, ClockState
+
+SECOND_NS = 1_000_000_000
+UTC = ZoneInfo("UTC")
+MIDNIGHT_UTC_S = 1_800_057_600
+TABLE = load_table()
+
+
+def records(count, start_s=MIDNIGHT_UTC_S - 60):
+    """One record a second, locked and within 2 us."""
+    made = np.zeros(count, CLOCK_DTYPE)
+    made["tai_ts_ns"] = (start_s + 37 + np.arange(count)) * SECOND_NS
+    made["bound_ns"] = 2_000
+    made["flags"] = int(ClockFlag.RTS25 | ClockFlag.TRACEABLE)
+    made["state"], made["source"] = ClockState.LOCKED, ClockSource.PHC_PRECISE
+    made["event"], made["grandmaster"] = ClockEvent.SAMPLE, 0xC0FFEE
+    return made
+
+
+def test_a_good_night_is_two_days():
+    """A minute on both sides of midnight: two days, all of it within RTS 25."""
+    made = summarise(records(121), TABLE, UTC)
+    assert [(d["day"], d["covered_s"]) for d in made["days"]] == [
+        ("2027-01-15", 60.0),
+        ("2027-01-16", 60.0),
+    ]
+    assert made["rts25_held"]
+    assert made["whole"]["rts25_share"] == 1.0
+    assert made["whole"]["state_s"] == {"locked": 120.0}
+    assert made["whole"]["grandmasters"] == ["0000000000c0ffee"]
+    assert made["whole"]["bound_p99_ns"] == 2_000
+    assert any("held all the time" in line for line in report_lines(made))
+
+
+def test_a_zone_moves_midnight():
+    """In Berlin the same two minutes are of one day."""
+    made = summarise(records(121), TABLE, ZoneInfo("Europe/Berlin"))
+    assert [d["day"] for d in made["days"]] == ["2027-01-16"]
+
+
+def test_a_bad_minute_counts():
+    """Thirty seconds beyond 100 us are a quarter of two minutes, and the verdict is no."""
+    rows = records(121)
+    rows["flags"][10:40] = 0
+    rows["state"][10:40] = ClockState.HOLDOVER
+    rows["event"][10] = ClockEvent.CRITICAL
+    rows["bound_ns"][10:40] = 150_000
+    made = summarise(rows, TABLE, UTC)
+    assert not made["rts25_held"]
+    assert made["whole"]["rts25_share"] == 0.75
+    assert made["whole"]["state_s"] == {"locked": 90.0, "holdover": 30.0}
+    assert made["whole"]["bound_max_ns"] == 150_000
+    assert [e["event"] for e in made["events"]] == ["critical"]
+    assert any("did NOT hold" in line for line in report_lines(made))
+
+
+def test_a_gap_is_no_evidence():
+    """An hour without a record is not held, whatever stands on both sides of it."""
+    rows = np.concatenate([records(10), records(10, MIDNIGHT_UTC_S + 3_600)])
+    made = summarise(rows, TABLE, UTC)
+    assert not made["rts25_held"]
+    assert 3_600 < made["whole"]["without_evidence_s"] < 3_660
+    assert made["whole"]["rts25_share"] == 1.0
+
+
+def test_times_of_day_in_a_zone_keep_the_leap_second():
+    """23:59:60 UTC is 00:59:60 in Berlin."""
+    berlin = ZoneInfo("Europe/Berlin")
+    assert local("2016-12-31T23:59:60.250000000Z", berlin) == "2017-01-01T00:59:60.250000000+0100"
+    assert local("2016-12-31T23:59:60.250000000Z", UTC) == "2016-12-31T23:59:60.250000000Z"
+    assert local(None, berlin) == "-"
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"),
+    [(None, "unknown"), (999, "999 ns"), (-1_500, "-1.500 us"), (2_000_000, "2.000 ms"),
+     (16 * SECOND_NS, "16.000 s")],
+)  # fmt: skip
+def test_durations_have_the_unit_that_people_say(ns, text):
+    """Below a microsecond in ns, then us, ms, s."""
+    assert duration(ns) == text
+
+
+@pytest.fixture
+def daemon():
+    """``outcry clock serve --simulate``, ended in order."""
+    process = subprocess.Popen(
+        [*OUTCRY, "clock", "serve", "--simulate"], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr.readline().startswith(f"outcry.{process.pid}.")
+    yield process
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    process.stderr.close()
+
+
+def ask(*arguments):
+    return subprocess.run(
+        [*OUTCRY, "clock", *arguments], capture_output=True, text=True, timeout=60
+    )
+
+
+def test_the_command_shows_a_daemons_page(daemon):
+    """State, source, bound and RTS 25 of the daemon that runs, as text and as one document; then
+    the daemon is killed, and the very next look says that nothing is known."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        found = ask("--json")
+        if found.returncode == 0 and json.loads(found.stdout)["state"] == "locked":
+            break
+        time.sleep(0.2)
+    made = json.loads(found.stdout)
+    assert made["page"] == f"outcry.{daemon.pid}.{made['page'].split('.')[2]}.clock"
+    assert made["now"]["earliest_utc_ns"] <= made["now"]["latest_utc_ns"]
+    assert abs(made["now"]["earliest_utc_ns"] - time.time_ns()) < 20 * SECOND_NS
+    assert made["rts25"]["holds"] in (True, False)
+    shown = ask("--zone", "Asia/Tokyo")
+    assert "+0900" in shown.stdout
+    assert "RTS 25" in shown.stdout
+
+
+def test_without_a_daemon_the_kernel_is_asked():
+    """The kernel's own estimate, and no word of RTS 25."""
+    made = json.loads(ask("--json").stdout)
+    if made["page"] is not None:
+        pytest.skip("a clock daemon runs on this machine")
+    assert made["source"] == "kernel"
+    assert made["bound_ns"] > 0
+    assert not made["rts25"]["holds"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--zone", "Mars/Base"], "is no time zone"),
+        (["serve", "--phc", "/dev/ptp-none"], "/dev/ptp-none does not exist"),
+        (["report", "/nowhere"], "/nowhere"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments, text):
+    """A wrong zone, a device or a journal that is not there: named, with a non-zero exit."""
+    done = ask(*arguments)
+    assert done.returncode != 0
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_page_is_left():
+    """Daemons that ended have taken theirs with them."""
+    assert not [name for name in left_behind() if name.endswith(".clock")]
+    assert os.path.isdir("/dev/shm")

@@ -1,0 +1,490 @@
+"""ptp/page.py: the interval is right to the nanosecond, never torn, and refused when nobody keeps
+the page."""
+
+import ctypes
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from processes import left_behind
+
+from openoutcry.ptp.page import (
+    BUSY,
+    CLOSED,
+    DEAD,
+    EVIDENCE_SLOTS,
+    GROWTH_PPB_MAX,
+    LINE,
+    OK,
+    OWNER,
+    STALE,
+    STALE_MS_MAX,
+    UNKNOWN,
+    VERSION,
+    ClockError,
+    ClockPage,
+    Line,
+    PageWriter,
+    interval_at,
+    living_pages,
+    now,
+    publish_line,
+)
+from openoutcry.ptp.ticks import Q48, ticks_now
+from openoutcry.ring import Segment, SegmentError
+from openoutcry.ring.segment import SHM
+from openoutcry.wire import CLOCK_DTYPE, CLOCK_PAGE, LayoutMismatch
+from openoutcry.wire.enums import ClockSource, ClockState
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, pause, store_i64, store_release
+from openoutcry.wire.records import MAX_VALUE
+
+ROOT = Path(__file__).resolve().parents[2]
+SECOND_NS = 1_000_000_000
+needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="no C compiler (gcc) here")
+
+
+def a_line(**changes):
+    """A locked clock: 2.5 ticks a ns, 1 us off at most."""
+    values = {
+        "base_ticks": 10**15,
+        "base_tai_ns": 18 * 10**17,
+        "mult_q48": round(0.4 * Q48),
+        "bound_ns": 1_000,
+        "growth_ppb": 500,
+        "stale_ms": 3_000,
+        "utc_offset_s": 37,
+        "state": ClockState.LOCKED,
+        "source": ClockSource.SIMULATED,
+    }
+    return Line(**values | changes)
+
+
+def expected(line, ticks):
+    """The slow way: what the page's fields mean, in Python's unbounded integers."""
+    elapsed = (ticks - line.base_ticks) * line.mult_q48 >> 48
+    if abs(elapsed) >= line.stale_ms * 10**6:
+        return None
+    bound = line.bound_ns + 1 + abs(elapsed) * line.growth_ppb // 10**9
+    first, last = line.base_tai_ns + elapsed - bound, line.base_tai_ns + elapsed + bound
+    before, after = line.utc_offset_s * SECOND_NS, line.next_utc_offset_s * SECOND_NS
+    leap = line.leap_tai_ns
+    if first < leap <= last:
+        # Each moment of the interval that could be the first or the last in UTC.
+        ends = (first - before, leap - 1 - before, leap - after, last - after)
+        return first, last, min(ends[0], ends[2]), max(ends[1], ends[3])
+    return (first, last, *(t - (before if last < leap else after) for t in (first, last)))
+
+
+lines = st.builds(
+    a_line,
+    base_ticks=st.integers(0, 2**62),
+    base_tai_ns=st.integers(10**18, 4 * 10**18),
+    mult_q48=st.integers(Q48 // 100, 100 * Q48),
+    bound_ns=st.integers(0, 10**12),
+    growth_ppb=st.integers(0, GROWTH_PPB_MAX),
+    stale_ms=st.integers(1, STALE_MS_MAX),
+    utc_offset_s=st.integers(36, 38),
+    next_utc_offset_s=st.integers(36, 38),
+)
+near_ns = st.one_of(st.integers(-(10**6), 10**6), st.integers(-(10**12), 10**12))
+
+
+@given(line=lines, ticks=near_ns, leap=st.one_of(st.none(), near_ns))
+@example(line=a_line(next_utc_offset_s=38), ticks=0, leap=0)
+@example(line=a_line(next_utc_offset_s=36), ticks=0, leap=500)
+@settings(derandomize=True, deadline=None, max_examples=300)
+def test_interval_is_what_the_fields_say(line, ticks, leap):
+    """Kernel and slow reference agree to the ns, in TAI and UTC, before, across and after leaps."""
+    line.leap_tai_ns = MAX_VALUE if leap is None else line.base_tai_ns + leap
+    page, out = _private(line), np.zeros(4, np.int64)
+    ticks += line.base_ticks
+    status = interval_at(page.ctypes.data, ticks, out.ctypes.data)
+    answer = tuple(out.tolist()) if status == OK else None
+    assert answer == expected(line, ticks)
+    assert status in (OK, STALE)
+
+
+def _private(line):
+    """A page in this process' memory, with a living owner."""
+    page = np.zeros(1, CLOCK_PAGE.dtype())
+    for name, value in vars(line).items():
+        page[name] = value
+    page["owner"] = 1
+    return page
+
+
+@pytest.fixture(scope="session")
+def c_reader(tmp_path_factory):
+    """``outcry_clock_at`` of the C header, compiled with every warning an error."""
+    folder = tmp_path_factory.mktemp("clock")
+    (folder / "reader.c").write_text(
+        '#include "outcry_clock.h"\n'
+        "int at(const struct outcry_clock_page *page, int64_t ticks,\n"
+        "       struct outcry_clock_interval *out) { return outcry_clock_at(page, ticks, out); }\n"
+        "int now(const struct outcry_clock_page *page, struct outcry_clock_interval *out)\n"
+        "{ return outcry_clock_now(page, out); }\n"
+    )
+    library = folder / "reader.so"
+    subprocess.run(
+        ["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
+         f"-I{ROOT / 'ptp'}", f"-I{ROOT / 'wire'}", str(folder / "reader.c"), "-o", str(library)],
+        check=True,
+    )  # fmt: skip
+    made = ctypes.CDLL(str(library))
+    made.at.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]
+    made.now.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    return made
+
+
+@needs_gcc
+def test_c_answers_as_the_kernel_does(c_reader):
+    """The header's reader gives the same status and the same four numbers, leaps and all."""
+    dice = random.Random(7)
+    ours, theirs = np.zeros(4, np.int64), np.zeros(4, np.int64)
+    seen = set()
+    for _ in range(3000):
+        line = a_line(
+            mult_q48=dice.randrange(Q48 // 100, 100 * Q48),
+            bound_ns=dice.randrange(10**9),
+            growth_ppb=dice.randrange(GROWTH_PPB_MAX),
+            next_utc_offset_s=dice.choice((36, 38)),
+            leap_tai_ns=dice.choice((MAX_VALUE, 18 * 10**17 + dice.randrange(-(10**9), 10**9))),
+            state=dice.choice(list(ClockState)),
+        )
+        page = _private(line)
+        page["owner"] = dice.choice((0, 1, 1, 1, 1 << 30))
+        page["version"] = dice.choice((0, 2, 2**62, 1))
+        ticks = line.base_ticks + dice.randrange(-(10**10), 10**10)
+        status = interval_at(page.ctypes.data, ticks, ours.ctypes.data)
+        assert c_reader.at(page.ctypes.data, ticks, theirs.ctypes.data) == status
+        assert (ours == theirs).all()
+        seen.add(status)
+    assert seen == {OK, STALE, DEAD, CLOSED, UNKNOWN, BUSY}
+
+
+@needs_gcc
+def test_c_reads_a_living_page(c_reader, writer, page):
+    """Both readers ask the machine's own counter: C's answer lies between two of ours."""
+    writer.publish(a_line(base_ticks=int(ticks_now())))
+    out = np.zeros(4, np.int64)
+    before = page.now()
+    assert c_reader.now(page.address, out.ctypes.data) == OK
+    after = page.now()
+    assert before.earliest_tai_ns <= out[0] <= after.earliest_tai_ns
+    assert out[0] < out[1]
+
+
+def test_now_moves_with_the_counter(writer, page):
+    """Two readings are as far apart as the monotonic clock says, within both bounds' growth."""
+    writer.publish(a_line(base_ticks=int(ticks_now()), mult_q48=_mult()))
+    first, first_ns = page.now(), time.monotonic_ns()
+    time.sleep(0.05)
+    last, last_ns = page.now(), time.monotonic_ns()
+    assert abs((last.tai_ns - first.tai_ns) - (last_ns - first_ns)) < 2_000_000
+    assert last.bound_ns >= first.bound_ns
+
+
+def _mult():
+    """This machine's counter, roughly."""
+    start, start_ns = int(ticks_now()), time.monotonic_ns()
+    time.sleep(0.02)
+    return round((time.monotonic_ns() - start_ns) / (int(ticks_now()) - start) * Q48)
+
+
+def test_the_bound_only_grows_until_the_page_is_renewed(writer, page):
+    """Left alone, the interval widens with every tick, by no less than the growth says."""
+    writer.publish(a_line())
+    widths = [page.at(10**15 + step * (25 * 10**8 + 5)).bound_ns for step in range(3)]
+    assert widths == sorted(widths)
+    assert widths[2] - widths[0] == 2 * 500
+
+
+# Refusals
+
+
+def status_of(page, ticks=10**15):
+    with pytest.raises(ClockError) as caught:
+        page.at(ticks)
+    return caught.value.status
+
+
+def test_a_page_without_a_line_is_refused(page):
+    """Until the daemon knows the time, nobody does."""
+    assert status_of(page) == UNKNOWN
+
+
+@pytest.mark.parametrize("ticks", [10**15 + 75 * 10**8 + 5, 10**15 - 75 * 10**8, 0])
+def test_a_stale_page_is_refused(writer, page, ticks):
+    """At three seconds of age, and for a counter that was set back."""
+    writer.publish(a_line())
+    assert status_of(page, ticks) == STALE
+    inside = 10**15 + 75 * 10**8 - 10
+    assert page.at(inside).bound_ns > 1_000
+
+
+def test_a_page_that_was_ended_is_refused(page, writer):
+    """A daemon that ends in order says so to those who still read."""
+    other = PageWriter(writer.name + "2")
+    reader = ClockPage.open(other.name)
+    other.publish(a_line())
+    reader.at(10**15)
+    other.close()
+    assert status_of(reader) == CLOSED
+
+
+def test_a_half_written_page_of_a_living_writer_is_busy(writer, page):
+    """A reader does not wait for ever for a writer that stands still in the middle."""
+    writer.publish(a_line())
+    words = writer.segment.words(LINE + VERSION, 1)
+    words[0] += 1
+    assert status_of(page) == BUSY
+    words[0] += 1
+    assert page.at(10**15)
+
+
+@contextmanager
+def child(task, name):
+    """``task`` in a forked process that keeps the page ``name``; killed in the end."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            task(write)
+        finally:
+            os._exit(3)
+    os.close(write)
+    try:
+        assert os.read(read, 1) == b"!"
+        yield ClockPage.open(name), partial(kill, pid)
+    finally:
+        os.close(read)
+        kill(pid)
+        (SHM / name).unlink(missing_ok=True)
+
+
+def kill(pid):
+    """SIGKILL, and wait for the death."""
+    with suppress(ProcessLookupError, ChildProcessError):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def keep_page(name, write):
+    """A daemon's page, kept until it is killed."""
+    made = PageWriter(name)
+    made.publish(a_line())
+    os.write(write, b"!")
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("half_written", [False, True])
+def test_a_killed_writer_is_known_at_once(writer, half_written):
+    """SIGKILL, and the very next reading says that the writer is dead: the kernel left the mark,
+    also with the page half-written."""
+    name = writer.name + "3"
+    with child(lambda write: keep_page(name, write), name) as (page, kill_it):
+        page.at(10**15)
+        if half_written:
+            Segment.attach(name).words(LINE + VERSION, 1)[0] += 1
+        kill_it()
+        assert status_of(page) == DEAD
+        assert page.name not in living_pages()
+
+
+# Torn reads
+
+ORIGIN_NS = 10**18
+READ_AT = 10**9
+
+
+@kernel
+def storm(page, line, first, count):
+    """Publish ``count`` lines that all say: TAI is ORIGIN_NS + m * ticks, bound 1,000 * m, m being
+    1 or 2 by turns, each with another base.  Fields of two lines together say something else."""
+    for base in range(first, first + count):
+        m = 1 + (base & 1)
+        store_i64(line + 8, base)
+        store_i64(line + 16, ORIGIN_NS + m * base)
+        store_i64(line + 24, m << 48)
+        store_i64(line + 32, 1_000 * m)
+        publish_line(page, line)
+
+
+@kernel
+def slow_storm(page, line, first, count):
+    """The same by the same protocol, lingering between any two stores: the production writer's are
+    a few cycles apart, in which another core seldom looks."""
+    for base in range(first, first + count):
+        m = 1 + (base & 1)
+        version = load_i64(page)
+        store_release(page, version + 1)
+        for at, value in ((8, base), (16, ORIGIN_NS + m * base), (24, m << 48), (32, 1_000 * m)):
+            for _ in range(10):
+                pause()
+            store_release(page + at, value)
+        store_release(page, version + 2)
+        for _ in range(40):
+            pause()
+
+
+@kernel
+def torn_reads(page, out, count):
+    """Read the page ``count`` times; returns how many answers there were and, in ``out[4]``, how
+    many of them no line ever gave."""
+    answers, torn = 0, 0
+    for _ in range(count):
+        if interval_at(page, READ_AT, out) == OK:
+            answers += 1
+            half = (load_i64(out + 8) - load_i64(out)) // 2
+            m = half // 1_000
+            if half != 1_000 * m + 1 or load_i64(out) + half != ORIGIN_NS + m * READ_AT:
+                torn += 1
+    store_i64(out + 32, torn)
+    return answers
+
+
+def keep_storming(name, how, count, write):
+    made = PageWriter(name)
+    line = np.zeros(1, CLOCK_PAGE.dtype())
+    for field, value in vars(a_line(growth_ppb=0, stale_ms=STALE_MS_MAX)).items():
+        line[field] = value
+    made.publish(a_line(growth_ppb=0, stale_ms=STALE_MS_MAX))
+    first = 1
+    while True:
+        how(made.address, line.ctypes.data, first, count)
+        if first == 1:
+            os.write(write, b"!")
+        first = first % 10**10 + count
+
+
+@pytest.mark.parametrize(("how", "count"), [(storm, 100_000), (slow_storm, 1_000)])
+def test_no_reading_is_torn_while_the_writer_is_killed(writer, how, count):
+    """A writer that does nothing but write is read millions of times by another process and killed
+    at any moment: every answer is of one line, and after the death there is none."""
+    dice = random.Random(11)
+    out = np.zeros(5, np.int64)
+    torn_reads(writer.address, out.ctypes.data, 1)
+    how(writer.address, np.zeros(8, np.int64).ctypes.data, 1, 1)
+    answers, updates = 0, 0
+    for turn in range(8):
+        name = f"{writer.name}-storm{turn}"
+        task = partial(keep_storming, name, how, count)
+        with child(task, name) as (page, kill_it):
+            version = page.segment.words(LINE + VERSION, 1)
+            first, until = int(version[0]), time.monotonic() + dice.uniform(0.05, 0.15)
+            while time.monotonic() < until:
+                answers += torn_reads(page.address, out.ctypes.data, 20_000)
+                assert out[4] == 0
+            updates += int(version[0]) - first
+            kill_it()
+            assert interval_at(page.address, READ_AT, out.ctypes.data) == DEAD
+    assert answers > 100_000
+    assert updates > count
+
+
+# Evidence
+
+
+def a_record(**fields):
+    record = np.zeros(1, CLOCK_DTYPE)
+    for name, value in fields.items():
+        record[name] = value
+    return record
+
+
+def test_evidence_comes_in_order_and_once(writer, page):
+    """Who asks after a sequence gets what is newer, the oldest of the last 256 first."""
+    assert len(page.evidence()) == 0
+    for index in range(1, 401):
+        assert writer.add_evidence(a_record(bound_ns=index)) == index
+    found = page.evidence()
+    assert found["seq"].tolist() == list(range(401 - EVIDENCE_SLOTS, 401))
+    assert (found["bound_ns"] == found["seq"]).all()
+    assert page.evidence(398)["seq"].tolist() == [399, 400]
+    assert len(page.evidence(400)) == 0
+
+
+def test_rts25_is_told_since_when(writer, page):
+    """One word beside the page: since when it holds, or minus since when not."""
+    assert page.rts25_since_tai_ns == 0
+    writer.set_rts25(-5)
+    assert page.rts25_since_tai_ns == -5
+
+
+# Opening and the writer's own mistakes
+
+
+def test_the_newest_living_page_is_opened(writer):
+    """Without a name it is the page of the daemon that was started last."""
+    assert writer.name in living_pages()
+    assert ClockPage.open(living_pages()[-1]).name == living_pages()[-1]
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "error", "text"),
+    [
+        (0, 1, SegmentError, "no clock page: wrong magic at byte 0"),
+        (8, 1, LayoutMismatch, "was written with layout"),
+    ],
+)
+def test_a_foreign_page_is_refused(writer, offset, value, error, text):
+    """Another kind of segment, and a page of another layout."""
+    words = writer.segment.words(offset, 1)
+    before = words[0]
+    words[0] = value
+    with pytest.raises(error, match=text):
+        ClockPage.open(writer.name)
+    words[0] = before
+
+
+def test_a_segment_of_another_size_is_refused(writer):
+    """Nothing is read beyond what is there."""
+    other = Segment.create(writer.name + "4", 4096)
+    try:
+        with pytest.raises(SegmentError, match=r"is no clock page: 4096 bytes"):
+            ClockPage.open(other.name)
+    finally:
+        other.unlink()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("growth_ppb", GROWTH_PPB_MAX + 1), ("stale_ms", 0), ("stale_ms", STALE_MS_MAX + 1),
+     ("bound_ns", -1)],
+)  # fmt: skip
+def test_a_line_out_of_range_is_not_published(writer, page, field, value):
+    """The reader's arithmetic cannot overflow: what could make it so is refused by name."""
+    with pytest.raises(ValueError, match=field):
+        writer.publish(a_line(**{field: value}))
+    assert status_of(page) == UNKNOWN
+
+
+def test_the_owner_is_the_writers_thread(writer):
+    """What the kernel compares with the dying thread's number."""
+    owner = writer.segment.view[LINE + OWNER :][:4].view(np.uint32)[0]
+    assert owner == os.getpid()
+
+
+def test_now_reads_the_machines_counter(writer, page):
+    """The kernel's ``now`` and Python's are the same thing."""
+    writer.publish(a_line(base_ticks=int(ticks_now())))
+    out = np.zeros(4, np.int64)
+    before = page.now()
+    assert now(page.address, out.ctypes.data) == OK
+    assert before.earliest_tai_ns <= out[0] <= page.now().earliest_tai_ns
+
+
+def test_nothing_is_left_behind():
+    """The killed writers' pages above are gone."""
+    assert not [name for name in left_behind() if ".clock" in name]
