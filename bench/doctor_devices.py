@@ -141,7 +141,7 @@ def ports(host: Host) -> Iterator[Finding]:
     for port in available():
         yield Finding(
             "our paths", f"port {port.name}", "good" if port.works else "costs",
-            "works" if port.works else str(port.why), "how packets come in without the kernel",
+            port.why or "works", "how packets come in without the kernel",
             change=None if port.works else port.command,
         )  # fmt: skip
 

@@ -19,6 +19,7 @@ from openoutcry.bench.paced import SEED, flow
 from openoutcry.bench.peers.pair import PeerError, die_with_parent
 from openoutcry.bench.results import document
 from openoutcry.bench.rounds import Add, Rounds
+from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.control import GO
 from openoutcry.pipeline.run import Options, run
 from openoutcry.pipeline.send import send
@@ -65,6 +66,7 @@ def bench_gateway(
             add(f"stalled_{figure}", "ns", "lower", honest[figure])
             add(f"stalled_{figure}", "ns", "lower", coordinated[figure], "coordinated_client")
 
+    compile_kernels(lambda label, done, total: progress(f"compiling: {label}"))
     with listening() as (_, address):
         # The sender's kernels are compiled or read now.
         sent(address, None, WARM_ORDERS)

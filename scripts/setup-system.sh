@@ -10,6 +10,7 @@ wanted() {
     cat <<END
 gcc|gcc libc6-dev|the C header is not compiled
 git|git|the wheel is not built from a clean copy
+perf|linux-perf|the cores are not watched while a run is explained
 iverilog|iverilog|no gateway bench runs on Icarus, and there is no static report
 g++|g++|no gateway bench runs on Verilator
 make|make|no gateway bench runs on Verilator
