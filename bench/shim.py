@@ -32,6 +32,7 @@ METRICS: tuple[tuple[str, str, str, tuple[str, int], dict[str, tuple[str, int]]]
     (
         "packet_ns_net_ring", "ns", "lower", ("net_ring", 4_000_000),
         {
+            "with_udp_checksums": ("net_ring_summed", 4_000_000),
             "recvmmsg": ("recvmmsg", 200_000),
             "af_packet": ("af_packet", 200_000),
             "python_socket": ("python_socket", 50_000),

@@ -75,10 +75,18 @@ def loop(shim: Shim, sender: PortSender | None, count: int, per_round: int = PER
     return {"ns": took[0] / last, "lost": lost}
 
 
-def net_ring(count: int) -> Said:
-    """DPDK's ring vdev: what is sent comes back on the same port."""
+def net_ring(count: int, summed: bool = False) -> Said:
+    """DPDK's ring vdev: what is sent comes back on the same port.  Without UDP checksums, which a
+    card would have checked."""
     with bench_ring() as ring, Shim([parse_port(f"dpdk:net_ring0,{WAYS}")], ring) as shim:
-        return loop(shim, PortSender(shim.ports[0]), count)
+        sender = PortSender(shim.ports[0])
+        sender.way.unsummed = int(not summed)
+        return loop(shim, sender, count)
+
+
+def net_ring_summed(count: int) -> Said:
+    """The same, with UDP checksums that the shim checks."""
+    return net_ring(count, summed=True)
 
 
 def recvmmsg(count: int) -> Said:
@@ -164,6 +172,7 @@ def memif(count: int, folder: Path) -> Said:
         wait_for(folder / "listening")
         with open_port(parse_port(f"{device},role=client,{WAYS}")) as port:
             sender = PortSender(port)
+            sender.way.unsummed = 1
             data = port.shim.ffi.new("char[]", payload())
             lib, done = port.shim.lib, folder / "done"
             while not done.exists():
@@ -278,8 +287,8 @@ def wait_for(path: Path) -> None:
 LOOPS: dict[str, Callable[..., Said]] = {
     function.__name__: function
     for function in (
-        net_ring, recvmmsg, af_packet, python_socket, pcap, pcap_no_huge_pages, memif,
-        one_way_af_xdp, one_way_recv,
+        net_ring, net_ring_summed, recvmmsg, af_packet, python_socket, pcap, pcap_no_huge_pages,
+        memif, one_way_af_xdp, one_way_recv,
     )
 }  # fmt: skip
 PAIRS = {"memif", "one_way_af_xdp", "one_way_recv"}

@@ -296,6 +296,7 @@ def _goal(text: str) -> float:
 
 SHIM_ROWS = (
     ("packet_ns_net_ring", "", "a packet, DPDK ring device", "≤ 6 ns"),
+    ("packet_ns_net_ring", "with_udp_checksums", "the same / with UDP checksums to check", ""),
     ("packet_ns_net_ring", "recvmmsg", "the same / recvmmsg", "≤ 1/50"),
     ("packet_ns_net_ring", "af_packet", "the same / TPACKET_V3", ""),
     ("packet_ns_net_ring", "python_socket", "the same / a socket in Python", ""),

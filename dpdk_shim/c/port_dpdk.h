@@ -36,6 +36,7 @@ struct dpdk_port {
     struct rte_mempool *pool;
     struct rte_mbuf *lent[OC_BURST];
     int lent_count;
+    int lent_plain;         /* all of them whole buffers of our pool that nobody else holds */
     struct rte_mbuf *tx[OC_BURST];
     int tx_count;
     int stamp_at;           /* of the mbuf's dynamic field, -1 without */
@@ -71,7 +72,13 @@ static int64_t mbuf_ns(const struct dpdk_port *d, const struct rte_mbuf *m, uint
     return value;
 }
 
-static struct oc_frame mbuf_frame(const struct dpdk_port *d, struct rte_mbuf *m) {
+/* One word of an mbuf says it: one segment, one holder. */
+static inline int is_plain(const struct dpdk_port *d, const struct rte_mbuf *m) {
+    return m->nb_segs == 1 && rte_mbuf_refcnt_read(m) == 1 && m->pool == d->pool
+           && !(m->ol_flags & (RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT));
+}
+
+static inline struct oc_frame mbuf_frame(const struct dpdk_port *d, struct rte_mbuf *m) {
     uint32_t flags = 0;
     const uint64_t both = RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
     if ((m->ol_flags & both) == both) flags |= FRAME_SUM_GOOD;
@@ -90,7 +97,13 @@ static int dpdk_receive(struct oc_port *port, struct oc_frame *frames, int most)
     int count = rte_eth_rx_burst(d->id, 0, d->lent, (uint16_t)most);
     for (int at = 0; at < count && at < 4; at++)
         rte_prefetch0(rte_pktmbuf_mtod(d->lent[at], void *));
-    for (int at = 0; at < count; at++) frames[at] = mbuf_frame(d, d->lent[at]);
+    int plain = 1;
+    for (int at = 0; at < count; at++) {
+        if (at + 4 < count) rte_prefetch0(rte_pktmbuf_mtod(d->lent[at + 4], void *));
+        frames[at] = mbuf_frame(d, d->lent[at]);
+        plain &= is_plain(d, d->lent[at]);
+    }
+    d->lent_plain = plain;
     d->lent_count = count;
     if (count == 0 && ++port->idle % LOOK_EVERY == 0
         && rte_eth_dev_is_removed(d->id) == 1) port->failed = ENODEV;
@@ -99,7 +112,10 @@ static int dpdk_receive(struct oc_port *port, struct oc_frame *frames, int most)
 
 static void dpdk_done(struct oc_port *port) {
     struct dpdk_port *d = (struct dpdk_port *)port;
-    rte_pktmbuf_free_bulk(d->lent, (unsigned)d->lent_count);
+    if (d->lent_plain)
+        rte_mempool_put_bulk(d->pool, (void **)d->lent, (unsigned)d->lent_count);
+    else
+        rte_pktmbuf_free_bulk(d->lent, (unsigned)d->lent_count);
     d->lent_count = 0;
 }
 

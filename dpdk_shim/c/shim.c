@@ -56,6 +56,9 @@ struct burst {
     int64_t mask, next_seq;
     int64_t now_ns, host_ts_ns;
     int64_t left;       /* records that may still be written */
+    int64_t published;  /* packets */
+    void *rules;
+    int64_t *stamps;
     int port_index;
 };
 
@@ -74,9 +77,9 @@ static inline void write_record(struct oc_shim *s, struct burst *b, const uint8_
     order->rx_ts_ns = ts_ns;
     /* Nobody brings his own verdict. */
     order->error_code = 0;
-    if (s->rules) order->error_code = outcry_verdict(order, s->rules);
-    if (s->stamps_intended) {
-        s->stamps_intended[seq & s->stamp_mask] = sent_ns;
+    if (b->rules) order->error_code = outcry_verdict(order, b->rules);
+    if (b->stamps) {
+        b->stamps[seq & s->stamp_mask] = sent_ns;
         s->stamps_received[seq & s->stamp_mask] = b->now_ns;
     }
     store_release(slot + RING_SEQ, seq);
@@ -145,23 +148,30 @@ static inline void take_frame(struct oc_shim *s, const struct oc_frame *frame, s
     }
     int64_t ts_ns = frame->ts_ns ? frame->ts_ns : b->host_ts_ns;
     int64_t sent_ns = b->now_ns;
-    if (s->stamps_intended && p.sent_ts_ns) {
+    if (b->stamps && p.sent_ts_ns) {
         int64_t sent = (int64_t)((uint64_t)p.sent_ts_ns - (uint64_t)s->epoch_offset_ns);
         if (sent <= b->now_ns && sent >= b->now_ns - OLDEST_SEND_NS) sent_ns = sent;
     }
     for (uint32_t index = 0; index < p.count; index++)
         write_record(s, b, p.records + index * p.stride, ts_ns, sent_ns);
     b->left -= p.count;
-    tally[OC_COUNT_PUBLISHED]++;
-    tally[OC_COUNT_RECORDS] += p.count;
+    b->published++;
 }
 
-static inline void count_stamp(const struct oc_frame *frame, int64_t *tally) {
-    int which = !frame->ts_ns ? OC_COUNT_HOST_TIMES
-                : frame->flags & FRAME_HARDWARE_TS ? OC_COUNT_HARDWARE_TIMES
-                : frame->flags & FRAME_CAPTURE_TS ? OC_COUNT_CAPTURE_TIMES
-                                                  : OC_COUNT_KERNEL_TIMES;
-    tally[which]++;
+/* Who stamped the burst's frames: mostly one for all of them. */
+static void count_stamps(const struct oc_frame *frames, int count, int64_t *tally) {
+    for (int at = 0; at < count; at++) {
+        const struct oc_frame *frame = &frames[at];
+        int which = !frame->ts_ns ? OC_COUNT_HOST_TIMES
+                    : frame->flags & FRAME_HARDWARE_TS ? OC_COUNT_HARDWARE_TIMES
+                    : frame->flags & FRAME_CAPTURE_TS ? OC_COUNT_CAPTURE_TIMES
+                                                      : OC_COUNT_KERNEL_TIMES;
+        int run = 1;
+        while (at + run < count && frames[at + run].flags == frame->flags
+               && !frames[at + run].ts_ns == !frame->ts_ns) run++;
+        tally[which] += run;
+        at += run - 1;
+    }
 }
 
 /* One burst from one port; returns how many records it gave. */
@@ -188,19 +198,22 @@ static int64_t poll_port(struct oc_shim *s, int index, int64_t most) {
         return 0;
     }
     int64_t now_ns = monotonic_ns();
-    struct burst b = {s->ring, s->mask, first_seq, now_ns, now_ns + s->epoch_offset_ns, most, index};
+    struct burst b = {.ring = s->ring, .mask = s->mask, .next_seq = first_seq, .now_ns = now_ns,
+                      .host_ts_ns = now_ns + s->epoch_offset_ns, .left = most, .rules = s->rules,
+                      .stamps = s->stamps_intended, .port_index = index};
     int64_t bytes = 0;
     for (int at = 0; at < count; at++) {
-        if (at + 4 < count) __builtin_prefetch(frames[at + 4].data);
         bytes += frames[at].size_bytes;
-        count_stamp(&frames[at], tally);
         if (b.left > 0)
             take_frame(s, &frames[at], &b, tally);
         else
             tally[OC_COUNT_OVER_LIMIT_PACKETS]++;
     }
+    count_stamps(frames, count, tally);
     port->done(port);
     s->next_seq = b.next_seq;
+    tally[OC_COUNT_PUBLISHED] = b.published;
+    tally[OC_COUNT_RECORDS] = b.next_seq - first_seq;
     tally[OC_COUNT_PACKETS] = count;
     tally[OC_COUNT_BYTES] = bytes;
     if (s->ring && s->next_seq > first_seq) {
@@ -268,6 +281,7 @@ static inline void finish_headers(uint8_t *frame, const struct oc_way *way, uint
         put16(ip + 2, total);
         put16(ip + 10, (uint16_t)~fold((uint64_t)way->ip_sum + total));
     }
+    if (way->unsummed) return;
     uint16_t sum = (uint16_t)~fold((uint64_t)way->pseudo_sum + 2 * (uint64_t)length + payload_sum);
     put16(udp + 6, sum ? sum : 0xffff);
 }
@@ -286,7 +300,9 @@ static int transmit(struct oc_port *port, const struct oc_way *way, const char *
     memcpy(frame, way->header, at);
     memcpy(frame + at, header, header_bytes);
     memcpy(frame + at + header_bytes, payload, payload_bytes);
-    if (way->ip_at) finish_headers(frame, way, size_bytes, sum_bytes(frame + at, size_bytes));
+    if (way->ip_at)
+        finish_headers(frame, way, size_bytes,
+                       way->unsummed ? 0 : sum_bytes(frame + at, size_bytes));
     port->tx_commit(port, way, at + size_bytes);
     return 0;
 }

@@ -56,6 +56,7 @@ struct oc_way {
     uint16_t port;
     uint16_t header_bytes;
     uint16_t ip_at;         /* 0: no headers but a sockaddr */
+    uint16_t unsummed;      /* no UDP checksum: IPv4 only, where a device makes and checks them */
     uint32_t ip_sum;        /* of the IPv4 header without its length */
     uint32_t pseudo_sum;    /* of addresses, protocol and ports */
     uint8_t header[96];

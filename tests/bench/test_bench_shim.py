@@ -1,0 +1,63 @@
+"""`outcry bench shim`: its programs run and lose nothing, its table says what it measured."""
+
+from pathlib import Path
+
+import pytest
+from shim_wire import needs_shim
+
+from openoutcry.bench import shim
+from openoutcry.bench.results import document, summarise
+from openoutcry.bench.shim import HUGE_PAGES, METRICS, ShimBenchError, huge_pages, measure
+from openoutcry.bench.tables import SHIM_ROWS, shim_table
+
+PROGRAMS = ["recvmmsg", "python_socket", "net_ring", "net_ring_summed", "pcap_no_huge_pages"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_takes_in_all_that_it_sends(program: str, tmp_path: Path) -> None:
+    """A few thousand packets, each in a process of its own: a figure, and nothing lost."""
+    needs_shim()
+    needs_shim(dpdk=program.startswith(("net", "pcap")))
+    said = measure(program, 2_048, tmp_path)
+    assert said["ns"] > 0
+    assert said["lost"] == 0
+
+
+def test_a_program_that_fails_says_why(tmp_path: Path) -> None:
+    """What a measured process has said is the reason that stands in the document."""
+    with pytest.raises(ShimBenchError, match="no_such_program"):
+        measure("no_such_program", 1, tmp_path)
+
+
+def test_huge_pages_are_given_back() -> None:
+    """However the bench ends, the host has as many as before."""
+    before = HUGE_PAGES.read_text()
+    with pytest.raises(RuntimeError), huge_pages():
+        raise RuntimeError
+    assert HUGE_PAGES.read_text() == before
+
+
+def test_the_table_names_goals_and_says_what_was_missed() -> None:
+    """Met and missed follow from the figures; what was not measured says so."""
+    results = [
+        summarise("packet_ns_net_ring", "ns", "lower", [7.0], {"recvmmsg": [700.0]}),
+        summarise("packets_memif", "1/s", "higher", [50e6]),
+        summarise("lost", "count", "lower", [0.0]),
+    ]
+    made = document("shim", results, [], "outcry bench shim")
+    text = shim_table({"figures": {"results": results}, "host": made["host"], "command": "x"})
+    lines = {line.split("|")[1].strip(): line for line in text.splitlines() if "|" in line}
+    assert "missed" in lines["a packet, DPDK ring device"]
+    assert "met" in lines["the same / recvmmsg"]
+    assert "50.0 M" in lines["packets a second between two processes, memif"]
+    assert "met" in lines["packets lost without a count"]
+    assert "not measured" in lines["the same / a blocking recv"]
+
+
+def test_every_row_of_the_table_is_a_metric() -> None:
+    """The table quotes no figure that the bench does not take."""
+    peers = {name: set(against) for name, _, _, _, against in METRICS} | {"lost": set()}
+    for name, peer, _, _ in SHIM_ROWS:
+        assert name in peers
+        assert not peer or peer in peers[name]
+    assert shim.METRICS
