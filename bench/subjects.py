@@ -31,6 +31,8 @@ class Subject:
 
 
 _ALL = (
+    Subject("clock", "clock:bench_clock",
+            "a reading of the clock page beside clock_gettime, and how well it knows the time"),
     Subject("cores", "cores:bench_cores", "a cache line between every pair of cores"),
     Subject("gateway", "gateway:bench_gateway",
             "round trips over UDP through the whole pipeline, and a client that lies about them"),

@@ -72,7 +72,9 @@ static inline enum outcry_clock_status outcry_clock_at(const struct outcry_clock
         (int64_t)((__int128)(ticks - line.base_ticks) * line.mult_q48 >> 48);
     int64_t age_ns = elapsed_ns < 0 ? -elapsed_ns : elapsed_ns;
     if (age_ns >= (int64_t)line.stale_ms * 1000000) return OUTCRY_CLOCK_STALE;
-    int64_t bound_ns = line.bound_ns + 1 + age_ns * line.growth_ppb / 1000000000;
+    /* A billionth by shifts: 4.8 % more than that. */
+    int64_t grown = age_ns * line.growth_ppb;
+    int64_t bound_ns = line.bound_ns + 1 + ((grown + (grown >> 3)) >> 30);
     int64_t earliest = line.base_tai_ns + elapsed_ns - bound_ns;
     int64_t latest = line.base_tai_ns + elapsed_ns + bound_ns;
     int64_t before_ns = line.utc_offset_s * INT64_C(1000000000);

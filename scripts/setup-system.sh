@@ -22,6 +22,7 @@ pkg-config|pkg-config|the packet shim is built without DPDK
 libdpdk|libdpdk-dev|the packet shim is built without DPDK
 ip|iproute2|no packet goes over a cable between two interfaces
 ptp4l|linuxptp|no real ptp4l is followed
+chronyd|chrony|no real chronyd is asked
 END
 }
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')

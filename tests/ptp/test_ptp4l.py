@@ -56,7 +56,20 @@ class Link:
         gm, slave = self.names
         for name in self.names:
             ip("netns", "add", name)
-        ip("link", "add", "ptp0", "netns", gm, "type", "veth", "peer", "name", "ptp0", "netns", slave)
+        ip(
+            "link",
+            "add",
+            "ptp0",
+            "netns",
+            gm,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "ptp0",
+            "netns",
+            slave,
+        )
         for number, name in enumerate(self.names, start=1):
             ip("-n", name, "addr", "add", f"10.77.1.{number}/24", "dev", "ptp0")
             ip("-n", name, "link", "set", "ptp0", "up")
