@@ -21,6 +21,7 @@ from openoutcry.pipeline.recording import KINDS, Step
 from openoutcry.wire.enums import CommandKind
 
 SLOWEST = 20
+MEANWHILE_SHOWN = 8
 TAIL_SHARE = 0.001
 LONGEST_NS = 10_000_000_000
 COMMIT = "journal commit"
@@ -101,6 +102,7 @@ class Tail:
         self.done = done
         self.stamps = done.recording.stamps
         self.fresh = new_levels(commands)
+        self.intervals = sorted(intervals, key=lambda i: i.start_ns)
         self.process_of = {
             stage: group for group in done.recording.groups for stage in group["stages"]
         }
@@ -147,6 +149,25 @@ class Tail:
         layers.append(steps)
         return share_out(start, end, layers, QUEUE)
 
+    def _meanwhile(self, start: int, end: int) -> list[dict[str, Any]]:
+        """What the kernel ran instead of our processes from ``start`` to ``end``, longest first."""
+        pids = {group.get("pid") for group in self.done.recording.groups}
+        seen = [i for i in self.intervals
+                if i.pid in pids and i.start_ns < end and i.end_ns > start]  # fmt: skip
+        seen.sort(key=lambda i: i.start_ns - i.end_ns)
+        return [
+            {
+                "core": i.core, "kind": i.kind, "what": i.what,
+                "after_intended_ns": i.start_ns - start, "length_ns": i.end_ns - i.start_ns,
+            }
+            for i in seen[:MEANWHILE_SHOWN]
+        ]  # fmt: skip
+
+    def _page_faults(self, start: int, end: int) -> int:
+        pids = {group.get("pid") for group in self.done.recording.groups}
+        return sum(i.kind == "page fault" and i.pid in pids and start <= i.start_ns <= end
+                   for i in self.intervals)  # fmt: skip
+
     def row(self, number: int) -> dict[str, Any]:
         """One command with every stamp of its, as JSON can hold it."""
         stamps = {kind: int(self.stamps[number, at]) for at, kind in enumerate(KINDS)}
@@ -160,6 +181,8 @@ class Tail:
             "spans_ns": spans,
             "slowest_stage": max(spans, key=lambda stage: spans[stage]),
             "new_level": bool(self.fresh[number]),
+            "meanwhile": self._meanwhile(first, stamps["replied"]),
+            "page_faults": self._page_faults(first, stamps["replied"]),
             "causes_ns": dict(self.causes(number).most_common()),
         }
 

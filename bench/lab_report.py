@@ -130,6 +130,7 @@ def _explained(one: dict[str, Any]) -> dict[str, Any]:
     return {
         **{key: one[key] for key in ("rate", "durability", "tail_commands", "tail_from_ns",
                                      "watched")},
+        "steal": (one.get("noise") or {}).get("steal"),
         "causes": one["causes"][:CAUSES_SHOWN],
         "slowest": one["slowest"][:SLOWEST_SHOWN],
         "stages": list(WINDOWS),

@@ -38,6 +38,8 @@ HARDWARE_EVENTS = ("cycles", "instructions", "branches", "branch-misses", "cache
 SOFTWARE_EVENTS = ("task-clock", "context-switches", "cpu-migrations", "minor-faults",
                    "major-faults")  # fmt: skip
 TOP_FUNCTIONS = 30
+C2C_LINES = 80
+NO_COUNTERS = "perf c2c and perf stat --topdown need hardware counters: left out"
 UNKNOWN_CODE_BYTES = 1 << 16
 SAMPLE = re.compile(r"^(.*?)\s+(\d+)\s+[\d.]+:")
 FRAME = re.compile(r"^\s+[0-9a-f]+ (.*?)(?:\+0x[0-9a-f]+)? \((.*)\)$")
@@ -64,13 +66,14 @@ def profile(progress: Callable[[str], None] = lambda text: None) -> dict[str, An
         progress("perf record")
         stacks, said = _sampled(folder)
         made["notes"] += said
+        made["deeper"], said = _deeper(folder) if "cycles" in events else ({}, [NO_COUNTERS])
+        made["notes"] += said
     total = sum(stacks.values()) or 1
     leaves: Counter[str] = Counter()
     for stack, count in stacks.items():
         leaves[stack[-1]] += count
     made["functions"] = [[name, count / total] for name, count in leaves.most_common(TOP_FUNCTIONS)]
     made["flame"] = str(flame_graph(stacks)) if stacks else ""
-    made["notes"] += _only_with_hardware(made["kind"])
     progress("off-CPU time")
     made["off_cpu_ns"], said = _off_cpu()
     made["notes"] += said
@@ -85,10 +88,38 @@ def events_here() -> tuple[tuple[str, ...], str]:
     return SOFTWARE_EVENTS, f"Software events only: hardware counters do not work here ({refused})."
 
 
-def _only_with_hardware(kind: str) -> list[str]:
-    if kind.startswith("Software"):
-        return ["perf c2c and perf stat --topdown need hardware counters: left out"]
-    return ["with these counters also: perf c2c record -p PID; perf stat --topdown -p PID"]
+def _deeper(folder: Path) -> tuple[dict[str, str], list[str]]:
+    """Where the pipeline slots go (topdown) and which lines cores fight for (c2c), as perf says it.
+
+    Needs hardware counters; c2c also needs sampled memory accesses.  What perf refuses is a note.
+    """
+    found: dict[str, str] = {}
+    notes = []
+    top, lines = folder / "topdown.txt", folder / "c2c.data"
+    ways = {
+        "perf stat --topdown": (["stat", "--topdown", "-o", str(top)], lambda: top.read_text()),
+        "perf c2c": (["c2c", "record", "-o", str(lines)], lambda: _c2c_report(lines)),
+    }
+    for name, (words, read) in ways.items():
+
+        def arguments(pids: list[int], words: list[str] = words) -> list[str]:
+            return ["perf", *words, "-p", ",".join(map(str, pids)), "--", "sleep", "1"]
+
+        with _attached(arguments) as made:
+            pass
+        if made[1] == 0:
+            found[name] = read()
+        else:
+            notes.append(f"{name} ended with {made[1]}: this processor does not count that")
+    return found, notes
+
+
+def _c2c_report(data: Path) -> str:
+    done = subprocess.run(
+        ["perf", "c2c", "report", "-i", str(data), "--stdio"],
+        capture_output=True, text=True, errors="replace", timeout=300,
+    )  # fmt: skip
+    return "\n".join(done.stdout.splitlines()[:C2C_LINES])
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from openoutcry.bench.peers import plain_exchange
 from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.pictures import pictures
 from openoutcry.bench.results import document
-from openoutcry.bench.rounds import Add, Rounds
+from openoutcry.bench.rounds import Add, NoiseWatch, Rounds
 from openoutcry.bench.stages_alone import COMMANDS, QUICK_COMMANDS, bottleneck, stage_rates
 from openoutcry.flow import FLOWS, GeneratedFlow
 from openoutcry.gateway_fpga.live import LiveGateway
@@ -288,14 +288,17 @@ def explained(made: Session) -> list[dict[str, Any]]:
 
 def explain_run(rate: int, seconds: float, durability: str, **options: Any) -> dict[str, Any]:
     """Run under the watch of the cores and explain the tail; ``pictures`` and ``trace`` with it."""
+    noise = NoiseWatch()
     with core_watch() as watched:
         done = paced(rate, seconds, durability, **options)
+    disturbed = noise.look()
     name = options.get("flow_name", "normal")
     commands = np.concatenate(list(flow(name, len(done.recording.stamps)).chunks()))
     made = explain(done, watched.intervals, watched.refused, commands)
     pids = {group.get("pid") for group in done.recording.groups}
     ours = [i for i in watched.intervals if i.pid in pids]
-    return made | {"pictures": pictures(done, ours)}
+    seen = {"steal": disturbed.steal, "others": disturbed.others}
+    return made | {"pictures": pictures(done, ours), "noise": seen}
 
 
 def _rtl_refusal() -> str | None:

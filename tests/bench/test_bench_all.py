@@ -92,19 +92,19 @@ def test_zero_rounds_are_a_usage_error() -> None:
 def test_an_interrupted_bench_keeps_its_whole_rounds(tmp_path: Path) -> None:
     """SIGINT in mid-run: the document is written, marked partial, exit status 1."""
     running = subprocess.Popen(
-        [*OUTCRY, "bench", "cores", "--rounds", "20", "--out", "j.json"],
+        [*OUTCRY, "bench", "cores", "--quick", "--rounds", "40", "--out", "j.json"],
         cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert running.stderr is not None
     deadline = time.monotonic() + 60
     for line in running.stderr:
-        if line.startswith("round 3 of 20") or time.monotonic() > deadline:
+        if line.startswith("round 3 of 40") or time.monotonic() > deadline:
             break
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=60)
     assert running.returncode == 1, said
     made = read_document(tmp_path / "j.json")
-    found = re.fullmatch(r"interrupted in round (\d+) of 20", made["partial"])
+    found = re.fullmatch(r"interrupted in round (\d+) of 40", made["partial"])
     assert found
     assert all(row["samples"] == int(found[1]) - 1 for row in made["results"])
 

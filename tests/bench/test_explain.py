@@ -75,6 +75,8 @@ def test_each_cause_is_found_where_it_lies():
         Interval(0, a, b - 5_000, "preempted", "z3", 11),
         Interval(1, c + 10_000, c + 14_000, "interrupt", "virtio", 12),
         Interval(1, a, b, "preempted", "not ours", 99),
+        Interval(0, b - 10, b - 10, "page fault", "page fault", 11),
+        Interval(0, b - 10, b - 10, "page fault", "page fault", 99),
     ]
     made = explain(done, intervals, None, commands())
     assert causes(made, 500) == {"preempted: z3": b - 5_000 - a, QUEUE: 5_000}
@@ -83,6 +85,12 @@ def test_each_cause_is_found_where_it_lies():
     assert causes(made, 800) == {QUEUE: 20_100}
     assert causes(made, 900) == {UNSEEN: h - g}
     assert [row["seq"] for row in made["slowest"][:3]] == [900, 500, 600]
+    second = made["slowest"][1]
+    assert [(one["kind"], one["what"]) for one in second["meanwhile"]] == [
+        ("preempted", "z3"),
+        ("page fault", "page fault"),
+    ]
+    assert second["page_faults"] == 1
     assert sum(cause["share"] for cause in made["causes"]) == pytest.approx(1)
 
 
