@@ -33,6 +33,22 @@ def test_figures_are_kept_in_the_order_of_the_rounds():
     assert made.partial is None
 
 
+def test_a_figure_that_one_round_could_not_give_is_not_missing():
+    """Only what no round gave stays under missing, once."""
+    made = rounds(2)
+
+    def one(number, add):
+        made.miss("never", "not here")
+        if number:
+            add("x", "ns", "lower", 1.0)
+        else:
+            made.miss("x", "not this time")
+
+    made.run(one)
+    assert [result["name"] for result in made.results()] == ["x"]
+    assert made.missing == [{"name": "never", "why": "not here"}]
+
+
 def test_a_noisy_round_is_taken_again_and_said():
     """Steal above the bound drops the round's figure; the document counts the repetition."""
     made = rounds(2, Noise(0.5, 0.0))
