@@ -15,12 +15,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from openoutcry.bench.peers.pair import die_with_parent, run_processes
+from openoutcry.bench.peers.pair import Meeting, die_with_parent, run_processes
 from openoutcry.dpdk_shim import build_packets, eal, read_packet
 from openoutcry.dpdk_shim.ports import hardware_address_of, open_port
 from openoutcry.dpdk_shim.sender import PortSender
@@ -184,16 +185,17 @@ def memif(count: int, folder: Path) -> Said:
     return {"per_s": (said["came"] - 1) / said["ns"] * 1e9, "lost": said["lost"]}
 
 
-def one_way(count: int, receive: Callable[[], list[int]]) -> Said:
+def one_way(count: int, receive: Callable[[Meeting], list[int]]) -> Said:
     """Half a thousandth of a second between frames, from one core to the other."""
     cable()
     subprocess.run(["ip", "addr", "add", "10.9.0.2/24", "dev", "vb"], check=True)
     cores = sorted(os.sched_getaffinity(0))
+    meeting = Meeting()
 
     def send() -> int:
         text = f"packet:va,{WAYS},to_mac={hardware_address_of('vb').hex(':')}"
         order = np.zeros(1, ORDER_DTYPE)
-        time.sleep(0.5)
+        meeting.meet(0, 1)
         with open_port(parse_port(text)) as port:
             sender = PortSender(port)
             for number in range(1, count + 1):
@@ -202,14 +204,16 @@ def one_way(count: int, receive: Callable[[], list[int]]) -> Said:
                 sender.flush()
         return count
 
-    _, latencies = run_processes("one way", [(cores[0], send), (cores[-1], receive)])
+    placed: list[tuple[int | None, Callable[[], Any]]]
+    placed = [(cores[0], send), (cores[-1], partial(receive, meeting))]
+    _, latencies = run_processes("one way", placed)
     return {"ns": float(np.median(latencies)), "lost": count - len(latencies)}
 
 
 def one_way_af_xdp(count: int) -> Said:
     """Taken by AF_XDP, polling."""
 
-    def receive() -> list[int]:
+    def receive(meeting: Meeting) -> list[int]:
         intended, received = np.zeros(CAPACITY, np.int64), np.zeros(CAPACITY, np.int64)
         stamps = (intended.ctypes.data, received.ctypes.data, CAPACITY - 1)
         latencies: list[int] = []
@@ -217,6 +221,7 @@ def one_way_af_xdp(count: int) -> Said:
             bench_ring() as ring,
             Shim([parse_port("xdp:vb:0,udp_port=9000")], ring, stamps=stamps) as shim,
         ):
+            meeting.meet(1, 1)
             while len(latencies) < count:
                 first = ring.published + 1
                 came = shim.run(1, timeout_s=3)
@@ -233,11 +238,12 @@ def one_way_af_xdp(count: int) -> Said:
 def one_way_recv(count: int) -> Said:
     """Taken by the recv of a blocking socket."""
 
-    def receive() -> list[int]:
+    def receive(meeting: Meeting) -> list[int]:
         latencies = []
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
             bound.bind(("10.9.0.2", 9000))
             bound.settimeout(3)
+            meeting.meet(1, 1)
             for _ in range(count):
                 try:
                     data = bound.recv(2048)

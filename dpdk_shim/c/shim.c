@@ -404,7 +404,7 @@ int64_t oc_loop(struct oc_shim *s, struct oc_port *from, const struct oc_way *wa
             oc_blast(from, way, payload, size_bytes, per_round);
         else
             forget_senders(s);
-        int64_t before = monotonic_ns(), until = before + INT64_C(50000000);
+        int64_t before = monotonic_ns(), until = before + INT64_C(5000000000);
         int64_t end = (round + 1) * per_round * h->count;
         while (came < end && before < until) {
             int64_t count = oc_poll(s, INT64_MAX), now = monotonic_ns();

@@ -27,7 +27,7 @@ def _built() -> None:
 
 
 def outcry(*arguments: str, ok: bool = True) -> tuple[dict[str, Any], str]:
-    done = subprocess.run([*OUTCRY, *arguments], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([*OUTCRY, *arguments], capture_output=True, text=True, timeout=300)
     assert (done.returncode == 0) == ok, done.stderr
     return json.loads(done.stdout) if ok else {}, done.stderr
 
@@ -58,6 +58,34 @@ def test_a_capture_gives_the_book_of_its_flow(
     account = result["source"]["account"]
     assert account["unaccounted"] == account["records_not_sequenced"] == 0
     assert account["capture_times"] == account["packets"]
+
+
+def test_dpdk_feeds_the_pipeline(
+    capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same capture by DPDK's driver, in a stage's own process: the same commands, and it ends
+    when as many orders as were asked for have come."""
+    needs_shim(dpdk=True)
+    monkeypatch.chdir(tmp_path)
+    port = f"dpdk:net_pcap0,rx_pcap={capture}"
+    result, _ = outcry("run", "--port", port, "--orders", str(ORDERS), "--json")
+    assert result["commands"] == ORDERS
+    assert result["lost"] == 0
+    assert result["replay"]["equal"] is True
+    assert result["source"]["account"]["unaccounted"] == 0
+
+
+def test_two_lines_of_a_feed_are_one_source(
+    capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--port twice: the same capture as lines A and B gives every order once."""
+    monkeypatch.chdir(tmp_path)
+    both = ["--port", f"pcap:{capture}", "--port", f"pcap:{capture}"]
+    result, _ = outcry("run", *both, "--topology", "inline", "--durability", "none", "--json")
+    account = result["source"]["account"]
+    assert result["commands"] == ORDERS
+    assert account["duplicate_packets"] == account["published"]
+    assert account["unaccounted"] == 0
 
 
 def test_orders_and_replies_over_a_cable(tmp_path: Path) -> None:
