@@ -6,7 +6,9 @@ Control-C ends the measuring, not the result: whole rounds are kept and the docu
 """
 
 import os
+import re
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,20 +22,30 @@ STEAL_BOUND = 0.02
 OTHERS_BOUND = 0.10
 """Share of the cores' time used by processes that are not ours, above which a round is noisy."""
 
+MIGRATIONS_BOUND = 20.0
+"""Moves of this process from core to core, a second, above which a round is noisy."""
+MIGRATIONS = re.compile(r"^se\.nr_migrations\s*:\s*(\d+)", re.M)
+
 Add = Callable[..., None]
 Figures = dict[tuple[str, str, str], dict[str, float]]
 
 
 @dataclass
 class Noise:
-    """What a stretch of time was disturbed by, as shares of all cores' time (None: not told)."""
+    """What a stretch of time was disturbed by: shares of all cores' time, and our own moves from
+    core to core a second (None: not told)."""
 
     steal: float | None
     others: float | None
+    migrations_per_s: float | None = None
 
     @property
     def too_much(self) -> bool:
-        return (self.steal or 0.0) > STEAL_BOUND or (self.others or 0.0) > OTHERS_BOUND
+        return (
+            (self.steal or 0.0) > STEAL_BOUND
+            or (self.others or 0.0) > OTHERS_BOUND
+            or (self.migrations_per_s or 0.0) > MIGRATIONS_BOUND
+        )
 
 
 class NoiseWatch:
@@ -43,16 +55,34 @@ class NoiseWatch:
     def __init__(self, stat: str = "/proc/stat") -> None:
         self.stat = stat
         self.last = self._read()
+        self.moved = self._moves()
 
     def look(self) -> Noise:
         """The noise since the last look."""
         before, self.last = self.last, self._read()
+        moves = self._moved()
         if before is None or self.last is None:
             return Noise(None, None)
         passed, stolen, busy, ours = (b - a for a, b in zip(before, self.last, strict=True))
         if passed <= 0:
             return Noise(0.0, 0.0)
-        return Noise(max(0.0, stolen / passed), max(0.0, (busy - ours) / passed))
+        return Noise(max(0.0, stolen / passed), max(0.0, (busy - ours) / passed), moves)
+
+    def _moved(self) -> float | None:
+        """Moves a second since the last look."""
+        (count, at), self.moved = self.moved, self._moves()
+        if count is None or self.moved[0] is None:
+            return None
+        return (self.moved[0] - count) / max(self.moved[1] - at, 1e-3)
+
+    @staticmethod
+    def _moves() -> tuple[int | None, float]:
+        """How often this process has moved, where the kernel counts it, and the time."""
+        try:
+            found = MIGRATIONS.search(Path("/proc/self/sched").read_text())
+        except OSError:
+            found = None
+        return (int(found[1]) if found else None), time.monotonic()
 
     def _read(self) -> tuple[float, float, float, float] | None:
         """All cores' seconds: passed, stolen, busy, and ours (with ended children's)."""
@@ -138,6 +168,7 @@ class Rounds:
         seen = {
             "steal": [noise.steal for noise in self.noises],
             "others": [noise.others for noise in self.noises],
+            "migrations_per_s": [noise.migrations_per_s for noise in self.noises],
             "rounds_repeated": self.repeated,
             "noisy_rounds_kept": sum(noise.too_much for noise in self.noises),
         }
@@ -160,6 +191,8 @@ def _share(noise: Noise) -> str:
         parts.append(f"{noise.steal:.0%} stolen")
     if (noise.others or 0.0) > OTHERS_BOUND:
         parts.append(f"{noise.others:.0%} used by others")
+    if (noise.migrations_per_s or 0.0) > MIGRATIONS_BOUND:
+        parts.append(f"moved {noise.migrations_per_s:.0f} times a second")
     return ", ".join(parts)
 
 

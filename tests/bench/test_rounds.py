@@ -112,6 +112,22 @@ def test_noise_is_read_from_the_kernels_accounts(tmp_path):
     assert noise.too_much
 
 
+def test_moves_from_core_to_core_are_noise_of_their_own():
+    """A process that is moved about is flagged even where nothing is stolen; this kernel's count is
+    read, or None where there is none."""
+    assert Noise(0.0, 0.0, 25.0).too_much
+    assert not Noise(0.0, 0.0, 5.0).too_much
+    watch = NoiseWatch()
+    cores = sorted(os.sched_getaffinity(0))
+    try:
+        for core in cores * 5:
+            os.sched_setaffinity(0, {core})
+    finally:
+        os.sched_setaffinity(0, cores)
+    moves = watch.look().migrations_per_s
+    assert moves is None or moves > 0 or len(cores) == 1
+
+
 def test_a_host_without_accounts_is_not_called_noisy(tmp_path):
     """Where /proc/stat is missing nothing is claimed."""
     noise = NoiseWatch(str(tmp_path / "none")).look()
