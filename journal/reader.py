@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.journal.block import Block
+from openoutcry.journal.block import HEADER_BYTES, Block, unpack_header
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.scan import Scan
+from openoutcry.journal.segment import SegmentFile, segment_numbers
 from openoutcry.wire.enums import BlockKind
-from openoutcry.wire.records import ORDER_DTYPE
+from openoutcry.wire.records import BLOCK_MAGIC, ORDER_DTYPE
 
 
 class JournalReader:
@@ -57,19 +58,42 @@ class JournalReader:
                 pass
         return self._evidence
 
-    def all_blocks(self) -> Iterator[Block]:
-        """Yield every block of every kind, checked, to the end."""
+    def all_blocks(self, from_seq: int = 0) -> Iterator[Block]:
+        """Yield every block of every kind, checked, to the end.
+
+        With ``from_seq`` from the segment on that holds it: what lies before is not read, and the
+        chain is checked from there.
+        """
         scan = Scan(self.directory, self._disk)
-        for block in scan.blocks():
+        number = self._segment_of(from_seq) if from_seq > self.first_seq else None
+        for block in scan.blocks(number):
             self._follow(scan)
             yield block
         self._follow(scan)
         self._evidence = scan.evidence
         self._read_to_end = True
 
-    def chunks(self, until_seq: int | None = None) -> Iterator[tuple[int, npt.NDArray[Any]]]:
-        """Yield (first_seq, orders) in sequence from ``self.first_seq``, up to ``until_seq`` or
-        the end.
+    def _segment_of(self, seq: int) -> int:
+        """The last segment that begins at or before ``seq``."""
+        numbers = segment_numbers(self.directory)
+        for number in reversed(numbers):
+            segment = SegmentFile.open(self.directory, number, self._disk)
+            if segment is None:
+                continue
+            with segment:
+                head = segment.read(0, HEADER_BYTES)
+                if len(head) < HEADER_BYTES:
+                    continue
+                header = unpack_header(head)
+                if header.magic == BLOCK_MAGIC and header.first_seq <= seq:
+                    return number
+        return numbers[0]
+
+    def chunks(
+        self, until_seq: int | None = None, from_seq: int = 0
+    ) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+        """Yield (first_seq, orders) in sequence from ``self.first_seq`` (or the begin of the
+        segment that holds ``from_seq``), up to ``until_seq`` or the end.
 
         ``orders`` is a read-only array of ``ORDER_DTYPE``, one block of the journal at a time.
         Every byte was checked before it is served: checksum, layout, chain, and that blocks and
@@ -78,7 +102,7 @@ class JournalReader:
         """
         if until_seq is not None and until_seq < 1:
             return
-        for block in self.all_blocks():
+        for block in self.all_blocks(from_seq):
             if block.header.kind != BlockKind.COMMANDS:
                 continue
             orders = np.frombuffer(block.payload, ORDER_DTYPE)
@@ -111,7 +135,7 @@ def read_commands(
             "for: what was before is retired"
         )
     last_seq = 0
-    for first_seq, orders in reader.chunks(until_seq):
+    for first_seq, orders in reader.chunks(until_seq, from_seq):
         last_seq = first_seq + len(orders) - 1
         if last_seq >= from_seq:
             yield orders[max(0, from_seq - first_seq) :]

@@ -72,9 +72,13 @@ class Scan:
     def segment_bytes(self) -> int:
         return int(self.document["segment_bytes"])
 
-    def blocks(self) -> Iterator[Block]:
-        """Yield each block in order; :class:`JournalError` names file and byte of any damage."""
-        number = self._first_segment()
+    def blocks(self, from_segment: int | None = None) -> Iterator[Block]:
+        """Yield each block in order; :class:`JournalError` names file and byte of any damage.
+
+        ``from_segment``: begin there, with all the fields that follow the blocks already set to
+        what the segments before led to.
+        """
+        number = self._first_segment() if from_segment is None else from_segment
         # Before the first block is read: what it says now must be found.
         self.mark = read_mark(self.directory)
         while (segment := SegmentFile.open(self.directory, number, self.disk)) is not None:
@@ -87,7 +91,8 @@ class Scan:
 
     def _segment_blocks(self, segment: SegmentFile) -> Generator[Block, None, bool]:
         """Yield the blocks of one segment; true if it is filled and the next one continues."""
-        if not self.segments:
+        if not self.journal_id:
+            self.end_segment = segment.number
             self._begin(segment)
         self.end_segment, self.end_offset = segment.number, 0
         while not isinstance(found := examine(segment, self.end_offset), str):

@@ -52,6 +52,7 @@ class Stream:
         try:
             self._fd, self.direct = disk.open_direct(self.path)
             self._mark_fd = disk.open(directory / MARK_NAME, os.O_RDWR | os.O_CREAT)
+            self._ensure_mark()
         except OSError as error:
             self.abandon()
             raise JournalError(f"{self.path}: cannot open: {error.strerror}") from None
@@ -85,6 +86,13 @@ class Stream:
             self.disk.datasync(self._fd)
         except OSError as error:
             self._fail(f"{self.path}: cannot sync: {error.strerror}")
+
+    def _ensure_mark(self) -> None:
+        """A mark that says nothing yet, durable, so that later ones only ever replace it."""
+        if os.fstat(self._mark_fd).st_size == 0:
+            self.disk.write(self._mark_fd, pack_mark(Mark(self.journal_id, -1, 0)), 0)
+            self.disk.sync(self._mark_fd)
+            self.disk.sync_directory(self.directory)
 
     def acknowledge(self, block_index: int, seq: int) -> None:
         """Note how far all is durable; not waited for (``mark.py``)."""

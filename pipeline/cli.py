@@ -245,6 +245,13 @@ def replay(directory: Path, until: int | None, as_json: bool) -> None:
         )
         if result["torn"]:
             click.echo(f"the journal's end is torn: {result['torn']}")
+        if result["wrong_seq"] is not None:
+            click.echo(f"events differ from what stands beside command {result['wrong_seq']:,}")
+        elif result["proofs"]:
+            click.echo(
+                f"events equal to the {result['proofs']:,} hashes beside the blocks, "
+                f"up to command {result['proven_seq']:,}"
+            )
         verdict = {
             True: "equal to what the run recorded",
             False: "DIFFERENT from what the run recorded",

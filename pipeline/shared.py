@@ -19,7 +19,7 @@ from openoutcry.ring import ProcessIdentity, RingBuffer, Segment
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, RECORD_BYTES
 
-STAMP_KINDS = ("intended", "received", "sequenced", "matched", "released")
+STAMP_KINDS = ("intended", "received", "sequenced", "matched", "released", "events")
 KEPT_KINDS = ("replied", "durable")
 """Stamps that are written only where every command's are kept (recording.py)."""
 PROBE_CAPACITY = 50_000
@@ -176,6 +176,7 @@ class Contexts:
                     st.STAMPS_REPLIED: shared.stamp_address("replied")
                     if shared.geometry.kept
                     else 0,
+                    st.STAMPS_EVENTS: shared.stamp_address("events"),
                     st.HISTOGRAMS: shared.histogram(0).ctypes.data,
                 },
             )

@@ -85,6 +85,7 @@ CONTEXT_BYTES = 512
     STAMPS_RELEASED,
     STAMPS_REPLIED,  # 0 unless every command's stamps are kept (recording.py)
     PROBE,  # of the first context only: where long steps are noted, 0 for nowhere
+    STAMPS_EVENTS,  # hash of all events up to each command's last
     HISTOGRAMS,
     # receive
     TAPE,  # address of the first record
@@ -113,7 +114,7 @@ CONTEXT_BYTES = 512
     GATE_CURSOR,  # address of the gate's cursor on the event ring
     TX,  # address of the sender's context, 0 for none
     SHIM_REPLY,  # address of the shim's function for replies, 0 for none
-) = range(0, 8 * 41, 8)
+) = range(0, 8 * 42, 8)
 
 ORDER_TS = ORDER.offsets["rx_ts_ns"]
 ORDER_ERROR = ORDER.offsets["error_code"]
@@ -491,10 +492,13 @@ def replies(context: int) -> int:
     for offset in range(0, REPLY_STATE_BYTES, 64):
         copy64(state + offset, current + offset)
     chain = load_i64(state + REPLY_EVENT_HASH)
+    hashes, mask = load_i64(context + STAMPS_EVENTS), load_i64(context + STAMP_MASK)
     for event in range(next_event, next_event + count):
         slot = slot_address(ring, ring_mask, event)
         chain = hash_event(chain, slot)
         count_event(state, slot)
+        # Every command, by its own sequence: the journal picks the one that ends a block.
+        store_i64(hashes + 8 * (load_i64(slot + EVENT_CAUSE) & mask), chain)
     now = monotonic_ns()
     store_i64(state + REPLY_EVENT_HASH, chain)
     store_i64(state + REPLY_CURSOR, next_event + count - 1)

@@ -17,9 +17,10 @@ from openoutcry.dpdk_shim import UdpReceiver
 from openoutcry.dpdk_shim.shim import Shim
 from openoutcry.gateway_fpga import make_rules, validate_batch
 from openoutcry.gateway_fpga.live import LiveGateway
-from openoutcry.journal import Journal, JournalWriter, read_commands
+from openoutcry.journal import Journal, JournalWriter
 from openoutcry.matcher import Engine, scratch_records
 from openoutcry.pipeline import stages as st
+from openoutcry.pipeline.checkpoint import recover
 from openoutcry.pipeline.control import (
     STAGE_CORE,
     STAGE_PID,
@@ -171,22 +172,22 @@ def rebuild_engine(work: Work) -> Engine:
     """The matcher as of the last command whose events are all out: fresh at the start; after a
     death from the journal, else from the tape through the gateway's rules.  The ring still holds
     everything later."""
-    engine = Engine(work.instruments, work.order_capacity)
-    # First touch of a page would stand in some order's latency.
-    engine.arena[::4096] = engine.arena[::4096]
     shared = work.shared
     last = int(shared.sequenced.cursors["matcher"][0])
-    if last == 0:
-        return engine
-    if work.journal is not None:
+    if last and work.journal is not None:
         # Not less than the cursor: the ring gives away what lies before it as soon as the journal
         # has it.  The journal waits only for the ring, so it gets here.
         while shared.control[WRITTEN_SEQ] < last:
             time.sleep(0.001)
-        for records in read_commands(work.journal, 1, last):
-            for at in range(0, len(records), 4096):
-                engine.process(records[at : at + 4096])
-    elif shared.tape is not None:
+        engine = recover(work.journal, last).engine
+    else:
+        engine = Engine(work.instruments, work.order_capacity)
+    # First touch of a page would stand in some order's latency.
+    engine.arena[::4096] = engine.arena[::4096]
+    if last == 0 or work.journal is not None:
+        assert engine.last_seq == last, (engine.last_seq, last)
+        return engine
+    if shared.tape is not None:
         rules = make_rules(work.instruments)
         for at in range(0, last, 4096):
             records = shared.tape_records(at, min(4096, last - at)).copy()

@@ -88,8 +88,8 @@ def test_a_flipped_bit_is_found_wherever_it_is(running, orders):
 @pytest.mark.parametrize("left", ["shorter", "zeros", "noise"])
 def test_a_tail_torn_at_any_byte(running, orders, left):
     """Cut all over the last two blocks (every byte: test_journal_every_bit.py), by length, by
-    zeros as in a prewritten segment, or by noise: what was acknowledged must be there or it is damage, the
-    torn rest is reported."""
+    zeros as in a prewritten segment, or by noise: what was acknowledged must be there or it is
+    damage, the torn rest is reported."""
     path = running / SEGMENT
     image = path.read_bytes()
     expected = orders(1, sum(BATCHES)).tobytes()
