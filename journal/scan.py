@@ -226,9 +226,11 @@ class Scan:
             names = sorted(os.listdir(self.directory))
             found = f"holds {', '.join(names[:3])}" if names else "is empty"
             raise JournalError(f"{self.directory} is not a journal: it {found}, no segment")
-        if numbers[0] != retired_before(self.directory):
-            raise JournalError(f"{segment_path(self.directory, 0)} is missing")
-        return numbers[0]
+        # Retired ones may still be there if that was cut short.
+        first = retired_before(self.directory)
+        if first not in numbers:
+            raise JournalError(f"{segment_path(self.directory, first)} is missing")
+        return first
 
     def _require_no_gap(self, number: int) -> None:
         """Segment ``number`` is not there: then no later one may be."""

@@ -23,7 +23,7 @@ from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.locate import bad_byte
 from openoutcry.journal.mark import read_mark
 from openoutcry.journal.scan import Scan
-from openoutcry.journal.segment import segment_numbers, segment_path
+from openoutcry.journal.segment import retired_before, segment_numbers, segment_path
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.layout import LAYOUT_HASH
@@ -96,7 +96,8 @@ def verify(directory: str | os.PathLike[str], *, disk: Disk = REAL) -> Verified:
 def _verify_quickly(directory: Path, disk: Disk, result: Verified) -> None:
     """Finished segments side by side; one that is being written, the reader's way."""
     numbers = segment_numbers(directory)
-    if not numbers or numbers != list(range(numbers[-1] + 1)):
+    whole = bool(numbers) and numbers == list(range(numbers[-1] + 1))
+    if not whole or retired_before(directory):
         raise _Irregular
     if not all(segment_path(directory, n).exists() for n in numbers):
         raise _Irregular

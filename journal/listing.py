@@ -1,0 +1,87 @@
+"""What a journal's directory holds, in one document."""
+
+from pathlib import Path
+from typing import Any
+
+from openoutcry.journal.block import Block
+from openoutcry.journal.checkpoints import checkpoint_path, checkpoint_seqs, read_checkpoint
+from openoutcry.journal.disk import REAL, Disk
+from openoutcry.journal.errors import JournalError
+from openoutcry.journal.scan import Scan
+from openoutcry.journal.segment import packed_path, segment_numbers, segment_path
+from openoutcry.wire.enums import BlockKind
+
+
+def describe(directory: Path, disk: Disk = REAL) -> dict[str, Any]:
+    """Read the whole journal, checked, and describe it: identity, segments, checkpoints, copies.
+
+    Raises :class:`JournalError` for what is no journal and for damage.
+    """
+    scan = Scan(directory, disk)
+    rows: dict[int, dict[str, Any]] = {}
+    for block in scan.blocks():
+        _count(rows, scan.end_segment, block)
+    for number in segment_numbers(directory):
+        if number in rows:
+            rows[number] |= _file(directory, number, number == scan.end_segment)
+    mark = scan.mark if scan.mark and scan.mark.journal_id == scan.journal_id else None
+    return {
+        "path": str(directory),
+        "journal_id": f"{scan.journal_id:016x}",
+        "first_seq": scan.first_seq,
+        "last_seq": scan.next_seq - 1,
+        "commands": scan.next_seq - scan.first_seq,
+        "blocks": scan.next_index,
+        "bytes": scan.bytes,
+        "head": scan.previous_hash.hex(),
+        "acknowledged_seq": mark.seq if mark else None,
+        "torn": scan.torn,
+        "evidence": scan.evidence,
+        "policy": scan.document.get("policy", "all"),
+        "copies": scan.document.get("copies", []),
+        "config": {k: v for k, v in scan.config.items() if k != "instruments"},
+        "segments": [rows[number] for number in sorted(rows)],
+        "checkpoints": [_checkpoint(directory, seq) for seq in checkpoint_seqs(directory)],
+    }
+
+
+def _count(rows: dict[int, dict[str, Any]], number: int, block: Block) -> None:
+    header = block.header
+    row = rows.setdefault(
+        number,
+        {
+            "blocks": 0,
+            "bytes": 0,
+            "first_seq": header.first_seq,
+            "last_seq": header.first_seq - 1,
+            "first_ts_ns": header.written_ts_ns,
+            "last_ts_ns": header.written_ts_ns,
+        },
+    )
+    row["blocks"] += 1
+    row["bytes"] += header.block_bytes
+    row["last_seq"] = max(row["last_seq"], header.first_seq - 1)
+    if header.kind == BlockKind.COMMANDS:
+        row["last_seq"] = header.first_seq + header.record_count - 1
+    row["last_ts_ns"] = header.written_ts_ns
+
+
+def _file(directory: Path, number: int, last: bool) -> dict[str, Any]:
+    plain = segment_path(directory, number)
+    path = plain if plain.exists() else packed_path(directory, number)
+    state = "last" if last else "finished"
+    return {
+        "name": path.name,
+        "file_bytes": path.stat().st_size,
+        "state": state if path == plain else "archived",
+    }
+
+
+def _checkpoint(directory: Path, seq: int) -> dict[str, Any]:
+    path = checkpoint_path(directory, seq)
+    row = {"name": path.name, "seq": seq, "bytes": path.stat().st_size, "good": True}
+    try:
+        read_checkpoint(path)
+    except JournalError as error:
+        row |= {"good": False, "why": str(error)}
+    return row
