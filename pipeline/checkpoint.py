@@ -4,11 +4,16 @@ Whoever makes one replays the journal (from the checkpoint before) in a process 
 restart is the newest good one and the tail behind it.
 """
 
+import ctypes
 import os
+import signal
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -26,12 +31,15 @@ from openoutcry.matcher import Engine
 from openoutcry.pipeline.event_hash import START, hash_array
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import BlockKind, EventFlag, EventKind, Side
+from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import ORDER_DTYPE
 
 EVERY = 1_000_000
 KEEP = 2
 """The newest may turn out damaged: the one before it stays until the next is made."""
 STEP = 4096
+PAUSE_S = 1.0
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass
@@ -126,23 +134,76 @@ def save(directory: Path, journal_id: int, point: Point) -> Path:
     return path
 
 
+class Follower:
+    """A matcher that goes along behind the journal and writes checkpoints."""
+
+    def __init__(self, directory: Path, every: int | None) -> None:
+        self.reader = JournalReader(directory)
+        self.every = every
+        self.point = starting_point(self.reader, 2**62)
+
+    def advance(self) -> list[Path]:
+        """Read what the journal has by now; returns the checkpoints that came due."""
+        point, made = self.point, []
+        for block in self.reader.all_blocks(point.seq + 1):
+            records = commands_after(block, point.seq)
+            while self.every and point.seq + len(records) >= self._due():
+                part = records[: self._due() - point.seq]
+                records = records[len(part) :]
+                point.feed(part)
+                made.append(save(self.reader.directory, self.reader.journal_id, point))
+            if len(records):
+                point.feed(records)
+        return made
+
+    def _due(self) -> int:
+        assert self.every
+        return (self.point.seq // self.every + 1) * self.every
+
+
 def make_checkpoints(directory: Path, every: int | None = None) -> list[Path]:
     """Bring the checkpoints up to date: one at the journal's end, or one each ``every`` commands
     since the last there is.  Returns the new files."""
-    reader = JournalReader(directory)
-    point = starting_point(reader, 2**62)
-    made = []
-    due = None if every is None else (point.seq // every + 1) * every
-    for block in reader.all_blocks(point.seq + 1):
-        records = commands_after(block, point.seq)
-        while due is not None and len(records) and point.seq + len(records) >= due:
-            part = records[: due - point.seq]
-            point.feed(part)
-            records = records[len(part) :]
-            made.append(save(directory, reader.journal_id, point))
-            due += every or 0
-        if len(records):
-            point.feed(records)
-    if every is None and point.seq >= reader.first_seq:
-        made.append(save(directory, reader.journal_id, point))
+    follower = Follower(directory, every)
+    before = follower.point.seq
+    made = follower.advance()
+    if every is None and follower.point.seq > before:
+        made.append(save(directory, follower.reader.journal_id, follower.point))
     return made
+
+
+@contextmanager
+def following(directory: Path, every: int) -> Iterator[None]:
+    """While a pipeline runs, write a checkpoint each ``every`` commands in a process of its own,
+    at the lowest priority; ``every`` 0: none.
+
+    It is killed at the end wherever it is: a checkpoint is whole or not there."""
+    supervisor = os.getpid()
+    pid = os.fork() if every else 0
+    if every and pid == 0:
+        _follow(directory, every, supervisor)
+    try:
+        yield
+    finally:
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def _follow(directory: Path, every: int, supervisor: int) -> NoReturn:
+    try:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != supervisor:
+            os._exit(0)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        os.nice(19)
+        follower = Follower(directory, every)
+        while True:
+            follower.advance()
+            time.sleep(PAUSE_S)
+    except OutcryError as error:
+        # Without checkpoints a restart takes longer; nothing else depends on them.
+        print(f"outcry: no more checkpoints: {error}", file=sys.stderr, flush=True)
+    finally:
+        os._exit(0)

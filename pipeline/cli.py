@@ -131,6 +131,14 @@ def _exactly_one(**given: Any) -> None:
               show_default=True,
               help="Who validates orders: the golden model, or the Verilog itself.")  # fmt: skip
 @click.option("--journal", type=PathArgument, help="Keep the journal in this new directory.")
+@click.option("--resume", is_flag=True, help="Go on with that journal after a crash.")
+@click.option("--copy", "copies", type=PathArgument, multiple=True,
+              help="One more directory for the journal, written side by side.")  # fmt: skip
+@click.option("--policy", type=click.Choice(["all", "quorum", "any"]), default="all",
+              show_default=True,
+              help="How many directories must have a command before its events leave.")  # fmt: skip
+@click.option("--checkpoint-every", type=click.IntRange(0), default=1_000_000, show_default=True,
+              help="Commands between checkpoints beside --journal; 0 for none.")  # fmt: skip
 @click.option("--report", type=PathArgument, help="Write an HTML report.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def run(
@@ -148,6 +156,10 @@ def run(
     durability: str,
     gateway: str,
     journal: Path | None,
+    resume: bool,
+    copies: tuple[Path, ...],
+    policy: str,
+    checkpoint_every: int,
     report: Path | None,
     as_json: bool,
 ) -> None:
@@ -174,11 +186,18 @@ def run(
         raise click.UsageError("--journal goes with --durability async or durable")
     if (udp or ports) and rate:
         raise click.UsageError("--rate goes with a recorded or generated source, not with a port")
+    if (resume or copies) and not journal:
+        raise click.UsageError("--resume and --copy go with --journal DIR")
+    if resume and copies:
+        raise click.UsageError("--copy is for a new journal; a resumed one knows its copies")
+    if udp and rate:
+        raise click.UsageError("--rate goes with a recorded or generated source, not with --udp")
     if report and not report.absolute().parent.is_dir():
         raise OutcryError(f"--report {report}: there is no folder {report.absolute().parent}")
     options = Options(
         orders=orders, seed=seed, rate=rate, topology=topology, durability=durability,
-        journal=journal, gateway=gateway,
+        journal=journal, gateway=gateway, resume=resume, copies=copies, policy=policy,
+        checkpoint_every=checkpoint_every,
     )  # fmt: skip
     if udp:
         options.listen, options.source_kind = udp, "udp"

@@ -6,6 +6,7 @@ Beside each block stands the hash of the events it caused: they come after the b
 it is a later block's header that carries the hash, with the sequence it is of.
 """
 
+import sys
 import time
 from collections import deque
 
@@ -24,7 +25,7 @@ from openoutcry.pipeline.control import (
     WRITTEN_SEQ,
 )
 from openoutcry.pipeline.histogram import record_spans
-from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.shared import EVENT_HASHES, Shared
 from openoutcry.pipeline.stages import BURST
 from openoutcry.pipeline.topology import STAGE_INDEX
 from openoutcry.ring.kernels import published_count, release
@@ -50,6 +51,7 @@ class JournalStage:
         self.finished = False
         self.block_ends: deque[int] = deque()
         self.proof = NO_PROOF
+        self.failures_said = 0
         # What a predecessor had written, but not said, before it was killed.
         self._say()
 
@@ -85,6 +87,7 @@ class JournalStage:
             now = self._sync()
         self._say()
         self.writer.settle()
+        self._report_failures()
         self.shared.keep_durable(first, count, now)
         record_spans(
             self.shared.histogram(INDEX).ctypes.data,
@@ -96,6 +99,13 @@ class JournalStage:
         )
         return count
 
+    def _report_failures(self) -> None:
+        """A copy that has stopped while the policy still holds is told, once."""
+        failures = self.writer.failures
+        for failure in failures[self.failures_said :]:
+            print(f"outcry: a copy of the journal has stopped: {failure}", file=sys.stderr)
+        self.failures_said = len(failures)
+
     def _newest_proof(self) -> Proof:
         """The event hash at the end of the last block whose events have all been handed out."""
         replied = self._replied()
@@ -103,7 +113,7 @@ class JournalStage:
         while self.block_ends and self.block_ends[0] <= replied:
             seq = self.block_ends.popleft()
         if seq:
-            stamps = self.shared.stamps_of("events")
+            stamps = self.shared.stamps_of(EVENT_HASHES)
             found = int(stamps[seq & (len(stamps) - 1)])
             # Commands after `replied` may be under way to the very word that was just read.
             if self._replied() + MAX_REPLIES_A_STEP < seq + len(stamps):

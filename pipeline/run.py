@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import select
 import shutil
 import signal
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -24,6 +26,8 @@ from openoutcry.journal import Journal, JournalLock, JournalWriter
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import stages as st
 from openoutcry.pipeline import worker
+from openoutcry.pipeline.checkpoint import EVERY as CHECKPOINT_EVERY
+from openoutcry.pipeline.checkpoint import following
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.event_hash import START, hash_text
 from openoutcry.pipeline.histogram import summary
@@ -32,6 +36,7 @@ from openoutcry.pipeline.journal_stage import JournalStage
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.replay import instruments_to_json, replay
+from openoutcry.pipeline.resume import prime, take_up
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.topology import (
     RELEASE_SPAN,
@@ -93,6 +98,14 @@ class Options:
     durability: str = "durable"
     gateway: str = "golden"
     journal: Path | None = None
+    resume: bool = False
+    """Go on with the journal of a pipeline that was killed."""
+    copies: tuple[Path, ...] = ()
+    """Further directories for the journal, written side by side."""
+    policy: str = "all"
+    """How many of the directories must have a command before its events leave: all, quorum, any."""
+    checkpoint_every: int = CHECKPOINT_EVERY
+    """Commands between checkpoints beside a kept journal; 0: none."""
     order_capacity: int = ORDER_CAPACITY
     verify: bool = True
     recording: Recording | None = None
@@ -141,6 +154,7 @@ class _State:
     outcome: dict[str, Any] = field(default_factory=dict)
     interrupted: bool = False
     groups: list[dict[str, Any]] = field(default_factory=list)
+    resumed: dict[str, Any] | None = None
 
 
 def run(options: Options, watcher: Watcher | None = None) -> dict[str, Any]:
@@ -217,11 +231,13 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
         limit = shared.tape_count
     flow_s = time.monotonic() - started
 
+    state = _State()
+    _fill_control(shared, options, limit if source or options.orders is not None else 0)
     started = time.monotonic()
     writer = None
     if directory is not None:
         watcher.phase("preparing the journal")
-        writer = _make_journal(directory, options, instruments, limit)
+        writer = _make_journal(directory, options, instruments, limit, state, shared)
         stack.callback(writer.abandon)
     journal_s = time.monotonic() - started
 
@@ -239,8 +255,8 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
         gateway=options.gateway,
         recording=options.recording,
     )
-    _fill_control(shared, options, limit if source or options.orders is not None else 0)
-    state = _State()
+    if directory is not None and options.journal is not None and options.topology == "processes":
+        stack.enter_context(following(directory, options.checkpoint_every))
     watcher.phase("running")
 
     def stop(number: int, frame: Any) -> None:
@@ -289,8 +305,13 @@ def _claim_journal(options: Options, stack: ExitStack) -> Path | None:
             stack.callback(_remove_if_empty, directory)
     lock = JournalLock(directory)
     stack.callback(lock.release)
-    if Journal.exists(directory):
-        raise PipelineError(f"{directory} already holds a journal: give another --journal DIR")
+    if Journal.exists(directory) != options.resume:
+        raise PipelineError(
+            f"{directory} holds no journal to go on with"
+            if options.resume
+            else f"{directory} already holds a journal: give another --journal DIR, or --resume "
+            "to go on with it"
+        )
     return directory
 
 
@@ -309,8 +330,14 @@ def remove_dead_journals(folder: Path) -> None:
 
 
 def _make_journal(
-    directory: Path, options: Options, instruments: npt.NDArray[Any], limit: int
+    directory: Path,
+    options: Options,
+    instruments: npt.NDArray[Any],
+    limit: int,
+    state: _State,
+    shared: Shared,
 ) -> JournalWriter:
+    """A new journal, or the one to go on with and everything put where it ends."""
     config = {
         "program": f"openoutcry {openoutcry.__version__}",
         "instruments": instruments_to_json(instruments),
@@ -322,9 +349,17 @@ def _make_journal(
         "durability": options.durability,
         "gateway": options.gateway,
         "layout_version": openoutcry.wire.LAYOUT_VERSION,
+        "versions": {"python": platform.python_version(), "numba": numba.__version__},
+        "host": host_info(),
     }
+    if options.resume:
+        writer, point, state.resumed = take_up(directory, config)
+        prime(shared, point)
+        return writer
     expected = limit if options.source or options.orders is not None else 0
-    return Journal.create(directory, config, expected_records=expected)
+    return Journal.create(
+        directory, config, expected_records=expected, copies=options.copies, policy=options.policy
+    )
 
 
 def _fill_control(shared: Shared, options: Options, expected: int) -> None:
@@ -531,6 +566,7 @@ class _Supervisor:
 def _result(options: Options, work: worker.Work, state: _State) -> dict[str, Any]:
     control = work.shared.control
     commands = work.shared.sequenced.published
+    resumed = control[ct.RESUMED_SEQ]
     acknowledged = control.reply(ct.REPLY_COMMANDS)
     last_ns = control.reply(ct.REPLY_LAST_NS)
     if work.journal is not None:
@@ -548,13 +584,15 @@ def _result(options: Options, work: worker.Work, state: _State) -> dict[str, Any
         account = state.outcome["ports"]
         # Of a burst that a receive stage had in its hands when it was killed.
         account["records_not_sequenced"] = account["records"] - commands
+        account["records_not_sequenced"] = account["records"] - commands + resumed
     return {
         "version": openoutcry.__version__,
         "commands": commands,
         "events": control.reply(ct.REPLY_CURSOR),
         "trades": control.reply(ct.REPLY_TRADES),
         "seconds": seconds,
-        "commands_per_s": commands / seconds if seconds else 0.0,
+        "commands_per_s": (commands - resumed) / seconds if seconds else 0.0,
+        "resumed": state.resumed,
         "lost": commands - acknowledged,
         "duplicated": control.reply(ct.REPLY_DUPLICATED),
         "state_hash": state.outcome["state_hash"],

@@ -19,7 +19,9 @@ from openoutcry.ring import ProcessIdentity, RingBuffer, Segment
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, RECORD_BYTES
 
-STAMP_KINDS = ("intended", "received", "sequenced", "matched", "released", "events")
+STAMP_KINDS = ("intended", "received", "sequenced", "matched", "released")
+EVENT_HASHES = "events"
+"""By command like the stamps: the hash of all events up to its last."""
 KEPT_KINDS = ("replied", "durable")
 """Stamps that are written only where every command's are kept (recording.py)."""
 PROBE_CAPACITY = 50_000
@@ -51,7 +53,7 @@ class Shared:
             self.events = self._ring(
                 name("events"), geometry.events, EVENT_DTYPE, ["gate", "replies"]
             )
-            self.stamp_kinds = STAMP_KINDS + (KEPT_KINDS if geometry.kept else ())
+            self.stamp_kinds = (*STAMP_KINDS, EVENT_HASHES) + (KEPT_KINDS if geometry.kept else ())
             stamp_bytes = 8 * geometry.stamps * len(self.stamp_kinds)
             self.stamps = self._segment(
                 name("stamps"), stamp_bytes + st.HISTOGRAM_COUNT * HISTOGRAM_BYTES
@@ -176,7 +178,7 @@ class Contexts:
                     st.STAMPS_REPLIED: shared.stamp_address("replied")
                     if shared.geometry.kept
                     else 0,
-                    st.STAMPS_EVENTS: shared.stamp_address("events"),
+                    st.STAMPS_EVENTS: shared.stamp_address(EVENT_HASHES),
                     st.HISTOGRAMS: shared.histogram(0).ctypes.data,
                 },
             )

@@ -33,6 +33,7 @@ from openoutcry.pipeline.control import (
     REPLY_STATES,
     REPLY_TRADES,
     REPLY_WHICH,
+    RESUMED_SEQ,
     STAGE_DONE,
     STAGE_HEARTBEAT_NS,
     STOP,
@@ -209,7 +210,8 @@ def receive_tape(context: int) -> int:
         seq = next_seq + done
         intended = now
         if rate > 0:
-            intended = first_ns + (seq - 1) * 1_000_000_000 // rate
+            due = seq - 1 - load_i64(control + RESUMED_SEQ)
+            intended = first_ns + due * 1_000_000_000 // rate
             if intended > now:
                 break
         put_on_lane(context, seq, load_i64(context + TAPE) + 64 * (seq - 1), intended, now)

@@ -1,0 +1,62 @@
+"""Goes on with the journal of a killed pipeline: its state, its rings' places, its counts."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from openoutcry.journal import Journal, JournalReader, JournalWriter
+from openoutcry.journal.checkpoints import newest_checkpoint
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.checkpoint import Point, recover, save
+from openoutcry.pipeline.shared import Shared
+from openoutcry.wire.errors import OutcryError
+
+SAME = ("instruments", "order_capacity", "source", "seed", "gateway")
+"""What a run must have in common with the one whose journal it goes on with."""
+
+
+class ResumeError(OutcryError):
+    """A journal cannot be gone on with by this run."""
+
+
+def take_up(directory: Path, config: dict[str, Any]) -> tuple[JournalWriter, Point, dict[str, Any]]:
+    """The journal's writer, the state behind its last command, and what to report about it.
+
+    Raises :class:`ResumeError` if the journal is of another run, ``JournalError`` if it is damaged.
+    """
+    started = time.monotonic()
+    before = JournalReader(directory).config
+    for key in SAME:
+        if before.get(key) != config[key]:
+            shown = "" if key == "instruments" else f": {before.get(key)}, not {config[key]}"
+            raise ResumeError(f"{directory} is the journal of a run with another {key}{shown}")
+    writer = Journal.resume(directory)
+    checkpoint = newest_checkpoint(directory, writer.journal_id, writer.written_seq)
+    point = recover(directory)
+    if point.seq > (checkpoint.seq if checkpoint else 0):
+        # The matcher's own process starts from here, instead of going the same way again.
+        save(directory, writer.journal_id, point)
+    report = {
+        "commands": point.seq,
+        "events": point.engine.event_count,
+        "checkpoint_seq": checkpoint.seq if checkpoint else 0,
+        "seconds": time.monotonic() - started,
+    }
+    return writer, point, report
+
+
+def prime(shared: Shared, point: Point) -> None:
+    """Make fresh rings and counts stand where the journal ends, as if this run had come there."""
+    seq, events = point.seq, point.engine.event_count
+    for ring, at in ((shared.lane, seq), (shared.sequenced, seq), (shared.events, events)):
+        ring.published_hint[0] = at
+        for cursor in ring.cursors.values():
+            cursor[0] = at
+    control = shared.control
+    control[ct.RESUMED_SEQ] = seq
+    for which in range(2):
+        state = ct.REPLY_STATES + which * ct.REPLY_STATE_BYTES
+        control[state + ct.REPLY_CURSOR] = events
+        control[state + ct.REPLY_EVENT_HASH] = point.chain
+        control[state + ct.REPLY_COMMANDS] = seq
+        control[state + ct.REPLY_TRADES] = point.trades

@@ -1,0 +1,237 @@
+"""The whole pipeline killed and taken up again from its journal: nothing lost, nothing doubled."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from openoutcry.flow import GeneratedFlow
+from openoutcry.journal import Journal, JournalError, JournalLock, JournalReader, Proof
+from openoutcry.pipeline.checkpoint import make_checkpoints, recover
+from openoutcry.pipeline.compile import compile_kernels
+from openoutcry.pipeline.replay import replay
+from openoutcry.pipeline.resume import ResumeError
+from openoutcry.pipeline.run import Options, PipelineError, run
+from openoutcry.pipeline.top import running
+from openoutcry.ring import remove_dead_segments
+from openoutcry.wire.enums import BlockKind
+from openoutcry.wire.records import ORDER_DTYPE
+
+SEED = 9
+ORDERS, RATE = 40_000, 20_000
+
+
+def options(journal: Path, **more: Any) -> Options:
+    flow = GeneratedFlow("normal", ORDERS, SEED)
+    given = {"orders": ORDERS, "seed": SEED, "rate": RATE, "journal": journal, **more}
+    return Options(source=flow, **given)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The same commands with nobody killed; also compiles the kernels, for the forks below."""
+    compile_kernels(lambda label, done, total: None)
+    folder = tmp_path_factory.mktemp("calm")
+    return run(options(folder / "j", rate=0, topology="inline"))
+
+
+def start(journal: Path, resume: bool, answer: Path) -> int:
+    """The pipeline in a process of its own, a group of its own; its result goes to ``answer``."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        os.setsid()
+        result = run(options(journal, resume=resume, verify=False, checkpoint_every=10_000))
+        for stage in result["stages"]:
+            del stage["histogram"]
+        answer.write_text(json.dumps(result))
+        status = 0
+    except BaseException:
+        answer.with_suffix(".error").write_text(traceback.format_exc())
+    finally:
+        os._exit(status)
+
+
+def kill_somewhere(pid: int, journal: Path, rng: random.Random) -> int:
+    """SIGKILL the supervisor at a random moment, one time in five while it starts; returns up to
+    where its replies had acknowledged."""
+    if rng.randrange(5):
+        deadline = time.monotonic() + 60
+        while not acknowledged_by(pid) and alive(pid) and time.monotonic() < deadline:
+            time.sleep(0.002)
+    time.sleep(rng.uniform(0.0, 0.3))
+    os.kill(pid, signal.SIGSTOP)
+    acknowledged = acknowledged_by(pid)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    deadline = time.monotonic() + 30
+    while locked(journal) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    return acknowledged
+
+
+def alive(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+
+def acknowledged_by(pid: int) -> int:
+    """Commands whose events the pipeline of this supervisor has handed out so far."""
+    for pipeline in running():
+        if pipeline.owner.pid == pid:
+            return int(pipeline.view(pipeline.positions(), 1)["commands"])
+    return 0
+
+
+def locked(journal: Path) -> bool:
+    """Whether a stage that outlives its supervisor for a moment still holds the journal."""
+    try:
+        JournalLock(journal).release()
+    except JournalError:
+        return True
+    return False
+
+
+def kill_and_resume(folder: Path, seed: int, kills: int) -> tuple[dict[str, Any], list[float]]:
+    """One journal, its pipeline killed ``kills`` times and taken up each time; the last result and
+    how long, with the start of all processes, each took from the resume to its first reply."""
+    rng = random.Random(seed)
+    journal, answer = folder / "j", folder / "answer"
+    reached, acknowledged, seconds = 0, 0, []
+    for _ in range(kills):
+        started = time.monotonic()
+        resume = Journal.exists(journal)
+        pid = start(journal, resume, answer)
+        while resume and not acknowledged_by(pid) and alive(pid):
+            time.sleep(0.001)
+        seconds.append(time.monotonic() - started)
+        acknowledged = max(acknowledged, kill_somewhere(pid, journal, rng))
+        if Journal.exists(journal):
+            reader = JournalReader(journal)
+            found = sum(len(records) for _, records in reader.chunks())
+            assert found >= acknowledged, f"seed {seed}: acknowledged and lost"
+            assert found >= reached, f"seed {seed}: durable and lost"
+            reached = found
+    pid = start(journal, True, answer)
+    status = os.waitpid(pid, 0)[1]
+    remove_dead_segments()
+    error = answer.with_suffix(".error")
+    assert status == 0, error.read_text() if error.exists() else status
+    return json.loads(answer.read_text()), seconds
+
+
+def check_same(result: dict[str, Any], undisturbed: dict[str, Any], journal: Path) -> None:
+    for key in ("commands", "events", "trades", "state_hash", "event_hash"):
+        assert result[key] == undisturbed[key], key
+    assert (result["lost"], result["duplicated"]) == (0, 0)
+    again = replay(journal)
+    assert (again["equal"], again["wrong_seq"]) == (True, None)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_killed_pipeline_is_taken_up_again(
+    seed: int, tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    """Five kills of the whole pipeline in one journal's life: the same book, events and trades as
+    with nobody killed, every acknowledged command still there, and the journal replays to it."""
+    result, _ = kill_and_resume(tmp_path, seed, 5)
+    check_same(result, undisturbed, tmp_path / "j")
+
+
+@pytest.mark.long
+def test_a_thousand_kills_of_the_pipeline(tmp_path: Path, undisturbed: dict[str, Any]) -> None:
+    """1,000 SIGKILLs of the whole pipeline, ten in each journal's life: one answer every time.
+
+    The figures go to docs/evidence/journal_kills.json.
+    """
+    from openoutcry.bench.evidence import write_evidence
+
+    seconds: list[float] = []
+    for seed in range(1000, 1100):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        result, took = kill_and_resume(folder, seed, 10)
+        check_same(result, undisturbed, folder / "j")
+        seconds += took
+        shutil.rmtree(folder)
+    assert max(seconds) < 30
+    ordered = sorted(seconds)
+    write_evidence(
+        "journal_kills",
+        {
+            "kills": len(seconds),
+            "journals": 100,
+            "orders_a_journal": ORDERS,
+            "rate": RATE,
+            "first_seed": 1000,
+            "acknowledged_lost": 0,
+            "different_hashes": 0,
+            "resume_s_p50": ordered[len(ordered) // 2],
+            "resume_s_max": ordered[-1],
+        },
+        "make test-long ARGS=tests/pipeline/test_journal_restarts.py",
+    )
+
+
+def test_what_cannot_be_gone_on_with_is_refused(
+    tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    """No journal there, a journal there without being asked to go on, and one of another run."""
+    with pytest.raises(PipelineError, match="holds no journal to go on with"):
+        run(options(tmp_path / "none", resume=True))
+    calm = Path(undisturbed["journal"]["path"])
+    with pytest.raises(PipelineError, match=r"already holds a journal: .* --resume"):
+        run(options(calm))
+    with pytest.raises(ResumeError, match="journal of a run with another seed: 9, not 8"):
+        run(options(calm, resume=True, seed=8))
+
+
+def test_a_restart_from_a_checkpoint_is_the_same_state(undisturbed: dict[str, Any]) -> None:
+    """Newest good checkpoint and tail give the state that the whole journal gives; a damaged one
+    is passed over, and without any the whole journal is read."""
+    journal = Path(undisturbed["journal"]["path"])
+    made = make_checkpoints(journal, 15_000)
+    assert [path.name[-12:-4] for path in made] == ["00015000", "00030000"]
+    for spoil in (None, made[1], made[0]):
+        if spoil:
+            data = bytearray(spoil.read_bytes())
+            data[len(data) // 2] ^= 1
+            spoil.write_bytes(data)
+        point = recover(journal)
+        assert point.engine.state_hash() == undisturbed["state_hash"]
+        assert f"{point.chain & (2**64 - 1):016x}" == undisturbed["event_hash"]
+        assert point.trades == undisturbed["trades"]
+    assert [path.exists() for path in made] == [True, True]
+    point = recover(journal, 20_000)
+    assert (point.seq, point.engine.last_seq) == (20_000, 20_000)
+    for path in made:
+        path.unlink()
+
+
+def test_a_changed_event_hash_is_found_by_replay(
+    tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    """The hash beside a block that is not that of its events: replay names the command."""
+    reader = JournalReader(undisturbed["journal"]["path"])
+    proven = [b.header.events_seq for b in reader.all_blocks() if b.header.events_seq]
+    assert len(set(proven)) >= 3, "most blocks carry a hash"
+    with Journal.create(tmp_path / "j", reader.config) as writer:
+        for block in JournalReader(undisturbed["journal"]["path"]).all_blocks():
+            header = block.header
+            if header.kind != BlockKind.COMMANDS:
+                continue
+            wrong = int(header.events_seq == proven[1])
+            proof = Proof(header.events_seq, header.events_hash ^ wrong)
+            records = np.frombuffer(block.payload, ORDER_DTYPE)
+            writer.append(header.first_seq, [records], len(records), 1, proof=proof)
+    again = replay(tmp_path / "j")
+    assert (again["equal"], again["wrong_seq"]) == (False, proven[1])
