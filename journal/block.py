@@ -138,6 +138,13 @@ class BlockBuffer:
         return block
 
 
+def aligned_copy(block: Any) -> memoryview:
+    """The bytes of a block in page-aligned memory of their own."""
+    memory = mmap.mmap(-1, len(block))
+    memory[:] = bytes(block)
+    return memoryview(memory)
+
+
 def pack_json(document: dict[str, Any]) -> bytes:
     """The text of a JSON block."""
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()

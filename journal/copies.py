@@ -5,6 +5,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from openoutcry.journal.block import aligned_copy
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.stream import Stream
 
@@ -146,7 +147,7 @@ class SideBySide:
         return self._counted([copy.durable for copy in self._copies])
 
     def write(self, offset: int, block: Any, durable: bool, reached: Reached) -> None:
-        data = bytes(block)
+        data = aligned_copy(block)
         # The threads are this process's own: a fork before the first write has none to lose.
         for copy in self._started():
             self._wait_for(lambda c=copy: c.backlog_bytes < MAX_BACKLOG_BYTES or c.failure)  # type: ignore[misc]

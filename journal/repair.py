@@ -56,18 +56,11 @@ def _restore(
     before = f" (mended before: {'; '.join(done)})" if done else ""
     if copy is None:
         raise JournalError(f"{flaw}; a second copy could mend it: give --copy DIR{before}")
-    number, offset = scan.end_segment, scan.end_offset
-    found = _in_copy(Path(copy), number, offset, disk)
-    if isinstance(found, str):
-        number, offset = number + 1, 0  # the segment may end here in the copy too
-        found = _in_copy(Path(copy), number, offset, disk) if "ends where" in found else found
-    if isinstance(found, str):
-        raise JournalError(f"{flaw}; the copy cannot mend it: {found}{before}")
-    header = found.header
-    fits = header.block_index == scan.next_index and header.first_seq == scan.next_seq
-    same = scan.journal_id in (0, header.journal_id)
-    if not fits or not same or (scan.next_index and header.previous_hash != scan.previous_hash):
-        raise JournalError(f"{flaw}; the copy's block there is another one{before}")
+    place = _find_in_copy(scan, Path(copy), disk)
+    if isinstance(place, str):
+        raise JournalError(f"{flaw}; the copy cannot mend it: {place}{before}")
+    number, found = place
+    offset, header = found.offset, found.header
     target = segment_path(scan.directory, number)
     ours = _in_copy(scan.directory, number, offset, disk) if target.exists() else ""
     if isinstance(ours, Block) and ours.whole == found.whole:
@@ -76,11 +69,33 @@ def _restore(
             f"its checksum, and which of the two is right no program can say{before}"
         )
     _put(target, number, offset, found, disk)
-    size = header.block_bytes
+    last = offset + header.block_bytes - 1
     return (
-        f"{target}: block {header.block_index}, bytes {offset:,} to {offset + size - 1:,}, "
-        f"restored from {copy}"
+        f"{target}: block {header.block_index}, bytes {offset:,} to {last:,}, restored from {copy}"
     )
+
+
+def _find_in_copy(scan: Scan, copy: Path, disk: Disk) -> tuple[int, Block] | str:
+    """The block that the scan asks for, and its segment: where the scan stopped, at the begin of
+    the next segment, or where the one before ends too early; else what was found instead."""
+    number, offset = scan.end_segment, scan.end_offset
+    places = [(number, offset), (number + 1, 0)]
+    before = segment_path(scan.directory, number - 1)
+    if offset == 0 and number and before.exists():
+        places.append((number - 1, before.stat().st_size))
+    why = ""
+    for at_number, at_offset in places:
+        found = _in_copy(copy, at_number, at_offset, disk)
+        if isinstance(found, str):
+            why = why or found
+            continue
+        header = found.header
+        right = (header.block_index, header.first_seq) == (scan.next_index, scan.next_seq)
+        same = scan.journal_id in (0, header.journal_id)
+        if right and same and (not scan.next_index or header.previous_hash == scan.previous_hash):
+            return at_number, found
+        why = why or f"block {header.block_index} of it there is another one"
+    return why
 
 
 def _in_copy(directory: Path, number: int, offset: int, disk: Disk) -> Block | str:
