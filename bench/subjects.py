@@ -37,6 +37,8 @@ _ALL = (
     Subject("gateway", "gateway:bench_gateway",
             "round trips over UDP through the whole pipeline, and a client that lies about them"),
     Subject("jitter", "jitter:bench_jitter", "what each core loses, and to whom"),
+    Subject("journal", "journal:bench_journal",
+            "durable records and commits beside bare fdatasync; scan, recovery, restart"),
     Subject("matcher", "matcher:bench_matcher",
             "ns a command, alone and in flows: lightmatchingengine, pyorderbook, nautilus_book",
             "matcher:matchers_named", "matcher:setup_matchers"),

@@ -17,6 +17,7 @@ DOCUMENTS = (
     "docs/bench-ring.md",
     "docs/ring.md",
     "docs/shim.md",
+    "docs/journal.md",
 )
 PLACE = re.compile(r"(<!-- evidence: ([a-z_-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -355,6 +356,73 @@ def shim_fuzz_table(made: dict[str, Any]) -> str:
     return _rows("| what | figure |", rows) + _source(made)
 
 
+JOURNAL_ROWS = (
+    ("durable_records", "", "records durable a second, blocks of 16,384", "≥ 10 M/s"),
+    ("durable_records", "one_fsync_each", "the same / one fdatasync a record", "≥ 1,000"),
+    ("commit_p50", "", "a commit of one sector, p50", ""),
+    ("commit_p50", "bare_fdatasync", "the same / bare write and fdatasync", "≤ 2.5"),
+    ("commit_p99", "", "a commit of one sector, p99", ""),
+    ("commit_p99", "bare_fdatasync", "the same / bare write and fdatasync", "≤ 5"),
+    ("scan_bytes", "", "verified a second", "≥ 2 GB/s"),
+    ("recovery_s", "", "100 M commands to the book, no checkpoint", ""),
+    ("restart_s", "", "the same from a checkpoint 1 M before the end", ""),
+)
+"""Metric, peer (then the figure is the ratio to it), what it is, goal."""
+JOURNAL_UNITS = {"1/s": ("M/s", 1e6), "B/s": ("GB/s", 1e9), "ns": ("µs", 1e3), "s": ("s", 1.0)}
+
+
+def journal_table(made: dict[str, Any]) -> str:
+    results = {row["name"]: row for row in made["figures"]["results"]}
+    rows = []
+    for name, peer, what, goal in JOURNAL_ROWS:
+        row = results.get(name)
+        if row is None or (peer and peer not in row["against"]):
+            rows.append((what, "not measured", goal, ""))
+            continue
+        unit, size = ("", 1.0) if peer else JOURNAL_UNITS[row["unit"]]
+        value = row["against"][peer]["ratio"] if peer else row["median"] / size
+        shown = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+        met = ""
+        if goal:
+            limit = float(goal[2:].split()[0].replace(",", ""))
+            met = "met" if (value >= limit if goal[0] == "≥" else value <= limit) else "missed"
+        rows.append((what, f"**{shown}** {unit}".strip(), goal, met))
+    return _rows("| what | median | goal | |", rows) + _source(made)
+
+
+FACTS = {
+    "journal_power_cuts": (
+        ("cuts", "power cuts, any subset of the unsynced sectors and names"),
+        ("acknowledged_lost", "in which something acknowledged was lost"),
+        ("wrong_records_served", "in which a wrong record was served"),
+    ),
+    "journal_faults": (
+        ("flipped_bits", "bits of 64 KiB, each flipped alone"),
+        ("flips_undetected", "not detected"),
+        ("cuts", "cuts, at every byte of the last two blocks"),
+        ("cuts_undetected", "not detected"),
+        ("wrong_records_served", "wrong records served"),
+    ),
+    "journal_kills": (
+        ("kills", "SIGKILLs of the whole pipeline, each resumed"),
+        ("acknowledged_lost", "commands acknowledged and lost"),
+        ("different_hashes", "journals whose state or events differ"),
+        ("resume_s_p50", "s from the resume to its first reply, median"),
+        ("resume_s_max", "s, the longest (goal < 30)"),
+    ),
+}
+"""By evidence: its figures and what they are."""
+
+
+def facts_table(made: dict[str, Any]) -> str:
+    figures = made["figures"]
+    rows = [
+        (what, f"{figures[key]:,.2f}" if isinstance(figures[key], float) else f"{figures[key]:,}")
+        for key, what in FACTS[made["name"]]
+    ]
+    return _rows("| what | figure |", rows) + _source(made)
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "pipeline": pipeline_table,
     "kills": kills_table,
@@ -366,6 +434,8 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "ring_kills": ring_kills_table,
     "shim": shim_table,
     "shim_fuzz": shim_fuzz_table,
+    "journal": journal_table,
+    **dict.fromkeys(FACTS, facts_table),
 }
 
 

@@ -190,8 +190,6 @@ def run(
         raise click.UsageError("--resume and --copy go with --journal DIR")
     if resume and copies:
         raise click.UsageError("--copy is for a new journal; a resumed one knows its copies")
-    if udp and rate:
-        raise click.UsageError("--rate goes with a recorded or generated source, not with --udp")
     if report and not report.absolute().parent.is_dir():
         raise OutcryError(f"--report {report}: there is no folder {report.absolute().parent}")
     options = Options(

@@ -12,6 +12,7 @@ from collections import deque
 
 from openoutcry.journal import JournalWriter, Proof
 from openoutcry.journal.writer import NO_PROOF
+from openoutcry.pipeline.clock_evidence import ClockEvidence
 from openoutcry.pipeline.control import (
     DURABLE_SEQ,
     EPOCH_OFFSET,
@@ -52,6 +53,7 @@ class JournalStage:
         self.block_ends: deque[int] = deque()
         self.proof = NO_PROOF
         self.failures_said = 0
+        self.clock = ClockEvidence()
         # What a predecessor had written, but not said, before it was killed.
         self._say()
 
@@ -72,6 +74,9 @@ class JournalStage:
             return 0
         parts = [view.view("u1").data for view in self.ring.views(first, count)]
         now = time.monotonic_ns()
+        clock = self.clock.new_records(now)
+        if clock is not None:
+            self.writer.clock(clock, now + control[EPOCH_OFFSET])
         self.writer.append(
             first,
             parts,

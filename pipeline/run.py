@@ -579,11 +579,10 @@ def _result(options: Options, work: worker.Work, state: _State) -> dict[str, Any
     if work.receiver is not None:
         account = {**work.receiver.counters(), "system_drops": work.receiver.system_drops()}
         # Beyond --orders, or in the hands of a receive stage when it was killed.
-        account["records_not_sequenced"] = account["records"] - commands
+        account["records_not_sequenced"] = account["records"] - commands + resumed
     if work.ports is not None:
         account = state.outcome["ports"]
         # Of a burst that a receive stage had in its hands when it was killed.
-        account["records_not_sequenced"] = account["records"] - commands
         account["records_not_sequenced"] = account["records"] - commands + resumed
     return {
         "version": openoutcry.__version__,

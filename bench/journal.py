@@ -1,0 +1,191 @@
+"""The journal's figures: how many records a second are durable, what a commit costs beside the bare
+system call, how fast all of it is checked, and how long it takes to be back.
+
+Everything runs in this folder's file system; interleaved with the bare calls, round by round.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.bench.pipeline import _has_disk
+from openoutcry.bench.results import document, missing, summarise
+from openoutcry.flow import GeneratedFlow
+from openoutcry.journal import Journal, JournalWriter
+from openoutcry.journal.verify import verify
+from openoutcry.pipeline.checkpoint import recover, save
+from openoutcry.pipeline.journal_stage import MAX_BLOCK_RECORDS
+from openoutcry.pipeline.replay import instruments_to_json
+from openoutcry.wire.records import ORDER_DTYPE, RECORD_BYTES
+
+RECORDS, QUICK_RECORDS = 4_000_000, 400_000
+COMMITS, QUICK_COMMITS = 1_000, 200
+COMMIT_RECORDS = 62
+"""With the header they fill one sector of 4 KiB: the size of the bare call beside it."""
+RECOVERY_RECORDS, QUICK_RECOVERY_RECORDS = 100_000_000, 1_000_000
+TAIL_RECORDS = 1_000_000
+"""A restart has at most this much behind the newest checkpoint."""
+SEED = 1
+ORDER_CAPACITY = 1 << 17
+SECTOR = 4096
+
+
+def bench_journal(
+    rounds: int, quick: bool, command: str, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Run the subject; returns the result document.
+
+    ``durable_records``: records/s in blocks of 16,384, each block one durable write, against 64
+    bytes and an fdatasync each.  ``commit_p50``, ``commit_p99``: ns for a block of one sector,
+    put together, checked, chained and durable, against write and fdatasync of 4 KiB.
+    ``scan_bytes``: bytes/s verified.  ``recovery_s``: from a journal of 100 M commands (quick: 1
+    M) to the book behind the last; ``restart_s``: the same with a checkpoint 1 M before the end
+    (quick: half-way).
+    """
+    folder = Path(tempfile.mkdtemp(prefix=".outcry-bench-journal-", dir="."))
+    try:
+        return _bench(folder, rounds, quick, command, progress)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _bench(
+    folder: Path, rounds: int, quick: bool, command: str, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    ours: dict[str, list[float]] = {}
+    peers: dict[str, list[float]] = {}
+    durable = _has_disk(Path("."))
+    records = _records(QUICK_RECORDS if quick else RECORDS)
+    commits = QUICK_COMMITS if quick else COMMITS
+    for number in range(rounds):
+        progress(f"round {number + 1} of {rounds}")
+        home = folder / "j"
+        took = _write(home, records)
+        ours.setdefault("durable_records", []).append(len(records) / took)
+        found = verify(home)
+        assert found.sound, found.flaw
+        found = verify(home)  # from the page cache: what the checks cost, not what the disk does
+        ours.setdefault("scan_bytes", []).append(found.bytes / found.seconds)
+        shutil.rmtree(home)
+        commit_ns = _commit_ns(home, records, commits)
+        shutil.rmtree(home)
+        bare_ns = _bare_ns(folder / "bare", SECTOR, commits)
+        each_ns = _bare_ns(folder / "bare", RECORD_BYTES, commits)
+        for name, rank in (("commit_p50", 50), ("commit_p99", 99)):
+            ours.setdefault(name, []).append(float(np.percentile(commit_ns, rank)))
+            peers.setdefault(name, []).append(float(np.percentile(bare_ns, rank)))
+        peers.setdefault("durable_records", []).append(1e9 / float(np.mean(each_ns)))
+    results = [summarise("scan_bytes", "B/s", "higher", ours["scan_bytes"])]
+    gone = []
+    for name, unit, better, peer in (
+        ("durable_records", "1/s", "higher", "one_fsync_each"),
+        ("commit_p50", "ns", "lower", "bare_fdatasync"),
+        ("commit_p99", "ns", "lower", "bare_fdatasync"),
+    ):
+        if durable:
+            results.append(summarise(name, unit, better, ours[name], {peer: peers[name]}))
+        else:
+            gone.append(missing(name, "this folder is in memory: a sync costs nothing here"))
+    results += _come_back(folder / "long", quick, progress)
+    return document("journal", results, gone, command)
+
+
+def _records(count: int) -> npt.NDArray[Any]:
+    """Orders as a generated flow gives them, in sequence."""
+    records = np.concatenate(list(GeneratedFlow("normal", count, SEED).chunks()))[:count]
+    records["seq"] = np.arange(1, count + 1)
+    return records
+
+
+def _create(home: Path, expected: int) -> JournalWriter:
+    instruments = instruments_to_json(GeneratedFlow("normal", 1, SEED).instruments)
+    config = {"instruments": instruments, "order_capacity": ORDER_CAPACITY, "seed": SEED}
+    return Journal.create(home, config, expected_records=expected)
+
+
+def _append(writer: JournalWriter, records: npt.NDArray[Any], size: int) -> None:
+    for at in range(0, len(records), size):
+        part = records[at : at + size]
+        first_seq = int(part["seq"][0])
+        writer.append(first_seq, [part], len(part), time.time_ns(), durable=True)
+        writer.settle()
+
+
+def _write(home: Path, records: npt.NDArray[Any]) -> float:
+    """Seconds until all are durable; prewriting before and closing after are not counted."""
+    writer = _create(home, len(records))
+    started = time.perf_counter()
+    _append(writer, records, MAX_BLOCK_RECORDS)
+    took = time.perf_counter() - started
+    writer.close()
+    return took
+
+
+def _commit_ns(home: Path, records: npt.NDArray[Any], count: int) -> npt.NDArray[np.float64]:
+    writer = _create(home, count * COMMIT_RECORDS)
+    took = np.zeros(count)
+    for number in range(count):
+        part = records[number * COMMIT_RECORDS :][:COMMIT_RECORDS]
+        started = time.perf_counter_ns()
+        writer.append(writer.written_seq + 1, [part], len(part), started, durable=True)
+        took[number] = time.perf_counter_ns() - started
+        writer.settle()
+    writer.close()
+    return took
+
+
+def _bare_ns(path: Path, size: int, count: int) -> npt.NDArray[np.float64]:
+    """The bare calls: write ``size`` bytes behind the last into a prewritten file, fdatasync."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.pwrite(fd, bytes(size * count), 0)
+        os.fsync(fd)
+        data = os.urandom(size)
+        took = np.zeros(count)
+        for number in range(count):
+            started = time.perf_counter_ns()
+            os.pwrite(fd, data, number * size)
+            os.fdatasync(fd)
+            took[number] = time.perf_counter_ns() - started
+        return took
+    finally:
+        os.close(fd)
+        path.unlink()
+
+
+def _come_back(home: Path, quick: bool, progress: Callable[[str], None]) -> list[dict[str, Any]]:
+    """``recovery_s`` and ``restart_s``, once each: the journal is long."""
+    count = QUICK_RECOVERY_RECORDS if quick else RECOVERY_RECORDS
+    tail = min(TAIL_RECORDS, count // 2)
+    progress(f"a journal of {count:,} commands")
+    writer = _create(home, count)
+    for chunk in GeneratedFlow("normal", count, SEED).chunks():
+        records = np.array(chunk, ORDER_DTYPE)
+        first_seq = writer.written_seq + 1
+        records["seq"] = np.arange(first_seq, first_seq + len(records))
+        for at in range(0, len(records), MAX_BLOCK_RECORDS):
+            part = records[at : at + MAX_BLOCK_RECORDS]
+            writer.append(int(part["seq"][0]), [part], len(part), time.time_ns())
+    writer.close()
+    progress("recovery without a checkpoint")
+    started = time.perf_counter()
+    whole = recover(home)
+    recovery_s = time.perf_counter() - started
+    progress("recovery from a checkpoint")
+    save(home, writer.journal_id, recover(home, count - tail))
+    started = time.perf_counter()
+    again = recover(home)
+    restart_s = time.perf_counter() - started
+    assert (again.seq, again.engine.state_hash()) == (count, whole.engine.state_hash())
+    assert again.chain == whole.chain
+    return [
+        summarise("recovery_s", "s", "lower", [recovery_s]),
+        summarise("restart_s", "s", "lower", [restart_s]),
+    ]

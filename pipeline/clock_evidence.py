@@ -1,0 +1,41 @@
+"""What the clock daemon has to say about the time, for the journal: taken once a second."""
+
+from typing import Any
+
+import numpy.typing as npt
+
+from openoutcry.ptp.page import ClockPage
+from openoutcry.wire.errors import OutcryError
+
+EVERY_NS = 1_000_000_000
+
+
+class ClockEvidence:
+    """The clock records that are new since the last look; none while no clock daemon runs."""
+
+    def __init__(self) -> None:
+        self._page: ClockPage | None = None
+        self._name = ""
+        self._next_ns = 0
+        self._seq = 0
+
+    def new_records(self, now_ns: int) -> npt.NDArray[Any] | None:
+        """CLOCK_DTYPE records, or None; looks at most once a second of ``now_ns`` (monotonic)."""
+        if now_ns < self._next_ns:
+            return None
+        self._next_ns = now_ns + EVERY_NS
+        try:
+            if self._page is None:
+                self._page = ClockPage.open()
+                if self._page.name != self._name:
+                    # Another daemon counts its records anew.
+                    self._name, self._seq = self._page.name, 0
+            records = self._page.evidence(self._seq)
+        except OutcryError:
+            self._page = None
+            return None
+        if not len(records):
+            self._page = None  # perhaps its daemon is gone, and another one is there
+            return None
+        self._seq = int(records["seq"][-1])
+        return records
