@@ -53,7 +53,7 @@ def prime(shared: Shared, point: Point) -> None:
         for cursor in ring.cursors.values():
             cursor[0] = at
     control = shared.control
-    control[ct.RESUMED_SEQ] = seq
+    control[ct.RESUMED_SEQ] = control[ct.WRITTEN_SEQ] = control[ct.DURABLE_SEQ] = seq
     for which in range(2):
         state = ct.REPLY_STATES + which * ct.REPLY_STATE_BYTES
         control[state + ct.REPLY_CURSOR] = events

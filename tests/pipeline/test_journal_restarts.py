@@ -182,6 +182,18 @@ def test_a_thousand_kills_of_the_pipeline(tmp_path: Path, undisturbed: dict[str,
     )
 
 
+@pytest.mark.parametrize("topology", ["inline", "processes"])
+def test_a_run_that_ended_goes_on(
+    topology: str, tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    """Half of the commands, then the rest as another run: together what one run gives."""
+    half = run(options(tmp_path / "j", rate=0, topology=topology, orders=ORDERS // 2))
+    assert half["resumed"] is None
+    result = run(options(tmp_path / "j", rate=0, topology=topology, resume=True))
+    assert result["resumed"]["commands"] == ORDERS // 2
+    check_same(result, undisturbed, tmp_path / "j")
+
+
 def test_what_cannot_be_gone_on_with_is_refused(
     tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:

@@ -1,0 +1,131 @@
+"""``outcry journal`` on the journal of a real run: listing, proof, tables in every format, SQL."""
+
+import csv
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from openoutcry.__main__ import main
+from openoutcry.flow import GeneratedFlow
+from openoutcry.journal import JournalReader
+from openoutcry.pipeline.run import Options, run
+
+ORDERS, SEED = 8_000, 3
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A short run whose journal stays."""
+    folder = tmp_path_factory.mktemp("run")
+    flow = GeneratedFlow("normal", ORDERS, SEED)
+    return run(
+        Options(source=flow, orders=ORDERS, seed=SEED, topology="inline", journal=folder / "j")
+    )
+
+
+def outcry(*arguments: str, status: int = 0) -> str:
+    done = CliRunner().invoke(main, ["journal", *arguments])
+    assert done.exit_code == status, done.output
+    return done.stdout if status == 0 else done.output
+
+
+def sql(journal: str, query: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(outcry("sql", journal, query, "--json"))
+    return rows
+
+
+def test_ls_and_verify(made: dict[str, Any], tmp_path: Path) -> None:
+    """Both say what the run said; verify of a changed copy exits 1 and names the byte."""
+    journal = made["journal"]["path"]
+    listed = json.loads(outcry("ls", journal, "--json"))
+    assert (listed["commands"], listed["acknowledged_seq"]) == (ORDERS, ORDERS)
+    assert listed["evidence"]["state_hash"] == made["state_hash"]
+    assert "acknowledged up to 8,000" in outcry("ls", journal)
+    checked = json.loads(outcry("verify", journal, "--json"))
+    assert (checked["sound"], checked["head"]) == (True, listed["head"])
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    data = bytearray((Path(journal) / "segment-000000.ocj").read_bytes())
+    data[9999] ^= 4
+    (copy / "segment-000000.ocj").write_bytes(data)
+    assert "first bad byte: " in (said := outcry("verify", str(copy), status=1))
+    assert "segment-000000.ocj byte 9999" in said
+    assert "give --copy DIR" in outcry("repair", str(copy), status=1)
+    assert f"restored from {journal}" in outcry("repair", str(copy), "--copy", journal)
+    assert outcry("repair", str(copy)) == "sound: nothing to do\n"
+
+
+def test_sql_counts_what_the_run_counted(made: dict[str, Any]) -> None:
+    """Orders, events by kind, trades and rejects come to the run's own counts; names and times
+    are readable."""
+    journal = made["journal"]["path"]
+    assert sql(journal, "select count(*) n from orders") == [{"n": ORDERS}]
+    rows = sql(journal, "select event, count(*) n from events group by event")
+    assert {row["event"]: row["n"] for row in rows} == made["event_kinds"]
+    (trades,) = sql(journal, "select count(*) n, sum(qty_lots) lots from trades")
+    assert trades["n"] == made["trades"] > 0
+    rows = sql(journal, "select reason, count(*) n from events where event = 'REJECTED' group by 1")
+    assert {row["reason"]: row["n"] for row in rows} == made["rejects"]
+    (row,) = sql(journal, "select * from audit where seq = 1")
+    assert row["action"] == "NEW"
+    assert row["rx_time"].startswith("20")
+    assert len(row["rx_time"].split(".")[1]) == 9
+    assert row["latency_ns"] >= 0
+    assert row["gateway"] == "golden"
+    (count,) = sql(journal, "select count(*) n, count(verdict) v from audit")
+    assert (count["n"], count["v"]) == (ORDERS, ORDERS)
+
+
+def test_sql_refuses_in_words(made: dict[str, Any]) -> None:
+    """A wrong query and one that would read other files: one line each, exit 1."""
+    journal = made["journal"]["path"]
+    assert "Referenced column" in outcry("sql", journal, "select nothing from orders", status=1)
+    assert "sql: " in outcry("sql", journal, "select * from read_csv('/etc/passwd')", status=1)
+
+
+def test_exports(made: dict[str, Any], tmp_path: Path) -> None:
+    """Parquet and CSV hold every order and event, the capture every record, the LOBSTER file every
+    visible submission and execution."""
+    journal = made["journal"]["path"]
+    orders, events = tmp_path / "o.parquet", tmp_path / "e.csv"
+    outcry("export", journal, "--format", "parquet", "--out", str(orders))
+    table = pq.read_table(orders)
+    assert table["seq"].to_pylist() == list(range(1, ORDERS + 1))
+    outcry("export", journal, "--format", "csv", "--what", "events", "--out", str(events))
+    with events.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["event_seq"]) for row in rows] == list(range(1, made["events"] + 1))
+    capture = tmp_path / "o.pcap"
+    outcry("export", journal, "--format", "pcap", "--out", str(capture))
+    data = capture.read_bytes()
+    at, records = 24, []
+    while at < len(data):
+        (size,) = struct.unpack_from("<I", data, at + 8)
+        records.append(data[at + 16 + 14 + 28 + 32 : at + 16 + size])
+        at += 16 + size
+    chunks = [chunk.tobytes() for _, chunk in JournalReader(journal).chunks()]
+    assert b"".join(records) == b"".join(chunks)
+    messages = tmp_path / "m.csv"
+    outcry("export", journal, "--format", "lobster", "--out", str(messages))
+    kinds = [line.split(",")[1] for line in messages.read_text().splitlines()]
+    assert kinds.count("4") == made["trades"]
+    assert kinds.count("1") <= made["event_kinds"]["ACCEPTED"]
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_an_export_that_cannot_be(made: dict[str, Any], tmp_path: Path) -> None:
+    """A folder that is not there, an instrument that is not there: nothing is written."""
+    journal = made["journal"]["path"]
+    said = outcry(
+        "export", journal, "--format", "csv", "--out", str(tmp_path / "no" / "x"), status=1
+    )
+    assert "there is no folder" in said
+    said = outcry("export", journal, "--format", "lobster", "--symbol", "NOPE", "--out",
+                  str(tmp_path / "x"), status=1)  # fmt: skip
+    assert "NOPE is not among the journal's instruments" in said
+    assert list(tmp_path.iterdir()) == []
