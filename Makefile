@@ -9,7 +9,8 @@ ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test test-long evidence fpga fpga-formal fpga-mutate fpga-pnr fpga-coverage lint clean
+.PHONY: help run test test-long evidence fpga fpga-formal fpga-mutate fpga-pnr fpga-coverage \
+	fpga-live lint clean
 .DELETE_ON_ERROR:
 
 help:
@@ -18,7 +19,7 @@ help:
 	@echo "make test-long  the tests that take minutes"
 	@echo "make evidence   measure the figures that README.md quotes"
 	@echo "make fpga       the gateway's benches on both simulators and its static report;"
-	@echo "                fpga-formal, fpga-mutate, fpga-pnr, fpga-coverage: the long ones"
+	@echo "                fpga-formal, fpga-mutate, fpga-pnr, fpga-coverage, fpga-live: the long ones"
 	@echo "make lint       ruff and mypy"
 	@echo "make clean      remove what run and test left behind (not $(VENV))"
 
@@ -49,7 +50,8 @@ fpga-formal: TOOL = formal.run
 fpga-mutate: TOOL = tools.mutate
 fpga-pnr: TOOL = tools.pnr
 fpga-coverage: TOOL = tools.coverage
-fpga-formal fpga-mutate fpga-pnr fpga-coverage: $(VENV)/.test-ready
+fpga-live: TOOL = tools.measure_live
+fpga-formal fpga-mutate fpga-pnr fpga-coverage fpga-live: $(VENV)/.test-ready
 	@scripts/setup-system.sh $(BIN)/python
 	$(BIN)/python -m openoutcry.gateway_fpga.$(TOOL) $(ARGS)
 	$(BIN)/python -m openoutcry.gateway_fpga.tools.page

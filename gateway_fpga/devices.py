@@ -14,7 +14,6 @@ from openoutcry.gateway_fpga.golden import PEOPLE_AT, SIGN, rules_of_rows, valid
 from openoutcry.gateway_fpga.settings import PARTICIPANTS, Settings
 from openoutcry.wire.layout import LAYOUT_HASH
 from openoutcry.wire.registers import (
-    ADDRESS,
     DECERR,
     GATEWAY_MAGIC,
     MAP_HASH,
@@ -30,6 +29,7 @@ from openoutcry.wire.registers import (
 
 ANSWERS = {SLVERR: "SLVERR (refused)", DECERR: "DECERR (nothing is there)"}
 COUNTER_MAX = 2**32 - 1
+REGISTERS_END = max(register.offset + WORD_BYTES * register.count for register in REGISTERS)
 
 
 def bus_error(what: str, address: int, answer: int) -> BusError:
@@ -120,7 +120,7 @@ class GoldenDevice:
             "bad_access_count": self._bad,
             "row_index": self._row_index,
             "reason_count": self._reasons[part] if part < 16 else 0,
-            "port_count": 0,
+            "frame_count": 0,
             "row_shadow": self._shadow >> 32 * part,
         }
         return int(values[name])
@@ -176,7 +176,7 @@ class MappedDevice:
     """
 
     def __init__(self, words: npt.NDArray[np.uint32]) -> None:
-        if words.dtype != np.uint32 or words.nbytes < max(ADDRESS.values()) + WORD_BYTES:
+        if words.dtype != np.uint32 or words.nbytes < REGISTERS_END:
             raise DeviceError("a mapped gateway is an array of uint32 as long as its registers")
         self._words = words
         self._mapping: mmap.mmap | None = None

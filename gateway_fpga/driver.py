@@ -19,6 +19,8 @@ from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.layout import check_layout
 from openoutcry.wire.registers import (
     ADDRESS,
+    FRAME_OUTCOMES,
+    FRAME_PORTS,
     GATEWAY_MAGIC,
     MAP_HASH,
     ROW_BITS,
@@ -223,9 +225,15 @@ class GatewayDriver:
         """Register accesses that were answered with an error."""
         return self._read("bad_access_count")
 
-    def port_events(self) -> list[int]:
-        """Counted events of the ports in front of the gateway."""
-        return [self.bus.read(ADDRESS["port_count"] + WORD_BYTES * n) for n in range(16)]
+    def frames(self, port: int) -> dict[str, int]:
+        """Frames of one Ethernet port by outcome (``FRAME_OUTCOMES``): taken whole, or why not."""
+        if not 0 <= port < FRAME_PORTS:
+            raise DeviceError(f"port {port} is not 0 to {FRAME_PORTS - 1}")
+        first = ADDRESS["frame_count"] + WORD_BYTES * len(FRAME_OUTCOMES) * port
+        return {
+            outcome: self.bus.read(first + WORD_BYTES * n)
+            for n, outcome in enumerate(FRAME_OUTCOMES)
+        }
 
     # The bus --------------------------------------------------------------------------------------
 

@@ -56,6 +56,16 @@ class RowField:
     doc: str
 
 
+FRAME_PORTS = 3
+"""Ethernet ports whose frames are counted."""
+FRAME_OUTCOMES = (
+    "NONE", "KEEP", "OVERSIZED", "RUNT", "ETHERTYPE", "IP_HEADER", "FRAGMENT", "PROTOCOL", "PORT",
+    "LENGTH", "IP_CHECKSUM", "UDP_CHECKSUM", "SHORT", "MAGIC", "LAYOUT", "KIND", "COUNT", "SIZE",
+    "SEQUENCE",
+)  # fmt: skip
+"""What became of a frame, by the number that the parser counts it under: the first was taken whole,
+each other name is why a frame was refused (docs/fpga.md)."""
+
 REGISTERS = (
     Register("magic", 0x000, "RO", "the letters OCGW: a gateway answers"),
     Register("map_hash", 0x004, "RO", "hash of this register map"),
@@ -74,11 +84,17 @@ REGISTERS = (
     Register("row_index", 0x038, "RW", "where row_swap writes: way * slots + slot"),
     Register("row_swap", 0x03C, "WO", "any value: the shadow becomes row row_index, all at once"),
     Register("reason_count", 0x040, "RO", "orders with this bit of ErrorBit; saturates", 16),
-    Register("port_count", 0x080, "RO", "events of the ports in front of it; saturates", 16),
     Register(
-        "participant_set", 0x0C0, "WO", "bits 15:0 who, bit 31 his bit; his bucket becomes full"
+        "participant_set", 0x080, "WO", "bits 15:0 who, bit 31 his bit; his bucket becomes full"
     ),
     Register("row_shadow", 0x100, "RW", "the row to be swapped in, low word first", 18),
+    Register(
+        "frame_count",
+        0x200,
+        "RO",
+        f"frames by port and outcome: word {len(FRAME_OUTCOMES)} * port + outcome; saturates",
+        FRAME_PORTS * len(FRAME_OUTCOMES),
+    ),
 )
 
 ROW_FIELDS = (
@@ -164,6 +180,8 @@ def register_constants() -> list[tuple[str, int]]:
         ("PARTICIPANT_BITS", PARTICIPANT_BITS),
         ("ROW_BITS", ROW_BITS),
         ("TIME_BITS", TIME_BITS),
+        ("FRAME_PORTS", FRAME_PORTS),
+        ("FRAME_OUTCOMES", len(FRAME_OUTCOMES)),
         ("FIVES_MODULUS", FIVES_MODULUS),
     ]
 

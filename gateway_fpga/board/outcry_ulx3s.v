@@ -80,7 +80,6 @@ module outcry_ulx3s (
         .s_axis_tlast({1'b0, frame_tlast}), .s_axis_tvalid({1'b0, frame_tvalid}),
         .s_axis_tready(ports_tready),
         .m_axis_tdata(order_tdata), .m_axis_tvalid(order_tvalid), .m_axis_tready(order_tready),
-        .frames(),
         .s_axil_awaddr(awaddr), .s_axil_awprot(3'd0), .s_axil_awvalid(awvalid),
         .s_axil_awready(awready), .s_axil_wdata(wdata), .s_axil_wstrb(4'hF),
         .s_axil_wvalid(wvalid), .s_axil_wready(wready), .s_axil_bresp(bresp),

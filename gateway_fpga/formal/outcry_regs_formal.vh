@@ -10,25 +10,44 @@ always @* assume (!command_done || row_swap || participant_set);
 // Any one counter and any one word of the shadow.
 (* anyconst *) reg [3:0] f_n;
 (* anyconst *) reg [4:0] f_word;
-always @* assume (f_word < 5'd18);
+(* anyconst *) reg [5:0] f_frame;
+always @* assume (f_word < 5'd18 && f_frame < 6'd57);
 wire [COUNTER_BITS-1:0] f_reasons = reason_count[f_n*COUNTER_BITS +: COUNTER_BITS];
-wire [COUNTER_BITS-1:0] f_events  = port_count[f_n*COUNTER_BITS +: COUNTER_BITS];
 wire [31:0]             f_shadow  = row_shadow_reg[32*f_word +: 32];
 wire f_writes_shadow = write && s_axil_wstrb == 4'b1111 && write_word == 10'd64 + {5'd0, f_word} && !busy;
-wire f_writes_rate   = write && s_axil_wstrb == 4'b1111 && write_word == 10'd9;
+
+// Any one of the other registers that can be written.
+(* anyconst *) reg [9:0] f_setting;
+always @* assume (f_setting == 10'd8 || f_setting == 10'd9 || f_setting == 10'd10 || f_setting == 10'd14);
+wire [31:0] f_value = f_setting == 10'd8 ? {31'd0, check_participants}
+                      : f_setting == 10'd9 ? rate_interval_ns
+                      : f_setting == 10'd10 ? rate_burst_ns : {{30-SLOT_BITS{1'b0}}, row_index};
+wire f_sets = write && s_axil_wstrb == 4'b1111 && write_word == f_setting
+              && (f_setting != 10'd14 || (!busy && s_axil_wdata < 3 * (1 << SLOT_BITS)));
+wire [31:0] f_set_to = f_setting == 10'd8 ? {31'd0, s_axil_wdata[0]} : s_axil_wdata;
+
+// What stood there when the read was under way.
+reg [31:0] f_shadow_then, f_frame_then, f_value_then;
+always @(posedge clk) begin
+    f_shadow_then <= f_shadow;
+    f_frame_then  <= frames[32*f_frame +: 32];
+    f_value_then  <= f_value;
+end
 
 always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
     regs_shadow_holds_what_was_written:
         assert (f_shadow == ($past(f_writes_shadow) ? $past(s_axil_wdata) : $past(f_shadow)));
-    regs_rate_holds_what_was_written:
-        assert (rate_interval_ns == ($past(f_writes_rate) ? $past(s_axil_wdata)
-                                                          : $past(rate_interval_ns)));
-    if ($past(read && read_word == 10'd64 + {5'd0, f_word}))
+    regs_setting_holds_what_was_written:
+        assert (f_value == ($past(f_sets) ? $past(f_set_to) : $past(f_value)));
+    if ($past(found) && read_word == 10'd64 + {5'd0, f_word})
         regs_shadow_reads_back: assert (s_axil_rvalid && s_axil_rresp == 2'b00
-                                        && s_axil_rdata == $past(f_shadow));
-    if ($past(read && read_word == 10'd9))
-        regs_rate_reads_back: assert (s_axil_rvalid && s_axil_rresp == 2'b00
-                                      && s_axil_rdata == $past(rate_interval_ns));
+                                        && s_axil_rdata == $past(f_shadow_then));
+    if ($past(found) && read_word == 10'd128 + {4'd0, f_frame})
+        regs_frames_read_back: assert (s_axil_rvalid && s_axil_rresp == 2'b00
+                                       && s_axil_rdata == $past(f_frame_then));
+    if ($past(found) && read_word == f_setting)
+        regs_setting_reads_back: assert (s_axil_rvalid && s_axil_rresp == 2'b00
+                                         && s_axil_rdata == $past(f_value_then));
     if ($past(busy && !command_done))
         regs_command_is_held:
             assert ($stable(row_swap) && $stable(participant_set) && $stable(row_index)
@@ -43,21 +62,21 @@ always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
         regs_read_stable: assert (s_axil_rvalid && $stable(s_axil_rresp) && $stable(s_axil_rdata));
     if ($past(running && s_axil_awvalid && s_axil_wvalid && !s_axil_bvalid))
         regs_write_is_answered: assert (s_axil_bvalid);
-    if ($past(running && s_axil_arvalid && !s_axil_rvalid))
-        regs_read_is_answered: assert (s_axil_rvalid);
+    regs_read_is_answered:
+        assert (asked == $past(s_axil_arvalid && s_axil_arready) && found == $past(asked)
+                && (s_axil_rvalid || !$past(found)) && (s_axil_arready || asked || found || s_axil_rvalid));
+    f_one_read: assert ({1'b0, asked} + {1'b0, found} + {1'b0, s_axil_rvalid} <= 2'd1);
     if ($past(write) && s_axil_bresp != 2'b00)
         regs_refused_changes_nothing:
             assert ($stable(f_shadow) && $stable(rate_interval_ns) && $stable(rate_burst_ns)
                     && $stable(check_participants) && $stable(row_index)
                     && (!row_swap || $past(row_swap)) && (!participant_set || $past(participant_set)));
-    if ($past(write && write_word > 10'd48 && (write_word < 10'd64 || write_word > 10'd81)))
+    if ($past(write && (write_word > 10'd32 && write_word < 10'd64 || write_word > 10'd81 && write_word < 10'd128
+                        || write_word >= 10'd185)))
         regs_nowhere_is_an_error: assert (s_axil_bresp == 2'b11);
     regs_reasons_saturate:
         assert (f_reasons == $past(f_reasons)
                 + ($past(counting && counted_code[f_n]) && $past(f_reasons) != COUNT_FULL));
-    regs_events_saturate:
-        assert (f_events == $past(f_events)
-                + ($past(running && counted_events[f_n]) && $past(f_events) != COUNT_FULL));
     regs_errors_saturate:
         assert ($past(bad_count) > COUNT_FULL - 2
                 ? bad_count >= $past(bad_count)

@@ -1,8 +1,9 @@
 // Properties of outcry_validator; the sentences stand in formal/properties.py.
 //
-// Two proofs: of the flow of beats and commands under any back-pressure, and (FORMAL_FLAGS) of every
-// flag of the verdict against its definition, written from docs/gateway.md.  There the sink is
-// always ready; that a stall freezes every rank is proved in the first.
+// In parts: the flow of beats and commands under any back-pressure; stalls (FORMAL_STALL); the rate,
+// which has a state (FORMAL_RATE); and every other flag of the verdict against its definition,
+// written from docs/gateway.md (FORMAL_FLAGS).  For the flags the sink is always ready: that a stall
+// freezes every rank is proved before.
 
 reg f_started = 1'b0;
 always @(posedge clk) f_started <= 1'b1;
@@ -48,7 +49,7 @@ wire [2:0] f_read_number  = f_row_number + {2'd0, row_valid};
 reg [ROW_BITS-1:0] f_row;
 reg                f_row_known = 1'b0;
 wire f_swaps_it = row_swap && command_done && row_index == {2'b00, f_slot};
-wire f_reads_it = take && slots[SLOT_BITS-1:0] == f_slot;
+wire f_reads_it = read_slots[SLOT_BITS-1:0] == f_slot;
 reg f_read_it, f_read_old;
 reg [ROW_BITS-1:0] f_seen;
 
@@ -57,12 +58,88 @@ always @(posedge clk) begin
         f_row       <= row_shadow;
         f_row_known <= 1'b1;
     end
-    if (take) begin
+    if (advance && read_valid) begin
         f_read_it <= f_reads_it && f_row_known;
         f_seen    <= f_row;
     end
     if (rst) f_read_it <= 1'b0;
 end
+
+`ifdef FORMAL_STALL
+
+always @(posedge clk) if (f_started) begin
+    if (!$past(rst) && !$past(advance))
+        validator_stall_freezes:
+            assert ($stable(read_valid) && $stable(row_valid) && $stable(check_valid)
+                    && $stable(read_data) && $stable(row_data) && $stable(check_data)
+                    && $stable(read_slots) && $stable(row_rows) && $stable(check_hit)
+                    && $stable(row_mask) && $stable(check_mask) && $stable(row_bucket)
+                    && $stable(check_bucket) && $stable(check_over_rate) && $stable(check_left)
+                    && $stable(row_notional_sum) && $stable(row_notional_carry)
+                    && $stable(check_collar) && $stable(check_above) && $stable(out_data));
+end
+
+`elsif FORMAL_RATE
+
+// Any one participant, and his bucket by docs/gateway.md; an order sees the settings as they are when
+// it moves to rank 2.
+(* anyconst *) reg [PARTICIPANT_BITS-1:0] f_who;
+reg [BUCKET_BITS-1:0] f_due = {BUCKET_BITS{1'b0}};
+reg [31:0] f_interval, f_burst;
+wire [15:0] f_participant = row_data[399:384];
+wire [7:0]  f_kind        = row_data[423:416];
+wire [BUCKET_BITS-1:0] f_now = {1'b0, row_data[381:320]};
+wire f_entry   = f_kind == 8'd1 || f_kind == 8'd4 || f_kind == 8'd5;
+wire f_limited = row_valid && f_entry && f_interval != 32'd0;
+wire f_outside = f_participant >= (1 << PARTICIPANT_BITS);
+wire f_mine    = f_participant == f_who;
+wire f_over    = f_due > f_now + f_burst;
+// What bit 14 must be of the orders in ranks 3 and 4, where it is known.
+reg f_check_known, f_check_refused, f_out_known, f_out_refused;
+
+always @(posedge clk) begin
+    if (set_now && participant_index == f_who) f_due <= {BUCKET_BITS{1'b0}};
+    else if (advance && f_limited && f_mine && !f_over)
+        f_due <= (f_due > f_now ? f_due : f_now) + f_interval;
+    if (advance) begin
+        f_interval      <= rate_interval_ns;
+        f_burst         <= rate_burst_ns;
+        f_check_known   <= f_mine || f_outside;
+        f_check_refused <= f_limited && (f_outside || f_over);
+        f_out_known     <= f_check_known;
+        f_out_refused   <= f_check_refused;
+    end
+end
+
+// Before its first reset a register may hold anything: no bucket is written then.
+always @* if (!f_started) assume (!bucket_write && !row_valid);
+
+wire f_check_mine = check_valid && check_index == f_who;
+wire f_row_mine   = row_valid && row_index2 == f_who;
+wire f_read_mine  = read_valid && read_participant[PARTICIPANT_BITS-1:0] == f_who;
+
+always @(posedge clk) if (f_started) begin
+    if (out_valid && f_out_known)
+        flag_rate: assert (out_data[414] == f_out_refused);
+    rate_bucket_is_its_participants: assert (buckets[f_who] == f_due);
+    if (check_valid && f_check_known)
+        f_check_rate: assert ((check_over_rate && check_mask[14]) == f_check_refused);
+    if (f_check_mine) f_check_due: assert (check_bucket == f_due);
+    if (f_row_mine) f_row_due: assert ((row_after_check ? check_bucket : row_bucket) == f_due);
+    if (f_read_mine && !f_check_mine) f_read_due: assert (read_bucket == f_due);
+    if (row_after_check) f_after: assert (row_valid && check_valid && check_index == row_index2);
+    if (!row_valid)
+        f_bubble: assert (!row_rate_asked && row_bucket == {BUCKET_BITS{1'b0}});
+    if (row_valid) begin
+        f_row_numbers: assert (row_interval == f_interval && row_now_interval == f_now + f_interval
+                               && row_now_burst == f_now + f_burst);
+        f_row_index: assert (row_index2 == f_participant[PARTICIPANT_BITS-1:0]
+                             && row_mask[14] == f_entry);
+        f_row_asked: assert (row_rate_asked == (f_limited && !f_outside)
+                             && row_rate_refused == (f_outside && f_interval != 32'd0));
+    end
+end
+`else
 
 always @(posedge clk) if (f_started) begin
     if (!$past(rst) && $past(m_axis_tvalid && !m_axis_tready))
@@ -94,43 +171,32 @@ always @(posedge clk) if (f_started) begin
     if (command && !(read_valid || row_valid || check_valid))
         validator_command_is_carried_out: assert (command_done);
 
-    if (f_read_it && read_valid)
-        validator_row_old_or_new: assert (read_rows[ROW_BITS-1:0] == f_seen);
+    if (f_read_it && row_valid)
+        validator_row_old_or_new: assert (row_rows[ROW_BITS-1:0] == f_seen);
     if (f_row_known) f_table: assert (g_table[0].rows[f_slot] == f_row);
-
-    if (!$past(rst) && !$past(advance))
-        validator_stall_freezes:
-            assert ($stable(read_valid) && $stable(row_valid) && $stable(check_valid)
-                    && $stable(read_data) && $stable(row_data) && $stable(check_data)
-                    && $stable(read_rows) && $stable(row_rows) && $stable(check_hit)
-                    && $stable(row_mask) && $stable(check_mask) && $stable(row_bucket)
-                    && $stable(check_bucket) && $stable(check_over_rate) && $stable(check_left)
-                    && $stable(row_notional_sum) && $stable(row_notional_carry)
-                    && $stable(check_collar) && $stable(check_above) && $stable(out_data));
 end
+
+`endif
 
 `else
 
 // The sink is ready and nobody commands; block RAMs and products may give anything.
 always @* assume (m_axis_tready && !row_swap && !participant_set);
 
-reg [2:0] f_age = 3'd0;
-always @(posedge clk) if (rst) f_age <= 3'd0; else if (f_age != 3'd7) f_age <= f_age + 3'd1;
-
 // The order that is out now, and what the tables gave it.
 reg [511:0] f_order1, f_order2, f_order3, f_order;
-reg [WAYS*ROW_BITS-1:0] f_rows2, f_rows3, f_rows;
+reg [WAYS*ROW_BITS-1:0] f_rows3, f_rows;
 reg f_off2, f_off3, f_off;
 reg [NOTIONAL_BITS-1:0] f_sum3, f_sum, f_carry3, f_carry;
-reg [17:0] f_price_residue3, f_price_residue, f_qty_residue3, f_qty_residue;
+reg [17:0] f_price_residue, f_qty_residue;
+reg [7:0] f_price_fives, f_qty_fives;
 reg [79:0] f_scaled3, f_scaled;
 always @(posedge clk) begin
     f_order1 <= s_axis_tdata;
     f_order2 <= f_order1;
     f_order3 <= f_order2;
     f_order  <= f_order3;
-    f_rows2  <= read_rows;
-    f_rows3  <= f_rows2;
+    f_rows3  <= row_rows;
     f_rows   <= f_rows3;
     f_off2   <= check_participants && (f_order1[399:384] >= (1 << PARTICIPANT_BITS) || !read_bit);
     f_off3   <= f_off2;
@@ -139,10 +205,10 @@ always @(posedge clk) begin
     f_sum    <= f_sum3;
     f_carry3 <= row_notional_carry;
     f_carry  <= f_carry3;
-    f_price_residue3 <= row_price_residue;
-    f_price_residue  <= f_price_residue3;
-    f_qty_residue3   <= row_qty_residue;
-    f_qty_residue    <= f_qty_residue3;
+    f_price_residue <= row_price_residue;
+    f_qty_residue   <= row_qty_residue;
+    f_price_fives   <= price_off_fives;
+    f_qty_fives     <= qty_off_fives;
     f_scaled3 <= row_price10000;
     f_scaled  <= f_scaled3;
 end
@@ -156,29 +222,6 @@ wire        [7:0]  f_kind   = f_order[423:416];
 wire        [7:0]  f_side   = f_order[431:424];
 wire        [7:0]  f_type   = f_order[439:432];
 wire        [7:0]  f_time   = f_order[447:440];
-
-// The row: of whichever way has the symbol.  The driver puts a symbol into one way at a time, or
-// the same row into two.
-wire [ROW_BITS-1:0] f_row0 = f_rows[0 +: ROW_BITS];
-wire [ROW_BITS-1:0] f_row1 = f_rows[ROW_BITS +: ROW_BITS];
-wire [ROW_BITS-1:0] f_row2 = f_rows[2*ROW_BITS +: ROW_BITS];
-wire f_hit0 = f_symbol != 0 && f_row0[63:0] == f_symbol;
-wire f_hit1 = f_symbol != 0 && f_row1[63:0] == f_symbol;
-wire f_hit2 = f_symbol != 0 && f_row2[63:0] == f_symbol;
-wire f_known = f_hit0 || f_hit1 || f_hit2;
-wire [ROW_BITS-1:0] f_row = f_hit0 ? f_row0 : f_hit1 ? f_row1 : f_row2;
-always @* begin
-    if (f_hit0 && f_hit1) assume (f_row0 == f_row1);
-    if (f_hit0 && f_hit2) assume (f_row0 == f_row2);
-    if (f_hit1 && f_hit2) assume (f_row1 == f_row2);
-    // What the products add up to fits; powers of five are 0 to 6.
-    assume ({1'b0, f_sum} + {1'b0, f_carry} < {1'b1, {NOTIONAL_BITS{1'b0}}});
-    assume (f_row[554:552] != 3'd7 && f_row[570:568] != 3'd7);
-end
-
-wire signed [63:0] f_max_price = f_row[127:64];
-wire signed [63:0] f_min_qty   = f_row[191:128];
-wire signed [63:0] f_max_qty   = f_row[255:192];
 
 // Which checks a command is subject to.
 wire f_new      = f_kind == 8'd1;
@@ -196,29 +239,53 @@ function f_no_multiple_of_twos;
     f_no_multiple_of_twos = (value & ((64'd1 << twos) - 64'd1)) != 64'd0;
 endfunction
 
-function f_no_multiple_of_fives;
+// Of each way's row: is it the symbol's, and what is wrong by it.
+wire [WAYS-1:0] f_hit, f_above, f_out, f_price_step, f_qty_step, f_outside, f_dear, f_halted;
+genvar f_way;
+generate
+    for (f_way = 0; f_way < WAYS; f_way = f_way + 1) begin : g_formal
+        wire        [ROW_BITS-1:0] f_row = f_rows[f_way*ROW_BITS +: ROW_BITS];
+        wire signed [63:0] f_max_price = f_row[127:64];
+        wire signed [63:0] f_min_qty   = f_row[191:128];
+        wire signed [63:0] f_max_qty   = f_row[255:192];
+        assign f_hit[f_way]    = f_row[63:0] == f_symbol && f_symbol != 64'd0;
+        assign f_above[f_way]  = f_price > f_max_price;
+        assign f_out[f_way]    = !(f_min_qty <= f_qty && f_qty <= f_max_qty);
+        assign f_price_step[f_way] =
+            f_no_multiple_of_twos(f_price, f_row[549:544]) || f_price_fives[f_row[554:552]];
+        assign f_qty_step[f_way] =
+            f_no_multiple_of_twos(f_qty, f_row[565:560]) || f_qty_fives[f_row[570:568]];
+        assign f_outside[f_way] = f_scaled < f_row[335:256] || f_scaled > f_row[415:336];
+        assign f_dear[f_way]    = {1'b0, f_sum} + {1'b0, f_carry} > {1'b0, f_row[541:416]};
+        assign f_halted[f_way]  = f_row[575];
+    end
+endgenerate
+wire f_known = |f_hit;
+
+// Bit b: no multiple of 5 to the power of b.
+function [7:0] f_off_fives;
     input [17:0] value;
-    input [2:0] fives;
-    case (fives)
-        3'd1: f_no_multiple_of_fives = value % 18'd5 != 18'd0;
-        3'd2: f_no_multiple_of_fives = value % 18'd25 != 18'd0;
-        3'd3: f_no_multiple_of_fives = value % 18'd125 != 18'd0;
-        3'd4: f_no_multiple_of_fives = value % 18'd625 != 18'd0;
-        3'd5: f_no_multiple_of_fives = value % 18'd3125 != 18'd0;
-        3'd6: f_no_multiple_of_fives = value % 18'd15625 != 18'd0;
-        default: f_no_multiple_of_fives = 1'b0;
-    endcase
+    f_off_fives = {1'b0, value % 18'd15625 != 18'd0, value % 18'd3125 != 18'd0, value % 18'd625 != 18'd0,
+                   value % 18'd125 != 18'd0, value % 18'd25 != 18'd0, value % 18'd5 != 18'd0, 1'b0};
 endfunction
 
 wire [15:0] f_code = out_data[415:400];
 
-always @(posedge clk) if (f_started && f_age == 3'd7 && out_valid) begin
+`ifdef FORMAL_FIVES
+
+always @(posedge clk) if (f_started)
+    validator_fives_by_lookup:
+        assert (price_off_fives == f_off_fives(f_price_residue)
+                && qty_off_fives == f_off_fives(f_qty_residue));
+
+`else
+
+always @(posedge clk) if (f_started && out_valid) begin
     flag_price_not_positive: assert (f_code[0] == (f_priced && f_price <= 0));
-    flag_price_above_limit:  assert (f_code[1] == (f_priced && f_known && f_price > f_max_price));
+    flag_price_above_limit:  assert (f_code[1] == (f_priced && |(f_hit & f_above)));
     flag_qty_not_positive:   assert (f_code[2] == (f_sized && f_qty <= 0));
     flag_qty_out_of_limits:
-        assert (f_code[3] == ((f_new || f_replace) && f_known && f_qty > 0
-                              && !(f_min_qty <= f_qty && f_qty <= f_max_qty)));
+        assert (f_code[3] == ((f_new || f_replace) && f_qty > 0 && |(f_hit & f_out)));
     flag_side:
         assert (f_code[4] == ((f_new && f_side != 8'd1 && f_side != 8'd2)
                               || (f_mass && f_side > 8'd2)));
@@ -229,26 +296,18 @@ always @(posedge clk) if (f_started && f_age == 3'd7 && out_valid) begin
     flag_symbol:
         assert (f_code[7] == (!f_known && f_kind != 8'd7 && f_kind != 8'd8
                               && !(f_mass && f_symbol == 64'd0)));
-    flag_price_step:
-        assert (f_code[8] == (f_priced && f_known && f_price > 0
-                              && (f_no_multiple_of_twos(f_price, f_row[549:544])
-                                  || f_no_multiple_of_fives(f_price_residue, f_row[554:552]))));
-    flag_qty_step:
-        assert (f_code[9] == (f_sized && f_known && f_qty > 0
-                              && (f_no_multiple_of_twos(f_qty, f_row[565:560])
-                                  || f_no_multiple_of_fives(f_qty_residue, f_row[570:568]))));
-    flag_collar:
-        assert (f_code[10] == (f_priced && f_known && f_price > 0
-                               && (f_scaled < f_row[335:256] || f_scaled > f_row[415:336])));
+    flag_price_step: assert (f_code[8] == (f_priced && f_price > 0 && |(f_hit & f_price_step)));
+    flag_qty_step:   assert (f_code[9] == (f_sized && f_qty > 0 && |(f_hit & f_qty_step)));
+    flag_collar:     assert (f_code[10] == (f_priced && f_price > 0 && |(f_hit & f_outside)));
     flag_notional:
-        assert (f_code[11] == (f_priced && f_known && f_price > 0 && f_qty > 0
-                               && f_sum + f_carry > f_row[541:416]));
+        assert (f_code[11] == (f_priced && f_price > 0 && f_qty > 0 && |(f_hit & f_dear)));
     flag_participant: assert (f_code[12] == (f_entry && f_off));
-    flag_halted:      assert (f_code[13] == (f_entry && f_known && f_row[575]));
+    flag_halted:      assert (f_code[13] == (f_entry && |(f_hit & f_halted)));
     flag_kind:
         assert (f_code[15] == (f_kind == 8'd0 || f_kind > 8'd9
                 || (f_participant != 16'd0 && (f_kind == 8'd8 || f_kind == 8'd9
                                                || (f_mass && f_aux != 64'd0)))));
 end
 
+`endif
 `endif

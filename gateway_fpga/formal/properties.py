@@ -13,7 +13,8 @@ class Module:
     """A module as it is proved: ``files`` lowest first, ``depth`` cycles of induction.
 
     ``script`` are Yosys commands that put free values in place of what the properties do not speak
-    of: what is proved of any value is proved of the real one.
+    of: what is proved of any value is proved of the real one.  ``apart`` proves each property by
+    itself, for which nothing but what it depends on is looked at.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Module:
     script: str = ""
     top: str = ""
     engine: str = "smtbmc z3"
+    apart: bool = False
 
     @property
     def module(self) -> str:
@@ -53,6 +55,38 @@ cutpoint w:b_sums w:h_ip_sum_0 w:h_ip_sum_1 w:h_ip_sum_2 %u %u %u %ci1 c:* %i
 opt_clean
 """
 
+# The flow of beats does not depend on what the verdict says, nor on where a symbol may stand.
+FREE_VERDICT = """
+cutpoint c:*_rom* c:buckets* c:bits* t:$mul
+cutpoint w:slots w:verdict w:bucket_after w:sum4 w:carry4 w:read_mask w:row_price10000
+cutpoint w:price_pieces w:qty_pieces w:g_check*.lower w:g_check*.upper w:read_price5
+opt_clean
+memory_map
+opt -fast
+"""
+# A flag is its definition whatever the tables hold, and whatever the products add up to.
+FREE_TABLES = """
+cutpoint c:*_rom* w:price_pieces w:qty_pieces c:buckets* c:bits* c:g_table* t:$mul
+memory_map
+opt -fast
+"""
+# What is looked up depends on the residue alone.
+FREE_RESIDUES = """
+cutpoint c:*hash_rom* w:price_pieces w:qty_pieces c:buckets* c:bits* c:g_table* t:$mul
+memory_map
+opt -fast
+"""
+# The rate depends on no symbol and no price.
+FREE_SYMBOLS = """
+cutpoint c:*_rom* c:bits* c:g_table* t:$mul
+cutpoint w:slots w:sum4 w:carry4 w:row_price10000 w:price_pieces w:qty_pieces
+cutpoint w:g_check*.lower w:g_check*.upper w:read_price5
+opt_clean
+memory_map
+opt -fast
+"""
+SMALL_TABLE = {"SLOT_BITS": 1, "PARTICIPANT_BITS": 2}
+
 MODULES = {
     module.name: module
     for module in (
@@ -81,6 +115,65 @@ MODULES = {
             engine="smtbmc --stbv z3",
             script=FREE_DATA,
             top="outcry_udp_parser",
+        ),
+        Module(
+            "outcry_validator",
+            ("outcry_csa", "outcry_validator"),
+            parameters=SMALL_TABLE,
+            engine="smtbmc --stbv z3",
+            script=FREE_VERDICT,
+        ),
+        Module(
+            "outcry_validator_stall",
+            ("outcry_csa", "outcry_validator"),
+            parameters=SMALL_TABLE,
+            defines=("FORMAL_STALL",),
+            engine="smtbmc --stbv z3",
+            script=FREE_VERDICT,
+            top="outcry_validator",
+        ),
+        Module(
+            "outcry_validator_rate",
+            ("outcry_csa", "outcry_validator"),
+            depth=3,
+            parameters=SMALL_TABLE,
+            defines=("FORMAL_RATE",),
+            engine="smtbmc --stbv z3",
+            script=FREE_SYMBOLS,
+            top="outcry_validator",
+        ),
+        Module(
+            "outcry_validator_flags",
+            ("outcry_csa", "outcry_validator"),
+            depth=5,
+            parameters=SMALL_TABLE,
+            defines=("FORMAL_FLAGS",),
+            engine="smtbmc --stbv z3",
+            script=FREE_TABLES,
+            top="outcry_validator",
+            apart=True,
+        ),
+        Module(
+            "outcry_validator_fives",
+            ("outcry_csa", "outcry_validator"),
+            depth=3,
+            parameters=SMALL_TABLE,
+            defines=("FORMAL_FLAGS", "FORMAL_FIVES"),
+            engine="smtbmc --stbv z3",
+            script=FREE_RESIDUES,
+            top="outcry_validator",
+            apart=True,
+        ),
+        Module(
+            "outcry_regs",
+            ("outcry_regs",),
+            parameters={
+                "SLOT_BITS": 2,
+                "PARTICIPANT_BITS": 3,
+                "COUNTER_BITS": 3,
+                "ORDER_COUNT_BITS": 33,
+            },
+            engine="smtbmc --stbv z3",
         ),
     )
 }
@@ -314,5 +407,312 @@ PROPERTIES = (
         ("if (next) out_data <=", "out_data <="),
         file="outcry_packet_fifo",
         depth=20,
+    ),
+    Property(
+        "validator_output_stable",
+        "outcry_validator",
+        "An offered order stands unchanged until it is taken.",
+        (
+            "if (advance) begin\n            out_data ",
+            "if (check_valid) begin\n            out_data ",
+        ),
+    ),
+    Property(
+        "validator_nothing_lost_or_doubled",
+        "outcry_validator",
+        "Orders taken less orders given are those in the four ranks, always.",
+        ("read_valid  <= take;", "read_valid  <= s_axis_tvalid;"),
+    ),
+    Property(
+        "validator_latency_fixed",
+        "outcry_validator",
+        "An order is out after four moves of the pipeline, never more or fewer.",
+        ("row_valid   <= read_valid;", "row_valid   <= read_valid && !check_valid;"),
+    ),
+    Property(
+        "validator_order_kept",
+        "outcry_validator",
+        "The n-th order out has every bit of the n-th order in but its verdict.",
+        ("row_data            <= read_data;", "row_data            <= s_axis_tdata;"),
+    ),
+    Property(
+        "validator_full_rate",
+        "outcry_validator",
+        "Without a command, and the sink ready or nothing offered, an order is taken every cycle.",
+        ("running && advance && !command;", "running && advance && !command && !read_valid;"),
+    ),
+    Property(
+        "validator_takes_nothing_in_reset",
+        "outcry_validator",
+        "After a cycle of reset nothing is offered and nothing taken.",
+        ("running     <= 1'b0;", "running     <= 1'b1;"),
+    ),
+    Property(
+        "validator_command_between_orders",
+        "outcry_validator",
+        "A command is carried out between two orders: none is on its way to a table's use.",
+        (
+            "command && !read_valid && !row_valid && !check_valid;",
+            "command && !read_valid && !row_valid;",
+        ),
+    ),
+    Property(
+        "validator_command_is_carried_out",
+        "outcry_validator",
+        "A command is carried out as soon as no order is on its way.",
+        (
+            "command && !read_valid && !row_valid && !check_valid;",
+            "command && !read_valid && !row_valid && !check_valid && !out_valid;",
+        ),
+    ),
+    Property(
+        "validator_row_old_or_new",
+        "outcry_validator",
+        "An order reads the row as the last swap before it left it, all of its bits.",
+        (
+            "[SLOT_BITS-1:0]] <= row_shadow;",
+            "[SLOT_BITS-1:0]] <= {row_shadow[ROW_BITS-1:32], 32'd0};",
+        ),
+    ),
+    Property(
+        "validator_stall_freezes",
+        "outcry_validator_stall",
+        "While the sink holds the last rank, no rank changes: a verdict does not depend on stalls.",
+        (
+            "if (advance) begin\n            check_data ",
+            "if (row_valid) begin\n            check_data ",
+        ),
+    ),
+    Property(
+        "flag_price_not_positive",
+        "outcry_validator_flags",
+        "Bit 0 is set exactly for a priced order whose price is not above 0, signed.",
+        ("!read_price[63] && read_price != 64'd0", "read_price != 64'd0"),
+    ),
+    Property(
+        "flag_price_above_limit",
+        "outcry_validator_flags",
+        "Bit 1 is set exactly for a priced order above its symbol's highest price, signed.",
+        ("row_price > max_price;", "row_price >= max_price;"),
+    ),
+    Property(
+        "flag_qty_not_positive",
+        "outcry_validator_flags",
+        "Bit 2 is set exactly for a sized order whose quantity is not above 0, signed.",
+        ("!read_qty[63] && read_qty != 64'd0", "!read_qty[63]"),
+    ),
+    Property(
+        "flag_qty_out_of_limits",
+        "outcry_validator_flags",
+        "Bit 3 is set exactly for a positive quantity outside its symbol's limits.",
+        ("row_qty < min_qty ||", "row_qty <= min_qty ||"),
+    ),
+    Property(
+        "flag_side",
+        "outcry_validator_flags",
+        "Bit 4 is set exactly for a side that its kind does not know.",
+        ("read_side > `OUTCRY_SIDE_SELL", "read_side > 8'd3"),
+    ),
+    Property(
+        "flag_order_type",
+        "outcry_validator_flags",
+        "Bit 5 is set exactly for a new order of an undeclared type.",
+        ("read_type > `OUTCRY_ORDER_TYPE_MIN_QTY", "read_type > 8'd17"),
+    ),
+    Property(
+        "flag_time_in_force",
+        "outcry_validator_flags",
+        "Bit 6 is set exactly for a new order with an undeclared time in force or self-trade.",
+        (
+            "{4'd0, read_self_trade} > `OUTCRY_SELF_TRADE_DECREMENT",
+            "{4'd0, read_self_trade} > 8'd5",
+        ),
+    ),
+    Property(
+        "flag_symbol",
+        "outcry_validator_flags",
+        "Bit 7 is set exactly when no row has the symbol's eight bytes, of kinds that name one.",
+        ("symbol == row_symbol && symbol != 64'd0", "symbol == row_symbol"),
+    ),
+    Property(
+        "flag_price_step",
+        "outcry_validator_flags",
+        "Bit 8 is set exactly for a positive price off its step (fives as looked up).",
+        ("price_below[price_twos];", "price_below[price_twos ^ 6'd1];"),
+    ),
+    Property(
+        "flag_qty_step",
+        "outcry_validator_flags",
+        "Bit 9 is set exactly for a positive quantity off its step (fives as looked up).",
+        ("qty_below[qty_twos];", "qty_below[qty_twos ^ 6'd1];"),
+    ),
+    Property(
+        "validator_fives_by_lookup",
+        "outcry_validator_fives",
+        "The tables say of every 18-bit sum of residues whether 5 to each power divides it.",
+        (
+            "lack5 = (32'd3125 - ((i * 512) % 32'd3125)) % 32'd3125",
+            "lack5 = (32'd3125 - ((i * 512) % 32'd3125))",
+        ),
+    ),
+    Property(
+        "flag_collar",
+        "outcry_validator_flags",
+        "Bit 10 is set exactly when the price times 10,000 lies outside the row's two products.",
+        ("row_price10000 < low ||", "row_price10000 <= low ||"),
+    ),
+    Property(
+        "flag_notional",
+        "outcry_validator_flags",
+        "Bit 11 is set exactly when the sum of the partial products is above the limit, 126 bits.",
+        ("left[0] ? lower == 2'b10 : lower != 2'b00", "lower != 2'b00"),
+    ),
+    Property(
+        "flag_participant",
+        "outcry_validator_flags",
+        "Bit 12 is set exactly when bits are checked and the participant has none, or it is off.",
+        ("check_participants && (read_outside || !read_bit)", "check_participants && !read_bit"),
+    ),
+    Property(
+        "flag_halted",
+        "outcry_validator_flags",
+        "Bit 13 is set exactly for an entry into a halted symbol.",
+        ("<= this_row[`OUTCRY_ROW_HALTED];", "<= 1'b0;"),
+    ),
+    Property(
+        "flag_rate",
+        "outcry_validator_rate",
+        "Bit 14 is set exactly for an entry ahead of its rate by more than the burst.",
+        ("row_after_check ? check_bucket_over : row_bucket_over", "row_bucket_over"),
+    ),
+    Property(
+        "rate_bucket_is_its_participants",
+        "outcry_validator_rate",
+        "A bucket moves on by the interval with each order it lets through, and with nothing else.",
+        (
+            "wire bucket_taken = row_rate_asked && !bucket_over;",
+            "wire bucket_taken = row_rate_asked;",
+        ),
+    ),
+    Property(
+        "flag_kind",
+        "outcry_validator_flags",
+        "Bit 15 is set exactly for an undeclared kind, or the house's from anybody else.",
+        (
+            "read_of_the_house && read_participant != 16'd0",
+            "read_of_the_house && read_participant[7:0] != 8'd0",
+        ),
+    ),
+    Property(
+        "regs_shadow_holds_what_was_written",
+        "outcry_regs",
+        "A shadow word changes only by a whole write to it, and then to what was written.",
+        ("write_allowed = !busy && write_to_shadow;", "write_allowed = write_to_shadow;"),
+    ),
+    Property(
+        "regs_setting_holds_what_was_written",
+        "outcry_regs",
+        "A setting changes only by a whole write to it, and then to what was written.",
+        ("if (s_axil_wstrb != 4'b1111) write_allowed = 1'b0;", ""),
+    ),
+    Property(
+        "regs_shadow_reads_back",
+        "outcry_regs",
+        "A read of a shadow word gives what stands there.",
+        (
+            "found_shadow0 <= row_shadow_reg[32*read_word[3:0] +: 32];",
+            "found_shadow0 <= row_shadow_reg[32*write_word[3:0] +: 32];",
+        ),
+    ),
+    Property(
+        "regs_setting_reads_back",
+        "outcry_regs",
+        "A read of a setting gives what stands there.",
+        ("status_word = rate_interval_ns_reg;", "status_word = rate_burst_ns_reg;"),
+    ),
+    Property(
+        "regs_frames_read_back",
+        "outcry_regs",
+        "A read of a port's counter of frames gives what the port counts.",
+        ("frames[1792 +: 32]", "frames[1760 +: 32]"),
+    ),
+    Property(
+        "regs_command_is_held",
+        "outcry_regs",
+        "Until the validator is done, a command and all that it uses stand still.",
+        ("write_allowed = !busy && s_axil_wdata < ROWS;", "write_allowed = s_axil_wdata < ROWS;"),
+    ),
+    Property(
+        "regs_one_command_at_a_time",
+        "outcry_regs",
+        "Never are two commands under way.",
+        ("write_allowed = !busy && {16'd0", "write_allowed = {16'd0"),
+    ),
+    Property(
+        "regs_command_ends",
+        "outcry_regs",
+        "What the validator has done is no longer asked.",
+        ("if (command_done) begin", "if (command_done && !row_swap_reg) begin"),
+    ),
+    Property(
+        "regs_answer_stable",
+        "outcry_regs",
+        "An answer to a write stands unchanged until it is taken.",
+        ("if (write) bresp <=", "if (s_axil_awvalid) bresp <="),
+    ),
+    Property(
+        "regs_read_stable",
+        "outcry_regs",
+        "An answer to a read, with its data, stands unchanged until it is taken.",
+        ("if (found) rdata <=", "rdata <="),
+    ),
+    Property(
+        "regs_write_is_answered",
+        "outcry_regs",
+        "A write is answered in the next cycle, whatever it was: the bus never hangs.",
+        ("if (write) bvalid <= 1'b1;", "if (done) bvalid <= 1'b1;"),
+    ),
+    Property(
+        "regs_read_is_answered",
+        "outcry_regs",
+        "A read is answered in the third cycle, whatever it was, and only then is another taken.",
+        ("if (found) rvalid <= 1'b1;", "if (found && rresp == OKAY) rvalid <= 1'b1;"),
+    ),
+    Property(
+        "regs_refused_changes_nothing",
+        "outcry_regs",
+        "A write with an error answer has changed nothing and begun nothing.",
+        ("wire done = write && write_allowed;", "wire done = write;"),
+    ),
+    Property(
+        "regs_nowhere_is_an_error",
+        "outcry_regs",
+        "A write to where nothing is gets DECERR.",
+        (
+            "write_allowed ? OKAY : write_somewhere ? SLVERR : DECERR",
+            "write_allowed ? OKAY : SLVERR",
+        ),
+    ),
+    Property(
+        "regs_reasons_saturate",
+        "outcry_regs",
+        "A reason's counter counts each such order, stops at its highest value, never goes back.",
+        ("counted_code[n] && reasons != COUNT_FULL", "counted_code[n]"),
+    ),
+    Property(
+        "regs_errors_saturate",
+        "outcry_regs",
+        "Bad accesses are counted, two at once among them, up to the highest value.",
+        (
+            "bad_next[COUNTER_BITS] ? COUNT_FULL : bad_next[COUNTER_BITS-1:0]",
+            "bad_next[COUNTER_BITS-1:0]",
+        ),
+        parameters={"COUNTER_BITS": 2},
+    ),
+    Property(
+        "regs_orders_counted",
+        "outcry_regs",
+        "Every order that leaves is counted once.",
+        ("if (counting) order_count <=", "if (counting && !read) order_count <="),
     ),
 )

@@ -1,5 +1,5 @@
 // The gateway: the validator with its registers.  Parser, arbiter and timestamp stand before
-// s_axis; their events come in by port_events to be counted.
+// s_axis; what they count comes in by frames to be read.
 `default_nettype none
 `include "outcry_wire.vh"
 `include "outcry_registers.vh"
@@ -41,7 +41,8 @@ module outcry_gateway #(
     output wire         s_axil_rvalid,
     input  wire         s_axil_rready,
 
-    input  wire [15:0]  port_events
+    // Frames by port and outcome, 32 bits each, port 0 lowest.
+    input  wire [`OUTCRY_FRAME_PORTS*`OUTCRY_FRAME_OUTCOMES*32-1:0] frames
 );
 
     wire                        check_participants;
@@ -118,7 +119,7 @@ module outcry_gateway #(
         .command_done(command_done),
         .count_valid(m_axis_tvalid && m_axis_tready),
         .count_code(m_axis_tdata[`OUTCRY_ORDER_ERROR_CODE]),
-        .port_events(port_events)
+        .frames(frames)
     );
 
 endmodule

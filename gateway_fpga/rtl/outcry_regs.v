@@ -1,7 +1,7 @@
 // The gateway's registers: an AXI-Lite slave of 32-bit words (docs/registers.md is the map).
 //
-// A write is answered in the cycle after address and data are both there, a read in the cycle after
-// its address.  Whatever cannot be done gets an error answer, changes nothing and is counted; the
+// A write is answered in the cycle after address and data are both there, a read three cycles after
+// its address: one for the address, one for the word in each group of 16, one for the group.  Whatever cannot be done gets an error answer, changes nothing and is counted; the
 // bus never hangs.  row_swap and participant_set answer at once and are carried out when the
 // validator says so (`command_done`); until then `status` is busy, and neither they nor what they
 // use can be written.
@@ -55,12 +55,13 @@ module outcry_regs #(
     // An order left with this verdict.
     input  wire                         count_valid,
     input  wire [15:0]                  count_code,
-    // Events of the ports in front, each one cycle long.
-    input  wire [15:0]                  port_events
+    // The ports' own counters of frames by outcome, 32 bits each, port 0 lowest.
+    input  wire [`OUTCRY_FRAME_PORTS*`OUTCRY_FRAME_OUTCOMES*32-1:0] frames
 );
 
     localparam [1:0]  OKAY = 2'b00, SLVERR = 2'b10, DECERR = 2'b11;
     localparam [9:0]  SHADOW_WORDS = 10'd18;
+    localparam [31:0] FRAME_WORDS  = `OUTCRY_FRAME_PORTS * `OUTCRY_FRAME_OUTCOMES;
     localparam [31:0] ROWS         = `OUTCRY_WAYS << SLOT_BITS;
     localparam [31:0] PARTICIPANTS = 32'd1 << PARTICIPANT_BITS;
     localparam [COUNTER_BITS-1:0] COUNT_ONE = 1;
@@ -70,13 +71,11 @@ module outcry_regs #(
     // Which word is meant, and what may be done to it.
 
     wire [9:0] write_word = s_axil_awaddr[11:2];
-    wire [9:0] read_word  = s_axil_araddr[11:2];
     wire [9:0] write_part = write_word - `OUTCRY_REG_ROW_SHADOW;
-    wire [9:0] read_part  = read_word - `OUTCRY_REG_ROW_SHADOW;
+    wire [9:0] write_frame = write_word - `OUTCRY_REG_FRAME_COUNT;
     wire       write_to_shadow = write_part < SHADOW_WORDS;
-    wire       read_of_shadow  = read_part < SHADOW_WORDS;
-    wire       write_somewhere = write_word <= `OUTCRY_REG_PARTICIPANT_SET || write_to_shadow;
-    wire       read_somewhere  = read_word <= `OUTCRY_REG_PARTICIPANT_SET || read_of_shadow;
+    wire       write_somewhere = write_word <= `OUTCRY_REG_PARTICIPANT_SET || write_to_shadow
+                                 || {22'd0, write_frame} < FRAME_WORDS;
 
     reg  row_swap_reg;
     reg  participant_set_reg;
@@ -99,8 +98,14 @@ module outcry_regs #(
         if (s_axil_wstrb != 4'b1111) write_allowed = 1'b0;
     end
 
-    wire read_allowed = read_somewhere && read_word != `OUTCRY_REG_ROW_SWAP
-                        && read_word != `OUTCRY_REG_PARTICIPANT_SET;
+    // The word that is being read.
+    reg  [9:0] read_word;
+    wire [9:0] read_part  = read_word - `OUTCRY_REG_ROW_SHADOW;
+    wire [9:0] read_frame = read_word - `OUTCRY_REG_FRAME_COUNT;
+    wire read_somewhere = read_word <= `OUTCRY_REG_PARTICIPANT_SET || read_part < SHADOW_WORDS
+                          || {22'd0, read_frame} < FRAME_WORDS;
+    wire read_allowed   = read_somewhere && read_word != `OUTCRY_REG_ROW_SWAP
+                          && read_word != `OUTCRY_REG_PARTICIPANT_SET;
 
     // ---------------------------------------------------------------------------------------------
     // The bus.
@@ -108,20 +113,23 @@ module outcry_regs #(
     reg        running;
     reg        bvalid;
     reg [1:0]  bresp;
+    // A read's address is there; its word has been found in each group.
+    reg        asked;
+    reg        found;
     reg        rvalid;
     reg [1:0]  rresp;
     reg [31:0] rdata;
 
     wire write = running && s_axil_awvalid && s_axil_wvalid && !bvalid;
-    wire read  = running && s_axil_arvalid && !rvalid;
+    wire read  = s_axil_arready && s_axil_arvalid;
     wire write_bad = write && !write_allowed;
-    wire read_bad  = read && !read_allowed;
+    wire read_bad  = asked && !read_allowed;
 
     assign s_axil_awready = write;
     assign s_axil_wready  = write;
     assign s_axil_bvalid  = bvalid;
     assign s_axil_bresp   = bresp;
-    assign s_axil_arready = running && !rvalid;
+    assign s_axil_arready = running && !asked && !found && !rvalid;
     assign s_axil_rvalid  = rvalid;
     assign s_axil_rresp   = rresp;
     assign s_axil_rdata   = rdata;
@@ -130,20 +138,25 @@ module outcry_regs #(
         if (rst) begin
             running <= 1'b0;
             bvalid  <= 1'b0;
+            asked   <= 1'b0;
+            found   <= 1'b0;
             rvalid  <= 1'b0;
         end else begin
             running <= 1'b1;
             if (write) bvalid <= 1'b1;
             else if (s_axil_bready) bvalid <= 1'b0;
-            if (read) rvalid <= 1'b1;
+            asked <= read;
+            found <= asked;
+            if (found) rvalid <= 1'b1;
             else if (s_axil_rready) rvalid <= 1'b0;
         end
     end
 
     always @(posedge clk) begin
         if (write) bresp <= write_allowed ? OKAY : write_somewhere ? SLVERR : DECERR;
-        if (read) rresp <= read_allowed ? OKAY : read_somewhere ? SLVERR : DECERR;
-        if (read) rdata <= read_allowed ? read_value : 32'd0;
+        if (read) read_word <= s_axil_araddr[11:2];
+        if (asked) rresp <= read_allowed ? OKAY : read_somewhere ? SLVERR : DECERR;
+        if (found) rdata <= rresp == OKAY ? found_word : 32'd0;
     end
 
     // ---------------------------------------------------------------------------------------------
@@ -205,38 +218,26 @@ module outcry_regs #(
     end
 
     // ---------------------------------------------------------------------------------------------
-    // Counters; those of reasons, port events and bad accesses stay at their highest value.
+    // Counters; those of reasons and bad accesses stay at their highest value.
 
     reg [16*COUNTER_BITS-1:0]  reason_count;
-    reg [16*COUNTER_BITS-1:0]  port_count;
     reg [COUNTER_BITS-1:0]     bad_count;
     reg [ORDER_COUNT_BITS-1:0] order_count;
     reg [31:0]                 order_count_high;
     reg                        counting;
     reg [15:0]                 counted_code;
-    reg [15:0]                 counted_events;
 
     // One cycle later, so that the counters hang on no path of the data.
-    always @(posedge clk) begin
-        counted_code   <= count_code;
-        counted_events <= port_events;
-    end
+    always @(posedge clk) counted_code <= count_code;
 
     genvar n;
     generate
         for (n = 0; n < 16; n = n + 1) begin : g_count
             wire [COUNTER_BITS-1:0] reasons = reason_count[n*COUNTER_BITS +: COUNTER_BITS];
-            wire [COUNTER_BITS-1:0] events  = port_count[n*COUNTER_BITS +: COUNTER_BITS];
             always @(posedge clk) begin
-                if (rst) begin
-                    reason_count[n*COUNTER_BITS +: COUNTER_BITS] <= {COUNTER_BITS{1'b0}};
-                    port_count[n*COUNTER_BITS +: COUNTER_BITS]   <= {COUNTER_BITS{1'b0}};
-                end else begin
-                    if (counting && counted_code[n] && reasons != COUNT_FULL)
-                        reason_count[n*COUNTER_BITS +: COUNTER_BITS] <= reasons + COUNT_ONE;
-                    if (running && counted_events[n] && events != COUNT_FULL)
-                        port_count[n*COUNTER_BITS +: COUNTER_BITS] <= events + COUNT_ONE;
-                end
+                if (rst) reason_count[n*COUNTER_BITS +: COUNTER_BITS] <= {COUNTER_BITS{1'b0}};
+                else if (counting && counted_code[n] && reasons != COUNT_FULL)
+                    reason_count[n*COUNTER_BITS +: COUNTER_BITS] <= reasons + COUNT_ONE;
             end
         end
     endgenerate
@@ -254,7 +255,7 @@ module outcry_regs #(
         end else begin
             counting <= count_valid;
             if (counting) order_count <= order_count + {{ORDER_COUNT_BITS-1{1'b0}}, 1'b1};
-            if (read && read_word == `OUTCRY_REG_ORDER_COUNT)
+            if (asked && read_word == `OUTCRY_REG_ORDER_COUNT)
                 order_count_high <= {{64-ORDER_COUNT_BITS{1'b0}}, order_count[ORDER_COUNT_BITS-1:32]};
             bad_count <= bad_next[COUNTER_BITS] ? COUNT_FULL : bad_next[COUNTER_BITS-1:0];
         end
@@ -264,31 +265,53 @@ module outcry_regs #(
     // What can be read.
 
     localparam [63:0] LAYOUT_HASH = `OUTCRY_LAYOUT_HASH;
-    reg [31:0] read_value;
-    wire [COUNTER_BITS-1:0] read_reasons = reason_count[read_word[3:0]*COUNTER_BITS +: COUNTER_BITS];
-    wire [COUNTER_BITS-1:0] read_events  = port_count[read_word[3:0]*COUNTER_BITS +: COUNTER_BITS];
+    reg [31:0] status_word;
     always @* begin
-        case (read_word)
-            `OUTCRY_REG_MAGIC:                read_value = `OUTCRY_GATEWAY_MAGIC;
-            `OUTCRY_REG_MAP_HASH:             read_value = `OUTCRY_MAP_HASH;
-            `OUTCRY_REG_LAYOUT_HASH:          read_value = LAYOUT_HASH[31:0];
-            `OUTCRY_REG_LAYOUT_HASH + 10'd1:  read_value = LAYOUT_HASH[63:32];
-            `OUTCRY_REG_WAYS:                 read_value = `OUTCRY_WAYS;
-            `OUTCRY_REG_SLOTS:                read_value = 32'd1 << SLOT_BITS;
-            `OUTCRY_REG_PARTICIPANTS:         read_value = PARTICIPANTS;
-            `OUTCRY_REG_STATUS:               read_value = {31'd0, busy};
-            `OUTCRY_REG_CONTROL:              read_value = {31'd0, check_participants_reg};
-            `OUTCRY_REG_RATE_INTERVAL_NS:     read_value = rate_interval_ns_reg;
-            `OUTCRY_REG_RATE_BURST_NS:        read_value = rate_burst_ns_reg;
-            `OUTCRY_REG_BAD_ACCESS_COUNT:     read_value = {{32-COUNTER_BITS{1'b0}}, bad_count};
-            `OUTCRY_REG_ORDER_COUNT:          read_value = order_count[31:0];
-            `OUTCRY_REG_ORDER_COUNT + 10'd1:  read_value = order_count_high;
-            `OUTCRY_REG_ROW_INDEX:            read_value = {{30-SLOT_BITS{1'b0}}, row_index_reg};
-            default: begin
-                if (read_word[9:4] == 6'd1) read_value = {{32-COUNTER_BITS{1'b0}}, read_reasons};
-                else if (read_word[9:4] == 6'd2) read_value = {{32-COUNTER_BITS{1'b0}}, read_events};
-                else read_value = row_shadow_reg[32*read_part[4:0] +: 32];
-            end
+        case (read_word[3:0])
+            4'd0:    status_word = `OUTCRY_GATEWAY_MAGIC;
+            4'd1:    status_word = `OUTCRY_MAP_HASH;
+            4'd2:    status_word = LAYOUT_HASH[31:0];
+            4'd3:    status_word = LAYOUT_HASH[63:32];
+            4'd4:    status_word = `OUTCRY_WAYS;
+            4'd5:    status_word = 32'd1 << SLOT_BITS;
+            4'd6:    status_word = PARTICIPANTS;
+            4'd7:    status_word = {31'd0, busy};
+            4'd8:    status_word = {31'd0, check_participants_reg};
+            4'd9:    status_word = rate_interval_ns_reg;
+            4'd10:   status_word = rate_burst_ns_reg;
+            4'd11:   status_word = {{32-COUNTER_BITS{1'b0}}, bad_count};
+            4'd12:   status_word = order_count[31:0];
+            4'd13:   status_word = order_count_high;
+            default: status_word = {{30-SLOT_BITS{1'b0}}, row_index_reg};
+        endcase
+    end
+
+    // Groups of 16 words as the address counts them; of what is refused it does not matter which.
+    reg [31:0] found_status, found_reasons, found_shadow0, found_shadow1;
+    reg [31:0] found_frames0, found_frames1, found_frames2, found_frames3;
+    always @(posedge clk) begin
+        found_status  <= status_word;
+        found_reasons <= {{32-COUNTER_BITS{1'b0}},
+                          reason_count[read_word[3:0]*COUNTER_BITS +: COUNTER_BITS]};
+        found_shadow0 <= row_shadow_reg[32*read_word[3:0] +: 32];
+        found_shadow1 <= read_word[0] ? row_shadow_reg[575:544] : row_shadow_reg[543:512];
+        found_frames0 <= frames[32*read_word[3:0] +: 32];
+        found_frames1 <= frames[512+32*read_word[3:0] +: 32];
+        found_frames2 <= frames[1024+32*read_word[3:0] +: 32];
+        found_frames3 <= read_word[3] ? frames[1792 +: 32] : frames[1536+32*read_word[2:0] +: 32];
+    end
+
+    reg [31:0] found_word;
+    always @* begin
+        case (read_word[9:4])
+            6'd0:    found_word = found_status;
+            6'd1:    found_word = found_reasons;
+            6'd4:    found_word = found_shadow0;
+            6'd5:    found_word = found_shadow1;
+            6'd8:    found_word = found_frames0;
+            6'd9:    found_word = found_frames1;
+            6'd10:   found_word = found_frames2;
+            default: found_word = found_frames3;
         endcase
     end
 

@@ -8,8 +8,8 @@
 `include "outcry_registers.vh"
 
 module outcry_top #(
-    // Ethernet ports; their events fill port_events five each, so at most three.
-    parameter PORTS = 3,
+    // Ethernet ports, at most as many as the registers have counters for.
+    parameter PORTS = `OUTCRY_FRAME_PORTS,
     // Orders that wait behind each parser, as a power of two.
     parameter DEPTH_LOG2 = 6,
     parameter SLOT_BITS = `OUTCRY_SLOT_BITS,
@@ -33,9 +33,6 @@ module outcry_top #(
     output wire [511:0]            m_axis_tdata,
     output wire                    m_axis_tvalid,
     input  wire                    m_axis_tready,
-
-    // Frames by port and outcome (REASON_ of outcry_udp_parser), 32 bits each.
-    output wire [PORTS*19*32-1:0]  frames,
 
     input  wire [11:0]             s_axil_awaddr,
     input  wire [2:0]              s_axil_awprot,
@@ -61,7 +58,9 @@ module outcry_top #(
     wire [PORTS*512-1:0] parsed_tdata;
     wire [PORTS-1:0]     parsed_tvalid;
     wire [PORTS-1:0]     parsed_tready;
-    wire [15:0]          port_events;
+    // Frames by port and outcome (REASON_ of outcry_udp_parser).
+    localparam FRAME_BITS = `OUTCRY_FRAME_OUTCOMES * 32;
+    wire [`OUTCRY_FRAME_PORTS*FRAME_BITS-1:0] frames;
 
     genvar port;
     generate
@@ -72,7 +71,6 @@ module outcry_top #(
             wire [63:0]  stamped_tuser;
             wire         stamped_tvalid;
             wire         stamped_tready;
-            wire [18:0]  events;
 
             outcry_timestamp timestamp (
                 .clk(clk),
@@ -107,18 +105,12 @@ module outcry_top #(
                 .m_axis_tdata(parsed_tdata[port*512 +: 512]),
                 .m_axis_tvalid(parsed_tvalid[port]),
                 .m_axis_tready(parsed_tready[port]),
-                .frames(frames[port*608 +: 608]),
-                .events(events)
+                .frames(frames[port*FRAME_BITS +: FRAME_BITS])
             );
-
-            // Taken; broken on the way (keep, size, lengths); not for us; bad checksum; no packet
-            // of orders.
-            assign port_events[5*port +: 5] = {
-                |events[18:12], |events[11:10], |events[8:4], |events[3:1] || events[9], events[0]
-            };
         end
-        if (PORTS < 4) begin : g_rest
-            assign port_events[15:5*PORTS] = {(16-5*PORTS){1'b0}};
+        if (PORTS < `OUTCRY_FRAME_PORTS) begin : g_rest
+            assign frames[`OUTCRY_FRAME_PORTS*FRAME_BITS-1:PORTS*FRAME_BITS] =
+                {((`OUTCRY_FRAME_PORTS-PORTS)*FRAME_BITS){1'b0}};
         end
     endgenerate
 
@@ -173,7 +165,7 @@ module outcry_top #(
         .s_axil_rresp(s_axil_rresp),
         .s_axil_rvalid(s_axil_rvalid),
         .s_axil_rready(s_axil_rready),
-        .port_events(port_events)
+        .frames(frames)
     );
 
 endmodule

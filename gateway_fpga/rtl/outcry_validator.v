@@ -4,8 +4,8 @@
 // ready and no command is under way.  Nothing is dropped and nothing else is changed.
 // docs/gateway.md is the contract; gateway_fpga/golden.py is the same in software.
 //
-//   rank 1 read   the block RAMs give out rows, bucket and bit; first half of the arithmetic
-//   rank 2 row    rows in registers; what needs no row is decided
+//   rank 1 read   where the symbol may stand; bucket and bit; first half of the arithmetic
+//   rank 2 row    the block RAMs give out the rows; what needs no row is decided
 //   rank 3 check  each way's row compared, and whether it is the symbol's
 //   rank 4 out    the right way's flags, masked by kind, in the record
 //
@@ -53,8 +53,8 @@ module outcry_validator #(
     localparam HASH_BITS  = `OUTCRY_WAYS * `OUTCRY_SLOT_BITS;
     localparam ROW_BITS   = `OUTCRY_ROW_BITS;
     localparam NOTIONAL_BITS = 126;
-    // 63 bits in pieces of 6.
-    localparam PIECES     = 11;
+    // 63 bits in pieces of 4: what a piece leaves is one LUT a bit.
+    localparam PIECES     = 16;
 
     // Order types whose new orders have no limit price.
     localparam [255:0] UNPRICED_TYPES =
@@ -118,7 +118,7 @@ module outcry_validator #(
     end
 
     // ---------------------------------------------------------------------------------------------
-    // Into rank 1: where the symbol's row may stand, and the block RAMs.
+    // Where the symbol's row may stand (rank 1), and the rows that stand there (rank 2).
 
     wire [63:0] in_price  = s_axis_tdata[`OUTCRY_ORDER_PRICE_TICKS];
     wire [63:0] in_qty    = s_axis_tdata[`OUTCRY_ORDER_QTY_LOTS];
@@ -140,16 +140,19 @@ module outcry_validator #(
         ^ hash_rom[{4'd12, in_symbol[51:48]}] ^ hash_rom[{4'd13, in_symbol[55:52]}]
         ^ hash_rom[{4'd14, in_symbol[59:56]}] ^ hash_rom[{4'd15, in_symbol[63:60]}];
 
-    // A row is written when no beat is taken, so no address is ever read and written at once.
+    reg [HASH_BITS-1:0] read_slots;
+    always @(posedge clk) if (advance) read_slots <= slots;
+
+    // A row is written when rank 1 is empty, so no address is ever read and written at once.
     wire swap_now = row_swap && command_done;
-    wire [WAYS*ROW_BITS-1:0] read_rows;
+    wire [WAYS*ROW_BITS-1:0] row_rows;
 
     genvar way;
     generate
         for (way = 0; way < WAYS; way = way + 1) begin : g_table
             reg [ROW_BITS-1:0] rows [0:SLOTS-1];
-            reg [ROW_BITS-1:0] read_row;
-            wire [SLOT_BITS-1:0] slot = slots[way*`OUTCRY_SLOT_BITS +: SLOT_BITS];
+            reg [ROW_BITS-1:0] row;
+            wire [SLOT_BITS-1:0] slot = read_slots[way*`OUTCRY_SLOT_BITS +: SLOT_BITS];
             wire write = swap_now && row_index[SLOT_BITS+1:SLOT_BITS] == way;
 
             integer r;
@@ -157,9 +160,9 @@ module outcry_validator #(
 
             always @(posedge clk) begin
                 if (write) rows[row_index[SLOT_BITS-1:0]] <= row_shadow;
-                if (take) read_row <= rows[slot];
+                if (advance && read_valid) row <= rows[slot];
             end
-            assign read_rows[way*ROW_BITS +: ROW_BITS] = read_row;
+            assign row_rows[way*ROW_BITS +: ROW_BITS] = row;
         end
     endgenerate
 
@@ -193,39 +196,44 @@ module outcry_validator #(
     // ---------------------------------------------------------------------------------------------
     // Into rank 1: the first half of the arithmetic.
 
-    // A number modulo 5**6, as a sum of what each piece of 6 bits leaves.
-    reg [13:0] residue_rom [0:PIECES*64-1];
-    reg [31:0] weight;
-    reg [31:0] residue;
-    initial begin
-        weight = 32'd1;
-        for (i = 0; i < PIECES * 64; i = i + 1) begin
-            residue = ((i % 64) * weight) % `OUTCRY_FIVES_MODULUS;
-            residue_rom[i] = residue[13:0];
-            if (i % 64 == 63) weight = (weight * 64) % `OUTCRY_FIVES_MODULUS;
-        end
-    end
-
+    // A number modulo 5**6, as a sum of what each piece of 4 bits leaves: for each value of a piece, 32
+    // bits apart.
     wire [PIECES*14-1:0] price_pieces;
     wire [PIECES*14-1:0] qty_pieces;
-    wire [65:0] padded_price = {3'd0, in_price[62:0]};
-    wire [65:0] padded_qty   = {3'd0, in_qty[62:0]};
+    wire [63:0] padded_price = {1'd0, in_price[62:0]};
+    wire [63:0] padded_qty   = {1'd0, in_qty[62:0]};
     genvar piece;
     generate
         for (piece = 0; piece < PIECES; piece = piece + 1) begin : g_piece
-            assign price_pieces[piece*14 +: 14] =
-                residue_rom[piece * 64 + {26'd0, padded_price[piece*6 +: 6]}];
-            assign qty_pieces[piece*14 +: 14] =
-                residue_rom[piece * 64 + {26'd0, padded_qty[piece*6 +: 6]}];
+            localparam [63:0] POWER  = (64'd1 << (4 * piece)) % {32'd0, `OUTCRY_FIVES_MODULUS};
+            localparam [31:0] WEIGHT = POWER[31:0];
+            localparam [511:0] LEFT = {
+                (32'd15 * WEIGHT) % `OUTCRY_FIVES_MODULUS,
+                (32'd14 * WEIGHT) % `OUTCRY_FIVES_MODULUS,
+                (32'd13 * WEIGHT) % `OUTCRY_FIVES_MODULUS,
+                (32'd12 * WEIGHT) % `OUTCRY_FIVES_MODULUS,
+                (32'd11 * WEIGHT) % `OUTCRY_FIVES_MODULUS,
+                (32'd10 * WEIGHT) % `OUTCRY_FIVES_MODULUS,
+                (32'd9 * WEIGHT) % `OUTCRY_FIVES_MODULUS,
+                (32'd8 * WEIGHT) % `OUTCRY_FIVES_MODULUS,
+                (32'd7 * WEIGHT) % `OUTCRY_FIVES_MODULUS,
+                (32'd6 * WEIGHT) % `OUTCRY_FIVES_MODULUS,
+                (32'd5 * WEIGHT) % `OUTCRY_FIVES_MODULUS,
+                (32'd4 * WEIGHT) % `OUTCRY_FIVES_MODULUS,
+                (32'd3 * WEIGHT) % `OUTCRY_FIVES_MODULUS,
+                (32'd2 * WEIGHT) % `OUTCRY_FIVES_MODULUS,
+                (32'd1 * WEIGHT) % `OUTCRY_FIVES_MODULUS,
+                (32'd0 * WEIGHT) % `OUTCRY_FIVES_MODULUS
+            };
+            assign price_pieces[piece*14 +: 14] = LEFT[{padded_price[piece*4 +: 4], 5'd0} +: 14];
+            assign qty_pieces[piece*14 +: 14]   = LEFT[{padded_qty[piece*4 +: 4], 5'd0} +: 14];
         end
     endgenerate
 
     reg [511:0] read_data;
-    // Sums of two pieces each, and the last piece alone.
-    reg [14:0]  read_price_residue0, read_price_residue1, read_price_residue2;
-    reg [14:0]  read_price_residue3, read_price_residue4, read_price_residue5;
-    reg [14:0]  read_qty_residue0, read_qty_residue1, read_qty_residue2;
-    reg [14:0]  read_qty_residue3, read_qty_residue4, read_qty_residue5;
+    // Sums of two pieces each, 15 bits.
+    integer pair;
+    reg [PIECES/2*15-1:0] read_price_residues, read_qty_residues;
     // 625 = 5 * 128 - 15.
     reg [65:0]  read_price5;
     reg [66:0]  read_price15;
@@ -235,18 +243,12 @@ module outcry_validator #(
     always @(posedge clk) begin
         if (advance) begin
             read_data <= s_axis_tdata;
-            read_price_residue0 <= {1'd0, price_pieces[0 +: 14]} + {1'd0, price_pieces[14 +: 14]};
-            read_price_residue1 <= {1'd0, price_pieces[28 +: 14]} + {1'd0, price_pieces[42 +: 14]};
-            read_price_residue2 <= {1'd0, price_pieces[56 +: 14]} + {1'd0, price_pieces[70 +: 14]};
-            read_price_residue3 <= {1'd0, price_pieces[84 +: 14]} + {1'd0, price_pieces[98 +: 14]};
-            read_price_residue4 <= {1'd0, price_pieces[112 +: 14]} + {1'd0, price_pieces[126 +: 14]};
-            read_price_residue5 <= {1'd0, price_pieces[140 +: 14]};
-            read_qty_residue0 <= {1'd0, qty_pieces[0 +: 14]} + {1'd0, qty_pieces[14 +: 14]};
-            read_qty_residue1 <= {1'd0, qty_pieces[28 +: 14]} + {1'd0, qty_pieces[42 +: 14]};
-            read_qty_residue2 <= {1'd0, qty_pieces[56 +: 14]} + {1'd0, qty_pieces[70 +: 14]};
-            read_qty_residue3 <= {1'd0, qty_pieces[84 +: 14]} + {1'd0, qty_pieces[98 +: 14]};
-            read_qty_residue4 <= {1'd0, qty_pieces[112 +: 14]} + {1'd0, qty_pieces[126 +: 14]};
-            read_qty_residue5 <= {1'd0, qty_pieces[140 +: 14]};
+            for (pair = 0; pair < PIECES / 2; pair = pair + 1) begin
+                read_price_residues[15*pair +: 15] <=
+                    {1'd0, price_pieces[28*pair +: 14]} + {1'd0, price_pieces[28*pair+14 +: 14]};
+                read_qty_residues[15*pair +: 15] <=
+                    {1'd0, qty_pieces[28*pair +: 14]} + {1'd0, qty_pieces[28*pair+14 +: 14]};
+            end
             read_price5  <= {3'd0, in_price[62:0]} + {1'd0, in_price[62:0], 2'd0};
             read_price15 <= {in_price[62:0], 4'd0} - {4'd0, in_price[62:0]};
         end
@@ -324,6 +326,19 @@ module outcry_validator #(
     wire read_wrong_time = read_duration == 4'd0 || {4'd0, read_duration} > `OUTCRY_TIME_IN_FORCE_AT_CLOSE
         || {4'd0, read_self_trade} > `OUTCRY_SELF_TRADE_DECREMENT;
 
+    // Eight numbers of 15 bits, as a tree.
+    function [17:0] sum_of_eight;
+        input [119:0] terms;
+        reg [16:0] low, high;
+        begin
+            low  = ({2'd0, terms[14:0]} + {2'd0, terms[29:15]})
+                   + ({2'd0, terms[44:30]} + {2'd0, terms[59:45]});
+            high = ({2'd0, terms[74:60]} + {2'd0, terms[89:75]})
+                   + ({2'd0, terms[104:90]} + {2'd0, terms[119:105]});
+            sum_of_eight = {1'b0, low} + {1'b0, high};
+        end
+    endfunction
+
     // Seven rows of products, then carry-save down to two.
     wire [NOTIONAL_BITS-1:0] term0 = {read_products[509:480], read_products[351:320],
                                       read_products[191:160], read_products[31:0]};
@@ -345,7 +360,6 @@ module outcry_validator #(
     reg [PARTICIPANT_BITS-1:0] check_index;
     reg [BUCKET_BITS-1:0]      check_bucket;
     reg [511:0]               row_data;
-    reg [WAYS*ROW_BITS-1:0]   row_rows;
     reg [15:0]                row_mask;
     reg                       row_price_positive, row_qty_positive;
     reg                       row_wrong_kind, row_wrong_side, row_wrong_type, row_wrong_time;
@@ -369,7 +383,6 @@ module outcry_validator #(
     always @(posedge clk) begin
         if (advance) begin
             row_data            <= read_data;
-            row_rows            <= read_rows;
             row_mask            <= read_mask;
             row_price_positive  <= !read_price[63] && read_price != 64'd0;
             row_qty_positive    <= !read_qty[63] && read_qty != 64'd0;
@@ -380,12 +393,8 @@ module outcry_validator #(
             row_participant_off <= check_participants && (read_outside || !read_bit);
             row_price_below     <= ~((read_price[62:0] - 63'd1) ^ read_price[62:0]);
             row_qty_below       <= ~((read_qty[62:0] - 63'd1) ^ read_qty[62:0]);
-            row_price_residue   <= {3'd0, read_price_residue0} + {3'd0, read_price_residue1}
-                                   + {3'd0, read_price_residue2} + {3'd0, read_price_residue3}
-                                   + {3'd0, read_price_residue4} + {3'd0, read_price_residue5};
-            row_qty_residue     <= {3'd0, read_qty_residue0} + {3'd0, read_qty_residue1}
-                                   + {3'd0, read_qty_residue2} + {3'd0, read_qty_residue3}
-                                   + {3'd0, read_qty_residue4} + {3'd0, read_qty_residue5};
+            row_price_residue   <= sum_of_eight(read_price_residues);
+            row_qty_residue     <= sum_of_eight(read_qty_residues);
             row_price625        <= {read_price5, 7'd0} - {6'd0, read_price15};
             row_notional_sum    <= sum4;
             row_notional_carry  <= carry4;

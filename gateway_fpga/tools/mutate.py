@@ -223,10 +223,10 @@ def main(arguments: Sequence[str]) -> int:
             f"{row['seconds']:5} s",
             flush=True,
         )
+        if chosen.count is None:
+            kept = merged("mutation", "targets", rows, list(TARGETS))
+            write_section("mutation", {"targets": kept, "score": score(kept)}, "make fpga-mutate")
     print(f"{100 * score(rows):.1f} % of the real faults noticed")
-    if chosen.count is None:
-        kept = merged("mutation", "targets", rows, list(TARGETS))
-        write_section("mutation", {"targets": kept, "score": score(kept)}, "make fpga-mutate")
     return 0
 
 

@@ -1,16 +1,20 @@
-"""Fill docs/fpga.md with what was measured: ``python -m openoutcry.gateway_fpga.tools.page``.
+"""Fill the gateway's pages with what was measured.
 
-The page marks a place with ``<!-- fpga: NAME -->`` … ``<!-- end -->``; a test compares.
+    python -m openoutcry.gateway_fpga.tools.page
+
+A page marks a place with ``<!-- fpga: NAME -->`` … ``<!-- end -->``; a test compares.
 """
 
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from openoutcry.gateway_fpga.formal.properties import MODULES, PROPERTIES
 from openoutcry.gateway_fpga.tools.evidence import ROOT, read_evidence
 from openoutcry.gateway_fpga.tools.report import diagram
 
 PAGE = ROOT / "docs" / "fpga.md"
+PAGES = (PAGE, ROOT / "docs" / "gateway.md")
 PLACE = re.compile(r"(<!-- fpga: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -22,11 +26,26 @@ def filled(text: str) -> str:
         name = match[2]
         if name == "diagram":
             return match[1] + diagram() + match[3]
+        if name == "sentences":
+            return match[1] + sentences() + match[3]
         if name not in made:
             return match[1] + "Not measured yet.\n" + match[3]
         return match[1] + TABLES[name](made[name]["figures"]) + _source(made[name]) + match[3]
 
     return PLACE.sub(fill, text)
+
+
+def sentences() -> str:
+    """Every property in one sentence, whether its proof has been run here or not."""
+    lines = []
+    for module in dict.fromkeys(MODULES[claim.module].module for claim in PROPERTIES):
+        lines.append(f"\n`{module}`\n\n")
+        lines += [
+            f"- `{claim.name}`: {claim.sentence}\n"
+            for claim in PROPERTIES
+            if MODULES[claim.module].module == module
+        ]
+    return "".join(lines) + "\n"
 
 
 def _source(section: dict[str, Any]) -> str:
@@ -98,16 +117,51 @@ def timing(figures: dict[str, Any]) -> str:
     return _rows(header, rows) + f"\nGoal: {figures['goal_mhz']} MHz.\n"
 
 
+def random(figures: dict[str, Any]) -> str:
+    return (
+        f"{figures['orders']:,} boundary-biased random orders through "
+        f"{', '.join(figures['compared'])}: **{figures['differences']} differences**.\n"
+    )
+
+
+def live(figures: dict[str, Any]) -> str:
+    pipeline = figures["pipeline"]
+    rows = [
+        ("one call a batch of 4,096", _rate(figures["batch_orders_per_s_median"]),
+         _rate(figures["batch_orders_per_s_best"]), "≥ 8 M/s"),
+        ("one call an order, from a kernel", _rate(figures["single_calls_per_s_median"]),
+         _rate(figures["single_calls_per_s_best"]), ""),
+        ("`outcry run --gateway rtl`, inline, in memory", *_rates(pipeline["rtl"]), "≥ 1 M/s"),
+        ("the same with `--gateway golden`", *_rates(pipeline["golden"]), ""),
+    ]  # fmt: skip
+    return (
+        _rows("| orders a second through the RTL | median | best | goal |", rows)
+        + f"\nAll {2 * pipeline['runs']} runs of the pipeline ended in the state hash "
+        f"`{pipeline['state_hash']}` and the event hash `{pipeline['event_hash']}`.\n"
+    )
+
+
+def _rates(figures: dict[str, Any]) -> tuple[str, str]:
+    return _rate(figures["commands_per_s_median"]), _rate(figures["commands_per_s_best"])
+
+
+def _rate(per_s: float) -> str:
+    return f"{per_s / 1e6:.2f} M"
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "proofs": proofs,
     "mutation": mutation,
     "coverage": coverage,
     "timing": timing,
+    "random": random,
+    "live": live,
 }
 
 
 def main() -> None:
-    PAGE.write_text(filled(PAGE.read_text()))
+    for page in PAGES:
+        page.write_text(filled(page.read_text()))
 
 
 if __name__ == "__main__":

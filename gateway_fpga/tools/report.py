@@ -30,6 +30,8 @@ FILES = {
     "outcry_udp_parser": ("outcry_packet_fifo", "outcry_udp_parser"),
     "outcry_validator": ("outcry_csa", "outcry_validator"),
 }
+SMALL = "-chparam SLOT_BITS 3 -chparam PARTICIPANT_BITS 3"
+"""The structure of the whole does not hang on how many rows its tables have."""
 SOURCE = {"outcry_packet_fifo": "write_data"}
 """The input that data comes in by, where it is not ``s_axis_tdata``."""
 WARNING = re.compile(r"%Warning-(\w+): \S*?(\w+\.v):(\d+):\d+: (.*)")
@@ -113,9 +115,9 @@ def structure(module: str) -> str | None:
         folder = Path(temporary)
         files = copy_sources(folder)
         script = (
-            f"read_verilog {files}; hierarchy -check -top {module}; proc; flatten; opt_clean; "
-            "check -assert; select -assert-none t:$dlatch t:$dlatchsr t:$adlatch t:$sr; "
-            "scc -expect 0"
+            f"read_verilog {files}; hierarchy -check -top {module} {SMALL}; "
+            "proc; flatten; opt_clean; check -assert; "
+            "select -assert-none t:$dlatch t:$dlatchsr t:$adlatch t:$sr; scc -expect 0"
         )
         try:
             tool("yosys", ["-q", "-p", script], folder)

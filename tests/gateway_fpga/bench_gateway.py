@@ -5,6 +5,7 @@ golden model behind the same driver says what each verdict must be.
 """
 
 import os
+import random
 
 import cocotb
 import numpy as np
@@ -25,7 +26,16 @@ from openoutcry.gateway_fpga import Limits
 from openoutcry.gateway_fpga.devices import GoldenDevice, bus_error
 from openoutcry.gateway_fpga.driver import DeviceError, GatewayDriver
 from openoutcry.wire import ORDER_DTYPE, ErrorBit
-from openoutcry.wire.registers import ADDRESS, OKAY, REGISTERS, ROW_FIELDS, WAYS, row_image
+from openoutcry.wire.registers import (
+    ADDRESS,
+    FRAME_OUTCOMES,
+    FRAME_PORTS,
+    OKAY,
+    REGISTERS,
+    ROW_FIELDS,
+    WAYS,
+    row_image,
+)
 
 LATENCY_CYCLES = 4
 COUNTER_BITS = int(os.environ.get("COUNTER_BITS", "32"))
@@ -65,7 +75,7 @@ class Bench:
 
     def __init__(self, dut):
         self.dut = dut
-        dut.port_events.value = 0
+        dut.frames.value = 0
         self.source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis"), dut.clk, dut.rst)
         self.sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.clk, dut.rst)
         self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
@@ -285,7 +295,7 @@ async def every_address_answers_as_the_map_says(dut):
     no hang; byte strobes and the highest addresses are refused."""
     bench = Bench(dut)
     await start(dut)
-    addresses = [*range(0, 0x160, 4), 0x200, 0x800, 0xFFC]
+    addresses = [*range(0, 0x160, 4), *range(0x1F8, 0x310, 4), 0x800, 0xFFC]
 
     def accesses(device):
         lines = []
@@ -326,15 +336,21 @@ async def counters_count_and_stop_at_the_top(dut, hold):
     assert counts == (300, want)
     if COUNTER_BITS < 8:
         assert max(want.values()) == top
-    events = [0] * 16
-    for n in range(40):
-        bits = (1 << (n % 16)) | (n % 3 == 0)
-        dut.port_events.value = bits
-        events = [count + (bits >> k & 1) for k, count in enumerate(events)]
+
+
+@cocotb.test()
+async def frame_counts_of_every_port_are_read(dut):
+    """Each counter that the ports bring stands at its own word, all of its bits."""
+    bench = Bench(dut)
+    await start(dut)
+    dice = random.Random(1)
+    words = FRAME_PORTS * len(FRAME_OUTCOMES)
+    for counts in ([0xFFFFFFFF] * words, [dice.getrandbits(32) for _ in range(words)], [0] * words):
+        dut.frames.value = sum(count << 32 * n for n, count in enumerate(counts))
         await RisingEdge(dut.clk)
-    dut.port_events.value = 0
-    await ClockCycles(dut.clk, 3)
-    assert await bench.on_rtl(lambda d: d.port_events()) == [min(top, e) for e in events]
+        found = await bench.on_rtl(lambda d: [d.frames(port) for port in range(FRAME_PORTS)])
+        assert [value for port in found for value in port.values()] == counts
+        assert all(tuple(port) == FRAME_OUTCOMES for port in found)
 
 
 @cocotb.test()

@@ -9,19 +9,16 @@ import random
 import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
-from cocotbext.axi import AxiStreamBus, AxiStreamSink
+from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiStreamBus, AxiStreamSink
 from frames import BEAT_BYTES, SPOILERS, UDP_PORT, Frame, expected, good_frame, spoiled
 from patterns import PATTERNS, TIMEOUT, pattern, start
 
 from openoutcry.gateway_fpga.devices import GoldenDevice
 from openoutcry.wire.records import ORDER_DTYPE
+from openoutcry.wire.registers import ADDRESS, FRAME_OUTCOMES, FRAME_PORTS
 
 FIRST_SEQ = 1000
 LATENCY_CYCLES = 13
-AXI_LITE_INPUTS = (
-    "awaddr", "awprot", "awvalid", "wdata", "wstrb", "wvalid", "bready", "araddr", "arprot",
-    "arvalid", "rready",
-)  # fmt: skip
 
 
 class Ports:
@@ -73,23 +70,22 @@ class Ports:
 
 
 async def begin(dut):
-    for name in AXI_LITE_INPUTS:
-        getattr(dut, f"s_axil_{name}").value = 0
     dut.s_axis_tvalid.value = 0
     dut.udp_port.value = UDP_PORT
     dut.first_seq.value = FIRST_SEQ
     ports = Ports(dut)
     sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.clk, dut.rst)
+    master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
     await start(dut)
     cocotb.start_soon(ports.drive())
-    return ports, sink
+    return ports, sink, master
 
 
 @cocotb.test(**TIMEOUT)
 @cocotb.parametrize(idle=["never", "random"], hold=list(PATTERNS))
 async def orders_of_all_ports_in_one_sequence(dut, idle, hold):
     """Good and bad frames on every port at once."""
-    ports, sink = await begin(dut)
+    ports, sink, master = await begin(dut)
     dice = random.Random(f"{idle} {hold}")
     sink.set_pause_generator(pattern(hold, 3))
     sent = []
@@ -125,6 +121,20 @@ async def orders_of_all_ports_in_one_sequence(dut, idle, hold):
             for name in ORDER_DTYPE.names:
                 if name != "seq":
                     assert got[name] == want[name], (port, name)
+    await _check_frame_counts(master, sent)
+
+
+async def _check_frame_counts(master, sent):
+    """The registers say of each port what became of its frames; of one not there, nothing."""
+    counted = []
+    for port in range(FRAME_PORTS):
+        reasons = [expected(Frame(data, 0))[0] for data in sent[port]] if port < len(sent) else []
+        counted += [reasons.count(outcome) for outcome in FRAME_OUTCOMES]
+    answer = await master.read(ADDRESS["frame_count"], 4 * len(counted))
+    found = np.frombuffer(answer.data, np.uint32).tolist()
+    names = [(port, outcome) for port in range(FRAME_PORTS) for outcome in FRAME_OUTCOMES]
+    rows = zip(names, found, counted, strict=True)
+    assert found == counted, [row for row in rows if row[1] != row[2]]
 
 
 def _is_of(row, orders):
@@ -135,7 +145,7 @@ def _is_of(row, orders):
 @cocotb.test(**TIMEOUT)
 async def latency_from_frame_to_order(dut):
     """Thirteen cycles from the last beat of a frame of one order to its order, at every port."""
-    ports, _ = await begin(dut)
+    ports, _, _ = await begin(dut)
     dut.m_axis_tready.value = 1
     for port in range(ports.count):
         ports.send(port, good_frame(random.Random(port), 1))

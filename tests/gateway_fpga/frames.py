@@ -32,16 +32,13 @@ from openoutcry.wire.records import (  # noqa: E402
     PACKET_MAGIC,
     RECORD_BYTES,
 )
+from openoutcry.wire.registers import FRAME_OUTCOMES  # noqa: E402
 
 UDP_PORT = 9000
 BEAT_BYTES = 64
 MAX_BEATS = 24
 
-REASONS = (
-    "NONE", "KEEP", "OVERSIZED", "RUNT", "ETHERTYPE", "IP_HEADER", "FRAGMENT", "PROTOCOL", "PORT",
-    "LENGTH", "IP_CHECKSUM", "UDP_CHECKSUM", "SHORT", "MAGIC", "LAYOUT", "KIND", "COUNT", "SIZE",
-    "SEQUENCE",
-)  # fmt: skip
+REASONS = FRAME_OUTCOMES
 """By the index of the parser's counter; test_udp_parser.py compares them with the Verilog."""
 
 

@@ -2,14 +2,16 @@
 
 import re
 
+import pytest
 from frames import REASONS
 
-from openoutcry.gateway_fpga.tools.page import PAGE, filled
+from openoutcry.gateway_fpga.tools.page import PAGE, PAGES, filled
 
 
-def test_the_page_is_filled_from_the_evidence():
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_is_filled_from_the_evidence(page):
     """Nothing typed, nothing stale: gateway_fpga.tools.page would not change it."""
-    assert filled(PAGE.read_text()) == PAGE.read_text()
+    assert filled(page.read_text()) == page.read_text()
 
 
 def test_every_reason_of_the_parser_is_explained():

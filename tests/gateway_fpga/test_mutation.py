@@ -4,8 +4,8 @@ from openoutcry.gateway_fpga.tools.mutate import TARGETS, measure
 
 
 def test_a_sample_of_mutants_is_noticed():
-    """Twenty faults in the queue: each is noticed by its bench, or proved to be none."""
-    row = measure(TARGETS["outcry_packet_fifo"], 20)
-    assert row["mutants"] == 20
-    assert row["killed"] >= 17
+    """Ten faults in the queue: each is noticed by its bench, or proved to be none."""
+    row = measure(TARGETS["outcry_packet_fifo"], 10)
+    assert row["mutants"] == 10
+    assert row["killed"] >= 8
     assert row["survivors"] == []

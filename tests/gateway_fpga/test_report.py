@@ -32,7 +32,6 @@ UNUSED = {
     "read_products": "the top two bits of a product of 63-bit numbers are 0",
     "read_time": "62 bits of nanoseconds last until 2116",
     "row_time": "62 bits of nanoseconds last until 2116",
-    "residue": "a variable of the table's making, wider than what it holds",
     "this_row": "bits that fill up a row's fields to whole bytes",
 }
 
