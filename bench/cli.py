@@ -173,6 +173,11 @@ def _show_tail(tail: dict[str, Any]) -> None:
         click.echo(f"  (the kernel's side could not be seen: {tail['watched']})")
     for cause in tail["causes"][:8]:
         click.echo(f"  {cause['share']:6.1%}  {cause['cause']} ({cause['commands']} commands)")
+    for one in tail["incidents"][:8]:
+        click.echo(
+            f"  from command {one['first_seq']:,}: {one['commands']} together, up to "
+            f"{quantity(one['whole_ns'], 'ns')}: {one['cause']}"
+        )
     for row in tail["slowest"]:
         causes = "; ".join(f"{name} {quantity(ns, 'ns')}" for name, ns in row["causes_ns"].items())
         whole = quantity(row["whole_ns"], "ns")

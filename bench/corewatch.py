@@ -97,7 +97,12 @@ def _recording(data: Path, watched: Watched) -> Iterator[None]:
     """perf record with every tracepoint that there is; without any, with the reason."""
     for events in (_all_events(), [SWITCH, FAULT]):
         recorder = _Recorder(data, events)
-        if recorder.enabled():
+        try:
+            begun = recorder.enabled()
+        except KeyboardInterrupt:
+            recorder.close()
+            raise
+        if begun:
             watched.refused = None
             break
         watched.refused = f"perf record: {recorder.close()[:200]}"

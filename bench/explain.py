@@ -168,6 +168,29 @@ class Tail:
         return sum(i.kind == "page fault" and i.pid in pids and start <= i.start_ns <= end
                    for i in self.intervals)  # fmt: skip
 
+    def incidents(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+        """Slow commands that waited at the same time are one incident: longest first, each with its
+        first command, how many, the longest whole span and the largest cause."""
+        intended, replied = (self.stamps[:, KINDS.index(kind)] for kind in ("intended", "replied"))
+        groups: list[list[int]] = []
+        until = -1
+        for row in sorted(rows):
+            if not groups or int(intended[row]) > until:
+                groups.append([])
+            groups[-1].append(row)
+            until = max(until, int(replied[row]))
+        found = []
+        for group in groups:
+            lost: Counter[str] = Counter()
+            for row in group:
+                lost += self.causes(row)
+            found.append({
+                "first_seq": group[0] + 1, "commands": len(group),
+                "whole_ns": int(self.whole[group].max()),
+                "cause": lost.most_common(1)[0][0] if lost else QUEUE,
+            })  # fmt: skip
+        return sorted(found, key=lambda one: -one["whole_ns"])
+
     def row(self, number: int) -> dict[str, Any]:
         """One command with every stamp of its, as JSON can hold it."""
         stamps = {kind: int(self.stamps[number, at]) for at, kind in enumerate(KINDS)}
@@ -209,8 +232,9 @@ def explain(
 ) -> dict[str, Any]:
     """The slowest commands and the tail by cause.
 
-    ``slowest``: rows of :meth:`Tail.row`.  ``causes``: ``cause``, ``share`` of the tail's time
-    beyond the usual, ``commands`` for which it is the largest.  ``watched``: null, or why the
+    ``slowest``: rows of :meth:`Tail.row`; ``incidents``: :meth:`Tail.incidents`.  ``causes``:
+    ``cause``, ``share`` of the tail's time beyond the usual, ``commands`` for which it is the
+    largest.  ``watched``: null, or why the
     kernel's side could not be seen; then interruptions stand under the process's long steps.
     """
     tail = Tail(done, intervals, commands)
@@ -229,6 +253,7 @@ def explain(
         "tail_commands": len(rows),
         "tail_from_ns": int(tail.whole[rows[-1]]),
         "slowest": [tail.row(row) for row in rows[:SLOWEST]],
+        "incidents": tail.incidents(rows),
         "causes": [
             {"cause": cause, "share": ns / time_ns, "commands": largest[cause]}
             for cause, ns in total.most_common()

@@ -28,7 +28,6 @@ THRESHOLD_NS = 1_000
 SIZES_NS = (1_000, 10_000, 100_000, 1_000_000)
 SPIN_S, QUICK_SPIN_S = 3.0, 0.5
 CAPACITY = 100_000
-LEAD_S = 0.05
 SMI_COUNT = 0x34
 UNKNOWN = "not seen from inside (hypervisor, SMI, memory)"
 
@@ -111,18 +110,21 @@ def _figures(spin: Spin, add: Add) -> None:
 
 def spin_all(cores: Iterable[int], seconds: float) -> list[Spin]:
     """Spin on each of the cores at the same time, each in a process of its own."""
-    until = time.monotonic_ns() + int((seconds + LEAD_S) * 1e9)
-    found = run_processes("jitter", [(core, partial(_spin, core, until)) for core in cores])
+    length_ns = int(seconds * 1e9)
+    found = run_processes("jitter", [(core, partial(_spin, core, length_ns)) for core in cores])
     return [
         Spin(**{**one, "gaps": np.array(one["gaps"], np.int64).reshape(-1, 2)}) for one in found
     ]
 
 
-def _spin(core: int, until_ns: int) -> dict[str, Any]:
+def _spin(core: int, length_ns: int) -> dict[str, Any]:
     gaps = np.zeros((CAPACITY, 2), np.int64)
     gaps[:] = 0
     counted = np.zeros(3, np.int64)
-    spun = spin_gaps(until_ns, THRESHOLD_NS, gaps.ctypes.data, CAPACITY, counted.ctypes.data)
+    # Compiled or loaded before the time begins.
+    spin_gaps(0, THRESHOLD_NS, gaps.ctypes.data, CAPACITY, counted.ctypes.data)
+    until = time.monotonic_ns() + length_ns
+    spun = spin_gaps(until, THRESHOLD_NS, gaps.ctypes.data, CAPACITY, counted.ctypes.data)
     seen, lost, readings = counted.tolist()
     return {
         "core": core, "spun_ns": spun, "seen": seen, "lost_ns": lost, "readings": readings,

@@ -24,6 +24,7 @@ from openoutcry.pipeline.report import HOST_LABELS
 PIPELINE_TEMPLATES = Path(report_charts.__file__).parent
 SLOWEST_SHOWN = 20
 CAUSES_SHOWN = 12
+INCIDENTS_SHOWN = 10
 
 
 def write_lab_report(documents: Sequence[Document], path: str | os.PathLike[str]) -> None:
@@ -132,6 +133,7 @@ def _explained(one: dict[str, Any]) -> dict[str, Any]:
                                      "watched")},
         "steal": (one.get("noise") or {}).get("steal"),
         "causes": one["causes"][:CAUSES_SHOWN],
+        "incidents": one.get("incidents", [])[:INCIDENTS_SHOWN],
         "slowest": one["slowest"][:SLOWEST_SHOWN],
         "stages": list(WINDOWS),
         "pictures": _pictures(one["pictures"]),

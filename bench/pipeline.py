@@ -30,8 +30,8 @@ from openoutcry.pipeline.run import Options, run
 from openoutcry.wire import OutcryError
 
 ORDERS, QUICK_ORDERS = 1_000_000, 200_000
-PACED_SECONDS, QUICK_SECONDS = 3.0, 0.8
-RUNG_SECONDS, QUICK_RUNG_SECONDS = 1.0, 0.3
+PACED_SECONDS, QUICK_SECONDS = 3.0, 0.5
+RUNG_SECONDS, QUICK_RUNG_SECONDS = 1.0, 0.2
 EXPLAIN_RATE, EXPLAIN_SECONDS = 100_000, 5.0
 PEERS = tuple(plain_exchange.PEERS)
 PEER_ORDERS, QUICK_PEER_ORDERS = 50_000, 5_000
@@ -46,6 +46,7 @@ THROUGHPUT = (
 PACED = (
     ("none_100k", "processes", "none", 100_000),
     ("durable_100k", "processes", "durable", 100_000),
+    ("async_100k", "processes", "async", 100_000),
     ("none_1m", "processes", "none", 1_000_000),
     ("inline_100k", "inline", "none", 100_000),
 )

@@ -91,7 +91,20 @@ def test_each_cause_is_found_where_it_lies():
         ("page fault", "page fault"),
     ]
     assert second["page_faults"] == 1
+    shown = [(one["first_seq"], one["cause"]) for one in made["incidents"][:3]]
+    assert shown == [(900, UNSEEN), (500, "preempted: z3"), (600, "matcher: a long step")]
+    assert sum(one["commands"] for one in made["incidents"]) == made["tail_commands"]
     assert sum(cause["share"] for cause in made["causes"]) == pytest.approx(1)
+
+
+def test_commands_that_waited_together_are_one_incident():
+    """Three neighbours behind one stall, and one alone later."""
+    done = quiet_run()
+    for seq, length in ((500, 50_000), (501, 40_000), (502, 30_000), (900, 20_000)):
+        delay(done, seq, 0, length)
+    found = explain(done, [], None, commands())["incidents"]
+    assert [(one["first_seq"], one["commands"]) for one in found[:2]] == [(500, 3), (900, 1)]
+    assert found[0]["whole_ns"] == 50_500
 
 
 def test_a_level_touched_for_the_first_time_is_said():

@@ -68,10 +68,9 @@ def test_only_what_overlaps_on_the_core_counts():
 def test_a_spin_sees_another_program_on_its_core():
     """With a busy neighbour pinned to the same core, the spin loses time, in gaps that add up."""
     core = min(os.sched_getaffinity(0))
-    until = time.monotonic() + 1.5
 
     def busy():
-        while time.monotonic() < until:
+        while time.process_time() < 1.0:
             pass
 
     def spin_there():
@@ -81,7 +80,7 @@ def test_a_spin_sees_another_program_on_its_core():
     _, (spun, lost, seen, in_gaps, readings) = run_processes(
         "test", [(core, busy), (None, spin_there)]
     )
-    assert lost > spun / 50
+    assert lost > spun / 100
     assert lost == in_gaps
     assert seen > 0
     assert readings > 1000
@@ -111,19 +110,17 @@ def test_a_watch_sees_who_took_the_core():
     """A process that shares its core with a busy one is away in the trace, and the time it was away
     is what the other had."""
     core = min(os.sched_getaffinity(0))
-    until = time.monotonic() + 1.0
 
     def busy():
-        turns = 0
-        while time.monotonic() < until:
-            turns += 1
+        while time.process_time() < 0.4:
+            pass
         return os.getpid()
 
     with core_watch() as watched:
         pids = run_processes("test", [(core, busy), (core, busy)])
     away = {pid: sum(i.end_ns - i.start_ns for i in watched.intervals
                      if i.pid == pid and i.kind == "preempted") for pid in pids}  # fmt: skip
-    assert all(lost > 10_000_000 for lost in away.values()), away
+    assert all(lost > 1_000_000 for lost in away.values()), away
 
 
 def test_interrupts_are_named():
