@@ -71,10 +71,12 @@ class Count(IntEnum):
     SENDERS = 15
     SENDERS_EVICTED = 16
     HARDWARE_TIMES = 17
-    """Packets by who stamped them: the card, the kernel, the capture, or we by the host's clock."""
+    """Packets by who stamped them: the card, the kernel, the capture, or we, by the clock page or
+    by the host's own clock."""
     KERNEL_TIMES = 18
     CAPTURE_TIMES = 19
     HOST_TIMES = 20
+    CLOCK_PAGE_TIMES = 21
     TX_PACKETS = 24
     TX_NO_ROOM = 25
     """The device or the system took no more: gone, and counted instead of waited for."""

@@ -28,8 +28,12 @@ from openoutcry.wire.kernel import CACHE_DIR
 
 SOURCES = Path(__file__).resolve().parent / "c"
 ROOMS = SOURCES.parent.parent
-INCLUDED = (ROOMS / "wire" / "outcry_wire.h", ROOMS / "gateway_fpga" / "outcry_verdict.h")
-"""Generated C: the records, and the gateway's rules."""
+INCLUDED = (
+    ROOMS / "wire" / "outcry_wire.h",
+    ROOMS / "gateway_fpga" / "outcry_verdict.h",
+    ROOMS / "ptp" / "outcry_clock.h",
+)
+"""C that other rooms give away: the records, the gateway's rules, how to read the clock page."""
 FLAGS = ("-O3", "-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fPIC")
 OPAQUE = "struct oc_state;\nstruct oc_port;\nstruct oc_sender;\n"
 BUILD_SECONDS_MAX = 120

@@ -51,6 +51,8 @@ class Shim:
     ``gateway_fpga.make_rules``: each record gets its verdict; without, ``error_code`` is 0.
     ``arbitrate``: the ports are lines A and B of one feed, a packet's first copy wins.  ``stamps``:
     (address of intended, of received, mask), int64 arrays by sequence that get CLOCK_MONOTONIC ns.
+    ``clock_page``: address of a clock page's line (``ptp.page``), by which packets are stamped that
+    nobody has stamped before; where it says nothing, and without one, by the host's own clock.
 
     Raises :class:`PortError` or ``NotBuilt``; ``ValueError`` for a ring that has several producers
     or fewer than 64 slots.
@@ -66,6 +68,7 @@ class Shim:
         arbitrate: bool = False,
         stamps: tuple[int, int, int] | None = None,
         epoch_offset_ns: int | None = None,
+        clock_page: int = 0,
     ) -> None:
         if ring.multi_producer or ring.capacity < MIN_CAPACITY or ring.dtype != ORDER_DTYPE:
             raise ValueError(
@@ -85,6 +88,8 @@ class Shim:
         context.kind = int(PacketKind.ORDERS)
         if rules is not None:
             context.rules = self._pointer("void *", rules.ctypes.data)
+        if clock_page:
+            context.clock = self._pointer("void *", clock_page)
         if stamps is not None:
             context.stamps_intended = self._pointer("int64_t *", stamps[0])
             context.stamps_received = self._pointer("int64_t *", stamps[1])

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy.typing as npt
@@ -11,6 +12,9 @@ from openoutcry.dpdk_shim.shim import Shim, make_state
 from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.shared import Shared
+from openoutcry.ptp.page import ClockError, ClockPage
+from openoutcry.ring import SegmentError
+from openoutcry.wire import LayoutMismatch
 
 
 class PortSource:
@@ -24,6 +28,7 @@ class PortSource:
         self.specs, self.arbitrate = list(specs), arbitrate
         self.bound: list[socket.socket | None] = []
         self._ports: list[Port] = []
+        self._clock: ClockPage | None = None
         try:
             for spec in self.specs:
                 self.bound.append(prepare(spec))
@@ -45,6 +50,9 @@ class PortSource:
             shared.stamp_address("received"),
             shared.geometry.stamps - 1,
         )
+        # The newest living clock daemon's, if there is one.
+        with suppress(ClockError, SegmentError, LayoutMismatch):
+            self._clock = ClockPage.open()
         return Shim(
             self._ports,
             shared.lane,
@@ -52,6 +60,7 @@ class PortSource:
             arbitrate=self.arbitrate,
             stamps=stamps,
             epoch_offset_ns=shared.control[ct.EPOCH_OFFSET],
+            clock_page=self._clock.address if self._clock else 0,
         )
 
     def close(self) -> None:

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "outcry_clock.h"
 #include "outcry_verdict.h"
 #include "packet.h"
 #include "ring.h"
@@ -158,11 +159,21 @@ static inline void take_frame(struct oc_shim *s, const struct oc_frame *frame, s
     b->published++;
 }
 
+/* The host's time of a burst: the middle of what the clock page says, or the host's own clock where
+ * it says nothing.  Returns the counter of which it was. */
+static int host_time(const struct oc_shim *s, int64_t now_ns, int64_t *ts_ns) {
+    struct outcry_clock_interval i;
+    *ts_ns = now_ns + s->epoch_offset_ns;
+    if (!s->clock || outcry_clock_now(s->clock, &i) != OUTCRY_CLOCK_OK) return OC_COUNT_HOST_TIMES;
+    *ts_ns = i.earliest_utc_ns + (i.latest_utc_ns - i.earliest_utc_ns) / 2;
+    return OC_COUNT_CLOCK_PAGE_TIMES;
+}
+
 /* Who stamped the burst's frames: mostly one for all of them. */
-static void count_stamps(const struct oc_frame *frames, int count, int64_t *tally) {
+static void count_stamps(const struct oc_frame *frames, int count, int host, int64_t *tally) {
     for (int at = 0; at < count; at++) {
         const struct oc_frame *frame = &frames[at];
-        int which = !frame->ts_ns ? OC_COUNT_HOST_TIMES
+        int which = !frame->ts_ns ? host
                     : frame->flags & FRAME_HARDWARE_TS ? OC_COUNT_HARDWARE_TIMES
                     : frame->flags & FRAME_CAPTURE_TS ? OC_COUNT_CAPTURE_TIMES
                                                       : OC_COUNT_KERNEL_TIMES;
@@ -197,9 +208,10 @@ static int64_t poll_port(struct oc_shim *s, int index, int64_t most) {
         counters[OC_COUNT_EMPTY_POLLS]++;
         return 0;
     }
-    int64_t now_ns = monotonic_ns();
+    int64_t now_ns = monotonic_ns(), host_ts_ns;
+    int host = host_time(s, now_ns, &host_ts_ns);
     struct burst b = {.ring = s->ring, .mask = s->mask, .next_seq = first_seq, .now_ns = now_ns,
-                      .host_ts_ns = now_ns + s->epoch_offset_ns, .left = most, .rules = s->rules,
+                      .host_ts_ns = host_ts_ns, .left = most, .rules = s->rules,
                       .stamps = s->stamps_intended, .port_index = index};
     int64_t bytes = 0;
     for (int at = 0; at < count; at++) {
@@ -209,7 +221,7 @@ static int64_t poll_port(struct oc_shim *s, int index, int64_t most) {
         else
             tally[OC_COUNT_OVER_LIMIT_PACKETS]++;
     }
-    count_stamps(frames, count, tally);
+    count_stamps(frames, count, host, tally);
     port->done(port);
     s->next_seq = b.next_seq;
     tally[OC_COUNT_PUBLISHED] = b.published;
@@ -320,7 +332,7 @@ static int reply_run(struct oc_shim *s, const struct outcry_event *events, uint3
     struct oc_sender *sender = &s->state->senders[peer & (OC_SENDERS - 1)];
     int64_t *tally = s->state->counters[0];
     if (!peer || sender->generation != (uint32_t)(peer >> 16) || !sender->way.usable
-        || sender->way.port >= s->port_count) {
+        || sender->way.port >= s->port_count || !s->ports[sender->way.port]->tx_buffer) {
         tally[OC_COUNT_NO_PEER_EVENTS] += count;
         return 0;
     }

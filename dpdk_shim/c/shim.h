@@ -37,6 +37,7 @@ struct oc_shim {
     int64_t *stamps_received;
     int64_t stamp_mask;
     int64_t epoch_offset_ns; /* CLOCK_REALTIME less CLOCK_MONOTONIC */
+    const void *clock;      /* struct outcry_clock_page, or NULL */
     int64_t udp_port;       /* destination port that is ours, 0 for any */
     int32_t kind;           /* PacketKind expected */
     int32_t framing;        /* 0 our packets, 1 MoldUDP64 */

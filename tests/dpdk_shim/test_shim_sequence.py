@@ -2,7 +2,9 @@
 
 import os
 import signal
+import struct
 import threading
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from shim_wire import (
     make_ring,
     needs_shim,
     packets_of,
+    pcapng_block,
     random_orders,
     records_of,
     without_time,
@@ -32,7 +35,10 @@ from openoutcry.dpdk_shim.shim import Shim, make_state
 from openoutcry.dpdk_shim.spec import parse_port
 from openoutcry.gateway_fpga import make_rules, validate_orders
 from openoutcry.gateway_fpga.settings import Limits, Settings
+from openoutcry.ptp.page import ClockPage, Line, PageWriter
+from openoutcry.ptp.ticks import ticks_now
 from openoutcry.wire import ORDER_DTYPE, make_instruments
+from openoutcry.wire.enums import ClockSource, ClockState
 
 RANGES = 11
 """Gaps of a sender that are remembered (OC_RANGES less the place for a split)."""
@@ -294,3 +300,41 @@ def test_a_kill_in_mid_burst_leaves_the_ring_whole(seed: int, tmp_path: Path) ->
     missing = len(orders) - len(records)
     assert 0 <= missing <= 64 * 22
     assert account["duplicate_packets"] > 0 or published == 0
+
+
+def unstamped(path: Path, frames: list[bytes]) -> Path:
+    """A pcapng of simple packet blocks, which have no time."""
+    section = pcapng_block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+    parts = [section, pcapng_block(1, struct.pack("<HHI", 1, 0, 0))]
+    parts += [pcapng_block(3, struct.pack("<I", len(data)) + data) for data in frames]
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+def test_who_was_stamped_by_nobody_is_stamped_by_the_clock_page(tmp_path: Path) -> None:
+    """By the page's interval while its daemon lives, by the host's clock afterwards; both are
+    counted."""
+    orders = random_orders(10)
+    port = parse_port(f"pcap:{unstamped(tmp_path / 'x', [frame(p) for p in packets_of(orders)])}")
+    year_2100_ns, one_ns_a_tick = 4_102_444_800_000_000_000, 1 << 48
+    line = Line(
+        ticks_now(), year_2100_ns, one_ns_a_tick, 1_000, 0, 600_000, 37,
+        ClockState.LOCKED, ClockSource.LINUXPTP,
+    )  # fmt: skip
+    with make_ring() as ring:
+        writer = PageWriter()
+        try:
+            writer.publish(line)
+            page = ClockPage.open(writer.name)
+            with Shim([port], ring, clock_page=page.address) as shim:
+                shim.run(timeout_s=5)
+                assert shim.account()["clock_page_times"] == 2
+            apart_ns = drain(ring)["rx_ts_ns"] - (year_2100_ns - 37_000_000_000)
+            assert (apart_ns >= 0).all()
+            assert (apart_ns < 600_000_000_000).all()
+        finally:
+            writer.close()
+        with Shim([port], ring, clock_page=page.address) as shim:
+            shim.run(timeout_s=5)
+            assert shim.account()["host_times"] == 2
+        assert (abs(drain(ring)["rx_ts_ns"] - time.time_ns()) < 600_000_000_000).all()
