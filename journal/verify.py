@@ -29,7 +29,8 @@ from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.layout import LAYOUT_HASH
 from openoutcry.wire.records import BLOCK_MAGIC, ORDER_DTYPE
 
-WINDOW_BYTES = 4 << 20
+WINDOW_BYTES = 16 << 20
+"""Several of the largest blocks: the one that the window cuts is read again with the next."""
 THREADS = 2
 MAX_LOCATED_BYTES = 16 << 20
 

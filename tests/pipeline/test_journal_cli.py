@@ -6,13 +6,14 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
 from openoutcry.__main__ import main
 from openoutcry.flow import GeneratedFlow
-from openoutcry.journal import JournalReader
+from openoutcry.journal import Journal, JournalReader
 from openoutcry.pipeline.run import Options, run
 
 ORDERS, SEED = 8_000, 3
@@ -79,6 +80,18 @@ def test_sql_counts_what_the_run_counted(made: dict[str, Any]) -> None:
     assert row["gateway"] == "golden"
     (count,) = sql(journal, "select count(*) n, count(verdict) v from audit")
     assert (count["n"], count["v"]) == (ORDERS, ORDERS)
+
+
+def test_sql_over_a_running_journal(made: dict[str, Any], tmp_path: Path) -> None:
+    """While the writer is at work, what is written so far can be asked for, its events too."""
+    reader = JournalReader(made["journal"]["path"])
+    orders = np.concatenate([chunk for _, chunk in reader.chunks()])
+    with Journal.create(tmp_path / "j", reader.config) as writer:
+        for until in (3_000, 5_000):
+            part = orders[writer.written_seq : until]
+            writer.append(writer.written_seq + 1, [part], len(part), 1, durable=True)
+            query = "select count(distinct cause_seq) n, max(cause_seq) last from events"
+            assert sql(str(tmp_path / "j"), query) == [{"n": until, "last": until}]
 
 
 def test_sql_refuses_in_words(made: dict[str, Any]) -> None:

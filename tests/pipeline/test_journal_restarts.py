@@ -1,5 +1,6 @@
 """The whole pipeline killed and taken up again from its journal: nothing lost, nothing doubled."""
 
+import errno
 import json
 import os
 import random
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from openoutcry.flow import GeneratedFlow
-from openoutcry.journal import Journal, JournalError, JournalLock, JournalReader, Proof
+from openoutcry.journal import Disk, Journal, JournalError, JournalLock, JournalReader, Proof
 from openoutcry.pipeline.checkpoint import make_checkpoints, recover
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.replay import replay
@@ -191,6 +192,30 @@ def test_a_run_that_ended_goes_on(
     assert half["resumed"] is None
     result = run(options(tmp_path / "j", rate=0, topology=topology, resume=True))
     assert result["resumed"]["commands"] == ORDERS // 2
+    check_same(result, undisturbed, tmp_path / "j")
+
+
+def test_a_failed_write_stops_acknowledging(
+    tmp_path: Path, undisturbed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk refuses one block in mid-run: the run ends and says which file, byte and why; taken
+    up again on a disk that works, nothing is lost."""
+    real, writes = Disk.write, [0]
+
+    def refusing(self: Disk, fd: int, data: Any, offset: int, durable: bool = False) -> int:
+        writes[0] += durable
+        if writes[0] == 5:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(self, fd, data, offset, durable)
+
+    monkeypatch.setattr(Disk, "write", refusing)
+    with pytest.raises(JournalError, match=r"segment-000000.ocj: byte \d+: cannot write: Input"):
+        run(options(tmp_path / "j", rate=0, topology="inline"))
+    monkeypatch.undo()
+    found = sum(len(records) for _, records in JournalReader(tmp_path / "j").chunks())
+    assert 0 < found < ORDERS
+    result = run(options(tmp_path / "j", rate=0, topology="inline", resume=True))
+    assert result["resumed"]["commands"] == found
     check_same(result, undisturbed, tmp_path / "j")
 
 
