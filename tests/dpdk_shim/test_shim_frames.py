@@ -144,3 +144,16 @@ def test_random_lengths_are_summed_as_scapy_sums_them() -> None:
         data[40] ^= 1
         # A sum of 0 says that there is none.
         assert classify(bytes(data)) == ("SHORT" if data[40:42] == b"\0\0" else "UDP_CHECKSUM")
+
+
+@pytest.mark.parametrize(("count", "bytes_"), [(0, 32), (23, 32 + 23 * 64), (255, 32 + 255 * 64)])
+def test_no_orders_and_more_than_a_frame_holds(count: int, bytes_: int) -> None:
+    """A header alone, one order too many, and a jumbo frame of 255 that is right in itself."""
+    header = packets_of(random_orders(1))[0][:32]
+    payload = header[:28] + count.to_bytes(2, "little") + header[30:] + bytes(bytes_ - 32)
+    assert classify(frame(payload)) == "COUNT"
+
+
+def test_a_jumbo_frame_of_somebody_else_is_foreign() -> None:
+    """Nine thousand bytes to our port that are no packet of ours."""
+    assert classify(frame(bytes(9_000))) == "MAGIC"
