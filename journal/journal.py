@@ -48,6 +48,7 @@ class Journal:
         *,
         copies: Iterable[PathName] = (),
         policy: str = "all",
+        direct: bool = True,
         disk: Disk = REAL,
     ) -> JournalWriter:
         """Make a durable journal whose first block is ``config``; returns its writer.
@@ -56,8 +57,11 @@ class Journal:
         further ones are made while the one before fills.  ``segment_bytes`` is a multiple of
         4,096 from 8,192 on.  ``copies`` are further directories to be written side by side; a
         block counts as written or durable when ``all``, a ``quorum`` (more than half) or ``any``
-        of the directories have it.  Raises :class:`JournalError` if a directory already holds a
-        journal or there is no space; then nothing is left behind.
+        of the directories have it.  ``direct``: past the page cache, for a writer that waits for
+        each block; without it a block is handed to the kernel only.
+
+        Raises :class:`JournalError` if a directory already holds a journal or there is no space;
+        then nothing is left behind.
         """
         places = [Path(directory), *map(Path, copies)]
         if segment_bytes < MIN_SEGMENT_BYTES or segment_bytes % ALIGN:
@@ -85,7 +89,7 @@ class Journal:
         try:
             for path in places:
                 streams.append(
-                    _make_copy(path, journal_id, head, segment_bytes, wanted, disk, made)
+                    _make_copy(path, journal_id, head, segment_bytes, wanted, direct, disk, made)
                 )
         except BaseException:
             for stream in streams:
@@ -101,6 +105,7 @@ class Journal:
         directory: PathName,
         *,
         copies: Sequence[PathName] | None = None,
+        direct: bool = True,
         disk: Disk = REAL,
     ) -> JournalWriter:
         """Take up a journal whose writer was killed, behind its last whole block.
@@ -131,7 +136,7 @@ class Journal:
                 f"too few copies for the policy `{document['policy']}`: {'; '.join(flaws)}"
             )
         best = max(scans, key=lambda scan: scan.next_index)
-        streams = [_take_up(scan, best, disk) for scan in scans]
+        streams = [_take_up(scan, best, direct, disk) for scan in scans]
         place = Place(
             best.end_offset, best.next_index, best.bytes, best.next_seq - 1, best.previous_hash
         )
@@ -149,7 +154,7 @@ def _scanned(path: Path, disk: Disk) -> Scan:
     return scan
 
 
-def _take_up(scan: Scan, best: Scan, disk: Disk) -> Stream:
+def _take_up(scan: Scan, best: Scan, direct: bool, disk: Disk) -> Stream:
     """Make one copy end cleanly where the best one does; returns its stream."""
     path, number = scan.directory, scan.end_segment
     segment_bytes = scan.segment_bytes
@@ -164,7 +169,7 @@ def _take_up(scan: Scan, best: Scan, disk: Disk) -> Stream:
             _catch_up(scan, best, disk)
             number = best.end_segment
             count = max(count, number + 1)
-        return Stream(path, scan.journal_id, number, segment_bytes, count, disk)
+        return Stream(path, scan.journal_id, number, segment_bytes, count, disk, direct)
     except OSError as error:
         raise JournalError(f"{segment}: cannot resume: {error.strerror}") from None
 
@@ -198,6 +203,7 @@ def _make_copy(
     head: bytes,
     segment_bytes: int,
     wanted: int,
+    direct: bool,
     disk: Disk,
     made: list[Path],
 ) -> Stream:
@@ -210,7 +216,7 @@ def _make_copy(
         make_segment(path, number, segment_bytes, head if number == 0 else b"", disk)
         made.append(segment_path(path, number))
     made.append(path / MARK_NAME)
-    return Stream(path, journal_id, 0, segment_bytes, wanted, disk)
+    return Stream(path, journal_id, 0, segment_bytes, wanted, disk, direct)
 
 
 def _remove_made(path: Path) -> None:

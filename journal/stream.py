@@ -27,7 +27,8 @@ class Stream:
     ``segment_count``.
 
     Raises :class:`JournalError` naming file and byte for whatever the system refuses; after that
-    the stream refuses everything.  ``direct`` says whether the page cache is passed by.
+    the stream refuses everything.  ``direct`` asks for blocks past the page cache, and afterwards
+    says whether that is so: right where each is waited for, wrong where none is.
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class Stream:
         segment_bytes: int,
         segment_count: int,
         disk: Disk,
+        direct: bool = True,
     ) -> None:
+        self._wants_direct = direct
         self.directory = directory
         self.journal_id = journal_id
         self.segment_bytes = segment_bytes
@@ -50,7 +53,7 @@ class Stream:
         self._broken = ""
         self._ahead: threading.Thread | None = None
         try:
-            self._fd, self.direct = disk.open_direct(self.path)
+            self._fd, self.direct = self._open(self.path)
             self._mark_fd = disk.open(directory / MARK_NAME, os.O_RDWR | os.O_CREAT)
             self._ensure_mark()
         except OSError as error:
@@ -60,6 +63,11 @@ class Stream:
     @property
     def path(self) -> Path:
         return segment_path(self.directory, self.number)
+
+    def _open(self, path: Path) -> tuple[int, bool]:
+        if self._wants_direct:
+            return self.disk.open_direct(path)
+        return self.disk.open(path, os.O_RDWR), False
 
     def write(self, offset: int, block: Any, durable: bool) -> None:
         """Put ``block`` at ``offset``; with ``durable`` it is on the medium on return."""
@@ -124,7 +132,7 @@ class Stream:
         try:
             if number >= self.segment_count:
                 make_segment(self.directory, number, self.segment_bytes, disk=self.disk)
-            fd, self.direct = self.disk.open_direct(segment_path(self.directory, number))
+            fd, self.direct = self._open(segment_path(self.directory, number))
         except JournalError as error:
             self._fail(str(error))
         except OSError as error:

@@ -19,7 +19,9 @@ class ResumeError(OutcryError):
     """A journal cannot be gone on with by this run."""
 
 
-def take_up(directory: Path, config: dict[str, Any]) -> tuple[JournalWriter, Point, dict[str, Any]]:
+def take_up(
+    directory: Path, config: dict[str, Any], durable: bool
+) -> tuple[JournalWriter, Point, dict[str, Any]]:
     """The journal's writer, the state behind its last command, and what to report about it.
 
     Raises :class:`ResumeError` if the journal is of another run, ``JournalError`` if it is damaged.
@@ -30,7 +32,7 @@ def take_up(directory: Path, config: dict[str, Any]) -> tuple[JournalWriter, Poi
         if before.get(key) != config[key]:
             shown = "" if key == "instruments" else f": {before.get(key)}, not {config[key]}"
             raise ResumeError(f"{directory} is the journal of a run with another {key}{shown}")
-    writer = Journal.resume(directory)
+    writer = Journal.resume(directory, direct=durable)
     checkpoint = newest_checkpoint(directory, writer.journal_id, writer.written_seq)
     point = recover(directory)
     if point.seq > (checkpoint.seq if checkpoint else 0):

@@ -352,14 +352,16 @@ def _make_journal(
         "versions": {"python": platform.python_version(), "numba": numba.__version__},
         "host": host_info(),
     }
+    durable = options.durability == "durable"
     if options.resume:
-        writer, point, state.resumed = take_up(directory, config)
+        writer, point, state.resumed = take_up(directory, config, durable)
         prime(shared, point)
         return writer
     expected = limit if options.source or options.orders is not None else 0
     return Journal.create(
-        directory, config, expected_records=expected, copies=options.copies, policy=options.policy
-    )
+        directory, config, expected_records=expected, copies=options.copies,
+        policy=options.policy, direct=durable,
+    )  # fmt: skip
 
 
 def _fill_control(shared: Shared, options: Options, expected: int) -> None:

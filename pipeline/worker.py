@@ -224,7 +224,7 @@ def _run_journal(work: Work) -> dict[str, Any]:
         ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1_000, 0, 0, 0)
     writer = work.writer
     if writer is None or work.shared.control.stage(STAGE_INDEX["journal"], STAGE_RESTARTS):
-        writer = Journal.resume(work.journal)
+        writer = Journal.resume(work.journal, direct=work.durable)
     stage = JournalStage(work.shared, writer, work.durable)
     say_ready(work.shared, ("journal",))
     while not stage.finished:

@@ -167,6 +167,18 @@ def test_durable_follows_sync(tmp_path, orders):
     writer.close()
 
 
+@pytest.mark.parametrize("direct", [True, False])
+def test_through_the_page_cache_or_past_it(tmp_path, orders, direct):
+    """Either way the same bytes come back, resumed the other way too; past it only if asked."""
+    with Journal.create(tmp_path, {}, segment_bytes=16384, direct=direct) as writer:
+        assert direct or not writer.direct
+        writer.append(1, [orders(1, 90)], 90, 1, durable=True)
+        fill(writer, orders, [10, 80, 3])
+    with Journal.resume(tmp_path, direct=not direct) as writer:
+        fill(writer, orders, [17])
+    assert read_all(tmp_path)[1] == orders(1, 200).tobytes()
+
+
 def test_the_header_carries_the_proof(tmp_path, orders):
     """What is known of the events when a block is written stands in its header."""
     with Journal.create(tmp_path, {}) as writer:
