@@ -93,7 +93,7 @@ static int attach_program(struct xdp_port *x, int interface, int queue, char *er
     x->map_fd = (int)bpf_call(BPF_MAP_CREATE, &m);
     if (x->map_fd < 0) {
         say(error, "no BPF map: %s%s", strerror(errno),
-            errno == EPERM ? " (AF_XDP needs root, or CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF)" : "");
+            errno == EPERM ? " (run as root, or see `outcry doctor`)" : "");
         return -1;
     }
     x->program_fd = load_program(x->map_fd, error);
@@ -274,7 +274,7 @@ static int prepare_xdp(struct xdp_port *x, int interface, int queue, char *error
     x->fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
     if (x->fd < 0) {
         say(error, "no AF_XDP socket: %s%s", strerror(errno),
-            errno == EPERM ? " (it needs root, or CAP_NET_RAW)" : "");
+            errno == EPERM ? " (run as root, or see `outcry doctor`)" : "");
         return -1;
     }
     x->umem_bytes = 2 * (size_t)x->frames * OC_BUFFER_BYTES;

@@ -1,6 +1,11 @@
 """Bad names, broken captures, devices that are not there or go away: a clear error each."""
 
+import json
+import os
+import shutil
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +224,38 @@ def test_rings_that_the_shim_cannot_write_are_refused() -> None:
             Shim([spec, parse_port("udp:127.0.0.1:0,framing=mold")], ring)
         with pytest.raises(PortError, match="DPDK"):
             Shim([spec, parse_port("dpdk:net_ring0")], ring)
+
+
+def test_without_rights_the_ports_that_need_none_work(tmp_path: Path) -> None:
+    """A process without capabilities: sockets, captures and DPDK's own devices open; the others say
+    which right is missing, and the findings name the command."""
+    needs_shim(dpdk=True)
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("needs root and setpriv to give rights up")
+    capture = write_pcap(tmp_path / "x.pcap", FRAMES)
+    script = """
+import json, sys
+from openoutcry.dpdk_shim.ports import available, open_port
+from openoutcry.dpdk_shim.spec import PortError, parse_port
+said = {}
+for text in sys.argv[1:]:
+    try:
+        open_port(parse_port(text)).close()
+        said[text] = ""
+    except PortError as error:
+        said[text] = str(error)
+print(json.dumps([said, {f.name: f.command for f in available() if not f.works}]))
+"""
+    free = ["udp:127.0.0.1:0", f"pcap:{capture}", "dpdk:net_ring0"]
+    done = subprocess.run(
+        ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", script, *free,
+         "packet:lo", "xdp:lo:0"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said, commands = json.loads(done.stdout.splitlines()[-1])
+    assert [said[text] for text in free] == [""] * 3
+    assert "CAP_NET_RAW" in said["packet:lo"]
+    assert "outcry doctor" in said["xdp:lo:0"]
+    assert "setcap cap_net_raw" in commands["packet"]
+    assert "setcap" in commands["xdp"]
