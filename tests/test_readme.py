@@ -50,7 +50,8 @@ def test_readme_shows_the_commands_that_are_tested_here() -> None:
     """A command added to README must find its way into one of these tests."""
     shown = commands()
     known = ("outcry run", "outcry replay", "outcry check-book", "outcry top", "outcry send",
-             "outcry bench", "outcry doctor", "make run", "make test", "make fpga")  # fmt: skip
+             "outcry bench", "outcry doctor", "outcry journal", "make run", "make test",
+             "make fpga")  # fmt: skip
     assert {name for name in known if any(line.startswith(name) for line in shown)} == set(known)
     assert all(line.startswith(known) for line in shown)
     makefile = (ROOT / "Makefile").read_text()
@@ -60,7 +61,7 @@ def test_readme_shows_the_commands_that_are_tested_here() -> None:
 
 @pytest.mark.parametrize(
     "line", [line for line in commands() if line.startswith("outcry run --") and "FILE" not in line
-             and "--udp" not in line]
+             and "--udp" not in line and "--resume" not in line]
 )  # fmt: skip
 def test_run_commands(line: str, tmp_path: Path) -> None:
     """The runs of the sections for users."""
@@ -86,6 +87,18 @@ def test_commands_on_files(tmp_path: Path) -> None:
     )
     checked = json.loads(done.stdout)
     assert checked["rows"] == checked["equal"] == 3
+
+
+def test_the_journals_commands(tmp_path: Path) -> None:
+    """A run into two directories, the same gone on with, and everything asked of its journal."""
+    lines = [
+        line for line in commands() if re.search(r"^outcry (run --journal|journal \w+) day", line)
+    ]
+    assert len(lines) == 8
+    for line in lines:
+        fewer = FEWER if line.startswith("outcry run") else []
+        run([*shlex.split(line)[1:], *fewer], tmp_path)
+    assert (tmp_path / "orders.parquet").stat().st_size > 0
 
 
 def test_the_participants_two_terminals(tmp_path: Path) -> None:
