@@ -32,11 +32,13 @@ def clock_read_ns() -> float:
 
 @cache
 def system_call_ns() -> float:
-    """One system call that does nothing (``sched_yield`` on a core that nobody else wants)."""
-    from openoutcry.bench.jitter_loops import time_yields
+    """One system call that finds nothing to do."""
+    from openoutcry.bench.jitter_loops import time_system_calls
 
-    time_yields(10)
-    return min(time_yields(SYSTEM_CALLS) for _ in range(TRIES)) / SYSTEM_CALLS
+    word = np.zeros(1, np.int64)
+    address = word.ctypes.data
+    time_system_calls(address, 10)
+    return min(time_system_calls(address, SYSTEM_CALLS) for _ in range(TRIES)) / SYSTEM_CALLS
 
 
 @cache

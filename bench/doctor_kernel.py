@@ -144,7 +144,7 @@ def mitigations(host: Host) -> Iterator[Finding]:
     yield Finding(
         "kernel", "mitigations", "note" if active else "good",
         f"{len(active)} active: {', '.join(active)}" if active else "none active", why,
-        f"one system call (sched_yield) {cost:.0f} ns" if cost else None,
+        f"one empty system call {cost:.0f} ns" if cost else None,
         "mitigations=off on the kernel's command line: only where every program on the host is "
         "trusted" if active else None,
     )  # fmt: skip
