@@ -141,6 +141,37 @@ def test_an_auction_of_enormous_quantities_saturates(script):
     assert sum(fills["qty_lots"].tolist()) == 2 * sum(buys)
 
 
+def test_a_call_notices_whatever_can_change_its_price_and_nothing_else(script):
+    """The first order at a price that crosses is told of; orders beyond the last pair that trades
+    are not, until what trades is gone."""
+    script.with_instruments([{"symbol": "A", "initial_phase": 3}])
+    script.run("""
+NEW id=1 SELL 5@101 p7
+    ACCEPTED id=1 5@101 leaves=5 p7
+NEW id=2 BUY 5@101
+    ACCEPTED id=2 5@101 leaves=5
+    INDICATIVE 5@101 surplus=0
+NEW id=3 BUY 9@100
+    ACCEPTED id=3 9@100 leaves=9
+NEW id=4 SELL 4@102 p7
+    ACCEPTED id=4 4@102 leaves=4 p7
+REDUCE id=3 BUY 2
+    REDUCED id=3 2@100 leaves=7
+REPLACE id=4 SELL 3@100 p7
+    REPLACED id=4 3@100 leaves=3 p7
+    INDICATIVE 5@101 surplus=3 SELL
+CANCEL id=2
+    CANCELLED id=2 5@101 leaves=0 USER
+    INDICATIVE 3@100 surplus=4 BUY
+CANCEL id=4 p7
+    CANCELLED id=4 3@100 leaves=0 USER p7
+    INDICATIVE 0@none surplus=0
+NEW id=5 BUY 6@101
+    ACCEPTED id=5 6@101 leaves=6
+    INDICATIVE 5@101 surplus=1 BUY
+""")
+
+
 def test_pro_rata_shares_of_enormous_quantities_are_exact(script):
     """order × incoming / level needs more than 64 bits in between."""
     script.with_instruments([{**ANY_QTY, "allocation": 2}])
