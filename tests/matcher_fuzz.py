@@ -13,14 +13,16 @@ from matcher_mixed import Mixed, mixed
 from openoutcry.matcher import Engine
 from openoutcry.matcher.rebuild import BookFromEvents
 from openoutcry.wire import CommandKind, EventKind, Phase
+from openoutcry.wire.enums import Reason
 from openoutcry.wire.records import NO_INSTRUMENT
 
 Array = npt.NDArray[Any]
-ROOMY = 1 << 20
+ROOMY = 1 << 22
 """An order capacity that no run of a seed reaches, neither in orders nor in events they could
-cause, so that the instruments of one engine do not compete for room."""
+cause (some 2 n² for n stops on a pro-rata instrument: half of this was too little for one seed in
+twelve thousand), so that the instruments of one engine do not compete for room."""
 ROOMY_PAGES = 1 << 13
-
+ALL_LEVELS = 1 << 13
 
 A_SEED = 5_000
 """Commands of one seed."""
@@ -78,8 +80,10 @@ def check_in_parts(run: Mixed, read_events: bool = True) -> Array:
 
 def check_depth(engine: Engine, run: Mixed, reader: BookFromEvents) -> None:
     for index, row in enumerate(run.instruments):
-        depth = engine.depth(row["symbol"], ROOMY)
-        assert depth == reader.depth(index, ROOMY), f"seed {run.seed}: depth from events differs"
+        depth = engine.depth(row["symbol"], ALL_LEVELS)
+        assert depth == reader.depth(index, ALL_LEVELS), (
+            f"seed {run.seed}: depth from events differs"
+        )
 
 
 def phases(run: Mixed, events: Array) -> list[Phase]:
@@ -113,6 +117,7 @@ def check_shards(run: Mixed) -> None:
     count = len(run.instruments)
     shard_of = (np.arange(count) * 7 + run.seed) % 2
     whole = Engine(run.instruments, ROOMY, ROOMY_PAGES).process(run.orders)
+    assert Reason.BOOK_FULL not in whole["reason"], f"seed {run.seed}: ROOMY is too small for it"
     shards = [
         Engine(run.instruments, ROOMY, ROOMY_PAGES, (shard_of, k)).process(run.orders)
         for k in range(2)
