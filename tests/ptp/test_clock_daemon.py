@@ -3,31 +3,16 @@
 import random
 
 import pytest
+from ptp_faults import KINDS, change, random_faults
 
 from openoutcry.ptp.leap import SECOND_NS
 from openoutcry.ptp.page import ClockPage
 from openoutcry.ptp.simulate import GM_IDENTITY, START_TAI_NS, Simulation, World
 from openoutcry.wire.enums import ClockEvent, ClockFlag, ClockSource, ClockState
 
-KINDS = {
-    "hardware": {"phc": True, "linuxptp": False},
-    "software": {"phc": False, "linuxptp": True},
-    "chrony": {"phc": False, "linuxptp": False},
-}
-
 
 def simulate(table, seed=1, start_tai_ns=START_TAI_NS, which=None, **world):
     return Simulation(table, World(seed=seed, **world), start_tai_ns, **(which or {}))
-
-
-def change(simulation, **values):
-    """A fault: the world is another from now on."""
-
-    def fault():
-        for name, value in values.items():
-            setattr(simulation.world, name, value)
-
-    return fault
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -245,40 +230,6 @@ def test_the_last_word_of_a_daemon(table):
     assert page.evidence()[-1]["event"] == ClockEvent.STOPPED
     simulation.read()
     assert simulation.refused
-
-
-def random_faults(simulation, seconds, dice):
-    """Everything that can go wrong, at any time, each for a while.  The grandmaster's lies are of
-    those that can be seen: steps and noise; a small constant one nobody can tell."""
-    world = World()
-    kinds = (
-        {"gm_silent": True},
-        {"phc_silent": True},
-        {"chrony_silent": True},
-        {"gm_jitter_ns": 5_000.0},
-        {"jitter_ns": 3_000.0},
-        {"asymmetry_ns": 3_500},
-        {"path_ns": 20_000, "asymmetry_ns": 30_000},
-        {"gm_bias_ns": 2_000_000},
-        {"gm_bias_ns": -40_000},
-        {"system_slew_ppb": 400_000.0},
-        {"system_offset_ns": 500_000_000},
-        {"walk_ppb": 2.0},
-    )
-    faults, at = {}, 300.0
-    while at < seconds:
-        kind = dice.choice(kinds)
-        faults[at] = change(simulation, **kind)
-        at += dice.choice((3, 20, 120, 600))
-        faults[at] = change(simulation, **{name: getattr(world, name) for name in kind})
-        at += dice.choice((20, 120, 900))
-        if dice.random() < 0.03:
-            faults[at] = lambda: simulation.machine.suspend(dice.randrange(10**9, 10**13))
-            at += 200
-        if dice.random() < 0.03:
-            faults[at] = lambda: simulation.machine.migrate(dice.randrange(-(10**10), 10**12))
-            at += 200
-    return faults
 
 
 @pytest.mark.parametrize("seed", range(3))
