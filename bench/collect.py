@@ -11,6 +11,7 @@ from typing import Any
 
 from openoutcry.bench import tables
 from openoutcry.bench.cli import ROUNDS
+from openoutcry.bench.clock import bench_clock
 from openoutcry.bench.evidence import ROOT, write_evidence
 from openoutcry.bench.matcher import bench_matcher
 from openoutcry.bench.pipeline import bench_pipeline
@@ -57,6 +58,7 @@ def main() -> None:
     collect("pipeline", bench_pipeline)
     collect("ring", bench_ring)
     collect("shim", bench_shim)
+    collect("clock", bench_clock)
     tables.main()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from openoutcry.bench.evidence import ROOT, read_evidence
+from openoutcry.bench.quantity import quantity
 
 DOCUMENTS = (
     "README.md",
@@ -18,6 +19,7 @@ DOCUMENTS = (
     "docs/ring.md",
     "docs/shim.md",
     "docs/journal.md",
+    "docs/clock.md",
 )
 PLACE = re.compile(r"(<!-- evidence: ([a-z_-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -423,6 +425,55 @@ def facts_table(made: dict[str, Any]) -> str:
     return _rows("| what | figure |", rows) + _source(made)
 
 
+CLOCK_ROWS = (
+    ("now_ns", "", "a reading of the page, in a kernel", ""),
+    ("now_ns", "clock_gettime", "the same / clock_gettime", "≤ 1"),
+    ("page_update_ns", "", "an update of the page, in a kernel", ""),
+    ("bound_p99_ns", "", "bound, p99, hardware clock behind 2 µs of path (simulated)", ""),
+    ("drift_error_ppb", "", "drift off the truth, p99 (simulated)", "≤ 50 ppb"),
+    ("violations", "", "readings without the truth in them (simulated)", "≤ 0"),
+)
+"""Metric, peer (then the figure is the ratio to it), what it is, goal."""
+
+
+def clock_table(made: dict[str, Any]) -> str:
+    results = {row["name"]: row for row in made["figures"]["results"]}
+    rows = []
+    for name, peer, what, goal in CLOCK_ROWS:
+        row = results[name]
+        value, unit, (low, high) = row["median"], row["unit"], row["spread"]
+        if peer:
+            against = row["against"][peer]
+            value, unit = against["ratio"], "ratio"
+            low, high = against["interval"] or [value, value]
+        shown = [f"{v:.3g}" if peer else quantity(v, unit) for v in (value, low, high)]
+        met = "" if not goal else "met" if value <= _goal(goal) else "missed"
+        rows.append((what, f"**{shown[0]}**", f"{shown[1]} – {shown[2]}", goal, met))
+    header = "| what | median | quartiles, or 95 % interval of a ratio | goal | |"
+    return _rows(header, rows) + _source(made)
+
+
+def clock_days_table(made: dict[str, Any]) -> str:
+    rows = []
+    for run in made["figures"]["runs"]:
+        drift = run["drift_error_p99_ppb"]
+        rows.append(
+            (
+                f"{run['sources']}, {run['faults']} faults" if run["faults"] else run["sources"],
+                str(run["days"]),
+                f"{run['readings']:,}",
+                f"**{run['violations']}**",
+                " / ".join(quantity(run[f"bound_{k}_ns"], "ns") for k in ("p50", "p99", "max")),
+                "" if drift is None else quantity(drift, "ppb"),
+            )
+        )
+    header = (
+        "| simulated machine | days | readings | that missed the truth | bound p50 / p99 / max "
+        "| drift error p99 |"
+    )
+    return _rows(header, rows) + _source(made)
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "pipeline": pipeline_table,
     "kills": kills_table,
@@ -436,6 +487,8 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "shim_fuzz": shim_fuzz_table,
     "journal": journal_table,
     **dict.fromkeys(FACTS, facts_table),
+    "clock": clock_table,
+    "clock_days": clock_days_table,
 }
 
 

@@ -55,7 +55,8 @@ def look() -> dict[str, Any]:
 
     table = load_table()
     if not living_pages():
-        return {"page": None, **describe(kernel_evidence(Machine(), table)[0], table)}
+        record = kernel_evidence(Machine().kernel(), time.time_ns(), table)
+        return {"page": None, **describe(record[0], table)}
     page = ClockPage.open()
     # The daemon that has just been started has not said anything yet.
     records = page.evidence()

@@ -156,10 +156,21 @@ def print_result(console: Console, result: dict[str, Any]) -> None:
             f"restart: {restart['stage']} (pid {restart['pid']}) {restart['why']} "
             f"at {restart['at_s']:.3f} s"
         )
+    line(f"time stamps: {clock_text(result['clock'])}")
     line(f"state hash {result['state_hash']}  event hash {result['event_hash']}")
     lost = f"lost {result['lost']:,}, duplicated {result['duplicated']:,}"
     line(f"[bold]{lost}[/]")
     _print_journal(line, result)
+
+
+def clock_text(clock: dict[str, Any]) -> str:
+    """Which clock stamped, and how wrong it may be."""
+    from openoutcry.pipeline.clock_cli import duration
+
+    who = f"the clock daemon ({clock['source']}, {clock['state'].replace('_', ' ')})"
+    if clock["page"] is None:
+        who = f"the kernel, {clock['state'].replace('_', ' ')}; no clock daemon runs"
+    return f"within {duration(clock['bound_ns'])} of UTC, says {who}"
 
 
 def _pace(result: dict[str, Any]) -> str:

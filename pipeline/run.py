@@ -38,6 +38,7 @@ from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.replay import instruments_to_json, replay
 from openoutcry.pipeline.resume import prime, take_up
 from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.stamp_clock import stamp_clock
 from openoutcry.pipeline.topology import (
     RELEASE_SPAN,
     STAGE_INDEX,
@@ -350,6 +351,7 @@ def _make_journal(
         "gateway": options.gateway,
         "layout_version": openoutcry.wire.LAYOUT_VERSION,
         "versions": {"python": platform.python_version(), "numba": numba.__version__},
+        "clock": stamp_clock(shared.control[ct.EPOCH_OFFSET]),
         "host": host_info(),
     }
     durable = options.durability == "durable"
@@ -620,6 +622,7 @@ def _result(options: Options, work: worker.Work, state: _State) -> dict[str, Any
         "event_kinds": _counts(control, ct.REPLY_KINDS, EventKind),
         "timeline": state.timeline,
         "depth": state.outcome["depth"],
+        "clock": stamp_clock(control[ct.EPOCH_OFFSET]),
         "host": host_info(),
     }
 

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.ptp.calibrate import SAMPLES_MIN, Calibration, Oscillator, Sample, Verdict
-from openoutcry.ptp.host import Host, SourceSilent
+from openoutcry.ptp.host import TIME_OOP, Host, KernelClock, SourceSilent
 from openoutcry.ptp.leap import SECOND_NS, LeapTable
 from openoutcry.ptp.page import Line, PageWriter
-from openoutcry.ptp.sources import KernelSource, Source
+from openoutcry.ptp.sources import Source
 from openoutcry.wire import CLOCK_DTYPE
 from openoutcry.wire.enums import ClockEvent, ClockFlag, ClockSource, ClockState
 from openoutcry.wire.records import MAX_VALUE
@@ -361,13 +361,13 @@ def measure_nominal(host: Host) -> float:
     return (last.ns - first.ns) / (last.middle - first.middle)
 
 
-def kernel_evidence(host: Host, table: LeapTable) -> npt.NDArray[Any]:
-    """One clock record about CLOCK_REALTIME as the kernel sees it: what there is to say where no
-    daemon runs.  An array of one CLOCK_DTYPE, its ``seq`` 0."""
-    sample = KernelSource(1.0).sample(host, table)
+def kernel_evidence(kernel: KernelClock, realtime_ns: int, table: LeapTable) -> npt.NDArray[Any]:
+    """One clock record about CLOCK_REALTIME, which reads ``realtime_ns``, as the kernel sees it:
+    what there is to say where no daemon runs.  An array of one CLOCK_DTYPE, its ``seq`` 0."""
     record = np.zeros(1, CLOCK_DTYPE)
-    record["tai_ts_ns"], record["bound_ns"] = sample.tai_ns, sample.error_ns
-    record["utc_offset_s"] = table.offset_at(sample.tai_ns)
-    record["state"] = ClockState.LOCKED if sample.held else ClockState.FREE_RUNNING
+    tai_ns = table.tai_of(realtime_ns) + (SECOND_NS if kernel.state == TIME_OOP else 0)
+    record["tai_ts_ns"], record["bound_ns"] = tai_ns, kernel.maxerror_ns
+    record["utc_offset_s"] = table.offset_at(tai_ns)
+    record["state"] = ClockState.LOCKED if kernel.synchronised else ClockState.FREE_RUNNING
     record["source"], record["event"] = ClockSource.KERNEL, ClockEvent.SAMPLE
     return record

@@ -50,8 +50,8 @@ def test_readme_shows_the_commands_that_are_tested_here() -> None:
     """A command added to README must find its way into one of these tests."""
     shown = commands()
     known = ("outcry run", "outcry replay", "outcry check-book", "outcry top", "outcry send",
-             "outcry bench", "outcry doctor", "outcry journal", "make run", "make test",
-             "make fpga")  # fmt: skip
+             "outcry bench", "outcry clock", "outcry doctor", "outcry journal",
+             "make run", "make test", "make fpga")  # fmt: skip
     assert {name for name in known if any(line.startswith(name) for line in shown)} == set(known)
     assert all(line.startswith(known) for line in shown)
     makefile = (ROOT / "Makefile").read_text()
@@ -125,9 +125,11 @@ def test_the_participants_two_terminals(tmp_path: Path) -> None:
 
 
 def test_top_and_bench(tmp_path: Path) -> None:
-    """`outcry top` with one look; the bench lines with one quick round; the host sheet."""
+    """`outcry top` with one look; the bench lines with one quick round; the host sheet; the clock
+    (its daemon and report: tests/pipeline/test_clock_report.py)."""
     run(["top", "--once"], tmp_path)
     run(["doctor"], tmp_path)
+    run(["clock"], tmp_path)
     for line in commands():
         if line.startswith("outcry bench"):
             run([*shlex.split(line)[1:], "--rounds", "1", "--quick"], tmp_path)

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from processes import OUTCRY, left_behind
 
+from openoutcry.journal import JournalReader
 from openoutcry.pipeline.clock_cli import duration
-from openoutcry.pipeline.clock_report import local, report_lines, summarise
+from openoutcry.pipeline.clock_report import clock_records, local, report_lines, summarise
 from openoutcry.ptp import load_table
 from openoutcry.wire import CLOCK_DTYPE
 from openoutcry.wire.enums import ClockEvent, ClockFlag, ClockSource, ClockState
@@ -135,6 +136,44 @@ def test_the_command_shows_a_daemons_page(daemon):
     shown = ask("--zone", "Asia/Tokyo")
     assert "+0900" in shown.stdout
     assert "RTS 25" in shown.stdout
+
+
+def a_run(folder, orders):
+    """A short run with a journal; its result document."""
+    command = [*OUTCRY, "run", "--orders", str(orders), "--rate", "20000", "--durability", "async"]
+    command += ["--topology", "inline", "--journal", str(folder / "journal"), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_runs_journal_takes_the_daemons_evidence_along(daemon, tmp_path):
+    """The run says how far its stamps are from UTC and who knows; the report reads the daemon's
+    records out of the journal, one a second without a gap."""
+    while json.loads(ask("--json").stdout or "{}").get("state") != "locked":
+        time.sleep(0.2)
+    made = a_run(tmp_path, 40_000)
+    assert made["clock"]["page"].startswith(f"outcry.{daemon.pid}.")
+    assert abs(made["clock"]["offset_ns"]) <= made["clock"]["bound_ns"]
+    records = clock_records(tmp_path / "journal")
+    assert set(np.diff(records["seq"])) == {1}
+    assert len(records) >= 2
+    done = ask("report", str(tmp_path / "journal"), "--json")
+    assert json.loads(done.stdout)["whole"]["records"] == len(records)
+
+
+def test_a_run_without_a_daemon_has_the_kernels_word(tmp_path):
+    """The result and the journal's configuration say what the kernel says; there is no evidence to
+    report on, and the report's exit status says so."""
+    made = a_run(tmp_path, 2_000)
+    if made["clock"]["page"] is not None:
+        pytest.skip("a clock daemon runs on this machine")
+    assert made["clock"]["offset_ns"] is None
+    assert made["clock"]["bound_ns"] > 0
+    assert JournalReader(tmp_path / "journal").config["clock"]["source"] == "kernel"
+    done = ask("report", str(tmp_path / "journal"))
+    assert done.returncode == 1
+    assert "holds no clock evidence" in done.stderr
 
 
 def test_without_a_daemon_the_kernel_is_asked():
