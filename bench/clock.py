@@ -16,6 +16,8 @@ from openoutcry.ptp.leap import load_table
 from openoutcry.ptp.page import OK, STALE_MS_MAX, ClockError, Line, PageWriter, now, publish_line
 from openoutcry.ptp.simulate import Simulation, World
 from openoutcry.ptp.ticks import Q48, ticks_now
+from openoutcry.ring import ProcessIdentity
+from openoutcry.ring.segment import segment_name
 from openoutcry.wire import CLOCK_PAGE
 from openoutcry.wire.enums import ClockSource, ClockState
 from openoutcry.wire.kernel import kernel
@@ -66,7 +68,8 @@ def bench_clock(
     calls = QUICK_CALLS if quick else CALLS
     seconds = QUICK_SECONDS if quick else SECONDS
     taken: dict[str, list[float]] = {}
-    writer = PageWriter()
+    # Not a daemon's name: nobody but the bench may take this page for the time.
+    writer = PageWriter(segment_name(ProcessIdentity.mine(), "bench-clock"))
     try:
         for number in range(rounds):
             progress(f"round {number + 1} of {rounds}: readings and updates")
