@@ -1,0 +1,35 @@
+"""``outcry bench journal``: every figure is taken, beside its peer, and nothing is left behind."""
+
+from pathlib import Path
+
+import pytest
+
+from openoutcry.bench import journal
+from openoutcry.bench.results import check_document
+from openoutcry.bench.tables import journal_table
+
+
+def test_every_figure_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One short round: the names and peers of the subject, and a table of them."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("QUICK_RECORDS", "QUICK_RECOVERY_RECORDS"):
+        monkeypatch.setattr(journal, name, 40_000)
+    monkeypatch.setattr(journal, "QUICK_COMMITS", 20)
+    said: list[str] = []
+    made = journal.bench_journal(1, True, "outcry bench journal", said.append)
+    check_document(made, "made")
+    found = {row["name"]: set(row["against"]) for row in made["results"]}
+    on_disk = {
+        "durable_records": {"one_fsync_each"},
+        "commit_p50": {"bare_fdatasync"},
+        "commit_p99": {"bare_fdatasync"},
+    }
+    rest = {"scan_bytes": set(), "recovery_s": set(), "restart_s": set()}
+    missing = {entry["name"] for entry in made["missing"]}
+    assert found == rest | {name: peers for name, peers in on_disk.items() if name not in missing}
+    assert missing in (set(), set(on_disk))
+    assert list(tmp_path.iterdir()) == []
+    figures = {"results": made["results"], "missing": made["missing"]}
+    table = journal_table({**made, "figures": figures, "name": "journal"})
+    assert table.count("\n| ") == 9
+    assert "≥ 10 M/s" in table
