@@ -7,6 +7,7 @@ matcher is stopped for STALL_S every STALL_EVERY_S.
 """
 
 import os
+import select
 import signal
 import socket
 import threading
@@ -32,7 +33,7 @@ SECONDS, QUICK_SECONDS = 2.0, 0.5
 STALL_S, STALL_EVERY_S = 0.02, 0.2
 STALLED_RATE = 2_000
 FIGURES = ("p50", "p99", "p999")
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S, STOP_TIMEOUT_S = 120.0, 30.0
 WARM_ORDERS = 200
 
 
@@ -105,7 +106,11 @@ def sent(
 
 @contextmanager
 def listening() -> Iterator[tuple[RunningPipeline, tuple[str, int]]]:
-    """A pipeline in a process of its own that listens on a free port of this host."""
+    """A pipeline in a process of its own that listens on a free port of this host.
+
+    Its kernels are compiled before: a SIGINT in the midst of that may be lost in the compiler.
+    """
+    compile_kernels(lambda label, done, total: None)
     address = ("127.0.0.1", _free_port())
     pid = os.fork()
     if pid == 0:
@@ -123,10 +128,21 @@ def listening() -> Iterator[tuple[RunningPipeline, tuple[str, int]]]:
     try:
         yield _started(pid), address
     finally:
-        os.kill(pid, signal.SIGINT)
-        _, status = os.waitpid(pid, 0)
+        status = _stopped(pid)
     if status:
         raise PeerError(f"the pipeline ended with {os.waitstatus_to_exitcode(status)}")
+
+
+def _stopped(pid: int) -> int:
+    """Interrupt the process and return its wait status; one that will not end is killed."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGINT)
+        if not select.select([pidfd], [], [], STOP_TIMEOUT_S)[0]:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        return os.waitpid(pid, 0)[1]
+    finally:
+        os.close(pidfd)
 
 
 def _free_port() -> int:
