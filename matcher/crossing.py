@@ -2,8 +2,8 @@
 # (intrinsics have no types that mypy could see)
 """At which price a call would uncross: most volume, least surplus, market pressure, reference.
 
-Sums are pairs (high, low), low below 2**62, so that they are exact; volume and surplus see them
-saturated at 2**63 - 1.
+Sums are pairs (high, low), low below 2**62, so that they are exact; what is told of volume and
+surplus ends at 2**63 - 1.
 """
 
 from openoutcry.matcher.arena import (
@@ -92,6 +92,23 @@ def carried(high: int, low: int) -> tuple[int, int]:
 @kernel
 def saturated(high: int, low: int) -> int:
     return MAX_VALUE if high > 1 else high << LOW_BITS | low
+
+
+@kernel
+def is_more(high: int, low: int, than_high: int, than_low: int) -> bool:
+    return high > than_high or (high == than_high and low > than_low)
+
+
+@kernel
+def balance(
+    demand_high: int, demand_low: int, supply_high: int, supply_low: int
+) -> tuple[int, int, int, int, int]:
+    """The surplus's side (0: none), what would trade, and the surplus, the last two as pairs."""
+    high, low = carried(demand_high - supply_high, demand_low - supply_low)
+    if high < 0:
+        high, low = carried(supply_high - demand_high, supply_low - demand_low)
+        return SELL, demand_high, demand_low, high, low
+    return (BUY if high | low != 0 else 0), supply_high, supply_low, high, low
 
 
 @kernel_outlined
@@ -288,7 +305,7 @@ def choose(
     unseen_bid, demand_high, demand_low = lowest_bid(
         arena, unseen_bid, from_price, demand_high, demand_low
     )
-    volume, surplus = 0, 0
+    volume_high, volume_low, surplus_high, surplus_low = 0, 0, 0, 0
     first, last, nearest, side = NO_PRICE, NO_PRICE, NO_PRICE, 0
     all_buy, all_sell = True, True
     while shown_bid | unseen_bid | shown_ask | unseen_ask != 0:
@@ -301,28 +318,33 @@ def choose(
             high, low = at_key(arena, shown_ask, unseen_ask, ask)
             supply_high, supply_low = carried(supply_high + high, supply_low + low)
             shown_ask, unseen_ask = after(arena, shown_ask, ask), after(arena, unseen_ask, ask)
-        demand, supply = saturated(demand_high, demand_low), saturated(supply_high, supply_low)
-        here = min(demand, supply)
+        left, high, low, left_high, left_low = balance(
+            demand_high, demand_low, supply_high, supply_low
+        )
         if price == MAX_VALUE and not is_ask:
             # Only market orders are left on the buy side.
-            if first == NO_PRICE and here > 0:
-                return crossing_at_reference(arena, instrument, demand, supply)
+            if first == NO_PRICE and high | low != 0:
+                price = at_reference(arena, instrument)
+                if price != NO_PRICE:
+                    remember(arena, saturated(high, low), saturated(left_high, left_low), left)
+                return price
             break
-        if here > 0 and price != NO_PRICE:
-            excess = abs(demand - supply)
-            if here > volume or (here == volume and excess < surplus):
-                volume, surplus = here, excess
-                first, last, nearest = price, price, price
-                side = surplus_side(demand, supply)
-                all_buy, all_sell = demand > supply, supply > demand
-            elif here == volume and excess == surplus:
+        if high | low != 0 and price != NO_PRICE:
+            same = high == volume_high and low == volume_low
+            if is_more(high, low, volume_high, volume_low) or (
+                same and is_more(surplus_high, surplus_low, left_high, left_low)
+            ):
+                volume_high, volume_low = high, low
+                surplus_high, surplus_low = left_high, left_low
+                first, last, nearest, side = price, price, price, left
+                all_buy, all_sell = left == BUY, left == SELL
+            elif same and left_high == surplus_high and left_low == surplus_low:
                 last = price
-                all_buy = all_buy and demand > supply
-                all_sell = all_sell and supply > demand
+                all_buy = all_buy and left == BUY
+                all_sell = all_sell and left == SELL
                 if is_nearer(price, nearest, reference):
-                    nearest = price
-                    side = surplus_side(demand, supply)
-            elif supply > demand:
+                    nearest, side = price, left
+            elif left == SELL:
                 # From here on there is ever less demand and ever more supply.
                 break
         high, low = at_key(arena, shown_bid, unseen_bid, ~price)
@@ -331,6 +353,7 @@ def choose(
         unseen_bid = before(arena, unseen_bid, ~price)
     if first == NO_PRICE:
         return NO_PRICE
+    volume, surplus = saturated(volume_high, volume_low), saturated(surplus_high, surplus_low)
     remember(arena, volume, surplus, side)
     if all_buy:
         return last
@@ -338,23 +361,11 @@ def choose(
 
 
 @kernel_outlined
-def crossing_at_reference(arena: int, instrument: int, demand: int, supply: int) -> int:
-    """Market orders on both sides and no limit between them."""
+def at_reference(arena: int, instrument: int) -> int:
+    """The price when there are market orders on both sides and no limit between them."""
     state = instrument_addr(arena, instrument)
     price = load_i64(state + REFERENCE)
-    if price == NO_PRICE:
-        price = load_i64(state + LAST_PRICE)
-    if price != NO_PRICE:
-        side = surplus_side(demand, supply)
-        remember(arena, min(demand, supply), abs(demand - supply), side)
-    return price
-
-
-@kernel
-def surplus_side(demand: int, supply: int) -> int:
-    if demand == supply:
-        return 0
-    return BUY if demand > supply else SELL
+    return load_i64(state + LAST_PRICE) if price == NO_PRICE else price
 
 
 @kernel

@@ -32,12 +32,18 @@ UNCROSSING_PHASES = (Phase.CONTINUOUS, Phase.TRADING_AT_LAST, Phase.CLOSED)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an uncrossing would do: all zero without a price."""
+    """What an uncrossing would do: all zero without a price.  What is told of it (:attr:`told`)
+    ends at 2**63 - 1."""
 
     price: int | None = None
     volume: int = 0
     surplus: int = 0
     """Positive: buyers are left over."""
+
+    @property
+    def told(self) -> tuple[int, int]:
+        """Volume and surplus, in lots, as the events say them."""
+        return min(self.volume, MAX_VALUE), min(abs(self.surplus), MAX_VALUE)
 
     @property
     def surplus_side(self) -> int:
@@ -118,19 +124,20 @@ def publish_indicative(m: Market) -> None:
     if m.phase not in CALL_PHASES:
         return
     found = outcome(m)
-    indication = (event_price(found.price), found.volume, abs(found.surplus), found.surplus_side)
+    indication = (event_price(found.price), *found.told, found.surplus_side)
     if indication != m.indicative:
         m.indicative = indication
         report(m, EventKind.INDICATIVE, found)
 
 
 def report(m: Market, kind: EventKind, found: Outcome) -> None:
+    volume, surplus = found.told
     m.tape.write(
         kind,
         m.index,
         price=event_price(found.price),
-        qty=found.volume,
-        leaves=abs(found.surplus),
+        qty=volume,
+        leaves=surplus,
         side=found.surplus_side,
     )
 
@@ -170,11 +177,11 @@ def outcome(m: Market) -> Outcome:
 
 
 def outcome_at(buys: list[OpenOrder], sells: list[OpenOrder], price: int) -> Outcome:
-    """Who would trade at a price; both in their queue's order, sums end at 2**63 - 1."""
+    """Who would trade at a price; both in their queue's order."""
     willing_buys = takewhile(lambda o: o.price >= price, buys)
     willing_sells = takewhile(lambda o: o.price <= price, sells)
-    demand = min(sum(o.leaves for o in willing_buys), MAX_VALUE)
-    supply = min(sum(o.leaves for o in willing_sells), MAX_VALUE)
+    demand = sum(o.leaves for o in willing_buys)
+    supply = sum(o.leaves for o in willing_sells)
     return Outcome(price, min(demand, supply), demand - supply)
 
 
