@@ -30,9 +30,15 @@ class Subjects(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=Subjects)
-def bench() -> None:
+@click.group(cls=Subjects, invoke_without_command=True)
+@click.option("--setup", is_flag=True, help="Install every subject's peers, measure nothing.")
+@click.pass_context
+def bench(context: click.Context, setup: bool) -> None:
     """Measure on this machine: medians over interleaved rounds, each with its error."""
+    if setup:
+        raise SystemExit(max(s.function(s.setup)() for s in SUBJECTS.values() if s.setup))
+    if context.invoked_subcommand is None:
+        raise click.UsageError("name a subject: " + ", ".join(sorted(bench.commands)))
 
 
 def subject_command(subject: Subject) -> click.Command:

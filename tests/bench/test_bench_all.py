@@ -80,6 +80,13 @@ def test_an_unknown_subject_is_a_usage_error(arguments) -> None:
     assert "pipeline" in done.stderr
 
 
+def test_no_subject_is_a_usage_error() -> None:
+    """It says which there are."""
+    done = subprocess.run([*OUTCRY, "bench"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "name a subject: all, clock," in done.stderr
+
+
 def test_zero_rounds_are_a_usage_error() -> None:
     """There is nothing to say about no round."""
     done = subprocess.run([*OUTCRY, "bench", "cores", "--rounds", "0"], capture_output=True,
