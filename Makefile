@@ -38,7 +38,7 @@ test-long: $(VENV)/.test-ready
 	$(BIN)/python -m pytest -m long $(ARGS)
 
 evidence: $(VENV)/.test-ready
-	$(BIN)/python -m openoutcry.bench.collect
+	$(BIN)/python -m openoutcry.bench.collect $(ARGS)
 
 fpga: $(VENV)/.test-ready
 	@scripts/setup-system.sh $(BIN)/python
