@@ -261,8 +261,10 @@ def _peers(made: Session, add: Add) -> None:
 
 def _ladder(made: Session, number: int, add: Add) -> None:
     """Once a round for each durability; a quick run climbs in memory only, in its first round."""
-    if made.quick and number:
-        return
+    if made.quick:
+        made.rounds.miss("knee_durable", "a quick run climbs in memory only")
+        if number:
+            return
     seconds = QUICK_RUNG_SECONDS if made.quick else RUNG_SECONDS
     for durability in ("none",) if made.quick else LADDERS:
         if durability == "durable" and not made.disk:
