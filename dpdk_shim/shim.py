@@ -105,7 +105,8 @@ class Shim:
         context.framing = self.ports[0].spec.framing
         context.udp_port = self.ports[0].spec.udp_port
         if epoch_offset_ns is None:
-            epoch_offset_ns = time.time_ns() - time.monotonic_ns()
+            # The largest of several: what passes between the two readings makes it smaller.
+            epoch_offset_ns = max(time.time_ns() - time.monotonic_ns() for _ in range(16))
         context.epoch_offset_ns = epoch_offset_ns
         self.native.lib.oc_start(context)
         return context
