@@ -122,8 +122,11 @@ class Rounds:
         watch = self.watch()
         done = 0
         try:
-            while done < self.count:
-                done += self._attempt(one, done, watch)
+            with terminable() as came:
+                while done < self.count and not came:
+                    done += self._attempt(one, done, watch)
+            if came:
+                raise KeyboardInterrupt
         except KeyboardInterrupt:
             if not done:
                 raise
@@ -197,14 +200,26 @@ def _share(noise: Noise) -> str:
 
 
 @contextmanager
-def terminable() -> Iterator[None]:
-    """SIGTERM ends a measurement as Control-C does: by every clean-up there is."""
+def terminable() -> Iterator[list[int]]:
+    """SIGTERM ends a measurement as Control-C does: by every clean-up there is.
+
+    Yields the signals that came. The exception is lost where one comes inside a fork hook or a
+    finaliser (Python prints "Exception ignored in" and goes on); the list is not.
+    """
+    came: list[int] = []
 
     def leave(number: int, frame: Any) -> None:
+        came.append(number)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, leave)
+    heeded = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    before = {number: signal.signal(number, leave) for number in heeded}
     try:
-        yield
+        yield came
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 import pytest
 
@@ -90,6 +91,30 @@ def test_an_interruption_before_anything_was_measured_is_passed_on():
 
     with pytest.raises(KeyboardInterrupt):
         rounds(5).run(one)
+
+
+def test_an_interruption_that_python_swallows_ends_the_rounds_all_the_same(monkeypatch):
+    """Raised in a finaliser, KeyboardInterrupt is only printed; the rounds end after this one."""
+    lost = []
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+
+    class Gone:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    calls = []
+
+    def one(number, add):
+        calls.append(number)
+        add("x", "ns", "lower", float(number))
+        if number == 1:
+            Gone()
+
+    made = rounds(5)
+    made.run(one)
+    assert [swallowed.exc_type for swallowed in lost] == [KeyboardInterrupt]
+    assert calls == [0, 1]
+    assert made.conditions()["partial"] == "interrupted in round 3 of 5"
 
 
 def test_sigterm_ends_a_measurement_as_control_c_does():
