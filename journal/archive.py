@@ -1,6 +1,5 @@
 """Makes old segments small, or lets them go, once a checkpoint stands for them."""
 
-import os
 from pathlib import Path
 
 from openoutcry.journal.block import HEADER_BYTES, unpack_header
@@ -9,7 +8,6 @@ from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import (
-    NEW_SUFFIX,
     RETIRED_NAME,
     SegmentFile,
     packed_path,
@@ -17,6 +15,7 @@ from openoutcry.journal.segment import (
     segment_path,
     space_error,
     unpack_segment,
+    write_whole,
 )
 
 LEVEL = 3
@@ -51,7 +50,7 @@ def archive(directory: Path, disk: Disk = REAL) -> list[str]:
         try:
             data = plain.read_bytes()
             small = zstandard.ZstdCompressor(LEVEL, write_checksum=True).compress(data)
-            _write_whole(packed, small, disk)
+            write_whole(packed, small, disk)
             if unpack_segment(packed) != data:
                 raise JournalError(f"{packed} does not give back what was compressed")
             disk.unlink(plain)
@@ -82,7 +81,7 @@ def retire(directory: Path, disk: Disk = REAL) -> list[str]:
     if keep_from == numbers[0]:
         return []
     # First the word that they may be missing, then the files: a crash between leaves both true.
-    _write_whole(directory / RETIRED_NAME, f"{keep_from}\n".encode(), disk)
+    write_whole(directory / RETIRED_NAME, f"{keep_from}\n".encode(), disk)
     gone = [number for number in numbers if number < keep_from]
     for number in gone:
         disk.unlink(segment_path(directory, number))
@@ -96,17 +95,3 @@ def _first_seq(directory: Path, number: int, disk: Disk) -> int:
     assert segment is not None
     with segment:
         return unpack_header(segment.read(0, HEADER_BYTES)).first_seq
-
-
-def _write_whole(path: Path, data: bytes, disk: Disk) -> None:
-    new = path.with_name(path.name + NEW_SUFFIX)
-    fd = disk.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-    try:
-        at = 0
-        while at < len(data):
-            at += disk.write(fd, memoryview(data)[at:], at)
-        disk.sync(fd)
-    finally:
-        disk.close(fd)
-    disk.rename(new, path)
-    disk.sync_directory(path.parent)

@@ -18,7 +18,7 @@ from blake3 import blake3
 
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
-from openoutcry.journal.segment import NEW_SUFFIX, space_error
+from openoutcry.journal.segment import NEW_SUFFIX, space_error, write_whole
 
 MAGIC = b"OUTCRYCP"
 _HEAD = struct.Struct("<8sQqQQ")
@@ -57,20 +57,9 @@ def write_checkpoint(directory: Path, checkpoint: Checkpoint, disk: Disk = REAL)
     body = head + text + checkpoint.state
     data = body + blake3(body).digest()
     path = checkpoint_path(directory, checkpoint.seq)
-    new = path.with_name(path.name + NEW_SUFFIX)
     try:
-        fd = disk.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-        try:
-            at = 0
-            while at < len(data):
-                at += disk.write(fd, memoryview(data)[at:], at)
-            disk.sync(fd)
-        finally:
-            disk.close(fd)
-        disk.rename(new, path)
-        disk.sync_directory(directory)
+        write_whole(path, data, disk)
     except OSError as error:
-        new.unlink(missing_ok=True)
         raise space_error(path, error, len(data)) from None
     return path
 

@@ -72,6 +72,28 @@ def space_error(path: Path, error: OSError, missing_bytes: int) -> JournalError:
     return JournalError(f"{path}: cannot write: {error.strerror}")
 
 
+def write_whole(path: Path, data: bytes, disk: Disk = REAL) -> None:
+    """Make a file of ``data``, durable under its name or not there at all.
+
+    Raises ``OSError`` as the disk does; what half was written is removed.
+    """
+    new = path.with_name(path.name + NEW_SUFFIX)
+    try:
+        fd = disk.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        try:
+            at = 0
+            while at < len(data):
+                at += disk.write(fd, memoryview(data)[at:], at)
+            disk.sync(fd)
+        finally:
+            disk.close(fd)
+        disk.rename(new, path)
+        disk.sync_directory(path.parent)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+
+
 def make_segment(
     directory: Path, number: int, size_bytes: int, head: Any = b"", disk: Disk = REAL
 ) -> None:
