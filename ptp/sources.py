@@ -308,33 +308,26 @@ class PhcSource:
         return ticks, _time_ns(buffer, 0, 0), half_ns
 
     def _extended(self, host: Host) -> tuple[int, int, int]:
-        buffer = bytearray(_EXTENDED_BYTES)
-        struct.pack_into("=I", buffer, 0, _SAMPLES)
-        before = host.realtime()
-        host.device(self.path, PTP_SYS_OFFSET_EXTENDED, buffer)
-        after = host.realtime()
-        triples = [
-            tuple(_time_ns(buffer, 3 * index + k, 16) for k in range(3))
-            for index in range(_SAMPLES)
-        ]
-        return self._narrowest(triples, before, after)
+        return self._narrowest(host, PTP_SYS_OFFSET_EXTENDED, _EXTENDED_BYTES, 3)
 
     def _basic(self, host: Host) -> tuple[int, int, int]:
-        buffer = bytearray(_BASIC_BYTES)
-        struct.pack_into("=I", buffer, 0, _SAMPLES)
-        before = host.realtime()
-        host.device(self.path, PTP_SYS_OFFSET, buffer)
-        after = host.realtime()
-        triples = [
-            tuple(_time_ns(buffer, 2 * index + k, 16) for k in range(3))
-            for index in range(_SAMPLES)
-        ]
-        return self._narrowest(triples, before, after)
+        """Each reading's last system time is the next one's first."""
+        return self._narrowest(host, PTP_SYS_OFFSET, _BASIC_BYTES, 2)
 
     def _narrowest(
-        self, triples: list[tuple[int, ...]], before: Bracket, after: Bracket
+        self, host: Host, request: int, size_bytes: int, stride: int
     ) -> tuple[int, int, int]:
-        """Of (system, device, system) readings the one with the smallest window."""
+        """Of (system, device, system) readings, ``stride`` times apart, the one with the smallest
+        window."""
+        buffer = bytearray(size_bytes)
+        struct.pack_into("=I", buffer, 0, _SAMPLES)
+        before = host.realtime()
+        host.device(self.path, request, buffer)
+        after = host.realtime()
+        triples = [
+            tuple(_time_ns(buffer, stride * index + k, 16) for k in range(3))
+            for index in range(_SAMPLES)
+        ]
         first, device, last = min(triples, key=lambda triple: triple[2] - triple[0])
         ticks, half_ns = self._ticks_of((first + last) // 2, before, after)
         return ticks, device, half_ns + (last - first) // 2 + 1
