@@ -7,11 +7,9 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from openoutcry.pipeline.report_charts import (
-    NARROW,
-    WIDE,
     Frame,
-    Point,
     Tick,
+    both,
     compact,
     nice_ticks,
     ns_text,
@@ -20,16 +18,6 @@ from openoutcry.pipeline.report_charts import (
 FIGURES = (("p50", "s0"), ("p99", "s1"), ("p999", "s3"))
 SHADES = 7
 """Steps of a heat map; one more would be told apart by nobody."""
-
-
-def _both(label: str, x: Point, y: Point, draw: Any) -> Markup:
-    """The same chart for wide and for narrow pages."""
-    frames = []
-    for css, size in (("wide", WIDE), ("narrow", NARROW)):
-        frame = Frame(size, x, y, label, css)
-        draw(frame)
-        frames.append(frame.svg())
-    return Markup("".join(frames))
 
 
 def _decades(low: float, high: float, text: Any) -> list[Tick]:
@@ -59,7 +47,7 @@ def rate_chart(rungs: Sequence[dict[str, Any]], knee: float | None) -> Markup | 
             at = math.log10(knee)
             frame.line([(at, y_range[0]), (at, y_range[1])], "target", "the knee")
 
-    return _both(
+    return both(
         "Latency against rate", x_range, (y_range[0], max(y_range[1], y_range[0] + 1)), draw
     )
 
@@ -108,7 +96,7 @@ def heat_chart(heat: dict[str, Any]) -> Markup | None:
         ticks = [(t, f"{t:g}") for t in nice_ticks(0, end, 8) if t <= end]
         frame.axes(ticks, _decades(math.ceil(low), math.floor(high), ns_text), "seconds", "latency")
 
-    return _both("Latency over time, by how many commands had it", (0, end), (low, high), draw)
+    return both("Latency over time, by how many commands had it", (0, end), (low, high), draw)
 
 
 def _shade(count: float, most: float) -> int:
@@ -158,4 +146,4 @@ def trend_chart(points: Sequence[tuple[float, float, float]], unit: str) -> Mark
         frame.parts.append(f'<path class="area s0" d="{frame._path(band)}Z"/>')
         frame.line([(float(x), median) for x, (median, _, _) in enumerate(points)], "s0")
 
-    return _both("Trend", span, (0, ticks[-1]), draw)
+    return both("Trend", span, (0, ticks[-1]), draw)

@@ -95,6 +95,14 @@ def verify(directory: Path, as_json: bool) -> None:
         sys.exit(1)
 
 
+def _say(directory: Path, key: str, lines: list[str], nothing: str, as_json: bool) -> None:
+    """What a command did, line by line; ``nothing`` says that there was no need."""
+    if as_json:
+        click.echo(json.dumps({"path": str(directory), key: lines}))
+    else:
+        click.echo("\n".join(lines) or nothing)
+
+
 @journal.command()
 @directory_argument
 @click.option("--copy", type=PathArgument, help="Another directory of the same journal.")
@@ -104,10 +112,7 @@ def repair(directory: Path, copy: Path | None, as_json: bool) -> None:
     from openoutcry.journal.repair import repair as mend
 
     done = mend(directory, copy)
-    if as_json:
-        click.echo(json.dumps({"path": str(directory), "done": done}))
-    else:
-        click.echo("\n".join(done) if done else "sound: nothing to do")
+    _say(directory, "done", done, "sound: nothing to do", as_json)
 
 
 @journal.command()
@@ -177,10 +182,7 @@ def checkpoint(directory: Path, every: int | None, as_json: bool) -> None:
     from openoutcry.pipeline.checkpoint import make_checkpoints
 
     made = [str(path) for path in make_checkpoints(directory, every)]
-    if as_json:
-        click.echo(json.dumps({"path": str(directory), "made": made}))
-    else:
-        click.echo("\n".join(made) if made else "nothing new to write down")
+    _say(directory, "made", made, "nothing new to write down", as_json)
 
 
 @journal.command()
@@ -193,7 +195,4 @@ def archive(directory: Path, retire: bool, as_json: bool) -> None:
     from openoutcry.journal.archive import retire as remove
 
     done = remove(directory) if retire else compress(directory)
-    if as_json:
-        click.echo(json.dumps({"path": str(directory), "done": done}))
-    else:
-        click.echo("\n".join(done) if done else "nothing to do")
+    _say(directory, "done", done, "nothing to do", as_json)

@@ -139,7 +139,7 @@ def percentile_chart(stages: Sequence[dict[str, Any]]) -> Markup | None:
             frame.line([(min(x, nines), max(y, low)) for x, y in points], css, name)
 
     label = "Latency by percentile, one line a stage"
-    return _both(label, (0, nines), (low, max(high, low + 1)), draw)
+    return both(label, (0, nines), (low, max(high, low + 1)), draw)
 
 
 def percentile_points(histogram: Sequence[Sequence[int]], maximum: int | None) -> list[Point]:
@@ -191,7 +191,7 @@ def throughput_chart(timeline: Sequence[dict[str, Any]], rate: float | None) -> 
         if rate:
             frame.line([(span[0], rate), (span[1], rate)], "target", "asked for")
 
-    return _both("Throughput over time", span, (0, y_ticks[-1]), draw)
+    return both("Throughput over time", span, (0, y_ticks[-1]), draw)
 
 
 def fill_chart(timeline: Sequence[dict[str, Any]]) -> Markup | None:
@@ -213,7 +213,7 @@ def fill_chart(timeline: Sequence[dict[str, Any]]) -> Markup | None:
             points = [(m["t_s"], 100 * max(0.0, m["fill"].get(name, 0.0))) for m in moments]
             frame.line(points, f"s{index % SERIES_COUNT}", name)
 
-    return _both("How full each ring was over time", span, (0, y_ticks[-1]), draw)
+    return both("How full each ring was over time", span, (0, y_ticks[-1]), draw)
 
 
 def ring_names(timeline: Sequence[dict[str, Any]]) -> list[str]:
@@ -246,7 +246,7 @@ def depth_chart(bids: Sequence[Sequence[int]], asks: Sequence[Sequence[int]]) ->
                 frame.area(steps, css)
                 frame.line(steps, css, f"{css}s")
 
-    return _both("Depth of the book", x_range, (0, y_ticks[-1]), draw)
+    return both("Depth of the book", x_range, (0, y_ticks[-1]), draw)
 
 
 def nice_ticks(low: float, high: float, count: int = 5, *, whole: bool = False) -> list[float]:
@@ -281,7 +281,7 @@ def _three_digits(value: float) -> str:
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
 
 
-def _both(label: str, x_range: Point, y_range: Point, draw: Any) -> Markup:
+def both(label: str, x_range: Point, y_range: Point, draw: Any) -> Markup:
     """The same chart for wide and for narrow pages."""
     frames = []
     for css, size in (("wide", WIDE), ("narrow", NARROW)):
