@@ -12,7 +12,7 @@ from rich.table import Table
 
 from openoutcry.bench.compare import compare_command
 from openoutcry.bench.history import history_command
-from openoutcry.bench.quantity import quantity
+from openoutcry.bench.quantity import quantity, ratio
 from openoutcry.bench.subjects import SUBJECTS, Subject
 from openoutcry.wire import OutcryError
 
@@ -206,14 +206,9 @@ def _peer_row(peer: str, theirs: dict[str, Any], unit: str) -> list[str]:
     """A peer's median, and ours / theirs with its interval where the quartiles would stand."""
     interval = ""
     if theirs["interval"]:
-        interval = " - ".join(_ratio(value) for value in theirs["interval"])
-    ratio = f"ours is {_ratio(theirs['ratio'])} x"
-    return [f"  {peer}", quantity(theirs["median"], unit), ratio, interval, ""]
-
-
-def _ratio(value: float) -> str:
-    """Three figures, and never an exponent."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+        interval = " - ".join(ratio(value) for value in theirs["interval"])
+    times = f"ours is {ratio(theirs['ratio'])} x"
+    return [f"  {peer}", quantity(theirs["median"], unit), times, interval, ""]
 
 
 def _table(made: dict[str, Any]) -> Table:

@@ -11,3 +11,13 @@ def quantity(value: float, unit: str) -> str:
         return f"{value:.3g} s"
     ending = {"1/s": "/s", "B/s": "B/s", "ppb": " ppb"}.get(unit, "")
     return compact(value) + ending
+
+
+def ratio(value: float) -> str:
+    """Three figures, and never an exponent."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def ratio_as_fraction(value: float) -> str:
+    """A ratio; one far below 1 as the fraction that people say: 1/60."""
+    return f"1/{1 / value:,.0f}" if 0 < value < 0.1 else ratio(value)

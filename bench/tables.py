@@ -6,10 +6,12 @@ A document marks the place with ``<!-- evidence: NAME -->`` … ``<!-- end -->``
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from openoutcry.bench.evidence import ROOT, read_evidence
-from openoutcry.bench.quantity import quantity
+from openoutcry.bench.quantity import quantity, ratio, ratio_as_fraction
+from openoutcry.pipeline.report_charts import ns_text
 
 DOCUMENTS = (
     "README.md",
@@ -52,62 +54,61 @@ def _rows(header: str, rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
 
-def _ns(value: float) -> str:
-    for unit, size in (("ms", 1e6), ("µs", 1e3)):
-        if value >= size:
-            return f"{value / size:.1f} {unit}"
-    return f"{value:.0f} ns"
+GoalRow = tuple[str, str, str, str]
+"""Metric, peer (then the figure is the ratio to it), what it is, goal."""
+GOAL_UNITS = {"": 1.0, "ns": 1.0, "µs": 1e3, "ppb": 1.0, "M/s": 1e6, "GB/s": 1e9}
 
 
-PIPELINE_ROWS = (
-    ("throughput_inline_async", "one thread, journaled beside (`inline`, `async`)", "≥ 10 M/s"),
-    ("throughput_processes_durable", "processes, durable (`processes`, `durable`)", "≥ 5 M/s"),
-    ("throughput_processes_none", "processes, memory only (`processes`, `none`)", ""),
-    ("knee_none", "highest rate sustained, memory only", ""),
-    ("knee_durable", "highest rate sustained, durable", ""),
-    ("gateway_p50_none_100k", "received → sequenced, p50, 100,000/s, memory only", "≤ 10 µs"),
-    ("matcher_p50_none_100k", "sequenced → matched, p50, 100,000/s, memory only", "≤ 500 ns"),
-    ("release_p50_none_100k", "sequenced → released, p50, 100,000/s, memory only", "≤ 1 µs"),
-    ("release_p99_none_100k", "sequenced → released, p99, 100,000/s, memory only", ""),
-    ("whole_p50_none_100k", "intended send → reply, p50, 100,000/s, memory only", "≤ 10 µs"),
-    ("whole_p99_none_100k", "intended send → reply, p99, 100,000/s, memory only", "≤ 10 µs"),
-    ("whole_p50_none_1m", "intended send → reply, p50, 1,000,000/s, memory only", "≤ 10 µs"),
-    ("whole_p99_none_1m", "intended send → reply, p99, 1,000,000/s, memory only", "≤ 10 µs"),
-    ("whole_p50_durable_100k", "intended send → reply, p50, 100,000/s, durable", ""),
-    ("whole_p99_durable_100k", "intended send → reply, p99, 100,000/s, durable", "≤ 500 µs"),
-)
-"""Metric, what it is, goal: the spans that people publish and aim for, and the house's own."""
-UNITS = {"ns": 1.0, "µs": 1e3, "ms": 1e6, "M/s": 1e6}
-
-
-def pipeline_table(made: dict[str, Any]) -> str:
+def _goal_table(wanted: Sequence[GoalRow], made: dict[str, Any]) -> str:
+    """The figures one below the other, each beside its goal."""
     results = {row["name"]: row for row in made["figures"]["results"]}
     rows = []
-    for name, what, goal in PIPELINE_ROWS:
+    for name, peer, what, goal in wanted:
         row = results.get(name)
-        if row is None:
+        if row is None or (peer and peer not in row["against"]):
             rows.append((what, "not measured", "", goal, ""))
             continue
-        values = [row["median"], *row["spread"]]
-        if row["unit"] == "1/s":
-            texts = [f"{value / 1e6:.1f} M/s" for value in values]
-        else:
-            texts = [_ns(value) for value in values]
-        rows.append(
-            (what, f"**{texts[0]}**", f"{texts[1]} – {texts[2]}", goal, _pipeline_met(row, goal))
-        )
-    header = "| what | median | quartiles | goal | |"
+        value, between = row["median"], row["spread"]
+        show: Callable[[float], str] = partial(quantity, unit=row["unit"])
+        if peer:
+            against = row["against"][peer]
+            value, between = against["ratio"], against["interval"] or [against["ratio"]] * 2
+            show = ratio_as_fraction
+        low, high = map(show, between)
+        rows.append((what, f"**{show(value)}**", f"{low} – {high}", goal, _met(value, goal)))
+    header = "| what | median | quartiles, or 95 % interval of a ratio | goal | |"
     return _rows(header, rows) + _source(made)
 
 
-def _pipeline_met(row: dict[str, Any], goal: str) -> str:
-    """Whether the median is on the goal's side of "≤ 10 µs" or "≥ 5 M/s"."""
+def _met(value: float, goal: str) -> str:
+    """Whether a figure keeps a goal like "≤ 16 ns", "≤ 1/60" or "≥ 1,000"; nothing without one."""
     if not goal:
         return ""
-    sign, number, unit = goal.split()
-    bound = float(number) * UNITS[unit]
-    met = row["median"] <= bound if sign == "≤" else row["median"] >= bound
-    return "met" if met else "missed"
+    sign, number, unit = f"{goal} ".split(" ", 2)
+    above, _, below = number.replace(",", "").partition("/")
+    bound = float(above) / float(below or 1) * GOAL_UNITS[unit.strip()]
+    return "met" if (value <= bound if sign == "≤" else value >= bound) else "missed"
+
+
+PIPELINE_ROWS = (
+    ("throughput_inline_async", "", "one thread, journaled beside (`inline`, `async`)", "≥ 10 M/s"),
+    ("throughput_processes_durable", "", "processes, durable (`processes`, `durable`)", "≥ 5 M/s"),
+    ("throughput_processes_none", "", "processes, memory only (`processes`, `none`)", ""),
+    ("knee_none", "", "highest rate sustained, memory only", ""),
+    ("knee_durable", "", "highest rate sustained, durable", ""),
+    ("gateway_p50_none_100k", "", "received → sequenced, p50, 100,000/s, memory only", "≤ 10 µs"),
+    ("matcher_p50_none_100k", "", "sequenced → matched, p50, 100,000/s, memory only", "≤ 500 ns"),
+    ("release_p50_none_100k", "", "sequenced → released, p50, 100,000/s, memory only", "≤ 1 µs"),
+    ("release_p99_none_100k", "", "sequenced → released, p99, 100,000/s, memory only", ""),
+    ("whole_p50_none_100k", "", "intended send → reply, p50, 100,000/s, memory only", "≤ 10 µs"),
+    ("whole_p99_none_100k", "", "intended send → reply, p99, 100,000/s, memory only", "≤ 10 µs"),
+    ("whole_p50_none_1m", "", "intended send → reply, p50, 1,000,000/s, memory only", "≤ 10 µs"),
+    ("whole_p99_none_1m", "", "intended send → reply, p99, 1,000,000/s, memory only", "≤ 10 µs"),
+    ("whole_p50_durable_100k", "", "intended send → reply, p50, 100,000/s, durable", ""),
+    ("whole_p99_durable_100k", "", "intended send → reply, p99, 100,000/s, durable", "≤ 500 µs"),
+)
+"""The spans that people publish and aim for, and the house's own."""
+pipeline_table = partial(_goal_table, PIPELINE_ROWS)
 
 
 def compare_table(made: dict[str, Any]) -> str:
@@ -133,8 +134,8 @@ def stall_table(made: dict[str, Any]) -> str:
     rows = [
         (
             shown,
-            _ns(figures[name]["p50_ns"]),
-            _ns(figures[name]["p999_ns"]),
+            ns_text(figures[name]["p50_ns"]),
+            ns_text(figures[name]["p999_ns"]),
             f"{figures[name]['share_of_tail']:.0%}",
             f"{figures[name]['band_share']:.0%}",
         )
@@ -208,31 +209,9 @@ MATCHER_ROWS = (
     ("latency_p99_ns", "", "one command alone, p99", "≤ 130 ns"),
     ("latency_p99_9_ns", "", "one command alone, p99.9", "≤ 250 ns"),
     ("replay_ns", "live", "replay in batches / live, one by one", "≤ 1"),
-    ("memory_bytes_per_order", "", "memory an open order, of 1 M", "≤ 64 bytes"),
+    ("memory_bytes_per_order", "", "bytes an open order takes, of 1 M", "≤ 64"),
 )
-"""Metric, peer (then the figure is the ratio to it), what it is, goal."""
-
-
-def matcher_table(made: dict[str, Any]) -> str:
-    results = {row["name"]: row for row in made["figures"]["results"]}
-    rows = []
-    for name, peer, what, goal in MATCHER_ROWS:
-        row = results.get(name)
-        if row is None or (peer and peer not in row["against"]):
-            rows.append((what, "not measured", "", goal, ""))
-            continue
-        value, interval = row["median"], row["spread"]
-        unit = "" if peer else " ns" if row["unit"] == "ns" else " bytes"
-        if peer:
-            against = row["against"][peer]
-            value, interval = against["ratio"], against["interval"] or [against["ratio"]] * 2
-        shown = [_small(number) for number in (value, *interval)]
-        rows.append(
-            (what, f"**{shown[0]}{unit}**", f"{shown[1]} – {shown[2]}", goal, _met(value, goal))
-        )
-    header = "| what | median | quartiles, or 95 % interval of a ratio | goal | |"
-    return _rows(header, rows) + _source(made)
-
+matcher_table = partial(_goal_table, MATCHER_ROWS)
 
 RING_ROWS = (
     ("round_trip", "bounce", "round trip / a bare cache line's", "≤ 0.9"),
@@ -261,40 +240,12 @@ def ring_table(made: dict[str, Any]) -> str:
             rows.append((what, "not measured", "", "", "", goal, ""))
             continue
         against = row["against"][peer]
-        ours, theirs = (_figure(made["median"], row["unit"]) for made in (row, against))
-        ratio, low, high = (_ratio(value) for value in (against["ratio"], *against["interval"]))
+        ours, theirs = (quantity(side["median"], row["unit"]) for side in (row, against))
+        times, low, high = (ratio(value) for value in (against["ratio"], *against["interval"]))
         met = _met(against["ratio"], goal)
-        rows.append((what, ours, theirs, f"**{ratio}**", f"{low} – {high}", goal, met))
+        rows.append((what, ours, theirs, f"**{times}**", f"{low} – {high}", goal, met))
     header = "| what | ours | theirs | ratio | 95 % interval | goal | |"
     return _rows(header, rows) + _source(made)
-
-
-def _ratio(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _figure(value: float, unit: str) -> str:
-    if unit == "ns":
-        return _ns(value)
-    return f"{value / 1e6:,.0f} M/s" if value >= 1e6 else f"{value / 1e3:,.0f} k/s"
-
-
-def _met(value: float, goal: str) -> str:
-    """Whether the figure, as it is shown, keeps the goal; nothing where there is none."""
-    if not goal:
-        return ""
-    return "met" if (value <= _goal(goal) if goal[0] == "≤" else value >= _goal(goal)) else "missed"
-
-
-def _small(value: float) -> str:
-    """Ratios far below 1 as the fraction that people say."""
-    return f"1/{1 / value:,.0f}" if value < 0.1 else f"{value:.3g}"
-
-
-def _goal(text: str) -> float:
-    """The number in "≤ 16 ns" or "≤ 1/60"."""
-    above, _, below = text.split()[1].partition("/")
-    return float(above) / float(below or 1)
 
 
 SHIM_ROWS = (
@@ -303,43 +254,14 @@ SHIM_ROWS = (
     ("packet_ns_net_ring", "recvmmsg", "the same / recvmmsg", "≤ 1/50"),
     ("packet_ns_net_ring", "af_packet", "the same / TPACKET_V3", ""),
     ("packet_ns_net_ring", "python_socket", "the same / a socket in Python", ""),
-    ("packets_memif", "", "packets a second between two processes, memif", "≥ 40 M"),
+    ("packets_memif", "", "packets a second between two processes, memif", "≥ 40 M/s"),
     ("packet_ns_pcap", "", "a packet, DPDK capture device", ""),
     ("packet_ns_pcap", "no_huge_pages", "the same / without huge pages", "≤ 1/1.5"),
     ("one_way_p50_af_xdp", "", "one way over a cable, AF_XDP, p50", ""),
     ("one_way_p50_af_xdp", "recv", "the same / a blocking recv", "≤ 0.75"),
     ("lost", "", "packets lost without a count", "≤ 0"),
 )
-"""Metric, peer (then the figure is the ratio to it), what it is, goal."""
-
-
-def shim_table(made: dict[str, Any]) -> str:
-    results = {row["name"]: row for row in made["figures"]["results"]}
-    rows = []
-    for name, peer, what, goal in SHIM_ROWS:
-        row = results.get(name)
-        if row is None or (peer and peer not in row["against"]):
-            rows.append((what, "not measured", "", goal, ""))
-            continue
-        value, interval = row["median"], row["spread"]
-        if peer:
-            against = row["against"][peer]
-            value, interval = against["ratio"], against["interval"] or [against["ratio"]] * 2
-        shown = [_shim_figure(number, "" if peer else row["unit"]) for number in (value, *interval)]
-        met = ""
-        if goal.startswith("≥"):
-            met = "met" if value >= 40e6 else "missed"
-        elif goal:
-            met = "met" if value <= _goal(goal) else "missed"
-        rows.append((what, f"**{shown[0]}**", f"{shown[1]} – {shown[2]}", goal, met))
-    header = "| what | median | quartiles, or 95 % interval of a ratio | goal | |"
-    return _rows(header, rows) + _source(made)
-
-
-def _shim_figure(value: float, unit: str) -> str:
-    if unit == "ns":
-        return f"{value:.1f} ns" if value < 1_000 else _ns(value)
-    return f"{value / 1e6:.1f} M" if unit == "1/s" else _small(value) if value else "0"
+shim_table = partial(_goal_table, SHIM_ROWS)
 
 
 def shim_fuzz_table(made: dict[str, Any]) -> str:
@@ -369,28 +291,7 @@ JOURNAL_ROWS = (
     ("recovery_s", "", "100 M commands to the book, no checkpoint", ""),
     ("restart_s", "", "the same from a checkpoint 1 M before the end", ""),
 )
-"""Metric, peer (then the figure is the ratio to it), what it is, goal."""
-JOURNAL_UNITS = {"1/s": ("M/s", 1e6), "B/s": ("GB/s", 1e9), "ns": ("µs", 1e3), "s": ("s", 1.0)}
-
-
-def journal_table(made: dict[str, Any]) -> str:
-    results = {row["name"]: row for row in made["figures"]["results"]}
-    rows = []
-    for name, peer, what, goal in JOURNAL_ROWS:
-        row = results.get(name)
-        if row is None or (peer and peer not in row["against"]):
-            rows.append((what, "not measured", goal, ""))
-            continue
-        unit, size = ("", 1.0) if peer else JOURNAL_UNITS[row["unit"]]
-        value = row["against"][peer]["ratio"] if peer else row["median"] / size
-        shown = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-        met = ""
-        if goal:
-            limit = float(goal[2:].split()[0].replace(",", ""))
-            met = "met" if (value >= limit if goal[0] == "≥" else value <= limit) else "missed"
-        rows.append((what, f"**{shown}** {unit}".strip(), goal, met))
-    return _rows("| what | median | goal | |", rows) + _source(made)
-
+journal_table = partial(_goal_table, JOURNAL_ROWS)
 
 FACTS = {
     "journal_power_cuts": (
@@ -433,24 +334,7 @@ CLOCK_ROWS = (
     ("drift_error_ppb", "", "drift off the truth, p99 (simulated)", "≤ 50 ppb"),
     ("violations", "", "readings without the truth in them (simulated)", "≤ 0"),
 )
-"""Metric, peer (then the figure is the ratio to it), what it is, goal."""
-
-
-def clock_table(made: dict[str, Any]) -> str:
-    results = {row["name"]: row for row in made["figures"]["results"]}
-    rows = []
-    for name, peer, what, goal in CLOCK_ROWS:
-        row = results[name]
-        value, unit, (low, high) = row["median"], row["unit"], row["spread"]
-        if peer:
-            against = row["against"][peer]
-            value, unit = against["ratio"], "ratio"
-            low, high = against["interval"] or [value, value]
-        shown = [f"{v:.3g}" if peer else quantity(v, unit) for v in (value, low, high)]
-        met = "" if not goal else "met" if value <= _goal(goal) else "missed"
-        rows.append((what, f"**{shown[0]}**", f"{shown[1]} – {shown[2]}", goal, met))
-    header = "| what | median | quartiles, or 95 % interval of a ratio | goal | |"
-    return _rows(header, rows) + _source(made)
+clock_table = partial(_goal_table, CLOCK_ROWS)
 
 
 def clock_days_table(made: dict[str, Any]) -> str:

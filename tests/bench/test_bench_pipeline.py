@@ -25,7 +25,7 @@ def test_the_pipeline_subject_gives_the_shared_shape(tmp_path: Path) -> None:
     made = json.loads(done.stdout)
     assert read_document(tmp_path / "b.json") == made
     names = {row["name"] for row in made["results"] + made["missing"]}
-    assert {name for name, _, _ in PIPELINE_ROWS} <= names
+    assert {name for name, _, _, _ in PIPELINE_ROWS} <= names
     assert all(row["median"] > 0 and row["samples"] == 1 for row in made["results"])
 
 
