@@ -5,10 +5,12 @@ to 29 % of them may be anything.  Its phase is the median residual.  The bound i
 seen and what must be granted, never of what is likely::
 
     bound = largest residual of the samples believed      the line is not straight, they jitter
-          + what the last of them grants for itself       half its window, half its round trip
+          + the most that the last few grant themselves   half a window, half a round trip
           + growth x time since then                      the counter's rate is not quite known
           + what contradicts it, if anything does         see below
 
+Not the last one alone: what a source says of its path may be newer than what it measured over it,
+and the one that would make the interval narrower may itself be an outlier.
 A sample whose interval does not meet ours is not believed.  Several of them in a row are told
 apart: on both sides of us it is noise that the source keeps quiet about, and the bound takes it in;
 on one side at a constant distance a step, otherwise a slew.  Of a step nobody knows whether the
@@ -140,7 +142,8 @@ class Calibration:
         # The rate of growth grew evenly from the start of the age to its end.
         start, end = self.growth_ppb(self._base_ticks), self.growth_ppb(ticks)
         grown = age_ns * (start + end) / 2e9
-        return self.jitter_ns + self.samples[-1].error_ns + round(grown) + 1
+        granted_ns = max(sample.error_ns for sample in self.samples[-SUSPECTS:])
+        return self.jitter_ns + granted_ns + round(grown) + 1
 
     def bound_ns(self, ticks: int) -> int:
         """The bound with what contradicts us."""
@@ -188,7 +191,7 @@ class Calibration:
             self.suspects = []
             return Verdict.NOISE
         self.doubt_ns = min(abs(o) for o in offsets)
-        self._cover(self.suspects[-1])
+        self._cover(self.suspects)
         span_ns = (self.suspects[-1].ticks - self.suspects[0].ticks) * self.nominal_ns
         scatter = sum(s.error_ns for s in self.suspects) / SUSPECTS + self.jitter_ns
         drifted = abs(offsets[-1] - offsets[0])
@@ -197,7 +200,7 @@ class Calibration:
 
     def _add_doubted(self, sample: Sample, meets: bool) -> Verdict:
         """Until it is back where it was, and not only because our bound has grown to it."""
-        self._cover(sample)
+        self._cover([*self.suspects[1 - SUSPECTS :], sample])
         if meets and abs(self.offset_ns) < self.doubt_ns / 2:
             self.returning.append(sample)
             if len(self.returning) < SUSPECTS:
@@ -210,8 +213,11 @@ class Calibration:
         self.suspects = [*self.suspects[-WINDOW:], sample]
         return Verdict.SUSPECT
 
-    def _cover(self, sample: Sample) -> None:
-        self.doubt_extent_ns = abs(sample.tai_ns - self.tai_at(sample.ticks)) + sample.error_ns
+    def _cover(self, latest: list[Sample]) -> None:
+        """Reach as far as the farthest of them: one alone may be an outlier."""
+        self.doubt_extent_ns = max(
+            abs(sample.tai_ns - self.tai_at(sample.ticks)) + sample.error_ns for sample in latest
+        )
 
     # The fit
 
@@ -237,8 +243,8 @@ class Calibration:
         residuals = np.abs(residuals - phase)
         sigma = median(residuals) * MAD_TO_SIGMA
         inside = residuals <= max(OUTLIER_DEVIATIONS * sigma, NOISE_FLOOR_NS)
-        # The last sample's own claim is what ties the line to the truth: it always counts.
-        inside[-1] = True
+        # The last samples' claims are what ties the line to the truth: they always count.
+        inside[-SUSPECTS:] = True
         self.jitter_ns = int(np.ceil(residuals[inside].max()))
         self.slope_error = 2 * (self.jitter_ns + 1) / max(-float(elapsed[0]), 1.0)
         self._base_ticks = last.ticks

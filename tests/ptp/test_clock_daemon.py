@@ -39,6 +39,19 @@ def test_the_bound_holds_the_path(table):
         assert 2_000 < simulation.daemon.status.bound_ns < 6_000
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_path_that_becomes_better_is_not_taken_at_its_first_word(table, seed):
+    """ptp4l tells the new delay beside an offset that it measured over the old one."""
+    with simulate(table, seed, which=KINDS["software"]) as simulation:
+        faults = {
+            60.0: change(simulation, path_ns=20_000, asymmetry_ns=30_000),
+            180.0: change(simulation, path_ns=2_000, asymmetry_ns=600),
+        }
+        simulation.run(300, faults)
+        assert simulation.violations == 0
+        assert simulation.daemon.status.bound_ns < 20_000
+
+
 def test_silence_is_held_over_and_ends(table):
     """The grandmaster is silent for ten minutes: holdover, a growing bound, locked again."""
     with simulate(table, which={"chrony": False}) as simulation:
