@@ -6,28 +6,22 @@ Takes half an hour on two cores that have nothing else to do.  The kill figures 
 """
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from openoutcry.bench import tables
 from openoutcry.bench.cli import ROUNDS
-from openoutcry.bench.clock import bench_clock
 from openoutcry.bench.evidence import ROOT, write_evidence
-from openoutcry.bench.journal import bench_journal
-from openoutcry.bench.matcher import bench_matcher
-from openoutcry.bench.pipeline import bench_pipeline
-from openoutcry.bench.ring import bench_ring
-from openoutcry.bench.shim import bench_shim
+from openoutcry.bench.subjects import SUBJECTS, Subject
 from openoutcry.pipeline.check_book import check_book
 
 DATA = ROOT.parent / "shared" / "data"
 
 
-def collect(subject: str, measure: Callable[..., dict[str, Any]]) -> None:
-    command = f"outcry bench {subject} --rounds {ROUNDS}"
+def collect(subject: Subject) -> None:
+    command = f"outcry bench {subject.name} --rounds {ROUNDS}"
+    measure = subject.function(subject.measure)
     made = measure(ROUNDS, False, command, lambda text: print(text, file=sys.stderr))
-    write_evidence(subject, {"results": made["results"], "missing": made["missing"]}, command)
+    write_evidence(subject.name, {"results": made["results"], "missing": made["missing"]}, command)
 
 
 def collect_books(data: Path) -> None:
@@ -51,29 +45,23 @@ def collect_books(data: Path) -> None:
     write_evidence("books", {"recordings": recordings}, command)
 
 
-MEASURES: dict[str, Callable[..., dict[str, Any]]] = {
-    "matcher": bench_matcher,
-    "pipeline": bench_pipeline,
-    "ring": bench_ring,
-    "shim": bench_shim,
-    "clock": bench_clock,
-    "journal": bench_journal,
-}
+MEASURED = ("matcher", "pipeline", "ring", "shim", "clock", "journal")
+"""The subjects that documents quote."""
 
 
 def main(names: list[str]) -> None:
     for name in names:
-        if name not in ("books", *MEASURES):
-            raise SystemExit(f"no evidence is called {name!r}: books, {', '.join(MEASURES)}")
+        if name not in ("books", *MEASURED):
+            raise SystemExit(f"no evidence is called {name!r}: books, {', '.join(MEASURED)}")
     if "books" in names and DATA.is_dir():
         collect_books(DATA)
     elif "books" in names:
         print(f"no recorded markets at {DATA}: books.json is left as it is", file=sys.stderr)
-    for name, measure in MEASURES.items():
+    for name in MEASURED:
         if name in names:
-            collect(name, measure)
+            collect(SUBJECTS[name])
     tables.main()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["books", *MEASURES])
+    main(sys.argv[1:] or ["books", *MEASURED])

@@ -21,6 +21,7 @@ from openoutcry.bench.peers import matchers
 from openoutcry.bench.peers.pair import PeerError, die_with_parent
 from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.results import document, missing, summarise
+from openoutcry.bench.subjects import chosen
 from openoutcry.flow import FLOWS, GeneratedFlow
 from openoutcry.flow.mixed import MixedFlow
 
@@ -48,16 +49,7 @@ QUICK = Counts(100_000, 50_000, 10_000, 100_000)
 
 
 def matchers_named(text: str | None) -> list[str]:
-    """The peers of ``--against`` (a comma-separated list; None: all).
-
-    Raises ``ValueError`` naming the one that is not known.
-    """
-    known = list(matchers.PEERS)
-    chosen = known if text is None else [name.strip() for name in text.split(",")]
-    for name in chosen:
-        if name not in known:
-            raise ValueError(f"unknown peer {name!r}: choose from {', '.join(known)}")
-    return [name for name in known if name in chosen]
+    return chosen(text, matchers.PEERS)
 
 
 def setup_matchers() -> int:

@@ -23,6 +23,7 @@ from openoutcry.bench.pictures import pictures
 from openoutcry.bench.results import document
 from openoutcry.bench.rounds import Add, NoiseWatch, Rounds
 from openoutcry.bench.stages_alone import COMMANDS, QUICK_COMMANDS, bottleneck, stage_rates
+from openoutcry.bench.subjects import chosen
 from openoutcry.flow import FLOWS, GeneratedFlow
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.pipeline.compile import compile_kernels
@@ -56,15 +57,7 @@ FLOW_NAMES = (*FLOWS, "mixed")
 
 
 def peers_named(text: str | None) -> list[str]:
-    """The peers of ``--against`` (a comma-separated list; None: all).
-
-    Raises ``ValueError`` naming the one that is not known.
-    """
-    chosen = list(PEERS) if text is None else [name.strip() for name in text.split(",")]
-    for name in chosen:
-        if name not in PEERS:
-            raise ValueError(f"unknown peer {name!r}: choose from {', '.join(PEERS)}")
-    return [name for name in PEERS if name in chosen]
+    return chosen(text, PEERS)
 
 
 @dataclass

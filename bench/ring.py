@@ -25,6 +25,7 @@ from openoutcry.bench.peers.programs import (
 )
 from openoutcry.bench.results import document, missing
 from openoutcry.bench.rounds import Add, Rounds
+from openoutcry.bench.subjects import chosen
 from openoutcry.wire.errors import OutcryError
 
 GEOMETRY = Geometry(loops.CAPACITY, loops.FEW, loops.PAUSES, loops.RELEASE_EVERY)
@@ -73,15 +74,9 @@ QUICK = Counts(40_000, 4_000_000, 20_000_000, 2_000, 4_000_000, 10_000)
 
 
 def peers_named(text: str | None) -> list[str]:
-    """The peers of ``--against`` (a comma-separated list; None: all) with their variants.
-
-    Raises ``ValueError`` naming the one that is not known.
-    """
-    chosen = list(VARIANTS) if text is None else [name.strip() for name in text.split(",")]
-    for name in chosen:
-        if name not in VARIANTS:
-            raise ValueError(f"unknown peer {name!r}: choose from {', '.join(VARIANTS)}")
-    wanted = [name for name in VARIANTS if name in chosen or name in ALWAYS]
+    """The peers that ``text`` names, with their variants, and those that are always there."""
+    named = chosen(text, VARIANTS)
+    wanted = [name for name in VARIANTS if name in named or name in ALWAYS]
     return [variant for name in wanted for variant in VARIANTS[name]]
 
 

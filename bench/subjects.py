@@ -1,6 +1,6 @@
 """The subjects of ``outcry bench``: one line each, and nothing else to do to add one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -28,6 +28,19 @@ class Subject:
         module, _, name = path.partition(":")
         found: Callable[..., Any] = getattr(import_module(f"openoutcry.bench.{module}"), name)
         return found
+
+
+def chosen(text: str | None, known: Iterable[str]) -> list[str]:
+    """What a comma-separated list names of the known, in their order (None: all).
+
+    Raises ``ValueError`` naming the one that is not known.
+    """
+    known = list(known)
+    names = known if text is None else [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"unknown peer {name!r}: choose from {', '.join(known)}")
+    return [name for name in known if name in names]
 
 
 _ALL = (
