@@ -12,7 +12,6 @@ sequences, the way back to participants) stands in ``state``, shared memory made
 """
 
 import mmap
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +23,7 @@ from openoutcry.dpdk_shim.names import LEFT_OUT, Count, Reject
 from openoutcry.dpdk_shim.ports import Port, open_port
 from openoutcry.dpdk_shim.spec import PortError, PortSpec
 from openoutcry.ring import RingBuffer
+from openoutcry.wire import memory
 from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.records import EVENT_DTYPE, MAX_PACKET_RECORDS, ORDER_DTYPE
 
@@ -105,8 +105,7 @@ class Shim:
         context.framing = self.ports[0].spec.framing
         context.udp_port = self.ports[0].spec.udp_port
         if epoch_offset_ns is None:
-            # The largest of several: what passes between the two readings makes it smaller.
-            epoch_offset_ns = max(time.time_ns() - time.monotonic_ns() for _ in range(16))
+            epoch_offset_ns = memory.epoch_offset_ns()
         context.epoch_offset_ns = epoch_offset_ns
         self.native.lib.oc_start(context)
         return context

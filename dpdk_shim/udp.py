@@ -17,7 +17,6 @@ import errno
 import mmap
 import os
 import socket
-import time
 from enum import IntEnum
 from typing import Any
 
@@ -40,6 +39,7 @@ from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import (
     copy64,
+    epoch_offset_ns,
     load_i64,
     load_u16,
     load_u32,
@@ -473,7 +473,7 @@ class UdpReceiver:
         context[TX_FD // 8] = self.socket.fileno()
         context[TX_PACKET // 8] = self._packet.ctypes.data
         context[TX_STATE // 8] = self.state.ctypes.data
-        context[TX_EPOCH_OFFSET // 8] = time.time_ns() - time.monotonic_ns()
+        context[TX_EPOCH_OFFSET // 8] = epoch_offset_ns()
         return context
 
 

@@ -51,6 +51,7 @@ from openoutcry.pipeline.topology import (
 )
 from openoutcry.ring import ProcessIdentity, remove_dead_segments
 from openoutcry.wire import EventKind, OutcryError, Reason
+from openoutcry.wire.memory import epoch_offset_ns
 
 NO_LIMIT = 2**62
 SAMPLE_S = 0.02
@@ -372,7 +373,7 @@ def _fill_control(shared: Shared, options: Options, expected: int) -> None:
     control[ct.RATE] = options.rate
     control[ct.DURABILITY] = ct.DURABILITIES.index(options.durability)
     control[ct.EXPECTED] = expected
-    control[ct.EPOCH_OFFSET] = time.time_ns() - time.monotonic_ns()
+    control[ct.EPOCH_OFFSET] = epoch_offset_ns()
     control[ct.STARTED_NS] = time.monotonic_ns()
     for which in range(2):
         at = ct.REPLY_STATES + which * ct.REPLY_STATE_BYTES + ct.REPLY_EVENT_HASH

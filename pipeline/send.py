@@ -29,6 +29,7 @@ from openoutcry.dpdk_shim.udp import (
 )
 from openoutcry.wire.enums import EventFlag, PacketKind
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.memory import epoch_offset_ns
 from openoutcry.wire.records import (
     EVENT_DTYPE,
     MAX_PACKET_RECORDS,
@@ -247,7 +248,7 @@ class _Run:
         self.causes_in_order: deque[int] = deque()
         self.start_ns = 0
         self.quiet_since_ns = self.last_ns = self.last_progress_ns = self.answered_until = 0
-        self.epoch_offset_ns = time.time_ns() - time.monotonic_ns()
+        self.epoch_offset_ns = epoch_offset_ns()
 
     @property
     def outstanding(self) -> int:

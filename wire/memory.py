@@ -6,6 +6,7 @@ zero-extended to int64 on load and truncated on store.
 """
 
 import platform
+import time
 from typing import Any
 
 from llvmlite import ir
@@ -282,6 +283,14 @@ monotonic_ns = _clock(1)
 """CLOCK_MONOTONIC in ns: 19 ns a call through the vDSO."""
 monotonic_raw_ns = _clock(4)
 """CLOCK_MONOTONIC_RAW in ns: nobody slews it."""
+
+
+def epoch_offset_ns() -> int:
+    """CLOCK_REALTIME minus CLOCK_MONOTONIC, in ns, of plain Python.
+
+    The largest of several: what passes between a pair of readings makes it smaller.
+    """
+    return max(time.time_ns() - time.monotonic_ns() for _ in range(16))
 
 
 # Numbers of the futex system call (linux/futex.h; not private: the word is in shared memory).
