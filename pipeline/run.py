@@ -178,6 +178,8 @@ def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
             f"removed {len(removed)} shared-memory segments left by a crashed run "
             f"(pid {', '.join(owners)})"
         )
+    if options.gateway == "rtl":
+        _build_gateway(options, watcher)
     started = time.monotonic()
     compile_kernels(watcher.compiling)
     compile_s = time.monotonic() - started
@@ -201,15 +203,23 @@ def _unwind(number: int, frame: Any) -> None:
     raise KeyboardInterrupt
 
 
+def _instruments(options: Options) -> npt.NDArray[Any]:
+    instruments = options.source.instruments if options.source else options.instruments
+    assert instruments is not None
+    return instruments
+
+
+def _build_gateway(options: Options, watcher: Watcher) -> None:
+    """Once before any process needs it, and before anybody waits for kernels: a missing compiler
+    and a table that does not fit are refused here."""
+    watcher.phase("building the gateway")
+    LiveGateway.loaded(_instruments(options)).close()
+
+
 def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float) -> dict[str, Any]:
     journaled = options.durability != "none"
     source = options.source
-    instruments = source.instruments if source else options.instruments
-    assert instruments is not None
-    if options.gateway == "rtl":
-        watcher.phase("building the gateway")
-        # Once before any process needs it; a table that does not fit is refused here.
-        LiveGateway.loaded(instruments).close()
+    instruments = _instruments(options)
     receiver = UdpReceiver(*options.listen) if options.listen else None
     if receiver:
         stack.callback(receiver.close)

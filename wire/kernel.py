@@ -14,8 +14,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core.caching import CacheImpl, UserProvidedCacheLocator
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+
+PACKAGE = Path(__file__).resolve().parent.parent
+"""The folder that has the rooms in it."""
 
 VERIFY = os.environ.get("OUTCRY_VERIFY", "0") == "1"
 """True compiles the kernels' assertions in; False leaves no trace of them in the machine code."""
@@ -33,11 +37,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _source_hash() -> str:
-    package = Path(__file__).resolve().parent.parent
     digest = hashlib.blake2b(digest_size=8)
     digest.update(f"{numba.__version__} {VERIFY} {STRIPPED}".encode())
     for room in ROOMS:
-        for path in sorted((package / room).glob("*.py")):
+        for path in sorted((PACKAGE / room).glob("*.py")):
             digest.update(f"{room}/{path.name}".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -67,6 +70,30 @@ def _private_temporary_dir() -> str:
 
 CACHE_DIR = _cache_dir()
 numba.config.CACHE_DIR = str(CACHE_DIR)  # type: ignore[attr-defined]
+
+
+class _PackageCacheLocator(UserProvidedCacheLocator):
+    """Where the code of a kernel of ours is cached: by its place in the package, not by where the
+    package is.
+
+    The folder's name says which sources it was made of, so that a second copy of the same tree, or
+    the same wheel in another environment, need not compile again.  Kernels outside of ROOMS, which
+    that name does not cover, stay with numba's own locators.
+    """
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> Any:
+        room = Path(py_file).resolve().parent
+        if room.parent != PACKAGE or room.name not in ROOMS:
+            return None
+        return super().from_function(py_func, py_file)
+
+    @classmethod
+    def get_suitable_cache_subpath(cls, py_file: str) -> str:
+        return Path(py_file).resolve().parent.name
+
+
+CacheImpl._locator_classes.insert(0, _PackageCacheLocator)
 
 
 def kernel(function: F) -> F:

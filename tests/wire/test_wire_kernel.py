@@ -83,6 +83,20 @@ def test_an_edited_constant_in_a_callees_file_changes_the_answer(tree):
     assert other_cache != cache
 
 
+def test_a_copy_of_the_same_sources_compiles_nothing(tree, tmp_path):
+    """Who has the tree twice, or installs the same wheel again, has its kernels already; another
+    constant in the copy makes them its own."""
+    cache, answer, hits = ask(tree)
+    assert (answer, hits) == (11, 0)
+    copy = shutil.copytree(tree, tmp_path / "copy", ignore=shutil.ignore_patterns("cache"))
+    assert ask(copy, OUTCRY_CACHE_DIR=str(tree / "cache")) == (cache, 11, 1)
+    callee = copy / "openoutcry" / "flow" / "callee.py"
+    callee.write_text(callee.read_text().replace("STEP = 5", "STEP = 7"))
+    other_cache, answer, hits = ask(copy, OUTCRY_CACHE_DIR=str(tree / "cache"))
+    assert (answer, hits) == (15, 0)
+    assert other_cache != cache
+
+
 def test_verify_has_kernels_of_its_own(tree):
     """Kernels with assertions and kernels without never stand in for each other."""
     plain, _, _ = ask(tree, OUTCRY_VERIFY="0")
