@@ -38,6 +38,7 @@ METRICS: tuple[tuple[str, str, str, tuple[str, int], dict[str, tuple[str, int]]]
             "python_socket": ("python_socket", 50_000),
         },
     ),
+    ("packet_ns_net_ring_bare", "ns", "lower", ("net_ring_bare", 4_000_000), {}),
     ("packets_memif", "1/s", "higher", ("memif", 20_000_000), {}),
     (
         "packet_ns_pcap", "ns", "lower", ("pcap", 4_000_000),

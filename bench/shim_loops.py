@@ -37,6 +37,8 @@ from openoutcry.wire.errors import OutcryError
 CAPACITY = 4096
 PER_ROUND = 256
 """Packets under way at once: fewer than any ring or queue on the way holds."""
+BURST = 64
+"""Packets under way where one receive call takes them all."""
 CAPTURE_PACKETS = 1024
 ONE_WAY_GAP_S = 0.0005
 CLONE_NEWNET = 0x40000000
@@ -60,8 +62,15 @@ def payload() -> bytes:
     return build_packets(np.zeros(1, ORDER_DTYPE), 1, 1, 0)[0]
 
 
-def loop(shim: Shim, sender: PortSender | None, count: int, per_round: int = PER_ROUND) -> Said:
-    """Send and take in by turns, in one thread; one round to warm up."""
+def loop(
+    shim: Shim,
+    sender: PortSender | None,
+    count: int,
+    per_round: int = PER_ROUND,
+    bare: bool = False,
+) -> Said:
+    """Send and take in by turns, in one thread; ten rounds to warm up.  With ``bare`` packets are
+    received and given back unread."""
     ffi, lib = shim.native.ffi, shim.native.lib
     data, took = ffi.new("char[]", payload()), ffi.new("int64_t *")
     lib.oc_start(shim.context)
@@ -69,7 +78,7 @@ def loop(shim: Shim, sender: PortSender | None, count: int, per_round: int = PER
     came = sent = 0
     for rounds in (10, max(1, count // per_round)):
         came += (last := int(lib.oc_loop(shim.context, port, way, data, len(payload()), per_round,
-                                         rounds, took)))  # fmt: skip
+                                         rounds, bare, took)))  # fmt: skip
         sent += rounds * per_round
     if last <= 0:
         raise LoopError("nothing came in")
@@ -77,18 +86,23 @@ def loop(shim: Shim, sender: PortSender | None, count: int, per_round: int = PER
     return {"ns": took[0] / last, "lost": lost}
 
 
-def net_ring(count: int, summed: bool = False) -> Said:
+def net_ring(count: int, summed: bool = False, bare: bool = False) -> Said:
     """DPDK's ring vdev: what is sent comes back on the same port.  Without UDP checksums, which a
     card would have checked."""
     with bench_ring() as ring, Shim([parse_port(f"dpdk:net_ring0,{WAYS}")], ring) as shim:
         sender = PortSender(shim.ports[0])
         sender.way.unsummed = int(not summed)
-        return loop(shim, sender, count)
+        return loop(shim, sender, count, BURST, bare)
 
 
 def net_ring_summed(count: int) -> Said:
     """The same, with UDP checksums that the shim checks."""
     return net_ring(count, summed=True)
+
+
+def net_ring_bare(count: int) -> Said:
+    """What the same costs without the shim: DPDK's receive call, buffers given back, the clock."""
+    return net_ring(count, bare=True)
 
 
 def recvmmsg(count: int) -> Said:
@@ -103,7 +117,7 @@ def recvmmsg(count: int) -> Said:
             open_port(spec) as out,
             Shim([port], ring) as shim,
         ):
-            return loop(shim, PortSender(out, bound.getsockname()), count, 64)
+            return loop(shim, PortSender(out, bound.getsockname()), count, BURST)
 
 
 def af_packet(count: int) -> Said:
@@ -297,8 +311,8 @@ def wait_for(path: Path) -> None:
 LOOPS: dict[str, Callable[..., Said]] = {
     function.__name__: function
     for function in (
-        net_ring, net_ring_summed, recvmmsg, af_packet, python_socket, pcap, pcap_no_huge_pages,
-        memif, one_way_af_xdp, one_way_recv,
+        net_ring, net_ring_summed, net_ring_bare, recvmmsg, af_packet, python_socket, pcap,
+        pcap_no_huge_pages, memif, one_way_af_xdp, one_way_recv,
     )
 }  # fmt: skip
 PAIRS = {"memif", "one_way_af_xdp", "one_way_recv"}

@@ -250,6 +250,7 @@ def ring_table(made: dict[str, Any]) -> str:
 
 SHIM_ROWS = (
     ("packet_ns_net_ring", "", "a packet, DPDK ring device", "≤ 6 ns"),
+    ("packet_ns_net_ring_bare", "", "of that, DPDK's receive call and the bench's clock", ""),
     ("packet_ns_net_ring", "with_udp_checksums", "the same / with UDP checksums to check", ""),
     ("packet_ns_net_ring", "recvmmsg", "the same / recvmmsg", "≤ 1/50"),
     ("packet_ns_net_ring", "af_packet", "the same / TPACKET_V3", ""),

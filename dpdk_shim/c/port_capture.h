@@ -52,7 +52,7 @@ static int64_t unit_ns(uint64_t units, uint64_t per_s) {
 
 static void set_frame(struct oc_frame *frame, const uint8_t *data, uint32_t captured,
                       uint32_t original, int64_t ts_ns) {
-    *frame = (struct oc_frame){data, captured, FRAME_CAPTURE_TS, ts_ns, NULL, 0};
+    *frame = (struct oc_frame){data, captured, ts_ns ? FRAME_CAPTURE_TS : 0, ts_ns, NULL};
     if (captured < original) frame->flags |= FRAME_CUT;
 }
 

@@ -23,16 +23,15 @@ static struct tpacket_block_desc *block_at(struct packet_port *p, int64_t index)
 
 static struct oc_frame packet_frame(const struct tpacket3_hdr *h) {
     struct oc_frame frame = {(const uint8_t *)h + h->tp_mac, h->tp_snaplen, 0,
-                             h->tp_sec * INT64_C(1000000000) + h->tp_nsec, NULL, 0};
-    frame.flags = h->tp_status & TP_STATUS_TS_RAW_HARDWARE ? FRAME_HARDWARE_TS : FRAME_KERNEL_TS;
+                             h->tp_sec * INT64_C(1000000000) + h->tp_nsec, NULL};
+    if (frame.ts_ns)
+        frame.flags = h->tp_status & TP_STATUS_TS_RAW_HARDWARE ? FRAME_HARDWARE_TS : FRAME_KERNEL_TS;
     /* A sender on this host leaves the sum to a device that does not exist. */
     if (h->tp_status & (TP_STATUS_CSUM_VALID | TP_STATUS_CSUMNOTREADY))
         frame.flags |= FRAME_SUM_GOOD;
     if (h->tp_snaplen < h->tp_len) frame.flags |= FRAME_CUT;
-    if (h->tp_status & TP_STATUS_VLAN_VALID) {
-        frame.flags |= FRAME_TAG;
-        frame.tag = (uint16_t)h->hv1.tp_vlan_tci;
-    }
+    if (h->tp_status & TP_STATUS_VLAN_VALID)
+        frame.flags |= FRAME_TAG | h->hv1.tp_vlan_tci << FRAME_TAG_SHIFT;
     return frame;
 }
 

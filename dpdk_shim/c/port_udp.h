@@ -74,7 +74,7 @@ static int udp_receive(struct oc_port *port, struct oc_frame *frames, int most) 
     for (int at = 0; at < count; at++) {
         struct msghdr *m = &u->messages[at].msg_hdr;
         frames[at] = (struct oc_frame){u->buffers[at], u->messages[at].msg_len, FRAME_PAYLOAD, 0,
-                                       &u->names[at], 0};
+                                       &u->names[at]};
         read_control(m, &frames[at]);
         m->msg_namelen = sizeof u->names[at];
         m->msg_controllen = CONTROL_BYTES;

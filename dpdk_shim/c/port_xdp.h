@@ -169,7 +169,7 @@ static int xdp_receive(struct oc_port *port, struct oc_frame *frames, int most) 
     for (int index = 0; index < count; index++) {
         struct xdp_desc d = ((struct xdp_desc *)x->rx.descriptors)[(at + (uint32_t)index) & x->rx.mask];
         x->lent[index] = d.addr;
-        frames[index] = (struct oc_frame){x->umem + d.addr, d.len, 0, 0, NULL, 0};
+        frames[index] = (struct oc_frame){x->umem + d.addr, d.len, 0, 0, NULL};
     }
     x->lent_count = count;
     __atomic_store_n(x->rx.consumer, at + (uint32_t)count, __ATOMIC_RELEASE);

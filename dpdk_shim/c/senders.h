@@ -134,7 +134,7 @@ static inline void make_way(struct oc_way *way, const struct oc_frame *frame,
     uint32_t at = 12;
     if (frame->flags & FRAME_TAG) {
         put16(h + at, __builtin_bswap16(0x8100));
-        put16(h + at + 2, __builtin_bswap16(frame->tag));
+        put16(h + at + 2, __builtin_bswap16((uint16_t)(frame->flags >> FRAME_TAG_SHIFT)));
         at += 4;
     }
     memcpy(h + at, frame->data + 12, link - 12 + ip_bytes + 8);

@@ -13,6 +13,7 @@
 
 #include "outcry_clock.h"
 #include "outcry_verdict.h"
+#include "alike.h"
 #include "packet.h"
 #include "ring.h"
 #include "senders.h"
@@ -43,8 +44,10 @@ static void say(char *error, const char *format, ...) {
 int64_t oc_state_bytes(void) { return sizeof(struct oc_state); }
 /* After state and ports were set: where each port counts. */
 void oc_start(struct oc_shim *s) {
-    for (int index = 0; index < s->port_count; index++)
+    for (int index = 0; index < s->port_count; index++) {
         s->ports[index]->tally = s->state->counters[index];
+        s->ports[index]->like.size_bytes = 0; /* its sender stands in the state of another shim */
+    }
 }
 /* A port that only sends has counters of its own. */
 void oc_start_port(struct oc_port *port, int64_t *counters) { port->tally = counters; }
@@ -57,20 +60,17 @@ struct burst {
     int64_t mask, next_seq;
     int64_t now_ns, host_ts_ns;
     int64_t left;       /* records that may still be written */
-    int64_t published;  /* packets */
     void *rules;
     int64_t *stamps;
+    int64_t *tally;
     int port_index;
+    int host;           /* counter of whose time host_ts_ns is */
 };
 
-static inline void write_record(struct oc_shim *s, struct burst *b, const uint8_t *record,
-                                int64_t ts_ns, int64_t sent_ns) {
-    if (!b->ring) {
-        memcpy(s->out, record, RECORD_BYTES);
-        s->out += RECORD_BYTES;
-        b->next_seq++;
-        return;
-    }
+/* A record into the next slot, which its sequence, stored last, publishes. */
+static inline __attribute__((always_inline)) void write_slot(struct oc_shim *s, struct burst *b,
+                                                             const uint8_t *record, int64_t ts_ns,
+                                                             int64_t sent_ns) {
     int64_t seq = b->next_seq++;
     char *slot = b->ring + RING_SLOTS + ((seq & b->mask) << RING_SLOT_SHIFT);
     struct outcry_order *order = (struct outcry_order *)slot;
@@ -86,6 +86,17 @@ static inline void write_record(struct oc_shim *s, struct burst *b, const uint8_
     store_release(slot + RING_SEQ, seq);
 }
 
+static inline void write_record(struct oc_shim *s, struct burst *b, const uint8_t *record,
+                                int64_t ts_ns, int64_t sent_ns) {
+    if (b->ring) {
+        write_slot(s, b, record, ts_ns, sent_ns);
+        return;
+    }
+    memcpy(s->out, record, RECORD_BYTES);
+    s->out += RECORD_BYTES;
+    b->next_seq++;
+}
+
 /* The sender of a packet of orders, and the packet's place in his sequence; NULL and counted when
  * it is not to be handed on. */
 static inline struct oc_sender *admit(struct oc_shim *s, const struct oc_frame *frame,
@@ -98,7 +109,7 @@ static inline struct oc_sender *admit(struct oc_shim *s, const struct oc_frame *
     struct oc_sender *sender = s->last_sender;
     if (!sender || !is_sender(sender, p->key))
         s->last_sender = sender = find_sender(s->state, p->key, tally);
-    uint64_t hardware = p->ip ? get64(frame->data + 6) ^ frame->tag : 1;
+    uint64_t hardware = p->ip ? get64(frame->data + 6) ^ frame->flags >> FRAME_TAG_SHIFT : 1;
     if (__builtin_expect(sender->hardware != hardware, 0)) {
         sender->hardware = hardware;
         make_way(&sender->way, frame, p, port_index);
@@ -116,47 +127,146 @@ static inline struct oc_sender *admit(struct oc_shim *s, const struct oc_frame *
     return sender;
 }
 
-static inline void take_frame(struct oc_shim *s, const struct oc_frame *frame, struct burst *b,
-                              int64_t *tally) {
-    struct oc_packet p;
+/* The whole parse; 0 when there is nothing to hand on, which is then counted. */
+static __attribute__((noinline)) int take_apart(struct oc_shim *s, const struct oc_frame *frame,
+                                                int port_index, int64_t *tally,
+                                                struct oc_packet *p) {
     int reason;
     if (frame->flags & FRAME_CUT) {
         reason = OC_REJECT_CUT;
     } else if (frame->flags & FRAME_PAYLOAD) {
-        reason = parse_payload(frame->data, frame->size_bytes, s->kind, s->framing, &p);
-        if (!reason) key_of_name(frame->name, &p);
+        reason = parse_payload(frame->data, frame->size_bytes, s->kind, s->framing, p);
+        if (!reason) key_of_name(frame->name, p);
     } else {
         reason = parse_frame(frame->data, frame->size_bytes, s->kind, s->framing,
-                             (uint32_t)s->udp_port, frame->flags & FRAME_SUM_GOOD, &p);
+                             (uint32_t)s->udp_port, frame->flags & FRAME_SUM_GOOD, p);
     }
-    if (__builtin_expect(reason, 0)) {
+    if (reason) {
         tally[OC_COUNT_REJECTED + reason]++;
+        return 0;
+    }
+    p->peer = 0;
+    if (s->kind != OUTCRY_PACKET_KIND_ORDERS) return 1;
+    struct oc_sender *sender = admit(s, frame, p, port_index, tally);
+    if (!sender) return 0;
+    p->peer = (uint64_t)sender->generation << 16 | (uint64_t)(sender - s->state->senders);
+    keep_pattern(&s->ports[port_index]->like, frame, p, sender);
+    return 1;
+}
+
+/* When a packet was sent by CLOCK_MONOTONIC, or the time of the burst where it does not say so. */
+static inline int64_t sent_on_this_clock(const struct oc_shim *s, int64_t sent_ts_ns,
+                                         int64_t now_ns) {
+    int64_t sent = (int64_t)((uint64_t)sent_ts_ns - (uint64_t)s->epoch_offset_ns);
+    int ours = sent_ts_ns && sent <= now_ns && sent >= now_ns - OLDEST_SEND_NS;
+    return ours ? sent : now_ns;
+}
+
+/* The way back to an order's participant is its sender's. */
+static inline void set_peer(uint64_t *peers, const uint8_t *record, uint64_t peer) {
+    uint16_t who = get16(record + offsetof(struct outcry_order, participant));
+    __atomic_store_n(&peers[who], peer, __ATOMIC_RELAXED);
+}
+
+/* Who stamped a frame; `host` where nobody did. */
+static inline int stamped_by(uint32_t flags, int host) {
+    return flags & FRAME_HARDWARE_TS  ? OC_COUNT_HARDWARE_TIMES
+           : flags & FRAME_CAPTURE_TS ? OC_COUNT_CAPTURE_TIMES
+           : flags & FRAME_KERNEL_TS  ? OC_COUNT_KERNEL_TIMES
+                                      : host;
+}
+
+/* A frame through the whole parse: into the ring, or counted why not. */
+static __attribute__((noinline)) void take_frame(struct oc_shim *s, const struct oc_frame *frame,
+                                                 struct burst *b) {
+    struct oc_packet p;
+    if (b->left <= 0) {
+        b->tally[OC_COUNT_OVER_LIMIT_PACKETS]++;
         return;
     }
-    if (s->kind == OUTCRY_PACKET_KIND_ORDERS) {
-        struct oc_sender *sender = admit(s, frame, &p, b->port_index, tally);
-        if (!sender) return;
-        uint64_t peer = (uint64_t)sender->generation << 16 | (uint64_t)(sender - s->state->senders);
-        for (uint32_t index = 0; index < p.count; index++) {
-            uint16_t who = get16(p.records + index * p.stride
-                                 + offsetof(struct outcry_order, participant));
-            __atomic_store_n(&s->state->peers[who], peer, __ATOMIC_RELAXED);
-        }
-    }
-    if (__builtin_expect((int64_t)p.count > b->left, 0)) {
-        tally[OC_COUNT_OVER_LIMIT_RECORDS] += p.count - b->left;
+    if (!take_apart(s, frame, b->port_index, b->tally, &p)) return;
+    if ((int64_t)p.count > b->left) {
+        b->tally[OC_COUNT_OVER_LIMIT_RECORDS] += p.count - b->left;
         p.count = (uint32_t)b->left;
     }
     int64_t ts_ns = frame->ts_ns ? frame->ts_ns : b->host_ts_ns;
-    int64_t sent_ns = b->now_ns;
-    if (b->stamps && p.sent_ts_ns) {
-        int64_t sent = (int64_t)((uint64_t)p.sent_ts_ns - (uint64_t)s->epoch_offset_ns);
-        if (sent <= b->now_ns && sent >= b->now_ns - OLDEST_SEND_NS) sent_ns = sent;
+    int64_t sent_ns = sent_on_this_clock(s, p.sent_ts_ns, b->now_ns);
+    for (uint32_t index = 0; index < p.count; index++) {
+        const uint8_t *record = p.records + index * p.stride;
+        if (p.peer) set_peer(s->state->peers, record, p.peer);
+        write_record(s, b, record, ts_ns, sent_ns);
     }
-    for (uint32_t index = 0; index < p.count; index++)
-        write_record(s, b, p.records + index * p.stride, ts_ns, sent_ns);
     b->left -= p.count;
-    b->published++;
+    b->tally[OC_COUNT_PUBLISHED]++;
+}
+
+/* The frames that each are next after the one before, and alike; how many. */
+static inline __attribute__((always_inline)) int take_run(
+    struct oc_shim *s, const struct oc_frame *frames, int count, struct burst *shared,
+    const struct oc_pattern *like) {
+    struct burst b = *shared;
+    struct oc_sender *sender = like->sender;
+    uint64_t *peers = s->state->peers;
+    int64_t next = sender->next;
+    const struct oc_frame *frame = frames, *end = frames + count;
+    for (; frame < end && is_next_alike(frame, like, next); frame++) {
+        /* Before the slots: what a killed shim has published must not be taken again. */
+        sender->next = next += like->count;
+        int64_t ts_ns = frame->ts_ns ? frame->ts_ns : b.host_ts_ns, sent_ns = 0;
+        const uint8_t *record = frame->data + ALIKE_RECORDS_AT;
+        if (b.stamps)
+            sent_ns = sent_on_this_clock(
+                s, (int64_t)get64(frame->data + ALIKE_IN_PACKET(sent_ts_ns)), b.now_ns);
+        set_peer(peers, record, like->peer);
+        write_slot(s, &b, record, ts_ns, sent_ns);
+        for (uint32_t left = like->count; __builtin_expect(--left, 0);) {
+            record += RECORD_BYTES;
+            set_peer(peers, record, like->peer);
+            write_slot(s, &b, record, ts_ns, sent_ns);
+        }
+    }
+    int run = (int)(frame - frames);
+    shared->next_seq = b.next_seq;
+    shared->left -= (int64_t)run * like->count;
+    shared->tally[OC_COUNT_PUBLISHED] += run;
+    shared->tally[OC_COUNT_BYTES] += (int64_t)run * like->size_bytes;
+    shared->tally[stamped_by(like->flags, shared->host)] += run;
+    return run;
+}
+
+/* Loops without verdicts, and without stamps, are of their own: those take the registers. */
+static int run_plain(struct oc_shim *s, const struct oc_frame *frames, int count, struct burst *b,
+                     const struct oc_pattern *like) {
+    b->rules = NULL;
+    b->stamps = NULL;
+    return take_run(s, frames, count, b, like);
+}
+static int run_stamped(struct oc_shim *s, const struct oc_frame *frames, int count, struct burst *b,
+                       const struct oc_pattern *like) {
+    b->rules = NULL;
+    return take_run(s, frames, count, b, like);
+}
+static int run_checked(struct oc_shim *s, const struct oc_frame *frames, int count, struct burst *b,
+                       const struct oc_pattern *like) {
+    return take_run(s, frames, count, b, like);
+}
+
+/* All frames of a burst: runs of frames alike, and between them one through the whole parse. */
+static void take_burst(struct oc_shim *s, const struct oc_frame *frames, int count,
+                       struct burst *b) {
+    const struct oc_pattern *like = &s->ports[b->port_index]->like;
+    int may_run = s->ring && s->kind == OUTCRY_PACKET_KIND_ORDERS && !s->framing;
+    for (int at = 0; at < count; at++) {
+        int most = may_run ? longest_run(like, count - at, b->left) : 0;
+        if (most)
+            at += (b->rules ? run_checked : b->stamps ? run_stamped : run_plain)(
+                s, frames + at, most, b, like);
+        if (at == count) break;
+        b->tally[OC_COUNT_BYTES] += frames[at].size_bytes;
+        b->tally[stamped_by(frames[at].flags, b->host)]++;
+        take_frame(s, &frames[at], b);
+    }
+    b->tally[OC_COUNT_PACKETS] = count;
 }
 
 /* The host's time of a burst: the middle of what the clock page says, or the host's own clock where
@@ -167,22 +277,6 @@ static int host_time(const struct oc_shim *s, int64_t now_ns, int64_t *ts_ns) {
     if (!s->clock || outcry_clock_now(s->clock, &i) != OUTCRY_CLOCK_OK) return OC_COUNT_HOST_TIMES;
     *ts_ns = i.earliest_utc_ns + (i.latest_utc_ns - i.earliest_utc_ns) / 2;
     return OC_COUNT_CLOCK_PAGE_TIMES;
-}
-
-/* Who stamped the burst's frames: mostly one for all of them. */
-static void count_stamps(const struct oc_frame *frames, int count, int host, int64_t *tally) {
-    for (int at = 0; at < count; at++) {
-        const struct oc_frame *frame = &frames[at];
-        int which = !frame->ts_ns ? host
-                    : frame->flags & FRAME_HARDWARE_TS ? OC_COUNT_HARDWARE_TIMES
-                    : frame->flags & FRAME_CAPTURE_TS ? OC_COUNT_CAPTURE_TIMES
-                                                      : OC_COUNT_KERNEL_TIMES;
-        int run = 1;
-        while (at + run < count && frames[at + run].flags == frame->flags
-               && !frames[at + run].ts_ns == !frame->ts_ns) run++;
-        tally[which] += run;
-        at += run - 1;
-    }
 }
 
 /* One burst from one port; returns how many records it gave. */
@@ -208,26 +302,15 @@ static int64_t poll_port(struct oc_shim *s, int index, int64_t most) {
         counters[OC_COUNT_EMPTY_POLLS]++;
         return 0;
     }
-    int64_t now_ns = monotonic_ns(), host_ts_ns;
-    int host = host_time(s, now_ns, &host_ts_ns);
+    int64_t now_ns = monotonic_ns();
     struct burst b = {.ring = s->ring, .mask = s->mask, .next_seq = first_seq, .now_ns = now_ns,
-                      .host_ts_ns = host_ts_ns, .left = most, .rules = s->rules,
-                      .stamps = s->stamps_intended, .port_index = index};
-    int64_t bytes = 0;
-    for (int at = 0; at < count; at++) {
-        bytes += frames[at].size_bytes;
-        if (b.left > 0)
-            take_frame(s, &frames[at], &b, tally);
-        else
-            tally[OC_COUNT_OVER_LIMIT_PACKETS]++;
-    }
-    count_stamps(frames, count, host, tally);
+                      .left = most, .rules = s->rules, .stamps = s->stamps_intended,
+                      .tally = tally, .port_index = index};
+    b.host = host_time(s, now_ns, &b.host_ts_ns);
+    take_burst(s, frames, count, &b);
     port->done(port);
     s->next_seq = b.next_seq;
-    tally[OC_COUNT_PUBLISHED] = b.published;
     tally[OC_COUNT_RECORDS] = b.next_seq - first_seq;
-    tally[OC_COUNT_PACKETS] = count;
-    tally[OC_COUNT_BYTES] = bytes;
     if (s->ring && s->next_seq > first_seq) {
         store_release(s->ring + RING_PUBLISHED, s->next_seq - 1);
         wake_waiters(s->ring);
@@ -398,16 +481,21 @@ void oc_device_counters(struct oc_port *port, int64_t *counts) {
 
 /* Forget all senders: a capture that is read again and again would be its own double. */
 static void forget_senders(struct oc_shim *s) {
-    for (int at = 0; at < OC_SENDERS; at++) s->state->senders[at].key[0] = 0;
+    for (int at = 0; at < OC_SENDERS; at++) {
+        s->state->senders[at].key[0] = 0;
+        s->state->senders[at].generation++;
+    }
     s->last_sender = NULL;
 }
 
 /* `rounds` times, hand `per_round` copies of a packet of orders to `from`, numbered on, then take
  * them in by oc_poll; without `from` the port brings them by itself.  Only polls that brought
  * something are timed: what a device keeps back for a while is not our time.  The ring has one
- * consumer, which is us.  Returns how many packets came. */
+ * consumer, which is us.  With `bare` bursts are only received and given back, unread: what device and
+ * loop cost by themselves.  Returns how many packets came. */
 int64_t oc_loop(struct oc_shim *s, struct oc_port *from, const struct oc_way *way, char *payload,
-                int32_t size_bytes, int64_t per_round, int64_t rounds, int64_t *took_ns) {
+                int32_t size_bytes, int64_t per_round, int64_t rounds, int32_t bare,
+                int64_t *took_ns) {
     struct outcry_packet_header *h = (struct outcry_packet_header *)payload;
     int64_t came = 0;
     *took_ns = 0;
@@ -419,7 +507,8 @@ int64_t oc_loop(struct oc_shim *s, struct oc_port *from, const struct oc_way *wa
         int64_t before = monotonic_ns(), until = before + INT64_C(5000000000);
         int64_t end = (round + 1) * per_round * h->count;
         while (came < end && before < until) {
-            int64_t count = oc_poll(s, INT64_MAX), now = monotonic_ns();
+            int64_t count = bare ? s->ports[0]->skip(s->ports[0]) * h->count : oc_poll(s, INT64_MAX);
+            int64_t now = monotonic_ns();
             if (count < 0) return count;
             if (count) *took_ns += now - before;
             came += count;

@@ -90,7 +90,8 @@ int64_t oc_packets_left(struct oc_port *port);
 int32_t oc_hardware_address(struct oc_port *port, char *address);
 void oc_device_counters(struct oc_port *port, int64_t *counts);
 int64_t oc_loop(struct oc_shim *shim, struct oc_port *from, const struct oc_way *way, char *payload,
-                int32_t size_bytes, int64_t per_round, int64_t rounds, int64_t *took_ns);
+                int32_t size_bytes, int64_t per_round, int64_t rounds, int32_t bare,
+                int64_t *took_ns);
 void oc_blast(struct oc_port *port, const struct oc_way *way, char *payload, int32_t size_bytes,
               int64_t count);
 int64_t oc_sink(struct oc_shim *shim, int64_t packets);
@@ -103,13 +104,14 @@ enum { OC_ENDED = -1, OC_FAILED = -2 };
 enum { FRAME_PAYLOAD = 1, FRAME_SUM_GOOD = 2, FRAME_CUT = 4, FRAME_KERNEL_TS = 8,
        FRAME_HARDWARE_TS = 16, FRAME_CAPTURE_TS = 32, FRAME_TAG = 64 };
 
+#define FRAME_TAG_SHIFT 16
+
 struct oc_frame {
     const uint8_t *data;
     uint32_t size_bytes;
-    uint32_t flags;
-    int64_t ts_ns;      /* since the epoch; 0: nobody stamped it */
+    uint32_t flags;     /* FRAME_TAG: the VLAN tag that was taken out of the frame, in the high half */
+    int64_t ts_ns;      /* since the epoch; 0: nobody stamped it, and no flag says who */
     const void *name;   /* sockaddr of a payload's sender */
-    uint16_t tag;       /* FRAME_TAG: the VLAN tag that the kernel took out of the frame */
 };
 
 /* Sequence numbers of one sender: all below `next` have come, but those of the missing ranges;
@@ -132,9 +134,25 @@ struct oc_state {
     uint64_t peers[OC_PARTICIPANTS]; /* generation << 16 | sender's index, 0: never heard */
 };
 
+/* The last frame that the whole parse let pass (alike.h); size_bytes 0: none. */
+struct oc_pattern {
+    uint8_t head[64];
+    uint64_t tail;
+    uint32_t size_bytes;
+    uint32_t flags;
+    uint32_t ip_words;
+    uint32_t count;
+    uint64_t pseudo_sum;
+    struct oc_sender *sender;
+    uint64_t hardware;
+    uint64_t peer;
+    uint32_t generation;
+};
+
 struct oc_port {
     int (*receive)(struct oc_port *, struct oc_frame *, int most);
     void (*done)(struct oc_port *);
+    int (*skip)(struct oc_port *);
     uint8_t *(*tx_buffer)(struct oc_port *);
     void (*tx_commit)(struct oc_port *, const struct oc_way *, uint32_t size_bytes);
     int (*tx_flush)(struct oc_port *);
@@ -146,5 +164,6 @@ struct oc_port {
     int64_t *tally;     /* this port's counters in the state */
     uint8_t hardware_address[6];
     int64_t packets_left;
+    struct oc_pattern like;
 };
 #endif

@@ -10,7 +10,10 @@ from openoutcry.bench.results import document, summarise
 from openoutcry.bench.shim import HUGE_PAGES, METRICS, ShimBenchError, huge_pages, measure
 from openoutcry.bench.tables import SHIM_ROWS, shim_table
 
-PROGRAMS = ["recvmmsg", "python_socket", "net_ring", "net_ring_summed", "pcap_no_huge_pages"]
+PROGRAMS = [
+    "recvmmsg", "python_socket", "net_ring", "net_ring_summed", "net_ring_bare",
+    "pcap_no_huge_pages",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

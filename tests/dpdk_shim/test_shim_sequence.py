@@ -2,9 +2,12 @@
 
 import os
 import signal
+import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,7 @@ from shim_wire import (
 
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.dpdk_shim.names import LEFT_OUT
+from openoutcry.dpdk_shim.ports import open_port
 from openoutcry.dpdk_shim.sender import build_mold
 from openoutcry.dpdk_shim.shim import Shim, make_state
 from openoutcry.dpdk_shim.spec import parse_port
@@ -135,6 +139,42 @@ def test_senders_are_told_apart(tmp_path: Path) -> None:
     assert len(records) == 8
     assert account["senders"] == 4
     assert account["duplicate_packets"] == 1
+
+
+def test_senders_that_differ_in_one_place_keep_their_own_sequence(tmp_path: Path) -> None:
+    """By turns, each with the numbers that come next: whatever tells two senders apart, neither is
+    taken for the other; one who answers from another card is the same."""
+    makers: list[Callable[[bytes], bytes]] = [
+        frame,
+        partial(frame, ports=(5001, 9000)),
+        lambda data: frame(data).replace(socket.inet_aton("10.0.0.1"), b"\0\1\x0a\0"),  # same sum
+        partial(frame, macs=(b"\x02\0\0\0\0\x03", b"\x02\0\0\0\0\x02")),
+    ]
+    for number, maker in enumerate(makers):
+        frames = []
+        for first in (1, 2, 3, 4):
+            frames += [frame(numbered(first, 1)), maker(numbered(first, 1))]
+        frames += [frame(numbered(5, 1)), frame(numbered(6, 1)), maker(numbered(5, 1))]
+        path = write_pcap(tmp_path / f"{number}.pcap", frames)
+        records, account = records_of(f"pcap:{path}")
+        same = number in (0, 3)
+        assert account["senders"] == (1 if same else 2)
+        assert records["order_id"].tolist() == (
+            [1, 2, 3, 4, 5, 6] if same else [1, 1, 2, 2, 3, 3, 4, 4, 5, 6, 5]
+        )
+        assert account["duplicate_packets"] == (5 if same else 0)
+        assert account["unaccounted"] == 0
+
+
+def test_a_port_forgets_what_it_saw_in_another_shim(tmp_path: Path) -> None:
+    """One open port, two shims one after the other: the second counts in its own state."""
+    path = write_pcap(tmp_path / "in.pcap", [frame(numbered(n, 1)) for n in range(1, 201)])
+    with open_port(parse_port(f"pcap:{path}")) as port, make_ring() as ring:
+        for published in (64, 128):
+            with Shim([port], ring) as shim:
+                assert shim.poll() == 64
+                assert shim.account()["senders"] == 1
+                assert ring.published == published
 
 
 def test_more_senders_than_places_are_forgotten_and_counted(tmp_path: Path) -> None:
