@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.bench.results import document, summarise
+from openoutcry.bench.results import document
+from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.bench.tsc import ticks_per_ns
 from openoutcry.ptp.leap import load_table
 from openoutcry.ptp.page import OK, STALE_MS_MAX, ClockError, Line, PageWriter, now, publish_line
@@ -67,40 +68,34 @@ def bench_clock(
     """Run the subject; returns the result document."""
     calls = QUICK_CALLS if quick else CALLS
     seconds = QUICK_SECONDS if quick else SECONDS
-    taken: dict[str, list[float]] = {}
+    gathered = Rounds(rounds, progress)
     # Not a daemon's name: nobody but the bench may take this page for the time.
     writer = PageWriter(segment_name(ProcessIdentity.mine(), "bench-clock"))
+
+    def one(number: int, add: Add) -> None:
+        costs = [
+            ("now_ns", "ours", lambda: _now(writer, calls)),
+            ("now_ns", "clock_gettime", lambda: _gettime(calls)),
+            ("page_update_ns", "ours", lambda: _update(writer, calls)),
+        ]
+        start = number % len(costs)
+        for name, who, measure in costs[start:] + costs[:start]:
+            add(name, "ns", "lower", measure(), who)
+        progress(f"  {seconds:,} simulated seconds")
+        for name, value in _simulated(number + 1, seconds).items():
+            add(name, UNITS[name], "lower", value)
+
     try:
-        for number in range(rounds):
-            progress(f"round {number + 1} of {rounds}: readings and updates")
-            costs = [
-                ("now_ns", lambda: _now(writer, calls)),
-                ("clock_gettime", lambda: _gettime(calls)),
-                ("page_update_ns", lambda: _update(writer, calls)),
-            ]
-            start = number % len(costs)
-            for name, measure in costs[start:] + costs[:start]:
-                taken.setdefault(name, []).append(measure())
-            progress(f"round {number + 1} of {rounds}: {seconds:,} simulated seconds")
-            for name, value in _simulated(number + 1, seconds).items():
-                taken.setdefault(name, []).append(value)
+        gathered.run(one)
     finally:
         writer.close()
-    gettime = {"clock_gettime": taken.pop("clock_gettime")}
-    results = [
-        summarise(name, UNITS[name], "lower", values, gettime if name == "now_ns" else None)
-        for name, values in taken.items()
-    ]
-    return document("clock", results, [], command)
+    return document(
+        "clock", gathered.results(), gathered.missing, command, conditions=gathered.conditions()
+    )
 
 
-UNITS = {
-    "now_ns": "ns",
-    "page_update_ns": "ns",
-    "bound_p99_ns": "ns",
-    "drift_error_ppb": "ppb",
-    "violations": "count",
-}
+UNITS = {"bound_p99_ns": "ns", "drift_error_ppb": "ppb", "violations": "count"}
+"""The figures that are simulated."""
 
 
 def _line() -> Line:

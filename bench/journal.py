@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.bench.pipeline import _has_disk
-from openoutcry.bench.results import document, missing, summarise
+from openoutcry.bench.results import document, summarise
+from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal, JournalWriter
 from openoutcry.journal.verify import verify
@@ -59,42 +60,44 @@ def bench_journal(
 def _bench(
     folder: Path, rounds: int, quick: bool, command: str, progress: Callable[[str], None]
 ) -> dict[str, Any]:
-    ours: dict[str, list[float]] = {}
-    peers: dict[str, list[float]] = {}
+    gathered = Rounds(rounds, progress)
     durable = _has_disk(Path("."))
     records = _records(QUICK_RECORDS if quick else RECORDS)
     commits = QUICK_COMMITS if quick else COMMITS
-    for number in range(rounds):
-        progress(f"round {number + 1} of {rounds}")
-        home = folder / "j"
+    home = folder / "j"
+
+    def one(number: int, add: Add) -> None:
         took = _write(home, records)
-        ours.setdefault("durable_records", []).append(len(records) / took)
         found = verify(home)
         assert found.sound, found.flaw
         found = verify(home)  # from the page cache: what the checks cost, not what the disk does
-        ours.setdefault("scan_bytes", []).append(found.bytes / found.seconds)
+        add("scan_bytes", "B/s", "higher", found.bytes / found.seconds)
         shutil.rmtree(home)
         commit_ns = _commit_ns(home, records, commits)
         shutil.rmtree(home)
         bare_ns = _bare_ns(folder / "bare", SECTOR, commits)
         each_ns = _bare_ns(folder / "bare", RECORD_BYTES, commits)
+        if not durable:
+            for name in ("durable_records", "commit_p50", "commit_p99"):
+                gathered.miss(name, "this folder is in memory: a sync costs nothing here")
+            return
+        add("durable_records", "1/s", "higher", len(records) / took)
+        add("durable_records", "1/s", "higher", 1e9 / float(np.mean(each_ns)), "one_fsync_each")
         for name, rank in (("commit_p50", 50), ("commit_p99", 99)):
-            ours.setdefault(name, []).append(float(np.percentile(commit_ns, rank)))
-            peers.setdefault(name, []).append(float(np.percentile(bare_ns, rank)))
-        peers.setdefault("durable_records", []).append(1e9 / float(np.mean(each_ns)))
-    results = [summarise("scan_bytes", "B/s", "higher", ours["scan_bytes"])]
-    gone = []
-    for name, unit, better, peer in (
-        ("durable_records", "1/s", "higher", "one_fsync_each"),
-        ("commit_p50", "ns", "lower", "bare_fdatasync"),
-        ("commit_p99", "ns", "lower", "bare_fdatasync"),
-    ):
-        if durable:
-            results.append(summarise(name, unit, better, ours[name], {peer: peers[name]}))
-        else:
-            gone.append(missing(name, "this folder is in memory: a sync costs nothing here"))
-    results += _come_back(folder / "long", quick, progress)
-    return document("journal", results, gone, command)
+            add(name, "ns", "lower", float(np.percentile(commit_ns, rank)))
+            add(name, "ns", "lower", float(np.percentile(bare_ns, rank)), "bare_fdatasync")
+
+    gathered.run(one)
+    results = gathered.results()
+    try:
+        if not gathered.partial:
+            results += _come_back(folder / "long", quick, progress)
+    except KeyboardInterrupt:
+        gathered.partial = "interrupted while coming back"
+    if gathered.partial:
+        for name in ("recovery_s", "restart_s"):
+            gathered.miss(name, gathered.partial)
+    return document("journal", results, gathered.missing, command, conditions=gathered.conditions())
 
 
 def _records(count: int) -> npt.NDArray[Any]:

@@ -20,7 +20,8 @@ from openoutcry.bench import tsc
 from openoutcry.bench.peers import matchers
 from openoutcry.bench.peers.pair import PeerError, die_with_parent
 from openoutcry.bench.peers.programs import PeerMissing
-from openoutcry.bench.results import document, missing, summarise
+from openoutcry.bench.results import document
+from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.bench.subjects import chosen
 from openoutcry.flow import FLOWS, GeneratedFlow
 from openoutcry.flow.mixed import MixedFlow
@@ -72,60 +73,44 @@ def bench_matcher(
     peer trades otherwise than we do.
     """
     counts = QUICK if quick else Counts()
-    samples = _Samples()
-    gone: list[dict[str, str]] = []
+    gathered = Rounds(rounds, progress)
     progress("peers: checking that they trade as we do")
-    others = _prepare(matchers_named(None) if peers is None else peers, counts.peers, gone)
+    others = _prepare(matchers_named(None) if peers is None else peers, counts.peers, gathered)
     with _one_core(), _stripped(counts) as stripped:
         progress("compiling")
         flows = {name: _flow(name, counts) for name in (*FLOWS, "mixed")}
         for loaded in flows.values():
             loaded.batches_ns()
         normal = flows["normal"]
-        for number in range(rounds):
-            say = f"round {number + 1} of {rounds}"
-            progress(f"{say}: flows")
+
+        def one(number: int, add: Add) -> None:
+            progress("  flows")
             took = {name: _best(loaded.batches_ns) for name, loaded in flows.items()}
             for name, value in took.items():
-                samples.add(_metric(name), "ours", value)
-            samples.add(_metric("normal"), "stripped", _best(stripped))
+                add(_metric(name), "ns", "lower", value)
+            add(_metric("normal"), "ns", "lower", _best(stripped), "stripped")
             plain = [took[name] for name in FLOWS]
-            samples.add("command_ns_slowest", "ours", max(plain))
-            samples.add("command_ns_slowest", "fastest", min(plain))
-            progress(f"{say}: replay")
-            samples.add("replay_ns", "live", _best(normal.singly_ns))
-            samples.add("replay_ns", "ours", _best(normal.batches_ns))
-            _latency(normal, samples, gone)
+            add("command_ns_slowest", "ns", "lower", max(plain))
+            add("command_ns_slowest", "ns", "lower", min(plain), "fastest")
+            progress("  replay")
+            add("replay_ns", "ns", "lower", _best(normal.singly_ns), "live")
+            add("replay_ns", "ns", "lower", _best(normal.batches_ns))
+            _latency(normal, add, gathered)
             for name, measure in others.items():
-                progress(f"{say}: {name}")
-                samples.add(_metric("normal"), name, _best(measure))
-        progress("memory")
-        for _ in range(rounds):
+                progress(f"  {name}")
+                add(_metric("normal"), "ns", "lower", _best(measure), name)
+            progress("  memory")
             value = float(_child("memory", counts.memory_orders, 0))
-            samples.add("memory_bytes_per_order", "ours", value)
-    return document("matcher", samples.results(), gone, command)
+            add("memory_bytes_per_order", "count", "lower", value)
+
+        gathered.run(one)
+    return document(
+        "matcher", gathered.results(), gathered.missing, command, conditions=gathered.conditions()
+    )
 
 
 def _best(measure: Callable[[], float]) -> float:
     return min(measure() for _ in range(PASSES))
-
-
-class _Samples:
-    """Figures by metric and by whose they are, in the order of the rounds."""
-
-    def __init__(self) -> None:
-        self.figures: dict[str, dict[str, list[float]]] = {}
-
-    def add(self, metric: str, who: str, value: float) -> None:
-        self.figures.setdefault(metric, {}).setdefault(who, []).append(value)
-
-    def results(self) -> list[dict[str, Any]]:
-        made = []
-        for metric, by_whom in self.figures.items():
-            peers = {who: values for who, values in by_whom.items() if who != "ours"}
-            unit = "count" if metric == "memory_bytes_per_order" else "ns"
-            made.append(summarise(metric, unit, "lower", by_whom["ours"], peers))
-        return made
 
 
 def _metric(flow: str) -> str:
@@ -138,33 +123,29 @@ def _flow(name: str, counts: Counts) -> loops.Loaded:
     return loops.load(source, counts.warm)
 
 
-def _latency(loaded: loops.Loaded, samples: _Samples, gone: list[dict[str, str]]) -> None:
+def _latency(loaded: loops.Loaded, add: Add, gathered: Rounds) -> None:
     """One command alone: percentiles, the timer's own cost taken off."""
     if not tsc.HAS_TSC:
-        reason = missing("latency", "no x86-64 time stamp counter on this machine")
-        if reason not in gone:
-            gone.append(reason)
+        gathered.miss("latency", "no x86-64 time stamp counter on this machine")
         return
     frequency, empty = tsc.ticks_per_ns(), tsc.timer_ticks()
     ticks = loaded.single_ticks()
     for name, percent in PERCENTILES:
         value = float(np.percentile(ticks, percent) - empty) / frequency
-        samples.add(f"latency_{name}_ns", "ours", max(0.0, value))
-    samples.add("latency_timer_ns", "ours", empty / frequency)
+        add(f"latency_{name}_ns", "ns", "lower", max(0.0, value))
+    add("latency_timer_ns", "ns", "lower", empty / frequency)
 
 
-def _prepare(
-    chosen: list[str], count: int, gone: list[dict[str, str]]
-) -> dict[str, Callable[[], float]]:
+def _prepare(peers: list[str], count: int, gathered: Rounds) -> dict[str, Callable[[], float]]:
     """What times each of the chosen peers; those that are not there are named with the reason."""
     commands = np.concatenate(list(GeneratedFlow("normal", count, SEED).chunks()))
     commands["seq"] = np.arange(1, len(commands) + 1)
     made = {}
-    for name in chosen:
+    for name in peers:
         try:
             made[name] = matchers.prepare(name, commands)
         except PeerMissing as error:
-            gone.append(missing(name, str(error)))
+            gathered.miss(name, str(error))
     return made
 
 
