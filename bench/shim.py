@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from openoutcry.bench.results import document, missing, summarise
+from openoutcry.bench.results import document
+from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.wire.errors import OutcryError
 
 TIMEOUT_S = 120
@@ -60,38 +61,47 @@ def bench_shim(
     ``lost`` is how many packets, of all runs, were handed over and neither came in nor were counted
     by a reason.  A figure that cannot be taken here stands in ``missing`` with the reason.
     """
-    samples: dict[tuple[str, str], list[float]] = {}
+    gathered = Rounds(rounds, progress)
     gone: dict[str, str] = {}
-    lost: list[float] = []
-    with huge_pages() as refused, tempfile.TemporaryDirectory() as folder:
+    """By what cannot be taken here: why.  A program that failed once is not tried again."""
+
+    def one(number: int, add: Add) -> None:
+        lost = 0.0
+        for name, unit, better, ours, peers in METRICS:
+            programs = [("ours", ours), *peers.items()]
+            start = number % len(programs)
+            for who, (program, count) in programs[start:] + programs[:start]:
+                label = _label(name, who)
+                if label in gone or name in gone:
+                    continue
+                progress(f"  {label}")
+                try:
+                    said = measure(program, count // (QUICK if quick else 1), folder)
+                except ShimBenchError as error:
+                    gone[label] = str(error)
+                    continue
+                add(name, unit, better, said["per_s"] if unit == "1/s" else said["ns"], who)
+                lost += said["lost"]
+        add("lost", "count", "lower", lost)
+
+    with huge_pages() as refused, tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
         if refused:
             gone["huge pages"] = refused
-        for number in range(rounds):
-            lost.append(0.0)
-            for name, unit, _, ours, peers in METRICS:
-                programs = [("ours", ours), *peers.items()]
-                start = number % len(programs)
-                for who, (program, count) in programs[start:] + programs[:start]:
-                    label = name if who == "ours" else f"{name} against {who}"
-                    if label in gone:
-                        continue
-                    progress(f"round {number + 1} of {rounds}: {label}")
-                    try:
-                        said = measure(program, count // (QUICK if quick else 1), Path(folder))
-                    except ShimBenchError as error:
-                        gone[label] = str(error)
-                        continue
-                    figure = said["per_s"] if unit == "1/s" else said["ns"]
-                    samples.setdefault((name, who), []).append(figure)
-                    lost[-1] += said["lost"]
-    results = [
-        summarise(name, unit, better, samples[name, "ours"],
-                  {p: samples[name, p] for p in peers if (name, p) in samples})
-        for name, unit, better, _, peers in METRICS
-        if (name, "ours") in samples
-    ]  # fmt: skip
-    results.append(summarise("lost", "count", "lower", lost))
-    return document("shim", results, [missing(*entry) for entry in gone.items()], command)
+        gathered.run(one)
+    for (name, _, _), by_whom in gathered.figures.items():
+        for who in [who for who in by_whom if _label(name, who) in gone or name in gone]:
+            del by_whom[who]
+    gathered.figures = {key: by_whom for key, by_whom in gathered.figures.items() if by_whom}
+    for label, why in gone.items():
+        gathered.miss(label, why)
+    return document(
+        "shim", gathered.results(), gathered.missing, command, conditions=gathered.conditions()
+    )
+
+
+def _label(name: str, who: str) -> str:
+    return name if who == "ours" else f"{name} against {who}"
 
 
 def measure(program: str, count: int, folder: Path) -> dict[str, float]:

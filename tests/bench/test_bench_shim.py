@@ -32,6 +32,30 @@ def test_a_program_that_fails_says_why(tmp_path: Path) -> None:
         measure("no_such_program", 1, tmp_path)
 
 
+def test_a_program_that_fails_later_takes_its_figures_with_it(monkeypatch) -> None:
+    """What failed in the second round stands in ``missing`` with the reason and nowhere else."""
+    calls: list[str] = []
+
+    def said(program: str, count: int, folder: Path) -> dict[str, float]:
+        calls.append(program)
+        if calls.count(program) > 1 and program in ("memif", "recvmmsg"):
+            raise ShimBenchError(f"{program}: gone")
+        return {"ns": 2.0, "per_s": 3.0, "lost": 0.0}
+
+    monkeypatch.setattr(shim, "measure", said)
+    made = shim.bench_shim(4, True, "outcry bench shim", lambda text: None)
+    assert {entry["name"] for entry in made["missing"]} >= {
+        "packets_memif",
+        "packet_ns_net_ring against recvmmsg",
+    }
+    rows = {row["name"]: row for row in made["results"]}
+    assert "packets_memif" not in rows
+    assert "recvmmsg" not in rows["packet_ns_net_ring"]["against"]
+    assert rows["packet_ns_net_ring"]["samples"] == 4
+    assert calls.count("recvmmsg") == 2, "what failed is not tried again"
+    assert rows["lost"]["median"] == 0
+
+
 def test_huge_pages_are_given_back() -> None:
     """However the bench ends, the host has as many as before."""
     before = HUGE_PAGES.read_text()
