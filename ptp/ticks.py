@@ -57,6 +57,17 @@ TRIES = 5
 
 
 @kernel
+def _keep_narrower(out: int, before: int, now_ns: int, after: int, narrowest: int) -> int:
+    """Keep the bracket if it is narrower than the narrowest so far; returns the narrowest now."""
+    if after - before >= narrowest:
+        return narrowest
+    store_i64(out, before)
+    store_i64(out + 8, now_ns)
+    store_i64(out + 16, after)
+    return after - before
+
+
+@kernel
 def bracket_realtime(out: int) -> None:
     """CLOCK_REALTIME between two readings of the counter: the narrowest of five attempts.
 
@@ -67,11 +78,7 @@ def bracket_realtime(out: int) -> None:
         before = read_ticks()
         now_ns = realtime_ns()
         after = read_ticks()
-        if after - before < narrowest:
-            narrowest = after - before
-            store_i64(out, before)
-            store_i64(out + 8, now_ns)
-            store_i64(out + 16, after)
+        narrowest = _keep_narrower(out, before, now_ns, after, narrowest)
 
 
 @kernel
@@ -82,11 +89,7 @@ def bracket_raw(out: int) -> None:
         before = read_ticks()
         now_ns = monotonic_raw_ns()
         after = read_ticks()
-        if after - before < narrowest:
-            narrowest = after - before
-            store_i64(out, before)
-            store_i64(out + 8, now_ns)
-            store_i64(out + 16, after)
+        narrowest = _keep_narrower(out, before, now_ns, after, narrowest)
 
 
 @kernel
