@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -113,6 +114,51 @@ def test_orders_and_replies_over_a_cable(tmp_path: Path) -> None:
                 account["reply_events"] > 0]  # fmt: skip
 
     assert in_namespace(work) == [500, 0, 0, 0, True]
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def test_without_a_compiler_udp_is_received_by_kernels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No C compiler: `--port udp:…` says so, and goes on with udp.py: every order acknowledged;
+    the other ports cannot, and end with the reason."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CC", "no-such-compiler")
+    port = free_port()
+    command = ["run", "--port", f"udp:127.0.0.1:{port}", "--durability", "none", "--json"]
+    with subprocess.Popen(
+        [*OUTCRY, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as listening:
+        wait_for_socket(port)
+        sent, _ = outcry("send", "--to", f"127.0.0.1:{port}", "--orders", "500", "--rate", "2000",
+                         "--json")  # fmt: skip
+        listening.send_signal(signal.SIGINT)
+        said, errors = listening.communicate(timeout=60)
+    assert listening.returncode == 0, errors
+    assert "there is no C compiler (no-such-compiler)" in errors
+    assert "receiving as with --udp" in errors
+    assert (sent["acknowledged"], sent["unanswered"]) == (500, 0)
+    result = json.loads(said)
+    assert (result["commands"], result["lost"]) == (500, 0)
+    assert "system_drops" in result["source"]["account"]
+    _, refused = outcry("run", "--port", "pcap:nowhere", ok=False)
+    assert "there is no C compiler" in refused
+    assert "Traceback" not in refused
+
+
+def wait_for_socket(port: int) -> None:
+    """Until somebody has bound the UDP port."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if f":{port:04X} " in Path("/proc/net/udp").read_text():
+            return
+        time.sleep(0.05)
+    raise TimeoutError("nobody listens")
 
 
 def wait_for_program(interface: str) -> None:

@@ -22,7 +22,7 @@ from openoutcry.dpdk_shim import (
     receive_burst,
     send_events,
 )
-from openoutcry.dpdk_shim.udp import SENDER_SLOTS
+from openoutcry.dpdk_shim.udp import SENDER_SLOTS, widen_receive_queue
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, PACKET_HEADER
 from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.records import MAX_PACKET_RECORDS
@@ -451,3 +451,17 @@ def test_state_of_another_size_is_refused() -> None:
         UdpReceiver("127.0.0.1", 0, state=np.zeros(STATE_WORDS - 1, np.int64))
     with pytest.raises(ValueError, match="burst"):
         UdpReceiver("127.0.0.1", 0, burst=0)
+
+
+def test_without_the_privilege_the_queue_is_what_the_system_allows() -> None:
+    """Who may not pass the system's limit gets up to that limit, and is told how much it is (the
+    kernel says twice what was asked for)."""
+    most = int(Path("/proc/sys/net/core/rmem_max").read_text())
+    before = os.geteuid()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        if before == 0:
+            os.seteuid(65_534)
+        try:
+            assert widen_receive_queue(udp, 4 * most) == 2 * most
+        finally:
+            os.seteuid(before)
