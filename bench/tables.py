@@ -284,8 +284,10 @@ def shim_fuzz_table(made: dict[str, Any]) -> str:
 JOURNAL_ROWS = (
     ("durable_records", "", "records durable a second, blocks of 16,384", "≥ 10 M/s"),
     ("durable_records", "one_fsync_each", "the same / one fdatasync a record", "≥ 1,000"),
+    ("durable_records", "io_uring_4", "the same / bare blocks by io_uring, four at once", ""),
     ("commit_p50", "", "a commit of one sector, p50", ""),
     ("commit_p50", "bare_fdatasync", "the same / bare write and fdatasync", "≤ 2.5"),
+    ("commit_p50", "io_uring", "the same / a bare write by io_uring", ""),
     ("commit_p99", "", "a commit of one sector, p99", ""),
     ("commit_p99", "bare_fdatasync", "the same / bare write and fdatasync", "≤ 5"),
     ("scan_bytes", "", "verified a second", "≥ 2 GB/s"),
