@@ -1,5 +1,6 @@
 """Measure what the documents quote and write it to ``docs/evidence/``: ``make evidence``, or
-``make evidence ARGS="matcher shim"`` for some of it.
+``make evidence ARGS="matcher shim"`` for some of it, or ``ARGS="--from DIR"`` for what
+``outcry bench all --out DIR`` has measured.
 
 Takes half an hour on two cores that have nothing else to do.  The kill figures are written by
 ``make test-long``.
@@ -8,9 +9,12 @@ Takes half an hour on two cores that have nothing else to do.  The kill figures 
 import sys
 from pathlib import Path
 
+import click
+
 from openoutcry.bench import tables
 from openoutcry.bench.cli import ROUNDS
-from openoutcry.bench.evidence import ROOT, write_evidence
+from openoutcry.bench.evidence import ROOT, keep_document, write_evidence
+from openoutcry.bench.results import read_document
 from openoutcry.bench.subjects import SUBJECTS, Subject
 from openoutcry.pipeline.check_book import check_book
 
@@ -20,8 +24,7 @@ DATA = ROOT.parent / "shared" / "data"
 def collect(subject: Subject) -> None:
     command = f"outcry bench {subject.name} --rounds {ROUNDS}"
     measure = subject.function(subject.measure)
-    made = measure(ROUNDS, False, command, lambda text: print(text, file=sys.stderr))
-    write_evidence(subject.name, {"results": made["results"], "missing": made["missing"]}, command)
+    keep_document(measure(ROUNDS, False, command, lambda text: print(text, file=sys.stderr)))
 
 
 def collect_books(data: Path) -> None:
@@ -49,7 +52,12 @@ MEASURED = ("matcher", "pipeline", "ring", "shim", "clock", "journal")
 """The subjects that documents quote."""
 
 
-def main(names: list[str]) -> None:
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--from", "folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def main(names: tuple[str, ...], folder: Path | None) -> None:
+    """Measure NAMES (none: all of them); or take them from the documents in a folder."""
+    names = names or (MEASURED if folder else ("books", *MEASURED))
     for name in names:
         if name not in ("books", *MEASURED):
             raise SystemExit(f"no evidence is called {name!r}: books, {', '.join(MEASURED)}")
@@ -58,10 +66,12 @@ def main(names: list[str]) -> None:
     elif "books" in names:
         print(f"no recorded markets at {DATA}: books.json is left as it is", file=sys.stderr)
     for name in MEASURED:
-        if name in names:
+        if name in names and folder:
+            keep_document(read_document(folder / f"{name}.json"))
+        elif name in names:
             collect(SUBJECTS[name])
     tables.main()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["books", *MEASURED])
+    main()

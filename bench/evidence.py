@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from openoutcry.bench.results import commit
+from openoutcry.bench.results import Document, commit
 from openoutcry.pipeline.atomic_file import write_atomically
 from openoutcry.pipeline.host import host_info
 
@@ -19,16 +19,28 @@ EVIDENCE = ROOT / "docs" / "evidence"
 
 def write_evidence(name: str, figures: dict[str, Any], command: str) -> Path:
     """Write ``docs/evidence/NAME.json``; ``command`` is what a reader types to get the same."""
-    made = {
-        "name": name,
-        "figures": figures,
-        "command": command,
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": commit(),
-        "host": host_info(),
-    }
+    return _write(
+        {
+            "name": name,
+            "figures": figures,
+            "command": command,
+            "date": datetime.now(UTC).date().isoformat(),
+            "commit": commit(),
+            "host": host_info(),
+        }
+    )
+
+
+def keep_document(made: Document) -> Path:
+    """Write a subject's result document as evidence, without its pictures."""
+    kept = {key: made[key] for key in ("command", "commit", "host")}
+    figures = {key: made[key] for key in ("results", "missing")}
+    return _write({"name": made["subject"], "figures": figures, "date": made["date"][:10], **kept})
+
+
+def _write(made: dict[str, Any]) -> Path:
     EVIDENCE.mkdir(parents=True, exist_ok=True)
-    path = EVIDENCE / f"{name}.json"
+    path = EVIDENCE / f"{made['name']}.json"
     write_atomically(path, json.dumps(made, indent=1) + "\n")
     return path
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openoutcry import __version__
-from openoutcry.bench import results
+from openoutcry.bench import evidence, results
 from openoutcry.bench.results import (
     ResultError,
     document,
@@ -225,3 +225,17 @@ def test_a_missing_figure_needs_a_reason():
     """A gap without a why is no gap but a hole."""
     with pytest.raises(ResultError, match="the reason"):
         missing("far", "")
+
+
+def test_a_document_is_kept_as_evidence_without_its_pictures(tmp_path, monkeypatch):
+    """Figures, reasons, host, commit and command stay as they were measured; details do not."""
+    monkeypatch.setattr(evidence, "EVIDENCE", tmp_path / "evidence")
+    row = summarise("x", "ns", "lower", [1.0, 2.0, 3.0])
+    made = document("ring", [row], [missing("y", "no disk")], "outcry bench ring", details={"m": 1})
+    made["date"], made["commit"] = "2020-02-03T04:05:06+00:00", "abc"
+    evidence.keep_document(made)
+    kept = evidence.read_evidence("ring")
+    assert kept["figures"] == {"results": [row], "missing": [{"name": "y", "why": "no disk"}]}
+    assert (kept["date"], kept["commit"]) == ("2020-02-03", "abc")
+    assert (kept["host"], kept["command"]) == (made["host"], "outcry bench ring")
+    assert "details" not in kept
