@@ -14,7 +14,13 @@ always @* assume (!command_done || row_swap || participant_set);
 always @* assume (f_word < 5'd18 && f_frame < 6'd57);
 wire [COUNTER_BITS-1:0] f_reasons = reason_count[f_n*COUNTER_BITS +: COUNTER_BITS];
 wire [31:0]             f_shadow  = row_shadow_reg[32*f_word +: 32];
-wire f_writes_shadow = write && s_axil_wstrb == 4'b1111 && write_word == 10'd64 + {5'd0, f_word} && !busy;
+// Of the write that is being carried out: all of its strobes, and whether it was asked.
+reg f_whole, f_asked;
+always @(posedge clk) begin
+    if (write_asked) f_whole <= &s_axil_wstrb;
+    f_asked <= s_axil_awvalid && s_axil_awready && s_axil_wvalid && s_axil_wready && !rst;
+end
+wire f_writes_shadow = write && f_whole && write_word == 10'd64 + {5'd0, f_word} && !busy;
 
 // Any one of the other registers that can be written.
 (* anyconst *) reg [9:0] f_setting;
@@ -22,9 +28,9 @@ always @* assume (f_setting == 10'd8 || f_setting == 10'd9 || f_setting == 10'd1
 wire [31:0] f_value = f_setting == 10'd8 ? {31'd0, check_participants}
                       : f_setting == 10'd9 ? rate_interval_ns
                       : f_setting == 10'd10 ? rate_burst_ns : {{30-SLOT_BITS{1'b0}}, row_index};
-wire f_sets = write && s_axil_wstrb == 4'b1111 && write_word == f_setting
-              && (f_setting != 10'd14 || (!busy && s_axil_wdata < 3 * (1 << SLOT_BITS)));
-wire [31:0] f_set_to = f_setting == 10'd8 ? {31'd0, s_axil_wdata[0]} : s_axil_wdata;
+wire f_sets = write && f_whole && write_word == f_setting
+              && (f_setting != 10'd14 || (!busy && write_data < 3 * (1 << SLOT_BITS)));
+wire [31:0] f_set_to = f_setting == 10'd8 ? {31'd0, write_data[0]} : write_data;
 
 // What stood there when the read was under way.
 reg [31:0] f_shadow_then, f_frame_then, f_value_then;
@@ -36,7 +42,7 @@ end
 
 always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
     regs_shadow_holds_what_was_written:
-        assert (f_shadow == ($past(f_writes_shadow) ? $past(s_axil_wdata) : $past(f_shadow)));
+        assert (f_shadow == ($past(f_writes_shadow) ? $past(write_data) : $past(f_shadow)));
     regs_setting_holds_what_was_written:
         assert (f_value == ($past(f_sets) ? $past(f_set_to) : $past(f_value)));
     if ($past(found) && read_word == 10'd64 + {5'd0, f_word})
@@ -60,8 +66,22 @@ always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
         regs_answer_stable: assert (s_axil_bvalid && $stable(s_axil_bresp));
     if ($past(s_axil_rvalid && !s_axil_rready))
         regs_read_stable: assert (s_axil_rvalid && $stable(s_axil_rresp) && $stable(s_axil_rdata));
-    if ($past(running && s_axil_awvalid && s_axil_wvalid && !s_axil_bvalid))
-        regs_write_is_answered: assert (s_axil_bvalid);
+    regs_write_is_answered:
+        assert (write == f_asked && (s_axil_bvalid || !$past(write))
+                && (write_asked || write || s_axil_bvalid || !s_axil_awvalid || !s_axil_wvalid));
+    if (asked) f_read: assert (read_word == $past(s_axil_araddr[11:2]));
+    if (asked || found)
+        f_read_known: assert (read_status == (read_word < 10'd16 ? 16'd1 << read_word[3:0] : 16'd0)
+                        && read_somewhere == (read_word <= 10'd32 || (read_word >= 10'd64 && read_word < 10'd82)
+                                              || (read_word >= 10'd128 && read_word < 10'd185))
+                        && read_allowed == (read_somewhere && read_word != 10'd15 && read_word != 10'd32));
+    if (found) f_answer: assert (rresp == (read_allowed ? OKAY : read_somewhere ? SLVERR : DECERR));
+    f_one_write: assert (!(write && s_axil_bvalid));
+    if (write)
+        f_write: assert (write_word == $past(s_axil_awaddr[11:2]) && write_data == $past(s_axil_wdata)
+                         && f_whole == $past(&s_axil_wstrb) && write_whole == f_whole
+                         && row_fits == (write_data < 3 * (1 << SLOT_BITS))
+                         && participant_fits == (write_data[15:0] < (1 << PARTICIPANT_BITS)));
     regs_read_is_answered:
         assert (asked == $past(s_axil_arvalid && s_axil_arready) && found == $past(asked)
                 && (s_axil_rvalid || !$past(found)) && (s_axil_arready || asked || found || s_axil_rvalid));
@@ -80,6 +100,7 @@ always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
     regs_errors_saturate:
         assert ($past(bad_count) > COUNT_FULL - 2
                 ? bad_count >= $past(bad_count)
-                : bad_count == $past(bad_count) + $past(write_bad) + $past(read_bad));
+                : bad_count == $past(bad_count) + $past(was_write_bad) + $past(was_read_bad));
+    f_bad: assert (was_write_bad == $past(write_bad) && was_read_bad == $past(read_bad));
     regs_orders_counted: assert (order_count == $past(order_count) + $past(counting));
 end

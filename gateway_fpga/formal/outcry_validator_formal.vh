@@ -49,20 +49,27 @@ wire [2:0] f_read_number  = f_row_number + {2'd0, row_valid};
 reg [ROW_BITS-1:0] f_row;
 reg                f_row_known = 1'b0;
 wire f_swaps_it = row_swap && command_done && row_index == {2'b00, f_slot};
-wire f_reads_it = read_slots[SLOT_BITS-1:0] == f_slot;
-reg f_read_it, f_read_old;
-reg [ROW_BITS-1:0] f_seen;
+wire f_reads_it = slots[SLOT_BITS-1:0] == f_slot;
+reg f_fetched_it, f_read_it;
+reg [ROW_BITS-1:0] f_fetched, f_seen;
 
 always @(posedge clk) begin
     if (f_swaps_it) begin
         f_row       <= row_shadow;
         f_row_known <= 1'b1;
     end
-    if (advance && read_valid) begin
-        f_read_it <= f_reads_it && f_row_known;
-        f_seen    <= f_row;
+    if (take) begin
+        f_fetched_it <= f_reads_it && f_row_known;
+        f_fetched    <= f_row;
     end
-    if (rst) f_read_it <= 1'b0;
+    if (advance) begin
+        f_read_it <= f_fetched_it;
+        f_seen    <= f_fetched;
+    end
+    if (rst) begin
+        f_fetched_it <= 1'b0;
+        f_read_it    <= 1'b0;
+    end
 end
 
 `ifdef FORMAL_STALL
@@ -72,7 +79,7 @@ always @(posedge clk) if (f_started) begin
         validator_stall_freezes:
             assert ($stable(read_valid) && $stable(row_valid) && $stable(check_valid)
                     && $stable(read_data) && $stable(row_data) && $stable(check_data)
-                    && $stable(read_slots) && $stable(row_rows) && $stable(check_hit)
+                    && $stable(g_table[0].fetched) && $stable(row_rows) && $stable(check_hit)
                     && $stable(row_mask) && $stable(check_mask) && $stable(row_bucket)
                     && $stable(check_bucket) && $stable(check_over_rate) && $stable(check_left)
                     && $stable(row_notional_sum) && $stable(row_notional_carry)
@@ -173,6 +180,7 @@ always @(posedge clk) if (f_started) begin
 
     if (f_read_it && row_valid)
         validator_row_old_or_new: assert (row_rows[ROW_BITS-1:0] == f_seen);
+    if (f_fetched_it && read_valid) f_fetch: assert (g_table[0].fetched == f_fetched);
     if (f_row_known) f_table: assert (g_table[0].rows[f_slot] == f_row);
 end
 
@@ -183,12 +191,20 @@ end
 // The sink is ready and nobody commands; block RAMs and products may give anything.
 always @* assume (m_axis_tready && !row_swap && !participant_set);
 
+// Of a step's power of 5 nothing above 6 is meant; 7 counts as 6.
+function [7:0] f_differ;
+    input [5:0] same;
+    f_differ = {!(&same), !(&same), !(&same[4:0]), !(&same[3:0]), !(&same[2:0]), !(&same[1:0]),
+                !same[0], 1'b0};
+endfunction
+
 // The order that is out now, and what the tables gave it.
 reg [511:0] f_order1, f_order2, f_order3, f_order;
 reg [WAYS*ROW_BITS-1:0] f_rows3, f_rows;
 reg f_off2, f_off3, f_off;
 reg [NOTIONAL_BITS-1:0] f_sum3, f_sum, f_carry3, f_carry;
 reg [17:0] f_price_residue, f_qty_residue;
+// Bit b: a digit below digit b differs.
 reg [7:0] f_price_fives, f_qty_fives;
 reg [79:0] f_scaled3, f_scaled;
 always @(posedge clk) begin
@@ -207,8 +223,8 @@ always @(posedge clk) begin
     f_carry  <= f_carry3;
     f_price_residue <= row_price_residue;
     f_qty_residue   <= row_qty_residue;
-    f_price_fives   <= price_off_fives;
-    f_qty_fives     <= qty_off_fives;
+    f_price_fives   <= f_differ(check_price_same);
+    f_qty_fives     <= f_differ(check_qty_same);
     f_scaled3 <= row_price10000;
     f_scaled  <= f_scaled3;
 end
@@ -265,7 +281,7 @@ wire f_known = |f_hit;
 // Bit b: no multiple of 5 to the power of b.
 function [7:0] f_off_fives;
     input [17:0] value;
-    f_off_fives = {1'b0, value % 18'd15625 != 18'd0, value % 18'd3125 != 18'd0, value % 18'd625 != 18'd0,
+    f_off_fives = {value % 18'd15625 != 18'd0, value % 18'd15625 != 18'd0, value % 18'd3125 != 18'd0, value % 18'd625 != 18'd0,
                    value % 18'd125 != 18'd0, value % 18'd25 != 18'd0, value % 18'd5 != 18'd0, 1'b0};
 endfunction
 
@@ -275,8 +291,8 @@ wire [15:0] f_code = out_data[415:400];
 
 always @(posedge clk) if (f_started)
     validator_fives_by_lookup:
-        assert (price_off_fives == f_off_fives(f_price_residue)
-                && qty_off_fives == f_off_fives(f_qty_residue));
+        assert (f_differ(check_price_same) == f_off_fives(f_price_residue)
+                && f_differ(check_qty_same) == f_off_fives(f_qty_residue));
 
 `else
 

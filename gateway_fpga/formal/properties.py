@@ -493,7 +493,7 @@ PROPERTIES = (
         "flag_price_above_limit",
         "outcry_validator_flags",
         "Bit 1 is set exactly for a priced order above its symbol's highest price, signed.",
-        ("row_price > max_price;", "row_price >= max_price;"),
+        ("max_price < row_price;", "max_price <= row_price;"),
     ),
     Property(
         "flag_qty_not_positive",
@@ -551,8 +551,8 @@ PROPERTIES = (
         "outcry_validator_fives",
         "The tables say of every 18-bit sum of residues whether 5 to each power divides it.",
         (
-            "lack5 = (32'd3125 - ((i * 512) % 32'd3125)) % 32'd3125",
-            "lack5 = (32'd3125 - ((i * 512) % 32'd3125))",
+            "lack5 = (lack / 32'd3125) % 32'd5",
+            "lack5 = (lack / 32'd3125) % 32'd4",
         ),
     ),
     Property(
@@ -607,13 +607,13 @@ PROPERTIES = (
         "regs_shadow_holds_what_was_written",
         "outcry_regs",
         "A shadow word changes only by a whole write to it, and then to what was written.",
-        ("write_allowed = !busy && write_to_shadow;", "write_allowed = write_to_shadow;"),
+        ("write && !busy && write_whole && write_part", "write && !busy && write_part"),
     ),
     Property(
         "regs_setting_holds_what_was_written",
         "outcry_regs",
         "A setting changes only by a whole write to it, and then to what was written.",
-        ("if (s_axil_wstrb != 4'b1111) write_allowed = 1'b0;", ""),
+        ("if (!write_whole) write_allowed = 1'b0;", ""),
     ),
     Property(
         "regs_shadow_reads_back",
@@ -628,7 +628,7 @@ PROPERTIES = (
         "regs_setting_reads_back",
         "outcry_regs",
         "A read of a setting gives what stands there.",
-        ("status_word = rate_interval_ns_reg;", "status_word = rate_burst_ns_reg;"),
+        ("{32{read_status[9]}} & rate_interval_ns_reg", "{32{read_status[9]}} & rate_burst_ns_reg"),
     ),
     Property(
         "regs_frames_read_back",
@@ -640,13 +640,13 @@ PROPERTIES = (
         "regs_command_is_held",
         "outcry_regs",
         "Until the validator is done, a command and all that it uses stand still.",
-        ("write_allowed = !busy && s_axil_wdata < ROWS;", "write_allowed = s_axil_wdata < ROWS;"),
+        ("write_allowed = !busy && row_fits;", "write_allowed = row_fits;"),
     ),
     Property(
         "regs_one_command_at_a_time",
         "outcry_regs",
         "Never are two commands under way.",
-        ("write_allowed = !busy && {16'd0", "write_allowed = {16'd0"),
+        ("write_allowed = !busy && participant_fits;", "write_allowed = participant_fits;"),
     ),
     Property(
         "regs_command_ends",
@@ -669,7 +669,7 @@ PROPERTIES = (
     Property(
         "regs_write_is_answered",
         "outcry_regs",
-        "A write is answered in the next cycle, whatever it was: the bus never hangs.",
+        "A write is answered in the second cycle, whatever it was: the bus never hangs.",
         ("if (write) bvalid <= 1'b1;", "if (done) bvalid <= 1'b1;"),
     ),
     Property(

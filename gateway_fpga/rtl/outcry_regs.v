@@ -1,8 +1,9 @@
 // The gateway's registers: an AXI-Lite slave of 32-bit words (docs/registers.md is the map).
 //
-// A write is answered in the cycle after address and data are both there, a read three cycles after
-// its address: one for the address, one for the word in each group of 16, one for the group.  Whatever cannot be done gets an error answer, changes nothing and is counted; the
-// bus never hangs.  row_swap and participant_set answer at once and are carried out when the
+// A write is answered two cycles after address and data are both there: one for them, one for what
+// they mean.  A read is answered three cycles after its address: one for the address, one for the
+// word in each group of 16, one for the group.  No order waits for either.  Whatever cannot be done
+// gets an error answer, changes nothing and is counted; the bus never hangs.  row_swap and participant_set answer at once and are carried out when the
 // validator says so (`command_done`); until then `status` is busy, and neither they nor what they
 // use can be written.
 `default_nettype none
@@ -70,7 +71,13 @@ module outcry_regs #(
     // ---------------------------------------------------------------------------------------------
     // Which word is meant, and what may be done to it.
 
-    wire [9:0] write_word = s_axil_awaddr[11:2];
+    // The write that is being carried out, and what its data are less than.
+    reg        write;
+    reg  [9:0] write_word;
+    reg [31:0] write_data;
+    reg        write_whole;
+    reg        row_fits;
+    reg        participant_fits;
     wire [9:0] write_part = write_word - `OUTCRY_REG_ROW_SHADOW;
     wire [9:0] write_frame = write_word - `OUTCRY_REG_FRAME_COUNT;
     wire       write_to_shadow = write_part < SHADOW_WORDS;
@@ -87,25 +94,28 @@ module outcry_regs #(
             `OUTCRY_REG_CONTROL, `OUTCRY_REG_RATE_INTERVAL_NS, `OUTCRY_REG_RATE_BURST_NS:
                 write_allowed = 1'b1;
             `OUTCRY_REG_ROW_INDEX:
-                write_allowed = !busy && s_axil_wdata < ROWS;
+                write_allowed = !busy && row_fits;
             `OUTCRY_REG_ROW_SWAP:
                 write_allowed = !busy;
             `OUTCRY_REG_PARTICIPANT_SET:
-                write_allowed = !busy && {16'd0, s_axil_wdata[15:0]} < PARTICIPANTS;
+                write_allowed = !busy && participant_fits;
             default:
                 write_allowed = !busy && write_to_shadow;
         endcase
-        if (s_axil_wstrb != 4'b1111) write_allowed = 1'b0;
+        if (!write_whole) write_allowed = 1'b0;
     end
 
-    // The word that is being read.
-    reg  [9:0] read_word;
-    wire [9:0] read_part  = read_word - `OUTCRY_REG_ROW_SHADOW;
-    wire [9:0] read_frame = read_word - `OUTCRY_REG_FRAME_COUNT;
-    wire read_somewhere = read_word <= `OUTCRY_REG_PARTICIPANT_SET || read_part < SHADOW_WORDS
-                          || {22'd0, read_frame} < FRAME_WORDS;
-    wire read_allowed   = read_somewhere && read_word != `OUTCRY_REG_ROW_SWAP
-                          && read_word != `OUTCRY_REG_PARTICIPANT_SET;
+    // The word that is asked for, and, once its address is there, the word that is being read and
+    // what is known of it: found out before, because every word's bits hang on read_word.
+    wire [9:0] asked_word  = s_axil_araddr[11:2];
+    wire [9:0] asked_part  = asked_word - `OUTCRY_REG_ROW_SHADOW;
+    wire [9:0] asked_frame = asked_word - `OUTCRY_REG_FRAME_COUNT;
+    wire asked_somewhere = asked_word <= `OUTCRY_REG_PARTICIPANT_SET || asked_part < SHADOW_WORDS
+                           || {22'd0, asked_frame} < FRAME_WORDS;
+    reg [9:0]  read_word;
+    reg        read_somewhere;
+    reg        read_allowed;
+    reg [15:0] read_status;
 
     // ---------------------------------------------------------------------------------------------
     // The bus.
@@ -120,13 +130,13 @@ module outcry_regs #(
     reg [1:0]  rresp;
     reg [31:0] rdata;
 
-    wire write = running && s_axil_awvalid && s_axil_wvalid && !bvalid;
+    wire write_asked = running && s_axil_awvalid && s_axil_wvalid && !write && !bvalid;
     wire read  = s_axil_arready && s_axil_arvalid;
     wire write_bad = write && !write_allowed;
     wire read_bad  = asked && !read_allowed;
 
-    assign s_axil_awready = write;
-    assign s_axil_wready  = write;
+    assign s_axil_awready = write_asked;
+    assign s_axil_wready  = write_asked;
     assign s_axil_bvalid  = bvalid;
     assign s_axil_bresp   = bresp;
     assign s_axil_arready = running && !asked && !found && !rvalid;
@@ -137,12 +147,14 @@ module outcry_regs #(
     always @(posedge clk) begin
         if (rst) begin
             running <= 1'b0;
+            write   <= 1'b0;
             bvalid  <= 1'b0;
             asked   <= 1'b0;
             found   <= 1'b0;
             rvalid  <= 1'b0;
         end else begin
             running <= 1'b1;
+            write   <= write_asked;
             if (write) bvalid <= 1'b1;
             else if (s_axil_bready) bvalid <= 1'b0;
             asked <= read;
@@ -153,8 +165,22 @@ module outcry_regs #(
     end
 
     always @(posedge clk) begin
+        if (write_asked) begin
+            write_word       <= s_axil_awaddr[11:2];
+            write_data       <= s_axil_wdata;
+            write_whole      <= s_axil_wstrb == 4'b1111;
+            row_fits         <= s_axil_wdata < ROWS;
+            participant_fits <= {16'd0, s_axil_wdata[15:0]} < PARTICIPANTS;
+        end
         if (write) bresp <= write_allowed ? OKAY : write_somewhere ? SLVERR : DECERR;
-        if (read) read_word <= s_axil_araddr[11:2];
+        if (read) begin
+            read_word      <= asked_word;
+            read_somewhere <= asked_somewhere;
+            read_allowed   <= asked_somewhere && asked_word != `OUTCRY_REG_ROW_SWAP
+                              && asked_word != `OUTCRY_REG_PARTICIPANT_SET;
+            // One bit a word of the first 16.
+            read_status    <= asked_word[9:4] == 6'd0 ? 16'd1 << asked_word[3:0] : 16'd0;
+        end
         if (asked) rresp <= read_allowed ? OKAY : read_somewhere ? SLVERR : DECERR;
         if (found) rdata <= rresp == OKAY ? found_word : 32'd0;
     end
@@ -188,7 +214,6 @@ module outcry_regs #(
             rate_interval_ns_reg   <= 32'd0;
             rate_burst_ns_reg      <= 32'd0;
             row_index_reg          <= {SLOT_BITS+2{1'b0}};
-            row_shadow_reg         <= {`OUTCRY_ROW_BITS{1'b0}};
             row_swap_reg           <= 1'b0;
             participant_set_reg    <= 1'b0;
         end else begin
@@ -198,13 +223,13 @@ module outcry_regs #(
             end
             if (done) begin
                 case (write_word)
-                    `OUTCRY_REG_CONTROL:          check_participants_reg <= s_axil_wdata[0];
-                    `OUTCRY_REG_RATE_INTERVAL_NS: rate_interval_ns_reg <= s_axil_wdata;
-                    `OUTCRY_REG_RATE_BURST_NS:    rate_burst_ns_reg <= s_axil_wdata;
-                    `OUTCRY_REG_ROW_INDEX:        row_index_reg <= s_axil_wdata[SLOT_BITS+1:0];
+                    `OUTCRY_REG_CONTROL:          check_participants_reg <= write_data[0];
+                    `OUTCRY_REG_RATE_INTERVAL_NS: rate_interval_ns_reg <= write_data;
+                    `OUTCRY_REG_RATE_BURST_NS:    rate_burst_ns_reg <= write_data;
+                    `OUTCRY_REG_ROW_INDEX:        row_index_reg <= write_data[SLOT_BITS+1:0];
                     `OUTCRY_REG_ROW_SWAP:         row_swap_reg <= 1'b1;
                     `OUTCRY_REG_PARTICIPANT_SET:  participant_set_reg <= 1'b1;
-                    default:                      row_shadow_reg[32*write_part[4:0] +: 32] <= s_axil_wdata;
+                    default:                      ;
                 endcase
             end
         end
@@ -212,10 +237,21 @@ module outcry_regs #(
 
     always @(posedge clk) begin
         if (done && write_word == `OUTCRY_REG_PARTICIPANT_SET) begin
-            participant_index_reg <= s_axil_wdata[PARTICIPANT_BITS-1:0];
-            participant_on_reg    <= s_axil_wdata[31];
+            participant_index_reg <= write_data[PARTICIPANT_BITS-1:0];
+            participant_on_reg    <= write_data[31];
         end
     end
+
+    genvar n;
+    generate
+        for (n = 0; n < SHADOW_WORDS; n = n + 1) begin : g_shadow
+            always @(posedge clk) begin
+                if (rst) row_shadow_reg[32*n +: 32] <= 32'd0;
+                else if (write && !busy && write_whole && write_part == n)
+                    row_shadow_reg[32*n +: 32] <= write_data;
+            end
+        end
+    endgenerate
 
     // ---------------------------------------------------------------------------------------------
     // Counters; those of reasons and bad accesses stay at their highest value.
@@ -230,7 +266,6 @@ module outcry_regs #(
     // One cycle later, so that the counters hang on no path of the data.
     always @(posedge clk) counted_code <= count_code;
 
-    genvar n;
     generate
         for (n = 0; n < 16; n = n + 1) begin : g_count
             wire [COUNTER_BITS-1:0] reasons = reason_count[n*COUNTER_BITS +: COUNTER_BITS];
@@ -242,21 +277,27 @@ module outcry_regs #(
         end
     endgenerate
 
-    // A write and a read can go wrong at once.
-    wire [COUNTER_BITS:0] bad_next = {1'b0, bad_count} + {{COUNTER_BITS{1'b0}}, write_bad}
-                                     + {{COUNTER_BITS{1'b0}}, read_bad};
+    // A write and a read can go wrong at once; they too are counted a cycle later.
+    reg  was_write_bad;
+    reg  was_read_bad;
+    wire [COUNTER_BITS:0] bad_next = {1'b0, bad_count} + {{COUNTER_BITS{1'b0}}, was_write_bad}
+                                     + {{COUNTER_BITS{1'b0}}, was_read_bad};
 
     always @(posedge clk) begin
         if (rst) begin
             counting         <= 1'b0;
             order_count      <= {ORDER_COUNT_BITS{1'b0}};
             order_count_high <= 32'd0;
+            was_write_bad    <= 1'b0;
+            was_read_bad     <= 1'b0;
             bad_count        <= {COUNTER_BITS{1'b0}};
         end else begin
             counting <= count_valid;
             if (counting) order_count <= order_count + {{ORDER_COUNT_BITS-1{1'b0}}, 1'b1};
-            if (asked && read_word == `OUTCRY_REG_ORDER_COUNT)
+            if (asked && read_status[12])
                 order_count_high <= {{64-ORDER_COUNT_BITS{1'b0}}, order_count[ORDER_COUNT_BITS-1:32]};
+            was_write_bad <= write_bad;
+            was_read_bad  <= read_bad;
             bad_count <= bad_next[COUNTER_BITS] ? COUNT_FULL : bad_next[COUNTER_BITS-1:0];
         end
     end
@@ -265,26 +306,22 @@ module outcry_regs #(
     // What can be read.
 
     localparam [63:0] LAYOUT_HASH = `OUTCRY_LAYOUT_HASH;
-    reg [31:0] status_word;
-    always @* begin
-        case (read_word[3:0])
-            4'd0:    status_word = `OUTCRY_GATEWAY_MAGIC;
-            4'd1:    status_word = `OUTCRY_MAP_HASH;
-            4'd2:    status_word = LAYOUT_HASH[31:0];
-            4'd3:    status_word = LAYOUT_HASH[63:32];
-            4'd4:    status_word = `OUTCRY_WAYS;
-            4'd5:    status_word = 32'd1 << SLOT_BITS;
-            4'd6:    status_word = PARTICIPANTS;
-            4'd7:    status_word = {31'd0, busy};
-            4'd8:    status_word = {31'd0, check_participants_reg};
-            4'd9:    status_word = rate_interval_ns_reg;
-            4'd10:   status_word = rate_burst_ns_reg;
-            4'd11:   status_word = {{32-COUNTER_BITS{1'b0}}, bad_count};
-            4'd12:   status_word = order_count[31:0];
-            4'd13:   status_word = order_count_high;
-            default: status_word = {{30-SLOT_BITS{1'b0}}, row_index_reg};
-        endcase
-    end
+    wire [31:0] status_word =
+          ({32{read_status[0]}} & `OUTCRY_GATEWAY_MAGIC)
+        | ({32{read_status[1]}} & `OUTCRY_MAP_HASH)
+        | ({32{read_status[2]}} & LAYOUT_HASH[31:0])
+        | ({32{read_status[3]}} & LAYOUT_HASH[63:32])
+        | ({32{read_status[4]}} & `OUTCRY_WAYS)
+        | ({32{read_status[5]}} & (32'd1 << SLOT_BITS))
+        | ({32{read_status[6]}} & PARTICIPANTS)
+        | ({32{read_status[7]}} & {31'd0, busy})
+        | ({32{read_status[8]}} & {31'd0, check_participants_reg})
+        | ({32{read_status[9]}} & rate_interval_ns_reg)
+        | ({32{read_status[10]}} & rate_burst_ns_reg)
+        | ({32{read_status[11]}} & {{32-COUNTER_BITS{1'b0}}, bad_count})
+        | ({32{read_status[12]}} & order_count[31:0])
+        | ({32{read_status[13]}} & order_count_high)
+        | ({32{read_status[14]}} & {{30-SLOT_BITS{1'b0}}, row_index_reg});
 
     // Groups of 16 words as the address counts them; of what is refused it does not matter which.
     reg [31:0] found_status, found_reasons, found_shadow0, found_shadow1;

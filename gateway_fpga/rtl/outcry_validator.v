@@ -4,8 +4,9 @@
 // ready and no command is under way.  Nothing is dropped and nothing else is changed.
 // docs/gateway.md is the contract; gateway_fpga/golden.py is the same in software.
 //
-//   rank 1 read   where the symbol may stand; bucket and bit; first half of the arithmetic
-//   rank 2 row    the block RAMs give out the rows; what needs no row is decided
+//   rank 1 read   the rows where the symbol may stand, in the block RAMs' own slow outputs; bucket
+//                 and bit; first half of the arithmetic
+//   rank 2 row    the rows in flip-flops; what needs no row is decided
 //   rank 3 check  each way's row compared, and whether it is the symbol's
 //   rank 4 out    the right way's flags, masked by kind, in the record
 //
@@ -118,7 +119,7 @@ module outcry_validator #(
     end
 
     // ---------------------------------------------------------------------------------------------
-    // Where the symbol's row may stand (rank 1), and the rows that stand there (rank 2).
+    // Where the symbol's row may stand, and the rows that stand there (rank 1; in flip-flops rank 2).
 
     wire [63:0] in_price  = s_axis_tdata[`OUTCRY_ORDER_PRICE_TICKS];
     wire [63:0] in_qty    = s_axis_tdata[`OUTCRY_ORDER_QTY_LOTS];
@@ -140,10 +141,8 @@ module outcry_validator #(
         ^ hash_rom[{4'd12, in_symbol[51:48]}] ^ hash_rom[{4'd13, in_symbol[55:52]}]
         ^ hash_rom[{4'd14, in_symbol[59:56]}] ^ hash_rom[{4'd15, in_symbol[63:60]}];
 
-    reg [HASH_BITS-1:0] read_slots;
-    always @(posedge clk) if (advance) read_slots <= slots;
-
-    // A row is written when rank 1 is empty, so no address is ever read and written at once.
+    // A row is read by a beat and written by a command, so no address is ever both at once.
+    wire fetch    = advance && !command;
     wire swap_now = row_swap && command_done;
     wire [WAYS*ROW_BITS-1:0] row_rows;
 
@@ -151,8 +150,9 @@ module outcry_validator #(
     generate
         for (way = 0; way < WAYS; way = way + 1) begin : g_table
             reg [ROW_BITS-1:0] rows [0:SLOTS-1];
+            reg [ROW_BITS-1:0] fetched;
             reg [ROW_BITS-1:0] row;
-            wire [SLOT_BITS-1:0] slot = read_slots[way*`OUTCRY_SLOT_BITS +: SLOT_BITS];
+            wire [SLOT_BITS-1:0] slot = slots[way*`OUTCRY_SLOT_BITS +: SLOT_BITS];
             wire write = swap_now && row_index[SLOT_BITS+1:SLOT_BITS] == way;
 
             integer r;
@@ -160,8 +160,10 @@ module outcry_validator #(
 
             always @(posedge clk) begin
                 if (write) rows[row_index[SLOT_BITS-1:0]] <= row_shadow;
-                if (advance && read_valid) row <= rows[slot];
+                if (fetch) fetched <= rows[slot];
             end
+            // A block RAM gives its word out late in the cycle: no comparison waits for it.
+            always @(posedge clk) if (advance) row <= fetched;
             assign row_rows[way*ROW_BITS +: ROW_BITS] = row;
         end
     endgenerate
@@ -427,7 +429,8 @@ module outcry_validator #(
     end
 
     // ---------------------------------------------------------------------------------------------
-    // Into rank 3: each way's row.
+    // Into rank 3: each way's row.  Wide comparisons are all written with `<`, which is a carry chain
+    // and nothing else; `>` wants to know of equality too.
 
     wire signed [63:0] row_price  = row_data[`OUTCRY_ORDER_PRICE_TICKS];
     wire signed [63:0] row_qty    = row_data[`OUTCRY_ORDER_QTY_LOTS];
@@ -439,7 +442,8 @@ module outcry_validator #(
     // What is left of the limit's upper half, and what the lower half borrows from it: 0, 1 or 2.
     reg [WAYS*64-1:0] check_left;
     reg [WAYS*2-1:0]  check_lower;
-    reg [WAYS*3-1:0]  check_price_fives, check_qty_fives;
+    // Bit k: digit k to the base of 5 is asked.
+    reg [WAYS*6-1:0]  check_price_fives, check_qty_fives;
 
     generate
         for (way = 0; way < WAYS; way = way + 1) begin : g_check
@@ -453,6 +457,8 @@ module outcry_validator #(
             wire [NOTIONAL_BITS-1:0] limit = this_row[`OUTCRY_ROW_NOTIONAL_LIMIT];
             wire        [5:0]   price_twos = this_row[`OUTCRY_ROW_PRICE_TWOS];
             wire        [5:0]   qty_twos   = this_row[`OUTCRY_ROW_QTY_TWOS];
+            wire        [2:0]   price_fives = this_row[`OUTCRY_ROW_PRICE_FIVES];
+            wire        [2:0]   qty_fives   = this_row[`OUTCRY_ROW_QTY_FIVES];
             wire        [63:0]  price_below = {1'b1, row_price_below};
             wire        [63:0]  qty_below   = {1'b1, row_qty_below};
             // The limit less the notional, by halves.
@@ -464,16 +470,16 @@ module outcry_validator #(
             always @(posedge clk) begin
                 if (advance) begin
                     check_hit[way]        <= symbol == row_symbol && symbol != 64'd0;
-                    check_above[way]      <= row_price > max_price;
-                    check_qty_out[way]    <= row_qty < min_qty || row_qty > max_qty;
+                    check_above[way]      <= max_price < row_price;
+                    check_qty_out[way]    <= row_qty < min_qty || max_qty < row_qty;
                     check_price_twos[way] <= price_below[price_twos];
                     check_qty_twos[way]   <= qty_below[qty_twos];
-                    check_collar[way]     <= row_price10000 < low || row_price10000 > high;
+                    check_collar[way]     <= row_price10000 < low || high < row_price10000;
                     check_halted[way]     <= this_row[`OUTCRY_ROW_HALTED];
                     check_left[way*64 +: 64]       <= upper;
                     check_lower[way*2 +: 2]        <= lower[65:64];
-                    check_price_fives[way*3 +: 3]  <= this_row[`OUTCRY_ROW_PRICE_FIVES];
-                    check_qty_fives[way*3 +: 3]    <= this_row[`OUTCRY_ROW_QTY_FIVES];
+                    check_price_fives[way*6 +: 6]  <= ~(6'b111111 << price_fives);
+                    check_qty_fives[way*6 +: 6]    <= ~(6'b111111 << qty_fives);
                 end
             end
         end
@@ -485,10 +491,10 @@ module outcry_validator #(
     // Both buckets it may be are compared, and the right outcome taken: the adders do not wait.
     wire [BUCKET_BITS-1:0] check_bucket_interval = check_bucket + {31'd0, row_interval};
     wire [BUCKET_BITS-1:0] row_bucket_interval   = row_bucket + {31'd0, row_interval};
-    wire check_bucket_ahead = check_bucket > {1'b0, row_now};
-    wire row_bucket_ahead   = row_bucket > {1'b0, row_now};
-    wire check_bucket_over  = check_bucket > row_now_burst;
-    wire row_bucket_over    = row_bucket > row_now_burst;
+    wire check_bucket_ahead = {1'b0, row_now} < check_bucket;
+    wire row_bucket_ahead   = {1'b0, row_now} < row_bucket;
+    wire check_bucket_over  = row_now_burst < check_bucket;
+    wire row_bucket_over    = row_now_burst < row_bucket;
 
     wire bucket_ahead = row_after_check ? check_bucket_ahead : row_bucket_ahead;
     wire bucket_over  = row_after_check ? check_bucket_over : row_bucket_over;
@@ -508,30 +514,43 @@ module outcry_validator #(
     reg         check_price_positive, check_qty_positive;
     reg         check_wrong_kind, check_wrong_side, check_wrong_type, check_wrong_time;
     reg         check_participant_off, check_over_rate;
-    // A sum of residues of 18 bits is a multiple of 5**b exactly when its upper half leaves what its
-    // lower half lacks: one looked up for each b, the other as well until it is less than 5**b.
-    reg [50:0]  check_price_lack, check_qty_lack;
-    reg [14:0]  check_price_left, check_qty_left;
-    reg [8:0]   check_price_low, check_qty_low;
+    // Bit k: digit k, to the base of 5, is the same in the lower half of the sum of residues and in
+    // what its upper half lacks.  The sum is a multiple of 5**b exactly when the lowest b digits are.
+    reg [5:0]   check_price_same, check_qty_same;
 
-    // Fields of 3, 5, 7, 10, 12 and 14 bits for b from 1 to 6.
-    reg [50:0] lack_rom [0:511];
-    reg [14:0] left_rom [0:511];
-    reg [31:0] lack1, lack2, lack3, lack4, lack5, lack6;
-    reg [31:0] left1, left2, left3;
+    // Digits of 3 bits, the lowest first: four of each lower half, six of what each upper half lacks.
+    reg [11:0] low_rom [0:511];
+    reg [17:0] lack_rom [0:511];
+    reg [31:0] lack, lack0, lack1, lack2, lack3, lack4, lack5;
+    reg [31:0] low0, low1, low2, low3;
     initial for (i = 0; i < 512; i = i + 1) begin
-        lack1 = (32'd5 - ((i * 512) % 32'd5)) % 32'd5;
-        lack2 = (32'd25 - ((i * 512) % 32'd25)) % 32'd25;
-        lack3 = (32'd125 - ((i * 512) % 32'd125)) % 32'd125;
-        lack4 = (32'd625 - ((i * 512) % 32'd625)) % 32'd625;
-        lack5 = (32'd3125 - ((i * 512) % 32'd3125)) % 32'd3125;
-        lack6 = (32'd15625 - ((i * 512) % 32'd15625)) % 32'd15625;
-        left1 = i % 5;
-        left2 = i % 25;
-        left3 = i % 125;
-        lack_rom[i] = {lack6[13:0], lack5[11:0], lack4[9:0], lack3[6:0], lack2[4:0], lack1[2:0]};
-        left_rom[i] = {left3[6:0], left2[4:0], left1[2:0]};
+        lack = (32'd15625 - ((i * 512) % 32'd15625)) % 32'd15625;
+        lack0 = lack % 32'd5;
+        lack1 = (lack / 32'd5) % 32'd5;
+        lack2 = (lack / 32'd25) % 32'd5;
+        lack3 = (lack / 32'd125) % 32'd5;
+        lack4 = (lack / 32'd625) % 32'd5;
+        lack5 = (lack / 32'd3125) % 32'd5;
+        low0  = i % 5;
+        low1  = (i / 5) % 5;
+        low2  = (i / 25) % 5;
+        low3  = (i / 125) % 5;
+        lack_rom[i] = {lack5[2:0], lack4[2:0], lack3[2:0], lack2[2:0], lack1[2:0], lack0[2:0]};
+        low_rom[i]  = {low3[2:0], low2[2:0], low1[2:0], low0[2:0]};
     end
+
+    // Digits 4 and 5 of a lower half are 0.
+    function [5:0] same_digits;
+        input [11:0] low;
+        input [17:0] lacks;
+        same_digits = {lacks[17:15] == 3'd0, lacks[14:12] == 3'd0, lacks[11:9] == low[11:9],
+                       lacks[8:6] == low[8:6], lacks[5:3] == low[5:3], lacks[2:0] == low[2:0]};
+    endfunction
+
+    wire [11:0] price_low  = low_rom[row_price_residue[8:0]];
+    wire [11:0] qty_low    = low_rom[row_qty_residue[8:0]];
+    wire [17:0] price_lack = lack_rom[row_price_residue[17:9]];
+    wire [17:0] qty_lack   = lack_rom[row_qty_residue[17:9]];
 
     always @(posedge clk) begin
         if (advance) begin
@@ -547,33 +566,13 @@ module outcry_validator #(
             check_over_rate       <= row_rate_refused || (row_rate_asked && bucket_over);
             check_index           <= row_index2;
             check_bucket          <= bucket_after;
-            check_price_lack      <= lack_rom[row_price_residue[17:9]];
-            check_price_left      <= left_rom[row_price_residue[8:0]];
-            check_price_low       <= row_price_residue[8:0];
-            check_qty_lack        <= lack_rom[row_qty_residue[17:9]];
-            check_qty_left        <= left_rom[row_qty_residue[8:0]];
-            check_qty_low         <= row_qty_residue[8:0];
+            check_price_same      <= same_digits(price_low, price_lack);
+            check_qty_same        <= same_digits(qty_low, qty_lack);
         end
     end
 
     // ---------------------------------------------------------------------------------------------
     // Into rank 4: the symbol's own way, the mask, the record.
-
-    // Bit b: no multiple of 5**b.
-    wire [7:0] price_off_fives = {1'b0,
-        check_price_lack[50:37] != {5'd0, check_price_low},
-        check_price_lack[36:25] != {3'd0, check_price_low},
-        check_price_lack[24:15] != {1'b0, check_price_low},
-        check_price_lack[14:8] != check_price_left[14:8],
-        check_price_lack[7:3] != check_price_left[7:3],
-        check_price_lack[2:0] != check_price_left[2:0], 1'b0};
-    wire [7:0] qty_off_fives = {1'b0,
-        check_qty_lack[50:37] != {5'd0, check_qty_low},
-        check_qty_lack[36:25] != {3'd0, check_qty_low},
-        check_qty_lack[24:15] != {1'b0, check_qty_low},
-        check_qty_lack[14:8] != check_qty_left[14:8],
-        check_qty_lack[7:3] != check_qty_left[7:3],
-        check_qty_lack[2:0] != check_qty_left[2:0], 1'b0};
 
     wire [WAYS-1:0] way_price_step, way_qty_step, way_notional;
     generate
@@ -583,9 +582,9 @@ module outcry_validator #(
             assign way_notional[way] = left[63] || (left[62:1] == 62'd0
                 && (left[0] ? lower == 2'b10 : lower != 2'b00));
             assign way_price_step[way] =
-                check_price_twos[way] || price_off_fives[check_price_fives[way*3 +: 3]];
+                check_price_twos[way] || |(check_price_fives[way*6 +: 6] & ~check_price_same);
             assign way_qty_step[way] =
-                check_qty_twos[way] || qty_off_fives[check_qty_fives[way*3 +: 3]];
+                check_qty_twos[way] || |(check_qty_fives[way*6 +: 6] & ~check_qty_same);
         end
     endgenerate
 

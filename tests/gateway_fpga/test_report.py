@@ -25,11 +25,12 @@ UNUSED = {
     "in_price": "the sign is looked at one rank later",
     "in_qty": "the sign is looked at one rank later",
     **dict.fromkeys(
-        [f"lack{n}" for n in range(1, 7)] + [f"left{n}" for n in range(1, 4)],
+        [f"lack{n}" for n in range(6)] + [f"low{n}" for n in range(4)],
         "a variable of the table's making, wider than what it holds",
     ),
     "lower": "only the borrow of the difference is wanted",
     "read_products": "the top two bits of a product of 63-bit numbers are 0",
+    "read_status": "word 15, row_swap, cannot be read",
     "read_time": "62 bits of nanoseconds last until 2116",
     "row_time": "62 bits of nanoseconds last until 2116",
     "this_row": "bits that fill up a row's fields to whole bytes",
