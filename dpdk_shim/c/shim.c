@@ -109,11 +109,6 @@ static inline struct oc_sender *admit(struct oc_shim *s, const struct oc_frame *
     struct oc_sender *sender = s->last_sender;
     if (!sender || !is_sender(sender, p->key))
         s->last_sender = sender = find_sender(s->state, p->key, tally);
-    uint64_t hardware = p->ip ? get64(frame->data + 6) ^ frame->flags >> FRAME_TAG_SHIFT : 1;
-    if (__builtin_expect(sender->hardware != hardware, 0)) {
-        sender->hardware = hardware;
-        make_way(&sender->way, frame, p, port_index);
-    }
     if (p->count == 0) {
         tally[OC_COUNT_HEARTBEAT_PACKETS]++;
         if (p->first_seq > sender->next) note_gap(sender, p->first_seq, tally);
@@ -123,6 +118,12 @@ static inline struct oc_sender *admit(struct oc_shim *s, const struct oc_frame *
     if (why) {
         tally[why]++;
         return NULL;
+    }
+    /* Not for doubles: of two lines of a feed the slower one would change it with every packet. */
+    uint64_t hardware = p->ip ? get64(frame->data + 6) ^ frame->flags >> FRAME_TAG_SHIFT : 1;
+    if (sender->hardware != hardware) {
+        sender->hardware = hardware;
+        make_way(&sender->way, frame, p, port_index);
     }
     return sender;
 }
@@ -392,7 +393,8 @@ static int transmit(struct oc_port *port, const struct oc_way *way, const char *
         return -1;
     }
     uint32_t at = way->ip_at ? way->header_bytes : 0;
-    memcpy(frame, way->header, at);
+    /* All of it, as a size that is known needs no call: the payload overwrites the rest. */
+    if (at) memcpy(frame, way->header, sizeof way->header);
     memcpy(frame + at, header, header_bytes);
     memcpy(frame + at + header_bytes, payload, payload_bytes);
     if (way->ip_at)
