@@ -177,6 +177,23 @@ def test_a_port_forgets_what_it_saw_in_another_shim(tmp_path: Path) -> None:
                 assert ring.published == published
 
 
+def test_the_way_back_is_that_of_the_last_packet_taken(tmp_path: Path) -> None:
+    """A double from another card does not change where replies go; a packet that is taken does."""
+    cards = [b"\x02\0\0\0\0\x01", b"\x02\0\0\0\0\x03"]
+    ours = b"\x02\0\0\0\0\x02"
+    came = [(0, 1), (1, 1), (1, 2), (0, 2)]
+    frames = [frame(numbered(number, 1), macs=(cards[card], ours)) for card, number in came]
+    for count, card in enumerate((0, 0, 1, 1), start=1):
+        path = write_pcap(tmp_path / f"{count}.pcap", frames[:count])
+        state = make_state()
+        with make_ring() as ring, Shim([parse_port(f"pcap:{path}")], ring, state=state) as shim:
+            shim.run(timeout_s=5)
+        # Headers are kept turned round: to the card, from us.
+        kept = state.tobytes()
+        assert cards[card] + ours in kept
+        assert cards[1 - card] + ours not in kept
+
+
 def test_more_senders_than_places_are_forgotten_and_counted(tmp_path: Path) -> None:
     """Three thousand senders in a table of 1,024: all heard, some forgotten, none mixed up."""
     _, account = through(tmp_path, [numbered(1, 1, sender=n) for n in range(3_000)])
