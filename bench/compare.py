@@ -3,13 +3,15 @@
 Both documents hold each round's figure.  A difference is called only when three things agree: the
 bootstrap interval of the ratio of medians leaves out 1, a permutation test of the rounds (held to
 5 % over all figures together, Holm) rejects chance, and the difference is at least the threshold.
-Beside every verdict stands the smallest difference that these rounds could have shown.
+Beside every verdict stands the smallest difference that these rounds could have shown; where there
+are too few rounds for so many figures, that is said instead.
 """
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,9 @@ from openoutcry.bench.results import (
 FLOOR_PERCENT = 1.0
 """Smaller differences are not called without a threshold: runs of one build differ by as much."""
 PERMUTATIONS = 5_000
+"""So many are drawn where there are more than EXACT."""
+EXACT = 20_000
+ALPHA = 1 - CONFIDENCE_PERCENT / 100
 POWER_Z = 1.959964 + 0.841621
 """A true difference of so many standard errors is found in 80 of 100 comparisons at 5 %."""
 HOST_KEYS = ("cpu_model", "cores_usable", "governor", "kernel", "memory_bytes", "virtualisation")
@@ -41,24 +46,30 @@ Array = npt.NDArray[np.float64]
 
 @dataclass
 class Verdict:
-    """One figure of both documents.  ``ratio`` is B / A; percentages are of A's median."""
+    """One figure of both documents.  ``ratio`` is B / A (None: A is 0); percentages are of A's
+    median."""
 
     name: str
     unit: str
     a: float
     b: float
-    ratio: float
+    ratio: float | None
     interval: list[float] | None
     detectable_percent: float | None
     verdict: str
     why: str
 
 
-def compare(a: Document, b: Document, threshold_percent: float | None = None) -> list[Verdict]:
-    """A verdict for each figure that both documents have, in A's order.
+def compare(
+    a: Document,
+    b: Document,
+    threshold_percent: float | None = None,
+    figures: Collection[str] = (),
+) -> list[Verdict]:
+    """A verdict for each figure that both documents have (of those named, if any), in A's order.
 
-    Raises :class:`ResultError` if the documents are of different subjects, share no figure, or give
-    one figure in different units.
+    Raises :class:`ResultError` if the documents are of different subjects, share no figure, lack
+    one that is named, or give one figure in different units.
     """
     if a["subject"] != b["subject"]:
         raise ResultError(f"A is of {a['subject']} and B of {b['subject']}: nothing to compare")
@@ -66,6 +77,11 @@ def compare(a: Document, b: Document, threshold_percent: float | None = None) ->
     pairs = [(row, theirs[row["name"]]) for row in a["results"] if row["name"] in theirs]
     if not pairs:
         raise ResultError(f"A and B share no figure of {a['subject']}")
+    if figures:
+        for name in figures:
+            if name not in {row["name"] for row, _ in pairs}:
+                raise ResultError(f"no figure that A and B share is called {name!r}")
+        pairs = [pair for pair in pairs if pair[0]["name"] in figures]
     for before, after in pairs:
         for key in ("unit", "better"):
             if before[key] != after[key]:
@@ -74,7 +90,10 @@ def compare(a: Document, b: Document, threshold_percent: float | None = None) ->
                 )
     chances = holm([_chance(before, after) for before, after in pairs])
     floor = FLOOR_PERCENT if threshold_percent is None else threshold_percent
-    return [_judge(*pair, chance, floor) for pair, chance in zip(pairs, chances, strict=True)]
+    return [
+        _judge(*pair, chance, floor, len(pairs))
+        for pair, chance in zip(pairs, chances, strict=True)
+    ]
 
 
 def _rounds(row: dict[str, Any]) -> Array:
@@ -87,38 +106,62 @@ def _chance(before: dict[str, Any], after: dict[str, Any]) -> float:
 
 
 def _usable(rounds: Array) -> bool:
-    return len(rounds) >= 2 and bool((rounds > 0).all())
+    return len(rounds) >= 2
 
 
 def _judge(
-    before: dict[str, Any], after: dict[str, Any], chance: float, floor_percent: float
+    before: dict[str, Any],
+    after: dict[str, Any],
+    chance: float,
+    floor_percent: float,
+    figures: int,
 ) -> Verdict:
     a, b = _rounds(before), _rounds(after)
-    made = Verdict(
-        before["name"], before["unit"], before["median"], after["median"],
-        after["median"] / before["median"] if before["median"] else math.nan,
-        None, None, UNTOLD, "",
-    )  # fmt: skip
+    was, now = before["median"], after["median"]
+    made = Verdict(before["name"], before["unit"], was, now, now / was if was else None,
+                   None, None, UNTOLD, "")  # fmt: skip
     if not (_usable(a) and _usable(b)):
-        made.why = "fewer than two rounds above zero in A or B"
+        made.why = "fewer than two rounds in A or B"
         return made
-    resampled = bootstrap_ratios(a, b)
-    tail = (100 - CONFIDENCE_PERCENT) / 2
-    low, high = np.percentile(resampled, [tail, 100 - tail])
-    made.interval = [float(low), float(high)]
-    made.detectable_percent = 100 * (math.exp(POWER_Z * float(np.log(resampled).std())) - 1)
-    difference = 100 * abs(made.ratio - 1)
-    if low <= 1 <= high:
-        made.why = "the interval holds 1"
-    elif chance > 1 - CONFIDENCE_PERCENT / 100:
+    if least_chance(len(a), len(b)) * figures > ALPHA:
+        made.why = f"{min(len(a), len(b))} rounds are too few for {figures} figures: "
+        made.why += f"take {rounds_needed(figures)}, or name fewer (--figure)"
+        return made
+    if (a > 0).all() and (b > 0).all():
+        resampled = bootstrap_ratios(a, b)
+        tail = (100 - CONFIDENCE_PERCENT) / 2
+        low, high = np.percentile(resampled, [tail, 100 - tail])
+        made.interval = [float(low), float(high)]
+        made.detectable_percent = 100 * (math.exp(POWER_Z * float(np.log(resampled).std())) - 1)
+        if low <= 1 <= high:
+            made.why = "the interval holds 1"
+            return made
+    # With zeros there is no ratio of every round: the ranks decide alone.
+    difference = math.inf if made.ratio is None else 100 * abs(made.ratio - 1)
+    if was == now:
+        made.why = "the medians are equal"
+    elif chance > ALPHA:
         made.why = f"chance gives as much in {chance:.0%} of shuffles"
     elif difference < floor_percent:
         made.why = f"{difference:.1f} % is below {floor_percent:g} %"
     else:
-        more = made.ratio > 1
+        more = now > was
         made.verdict = SLOWER if more == (before["better"] == "lower") else FASTER
-        made.why = f"{difference:.1f} % {'more' if more else 'less'}"
+        size = "from 0" if made.ratio is None else f"{difference:.1f} %"
+        made.why = f"{size} {'more' if more else 'less'}"
     return made
+
+
+def least_chance(a: int, b: int) -> float:
+    """The smallest that :func:`permutation_chance` can be for so many rounds: the two orders in
+    which all of one side stand before all of the other, among all; or what is drawn allows."""
+    ways = math.comb(a + b, a)
+    return 2 / ways if ways <= EXACT else 1 / (PERMUTATIONS + 1)
+
+
+def rounds_needed(figures: int) -> int:
+    """How many rounds each side needs so that one of so many figures can be called."""
+    return next(n for n in range(2, 1_000) if least_chance(n, n) * figures <= ALPHA)
 
 
 def bootstrap_ratios(a: Array, b: Array, seed: int = 1) -> Array:
@@ -130,11 +173,15 @@ def bootstrap_ratios(a: Array, b: Array, seed: int = 1) -> Array:
 
 def permutation_chance(a: Array, b: Array, seed: int = 1) -> float:
     """How often rounds shuffled between a and b differ at least as much: two-sided, by the
-    difference of mean ranks (Mann and Whitney's statistic), over PERMUTATIONS seeded shuffles."""
+    difference of mean ranks (Mann and Whitney's statistic), over all ways to share them out if
+    there are at most EXACT, else over PERMUTATIONS seeded shuffles."""
     both = np.concatenate([a, b])
     ranks = _ranks(both)
     middle = ranks.mean()
     seen = abs(ranks[: len(a)].mean() - middle)
+    if math.comb(len(both), len(a)) <= EXACT:
+        others = np.array(list(combinations(ranks, len(a)))).mean(axis=1)
+        return float((np.abs(others - middle) >= seen - 1e-9).mean())
     random = np.random.default_rng(seed)
     shuffled = random.permuted(np.tile(ranks, (PERMUTATIONS, 1)), axis=1)
     others = np.abs(shuffled[:, : len(a)].mean(axis=1) - middle)
@@ -188,16 +235,26 @@ def warnings(a: Document, b: Document) -> list[str]:
     "--threshold",
     type=click.FloatRange(0),
     metavar="PERCENT",
-    help="Call only differences of at least this, and end with exit status 1 if B is slower.",
+    help="Call only differences of at least this, and end with exit status 1 if B is slower or "
+    "lacks a figure of A.",
+)
+@click.option(
+    "--figure",
+    "figures",
+    multiple=True,
+    metavar="NAME",
+    help="Judge this figure only (may be given again): fewer figures need fewer rounds.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-def compare_command(a: Path, b: Path, threshold: float | None, as_json: bool) -> None:
+def compare_command(
+    a: Path, b: Path, threshold: float | None, figures: tuple[str, ...], as_json: bool
+) -> None:
     """Say whether B is faster or slower than A, figure by figure, or that these rounds cannot tell.
 
     A and B are documents that --out wrote.
     """
     before, after = read_document(a), read_document(b)
-    verdicts = compare(before, after, threshold)
+    verdicts = compare(before, after, threshold, figures)
     said = warnings(before, after)
     if as_json:
         document = {"verdicts": [asdict(one) for one in verdicts], "warnings": said,
@@ -207,7 +264,8 @@ def compare_command(a: Path, b: Path, threshold: float | None, as_json: bool) ->
         for line in said:
             click.echo(f"warning: {line}", err=True)
         Console().print(_table(verdicts))
-    if threshold is not None and any(one.verdict == SLOWER for one in verdicts):
+    gone = {row["name"] for row in before["results"]} - {row["name"] for row in after["results"]}
+    if threshold is not None and (gone or any(one.verdict == SLOWER for one in verdicts)):
         raise SystemExit(1)
 
 
@@ -221,8 +279,9 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
     for one in verdicts:
         interval = "" if one.interval is None else f"{one.interval[0]:.3f} - {one.interval[1]:.3f}"
         could = "" if one.detectable_percent is None else f"{one.detectable_percent:.1f} %"
+        ratio = "" if one.ratio is None else f"{one.ratio:.3f}"
         colour = {FASTER: "green", SLOWER: "red"}.get(one.verdict, "")
         verdict = f"[{colour}]{one.verdict}[/]" if colour else one.verdict
-        table.add_row(one.name, one.unit, f"{one.a:,.4g}", f"{one.b:,.4g}", f"{one.ratio:.3f}",
+        table.add_row(one.name, one.unit, f"{one.a:,.4g}", f"{one.b:,.4g}", ratio,
                       interval, could, f"{verdict}: {one.why}")  # fmt: skip
     return table

@@ -15,6 +15,7 @@ from openoutcry.bench.compare import (
     bootstrap_ratios,
     compare,
     holm,
+    least_chance,
     permutation_chance,
     warnings,
 )
@@ -100,6 +101,53 @@ def test_documents_from_before_rounds_were_kept_cannot_tell():
     a, b = made(("x", "lower", [1.0, 1.0])), made(("x", "lower", [2.0, 2.0]))
     del a["results"][0]["rounds"]
     assert compare(a, b)[0].verdict == UNTOLD
+
+
+def test_one_figure_of_many_is_called_when_it_doubles():
+    """60 figures, 7 rounds a side: the one that doubled is slower, none of the others is called."""
+    random = np.random.default_rng(RANDOM_SEED)
+    names = [f"f{number}" for number in range(60)]
+    a = made(*[(name, "lower", noisy(random, 100.0)) for name in names])
+    b = made(*[(name, "lower", noisy(random, 200.0 if name == "f9" else 100.0)) for name in names])
+    called = {one.name: one.verdict for one in compare(a, b) if one.verdict != UNTOLD}
+    assert called == {"f9": SLOWER}
+
+
+def test_too_few_rounds_for_so_many_figures_are_said():
+    """With 5 rounds 60 figures cannot be judged together: how many rounds it takes, and no word of
+    what could be shown; a figure by itself can be."""
+    random = np.random.default_rng(RANDOM_SEED)
+    sides = [
+        made(*[(f"f{number}", "lower", noisy(random, level, 5)) for number in range(60)])
+        for level in (100.0, 200.0)
+    ]
+    for one in compare(*sides):
+        assert (one.verdict, one.detectable_percent) == (UNTOLD, None)
+        assert one.why == "5 rounds are too few for 60 figures: take 7, or name fewer (--figure)"
+    (one,) = compare(*sides, figures=["f3"])
+    assert (one.name, one.verdict) == ("f3", SLOWER)
+    with pytest.raises(ResultError, match="'g'"):
+        compare(*sides, figures=["g"])
+
+
+@pytest.mark.parametrize(("before", "after", "verdict"), [(0.0, 50.0, SLOWER), (50.0, 0.0, FASTER)])
+def test_a_figure_that_leaves_zero_or_comes_to_it_is_called(before, after, verdict):
+    """There is no ratio to zero, and yet a difference."""
+    pair = [made(("gaps", "lower", [level] * 7)) for level in (before, after)]
+    (one,) = compare(*pair)
+    assert (one.verdict, one.interval) == (verdict, None)
+    assert json.loads(json.dumps(one.ratio, allow_nan=False)) == (None if not before else 0.0)
+    assert compare(pair[0], pair[0])[0].verdict == UNTOLD
+
+
+def test_the_exact_and_the_drawn_permutations_agree():
+    """The least that the exact test gives is what it says of itself."""
+    for count in (2, 3, 5, 7):
+        low, high = np.arange(1.0, count + 1), np.arange(10.0, count + 10)
+        assert permutation_chance(low, high) == pytest.approx(least_chance(count, count))
+    assert least_chance(2, 5) == permutation_chance(np.arange(2.0), np.arange(5.0, 10.0))
+    drawn = permutation_chance(np.arange(15.0), np.arange(20.0, 35.0))
+    assert drawn == least_chance(15, 15)
 
 
 def test_a_threshold_leaves_small_differences_alone():
