@@ -16,7 +16,7 @@ from typing import Any
 from openoutcry.bench.results import ResultError, document, missing, read_document
 from openoutcry.bench.subjects import SUBJECTS
 
-QUICK_ROUNDS, ROUNDS = 2, 5
+QUICK_ROUNDS, ROUNDS = 2, 7
 GRACE_S = 60.0
 Progress = Callable[[str], None]
 
@@ -35,12 +35,26 @@ def bench_all(
     names = list(SUBJECTS) if subjects is None else list(subjects)
     for name in names:
         progress(f"{name} ({time.monotonic() - started:.0f} s so far)")
+        left = names[names.index(name) :]
         try:
             made.append(_one(name, count, quick, progress))
+        except _Interrupted as stopped:
+            # The subject under way has kept its whole rounds.
+            if stopped.document:
+                made.append(stopped.document)
+                left = left[1:]
+            return made, "interrupted" + (f": without {', '.join(left)}" if left else "")
         except KeyboardInterrupt:
-            left = ", ".join(names[names.index(name) :])
-            return made, f"interrupted: without {left}"
+            return made, f"interrupted: without {', '.join(left)}"
     return made, None
+
+
+class _Interrupted(KeyboardInterrupt):
+    """A subject was interrupted; ``document`` is what it had by then, if anything."""
+
+    def __init__(self, document: dict[str, Any] | None) -> None:
+        super().__init__()
+        self.document = document
 
 
 def _one(name: str, rounds: int, quick: bool, progress: Progress) -> dict[str, Any]:
@@ -54,14 +68,19 @@ def _one(name: str, rounds: int, quick: bool, progress: Progress) -> dict[str, A
             [sys.executable, "-m", "openoutcry", *command, "--out", str(out)],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        said = _follow(process, progress)
+        try:
+            said = _follow(process, progress)
+        except KeyboardInterrupt:
+            raise _Interrupted(read_document(out) if out.exists() else None) from None
         if out.exists():
             try:
                 return read_document(out)
             except ResultError as error:
                 said = str(error)
     why = said or f"ended with {process.returncode}"
-    return document(name, [], [missing(name, why)], "outcry " + " ".join(command))
+    return document(
+        name, [], [missing(name, why)], "outcry " + " ".join(command), conditions={"partial": why}
+    )
 
 
 def _follow(process: "subprocess.Popen[str]", progress: Progress) -> str:

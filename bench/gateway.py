@@ -12,14 +12,17 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import numpy.typing as npt
 
 from openoutcry.bench.paced import SEED, flow
 from openoutcry.bench.peers.pair import PeerError, die_with_parent
 from openoutcry.bench.results import document
 from openoutcry.bench.rounds import Add, Rounds
+from openoutcry.flow.source import Source
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.control import GO
 from openoutcry.pipeline.run import Options, run
@@ -31,7 +34,11 @@ RATES = (1_000, 10_000, 50_000)
 QUICK_RATES = (1_000, 10_000)
 SECONDS, QUICK_SECONDS = 2.0, 0.5
 STALL_S, STALL_EVERY_S = 0.02, 0.2
+STALLS_MIN = 3
 STALLED_RATE = 2_000
+MOST_COORDINATED = 100_000
+"""Answers a second that no client with one order in flight reaches over UDP."""
+LASTING_CHUNK = 20
 FIGURES = ("p50", "p99", "p999")
 START_TIMEOUT_S, STOP_TIMEOUT_S = 120.0, 30.0
 WARM_ORDERS = 200
@@ -83,13 +90,27 @@ def _short(rate: int) -> str:
 
 
 def stalled(seconds: float) -> tuple[dict[str, float], dict[str, float]]:
-    """Latencies of the open-loop client and of the coordinated one, over the same stalls."""
+    """Latencies of the open-loop client and of the coordinated one, each for so long among stalls
+    of the same length and distance.  Raises :class:`PeerError` if one met fewer than three."""
     found = []
     for rate, window in ((STALLED_RATE, None), (None, 1)):
-        with listening() as (pipeline, address), stalls(pipeline):
-            orders = int(STALLED_RATE * seconds)
-            found.append(sent(address, rate, orders, window)["latency"])
+        with listening() as (pipeline, address), stalls(pipeline) as met:
+            source = flow("normal", int(seconds * (rate or MOST_COORDINATED)))
+            result = answered(address, _lasting(source, seconds), rate, window)
+        if len(met) < STALLS_MIN:
+            raise PeerError(f"{len(met)} stalls in {seconds:g} s: nothing to show")
+        found.append(result["latency"])
     return found[0], found[1]
+
+
+def _lasting(source: Source, seconds: float) -> Iterator[npt.NDArray[Any]]:
+    """Its commands for so long, a few at a time."""
+    until = time.monotonic() + seconds
+    for chunk in source.chunks():
+        for at in range(0, len(chunk), LASTING_CHUNK):
+            if time.monotonic() >= until:
+                return
+            yield chunk[at : at + LASTING_CHUNK]
 
 
 def sent(
@@ -97,8 +118,17 @@ def sent(
 ) -> dict[str, Any]:
     """Send orders and return the sender's result; raises :class:`PeerError` unless every order was
     acknowledged."""
-    source = flow("normal", orders)
-    result = send(source.chunks(), to=address, rate=rate, window=window)
+    return answered(address, flow("normal", orders).chunks(), rate, window)
+
+
+def answered(
+    address: tuple[str, int],
+    chunks: Iterable[npt.NDArray[Any]],
+    rate: int | None,
+    window: int | None,
+) -> dict[str, Any]:
+    """As :func:`sent`, of any orders."""
+    result = send(chunks, to=address, rate=rate, window=window)
     if result["unanswered"] or result["stopped"]:
         raise PeerError(f"{result['unanswered']} orders unanswered: {result['stopped']}")
     return result
@@ -165,14 +195,17 @@ def _started(pid: int) -> RunningPipeline:
 
 
 @contextmanager
-def stalls(pipeline: RunningPipeline) -> Iterator[None]:
-    """Stop the matcher's process for STALL_S, every STALL_EVERY_S, while the body runs."""
+def stalls(pipeline: RunningPipeline) -> Iterator[list[int]]:
+    """Stop the matcher's process for STALL_S, every STALL_EVERY_S, while the body runs; yields when
+    each began (CLOCK_MONOTONIC, ns)."""
     rows = pipeline.view(pipeline.positions(), 1)["stages"]
     (pid,) = {row["pid"] for row in rows if row["name"] == "matcher"}
     over = threading.Event()
+    began: list[int] = []
 
     def stall() -> None:
         while not over.wait(STALL_EVERY_S - STALL_S):
+            began.append(time.monotonic_ns())
             os.kill(pid, signal.SIGSTOP)
             try:
                 over.wait(STALL_S)
@@ -182,7 +215,7 @@ def stalls(pipeline: RunningPipeline) -> Iterator[None]:
     thread = threading.Thread(target=stall)
     thread.start()
     try:
-        yield
+        yield began
     finally:
         over.set()
         thread.join()

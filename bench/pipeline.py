@@ -115,9 +115,9 @@ def bench_pipeline(
         details["bottleneck"] = bottleneck(golden)
     if made.last is not None:
         details["pictures"] = pictures(made.last)
-    if explain:
+    if explain and not made.rounds.partial:
         details["explain"] = explained(made)
-    if perf:
+    if perf and not made.rounds.partial:
         from openoutcry.bench.perf import profile
 
         progress("perf")
