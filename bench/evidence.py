@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from openoutcry.bench.results import Document, commit
+from openoutcry.bench.results import Document, ResultError, commit
 from openoutcry.pipeline.atomic_file import write_atomically
 from openoutcry.pipeline.host import host_info
 
@@ -32,8 +32,11 @@ def write_evidence(name: str, figures: dict[str, Any], command: str) -> Path:
 
 
 def keep_document(made: Document) -> Path:
-    """Write a subject's result document as evidence, without its pictures."""
-    kept = {key: made[key] for key in ("command", "commit", "host")}
+    """Write a subject's result document as evidence, without its pictures.  Raises
+    :class:`ResultError` for one that is partial."""
+    if made.get("partial"):
+        raise ResultError(f"{made['subject']} is partial, no evidence: {made['partial']}")
+    kept = {key: made[key] for key in ("command", "commit", "host", "noise") if key in made}
     figures = {key: made[key] for key in ("results", "missing")}
     return _write({"name": made["subject"], "figures": figures, "date": made["date"][:10], **kept})
 

@@ -45,7 +45,10 @@ def _source(made: dict[str, Any]) -> str:
     if host.get("hypervisor"):
         machine += ", virtual"
     date = f" {made['date']}" if "date" in made else ""
-    return f"\nMeasured{date} with `{made['command']}` on {machine}.\n"
+    noise = made.get("noise") or {}
+    noisy, rounds = noise.get("noisy_rounds_kept", 0), len(noise.get("others", []))
+    disturbed = f" Other programs disturbed {noisy} of {rounds} rounds." if noisy else ""
+    return f"\nMeasured{date} with `{made['command']}` on {machine}.{disturbed}\n"
 
 
 def _rows(header: str, rows: Sequence[tuple[str, ...]]) -> str:

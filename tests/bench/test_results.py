@@ -239,3 +239,6 @@ def test_a_document_is_kept_as_evidence_without_its_pictures(tmp_path, monkeypat
     assert (kept["date"], kept["commit"]) == ("2020-02-03", "abc")
     assert (kept["host"], kept["command"]) == (made["host"], "outcry bench ring")
     assert "details" not in kept
+    made["partial"] = "interrupted in round 2 of 7"
+    with pytest.raises(ResultError, match="interrupted in round 2"):
+        evidence.keep_document(made)
