@@ -36,7 +36,9 @@ def keep_document(made: Document) -> Path:
     :class:`ResultError` for one that is partial."""
     if made.get("partial"):
         raise ResultError(f"{made['subject']} is partial, no evidence: {made['partial']}")
-    kept = {key: made[key] for key in ("command", "commit", "host", "noise") if key in made}
+    kept: dict[str, Any] = {
+        key: made[key] for key in ("command", "commit", "host", "noise") if key in made
+    }
     figures = {key: made[key] for key in ("results", "missing")}
     return _write({"name": made["subject"], "figures": figures, "date": made["date"][:10], **kept})
 
