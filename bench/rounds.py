@@ -6,8 +6,10 @@ Control-C ends the measuring, not the result: whole rounds are kept and the docu
 """
 
 import os
+import queue
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -116,8 +118,10 @@ class Rounds:
     def run(self, one: Callable[[int, Add], None]) -> None:
         """Call ``one(number, add)`` for each round; ``add(name, unit, better, value, who="ours")``.
 
-        A noisy round is taken again, at most ``count // 2`` times in all.  KeyboardInterrupt in a
-        round drops that round and ends the rounds; before the first whole one it is passed on.
+        A noisy round is taken again, at most ``count // 2`` times in all.  KeyboardInterrupt, or a
+        failure of the system or of a program that was started, drops that round and ends the
+        rounds; before the first whole one it is passed on.  What :class:`OutcryError` says (a
+        message lost, two ways that disagree) is always passed on: no figure stands beside it.
         """
         watch = self.watch()
         done = 0
@@ -131,6 +135,11 @@ class Rounds:
             if not done:
                 raise
             self.partial = f"interrupted in round {done + 1} of {self.count}"
+        except (OSError, subprocess.SubprocessError, queue.Empty) as error:
+            if not done:
+                raise
+            why = str(error) or type(error).__name__
+            self.partial = f"failed in round {done + 1} of {self.count}: {why}"
 
     def _attempt(self, one: Callable[[int, Add], None], number: int, watch: NoiseWatch) -> bool:
         """One try at a round; whether its figures are kept."""

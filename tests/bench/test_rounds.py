@@ -83,6 +83,24 @@ def test_an_interruption_keeps_the_whole_rounds():
     assert made.conditions()["partial"] == "interrupted in round 3 of 5"
 
 
+def test_a_failure_of_the_system_keeps_the_whole_rounds():
+    """A full disk in the second round ends the rounds and is said; in the first it is passed on."""
+
+    def one(number, add):
+        add("x", "ns", "lower", float(number))
+        if number == failing:
+            raise OSError(28, "No space left on device")
+
+    failing, made = 1, rounds(5)
+    made.run(one)
+    assert made.results()[0]["rounds"] == [0.0]
+    said = made.conditions()["partial"]
+    assert said == "failed in round 2 of 5: [Errno 28] No space left on device"
+    failing = 0
+    with pytest.raises(OSError, match="No space"):
+        rounds(5).run(one)
+
+
 def test_an_interruption_before_anything_was_measured_is_passed_on():
     """There is no document with nothing in it."""
 
