@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ BENCHES = ROOT / "tests" / "gateway_fpga"
 KINDS = {"line": ("line",), "branch": ("branch",), "toggle": ("toggle",), "expression": ("expr",)}
 GOAL = {"line", "branch", "toggle"}
 POINT = re.compile(r"^C '(.*)' (\d+)$")
+# Indices and the direction behind the name of a toggled bit.
+BITS = re.compile(r"\[\d+\]|:\d->\d$")
 EXCLUDED: Mapping[tuple[str, str], str] = {}
 """(file, regular expression of the point) -> why it cannot be reached."""
 
@@ -80,9 +83,14 @@ def figures(reached: Mapping[Point, int]) -> dict[str, Any]:
         rows.append(
             {"kind": name, "points": len(counted), "reached": sum(n > 0 for n in counted.values())}
         )
-        missed += [str(point) for point, count in sorted(counted.items()) if count == 0]
+        missed += [point for point, count in sorted(counted.items()) if count == 0]
     files = sorted({point.file for point in reached})
-    return {"rows": rows, "files": files, "missed": missed, "excluded": excluded}
+    return {"rows": rows, "files": files, "missed": together(missed), "excluded": excluded}
+
+
+def together(missed: Iterable[Point]) -> dict[str, int]:
+    """How many points of each expression or signal, with all of its bits, were not reached."""
+    return dict(Counter(BITS.sub("", str(p)) if p.kind == "toggle" else str(p) for p in missed))
 
 
 def run(folder: Path) -> None:
@@ -98,8 +106,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         run(Path(temporary))
         made = figures(collect(Path(temporary)))
-    for missed in made["missed"]:
-        print(f"not reached: {missed}")
+    for missed, count in made["missed"].items():
+        print(f"not reached: {count} of {missed}")
     for row in made["rows"]:
         print(f"{row['kind']:10} {row['reached']} of {row['points']}")
     write_section("coverage", made, "make fpga-coverage")

@@ -94,7 +94,7 @@ def coverage(figures: dict[str, Any]) -> str:
         for row in figures["rows"]
     ]
     reasons = sorted(set(figures["excluded"].values()))
-    missed = [f"- {point}" for point in figures["missed"]]
+    missed = [f"- {count} of {signal}" for signal, count in figures["missed"].items()]
     text = _rows("| what | points | reached |", rows)
     text += f"\nLeft out: {len(figures['excluded'])} points" + ("" if reasons else ".") + "\n"
     text += "".join(f"- {why}\n" for why in reasons)
