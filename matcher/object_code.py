@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
-from numba.core import registry, types
-from numba.core.compiler import Flags, compile_extra
+from numba.core import types
 
 from openoutcry.matcher.c_api import ENTRIES, Entry, header_text
 from openoutcry.matcher.errors import MatcherError
+from openoutcry.wire.kernel import compile_kernel
 
 LIBRARY = "liboutcry_matcher.so"
 HEADER = "outcry_matcher.h"
@@ -80,24 +80,13 @@ def _machine(native: bool) -> Any:
 def _entry_code(entry: Entry) -> str:
     """LLVM's text of one kernel and everything it calls, with an entry that C can call: numba's
     own convention hands the result out by address and returns a status, always 0 here."""
-    flags: Any = Flags()
-    flags.no_cpython_wrapper = True
-    flags.no_cfunc_wrapper = True
-    flags.error_model = "numpy"
-    target = registry.cpu_target
-    compiled = compile_extra(
-        target.typing_context,
-        target.target_context,
-        entry.kernel.py_func,
-        (types.int64,) * entry.argument_count,
-        types.int64,
-        flags,
-        {},
-    )
+    signature = (types.int64,) * entry.argument_count
+    compile_kernel(entry.kernel, entry.argument_count)
+    compiled = entry.kernel.overloads[signature]
     arguments = [f"i64 %a{index}" for index in range(entry.argument_count)]
     return "\n".join(
         [
-            compiled.library.get_llvm_str(),
+            str(compiled.library._get_module_for_linking()),
             f"define i64 @{entry.name}({', '.join(arguments)}) {{",
             "  %result = alloca i64",
             "  %exception = alloca ptr",

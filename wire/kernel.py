@@ -96,17 +96,6 @@ class _PackageCacheLocator(UserProvidedCacheLocator):
 CacheImpl._locator_classes.insert(0, _PackageCacheLocator)
 
 
-def kernel(function: F) -> F:
-    """Compile ``function``: no GIL, cached on disk, numpy's error model, no fast-math, inlined into
-    the kernels that call it.
-
-    Kernels are pure: no I/O of their own, no clock unless it is passed, no allocation, no
-    exceptions; they take integers, addresses among them.  Measured: LLVM by itself left 18 of the
-    matcher's helpers out of line, 28.2-29.3 ns a command; forced inline 23.6-24.2.
-    """
-    return numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function)  # type: ignore[return-value]
-
-
 class _NoEnvironment:
     """numba's code generator for code that is nowhere yet, so that no environment can be set."""
 
@@ -135,7 +124,8 @@ class _CalleeLibrary(JITCodeLibrary):
     def add_llvm_module(self, ll_module: Any) -> None:
         for function in ll_module.functions:
             # Else what is called in many places would be copied to all of them.
-            if not function.is_declaration and "alwaysinline" not in str(function.attributes):
+            inlined = any(b"alwaysinline" in attribute for attribute in function.attributes)
+            if not function.is_declaration and not inlined:
                 function.add_function_attribute("noinline")
         super().add_llvm_module(ll_module)
 
@@ -168,15 +158,44 @@ _REFUSAL = ctypes.PYFUNCTYPE(ctypes.py_object, *[ctypes.c_void_p] * 3)(_refuse)
 _REFUSAL_ADDRESS = ctypes.cast(_REFUSAL, ctypes.c_void_p).value or 0
 
 
+def kernel(function: F) -> F:
+    """Compile ``function``: no GIL, cached on disk, numpy's error model, no fast-math, inlined into
+    the kernels that call it.
+
+    Kernels are pure: no I/O of their own, no clock unless it is passed, no allocation, no
+    exceptions; they take integers, addresses among them.  Measured: LLVM by itself left 18 of the
+    matcher's helpers out of line, 28.2-29.3 ns a command; forced inline 23.6-24.2.
+    """
+    # Two compilations, each made when it is asked for: one that Python calls and the disk keeps,
+    # and one for callers, which becomes machine code only as a part of them.
+    entry: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    callee = _callee(function, forceinline=True)
+    entry.get_call_template = callee.get_call_template
+    entry.get_overload = callee.get_overload
+    return entry  # type: ignore[no-any-return]
+
+
+def _callee(function: Callable[..., Any], forceinline: bool) -> Any:
+    """``function`` for other kernels only, cached nowhere but in them.  (``forceinline`` left
+    unsaid would be the caller's.)"""
+    # numba's stubs do not know of the wrapper that Python would call.
+    njit: Any = numba.njit
+    return njit(
+        nogil=True,
+        error_model="numpy",
+        forceinline=forceinline,
+        no_cpython_wrapper=True,
+        pipeline_class=_CalleeCompiler,
+    )(function)
+
+
 def kernel_outlined(function: F) -> F:
     """Compile as :func:`kernel`, but never inlined and for other kernels only: for what is rare.
 
     A path that few messages take costs the others code size and registers when it is inlined, and
-    compile time by the number of its callers.  (Left unsaid, ``forceinline`` is the caller's.)
+    compile time by the number of its callers.
     """
-    return numba.njit(  # type: ignore[return-value]
-        nogil=True, error_model="numpy", forceinline=False, pipeline_class=_CalleeCompiler
-    )(function)
+    return _callee(function, forceinline=False)  # type: ignore[no-any-return]
 
 
 def c_callback(signature: Any) -> Callable[[F], Any]:
