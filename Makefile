@@ -31,6 +31,7 @@ run: $(VENV)/.run-ready
 test: $(VENV)/.test-ready
 	@scripts/setup-system.sh $(BIN)/python
 	@$(BIN)/python -m openoutcry.dpdk_shim.native
+	-@$(BIN)/python -m openoutcry bench matcher --setup
 	$(BIN)/python -m pytest $(ARGS)
 
 test-long: $(VENV)/.test-ready
