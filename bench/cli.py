@@ -186,7 +186,7 @@ def _show_tail(tail: dict[str, Any]) -> None:
         f"{tail['durability']}, from {quantity(tail['tail_from_ns'], 'ns')} on:"
     )
     if tail["watched"]:
-        click.echo(f"  (the kernel's side could not be seen: {tail['watched']})")
+        click.echo(f"  (the kernel was not watched: {tail['watched']})")
     for cause in tail["causes"][:8]:
         click.echo(f"  {cause['share']:6.1%}  {cause['cause']} ({cause['commands']} commands)")
     for one in tail["incidents"][:8]:

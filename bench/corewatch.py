@@ -32,7 +32,9 @@ PAIRED = {
 SWITCHED = ("preempted", "moved to another core")
 SWITCH = "sched:sched_switch"
 FAULT = "page-faults"
+UNSEEN = "not seen from inside (hypervisor, SMI, memory)"
 BUFFER_PAGES = 1024
+COMPLAINT_CHARS = 200
 START_TIMEOUT_S = 5.0
 LINE = re.compile(r"^\s*(.*?)\s+(\d+)/\d+\s+\[(\d+)\]\s+(\d+)\.(\d{9}):\s+(\S+):\s?(.*)$")
 FIELDS = re.compile(r"(prev_pid|next_pid)=(-?\d+)")
@@ -57,10 +59,22 @@ class Interval:
 
 @dataclass
 class Watched:
-    """The intervals of one watch, or why there are none."""
+    """The intervals of one watch; ``refused``: why there are none, ``unwatched``: why only some."""
 
     refused: str | None = None
+    unwatched: str | None = None
     intervals: list[Interval] = field(default_factory=list)
+
+    @property
+    def blind(self) -> str | None:
+        """Why the kernel's side was not seen as a whole, or None."""
+        return self.refused or self.unwatched
+
+    @property
+    def rest(self) -> str:
+        """What lost time is called that no interval explains: only a whole watch that saw nothing
+        can blame what lies outside of the kernel."""
+        return f"not watched: {self.blind}" if self.blind else UNSEEN
 
 
 def refusal() -> str | None:
@@ -89,12 +103,14 @@ def core_watch() -> Iterator[Watched]:
         with _recording(data, watched):
             yield watched
         if watched.refused is None:
-            watched.intervals = intervals(_script(data))
+            lines, watched.refused = _script(data)
+            watched.intervals = intervals(lines)
 
 
 @contextmanager
 def _recording(data: Path, watched: Watched) -> Iterator[None]:
-    """perf record with every tracepoint that there is; without any, with the reason."""
+    """perf record with every event, or with the switches and faults alone, or not at all: what is
+    not watched is told in ``watched``."""
     for events in (_all_events(), [SWITCH, FAULT]):
         recorder = _Recorder(data, events)
         try:
@@ -103,9 +119,11 @@ def _recording(data: Path, watched: Watched) -> Iterator[None]:
             recorder.close()
             raise
         if begun:
+            if watched.refused:
+                watched.unwatched = f"interrupts ({watched.refused})"
             watched.refused = None
             break
-        watched.refused = f"perf record: {recorder.close()[:200]}"
+        watched.refused = f"perf record: {_one_line(recorder.close())}"
     try:
         yield
     finally:
@@ -156,12 +174,20 @@ def _all_events() -> list[str]:
     return [SWITCH, *pairs, FAULT]
 
 
-def _script(data: Path) -> Iterable[str]:
+def _one_line(said: str) -> str:
+    return " ".join(said.split())[:COMPLAINT_CHARS]
+
+
+def _script(data: Path) -> tuple[list[str], str | None]:
+    """The recording as lines, or why perf cannot read it."""
     done = subprocess.run(
         ["perf", "script", "-i", str(data), "--ns", "-F", "comm,pid,tid,cpu,time,event,trace"],
         capture_output=True, text=True, timeout=300, errors="replace",
     )  # fmt: skip
-    return done.stdout.splitlines()
+    if done.returncode:
+        why = _one_line(done.stderr) or f"ended with {done.returncode}"
+        return [], f"perf script: {why}"
+    return done.stdout.splitlines(), None
 
 
 def intervals(lines: Iterable[str]) -> list[Interval]:

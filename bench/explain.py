@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.bench.corewatch import Interval
+from openoutcry.bench.corewatch import Interval, Watched
 from openoutcry.bench.paced import STAGE_SPANS, Paced
 from openoutcry.pipeline.recording import KINDS, Step
 from openoutcry.wire.enums import CommandKind
@@ -26,7 +26,6 @@ TAIL_SHARE = 0.001
 LONGEST_NS = 10_000_000_000
 COMMIT = "journal commit"
 NEW_LEVEL = "a price level touched for the first time"
-UNSEEN = "not seen from inside (hypervisor, SMI, memory)"
 QUEUE = "waiting behind other commands"
 WINDOWS = {
     "receive": ("intended", "received"),
@@ -96,23 +95,21 @@ def new_levels(commands: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
 class Tail:
     """The slow commands of a recorded run, taken apart."""
 
-    def __init__(
-        self, done: Paced, intervals: Sequence[Interval], commands: npt.NDArray[Any]
-    ) -> None:
+    def __init__(self, done: Paced, watched: Watched, commands: npt.NDArray[Any]) -> None:
         self.done = done
         self.stamps = done.recording.stamps
         self.fresh = new_levels(commands)
-        self.intervals = sorted(intervals, key=lambda i: i.start_ns)
+        self.intervals = sorted(watched.intervals, key=lambda i: i.start_ns)
         self.process_of = {
             stage: group for group in done.recording.groups for stage in group["stages"]
         }
         self.foreign = {
-            group["pid"]: Sorted(_foreign(intervals, group["pid"]))
+            group["pid"]: Sorted(_foreign(watched.intervals, group["pid"]))
             for group in done.recording.groups
             if group.get("pid")
         }
         self.steps = {
-            group["process"]: Sorted(_steps(done.recording.steps, group["process"]))
+            group["process"]: Sorted(_steps(done.recording.steps, group["process"], watched.rest))
             for group in done.recording.groups
         }
         spans = done.recording.spans()
@@ -218,26 +215,25 @@ def _foreign(intervals: Iterable[Interval], pid: int) -> list[Slice]:
     ]
 
 
-def _steps(steps: Iterable[Step], process: str) -> list[Slice]:
-    """A long wait of the loop is nobody's work: what the trace did not see either."""
+def _steps(steps: Iterable[Step], process: str, rest: str) -> list[Slice]:
+    """A long wait of the loop is nobody's work: what the trace did not see either, ``rest``."""
     return [
-        Slice(s.start_ns, s.end_ns, UNSEEN if s.stage == "idle" else f"{s.stage}: a long step")
+        Slice(s.start_ns, s.end_ns, rest if s.stage == "idle" else f"{s.stage}: a long step")
         for s in steps
         if s.process == process
     ]
 
 
-def explain(
-    done: Paced, intervals: Sequence[Interval], refused: str | None, commands: npt.NDArray[Any]
-) -> dict[str, Any]:
+def explain(done: Paced, watched: Watched, commands: npt.NDArray[Any]) -> dict[str, Any]:
     """The slowest commands and the tail by cause.
 
     ``slowest``: rows of :meth:`Tail.row`; ``incidents``: :meth:`Tail.incidents`.  ``causes``:
     ``cause``, ``share`` of the tail's time beyond the usual, ``commands`` for which it is the
     largest.  ``watched``: null, or why the
-    kernel's side could not be seen; then interruptions stand under the process's long steps.
+    kernel's side could not be seen as a whole; then interruptions stand under the stages' long
+    steps, and the loop's long waits under "not watched".
     """
-    tail = Tail(done, intervals, commands)
+    tail = Tail(done, watched, commands)
     rows = tail.rows().tolist()
     total: Counter[str] = Counter()
     largest: Counter[str] = Counter()
@@ -258,6 +254,6 @@ def explain(
             {"cause": cause, "share": ns / time_ns, "commands": largest[cause]}
             for cause, ns in total.most_common()
         ],
-        "watched": refused,
+        "watched": watched.blind,
         "steps_not_kept": done.recording.steps_not_kept,
     }

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.bench.corewatch import SWITCHED, Interval, core_watch, over
+from openoutcry.bench.corewatch import SWITCHED, Watched, core_watch, over
 from openoutcry.bench.jitter_loops import spin_gaps
 from openoutcry.bench.peers.pair import run_processes
 from openoutcry.bench.results import document
@@ -29,7 +29,6 @@ SIZES_NS = (1_000, 10_000, 100_000, 1_000_000)
 SPIN_S, QUICK_SPIN_S = 3.0, 0.5
 CAPACITY = 100_000
 SMI_COUNT = 0x34
-UNKNOWN = "not seen from inside (hypervisor, SMI, memory)"
 
 Gaps = npt.NDArray[np.int64]
 
@@ -68,12 +67,12 @@ def bench_jitter(
         with core_watch() as watched:
             spins = spin_all(cores, seconds)
         after = {name: read() for name, read in COUNTS.items()}
-        if watched.refused:
-            gathered.miss("causes by trace", watched.refused)
+        if watched.blind:
+            gathered.miss("causes by trace", watched.blind)
         for spin in spins:
             _figures(spin, add)
             sizes[spin.core].update(_size_of(length) for _, length in spin.gaps.tolist())
-            causes[spin.core].update(explain(spin, watched.intervals))
+            causes[spin.core].update(explain(spin, watched))
         _counted(before, after, cores, seconds, add)
 
     gathered.run(one)
@@ -132,13 +131,14 @@ def _spin(core: int, length_ns: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def explain(spin: Spin, found: list[Interval]) -> dict[str, int]:
-    """ns lost by cause: each gap is shared out over what the trace saw in it, the rest is unknown.
+def explain(spin: Spin, watched: Watched) -> dict[str, int]:
+    """ns lost by cause: each gap is shared out over what the trace saw in it, the rest is
+    :attr:`Watched.rest`.
 
     Nested ones (a soft interrupt inside an interrupt) are counted once, as the outermost.
     """
     lost: Counter[str] = Counter()
-    mine = [i for i in found if i.core == spin.core]
+    mine = [i for i in watched.intervals if i.core == spin.core]
     for start, length in spin.gaps.tolist():
         at, end = start, start + length
         for interval in sorted(over(mine, spin.core, start, end), key=lambda i: i.start_ns):
@@ -150,7 +150,7 @@ def explain(spin: Spin, found: list[Interval]) -> dict[str, int]:
                 lost["entering and leaving"] += low - at
                 at = high
         seen = at > start
-        lost["entering and leaving" if seen else UNKNOWN] += end - at
+        lost["entering and leaving" if seen else watched.rest] += end - at
     return {cause: ns for cause, ns in lost.items() if ns}
 
 

@@ -329,6 +329,7 @@ def _off_cpu() -> tuple[dict[str, dict[str, int]], list[str]]:
     if watched.refused:
         return {}, [f"off-CPU time: {watched.refused}"]
     away: dict[str, Counter[str]] = {}
+    # A watch without interrupts (watched.unwatched) has the switches, and they are all we use.
     names = {group.get("pid"): group["process"] for group in done.recording.groups}
     for interval in watched.intervals:
         if interval.pid in names and interval.kind == "preempted":

@@ -290,7 +290,7 @@ def explain_run(rate: int, seconds: float, durability: str, **options: Any) -> d
     disturbed = noise.look()
     name = options.get("flow_name", "normal")
     commands = np.concatenate(list(flow(name, len(done.recording.stamps)).chunks()))
-    made = explain(done, watched.intervals, watched.refused, commands)
+    made = explain(done, watched, commands)
     pids = {group.get("pid") for group in done.recording.groups}
     ours = [i for i in watched.intervals if i.pid in pids]
     seen = {"steal": disturbed.steal, "others": disturbed.others}

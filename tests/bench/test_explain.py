@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from openoutcry.bench import ladder
-from openoutcry.bench.corewatch import Interval
+from openoutcry.bench.corewatch import UNSEEN, Interval, Watched
 from openoutcry.bench.evidence import write_evidence
 from openoutcry.bench.explain import (
     COMMIT,
     NEW_LEVEL,
     QUEUE,
-    UNSEEN,
     Slice,
     explain,
     new_levels,
@@ -78,7 +77,7 @@ def test_each_cause_is_found_where_it_lies():
         Interval(0, b - 10, b - 10, "page fault", "page fault", 11),
         Interval(0, b - 10, b - 10, "page fault", "page fault", 99),
     ]
-    made = explain(done, intervals, None, commands())
+    made = explain(done, Watched(intervals=intervals), commands())
     assert causes(made, 500) == {"preempted: z3": b - 5_000 - a, QUEUE: 5_000}
     assert causes(made, 600) == {"matcher: a long step": d - c - 4_000, "interrupt: virtio": 4_000}
     assert causes(made, 700) == {COMMIT: f - 1_000 - e, QUEUE: 1_000}
@@ -102,7 +101,7 @@ def test_commands_that_waited_together_are_one_incident():
     done = quiet_run()
     for seq, length in ((500, 50_000), (501, 40_000), (502, 30_000), (900, 20_000)):
         delay(done, seq, 0, length)
-    found = explain(done, [], None, commands())["incidents"]
+    found = explain(done, Watched(), commands())["incidents"]
     assert [(one["first_seq"], one["commands"]) for one in found[:2]] == [(500, 3), (900, 1)]
     assert found[0]["whole_ns"] == 50_500
 
@@ -114,9 +113,28 @@ def test_a_level_touched_for_the_first_time_is_said():
     done.recording.steps = [Step("back", "matcher", start, end)]
     orders = commands()
     orders["price_ticks"][499] = 777
-    made = explain(done, [], "perf is not installed", orders)
+    made = explain(done, Watched(refused="perf is not installed"), orders)
     assert list(causes(made, 500)) == [f"matcher: a long step, {NEW_LEVEL}"]
     assert made["watched"] == "perf is not installed"
+
+
+@pytest.mark.parametrize(
+    ("watched", "rest"),
+    [
+        (Watched(), UNSEEN),
+        (Watched(refused="perf is not installed"), "not watched: perf is not installed"),
+        (Watched(unwatched="interrupts (old kernel)"), "not watched: interrupts (old kernel)"),
+    ],
+)
+def test_only_a_whole_watch_blames_what_lies_outside(watched, rest):
+    """A long wait of the loop is the hypervisor's only where the kernel was watched; elsewhere the
+    cause says what was not."""
+    done = quiet_run()
+    start, end = delay(done, 900, 2, 60_000)
+    done.recording.steps = [Step("back", "idle", start, end)]
+    made = explain(done, watched, commands())
+    assert causes(made, 900) == {rest: end - start}
+    assert made["watched"] == (watched.refused or watched.unwatched)
 
 
 def test_first_touches_are_by_symbol_and_price():

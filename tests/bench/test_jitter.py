@@ -1,6 +1,7 @@
 """bench/jitter.py, cores.py, corewatch.py: gaps are found, and given their cause."""
 
 import os
+import shutil
 import time
 
 import numpy as np
@@ -8,9 +9,17 @@ import pytest
 
 from openoutcry.bench import corewatch, jitter
 from openoutcry.bench.cores import groups, relation, round_trip_ns
-from openoutcry.bench.corewatch import Interval, core_watch, intervals, over, refusal
+from openoutcry.bench.corewatch import (
+    UNSEEN,
+    Interval,
+    Watched,
+    core_watch,
+    intervals,
+    over,
+    refusal,
+)
 from openoutcry.bench.doctor import Host
-from openoutcry.bench.jitter import UNKNOWN, Spin, bench_jitter, explain, interrupt_counts, spin_all
+from openoutcry.bench.jitter import Spin, bench_jitter, explain, interrupt_counts, spin_all
 from openoutcry.bench.peers.pair import run_processes
 from openoutcry.bench.results import check_document
 
@@ -48,14 +57,15 @@ def test_the_trace_becomes_intervals():
 def test_a_gap_is_shared_out_over_what_ran_in_it():
     """4 of 5 us went to the task that ran instead, 1 to the way there and back; a second gap is
     nobody's."""
-    lost = explain(spin((at(500), 5_000), (at(900_000), 2_000)), intervals(TRACE.splitlines()))
-    assert lost == {"preempted: a b": 4_000, "entering and leaving": 1_000, UNKNOWN: 2_000}
+    watched = Watched(intervals=intervals(TRACE.splitlines()))
+    lost = explain(spin((at(500), 5_000), (at(900_000), 2_000)), watched)
+    assert lost == {"preempted: a b": 4_000, "entering and leaving": 1_000, UNSEEN: 2_000}
 
 
 def test_another_tasks_absence_is_not_our_gap():
     """That task 80 was away explains nothing about task 70."""
-    found = [Interval(0, at(0), at(9_000), "preempted", "x", 80)]
-    assert explain(spin((at(1000), 3_000)), found) == {UNKNOWN: 3_000}
+    watched = Watched(intervals=[Interval(0, at(0), at(9_000), "preempted", "x", 80)])
+    assert explain(spin((at(1000), 3_000)), watched) == {UNSEEN: 3_000}
 
 
 def test_only_what_overlaps_on_the_core_counts():
@@ -97,12 +107,35 @@ def test_the_subject_has_every_cores_figures():
 
 
 def test_without_perf_the_figures_stand_and_the_cause_is_missing(monkeypatch):
-    """No perf: the same figures, one reason, everything lost is of unknown cause."""
+    """No perf: the same figures, one reason, and nobody is blamed for what was not watched."""
     monkeypatch.setattr(corewatch.shutil, "which", lambda name: None)
     made = bench_jitter(1, True, "outcry bench jitter", lambda text: None)
     assert {"name": "causes by trace", "why": "perf is not installed"} in made["missing"]
     for causes in made["details"]["lost_ns_by_cause"].values():
-        assert set(causes) <= {UNKNOWN}
+        assert set(causes) == {"not watched: perf is not installed"}
+
+
+@pytest.mark.skipif(refusal() is not None, reason=f"cores cannot be watched: {refusal()}")
+def test_a_watch_without_interrupts_says_so(monkeypatch):
+    """A kernel without one of the tracepoints is watched for switches and faults only; what they do
+    not explain is called not watched."""
+    monkeypatch.setitem(corewatch.PAIRED, "irq_vectors:no_such_thing", "nothing")
+    with core_watch() as watched:
+        pass
+    assert watched.refused is None
+    assert watched.unwatched.startswith("interrupts (perf record: ")
+    assert "no_such_thing" in watched.unwatched
+    assert list(explain(spin((at(0), 3_000)), watched)) == [f"not watched: {watched.unwatched}"]
+
+
+@pytest.mark.skipif(shutil.which("perf") is None, reason="perf is not installed")
+def test_a_recording_that_perf_cannot_read_is_no_empty_one(tmp_path):
+    """perf's complaint is handed on: no intervals would otherwise mean that nothing happened."""
+    data = tmp_path / "perf.data"
+    data.write_bytes(b"not a recording")
+    lines, why = corewatch._script(data)
+    assert lines == []
+    assert why.startswith("perf script: ")
 
 
 @pytest.mark.skipif(refusal() is not None, reason=f"cores cannot be watched: {refusal()}")
