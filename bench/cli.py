@@ -178,6 +178,9 @@ def show(made: dict[str, Any]) -> None:
         total = sum(causes.values()) or 1
         shares = [f"{cause} {ns / total:.0%}" for cause, ns in list(causes.items())[:5]]
         click.echo(f"core {core} lost its time to: {'; '.join(shares) or 'nothing'}")
+    for core, rates in (made.get("details") or {}).get("interrupts_per_s_by_name", {}).items():
+        named = [f"{name} {quantity(rate, '1/s')}" for name, rate in list(rates.items())[:5]]
+        click.echo(f"core {core} was interrupted by: {'; '.join(named) or 'nobody'}")
 
 
 def _show_tail(tail: dict[str, Any]) -> None:

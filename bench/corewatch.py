@@ -26,9 +26,12 @@ PAIRED = {
     "irq_vectors:reschedule": "rescheduling interrupt",
     "irq_vectors:call_function": "function call interrupt",
     "irq_vectors:call_function_single": "function call interrupt",
-    "irq_vectors:irq_work": "irq work interrupt",
 }
-"""Tracepoints that come as ..._entry and ..._exit, and what people call them."""
+"""Tracepoints that come as ..._entry and ..._exit, and what people call them.
+
+Not irq_vectors:irq_work: perf itself works by such interrupts, so the kernel lets nobody sample
+their exit (arch/x86/include/asm/trace/irq_vectors.h) and the whole recording would be refused.
+"""
 SWITCHED = ("preempted", "moved to another core")
 SWITCH = "sched:sched_switch"
 FAULT = "page-faults"

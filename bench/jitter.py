@@ -2,22 +2,22 @@
 
 A process on every core at once spins over the clock; a step of more than a µs is a gap.  Where
 perf may watch the machine each gap is given to what ran in it; the kernel's own counts of
-interrupts, switches and stolen time stand beside it in any case.
+interrupts by name, switches, stolen time and SMIs over the spin (core_accounts.py) stand beside it
+in any case.
 """
 
 import os
-import struct
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.bench.core_accounts import Accounts, accounts_between, read_accounts
 from openoutcry.bench.corewatch import SWITCHED, Watched, core_watch, over
 from openoutcry.bench.jitter_loops import spin_gaps
 from openoutcry.bench.peers.pair import run_processes
@@ -28,14 +28,23 @@ THRESHOLD_NS = 1_000
 SIZES_NS = (1_000, 10_000, 100_000, 1_000_000)
 SPIN_S, QUICK_SPIN_S = 3.0, 0.5
 CAPACITY = 100_000
-SMI_COUNT = 0x34
+
+FIGURES: dict[str, list[tuple[str, str, str | None]]] = {
+    "interrupts": [("interrupts", "1/s", None)],
+    "stolen": [("steal_ppb", "ppb", "ns")],
+    "switches": [("switches", "1/s", "switches")],
+    "own switches": [("own_switches", "1/s", "switches"), ("own_wait_ppb", "ppb", "waited_ns")],
+    "smis": [("smi", "1/s", "smis")],
+}
+"""What is shown of each account: figure, unit, which of its counts (None: all of them)."""
 
 Gaps = npt.NDArray[np.int64]
 
 
 @dataclass
 class Spin:
-    """One core's spin: gaps as int64[n, 2] (start ns, length ns), and what was counted beside."""
+    """One core's spin: gaps as int64[n, 2] (start ns, length ns), and the kernel's accounts of the
+    core over it."""
 
     core: int
     spun_ns: int
@@ -44,6 +53,7 @@ class Spin:
     readings: int
     gaps: Gaps
     pid: int
+    accounts: Accounts = field(default_factory=dict)
 
 
 def bench_jitter(
@@ -53,36 +63,46 @@ def bench_jitter(
 
     For each core ``lost_ppb_coreN`` (share of the time in gaps above 1 µs),
     ``gaps_over_SIZE_coreN`` (how many a second) and ``gap_p99_ns_coreN``,
-    ``gap_max_ns_coreN``.  ``details`` has the histogram of gaps by size and the time lost by cause.
+    ``gap_max_ns_coreN``; ``interrupts_coreN`` and ``switches_coreN`` (all tasks') a second,
+    ``own_switches_coreN`` and ``own_wait_ppb_coreN`` (of the spin, which waited for its core),
+    ``steal_ppb_coreN``, ``smi_coreN`` (a second): each of them where the host shows it.
+    ``details`` has the histogram of gaps by size, the time lost by cause and the interrupts a
+    second by name.
     """
     cores = sorted(os.sched_getaffinity(0))
     seconds = QUICK_SPIN_S if quick else SPIN_S
     gathered = Rounds(rounds, progress)
     causes: dict[int, Counter[str]] = {core: Counter() for core in cores}
     sizes: dict[int, Counter[int]] = {core: Counter() for core in cores}
+    interrupted: dict[int, Counter[str]] = {core: Counter() for core in cores}
+    spun_ns: Counter[int] = Counter()
     spin_gaps(0, 1, 0, 0, np.zeros(3, np.int64).ctypes.data)
 
     def one(number: int, add: Add) -> None:
-        before = {name: read() for name, read in COUNTS.items()}
         with core_watch() as watched:
             spins = spin_all(cores, seconds)
-        after = {name: read() for name, read in COUNTS.items()}
         if watched.blind:
             gathered.miss("causes by trace", watched.blind)
         for spin in spins:
             _figures(spin, add)
             sizes[spin.core].update(_size_of(length) for _, length in spin.gaps.tolist())
             causes[spin.core].update(explain(spin, watched))
-        _counted(before, after, cores, seconds, add)
+            counted(spin, add, gathered.miss)
+            interrupted[spin.core].update(by_name(spin))
+            spun_ns[spin.core] += spin.spun_ns
 
     gathered.run(one)
-    smi = read_smi(cores[0])
-    if isinstance(smi, str):
-        gathered.miss("smi_count", smi)
     details = {
         "gaps_by_size_ns": {str(core): dict(sorted(sizes[core].items())) for core in cores},
         "lost_ns_by_cause": {str(core): dict(causes[core].most_common()) for core in cores},
-        "smi_count": None if isinstance(smi, str) else smi,
+        "interrupts_per_s_by_name": {
+            str(core): {
+                name: 1e9 * count / spun_ns[core]
+                for name, count in interrupted[core].most_common()
+                if count
+            }
+            for core in cores
+        },
     }
     return document(
         "jitter", gathered.results(), gathered.missing, command,
@@ -122,13 +142,35 @@ def _spin(core: int, length_ns: int) -> dict[str, Any]:
     counted = np.zeros(3, np.int64)
     # Compiled or loaded before the time begins.
     spin_gaps(0, THRESHOLD_NS, gaps.ctypes.data, CAPACITY, counted.ctypes.data)
+    before = read_accounts(core)
     until = time.monotonic_ns() + length_ns
     spun = spin_gaps(until, THRESHOLD_NS, gaps.ctypes.data, CAPACITY, counted.ctypes.data)
+    accounts = accounts_between(before, read_accounts(core))
     seen, lost, readings = counted.tolist()
     return {
         "core": core, "spun_ns": spun, "seen": seen, "lost_ns": lost, "readings": readings,
         "gaps": gaps[: min(CAPACITY, seen)].tolist(), "pid": os.getpid(),
+        "accounts": accounts,
     }  # fmt: skip
+
+
+def counted(spin: Spin, add: Add, miss: Callable[[str, str], None]) -> None:
+    """The kernel's accounts over the spin as figures; one that cannot be read is missing."""
+    for account, figures in FIGURES.items():
+        told = spin.accounts[account]
+        for name, unit, key in figures:
+            figure = f"{name}_core{spin.core}"
+            if isinstance(told, str):
+                miss(figure, told)
+            else:
+                total = sum(told.values()) if key is None else told[key]
+                add(figure, unit, "lower", 1e9 * total / spin.spun_ns)
+
+
+def by_name(spin: Spin) -> dict[str, int]:
+    """The interrupts that came while it spun, by name; none where the host shows none."""
+    told = spin.accounts["interrupts"]
+    return {} if isinstance(told, str) else told
 
 
 def explain(spin: Spin, watched: Watched) -> dict[str, int]:
@@ -152,57 +194,3 @@ def explain(spin: Spin, watched: Watched) -> dict[str, int]:
         seen = at > start
         lost["entering and leaving" if seen else watched.rest] += end - at
     return {cause: ns for cause, ns in lost.items() if ns}
-
-
-def interrupt_counts(text: str | None = None) -> dict[str, list[int]]:
-    """/proc/interrupts: the counts of each by core, with the device's name where there is one."""
-    lines = (text if text is not None else Path("/proc/interrupts").read_text()).splitlines()
-    width = len(lines[0].split()) if lines else 0
-    counts = {}
-    for line in lines[1:]:
-        number, _, rest = line.partition(":")
-        words = rest.split()
-        values = [int(word) for word in words[:width] if word.isdigit()]
-        if len(values) == width:
-            name = words[-1] if len(words) > width and number.strip().isdigit() else number.strip()
-            counts[f"{name}"] = values
-    return counts
-
-
-def _stolen() -> dict[str, int]:
-    """Hundredths of a second stolen from each core, by its name in /proc/stat."""
-    rows = [line.split() for line in Path("/proc/stat").read_text().splitlines()]
-    return {row[0]: int(row[8]) for row in rows if row[0].startswith("cpu") and len(row) > 8}
-
-
-COUNTS: dict[str, Callable[[], dict[str, Any]]] = {
-    "interrupts": interrupt_counts,
-    "stolen": _stolen,
-}
-
-
-def _counted(
-    before: dict[str, Any], after: dict[str, Any], cores: list[int], seconds: float, add: Add
-) -> None:
-    """Interrupts and steal by core over the spin, from the kernel's own counts."""
-    for core in cores:
-        total = 0
-        for name, counts in after["interrupts"].items():
-            earlier = before["interrupts"].get(name, counts)
-            if core < len(counts):
-                total += counts[core] - earlier[core]
-        add(f"interrupts_core{core}", "1/s", "lower", total / seconds)
-        then, now = (told["stolen"].get(f"cpu{core}") for told in (before, after))
-        if then is not None and now is not None:
-            add(f"steal_ppb_core{core}", "ppb", "lower", max(0, now - then) * 1e7 / seconds)
-
-
-def read_smi(core: int) -> int | str:
-    """System management interrupts since boot, or why they cannot be read."""
-    path = f"/dev/cpu/{core}/msr"
-    try:
-        with open(path, "rb", buffering=0) as msr:
-            msr.seek(SMI_COUNT)
-            return int(struct.unpack("<Q", msr.read(8))[0])
-    except OSError as error:
-        return f"{path}: {error.strerror} (sudo modprobe msr; AMD and virtual machines have none)"

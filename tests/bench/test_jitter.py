@@ -2,12 +2,16 @@
 
 import os
 import shutil
+import struct
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from openoutcry.bench import corewatch, jitter
+from openoutcry.bench import core_accounts, corewatch, jitter
+from openoutcry.bench.core_accounts import accounts_between, interrupt_counts, read_accounts
 from openoutcry.bench.cores import groups, relation, round_trip_ns
 from openoutcry.bench.corewatch import (
     UNSEEN,
@@ -19,7 +23,7 @@ from openoutcry.bench.corewatch import (
     refusal,
 )
 from openoutcry.bench.doctor import Host
-from openoutcry.bench.jitter import Spin, bench_jitter, explain, interrupt_counts, spin_all
+from openoutcry.bench.jitter import Spin, bench_jitter, explain, spin_all
 from openoutcry.bench.peers.pair import run_processes
 from openoutcry.bench.results import check_document
 
@@ -104,6 +108,12 @@ def test_the_subject_has_every_cores_figures():
     for core in os.sched_getaffinity(0):
         assert {f"lost_ppb_core{core}", f"gaps_over_10us_core{core}"} <= names
         assert str(core) in made["details"]["lost_ns_by_cause"]
+        rates = made["details"]["interrupts_per_s_by_name"][str(core)]
+        total = next(r for r in made["results"] if r["name"] == f"interrupts_core{core}")
+        assert sum(rates.values()) == pytest.approx(total["median"])
+    told = names | {row["name"] for row in made["missing"]}
+    for figures in jitter.FIGURES.values():
+        assert {f"{name}_core{core}" for name, _, _ in figures} <= told
 
 
 def test_without_perf_the_figures_stand_and_the_cause_is_missing(monkeypatch):
@@ -113,6 +123,24 @@ def test_without_perf_the_figures_stand_and_the_cause_is_missing(monkeypatch):
     assert {"name": "causes by trace", "why": "perf is not installed"} in made["missing"]
     for causes in made["details"]["lost_ns_by_cause"].values():
         assert set(causes) == {"not watched: perf is not installed"}
+
+
+TRACEPOINTS = [Path("/sys/kernel/tracing/events", f"{name.replace(':', '/')}_{end}")
+               for name in corewatch.PAIRED for end in ("entry", "exit")]  # fmt: skip
+
+
+@pytest.mark.skipif(refusal() is not None, reason=f"cores cannot be watched: {refusal()}")
+def test_a_kernel_with_every_tracepoint_is_watched_as_a_whole():
+    """None of the events that we ask for is one that the kernel refuses to sample: the timer's
+    interrupts of a core that works are there."""
+    if not all(path.exists() for path in TRACEPOINTS):
+        pytest.skip("this kernel has not all of the tracepoints, or no tracefs is mounted")
+    with core_watch() as watched:
+        until = time.monotonic() + 0.3
+        while time.monotonic() < until:
+            pass
+    assert watched.blind is None
+    assert "timer interrupt" in {interval.kind for interval in watched.intervals}
 
 
 @pytest.mark.skipif(refusal() is not None, reason=f"cores cannot be watched: {refusal()}")
@@ -156,17 +184,92 @@ def test_a_watch_sees_who_took_the_core():
     assert all(lost > 1_000_000 for lost in away.values()), away
 
 
-def test_interrupts_are_named():
-    """Devices by their name, the rest by the kernel's abbreviation."""
+def test_interrupts_are_named_and_their_columns_are_the_headers():
+    """Devices by their names, the rest by the kernel's abbreviation; core 1 is offline and has no
+    column; two interrupts of one name are summed; ERR is nobody's."""
     text = (
-        "      CPU0 CPU1\n 36:  0  15 PCI-MSIX 1-edge virtio1-req.0\nLOC: 5 6 Local timer\nERR: 0\n"
+        "       CPU0 CPU2\n 36:  0  15 PCI-MSIX 1-edge virtio1-req.0\n"
+        " 37:  1  2 PCI-MSIX 2-edge virtio1-req.0\n"
+        " 16:  3  4 IO-APIC 16-fasteoi i801_smbus, uhci_hcd:usb3\n"
+        "LOC: 5 6 Local timer interrupts\nERR: 0\n"
     )
-    assert interrupt_counts(text) == {"virtio1-req.0": [0, 15], "LOC": [5, 6]}
+    assert interrupt_counts(text) == {
+        "virtio1-req.0": {0: 1, 2: 17},
+        "i801_smbus, uhci_hcd:usb3": {0: 3, 2: 4},
+        "LOC": {0: 5, 2: 6},
+    }
 
 
-def test_smi_counts_that_cannot_be_read_say_why(monkeypatch):
-    """Without the msr device there is a reason, not a zero."""
-    assert "msr" in str(jitter.read_smi(99_999))
+KERNEL = {
+    "proc/interrupts": "  CPU0 CPU2\n1: 5 7 IO-APIC 1-edge i8042\nLOC: 1 100 Local timer\n",
+    "proc/stat": "cpu 9 9 9 9 9 9 9 9 9 9\ncpu2 1 2 3 4 5 6 7 40 0 0\n",
+    "proc/schedstat": "version 15\ncpu2 0 0 800 5 6 7 111 222 333\n",
+    "proc/self/schedstat": "1000 2000 30\n",
+}
+
+
+@pytest.fixture
+def kernel(tmp_path, monkeypatch):
+    """A pretended host's accounts; returns what writes one of them anew."""
+    monkeypatch.setattr(core_accounts, "ROOT", tmp_path)
+
+    def write(name, text):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    for name, text in KERNEL.items():
+        write(name, text)
+    write("dev/cpu/2/msr", bytes(0x34) + struct.pack("<Q", 17))
+    return write
+
+
+def test_the_kernels_accounts_become_figures_of_the_spin(kernel):
+    """What came between two readings, a second of spinning: by core, by name, and the SMIs."""
+    before = read_accounts(2)
+    kernel("proc/interrupts", "  CPU2\n1: 9 IO-APIC 1-edge i8042\n9: 1 x new\nLOC: 350 Local\n")
+    kernel("proc/stat", "cpu2 1 2 3 4 5 6 7 42 0 0\n")
+    kernel("proc/schedstat", "version 15\ncpu2 0 0 800 5 6 7 111 222 433\n")
+    kernel("proc/self/schedstat", "1000 7000 34\n")
+    kernel("dev/cpu/2/msr", bytes(0x34) + struct.pack("<Q", 19))
+    one = replace(spin(core=2), accounts=accounts_between(before, read_accounts(2)))
+    made = {}
+    jitter.counted(one, lambda name, unit, better, value: made.update({name: value}), None)
+    assert made == {
+        "interrupts_core2": 253, "steal_ppb_core2": 2e9 / os.sysconf("SC_CLK_TCK"),
+        "switches_core2": 100, "own_switches_core2": 4, "own_wait_ppb_core2": 5_000, "smi_core2": 2,
+    }  # fmt: skip
+    assert jitter.by_name(one) == {"i8042": 2, "new": 1, "LOC": 250}
+
+
+def test_accounts_that_cannot_be_read_are_missing_with_the_reason(kernel, tmp_path):
+    """No file, no column for the core, a kernel that does not count, no msr device: figures are
+    left out, not zero, and nothing fails."""
+    (tmp_path / "proc/stat").unlink()
+    kernel("proc/self/schedstat", "0 0 0\n")
+    accounts = read_accounts(1)
+    one = replace(spin(core=1), accounts=accounts_between(accounts, accounts))
+    missed = {}
+    jitter.counted(one, None, lambda name, why: missed.update({name: why}))
+    at_root = {name: why.replace(str(tmp_path), "") for name, why in missed.items()}
+    assert at_root["smi_core1"].startswith("/dev/cpu/1/msr: No such file or directory")
+    assert {name: why for name, why in at_root.items() if name != "smi_core1"} == {
+        "interrupts_core1": "/proc/interrupts has no column CPU1",
+        "steal_ppb_core1": "/proc/stat: No such file or directory",
+        "switches_core1": "/proc/schedstat has no line cpu1",
+        "own_switches_core1": "/proc/self/schedstat: this kernel does not count",
+        "own_wait_ppb_core1": "/proc/self/schedstat: this kernel does not count",
+    }
+    assert jitter.by_name(one) == {}
+
+
+def test_a_host_that_shows_no_accounts_is_measured_all_the_same(monkeypatch, tmp_path):
+    """A container without /proc/interrupts and /proc/stat: gaps as ever, the accounts missing."""
+    monkeypatch.setattr(core_accounts, "ROOT", tmp_path)
+    made = bench_jitter(1, True, "outcry bench jitter", lambda text: None)
+    core = min(os.sched_getaffinity(0))
+    assert f"lost_ppb_core{core}" in {row["name"] for row in made["results"]}
+    assert f"interrupts_core{core}" in {row["name"] for row in made["missing"]}
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
