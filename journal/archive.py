@@ -1,16 +1,22 @@
-"""Makes old segments small, or lets them go, once a checkpoint stands for them."""
+"""Makes old segments small, or lets them go, once two checkpoints stand for them."""
 
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from openoutcry.journal.block import HEADER_BYTES, unpack_header
-from openoutcry.journal.checkpoints import newest_checkpoint
+from openoutcry.journal.checkpoints import good_checkpoints
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
+from openoutcry.journal.lock import JournalLock
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import (
     RETIRED_NAME,
     SegmentFile,
     packed_path,
+    retired_before,
     segment_numbers,
     segment_path,
     space_error,
@@ -19,79 +25,128 @@ from openoutcry.journal.segment import (
 )
 
 LEVEL = 3
+STANDING = 2
+"""Checkpoints that must bridge what is retired: one damaged file loses nothing."""
 
 
-def closed_segments(directory: Path, disk: Disk = REAL) -> list[int]:
-    """Numbers of the segments that are finished: all but the last that holds a block.
-
-    The whole journal is checked first: what is damaged is not archived.
-    """
-    scan = Scan(directory, disk)
-    for _ in scan.blocks():
-        pass
-    return [number for number in segment_numbers(directory) if number < scan.end_segment]
+@contextmanager
+def _alone(directory: Path, disk: Disk) -> Iterator[Scan]:
+    """Hold the journal's lock and give a finished pass over it: what is damaged is not touched,
+    and nobody writes to what we judge."""
+    # Before the lock, which would make the directory of a mistyped name.
+    next(Scan(directory, disk).blocks(), None)
+    with JournalLock(directory):
+        scan = Scan(directory, disk)
+        for _ in scan.blocks():
+            pass
+        if scan.live:
+            raise JournalError(f"{directory} is being written by another process")
+        yield scan
 
 
 def archive(directory: Path, disk: Disk = REAL) -> list[str]:
-    """Compress the finished segments in place; returns a line for each.
+    """Compress the finished segments (all but the last) in place; returns a line for each.
 
     The bytes inside stay the same, so chain and checksums hold as before, and every reader reads
     on.  A segment's plain file goes only after the compressed one was read back and compared.
+    Raises :class:`JournalError` for a damaged journal, and beside a running pipeline.
     """
     try:
         import zstandard
     except ImportError:
         raise JournalError("archiving needs zstandard: pip install 'openoutcry[journal]'") from None
-    done = []
-    for number in closed_segments(directory, disk):
-        plain, packed = segment_path(directory, number), packed_path(directory, number)
-        if not plain.exists():
-            continue
-        try:
-            data = plain.read_bytes()
-            small = zstandard.ZstdCompressor(LEVEL, write_checksum=True).compress(data)
-            write_whole(packed, small, disk)
-            if unpack_segment(packed) != data:
-                raise JournalError(f"{packed} does not give back what was compressed")
-            disk.unlink(plain)
-            disk.sync_directory(directory)
-        except OSError as error:
-            raise space_error(packed, error, 0) from None
-        done.append(f"{packed}: {len(data):,} bytes in {len(small):,}")
-    return done
+    compressor = zstandard.ZstdCompressor(LEVEL, write_checksum=True)
+    with _alone(directory, disk) as scan:
+        numbers = [n for n in segment_numbers(directory) if n < scan.end_segment]
+        done = (_archive_one(directory, n, compressor.compress, disk) for n in numbers)
+        return [line for line in done if line]
+
+
+def _archive_one(
+    directory: Path, number: int, compress: Callable[[bytes], bytes], disk: Disk
+) -> str:
+    """Compress one segment; what was done, empty if it is archived already."""
+    plain, packed = segment_path(directory, number), packed_path(directory, number)
+    if not plain.exists():
+        return ""
+    with _open(directory, number, disk) as segment:
+        data = b"".join(part for _, part in segment.windows(0))
+    small = compress(data)
+    try:
+        write_whole(packed, small, disk)
+        if unpack_segment(packed) != data:
+            raise JournalError(f"{packed} does not give back what was compressed")
+        disk.unlink(plain)
+        disk.sync_directory(directory)
+    except OSError as error:
+        raise space_error(packed, error, len(small)) from None
+    return f"{packed}: {len(data):,} bytes in {len(small):,}"
 
 
 def retire(directory: Path, disk: Disk = REAL) -> list[str]:
-    """Remove the finished segments that the newest good checkpoint makes dispensable.
+    """Remove the finished segments that the older of two good checkpoints makes dispensable.
 
-    What remains begins with a segment that the checkpoint reaches into, so state and history from
-    there on are whole.  Returns a line for each; raises :class:`JournalError` without a checkpoint.
+    What remains begins with a segment that the older one reaches into, so if the newer turns out
+    damaged, state and history from there on are still whole.  Returns a line for each segment;
+    raises :class:`JournalError` with fewer than two good checkpoints, for a damaged journal, and
+    beside a running pipeline.
     """
-    scan = Scan(directory, disk)
-    for _ in scan.blocks():
-        pass
-    found = newest_checkpoint(directory, scan.journal_id, scan.next_seq - 1)
-    if found is None:
-        raise JournalError(f"{directory} has no good checkpoint: nothing can be retired")
-    numbers = [n for n in segment_numbers(directory) if n <= scan.end_segment]
-    keep_from = numbers[0]
+    with _alone(directory, disk) as scan:
+        found = [
+            checkpoint.seq
+            for checkpoint in islice(
+                good_checkpoints(directory, scan.journal_id, scan.next_seq - 1), STANDING
+            )
+            if checkpoint.seq >= scan.first_seq - 1
+        ]
+        if len(found) < STANDING:
+            raise JournalError(
+                f"{directory} has {len(found)} good checkpoint{'s'[len(found) == 1 :]}, and "
+                f"retiring needs {STANDING}, so that the loss of one loses nothing: `outcry "
+                "journal checkpoint` makes one at the journal's end"
+            )
+        return _retire_before(directory, found[-1], scan.end_segment, disk)
+
+
+def _retire_before(directory: Path, seq: int, end_segment: int, disk: Disk) -> list[str]:
+    keep_from = retired_before(directory)
+    numbers = [n for n in segment_numbers(directory) if n <= end_segment]
     for number in numbers:
-        if _first_seq(directory, number, disk) <= found.seq + 1:
+        if number > keep_from and _first_seq(directory, number, disk) <= seq + 1:
             keep_from = number
-    if keep_from == numbers[0]:
-        return []
-    # First the word that they may be missing, then the files: a crash between leaves both true.
-    write_whole(directory / RETIRED_NAME, f"{keep_from}\n".encode(), disk)
     gone = [number for number in numbers if number < keep_from]
-    for number in gone:
-        disk.unlink(segment_path(directory, number))
-        disk.unlink(packed_path(directory, number))
-    disk.sync_directory(directory)
-    return [f"{segment_path(directory, n)}: retired, checkpoint {found.seq:,}" for n in gone]
+    if not gone:
+        return []
+    try:
+        # A power cut must not take the end that the checkpoints stand on.
+        _sync(segment_path(directory, end_segment), disk)
+        # First the word that they may be missing, then the files: a crash between leaves both
+        # true, and the next retirement removes what is left.
+        write_whole(directory / RETIRED_NAME, f"{keep_from}\n".encode(), disk)
+        for number in gone:
+            disk.unlink(segment_path(directory, number))
+            disk.unlink(packed_path(directory, number))
+        disk.sync_directory(directory)
+    except OSError as error:
+        raise space_error(directory / RETIRED_NAME, error, 0) from None
+    return [f"{segment_path(directory, n)}: retired, checkpoint {seq:,}" for n in gone]
+
+
+def _open(directory: Path, number: int, disk: Disk) -> SegmentFile:
+    segment = SegmentFile.open(directory, number, disk)
+    if segment is None:
+        raise JournalError(f"{segment_path(directory, number)} is missing")
+    return segment
 
 
 def _first_seq(directory: Path, number: int, disk: Disk) -> int:
-    segment = SegmentFile.open(directory, number, disk)
-    assert segment is not None
-    with segment:
+    with _open(directory, number, disk) as segment:
         return unpack_header(segment.read(0, HEADER_BYTES)).first_seq
+
+
+def _sync(path: Path, disk: Disk) -> None:
+    fd = disk.open(path, os.O_RDWR)
+    try:
+        disk.sync(fd)
+    finally:
+        disk.close(fd)

@@ -11,6 +11,8 @@ import json
 import os
 import re
 import struct
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +26,7 @@ MAGIC = b"OUTCRYCP"
 _HEAD = struct.Struct("<8sQqQQ")
 _NAME = re.compile(r"checkpoint-(\d{15})\.occ")
 HASH_BYTES = 32
+MAX_SEQ = 2**63 - 1
 
 
 class Checkpoint(NamedTuple):
@@ -80,9 +83,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(journal_id, seq, facts, data[state_at : state_at + state_bytes])
 
 
-def newest_checkpoint(directory: Path, journal_id: int, until_seq: int) -> Checkpoint | None:
-    """The newest good checkpoint of this journal at or before ``until_seq``, None if there is
-    none.  A damaged one is passed over for the one before."""
+def good_checkpoints(directory: Path, journal_id: int, until_seq: int) -> Iterator[Checkpoint]:
+    """The good checkpoints of this journal at or before ``until_seq``, the newest first; a damaged
+    one is passed over."""
     for seq in reversed(checkpoint_seqs(directory)):
         if seq > until_seq:
             continue
@@ -91,15 +94,49 @@ def newest_checkpoint(directory: Path, journal_id: int, until_seq: int) -> Check
         except JournalError:
             continue
         if found.journal_id == journal_id and found.seq == seq:
-            return found
-    return None
+            yield found
 
 
-def remove_old_checkpoints(directory: Path, keep: int, disk: Disk = REAL) -> list[int]:
-    """Remove all but the newest ``keep`` and what was left half made; returns what went."""
-    for path in directory.glob("checkpoint-*" + NEW_SUFFIX):
-        disk.unlink(path)
-    gone = checkpoint_seqs(directory)[:-keep] if keep else checkpoint_seqs(directory)
-    for seq in gone:
-        disk.unlink(checkpoint_path(directory, seq))
+def newest_checkpoint(directory: Path, journal_id: int, until_seq: int) -> Checkpoint | None:
+    """The newest good checkpoint of this journal at or before ``until_seq``, None if there is
+    none."""
+    return next(good_checkpoints(directory, journal_id, until_seq), None)
+
+
+def remove_old_checkpoints(
+    directory: Path, journal_id: int, keep: int, disk: Disk = REAL
+) -> list[int]:
+    """Remove all that are older than the newest ``keep`` good ones, and what was left half made;
+    returns what went.
+
+    ``keep`` is 1 or more.  A damaged one does not count: the good one before it is then still
+    needed.  Raises
+    :class:`JournalError` if the disk refuses.
+    """
+    kept = [c.seq for c in islice(good_checkpoints(directory, journal_id, MAX_SEQ), keep)]
+    gone = [seq for seq in checkpoint_seqs(directory) if len(kept) == keep and seq < kept[-1]]
+    _remove(directory, gone, disk)
     return gone
+
+
+def remove_later_checkpoints(directory: Path, after_seq: int, disk: Disk = REAL) -> list[int]:
+    """Remove the checkpoints behind ``after_seq``, where the journal ends; returns what went.
+
+    A power cut may take commands that were not durable yet and leave a checkpoint made from them.
+    Other commands will get their sequences: none may ever be taken to follow from that state.
+    Durable on return.  Raises :class:`JournalError` if the disk refuses.
+    """
+    gone = [seq for seq in checkpoint_seqs(directory) if seq > after_seq]
+    if gone:
+        _remove(directory, gone, disk)
+    return gone
+
+
+def _remove(directory: Path, seqs: list[int], disk: Disk) -> None:
+    halves = directory.glob("checkpoint-*" + NEW_SUFFIX)
+    try:
+        for path in [*halves, *(checkpoint_path(directory, seq) for seq in seqs)]:
+            disk.unlink(path)
+        disk.sync_directory(directory)
+    except OSError as error:
+        raise JournalError(f"{directory}: cannot remove a checkpoint: {error.strerror}") from None

@@ -36,7 +36,7 @@ from openoutcry.wire.records import ORDER_DTYPE
 
 EVERY = 1_000_000
 KEEP = 2
-"""The newest may turn out damaged: the one before it stays until the next is made."""
+"""The newest may turn out damaged: the good one before it stays until the next is made."""
 STEP = 4096
 PAUSE_S = 1.0
 PR_SET_PDEATHSIG = 1
@@ -130,7 +130,7 @@ def save(directory: Path, journal_id: int, point: Point) -> Path:
     path = write_checkpoint(
         directory, Checkpoint(journal_id, point.seq, facts, point.engine.snapshot())
     )
-    remove_old_checkpoints(directory, KEEP)
+    remove_old_checkpoints(directory, journal_id, KEEP)
     return path
 
 

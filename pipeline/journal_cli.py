@@ -187,7 +187,7 @@ def checkpoint(directory: Path, every: int | None, as_json: bool) -> None:
 
 @journal.command()
 @directory_argument
-@click.option("--retire", is_flag=True, help="Remove what the newest checkpoint stands for.")
+@click.option("--retire", is_flag=True, help="Remove what two checkpoints stand for.")
 @as_json_option
 def archive(directory: Path, retire: bool, as_json: bool) -> None:
     """Compress finished segments in place (they stay verifiable), or retire them."""

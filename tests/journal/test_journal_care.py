@@ -9,14 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openoutcry.journal import Journal, JournalError, JournalReader
-from openoutcry.journal.archive import archive, retire
 from openoutcry.journal.block import BlockBuffer, BlockHeader, checksum
 from openoutcry.journal.checkpoints import (
     Checkpoint,
-    checkpoint_seqs,
     newest_checkpoint,
     read_checkpoint,
-    remove_old_checkpoints,
     write_checkpoint,
 )
 from openoutcry.journal.listing import describe
@@ -197,51 +194,6 @@ def test_checkpoints_are_whole_or_passed_over(tmp_path):
     for size in range(0, len(image), 3):
         path.write_bytes(image[:size])
         assert newest_checkpoint(tmp_path, 7, 99).seq == 10
-    (tmp_path / "checkpoint-000000000000030.occ.new").write_bytes(b"half")
-    assert remove_old_checkpoints(tmp_path, 1) == [10]
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]
-
-
-def test_an_archived_journal_is_still_verifiable(tmp_path, orders):
-    """Finished segments are compressed; every order, the chain and the resume are as before."""
-    expected = make(tmp_path, orders)
-    before = verify(tmp_path)
-    assert len(archive(tmp_path)) == 19
-    assert archive(tmp_path) == []
-    assert len(list(tmp_path.glob("*.zst"))) == 19
-    assert sum(p.stat().st_size for p in tmp_path.glob("segment-*")) < before.bytes / 3
-    after = verify(tmp_path)
-    assert (after.sound, after.head, after.commands) == (True, before.head, 2000)
-    assert read_all(tmp_path) == expected
-    assert {row["state"] for row in describe(tmp_path)["segments"]} == {"archived", "last"}
-    writer = Journal.resume(tmp_path)
-    writer.append(2001, [orders(2001, 1)], 1, 1)
-    writer.close()
-    assert verify(tmp_path).commands == 2001
-    packed = tmp_path / "segment-000004.ocj.zst"
-    poke(packed, packed.stat().st_size // 2, b"\x00\xff")
-    assert not verify(tmp_path).sound
-
-
-def test_retired_segments_need_a_checkpoint(tmp_path, orders):
-    """What is behind the newest good checkpoint may go; what remains is sound, says where it
-    begins, and is still missed if it goes without being retired."""
-    make(tmp_path, orders)
-    with pytest.raises(JournalError, match="no good checkpoint"):
-        retire(tmp_path)
-    journal_id = JournalReader(tmp_path).journal_id
-    write_checkpoint(tmp_path, Checkpoint(journal_id, 1250, {}, b""))
-    assert len(retire(tmp_path)) == 12
-    assert retire(tmp_path) == []
-    reader = JournalReader(tmp_path)
-    assert reader.first_seq == 1201
-    assert read_all(tmp_path) == orders(1201, 800).tobytes()
-    found = verify(tmp_path)
-    assert (found.sound, found.first_seq, found.last_seq) == (True, 1201, 2000)
-    assert checkpoint_seqs(tmp_path) == [1250]
-    (tmp_path / "segment-000012.ocj").unlink()
-    with pytest.raises(JournalError, match=r"segment-000012.ocj is missing"):
-        read_all(tmp_path)
 
 
 def test_a_listing_tells_it_all(tmp_path, orders):

@@ -1,0 +1,246 @@
+"""Checkpoints, archive, retire: a journal is kept small, and every call to the disk may fail."""
+
+import errno
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openoutcry.journal import Disk, Journal, JournalError, JournalLock, JournalReader
+from openoutcry.journal.archive import archive, retire
+from openoutcry.journal.checkpoints import (
+    Checkpoint,
+    checkpoint_path,
+    checkpoint_seqs,
+    newest_checkpoint,
+    read_checkpoint,
+    remove_later_checkpoints,
+    remove_old_checkpoints,
+    write_checkpoint,
+)
+from openoutcry.journal.listing import describe
+from openoutcry.journal.verify import verify
+
+SECTOR = 4096
+DISK_CALLS = (
+    "open",
+    "read",
+    "write",
+    "sync",
+    "datasync",
+    "truncate",
+    "rename",
+    "unlink",
+    "sync_directory",
+)
+
+
+def read_all(directory: Path) -> bytes:
+    return b"".join(chunk.tobytes() for _, chunk in JournalReader(directory).chunks())
+
+
+def make(directory: Path, orders: Any, blocks: int = 20) -> bytes:
+    """A closed journal of blocks of 100 orders in segments of four sectors; its orders' bytes."""
+    with Journal.create(directory, {"seed": 4}, segment_bytes=4 * SECTOR) as writer:
+        for _ in range(blocks):
+            first_seq = writer.written_seq + 1
+            writer.append(first_seq, [orders(first_seq, 100)], 100, 1, durable=True)
+    return bytes(orders(1, 100 * blocks).tobytes())
+
+
+def checkpoint(directory: Path, seq: int, disk: Disk | None = None) -> Path:
+    journal_id = JournalReader(directory).journal_id
+    made = Checkpoint(journal_id, seq, {"chain": seq}, b"state" * 100)
+    return write_checkpoint(directory, made, disk or Disk())
+
+
+def spoil(path: Path) -> None:
+    """Flip one bit in the middle."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def bridges(directory: Path) -> bool:
+    """Whether a good checkpoint stands for what is before the journal's first command."""
+    reader = JournalReader(directory)
+    found = newest_checkpoint(directory, reader.journal_id, 2**62)
+    return reader.first_seq == 1 or (found is not None and found.seq >= reader.first_seq - 1)
+
+
+def test_an_archived_journal_is_still_verifiable(tmp_path, orders):
+    """Finished segments are compressed; every order, the chain and the resume are as before."""
+    expected = make(tmp_path, orders)
+    before = verify(tmp_path)
+    assert len(archive(tmp_path)) == 19
+    assert archive(tmp_path) == []
+    assert len(list(tmp_path.glob("*.zst"))) == 19
+    assert sum(p.stat().st_size for p in tmp_path.glob("segment-*")) < before.bytes / 3
+    after = verify(tmp_path)
+    assert (after.sound, after.head, after.commands) == (True, before.head, 2000)
+    assert read_all(tmp_path) == expected
+    assert {row["state"] for row in describe(tmp_path)["segments"]} == {"archived", "last"}
+    writer = Journal.resume(tmp_path)
+    writer.append(2001, [orders(2001, 1)], 1, 1)
+    writer.close()
+    assert verify(tmp_path).commands == 2001
+    spoil(tmp_path / "segment-000004.ocj.zst")
+    assert not verify(tmp_path).sound
+
+
+def test_retiring_needs_two_good_checkpoints(tmp_path, orders):
+    """None, one, one and a damaged, one and another journal's: refused, and nothing is touched."""
+    make(tmp_path, orders)
+    before = {p.name: p.read_bytes() for p in tmp_path.glob("segment-*")}
+    with pytest.raises(JournalError, match="has 0 good checkpoints, and retiring needs 2"):
+        retire(tmp_path)
+    newer = checkpoint(tmp_path, 1750)
+    with pytest.raises(JournalError, match="has 1 good checkpoint, and retiring needs 2"):
+        retire(tmp_path)
+    checkpoint(tmp_path, 1250)
+    spoil(newer)
+    with pytest.raises(JournalError, match="has 1 good checkpoint, and"):
+        retire(tmp_path)
+    write_checkpoint(tmp_path, Checkpoint(1, 1750, {}, b""))
+    with pytest.raises(JournalError, match="has 1 good checkpoint, and"):
+        retire(tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.glob("segment-*")} == before
+
+
+def test_what_two_checkpoints_stand_for_may_go(tmp_path, orders):
+    """Segments before the older of the two newest go; what remains is sound, says where it begins,
+    and is still missed if it goes without being retired."""
+    make(tmp_path, orders)
+    for seq in (450, 1250, 1750):
+        checkpoint(tmp_path, seq)
+    assert len(retire(tmp_path)) == 12
+    assert retire(tmp_path) == []
+    reader = JournalReader(tmp_path)
+    assert reader.first_seq == 1201
+    assert read_all(tmp_path) == orders(1201, 800).tobytes()
+    found = verify(tmp_path)
+    assert (found.sound, found.first_seq, found.last_seq) == (True, 1201, 2000)
+    assert checkpoint_seqs(tmp_path) == [450, 1250, 1750]
+    (tmp_path / "segment-000012.ocj").unlink()
+    with pytest.raises(JournalError, match=r"segment-000012.ocj is missing"):
+        read_all(tmp_path)
+
+
+@pytest.mark.parametrize("damaged", [1250, 1750])
+def test_one_damaged_checkpoint_loses_nothing_that_was_retired(tmp_path, orders, damaged):
+    """After a retirement a bit flips in either checkpoint: the other still bridges what is gone,
+    another retirement is refused, and no removal of old checkpoints takes the good one."""
+    make(tmp_path, orders)
+    for seq in (1250, 1750):
+        checkpoint(tmp_path, seq)
+    retire(tmp_path)
+    spoil(checkpoint_path(tmp_path, damaged))
+    assert bridges(tmp_path)
+    with pytest.raises(JournalError, match="has 1 good checkpoint, and"):
+        retire(tmp_path)
+    checkpoint(tmp_path, 1900)
+    journal_id = JournalReader(tmp_path).journal_id
+    remove_old_checkpoints(tmp_path, journal_id, 2)
+    spoil(checkpoint_path(tmp_path, 1900))
+    assert bridges(tmp_path)
+
+
+def test_old_checkpoints_go_when_enough_good_ones_are_there(tmp_path):
+    """Only what is older than the newest good ones goes, and what was left half made."""
+    for seq in (10, 20, 30, 40):
+        write_checkpoint(tmp_path, Checkpoint(7, seq, {}, b"state"))
+    spoil(checkpoint_path(tmp_path, 30))
+    (tmp_path / "checkpoint-000000000000050.occ.new").write_bytes(b"half")
+    assert remove_old_checkpoints(tmp_path, 7, 4) == []
+    assert remove_old_checkpoints(tmp_path, 7, 2) == [10]
+    assert checkpoint_seqs(tmp_path) == [20, 30, 40]
+    assert len(list(tmp_path.iterdir())) == 3
+    assert remove_later_checkpoints(tmp_path, 20) == [30, 40]
+    assert remove_later_checkpoints(tmp_path, 20) == []
+    assert checkpoint_seqs(tmp_path) == [20]
+
+
+@pytest.mark.parametrize("act", [archive, retire])
+def test_neither_works_beside_a_running_pipeline(tmp_path, orders, act):
+    """While a pipeline holds the journal both refuse, and free the lock behind themselves; a
+    directory that is not there is not made."""
+    make(tmp_path / "j", orders)
+    for seq in (1250, 1750):
+        checkpoint(tmp_path / "j", seq)
+    before = sorted(tmp_path.rglob("segment-*"))
+    with JournalLock(tmp_path / "j"), pytest.raises(JournalError, match="is in use by"):
+        act(tmp_path / "j")
+    assert sorted(tmp_path.rglob("segment-*")) == before
+    assert len(act(tmp_path / "j")) > 10
+    JournalLock(tmp_path / "j").release()
+    with pytest.raises(JournalError, match="no such directory"):
+        act(tmp_path / "none")
+    assert [path.name for path in tmp_path.iterdir()] == ["j"]
+
+
+class FailingDisk(Disk):
+    """The real disk, one of whose calls, counted from 0, fails without doing anything."""
+
+    def __init__(self, fails_at: int, error: int) -> None:
+        self.calls = 0
+        self.fails_at = fails_at
+        self.error = error
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        return self._counted(found) if name in DISK_CALLS else found
+
+    def _counted(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **more: Any) -> Any:
+            self.calls += 1
+            if self.calls - 1 == self.fails_at:
+                raise OSError(self.error, "injected")
+            return call(*arguments, **more)
+
+        return counted
+
+
+def write_one(directory: Path, disk: Disk) -> None:
+    checkpoint(directory, 1900, disk)
+
+
+def remove_old(directory: Path, disk: Disk) -> None:
+    remove_old_checkpoints(directory, JournalReader(directory).journal_id, 2, disk)
+
+
+def remove_later(directory: Path, disk: Disk) -> None:
+    remove_later_checkpoints(directory, 150, disk)
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EROFS])
+@pytest.mark.parametrize("act", [write_one, remove_old, remove_later, archive, retire])
+def test_every_call_of_the_upkeep_may_fail(tmp_path, orders, act, error):
+    """Each call of checkpoint, archive and retire fails once: told as a JournalError naming the
+    place; the journal is sound with its end, a good checkpoint bridges what is retired, and the
+    same act on a real disk then comes to the same files as if nothing had failed."""
+    make(tmp_path / "made", orders, 4)
+    made = tmp_path / "made"
+    for seq in (50, 150, 250):
+        checkpoint(made, seq)
+    calm = shutil.copytree(made, tmp_path / "calm")
+    calls = FailingDisk(-1, error)
+    act(calm, calls)
+    assert calls.calls >= 2
+    expected = {p.name: p.read_bytes() for p in calm.iterdir() if p.name != "lock"}
+    end = verify(made).head
+    for number in range(calls.calls):
+        directory = shutil.copytree(made, tmp_path / "tried")
+        with pytest.raises(JournalError, match=str(directory)):
+            act(directory, FailingDisk(number, error))
+        found = verify(directory)
+        assert (found.sound, found.head, found.last_seq) == (True, end, 400), number
+        read_all(directory)
+        assert bridges(directory)
+        for seq in set(checkpoint_seqs(made)) & set(checkpoint_seqs(directory)):
+            read_checkpoint(checkpoint_path(directory, seq))
+        act(directory, Disk())
+        files = {p.name: p.read_bytes() for p in directory.iterdir() if p.name != "lock"}
+        assert files == expected, number
+        shutil.rmtree(directory)
