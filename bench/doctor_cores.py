@@ -175,18 +175,22 @@ def isolation(host: Host) -> Iterator[Finding]:
     online = cores_of(host.text(f"{CPU}/online")) or [0]
     last = f"{online[-1]}" if len(online) < 4 else f"{online[1]}-{online[-1]}"
     for name, file, option, why in ISOLATION:
-        cores = cores_of(host.text(f"{CPU}/{file}"))
-        yield Finding(
-            "cores", name, "good" if cores else "costs",
-            ",".join(map(str, cores)) if cores else "none", why,
-            change=None if cores else _boot(f"{option}={last}"),
-        )  # fmt: skip
-    callbacks = options.get("rcu_nocbs")
-    yield Finding(
-        "cores", "cores without RCU callbacks", "good" if callbacks else "costs",
-        callbacks or "none", "the kernel's deferred frees run on every other core, at its own time",
-        change=None if callbacks else _boot(f"rcu_nocbs={last}"),
-    )  # fmt: skip
+        cores = ",".join(map(str, cores_of(host.text(f"{CPU}/{file}"))))
+        yield _kept_free(name, cores, why, f"{option}={last}", len(online))
+    callbacks = options.get("rcu_nocbs") or ""
+    why = "the kernel's deferred frees run on every other core, at its own time"
+    yield _kept_free(
+        "cores without RCU callbacks", callbacks, why, f"rcu_nocbs={last}", len(online)
+    )
+
+
+def _kept_free(name: str, cores: str, why: str, option: str, online: int) -> Finding:
+    """One core has to do everything: nothing can be kept from it."""
+    if cores:
+        return Finding("cores", name, "good", cores, why)
+    if online < 2:
+        return Finding("cores", name, "note", "none: that takes a second core for the rest", why)
+    return Finding("cores", name, "costs", "none", why, change=_boot(option))
 
 
 def _boot(option: str) -> str:

@@ -18,6 +18,7 @@ BYPASS = {
 }  # fmt: skip
 """Drivers whose cards DPDK has a driver for as well."""
 PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241}
+NO_CALL = "the number of perf_event_open is not known for this architecture"
 HARDWARE, SOFTWARE = 0, 1
 CYCLES, CONTEXT_SWITCHES = 0, 3
 
@@ -70,14 +71,13 @@ def perf_events(host: Host) -> Iterator[Finding]:
     }
     for name, (kind, number) in kinds.items():
         refused = open_counter(kind, number)
-        good = refused is None
-        what = "work" if good else f"do not: {refused}"
-        change = None
-        if not good and refused == os.strerror(errno.EACCES):
-            change = "sudo sysctl kernel.perf_event_paranoid=-1"
-        elif not good:
-            change = "none from inside: the (virtual) processor shows no counters to us"
-        yield Finding("tools", name, "good" if good else "costs", what, why, change=change)
+        if refused is None:
+            yield Finding("tools", name, "good", "work", why)
+        elif refused == NO_CALL:
+            yield Finding("tools", name, "unseen", f"cannot see: {refused}", why)
+        else:
+            change = _events_change(kind, refused, level is not None)
+            yield Finding("tools", name, "costs", f"do not: {refused}", why, change=change)
     yield Finding(
         "tools", "perf", "good" if tool else "costs",
         f"{tool or 'not installed'}, perf_event_paranoid {'unknown' if level is None else level}",
@@ -85,11 +85,27 @@ def perf_events(host: Host) -> Iterator[Finding]:
     )  # fmt: skip
 
 
+def _events_change(kind: int, refused: str, in_kernel: bool) -> str:
+    """What lets us count, by what the kernel said; perf_event_open(2), section ERRORS."""
+    if refused == os.strerror(errno.EACCES):
+        return "sudo sysctl kernel.perf_event_paranoid=-1"
+    if refused == os.strerror(errno.ENOSYS) and not in_kernel:
+        return "none from inside: this kernel was built without CONFIG_PERF_EVENTS"
+    if refused in (os.strerror(errno.EPERM), os.strerror(errno.ENOSYS)):
+        return (
+            "a seccomp filter or a missing capability forbids perf_event_open: docker run "
+            "--cap-add PERFMON … (or --security-opt seccomp=PROFILE that allows the call)"
+        )
+    if kind == HARDWARE:
+        return "none from inside: the (virtual) processor shows no counters to us"
+    return "none from inside: this kernel does not count them"
+
+
 def open_counter(kind: int, number: int) -> str | None:
     """Try to count an event of this process (closed again at once); None, or why it is refused."""
     call = PERF_EVENT_OPEN.get(platform.machine())
     if call is None:
-        return "not known for this architecture"
+        return NO_CALL
     libc = ctypes.CDLL(None, use_errno=True)
     # struct perf_event_attr: type, size, config …, flags at byte 40: exclude kernel, hypervisor.
     attributes = bytearray(128)

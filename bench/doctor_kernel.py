@@ -8,6 +8,11 @@ from openoutcry.bench.doctor import Finding, Host, measured
 
 HUGE = "sys/kernel/mm/transparent_hugepage"
 CLOCK = "sys/devices/system/clocksource/clocksource0"
+THP_WHY = {
+    "always": "the kernel may compact memory under any program, us included, to make 2 MiB pages",
+    "madvise": "2 MiB pages need fewer TLB entries; only who asks for them has them made",
+    "never": "2 MiB pages need fewer TLB entries; here not even MADV_HUGEPAGE gives any",
+}
 STEAL_BOUND = 0.01
 SLACK_NS = 1_000
 
@@ -20,15 +25,15 @@ def chosen(text: str | None) -> str | None:
 
 
 def transparent_huge_pages(host: Host) -> Iterator[Finding]:
-    why = "2 MiB pages need fewer TLB entries; but `always` lets the kernel compact memory under us"
     mode = chosen(host.text(f"{HUGE}/enabled"))
+    why = THP_WHY.get(mode or "", THP_WHY["madvise"])
     if mode is None:
         yield Finding("memory", "transparent huge pages", "unseen", "cannot see: no THP", why)
         return
     small = measured(lambda: costs.touch_ns_per_page(False))
     huge = measured(lambda: costs.touch_ns_per_page(True))
     cost = None
-    if small and huge:
+    if small and huge and mode != "never":
         cost = f"first touch of 4 KiB: {small:.0f} ns in small pages, {huge:.0f} ns in huge ones"
     yield Finding(
         "memory", "transparent huge pages", "good" if mode == "madvise" else "costs", mode, why,

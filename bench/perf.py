@@ -22,7 +22,13 @@ from llvmlite.binding.object_file import ObjectFileRef
 from markupsafe import Markup, escape
 
 from openoutcry.bench.corewatch import core_watch
-from openoutcry.bench.doctor_devices import CYCLES, HARDWARE, open_counter
+from openoutcry.bench.doctor_devices import (
+    CONTEXT_SWITCHES,
+    CYCLES,
+    HARDWARE,
+    SOFTWARE,
+    open_counter,
+)
 from openoutcry.bench.paced import checked, flow, paced
 from openoutcry.bench.peers.pair import die_with_parent
 from openoutcry.pipeline import stages
@@ -58,6 +64,9 @@ def profile(progress: Callable[[str], None] = lambda text: None) -> dict[str, An
         made["notes"].append("perf is not installed: sudo apt-get install linux-perf")
         return made
     events, made["kind"] = events_here()
+    if not events:
+        made["notes"].append(made["kind"])
+        return made
     with tempfile.TemporaryDirectory(prefix="outcry-perf-") as name:
         folder = Path(name)
         progress("perf stat")
@@ -82,10 +91,17 @@ def profile(progress: Callable[[str], None] = lambda text: None) -> dict[str, An
 
 def events_here() -> tuple[tuple[str, ...], str]:
     """The events that this machine counts, and a sentence about it."""
-    refused = open_counter(HARDWARE, CYCLES)
-    if refused is None:
-        return HARDWARE_EVENTS + SOFTWARE_EVENTS, "Hardware counters and software events."
-    return SOFTWARE_EVENTS, f"Software events only: hardware counters do not work here ({refused})."
+    hardware = open_counter(HARDWARE, CYCLES)
+    software = open_counter(SOFTWARE, CONTEXT_SWITCHES)
+    if hardware and software:
+        told = f"hardware counters: {hardware}; software events: {software}; see `outcry doctor`"
+        return (), f"No events can be counted here ({told})."
+    if hardware:
+        why = f"hardware counters do not work here ({hardware})"
+        return SOFTWARE_EVENTS, f"Software events only: {why}."
+    if software:
+        return HARDWARE_EVENTS, f"Hardware counters only: software events do not work ({software})."
+    return HARDWARE_EVENTS + SOFTWARE_EVENTS, "Hardware counters and software events."
 
 
 def _deeper(folder: Path) -> tuple[dict[str, str], list[str]]:

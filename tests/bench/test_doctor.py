@@ -1,6 +1,9 @@
 """bench/doctor*.py: every finding from a known tree, and a sheet on any host whatever."""
 
+import errno
 import json
+import os
+import platform
 import subprocess
 import sys
 
@@ -17,7 +20,13 @@ from openoutcry.bench.doctor_cores import (
     siblings,
     sleep_states,
 )
-from openoutcry.bench.doctor_kernel import chosen, clock_source, huge_pages, virtual
+from openoutcry.bench.doctor_kernel import (
+    chosen,
+    clock_source,
+    huge_pages,
+    transparent_huge_pages,
+    virtual,
+)
 
 CPU = "sys/devices/system/cpu"
 TOPICS = {
@@ -220,6 +229,82 @@ def test_a_counter_that_the_kernel_refuses_says_why():
     """Software events of the own process are there on any Linux; an unknown kind is refused."""
     refused = doctor_devices.open_counter(9999, 0)
     assert refused is not None
+
+
+@pytest.mark.parametrize(
+    ("code", "in_kernel", "advice"),
+    [
+        (errno.EACCES, True, ("perf_event_paranoid=-1", "perf_event_paranoid=-1")),
+        (errno.EPERM, True, ("seccomp", "seccomp")),
+        (errno.ENOSYS, True, ("--cap-add PERFMON", "--cap-add PERFMON")),
+        (errno.ENOSYS, False, ("CONFIG_PERF_EVENTS", "CONFIG_PERF_EVENTS")),
+        (errno.ENOENT, True, ("(virtual) processor", "this kernel does not count")),
+    ],
+)
+def test_refused_events_are_blamed_on_who_refuses(tree, monkeypatch, code, in_kernel, advice):
+    """The sysctl, a seccomp filter, the kernel's build, the processor: each by its own error, and
+    the processor never for software events."""
+    monkeypatch.setattr(doctor_devices, "open_counter", lambda *event: os.strerror(code))
+    host = tree({"proc/sys/kernel/perf_event_paranoid": "2"} if in_kernel else {})
+    found = by_name(doctor_devices.perf_events(host))
+    for name, part in zip(("hardware counters", "software events"), advice, strict=True):
+        assert found[name].state == "costs"
+        assert part in found[name].change
+    assert "processor" not in found["software events"].change
+
+
+def test_a_seccomp_filter_is_found_out_by_the_real_call():
+    """Under a filter that answers EPERM to perf_event_open, both kinds of events name seccomp."""
+    code = """
+import ctypes, errno, platform, struct
+from openoutcry.bench import doctor_devices as d
+from openoutcry.bench.doctor import Host
+# seccomp(2): load the call's number; is it perf_event_open? then EPERM; else allow.
+steps = [(0x20, 0, 0, 0), (0x15, 0, 1, d.PERF_EVENT_OPEN[platform.machine()]),
+         (0x06, 0, 0, 0x00050000 | errno.EPERM), (0x06, 0, 0, 0x7FFF0000)]
+words = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *step) for step in steps))
+program = ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", 4, ctypes.addressof(words)))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.c_void_p(ctypes.addressof(program)), 0, 0) == 0
+for finding in d.perf_events(Host()):
+    print(finding.name, "|", finding.what, "|", finding.change)
+"""
+    if platform.machine() not in doctor_devices.PERF_EVENT_OPEN:
+        pytest.skip("the call's number is not known here")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    hardware, software, _ = done.stdout.splitlines()
+    for line in (hardware, software):
+        assert "Operation not permitted" in line
+        assert "seccomp" in line
+
+
+def test_one_core_is_not_to_be_isolated(tree):
+    """Nothing can be kept from the only core; with two the last one is the one to free."""
+    alone = by_name(isolation(tree({f"{CPU}/online": "0", f"{CPU}/isolated": ""})))
+    assert {finding.state for finding in alone.values()} == {"note"}
+    assert {finding.change for finding in alone.values()} == {None}
+    pair = by_name(isolation(tree({f"{CPU}/online": "0-1"})))
+    assert "isolcpus=1 " in pair["isolated cores"].change
+    assert "rcu_nocbs=1 " in pair["cores without RCU callbacks"].change
+
+
+@pytest.mark.parametrize(
+    ("mode", "state", "why"),
+    [
+        ("[always] madvise never", "costs", "compact"),
+        ("always [madvise] never", "good", "only who asks"),
+        ("always madvise [never]", "costs", "not even MADV_HUGEPAGE"),
+    ],
+)
+def test_each_mode_of_huge_pages_has_its_own_reason(tree, mode, state, why):
+    """`never` costs TLB entries, not compaction; what huge pages cost is not measured without."""
+    host = tree({"sys/kernel/mm/transparent_hugepage/enabled": mode})
+    finding = by_name(transparent_huge_pages(host))["transparent huge pages"]
+    assert finding.state == state
+    assert why in finding.why
+    assert "never" not in finding.what or finding.cost is None
 
 
 def test_ports_are_shown_as_the_shim_finds_them(monkeypatch):

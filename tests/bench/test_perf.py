@@ -61,10 +61,27 @@ def test_a_machine_says_which_counters_it_has(monkeypatch):
     events, said = events_here()
     assert "cycles" in events
     assert said.startswith("Hardware")
-    monkeypatch.setattr(perf, "open_counter", lambda *event: "No such file or directory")
+
+    def software_only(kind, number):
+        return "No such file or directory" if kind == perf.HARDWARE else None
+
+    monkeypatch.setattr(perf, "open_counter", software_only)
     events, said = events_here()
     assert "cycles" not in events
+    assert "task-clock" in events
     assert "No such file" in said
+
+
+def test_where_no_event_counts_none_is_promised(monkeypatch):
+    """A seccomp filter refuses software events too: no figures, no run, one note with why."""
+    monkeypatch.setattr(perf, "open_counter", lambda *event: "Operation not permitted")
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/perf")
+    monkeypatch.setattr(perf, "run", None)
+    made = perf.profile()
+    assert made["notes"] == [made["kind"]]
+    assert made["kind"].startswith("No events")
+    assert "Operation not permitted" in made["kind"]
+    assert (made["processes"], made["functions"], made["flame"]) == ([], [], "")
 
 
 def test_without_perf_there_are_notes_and_no_figures(monkeypatch):
