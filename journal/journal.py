@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.journal.block import ALIGN, HEADER_BYTES, digest, padded
-from openoutcry.journal.copies import POLICIES, needed
+from openoutcry.journal.copies import POLICIES
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.mark import MARK_NAME
+from openoutcry.journal.places import PathName, agreeing, enough, places_of, require_distinct
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import (
+    SegmentFile,
     make_segment,
     remove_half_made,
     segment_numbers,
@@ -20,6 +22,7 @@ from openoutcry.journal.segment import (
 )
 from openoutcry.journal.stream import Stream, make_whole
 from openoutcry.journal.writer import JournalWriter, Place, first_block, new_journal_id
+from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import RECORD_BYTES
 
 SEGMENT_BYTES = 64 << 20
@@ -27,8 +30,6 @@ MIN_SEGMENT_BYTES = 2 * ALIGN
 MAX_PREWRITTEN_BYTES = 1 << 30
 EXPECTED_RECORDS_A_BLOCK = (ALIGN - HEADER_BYTES) // RECORD_BYTES
 """How far prewriting allows for headers; smaller blocks only mean more segments."""
-
-PathName = str | os.PathLike[str]
 
 
 class Journal:
@@ -71,12 +72,12 @@ class Journal:
             )
         if policy not in POLICIES:
             raise JournalError(f"policy {policy!r} is none of {', '.join(POLICIES)}")
-        if len({path.absolute() for path in places}) != len(places):
-            raise JournalError("a directory is given twice for the copies of one journal")
+        require_distinct(places)
         document = {
             "config": config,
             "segment_bytes": segment_bytes,
             "copies": [str(path.absolute()) for path in places[1:]],
+            "places": [str(path.absolute()) for path in places],
             "policy": policy,
         }
         journal_id = new_journal_id()
@@ -112,37 +113,88 @@ class Journal:
 
         Checks every block, zeroes a torn tail (so that none of its bytes can ever be taken for a
         later block's) and makes the rest durable.  Of several copies the longest counts and the
-        others are brought up to it; ``copies`` says where they are if they were moved.  The
-        caller holds the directory's :class:`JournalLock` and has seen the old writer die.  Raises
-        :class:`JournalError` for damage, for what is no journal, and if so few copies can be read
-        that an acknowledged block could be in none of them.
+        others are brought up to it; ``copies`` says where they are if they were moved.  A copy
+        that cannot be read, or holds other blocks than the rest, is left as it is and named in
+        the writer's ``failures``.  The caller holds the directory's :class:`JournalLock` and has
+        seen the old writer die.  Raises :class:`JournalError` for damage, for what is no journal,
+        and if so few copies agree that an acknowledged block could be in none of them.
         """
         first = _scanned(Path(directory), disk)
         document = first.document
-        others = document["copies"] if copies is None else copies
-        scans, flaws = [first], []
-        for path in map(Path, others):
+        others, total, flaws = places_of(Path(directory), document, copies)
+        scans = [first]
+        for path in others:
             try:
                 scan = _scanned(path, disk)
                 if scan.journal_id != first.journal_id:
                     raise JournalError(f"{path} holds another journal")
                 scans.append(scan)
-            except JournalError as error:
+            except OutcryError as error:
                 flaws.append(str(error))
-        total = 1 + len(others)
-        enough = needed(document["policy"], total)
-        if len(scans) < max(enough, total - enough + 1):
+        if len(scans) > total:
             raise JournalError(
-                f"too few copies for the policy `{document['policy']}`: {'; '.join(flaws)}"
+                f"{directory} is one more than the {total} directories of this journal, which are "
+                f"all there: resume {others[0]}"
             )
-        best = max(scans, key=lambda scan: scan.next_index)
-        streams = [_take_up(scan, best, direct, disk) for scan in scans]
+        wanted = enough(document.get("policy", "all"), total)
+        _require_enough(len(scans), wanted, document, flaws)
+        best, members = _agreed(scans, wanted, document, flaws, disk)
+        streams = _take_all_up(members, best, wanted, flaws, direct, disk)
         place = Place(
             best.end_offset, best.next_index, best.bytes, best.next_seq - 1, best.previous_hash
         )
         return JournalWriter(
             Path(directory), best.journal_id, document, streams, place, total=total, flaws=flaws
         )
+
+
+def _require_enough(count: int, wanted: int, document: dict[str, Any], flaws: list[str]) -> None:
+    if count < wanted:
+        policy = document.get("policy", "all")
+        raise JournalError(f"too few copies for the policy `{policy}`: {'; '.join(flaws)}")
+
+
+def _agreed(
+    scans: list[Scan], wanted: int, document: dict[str, Any], flaws: list[str], disk: Disk
+) -> tuple[Scan, list[Scan]]:
+    """The scan to go on from and those that are its beginnings, the first of ``scans`` among
+    them; the others go into ``flaws``."""
+    try:
+        best, members = agreeing(scans, wanted, disk)
+    except JournalError as error:
+        policy = document.get("policy", "all")
+        said = "; ".join([str(error), *flaws])
+        raise JournalError(f"too few copies agree for the policy `{policy}`: {said}") from None
+    for scan in scans:
+        if scan not in members:
+            flaws.append(
+                f"{scan.directory} and {best.directory} hold different blocks of one journal"
+            )
+    if scans[0] not in members:
+        raise JournalError(f"{flaws[-1]}: resume {best.directory}")
+    return best, members
+
+
+def _take_all_up(
+    members: list[Scan], best: Scan, wanted: int, flaws: list[str], direct: bool, disk: Disk
+) -> list[Stream]:
+    """Make all copies end alike; one that cannot be written goes into ``flaws``, as long as
+    ``wanted`` are left and the first can."""
+    streams: list[Stream] = []
+    try:
+        for scan in members:
+            try:
+                streams.append(_take_up(scan, best, direct, disk))
+            except JournalError as error:
+                if scan is members[0]:
+                    raise
+                flaws.append(str(error))
+        _require_enough(len(streams), wanted, best.document, flaws)
+    except BaseException:
+        for stream in streams:
+            stream.abandon()
+        raise
+    return streams
 
 
 def _scanned(path: Path, disk: Disk) -> Scan:
@@ -175,11 +227,12 @@ def _take_up(scan: Scan, best: Scan, direct: bool, disk: Disk) -> Stream:
 
 
 def _catch_up(scan: Scan, best: Scan, disk: Disk) -> None:
-    """Copy what the best copy has and this one lacks, byte for byte to the same places."""
+    """Copy what the best copy has and this one, its beginning, lacks, byte for byte to the same
+    places."""
     offset = scan.end_offset
     for number in range(scan.end_segment, best.end_segment + 1):
-        source, target = (segment_path(d, number) for d in (best.directory, scan.directory))
-        data = source.read_bytes()
+        data = _content(best, number, disk)
+        target = segment_path(scan.directory, number)
         if not target.exists():
             make_segment(scan.directory, number, best.segment_bytes, disk=disk)
         fd = disk.open(target, os.O_RDWR)
@@ -192,9 +245,19 @@ def _catch_up(scan: Scan, best: Scan, disk: Disk) -> None:
         offset = 0
     again = _scanned(scan.directory, disk)
     if again.previous_hash != best.previous_hash:
-        raise JournalError(
-            f"{scan.directory} and {best.directory} hold different blocks of one journal"
-        )
+        raise JournalError(f"{scan.directory} did not take what {best.directory} holds")
+
+
+def _content(scan: Scan, number: int, disk: Disk) -> bytes:
+    """What a segment ought to hold: of the last one the blocks and zeros, no torn tail."""
+    segment = SegmentFile.open(scan.directory, number, disk)
+    if segment is None:
+        raise JournalError(f"{segment_path(scan.directory, number)} is missing")
+    with segment:
+        data = b"".join(part for _, part in segment.windows(0))
+    if number < scan.end_segment:
+        return data
+    return data[: scan.end_offset].ljust(scan.segment_bytes, b"\0")
 
 
 def _make_copy(

@@ -7,6 +7,7 @@ from openoutcry.journal.block import Block
 from openoutcry.journal.checkpoints import checkpoint_path, checkpoint_seqs, read_checkpoint
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
+from openoutcry.journal.places import places_of
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import packed_path, segment_numbers, segment_path
 from openoutcry.wire.enums import BlockKind
@@ -38,7 +39,7 @@ def describe(directory: Path, disk: Disk = REAL) -> dict[str, Any]:
         "torn": scan.torn,
         "evidence": scan.evidence,
         "policy": scan.document.get("policy", "all"),
-        "copies": scan.document.get("copies", []),
+        "copies": [str(path) for path in places_of(directory, scan.document).others],
         "config": {k: v for k, v in scan.config.items() if k != "instruments"},
         "segments": [rows[number] for number in sorted(rows)],
         "checkpoints": [_checkpoint(directory, seq) for seq in checkpoint_seqs(directory)],

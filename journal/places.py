@@ -1,0 +1,138 @@
+"""Which directories hold one journal, each counted once, and which of them agree."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from openoutcry.journal.block import Block, examine
+from openoutcry.journal.copies import needed
+from openoutcry.journal.disk import REAL, Disk
+from openoutcry.journal.errors import JournalError
+from openoutcry.journal.scan import Scan
+from openoutcry.journal.segment import SegmentFile
+
+PathName = str | os.PathLike[str]
+
+
+class Places(NamedTuple):
+    """``others`` beside the directory in hand; ``total`` that the journal was made with, which is
+    what its policy counts; ``flaws`` of those that are not among ``others``."""
+
+    others: list[Path]
+    total: int
+    flaws: list[str]
+
+
+def same_directory(a: Path, b: Path) -> bool:
+    """Whether two names are one directory, by links, mounts or spelling."""
+    return _identity(a) == _identity(b)
+
+
+def require_distinct(places: Sequence[Path]) -> None:
+    """Raises :class:`JournalError` if two of ``places`` are one directory."""
+    if len({_identity(path) for path in places}) != len(places):
+        raise JournalError("a directory is given twice for the copies of one journal")
+
+
+def places_of(
+    directory: Path, document: dict[str, Any], copies: Iterable[PathName] | None = None
+) -> Places:
+    """The directories beside ``directory`` that hold the journal of this ``document``.
+
+    ``copies`` says where they are if they were moved.  A directory that the document does not name
+    was moved too: it takes the place of one that is missing.  Raises :class:`JournalError` if
+    ``copies`` has one twice, or more than there are.
+    """
+    named = [Path(name) for name in document.get("places") or document.get("copies", [])]
+    total = len(named) if "places" in document else 1 + len(named)
+    if copies is not None:
+        others = [Path(path) for path in copies]
+        require_distinct([directory, *others])
+        if len(others) >= total:
+            raise JournalError(
+                f"{directory}: the journal has {total - 1} copies, but {len(others)} are given"
+            )
+        return Places(others, total, [])
+    others, flaws = [], []
+    for path in named if total > 1 else []:
+        if same_directory(path, directory):
+            continue
+        twin = next((other for other in others if same_directory(path, other)), None)
+        if twin is None:
+            others.append(path)
+        else:
+            flaws.append(f"{path} is the same directory as {twin}")
+    if "places" not in document and len(others) + len(flaws) < total - 1:
+        flaws.append(f"{directory} is a copy, and does not say where the first directory is")
+    return Places(others, total, flaws)
+
+
+def enough(policy: str, total: int) -> int:
+    """How many copies that agree it takes to go on: what the policy asks for each new block, and
+    as many as make sure that one of them has all that was acknowledged."""
+    asked = needed(policy, total)
+    return max(asked, total - asked + 1)
+
+
+def agreeing(scans: Sequence[Scan], wanted: int, disk: Disk = REAL) -> tuple[Scan, list[Scan]]:
+    """The scan that goes furthest with at least ``wanted`` (itself included) that are its
+    beginnings, and these.
+
+    ``wanted`` is more than half of all there are, so what was acknowledged is in such a set if
+    there is one.  Raises :class:`JournalError` if there is none, or if two sets contradict each
+    other: which is right no program can say.
+    """
+    found: list[tuple[Scan, list[Scan]]] = []
+    for tip in scans:
+        members = [scan for scan in scans if begins(scan, tip, disk)]
+        if len(members) >= wanted:
+            found.append((tip, members))
+    if not found:
+        raise JournalError(f"{_named(scans)} hold different blocks of one journal")
+    best, members = max(found, key=lambda row: row[0].next_index)
+    for tip, _ in found:
+        if not begins(tip, best, disk):
+            raise JournalError(
+                f"{best.directory} and {tip.directory} end in different blocks of one journal, and "
+                "which of them is right no program can say: take one of the two away"
+            )
+    return best, members
+
+
+def begins(shorter: Scan, longer: Scan, disk: Disk = REAL) -> bool:
+    """Whether the blocks of ``shorter`` are the first ones of ``longer``, by their hashes."""
+    if shorter.next_index == longer.next_index:
+        return shorter.previous_hash == longer.previous_hash
+    if shorter.next_index > longer.next_index:
+        return False
+    # All copies have a block at the same place: the next one there, or the next segment's first,
+    # says which block stands before it.
+    number, offset = shorter.end_segment, shorter.end_offset
+    for at_number, at_offset in ((number, offset), (number + 1, 0)):
+        found = block_at(longer.directory, at_number, at_offset, disk)
+        if isinstance(found, Block) and found.header.block_index == shorter.next_index:
+            return found.header.previous_hash == shorter.previous_hash
+    return False
+
+
+def block_at(directory: Path, number: int, offset: int, disk: Disk = REAL) -> Block | str:
+    """The block at byte ``offset`` of segment ``number``, or in words why there is none."""
+    segment = SegmentFile.open(directory, number, disk)
+    if segment is None:
+        return f"{directory} has no segment {number}"
+    with segment:
+        found = examine(segment, offset)
+    return found if isinstance(found, Block) else f"{segment.path}: byte {offset}: {found}"
+
+
+def _named(scans: Sequence[Scan]) -> str:
+    return " and ".join(str(scan.directory) for scan in scans)
+
+
+def _identity(path: Path) -> tuple[int, int] | str:
+    try:
+        status = path.stat()
+    except OSError:
+        return os.path.realpath(path)
+    return status.st_dev, status.st_ino
