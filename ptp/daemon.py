@@ -236,7 +236,7 @@ class ClockDaemon:
         flags |= said
         if last.traceable:
             flags |= ClockFlag.TRACEABLE
-            if bound_ns <= CRITICAL_NS:
+            if bound_ns <= CRITICAL_NS and _utc_known(last, said):
                 flags |= ClockFlag.RTS25
         if calibration.doubt_ns or contradictions:
             flags |= ClockFlag.DOUBTED
@@ -347,6 +347,14 @@ class ClockDaemon:
             self.writer.add_evidence(record)
             if self.listener:
                 self.listener(event, record)
+
+
+def _utc_known(last: Sample, said: ClockFlag) -> bool:
+    """Whether UTC is as well known as TAI.  Where list and source name different offsets one of
+    them is a second off; a list that has ended knows nothing of a leap since."""
+    if said & ClockFlag.OFFSET_DISPUTED:
+        return False
+    return not said & ClockFlag.LIST_EXPIRED or last.utc_offset_s is not None
 
 
 def _held(follower: Follower) -> bool:

@@ -196,13 +196,30 @@ def test_a_leap_second_passes(table, kind):
 
 
 def test_a_disputed_offset_is_said(table):
-    """The grandmaster's UTC offset is another than the list's: the list's is used, and flagged."""
+    """The grandmaster's UTC offset is another than the list's: the list's is used, and flagged; UTC
+    may be a second off, so RTS 25 does not hold."""
     old = type(table)(table.utc_s[:-1], table.offset_s[:-1], 2**40, "an old list")
     with simulate(table, which={"phc": True, "chrony": False}) as simulation:
         simulation.daemon.table = old
         simulation.run(20)
-        assert ClockFlag.OFFSET_DISPUTED in simulation.daemon.status.flags
-        assert simulation.daemon.status.utc_offset_s == 36
+        status = simulation.daemon.status
+        assert {ClockFlag.OFFSET_DISPUTED, ClockFlag.TRACEABLE} <= set(status.flags)
+        assert status.utc_offset_s == 36
+        assert ClockFlag.RTS25 not in status.flags
+        assert simulation.page.rts25_since_tai_ns < 0
+
+
+@pytest.mark.parametrize(("gm_flags", "holds"), [(0x3C, True), (0x38, False)])
+def test_an_expired_list_needs_somebody_who_says_the_offset(table, gm_flags, holds):
+    """The list has ended: where the grandmaster calls its UTC offset valid and it is the list's,
+    RTS 25 holds; where nobody says it, there may have been a leap second since."""
+    ended = type(table)(table.utc_s, table.offset_s, table.utc_s[-1], "a list that has ended")
+    with simulate(table, which={"phc": True, "chrony": False}, gm_flags=gm_flags) as simulation:
+        simulation.daemon.table = ended
+        simulation.run(20)
+        flags = simulation.daemon.status.flags
+        assert {ClockFlag.LIST_EXPIRED, ClockFlag.TRACEABLE} <= set(flags)
+        assert (ClockFlag.RTS25 in flags) == holds
 
 
 def test_an_expired_list_gives_way_to_the_source(table):
