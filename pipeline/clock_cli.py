@@ -79,7 +79,9 @@ def look() -> dict[str, Any]:
             "earliest_utc_ns": now.earliest_utc_ns, "latest_utc_ns": now.latest_utc_ns,
         }  # fmt: skip
     except OutcryError as error:
+        # The page's last word was about a time that is no longer to be had.
         found["now"], found["error"] = None, str(error)
+        found["rts25"] = {"holds": False, "since_utc": None}
     return found
 
 
@@ -234,13 +236,14 @@ def _say(table: Any) -> Any:
 def report(journal: Path, as_json: bool, zone: str) -> None:
     """How well the time was known while JOURNAL was written, day by day.
 
-    Exit status 1 if RTS 25 did not hold all the time that there is evidence of.
+    Exit status 1 if RTS 25 did not hold all the time, or there is no evidence that it did.
     """
     from openoutcry.pipeline.clock_report import clock_records, report_lines, summarise
     from openoutcry.ptp import load_table
 
     place, table = _zone(zone), load_table()
-    made = summarise(clock_records(journal), table, place)
+    found = clock_records(journal, table)
+    made = summarise(found.records, table, place, found.since_tai_ns, found.until_tai_ns)
     click.echo(json.dumps(made) if as_json else "\n".join(report_lines(made)))
     if not made["rts25_held"]:
         sys.exit(1)

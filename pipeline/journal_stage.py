@@ -64,8 +64,10 @@ class JournalStage:
         first = self.next_seq
         count = published_count(self.ring.address, self.ring.mask, first, MAX_BLOCK_RECORDS)
         if count == 0:
+            self._write_clock()
             done = control.stage(STAGE_INDEX["gateway"], STAGE_DONE)
             if done == first and not self.finished:
+                self._write_clock(at_once=True)
                 self._sync()
                 self._say()
                 block = control.address + STAGE_BLOCKS + INDEX * STAGE_BYTES
@@ -74,9 +76,6 @@ class JournalStage:
             return 0
         parts = [view.view("u1").data for view in self.ring.views(first, count)]
         now = time.monotonic_ns()
-        clock = self.clock.new_records(now)
-        if clock is not None:
-            self.writer.clock(clock, now + control[EPOCH_OFFSET])
         self.writer.append(
             first,
             parts,
@@ -102,7 +101,16 @@ class JournalStage:
             count,
             now,
         )
+        self._write_clock()
         return count
+
+    def _write_clock(self, at_once: bool = False) -> None:
+        """What the clock daemon has said since: once a second whether commands come or not, and
+        after those that have come.  Durable with what follows."""
+        now = time.monotonic_ns()
+        records = self.clock.new_records(now, at_once)
+        if records is not None:
+            self.writer.clock(records, now + self.shared.control[EPOCH_OFFSET])
 
     def _report_failures(self) -> None:
         """A copy that has stopped while the policy still holds is told, once."""

@@ -12,10 +12,17 @@ import numpy as np
 import pytest
 from processes import OUTCRY, left_behind
 
-from openoutcry.journal import JournalReader
+from openoutcry.journal import Journal, JournalReader
 from openoutcry.pipeline.clock_cli import duration
-from openoutcry.pipeline.clock_report import clock_records, local, report_lines, summarise
-from openoutcry.ptp import load_table
+from openoutcry.pipeline.clock_report import (
+    clock_records,
+    local,
+    place,
+    report_lines,
+    summarise,
+)
+from openoutcry.ptp import PageWriter, load_table
+from openoutcry.ptp.simulate import Simulation, World
 from openoutcry.wire import CLOCK_DTYPE
 from openoutcry.wire.enums import ClockEvent, ClockFlag, ClockSource, ClockState
 
@@ -80,6 +87,98 @@ def test_a_gap_is_no_evidence():
     assert not made["rts25_held"]
     assert 3_600 < made["whole"]["without_evidence_s"] < 3_660
     assert made["whole"]["rts25_share"] == 1.0
+
+
+def written(folder, fault_at_s, fault, seconds=120):
+    """The journal of a simulated daemon's evidence, one block a second, the machine hit by
+    ``fault``."""
+    with (
+        Simulation(TABLE, World()) as simulation,
+        Journal.create(folder / "journal", {"instruments": []}) as writer,
+    ):
+        seq = 0
+        for second in range(seconds):
+            simulation.run(1, {0.0: lambda: fault(simulation)} if second == fault_at_s else {})
+            records = simulation.page.evidence(seq)
+            seq = int(records["seq"][-1])
+            writer.clock(records, TABLE.utc_of(simulation.machine.true_tai_ns))
+        writer.sync()
+    return folder / "journal"
+
+
+def test_a_suspend_is_in_the_report(tmp_path):
+    """While nothing is known a record has no time of its own: it is placed all the same, RTS 25 is
+    not held there, and what happened is told."""
+    journal = written(tmp_path, 60, lambda simulation: simulation.machine.suspend(30 * SECOND_NS))
+    found = clock_records(journal, TABLE)
+    made = summarise(found.records, TABLE, UTC, found.since_tai_ns, found.until_tai_ns)
+    unknown = found.records["state"] == ClockState.UNKNOWN
+    assert unknown[60:].sum() >= 8
+    assert found.records["tai_ts_ns"].min() > 0
+    assert list(np.diff(found.records["seq"])) == [1] * (len(found.records) - 1)
+    assert not made["rts25_held"]
+    assert made["whole"]["rts25_share"] < 1
+    assert made["whole"]["state_s"]["unknown"] > 4
+    assert made["whole"]["without_evidence_s"] > 20
+    told = [event["event"] for event in made["events"]]
+    assert "suspended" in told
+    assert any("about 20" in line and "suspended" in line for line in report_lines(made))
+
+
+def test_a_page_read_again_is_counted_once(tmp_path):
+    """A journal that is resumed takes what the page holds from its beginning, also the records of
+    moments at which nothing was known; another daemon's are others."""
+    rows = records(10)
+    rows["seq"] = np.arange(1, 11)
+    rows[:2]["tai_ts_ns"], rows[:2]["state"] = 0, ClockState.UNKNOWN
+    other = rows.copy()
+    other["tai_ts_ns"][2:] += 20 * SECOND_NS
+    with Journal.create(tmp_path / "j", {"instruments": []}) as writer:
+        for part in (rows[:6], rows, other):
+            writer.clock(part, TABLE.utc_of(int(part["tai_ts_ns"][-1])))
+        writer.sync()
+    found = clock_records(tmp_path / "j", TABLE).records
+    assert list(found["seq"]) == [*range(1, 11), *range(1, 11)]
+
+
+def test_what_cannot_be_known_is_placed_from_the_last_known_moment_on():
+    """The first one stands where the last known one does, the others when they were written, none
+    after the next known one."""
+    rows = records(6)
+    start = int(rows["tai_ts_ns"][0])
+    rows["tai_ts_ns"][1:5] = 0
+    block = start + np.array([9, 9, 2, 3, 9, 9]) * SECOND_NS
+    placed = place(rows, block)["tai_ts_ns"] - start
+    assert list(placed // SECOND_NS) == [0, 0, 2, 3, 5, 5]
+
+
+def test_missing_records_are_no_evidence():
+    """Between two records of which one is missing nobody knows what that one said."""
+    rows = records(121)
+    rows["seq"] = np.arange(1, 122)
+    made = summarise(np.delete(rows, [50, 51]), TABLE, UTC)
+    assert not made["rts25_held"]
+    assert made["whole"]["missing_records"] == 2
+    assert made["whole"]["without_evidence_s"] == 3.0
+    assert any("2 records are missing" in line for line in report_lines(made))
+
+
+@pytest.mark.parametrize(("before_s", "after_s", "held"), [(0, 1, True), (60, 0, False),
+                                                          (0, 60, False)])  # fmt: skip
+def test_a_daemon_that_came_late_or_went_early_is_a_hole(before_s, after_s, held):
+    """What the journal covers and the daemon did not is without evidence."""
+    rows = records(121)
+    first, last = int(rows["tai_ts_ns"][0]), int(rows["tai_ts_ns"][-1])
+    made = summarise(rows, TABLE, UTC, first - before_s * SECOND_NS, last + after_s * SECOND_NS)
+    assert made["rts25_held"] == held
+    assert made["whole"]["without_evidence_s"] == (0 if held else 60 if before_s else 55)
+
+
+def test_after_its_last_word_a_daemon_speaks_for_nothing():
+    """Between the daemon's end and the next one's first word RTS 25 is not held."""
+    rows = records(121)
+    rows["event"][60] = ClockEvent.STOPPED
+    assert not summarise(rows, TABLE, UTC)["rts25_held"]
 
 
 def test_times_of_day_in_a_zone_keep_the_leap_second():
@@ -155,7 +254,7 @@ def test_a_runs_journal_takes_the_daemons_evidence_along(daemon, tmp_path):
     made = a_run(tmp_path, 40_000)
     assert made["clock"]["page"].startswith(f"outcry.{daemon.pid}.")
     assert abs(made["clock"]["offset_ns"]) <= made["clock"]["bound_ns"]
-    records = clock_records(tmp_path / "journal")
+    records = clock_records(tmp_path / "journal", TABLE).records
     assert set(np.diff(records["seq"])) == {1}
     assert len(records) >= 2
     done = ask("report", str(tmp_path / "journal"), "--json")
@@ -174,6 +273,22 @@ def test_a_run_without_a_daemon_has_the_kernels_word(tmp_path):
     done = ask("report", str(tmp_path / "journal"))
     assert done.returncode == 1
     assert "holds no clock evidence" in done.stderr
+
+
+def test_rts25_is_not_said_to_hold_where_the_time_is_not_known():
+    """The page's last word was that it holds; its line has been marked unknown since."""
+    writer = PageWriter()
+    try:
+        writer.set_rts25(1_800_000_000 * SECOND_NS)
+        writer.add_evidence(records(1))
+        made = json.loads(ask("--json").stdout)
+        shown = ask().stdout
+    finally:
+        writer.close()
+    assert made["now"] is None
+    assert made["rts25"] == {"holds": False, "since_utc": None}
+    assert "NOT KNOWN" in shown
+    assert "DOES NOT HOLD" in shown
 
 
 def test_without_a_daemon_the_kernel_is_asked():
