@@ -135,13 +135,16 @@ def _recording(data: Path, watched: Watched) -> Iterator[None]:
 
 
 class _Recorder:
-    """One perf record that begins when it is told to and says when it has begun."""
+    """One perf record that begins when it is told to and says when it has begun.
+
+    Without build ids (-B): to find them it would read the whole recording again at its end.
+    """
 
     def __init__(self, data: Path, events: list[str]) -> None:
         order_fd, self.orders = os.pipe()
         self.answers, ack_fd = os.pipe()
         self.process = subprocess.Popen(
-            ["perf", "record", "-q", "-a", "-k", "CLOCK_MONOTONIC", "-m", str(BUFFER_PAGES),
+            ["perf", "record", "-q", "-a", "-B", "-k", "CLOCK_MONOTONIC", "-m", str(BUFFER_PAGES),
              "-D", "-1", f"--control=fd:{order_fd},{ack_fd}", "-o", str(data), "-e",
              ",".join(events)],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
@@ -188,8 +191,9 @@ def _script(data: Path) -> tuple[list[str], str | None]:
         capture_output=True, text=True, timeout=300, errors="replace",
     )  # fmt: skip
     if done.returncode:
-        why = _one_line(done.stderr) or f"ended with {done.returncode}"
-        return [], f"perf script: {why}"
+        # It warns first (columns that some events have not) and says what is wrong last.
+        said = (done.stderr.strip().splitlines() or [""])[-1]
+        return [], f"perf script ended with {done.returncode}: {_one_line(said)}"
     return done.stdout.splitlines(), None
 
 

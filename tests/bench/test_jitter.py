@@ -163,7 +163,7 @@ def test_a_recording_that_perf_cannot_read_is_no_empty_one(tmp_path):
     data.write_bytes(b"not a recording")
     lines, why = corewatch._script(data)
     assert lines == []
-    assert why.startswith("perf script: ")
+    assert why.startswith("perf script ended with ")
 
 
 @pytest.mark.skipif(refusal() is not None, reason=f"cores cannot be watched: {refusal()}")
