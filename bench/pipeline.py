@@ -16,7 +16,7 @@ import numpy as np
 from openoutcry.bench.corewatch import core_watch
 from openoutcry.bench.explain import explain
 from openoutcry.bench.ladder import QUICK_RATES, RATES, climb, knee
-from openoutcry.bench.paced import SEED, Paced, checked, flow, paced, percentiles
+from openoutcry.bench.paced import SEED, Ns, Paced, checked, flow, paced, percentiles
 from openoutcry.bench.peers import plain_exchange
 from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.pictures import pictures
@@ -37,6 +37,8 @@ EXPLAIN_RATE, EXPLAIN_SECONDS = 100_000, 5.0
 PEERS = tuple(plain_exchange.PEERS)
 PEER_ORDERS, QUICK_PEER_ORDERS = 50_000, 5_000
 PEER_RATE = 2_000
+PEER_SHARE = 10
+"""At the rate the peers take one in so many of those commands."""
 
 THROUGHPUT = (
     ("inline_async", "inline", "async"),
@@ -221,35 +223,38 @@ def _flows(made: Session, number: int, add: Add) -> None:
 
 def _peers(made: Session, add: Add) -> None:
     """The same commands through us and through them, as fast as each goes and at a rate that all
-    can do."""
+    can do; at the rate the same warm-up counts for nobody."""
     if not made.peers:
         return
     count = QUICK_PEER_ORDERS if made.quick else PEER_ORDERS
-    source = GeneratedFlow("normal", count, SEED)
-    records = np.concatenate(list(source.chunks()))
-    commands = plain_exchange.as_tuples(records)
-    slow = commands[: max(1000, count // 10)]
-    names = {"whole_p50_none_2k": "p50", "whole_p99_none_2k": "p99"}
+    commands = _as_the_peers_see_them(count)
     made.say("the same flow as the peers")
-    add("throughput_peer_flow", "1/s", "higher",
-        as_fast(count, "processes", "none", "golden")["commands_per_s"])  # fmt: skip
-    ours = percentiles(paced(PEER_RATE, len(slow) / PEER_RATE, "none").spans()["whole"])
-    for name, figure in names.items():
-        add(name, "ns", "lower", ours[figure])
-    trades = plain_exchange.our_trades(source.instruments, records)
-    slow_trades = plain_exchange.our_trades(source.instruments, records[: len(slow)])
+    as_ours = as_fast(count, "processes", "none", "golden")
+    add("throughput_peer_flow", "1/s", "higher", as_ours["commands_per_s"])
+    ours = paced(PEER_RATE, count / PEER_SHARE / PEER_RATE, "none")
+    _add_at_rate(add, ours.spans()["whole"])
+    slow = _as_the_peers_see_them(len(ours.recording.stamps))
     for peer in made.peers:
         made.say(f"peer {peer}")
         try:
-            fast = plain_exchange.measure(peer, commands, 0, trades)
-            at_rate = plain_exchange.measure(peer, slow, PEER_RATE, slow_trades)
+            fast = plain_exchange.measure(peer, commands, 0, as_ours["trades"])
+            at_rate = plain_exchange.measure(peer, slow, PEER_RATE, ours.result["trades"])
         except PeerMissing as error:
             made.rounds.miss(peer, str(error))
             continue
         add("throughput_peer_flow", "1/s", "higher", len(commands) / fast.seconds, peer)
-        theirs = percentiles(at_rate.latencies)
-        for name, figure in names.items():
-            add(name, "ns", "lower", theirs[figure], peer)
+        _add_at_rate(add, at_rate.latencies[ours.warm :], peer)
+
+
+def _as_the_peers_see_them(count: int) -> list[plain_exchange.Command]:
+    """The commands that a run of ours with ``count`` orders is fed."""
+    return plain_exchange.as_tuples(np.concatenate(list(flow("normal", count).chunks())))
+
+
+def _add_at_rate(add: Add, latencies: Ns, *peer: str) -> None:
+    figures = percentiles(latencies)
+    for figure in ("p50", "p99"):
+        add(f"whole_{figure}_none_2k", "ns", "lower", figures[figure], *peer)
 
 
 def _ladder(made: Session, number: int, add: Add) -> None:

@@ -145,7 +145,7 @@ def _prepare(chosen: list[str]) -> tuple[dict[str, Run], list[dict[str, str]]]:
 
 def _python_peer(measure: Callable[[Cores, int], float], module: str | None = None) -> Run:
     if module is not None:
-        need_module(module)
+        need_module(module, "outcry bench ring --setup")
     return lambda mode, cores, count: measure(cores, count)
 
 

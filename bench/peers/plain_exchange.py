@@ -17,8 +17,7 @@ import numpy.typing as npt
 
 from openoutcry.bench.peers.pair import PeerError
 from openoutcry.bench.peers.programs import need_module
-from openoutcry.matcher import Engine
-from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Side, TimeInForce
+from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 
 NEW, CANCEL, REDUCE, REPLACE = (
     int(kind)
@@ -39,7 +38,7 @@ class PlainBook:
     """Price-time priority for one instrument: levels in a SortedDict a side, orders in a deque."""
 
     def __init__(self) -> None:
-        need_module("sortedcontainers")
+        need_module("sortedcontainers", "pip install 'openoutcry[bench]'")
         from sortedcontainers import SortedDict
 
         self.sides: dict[bool, Any] = {True: SortedDict(), False: SortedDict()}
@@ -126,25 +125,14 @@ def as_tuples(records: npt.NDArray[Any]) -> list[Command]:
     return list(zip(*(records[name].tolist() for name in names), strict=True))
 
 
-def our_trades(instruments: npt.NDArray[Any], records: npt.NDArray[Any]) -> int:
-    """The maker fills of our matcher on the same commands."""
-    engine = Engine(instruments)
-    numbered = records.copy()
-    numbered["seq"] = np.arange(1, len(records) + 1)
-    fills = 0
-    for at in range(0, len(numbered), BURST):
-        events = engine.process(numbered[at : at + BURST])
-        fills += int((events["kind"] == int(EventKind.FILLED)).sum())
-    return fills // 2
-
-
 def valid(command: Command) -> bool:
     """What a first gateway checks."""
     return command[4] > 0 or command[0] in (CANCEL,)
 
 
 class Taken:
-    """What one run gave: seconds for everything, latencies in ns by command, trades."""
+    """What one run gave: seconds from the first command's intended send to the last reply,
+    latencies in ns by command in their order, trades."""
 
     def __init__(self, seconds: float, latencies: list[int], trades: int) -> None:
         self.seconds = seconds
@@ -204,16 +192,17 @@ def queue_stages(commands: list[Command], rate: int) -> Taken:
     for stage in stages:
         stage.start()
     sender = context.Process(target=_queue_sender, args=(commands, rate, to_gateway), daemon=True)
-    first = time.monotonic_ns()
     sender.start()
     latencies: list[int] = []
-    trades = 0
+    trades = first = now = 0
     try:
         while (batch := to_replies.get(timeout=JOIN_S)) is not None:
             now = time.monotonic_ns()
+            # As ours: from the first command's intended send, not from the fork of its sender.
+            first = first or batch[0][0]
             latencies += [now - due for due, _ in batch]
             trades += sum(made for _, made in batch)
-        took = (time.monotonic_ns() - first) / 1e9
+        took = (now - first) / 1e9
     finally:
         for process in (sender, *stages):
             process.terminate()
@@ -261,7 +250,8 @@ PEERS = {"asyncio": asyncio_exchange, "mp_queue": queue_stages}
 
 
 def measure(name: str, commands: list[Command], rate: int, trades: int) -> Taken:
-    """Run a peer; raises :class:`PeerError` if it answered or traded otherwise than it must."""
+    """Run a peer; raises :class:`PeerError` if it answered or traded otherwise than it must
+    (``trades``: our run's, of the same commands)."""
     taken = PEERS[name](commands, rate)
     if len(taken.latencies) != len(commands):
         raise PeerError(f"{name}: {len(taken.latencies)} of {len(commands)} commands answered")

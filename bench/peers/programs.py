@@ -129,12 +129,12 @@ def _need(there: object, what: str, package: str) -> None:
         raise PeerMissing(f"{what}: sudo apt-get install {package}, or outcry bench ring --setup")
 
 
-def need_module(module: str) -> None:
-    """Raise :class:`PeerMissing` unless the Python module is installed."""
+def need_module(module: str, setup: str) -> None:
+    """Raise :class:`PeerMissing` unless the Python module is installed; ``setup``: the command of
+    ours that installs it among others."""
     if find_spec(module) is None:
         raise PeerMissing(
-            f"no Python module {module}: {sys.executable} -m pip install {module}, "
-            "or outcry bench ring --setup"
+            f"no Python module {module}: {sys.executable} -m pip install {module}, or {setup}"
         )
 
 
