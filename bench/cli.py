@@ -249,6 +249,7 @@ def _table(made: dict[str, Any]) -> Table:
 @click.option("--subjects", metavar="LIST", help="Some subjects, comma-separated [all].")
 @click.option("--out", type=FILE, metavar="DIR", help="Write each subject's document there.")
 @click.option("--report", type=FILE, help="Where the report goes [bench.html].")
+@click.option("--export", type=FILE, metavar="DIR", help="As of one subject, in a folder each.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def everything(
     rounds: int | None,
@@ -256,6 +257,7 @@ def everything(
     subjects: str | None,
     out: Path | None,
     report: Path | None,
+    export: Path | None,
     as_json: bool,
 ) -> None:
     """Measure every subject, each in a process of its own, and leave one report."""
@@ -271,7 +273,7 @@ def everything(
                 param_hint="--subjects",
             )
     page = report or Path("bench.html")
-    check_places(("out",), out=out, report=page)
+    check_places(("out", "export"), out=out, report=page, export=export)
     with terminable():
         made, partial = all_of_them.bench_all(
             rounds, quick, lambda text: click.echo(text, err=True), names
@@ -280,6 +282,10 @@ def everything(
         write_lab_report(made, page)
     if out:
         all_of_them.write_all(made, out)
+    if export:
+        from openoutcry.bench.exports import write_all_exports
+
+        write_all_exports(made, export)
     if as_json:
         click.echo(all_of_them.as_json(made, partial))
     else:

@@ -8,6 +8,7 @@ import io
 import json
 import os
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,35 +28,49 @@ PROCESS_COMMANDS, PROCESS_STAGES, PROCESS_CORES = 1, 2, 3
 def write_exports(made: Document, folder: Path) -> list[Path]:
     """Write everything that the document holds into ``folder`` (made if it is not there).
 
-    Always ``results.parquet`` (a row a round) and ``metrics.prom``; of a recorded run also
-    ``STAGE.hgrm``, ``run.hlog``, ``trace.json`` and ``commands.parquet`` (the slowest commands and
-    a sample, with every stamp).  Raises ``OutcryError`` where a package is missing or the folder
-    cannot be written.
+    Always ``results.parquet`` (a row a round) and ``metrics.prom``; of each recorded run, in a
+    folder named by its durability, also ``STAGE.hgrm``, ``run.hlog``, ``trace.json`` and
+    ``commands.parquet`` (the slowest commands and a sample, with every stamp).  Raises
+    ``OutcryError`` where a package is missing or the folder cannot be written.
     """
     need("pyarrow")
     need("hdrh.histogram")
+    _make_folder(folder)
+    path = folder / "metrics.prom"
+    write_atomically(path, prometheus(made))
+    written = [path, write_parquet(folder / "results.parquet", _result_rows(made))]
+    for seen in recorded(made):
+        written += _write_run(seen, folder / seen["durability"])
+    return written
+
+
+def write_all_exports(made: Sequence[Document], folder: Path) -> list[Path]:
+    """:func:`write_exports` of some documents, each into a folder named by its subject."""
+    _make_folder(folder)
+    return [path for one in made for path in write_exports(one, folder / one["subject"])]
+
+
+def _make_folder(folder: Path) -> None:
     if not folder.absolute().parent.is_dir():
         raise FileNotWritten(f"--export {folder}: there is no folder {folder.absolute().parent}")
     if folder.exists() and not folder.is_dir():
         raise FileNotWritten(f"--export {folder}: it is there and is no folder")
     folder.mkdir(exist_ok=True)
-    texts = {"metrics.prom": prometheus(made)}
-    seen = recorded(made)
-    if seen:
-        texts["trace.json"] = json.dumps(chrome_trace(seen["trace"]))
-        texts["run.hlog"] = hdr_log(seen["stages"])
-        for stage in seen["stages"]:
-            texts[f"{stage['name']}.hgrm"] = hgrm(stage["histogram"])
+
+
+def _write_run(seen: dict[str, Any], folder: Path) -> list[Path]:
+    """The files of one recorded run."""
+    _make_folder(folder)
+    texts = {"trace.json": json.dumps(chrome_trace(seen["trace"])), "run.hlog": hdr_log(seen)}
+    for stage in seen["stages"]:
+        texts[f"{stage['name']}.hgrm"] = hgrm(stage["histogram"])
     written = [folder / name for name in texts]
     for path, text in zip(written, texts.values(), strict=True):
         write_atomically(path, text)
-    written.append(write_parquet(folder / "results.parquet", _result_rows(made)))
-    if seen:
-        names = ("seq", *(f"{kind}_ts_ns" for kind in KINDS))
-        columns = {name: [row[at] for row in seen["trace"]["commands"]]
-                   for at, name in enumerate(names)}  # fmt: skip
-        written.append(write_parquet(folder / "commands.parquet", columns))
-    return written
+    names = ("seq", *(f"{kind}_ts_ns" for kind in KINDS))
+    columns = {name: [row[at] for row in seen["trace"]["commands"]]
+               for at, name in enumerate(names)}  # fmt: skip
+    return [*written, write_parquet(folder / "commands.parquet", columns)]
 
 
 def need(module: str) -> Any:
@@ -69,14 +84,11 @@ def need(module: str) -> Any:
         ) from None
 
 
-def recorded(made: Document) -> dict[str, Any] | None:
-    """The pictures of a document's recorded run: the watched one where there is one."""
+def recorded(made: Document) -> list[dict[str, Any]]:
+    """The pictures of a document's recorded runs: the watched ones where there are any."""
     details = made.get("details") or {}
-    watched = details.get("explain") or []
-    if watched:
-        return dict(watched[0]["pictures"])
-    found = details.get("pictures")
-    return dict(found) if found else None
+    watched = [one["pictures"] for one in details.get("explain") or []]
+    return watched or ([details["pictures"]] if details.get("pictures") else [])
 
 
 def _histogram(buckets: Sequence[Sequence[int]]) -> Any:
@@ -94,18 +106,27 @@ def hgrm(buckets: Sequence[Sequence[int]]) -> str:
     return out.getvalue().decode()
 
 
-def hdr_log(stages: Sequence[dict[str, Any]]) -> str:
-    """An interval log, format 1.2: one line a stage, each with its tag; values in ns."""
+def hdr_log(seen: dict[str, Any]) -> str:
+    """An interval log, format 1.2: one line a stage, each with its tag; values in ns.
+
+    The start stands in the head, by the wall clock; each line begins 0 s after it and is as long
+    as what counts of the run.
+    """
     out = io.StringIO()
     writer = need("hdrh.log").HistogramLogWriter(out)
     writer.output_log_format_version()
     writer.output_comment("latency in ns, one histogram a stage")
+    start = datetime.fromtimestamp(seen["start_epoch_s"], UTC)
+    writer.output_comment(
+        f"[StartTime: {seen['start_epoch_s']:.3f} (seconds since epoch), {start:%c} UTC]"
+    )
     writer.output_legend()
-    for stage in stages:
+    for stage in seen["stages"]:
         histogram = _histogram(stage["histogram"])
         payload = histogram.encode().decode()
         out.write(
-            f"Tag={stage['name']},0.000,1.000,{histogram.get_max_value() / 1e6:.3f},{payload}\n"
+            f"Tag={stage['name']},0.000,{seen['length_s']:.3f},"
+            f"{histogram.get_max_value() / 1e6:.3f},{payload}\n"
         )
     return out.getvalue()
 
@@ -149,25 +170,26 @@ def prometheus(made: Document) -> str:
     for row in made["results"]:
         labels = _labels(subject=made["subject"], name=row["name"])
         lines.append(f"outcry_bench_rounds{labels} {row['samples']}")
-    seen = recorded(made)
-    if seen:
-        lines += list(_prometheus_stages(seen["stages"]))
+    lines += _prometheus_stages(recorded(made))
     return "\n".join(lines) + "\n"
 
 
-def _prometheus_stages(stages: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _prometheus_stages(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
     name = "outcry_stage_latency_seconds"
-    yield f"# HELP {name} Latency of a stage over every command of a recorded run."
-    yield f"# TYPE {name} histogram"
-    for stage in stages:
-        below, total = 0, 0.0
-        for upper, count in stage["histogram"]:
-            below += count
-            total += upper * count / 1e9
-            yield f"{name}_bucket{_labels(stage=stage['name'], le=repr(upper / 1e9))} {below}"
-        yield f"{name}_bucket{_labels(stage=stage['name'], le='+Inf')} {below}"
-        yield f"{name}_sum{_labels(stage=stage['name'])} {total!r}"
-        yield f"{name}_count{_labels(stage=stage['name'])} {below}"
+    if runs:
+        yield f"# HELP {name} Latency of a stage over every command of a recorded run."
+        yield f"# TYPE {name} histogram"
+    for run in runs:
+        for stage in run["stages"]:
+            own = {"durability": run["durability"], "stage": stage["name"]}
+            below, total = 0, 0.0
+            for upper, count in stage["histogram"]:
+                below += count
+                total += upper * count / 1e9
+                yield f"{name}_bucket{_labels(**own, le=repr(upper / 1e9))} {below}"
+            yield f"{name}_bucket{_labels(**own, le='+Inf')} {below}"
+            yield f"{name}_sum{_labels(**own)} {total!r}"
+            yield f"{name}_count{_labels(**own)} {below}"
 
 
 def _labels(**pairs: str) -> str:
@@ -182,8 +204,10 @@ def chrome_trace(seen: dict[str, Any]) -> dict[str, Any]:
     """A run's commands, long steps and kernel intervals in Chrome's trace event format (Perfetto).
 
     Commands are asynchronous tracks, a slice a stage; processes and cores are threads.
+    ``otherData`` says how many steps and kernel intervals were too many to keep.
     """
-    start = min([row[1] for row in seen["commands"]] + [step[2] for step in seen["steps"]])
+    starts = [row[1] for row in seen["commands"] + seen["kernel"]]
+    start = min(starts + [step[2] for step in seen["steps"]])
     events = list(_named())
     for row in seen["commands"]:
         events += _command_events(row, start)
@@ -196,7 +220,10 @@ def chrome_trace(seen: dict[str, Any]) -> dict[str, Any]:
     for core, begin, end, kind, what in seen["kernel"]:
         name = kind if kind == what else f"{kind}: {what}"
         events.append(_slice(name, "kernel", PROCESS_CORES, core, begin - start, end - begin))
-    return {"traceEvents": events, "displayTimeUnit": "ns"}
+    return {
+        "traceEvents": events, "displayTimeUnit": "ns",
+        "otherData": {f"{name} left out": count for name, count in seen["left_out"].items()},
+    }  # fmt: skip
 
 
 def _named() -> Iterator[dict[str, Any]]:

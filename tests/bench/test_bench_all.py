@@ -33,10 +33,11 @@ def test_the_subjects_are_named_as_the_issue_names_them() -> None:
 
 
 def test_all_leaves_one_report_and_a_file_a_subject(tmp_path: Path) -> None:
-    """The two quickest subjects through the real command: a page with both, a document each."""
+    """The two quickest subjects through the real command: a page with both; a document and a folder
+    of exports each."""
     done = subprocess.run(
         [*OUTCRY, "bench", "all", "--quick", "--rounds", "1", "--subjects", "cores,jitter",
-         "--out", "made", "--report", "all.html", "--json"],
+         "--out", "made", "--report", "all.html", "--export", "files", "--json"],
         cwd=tmp_path, capture_output=True, text=True, timeout=200,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -46,6 +47,9 @@ def test_all_leaves_one_report_and_a_file_a_subject(tmp_path: Path) -> None:
     said = json.loads(done.stdout)
     assert [made["subject"] for made in said["documents"]] == ["cores", "jitter"]
     assert read_document(tmp_path / "made" / "cores.json")["subject"] == "cores"
+    for subject in ("cores", "jitter"):
+        names = {path.name for path in (tmp_path / "files" / subject).iterdir()}
+        assert names == {"metrics.prom", "results.parquet"}
 
 
 def test_a_subject_that_fails_is_said_and_the_rest_is_measured(monkeypatch) -> None:

@@ -2,34 +2,42 @@
 
 import json
 import re
+import time
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from openoutcry.bench import exports
+from openoutcry.bench import pictures as exports_pictures
+from openoutcry.bench.corewatch import Interval
 from openoutcry.bench.exports import chrome_trace, hdr_log, hgrm, prometheus, write_exports
 from openoutcry.bench.lab_report import render, write_lab_report
 from openoutcry.bench.paced import Paced
-from openoutcry.bench.pictures import pictures
+from openoutcry.bench.pictures import merged, overlapping, pictures, trace
 from openoutcry.bench.results import document, missing, summarise
 from openoutcry.pipeline.recording import Recording, Step
 from openoutcry.wire import OutcryError
 
 COUNT = 1_000
+FIRST_NS = 1_000_000_000
 GROUPS = [
     {"process": "front", "stages": ["receive", "gateway"], "core": 0, "pid": 11},
     {"process": "back", "stages": ["matcher", "gate", "replies"], "core": 1, "pid": 12},
 ]
 
+# The last command, the slowest, is under way during it.
+STEPS = (Step("back", "matcher", FIRST_NS + 9_990_500, FIRST_NS + 9_999_500),)
 
-def recorded():
-    start = 1_000_000_000 + 10_000 * np.arange(COUNT)
+
+def recorded(durability="none", steps=STEPS):
+    start = FIRST_NS + 10_000 * np.arange(COUNT)
     rows = [start + (100 + np.arange(COUNT)) * place for place in range(6)]
     stamps = np.stack([*rows, np.zeros(COUNT, np.int64)], axis=1).astype(np.int64)
-    steps = [Step("back", "matcher", 1_000_000_500, 1_000_009_500)]
-    recording = Recording(stamps=stamps, groups=GROUPS, steps=steps)
-    return Paced(100_000, {"durability": "none", "topology": "processes"}, recording, 100)
+    recording = Recording(stamps=stamps, groups=GROUPS, steps=list(steps))
+    return Paced(100_000, {"durability": durability, "topology": "processes"}, recording, 100)
 
 
 @pytest.fixture
@@ -59,13 +67,14 @@ def test_the_percentile_distribution_is_hdrhistograms_own(made):
 
 
 def test_the_interval_log_is_read_by_hdrhistograms_reader(made, tmp_path):
-    """Every stage's histogram comes back with its count."""
+    """Every stage's histogram comes back with its count, the run's start and its length."""
     from hdrh.histogram import HdrHistogram
     from hdrh.log import HistogramLogReader
 
-    stages = made["details"]["pictures"]["stages"]
+    seen = made["details"]["pictures"]
+    stages = seen["stages"]
     path = tmp_path / "run.hlog"
-    path.write_text(hdr_log(stages))
+    path.write_text(hdr_log(seen))
     lines = [line for line in path.read_text().splitlines() if line.startswith("Tag=")]
     assert [line.split(",")[0] for line in lines] == [f"Tag={stage['name']}" for stage in stages]
     for line in lines:
@@ -74,18 +83,26 @@ def test_the_interval_log_is_read_by_hdrhistograms_reader(made, tmp_path):
     untagged.write_text(re.sub(r"^Tag=\w+,", "", path.read_text(), flags=re.M))
     total = HdrHistogram(1, 3_600_000_000_000, 3)
     reader = HistogramLogReader(str(untagged), total)
-    counts = []
+    counts, lengths_ms = [], set()
     while (histogram := reader.get_next_interval_histogram()) is not None:
         counts.append(histogram.get_total_count())
+        lengths_ms.add(histogram.get_end_time_stamp() - histogram.get_start_time_stamp())
     assert counts == [COUNT - 100] * len(stages)
+    # From the intended send of command 101 to the reply to command 1,000.
+    replied_ns = 10_000 * 999 + 5 * 1_099
+    assert seen["length_s"] == (replied_ns - 10_000 * 100) / 1e9
+    assert lengths_ms == {9}
+    began_ns = FIRST_NS + 1_000_000 + time.time_ns() - time.monotonic_ns()
+    assert seen["start_epoch_s"] == pytest.approx(began_ns / 1e9, abs=5)
+    assert reader.get_start_time_sec() == pytest.approx(seen["start_epoch_s"], abs=0.001)
 
 
 def test_the_trace_is_chromes_format(made):
     """Balanced asynchronous slices for every command shown, complete events with lengths, names for
     processes; what begins first is at 0."""
-    trace = chrome_trace(made["details"]["pictures"]["trace"])
-    events = trace["traceEvents"]
-    json.dumps(trace)
+    seen = chrome_trace(made["details"]["pictures"]["trace"])
+    events = seen["traceEvents"]
+    json.dumps(seen)
     begun = [(e["id"], e["name"]) for e in events if e["ph"] == "b"]
     assert sorted(begun) == sorted((e["id"], e["name"]) for e in events if e["ph"] == "e")
     assert len({number for number, _ in begun}) > 100
@@ -101,7 +118,9 @@ def test_prometheus_text_holds_figures_and_cumulative_histograms(made):
     sample = re.compile(r'^[a-z_]+(\{([a-z]+="[^"\n]*",?)+\})? [-+0-9.e]+$')
     assert all(line.startswith("#") or sample.match(line) for line in lines)
     assert 'outcry_bench_figure{subject="pipeline",name="x",unit="ns"} 2.0' in lines
-    whole = [int(line.split()[-1]) for line in lines if '_bucket{stage="whole"' in line]
+    whole = [
+        int(line.split()[-1]) for line in lines if '_bucket{durability="none",stage="whole"' in line
+    ]
     assert whole == sorted(whole)
     assert whole[-1] == COUNT - 100
 
@@ -110,13 +129,67 @@ def test_everything_lands_in_one_folder(made, tmp_path):
     """All formats are written; Parquet gives the rounds and every stamp back; nothing half-made."""
     parquet = pytest.importorskip("pyarrow.parquet")
     folder = tmp_path / "out"
-    written = {path.name for path in write_exports(made, folder)}
-    assert written == {path.name for path in folder.iterdir()}
+    paths = write_exports(made, folder)
+    assert set(paths) == {path for path in folder.rglob("*") if path.is_file()}
+    written = {path.name for path in paths}
     assert {"metrics.prom", "trace.json", "run.hlog", "whole.hgrm", "results.parquet"} <= written
     assert parquet.read_table(folder / "results.parquet")["value"].to_pylist() == [1.0, 2.0, 3.0]
-    commands = parquet.read_table(folder / "commands.parquet").to_pydict()
+    commands = parquet.read_table(folder / "none" / "commands.parquet").to_pydict()
     row = commands["seq"].index(COUNT)
     assert commands["replied_ts_ns"][row] == recorded().recording.stamps[-1, 5]
+
+
+def test_every_watched_run_is_exported(made, tmp_path):
+    """A folder for each durability, its own trace in it; the metrics tell them apart."""
+    other = recorded("durable", ())
+    made["details"]["explain"] = [{"pictures": pictures(run)} for run in (recorded(), other)]
+    write_exports(made, tmp_path / "out")
+    steps = {}
+    for name in ("none", "durable"):
+        seen = json.loads((tmp_path / "out" / name / "trace.json").read_text())
+        steps[name] = sum(event.get("cat") == "step" for event in seen["traceEvents"])
+        assert (tmp_path / "out" / name / "run.hlog").exists()
+    assert steps == {"none": 1, "durable": 0}
+    text = (tmp_path / "out" / "metrics.prom").read_text()
+    assert text.count("# TYPE outcry_stage_latency_seconds") == 1
+    for name in steps:
+        assert f'_count{{durability="{name}",stage="whole"}} {COUNT - 100}\n' in text
+
+
+def test_a_trace_has_what_lies_beneath_its_commands(monkeypatch):
+    """More steps than are kept come before the slowest command and one lies beneath it: that one is
+    there, those beneath no command are not, and what was too much is counted."""
+    early = [Step("back", "matcher", at, at + 5) for at in range(6_000)]
+    made = trace(recorded(steps=[*early, *STEPS]), ())
+    assert [step[2:] for step in made["steps"]] == [[STEPS[0].start_ns, STEPS[0].end_ns]]
+    assert made["left_out"] == {"steps": 0, "kernel": 0}
+    monkeypatch.setattr(exports_pictures, "MAX_INTERVALS", 1)
+    # One that began before any command shown does not make times negative.
+    beneath = Interval(1, STEPS[0].start_ns, STEPS[0].start_ns + 9, "preempted", "cc1", 12)
+    longer = Interval(1, FIRST_NS - 9, STEPS[0].end_ns, "preempted", "ld", 12)
+    made = trace(recorded(), [beneath, longer])
+    assert [row[4] for row in made["kernel"]] == ["ld"]
+    assert made["left_out"] == {"steps": 0, "kernel": 1}
+    seen = chrome_trace(made)
+    assert seen["otherData"]["kernel left out"] == 1
+    assert min(event["ts"] for event in seen["traceEvents"] if "ts" in event) == 0
+
+
+SPANS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 9)), min_size=1, max_size=12)
+
+
+@given(SPANS, SPANS)
+@settings(derandomize=True, deadline=None)
+def test_overlapping_is_what_comparing_all_pairs_gives(windows, spans):
+    """Merged windows and the search find what the two nested loops find."""
+    starts = np.array([start for start, _ in windows])
+    ends = starts + np.array([length for _, length in windows])
+    found = [Step("p", "s", start, start + length) for start, length in spans]
+    expected = [
+        one for one in found
+        if any(one.start_ns <= b and one.end_ns >= a for a, b in zip(starts, ends, strict=True))
+    ]  # fmt: skip
+    assert overlapping(found, merged(starts, ends)) == expected
 
 
 def test_what_cannot_be_exported_is_said(made, tmp_path, monkeypatch):
