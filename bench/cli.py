@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from openoutcry.bench.compare import compare_command
 from openoutcry.bench.history import history_command
-from openoutcry.bench.quantity import quantity, ratio
+from openoutcry.bench.show import show
 from openoutcry.bench.subjects import SUBJECTS, Subject
 from openoutcry.wire import OutcryError
 
@@ -160,87 +157,6 @@ def give(
     if made.get("partial"):
         click.echo(f"partial: {made['partial']}", err=True)
         raise SystemExit(1)
-
-
-def show(made: dict[str, Any]) -> None:
-    """The document as a table."""
-    Console().print(_table(made))
-    for entry in made["missing"]:
-        click.echo(f"missing: {entry['name']}: {entry['why']}")
-    noisy = (made.get("noise") or {}).get("noisy_rounds_kept")
-    if noisy:
-        click.echo(f"noisy host: {noisy} rounds were disturbed by other machines or programs")
-    if made["subject"] == "cores":
-        _show_map(made["details"])
-    for tail in (made.get("details") or {}).get("explain") or []:
-        _show_tail(tail)
-    for core, causes in (made.get("details") or {}).get("lost_ns_by_cause", {}).items():
-        total = sum(causes.values()) or 1
-        shares = [f"{cause} {ns / total:.0%}" for cause, ns in list(causes.items())[:5]]
-        click.echo(f"core {core} lost its time to: {'; '.join(shares) or 'nothing'}")
-    for core, rates in (made.get("details") or {}).get("interrupts_per_s_by_name", {}).items():
-        named = [f"{name} {quantity(rate, '1/s')}" for name, rate in list(rates.items())[:5]]
-        click.echo(f"core {core} was interrupted by: {'; '.join(named) or 'nobody'}")
-
-
-def _show_tail(tail: dict[str, Any]) -> None:
-    click.echo(
-        f"the slowest {tail['tail_commands']} at {tail['rate']:,}/s, durability "
-        f"{tail['durability']}, from {quantity(tail['tail_from_ns'], 'ns')} on:"
-    )
-    if tail["watched"]:
-        click.echo(f"  (the kernel was not watched: {tail['watched']})")
-    for cause in tail["causes"][:8]:
-        click.echo(f"  {cause['share']:6.1%}  {cause['cause']} ({cause['commands']} commands)")
-    for one in tail["incidents"][:8]:
-        click.echo(
-            f"  from command {one['first_seq']:,}: {one['commands']} together, up to "
-            f"{quantity(one['whole_ns'], 'ns')}: {one['cause']}"
-        )
-    for row in tail["slowest"]:
-        causes = "; ".join(f"{name} {quantity(ns, 'ns')}" for name, ns in row["causes_ns"].items())
-        whole = quantity(row["whole_ns"], "ns")
-        click.echo(f"  command {row['seq']:,}: {whole} in {row['slowest_stage']}: {causes}")
-
-
-def _show_map(details: dict[str, Any]) -> None:
-    cores = details["cores"]
-    click.echo("round trip of a cache line, ns:")
-    click.echo("      " + "".join(f"{core:>7}" for core in cores))
-    for core, row in zip(cores, details["map"], strict=True):
-        click.echo(
-            f"{core:>6}" + "".join(f"{value:>7.0f}" if value else "      ." for value in row)
-        )
-    for pair, what in details.get("relation", {}).items():
-        click.echo(f"cores {pair.replace('_', ' and ')}: {what}")
-
-
-def _peer_row(peer: str, theirs: dict[str, Any], unit: str) -> list[str]:
-    """A peer's median, and ours / theirs with its interval where the quartiles would stand."""
-    interval = ""
-    if theirs["interval"]:
-        interval = " - ".join(ratio(value) for value in theirs["interval"])
-    times = f"ours is {ratio(theirs['ratio'])} x"
-    return [f"  {peer}", quantity(theirs["median"], unit), times, interval, ""]
-
-
-def _table(made: dict[str, Any]) -> Table:
-    host = made["host"]
-    table = Table(
-        title=f"{made['subject']}: {host['cpu_model']}, {host['cores_usable']} cores",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        header_style="bold",
-    )
-    table.add_column("figure", no_wrap=True)
-    for column in ("median", "p25", "p75", "rounds"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for row in made["results"]:
-        figures = [quantity(value, row["unit"]) for value in (row["median"], *row["spread"])]
-        table.add_row(row["name"], *figures, str(row["samples"]))
-        for peer, theirs in row["against"].items():
-            table.add_row(*_peer_row(peer, theirs, row["unit"]))
-    return table
 
 
 @bench.command("all", short_help="every subject, one report")

@@ -17,6 +17,7 @@ from openoutcry.bench.explain import WINDOWS
 from openoutcry.bench.ladder import knee
 from openoutcry.bench.quantity import quantity
 from openoutcry.bench.results import Document
+from openoutcry.bench.wording import beside, core_groups, not_kept
 from openoutcry.pipeline import report_charts
 from openoutcry.pipeline.atomic_file import write_atomically
 from openoutcry.pipeline.report import HOST_LABELS
@@ -134,7 +135,8 @@ def _explained(one: dict[str, Any]) -> dict[str, Any]:
         "steal": (one.get("noise") or {}).get("steal"),
         "causes": one["causes"][:CAUSES_SHOWN],
         "incidents": one.get("incidents", [])[:INCIDENTS_SHOWN],
-        "slowest": one["slowest"][:SLOWEST_SHOWN],
+        "not_kept": not_kept(one),
+        "slowest": [row | {"beside": beside(row)} for row in one["slowest"][:SLOWEST_SHOWN]],
         "stages": list(WINDOWS),
         "pictures": _pictures(one["pictures"]),
     }  # fmt: skip
@@ -143,9 +145,7 @@ def _explained(one: dict[str, Any]) -> dict[str, Any]:
 def _cores(details: dict[str, Any]) -> dict[str, Any]:
     return {
         "chart": charts.core_map(details["cores"], details["map"]),
-        "relation": [(pair.replace("_", " and "), what)
-                     for pair, what in (details.get("relation") or {}).items()],
-        "groups": details.get("groups") or [],
+        "groups": core_groups(details),
     }  # fmt: skip
 
 

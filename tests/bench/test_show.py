@@ -1,0 +1,135 @@
+"""bench/show.py, wording.py: what was measured reaches its reader, on terminal and page."""
+
+import pytest
+
+from openoutcry.bench.lab_report import render
+from openoutcry.bench.results import document, summarise
+from openoutcry.bench.show import show
+from openoutcry.bench.wording import beside, core_groups, not_kept, ranges
+
+SLOW = {
+    "seq": 1_234, "whole_ns": 90_000, "slowest_stage": "gate", "new_level": True, "page_faults": 2,
+    "after_intended_ns": {"received": 100, "durable": 80_500},
+    "spans_ns": {"receive": 100, "gateway": 100, "matcher": 200, "gate": 89_500, "replies": 100},
+    "causes_ns": {"journal commit": 80_000},
+    "meanwhile": [
+        {"core": 1, "kind": "preempted", "what": "kworker", "after_intended_ns": 5_000,
+         "length_ns": 12_000},
+        {"core": 0, "kind": "page fault", "what": "page fault", "after_intended_ns": 9,
+         "length_ns": 0},
+    ],
+}  # fmt: skip
+RUNG = {"rate": 100_000, "p50": 1_000.0, "p99": 2_000.0, "p999": 3_000.0, "beyond": False}
+
+
+def cores_of(count: int) -> dict:
+    """Two sockets: 60 ns within one, 200 ns between them."""
+    half = count // 2
+    near = [[0.0 if a == b else 60.0 if (a < half) == (b < half) else 200.0 for b in range(count)]
+            for a in range(count)]  # fmt: skip
+    pairs = [(a, b) for a in range(count) for b in range(a + 1, count)]
+    relation = {f"{a}_{b}": "one L3" if near[a][b] == 60 else "two sockets" for a, b in pairs}
+    details = {"cores": list(range(count)), "map": near, "relation": relation,
+               "groups": [list(range(half)), list(range(half, count))]}  # fmt: skip
+    figures = [summarise(f"bounce_{a}_{b}", "ns", "lower", [near[a][b]]) for a, b in pairs]
+    return document("cores", figures, [], "outcry bench cores", details=details)
+
+
+def test_a_slow_order_says_everything_known_of_it():
+    """Its durable stamp, the level, the faults and what ran meanwhile; nothing where there is
+    nothing, and a fault, which has no length, is counted and not timed."""
+    assert beside(SLOW) == [
+        "durable after 80.5 µs", "a price level touched for the first time",
+        "page faults meanwhile: 2", "core 1, preempted: kworker for 12 µs from 5 µs on",
+    ]  # fmt: skip
+    earlier = SLOW["meanwhile"][0] | {"after_intended_ns": -3_272}
+    assert beside(SLOW | {"meanwhile": [earlier]})[-1].endswith("for 12 µs since 3.27 µs before")
+    quiet = {"after_intended_ns": {}, "new_level": False, "page_faults": 0, "meanwhile": []}
+    assert beside(quiet) == []
+    assert beside(SLOW, 0) == beside(SLOW)[:-1]
+
+
+def test_steps_without_room_are_said():
+    """Only if there were any."""
+    assert not_kept({"steps_not_kept": 0}) == ""
+    assert not_kept({"steps_not_kept": 1_500}).startswith("1,500 long steps were not kept")
+
+
+def test_cores_are_said_in_groups():
+    """What was measured, and beside it what the kernel says of the pairs."""
+    assert core_groups(cores_of(4)["details"]) == [
+        "cores 0-1: 60 ns; the kernel says: one L3",
+        "cores 2-3: 60 ns; the kernel says: one L3",
+        "from group to group: 200 ns; the kernel says: two sockets (4 pairs)",
+    ]
+    lonely = cores_of(2)["details"] | {"groups": [[0], [1]]}
+    assert core_groups(lonely)[:2] == ["core 0: near no other", "core 1: near no other"]
+    assert core_groups({"cores": [0], "map": [[0.0]]}) == []
+    assert ranges([0, 1, 2, 5, 7, 8]) == "0-2, 5, 7-8"
+
+
+def test_64_cores_are_a_few_lines_on_the_terminal(capsys):
+    """Not one of 2,016 a pair; the page has the groups under its map."""
+    made = cores_of(64)
+    show(made)
+    said = capsys.readouterr().out
+    assert len(said.splitlines()) < 10
+    assert "2,016 pairs of cores" in said
+    assert "cores 0-31: 60 ns; the kernel says: one L3 (496 pairs)" in said
+    page = render([made])
+    assert page.index("Cores near each other") > page.index("Round trip of a cache line")
+    assert "<li>cores 32-63: 60 ns" in page
+
+
+@pytest.fixture
+def pipeline():
+    perf = {
+        "kind": "Software events only.", "flame": "", "notes": ["no c2c"],
+        "processes": [{"process": "back", "stages": ["matcher"], "counters": {"page-faults": 7}}],
+        "functions": [["match_burst", 0.5]], "off_cpu_ns": {"back": {"short": 1, "long": 5_000}},
+    }  # fmt: skip
+    details = {
+        "compile_s": 2.5, "perf": perf,
+        "bottleneck": {"process": "back", "stage": "matcher", "commands_per_s": 2e7},
+        "ladder": {"none": [[RUNG, RUNG | {"rate": 10_000_000, "beyond": True}]]},
+    }  # fmt: skip
+    return document("pipeline", [], [], "outcry bench pipeline", details=details)
+
+
+def test_the_terminal_has_compile_time_bottleneck_ladder_and_perf(pipeline, capsys):
+    """Each in plain lines."""
+    show(pipeline)
+    said = capsys.readouterr().out
+    for line in (
+        "compiling or loading the kernels took 2.5 s, in no figure",
+        "the bottleneck is matcher in process back: by its stages alone it could do 20 M/s",
+        "latency against rate, durability none; the knee is at 100 k/s:",
+        "100 k/s: p50 1 µs, p99 2 µs, p99.9 3 µs\n",
+        "10 M/s: p50 1 µs, p99 2 µs, p99.9 3 µs, beyond the knee\n",
+        "perf: Software events only.", "back (matcher): page-faults 7", "50.0%  match_burst",
+        "back was off its core for: long 5 µs; short 1 ns", "no c2c",
+    ):  # fmt: skip
+        assert line in said
+
+
+def test_the_tail_says_the_same_on_terminal_and_page(pipeline, capsys, recorded_pictures):
+    """The slowest orders' other lines, and the steps that had no room."""
+    pipeline["details"]["explain"] = [{
+        "rate": 100_000, "durability": "durable", "tail_commands": 20, "tail_from_ns": 50_000,
+        "watched": None, "steps_not_kept": 3, "slowest": [SLOW], "incidents": [],
+        "causes": [{"cause": "journal commit", "share": 1.0, "commands": 20}],
+        "pictures": recorded_pictures,
+    }]  # fmt: skip
+    show(pipeline)
+    for text in (capsys.readouterr().out, render([pipeline])):
+        assert "; ".join(beside(SLOW)) in text
+        assert "3 long steps were not kept" in text
+
+
+@pytest.fixture
+def recorded_pictures():
+    """Of a small real run."""
+    from openoutcry.bench.paced import paced
+    from openoutcry.bench.pictures import pictures
+
+    return pictures(paced(100_000, 0.05, "none", topology="inline"))
