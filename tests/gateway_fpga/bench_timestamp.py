@@ -91,8 +91,8 @@ async def back_pressure_does_not_make_a_packet_younger(dut):
 
 @cocotb.test(**TIMEOUT)
 async def every_bit_of_the_time(dut):
-    """All 64 bits of the counter arrive, one after the other set and clear, at both beats of packets
-    that come with gaps."""
+    """All 64 bits of the counter arrive, one after the other set and clear, at both beats of
+    packets that come with gaps."""
     bench = Bench(dut)
     await bench.start(0, 0x0123_4567_89AB_CDEF)
     bench.source.set_pause_generator(pattern("random", 3))
