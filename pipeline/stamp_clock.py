@@ -32,7 +32,7 @@ def stamp_clock(epoch_offset_ns: int) -> dict[str, Any]:
         state = ClockState.LOCKED if kernel.synchronised else ClockState.FREE_RUNNING
         return {
             **found, "page": None, "source": "kernel", "state": state.name.lower(),
-            "offset_ns": None, "bound_ns": kernel.maxerror_ns,
+            "offset_ns": None, "bound_ns": kernel.bound_ns,
         }  # fmt: skip
     stamp_ns = (before_ns + after_ns) // 2 + epoch_offset_ns
     offset_ns = stamp_ns - now.utc_ns

@@ -155,6 +155,7 @@ class ClockDaemon:
         self.nominal_ns = nominal_ns
         for follower in self.followers:
             follower.calibration.nominal_ns = nominal_ns
+            follower.source.nominal_ns = nominal_ns
         self._raw = self.host.raw()
 
     # The sources
@@ -181,9 +182,24 @@ class ClockDaemon:
             self.table = self.table.announced(sample.tai_ns, sample.leap_insert, sample.leap_delete)
 
     def _best(self, ticks: int) -> Follower | None:
-        """The narrowest interval among sources that somebody stands behind; else among the rest."""
+        """The narrowest interval among sources that somebody stands behind; else among the rest.
+
+        The kernel's word is anybody's, without a name: only where no other of them speaks.
+        """
         ready = [f for f in self.followers if f.calibration.ready]
-        return min(ready, key=lambda f: (not _held(f), f.calibration.bound_ns(ticks)), default=None)
+        named = any(
+            f.source.kind != ClockSource.KERNEL and _held(f) and not self._silent(f, ticks)
+            for f in ready
+        )
+
+        def rank(f: Follower) -> tuple[bool, bool, int]:
+            nameless = named and f.source.kind == ClockSource.KERNEL
+            return not _held(f), nameless, f.calibration.bound_ns(ticks)
+
+        return min(ready, key=rank, default=None)
+
+    def _silent(self, follower: Follower, ticks: int) -> bool:
+        return (ticks - follower.believed_ticks) * self.nominal_ns > SILENT_NS
 
     def _contradictions(self, best: Follower, ticks: int) -> list[tuple[Follower, int]]:
         """The followers whose interval does not meet the best one's, and how far theirs reaches."""
@@ -225,10 +241,9 @@ class ClockDaemon:
         contradictions = self._contradictions(best, ticks)
         bound_ns = max([calibration.bound_ns(ticks), *(reach for _, reach in contradictions)])
         flags = ClockFlag(0)
-        silent_ns = (ticks - best.believed_ticks) * self.nominal_ns
         if not last.held:
             state = ClockState.FREE_RUNNING
-        elif calibration.doubt_ns or silent_ns > SILENT_NS:
+        elif calibration.doubt_ns or self._silent(best, ticks):
             state = ClockState.HOLDOVER
         else:
             state = ClockState.LOCKED
@@ -374,7 +389,7 @@ def kernel_evidence(kernel: KernelClock, realtime_ns: int, table: LeapTable) -> 
     what there is to say where no daemon runs.  An array of one CLOCK_DTYPE, its ``seq`` 0."""
     record = np.zeros(1, CLOCK_DTYPE)
     tai_ns = table.tai_of(realtime_ns) + (SECOND_NS if kernel.state == TIME_OOP else 0)
-    record["tai_ts_ns"], record["bound_ns"] = tai_ns, kernel.maxerror_ns
+    record["tai_ts_ns"], record["bound_ns"] = tai_ns, kernel.bound_ns
     record["utc_offset_s"] = table.offset_at(tai_ns)
     record["state"] = ClockState.LOCKED if kernel.synchronised else ClockState.FREE_RUNNING
     record["source"], record["event"] = ClockSource.KERNEL, ClockEvent.SAMPLE

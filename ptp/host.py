@@ -23,6 +23,8 @@ CHRONYC = ("chronyc", "-n", "-c", "tracking")
 CHRONYC_TIMEOUT_S = 2
 
 STA_INS, STA_DEL, STA_UNSYNC = 0x10, 0x20, 0x40
+MAXERROR_LIMIT_NS = 16_000_000_000
+"""``maxerror`` grows by 500 us a second until here (NTP_PHASE_LIMIT in linux/timex.h)."""
 TIME_OOP = 3
 """Kernel state: the inserted second is going on (adjtimex(2))."""
 
@@ -51,11 +53,24 @@ class KernelClock:
     state: int
     status: int
     maxerror_ns: int
+    esterror_ns: int
     tai_offset_s: int
 
     @property
     def synchronised(self) -> bool:
-        return not self.status & STA_UNSYNC
+        """Whether somebody disciplines it, and ``maxerror`` is his estimate.
+
+        linuxptp (ptp4l, phc2sys) has none: it sets ``maxerror`` to 0 to keep the kernel from
+        calling the clock unsynchronised, and leaves ``esterror`` as it was, at 16 s since boot.
+        """
+        estimated = 0 < self.esterror_ns <= self.maxerror_ns
+        return estimated and not self.status & STA_UNSYNC
+
+    @property
+    def bound_ns(self) -> int:
+        """How wrong the clock may be: what is admitted, or where nobody estimates it all that the
+        kernel ever admits."""
+        return self.maxerror_ns if self.synchronised else max(self.maxerror_ns, MAXERROR_LIMIT_NS)
 
 
 class Host(Protocol):
@@ -119,7 +134,8 @@ class Machine:
         state = self._libc.adjtimex(ctypes.byref(timex))
         if state < 0:
             raise SourceSilent(f"adjtimex: {os.strerror(ctypes.get_errno())}")
-        return KernelClock(state, timex.status, timex.maxerror * 1000, timex.tai)
+        errors_ns = (timex.maxerror * 1000, timex.esterror * 1000)
+        return KernelClock(state, timex.status, *errors_ns, timex.tai)
 
     def device(self, path: str, request: int, buffer: bytearray) -> None:
         """One ioctl(2) on a PTP device.  ``OSError`` where the kernel or the driver cannot."""

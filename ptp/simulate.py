@@ -20,6 +20,7 @@ from openoutcry.ptp import management as m
 from openoutcry.ptp.calibrate import WINDOW
 from openoutcry.ptp.daemon import ClockDaemon, measure_nominal
 from openoutcry.ptp.host import (
+    MAXERROR_LIMIT_NS,
     STA_UNSYNC,
     TIME_OOP,
     Bracket,
@@ -47,7 +48,6 @@ from openoutcry.wire.enums import ClockEvent, ClockState
 GM_IDENTITY = 0x00C0FFEEFE00C10C
 START_TAI_NS = 1_800_000_000 * SECOND_NS
 SYNC_NS = SECOND_NS // 4
-KERNEL_MAXERROR_NS = 16 * SECOND_NS
 
 
 @dataclass
@@ -75,6 +75,11 @@ class World:
     ioctls: tuple[int, ...] = (PTP_SYS_OFFSET_PRECISE, PTP_SYS_OFFSET_EXTENDED, PTP_SYS_OFFSET)
     chrony_ns: float = 40_000.0
     """Standard deviation of chrony's own error; it admits four times as much."""
+    chronyc_ns: int = 2_000_000
+    """How long chronyc takes to say it."""
+    kernel_status: int = STA_UNSYNC
+    kernel_errors_ns: tuple[int, int] = (MAXERROR_LIMIT_NS, MAXERROR_LIMIT_NS)
+    """``maxerror`` and ``esterror``."""
     gm_silent: bool = False
     gm_bias_ns: int = 0
     """What the grandmaster's time is off by, and does not say."""
@@ -176,7 +181,9 @@ class SimulatedMachine:
 
     def kernel(self) -> KernelClock:
         inserted = self.table.in_inserted_second(self.true_tai_ns)
-        return KernelClock(TIME_OOP if inserted else 5, STA_UNSYNC, KERNEL_MAXERROR_NS, 0)
+        return KernelClock(
+            TIME_OOP if inserted else 5, self.world.kernel_status, *self.world.kernel_errors_ns, 0
+        )
 
     # The grandmaster, by way of ptp4l
 
@@ -272,6 +279,8 @@ class SimulatedMachine:
         slow = (
             self.table.utc_of(self.true_tai_ns) - self._system_ns() + error + world.chrony_bias_ns
         )
+        # chronyd has answered; until chronyc has printed it and ended the clock goes on.
+        self.advance(world.chronyc_ns)
         return (
             f"C0A80001,192.168.0.1,2,0,{slow / 1e9:.12f},0,0,0,0,0,0.0,"
             f"{4 * world.chrony_ns / 1e9:.9f},64.0,Normal\n"

@@ -12,7 +12,16 @@ from typing import Protocol
 
 from openoutcry.ptp import management as m
 from openoutcry.ptp.calibrate import Sample
-from openoutcry.ptp.host import STA_DEL, STA_INS, TIME_OOP, Bracket, Host, SourceSilent, ptp_devices
+from openoutcry.ptp.host import (
+    MAXERROR_LIMIT_NS,
+    STA_DEL,
+    STA_INS,
+    TIME_OOP,
+    Bracket,
+    Host,
+    SourceSilent,
+    ptp_devices,
+)
 from openoutcry.ptp.leap import SECOND_NS, LeapTable
 from openoutcry.wire.enums import ClockSource
 
@@ -22,14 +31,22 @@ SAME_CLOCK_NS = 10 * SECOND_NS
 """ptp4l's last measurement lies no further from the clock it keeps; TAI and UTC are 37 s apart."""
 CHRONY_LOCAL = 0x7F7F0101
 """chrony's reference to itself (127.127.1.1): ``local``, nobody behind it."""
+CHRONY_SLEW_PPB = 100_000_000
+"""chronyd slews no faster: ``maxslewrate`` is 83,333 ppm unless configured otherwise, and a tenth
+is the most that Linux can be told (chrony.conf(5); the tick of adjtimex(2))."""
+KERNEL_GROWTH_NS = 500_000
+"""What the kernel adds to ``maxerror`` every second: no more than that was 0 a second ago."""
+KERNEL_MEMORY = 64
+"""So many samples of the kernel are remembered."""
 TRAIL = 8
 """Brackets of the system clock that are remembered."""
 
 
 class Source(Protocol):
-    """``kind`` ranks: the source with the lowest that speaks is followed."""
+    """``nominal_ns``: what a tick is worth, set anew when the counter has become another."""
 
     kind: ClockSource
+    nominal_ns: float
 
     def sample(self, host: Host, table: LeapTable) -> Sample | None:
         """What the source says now, None if it has said nothing new.  Raises
@@ -53,19 +70,27 @@ def _half_window_ns(bracket: Bracket, nominal_ns: float) -> int:
 @dataclass
 class KernelSource:
     """CLOCK_REALTIME, as wrong as the kernel admits (``maxerror``; 16 s when nobody disciplines
-    it)."""
+    it, or one who estimates nothing).
+
+    Who sets ``maxerror`` to 0 again and again estimates nothing either, whatever ``esterror`` was
+    left behind by his predecessor: for so many samples more nobody is taken to stand behind it.
+    """
 
     nominal_ns: float
     kind: ClockSource = ClockSource.KERNEL
+    _errors_ns: deque[int] = field(default_factory=lambda: deque(maxlen=KERNEL_MEMORY))
 
     def sample(self, host: Host, table: LeapTable) -> Sample:
         kernel, now = host.kernel(), host.realtime()
+        self._errors_ns.append(kernel.maxerror_ns)
+        held = kernel.synchronised and min(self._errors_ns) > KERNEL_GROWTH_NS
+        error_ns = kernel.bound_ns if held else max(kernel.bound_ns, MAXERROR_LIMIT_NS)
         return Sample(
             now.middle,
             system_tai_ns(host, table, now.ns),
-            kernel.maxerror_ns + _half_window_ns(now, self.nominal_ns),
+            error_ns + _half_window_ns(now, self.nominal_ns),
             self.kind,
-            held=kernel.synchronised,
+            held=held,
             utc_offset_s=kernel.tai_offset_s or None,
             leap_insert=bool(kernel.status & STA_INS),
             leap_delete=bool(kernel.status & STA_DEL),
@@ -75,7 +100,8 @@ class KernelSource:
 @dataclass
 class ChronySource:
     """CLOCK_REALTIME, corrected by ``chronyc tracking``: its error is at most the root dispersion
-    plus half the root delay (chronyc(1)).
+    plus half the root delay (chronyc(1)), and what chronyd may have taken away of the correction
+    between its report and our reading.
 
     Traceable, and held, unless chrony only follows itself (``local``).
     """
@@ -84,7 +110,9 @@ class ChronySource:
     kind: ClockSource = ClockSource.CHRONY
 
     def sample(self, host: Host, table: LeapTable) -> Sample:
+        before = host.realtime()
         words = host.tracking().strip().split(",")
+        now = host.realtime()
         try:
             reference, stratum, leap = int(words[0], 16), int(words[2]), words[13]
             slow_s, root_delay_s, dispersion_s = (float(words[i]) for i in (4, 10, 11))
@@ -92,13 +120,17 @@ class ChronySource:
             raise SourceSilent(f"chronyc's tracking report reads {words!r}") from None
         if leap == "Not synchronised" or not 0 < stratum < 16:
             raise SourceSilent("chrony is not synchronised")
-        now = host.realtime()
         delay_ns = round(root_delay_s * SECOND_NS / 2)
+        slow_ns = round(slow_s * SECOND_NS)
+        slewed_ns = min(abs(slow_ns), self._slewed_at_most_ns(before, now))
         # chronyc prints the correction that is still to come: positive where the clock is slow.
         return Sample(
             now.middle,
-            system_tai_ns(host, table, now.ns) + round(slow_s * SECOND_NS),
-            delay_ns + round(dispersion_s * SECOND_NS) + _half_window_ns(now, self.nominal_ns),
+            system_tai_ns(host, table, now.ns) + slow_ns,
+            delay_ns
+            + round(dispersion_s * SECOND_NS)
+            + slewed_ns
+            + _half_window_ns(now, self.nominal_ns),
             self.kind,
             grandmaster=reference,
             path_delay_ns=delay_ns,
@@ -107,6 +139,15 @@ class ChronySource:
             leap_insert=leap == "Insert second",
             leap_delete=leap == "Delete second",
         )
+
+    def _slewed_at_most_ns(self, before: Bracket, now: Bracket) -> int:
+        """Between the two readings; raises :class:`SourceSilent` where the clock was stepped."""
+        elapsed_ns = (now.after - before.before) * self.nominal_ns
+        slewed_ns = round(elapsed_ns * CHRONY_SLEW_PPB * 1e-9) + 1
+        windows_ns = sum(_half_window_ns(bracket, self.nominal_ns) for bracket in (before, now))
+        if abs(now.ns - before.ns - elapsed_ns) > slewed_ns + 2 * windows_ns:
+            raise SourceSilent("the system clock was stepped while chronyc ran")
+        return slewed_ns
 
 
 # linuxptp
@@ -208,8 +249,17 @@ class LinuxptpSource:
 
     def __init__(self, nominal_ns: float, socket: str) -> None:
         self.socket = socket
-        self._trail = Trail(nominal_ns)
+        self.nominal_ns = nominal_ns
         self._ingress_ns = 0
+
+    @property
+    def nominal_ns(self) -> float:
+        return self._trail.nominal_ns
+
+    @nominal_ns.setter
+    def nominal_ns(self, nominal_ns: float) -> None:
+        # What stands in a trail is of the counter that was.
+        self._trail = Trail(nominal_ns)
 
     def sample(self, host: Host, table: LeapTable) -> Sample | None:
         self._trail.add(host.realtime())

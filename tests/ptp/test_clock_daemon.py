@@ -114,6 +114,20 @@ def test_a_grandmaster_that_was_wrong_and_is_put_right_is_followed_when_chrony_a
         assert simulation.violations == 0
 
 
+def test_the_kernel_is_not_asked_while_somebody_with_a_name_speaks(table):
+    """Its bound is narrower than chrony's, and nobody can say whose it is: chrony is followed, and
+    the kernel only once chrony has been silent for a while."""
+    kernel = {"kernel_status": 0, "kernel_errors_ns": (10_000_000, 1_000_000)}
+    kernel |= {"system_offset_ns": 0, "chrony_ns": 4e6}
+    with simulate(table, which=KINDS["chrony"], **kernel) as simulation:
+        simulation.run(30)
+        assert simulation.daemon.status.source is ClockSource.CHRONY
+        change(simulation, chrony_silent=True)()
+        simulation.run(20)
+        assert simulation.daemon.status.source is ClockSource.KERNEL
+        assert simulation.violations == 0
+
+
 def test_a_grandmaster_that_jitters_beyond_its_word(table):
     """It claims 100 ns and is all over 20 us: what is seen counts, not what is claimed."""
     with simulate(table, which={"phc": False, "linuxptp": True, "chrony": False}) as simulation:
@@ -143,7 +157,7 @@ def test_a_suspended_machine_knows_nothing_until_it_has_looked_again(table):
 )
 def test_a_machine_that_is_migrated_knows_nothing_until_it_has_looked_again(table, ticks, rate):
     """The counter jumps, is set back, or has another rate: it is noticed before a wrong reading is
-    made of it, and the new one is measured."""
+    made of it, and the new one is measured, for the sources as well."""
     with simulate(table) as simulation:
         simulation.run(60)
         simulation.machine.migrate(ticks, rate)
@@ -153,6 +167,7 @@ def test_a_machine_that_is_migrated_knows_nothing_until_it_has_looked_again(tabl
         assert simulation.daemon.status.state is ClockState.UNKNOWN
         simulation.run(60)
         assert simulation.daemon.status.state is ClockState.LOCKED
+        assert simulation.daemon.status.source is ClockSource.PHC_PRECISE
         assert simulation.violations == 0
 
 

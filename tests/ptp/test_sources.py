@@ -172,6 +172,68 @@ def test_chrony_is_as_wrong_as_it_says(table):
     assert len(found) == 100
 
 
+@pytest.mark.parametrize("slew_ppm", [83_333, -83_333])
+def test_what_chrony_slews_while_it_is_asked_is_granted(table, slew_ppm):
+    """Its correction is of the moment of its answer, our reading later: of 10 ms at chronyd's
+    fastest 0.8 ms have been taken away meanwhile.  Never more than there was to correct."""
+    offset_ns = -slew_ppm * 10_000
+    world = {"system_offset_ns": offset_ns, "system_slew_ppb": slew_ppm * 1_000}
+    host = machine(table, chronyc_ns=10_000_000, chrony_ns=10_000.0, **world)
+    found = samples(host, ChronySource(NOMINAL_NS), table, 8, 0.5)
+    assert max(abs(off) for _, off in found) > 800_000
+    assert all(abs(off) <= sample.error_ns for sample, off in found)
+    quiet = machine(table, chronyc_ns=10_000_000, chrony_ns=10_000.0, system_offset_ns=0)
+    assert ChronySource(NOMINAL_NS).sample(quiet, table).error_ns < 100_000
+
+
+def test_a_step_while_chronyc_runs_gives_no_sample(table):
+    """Nobody knows whether the correction it reported was of before or after."""
+    host = machine(table)
+    plain = host.tracking
+
+    def stepping():
+        said = plain()
+        host.world.system_offset_ns += 3_000_000
+        return said
+
+    host.tracking = stepping
+    with pytest.raises(SourceSilent, match="stepped while chronyc ran"):
+        ChronySource(NOMINAL_NS).sample(host, table)
+
+
+@pytest.mark.parametrize(
+    ("errors_ns", "held"),
+    [
+        ((5_000_000, 200_000), True),
+        ((0, 0), False),
+        ((0, 16 * SECOND_NS), False),
+        ((500_000, 16 * SECOND_NS), False),
+        ((5_000_000, 0), False),
+        ((500_000, 10_000), False),
+    ],
+)
+def test_a_kernel_clock_that_nobody_estimates_is_held_by_nobody(table, errors_ns, held):
+    """linuxptp calls the clock synchronised with a maximal error of 0 and leaves the estimated one
+    alone: that is no bound, so it is as wide as for a clock that nobody disciplines."""
+    host = machine(table, kernel_status=0, kernel_errors_ns=errors_ns)
+    sample = KernelSource(NOMINAL_NS).sample(host, table)
+    assert sample.held == held
+    assert (sample.error_ns < SECOND_NS) == held
+    assert sample.error_ns > errors_ns[0]
+
+
+def test_a_maximal_error_that_is_set_to_nothing_again_and_again_is_none(table):
+    """Somebody else's estimate was left behind in the kernel, and between two resets maxerror
+    grows beyond it: one that was 0 a moment ago is no bound yet."""
+    source, held = KernelSource(NOMINAL_NS), []
+    for maxerror_ns in [0, 500_000] + [1_000_000] * 65:
+        errors_ns = (maxerror_ns, 10_000)
+        host = machine(table, kernel_status=0, kernel_errors_ns=errors_ns)
+        held.append(source.sample(host, table).held)
+    assert not any(held[:65])
+    assert held[65:] == [True, True]
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
