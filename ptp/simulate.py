@@ -107,6 +107,7 @@ class SimulatedMachine:
         self._raw_ns = 1_000_000_000
         self._raw_rate = 1 / self.world.ticks_per_ns
         self._asleep_ns = 0
+        self.breaks = 0
         self._start_ns = self.true_tai_ns
         self._start_ticks = self._ticks
         self._slewed_ns = 0.0
@@ -140,10 +141,12 @@ class SimulatedMachine:
         """The machine sleeps: the counter stands still."""
         self.true_tai_ns += ns
         self._asleep_ns += ns
+        self.breaks += 1
 
     def migrate(self, ticks: float, ticks_per_ns: float | None = None) -> None:
         """Go on with the counter of another machine."""
         self._ticks += ticks
+        self.breaks += 1
         if ticks_per_ns:
             self.world.ticks_per_ns = ticks_per_ns
             self._raw_rate = 1 / ticks_per_ns
@@ -348,7 +351,9 @@ class Simulation:
     """A daemon on a simulated machine, its page, and a reader who knows the truth.
 
     ``violations`` counts the readings whose interval, in TAI or in UTC, did not hold the true time;
-    ``readings`` those that had an answer.  Use it as a context: the page is shared memory.
+    ``readings`` those that had an answer.  Both leave out what was read between a suspend or a
+    migration and the daemon's next look, when nobody can know of it yet: ``window_readings`` and
+    ``window_violations``.  Use it as a context: the page is shared memory.
     """
 
     def __init__(
@@ -361,6 +366,7 @@ class Simulation:
         self.drift_errors_ppb: list[float] = []
         self.refused: dict[int, int] = {}
         self.readings = self.violations = 0
+        self.window_readings = self.window_violations = 0
         nominal_ns = measure_nominal(self.machine)
         self.nominal_ns = nominal_ns
         self.writer = PageWriter(segment_name(ProcessIdentity.mine(), f"sim-{next(_NUMBER)}-clock"))
@@ -383,12 +389,16 @@ class Simulation:
 
     def run(self, seconds: float, faults: Mapping[float, Callable[[], None]] | None = None) -> None:
         """Go on for that long; read the page right after each update, in between, and at its
-        oldest.  ``faults``: what happens at which second from now."""
+        oldest.  ``faults``: what happens at which second from now; one that breaks the counter
+        comes half a second before the daemon's next look."""
         until = self.at_s + seconds
         due = sorted((self.at_s + at, fault) for at, fault in (faults or {}).items())
         while self.at_s < until:
+            breaks = self.machine.breaks
             while due and due[0][0] <= self.at_s:
                 due.pop(0)[1]()
+            if self.machine.breaks > breaks:
+                self._read_in_window()
             self.daemon.step()
             self.read()
             pause_s = self.daemon.pause_s()
@@ -397,8 +407,23 @@ class Simulation:
                 self.read()
             self._note()
 
+    def _read_in_window(self) -> None:
+        """The counter is another and the daemon has not looked yet: at once, and in between."""
+        for pause_s in (0.0, 0.25):
+            self.machine.pause(pause_s)
+            held = self._held()
+            self.window_readings += held is not None
+            self.window_violations += held is False
+        self.machine.pause(0.25)
+
     def read(self) -> None:
         """One reading of the page against the truth."""
+        held = self._held()
+        self.readings += held is not None
+        self.violations += held is False
+
+    def _held(self) -> bool | None:
+        """Whether the page's answer of this moment holds the truth, None if there is none."""
         before = self.machine.true_tai_ns
         ticks = self.machine.ticks()
         after = self.machine.true_tai_ns
@@ -406,16 +431,14 @@ class Simulation:
             found = self.page.at(ticks)
         except ClockError as error:
             self.refused[error.status] = self.refused.get(error.status, 0) + 1
-            return
-        self.readings += 1
+            return None
         utc_ns = self.table.utc_of(before)
-        held = (
+        return (
             found.earliest_tai_ns <= after
             and before <= found.latest_tai_ns
             and found.earliest_utc_ns <= utc_ns + after - before
             and utc_ns <= found.latest_utc_ns
         )
-        self.violations += not held
 
     def named(self, event: ClockEvent) -> list[float]:
         """When the event was."""
@@ -423,7 +446,8 @@ class Simulation:
 
     def _note(self) -> None:
         status = self.daemon.status
-        self.bounds_ns.append(status.bound_ns)
+        if status.state is not ClockState.UNKNOWN:
+            self.bounds_ns.append(status.bound_ns)
         if status.state is ClockState.LOCKED:
             best = min(
                 (f for f in self.daemon.followers if f.calibration.ready),

@@ -171,6 +171,20 @@ def test_a_machine_that_is_migrated_knows_nothing_until_it_has_looked_again(tabl
         assert simulation.violations == 0
 
 
+def test_readings_between_a_break_and_the_next_look_are_counted_by_themselves(table):
+    """Nobody can know yet that the machine slept: what is read then misses the truth, and is said
+    to; from the daemon's next look on nothing does."""
+    with simulate(table) as simulation:
+        simulation.run(60)
+        simulation.run(60, {0.0: lambda: simulation.machine.suspend(3_600 * SECOND_NS)})
+        assert (simulation.window_readings, simulation.window_violations) == (2, 2)
+        assert simulation.violations == 0
+        assert len(simulation.named(ClockEvent.SUSPENDED)) == 1
+        simulation.run(60, {0.0: lambda: simulation.machine.migrate(-(10**12))})
+        assert (simulation.window_readings, simulation.window_violations) == (2, 2), "refused"
+        assert max(simulation.bounds_ns) < 20 * SECOND_NS, "what is unknown is no bound"
+
+
 def test_thresholds_are_events(table):
     """Holdover passes 10 us and 100 us on its way out and clears on its return; RTS 25's word
     changes with the second, and says since when."""
