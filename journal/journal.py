@@ -184,7 +184,10 @@ def _take_all_up(
     try:
         for scan in members:
             try:
-                streams.append(_take_up(scan, best, direct, disk))
+                stream = _take_up(scan, best, direct, disk)
+                # From here on all of it counts as acknowledged.
+                stream.acknowledge(best.next_index - 1, best.next_seq - 1)
+                streams.append(stream)
             except JournalError as error:
                 if scan is members[0]:
                     raise
@@ -203,6 +206,11 @@ def _scanned(path: Path, disk: Disk) -> Scan:
         pass
     if scan.live:
         raise JournalError(f"{path} is being written by another process")
+    if scan.mark_flaw:
+        raise JournalError(
+            f"{scan.mark_flaw}: whether the end is whole cannot be told: repair the journal with a "
+            "copy, or remove that file if the last blocks may be missing"
+        )
     return scan
 
 
@@ -275,6 +283,7 @@ def _make_copy(
         raise JournalError(f"{path} already holds a journal")
     if _make_directory(path, disk):
         made.append(path)
+    disk.unlink(path / MARK_NAME)  # of a journal that was here before
     for number in range(wanted):
         make_segment(path, number, segment_bytes, head if number == 0 else b"", disk)
         made.append(segment_path(path, number))

@@ -25,7 +25,7 @@ def describe(directory: Path, disk: Disk = REAL) -> dict[str, Any]:
     for number in segment_numbers(directory):
         if number in rows:
             rows[number] |= _file(directory, number, number == scan.end_segment)
-    mark = scan.mark if scan.mark and scan.mark.journal_id == scan.journal_id else None
+    mark = None if scan.mark_flaw else scan.mark
     return {
         "path": str(directory),
         "journal_id": f"{scan.journal_id:016x}",
@@ -36,6 +36,7 @@ def describe(directory: Path, disk: Disk = REAL) -> dict[str, Any]:
         "bytes": scan.bytes,
         "head": scan.previous_hash.hex(),
         "acknowledged_seq": mark.seq if mark else None,
+        "mark_flaw": scan.mark_flaw,
         "torn": scan.torn,
         "evidence": scan.evidence,
         "policy": scan.document.get("policy", "all"),

@@ -10,13 +10,18 @@ from openoutcry.journal.errors import JournalError
 LOCK_NAME = "lock"
 
 
+class InUse(JournalError):
+    """Another pipeline is at work in that directory."""
+
+
 class JournalLock:
     """Holds ``DIRECTORY/lock`` by flock(2) for as long as any process of the pipeline lives.
 
     Makes the directory (mode 0700) if it is missing.  The lock belongs to the open file, which
     processes made by ``os.fork`` share: it is free when the last of them has released it or
     died, so an orphaned stage still keeps a second pipeline out.  Raises
-    :class:`JournalError` if another pipeline holds it, or the directory cannot be used.
+    :class:`InUse` if another pipeline holds it, :class:`JournalError` if the directory cannot be
+    used.
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
@@ -35,7 +40,7 @@ class JournalLock:
         except OSError:
             holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(fd)
-            raise JournalError(
+            raise InUse(
                 f"{self.directory} is in use by a running pipeline (pid {holder})"
             ) from None
         os.ftruncate(fd, 0)
@@ -59,3 +64,16 @@ class JournalLock:
         trace: TracebackType | None,
     ) -> None:
         self.release()
+
+
+def lock_if_there(directory: Path) -> JournalLock | None:
+    """The lock of a directory that may be gone or take no writes (then None: nobody can write
+    there); raises :class:`InUse` if another pipeline holds it."""
+    if not directory.is_dir():
+        return None
+    try:
+        return JournalLock(directory)
+    except InUse:
+        raise
+    except JournalError:
+        return None

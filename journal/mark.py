@@ -3,9 +3,14 @@
 It is written after the disk has said that the blocks are on it, and is never waited for: a power
 cut may leave an older mark, never one that runs ahead.  So it is a lower bound, and enough to tell
 a torn tail that nobody was told of from damage to what somebody was.
+
+It is 36 bytes at the begin of its file, made whole under its name and then only overwritten: within
+one sector, which a disk writes whole or not at all.  So no power cut leaves half a mark, and one
+that cannot be believed was damaged.
 """
 
 import struct
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +21,9 @@ MARK_MAGIC = b"OUTCRYAK"
 _MARK = struct.Struct("<8sQqq")
 _CRC = struct.Struct("<I")
 MARK_BYTES = _MARK.size + _CRC.size
+ATTEMPTS = 5
+RETRY_S = 0.001
+"""A reader beside the writer may see half of an overwrite."""
 
 
 class Mark(NamedTuple):
@@ -31,12 +39,28 @@ def pack_mark(mark: Mark) -> bytes:
     return body + _CRC.pack(crc32c(body))
 
 
-def read_mark(directory: Path) -> Mark | None:
-    """The mark in ``directory``; None if there is none, or none that can be believed."""
-    try:
-        data = (directory / MARK_NAME).read_bytes()
-    except OSError:
-        return None
+def read_mark(directory: Path) -> tuple[Mark | None, str]:
+    """The mark in ``directory`` and what is wrong with it: (None, "") if there is none."""
+    path = directory / MARK_NAME
+    flaw = ""
+    for _ in range(ATTEMPTS):
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None, ""
+        except OSError as error:
+            return None, f"{path}: cannot read: {error.strerror}"
+        if not data:  # made, and the power went before it said anything
+            return None, ""
+        mark = _unpack(data)
+        if mark is not None:
+            return mark, ""
+        flaw = f"{path}: damaged: it does not say up to where the journal was acknowledged"
+        time.sleep(RETRY_S)
+    return None, flaw
+
+
+def _unpack(data: bytes) -> Mark | None:
     if len(data) != MARK_BYTES or data[:8] != MARK_MAGIC:
         return None
     if crc32c(data[: _MARK.size]) != _CRC.unpack_from(data, _MARK.size)[0]:

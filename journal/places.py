@@ -131,8 +131,9 @@ def _named(scans: Sequence[Scan]) -> str:
 
 
 def _identity(path: Path) -> tuple[int, int] | str:
+    real = os.path.realpath(path)
     try:
-        status = path.stat()
+        status = os.stat(real)
     except OSError:
-        return os.path.realpath(path)
+        return real
     return status.st_dev, status.st_ino

@@ -1,78 +1,134 @@
 """Mends what can be mended without losing anything that was acknowledged, and says what it did."""
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
-from openoutcry.journal.block import Block, examine
+from openoutcry.journal.block import HEADER_BYTES, Block, BlockHeader, unpack_header
+from openoutcry.journal.copies import needed
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
-from openoutcry.journal.lock import JournalLock
-from openoutcry.journal.mark import read_mark
+from openoutcry.journal.lock import JournalLock, lock_if_there
+from openoutcry.journal.mark import MARK_NAME, Mark, pack_mark, read_mark
+from openoutcry.journal.places import PathName, begins, block_at, places_of, same_directory
 from openoutcry.journal.scan import Scan
-from openoutcry.journal.segment import SegmentFile, make_segment, segment_path
+from openoutcry.journal.segment import SegmentFile, make_segment, segment_path, write_whole
 from openoutcry.wire.errors import OutcryError
 
 
-def repair(
-    directory: str | os.PathLike[str],
-    copy: str | os.PathLike[str] | None = None,
-    *,
-    disk: Disk = REAL,
-) -> list[str]:
+def repair(directory: PathName, copy: PathName | None = None, *, disk: Disk = REAL) -> list[str]:
     """Mend a journal that no pipeline is writing; returns what was done, one line a change.
 
-    Two things are ever done: a torn tail that was never acknowledged is cut off, and a block that
-    is damaged or missing is put back from ``copy``, another directory of the same journal, if it
-    is the very block that the chain asks for there.  Raises :class:`JournalError`, having said
-    in it what was mended before, where neither is possible: nothing acknowledged is thrown away.
+    Three things are ever done: a block that is damaged or missing is put back from ``copy``,
+    another directory of the same journal, if it is the very block that the chain asks for there;
+    what is torn behind the last block and was never acknowledged, as far as the marks here and in
+    the journal's other directories say, is cut off; a damaged mark is made anew where the copies
+    show that nothing acknowledged is missing.  Raises :class:`JournalError`, having said in it
+    what was mended before, where none is possible: nothing acknowledged is thrown away.
     """
     path = Path(directory)
+    source = None if copy is None else Path(copy)
     done: list[str] = []
-    with JournalLock(path):
-        while True:
-            scan = Scan(path, disk)
-            try:
-                for _ in scan.blocks():
-                    pass
-            except OutcryError as error:
-                done.append(_restore(scan, str(error), copy, disk, done))
-                continue
-            if scan.live:
-                raise JournalError(f"{path} is being written by another process")
-            if scan.torn:
-                done.append(_cut_tail(scan, disk))
-                continue
-            return done
+    with ExitStack() as stack:
+        stack.enter_context(JournalLock(path))
+        if source is not None:
+            if same_directory(path, source):
+                raise JournalError(f"{source} is the journal itself, not a copy of it")
+            if (lock := lock_if_there(source)) is not None:
+                stack.callback(lock.release)
+        while step := _step(path, source, disk, done):
+            done.append(step)
+    return done
 
 
-def _restore(
-    scan: Scan,
-    flaw: str,
-    copy: str | os.PathLike[str] | None,
-    disk: Disk,
-    done: list[str],
-) -> str:
+def _step(path: Path, copy: Path | None, disk: Disk, done: list[str]) -> str:
+    """Do one thing and say it; empty if all is sound."""
+    scan = Scan(path, disk)
+    try:
+        for _ in scan.blocks():
+            pass
+    except OutcryError as error:
+        return _restore(scan, str(error), copy, disk, done)
+    if scan.live:
+        raise JournalError(f"{path} is being written by another process")
+    if copy is not None and not isinstance(place := _find_in_copy(scan, copy, disk), str):
+        return _put_back(scan, place, copy, disk)
+    if scan.torn:
+        return _cut_tail(scan, copy, disk)
+    if scan.mark_flaw:
+        return _renew_mark(scan, copy, disk)
+    return ""
+
+
+def _restore(scan: Scan, flaw: str, copy: Path | None, disk: Disk, done: list[str]) -> str:
     """Put back the block that belongs where the scan stopped."""
     before = f" (mended before: {'; '.join(done)})" if done else ""
     if copy is None:
         raise JournalError(f"{flaw}; a second copy could mend it: give --copy DIR{before}")
-    place = _find_in_copy(scan, Path(copy), disk)
+    place = _find_in_copy(scan, copy, disk)
     if isinstance(place, str):
         raise JournalError(f"{flaw}; the copy cannot mend it: {place}{before}")
     number, found = place
-    offset, header = found.offset, found.header
-    target = segment_path(scan.directory, number)
-    ours = _in_copy(scan.directory, number, offset, disk) if target.exists() else ""
+    ours = block_at(scan.directory, number, found.offset, disk)
     if isinstance(ours, Block) and ours.whole == found.whole:
         raise JournalError(
             f"{flaw}; the copy has the same block there: one before it was changed together with "
             f"its checksum, and which of the two is right no program can say{before}"
         )
+    try:
+        return _put_back(scan, place, copy, disk)
+    except JournalError as error:
+        raise JournalError(f"{flaw}; {error}{before}") from None
+
+
+def _put_back(scan: Scan, place: tuple[int, Block], copy: Path, disk: Disk) -> str:
+    number, found = place
+    offset, header = found.offset, found.header
+    target = segment_path(scan.directory, number)
+    _require_unrivalled(scan, number, found, copy, disk)
     _put(target, number, offset, found, disk)
     last = offset + header.block_bytes - 1
     return (
         f"{target}: block {header.block_index}, bytes {offset:,} to {last:,}, restored from {copy}"
     )
+
+
+def _require_unrivalled(scan: Scan, number: int, found: Block, copy: Path, disk: Disk) -> None:
+    """What is left of our own block must be of this one, or no other directory have another one
+    there: the copy may have been left behind and know nothing of what was acknowledged later."""
+    index = found.header.block_index
+    words = f"hold different blocks {index}, and which of them is right no program can say"
+    remains = _remains(scan, number, found, disk)
+    if remains is not None:
+        # One damage seldom hits both: where both differ another block stood there.
+        changed = remains.written_ts_ns != found.header.written_ts_ns
+        if changed and remains.crc32c != found.header.crc32c:
+            raise JournalError(f"{copy} and what is left in {scan.directory} {words}")
+        return
+    for other in _others(scan):
+        theirs = block_at(other, number, found.offset, disk)
+        if not isinstance(theirs, Block) or theirs.header.block_index != index:
+            continue
+        if theirs.header.journal_id == found.header.journal_id and theirs.whole != found.whole:
+            raise JournalError(f"{copy} and {other} {words}")
+
+
+def _remains(scan: Scan, number: int, found: Block, disk: Disk) -> BlockHeader | None:
+    """The header of our own block at that place, if one of the same number can be made out."""
+    segment = SegmentFile.open(scan.directory, number, disk)
+    if segment is None:
+        return None
+    with segment:
+        head = bytes(segment.read(found.offset, HEADER_BYTES))
+    if len(head) < HEADER_BYTES:
+        return None
+    ours, right = unpack_header(head), found.header
+    same = (ours.magic, ours.journal_id, ours.block_index) == right[:1] + right[2:4]
+    return ours if same else None
+
+
+def _others(scan: Scan) -> list[Path]:
+    return places_of(scan.directory, scan.document).others if scan.document else []
 
 
 def _find_in_copy(scan: Scan, copy: Path, disk: Disk) -> tuple[int, Block] | str:
@@ -85,7 +141,7 @@ def _find_in_copy(scan: Scan, copy: Path, disk: Disk) -> tuple[int, Block] | str
         places.append((number - 1, before.stat().st_size))
     why = ""
     for at_number, at_offset in places:
-        found = _in_copy(copy, at_number, at_offset, disk)
+        found = block_at(copy, at_number, at_offset, disk)
         if isinstance(found, str):
             why = why or found
             continue
@@ -96,15 +152,6 @@ def _find_in_copy(scan: Scan, copy: Path, disk: Disk) -> tuple[int, Block] | str
             return at_number, found
         why = why or f"block {header.block_index} of it there is another one"
     return why
-
-
-def _in_copy(directory: Path, number: int, offset: int, disk: Disk) -> Block | str:
-    segment = SegmentFile.open(directory, number, disk)
-    if segment is None:
-        return f"{segment_path(directory, number)} is missing"
-    with segment:
-        found = examine(segment, offset)
-    return found if isinstance(found, Block) else f"{segment.path}: byte {offset}: {found}"
 
 
 def _put(target: Path, number: int, offset: int, block: Block, disk: Disk) -> None:
@@ -123,15 +170,19 @@ def _put(target: Path, number: int, offset: int, block: Block, disk: Disk) -> No
         raise JournalError(f"{target}: byte {offset}: cannot write: {error.strerror}") from None
 
 
-def _cut_tail(scan: Scan, disk: Disk) -> str:
-    """Cut off what stands behind the last whole block; the scan has seen that nobody was told of
-    it, as far as a mark says so."""
+def _cut_tail(scan: Scan, copy: Path | None, disk: Disk) -> str:
+    """Cut off what stands behind the last whole block, if nobody was told of it."""
     path = segment_path(scan.directory, scan.end_segment)
-    if read_mark(scan.directory) is None:
-        raise JournalError(
-            f"{scan.torn}; no mark says what was acknowledged, so nothing is cut off: resume the "
-            "journal's own pipeline, or bring the mark or a copy back"
-        )
+    if scan.mark is None or scan.mark_flaw:
+        why = scan.mark_flaw or "no mark says what was acknowledged"
+        _require_all_known(scan, f"{scan.torn}; {why}, so nothing is cut off", copy, disk)
+    for other in {*_others(scan), *([copy] if copy else [])}:
+        mark, _ = read_mark(other)
+        if mark and mark.journal_id == scan.journal_id and mark.block_index >= scan.next_index:
+            raise JournalError(
+                f"{scan.torn}; but {other} says that the journal was acknowledged up to block "
+                f"{mark.block_index}, sequence {mark.seq}: put it back with --copy {other}"
+            )
     try:
         fd = disk.open(path, os.O_RDWR)
         try:
@@ -145,3 +196,40 @@ def _cut_tail(scan: Scan, disk: Disk) -> str:
         f"{path}: {scan.dirty_end - scan.end_offset:,} bytes of a torn tail cut off behind block "
         f"{scan.next_index - 1}, sequence {scan.next_seq - 1}; nobody had been told of them"
     )
+
+
+def _renew_mark(scan: Scan, copy: Path | None, disk: Disk) -> str:
+    """Make a mark that says that all there is was acknowledged."""
+    _require_all_known(scan, scan.mark_flaw, copy, disk)
+    path = scan.directory / MARK_NAME
+    mark = Mark(scan.journal_id, scan.next_index - 1, scan.next_seq - 1)
+    try:
+        write_whole(path, pack_mark(mark), disk)
+    except OSError as error:
+        raise JournalError(f"{path}: cannot write: {error.strerror}") from None
+    return f"{path}: made anew, up to block {mark.block_index}, sequence {mark.seq}"
+
+
+def _require_all_known(scan: Scan, flaw: str, copy: Path | None, disk: Disk) -> None:
+    """Without this directory's mark the others must show that nothing acknowledged is missing:
+    so many that one of them has every block that was, and none with more than is here."""
+    total = places_of(scan.directory, scan.document).total
+    wanted = total - needed(scan.document.get("policy", "all"), total) + 1
+    places = [*_others(scan)]
+    if copy is not None and not any(same_directory(copy, place) for place in places):
+        places.append(copy)
+    known = 0
+    for place in places:
+        other = Scan(place, disk)
+        try:
+            for _ in other.blocks():
+                pass
+        except OutcryError:
+            continue
+        known += other.journal_id == scan.journal_id and begins(other, scan, disk)
+    if copy is None or known < wanted:
+        raise JournalError(
+            f"{flaw}; {wanted} other directories could show that nothing is missing, {known} do: "
+            "give --copy DIR, bring the mark back, or remove it and resume if the last blocks may "
+            "be missing"
+        )

@@ -20,7 +20,7 @@ from openoutcry.journal.block import (
 )
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
-from openoutcry.journal.mark import Mark, read_mark
+from openoutcry.journal.mark import MARK_NAME, Mark, read_mark
 from openoutcry.journal.segment import (
     ZEROS,
     SegmentFile,
@@ -49,6 +49,7 @@ class Scan:
         self.directory = directory
         self.disk = disk
         self.mark: Mark | None = None
+        self._mark_flaw = ""
         self.journal_id = 0
         self.first_seq = 1
         self.next_seq = 1
@@ -72,6 +73,16 @@ class Scan:
     def segment_bytes(self) -> int:
         return int(self.document["segment_bytes"])
 
+    @property
+    def mark_flaw(self) -> str:
+        """Why the mark, which is there, does not count; empty if it does."""
+        if self.mark is not None and self.mark.journal_id != self.journal_id:
+            return f"{self.directory / MARK_NAME}: of another journal, {self.mark.journal_id:016x}"
+        return self._mark_flaw
+
+    def look_at_mark(self) -> None:
+        self.mark, self._mark_flaw = read_mark(self.directory)
+
     def blocks(self, from_segment: int | None = None) -> Iterator[Block]:
         """Yield each block in order; :class:`JournalError` names file and byte of any damage.
 
@@ -80,7 +91,7 @@ class Scan:
         """
         number = self._first_segment() if from_segment is None else from_segment
         # Before the first block is read: what it says now must be found.
-        self.mark = read_mark(self.directory)
+        self.look_at_mark()
         while (segment := SegmentFile.open(self.directory, number, self.disk)) is not None:
             with segment:
                 if not (yield from self._segment_blocks(segment)):

@@ -8,13 +8,14 @@ from typing import Any, NoReturn
 
 from openoutcry.journal.disk import Disk
 from openoutcry.journal.errors import JournalError
-from openoutcry.journal.mark import MARK_NAME, Mark, pack_mark
+from openoutcry.journal.mark import MARK_NAME, Mark, pack_mark, read_mark
 from openoutcry.journal.segment import (
     MAX_SEGMENTS,
     make_segment,
     remove_half_made,
     segment_path,
     space_error,
+    write_whole,
     write_zeros,
 )
 
@@ -54,8 +55,8 @@ class Stream:
         self._ahead: threading.Thread | None = None
         try:
             self._fd, self.direct = self._open(self.path)
-            self._mark_fd = disk.open(directory / MARK_NAME, os.O_RDWR | os.O_CREAT)
             self._ensure_mark()
+            self._mark_fd = disk.open(directory / MARK_NAME, os.O_RDWR)
         except OSError as error:
             self.abandon()
             raise JournalError(f"{self.path}: cannot open: {error.strerror}") from None
@@ -97,10 +98,10 @@ class Stream:
 
     def _ensure_mark(self) -> None:
         """A mark that says nothing yet, durable, so that later ones only ever replace it."""
-        if os.fstat(self._mark_fd).st_size == 0:
-            self.disk.write(self._mark_fd, pack_mark(Mark(self.journal_id, -1, 0)), 0)
-            self.disk.sync(self._mark_fd)
-            self.disk.sync_directory(self.directory)
+        mark, _ = read_mark(self.directory)
+        if mark is None or mark.journal_id != self.journal_id:
+            nothing = pack_mark(Mark(self.journal_id, -1, 0))
+            write_whole(self.directory / MARK_NAME, nothing, self.disk)
 
     def acknowledge(self, block_index: int, seq: int) -> None:
         """Note how far all is durable; not waited for (``mark.py``)."""

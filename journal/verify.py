@@ -21,7 +21,7 @@ from openoutcry.journal.block import (
 )
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.locate import bad_byte
-from openoutcry.journal.mark import read_mark
+from openoutcry.journal.mark import MARK_NAME
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import retired_before, segment_numbers, segment_path
 from openoutcry.wire.enums import BlockKind
@@ -43,7 +43,7 @@ class _Irregular(Exception):
 class Verified:
     """What :func:`verify` found.  ``flaw`` is empty if all is sound; ``bad_file`` and ``bad_byte``
     are the first bad byte (the block's first where no single byte explains it); ``torn`` is a
-    torn tail that was never acknowledged, which is no flaw."""
+    torn tail, which is no flaw: it was never acknowledged as far as a mark says (``marked``)."""
 
     path: str
     segments: int = 0
@@ -59,6 +59,7 @@ class Verified:
     bad_file: str = ""
     bad_byte: int | None = None
     torn: str = ""
+    marked: bool = False
 
     @property
     def sound(self) -> bool:
@@ -103,7 +104,7 @@ def _verify_quickly(directory: Path, disk: Disk, result: Verified) -> None:
     if not all(segment_path(directory, n).exists() for n in numbers):
         raise _Irregular
     scan = Scan(directory, disk)
-    scan.mark = read_mark(directory)
+    scan.look_at_mark()
     with ThreadPoolExecutor(THREADS) as pool:
         for number, segment in enumerate(pool.map(partial(_segment, directory, disk), numbers)):
             if segment is None:
@@ -249,3 +250,7 @@ def _take_over(result: Verified, scan: Scan) -> None:
     result.commands = result.last_seq - result.first_seq + 1
     result.head = scan.previous_hash.hex()
     result.torn = scan.torn or ""
+    result.marked = scan.mark is not None and not scan.mark_flaw
+    if scan.mark_flaw and not result.flaw:
+        result.flaw = scan.mark_flaw
+        result.bad_file, result.bad_byte = str(scan.directory / MARK_NAME), 0

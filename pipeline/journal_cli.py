@@ -4,6 +4,7 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -41,7 +42,7 @@ def ls(directory: Path, as_json: bool) -> None:
         return
     click.echo(
         f"{directory}: journal {made['journal_id']}, {made['commands']:,} commands in "
-        f"{made['blocks']:,} blocks, acknowledged up to {made['acknowledged_seq'] or 0:,}"
+        f"{made['blocks']:,} blocks, {_acknowledged(made)}"
     )
     table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
     for column in ("segment", "bytes", "blocks", "first", "last", "since (UTC)", "state"):
@@ -58,6 +59,12 @@ def ls(directory: Path, as_json: bool) -> None:
         click.echo(f"copy: {copy} (policy {made['policy']})")
     if made["torn"]:
         click.echo(f"the end is torn: {made['torn']}")
+
+
+def _acknowledged(made: dict[str, Any]) -> str:
+    if made["acknowledged_seq"] is None:
+        return f"acknowledged up to where is unknown: {made['mark_flaw'] or 'there is no mark'}"
+    return f"acknowledged up to {made['acknowledged_seq']:,}"
 
 
 def _time(ts_ns: int) -> str:
@@ -85,7 +92,8 @@ def verify(directory: Path, as_json: bool) -> None:
             f"{found.bytes:,} bytes in {found.seconds:.2f} s ({rate:.2f} GB/s)"
         )
         if found.torn:
-            click.echo(f"never acknowledged: {found.torn}")
+            told = "never acknowledged" if found.marked else "no mark says if it was acknowledged"
+            click.echo(f"{told}: {found.torn}")
         if found.sound:
             click.echo(f"sound; head {found.head}")
         else:

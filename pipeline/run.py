@@ -22,7 +22,9 @@ import openoutcry
 from openoutcry.dpdk_shim import UdpReceiver
 from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.gateway_fpga.live import LiveGateway
-from openoutcry.journal import Journal, JournalLock, JournalWriter
+from openoutcry.journal import Journal, JournalLock, JournalReader, JournalWriter
+from openoutcry.journal.lock import lock_if_there
+from openoutcry.journal.places import places_of, require_distinct
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import stages as st
 from openoutcry.pipeline import worker
@@ -324,7 +326,22 @@ def _claim_journal(options: Options, stack: ExitStack) -> Path | None:
             else f"{directory} already holds a journal: give another --journal DIR, or --resume "
             "to go on with it"
         )
+    _claim_copies(options, directory, stack)
     return directory
+
+
+def _claim_copies(options: Options, directory: Path, stack: ExitStack) -> None:
+    """Lock the journal's other directories as well: nobody mends or resumes one meanwhile."""
+    if options.resume:
+        for path in places_of(directory, JournalReader(directory).document).others:
+            if (held := lock_if_there(path)) is not None:
+                stack.callback(held.release)
+        return
+    require_distinct([directory, *options.copies])
+    for path in options.copies:
+        if not path.exists():
+            stack.callback(_remove_if_empty, path)
+        stack.callback(JournalLock(path).release)
 
 
 def _remove_if_empty(directory: Path) -> None:
