@@ -22,7 +22,7 @@ RUNG_FIGURES = (("p50", "p50"), ("p99", "p99"), ("p999", "p99.9"))
 def show(made: dict[str, Any]) -> None:
     """Print the document."""
     details = made.get("details") or {}
-    many = made["subject"] == "cores" and len(details["cores"]) > MAP_CORES
+    many = made["subject"] == "cores" and len(details.get("cores", ())) > MAP_CORES
     if many:
         click.echo(f"{len(made['results']):,} pairs of cores: each is in --json, --report, --out")
     else:

@@ -6,7 +6,7 @@ import pytest
 from openoutcry.bench.lab_report import render
 from openoutcry.bench.paced import Paced
 from openoutcry.bench.pictures import pictures
-from openoutcry.bench.results import document, summarise
+from openoutcry.bench.results import document, missing, summarise
 from openoutcry.bench.show import show
 from openoutcry.bench.wording import beside, core_groups, not_kept, ranges
 from openoutcry.pipeline.recording import Recording
@@ -139,3 +139,9 @@ def recorded_pictures():
     stamps = np.stack([*(start + 1_000 * place for place in range(6)), 0 * start], axis=1)
     result = {"durability": "durable", "topology": "inline"}
     return pictures(Paced(100_000, result, Recording(stamps=stamps), 0))
+
+
+def test_a_subject_that_failed_is_shown_with_its_reason(capsys) -> None:
+    """Without figures, maps or details there is still the reason."""
+    show(document("cores", [], [missing("cores", "no second core")], "outcry bench cores"))
+    assert "missing: cores: no second core" in capsys.readouterr().out
