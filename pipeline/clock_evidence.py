@@ -14,7 +14,7 @@ class ClockEvidence:
     """The clock records that are new since the last look; none while no clock daemon runs."""
 
     def __init__(self) -> None:
-        self._page: ClockPage | None = None
+        self.page: ClockPage | None = None
         self._name = ""
         self._next_ns = 0
         self._seq = 0
@@ -26,17 +26,17 @@ class ClockEvidence:
             return None
         self._next_ns = now_ns + EVERY_NS
         try:
-            if self._page is None:
-                self._page = ClockPage.open()
-                if self._page.name != self._name:
+            if self.page is None:
+                self.page = ClockPage.open()
+                if self.page.name != self._name:
                     # Another daemon counts its records anew.
-                    self._name, self._seq = self._page.name, 0
-            records = self._page.evidence(self._seq)
+                    self._name, self._seq = self.page.name, 0
+            records = self.page.evidence(self._seq)
         except OutcryError:
-            self._page = None
+            self.page = None
             return None
         if not len(records):
-            self._page = None  # perhaps its daemon is gone, and another one is there
+            self.page = None  # perhaps its daemon is gone, and another one is there
             return None
         self._seq = int(records["seq"][-1])
         return records

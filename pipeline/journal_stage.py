@@ -10,6 +10,8 @@ import sys
 import time
 from collections import deque
 
+import numpy as np
+
 from openoutcry.journal import JournalWriter, Proof
 from openoutcry.journal.writer import NO_PROOF
 from openoutcry.pipeline.clock_evidence import ClockEvidence
@@ -28,6 +30,7 @@ from openoutcry.pipeline.control import (
 from openoutcry.pipeline.histogram import record_spans
 from openoutcry.pipeline.shared import EVENT_HASHES, Shared
 from openoutcry.pipeline.stages import BURST
+from openoutcry.pipeline.stamp_clock import stamp_record
 from openoutcry.pipeline.topology import STAGE_INDEX
 from openoutcry.ring.kernels import published_count, release
 
@@ -56,6 +59,7 @@ class JournalStage:
         self.clock = ClockEvidence()
         # What a predecessor had written, but not said, before it was killed.
         self._say()
+        self._write_clock(at_once=True, resumed=writer.written_seq > 0)
 
     def step(self) -> int:
         """Write one block if anything is there; returns the number of records."""
@@ -104,13 +108,17 @@ class JournalStage:
         self._write_clock()
         return count
 
-    def _write_clock(self, at_once: bool = False) -> None:
-        """What the clock daemon has said since: once a second whether commands come or not, and
-        after those that have come.  Durable with what follows."""
+    def _write_clock(self, at_once: bool = False, resumed: bool = False) -> None:
+        """What the clock daemon has said since, and how far this run's stamps are from UTC: once a
+        second whether commands come or not, and after those that have come.  Durable with what
+        follows.  A run that is ``resumed`` stamps by a clock of its own: it says so in any case."""
         now = time.monotonic_ns()
+        offset = self.shared.control[EPOCH_OFFSET]
         records = self.clock.new_records(now, at_once)
-        if records is not None:
-            self.writer.clock(records, now + self.shared.control[EPOCH_OFFSET])
+        if records is not None or resumed:
+            stamp = stamp_record(self.clock.page, offset)
+            both = stamp if records is None else np.concatenate([records, stamp])
+            self.writer.clock(both, now + offset)
 
     def _report_failures(self) -> None:
         """A copy that has stopped while the policy still holds is told, once."""

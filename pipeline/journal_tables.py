@@ -3,6 +3,7 @@
 Events do not stand in a journal: they are what the commands cause, so they are made by replaying.
 """
 
+from bisect import bisect
 from collections.abc import Iterator
 from enum import IntEnum
 from pathlib import Path
@@ -28,6 +29,8 @@ from openoutcry.wire.enums import (
 )
 from openoutcry.wire.records import CLOCK_DTYPE, MAX_VALUE, NO_INSTRUMENT
 
+SPEAKS_NS = 5_000_000_000
+"""A clock record is made every second: without one for so long nothing is known."""
 HOW_TO_INSTALL = "pip install 'openoutcry[journal]'"
 
 
@@ -39,6 +42,37 @@ def arrow() -> Any:
     except ImportError:
         raise JournalError(f"this needs pyarrow: {HOW_TO_INSTALL}") from None
     return pyarrow
+
+
+class StampBounds:
+    """How far UTC may be from a journal's ingress stamps, by the run's own clock records.
+
+    They are made once a second, and the clock that stamps may be slewed between two of them: the
+    larger bound of the two counts.  Reads the journal once, for them alone.
+    """
+
+    def __init__(self, reader: JournalReader) -> None:
+        self._places: list[int] = []
+        self._marks: list[tuple[int, int]] = []
+        for block in reader.all_blocks():
+            if block.header.kind != BlockKind.CLOCK:
+                continue
+            records = np.frombuffer(block.payload, CLOCK_DTYPE)
+            for bound_ns in records["bound_ns"][records["seq"] == 0].tolist():
+                self._places.append(block.header.block_index)
+                self._marks.append((block.header.written_ts_ns, bound_ns))
+
+    def of(self, block_index: int, rx_ts_ns: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The bounds (int64, ns) of stamps in that block; MAX_VALUE, unknown, for those that have
+        none before them within :data:`SPEAKS_NS`."""
+        at = bisect(self._places, block_index)
+        bounds_ns = np.full(len(rx_ts_ns), MAX_VALUE)
+        for written_ns, bound_ns in self._marks[:at][-1:]:
+            bounds_ns[abs(rx_ts_ns - written_ns) <= SPEAKS_NS] = bound_ns
+        for written_ns, bound_ns in self._marks[at : at + 1]:
+            near = abs(rx_ts_ns - written_ns) <= SPEAKS_NS
+            bounds_ns[near] = np.maximum(bounds_ns[near], bound_ns)
+        return bounds_ns
 
 
 class Tables:
@@ -53,25 +87,24 @@ class Tables:
         self.pa = arrow()
         self.with_events = with_events
         self.symbols = np.array([row["symbol"] for row in self.reader.config["instruments"]])
-        self._bound_ns: int | None = None
 
     def batches(self) -> Iterator[tuple[Any, Any]]:
         """Yield (orders, events) as arrow tables; events is None if they were not asked for."""
         point = starting_point(self.reader) if self.with_events else None
+        bounds = StampBounds(self.reader)
         for block in self.reader.all_blocks():
-            if block.header.kind == BlockKind.CLOCK:
-                clock = np.frombuffer(block.payload, CLOCK_DTYPE)[-1]
-                bound = int(clock["bound_ns"])
-                self._bound_ns = None if bound == MAX_VALUE else bound
             seq = point.engine.last_seq if point else block.header.first_seq - 1
             records = commands_after(block, seq)
             for at in range(0, len(records), STEP):
                 part = records[at : at + STEP]
                 events = self.events(point.engine.process(part)) if point else None
-                yield self.orders(part, block.header.written_ts_ns), events
+                found = bounds.of(block.header.block_index, part["rx_ts_ns"])
+                yield self.orders(part, block.header.written_ts_ns, found), events
 
-    def orders(self, records: npt.NDArray[Any], written_ts_ns: int) -> Any:
-        """Orders of one block as a table."""
+    def orders(
+        self, records: npt.NDArray[Any], written_ts_ns: int, bounds_ns: npt.NDArray[Any]
+    ) -> Any:
+        """Orders of one block as a table; ``bounds_ns`` int64, MAX_VALUE where it is unknown."""
         pa = self.pa
         tif = records["time_in_force"]
         return pa.table(
@@ -79,7 +112,7 @@ class Tables:
                 "seq": records["seq"],
                 "rx_time": self._time(records["rx_ts_ns"]),
                 "rx_ts_ns": records["rx_ts_ns"],
-                "bound_ns": pa.array([self._bound_ns] * len(records), pa.int64()),
+                "bound_ns": pa.array(bounds_ns, mask=bounds_ns == MAX_VALUE),
                 "participant": records["participant"],
                 "action": self._names(records["kind"], CommandKind),
                 "order_id": records["order_id"],
@@ -122,7 +155,8 @@ class Tables:
         """Tables without rows: their columns."""
         from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 
-        return self.orders(np.zeros(0, ORDER_DTYPE), 0), self.events(np.zeros(0, EVENT_DTYPE))
+        none = np.zeros(0, np.int64)
+        return self.orders(np.zeros(0, ORDER_DTYPE), 0, none), self.events(np.zeros(0, EVENT_DTYPE))
 
     def _time(self, ts_ns: npt.NDArray[Any]) -> Any:
         return self.pa.array(ts_ns.astype("datetime64[ns]"))

@@ -8,10 +8,14 @@ wrong as the kernel admits.
 import time
 from typing import Any
 
-from openoutcry.ptp import ClockPage
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.ptp import ClockError, ClockPage
 from openoutcry.ptp.host import Machine
-from openoutcry.wire import OutcryError
-from openoutcry.wire.enums import ClockSource, ClockState
+from openoutcry.wire import CLOCK_DTYPE, OutcryError
+from openoutcry.wire.enums import ClockEvent, ClockSource, ClockState
+from openoutcry.wire.records import MAX_VALUE
 
 
 def stamp_clock(epoch_offset_ns: int) -> dict[str, Any]:
@@ -24,9 +28,9 @@ def stamp_clock(epoch_offset_ns: int) -> dict[str, Any]:
     try:
         page = ClockPage.open()
         page.now()
-        before_ns = time.monotonic_ns()
-        now = page.now()
-        after_ns = time.monotonic_ns()
+        made = stamp_record(page, epoch_offset_ns)[0]
+        if made["bound_ns"] == MAX_VALUE:
+            raise ClockError(f"{page.name}: the time is not known")
     except OutcryError:
         kernel = Machine().kernel()
         state = ClockState.LOCKED if kernel.synchronised else ClockState.FREE_RUNNING
@@ -34,14 +38,38 @@ def stamp_clock(epoch_offset_ns: int) -> dict[str, Any]:
             **found, "page": None, "source": "kernel", "state": state.name.lower(),
             "offset_ns": None, "bound_ns": kernel.bound_ns,
         }  # fmt: skip
-    stamp_ns = (before_ns + after_ns) // 2 + epoch_offset_ns
-    offset_ns = stamp_ns - now.utc_ns
-    width_ns = (now.latest_utc_ns - now.earliest_utc_ns + after_ns - before_ns) // 2
     return {
         **found,
         "page": page.name,
-        "source": ClockSource(int(page.line["source"][0])).name.lower(),
-        "state": ClockState(int(page.line["state"][0])).name.lower(),
-        "offset_ns": offset_ns,
-        "bound_ns": abs(offset_ns) + width_ns + 1,
+        "source": ClockSource(int(made["source"])).name.lower(),
+        "state": ClockState(int(made["state"])).name.lower(),
+        "offset_ns": -int(made["offset_ns"]),
+        "bound_ns": int(made["bound_ns"]),
     }
+
+
+def stamp_record(page: ClockPage | None, epoch_offset_ns: int) -> npt.NDArray[Any]:
+    """The same as one clock record (an array of one CLOCK_DTYPE) for the journal.
+
+    Its ``seq`` is 0: it is not the daemon's but the run's own.  ``offset_ns`` is UTC minus stamp,
+    ``bound_ns`` how far UTC may be from a stamp: that much and what the page grants, MAX_VALUE
+    where nobody knows.
+    """
+    record = np.zeros(1, CLOCK_DTYPE)
+    record["bound_ns"], record["event"] = MAX_VALUE, ClockEvent.SAMPLE
+    record["state"], record["source"] = ClockState.UNKNOWN, ClockSource.NONE
+    if page is None:
+        return record
+    before_ns = time.monotonic_ns()
+    try:
+        now = page.now()
+    except OutcryError:
+        return record
+    after_ns = time.monotonic_ns()
+    offset_ns = now.utc_ns - ((before_ns + after_ns) // 2 + epoch_offset_ns)
+    width_ns = (now.latest_utc_ns - now.earliest_utc_ns + after_ns - before_ns) // 2
+    record["tai_ts_ns"], record["offset_ns"] = now.tai_ns, offset_ns
+    record["bound_ns"] = abs(offset_ns) + width_ns + 1
+    record["state"], record["source"] = page.line["state"], page.line["source"]
+    record["utc_offset_s"] = (now.tai_ns - now.utc_ns) // 1_000_000_000
+    return record

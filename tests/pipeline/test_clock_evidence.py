@@ -1,5 +1,7 @@
 """What the clock daemon says about itself comes into the journal, once."""
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +12,17 @@ from openoutcry.pipeline import clock_evidence
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.clock_evidence import EVERY_NS, ClockEvidence
 from openoutcry.pipeline.journal_stage import JournalStage
+from openoutcry.pipeline.journal_tables import StampBounds, Tables
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.topology import STAGE_INDEX, Geometry
-from openoutcry.ptp import PageWriter
-from openoutcry.ptp.page import ClockError
+from openoutcry.ptp import PageWriter, load_table
+from openoutcry.ptp.daemon import measure_nominal
+from openoutcry.ptp.host import Machine
+from openoutcry.ptp.page import ClockError, Line
+from openoutcry.ptp.ticks import Q48, ticks_now
 from openoutcry.ring.kernels import release
-from openoutcry.wire.enums import BlockKind
-from openoutcry.wire.records import CLOCK_DTYPE
+from openoutcry.wire.enums import BlockKind, ClockSource, ClockState
+from openoutcry.wire.records import CLOCK_DTYPE, MAX_VALUE, ORDER_DTYPE
 
 
 class Page:
@@ -60,34 +66,123 @@ def test_each_record_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(clock.new_records(6 * EVERY_NS + 1, at_once=True)["seq"]) == [7]
 
 
-def test_a_quiet_run_keeps_its_evidence(tmp_path: Path) -> None:
+@pytest.fixture
+def shared() -> Iterator[Shared]:
+    """A run's rings and control words, of nobody yet."""
+    made = Shared(Geometry(lane=64, sequenced=64, events=64), True)
+    made.control[ct.EPOCH_OFFSET] = time.time_ns() - time.monotonic_ns()
+    yield made
+    made.unlink()
+
+
+@pytest.fixture
+def daemon() -> Iterator[PageWriter]:
+    """The page of a daemon that says the system clock is 3 ms slow, give or take 2 us."""
+    page, table = PageWriter(), load_table()
+    nominal_ns = measure_nominal(Machine())
+    tai_ns = table.tai_of(time.time_ns()) + 3_000_000
+    offset_s = table.offset_at(tai_ns)
+    mult = round(nominal_ns * Q48)
+    line = Line(
+        ticks_now(), tai_ns, mult, 2_000, 0, 60_000, offset_s, ClockState.LOCKED, ClockSource.CHRONY
+    )
+    page.publish(line)
+    yield page
+    page.close()
+
+
+def test_a_quiet_run_keeps_its_evidence(tmp_path: Path, shared: Shared, daemon: PageWriter) -> None:
     """Not one command comes: what the daemon says is written all the same, as it comes, and its
     last words before the stop are durable with the end."""
-    shared, page = Shared(Geometry(lane=64, sequenced=64, events=64), True), PageWriter()
-    try:
-        with Journal.create(tmp_path / "j", {"instruments": []}) as writer:
-            stage = JournalStage(shared, writer, durable=True)
-            page.add_evidence(np.zeros(1, CLOCK_DTYPE))
-            stage.clock._next_ns = 0
-            assert stage.step() == 0
-            assert clock_seqs(tmp_path / "j") == [1]
-            page.add_evidence(np.zeros(1, CLOCK_DTYPE))
-            done = shared.control.address + ct.STAGE_BLOCKS + ct.STAGE_DONE
-            release(done + STAGE_INDEX["gateway"] * ct.STAGE_BYTES, stage.next_seq)
-            stage.step()
-            assert stage.finished
-            assert clock_seqs(tmp_path / "j") == [1, 2]
-            assert writer._copies.durable.block_index == writer.blocks - 1
-    finally:
-        page.close()
-        shared.unlink()
+    with Journal.create(tmp_path / "j", {"instruments": []}) as writer:
+        stage = JournalStage(shared, writer, durable=True)
+        daemon.add_evidence(np.zeros(1, CLOCK_DTYPE))
+        stage.clock._next_ns = 0
+        assert stage.step() == 0
+        assert list(clock_records(tmp_path / "j")["seq"]) == [1, 0]
+        daemon.add_evidence(np.zeros(1, CLOCK_DTYPE))
+        done = shared.control.address + ct.STAGE_BLOCKS + ct.STAGE_DONE
+        release(done + STAGE_INDEX["gateway"] * ct.STAGE_BYTES, stage.next_seq)
+        stage.step()
+        assert stage.finished
+        assert list(clock_records(tmp_path / "j")["seq"]) == [1, 0, 2, 0]
+        assert writer._copies.durable.block_index == writer.blocks - 1
 
 
-def clock_seqs(journal: Path) -> list[int]:
-    """The daemon's records in the journal, by sequence."""
-    return [
-        int(seq)
-        for block in JournalReader(journal).all_blocks()
-        if block.header.kind == BlockKind.CLOCK
-        for seq in np.frombuffer(block.payload, CLOCK_DTYPE)["seq"]
+def test_a_stamps_distance_from_utc_is_recorded(
+    tmp_path: Path, shared: Shared, daemon: PageWriter
+) -> None:
+    """The daemon knows its own time to 2 us, and the stamps are 3 ms off it: that is their bound,
+    in the journal's tables too."""
+    rows = np.zeros(1, ORDER_DTYPE)
+    with Journal.create(tmp_path / "j", {"instruments": []}) as writer:
+        daemon.add_evidence(np.zeros(1, CLOCK_DTYPE))
+        JournalStage(shared, writer, durable=True)
+        rows["seq"], rows["rx_ts_ns"] = 1, time.time_ns()
+        writer.append(1, [rows], 1, time.time_ns())
+        writer.sync()
+    record = clock_records(tmp_path / "j")[-1]
+    assert record["seq"] == 0
+    assert 2_000_000 < record["offset_ns"] < 4_000_000
+    assert record["offset_ns"] + 2_000 <= record["bound_ns"] < 8_000_000
+    ((orders, _),) = Tables(tmp_path / "j", with_events=False).batches()
+    assert orders["bound_ns"].to_pylist() == [int(record["bound_ns"])]
+
+
+def test_a_resumed_run_says_how_its_own_stamps_are(tmp_path: Path, shared: Shared) -> None:
+    """It stamps by a clock of its own: without a daemon the word of the run before is over."""
+    rows = np.zeros(1, ORDER_DTYPE)
+    rows["seq"], rows["rx_ts_ns"] = 1, time.time_ns()
+    with Journal.create(tmp_path / "j", {"instruments": []}) as writer:
+        writer.clock(a_stamp(5_000), time.time_ns())
+        writer.append(1, [rows], 1, time.time_ns())
+        JournalStage(shared, writer, durable=True)
+        rows["seq"] = 2
+        writer.append(2, [rows], 1, time.time_ns())
+        writer.sync()
+    if ClockEvidence().new_records(0) is not None:
+        pytest.skip("a clock daemon runs on this machine")
+    assert clock_records(tmp_path / "j")[-1]["bound_ns"] == MAX_VALUE
+    batches = [orders for orders, _ in Tables(tmp_path / "j", with_events=False).batches()]
+    assert batches[1]["bound_ns"].to_pylist() == [None]
+
+
+def test_the_bounds_of_stamps_are_of_the_records_on_both_sides(tmp_path: Path) -> None:
+    """The larger of the two; the one before alone where no other comes within five seconds; none
+    before the first, nor five seconds after the last."""
+    second = 1_000_000_000
+    blocks = [(0, 0), (10, 7), (11, 0), (13, 9), (14, 0)]
+    with Journal.create(tmp_path / "j", {"instruments": []}) as writer:
+        for at_s, bound_ns in blocks:
+            if bound_ns:
+                writer.clock(a_stamp(bound_ns), at_s * second)
+            else:
+                rows = np.zeros(1, ORDER_DTYPE)
+                rows["seq"] = writer.written_seq + 1
+                writer.append(int(rows["seq"][0]), [rows], 1, at_s * second)
+        writer.sync()
+    bounds = StampBounds(JournalReader(tmp_path / "j"))
+    found = [
+        bounds.of(index, np.array(stamps) * second).tolist()
+        for index, stamps in ((1, [0, 9]), (3, [7, 10, 15, 16]), (5, [14, 18, 19]))
     ]
+    no = MAX_VALUE
+    assert found == [[no, no], [7, 9, 9, no], [9, 9, no]]
+
+
+def a_stamp(bound_ns: int) -> np.ndarray:
+    """A run's own record, as ``stamp_record`` makes it."""
+    record = np.zeros(1, CLOCK_DTYPE)
+    record["bound_ns"] = bound_ns
+    return record
+
+
+def clock_records(journal: Path) -> np.ndarray:
+    """The journal's clock records, the daemon's and the run's own."""
+    return np.concatenate(
+        [
+            np.frombuffer(bytes(block.payload), CLOCK_DTYPE)
+            for block in JournalReader(journal).all_blocks()
+            if block.header.kind == BlockKind.CLOCK
+        ]
+    )
