@@ -84,6 +84,7 @@ class Host(Protocol):
     def kernel(self) -> KernelClock: ...
     def device(self, path: str, request: int, buffer: bytearray) -> None: ...
     def manage(self, socket: str, identifier: int) -> bytes: ...
+    def interface_clock(self, interface: str) -> str | None: ...
     def tracking(self) -> str: ...
 
 
@@ -151,6 +152,11 @@ class Machine:
             return management.ask(socket, identifier)
         except management.ManagementError as error:
             raise SourceSilent(str(error)) from error
+
+    def interface_clock(self, interface: str) -> str | None:
+        """The PTP hardware clock of a network interface, None if it has none of its own."""
+        found = sorted(Path("/sys/class/net", interface, "device", "ptp").glob("ptp[0-9]*"))
+        return f"/dev/{found[0].name}" if found else None
 
     def tracking(self) -> str:
         """chrony's tracking report as comma-separated values."""

@@ -15,6 +15,8 @@ TIME_PROPERTIES_DATA_SET = 0x2003
 PORT_DATA_SET = 0x2004
 TIME_STATUS_NP = 0xC000
 """linuxptp's own: offset and time of the last measurement."""
+PORT_PROPERTIES_NP = 0xC004
+"""linuxptp's own: time stamping and interface of a port."""
 
 TIMEOUT_S = 1.0
 HEADER = struct.Struct(">BBHBBHq4s8sHHBb")
@@ -146,3 +148,12 @@ def parent(data: bytes) -> Parent:
 def time_properties(data: bytes) -> TimeProperties:
     offset_s, flags = _unpack(">hB", data, "TIME_PROPERTIES_DATA_SET")
     return TimeProperties(offset_s, flags)
+
+
+def interface(data: bytes) -> str:
+    """The network interface of ``PORT_PROPERTIES_NP``."""
+    *_, length = _unpack(">8sHBBB", data, "PORT_PROPERTIES_NP")
+    name = data[13 : 13 + length]
+    if not length or len(name) < length:
+        raise ManagementError(f"PORT_PROPERTIES_NP has {len(data)} bytes, too few")
+    return name.decode("ascii", "replace")

@@ -80,6 +80,8 @@ class World:
     kernel_status: int = STA_UNSYNC
     kernel_errors_ns: tuple[int, int] = (MAXERROR_LIMIT_NS, MAXERROR_LIMIT_NS)
     """``maxerror`` and ``esterror``."""
+    interface_clocks: dict[str, str] = field(default_factory=dict)
+    """Whose hardware clock is whose; ptp4l listens on ``sim0``."""
     gm_silent: bool = False
     gm_bias_ns: int = 0
     """What the grandmaster's time is off by, and does not say."""
@@ -217,6 +219,8 @@ class SimulatedMachine:
                 ">8sHBBHiBBBHB8s", b"", 1, 0, 0, 0, 0, 128, 6, world.gm_accuracy, 0, 128,
                 GM_IDENTITY.to_bytes(8),
             )  # fmt: skip
+        if identifier == m.PORT_PROPERTIES_NP:
+            return struct.pack(">8sHBBB", b"", 1, 9, 1, 4) + b"sim0\0"
         offset_s = self.table.offset_at(self.true_tai_ns)
         return struct.pack(">hBB", offset_s, world.gm_flags, 0x20)
 
@@ -271,6 +275,9 @@ class SimulatedMachine:
         """The hardware clock, held on the grandmaster over the same path."""
         off = self.world.gm_bias_ns - self.world.asymmetry_ns / 2
         return self.true_tai_ns + round(off + self.world.servo_ns * self.random.standard_normal())
+
+    def interface_clock(self, interface: str) -> str | None:
+        return self.world.interface_clocks.get(interface)
 
     # chrony
 

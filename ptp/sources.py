@@ -5,6 +5,7 @@ reading window, half of the round trip to its own source (a wholly asymmetric pa
 much, and no measurement over that path can tell), and what it grants for itself.
 """
 
+import errno
 import struct
 from collections import deque
 from dataclasses import dataclass, field
@@ -278,6 +279,8 @@ class LinuxptpSource:
 
 # PTP hardware clocks (linux/ptp_clock.h)
 
+CANNOT = (errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL)
+"""The driver or the kernel has no such ioctl; any other error may be over at the next reading."""
 _TIME = struct.Struct("=qII")
 _SAMPLES = 9
 _PRECISE_BYTES = 3 * _TIME.size + 16
@@ -305,12 +308,14 @@ class PhcSource:
 
     ``socket`` is of the ptp4l that holds the clock on TAI: its offset corrects the reading, its
     path delay and the grandmaster's accuracy are granted.  Without one the clock is read as TAI and
-    is not traceable.  Untested on hardware.
+    is not traceable.  One that another clock's ptp4l would correct is silent; where nobody can tell
+    whose it is, so is one that is not ``chosen``.  Untested on hardware.
     """
 
     nominal_ns: float
     path: str
     socket: str | None = None
+    chosen: bool = True
     kind: ClockSource = ClockSource.PHC_PRECISE
     _refused: set[ClockSource] = field(default_factory=set)
 
@@ -318,6 +323,7 @@ class PhcSource:
         ticks, tai_ns, half_ns = self._read(host)
         if self.socket is None:
             return Sample(ticks, tai_ns, half_ns, self.kind, held=False)
+        self._check_owner(host, self.socket)
         master = ask_ptp4l(host, self.socket)
         if abs(master.ingress_time_ns - tai_ns) > SAME_CLOCK_NS:
             raise SourceSilent(f"{self.path}: ptp4l keeps another clock (software time stamps?)")
@@ -325,6 +331,18 @@ class PhcSource:
         return master.sample(
             ticks, tai_ns - master.offset_ns, half_ns + abs(master.offset_ns), self.kind
         )
+
+    def _check_owner(self, host: Host, socket: str) -> None:
+        """Raises :class:`SourceSilent` unless that ptp4l holds this clock, as far as can be told:
+        by the interface that it listens on."""
+        try:
+            owned = host.interface_clock(m.interface(host.manage(socket, m.PORT_PROPERTIES_NP)))
+        except (SourceSilent, m.ManagementError):
+            owned = None  # an older one does not say
+        if owned is None and not self.chosen:
+            raise SourceSilent(f"{self.path}: ptp4l may hold another clock; choose one by --phc")
+        if owned not in (None, self.path):
+            raise SourceSilent(f"{self.path}: ptp4l holds {owned}")
 
     def _read(self, host: Host) -> tuple[int, int, int]:
         """Counter, the device's ns, and half the window; remembers what the driver refuses."""
@@ -341,7 +359,8 @@ class PhcSource:
                     raise SourceSilent(f"{self.path}: {gone.strerror}") from gone
                 except OSError as refused:
                     error = refused
-                    self._refused.add(kind)
+                    if refused.errno in CANNOT:
+                        self._refused.add(kind)
                     continue
                 self.kind = kind
                 return result
@@ -402,7 +421,8 @@ def find_sources(nominal_ns: float, phc: str | None, ptp4l: str | None) -> list[
     """What this machine may have: ``phc`` (None: every /dev/ptp*), the ptp4l at that socket (None:
     none), chrony, the kernel.  Those that are not there are silent."""
     devices = [phc] if phc else ptp_devices()
-    found: list[Source] = [PhcSource(nominal_ns, path, ptp4l) for path in devices]
+    sole = len(devices) == 1
+    found: list[Source] = [PhcSource(nominal_ns, path, ptp4l, sole) for path in devices]
     if ptp4l:
         found.append(LinuxptpSource(nominal_ns, ptp4l))
     return [*found, ChronySource(nominal_ns), KernelSource(nominal_ns)]

@@ -8,6 +8,7 @@ JSON object holds the fields of :class:`Behaviour`, and a new one on standard in
 
 import json
 import os
+import random
 import select
 import socket
 import struct
@@ -37,6 +38,8 @@ class Behaviour:
     back_ns: int = 0
     silent: bool = False
     step_ns: int = 0
+    jitter_ns: float = 0.0
+    """Standard deviation of what its Sync messages are off by."""
     accuracy: int = 0x21
     flags: int = 0x3C
     leap61: bool = False
@@ -101,7 +104,8 @@ class Grandmaster:
         at = self._sent_ns()
         if at is None:
             return
-        origin = self.behaviour.tai_ns(at) - self.behaviour.forward_ns
+        off_ns = round(random.gauss(0, self.behaviour.jitter_ns))
+        origin = self.behaviour.tai_ns(at) - self.behaviour.forward_ns + off_ns
         follow = self._message(FOLLOW_UP, _stamp(origin), sequence, 0, 2, -3)
         self.general.sendto(follow, (GROUP, GENERAL_PORT))
 

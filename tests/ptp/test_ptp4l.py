@@ -176,6 +176,18 @@ def test_our_interval_holds_a_real_grandmasters_time(link, table, writer):
     assert misses == 0
 
 
+def test_a_real_grandmaster_that_jitters_beyond_its_word(link, table, writer):
+    """It claims 25 ns and is all over 100 us: what is seen of it is in the bound, and its true time
+    in the interval."""
+    link.change(accuracy=0x20, jitter_ns=30_000.0)
+    clock = Clock(link, table, writer)
+    clock.run(lambda: clock.daemon.status.source is ClockSource.LINUXPTP)
+    until = time.monotonic() + 3
+    readings, misses = clock.run(lambda: time.monotonic() > until)
+    assert (readings > 15, misses) == (True, 0)
+    assert clock.daemon.status.bound_ns > 30_000
+
+
 def test_ptp4l_is_asked_for_what_it_knows(link):
     """Every data set that the daemon reads comes as this grandmaster announces it."""
     until = time.monotonic() + 15
@@ -191,5 +203,6 @@ def test_ptp4l_is_asked_for_what_it_knows(link):
     parent = m.parent(m.ask(link.socket, m.PARENT_DATA_SET))
     assert (parent.clock_class, parent.accuracy_ns) == (6, 100)
     assert m.time_properties(m.ask(link.socket, m.TIME_PROPERTIES_DATA_SET)).utc_offset_s == 37
+    assert m.interface(m.ask(link.socket, m.PORT_PROPERTIES_NP)) == "ptp0"
     with pytest.raises(m.ManagementError, match="refuses"):
         m.ask(link.socket, 0x2FFF)

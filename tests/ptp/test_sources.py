@@ -1,11 +1,13 @@
 """ptp/sources.py, management.py, host.py: what the kernel, ptp4l and chrony say becomes samples
 whose error holds the truth, and what makes no sense is silence with a reason."""
 
+import errno
 import struct
 
 import pytest
 
 from openoutcry.ptp import management as m
+from openoutcry.ptp import sources
 from openoutcry.ptp.host import Bracket, KernelClock, Machine, SourceSilent, ptp_devices
 from openoutcry.ptp.leap import SECOND_NS
 from openoutcry.ptp.simulate import GM_IDENTITY, SimulatedMachine, World
@@ -87,6 +89,55 @@ def test_a_device_that_goes_away_is_asked_again(table):
         source.sample(host, table)
     host.world.phc_silent = False
     assert source.sample(host, table).source is ClockSource.PHC_PRECISE
+
+
+@pytest.mark.parametrize("number", [errno.EBUSY, errno.EIO, errno.EACCES])
+def test_an_error_that_may_pass_does_not_cost_the_ioctl(table, number):
+    """Busy once, the best ioctl is asked again at the next reading; one that the driver does not
+    have is not."""
+    host = machine(table)
+    source = PhcSource(NOMINAL_NS, "/dev/ptp0", "phc")
+    plain, asked = host.device, []
+
+    def failing(path, request, buffer):
+        asked.append(request)
+        raise OSError(number, "not now")
+
+    host.device = failing
+    with pytest.raises(SourceSilent, match="/dev/ptp0: not now"):
+        source.sample(host, table)
+    assert asked == [PTP_SYS_OFFSET_PRECISE, PTP_SYS_OFFSET_EXTENDED, PTP_SYS_OFFSET]
+    host.device = plain
+    assert source.sample(host, table).source is ClockSource.PHC_PRECISE
+
+
+@pytest.mark.parametrize(
+    ("owned", "chosen", "reason"),
+    [
+        ({"sim0": "/dev/ptp0"}, False, None),
+        ({"sim0": "/dev/ptp1"}, True, "ptp4l holds /dev/ptp1"),
+        ({}, True, None),
+        ({}, False, "may hold another clock; choose one by --phc"),
+    ],
+)
+def test_a_ptp4l_corrects_the_clock_that_it_holds(table, owned, chosen, reason):
+    """Of several hardware clocks the one of its interface; where that cannot be told, the only one
+    or the one that was chosen."""
+    host = machine(table, interface_clocks=owned)
+    source = PhcSource(NOMINAL_NS, "/dev/ptp0", "phc", chosen)
+    if reason is None:
+        assert source.sample(host, table).held
+        return
+    with pytest.raises(SourceSilent, match=reason):
+        source.sample(host, table)
+
+
+def test_of_several_hardware_clocks_none_is_chosen(monkeypatch):
+    """Two devices and one ptp4l: neither is taken for its clock unasked."""
+    monkeypatch.setattr(sources, "ptp_devices", lambda: ["/dev/ptp0", "/dev/ptp1"])
+    found = find_sources(NOMINAL_NS, None, "/run/p")[:2]
+    assert [(s.path, s.chosen) for s in found] == [("/dev/ptp0", False), ("/dev/ptp1", False)]
+    assert find_sources(NOMINAL_NS, "/dev/ptp1", "/run/p")[0].chosen
 
 
 def test_a_system_clock_stepped_during_the_reading_gives_no_sample(table):
@@ -361,7 +412,8 @@ def test_a_wrong_answer_is_refused(answer, text):
 @pytest.mark.parametrize(
     ("parse", "name"),
     [(m.time_status, "TIME_STATUS_NP"), (m.parent, "PARENT_DATA_SET"),
-     (m.path_delay_ns, "CURRENT_DATA_SET"), (m.time_properties, "TIME_PROPERTIES_DATA_SET")],
+     (m.path_delay_ns, "CURRENT_DATA_SET"), (m.time_properties, "TIME_PROPERTIES_DATA_SET"),
+     (m.interface, "PORT_PROPERTIES_NP")],
 )  # fmt: skip
 def test_a_short_data_set_is_named(parse, name):
     """Which data set it was and how many bytes it had."""
