@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from openoutcry.journal.block import aligned_copy
 from openoutcry.journal.errors import JournalError
+from openoutcry.journal.failed import note_failed
 from openoutcry.journal.stream import Stream
 
 POLICIES = ("all", "quorum", "any")
@@ -70,18 +71,26 @@ class _Copy:
         self.stream = stream
         self.written = self.durable = reached
         self.failure = ""
+        self.noted = False
         self.backlog_bytes = 0
         self._changed = changed
         self._orders: queue.SimpleQueue[tuple[str, tuple[Any, ...]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal-copy", daemon=True)
-        self._thread.start()
+        self._started = True
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self._started = False
+            self.failure = f"{stream.directory}: no thread to write with: {error}"
 
     def order(self, what: str, *arguments: Any) -> None:
-        self._orders.put((what, arguments))
+        if self._started:
+            self._orders.put((what, arguments))
 
     def end(self) -> None:
-        self._orders.put(None)
-        self._thread.join()
+        if self._started:
+            self._orders.put(None)
+            self._thread.join()
 
     def _run(self) -> None:
         while (order := self._orders.get()) is not None:
@@ -90,6 +99,9 @@ class _Copy:
                     self._do(*order)
                 except (JournalError, OSError) as error:
                     self.failure = str(error)
+                except BaseException as error:  # whatever it is, the writer must not wait for it
+                    what = f"{type(error).__name__}: {error}"
+                    self.failure = f"{self.stream.directory}: the copy's thread ended: {what}"
             with self._changed:
                 if order[0] == "write":
                     self.backlog_bytes -= len(order[1][1])
@@ -175,6 +187,8 @@ class SideBySide:
     def abandon(self) -> None:
         for copy in self._copies:
             copy.end()
+        if sum(not copy.failure for copy in self._copies) >= self._needed:
+            self._note_failures()  # of what lagged behind and failed since
         for stream in self.streams:
             stream.abandon()
 
@@ -212,3 +226,23 @@ class SideBySide:
                 f"the journal's copies cannot be written as `{self.policy}` asks: "
                 + "; ".join(self.failures)
             )
+        self._note_failures()
+
+    def _note_failures(self) -> None:
+        """The others go on without a copy: note it beside them, so that it is not taken up again
+        unasked (``failed.py``)."""
+        for copy in self._copies:
+            if not copy.failure or copy.noted:
+                continue
+            copy.noted = True
+            place = copy.stream.directory
+            for other in self._copies:
+                if other.failure:
+                    continue
+                stream = other.stream
+                try:
+                    note_failed(
+                        stream.directory, stream.journal_id, place, copy.failure, stream.disk
+                    )
+                except (JournalError, OSError) as error:
+                    other.failure = f"{stream.directory}: cannot note that {place} failed: {error}"

@@ -44,6 +44,10 @@ class Disk:
     def sync(self, fd: int) -> None:
         os.fsync(fd)
 
+    def forget(self, fd: int) -> None:
+        """Drop what the page cache holds of a file that was synced: it is read from the disk."""
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
     def truncate(self, fd: int, size: int) -> None:
         os.ftruncate(fd, size)
 

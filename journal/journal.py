@@ -9,12 +9,21 @@ from openoutcry.journal.block import ALIGN, HEADER_BYTES, digest, padded
 from openoutcry.journal.copies import POLICIES
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
+from openoutcry.journal.failed import FAILED_NAME, read_failed
 from openoutcry.journal.mark import MARK_NAME
-from openoutcry.journal.places import PathName, agreeing, enough, places_of, require_distinct
+from openoutcry.journal.places import (
+    PathName,
+    agreeing,
+    enough,
+    places_of,
+    require_distinct,
+    same_directory,
+)
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import (
     SegmentFile,
     make_segment,
+    read_anew,
     remove_half_made,
     segment_numbers,
     segment_path,
@@ -131,6 +140,7 @@ class Journal:
                 scans.append(scan)
             except OutcryError as error:
                 flaws.append(str(error))
+        scans = _without_failed(scans, flaws)
         if len(scans) > total:
             raise JournalError(
                 f"{directory} is one more than the {total} directories of this journal, which are "
@@ -146,6 +156,23 @@ class Journal:
         return JournalWriter(
             Path(directory), best.journal_id, document, streams, place, total=total, flaws=flaws
         )
+
+
+def _without_failed(scans: list[Scan], flaws: list[str]) -> list[Scan]:
+    """The scans of directories that no other one notes as failed; the rest goes into ``flaws``."""
+    left = list(scans)
+    for scan in scans:
+        for place, why in read_failed(scan.directory, scan.journal_id).items():
+            for other in [s for s in left if same_directory(s.directory, Path(place))]:
+                flaw = (
+                    f"{other.directory} failed before ({why}): look to its disk, then `outcry "
+                    f"journal repair {other.directory} --copy {scan.directory}`"
+                )
+                if other is scans[0]:
+                    raise JournalError(flaw)
+                flaws.append(flaw)
+                left.remove(other)
+    return left
 
 
 def _require_enough(count: int, wanted: int, document: dict[str, Any], flaws: list[str]) -> None:
@@ -201,6 +228,7 @@ def _take_all_up(
 
 
 def _scanned(path: Path, disk: Disk) -> Scan:
+    read_anew(path, disk)
     scan = Scan(path, disk)
     for _ in scan.blocks():
         pass
@@ -284,6 +312,7 @@ def _make_copy(
     if _make_directory(path, disk):
         made.append(path)
     disk.unlink(path / MARK_NAME)  # of a journal that was here before
+    disk.unlink(path / FAILED_NAME)
     for number in range(wanted):
         make_segment(path, number, segment_bytes, head if number == 0 else b"", disk)
         made.append(segment_path(path, number))

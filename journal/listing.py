@@ -7,6 +7,7 @@ from openoutcry.journal.block import Block
 from openoutcry.journal.checkpoints import checkpoint_path, checkpoint_seqs, read_checkpoint
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
+from openoutcry.journal.failed import read_failed
 from openoutcry.journal.places import places_of
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import packed_path, segment_numbers, segment_path
@@ -41,6 +42,7 @@ def describe(directory: Path, disk: Disk = REAL) -> dict[str, Any]:
         "evidence": scan.evidence,
         "policy": scan.document.get("policy", "all"),
         "copies": [str(path) for path in places_of(directory, scan.document).others],
+        "failed": read_failed(directory, scan.journal_id),
         "config": {k: v for k, v in scan.config.items() if k != "instruments"},
         "segments": [rows[number] for number in sorted(rows)],
         "checkpoints": [_checkpoint(directory, seq) for seq in checkpoint_seqs(directory)],

@@ -8,11 +8,19 @@ from openoutcry.journal.block import HEADER_BYTES, Block, BlockHeader, unpack_he
 from openoutcry.journal.copies import needed
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
+from openoutcry.journal.failed import FAILED_NAME, forget_failed, read_failed
 from openoutcry.journal.lock import JournalLock, lock_if_there
 from openoutcry.journal.mark import MARK_NAME, Mark, pack_mark, read_mark
 from openoutcry.journal.places import PathName, begins, block_at, places_of, same_directory
 from openoutcry.journal.scan import Scan
-from openoutcry.journal.segment import SegmentFile, make_segment, segment_path, write_whole
+from openoutcry.journal.segment import (
+    SegmentFile,
+    make_segment,
+    read_anew,
+    segment_path,
+    space_error,
+    write_whole,
+)
 from openoutcry.wire.errors import OutcryError
 
 
@@ -23,7 +31,8 @@ def repair(directory: PathName, copy: PathName | None = None, *, disk: Disk = RE
     another directory of the same journal, if it is the very block that the chain asks for there;
     what is torn behind the last block and was never acknowledged, as far as the marks here and in
     the journal's other directories say, is cut off; a damaged mark is made anew where the copies
-    show that nothing acknowledged is missing.  Raises :class:`JournalError`, having said in it
+    show that nothing acknowledged is missing.  Then, with ``copy``, a directory that had failed
+    counts again (``failed.py``).  Raises :class:`JournalError`, having said in it
     what was mended before, where none is possible: nothing acknowledged is thrown away.
     """
     path = Path(directory)
@@ -36,8 +45,11 @@ def repair(directory: PathName, copy: PathName | None = None, *, disk: Disk = RE
                 raise JournalError(f"{source} is the journal itself, not a copy of it")
             if (lock := lock_if_there(source)) is not None:
                 stack.callback(lock.release)
+        read_anew(path, disk)
         while step := _step(path, source, disk, done):
             done.append(step)
+        if source is not None:
+            done += _readmit(path, source, disk)
     return done
 
 
@@ -58,6 +70,33 @@ def _step(path: Path, copy: Path | None, disk: Disk, done: list[str]) -> str:
     if scan.mark_flaw:
         return _renew_mark(scan, copy, disk)
     return ""
+
+
+def _readmit(path: Path, copy: Path, disk: Disk) -> list[str]:
+    """Take the note that ``path`` failed from all directories: it was read anew, and is sound."""
+    scan, other = Scan(path, disk), Scan(copy, disk)
+    for _ in scan.blocks():
+        pass
+    done = []
+    for place in {path, copy, *_others(scan)}:
+        noted = read_failed(place, scan.journal_id)
+        mine = {name for name in noted if same_directory(Path(name), path)}
+        if not mine:
+            continue
+        for _ in other.blocks() if not other.journal_id else ():
+            pass
+        if other.journal_id != scan.journal_id or not begins(other, scan, disk):
+            raise JournalError(f"{path} and {copy} hold different blocks: it does not count again")
+        lock = None if place in (path, copy) else lock_if_there(place)
+        try:
+            forget_failed(place, scan.journal_id, mine, disk)
+        except OSError as error:
+            raise space_error(place / FAILED_NAME, error, 0) from None
+        finally:
+            if lock is not None:
+                lock.release()
+        done.append(f"{path}: counts again for {place}")
+    return sorted(done)
 
 
 def _restore(scan: Scan, flaw: str, copy: Path | None, disk: Disk, done: list[str]) -> str:

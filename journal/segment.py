@@ -231,3 +231,28 @@ class SegmentFile:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def read_anew(directory: Path, disk: Disk = REAL) -> None:
+    """Have the last segments that a writer may have left unsynced read from the disk, not from the
+    page cache: after a failed sync the cache may hold as clean what never reached the disk.
+
+    Before a segment holds data, those before it are durable.  Raises :class:`JournalError` if a
+    sync fails; what cannot be opened for it cannot be written either, and shows later.
+    """
+    for number in reversed(segment_numbers(directory)):
+        path = segment_path(directory, number)
+        try:
+            fd = disk.open(path, os.O_RDWR)
+        except OSError:
+            continue
+        try:
+            begun = any(disk.read(fd, 8, 0))
+            disk.sync(fd)
+            disk.forget(fd)
+        except OSError as error:
+            raise JournalError(f"{path}: cannot sync: {error.strerror}") from None
+        finally:
+            disk.close(fd)
+        if begun:
+            return

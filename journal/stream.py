@@ -178,8 +178,12 @@ class Stream:
             except JournalError:
                 return  # roll tries again, and says why it cannot
 
-        self._ahead = threading.Thread(target=make, name="journal-prewrite", daemon=True)
-        self._ahead.start()
+        ahead = threading.Thread(target=make, name="journal-prewrite", daemon=True)
+        try:
+            ahead.start()
+        except RuntimeError:
+            return  # no thread to be had: roll makes it
+        self._ahead = ahead
 
     def _wait_for_next(self) -> None:
         if self._ahead is not None:

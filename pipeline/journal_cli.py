@@ -57,6 +57,8 @@ def ls(directory: Path, as_json: bool) -> None:
         click.echo(f"{row['name']}: after command {row['seq']:,}, {row['bytes']:,} bytes, {good}")
     for copy in made["copies"]:
         click.echo(f"copy: {copy} (policy {made['policy']})")
+    for place, why in made["failed"].items():
+        click.echo(f"left behind: {place}: {why}")
     if made["torn"]:
         click.echo(f"the end is torn: {made['torn']}")
 

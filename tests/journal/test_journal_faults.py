@@ -1,7 +1,9 @@
 """Every call to the disk may fail, and a disk may do worse than fail: it may lie."""
 
 import errno
+import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,9 @@ import pytest
 
 from openoutcry.journal import Disk, Journal, JournalError, JournalReader, JournalWriter
 from openoutcry.journal.block import aligned_copy
+from openoutcry.journal.listing import describe
+from openoutcry.journal.repair import repair
+from openoutcry.journal.segment import read_anew
 from openoutcry.journal.verify import verify
 from openoutcry.wire.errors import OutcryError
 
@@ -238,7 +243,8 @@ class BrokenPlace(Disk):
 @pytest.mark.parametrize(("policy", "goes_on"), [("all", False), ("quorum", True), ("any", True)])
 def test_a_copy_that_fails(tmp_path, orders, policy, goes_on):
     """One of three directories stops taking data: `all` stops acknowledging, the others go on and
-    say which copy has stopped; taken up again, all three end alike."""
+    say which copy has stopped, which comes back only when asked for; taken up again, all three end
+    alike."""
     places = [tmp_path / name for name in "abc"]
     writer, said = write_copies(places, orders, policy, BrokenPlace(places[1]))
     if goes_on:
@@ -250,7 +256,25 @@ def test_a_copy_that_fails(tmp_path, orders, policy, goes_on):
     acknowledged = writer.durable_seq
     writer.abandon()
     assert "b/segment-000001.ocj: byte 0: cannot write: Input" in writer.failures[0]
+    if goes_on:
+        assert all(
+            describe(p)["failed"] == {str(places[1]): writer.failures[0]} for p in places[::2]
+        )
+        with pytest.raises(JournalError, match=r"b failed before .*repair .*b --copy .*a"):
+            Journal.resume(places[1])
+        if policy == "quorum":
+            with Journal.resume(places[2]) as without:
+                assert "b failed before" in without.failures[0]
+                assert without.written_seq == acknowledged
+        else:
+            with pytest.raises(JournalError, match=r"too few copies .*b failed before"):
+                Journal.resume(places[0])
+        done = repair(places[1], places[0])
+        assert [line.split("/")[-1] for line in done[-2:]] == ["a", "c"]
+        assert "b: counts again for " in done[-1]
+        assert repair(places[1], places[0]) == []
     writer = Journal.resume(places[0])
+    assert writer.failures == []
     assert writer.written_seq >= acknowledged
     reached = writer.written_seq
     writer.append(reached + 1, [orders(reached + 1, 5)], 5, 1, durable=True)
@@ -259,6 +283,123 @@ def test_a_copy_that_fails(tmp_path, orders, policy, goes_on):
         assert read_all(place) == orders(1, reached + 5).tobytes()
     images = [(p / "segment-000000.ocj").read_bytes() for p in places]
     assert images[0] == images[1] == images[2]
+
+
+class ForgetfulDisk(Disk):
+    """The real files are the page cache; what is on the disk comes to them only with a sync, and
+    one that fails leaves pages that count as clean."""
+
+    def __init__(self) -> None:
+        self.medium: dict[int, bytes] = {}
+        self.fails = False
+
+    def datasync(self, fd: int) -> None:
+        inode = os.fstat(fd).st_ino
+        if self.fails:
+            self.fails = False
+            raise OSError(errno.EIO, "Input/output error")
+        self.medium.setdefault(inode, os.pread(fd, 1 << 20, 0))
+
+    def forget(self, fd: int) -> None:
+        """Only what was not synced before the failure is other on the disk than in the cache."""
+        kept = self.medium.get(os.fstat(fd).st_ino)
+        if kept is not None:
+            os.pwrite(fd, kept, 0)
+        super().forget(fd)
+
+
+def test_a_failed_sync_is_not_forgotten(tmp_path, orders):
+    """Blocks that a failed sync left in the page cache only are not taken up as durable, though
+    the next sync says yes."""
+    disk = ForgetfulDisk()
+    writer = Journal.create(tmp_path, {}, segment_bytes=8 * SECTOR, direct=False, disk=disk)
+    writer.append(1, [orders(1, 5)], 5, 1)
+    writer.sync()
+    writer.append(6, [orders(6, 5)], 5, 1)
+    disk.fails = True
+    with pytest.raises(JournalError, match="cannot sync"):
+        writer.sync()
+    writer.abandon()
+    assert len(read_all(tmp_path)) == 10 * 64, "the cache has them"
+    with Journal.resume(tmp_path, disk=disk) as writer:
+        assert (writer.written_seq, writer.durable_seq) == (5, 5)
+
+
+def test_the_page_cache_is_really_dropped(tmp_path, orders):
+    """On the file system of the tests: after a resume's look the last segment is in no cache."""
+    writer = Journal.create(tmp_path, {}, segment_bytes=8 * SECTOR, direct=False)
+    writer.append(1, [orders(1, 5)], 5, 1)
+    writer.sync()
+    writer.abandon()
+    path = tmp_path / "segment-000000.ocj"
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.preadv(fd, [bytearray(SECTOR)], SECTOR)
+        os.preadv(fd, [bytearray(SECTOR)], SECTOR, os.RWF_NOWAIT)
+        read_anew(tmp_path)
+        with pytest.raises(BlockingIOError):
+            os.preadv(fd, [bytearray(SECTOR)], SECTOR, os.RWF_NOWAIT)
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        pytest.skip("this file system cannot say what is in the page cache")
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("no"), KeyboardInterrupt()])
+def test_whatever_ends_a_copys_thread_is_a_failure(tmp_path, orders, error):
+    """The writer never waits for a copy whose thread met something else than a refusing disk."""
+    places = [tmp_path / name for name in "abc"]
+
+    class Odd(BrokenPlace):
+        def write(self, fd: int, data: Any, offset: int, durable: bool = False) -> int:
+            try:
+                return super().write(fd, data, offset, durable)
+            except OSError:
+                raise error from None
+
+    for policy in ("quorum", "all"):
+        folder = [place / policy for place in places]
+        writer, said = write_copies(folder, orders, policy, Odd(folder[1]))
+        assert writer.durable_seq == 120 if policy == "quorum" else len(said) == 1
+        writer.abandon()
+        assert f"b/{policy}: the copy's thread ended: {type(error).__name__}" in writer.failures[0]
+
+
+def test_no_thread_for_a_copy(tmp_path, orders, monkeypatch):
+    """Where the system gives no thread the copies fail and the writer says so."""
+    places = [tmp_path / name for name in "abc"]
+    writer = Journal.create(places[0], {}, copies=places[1:], segment_bytes=4 * SECTOR)
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(JournalError, match=r"c: no thread to write with: can't start"):
+        writer.append(1, [orders(1, 5)], 5, 1, durable=True)
+    assert writer.durable_seq == 0
+    writer.abandon()
+    monkeypatch.undo()
+    assert Journal.resume(places[0]).written_seq == 0
+
+
+def test_a_note_that_cannot_be_read_or_written(tmp_path, orders):
+    """A damaged note refuses the resume; a directory that takes no note has failed itself."""
+    places = [tmp_path / name for name in "abc"]
+
+    class NoNotes(BrokenPlace):
+        def open(self, path: Path, flags: int) -> int:
+            if path.name.startswith("failed"):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().open(path, flags)
+
+    writer, said = write_copies(places, orders, "quorum", NoNotes(places[1]))
+    writer.abandon()
+    assert "cannot note that" in "".join([*said, *writer.failures])
+    (places[0] / "failed").write_text("[1]")
+    with pytest.raises(JournalError, match=f"{places[0]}/failed: .* cannot be read"):
+        Journal.resume(places[0])
 
 
 @pytest.mark.parametrize(
