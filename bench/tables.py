@@ -23,6 +23,18 @@ DOCUMENTS = (
     "docs/journal.md",
     "docs/clock.md",
 )
+MADE_BY_TESTS = {
+    "clock_days": "ptp/test_clock_days",
+    "compare": "bench/test_compare_selfcheck",
+    "journal_faults": "journal/test_journal_faults",
+    "journal_kills": "pipeline/test_journal_restarts",
+    "journal_power_cuts": "journal/test_journal_power_cuts",
+    "kills": "pipeline/test_kills",
+    "ring_kills": "ring/test_ring_kills",
+    "shim_fuzz": "dpdk_shim/test_shim_fuzz",
+    "stall": "bench/test_explain",
+}
+"""The evidence that a long test writes; `make evidence` measures all other."""
 PLACE = re.compile(r"(<!-- evidence: ([a-z_-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -33,10 +45,16 @@ def filled(text: str) -> str:
         try:
             made = read_evidence(match[2])
         except FileNotFoundError:
-            return match[1] + "Not measured yet: `make evidence`.\n" + match[3]
+            return match[1] + f"Not measured yet: `{_how_to_measure(match[2])}`.\n" + match[3]
         return match[1] + TABLES[match[2]](made) + match[3]
 
     return PLACE.sub(fill, text)
+
+
+def _how_to_measure(name: str) -> str:
+    """The command that writes this evidence."""
+    test = MADE_BY_TESTS.get(name)
+    return f"make test-long ARGS=tests/{test}.py" if test else "make evidence"
 
 
 def _source(made: dict[str, Any]) -> str:

@@ -1,14 +1,17 @@
 """The bench command and the tables made from its figures."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
+import pytest
 from processes import OUTCRY
 
+from openoutcry.bench.collect import MEASURED
 from openoutcry.bench.evidence import ROOT
 from openoutcry.bench.results import read_document
-from openoutcry.bench.tables import DOCUMENTS, PIPELINE_ROWS, filled
+from openoutcry.bench.tables import DOCUMENTS, PIPELINE_ROWS, TABLES, filled
 
 
 def test_the_pipeline_subject_gives_the_shared_shape(tmp_path: Path) -> None:
@@ -46,3 +49,22 @@ def test_the_documents_quote_the_evidence_and_nothing_else() -> None:
     for name in DOCUMENTS:
         text = (ROOT / name).read_text()
         assert filled(text) == text, f"{name}: run `python -m openoutcry.bench.tables`"
+
+
+def test_what_is_not_measured_names_the_command_that_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each table without evidence names `make evidence` if that measures it, else the very test
+    that writes the file."""
+    place = "<!-- evidence: {} -->\n<!-- end -->"
+    monkeypatch.setattr("openoutcry.bench.tables.read_evidence", _nothing_there)
+    for name in TABLES:
+        said = re.search("Not measured yet: `(make [^`]*)`", filled(place.format(name)))
+        assert said is not None, name
+        if name in (*MEASURED, "books"):
+            assert said[1] == "make evidence"
+        else:
+            test = ROOT / said[1].removeprefix("make test-long ARGS=")
+            assert f'"{name}"' in test.read_text(), f"{name}: {said[1]}"
+
+
+def _nothing_there(name: str) -> None:
+    raise FileNotFoundError(name)
