@@ -30,6 +30,8 @@ FILE_ENDS = "the file ends where a block would begin"
 ONLY_ZEROS = "zeros where a block would begin"
 OF_RECORDS = (BlockKind.COMMANDS, BlockKind.CLOCK)
 OF_TEXT = (BlockKind.CONFIG, BlockKind.EVIDENCE)
+RESUMED = "resumed"
+"""The one field of an evidence block that says who went on here; others say what the end was."""
 
 
 class BlockHeader(NamedTuple):

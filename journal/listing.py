@@ -40,6 +40,7 @@ def describe(directory: Path, disk: Disk = REAL) -> dict[str, Any]:
         "mark_flaw": scan.mark_flaw,
         "torn": scan.torn,
         "evidence": scan.evidence,
+        "resumed": scan.resumed,
         "policy": scan.document.get("policy", "all"),
         "copies": [str(path) for path in places_of(directory, scan.document).others],
         "failed": read_failed(directory, scan.journal_id),

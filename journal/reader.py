@@ -24,9 +24,11 @@ class JournalReader:
     ``first_seq`` where the journal begins (1, unless its beginning was retired).
     :meth:`chunks` gives the orders; after it is exhausted ``blocks``, ``bytes``, ``segments``
     and ``last_seq`` count what was read and ``torn`` describes a torn tail (None if there is
-    none).  Beside a running writer the end is where the journal stood at some moment during the
-    iteration, and ``torn`` may be the block it was just writing.  Raises :class:`JournalError`
-    (or ``LayoutMismatch``) for anything that is no journal of this layout, and for damage.
+    none); ``resumed`` has a document for each later run: ``seq`` behind which it went on,
+    ``ts_ns`` when, and ``config``, what it had of its own.  Beside a running writer the end is
+    where the journal stood at some moment during the iteration, and ``torn`` may be the block it
+    was just writing.  Raises :class:`JournalError` (or ``LayoutMismatch``) for anything that is no
+    journal of this layout, and for damage.
     """
 
     def __init__(self, directory: str | os.PathLike[str], *, disk: Disk = REAL) -> None:
@@ -39,6 +41,7 @@ class JournalReader:
         self.journal_id = scan.journal_id
         self.first_seq = scan.first_seq
         self._follow(scan)
+        self.resumed: list[dict[str, Any]] = []
         self._evidence: dict[str, Any] | None = None
         self._read_to_end = False
 
@@ -51,8 +54,8 @@ class JournalReader:
 
     @property
     def evidence(self) -> dict[str, Any] | None:
-        """The last evidence block's document, None if there is none; reads to the end if need
-        be."""
+        """The last evidence block's document, None if there is none or another run has gone on
+        behind it; reads to the end if need be."""
         if not self._read_to_end:
             for _ in self.all_blocks():
                 pass
@@ -71,6 +74,7 @@ class JournalReader:
             yield block
         self._follow(scan)
         self._evidence = scan.evidence
+        self.resumed = scan.resumed
         self._read_to_end = True
 
     def _segment_of(self, seq: int) -> int:

@@ -13,6 +13,7 @@ from openoutcry.journal.block import (
     HEADER_BYTES,
     NO_HASH,
     ONLY_ZEROS,
+    RESUMED,
     Block,
     blocks_after,
     digest,
@@ -41,8 +42,9 @@ class Scan:
     ``dirty_end`` is one past the last byte there that is not zero, and ``live`` is true if
     another process wrote there while we looked.  Meanwhile ``next_seq``, ``next_index``,
     ``previous_hash`` (of the last block), ``bytes`` (whole blocks), ``segments`` (that hold
-    blocks), ``document`` (of the configuration block) and ``evidence`` (None so far) follow the
-    blocks.  ``first_seq`` is where the journal begins: 1, unless segments before were retired.
+    blocks), ``document`` (of the configuration block), ``resumed`` (a document for each run that
+    went on) and ``evidence`` (of the last run's end, None so far) follow the blocks.
+    ``first_seq`` is where the journal begins: 1, unless segments before were retired.
     """
 
     def __init__(self, directory: Path, disk: Disk = REAL) -> None:
@@ -59,6 +61,7 @@ class Scan:
         self.segments = 0
         self.document: dict[str, Any] = {}
         self.evidence: dict[str, Any] | None = None
+        self.resumed: list[dict[str, Any]] = []
         self.end_segment = 0
         self.end_offset = 0
         self.dirty_end = 0
@@ -148,7 +151,7 @@ class Scan:
         elif header.kind == BlockKind.CONFIG:
             self._take_config(where, block)
         elif header.kind == BlockKind.EVIDENCE:
-            self.evidence = _document(where, block)
+            self._take_evidence(where, block)
         self.segments += block.offset == 0
         self.next_index += 1
         self.bytes += header.block_bytes
@@ -164,6 +167,17 @@ class Scan:
         if self.document and document != self.document:
             raise JournalError(f"{where}: the configuration is not that of the first segment")
         self.document = document
+
+    def _take_evidence(self, where: str, block: Block) -> None:
+        document = _document(where, block)
+        resumed = document.get(RESUMED)
+        if resumed is None:
+            self.evidence = document
+            return
+        if not isinstance(resumed, dict):
+            raise JournalError(f"{where}: `{RESUMED}` is not an object")
+        self.resumed.append({**resumed, "ts_ns": block.header.written_ts_ns})
+        self.evidence = None
 
     def _take_commands(self, where: str, block: Block) -> None:
         first_seq, count = block.header.first_seq, block.header.record_count

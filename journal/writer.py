@@ -13,6 +13,7 @@ import numpy.typing as npt
 from openoutcry.journal.block import (
     HEADER_BYTES,
     NO_HASH,
+    RESUMED,
     BlockBuffer,
     BlockHeader,
     digest,
@@ -157,6 +158,15 @@ class JournalWriter:
     def evidence(self, document: dict[str, Any]) -> None:
         """Append a block of JSON that says what the state was here, and make all durable."""
         self._write_block(BlockKind.EVIDENCE, [pack_json(document)], time.time_ns(), durable=True)
+
+    def resumed(self, document: dict[str, Any]) -> None:
+        """Append a block that says who goes on with the journal, and make all durable.
+
+        What an :meth:`evidence` block before it said is then no longer about the end.
+        """
+        self._write_block(
+            BlockKind.EVIDENCE, [pack_json({RESUMED: document})], time.time_ns(), durable=True
+        )
 
     def clock(self, records: npt.NDArray[Any], written_ts_ns: int) -> None:
         """Append clock evidence: whole 64-byte records, durable with what follows."""

@@ -55,6 +55,8 @@ def ls(directory: Path, as_json: bool) -> None:
     for row in made["checkpoints"]:
         good = "good" if row["good"] else "DAMAGED"
         click.echo(f"{row['name']}: after command {row['seq']:,}, {row['bytes']:,} bytes, {good}")
+    for row in made["resumed"]:
+        click.echo(f"resumed behind command {row['seq']:,} at {_time(row['ts_ns'])} UTC")
     for copy in made["copies"]:
         click.echo(f"copy: {copy} (policy {made['policy']})")
     for place, why in made["failed"].items():

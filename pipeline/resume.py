@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.journal import Journal, JournalReader, JournalWriter
-from openoutcry.journal.checkpoints import newest_checkpoint
+from openoutcry.journal.checkpoints import newest_checkpoint, remove_later_checkpoints
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.checkpoint import Point, recover, save
 from openoutcry.pipeline.shared import Shared
@@ -24,6 +24,10 @@ def take_up(
 ) -> tuple[JournalWriter, Point, dict[str, Any]]:
     """The journal's writer, the state behind its last command, and what to report about it.
 
+    What this run has of its own (clock offset, topology, versions, host, …) goes into the journal
+    as a record, as the first run's stands in the configuration block: a journal alone is enough
+    to rebuild.
+
     Raises :class:`ResumeError` if the journal is of another run, ``JournalError`` if it is damaged.
     """
     started = time.monotonic()
@@ -33,11 +37,14 @@ def take_up(
             shown = "" if key == "instruments" else f": {before.get(key)}, not {config[key]}"
             raise ResumeError(f"{directory} is the journal of a run with another {key}{shown}")
     writer = Journal.resume(directory, direct=durable)
+    remove_later_checkpoints(directory, writer.written_seq)
     checkpoint = newest_checkpoint(directory, writer.journal_id, writer.written_seq)
     point = recover(directory)
     if point.seq > (checkpoint.seq if checkpoint else 0):
         # The matcher's own process starts from here, instead of going the same way again.
         save(directory, writer.journal_id, point)
+    own = {key: value for key, value in config.items() if key != "instruments"}
+    writer.resumed({"seq": point.seq, "config": own})
     report = {
         "commands": point.seq,
         "events": point.engine.event_count,

@@ -13,10 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from openoutcry.__main__ import main
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Disk, Journal, JournalError, JournalLock, JournalReader, Proof
-from openoutcry.pipeline.checkpoint import make_checkpoints, recover
+from openoutcry.journal.listing import describe
+from openoutcry.pipeline.checkpoint import make_checkpoints, recover, save
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.replay import replay
 from openoutcry.pipeline.resume import ResumeError
@@ -252,6 +255,54 @@ def test_a_restart_from_a_checkpoint_is_the_same_state(undisturbed: dict[str, An
     assert (point.seq, point.engine.last_seq) == (20_000, 20_000)
     for path in made:
         path.unlink()
+
+
+def test_each_run_says_what_it_was(tmp_path: Path, undisturbed: dict[str, Any]) -> None:
+    """A resumed run's own clock offset, topology, versions and host are in the journal as records,
+    beside the first run's in its configuration, and what the first run's end was proves nothing
+    about a later run that was cut short."""
+    journal = tmp_path / "j"
+    run(options(journal, rate=0, topology="inline", orders=10_000))
+    assert replay(journal)["recorded"]["commands"] == 10_000
+    more = {"rate": 0, "resume": True, "verify": False}
+    run(options(journal, topology="processes", orders=15_000, **more))
+    run(options(journal, topology="inline", orders=20_000, **more))
+    reader = JournalReader(journal)
+    assert reader.evidence is not None
+    seqs = [document["seq"] for document in reader.resumed]
+    assert seqs == [10_000, 15_000]
+    assert [d["config"]["topology"] for d in reader.resumed] == ["processes", "inline"]
+    for document in reader.resumed:
+        assert set(document["config"]) == set(reader.config) - {"instruments"}
+        for key in ("program", "clock", "versions", "host", "layout_version"):
+            assert document["config"][key] == reader.config[key] or key in ("clock", "host")
+        assert "bound_ns" in document["config"]["clock"]
+        assert abs(document["ts_ns"] - time.time_ns()) < 600e9
+    assert reader.resumed == describe(journal)["resumed"]
+    listed = CliRunner().invoke(main, ["journal", "ls", str(journal)]).stdout
+    assert "\nresumed behind command 15,000 at 20" in listed
+    with Journal.resume(journal) as writer:
+        writer.resumed({"seq": writer.written_seq, "config": {}})
+    again = replay(journal)
+    assert (again["recorded"], again["equal"], again["commands"]) == (None, None, 20_000)
+
+
+def test_a_checkpoint_of_lost_commands_is_not_taken(
+    tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    """A power cut took commands that no disk had yet, and left a checkpoint made from them: the
+    resume begins at the journal's end, and the checkpoint is gone for good."""
+    calm, journal = Path(undisturbed["journal"]["path"]), tmp_path / "j"
+    reader = JournalReader(calm)
+    point = recover(calm, 30_000)
+    with Journal.create(journal, reader.config) as writer:
+        for _, records in reader.chunks(20_000):
+            writer.append(writer.written_seq + 1, [records], len(records), 1)
+    lost = save(journal, JournalReader(journal).journal_id, point)
+    result = run(options(journal, rate=0, topology="inline", resume=True))
+    assert result["resumed"]["commands"] == 20_000
+    assert not lost.exists()
+    check_same(result, undisturbed, journal)
 
 
 def test_a_changed_event_hash_is_found_by_replay(
