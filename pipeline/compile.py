@@ -61,3 +61,7 @@ def compile_kernels(progress: Callable[[str, int, int], None]) -> None:
         progress(label, index, len(steps))
         step()
     progress("", len(steps), len(steps))
+
+
+if __name__ == "__main__":
+    compile_kernels(lambda what, done, total: None)
