@@ -253,7 +253,8 @@ def _take_up(scan: Scan, best: Scan, direct: bool, disk: Disk) -> Stream:
             _sync_file(segment_path(path, number - 1), disk)  # killed while it finished that one
         make_whole(path, number, segment_bytes, scan.end_offset, scan.dirty_end, disk)
         disk.sync_directory(path)
-        if scan.next_index < best.next_index:
+        # As long as the best one, but not in the next segment yet, is behind it too.
+        if (scan.next_index, number) != (best.next_index, best.end_segment):
             _catch_up(scan, best, disk)
             number = best.end_segment
             count = max(count, number + 1)

@@ -90,7 +90,7 @@ def agreeing(scans: Sequence[Scan], wanted: int, disk: Disk = REAL) -> tuple[Sca
             found.append((tip, members))
     if not found:
         raise JournalError(f"{_named(scans)} hold different blocks of one journal")
-    best, members = max(found, key=lambda row: row[0].next_index)
+    best, members = max(found, key=lambda row: (row[0].next_index, row[0].end_segment))
     for tip, _ in found:
         if not begins(tip, best, disk):
             raise JournalError(

@@ -4,7 +4,10 @@ Between two syncs of a file any subset of its unsynced 512-byte sectors may be o
 any first part of the unsynced changes of names.  A durable write is on it, whole, when it returns.
 """
 
+import copy
 import os
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +83,72 @@ class RecordingDisk(Disk):
 
     def acknowledged_before(self, moment: int) -> int:
         return max((seq for at, seq in self.acknowledged if at <= moment), default=0)
+
+
+class RecordingDisks(Disk):
+    """A recording disk for each of several directories, with one order over all their logs; one
+    call at a time, whichever thread makes it."""
+
+    def __init__(self, directories: Sequence[Path]) -> None:
+        self.disks = {path: RecordingDisk(path) for path in directories}
+        self.order: list[Path] = []
+        self.acknowledged: list[tuple[int, int]] = []
+        self._places: dict[int, Path] = {}
+        self._lock = threading.Lock()
+
+    def acknowledge(self, seq: int) -> None:
+        """Somebody was told that all up to ``seq`` is durable."""
+        self.acknowledged.append((len(self.order), seq))
+
+    def acknowledged_before(self, moment: int) -> int:
+        return max((seq for at, seq in self.acknowledged if at <= moment), default=0)
+
+    def _do(self, place: Path, what: str, *arguments: Any) -> Any:
+        disk = self.disks[place]
+        with self._lock:
+            before = len(disk.log)
+            result = getattr(disk, what)(*arguments)
+            self.order += [place] * (len(disk.log) - before)
+            if what == "open":
+                self._places[result] = place
+        return result
+
+    def open(self, path: Path, flags: int) -> int:
+        return int(self._do(path.parent, "open", path, flags))
+
+    def write(self, fd: int, data: Any, offset: int, durable: bool = False) -> int:
+        return int(self._do(self._places[fd], "write", fd, data, offset, durable))
+
+    def datasync(self, fd: int) -> None:
+        self._do(self._places[fd], "datasync", fd)
+
+    def sync(self, fd: int) -> None:
+        self._do(self._places[fd], "sync", fd)
+
+    def truncate(self, fd: int, size: int) -> None:
+        self._do(self._places[fd], "truncate", fd, size)
+
+    def rename(self, old: Path, new: Path) -> None:
+        self._do(old.parent, "rename", old, new)
+
+    def unlink(self, path: Path) -> None:
+        self._do(path.parent, "unlink", path)
+
+    def sync_directory(self, path: Path) -> None:
+        self._do(path, "sync_directory", path)
+
+    def after_power_cut(self, moment: int, into: Path, rng: np.random.Generator) -> list[Path]:
+        """As :func:`after_power_cut`, for all directories at once; returns those in ``into``."""
+        into.mkdir()
+        found = []
+        for place, disk in self.disks.items():
+            done = self.order[:moment].count(place)
+            under_way = self.order[moment : moment + 1] == [place]
+            cut = copy.copy(disk)
+            cut.log = disk.log[: done + under_way]
+            after_power_cut(cut, done, into / place.name, rng)
+            found.append(into / place.name)
+        return found
 
 
 def after_power_cut(disk: RecordingDisk, moment: int, into: Path, rng: np.random.Generator) -> None:

@@ -11,6 +11,7 @@ import pytest
 from openoutcry.journal import Disk, Journal, JournalError, JournalReader, JournalWriter
 from openoutcry.journal.listing import describe
 from openoutcry.journal.places import same_directory
+from openoutcry.journal.segment import make_segment
 
 SECTOR = 4096
 
@@ -251,3 +252,15 @@ def test_a_torn_tail_is_not_copied(places, orders):
     images = [max(place.glob("segment-*")).read_bytes() for place in places]
     assert images[0] == images[1] == images[2]
     assert b"\xa5" * 9 not in images[0]
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 2])
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_directories_on_both_sides_of_a_new_segment(places, orders, ahead, first):
+    """The power went while one directory had the next segment and the others not yet, all of them
+    as long: none is written at the new segment's place in its old one."""
+    make(places, orders, "all")
+    make_segment(places[ahead], 2, 4 * SECTOR)
+    with Journal.resume(places[first]) as writer:
+        append(writer, orders)
+    assert [read_all(place) for place in places] == [orders(1, 140).tobytes()] * 3
