@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.journal.block import ALIGN, HEADER_BYTES, digest, padded
-from openoutcry.journal.copies import POLICIES
+from openoutcry.journal.copies import POLICIES, needed
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import FAILED_NAME, read_failed
@@ -140,7 +140,6 @@ class Journal:
                 scans.append(scan)
             except OutcryError as error:
                 flaws.append(str(error))
-        scans = _without_failed(scans, flaws)
         if len(scans) > total:
             raise JournalError(
                 f"{directory} is one more than the {total} directories of this journal, which are "
@@ -149,7 +148,9 @@ class Journal:
         wanted = enough(document.get("policy", "all"), total)
         _require_enough(len(scans), wanted, document, flaws)
         best, members = _agreed(scans, wanted, document, flaws, disk)
-        streams = _take_all_up(members, best, wanted, flaws, direct, disk)
+        members = _without_failed(members, flaws)
+        asked = needed(document.get("policy", "all"), total)
+        streams = _take_all_up(members, best, asked, flaws, direct, disk)
         place = Place(
             best.end_offset, best.next_index, best.bytes, best.next_seq - 1, best.previous_hash
         )
@@ -159,7 +160,8 @@ class Journal:
 
 
 def _without_failed(scans: list[Scan], flaws: list[str]) -> list[Scan]:
-    """The scans of directories that no other one notes as failed; the rest goes into ``flaws``."""
+    """The scans of directories that no other one notes as failed; the rest goes into ``flaws``: it
+    was read anew and checked, so it counts for what there is, but is not written."""
     left = list(scans)
     for scan in scans:
         for place, why in read_failed(scan.directory, scan.journal_id).items():
