@@ -60,12 +60,17 @@ class Single:
         self.streams[0].close(end_offset)
         self.durable = self.written
 
+    def rest(self) -> None:
+        """Until the next call no thread of this process is at work: it may fork."""
+        self.streams[0].rest()
+
     def abandon(self) -> None:
         self.streams[0].abandon()
 
 
 class _Copy:
-    """One of several: a thread that does to its stream what it is told, in order."""
+    """One of several: a thread that does to its stream what it is told, in order.  It is there from
+    the first order on, and again from the first one after :meth:`end`."""
 
     def __init__(self, stream: Stream, reached: Reached, changed: threading.Condition) -> None:
         self.stream = stream
@@ -75,22 +80,25 @@ class _Copy:
         self.backlog_bytes = 0
         self._changed = changed
         self._orders: queue.SimpleQueue[tuple[str, tuple[Any, ...]] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="journal-copy", daemon=True)
-        self._started = True
-        try:
-            self._thread.start()
-        except RuntimeError as error:
-            self._started = False
-            self.failure = f"{stream.directory}: no thread to write with: {error}"
+        self._thread: threading.Thread | None = None
 
     def order(self, what: str, *arguments: Any) -> None:
-        if self._started:
+        if self._thread is None and not self.failure:
+            thread = threading.Thread(target=self._run, name="journal-copy", daemon=True)
+            try:
+                thread.start()
+                self._thread = thread
+            except RuntimeError as error:
+                self.failure = f"{self.stream.directory}: no thread to write with: {error}"
+        if self._thread is not None:
             self._orders.put((what, arguments))
 
     def end(self) -> None:
-        if self._started:
+        """Do all that was ordered, and end the thread."""
+        if self._thread is not None:
             self._orders.put(None)
             self._thread.join()
+            self._thread = None
 
     def _run(self) -> None:
         while (order := self._orders.get()) is not None:
@@ -143,12 +151,11 @@ class SideBySide:
         self.policy = policy
         self._needed = needed(policy, total)
         self._changed = threading.Condition()
-        self._reached = reached
-        self._copies: list[_Copy] = []
+        self._copies = [_Copy(stream, reached, self._changed) for stream in self.streams]
 
     @property
     def failures(self) -> list[str]:
-        return [copy.failure for copy in self._started() if copy.failure]
+        return [copy.failure for copy in self._copies if copy.failure]
 
     @property
     def written(self) -> Reached:
@@ -160,8 +167,7 @@ class SideBySide:
 
     def write(self, offset: int, block: Any, durable: bool, reached: Reached) -> None:
         data = aligned_copy(block)
-        # The threads are this process's own: a fork before the first write has none to lose.
-        for copy in self._started():
+        for copy in self._copies:
             self._wait_for(lambda c=copy: c.backlog_bytes < MAX_BACKLOG_BYTES or c.failure)  # type: ignore[misc]
             with self._changed:
                 copy.backlog_bytes += len(data)
@@ -192,18 +198,18 @@ class SideBySide:
         for stream in self.streams:
             stream.abandon()
 
-    def _started(self) -> list[_Copy]:
-        if not self._copies:
-            self._copies = [_Copy(s, self._reached, self._changed) for s in self.streams]
-        return self._copies
+    def rest(self) -> None:
+        """Until the next call no thread of this process is at work: it may fork.  A thread that a
+        child inherits the memory of, but not the running of, would be waited for without end."""
+        for copy in self._copies:
+            copy.end()
+            copy.stream.rest()
 
     def _order(self, what: str, *arguments: Any) -> None:
-        for copy in self._started():
+        for copy in self._copies:
             copy.order(what, *arguments)
 
     def _counted(self, reached: list[Reached]) -> Reached:
-        if not reached:
-            return self._reached
         return sorted(reached, reverse=True)[self._needed - 1]
 
     def _wait_for(self, condition: Any) -> None:

@@ -185,6 +185,10 @@ class Stream:
             return  # no thread to be had: roll makes it
         self._ahead = ahead
 
+    def rest(self) -> None:
+        """Wait until no thread of this stream's is at work."""
+        self._wait_for_next()
+
     def _wait_for_next(self) -> None:
         if self._ahead is not None:
             self._ahead.join()

@@ -162,11 +162,13 @@ class JournalWriter:
     def resumed(self, document: dict[str, Any]) -> None:
         """Append a block that says who goes on with the journal, and make all durable.
 
-        What an :meth:`evidence` block before it said is then no longer about the end.
+        What an :meth:`evidence` block before it said is then no longer about the end.  No thread of
+        this process is left at work: a pipeline forks next, and its journal stage goes on.
         """
         self._write_block(
             BlockKind.EVIDENCE, [pack_json({RESUMED: document})], time.time_ns(), durable=True
         )
+        self._copies.rest()
 
     def clock(self, records: npt.NDArray[Any], written_ts_ns: int) -> None:
         """Append clock evidence: whole 64-byte records, durable with what follows."""

@@ -1,8 +1,10 @@
 """What is written comes back: same bytes, same order, nothing more."""
 
 import mmap
+import multiprocessing
 import os
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -370,3 +372,37 @@ def test_a_reader_beside_a_running_writer(tmp_path, orders):
     reader, data = read_all(tmp_path)
     assert data == expected.tobytes()
     assert reader.torn is None
+
+
+@pytest.mark.parametrize("policy", ["all", "quorum", "any"])
+def test_a_child_goes_on_with_a_resumed_journal_of_several_directories(
+    policy: str, tmp_path: Path, orders: Any
+) -> None:
+    """The supervisor resumes and says so; the stage that it forks writes on, with threads of its
+    own, over the end of the segment."""
+    copies = [tmp_path / "b", tmp_path / "c"]
+    with Journal.create(
+        tmp_path / "a", {}, segment_bytes=5 * 4096, copies=copies, policy=policy
+    ) as writer:
+        writer.append(1, [orders(1, 60)], 60, 1, durable=True)
+    writer = Journal.resume(tmp_path / "a")
+    writer.resumed({"seq": 60, "config": {}})
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("journal-")]
+    child = multiprocessing.get_context("fork").Process(target=_write_on, args=(writer, orders))
+    child.start()
+    child.join(60)
+    stuck = child.is_alive()
+    child.kill()
+    assert not stuck
+    assert child.exitcode == 0
+    writer.abandon()
+    for place in (tmp_path / "a", *copies):
+        found = np.concatenate([records for _, records in JournalReader(place).chunks()])
+        assert found["seq"].tolist() == list(range(1, 361))
+
+
+def _write_on(writer: JournalWriter, orders: Any) -> None:
+    for first in range(61, 361, 60):
+        writer.append(first, [orders(first, 60)], 60, first, durable=True)
+    writer.sync()
+    writer.close()
