@@ -6,6 +6,7 @@ process's own long steps (recording.py), the wait behind other commands.  Causes
 tail by the time they took.
 """
 
+import itertools
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -23,6 +24,8 @@ from openoutcry.wire.enums import CommandKind
 SLOWEST = 20
 MEANWHILE_SHOWN = 8
 TAIL_SHARE = 0.001
+BANDS_NS = (10_000, 100_000, 1_000_000, 10_000_000, 10_000_000_000)
+BAND_ROWS = 500
 LONGEST_NS = 10_000_000_000
 COMMIT = "journal commit"
 NEW_LEVEL = "a price level touched for the first time"
@@ -122,6 +125,26 @@ class Tail:
         size = max(SLOWEST, int(len(counted) * TAIL_SHARE))
         order = np.argsort(self.whole[counted], kind="stable")[::-1][:size]
         return np.asarray(counted[order])
+
+    def bands(self) -> list[dict[str, Any]]:
+        """The causes by how long commands took, a decade each, so that a few long gaps do not hide
+        many short ones.  Of a decade with more than BAND_ROWS commands as many, evenly spread."""
+        found = []
+        for low, high in itertools.pairwise(BANDS_NS):
+            inside = np.flatnonzero((self.whole >= low) & (self.whole < high))
+            inside = inside[inside >= self.done.warm]
+            if not len(inside):
+                continue
+            total: Counter[str] = Counter()
+            chosen = inside[:: max(1, -(-len(inside) // BAND_ROWS))]
+            for row in chosen.tolist():
+                total += self.causes(row)
+            time_ns = sum(total.values()) or 1
+            found.append({
+                "from_ns": low, "to_ns": high, "commands": len(inside),
+                "causes": [{"cause": c, "share": ns / time_ns} for c, ns in total.most_common()],
+            })  # fmt: skip
+        return found
 
     def causes(self, row: int) -> Counter[str]:
         """ns of one command's way beyond the usual, by cause."""
@@ -229,8 +252,8 @@ def explain(done: Paced, watched: Watched, commands: npt.NDArray[Any]) -> dict[s
 
     ``slowest``: rows of :meth:`Tail.row`; ``incidents``: :meth:`Tail.incidents`.  ``causes``:
     ``cause``, ``share`` of the tail's time beyond the usual, ``commands`` for which it is the
-    largest.  ``watched``: null, or why the
-    kernel's side could not be seen as a whole; then interruptions stand under the stages' long
+    largest.  ``bands``: :meth:`Tail.bands`.  ``watched``: null, or why the kernel's side could not
+    be seen as a whole; then interruptions stand under the stages' long
     steps, and the loop's long waits under "not watched".
     """
     tail = Tail(done, watched, commands)
@@ -254,6 +277,7 @@ def explain(done: Paced, watched: Watched, commands: npt.NDArray[Any]) -> dict[s
             {"cause": cause, "share": ns / time_ns, "commands": largest[cause]}
             for cause, ns in total.most_common()
         ],
+        "bands": tail.bands(),
         "watched": watched.blind,
         "steps_not_kept": done.recording.steps_not_kept,
     }

@@ -17,7 +17,7 @@ from openoutcry.bench.explain import WINDOWS
 from openoutcry.bench.ladder import knee
 from openoutcry.bench.quantity import quantity
 from openoutcry.bench.results import Document
-from openoutcry.bench.wording import beside, core_groups, not_kept
+from openoutcry.bench.wording import beside, by_length, core_groups, not_kept
 from openoutcry.pipeline import report_charts
 from openoutcry.pipeline.atomic_file import write_atomically
 from openoutcry.pipeline.report import HOST_LABELS
@@ -135,6 +135,7 @@ def _explained(one: dict[str, Any]) -> dict[str, Any]:
         "steal": (one.get("noise") or {}).get("steal"),
         "causes": one["causes"][:CAUSES_SHOWN],
         "incidents": one.get("incidents", [])[:INCIDENTS_SHOWN],
+        "by_length": by_length(one),
         "not_kept": not_kept(one),
         "slowest": [row | {"beside": beside(row)} for row in one["slowest"][:SLOWEST_SHOWN]],
         "stages": list(WINDOWS),

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from openoutcry.bench.ladder import knee
 from openoutcry.bench.quantity import quantity, ratio
-from openoutcry.bench.wording import beside, core_groups, not_kept
+from openoutcry.bench.wording import beside, by_length, core_groups, not_kept
 
 MAP_CORES = 16
 """Of more cores the terminal shows groups only: a table a pair is for the page."""
@@ -83,6 +83,8 @@ def _show_tail(tail: dict[str, Any]) -> None:
         click.echo(f"  ({not_kept(tail)})")
     for cause in tail["causes"][:CAUSES_SHOWN]:
         click.echo(f"  {cause['share']:6.1%}  {cause['cause']} ({cause['commands']} commands)")
+    for line in by_length(tail):
+        click.echo(f"  {line}")
     for one in tail["incidents"][:INCIDENTS_SHOWN]:
         click.echo(
             f"  from command {one['first_seq']:,}: {one['commands']} together, up to "

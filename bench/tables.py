@@ -163,7 +163,7 @@ def stall_table(made: dict[str, Any]) -> str:
         for name, shown in names.items()
     ]
     header = (
-        "| the run | p50 | p99.9 | of the tail: the matcher's long steps "
+        "| the run | p50 | p99.9 | of what took 10 to 100 µs: the matcher's long steps "
         "| of the heat map's columns: a cell at 20 to 100 µs |"
     )
     return _rows(header, rows) + _source(made)

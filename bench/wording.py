@@ -8,6 +8,8 @@ from typing import Any
 from openoutcry.bench.explain import NEW_LEVEL
 from openoutcry.bench.quantity import quantity
 
+BAND_CAUSES = 4
+
 
 def beside(row: dict[str, Any], meanwhile: int | None = None) -> list[str]:
     """What else is known of one of the slowest commands: when it was durable, what it touched,
@@ -73,3 +75,13 @@ def ranges(cores: Sequence[int]) -> str:
         else:
             runs.append([core])
     return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def by_length(tail: dict[str, Any]) -> list[str]:
+    """The causes of the slow commands, a line for each decade of how long they took."""
+    lines = []
+    for band in tail.get("bands", []):
+        shares = [f"{one['cause']} {one['share']:.0%}" for one in band["causes"][:BAND_CAUSES]]
+        low, high = (quantity(band[key], "ns") for key in ("from_ns", "to_ns"))
+        lines.append(f"{band['commands']:,} took {low} to {high}: {'; '.join(shares)}")
+    return lines
