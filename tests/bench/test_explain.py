@@ -256,9 +256,9 @@ def test_the_bottleneck_is_the_process_with_the_largest_sum():
 
 @pytest.mark.long
 def test_a_stall_on_purpose_is_seen_in_the_tail_in_its_cause_and_in_the_heat_map() -> None:
-    """50 us every 10 ms in the matcher, at 100,000/s: p99.9 shows them, most of what took 10 to
-    100 us is the matcher's long steps, and the heat map has a band there all along; without the
-    stall it has not.  The figures go to docs/evidence/stall.json."""
+    """50 us every 10 ms in the matcher, at 100,000/s: p99.9 shows them, of what took 10 to
+    100 us the matcher's long steps have a large share, which they have not without the stall, and
+    the heat map has a band there all along.  The figures go to docs/evidence/stall.json."""
     stall = Stall("matcher", 50_000, 10_000_000)
     found = {}
     for name, fault in (("stalled", stall), ("undisturbed", None)):
@@ -278,8 +278,9 @@ def test_a_stall_on_purpose_is_seen_in_the_tail_in_its_cause_and_in_the_heat_map
     command = "make test-long ARGS=tests/bench/test_explain.py"
     write_evidence("stall", {"stall_ns": 50_000, "every_ns": 10_000_000, **found}, command)
     assert found["stalled"]["p999_ns"] >= 40_000
-    assert found["stalled"]["share_of_tail"] > 0.5
-    assert found["stalled"]["share_of_tail"] > 2 * found["undisturbed"]["share_of_tail"]
+    # A host's own gaps of milliseconds drain through the same decade, so not "most of it".
+    assert found["stalled"]["share_of_tail"] > 0.2
+    assert found["stalled"]["share_of_tail"] > 4 * found["undisturbed"]["share_of_tail"]
     assert found["stalled"]["band_share"] > 0.9
 
 
