@@ -21,6 +21,7 @@ from openoutcry.journal import Disk, Journal, JournalError, JournalLock, Journal
 from openoutcry.journal.listing import describe
 from openoutcry.pipeline.checkpoint import make_checkpoints, recover, save
 from openoutcry.pipeline.compile import compile_kernels
+from openoutcry.pipeline.control import DURABLE_SEQ
 from openoutcry.pipeline.replay import replay
 from openoutcry.pipeline.resume import ResumeError
 from openoutcry.pipeline.run import Options, PipelineError, run
@@ -89,10 +90,11 @@ def alive(pid: int) -> bool:
 
 
 def acknowledged_by(pid: int) -> int:
-    """Commands whose events the pipeline of this supervisor has handed out so far."""
+    """Up to which command the pipeline of this supervisor has promised durability so far: events
+    are handed out up to there.  What is sequenced beyond it nobody has been told of."""
     for pipeline in running():
         if pipeline.owner.pid == pid:
-            return int(pipeline.view(pipeline.positions(), 1)["commands"])
+            return int(pipeline.control[DURABLE_SEQ])
     return 0
 
 
