@@ -1,6 +1,5 @@
 """Makes old segments small, or lets them go, once two checkpoints stand for them."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -20,6 +19,7 @@ from openoutcry.journal.segment import (
     segment_numbers,
     segment_path,
     space_error,
+    sync_file,
     unpack_segment,
     write_whole,
 )
@@ -36,9 +36,7 @@ def _alone(directory: Path, disk: Disk) -> Iterator[Scan]:
     # Before the lock, which would make the directory of a mistyped name.
     next(Scan(directory, disk).blocks(), None)
     with JournalLock(directory):
-        scan = Scan(directory, disk)
-        for _ in scan.blocks():
-            pass
+        scan = Scan(directory, disk).to_end()
         if scan.live:
             raise JournalError(f"{directory} is being written by another process")
         yield scan
@@ -119,7 +117,7 @@ def _retire_before(directory: Path, seq: int, end_segment: int, disk: Disk) -> l
         return []
     try:
         # A power cut must not take the end that the checkpoints stand on.
-        _sync(segment_path(directory, end_segment), disk)
+        sync_file(segment_path(directory, end_segment), disk)
         # First the word that they may be missing, then the files: a crash between leaves both
         # true, and the next retirement removes what is left.
         write_whole(directory / RETIRED_NAME, f"{keep_from}\n".encode(), disk)
@@ -142,11 +140,3 @@ def _open(directory: Path, number: int, disk: Disk) -> SegmentFile:
 def _first_seq(directory: Path, number: int, disk: Disk) -> int:
     with _open(directory, number, disk) as segment:
         return unpack_header(segment.read(0, HEADER_BYTES)).first_seq
-
-
-def _sync(path: Path, disk: Disk) -> None:
-    fd = disk.open(path, os.O_RDWR)
-    try:
-        disk.sync(fd)
-    finally:
-        disk.close(fd)

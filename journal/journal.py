@@ -28,6 +28,7 @@ from openoutcry.journal.segment import (
     segment_numbers,
     segment_path,
     space_error,
+    sync_file,
 )
 from openoutcry.journal.stream import Stream, make_whole
 from openoutcry.journal.writer import JournalWriter, Place, first_block, new_journal_id
@@ -231,9 +232,7 @@ def _take_all_up(
 
 def _scanned(path: Path, disk: Disk) -> Scan:
     read_anew(path, disk)
-    scan = Scan(path, disk)
-    for _ in scan.blocks():
-        pass
+    scan = Scan(path, disk).to_end()
     if scan.live:
         raise JournalError(f"{path} is being written by another process")
     if scan.mark_flaw:
@@ -252,7 +251,7 @@ def _take_up(scan: Scan, best: Scan, direct: bool, disk: Disk) -> Stream:
     try:
         count = _drop_misfits(path, number, segment_bytes, disk)
         if number > 0 and segment_path(path, number - 1).exists():
-            _sync_file(segment_path(path, number - 1), disk)  # killed while it finished that one
+            sync_file(segment_path(path, number - 1), disk)  # killed while it finished that one
         make_whole(path, number, segment_bytes, scan.end_offset, scan.dirty_end, disk)
         disk.sync_directory(path)
         # As long as the best one, but not in the next segment yet, is behind it too.
@@ -364,11 +363,3 @@ def _drop_misfits(directory: Path, number: int, segment_bytes: int, disk: Disk) 
     for other in reversed([n for n in segment_numbers(directory) if n >= count]):
         disk.unlink(segment_path(directory, other))
     return count
-
-
-def _sync_file(path: Path, disk: Disk) -> None:
-    fd = disk.open(path, os.O_RDWR)
-    try:
-        disk.sync(fd)
-    finally:
-        disk.close(fd)

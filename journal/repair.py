@@ -57,8 +57,7 @@ def _step(path: Path, copy: Path | None, disk: Disk, done: list[str]) -> str:
     """Do one thing and say it; empty if all is sound."""
     scan = Scan(path, disk)
     try:
-        for _ in scan.blocks():
-            pass
+        scan.to_end()
     except OutcryError as error:
         return _restore(scan, str(error), copy, disk, done)
     if scan.live:
@@ -74,17 +73,15 @@ def _step(path: Path, copy: Path | None, disk: Disk, done: list[str]) -> str:
 
 def _readmit(path: Path, copy: Path, disk: Disk) -> list[str]:
     """Take the note that ``path`` failed from all directories: it was read anew, and is sound."""
-    scan, other = Scan(path, disk), Scan(copy, disk)
-    for _ in scan.blocks():
-        pass
+    scan, other = Scan(path, disk).to_end(), Scan(copy, disk)
     done = []
     for place in {path, copy, *_others(scan)}:
         noted = read_failed(place, scan.journal_id)
         mine = {name for name in noted if same_directory(Path(name), path)}
         if not mine:
             continue
-        for _ in other.blocks() if not other.journal_id else ():
-            pass
+        if not other.journal_id:
+            other.to_end()
         if other.journal_id != scan.journal_id or not begins(other, scan, disk):
             raise JournalError(f"{path} and {copy} hold different blocks: it does not count again")
         lock = None if place in (path, copy) else lock_if_there(place)
@@ -259,10 +256,8 @@ def _require_all_known(scan: Scan, flaw: str, copy: Path | None, disk: Disk) -> 
         places.append(copy)
     known = 0
     for place in places:
-        other = Scan(place, disk)
         try:
-            for _ in other.blocks():
-                pass
+            other = Scan(place, disk).to_end()
         except OutcryError:
             continue
         known += other.journal_id == scan.journal_id and begins(other, scan, disk)

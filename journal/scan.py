@@ -103,6 +103,12 @@ class Scan:
         self._require_no_gap(number)
         self._require_marked(f"{segment_path(self.directory, self.end_segment)}", FILE_ENDS)
 
+    def to_end(self, from_segment: int | None = None) -> "Scan":
+        """Walk all blocks for what they leave here; returns itself.  Raises as :meth:`blocks`."""
+        for _ in self.blocks(from_segment):
+            pass
+        return self
+
     def _segment_blocks(self, segment: SegmentFile) -> Generator[Block, None, bool]:
         """Yield the blocks of one segment; true if it is filled and the next one continues."""
         if not self.journal_id:

@@ -72,6 +72,15 @@ def space_error(path: Path, error: OSError, missing_bytes: int) -> JournalError:
     return JournalError(f"{path}: cannot write: {error.strerror}")
 
 
+def sync_file(path: Path, disk: Disk = REAL) -> None:
+    """Make what the file at ``path`` holds durable; raises ``OSError`` as the disk does."""
+    fd = disk.open(path, os.O_RDWR)
+    try:
+        disk.sync(fd)
+    finally:
+        disk.close(fd)
+
+
 def write_whole(path: Path, data: bytes, disk: Disk = REAL) -> None:
     """Make a file of ``data``, durable under its name or not there at all.
 

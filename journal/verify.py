@@ -128,8 +128,7 @@ def _verify_quickly(directory: Path, disk: Disk, result: Verified) -> None:
 
 def _read_on(scan: Scan, number: int) -> None:
     try:
-        for _ in scan.blocks(number):
-            pass
+        scan.to_end(number)
     except OutcryError:
         raise _Irregular from None
 
@@ -213,8 +212,7 @@ def _verify_slowly(directory: Path, disk: Disk, result: Verified) -> None:
     """The reader's own walk, which says in words what is wrong and where."""
     scan = Scan(directory, disk)
     try:
-        for _ in scan.blocks():
-            pass
+        scan.to_end()
     except OutcryError as error:
         if not scan.journal_id:
             raise
