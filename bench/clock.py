@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.bench.results import document
-from openoutcry.bench.rounds import Add, Rounds
+from openoutcry.bench.rounds import Add, Rounds, rotated
 from openoutcry.bench.tsc import ticks_per_ns
 from openoutcry.ptp.leap import load_table
 from openoutcry.ptp.page import OK, STALE_MS_MAX, ClockError, Line, PageWriter, now, publish_line
@@ -78,8 +77,7 @@ def bench_clock(
             ("now_ns", "clock_gettime", lambda: _gettime(calls)),
             ("page_update_ns", "ours", lambda: _update(writer, calls)),
         ]
-        start = number % len(costs)
-        for name, who, measure in costs[start:] + costs[:start]:
+        for name, who, measure in rotated(costs, number):
             add(name, "ns", "lower", measure(), who)
         progress(f"  {seconds:,} simulated seconds")
         for name, value in _simulated(number + 1, seconds).items():
@@ -89,9 +87,7 @@ def bench_clock(
         gathered.run(one)
     finally:
         writer.close()
-    return document(
-        "clock", gathered.results(), gathered.missing, command, conditions=gathered.conditions()
-    )
+    return gathered.document("clock", command)
 
 
 UNITS = {"bound_p99_ns": "ns", "drift_error_ppb": "ppb", "violations": "count"}

@@ -35,17 +35,15 @@ def bench_all(
     names = list(SUBJECTS) if subjects is None else list(subjects)
     for name in names:
         progress(f"{name} ({time.monotonic() - started:.0f} s so far)")
-        left = names[names.index(name) :]
         try:
             made.append(_one(name, count, quick, progress))
-        except _Interrupted as stopped:
-            # The subject under way has kept its whole rounds.
-            if stopped.document:
+        except KeyboardInterrupt as stopped:
+            left = names[names.index(name) :]
+            if isinstance(stopped, _Interrupted) and stopped.document:
+                # The subject under way has kept its whole rounds.
                 made.append(stopped.document)
                 left = left[1:]
             return made, "interrupted" + (f": without {', '.join(left)}" if left else "")
-        except KeyboardInterrupt:
-            return made, f"interrupted: without {', '.join(left)}"
     return made, None
 
 

@@ -20,7 +20,6 @@ import numpy.typing as npt
 
 from openoutcry.bench.paced import SEED, flow
 from openoutcry.bench.peers.pair import PeerError, die_with_parent
-from openoutcry.bench.results import document
 from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.flow.source import Source
 from openoutcry.pipeline.compile import compile_kernels
@@ -79,10 +78,7 @@ def bench_gateway(
         # The sender's kernels are compiled or read now.
         sent(address, None, WARM_ORDERS)
     gathered.run(one)
-    return document(
-        "gateway", gathered.results(), gathered.missing, command,
-        conditions=gathered.conditions(),
-    )  # fmt: skip
+    return gathered.document("gateway", command)
 
 
 def _short(rate: int) -> str:

@@ -21,7 +21,6 @@ from openoutcry.bench.core_accounts import Accounts, accounts_between, read_acco
 from openoutcry.bench.corewatch import SWITCHED, Watched, core_watch, over
 from openoutcry.bench.jitter_loops import spin_gaps
 from openoutcry.bench.peers.pair import run_processes
-from openoutcry.bench.results import document
 from openoutcry.bench.rounds import Add, Rounds
 
 THRESHOLD_NS = 1_000
@@ -104,10 +103,7 @@ def bench_jitter(
             for core in cores
         },
     }
-    return document(
-        "jitter", gathered.results(), gathered.missing, command,
-        conditions=gathered.conditions(), details=details,
-    )  # fmt: skip
+    return gathered.document("jitter", command, details=details)
 
 
 def _size_of(length_ns: int) -> int:

@@ -20,7 +20,6 @@ from openoutcry.bench import tsc
 from openoutcry.bench.peers import matchers
 from openoutcry.bench.peers.pair import PeerError, die_with_parent
 from openoutcry.bench.peers.programs import PeerMissing
-from openoutcry.bench.results import document
 from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.bench.subjects import chosen
 from openoutcry.flow import FLOWS, GeneratedFlow
@@ -104,9 +103,7 @@ def bench_matcher(
             add("memory_bytes_per_order", "count", "lower", value)
 
         gathered.run(one)
-    return document(
-        "matcher", gathered.results(), gathered.missing, command, conditions=gathered.conditions()
-    )
+    return gathered.document("matcher", command)
 
 
 def _best(measure: Callable[[], float]) -> float:

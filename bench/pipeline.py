@@ -20,7 +20,6 @@ from openoutcry.bench.paced import SEED, Ns, Paced, checked, flow, paced, percen
 from openoutcry.bench.peers import plain_exchange
 from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.pictures import pictures
-from openoutcry.bench.results import document
 from openoutcry.bench.rounds import Add, NoiseWatch, Rounds
 from openoutcry.bench.stages_alone import COMMANDS, QUICK_COMMANDS, bottleneck, stage_rates
 from openoutcry.bench.subjects import chosen
@@ -124,10 +123,7 @@ def bench_pipeline(
 
         progress("perf")
         details["perf"] = profile(progress)
-    return document(
-        "pipeline", made.rounds.results(), made.rounds.missing, command,
-        conditions=made.rounds.conditions(), details=details,
-    )  # fmt: skip
+    return made.rounds.document("pipeline", command, details=details)
 
 
 def _name_missing(made: Session) -> None:

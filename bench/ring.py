@@ -8,7 +8,7 @@ does is in docs/bench-ring.md.
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,8 +23,8 @@ from openoutcry.bench.peers.programs import (
     build,
     need_module,
 )
-from openoutcry.bench.results import document, missing
-from openoutcry.bench.rounds import Add, Rounds
+from openoutcry.bench.results import missing
+from openoutcry.bench.rounds import Add, Rounds, rotated
 from openoutcry.bench.subjects import chosen
 from openoutcry.wire.errors import OutcryError
 
@@ -112,20 +112,12 @@ def bench_ring(
     def one(number: int, add: Add) -> None:
         for metric in metrics:
             progress(f"  {metric.name}")
-            for who, measure in _rotated(metric, number):
+            everybody = [("ours", metric.ours), *metric.peers.items()]
+            for who, measure in rotated(everybody, number):
                 add(metric.name, metric.unit, metric.better, measure(), who)
 
     gathered.run(one)
-    return document(
-        "ring", gathered.results(), gathered.missing, command, conditions=gathered.conditions()
-    )
-
-
-def _rotated(metric: Metric, number: int) -> Iterable[tuple[str, Measure]]:
-    """Ours and the peers, beginning with another one each round."""
-    everybody = [("ours", metric.ours), *metric.peers.items()]
-    start = number % len(everybody)
-    return everybody[start:] + everybody[:start]
+    return gathered.document("ring", command)
 
 
 Run = Callable[[str, Cores, int], float]

@@ -11,13 +11,13 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from openoutcry.bench.results import Result, missing, summarise
+from openoutcry.bench.results import Document, Result, document, missing, summarise
 
 STEAL_BOUND = 0.02
 """Share of the cores' time taken by the hypervisor above which a round is noisy."""
@@ -28,6 +28,7 @@ MIGRATIONS_BOUND = 20.0
 """Moves of this process from core to core, a second, above which a round is noisy."""
 MIGRATIONS = re.compile(r"^se\.nr_migrations\s*:\s*(\d+)", re.M)
 
+T = TypeVar("T")
 Add = Callable[..., None]
 Figures = dict[tuple[str, str, str], dict[str, float]]
 
@@ -175,6 +176,16 @@ class Rounds:
             made.append(summarise(name, unit, better, by_whom["ours"], peers))
         return made
 
+    def document(
+        self, subject: str, command: str, details: Mapping[str, Any] | None = None
+    ) -> Document:
+        """The result document of these rounds."""
+        # The results first: what has a figure is taken off the missing.
+        results = self.results()
+        return document(
+            subject, results, self.missing, command, conditions=self.conditions(), details=details
+        )
+
     def conditions(self) -> dict[str, Any]:
         """What the document says beside the figures: ``noise`` always, ``partial`` if it is so."""
         seen = {
@@ -185,6 +196,12 @@ class Rounds:
             "noisy_rounds_kept": sum(noise.too_much for noise in self.noises),
         }
         return {"noise": seen} | ({"partial": self.partial} if self.partial else {})
+
+
+def rotated(everybody: Sequence[T], number: int) -> list[T]:
+    """All of them, beginning with another one each round."""
+    start = number % len(everybody)
+    return [*everybody[start:], *everybody[:start]]
 
 
 def _one_round(one: Callable[[int, Add], None], number: int) -> Figures:

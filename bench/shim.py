@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from openoutcry.bench.results import document
-from openoutcry.bench.rounds import Add, Rounds
+from openoutcry.bench.rounds import Add, Rounds, rotated
 from openoutcry.wire.errors import OutcryError
 
 TIMEOUT_S = 120
@@ -69,8 +68,7 @@ def bench_shim(
         lost = 0.0
         for name, unit, better, ours, peers in METRICS:
             programs = [("ours", ours), *peers.items()]
-            start = number % len(programs)
-            for who, (program, count) in programs[start:] + programs[:start]:
+            for who, (program, count) in rotated(programs, number):
                 label = _label(name, who)
                 if label in gone or name in gone:
                     continue
@@ -95,9 +93,7 @@ def bench_shim(
     gathered.figures = {key: by_whom for key, by_whom in gathered.figures.items() if by_whom}
     for label, why in gone.items():
         gathered.miss(label, why)
-    return document(
-        "shim", gathered.results(), gathered.missing, command, conditions=gathered.conditions()
-    )
+    return gathered.document("shim", command)
 
 
 def _label(name: str, who: str) -> str:
