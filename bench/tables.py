@@ -157,7 +157,7 @@ def stall_table(made: dict[str, Any]) -> str:
             shown,
             ns_text(figures[name]["p50_ns"]),
             ns_text(figures[name]["p999_ns"]),
-            f"{figures[name]['share_of_tail']:.0%}",
+            f"{figures[name]['share_of_decade']:.0%}",
             f"{figures[name]['band_share']:.0%}",
         )
         for name, shown in names.items()
