@@ -200,6 +200,19 @@ def header_flaw(header: BlockHeader) -> str:
     return ""
 
 
+def end_by_headers(segment: SegmentFile) -> int:
+    """Where the blocks of a segment end, going from header to header; only the last one, which may
+    just be written, is looked at as a whole.  What damaged headers hide lies behind it."""
+    offset = last = 0
+    while len(head := segment.read(offset, HEADER_BYTES)) == HEADER_BYTES:
+        header = unpack_header(head)
+        if header.magic != BLOCK_MAGIC or header_flaw(header):
+            break
+        last, offset = offset, offset + header.block_bytes
+    segment.forget()
+    return last if isinstance(examine(segment, last), str) else offset
+
+
 def blocks_after(segment: SegmentFile, offset: int, journal_id: int) -> list[BlockHeader]:
     """Headers of the whole blocks of this journal that begin behind ``offset``."""
     found = []

@@ -9,6 +9,7 @@ from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import read_failed
 from openoutcry.journal.places import places_of
+from openoutcry.journal.reader import torn_for_good
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import packed_path, segment_numbers, segment_path
 from openoutcry.wire.enums import BlockKind
@@ -38,7 +39,7 @@ def describe(directory: Path, disk: Disk = REAL) -> dict[str, Any]:
         "head": scan.previous_hash.hex(),
         "acknowledged_seq": mark.seq if mark else None,
         "mark_flaw": scan.mark_flaw,
-        "torn": scan.torn,
+        "torn": torn_for_good(scan),
         "evidence": scan.evidence,
         "resumed": scan.resumed,
         "policy": scan.document.get("policy", "all"),
@@ -46,7 +47,7 @@ def describe(directory: Path, disk: Disk = REAL) -> dict[str, Any]:
         "failed": read_failed(directory, scan.journal_id),
         "config": {k: v for k, v in scan.config.items() if k != "instruments"},
         "segments": [rows[number] for number in sorted(rows)],
-        "checkpoints": [_checkpoint(directory, seq) for seq in checkpoint_seqs(directory)],
+        "checkpoints": _checkpoints(directory),
     }
 
 
@@ -82,11 +83,22 @@ def _file(directory: Path, number: int, last: bool) -> dict[str, Any]:
     }
 
 
+def _checkpoints(directory: Path) -> list[dict[str, Any]]:
+    """Those that are there; a running pipeline may remove an old one while we look."""
+    rows = (_checkpoint(directory, seq) for seq in checkpoint_seqs(directory))
+    return [row for row in rows if row]
+
+
 def _checkpoint(directory: Path, seq: int) -> dict[str, Any]:
     path = checkpoint_path(directory, seq)
-    row = {"name": path.name, "seq": seq, "bytes": path.stat().st_size, "good": True}
+    row: dict[str, Any] = {"name": path.name, "seq": seq}
     try:
+        row |= {"bytes": path.stat().st_size, "good": True}
         read_checkpoint(path)
+    except FileNotFoundError:
+        return {}
     except JournalError as error:
+        if not path.exists():
+            return {}
         row |= {"good": False, "why": str(error)}
     return row

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from openoutcry.journal.block import HEADER_BYTES, Block, unpack_header
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
+from openoutcry.journal.lock import held
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import SegmentFile, segment_numbers
 from openoutcry.wire.enums import BlockKind
@@ -26,8 +27,8 @@ class JournalReader:
     and ``last_seq`` count what was read and ``torn`` describes a torn tail (None if there is
     none); ``resumed`` has a document for each later run: ``seq`` behind which it went on,
     ``ts_ns`` when, and ``config``, what it had of its own.  Beside a running writer the end is
-    where the journal stood at some moment during the iteration, and ``torn`` may be the block it
-    was just writing.  Raises :class:`JournalError` (or ``LayoutMismatch``) for anything that is no
+    where the journal stood when the iteration began, and the block that it is just writing is not
+    called torn.  Raises :class:`JournalError` (or ``LayoutMismatch``) for anything that is no
     journal of this layout, and for damage.
     """
 
@@ -50,7 +51,7 @@ class JournalReader:
         self.bytes = scan.bytes
         self.segments = scan.segments
         self.last_seq = scan.next_seq - 1
-        self.torn = scan.torn
+        self.torn = torn_for_good(scan)
 
     @property
     def evidence(self) -> dict[str, Any] | None:
@@ -61,15 +62,18 @@ class JournalReader:
                 pass
         return self._evidence
 
-    def all_blocks(self, from_seq: int = 0) -> Iterator[Block]:
+    def all_blocks(self, from_seq: int = 0, until_block: int | None = None) -> Iterator[Block]:
         """Yield every block of every kind, checked, to the end.
 
         With ``from_seq`` from the segment on that holds it: what lies before is not read, and the
-        chain is checked from there.
+        chain is checked from there.  ``until_block``: only those before it, so that a second
+        reading beside a writer ends where a first one did (``blocks``).
         """
         scan = Scan(self.directory, self._disk)
         number = self._segment_of(from_seq) if from_seq > self.first_seq else None
         for block in scan.blocks(number):
+            if until_block is not None and block.header.block_index >= until_block:
+                return
             self._follow(scan)
             yield block
         self._follow(scan)
@@ -116,6 +120,12 @@ class JournalReader:
                     yield first_seq, orders[: until_seq - first_seq + 1]
                 return
             yield first_seq, orders
+
+
+def torn_for_good(scan: Scan) -> str | None:
+    """What a finished pass found torn at the end; None while a pipeline holds the journal: then it
+    is the block that is just being written."""
+    return None if scan.torn and held(scan.directory) else scan.torn
 
 
 def read_commands(

@@ -17,12 +17,14 @@ from openoutcry.journal.block import (
     Block,
     blocks_after,
     digest,
+    end_by_headers,
     examine,
 )
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.mark import MARK_NAME, Mark, read_mark
 from openoutcry.journal.segment import (
+    MAX_SEGMENTS,
     ZEROS,
     SegmentFile,
     retired_before,
@@ -33,6 +35,8 @@ from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.layout import check_layout
 from openoutcry.wire.records import BLOCK_MAGIC, ORDER_DTYPE
 
+END_UNKNOWN = (MAX_SEGMENTS, 0)
+
 
 class Scan:
     """One pass over a journal with every check; the writer's resume and the reader both use it.
@@ -40,7 +44,8 @@ class Scan:
     After :meth:`blocks` is exhausted, ``end_segment`` and ``end_offset`` are where the next
     block belongs, ``torn`` says what was found there instead of a clean end (None: clean),
     ``dirty_end`` is one past the last byte there that is not zero, and ``live`` is true if
-    another process wrote there while we looked.  Meanwhile ``next_seq``, ``next_index``,
+    another process wrote there while we looked: the pass ends where the journal stood when it
+    began, however fast that writer is.  Meanwhile ``next_seq``, ``next_index``,
     ``previous_hash`` (of the last block), ``bytes`` (whole blocks), ``segments`` (that hold
     blocks), ``document`` (of the configuration block), ``resumed`` (a document for each run that
     went on) and ``evidence`` (of the last run's end, None so far) follow the blocks.
@@ -67,6 +72,7 @@ class Scan:
         self.dirty_end = 0
         self.torn: str | None = None
         self.live = False
+        self._stood = END_UNKNOWN
 
     @property
     def config(self) -> dict[str, Any]:
@@ -95,6 +101,21 @@ class Scan:
         number = self._first_segment() if from_segment is None else from_segment
         # Before the first block is read: what it says now must be found.
         self.look_at_mark()
+        walk = self._walk(number)
+        first = next(walk, None)
+        if first is None:
+            return
+        yield first  # all that is wanted of most passes over a first block
+        unread: JournalError | None = None
+        try:
+            self._stood = _where_it_stands(self.directory, self.disk)
+        except JournalError as error:
+            unread = error
+        yield from walk
+        if unread:  # no read error goes unsaid, also one that the walk did not meet again
+            raise unread
+
+    def _walk(self, number: int) -> Iterator[Block]:
         while (segment := SegmentFile.open(self.directory, number, self.disk)) is not None:
             with segment:
                 if not (yield from self._segment_blocks(segment)):
@@ -116,6 +137,9 @@ class Scan:
             self._begin(segment)
         self.end_segment, self.end_offset = segment.number, 0
         while not isinstance(found := examine(segment, self.end_offset), str):
+            if (segment.number, self.end_offset) >= self._stood:
+                self.live = True
+                return False
             self._take(segment, found)
             self.end_offset = found.end
             yield found
@@ -272,6 +296,23 @@ class Scan:
 
 
 _MAGIC = BLOCK_MAGIC.to_bytes(8, "little")
+
+
+def _where_it_stands(directory: Path, disk: Disk) -> tuple[int, int]:
+    """Segment and byte behind the last whole block at this moment: found by the headers of the last
+    segment that holds data, for a writer fills one after the other.
+
+    Only a bound for a pass beside a writer: of the blocks that stand there now and are sound up to
+    their first bad byte none begins at or behind it.
+    """
+    for number in reversed(segment_numbers(directory)):
+        segment = SegmentFile.open(directory, number, disk)
+        if segment is None:
+            continue
+        with segment:
+            if any(segment.read(0, HEADER_BYTES)):
+                return number, end_by_headers(segment)
+    return END_UNKNOWN
 
 
 def _first_block(segment: SegmentFile) -> Block:

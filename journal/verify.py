@@ -22,6 +22,7 @@ from openoutcry.journal.block import (
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.locate import bad_byte
 from openoutcry.journal.mark import MARK_NAME
+from openoutcry.journal.reader import torn_for_good
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import retired_before, segment_numbers, segment_path
 from openoutcry.wire.enums import BlockKind
@@ -247,7 +248,7 @@ def _take_over(result: Verified, scan: Scan) -> None:
     result.first_seq, result.last_seq = scan.first_seq, scan.next_seq - 1
     result.commands = result.last_seq - result.first_seq + 1
     result.head = scan.previous_hash.hex()
-    result.torn = scan.torn or ""
+    result.torn = torn_for_good(scan) or ""
     result.marked = scan.mark is not None and not scan.mark_flaw
     if scan.mark_flaw and not result.flaw:
         result.flaw = scan.mark_flaw

@@ -64,22 +64,10 @@ def _parquet(directory: Path, part: Path, what: str) -> int:
     plain = pa.schema([pa.field(f.name, _plain(pa, f.type)) for f in schema])
     rows = 0
     with pa.parquet.ParquetWriter(part, plain, compression="zstd") as writer:
-        for table in _batched(pa, tables):
+        for table in tables:
             writer.write_table(table.cast(plain))
             rows += len(table)
     return rows
-
-
-def _batched(pa: Any, tables: Iterator[Any], at_least: int = 1 << 17) -> Iterator[Any]:
-    """Few large row groups instead of one a block."""
-    parts: list[Any] = []
-    for table in tables:
-        parts.append(table)
-        if sum(map(len, parts)) >= at_least:
-            yield pa.concat_tables(parts).unify_dictionaries()
-            parts = []
-    if parts:
-        yield pa.concat_tables(parts).unify_dictionaries()
 
 
 def _plain(pa: Any, kind: Any) -> Any:

@@ -3,16 +3,18 @@
 Events do not stand in a journal: they are what the commands cause, so they are made by replaying.
 """
 
-from bisect import bisect
 from collections.abc import Iterator
 from enum import IntEnum
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import JournalError, JournalReader
+from openoutcry.journal.block import Block
+from openoutcry.matcher import Engine
 from openoutcry.pipeline.checkpoint import STEP, commands_after, starting_point
 from openoutcry.wire.enums import (
     SELF_TRADE_SHIFT,
@@ -31,6 +33,9 @@ from openoutcry.wire.records import CLOCK_DTYPE, MAX_VALUE, NO_INSTRUMENT
 
 SPEAKS_NS = 5_000_000_000
 """A clock record is made every second: without one for so long nothing is known."""
+UNKNOWN_NS = -(2**62)
+"""The time of a word that was never said: long before every stamp."""
+ROWS = 1 << 17
 HOW_TO_INSTALL = "pip install 'openoutcry[journal]'"
 
 
@@ -48,38 +53,89 @@ class StampBounds:
     """How far UTC may be from a journal's ingress stamps, by the run's own clock records.
 
     They are made once a second, and the clock that stamps may be slewed between two of them: the
-    larger bound of the two counts.  Reads the journal once, for them alone.
+    larger bound of the two counts.  Reads the journal once, for them alone; ``blocks`` says how
+    many it had.
     """
 
     def __init__(self, reader: JournalReader) -> None:
-        self._places: list[int] = []
-        self._marks: list[tuple[int, int]] = []
+        places, written_ns, bounds_ns = [-1], [UNKNOWN_NS], [MAX_VALUE]
         for block in reader.all_blocks():
             if block.header.kind != BlockKind.CLOCK:
                 continue
             records = np.frombuffer(block.payload, CLOCK_DTYPE)
             for bound_ns in records["bound_ns"][records["seq"] == 0].tolist():
-                self._places.append(block.header.block_index)
-                self._marks.append((block.header.written_ts_ns, bound_ns))
+                places.append(block.header.block_index)
+                written_ns.append(block.header.written_ts_ns)
+                bounds_ns.append(bound_ns)
+        self.blocks = reader.blocks
+        self._places = np.array(places)
+        # One that nobody knows stands before the first, and one behind the last.
+        self._written_ns = np.array([*written_ns, UNKNOWN_NS])
+        self._bounds_ns = np.array([*bounds_ns, MAX_VALUE])
 
-    def of(self, block_index: int, rx_ts_ns: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The bounds (int64, ns) of stamps in that block; MAX_VALUE, unknown, for those that have
-        none before them within :data:`SPEAKS_NS`."""
-        at = bisect(self._places, block_index)
-        bounds_ns = np.full(len(rx_ts_ns), MAX_VALUE)
-        for written_ns, bound_ns in self._marks[:at][-1:]:
-            bounds_ns[abs(rx_ts_ns - written_ns) <= SPEAKS_NS] = bound_ns
-        for written_ns, bound_ns in self._marks[at : at + 1]:
-            near = abs(rx_ts_ns - written_ns) <= SPEAKS_NS
-            bounds_ns[near] = np.maximum(bounds_ns[near], bound_ns)
-        return bounds_ns
+    def of(
+        self, block_indices: npt.NDArray[Any], rx_ts_ns: npt.NDArray[Any]
+    ) -> npt.NDArray[np.int64]:
+        """The bounds (int64, ns) of stamps in those blocks, one each; MAX_VALUE, unknown, for those
+        that have none on either side within :data:`SPEAKS_NS`."""
+        after = np.searchsorted(self._places, block_indices)
+        before = after - 1
+        known = abs(rx_ts_ns - self._written_ns[before]) <= SPEAKS_NS
+        found_ns = np.where(known, self._bounds_ns[before], MAX_VALUE)
+        near = abs(rx_ts_ns - self._written_ns[after]) <= SPEAKS_NS
+        return np.where(near, np.maximum(found_ns, self._bounds_ns[after]), found_ns)
+
+
+class Rows(NamedTuple):
+    """Orders of some blocks in a row (ORDER_DTYPE), and of each its block's index and time."""
+
+    records: npt.NDArray[Any]
+    block_indices: npt.NDArray[np.int64]
+    written_ts_ns: npt.NDArray[np.int64]
+
+
+def gathered(blocks: Iterator[Block], after_seq: int) -> Iterator[Rows]:
+    """The orders behind ``after_seq``, at least :data:`ROWS` at a time (but for the last): a table
+    costs the same for one row as for thousands, and a block may hold but a few."""
+    parts: list[tuple[npt.NDArray[Any], int, int]] = []
+    count = 0
+    for block in blocks:
+        records = commands_after(block, after_seq)
+        if len(records):
+            parts.append((records, block.header.block_index, block.header.written_ts_ns))
+            count += len(records)
+        if count >= ROWS:
+            yield _together(parts)
+            parts, count = [], 0
+    if parts:
+        yield _together(parts)
+
+
+def _together(parts: list[tuple[npt.NDArray[Any], int, int]]) -> Rows:
+    records, indices, written_ns = zip(*parts, strict=True)
+    lengths = [len(part) for part in records]
+    return Rows(
+        np.concatenate(records), np.repeat(indices, lengths), np.repeat(written_ns, lengths)
+    )
+
+
+def _caused(engine: Engine, records: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    parts = [engine.process(records[at : at + STEP]) for at in range(0, len(records), STEP)]
+    return np.concatenate(parts)
+
+
+@cache
+def _names_of(enum: type[IntEnum]) -> list[str]:
+    """Members' names; a number that is none's stays readable as a number."""
+    known = {member.value: member.name for member in enum}
+    return [known.get(code, f"{code}") for code in range(256)]
 
 
 class Tables:
-    """Reads a journal block by block as pairs of tables: its orders and the events they caused.
+    """Reads a journal as pairs of tables, many blocks at a time: orders and the events they caused.
 
-    Works beside a running pipeline for what it has written.  Prices are ticks, quantities lots;
-    times are ns since the epoch, and the same as time stamps (UTC).
+    Works beside a running pipeline for what it had written when the reading began.  Prices are
+    ticks, quantities lots; times are ns since the epoch, and the same as time stamps (UTC).
     """
 
     def __init__(self, directory: Path, with_events: bool = True) -> None:
@@ -90,21 +146,21 @@ class Tables:
 
     def batches(self) -> Iterator[tuple[Any, Any]]:
         """Yield (orders, events) as arrow tables; events is None if they were not asked for."""
-        point = starting_point(self.reader) if self.with_events else None
+        engine = starting_point(self.reader).engine if self.with_events else None
         bounds = StampBounds(self.reader)
-        for block in self.reader.all_blocks():
-            seq = point.engine.last_seq if point else block.header.first_seq - 1
-            records = commands_after(block, seq)
-            for at in range(0, len(records), STEP):
-                part = records[at : at + STEP]
-                events = self.events(point.engine.process(part)) if point else None
-                found = bounds.of(block.header.block_index, part["rx_ts_ns"])
-                yield self.orders(part, block.header.written_ts_ns, found), events
+        blocks = self.reader.all_blocks(until_block=bounds.blocks)
+        for rows in gathered(blocks, engine.last_seq if engine else 0):
+            found_ns = bounds.of(rows.block_indices, rows.records["rx_ts_ns"])
+            orders = self.orders(rows.records, rows.written_ts_ns, found_ns)
+            yield orders, self.events(_caused(engine, rows.records)) if engine else None
 
     def orders(
-        self, records: npt.NDArray[Any], written_ts_ns: int, bounds_ns: npt.NDArray[Any]
+        self,
+        records: npt.NDArray[Any],
+        written_ts_ns: npt.NDArray[Any],
+        bounds_ns: npt.NDArray[Any],
     ) -> Any:
-        """Orders of one block as a table; ``bounds_ns`` int64, MAX_VALUE where it is unknown."""
+        """Orders as a table; ``bounds_ns`` int64, MAX_VALUE where it is unknown."""
         pa = self.pa
         tif = records["time_in_force"]
         return pa.table(
@@ -126,7 +182,7 @@ class Tables:
                 "aux": records["aux"],
                 "error_code": records["error_code"],
                 "errors": self._errors(records["error_code"]),
-                "written_ts_ns": pa.array(np.full(len(records), written_ts_ns)),
+                "written_ts_ns": written_ts_ns,
                 "latency_ns": written_ts_ns - records["rx_ts_ns"],
             }
         )
@@ -156,15 +212,14 @@ class Tables:
         from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 
         none = np.zeros(0, np.int64)
-        return self.orders(np.zeros(0, ORDER_DTYPE), 0, none), self.events(np.zeros(0, EVENT_DTYPE))
+        orders = self.orders(np.zeros(0, ORDER_DTYPE), none, none)
+        return orders, self.events(np.zeros(0, EVENT_DTYPE))
 
     def _time(self, ts_ns: npt.NDArray[Any]) -> Any:
         return self.pa.array(ts_ns.astype("datetime64[ns]"))
 
     def _names(self, codes: npt.NDArray[Any], enum: type[IntEnum]) -> Any:
-        """Members' names; a number that is none's stays readable as a number."""
-        names = [enum(k).name if k in list(enum) else f"{k}" for k in range(256)]
-        return self._dictionary(codes, names)
+        return self._dictionary(codes, _names_of(enum))
 
     def _dictionary(self, codes: npt.NDArray[Any], names: list[str]) -> Any:
         pa = self.pa

@@ -18,12 +18,15 @@ from openoutcry.journal import (
     Disk,
     Journal,
     JournalError,
+    JournalLock,
     JournalReader,
     JournalWriter,
     Proof,
     read_commands,
 )
+from openoutcry.journal.listing import describe
 from openoutcry.journal.scan import Scan
+from openoutcry.journal.verify import verify
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.records import ORDER_DTYPE
 
@@ -315,6 +318,45 @@ def test_a_writer_that_goes_on_while_the_end_is_looked_at(tmp_path, orders, monk
         Journal.resume(tmp_path)
     monkeypatch.undo()
     assert read_all(tmp_path)[1] == orders(1, 5 + 2 * count).tobytes()
+
+
+@pytest.mark.parametrize("segment_bytes", [32768, 1 << 20])
+def test_a_reading_ends_where_the_journal_stood(tmp_path, orders, segment_bytes):
+    """A writer faster than its reader, within a segment and over many: the reading ends with what
+    was there when it began, every block of it, and a second one can end at the very same block."""
+    with Journal.create(tmp_path, {}, segment_bytes=segment_bytes) as writer:
+        fill(writer, orders, [5] * 20)
+        reader = JournalReader(tmp_path)
+        found = []
+        for _, chunk in reader.chunks():
+            found.append(chunk.tobytes())
+            fill(writer, orders, [1] * 3)
+        assert b"".join(found)[: 100 * 64] == orders(1, 100).tobytes()
+        assert len(found) <= 21  # the first block asks for nothing yet
+        assert reader.torn is None
+        until = reader.blocks
+        again = list(reader.all_blocks(until_block=until))
+        assert [block.header.block_index for block in again] == list(range(until))
+        assert verify(tmp_path).last_seq == describe(tmp_path)["last_seq"] == writer.written_seq
+
+
+def test_a_block_that_is_being_written_is_not_torn(tmp_path, orders):
+    """Half a block at the end while a pipeline holds the lock is its business; without one it is a
+    torn tail."""
+    with Journal.create(tmp_path, {}) as writer:
+        fill(writer, orders, [5, 60])
+        writer.abandon()
+    path = tmp_path / "segment-000000.ocj"
+    data = bytearray(path.read_bytes())
+    data[2 * 4096 + 3000 : 3 * 4096] = bytes(4096 - 3000)
+    path.write_bytes(data)
+    with JournalLock(tmp_path):
+        assert read_all(tmp_path)[0].torn is None
+        assert verify(tmp_path).torn == ""
+        assert describe(tmp_path)["torn"] is None
+    assert "torn tail" in (read_all(tmp_path)[0].torn or "")
+    assert "torn tail" in verify(tmp_path).torn
+    assert "torn tail" in describe(tmp_path)["torn"]
 
 
 def test_resume_makes_a_closed_segment_whole(tmp_path, orders):

@@ -143,8 +143,8 @@ def test_a_resumed_run_says_how_its_own_stamps_are(tmp_path: Path, shared: Share
     if ClockEvidence().new_records(0) is not None:
         pytest.skip("a clock daemon runs on this machine")
     assert clock_records(tmp_path / "j")[-1]["bound_ns"] == MAX_VALUE
-    batches = [orders for orders, _ in Tables(tmp_path / "j", with_events=False).batches()]
-    assert batches[1]["bound_ns"].to_pylist() == [None]
+    ((orders, _),) = Tables(tmp_path / "j", with_events=False).batches()
+    assert orders["bound_ns"].to_pylist()[1:] == [None]
 
 
 def test_the_bounds_of_stamps_are_of_the_records_on_both_sides(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_the_bounds_of_stamps_are_of_the_records_on_both_sides(tmp_path: Path) -
         writer.sync()
     bounds = StampBounds(JournalReader(tmp_path / "j"))
     found = [
-        bounds.of(index, np.array(stamps) * second).tolist()
+        bounds.of(np.full(len(stamps), index), np.array(stamps) * second).tolist()
         for index, stamps in ((1, [0, 9]), (3, [7, 10, 15, 16]), (5, [14, 18, 19]))
     ]
     no = MAX_VALUE
