@@ -156,8 +156,9 @@ class Journal:
             best.end_offset, best.next_index, best.bytes, best.next_seq - 1, best.previous_hash
         )
         return JournalWriter(
-            Path(directory), best.journal_id, document, streams, place, total=total, flaws=flaws
-        )
+            Path(directory), best.journal_id, document, streams, place,
+            total=total, flaws=flaws, resumed=best.resumed,
+        )  # fmt: skip
 
 
 def _without_failed(scans: list[Scan], flaws: list[str]) -> list[Scan]:

@@ -22,6 +22,7 @@ from openoutcry.journal.block import (
 )
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
+from openoutcry.journal.history import RESUMED_BEFORE
 from openoutcry.journal.mark import MARK_NAME, Mark, read_mark
 from openoutcry.journal.segment import (
     MAX_SEGMENTS,
@@ -200,6 +201,10 @@ class Scan:
 
     def _take_evidence(self, where: str, block: Block) -> None:
         document = _document(where, block)
+        if RESUMED_BEFORE in document:
+            # Of a journal whose beginning is gone, or not read; else it is known already.
+            self.resumed = self.resumed or _history(where, document)
+            return
         resumed = document.get(RESUMED)
         if resumed is None:
             self.evidence = document
@@ -339,6 +344,14 @@ def _document(where: str, block: Block) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise JournalError(f"{where}: JSON, but not an object")
     return document
+
+
+def _history(where: str, document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Who resumed the journal before this segment."""
+    found = document[RESUMED_BEFORE]
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise JournalError(f"{where}: `{RESUMED_BEFORE}` is not a list of objects")
+    return found
 
 
 def _dirty_end(segment: SegmentFile, offset: int) -> int:

@@ -22,6 +22,7 @@ from openoutcry.journal.block import (
 )
 from openoutcry.journal.copies import Reached, SideBySide, Single
 from openoutcry.journal.errors import JournalError
+from openoutcry.journal.history import pack_history
 from openoutcry.journal.stream import Stream
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.records import ORDER, RECORD_BYTES
@@ -73,8 +74,10 @@ class JournalWriter:
         *,
         total: int = 1,
         flaws: Sequence[str] = (),
+        resumed: Sequence[dict[str, Any]] = (),
     ) -> None:
-        """``total`` copies, of which those that are not among ``streams`` have ``flaws``."""
+        """``total`` copies, of which those that are not among ``streams`` have ``flaws``;
+        ``resumed`` by whom before."""
         self.directory = directory
         self.journal_id = journal_id
         self.segment_bytes = int(document["segment_bytes"])
@@ -82,6 +85,8 @@ class JournalWriter:
         self.bytes = place.size_bytes
         self.written_seq = place.written_seq
         self._config_text = pack_json(document)
+        self._resumed = list(resumed)
+        self._history_text = pack_history(self._resumed, self.segment_bytes)
         self._offset = place.offset
         self._previous_hash = place.previous_hash
         self._unhashed: memoryview | None = None
@@ -165,9 +170,12 @@ class JournalWriter:
         What an :meth:`evidence` block before it said is then no longer about the end.  No thread of
         this process is left at work: a pipeline forks next, and its journal stage goes on.
         """
+        now_ns = time.time_ns()
         self._write_block(
-            BlockKind.EVIDENCE, [pack_json({RESUMED: document})], time.time_ns(), durable=True
+            BlockKind.EVIDENCE, [pack_json({RESUMED: document})], now_ns, durable=True
         )
+        self._resumed.append({**document, "ts_ns": now_ns})
+        self._history_text = pack_history(self._resumed, self.segment_bytes)
         self._copies.rest()
 
     def clock(self, records: npt.NDArray[Any], written_ts_ns: int) -> None:
@@ -254,6 +262,8 @@ class JournalWriter:
             self._next_segment(size_bytes)
         if self._offset == 0 and kind != BlockKind.CONFIG:
             self._write_block(BlockKind.CONFIG, [self._config_text], time.time_ns())
+            if self._history_text:
+                self._write_block(BlockKind.EVIDENCE, [self._history_text], time.time_ns())
         self.settle()
         unsynced = self.blocks - 1 - self._copies.durable.block_index
         header = BlockHeader(
@@ -285,8 +295,10 @@ class JournalWriter:
             self._fail(str(error))
 
     def _next_segment(self, size_bytes: int) -> None:
-        """Go to the next segment, if the block fits one; it begins with the configuration."""
-        room = self.segment_bytes - padded(HEADER_BYTES + len(self._config_text))
+        """Go to the next segment, if the block fits one; it begins with the configuration and who
+        has resumed the journal so far."""
+        head = [text for text in (self._config_text, self._history_text) if text]
+        room = self.segment_bytes - sum(padded(HEADER_BYTES + len(text)) for text in head)
         if size_bytes > room:
             raise JournalError(
                 f"a block of {size_bytes:,} bytes does not fit a segment of "

@@ -1,6 +1,7 @@
 """Checkpoints, archive, retire: a journal is kept small, and every call to the disk may fail."""
 
 import errno
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from openoutcry.journal.checkpoints import (
     remove_old_checkpoints,
     write_checkpoint,
 )
+from openoutcry.journal.history import pack_history
 from openoutcry.journal.listing import describe
 from openoutcry.journal.verify import verify
 
@@ -126,6 +128,61 @@ def test_what_two_checkpoints_stand_for_may_go(tmp_path, orders):
     (tmp_path / "segment-000012.ocj").unlink()
     with pytest.raises(JournalError, match=r"segment-000012.ocj is missing"):
         read_all(tmp_path)
+
+
+def test_who_resumed_is_known_when_its_segment_is_gone(tmp_path, orders):
+    """Three runs go on with a journal, one of them with a configuration of 9 KiB: each later
+    segment says so, and with the first ones retired only what takes too much room is lost."""
+    segment_bytes = 16 * SECTOR
+    Journal.create(tmp_path, {"seed": 4}, segment_bytes=segment_bytes).close()
+
+    def go_on(config: dict[str, Any], blocks: int) -> None:
+        with Journal.resume(tmp_path) as writer:
+            writer.resumed({"seq": writer.written_seq, "config": config})
+            for _ in range(blocks):
+                first_seq = writer.written_seq + 1
+                writer.append(first_seq, [orders(first_seq, 100)], 100, 1)
+
+    go_on({"host": "a"}, 20)
+    go_on({"host": "x" * 9_000}, 20)
+    go_on({"host": "c"}, 20)
+    whole = describe(tmp_path)["resumed"]
+    assert [(row["seq"], row["config"]["host"][:1]) for row in whole] == [
+        (0, "a"), (2_000, "x"), (4_000, "c"),
+    ]  # fmt: skip
+    for seq in (5_300, 5_900):
+        checkpoint(tmp_path, seq)
+    assert len(retire(tmp_path)) > 5
+    expected = [{"seq": row["seq"], "ts_ns": row["ts_ns"]} for row in whole]
+    expected[2] = whole[2]  # the newest has room, and from the first that has none on nobody
+    reader = JournalReader(tmp_path)
+    assert (
+        b"".join(c.tobytes() for _, c in reader.chunks())
+        == orders(reader.first_seq, 6_001 - reader.first_seq).tobytes()
+    )
+    assert reader.first_seq > 4_000
+    assert reader.resumed == describe(tmp_path)["resumed"] == expected
+    assert reader.evidence is None
+    go_on({"host": "d"}, 5)
+    again = describe(tmp_path)
+    assert again["resumed"][:3] == expected
+    assert [row["seq"] for row in again["resumed"]] == [0, 2_000, 4_000, 6_000]
+    assert verify(tmp_path).sound
+
+
+def test_the_list_of_runs_has_a_bound(orders):
+    """An eighth of a segment at most: the oldest runs lose their configuration, then go."""
+    runs = [{"seq": n, "ts_ns": n, "config": {"host": "h" * 100}} for n in range(1_000)]
+    assert pack_history([], 1 << 20) == b""
+    assert pack_history(runs, 4 * SECTOR) == b""
+    for segment_bytes in (8 * SECTOR, 64 * SECTOR, 1 << 20, 64 << 20):
+        text = pack_history(runs, segment_bytes)
+        assert len(text) + 128 <= segment_bytes // 8
+        kept = json.loads(text)["resumed_before"]
+        full = [row for row in kept if "config" in row]
+        assert kept[len(kept) - len(full) :] == runs[1_000 - len(full) :] == full
+        assert [row["seq"] for row in kept] == list(range(1_000 - len(kept), 1_000))
+        assert segment_bytes // 8 - len(text) - 128 < 200 or full == runs
 
 
 @pytest.mark.parametrize("damaged", [1250, 1750])
