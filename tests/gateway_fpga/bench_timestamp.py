@@ -94,7 +94,7 @@ async def every_bit_of_the_time(dut):
     """All 64 bits of the counter arrive, one after the other set and clear, at both beats of
     packets that come with gaps."""
     bench = Bench(dut)
-    await bench.start(0, 0x0123_4567_89AB_CDEF)
+    await bench.start(0, 0x5BD1_E995_9ABC_DEF1)
     bench.source.set_pause_generator(pattern("random", 3))
     for _ in range(40):
         await bench.source.send(AxiStreamFrame(bytes(65)))

@@ -8,17 +8,51 @@ import random
 
 import cocotb
 import numpy as np
+from cocotb.task import bridge
 from cocotb.triggers import ReadOnly, RisingEdge
-from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiStreamBus, AxiStreamSink
-from frames import BEAT_BYTES, SPOILERS, UDP_PORT, Frame, expected, good_frame, spoiled
-from patterns import PATTERNS, TIMEOUT, pattern, start
+from cocotbext.axi import (
+    AxiLiteBus,
+    AxiLiteMaster,
+    AxiProt,
+    AxiStreamBus,
+    AxiStreamSink,
+)
+from frames import (
+    BEAT_BYTES,
+    SPOILERS,
+    UDP_PORT,
+    Frame,
+    expected,
+    good_frame,
+    packet,
+    packet_of,
+    random_orders,
+    spoiled,
+    wrap,
+)
+from patterns import PATTERNS, TIMEOUT, pattern, reset, start
+from simulated_bus import SimulatedBus
 
 from openoutcry.gateway_fpga.devices import GoldenDevice
+from openoutcry.wire import ErrorBit
+from openoutcry.wire.enums import CommandKind
 from openoutcry.wire.records import ORDER_DTYPE
-from openoutcry.wire.registers import ADDRESS, FRAME_OUTCOMES, FRAME_PORTS
+from openoutcry.wire.registers import (
+    ADDRESS,
+    DECERR,
+    FRAME_OUTCOMES,
+    FRAME_PORTS,
+    OKAY,
+    REGISTERS,
+    SLVERR,
+)
 
 FIRST_SEQ = 1000
 LATENCY_CYCLES = 13
+TIME_STEP_NS = 0x5BD1_E995_9ABC_DEF1
+"""What the clock moves on in a cycle: so much that all 64 bits of the time are seen both ways."""
+PARTICIPANTS = 16
+COUNTER_BITS = 32
 
 
 class Ports:
@@ -27,9 +61,14 @@ class Ports:
     def __init__(self, dut):
         self.dut = dut
         self.count = len(dut.s_axis_tvalid)
+        self.idle = [None] * self.count
+        self.clear()
+
+    def clear(self):
+        """Forget what has not been taken yet."""
         self.beats = [[] for _ in range(self.count)]
         self.stamps = [[] for _ in range(self.count)]
-        self.idle = [None] * self.count
+        self.offered, self.inside = [False] * self.count, [False] * self.count
 
     def send(self, port, data):
         for at in range(0, len(data), BEAT_BYTES):
@@ -39,18 +78,17 @@ class Ports:
             )
 
     async def drive(self):
-        offered, inside = [False] * self.count, [False] * self.count
         now_ns = 5_000
         while True:
             data = keep = last = valid = 0
             self.dut.time_ns.value = now_ns
             for port, beats in enumerate(self.beats):
                 held = self.idle[port] is not None and next(self.idle[port])
-                offered[port] = bool(beats) and (offered[port] or not held)
-                if offered[port]:
-                    if not inside[port]:
+                self.offered[port] = bool(beats) and (self.offered[port] or not held)
+                if self.offered[port]:
+                    if not self.inside[port]:
                         self.stamps[port].append(now_ns)
-                        inside[port] = True
+                        self.inside[port] = True
                     data |= beats[0][0] << 512 * port
                     keep |= beats[0][1] << 64 * port
                     last |= beats[0][2] << port
@@ -62,17 +100,17 @@ class Ports:
             await ReadOnly()
             taken = int(self.dut.s_axis_tready.value) & valid
             await RisingEdge(self.dut.clk)
-            now_ns += 6
+            now_ns = (now_ns + TIME_STEP_NS) % 2**64
             for port in range(self.count):
-                if taken >> port & 1:
-                    offered[port] = False
-                    inside[port] = not self.beats[port].pop(0)[2]
+                if taken >> port & 1 and self.beats[port]:
+                    self.offered[port] = False
+                    self.inside[port] = not self.beats[port].pop(0)[2]
 
 
-async def begin(dut):
+async def begin(dut, first_seq=FIRST_SEQ, udp_port=UDP_PORT):
     dut.s_axis_tvalid.value = 0
-    dut.udp_port.value = UDP_PORT
-    dut.first_seq.value = FIRST_SEQ
+    dut.udp_port.value = udp_port
+    dut.first_seq.value = first_seq
     ports = Ports(dut)
     sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.clk, dut.rst)
     master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
@@ -99,6 +137,12 @@ async def orders_of_all_ports_in_one_sequence(dut, idle, hold):
                 data = spoiled(dice, dice.choice(list(SPOILERS))).data
             ports.send(port, data)
             sent[-1].append(data)
+    await _check_orders(dut, ports, sink, sent)
+    await _check_frame_counts(master, sent)
+
+
+async def _check_orders(dut, ports, sink, sent):
+    """Out come the orders of the good frames and nothing else, with the golden model's verdicts."""
     total = sum(len(expected(Frame(data, 0))[1]) for frames in sent for data in frames)
     received = [bytes((await sink.recv()).tdata) for _ in range(total)]
     for _ in range(60):
@@ -121,7 +165,6 @@ async def orders_of_all_ports_in_one_sequence(dut, idle, hold):
             for name in ORDER_DTYPE.names:
                 if name != "seq":
                     assert got[name] == want[name], (port, name)
-    await _check_frame_counts(master, sent)
 
 
 async def _check_frame_counts(master, sent):
@@ -135,6 +178,35 @@ async def _check_frame_counts(master, sent):
     names = [(port, outcome) for port in range(FRAME_PORTS) for outcome in FRAME_OUTCOMES]
     rows = zip(names, found, counted, strict=True)
     assert found == counted, [row for row in rows if row[1] != row[2]]
+
+
+@cocotb.test(**TIMEOUT)
+@cocotb.parametrize(beats=[1, 2, 3, 6, 9, 12, 20, 30])
+async def a_reset_in_mid_frame(dut, beats):
+    """Frames on their way in all stages are gone, none of their orders comes out; the next ones are
+    taken and numbered from the first number, and counters begin anew."""
+    ports, sink, master = await begin(dut)
+    dice = random.Random(beats)
+    sink.pause = beats > 12
+    for port in range(ports.count):
+        for _ in range(3):
+            ports.send(port, good_frame(dice, 9))
+    for _ in range(beats):
+        await RisingEdge(dut.clk)
+    dut.rst.value = 1
+    ports.clear()
+    for _ in range(2):
+        await RisingEdge(dut.clk)
+    sink.pause = False
+    await reset(dut)
+    sink.clear()
+    ports.clear()
+    sent = [[good_frame(dice, 2), spoiled(dice, "SIZE").data] for _ in range(ports.count)]
+    for port, frames in enumerate(sent):
+        for data in frames:
+            ports.send(port, data)
+    await _check_orders(dut, ports, sink, sent)
+    await _check_frame_counts(master, sent)
 
 
 def _is_of(row, orders):
@@ -162,3 +234,127 @@ async def latency_from_frame_to_order(dut):
         assert cycle - last == LATENCY_CYCLES
         for _ in range(5):
             await RisingEdge(dut.clk)
+
+
+@cocotb.test(**TIMEOUT)
+@cocotb.parametrize(
+    (
+        ("first_seq", "udp_port"),
+        [
+            (0x5555_5555_5555_5555, 0x5555),
+            (0xAAAA_AAAA_AAAA_AAAA, 0xAAAA),
+            (2**64 - 1, 0xFFFF),
+            (0, 0),
+        ],
+    )
+)
+async def any_first_number_and_any_port(dut, first_seq, udp_port):
+    """Every bit of both; the sequence is counted modulo 2 to the power of 64."""
+    ports, sink, _ = await begin(dut, first_seq, udp_port)
+    dice = random.Random(first_seq)
+    for port in range(ports.count):
+        ports.send(port, wrap(dice, packet(dice, 2), False, dport=udp_port))
+        ports.send(port, wrap(dice, packet(dice, 1), False, dport=udp_port ^ 0x0100))
+    received = [bytes((await sink.recv()).tdata) for _ in range(2 * ports.count)]
+    at = ORDER_DTYPE.fields["seq"][1]
+    assert [int.from_bytes(order[at : at + 8], "little") for order in received] == [
+        (first_seq + n) % 2**64 for n in range(2 * ports.count)
+    ]
+    for _ in range(60):
+        await RisingEdge(dut.clk)
+    assert sink.empty()
+
+
+@cocotb.test(**TIMEOUT)
+async def registers_through_the_whole_chain(dut):
+    """What can be written reads back, all bits; what cannot gets an error, and is counted."""
+    _, _, master = await begin(dut)
+    words = [r.offset + 4 * n for r in REGISTERS for n in range(r.count) if r.name == "row_shadow"]
+    words += [ADDRESS["rate_interval_ns"], ADDRESS["rate_burst_ns"]]
+    for value in (0xFFFF_FFFF, 0x5555_5555, 0xAAAA_AAAA, 0):
+        for word in words:
+            answer = await master.write(word, value.to_bytes(4, "little"), AxiProt(value & 7))
+            assert int(answer.resp) == OKAY
+        for word in words:
+            answer = await master.read(word, 4, AxiProt(value & 7))
+            assert int.from_bytes(answer.data, "little") == value
+    before = await _word(master, ADDRESS["bad_access_count"])
+    refused = {
+        0xFFC: (DECERR, DECERR),
+        0x800: (DECERR, DECERR),
+        0x400: (DECERR, DECERR),
+        ADDRESS["magic"]: (SLVERR, OKAY),
+        ADDRESS["row_index"] + 2: (SLVERR, OKAY),
+        ADDRESS["row_index"] + 1: (SLVERR, OKAY),
+    }
+    for address, (written, read) in refused.items():
+        answer = await master.write(address, b"\1")
+        assert int(answer.resp) == written, hex(address)
+        answer = await master.read(address, 1)
+        assert int(answer.resp) == read, hex(address)
+    bad = await _word(master, ADDRESS["bad_access_count"])
+    assert bad - before == sum(
+        (written != OKAY) + (read != OKAY) for written, read in refused.values()
+    )
+
+
+async def _word(master, address):
+    answer = await master.read(address, 4)
+    assert int(answer.resp) == OKAY
+    return int.from_bytes(answer.data, "little")
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def every_participant_is_switched_off_and_on(dut):
+    """With the check on, exactly those whose bit is off are told so; beyond the last, everybody."""
+    ports, sink, master = await begin(dut)
+    bus = SimulatedBus(master)
+    dice = random.Random(2)
+    everybody = range(PARTICIPANTS + 2)
+    for on in (set(range(PARTICIPANTS)), {1, 2, 5, 15}, set(range(0, PARTICIPANTS, 2)), set()):
+
+        def switch(on=on):
+            bus.write(ADDRESS["control"], 1)
+            for participant in range(PARTICIPANTS):
+                bus.write(ADDRESS["participant_set"], participant | (participant in on) << 31)
+
+        await bridge(switch)()
+        orders = random_orders(dice, len(everybody)).copy()
+        orders["kind"] = CommandKind.NEW
+        orders["participant"] = everybody
+        ports.send(0, wrap(dice, packet_of(dice, orders), True))
+        beats = [bytes((await sink.recv()).tdata) for _ in everybody]
+        codes = np.frombuffer(b"".join(beats), ORDER_DTYPE)["error_code"]
+        off = {n for n in everybody if codes[n] >> ErrorBit.PARTICIPANT & 1}
+        assert off == set(everybody) - on
+
+
+@cocotb.test(timeout_time=4, timeout_unit="ms")
+async def frame_counters_carry_through_all_their_bits(dut):
+    """Each counter is put to 2^n - 1 and counts a frame more, for every n; a full one stays full.
+    All ports, every outcome; the registers say the same."""
+    ports, sink, master = await begin(dut)
+    dice = random.Random(4)
+    top = 2**COUNTER_BITS - 1
+    for bits in range(COUNTER_BITS + 1):
+        port, outcome = bits % ports.count, bits % len(FRAME_OUTCOMES)
+        counts = [2**bits - 1] * len(FRAME_OUTCOMES)
+        for number, count in enumerate(counts):
+            dut.g_port[port].parser.count[number]["value"].value = count
+        name = FRAME_OUTCOMES[outcome]
+        if name == "NONE":
+            data = good_frame(dice, 1)
+        elif name == "KEEP":
+            name, data = "RUNT", b"short"
+        else:
+            data = spoiled(dice, name).data
+        assert expected(Frame(data, 0))[0] == name
+        ports.send(port, data)
+        for _ in range(60):
+            await RisingEdge(dut.clk)
+        outcome = FRAME_OUTCOMES.index(name)
+        counts[outcome] = min(top, counts[outcome] + 1)
+        base = ADDRESS["frame_count"] + 4 * port * len(FRAME_OUTCOMES)
+        answer = await master.read(base, 4 * len(FRAME_OUTCOMES))
+        assert np.frombuffer(answer.data, np.uint32).tolist() == counts, (bits, name)
+    sink.clear()

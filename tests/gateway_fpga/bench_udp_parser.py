@@ -61,7 +61,7 @@ class Bench:
         )
 
     def good(self, count=None):
-        return Frame(good_frame(self.dice, count), self.dice.getrandbits(63))
+        return Frame(good_frame(self.dice, count), self.dice.getrandbits(64))
 
     async def settle(self):
         """Until all that was sent has come out."""
@@ -137,7 +137,7 @@ async def a_flipped_bit_anywhere_is_judged_as_software_judges(dut):
         for bit in [*head, *bench.dice.sample(range(len(head), 8 * len(data)), 60)]:
             flipped = bytearray(data)
             flipped[bit // 8] ^= 1 << (bit % 8)
-            await bench.send(Frame(bytes(flipped), bench.dice.getrandbits(63)))
+            await bench.send(Frame(bytes(flipped), bench.dice.getrandbits(64)))
     await bench.check()
 
 
@@ -178,6 +178,20 @@ async def the_largest_and_the_smallest_sums(dut):
             wrong = bytearray(data)
             wrong[-1] ^= 1
             await bench.send(Frame(bytes(wrong), 1))
+    await bench.check()
+
+
+@cocotb.test(**TIMEOUT)
+async def nothing_but_ones_and_nothing_but_zeros(dut):
+    """Frames in which every field has its largest and its smallest value are refused, each sum at
+    its widest, and the next good one is taken."""
+    bench = Bench(dut)
+    await bench.start()
+    for size in (1, 41, 42, 64, 106, 128, 1514, 1536):
+        for fill in (0xFF, 0x00):
+            await bench.send(Frame(bytes([fill]) * size, 2**64 - 1 if fill else 0))
+            await bench.send(Frame(b"\xff" * 12 + b"\x08\0" + bytes([fill]) * size, size))
+        await bench.send(bench.good(1))
     await bench.check()
 
 

@@ -58,9 +58,12 @@ def random_orders(dice: random.Random, count: int) -> np.ndarray:
 def packet(dice: random.Random, count: int, first_seq: int | None = None) -> bytes:
     """A good packet of ``count`` random orders."""
     seq = first_seq if first_seq is not None else dice.choice([1, 2**62, dice.randint(1, 2**62)])
-    (made,) = build_packets(
-        random_orders(dice, count), dice.getrandbits(32), seq, dice.getrandbits(62)
-    )
+    return packet_of(dice, random_orders(dice, count), seq)
+
+
+def packet_of(dice: random.Random, orders: np.ndarray, first_seq: int = 1) -> bytes:
+    """A good packet of these orders."""
+    (made,) = build_packets(orders, dice.getrandbits(32), first_seq, dice.getrandbits(62))
     return made
 
 
@@ -104,7 +107,7 @@ def expected(frame: Frame) -> tuple[str, list[bytes]]:
     except PacketRejected as error:
         return error.reason.name, []
     orders = orders.copy()
-    orders["rx_ts_ns"] = frame.rx_ts_ns
+    orders["rx_ts_ns"] = np.uint64(frame.rx_ts_ns).view(np.int64)
     orders["error_code"] = 0
     return "NONE", [order.tobytes() for order in orders]
 
@@ -288,4 +291,4 @@ def spoiled(dice: random.Random, *reasons: str) -> Frame:
     if "KEEP" in reasons:
         keep = [1] * len(data)
         keep[dice.randrange(len(data) - 1) if len(data) > 1 else 0] = 0
-    return Frame(data, dice.getrandbits(63), keep)
+    return Frame(data, dice.getrandbits(64), keep)

@@ -1,7 +1,6 @@
 """Idle and back-pressure patterns, reset and clock: what every gateway bench starts with."""
 
 import itertools
-import os
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,8 +13,8 @@ from cocotb.triggers import ClockCycles, Timer
 CLOCK_NS = 4
 TIMEOUT: dict[str, Any] = {"timeout_time": 250, "timeout_unit": "us"}
 """For every ``@cocotb.test``: a module that hangs is a failed test."""
-MUTANT = int(os.environ.get("MUTANT", "0"))
-"""Which fault gateway_fpga/tools/mutate.py switches on; 0 is the RTL as it is."""
+MUTANT: int | None = None
+"""Which fault of a netlist of mutants is on (bench_mutants.py sets it); 0 is the RTL as it is."""
 PATTERNS: dict[str, Callable[[random.Random], Iterator[bool]] | None] = {
     "never": None,
     "every_second": lambda _: itertools.cycle((True, False)),
@@ -36,7 +35,7 @@ def pattern(name: str, seed: int) -> Iterator[bool] | None:
 
 async def start(dut: HierarchyObject) -> None:
     """Run the clock and give the module a reset of three cycles."""
-    if MUTANT:
+    if MUTANT is not None:
         dut.mutsel.value = MUTANT
         cocotb.start_soon(_watchdog())
     cocotb.start_soon(Clock(dut.clk, CLOCK_NS, unit="ns").start())
