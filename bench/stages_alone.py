@@ -96,7 +96,8 @@ def bottleneck(rates: dict[str, float]) -> dict[str, object]:
     A process does its stages in turn, so its rate is 1 / (sum of the stages' times).
     """
     found: list[tuple[float, str, str]] = []
-    for group in plan_groups(sorted(os.sched_getaffinity(0)), "journal" in rates):
+    cores = sorted(os.sched_getaffinity(0))
+    for group in plan_groups(cores, "journal" in rates, spare_cores=0):
         times = {name: 1 / rates[name] for name in group.stages if name in rates}
         if times:
             slowest = max(times, key=lambda name: times[name])

@@ -123,6 +123,8 @@ def _exactly_one(**given: Any) -> None:
               help="Commands a second by intended send time, or `max`.")  # fmt: skip
 @click.option("--topology", type=click.Choice(["inline", "processes"]), default="processes",
               show_default=True, help="One thread, or one process a group of stages.")  # fmt: skip
+@click.option("--spare-cores", type=click.IntRange(0), default=1, show_default=True,
+              help="Cores that no stage spins on; 0 gives throughput for tails.")  # fmt: skip
 @click.option("--durability", type=click.Choice(["none", "async", "durable"]), default="durable",
               show_default=True,
               help="none: memory only. async: journaled beside. durable: nothing leaves before its "
@@ -153,6 +155,7 @@ def run(
     seed: int,
     rate: int,
     topology: str,
+    spare_cores: int,
     durability: str,
     gateway: str,
     journal: Path | None,
@@ -195,7 +198,7 @@ def run(
     options = Options(
         orders=orders, seed=seed, rate=rate, topology=topology, durability=durability,
         journal=journal, gateway=gateway, resume=resume, copies=copies, policy=policy,
-        checkpoint_every=checkpoint_every,
+        checkpoint_every=checkpoint_every, spare_cores=spare_cores,
     )  # fmt: skip
     if udp:
         options.listen, options.source_kind = udp, "udp"

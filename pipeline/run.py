@@ -99,6 +99,8 @@ class Options:
     rate: int = 0
     """Commands a second; 0 is as fast as they are taken."""
     topology: str = "processes"
+    spare_cores: int = 1
+    """Cores that no stage spins on."""
     durability: str = "durable"
     gateway: str = "golden"
     journal: Path | None = None
@@ -268,6 +270,7 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
         ports=ports,
         gateway=options.gateway,
         recording=options.recording,
+        spare_cores=options.spare_cores,
     )
     if directory is not None and options.journal is not None and options.topology == "processes":
         stack.enter_context(following(directory, options.checkpoint_every))
@@ -483,10 +486,17 @@ class _Supervisor:
 
     def run(self) -> None:
         cores = sorted(os.sched_getaffinity(0))
+        groups = plan_groups(
+            cores,
+            self.work.writer is not None,
+            self.work.ports is not None,
+            self.work.spare_cores,
+        )
         try:
-            for group in plan_groups(
-                cores, self.work.writer is not None, self.work.ports is not None
-            ):
+            # Nor does the supervisor disturb a stage that spins.
+            spun = {group.core for group in groups}
+            os.sched_setaffinity(0, [core for core in cores if core not in spun] or cores)
+            for group in groups:
                 child = self._start(group)
                 self.state.groups.append(
                     {
@@ -502,6 +512,7 @@ class _Supervisor:
                 self._watch_readiness()
                 self.watcher.sample(_sample(self.work, self.state))
         finally:
+            os.sched_setaffinity(0, cores)
             self._kill_all()
 
     def _watch_readiness(self) -> None:

@@ -38,32 +38,41 @@ WHOLE_SPAN = ("whole", "sent -> replied")
 
 @dataclass(frozen=True)
 class Group:
-    """Stages that share one process; ``core`` is None where the scheduler chooses."""
+    """Stages that share one process; ``core`` is None where the scheduler chooses, among
+    ``allowed`` if there are any."""
 
     name: str
     stages: tuple[str, ...]
     core: int | None
+    allowed: tuple[int, ...] = ()
 
 
-def plan_groups(cores: list[int], journaled: bool, one_owner: bool = False) -> list[Group]:
+def plan_groups(
+    cores: list[int], journaled: bool, one_owner: bool = False, spare_cores: int = 1
+) -> list[Group]:
     """Share the stages out over the cores this process may use.
 
-    ``one_owner``: a device belongs to the process that opened it, so receive and replies share one.
+    The first ``spare_cores`` are spun on by nobody while there are more: a stage that spins on the
+    last core waits milliseconds each time that the kernel, the journal or the supervisor needs one
+    (docs/decisions/010).  The journal is never pinned, as it sleeps in the disk most of its time,
+    but keeps to the spare cores.
 
-    The journal is never pinned and never counted: it sleeps in the disk most of its time.
+    ``one_owner``: a device belongs to the process that opened it, so receive and replies share one.
     """
     compiled = ("receive", "gateway", "matcher", "gate", "replies")
+    # Core 0 takes most interrupts, so it is the first to be spared.
+    spare, spun = cores[: min(spare_cores, len(cores) - 1)], cores[spare_cores:] or cores[-1:]
     parts: list[tuple[str, tuple[str, ...]]]
-    if len(cores) >= len(compiled) + 1:
+    if len(spun) >= len(compiled):
         parts = [(name, (name,)) for name in compiled]
-    elif len(cores) >= 4:
+    elif len(spun) >= 4:
         parts = [
             ("receive", ("receive",)),
             ("gateway", ("gateway",)),
             ("matcher", ("matcher",)),
             ("out", ("gate", "replies")),
         ]
-    elif len(cores) >= 2:
+    elif len(spun) >= 2:
         parts = [("front", ("receive", "gateway")), ("back", ("matcher", "gate", "replies"))]
     else:
         parts = [("all", compiled)]
@@ -71,14 +80,13 @@ def plan_groups(cores: list[int], journaled: bool, one_owner: bool = False) -> l
         parts = [(name, tuple(s for s in stages if s != "replies")) for name, stages in parts]
         parts[0] = (parts[0][0], (*parts[0][1], "replies"))
         parts = [part for part in parts if part[1]]
-    # Core 0 takes most interrupts, so the first part, which waits for input anyway, gets it.
     pinned = len(cores) >= 2
     groups = [
-        Group(name, stages, cores[index] if pinned else None)
+        Group(name, stages, spun[index], (spun[index],)) if pinned else Group(name, stages, None)
         for index, (name, stages) in enumerate(parts)
     ]
     if journaled:
-        groups.append(Group("journal", ("journal",), None))
+        groups.append(Group("journal", ("journal",), None, tuple(spare)))
     return groups
 
 

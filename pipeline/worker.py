@@ -69,6 +69,8 @@ class Work:
     """Who validates: the golden model or the RTL."""
     recording: Recording | None = None
     """Keep every command's stamps and note long steps."""
+    spare_cores: int = 1
+    """Cores that no stage spins on."""
 
     @property
     def durable(self) -> bool:
@@ -268,8 +270,8 @@ def _child(work: Work, group: Group, supervisor: int, outcome_fd: int) -> NoRetu
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         announce(work.shared, group)
-        if group.core is not None:
-            os.sched_setaffinity(0, {group.core})
+        if group.allowed:
+            os.sched_setaffinity(0, group.allowed)
         work.shared.populate()
         outcome = run_group(work, group)
         status = 0

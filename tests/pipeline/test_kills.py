@@ -19,6 +19,8 @@ from openoutcry.pipeline.top import RunningPipeline
 
 ORDERS, RATE = 60_000, 30_000
 KILLS_A_RUN = 5
+SPREAD = ("--spare-cores", "0")
+"""Stages in as many processes as there are cores, so that one dies while others live."""
 
 
 def run_and_kill(
@@ -28,7 +30,7 @@ def run_and_kill(
     which stages were killed."""
     rng = random.Random(seed)
     command = [*OUTCRY, "run", "--orders", str(ORDERS), "--rate", str(RATE), "--seed", "9",
-               "--json", *arguments]  # fmt: skip
+               *SPREAD, "--json", *arguments]  # fmt: skip
     killed: list[str] = []
     with subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -88,7 +90,7 @@ def test_killed_stages_change_nothing(
 def test_each_stage_can_be_killed(stage: str, tmp_path: Path, undisturbed: dict[str, Any]) -> None:
     """The process of the named stage is killed once; the run says which stages died and why."""
     command = [*OUTCRY, "run", "--orders", str(ORDERS), "--rate", str(RATE), "--seed", "9",
-               "--json"]  # fmt: skip
+               *SPREAD, "--json"]  # fmt: skip
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -120,7 +122,7 @@ def test_journal_and_matcher_killed_at_full_speed(
         [*OUTCRY, "run", *orders, "--topology", "inline", "--durability", "none"],
         cwd=tmp_path, check=True, capture_output=True, text=True,
     )  # fmt: skip
-    command = [*OUTCRY, "run", *orders, "--durability", "async"]
+    command = [*OUTCRY, "run", *orders, *SPREAD, "--durability", "async"]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

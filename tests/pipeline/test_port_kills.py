@@ -23,6 +23,8 @@ from openoutcry.pipeline.top import RunningPipeline
 
 ORDERS, PER_PACKET, CLUMP = 24_000, 10, 64
 KILLS = 3
+SPREAD = ("--spare-cores", "0")
+"""Receive in another process than the matcher."""
 BURST_RECORDS = 64 * PER_PACKET
 
 
@@ -97,7 +99,7 @@ def run_and_kill(
     """The result, the killed processes and what was said about them.  All packets are sent once
     while the stage is killed, then all once more, as a participant does who missed replies."""
     port = f"udp:127.0.0.1:{client.getpeername()[1]}"
-    command = [*OUTCRY, "run", "--port", port, "--journal", str(folder / "j"), "--json"]
+    command = [*OUTCRY, "run", "--port", port, "--journal", str(folder / "j"), *SPREAD, "--json"]
     with subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -12,11 +12,11 @@ ORDERS = 20_000
 STAGE_SPANS = tuple(stage.name for stage in STAGES if stage.name != "journal")
 
 
-def recorded(topology="processes", durability="none", stall=None, rate=200_000):
+def recorded(topology="processes", durability="none", stall=None, rate=200_000, **more):
     recording = Recording(stall=stall)
     options = Options(
         source=GeneratedFlow("normal", ORDERS, 1), orders=ORDERS, rate=rate, topology=topology,
-        durability=durability, verify=False, recording=recording,
+        durability=durability, verify=False, recording=recording, **more,
     )  # fmt: skip
     return run(options), recording
 
@@ -53,7 +53,7 @@ def test_intended_times_are_the_rates():
 def test_a_stall_on_purpose_is_noted_in_its_stage():
     """50 us every 10 ms in the matcher: steps of the matcher of at least that length, about as many
     as the run has tenths of a second times ten, and none of another stage because of it."""
-    _, recording = recorded(stall=Stall("matcher", 50_000, 10_000_000))
+    _, recording = recorded(stall=Stall("matcher", 50_000, 10_000_000), spare_cores=0)
     stalls = [
         s for s in recording.steps if s.stage == "matcher" and s.end_ns - s.start_ns >= 50_000
     ]

@@ -25,14 +25,15 @@ ORDERS = 20_000
 
 @pytest.mark.parametrize("flow", FLOWS)
 def test_every_way_to_run_gives_the_reference_matchers_answer(flow: str, outcry_json: Run) -> None:
-    """Inline and processes, each durability, and the replay of each journal: one state hash and
-    one event hash, those of the plain-Python matcher fed with the same flow."""
+    """Inline and processes, with a core to spare or none, each durability, and the replay of each
+    journal: one state hash and one event hash, those of the plain-Python matcher fed with the same
+    flow."""
     expected = reference_hashes(flow)
-    for topology in ("inline", "processes"):
+    for way in (("inline",), ("processes",), ("processes", "--spare-cores", 0)):
         for durability in ("none", "async", "durable"):
             result = outcry_json(
                 "run", "--flow", flow, "--orders", ORDERS, "--seed", 3,
-                "--topology", topology, "--durability", durability,
+                "--topology", *way, "--durability", durability,
             )  # fmt: skip
             assert (result["state_hash"], result["event_hash"]) == expected
             assert (result["commands"], result["lost"], result["duplicated"]) == (ORDERS, 0, 0)

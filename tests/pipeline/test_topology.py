@@ -7,11 +7,12 @@ from openoutcry.pipeline.topology import STAGE_NAMES, STAGES, geometry, plan_gro
 
 @pytest.mark.parametrize("cores", [[0], [0, 1], [2, 5], list(range(4)), list(range(16))])
 @pytest.mark.parametrize("journaled", [True, False])
+@pytest.mark.parametrize("spare_cores", [0, 1, 3])
 def test_every_stage_runs_exactly_once_in_the_datas_order(
-    cores: list[int], journaled: bool
+    cores: list[int], journaled: bool, spare_cores: int
 ) -> None:
     """Each stage stands in one group; within a group the data's order holds."""
-    groups = plan_groups(cores, journaled)
+    groups = plan_groups(cores, journaled, spare_cores=spare_cores)
     placed = [name for group in groups for name in group.stages]
     expected = [name for name in STAGE_NAMES if journaled or name != "journal"]
     assert sorted(placed) == sorted(expected)
@@ -22,9 +23,22 @@ def test_every_stage_runs_exactly_once_in_the_datas_order(
 
 def test_groups_are_pinned_to_different_usable_cores_and_the_journal_to_none() -> None:
     """Only cores this process may use are taken, each once."""
-    groups = plan_groups([3, 7], True)
+    groups = plan_groups([3, 7], True, spare_cores=0)
     assert [group.core for group in groups] == [3, 7, None]
     assert [group.core for group in plan_groups([4], True)] == [None, None]
+
+
+@pytest.mark.parametrize("count", range(2, 9))
+@pytest.mark.parametrize("spare_cores", [0, 1, 2, 9])
+def test_nobody_spins_on_a_spare_core(count: int, spare_cores: int) -> None:
+    """The first cores are left free as long as one stays to spin on; the journal keeps to them."""
+    cores = list(range(10, 10 + count))
+    *spinning, journal = plan_groups(cores, True, spare_cores=spare_cores)
+    spare = cores[: min(spare_cores, count - 1)]
+    assert spinning
+    assert not {group.core for group in spinning} & set(spare)
+    assert all(group.allowed == (group.core,) for group in spinning)
+    assert journal.allowed == tuple(spare)
 
 
 def test_one_core_puts_all_compiled_stages_into_one_process() -> None:
@@ -33,8 +47,10 @@ def test_one_core_puts_all_compiled_stages_into_one_process() -> None:
 
 
 def test_six_cores_give_every_stage_its_own_process() -> None:
-    """No two stages share a process where there is room."""
-    assert all(len(group.stages) == 1 for group in plan_groups(list(range(6)), True))
+    """No two stages share a process where there is room, and a core stays free."""
+    groups = plan_groups(list(range(6)), True)
+    assert all(len(group.stages) == 1 for group in groups)
+    assert 0 not in {group.core for group in groups}
 
 
 @pytest.mark.parametrize("topology", ["inline", "processes"])
