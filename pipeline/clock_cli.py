@@ -156,11 +156,16 @@ def _zone(name: str) -> ZoneInfo:
 @clock.command()
 @click.option("--phc", type=click.Path(), help="PTP hardware clock [every /dev/ptp*].")
 @click.option("--ptp4l", type=click.Path(), help=f"ptp4l's socket [{PTP4L_SOCKET}, if there].")
+@click.option(
+    "--smeared",
+    is_flag=True,
+    help="The NTP servers of this machine smear leap seconds, from noon to noon.",
+)
 @click.option("--simulate", is_flag=True,
               help="A made-up machine and grandmaster instead of this one's.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
               help="Seed of the simulation.")  # fmt: skip
-def serve(phc: str | None, ptp4l: str | None, simulate: bool, seed: int) -> None:
+def serve(phc: str | None, ptp4l: str | None, smeared: bool, simulate: bool, seed: int) -> None:
     """Keep the clock page until Control-C; print what happens.  No clock is set or steered."""
     from openoutcry.ptp import ClockDaemon, PageWriter, load_table
     from openoutcry.ptp.daemon import measure_nominal
@@ -180,7 +185,7 @@ def serve(phc: str | None, ptp4l: str | None, simulate: bool, seed: int) -> None
         ptp4l = str(PTP4L_SOCKET)
     remove_dead_segments()
     nominal_ns = measure_nominal(host)
-    sources = find_sources(nominal_ns, phc, ptp4l)
+    sources = find_sources(nominal_ns, phc, ptp4l, smeared)
     with _until_stopped() as stop:
         writer = PageWriter()
         click.echo(f"{writer.name}: {', '.join(s.kind.name.lower() for s in sources)}", err=True)

@@ -28,6 +28,8 @@ FIRST_UTC_S = 63_072_000
 SECOND_NS = 1_000_000_000
 SMEAR_NS = 86_400 * SECOND_NS
 """A smear takes from noon to noon around the leap (as Google's and Amazon's time services do)."""
+SMEAR_POLL_S = 1024
+"""The longest that chrony and ntpd wait between two questions unless configured otherwise."""
 
 
 class LeapListError(OutcryError):
@@ -95,18 +97,36 @@ class LeapTable:
 
     def smeared_of(self, tai_ns: int) -> int:
         """POSIX ns of a clock that spreads each leap evenly from noon to noon."""
-        for start, length, start_utc in self._smears():
+        for start, length, start_utc in self._smears:
             if start <= tai_ns < start + length:
                 return start_utc + (tai_ns - start) * SMEAR_NS // length
         return self.utc_of(tai_ns)
 
     def tai_of_smeared(self, smeared_ns: int) -> int:
         """TAI of the moment at which a smearing clock reads ``smeared_ns``."""
-        for start, length, start_utc in self._smears():
+        for start, length, start_utc in self._smears:
             if start_utc <= smeared_ns < start_utc + SMEAR_NS:
                 return start + -(-(smeared_ns - start_utc) * length // SMEAR_NS)
         return self.tai_of(smeared_ns)
 
+    def smear_error_ns(self, tai_ns: int) -> int:
+        """How far a client of a smearing server may be behind its smear: it asks every
+        :data:`SMEAR_POLL_S` at the longest, and learns that the rate has changed an answer later.
+        0 where no smear is going on, nor has just ended."""
+        if self.leap_near(tai_ns) is None:
+            return 0
+        return 2 * SMEAR_POLL_S * SECOND_NS // (SMEAR_NS // SECOND_NS - 1) + 1
+
+    def leap_near(self, tai_ns: int) -> int | None:
+        """The leap (TAI ns of :attr:`leaps_tai_ns`) that servers may be smearing at that moment, or
+        may have until just before; None if there is none."""
+        late_ns = 2 * SMEAR_POLL_S * SECOND_NS
+        for leap, (start, length, _) in zip(reversed(self.leaps_tai_ns), self._smears, strict=True):
+            if start <= tai_ns < start + length + late_ns:
+                return leap
+        return None
+
+    @cached_property
     def _smears(self) -> list[tuple[int, int, int]]:
         """Start (TAI ns), length (TAI ns) and start (UTC ns) of every smear, the latest first."""
         found = []

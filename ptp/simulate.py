@@ -21,6 +21,8 @@ from openoutcry.ptp.calibrate import WINDOW
 from openoutcry.ptp.daemon import ClockDaemon, measure_nominal
 from openoutcry.ptp.host import (
     MAXERROR_LIMIT_NS,
+    STA_DEL,
+    STA_INS,
     STA_UNSYNC,
     TIME_OOP,
     Bracket,
@@ -28,13 +30,14 @@ from openoutcry.ptp.host import (
     Machine,
     SourceSilent,
 )
-from openoutcry.ptp.leap import SECOND_NS, LeapTable
+from openoutcry.ptp.leap import SECOND_NS, SMEAR_POLL_S, LeapTable
 from openoutcry.ptp.page import ClockError, ClockPage, PageWriter
 from openoutcry.ptp.sources import (
     PTP_SYS_OFFSET,
     PTP_SYS_OFFSET_EXTENDED,
     PTP_SYS_OFFSET_PRECISE,
     ChronySource,
+    CivilTime,
     KernelSource,
     LinuxptpSource,
     PhcSource,
@@ -48,6 +51,8 @@ from openoutcry.wire.enums import ClockEvent, ClockState
 GM_IDENTITY = 0x00C0FFEEFE00C10C
 START_TAI_NS = 1_800_000_000 * SECOND_NS
 SYNC_NS = SECOND_NS // 4
+LEAP_WORDS = ("Normal", "Insert second", "Delete second")
+"""chronyc's, by :meth:`SimulatedMachine._announced`; -1 is the last one."""
 
 
 @dataclass
@@ -92,6 +97,10 @@ class World:
     chrony_silent: bool = False
     chrony_bias_ns: int = 0
     phc_silent: bool = False
+    smear: bool = False
+    """chrony's servers, and so the system clock, smear leap seconds from noon to noon."""
+    smear_lag_s: int = SMEAR_POLL_S
+    """chrony goes by what they said that long ago, and by the rate from before."""
 
 
 @dataclass
@@ -166,7 +175,14 @@ class SimulatedMachine:
         """CLOCK_REALTIME: nobody disciplines it here, it runs by the same oscillator."""
         counted = (self._ticks - self._start_ticks) / self.world.ticks_per_ns
         off = self.world.system_offset_ns + counted - (self.true_tai_ns - self._start_ns)
-        return self.table.utc_of(self.true_tai_ns) + round(off + self._slewed_ns)
+        return self._civil_ns() + round(off + self._slewed_ns)
+
+    def _civil_ns(self) -> int:
+        """What the system clock ought to read: UTC, or what chrony makes of a smear."""
+        if not self.world.smear:
+            return self.table.utc_of(self.true_tai_ns)
+        lag_ns = self.world.smear_lag_s * SECOND_NS
+        return self.table.smeared_of(self.true_tai_ns - lag_ns) + lag_ns
 
     def _bracket(self, raw: bool) -> Bracket:
         before = int(self._ticks)
@@ -185,10 +201,16 @@ class SimulatedMachine:
         return self._asleep_ns
 
     def kernel(self) -> KernelClock:
-        inserted = self.table.in_inserted_second(self.true_tai_ns)
-        return KernelClock(
-            TIME_OOP if inserted else 5, self.world.kernel_status, *self.world.kernel_errors_ns, 0
-        )
+        inserted = self.table.in_inserted_second(self.true_tai_ns) and not self.world.smear
+        status = self.world.kernel_status | (0, STA_INS, STA_DEL)[self._announced()]
+        return KernelClock(TIME_OOP if inserted else 5, status, *self.world.kernel_errors_ns, 0)
+
+    def _announced(self) -> int:
+        """What NTP servers that smear nothing say all day: 1 a second more, -1 less, 0 nothing."""
+        leap, offset_s = self.table.next_leap(self.true_tai_ns)
+        if self.world.smear or leap - self.true_tai_ns > 86_400 * SECOND_NS:
+            return 0
+        return offset_s - self.table.offset_at(self.true_tai_ns)
 
     # The grandmaster, by way of ptp4l
 
@@ -286,14 +308,12 @@ class SimulatedMachine:
         if world.chrony_silent:
             raise SourceSilent("the simulated chronyd does not answer")
         error = world.chrony_ns * max(-3.0, min(3.0, float(self.random.standard_normal())))
-        slow = (
-            self.table.utc_of(self.true_tai_ns) - self._system_ns() + error + world.chrony_bias_ns
-        )
+        slow = self._civil_ns() - self._system_ns() + error + world.chrony_bias_ns
         # chronyd has answered; until chronyc has printed it and ended the clock goes on.
         self.advance(world.chronyc_ns)
         return (
             f"C0A80001,192.168.0.1,2,0,{slow / 1e9:.12f},0,0,0,0,0,0.0,"
-            f"{4 * world.chrony_ns / 1e9:.9f},64.0,Normal\n"
+            f"{4 * world.chrony_ns / 1e9:.9f},64.0,{LEAP_WORDS[self._announced()]}\n"
         )
 
 
@@ -474,11 +494,15 @@ _NUMBER = itertools.count()
 
 
 def _sources(
-    nominal_ns: float, phc: bool = True, linuxptp: bool = False, chrony: bool = True
+    nominal_ns: float,
+    phc: bool = True,
+    linuxptp: bool = False,
+    chrony: bool = True,
+    smeared: bool = False,
 ) -> list[Source]:
-    found: list[Source] = [KernelSource(nominal_ns)]
+    found: list[Source] = [KernelSource(nominal_ns, CivilTime(smeared))]
     if chrony:
-        found.insert(0, ChronySource(nominal_ns))
+        found.insert(0, ChronySource(nominal_ns, CivilTime(smeared)))
     if linuxptp:
         found.insert(0, LinuxptpSource(nominal_ns, "software"))
     if phc:

@@ -55,10 +55,33 @@ class Source(Protocol):
         ...
 
 
-def system_tai_ns(host: Host, table: LeapTable, realtime_ns: int) -> int:
-    """TAI of a reading of CLOCK_REALTIME; the kernel says when an inserted second is going on."""
-    inserted = host.kernel().state == TIME_OOP
-    return table.tai_of(realtime_ns) + (SECOND_NS if inserted else 0)
+@dataclass
+class CivilTime:
+    """What a reading of CLOCK_REALTIME is in TAI, for one who disciplines that clock.
+
+    The kernel says when an inserted second is going on.  Nobody says that the servers which the
+    clock follows smear it: NTP has no field for it, they only announce no leap.  Whoever knows says
+    so to us (``smeared``); a leap of our list that was not announced before it came may be smeared,
+    however, or forgotten, and as long as that may last the clock may be a second off.
+    """
+
+    smeared: bool = False
+    _announced_tai_ns: int | None = None
+
+    def tai_ns(
+        self, host: Host, table: LeapTable, realtime_ns: int, announced: bool
+    ) -> tuple[int, int]:
+        """TAI, and how far it may be off for a leap second's sake.  ``announced``: that a leap
+        comes at the end of this day."""
+        if self.smeared:
+            tai_ns = table.tai_of_smeared(realtime_ns)
+            return tai_ns, table.smear_error_ns(tai_ns)
+        inserted = host.kernel().state == TIME_OOP
+        tai_ns = table.tai_of(realtime_ns) + (SECOND_NS if inserted else 0)
+        leap = table.leap_near(tai_ns)
+        if leap is not None and announced and tai_ns < leap:
+            self._announced_tai_ns = leap
+        return tai_ns, 0 if leap in (None, self._announced_tai_ns) else SECOND_NS
 
 
 def _half_window_ns(bracket: Bracket, nominal_ns: float) -> int:
@@ -78,6 +101,7 @@ class KernelSource:
     """
 
     nominal_ns: float
+    civil: CivilTime = field(default_factory=CivilTime)
     kind: ClockSource = ClockSource.KERNEL
     _errors_ns: deque[int] = field(default_factory=lambda: deque(maxlen=KERNEL_MEMORY))
 
@@ -86,15 +110,17 @@ class KernelSource:
         self._errors_ns.append(kernel.maxerror_ns)
         held = kernel.synchronised and min(self._errors_ns) > KERNEL_GROWTH_NS
         error_ns = kernel.bound_ns if held else max(kernel.bound_ns, MAXERROR_LIMIT_NS)
+        insert, delete = bool(kernel.status & STA_INS), bool(kernel.status & STA_DEL)
+        tai_ns, leap_ns = self.civil.tai_ns(host, table, now.ns, insert or delete)
         return Sample(
             now.middle,
-            system_tai_ns(host, table, now.ns),
-            error_ns + _half_window_ns(now, self.nominal_ns),
+            tai_ns,
+            error_ns + leap_ns + _half_window_ns(now, self.nominal_ns),
             self.kind,
             held=held,
             utc_offset_s=kernel.tai_offset_s or None,
-            leap_insert=bool(kernel.status & STA_INS),
-            leap_delete=bool(kernel.status & STA_DEL),
+            leap_insert=insert,
+            leap_delete=delete,
         )
 
 
@@ -108,6 +134,7 @@ class ChronySource:
     """
 
     nominal_ns: float
+    civil: CivilTime = field(default_factory=CivilTime)
     kind: ClockSource = ClockSource.CHRONY
 
     def sample(self, host: Host, table: LeapTable) -> Sample:
@@ -124,11 +151,14 @@ class ChronySource:
         delay_ns = round(root_delay_s * SECOND_NS / 2)
         slow_ns = round(slow_s * SECOND_NS)
         slewed_ns = min(abs(slow_ns), self._slewed_at_most_ns(before, now))
+        insert, delete = leap == "Insert second", leap == "Delete second"
+        tai_ns, leap_ns = self.civil.tai_ns(host, table, now.ns, insert or delete)
         # chronyc prints the correction that is still to come: positive where the clock is slow.
         return Sample(
             now.middle,
-            system_tai_ns(host, table, now.ns) + slow_ns,
+            tai_ns + slow_ns,
             delay_ns
+            + leap_ns
             + round(dispersion_s * SECOND_NS)
             + slewed_ns
             + _half_window_ns(now, self.nominal_ns),
@@ -137,8 +167,8 @@ class ChronySource:
             path_delay_ns=delay_ns,
             held=reference != CHRONY_LOCAL,
             traceable=reference != CHRONY_LOCAL,
-            leap_insert=leap == "Insert second",
-            leap_delete=leap == "Delete second",
+            leap_insert=insert,
+            leap_delete=delete,
         )
 
     def _slewed_at_most_ns(self, before: Bracket, now: Bracket) -> int:
@@ -417,12 +447,16 @@ class PhcSource:
         return before.middle + round(share * ticks), half_ns + 1
 
 
-def find_sources(nominal_ns: float, phc: str | None, ptp4l: str | None) -> list[Source]:
+def find_sources(
+    nominal_ns: float, phc: str | None, ptp4l: str | None, smeared: bool = False
+) -> list[Source]:
     """What this machine may have: ``phc`` (None: every /dev/ptp*), the ptp4l at that socket (None:
-    none), chrony, the kernel.  Those that are not there are silent."""
+    none), chrony, the kernel.  Those that are not there are silent.  ``smeared``: the NTP servers
+    behind chrony and the kernel's clock smear leap seconds; PTP's time has none."""
     devices = [phc] if phc else ptp_devices()
     sole = len(devices) == 1
     found: list[Source] = [PhcSource(nominal_ns, path, ptp4l, sole) for path in devices]
     if ptp4l:
         found.append(LinuxptpSource(nominal_ns, ptp4l))
-    return [*found, ChronySource(nominal_ns), KernelSource(nominal_ns)]
+    chrony = ChronySource(nominal_ns, CivilTime(smeared))
+    return [*found, chrony, KernelSource(nominal_ns, CivilTime(smeared))]

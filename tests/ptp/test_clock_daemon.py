@@ -224,6 +224,61 @@ def test_a_leap_second_passes(table, kind):
         assert simulation.violations == 0
 
 
+@pytest.mark.parametrize("lag_s", [0, 1024])
+@pytest.mark.parametrize(("from_leap_s", "bound_ns"), [(-43_500, 600_000), (-300, 0), (42_900, 0)])
+def test_a_smear_that_is_declared_holds_the_truth(table, from_leap_s, bound_ns, lag_s):
+    """chrony's servers smear the leap of 2016, and chrony is up to a poll behind: over the smear's
+    begin, the leap itself and the smear's end TAI and UTC both hold, the bound is wide as long as
+    that goes on and no longer, and RTS 25 does not hold meanwhile."""
+    start = table.leaps_tai_ns[-1] + from_leap_s * SECOND_NS
+    which = {**KINDS["chrony"], "smeared": True}
+    with simulate(table, 1, start, which, smear=True, smear_lag_s=lag_s) as simulation:
+        simulation.run(250)
+        if bound_ns:  # before it begins
+            assert simulation.daemon.status.bound_ns < bound_ns
+        simulation.run(1_150)
+        assert simulation.violations == 0
+        assert simulation.readings > 4_000
+        assert 23_000_000 < simulation.daemon.status.bound_ns < 30_000_000
+        assert ClockFlag.RTS25 not in simulation.daemon.status.flags
+        assert simulation.daemon.status.utc_offset_s == (36 if from_leap_s == -43_500 else 37)
+
+
+def test_a_smear_is_over_when_it_is(table):
+    """A poll after its last second nothing of it is granted any more."""
+    start = table.leaps_tai_ns[-1] + (43_200 + 2 * 1024 - 100) * SECOND_NS
+    which = {**KINDS["chrony"], "smeared": True}
+    with simulate(table, 1, start, which, smear=True) as simulation:
+        simulation.run(60)
+        assert simulation.daemon.status.bound_ns > 23_000_000
+        simulation.run(140)
+        assert simulation.daemon.status.bound_ns < 600_000
+        assert simulation.violations == 0
+
+
+@pytest.mark.parametrize("from_leap_s", [-43_500, -300, 42_900])
+def test_a_smear_that_nobody_declared_is_no_lie(table, from_leap_s):
+    """Nobody tells of a smear, but neither did chrony announce the leap of our list: as long as it
+    may be smeared, the bound has room for a whole second."""
+    start = table.leaps_tai_ns[-1] + from_leap_s * SECOND_NS
+    with simulate(table, 1, start, KINDS["chrony"], smear=True) as simulation:
+        simulation.run(1_400)
+        assert simulation.violations == 0
+        assert 1.0e9 < simulation.daemon.status.bound_ns < 1.1e9
+        assert simulation.readings > 4_000
+
+
+def test_an_announced_leap_costs_chrony_nothing(table):
+    """Told before it, the leap of 2016 passes with the bound as it was before."""
+    start = table.leaps_tai_ns[-1] - 60 * SECOND_NS
+    with simulate(
+        table, start_tai_ns=start, system_offset_ns=0, which=KINDS["chrony"]
+    ) as simulation:
+        simulation.run(300)
+        assert max(simulation.bounds_ns) < 3_000_000
+        assert simulation.violations == 0
+
+
 def test_a_disputed_offset_is_said(table):
     """The grandmaster's UTC offset is another than the list's: the list's is used, and flagged; UTC
     may be a second off, so RTS 25 does not hold."""

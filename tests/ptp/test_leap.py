@@ -103,6 +103,23 @@ def test_the_next_leap_is_known_and_then_over(table):
     assert table.offset_at(leap) == 37
 
 
+def test_what_a_smear_may_be_off_by_is_said_while_it_lasts(both):
+    """From the noon before a leap to the noon after, and two polls more: 1.2e-5 of two polls; the
+    two kinds of leap alike."""
+    late_s = 2 * 1024
+    before_s = (43_200, 43_199)  # a second that is left out would have been the last before it
+    for leap, noon_s, length_s in zip(
+        both.leaps_tai_ns[-2:], before_s, (86_401, 86_399), strict=True
+    ):
+        begin = leap - noon_s * SECOND_NS
+        end = begin + (length_s + late_s) * SECOND_NS
+        for at in (begin, leap, end - 1):
+            assert both.leap_near(at) == leap
+            assert late_s * SECOND_NS / 86_399 <= both.smear_error_ns(at) <= 24_000_000
+        for at in (begin - 1, end):
+            assert (both.leap_near(at), both.smear_error_ns(at)) == (None, 0)
+
+
 def test_an_announced_leap_is_added_once(table):
     """What a grandmaster announces for tonight stands in the table, and not twice."""
     noon = (DELETED_AT - 43_200 + 37) * SECOND_NS
