@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from openoutcry.bench.doctor_devices import CONTEXT_SWITCHES, SOFTWARE, open_counter
 from openoutcry.bench.peers.pair import die_with_parent
 
 PAIRED = {
@@ -59,6 +60,11 @@ class Interval:
     what: str
     pid: int
 
+    @property
+    def name(self) -> str:
+        """What took the core, for a reader."""
+        return self.kind if self.kind == self.what else f"{self.kind}: {self.what}"
+
 
 @dataclass
 class Watched:
@@ -84,6 +90,9 @@ def refusal() -> str | None:
     """Why the cores cannot be watched here, or None."""
     if shutil.which("perf") is None:
         return "perf is not installed"
+    refused = open_counter(SOFTWARE, CONTEXT_SWITCHES)
+    if refused:
+        return f"perf events are refused here: {refused}"
     if os.geteuid() != 0:
         try:
             level = int(Path("/proc/sys/kernel/perf_event_paranoid").read_text())

@@ -25,7 +25,8 @@ def processor(host: Host) -> Iterator[Finding]:
         )  # fmt: skip
     else:
         yield Finding(
-            "processor", "model", "note", f"{model}, {len(online)} cores online",
+            "processor", "model", "note",
+            f"{model}, {len(online) or 'unknown how many'} cores online",
             "figures from different processors do not compare",
         )  # fmt: skip
     microcode = fields.get("microcode")
@@ -172,9 +173,13 @@ ISOLATION = (
 
 def isolation(host: Host) -> Iterator[Finding]:
     options = host.boot_options()
-    online = cores_of(host.text(f"{CPU}/online")) or [0]
+    online = cores_of(host.text(f"{CPU}/online"))
+    if not online:
+        for name, _, _, why in ISOLATION:
+            yield Finding("cores", name, "unseen", "cannot see: no cores in sysfs", why)
+        online = sorted(os.sched_getaffinity(0))
     last = f"{online[-1]}" if len(online) < 4 else f"{online[1]}-{online[-1]}"
-    for name, file, option, why in ISOLATION:
+    for name, file, option, why in ISOLATION if host.text(f"{CPU}/online") else ():
         cores = ",".join(map(str, cores_of(host.text(f"{CPU}/{file}"))))
         yield _kept_free(name, cores, why, f"{option}={last}", len(online))
     callbacks = options.get("rcu_nocbs") or ""

@@ -100,6 +100,23 @@ def _cpu_times() -> list[int]:
         return [int(word) for word in next(lines).split()[1:]]
 
 
+def real_time_refusal() -> str:
+    """Why a process of ours gets no real-time priority, or "" if it does: tried by a child."""
+    child = os.fork()
+    if child == 0:
+        number = 255
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+            number = 0
+        except OSError as error:
+            number = error.errno or 255
+        finally:
+            os._exit(number)
+    _, status = os.waitpid(child, 0)
+    number = os.waitstatus_to_exitcode(status)
+    return os.strerror(number) if number else ""
+
+
 def busy_share() -> float:
     """Runnable tasks beyond one per core just now: others who would share our cores."""
     running = float(os.getloadavg()[0])

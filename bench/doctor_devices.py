@@ -9,7 +9,7 @@ import shutil
 import struct
 from collections.abc import Iterator
 
-from openoutcry.bench.doctor import Finding, Host
+from openoutcry.bench.doctor import Finding, Host, measured
 
 NETWORK = "sys/class/net"
 BYPASS = {
@@ -19,6 +19,7 @@ BYPASS = {
 """Drivers whose cards DPDK has a driver for as well."""
 PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241}
 NO_CALL = "the number of perf_event_open is not known for this architecture"
+SHM_WANTED_BYTES = 1 << 30
 HARDWARE, SOFTWARE = 0, 1
 CYCLES, CONTEXT_SWITCHES = 0, 3
 
@@ -71,7 +72,13 @@ def perf_events(host: Host) -> Iterator[Finding]:
     }
     for name, (kind, number) in kinds.items():
         refused = open_counter(kind, number)
-        if refused is None:
+        hidden = None if refused else open_counter(kind, number, in_kernel=True)
+        if hidden:
+            yield Finding(
+                "tools", name, "costs", f"count our own code only, not the kernel's: {hidden}", why,
+                change=_events_change(kind, hidden, level is not None),
+            )  # fmt: skip
+        elif refused is None:
             yield Finding("tools", name, "good", "work", why)
         elif refused == NO_CALL:
             yield Finding("tools", name, "unseen", f"cannot see: {refused}", why)
@@ -101,16 +108,21 @@ def _events_change(kind: int, refused: str, in_kernel: bool) -> str:
     return "none from inside: this kernel does not count them"
 
 
-def open_counter(kind: int, number: int) -> str | None:
-    """Try to count an event of this process (closed again at once); None, or why it is refused."""
+def open_counter(kind: int, number: int, in_kernel: bool = False) -> str | None:
+    """Try to count an event of this process (closed again at once); None, or why it is refused.
+
+    Without ``in_kernel`` only what happens in our own code is asked for, which is allowed at
+    perf_event_paranoid 2; switches and migrations happen in the kernel and are then never seen.
+    """
     call = PERF_EVENT_OPEN.get(platform.machine())
     if call is None:
         return NO_CALL
     libc = ctypes.CDLL(None, use_errno=True)
     # struct perf_event_attr: type, size, config …, flags at byte 40: exclude kernel, hypervisor.
+    flags = 0 if in_kernel else 1 << 5 | 1 << 6
     attributes = bytearray(128)
     struct.pack_into("<IIQ", attributes, 0, kind, len(attributes), number)
-    struct.pack_into("<Q", attributes, 40, 1 << 5 | 1 << 6)
+    struct.pack_into("<Q", attributes, 40, flags)
     buffer = (ctypes.c_char * len(attributes)).from_buffer(attributes)
     fd = libc.syscall(call, buffer, 0, -1, -1, 0)
     if fd < 0:
@@ -133,13 +145,25 @@ def paths(host: Host) -> Iterator[Finding]:
             "works" if there else f"no: the package {module} is not installed", why,
             change=None if there else command,
         )  # fmt: skip
-    room = host.text("proc/mounts") or ""
-    shm = any(line.split()[1] == "/dev/shm" for line in room.splitlines() if len(line.split()) > 1)
-    yield Finding(
-        "our paths", "processes over shared memory", "good" if shm else "costs",
-        "works" if shm else "no /dev/shm: only --topology inline", why,
-        change=None if shm else "docker run --shm-size=1g …, or mount -t tmpfs tmpfs /dev/shm",
-    )  # fmt: skip
+    yield _shared_memory(host, why)
+
+
+def _shared_memory(host: Host, why: str) -> Finding:
+    """Where rings, stamps and the tape of a run stand: 200 MB of a million commands."""
+    lines = [line.split() for line in (host.text("proc/mounts") or "").splitlines()]
+    there = any(len(words) > 1 and words[1] == "/dev/shm" for words in lines)
+    size = measured(lambda: os.statvfs(host.base / "dev/shm")) if there else None
+    room = size.f_blocks * size.f_frsize if size else None
+    name, change = "processes over shared memory", None
+    if not there:
+        what = "no /dev/shm: neither rings nor runs"
+        change = "docker run --shm-size=1g …, or mount -t tmpfs tmpfs /dev/shm"
+    elif room is not None and room < SHM_WANTED_BYTES:
+        what = f"{room >> 20:,} MiB of it: too little for long or fast runs"
+        change = "docker run --shm-size=1g …, or sudo mount -o remount,size=1g /dev/shm"
+    else:
+        what = "works" if room is None else f"works, {room >> 20:,} MiB"
+    return Finding("our paths", name, "costs" if change else "good", what, why, change=change)
 
 
 def ports(host: Host) -> Iterator[Finding]:

@@ -14,6 +14,8 @@ THP_WHY = {
     "never": "2 MiB pages need fewer TLB entries; here not even MADV_HUGEPAGE gives any",
 }
 STEAL_BOUND = 0.01
+WHOLE_MAP = "0 0 4294967295"
+"""/proc/self/uid_map outside of any user namespace."""
 SLACK_NS = 1_000
 
 
@@ -94,6 +96,19 @@ def real_time(host: Host) -> Iterator[Finding]:
         why + "; our spinners are not real-time, so it does not touch them",
         change=None if free else "sudo sysctl kernel.sched_rt_runtime_us=-1 (only with cores kept "
         "free for the kernel)",
+    )  # fmt: skip
+
+
+def priority(host: Host) -> Iterator[Finding]:
+    why = "the journal's writer wakes for each commit; without real-time priority it waits its turn"
+    refused = measured(costs.real_time_refusal)
+    if refused is None:
+        yield Finding("scheduler", "real-time priority", "unseen", "cannot see", why)
+        return
+    yield Finding(
+        "scheduler", "real-time priority", "costs" if refused else "good", refused or "allowed",
+        why, change="sudo prlimit --rtprio=1 --pid $$ (limits.conf: rtprio 1; docker run --cap-add "
+        "SYS_NICE)" if refused else None,
     )  # fmt: skip
 
 
@@ -193,15 +208,20 @@ def _steal_since_boot(host: Host) -> float | None:
 def container(host: Host) -> Iterator[Finding]:
     marks = host.text("proc/1/cgroup") or ""
     inside = host.text(".dockerenv") is not None or host.text("run/.containerenv") is not None
-    if inside or any(word in marks for word in ("docker", "kubepods", "containerd", "lxc")):
+    inside = inside or "container=" in (host.text("proc/1/environ") or "")
+    mapped = (host.text("proc/self/uid_map") or WHOLE_MAP).split() != WHOLE_MAP.split()
+    if mapped or inside or any(word in marks for word in ("docker", "kubepods", "lxc")):
+        what = "we run in a container"
+        if mapped:
+            what = "we run in a user namespace: root in here has no rights over the machine"
         yield Finding(
-            "kernel", "container", "note", "we run in a container",
+            "kernel", "container", "note", what,
             "quotas, seccomp and a masked /proc hide what others do and refuse perf and AF_XDP",
             change="docker run --cap-add SYS_NICE,IPC_LOCK,PERFMON --cpuset-cpus 2,3 …",
         )  # fmt: skip
 
 
 CHECKS = (
-    transparent_huge_pages, huge_pages, locking, real_time, timer_slack, clock_source, mitigations,
-    virtual, container,
+    transparent_huge_pages, huge_pages, locking, real_time, priority, timer_slack, clock_source,
+    mitigations, virtual, container,
 )  # fmt: skip

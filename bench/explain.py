@@ -232,7 +232,7 @@ class Tail:
 
 def _foreign(intervals: Iterable[Interval], pid: int) -> list[Slice]:
     return [
-        Slice(i.start_ns, i.end_ns, i.kind if i.what == i.kind else f"{i.kind}: {i.what}")
+        Slice(i.start_ns, i.end_ns, i.name)
         for i in intervals
         if i.pid == pid and i.end_ns > i.start_ns
     ]

@@ -184,7 +184,7 @@ def explain(spin: Spin, watched: Watched) -> dict[str, int]:
                 continue
             low, high = max(at, interval.start_ns), min(end, interval.end_ns)
             if high > low:
-                lost[f"{interval.kind}: {interval.what}"] += high - low
+                lost[interval.name] += high - low
                 lost["entering and leaving"] += low - at
                 at = high
         seen = at > start

@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from openoutcry.bench.core_map import SHADES
 from openoutcry.pipeline.report_charts import (
     Frame,
     Tick,
@@ -16,8 +17,6 @@ from openoutcry.pipeline.report_charts import (
 )
 
 FIGURES = (("p50", "s0"), ("p99", "s1"), ("p999", "s3"))
-SHADES = 7
-"""Steps of a heat map; one more would be told apart by nobody."""
 
 
 def _decades(low: float, high: float, text: Any) -> list[Tick]:
@@ -101,29 +100,6 @@ def heat_chart(heat: dict[str, Any]) -> Markup | None:
 
 def _shade(count: float, most: float) -> int:
     return round((SHADES - 1) * math.log1p(count) / math.log1p(most))
-
-
-def core_map(cores: Sequence[int], table: Sequence[Sequence[float]]) -> Markup:
-    """Round trips between cores as a table shaded by how long they take."""
-    values = [value for row in table for value in row if value]
-    if not values:
-        return Markup("")
-    least, most = min(values), max(values)
-
-    def cell(value: float) -> str:
-        if not value:
-            return '<td class="n rest">·</td>'
-        share = (value - least) / (most - least) if most > least else 0.0
-        return f'<td class="n core h{round((SHADES - 1) * share)}"><span>{value:.0f}</span></td>'
-
-    head = "".join(f'<th class="n">{core}</th>' for core in cores)
-    rows = "".join(
-        f"<tr><th>core {core}</th>{''.join(cell(value) for value in row)}</tr>"
-        for core, row in zip(cores, table, strict=True)
-    )
-    return Markup(
-        f'<div class="scroll"><table class="cores"><tr><th></th>{head}</tr>{rows}</table></div>'
-    )
 
 
 def trend_chart(points: Sequence[tuple[float, float, float]], unit: str) -> Markup | None:

@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 
 from openoutcry.bench import lab_charts as charts
+from openoutcry.bench.core_map import core_map
 from openoutcry.bench.explain import WINDOWS
 from openoutcry.bench.ladder import knee
 from openoutcry.bench.quantity import quantity
@@ -26,6 +27,10 @@ PIPELINE_TEMPLATES = Path(report_charts.__file__).parent
 SLOWEST_SHOWN = 20
 CAUSES_SHOWN = 12
 INCIDENTS_SHOWN = 10
+LOST_SHOWN = 8
+MANY_SUBJECTS = 3
+FOLDED_ROWS, CAPPED_ROWS = 100, 1_000
+"""A table of more figures (a row a pair of 15 cores and more) is folded away, and ends there."""
 
 
 def write_lab_report(documents: Sequence[Document], path: str | os.PathLike[str]) -> None:
@@ -37,10 +42,20 @@ def render(documents: Sequence[Document]) -> str:
     """The report's HTML."""
     return _template().render(
         title=" · ".join(made["subject"] for made in documents),
+        heading=_heading(documents),
         documents=[_view(made) for made in documents],
         host=_host(documents[0]["host"]) if documents else [],
         hosts=len({str(sorted(made["host"].items(), key=str)) for made in documents}),
     )
+
+
+def _heading(documents: Sequence[Document]) -> str:
+    """The subjects; of many how many, and where they were measured."""
+    names = [made["subject"] for made in documents]
+    if len(names) <= MANY_SUBJECTS:
+        return " · ".join(names)
+    host = documents[0]["host"]
+    return f"{len(names)} subjects on {host.get('cpu_model')}, {host.get('cores_usable')} cores"
 
 
 @cache
@@ -61,7 +76,9 @@ def _view(made: Document) -> dict[str, Any]:
     details = made.get("details") or {}
     return {
         "made": made,
-        "rows": [_row(row) for row in made["results"]],
+        "rows": [_row(row) for row in made["results"][:CAPPED_ROWS]],
+        "figures": len(made["results"]),
+        "folded": len(made["results"]) > FOLDED_ROWS,
         "noise": _noise(made.get("noise") or {}),
         "ladders": [
             _ladder(name, climbs) for name, climbs in (details.get("ladder") or {}).items()
@@ -71,7 +88,7 @@ def _view(made: Document) -> dict[str, Any]:
         "pictures": _pictures(details["pictures"]) if details.get("pictures") else None,
         "explained": [_explained(one) for one in details.get("explain") or []],
         "cores": _cores(details) if "map" in details else None,
-        "lost": _lost(details.get("lost_ns_by_cause") or {}),
+        "lost": _lost(details),
         "perf": details.get("perf"),
     }
 
@@ -137,24 +154,45 @@ def _explained(one: dict[str, Any]) -> dict[str, Any]:
         "incidents": one.get("incidents", [])[:INCIDENTS_SHOWN],
         "by_length": by_length(one),
         "not_kept": not_kept(one),
-        "slowest": [row | {"beside": beside(row)} for row in one["slowest"][:SLOWEST_SHOWN]],
+        "slowest": _slowest(one["slowest"][:SLOWEST_SHOWN]),
         "stages": list(WINDOWS),
         "pictures": _pictures(one["pictures"]),
     }  # fmt: skip
 
 
+def _slowest(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with what is beside them; of what ran beside an earlier one as well, ``like`` says
+    beside which."""
+    shown: list[dict[str, Any]] = []
+    first: dict[str, int] = {}
+    for row in rows:
+        what = [(one["core"], one["what"], one["length_ns"]) for one in row["meanwhile"]]
+        key = str((what, row["new_level"], row["page_faults"]))
+        like = first.get(key) if what else None
+        first.setdefault(key, row["seq"])
+        shown.append(row | {"beside": beside(row, 0 if like else None), "like": like})
+    return shown
+
+
 def _cores(details: dict[str, Any]) -> dict[str, Any]:
     return {
-        "chart": charts.core_map(details["cores"], details["map"]),
+        "chart": core_map(details),
         "groups": core_groups(details),
     }  # fmt: skip
 
 
-def _lost(by_core: dict[str, dict[str, float]]) -> list[tuple[str, list[tuple[str, float]]]]:
+def _lost(details: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of each core the causes with their shares, and who interrupted it how often."""
     shown = []
-    for core, causes in by_core.items():
+    rates = details.get("interrupts_per_s_by_name") or {}
+    for core, causes in (details.get("lost_ns_by_cause") or {}).items():
         total = sum(causes.values()) or 1
-        shown.append((core, [(name, 100 * ns / total) for name, ns in list(causes.items())[:8]]))
+        shown.append({
+            "core": core,
+            "causes": [(name, 100 * ns / total) for name, ns in list(causes.items())[:LOST_SHOWN]],
+            "interrupts": [f"{name} {quantity(rate, '1/s')}"
+                           for name, rate in list(rates.get(core, {}).items())[:LOST_SHOWN]],
+        })  # fmt: skip
     return shown
 
 

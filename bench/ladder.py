@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from openoutcry.bench.paced import Paced, paced, percentiles
+from openoutcry.ring.segment import NoRoomError
 
 RATES = (
     10_000, 30_000, 100_000, 300_000, 1_000_000, 2_000_000, 3_000_000, 5_000_000, 7_000_000,
@@ -36,10 +37,17 @@ def climb(
 
 
 def climb_with(run: Run, rates: Sequence[int]) -> list[Rung]:
-    """:func:`climb` by any way to run."""
+    """:func:`climb` by any way to run.  Where shared memory ends first the last rung says so in
+    ``ended``; not even the first: ``NoRoomError``."""
     rungs: list[Rung] = []
     for rate in rates:
-        rungs.append(_rung(run(rate), rungs))
+        try:
+            rungs.append(_rung(run(rate), rungs))
+        except NoRoomError as error:
+            if not rungs:
+                raise
+            rungs[-1]["ended"] = str(error)
+            break
         if rungs[-1]["beyond"]:
             break
     if rungs[-1]["beyond"] and len(rungs) > 1:

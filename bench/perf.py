@@ -43,6 +43,8 @@ HARDWARE_EVENTS = ("cycles", "instructions", "branches", "branch-misses", "cache
                    "cache-misses", "dTLB-load-misses")  # fmt: skip
 SOFTWARE_EVENTS = ("task-clock", "context-switches", "cpu-migrations", "minor-faults",
                    "major-faults")  # fmt: skip
+OWN_EVENTS = ("task-clock", "minor-faults", "major-faults")
+"""Those that count without the right to look into the kernel."""
 TOP_FUNCTIONS = 30
 C2C_LINES = 80
 NO_COUNTERS = "perf c2c and perf stat --topdown need hardware counters: left out"
@@ -96,12 +98,17 @@ def events_here() -> tuple[tuple[str, ...], str]:
     if hardware and software:
         told = f"hardware counters: {hardware}; software events: {software}; see `outcry doctor`"
         return (), f"No events can be counted here ({told})."
-    if hardware:
-        why = f"hardware counters do not work here ({hardware})"
-        return SOFTWARE_EVENTS, f"Software events only: {why}."
     if software:
         return HARDWARE_EVENTS, f"Hardware counters only: software events do not work ({software})."
-    return HARDWARE_EVENTS + SOFTWARE_EVENTS, "Hardware counters and software events."
+    hidden = open_counter(SOFTWARE, CONTEXT_SWITCHES, in_kernel=True)
+    counted = OWN_EVENTS if hidden else SOFTWARE_EVENTS
+    within = (
+        f" Switches and migrations are the kernel's, closed to us ({hidden})." if hidden else ""
+    )
+    if hardware:
+        why = f"hardware counters do not work here ({hardware})"
+        return counted, f"Software events only: {why}.{within}"
+    return HARDWARE_EVENTS + counted, f"Hardware counters and software events.{within}"
 
 
 def _deeper(folder: Path) -> tuple[dict[str, str], list[str]]:
@@ -208,7 +215,9 @@ def stat_rows(text: str) -> dict[int, dict[str, float]]:
         who = words[0].rpartition("-")[2]
         if len(words) > 3 and who.isdigit():
             try:
-                found.setdefault(int(who), {})[words[3]] = float(words[1])
+                # perf marks an event of which it counts the user's part alone.
+                name = words[3].removesuffix(":u")
+                found.setdefault(int(who), {})[name] = float(words[1])
             except ValueError:
                 continue  # <not supported>, <not counted>
     return found

@@ -6,7 +6,8 @@ warm-up that is reported apart; compile time is in no figure but its own.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from openoutcry.bench.corewatch import core_watch
+from openoutcry.bench.doctor_costs import real_time_refusal
 from openoutcry.bench.explain import explain
 from openoutcry.bench.ladder import QUICK_RATES, RATES, climb, knee
 from openoutcry.bench.paced import SEED, Ns, Paced, checked, flow, paced, percentiles
@@ -21,12 +23,19 @@ from openoutcry.bench.peers import plain_exchange
 from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.pictures import pictures
 from openoutcry.bench.rounds import Add, NoiseWatch, Rounds
-from openoutcry.bench.stages_alone import COMMANDS, QUICK_COMMANDS, bottleneck, stage_rates
+from openoutcry.bench.stages_alone import (
+    COMMANDS,
+    COMPILED,
+    QUICK_COMMANDS,
+    bottleneck,
+    stage_rates,
+)
 from openoutcry.bench.subjects import chosen
 from openoutcry.flow import FLOWS, GeneratedFlow
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.run import Options, run
+from openoutcry.ring.segment import NoRoomError
 from openoutcry.wire import OutcryError
 
 ORDERS, QUICK_ORDERS = 1_000_000, 200_000
@@ -78,6 +87,16 @@ class Session:
     def say(self, text: str) -> None:
         self.rounds.progress(f"  {text}")
 
+    @contextmanager
+    def if_there_is_room(self, *names: str) -> Iterator[None]:
+        """Without shared memory enough for it (a container has 64 MiB) the figures of these names
+        are missing, and the rest is measured."""
+        try:
+            yield
+        except NoRoomError as error:
+            for name in names:
+                self.rounds.miss(name, str(error))
+
 
 def bench_pipeline(
     rounds: int,
@@ -105,6 +124,12 @@ def bench_pipeline(
     compile_kernels(lambda label, done, total: progress(f"compiling: {label}"))
     compile_s = time.perf_counter() - started
     _name_missing(made)
+    refused = real_time_refusal()
+    if refused and made.disk:
+        made.rounds.miss(
+            "the journal at real-time priority",
+            f"{refused}: durable figures were taken without (`outcry doctor` says what allows it)",
+        )
     made.rounds.run(lambda number, add: _round(made, number, add))
     details: dict[str, Any] = {"compile_s": compile_s, "ladder": made.ladders}
     if made.alone:
@@ -122,7 +147,8 @@ def bench_pipeline(
         from openoutcry.bench.perf import profile
 
         progress("perf")
-        details["perf"] = profile(progress)
+        with made.if_there_is_room("perf"):
+            details["perf"] = profile(progress)
     return made.rounds.document("pipeline", command, details=details)
 
 
@@ -164,10 +190,11 @@ def _throughput(made: Session, add: Add) -> None:
         ways.append(("rtl", "processes", "none", "rtl"))
     for name, topology, durability, gateway in ways:
         made.say(f"throughput {name}")
-        result = as_fast(orders, topology, durability, gateway)
-        hashes.add((result["state_hash"], result["event_hash"]))
-        add(f"throughput_{name}", "1/s", "higher", result["commands_per_s"])
-    if len(hashes) != 1:
+        with made.if_there_is_room(f"throughput_{name}"):
+            result = as_fast(orders, topology, durability, gateway)
+            hashes.add((result["state_hash"], result["event_hash"]))
+            add(f"throughput_{name}", "1/s", "higher", result["commands_per_s"])
+    if len(hashes) > 1:
         raise AssertionError(f"the ways to run disagree on the state: {hashes}")
 
 
@@ -187,25 +214,31 @@ def _paced(made: Session, add: Add) -> None:
         ways.append(("rtl_100k", "processes", "none", 100_000, "rtl"))
     for name, topology, durability, rate, gateway in ways:
         made.say(f"latency {name}")
-        done = paced(rate, seconds, durability, topology=topology, gateway=gateway)
-        spans = {stage: percentiles(values) for stage, values in done.spans().items()}
-        for span in SPANS:
-            stage, figure = span.split("_")
-            add(f"{span}_{name}", "ns", "lower", spans[stage][figure])
-        add(f"warm_up_whole_p50_{name}", "ns", "lower", percentiles(done.warm_up())["p50"])
-        if name == "none_100k":
-            made.last = done
+        with made.if_there_is_room(*(f"{span}_{name}" for span in SPANS)):
+            done = paced(rate, seconds, durability, topology=topology, gateway=gateway)
+            _add_spans(done, name, add)
+            if name == "none_100k":
+                made.last = done
+
+
+def _add_spans(done: Paced, name: str, add: Add) -> None:
+    spans = {stage: percentiles(values) for stage, values in done.spans().items()}
+    for span in SPANS:
+        stage, figure = span.split("_")
+        add(f"{span}_{name}", "ns", "lower", spans[stage][figure])
+    add(f"warm_up_whole_p50_{name}", "ns", "lower", percentiles(done.warm_up())["p50"])
 
 
 def _alone(made: Session, add: Add) -> None:
     made.say("each stage alone")
     count = QUICK_COMMANDS if made.quick else COMMANDS
-    rates = stage_rates(count, journaled=made.disk)
-    if made.rtl is None:
-        rates["gateway_rtl"] = stage_rates(count, "rtl", journaled=False)["gateway"]
-    for name, rate in rates.items():
-        add(f"alone_{name}", "1/s", "higher", rate)
-    made.alone.append(rates)
+    with made.if_there_is_room(*(f"alone_{name}" for name in (*COMPILED, "journal"))):
+        rates = stage_rates(count, journaled=made.disk)
+        if made.rtl is None:
+            rates["gateway_rtl"] = stage_rates(count, "rtl", journaled=False)["gateway"]
+        for name, rate in rates.items():
+            add(f"alone_{name}", "1/s", "higher", rate)
+        made.alone.append(rates)
 
 
 def _flows(made: Session, number: int, add: Add) -> None:
@@ -213,8 +246,10 @@ def _flows(made: Session, number: int, add: Add) -> None:
     names = ("normal", "mixed") if made.quick else FLOW_NAMES
     for name in names:
         made.say(f"flow {name}")
-        result = as_fast(QUICK_ORDERS, "processes", "none", "golden", name)
-        add(f"throughput_flow_{name.replace('-', '_')}", "1/s", "higher", result["commands_per_s"])
+        figure = f"throughput_flow_{name.replace('-', '_')}"
+        with made.if_there_is_room(figure):
+            result = as_fast(QUICK_ORDERS, "processes", "none", "golden", name)
+            add(figure, "1/s", "higher", result["commands_per_s"])
 
 
 def _peers(made: Session, add: Add) -> None:
@@ -223,6 +258,11 @@ def _peers(made: Session, add: Add) -> None:
     if not made.peers:
         return
     count = QUICK_PEER_ORDERS if made.quick else PEER_ORDERS
+    with made.if_there_is_room("throughput_peer_flow", "whole_p50_none_2k", "whole_p99_none_2k"):
+        _beside_peers(made, count, add)
+
+
+def _beside_peers(made: Session, count: int, add: Add) -> None:
     commands = _as_the_peers_see_them(count)
     made.say("the same flow as the peers")
     as_ours = as_fast(count, "processes", "none", "golden")
@@ -264,13 +304,20 @@ def _ladder(made: Session, number: int, add: Add) -> None:
         if durability == "durable" and not made.disk:
             continue
         made.say(f"ladder {durability}")
-        rungs = climb(durability, seconds, QUICK_RATES if made.quick else RATES)
-        made.ladders.setdefault(durability, []).append(rungs)
-        found = knee(rungs)
-        if found is None:
-            made.rounds.miss(f"knee_{durability}", "already the lowest rate is beyond the knee")
-        else:
-            add(f"knee_{durability}", "1/s", "higher", found)
+        with made.if_there_is_room(f"knee_{durability}"):
+            rungs = climb(durability, seconds, QUICK_RATES if made.quick else RATES)
+            made.ladders.setdefault(durability, []).append(rungs)
+            _add_knee(made, f"knee_{durability}", rungs, add)
+
+
+def _add_knee(made: Session, name: str, rungs: list[dict[str, Any]], add: Add) -> None:
+    found = knee(rungs)
+    if "ended" in rungs[-1]:
+        made.rounds.miss(name, f"above {rungs[-1]['rate']:,}/s: {rungs[-1]['ended']}")
+    elif found is None:
+        made.rounds.miss(name, "already the lowest rate is beyond the knee")
+    else:
+        add(name, "1/s", "higher", found)
 
 
 def explained(made: Session) -> list[dict[str, Any]]:
@@ -279,7 +326,8 @@ def explained(made: Session) -> list[dict[str, Any]]:
     for durability in LADDERS if made.disk else ("none",):
         made.say(f"watching a run, durability {durability}")
         seconds = 1.0 if made.quick else EXPLAIN_SECONDS
-        found.append(explain_run(EXPLAIN_RATE, seconds, durability))
+        with made.if_there_is_room(f"the tail, {durability}"):
+            found.append(explain_run(EXPLAIN_RATE, seconds, durability))
     return found
 
 

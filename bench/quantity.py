@@ -2,6 +2,9 @@
 
 from openoutcry.pipeline.report_charts import compact, ns_text
 
+PERCENT_FROM_PPB = 1e6
+"""A tenth of a per cent: from here on people say per cent."""
+
 
 def quantity(value: float, unit: str) -> str:
     """Three digits and the unit that people say: 1.24 µs, 12.4 M/s."""
@@ -9,6 +12,8 @@ def quantity(value: float, unit: str) -> str:
         return ns_text(value)
     if unit == "s":
         return f"{value:.3g} s"
+    if unit == "ppb" and abs(value) >= PERCENT_FROM_PPB:
+        return f"{value / 1e7:.3g} %"
     ending = {"1/s": "/s", "B/s": "B/s", "ppb": " ppb"}.get(unit, "")
     return compact(value) + ending
 

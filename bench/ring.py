@@ -23,10 +23,9 @@ from openoutcry.bench.peers.programs import (
     build,
     need_module,
 )
-from openoutcry.bench.results import missing
+from openoutcry.bench.results import document, missing
 from openoutcry.bench.rounds import Add, Rounds, rotated
 from openoutcry.bench.subjects import chosen
-from openoutcry.wire.errors import OutcryError
 
 GEOMETRY = Geometry(loops.CAPACITY, loops.FEW, loops.PAUSES, loops.RELEASE_EVERY)
 
@@ -100,7 +99,8 @@ def bench_ring(
     """
     usable = sorted(os.sched_getaffinity(0))
     if len(usable) < 2:
-        raise OutcryError("the ring bench needs two cores, and this process may use only one")
+        why = "a ring's figures need two cores, and this process may use only one"
+        return document("ring", [], [missing("every figure", why)], command)
     cores = usable[0], usable[1]
     chosen = peers_named(None) if peers is None else peers
     progress("compiling")

@@ -20,6 +20,7 @@ from openoutcry.wire.errors import OutcryError
 TIMEOUT_S = 120
 HUGE_PAGES = Path("/proc/sys/vm/nr_hugepages")
 HUGE_PAGES_WANTED = 192
+LAST_WORDS = 400
 """Two processes of 64 MiB each, and what the EAL takes for itself (2 MiB pages)."""
 
 
@@ -65,7 +66,7 @@ def bench_shim(
     """By what cannot be taken here: why.  A program that failed once is not tried again."""
 
     def one(number: int, add: Add) -> None:
-        lost = 0.0
+        lost, taken = 0.0, False
         for name, unit, better, ours, peers in METRICS:
             programs = [("ours", ours), *peers.items()]
             for who, (program, count) in rotated(programs, number):
@@ -79,8 +80,11 @@ def bench_shim(
                     gone[label] = str(error)
                     continue
                 add(name, unit, better, said["per_s"] if unit == "1/s" else said["ns"], who)
-                lost += said["lost"]
-        add("lost", "count", "lower", lost)
+                lost, taken = lost + said["lost"], True
+        if taken:
+            add("lost", "count", "lower", lost)
+        else:
+            gathered.miss("lost", "not one of the programs could run here")
 
     with huge_pages() as refused, tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -109,15 +113,27 @@ def measure(program: str, count: int, folder: Path) -> dict[str, float]:
         except subprocess.TimeoutExpired:
             raise ShimBenchError(f"{program}: no end after {TIMEOUT_S} s") from None
     if done.returncode:
-        raise ShimBenchError(f"{program}: {done.stderr.strip()[-300:]}")
+        raise ShimBenchError(f"{program}: {last_words(done.stderr)}")
     said: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return said
+
+
+def last_words(said: str) -> str:
+    """The error that a program ended with, and what DPDK said of it; not the way to it."""
+    lines = said.strip().splitlines() or ["no word"]
+    end = lines[-1].removeprefix("openoutcry.dpdk_shim.spec.PortError: ")
+    layer = dict.fromkeys(line for line in lines[:-1] if line.startswith("EAL: "))
+    return "; ".join([*layer, end])[-LAST_WORDS:]
 
 
 @contextmanager
 def huge_pages() -> Iterator[str]:
     """Reserve huge pages for a while and give them back; yields why not, or nothing."""
-    before = int(HUGE_PAGES.read_text())
+    try:
+        before = int(HUGE_PAGES.read_text())
+    except OSError as error:
+        yield f"none to be seen: {HUGE_PAGES}: {error.strerror}"
+        return
     if before >= HUGE_PAGES_WANTED:
         yield ""
         return

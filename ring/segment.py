@@ -34,6 +34,10 @@ class SegmentError(OutcryError):
     """A shared-memory segment cannot be made or must not be used."""
 
 
+class NoRoomError(SegmentError):
+    """Shared memory has not the bytes that a segment needs."""
+
+
 def segment_name(owner: ProcessIdentity, what: str) -> str:
     return f"outcry.{owner.pid}.{owner.start_ticks}.{what}"
 
@@ -187,9 +191,10 @@ def _create_small(cls: type[Segment], name: str, size_bytes: int) -> Segment:
             return cls._map(name, made.fd, size_bytes, Place(SHM))
         except OSError as error:
             free = os.statvfs(SHM)
-            raise SegmentError(
+            raise NoRoomError(
                 f"no space for shared memory {SHM / name}: {size_bytes:,} bytes needed, "
-                f"{free.f_bavail * free.f_frsize:,} free ({error.strerror})"
+                f"{free.f_bavail * free.f_frsize:,} free ({error.strerror}); a container has 64 "
+                "MiB unless it is started with more: docker run --shm-size=1g"
             ) from error
 
 

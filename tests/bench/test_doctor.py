@@ -3,12 +3,13 @@
 import errno
 import json
 import os
-import platform
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from processes import OUTCRY
+from situations import command_in, why_not
 
 from openoutcry.bench import doctor_costs, doctor_devices
 from openoutcry.bench.doctor import STATES, Finding, Host, cores_of, examine
@@ -23,6 +24,7 @@ from openoutcry.bench.doctor_cores import (
 from openoutcry.bench.doctor_kernel import (
     chosen,
     clock_source,
+    container,
     huge_pages,
     transparent_huge_pages,
     virtual,
@@ -92,25 +94,6 @@ def test_the_command_prints_one_document_and_changes_nothing(tmp_path):
     assert {"findings", "host"} == set(made)
     assert len(made["findings"]) >= len(ASKED_FOR)
     assert [(Host().text(f"proc/sys/{name}")) for name in watched] == before
-
-
-def test_without_root_and_on_one_core_the_sheet_is_whole():
-    """A user without rights, kept to one core, gets every finding (imports done before, because the
-    interpreter may lie where only root reads)."""
-    code = """
-import os
-from openoutcry.bench.doctor import examine
-examine()
-os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-if os.geteuid() == 0:
-    os.setgroups([]); os.setgid(65534); os.setuid(65534)
-print(len(examine()), os.geteuid())
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    count, user = map(int, done.stdout.split())
-    assert count >= len(ASKED_FOR)
-    assert user != 0
 
 
 def test_a_host_that_tells_nothing_is_answered_with_gaps(tmp_path):
@@ -244,7 +227,8 @@ def test_a_counter_that_the_kernel_refuses_says_why():
 def test_refused_events_are_blamed_on_who_refuses(tree, monkeypatch, code, in_kernel, advice):
     """The sysctl, a seccomp filter, the kernel's build, the processor: each by its own error, and
     the processor never for software events."""
-    monkeypatch.setattr(doctor_devices, "open_counter", lambda *event: os.strerror(code))
+    refused = os.strerror(code)
+    monkeypatch.setattr(doctor_devices, "open_counter", lambda *event, in_kernel=False: refused)
     host = tree({"proc/sys/kernel/perf_event_paranoid": "2"} if in_kernel else {})
     found = by_name(doctor_devices.perf_events(host))
     for name, part in zip(("hardware counters", "software events"), advice, strict=True):
@@ -253,31 +237,61 @@ def test_refused_events_are_blamed_on_who_refuses(tree, monkeypatch, code, in_ke
     assert "processor" not in found["software events"].change
 
 
-def test_a_seccomp_filter_is_found_out_by_the_real_call():
-    """Under a filter that answers EPERM to perf_event_open, both kinds of events name seccomp."""
-    code = """
-import ctypes, errno, platform, struct
-from openoutcry.bench import doctor_devices as d
-from openoutcry.bench.doctor import Host
-# seccomp(2): load the call's number; is it perf_event_open? then EPERM; else allow.
-steps = [(0x20, 0, 0, 0), (0x15, 0, 1, d.PERF_EVENT_OPEN[platform.machine()]),
-         (0x06, 0, 0, 0x00050000 | errno.EPERM), (0x06, 0, 0, 0x7FFF0000)]
-words = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *step) for step in steps))
-program = ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", 4, ctypes.addressof(words)))
-libc = ctypes.CDLL(None, use_errno=True)
-assert libc.prctl(38, 1, 0, 0, 0) == 0
-assert libc.prctl(22, 2, ctypes.c_void_p(ctypes.addressof(program)), 0, 0) == 0
-for finding in d.perf_events(Host()):
-    print(finding.name, "|", finding.what, "|", finding.change)
-"""
-    if platform.machine() not in doctor_devices.PERF_EVENT_OPEN:
-        pytest.skip("the call's number is not known here")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+def test_a_container_gets_a_whole_sheet():
+    """Without rights, perf events, /sys and all but one core: every finding is there, and a seccomp
+    filter is told by the real call from a processor without counters."""
+    situation = "container, one core"
+    if why_not(situation):
+        pytest.skip(str(why_not(situation)))
+    done = subprocess.run(command_in(situation, [*OUTCRY, "doctor", "--json"]),
+                          capture_output=True, text=True)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    hardware, software, _ = done.stdout.splitlines()
-    for line in (hardware, software):
-        assert "Operation not permitted" in line
-        assert "seccomp" in line
+    found = {row["name"]: row for row in json.loads(done.stdout)["findings"]}
+    assert set(found) >= ASKED_FOR
+    for kind in ("hardware counters", "software events"):
+        assert "Operation not permitted" in found[kind]["what"]
+        assert "seccomp" in found[kind]["change"]
+    assert found["isolated cores"]["state"] == "unseen"
+    assert "0 cores" not in found["model"]["what"]
+
+
+def test_counters_that_see_our_own_code_only_are_no_whole_ones(monkeypatch):
+    """At perf_event_paranoid 2 a user's switches are counted as 0: the sheet says what is hidden,
+    and what opens it."""
+
+    def own_code_only(kind, number, in_kernel=False):
+        return os.strerror(errno.EACCES) if in_kernel else None
+
+    monkeypatch.setattr(doctor_devices, "open_counter", own_code_only)
+    found = by_name(doctor_devices.perf_events(Host()))
+    assert found["software events"].state == "costs"
+    assert "not the kernel's" in found["software events"].what
+    assert "perf_event_paranoid" in found["software events"].change
+
+
+@pytest.mark.parametrize(("blocks", "state"), [(16_384, "costs"), (1 << 20, "good")])
+def test_a_containers_shared_memory_is_too_little(tree, monkeypatch, blocks, state):
+    """64 MiB, which is what docker gives, are said with what gives more."""
+    room = SimpleNamespace(f_blocks=blocks, f_frsize=4096)
+    monkeypatch.setattr(doctor_devices.os, "statvfs", lambda path: room)
+    host = tree({"proc/mounts": "tmpfs /dev/shm tmpfs rw 0 0"})
+    found = by_name(doctor_devices.paths(host))["processes over shared memory"]
+    assert found.state == state
+    assert ("--shm-size" in (found.change or "")) == (state == "costs")
+
+
+def test_cores_that_sysfs_does_not_show_are_not_called_none(tree):
+    """A masked /sys: whether cores are isolated is not known, and not "none"."""
+    found = by_name(isolation(tree({"proc/cmdline": "quiet"})))
+    assert found["isolated cores"].state == "unseen"
+    assert found["tickless cores"].state == "unseen"
+
+
+def test_a_user_namespace_is_told_from_the_machine(tree):
+    """Root of a namespace has no rights outside; without a mapping, or marks, nothing is said."""
+    (inside,) = container(tree({"proc/self/uid_map": "         0       1000          1"}))
+    assert "no rights over the machine" in inside.what
+    assert not list(container(tree({"proc/self/uid_map": " 0  0 4294967295"})))
 
 
 def test_one_core_is_not_to_be_isolated(tree):

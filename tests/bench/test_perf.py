@@ -16,6 +16,7 @@ from openoutcry.wire.kernel import kernel
 STAT = """front-11;211.57;msec;task-clock;211;100.00;0.2;CPUs utilized
 front-11;85;;context-switches;211;100.00;;
 front-11;<not supported>;;cycles;0;100.00;;
+front-11;5;;minor-faults:u;211;100.00;;
 back-12;7;;context-switches;211;100.00;;
 """
 SCRIPT = """python    11   100.5:
@@ -33,7 +34,7 @@ sleep    99   100.7:
 def test_counters_are_read_by_thread():
     """Numbers by event; what the machine does not count is left out, not zero."""
     assert stat_rows(STAT) == {
-        11: {"task-clock": 211.57, "context-switches": 85.0},
+        11: {"task-clock": 211.57, "context-switches": 85.0, "minor-faults": 5.0},
         12: {"context-switches": 7.0},
     }
 
@@ -57,12 +58,12 @@ def test_the_flame_graph_gives_each_frame_its_share():
 
 def test_a_machine_says_which_counters_it_has(monkeypatch):
     """With hardware counters they come first; without, only software events, with the reason."""
-    monkeypatch.setattr(perf, "open_counter", lambda *event: None)
+    monkeypatch.setattr(perf, "open_counter", lambda *event, in_kernel=False: None)
     events, said = events_here()
     assert "cycles" in events
     assert said.startswith("Hardware")
 
-    def software_only(kind, number):
+    def software_only(kind, number, in_kernel=False):
         return "No such file or directory" if kind == perf.HARDWARE else None
 
     monkeypatch.setattr(perf, "open_counter", software_only)
@@ -70,6 +71,19 @@ def test_a_machine_says_which_counters_it_has(monkeypatch):
     assert "cycles" not in events
     assert "task-clock" in events
     assert "No such file" in said
+
+
+def test_events_of_the_kernel_are_not_promised_to_whom_it_is_closed(monkeypatch):
+    """At perf_event_paranoid 2 without rights a count of switches would be 0, whatever happened."""
+
+    def own_code_only(kind, number, in_kernel=False):
+        return "Permission denied" if in_kernel else None
+
+    monkeypatch.setattr(perf, "open_counter", own_code_only)
+    events, said = events_here()
+    assert {"cycles", "task-clock", "minor-faults"} <= set(events)
+    assert not {"context-switches", "cpu-migrations"} & set(events)
+    assert "closed to us (Permission denied)" in said
 
 
 def test_where_no_event_counts_none_is_promised(monkeypatch):

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from openoutcry.bench.core_map import core_map, told_sets
 from openoutcry.bench.lab_report import render
 from openoutcry.bench.paced import Paced
 from openoutcry.bench.pictures import pictures
+from openoutcry.bench.quantity import quantity
 from openoutcry.bench.results import document, missing, summarise
 from openoutcry.bench.show import show
 from openoutcry.bench.wording import beside, core_groups, not_kept, ranges
@@ -83,6 +85,42 @@ def test_64_cores_are_a_few_lines_on_the_terminal(capsys):
     page = render([made])
     assert page.index("Cores near each other") > page.index("Round trip of a cache line")
     assert "<li>cores 32-63: 60 ns" in page
+    assert "<details><summary>2,016 figures, the first 1,000 of them here" in page
+    assert page.count("<tr><td>bounce_") == 1_000
+
+
+def test_the_core_map_lays_groups_together_and_outlines_them():
+    """Cores 0 and 2 are near, 1 and 3: the map has each pair as one block, and the kernel's own
+    idea (0 with 1, 2 with 3) stands above in brackets that are torn apart by it."""
+    near = [[0, 200, 50, 200], [200, 0, 200, 50], [50, 200, 0, 200], [200, 50, 200, 0]]
+    relation = {"0_1": "one L3", "2_3": "one L3", "0_2": "one socket", "0_3": "one socket",
+                "1_2": "one socket", "1_3": "one socket"}  # fmt: skip
+    details = {"cores": [0, 1, 2, 3], "map": near, "relation": relation,
+               "groups": [[0, 2], [1, 3]]}  # fmt: skip
+    assert told_sets([0, 2, 1, 3], relation) == [
+        ("one L3", [(0, 1), (2, 3)]), ("one L3", [(1, 2), (3, 4)]),
+    ]  # fmt: skip
+    drawn = str(core_map(details))
+    assert drawn.count('class="group"') == 2
+    assert "near each other: cores 0, 2" in drawn
+    assert drawn.count('class="told"') == 4
+    assert drawn.count('<rect class="core') == 12 + 7
+    assert core_map({"cores": [0], "map": [[0.0]]}) == ""
+
+
+@pytest.mark.parametrize(
+    ("relation", "sets"),
+    [
+        ({"0_1": "two sockets"}, []),
+        ({"0_1": "not told"}, []),
+        ({"0_1": "one socket"}, [("one socket", [(0, 2)])]),
+        ({"0_1": "threads of one core"}, [("threads of one core", [(0, 2)])]),
+        ({}, []),
+    ],
+)
+def test_what_the_kernel_tells_of_two_cores_is_bracketed(relation, sets):
+    """Nothing where it tells nothing."""
+    assert told_sets([0, 1], relation) == sets
 
 
 @pytest.fixture
@@ -139,6 +177,40 @@ def recorded_pictures():
     stamps = np.stack([*(start + 1_000 * place for place in range(6)), 0 * start], axis=1)
     result = {"durability": "durable", "topology": "inline"}
     return pictures(Paced(100_000, result, Recording(stamps=stamps), 0))
+
+
+def test_what_ran_beside_several_slow_orders_is_written_once(pipeline, recorded_pictures):
+    """Twenty neighbours behind one gap: the first has the list, the others refer to it."""
+    slowest = [SLOW | {"seq": seq} for seq in (10, 11, 12)]
+    pipeline["details"]["explain"] = [{
+        "rate": 100_000, "durability": "none", "tail_commands": 3, "tail_from_ns": 50_000,
+        "watched": None, "steps_not_kept": 0, "slowest": slowest, "causes": [],
+        "pictures": recorded_pictures,
+    }]  # fmt: skip
+    page = render([pipeline])
+    assert page.count("preempted: kworker") == 1
+    assert page.count("meanwhile the same as for 10") == 2
+
+
+def test_the_page_says_who_interrupted_each_core():
+    """What the terminal says of the interrupts by name stands on the page too."""
+    details = {"lost_ns_by_cause": {"0": {"timer interrupt": 10}},
+               "interrupts_per_s_by_name": {"0": {"LOC": 250.0, "virtio1": 3.0}}}  # fmt: skip
+    page = render([document("jitter", [], [], "outcry bench jitter", details=details)])
+    assert "Interrupted by: LOC 250/s; virtio1 3/s." in page
+
+
+def test_many_subjects_have_one_short_heading():
+    """Nine names in letters of 34 pixels are no heading."""
+    made = [document(name, [], [], "outcry bench") for name in ("ring", "shim", "clock", "cores")]
+    assert "<h1>4 subjects on " in render(made)
+    assert "<h1>ring · shim</h1>" in render(made[:2])
+
+
+def test_shares_in_billionths_are_said_in_per_cent():
+    """Nobody reads 17.9 M ppb; a clock's drift stays in ppb."""
+    assert quantity(17_900_000, "ppb") == "1.79 %"
+    assert quantity(4.32, "ppb") == "4.32 ppb"
 
 
 def test_a_subject_that_failed_is_shown_with_its_reason(capsys) -> None:
