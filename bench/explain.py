@@ -2,15 +2,13 @@
 
 Each stage of a slow command is a window on the core of that stage's process.  What a window holds
 is shared out in this order: the journal's commit, what the kernel ran instead (corewatch.py), the
-process's own long steps (recording.py), the wait behind other commands.  Causes are summed over the
-tail by the time they took.
+process's own long steps (recording.py), the wait behind other commands (timeline.py).  Causes are
+summed over the tail by the time they took.
 """
 
 import itertools
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ import numpy.typing as npt
 
 from openoutcry.bench.corewatch import Interval, Watched
 from openoutcry.bench.paced import STAGE_SPANS, Paced
+from openoutcry.bench.timeline import Slice, Timeline
 from openoutcry.pipeline.recording import KINDS, Step
 from openoutcry.wire.enums import CommandKind
 
@@ -26,7 +25,6 @@ MEANWHILE_SHOWN = 8
 TAIL_SHARE = 0.001
 BANDS_NS = (10_000, 100_000, 1_000_000, 10_000_000, 10_000_000_000)
 BAND_ROWS = 500
-LONGEST_NS = 10_000_000_000
 COMMIT = "journal commit"
 NEW_LEVEL = "a price level touched for the first time"
 QUEUE = "waiting behind other commands"
@@ -37,50 +35,6 @@ WINDOWS = {
     "gate": ("matched", "released"),
     "replies": ("released", "replied"),
 }
-
-
-@dataclass
-class Slice:
-    """[start, end] and what it is given to."""
-
-    start: int
-    end: int
-    cause: str
-
-
-class Sorted:
-    """Slices by start, for quick looks at a window; none longer than LONGEST_NS."""
-
-    def __init__(self, slices: Iterable[Slice]) -> None:
-        self.slices = sorted(slices, key=lambda s: s.start)
-        self.starts = [s.start for s in self.slices]
-        self.longest = max((s.end - s.start for s in self.slices), default=0)
-
-    def within(self, start: int, end: int) -> list[Slice]:
-        first = bisect_left(self.starts, start - min(self.longest, LONGEST_NS))
-        last = bisect_left(self.starts, end)
-        return [s for s in self.slices[first:last] if s.end > start]
-
-
-def share_out(start: int, end: int, layers: Sequence[Sequence[Slice]], rest: str) -> Counter[str]:
-    """ns of [start, end] by cause: each layer takes what those before it have left."""
-    lost: Counter[str] = Counter()
-    free = [(start, end)]
-    for layer in layers:
-        for piece in layer:
-            left = []
-            for low, high in free:
-                a, b = max(low, piece.start), min(high, piece.end)
-                if a >= b:
-                    left.append((low, high))
-                    continue
-                lost[piece.cause] += b - a
-                left += [(x, y) for x, y in ((low, a), (b, high)) if x < y]
-            free = left
-    waited = sum(high - low for low, high in free)
-    if waited:
-        lost[rest] += waited
-    return lost
 
 
 def new_levels(commands: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
@@ -106,15 +60,15 @@ class Tail:
         self.process_of = {
             stage: group for group in done.recording.groups for stage in group["stages"]
         }
-        self.foreign = {
-            group["pid"]: Sorted(_foreign(watched.intervals, group["pid"]))
+        steps = done.recording.steps
+        self.timelines = {
+            group["process"]: Timeline([
+                _foreign(watched.intervals, group["pid"]) if group.get("pid") else [],
+                _steps(steps, group["process"], watched.rest),
+            ])
             for group in done.recording.groups
-            if group.get("pid")
-        }
-        self.steps = {
-            group["process"]: Sorted(_steps(done.recording.steps, group["process"], watched.rest))
-            for group in done.recording.groups
-        }
+        }  # fmt: skip
+        self.known: dict[int, Counter[str]] = {}
         spans = done.recording.spans()
         self.whole = spans["whole"]
         self.usual = {name: float(np.median(spans[name][done.warm :])) for name in STAGE_SPANS}
@@ -148,26 +102,31 @@ class Tail:
 
     def causes(self, row: int) -> Counter[str]:
         """ns of one command's way beyond the usual, by cause."""
+        if row in self.known:
+            return self.known[row]
         lost: Counter[str] = Counter()
         for stage, (before, after) in WINDOWS.items():
             start, end = (int(self.stamps[row, KINDS.index(kind)]) for kind in (before, after))
             if end - start > 2 * self.usual[stage]:
                 lost += self._window(row, stage, start, end)
+        self.known[row] = lost
         return lost
 
     def _window(self, row: int, stage: str, start: int, end: int) -> Counter[str]:
-        group = self.process_of[stage]
-        layers: list[list[Slice]] = []
+        """ns of a stage of a command: the journal's commit, then what the kernel ran instead, then
+        the process's own long steps, and the wait behind others for the rest."""
+        waited, lost = end - start, Counter[str]()
         durable = int(self.stamps[row, KINDS.index("durable")])
         if stage == "gate" and durable > start:
-            layers.append([Slice(start, min(durable, end), COMMIT)])
-        if group.get("pid") in self.foreign:
-            layers.append(self.foreign[group["pid"]].within(start, end))
-        steps = self.steps[group["process"]].within(start, end)
+            committed = min(durable, end)
+            lost[COMMIT] = committed - start
+            start = committed
+        foreign, steps = self.timelines[self.process_of[stage]["process"]].lost(start, end)
         if stage == "matcher" and self.fresh[row]:
-            steps = [Slice(s.start, s.end, f"{s.cause}, {NEW_LEVEL}") for s in steps]
-        layers.append(steps)
-        return share_out(start, end, layers, QUEUE)
+            steps = Counter({f"{cause}, {NEW_LEVEL}": ns for cause, ns in steps.items()})
+        lost += foreign + steps
+        lost[QUEUE] = waited - sum(lost.values())
+        return +lost
 
     def _meanwhile(self, start: int, end: int) -> list[dict[str, Any]]:
         """What the kernel ran instead of our processes from ``start`` to ``end``, longest first."""

@@ -1,9 +1,12 @@
 """bench/explain.py and what it takes: a tail is given to its causes, and spans add up."""
 
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from openoutcry.bench import ladder
 from openoutcry.bench.corewatch import UNSEEN, Interval, Watched
@@ -12,15 +15,14 @@ from openoutcry.bench.explain import (
     COMMIT,
     NEW_LEVEL,
     QUEUE,
-    Slice,
     explain,
     new_levels,
-    share_out,
 )
 from openoutcry.bench.paced import Paced, SpansDoNotAddUp, check_spans, percentiles
 from openoutcry.bench.pictures import TIME_BINS, histogram, pictures
 from openoutcry.bench.pipeline import explain_run
 from openoutcry.bench.stages_alone import COMPILED, bottleneck, stage_rates
+from openoutcry.bench.timeline import Slice, Timeline
 from openoutcry.bench.wording import by_length
 from openoutcry.pipeline.recording import Recording, Stall, Step
 from openoutcry.ring.segment import NoRoomError
@@ -165,10 +167,41 @@ def test_first_touches_are_by_symbol_and_price():
     assert new_levels(orders).tolist() == [True, False, True, False]
 
 
+def share_out(start, end, layers):
+    """ns of [start, end] by cause, ns by ns: the slow way to say what a Timeline says."""
+    lost: Counter[str] = Counter()
+    free = set(range(start, end))
+    for layer in layers:
+        for piece in sorted(layer, key=lambda piece: piece.start):
+            mine = free & set(range(piece.start, piece.end))
+            free -= mine
+            lost[piece.cause] += len(mine)
+    return +lost
+
+
 def test_layers_take_what_those_before_left():
-    """Overlaps count once, for the first layer; the rest is the rest."""
+    """Overlaps count once, for the first layer."""
     layers = [[Slice(10, 20, "a")], [Slice(15, 30, "b"), Slice(40, 50, "b")]]
-    assert share_out(0, 45, layers, "rest") == {"a": 10, "b": 15, "rest": 20}
+    assert Timeline(layers).lost(0, 45) == [{"a": 10}, {"b": 15}]
+    assert Timeline(layers).lost(20, 20) == [{}, {}]
+
+
+SLICES = st.lists(
+    st.builds(
+        lambda start, length, cause: Slice(start, start + length, cause),
+        st.integers(0, 60), st.integers(0, 30), st.sampled_from("abc"),
+    ),
+    max_size=8,
+)  # fmt: skip
+
+
+@settings(derandomize=True, deadline=None)
+@given(SLICES, SLICES, st.integers(0, 90), st.integers(0, 90))
+def test_a_timeline_shares_out_as_the_slow_way_does(first, second, one, other):
+    """Any slices, nested, touching or empty, and any window: the same ns by cause."""
+    start, end = min(one, other), max(one, other)
+    found = sum(Timeline([first, second]).lost(start, end), Counter())
+    assert found == share_out(start, end, [first, second])
 
 
 def test_spans_that_do_not_add_up_stop_the_run():
