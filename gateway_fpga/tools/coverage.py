@@ -3,7 +3,8 @@
     python -m openoutcry.gateway_fpga.tools.coverage
 
 Runs the benches on Verilator built with coverage, adds up what their runs reached, and prints every
-point that none did.  A point may be left out only by :data:`EXCLUDED`, which says why.
+point that none did.  A point is left out only if it is not reached and ``exclusions.py`` says why
+it cannot be.
 """
 
 import os
@@ -12,12 +13,13 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from openoutcry.gateway_fpga.tools.evidence import ROOT, write_section
+from openoutcry.gateway_fpga.tools.exclusions import CONSTANT, by_hand, constants
 
 BENCHES = ROOT / "tests" / "gateway_fpga"
 KINDS = {"line": ("line",), "branch": ("branch",), "toggle": ("toggle",), "expression": ("expr",)}
@@ -25,8 +27,7 @@ GOAL = {"line", "branch", "toggle"}
 POINT = re.compile(r"^C '(.*)' (\d+)$")
 # Indices and the direction behind the name of a toggled bit.
 BITS = re.compile(r"\[\d+\]|:\d->\d$")
-EXCLUDED: Mapping[tuple[str, str], str] = {}
-"""(file, regular expression of the point) -> why it cannot be reached."""
+BIT = re.compile(r"(.*?)(?:\[(\d+)\])?:\d->\d$")
 
 
 @dataclass(frozen=True, order=True)
@@ -66,25 +67,33 @@ def collect(folder: Path) -> dict[Point, int]:
     return reached
 
 
-def reason(point: Point) -> str | None:
-    """Why the point is left out, if it is."""
-    for (file, pattern), why in EXCLUDED.items():
-        if file == point.file and re.search(pattern, f"{point.kind} {point.what}"):
-            return why
-    return None
+def reason(point: Point, constant: Container[tuple[str, str, int]]) -> str | None:
+    """Why the point cannot be reached, if ``exclusions.py`` or a constant says so."""
+    bit = BIT.match(point.what) if point.kind == "toggle" else None
+    if bit is not None and (point.file, bit[1], int(bit[2] or 0)) in constant:
+        return CONSTANT
+    return by_hand(point.file, f"{point.kind} {point.what}")
 
 
-def figures(reached: Mapping[Point, int]) -> dict[str, Any]:
+def figures(
+    reached: Mapping[Point, int], constant: Container[tuple[str, str, int]]
+) -> dict[str, Any]:
     """Points by kind: how many there are, how many were reached, which were not."""
     rows, missed = [], []
-    excluded = {str(point): reason(point) for point in reached if reason(point)}
+    unreached = [point for point, count in reached.items() if not count]
+    reasons = {point: reason(point, constant) for point in unreached}
+    left_out = {point: why for point, why in reasons.items() if why}
     for name, kinds in KINDS.items():
-        counted = {p: n for p, n in reached.items() if p.kind in kinds and not reason(p)}
+        counted = {p: n for p, n in reached.items() if p.kind in kinds and p not in left_out}
         rows.append(
             {"kind": name, "points": len(counted), "reached": sum(n > 0 for n in counted.values())}
         )
         missed += [point for point, count in sorted(counted.items()) if count == 0]
     files = sorted({point.file for point in reached})
+    excluded = {
+        why: together(point for point in sorted(left_out) if left_out[point] == why)
+        for why in sorted(set(left_out.values()))
+    }
     return {"rows": rows, "files": files, "missed": together(missed), "excluded": excluded}
 
 
@@ -105,7 +114,7 @@ def run(folder: Path) -> None:
 def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         run(Path(temporary))
-        made = figures(collect(Path(temporary)))
+        made = figures(collect(Path(temporary)), constants())
     for missed, count in made["missed"].items():
         print(f"not reached: {count} of {missed}")
     for row in made["rows"]:

@@ -93,11 +93,13 @@ def coverage(figures: dict[str, Any]) -> str:
         (row["kind"], str(row["points"]), f"{100 * row['reached'] / max(1, row['points']):.2f} %")
         for row in figures["rows"]
     ]
-    reasons = sorted(set(figures["excluded"].values()))
     missed = [f"- {count} of {signal}" for signal, count in figures["missed"].items()]
     text = _rows("| what | points | reached |", rows)
-    text += f"\nLeft out: {len(figures['excluded'])} points" + ("" if reasons else ".") + "\n"
-    text += "".join(f"- {why}\n" for why in reasons)
+    total = sum(sum(signals.values()) for signals in figures["excluded"].values())
+    text += f"\nThat is of what can be reached. Left out: {total} points that were not reached.\n\n"
+    for why, signals in figures["excluded"].items():
+        names = ", ".join(f"`{name.split()[-1]}`" for name in signals)
+        text += f"- {sum(signals.values())} points: {why} {names}\n"
     return text + ("\nNot reached:\n\n" + "\n".join(missed) + "\n" if missed else "")
 
 

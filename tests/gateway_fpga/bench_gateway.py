@@ -37,6 +37,7 @@ from openoutcry.wire.registers import (
     ROW_FIELDS,
     WAYS,
     row_image,
+    slot_of,
 )
 
 LATENCY_CYCLES = 4
@@ -290,7 +291,7 @@ async def every_address_answers_as_the_map_says(dut):
     assert int(answer.resp) == 2
     for offset in (1, 2, 3):
         await bench.master.write(ADDRESS["rate_burst_ns"] + offset, b"\1", AxiProt(offset * 2 + 1))
-        await bench.master.read(ADDRESS["rate_burst_ns"] + offset, 1, AxiProt(offset ^ 3))
+        await bench.master.read(ADDRESS["rate_burst_ns"] + offset, 1, AxiProt(offset * 2 + 1))
     after = await bridge(lambda: bench.bus.read(ADDRESS["bad_access_count"]))()
     assert after == min(before + 4, 2**COUNTER_BITS - 1)
     answer = await bench.master.read(ADDRESS["rate_burst_ns"], 4)
@@ -423,6 +424,89 @@ async def a_reset_empties_the_pipeline_and_keeps_the_table(dut):
 
     await bench.step(again)
     await bench.judge(random_orders(200, 6))
+
+
+@cocotb.test()
+async def rows_of_any_bits_are_read_in_all_ways(dut):
+    """Rows full of random bits, and then of the opposite of each, stand in every way in turn;
+    orders on and beside each of their numbers get the golden model's verdict."""
+    bench = await loaded(dut)
+    dice = random.Random(12)
+    for way in [0, 1, 2] * 4:
+        image = dice.getrandbits(576)
+        fives = {name: dice.randint(1, 6) for name in ("price_fives", "qty_fives")}
+        for flip in (0, 2**576 - 1):
+            row = _fields(image ^ flip)
+            row |= {name: 7 - b if flip else b for name, b in fives.items()}
+            bits = (image ^ flip) & ~_row_mask() | row_image(row)
+            index = way * 2**SLOT_BITS + slot_of(row["symbol"], way, SLOT_BITS)
+
+            def place(driver, bits=bits, index=index):
+                driver._write_shadow(bits)
+                driver._swap(index)
+
+            def clear(driver, index=index):
+                driver._write_shadow(0)
+                driver._swap(index)
+
+            await bench.step(place)
+            await bench.judge(_around(row, dice))
+            await bench.step(clear)
+            await bench.judge(_around(row, dice)[:4])
+
+
+def _fields(image):
+    """The fields of a row's image; numbers of 64 bits signed."""
+    row = {}
+    for field in ROW_FIELDS:
+        value = image >> field.low & 2**field.bits - 1
+        signed = field.name.endswith(("_ticks", "_lots")) and value >> 63
+        row[field.name] = value - 2**64 if signed else value
+    return row
+
+
+def _row_mask():
+    return sum(2**field.bits - 1 << field.low for field in ROW_FIELDS)
+
+
+def _around(row, dice):
+    """Orders for the row's symbol with prices and quantities on and beside its numbers."""
+    orders = random_orders(24, dice.getrandbits(30))
+    near = [row[name] + d for name in ("max_price_ticks",) for d in (-1, 0, 1)]
+    near += [row[name] // 10_000 + d for name in ("collar_low", "collar_high") for d in (0, 1)]
+    steps = [2 ** row[name] * 5 ** row[name.replace("twos", "fives")] for name in ("price_twos",)]
+    near += [step * n for step in steps for n in (1, 3)]
+    lots = [row[name] + d for name in ("min_qty_lots", "max_qty_lots") for d in (-1, 0, 1)]
+    lots += [2 ** row["qty_twos"] * 5 ** row["qty_fives"] * n for n in (1, 3)]
+    orders["symbol"] = row["symbol"].to_bytes(8, "little")
+    for name, values in (("price_ticks", near), ("qty_lots", lots)):
+        fit = [value for value in values if -(2**63) <= value < 2**63]
+        chosen = [dice.choice(fit) for _ in range(12)]
+        orders[name][:12] = chosen
+    orders["kind"][:18] = 1
+    return orders
+
+
+@cocotb.test()
+@cocotb.parametrize(check=[False, True])
+async def the_rate_at_the_end_of_time(dut, check):
+    """Orders at the last nanoseconds of the 62 bits, with the longest interval and burst: the
+    bucket's last bit is set and cleared, and two in a row meet in every rank."""
+    bench = await loaded(dut)
+    await bench.step(lambda d: d.check_participants(check))
+    end_ns = 2**62 - 1
+    for interval_ns, burst_ns in ((2**32 - 1, 2**32 - 1), (2**32 - 1, 0), (1, 2**32 - 1)):
+        await bench.step(lambda d, i=interval_ns, b=burst_ns: d.set_rate(i, b))
+        orders = random_orders(60, interval_ns % 1_000 + burst_ns % 1_000)
+        orders["kind"] = 1
+        dice = random.Random(interval_ns)
+        orders["participant"] = [dice.choice([0, 1, 1, 1, 2]) for _ in orders]
+        orders["rx_ts_ns"] = [dice.choice([0, end_ns, end_ns, -1, end_ns - 2**32]) for _ in orders]
+        await bench.judge(orders)
+        await bench.step(
+            lambda d: [d.set_participant(participant, True) for participant in (0, 1, 2)]
+        )
+        await bench.judge(orders[::-1].copy())
 
 
 @cocotb.test()

@@ -10,9 +10,11 @@ from simulate import simulate
     ("slot_bits", "counter_bits", "tests"),
     [
         pytest.param(4, 32, None, id="small-table"),
-        pytest.param(4, 4, ["counters_count", "every_address"], id="small-counters"),
+        pytest.param(4, 4, ["counters_", "every_address"], id="small-counters"),
         pytest.param(4, 4, None, id="small-counters-all", marks=pytest.mark.long),
-        pytest.param(9, 32, ["every_verdict_on_many_orders", "read_back"], id="full-table"),
+        pytest.param(
+            9, 32, ["every_verdict_on_many_orders", "read_back", "rows_of_any"], id="full-table"
+        ),
     ],
 )
 def test_gateway(

@@ -1,0 +1,134 @@
+"""Bits of the RTL that no simulation can toggle: every exclusion from the coverage stands here.
+
+Nearly all are constants by construction (padding, sums whose range is smaller than their width,
+bits of flags that a later stage sets).  They are not listed by hand: Yosys propagates constants
+through each module, down to gates, and what it finds constant is left out if it was not reached.
+Few remain, in :data:`BY_HAND`; each says why in one sentence.
+"""
+
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from openoutcry.gateway_fpga.tools.mutate import RTL, WIRE, MutationError, yosys
+
+CONSTANT = "Yosys proves the bit constant, whatever the inputs do."
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """``pattern``: a regular expression of the point's kind and name."""
+
+    file: str
+    pattern: str
+    why: str
+
+
+BY_HAND = (
+    Exclusion(
+        "outcry_validator.v",
+        r"toggle read_mask\[15\]",
+        "Every command is asked for its kind: bit 15 stands in the mask of every case (that the "
+        "register behind it is constant is what Yosys proves).",
+    ),
+    Exclusion(
+        "outcry_arbiter.v",
+        r"toggle first\[5\]",
+        "The last port in the second copy of the requests stands in the first one too, where it is "
+        "found before: proved (f_last_is_found_before).",
+    ),
+    Exclusion(
+        "outcry_validator.v",
+        r"toggle (row_(price|qty)_below|g_check\[\d\]\.(price|qty)_below)\[0\]",
+        "Every number is a multiple of 1: bit 0 of a number and of the number less one always "
+        "differ (x ^ ~x, which constant propagation does not see).",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Design:
+    """A module with what it is made of; ``inside`` says of which file an instance's wires are."""
+
+    top: str
+    files: tuple[str, ...]
+    parameters: Mapping[str, int]
+    inside: Mapping[str, str]
+
+
+DESIGNS = (
+    Design(
+        "outcry_validator",
+        ("outcry_csa", "outcry_validator"),
+        {"SLOT_BITS": 4, "PARTICIPANT_BITS": 4},
+        {f"csa{n}": "outcry_csa.v" for n in range(5)},
+    ),
+    Design(
+        "outcry_udp_parser",
+        ("outcry_packet_fifo", "outcry_udp_parser"),
+        {"DEPTH_LOG2": 5, "COUNTER_WIDTH": 32},
+        {"queue": "outcry_packet_fifo.v"},
+    ),
+    Design("outcry_regs", ("outcry_regs",), {}, {}),
+)
+
+
+def by_hand(file: str, name: str) -> str | None:
+    """Why a point is left out by hand, if it is."""
+    for exclusion in BY_HAND:
+        if exclusion.file == file and re.search(exclusion.pattern, name):
+            return exclusion.why
+    return None
+
+
+def constants() -> set[tuple[str, str, int]]:
+    """(file, signal, bit) of all bits that are constant; of a module with several instances, in
+    each of them."""
+    found: set[tuple[str, str, int]] = set()
+    for design in DESIGNS:
+        found |= _of_design(design)
+    return found
+
+
+def _of_design(design: Design) -> set[tuple[str, str, int]]:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for path in [*RTL.glob("*.v"), *WIRE.glob("*.vh")]:
+            (folder / path.name).write_text(path.read_text())
+        chosen = "".join(f" -chparam {name} {value}" for name, value in design.parameters.items())
+        # Bits are taken before wreduce, which cuts wires, and again when all is gates.
+        script = (
+            f"read_verilog {' '.join(f'{name}.v' for name in design.files)}\n"
+            f"hierarchy -top {design.top}{chosen}\nproc\nflatten\nopt\nwrite_json wide.json\n"
+            "wreduce\nopt\ntechmap -max_iter 1 t:$mul %n\nopt -full\n"
+            "techmap t:$mul %n\nopt -full\nwrite_json gates.json\n"
+        )
+        good, log = yosys(folder, script)
+        if not good:
+            raise MutationError(f"{design.top}: yosys found no constants\n{log[-2000:]}")
+        bits = [_constant_bits(folder / name, design) for name in ("wide.json", "gates.json")]
+    everywhere: dict[tuple[str, str, int], int] = {}
+    for instance, name, bit in bits[0] | bits[1]:
+        point = (design.inside.get(instance, f"{design.top}.v"), name, bit)
+        everywhere[point] = everywhere.get(point, 0) + 1
+    instances = list(design.inside.values())
+    return {point for point, count in everywhere.items() if count >= instances.count(point[0])}
+
+
+def _constant_bits(path: Path, design: Design) -> set[tuple[str, str, int]]:
+    """(instance, signal, bit); the instance is empty for the module's own signals."""
+    modules: dict[str, Any] = json.loads(path.read_text())["modules"]
+    (module,) = (module for name, module in modules.items() if design.top in name)
+    found = set()
+    for name, net in module["netnames"].items():
+        instance, _, signal = name.partition(".")
+        if instance not in design.inside:
+            instance, signal = "", name
+        for index, bit in enumerate(net["bits"]):
+            if bit in ("0", "1"):
+                found.add((instance, signal, index + int(net.get("offset", 0))))
+    return found
