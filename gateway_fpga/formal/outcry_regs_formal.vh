@@ -16,11 +16,14 @@ wire [COUNTER_BITS-1:0] f_reasons = reason_count[f_n*COUNTER_BITS +: COUNTER_BIT
 wire [31:0]             f_shadow  = row_shadow_reg[32*f_word +: 32];
 // Of the write that is being carried out: all of its strobes, and whether it was asked.
 reg f_whole, f_asked;
+reg [9:0] f_write_word, f_read_word;
 always @(posedge clk) begin
+    if (read) f_read_word <= s_axil_araddr[11:2];
+    if (write_asked) f_write_word <= s_axil_awaddr[11:2];
     if (write_asked) f_whole <= &s_axil_wstrb;
     f_asked <= s_axil_awvalid && s_axil_awready && s_axil_wvalid && s_axil_wready && !rst;
 end
-wire f_writes_shadow = write && f_whole && write_word == 10'd64 + {5'd0, f_word} && !busy;
+wire f_writes_shadow = write && f_whole && f_write_word == 10'd64 + {5'd0, f_word} && !busy;
 
 // Any one of the other registers that can be written.
 (* anyconst *) reg [9:0] f_setting;
@@ -28,7 +31,7 @@ always @* assume (f_setting == 10'd8 || f_setting == 10'd9 || f_setting == 10'd1
 wire [31:0] f_value = f_setting == 10'd8 ? {31'd0, check_participants}
                       : f_setting == 10'd9 ? rate_interval_ns
                       : f_setting == 10'd10 ? rate_burst_ns : {{30-SLOT_BITS{1'b0}}, row_index};
-wire f_sets = write && f_whole && write_word == f_setting
+wire f_sets = write && f_whole && f_write_word == f_setting
               && (f_setting != 10'd14 || (!busy && write_data < 3 * (1 << SLOT_BITS)));
 wire [31:0] f_set_to = f_setting == 10'd8 ? {31'd0, write_data[0]} : write_data;
 
@@ -45,13 +48,13 @@ always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
         assert (f_shadow == ($past(f_writes_shadow) ? $past(write_data) : $past(f_shadow)));
     regs_setting_holds_what_was_written:
         assert (f_value == ($past(f_sets) ? $past(f_set_to) : $past(f_value)));
-    if ($past(found) && read_word == 10'd64 + {5'd0, f_word})
+    if ($past(found) && f_read_word == 10'd64 + {5'd0, f_word})
         regs_shadow_reads_back: assert (s_axil_rvalid && s_axil_rresp == 2'b00
                                         && s_axil_rdata == $past(f_shadow_then));
-    if ($past(found) && read_word == 10'd128 + {4'd0, f_frame})
+    if ($past(found) && f_read_word == 10'd128 + {4'd0, f_frame})
         regs_frames_read_back: assert (s_axil_rvalid && s_axil_rresp == 2'b00
                                        && s_axil_rdata == $past(f_frame_then));
-    if ($past(found) && read_word == f_setting)
+    if ($past(found) && f_read_word == f_setting)
         regs_setting_reads_back: assert (s_axil_rvalid && s_axil_rresp == 2'b00
                                          && s_axil_rdata == $past(f_value_then));
     if ($past(busy && !command_done))
@@ -69,16 +72,25 @@ always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
     regs_write_is_answered:
         assert (write == f_asked && (s_axil_bvalid || !$past(write))
                 && (write_asked || write || s_axil_bvalid || !s_axil_awvalid || !s_axil_wvalid));
-    if (asked) f_read: assert (read_word == $past(s_axil_araddr[11:2]));
+    if (asked) f_read: assert (f_read_word == $past(s_axil_araddr[11:2]));
     if (asked || found)
-        f_read_known: assert (read_status == (read_word < 10'd16 ? 16'd1 << read_word[3:0] : 16'd0)
-                        && read_somewhere == (read_word <= 10'd32 || (read_word >= 10'd64 && read_word < 10'd82)
-                                              || (read_word >= 10'd128 && read_word < 10'd185))
-                        && read_allowed == (read_somewhere && read_word != 10'd15 && read_word != 10'd32));
+        f_read_known: assert (read_group == f_read_word[9:4]
+                        && read_nth == 16'd1 << f_read_word[3:0]
+                        && read_status == (f_read_word < 10'd16 ? 16'd1 << f_read_word[3:0] : 16'd0)
+                        && read_somewhere == (f_read_word <= 10'd32 || (f_read_word >= 10'd64 && f_read_word < 10'd82)
+                                              || (f_read_word >= 10'd128 && f_read_word < 10'd185))
+                        && read_allowed == (read_somewhere && f_read_word != 10'd15 && f_read_word != 10'd32));
     if (found) f_answer: assert (rresp == (read_allowed ? OKAY : read_somewhere ? SLVERR : DECERR));
     f_one_write: assert (!(write && s_axil_bvalid));
     if (write)
-        f_write: assert (write_word == $past(s_axil_awaddr[11:2]) && write_data == $past(s_axil_wdata)
+        f_write: assert (f_write_word == $past(s_axil_awaddr[11:2]) && write_data == $past(s_axil_wdata)
+                         && write_nth == 16'd1 << f_write_word[3:0]
+                         && write_to_settings == (f_write_word < 10'd16)
+                         && write_to_shadow0 == (f_write_word >= 10'd64 && f_write_word < 10'd80)
+                         && write_to_shadow1 == (f_write_word == 10'd80 || f_write_word == 10'd81)
+                         && write_to_participant_set == (f_write_word == 10'd32)
+                         && write_somewhere == (f_write_word <= 10'd32 || (f_write_word >= 10'd64 && f_write_word < 10'd82)
+                                                || (f_write_word >= 10'd128 && f_write_word < 10'd185))
                          && f_whole == $past(&s_axil_wstrb) && write_whole == f_whole
                          && row_fits == (write_data < 3 * (1 << SLOT_BITS))
                          && participant_fits == (write_data[15:0] < (1 << PARTICIPANT_BITS)));
@@ -91,8 +103,8 @@ always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
             assert ($stable(f_shadow) && $stable(rate_interval_ns) && $stable(rate_burst_ns)
                     && $stable(check_participants) && $stable(row_index)
                     && (!row_swap || $past(row_swap)) && (!participant_set || $past(participant_set)));
-    if ($past(write && (write_word > 10'd32 && write_word < 10'd64 || write_word > 10'd81 && write_word < 10'd128
-                        || write_word >= 10'd185)))
+    if ($past(write && (f_write_word > 10'd32 && f_write_word < 10'd64 || f_write_word > 10'd81 && f_write_word < 10'd128
+                        || f_write_word >= 10'd185)))
         regs_nowhere_is_an_error: assert (s_axil_bresp == 2'b11);
     regs_reasons_saturate:
         assert (f_reasons == $past(f_reasons)

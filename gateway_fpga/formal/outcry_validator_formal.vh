@@ -11,6 +11,8 @@ always @* if (!f_started) assume (rst);
 
 `ifndef FORMAL_FLAGS
 
+wire take = s_axis_tvalid && s_axis_tready;
+
 // Commands are held until they are done.
 always @(posedge clk) if (f_started && !$past(rst)) begin
     if ($past(row_swap && !command_done)) assume (row_swap && $stable(row_index) && $stable(row_shadow));
@@ -89,9 +91,12 @@ end
 `elsif FORMAL_RATE
 
 // Any one participant, and his bucket by docs/gateway.md; an order sees the settings as they are when
-// it moves to rank 2.
+// it moves to rank 2, and its place is taken for good when it leaves rank 3.
 (* anyconst *) reg [PARTICIPANT_BITS-1:0] f_who;
-reg [BUCKET_BITS-1:0] f_due = {BUCKET_BITS{1'b0}};
+reg [BUCKET_BITS-1:0] f_stored = {BUCKET_BITS{1'b0}};
+reg [BUCKET_BITS-1:0] f_coming;
+reg f_comes = 1'b0;
+wire [BUCKET_BITS-1:0] f_due = f_comes ? f_coming : f_stored;
 reg [31:0] f_interval, f_burst;
 wire [15:0] f_participant = row_data[399:384];
 wire [7:0]  f_kind        = row_data[423:416];
@@ -105,10 +110,12 @@ wire f_over    = f_due > f_now + f_burst;
 reg f_check_known, f_check_refused, f_out_known, f_out_refused;
 
 always @(posedge clk) begin
-    if (set_now && participant_index == f_who) f_due <= {BUCKET_BITS{1'b0}};
-    else if (advance && f_limited && f_mine && !f_over)
-        f_due <= (f_due > f_now ? f_due : f_now) + f_interval;
+    if (set_now && participant_index == f_who) f_stored <= {BUCKET_BITS{1'b0}};
+    else if (advance) f_stored <= f_due;
+    if (rst) f_comes <= 1'b0;
+    else if (advance) f_comes <= f_limited && f_mine && !f_over;
     if (advance) begin
+        f_coming        <= (f_due > f_now ? f_due : f_now) + f_interval;
         f_interval      <= rate_interval_ns;
         f_burst         <= rate_burst_ns;
         f_check_known   <= f_mine || f_outside;
@@ -128,15 +135,23 @@ wire f_read_mine  = read_valid && read_participant[PARTICIPANT_BITS-1:0] == f_wh
 always @(posedge clk) if (f_started) begin
     if (out_valid && f_out_known)
         flag_rate: assert (out_data[414] == f_out_refused);
-    rate_bucket_is_its_participants: assert (buckets[f_who] == f_due);
+    rate_bucket_is_its_participants: assert (buckets[f_who] == f_stored);
     if (check_valid && f_check_known)
         f_check_rate: assert ((check_over_rate && check_mask[14]) == f_check_refused);
     if (f_check_mine) f_check_due: assert (check_bucket == f_due);
-    if (f_row_mine) f_row_due: assert ((row_after_check ? check_bucket : row_bucket) == f_due);
-    if (f_read_mine && !f_check_mine) f_read_due: assert (read_bucket == f_due);
-    if (row_after_check) f_after: assert (row_valid && check_valid && check_index == row_index2);
+    if (f_read_mine && read_after_out) f_out_due: assert (out_bucket == f_stored);
+    f_coming_is_check: assert (f_comes == (check_taken && check_index == f_who));
+    if (check_taken) f_taken_is_valid: assert (check_valid);
+    if (f_row_mine) f_row_due: assert (bucket == f_due);
+    if (read_valid)
+        f_ahead: assert (read_after_row == (row_valid && row_index2 == read_participant[PARTICIPANT_BITS-1:0])
+                         && read_after_check == (check_valid && check_index == read_participant[PARTICIPANT_BITS-1:0]));
+    if (f_read_mine && !f_check_mine && !read_after_out) f_read_due: assert (read_bucket == f_stored);
+    if (row_valid && row_from != FROM_ROW)
+        f_after: assert (check_valid && check_index == row_index2 && bucket == check_bucket);
+    if (row_valid) f_from: assert (row_is_from == 4'd1 << row_from);
     if (!row_valid)
-        f_bubble: assert (!row_rate_asked && row_bucket == {BUCKET_BITS{1'b0}});
+        f_bubble: assert (!row_rate_asked);
     if (row_valid) begin
         f_row_numbers: assert (row_interval == f_interval && row_now_interval == f_now + f_interval
                                && row_now_burst == f_now + f_burst);
@@ -203,7 +218,7 @@ reg [511:0] f_order1, f_order2, f_order3, f_order;
 reg [WAYS*ROW_BITS-1:0] f_rows3, f_rows;
 reg f_off2, f_off3, f_off;
 reg [NOTIONAL_BITS-1:0] f_sum3, f_sum, f_carry3, f_carry;
-reg [17:0] f_price_residue, f_qty_residue;
+reg [17:0] f_price_residue2, f_qty_residue2, f_price_residue, f_qty_residue;
 // Bit b: a digit below digit b differs.
 reg [7:0] f_price_fives, f_qty_fives;
 reg [79:0] f_scaled3, f_scaled;
@@ -221,8 +236,10 @@ always @(posedge clk) begin
     f_sum    <= f_sum3;
     f_carry3 <= row_notional_carry;
     f_carry  <= f_carry3;
-    f_price_residue <= row_price_residue;
-    f_qty_residue   <= row_qty_residue;
+    f_price_residue2 <= price_residue;
+    f_qty_residue2   <= qty_residue;
+    f_price_residue  <= f_price_residue2;
+    f_qty_residue    <= f_qty_residue2;
     f_price_fives   <= f_differ(check_price_same);
     f_qty_fives     <= f_differ(check_qty_same);
     f_scaled3 <= row_price10000;

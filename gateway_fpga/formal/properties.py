@@ -58,7 +58,7 @@ opt_clean
 # The flow of beats does not depend on what the verdict says, nor on where a symbol may stand.
 FREE_VERDICT = """
 cutpoint c:*_rom* c:buckets* c:bits* t:$mul
-cutpoint w:slots w:verdict w:bucket_after w:sum4 w:carry4 w:read_mask w:row_price10000
+cutpoint w:slots w:verdict w:bucket w:sum4 w:carry4 w:read_mask w:row_price10000
 cutpoint w:price_pieces w:qty_pieces w:g_check*.lower w:g_check*.upper w:read_price5
 opt_clean
 memory_map
@@ -118,14 +118,14 @@ MODULES = {
         ),
         Module(
             "outcry_validator",
-            ("outcry_csa", "outcry_validator"),
+            ("outcry_csa", "outcry_mux4", "outcry_xor4", "outcry_validator"),
             parameters=SMALL_TABLE,
             engine="smtbmc --stbv z3",
             script=FREE_VERDICT,
         ),
         Module(
             "outcry_validator_stall",
-            ("outcry_csa", "outcry_validator"),
+            ("outcry_csa", "outcry_mux4", "outcry_xor4", "outcry_validator"),
             parameters=SMALL_TABLE,
             defines=("FORMAL_STALL",),
             engine="smtbmc --stbv z3",
@@ -134,7 +134,7 @@ MODULES = {
         ),
         Module(
             "outcry_validator_rate",
-            ("outcry_csa", "outcry_validator"),
+            ("outcry_csa", "outcry_mux4", "outcry_xor4", "outcry_validator"),
             depth=3,
             parameters=SMALL_TABLE,
             defines=("FORMAL_RATE",),
@@ -144,7 +144,7 @@ MODULES = {
         ),
         Module(
             "outcry_validator_flags",
-            ("outcry_csa", "outcry_validator"),
+            ("outcry_csa", "outcry_mux4", "outcry_xor4", "outcry_validator"),
             depth=5,
             parameters=SMALL_TABLE,
             defines=("FORMAL_FLAGS",),
@@ -155,7 +155,7 @@ MODULES = {
         ),
         Module(
             "outcry_validator_fives",
-            ("outcry_csa", "outcry_validator"),
+            ("outcry_csa", "outcry_mux4", "outcry_xor4", "outcry_validator"),
             depth=3,
             parameters=SMALL_TABLE,
             defines=("FORMAL_FLAGS", "FORMAL_FIVES"),
@@ -421,7 +421,7 @@ PROPERTIES = (
         "validator_nothing_lost_or_doubled",
         "outcry_validator",
         "Orders taken less orders given are those in the four ranks, always.",
-        ("read_valid  <= take;", "read_valid  <= s_axis_tvalid;"),
+        ("s_axis_tvalid && running && !command;", "s_axis_tvalid;"),
     ),
     Property(
         "validator_latency_fixed",
@@ -532,19 +532,19 @@ PROPERTIES = (
         "flag_symbol",
         "outcry_validator_flags",
         "Bit 7 is set exactly when no row has the symbol's eight bytes, of kinds that name one.",
-        ("symbol == row_symbol && symbol != 64'd0", "symbol == row_symbol"),
+        ("symbol == row_symbol && row_symbol_given", "symbol == row_symbol"),
     ),
     Property(
         "flag_price_step",
         "outcry_validator_flags",
         "Bit 8 is set exactly for a positive price off its step (fives as looked up).",
-        ("price_below[price_twos];", "price_below[price_twos ^ 6'd1];"),
+        ("row_price_zeros < price_twos;", "row_price_zeros <= price_twos;"),
     ),
     Property(
         "flag_qty_step",
         "outcry_validator_flags",
         "Bit 9 is set exactly for a positive quantity off its step (fives as looked up).",
-        ("qty_below[qty_twos];", "qty_below[qty_twos ^ 6'd1];"),
+        ("row_qty_zeros < qty_twos;", "row_qty_zeros <= qty_twos;"),
     ),
     Property(
         "validator_fives_by_lookup",
@@ -583,15 +583,15 @@ PROPERTIES = (
         "flag_rate",
         "outcry_validator_rate",
         "Bit 14 is set exactly for an entry ahead of its rate by more than the burst.",
-        ("row_after_check ? check_bucket_over : row_bucket_over", "row_bucket_over"),
+        ("wire bucket_over = |(over & row_is_from);", "wire bucket_over = over[0];"),
     ),
     Property(
         "rate_bucket_is_its_participants",
         "outcry_validator_rate",
         "A bucket moves on by the interval with each order it lets through, and with nothing else.",
         (
-            "wire bucket_taken = row_rate_asked && !bucket_over;",
-            "wire bucket_taken = row_rate_asked;",
+            "assign bucket_taken = row_rate_asked && !bucket_over;",
+            "assign bucket_taken = row_rate_asked;",
         ),
     ),
     Property(
@@ -607,7 +607,7 @@ PROPERTIES = (
         "regs_shadow_holds_what_was_written",
         "outcry_regs",
         "A shadow word changes only by a whole write to it, and then to what was written.",
-        ("write && !busy && write_whole && write_part", "write && !busy && write_part"),
+        ("write && !busy && write_whole && write_nth", "write && !busy && write_nth"),
     ),
     Property(
         "regs_setting_holds_what_was_written",
@@ -620,8 +620,8 @@ PROPERTIES = (
         "outcry_regs",
         "A read of a shadow word gives what stands there.",
         (
-            "found_shadow0 <= row_shadow_reg[32*read_word[3:0] +: 32];",
-            "found_shadow0 <= row_shadow_reg[32*write_word[3:0] +: 32];",
+            "found_shadow0 <= picked(row_shadow_reg[511:0], read_nth);",
+            "found_shadow0 <= picked(row_shadow_reg[511:0], write_nth);",
         ),
     ),
     Property(
@@ -634,19 +634,19 @@ PROPERTIES = (
         "regs_frames_read_back",
         "outcry_regs",
         "A read of a port's counter of frames gives what the port counts.",
-        ("frames[1792 +: 32]", "frames[1760 +: 32]"),
+        ("frames[1823:1536]", "frames[1791:1504]"),
     ),
     Property(
         "regs_command_is_held",
         "outcry_regs",
         "Until the validator is done, a command and all that it uses stand still.",
-        ("write_allowed = !busy && row_fits;", "write_allowed = row_fits;"),
+        ("(!busy && row_fits && write_to_row_index)", "(row_fits && write_to_row_index)"),
     ),
     Property(
         "regs_one_command_at_a_time",
         "outcry_regs",
         "Never are two commands under way.",
-        ("write_allowed = !busy && participant_fits;", "write_allowed = participant_fits;"),
+        ("(!busy && participant_fits &&", "(participant_fits &&"),
     ),
     Property(
         "regs_command_ends",

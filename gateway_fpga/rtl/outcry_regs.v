@@ -61,60 +61,70 @@ module outcry_regs #(
 );
 
     localparam [1:0]  OKAY = 2'b00, SLVERR = 2'b10, DECERR = 2'b11;
-    localparam [9:0]  SHADOW_WORDS = 10'd18;
+    localparam        SHADOW_WORDS = 18;
     localparam [31:0] FRAME_WORDS  = `OUTCRY_FRAME_PORTS * `OUTCRY_FRAME_OUTCOMES;
+    // Those of them in their last group of 16.
+    localparam [31:0] LAST_FRAMES  = FRAME_WORDS - 32'd48;
     localparam [31:0] ROWS         = `OUTCRY_WAYS << SLOT_BITS;
     localparam [31:0] PARTICIPANTS = 32'd1 << PARTICIPANT_BITS;
     localparam [COUNTER_BITS-1:0] COUNT_ONE = 1;
     localparam [COUNTER_BITS-1:0] COUNT_FULL = {COUNTER_BITS{1'b1}};
+
+    // Is there a register?  Written by groups of 16 words, which is no deeper than it must be.
+    function is_somewhere;
+        input [9:0] word;
+        case (word[9:4])
+            6'd0, 6'd1, 6'd4, 6'd8, 6'd9, 6'd10: is_somewhere = 1'b1;
+            6'd2:    is_somewhere = word[3:0] == 4'd0;
+            6'd5:    is_somewhere = word[3:1] == 3'd0;
+            6'd11:   is_somewhere = {28'd0, word[3:0]} < LAST_FRAMES;
+            default: is_somewhere = 1'b0;
+        endcase
+    endfunction
 
     // ---------------------------------------------------------------------------------------------
     // Which word is meant, and what may be done to it.
 
     // The write that is being carried out, and what its data are less than.
     reg        write;
-    reg  [9:0] write_word;
     reg [31:0] write_data;
     reg        write_whole;
     reg        row_fits;
     reg        participant_fits;
-    wire [9:0] write_part = write_word - `OUTCRY_REG_ROW_SHADOW;
-    wire [9:0] write_frame = write_word - `OUTCRY_REG_FRAME_COUNT;
-    wire       write_to_shadow = write_part < SHADOW_WORDS;
-    wire       write_somewhere = write_word <= `OUTCRY_REG_PARTICIPANT_SET || write_to_shadow
-                                 || {22'd0, write_frame} < FRAME_WORDS;
+    // Found as its address came: one bit a word of a group of 16, and which group it is.
+    reg [15:0] write_nth;
+    reg        write_to_settings, write_to_shadow0, write_to_shadow1, write_to_participant_set;
+    reg        write_somewhere;
+    wire [9:0] given_word  = s_axil_awaddr[11:2];
 
     reg  row_swap_reg;
     reg  participant_set_reg;
     wire busy = row_swap_reg || participant_set_reg;
 
+    wire write_to_control       = write_to_settings && |(write_nth & (16'd1 << `OUTCRY_REG_CONTROL));
+    wire write_to_rate_interval = write_to_settings && |(write_nth & (16'd1 << `OUTCRY_REG_RATE_INTERVAL_NS));
+    wire write_to_rate_burst    = write_to_settings && |(write_nth & (16'd1 << `OUTCRY_REG_RATE_BURST_NS));
+    wire write_to_row_index     = write_to_settings && |(write_nth & (16'd1 << `OUTCRY_REG_ROW_INDEX));
+    wire write_to_row_swap      = write_to_settings && |(write_nth & (16'd1 << `OUTCRY_REG_ROW_SWAP));
+
     reg write_allowed;
     always @* begin
-        case (write_word)
-            `OUTCRY_REG_CONTROL, `OUTCRY_REG_RATE_INTERVAL_NS, `OUTCRY_REG_RATE_BURST_NS:
-                write_allowed = 1'b1;
-            `OUTCRY_REG_ROW_INDEX:
-                write_allowed = !busy && row_fits;
-            `OUTCRY_REG_ROW_SWAP:
-                write_allowed = !busy;
-            `OUTCRY_REG_PARTICIPANT_SET:
-                write_allowed = !busy && participant_fits;
-            default:
-                write_allowed = !busy && write_to_shadow;
-        endcase
+        write_allowed = write_to_control || write_to_rate_interval || write_to_rate_burst
+            || (!busy && (write_to_shadow0 || write_to_shadow1 || write_to_row_swap))
+            || (!busy && row_fits && write_to_row_index)
+            || (!busy && participant_fits && write_to_participant_set);
         if (!write_whole) write_allowed = 1'b0;
     end
 
     // The word that is asked for, and, once its address is there, the word that is being read and
-    // what is known of it: found out before, because every word's bits hang on read_word.
+    // what is known of it: found out before, because every word's bits hang on it.
     wire [9:0] asked_word  = s_axil_araddr[11:2];
-    wire [9:0] asked_part  = asked_word - `OUTCRY_REG_ROW_SHADOW;
-    wire [9:0] asked_frame = asked_word - `OUTCRY_REG_FRAME_COUNT;
-    wire asked_somewhere = asked_word <= `OUTCRY_REG_PARTICIPANT_SET || asked_part < SHADOW_WORDS
-                           || {22'd0, asked_frame} < FRAME_WORDS;
-    reg [9:0]  read_word;
+    // Its group of 16 words, and one bit a word of the group.
+    reg [5:0]  read_group;
+    reg [15:0] read_nth;
     reg        read_somewhere;
-    reg        read_allowed;
+    reg        read_write_only;
+    wire       read_allowed = read_somewhere && !read_write_only;
     reg [15:0] read_status;
 
     // ---------------------------------------------------------------------------------------------
@@ -166,7 +176,12 @@ module outcry_regs #(
 
     always @(posedge clk) begin
         if (write_asked) begin
-            write_word       <= s_axil_awaddr[11:2];
+            write_nth                <= 16'd1 << given_word[3:0];
+            write_to_settings        <= given_word[9:4] == 6'd0;
+            write_to_shadow0         <= given_word[9:4] == 6'd4;
+            write_to_shadow1         <= given_word[9:1] == 9'd40;
+            write_to_participant_set <= given_word == `OUTCRY_REG_PARTICIPANT_SET;
+            write_somewhere          <= is_somewhere(given_word);
             write_data       <= s_axil_wdata;
             write_whole      <= s_axil_wstrb == 4'b1111;
             row_fits         <= s_axil_wdata < ROWS;
@@ -174,12 +189,13 @@ module outcry_regs #(
         end
         if (write) bresp <= write_allowed ? OKAY : write_somewhere ? SLVERR : DECERR;
         if (read) begin
-            read_word      <= asked_word;
-            read_somewhere <= asked_somewhere;
-            read_allowed   <= asked_somewhere && asked_word != `OUTCRY_REG_ROW_SWAP
-                              && asked_word != `OUTCRY_REG_PARTICIPANT_SET;
+            read_group     <= asked_word[9:4];
+            read_nth       <= 16'd1 << asked_word[3:0];
+            read_somewhere <= is_somewhere(asked_word);
+            read_write_only <= asked_word == `OUTCRY_REG_ROW_SWAP
+                               || asked_word == `OUTCRY_REG_PARTICIPANT_SET;
             // One bit a word of the first 16.
-            read_status    <= asked_word[9:4] == 6'd0 ? 16'd1 << asked_word[3:0] : 16'd0;
+            read_status    <= (16'd1 << asked_word[3:0]) & {16{asked_word[9:4] == 6'd0}};
         end
         if (asked) rresp <= read_allowed ? OKAY : read_somewhere ? SLVERR : DECERR;
         if (found) rdata <= rresp == OKAY ? found_word : 32'd0;
@@ -222,21 +238,18 @@ module outcry_regs #(
                 participant_set_reg <= 1'b0;
             end
             if (done) begin
-                case (write_word)
-                    `OUTCRY_REG_CONTROL:          check_participants_reg <= write_data[0];
-                    `OUTCRY_REG_RATE_INTERVAL_NS: rate_interval_ns_reg <= write_data;
-                    `OUTCRY_REG_RATE_BURST_NS:    rate_burst_ns_reg <= write_data;
-                    `OUTCRY_REG_ROW_INDEX:        row_index_reg <= write_data[SLOT_BITS+1:0];
-                    `OUTCRY_REG_ROW_SWAP:         row_swap_reg <= 1'b1;
-                    `OUTCRY_REG_PARTICIPANT_SET:  participant_set_reg <= 1'b1;
-                    default:                      ;
-                endcase
+                if (write_to_control)         check_participants_reg <= write_data[0];
+                if (write_to_rate_interval)   rate_interval_ns_reg <= write_data;
+                if (write_to_rate_burst)      rate_burst_ns_reg <= write_data;
+                if (write_to_row_index)       row_index_reg <= write_data[SLOT_BITS+1:0];
+                if (write_to_row_swap)        row_swap_reg <= 1'b1;
+                if (write_to_participant_set) participant_set_reg <= 1'b1;
             end
         end
     end
 
     always @(posedge clk) begin
-        if (done && write_word == `OUTCRY_REG_PARTICIPANT_SET) begin
+        if (done && write_to_participant_set) begin
             participant_index_reg <= write_data[PARTICIPANT_BITS-1:0];
             participant_on_reg    <= write_data[31];
         end
@@ -247,7 +260,8 @@ module outcry_regs #(
         for (n = 0; n < SHADOW_WORDS; n = n + 1) begin : g_shadow
             always @(posedge clk) begin
                 if (rst) row_shadow_reg[32*n +: 32] <= 32'd0;
-                else if (write && !busy && write_whole && write_part == n)
+                else if (write && !busy && write_whole && write_nth[n%16]
+                         && (n < 16 ? write_to_shadow0 : write_to_shadow1))
                     row_shadow_reg[32*n +: 32] <= write_data;
             end
         end
@@ -323,24 +337,42 @@ module outcry_regs #(
         | ({32{read_status[13]}} & order_count_high)
         | ({32{read_status[14]}} & {{30-SLOT_BITS{1'b0}}, row_index_reg});
 
+    // The words of a group of 16 whose bit is set.
+    function [31:0] picked;
+        input [511:0] words;
+        input [15:0]  nth;
+        integer       word;
+        begin
+            picked = 32'd0;
+            for (word = 0; word < 16; word = word + 1)
+                picked = picked | (words[32*word +: 32] & {32{nth[word]}});
+        end
+    endfunction
+
     // Groups of 16 words as the address counts them; of what is refused it does not matter which.
+    wire [511:0] reason_words;
+    generate
+        for (n = 0; n < 16; n = n + 1) begin : g_reason
+            assign reason_words[32*n +: 32] =
+                {{32-COUNTER_BITS{1'b0}}, reason_count[n*COUNTER_BITS +: COUNTER_BITS]};
+        end
+    endgenerate
     reg [31:0] found_status, found_reasons, found_shadow0, found_shadow1;
     reg [31:0] found_frames0, found_frames1, found_frames2, found_frames3;
     always @(posedge clk) begin
         found_status  <= status_word;
-        found_reasons <= {{32-COUNTER_BITS{1'b0}},
-                          reason_count[read_word[3:0]*COUNTER_BITS +: COUNTER_BITS]};
-        found_shadow0 <= row_shadow_reg[32*read_word[3:0] +: 32];
-        found_shadow1 <= read_word[0] ? row_shadow_reg[575:544] : row_shadow_reg[543:512];
-        found_frames0 <= frames[32*read_word[3:0] +: 32];
-        found_frames1 <= frames[512+32*read_word[3:0] +: 32];
-        found_frames2 <= frames[1024+32*read_word[3:0] +: 32];
-        found_frames3 <= read_word[3] ? frames[1792 +: 32] : frames[1536+32*read_word[2:0] +: 32];
+        found_reasons <= picked(reason_words, read_nth);
+        found_shadow0 <= picked(row_shadow_reg[511:0], read_nth);
+        found_shadow1 <= picked({448'd0, row_shadow_reg[575:512]}, read_nth);
+        found_frames0 <= picked(frames[511:0], read_nth);
+        found_frames1 <= picked(frames[1023:512], read_nth);
+        found_frames2 <= picked(frames[1535:1024], read_nth);
+        found_frames3 <= picked({224'd0, frames[1823:1536]}, read_nth);
     end
 
     reg [31:0] found_word;
     always @* begin
-        case (read_word[9:4])
+        case (read_group)
             6'd0:    found_word = found_status;
             6'd1:    found_word = found_reasons;
             6'd4:    found_word = found_shadow0;

@@ -64,8 +64,11 @@ module outcry_validator #(
         | (256'd1 << `OUTCRY_ORDER_TYPE_TRAILING_STOP_BPS);
 
     // Which checks a command is subject to, by kind.
-    localparam [15:0] ANY_CHECKS =
-        (16'd1 << `OUTCRY_ERROR_BIT_SYMBOL) | (16'd1 << `OUTCRY_ERROR_BIT_KIND);
+    localparam [15:0] KIND_CHECK   = 16'd1 << `OUTCRY_ERROR_BIT_KIND;
+    localparam [15:0] SYMBOL_CHECK = 16'd1 << `OUTCRY_ERROR_BIT_SYMBOL;
+    localparam [15:0] SIDE_CHECK   = 16'd1 << `OUTCRY_ERROR_BIT_SIDE;
+    localparam [15:0] REDUCE_CHECKS =
+        (16'd1 << `OUTCRY_ERROR_BIT_QTY_NOT_POSITIVE) | (16'd1 << `OUTCRY_ERROR_BIT_QTY_STEP);
     localparam [15:0] ENTRY_CHECKS =
         (16'd1 << `OUTCRY_ERROR_BIT_PARTICIPANT) | (16'd1 << `OUTCRY_ERROR_BIT_HALTED)
         | (16'd1 << `OUTCRY_ERROR_BIT_RATE);
@@ -94,7 +97,6 @@ module outcry_validator #(
 
     wire advance = !out_valid || m_axis_tready;
     wire command = row_swap || participant_set;
-    wire take    = s_axis_tvalid && s_axis_tready;
 
     assign s_axis_tready = running && advance && !command;
     assign m_axis_tvalid = out_valid;
@@ -110,7 +112,7 @@ module outcry_validator #(
         end else begin
             running <= 1'b1;
             if (advance) begin
-                read_valid  <= take;
+                read_valid  <= s_axis_tvalid && running && !command;
                 row_valid   <= read_valid;
                 check_valid <= row_valid;
                 out_valid   <= check_valid;
@@ -131,24 +133,43 @@ module outcry_validator #(
     reg [HASH_BITS-1:0] hash_rom [0:255];
     initial for (i = 0; i < 256; i = i + 1) hash_rom[i] = HASH_TABLES[HASH_BITS*i +: HASH_BITS];
 
-    wire [HASH_BITS-1:0] slots =
-          hash_rom[{4'd0,  in_symbol[3:0]}]   ^ hash_rom[{4'd1,  in_symbol[7:4]}]
-        ^ hash_rom[{4'd2,  in_symbol[11:8]}]  ^ hash_rom[{4'd3,  in_symbol[15:12]}]
-        ^ hash_rom[{4'd4,  in_symbol[19:16]}] ^ hash_rom[{4'd5,  in_symbol[23:20]}]
-        ^ hash_rom[{4'd6,  in_symbol[27:24]}] ^ hash_rom[{4'd7,  in_symbol[31:28]}]
-        ^ hash_rom[{4'd8,  in_symbol[35:32]}] ^ hash_rom[{4'd9,  in_symbol[39:36]}]
-        ^ hash_rom[{4'd10, in_symbol[43:40]}] ^ hash_rom[{4'd11, in_symbol[47:44]}]
-        ^ hash_rom[{4'd12, in_symbol[51:48]}] ^ hash_rom[{4'd13, in_symbol[55:52]}]
-        ^ hash_rom[{4'd14, in_symbol[59:56]}] ^ hash_rom[{4'd15, in_symbol[63:60]}];
+    // Three LUTs deep: one a half byte, then twice the sum of four.
+    wire [16*HASH_BITS-1:0] flips;
+    wire [4*HASH_BITS-1:0]  quarters;
+    wire [HASH_BITS-1:0]    slots;
 
-    // A row is read by a beat and written by a command, so no address is ever both at once.
-    wire fetch    = advance && !command;
+    genvar half;
+    generate
+        for (half = 0; half < 16; half = half + 1) begin : g_half
+            assign flips[HASH_BITS*half +: HASH_BITS] = hash_rom[16*half + in_symbol[4*half +: 4]];
+        end
+        for (half = 0; half < 4; half = half + 1) begin : g_quarter
+            outcry_xor4 #(.WIDTH(HASH_BITS)) quarter (
+                .a(flips[HASH_BITS*4*half +: HASH_BITS]),
+                .b(flips[HASH_BITS*(4*half+1) +: HASH_BITS]),
+                .c(flips[HASH_BITS*(4*half+2) +: HASH_BITS]),
+                .d(flips[HASH_BITS*(4*half+3) +: HASH_BITS]),
+                .sum(quarters[HASH_BITS*half +: HASH_BITS])
+            );
+        end
+    endgenerate
+    outcry_xor4 #(.WIDTH(HASH_BITS)) whole (
+        .a(quarters[0 +: HASH_BITS]),
+        .b(quarters[HASH_BITS +: HASH_BITS]),
+        .c(quarters[2*HASH_BITS +: HASH_BITS]),
+        .d(quarters[3*HASH_BITS +: HASH_BITS]),
+        .sum(slots)
+    );
+
+    // A row is read by a beat and written by a command, never both at once: what a read gives while its
+    // word is written goes with no order.
     wire swap_now = row_swap && command_done;
     wire [WAYS*ROW_BITS-1:0] row_rows;
 
     genvar way;
     generate
         for (way = 0; way < WAYS; way = way + 1) begin : g_table
+            (* no_rw_check *)
             reg [ROW_BITS-1:0] rows [0:SLOTS-1];
             reg [ROW_BITS-1:0] fetched;
             reg [ROW_BITS-1:0] row;
@@ -160,7 +181,7 @@ module outcry_validator #(
 
             always @(posedge clk) begin
                 if (write) rows[row_index[SLOT_BITS-1:0]] <= row_shadow;
-                if (fetch) fetched <= rows[slot];
+                if (advance) fetched <= rows[slot];
             end
             // A block RAM gives its word out late in the cycle: no comparison waits for it.
             always @(posedge clk) if (advance) row <= fetched;
@@ -171,7 +192,11 @@ module outcry_validator #(
     // Participants' bits, and their buckets: the time at which the last order would have come at
     // the very rate.  An order may be ahead of it by the burst.
     localparam BUCKET_BITS = `OUTCRY_TIME_BITS + 1;
+    // A bucket that is read while it is written is not used: the order it is written by is then close
+    // ahead, and its outcome is taken instead.
+    (* no_rw_check *)
     reg                   bits    [0:(1<<PARTICIPANT_BITS)-1];
+    (* no_rw_check *)
     reg [BUCKET_BITS-1:0] buckets [0:(1<<PARTICIPANT_BITS)-1];
     reg                   read_bit;
     reg [BUCKET_BITS-1:0] read_bucket;
@@ -188,11 +213,11 @@ module outcry_validator #(
 
     always @(posedge clk) begin
         if (set_now) bits[participant_index] <= participant_on;
-        if (take) read_bit <= bits[in_index];
+        if (advance) read_bit <= bits[in_index];
     end
     always @(posedge clk) begin
         if (bucket_write) buckets[bucket_index] <= bucket_value;
-        if (take) read_bucket <= buckets[in_index];
+        if (advance) read_bucket <= buckets[in_index];
     end
 
     // ---------------------------------------------------------------------------------------------
@@ -293,29 +318,25 @@ module outcry_validator #(
 
     // The masks by kind; a new order without a limit price is asked nothing about its price.
     wire read_unpriced = UNPRICED_TYPES[read_type];
-    reg [15:0] read_mask;
-    always @* begin
-        case (read_kind)
-            `OUTCRY_COMMAND_KIND_NEW:
-                read_mask = ANY_CHECKS | ENTRY_CHECKS | QTY_CHECKS | FORM_CHECKS
-                            | (read_unpriced ? 16'd0 : PRICE_CHECKS);
-            `OUTCRY_COMMAND_KIND_REPLACE:
-                read_mask = ANY_CHECKS | ENTRY_CHECKS | QTY_CHECKS | PRICE_CHECKS;
-            `OUTCRY_COMMAND_KIND_SET_EXPIRY:
-                read_mask = ANY_CHECKS | ENTRY_CHECKS;
-            `OUTCRY_COMMAND_KIND_REDUCE:
-                read_mask = ANY_CHECKS | (16'd1 << `OUTCRY_ERROR_BIT_QTY_NOT_POSITIVE)
-                            | (16'd1 << `OUTCRY_ERROR_BIT_QTY_STEP);
-            `OUTCRY_COMMAND_KIND_MASS_CANCEL:
-                read_mask = (16'd1 << `OUTCRY_ERROR_BIT_KIND) | (16'd1 << `OUTCRY_ERROR_BIT_SIDE)
-                            | ({15'd0, read_data[`OUTCRY_ORDER_SYMBOL] != 64'd0}
-                               << `OUTCRY_ERROR_BIT_SYMBOL);
-            `OUTCRY_COMMAND_KIND_DISCONNECT, `OUTCRY_COMMAND_KIND_TIME:
-                read_mask = 16'd1 << `OUTCRY_ERROR_BIT_KIND;
-            default:
-                read_mask = ANY_CHECKS;
-        endcase
-    end
+    wire read_new     = read_kind == `OUTCRY_COMMAND_KIND_NEW;
+    wire read_replace = read_kind == `OUTCRY_COMMAND_KIND_REPLACE;
+    wire read_expiry  = read_kind == `OUTCRY_COMMAND_KIND_SET_EXPIRY;
+    wire read_reduce  = read_kind == `OUTCRY_COMMAND_KIND_REDUCE;
+    wire read_mass    = read_kind == `OUTCRY_COMMAND_KIND_MASS_CANCEL;
+    // Of these nobody asks which symbol, or only if they name one.
+    wire read_symbolless = read_kind == `OUTCRY_COMMAND_KIND_DISCONNECT
+        || read_kind == `OUTCRY_COMMAND_KIND_TIME
+        || (read_mass && read_data[`OUTCRY_ORDER_SYMBOL] == 64'd0);
+    // Sums of products, not choices: a choice of all zeros would become a reset of the register, which
+    // has to wait for its enable.
+    wire [15:0] read_mask = KIND_CHECK
+        | ({16{!read_symbolless}} & SYMBOL_CHECK)
+        | ({16{read_new || read_replace || read_expiry}} & ENTRY_CHECKS)
+        | ({16{read_replace || (read_new && !read_unpriced)}} & PRICE_CHECKS)
+        | ({16{read_new || read_replace}} & QTY_CHECKS)
+        | ({16{read_reduce}} & REDUCE_CHECKS)
+        | ({16{read_new}} & FORM_CHECKS)
+        | ({16{read_mass}} & SIDE_CHECK);
 
     wire read_of_the_house = read_kind == `OUTCRY_COMMAND_KIND_TIME
         || read_kind == `OUTCRY_COMMAND_KIND_PHASE
@@ -327,6 +348,35 @@ module outcry_validator #(
     wire read_wrong_type = read_type == 8'd0 || read_type > `OUTCRY_ORDER_TYPE_MIN_QTY;
     wire read_wrong_time = read_duration == 4'd0 || {4'd0, read_duration} > `OUTCRY_TIME_IN_FORCE_AT_CLOSE
         || {4'd0, read_self_trade} > `OUTCRY_SELF_TRADE_DECREMENT;
+
+    // The place of the lowest bit that is set, of 4, 16 and 64 of which one is (the last, if none of
+    // those below it): by groups of four, the place in each group and the group beside one another.
+    function [1:0] first_of_4;
+        input [2:0] below;
+        first_of_4 = {!below[0] && !below[1], !below[0] && (below[1] || !below[2])};
+    endfunction
+
+    function [3:0] first_of_16;
+        input [14:0] below;
+        reg [1:0] group;
+        begin
+            group = first_of_4({|below[11:8], |below[7:4], |below[3:0]});
+            first_of_16 = {group, group[1]
+                ? (group[0] ? first_of_4(below[14:12]) : first_of_4(below[10:8]))
+                : (group[0] ? first_of_4(below[6:4]) : first_of_4(below[2:0]))};
+        end
+    endfunction
+
+    function [5:0] first_of_64;
+        input [62:0] below;
+        reg [1:0] group;
+        begin
+            group = first_of_4({|below[47:32], |below[31:16], |below[15:0]});
+            first_of_64 = {group, group[1]
+                ? (group[0] ? first_of_16(below[62:48]) : first_of_16(below[46:32]))
+                : (group[0] ? first_of_16(below[30:16]) : first_of_16(below[14:0]))};
+        end
+    endfunction
 
     // Eight numbers of 15 bits, as a tree.
     function [17:0] sum_of_eight;
@@ -360,21 +410,19 @@ module outcry_validator #(
     outcry_csa #(.WIDTH(NOTIONAL_BITS)) csa4 (.a(carry2), .b(sum3), .c(carry3), .sum(sum4), .carry(carry4));
 
     reg [PARTICIPANT_BITS-1:0] check_index;
-    reg [BUCKET_BITS-1:0]      check_bucket;
     reg [511:0]               row_data;
     reg [15:0]                row_mask;
-    reg                       row_price_positive, row_qty_positive;
+    reg                       row_symbol_given, row_price_positive, row_qty_positive;
     reg                       row_wrong_kind, row_wrong_side, row_wrong_type, row_wrong_time;
     reg                       row_participant_off;
-    // Bit k: is a bit below bit k set, that is, is the number no multiple of 2**k?
-    reg [62:0]                row_price_below, row_qty_below;
-    reg [17:0]                row_price_residue, row_qty_residue;
+    // Zeros below the lowest bit that is set: the largest power of 2 that divides the number.
+    reg [5:0]                 row_price_zeros, row_qty_zeros;
     // price * 625, and price * quantity as the sum of two.
     reg [72:0]                row_price625;
     reg [NOTIONAL_BITS-1:0]   row_notional_sum, row_notional_carry;
     reg [PARTICIPANT_BITS-1:0] row_index2;
     reg                       row_rate_refused, row_rate_asked;
-    reg                       row_after_check;
+    reg [1:0]                 row_from;
     reg [BUCKET_BITS-1:0]     row_bucket;
     reg [31:0]                row_interval;
     reg [BUCKET_BITS-1:0]     row_now_interval, row_now_burst;
@@ -393,10 +441,9 @@ module outcry_validator #(
             row_wrong_type      <= read_wrong_type;
             row_wrong_time      <= read_wrong_time;
             row_participant_off <= check_participants && (read_outside || !read_bit);
-            row_price_below     <= ~((read_price[62:0] - 63'd1) ^ read_price[62:0]);
-            row_qty_below       <= ~((read_qty[62:0] - 63'd1) ^ read_qty[62:0]);
-            row_price_residue   <= sum_of_eight(read_price_residues);
-            row_qty_residue     <= sum_of_eight(read_qty_residues);
+            row_symbol_given    <= read_data[`OUTCRY_ORDER_SYMBOL] != 64'd0;
+            row_price_zeros     <= first_of_64(read_price[62:0]);
+            row_qty_zeros       <= first_of_64(read_qty[62:0]);
             row_price625        <= {read_price5, 7'd0} - {6'd0, read_price15};
             row_notional_sum    <= sum4;
             row_notional_carry  <= carry4;
@@ -409,22 +456,45 @@ module outcry_validator #(
         end
     end
 
-    // The bucket: of an order two ahead of the same participant it is not yet in the memory, of one
-    // just ahead it is not even known.  A bubble carries an empty bucket, which a participant_set
-    // writes.
+    // The bucket: that of an order of the same participant two or three ahead is not yet in the memory,
+    // that of one just ahead is not even known: it is then one of the three that it may become, and
+    // row_from says which; the same stands in four single bits for what has no time to decode it.
+    localparam [1:0] FROM_ROW = 2'd0, FROM_KEPT = 2'd1, FROM_MOVED = 2'd2, FROM_FRESH = 2'd3;
+    reg  [3:0]             row_is_from;
+    wire [BUCKET_BITS-1:0] check_bucket;
+    reg  [BUCKET_BITS-1:0] out_bucket;
+    reg                    check_taken, check_ahead;
+    wire                   bucket_ahead, bucket_taken;
+    // Of the order in rank 1: is the one just ahead (now in rank 2), two ahead (3) or three ahead (4) of
+    // the same participant?  All ranks move together, so what was found as it was taken stays true.
+    reg read_after_row, read_after_check, read_after_out;
+    always @(posedge clk) begin
+        if (advance) begin
+            read_after_row   <= read_valid && read_participant[PARTICIPANT_BITS-1:0] == in_index;
+            read_after_check <= row_valid && row_index2 == in_index;
+            read_after_out   <= check_taken && check_index == in_index;
+        end
+    end
+
+    wire read_follows = read_valid && read_after_row;
+    wire [1:0] next_from = !read_follows ? FROM_ROW : !bucket_taken ? FROM_KEPT
+        : bucket_ahead ? FROM_MOVED : FROM_FRESH;
+
     always @(posedge clk) begin
         if (rst) begin
-            row_rate_asked  <= 1'b0;
-            row_after_check <= 1'b0;
-            row_bucket      <= {BUCKET_BITS{1'b0}};
+            row_rate_asked <= 1'b0;
         end else if (advance) begin
-            row_rate_asked  <= read_valid && read_mask[`OUTCRY_ERROR_BIT_RATE] && !read_outside
-                               && rate_interval_ns != 32'd0;
-            row_after_check <= read_valid && row_valid
-                               && row_index2 == read_participant[PARTICIPANT_BITS-1:0];
-            row_bucket      <= !read_valid ? {BUCKET_BITS{1'b0}}
-                : check_valid && check_index == read_participant[PARTICIPANT_BITS-1:0] ? check_bucket
-                : read_bucket;
+            row_rate_asked <= read_valid && read_mask[`OUTCRY_ERROR_BIT_RATE] && !read_outside
+                              && rate_interval_ns != 32'd0;
+        end
+    end
+    always @(posedge clk) begin
+        if (advance) begin
+            row_from    <= next_from;
+            row_is_from <= {next_from == FROM_FRESH, next_from == FROM_MOVED,
+                            next_from == FROM_KEPT, next_from == FROM_ROW};
+            row_bucket  <= read_after_check ? check_bucket
+                : read_after_out ? out_bucket : read_bucket;
         end
     end
 
@@ -459,8 +529,6 @@ module outcry_validator #(
             wire        [5:0]   qty_twos   = this_row[`OUTCRY_ROW_QTY_TWOS];
             wire        [2:0]   price_fives = this_row[`OUTCRY_ROW_PRICE_FIVES];
             wire        [2:0]   qty_fives   = this_row[`OUTCRY_ROW_QTY_FIVES];
-            wire        [63:0]  price_below = {1'b1, row_price_below};
-            wire        [63:0]  qty_below   = {1'b1, row_qty_below};
             // The limit less the notional, by halves.
             wire        [65:0]  lower = {2'd0, limit[63:0]} - {2'd0, row_notional_sum[63:0]}
                                         - {2'd0, row_notional_carry[63:0]};
@@ -469,11 +537,11 @@ module outcry_validator #(
 
             always @(posedge clk) begin
                 if (advance) begin
-                    check_hit[way]        <= symbol == row_symbol && symbol != 64'd0;
+                    check_hit[way]        <= symbol == row_symbol && row_symbol_given;
                     check_above[way]      <= max_price < row_price;
                     check_qty_out[way]    <= row_qty < min_qty || max_qty < row_qty;
-                    check_price_twos[way] <= price_below[price_twos];
-                    check_qty_twos[way]   <= qty_below[qty_twos];
+                    check_price_twos[way] <= row_price_zeros < price_twos;
+                    check_qty_twos[way]   <= row_qty_zeros < qty_twos;
                     check_collar[way]     <= row_price10000 < low || high < row_price10000;
                     check_halted[way]     <= this_row[`OUTCRY_ROW_HALTED];
                     check_left[way*64 +: 64]       <= upper;
@@ -488,26 +556,58 @@ module outcry_validator #(
     wire [63:0] row_time = row_data[`OUTCRY_ORDER_RX_TS_NS];
     wire [`OUTCRY_TIME_BITS-1:0] row_now = row_time[`OUTCRY_TIME_BITS-1:0];
 
-    // Both buckets it may be are compared, and the right outcome taken: the adders do not wait.
-    wire [BUCKET_BITS-1:0] check_bucket_interval = check_bucket + {31'd0, row_interval};
-    wire [BUCKET_BITS-1:0] row_bucket_interval   = row_bucket + {31'd0, row_interval};
-    wire check_bucket_ahead = {1'b0, row_now} < check_bucket;
-    wire row_bucket_ahead   = {1'b0, row_now} < row_bucket;
-    wire check_bucket_over  = row_now_burst < check_bucket;
-    wire row_bucket_over    = row_now_burst < row_bucket;
+    // What the bucket of the order in rank 3 may have become: kept as it was found, moved on from there,
+    // or begun afresh from the order's own time.  Whichever it is, the next order's time is compared
+    // with all three and its own, and the right outcome taken: no comparison waits for the one before.
+    reg [BUCKET_BITS-1:0] check_kept, check_moved, check_fresh;
+    assign check_bucket = !check_taken ? check_kept : check_ahead ? check_moved : check_fresh;
 
-    wire bucket_ahead = row_after_check ? check_bucket_ahead : row_bucket_ahead;
-    wire bucket_over  = row_after_check ? check_bucket_over : row_bucket_over;
-    wire bucket_taken = row_rate_asked && !bucket_over;
-    wire [BUCKET_BITS-1:0] bucket          = row_after_check ? check_bucket : row_bucket;
-    wire [BUCKET_BITS-1:0] bucket_interval =
-        row_after_check ? check_bucket_interval : row_bucket_interval;
-    wire [BUCKET_BITS-1:0] bucket_after =
-        !bucket_taken ? bucket : bucket_ahead ? bucket_interval : row_now_interval;
+    wire [BUCKET_BITS-1:0] row_now_wide = {1'b0, row_now};
+    wire [3:0] ahead = {row_now_wide < check_fresh, row_now_wide < check_moved,
+                        row_now_wide < check_kept, row_now_wide < row_bucket};
+    wire [3:0] over  = {row_now_burst < check_fresh, row_now_burst < check_moved,
+                        row_now_burst < check_kept, row_now_burst < row_bucket};
+    wire bucket_over = |(over & row_is_from);
+    assign bucket_ahead = |(ahead & row_is_from);
+    assign bucket_taken = row_rate_asked && !bucket_over;
+    wire [BUCKET_BITS-1:0] bucket, bucket_moved;
+    outcry_mux4 #(.WIDTH(BUCKET_BITS)) mux_bucket (
+        .select(row_from), .a(row_bucket), .b(check_kept), .c(check_moved), .d(check_fresh),
+        .chosen(bucket)
+    );
+    // What it becomes if it moves on: added to all four before it is known which.
+    wire [BUCKET_BITS-1:0] wide_interval = {31'd0, row_interval};
+    wire [BUCKET_BITS-1:0] row_moved   = row_bucket + wide_interval;
+    wire [BUCKET_BITS-1:0] kept_moved  = check_kept + wide_interval;
+    wire [BUCKET_BITS-1:0] moved_moved = check_moved + wide_interval;
+    wire [BUCKET_BITS-1:0] fresh_moved = check_fresh + wide_interval;
+    outcry_mux4 #(.WIDTH(BUCKET_BITS)) mux_moved (
+        .select(row_from), .a(row_moved), .b(kept_moved), .c(moved_moved), .d(fresh_moved),
+        .chosen(bucket_moved)
+    );
 
-    assign bucket_write = set_now || (advance && bucket_taken);
-    assign bucket_index = set_now ? participant_index : row_index2;
-    assign bucket_value = bucket_after;
+    always @(posedge clk) begin
+        if (rst) begin
+            check_taken <= 1'b0;
+        end else if (advance) begin
+            check_taken <= bucket_taken;
+        end
+    end
+    always @(posedge clk) begin
+        if (advance) begin
+            check_ahead <= bucket_ahead;
+            check_kept  <= bucket;
+            check_moved <= bucket_moved;
+            check_fresh <= row_now_interval;
+            check_index <= row_index2;
+            out_bucket  <= check_bucket;
+        end
+    end
+
+    assign bucket_write = set_now || (advance && check_taken);
+    // A participant_set empties the bucket.
+    assign bucket_value = set_now ? {BUCKET_BITS{1'b0}} : check_bucket;
+    assign bucket_index = set_now ? participant_index : check_index;
 
     reg [511:0] check_data;
     reg [15:0]  check_mask;
@@ -547,10 +647,18 @@ module outcry_validator #(
                        lacks[8:6] == low[8:6], lacks[5:3] == low[5:3], lacks[2:0] == low[2:0]};
     endfunction
 
-    wire [11:0] price_low  = low_rom[row_price_residue[8:0]];
-    wire [11:0] qty_low    = low_rom[row_qty_residue[8:0]];
-    wire [17:0] price_lack = lack_rom[row_price_residue[17:9]];
-    wire [17:0] qty_lack   = lack_rom[row_qty_residue[17:9]];
+    wire [17:0] price_residue = sum_of_eight(read_price_residues);
+    wire [17:0] qty_residue   = sum_of_eight(read_qty_residues);
+    reg  [11:0] row_price_low, row_qty_low;
+    reg  [17:0] row_price_lack, row_qty_lack;
+    always @(posedge clk) begin
+        if (advance) begin
+            row_price_low  <= low_rom[price_residue[8:0]];
+            row_qty_low    <= low_rom[qty_residue[8:0]];
+            row_price_lack <= lack_rom[price_residue[17:9]];
+            row_qty_lack   <= lack_rom[qty_residue[17:9]];
+        end
+    end
 
     always @(posedge clk) begin
         if (advance) begin
@@ -564,10 +672,8 @@ module outcry_validator #(
             check_wrong_time      <= row_wrong_time;
             check_participant_off <= row_participant_off;
             check_over_rate       <= row_rate_refused || (row_rate_asked && bucket_over);
-            check_index           <= row_index2;
-            check_bucket          <= bucket_after;
-            check_price_same      <= same_digits(price_low, price_lack);
-            check_qty_same        <= same_digits(qty_low, qty_lack);
+            check_price_same      <= same_digits(row_price_low, row_price_lack);
+            check_qty_same        <= same_digits(row_qty_low, row_qty_lack);
         end
     end
 

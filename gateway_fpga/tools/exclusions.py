@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openoutcry.gateway_fpga.tools.mutate import RTL, WIRE, MutationError, yosys
+from openoutcry.gateway_fpga.tools.mutate import FLATTEN, RTL, WIRE, MutationError, yosys
 
 CONSTANT = "Yosys proves the bit constant, whatever the inputs do."
 
@@ -30,22 +30,10 @@ class Exclusion:
 
 BY_HAND = (
     Exclusion(
-        "outcry_validator.v",
-        r"toggle read_mask\[15\]",
-        "Every command is asked for its kind: bit 15 stands in the mask of every case (that the "
-        "register behind it is constant is what Yosys proves).",
-    ),
-    Exclusion(
         "outcry_arbiter.v",
         r"toggle first\[5\]",
         "The last port in the second copy of the requests stands in the first one too, where it is "
         "found before: proved (f_last_is_found_before).",
-    ),
-    Exclusion(
-        "outcry_validator.v",
-        r"toggle (row_(price|qty)_below|g_check\[\d\]\.(price|qty)_below)\[0\]",
-        "Every number is a multiple of 1: bit 0 of a number and of the number less one always "
-        "differ (x ^ ~x, which constant propagation does not see).",
     ),
 )
 
@@ -63,7 +51,7 @@ class Design:
 DESIGNS = (
     Design(
         "outcry_validator",
-        ("outcry_csa", "outcry_validator"),
+        ("outcry_csa", "outcry_mux4", "outcry_xor4", "outcry_validator"),
         {"SLOT_BITS": 4, "PARTICIPANT_BITS": 4},
         {f"csa{n}": "outcry_csa.v" for n in range(5)},
     ),
@@ -103,7 +91,7 @@ def _of_design(design: Design) -> set[tuple[str, str, int]]:
         # Bits are taken before wreduce, which cuts wires, and again when all is gates.
         script = (
             f"read_verilog {' '.join(f'{name}.v' for name in design.files)}\n"
-            f"hierarchy -top {design.top}{chosen}\nproc\nflatten\nopt\nwrite_json wide.json\n"
+            f"hierarchy -top {design.top}{chosen}\nproc\n{FLATTEN}\nopt\nwrite_json wide.json\n"
             "wreduce\nopt\ntechmap -max_iter 1 t:$mul %n\nopt -full\n"
             "techmap t:$mul %n\nopt -full\nwrite_json gates.json\n"
         )

@@ -31,6 +31,8 @@ from openoutcry.gateway_fpga.tools.evidence import ROOT, merged, write_section
 RTL = ROOT / "gateway_fpga" / "rtl"
 WIRE = ROOT / "wire"
 BENCHES = ROOT / "tests" / "gateway_fpga"
+# Also what is kept apart for the sake of timing.
+FLATTEN = "setattr -mod -unset keep_hierarchy *\nflatten"
 SELECT = "mutsel"
 SELECT_BITS = 12
 SEED = 1
@@ -103,7 +105,8 @@ TARGETS = {
         ),
         Target(
             "outcry_gateway", "bench_gateway",
-            ("outcry_csa", "outcry_validator", "outcry_regs", "outcry_gateway"), 200,
+            ("outcry_csa", "outcry_mux4", "outcry_xor4", "outcry_validator", "outcry_regs",
+             "outcry_gateway"), 200,
             "every_verdict|read_back",
             {"SLOT_BITS": 4, "COUNTER_BITS": 4}, {"SLOT_BITS": "4", "COUNTER_BITS": "4"},
         ),
@@ -146,7 +149,7 @@ def read(target: Target) -> str:
     files = " ".join(f"{name}.v" for name in target.files)
     return (
         f"read_verilog {files}\nhierarchy -top {target.module}{chosen}\n"
-        "proc\nflatten\nmemory_collect\nopt_clean\n"
+        f"proc\n{FLATTEN}\nmemory_collect\nopt_clean\n"
     )
 
 
@@ -242,7 +245,7 @@ def equivalent(target: Target, mutant: Mutant, folder: Path) -> bool:
     (folder / "facts.v").write_text("".join(fact.verilog() for fact in target.facts))
     read_in = "read_verilog -formal facts.v\nread_rtlil known.il\n"
     settle = (
-        f"hierarchy -top {target.module}\nproc\nflatten\nchformal -lower\nmemory_map\n"
+        f"hierarchy -top {target.module}\nproc\n{FLATTEN}\nchformal -lower\nmemory_map\n"
         "opt_dff -nodffe -nosdff\nopt_expr\nopt_clean\n"
     )
     script = (

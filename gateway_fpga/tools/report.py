@@ -28,7 +28,7 @@ FILES = {
     "outcry_arbiter": ("outcry_skid", "outcry_arbiter"),
     "outcry_packet_fifo": ("outcry_packet_fifo",),
     "outcry_udp_parser": ("outcry_packet_fifo", "outcry_udp_parser"),
-    "outcry_validator": ("outcry_csa", "outcry_validator"),
+    "outcry_validator": ("outcry_csa", "outcry_mux4", "outcry_xor4", "outcry_validator"),
 }
 SMALL = "-chparam SLOT_BITS 3 -chparam PARTICIPANT_BITS 3"
 """The structure of the whole does not hang on how many rows its tables have."""
