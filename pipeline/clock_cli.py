@@ -66,6 +66,7 @@ def look() -> dict[str, Any]:
     since = page.rts25_since_tai_ns
     found["rts25"]["since_utc"] = table.text(abs(since)) if since else None
     found["rts25"]["holds"] = since > 0
+    found["sources"] = page.sources()
     found["events"] = [
         {"event": ClockEvent(int(r["event"])).name.lower(), "utc": _utc_text(r, table)}
         for r in records
@@ -129,8 +130,22 @@ def _lines(found: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
     yield f"RTS 25     {'holds' if rts25['holds'] else 'DOES NOT HOLD'}{since} (100 us of UTC)"
     if found["flags"]:
         yield f"flags      {', '.join(found['flags'])}"
+    for source in found.get("sources", ()):
+        yield f"heard      {source['source']}: {_heard(source)}"
     for event in found.get("events", ()):
         yield f"event      {event['event']} at {local(event['utc'], zone)}"
+
+
+def _heard(source: dict[str, Any]) -> str:
+    """What one source says, in a line."""
+    port = f", port {source['port_state']}" if source["port_state"] else ""
+    if source["silent"]:
+        return f"silent: {source['silent']}"
+    if source["bound_ns"] is None:
+        return f"gathering{port}"
+    words = [name for name in ("traceable", "doubted") if source[name]]
+    standing = [] if source["held"] else ["nobody stands behind it"]
+    return ", ".join([f"bound {duration(source['bound_ns'])}", *words, *standing]) + port
 
 
 def duration(ns: int | None) -> str:

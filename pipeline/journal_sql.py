@@ -28,7 +28,7 @@ AUDIT = """
 create view audit as
 select o.seq, o.order_id, o.participant, o.action, o.rx_time, o.rx_ts_ns, o.bound_ns, o.symbol,
        o.side, o.order_type, o.time_in_force, o.price_ticks, o.qty_lots,
-       '{gateway}' as gateway, '{session}' as session, o.latency_ns,
+       '{gateway}' as gateway, o.session, o.latency_ns,
        case when o.error_code <> 0 then 'REJECTED ' || o.errors
             when e.reason = 'NONE' then e.event
             else e.event || ' ' || e.reason end as verdict,
@@ -66,8 +66,7 @@ def query(directory: Path, text: str) -> Any:
         connection.register("events", events)
         connection.execute(TRADES)
         gateway = str(tables.reader.config.get("gateway", "")).replace("'", "''")
-        session = f"{tables.reader.journal_id:016x}"
-        connection.execute(AUDIT.format(gateway=gateway, session=session))
+        connection.execute(AUDIT.format(gateway=gateway))
         try:
             relation = connection.sql(text)
             if relation is None:

@@ -142,12 +142,15 @@ class Tables:
         self.reader = JournalReader(directory)
         self.pa = arrow()
         self.with_events = with_events
+        self._runs_begin: list[int] = []
         self.symbols = np.array([row["symbol"] for row in self.reader.config["instruments"]])
 
     def batches(self) -> Iterator[tuple[Any, Any]]:
         """Yield (orders, events) as arrow tables; events is None if they were not asked for."""
         engine = starting_point(self.reader).engine if self.with_events else None
         bounds = StampBounds(self.reader)
+        # Whose commands are behind which: known once the journal was read.
+        self._runs_begin = [document["seq"] for document in self.reader.resumed]
         blocks = self.reader.all_blocks(until_block=bounds.blocks)
         for rows in gathered(blocks, engine.last_seq if engine else 0):
             found_ns = bounds.of(rows.block_indices, rows.records["rx_ts_ns"])
@@ -183,6 +186,7 @@ class Tables:
                 "error_code": records["error_code"],
                 "errors": self._errors(records["error_code"]),
                 "written_ts_ns": written_ts_ns,
+                "session": self._session(records["seq"]),
                 "latency_ns": written_ts_ns - records["rx_ts_ns"],
             }
         )
@@ -214,6 +218,14 @@ class Tables:
         none = np.zeros(0, np.int64)
         orders = self.orders(np.zeros(0, ORDER_DTYPE), none, none)
         return orders, self.events(np.zeros(0, EVENT_DTYPE))
+
+    def _session(self, seqs: npt.NDArray[Any]) -> Any:
+        """The journal's id and which of its runs took the order: 1 the first, 2 the one that
+        resumed it, …"""
+        names = [
+            f"{self.reader.journal_id:016x}/{run}" for run in range(1, len(self._runs_begin) + 2)
+        ]
+        return self._dictionary(np.searchsorted(self._runs_begin, seqs), names)
 
     def _time(self, ts_ns: npt.NDArray[Any]) -> Any:
         return self.pa.array(ts_ns.astype("datetime64[ns]"))

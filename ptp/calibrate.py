@@ -76,6 +76,8 @@ class Sample:
     utc_offset_s: int | None = None
     leap_insert: bool = False
     leap_delete: bool = False
+    port_state: str = ""
+    """Of the PTP port that it came over."""
 
 
 class Verdict(Enum):

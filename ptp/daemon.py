@@ -16,6 +16,7 @@ from openoutcry.ptp.host import TIME_OOP, Host, KernelClock, SourceSilent
 from openoutcry.ptp.leap import SECOND_NS, LeapTable
 from openoutcry.ptp.page import Line, PageWriter
 from openoutcry.ptp.sources import Source
+from openoutcry.ptp.ticks import ASLEEP_NS
 from openoutcry.wire import CLOCK_DTYPE
 from openoutcry.wire.enums import ClockEvent, ClockFlag, ClockSource, ClockState
 from openoutcry.wire.records import MAX_VALUE
@@ -28,7 +29,6 @@ CLEARED = 0.9
 SILENT_NS = 4 * SECOND_NS
 """Without a believed sample for so long, a source is held over."""
 STEP_S, QUICK_S, QUICK_STEPS = 1.0, 0.125, 4 * SAMPLES_MIN
-ASLEEP_NS = 1_000_000
 RATE_PPB, RATE_NS = 20_000, 5_000
 """The counter and CLOCK_MONOTONIC_RAW part by no more than this, or it is another counter."""
 
@@ -73,8 +73,9 @@ Listener = Callable[[ClockEvent, npt.NDArray[Any]], None]
 class ClockDaemon:
     """Call :meth:`step` again and again; :meth:`pause_s` says when.
 
-    ``writer``: a :class:`PageWriter` (or anything with its ``publish``, ``add_evidence`` and
-    ``set_rts25``).  ``listener`` is called with every event and its clock record.
+    ``writer``: a :class:`PageWriter` (or anything with its ``publish``, ``add_evidence``,
+    ``set_rts25``, ``set_asleep`` and ``set_sources``).  ``listener`` is called with every event
+    and its clock record.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class ClockDaemon:
         if events:
             # First of all nobody may go on with what the counter was.
             self._publish_unknown(self.host.ticks())
+            self.writer.set_asleep(self._asleep_ns)
             for follower in self.followers:
                 follower.calibration.forget()
             self._set_nominal(measure_nominal(self.host))
@@ -128,6 +130,7 @@ class ClockDaemon:
             self._confirm(best, ticks)
             self._publish(best, ticks)
         self._note_rts25(before)
+        self.writer.set_sources([self._said(follower, ticks) for follower in self.followers])
         self._record(best, [*events, *self._changes(before)] or [ClockEvent.SAMPLE])
 
     def close(self) -> None:
@@ -300,6 +303,19 @@ class ClockDaemon:
         if before.utc_offset_s and now.utc_offset_s and now.utc_offset_s != before.utc_offset_s:
             events.append(ClockEvent.LEAP)
         return events
+
+    def _said(self, follower: Follower, ticks: int) -> dict[str, Any]:
+        """One source for people: what it says, how well it is believed, or why it says nothing."""
+        calibration, last = follower.calibration, follower.last
+        return {
+            "source": follower.source.kind.name.lower(),
+            "silent": follower.silent or None,
+            "bound_ns": calibration.bound_ns(ticks) if calibration.ready else None,
+            "held": last.held if last else False,
+            "traceable": last.traceable if last else False,
+            "doubted": bool(calibration.doubt_ns),
+            "port_state": (last.port_state if last else "") or None,
+        }
 
     def _note_rts25(self, before: Status) -> None:
         """Since when it holds (positive) or does not (negative), TAI ns; 0 nothing is known."""

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from openoutcry.ptp import management
-from openoutcry.ptp.ticks import bracket_raw, bracket_realtime, ticks_now
+from openoutcry.ptp.ticks import asleep_ns, bracket_raw, bracket_realtime, ticks_now
 from openoutcry.wire import OutcryError
 
 CHRONYC = ("chronyc", "-n", "-c", "tracking")
@@ -127,8 +127,7 @@ class Machine:
         return Bracket(*self._out.tolist())
 
     def asleep_ns(self) -> int:
-        """How long the machine has been suspended since boot."""
-        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
+        return asleep_ns()
 
     def kernel(self) -> KernelClock:
         timex = _Timex()

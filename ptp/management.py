@@ -19,6 +19,8 @@ PORT_PROPERTIES_NP = 0xC004
 """linuxptp's own: time stamping and interface of a port."""
 
 TIMEOUT_S = 1.0
+MORE_PORTS_S = 0.01
+"""ptp4l answers for all its ports at once."""
 HEADER = struct.Struct(">BBHBBHq4s8sHHBb")
 MANAGEMENT = struct.Struct(">8sHBBBB")
 TLV = struct.Struct(">HHH")
@@ -37,6 +39,8 @@ PORT_STATES = (
     "none", "initializing", "faulty", "disabled", "listening", "pre-master", "master", "passive",
     "uncalibrated", "slave",
 )  # fmt: skip
+
+LISTENING = ("uncalibrated", "slave")
 
 ACCURACY_NS = {
     0x17 + index: -(-tenths * thousand // 10_000)
@@ -104,7 +108,10 @@ def body(answer: bytes, identifier: int) -> bytes:
 
 
 def ask(path: str, identifier: int, timeout_s: float = TIMEOUT_S) -> bytes:
-    """One question to the ptp4l whose socket is at ``path``."""
+    """One question to the ptp4l whose socket is at ``path``.
+
+    Of a boundary clock's ports, which all answer, the one that listens to the grandmaster.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="outcry-clock-") as folder,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line,
@@ -113,11 +120,25 @@ def ask(path: str, identifier: int, timeout_s: float = TIMEOUT_S) -> bytes:
         line.settimeout(timeout_s)
         try:
             line.sendto(message(identifier), path)
-            return body(line.recv(2048), identifier)
+            first = body(line.recv(2048), identifier)
+            if identifier != PORT_DATA_SET or port_state(first) in LISTENING:
+                return first
+            return _listening_port(line) or first
         except TimeoutError:
             raise ManagementError(f"ptp4l at {path} does not answer") from None
         except OSError as error:
             raise ManagementError(f"no ptp4l at {path}: {error.strerror}") from None
+
+
+def _listening_port(line: socket.socket) -> bytes | None:
+    """The answer of the port that follows somebody, if it is among those still to come."""
+    line.settimeout(MORE_PORTS_S)
+    try:
+        while port_state(found := body(line.recv(2048), PORT_DATA_SET)) not in LISTENING:
+            pass
+    except TimeoutError:
+        return None
+    return found
 
 
 def _unpack(form: str, data: bytes, what: str) -> tuple[Any, ...]:
@@ -148,6 +169,12 @@ def parent(data: bytes) -> Parent:
 def time_properties(data: bytes) -> TimeProperties:
     offset_s, flags = _unpack(">hB", data, "TIME_PROPERTIES_DATA_SET")
     return TimeProperties(offset_s, flags)
+
+
+def port_state(data: bytes) -> str:
+    """One of :data:`PORT_STATES`, by ``PORT_DATA_SET``."""
+    _, _, state = _unpack(">8sHB", data, "PORT_DATA_SET")
+    return PORT_STATES[state] if state < len(PORT_STATES) else f"{state}"
 
 
 def interface(data: bytes) -> str:

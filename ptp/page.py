@@ -4,8 +4,10 @@ The line is ``clock_page`` of wire/records.py: a point (counter, TAI), a rate, h
 be, and a version that is odd while the rest is being written (a seqlock: readers retry, the writer
 never waits).  The segment is ``outcry.PID.START.clock``::
 
-    byte 0      magic | layout hash | since when RTS 25 holds (TAI ns) or, negative, does not
+    byte 0      magic | layout hash | since when RTS 25 holds (TAI ns) or, negative, does not |
+                how long the machine had been suspended since boot when the page was last made (ns)
     byte 128    the line
+    byte 512    what each source says: length, CRC-32, JSON
     byte 4096   evidence: the last 256 clock records, slot = seq & 255, each published by its seq
 
 A reader never sees half an update, and never an answer from a page that nobody keeps: the writer's
@@ -15,16 +17,20 @@ or C reader learns of the death from the line it reads anyway, with no system ca
 """
 
 import ctypes
+import json
 import os
 import platform
+import struct
 import threading
+import time
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.ptp.ticks import read_ticks, scale_q48, ticks_now
+from openoutcry.ptp.ticks import ASLEEP_NS, asleep_ns, read_ticks, scale_q48, ticks_now
 from openoutcry.ring import ProcessIdentity, Segment, SegmentError, list_segments
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import CLOCK_DTYPE, CLOCK_PAGE, LAYOUT_HASH, OutcryError, check_layout
@@ -42,7 +48,8 @@ from openoutcry.wire.memory import (
 from openoutcry.wire.records import CLOCK_MAGIC, MAX_VALUE
 
 WHAT = "clock"
-MAGIC, LAYOUT, RTS25_SINCE, LINE, EVIDENCE = 0, 8, 16, 128, 4096
+MAGIC, LAYOUT, RTS25_SINCE, ASLEEP, LINE, SOURCES, EVIDENCE = 0, 8, 16, 24, 128, 512, 4096
+SOURCES_HEAD = struct.Struct("<II")
 EVIDENCE_SLOTS = 256
 SEGMENT_BYTES = EVIDENCE + EVIDENCE_SLOTS * 64
 SEQ = CLOCK_DTYPE.itemsize - 8
@@ -76,6 +83,7 @@ EARLIEST_TAI, LATEST_TAI, EARLIEST_UTC, LATEST_UTC = range(0, 32, 8)
 INTERVAL_WORDS = 4
 
 SPINS = 10_000
+ATTEMPTS = 5
 OWNER_DIED = 1 << 30
 STATE_UNKNOWN = int(ClockState.UNKNOWN)
 GROWTH_PPB_MAX = 1_000_000
@@ -227,8 +235,15 @@ class ClockPage:
         return cls(segment)
 
     def now(self) -> Interval:
-        """Raises :class:`ClockError` saying why there is no time."""
-        return self.at(ticks_now())
+        """Raises :class:`ClockError` saying why there is no time.
+
+        Unlike a reading in a kernel or in C it also tells by itself that the machine has been
+        suspended since the daemon's last look.
+        """
+        found = self.at(ticks_now())
+        if abs(asleep_ns() - int(self.segment.words(ASLEEP, 1)[0])) > ASLEEP_NS:
+            raise ClockError(f"{self.name}: the machine was suspended since the last update", STALE)
+        return found
 
     def at(self, ticks: int) -> Interval:
         """When the counter stood at ``ticks``; raises as :meth:`now`."""
@@ -241,6 +256,17 @@ class ClockPage:
     def rts25_since_tai_ns(self) -> int:
         """Since when RTS 25's 100 us hold, TAI ns; negative: since when they do not; 0 unknown."""
         return int(self.segment.words(RTS25_SINCE, 1)[0])
+
+    def sources(self) -> list[dict[str, Any]]:
+        """What each source said at the daemon's last look; none before the first."""
+        for _ in range(ATTEMPTS):
+            data = bytes(self.segment.view[SOURCES:EVIDENCE])
+            length, crc = SOURCES_HEAD.unpack_from(data)
+            text = data[SOURCES_HEAD.size : SOURCES_HEAD.size + length]
+            if zlib.crc32(text) == crc:  # else it is just being written
+                return list(json.loads(text)) if text else []
+            time.sleep(0.001)
+        return []
 
     def evidence(self, after_seq: int = 0) -> npt.NDArray[Any]:
         """Clock records with a sequence above ``after_seq``, oldest first, at most the last 256.
@@ -324,6 +350,7 @@ class PageWriter:
         self._line = np.zeros(1, CLOCK_PAGE.dtype())
         words = self.segment.words(0, 2)
         words[1] = np.uint64(LAYOUT_HASH).view(np.int64)
+        self.set_asleep(asleep_ns())
         self.segment.view[LINE + STATE] = STATE_UNKNOWN
         self._watch = _DeathMark(self.address + OWNER)
         # Last, so that nobody opens a half-made page.
@@ -352,6 +379,21 @@ class PageWriter:
     def set_rts25(self, since_tai_ns: int) -> None:
         """Since when RTS 25 holds (TAI ns), or minus since when it does not; 0 nothing is known."""
         self.segment.words(RTS25_SINCE, 1)[0] = since_tai_ns
+
+    def set_asleep(self, ns: int) -> None:
+        """How long the machine has been suspended since boot, as far as the page allows for it."""
+        self.segment.words(ASLEEP, 1)[0] = ns
+
+    def set_sources(self, said: list[dict[str, Any]]) -> None:
+        """What each source says, for people: JSON, at most about 3 KiB of it (the rest is left
+        out)."""
+        room = EVIDENCE - SOURCES - SOURCES_HEAD.size
+        text = json.dumps(said).encode()
+        while len(text) > room:
+            said = said[:-1]
+            text = json.dumps(said).encode()
+        head = SOURCES_HEAD.pack(len(text), zlib.crc32(text))
+        self.segment.view[SOURCES:][: len(head) + len(text)] = np.frombuffer(head + text, np.uint8)
 
     def close(self) -> None:
         """Say that this was the end, and remove the name."""

@@ -87,6 +87,7 @@ class World:
     """``maxerror`` and ``esterror``."""
     interface_clocks: dict[str, str] = field(default_factory=dict)
     """Whose hardware clock is whose; ptp4l listens on ``sim0``."""
+    port_state: str = "slave"
     gm_silent: bool = False
     gm_bias_ns: int = 0
     """What the grandmaster's time is off by, and does not say."""
@@ -241,6 +242,8 @@ class SimulatedMachine:
                 ">8sHBBHiBBBHB8s", b"", 1, 0, 0, 0, 0, 128, 6, world.gm_accuracy, 0, 128,
                 GM_IDENTITY.to_bytes(8),
             )  # fmt: skip
+        if identifier == m.PORT_DATA_SET:
+            return struct.pack(">8sHBb", b"", 1, m.PORT_STATES.index(world.port_state), 0)
         if identifier == m.PORT_PROPERTIES_NP:
             return struct.pack(">8sHBBB", b"", 1, 9, 1, 4) + b"sim0\0"
         offset_s = self.table.offset_at(self.true_tai_ns)

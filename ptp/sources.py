@@ -195,6 +195,7 @@ class Grandmaster:
     accuracy_ns: int | None
     utc_offset_s: int
     flags: int
+    port_state: str = ""
 
     @property
     def traceable(self) -> bool:
@@ -213,6 +214,7 @@ class Grandmaster:
             utc_offset_s=self.utc_offset_s if self.flags & m.UTC_VALID else None,
             leap_insert=bool(self.flags & m.LEAP61),
             leap_delete=bool(self.flags & m.LEAP59),
+            port_state=self.port_state,
         )
 
 
@@ -220,8 +222,9 @@ def ask_ptp4l(host: Host, socket: str) -> Grandmaster:
     """Everything about the present grandmaster.  Raises :class:`SourceSilent`."""
     try:
         status = m.time_status(host.manage(socket, m.TIME_STATUS_NP))
+        port_state = m.port_state(host.manage(socket, m.PORT_DATA_SET))
         if not status.gm_present:
-            raise SourceSilent("ptp4l hears no grandmaster")
+            raise SourceSilent(f"ptp4l hears no grandmaster (port {port_state})")
         delay_ns = m.path_delay_ns(host.manage(socket, m.CURRENT_DATA_SET))
         parent = m.parent(host.manage(socket, m.PARENT_DATA_SET))
         properties = m.time_properties(host.manage(socket, m.TIME_PROPERTIES_DATA_SET))
@@ -233,7 +236,7 @@ def ask_ptp4l(host: Host, socket: str) -> Grandmaster:
         raise SourceSilent("ptp4l has not measured the path to its grandmaster yet")
     return Grandmaster(
         status.master_offset_ns, status.ingress_time_ns, delay_ns, status.gm_identity,
-        parent.accuracy_ns, properties.utc_offset_s, properties.flags,
+        parent.accuracy_ns, properties.utc_offset_s, properties.flags, port_state,
     )  # fmt: skip
 
 

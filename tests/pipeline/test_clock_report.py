@@ -232,7 +232,12 @@ def test_the_command_shows_a_daemons_page(daemon):
     assert made["now"]["earliest_utc_ns"] <= made["now"]["latest_utc_ns"]
     assert abs(made["now"]["earliest_utc_ns"] - time.time_ns()) < 20 * SECOND_NS
     assert made["rts25"]["holds"] in (True, False)
+    heard = {row["source"]: row for row in made["sources"]}
+    assert heard["phc_precise"]["port_state"] == "slave"
+    assert heard["chrony"]["traceable"]
+    assert heard["phc_precise"]["bound_ns"] > 0
     shown = ask("--zone", "Asia/Tokyo")
+    assert "\nheard      phc_precise: " in shown.stdout
     assert "+0900" in shown.stdout
     assert "RTS 25" in shown.stdout
 

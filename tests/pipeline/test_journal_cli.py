@@ -78,6 +78,7 @@ def test_sql_counts_what_the_run_counted(made: dict[str, Any]) -> None:
     assert len(row["rx_time"].split(".")[1]) == 9
     assert row["latency_ns"] >= 0
     assert row["gateway"] == "golden"
+    assert row["session"] == f"{JournalReader(journal).journal_id:016x}/1"
     (count,) = sql(journal, "select count(*) n, count(verdict) v from audit")
     assert (count["n"], count["v"]) == (ORDERS, ORDERS)
 

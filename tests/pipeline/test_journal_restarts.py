@@ -22,6 +22,7 @@ from openoutcry.journal.listing import describe
 from openoutcry.pipeline.checkpoint import make_checkpoints, recover, save
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.control import DURABLE_SEQ
+from openoutcry.pipeline.journal_sql import query
 from openoutcry.pipeline.replay import replay
 from openoutcry.pipeline.resume import ResumeError
 from openoutcry.pipeline.run import Options, PipelineError, run
@@ -281,6 +282,15 @@ def test_each_run_says_what_it_was(tmp_path: Path, undisturbed: dict[str, Any]) 
         assert "bound_ns" in document["config"]["clock"]
         assert abs(document["ts_ns"] - time.time_ns()) < 600e9
     assert reader.resumed == describe(journal)["resumed"]
+    found = query(
+        journal, "select session, min(seq) a, max(seq) b from audit group by 1 order by 2"
+    ).to_pylist()
+    name = f"{reader.journal_id:016x}"
+    assert found == [
+        {"session": f"{name}/1", "a": 1, "b": 10_000},
+        {"session": f"{name}/2", "a": 10_001, "b": 15_000},
+        {"session": f"{name}/3", "a": 15_001, "b": 20_000},
+    ]
     listed = CliRunner().invoke(main, ["journal", "ls", str(journal)]).stdout
     assert "\nresumed behind command 15,000 at 20" in listed
     with Journal.resume(journal) as writer:

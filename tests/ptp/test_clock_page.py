@@ -27,6 +27,7 @@ from openoutcry.ptp.page import (
     LINE,
     OK,
     OWNER,
+    SOURCES,
     STALE,
     STALE_MS_MAX,
     UNKNOWN,
@@ -40,7 +41,7 @@ from openoutcry.ptp.page import (
     now,
     publish_line,
 )
-from openoutcry.ptp.ticks import Q48, ticks_now
+from openoutcry.ptp.ticks import Q48, asleep_ns, ticks_now
 from openoutcry.ring import Segment, SegmentError
 from openoutcry.ring.segment import SHM
 from openoutcry.wire import CLOCK_DTYPE, CLOCK_PAGE, LayoutMismatch
@@ -422,6 +423,44 @@ def test_rts25_is_told_since_when(writer, page):
     assert page.rts25_since_tai_ns == 0
     writer.set_rts25(-5)
     assert page.rts25_since_tai_ns == -5
+
+
+def test_a_suspended_machine_is_told_at_once(writer, page, monkeypatch):
+    """It slept two seconds and the daemon has not looked yet: Python's readings say so by
+    themselves; disturbed readings of the clocks are no sleep."""
+    writer.publish(a_line(base_ticks=int(ticks_now()), mult_q48=_mult(), stale_ms=600_000))
+    page.now()
+    boot = time.clock_gettime_ns
+    slept_ns = [2 * 10**9]
+    monkeypatch.setattr(time, "clock_gettime_ns", lambda clock: boot(clock) + slept_ns[0])
+    with pytest.raises(ClockError, match="was suspended since the last update") as caught:
+        page.now()
+    assert caught.value.status == STALE
+    writer.set_asleep(asleep_ns())
+    page.now()
+    slept_ns[0] = 0
+    writer.set_asleep(asleep_ns())
+    pauses = iter([0.01, 0.01, 0.0, 0.0, 0.0])
+
+    def disturbed(clock):
+        time.sleep(next(pauses))
+        return boot(clock)
+
+    monkeypatch.setattr(time, "clock_gettime_ns", disturbed)
+    page.now()
+
+
+def test_what_each_source_says_can_be_read(writer, page):
+    """Nothing before the first look; then all of it, or as many as there is room for; what is half
+    written is not given."""
+    assert page.sources() == []
+    said = [{"source": "chrony", "silent": "größer"}, {"source": "kernel", "bound_ns": 7}]
+    writer.set_sources(said)
+    assert page.sources() == said
+    writer.set_sources([{"source": "x" * 500}] * 100)
+    assert 5 < len(page.sources()) < 8
+    writer.segment.view[SOURCES + 20] ^= 1
+    assert page.sources() == []
 
 
 # Opening and the writer's own mistakes

@@ -204,5 +204,6 @@ def test_ptp4l_is_asked_for_what_it_knows(link):
     assert (parent.clock_class, parent.accuracy_ns) == (6, 100)
     assert m.time_properties(m.ask(link.socket, m.TIME_PROPERTIES_DATA_SET)).utc_offset_s == 37
     assert m.interface(m.ask(link.socket, m.PORT_PROPERTIES_NP)) == "ptp0"
+    assert m.port_state(m.ask(link.socket, m.PORT_DATA_SET)) in m.LISTENING
     with pytest.raises(m.ManagementError, match="refuses"):
         m.ask(link.socket, 0x2FFF)

@@ -2,7 +2,9 @@
 whose error holds the truth, and what makes no sense is silence with a reason."""
 
 import errno
+import socket
 import struct
+import threading
 
 import pytest
 
@@ -372,6 +374,54 @@ def test_request_numbers_are_the_kernels():
     assert PTP_SYS_OFFSET == 0x43403D05
     assert PTP_SYS_OFFSET_PRECISE == 0xC0403D08
     assert PTP_SYS_OFFSET_EXTENDED == 0xC4C03D09
+
+
+def test_the_ports_state_is_told(table):
+    """Beside each sample of a ptp4l, and where it hears nobody."""
+    host = machine(table, port_state="uncalibrated")
+    ((sample, _),) = samples(host, PhcSource(NOMINAL_NS, "/dev/ptp0", "phc"), table, 1)
+    assert sample.port_state == "uncalibrated"
+    manage = host.manage
+    host.world.port_state = "faulty"
+
+    def hears_nobody(path, identifier):
+        data = bytearray(manage(path, identifier))
+        if identifier == m.TIME_STATUS_NP:
+            data[38:42] = bytes(4)
+        return bytes(data)
+
+    host.manage = hears_nobody
+    with pytest.raises(SourceSilent, match=r"hears no grandmaster \(port faulty\)"):
+        PhcSource(NOMINAL_NS, "/dev/ptp0", "phc").sample(host, table)
+    assert m.port_state(bytes(10) + b"\x2a") == "42"
+    with pytest.raises(m.ManagementError, match="too few"):
+        m.port_state(bytes(10))
+
+
+@pytest.mark.parametrize(
+    ("ports", "found"),
+    [((6, 9, 6), "slave"), ((9, 6), "slave"), ((6, 8), "uncalibrated"), ((6, 2), "master")],
+)
+def test_a_boundary_clock_is_asked_for_the_port_that_listens(tmp_path, ports, found):
+    """It answers for every port: the one that follows the grandmaster counts, if there is one."""
+    path = str(tmp_path / "ptp4l")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as clock:
+        clock.bind(path)
+
+        def answer():
+            asked, who = clock.recvfrom(2048)
+            head = asked[: m.HEADER.size + m.MANAGEMENT.size]
+            for number, state in enumerate(ports, start=1):
+                data = struct.pack(">8sHBB", b"", number, state, 0)
+                tlv = m.TLV.pack(m.TLV_MANAGEMENT, 2 + len(data), m.PORT_DATA_SET)
+                clock.sendto(head + tlv + data, who)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            assert m.port_state(m.ask(path, m.PORT_DATA_SET)) == found
+        finally:
+            thread.join()
 
 
 def test_a_question_is_a_management_get():
