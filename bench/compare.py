@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -180,12 +181,18 @@ def permutation_chance(a: Array, b: Array, seed: int = 1) -> float:
     middle = ranks.mean()
     seen = abs(ranks[: len(a)].mean() - middle)
     if math.comb(len(both), len(a)) <= EXACT:
-        others = np.array(list(combinations(ranks, len(a)))).mean(axis=1)
+        others = ranks[_ways(len(both), len(a))].mean(axis=1)
         return float((np.abs(others - middle) >= seen - 1e-9).mean())
     random = np.random.default_rng(seed)
     shuffled = random.permuted(np.tile(ranks, (PERMUTATIONS, 1)), axis=1)
     others = np.abs(shuffled[:, : len(a)].mean(axis=1) - middle)
     return float(((others >= seen - 1e-9).sum() + 1) / (PERMUTATIONS + 1))
+
+
+@cache
+def _ways(count: int, chosen: int) -> npt.NDArray[np.int64]:
+    """Every way to choose so many of ``count``: int64[ways, chosen]."""
+    return np.array(list(combinations(range(count), chosen)), np.int64)
 
 
 def _ranks(values: Array) -> Array:

@@ -32,7 +32,7 @@ MADE_BY_TESTS = {
     "kills": "pipeline/test_kills",
     "ring_kills": "ring/test_ring_kills",
     "shim_fuzz": "dpdk_shim/test_shim_fuzz",
-    "stall": "bench/test_explain",
+    "stall": "bench/test_stall",
 }
 """The evidence that a long test writes; `make evidence` measures all other."""
 PLACE = re.compile(r"(<!-- evidence: ([a-z_-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -151,22 +151,25 @@ def compare_table(made: dict[str, Any]) -> str:
 
 def stall_table(made: dict[str, Any]) -> str:
     figures = made["figures"]
-    names = {"undisturbed": "as it is", "stalled": "with the stall"}
+    with_it, without = figures["stalled"], figures["undisturbed"]
+    low, high = (ns_text(edge) for edge in figures["band_ns"])
     rows = [
-        (
-            shown,
-            ns_text(figures[name]["p50_ns"]),
-            ns_text(figures[name]["p999_ns"]),
-            f"{figures[name]['share_of_decade']:.0%}",
-            f"{figures[name]['band_share']:.0%}",
-        )
-        for name, shown in names.items()
-    ]
-    header = (
-        "| the run | p50 | p99.9 | of what took 10 to 100 µs: the matcher's long steps "
-        "| of the heat map's columns: a cell at 20 to 100 µs |"
-    )
-    return _rows(header, rows) + _source(made)
+        ("p50", ns_text, "p50_ns"),
+        ("p99.9, median of the windows", ns_text, "p999_ns"),
+        ("p99.9, of the quietest quarter of them", ns_text, "p999_quiet_ns"),
+        (f"commands a second that took {low} to {high}", "{:,.0f}".format, "band_per_s"),
+        (f"columns of the heat map with a cell at {low} to {high}", "{:.0%}".format,
+         "heat_columns"),
+        ("`--explain`: the matcher's long steps, of what took 10 to 100 µs", "{:.0%}".format,
+         "share_of_decade"),
+    ]  # fmt: skip
+    shown = [
+        (what, say(with_it[key]), say(without[key]),
+         ratio(with_it[key] / without[key]) if without[key] else "")
+        for what, say, key in rows
+    ]  # fmt: skip
+    header = "| what | with the stall | without | ratio |"
+    return _rows(header, shown) + _source(made)
 
 
 def kills_table(made: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from processes import OUTCRY, alive, left_behind
 
+from openoutcry.bench import ring
 from openoutcry.bench.evidence import read_evidence
 from openoutcry.bench.peers import programs
 from openoutcry.bench.peers.pair import PeerError, run_processes
@@ -125,6 +126,7 @@ def test_a_missing_python_module_says_what_gives_it() -> None:
 def test_a_missing_peer_stands_in_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without boost the rest is measured, and both of its variants are in `missing` with why."""
     monkeypatch.setattr(programs, "BOOST_HEADER", Path("/nowhere/at-all"))
+    monkeypatch.setattr(ring, "QUICK", ring.Counts(1_000, 65_536, 65_536, 100, 65_536, 100))
     said: list[str] = []
     made = bench_ring(1, True, "outcry bench ring", said.append, peers_named("boost"))
     assert {entry["name"] for entry in made["missing"]} == {"boost", "boost_backoff"}

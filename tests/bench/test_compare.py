@@ -22,12 +22,14 @@ from openoutcry.bench.compare import (
 from openoutcry.bench.results import ResultError, document, summarise, write_document
 
 RANDOM_SEED = 7
+EMPTY = document("matcher", [], [], "")
 
 
 def made(*figures, subject="matcher", command="outcry bench matcher"):
     """A document with figures (name, better, rounds)."""
     rows = [summarise(name, "ns", better, rounds) for name, better, rounds in figures]
-    return document(subject, rows, [], command)
+    own = {"subject": subject, "results": rows, "command": command, "host": dict(EMPTY["host"])}
+    return EMPTY | own
 
 
 def noisy(random, level, count=7):

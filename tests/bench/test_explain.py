@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from openoutcry.bench import ladder
 from openoutcry.bench.corewatch import UNSEEN, Interval, Watched
-from openoutcry.bench.evidence import write_evidence
 from openoutcry.bench.explain import (
     COMMIT,
     NEW_LEVEL,
@@ -20,11 +19,10 @@ from openoutcry.bench.explain import (
 )
 from openoutcry.bench.paced import Paced, SpansDoNotAddUp, check_spans, percentiles
 from openoutcry.bench.pictures import TIME_BINS, histogram, pictures
-from openoutcry.bench.pipeline import explain_run
 from openoutcry.bench.stages_alone import COMPILED, bottleneck, stage_rates
 from openoutcry.bench.timeline import Slice, Timeline
 from openoutcry.bench.wording import by_length
-from openoutcry.pipeline.recording import Recording, Stall, Step
+from openoutcry.pipeline.recording import Recording, Step
 from openoutcry.ring.segment import NoRoomError
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind
@@ -302,36 +300,6 @@ def test_the_bottleneck_is_the_process_with_the_largest_sum():
     rates = dict.fromkeys(COMPILED, 1e7) | {"receive": 9e6}
     found = bottleneck(rates)
     assert found["commands_per_s"] < 1e7
-
-
-@pytest.mark.long
-def test_a_stall_on_purpose_is_seen_in_the_tail_in_its_cause_and_in_the_heat_map() -> None:
-    """50 us every 10 ms in the matcher, at 100,000/s: p99.9 shows them, of what took 10 to
-    100 us the matcher's long steps have a large share, which they have not without the stall, and
-    the heat map has a band there all along.  The figures go to docs/evidence/stall.json."""
-    stall = Stall("matcher", 50_000, 10_000_000)
-    found = {}
-    for name, fault in (("stalled", stall), ("undisturbed", None)):
-        made = explain_run(100_000, 3.0, "none", stall=fault)
-        whole = next(s for s in made["pictures"]["stages"] if s["name"] == "whole")
-        heat = made["pictures"]["heat"]
-        band = [sum(column) > 0 for column in zip(*[
-            row for edge, row in zip(heat["edges_ns"], heat["counts"], strict=True)
-            if 20_000 <= edge <= 100_000], strict=True)]  # fmt: skip
-        band_causes = made["bands"][0]["causes"] if made["bands"] else []
-        share = sum(c["share"] for c in band_causes if c["cause"].startswith("matcher: a long"))
-        found[name] = {
-            "p50_ns": whole["p50"], "p999_ns": whole["p999"], "share_of_decade": share,
-            "band_share": sum(band) / len(band), "watched": made["watched"],
-            "causes": made["causes"][:8],
-        }  # fmt: skip
-    command = "make test-long ARGS=tests/bench/test_explain.py"
-    write_evidence("stall", {"stall_ns": 50_000, "every_ns": 10_000_000, **found}, command)
-    assert found["stalled"]["p999_ns"] >= 40_000
-    # A host's own gaps of milliseconds drain through the same decade, so not "most of it".
-    assert found["stalled"]["share_of_decade"] > 0.2
-    assert found["stalled"]["share_of_decade"] > 4 * found["undisturbed"]["share_of_tail"]
-    assert found["stalled"]["band_share"] > 0.9
 
 
 def test_percentiles_are_exact():

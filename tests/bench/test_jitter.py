@@ -84,7 +84,7 @@ def test_a_spin_sees_another_program_on_its_core():
     core = min(os.sched_getaffinity(0))
 
     def busy():
-        while time.process_time() < 1.0:
+        while time.process_time() < 0.3:
             pass
 
     def spin_there():
@@ -119,6 +119,7 @@ def test_the_subject_has_every_cores_figures():
 def test_without_perf_the_figures_stand_and_the_cause_is_missing(monkeypatch):
     """No perf: the same figures, one reason, and nobody is blamed for what was not watched."""
     monkeypatch.setattr(corewatch.shutil, "which", lambda name: None)
+    monkeypatch.setattr(jitter, "QUICK_SPIN_S", 0.05)
     made = bench_jitter(1, True, "outcry bench jitter", lambda text: None)
     assert {"name": "causes by trace", "why": "perf is not installed"} in made["missing"]
     for causes in made["details"]["lost_ns_by_cause"].values():
@@ -173,7 +174,7 @@ def test_a_watch_sees_who_took_the_core():
     core = min(os.sched_getaffinity(0))
 
     def busy():
-        while time.process_time() < 0.4:
+        while time.process_time() < 0.1:
             pass
         return os.getpid()
 
@@ -266,6 +267,7 @@ def test_accounts_that_cannot_be_read_are_missing_with_the_reason(kernel, tmp_pa
 def test_a_host_that_shows_no_accounts_is_measured_all_the_same(monkeypatch, tmp_path):
     """A container without /proc/interrupts and /proc/stat: gaps as ever, the accounts missing."""
     monkeypatch.setattr(core_accounts, "ROOT", tmp_path)
+    monkeypatch.setattr(jitter, "QUICK_SPIN_S", 0.05)
     made = bench_jitter(1, True, "outcry bench jitter", lambda text: None)
     core = min(os.sched_getaffinity(0))
     assert f"lost_ppb_core{core}" in {row["name"] for row in made["results"]}
