@@ -1,11 +1,12 @@
 """Prove every property of ``properties.py``, and break the RTL once for each to see it noticed.
 
-    python -m openoutcry.gateway_fpga.formal.run [MODULE …]
+    python -m openoutcry.gateway_fpga.formal.run [MODULE or PROPERTY …]
 
 A module's properties are proved by k-induction (SymbiYosys, z3): true in every cycle of
 every run, whatever the inputs do that the assumptions allow.  Then, for each property, one line of
 the RTL is changed as ``properties.py`` says, and a bounded run must end at that very assertion.
-Prints a table and puts each module of which all went well into ``docs/evidence/fpga.json``.
+Prints a table and puts each property of which all went well into ``docs/evidence/fpga.json``.  A
+proof has :data:`LIMIT_S` to end.
 """
 
 import os
@@ -15,15 +16,17 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from openoutcry.gateway_fpga.formal.properties import MODULES, PROPERTIES, Module, Property
-from openoutcry.gateway_fpga.tools.evidence import merged, write_section
+from openoutcry.gateway_fpga.tools.evidence import read_evidence, write_section
 
 FOLDER = Path(__file__).resolve().parent
 RTL = FOLDER.parent / "rtl"
+LIMIT_S = 900
+"""Seconds after which a proof is given up."""
 WIRE = FOLDER.parents[1] / "wire"
 LABEL = re.compile(r"Assert failed in \S+: (?:\S*[.\\/])?(\w+)|failed assertion (?:\S*\.)?(\w+) at")
 
@@ -94,6 +97,7 @@ def _job(module: Module, mode: str, depth: int, texts: dict[str, str], only: str
     return f"""[options]
 mode {mode}
 depth {depth}
+timeout {LIMIT_S}
 [engines]
 {module.engine}
 [script]
@@ -124,23 +128,26 @@ def _failed(log: str) -> set[str]:
     return {a or b for a, b in LABEL.findall(log)}
 
 
-def run(modules: Iterable[str]) -> list[Outcome]:
-    outcomes = []
-    for name in modules:
-        module = MODULES[name]
-        together = None if module.apart else prove(module)
-        for claim in (claim for claim in PROPERTIES if claim.module == name):
-            proved, log, seconds = together or prove(module, claim.name)
-            if not proved:
-                print(log[-1500:], file=sys.stderr)
-            noticed, log = caught(module, claim)
-            if not noticed:
-                print(f"{claim.name}: not caught\n{log[-600:]}", file=sys.stderr)
-            outcomes.append(
-                Outcome(claim.name, name, claim.sentence, proved, noticed, module.depth, seconds)
-            )
-            print(line(outcomes[-1]), flush=True)
-    return outcomes
+def run(claims: Sequence[Property]) -> Iterator[Outcome]:
+    """Each property's outcome as it is found; those of a module that is proved in one go share the
+    proof."""
+    together: dict[str, tuple[bool, str, float]] = {}
+    for claim in claims:
+        module = MODULES[claim.module]
+        if module.apart:
+            proved, log, seconds = prove(module, claim.name)
+        else:
+            if claim.module not in together:
+                together[claim.module] = prove(module)
+            proved, log, seconds = together[claim.module]
+        if not proved:
+            print(log[-1500:], file=sys.stderr)
+        noticed, log = caught(module, claim)
+        if not noticed:
+            print(f"{claim.name}: not caught\n{log[-600:]}", file=sys.stderr)
+        yield Outcome(
+            claim.name, claim.module, claim.sentence, proved, noticed, module.depth, seconds
+        )
 
 
 def line(outcome: Outcome) -> str:
@@ -149,21 +156,38 @@ def line(outcome: Outcome) -> str:
     return f"{outcome.name:40} {proved:10} broken: {noticed:10} {outcome.sentence}"
 
 
+def keep(outcome: Outcome) -> None:
+    """Into the evidence, in place of what stood there of this property."""
+    old = read_evidence().get("proofs", {}).get("figures", {"properties": []})["properties"]
+    rows = {row["name"]: row for row in [*old, asdict(outcome)]}
+    order = [claim.name for claim in PROPERTIES]
+    kept = sorted(
+        (rows[name] for name in rows if name in order), key=lambda r: order.index(r["name"])
+    )
+    write_section("proofs", {"properties": kept}, "make fpga-formal")
+
+
 def main(arguments: Sequence[str]) -> int:
-    unknown = set(arguments) - set(MODULES)
+    unknown = set(arguments) - set(MODULES) - {claim.name for claim in PROPERTIES}
     if unknown:
-        print(f"no module {sorted(unknown)[0]!r}; there are {', '.join(MODULES)}", file=sys.stderr)
+        print(
+            f"no module or property {sorted(unknown)[0]!r}; modules are {', '.join(MODULES)}",
+            file=sys.stderr,
+        )
         return 1
-    good = total = 0
-    for name in arguments or MODULES:
-        outcomes = run([name])
-        total += len(outcomes)
-        if all(outcome.proved and outcome.caught for outcome in outcomes):
-            rows = merged("proofs", "properties", [asdict(o) for o in outcomes], list(MODULES))
-            write_section("proofs", {"properties": rows}, "make fpga-formal")
-        good += sum(outcome.proved and outcome.caught for outcome in outcomes)
-    print(f"{good} of {total} properties proved, each broken variant caught")
-    return 0 if good == total else 1
+    claims = [
+        claim
+        for claim in PROPERTIES
+        if not arguments or claim.module in arguments or claim.name in arguments
+    ]
+    good = 0
+    for outcome in run(claims):
+        print(line(outcome), flush=True)
+        if outcome.proved and outcome.caught:
+            good += 1
+            keep(outcome)
+    print(f"{good} of {len(claims)} properties proved, each broken variant caught")
+    return 0 if good == len(claims) else 1
 
 
 if __name__ == "__main__":

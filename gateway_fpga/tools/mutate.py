@@ -38,7 +38,7 @@ SELECT_BITS = 12
 SEED = 1
 TOGETHER = 25
 """Mutants a simulation."""
-EQUIVALENCE_LIMIT_S = 60
+EQUIVALENCE_LIMIT_S = 120
 MODE = re.compile(r"-mode (\w+)")
 SOURCE = re.compile(r"-src (\S+)")
 
@@ -244,17 +244,18 @@ def equivalent(target: Target, mutant: Mutant, folder: Path) -> bool:
     )
     (folder / "facts.v").write_text("".join(fact.verilog() for fact in target.facts))
     read_in = "read_verilog -formal facts.v\nread_rtlil known.il\n"
-    settle = (
-        f"hierarchy -top {target.module}\nproc\n{FLATTEN}\nchformal -lower\nmemory_map\n"
-        "opt_dff -nodffe -nosdff\nopt_expr\nopt_clean\n"
+    # Registers become inputs and outputs of one step; what is alike in both falls together.
+    step = (
+        f"hierarchy -top {target.module}\nproc\nflatten\nchformal -lower\nmemory_map\n"
+        "opt_dff -nodffe -nosdff\nopt_expr\nopt_clean\nexpose -evert-dff\n"
     )
     script = (
-        f"{read_in}{settle}rename {target.module} gold\ndesign -stash gold\n"
-        f"{read_in}{command}\n{settle}rename {target.module} gate\ndesign -stash gate\n"
+        f"{read_in}{step}rename {target.module} gold\ndesign -stash gold\n"
+        f"{read_in}{command}\n{step}rename {target.module} gate\ndesign -stash gate\n"
         "design -copy-from gold gold\ndesign -copy-from gate gate\n"
-        "equiv_make gold gate equiv\nhierarchy -top equiv\nclean -purge\n"
-        "equiv_struct -icells\nequiv_simple -undef -seq 3 -set-assumes\n"
-        "equiv_induct -undef -seq 3 -set-assumes\nequiv_status -assert\n"
+        "miter -equiv -flatten gold gate differ\nhierarchy -top differ\n"
+        "opt_merge\nopt_expr\nopt_clean\nopt_merge\nopt_expr\nopt_clean\n"
+        "sat -verify -set-assumes -prove trigger 0\n"
     )
     good, _ = yosys(folder, script, EQUIVALENCE_LIMIT_S)
     return good
