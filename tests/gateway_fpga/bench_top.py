@@ -5,6 +5,7 @@ in their order, numbered without a hole, with the golden model's verdict.
 """
 
 import random
+from dataclasses import replace
 
 import cocotb
 import numpy as np
@@ -30,13 +31,16 @@ from frames import (
     spoiled,
     wrap,
 )
+from orders import INSTRUMENTS, SETTINGS
+from orders import random_orders as boundary_orders
 from patterns import PATTERNS, TIMEOUT, pattern, reset, start
 from simulated_bus import SimulatedBus
 
 from openoutcry.gateway_fpga.devices import GoldenDevice
+from openoutcry.gateway_fpga.driver import GatewayDriver
 from openoutcry.wire import ErrorBit
 from openoutcry.wire.enums import CommandKind
-from openoutcry.wire.records import ORDER_DTYPE
+from openoutcry.wire.records import MAX_PACKET_RECORDS, ORDER_DTYPE
 from openoutcry.wire.registers import (
     ADDRESS,
     DECERR,
@@ -52,6 +56,7 @@ LATENCY_CYCLES = 13
 TIME_STEP_NS = 0x5BD1_E995_9ABC_DEF1
 """What the clock moves on in a cycle: so much that all 64 bits of the time are seen both ways."""
 PARTICIPANTS = 16
+SLOT_BITS = 4
 COUNTER_BITS = 32
 
 
@@ -329,6 +334,32 @@ async def every_participant_is_switched_off_and_on(dut):
         codes = np.frombuffer(b"".join(beats), ORDER_DTYPE)["error_code"]
         off = {n for n in everybody if codes[n] >> ErrorBit.PARTICIPANT & 1}
         assert off == set(everybody) - on
+
+
+@cocotb.test(timeout_time=4, timeout_unit="ms")
+async def every_reason_through_the_whole_chain(dut):
+    """Boundary-biased orders in frames, with symbols, limits, rate and participants set: all
+    sixteen bits of the verdict come out as the golden model says."""
+    ports, sink, master = await begin(dut)
+    bus, golden = SimulatedBus(master), GoldenDevice(SLOT_BITS)
+    settings = replace(SETTINGS, participants_on=frozenset({0, 1, 2, 3}))
+    await bridge(lambda: GatewayDriver(bus).load(INSTRUMENTS, settings))()
+    GatewayDriver(golden).load(INSTRUMENTS, settings)
+    orders = boundary_orders(40 * MAX_PACKET_RECORDS, 77, settings)
+    orders["participant"][orders["participant"] >= PARTICIPANTS] = 2_000
+    dice = random.Random(77)
+    for first in range(0, len(orders), MAX_PACKET_RECORDS):
+        some = orders[first : first + MAX_PACKET_RECORDS]
+        ports.send(0, wrap(dice, packet_of(dice, some), False))
+    received = [bytes((await sink.recv()).tdata) for _ in orders]
+    got = np.frombuffer(b"".join(received), ORDER_DTYPE)
+    stamps = np.array(ports.stamps[0], np.uint64).view(np.int64)
+    orders["rx_ts_ns"] = np.repeat(stamps, MAX_PACKET_RECORDS)
+    orders["error_code"] = 0
+    orders["seq"] = FIRST_SEQ + np.arange(len(orders))
+    golden.validate(orders)
+    assert got.tobytes() == orders.tobytes()
+    assert {b for b in ErrorBit if np.any(got["error_code"] >> b & 1)} == set(ErrorBit)
 
 
 @cocotb.test(timeout_time=4, timeout_unit="ms")
