@@ -333,6 +333,8 @@ def explained(made: Session) -> list[dict[str, Any]]:
 
 def explain_run(rate: int, seconds: float, durability: str, **options: Any) -> dict[str, Any]:
     """Run under the watch of the cores and explain the tail; ``pictures`` and ``trace`` with it."""
+    # A compiler under watch makes a recording a hundred times as long as the run's.
+    compile_kernels(lambda label, done, total: None)
     noise = NoiseWatch()
     with core_watch() as watched:
         done = paced(rate, seconds, durability, **options)

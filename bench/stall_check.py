@@ -17,6 +17,7 @@ from openoutcry.bench.explain import explain
 from openoutcry.bench.paced import Ns, Paced, flow, paced
 from openoutcry.bench.pictures import heat
 from openoutcry.bench.rounds import NoiseWatch, rotated
+from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.recording import Stall
 
 STALL = Stall("matcher", 50_000, 10_000_000)
@@ -28,6 +29,7 @@ RUNS = {"stalled": STALL, "undisturbed": None}
 
 def stall_check(rounds: int, progress: Callable[[str], None] = print) -> dict[str, Any]:
     """The figures of both kinds of runs: :func:`summed` of each, by its name."""
+    compile_kernels(lambda label, done, total: None)
     seen: dict[str, list[dict[str, Any]]] = {name: [] for name in RUNS}
     repeated = 0
     for number in range(rounds):

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from bench_command import bench_here
 from processes import OUTCRY
 
 from openoutcry.bench import everything, gateway
@@ -78,24 +79,23 @@ def test_an_interruption_keeps_what_was_measured(monkeypatch) -> None:
 @pytest.mark.parametrize("arguments", [["all", "--subjects", "ring,poker"], ["poker"]])
 def test_an_unknown_subject_is_a_usage_error(arguments) -> None:
     """It is named, with the ones that there are."""
-    done = subprocess.run([*OUTCRY, "bench", *arguments], capture_output=True, text=True)
-    assert done.returncode == 2
+    done = bench_here(*arguments)
+    assert done.exit_code == 2
     assert "unknown subject 'poker'" in done.stderr
     assert "pipeline" in done.stderr
 
 
 def test_no_subject_is_a_usage_error() -> None:
     """It says which there are."""
-    done = subprocess.run([*OUTCRY, "bench"], capture_output=True, text=True)
-    assert done.returncode == 2
+    done = bench_here()
+    assert done.exit_code == 2
     assert "name a subject: all, clock," in done.stderr
 
 
 def test_zero_rounds_are_a_usage_error() -> None:
     """There is nothing to say about no round."""
-    done = subprocess.run([*OUTCRY, "bench", "cores", "--rounds", "0"], capture_output=True,
-                          text=True)  # fmt: skip
-    assert done.returncode == 2
+    done = bench_here("cores", "--rounds", "0")
+    assert done.exit_code == 2
     assert "--rounds" in done.stderr
 
 
@@ -113,17 +113,17 @@ def test_an_interruption_keeps_the_whole_rounds_of_the_subject_under_way(monkeyp
     assert partial == "interrupted: without jitter"
 
 
-def test_a_place_that_cannot_be_written_is_refused_before_measuring(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_refused_before_measuring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file where a folder is wanted, a folder where a file is."""
     (tmp_path / "file").write_text("")
+    monkeypatch.chdir(tmp_path)
     for arguments, message in (
         (["all", "--out", "file"], "--out file: there is a file of that name"),
         (["cores", "--out", "."], "--out .: there is a folder of that name"),
     ):
-        done = subprocess.run([*OUTCRY, "bench", *arguments], cwd=tmp_path, text=True,
-                              capture_output=True, timeout=60)  # fmt: skip
-        assert done.returncode == 1
-        assert message in done.stderr
+        assert message in str(bench_here(*arguments).exception)
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")

@@ -1,13 +1,12 @@
 """The matcher subject of the bench: what its loops process, what peers are given, its document."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import OUTCRY
+from bench_command import bench_here
 
 from openoutcry.bench import matcher, matcher_loops, tsc
 from openoutcry.bench.peers import matchers
@@ -186,9 +185,8 @@ def test_the_table_says_what_was_met_and_what_was_not_measured() -> None:
 
 def test_an_unknown_peer_is_a_usage_error() -> None:
     """The message names it and those there are; nothing is measured."""
-    command = [*OUTCRY, "bench", "matcher", "--against", "pyorderbook,quickfix"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 2
+    done = bench_here("matcher", "--against", "pyorderbook,quickfix")
+    assert done.exit_code == 2
     assert "unknown peer 'quickfix'" in done.stderr
     assert "nautilus_book" in done.stderr
 

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from bench_command import bench_here
 from processes import OUTCRY
 
 from openoutcry.bench.collect import MEASURED
@@ -32,16 +33,9 @@ def test_the_pipeline_subject_gives_the_shared_shape(tmp_path: Path) -> None:
     assert all(row["median"] > 0 and row["samples"] == 1 for row in made["results"])
 
 
-def test_an_out_file_in_a_missing_folder_is_refused_before_measuring(tmp_path: Path) -> None:
+def test_an_out_file_in_a_missing_folder_is_refused_before_measuring() -> None:
     """Nobody measures for an hour to lose it."""
-    done = subprocess.run(
-        [*OUTCRY, "bench", "pipeline", "--out", "no/such/b.json"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert "no/such" in done.stderr
+    assert "no/such" in str(bench_here("pipeline", "--out", "no/such/b.json").exception)
 
 
 def test_the_documents_quote_the_evidence_and_nothing_else() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bench_command import bench_here
 from processes import OUTCRY, alive, left_behind
 
 from openoutcry.bench import ring
@@ -74,17 +75,16 @@ def test_the_ring_subject_gives_the_shared_shape(tmp_path: Path) -> None:
 
 def test_an_unknown_peer_is_a_usage_error() -> None:
     """The message names it and those there are; nothing is measured."""
-    done = bench("--against", "boost,zeromq")
-    assert done.returncode == 2
+    done = bench_here("ring", "--against", "boost,zeromq")
+    assert done.exit_code == 2
     assert "unknown peer 'zeromq'" in done.stderr
     assert "rte_ring" in done.stderr
 
 
 def test_peers_of_the_ring_are_not_for_other_subjects() -> None:
     """`bench pipeline --against` is a usage error, not an option without effect."""
-    command = [*OUTCRY, "bench", "pipeline", "--against", "boost"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 2
+    done = bench_here("pipeline", "--against", "boost")
+    assert done.exit_code == 2
     assert "--against" in done.stderr
 
 
@@ -188,7 +188,7 @@ def test_no_process_is_left_when_one_of_two_fails(end: Callable[[], None], tmp_p
 def test_an_interrupted_bench_leaves_nothing_behind(number: int) -> None:
     """In the middle of a round, whoever is being measured: no process, no shared memory."""
     with subprocess.Popen(
-        [*OUTCRY, "bench", "ring", "--rounds", "99", "--against", "c"],
+        [*OUTCRY, "bench", "ring", "--quick", "--rounds", "999", "--against", "c"],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,

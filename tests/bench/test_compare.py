@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 from processes import OUTCRY
 
 from openoutcry.bench.compare import (
@@ -14,6 +15,7 @@ from openoutcry.bench.compare import (
     UNTOLD,
     bootstrap_ratios,
     compare,
+    compare_command,
     holm,
     least_chance,
     permutation_chance,
@@ -213,19 +215,24 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
                           capture_output=True, text=True)  # fmt: skip
 
 
-def test_the_command_for_ci(tmp_path: Path) -> None:
+def test_the_command_for_ci(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit status 1 only with a threshold and a slower B; one JSON document; files of no shape are
     named."""
     write_document(made(("x", "lower", [100.0] * 7)), tmp_path / "a.json")
     write_document(made(("x", "lower", [110.0] * 7)), tmp_path / "b.json")
     (tmp_path / "bad.json").write_text('{"shape": 1}')
-    assert run(tmp_path, "a.json", "b.json").returncode == 0
-    failed = run(tmp_path, "a.json", "b.json", "--threshold", "5", "--json")
-    assert failed.returncode == 1
+    monkeypatch.chdir(tmp_path)
+
+    def ended(*arguments: str) -> Result:
+        return CliRunner().invoke(compare_command, arguments)
+
+    assert ended("a.json", "b.json").exit_code == 0
+    failed = ended("a.json", "b.json", "--threshold", "5", "--json")
+    assert failed.exit_code == 1
     assert json.loads(failed.stdout)["verdicts"][0]["verdict"] == SLOWER
-    assert run(tmp_path, "b.json", "a.json", "--threshold", "5").returncode == 0
-    assert run(tmp_path, "a.json", "b.json", "--threshold", "15").returncode == 0
+    assert ended("b.json", "a.json", "--threshold", "5").exit_code == 0
+    assert ended("a.json", "b.json", "--threshold", "15").exit_code == 0
+    assert "cannot read none.json" in str(ended("a.json", "none.json").exception)
     refused = run(tmp_path, "a.json", "bad.json")
     assert refused.returncode == 1
     assert "bad.json is not a bench document" in refused.stderr
-    assert "cannot read none.json" in run(tmp_path, "a.json", "none.json").stderr

@@ -4,6 +4,7 @@ import os
 import shutil
 import struct
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,6 +166,24 @@ def test_a_recording_that_perf_cannot_read_is_no_empty_one(tmp_path):
     lines, why = corewatch._script(data)
     assert lines == []
     assert why.startswith("perf script ended with ")
+
+
+def test_a_recording_that_ends_in_a_bad_record_is_kept_up_to_it(tmp_path, monkeypatch):
+    """perf script stops in the middle (status 242): the intervals before it stand, and what they do
+    not explain is called not watched, with perf's words."""
+    tool = tmp_path / "perf"
+    tool.write_text(f"#!/bin/sh\ncat <<'END'\n{TRACE}END\n"
+                    "echo 'failed to process type: 17 [Bad address]' >&2\nexit 242\n")  # fmt: skip
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(corewatch, "refusal", lambda: None)
+    monkeypatch.setattr(corewatch, "_recording", lambda data, watched: nullcontext())
+    with core_watch() as watched:
+        pass
+    assert watched.refused is None
+    assert watched.intervals == intervals(TRACE.splitlines())
+    assert "what came after" in watched.blind
+    assert "242: failed to process type: 17 [Bad address]" in watched.rest
 
 
 @pytest.mark.skipif(refusal() is not None, reason=f"cores cannot be watched: {refusal()}")
