@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +109,21 @@ def recover(directory: str | os.PathLike[str], until_seq: int | None = None) -> 
             f"{directory}: the journal ends at sequence {point.seq}, {until_seq} is asked for"
         )
     return point
+
+
+def recover_from_any(directories: Sequence[Path], until_seq: int) -> Point:
+    """:func:`recover` from the first of a journal's directories that has ``until_seq``: under the
+    policies ``any`` and ``quorum`` one that counts may lag behind the others, or have failed.
+
+    Raises :class:`JournalError` naming each of them if none has it.
+    """
+    refusals = []
+    for directory in directories:
+        try:
+            return recover(directory, until_seq)
+        except JournalError as error:
+            refusals.append(str(error))
+    raise JournalError("; ".join(refusals))
 
 
 def commands_after(block: Block, seq: int) -> npt.NDArray[Any]:

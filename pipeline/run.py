@@ -265,6 +265,7 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
         limit=limit,
         durability=options.durability,
         journal=directory,
+        copies=_copies_of(directory),
         writer=writer,
         receiver=receiver,
         ports=ports,
@@ -345,6 +346,13 @@ def _claim_copies(options: Options, directory: Path, stack: ExitStack) -> None:
         if not path.exists():
             stack.callback(_remove_if_empty, path)
         stack.callback(JournalLock(path).release)
+
+
+def _copies_of(directory: Path | None) -> tuple[Path, ...]:
+    """The other directories of the journal that was just made or taken up."""
+    if directory is None:
+        return ()
+    return tuple(places_of(directory, JournalReader(directory).document).others)
 
 
 def _remove_if_empty(directory: Path) -> None:

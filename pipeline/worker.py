@@ -20,7 +20,7 @@ from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import Journal, JournalWriter
 from openoutcry.matcher import Engine, scratch_records
 from openoutcry.pipeline import stages as st
-from openoutcry.pipeline.checkpoint import recover
+from openoutcry.pipeline.checkpoint import recover_from_any
 from openoutcry.pipeline.control import (
     STAGE_CORE,
     STAGE_PID,
@@ -71,6 +71,8 @@ class Work:
     """Keep every command's stamps and note long steps."""
     spare_cores: int = 1
     """Cores that no stage spins on."""
+    copies: tuple[Path, ...] = ()
+    """The journal's other directories."""
 
     @property
     def durable(self) -> bool:
@@ -181,7 +183,7 @@ def rebuild_engine(work: Work) -> Engine:
         # has it.  The journal waits only for the ring, so it gets here.
         while shared.control[WRITTEN_SEQ] < last:
             time.sleep(0.001)
-        engine = recover(work.journal, last).engine
+        engine = recover_from_any([work.journal, *work.copies], last).engine
     else:
         engine = Engine(work.instruments, work.order_capacity)
     # First touch of a page would stand in some order's latency.

@@ -19,7 +19,7 @@ from openoutcry.__main__ import main
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Disk, Journal, JournalError, JournalLock, JournalReader, Proof
 from openoutcry.journal.listing import describe
-from openoutcry.pipeline.checkpoint import make_checkpoints, recover, save
+from openoutcry.pipeline.checkpoint import make_checkpoints, recover, recover_from_any, save
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.control import DURABLE_SEQ
 from openoutcry.pipeline.journal_sql import query
@@ -258,6 +258,35 @@ def test_a_restart_from_a_checkpoint_is_the_same_state(undisturbed: dict[str, An
     assert (point.seq, point.engine.last_seq) == (20_000, 20_000)
     for path in made:
         path.unlink()
+
+
+def test_a_matcher_is_rebuilt_from_whichever_directory_has_it(
+    tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    """The first directory lags behind (a quorum of the others has the block that it lacks), and
+    the second is gone: the third gives the matcher; without it each is named."""
+    reader = JournalReader(undisturbed["journal"]["path"])
+    places = [tmp_path / name for name in "abc"]
+    blocks = [records for _, records in reader.chunks()]
+    with Journal.create(places[0], reader.config, copies=places[1:], policy="quorum") as writer:
+        for index, records in enumerate(blocks[:2]):
+            writer.append(writer.written_seq + 1, [records], len(records), 1, durable=True)
+            if index == 0:
+                early = writer.written_seq
+                writer.sync()
+                shutil.copytree(places[0], tmp_path / "late")
+        last = writer.written_seq
+    shutil.rmtree(places[0])
+    (tmp_path / "late" / "acknowledged").unlink(missing_ok=True)
+    shutil.move(tmp_path / "late", places[0])
+    shutil.rmtree(places[1])
+    point = recover_from_any(places, last)
+    assert (point.seq, point.engine.state_hash()) == (
+        last, recover(places[2], last).engine.state_hash(),
+    )  # fmt: skip
+    assert recover_from_any(places, early).seq == early
+    with pytest.raises(JournalError, match=rf"ends at sequence {early}, .*{places[1]}"):
+        recover_from_any(places[:2], last)
 
 
 def test_each_run_says_what_it_was(tmp_path: Path, undisturbed: dict[str, Any]) -> None:
