@@ -38,8 +38,8 @@ BY_HAND = (
         Exclusion(
             file,
             rf"toggle {signal}\[4(0\d|1[0-5])\]",
-            "The parser writes 0 where the verdict will stand: Yosys proves it of what the queue is "
-            "given, but does not see through the queue's memory.",
+            "The parser writes 0 where the verdict will stand: Yosys proves it of what the queue "
+            "is given, but does not see through the queue's memory.",
         )
         for file, signal in (
             ("outcry_packet_fifo.v", "(m_axis_tdata|out_data)"),
