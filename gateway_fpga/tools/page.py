@@ -119,6 +119,19 @@ def timing(figures: dict[str, Any]) -> str:
     return _rows(header, rows) + f"\nGoal: {figures['goal_mhz']} MHz.\n"
 
 
+def tried(figures: dict[str, Any]) -> str:
+    rows = [
+        (row["what"], _mhz(row["placed_mhz"]), _mhz(row["routed_mhz"]), row["came_of_it"])
+        for row in figures["rows"]
+    ]
+    header = "| `outcry_gateway`, seed 1 | placed (estimate) | routed | what came of it |"
+    return _rows(header, rows)
+
+
+def _mhz(mhz: float | None) -> str:
+    return f"{mhz:.1f} MHz" if mhz else "–"
+
+
 def random(figures: dict[str, Any]) -> str:
     return (
         f"{figures['orders']:,} boundary-biased random orders through "
@@ -156,6 +169,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "mutation": mutation,
     "coverage": coverage,
     "timing": timing,
+    "tried": tried,
     "random": random,
     "live": live,
 }
