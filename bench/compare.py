@@ -23,6 +23,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from openoutcry.bench.quantity import quantity
 from openoutcry.bench.results import (
     CONFIDENCE_PERCENT,
     RESAMPLES,
@@ -40,6 +41,8 @@ ALPHA = 1 - CONFIDENCE_PERCENT / 100
 POWER_Z = 1.959964 + 0.841621
 """A true difference of so many standard errors is found in 80 of 100 comparisons at 5 %."""
 HOST_KEYS = ("cpu_model", "cores_usable", "governor", "kernel", "memory_bytes", "virtualisation")
+WIDE, LOG_WIDTH = 120, 160
+"""Columns of a terminal that has room for the reasons; columns where there is no terminal."""
 FASTER, SLOWER, UNTOLD = "faster", "slower", "cannot tell"
 
 Array = npt.NDArray[np.float64]
@@ -270,25 +273,42 @@ def compare_command(
     else:
         for line in said:
             click.echo(f"warning: {line}", err=True)
-        Console().print(_table(verdicts))
+        show(verdicts)
     gone = {row["name"] for row in before["results"]} - {row["name"] for row in after["results"]}
     if threshold is not None and (gone or any(one.verdict == SLOWER for one in verdicts)):
         raise SystemExit(1)
 
 
-def _table(verdicts: Sequence[Verdict]) -> Table:
+def show(verdicts: Sequence[Verdict]) -> None:
+    """Print the table.  A log has room for all of it; a narrow terminal has the reasons beneath."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=LOG_WIDTH)
+    wide = console.width >= WIDE
+    console.print(_table(verdicts, wide))
+    if not wide:
+        for one in verdicts:
+            click.echo(f"{one.name}: {one.verdict}: {one.why}{_could_show(one)}")
+
+
+def _could_show(one: Verdict) -> str:
+    least = one.detectable_percent
+    return "" if least is None else f" (these rounds could show {least:.1f} %)"
+
+
+def _table(verdicts: Sequence[Verdict], with_reasons: bool) -> Table:
     table = Table(box=SIMPLE_HEAD, header_style="bold")
     table.add_column("figure", overflow="fold")
-    table.add_column("unit", no_wrap=True)
-    for column in ("A", "B", "B / A", "95 %", "could show"):
+    for column in ("A", "B", "B / A", "95 %"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("verdict", overflow="fold")
+    table.add_column("verdict", overflow="fold", min_width=len(UNTOLD))
     for one in verdicts:
         interval = "" if one.interval is None else f"{one.interval[0]:.3f} - {one.interval[1]:.3f}"
-        could = "" if one.detectable_percent is None else f"{one.detectable_percent:.1f} %"
-        ratio = "" if one.ratio is None else f"{one.ratio:.3f}"
+        times = "" if one.ratio is None else f"{one.ratio:.3f}"
         colour = {FASTER: "green", SLOWER: "red"}.get(one.verdict, "")
         verdict = f"[{colour}]{one.verdict}[/]" if colour else one.verdict
-        table.add_row(one.name, one.unit, f"{one.a:,.4g}", f"{one.b:,.4g}", ratio,
-                      interval, could, f"{verdict}: {one.why}")  # fmt: skip
+        table.add_row(
+            one.name, quantity(one.a, one.unit), quantity(one.b, one.unit), times, interval,
+            f"{verdict}: {one.why}{_could_show(one)}" if with_reasons else verdict,
+        )  # fmt: skip
     return table

@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from openoutcry.bench.core_map import SHADES
+from openoutcry.bench.quantity import quantity
 from openoutcry.pipeline.report_charts import (
     Frame,
     Tick,
@@ -110,13 +111,10 @@ def trend_chart(points: Sequence[tuple[float, float, float]], unit: str) -> Mark
     ticks = nice_ticks(0, top)
     span = (0.0, float(len(points) - 1))
 
-    def text(value: float) -> str:
-        return ns_text(value) if unit == "ns" else compact(value)
-
     def draw(frame: Frame) -> None:
         xs = [(float(x), str(x + 1)) for x in range(len(points))]
         keep = max(1, len(xs) // 12)
-        frame.axes(xs[::keep], [(v, text(v)) for v in ticks], "document", unit)
+        frame.axes(xs[::keep], [(v, quantity(v, unit)) for v in ticks], "document", "")
         band = [(float(x), low) for x, (_, low, _) in enumerate(points)]
         band += [(float(x), high) for x, (_, _, high) in reversed(list(enumerate(points)))]
         frame.parts.append(f'<path class="area s0" d="{frame._path(band)}Z"/>')

@@ -19,6 +19,7 @@ from openoutcry.bench.compare import (
     holm,
     least_chance,
     permutation_chance,
+    show,
     warnings,
 )
 from openoutcry.bench.results import ResultError, document, summarise, write_document
@@ -208,6 +209,21 @@ def test_what_cannot_be_compared_is_refused(change, message):
     change(b)
     with pytest.raises(ResultError, match=message):
         compare(a, b)
+
+
+def test_a_log_has_every_verdict_in_one_line_and_a_narrow_terminal_its_reason_beneath(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names of figures are whole in both, which they were not in eighty columns."""
+    name = "throughput_flow_flash_crash"
+    verdicts = compare(made((name, "lower", [100.0] * 7)), made((name, "lower", [110.0] * 7)))
+    show(verdicts)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if name in line]
+    assert "slower: 10.0 % more (these rounds could show 0.0 %)" in line
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    show(verdicts)
+    assert f"{name}: slower: 10.0 % more" in capsys.readouterr().out
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
