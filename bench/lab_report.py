@@ -16,7 +16,7 @@ from openoutcry.bench import lab_charts as charts
 from openoutcry.bench.core_map import core_map
 from openoutcry.bench.explain import WINDOWS
 from openoutcry.bench.ladder import knee
-from openoutcry.bench.quantity import quantity
+from openoutcry.bench.quantity import quantity, ratio
 from openoutcry.bench.results import Document
 from openoutcry.bench.wording import beside, by_length, core_groups, not_kept
 from openoutcry.pipeline import report_charts
@@ -100,8 +100,8 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
         interval = theirs["interval"]
         peers.append({
             "name": name, "median": quantity(theirs["median"], row["unit"]),
-            "ratio": f"{theirs['ratio']:.3g}",
-            "interval": f"{interval[0]:.3g} – {interval[1]:.3g}" if interval else "one round",
+            "ratio": ratio(theirs["ratio"]),
+            "interval": " – ".join(map(ratio, interval)) if interval else "one round",
         })  # fmt: skip
     return {
         "name": row["name"], "median": quantity(row["median"], row["unit"]),

@@ -200,6 +200,14 @@ def test_the_page_says_who_interrupted_each_core():
     assert "Interrupted by: LOC 250/s; virtio1 3/s." in page
 
 
+def test_ratios_to_peers_are_written_out():
+    """2,430 times, and not 2.43e+03."""
+    figure = summarise("x", "1/s", "higher", [2_430.0] * 3, {"slow": [1.0] * 3})
+    page = render([document("ring", [figure], [], "outcry bench ring")])
+    assert "ours is 2,430 ×" in page
+    assert "2,430 – 2,430" in page
+
+
 def test_many_subjects_have_one_short_heading():
     """Nine names in letters of 34 pixels are no heading."""
     made = [document(name, [], [], "outcry bench") for name in ("ring", "shim", "clock", "cores")]
