@@ -35,8 +35,7 @@ def processor(host: Host) -> Iterator[Finding]:
         "processor", "microcode", state, microcode or "cannot see: the kernel does not tell",
         "an update can change the cost of locks, fences and branches; a virtual machine shows what "
         "its host chose to show",
-        change="apt-get install amd64-microcode intel-microcode, then reboot" if state == "note"
-        else None,
+        change=_microcode(fields) if microcode else None,
     )  # fmt: skip
     flags = fields.get("flags", "").split()
     steady = {"constant_tsc", "nonstop_tsc"} <= set(flags)
@@ -46,6 +45,14 @@ def processor(host: Host) -> Iterator[Finding]:
             "constant and never stopped" if steady else "its pace changes with the frequency",
             "the clock is read from it; when it cannot be trusted every reading is a system call",
         )  # fmt: skip
+
+
+def _microcode(fields: dict[str, str]) -> str | None:
+    """What brings an update; None in a virtual machine, whose host loads it."""
+    if "hypervisor" in fields.get("flags", "").split():
+        return None
+    maker = {"AuthenticAMD": "amd64", "GenuineIntel": "intel"}.get(fields.get("vendor_id", ""))
+    return f"sudo apt-get install {maker}-microcode, then reboot" if maker else None
 
 
 def caches(host: Host) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ THP_WHY = {
     "madvise": "2 MiB pages need fewer TLB entries; only who asks for them has them made",
     "never": "2 MiB pages need fewer TLB entries; here not even MADV_HUGEPAGE gives any",
 }
+DEDICATED = "a dedicated instance, or on the host: virsh vcpupin DOMAIN VCPU CORE"
 STEAL_BOUND = 0.01
 WHOLE_MAP = "0 0 4294967295"
 """/proc/self/uid_map outside of any user namespace."""
@@ -123,7 +124,7 @@ def timer_slack(host: Host) -> Iterator[Finding]:
         "scheduler", "timer slack", "good" if slack <= SLACK_NS else "costs", f"{slack:,} ns", why,
         f"a sleep of 50 µs ends {late[0] / 1e3:.0f} µs late" if late else None,
         None if slack <= SLACK_NS
-        else "prctl(PR_SET_TIMERSLACK, 1000): the journal stage sets it for itself",
+        else "echo 1000 | sudo tee /proc/$$/timerslack_ns (this shell, and what it starts)",
     )  # fmt: skip
 
 
@@ -183,7 +184,7 @@ def virtual(host: Host) -> Iterator[Finding]:
     share = measured(costs.steal_share)
     yield Finding(
         "kernel", "virtualisation", "costs", f"a guest ({vendor or 'maker unknown'})", why,
-        change="a dedicated instance, or vCPUs pinned by the host (virsh vcpupin)",
+        change=DEDICATED,
     )  # fmt: skip
     name = "steal"
     if share is None:
@@ -194,6 +195,7 @@ def virtual(host: Host) -> Iterator[Finding]:
         "kernel", name, "costs" if share > STEAL_BOUND else "good",
         f"{share:.1%} now" + (f", {total:.2%} since boot" if total is not None else ""),
         "time in which we wanted to run and another machine ran; a hypervisor may hide it",
+        change=DEDICATED if share > STEAL_BOUND else None,
     )  # fmt: skip
 
 

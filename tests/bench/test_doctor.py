@@ -18,6 +18,7 @@ from openoutcry.bench.doctor_cores import (
     interrupts,
     isolation,
     numa,
+    processor,
     siblings,
     sleep_states,
 )
@@ -179,6 +180,7 @@ def test_steal_and_clock_source_are_read(tree):
     found = by_name([*virtual(host), *clock_source(host), *huge_pages(host)])
     assert "Acme" in found["virtualisation"].what
     assert "10.00% since boot" in found["steal"].what
+    assert (found["steal"].state == "costs") == bool(found["steal"].change)
     assert found["clock source"].state == "costs"
     assert "echo tsc" in found["clock source"].change
     assert found["reserved huge pages"].change == "sudo sysctl vm.nr_hugepages=256"
@@ -278,6 +280,21 @@ def test_a_containers_shared_memory_is_too_little(tree, monkeypatch, blocks, sta
     found = by_name(doctor_devices.paths(host))["processes over shared memory"]
     assert found.state == state
     assert ("--shm-size" in (found.change or "")) == (state == "costs")
+
+
+@pytest.mark.parametrize(
+    ("maker", "flags", "change"),
+    [
+        ("AuthenticAMD", "tsc", "sudo apt-get install amd64-microcode, then reboot"),
+        ("GenuineIntel", "tsc", "sudo apt-get install intel-microcode, then reboot"),
+        ("AuthenticAMD", "tsc hypervisor", None),
+    ],
+)
+def test_microcode_comes_from_the_processors_maker(tree, maker, flags, change):
+    """One package and not both; none in a guest, whose host loads it."""
+    text = f"vendor_id\t: {maker}\nmodel name\t: x\nmicrocode\t: 0x1\nflags\t\t: {flags}"
+    found = by_name(processor(tree({"proc/cpuinfo": text})))
+    assert found["microcode"].change == change
 
 
 def test_cores_that_sysfs_does_not_show_are_not_called_none(tree):
