@@ -9,6 +9,7 @@ import random
 
 import cocotb
 import numpy as np
+import patterns
 from cocotb.task import bridge
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import (
@@ -318,14 +319,17 @@ async def counters_count_and_stop_at_the_top(dut, hold):
 @cocotb.test()
 async def counters_carry_through_all_their_bits(dut):
     """Each counter is put to 2^n - 1 and counts on, for every n.  Full ones stay full, and the
-    orders are counted modulo 2 to the power of 64."""
+    orders are counted modulo 2 to the power of 64.  (Not of mutants: in their netlist a register
+    is driven bit by bit and cannot be put to a value.)"""
+    if patterns.MUTANT is not None:
+        return
     bench = await loaded(dut)
     top = 2**COUNTER_BITS - 1
     for bits in range(65):
         full = min(2**bits - 1, top)
-        inside(dut, "regs.reason_count").value = sum(full << COUNTER_BITS * n for n in range(16))
-        inside(dut, "regs.bad_count").value = full
-        inside(dut, "regs.order_count").value = 2**bits - 1
+        dut.regs.reason_count.value = sum(full << COUNTER_BITS * n for n in range(16))
+        dut.regs.bad_count.value = full
+        dut.regs.order_count.value = 2**bits - 1
         codes = (await bench.judge(random_orders(6, 100 + bits)))["error_code"]
         refused = cocotb.start_soon(bench.master.write(0xFFC, bytes(4)))
         await bench.master.read(0xFFC, 4)
@@ -337,17 +341,6 @@ async def counters_carry_through_all_their_bits(dut):
         assert bad == min(top, full + 2)
         want = {b: min(top, full + int(np.count_nonzero(codes >> b & 1))) for b in ErrorBit}
         assert reasons == want, bits
-
-
-def inside(dut, path):
-    """A register within: by its way down, or by its whole name where a netlist has been made
-    flat."""
-    handle = dut
-    for name in path.split("."):
-        handle = getattr(handle, name, None)
-        if handle is None:
-            return dut[f"\\{path} "]
-    return handle
 
 
 @cocotb.test()
