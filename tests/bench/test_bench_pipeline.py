@@ -11,8 +11,11 @@ from processes import OUTCRY
 
 from openoutcry.bench.collect import MEASURED
 from openoutcry.bench.evidence import ROOT
+from openoutcry.bench.pipeline import Session
 from openoutcry.bench.results import read_document
+from openoutcry.bench.rounds import Rounds
 from openoutcry.bench.tables import DOCUMENTS, PIPELINE_ROWS, TABLES, filled
+from openoutcry.ring.segment import NoRoomError, SegmentError
 
 
 def test_the_pipeline_subject_gives_the_shared_shape(tmp_path: Path) -> None:
@@ -36,6 +39,18 @@ def test_the_pipeline_subject_gives_the_shared_shape(tmp_path: Path) -> None:
 def test_an_out_file_in_a_missing_folder_is_refused_before_measuring() -> None:
     """Nobody measures for an hour to lose it."""
     assert "no/such" in str(bench_here("pipeline", "--out", "no/such/b.json").exception)
+
+
+def test_what_has_no_room_in_shared_memory_is_missing_and_the_rest_goes_on() -> None:
+    """A container's 64 MiB: the figures of the run that needs more are named with the reason; any
+    other error is passed on."""
+    made = Session(True, Rounds(1), [], disk=True, rtl=None)
+    with made.if_there_is_room("a", "b"):
+        raise NoRoomError("no space: docker run --shm-size=1g")
+    assert [entry["name"] for entry in made.rounds.missing] == ["a", "b"]
+    assert "--shm-size" in made.rounds.missing[0]["why"]
+    with pytest.raises(SegmentError), made.if_there_is_room("c"):
+        raise SegmentError("truncated while in use")
 
 
 def test_the_documents_quote_the_evidence_and_nothing_else() -> None:

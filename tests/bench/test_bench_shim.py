@@ -56,6 +56,21 @@ def test_a_program_that_fails_later_takes_its_figures_with_it(monkeypatch) -> No
     assert rows["lost"]["median"] == 0
 
 
+def test_where_no_program_runs_nothing_is_said_to_be_lost(monkeypatch) -> None:
+    """0 packets lost of none is no figure; what DPDK said stands before the error, the traceback
+    does not."""
+
+    def refused(program: str, count: int, folder: Path) -> dict[str, float]:
+        raise ShimBenchError(f"{program}: no rights")
+
+    monkeypatch.setattr(shim, "measure", refused)
+    made = shim.bench_shim(1, True, "outcry bench shim", lambda text: None)
+    assert made["results"] == []
+    assert "lost" in {entry["name"] for entry in made["missing"]}
+    said = "Traceback:\n  File x\nEAL: core 1 unavailable\nopenoutcry.dpdk_shim.spec.PortError: no"
+    assert shim.last_words(said) == "EAL: core 1 unavailable; no"
+
+
 def test_huge_pages_are_given_back() -> None:
     """However the bench ends, the host has as many as before."""
     before = HUGE_PAGES.read_text()
