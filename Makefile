@@ -9,10 +9,6 @@ ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-# Rooms whose tests share nothing with other processes: two at a time.  The others' start pipelines,
-# bind names and cores, and look at what the whole machine has in shared memory.
-BESIDE := $(addprefix tests/,wire flow matcher journal gateway_fpga)
-
 .PHONY: help run test test-long evidence fpga fpga-formal fpga-mutate fpga-pnr fpga-coverage \
 	fpga-live lint clean
 .DELETE_ON_ERROR:
@@ -40,10 +36,7 @@ ifeq ($(strip $(ARGS)),)
 	@echo "Compiling the kernels, with their assertions and without: a minute or two the first time."
 	@OUTCRY_VERIFY=1 $(BIN)/python -m openoutcry.pipeline.compile & \
 	$(BIN)/python -m openoutcry.pipeline.compile; wait
-	@status=0; \
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(BESIDE) || status=$$?; \
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(BESIDE)) || status=$$?; \
-	exit $$status
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif

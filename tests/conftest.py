@@ -1,8 +1,49 @@
 """What all tests need of their process."""
 
+import ctypes
+import os
 import signal
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+CLONE_NEWNS = 0x20000
+MS_REC, MS_PRIVATE = 0x4000, 0x40000
+
+# What changes or counts the machine's huge pages: never two of these at once.
+HUGE_PAGES = {"test_segment.py", "test_doctor.py", "test_port_kills.py", "dpdk_shim"}
+# Rooms whose tests share nothing with other processes, even in one /dev/shm.
+BY_THEMSELVES = {"wire", "flow", "matcher", "journal", "gateway_fpga"}
 
 # A shell that puts the tests in the background without job control leaves them SIGINT ignored, and
 # every command that a test starts and interrupts would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def own_shared_memory() -> bool:
+    """Give this process and its children a /dev/shm of their own, where nobody else's segments are
+    seen, swept or counted (mount_namespaces(7)); false where that is not permitted."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    return not (
+        libc.unshare(CLONE_NEWNS)
+        or libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+        or libc.mount(b"tmpfs", b"/dev/shm", b"tmpfs", 0, None)
+    )
+
+
+# Workers of pytest -n run pipelines beside each other, and tests look at all there are.
+alone = "PYTEST_XDIST_WORKER" in os.environ and own_shared_memory()
+
+
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    """For --dist loadgroup: a file's tests stay together, and so do those that must not meet."""
+    for item in items:
+        path = Path(item.path)
+        group = path.name
+        if {path.name, path.parent.name} & HUGE_PAGES:
+            group = "huge pages"
+        if not alone and path.parent.name not in BY_THEMSELVES:
+            group = "shared memory"
+        item.add_marker(pytest.mark.xdist_group(group))

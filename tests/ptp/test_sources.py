@@ -454,6 +454,7 @@ def test_an_answer_is_opened():
         (an_answer(0x2002, b""), "answered 0x2002 when asked for 0x2001"),
         (an_answer(0x2001, b"", kind=2), "refuses data set 0x2001"),
     ],
+    ids=["empty", "short", "another data set", "refusal"],
 )
 def test_a_wrong_answer_is_refused(answer, text):
     """Short, of another kind, of another data set, or a refusal."""
