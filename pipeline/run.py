@@ -437,7 +437,7 @@ def _sample(work: worker.Work, state: _State) -> Sample:
         events=control.reply(ct.REPLY_CURSOR),
         total=control[ct.EXPECTED] or None,
         fill=fill,
-        durable_lag=sequenced - control[ct.DURABLE_SEQ] if work.journal else 0,
+        durable_lag=max(0, sequenced - control[ct.DURABLE_SEQ]) if work.journal else 0,
     )
     if first_ns:
         state.timeline.append(

@@ -49,7 +49,8 @@ class RunningPipeline:
             "commands": now["sequenced"],
             "expected": control[ct.EXPECTED] or None,
             "trades": control.reply(ct.REPLY_TRADES),
-            "durable_lag": now["sequenced"] - control[ct.DURABLE_SEQ]
+            # The journal may have taken more since the look at the rings.
+            "durable_lag": max(0, now["sequenced"] - control[ct.DURABLE_SEQ])
             if durability != "none"
             else None,
             "rings": [
