@@ -205,7 +205,8 @@ def queue_stages(commands: list[Command], rate: int) -> Taken:
         took = (now - first) / 1e9
     finally:
         for process in (sender, *stages):
-            process.terminate()
+            # Not SIGTERM: they would inherit what the bench does on it.
+            process.kill()
             process.join(JOIN_S)
     return Taken(took, latencies, trades)
 
