@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.bench.corewatch import core_watch
+from openoutcry.bench.corewatch import Watched, core_watch
 from openoutcry.bench.doctor_costs import real_time_refusal
 from openoutcry.bench.explain import explain
 from openoutcry.bench.ladder import QUICK_RATES, RATES, climb, knee
@@ -22,7 +22,7 @@ from openoutcry.bench.paced import SEED, Ns, Paced, checked, flow, paced, percen
 from openoutcry.bench.peers import plain_exchange
 from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.pictures import pictures
-from openoutcry.bench.rounds import Add, NoiseWatch, Rounds
+from openoutcry.bench.rounds import Add, Noise, NoiseWatch, Rounds
 from openoutcry.bench.stages_alone import (
     COMMANDS,
     COMPILED,
@@ -335,17 +335,24 @@ def explain_run(rate: int, seconds: float, durability: str, **options: Any) -> d
     """Run under the watch of the cores and explain the tail; ``pictures`` and ``trace`` with it."""
     # A compiler under watch makes a recording a hundred times as long as the run's.
     compile_kernels(lambda label, done, total: None)
+    done, watched, disturbed, made = watched_run(rate, seconds, durability, **options)
+    pids = {group.get("pid") for group in done.recording.groups}
+    ours = [i for i in watched.intervals if i.pid in pids]
+    seen = {"steal": disturbed.steal, "others": disturbed.others}
+    return made | {"pictures": pictures(done, ours), "noise": seen}
+
+
+def watched_run(
+    rate: int, seconds: float, durability: str, **options: Any
+) -> tuple[Paced, Watched, Noise, dict[str, Any]]:
+    """A paced run, what ran on the cores meanwhile, who disturbed it, and its tail explained."""
     noise = NoiseWatch()
     with core_watch() as watched:
         done = paced(rate, seconds, durability, **options)
     disturbed = noise.look()
     name = options.get("flow_name", "normal")
     commands = np.concatenate(list(flow(name, len(done.recording.stamps)).chunks()))
-    made = explain(done, watched, commands)
-    pids = {group.get("pid") for group in done.recording.groups}
-    ours = [i for i in watched.intervals if i.pid in pids]
-    seen = {"steal": disturbed.steal, "others": disturbed.others}
-    return made | {"pictures": pictures(done, ours), "noise": seen}
+    return done, watched, disturbed, explain(done, watched, commands)
 
 
 def _rtl_refusal() -> str | None:

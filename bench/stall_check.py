@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.bench.corewatch import core_watch
-from openoutcry.bench.explain import explain
-from openoutcry.bench.paced import Ns, Paced, flow, paced
+from openoutcry.bench.paced import Ns, Paced
 from openoutcry.bench.pictures import heat
-from openoutcry.bench.rounds import NoiseWatch, rotated
+from openoutcry.bench.pipeline import watched_run
+from openoutcry.bench.rounds import rotated
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.recording import Stall
 
@@ -50,12 +49,8 @@ def stall_check(rounds: int, progress: Callable[[str], None] = print) -> dict[st
 
 def one_run(stall: Stall | None) -> dict[str, Any]:
     """A watched run: figures by window, and what the report says of it as a whole."""
-    noise = NoiseWatch()
-    with core_watch() as watched:
-        done = paced(RATE, SECONDS, "none", stall=stall)
-    disturbed = noise.look()
-    commands = np.concatenate(list(flow("normal", len(done.recording.stamps)).chunks()))
-    bands = explain(done, watched, commands)["bands"]
+    done, watched, disturbed, tail = watched_run(RATE, SECONDS, "none", stall=stall)
+    bands = tail["bands"]
     causes = bands[0]["causes"] if bands and bands[0]["from_ns"] == 10_000 else []
     long_steps = [c["share"] for c in causes if c["cause"].startswith("matcher: a long step")]
     return {

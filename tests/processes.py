@@ -8,6 +8,8 @@ from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.ring import list_segments
 
 OUTCRY = [sys.executable, "-m", "openoutcry"]
+SPREAD = ("--spare-cores", "0")
+"""Stages in as many processes as there are cores, so that one dies while others live."""
 
 
 def left_behind() -> set[str]:

@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import OUTCRY, find_pipeline
+from processes import OUTCRY, SPREAD, find_pipeline
 
 from openoutcry.pipeline.top import RunningPipeline
 
 ORDERS, RATE = 60_000, 30_000
 KILLS_A_RUN = 5
-SPREAD = ("--spare-cores", "0")
-"""Stages in as many processes as there are cores, so that one dies while others live."""
 
 
 def run_and_kill(

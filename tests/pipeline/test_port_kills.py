@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from processes import OUTCRY, find_pipeline
+from processes import OUTCRY, SPREAD, find_pipeline
 from shim_wire import needs_shim
 
 from openoutcry.dpdk_shim import build_packets
@@ -23,8 +23,6 @@ from openoutcry.pipeline.top import RunningPipeline
 
 ORDERS, PER_PACKET, CLUMP = 24_000, 10, 64
 KILLS = 3
-SPREAD = ("--spare-cores", "0")
-"""Receive in another process than the matcher."""
 BURST_RECORDS = 64 * PER_PACKET
 
 
