@@ -109,6 +109,7 @@ always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
     regs_reasons_saturate:
         assert (f_reasons == $past(f_reasons)
                 + ($past(counting && counted_code[f_n]) && $past(f_reasons) != COUNT_FULL));
+    f_counting: assert (counting_reasons == (counting && counted_code != 16'd0));
     regs_errors_saturate:
         assert ($past(bad_count) > COUNT_FULL - 2
                 ? bad_count >= $past(bad_count)

@@ -51,7 +51,9 @@ wire [2:0] f_read_number  = f_row_number + {2'd0, row_valid};
 reg [ROW_BITS-1:0] f_row;
 reg                f_row_known = 1'b0;
 wire f_swaps_it = row_swap && command_done && row_index == {2'b00, f_slot};
-wire f_reads_it = slots[SLOT_BITS-1:0] == f_slot;
+wire f_reads_it = g_table[0].g_part[0].slot == f_slot;
+wire [ROW_BITS-1:0] f_word = {g_table[0].g_part[3].fetched, g_table[0].g_part[2].fetched,
+                              g_table[0].g_part[1].fetched, g_table[0].g_part[0].fetched};
 reg f_fetched_it, f_read_it;
 reg [ROW_BITS-1:0] f_fetched, f_seen;
 
@@ -81,7 +83,7 @@ always @(posedge clk) if (f_started) begin
         validator_stall_freezes:
             assert ($stable(read_valid) && $stable(row_valid) && $stable(check_valid)
                     && $stable(read_data) && $stable(row_data) && $stable(check_data)
-                    && $stable(g_table[0].fetched) && $stable(row_rows) && $stable(check_hit)
+                    && $stable(f_word) && $stable(row_rows) && $stable(check_hit)
                     && $stable(row_mask) && $stable(check_mask) && $stable(row_bucket)
                     && $stable(check_bucket) && $stable(check_over_rate) && $stable(check_left)
                     && $stable(row_notional_sum) && $stable(row_notional_carry)
@@ -195,8 +197,11 @@ always @(posedge clk) if (f_started) begin
 
     if (f_read_it && row_valid)
         validator_row_old_or_new: assert (row_rows[ROW_BITS-1:0] == f_seen);
-    if (f_fetched_it && read_valid) f_fetch: assert (g_table[0].fetched == f_fetched);
-    if (f_row_known) f_table: assert (g_table[0].rows[f_slot] == f_row);
+    if (f_fetched_it && read_valid) f_fetch: assert (f_word == f_fetched);
+    if (f_row_known)
+        f_table: assert ({g_table[0].g_part[3].rows[f_slot], g_table[0].g_part[2].rows[f_slot],
+                          g_table[0].g_part[1].rows[f_slot], g_table[0].g_part[0].rows[f_slot]}
+                         == f_row);
 end
 
 `endif
@@ -236,8 +241,8 @@ always @(posedge clk) begin
     f_sum    <= f_sum3;
     f_carry3 <= row_notional_carry;
     f_carry  <= f_carry3;
-    f_price_residue2 <= price_residue;
-    f_qty_residue2   <= qty_residue;
+    f_price_residue2 <= price_residue[17:0];
+    f_qty_residue2   <= qty_residue[17:0];
     f_price_residue  <= f_price_residue2;
     f_qty_residue    <= f_qty_residue2;
     f_price_fives   <= f_differ(check_price_same);

@@ -57,7 +57,7 @@ opt_clean
 # The flow of beats does not depend on what the verdict says, nor on where a symbol may stand.
 FREE_VERDICT = """
 cutpoint c:*_rom* c:buckets* c:bits* t:$mul
-cutpoint w:slots w:verdict w:bucket w:sum4 w:carry4 w:read_mask w:row_price10000
+cutpoint w:quarters w:verdict w:bucket w:sum4 w:carry4 w:read_mask w:row_price10000
 cutpoint w:price_pieces w:qty_pieces w:g_check*.lower w:g_check*.upper w:read_price5
 opt_clean
 memory_map
@@ -78,7 +78,7 @@ opt -fast
 # The rate depends on no symbol and no price.
 FREE_SYMBOLS = """
 cutpoint c:*_rom* c:bits* c:g_table* t:$mul
-cutpoint w:slots w:sum4 w:carry4 w:row_price10000 w:price_pieces w:qty_pieces
+cutpoint w:quarters w:sum4 w:carry4 w:row_price10000 w:price_pieces w:qty_pieces
 cutpoint w:g_check*.lower w:g_check*.upper w:read_price5
 opt_clean
 memory_map
@@ -462,8 +462,8 @@ PROPERTIES = (
         "outcry_validator",
         "An order reads the row as the last swap before it left it, all of its bits.",
         (
-            "[SLOT_BITS-1:0]] <= row_shadow;",
-            "[SLOT_BITS-1:0]] <= {row_shadow[ROW_BITS-1:32], 32'd0};",
+            "<= row_shadow[FIRST +: BITS];",
+            "<= {row_shadow[FIRST+32 +: BITS-32], 32'd0};",
         ),
     ),
     Property(
@@ -689,7 +689,10 @@ PROPERTIES = (
         "regs_reasons_saturate",
         "outcry_regs",
         "A reason's counter counts each such order, stops at its highest value, never goes back.",
-        ("counted_code[n] && reasons != COUNT_FULL", "counted_code[n]"),
+        (
+            "!= COUNT_FULL)\n                    reason_count",
+            "!= COUNT_FULL || 1'b1)\n                    reason_count",
+        ),
     ),
     Property(
         "regs_errors_saturate",

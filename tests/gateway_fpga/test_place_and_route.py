@@ -1,12 +1,16 @@
 """The gateway through the open ECP5 tools."""
 
 import re
+import subprocess
+import sysconfig
+from pathlib import Path
 
 import pytest
 
 from openoutcry.gateway_fpga.tools.bitstream import BOARD, build
 from openoutcry.gateway_fpga.tools.evidence import ROOT
 from openoutcry.gateway_fpga.tools.pnr import GOAL_MHZ, TARGETS, measure
+from simulate import tools_on_path
 
 BITSTREAM_START = b"\xff\xff\xbd\xb3"
 
@@ -34,11 +38,26 @@ def test_every_pin_of_the_board_has_its_place():
 
 def test_the_core_file_names_every_source():
     """What FuseSoC reads is what there is."""
-    text = (ROOT / "gateway_fpga" / "outcry.core").read_text()
-    named = set(re.findall(r"- ((?:rtl|board)/\w+\.(?:v|lpf))", text))
+    named = set(re.findall(r"- (\w+/\w+/\w+\.(?:v|lpf))", (ROOT / "outcry.core").read_text()))
     folder = ROOT / "gateway_fpga"
-    there = {str(path.relative_to(folder)) for path in [*folder.glob("rtl/*.v"), *BOARD.iterdir()]}
+    there = {str(path.relative_to(ROOT)) for path in [*folder.glob("rtl/*.v"), *BOARD.iterdir()]}
     assert named == there
+
+
+@pytest.mark.parametrize(("target", "steps"), [("lint", []), ("ulx3s", ["--setup"])])
+def test_fusesoc_takes_the_core_file(tmp_path, target, steps):
+    """FuseSoC lints the design with Verilator, and lays out the board's build, without a warning."""
+    fusesoc = Path(sysconfig.get_path("scripts")) / "fusesoc"
+    with tools_on_path():
+        done = subprocess.run(
+            [fusesoc, "--cores-root", ROOT, "run", *steps, "--target", target,
+             "openoutcry:gateway:outcry"],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert "WARNING" not in said
+    assert list(tmp_path.glob(f"build/*/{target}/Makefile"))
 
 
 @pytest.mark.long
