@@ -656,7 +656,7 @@ PROPERTIES = (
         "regs_read_stable",
         "outcry_regs",
         "An answer to a read, with its data, stands unchanged until it is taken.",
-        ("if (found) rdata <=", "rdata <="),
+        ("else if (s_axil_rready) rvalid <= 1'b0;", "else rvalid <= 1'b0;"),
     ),
     Property(
         "regs_write_is_answered",

@@ -86,7 +86,7 @@ def _sources(module: Module, broken: Property | None) -> dict[str, str]:
 
 
 def _job(
-    module: Module, mode: str, depth: int, texts: dict[str, str], only: str | None, options: str = ""
+    module: Module, mode: str, depth: int, texts: dict[str, str], only: str | None, more: str = ""
 ) -> str:
     """A SymbiYosys job with its files inside it.  Bitwuzla's parser refuses to take back what an
     earlier command pushed, so each question is put to a solver begun anew."""
@@ -105,7 +105,7 @@ mode {mode}
 depth {depth}
 timeout {LIMIT_S}
 [engines]
-smtbmc --stbv {options} bitwuzla -- --noincr
+smtbmc --stbv {more} bitwuzla -- --noincr
 [script]
 {read}
 hierarchy -top {module.module}{chosen}

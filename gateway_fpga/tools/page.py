@@ -6,6 +6,7 @@ A page marks a place with ``<!-- fpga: NAME -->`` … ``<!-- end -->``; a test c
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -93,7 +94,11 @@ def coverage(figures: dict[str, Any]) -> str:
         (row["kind"], str(row["points"]), f"{100 * row['reached'] / max(1, row['points']):.2f} %")
         for row in figures["rows"]
     ]
-    missed = [f"- {count} of {signal}" for signal, count in figures["missed"].items()]
+    # Every operand of an expression is a point of its own: they are told by the line.
+    places = Counter[str]()
+    for signal, count in figures["missed"].items():
+        places[" ".join(signal.split()[:2])] += count
+    missed = [f"- {count} of {place}" for place, count in places.items()]
     text = _rows("| what | points | reached |", rows)
     total = sum(sum(signals.values()) for signals in figures["excluded"].values())
     text += f"\nThat is of what can be reached. Left out: {total} points that were not reached.\n\n"

@@ -35,11 +35,11 @@ TARGET_MHZ = 200
 # carry chain.
 WIRE_PS = 1000
 SEEDS = 5
-# The block RAMs of a way are numbered by the bits of the row they hold.  Row of the device: which of
-# them stand there from left to right, each three times, for the three ways, whose bits are compared
-# with the same field of the order.  The symbol, which everything begins with, is in the middle; DSPs
-# stand between rows 46 and 70.  Left alone, the placer spreads them over 60 columns, and the hash takes
-# 2.9 ns to the farthest.
+# The block RAMs of a way are numbered by the bits of the row they hold.  Row of the device: which
+# of them stand there from left to right, each three times, for the three ways, whose bits are
+# compared with the same field of the order.  The symbol, which everything begins with, is in the
+# middle; DSPs stand between rows 46 and 70.  Left alone, the placer spreads them over 60 columns,
+# and the hash takes 2.9 ns to the farthest.
 FLOORPLAN = {46: (13, 14, 15, 16, 17, 12), 70: (2, 1, 0, 3, 4, 5), 82: (11, 10, 9, 8, 7, 6)}
 FIRST_COLUMN = 22
 TABLE = re.compile(r"g_table\[(\d)\]\.g_part\[(\d)\]\.rows\.0\.(\d+)$")

@@ -250,7 +250,7 @@ def _size(dice: random.Random, data: bytearray) -> bytes:
 
 
 def _ethertype(dice: random.Random, data: bytearray) -> bytes:
-    """Another type than IPv4; or a second VLAN tag, or a provider's (802.1ad) before whatever is."""
+    """Another type than IPv4; or a second VLAN tag, or a provider's (802.1ad) before all."""
     if dice.random() < 0.5:
         return _set(-2, _other(0x0800, 2, "big"))(dice, data)
     tag = dice.choice([b"\x81\0", b"\x88\xa8"]) + dice.randbytes(2)

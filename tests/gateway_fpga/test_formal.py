@@ -8,7 +8,7 @@ from openoutcry.gateway_fpga.formal.properties import MODULES, PROPERTIES
 from openoutcry.gateway_fpga.formal.run import FOLDER, RTL, caught, prove
 from openoutcry.gateway_fpga.tools.evidence import read_evidence
 
-QUICK = ("outcry_skid", "outcry_packet_fifo")
+QUICK = ("outcry_skid", "outcry_timestamp", "outcry_packet_fifo", "outcry_udp_parser_data")
 ASSERTION = re.compile(r"\b(\w+):\s*assert")
 
 

@@ -6,11 +6,11 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from simulate import tools_on_path
 
 from openoutcry.gateway_fpga.tools.bitstream import BOARD, build
 from openoutcry.gateway_fpga.tools.evidence import ROOT
 from openoutcry.gateway_fpga.tools.pnr import GOAL_MHZ, TARGETS, measure
-from simulate import tools_on_path
 
 BITSTREAM_START = b"\xff\xff\xbd\xb3"
 
@@ -46,7 +46,7 @@ def test_the_core_file_names_every_source():
 
 @pytest.mark.parametrize(("target", "steps"), [("lint", []), ("ulx3s", ["--setup"])])
 def test_fusesoc_takes_the_core_file(tmp_path, target, steps):
-    """FuseSoC lints the design with Verilator, and lays out the board's build, without a warning."""
+    """FuseSoC lints the design with Verilator and lays out the board's build, no warning."""
     fusesoc = Path(sysconfig.get_path("scripts")) / "fusesoc"
     with tools_on_path():
         done = subprocess.run(
