@@ -50,8 +50,9 @@ evidence: $(VENV)/.test-ready
 
 fpga: $(VENV)/.test-ready
 	@scripts/setup-system.sh $(BIN)/python
-	$(BIN)/python -m pytest tests/gateway_fpga $(ARGS)
+	$(BIN)/python -m openoutcry.gateway_fpga.tools.simulators $(ARGS)
 	$(BIN)/python -m openoutcry.gateway_fpga.tools.report
+	$(BIN)/python -m openoutcry.gateway_fpga.tools.page
 
 # Each of these puts its figures into docs/evidence/fpga.json and docs/fpga.md.
 fpga-formal: TOOL = formal.run

@@ -60,6 +60,18 @@ def _rows(header: str, rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
 
+def simulators(figures: dict[str, Any]) -> str:
+    rows = [
+        (f"`{row['bench']}`", str(row["runs"]["icarus"]), str(row["tests"]["icarus"]),
+         str(row["runs"]["verilator"]), str(row["tests"]["verilator"]))
+        for row in figures["rows"]
+    ]  # fmt: skip
+    total = sum(count for row in figures["rows"] for count in row["tests"].values())
+    return f"{total:,} cocotb tests passed, none failed.\n\n" + _rows(
+        "| bench | runs on Icarus | tests passed | runs on Verilator | tests passed |", rows
+    )
+
+
 def proofs(figures: dict[str, Any]) -> str:
     rows = [
         (f"`{row['name']}`", row["sentence"], "✓" if row["proved"] else "no",
@@ -170,6 +182,7 @@ def _rate(per_s: float) -> str:
 
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "simulators": simulators,
     "proofs": proofs,
     "mutation": mutation,
     "coverage": coverage,

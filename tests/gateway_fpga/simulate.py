@@ -5,7 +5,8 @@ A bench is a module of ``@cocotb.test`` functions (``bench_x.py``) beside the py
 everything that went into them; the run's files go to pytest's temporary folder.
 
 ``WAVES=1`` leaves a waveform of each run and prints its path at the end;
-``OUTCRY_FPGA_COVERAGE=FOLDER`` builds with Verilator's coverage and leaves a ``.dat`` file a run.
+``OUTCRY_FPGA_COVERAGE=FOLDER`` builds with Verilator's coverage and leaves a ``.dat`` file a run,
+``OUTCRY_FPGA_RESULTS=FOLDER`` the ``.xml`` file of each run that passed.
 """
 
 import hashlib
@@ -117,6 +118,8 @@ def simulate(
             kept = Path(coverage) / f"{toplevel}-{uuid.uuid4().hex}.dat"
             shutil.copy(tmp_path / "coverage.dat", kept)
     _check(results, log)
+    if kept_results := os.environ.get("OUTCRY_FPGA_RESULTS"):
+        shutil.copy(results, Path(kept_results) / f"{bench}-{simulator}-{uuid.uuid4().hex}.xml")
 
 
 def _check(results: Path, log: Path) -> None:

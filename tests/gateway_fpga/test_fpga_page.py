@@ -6,6 +6,7 @@ import pytest
 from frames import REASONS
 
 from openoutcry.gateway_fpga.tools.page import PAGE, PAGES, filled
+from openoutcry.gateway_fpga.tools.simulators import counts
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -18,3 +19,18 @@ def test_every_reason_of_the_parser_is_explained():
     """Up to those that docs/packets.md explains, each at its number."""
     rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", PAGE.read_text(), re.MULTILINE)
     assert rows == [(str(n), name) for n, name in enumerate(REASONS) if 0 < n < 12]
+
+
+def test_runs_are_counted_by_bench_and_simulator(tmp_path):
+    """What each simulator passed, and nothing of a run that did not."""
+    case = '<testsuites><testsuite><testcase name="a"/><testcase name="b">{}</testcase>{}'
+    end = "</testsuite></testsuites>"
+    for name, text in [("icarus-1", ""), ("icarus-2", ""), ("verilator-1", "")]:
+        (tmp_path / f"bench_x-{name}.xml").write_text(case.format(text, end))
+    assert counts(tmp_path) == [
+        {"bench": "bench_x", "runs": {"icarus": 2, "verilator": 1},
+         "tests": {"icarus": 4, "verilator": 2}}
+    ]  # fmt: skip
+    (tmp_path / "bench_x-icarus-3.xml").write_text(case.format("<failure/>", end))
+    with pytest.raises(ValueError, match=r"icarus-3\.xml: a test failed"):
+        counts(tmp_path)
