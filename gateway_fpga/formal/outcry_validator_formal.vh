@@ -151,16 +151,16 @@ always @(posedge clk) if (f_started) begin
     if (f_read_mine && !f_check_mine && !read_after_out) f_read_due: assert (read_bucket == f_stored);
     if (row_valid && row_from != FROM_ROW)
         f_after: assert (check_valid && check_index == row_index2 && bucket == check_bucket);
-    if (row_valid) f_from: assert (row_is_from == 4'd1 << row_from);
+    if (row_valid)
+        f_from: assert (row_is_from == (f_limited && !f_outside ? 4'd1 << row_from : 4'd0));
     if (!row_valid)
-        f_bubble: assert (!row_rate_asked);
+        f_bubble: assert (row_is_from == 4'd0);
     if (row_valid) begin
         f_row_numbers: assert (row_interval == f_interval && row_now_interval == f_now + f_interval
                                && row_now_burst == f_now + f_burst);
         f_row_index: assert (row_index2 == f_participant[PARTICIPANT_BITS-1:0]
                              && row_mask[14] == f_entry);
-        f_row_asked: assert (row_rate_asked == (f_limited && !f_outside)
-                             && row_rate_refused == (f_outside && f_interval != 32'd0));
+        f_row_asked: assert (row_rate_refused == (f_outside && f_interval != 32'd0));
     end
 end
 `else

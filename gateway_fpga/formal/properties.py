@@ -86,6 +86,11 @@ opt -fast
 """
 SMALL_TABLE = {"SLOT_BITS": 1, "PARTICIPANT_BITS": 2}
 
+VALIDATOR = (
+    *("outcry_add", "outcry_sum4", "outcry_csa", "outcry_mux4", "outcry_xor4"),
+    "outcry_validator",
+)
+
 MODULES = {
     module.name: module
     for module in (
@@ -116,13 +121,13 @@ MODULES = {
         ),
         Module(
             "outcry_validator",
-            ("outcry_csa", "outcry_mux4", "outcry_xor4", "outcry_validator"),
+            VALIDATOR,
             parameters=SMALL_TABLE,
             script=FREE_VERDICT,
         ),
         Module(
             "outcry_validator_stall",
-            ("outcry_csa", "outcry_mux4", "outcry_xor4", "outcry_validator"),
+            VALIDATOR,
             parameters=SMALL_TABLE,
             defines=("FORMAL_STALL",),
             script=FREE_VERDICT,
@@ -130,7 +135,7 @@ MODULES = {
         ),
         Module(
             "outcry_validator_rate",
-            ("outcry_csa", "outcry_mux4", "outcry_xor4", "outcry_validator"),
+            VALIDATOR,
             depth=3,
             parameters=SMALL_TABLE,
             defines=("FORMAL_RATE",),
@@ -139,7 +144,7 @@ MODULES = {
         ),
         Module(
             "outcry_validator_flags",
-            ("outcry_csa", "outcry_mux4", "outcry_xor4", "outcry_validator"),
+            VALIDATOR,
             depth=5,
             parameters=SMALL_TABLE,
             defines=("FORMAL_FLAGS",),
@@ -149,7 +154,7 @@ MODULES = {
         ),
         Module(
             "outcry_validator_fives",
-            ("outcry_csa", "outcry_mux4", "outcry_xor4", "outcry_validator"),
+            VALIDATOR,
             depth=3,
             parameters=SMALL_TABLE,
             defines=("FORMAL_FLAGS", "FORMAL_FIVES"),
@@ -575,15 +580,15 @@ PROPERTIES = (
         "flag_rate",
         "outcry_validator_rate",
         "Bit 14 is set exactly for an entry ahead of its rate by more than the burst.",
-        ("wire bucket_over = |(over & row_is_from);", "wire bucket_over = over[0];"),
+        ("row_rate_refused || |(row_is_from & over);", "row_rate_refused || over[0];"),
     ),
     Property(
         "rate_bucket_is_its_participants",
         "outcry_validator_rate",
         "A bucket moves on by the interval with each order it lets through, and with nothing else.",
         (
-            "assign bucket_taken = row_rate_asked && !bucket_over;",
-            "assign bucket_taken = row_rate_asked;",
+            "assign taken_by = row_is_from & ~over;",
+            "assign taken_by = row_is_from;",
         ),
     ),
     Property(

@@ -270,16 +270,22 @@ module outcry_validator #(
         end
     endgenerate
 
-    // Of four numbers side by side; nothing is carried out of the highest bit.
-    function [LANE-1:0] sum_of_four;
-        input [4*LANE-1:0] terms;
-        sum_of_four = (terms[0 +: LANE] + terms[LANE +: LANE])
-                      + (terms[2*LANE +: LANE] + terms[3*LANE +: LANE]);
-    endfunction
+    // Twice the sum of two.
+    wire [PIECES/4*LANE-1:0] price_fours, qty_fours;
+    genvar four;
+    generate
+        for (four = 0; four < PIECES / 4; four = four + 1) begin : g_four
+            outcry_sum4 #(.BITS(14), .LANE(LANE)) price (
+                .terms(price_pieces[4*LANE*four +: 4*LANE]), .sum(price_fours[LANE*four +: LANE])
+            );
+            outcry_sum4 #(.BITS(14), .LANE(LANE)) qty (
+                .terms(qty_pieces[4*LANE*four +: 4*LANE]), .sum(qty_fours[LANE*four +: LANE])
+            );
+        end
+    endgenerate
 
     reg [511:0] read_data;
     // Sums of four pieces each.
-    integer four;
     reg [PIECES/4*LANE-1:0] read_price_residues, read_qty_residues;
     // 625 = 5 * 128 - 15.
     reg [65:0]  read_price5;
@@ -290,12 +296,8 @@ module outcry_validator #(
     always @(posedge clk) begin
         if (advance) begin
             read_data <= s_axis_tdata;
-            for (four = 0; four < PIECES / 4; four = four + 1) begin
-                read_price_residues[LANE*four +: LANE] <=
-                    sum_of_four(price_pieces[4*LANE*four +: 4*LANE]);
-                read_qty_residues[LANE*four +: LANE] <=
-                    sum_of_four(qty_pieces[4*LANE*four +: 4*LANE]);
-            end
+            read_price_residues <= price_fours;
+            read_qty_residues   <= qty_fours;
             read_price5  <= {3'd0, in_price[62:0]} + {1'd0, in_price[62:0], 2'd0};
             read_price15 <= {in_price[62:0], 4'd0} - {4'd0, in_price[62:0]};
         end
@@ -428,7 +430,7 @@ module outcry_validator #(
     reg [72:0]                row_price625;
     reg [NOTIONAL_BITS-1:0]   row_notional_sum, row_notional_carry;
     reg [PARTICIPANT_BITS-1:0] row_index2;
-    reg                       row_rate_refused, row_rate_asked;
+    reg                       row_rate_refused;
     reg [1:0]                 row_from;
     reg [BUCKET_BITS-1:0]     row_bucket;
     reg [31:0]                row_interval;
@@ -465,13 +467,15 @@ module outcry_validator #(
 
     // The bucket: that of an order of the same participant two or three ahead is not yet in the memory,
     // that of one just ahead is not even known: it is then one of the three that it may become, and
-    // row_from says which; the same stands in four single bits for what has no time to decode it.
+    // row_from says which; the same stands in four single bits for what has no time to decode it, of
+    // which none is set where no rate is asked.
     localparam [1:0] FROM_ROW = 2'd0, FROM_KEPT = 2'd1, FROM_MOVED = 2'd2, FROM_FRESH = 2'd3;
     reg  [3:0]             row_is_from;
     wire [BUCKET_BITS-1:0] check_bucket;
     reg  [BUCKET_BITS-1:0] out_bucket;
     reg                    check_taken, check_ahead;
-    wire                   bucket_ahead, bucket_taken;
+    // Let through by the rate: the bit of row_is_from, if its comparison allows it.
+    wire [3:0]             taken_by, ahead;
     // Of the order in rank 1: is the one just ahead (now in rank 2), two ahead (3) or three ahead (4) of
     // the same participant?  All ranks move together, so what was found as it was taken stays true.
     reg read_after_row, read_after_check, read_after_out;
@@ -484,22 +488,23 @@ module outcry_validator #(
     end
 
     wire read_follows = read_valid && read_after_row;
-    wire [1:0] next_from = !read_follows ? FROM_ROW : !bucket_taken ? FROM_KEPT
-        : bucket_ahead ? FROM_MOVED : FROM_FRESH;
-
+    wire read_asked = read_valid && read_mask[`OUTCRY_ERROR_BIT_RATE] && !read_outside
+                      && rate_interval_ns != 32'd0;
     always @(posedge clk) begin
         if (rst) begin
-            row_rate_asked <= 1'b0;
+            row_is_from <= 4'd0;
         end else if (advance) begin
-            row_rate_asked <= read_valid && read_mask[`OUTCRY_ERROR_BIT_RATE] && !read_outside
-                              && rate_interval_ns != 32'd0;
+            row_is_from[FROM_ROW]   <= read_asked && !read_follows;
+            row_is_from[FROM_KEPT]  <= read_asked && read_follows && !(|taken_by);
+            row_is_from[FROM_MOVED] <= read_asked && read_follows && |(taken_by & ahead);
+            row_is_from[FROM_FRESH] <= read_asked && read_follows && |(taken_by & ~ahead);
         end
     end
     always @(posedge clk) begin
         if (advance) begin
-            row_from    <= next_from;
-            row_is_from <= {next_from == FROM_FRESH, next_from == FROM_MOVED,
-                            next_from == FROM_KEPT, next_from == FROM_ROW};
+            // The same in two bits: 2 or 3 if let through, 1 or 3 unless moved.
+            row_from[1] <= read_follows && |taken_by;
+            row_from[0] <= read_follows && !(|(taken_by & ahead));
             row_bucket  <= read_after_check ? check_bucket
                 : read_after_out ? out_bucket : read_bucket;
         end
@@ -572,13 +577,11 @@ module outcry_validator #(
     assign check_bucket = !check_taken ? check_kept : check_ahead ? check_moved : check_fresh;
 
     wire [BUCKET_BITS-1:0] row_now_wide = {1'b0, row_now};
-    wire [3:0] ahead = {row_now_wide < check_fresh, row_now_wide < check_moved,
+    assign ahead = {row_now_wide < check_fresh, row_now_wide < check_moved,
                         row_now_wide < check_kept, row_now_wide < row_bucket};
-    wire [3:0] over  = {row_now_burst < check_fresh, row_now_burst < check_moved,
-                        row_now_burst < check_kept, row_now_burst < row_bucket};
-    wire bucket_over = |(over & row_is_from);
-    assign bucket_ahead = |(ahead & row_is_from);
-    assign bucket_taken = row_rate_asked && !bucket_over;
+    wire [3:0] over = {row_now_burst < check_fresh, row_now_burst < check_moved,
+                       row_now_burst < check_kept, row_now_burst < row_bucket};
+    assign taken_by = row_is_from & ~over;
     wire [BUCKET_BITS-1:0] bucket, bucket_moved;
     outcry_mux4 #(.WIDTH(BUCKET_BITS)) mux_bucket (
         .select(row_from), .a(row_bucket), .b(check_kept), .c(check_moved), .d(check_fresh),
@@ -599,12 +602,12 @@ module outcry_validator #(
         if (rst) begin
             check_taken <= 1'b0;
         end else if (advance) begin
-            check_taken <= bucket_taken;
+            check_taken <= |taken_by;
         end
     end
     always @(posedge clk) begin
         if (advance) begin
-            check_ahead <= bucket_ahead;
+            check_ahead <= |(row_is_from & ahead);
             check_kept  <= bucket;
             check_moved <= bucket_moved;
             check_fresh <= row_now_interval;
@@ -656,8 +659,9 @@ module outcry_validator #(
                        lacks[8:6] == low[8:6], lacks[5:3] == low[5:3], lacks[2:0] == low[2:0]};
     endfunction
 
-    wire [LANE-1:0] price_residue = sum_of_four(read_price_residues);
-    wire [LANE-1:0] qty_residue   = sum_of_four(read_qty_residues);
+    wire [LANE-1:0] price_residue, qty_residue;
+    outcry_sum4 #(.BITS(16), .LANE(LANE)) sum_price (.terms(read_price_residues), .sum(price_residue));
+    outcry_sum4 #(.BITS(16), .LANE(LANE)) sum_qty (.terms(read_qty_residues), .sum(qty_residue));
     reg  [11:0] row_price_low, row_qty_low;
     reg  [17:0] row_price_lack, row_qty_lack;
     always @(posedge clk) begin
@@ -680,7 +684,7 @@ module outcry_validator #(
             check_wrong_type      <= row_wrong_type;
             check_wrong_time      <= row_wrong_time;
             check_participant_off <= row_participant_off;
-            check_over_rate       <= row_rate_refused || (row_rate_asked && bucket_over);
+            check_over_rate       <= row_rate_refused || |(row_is_from & over);
             check_price_same      <= same_digits(row_price_low, row_price_lack);
             check_qty_same        <= same_digits(row_qty_low, row_qty_lack);
         end

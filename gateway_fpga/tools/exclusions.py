@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from openoutcry.gateway_fpga.formal.properties import VALIDATOR
 from openoutcry.gateway_fpga.tools.mutate import FLATTEN, RTL, WIRE, MutationError, yosys
 
 CONSTANT = "Yosys proves the bit constant, whatever the inputs do."
@@ -69,7 +70,7 @@ class Design:
 DESIGNS = (
     Design(
         "outcry_validator",
-        ("outcry_csa", "outcry_mux4", "outcry_xor4", "outcry_validator"),
+        VALIDATOR,
         {"SLOT_BITS": 4, "PARTICIPANT_BITS": 4},
         {f"csa{n}": "outcry_csa.v" for n in range(5)},
     ),

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from openoutcry.gateway_fpga.formal.properties import VALIDATOR
 from openoutcry.gateway_fpga.tools.evidence import ROOT, merged, write_section
 
 RTL = ROOT / "gateway_fpga" / "rtl"
@@ -105,8 +106,7 @@ TARGETS = {
         ),
         Target(
             "outcry_gateway", "bench_gateway",
-            ("outcry_csa", "outcry_mux4", "outcry_xor4", "outcry_validator", "outcry_regs",
-             "outcry_gateway"), 200,
+            (*VALIDATOR, "outcry_regs", "outcry_gateway"), 200,
             "every_verdict|read_back",
             {"SLOT_BITS": 4, "COUNTER_BITS": 4}, {"SLOT_BITS": "4", "COUNTER_BITS": "4"},
         ),

@@ -19,6 +19,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from openoutcry.gateway_fpga.formal.properties import VALIDATOR
 from openoutcry.gateway_fpga.tools.pnr import BuildError, copy_sources, tool
 
 TOP = "outcry_top"
@@ -28,7 +29,7 @@ FILES = {
     "outcry_arbiter": ("outcry_skid", "outcry_arbiter"),
     "outcry_packet_fifo": ("outcry_packet_fifo",),
     "outcry_udp_parser": ("outcry_packet_fifo", "outcry_udp_parser"),
-    "outcry_validator": ("outcry_csa", "outcry_mux4", "outcry_xor4", "outcry_validator"),
+    "outcry_validator": VALIDATOR,
 }
 SMALL = "-chparam SLOT_BITS 3 -chparam PARTICIPANT_BITS 3"
 """The structure of the whole does not hang on how many rows its tables have."""

@@ -30,6 +30,7 @@ UNUSED = {
     ),
     "flips": "27 bits in lanes of 32",
     "quarters": "27 bits in lanes of 32",
+    "terms": "numbers of 14 or 16 bits in lanes of 32",
     "price_residue": "a sum of 18 bits in a lane of 32",
     "qty_residue": "a sum of 18 bits in a lane of 32",
     "lower": "only the borrow of the difference is wanted",
