@@ -29,11 +29,32 @@ class Exclusion:
     why: str
 
 
+def _above(bits: int, lanes: int) -> str:
+    """A regular expression of the bits that numbers of so many bits, 32 apart, leave over."""
+    return "|".join(str(bit) for bit in range(32 * lanes) if bit % 32 >= bits)
+
+
 BY_HAND = (
+    *(
+        Exclusion(
+            file,
+            rf"toggle {signal}\[({_above(bits, lanes)})\]",
+            "A number of 14 or 16 bits in a lane of 32: what is above it is 0, and nobody reads it.",
+        )
+        for file, signal, bits, lanes in (
+            ("outcry_sum4.v", "terms", 16, 4),
+            ("outcry_validator.v", "(price|qty)_pieces", 14, 16),
+        )
+    ),
     Exclusion(
         "outcry_validator.v",
         r"toggle read_products\[51[01]\]",
         "The product of the two upper limbs, of 15 bits each, has 30 bits.",
+    ),
+    Exclusion(
+        "outcry_add.v",
+        r"toggle [ab]\[17\]",
+        "What the widest of these adds are two sums of 17 bits.",
     ),
     *(
         Exclusion(
@@ -72,7 +93,16 @@ DESIGNS = (
         "outcry_validator",
         VALIDATOR,
         {"SLOT_BITS": 4, "PARTICIPANT_BITS": 4},
-        {f"csa{n}": "outcry_csa.v" for n in range(5)},
+        {
+            **{f"csa{n}": "outcry_csa.v" for n in range(5)},
+            **{
+                f"g_four[{n}].{what}": "outcry_sum4.v"
+                for n in range(4)
+                for what in ("price", "qty")
+            },
+            "sum_price": "outcry_sum4.v",
+            "sum_qty": "outcry_sum4.v",
+        },
     ),
     Design(
         "outcry_udp_parser",
@@ -132,7 +162,7 @@ def _constant_bits(path: Path, design: Design) -> set[tuple[str, str, int]]:
     (module,) = (module for name, module in modules.items() if design.top in name)
     found = set()
     for name, net in module["netnames"].items():
-        instance, _, signal = name.partition(".")
+        instance, _, signal = name.rpartition(".")
         if instance not in design.inside:
             instance, signal = "", name
         for index, bit in enumerate(net["bits"]):
