@@ -39,7 +39,7 @@ BY_HAND = (
         Exclusion(
             file,
             rf"toggle {signal}\[({_above(bits, lanes)})\]",
-            "A number of 14 or 16 bits in a lane of 32: what is above it is 0, and nobody reads it.",
+            "A number of 14 or 16 bits in a lane of 32: what is above it is 0 and not read.",
         )
         for file, signal, bits, lanes in (
             ("outcry_sum4.v", "terms", 16, 4),
