@@ -141,7 +141,7 @@ def tried(figures: dict[str, Any]) -> str:
         (row["what"], _mhz(row["placed_mhz"]), _mhz(row["routed_mhz"]), row["came_of_it"])
         for row in figures["rows"]
     ]
-    header = "| `outcry_gateway`, seed 1 unless told | placed (estimate) | routed | what came of it |"
+    header = "| `outcry_gateway`, seed 1 if no other | placed | routed | what came of it |"
     return _rows(header, rows)
 
 
