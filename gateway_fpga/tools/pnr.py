@@ -28,9 +28,8 @@ RTL = ROOT / "gateway_fpga" / "rtl"
 WIRE = ROOT / "wire"
 DEVICE = ("--um5g-85k", "--package", "CABGA756", "--speed", "8")
 GOAL_MHZ = 156.25
-# What the router aims at: above the goal, so that it does not stop at it; not far above, so that
-# what is routed again (EFFORT) are the few arcs that count.
-TARGET_MHZ = 165
+# What the router aims at: above the goal, so that it does not stop at it.
+TARGET_MHZ = 200
 # What the mapper takes a wire to cost: about what one does in a routed worst path (0.5 to 1.5 ns,
 # more where it fans out), where synth_ecp5 says 300.  It then prefers few LUTs in a row to a short
 # carry chain.
@@ -43,8 +42,9 @@ SEEDS = 5
 # and the hash takes 2.9 ns to the farthest.
 FLOORPLAN = {46: (13, 14, 15, 16, 17, 12), 70: (2, 1, 0, 3, 4, 5), 82: (11, 10, 9, 8, 7, 6)}
 FIRST_COLUMN = 22
-# Timing weighs twice what it does by itself; arcs that miss the target are routed once more.
-EFFORT = ("--placer-heap-timingweight", "20", "--tmg-ripup")
+# Timing weighs twice what it does by itself.  --tmg-ripup routes what misses the target again: one
+# pass gave 148.9 to 161 MHz, but it had not come to its end in 16 minutes.
+EFFORT = ("--placer-heap-timingweight", "20")
 TABLE = re.compile(r"g_table\[(\d)\]\.g_part\[(\d)\]\.rows\.0\.(\d+)$")
 FMAX = re.compile(r"Max frequency for clock\s+'\S*clk\S*':\s+([\d.]+) MHz")
 CELLS = {
