@@ -8,8 +8,6 @@ verdict's flags 8 to 53 s each.
 import sys
 from pathlib import Path
 
-import bitwuzla
-
 
 def install(folder: Path) -> None:
     """A program ``bitwuzla`` in the folder, which is then put into PATH."""
@@ -24,6 +22,9 @@ def main() -> None:
     if "--help" in sys.argv:
         print("--lang")
         return
+    # Only who proves needs it.
+    import bitwuzla
+
     options = bitwuzla.Options()
     options.set(bitwuzla.Option.PRODUCE_MODELS, True)
     parser = bitwuzla.Parser(bitwuzla.TermManager(), options)
