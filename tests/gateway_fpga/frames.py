@@ -249,22 +249,13 @@ def _size(dice: random.Random, data: bytearray) -> bytes:
     return wrap(dice, dice.choice([shorter, longer]), at == 18)
 
 
-def _ethertype(dice: random.Random, data: bytearray) -> bytes:
-    """Another type than IPv4; or a second VLAN tag, or a provider's (802.1ad) before all."""
-    if dice.random() < 0.5:
-        return _set(-2, _other(0x0800, 2, "big"))(dice, data)
-    tag = dice.choice([b"\x81\0", b"\x88\xa8"]) + dice.randbytes(2)
-    second = b"" if tag[0] == 0x88 or ip_at(data) == 18 else b"\x81\0" + dice.randbytes(2)
-    return bytes(data[:12] + tag + second + data[12:])
-
-
 PACKET_AT = 28
 AT = {name: PACKET_AT + offset for name, offset in PACKET_HEADER.offsets.items()}
 
 SPOILERS: dict[str, Spoiler] = {
     "OVERSIZED": _oversized,
     "RUNT": _runt,
-    "ETHERTYPE": _ethertype,
+    "ETHERTYPE": _set(-2, _other(0x0800, 2, "big")),
     "IP_HEADER": _set(0, _other(0x45, 1)),
     "FRAGMENT": _set(
         6, lambda dice: dice.choice([b"\x20\0", b"\x60\0", b"\0\1", b"\x1f\0", b"\0\x80"])
