@@ -84,14 +84,17 @@ always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
     f_one_write: assert (!(write && s_axil_bvalid));
     if (write)
         f_write: assert (f_write_word == $past(s_axil_awaddr[11:2]) && write_data == $past(s_axil_wdata)
-                         && write_nth == 16'd1 << f_write_word[3:0]
-                         && write_to_settings == (f_write_word < 10'd16)
-                         && write_to_shadow0 == (f_write_word >= 10'd64 && f_write_word < 10'd80)
-                         && write_to_shadow1 == (f_write_word == 10'd80 || f_write_word == 10'd81)
-                         && write_to_participant_set == (f_write_word == 10'd32)
+                         && write_to_control == (f_whole && f_write_word == 10'd8)
+                         && write_to_rate_interval == (f_whole && f_write_word == 10'd9)
+                         && write_to_rate_burst == (f_whole && f_write_word == 10'd10)
+                         && write_to_row_index == (f_whole && f_write_word == 10'd14)
+                         && write_to_row_swap == (f_whole && f_write_word == 10'd15)
+                         && write_to_participant_set == (f_whole && f_write_word == 10'd32)
+                         && write_to_shadow == (f_whole && f_write_word >= 10'd64 && f_write_word < 10'd82)
+                         && write_to_shadow_word[f_word] == (f_whole && f_write_word == 10'd64 + {5'd0, f_word})
                          && write_somewhere == (f_write_word <= 10'd32 || (f_write_word >= 10'd64 && f_write_word < 10'd82)
                                                 || (f_write_word >= 10'd128 && f_write_word < 10'd185))
-                         && f_whole == $past(&s_axil_wstrb) && write_whole == f_whole
+                         && f_whole == $past(&s_axil_wstrb)
                          && row_fits == (write_data < 3 * (1 << SLOT_BITS))
                          && participant_fits == (write_data[15:0] < (1 << PARTICIPANT_BITS)));
     regs_read_is_answered:

@@ -93,7 +93,7 @@ end
 `elsif FORMAL_RATE
 
 // Any one participant, and his bucket by docs/gateway.md; an order sees the settings as they are when
-// it moves to rank 2, and its place is taken for good when it leaves rank 3.
+// it moves to rank 2, and its place is taken for good once it is in rank 3.
 (* anyconst *) reg [PARTICIPANT_BITS-1:0] f_who;
 reg [BUCKET_BITS-1:0] f_stored = {BUCKET_BITS{1'b0}};
 reg [BUCKET_BITS-1:0] f_coming;
@@ -113,7 +113,7 @@ reg f_check_known, f_check_refused, f_out_known, f_out_refused;
 
 always @(posedge clk) begin
     if (set_now && participant_index == f_who) f_stored <= {BUCKET_BITS{1'b0}};
-    else if (advance) f_stored <= f_due;
+    else f_stored <= f_due;
     if (rst) f_comes <= 1'b0;
     else if (advance) f_comes <= f_limited && f_mine && !f_over;
     if (advance) begin
@@ -141,7 +141,7 @@ always @(posedge clk) if (f_started) begin
     if (check_valid && f_check_known)
         f_check_rate: assert ((check_over_rate && check_mask[14]) == f_check_refused);
     if (f_check_mine) f_check_due: assert (check_bucket == f_due);
-    if (f_read_mine && read_after_out) f_out_due: assert (out_bucket == f_stored);
+    if (f_read_mine && !f_check_mine && read_after_out) f_out_due: assert (out_bucket == f_stored);
     f_coming_is_check: assert (f_comes == (check_taken && check_index == f_who));
     if (check_taken) f_taken_is_valid: assert (check_valid);
     if (f_row_mine) f_row_due: assert (bucket == f_due);
@@ -192,7 +192,7 @@ always @(posedge clk) if (f_started) begin
     validator_command_between_orders:
         assert (!command_done || !(take || read_valid || row_valid || check_valid));
 
-    if (command && !(read_valid || row_valid || check_valid))
+    if (!$past(rst) && $past(command && !command_done && !(read_valid || row_valid || check_valid)))
         validator_command_is_carried_out: assert (command_done);
 
     if (f_read_it && row_valid)

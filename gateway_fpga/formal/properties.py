@@ -449,17 +449,17 @@ PROPERTIES = (
         "outcry_validator",
         "A command is carried out between two orders: none is on its way to a table's use.",
         (
-            "command && !read_valid && !row_valid && !check_valid;",
-            "command && !read_valid && !row_valid;",
+            "!command_done && !read_valid && !row_valid && !check_valid;",
+            "!command_done && !read_valid && !row_valid;",
         ),
     ),
     Property(
         "validator_command_is_carried_out",
         "outcry_validator",
-        "A command is carried out as soon as no order is on its way.",
+        "A command is carried out a cycle after the last order on its way has passed.",
         (
-            "command && !read_valid && !row_valid && !check_valid;",
-            "command && !read_valid && !row_valid && !check_valid && !out_valid;",
+            "!command_done && !read_valid && !row_valid && !check_valid;",
+            "!command_done && !read_valid && !row_valid && !check_valid && !out_valid;",
         ),
     ),
     Property(
@@ -604,13 +604,19 @@ PROPERTIES = (
         "regs_shadow_holds_what_was_written",
         "outcry_regs",
         "A shadow word changes only by a whole write to it, and then to what was written.",
-        ("write && !busy && write_whole && write_nth", "write && !busy && write_nth"),
+        (
+            "<= given_whole\n                    && given_word == `OUTCRY_REG_ROW_SHADOW",
+            "<= given_word == `OUTCRY_REG_ROW_SHADOW",
+        ),
     ),
     Property(
         "regs_setting_holds_what_was_written",
         "outcry_regs",
         "A setting changes only by a whole write to it, and then to what was written.",
-        ("if (!write_whole) write_allowed = 1'b0;", ""),
+        (
+            "given_whole && given_word == `OUTCRY_REG_RATE_BURST_NS",
+            "given_word == `OUTCRY_REG_RATE_BURST_NS",
+        ),
     ),
     Property(
         "regs_shadow_reads_back",
@@ -618,7 +624,7 @@ PROPERTIES = (
         "A read of a shadow word gives what stands there.",
         (
             "found_shadow0 <= picked(row_shadow_reg[511:0], read_nth);",
-            "found_shadow0 <= picked(row_shadow_reg[511:0], write_nth);",
+            "found_shadow0 <= picked(row_shadow_reg[511:0], {read_nth[14:0], read_nth[15]});",
         ),
     ),
     Property(
@@ -637,13 +643,13 @@ PROPERTIES = (
         "regs_command_is_held",
         "outcry_regs",
         "Until the validator is done, a command and all that it uses stand still.",
-        ("(!busy && row_fits && write_to_row_index)", "(row_fits && write_to_row_index)"),
+        ("write && !busy && write_to_shadow_word[n]", "write && write_to_shadow_word[n]"),
     ),
     Property(
         "regs_one_command_at_a_time",
         "outcry_regs",
         "Never are two commands under way.",
-        ("(!busy && participant_fits &&", "(participant_fits &&"),
+        ("write && !busy && participant_fits", "write && participant_fits"),
     ),
     Property(
         "regs_command_ends",
@@ -667,7 +673,7 @@ PROPERTIES = (
         "regs_write_is_answered",
         "outcry_regs",
         "A write is answered in the second cycle, whatever it was: the bus never hangs.",
-        ("if (write) bvalid <= 1'b1;", "if (done) bvalid <= 1'b1;"),
+        ("if (write) bvalid <= 1'b1;", "if (write && write_allowed) bvalid <= 1'b1;"),
     ),
     Property(
         "regs_read_is_answered",
@@ -679,7 +685,7 @@ PROPERTIES = (
         "regs_refused_changes_nothing",
         "outcry_regs",
         "A write with an error answer has changed nothing and begun nothing.",
-        ("wire done = write && write_allowed;", "wire done = write;"),
+        ("write && !busy && row_fits", "write && row_fits"),
     ),
     Property(
         "regs_nowhere_is_an_error",

@@ -88,33 +88,25 @@ module outcry_regs #(
     // The write that is being carried out, and what its data are less than.
     reg        write;
     reg [31:0] write_data;
-    reg        write_whole;
     reg        row_fits;
     reg        participant_fits;
-    // Found as its address came: one bit a word of a group of 16, and which group it is.
-    reg [15:0] write_nth;
-    reg        write_to_settings, write_to_shadow0, write_to_shadow1, write_to_participant_set;
+    // Found as its address came, of a whole word only: what it goes to.
+    reg        write_to_control, write_to_rate_interval, write_to_rate_burst;
+    reg        write_to_row_index, write_to_row_swap, write_to_participant_set;
+    reg        write_to_shadow;
+    reg [SHADOW_WORDS-1:0] write_to_shadow_word;
     reg        write_somewhere;
     wire [9:0] given_word  = s_axil_awaddr[11:2];
+    wire       given_whole = s_axil_wstrb == 4'b1111;
 
     reg  row_swap_reg;
     reg  participant_set_reg;
     wire busy = row_swap_reg || participant_set_reg;
 
-    wire write_to_control       = write_to_settings && |(write_nth & (16'd1 << `OUTCRY_REG_CONTROL));
-    wire write_to_rate_interval = write_to_settings && |(write_nth & (16'd1 << `OUTCRY_REG_RATE_INTERVAL_NS));
-    wire write_to_rate_burst    = write_to_settings && |(write_nth & (16'd1 << `OUTCRY_REG_RATE_BURST_NS));
-    wire write_to_row_index     = write_to_settings && |(write_nth & (16'd1 << `OUTCRY_REG_ROW_INDEX));
-    wire write_to_row_swap      = write_to_settings && |(write_nth & (16'd1 << `OUTCRY_REG_ROW_SWAP));
-
-    reg write_allowed;
-    always @* begin
-        write_allowed = write_to_control || write_to_rate_interval || write_to_rate_burst
-            || (!busy && (write_to_shadow0 || write_to_shadow1 || write_to_row_swap))
-            || (!busy && row_fits && write_to_row_index)
-            || (!busy && participant_fits && write_to_participant_set);
-        if (!write_whole) write_allowed = 1'b0;
-    end
+    wire write_allowed = write_to_control || write_to_rate_interval || write_to_rate_burst
+        || (!busy && (write_to_shadow || write_to_row_swap))
+        || (!busy && row_fits && write_to_row_index)
+        || (!busy && participant_fits && write_to_participant_set);
 
     // The word that is asked for, and, once its address is there, the word that is being read and
     // what is known of it: found out before, because every word's bits hang on it.
@@ -174,16 +166,21 @@ module outcry_regs #(
         end
     end
 
+    integer shadow;
     always @(posedge clk) begin
         if (write_asked) begin
-            write_nth                <= 16'd1 << given_word[3:0];
-            write_to_settings        <= given_word[9:4] == 6'd0;
-            write_to_shadow0         <= given_word[9:4] == 6'd4;
-            write_to_shadow1         <= given_word[9:1] == 9'd40;
-            write_to_participant_set <= given_word == `OUTCRY_REG_PARTICIPANT_SET;
+            write_to_control         <= given_whole && given_word == `OUTCRY_REG_CONTROL;
+            write_to_rate_interval   <= given_whole && given_word == `OUTCRY_REG_RATE_INTERVAL_NS;
+            write_to_rate_burst      <= given_whole && given_word == `OUTCRY_REG_RATE_BURST_NS;
+            write_to_row_index       <= given_whole && given_word == `OUTCRY_REG_ROW_INDEX;
+            write_to_row_swap        <= given_whole && given_word == `OUTCRY_REG_ROW_SWAP;
+            write_to_participant_set <= given_whole && given_word == `OUTCRY_REG_PARTICIPANT_SET;
+            write_to_shadow          <= given_whole && (given_word[9:4] == 6'd4 || given_word[9:1] == 9'd40);
+            for (shadow = 0; shadow < SHADOW_WORDS; shadow = shadow + 1)
+                write_to_shadow_word[shadow] <= given_whole
+                    && given_word == `OUTCRY_REG_ROW_SHADOW + shadow[9:0];
             write_somewhere          <= is_somewhere(given_word);
             write_data       <= s_axil_wdata;
-            write_whole      <= s_axil_wstrb == 4'b1111;
             row_fits         <= s_axil_wdata < ROWS;
             participant_fits <= {16'd0, s_axil_wdata[15:0]} < PARTICIPANTS;
         end
@@ -202,7 +199,7 @@ module outcry_regs #(
     end
 
     // ---------------------------------------------------------------------------------------------
-    // What can be written.
+    // What can be written; what is allowed is said above, but nothing waits for all of that.
 
     reg                        check_participants_reg;
     reg [31:0]                 rate_interval_ns_reg;
@@ -222,8 +219,6 @@ module outcry_regs #(
     assign participant_index  = participant_index_reg;
     assign participant_on     = participant_on_reg;
 
-    wire done = write && write_allowed;
-
     always @(posedge clk) begin
         if (rst) begin
             check_participants_reg <= 1'b0;
@@ -237,19 +232,23 @@ module outcry_regs #(
                 row_swap_reg        <= 1'b0;
                 participant_set_reg <= 1'b0;
             end
-            if (done) begin
-                if (write_to_control)         check_participants_reg <= write_data[0];
-                if (write_to_rate_interval)   rate_interval_ns_reg <= write_data;
-                if (write_to_rate_burst)      rate_burst_ns_reg <= write_data;
-                if (write_to_row_index)       row_index_reg <= write_data[SLOT_BITS+1:0];
-                if (write_to_row_swap)        row_swap_reg <= 1'b1;
-                if (write_to_participant_set) participant_set_reg <= 1'b1;
+            if (write) begin
+                if (write_to_control)       check_participants_reg <= write_data[0];
+                if (write_to_rate_interval) rate_interval_ns_reg <= write_data;
+                if (write_to_rate_burst)    rate_burst_ns_reg <= write_data;
             end
+            if (write && !busy && row_fits && write_to_row_index)
+                row_index_reg <= write_data[SLOT_BITS+1:0];
+            if (write && !busy && write_to_row_swap)
+                row_swap_reg <= 1'b1;
+            if (write && !busy && participant_fits && write_to_participant_set)
+                participant_set_reg <= 1'b1;
         end
     end
 
     always @(posedge clk) begin
-        if (done && write_to_participant_set) begin
+        // Used only once participant_set_reg is set: a number that does not fit is not looked at.
+        if (write && !busy && write_to_participant_set) begin
             participant_index_reg <= write_data[PARTICIPANT_BITS-1:0];
             participant_on_reg    <= write_data[31];
         end
@@ -260,8 +259,7 @@ module outcry_regs #(
         for (n = 0; n < SHADOW_WORDS; n = n + 1) begin : g_shadow
             always @(posedge clk) begin
                 if (rst) row_shadow_reg[32*n +: 32] <= 32'd0;
-                else if (write && !busy && write_whole && write_nth[n%16]
-                         && (n < 16 ? write_to_shadow0 : write_to_shadow1))
+                else if (write && !busy && write_to_shadow_word[n])
                     row_shadow_reg[32*n +: 32] <= write_data;
             end
         end

@@ -46,7 +46,7 @@ module outcry_validator #(
     input  wire                        participant_set,
     input  wire [PARTICIPANT_BITS-1:0] participant_index,
     input  wire                        participant_on,
-    output wire                        command_done
+    output reg                         command_done
 );
 
     localparam WAYS       = 3;
@@ -104,7 +104,6 @@ module outcry_validator #(
 
     assign s_axis_tready = running && advance && !command;
     assign m_axis_tvalid = out_valid;
-    assign command_done  = command && !read_valid && !row_valid && !check_valid;
 
     always @(posedge clk) begin
         if (rst) begin
@@ -113,8 +112,11 @@ module outcry_validator #(
             row_valid   <= 1'b0;
             check_valid <= 1'b0;
             out_valid   <= 1'b0;
+            command_done <= 1'b0;
         end else begin
             running <= 1'b1;
+            // A cycle later: nobody comes in between, and the tables' writes do not wait for it.
+            command_done <= command && !command_done && !read_valid && !row_valid && !check_valid;
             if (advance) begin
                 read_valid  <= s_axis_tvalid && running && !command;
                 row_valid   <= read_valid;
@@ -616,10 +618,11 @@ module outcry_validator #(
         end
     end
 
-    assign bucket_write = set_now || (advance && check_taken);
-    // A participant_set empties the bucket.
-    assign bucket_value = set_now ? {BUCKET_BITS{1'b0}} : check_bucket;
-    assign bucket_index = set_now ? participant_index : check_index;
+    // An order that waits in rank 3 writes the same in each cycle.  A participant_set, which waits until
+    // nobody is there, empties the bucket.
+    assign bucket_write = set_now || check_taken;
+    assign bucket_value = check_taken ? check_bucket : {BUCKET_BITS{1'b0}};
+    assign bucket_index = check_taken ? check_index : participant_index;
 
     reg [511:0] check_data;
     reg [15:0]  check_mask;

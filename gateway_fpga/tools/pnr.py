@@ -5,7 +5,7 @@
 Each module stands alone between shift registers that feed its inputs and take its outputs, so that
 every path through it runs from register to register and none is lost in pins.  The device is an
 LFE5UM5G-85F in its fastest grade (-8); the figure that counts is the worst of the seeds.  The block
-RAMs of the symbol table have fixed places (:data:`FLOORPLAN`), everything else has none.
+RAMs and multipliers of the validator have fixed places (:data:`FLOORPLAN`), nothing else has.
 """
 
 import argparse
@@ -35,16 +35,26 @@ TARGET_MHZ = 200
 # carry chain.
 WIRE_PS = 1000
 SEEDS = 5
-# The block RAMs of a way are numbered by the bits of the row they hold.  Row of the device: which
-# of them stand there from left to right, each three times, for the three ways, whose bits are
-# compared with the same field of the order.  The symbol, which everything begins with, is in the
-# middle; DSPs stand between rows 46 and 70.  Left alone, the placer spreads them over 60 columns,
-# and the hash takes 2.9 ns to the farthest.
-FLOORPLAN = {46: (13, 14, 15, 16, 17, 12), 70: (2, 1, 0, 3, 4, 5), 82: (11, 10, 9, 8, 7, 6)}
-FIRST_COLUMN = 22
+# Rows of the device and which block RAMs have a place there: the site of the first, then all from
+# left to right.  A number is a block of the table, three block RAMs, one for each way.  Blocks are
+# numbered by the bits of the row that they hold; 0 to 4, 5 to 8, 9 to 13 and 14 to 17 each have an
+# address of their own.  Left alone, the placer spreads the table over 60 columns, and the hash
+# takes 2.9 ns to the farthest.
+FLOORPLAN: dict[int, tuple[int, tuple[int | str, ...]]] = {
+    46: (1, (14, 15, 16, 17, 8, 7, *(f"buckets.0.{nth}" for nth in range(4)))),
+    70: (2, ("lack_rom.0.0", "low_rom.0.0", 2, 1, 0, 3, 4, 5, "bits.0.0")),
+    82: (1, (13, 12, 11, 10, 9, 6)),
+}
+RAM_COLUMNS = [13 + 9 * nine + column for nine in range(6) for column in (0, 2, 4, 6)]
+# The 16 multipliers of the notional stand between, in a row of DSPs, by the weight of what they
+# give: what is summed comes from side to side.  Left alone, the placer put one 18 rows away.
+DSP_ROW = 58
+DSP_SITES = [(22 + 9 * nine + site, site) for nine in range(4) for site in (0, 1, 4, 5)]
+LIMB_BITS = 16
 # Timing weighs twice what it does by itself.  --tmg-ripup routes what misses the target again: one
 # pass gave 148.9 to 161 MHz, but it had not come to its end in 16 minutes.
 EFFORT = ("--placer-heap-timingweight", "20")
+RAM = re.compile(r"validator\.([a-z_]+\S+)$")
 TABLE = re.compile(r"g_table\[(\d)\]\.g_part\[(\d)\]\.rows\.0\.(\d+)$")
 FMAX = re.compile(r"Max frequency for clock\s+'\S*clk\S*':\s+([\d.]+) MHz")
 CELLS = {
@@ -156,28 +166,42 @@ def synthesise(target: Target, folder: Path) -> None:
 
 
 def floorplan(netlist: Path) -> None:
-    """Give the table's block RAMs their places, in a netlist that has them."""
+    """Give the validator's block RAMs and multipliers their places, in a netlist that has them."""
     design = json.loads(netlist.read_text())
-    found = {
-        tuple(int(number) for number in match.groups()): cell
-        for module in design["modules"].values()
-        for name, cell in module["cells"].items()
-        if cell["type"] == "DP16KD" and (match := TABLE.search(name))
-    }
-    if not found:
-        return
-    places = {
-        (way, block): f"X{FIRST_COLUMN + 9 * (at // 4) + 2 * (at % 4)}/Y{row}/EBR{at % 4}"
-        for row, blocks in FLOORPLAN.items()
-        for nth, block in enumerate(blocks)
-        for way in range(3)
-        for at in [3 * nth + way]
-    }
-    if len(found) != len(places):
-        raise BuildError(f"the table has {len(found)} block RAMs, the floorplan {len(places)}")
-    for at, (way, part, index) in enumerate(sorted(found)):
-        found[way, part, index]["attributes"]["BEL"] = places[way, at % (len(found) // 3)]
+    for module in design["modules"].values():
+        cells = module["cells"]
+        multipliers = [cell for cell in cells.values() if cell["type"] == "MULT18X18D"]
+        if multipliers:
+            place_rams({n: cell for n, cell in cells.items() if cell["type"] == "DP16KD"})
+            order = next(n for n in module["netnames"] if n.endswith("validator.s_axis_tdata"))
+            place_multipliers(multipliers, module["netnames"][order]["bits"])
     netlist.write_text(json.dumps(design))
+
+
+def place_rams(cells: Mapping[str, dict[str, Any]]) -> None:
+    """Give each block RAM the place that :data:`FLOORPLAN` says; others of the design have none."""
+    found = {match[1]: cell for name, cell in cells.items() if (match := RAM.search(name))}
+    table = sorted((match.groups(), name) for name in found if (match := TABLE.match(name)))
+    ways = [[name for (way, *_), name in table if way == str(n)] for n in range(3)]
+    placed = []
+    for row, (site, members) in FLOORPLAN.items():
+        names = [n for m in members for n in ([m] if isinstance(m, str) else [w[m] for w in ways])]
+        for at, name in enumerate(names, site):
+            found[name]["attributes"]["BEL"] = f"X{RAM_COLUMNS[at]}/Y{row}/EBR{at % 4}"
+        placed += names
+    if sorted(placed) != sorted(found):
+        raise BuildError(f"of the block RAMs {sorted(found)} the floorplan has {sorted(placed)}")
+
+
+def place_multipliers(cells: Sequence[dict[str, Any]], order: Sequence[int | str]) -> None:
+    """Give each multiplier of two limbs of the order its place in the row of DSPs."""
+
+    def limbs(cell: Mapping[str, Any]) -> list[int]:
+        return sorted(order.index(cell["connections"][p][0]) // LIMB_BITS for p in ("A0", "B0"))
+
+    each = sorted(cells, key=lambda cell: (sum(limbs(cell)), limbs(cell)))
+    for cell, (column, site) in zip(each, DSP_SITES, strict=True):
+        cell["attributes"]["BEL"] = f"X{column}/Y{DSP_ROW}/MULT18_{site}"
 
 
 def place_and_route(folder: Path, seed: int) -> tuple[float, dict[str, int]]:

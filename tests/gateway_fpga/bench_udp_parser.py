@@ -3,6 +3,7 @@
 import itertools
 import os
 import random
+import struct
 
 import cocotb
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
@@ -142,6 +143,20 @@ async def a_flipped_bit_anywhere_is_judged_as_software_judges(dut):
 
 
 @cocotb.test(**TIMEOUT)
+@cocotb.parametrize(outer=[0x8100, 0x88A8])
+async def a_tag_in_a_tag_is_one_too_many(dut, outer):
+    """Software receives two tags; this parser one, and no more than that."""
+    bench = Bench(dut)
+    await bench.start()
+    for count in (1, 2, 22):
+        data = good_frame(bench.dice, count, True)
+        tag = struct.pack(">HH", outer, bench.dice.getrandbits(16))
+        assert await bench.send(Frame(data[:12] + tag + data[12:], 1)) == "ETHERTYPE"
+        await bench.send(bench.good())
+    await bench.check()
+
+
+@cocotb.test(**TIMEOUT)
 async def every_length_of_frame(dut):
     """A good frame of two orders cut after each of its bytes, and trailed."""
     bench = Bench(dut)
@@ -193,6 +208,29 @@ async def the_largest_and_the_smallest_sums(dut):
             wrong = bytearray(data)
             wrong[-1] ^= 1
             await bench.send(Frame(bytes(wrong), 1))
+    await bench.check()
+
+
+@cocotb.test(**TIMEOUT)
+async def both_halves_of_a_wrong_sum_are_all_ones(dut):
+    """A beat's words 0 to 15 and 16 to 31 are summed apart; with all ones in the lower 16 bits of
+    both sums, and carries above them, nothing that they can be folded to is larger."""
+    bench = Bench(dut)
+    await bench.start()
+    for count in (1, 22):
+        payload = packet(bench.dice, count, 1)[:32] + b"\xff" * (64 * count)
+        data = bytearray(wrap(bench.dice, payload, False))
+        # Both words are of the first order, in the second beat.
+        for half, at in ((0, 80), (1, 100)):
+            words = struct.unpack(f"<{len(data) // 2}H", data)
+            total = sum(word for n, word in enumerate(words) if n >= 13 and n % 32 // 16 == half)
+            if half == 0:
+                total += words[19] + 0x1100  # of the pseudo header: the length and the protocol
+            word = (words[at // 2] - total - 1) % 65536
+            assert total + word - words[at // 2] > 0xFFFF
+            data[at : at + 2] = struct.pack("<H", word)
+        assert await bench.send(Frame(bytes(data), 1)) == "UDP_CHECKSUM"
+        await bench.send(bench.good())
     await bench.check()
 
 
