@@ -35,6 +35,7 @@ from openoutcry.wire.registers import (
     FRAME_PORTS,
     OKAY,
     REGISTERS,
+    ROW_BITS,
     ROW_FIELDS,
     WAYS,
     row_image,
@@ -255,8 +256,11 @@ async def registers_read_back(dut):
             answer = await bench.master.read(address, 4)
             assert int.from_bytes(answer.data, "little") == value, hex(address)
 
-    for value in (0xFFFFFFFF, 0xA5A5A5A5, 0x5A5A5A5A, 0):
+    dice = random.Random(7)
+    some = {address: dice.getrandbits(32) for address in words}
+    for flip in (None, 0, 0xFFFFFFFF, None):
         for address, register in words.items():
+            value = 0xFFFFFFFF if flip is None else some[address] ^ flip
             limit = {"control": 1, "row_index": WAYS * slots - 1}.get(register.name, 0xFFFFFFFF)
             written = min(value, limit) if register.name == "row_index" else value
             answer = await bench.master.write(address, written.to_bytes(4, "little"))
@@ -297,6 +301,22 @@ async def every_address_answers_as_the_map_says(dut):
     assert after == min(before + 4, 2**COUNTER_BITS - 1)
     answer = await bench.master.read(ADDRESS["rate_burst_ns"], 4)
     assert answer.data == (5).to_bytes(4, "little")
+
+
+@cocotb.test()
+async def each_bad_access_is_counted(dut):
+    """A write and a read of nowhere, a write of part of a word, a read of what is only written."""
+    bench = Bench(dut)
+    await start(dut)
+    for bad, access in enumerate((
+        lambda: bench.master.write(0xFFC, bytes(4)),
+        lambda: bench.master.read(0xFFC, 4),
+        lambda: bench.master.write(ADDRESS["rate_burst_ns"], bytes(2)),
+        lambda: bench.master.read(ADDRESS["row_swap"], 4),
+    ), start=1):  # fmt: skip
+        await access()
+        answer = await bench.master.read(ADDRESS["bad_access_count"], 4)
+        assert int.from_bytes(answer.data, "little") == bad
 
 
 @cocotb.test()
@@ -359,9 +379,11 @@ async def frame_counts_of_every_port_are_read(dut):
 
 
 @cocotb.test()
-async def a_command_waits_for_a_stalled_sink_and_the_bus_does_not(dut):
-    """With the sink stuck a swap stays busy: status says so, another is refused, the driver gives
-    up with a clear error; when the sink moves, the swap is carried out."""
+@cocotb.parametrize(cycles=[0, 1])
+async def a_command_waits_for_a_stalled_sink_and_the_bus_does_not(dut, cycles):
+    """With the sink stuck a command stays busy: status says so, another is refused, the driver
+    gives up with a clear error; when the sink moves, even or odd cycles later, the command is
+    carried out."""
     bench = await loaded(dut)
     bench.sink.pause = True
     orders = random_orders(6, 4)
@@ -384,11 +406,37 @@ async def a_command_waits_for_a_stalled_sink_and_the_bus_does_not(dut):
     for name in ("row_swap", "participant_set", "row_index", "row_shadow"):
         answer = await bench.master.write(ADDRESS[name], bytes(4))
         assert int(answer.resp) == 2, name
+    await ClockCycles(dut.clk, 1 + cycles)
     bench.sink.pause = False
     await bench.receive(6)
-    await ClockCycles(dut.clk, 4)
+    await ClockCycles(dut.clk, 5)
     status = await bench.master.read(ADDRESS["status"], 4)
     assert status.data[0] == 0
+    bench.golden_driver.set_participant(5, True)
+    await bench.step(lambda d: d.check_participants(True))
+    orders = random_orders(40, 5)
+    orders["participant"] = 5
+    await bench.judge(orders)
+
+
+@cocotb.test()
+async def what_was_refused_is_never_written(dut):
+    """A write to each word of the shadow row while a command waits: not even after the command."""
+    bench = await loaded(dut)
+    for address in range(ADDRESS["row_shadow"], ADDRESS["row_shadow"] + ROW_BITS // 8, 4):
+        bench.sink.pause = True
+        for order in random_orders(5, address):
+            bench.source.send_nowait(AxiStreamFrame(order.tobytes()))
+        await ClockCycles(dut.clk, 10)
+        held = (await bench.master.read(address, 4)).data
+        answer = await bench.master.write(ADDRESS["participant_set"], bytes(4))
+        assert int(answer.resp) == OKAY
+        answer = await bench.master.write(address, bytes(255 - byte for byte in held))
+        assert int(answer.resp) == 2
+        bench.sink.pause = False
+        await bench.receive(5)
+        await ClockCycles(dut.clk, 5)
+        assert (await bench.master.read(address, 4)).data == held
 
 
 @cocotb.test()
@@ -446,6 +494,35 @@ async def rows_of_any_bits_are_read_in_all_ways(dut):
             await bench.judge(_around(row, dice))
             await bench.step(clear)
             await bench.judge(_around(row, dice)[:4])
+
+
+@cocotb.test()
+async def the_lowest_bit_at_every_place(dut):
+    """Steps of each power of two, and numbers that have one zero less, just as many, and more."""
+    bench = await loaded(dut)
+    dice = random.Random(5)
+    for twos in range(63):
+        row = _fields(0) | {
+            "symbol": 1 + twos, "max_price_ticks": 2**63 - 1, "max_qty_lots": 2**63 - 1,
+            "collar_high": 2**80 - 1, "notional_limit": 2**126 - 1,
+            "price_twos": twos, "qty_twos": 62 - twos,
+        }  # fmt: skip
+
+        def place(driver, row=row):
+            driver._write_shadow(row_image(row))
+            driver._swap(slot_of(row["symbol"], 0, SLOT_BITS))
+
+        await bench.step(place)
+        orders = random_orders(6, twos)
+        orders["kind"] = 1
+        orders["symbol"] = row["symbol"].to_bytes(8, "little")
+        for name, zeros in (("price_ticks", twos), ("qty_lots", 62 - twos)):
+            some = [dice.getrandbits(62) | 1 for _ in orders]
+            orders[name] = [
+                (odd << max(0, zeros + more)) % 2**63
+                for odd, more in zip(some, (-1, -1, 0, 0, 1, 2), strict=True)
+            ]
+        await bench.judge(orders)
 
 
 def _fields(image):
