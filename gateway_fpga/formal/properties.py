@@ -247,7 +247,7 @@ PROPERTIES = (
         "arbiter_wastes_no_cycle",
         "outcry_arbiter",
         "If any port asks and there is room, one is served.",
-        ("first[2*PORTS-1:PORTS] | first[PORTS-1:0]", "first[PORTS-1:0]"),
+        ("for (step = 0; step < PORTS;", "for (step = 0; from + step < PORTS;"),
     ),
     Property(
         "arbiter_sequence_consecutive",

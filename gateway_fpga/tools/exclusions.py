@@ -80,12 +80,6 @@ BY_HAND = (
             ("outcry_top.v", "merged_tdata"),
         )
     ),
-    Exclusion(
-        "outcry_arbiter.v",
-        r"toggle first\[5\]",
-        "The last port in the second copy of the requests stands in the first one too, where it is "
-        "found before: proved (f_last_is_found_before).",
-    ),
 )
 
 
