@@ -96,7 +96,7 @@ MODULES = {
     for module in (
         Module("outcry_skid", ("outcry_skid",), parameters={"WIDTH": 8}),
         Module("outcry_timestamp", ("outcry_skid", "outcry_timestamp")),
-        Module("outcry_arbiter", ("outcry_skid", "outcry_arbiter")),
+        Module("outcry_arbiter", ("outcry_skid", "outcry_turn", "outcry_arbiter")),
         Module(
             "outcry_packet_fifo",
             ("outcry_packet_fifo",),
@@ -248,6 +248,7 @@ PROPERTIES = (
         "outcry_arbiter",
         "If any port asks and there is room, one is served.",
         ("for (step = 0; step < PORTS;", "for (step = 0; from + step < PORTS;"),
+        file="outcry_turn",
     ),
     Property(
         "arbiter_sequence_consecutive",

@@ -33,21 +33,8 @@ module outcry_arbiter #(
     reg [PORTS-1:0] turn;
     reg [63:0]      next_seq;
 
-    // Served is who asks, if nobody from the turn up to him does, going round.  (Subtracting the turn
-    // from two copies of the requests says the same, but by a carry chain: 156 MHz, where this does 185.)
-    reg [PORTS-1:0] grant;
-    reg             open;
-    integer         from, step;
-    always @* begin
-        grant = {PORTS{1'b0}};
-        for (from = 0; from < PORTS; from = from + 1) begin
-            open = turn[from];
-            for (step = 0; step < PORTS; step = step + 1) begin
-                if (open && s_axis_tvalid[(from+step)%PORTS]) grant[(from+step)%PORTS] = 1'b1;
-                open = open && !s_axis_tvalid[(from+step)%PORTS];
-            end
-        end
-    end
+    wire [PORTS-1:0] grant;
+    outcry_turn #(.PORTS(PORTS)) finder (.turn(turn), .requests(s_axis_tvalid), .grant(grant));
 
     wire ready;
     wire take = ready && (s_axis_tvalid != {PORTS{1'b0}});

@@ -93,7 +93,7 @@ TARGETS = {
             "back_pressure|every_bit|reset",
         ),
         Target(
-            "outcry_arbiter", "bench_arbiter", ("outcry_skid", "outcry_arbiter"), 50,
+            "outcry_arbiter", "bench_arbiter", ("outcry_skid", "outcry_turn", "outcry_arbiter"), 50,
             "all_ports_in_turn|reset",
             facts=(
                 Fact("turn", 3, "value != 0 && (value & (value - 1'b1)) == 0", "f_turn"),

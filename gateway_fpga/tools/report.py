@@ -26,7 +26,7 @@ TOP = "outcry_top"
 FILES = {
     "outcry_skid": ("outcry_skid",),
     "outcry_timestamp": ("outcry_skid", "outcry_timestamp"),
-    "outcry_arbiter": ("outcry_skid", "outcry_arbiter"),
+    "outcry_arbiter": ("outcry_skid", "outcry_turn", "outcry_arbiter"),
     "outcry_packet_fifo": ("outcry_packet_fifo",),
     "outcry_udp_parser": ("outcry_packet_fifo", "outcry_udp_parser"),
     "outcry_validator": VALIDATOR,
