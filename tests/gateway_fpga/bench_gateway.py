@@ -23,7 +23,7 @@ from cocotbext.axi import (
 )
 from orders import INSTRUMENTS, SETTINGS, random_orders
 from patterns import PATTERNS, pattern, reset, start
-from simulated_bus import SimulatedBus
+from simulated_bus import SimulatedBus, patience
 
 from openoutcry.gateway_fpga import Limits
 from openoutcry.gateway_fpga.devices import GoldenDevice
@@ -64,7 +64,7 @@ class Bench:
 
     def _driver(self):
         if not hasattr(self, "_rtl_driver"):
-            self._rtl_driver = GatewayDriver(self.bus)
+            self._rtl_driver = GatewayDriver(self.bus, clock=patience())
         return self._rtl_driver
 
     async def load(self, instruments=INSTRUMENTS, settings=SETTINGS):
@@ -280,6 +280,8 @@ async def every_address_answers_as_the_map_says(dut):
     def accesses(device):
         lines = []
         for address in addresses:
+            if address == ADDRESS["bad_access_count"] and COUNTER_BITS < 32:
+                continue  # a narrow one is full before
             for what, value in (("write", 0xFFFFFFFF), ("read", 0), ("write", 5), ("read", 0)):
                 try:
                     lines.append(device.read(address) if what == "read"
@@ -289,8 +291,7 @@ async def every_address_answers_as_the_map_says(dut):
         return lines
 
     got = await bridge(lambda: accesses(bench.bus))()
-    if COUNTER_BITS == 32:
-        assert got == accesses(bench.golden)
+    assert got == accesses(bench.golden)
     before = await bridge(lambda: bench.bus.read(ADDRESS["bad_access_count"]))()
     answer = await bench.master.write(ADDRESS["rate_burst_ns"], b"\1\2")
     assert int(answer.resp) == 2

@@ -34,7 +34,7 @@ from frames import (
 from orders import INSTRUMENTS, SETTINGS
 from orders import random_orders as boundary_orders
 from patterns import PATTERNS, TIMEOUT, pattern, reset, start
-from simulated_bus import SimulatedBus
+from simulated_bus import SimulatedBus, patience
 
 from openoutcry.gateway_fpga.devices import GoldenDevice
 from openoutcry.gateway_fpga.driver import GatewayDriver
@@ -343,7 +343,7 @@ async def every_reason_through_the_whole_chain(dut):
     ports, sink, master = await begin(dut)
     bus, golden = SimulatedBus(master), GoldenDevice(SLOT_BITS)
     settings = replace(SETTINGS, participants_on=frozenset({0, 1, 2, 3}))
-    await bridge(lambda: GatewayDriver(bus).load(INSTRUMENTS, settings))()
+    await bridge(lambda: GatewayDriver(bus, clock=patience()).load(INSTRUMENTS, settings))()
     GatewayDriver(golden).load(INSTRUMENTS, settings)
     orders = boundary_orders(40 * MAX_PACKET_RECORDS, 77, settings)
     orders["participant"][orders["participant"] >= PARTICIPANTS] = 2_000

@@ -1,9 +1,17 @@
 """The driver's bus over cocotbext-axi, for every bench that has registers."""
 
+import itertools
+
 from cocotb.task import resume
 
 from openoutcry.gateway_fpga.devices import bus_error
 from openoutcry.wire.registers import OKAY
+
+
+def patience():
+    """A clock for the driver, a millisecond further each time it is looked at: how long it waits
+    for a command does not hang on what else the machine does."""
+    return itertools.count(0, 0.001).__next__
 
 
 class SimulatedBus:
