@@ -271,7 +271,8 @@ def measure(target: Target, count: int) -> dict[str, Any]:
             raise MutationError(f"{target.module}: the bench fails on the unchanged netlist")
         numbers = [mutant.number for mutant in mutants]
         seen = noticed(target, folder, numbers, target.quick)
-        seen |= noticed(target, folder, [n for n in numbers if n not in seen], ".")
+        # One by one: what a mutant leaves in a memory could fail a later test of another's.
+        seen |= noticed(target, folder, [n for n in numbers if n not in seen], ".", 1)
         unseen = [mutant for mutant in mutants if mutant.number not in seen]
         print(f"  {target.module}: {len(unseen)} unnoticed, now compared", flush=True)
         same = [mutant for mutant in unseen if equivalent(target, mutant, folder)]
