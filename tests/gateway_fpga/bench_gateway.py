@@ -89,10 +89,10 @@ class Bench:
         await self.on_rtl(what)
         what(self.golden_driver)
 
-    async def send(self, orders):
+    def send_nowait(self, orders):
         TOUCHED.update(int(who) for who in orders["participant"] if who < 1_024)
         for order in orders:
-            await self.source.send(AxiStreamFrame(order.tobytes()))
+            self.source.send_nowait(AxiStreamFrame(order.tobytes()))
 
     async def receive(self, count):
         beats = [bytes((await self.sink.recv()).tdata) for _ in range(count)]
@@ -100,7 +100,7 @@ class Bench:
 
     async def judge(self, orders):
         """The RTL's verdicts, which must be the golden model's, and nothing else be changed."""
-        await self.send(orders)
+        self.send_nowait(orders)
         got = await self.receive(len(orders))
         expected = orders.copy()
         self.golden.validate(expected)
@@ -226,7 +226,7 @@ async def a_row_changes_under_traffic_all_at_once(dut, hold):
     async def traffic():
         sent = 0
         while running:
-            await bench.send(order)
+            bench.send_nowait(order)
             sent += 1
             await bench.source.wait()
         return sent
@@ -393,8 +393,7 @@ async def a_command_waits_for_a_stalled_sink_and_the_bus_does_not(dut, cycles):
     bench = await loaded(dut)
     bench.sink.pause = True
     orders = random_orders(6, 4)
-    for order in orders:
-        bench.source.send_nowait(AxiStreamFrame(order.tobytes()))
+    bench.send_nowait(orders)
     await ClockCycles(dut.clk, 12)
     ticks = iter(range(10_000))
 
@@ -431,8 +430,7 @@ async def what_was_refused_is_never_written(dut):
     bench = await loaded(dut)
     for address in range(ADDRESS["row_shadow"], ADDRESS["row_shadow"] + ROW_BITS // 8, 4):
         bench.sink.pause = True
-        for order in random_orders(5, address):
-            bench.source.send_nowait(AxiStreamFrame(order.tobytes()))
+        bench.send_nowait(random_orders(5, address))
         await ClockCycles(dut.clk, 10)
         held = (await bench.master.read(address, 4)).data
         answer = await bench.master.write(ADDRESS["participant_set"], bytes(4))
@@ -450,8 +448,7 @@ async def a_reset_empties_the_pipeline_and_keeps_the_table(dut):
     """Orders on their way are gone, none comes out half; rows and bits are still there."""
     bench = await loaded(dut)
     bench.sink.pause = True
-    for order in random_orders(8, 2):
-        bench.source.send_nowait(AxiStreamFrame(order.tobytes()))
+    bench.send_nowait(random_orders(8, 2))
     await ClockCycles(dut.clk, 10)
     assert dut.m_axis_tvalid.value == 1
     bench.source.clear()
