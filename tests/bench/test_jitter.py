@@ -137,10 +137,14 @@ def test_a_kernel_with_every_tracepoint_is_watched_as_a_whole():
     interrupts of a core that works are there."""
     if not all(path.exists() for path in TRACEPOINTS):
         pytest.skip("this kernel has not all of the tracepoints, or no tracefs is mounted")
-    with core_watch() as watched:
-        until = time.monotonic() + 0.3
-        while time.monotonic() < until:
-            pass
+    # perf's script now and then cannot read what its record wrote (corewatch.py): not every time.
+    for _ in range(5):
+        with core_watch() as watched:
+            until = time.monotonic() + 0.3
+            while time.monotonic() < until:
+                pass
+        if not (watched.blind or "").startswith("perf script ended with 242"):
+            break
     assert watched.blind is None
     assert "timer interrupt" in {interval.kind for interval in watched.intervals}
 
