@@ -1,17 +1,19 @@
 """Break the RTL in hundreds of places, one at a time, and see whether the test benches notice.
 
-    python -m openoutcry.gateway_fpga.tools.mutate [--count N] [MODULE …]
+    python -m openoutcry.gateway_fpga.tools.mutate [--count N] [--seed N] [MODULE …]
 
 Yosys puts all of a module's mutants (inverted and stuck bits, swapped operands, …) into one netlist
 with an input that selects which is on, so that Verilator compiles once; the module's own cocotb
-bench is then run for each, a quick part of it first.  A mutant that the whole bench does not notice
-is given to Yosys' equivalence checker, which starts from any equal states of all registers (or from
-those that a proved :class:`Fact` allows): if it is proved the same as the RTL it is no fault.  What
-remains is a survivor and is printed with its place in the source.
+bench is then run for each, in a simulation of its own, the tests that notice most first.  A mutant
+that the whole bench does not notice is given to Yosys' equivalence checker, which starts from any
+equal states of all registers (or from those that a proved :class:`Fact` allows): if it is proved
+the same as the RTL it is no fault.  What remains is a survivor and is printed with its place in the
+source.
 """
 
 import argparse
 import importlib
+import os
 import re
 import resource
 import subprocess
@@ -20,11 +22,11 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 from openoutcry.gateway_fpga.formal.properties import VALIDATOR
 from openoutcry.gateway_fpga.tools.evidence import ROOT, merged, write_section
@@ -37,9 +39,44 @@ FLATTEN = "setattr -mod -unset keep_hierarchy *\nflatten"
 SELECT = "mutsel"
 SELECT_BITS = 12
 SEED = 1
-TOGETHER = 25
-"""Mutants a simulation."""
 EQUIVALENCE_LIMIT_S = 120
+# A memory that is written becomes inputs and outputs of one step as registers do: its contents are
+# the same on both sides as long as what is written is.
+MEMORIES = """
+module memory #(
+    parameter READ_BITS = 1, READ_AT_BITS = 1, CLOCK_BITS = 1, BITS = 1, WRITE_AT_BITS = 1
+) (
+    input [READ_AT_BITS-1:0] READ_AT, output [READ_BITS-1:0] READ, input [CLOCK_BITS-1:0] CLOCK,
+    input [BITS-1:0] ENABLED, WRITTEN, input [WRITE_AT_BITS-1:0] WRITE_AT
+);
+endmodule
+"""
+MEMORY_CELLS = """
+(* techmap_celltype = "$mem_v2" *)
+module memory_cell (
+    RD_CLK, RD_EN, RD_ARST, RD_SRST, RD_ADDR, RD_DATA, WR_CLK, WR_EN, WR_ADDR, WR_DATA
+);
+    parameter MEMID = "", SIZE = 0, OFFSET = 0, ABITS = 0, WIDTH = 0, INIT = 0, RD_PORTS = 0,
+        RD_CLK_ENABLE = 0, RD_CLK_POLARITY = 0, RD_CE_OVER_SRST = 0, RD_ARST_VALUE = 0,
+        RD_SRST_VALUE = 0, RD_INIT_VALUE = 0, RD_TRANSPARENCY_MASK = 0, RD_COLLISION_X_MASK = 0,
+        RD_WIDE_CONTINUATION = 0, WR_PORTS = 0, WR_CLK_ENABLE = 0, WR_CLK_POLARITY = 0,
+        WR_PRIORITY_MASK = 0, WR_WIDE_CONTINUATION = 0;
+    input [RD_PORTS-1:0] RD_CLK, RD_EN, RD_ARST, RD_SRST;
+    input [RD_PORTS*ABITS-1:0] RD_ADDR;
+    output [RD_PORTS*WIDTH-1:0] RD_DATA;
+    input [WR_PORTS-1:0] WR_CLK;
+    input [WR_PORTS*WIDTH-1:0] WR_EN, WR_DATA;
+    input [WR_PORTS*ABITS-1:0] WR_ADDR;
+    wire _TECHMAP_FAIL_ = RD_CLK_ENABLE != 0 || WR_PORTS == 0;
+    memory #(
+        .READ_BITS(RD_PORTS * WIDTH), .READ_AT_BITS(RD_PORTS * ABITS), .CLOCK_BITS(WR_PORTS),
+        .BITS(WR_PORTS * WIDTH), .WRITE_AT_BITS(WR_PORTS * ABITS)
+    ) _TECHMAP_REPLACE_ (
+        .READ_AT(RD_ADDR), .READ(RD_DATA), .CLOCK(WR_CLK),
+        .ENABLED(WR_EN), .WRITE_AT(WR_ADDR), .WRITTEN(WR_DATA)
+    );
+endmodule
+"""
 MODE = re.compile(r"-mode (\w+)")
 SOURCE = re.compile(r"-src (\S+)")
 
@@ -68,7 +105,8 @@ class Fact:
 
 @dataclass(frozen=True)
 class Target:
-    """What is mutated: ``files`` lowest first; ``quick`` are the tests that notice most."""
+    """What is mutated: ``files`` lowest first; ``quick`` are the tests that notice most, the first
+    to run."""
 
     module: str
     bench: str
@@ -158,12 +196,12 @@ def copy_sources(target: Target, folder: Path) -> None:
         (folder / path.name).write_text(path.read_text())
 
 
-def make_netlist(target: Target, count: int, folder: Path) -> list[Mutant]:
+def make_netlist(target: Target, count: int, folder: Path, seed: int = SEED) -> list[Mutant]:
     """Write ``mutated.v`` with ``count`` mutants into the folder."""
     copy_sources(target, folder)
     script = (
         f"{read(target)}write_rtlil whole.il\n"
-        f"mutate -list {count} -seed {SEED} -ctrl {SELECT} {SELECT_BITS} 1 -o list.ys\n"
+        f"mutate -list {count} -seed {seed} -ctrl {SELECT} {SELECT_BITS} 1 -o list.ys\n"
         "script list.ys\nopt_clean\nwrite_verilog -noattr mutated.v\n"
     )
     good, log = yosys(folder, script)
@@ -173,61 +211,26 @@ def make_netlist(target: Target, count: int, folder: Path) -> list[Mutant]:
     return [Mutant(number, line) for number, line in enumerate(lines, start=1)]
 
 
-def noticed(
-    target: Target, folder: Path, mutants: Sequence[int], tests: str, together: int = TOGETHER
-) -> set[int]:
-    """Those of the mutants on which the bench (its tests of that name) fails."""
-    found: set[int] = set()
-    for at in range(0, len(mutants), together):
-        some = mutants[at : at + together]
-        failed = _failed(target, folder, some, tests)
-        if failed is None:  # the simulator itself gave up: find out on whom
-            if len(some) > 1:
-                found |= noticed(target, folder, some, tests, 1)
-            else:
-                found |= set(some)
-            continue
-        kinds = {kind for kind, _ in failed}
-        if "before" in kinds:
-            raise MutationError(
-                f"{target.module}: the bench fails on the unchanged netlist: {failed}"
-            )
-        found |= {number for _, number in failed}
-        print(f"  {target.module}: {tests}: {some[-1]} of {mutants[-1]}", flush=True)
-    return found
-
-
-def _failed(
-    target: Target, folder: Path, mutants: Sequence[int], tests: str
-) -> set[tuple[str, int]] | None:
-    """What failed in one simulation: ("mutant" or "before", number); None if it did not end."""
+def noticed(target: Target, folder: Path, number: int) -> bool:
+    """Does the bench fail on the mutant, by a test or by no end of the simulation?  0 is none."""
     if str(BENCHES) not in sys.path:
         sys.path.insert(0, str(BENCHES))
     simulate = importlib.import_module("simulate").simulate
     with tempfile.TemporaryDirectory() as run:
-        with suppress(AssertionError):
+        try:
             simulate(
-                "verilator", target.module, "bench_mutants", Path(run),
+                "verilator", target.module, "bench_mutant", Path(run),
                 sources=[folder / "mutated.v"], build_arguments=["-Wno-fatal"],
                 environment={
                     **target.environment,
                     "BENCH": target.bench,
-                    "TESTS": tests,
-                    "MUTANTS": " ".join(map(str, mutants)),
+                    "FIRST": target.quick,
+                    "MUTANT": str(number),
                 },
             )  # fmt: skip
-        results = Path(run) / "results.xml"
-        if not results.exists():
-            return None
-        cases = ElementTree.parse(results).iter("testcase")
-        names = [
-            str(case.get("name"))
-            for case in cases
-            if case.find("failure") is not None or case.find("error") is not None
-        ]
-    return {
-        (kind, int(number)) for kind, number in (name.split("/")[0].split("_") for name in names)
-    }
+        except AssertionError:
+            return True
+    return False
 
 
 def equivalent(target: Target, mutant: Mutant, folder: Path) -> bool:
@@ -243,11 +246,17 @@ def equivalent(target: Target, mutant: Mutant, folder: Path) -> bool:
         whole[:end] + "".join(fact.cell() for fact in target.facts) + whole[end:]
     )
     (folder / "facts.v").write_text("".join(fact.verilog() for fact in target.facts))
+    (folder / "memories.v").write_text(MEMORIES)
+    (folder / "memory_cells.v").write_text(MEMORY_CELLS)
     read_in = "read_verilog -formal facts.v\nread_rtlil known.il\n"
     # Registers become inputs and outputs of one step; what is alike in both falls together.
     step = (
-        f"hierarchy -top {target.module}\nproc\nflatten\nchformal -lower\nmemory_map\n"
-        "opt_dff -nodffe -nosdff\nopt_expr\nopt_clean\nexpose -evert-dff\n"
+        f"hierarchy -top {target.module}\nproc\nflatten\nchformal -lower\n"
+        "memory_map -rom-only\nread_verilog -defer memories.v\ntechmap -map memory_cells.v\n"
+        f"memory_map\nhierarchy -top {target.module}\n"
+        "opt_dff -nodffe -nosdff\nopt_expr\nopt_clean\n"
+        "simplemap t:$dff t:$mux\nsplitnets -format []\nopt_clean -purge\n"
+        "expose -dff -evert -evert-dff\n"
     )
     script = (
         f"{read_in}{step}rename {target.module} gold\ndesign -stash gold\n"
@@ -261,30 +270,37 @@ def equivalent(target: Target, mutant: Mutant, folder: Path) -> bool:
     return good
 
 
-def measure(target: Target, count: int) -> dict[str, Any]:
+def fate(target: Target, folder: Path, mutant: Mutant) -> str:
+    """What becomes of a mutant: "killed", "equivalent" or "survivors"."""
+    if noticed(target, folder, mutant.number):
+        return "killed"
+    with tempfile.TemporaryDirectory() as own:
+        (Path(own) / "whole.il").symlink_to(folder / "whole.il")
+        return "equivalent" if equivalent(target, mutant, Path(own)) else "survivors"
+
+
+def measure(target: Target, count: int, seed: int = SEED) -> dict[str, Any]:
     """Run all mutants of a target; the figures, with survivors by their place."""
     started = time.monotonic()
+    places: dict[str, list[str]] = {"killed": [], "equivalent": [], "survivors": []}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        mutants = make_netlist(target, count, folder)
-        if noticed(target, folder, [0], "."):
-            raise MutationError(f"{target.module}: the bench fails on the unchanged netlist")
-        numbers = [mutant.number for mutant in mutants]
-        seen = noticed(target, folder, numbers, target.quick)
-        # One by one: what a mutant leaves in a memory could fail a later test of another's.
-        seen |= noticed(target, folder, [n for n in numbers if n not in seen], ".", 1)
-        unseen = [mutant for mutant in mutants if mutant.number not in seen]
-        print(f"  {target.module}: {len(unseen)} unnoticed, now compared", flush=True)
-        same = [mutant for mutant in unseen if equivalent(target, mutant, folder)]
-    survivors = [mutant for mutant in unseen if mutant not in same]
-    for mutant in survivors:
-        print(f"  survived: {target.module} {mutant.number}: {mutant.command}", flush=True)
+        mutants = make_netlist(target, count, folder, seed)
+        unchanged = [noticed(target, folder, 0)]  # which also builds what the others run
+        with ProcessPoolExecutor(os.cpu_count()) as pool:
+            fates = pool.map(partial(fate, target, folder), mutants)
+            for mutant, what in zip(mutants, fates, strict=True):
+                places[what].append(mutant.place)
+                if what != "killed":
+                    print(f"  {what}: {target.module}: {mutant.command}", flush=True)
+            unchanged += pool.map(partial(noticed, target, folder), [0, 0])
+    if any(unchanged):
+        raise MutationError(f"{target.module}: the bench fails on the unchanged netlist")
     return {
         "module": target.module,
         "mutants": len(mutants),
-        "killed": len(mutants) - len(unseen),
-        "equivalent": [mutant.place for mutant in same],
-        "survivors": [mutant.place for mutant in survivors],
+        **places,
+        "killed": len(places["killed"]),
         "seconds": round(time.monotonic() - started),
     }
 
@@ -301,10 +317,11 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("modules", nargs="*", choices=[[], *TARGETS], default=[])
     parser.add_argument("--count", type=int, help="mutants a module, in place of the table's")
+    parser.add_argument("--seed", type=int, help="other mutants than the table's")
     chosen = parser.parse_args(arguments)
     rows = []
     for name in chosen.modules or TARGETS:
-        row = measure(TARGETS[name], chosen.count or TARGETS[name].count)
+        row = measure(TARGETS[name], chosen.count or TARGETS[name].count, chosen.seed or SEED)
         rows.append(row)
         print(
             f"{name:20} {row['mutants']:4} mutants {row['killed']:4} killed "
@@ -312,7 +329,7 @@ def main(arguments: Sequence[str]) -> int:
             f"{row['seconds']:5} s",
             flush=True,
         )
-        if chosen.count is None:
+        if chosen.count is None and chosen.seed is None:
             kept = merged("mutation", "targets", rows, list(TARGETS))
             write_section("mutation", {"targets": kept, "score": score(kept)}, "make fpga-mutate")
     print(f"{100 * score(rows):.1f} % of the real faults noticed")
