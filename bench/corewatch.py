@@ -42,6 +42,7 @@ COMPLAINT_CHARS = 200
 START_TIMEOUT_S = 5.0
 LINE = re.compile(r"^\s*(.*?)\s+(\d+)/\d+\s+\[(\d+)\]\s+(\d+)\.(\d{9}):\s+(\S+):\s?(.*)$")
 FIELDS = re.compile(r"(prev_pid|next_pid)=(-?\d+)")
+LOST = re.compile(r"Processed \d+ \w+ and lost ")
 NEXT_NAME = re.compile(r"next_comm=(.*?) next_pid=")
 
 
@@ -115,13 +116,18 @@ def core_watch() -> Iterator[Watched]:
         with _recording(data, watched):
             yield watched
         if watched.refused is None:
-            lines, why = _script(data)
+            lines, why, lost = _script(data)
             watched.intervals = intervals(lines)
-            if why and watched.intervals:
-                # What stands before the record that perf stumbled over is as true as ever.
-                watched.unwatched = f"what came after {len(lines):,} events ({why})"
-            elif why:
+            if why and not watched.intervals:
                 watched.refused = why
+                return
+            unwatched = [watched.unwatched] if watched.unwatched else []
+            if why:
+                # What stands before the record that perf stumbled over is as true as ever.
+                unwatched.append(f"what came after {len(lines):,} events ({why})")
+            if lost:
+                unwatched.append(f"what perf had no room for ({lost})")
+            watched.unwatched = "; ".join(unwatched) or None
 
 
 @contextmanager
@@ -200,8 +206,9 @@ def _one_line(said: str) -> str:
     return " ".join(said.split())[:COMPLAINT_CHARS]
 
 
-def _script(data: Path) -> tuple[list[str], str | None]:
-    """The recording as lines, and why perf could not read it to its end, or None."""
+def _script(data: Path) -> tuple[list[str], str | None, str | None]:
+    """The recording as lines, why perf could not read it to its end, and what it says of events
+    that the kernel had no room for in its buffer (None: nothing of the kind)."""
     done = subprocess.run(
         ["perf", "script", "-i", str(data), "--ns", "-F", "comm,pid,tid,cpu,time,event,trace"],
         capture_output=True, text=True, timeout=300, errors="replace",
@@ -210,8 +217,9 @@ def _script(data: Path) -> tuple[list[str], str | None]:
         # It warns first (columns that some events have not) and says what is wrong last.
         said = (done.stderr.strip().splitlines() or [""])[-1]
         why = f"perf script ended with {done.returncode}: {_one_line(said)}"
-        return done.stdout.splitlines(), why
-    return done.stdout.splitlines(), None
+        return done.stdout.splitlines(), why, None
+    lost = "; ".join(line for line in done.stderr.splitlines() if LOST.match(line))
+    return done.stdout.splitlines(), None, lost or None
 
 
 def intervals(lines: Iterable[str]) -> list[Interval]:
