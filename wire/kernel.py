@@ -10,6 +10,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -83,14 +84,22 @@ class _PackageCacheLocator(UserProvidedCacheLocator):
 
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> Any:
-        room = Path(py_file).resolve().parent
-        if room.parent != PACKAGE or room.name not in ROOMS:
-            return None
-        return super().from_function(py_func, py_file)
+        return super().from_function(py_func, py_file) if _room(py_file) else None
 
     @classmethod
     def get_suitable_cache_subpath(cls, py_file: str) -> str:
-        return Path(py_file).resolve().parent.name
+        return _room(py_file)
+
+    def ensure_cache_path(self) -> None:
+        # numba's own also writes a file, for each of 400 kernels in every process that starts.
+        os.makedirs(self.get_cache_path(), exist_ok=True)
+
+
+@cache
+def _room(py_file: str) -> str:
+    """The room that a source file lies in, "" if in none of ROOMS."""
+    folder = Path(py_file).resolve().parent
+    return folder.name if folder.parent == PACKAGE and folder.name in ROOMS else ""
 
 
 CacheImpl._locator_classes.insert(0, _PackageCacheLocator)

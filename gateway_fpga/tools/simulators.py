@@ -21,7 +21,7 @@ from openoutcry.gateway_fpga.tools.evidence import ROOT, write_section
 TESTS = ROOT / "tests" / "gateway_fpga"
 OF_MUTANTS = "bench_mutant"
 """Runs the others' tests on netlists that are broken on purpose."""
-TOGETHER = ("-n", "2", "--dist", "loadgroup")
+TOGETHER = ("-n", "2", "--dist", "loadgroup", "-m", "not long or fpga")
 
 
 def counts(folder: Path) -> list[dict[str, Any]]:

@@ -3,17 +3,32 @@
 from pathlib import Path
 
 import pytest
-from simulate import simulate
+from simulate import SIMULATORS, simulate
+
+FIRST = ["rtl_equals_golden", "latency", "under_traffic", "read_back", "in_reset", "a_reset"]
+"""What `make test` runs of the small table on Icarus; the rest there takes a minute more."""
+REST = [f"^(?!.*({'|'.join(FIRST)}))"]
+TAKES_LONG = [pytest.mark.long, pytest.mark.fpga]
 
 
 @pytest.mark.parametrize(
-    ("slot_bits", "counter_bits", "tests"),
+    ("simulator", "slot_bits", "counter_bits", "tests"),
     [
-        pytest.param(4, 32, None, id="small-table"),
-        pytest.param(4, 4, ["counters_", "every_address"], id="small-counters"),
-        pytest.param(4, 4, None, id="small-counters-all", marks=pytest.mark.long),
-        pytest.param(
-            9, 32, ["every_verdict_on_many_orders", "read_back", "rows_of_any"], id="full-table"
+        pytest.param("verilator", 4, 32, None, id="verilator-small-table"),
+        pytest.param("icarus", 4, 32, FIRST, id="icarus-small-table"),
+        pytest.param("icarus", 4, 32, REST, id="icarus-small-table-rest", marks=TAKES_LONG),
+        *(
+            pytest.param(simulator, *run, id=f"{simulator}-{name}", marks=marks)
+            for simulator in SIMULATORS
+            for name, run, marks in (
+                ("small-counters", (4, 4, ["counters_", "every_address"]), ()),
+                ("small-counters-all", (4, 4, None), pytest.mark.long),
+                (
+                    "full-table",
+                    (9, 32, ["every_verdict_on_many_orders", "read_back", "rows_of_any"]),
+                    (),
+                ),
+            )
         ),
     ],
 )
