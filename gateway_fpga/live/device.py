@@ -3,6 +3,8 @@
 import ctypes
 import hashlib
 import os
+import platform
+import re
 import shutil
 import subprocess
 import tempfile
@@ -30,6 +32,19 @@ CXX_FLAGS = ("-O3", "-march=native", "-fPIC", f"-DERROR_CODE_BYTE={ORDER.offsets
 
 class LiveBuildError(DeviceError):
     """The RTL could not be made into a library on this machine."""
+
+
+def host() -> str:
+    """What computes here: the processor's name with family and model, which tell apart those that a
+    hypervisor gives one name; without /proc/cpuinfo the architecture."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        text = ""
+    said = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", text, re.MULTILINE))
+    if len(said) < 3:
+        return platform.machine()
+    return f"{said['model name']} (family {said['cpu family']}, model {said['model']})"
 
 
 def build() -> Path:
@@ -96,9 +111,10 @@ def _run(command: list[str], environment: dict[str, str]) -> str:
 
 
 def _key() -> str:
-    """A hash of every source that goes into the library, and of the flags."""
+    """A hash of every source that goes into the library, of the flags, and of whom it is made for:
+    a cache folder may be another host's as well."""
     digest = hashlib.blake2b(digest_size=10)
-    digest.update(repr((VERILATOR_FLAGS, CXX_FLAGS)).encode())
+    digest.update(repr((VERILATOR_FLAGS, CXX_FLAGS, host())).encode())
     for path in [SOURCE, *sorted(RTL.glob("*.v*")), *sorted(WIRE.glob("*.vh"))]:
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()

@@ -6,13 +6,14 @@ it (tools/page.py), never typed.
 
 import json
 import os
-import platform
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from openoutcry.gateway_fpga.live.device import host
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = ROOT / "docs" / "evidence" / "fpga.json"
@@ -35,7 +36,7 @@ def write_section(name: str, figures: dict[str, Any], command: str) -> None:
         "command": command,
         "date": datetime.now(UTC).date().isoformat(),
         "commit": _commit(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{host()}, {os.cpu_count()} cores",
         "tools": {tool: version(tool) for tool in TOOLS},
     }
     EVIDENCE.parent.mkdir(parents=True, exist_ok=True)
