@@ -3,6 +3,7 @@
 One driver speaks to both through the same calls.
 """
 
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from openoutcry.gateway_fpga.call import call_batch
 from openoutcry.gateway_fpga.devices import GoldenDevice
 from openoutcry.gateway_fpga.driver import BusError, DeviceError, GatewayDriver
 from openoutcry.gateway_fpga.live import LiveGateway
+from openoutcry.gateway_fpga.live import device as library
+from openoutcry.gateway_fpga.tools import evidence, measure_live
 from openoutcry.wire import ErrorBit, make_instruments
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.registers import ADDRESS, MAX_SYMBOLS, REGISTERS, WINDOW_BYTES
@@ -210,3 +213,33 @@ def test_ten_million_orders_rtl_golden_and_c(tmp_path: Path) -> None:
         differences += int(np.count_nonzero(orders["error_code"] != c["error_code"]))
         assert orders.tobytes() == rtl.tobytes() == c.tobytes(), f"seed {1_000 + seed}"
     assert differences == 0
+
+
+def test_another_host_builds_its_own_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library has the processor's own instructions, and a cache folder may go with a home."""
+    here = library._key()
+    monkeypatch.setattr(library, "host", lambda: "another")
+    assert library._key() != here
+
+
+def test_a_host_is_told_from_others_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By family and model; where the kernel says nothing, by its architecture."""
+    said = "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 1\nmodel name\t: AMD EPYC\n"
+    monkeypatch.setattr(library.Path, "read_text", lambda path: said)
+    assert library.host() == "AMD EPYC (family 25, model 1)"
+    monkeypatch.setattr(library.Path, "read_text", lambda path: "Processor\t: ARMv7\n")
+    assert library.host() == platform.machine()
+
+
+def test_rates_of_another_host_stay_in_the_evidence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A host's row takes the place of its own last one, and of no other."""
+    monkeypatch.setattr(evidence, "EVIDENCE", tmp_path / "fpga.json")
+    monkeypatch.setattr(measure_live, "pipeline", dict)
+    for host, rate in [("one", 1), ("two", 2), ("one", 3)]:
+        monkeypatch.setattr(measure_live, "host", lambda host=host: host)
+        monkeypatch.setattr(measure_live, "throughput", lambda rate=rate: {"rate": rate})
+        measure_live.measure_live()
+    rows = evidence.read_evidence()["live"]["figures"]["hosts"]
+    assert [(row["host"], row["rate"]) for row in rows] == [("one", 3), ("two", 2)]
