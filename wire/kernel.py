@@ -1,13 +1,15 @@
 """The one ``@kernel`` decorator: numba's policy and its cache key stand here and nowhere else.
 
 ``cache=True`` alone ignores changes in other files and freezes globals, so an edited constant in a
-callee's module would go on returning the old answer.  The cache directory is therefore keyed by a
-hash of every source file of the package, of numba's version, of VERIFY and of STRIPPED.
+callee's module would go on returning the old answer.  Each module's compiled kernels are therefore
+keyed by a hash of every source file that the module can reach through its imports, of numba's
+version, of VERIFY and of STRIPPED: an edited file costs the kernels that depend on it, no others.
 """
 
 import ctypes
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -28,22 +30,65 @@ VERIFY = os.environ.get("OUTCRY_VERIFY", "0") == "1"
 STRIPPED = os.environ.get("OUTCRY_STRIPPED", "0") == "1"
 """True compiles the matcher's rarer order types out, to measure what they cost the others."""
 
-ROOMS = (
-    *("wire", "ring", "matcher", "gateway_fpga", "dpdk_shim"),
-    *("ptp", "flow", "pipeline"),
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+openoutcry([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)"
+    r"|import[ \t]+openoutcry([\w.]*))",
+    re.MULTILINE,
 )
-"""Whose sources the cached machine code depends on; the journal has no kernels."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def _sources() -> list[Path]:
+    """Every module of the package; beside the rooms a checkout has its environment and tests."""
+    rooms = [path.parent for path in PACKAGE.glob("*/__init__.py") if path.parent.name != "tests"]
+    return sorted(path for room in rooms for path in room.rglob("*.py"))
+
+
+def _policy_hash() -> "hashlib.blake2b":
+    """To be gone on with: of everything besides sources that machine code depends on."""
+    return hashlib.blake2b(f"{numba.__version__} {VERIFY} {STRIPPED}".encode(), digest_size=8)
+
+
 def _source_hash() -> str:
+    """Of the whole package: what kernels outside of it may depend on."""
+    digest = _policy_hash()
+    for path in _sources():
+        digest.update(str(path.relative_to(PACKAGE)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _files_of(module: str) -> list[Path]:
+    """The file of a module of the package, named after ``openoutcry``, if there is one."""
+    path = PACKAGE.joinpath(*module.split(".")) if module else PACKAGE
+    return [file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()][:1]
+
+
+@cache
+def _imported_files(path: Path) -> frozenset[Path]:
+    """The package's files that this one imports from, wherever in it the import stands."""
+    found: list[Path] = []
+    for source, names, module in _IMPORT.findall(path.read_text(encoding="utf-8")):
+        base = (source or module).strip(".")
+        found += _files_of(base)
+        for name in re.findall(r"\w+", re.sub(r"#.*", "", names)):
+            found += _files_of(f"{base}.{name}" if base else name)
+    return frozenset(found)
+
+
+@cache
+def _reach_hash(path: Path) -> str:
+    """Of a module's source and of all that it can reach through imports."""
+    reached, waiting = {path}, [path]
+    while waiting:
+        more = _imported_files(waiting.pop()) - reached
+        reached |= more
+        waiting += more
     digest = hashlib.blake2b(digest_size=8)
-    digest.update(f"{numba.__version__} {VERIFY} {STRIPPED}".encode())
-    for room in ROOMS:
-        for path in sorted((PACKAGE / room).glob("*.py")):
-            digest.update(f"{room}/{path.name}".encode())
-            digest.update(path.read_bytes())
+    for file in sorted(reached):
+        digest.update(str(file.relative_to(PACKAGE)).encode())
+        digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
@@ -70,7 +115,10 @@ def _private_temporary_dir() -> str:
 
 
 CACHE_DIR = _cache_dir()
+"""Where kernels from outside the package are kept, and beside what everything else is."""
 numba.config.CACHE_DIR = str(CACHE_DIR)  # type: ignore[attr-defined]
+KERNELS_DIR = CACHE_DIR.parent / f"kernels-by-module-{_policy_hash().hexdigest()}"
+"""Where the package's own are kept: a folder a module, by its place and what it can reach."""
 
 
 class _PackageCacheLocator(UserProvidedCacheLocator):
@@ -78,17 +126,17 @@ class _PackageCacheLocator(UserProvidedCacheLocator):
     package is.
 
     The folder's name says which sources it was made of, so that a second copy of the same tree, or
-    the same wheel in another environment, need not compile again.  Kernels outside of ROOMS, which
-    that name does not cover, stay with numba's own locators.
+    the same wheel in another environment, need not compile again.  Kernels from elsewhere (tests,
+    a user's own) stay with numba's own locators, below a name that covers the whole package.
     """
 
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> Any:
-        return super().from_function(py_func, py_file) if _room(py_file) else None
+        return super().from_function(py_func, py_file) if _place(py_file) else None
 
     @classmethod
     def get_suitable_cache_subpath(cls, py_file: str) -> str:
-        return _room(py_file)
+        return str(KERNELS_DIR / _place(py_file))
 
     def ensure_cache_path(self) -> None:
         # numba's own also writes a file, for each of 400 kernels in every process that starts.
@@ -96,10 +144,16 @@ class _PackageCacheLocator(UserProvidedCacheLocator):
 
 
 @cache
-def _room(py_file: str) -> str:
-    """The room that a source file lies in, "" if in none of ROOMS."""
-    folder = Path(py_file).resolve().parent
-    return folder.name if folder.parent == PACKAGE and folder.name in ROOMS else ""
+def _place(py_file: str) -> str:
+    """The folder for a module of the package, "" for any other."""
+    path = Path(py_file).resolve()
+    if not path.is_relative_to(PACKAGE):
+        return ""
+    inside = path.relative_to(PACKAGE)
+    room = PACKAGE / inside.parts[0]
+    if inside.parts[0] == "tests" or not (room / "__init__.py").is_file():
+        return ""
+    return f"{inside.with_suffix('')}-{_reach_hash(path)}"
 
 
 CacheImpl._locator_classes.insert(0, _PackageCacheLocator)

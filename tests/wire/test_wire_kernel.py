@@ -36,11 +36,10 @@ def two_steps(x):
 ASK = """
 import openoutcry
 from openoutcry.flow.caller import two_steps
-from openoutcry.wire.kernel import CACHE_DIR
 
 answer = two_steps(1)
 hits = sum(two_steps.stats.cache_hits.values())
-print(openoutcry.__file__, CACHE_DIR, answer, hits, sep="|")
+print(openoutcry.__file__, two_steps._cache.cache_path, answer, hits, sep="|")
 """
 
 
@@ -83,6 +82,30 @@ def test_an_edited_constant_in_a_callees_file_changes_the_answer(tree):
     assert other_cache != cache
 
 
+def test_an_edit_costs_only_the_kernels_that_can_reach_it(tree):
+    """A module that the caller does not import, however deep it lies, leaves its code as it is."""
+    cache, _, _ = ask(tree)
+    nested = tree / "openoutcry" / "flow" / "deep"
+    nested.mkdir()
+    (nested / "__init__.py").write_text("")
+    (nested / "other.py").write_text("ANSWER = 1\n")
+    assert ask(tree) == (cache, 11, 1)
+    caller = tree / "openoutcry" / "flow" / "caller.py"
+    caller.write_text(
+        caller.read_text().replace(
+            "from openoutcry.flow.callee import step",
+            "from openoutcry.flow.callee import (\n    step,  # in steps\n)\n"
+            "from openoutcry.flow.deep import other",
+        )
+    )
+    cache, _, hits = ask(tree)
+    assert hits == 0
+    (nested / "other.py").write_text("ANSWER = 2\n")
+    other_cache, _, hits = ask(tree)
+    assert hits == 0
+    assert other_cache != cache
+
+
 def test_a_copy_of_the_same_sources_compiles_nothing(tree, tmp_path):
     """Who has the tree twice, or installs the same wheel again, has its kernels already; another
     constant in the copy makes them its own."""
@@ -112,7 +135,7 @@ def test_cache_goes_where_it_can(tree):
         tree, OUTCRY_CACHE_DIR=str(tree / "file"), XDG_CACHE_HOME=str(tree / "xdg")
     )
     assert answer == 11
-    assert cache.parent == tree / "xdg" / "openoutcry"
+    assert cache.is_relative_to(tree / "xdg" / "openoutcry")
 
 
 @kernel
