@@ -18,6 +18,7 @@ from openoutcry.bench.corewatch import Interval, Watched
 from openoutcry.bench.paced import STAGE_SPANS, Paced
 from openoutcry.bench.timeline import Slice, Timeline
 from openoutcry.pipeline.recording import KINDS, Step
+from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.wire.enums import CommandKind
 
 SLOWEST = 20
@@ -28,13 +29,7 @@ BAND_ROWS = 500
 COMMIT = "journal commit"
 NEW_LEVEL = "a price level touched for the first time"
 QUEUE = "waiting behind other commands"
-WINDOWS = {
-    "receive": ("intended", "received"),
-    "gateway": ("received", "sequenced"),
-    "matcher": ("sequenced", "matched"),
-    "gate": ("matched", "released"),
-    "replies": ("released", "replied"),
-}
+WINDOWS = {stage.name: (stage.since, stage.until) for stage in TOPOLOGY.path}
 
 
 def new_levels(commands: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

@@ -57,12 +57,15 @@ def take_up(
 def prime(shared: Shared, point: Point) -> None:
     """Make fresh rings and counts stand where the journal ends, as if this run had come there."""
     seq, events = point.seq, point.engine.event_count
-    for ring, at in ((shared.lane, seq), (shared.sequenced, seq), (shared.events, events)):
+    table, control = shared.table, shared.control
+    shared.resumed_lanes = {lane.name: seq for lane in table.lanes}
+    for name, ring in shared.rings.items():
+        at = events if table.ring(name).record == "event" else shared.resumed_lanes.get(name, seq)
         ring.published_hint[0] = at
         for cursor in ring.cursors.values():
             cursor[0] = at
-    control = shared.control
-    control[ct.RESUMED_SEQ] = control[ct.WRITTEN_SEQ] = control[ct.DURABLE_SEQ] = seq
+    control[ct.RESUMED_SEQ] = control[ct.WRITTEN_SEQ] = seq
+    control.set_stage(table.index["journal"], ct.STAGE_SAFE_SEQ, seq)
     for which in range(2):
         state = ct.REPLY_STATES + which * ct.REPLY_STATE_BYTES
         control[state + ct.REPLY_CURSOR] = events

@@ -11,7 +11,7 @@ from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import worker
 from openoutcry.pipeline.options import PipelineError
 from openoutcry.pipeline.progress import SAMPLE_S, RunState, Watcher, take_sample
-from openoutcry.pipeline.topology import STAGE_INDEX, Group, plan_groups
+from openoutcry.pipeline.topology import Group, plan_groups
 
 # A crash loop: this many deaths in a row, each soon after the start and without any progress.
 CRASH_LOOP_DEATHS = 5
@@ -43,10 +43,7 @@ class Supervisor:
     def run(self) -> None:
         cores = sorted(os.sched_getaffinity(0))
         groups = plan_groups(
-            cores,
-            self.work.writer is not None,
-            self.work.ports is not None,
-            self.work.spare_cores,
+            cores, self.work.ports is not None, self.work.spare_cores, self.work.shared.table
         )
         try:
             # Nor does the supervisor disturb a stage that spins.
@@ -86,7 +83,9 @@ class Supervisor:
                 restart["resumed_s"] = (ready_ns - (control[ct.FIRST_NS] or ready_ns)) / 1e9
 
     def _ready_ns(self, stage: str) -> int:
-        return self.work.shared.control.stage(STAGE_INDEX[stage], ct.STAGE_READY_NS)
+        return self.work.shared.control.stage(
+            self.work.shared.table.index[stage], ct.STAGE_READY_NS
+        )
 
     def _start(self, group: Group) -> _Child:
         pid, outcome_fd = worker.start(self.work, group)
@@ -133,7 +132,7 @@ class Supervisor:
         if crashes >= CRASH_LOOP_DEATHS:
             raise PipelineError(f"stage {stages} keeps dying without getting on: {why}")
         for name in child.group.stages:
-            index = STAGE_INDEX[name]
+            index = self.work.shared.table.index[name]
             restarts = control.stage(index, ct.STAGE_RESTARTS) + 1
             control.set_stage(index, ct.STAGE_RESTARTS, restarts)
             control.set_stage(index, ct.STAGE_READY_NS, 0)

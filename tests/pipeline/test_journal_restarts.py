@@ -21,7 +21,6 @@ from openoutcry.journal import Disk, Journal, JournalError, JournalLock, Journal
 from openoutcry.journal.listing import describe
 from openoutcry.pipeline.checkpoint import make_checkpoints, recover, recover_from_any, save
 from openoutcry.pipeline.compile import compile_kernels
-from openoutcry.pipeline.control import DURABLE_SEQ
 from openoutcry.pipeline.journal_sql import query
 from openoutcry.pipeline.replay import replay
 from openoutcry.pipeline.resume import ResumeError
@@ -95,7 +94,7 @@ def acknowledged_by(pid: int) -> int:
     are handed out up to there.  What is sequenced beyond it nobody has been told of."""
     for pipeline in running():
         if pipeline.owner.pid == pid:
-            return int(pipeline.control[DURABLE_SEQ])
+            return pipeline.durable_seq
     return 0
 
 
