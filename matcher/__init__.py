@@ -1,7 +1,7 @@
 """Turn commands into events: a deterministic price-time matcher.
 
-An order's way through the kernels: each step takes what it knows to be its own and hands on the rest
-before it has changed anything::
+An order's way through the kernels: each step takes what it knows to be its own and hands on the
+rest before it has changed anything::
 
     order (64 bytes)                                             commands/dispatch.py
       │ process_batch, process_one: symbol -> instrument, id -> its entry in the id table
@@ -27,8 +27,8 @@ before it has changed anything::
                          until nothing more happens ───────────────────────────────────────► events
 
 All of it works on one block of memory, the arena (``book/``); ``state/`` gives it as bytes and puts
-it back; ``reference/`` answers the same commands in plain Python; ``c_library/`` is the same machine
-code for C.
+it back; ``reference/`` answers the same commands in plain Python; ``c_library/`` is the same
+machine code for C.
 """
 
 from openoutcry.matcher.commands.dispatch import process_batch, process_one, scratch_records

@@ -1,10 +1,10 @@
 """Emit the matcher as a plain shared library and a header, for C without Python.
 
 ``python -m openoutcry.matcher.c_library.object_code FOLDER [--native]`` writes
-``liboutcry_matcher.so``, ``outcry_matcher.h`` and the ``outcry_wire.h`` it includes.  The kernels named in ``c_api`` are
-compiled by numba to LLVM's language; each gets an entry under its C name, everything else becomes
-private to the library, LLVM translates that for the processor, and the system's C
-compiler links it.
+``liboutcry_matcher.so``, ``outcry_matcher.h`` and the ``outcry_wire.h`` it includes.  The kernels
+named in ``c_api`` are compiled by numba to LLVM's language; each gets an entry under its C name,
+everything else becomes private to the library, LLVM translates that for the processor, and the
+system's C compiler links it.
 """
 
 import argparse

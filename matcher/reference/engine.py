@@ -1,9 +1,8 @@
 """The same matcher in plain Python: slow, and plainly right.
 
-This file is the engine and its commands; ``reference_rules`` says what is refused,
-``reference_trade`` how an order trades, ``reference_settle`` what that sets off,
-``reference_auction`` what calls do, and ``reference_book`` keeps the orders.  The fast matcher is
-tested against it event by event and byte by byte.
+This file is the engine and its commands; ``checks`` says what is refused, ``take`` how an order
+trades, ``cascade`` what that sets off, ``auction`` what calls do, and ``books`` keeps the orders.
+The fast matcher is tested against it event by event and byte by byte.
 """
 
 from collections.abc import Callable, Sequence
