@@ -13,7 +13,7 @@ from openoutcry.dpdk_shim.call import call_poll, call_reply
 from openoutcry.dpdk_shim.udp import receive_burst, send_events
 from openoutcry.gateway_fpga.call import call_batch
 from openoutcry.gateway_fpga.golden import validate
-from openoutcry.matcher.kernels import process_batch
+from openoutcry.matcher.commands.dispatch import process_batch
 from openoutcry.pipeline.control import (
     DURABLE_SEQ,
     EPOCH_OFFSET,
