@@ -21,7 +21,9 @@ import numpy.typing as npt
 import openoutcry
 from openoutcry.dpdk_shim import UdpReceiver
 from openoutcry.dpdk_shim.spec import PortSpec
+from openoutcry.gateway_fpga import Settings
 from openoutcry.gateway_fpga.live import LiveGateway
+from openoutcry.gateway_fpga.settings_file import document_of
 from openoutcry.journal import Journal, JournalLock, JournalReader, JournalWriter
 from openoutcry.journal.lock import lock_if_there
 from openoutcry.journal.places import places_of, require_distinct
@@ -103,6 +105,7 @@ class Options:
     """Cores that no stage spins on."""
     durability: str = "durable"
     gateway: str = "golden"
+    gateway_settings: Settings = field(default_factory=Settings)
     journal: Path | None = None
     resume: bool = False
     """Go on with the journal of a pipeline that was killed."""
@@ -116,6 +119,12 @@ class Options:
     verify: bool = True
     recording: Recording | None = None
     """Filled with every command's stamps; for a source of known length."""
+
+    def traded(self) -> npt.NDArray[Any]:
+        """The instruments of the source, or those given for a port."""
+        instruments = self.source.instruments if self.source else self.instruments
+        assert instruments is not None
+        return instruments
 
 
 @dataclass
@@ -207,23 +216,17 @@ def _unwind(number: int, frame: Any) -> None:
     raise KeyboardInterrupt
 
 
-def _instruments(options: Options) -> npt.NDArray[Any]:
-    instruments = options.source.instruments if options.source else options.instruments
-    assert instruments is not None
-    return instruments
-
-
 def _build_gateway(options: Options, watcher: Watcher) -> None:
     """Once before any process needs it, and before anybody waits for kernels: a missing compiler
     and a table that does not fit are refused here."""
     watcher.phase("building the gateway")
-    LiveGateway.loaded(_instruments(options)).close()
+    LiveGateway.loaded(options.traded(), options.gateway_settings).close()
 
 
 def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float) -> dict[str, Any]:
     journaled = options.durability != "none"
     source = options.source
-    instruments = _instruments(options)
+    instruments = options.traded()
     receiver = UdpReceiver(*options.listen) if options.listen else None
     if receiver:
         stack.callback(receiver.close)
@@ -270,6 +273,7 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
         receiver=receiver,
         ports=ports,
         gateway=options.gateway,
+        settings=options.gateway_settings,
         recording=options.recording,
         spare_cores=options.spare_cores,
     )
@@ -388,6 +392,7 @@ def _make_journal(
         "topology": options.topology,
         "durability": options.durability,
         "gateway": options.gateway,
+        "gateway_settings": document_of(options.gateway_settings),
         "layout_version": openoutcry.wire.LAYOUT_VERSION,
         "versions": {"python": platform.python_version(), "numba": numba.__version__},
         "clock": stamp_clock(shared.control[ct.EPOCH_OFFSET]),
@@ -654,6 +659,7 @@ def _result(options: Options, work: worker.Work, state: _State) -> dict[str, Any
         "durability": options.durability,
         "topology": options.topology,
         "gateway": options.gateway,
+        "gateway_settings": document_of(options.gateway_settings),
         "seed": options.seed,
         "rate": options.rate or None,
         "source": {
