@@ -222,7 +222,7 @@ def run(
         options.orders = orders or DEFAULT_ORDERS
         options.source = GeneratedFlow(flow or "normal", options.orders, seed)
     if gateway_settings:
-        options.gateway_settings = read_settings(gateway_settings, options.traded())
+        options.gateway_settings = read_settings(gateway_settings, options.table)
     with Display(Console(stderr=True)) as display:
         result = run_pipeline(options, display.watcher())
         if report:
