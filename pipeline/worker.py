@@ -8,7 +8,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,12 +17,13 @@ import numpy.typing as npt
 
 from openoutcry.dpdk_shim import UdpReceiver
 from openoutcry.dpdk_shim.shim import Shim
-from openoutcry.gateway_fpga import make_rules, validate_batch
+from openoutcry.gateway_fpga import Settings, make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import JournalWriter
 from openoutcry.matcher import Engine, process_batch
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.checkpoint import recover_from_any
+from openoutcry.pipeline.gateway_stage import sequenced_commands
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.replay import depth_of
@@ -61,6 +62,8 @@ class Work:
     ports: PortSource | None = None
     gateway: str = "golden"
     """Who validates: the golden model or the RTL."""
+    settings: Settings = field(default_factory=Settings)
+    """The gateway's."""
     recording: Recording | None = None
     """Keep every command's stamps and note long steps."""
     spare_cores: int = 1
@@ -158,17 +161,9 @@ def rebuild_engine(work: Work, name: str) -> Engine:
     if last == 0 or work.journal is not None:
         assert engine.last_seq == last, (engine.last_seq, last)
         return engine
-    if len(shared.tapes) != 1 or len(shared.table.lanes) != 1:
-        raise OutcryError(
-            "the matcher died and cannot be rebuilt: with --durability none nothing keeps the "
-            "commands that came from the network, nor the order of several lanes"
-        )
-    (tape,) = shared.tapes
-    rules = make_rules(work.instruments)
-    for at in range(0, last, 4096):
-        records = shared.tape_records(tape, at, min(4096, last - at)).copy()
-        records["seq"] = np.arange(at + 1, at + 1 + len(records))
-        validate_batch(records.ctypes.data, len(records), rules.ctypes.data)
+    rules = make_rules(work.instruments, work.settings)
+    for records in sequenced_commands(work, last):
+        validate_orders(records, rules)
         engine.process(records)
     assert engine.last_seq == last, (engine.last_seq, last)
     return engine

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from openoutcry.gateway_fpga import make_rules
 from openoutcry.gateway_fpga.call import call_batch
 from openoutcry.gateway_fpga.golden import validate
-from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.gateway_stage import make_gateway
 from openoutcry.pipeline.stages import words as w
 from openoutcry.ring.kernels import published_count, slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
@@ -137,7 +136,7 @@ def prepare(group: "StageGroup", name: str) -> None:
     """Behind the last command published on the sequenced ring, which the slots say; on each lane
     behind the last command that was sequenced."""
     work, shared, contexts = group.work, group.work.shared, group.contexts
-    rules = make_rules(work.instruments)
+    rules, group.rtl = make_gateway(work, int(shared.sequenced.published))
     rows = np.zeros((len(shared.table.lanes), LANE_BYTES // 8), np.int64)
     contexts.keep_alive += [rules, rows]
     places = shared.lane_places()
@@ -156,7 +155,6 @@ def prepare(group: "StageGroup", name: str) -> None:
         LANE_WORDS: shared.lane_words_address, INTENDED: shared.stamp_address("intended"),
         RECEIVED: shared.stamp_address("received"),
     }  # fmt: skip
-    if work.gateway == "rtl":
-        group.rtl = LiveGateway.loaded(work.instruments)
+    if group.rtl is not None:
         words |= {RTL: group.rtl.function, RTL_HANDLE: group.rtl.handle}
     contexts.set(name, words)

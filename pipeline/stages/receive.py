@@ -34,6 +34,7 @@ ORDER_TS = ORDER.offsets["rx_ts_ns"]
 (
     TAPE,  # address of the first record
     COUNT,  # commands to take at most
+    KEEPS_RX_TS,  # 1: times of receipt are written into the tape
     RATE,
     RESUMED,  # commands of this lane that the journal already held when the run resumed it
     UDP,  # address of the receiver's context, 0 for a tape
@@ -41,7 +42,7 @@ ORDER_TS = ORDER.offsets["rx_ts_ns"]
     UDP_SENT,  # and their senders' clock readings
     SHIM,  # address of the packet shim, 0 for none
     SHIM_POLL,  # and of its function
-) = w.own_words(9)
+) = w.own_words(10)
 
 
 def prepare(group: "StageGroup", name: str) -> None:
@@ -49,7 +50,15 @@ def prepare(group: "StageGroup", name: str) -> None:
     work, contexts = group.work, group.contexts
     lane = work.shared.table[name].writes
     tape = work.shared.tapes.get(lane)
-    words = {RATE: work.rate, COUNT: work.limit, RESUMED: work.shared.resumed_lanes.get(lane, 0)}
+    # A rate limit's verdicts depend on the times at which commands were received: where no journal
+    # keeps them, the preloaded input does.
+    keeps_times = work.journal is None and work.settings.rate_interval_ns != 0
+    words = {
+        RATE: work.rate,
+        COUNT: work.limit,
+        RESUMED: work.shared.resumed_lanes.get(lane, 0),
+        KEEPS_RX_TS: int(keeps_times),
+    }
     first = name == work.table.sources[0]
     if tape is not None:
         words |= {TAPE: tape.segment.address, COUNT: tape.count}
@@ -103,6 +112,11 @@ def receive_tape(context: int) -> int:
     if first_ns == 0:
         first_ns = now
         store_release(control + ct.FIRST_NS, now)
+    if load_i64(context + KEEPS_RX_TS) == 1:
+        # Before any of them is published; one that is not due yet gets its own time later.
+        rx_ts_ns = now + load_i64(control + ct.EPOCH_OFFSET)
+        for seq in range(next_seq, next_seq + count):
+            store_i64(load_i64(context + TAPE) + 64 * (seq - 1) + ORDER_TS, rx_ts_ns)
     rate = load_i64(context + RATE)
     done = 0
     while done < count:
