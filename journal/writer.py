@@ -123,13 +123,15 @@ class JournalWriter:
         *,
         durable: bool = False,
         proof: Proof = NO_PROOF,
+        note: dict[str, Any] | None = None,
     ) -> None:
         """Append one block of ``record_count`` orders whose bytes are ``parts`` in a row.
 
         ``parts`` are one or two C-contiguous buffers of whole ``ORDER_DTYPE`` records (a ring
         slice that wraps has two).  ``first_seq`` is ``written_seq + 1``.  With ``durable`` the
         block and all before are durable on return, else after the next :meth:`sync`.  ``proof``
-        goes into the header.  Raises :class:`JournalError` naming file and byte if the write
+        goes into the header; ``note`` stands behind the records, in the same block
+        (``Block.note``).  Raises :class:`JournalError` naming file and byte if the write
         fails; ``written_seq`` then stays.
         """
         self._require_whole()
@@ -146,6 +148,7 @@ class JournalWriter:
             durable=durable,
             record_count=record_count,
             proof=proof,
+            text=pack_json(note) if note else b"",
         )
 
     def sync(self) -> None:
@@ -254,8 +257,11 @@ class JournalWriter:
         durable: bool = False,
         record_count: int = 0,
         proof: Proof = NO_PROOF,
+        text: bytes = b"",
     ) -> None:
         self._require_whole()
+        if text:
+            parts = [*parts, text]
         payload_bytes = sum(memoryview(part).nbytes for part in parts)
         size_bytes = padded(HEADER_BYTES + payload_bytes)
         if self._offset + size_bytes > self.segment_bytes:
@@ -275,7 +281,7 @@ class JournalWriter:
             previous_hash=self._previous_hash,
             events_seq=proof.events_seq,
             events_hash=proof.events_hash & (2**64 - 1),
-            text_bytes=0 if record_count else payload_bytes,
+            text_bytes=len(text) if record_count else payload_bytes,
             unsynced_blocks=unsynced,
             kind=kind,
         )

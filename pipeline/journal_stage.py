@@ -18,6 +18,7 @@ from openoutcry.journal.writer import NO_PROOF
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.clock_evidence import ClockEvidence
 from openoutcry.pipeline.histogram import record_spans
+from openoutcry.pipeline.lanes import LaneCounts, journaled_lanes
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages.words import BURST
 from openoutcry.pipeline.stamp_clock import stamp_record
@@ -36,7 +37,14 @@ NAME = "journal"
 class JournalStage:
     """Writes commands from the sequenced ring to the journal, from the writer's place on."""
 
-    def __init__(self, shared: Shared, writer: JournalWriter, durable: bool) -> None:
+    def __init__(
+        self,
+        shared: Shared,
+        writer: JournalWriter,
+        durable: bool,
+        reached: dict[str, int] | None = None,
+    ) -> None:
+        """``reached``: how many commands of each lane the journal holds, none by default."""
         self.shared = shared
         self.writer = writer
         self.durable = durable
@@ -52,6 +60,9 @@ class JournalStage:
         self.block_ends: deque[int] = deque()
         self.proof = NO_PROOF
         self.failures_said = 0
+        self.lanes = (
+            LaneCounts(shared.table, reached or {}) if len(shared.table.lanes) > 1 else None
+        )
         self.clock = ClockEvidence()
         # What a predecessor had written, but not said, before it was killed.
         self._say()
@@ -82,6 +93,7 @@ class JournalStage:
             now + control[ct.EPOCH_OFFSET],
             durable=self.durable,
             proof=self._newest_proof(),
+            note=self.lanes.after(self.shared.lane_words(first, count)) if self.lanes else None,
         )
         self.next_seq += count
         self.block_ends.append(self.next_seq - 1)
@@ -166,4 +178,6 @@ def make_stage(work: "Work") -> JournalStage:
     restarts = work.shared.control.stage(work.table.index[NAME], ct.STAGE_RESTARTS)
     if writer is None or restarts:
         writer = Journal.resume(work.journal, direct=work.durable)
-    return JournalStage(work.shared, writer, work.durable)
+    directories = [work.journal, *work.copies]
+    reached = journaled_lanes(directories, work.table, writer.written_seq)
+    return JournalStage(work.shared, writer, work.durable, reached)

@@ -1,6 +1,7 @@
 """Goes on with the journal of a killed pipeline: its state, its rings' places, its counts."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ from openoutcry.journal import Journal, JournalReader, JournalWriter
 from openoutcry.journal.checkpoints import newest_checkpoint, remove_later_checkpoints
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.checkpoint import Point, recover, save
+from openoutcry.pipeline.lanes import journaled_lanes
 from openoutcry.pipeline.shared import Shared
 from openoutcry.wire.errors import OutcryError
 
-SAME = ("instruments", "order_capacity", "source", "seed", "gateway", "gateway_settings")
+SAME = ("instruments", "order_capacity", "source", "seed", "gateway", "gateway_settings", "lanes")
 """What a run must have in common with the one whose journal it goes on with."""
 
 
@@ -32,7 +34,7 @@ def take_up(
     Raises :class:`ResumeError` if the journal is of another run, ``JournalError`` if it is damaged.
     """
     started = time.monotonic()
-    before = JournalReader(directory).config
+    before = {"lanes": ["lane"], **JournalReader(directory).config}
     for key in SAME:
         if before.get(key) != config[key]:
             shown = f": {before.get(key)}, not {config[key]}"
@@ -59,11 +61,11 @@ def take_up(
     return writer, point, report
 
 
-def prime(shared: Shared, point: Point) -> None:
+def prime(shared: Shared, point: Point, directories: Sequence[Path]) -> None:
     """Make fresh rings and counts stand where the journal ends, as if this run had come there."""
     seq, events = point.seq, point.engine.event_count
     table, control = shared.table, shared.control
-    shared.resumed_lanes = {lane.name: seq for lane in table.lanes}
+    shared.resumed_lanes = journaled_lanes(directories, table, seq)
     for name, ring in shared.rings.items():
         at = events if table.ring(name).record == "event" else shared.resumed_lanes.get(name, seq)
         ring.published_hint[0] = at

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.histogram import HISTOGRAM_BYTES, WORDS
-from openoutcry.pipeline.stages import gateway, loop
+from openoutcry.pipeline.lanes import last_of_lanes
+from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.stages import words as w
 from openoutcry.pipeline.topology import RECORD_TYPES, TOPOLOGY, Geometry, Topology
 from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, layout
@@ -240,12 +241,6 @@ class Shared:
     def unlink(self) -> None:
         for segment in self._segments:
             segment.unlink()
-
-
-def last_of_lanes(words: npt.NDArray[np.int64]) -> dict[int, int]:
-    """The last lane sequence of each lane number among lane words."""
-    numbers, seqs = words & (gateway.LANE_NUMBERS - 1), words >> gateway.LANE_SHIFT
-    return {int(n): int(seqs[numbers == n].max()) for n in np.unique(numbers)}
 
 
 class Contexts:

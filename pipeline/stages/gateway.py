@@ -14,6 +14,7 @@ from openoutcry.gateway_fpga.call import call_batch
 from openoutcry.gateway_fpga.golden import validate
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.gateway_stage import make_gateway
+from openoutcry.pipeline.lanes import SHIFT
 from openoutcry.pipeline.stages import words as w
 from openoutcry.ring.kernels import published_count, slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
@@ -41,10 +42,6 @@ and RECEIVED: arrays by global sequence that are filled here where there are sev
 LANE_RING, LANE_MASK, LANE_CURSOR, LANE_END, LANE_NEXT, LANE_NUMBER = range(0, 48, 8)
 LANE_SENT, LANE_CAME = 48, 56  # its stamps by lane sequence, 0 for a lane that nobody stamps
 LANE_BYTES = 64
-
-LANE_SHIFT = 8
-LANE_NUMBERS = 1 << LANE_SHIFT
-"""A command's lane word is lane sequence << LANE_SHIFT | lane number."""
 
 
 @kernel
@@ -98,7 +95,7 @@ def note_lane(context: int, lane: int, first: int, count: int) -> None:
     for index in range(count):
         lane_seq = lane_first + index
         at = 8 * (first + index & mask)
-        store_i64(load_i64(context + LANE_WORDS) + at, lane_seq << LANE_SHIFT | number)
+        store_i64(load_i64(context + LANE_WORDS) + at, lane_seq << SHIFT | number)
         if sent != 0:
             intended = load_i64(sent + 8 * (lane_seq & lane_mask))
             received = load_i64(came + 8 * (lane_seq & lane_mask))
@@ -112,10 +109,10 @@ def note_lane(context: int, lane: int, first: int, count: int) -> None:
 @kernel
 def step(context: int) -> int:
     """One burst of the next lane, in turn, that has any."""
-    lanes, lane_count = load_i64(context + LANES), load_i64(context + LANE_COUNT)
+    rows, lane_count = load_i64(context + LANES), load_i64(context + LANE_COUNT)
     turn = load_i64(context + TURN)
     for _ in range(lane_count):
-        lane = lanes + turn * LANE_BYTES
+        lane = rows + turn * LANE_BYTES
         turn = turn + 1 if turn + 1 < lane_count else 0
         ring, mask = load_i64(lane + LANE_RING), load_i64(lane + LANE_MASK)
         count = published_count(ring, mask, load_i64(lane + LANE_NEXT), w.BURST)
@@ -125,7 +122,7 @@ def step(context: int) -> int:
                 store_i64(context + TURN, turn)
             return done
     for index in range(lane_count):
-        lane = lanes + index * LANE_BYTES
+        lane = rows + index * LANE_BYTES
         if load_acquire(load_i64(lane + LANE_END)) != load_i64(lane + LANE_NEXT):
             return 0
     w.finish(context, load_i64(context + w.NEXT) - 1)
