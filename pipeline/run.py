@@ -22,22 +22,18 @@ import openoutcry
 from openoutcry.dpdk_shim import UdpReceiver
 from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.gateway_fpga.live import LiveGateway
+from openoutcry.host.info import host_info
 from openoutcry.journal import Journal, JournalLock, JournalReader, JournalWriter
 from openoutcry.journal.lock import lock_if_there
 from openoutcry.journal.places import places_of, require_distinct
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import stages as st
 from openoutcry.pipeline import worker
-from openoutcry.pipeline.checkpoint import EVERY as CHECKPOINT_EVERY
-from openoutcry.pipeline.checkpoint import following
 from openoutcry.pipeline.compile import compile_kernels
-from openoutcry.pipeline.event_hash import START, hash_text
 from openoutcry.pipeline.histogram import summary
-from openoutcry.pipeline.host import host_info
 from openoutcry.pipeline.journal_stage import JournalStage
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.recording import Recording
-from openoutcry.pipeline.replay import instruments_to_json, replay
 from openoutcry.pipeline.resume import prime, take_up
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stamp_clock import stamp_clock
@@ -51,6 +47,10 @@ from openoutcry.pipeline.topology import (
     geometry,
     plan_groups,
 )
+from openoutcry.replay.checkpoint import EVERY as CHECKPOINT_EVERY
+from openoutcry.replay.checkpoint import following
+from openoutcry.replay.event_hash import START, hash_text
+from openoutcry.replay.replay import instruments_to_json, replay
 from openoutcry.ring import ProcessIdentity, remove_dead_segments
 from openoutcry.wire import EventKind, OutcryError, Reason
 from openoutcry.wire.memory import epoch_offset_ns
