@@ -107,7 +107,7 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
         if options.topology == "inline":
             _run_inline(work, state, watcher)
         else:
-            Supervisor(work, state, watcher).run()
+            Supervisor(work, state, watcher, options.stall).run()
 
     result = make_result(options, work, state)
     if options.recording is not None:
