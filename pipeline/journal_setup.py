@@ -10,6 +10,7 @@ from typing import Any
 import numba
 
 import openoutcry
+from openoutcry.gateway_fpga.settings_file import document_of
 from openoutcry.journal import Journal, JournalLock, JournalReader, JournalWriter
 from openoutcry.journal.lock import lock_if_there
 from openoutcry.journal.places import places_of, require_distinct
@@ -110,6 +111,7 @@ def make_journal(
         "topology": options.topology,
         "durability": options.durability,
         "gateway": options.gateway,
+        "gateway_settings": document_of(options.gateway_settings),
         "layout_version": openoutcry.wire.LAYOUT_VERSION,
         "versions": {"python": platform.python_version(), "numba": numba.__version__},
         "clock": stamp_clock(shared.control[ct.EPOCH_OFFSET]),

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy.typing as npt
 
 from openoutcry.dpdk_shim.spec import PortSpec
+from openoutcry.gateway_fpga import Settings
 from openoutcry.pipeline.checkpoint import EVERY as CHECKPOINT_EVERY
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.stall import StallPolicy
@@ -52,6 +53,7 @@ class Options:
     """Cores that no stage spins on."""
     durability: str = "durable"
     gateway: str = "golden"
+    gateway_settings: Settings = field(default_factory=Settings)
     journal: Path | None = None
     resume: bool = False
     """Go on with the journal of a pipeline that was killed."""

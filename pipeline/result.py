@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 import openoutcry
+from openoutcry.gateway_fpga.settings_file import document_of
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import stages as st
 from openoutcry.pipeline.event_hash import hash_text
@@ -49,6 +50,7 @@ def make_result(options: Options, work: Work, state: RunState) -> dict[str, Any]
         "durability": options.durability,
         "topology": options.topology,
         "gateway": options.gateway,
+        "gateway_settings": document_of(options.gateway_settings),
         "seed": options.seed,
         "rate": options.rate or None,
         "source": {

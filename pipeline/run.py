@@ -90,7 +90,7 @@ def _build_gateway(options: Options, watcher: Watcher) -> None:
     """Once before any process needs it, and before anybody waits for kernels: a missing compiler
     and a table that does not fit are refused here."""
     watcher.phase("building the gateway")
-    LiveGateway.loaded(options.table).close()
+    LiveGateway.loaded(options.table, options.gateway_settings).close()
 
 
 def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float) -> dict[str, Any]:
@@ -168,6 +168,7 @@ def _prepare(
         receiver=receiver,
         ports=ports,
         gateway=options.gateway,
+        settings=options.gateway_settings,
         recording=options.recording,
         spare_cores=options.spare_cores,
     )
