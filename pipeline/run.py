@@ -25,6 +25,7 @@ from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import Journal, JournalLock, JournalReader, JournalWriter
 from openoutcry.journal.lock import lock_if_there
 from openoutcry.journal.places import places_of, require_distinct
+from openoutcry.journal.writer import Handover
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import stages as st
 from openoutcry.pipeline import worker
@@ -38,7 +39,7 @@ from openoutcry.pipeline.journal_stage import JournalStage
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.replay import instruments_to_json, replay
-from openoutcry.pipeline.resume import prime, take_up
+from openoutcry.pipeline.resume import prime, resume_pipeline
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stamp_clock import stamp_clock
 from openoutcry.pipeline.topology import (
@@ -293,7 +294,7 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
         options.recording.fill(shared, result["commands"], state.groups)
     result["prepare"] = {"compile_s": compile_s, "flow_s": flow_s, "journal_s": journal_s}
     if directory is not None:
-        _close_journal(work, result)
+        _close_journal(work, state, result)
         if options.verify and not (state.interrupted and result["commands"] > REPLAY_AT_STOP):
             watcher.phase("replaying the journal")
             result["replay"] = replay(directory)
@@ -349,7 +350,7 @@ def _claim_copies(options: Options, directory: Path, stack: ExitStack) -> None:
 
 
 def _copies_of(directory: Path | None) -> tuple[Path, ...]:
-    """The other directories of the journal that was just made or taken up."""
+    """The other directories of the journal that was just made or resumed."""
     if directory is None:
         return ()
     return tuple(places_of(directory, JournalReader(directory).document).others)
@@ -395,7 +396,7 @@ def _make_journal(
     }
     durable = options.durability == "durable"
     if options.resume:
-        writer, point, state.resumed = take_up(directory, config, durable)
+        writer, point, state.resumed = resume_pipeline(directory, config, durable)
         prime(shared, point)
         return writer
     expected = limit if options.source or options.orders is not None else 0
@@ -700,12 +701,14 @@ def _stage_rows(work: worker.Work) -> list[dict[str, Any]]:
     ]
 
 
-def _close_journal(work: worker.Work, result: dict[str, Any]) -> None:
+def _close_journal(work: worker.Work, state: _State, result: dict[str, Any]) -> None:
     """Leave the evidence in the journal, so that anybody can prove the replay against it."""
     assert work.journal is not None
-    inline = result["topology"] == "inline"
-    writer = work.writer if inline else Journal.resume(work.journal)
-    assert writer is not None
+    assert work.writer is not None
+    writer = work.writer
+    if "journal" in state.outcome:
+        # From where the journal's process let go of it: nothing is read again.
+        writer = Journal.reopen(writer, Handover.from_json(state.outcome["journal"]))
     keys = ("commands", "events", "trades", "state_hash", "event_hash")
     writer.evidence({key: result[key] for key in keys})
     writer.close()
