@@ -242,7 +242,7 @@ def _run_journal(work: Work) -> dict[str, Any]:
     while not stage.finished:
         if stage.step() == 0:
             time.sleep(20e-6)
-    return {}
+    return {"journal": writer.hand_over().as_json()}
 
 
 def start(work: Work, group: Group, stack_fd: int) -> tuple[int, int]:
