@@ -60,6 +60,7 @@ def make_result(options: Options, work: Work, state: RunState) -> dict[str, Any]
         },
         "groups": state.groups,
         "restarts": state.restarts,
+        "stalls": state.stalls,
         "expected": expected,
         "interrupted": state.interrupted and commands != expected,
         "rejects": _counts(control, ct.REPLY_REASONS, Reason),

@@ -20,7 +20,7 @@ class ResumeError(OutcryError):
     """A journal cannot be gone on with by this run."""
 
 
-def take_up(
+def resume_pipeline(
     directory: Path, config: dict[str, Any], durable: bool
 ) -> tuple[JournalWriter, Point, dict[str, Any]]:
     """The journal's writer, the state behind its last command, and what to report about it.

@@ -107,14 +107,14 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
         if options.topology == "inline":
             _run_inline(work, state, watcher)
         else:
-            Supervisor(work, state, watcher).run()
+            Supervisor(work, state, watcher, options.stall).run()
 
     result = make_result(options, work, state)
     if options.recording is not None:
         options.recording.fill(work.shared, result["commands"], state.groups)
     result["prepare"] = {"compile_s": compile_s, **prepare}
     if work.journal is not None:
-        close_journal(work, result)
+        close_journal(work, state, result)
         if options.verify and not (state.interrupted and result["commands"] > REPLAY_AT_STOP):
             watcher.phase("replaying the journal")
             result["replay"] = replay(work.journal)

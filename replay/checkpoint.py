@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import JournalReader
-from openoutcry.journal.block import Block
+from openoutcry.journal.block import Block, BlockId
 from openoutcry.journal.checkpoints import (
     Checkpoint,
     newest_checkpoint,
@@ -50,14 +50,16 @@ class Point:
     chain: int
     trades: int = 0
     seq: int = 0
+    block: BlockId | None = None
+    """The block that holds ``seq``."""
 
-    def feed(self, records: npt.NDArray[Any]) -> None:
-        """Process commands and go on hashing and counting their events."""
+    def feed(self, records: npt.NDArray[Any], block: BlockId) -> None:
+        """Process commands of a block and go on hashing and counting their events."""
         for at in range(0, len(records), STEP):
             events = self.engine.process(records[at : at + STEP])
             self.chain = hash_array(self.chain, events)
             self.trades += count_trades(events)
-        self.seq = self.engine.last_seq
+        self.seq, self.block = self.engine.last_seq, block
 
 
 def count_trades(events: npt.NDArray[Any]) -> int:
@@ -82,7 +84,9 @@ def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point
         found = newest_checkpoint(reader.directory, reader.journal_id, limit)
         if found is not None and found.seq >= before:
             engine = Engine.restore(found.state, capacity)
-            return Point(engine, found.facts["chain"], found.facts["trades"], found.seq)
+            return Point(
+                engine, found.facts["chain"], found.facts["trades"], found.seq, found.block
+            )
     if before:
         raise JournalError(
             f"{reader.directory} begins at sequence {reader.first_seq}, and no good checkpoint "
@@ -101,7 +105,7 @@ def recover(directory: str | os.PathLike[str], until_seq: int | None = None) -> 
         if until_seq is not None:
             records = records[: max(0, until_seq - point.seq)]
         if len(records):
-            point.feed(records)
+            point.feed(records, reader.last_block)
         elif until_seq is not None and point.seq >= until_seq:
             break
     if until_seq is not None and point.seq < until_seq:
@@ -135,6 +139,7 @@ def commands_after(block: Block, seq: int) -> npt.NDArray[Any]:
 
 def save(directory: Path, journal_id: int, point: Point) -> Path:
     """Write the point as a checkpoint and remove those that are no longer needed."""
+    assert point.block is not None, "a checkpoint names the block that it was made from"
     facts = {
         "chain": point.chain,
         "trades": point.trades,
@@ -143,7 +148,7 @@ def save(directory: Path, journal_id: int, point: Point) -> Path:
         "written_ts_ns": time.time_ns(),
     }
     path = write_checkpoint(
-        directory, Checkpoint(journal_id, point.seq, facts, point.engine.snapshot())
+        directory, Checkpoint(journal_id, point.seq, point.block, facts, point.engine.snapshot())
     )
     remove_old_checkpoints(directory, journal_id, KEEP)
     return path
@@ -165,10 +170,10 @@ class Follower:
             while self.every and point.seq + len(records) >= self._due():
                 part = records[: self._due() - point.seq]
                 records = records[len(part) :]
-                point.feed(part)
+                point.feed(part, self.reader.last_block)
                 made.append(save(self.reader.directory, self.reader.journal_id, point))
             if len(records):
-                point.feed(records)
+                point.feed(records, self.reader.last_block)
         return made
 
     def _due(self) -> int:
