@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from openoutcry.pipeline.host import host_info
+from openoutcry.pipeline.host import host_info, processor
 
 STATES = ("good", "costs", "unseen", "note")
 MARKS = {
@@ -133,7 +133,8 @@ def doctor(as_json: bool) -> None:
 def _show(console: Console, findings: list[Finding]) -> None:
     info = host_info()
     console.print(
-        f"[bold]{info['cpu_model']}[/], {info['cores_usable']} cores, {platform.release()}"
+        f"[bold]{processor(info)}[/]; {info['cores_usable']} cores; {platform.release()}",
+        soft_wrap=True,
     )
     topic = ""
     for finding in findings:

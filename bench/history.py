@@ -14,6 +14,7 @@ from openoutcry.bench.lab_report import PIPELINE_TEMPLATES
 from openoutcry.bench.quantity import quantity
 from openoutcry.bench.results import Document, ResultError, read_document
 from openoutcry.pipeline.atomic_file import write_atomically
+from openoutcry.pipeline.host import processor
 
 
 def collect(paths: Sequence[Path]) -> dict[str, list[Document]]:
@@ -55,7 +56,7 @@ def write_history(by_subject: dict[str, list[Document]], path: str | os.PathLike
     """Write the page, whole or not at all."""
     subjects = []
     for subject, documents in by_subject.items():
-        hosts = {str(made["host"].get("cpu_model")) for made in documents}
+        hosts = {processor(made["host"]) for made in documents}
         sources = [
             (number, made.get("date", "no date"), made["commit"], made.get("partial") or "")
             for number, made in enumerate(documents, 1)

@@ -10,6 +10,7 @@ from rich.table import Table
 from openoutcry.bench.ladder import knee
 from openoutcry.bench.quantity import quantity, ratio
 from openoutcry.bench.wording import beside, by_length, core_groups, not_kept
+from openoutcry.pipeline.host import processor
 
 MAP_CORES = 16
 """Of more cores the terminal shows groups only: a table a pair is for the page."""
@@ -140,7 +141,7 @@ def _peer_row(peer: str, theirs: dict[str, Any], unit: str) -> list[str]:
 def _table(made: dict[str, Any]) -> Table:
     host = made["host"]
     table = Table(
-        title=f"{made['subject']}: {host['cpu_model']}, {host['cores_usable']} cores",
+        title=f"{made['subject']}: {processor(host)}; {host['cores_usable']} cores",
         title_justify="left",
         box=SIMPLE_HEAD,
         header_style="bold",

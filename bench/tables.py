@@ -11,6 +11,7 @@ from typing import Any
 
 from openoutcry.bench.evidence import ROOT, read_evidence
 from openoutcry.bench.quantity import quantity, ratio, ratio_as_fraction
+from openoutcry.pipeline.host import processor
 from openoutcry.pipeline.report_charts import ns_text
 
 DOCUMENTS = (
@@ -59,7 +60,7 @@ def _how_to_measure(name: str) -> str:
 
 def _source(made: dict[str, Any]) -> str:
     host = made["host"]
-    machine = f"{host['cpu_model']}, {host['cores_usable']} cores"
+    machine = f"{processor(host)}; {host['cores_usable']} cores"
     if host.get("hypervisor"):
         machine += ", virtual"
     date = f" {made['date']}" if "date" in made else ""
