@@ -126,7 +126,7 @@ def test_the_participants_two_terminals(tmp_path: Path) -> None:
 
 def test_top_and_bench(tmp_path: Path) -> None:
     """`outcry top` with one look; the bench lines with one quick round; the host sheet; the clock
-    (its daemon and report: tests/pipeline/test_clock_report.py)."""
+    (its daemon and report: tests/replay/test_clock_report.py)."""
     run(["top", "--once"], tmp_path)
     run(["doctor"], tmp_path)
     run(["clock"], tmp_path)

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from bench_command import bench_here
 
-from openoutcry.bench import matcher, matcher_loops, tsc
+from openoutcry.bench import matcher, matcher_loops
 from openoutcry.bench.peers import matchers
-from openoutcry.bench.peers.pair import PeerError
 from openoutcry.bench.results import check_document, summarise
-from openoutcry.bench.tables import matcher_table
 from openoutcry.flow import FLOWS, GeneratedFlow
+from openoutcry.host import tsc
+from openoutcry.host.processes import PeerError
 from openoutcry.matcher import Engine
+from openoutcry.report.tables import matcher_table
 from openoutcry.wire import make_instruments
 
 METRICS = {

@@ -17,14 +17,14 @@ from openoutcry.bench.compare import (
     UNTOLD,
     bootstrap_ratios,
     compare,
-    compare_command,
     holm,
     least_chance,
     permutation_chance,
-    show,
     warnings,
 )
 from openoutcry.bench.results import ResultError, document, summarise, write_document
+from openoutcry.cli.bench_compare import compare as judge_files
+from openoutcry.cli.bench_compare import show
 
 RANDOM_SEED = 7
 EMPTY = document("matcher", [], [], "")
@@ -249,7 +249,7 @@ def test_the_command_for_ci(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(tmp_path)
 
     def ended(*arguments: str) -> Result:
-        return CliRunner().invoke(compare_command, arguments)
+        return CliRunner().invoke(judge_files, arguments)
 
     assert ended("a.json", "b.json").exit_code == 0
     failed = ended("a.json", "b.json", "--threshold", "5", "--json")

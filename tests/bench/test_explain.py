@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openoutcry.bench import ladder
-from openoutcry.bench.corewatch import UNSEEN, Interval, Watched
 from openoutcry.bench.explain import (
     COMMIT,
     NEW_LEVEL,
@@ -18,11 +17,12 @@ from openoutcry.bench.explain import (
     new_levels,
 )
 from openoutcry.bench.paced import Paced, SpansDoNotAddUp, check_spans, percentiles
-from openoutcry.bench.pictures import TIME_BINS, histogram, pictures
+from openoutcry.bench.plot_data import TIME_BINS, histogram, pictures
 from openoutcry.bench.stages_alone import COMPILED, bottleneck, stage_rates
 from openoutcry.bench.timeline import Slice, Timeline
-from openoutcry.bench.wording import by_length
+from openoutcry.host.corewatch import UNSEEN, Interval, Watched
 from openoutcry.pipeline.recording import Recording, Step
+from openoutcry.report.text import by_length
 from openoutcry.ring.segment import NoRoomError
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind

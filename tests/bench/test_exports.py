@@ -1,4 +1,4 @@
-"""bench/exports.py and lab_report.py: other tools read the files, the page stands by itself."""
+"""bench/exports.py, report/bench_report.py: other tools read the files, the page stands alone."""
 
 import json
 import re
@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openoutcry.bench import exports
-from openoutcry.bench import pictures as exports_pictures
-from openoutcry.bench.corewatch import Interval
+from openoutcry.bench import plot_data as exports_pictures
 from openoutcry.bench.exports import chrome_trace, hdr_log, hgrm, prometheus, write_exports
-from openoutcry.bench.lab_report import render, write_lab_report
 from openoutcry.bench.paced import Paced
-from openoutcry.bench.pictures import merged, overlapping, pictures, trace
+from openoutcry.bench.plot_data import merged, overlapping, pictures, trace
 from openoutcry.bench.results import document, missing, summarise
+from openoutcry.host.corewatch import Interval
 from openoutcry.pipeline.histogram import bucket_of
 from openoutcry.pipeline.recording import Recording, Step
+from openoutcry.report.bench_report import render, write_bench_report
 from openoutcry.wire import OutcryError
 
 COUNT = 1_000
@@ -268,7 +268,7 @@ def test_the_report_stands_by_itself(made, tmp_path):
     jitter = document("jitter", [], [], "outcry bench jitter", details={
         "lost_ns_by_cause": {"0": {"preempted: <x>": 5}}})  # fmt: skip
     path = tmp_path / "lab.html"
-    write_lab_report([made, cores, jitter], path)
+    write_bench_report([made, cores, jitter], path)
     text = path.read_text()
     page = Page(text)
     assert page.loads == []
