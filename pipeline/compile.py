@@ -11,12 +11,13 @@ import numpy as np
 from openoutcry.flow import GeneratedFlow
 from openoutcry.gateway_fpga import make_rules, validate_batch
 from openoutcry.matcher import Engine
-from openoutcry.pipeline.event_hash import hash_array
 from openoutcry.pipeline.histogram import record_spans
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.topology import TOPOLOGY, Topology
 from openoutcry.pipeline.worker import step_address
+from openoutcry.replay.event_hash import hash_array
 from openoutcry.ring import kernels as ring
+from openoutcry.ring.policy import safe_sequence
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.kernel import compile_kernel
 
@@ -46,6 +47,7 @@ def compile_kernels(progress: Callable[[str, int, int], None], table: Topology =
             (ring.published_count, 4),
             (ring.release, 2),
             (record_spans, 7),
+            (safe_sequence, 3),
         ):
             compile_kernel(kernel, count)
 

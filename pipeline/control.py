@@ -61,7 +61,8 @@ STAGE_HEARTBEAT_NS = 24
 STAGE_DONE = 32  # 1 + last sequence once the stage has finished
 STAGE_RESTARTS = 40
 STAGE_READY_NS = 48  # when it was ready to run, CLOCK_MONOTONIC
-STAGE_SAFE_SEQ = 56  # of a stage that a gate waits for: commands up to here are safe with it
+STAGE_STALLED_NS = 56  # by the supervisor: since when it is known to make no progress, 0 if it does
+STAGE_SAFE_SEQ = 64  # of a stage that a gate waits for: commands up to here are safe with it
 MAX_STAGES = 64
 
 TABLE_AT = STAGE_BLOCKS + MAX_STAGES * STAGE_BYTES

@@ -9,12 +9,12 @@ it is a later block's header that carries the hash, with the sequence it is of.
 import sys
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from openoutcry.journal import Journal, JournalWriter, Proof
-from openoutcry.journal.writer import NO_PROOF
+from openoutcry.journal import EventDigest, Journal, JournalWriter
+from openoutcry.journal.writer import NO_DIGEST
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.clock_evidence import ClockEvidence
 from openoutcry.pipeline.histogram import record_spans
@@ -58,7 +58,7 @@ class JournalStage:
         self.synced_ns = time.monotonic_ns()
         self.finished = False
         self.block_ends: deque[int] = deque()
-        self.proof = NO_PROOF
+        self.event_digest = NO_DIGEST
         self.failures_said = 0
         self.lanes = (
             LaneCounts(shared.table, reached or {}) if len(shared.table.lanes) > 1 else None
@@ -92,7 +92,7 @@ class JournalStage:
             count,
             now + control[ct.EPOCH_OFFSET],
             durable=self.durable,
-            proof=self._newest_proof(),
+            event_digest=self._newest_event_digest(),
             note=self.lanes.after(self.shared.lane_words(first, count)) if self.lanes else None,
         )
         self.next_seq += count
@@ -116,6 +116,10 @@ class JournalStage:
         self._write_clock()
         return count
 
+    def outcome(self) -> dict[str, Any]:
+        """Where this process lets go of the journal."""
+        return {NAME: self.writer.hand_over().as_json()}
+
     def _write_clock(self, at_once: bool = False, resumed: bool = False) -> None:
         """What the clock daemon has said since, and how far this run's stamps are from UTC: once a
         second whether commands come or not, and after those that have come.  Durable with what
@@ -135,7 +139,7 @@ class JournalStage:
             print(f"outcry: a copy of the journal has stopped: {failure}", file=sys.stderr)
         self.failures_said = len(failures)
 
-    def _newest_proof(self) -> Proof:
+    def _newest_event_digest(self) -> EventDigest:
         """The event hash at the end of the last block whose events have all been handed out."""
         replied = self._replied()
         seq = 0
@@ -146,8 +150,8 @@ class JournalStage:
             found = int(stamps[seq & (len(stamps) - 1)])
             # Commands after `replied` may be under way to the very word that was just read.
             if self._replied() + MAX_REPLIES_A_STEP < seq + len(stamps):
-                self.proof = Proof(seq, found)
-        return self.proof
+                self.event_digest = EventDigest(seq, found)
+        return self.event_digest
 
     def _replied(self) -> int:
         control = self.shared.control

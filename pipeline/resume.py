@@ -9,9 +9,9 @@ from openoutcry.gateway_fpga.settings_file import first_difference
 from openoutcry.journal import Journal, JournalReader, JournalWriter
 from openoutcry.journal.checkpoints import newest_checkpoint, remove_later_checkpoints
 from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.checkpoint import Point, recover, save
 from openoutcry.pipeline.lanes import journaled_lanes
 from openoutcry.pipeline.shared import Shared
+from openoutcry.replay.checkpoint import Point, recover, save
 from openoutcry.wire.errors import OutcryError
 
 SAME = ("instruments", "order_capacity", "source", "seed", "gateway", "gateway_settings", "lanes")
@@ -22,7 +22,7 @@ class ResumeError(OutcryError):
     """A journal cannot be gone on with by this run."""
 
 
-def take_up(
+def resume_pipeline(
     directory: Path, config: dict[str, Any], durable: bool
 ) -> tuple[JournalWriter, Point, dict[str, Any]]:
     """The journal's writer, the state behind its last command, and what to report about it.

@@ -12,9 +12,7 @@ from openoutcry.dpdk_shim import UdpReceiver
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import worker
-from openoutcry.pipeline.checkpoint import following
 from openoutcry.pipeline.compile import compile_kernels
-from openoutcry.pipeline.event_hash import START
 from openoutcry.pipeline.journal_setup import (
     claim_journal,
     close_journal,
@@ -25,12 +23,14 @@ from openoutcry.pipeline.journal_setup import (
 from openoutcry.pipeline.options import ORDER_CAPACITY, Options, PipelineError, Source
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.progress import SAMPLE_S, RunState, Sample, Watcher, take_sample
-from openoutcry.pipeline.replay import replay
 from openoutcry.pipeline.result import make_result
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.supervisor import Supervisor
 from openoutcry.pipeline.topology import Group, geometry
+from openoutcry.replay.checkpoint import following
+from openoutcry.replay.event_hash import START
+from openoutcry.replay.replay import replay
 from openoutcry.ring import remove_dead_segments
 from openoutcry.wire.memory import epoch_offset_ns
 
@@ -106,14 +106,14 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
         if options.topology == "inline":
             _run_inline(work, state, watcher)
         else:
-            Supervisor(work, state, watcher).run()
+            Supervisor(work, state, watcher, options.stall).run()
 
     result = make_result(options, work, state)
     if options.recording is not None:
         options.recording.fill(work.shared, result["commands"], state.groups)
     result["prepare"] = {"compile_s": compile_s, **prepare}
     if work.journal is not None:
-        close_journal(work, result)
+        close_journal(work, state, result)
         if options.verify and not (state.interrupted and result["commands"] > REPLAY_AT_STOP):
             watcher.phase("replaying the journal")
             result["replay"] = replay(work.journal)

@@ -1,6 +1,7 @@
 """One process of the pipeline: prepares the stages of its group, runs them, says how it ended."""
 
 import ctypes
+import faulthandler
 import importlib
 import json
 import os
@@ -22,14 +23,15 @@ from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import JournalWriter
 from openoutcry.matcher import Engine, process_batch
 from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.checkpoint import recover_from_any
 from openoutcry.pipeline.gateway_stage import sequenced_commands
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.recording import Recording
-from openoutcry.pipeline.replay import depth_of
 from openoutcry.pipeline.shared import Contexts, Shared
 from openoutcry.pipeline.stages import loop
+from openoutcry.pipeline.stall import DUMP_SIGNAL
 from openoutcry.pipeline.topology import Group, Stage, Topology
+from openoutcry.replay.checkpoint import recover_from_any
+from openoutcry.replay.replay import depth_of
 from openoutcry.ring import ProcessIdentity
 from openoutcry.wire import OutcryError
 from openoutcry.wire.indirect import kernel_address
@@ -182,7 +184,7 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
 
 
 def make_stage(work: Work, row: Stage) -> Any:
-    """A stage of Python: has ``step() -> int`` and ``finished``."""
+    """A stage of Python: has ``step() -> int``, ``finished`` and ``outcome()``, which is JSON."""
     return importlib.import_module(row.module).make_stage(work)
 
 
@@ -198,14 +200,14 @@ def _run_python(work: Work, row: Stage) -> dict[str, Any]:
     while not stage.finished:
         if stage.step() == 0:
             time.sleep(20e-6)
-    return {}
+    return dict(stage.outcome())
 
 
-def start(work: Work, group: Group) -> tuple[int, int]:
+def start(work: Work, group: Group, stack_fd: int) -> tuple[int, int]:
     """Fork a process for the group; returns its pid and the descriptor its outcome comes from.
 
     The outcome is one JSON document in an anonymous file; a process that dies without one was
-    killed.
+    killed.  Asked by a signal (``stall.DUMP_SIGNAL``) it writes its Python stack to ``stack_fd``.
     """
     outcome_fd = os.memfd_create("outcome")
     supervisor = os.getpid()
@@ -221,10 +223,10 @@ def start(work: Work, group: Group) -> tuple[int, int]:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if pid:
         return pid, outcome_fd
-    _child(work, group, supervisor, outcome_fd)
+    _child(work, group, supervisor, outcome_fd, stack_fd)
 
 
-def _child(work: Work, group: Group, supervisor: int, outcome_fd: int) -> NoReturn:
+def _child(work: Work, group: Group, supervisor: int, outcome_fd: int, stack_fd: int) -> NoReturn:
     status = 1
     try:
         # No stage outlives its supervisor, not even one that was killed.
@@ -234,6 +236,7 @@ def _child(work: Work, group: Group, supervisor: int, outcome_fd: int) -> NoRetu
         # These go to the whole process group; the supervisor drains us instead.
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+        faulthandler.register(DUMP_SIGNAL, stack_fd, all_threads=True)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         announce(work.shared, group)
         if group.allowed:

@@ -3,6 +3,10 @@
 One rule for the journal's copies, the gate over journal and replicas, and whoever else waits.
 """
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_acquire, load_i64
 
@@ -28,7 +32,7 @@ def safe_sequence(cursors: int, count: int, enough: int) -> int:
         return load_acquire(load_i64(cursors))
     # The largest value that at least `enough` have reached is the value of one of them.  A cursor
     # that moves meanwhile only makes the answer a little old.
-    best = 0
+    best = -MAX_VALUE
     for candidate in range(count):
         value = load_acquire(load_i64(cursors + 8 * candidate))
         reached = 0
@@ -38,3 +42,10 @@ def safe_sequence(cursors: int, count: int, enough: int) -> int:
         if reached >= enough:
             best = max(best, value)
     return best
+
+
+def reached_by(values: Sequence[int], enough: int) -> int:
+    """:func:`safe_sequence` of values instead of cursors."""
+    words = np.array(values, np.int64)
+    cursors = words.ctypes.data + 8 * np.arange(len(words))
+    return int(safe_sequence(cursors.ctypes.data, len(words), enough))

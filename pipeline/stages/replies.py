@@ -12,9 +12,9 @@ import numpy as np
 from openoutcry.dpdk_shim.call import call_reply
 from openoutcry.dpdk_shim.udp import send_events
 from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.event_hash import hash_event
 from openoutcry.pipeline.histogram import record_spans
 from openoutcry.pipeline.stages import words as w
+from openoutcry.replay.event_hash import hash_event
 from openoutcry.ring.kernels import slot_address
 from openoutcry.wire.enums import EventFlag, EventKind, Side
 from openoutcry.wire.kernel import kernel
