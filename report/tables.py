@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from openoutcry.host.info import processor
 from openoutcry.report.charts import ns_text
 from openoutcry.report.evidence import ROOT, read_evidence
 from openoutcry.report.quantity import quantity, ratio, ratio_as_fraction
@@ -61,7 +62,7 @@ def _how_to_measure(name: str) -> str:
 
 def _source(made: dict[str, Any]) -> str:
     host = made["host"]
-    machine = f"{host['cpu_model']}, {host['cores_usable']} cores"
+    machine = f"{processor(host)}; {host['cores_usable']} cores"
     if host.get("hypervisor"):
         machine += ", virtual"
     date = f" {made['date']}" if "date" in made else ""
