@@ -132,6 +132,8 @@ def _exactly_one(**given: Any) -> None:
 @click.option("--gateway", type=click.Choice(["golden", "rtl"]), default="golden",
               show_default=True,
               help="Who validates orders: the golden model, or the Verilog itself.")  # fmt: skip
+@click.option("--gateway-settings", type=PathArgument, metavar="FILE.toml",
+              help="Collars, limits, halts, participants and rates (docs/gateway.md).")  # fmt: skip
 @click.option("--journal", type=PathArgument, help="Keep the journal in this new directory.")
 @click.option("--resume", is_flag=True, help="Go on with that journal after a crash.")
 @click.option("--copy", "copies", type=PathArgument, multiple=True,
@@ -158,6 +160,7 @@ def run(
     spare_cores: int,
     durability: str,
     gateway: str,
+    gateway_settings: Path | None,
     journal: Path | None,
     resume: bool,
     copies: tuple[Path, ...],
@@ -176,6 +179,7 @@ def run(
     outcry run --port pcap:day.pcapng                orders from a capture
     """
     # Numba is imported by these: `outcry --help` need not wait for it.
+    from openoutcry.gateway_fpga.settings_file import read_settings
     from openoutcry.pipeline.report import write_report
     from openoutcry.pipeline.run import Options
     from openoutcry.pipeline.run import run as run_pipeline
@@ -217,6 +221,8 @@ def run(
     else:
         options.orders = orders or DEFAULT_ORDERS
         options.source = GeneratedFlow(flow or "normal", options.orders, seed)
+    if gateway_settings:
+        options.gateway_settings = read_settings(gateway_settings, options.table)
     with Display(Console(stderr=True)) as display:
         result = run_pipeline(options, display.watcher())
         if report:

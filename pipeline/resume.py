@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from openoutcry.gateway_fpga.settings_file import first_difference
 from openoutcry.journal import Journal, JournalReader, JournalWriter
 from openoutcry.journal.checkpoints import newest_checkpoint, remove_later_checkpoints
 from openoutcry.pipeline import control as ct
@@ -11,7 +12,7 @@ from openoutcry.pipeline.checkpoint import Point, recover, save
 from openoutcry.pipeline.shared import Shared
 from openoutcry.wire.errors import OutcryError
 
-SAME = ("instruments", "order_capacity", "source", "seed", "gateway")
+SAME = ("instruments", "order_capacity", "source", "seed", "gateway", "gateway_settings")
 """What a run must have in common with the one whose journal it goes on with."""
 
 
@@ -34,7 +35,11 @@ def resume_pipeline(
     before = JournalReader(directory).config
     for key in SAME:
         if before.get(key) != config[key]:
-            shown = "" if key == "instruments" else f": {before.get(key)}, not {config[key]}"
+            shown = f": {before.get(key)}, not {config[key]}"
+            if key == "instruments":
+                shown = ""
+            elif key == "gateway_settings":
+                shown = f": {first_difference(before.get(key), config[key])}"
             raise ResumeError(f"{directory} is the journal of a run with another {key}{shown}")
     writer = Journal.resume(directory, direct=durable)
     remove_later_checkpoints(directory, writer.written_seq)

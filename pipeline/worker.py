@@ -6,7 +6,7 @@ import os
 import signal
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from openoutcry.dpdk_shim import UdpReceiver
 from openoutcry.dpdk_shim.shim import Shim
-from openoutcry.gateway_fpga import make_rules, validate_batch
+from openoutcry.gateway_fpga import Settings, make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import Journal, JournalWriter
 from openoutcry.matcher import Engine, scratch_records
@@ -29,6 +29,7 @@ from openoutcry.pipeline.control import (
     STAGE_START,
     WRITTEN_SEQ,
 )
+from openoutcry.pipeline.gateway_stage import make_gateway, sequenced_commands
 from openoutcry.pipeline.journal_stage import JournalStage
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.recording import Recording
@@ -67,6 +68,8 @@ class Work:
     ports: PortSource | None = None
     gateway: str = "golden"
     """Who validates: the golden model or the RTL."""
+    settings: Settings = field(default_factory=Settings)
+    """The gateway's."""
     recording: Recording | None = None
     """Keep every command's stamps and note long steps."""
     spare_cores: int = 1
@@ -107,6 +110,10 @@ class StageGroup:
     def _receive(self) -> None:
         work = self.work
         self.contexts.prepare_receive(work.rate, work.limit)
+        # A rate limit's verdicts depend on the times at which commands were received: where no
+        # journal keeps them, the preloaded input does.
+        keeps_times = work.journal is None and work.settings.rate_interval_ns != 0
+        self.contexts.set("receive", {st.KEEPS_RX_TS: int(keeps_times)})
         if work.receiver is not None:
             records = np.zeros(st.BURST * MAX_PACKET_RECORDS, ORDER_DTYPE)
             self.contexts.keep_alive.append(records)
@@ -122,9 +129,10 @@ class StageGroup:
             self.contexts.set("receive", words)
 
     def _gateway(self) -> None:
-        self.contexts.prepare_gateway(make_rules(self.work.instruments))
-        if self.work.gateway == "rtl":
-            self.rtl = LiveGateway.loaded(self.work.instruments)
+        done = int(self.work.shared.sequenced.published)
+        rules, self.rtl = make_gateway(self.work, done)
+        self.contexts.prepare_gateway(rules)
+        if self.rtl is not None:
             words = {st.RTL: self.rtl.function, st.RTL_HANDLE: self.rtl.handle}
             self.contexts.set("gateway", words)
 
@@ -192,11 +200,9 @@ def rebuild_engine(work: Work) -> Engine:
         assert engine.last_seq == last, (engine.last_seq, last)
         return engine
     if shared.tape is not None:
-        rules = make_rules(work.instruments)
-        for at in range(0, last, 4096):
-            records = shared.tape_records(at, min(4096, last - at)).copy()
-            records["seq"] = np.arange(at + 1, at + 1 + len(records))
-            validate_batch(records.ctypes.data, len(records), rules.ctypes.data)
+        rules = make_rules(work.instruments, work.settings)
+        for records in sequenced_commands(work, last):
+            validate_orders(records, rules)
             engine.process(records)
     else:
         raise OutcryError(

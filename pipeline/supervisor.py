@@ -1,0 +1,183 @@
+"""Starts a run's processes, proves their deaths, starts again what died, gathers the outcomes."""
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+from dataclasses import dataclass
+
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline import worker
+from openoutcry.pipeline.options import PipelineError
+from openoutcry.pipeline.progress import SAMPLE_S, RunState, Watcher, take_sample
+from openoutcry.pipeline.topology import STAGE_INDEX, Group, plan_groups
+
+# A crash loop: this many deaths in a row, each soon after the start and without any progress.
+CRASH_LOOP_DEATHS = 5
+CRASH_LOOP_S = 1.0
+MEASURED_NS = 1_000_000_000
+
+
+@dataclass
+class _Child:
+    group: Group
+    pid: int
+    pidfd: int
+    outcome_fd: int
+    started_s: float
+    progress: int = -1
+    crashes: int = 0
+
+
+class Supervisor:
+    """Starts the groups, proves deaths, starts what died again, gathers the outcomes."""
+
+    def __init__(self, work: worker.Work, state: RunState, watcher: Watcher) -> None:
+        self.work = work
+        self.state = state
+        self.watcher = watcher
+        self.children: dict[int, _Child] = {}
+        self.poll = select.poll()
+        self.going = False
+        self.released_when_ready: dict[int, int] = {}
+        """By the pid of a process that took a dead one's place: events released by then."""
+
+    def run(self) -> None:
+        cores = sorted(os.sched_getaffinity(0))
+        groups = plan_groups(
+            cores,
+            self.work.writer is not None,
+            self.work.ports is not None,
+            self.work.spare_cores,
+        )
+        try:
+            # Nor does the supervisor disturb a stage that spins.
+            spun = {group.core for group in groups}
+            os.sched_setaffinity(0, [core for core in cores if core not in spun] or cores)
+            for group in groups:
+                child = self._start(group)
+                self.state.groups.append(
+                    {
+                        "process": group.name,
+                        "stages": list(group.stages),
+                        "core": group.core,
+                        "pid": child.pid,
+                    }
+                )
+            while self.children:
+                for fd, _ in self.poll.poll(1 if self._measuring() else SAMPLE_S * 1000):
+                    self._ended(fd)
+                self._watch_readiness()
+                self.watcher.sample(take_sample(self.work, self.state))
+        finally:
+            os.sched_setaffinity(0, cores)
+            self._kill_all()
+
+    def _watch_readiness(self) -> None:
+        """Let input in once every stage is ready, and note when restarted ones went on.
+
+        Without the common start a paced run would begin with a backlog made by a slow start."""
+        control = self.work.shared.control
+        if not self.going:
+            names = [name for group in self.state.groups for name in group["stages"]]
+            self.going = all(self._ready_ns(name) for name in names)
+            control[ct.GO] = int(self.going)
+        released = self.work.shared.events.cursors["gate"][0]
+        for restart in self.state.restarts:
+            ready_ns = self._ready_ns(restart["stage"].split(" + ")[0])
+            if restart["resumed_s"] is None and ready_ns:
+                restart["resumed_s"] = (ready_ns - (control[ct.FIRST_NS] or ready_ns)) / 1e9
+                self.released_when_ready[restart["new_pid"]] = int(released)
+            if released > self.released_when_ready.get(restart["new_pid"], sys.maxsize):
+                del self.released_when_ready[restart["new_pid"]]
+                since_s = (time.monotonic_ns() - (control[ct.FIRST_NS] or ready_ns)) / 1e9
+                restart["restart_s"] = since_s - restart["at_s"]
+
+    def _measuring(self) -> bool:
+        """Whether to look every millisecond: before the common start, and from a death to the
+        first release after it (a second at most once the stage is ready: no input may come)."""
+        if not self.going or any(r["resumed_s"] is None for r in self.state.restarts[-1:]):
+            return True
+        if not self.released_when_ready:
+            return False
+        ready_ns = self._ready_ns(self.state.restarts[-1]["stage"].split(" + ")[0])
+        return time.monotonic_ns() - ready_ns < MEASURED_NS
+
+    def _ready_ns(self, stage: str) -> int:
+        return self.work.shared.control.stage(STAGE_INDEX[stage], ct.STAGE_READY_NS)
+
+    def _start(self, group: Group) -> _Child:
+        pid, outcome_fd = worker.start(self.work, group)
+        # A pidfd names this very process: its number cannot be given to another meanwhile.
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError as error:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise PipelineError(f"cannot watch stage {group.name}: {error.strerror}") from error
+        child = _Child(group, pid, pidfd, outcome_fd, time.monotonic())
+        self.children[child.pidfd] = child
+        self.poll.register(child.pidfd, select.POLLIN)
+        return child
+
+    def _ended(self, pidfd: int) -> None:
+        child = self.children.pop(pidfd)
+        self.poll.unregister(pidfd)
+        os.close(pidfd)
+        _, status = os.waitpid(child.pid, 0)
+        with open(child.outcome_fd) as file:
+            file.seek(0)
+            text = file.read()
+        if os.WIFEXITED(status) and text:
+            outcome = json.loads(text)
+            if "error" in outcome:
+                raise PipelineError(outcome["error"])
+            self.state.outcome.update(outcome)
+            return
+        self._restart(child, status)
+
+    def _restart(self, child: _Child, status: int) -> None:
+        """Start a group again that died without an outcome; each stage finds its own place."""
+        why = (
+            f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
+            if os.WIFSIGNALED(status)
+            else f"exited with {os.WEXITSTATUS(status)}"
+        )
+        control = self.work.shared.control
+        progress = self.work.shared.sequenced.gating + control.reply(ct.REPLY_CURSOR)
+        short = time.monotonic() - child.started_s < CRASH_LOOP_S
+        crashes = child.crashes + 1 if short and progress == child.progress else 0
+        stages = " + ".join(child.group.stages)
+        if crashes >= CRASH_LOOP_DEATHS:
+            raise PipelineError(f"stage {stages} keeps dying without getting on: {why}")
+        for name in child.group.stages:
+            index = STAGE_INDEX[name]
+            restarts = control.stage(index, ct.STAGE_RESTARTS) + 1
+            control.set_stage(index, ct.STAGE_RESTARTS, restarts)
+            control.set_stage(index, ct.STAGE_READY_NS, 0)
+        died = time.monotonic_ns()
+        again = self._start(child.group)
+        again.progress, again.crashes = progress, crashes
+        first_ns = control[ct.FIRST_NS] or died
+        self.state.restarts.append(
+            {
+                "stage": stages,
+                "pid": child.pid,
+                "why": why,
+                "at_s": (died - first_ns) / 1e9,
+                "resumed_s": None,
+                "restart_s": None,
+                "new_pid": again.pid,
+            }
+        )
+        self.watcher.note(f"stage {stages} (pid {child.pid}) {why}: started again")
+
+    def _kill_all(self) -> None:
+        for child in self.children.values():
+            signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
+            os.waitpid(child.pid, 0)
+            os.close(child.pidfd)
+            os.close(child.outcome_fd)
+        self.children.clear()
