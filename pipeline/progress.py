@@ -40,6 +40,7 @@ class RunState:
 
     timeline: list[dict[str, Any]] = field(default_factory=list)
     restarts: list[dict[str, Any]] = field(default_factory=list)
+    stalls: list[dict[str, Any]] = field(default_factory=list)
     outcome: dict[str, Any] = field(default_factory=dict)
     interrupted: bool = False
     groups: list[dict[str, Any]] = field(default_factory=list)

@@ -8,10 +8,10 @@ from rich.live import Live
 from rich.table import Table
 
 from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.display import stage_table
 from openoutcry.pipeline.histogram import HISTOGRAM_BYTES, WORDS, summary
 from openoutcry.pipeline.stages import HISTOGRAM_COUNT
 from openoutcry.pipeline.topology import RELEASE_SPAN, STAGES, WHOLE_SPAN
+from openoutcry.report.run_text import stage_table
 from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, list_segments
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, OutcryError
@@ -85,6 +85,7 @@ class RunningPipeline:
                     "core": core if core >= 0 else None,
                     "heartbeat_age_ns": time.monotonic_ns() - beat_ns if beat_ns else None,
                     "finished": self.control.stage(index, ct.STAGE_DONE) > 0,
+                    "stalled": self.control.stage(index, ct.STAGE_STALLED_NS) > 0,
                     "restarts": self.control.stage(index, ct.STAGE_RESTARTS),
                 }
             )
@@ -166,6 +167,8 @@ def _render(views: list[dict[str, Any]]) -> Group:
             stages.add_column(column)
         for stage in view["stages"]:
             state = "finished" if stage["finished"] else "alive" if stage["alive"] else "dead"
+            if stage["stalled"] and state == "alive":
+                state = "stalled"
             age = stage["heartbeat_age_ns"]
             stages.add_row(
                 stage["name"],

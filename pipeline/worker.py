@@ -1,6 +1,7 @@
 """One process of the pipeline: prepares the stages of its group, runs them, says how it ended."""
 
 import ctypes
+import faulthandler
 import json
 import os
 import signal
@@ -20,7 +21,6 @@ from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import Journal, JournalWriter
 from openoutcry.matcher import Engine, scratch_records
 from openoutcry.pipeline import stages as st
-from openoutcry.pipeline.checkpoint import recover_from_any
 from openoutcry.pipeline.control import (
     STAGE_CORE,
     STAGE_PID,
@@ -33,9 +33,11 @@ from openoutcry.pipeline.gateway_stage import make_gateway, sequenced_commands
 from openoutcry.pipeline.journal_stage import JournalStage
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.recording import Recording
-from openoutcry.pipeline.replay import depth_of
 from openoutcry.pipeline.shared import Contexts, Shared
+from openoutcry.pipeline.stall import DUMP_SIGNAL
 from openoutcry.pipeline.topology import STAGE_INDEX, Group
+from openoutcry.replay.checkpoint import recover_from_any
+from openoutcry.replay.replay import depth_of
 from openoutcry.ring import ProcessIdentity
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, OutcryError
 from openoutcry.wire.records import MAX_PACKET_RECORDS
@@ -243,11 +245,11 @@ def _run_journal(work: Work) -> dict[str, Any]:
     return {"journal": writer.hand_over().as_json()}
 
 
-def start(work: Work, group: Group) -> tuple[int, int]:
+def start(work: Work, group: Group, stack_fd: int) -> tuple[int, int]:
     """Fork a process for the group; returns its pid and the descriptor its outcome comes from.
 
     The outcome is one JSON document in an anonymous file; a process that dies without one was
-    killed.
+    killed.  Asked by a signal (``stall.DUMP_SIGNAL``) it writes its Python stack to ``stack_fd``.
     """
     outcome_fd = os.memfd_create("outcome")
     supervisor = os.getpid()
@@ -263,10 +265,10 @@ def start(work: Work, group: Group) -> tuple[int, int]:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if pid:
         return pid, outcome_fd
-    _child(work, group, supervisor, outcome_fd)
+    _child(work, group, supervisor, outcome_fd, stack_fd)
 
 
-def _child(work: Work, group: Group, supervisor: int, outcome_fd: int) -> NoReturn:
+def _child(work: Work, group: Group, supervisor: int, outcome_fd: int, stack_fd: int) -> NoReturn:
     status = 1
     try:
         # No stage outlives its supervisor, not even one that was killed.
@@ -276,6 +278,7 @@ def _child(work: Work, group: Group, supervisor: int, outcome_fd: int) -> NoRetu
         # These go to the whole process group; the supervisor drains us instead.
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+        faulthandler.register(DUMP_SIGNAL, stack_fd, all_threads=True)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         announce(work.shared, group)
         if group.allowed:
