@@ -263,7 +263,11 @@ def write_map(pid: int) -> Path:
     """Name the kernels that this process (or one forked from it) has compiled."""
     lines = [f"{start:x} {size:x} {name}" for start, size, name in kernel_symbols()]
     path = map_path(pid)
-    path.write_text("\n".join(lines) + "\n")
+    path.unlink(missing_ok=True)
+    # In a folder that all share: made by us, never through a link that somebody put there.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(path, flags, 0o600), "w") as file:
+        file.write("\n".join(lines) + "\n")
     return path
 
 
