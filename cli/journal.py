@@ -67,7 +67,8 @@ def ls(directory: Path, as_json: bool) -> None:
 
 def _acknowledged(made: dict[str, Any]) -> str:
     if made["acknowledged_seq"] is None:
-        return f"acknowledged up to where is unknown: {made['mark_flaw'] or 'there is no mark'}"
+        why = made["watermark_flaw"] or "there is no watermark"
+        return f"acknowledged up to where is unknown: {why}"
     return f"acknowledged up to {made['acknowledged_seq']:,}"
 
 
@@ -96,7 +97,8 @@ def verify(directory: Path, as_json: bool) -> None:
             f"{found.bytes:,} bytes in {found.seconds:.2f} s ({rate:.2f} GB/s)"
         )
         if found.torn:
-            told = "never acknowledged" if found.marked else "no mark says if it was acknowledged"
+            unknown = "no watermark says if it was acknowledged"
+            told = "never acknowledged" if found.watermarked else unknown
             click.echo(f"{told}: {found.torn}")
         if found.sound:
             click.echo(f"sound; head {found.head}")

@@ -20,6 +20,7 @@ from openoutcry.flow import (
     ItchSource,
     LobsterSource,
 )
+from openoutcry.gateway_fpga.settings_file import read_settings
 from openoutcry.pipeline.run import Options
 from openoutcry.pipeline.run import run as run_pipeline
 from openoutcry.report.run_report import write_report
@@ -72,6 +73,8 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--gateway", type=click.Choice(["golden", "rtl"]), default="golden",
               show_default=True,
               help="Who validates orders: the golden model, or the Verilog itself.")  # fmt: skip
+@click.option("--gateway-settings", type=PathArgument, metavar="FILE.toml",
+              help="Collars, limits, halts, participants and rates (docs/gateway.md).")  # fmt: skip
 @click.option("--journal", type=PathArgument, help="Keep the journal in this new directory.")
 @click.option("--resume", is_flag=True, help="Go on with that journal after a crash.")
 @click.option("--copy", "copies", type=PathArgument, multiple=True,
@@ -98,6 +101,7 @@ def run(
     spare_cores: int,
     durability: str,
     gateway: str,
+    gateway_settings: Path | None,
     journal: Path | None,
     resume: bool,
     copies: tuple[Path, ...],
@@ -115,7 +119,6 @@ def run(
     outcry run --udp 127.0.0.1:9000                  orders from the network, until Control-C
     outcry run --port pcap:day.pcapng                orders from a capture
     """
-    from openoutcry.pipeline.run import Options
 
     exactly_one(
         flow=flow, lobster=lobster, itch=itch, bitstamp=bitstamp, udp=udp, port=ports or None
@@ -152,6 +155,8 @@ def run(
     else:
         options.orders = orders or DEFAULT_ORDERS
         options.source = GeneratedFlow(flow or "normal", options.orders, seed)
+    if gateway_settings:
+        options.gateway_settings = read_settings(gateway_settings, options.table)
     with Display(Console(stderr=True)) as display:
         result = run_pipeline(options, display.watcher())
         if report:

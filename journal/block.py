@@ -56,6 +56,11 @@ class BlockHeader(NamedTuple):
     reserved1: int = 0
     crc32c: int = 0
 
+    @property
+    def commands(self) -> int:
+        """How many commands the block holds: clock records are none."""
+        return self.record_count if self.kind == BlockKind.COMMANDS else 0
+
 
 _CODES = {"i64": "q", "u64": "Q", "u32": "I", "u16": "H", "u8": "B"}
 
@@ -99,6 +104,14 @@ class Block(NamedTuple):
     def end(self) -> int:
         """Byte of the segment where the next block begins."""
         return self.offset + self.header.block_bytes
+
+
+class BlockId(NamedTuple):
+    """Which block: no other history of a journal has one of this hash, for it stands for all blocks
+    before as well."""
+
+    block_index: int
+    block_hash: bytes
 
 
 def digest(block: Any) -> bytes:

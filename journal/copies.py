@@ -3,23 +3,17 @@
 import queue
 import threading
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from openoutcry.journal.block import aligned_copy
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import note_failed
 from openoutcry.journal.stream import Stream
+from openoutcry.journal.watermark import Reached
 
 POLICIES = ("all", "quorum", "any")
 MAX_BACKLOG_BYTES = 64 << 20
 """How far a slow copy may fall behind before the writer waits for it."""
-
-
-class Reached(NamedTuple):
-    """Up to which block, and the last sequence in or before it."""
-
-    block_index: int
-    seq: int
 
 
 def needed(policy: str, copies: int) -> int:
@@ -42,23 +36,28 @@ class Single:
         self.written = reached
         if durable:
             self.durable = reached
-            stream.acknowledge(*reached)
+            stream.acknowledge(reached)
 
     def sync(self) -> None:
         self.streams[0].sync()
         self.durable = self.written
-        self.streams[0].acknowledge(*self.durable)
+        self.streams[0].acknowledge(self.durable)
 
     def roll(self, end_offset: int) -> None:
         """Go on to the next segment; everything before is durable then."""
         self.streams[0].finish(end_offset)
         self.durable = self.written
-        self.streams[0].acknowledge(*self.durable)
+        self.streams[0].acknowledge(self.durable)
         self.streams[0].advance()
 
     def close(self, end_offset: int) -> None:
         self.streams[0].close(end_offset)
         self.durable = self.written
+
+    @property
+    def living(self) -> list[Stream]:
+        """The copies that are written."""
+        return self.streams
 
     def rest(self) -> None:
         """Until the next call no thread of this process is at work: it may fork."""
@@ -131,7 +130,7 @@ class _Copy:
             stream.close(*arguments)
         self.durable = self.written
         if what != "close":
-            stream.acknowledge(*self.durable)
+            stream.acknowledge(self.durable)
         if what == "roll":
             stream.advance()
 
@@ -156,6 +155,11 @@ class SideBySide:
     @property
     def failures(self) -> list[str]:
         return [copy.failure for copy in self._copies if copy.failure]
+
+    @property
+    def living(self) -> list[Stream]:
+        """The copies that are written."""
+        return [copy.stream for copy in self._copies if not copy.failure]
 
     @property
     def written(self) -> Reached:
@@ -235,7 +239,7 @@ class SideBySide:
         self._note_failures()
 
     def _note_failures(self) -> None:
-        """The others go on without a copy: note it beside them, so that it is not taken up again
+        """The others go on without a copy: note it beside them, so that it is not resumed
         unasked (``failed.py``)."""
         for copy in self._copies:
             if not copy.failure or copy.noted:

@@ -10,7 +10,6 @@ from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import FAILED_NAME, forget_failed, read_failed
 from openoutcry.journal.lock import JournalLock, lock_if_there
-from openoutcry.journal.mark import MARK_NAME, Mark, pack_mark, read_mark
 from openoutcry.journal.places import PathName, begins, block_at, places_of, same_directory
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import (
@@ -21,6 +20,13 @@ from openoutcry.journal.segment import (
     space_error,
     write_whole,
 )
+from openoutcry.journal.watermark import (
+    WATERMARK_NAME,
+    Reached,
+    Watermark,
+    pack_watermark,
+    read_watermark,
+)
 from openoutcry.wire.errors import OutcryError
 
 
@@ -29,11 +35,11 @@ def repair(directory: PathName, copy: PathName | None = None, *, disk: Disk = RE
 
     Three things are ever done: a block that is damaged or missing is put back from ``copy``,
     another directory of the same journal, if it is the very block that the chain asks for there;
-    what is torn behind the last block and was never acknowledged, as far as the marks here and in
-    the journal's other directories say, is cut off; a damaged mark is made anew where the copies
-    show that nothing acknowledged is missing.  Then, with ``copy``, a directory that had failed
-    counts again (``failed.py``).  Raises :class:`JournalError`, having said in it
-    what was mended before, where none is possible: nothing acknowledged is thrown away.
+    what is torn behind the last block and was never acknowledged, as far as the watermarks here and
+    in the journal's other directories say, is cut off; a damaged watermark is made anew where the
+    copies show that nothing acknowledged is missing.  Then, with ``copy``, a directory that had
+    failed counts again (``failed.py``).  Raises :class:`JournalError`, having said in it what
+    was mended before, where none is possible: nothing acknowledged is thrown away.
     """
     path = Path(directory)
     source = None if copy is None else Path(copy)
@@ -66,8 +72,8 @@ def _step(path: Path, copy: Path | None, disk: Disk, done: list[str]) -> str:
         return _put_back(scan, place, copy, disk)
     if scan.torn:
         return _cut_tail(scan, copy, disk)
-    if scan.mark_flaw:
-        return _renew_mark(scan, copy, disk)
+    if scan.watermark_flaw:
+        return _renew_watermark(scan, copy, disk)
     return ""
 
 
@@ -209,15 +215,20 @@ def _put(target: Path, number: int, offset: int, block: Block, disk: Disk) -> No
 def _cut_tail(scan: Scan, copy: Path | None, disk: Disk) -> str:
     """Cut off what stands behind the last whole block, if nobody was told of it."""
     path = segment_path(scan.directory, scan.end_segment)
-    if scan.mark is None or scan.mark_flaw:
-        why = scan.mark_flaw or "no mark says what was acknowledged"
+    if scan.watermark is None or scan.watermark_flaw:
+        why = scan.watermark_flaw or "no watermark says what was acknowledged"
         _require_all_known(scan, f"{scan.torn}; {why}, so nothing is cut off", copy, disk)
     for other in {*_others(scan), *([copy] if copy else [])}:
-        mark, _ = read_mark(other)
-        if mark and mark.journal_id == scan.journal_id and mark.block_index >= scan.next_index:
+        watermark, _ = read_watermark(other)
+        if (
+            watermark
+            and watermark.journal_id == scan.journal_id
+            and watermark.block_index >= scan.next_index
+        ):
+            told = f"block {watermark.block_index}, sequence {watermark.seq}"
             raise JournalError(
-                f"{scan.torn}; but {other} says that the journal was acknowledged up to block "
-                f"{mark.block_index}, sequence {mark.seq}: put it back with --copy {other}"
+                f"{scan.torn}; but {other} says that the journal was acknowledged up to {told}: "
+                f"put it back with --copy {other}"
             )
     try:
         fd = disk.open(path, os.O_RDWR)
@@ -234,20 +245,21 @@ def _cut_tail(scan: Scan, copy: Path | None, disk: Disk) -> str:
     )
 
 
-def _renew_mark(scan: Scan, copy: Path | None, disk: Disk) -> str:
-    """Make a mark that says that all there is was acknowledged."""
-    _require_all_known(scan, scan.mark_flaw, copy, disk)
-    path = scan.directory / MARK_NAME
-    mark = Mark(scan.journal_id, scan.next_index - 1, scan.next_seq - 1)
+def _renew_watermark(scan: Scan, copy: Path | None, disk: Disk) -> str:
+    """Make a watermark that says that all there is was acknowledged."""
+    _require_all_known(scan, scan.watermark_flaw, copy, disk)
+    path = scan.directory / WATERMARK_NAME
+    assert scan.last_header is not None, "a pass that reached its end has seen a block"
+    watermark = Watermark(scan.journal_id, *Reached.by(scan.last_header))
     try:
-        write_whole(path, pack_mark(mark), disk)
+        write_whole(path, pack_watermark(watermark), disk)
     except OSError as error:
         raise JournalError(f"{path}: cannot write: {error.strerror}") from None
-    return f"{path}: made anew, up to block {mark.block_index}, sequence {mark.seq}"
+    return f"{path}: made anew, up to block {watermark.block_index}, sequence {watermark.seq}"
 
 
 def _require_all_known(scan: Scan, flaw: str, copy: Path | None, disk: Disk) -> None:
-    """Without this directory's mark the others must show that nothing acknowledged is missing:
+    """Without this directory's watermark the others must show that nothing acknowledged is missing:
     so many that one of them has every block that was, and none with more than is here."""
     total = places_of(scan.directory, scan.document).total
     wanted = total - needed(scan.document.get("policy", "all"), total) + 1
@@ -264,6 +276,6 @@ def _require_all_known(scan: Scan, flaw: str, copy: Path | None, disk: Disk) -> 
     if copy is None or known < wanted:
         raise JournalError(
             f"{flaw}; {wanted} other directories could show that nothing is missing, {known} do: "
-            "give --copy DIR, bring the mark back, or remove it and resume if the last blocks may "
-            "be missing"
+            "give --copy DIR, bring the watermark back, or remove it and resume if the last blocks "
+            "may be missing"
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
+from openoutcry.wire.records import BLOCK_HEADER
 
 WINDOW_BYTES = 1 << 20
 ZEROS = bytes(WINDOW_BYTES)
@@ -202,6 +203,10 @@ class SegmentFile:
             self._window = memoryview(self._pread(offset, max(size, WINDOW_BYTES)))
             self._base, at = offset, 0
         return self._window[at : at + size]
+
+    def head(self) -> bytes:
+        """The bytes of a block header at the begin, and nothing more is read."""
+        return self._pread(0, BLOCK_HEADER.size_bytes)
 
     def forget(self) -> None:
         """Read from the file again next time: another process may have written to it."""

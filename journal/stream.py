@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 
 from openoutcry.journal.disk import Disk
 from openoutcry.journal.errors import JournalError
-from openoutcry.journal.mark import MARK_NAME, Mark, pack_mark, read_mark
 from openoutcry.journal.segment import (
     MAX_SEGMENTS,
     make_segment,
@@ -17,6 +16,13 @@ from openoutcry.journal.segment import (
     space_error,
     write_whole,
     write_zeros,
+)
+from openoutcry.journal.watermark import (
+    WATERMARK_NAME,
+    Reached,
+    Watermark,
+    pack_watermark,
+    read_watermark,
 )
 
 AHEAD_FROM_BYTES = 1 << 20
@@ -50,13 +56,13 @@ class Stream:
         self.number = number
         self.segment_count = segment_count
         self._fd = -1
-        self._mark_fd = -1
+        self._watermark_fd = -1
         self._broken = ""
         self._ahead: threading.Thread | None = None
         try:
             self._fd, self.direct = self._open(self.path)
-            self._ensure_mark()
-            self._mark_fd = disk.open(directory / MARK_NAME, os.O_RDWR)
+            self._ensure_watermark()
+            self._watermark_fd = disk.open(directory / WATERMARK_NAME, os.O_RDWR)
         except OSError as error:
             self.abandon()
             raise JournalError(f"{self.path}: cannot open: {error.strerror}") from None
@@ -96,19 +102,20 @@ class Stream:
         except OSError as error:
             self._fail(f"{self.path}: cannot sync: {error.strerror}")
 
-    def _ensure_mark(self) -> None:
-        """A mark that says nothing yet, durable, so that later ones only ever replace it."""
-        mark, _ = read_mark(self.directory)
-        if mark is None or mark.journal_id != self.journal_id:
-            nothing = pack_mark(Mark(self.journal_id, -1, 0))
-            write_whole(self.directory / MARK_NAME, nothing, self.disk)
+    def _ensure_watermark(self) -> None:
+        """A watermark that says nothing yet, durable, so that later ones only ever replace it."""
+        watermark, _ = read_watermark(self.directory)
+        if watermark is None or watermark.journal_id != self.journal_id:
+            nothing = pack_watermark(Watermark(self.journal_id, -1, 0))
+            write_whole(self.directory / WATERMARK_NAME, nothing, self.disk)
 
-    def acknowledge(self, block_index: int, seq: int) -> None:
-        """Note how far all is durable; not waited for (``mark.py``)."""
+    def acknowledge(self, reached: Reached) -> None:
+        """Note how far all is durable; not waited for (``watermark.py``)."""
         try:
-            self.disk.write(self._mark_fd, pack_mark(Mark(self.journal_id, block_index, seq)), 0)
+            watermark = pack_watermark(Watermark(self.journal_id, *reached))
+            self.disk.write(self._watermark_fd, watermark, 0)
         except OSError as error:
-            self._fail(f"{self.directory / MARK_NAME}: cannot write: {error.strerror}")
+            self._fail(f"{self.directory / WATERMARK_NAME}: cannot write: {error.strerror}")
 
     def finish(self, end_offset: int) -> None:
         """Finish the segment for good behind ``end_offset``: cut the prewritten rest off and make
@@ -148,7 +155,7 @@ class Stream:
             self._wait_for_next()
             if not self._broken:
                 self.finish(end_offset)
-                self.disk.sync(self._mark_fd)
+                self.disk.sync(self._watermark_fd)
                 for number in reversed(range(self.number + 1, self.segment_count)):
                     self.disk.unlink(segment_path(self.directory, number))
                 remove_half_made(self.directory, self.disk)
@@ -161,10 +168,10 @@ class Stream:
     def abandon(self) -> None:
         """Let go of the files as they are; harmless when repeated."""
         self._broken = self._broken or f"{self.directory}: the journal is closed"
-        for fd in (self._fd, self._mark_fd):
+        for fd in (self._fd, self._watermark_fd):
             if fd >= 0:
                 self.disk.close(fd)
-        self._fd = self._mark_fd = -1
+        self._fd = self._watermark_fd = -1
 
     def _prewrite_next(self) -> None:
         """Make the next segment while this one fills, so that no commit waits for it."""

@@ -21,10 +21,10 @@ from openoutcry.journal.block import (
 )
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.locate import bad_byte
-from openoutcry.journal.mark import MARK_NAME
 from openoutcry.journal.reader import torn_for_good
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import retired_before, segment_numbers, segment_path
+from openoutcry.journal.watermark import WATERMARK_NAME, Watermark
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.layout import LAYOUT_HASH
@@ -44,7 +44,8 @@ class _Irregular(Exception):
 class Verified:
     """What :func:`verify` found.  ``flaw`` is empty if all is sound; ``bad_file`` and ``bad_byte``
     are the first bad byte (the block's first where no single byte explains it); ``torn`` is a
-    torn tail, which is no flaw: it was never acknowledged as far as a mark says (``marked``)."""
+    torn tail, which is no flaw: it was never acknowledged as far as a watermark says
+    (``watermarked``)."""
 
     path: str
     segments: int = 0
@@ -60,7 +61,7 @@ class Verified:
     bad_file: str = ""
     bad_byte: int | None = None
     torn: str = ""
-    marked: bool = False
+    watermarked: bool = False
 
     @property
     def sound(self) -> bool:
@@ -105,9 +106,10 @@ def _verify_quickly(directory: Path, disk: Disk, result: Verified) -> None:
     if not all(segment_path(directory, n).exists() for n in numbers):
         raise _Irregular
     scan = Scan(directory, disk)
-    scan.look_at_mark()
+    scan.read_watermark_file()
     with ThreadPoolExecutor(THREADS) as pool:
-        for number, segment in enumerate(pool.map(partial(_segment, directory, disk), numbers)):
+        check = partial(_segment, directory, disk, scan.watermark)
+        for number, segment in enumerate(pool.map(check, numbers)):
             if segment is None:
                 if number == 0 or scan.next_index == 0:
                     raise _Irregular
@@ -121,7 +123,7 @@ def _verify_quickly(directory: Path, disk: Disk, result: Verified) -> None:
             scan.bytes += segment.bytes
             scan.segments += 1
         else:
-            if scan.mark and scan.mark.block_index >= scan.next_index:
+            if scan.watermark and scan.watermark.block_index >= scan.next_index:
                 raise _Irregular
     result.segments, result.bytes = scan.segments, scan.bytes
     _take_over(result, scan)
@@ -144,7 +146,9 @@ def _follows(segment: _Segment, scan: Scan) -> bool:
     )
 
 
-def _segment(directory: Path, disk: Disk, number: int) -> _Segment | None:
+def _segment(
+    directory: Path, disk: Disk, watermark: Watermark | None, number: int
+) -> _Segment | None:
     """One finished segment, checked in itself; None if anything is not as it should be."""
     first: BlockHeader | None = None
     previous, index, seq, size = b"", 0, 0, 0
@@ -158,6 +162,8 @@ def _segment(directory: Path, disk: Disk, number: int) -> _Segment | None:
         elif header.kind == BlockKind.CONFIG or header.journal_id != first.journal_id:
             return None
         if (header.block_index, header.first_seq) != (index, seq):
+            return None
+        if watermark and watermark.block_index == index and not watermark.names(header):
             return None
         if header.previous_hash != previous or header.crc32c != checksum(whole):
             return None
@@ -249,7 +255,7 @@ def _take_over(result: Verified, scan: Scan) -> None:
     result.commands = result.last_seq - result.first_seq + 1
     result.head = scan.previous_hash.hex()
     result.torn = torn_for_good(scan) or ""
-    result.marked = scan.mark is not None and not scan.mark_flaw
-    if scan.mark_flaw and not result.flaw:
-        result.flaw = scan.mark_flaw
-        result.bad_file, result.bad_byte = str(scan.directory / MARK_NAME), 0
+    result.watermarked = scan.watermark is not None and not scan.watermark_flaw
+    if scan.watermark_flaw and not result.flaw:
+        result.flaw = scan.watermark_flaw
+        result.bad_file, result.bad_byte = str(scan.directory / WATERMARK_NAME), 0

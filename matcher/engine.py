@@ -6,19 +6,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.matcher import arena as layout
-from openoutcry.matcher.check import check_arena
-from openoutcry.matcher.clone import copy_arena
-from openoutcry.matcher.digest import book_hash, hash_instruments, seal, seal_numbers
+from openoutcry.matcher.book import arena as layout
+from openoutcry.matcher.book.depth import fill_best, fill_depth
+from openoutcry.matcher.book.empty_arena import new_arena
+from openoutcry.matcher.book.shards import enter_shard
+from openoutcry.matcher.commands.dispatch import process_batch, scratch_records
 from openoutcry.matcher.errors import MatcherError
-from openoutcry.matcher.fold import fold_changes
-from openoutcry.matcher.kernels import process_batch, scratch_records
-from openoutcry.matcher.lay_out import new_arena
-from openoutcry.matcher.restore import put_back
-from openoutcry.matcher.rows import save_orders, save_states
-from openoutcry.matcher.shard import enter_shard
-from openoutcry.matcher.snapshot import ROW_DTYPE, STATE_DTYPE, State, decode, encode
-from openoutcry.matcher.views import fill_best, fill_depth
+from openoutcry.matcher.state.arena_check import check_arena
+from openoutcry.matcher.state.clone import copy_arena
+from openoutcry.matcher.state.digest import book_hash, hash_instruments, seal, seal_numbers
+from openoutcry.matcher.state.restore import put_back
+from openoutcry.matcher.state.running_digest import fold_changes
+from openoutcry.matcher.state.save import save_orders, save_states
+from openoutcry.matcher.state.snapshot import ROW_DTYPE, STATE_DTYPE, State, decode, encode
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE, RECORD_BYTES
 
 BATCH_COMMANDS = 1024
@@ -84,7 +84,7 @@ class Engine:
     def process(self, orders: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Process commands (ORDER_DTYPE, one dimension) and return their events (EVENT_DTYPE),
         numbered on from ``event_count``.  The kernels read and write addresses: see
-        :func:`openoutcry.matcher.kernels.process_batch` for use without copies."""
+        :func:`openoutcry.matcher.commands.dispatch.process_batch` for use without copies."""
         if not isinstance(orders, np.ndarray) or orders.dtype != ORDER_DTYPE or orders.ndim != 1:
             raise MatcherError("orders: not a one-dimensional array of ORDER_DTYPE")
         orders = np.ascontiguousarray(orders)

@@ -2,7 +2,7 @@
 # (intrinsics have no types that mypy could see)
 """Write events: where the fast path hands the place on, and where the general path keeps it."""
 
-from openoutcry.matcher.arena import CAUSE_SEQ, EVENT_COUNT, FIRST_EVENT_AT, NEXT_EVENT_AT
+from openoutcry.matcher.book.arena import CAUSE_SEQ, EVENT_COUNT, FIRST_EVENT_AT, NEXT_EVENT_AT
 from openoutcry.matcher.constants import (
     BUY,
     CANCELLED,

@@ -58,6 +58,7 @@ STAGE_HEARTBEAT_NS = 24
 STAGE_DONE = 32  # 1 + last sequence once the stage has finished
 STAGE_RESTARTS = 40
 STAGE_READY_NS = 48  # when it was ready to run, CLOCK_MONOTONIC
+STAGE_STALLED_NS = 56  # by the supervisor: since when it is known to make no progress, 0 if it does
 
 CONTROL_BYTES = 4096
 

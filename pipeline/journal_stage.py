@@ -12,8 +12,8 @@ from collections import deque
 
 import numpy as np
 
-from openoutcry.journal import JournalWriter, Proof
-from openoutcry.journal.writer import NO_PROOF
+from openoutcry.journal import EventDigest, JournalWriter
+from openoutcry.journal.writer import NO_DIGEST
 from openoutcry.pipeline.clock_evidence import ClockEvidence
 from openoutcry.pipeline.control import (
     DURABLE_SEQ,
@@ -54,7 +54,7 @@ class JournalStage:
         self.synced_ns = time.monotonic_ns()
         self.finished = False
         self.block_ends: deque[int] = deque()
-        self.proof = NO_PROOF
+        self.event_digest = NO_DIGEST
         self.failures_said = 0
         self.clock = ClockEvidence()
         # What a predecessor had written, but not said, before it was killed.
@@ -86,7 +86,7 @@ class JournalStage:
             count,
             now + control[EPOCH_OFFSET],
             durable=self.durable,
-            proof=self._newest_proof(),
+            event_digest=self._newest_event_digest(),
         )
         self.next_seq += count
         self.block_ends.append(self.next_seq - 1)
@@ -127,7 +127,7 @@ class JournalStage:
             print(f"outcry: a copy of the journal has stopped: {failure}", file=sys.stderr)
         self.failures_said = len(failures)
 
-    def _newest_proof(self) -> Proof:
+    def _newest_event_digest(self) -> EventDigest:
         """The event hash at the end of the last block whose events have all been handed out."""
         replied = self._replied()
         seq = 0
@@ -138,8 +138,8 @@ class JournalStage:
             found = int(stamps[seq & (len(stamps) - 1)])
             # Commands after `replied` may be under way to the very word that was just read.
             if self._replied() + MAX_REPLIES_A_STEP < seq + len(stamps):
-                self.proof = Proof(seq, found)
-        return self.proof
+                self.event_digest = EventDigest(seq, found)
+        return self.event_digest
 
     def _replied(self) -> int:
         control = self.shared.control

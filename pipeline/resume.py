@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from openoutcry.gateway_fpga.settings_file import first_difference
 from openoutcry.journal import Journal, JournalReader, JournalWriter
 from openoutcry.journal.checkpoints import newest_checkpoint, remove_later_checkpoints
 from openoutcry.pipeline import control as ct
@@ -12,7 +13,7 @@ from openoutcry.replay.checkpoint import recover, save
 from openoutcry.replay.events import Point
 from openoutcry.wire.errors import OutcryError
 
-SAME = ("instruments", "order_capacity", "source", "seed", "gateway")
+SAME = ("instruments", "order_capacity", "source", "seed", "gateway", "gateway_settings")
 """What a run must have in common with the one whose journal it goes on with."""
 
 
@@ -20,7 +21,7 @@ class ResumeError(OutcryError):
     """A journal cannot be gone on with by this run."""
 
 
-def take_up(
+def resume_pipeline(
     directory: Path, config: dict[str, Any], durable: bool
 ) -> tuple[JournalWriter, Point, dict[str, Any]]:
     """The journal's writer, the state behind its last command, and what to report about it.
@@ -35,7 +36,11 @@ def take_up(
     before = JournalReader(directory).config
     for key in SAME:
         if before.get(key) != config[key]:
-            shown = "" if key == "instruments" else f": {before.get(key)}, not {config[key]}"
+            shown = f": {before.get(key)}, not {config[key]}"
+            if key == "instruments":
+                shown = ""
+            elif key == "gateway_settings":
+                shown = f": {first_difference(before.get(key), config[key])}"
             raise ResumeError(f"{directory} is the journal of a run with another {key}{shown}")
     writer = Journal.resume(directory, direct=durable)
     remove_later_checkpoints(directory, writer.written_seq)

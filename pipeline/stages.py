@@ -13,7 +13,7 @@ from openoutcry.dpdk_shim.call import call_poll, call_reply
 from openoutcry.dpdk_shim.udp import receive_burst, send_events
 from openoutcry.gateway_fpga.call import call_batch
 from openoutcry.gateway_fpga.golden import validate
-from openoutcry.matcher.kernels import process_batch
+from openoutcry.matcher.commands.dispatch import process_batch
 from openoutcry.pipeline.control import (
     DURABLE_SEQ,
     EPOCH_OFFSET,
@@ -91,6 +91,7 @@ CONTEXT_BYTES = 512
     # receive
     TAPE,  # address of the first record
     TAPE_COUNT,
+    KEEPS_RX_TS,  # 1: times of receipt are written into the tape
     RATE,
     UDP,  # address of the receiver's context, 0 for a tape
     UDP_OUT,  # scratch for one burst of records
@@ -115,7 +116,7 @@ CONTEXT_BYTES = 512
     GATE_CURSOR,  # address of the gate's cursor on the event ring
     TX,  # address of the sender's context, 0 for none
     SHIM_REPLY,  # address of the shim's function for replies, 0 for none
-) = range(0, 8 * 42, 8)
+) = range(0, 8 * 43, 8)
 
 ORDER_TS = ORDER.offsets["rx_ts_ns"]
 ORDER_ERROR = ORDER.offsets["error_code"]
@@ -204,6 +205,11 @@ def receive_tape(context: int) -> int:
     if first_ns == 0:
         first_ns = now
         store_release(control + FIRST_NS, now)
+    if load_i64(context + KEEPS_RX_TS) == 1:
+        # Before any of them is published; one that is not due yet gets its own time later.
+        rx_ts_ns = now + load_i64(control + EPOCH_OFFSET)
+        for seq in range(next_seq, next_seq + count):
+            store_i64(load_i64(context + TAPE) + 64 * (seq - 1) + ORDER_TS, rx_ts_ns)
     rate = load_i64(context + RATE)
     done = 0
     while done < count:

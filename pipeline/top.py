@@ -85,6 +85,7 @@ class RunningPipeline:
                     "core": core if core >= 0 else None,
                     "heartbeat_age_ns": time.monotonic_ns() - beat_ns if beat_ns else None,
                     "finished": self.control.stage(index, ct.STAGE_DONE) > 0,
+                    "stalled": self.control.stage(index, ct.STAGE_STALLED_NS) > 0,
                     "restarts": self.control.stage(index, ct.STAGE_RESTARTS),
                 }
             )
@@ -166,6 +167,8 @@ def _render(views: list[dict[str, Any]]) -> Group:
             stages.add_column(column)
         for stage in view["stages"]:
             state = "finished" if stage["finished"] else "alive" if stage["alive"] else "dead"
+            if stage["stalled"] and state == "alive":
+                state = "stalled"
             age = stage["heartbeat_age_ns"]
             stages.add_row(
                 stage["name"],

@@ -1,12 +1,13 @@
 """One process of the pipeline: prepares the stages of its group, runs them, says how it ended."""
 
 import ctypes
+import faulthandler
 import json
 import os
 import signal
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from openoutcry.dpdk_shim import UdpReceiver
 from openoutcry.dpdk_shim.shim import Shim
-from openoutcry.gateway_fpga import make_rules, validate_batch
+from openoutcry.gateway_fpga import Settings, make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import Journal, JournalWriter
 from openoutcry.matcher import Engine, scratch_records
@@ -28,10 +29,12 @@ from openoutcry.pipeline.control import (
     STAGE_START,
     WRITTEN_SEQ,
 )
+from openoutcry.pipeline.gateway_stage import make_gateway, sequenced_commands
 from openoutcry.pipeline.journal_stage import JournalStage
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.shared import Contexts, Shared
+from openoutcry.pipeline.stall import DUMP_SIGNAL
 from openoutcry.pipeline.topology import STAGE_INDEX, Group
 from openoutcry.replay.checkpoint import recover_from_any
 from openoutcry.replay.replay import depth_of
@@ -67,6 +70,8 @@ class Work:
     ports: PortSource | None = None
     gateway: str = "golden"
     """Who validates: the golden model or the RTL."""
+    settings: Settings = field(default_factory=Settings)
+    """The gateway's."""
     recording: Recording | None = None
     """Keep every command's stamps and note long steps."""
     spare_cores: int = 1
@@ -107,6 +112,10 @@ class StageGroup:
     def _receive(self) -> None:
         work = self.work
         self.contexts.prepare_receive(work.rate, work.limit)
+        # A rate limit's verdicts depend on the times at which commands were received: where no
+        # journal keeps them, the preloaded input does.
+        keeps_times = work.journal is None and work.settings.rate_interval_ns != 0
+        self.contexts.set("receive", {st.KEEPS_RX_TS: int(keeps_times)})
         if work.receiver is not None:
             records = np.zeros(st.BURST * MAX_PACKET_RECORDS, ORDER_DTYPE)
             self.contexts.keep_alive.append(records)
@@ -122,9 +131,10 @@ class StageGroup:
             self.contexts.set("receive", words)
 
     def _gateway(self) -> None:
-        self.contexts.prepare_gateway(make_rules(self.work.instruments))
-        if self.work.gateway == "rtl":
-            self.rtl = LiveGateway.loaded(self.work.instruments)
+        done = int(self.work.shared.sequenced.published)
+        rules, self.rtl = make_gateway(self.work, done)
+        self.contexts.prepare_gateway(rules)
+        if self.rtl is not None:
             words = {st.RTL: self.rtl.function, st.RTL_HANDLE: self.rtl.handle}
             self.contexts.set("gateway", words)
 
@@ -192,11 +202,9 @@ def rebuild_engine(work: Work) -> Engine:
         assert engine.last_seq == last, (engine.last_seq, last)
         return engine
     if shared.tape is not None:
-        rules = make_rules(work.instruments)
-        for at in range(0, last, 4096):
-            records = shared.tape_records(at, min(4096, last - at)).copy()
-            records["seq"] = np.arange(at + 1, at + 1 + len(records))
-            validate_batch(records.ctypes.data, len(records), rules.ctypes.data)
+        rules = make_rules(work.instruments, work.settings)
+        for records in sequenced_commands(work, last):
+            validate_orders(records, rules)
             engine.process(records)
     else:
         raise OutcryError(
@@ -234,14 +242,14 @@ def _run_journal(work: Work) -> dict[str, Any]:
     while not stage.finished:
         if stage.step() == 0:
             time.sleep(20e-6)
-    return {}
+    return {"journal": writer.hand_over().as_json()}
 
 
-def start(work: Work, group: Group) -> tuple[int, int]:
+def start(work: Work, group: Group, stack_fd: int) -> tuple[int, int]:
     """Fork a process for the group; returns its pid and the descriptor its outcome comes from.
 
     The outcome is one JSON document in an anonymous file; a process that dies without one was
-    killed.
+    killed.  Asked by a signal (``stall.DUMP_SIGNAL``) it writes its Python stack to ``stack_fd``.
     """
     outcome_fd = os.memfd_create("outcome")
     supervisor = os.getpid()
@@ -257,10 +265,10 @@ def start(work: Work, group: Group) -> tuple[int, int]:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if pid:
         return pid, outcome_fd
-    _child(work, group, supervisor, outcome_fd)
+    _child(work, group, supervisor, outcome_fd, stack_fd)
 
 
-def _child(work: Work, group: Group, supervisor: int, outcome_fd: int) -> NoReturn:
+def _child(work: Work, group: Group, supervisor: int, outcome_fd: int, stack_fd: int) -> NoReturn:
     status = 1
     try:
         # No stage outlives its supervisor, not even one that was killed.
@@ -270,6 +278,7 @@ def _child(work: Work, group: Group, supervisor: int, outcome_fd: int) -> NoRetu
         # These go to the whole process group; the supervisor drains us instead.
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+        faulthandler.register(DUMP_SIGNAL, stack_fd, all_threads=True)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         announce(work.shared, group)
         if group.allowed:

@@ -37,7 +37,7 @@ def recover(directory: str | os.PathLike[str], until_seq: int | None = None) -> 
     reader = JournalReader(directory)
     limit = NO_LIMIT if until_seq is None else until_seq
     point = starting_point(reader, limit)
-    for _ in events_of(reader.all_blocks(point.seq + 1), point, until_seq=limit):
+    for _ in events_of(reader, point, from_seq=point.seq + 1, until_seq=limit):
         if point.seq >= limit:
             break
     if until_seq is not None and point.seq < until_seq:
@@ -64,6 +64,7 @@ def recover_from_any(directories: Sequence[Path], until_seq: int) -> Point:
 
 def save(directory: Path, journal_id: int, point: Point) -> Path:
     """Write the point as a checkpoint and remove those that are no longer needed."""
+    assert point.block is not None, "a checkpoint names the block that it was made from"
     facts = {
         "chain": point.chain,
         "trades": point.trades,
@@ -72,7 +73,7 @@ def save(directory: Path, journal_id: int, point: Point) -> Path:
         "written_ts_ns": time.time_ns(),
     }
     path = write_checkpoint(
-        directory, Checkpoint(journal_id, point.seq, facts, point.engine.snapshot())
+        directory, Checkpoint(journal_id, point.seq, point.block, facts, point.engine.snapshot())
     )
     remove_old_checkpoints(directory, journal_id, KEEP)
     return path
@@ -89,9 +90,9 @@ class Follower:
     def advance(self) -> list[Path]:
         """Read what the journal has by now; returns the checkpoints that came due."""
         point, made = self.point, []
-        blocks = self.reader.all_blocks(point.seq + 1)
-        for batch in events_of(blocks, point, every=self.every or 0):
-            if self.every and len(batch.commands) and point.seq % self.every == 0:
+        start, every = point.seq + 1, self.every or 0
+        for batch in events_of(self.reader, point, from_seq=start, every=every):
+            if every and len(batch.commands) and point.seq % every == 0:
                 made.append(save(self.reader.directory, self.reader.journal_id, point))
         return made
 

@@ -3,7 +3,7 @@
 Events do not stand in a journal: they are what a matcher makes of the commands.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import JournalReader
-from openoutcry.journal.block import Block, BlockHeader
+from openoutcry.journal.block import Block, BlockHeader, BlockId
 from openoutcry.journal.checkpoints import newest_checkpoint
 from openoutcry.journal.errors import JournalError
 from openoutcry.matcher import Engine
@@ -34,13 +34,15 @@ class Point:
     chain: int
     trades: int = 0
     seq: int = 0
+    block: BlockId | None = None
+    """The block that holds ``seq``."""
 
-    def feed(self, commands: Records) -> Records:
-        """Process at most STEP commands; hash, count and return their events."""
+    def feed(self, commands: Records, block: BlockId) -> Records:
+        """Process at most STEP commands of a block; hash, count and return their events."""
         events = self.engine.process(commands)
         self.chain = hash_array(self.chain, events)
         self.trades += count_trades(events)
-        self.seq = self.engine.last_seq
+        self.seq, self.block = self.engine.last_seq, block
         return events
 
 
@@ -56,21 +58,24 @@ class Batch(NamedTuple):
 
 
 def events_of(
-    blocks: Iterable[Block],
+    reader: JournalReader,
     point: Point | None = None,
     *,
+    from_seq: int = 0,
     until_seq: int = NO_LIMIT,
+    until_block: int | None = None,
     every: int = 0,
 ) -> Iterator[Batch]:
     """Yield the commands behind ``point`` up to ``until_seq``, with their events; ``point`` goes
-    along.  No batch goes across a multiple of ``every``.
+    along.  No batch goes across a multiple of ``every``.  ``from_seq`` and ``until_block`` say
+    which blocks are read (:meth:`JournalReader.all_blocks`).
 
     Each block gives at least one batch, one without commands if need be (clock records, what lies
     before the point or behind ``until_seq``), so that every header is seen.  Without ``point`` the
-    commands of whole blocks, and nothing is matched.
+    commands of whole blocks from ``from_seq`` on, and nothing is matched.
     """
-    seq = point.seq if point else 0
-    for block in blocks:
+    seq = point.seq if point else max(0, from_seq - 1)
+    for block in reader.all_blocks(from_seq, until_block):
         records = commands_of(block)
         if len(records):
             first = block.header.first_seq
@@ -84,7 +89,9 @@ def events_of(
                 size = min(size, STEP, every - seq % every if every else size)
             part, after_seq = records[at : at + size], seq
             at, seq = at + size, seq + size
-            events = point.feed(part) if point and size else np.zeros(0, EVENT_DTYPE)
+            events = np.zeros(0, EVENT_DTYPE)
+            if point and size:
+                events = point.feed(part, reader.last_block)
             yield Batch(block.header, after_seq, part, events, at == len(records))
             if at == len(records):
                 break
@@ -119,7 +126,8 @@ def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point
         found = newest_checkpoint(reader.directory, reader.journal_id, limit)
         if found is not None and found.seq >= before:
             engine = Engine.restore(found.state, capacity)
-            return Point(engine, found.facts["chain"], found.facts["trades"], found.seq)
+            chain, trades = found.facts["chain"], found.facts["trades"]
+            return Point(engine, chain, trades, found.seq, found.block)
     if before:
         raise JournalError(
             f"{reader.directory} begins at sequence {reader.first_seq}, and no good checkpoint "

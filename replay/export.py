@@ -92,7 +92,7 @@ def _pcap(directory: Path, part: Path) -> int:
     rows = 0
     with part.open("wb") as file:
         file.write(_PCAP.pack(PCAP_NS_MAGIC, 2, 4, 0, 0, 65535, LINKTYPE_ETHERNET))
-        for batch in events_of(JournalReader(directory).all_blocks()):
+        for batch in events_of(JournalReader(directory)):
             records = batch.commands
             if not len(records):
                 continue
@@ -143,7 +143,7 @@ def _lobster(directory: Path, part: Path, symbol: str | None) -> int:
     point = starting_point(reader)
     rows = 0
     with part.open("w") as file:
-        for batch in events_of(reader.all_blocks(), point):
+        for batch in events_of(reader, point):
             mine = batch.events[batch.events["instrument"] == instrument]
             times = batch.commands["rx_ts_ns"][mine["cause_seq"] - batch.after_seq - 1]
             for event, ts_ns in zip(mine, times, strict=True):

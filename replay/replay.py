@@ -74,7 +74,7 @@ def replay(
     engine = point.engine
     proofs = _Proofs(point.seq)
     limit = NO_LIMIT if until_seq is None else until_seq
-    for batch in events_of(reader.all_blocks(), point, until_seq=limit):
+    for batch in events_of(reader, point, until_seq=limit):
         proofs.compare(batch.header, batch.after_seq)
         if batch.ends_block:
             proofs.block_ended(point.seq, point.chain)

@@ -144,8 +144,8 @@ class Tables:
         bounds = StampBounds(self.reader)
         # Whose commands are behind which: known once the journal was read.
         self._runs_begin = [document["seq"] for document in self.reader.resumed]
-        blocks = self.reader.all_blocks(until_block=bounds.blocks)
-        for rows in gathered(events_of(blocks, point)):
+        batches = events_of(self.reader, point, until_block=bounds.blocks)
+        for rows in gathered(batches):
             found_ns = bounds.of(rows.block_indices, rows.records["rx_ts_ns"])
             orders = self.orders(rows.records, rows.written_ts_ns, found_ns)
             yield orders, self.events(rows.events) if point else None

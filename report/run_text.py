@@ -78,6 +78,12 @@ def print_result(console: Console, result: dict[str, Any]) -> None:
             f"restart: {restart['stage']} (pid {restart['pid']}) {restart['why']} "
             f"at {restart['at_s']:.3f} s"
         )
+    for stall in result["stalls"]:
+        ended = "restarted" if stall["killed"] else "went on"
+        line(
+            f"stall: {stall['stage']} (pid {stall['pid']}) made no progress for "
+            f"{stall['seconds']:.1f} s at {stall['at_s']:.3f} s ({stall['state']}): {ended}"
+        )
     line(f"time stamps: {clock_text(result['clock'])}")
     line(f"state hash {result['state_hash']}  event hash {result['event_hash']}")
     lost = f"lost {result['lost']:,}, duplicated {result['duplicated']:,}"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from openoutcry.matcher import Engine, MatcherError, ReferenceEngine
-from openoutcry.matcher.snapshot import HEADER_DTYPE, ROW_DTYPE, decode, encode
+from openoutcry.matcher.state.snapshot import HEADER_DTYPE, ROW_DTYPE, decode, encode
 from openoutcry.wire import (
     INSTRUMENT_DTYPE,
     LAYOUT_HASH,

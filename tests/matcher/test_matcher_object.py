@@ -15,11 +15,17 @@ from hypothesis import strategies as st
 from matcher_mixed import mixed
 
 from openoutcry.matcher import Engine, MatcherError
-from openoutcry.matcher.c_api import BAD_CAPACITY, BAD_MEMORY, ENTRIES, FIELDS, header_text
-from openoutcry.matcher.digest import fold
-from openoutcry.matcher.kernels import scratch_records
-from openoutcry.matcher.lay_out import arena_bytes, zeroed
-from openoutcry.matcher.object_code import HEADER, LIBRARY, build
+from openoutcry.matcher.book.empty_arena import arena_bytes, zeroed
+from openoutcry.matcher.c_library.c_api import (
+    BAD_CAPACITY,
+    BAD_MEMORY,
+    ENTRIES,
+    FIELDS,
+    header_text,
+)
+from openoutcry.matcher.c_library.object_code import HEADER, LIBRARY, build
+from openoutcry.matcher.commands.dispatch import scratch_records
+from openoutcry.matcher.state.digest import fold
 from openoutcry.wire import EVENT_DTYPE, INSTRUMENT_DTYPE, ORDER_DTYPE, make_instruments
 
 MATCHER = Path(__file__).resolve().parents[2] / "matcher"
@@ -158,7 +164,7 @@ def test_the_header_stands_alone(built, tmp_path):
 
 def test_the_example_prints_the_engines_events(built, tmp_path):
     """The example of twenty lines compiles, runs, and prints what the engine answers."""
-    shutil.copy(MATCHER / "object" / "example.c", tmp_path)
+    shutil.copy(MATCHER / "c_library" / "example.c", tmp_path)
     program = compile_c(built, tmp_path / "example.c")
     printed = subprocess.run([str(program)], capture_output=True, text=True, check=True).stdout
     orders = np.zeros(4, dtype=ORDER_DTYPE)

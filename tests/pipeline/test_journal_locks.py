@@ -24,7 +24,7 @@ def test_every_directory_is_locked(tmp_path, monkeypatch):
     """While a pipeline starts, new or resumed, nobody can repair or take either directory;
     afterwards both are free."""
     a, b = tmp_path / "a", tmp_path / "b"
-    make, seen = module._make_journal, []
+    make, seen = module.make_journal, []
 
     def looking(*arguments: Any) -> Any:
         for path in (a, b):
@@ -34,7 +34,7 @@ def test_every_directory_is_locked(tmp_path, monkeypatch):
         seen.append(1)
         return make(*arguments)
 
-    monkeypatch.setattr(module, "_make_journal", looking)
+    monkeypatch.setattr(module, "make_journal", looking)
     run(options(a, copies=(b,)))
     run(options(a, resume=True))
     run(options(b, resume=True))

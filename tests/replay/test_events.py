@@ -57,7 +57,7 @@ def test_batches_together_are_the_flow_and_its_events(journal, flow, expected, e
     reader = JournalReader(journal)
     point = starting_point(reader)
     commands, events, at = [], [], 0
-    for batch in events_of(reader.all_blocks(), point, every=every):
+    for batch in events_of(reader, point, every=every):
         assert batch.after_seq == at
         assert len(batch.commands) <= STEP
         at += len(batch.commands)
@@ -77,7 +77,7 @@ def test_every_block_is_seen_and_its_end_told_once(journal):
     reader = JournalReader(journal)
     blocks = [block.header for block in reader.all_blocks()]
     seen, ends = [], []
-    for batch in events_of(reader.all_blocks(), starting_point(reader), until_seq=5_500):
+    for batch in events_of(reader, starting_point(reader), until_seq=5_500):
         if not seen or seen[-1] != batch.header:
             seen.append(batch.header)
         if batch.ends_block:
@@ -89,7 +89,7 @@ def test_every_block_is_seen_and_its_end_told_once(journal):
 
 
 def test_without_a_point_blocks_come_whole_and_nothing_is_matched(journal, flow):
-    batches = list(events_of(JournalReader(journal).all_blocks()))
+    batches = list(events_of(JournalReader(journal)))
     assert [len(batch.commands) for batch in batches if len(batch.commands)] == list(BLOCKS)
     assert not any(len(batch.events) for batch in batches)
     together = np.concatenate([batch.commands for batch in batches])
@@ -107,9 +107,17 @@ def test_from_a_checkpoint_it_goes_on_in_the_middle_of_a_block(journal, expected
     reader = JournalReader(home)
     point = starting_point(reader, 6_000)
     assert point.seq == 6_000
-    events = [b.events for b in events_of(reader.all_blocks(point.seq + 1), point)]
+    events = [b.events for b in events_of(reader, point, from_seq=6_001)]
     whole, state_hash = expected
     assert np.concatenate(events).tobytes() == whole[whole["cause_seq"] > 6_000].tobytes()
     assert point.engine.state_hash() == state_hash
     assert recover(home, 7_000).seq == 7_000
     assert replay(home)["state_hash"] == state_hash
+
+
+def test_commands_alone_from_the_middle_to_the_middle(journal, flow):
+    """What a stage that goes on in mid-journal is shown: neither more nor less than it asks for."""
+    batches = list(events_of(JournalReader(journal), from_seq=4_000, until_seq=9_999))
+    together = np.concatenate([batch.commands for batch in batches])
+    assert together.tobytes() == flow[1][3_999:9_999].tobytes()
+    assert [b.after_seq for b in batches if len(b.commands)] == [3_999, 5_001, 7_000]

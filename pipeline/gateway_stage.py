@@ -1,0 +1,78 @@
+"""The gateway's rules, brought to where the stage goes on.
+
+A verdict depends on the order and the settings, and with a rate limit also on the orders before it:
+a gateway that does not start at the first command is shown those that were already sequenced.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.gateway_fpga import make_rules, validate_orders
+from openoutcry.gateway_fpga.live import LiveGateway
+from openoutcry.journal import JournalReader
+from openoutcry.journal.errors import JournalError
+from openoutcry.pipeline.control import WRITTEN_SEQ
+from openoutcry.replay.events import events_of
+from openoutcry.wire import OutcryError
+
+if TYPE_CHECKING:
+    from openoutcry.pipeline.worker import Work
+
+CHUNK = 4096
+
+
+def make_gateway(work: "Work", last_seq: int) -> tuple[npt.NDArray[np.int64], LiveGateway | None]:
+    """The golden model's rules and, if the RTL validates, the RTL: after command ``last_seq``."""
+    rules = make_rules(work.instruments, work.settings)
+    rtl = LiveGateway.loaded(work.instruments, work.settings) if work.gateway == "rtl" else None
+    if last_seq and work.settings.rate_interval_ns:
+        for commands in sequenced_commands(work, last_seq):
+            if rtl:
+                rtl.validate(commands)
+            else:
+                validate_orders(commands, rules)
+    return rules, rtl
+
+
+def sequenced_commands(work: "Work", last_seq: int) -> Iterator[npt.NDArray[Any]]:
+    """Commands up to ``last_seq`` as the gateway received them, with the times at which they were
+    received: from the journal (from its begin, or what is left of it), else from the preloaded
+    input, into which the receive stage wrote those times."""
+    if work.journal is not None:
+        # The journal waits only for the ring, so it gets here.
+        while work.shared.control[WRITTEN_SEQ] < last_seq:
+            time.sleep(0.001)
+        yield from _journaled(work, last_seq)
+    elif work.shared.tape is not None:
+        for at in range(0, last_seq, CHUNK):
+            commands = work.shared.tape_records(at, min(CHUNK, last_seq - at)).copy()
+            commands["seq"] = np.arange(at + 1, at + 1 + len(commands))
+            yield commands
+    else:
+        raise OutcryError(
+            "the gateway died and its rate limit cannot be taken up: with --durability none "
+            "nothing keeps the commands that came from the network"
+        )
+
+
+def _journaled(work: "Work", last_seq: int) -> Iterator[npt.NDArray[Any]]:
+    """From the directory that has got furthest: under the policies ``any`` and ``quorum`` one of
+    them may lag behind or have failed."""
+    assert work.journal is not None
+    refusals, done = [], 0
+    for directory in (work.journal, *work.copies):
+        try:
+            for batch in events_of(JournalReader(directory), from_seq=done + 1, until_seq=last_seq):
+                if len(batch.commands):
+                    done = batch.after_seq + len(batch.commands)
+                    yield batch.commands.copy()
+                if done == last_seq:
+                    return
+            refusals.append(f"{directory} ends at sequence {done}, before {last_seq}")
+        except JournalError as error:
+            refusals.append(str(error))
+    raise JournalError("; ".join(refusals))

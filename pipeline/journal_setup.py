@@ -1,0 +1,149 @@
+"""The journal of a run: its directories claimed, made or resumed, and closed with the evidence."""
+
+import platform
+import shutil
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numba
+
+import openoutcry
+from openoutcry.gateway_fpga.settings_file import document_of
+from openoutcry.host.info import host_info
+from openoutcry.journal import Journal, JournalLock, JournalReader, JournalWriter
+from openoutcry.journal.lock import lock_if_there
+from openoutcry.journal.places import places_of, require_distinct
+from openoutcry.journal.writer import Handover
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.options import Options, PipelineError
+from openoutcry.pipeline.progress import RunState
+from openoutcry.pipeline.resume import prime, resume_pipeline
+from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.stamp_clock import stamp_clock
+from openoutcry.pipeline.worker import Work
+from openoutcry.replay.replay import instruments_to_json
+from openoutcry.ring import ProcessIdentity
+
+
+def claim_journal(options: Options, stack: ExitStack) -> Path | None:
+    """Lock the journal's directory; without ``--journal`` a temporary one in this folder, on the
+    disk that the user is on.  Refused before the source is read, and without a trace."""
+    if options.durability == "none":
+        return None
+    if options.journal is None:
+        me = ProcessIdentity.mine()
+        try:
+            prefix = f".outcry-journal-{me.pid}.{me.start_ticks}-"
+            directory = Path(tempfile.mkdtemp(prefix=prefix, dir="."))
+        except OSError as error:
+            raise PipelineError(
+                f"cannot keep a journal in this folder ({error.strerror}): give --journal DIR"
+            ) from error
+        stack.callback(shutil.rmtree, directory, ignore_errors=True)
+    else:
+        directory = options.journal
+        if not directory.exists():
+            stack.callback(_remove_if_empty, directory)
+    lock = JournalLock(directory)
+    stack.callback(lock.release)
+    if Journal.exists(directory) != options.resume:
+        raise PipelineError(
+            f"{directory} holds no journal to go on with"
+            if options.resume
+            else f"{directory} already holds a journal: give another --journal DIR, or --resume "
+            "to go on with it"
+        )
+    _claim_copies(options, directory, stack)
+    return directory
+
+
+def _claim_copies(options: Options, directory: Path, stack: ExitStack) -> None:
+    """Lock the journal's other directories as well: nobody mends or resumes one meanwhile."""
+    if options.resume:
+        for path in places_of(directory, JournalReader(directory).document).others:
+            if (held := lock_if_there(path)) is not None:
+                stack.callback(held.release)
+        return
+    require_distinct([directory, *options.copies])
+    for path in options.copies:
+        if not path.exists():
+            stack.callback(_remove_if_empty, path)
+        stack.callback(JournalLock(path).release)
+
+
+def copies_of(directory: Path | None) -> tuple[Path, ...]:
+    """The other directories of the journal that was just made or resumed."""
+    if directory is None:
+        return ()
+    return tuple(places_of(directory, JournalReader(directory).document).others)
+
+
+def _remove_if_empty(directory: Path) -> None:
+    """Remove a directory that holds nothing but our lock."""
+    if [path.name for path in directory.glob("*")] == ["lock"]:
+        shutil.rmtree(directory)
+
+
+def remove_dead_journals(folder: Path) -> None:
+    """Remove temporary journals in ``folder`` whose owner is proven dead."""
+    for path in folder.glob(".outcry-journal-*.*-*"):
+        pid, _, start = path.name.split("-")[2].partition(".")
+        if pid.isdigit() and start.isdigit() and not ProcessIdentity(int(pid), int(start)).alive():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def make_journal(
+    directory: Path,
+    options: Options,
+    limit: int,
+    state: RunState,
+    shared: Shared,
+) -> JournalWriter:
+    """A new journal, or the one to go on with and everything put where it ends."""
+    config = {
+        "program": f"openoutcry {openoutcry.__version__}",
+        "instruments": instruments_to_json(options.table),
+        "order_capacity": options.order_capacity,
+        "source": options.source_name,
+        "seed": options.seed,
+        "rate": options.rate,
+        "topology": options.topology,
+        "durability": options.durability,
+        "gateway": options.gateway,
+        "gateway_settings": document_of(options.gateway_settings),
+        "layout_version": openoutcry.wire.LAYOUT_VERSION,
+        "versions": {"python": platform.python_version(), "numba": numba.__version__},
+        "clock": stamp_clock(shared.control[ct.EPOCH_OFFSET]),
+        "host": host_info(),
+    }
+    durable = options.durability == "durable"
+    if options.resume:
+        writer, point, state.resumed = resume_pipeline(directory, config, durable)
+        prime(shared, point)
+        return writer
+    expected = limit if options.source or options.orders is not None else 0
+    return Journal.create(
+        directory, config, expected_records=expected, copies=options.copies,
+        policy=options.policy, direct=durable,
+    )  # fmt: skip
+
+
+def close_journal(work: Work, state: RunState, result: dict[str, Any]) -> None:
+    """Leave the evidence in the journal, so that anybody can prove the replay against it."""
+    assert work.journal is not None
+    assert work.writer is not None
+    writer = work.writer
+    if "journal" in state.outcome:
+        # From where the journal's process let go of it: nothing is read again.
+        writer = Journal.reopen(writer, Handover.from_json(state.outcome["journal"]))
+    keys = ("commands", "events", "trades", "state_hash", "event_hash")
+    writer.evidence({key: result[key] for key in keys})
+    writer.close()
+    result["journal"] = {
+        "path": str(work.journal),
+        "bytes": writer.bytes,
+        "blocks": writer.blocks,
+        "segments": len(list(work.journal.glob("segment-*"))),
+    }

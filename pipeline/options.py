@@ -1,0 +1,84 @@
+"""What a run is asked to do."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from openoutcry.dpdk_shim.spec import PortSpec
+from openoutcry.gateway_fpga import Settings
+from openoutcry.pipeline.recording import Recording
+from openoutcry.pipeline.stall import StallPolicy
+from openoutcry.replay.checkpoint import EVERY as CHECKPOINT_EVERY
+from openoutcry.wire import OutcryError
+
+ORDER_CAPACITY = 1 << 17
+
+
+class PipelineError(OutcryError):
+    """The pipeline could not do what it was asked to."""
+
+
+class Source(Protocol):
+    """Where commands come from (flow/)."""
+
+    name: str
+    instruments: npt.NDArray[Any]
+    count_hint: int | None
+    account: dict[str, int]
+
+    def chunks(self) -> Iterator[npt.NDArray[Any]]: ...
+
+
+@dataclass
+class Options:
+    """What to run.  Exactly one of ``source``, ``listen`` and ``ports`` is given."""
+
+    source: Source | None = None
+    source_kind: str = "flow"
+    listen: tuple[str, int] | None = None
+    instruments: npt.NDArray[Any] | None = None
+    """Instruments for ``listen`` and ``ports``."""
+    ports: list[PortSpec] = field(default_factory=list)
+    arbitrate: bool = False
+    """The ports are lines of one feed."""
+    orders: int | None = None
+    seed: int = 1
+    rate: int = 0
+    """Commands a second; 0 is as fast as they are taken."""
+    topology: str = "processes"
+    spare_cores: int = 1
+    """Cores that no stage spins on."""
+    durability: str = "durable"
+    gateway: str = "golden"
+    gateway_settings: Settings = field(default_factory=Settings)
+    journal: Path | None = None
+    resume: bool = False
+    """Go on with the journal of a pipeline that was killed."""
+    copies: tuple[Path, ...] = ()
+    """Further directories for the journal, written side by side."""
+    policy: str = "all"
+    """How many of the directories must have a command before its events leave: all, quorum, any."""
+    checkpoint_every: int = CHECKPOINT_EVERY
+    """Commands between checkpoints beside a kept journal; 0: none."""
+    order_capacity: int = ORDER_CAPACITY
+    verify: bool = True
+    stall: StallPolicy = field(default_factory=StallPolicy)
+    """When a stage that lives and makes no progress is reported, and when it is restarted."""
+    recording: Recording | None = None
+    """Filled with every command's stamps; for a source of known length."""
+
+    @property
+    def table(self) -> npt.NDArray[Any]:
+        """The instruments of the source, or those given beside a network."""
+        instruments = self.source.instruments if self.source else self.instruments
+        assert instruments is not None
+        return instruments
+
+    @property
+    def source_name(self) -> str:
+        if self.source:
+            return self.source.name
+        return " ".join(spec.text for spec in self.ports) or "udp"

@@ -1,0 +1,82 @@
+"""How far a run is: what is gathered while it goes on, and who is told."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.worker import Work
+
+SAMPLE_S = 0.02
+MAX_TIMELINE = 2_000
+
+
+@dataclass
+class Watcher:
+    """Who is told how far things are: the display, or nobody."""
+
+    phase: Callable[[str], None] = lambda text: None
+    compiling: Callable[[str, int, int], None] = lambda label, done, total: None
+    sample: Callable[["Sample"], None] = lambda sample: None
+    note: Callable[[str], None] = lambda text: None
+
+
+@dataclass
+class Sample:
+    """One look at a running pipeline."""
+
+    t_s: float
+    commands: int
+    events: int
+    total: int | None
+    fill: dict[str, float]
+    durable_lag: int
+
+
+@dataclass
+class RunState:
+    """What is gathered while a run goes on."""
+
+    timeline: list[dict[str, Any]] = field(default_factory=list)
+    restarts: list[dict[str, Any]] = field(default_factory=list)
+    stalls: list[dict[str, Any]] = field(default_factory=list)
+    outcome: dict[str, Any] = field(default_factory=dict)
+    interrupted: bool = False
+    groups: list[dict[str, Any]] = field(default_factory=list)
+    resumed: dict[str, Any] | None = None
+
+
+def take_sample(work: Work, state: RunState) -> Sample:
+    shared = work.shared
+    control = shared.control
+    first_ns = control[ct.FIRST_NS]
+    fill = {
+        ring: max(0, int(buffer.published_hint[0]) - buffer.gating) / buffer.capacity
+        for ring, buffer in (
+            ("lane", shared.lane),
+            ("sequenced", shared.sequenced),
+            ("events", shared.events),
+        )
+    }
+    sequenced = int(shared.sequenced.published_hint[0])
+    sample = Sample(
+        t_s=(time.monotonic_ns() - first_ns) / 1e9 if first_ns else 0.0,
+        commands=control.reply(ct.REPLY_COMMANDS),
+        events=control.reply(ct.REPLY_CURSOR),
+        total=control[ct.EXPECTED] or None,
+        fill=fill,
+        durable_lag=max(0, sequenced - control[ct.DURABLE_SEQ]) if work.journal else 0,
+    )
+    if first_ns:
+        state.timeline.append(
+            {
+                "t_s": sample.t_s,
+                "commands": sample.commands,
+                "events": sample.events,
+                "fill": fill,
+            }
+        )
+        if len(state.timeline) > MAX_TIMELINE:
+            del state.timeline[1::2]
+    return sample

@@ -1,0 +1,105 @@
+"""The account of a finished run: its result document (its keys: docs/results.md)."""
+
+from typing import Any
+
+import numpy as np
+
+import openoutcry
+from openoutcry.gateway_fpga.settings_file import document_of
+from openoutcry.host.info import host_info
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline import stages as st
+from openoutcry.pipeline.histogram import summary
+from openoutcry.pipeline.options import Options
+from openoutcry.pipeline.progress import RunState
+from openoutcry.pipeline.stamp_clock import stamp_clock
+from openoutcry.pipeline.topology import RELEASE_SPAN, STAGE_INDEX, STAGES, WHOLE_SPAN
+from openoutcry.pipeline.worker import Work
+from openoutcry.replay.event_hash import hash_text
+from openoutcry.wire import EventKind, Reason
+
+
+def make_result(options: Options, work: Work, state: RunState) -> dict[str, Any]:
+    control = work.shared.control
+    commands = work.shared.sequenced.published
+    resumed = control[ct.RESUMED_SEQ]
+    acknowledged = control.reply(ct.REPLY_COMMANDS)
+    last_ns = control.reply(ct.REPLY_LAST_NS)
+    if work.journal is not None:
+        last_ns = max(last_ns, control[ct.WRITTEN_NS])
+    first_ns = control[ct.FIRST_NS]
+    seconds = (last_ns - first_ns) / 1e9 if first_ns else 0.0
+    source = options.source
+    expected = control[ct.EXPECTED] if source or options.orders is not None else None
+    return {
+        "version": openoutcry.__version__,
+        "commands": commands,
+        "events": control.reply(ct.REPLY_CURSOR),
+        "trades": control.reply(ct.REPLY_TRADES),
+        "seconds": seconds,
+        "commands_per_s": (commands - resumed) / seconds if seconds else 0.0,
+        "resumed": state.resumed,
+        "lost": commands - acknowledged,
+        "duplicated": control.reply(ct.REPLY_DUPLICATED),
+        "state_hash": state.outcome["state_hash"],
+        "event_hash": hash_text(control.reply(ct.REPLY_EVENT_HASH)),
+        "open_orders": state.outcome["open_orders"],
+        "stages": _stage_rows(work),
+        "replay": None,
+        "journal": None,
+        "durability": options.durability,
+        "topology": options.topology,
+        "gateway": options.gateway,
+        "gateway_settings": document_of(options.gateway_settings),
+        "seed": options.seed,
+        "rate": options.rate or None,
+        "source": {
+            "kind": options.source_kind,
+            "name": options.source_name,
+            "account": _account(work, state, options, commands - resumed),
+        },
+        "groups": state.groups,
+        "restarts": state.restarts,
+        "stalls": state.stalls,
+        "expected": expected,
+        "interrupted": state.interrupted and commands != expected,
+        "rejects": _counts(control, ct.REPLY_REASONS, Reason),
+        "event_kinds": _counts(control, ct.REPLY_KINDS, EventKind),
+        "timeline": state.timeline,
+        "depth": state.outcome["depth"],
+        "clock": stamp_clock(control[ct.EPOCH_OFFSET]),
+        "host": host_info(),
+    }
+
+
+def _account(work: Work, state: RunState, options: Options, sequenced: int) -> dict[str, int]:
+    """What the source says of its input; of a network's records, ``sequenced`` became commands."""
+    if work.receiver is not None:
+        account = {**work.receiver.counters(), "system_drops": work.receiver.system_drops()}
+    elif work.ports is not None:
+        account = state.outcome["ports"]
+    else:
+        return dict(options.source.account) if options.source else {}
+    # Beyond --orders, or of a burst that a receive stage had in its hands when it was killed.
+    account["records_not_sequenced"] = account["records"] - sequenced
+    return account
+
+
+def _counts(control: ct.Control, at: int, names: type[EventKind] | type[Reason]) -> dict[str, int]:
+    return {
+        member.name: control.reply(at + 8 * int(member))
+        for member in names
+        if control.reply(at + 8 * int(member))
+    }
+
+
+def _stage_rows(work: Work) -> list[dict[str, Any]]:
+    """The latency table: every stage in the data's order, then the spans over several."""
+    spans = [(s.name, s.span, STAGE_INDEX[s.name]) for s in STAGES]
+    spans = [row for row in spans if row[0] != "journal" or work.journal is not None]
+    spans.append((*RELEASE_SPAN, st.RELEASE_HISTOGRAM))
+    spans.append((*WHOLE_SPAN, st.WHOLE_HISTOGRAM))
+    return [
+        {"name": name, "span": span, **summary(np.asarray(work.shared.histogram(index)))}
+        for name, span, index in spans
+    ]

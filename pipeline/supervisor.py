@@ -1,0 +1,239 @@
+"""Starts a run's processes, proves their deaths, starts again what died, gathers the outcomes."""
+
+import json
+import os
+import select
+import signal
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline import worker
+from openoutcry.pipeline.options import PipelineError
+from openoutcry.pipeline.progress import SAMPLE_S, RunState, Watcher, take_sample
+from openoutcry.pipeline.stall import LOOK_S, STATE_TEXT, TRACED, StallPolicy, Watch, dump
+from openoutcry.pipeline.topology import STAGE_INDEX, Group, plan_groups
+
+# A crash loop: this many deaths in a row, each soon after the start and without any progress.
+CRASH_LOOP_DEATHS = 5
+CRASH_LOOP_S = 1.0
+
+
+@dataclass
+class _Child:
+    group: Group
+    pid: int
+    pidfd: int
+    outcome_fd: int
+    stack_fd: int
+    started_s: float
+    watch: Watch
+    progress: int = -1
+    crashes: int = 0
+    stall: dict[str, Any] | None = None
+    """What was reported, while it makes no progress."""
+
+
+class Supervisor:
+    """Starts the groups, proves deaths and stalls, starts again, gathers the outcomes."""
+
+    def __init__(
+        self, work: worker.Work, state: RunState, watcher: Watcher, policy: StallPolicy
+    ) -> None:
+        self.work = work
+        self.policy = policy
+        self.state = state
+        self.watcher = watcher
+        self.children: dict[int, _Child] = {}
+        self.poll = select.poll()
+        self.going = False
+        self.next_look_s = 0.0
+
+    def run(self) -> None:
+        cores = sorted(os.sched_getaffinity(0))
+        groups = plan_groups(
+            cores,
+            self.work.writer is not None,
+            self.work.ports is not None,
+            self.work.spare_cores,
+        )
+        try:
+            # Nor does the supervisor disturb a stage that spins.
+            spun = {group.core for group in groups}
+            os.sched_setaffinity(0, [core for core in cores if core not in spun] or cores)
+            for group in groups:
+                child = self._start(group)
+                self.state.groups.append(
+                    {
+                        "process": group.name,
+                        "stages": list(group.stages),
+                        "core": group.core,
+                        "pid": child.pid,
+                    }
+                )
+            while self.children:
+                for fd, _ in self.poll.poll(SAMPLE_S * 1000 if self.going else 1):
+                    self._ended(fd)
+                self._watch_readiness()
+                self._watch_progress()
+                self.watcher.sample(take_sample(self.work, self.state))
+        finally:
+            os.sched_setaffinity(0, cores)
+            self._kill_all()
+
+    def _watch_readiness(self) -> None:
+        """Let input in once every stage is ready, and note when restarted ones went on.
+
+        Without the common start a paced run would begin with a backlog made by a slow start."""
+        control = self.work.shared.control
+        if not self.going:
+            names = [name for group in self.state.groups for name in group["stages"]]
+            self.going = all(self._ready_ns(name) for name in names)
+            control[ct.GO] = int(self.going)
+        for restart in self.state.restarts:
+            ready_ns = self._ready_ns(restart["stage"].split(" + ")[0])
+            if restart["resumed_s"] is None and ready_ns:
+                restart["resumed_s"] = (ready_ns - (control[ct.FIRST_NS] or ready_ns)) / 1e9
+
+    def _watch_progress(self) -> None:
+        """Report what lives and does not move, and kill it by the policy: its death is then proven
+        and answered like any other."""
+        now_s = time.monotonic()
+        if now_s < self.next_look_s:
+            return
+        self.next_look_s = now_s + LOOK_S
+        for child in self.children.values():
+            stuck = child.watch.look(now_s)
+            if not stuck:
+                self._went_on(child)
+                continue
+            evidence = child.watch.evidence
+            if child.stall is None and evidence.seconds >= self.policy.report_s:
+                self._report_stall(child, stuck)
+            if child.stall is not None:
+                child.stall["seconds"] = evidence.seconds
+                # Whoever debugs it wants it as it is.
+                if evidence.seconds >= self.policy.restart_s and evidence.state != TRACED:
+                    child.stall["killed"] = True
+                    signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
+
+    def _report_stall(self, child: _Child, stuck: list[str]) -> None:
+        control, evidence = self.work.shared.control, child.watch.evidence
+        now_ns = time.monotonic_ns()
+        for name in stuck:
+            control.set_stage(STAGE_INDEX[name], ct.STAGE_STALLED_NS, now_ns)
+        child.stall = {
+            "stage": " + ".join(stuck),
+            "pid": child.pid,
+            "at_s": (now_ns - (control[ct.FIRST_NS] or now_ns)) / 1e9,
+            "seconds": evidence.seconds,
+            "state": STATE_TEXT.get(evidence.state, evidence.state),
+            "killed": False,
+            "dump": dump(child.pid, evidence.state, child.stack_fd),
+        }
+        self.state.stalls.append(child.stall)
+        self.watcher.note(
+            f"stage {child.stall['stage']} (pid {child.pid}) makes no progress for "
+            f"{evidence.seconds:.1f} s: {child.stall['state']}"
+        )
+
+    def _went_on(self, child: _Child) -> None:
+        if child.stall is None:
+            return
+        child.stall = None
+        for name in child.group.stages:
+            self.work.shared.control.set_stage(STAGE_INDEX[name], ct.STAGE_STALLED_NS, 0)
+        self.watcher.note(f"stage {' + '.join(child.group.stages)} (pid {child.pid}) goes on")
+
+    def _ready_ns(self, stage: str) -> int:
+        return self.work.shared.control.stage(STAGE_INDEX[stage], ct.STAGE_READY_NS)
+
+    def _start(self, group: Group) -> _Child:
+        stack_fd = os.memfd_create("stack")
+        try:
+            pid, outcome_fd = worker.start(self.work, group, stack_fd)
+        except BaseException:
+            os.close(stack_fd)
+            raise
+        # A pidfd names this very process: its number cannot be given to another meanwhile.
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError as error:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise PipelineError(f"cannot watch stage {group.name}: {error.strerror}") from error
+        watch = Watch(self.work.shared, group.stages, pid)
+        child = _Child(group, pid, pidfd, outcome_fd, stack_fd, time.monotonic(), watch)
+        self.children[child.pidfd] = child
+        self.poll.register(child.pidfd, select.POLLIN)
+        return child
+
+    def _ended(self, pidfd: int) -> None:
+        child = self.children.pop(pidfd)
+        self.poll.unregister(pidfd)
+        os.close(pidfd)
+        os.close(child.stack_fd)
+        _, status = os.waitpid(child.pid, 0)
+        with open(child.outcome_fd) as file:
+            file.seek(0)
+            text = file.read()
+        if os.WIFEXITED(status) and text:
+            outcome = json.loads(text)
+            if "error" in outcome:
+                raise PipelineError(outcome["error"])
+            self.state.outcome.update(outcome)
+            return
+        self._restart(child, status)
+
+    def _restart(self, child: _Child, status: int) -> None:
+        """Start a group again that died without an outcome; each stage finds its own place."""
+        hung = child.stall is not None and child.stall["killed"]
+        why = _cause(child, status)
+        control = self.work.shared.control
+        progress = self.work.shared.sequenced.gating + control.reply(ct.REPLY_CURSOR)
+        short = time.monotonic() - child.started_s < CRASH_LOOP_S
+        crashes = child.crashes + 1 if (short or hung) and progress == child.progress else 0
+        stages = " + ".join(child.group.stages)
+        if crashes >= CRASH_LOOP_DEATHS:
+            raise PipelineError(
+                f"stage {stages} is in a crash loop ({crashes} deaths without progress): {why}"
+            )
+        for name in child.group.stages:
+            index = STAGE_INDEX[name]
+            restarts = control.stage(index, ct.STAGE_RESTARTS) + 1
+            control.set_stage(index, ct.STAGE_RESTARTS, restarts)
+            control.set_stage(index, ct.STAGE_READY_NS, 0)
+            control.set_stage(index, ct.STAGE_STALLED_NS, 0)
+        died = time.monotonic_ns()
+        again = self._start(child.group)
+        again.progress, again.crashes = progress, crashes
+        first_ns = control[ct.FIRST_NS] or died
+        self.state.restarts.append(
+            {
+                "stage": stages,
+                "pid": child.pid,
+                "why": why,
+                "at_s": (died - first_ns) / 1e9,
+                "resumed_s": None,
+                "new_pid": again.pid,
+            }
+        )
+        self.watcher.note(f"stage {stages} (pid {child.pid}) {why}: started again")
+
+    def _kill_all(self) -> None:
+        for child in self.children.values():
+            signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
+            os.waitpid(child.pid, 0)
+            os.close(child.pidfd)
+            os.close(child.outcome_fd)
+            os.close(child.stack_fd)
+        self.children.clear()
+
+
+def _cause(child: _Child, status: int) -> str:
+    if child.stall is not None and child.stall["killed"]:
+        return f"made no progress for {child.stall['seconds']:.1f} s ({child.stall['state']})"
+    if os.WIFSIGNALED(status):
+        return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"exited with {os.WEXITSTATUS(status)}"
