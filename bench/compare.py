@@ -33,6 +33,15 @@ ALPHA = 1 - CONFIDENCE_PERCENT / 100
 POWER_Z = 1.959964 + 0.841621
 """A true difference of so many standard errors is found in 80 of 100 comparisons at 5 %."""
 HOST_KEYS = ("cpu_model", "cores_usable", "governor", "kernel", "memory_bytes", "virtualisation")
+PROCESSOR_KEYS = (
+    "cpu_family",
+    "cpu_model_number",
+    "cpu_stepping",
+    "l2_cache_bytes",
+    "l3_cache_bytes",
+)
+"""Two processors of one name may differ in these; documents from before they were recorded have
+none of them."""
 WIDE, LOG_WIDTH = 120, 160
 """Columns of a terminal that has room for the reasons; columns where there is no terminal."""
 FASTER, SLOWER, UNTOLD = "faster", "slower", "cannot tell"
@@ -211,7 +220,8 @@ def holm(chances: Sequence[float]) -> list[float]:
 def warnings(a: Document, b: Document) -> list[str]:
     """What makes the two hard to compare, in sentences."""
     said = []
-    for key in HOST_KEYS:
+    recorded = [key for key in PROCESSOR_KEYS if key in a["host"] and key in b["host"]]
+    for key in (*HOST_KEYS, *recorded):
         one, other = a["host"].get(key), b["host"].get(key)
         if one != other:
             said.append(f"different hosts: {key} is {one!r} in A and {other!r} in B")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.bench.results import Document, ResultError, read_document
+from openoutcry.host.info import processor
 from openoutcry.report.atomic_file import write_atomically
 from openoutcry.report.bench_charts import trend_chart
 from openoutcry.report.page import render_page
@@ -51,7 +52,7 @@ def write_history(by_subject: dict[str, list[Document]], path: str | os.PathLike
     """Write the page, whole or not at all."""
     subjects = []
     for subject, documents in by_subject.items():
-        hosts = {str(made["host"].get("cpu_model")) for made in documents}
+        hosts = {processor(made["host"]) for made in documents}
         sources = [
             (number, made.get("date", "no date"), made["commit"], made.get("partial") or "")
             for number, made in enumerate(documents, 1)

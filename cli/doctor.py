@@ -11,7 +11,7 @@ from rich.text import Text
 from openoutcry.cli.options import as_json_option
 from openoutcry.host.doctor import examine
 from openoutcry.host.findings import STATES, Finding
-from openoutcry.host.info import host_info
+from openoutcry.host.info import host_info, processor
 
 MARKS = {
     "good": ("✓", "green"),
@@ -39,7 +39,8 @@ def doctor(as_json: bool) -> None:
 def _show(console: Console, findings: list[Finding]) -> None:
     info = host_info()
     console.print(
-        f"[bold]{info['cpu_model']}[/], {info['cores_usable']} cores, {platform.release()}"
+        f"[bold]{processor(info)}[/]; {info['cores_usable']} cores; {platform.release()}",
+        soft_wrap=True,
     )
     topic = ""
     for finding in findings:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from openoutcry.host.info import processor
 from openoutcry.report import bench_charts as charts
 from openoutcry.report import charts as report_charts
 from openoutcry.report.atomic_file import write_atomically
@@ -43,8 +44,13 @@ def render(documents: Sequence[Document]) -> str:
         heading=_heading(documents),
         documents=[_view(made) for made in documents],
         host=_host(documents[0]["host"]) if documents else [],
-        hosts=len({str(sorted(made["host"].items(), key=str)) for made in documents}),
+        hosts=len({_identity(made["host"]) for made in documents}),
     )
+
+
+def _identity(host: dict[str, Any]) -> str:
+    """What tells hosts apart; the clock that a processor is said to have may move."""
+    return str(sorted(item for item in host.items() if item[0] != "cpu_mhz"))
 
 
 def _heading(documents: Sequence[Document]) -> str:
@@ -53,7 +59,7 @@ def _heading(documents: Sequence[Document]) -> str:
     if len(names) <= MANY_SUBJECTS:
         return " · ".join(names)
     host = documents[0]["host"]
-    return f"{len(names)} subjects on {host.get('cpu_model')}, {host.get('cores_usable')} cores"
+    return f"{len(names)} subjects on {processor(host)}; {host.get('cores_usable')} cores"
 
 
 def _view(made: Document) -> dict[str, Any]:

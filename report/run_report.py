@@ -24,6 +24,14 @@ TOPOLOGY = {
 }
 HOST_LABELS = {
     "cpu_model": "Processor",
+    "cpu_family": "Processor family",
+    "cpu_model_number": "Processor model",
+    "cpu_stepping": "Processor stepping",
+    "cpu_mhz": "Clock (MHz)",
+    "l1d_cache_bytes": "L1 data cache",
+    "l1i_cache_bytes": "L1 instruction cache",
+    "l2_cache_bytes": "L2 cache",
+    "l3_cache_bytes": "L3 cache",
     "architecture": "Architecture",
     "cores_online": "Cores online",
     "cores_physical": "Physical cores",

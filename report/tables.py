@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from openoutcry.host.info import processor
 from openoutcry.report.charts import ns_text
 from openoutcry.report.evidence import ROOT, read_evidence
 from openoutcry.report.quantity import quantity, ratio, ratio_as_fraction
 
 DOCUMENTS = (
     "README.md",
+    "docs/benchmarks.md",
     "docs/matcher-performance.md",
     "docs/methodology.md",
     "docs/bench-ring.md",
@@ -42,11 +44,12 @@ def filled(text: str) -> str:
     """The document with every marked place filled from its evidence, where there is some."""
 
     def fill(match: re.Match[str]) -> str:
+        name = match[2]
         try:
-            made = read_evidence(match[2])
+            table = headline() if name == "headline" else TABLES[name](read_evidence(name))
         except FileNotFoundError:
-            return match[1] + f"Not measured yet: `{_how_to_measure(match[2])}`.\n" + match[3]
-        return match[1] + TABLES[match[2]](made) + match[3]
+            table = f"Not measured yet: `{_how_to_measure(name)}`.\n"
+        return match[1] + table + match[3]
 
     return PLACE.sub(fill, text)
 
@@ -59,7 +62,7 @@ def _how_to_measure(name: str) -> str:
 
 def _source(made: dict[str, Any]) -> str:
     host = made["host"]
-    machine = f"{host['cpu_model']}, {host['cores_usable']} cores"
+    machine = f"{processor(host)}; {host['cores_usable']} cores"
     if host.get("hypervisor"):
         machine += ", virtual"
     date = f" {made['date']}" if "date" in made else ""
@@ -215,6 +218,26 @@ def books_table(made: dict[str, Any]) -> str:
         )
     header = "| recording | rows equal | maker is the tape's | goal |"
     return _rows(header, rows) + _source(made)
+
+
+HEADLINE = (
+    ("pipeline", "whole_p50_none_100k",
+     "median from intended send to reply at 100,000 orders/s, memory only"),
+    ("pipeline", "throughput_processes_durable",
+     "orders through the pipeline, each on disk before its reply"),
+    ("matcher", "command_ns_normal", "a command in the matcher, every order type compiled in"),
+)  # fmt: skip
+"""The figures of README's first screen: evidence, metric, what it is."""
+
+
+def headline() -> str:
+    """README's few figures, from several documents of evidence."""
+    rows = []
+    for name, metric, what in HEADLINE:
+        results = {row["name"]: row for row in read_evidence(name)["figures"]["results"]}
+        row = results[metric]
+        rows.append((f"**{quantity(row['median'], row['unit'])}**", what))
+    return _rows("| figure | what it is |", rows)
 
 
 MATCHER_ROWS = (

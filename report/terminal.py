@@ -7,6 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from openoutcry.host.info import processor
 from openoutcry.report.quantity import quantity, ratio
 from openoutcry.report.text import beside, by_length, core_groups, knee, not_kept
 
@@ -139,7 +140,7 @@ def _peer_row(peer: str, theirs: dict[str, Any], unit: str) -> list[str]:
 def _table(made: dict[str, Any]) -> Table:
     host = made["host"]
     table = Table(
-        title=f"{made['subject']}: {host['cpu_model']}, {host['cores_usable']} cores",
+        title=f"{made['subject']}: {processor(host)}; {host['cores_usable']} cores",
         title_justify="left",
         box=SIMPLE_HEAD,
         header_style="bold",

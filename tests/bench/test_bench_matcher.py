@@ -190,7 +190,8 @@ def test_the_table_says_what_was_met_and_what_was_not_measured() -> None:
     assert "| **1/400** | 1/400 – 1/400 | ≤ 1/200 | met |" in rows["ours / pyorderbook"]
     assert "| **57.1** |" in rows["bytes an open order takes, of 1 M"]
     assert "| not measured |" in rows["ours / lightmatchingengine"]
-    assert text.endswith("Measured with `outcry bench matcher` on Abacus, 1 cores.\n")
+    where = "Abacus (family and model, clock, caches not recorded); 1 cores"
+    assert text.endswith(f"Measured with `outcry bench matcher` on {where}.\n")
 
 
 def test_an_unknown_peer_is_a_usage_error() -> None:

@@ -1,5 +1,6 @@
 """bench/compare.py: differences are called when they are there, and not when they are not."""
 
+import copy
 import json
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ from processes import OUTCRY
 
 from openoutcry.bench.compare import (
     FASTER,
+    PROCESSOR_KEYS,
     SLOWER,
     UNTOLD,
     bootstrap_ratios,
@@ -193,6 +195,13 @@ def test_different_hosts_commands_and_figures_are_warned_of():
     for part in (*parts, "only a is only in A"):
         assert part in said
     assert warnings(a, a) == []
+    older = copy.deepcopy(a)
+    for key in PROCESSOR_KEYS:
+        older["host"].pop(key)
+    assert warnings(older, a) == []
+    other = copy.deepcopy(a)
+    other["host"]["cpu_stepping"] = -1
+    assert "different hosts: cpu_stepping" in warnings(a, other)[0]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,20 @@
 
 import json
 import os
+from pathlib import Path
 
-from openoutcry.host.info import host_info
+from openoutcry.host.info import host_info, processor
 
 KEYS = {
     "cpu_model",
+    "cpu_family",
+    "cpu_model_number",
+    "cpu_stepping",
+    "cpu_mhz",
+    "l1d_cache_bytes",
+    "l1i_cache_bytes",
+    "l2_cache_bytes",
+    "l3_cache_bytes",
     "architecture",
     "cores_online",
     "cores_physical",
@@ -25,7 +34,11 @@ KEYS = {
 }
 
 CPUINFO = """processor\t: 0
+cpu family\t: 25
+model\t\t: 17
 model name\t: Imaginary 9000
+stepping\t: 1
+cpu MHz\t\t: 2445.432
 flags\t\t: fpu sse2 hypervisor avx2
 
 processor\t: 1
@@ -64,10 +77,7 @@ def test_values_come_from_proc_and_sys(tmp_path):
         "sys/class/dmi/id/sys_vendor": "Acme\n",
         "sys/class/dmi/id/product_name": "Cloud\n",
     }
-    for name, text in files.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    write_tree(tmp_path, files)
     host = host_info(tmp_path)
     assert host["cpu_model"] == "Imaginary 9000"
     assert host["cores_isolated"] == "2-3"
@@ -75,6 +85,47 @@ def test_values_come_from_proc_and_sys(tmp_path):
     assert host["clock_source"] == "tsc"
     assert host["hypervisor"] is True
     assert host["virtualisation"] == "Acme Cloud"
+
+
+def write_tree(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def caches(*rows: tuple[str, str, str]) -> dict[str, str]:
+    """The kernel's folder of the first core's caches: level, type, size."""
+    base = "sys/devices/system/cpu/cpu0/cache/index"
+    names = ("level", "type", "size")
+    return {
+        f"{base}{number}/{name}": f"{value}\n"
+        for number, row in enumerate(rows)
+        for name, value in zip(names, row, strict=True)
+    }
+
+
+def test_a_processor_is_named_by_family_model_stepping_clock_and_caches(tmp_path):
+    """Two of one name are told apart; the clock is the highest allowed where the kernel governs."""
+    rows = (("1", "Data", "48K"), ("1", "Instruction", "32K"), ("2", "Unified", "1024K"),
+            ("3", "Unified", "32768K"))  # fmt: skip
+    write_tree(tmp_path, {"proc/cpuinfo": CPUINFO} | caches(*rows))
+    name = "Imaginary 9000 (family 25, model 17, stepping 1)"
+    sizes = "L1d 48 KiB, L1i 32 KiB, L2 1 MiB, L3 32 MiB"
+    assert processor(host_info(tmp_path)) == f"{name}, 2.45 GHz, {sizes}"
+    highest = "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq"
+    write_tree(tmp_path, {highest: "3700000\n"})
+    assert processor(host_info(tmp_path)) == f"{name}, 3.70 GHz, {sizes}"
+
+
+def test_a_processor_that_was_not_recorded_is_said_to_be_so():
+    """Documents from before these were recorded, and hosts that do not tell."""
+    assert processor({"cpu_model": "AMD EPYC"}) == (
+        "AMD EPYC (family and model, clock, caches not recorded)"
+    )
+    assert processor({"cpu_model": None, "cpu_mhz": 2000.0, "l2_cache_bytes": 524288}) == (
+        "unknown processor, 2.00 GHz, L2 512 KiB (family and model not recorded)"
+    )
 
 
 def test_bare_metal_is_not_called_virtual(tmp_path):
