@@ -4,16 +4,16 @@ Whoever makes one replays the journal (from the checkpoint before) in a process 
 restart is the newest good one and the tail behind it.
 """
 
-import ctypes
 import os
 import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
+from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.journal import JournalReader
 from openoutcry.journal.checkpoints import (
     Checkpoint,
@@ -28,7 +28,6 @@ EVERY = 1_000_000
 KEEP = 2
 """The newest may turn out damaged: the good one before it stays until the next is made."""
 PAUSE_S = 1.0
-PR_SET_PDEATHSIG = 1
 
 
 def recover(directory: str | os.PathLike[str], until_seq: int | None = None) -> Point:
@@ -114,10 +113,7 @@ def following(directory: Path, every: int) -> Iterator[None]:
     at the lowest priority; ``every`` 0: none.
 
     It is killed at the end wherever it is: a checkpoint is whole or not there."""
-    supervisor = os.getpid()
-    pid = os.fork() if every else 0
-    if every and pid == 0:
-        _follow(directory, every, supervisor)
+    pid = fork(partial(_follow, directory, every), STOP_SIGNALS) if every else 0
     try:
         yield
     finally:
@@ -126,14 +122,9 @@ def following(directory: Path, every: int) -> Iterator[None]:
             os.waitpid(pid, 0)
 
 
-def _follow(directory: Path, every: int, supervisor: int) -> NoReturn:
+def _follow(directory: Path, every: int) -> None:
+    os.nice(19)
     try:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != supervisor:
-            os._exit(0)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        os.nice(19)
         follower = Follower(directory, every)
         while True:
             follower.advance()
@@ -141,5 +132,3 @@ def _follow(directory: Path, every: int, supervisor: int) -> NoReturn:
     except OutcryError as error:
         # Without checkpoints a restart takes longer; nothing else depends on them.
         print(f"outcry: no more checkpoints: {error}", file=sys.stderr, flush=True)
-    finally:
-        os._exit(0)
