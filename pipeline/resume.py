@@ -11,7 +11,8 @@ from openoutcry.journal.checkpoints import newest_checkpoint, remove_later_check
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.lanes import journaled_lanes
 from openoutcry.pipeline.shared import Shared
-from openoutcry.replay.checkpoint import Point, recover, save
+from openoutcry.replay.checkpoint import recover, save
+from openoutcry.replay.events import Point
 from openoutcry.wire.errors import OutcryError
 
 SAME = ("instruments", "order_capacity", "source", "seed", "gateway", "gateway_settings", "lanes")
