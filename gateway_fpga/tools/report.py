@@ -19,7 +19,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from openoutcry.gateway_fpga.formal.properties import VALIDATOR
+from openoutcry.gateway_fpga.formal.modules import VALIDATOR
 from openoutcry.gateway_fpga.tools.pnr import BuildError, copy_sources, tool
 
 TOP = "outcry_top"
