@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.bench.corewatch import Interval, Watched
 from openoutcry.bench.paced import STAGE_SPANS, Paced
 from openoutcry.bench.timeline import Slice, Timeline
+from openoutcry.host.corewatch import Interval, Watched
 from openoutcry.pipeline.recording import KINDS, Step
+from openoutcry.pipeline.topology import TOPOLOGY
+from openoutcry.report.text import NEW_LEVEL
 from openoutcry.wire.enums import CommandKind
 
 SLOWEST = 20
@@ -26,15 +28,8 @@ TAIL_SHARE = 0.001
 BANDS_NS = (10_000, 100_000, 1_000_000, 10_000_000, 10_000_000_000)
 BAND_ROWS = 500
 COMMIT = "journal commit"
-NEW_LEVEL = "a price level touched for the first time"
 QUEUE = "waiting behind other commands"
-WINDOWS = {
-    "receive": ("intended", "received"),
-    "gateway": ("received", "sequenced"),
-    "matcher": ("sequenced", "matched"),
-    "gate": ("matched", "released"),
-    "replies": ("released", "replied"),
-}
+WINDOWS = {stage.name: (stage.since, stage.until) for stage in TOPOLOGY.path}
 
 
 def new_levels(commands: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

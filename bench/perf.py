@@ -6,6 +6,7 @@ compiled are named by a map file in /tmp, as perf expects of a just-in-time comp
 comes from the switches (corewatch.py).
 """
 
+import importlib
 import os
 import re
 import shutil
@@ -21,19 +22,21 @@ from typing import Any
 from llvmlite.binding.object_file import ObjectFileRef
 from markupsafe import Markup, escape
 
-from openoutcry.bench.corewatch import core_watch
-from openoutcry.bench.doctor_devices import (
+from openoutcry.bench.paced import checked, flow, paced
+from openoutcry.host.corewatch import core_watch
+from openoutcry.host.doctor_devices import (
     CONTEXT_SWITCHES,
     CYCLES,
     HARDWARE,
     SOFTWARE,
     open_counter,
 )
-from openoutcry.bench.paced import checked, flow, paced
-from openoutcry.bench.peers.pair import die_with_parent
-from openoutcry.pipeline import stages
+from openoutcry.host.processes import die_with_parent
+from openoutcry.matcher import process_batch
 from openoutcry.pipeline.run import Options, run
+from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.top import running
+from openoutcry.pipeline.topology import TOPOLOGY
 
 RATE = 1_000_000
 SECONDS = 2.0
@@ -260,14 +263,23 @@ def write_map(pid: int) -> Path:
     """Name the kernels that this process (or one forked from it) has compiled."""
     lines = [f"{start:x} {size:x} {name}" for start, size, name in kernel_symbols()]
     path = map_path(pid)
-    path.write_text("\n".join(lines) + "\n")
+    path.unlink(missing_ok=True)
+    # In a folder that all share: made by us, never through a link that somebody put there.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(path, flags, 0o600), "w") as file:
+        file.write("\n".join(lines) + "\n")
     return path
 
 
 def kernel_symbols() -> list[tuple[int, int, str]]:
-    """(address, size, name) of every compiled signature of the stage loop's kernels."""
+    """(address, size, name) of every compiled signature of the loop's kernels, of the stages'
+    steps and of the matcher's batch kernel, which they call by address."""
     found: list[tuple[int, int, str]] = []
-    for name, kernel in vars(stages).items():
+    kernels = [*vars(loop).items(), ("process_batch", process_batch)]
+    for row in TOPOLOGY.stages:
+        if row.compiled:
+            kernels.append((row.name, importlib.import_module(row.module).step))
+    for name, kernel in kernels:
         for compiled in getattr(kernel, "overloads", {}).values():
             library = compiled.library
             address = library.get_pointer_to_function(compiled.fndesc.llvm_func_name)

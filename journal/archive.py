@@ -84,19 +84,14 @@ def _archive_one(
 def retire(directory: Path, disk: Disk = REAL) -> list[str]:
     """Remove the finished segments that the older of two good checkpoints makes dispensable.
 
-    What remains begins with a segment that the older one reaches into, so if the newer turns out
-    damaged, state and history from there on are still whole.  Returns a line for each segment;
-    raises :class:`JournalError` with fewer than two good checkpoints, for a damaged journal, and
-    beside a running pipeline.
+    What remains begins with the segment that holds the older one's last command, so if the newer
+    turns out damaged, state and history from there on are still whole.  Returns a line for each
+    segment; raises :class:`JournalError` with fewer than two good checkpoints, for a damaged
+    journal, and beside a running pipeline.
     """
     with _alone(directory, disk) as scan:
-        found = [
-            checkpoint.seq
-            for checkpoint in islice(
-                good_checkpoints(directory, scan.journal_id, scan.next_seq - 1), STANDING
-            )
-            if checkpoint.seq >= scan.first_seq - 1
-        ]
+        good = good_checkpoints(directory, scan.journal_id, scan.next_seq - 1)
+        found = [checkpoint.seq for checkpoint in islice(good, STANDING)]
         if len(found) < STANDING:
             raise JournalError(
                 f"{directory} has {len(found)} good checkpoint{'s'[len(found) == 1 :]}, and "
@@ -110,7 +105,7 @@ def _retire_before(directory: Path, seq: int, end_segment: int, disk: Disk) -> l
     keep_from = retired_before(directory)
     numbers = [n for n in segment_numbers(directory) if n <= end_segment]
     for number in numbers:
-        if number > keep_from and _first_seq(directory, number, disk) <= seq + 1:
+        if number > keep_from and _first_seq(directory, number, disk) <= seq:
             keep_from = number
     gone = [number for number in numbers if number < keep_from]
     if not gone:

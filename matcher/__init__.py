@@ -1,10 +1,41 @@
-"""Turn commands into events: a deterministic price-time matcher."""
+"""Turn commands into events: a deterministic price-time matcher.
 
+An order's way through the kernels: each step takes what it knows to be its own and hands on the
+rest before it has changed anything::
+
+    order (64 bytes)                                             commands/dispatch.py
+      │ process_batch, process_one: symbol -> instrument, id -> its entry in the id table
+      ▼
+    plain ─────── a plain order that rests, or its CANCEL, on a quiet instrument ──────────► events
+      │                                                          matching/plain_orders.py
+      ▼
+    plain_beside_special ── plain commands where special orders wait, ─┬─► trade ──────────► events
+      │                     on instruments with rules, in calls        │
+      ▼                                                                │
+    dispatch ──── other plain commands: NEW that trades, REDUCE, ──────┼─► match ──────────► events
+      │           REPLACE; most rejects                                │
+      ▼                                                                │
+    every_command ── checks the record, asks one of commands/          │
+      │                new     amend     mass     phases               │
+      │                 │        │         │        │                  ▼
+      │                 └──┬─────┘         │        └─► matching/uncross.py: one price for all
+      │                    ▼               ▼
+      │              matching/take.py   sweeps a book
+      │              a taker against the displayed, hidden and all-or-none orders
+      ▼
+    matching/cascade.py: stops elected, all-or-none orders filled, pegs priced again,
+                         until nothing more happens ───────────────────────────────────────► events
+
+All of it works on one block of memory, the arena (``book/``); ``state/`` gives it as bytes and puts
+it back; ``reference/`` answers the same commands in plain Python; ``c_library/`` is the same
+machine code for C.
+"""
+
+from openoutcry.matcher.commands.dispatch import process_batch, process_one, scratch_records
 from openoutcry.matcher.engine import Engine
 from openoutcry.matcher.errors import MatcherError
-from openoutcry.matcher.kernels import process_batch, process_one, scratch_records
-from openoutcry.matcher.rebuild import BookFromEvents
-from openoutcry.matcher.reference import ReferenceEngine
+from openoutcry.matcher.reference.engine import ReferenceEngine
+from openoutcry.matcher.state.rebuild import BookFromEvents
 
 __all__ = [
     "BookFromEvents",

@@ -2,7 +2,7 @@
 # (intrinsics have no types that mypy could see)
 """Write events: where the fast path hands the place on, and where the general path keeps it."""
 
-from openoutcry.matcher.arena import CAUSE_SEQ, EVENT_COUNT, FIRST_EVENT_AT, NEXT_EVENT_AT
+from openoutcry.matcher.book.arena import CAUSE_SEQ, EVENT_COUNT, FIRST_EVENT_AT, NEXT_EVENT_AT
 from openoutcry.matcher.constants import (
     BUY,
     CANCELLED,
@@ -101,6 +101,13 @@ def tell(
     cause = load_i64(arena + CAUSE_SEQ)
     out = emit(out, order_id, contra_id, price, qty, leaves, cause, word)
     store_i64(arena + NEXT_EVENT_AT, out)
+
+
+@kernel
+def number_events(events: int, count: int, first: int) -> None:
+    """Number ``count`` events, contiguous at ``events``, from ``first`` on."""
+    for index in range(count):
+        store_i64(events + index * RECORD_BYTES + EVENT_SEQ, first + index)
 
 
 @kernel

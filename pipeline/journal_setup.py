@@ -11,18 +11,19 @@ import numba
 
 import openoutcry
 from openoutcry.gateway_fpga.settings_file import document_of
+from openoutcry.host.info import host_info
 from openoutcry.journal import Journal, JournalLock, JournalReader, JournalWriter
 from openoutcry.journal.lock import lock_if_there
 from openoutcry.journal.places import places_of, require_distinct
+from openoutcry.journal.writer import Handover
 from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.host import host_info
 from openoutcry.pipeline.options import Options, PipelineError
 from openoutcry.pipeline.progress import RunState
-from openoutcry.pipeline.replay import instruments_to_json
-from openoutcry.pipeline.resume import prime, take_up
+from openoutcry.pipeline.resume import prime, resume_pipeline
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stamp_clock import stamp_clock
 from openoutcry.pipeline.worker import Work
+from openoutcry.replay.replay import instruments_to_json
 from openoutcry.ring import ProcessIdentity
 
 
@@ -73,7 +74,7 @@ def _claim_copies(options: Options, directory: Path, stack: ExitStack) -> None:
 
 
 def copies_of(directory: Path | None) -> tuple[Path, ...]:
-    """The other directories of the journal that was just made or taken up."""
+    """The other directories of the journal that was just made or resumed."""
     if directory is None:
         return ()
     return tuple(places_of(directory, JournalReader(directory).document).others)
@@ -111,6 +112,7 @@ def make_journal(
         "topology": options.topology,
         "durability": options.durability,
         "gateway": options.gateway,
+        "lanes": [lane.name for lane in shared.table.lanes],
         "gateway_settings": document_of(options.gateway_settings),
         "layout_version": openoutcry.wire.LAYOUT_VERSION,
         "versions": {"python": platform.python_version(), "numba": numba.__version__},
@@ -119,8 +121,8 @@ def make_journal(
     }
     durable = options.durability == "durable"
     if options.resume:
-        writer, point, state.resumed = take_up(directory, config, durable)
-        prime(shared, point)
+        writer, point, state.resumed = resume_pipeline(directory, config, durable)
+        prime(shared, point, [directory, *copies_of(directory)])
         return writer
     expected = limit if options.source or options.orders is not None else 0
     return Journal.create(
@@ -129,12 +131,14 @@ def make_journal(
     )  # fmt: skip
 
 
-def close_journal(work: Work, result: dict[str, Any]) -> None:
+def close_journal(work: Work, state: RunState, result: dict[str, Any]) -> None:
     """Leave the evidence in the journal, so that anybody can prove the replay against it."""
     assert work.journal is not None
-    inline = result["topology"] == "inline"
-    writer = work.writer if inline else Journal.resume(work.journal)
-    assert writer is not None
+    assert work.writer is not None
+    writer = work.writer
+    if "journal" in state.outcome:
+        # From where the journal's process let go of it: nothing is read again.
+        writer = Journal.reopen(writer, Handover.from_json(state.outcome["journal"]))
     keys = ("commands", "events", "trades", "state_hash", "event_hash")
     writer.evidence({key: result[key] for key in keys})
     writer.close()

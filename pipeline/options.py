@@ -9,8 +9,10 @@ import numpy.typing as npt
 
 from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.gateway_fpga import Settings
-from openoutcry.pipeline.checkpoint import EVERY as CHECKPOINT_EVERY
 from openoutcry.pipeline.recording import Recording
+from openoutcry.pipeline.stall import StallPolicy
+from openoutcry.pipeline.topology import TOPOLOGY, Topology
+from openoutcry.replay.checkpoint import EVERY as CHECKPOINT_EVERY
 from openoutcry.wire import OutcryError
 
 ORDER_CAPACITY = 1 << 17
@@ -64,6 +66,12 @@ class Options:
     """Commands between checkpoints beside a kept journal; 0: none."""
     order_capacity: int = ORDER_CAPACITY
     verify: bool = True
+    wiring: Topology = TOPOLOGY
+    """The table of stages and rings that runs."""
+    more_sources: dict[str, Source] = field(default_factory=dict)
+    """Further sources of the same instruments, each by the lane that its stage writes."""
+    stall: StallPolicy = field(default_factory=StallPolicy)
+    """When a stage that lives and makes no progress is reported, and when it is restarted."""
     recording: Recording | None = None
     """Filled with every command's stamps; for a source of known length."""
 

@@ -11,7 +11,7 @@ from matcher_ledger import check_ledger
 from matcher_mixed import Mixed, mixed
 
 from openoutcry.matcher import Engine
-from openoutcry.matcher.rebuild import BookFromEvents
+from openoutcry.matcher.state.rebuild import BookFromEvents
 from openoutcry.wire import CommandKind, EventKind, Phase
 from openoutcry.wire.enums import Reason
 from openoutcry.wire.records import NO_INSTRUMENT

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from openoutcry.flow import BitstampSource, FlowError
 from openoutcry.flow.bitstamp import ticks
 from openoutcry.matcher.engine import Engine
-from openoutcry.matcher.snapshot import decode
+from openoutcry.matcher.state.snapshot import decode
 from openoutcry.wire.enums import CommandKind, EventKind, Reason, Side
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "bitstamp" / "orders.csv.xz"

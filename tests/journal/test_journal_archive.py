@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from journal_checkpoint import own_checkpoint
 
 from openoutcry.journal import Disk, Journal, JournalError, JournalLock, JournalReader
 from openoutcry.journal.archive import archive, retire
 from openoutcry.journal.checkpoints import (
-    Checkpoint,
     checkpoint_path,
     checkpoint_seqs,
     newest_checkpoint,
@@ -53,9 +53,7 @@ def make(directory: Path, orders: Any, blocks: int = 20) -> bytes:
 
 
 def checkpoint(directory: Path, seq: int, disk: Disk | None = None) -> Path:
-    journal_id = JournalReader(directory).journal_id
-    made = Checkpoint(journal_id, seq, {"chain": seq}, b"state" * 100)
-    return write_checkpoint(directory, made, disk or Disk())
+    return write_checkpoint(directory, own_checkpoint(directory, seq), disk or Disk())
 
 
 def spoil(path: Path) -> None:
@@ -105,7 +103,7 @@ def test_retiring_needs_two_good_checkpoints(tmp_path, orders):
     spoil(newer)
     with pytest.raises(JournalError, match="has 1 good checkpoint, and"):
         retire(tmp_path)
-    write_checkpoint(tmp_path, Checkpoint(1, 1750, {}, b""))
+    write_checkpoint(tmp_path, own_checkpoint(tmp_path, 1750)._replace(journal_id=1))
     with pytest.raises(JournalError, match="has 1 good checkpoint, and"):
         retire(tmp_path)
     assert {p.name: p.read_bytes() for p in tmp_path.glob("segment-*")} == before
@@ -204,16 +202,18 @@ def test_one_damaged_checkpoint_loses_nothing_that_was_retired(tmp_path, orders,
     assert bridges(tmp_path)
 
 
-def test_old_checkpoints_go_when_enough_good_ones_are_there(tmp_path):
+def test_old_checkpoints_go_when_enough_good_ones_are_there(tmp_path, orders):
     """Only what is older than the newest good ones goes, and what was left half made."""
+    make(tmp_path, orders, 1)
+    journal_id = JournalReader(tmp_path).journal_id
     for seq in (10, 20, 30, 40):
-        write_checkpoint(tmp_path, Checkpoint(7, seq, {}, b"state"))
+        checkpoint(tmp_path, seq)
     spoil(checkpoint_path(tmp_path, 30))
     (tmp_path / "checkpoint-000000000000050.occ.new").write_bytes(b"half")
-    assert remove_old_checkpoints(tmp_path, 7, 4) == []
-    assert remove_old_checkpoints(tmp_path, 7, 2) == [10]
+    assert remove_old_checkpoints(tmp_path, journal_id, 4) == []
+    assert remove_old_checkpoints(tmp_path, journal_id, 2) == [10]
     assert checkpoint_seqs(tmp_path) == [20, 30, 40]
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.glob("checkpoint-*"))) == 3
     assert remove_later_checkpoints(tmp_path, 20) == [30, 40]
     assert remove_later_checkpoints(tmp_path, 20) == []
     assert checkpoint_seqs(tmp_path) == [20]
@@ -260,7 +260,7 @@ class FailingDisk(Disk):
 
 
 def write_one(directory: Path, disk: Disk) -> None:
-    checkpoint(directory, 1900, disk)
+    checkpoint(directory, 350, disk)
 
 
 def remove_old(directory: Path, disk: Disk) -> None:

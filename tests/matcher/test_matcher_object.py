@@ -15,17 +15,24 @@ from hypothesis import strategies as st
 from matcher_mixed import mixed
 
 from openoutcry.matcher import Engine, MatcherError
-from openoutcry.matcher.c_api import BAD_CAPACITY, BAD_MEMORY, ENTRIES, FIELDS, header_text
-from openoutcry.matcher.digest import fold
-from openoutcry.matcher.kernels import scratch_records
-from openoutcry.matcher.lay_out import arena_bytes, zeroed
-from openoutcry.matcher.object_code import HEADER, LIBRARY, build
+from openoutcry.matcher.book.empty_arena import arena_bytes, zeroed
+from openoutcry.matcher.c_library.c_api import (
+    BAD_CAPACITY,
+    BAD_MEMORY,
+    ENTRIES,
+    FIELDS,
+    header_text,
+)
+from openoutcry.matcher.c_library.object_code import HEADER, LIBRARY, build
+from openoutcry.matcher.commands.dispatch import scratch_records
+from openoutcry.matcher.state.digest import fold
 from openoutcry.wire import EVENT_DTYPE, INSTRUMENT_DTYPE, ORDER_DTYPE, make_instruments
 
 MATCHER = Path(__file__).resolve().parents[2] / "matcher"
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (gcc) here")
 
 DRIVER = """
+#define _DEFAULT_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -106,7 +113,7 @@ def built(tmp_path_factory):
 
 def compile_c(folder: Path, source: Path) -> Path:
     program = folder / source.stem
-    flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-D_DEFAULT_SOURCE", f"-I{folder}"]
+    flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{folder}"]
     link = [f"-L{folder}", "-loutcry_matcher", f"-Wl,-rpath,{folder}"]
     command = ["cc", *flags, str(source), *link, "-o", str(program)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -158,7 +165,7 @@ def test_the_header_stands_alone(built, tmp_path):
 
 def test_the_example_prints_the_engines_events(built, tmp_path):
     """The example of twenty lines compiles, runs, and prints what the engine answers."""
-    shutil.copy(MATCHER / "object" / "example.c", tmp_path)
+    shutil.copy(MATCHER / "c_library" / "example.c", tmp_path)
     program = compile_c(built, tmp_path / "example.c")
     printed = subprocess.run([str(program)], capture_output=True, text=True, check=True).stdout
     orders = np.zeros(4, dtype=ORDER_DTYPE)
@@ -301,3 +308,41 @@ def test_make_builds_it(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert {path.name for path in tmp_path.iterdir()} == {LIBRARY, HEADER, "outcry_wire.h"}
+
+
+def test_make_example_runs_it(tmp_path):
+    """`make -C matcher example` compiles the example as C11 with nothing defined, and runs it."""
+    if shutil.which("make") is None:
+        pytest.skip("no make here")
+    command = ["make", "-s", "-C", str(MATCHER), "example"]
+    done = subprocess.run(
+        [*command, f"PYTHON={sys.executable}", f"OUT={tmp_path}"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "warning" not in done.stderr
+    assert len(done.stdout.splitlines()) > 4
+
+
+def test_the_headers_compile_as_cpp(built, tmp_path):
+    """A C++ program includes them and links with the library's C names."""
+    if shutil.which("g++") is None:
+        pytest.skip("no g++ here")
+    source, program = tmp_path / "sizes.cpp", tmp_path / "sizes"
+    source.write_text(
+        '#include "outcry_matcher.h"\n#include <cstdio>\n'
+        'int main() { std::printf("%ld", (long)outcry_matcher_size(1, 10, 10)); }\n'
+    )
+    flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", f"-I{built}"]
+    link = [f"-L{built}", "-loutcry_matcher", f"-Wl,-rpath,{built}"]
+    command = ["g++", *flags, str(source), *link, "-o", str(program)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    said = subprocess.run([str(program)], capture_output=True, text=True, check=True).stdout
+    assert int(said) == arena_bytes(1, 10, 10)
+
+
+def test_the_documented_size_is_the_librarys(built):
+    """docs/matcher-state.md says how large the library is, to a tenth."""
+    page = (MATCHER.parent / "docs" / "matcher-state.md").read_text()
+    told = int(re.search(r"(\d+) KiB, no Python in the process", page)[1])
+    assert told == pytest.approx((built / LIBRARY).stat().st_size / 1024, rel=0.1)

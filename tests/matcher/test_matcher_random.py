@@ -15,7 +15,7 @@ from matcher_ledger import check_ledger
 from matcher_mixed import TIMES_ALLOWED, mixed
 
 from openoutcry.matcher import Engine, ReferenceEngine, process_batch, process_one, scratch_records
-from openoutcry.matcher.rebuild import BookFromEvents
+from openoutcry.matcher.state.rebuild import BookFromEvents
 from openoutcry.wire import (
     EVENT_DTYPE,
     ORDER_DTYPE,

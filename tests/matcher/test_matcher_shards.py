@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from matcher_mixed import mixed
 
 from openoutcry.matcher import Engine, MatcherError, ReferenceEngine
-from openoutcry.matcher.shard import spread
+from openoutcry.matcher.book.shards import spread
 from openoutcry.wire import (
     ORDER_DTYPE,
     CommandKind,

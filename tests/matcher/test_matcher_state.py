@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from matcher_mixed import Mixed, mixed
 
 from openoutcry.matcher import Engine, ReferenceEngine
-from openoutcry.matcher import arena as at
-from openoutcry.matcher.bound import scratch_records
-from openoutcry.matcher.clone import TABLES
-from openoutcry.matcher.digest import book_hash, state_hash
-from openoutcry.matcher.lay_out import arena_bytes
-from openoutcry.matcher.snapshot import (
+from openoutcry.matcher.book import arena as at
+from openoutcry.matcher.book.empty_arena import arena_bytes
+from openoutcry.matcher.event_bound import scratch_records
+from openoutcry.matcher.state.clone import TABLES
+from openoutcry.matcher.state.digest import book_hash, state_hash
+from openoutcry.matcher.state.snapshot import (
     DISPLAYED_PLACE,
     NO_PLACE,
     ROW_DTYPE,

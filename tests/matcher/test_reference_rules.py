@@ -12,9 +12,9 @@ from matcher_mixed import mixed
 from matcher_script import Script
 
 from openoutcry.matcher import BookFromEvents, Engine, MatcherError, ReferenceEngine
-from openoutcry.matcher.bound import scratch_records
-from openoutcry.matcher.reference_book import Place
-from openoutcry.matcher.reference_settle import settle
+from openoutcry.matcher.event_bound import scratch_records
+from openoutcry.matcher.reference.books import Place
+from openoutcry.matcher.reference.cascade import settle
 from openoutcry.wire import EventFlag, EventKind, Phase, Side, make_instruments
 from openoutcry.wire.records import NO_INSTRUMENT
 

@@ -1,0 +1,477 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Orders of every kind, on the general path: open, put into a book, take out, count, forget."""
+
+from openoutcry.matcher.book.arena import (
+    ALL_OR_NONE_BOOK,
+    ALL_OR_NONE_COUNT,
+    BOOK_BEST_LEVEL,
+    DISPLAYED,
+    EXT_DISPLAY,
+    EXT_HEAP,
+    EXT_INSTRUMENT,
+    EXT_LIST,
+    EXT_NEXT,
+    EXT_OWNER,
+    EXT_PREV,
+    EXT_PRICE,
+    EXT_RESERVE,
+    EXT_SIDE,
+    EXT_SLICES,
+    EXT_SLOT,
+    EXT_TIF,
+    EXT_TRIGGER,
+    EXT_TYPE,
+    EXTENDED,
+    EXTENSION_BYTES,
+    EXTENSIONS_AT,
+    EXTRA_CAPACITY,
+    EXTRA_EVENTS,
+    FREE_EXTENSION,
+    FRESH_EXTENSIONS,
+    HIDDEN_BOOK,
+    ICEBERG_COUNT,
+    LEVEL_HEAD,
+    LEVEL_TOTAL,
+    LIST_CURSOR,
+    LISTS,
+    MODE,
+    MODE_SPECIAL,
+    OPEN_ORDERS,
+    ORDER_CAPACITY,
+    ORDER_COUNT,
+    PAGE_BITMAP,
+    PEG_COUNT,
+    SLOT_GTC,
+    SLOT_ID,
+    SLOT_LEVEL,
+    SLOT_NEXT,
+    SLOT_OWNER,
+    SLOT_POST_ONLY,
+    STOP_COUNT,
+    TRAILING_COUNT,
+    TRIGGERS,
+    WHICH,
+)
+from openoutcry.matcher.book.expiry import never_expire
+from openoutcry.matcher.book.instrument_rules import is_peg, is_pro_rata, is_stop, is_trailing
+from openoutcry.matcher.book.levels import (
+    book_addr,
+    find_page,
+    has_free_page,
+    instrument_addr,
+    join_level,
+    key_flip,
+    leave_level,
+    level_addr,
+    next_level,
+    page_addr,
+    page_number,
+    slot_addr,
+)
+from openoutcry.matcher.book.orders import (
+    close_order,
+    extension_addr,
+    extension_of,
+    open_order,
+    order_address,
+    order_leaves,
+    order_price,
+    plain_book,
+    plain_price,
+)
+from openoutcry.matcher.constants import (
+    ACCEPT,
+    ALL_OR_NONE,
+    AT_OPEN,
+    BOOK_FULL,
+    BUY,
+    DAY,
+    GTC,
+    HIDDEN,
+    HIDDEN_FLAG,
+    ICEBERG,
+    ICEBERG_FLAG,
+    LEVEL_OVERFLOW,
+    LIMIT,
+    POST_ONLY,
+    REASON_SHIFT,
+    WAITING,
+)
+from openoutcry.matcher.event_bound import instrument_extra, order_extra
+from openoutcry.matcher.events import tell
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8, store_u32
+from openoutcry.wire.records import MAX_VALUE
+
+# Where an order belongs
+
+
+@kernel
+def book_of(instrument: int, which: int, side: int) -> int:
+    """Index of the instrument's book ``which``; sell stops trigger as bids and the other way."""
+    half = side - BUY
+    return instrument << 4 | which | (half ^ 1 if which == TRIGGERS else half)
+
+
+@kernel
+def which_book(order_type: int) -> int:
+    """The kind of book in which an order of this type stands once it is in one."""
+    if order_type == ALL_OR_NONE:
+        return ALL_OR_NONE_BOOK
+    if order_type == HIDDEN or is_peg(order_type):
+        return HIDDEN_BOOK
+    return TRIGGERS if is_stop(order_type) else DISPLAYED
+
+
+@kernel
+def needs_extension(order_type: int, tif: int) -> bool:
+    return not (order_type in (LIMIT, POST_ONLY) and tif in (DAY, GTC))
+
+
+# Counting: see event_bound.py
+
+
+@kernel
+def together(state: int, pro_rata: int) -> int:
+    return instrument_extra(
+        load_i64(state + STOP_COUNT),
+        load_i64(state + ALL_OR_NONE_COUNT),
+        load_i64(state + PEG_COUNT),
+        load_i64(state + TRAILING_COUNT),
+        load_i64(state + ORDER_COUNT),
+        pro_rata,
+    )
+
+
+@kernel
+def counts_nothing(order_type: int, tif: int) -> bool:
+    """Whether the order is like a plain one, but where everything is counted."""
+    return order_type in (LIMIT, POST_ONLY, HIDDEN) and tif < AT_OPEN
+
+
+@kernel_outlined
+def count_order(
+    arena: int, instrument: int, order_type: int, tif: int, slices: int, sign: int
+) -> None:
+    """The instrument has one order of this kind more (``sign`` 1) or less (-1)."""
+    pro_rata = is_pro_rata(arena, instrument)
+    if pro_rata == 0 and counts_nothing(order_type, tif):
+        return
+    state = instrument_addr(arena, instrument)
+    before = together(state, pro_rata)
+    if is_stop(order_type):
+        store_i64(state + STOP_COUNT, load_i64(state + STOP_COUNT) + sign)
+    if is_trailing(order_type):
+        store_i64(state + TRAILING_COUNT, load_i64(state + TRAILING_COUNT) + sign)
+    if order_type == ALL_OR_NONE:
+        store_i64(state + ALL_OR_NONE_COUNT, load_i64(state + ALL_OR_NONE_COUNT) + sign)
+    if order_type == ICEBERG:
+        store_i64(state + ICEBERG_COUNT, load_i64(state + ICEBERG_COUNT) + sign)
+    if is_peg(order_type):
+        store_i64(state + PEG_COUNT, load_i64(state + PEG_COUNT) + sign)
+    store_i64(state + ORDER_COUNT, load_i64(state + ORDER_COUNT) + sign * pro_rata)
+    change = together(state, pro_rata) - before + sign * order_extra(order_type, tif, slices)
+    store_i64(arena + EXTRA_EVENTS, load_i64(arena + EXTRA_EVENTS) + change)
+
+
+@kernel
+def refuse_extra(arena: int, instrument: int, order_type: int, tif: int, slices: int) -> int:
+    """Whether one more order of this kind could cause too many events at once."""
+    if counts_nothing(order_type, tif) and is_pro_rata(arena, instrument) == 0:
+        return ACCEPT
+    before = load_i64(arena + EXTRA_EVENTS)
+    count_order(arena, instrument, order_type, tif, slices, 1)
+    after = load_i64(arena + EXTRA_EVENTS)
+    count_order(arena, instrument, order_type, tif, slices, -1)
+    if VERIFY:
+        assert load_i64(arena + EXTRA_EVENTS) == before
+    return BOOK_FULL if after > before and after > load_i64(arena + EXTRA_CAPACITY) else ACCEPT
+
+
+# Whether there is room
+
+
+@kernel
+def has_slot(arena: int) -> bool:
+    return load_i64(arena + OPEN_ORDERS) < load_i64(arena + ORDER_CAPACITY)
+
+
+@kernel_outlined
+def refuse_place(arena: int, book: int, price: int, qty: int, own: int) -> int:
+    """Whether ``qty`` lots may join ``book`` at ``price``, where the order itself has ``own`` now.
+    What waits in a book of triggers is not summed up."""
+    key = price ^ key_flip(book)
+    page = find_page(arena, book, page_number(key))
+    if page == 0:
+        return ACCEPT if has_free_page(arena) else BOOK_FULL
+    if book & WHICH == TRIGGERS:
+        return ACCEPT
+    if (load_i64(page_addr(arena, page) + PAGE_BITMAP) >> (key & 63)) & 1:
+        total = load_i64(level_addr(arena, page << 6 | (key & 63)) + LEVEL_TOTAL) - own
+        if qty > MAX_VALUE - total:
+            return LEVEL_OVERFLOW
+    return ACCEPT
+
+
+# Opening
+
+
+@kernel_outlined
+def extend(
+    arena: int, slot: int, instrument: int, side: int, order_type: int, tif: int, owner: int
+) -> int:
+    """Give the order in ``slot`` an extension, entered nowhere yet; returns its address."""
+    extension = load_i64(arena + FREE_EXTENSION)
+    if extension != 0:
+        store_i64(arena + FREE_EXTENSION, load_u32(extension_addr(arena, extension) + EXT_NEXT))
+    else:
+        extension = load_i64(arena + FRESH_EXTENSIONS) + 1
+        store_i64(arena + FRESH_EXTENSIONS, extension)
+    ext = extension_addr(arena, extension)
+    for word in range(0, EXTENSION_BYTES, 8):
+        store_i64(ext + word, 0)
+    store_u32(ext + EXT_OWNER, owner)
+    store_u8(ext + EXT_TYPE, order_type)
+    store_u8(ext + EXT_TIF, tif)
+    store_u8(ext + EXT_SIDE, side)
+    store_u32(ext + EXT_INSTRUMENT, instrument)
+    store_u32(ext + EXT_SLOT, slot)
+    store_u32(slot_addr(arena, slot) + SLOT_OWNER, EXTENDED | extension)
+    state = instrument_addr(arena, instrument)
+    store_i64(state + MODE, load_i64(state + MODE) + MODE_SPECIAL)
+    return ext
+
+
+@kernel
+def unextend(arena: int, ext: int) -> None:
+    """Give the extension back; the order, if it lives on, is a plain one."""
+    slot = slot_addr(arena, load_u32(ext + EXT_SLOT))
+    gtc = SLOT_GTC if load_u8(ext + EXT_TIF) == GTC else 0
+    extension = load_u32(slot + SLOT_OWNER) & (EXTENDED - 1)
+    store_u32(slot + SLOT_OWNER, load_u32(ext + EXT_OWNER) | gtc)
+    state = instrument_addr(arena, load_u32(ext + EXT_INSTRUMENT))
+    store_i64(state + MODE, load_i64(state + MODE) - MODE_SPECIAL)
+    store_u32(ext + EXT_NEXT, load_i64(arena + FREE_EXTENSION))
+    store_i64(arena + FREE_EXTENSION, extension)
+
+
+@kernel
+def open_any(
+    arena: int, instrument: int, side: int, order_id: int, order_type: int, tif: int, owner: int
+) -> int:
+    """A slot for an order of any kind, with an extension if it needs one, entered under its id,
+    in no level yet, and not counted."""
+    gtc = SLOT_GTC if tif == GTC else 0
+    slot = open_order(arena, instrument, order_id, owner | gtc)
+    store_u32(slot_addr(arena, slot) + SLOT_LEVEL, 0)
+    if needs_extension(order_type, tif):
+        extend(arena, slot, instrument, side, order_type, tif, owner)
+    return slot
+
+
+@kernel_outlined
+def extend_plain(arena: int, slot: int) -> int:
+    """An extension that says no more than the plain order itself did."""
+    book = plain_book(arena, slot)
+    owner = load_u32(slot_addr(arena, slot) + SLOT_OWNER)
+    price = plain_price(arena, slot)
+    order_type = POST_ONLY if owner & SLOT_POST_ONLY else LIMIT
+    tif = GTC if owner & SLOT_GTC else DAY
+    side = (book & 1) + BUY
+    ext = extend(arena, slot, book >> 4, side, order_type, tif, owner & ~SLOT_GTC)
+    store_i64(ext + EXT_PRICE, price)
+    return ext
+
+
+@kernel_outlined
+def become_limit(arena: int, ext: int, price: int) -> None:
+    """A stop that is elected or a market order that is converted, in no level now, is a limit
+    order at ``price``: plain, unless it expires or is for one auction only."""
+    instrument = load_u32(ext + EXT_INSTRUMENT)
+    tif = load_u8(ext + EXT_TIF)
+    count_order(arena, instrument, load_u8(ext + EXT_TYPE), tif, 0, -1)
+    count_order(arena, instrument, LIMIT, tif, 0, 1)
+    unlist(arena, ext)
+    store_u8(ext + EXT_TYPE, LIMIT)
+    store_i64(ext + EXT_PRICE, price)
+    if not needs_extension(LIMIT, tif):
+        unextend(arena, ext)
+
+
+# In and out of the books
+
+
+@kernel_outlined
+def stand(arena: int, book: int, price: int, slot: int, qty: int) -> None:
+    """Put the order at the back of its level."""
+    key = price ^ key_flip(book)
+    join_level(arena, book, find_page(arena, book, page_number(key)), key, slot, qty)
+
+
+@kernel_outlined
+def withdraw(arena: int, slot: int) -> None:
+    """Take the order out of its level, if it is in one."""
+    if load_u32(slot_addr(arena, slot) + SLOT_LEVEL) != 0:
+        leave_level(arena, slot)
+        store_u32(slot_addr(arena, slot) + SLOT_LEVEL, 0)
+
+
+@kernel_outlined
+def forget(arena: int, instrument: int, slot: int) -> None:
+    """Close an order, wherever it is."""
+    withdraw(arena, slot)
+    ext = extension_of(arena, slot)
+    if ext != 0:
+        tif = load_u8(ext + EXT_TIF)
+        slices = load_u32(ext + EXT_SLICES)
+        count_order(arena, instrument, load_u8(ext + EXT_TYPE), tif, slices, -1)
+        unlist(arena, ext)
+        if load_u32(ext + EXT_HEAP) != 0:
+            never_expire(arena, extension_index(arena, ext))
+        unextend(arena, ext)
+    elif is_pro_rata(arena, instrument):
+        count_order(arena, instrument, LIMIT, DAY, 0, -1)
+    close_order(arena, instrument, slot)
+
+
+@kernel_outlined
+def end(arena: int, instrument: int, slot: int, what: int) -> None:
+    """Close the order and say so; ``what``: kind and reason of the event."""
+    order_id = load_i64(slot_addr(arena, slot) + SLOT_ID)
+    word = order_address(arena, slot) | what
+    tell(arena, order_id, 0, order_price(arena, slot), order_leaves(arena, slot), 0, word)
+    forget(arena, instrument, slot)
+
+
+@kernel
+def reason_word(kind: int, reason: int) -> int:
+    return kind | (reason << REASON_SHIFT)
+
+
+@kernel
+def extension_index(arena: int, ext: int) -> int:
+    return (ext - arena - load_i64(arena + EXTENSIONS_AT)) // EXTENSION_BYTES
+
+
+@kernel
+def best_level(arena: int, book: int) -> int:
+    return load_u32(book_addr(arena, book) + BOOK_BEST_LEVEL)
+
+
+@kernel
+def first_order(arena: int, book: int) -> int:
+    """The order that is first in price and time, or 0."""
+    level = best_level(arena, book)
+    return load_u32(level_addr(arena, level) + LEVEL_HEAD) if level != 0 else 0
+
+
+@kernel
+def next_order(arena: int, slot: int) -> int:
+    """The order after this one in price and time, or 0."""
+    at = slot_addr(arena, slot)
+    following = load_u32(at + SLOT_NEXT)
+    if following != 0:
+        return following
+    level = next_level(arena, load_u32(at + SLOT_LEVEL))
+    return load_u32(level_addr(arena, level) + LEVEL_HEAD) if level != 0 else 0
+
+
+# Icebergs
+
+
+@kernel_outlined
+def show(arena: int, slot: int, ext: int, qty: int) -> int:
+    """Let an iceberg of ``qty`` lots, in no level, show its next slice; returns the slice."""
+    if ext == 0 or load_u8(ext + EXT_TYPE) != ICEBERG:
+        return qty
+    shown = min(qty, load_i64(ext + EXT_DISPLAY))
+    store_i64(ext + EXT_RESERVE, qty - shown)
+    return shown
+
+
+# Lists: an instrument's pegs, trailing stops, and orders that wait for the closing auction
+
+
+@kernel_outlined
+def enlist(arena: int, ext: int, which: int) -> None:
+    """Put the order at the back of the instrument's list ``which``."""
+    ends = instrument_addr(arena, load_u32(ext + EXT_INSTRUMENT)) + LISTS + which
+    extension = extension_index(arena, ext)
+    tail = load_u32(ends + 4)
+    store_u32(ext + EXT_PREV, tail)
+    store_u32(ext + EXT_NEXT, 0)
+    store_u32(ext + EXT_LIST, which + 1)
+    store_u32(ends + 4, extension)
+    if tail == 0:
+        store_u32(ends, extension)
+    else:
+        store_u32(extension_addr(arena, tail) + EXT_NEXT, extension)
+
+
+@kernel_outlined
+def unlist(arena: int, ext: int) -> None:
+    """Take the order out of the list it is in, if any."""
+    which = load_u32(ext + EXT_LIST) - 1
+    if which < 0:
+        return
+    ends = instrument_addr(arena, load_u32(ext + EXT_INSTRUMENT)) + LISTS + which
+    following, previous = load_u32(ext + EXT_NEXT), load_u32(ext + EXT_PREV)
+    if load_i64(arena + LIST_CURSOR) == extension_index(arena, ext):
+        store_i64(arena + LIST_CURSOR, following)
+    forward_at = ends if previous == 0 else extension_addr(arena, previous) + EXT_NEXT
+    back_at = ends + 4 if following == 0 else extension_addr(arena, following) + EXT_PREV
+    store_u32(forward_at, following)
+    store_u32(back_at, previous)
+    store_u32(ext + EXT_LIST, 0)
+
+
+@kernel
+def start_walk(arena: int, instrument: int, which: int) -> None:
+    """Begin to walk along a list; see :func:`next_listed`."""
+    ends = instrument_addr(arena, instrument) + LISTS + which
+    store_i64(arena + LIST_CURSOR, load_u32(ends))
+
+
+@kernel
+def next_listed(arena: int) -> int:
+    """Address of the next extension of the list, or 0.  Any order may leave the list meanwhile."""
+    extension = load_i64(arena + LIST_CURSOR)
+    if extension == 0:
+        return 0
+    ext = extension_addr(arena, extension)
+    store_i64(arena + LIST_CURSOR, load_u32(ext + EXT_NEXT))
+    return ext
+
+
+# What events say
+
+
+@kernel_outlined
+def standing_flags(arena: int, slot: int) -> int:
+    """The flags with which ACCEPTED and REPLACED tell of an open order."""
+    ext = extension_of(arena, slot)
+    if ext == 0:
+        return 0
+    flags = type_flags(load_u8(ext + EXT_TYPE))
+    level = load_u32(slot_addr(arena, slot) + SLOT_LEVEL)
+    return flags | WAITING if level == 0 or is_stop(load_u8(ext + EXT_TYPE)) else flags
+
+
+@kernel
+def type_flags(order_type: int) -> int:
+    if order_type == ICEBERG:
+        return ICEBERG_FLAG
+    return HIDDEN_FLAG if which_book(order_type) in (HIDDEN_BOOK, ALL_OR_NONE_BOOK) else 0
+
+
+@kernel_outlined
+def standing_contra(arena: int, slot: int) -> int:
+    """The ``contra_id`` that goes with :func:`standing_flags`: display quantity or trigger."""
+    ext = extension_of(arena, slot)
+    if ext == 0:
+        return 0
+    order_type = load_u8(ext + EXT_TYPE)
+    if order_type == ICEBERG:
+        return load_i64(ext + EXT_DISPLAY)
+    return load_i64(ext + EXT_TRIGGER) if is_stop(order_type) else 0

@@ -1,0 +1,101 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""The orders that expire: a binary heap of extensions by (expiry, number of what gave it them)."""
+
+from openoutcry.matcher.book.arena import (
+    EXPIRIES_AT,
+    EXPIRY_COUNT,
+    EXT_EXPIRY_NS,
+    EXT_EXPIRY_NUMBER,
+    EXT_HEAP,
+    EXTENSION_BYTES,
+    EXTENSIONS_AT,
+)
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, load_u32, store_i64, store_u32
+
+
+@kernel
+def heap_addr(arena: int, place: int) -> int:
+    """Places are counted from 1."""
+    return arena + load_i64(arena + EXPIRIES_AT) + 4 * place
+
+
+@kernel
+def entry_addr(arena: int, extension: int) -> int:
+    return arena + load_i64(arena + EXTENSIONS_AT) + extension * EXTENSION_BYTES
+
+
+@kernel
+def is_earlier(arena: int, one: int, other: int) -> bool:
+    a, b = entry_addr(arena, one), entry_addr(arena, other)
+    first, second = load_i64(a + EXT_EXPIRY_NS), load_i64(b + EXT_EXPIRY_NS)
+    if first != second:
+        return first < second
+    return load_i64(a + EXT_EXPIRY_NUMBER) < load_i64(b + EXT_EXPIRY_NUMBER)
+
+
+@kernel
+def put(arena: int, place: int, extension: int) -> None:
+    store_u32(heap_addr(arena, place), extension)
+    store_u32(entry_addr(arena, extension) + EXT_HEAP, place)
+
+
+@kernel_outlined
+def sift(arena: int, place: int, extension: int) -> None:
+    """Put ``extension`` where it belongs, up or down from the free ``place``."""
+    count = load_i64(arena + EXPIRY_COUNT)
+    while place > 1:
+        above = load_u32(heap_addr(arena, place >> 1))
+        if not is_earlier(arena, extension, above):
+            break
+        put(arena, place, above)
+        place >>= 1
+    while 2 * place <= count:
+        child = 2 * place
+        below = load_u32(heap_addr(arena, child))
+        if child < count:
+            other = load_u32(heap_addr(arena, child + 1))
+            if is_earlier(arena, other, below):
+                child, below = child + 1, other
+        if not is_earlier(arena, below, extension):
+            break
+        put(arena, place, below)
+        place = child
+    put(arena, place, extension)
+
+
+@kernel_outlined
+def expire_at(arena: int, extension: int, expiry_ns: int, number: int) -> None:
+    """Give the order an expiry, or another; ``number``: of the event that says so."""
+    at = entry_addr(arena, extension)
+    store_i64(at + EXT_EXPIRY_NS, expiry_ns)
+    store_i64(at + EXT_EXPIRY_NUMBER, number)
+    place = load_u32(at + EXT_HEAP)
+    if place == 0:
+        place = load_i64(arena + EXPIRY_COUNT) + 1
+        store_i64(arena + EXPIRY_COUNT, place)
+    sift(arena, place, extension)
+
+
+@kernel_outlined
+def never_expire(arena: int, extension: int) -> None:
+    """Take the order out of the heap."""
+    at = entry_addr(arena, extension)
+    place = load_u32(at + EXT_HEAP)
+    if place == 0:
+        return
+    count = load_i64(arena + EXPIRY_COUNT)
+    last = load_u32(heap_addr(arena, count))
+    store_i64(arena + EXPIRY_COUNT, count - 1)
+    store_u32(at + EXT_HEAP, 0)
+    if place != count:
+        sift(arena, place, last)
+    if VERIFY:
+        assert load_u32(at + EXT_HEAP) == 0
+
+
+@kernel
+def first_to_expire(arena: int) -> int:
+    """The extension that expires first, or 0."""
+    return load_u32(heap_addr(arena, 1)) if load_i64(arena + EXPIRY_COUNT) > 0 else 0

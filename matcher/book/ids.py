@@ -1,0 +1,122 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Find an open order by its id: a table of chains, linked from order slot to order slot.
+
+An entry is the slot of the chain's first order, or 0; the links lie in a table of their own.  With
+two entries an order nearly every chain is one order long, and entering or erasing an id shifts
+nothing.  A block of 1,024 consecutive ids lies together somewhere in the table: participants count
+upwards, the ids they cancel are near the ids they send, and sixteen neighbours share a cache line.
+
+Ids are the clients' to choose, so where a block lies depends on a key that they do not know: two
+rounds of a multiplication by a secret odd number.  Whatever ids are chosen without it fall as if
+drawn by lot, half full at most, so that the longest chain of a million is some ten orders long.
+
+Measured against open addressing at a quarter full with tags (8-byte entries, runs closed on
+deletion): 6 ns less a command, and a third of the memory.
+"""
+
+from openoutcry.matcher.book.arena import (
+    ID_ENTRY_BYTES,
+    ID_KEY,
+    ID_LINK_BYTES,
+    ID_LINKS_AT,
+    ID_MASK,
+    ID_MULTIPLIER,
+    ID_MULTIPLIER_2,
+    ID_SPREAD,
+    IDS_AT,
+    ORDER_SLOT_BYTES,
+    ORDERS_AT,
+    SLOT_ID,
+)
+from openoutcry.wire.kernel import VERIFY, kernel
+from openoutcry.wire.memory import (
+    add_wrapping,
+    load_fixed,
+    load_i64,
+    load_u32,
+    mul_wrapping,
+    prefetch,
+    store_u32,
+)
+
+BLOCK_BITS = 10
+
+
+@kernel
+def id_home(arena: int, instrument: int, order_id: int) -> int:
+    """Entry of the chain that has this id, before the mask.
+
+    ID_SPREAD is odd, so its multiples differ for every instrument in a table of any power of two
+    from 8,192: one id stands in another chain in every instrument, and inside a chain an id alone
+    says which order it is.
+    """
+    block = (order_id >> BLOCK_BITS) ^ load_fixed(arena + ID_KEY)
+    block = mul_wrapping(block, load_fixed(arena + ID_MULTIPLIER))
+    block = mul_wrapping(block ^ (block >> 32), load_fixed(arena + ID_MULTIPLIER_2)) >> 32
+    spread = mul_wrapping(instrument, load_fixed(arena + ID_SPREAD))
+    return add_wrapping(order_id, add_wrapping(block, spread))
+
+
+@kernel
+def id_addr(arena: int, instrument: int, order_id: int) -> int:
+    """Address of the entry."""
+    entry = id_home(arena, instrument, order_id) & load_fixed(arena + ID_MASK)
+    return arena + load_fixed(arena + IDS_AT) + entry * ID_ENTRY_BYTES
+
+
+@kernel
+def link_addr(arena: int, slot: int) -> int:
+    return arena + load_fixed(arena + ID_LINKS_AT) + slot * ID_LINK_BYTES
+
+
+@kernel
+def find_id(arena: int, instrument: int, order_id: int) -> int:
+    """Slot of the open order ``order_id`` of ``instrument``, or 0."""
+    return find_in_chain(arena, id_addr(arena, instrument, order_id), order_id)
+
+
+@kernel
+def insert_id(arena: int, instrument: int, order_id: int, slot: int) -> None:
+    """Enter an id that is not in the table."""
+    insert_in_chain(arena, id_addr(arena, instrument, order_id), slot)
+
+
+@kernel
+def erase_id(arena: int, instrument: int, order_id: int, slot: int) -> None:
+    """Take out the id whose order lies in ``slot``."""
+    erase_from_chain(arena, id_addr(arena, instrument, order_id), slot)
+
+
+# The same for who has worked out the entry's address already
+
+
+@kernel
+def find_in_chain(arena: int, entry: int, order_id: int) -> int:
+    orders = arena + load_fixed(arena + ORDERS_AT)
+    slot = load_u32(entry)
+    while slot != 0 and load_i64(orders + slot * ORDER_SLOT_BYTES + SLOT_ID) != order_id:
+        slot = load_u32(link_addr(arena, slot))
+    return slot
+
+
+@kernel
+def insert_in_chain(arena: int, entry: int, slot: int) -> None:
+    store_u32(link_addr(arena, slot), load_u32(entry))
+    store_u32(entry, slot)
+
+
+@kernel
+def erase_from_chain(arena: int, entry: int, slot: int) -> None:
+    at = entry
+    while load_u32(at) != slot:
+        if VERIFY:
+            assert load_u32(at) != 0
+        at = link_addr(arena, load_u32(at))
+    store_u32(at, load_u32(link_addr(arena, slot)))
+
+
+@kernel
+def prefetch_chain(arena: int, entry: int) -> None:
+    """Ask for the first order of the chain: the right one nearly always."""
+    prefetch(arena + load_fixed(arena + ORDERS_AT) + load_u32(entry) * ORDER_SLOT_BYTES)

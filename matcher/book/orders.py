@@ -1,0 +1,186 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Order slots: taken, given back, and what is known of an order from its slot alone."""
+
+from openoutcry.matcher.book.arena import (
+    EXT_INSTRUMENT,
+    EXT_OWNER,
+    EXT_PRICE,
+    EXT_RESERVE,
+    EXT_SIDE,
+    EXTENDED,
+    EXTENSION_BYTES,
+    EXTENSIONS_AT,
+    FREE_ORDER,
+    FRESH_ORDERS,
+    LEVEL_TOTAL,
+    OPEN_ORDERS,
+    ORDER_CAPACITY,
+    PAGE_BOOK,
+    SLOT_ID,
+    SLOT_LEVEL,
+    SLOT_NEXT,
+    SLOT_OWNER,
+    SLOT_QTY,
+    TRIGGERS,
+    WHICH,
+)
+from openoutcry.matcher.book.ids import erase_from_chain, id_addr, insert_in_chain
+from openoutcry.matcher.book.levels import (
+    key_flip,
+    level_addr,
+    level_key,
+    page_addr,
+    slot_addr,
+    touch_page,
+)
+from openoutcry.matcher.constants import BUY
+from openoutcry.matcher.events import event_address
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.memory import (
+    load_fixed,
+    load_i64,
+    load_u8,
+    load_u16,
+    load_u32,
+    store_i64,
+    store_u32,
+)
+
+
+@kernel
+def open_order(arena: int, instrument: int, order_id: int, owner: int) -> int:
+    """A slot for an order that is about to join a level, entered under its id.  ``owner``: the
+    participant and the SLOT bits."""
+    return open_in_chain(arena, id_addr(arena, instrument, order_id), order_id, owner)
+
+
+@kernel
+def open_in_chain(arena: int, entry: int, order_id: int, owner: int) -> int:
+    """:func:`open_order` with the address of the id's entry."""
+    slot = load_i64(arena + FREE_ORDER)
+    if slot != 0:
+        store_i64(arena + FREE_ORDER, load_u32(slot_addr(arena, slot) + SLOT_NEXT))
+    else:
+        slot = load_i64(arena + FRESH_ORDERS) + 1
+        store_i64(arena + FRESH_ORDERS, slot)
+    if VERIFY:
+        assert slot <= load_fixed(arena + ORDER_CAPACITY)
+    store_i64(arena + OPEN_ORDERS, load_i64(arena + OPEN_ORDERS) + 1)
+    at = slot_addr(arena, slot)
+    store_i64(at + SLOT_ID, order_id)
+    store_u32(at + SLOT_OWNER, owner)
+    insert_in_chain(arena, entry, slot)
+    return slot
+
+
+@kernel
+def close_order(arena: int, instrument: int, slot: int) -> None:
+    """Forget an order that is in no level and has no extension, and give its slot back."""
+    order_id = load_i64(slot_addr(arena, slot) + SLOT_ID)
+    close_in_chain(arena, id_addr(arena, instrument, order_id), slot)
+
+
+@kernel
+def close_in_chain(arena: int, entry: int, slot: int) -> None:
+    """:func:`close_order` with the address of the id's entry."""
+    at = slot_addr(arena, slot)
+    erase_from_chain(arena, entry, slot)
+    store_u32(at + SLOT_NEXT, load_i64(arena + FREE_ORDER))
+    store_i64(arena + FREE_ORDER, slot)
+    store_i64(arena + OPEN_ORDERS, load_i64(arena + OPEN_ORDERS) - 1)
+
+
+@kernel
+def take_off(arena: int, slot: int, qty: int) -> None:
+    """Take ``qty`` lots, fewer than it has there, off an open order in its place."""
+    at = slot_addr(arena, slot)
+    level = load_u32(at + SLOT_LEVEL)
+    total_at = level_addr(arena, level) + LEVEL_TOTAL
+    touch_page(arena, level >> 6)
+    store_i64(at + SLOT_QTY, load_i64(at + SLOT_QTY) - qty)
+    store_i64(total_at, load_i64(total_at) - qty)
+    if VERIFY:
+        assert load_i64(at + SLOT_QTY) > 0
+        assert load_i64(total_at) >= load_i64(at + SLOT_QTY)
+
+
+@kernel
+def touch_order(arena: int, slot: int) -> None:
+    """The order changes where it stands: see :func:`openoutcry.matcher.book.levels.touch_page`."""
+    level = load_u32(slot_addr(arena, slot) + SLOT_LEVEL)
+    if level != 0:
+        touch_page(arena, level >> 6)
+
+
+# Plain and extended orders alike
+
+
+@kernel
+def extension_addr(arena: int, extension: int) -> int:
+    """``extension`` may carry the EXTENDED bit."""
+    return (
+        arena + load_fixed(arena + EXTENSIONS_AT) + (extension & (EXTENDED - 1)) * EXTENSION_BYTES
+    )
+
+
+@kernel
+def extension_of(arena: int, slot: int) -> int:
+    """Address of the order's extension, or 0."""
+    word = load_u32(slot_addr(arena, slot) + SLOT_OWNER)
+    return extension_addr(arena, word) if word & EXTENDED else 0
+
+
+@kernel
+def order_owner(arena: int, slot: int) -> int:
+    """The order's participant."""
+    word = load_u32(slot_addr(arena, slot) + SLOT_OWNER)
+    if word & EXTENDED:
+        return load_u16(extension_addr(arena, word) + EXT_OWNER)
+    return word & 0xFFFF
+
+
+@kernel
+def order_leaves(arena: int, slot: int) -> int:
+    """All that is open of it, an iceberg's reserve included."""
+    ext = extension_of(arena, slot)
+    qty = load_i64(slot_addr(arena, slot) + SLOT_QTY)
+    return qty + load_i64(ext + EXT_RESERVE) if ext != 0 else qty
+
+
+@kernel
+def plain_book(arena: int, slot: int) -> int:
+    """The book in which the order stands."""
+    level = load_u32(slot_addr(arena, slot) + SLOT_LEVEL)
+    return load_u32(page_addr(arena, level >> 6) + PAGE_BOOK)
+
+
+@kernel
+def plain_price(arena: int, slot: int) -> int:
+    """The price at which the order stands (of a waiting stop: its trigger)."""
+    level = load_u32(slot_addr(arena, slot) + SLOT_LEVEL)
+    return level_key(arena, level) ^ key_flip(plain_book(arena, slot))
+
+
+@kernel
+def stands_as_trigger(arena: int, slot: int) -> bool:
+    return plain_book(arena, slot) & WHICH == TRIGGERS
+
+
+@kernel
+def order_price(arena: int, slot: int) -> int:
+    """The price that events about the order carry."""
+    if load_u32(slot_addr(arena, slot) + SLOT_LEVEL) == 0 or stands_as_trigger(arena, slot):
+        return load_i64(extension_of(arena, slot) + EXT_PRICE)
+    return plain_price(arena, slot)
+
+
+@kernel_outlined
+def order_address(arena: int, slot: int) -> int:
+    """Address of events about the order."""
+    ext = extension_of(arena, slot)
+    if ext != 0:
+        side = load_u8(ext + EXT_SIDE)
+        return event_address(load_u32(ext + EXT_INSTRUMENT), side, load_u16(ext + EXT_OWNER))
+    book = plain_book(arena, slot)
+    return event_address(book >> 4, (book & 1) + BUY, order_owner(arena, slot))

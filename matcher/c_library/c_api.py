@@ -1,0 +1,256 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""What C may call: kernels of int64 arguments, each with its prototype, and the header of them.
+
+An address is an int64 to a kernel and a pointer to C; both travel in the same register.
+"""
+
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+from openoutcry.matcher.book.arena import (
+    DIGESTS_AT,
+    EVENT_COUNT,
+    LAST_SEQ,
+    OPEN_ORDERS,
+)
+from openoutcry.matcher.book.depth import fill_best, fill_depth
+from openoutcry.matcher.book.empty_arena import arena_bytes, extra_events, keep_id_key, lay_out
+from openoutcry.matcher.book.shards import keep_shard
+from openoutcry.matcher.c_library.table_check import NO_FAULT, SYMBOL_FIELD, faulty_field
+from openoutcry.matcher.commands.dispatch import process_batch
+from openoutcry.matcher.constants import RULE_BYTES
+from openoutcry.matcher.event_bound import COMMAND_EVENTS
+from openoutcry.matcher.events import number_events
+from openoutcry.matcher.state.running_digest import fold_changes
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.records import INSTRUMENT, NO_PRICE, make_instruments
+
+BAD_CAPACITY, BAD_MEMORY = -1, -2
+FIELDS = len(INSTRUMENT.fields)
+
+
+@kernel
+def size(instrument_count: int, order_capacity: int, level_pages: int) -> int:
+    return arena_bytes(instrument_count, order_capacity, level_pages)
+
+
+@kernel
+def init(
+    arena: int,
+    size_bytes: int,
+    instruments: int,
+    instrument_count: int,
+    order_capacity: int,
+    level_pages: int,
+) -> int:
+    needed = arena_bytes(instrument_count, order_capacity, level_pages)
+    if needed == 0:
+        return BAD_CAPACITY
+    if size_bytes < needed or arena & 63 != 0:
+        return BAD_MEMORY
+    for row in range(instrument_count):
+        field = faulty_field(instruments + row * RULE_BYTES)
+        if field != NO_FAULT:
+            return row * FIELDS + field + 1
+    twice = lay_out(arena, instruments, instrument_count, order_capacity, level_pages)
+    return (twice - 1) * FIELDS + SYMBOL_FIELD + 1 if twice != 0 else 0
+
+
+@kernel
+def shard(arena: int, shard_of_instrument: int, own_shard: int) -> int:
+    keep_shard(arena, shard_of_instrument, own_shard)
+    return 0
+
+
+@kernel
+def id_key(arena: int, key: int) -> int:
+    keep_id_key(arena, key)
+    return 0
+
+
+@kernel
+def event_capacity(order_capacity: int) -> int:
+    return 2 * order_capacity + extra_events(order_capacity) + COMMAND_EVENTS
+
+
+@kernel
+def process(arena: int, orders: int, count: int, events: int, capacity: int, done_at: int) -> int:
+    first_seq = load_i64(arena + EVENT_COUNT) + 1
+    done, written = process_batch(arena, orders, count, events, capacity)
+    number_events(events, written, first_seq)
+    store_i64(done_at, done)
+    return written
+
+
+@kernel
+def best(arena: int, instrument: int, out: int) -> int:
+    fill_best(arena, instrument, out)
+    return load_i64(out) + load_i64(out + 24)
+
+
+@kernel
+def depth(arena: int, instrument: int, side: int, levels: int, out: int) -> int:
+    return fill_depth(arena, instrument, side - 1, levels, out)
+
+
+@kernel
+def digest(arena: int, out: int) -> int:
+    fold_changes(arena)
+    total = arena + load_i64(arena + DIGESTS_AT)
+    store_i64(out, load_i64(total))
+    store_i64(out + 8, load_i64(total + 8))
+    return 0
+
+
+@kernel
+def open_orders(arena: int) -> int:
+    return load_i64(arena + OPEN_ORDERS)
+
+
+@kernel
+def event_count(arena: int) -> int:
+    return load_i64(arena + EVENT_COUNT)
+
+
+@kernel
+def last_seq(arena: int) -> int:
+    return load_i64(arena + LAST_SEQ)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One function of the library: its C prototype, what the header says of it, its kernel."""
+
+    prototype: str
+    doc: str
+    kernel: Any
+
+    @property
+    def name(self) -> str:
+        return "outcry_matcher_" + self.prototype.split("(")[0]
+
+    @property
+    def argument_count(self) -> int:
+        return self.prototype.count(",") + 1
+
+
+ENTRIES = (
+    Entry(
+        "size(int64_t instrument_count, int64_t order_capacity, int64_t level_pages)",
+        "Bytes of an arena with room for so many instruments (1 to 4,096), open orders and pages "
+        "of 64 price levels; 0 if one of them is out of its range.  As many pages as orders never "
+        "run out.",
+        size,
+    ),
+    Entry(
+        "init(void *arena, int64_t size, const struct outcry_instrument *instruments, "
+        "int64_t instrument_count, int64_t order_capacity, int64_t level_pages)",
+        "Make an empty book of memory that is 0 and begins at a multiple of 64, as mmap() gives "
+        "it.  The table is copied.  Returns 0, or what is wrong: OUTCRY_MATCHER_BAD_CAPACITY, "
+        "OUTCRY_MATCHER_BAD_MEMORY, or above 0: OUTCRY_MATCHER_BAD_ROW and "
+        "OUTCRY_MATCHER_BAD_FIELD tell which field, from 0, of which instrument.  A symbol that "
+        "is there twice is told at the second, and the memory must be cleared before it is used "
+        "again.",
+        init,
+    ),
+    Entry(
+        "shard(void *arena, const int64_t *shard_of_instrument, int64_t shard)",
+        "Before the first command: from now on skip the commands of instruments that another "
+        "shard has.  Returns 0.",
+        shard,
+    ),
+    Entry(
+        "id_key(void *arena, int64_t key)",
+        "Before the first command, where order ids are chosen by others: a secret, by which nobody "
+        "can choose ids that make commands slow.  No event and no digest depends on it.  Returns "
+        "0.",
+        id_key,
+    ),
+    Entry(
+        "event_capacity(int64_t order_capacity)",
+        "Events that one command can cause at most: process() goes on as long as so many fit, so "
+        "give it room for as many, and for those that it shall write before it returns.",
+        event_capacity,
+    ),
+    Entry(
+        "process(void *arena, const struct outcry_order *orders, int64_t count, "
+        "struct outcry_event *events, int64_t capacity, int64_t *done)",
+        "Process commands and write their events, numbered; returns how many events.  Stops before "
+        "a command whose events might not fit; *done says how many commands were processed.",
+        process,
+    ),
+    Entry(
+        "best(const void *arena, int64_t instrument, int64_t out[6])",
+        "For bids, then asks: 1 if there is an order, else 0; best price; quantity shown there.  "
+        "Returns how many sides have orders.",
+        best,
+    ),
+    Entry(
+        "depth(const void *arena, int64_t instrument, int64_t side, int64_t levels, "
+        "int64_t (*out)[3])",
+        "Price, quantity shown and number of orders of up to so many levels of one side "
+        "(OUTCRY_SIDE_BUY or OUTCRY_SIDE_SELL), best first.  Returns how many levels.",
+        depth,
+    ),
+    Entry(
+        "digest(void *arena, uint64_t out[2])",
+        "128 bits that differ, but for chance, whenever two books differ; costs what changed since "
+        "it was last asked for.  Covers every order and its place, and what became of each "
+        "instrument; not the table, the time and the counters.  Returns 0.",
+        digest,
+    ),
+    Entry("open_orders(const void *arena)", "Orders that are open.", open_orders),
+    Entry("event_count(const void *arena)", "Events so far: the seq of the last.", event_count),
+    Entry("last_seq(const void *arena)", "seq of the last command, 0 before it.", last_seq),
+)
+
+
+def header_text() -> str:
+    """The C header: every entry with its comment, and what an instrument is by default."""
+    defaults = _wrapped(_instrument_defaults(), initial_indent="    ", subsequent_indent="    ")
+    lines = [
+        "/* The matcher as a C library; generated by `make -C matcher object`.",
+        " *",
+        " * An arena is one block of memory that holds everything and no addresses: map it, copy",
+        " * it, share it.  Nothing here allocates, locks or knows a clock; one thread at a time",
+        " * may write an arena.  Every function answers at once and none fails but init(). */",
+        "#ifndef OUTCRY_MATCHER_H",
+        "#define OUTCRY_MATCHER_H",
+        '#include "outcry_wire.h"',
+        "",
+        "#ifdef __cplusplus",
+        'extern "C" {',
+        "#endif",
+        "",
+        "/* What an instrument is when nothing is said: steps of 1, continuous, price-time. */",
+        "#define OUTCRY_INSTRUMENT_DEFAULTS \\",
+        *(line + " \\" for line in defaults[:-1]),
+        defaults[-1],
+        "",
+        f"#define OUTCRY_MATCHER_BAD_CAPACITY ({BAD_CAPACITY})",
+        f"#define OUTCRY_MATCHER_BAD_MEMORY ({BAD_MEMORY})",
+        f"#define OUTCRY_MATCHER_BAD_ROW(error) (((error) - 1) / {FIELDS})",
+        f"#define OUTCRY_MATCHER_BAD_FIELD(error) (((error) - 1) % {FIELDS})",
+    ]
+    for entry in ENTRIES:
+        comment = textwrap.wrap(entry.doc, 94)
+        lines += ["", "/* " + "\n * ".join(comment) + " */"]
+        prototype = f"int64_t {entry.name}({entry.prototype.split('(', 1)[1]};"
+        lines += _wrapped(prototype, subsequent_indent="    ")
+    return "\n".join([*lines, "", "#ifdef __cplusplus", "}", "#endif", "#endif", ""])
+
+
+def _instrument_defaults() -> str:
+    row = make_instruments(["X"])[0]
+    values = {name: int(row[name]) for name in row.dtype.names if name != "symbol"}
+    words = {NO_PRICE: "INT64_MIN"}
+    return ", ".join(f".{name} = {words.get(v, v)}" for name, v in values.items() if v)
+
+
+def _wrapped(text: str, **indents: str) -> list[str]:
+    """Lines of at most 94 characters, broken after commas only."""
+    parts = text.replace(" ", "\xa0").replace(",\xa0", ", ")
+    return [line.replace("\xa0", " ") for line in textwrap.wrap(parts, 94, **indents)]  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""How orders trade: taking, stops, pegs, the cascade after a trade, auctions."""

@@ -1,0 +1,375 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""At which price a call would uncross: most volume, least surplus, market pressure, reference.
+
+Sums are pairs (high, low), low below 2**62, so that they are exact; what is told of volume and
+surplus ends at 2**63 - 1.
+"""
+
+from openoutcry.matcher.book.any_order import best_level, book_of
+from openoutcry.matcher.book.arena import (
+    CALL_FROM,
+    CALL_TO,
+    CROSS_FROM,
+    CROSS_SIDE,
+    CROSS_SURPLUS,
+    CROSS_TO,
+    CROSS_VOLUME,
+    DISPLAYED,
+    EXT_RESERVE,
+    EXTENDED,
+    HIDDEN_BOOK,
+    ICEBERG_COUNT,
+    INDICATIVE_PRICE,
+    INDICATIVE_SIDE,
+    INDICATIVE_SURPLUS,
+    INDICATIVE_VOLUME,
+    LAST_PRICE,
+    LEVEL_HEAD,
+    LEVEL_TOTAL,
+    PAGE_BOOK,
+    REFERENCE,
+    SLOT_NEXT,
+    SLOT_OWNER,
+)
+from openoutcry.matcher.book.levels import (
+    instrument_addr,
+    level_addr,
+    level_key,
+    next_level,
+    page_addr,
+    previous_level,
+    slot_addr,
+)
+from openoutcry.matcher.book.orders import extension_addr
+from openoutcry.matcher.constants import BUY, INDICATIVE, SELL
+from openoutcry.matcher.events import event_address, tell
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, load_u32, store_i64
+from openoutcry.wire.records import MAX_VALUE, NO_PRICE
+
+LOW_BITS = 62
+LOW_MASK = (1 << LOW_BITS) - 1
+
+
+@kernel_outlined
+def publish_indicative(arena: int, instrument: int) -> None:
+    """INDICATIVE, if it says something new."""
+    state = instrument_addr(arena, instrument)
+    price = crossing_price(arena, instrument)
+    store_i64(state + CALL_FROM, load_i64(arena + CROSS_FROM))
+    store_i64(state + CALL_TO, load_i64(arena + CROSS_TO))
+    volume, surplus = load_i64(arena + CROSS_VOLUME), load_i64(arena + CROSS_SURPLUS)
+    side = load_i64(arena + CROSS_SIDE)
+    if (
+        price == load_i64(state + INDICATIVE_PRICE)
+        and volume == load_i64(state + INDICATIVE_VOLUME)
+        and surplus == load_i64(state + INDICATIVE_SURPLUS)
+        and side == load_i64(state + INDICATIVE_SIDE)
+    ):
+        return
+    store_i64(state + INDICATIVE_PRICE, price)
+    store_i64(state + INDICATIVE_VOLUME, volume)
+    store_i64(state + INDICATIVE_SURPLUS, surplus)
+    store_i64(state + INDICATIVE_SIDE, side)
+    tell(arena, 0, 0, price, volume, surplus, event_address(instrument, side, 0) | INDICATIVE)
+
+
+# Sums
+
+
+@kernel
+def plus(high: int, low: int, qty: int) -> tuple[int, int]:
+    return carried(high + (qty >> LOW_BITS), low + (qty & LOW_MASK))
+
+
+@kernel
+def carried(high: int, low: int) -> tuple[int, int]:
+    """The pair with what ``low`` has too much, or too little, moved to ``high``."""
+    return high + (low >> LOW_BITS), low & LOW_MASK
+
+
+@kernel
+def saturated(high: int, low: int) -> int:
+    return MAX_VALUE if high > 1 else high << LOW_BITS | low
+
+
+@kernel
+def is_more(high: int, low: int, than_high: int, than_low: int) -> bool:
+    return high > than_high or (high == than_high and low > than_low)
+
+
+@kernel
+def balance(
+    demand_high: int, demand_low: int, supply_high: int, supply_low: int
+) -> tuple[int, int, int, int, int]:
+    """The surplus's side (0: none), what would trade, and the surplus, the last two as pairs."""
+    high, low = carried(demand_high - supply_high, demand_low - supply_low)
+    if high < 0:
+        high, low = carried(supply_high - demand_high, supply_low - demand_low)
+        return SELL, demand_high, demand_low, high, low
+    return (BUY if high | low != 0 else 0), supply_high, supply_low, high, low
+
+
+@kernel_outlined
+def add_level(arena: int, level: int, high: int, low: int) -> tuple[int, int]:
+    """Add all that the level's orders have, shown or not."""
+    queue = level_addr(arena, level)
+    high, low = plus(high, low, load_i64(queue + LEVEL_TOTAL))
+    book = load_u32(page_addr(arena, level >> 6) + PAGE_BOOK)
+    if load_i64(instrument_addr(arena, book >> 4) + ICEBERG_COUNT) == 0:
+        return high, low
+    slot = load_u32(queue + LEVEL_HEAD)
+    while slot != 0:
+        word = load_u32(slot_addr(arena, slot) + SLOT_OWNER)
+        if word & EXTENDED:
+            high, low = plus(high, low, load_i64(extension_addr(arena, word) + EXT_RESERVE))
+        slot = load_u32(slot_addr(arena, slot) + SLOT_NEXT)
+    return high, low
+
+
+# Prices
+
+
+@kernel
+def lower(one: int, other: int) -> int:
+    return one if one <= other else other
+
+
+@kernel
+def ask_at(arena: int, shown: int, unseen: int) -> int:
+    """The lower price of two levels of asks, each of which may be 0."""
+    one = level_key(arena, shown) if shown != 0 else MAX_VALUE
+    return lower(one, level_key(arena, unseen)) if unseen != 0 else one
+
+
+@kernel
+def bid_at(arena: int, shown: int, unseen: int) -> int:
+    """The higher price of two levels of bids, each of which may be 0."""
+    return ~ask_at(arena, shown, unseen)
+
+
+@kernel
+def lowest_at(arena: int, shown: int, unseen: int) -> int:
+    """The lower price of two levels of bids, each of which may be 0."""
+    one = ~level_key(arena, shown) if shown != 0 else MAX_VALUE
+    return lower(one, ~level_key(arena, unseen)) if unseen != 0 else one
+
+
+@kernel
+def is_nearer(price: int, than: int, reference: int) -> bool:
+    """Whether ``price`` is as near to the reference as ``than`` or nearer (without one: any)."""
+    if reference == NO_PRICE:
+        return True
+    if price >= reference and than >= reference:
+        return price <= than
+    if price <= reference and than <= reference:
+        return price >= than
+    # One on either side.  Differences may be beyond int64, so the middle of both, rounded down,
+    # says which is nearer.
+    middle = (price & than) + ((price ^ than) >> 1)
+    if price > reference:
+        return middle < reference or (middle == reference and (price ^ than) & 1 == 0)
+    return middle >= reference
+
+
+@kernel
+def at_key(arena: int, shown: int, unseen: int, key: int) -> tuple[int, int]:
+    """The sum of those of the two levels that stand at ``key``."""
+    high, low = 0, 0
+    if shown != 0 and level_key(arena, shown) == key:
+        high, low = add_level(arena, shown, high, low)
+    if unseen != 0 and level_key(arena, unseen) == key:
+        high, low = add_level(arena, unseen, high, low)
+    return high, low
+
+
+@kernel
+def after(arena: int, level: int, key: int) -> int:
+    """``level``, or the next worse one if it stands at ``key``."""
+    return next_level(arena, level) if level != 0 and level_key(arena, level) == key else level
+
+
+@kernel
+def before(arena: int, level: int, key: int) -> int:
+    """``level``, or the next better one if it stands at ``key``."""
+    return previous_level(arena, level) if level != 0 and level_key(arena, level) == key else level
+
+
+@kernel_outlined
+def lowest_bid(
+    arena: int, level: int, from_price: int, high: int, low: int
+) -> tuple[int, int, int]:
+    """From ``level`` on to the level with the lowest price at or above ``from_price`` (0: none),
+    and the sum with all passed added."""
+    found = 0
+    while level != 0 and ~level_key(arena, level) >= from_price:
+        found = level
+        high, low = add_level(arena, level, high, low)
+        level = next_level(arena, level)
+    return found, high, low
+
+
+@kernel_outlined
+def crossing_price(arena: int, instrument: int) -> int:
+    """The price at which the call would uncross now, or NO_PRICE; the header's CROSS words get
+    volume, surplus and the surplus's side (all 0 without a price).
+
+    The most volume is what trades when the best bids and asks are paired off until they no longer
+    cross, and the prices that give it lie between the last pair's: :func:`choose` looks at no
+    others, unless the volume would saturate.
+    """
+    remember(arena, 0, 0, 0)
+    shown_ask = best_level(arena, book_of(instrument, DISPLAYED, SELL))
+    unseen_ask = best_level(arena, book_of(instrument, HIDDEN_BOOK, SELL))
+    shown_bid = best_level(arena, book_of(instrument, DISPLAYED, BUY))
+    unseen_bid = best_level(arena, book_of(instrument, HIDDEN_BOOK, BUY))
+    all_asks, other_asks, all_bids, other_bids = shown_ask, unseen_ask, shown_bid, unseen_bid
+    first_ask, second_ask, first_bid, second_bid = 0, 0, 0, 0
+    from_price = ask_at(arena, shown_ask, unseen_ask)
+    to_price = bid_at(arena, shown_bid, unseen_bid)
+    # Sums of all that was paired off, and of what stood before the last price of each side.
+    bought_high, bought_low, demand_high, demand_low = 0, 0, 0, 0
+    sold_high, sold_low, supply_high, supply_low = 0, 0, 0, 0
+    volume, bid_left, ask_left = 0, 0, 0
+    lowest = from_price
+    while shown_ask | unseen_ask != 0 and shown_bid | unseen_bid != 0:
+        ask, bid = ask_at(arena, shown_ask, unseen_ask), bid_at(arena, shown_bid, unseen_bid)
+        if bid < ask:
+            break
+        if bid_left == 0:
+            to_price, first_bid, second_bid = bid, shown_bid, unseen_bid
+            demand_high, demand_low = bought_high, bought_low
+            high, low = at_key(arena, shown_bid, unseen_bid, ~bid)
+            bid_left = saturated(high, low)
+            bought_high, bought_low = carried(bought_high + high, bought_low + low)
+        if ask_left == 0:
+            from_price, first_ask, second_ask = ask, shown_ask, unseen_ask
+            supply_high, supply_low = sold_high, sold_low
+            high, low = at_key(arena, shown_ask, unseen_ask, ask)
+            ask_left = saturated(high, low)
+            sold_high, sold_low = carried(sold_high + high, sold_low + low)
+        traded = min(bid_left, ask_left)
+        if volume > MAX_VALUE - traded:
+            store_i64(arena + CROSS_FROM, lowest)
+            store_i64(arena + CROSS_TO, MAX_VALUE)
+            return choose(arena, instrument, all_asks, other_asks, all_bids, other_bids, 0, 0, 0, 0)
+        volume += traded
+        bid_left -= traded
+        ask_left -= traded
+        if bid_left == 0:
+            shown_bid, unseen_bid = after(arena, shown_bid, ~bid), after(arena, unseen_bid, ~bid)
+        if ask_left == 0:
+            shown_ask, unseen_ask = after(arena, shown_ask, ask), after(arena, unseen_ask, ask)
+    if volume == 0:
+        # Whatever comes may be the new best price.
+        store_i64(arena + CROSS_FROM, NO_PRICE)
+        store_i64(arena + CROSS_TO, MAX_VALUE)
+        return NO_PRICE
+    store_i64(arena + CROSS_FROM, from_price)
+    store_i64(arena + CROSS_TO, to_price)
+    return choose(
+        arena,
+        instrument,
+        first_ask,
+        second_ask,
+        first_bid,
+        second_bid,
+        demand_high,
+        demand_low,
+        supply_high,
+        supply_low,
+    )
+
+
+@kernel_outlined
+def choose(
+    arena: int,
+    instrument: int,
+    shown_ask: int,
+    unseen_ask: int,
+    shown_bid: int,
+    unseen_bid: int,
+    demand_high: int,
+    demand_low: int,
+    supply_high: int,
+    supply_low: int,
+) -> int:
+    """The best price from CROSS_FROM to CROSS_TO.  The asks are the first levels at or above the
+    one, the bids the first at or below the other; demand and supply are sums of what is better."""
+    reference = load_i64(instrument_addr(arena, instrument) + REFERENCE)
+    from_price, to_price = load_i64(arena + CROSS_FROM), load_i64(arena + CROSS_TO)
+    shown_bid, demand_high, demand_low = lowest_bid(
+        arena, shown_bid, from_price, demand_high, demand_low
+    )
+    unseen_bid, demand_high, demand_low = lowest_bid(
+        arena, unseen_bid, from_price, demand_high, demand_low
+    )
+    volume_high, volume_low, surplus_high, surplus_low = 0, 0, 0, 0
+    first, last, nearest, side = NO_PRICE, NO_PRICE, NO_PRICE, 0
+    all_buy, all_sell = True, True
+    while shown_bid | unseen_bid | shown_ask | unseen_ask != 0:
+        ask = ask_at(arena, shown_ask, unseen_ask)
+        price = lower(ask, lowest_at(arena, shown_bid, unseen_bid))
+        if price > to_price or demand_high | demand_low == 0:
+            break
+        is_ask = price == ask and shown_ask | unseen_ask != 0
+        if is_ask:
+            high, low = at_key(arena, shown_ask, unseen_ask, ask)
+            supply_high, supply_low = carried(supply_high + high, supply_low + low)
+            shown_ask, unseen_ask = after(arena, shown_ask, ask), after(arena, unseen_ask, ask)
+        left, high, low, left_high, left_low = balance(
+            demand_high, demand_low, supply_high, supply_low
+        )
+        if price == MAX_VALUE and not is_ask:
+            # Only market orders are left on the buy side.
+            if first == NO_PRICE and high | low != 0:
+                price = at_reference(arena, instrument)
+                if price != NO_PRICE:
+                    remember(arena, saturated(high, low), saturated(left_high, left_low), left)
+                return price
+            break
+        if high | low != 0 and price != NO_PRICE:
+            same = high == volume_high and low == volume_low
+            if is_more(high, low, volume_high, volume_low) or (
+                same and is_more(surplus_high, surplus_low, left_high, left_low)
+            ):
+                volume_high, volume_low = high, low
+                surplus_high, surplus_low = left_high, left_low
+                first, last, nearest, side = price, price, price, left
+                all_buy, all_sell = left == BUY, left == SELL
+            elif same and left_high == surplus_high and left_low == surplus_low:
+                last = price
+                all_buy = all_buy and left == BUY
+                all_sell = all_sell and left == SELL
+                if is_nearer(price, nearest, reference):
+                    nearest, side = price, left
+            elif left == SELL:
+                # From here on there is ever less demand and ever more supply.
+                break
+        high, low = at_key(arena, shown_bid, unseen_bid, ~price)
+        demand_high, demand_low = carried(demand_high - high, demand_low - low)
+        shown_bid = before(arena, shown_bid, ~price)
+        unseen_bid = before(arena, unseen_bid, ~price)
+    if first == NO_PRICE:
+        return NO_PRICE
+    volume, surplus = saturated(volume_high, volume_low), saturated(surplus_high, surplus_low)
+    remember(arena, volume, surplus, side)
+    if all_buy:
+        return last
+    return first if all_sell else nearest
+
+
+@kernel_outlined
+def at_reference(arena: int, instrument: int) -> int:
+    """The price when there are market orders on both sides and no limit between them."""
+    state = instrument_addr(arena, instrument)
+    price = load_i64(state + REFERENCE)
+    return load_i64(state + LAST_PRICE) if price == NO_PRICE else price
+
+
+@kernel
+def remember(arena: int, volume: int, surplus: int, side: int) -> None:
+    store_i64(arena + CROSS_VOLUME, volume)
+    store_i64(arena + CROSS_SURPLUS, surplus)
+    store_i64(arena + CROSS_SIDE, side)

@@ -1,0 +1,1 @@
+"""The same matcher in plain Python: slow, and plainly right."""

@@ -1,0 +1,272 @@
+"""Calls and uncrossings in plain Python: one price at which the most can trade."""
+
+from dataclasses import dataclass
+from itertools import takewhile
+
+from openoutcry.matcher.reference.books import (
+    ANY_PRICE,
+    AUCTION_ONLY,
+    CALL_PHASES,
+    MARKETS,
+    NO_INDICATION,
+    Market,
+    OpenOrder,
+    Place,
+    event_price,
+)
+from openoutcry.matcher.reference.cascade import elect, next_elected, park_pegs, settle
+from openoutcry.matcher.reference.take import convert
+from openoutcry.wire.enums import (
+    EventFlag,
+    EventKind,
+    OrderType,
+    Phase,
+    Reason,
+    Side,
+    TimeInForce,
+)
+from openoutcry.wire.records import MAX_VALUE
+
+UNCROSSING_PHASES = (Phase.CONTINUOUS, Phase.TRADING_AT_LAST, Phase.CLOSED)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an uncrossing would do: all zero without a price.  What is told of it (:attr:`told`)
+    ends at 2**63 - 1."""
+
+    price: int | None = None
+    volume: int = 0
+    surplus: int = 0
+    """Positive: buyers are left over."""
+
+    @property
+    def told(self) -> tuple[int, int]:
+        """Volume and surplus, in lots, as the events say them."""
+        return min(self.volume, MAX_VALUE), min(abs(self.surplus), MAX_VALUE)
+
+    @property
+    def surplus_side(self) -> int:
+        return 0 if self.surplus == 0 else Side.BUY if self.surplus > 0 else Side.SELL
+
+
+def change_phase(m: Market, new: Phase, ref: int | None, has_ref: bool) -> None:
+    """Enter a phase; what a call has collected trades first, if its price is within the band."""
+    old = m.phase
+    if has_ref:
+        m.ref = ref
+    elif m.last is not None:
+        m.ref = m.last
+    uncrosses = (new in UNCROSSING_PHASES and m.called) or (
+        new == Phase.CONTINUOUS and is_crossed(m)
+    )
+    if uncrosses and is_put_off(m):
+        m.extensions += 1
+        announce(m, old, old, Reason.AUCTION_EXTENDED)
+        publish_indicative(m)
+        return
+    m.phase = new
+    announce(m, new, old, Reason.NONE)
+    if uncrosses:
+        uncross(m)
+    if new in CALL_PHASES:
+        enter_call(m)
+    elif new == Phase.CLOSED:
+        for order in m.canonical():
+            if order.tif == TimeInForce.DAY or order.tif in AUCTION_ONLY:
+                m.cancel(order, Reason.DAY_END, EventKind.EXPIRED)
+    elif new == Phase.CONTINUOUS:
+        settle(m)
+
+
+def announce(m: Market, new: Phase, old: Phase, reason: Reason) -> None:
+    m.tape.write(
+        EventKind.PHASE_CHANGED,
+        m.index,
+        price=event_price(m.ref),
+        qty=new,
+        contra_id=old,
+        reason=reason,
+    )
+
+
+def is_crossed(m: Market) -> bool:
+    """Whether shown or hidden orders could trade with each other: trading at last leaves such."""
+    buys, sells = auction_queue(m, Side.BUY), auction_queue(m, Side.SELL)
+    return bool(buys and sells) and buys[0].price >= sells[0].price
+
+
+def is_put_off(m: Market) -> bool:
+    price = outcome(m).price
+    if m.rules.auction_band == 0 or m.ref is None or price is None:
+        return False
+    is_outside = abs(price - m.ref) > m.rules.auction_band
+    return is_outside and m.extensions < m.rules.auction_extensions
+
+
+def enter_call(m: Market) -> None:
+    m.called = True
+    m.indicative = NO_INDICATION
+    park_pegs(m)
+    if m.phase == Phase.CLOSING_AUCTION:
+        for order in m.parked():
+            refusal = m.refusal_of(order)
+            if refusal:
+                m.cancel(order, refusal)
+                continue
+            m.emit(EventKind.ELECTED, order, qty=order.leaves)
+            m.join(order, Place.DISPLAYED)
+    publish_indicative(m)
+
+
+def publish_indicative(m: Market) -> None:
+    """Say what an uncrossing would do now, if that is not what was said last in this call."""
+    if m.phase not in CALL_PHASES:
+        return
+    found = outcome(m)
+    indication = (event_price(found.price), *found.told, found.surplus_side)
+    if indication != m.indicative:
+        m.indicative = indication
+        report(m, EventKind.INDICATIVE, found)
+
+
+def report(m: Market, kind: EventKind, found: Outcome) -> None:
+    volume, surplus = found.told
+    m.tape.write(
+        kind,
+        m.index,
+        price=event_price(found.price),
+        qty=volume,
+        leaves=surplus,
+        side=found.surplus_side,
+    )
+
+
+# The price
+
+
+def auction_queue(m: Market, side: Side) -> list[OpenOrder]:
+    """Who takes part: by price (market orders stand at the best of all), shown before hidden,
+    then time."""
+    queue = [*m.standing(Place.DISPLAYED, side), *m.standing(Place.HIDDEN, side)]
+    return sorted(queue, key=lambda o: -o.price if side == Side.BUY else o.price)
+
+
+def outcome(m: Market) -> Outcome:
+    """Most volume, then least surplus, then its side's pressure, then nearest the reference."""
+    buys, sells = auction_queue(m, Side.BUY), auction_queue(m, Side.SELL)
+    prices = {o.price for o in buys + sells if o.price != ANY_PRICE[o.side]}
+    if not prices:
+        fallback = m.last if m.ref is None else m.ref
+        prices = set() if fallback is None else {fallback}
+    found = [o for o in (outcome_at(buys, sells, p) for p in sorted(prices)) if o.volume > 0]
+    if not found:
+        return Outcome()
+    volume = max(o.volume for o in found)
+    found = [o for o in found if o.volume == volume]
+    surplus = min(abs(o.surplus) for o in found)
+    found = [o for o in found if abs(o.surplus) == surplus]
+    if all(o.surplus > 0 for o in found):
+        return found[-1]
+    if all(o.surplus < 0 for o in found):
+        return found[0]
+    ref = m.ref
+    if ref is None:
+        return found[-1]
+    return min(reversed(found), key=lambda o: abs(event_price(o.price) - ref))
+
+
+def outcome_at(buys: list[OpenOrder], sells: list[OpenOrder], price: int) -> Outcome:
+    """Who would trade at a price; both in their queue's order."""
+    willing_buys = takewhile(lambda o: o.price >= price, buys)
+    willing_sells = takewhile(lambda o: o.price <= price, sells)
+    demand = sum(o.leaves for o in willing_buys)
+    supply = sum(o.leaves for o in willing_sells)
+    return Outcome(price, min(demand, supply), demand - supply)
+
+
+# The uncrossing
+
+
+def uncross(m: Market) -> None:
+    """Elect stops until the price stays, trade everything that can at that one price, and clear
+    what was there for this auction only."""
+    found = outcome(m)
+    while found.price is not None and elect_stops(m, found.price):
+        found = outcome(m)
+    report(m, EventKind.UNCROSSED, found)
+    if found.price is not None:
+        trade_all(m, found.price)
+        m.last = m.ref = found.price
+    for side in Side:
+        for order in list(m.standing(Place.DISPLAYED, side)):
+            clear_rest(m, order, found.price)
+    m.called = False
+    m.extensions = 0
+
+
+def elect_stops(m: Market, price: int) -> bool:
+    """All waiting stops that ``price`` reaches join the auction; whether there were any."""
+    some = False
+    while (order := next_elected(m, price, price)) is not None:
+        some = True
+        elect(m, order)
+        is_market = order.order_type == OrderType.MARKET
+        joins_at = ANY_PRICE[order.side] if is_market else order.price
+        refusal = m.refusal(Place.DISPLAYED, order.side, joins_at, order.leaves)
+        if refusal:
+            m.cancel(order, refusal)
+        else:
+            order.price = joins_at
+            m.join(order, Place.DISPLAYED)
+    return some
+
+
+def trade_all(m: Market, price: int) -> None:
+    """Buyers against sellers, each in its queue's order, until one side is done."""
+    buys = [o for o in auction_queue(m, Side.BUY) if o.price >= price]
+    sells = [o for o in auction_queue(m, Side.SELL) if o.price <= price]
+    while buys and sells:
+        buyer, seller = buys[0], sells[0]
+        qty = min(buyer.leaves, seller.leaves)
+        buyer.leaves -= qty
+        seller.leaves -= qty
+        for order, contra in ((buyer, seller), (seller, buyer)):
+            m.emit(
+                EventKind.FILLED,
+                order,
+                qty=qty,
+                price=price,
+                contra_id=contra.order_id,
+                flags=EventFlag.AUCTION,
+            )
+        for order, queue in ((buyer, buys), (seller, sells)):
+            if order.leaves == 0:
+                m.close(order)
+            elif order.is_iceberg:
+                show_again(m, order)
+            if order.leaves == 0:
+                queue.pop(0)
+
+
+def show_again(m: Market, order: OpenOrder) -> None:
+    """An iceberg in its place shows a whole slice, if its level can hold that."""
+    order.shown = min(order.display, order.leaves)
+    level = m.books[Place.DISPLAYED, order.side][order.price]
+    if sum(o.open_qty for o in level) > MAX_VALUE:
+        m.cancel(order, Reason.LEVEL_OVERFLOW)
+
+
+def clear_rest(m: Market, order: OpenOrder, price: int | None) -> None:
+    """What an order for this auction, or one without a limit, has left after it."""
+    if order.tif in AUCTION_ONLY:
+        m.cancel(order, Reason.AUCTION_REST)
+    elif order.order_type in MARKETS:
+        stays = order.order_type == OrderType.MARKET_TO_LIMIT or (
+            m.rules.market_rest_stays and order.tif == TimeInForce.DAY
+        )
+        m.leave(order)
+        if price is None or not stays:
+            convert(m, order, None)
+        else:
+            convert(m, order, m.rules.passive_price(order.side, price))

@@ -1,0 +1,522 @@
+"""What stands where, for the matcher in plain Python: orders, price steps, an instrument's books.
+
+Everything is a list or a dictionary, searched from one end to the other whenever it is asked for.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from openoutcry.matcher.event_bound import extra_capacity, instrument_extra, order_extra
+from openoutcry.wire.enums import (
+    Allocation,
+    EventFlag,
+    EventKind,
+    InstrumentOption,
+    OrderType,
+    Phase,
+    Reason,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
+from openoutcry.wire.records import MAX_VALUE, NO_PRICE, TICK_BANDS
+
+ANY_PRICE = {Side.BUY: MAX_VALUE, Side.SELL: -MAX_VALUE - 1}
+"""The limit of a taker that takes any price, and where a market order stands in a call."""
+NO_REACH = {Side.BUY: -MAX_VALUE - 2, Side.SELL: MAX_VALUE + 1}
+"""The limit of a taker that reaches nobody: beyond every price there is."""
+
+CALL_PHASES = (
+    Phase.PRE_OPEN,
+    Phase.OPENING_AUCTION,
+    Phase.VOLATILITY_AUCTION,
+    Phase.CLOSING_AUCTION,
+)
+TRAILING = (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_BPS)
+STOPS = (OrderType.STOP, OrderType.STOP_LIMIT, *TRAILING)
+PEGS = (OrderType.PEG_PRIMARY, OrderType.PEG_MARKET, OrderType.PEG_MIDPOINT)
+MARKETS = (OrderType.MARKET, OrderType.MARKET_TO_LIMIT)
+UNPRICED = (*MARKETS, OrderType.STOP, *TRAILING)
+POST_ONLY = (OrderType.POST_ONLY, OrderType.POST_ONLY_SLIDE)
+AUCTION_ONLY = (TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE)
+LASTING = (TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD)
+
+NO_INDICATION = (NO_PRICE, 0, 0, 0)
+"""Price, volume, surplus and its side of a call in which nothing can trade."""
+
+
+class Place(IntEnum):
+    """Which book an order stands in; at one price the smaller trades first."""
+
+    NOWHERE = 0
+    """Open, but in no level: a peg without a price, a trailing stop without a trigger, an order
+    parked for an auction."""
+    DISPLAYED = 1
+    HIDDEN = 2
+    AON = 3
+    TRIGGER = 4
+
+
+BOOKS = (Place.DISPLAYED, Place.HIDDEN, Place.AON, Place.TRIGGER)
+CANONICAL = (
+    (Place.DISPLAYED, Side.BUY),
+    (Place.DISPLAYED, Side.SELL),
+    (Place.HIDDEN, Side.BUY),
+    (Place.HIDDEN, Side.SELL),
+    (Place.AON, Side.BUY),
+    (Place.AON, Side.SELL),
+    (Place.TRIGGER, Side.SELL),
+    (Place.TRIGGER, Side.BUY),
+)
+
+
+@dataclass(eq=False)
+class OpenOrder:
+    """An order; ``order_type`` is what it is now: an elected stop is a MARKET or LIMIT order."""
+
+    order_id: int
+    participant: int
+    side: Side
+    order_type: OrderType
+    tif: TimeInForce
+    mode: SelfTrade
+    price: int
+    """As its events tell it: a waiting peg's limit, 0 of a stop without limit."""
+    leaves: int
+    arrival: int = 0
+    """Event number of its ACCEPTED, or of the REPLACED that lost it its place."""
+    expiry: int | None = None
+    expiry_number: int = 0
+    """Event number of what gave it its expiry."""
+    display: int = 0
+    """Iceberg: quantity of its next slice."""
+    slices: int = 0
+    """Iceberg: how many slices it had when it came or was last replaced."""
+    shown: int = 0
+    """Iceberg: what is left of its slice."""
+    trigger: int | None = None
+    distance: int = 0
+    """Trailing stop: ticks, or basis points."""
+    trail_step: int = 0
+    limit: int = 0
+    """Peg: its limit price."""
+    offset: int = 0
+    min_qty: int = 0
+    place: Place = Place.NOWHERE
+
+    @property
+    def is_iceberg(self) -> bool:
+        return self.order_type == OrderType.ICEBERG
+
+    @property
+    def is_peg(self) -> bool:
+        return self.order_type in PEGS
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether it is a stop that waits for its trigger."""
+        return self.order_type in STOPS
+
+    @property
+    def is_aon(self) -> bool:
+        return self.order_type == OrderType.ALL_OR_NONE
+
+    @property
+    def open_qty(self) -> int:
+        """What a taker finds of it at once."""
+        return self.shown if self.is_iceberg else self.leaves
+
+    @property
+    def level_price(self) -> int:
+        """The price of the level it stands in."""
+        if self.place == Place.TRIGGER:
+            assert self.trigger is not None
+            return self.trigger
+        return self.price
+
+
+class Rules:
+    """One row of the instrument table as Python integers, and its tick table."""
+
+    def __init__(self, row: Any) -> None:
+        self.qty_step = int(row["qty_step_lots"])
+        self.min_qty, self.max_qty = int(row["min_qty_lots"]), int(row["max_qty_lots"])
+        self.min_price, self.max_price = int(row["min_price_ticks"]), int(row["max_price_ticks"])
+        self.market_band = int(row["market_band_ticks"])
+        self.auction_band = int(row["auction_band_ticks"])
+        self.auction_extensions = int(row["auction_extensions"])
+        self.min_allocation = int(row["min_allocation_lots"])
+        self.top_share_bps = int(row["top_share_bps"])
+        self.pro_rata = int(row["allocation"]) == Allocation.PRO_RATA
+        options = InstrumentOption(int(row["options"]))
+        self.market_rest_stays = InstrumentOption.MARKET_REST_STAYS in options
+        self.stops_by_quote = InstrumentOption.STOPS_BY_QUOTE in options
+        bands: list[tuple[int | None, int]] = [(None, int(row["price_step_ticks"]))]
+        for k in range(1, TICK_BANDS + 1):
+            if row[f"band{k}_step_ticks"]:
+                bands.append((int(row[f"band{k}_from_ticks"]), int(row[f"band{k}_step_ticks"])))
+        self.steps = TickTable(bands)
+        halves = [(start, step // 2 if step % 2 == 0 else step) for start, step in bands]
+        half = InstrumentOption.HALF_STEP_MIDPOINT in options
+        self.midpoint_steps = TickTable(halves) if half else self.steps
+
+    def in_limits(self, price: int) -> bool:
+        return self.min_price <= price <= self.max_price
+
+    def passive_price(self, side: Side, price: int) -> int | None:
+        """The valid price nearest to ``price`` that is no more aggressive, within the limits."""
+        if side == Side.BUY:
+            price = self.steps.floor(min(price, self.max_price))
+        else:
+            price = self.steps.ceil(max(price, self.min_price))
+        return price if self.in_limits(price) else None
+
+
+@dataclass
+class TickTable:
+    """Bands of (from price, step), lowest first; the first begins below every price."""
+
+    bands: list[tuple[int | None, int]]
+
+    def step(self, price: int) -> int:
+        return [step for start, step in self.bands if start is None or price >= start][-1]
+
+    def is_valid(self, price: int) -> bool:
+        return price % self.step(price) == 0
+
+    def floor(self, price: int) -> int:
+        """The highest valid price that is not above ``price``: a band starts at a valid price."""
+        return price - price % self.step(price)
+
+    def ceil(self, price: int) -> int:
+        """The lowest valid price that is not below ``price``."""
+        up = price + -price % self.step(price)
+        return min(
+            [up] + [start for start, _ in self.bands if start is not None and start >= price]
+        )
+
+    def before(self, price: int) -> int:
+        return self.floor(price - 1)
+
+    def after(self, price: int) -> int:
+        return self.ceil(price + 1)
+
+
+@dataclass
+class Tape:
+    """The events written, and the command that causes them."""
+
+    count: int = 0
+    cause_seq: int = 0
+    events: list[tuple[int, ...]] = field(default_factory=list)
+
+    def write(
+        self,
+        kind: EventKind,
+        instrument: int,
+        order_id: int = 0,
+        participant: int = 0,
+        side: int = 0,
+        price: int = 0,
+        qty: int = 0,
+        leaves: int = 0,
+        reason: Reason = Reason.NONE,
+        contra_id: int = 0,
+        flags: int = 0,
+    ) -> int:
+        """Append one event, its fields in the order of EVENT_DTYPE; return its number."""
+        self.count += 1
+        self.events.append(
+            (
+                order_id,
+                contra_id,
+                price,
+                qty,
+                leaves,
+                self.cause_seq,
+                participant,
+                instrument,
+                kind,
+                reason,
+                side,
+                flags,
+                self.count,
+            )
+        )
+        return self.count
+
+
+@dataclass
+class Room:
+    """What all instruments of an engine share: how much may be open."""
+
+    order_capacity: int
+    level_pages: int
+    markets: list["Market"] = field(default_factory=list)
+    pages: Counter[tuple[int, Place, Side, int]] = field(default_factory=Counter)
+    """Open levels in each page of 64 prices."""
+
+    @property
+    def open_orders(self) -> int:
+        return sum(len(market.orders) for market in self.markets)
+
+    def has_events_for(
+        self, market: "Market", come: OpenOrder, gone: OpenOrder | None = None
+    ) -> bool:
+        """Whether ``come`` may be open (instead of ``gone``): one command must never cause more
+        events than there is room for."""
+        if not is_special(come) and not market.rules.pro_rata:
+            return True
+        before = extra_events(market, list(market.special.values()), len(market.orders))
+        special = [order for order in market.special.values() if order is not gone]
+        count = len(market.orders) + (gone is None)
+        after = extra_events(market, [*special, come], count)
+        if after <= before:
+            return True
+        total = sum(extra_events(m, list(m.special.values()), len(m.orders)) for m in self.markets)
+        return total - before + after <= extra_capacity(self.order_capacity)
+
+
+Book = dict[int, list[OpenOrder]]
+"""One side: price -> its orders, first come first; a price without orders is not there."""
+
+
+class Market:
+    """One instrument: its rules, phase, prices, and the orders in its books."""
+
+    def __init__(self, index: int, row: Any, room: Room, tape: Tape) -> None:
+        self.index, self.rules, self.room, self.tape = index, Rules(row), room, tape
+        self.phase = Phase(int(row["initial_phase"]))
+        self.called = self.phase in CALL_PHASES
+        self.last: int | None = None
+        self.ref = price_or_none(int(row["reference_price_ticks"]))
+        self.extensions = 0
+        self.indicative = NO_INDICATION
+        """The indicative price, volume, surplus and side last published in this call."""
+        self.orders: dict[int, OpenOrder] = {}
+        self.special: dict[int, OpenOrder] = {}
+        """Those of them that :func:`is_special`; all that stand in no level are."""
+        self.books: dict[tuple[Place, Side], Book] = {(p, s): {} for p in BOOKS for s in Side}
+
+    # Looking
+
+    def prices(self, place: Place, side: Side) -> list[int]:
+        """The prices of a book, best first; of trigger books, first reached first."""
+        falling = (side == Side.BUY) != (place == Place.TRIGGER)
+        return sorted(self.books[place, side], reverse=falling)
+
+    def best(self, place: Place, side: Side) -> int | None:
+        book = self.books[place, side]
+        if not book:
+            return None
+        falling = (side == Side.BUY) != (place == Place.TRIGGER)
+        return max(book) if falling else min(book)
+
+    def shown_best(self, side: Side) -> int | None:
+        return self.best(Place.DISPLAYED, side)
+
+    def standing(self, place: Place, side: Side) -> Iterator[OpenOrder]:
+        """The orders of a book by price, then time."""
+        for price in self.prices(place, side):
+            yield from self.books[place, side][price]
+
+    def by_arrival(self) -> list[OpenOrder]:
+        """The special orders, first come first."""
+        return sorted(self.special.values(), key=lambda order: order.arrival)
+
+    def pegs(self) -> list[OpenOrder]:
+        return [order for order in self.by_arrival() if order.is_peg]
+
+    def trailing(self) -> list[OpenOrder]:
+        return [order for order in self.by_arrival() if order.order_type in TRAILING]
+
+    def parked(self) -> list[OpenOrder]:
+        """Orders that wait for an auction."""
+        waiting = [order for order in self.by_arrival() if order.place == Place.NOWHERE]
+        return [order for order in waiting if not (order.is_peg or order.is_stop)]
+
+    def canonical(self) -> list[OpenOrder]:
+        """All open orders in the one order in which the engine goes through them."""
+        in_books = [order for key in CANONICAL for order in self.standing(*key)]
+        waiting = [order for order in self.by_arrival() if order.place == Place.NOWHERE]
+        pegs = [order for order in waiting if order.is_peg]
+        stops = [order for order in waiting if order.is_stop]
+        return in_books + pegs + stops + self.parked()
+
+    # Changing
+
+    def refusal(
+        self, place: Place, side: Side, price: int, qty: int, own: OpenOrder | None = None
+    ) -> Reason:
+        """Why ``qty`` lots may not stand there; ``own`` is an order that would leave its place."""
+        if place == Place.NOWHERE:
+            return Reason.NONE
+        page = (self.index, place, side, price // 64)
+        if page not in self.room.pages and len(self.room.pages) >= self.room.level_pages:
+            return Reason.BOOK_FULL
+        if place == Place.TRIGGER:
+            return Reason.NONE
+        level = self.books[place, side].get(price, [])
+        if sum(o.open_qty for o in level if o is not own) + qty > MAX_VALUE:
+            return Reason.LEVEL_OVERFLOW
+        return Reason.NONE
+
+    def refusal_of(self, order: OpenOrder, own: OpenOrder | None = None) -> Reason:
+        """Why the order may not stand at its price with all it has."""
+        place = resting_place(order)
+        if order.is_stop and order.trigger is None:
+            return Reason.NONE
+        price = order.trigger if order.is_stop else order.price
+        assert price is not None
+        qty = min(order.display, order.leaves) if order.is_iceberg else order.leaves
+        return self.refusal(place, order.side, price, qty, own)
+
+    def join(self, order: OpenOrder, place: Place) -> None:
+        """Put the order at the back of its level."""
+        order.place = place
+        if order.is_iceberg:
+            order.shown = min(order.display, order.leaves)
+        self.orders[order.order_id] = order
+        if is_special(order):
+            self.special[order.order_id] = order
+        if place == Place.NOWHERE:
+            return
+        book = self.books[place, order.side]
+        price = order.level_price
+        if price not in book:
+            book[price] = []
+            self.room.pages[self.index, place, order.side, price // 64] += 1
+        book[price].append(order)
+
+    def leave(self, order: OpenOrder) -> None:
+        """Take the order out of its level; it is still open."""
+        if order.place == Place.NOWHERE:
+            return
+        book, price = self.books[order.place, order.side], order.level_price
+        queue = book[price]
+        queue.remove(order)
+        if not queue:
+            del book[price]
+            page = (self.index, order.place, order.side, price // 64)
+            self.room.pages[page] -= 1
+            if not self.room.pages[page]:
+                del self.room.pages[page]
+        order.place = Place.NOWHERE
+
+    def close(self, order: OpenOrder) -> None:
+        """The order is no longer open."""
+        self.leave(order)
+        self.orders.pop(order.order_id, None)
+        self.special.pop(order.order_id, None)
+
+    def becomes(self, order: OpenOrder, order_type: OrderType) -> None:
+        """A stop is elected, a market order gets a price."""
+        order.order_type = order_type
+        self.special.pop(order.order_id, None)
+
+    def cancel(
+        self, order: OpenOrder, reason: Reason, kind: EventKind = EventKind.CANCELLED
+    ) -> None:
+        """Close the order with all it has left, and say so."""
+        self.close(order)
+        qty, order.leaves, order.shown = order.leaves, 0, 0
+        self.emit(kind, order, qty=qty, reason=reason)
+
+    def take_off(self, order: OpenOrder, qty: int) -> None:
+        """Less of an order in its place: of an iceberg first what nobody sees."""
+        order.leaves -= qty
+        order.shown = min(order.shown, order.leaves)
+
+    def emit(
+        self,
+        kind: EventKind,
+        order: OpenOrder,
+        *,
+        qty: int,
+        price: int | None = None,
+        reason: Reason = Reason.NONE,
+        contra_id: int = 0,
+        flags: int = 0,
+    ) -> int:
+        """Write an event about an order at its price, or another."""
+        return self.tape.write(
+            kind,
+            self.index,
+            order.order_id,
+            order.participant,
+            order.side,
+            order.price if price is None else price,
+            qty,
+            order.leaves,
+            reason,
+            contra_id,
+            flags,
+        )
+
+    def emit_standing(self, kind: EventKind, order: OpenOrder, waits: bool, flags: int = 0) -> int:
+        """An event that says how the order stands: what is shown of it, what it waits for."""
+        contra_id = 0
+        if order.is_iceberg:
+            flags |= EventFlag.ICEBERG
+            contra_id = order.display
+        if order.is_stop:
+            contra_id = NO_PRICE if order.trigger is None else order.trigger
+        if order.order_type in (OrderType.HIDDEN, OrderType.ALL_OR_NONE, *PEGS):
+            flags |= EventFlag.HIDDEN
+        if waits:
+            flags |= EventFlag.WAITING
+        return self.emit(kind, order, qty=order.leaves, contra_id=contra_id, flags=flags)
+
+
+def extra_of(order: OpenOrder) -> int:
+    """Events beyond two that an open order may cause by itself."""
+    return order_extra(int(order.order_type), int(order.tif), order.slices)
+
+
+def is_special(order: OpenOrder) -> bool:
+    """Whether it may cause more events than two, or make others do so."""
+    return order.is_aon or extra_of(order) > 0
+
+
+def extra_events(market: Market, special: list[OpenOrder], count: int) -> int:
+    """Events beyond two for each of ``count`` open orders, of which ``special`` cause more."""
+    together = instrument_extra(
+        sum(o.is_stop for o in special),
+        sum(o.is_aon for o in special),
+        sum(o.is_peg for o in special),
+        sum(o.order_type in TRAILING for o in special),
+        count,
+        int(market.rules.pro_rata),
+    )
+    return together + sum(extra_of(o) for o in special)
+
+
+def resting_place(order: OpenOrder) -> Place:
+    """The book of an order that stands at a price."""
+    if order.is_stop:
+        return Place.TRIGGER
+    if order.is_aon:
+        return Place.AON
+    if order.order_type == OrderType.HIDDEN or order.is_peg:
+        return Place.HIDDEN
+    return Place.DISPLAYED
+
+
+def other(side: Side) -> Side:
+    return Side.SELL if side == Side.BUY else Side.BUY
+
+
+def reaches(side: Side, limit: int, price: int) -> bool:
+    """Whether an order of ``side`` at ``limit`` trades with a resting order at ``price``."""
+    return price <= limit if side == Side.BUY else price >= limit
+
+
+def price_or_none(price: int) -> int | None:
+    return None if price == NO_PRICE else price
+
+
+def event_price(price: int | None) -> int:
+    return NO_PRICE if price is None else price

@@ -1,0 +1,200 @@
+"""What a command sets off in continuous trading, in plain Python: stops, all-or-none orders and
+pegs, until nothing more happens."""
+
+from openoutcry.matcher.reference.books import Market, OpenOrder, Place
+from openoutcry.matcher.reference.take import fillable, incoming, stays_as, walk
+from openoutcry.wire.enums import (
+    EventFlag,
+    EventKind,
+    OrderType,
+    Reason,
+    Side,
+)
+from openoutcry.wire.records import MAX_VALUE
+
+BASIS_POINTS = 10_000
+
+
+def settle(m: Market) -> None:
+    """Run to the fixed point; in continuous trading only."""
+    while True:
+        move_triggers(m)
+        if elect_one(m) or fill_one_all_or_none(m) or move_pegs(m):
+            continue
+        return
+
+
+# Stops
+
+
+def move_triggers(m: Market) -> None:
+    """Trailing stops follow the last trade, in the direction that is good for their owner."""
+    if m.last is None:
+        return
+    for order in m.trailing():
+        candidate = trailing_trigger(order, m.last)
+        if order.trigger is not None:
+            gain = (
+                order.trigger - candidate if order.side == Side.BUY else candidate - order.trigger
+            )
+            if gain < max(order.trail_step, 1):
+                continue
+        m.leave(order)
+        order.trigger = candidate
+        refusal = m.refusal_of(order)
+        if refusal:
+            m.cancel(order, refusal)
+            continue
+        m.emit(
+            EventKind.TRIGGER_MOVED,
+            order,
+            qty=order.leaves,
+            price=candidate,
+            flags=EventFlag.WAITING,
+        )
+        m.join(order, Place.TRIGGER)
+
+
+def trailing_trigger(order: OpenOrder, anchor: int) -> int:
+    """The trigger at its distance from the anchor, no further than int64 goes."""
+    distance = order.distance
+    if order.order_type == OrderType.TRAILING_STOP_BPS:
+        distance = anchor * order.distance // BASIS_POINTS
+    trigger = anchor + distance if order.side == Side.BUY else anchor - distance
+    return min(max(trigger, -MAX_VALUE), MAX_VALUE)
+
+
+def electable(m: Market, side: Side, price: int | None) -> OpenOrder | None:
+    """The stop of a side that ``price`` would elect first, if any."""
+    trigger = m.best(Place.TRIGGER, side)
+    if price is None or trigger is None:
+        return None
+    if price < trigger if side == Side.BUY else price > trigger:
+        return None
+    return m.books[Place.TRIGGER, side][trigger][0]
+
+
+def next_elected(m: Market, buy_price: int | None, sell_price: int | None) -> OpenOrder | None:
+    """Of the first electable buy and sell the one that came first."""
+    found = [electable(m, Side.BUY, buy_price), electable(m, Side.SELL, sell_price)]
+    return min((o for o in found if o is not None), key=lambda o: o.arrival, default=None)
+
+
+def elect_one(m: Market) -> bool:
+    if m.rules.stops_by_quote:
+        order = next_elected(m, m.shown_best(Side.SELL), m.shown_best(Side.BUY))
+    else:
+        order = next_elected(m, m.last, m.last)
+    if order is None:
+        return False
+    elect(m, order)
+    stands_at = stays_as(m, order)
+    refusal = Reason.NONE
+    if stands_at is not None:
+        refusal = m.refusal(Place.DISPLAYED, order.side, stands_at, order.leaves)
+    if refusal:
+        m.cancel(order, refusal)
+    else:
+        incoming(m, order)
+    return True
+
+
+def elect(m: Market, order: OpenOrder) -> None:
+    """The stop leaves its trigger and is from now on a market or a limit order."""
+    trigger = order.trigger
+    m.leave(order)
+    m.emit(EventKind.ELECTED, order, qty=order.leaves, price=trigger)
+    is_limit = order.order_type == OrderType.STOP_LIMIT
+    m.becomes(order, OrderType.LIMIT if is_limit else OrderType.MARKET)
+
+
+# All or none
+
+
+def fill_one_all_or_none(m: Market) -> bool:
+    """The first all-or-none order that can now trade as a whole does."""
+    for side in Side:
+        for order in m.standing(Place.AON, side):
+            if fillable(m, order, order.price, order.mode) == order.leaves:
+                m.leave(order)
+                walk(m, order, order.price, order.mode)
+                m.close(order)
+                return True
+    return False
+
+
+# Pegs
+
+
+def peg_price(m: Market, order: OpenOrder) -> int | None:
+    """Where the peg stands now, or None where it has no price."""
+    buy = order.side == Side.BUY
+    bid, ask = m.shown_best(Side.BUY), m.shown_best(Side.SELL)
+    own, opposite = (bid, ask) if buy else (ask, bid)
+    steps = m.rules.steps
+    if order.order_type == OrderType.PEG_MIDPOINT:
+        if bid is None or ask is None:
+            return None
+        steps = m.rules.midpoint_steps
+        twice = bid + ask + (2 * order.offset if buy else -2 * order.offset)
+        price = twice // 2 if buy else -(-twice // 2)
+    else:
+        ref = own if order.order_type == OrderType.PEG_PRIMARY else opposite
+        if ref is None:
+            return None
+        price = ref + order.offset if buy else ref - order.offset
+    price = min(price, MAX_VALUE)
+    if buy:
+        price = min(steps.floor(price), order.limit)
+        if ask is not None:
+            price = min(price, steps.before(ask))
+    else:
+        price = max(steps.ceil(price), order.limit)
+        if bid is not None:
+            price = max(price, steps.after(bid))
+    return price if m.rules.in_limits(price) else None
+
+
+def standing_price(order: OpenOrder) -> int | None:
+    """The price at which the peg stands, or None while it waits."""
+    return order.price if order.place == Place.HIDDEN else None
+
+
+def place_peg(m: Market, order: OpenOrder, price: int | None) -> None:
+    """Let the peg, which stands nowhere, trade and rest at its price, or wait for one."""
+    order.price = order.limit if price is None else price
+    if price is None:
+        m.join(order, Place.NOWHERE)
+    else:
+        incoming(m, order)
+
+
+def move_pegs(m: Market) -> bool:
+    """Re-peg all pegs whose price has changed; whether there were any."""
+    before = m.tape.count
+    for order in m.pegs():
+        if order.leaves == 0:
+            continue
+        price = peg_price(m, order)
+        if price == standing_price(order):
+            continue
+        m.leave(order)
+        order.price = order.limit
+        if price is not None:
+            refusal = m.refusal(Place.HIDDEN, order.side, price, order.leaves)
+            if refusal:
+                m.cancel(order, refusal)
+                continue
+            order.price = price
+        m.emit_standing(EventKind.REPEGGED, order, waits=price is None)
+        place_peg(m, order, price)
+    return m.tape.count > before
+
+
+def park_pegs(m: Market) -> None:
+    """No peg has a price while a call lasts."""
+    for order in m.pegs():
+        if order.place == Place.HIDDEN:
+            m.leave(order)
+            order.price = order.limit
+            m.emit_standing(EventKind.REPEGGED, order, waits=True)

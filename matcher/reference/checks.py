@@ -1,0 +1,173 @@
+"""What a command must be to be taken, in plain Python: the checks, in their order."""
+
+from dataclasses import dataclass
+
+from openoutcry.matcher.reference.books import (
+    AUCTION_ONLY,
+    CALL_PHASES,
+    PEGS,
+    STOPS,
+    TRAILING,
+    UNPRICED,
+    Market,
+    OpenOrder,
+    Place,
+    Rules,
+)
+from openoutcry.wire.enums import (
+    SELF_TRADE_SHIFT,
+    OrderType,
+    Phase,
+    Reason,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
+
+MAX_SLICES = 256
+"""An iceberg's quantity is at most this many times what it shows."""
+MAX_OFFSET_TICKS = 1 << 40
+MAX_DISTANCE = {OrderType.TRAILING_STOP: (1 << 31) - 1, OrderType.TRAILING_STOP_BPS: 9999}
+DISTANCE_BITS = 32
+
+DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = TimeInForce
+RESTING = (DAY, GTC, GTD)
+TIMES_IN_FORCE: dict[int, tuple[TimeInForce, ...]] = {
+    OrderType.LIMIT: tuple(TimeInForce),
+    OrderType.MARKET: (DAY, IOC, FOK, AT_OPEN, AT_CLOSE),
+    OrderType.POST_ONLY: RESTING,
+    OrderType.POST_ONLY_SLIDE: RESTING,
+    OrderType.MARKET_TO_LIMIT: (DAY, GTC, GTD, AT_OPEN, AT_CLOSE),
+    OrderType.STOP: (DAY, GTC),
+    OrderType.STOP_LIMIT: (DAY, GTC),
+    OrderType.TRAILING_STOP: (DAY, GTC),
+    OrderType.TRAILING_STOP_BPS: (DAY, GTC),
+    OrderType.ICEBERG: (DAY, GTC),
+    OrderType.HIDDEN: RESTING,
+    OrderType.PEG_PRIMARY: (DAY, GTC),
+    OrderType.PEG_MARKET: (DAY, GTC),
+    OrderType.PEG_MIDPOINT: (DAY, GTC),
+    OrderType.ALL_OR_NONE: RESTING,
+    OrderType.MIN_QTY: (DAY, GTC, IOC),
+}
+"""Which times in force go with an order type; any other is malformed."""
+
+
+@dataclass
+class Command:
+    """One order record, its fields as Python integers and the symbol as its eight bytes."""
+
+    price: int
+    qty: int
+    symbol: bytes
+    order_id: int
+    aux: int
+    rx_ts_ns: int
+    participant: int
+    error_code: int
+    kind: int
+    side: int
+    order_type: int
+    time_in_force: int
+    seq: int
+
+    @property
+    def tif(self) -> int:
+        return self.time_in_force % (1 << SELF_TRADE_SHIFT)
+
+    @property
+    def mode(self) -> int:
+        return self.time_in_force >> SELF_TRADE_SHIFT
+
+
+class Rejected(Exception):
+    def __init__(self, reason: Reason, contra_id: int = 0) -> None:
+        super().__init__(reason)
+        self.reason, self.contra_id = reason, contra_id
+
+
+def require(holds: bool, reason: Reason) -> None:
+    if not holds:
+        raise Rejected(reason)
+
+
+def check_new(m: Market, c: Command, now: int) -> None:
+    """Everything about a new order that can be said before looking for its place."""
+    require(c.side in list(Side) and c.mode in list(SelfTrade), Reason.MALFORMED)
+    require(c.tif in TIMES_IN_FORCE.get(c.order_type, ()), Reason.MALFORMED)
+    check_qty(m.rules, c.qty)
+    if c.order_type not in UNPRICED:
+        check_price(m.rules, c.price)
+    check_aux(m.rules, OrderType(c.order_type), c.aux, c.qty)
+    check_phase(m, c)
+    require(c.order_id not in m.orders, Reason.DUPLICATE_ID)
+    require(c.tif != GTD or c.aux >= now, Reason.EXPIRED)
+
+
+def check_qty(rules: Rules, qty: int) -> None:
+    require(qty > 0, Reason.BAD_QTY)
+    require(qty % rules.qty_step == 0, Reason.OFF_LOT)
+    require(rules.min_qty <= qty <= rules.max_qty, Reason.QTY_LIMIT)
+
+
+def check_price(rules: Rules, price: int) -> None:
+    require(rules.steps.is_valid(price), Reason.OFF_STEP)
+    require(rules.in_limits(price), Reason.PRICE_LIMIT)
+
+
+def check_aux(rules: Rules, order_type: OrderType, aux: int, qty: int) -> None:
+    """The trigger, distance, display quantity, offset or minimum that ``aux`` is."""
+    if order_type in TRAILING:
+        distance, _ = unpack_trailing(aux)
+        is_good = aux >= 0 and 1 <= distance <= MAX_DISTANCE[order_type]
+    elif order_type in STOPS:
+        is_good = rules.in_limits(aux) and rules.steps.is_valid(aux)
+    elif order_type == OrderType.ICEBERG:
+        is_good = 0 < aux <= qty <= aux * MAX_SLICES and aux % rules.qty_step == 0
+    elif order_type in PEGS:
+        is_good = abs(aux) <= MAX_OFFSET_TICKS
+    elif order_type == OrderType.MIN_QTY:
+        is_good = 1 <= aux <= qty
+    else:
+        is_good = True
+    require(is_good, Reason.BAD_AUX)
+
+
+def unpack_trailing(aux: int) -> tuple[int, int]:
+    """Distance and smallest move of a trailing stop."""
+    return aux % (1 << DISTANCE_BITS), aux >> DISTANCE_BITS
+
+
+def check_phase(m: Market, c: Command) -> None:
+    """Whether the instrument's phase takes such a new order."""
+    if m.phase in CALL_PHASES:
+        is_taken = c.tif not in (IOC, FOK) and c.order_type not in (*PEGS, OrderType.MIN_QTY)
+        opens = m.phase in (Phase.PRE_OPEN, Phase.OPENING_AUCTION)
+        require(is_taken and (opens or c.tif != AT_OPEN), Reason.WRONG_PHASE)
+    elif m.phase == Phase.CONTINUOUS:
+        require(c.tif != AT_OPEN, Reason.WRONG_PHASE)
+    elif m.phase == Phase.TRADING_AT_LAST:
+        times = {OrderType.LIMIT: (DAY, IOC, FOK, GTC), OrderType.MARKET: (DAY, IOC, FOK)}
+        is_taken = c.tif in times.get(OrderType(c.order_type), ())
+        require(is_taken and m.last is not None, Reason.WRONG_PHASE)
+        require(c.order_type == OrderType.MARKET or c.price == m.last, Reason.OFF_LAST)
+    else:
+        raise Rejected(Reason.WRONG_PHASE)
+
+
+def check_replace(m: Market, c: Command, order: OpenOrder) -> None:
+    check_qty(m.rules, c.qty)
+    if order.order_type not in UNPRICED:
+        check_price(m.rules, c.price)
+    if order.is_iceberg:
+        keeps = c.aux == 0 and c.qty <= order.display * MAX_SLICES
+        if not keeps:
+            check_aux(m.rules, order.order_type, c.aux, c.qty)
+    elif order.is_peg or (order.is_stop and c.aux != 0):
+        check_aux(m.rules, order.order_type, c.aux, c.qty)
+    require(m.phase not in (Phase.CLOSED, Phase.HALT), Reason.WRONG_PHASE)
+    if m.phase == Phase.TRADING_AT_LAST:
+        in_book = order.place in (Place.DISPLAYED, Place.HIDDEN) and not order.is_peg
+        in_book = in_book and order.tif not in AUCTION_ONLY and order.order_type not in UNPRICED
+        require(in_book and m.last is not None, Reason.WRONG_PHASE)
+        require(c.price == m.last, Reason.OFF_LAST)

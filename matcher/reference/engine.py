@@ -1,0 +1,440 @@
+"""The same matcher in plain Python: slow, and plainly right.
+
+This file is the engine and its commands; ``checks`` says what is refused, ``take`` how an order
+trades, ``cascade`` what that sets off, ``auction`` what calls do, and ``books`` keeps the orders.
+The fast matcher is tested against it event by event and byte by byte.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.matcher.book.arena import check_instruments
+from openoutcry.matcher.reference.auction import change_phase, publish_indicative
+from openoutcry.matcher.reference.books import (
+    ANY_PRICE,
+    CALL_PHASES,
+    MARKETS,
+    POST_ONLY,
+    STOPS,
+    TRAILING,
+    UNPRICED,
+    Market,
+    OpenOrder,
+    Place,
+    Room,
+    Tape,
+    other,
+    price_or_none,
+    reaches,
+    resting_place,
+)
+from openoutcry.matcher.reference.cascade import (
+    peg_price,
+    place_peg,
+    settle,
+    trailing_trigger,
+)
+from openoutcry.matcher.reference.checks import (
+    Command,
+    Rejected,
+    check_new,
+    check_replace,
+    require,
+    unpack_trailing,
+)
+from openoutcry.matcher.reference.state import state_of
+from openoutcry.matcher.reference.take import incoming, stays_as
+from openoutcry.matcher.state.digest import book_hash, state_hash
+from openoutcry.matcher.state.snapshot import State, encode
+from openoutcry.wire.enums import (
+    CommandKind,
+    EventFlag,
+    EventKind,
+    OrderType,
+    Phase,
+    Reason,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
+from openoutcry.wire.records import EVENT, EVENT_DTYPE, NO_INSTRUMENT
+
+FLAGS_FIELD = [field.name for field in EVENT.fields].index("flags")
+TO_ALL = (CommandKind.TIME, CommandKind.DISCONNECT)
+"""Commands that mean every instrument, whatever their symbol."""
+
+
+class ReferenceEngine:
+    """As :class:`openoutcry.matcher.Engine`; same arguments, same events, same snapshot."""
+
+    def __init__(
+        self,
+        instruments: npt.NDArray[Any],
+        order_capacity: int = 1 << 17,
+        level_pages: int | None = None,
+        shard: tuple[Sequence[int], int] | None = None,
+    ) -> None:
+        self.instruments = check_instruments(instruments)
+        self.index = {s: i for i, s in enumerate(self.instruments["symbol"].tolist())}
+        self.tape = Tape()
+        pages = order_capacity if level_pages is None else level_pages
+        self.room = Room(order_capacity, pages)
+        self.markets = [Market(i, r, self.room, self.tape) for i, r in enumerate(self.instruments)]
+        self.room.markets = self.markets
+        self.shard_of, self.shard = shard if shard else ([0] * len(self.markets), 0)
+        self.last_seq = 0
+        self.now = 0
+
+    @property
+    def open_orders(self) -> int:
+        return self.room.open_orders
+
+    @property
+    def event_count(self) -> int:
+        return self.tape.count
+
+    def process(self, orders: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Events (EVENT_DTYPE) of the commands ``orders`` (ORDER_DTYPE)."""
+        chunks = [self._process_one(Command(*record)) for record in orders.tolist()]
+        return np.array([e for chunk in chunks for e in chunk], dtype=EVENT_DTYPE)
+
+    def state(self) -> State:
+        """Everything that decides what comes next, as tables."""
+        return state_of(self.instruments, self.markets, self.now, self.last_seq, self.event_count)
+
+    def snapshot(self) -> bytes:
+        return encode(self.state())
+
+    def book_hash(self) -> str:
+        return book_hash(self.state())
+
+    def state_hash(self) -> str:
+        return state_hash(self.state())
+
+    # One command
+
+    def _process_one(self, c: Command) -> list[tuple[int, ...]]:
+        self.last_seq = c.seq
+        self.tape.events, self.tape.cause_seq = [], c.seq
+        instrument = self.index.get(c.symbol, NO_INSTRUMENT)
+        means_all = not c.error_code and (
+            c.kind in TO_ALL or (c.kind == CommandKind.MASS_CANCEL and not c.symbol)
+        )
+        if not self._is_ours(instrument, means_all):
+            return []
+        if means_all:
+            instrument = NO_INSTRUMENT
+        try:
+            self._dispatch(c, instrument, means_all)
+        except Rejected as refusal:
+            assert not self.tape.events, "a rejected command changes nothing"
+            self.tape.write(
+                EventKind.REJECTED,
+                instrument,
+                c.order_id,
+                c.participant,
+                c.side,
+                c.price,
+                c.qty,
+                reason=refusal.reason,
+                contra_id=refusal.contra_id,
+            )
+        last = list(self.tape.events[-1])
+        last[FLAGS_FIELD] |= EventFlag.LAST
+        self.tape.events[-1] = tuple(last)
+        return self.tape.events
+
+    def _is_ours(self, instrument: int, means_all: bool) -> bool:
+        """Whether this shard answers; what belongs to no instrument is the first one's."""
+        if means_all:
+            return True
+        if instrument == NO_INSTRUMENT:
+            return self.shard == 0
+        return self.shard_of[instrument] == self.shard
+
+    def _dispatch(self, c: Command, instrument: int, means_all: bool) -> None:
+        if c.error_code:
+            raise Rejected(Reason.GATEWAY, c.error_code)
+        require(c.kind in list(CommandKind), Reason.MALFORMED)
+        require(means_all or instrument != NO_INSTRUMENT, Reason.UNKNOWN_INSTRUMENT)
+        if c.kind == CommandKind.TIME:
+            self._time(c)
+        elif c.kind == CommandKind.DISCONNECT:
+            self._cancel_all(c, NO_INSTRUMENT, 0, Reason.DISCONNECTED)
+        elif c.kind == CommandKind.MASS_CANCEL:
+            require(c.side in (0, *Side), Reason.MALFORMED)
+            require(c.aux == 0 or (c.aux == 1 and c.participant == 0), Reason.MALFORMED)
+            self._cancel_all(c, instrument, c.side, Reason.MASS_CANCEL)
+        elif c.kind == CommandKind.PHASE:
+            require(c.participant == 0 and c.aux in list(Phase), Reason.MALFORMED)
+            ref = price_or_none(c.price)
+            change_phase(self.markets[instrument], Phase(c.aux), ref, has_ref=c.qty == 1)
+        else:
+            self._on_orders(c, self.markets[instrument])
+
+    def _on_orders(self, c: Command, m: Market) -> None:
+        """A command about one order, and what it sets off."""
+        if c.kind == CommandKind.NEW:
+            self._new(c, m)
+        else:
+            if c.kind == CommandKind.REPLACE:
+                require(c.mode in list(SelfTrade), Reason.MALFORMED)
+            order = m.orders.get(c.order_id)
+            if order is None:
+                raise Rejected(Reason.UNKNOWN_ORDER)
+            require(order.participant == c.participant, Reason.NOT_OWNER)
+            handlers: dict[int, Callable[[Command, Market, OpenOrder], None]] = {
+                CommandKind.CANCEL: lambda c, m, order: m.cancel(order, Reason.USER),
+                CommandKind.REDUCE: self._reduce,
+                CommandKind.REPLACE: self._replace,
+                CommandKind.SET_EXPIRY: self._set_expiry,
+            }
+            handlers[c.kind](c, m, order)
+        self._aftermath(m)
+
+    def _aftermath(self, m: Market) -> None:
+        """What follows when something has happened in an instrument."""
+        if m.phase == Phase.CONTINUOUS:
+            settle(m)
+        elif m.phase in CALL_PHASES:
+            publish_indicative(m)
+
+    # New orders
+
+    def _new(self, c: Command, m: Market) -> None:
+        check_new(m, c, self.now)
+        order = self._make_order(c, m)
+        waits = self._waits(m, order)
+        if m.phase not in CALL_PHASES and not waits:
+            self._refuse_crossing(m, order)
+        rests = self._could_rest(m, order, waits)
+        if rests is not None:
+            require(self.room.open_orders < self.room.order_capacity, Reason.BOOK_FULL)
+            require(self.room.has_events_for(m, rests), Reason.BOOK_FULL)
+            refusal = Reason.NONE if waits and not order.is_stop else m.refusal_of(rests)
+            require(not refusal, refusal)
+        order.arrival = m.emit_standing(EventKind.ACCEPTED, order, waits)
+        order.expiry_number = order.arrival
+        if order.order_type == OrderType.POST_ONLY_SLIDE:
+            order.order_type = OrderType.POST_ONLY
+        self._act(m, order, waits)
+
+    def _make_order(self, c: Command, m: Market) -> OpenOrder:
+        """The order as it would stand in this phase, with the price it gets."""
+        order_type = OrderType(c.order_type)
+        order = OpenOrder(
+            order_id=c.order_id,
+            participant=c.participant,
+            side=Side(c.side),
+            order_type=order_type,
+            tif=TimeInForce(c.tif),
+            mode=SelfTrade(c.mode),
+            price=0 if order_type in UNPRICED and order_type in STOPS else c.price,
+            leaves=c.qty,
+            expiry=c.aux if c.tif == TimeInForce.GTD else None,
+            limit=c.price,
+        )
+        if order.is_iceberg:
+            set_display(order, c.aux)
+        elif order_type in TRAILING:
+            anchor(m, order, c.aux)
+        elif order.is_stop:
+            order.trigger = c.aux
+        elif order_type == OrderType.MIN_QTY:
+            order.min_qty = c.aux
+        elif order.is_peg:
+            order.offset = c.aux
+            price = peg_price(m, order)
+            order.price = order.limit if price is None else price
+        elif order_type in MARKETS and (m.phase in CALL_PHASES or self._waits(m, order)):
+            order.price = ANY_PRICE[order.side]
+        return order
+
+    def _waits(self, m: Market, order: OpenOrder) -> bool:
+        """Whether the order is open but neither trades nor stands in the book for now."""
+        if order.is_peg:
+            return m.phase in CALL_PHASES or peg_price(m, order) is None
+        at_close = order.tif == TimeInForce.AT_CLOSE and m.phase != Phase.CLOSING_AUCTION
+        return order.is_stop or at_close
+
+    def _refuse_crossing(self, m: Market, order: OpenOrder) -> None:
+        """A post-only order never takes: it is refused, or slides one step short of that."""
+        if order.order_type not in POST_ONLY:
+            return
+        against = other(order.side)
+        bests = [m.best(place, against) for place in (Place.DISPLAYED, Place.HIDDEN)]
+        crossed = [b for b in bests if b is not None and reaches(order.side, order.price, b)]
+        if not crossed:
+            return
+        require(order.order_type == OrderType.POST_ONLY_SLIDE, Reason.WOULD_CROSS)
+        steps = m.rules.steps
+        order.price = (
+            steps.before(min(crossed)) if order.side == Side.BUY else (steps.after(max(crossed)))
+        )
+        require(m.rules.in_limits(order.price), Reason.WOULD_CROSS)
+
+    def _could_rest(self, m: Market, order: OpenOrder, waits: bool) -> OpenOrder | None:
+        """The order as it would rest if nothing of it trades, or None if it never rests."""
+        if waits:
+            return order
+        price = stays_as(m, order)
+        if price is None:
+            return None
+        is_market = order.order_type in MARKETS and m.phase not in CALL_PHASES
+        if is_market or order.order_type == OrderType.MIN_QTY:
+            return replace(order, order_type=OrderType.LIMIT, price=price)
+        if order.order_type == OrderType.POST_ONLY_SLIDE:
+            return replace(order, order_type=OrderType.POST_ONLY)
+        return order
+
+    def _act(self, m: Market, order: OpenOrder, waits: bool) -> None:
+        """Let an order that was accepted, or replaced and lost its place, do what it does."""
+        if order.is_stop and order.trigger is not None:
+            m.join(order, Place.TRIGGER)
+        elif waits:
+            m.join(order, Place.NOWHERE)
+        elif m.phase in CALL_PHASES:
+            m.join(order, resting_place(order))
+        elif order.is_peg:
+            place_peg(m, order, order.price)
+        else:
+            incoming(m, order)
+
+    # Open orders
+
+    def _reduce(self, c: Command, m: Market, order: OpenOrder) -> None:
+        require(c.qty > 0, Reason.BAD_QTY)
+        require(c.qty % m.rules.qty_step == 0, Reason.OFF_LOT)
+        if c.qty >= order.leaves:
+            m.cancel(order, Reason.REDUCED_TO_ZERO)
+            return
+        m.take_off(order, c.qty)
+        m.emit(EventKind.REDUCED, order, qty=c.qty)
+
+    def _set_expiry(self, c: Command, m: Market, order: OpenOrder) -> None:
+        require(c.aux >= self.now, Reason.EXPIRED)
+        order.expiry = c.aux
+        if order.tif not in (TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE):
+            order.tif = TimeInForce.GTD
+        waits = order.place in (Place.NOWHERE, Place.TRIGGER)
+        order.expiry_number = m.emit_standing(
+            EventKind.REPLACED, order, waits, EventFlag.KEPT_PLACE
+        )
+
+    def _replace(self, c: Command, m: Market, order: OpenOrder) -> None:
+        check_replace(m, c, order)
+        new = self._replacement(c, m, order)
+        waited = order.place in (Place.NOWHERE, Place.TRIGGER)
+        waits = self._waits(m, new) if new.is_peg else waited
+        keeps = where(new, waits) == where(order, waited)
+        keeps = keeps and c.qty <= order.leaves
+        if not keeps:
+            if m.phase not in CALL_PHASES and not waits:
+                self._refuse_crossing(m, new)
+            refusal = Reason.NONE if waits and not new.is_stop else m.refusal_of(new, own=order)
+            require(refusal != Reason.BOOK_FULL, Reason.BOOK_FULL)
+            require(self.room.has_events_for(m, new, gone=order), Reason.BOOK_FULL)
+            require(not refusal, refusal)
+            m.close(order)
+            new.arrival = m.emit_standing(EventKind.REPLACED, new, waits)
+            m.orders[new.order_id] = new
+            self._act(m, new, waits)
+            return
+        require(self.room.has_events_for(m, new, gone=order), Reason.BOOK_FULL)
+        order.price, order.limit, order.offset = new.price, new.limit, new.offset
+        order.mode = new.mode
+        order.display, order.slices = new.display, new.slices
+        order.distance, order.trail_step = new.distance, new.trail_step
+        m.take_off(order, order.leaves - c.qty)
+        m.emit_standing(EventKind.REPLACED, order, waits, EventFlag.KEPT_PLACE)
+
+    def _replacement(self, c: Command, m: Market, order: OpenOrder) -> OpenOrder:
+        """The order as the command wants it, standing nowhere yet."""
+        new = replace(order, leaves=c.qty, place=Place.NOWHERE, mode=SelfTrade(c.mode))
+        if order.order_type not in UNPRICED:
+            new.price = c.price
+        if order.is_peg:
+            new.limit, new.offset = c.price, c.aux
+            price = None if m.phase in CALL_PHASES else peg_price(m, new)
+            new.price = new.limit if price is None else price
+        elif order.is_iceberg:
+            set_display(new, c.aux or order.display)
+        elif order.order_type in TRAILING and c.aux:
+            anchor(m, new, c.aux)
+        elif order.is_stop and c.aux:
+            new.trigger = c.aux
+        return new
+
+    # Maintenance
+
+    def _time(self, c: Command) -> None:
+        require(c.participant == 0, Reason.MALFORMED)
+        require(c.aux >= self.now, Reason.TIME_BACKWARDS)
+        self.now = c.aux
+        gone = [
+            (m, o)
+            for m in self._our_markets()
+            for o in m.orders.values()
+            if o.expiry is not None and o.expiry < self.now
+        ]
+        gone.sort(key=lambda pair: (pair[1].expiry, pair[1].expiry_number))
+        self._complete(c, NO_INSTRUMENT, gone, Reason.EXPIRED, EventKind.EXPIRED)
+
+    def _cancel_all(self, c: Command, instrument: int, side: int, reason: Reason) -> None:
+        everybody = c.kind == CommandKind.MASS_CANCEL and c.aux == 1
+        gone = [
+            (m, o)
+            for m in self._our_markets()
+            if instrument in (NO_INSTRUMENT, m.index)
+            for o in m.canonical()
+            if (everybody or o.participant == c.participant) and side in (0, o.side)
+        ]
+        self._complete(c, instrument, gone, reason, EventKind.CANCELLED)
+
+    def _complete(
+        self,
+        c: Command,
+        instrument: int,
+        gone: list[tuple[Market, OpenOrder]],
+        reason: Reason,
+        kind: EventKind,
+    ) -> None:
+        for m, order in gone:
+            m.cancel(order, reason, kind)
+        touched = {m.index for m, _ in gone}
+        for index in sorted(touched):
+            self._aftermath(self.markets[index])
+        self.tape.write(
+            EventKind.COMPLETED,
+            instrument,
+            participant=c.participant,
+            side=c.side if c.kind == CommandKind.MASS_CANCEL else 0,
+            qty=len(gone),
+        )
+
+    def _our_markets(self) -> list[Market]:
+        return [m for m in self.markets if self.shard_of[m.index] == self.shard]
+
+
+def where(order: OpenOrder, waits: bool) -> tuple[bool, int | None]:
+    """What must stay the same for a replaced order to keep its place."""
+    if order.is_stop:
+        return waits, order.trigger
+    if order.is_peg and waits:
+        return waits, None
+    return waits, order.price
+
+
+def set_display(order: OpenOrder, display: int) -> None:
+    order.display = display
+    order.slices = -(-order.leaves // display)
+
+
+def anchor(m: Market, order: OpenOrder, aux: int) -> None:
+    """A trailing stop's distance, and its trigger from the last trade if there is one."""
+    order.distance, order.trail_step = unpack_trailing(aux)
+    order.trigger = None if m.last is None else trailing_trigger(order, m.last)

@@ -1,0 +1,87 @@
+"""The plain reference's state in the form that snapshots and hashes are made of."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.matcher.reference.books import TRAILING, Market, OpenOrder, Place
+from openoutcry.matcher.state.snapshot import (
+    ALL_OR_NONE_PLACE,
+    DISPLAYED_PLACE,
+    HIDDEN_PLACE,
+    NO_PLACE,
+    ROW_DTYPE,
+    STATE_DTYPE,
+    TRIGGER_PLACE,
+    Row,
+    State,
+    order_row,
+    state_row,
+)
+from openoutcry.wire.records import NO_PRICE
+
+PLACES = {
+    Place.DISPLAYED: DISPLAYED_PLACE,
+    Place.HIDDEN: HIDDEN_PLACE,
+    Place.AON: ALL_OR_NONE_PLACE,
+    Place.TRIGGER: TRIGGER_PLACE,
+    Place.NOWHERE: NO_PLACE,
+}
+
+
+def state_of(
+    instruments: npt.NDArray[Any],
+    markets: Sequence[Market],
+    now_ns: int,
+    last_seq: int,
+    event_count: int,
+) -> State:
+    """The state of an engine with these markets."""
+    states = [
+        state_row(
+            phase=market.phase,
+            last=market.last,
+            reference=market.ref,
+            called=market.called,
+            extensions_used=market.extensions,
+            indicative=market.indicative,
+        )
+        for market in markets
+    ]
+    rows = [_row(market, order) for market in markets for order in market.canonical()]
+    return State(
+        instruments,
+        np.array(states, dtype=STATE_DTYPE),
+        np.array(rows, dtype=ROW_DTYPE),
+        now_ns,
+        last_seq,
+        event_count,
+    )
+
+
+def _row(market: Market, order: OpenOrder) -> Row:
+    is_trailing = order.order_type in TRAILING
+    trailing = order.distance | order.trail_step << 32
+    return order_row(
+        price=order.level_price,
+        order_id=order.order_id,
+        qty=order.open_qty,
+        instrument=market.index,
+        participant=order.participant,
+        side=order.side,
+        place=PLACES[order.place],
+        order_type=order.order_type,
+        time_in_force=order.tif,
+        self_trade=order.mode,
+        limit=order.limit if order.is_peg else order.price,
+        reserve=order.leaves - order.open_qty,
+        display=order.display,
+        trigger=NO_PRICE if order.trigger is None else order.trigger,
+        aux=trailing if is_trailing else order.offset,
+        expiry_ns=order.expiry,
+        expiry_number=order.expiry_number,
+        arrival=order.arrival,
+        slices=order.slices,
+    )

@@ -1,0 +1,296 @@
+"""How an incoming order trades, in plain Python: the walk, its simulation, and what rests of it."""
+
+from openoutcry.matcher.reference.books import (
+    ANY_PRICE,
+    CALL_PHASES,
+    LASTING,
+    NO_REACH,
+    Market,
+    OpenOrder,
+    Place,
+    other,
+    reaches,
+    resting_place,
+)
+from openoutcry.wire.enums import (
+    EventFlag,
+    EventKind,
+    OrderType,
+    Phase,
+    Reason,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
+
+TAKEN_FROM = (Place.DISPLAYED, Place.HIDDEN, Place.AON)
+
+
+def incoming(m: Market, order: OpenOrder) -> None:
+    """Let an order that was just accepted, replaced, elected or re-pegged trade; then rest, or
+    not."""
+    limit, stays_at = reach(m, order)
+    mode = order.mode
+    if order.tif == TimeInForce.FOK and fillable(m, order, limit, mode) < order.leaves:
+        m.cancel(order, Reason.FOK_UNFILLABLE)
+        return
+    if order.order_type == OrderType.MIN_QTY:
+        if fillable(m, order, limit, mode) < order.min_qty:
+            m.cancel(order, Reason.MIN_QTY_UNFILLABLE)
+            return
+        order.order_type = OrderType.LIMIT
+    if order.is_aon and fillable(m, order, limit, mode) < order.leaves:
+        m.join(order, Place.AON)
+        return
+    walk(m, order, limit, mode)
+    if order.leaves == 0:
+        m.close(order)
+    elif order.order_type in (OrderType.MARKET, OrderType.MARKET_TO_LIMIT):
+        convert(m, order, stays_at)
+    elif order.tif in LASTING:
+        m.join(order, resting_place(order))
+    else:
+        m.cancel(order, Reason.IOC_REST)
+
+
+def convert(m: Market, order: OpenOrder, price: int | None) -> None:
+    """What is left of a market order becomes a limit order at ``price``, or goes."""
+    if price is None:
+        m.cancel(order, Reason.MARKET_REST)
+        return
+    refusal = m.refusal(Place.DISPLAYED, order.side, price, order.leaves)
+    if refusal:
+        m.cancel(order, refusal)
+        return
+    m.becomes(order, OrderType.LIMIT)
+    order.price = price
+    m.emit(EventKind.CONVERTED, order, qty=order.leaves)
+    m.join(order, Place.DISPLAYED)
+
+
+def reach(m: Market, order: OpenOrder) -> tuple[int, int | None]:
+    """The worst price at which the order takes, and where it stays if something is left of a
+    market order: nowhere, if None."""
+    side = order.side
+    if order.order_type == OrderType.MARKET:
+        if m.phase == Phase.TRADING_AT_LAST:
+            assert m.last is not None
+            return m.last, None
+        if m.rules.market_band == 0:
+            return ANY_PRICE[side], None
+        best = m.shown_best(other(side))
+        if best is None:
+            return NO_REACH[side], None
+        limit = best + m.rules.market_band if side == Side.BUY else best - m.rules.market_band
+        limit = min(max(limit, ANY_PRICE[Side.SELL]), ANY_PRICE[Side.BUY])
+        stays = m.rules.market_rest_stays and order.tif == TimeInForce.DAY
+        return limit, m.rules.passive_price(side, limit) if stays else None
+    if order.order_type == OrderType.MARKET_TO_LIMIT:
+        best = m.shown_best(other(side))
+        if best is None:
+            best = m.best(Place.HIDDEN, other(side))
+        if best is None:
+            return NO_REACH[side], None
+        return best, best
+    if order.order_type == OrderType.POST_ONLY:
+        return NO_REACH[side], None
+    return order.price, None
+
+
+def stays_as(m: Market, order: OpenOrder) -> int | None:
+    """Price of the book in which a new order could come to rest, or None if it never rests."""
+    if order.order_type in (OrderType.MARKET, OrderType.MARKET_TO_LIMIT):
+        return order.price if m.phase in CALL_PHASES else reach(m, order)[1]
+    return order.price if order.tif not in (TimeInForce.IOC, TimeInForce.FOK) else None
+
+
+# The walk
+
+
+def walk(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
+    """Trade against the other side, best price first, no further than ``limit``.
+
+    ``time_lots``: of a pro-rata level, the lots that go in time order before it is looked at anew.
+    """
+    time_lots = 0
+    level = None
+    while taker.leaves:
+        maker = next_maker(m, taker, limit)
+        if maker is None:
+            return
+        shares = maker.place == Place.DISPLAYED and m.rules.pro_rata
+        if shares and (time_lots == 0 or level != maker.price):
+            level = maker.price
+            queue = m.books[Place.DISPLAYED, maker.side][level]
+            time_lots = sum(o.open_qty for o in queue)
+            own = mode != SelfTrade.ALLOW and any(is_own(taker, o) for o in queue)
+            if taker.leaves < time_lots and not own:
+                share_level(m, taker, queue)
+                return
+        if mode != SelfTrade.ALLOW and is_own(taker, maker):
+            shown = maker.open_qty
+            prevent(m, taker, maker, mode)
+            time_lots -= shown - maker.open_qty
+        else:
+            qty = min(taker.leaves, maker.open_qty)
+            fill(m, taker, maker, qty)
+            time_lots -= qty
+
+
+def next_maker(m: Market, taker: OpenOrder, limit: int) -> OpenOrder | None:
+    """Whom the taker meets next: at the best price what is shown, then what is hidden, then the
+    first all-or-none order that is not too large."""
+    side = other(taker.side)
+    found: OpenOrder | None = None
+    for place in taken_from(m):
+        price = m.best(place, side)
+        if m.phase == Phase.TRADING_AT_LAST:
+            price = m.last if m.last in m.books[place, side] else None
+        if price is None or not reaches(taker.side, limit, price):
+            continue
+        maker: OpenOrder | None = m.books[place, side][price][0]
+        if place == Place.AON:
+            fits = (o for o in m.standing(place, side) if o.leaves <= taker.leaves)
+            maker = next(fits, None)
+            if maker is None or not reaches(taker.side, limit, maker.price):
+                continue
+        assert maker is not None
+        if found is None or not reaches(taker.side, maker.price, found.price):
+            found = maker
+    return found
+
+
+def taken_from(m: Market) -> tuple[Place, ...]:
+    """The books that a taker meets, in this order at one price."""
+    return TAKEN_FROM[:2] if m.phase == Phase.TRADING_AT_LAST else TAKEN_FROM
+
+
+def is_own(taker: OpenOrder, maker: OpenOrder) -> bool:
+    return maker.participant == taker.participant
+
+
+def fill(m: Market, taker: OpenOrder, maker: OpenOrder, qty: int) -> None:
+    """One trade at the maker's price; an iceberg whose slice is gone shows the next."""
+    m.last = maker.price
+    taker.leaves -= qty
+    maker.leaves -= qty
+    if maker.is_iceberg:
+        maker.shown -= qty
+    for order, contra, flags in ((maker, taker, EventFlag.MAKER), (taker, maker, EventFlag(0))):
+        m.emit(
+            EventKind.FILLED,
+            order,
+            qty=qty,
+            price=maker.price,
+            contra_id=contra.order_id,
+            flags=flags,
+        )
+    if maker.leaves == 0:
+        m.close(maker)
+    elif maker.open_qty == 0:
+        refresh(m, maker)
+
+
+def refresh(m: Market, order: OpenOrder) -> None:
+    """An iceberg's next slice goes to the back of its level."""
+    m.leave(order)
+    refusal = m.refusal_of(order)
+    if refusal:
+        m.cancel(order, refusal)
+        return
+    m.join(order, Place.DISPLAYED)
+    m.emit(
+        EventKind.REFRESHED,
+        order,
+        qty=order.shown,
+        contra_id=order.display,
+        flags=EventFlag.ICEBERG,
+    )
+
+
+def prevent(m: Market, taker: OpenOrder, maker: OpenOrder, mode: SelfTrade) -> None:
+    """What the taker's mode says when it meets an order of its own participant."""
+    if mode == SelfTrade.DECREMENT:
+        qty = min(taker.leaves, maker.leaves)
+        for order in (maker, taker):
+            if qty == order.leaves:
+                m.cancel(order, Reason.SELF_TRADE)
+            else:
+                m.take_off(order, qty)
+                m.emit(EventKind.REDUCED, order, qty=qty, reason=Reason.SELF_TRADE)
+        return
+    if mode in (SelfTrade.CANCEL_OLDEST, SelfTrade.CANCEL_BOTH):
+        m.cancel(maker, Reason.SELF_TRADE)
+    if mode in (SelfTrade.CANCEL_NEWEST, SelfTrade.CANCEL_BOTH):
+        m.cancel(taker, Reason.SELF_TRADE)
+
+
+def share_level(m: Market, taker: OpenOrder, queue: list[OpenOrder]) -> None:
+    """Pro rata: fill a taker that is smaller than the level it has reached."""
+    rules = m.rules
+    makers = list(queue)
+    share = dict.fromkeys(makers, 0)
+    top = 0
+    if rules.top_share_bps:
+        top = min(makers[0].open_qty, taker.leaves * rules.top_share_bps // 10_000)
+        top -= top % rules.qty_step
+    share[makers[0]] = top
+    left = taker.leaves - top
+    total = sum(o.open_qty for o in makers) - top
+    for maker in makers:
+        part = (maker.open_qty - (top if maker is makers[0] else 0)) * left // total
+        part -= part % rules.qty_step
+        share[maker] += part if part >= rules.min_allocation else 0
+    residual = taker.leaves - sum(share.values())
+    for maker in makers:
+        more = min(residual, maker.open_qty - share[maker])
+        share[maker] += more
+        residual -= more
+    assert residual == 0
+    for maker in makers:
+        if share[maker]:
+            fill(m, taker, maker, share[maker])
+
+
+# The simulation
+
+
+def fillable(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> int:
+    """Lots of the taker that a walk would trade, without touching anything."""
+    side = other(taker.side)
+    left = taker.leaves
+    prices = {
+        price
+        for place in taken_from(m)
+        for price in m.books[place, side]
+        if reaches(taker.side, limit, price)
+        and (m.phase != Phase.TRADING_AT_LAST or price == m.last)
+    }
+    for price in sorted(prices, reverse=side == Side.BUY):
+        for place in taken_from(m):
+            left, met_own = simulate_level(m.books[place, side].get(price, []), taker, left, mode)
+            if met_own or left == 0:
+                return taker.leaves - left
+    return taker.leaves - left
+
+
+def simulate_level(
+    level: list[OpenOrder], taker: OpenOrder, left: int, mode: SelfTrade
+) -> tuple[int, bool]:
+    """What is left of the taker after a level, and whether an own order ends its walk there."""
+    queue = [(maker, maker.open_qty) for maker in level]
+    reserve = {maker: maker.leaves - maker.open_qty for maker in level}
+    while queue and left:
+        maker, qty = queue.pop(0)
+        if maker.is_aon and qty > left:
+            continue
+        if mode != SelfTrade.ALLOW and is_own(taker, maker):
+            if mode == SelfTrade.CANCEL_OLDEST:
+                continue
+            return left, True
+        left -= min(qty, left)
+        if reserve[maker]:
+            slice_qty = min(maker.display, reserve[maker])
+            reserve[maker] -= slice_qty
+            queue.append((maker, slice_qty))
+    return left, False

@@ -1,0 +1,1 @@
+"""The state as bytes: snapshot, hash, save, load, clone, and the checks of an arena."""

@@ -1,0 +1,485 @@
+"""Every invariant of the arena, checked slowly in Python: for tests and after a suspicion."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from openoutcry.matcher.book import arena as at
+from openoutcry.matcher.book.ids import id_home
+from openoutcry.matcher.event_bound import (
+    extra_capacity,
+    instrument_extra,
+    order_extra,
+    scratch_records,
+)
+from openoutcry.matcher.state.snapshot import PEGS, STOPS, TRAILING
+from openoutcry.wire.enums import Allocation, InstrumentOption, OrderType, Phase, Side, TimeInForce
+from openoutcry.wire.records import INSTRUMENT_DTYPE, NO_PRICE
+
+BOOK_DTYPE = np.dtype(
+    [("best_key", "<i8"), ("best_level", "<u4"), ("root", "<u4"), ("spare", "V16")]
+)
+SLOT_DTYPE = np.dtype(
+    [
+        ("order_id", "<i8"),
+        ("qty", "<i8"),
+        ("next", "<u4"),
+        ("prev", "<u4"),
+        ("level", "<u4"),
+        ("owner", "<u4"),
+    ]
+)
+EXTENSION_DTYPE = np.dtype(
+    {
+        "names": [
+            *("owner", "type", "tif", "mode", "side", "instrument", "slot", "price", "reserve"),
+            *("display", "trigger", "expiry_ns", "expiry_number", "arrival", "next", "prev"),
+            *("heap", "slices", "list"),
+        ],
+        "formats": [
+            *("<u4", "u1", "u1", "u1", "u1", "<u4", "<u4", "<i8", "<i8"),
+            *("<i8", "<i8", "<i8", "<i8", "<i8", "<u4", "<u4"),
+            *("<u4", "<u4", "<u4"),
+        ],
+        "offsets": [
+            *(at.EXT_OWNER, at.EXT_TYPE, at.EXT_TIF, at.EXT_MODE, at.EXT_SIDE, at.EXT_INSTRUMENT),
+            *(at.EXT_SLOT, at.EXT_PRICE, at.EXT_RESERVE, at.EXT_DISPLAY, at.EXT_TRIGGER),
+            *(at.EXT_EXPIRY_NS, at.EXT_EXPIRY_NUMBER, at.EXT_ARRIVAL, at.EXT_NEXT, at.EXT_PREV),
+            *(at.EXT_HEAP, at.EXT_SLICES, at.EXT_LIST),
+        ],
+        "itemsize": at.EXTENSION_BYTES,
+    }
+)
+PAGE_DTYPE = np.dtype(
+    [
+        ("bitmap", "<u8"),
+        ("number", "<i8"),
+        ("parent", "<u4"),
+        ("book", "<u4"),
+        ("next_free", "<u4"),
+        ("changed", "<u4"),
+    ]
+)
+LEVEL_DTYPE = np.dtype([("head", "<u4"), ("tail", "<u4"), ("total", "<i8")])
+BRANCH_DTYPE = np.dtype(
+    [
+        ("bitmap", "<u8"),
+        ("prefix", "<i8"),
+        ("parent", "<u4"),
+        ("shift", "<u4"),
+        ("next_free", "<u4"),
+        ("spare", "V36"),
+        ("children", "<u4", (64,)),
+    ]
+)
+ALL_BOOKS = tuple(range(at.DISPLAYED, at.TRIGGERS + 2))
+LISTS = (at.PEG_LIST, at.TRAILING_LIST, at.AUCTION_LIST)
+
+
+class Table:
+    """The used part of one of the arena's tables, a list of plain numbers for each field."""
+
+    def __init__(self, arena: at.Arena, start: int, dtype: np.dtype[Any], count: int) -> None:
+        rows = arena[start : start + count * dtype.itemsize].view(dtype)
+        self.columns = {name: rows[name].tolist() for name in dtype.names or ()}
+        self.count = count
+
+    def __getitem__(self, field: str) -> list[Any]:
+        return self.columns[field]
+
+
+class Tables:
+    """The arena's tables and words."""
+
+    def __init__(self, arena: at.Arena) -> None:
+        self.arena = arena
+        self.address: int = arena.ctypes.data
+        self.words = arena[: at.HEADER_BYTES].view(np.int64)
+        self.instrument_count = self.word(at.INSTRUMENT_COUNT)
+        pages, branches = self.word(at.FRESH_PAGES) + 1, self.word(at.FRESH_BRANCHES) + 1
+
+        def table(word: int, dtype: np.dtype[Any], count: int) -> Table:
+            return Table(arena, self.word(word), dtype, count)
+
+        self.books = table(at.INSTRUMENTS_AT, BOOK_DTYPE, at.BOOKS_EACH * self.instrument_count)
+        self.slots = table(at.ORDERS_AT, SLOT_DTYPE, self.word(at.FRESH_ORDERS) + 1)
+        self.extensions = table(
+            at.EXTENSIONS_AT, EXTENSION_DTYPE, self.word(at.FRESH_EXTENSIONS) + 1
+        )
+        self.pages = table(at.PAGES_AT, PAGE_DTYPE, pages)
+        self.levels = table(at.LEVELS_AT, LEVEL_DTYPE, pages * at.PAGE_LEVELS)
+        self.branches = table(at.BRANCHES_AT, BRANCH_DTYPE, branches)
+        start = self.word(at.RULES_AT)
+        self.rules = arena[start : start + self.instrument_count * INSTRUMENT_DTYPE.itemsize].view(
+            INSTRUMENT_DTYPE
+        )
+
+    def word(self, offset: int) -> int:
+        return int(self.words[offset // 8])
+
+    def extension(self, slot: int) -> int:
+        """The order's extension, or 0."""
+        owner = int(self.slots["owner"][slot])
+        return owner & (at.EXTENDED - 1) if owner & at.EXTENDED else 0
+
+    def of_instrument(self, instrument: int, offset: int, kind: str = "<i8") -> int:
+        start = self.word(at.INSTRUMENTS_AT) + instrument * at.INSTRUMENT_BYTES + offset
+        return int(self.arena[start : start + 8].view(kind)[0])
+
+
+def check_arena(arena: at.Arena) -> None:
+    """Raise ``AssertionError`` naming the first invariant that does not hold."""
+    tables = Tables(arena)
+    assert tables.word(at.MAGIC) == at.ARENA_MAGIC, "the arena's magic is gone"
+    assert tables.word(at.SIZE_BYTES) == len(arena), "the arena's size is wrong"
+    instrument_of: dict[int, int] = {}
+    open_pages: set[int] = set()
+    open_branches: set[int] = set()
+    for instrument in range(tables.instrument_count):
+        best: dict[int, int | None] = {}
+        for which in ALL_BOOKS:
+            book = instrument * at.BOOKS_EACH + which
+            pages, branches = _check_index(tables, book)
+            best[which], slots = _check_book(tables, book, pages)
+            _claim(instrument_of, slots, instrument)
+            open_pages.update(pages)
+            open_branches.update(branches)
+        _claim(instrument_of, _check_lists(tables, instrument), instrument)
+        _check_fixed_point(tables, instrument, best)
+    for slot in instrument_of:
+        _check_order(tables, slot, instrument_of[slot])
+    _check_counts(tables, instrument_of)
+    _check_ids(tables, instrument_of)
+    _check_expiries(tables, instrument_of)
+    open_extensions = {tables.extension(slot) for slot in instrument_of} - {0}
+    slots_next, extensions_next = tables.slots["next"], tables.extensions["next"]
+    pages_next, branches_next = tables.pages["next_free"], tables.branches["next_free"]
+    for name, in_use, free, fresh, links in (
+        ("orders", set(instrument_of), at.FREE_ORDER, at.FRESH_ORDERS, slots_next),
+        ("extensions", open_extensions, at.FREE_EXTENSION, at.FRESH_EXTENSIONS, extensions_next),
+        ("pages", open_pages, at.FREE_PAGE, at.FRESH_PAGES, pages_next),
+        ("branches", open_branches, at.FREE_BRANCH, at.FRESH_BRANCHES, branches_next),
+    ):
+        _check_pool(tables, name, in_use, free, fresh, links)
+    assert tables.word(at.OPEN_ORDERS) == len(instrument_of), "the count of open orders is wrong"
+    assert tables.word(at.OPEN_PAGES) == len(open_pages), "the count of open pages is wrong"
+    _check_changed(tables)
+
+
+def _claim(instrument_of: dict[int, int], slots: list[int], instrument: int) -> None:
+    for slot in slots:
+        assert slot not in instrument_of, f"order slot {slot}: in two queues"
+        instrument_of[slot] = instrument
+
+
+# Books
+
+
+def _check_index(tables: Tables, book: int) -> tuple[list[int], list[int]]:
+    """Walk the page index of one side; returns its pages in order, and its branches."""
+    pages: list[int] = []
+    branches: list[int] = []
+    of_page, of_branch = tables.pages, tables.branches
+    todo = [(tables.books["root"][book], 0)]
+    while todo:
+        ref, parent = todo.pop()
+        if ref == 0:
+            assert parent == 0, f"book {book}: branch {parent} has an empty child"
+            continue
+        if not ref & at.IS_BRANCH:
+            assert of_page["parent"][ref] == parent, f"page {ref}: parent is wrong"
+            assert of_page["book"][ref] == book, f"page {ref}: book is wrong"
+            pages.append(ref)
+            continue
+        number = ref & (at.IS_BRANCH - 1)
+        branches.append(number)
+        assert of_branch["parent"][number] == parent, f"branch {number}: parent is wrong"
+        digits = [d for d in range(64) if of_branch["bitmap"][number] >> d & 1]
+        assert len(digits) >= 2, f"branch {number}: fewer than two children"
+        shift, prefix = of_branch["shift"][number], of_branch["prefix"][number]
+        for digit in reversed(digits):
+            child = of_branch["children"][number][digit]
+            below = of_branch["prefix"] if child & at.IS_BRANCH else of_page["number"]
+            value = below[child & (at.IS_BRANCH - 1)]
+            assert (value ^ prefix) >> (shift + 6) == 0, f"branch {number}: foreign child {digit}"
+            assert (value >> shift) & 63 == digit, f"branch {number}: child {digit} is misplaced"
+            todo.append((child, number))
+    numbers = [of_page["number"][page] for page in pages]
+    assert all(a < b for a, b in pairwise(numbers)), f"book {book}: pages are out of order"
+    return pages, branches
+
+
+def _check_book(tables: Tables, book: int, pages: list[int]) -> tuple[int | None, list[int]]:
+    """Walk the queues of one book; returns its best key and its order slots."""
+    best: int | None = None
+    slots: list[int] = []
+    for page in pages:
+        bitmap = tables.pages["bitmap"][page]
+        assert bitmap != 0, f"page {page}: open without a level"
+        number = tables.pages["number"][page]
+        for digit in range(64):
+            if not bitmap >> digit & 1:
+                continue
+            level = page * 64 + digit
+            key = (number - at.PAGE_BIAS) * 64 + digit
+            if best is None:
+                best = key
+                assert tables.books["best_level"][book] == level, f"book {book}: wrong best level"
+                assert tables.books["best_key"][book] == best, f"book {book}: wrong best key"
+            for slot in _check_queue(tables, level):
+                _check_place(tables, slot, book, ~key if book & 1 == 0 else key)
+                slots.append(slot)
+    if best is None:
+        assert tables.books["best_level"][book] == 0, f"book {book}: empty but has a best"
+    return best, slots
+
+
+def _check_queue(tables: Tables, level: int) -> list[int]:
+    of_slot = tables.slots
+    slot, previous, total = tables.levels["head"][level], 0, 0
+    slots: list[int] = []
+    while slot:
+        assert len(slots) < of_slot.count, f"level {level}: the queue runs in a circle"
+        assert of_slot["prev"][slot] == previous, f"order slot {slot}: link back is wrong"
+        assert of_slot["level"][slot] == level, f"order slot {slot}: level is wrong"
+        assert of_slot["qty"][slot] > 0, f"order slot {slot}: nothing open"
+        slots.append(slot)
+        total += of_slot["qty"][slot]
+        slot, previous = of_slot["next"][slot], slot
+    assert previous == tables.levels["tail"][level], f"level {level}: tail is wrong"
+    assert previous != 0, f"level {level}: open without an order"
+    if _book_of(tables, level) & 15 < at.TRIGGERS:
+        assert total == tables.levels["total"][level], f"level {level}: total is wrong"
+        assert total < 2**63, f"level {level}: total passes int64"
+    return slots
+
+
+def _book_of(tables: Tables, level: int) -> int:
+    return int(tables.pages["book"][level >> 6])
+
+
+def _check_place(tables: Tables, slot: int, book: int, price: int) -> None:
+    """The order is of a type that may stand in this book, and knows its side and price."""
+    which, extension = book & at.WHICH, tables.extension(slot)
+    if not extension:
+        assert which == at.DISPLAYED, f"order slot {slot}: a plain order in book {book}"
+        return
+    ext = {name: column[extension] for name, column in tables.extensions.columns.items()}
+    order_type = ext["type"]
+    if order_type in STOPS:
+        home = at.TRIGGERS
+    elif order_type == OrderType.HIDDEN or order_type in PEGS:
+        home = at.HIDDEN_BOOK
+    elif order_type == OrderType.ALL_OR_NONE:
+        home = at.ALL_OR_NONE_BOOK
+    else:
+        home = at.DISPLAYED
+    assert which == home, f"order slot {slot}: type {order_type} stands in book {book}"
+    side = Side.SELL if book & 1 else Side.BUY
+    if which == at.TRIGGERS:
+        side = Side.BUY if book & 1 else Side.SELL
+        assert ext["trigger"] == price, f"order slot {slot}: stands off its trigger"
+    assert ext["side"] == side, f"order slot {slot}: on the wrong side"
+
+
+def _check_fixed_point(tables: Tables, instrument: int, best: dict[int, int | None]) -> None:
+    """In continuous trading nothing is left to do: no cross, no stop that should be elected."""
+    if tables.of_instrument(instrument, at.PHASE, "u1") != Phase.CONTINUOUS:
+        return
+    bids = [k for k in (best[at.DISPLAYED], best[at.HIDDEN_BOOK]) if k is not None]
+    asks = [k for k in (best[at.DISPLAYED + 1], best[at.HIDDEN_BOOK + 1]) if k is not None]
+    crossed = bids and asks and ~min(bids) >= min(asks)
+    assert not crossed, f"instrument {instrument}: the book is crossed"
+    last: int | None = tables.of_instrument(instrument, at.LAST_PRICE)
+    buy_price = sell_price = None if last == NO_PRICE else last
+    if int(tables.rules["options"][instrument]) & InstrumentOption.STOPS_BY_QUOTE:
+        bid, buy_price = best[at.DISPLAYED], best[at.DISPLAYED + 1]
+        sell_price = None if bid is None else ~bid
+    sell_key, buy_trigger = best[at.TRIGGERS], best[at.TRIGGERS + 1]
+    waits = buy_trigger is None or buy_price is None or buy_price < buy_trigger
+    assert waits, f"instrument {instrument}: a buy stop waits though its trigger is reached"
+    waits = sell_key is None or sell_price is None or sell_price > ~sell_key
+    assert waits, f"instrument {instrument}: a sell stop waits though its trigger is reached"
+
+
+# Orders that are more than a plain limit
+
+
+def _check_order(tables: Tables, slot: int, instrument: int) -> None:
+    extension = tables.extension(slot)
+    if not extension:
+        return
+    ext = {name: column[extension] for name, column in tables.extensions.columns.items()}
+    assert ext["slot"] == slot, f"extension {extension}: belongs to another order"
+    assert ext["instrument"] == instrument, f"extension {extension}: of another instrument"
+    assert ext["type"] in list(OrderType), f"extension {extension}: type {ext['type']}"
+    assert ext["tif"] in list(TimeInForce), f"extension {extension}: time in force {ext['tif']}"
+    if ext["type"] == OrderType.ICEBERG:
+        assert ext["reserve"] >= 0, f"extension {extension}: reserve below 0"
+        assert ext["display"] > 0, f"extension {extension}: displays nothing"
+    else:
+        assert ext["reserve"] == 0, f"extension {extension}: a reserve without an iceberg"
+
+
+def _check_lists(tables: Tables, instrument: int) -> list[int]:
+    """Walk an instrument's lists; returns the slots of orders that stand in no level."""
+    of_ext, waiting = tables.extensions, []
+    for offset in LISTS:
+        ext = tables.of_instrument(instrument, at.LISTS + offset, "<u4")
+        previous, arrival = 0, 0
+        while ext:
+            assert of_ext["list"][ext] == offset + 1, f"extension {ext}: list is wrong"
+            assert of_ext["prev"][ext] == previous, f"extension {ext}: link back is wrong"
+            assert of_ext["arrival"][ext] > arrival, f"extension {ext}: list is out of order"
+            assert _list_of(of_ext["type"][ext]) == offset, f"extension {ext}: in a wrong list"
+            slot = of_ext["slot"][ext]
+            if tables.slots["level"][slot] == 0:
+                waiting.append(slot)
+            else:
+                assert offset != at.AUCTION_LIST, f"extension {ext}: parked, but stands in a level"
+            previous, arrival, ext = ext, of_ext["arrival"][ext], of_ext["next"][ext]
+        tail = tables.of_instrument(instrument, at.LISTS + offset + 4, "<u4")
+        assert tail == previous, f"instrument {instrument}: tail of list {offset} is wrong"
+    return waiting
+
+
+def _list_of(order_type: int) -> int:
+    if order_type in PEGS:
+        return at.PEG_LIST
+    return at.TRAILING_LIST if order_type in TRAILING else at.AUCTION_LIST
+
+
+def _check_counts(tables: Tables, instrument_of: dict[int, int]) -> None:
+    """Counts by instrument, its mode, and the events that its orders could cause."""
+    extra = 0
+    of_ext = tables.extensions
+    extended: dict[int, list[int]] = {i: [] for i in range(tables.instrument_count)}
+    orders = dict.fromkeys(extended, 0)
+    for slot, instrument in instrument_of.items():
+        orders[instrument] += 1
+        if tables.extension(slot):
+            extended[instrument].append(tables.extension(slot))
+    for instrument, extensions in extended.items():
+        types = [of_ext["type"][ext] for ext in extensions]
+        stops, pegs = sum(t in STOPS for t in types), sum(t in PEGS for t in types)
+        trailing = sum(t in TRAILING for t in types)
+        all_or_none = types.count(OrderType.ALL_OR_NONE)
+        is_pro_rata = int(tables.rules["allocation"][instrument]) == Allocation.PRO_RATA
+        for name, offset, count in (
+            ("waiting stops", at.STOP_COUNT, stops),
+            ("all-or-none orders", at.ALL_OR_NONE_COUNT, all_or_none),
+            ("pegs", at.PEG_COUNT, pegs),
+            ("trailing stops", at.TRAILING_COUNT, trailing),
+            ("icebergs", at.ICEBERG_COUNT, types.count(OrderType.ICEBERG)),
+            *([("orders", at.ORDER_COUNT, orders[instrument])] if is_pro_rata else []),
+        ):
+            found = tables.of_instrument(instrument, offset)
+            assert found == count, f"instrument {instrument}: {count} {name}, counted {found}"
+        listed = sum(of_ext["list"][ext] != 0 for ext in extensions)
+        parked = sum(of_ext["list"][ext] == at.AUCTION_LIST + 1 for ext in extensions)
+        assert listed == pegs + trailing + parked, f"instrument {instrument}: an order in no list"
+        mode = tables.of_instrument(instrument, at.MODE)
+        special = mode // at.MODE_SPECIAL
+        assert special == len(extensions), f"instrument {instrument}: MODE counts {special}"
+        rules = tables.rules[instrument]
+        is_plain = (
+            rules["price_step_ticks"] == rules["qty_step_lots"] == 1
+            and rules["band1_step_ticks"] == rules["market_band_ticks"] == 0
+            and not is_pro_rata
+        )
+        assert (mode & at.MODE_RULES == 0) == is_plain, f"instrument {instrument}: MODE_RULES"
+        is_continuous = tables.of_instrument(instrument, at.PHASE, "u1") == Phase.CONTINUOUS
+        assert (mode & at.MODE_PHASE == 0) == is_continuous, f"instrument {instrument}: MODE_PHASE"
+        extra += sum(
+            order_extra(of_ext["type"][e], of_ext["tif"][e], of_ext["slices"][e])
+            for e in extensions
+        )
+        extra += instrument_extra(
+            stops, all_or_none, pegs, trailing, orders[instrument], int(is_pro_rata)
+        )
+    found = tables.word(at.EXTRA_EVENTS)
+    assert found == extra, f"orders could cause {extra} extra events, counted {found}"
+    capacity = tables.word(at.ORDER_CAPACITY)
+    assert extra <= extra_capacity(capacity), "orders could cause more events than there is room"
+    assert tables.word(at.EXTRA_CAPACITY) == extra_capacity(capacity), "EXTRA_CAPACITY is wrong"
+    assert tables.word(at.WORST_EVENTS) == scratch_records(capacity), "WORST_EVENTS is wrong"
+
+
+def _check_expiries(tables: Tables, instrument_of: dict[int, int]) -> None:
+    """The heap holds exactly the orders with an expiry, none before its parent."""
+    count, start = tables.word(at.EXPIRY_COUNT), tables.word(at.EXPIRIES_AT)
+    heap = tables.arena[start : start + 4 * (count + 1)].view(np.uint32).tolist()
+    of_ext = tables.extensions
+    having = {
+        tables.extension(slot)
+        for slot in instrument_of
+        if tables.extension(slot) and of_ext["heap"][tables.extension(slot)]
+    }
+    assert set(heap[1:]) == having, "the heap of expiries and the orders differ"
+    assert len(having) == count, "an order is in the heap of expiries twice"
+    for place in range(1, count + 1):
+        ext = heap[place]
+        assert of_ext["heap"][ext] == place, f"extension {ext}: place in the heap is wrong"
+        if place > 1:
+            first, then = (
+                (of_ext["expiry_ns"][e], of_ext["expiry_number"][e])
+                for e in (heap[place // 2], ext)
+            )
+            assert first < then, f"the heap of expiries is out of order at {place}"
+    for slot in instrument_of:
+        ext = tables.extension(slot)
+        expires = bool(ext) and of_ext["tif"][ext] == TimeInForce.GTD
+        assert not expires or ext in having, f"order slot {slot}: good till date without one"
+
+
+# What everything shares
+
+
+def _check_ids(tables: Tables, instrument_of: dict[int, int]) -> None:
+    """The id table holds exactly the open orders, each in the chain of its instrument and id."""
+    start, mask = tables.word(at.IDS_AT), tables.word(at.ID_MASK)
+    entries = tables.arena[start : start + (mask + 1) * at.ID_ENTRY_BYTES].view(np.uint32)
+    start = tables.word(at.ID_LINKS_AT)
+    links = tables.arena[start : start + tables.slots.count * at.ID_LINK_BYTES].view(np.uint32)
+    found: set[int] = set()
+    names: set[tuple[int, int]] = set()
+    for entry in np.flatnonzero(entries).tolist():
+        slot = int(entries[entry])
+        while slot:
+            assert slot not in found, f"order slot {slot}: in two chains of ids"
+            assert slot in instrument_of, f"order slot {slot}: has an id, but stands nowhere"
+            found.add(slot)
+            name = instrument_of[slot], tables.slots["order_id"][slot]
+            assert name not in names, f"order {name[1]}: open twice in instrument {name[0]}"
+            names.add(name)
+            home = id_home(tables.address, *name) & mask
+            assert home == entry, f"order {name[1]}: in the wrong chain"
+            slot = int(links[slot])
+    assert found == set(instrument_of), "an order has no entry in the id table"
+
+
+def _check_pool(
+    tables: Tables, name: str, in_use: set[int], free: int, fresh: int, links: list[int]
+) -> None:
+    """Every slot ever handed out is in use or on the free stack, and never both."""
+    free_slots: set[int] = set()
+    slot = tables.word(free)
+    while slot:
+        assert slot not in free_slots, f"{name}: the free stack runs in a circle"
+        free_slots.add(slot)
+        slot = links[slot]
+    assert not free_slots & in_use, f"{name}: a slot is both free and in use"
+    assert free_slots | in_use == set(range(1, tables.word(fresh) + 1)), f"{name}: slots are lost"
+
+
+def _check_changed(tables: Tables) -> None:
+    """The pages marked as changed are those that hang in their list."""
+    hanging: set[int] = set()
+    page = tables.word(at.CHANGED_PAGES)
+    while page != at.END_OF_CHANGED:
+        assert page not in hanging, "the list of changed pages runs in a circle"
+        hanging.add(page)
+        page = tables.pages["changed"][page]
+    marked = {page for page, link in enumerate(tables.pages["changed"]) if link}
+    assert hanging == marked, "changed pages are marked, but not in their list"

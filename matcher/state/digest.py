@@ -1,0 +1,119 @@
+"""The state hash, plainly: computed from the rows of a snapshot.
+
+``book_hash`` covers everything a snapshot holds but ``last_seq`` and ``event_count``, so a rejected
+command leaves it as it is; ``state_hash`` adds those two.  Both are blake2b-128, but not of every
+row: rows are first folded, page by page (a page: 64 consecutive prices of one book), into 128 bits,
+and the pages are added up.  A sum can be kept up to date: the engine (``running_digest.py``) takes
+a changed page's old share out and puts its new one in.  Here all pages are folded again.
+
+The folding is fast mixing, made to notice a difference between two engines, not to withstand
+somebody who looks for two books of the same hash.
+"""
+
+import hashlib
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.matcher.state.snapshot import (
+    NO_PLACE,
+    ROW_EXTENDED,
+    TRIGGER_PLACE,
+    State,
+)
+from openoutcry.wire.enums import Side
+
+Lanes = tuple[int, int]
+
+SEEDS = (0x243F6A8885A308D3, 0x13198A2E03707344)
+FACTORS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
+FOLD_SHIFT = 29
+MASK = 2**64 - 1
+PLAIN_WORDS = 4
+"""Words of a row that are folded if it is not extended: the others are 0."""
+
+
+def book_hash(state: State) -> str:
+    """blake2b-128, in hexadecimal, of all but ``last_seq`` and ``event_count``."""
+    return seal(hash_instruments(state.instruments), state.now_ns, fold(state))
+
+
+def state_hash(state: State) -> str:
+    """blake2b-128, in hexadecimal, of the whole state."""
+    return seal_numbers(book_hash(state), state.last_seq, state.event_count)
+
+
+def hash_instruments(instruments: npt.NDArray[Any]) -> bytes:
+    """blake2b-128 of the instrument table."""
+    return hashlib.blake2b(instruments.tobytes(), digest_size=16).digest()
+
+
+def seal(instruments_hash: bytes, now_ns: int, lanes: Lanes) -> str:
+    """``book_hash`` from its parts."""
+    words = np.array([now_ns & MASK, *lanes], dtype=np.uint64)
+    return hashlib.blake2b(instruments_hash + words.tobytes(), digest_size=16).hexdigest()
+
+
+def seal_numbers(book_hash: str, last_seq: int, event_count: int) -> str:
+    """``state_hash`` from its parts."""
+    words = np.array([last_seq, event_count], dtype=np.int64)
+    return hashlib.blake2b(bytes.fromhex(book_hash) + words.tobytes(), digest_size=16).hexdigest()
+
+
+def fold(state: State) -> Lanes:
+    """Sum of the shares of all pages, of all orders that stand in none, and of all instruments."""
+    return _fold_lane(state, 0), _fold_lane(state, 1)
+
+
+def _fold_lane(state: State, lane: int) -> int:
+    seed = np.uint64(SEEDS[lane])
+    rows = _words(state.rows)
+    shares = np.full(len(rows), seed)
+    is_extended = (state.rows["flags"] & ROW_EXTENDED) != 0
+    for word in range(rows.shape[1]):
+        mixed = _mix(shares, rows[:, word], lane)
+        shares = mixed if word < PLAIN_WORDS else np.where(is_extended, mixed, shares)
+    total = 0
+    for _, page in groupby(zip(_pages(state.rows), shares.tolist(), strict=True), itemgetter(0)):
+        folded = SEEDS[lane]
+        for _, share in page:
+            folded = _mix_one(folded, share, lane)
+        total += folded
+    lines = np.full(len(state.states), seed)
+    numbers = np.arange(1, len(lines) + 1, dtype=np.uint64)
+    for column in (numbers, *_words(state.states).T):
+        lines = _mix(lines, column, lane)
+    return (total + sum(lines.tolist())) & MASK
+
+
+def _words(table: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    table = np.ascontiguousarray(table)
+    return table.view(np.uint64).reshape(len(table), table.dtype.itemsize // 8)
+
+
+def _pages(rows: npt.NDArray[Any]) -> list[tuple[int, ...]]:
+    """The page each row stands in; what stands in none is a page of its own."""
+    is_bid = (rows["side"] == Side.BUY) != (rows["place"] == TRIGGER_PLACE)
+    keys = np.where(is_bid, ~rows["price_ticks"], rows["price_ticks"])
+    pages = zip(
+        rows["instrument"].tolist(),
+        rows["place"].tolist(),
+        is_bid.tolist(),
+        (keys >> 6).tolist(),
+        strict=True,
+    )
+    return [(i,) if page[1] == NO_PLACE else page for i, page in enumerate(pages)]
+
+
+def _mix(shares: Any, words: Any, lane: int) -> Any:
+    with np.errstate(over="ignore"):
+        mixed = (shares ^ words) * np.uint64(FACTORS[lane])
+    return mixed ^ (mixed >> np.uint64(FOLD_SHIFT))
+
+
+def _mix_one(share: int, word: int, lane: int) -> int:
+    mixed = (share ^ word) * FACTORS[lane] & MASK
+    return mixed ^ (mixed >> FOLD_SHIFT)

@@ -1,0 +1,78 @@
+"""Put a state into an empty arena."""
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.matcher.book import arena as layout
+from openoutcry.matcher.errors import MatcherError
+from openoutcry.matcher.state.load import (
+    NO_PAGE,
+    OVERFLOWN,
+    REPEATED_ID,
+    crossed_instrument,
+    load_lists,
+    load_orders,
+    load_states,
+)
+from openoutcry.matcher.state.snapshot import (
+    NO_PLACE,
+    PEGS,
+    ROW_EXTENDED,
+    ROW_HAS_EXPIRY,
+    TRAILING,
+    State,
+)
+
+WHY = {
+    REPEATED_ID: "repeats an id",
+    NO_PAGE: "needs more than {} level_pages",
+    OVERFLOWN: "overflows its level",
+}
+
+
+def put_back(arena: layout.Arena, state: State) -> None:
+    """Open the orders of a state, and enter what became of its instruments.
+
+    Raises :class:`MatcherError` for rows that fit no order_capacity or level_pages, repeat an id,
+    overflow a level or cross a book.
+    """
+    words, address = arena[: layout.HEADER_BYTES].view(np.int64), arena.ctypes.data
+    rows = np.ascontiguousarray(state.rows)
+    capacity = int(words[layout.ORDER_CAPACITY // 8])
+    if len(rows) > capacity:
+        raise MatcherError(
+            f"snapshot: {len(rows)} open orders do not fit an order_capacity of {capacity}"
+        )
+    load_states(address, np.ascontiguousarray(state.states).ctypes.data)
+    count, why = load_orders(address, rows.ctypes.data, len(rows))
+    if count < len(rows):
+        reason = WHY[why].format(words[layout.PAGE_CAPACITY // 8])
+        raise MatcherError(f"snapshot: order row {count}: {reason}")
+    crossed = crossed_instrument(address)
+    if crossed >= 0:
+        raise MatcherError(f"snapshot: instrument row {crossed}: its orders cross")
+    if words[layout.EXTRA_EVENTS // 8] > words[layout.EXTRA_CAPACITY // 8]:
+        raise MatcherError(
+            f"snapshot: its orders could cause more events than fit an order_capacity of {capacity}"
+        )
+    lists, expiries = _lists(state)
+    load_lists(address, lists.ctypes.data, len(lists), expiries.ctypes.data, len(expiries))
+    for offset, value in (
+        (layout.NOW_NS, state.now_ns),
+        (layout.LAST_SEQ, state.last_seq),
+        (layout.EVENT_COUNT, state.event_count),
+    ):
+        words[offset // 8] = value
+
+
+def _lists(state: State) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """The extensions that belong into lists, by arrival, and those with an expiry, by it."""
+    rows = state.rows
+    extensions = np.cumsum((rows["flags"] & ROW_EXTENDED) != 0).astype(np.uint32)
+    kinds = [int(kind) for kind in (*PEGS, *TRAILING)]
+    listed = np.isin(rows["order_type"], kinds) | (rows["place"] == NO_PLACE)
+    lists = extensions[listed][np.argsort(rows["arrival"][listed], kind="stable")]
+    expiring = (rows["flags"] & ROW_HAS_EXPIRY) != 0
+    keys = (rows["expiry_number"][expiring], rows["expiry_ns"][expiring])
+    expiries = extensions[expiring][np.lexsort(keys)]
+    return np.ascontiguousarray(lists), np.ascontiguousarray(expiries)

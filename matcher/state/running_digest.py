@@ -1,0 +1,149 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Keep the sum that the state hash is made of up to date; ``digest.py`` says what it is.
+
+Whatever changes a page marks it (``levels.touch_page``), and so an instrument
+(``levels.touch_instrument``): marked ones hang in two lists.  Here the share that each of them had
+is taken out of the sum and its new one put in, so an answer costs what changed since the last.
+"""
+
+from openoutcry.matcher.book.arena import (
+    CHANGED_INSTRUMENTS,
+    CHANGED_PAGES,
+    DIGEST_BYTES,
+    DIGESTS_AT,
+    END_OF_CHANGED,
+    FOLD_ROOM_BYTES,
+    INSTRUMENT_CHANGED,
+    INSTRUMENT_COUNT,
+    LEVEL_HEAD,
+    NO_BOOK,
+    PAGE_BITMAP,
+    PAGE_BOOK,
+    PAGE_CAPACITY,
+    PAGE_CHANGED,
+    SLOT_NEXT,
+)
+from openoutcry.matcher.book.levels import (
+    instrument_addr,
+    key_flip,
+    level_addr,
+    level_key,
+    page_addr,
+    slot_addr,
+)
+from openoutcry.matcher.state.digest import FACTORS, FOLD_SHIFT, PLAIN_WORDS, SEEDS
+from openoutcry.matcher.state.save import (
+    LIST_OFFSETS,
+    extension_slot,
+    first_waiting,
+    next_waiting,
+    save_row,
+    save_state,
+)
+from openoutcry.matcher.state.snapshot import ROW_BYTES, STATE_BYTES
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import count_trailing_zeros, load_i64, load_u32, store_i64, store_u32
+
+
+def signed(word: int) -> int:
+    return word - (1 << 64) if word >> 63 else word
+
+
+SEED_LOW, SEED_HIGH = (signed(seed) for seed in SEEDS)
+FACTOR_LOW, FACTOR_HIGH = (signed(factor) for factor in FACTORS)
+assert ROW_BYTES <= FOLD_ROOM_BYTES
+FOLD_MASK = (1 << (64 - FOLD_SHIFT)) - 1
+
+
+@kernel
+def mix(share: int, word: int, factor: int) -> int:
+    mixed = (share ^ word) * factor
+    return mixed ^ ((mixed >> FOLD_SHIFT) & FOLD_MASK)
+
+
+@kernel
+def fold_words(low: int, high: int, at: int, count: int) -> tuple[int, int]:
+    for index in range(count):
+        word = load_i64(at + index * 8)
+        low = mix(low, word, FACTOR_LOW)
+        high = mix(high, word, FACTOR_HIGH)
+    return low, high
+
+
+@kernel
+def fold_changes(arena: int) -> None:
+    """Bring the sum, which is the first entry of the digests, up to date."""
+    entries = 1 + load_i64(arena + PAGE_CAPACITY) + load_i64(arena + INSTRUMENT_COUNT)
+    row = arena + load_i64(arena + DIGESTS_AT) + entries * DIGEST_BYTES
+    page = load_i64(arena + CHANGED_PAGES)
+    while page != END_OF_CHANGED:
+        head = page_addr(arena, page)
+        low, high = fold_page(arena, page, row)
+        enter(arena, page, low, high)
+        following = load_u32(head + PAGE_CHANGED)
+        store_u32(head + PAGE_CHANGED, 0)
+        page = following
+    store_i64(arena + CHANGED_PAGES, END_OF_CHANGED)
+    link = load_i64(arena + CHANGED_INSTRUMENTS)
+    while link != END_OF_CHANGED:
+        state = instrument_addr(arena, link - 1)
+        low, high = fold_instrument(arena, link - 1, row)
+        enter(arena, load_i64(arena + PAGE_CAPACITY) + link, low, high)
+        link = load_u32(state + INSTRUMENT_CHANGED)
+        store_u32(state + INSTRUMENT_CHANGED, 0)
+    store_i64(arena + CHANGED_INSTRUMENTS, END_OF_CHANGED)
+
+
+@kernel
+def enter(arena: int, entry: int, low: int, high: int) -> None:
+    """Replace the share of ``entry`` in the sum."""
+    total = arena + load_i64(arena + DIGESTS_AT)
+    share = total + entry * DIGEST_BYTES
+    store_i64(total, load_i64(total) - load_i64(share) + low)
+    store_i64(total + 8, load_i64(total + 8) - load_i64(share + 8) + high)
+    store_i64(share, low)
+    store_i64(share + 8, high)
+
+
+@kernel
+def fold_page(arena: int, page: int, row: int) -> tuple[int, int]:
+    """Share of one page: nothing if it is closed."""
+    head = page_addr(arena, page)
+    book = load_u32(head + PAGE_BOOK)
+    if book == NO_BOOK:
+        return 0, 0
+    low, high = SEED_LOW, SEED_HIGH
+    levels = load_i64(head + PAGE_BITMAP)
+    while levels != 0:
+        level = (page << 6) | count_trailing_zeros(levels)
+        levels &= levels - 1
+        price = level_key(arena, level) ^ key_flip(book)
+        slot = load_u32(level_addr(arena, level) + LEVEL_HEAD)
+        while slot != 0:
+            is_extended = save_row(arena, slot, book, price, row)
+            words = ROW_BYTES // 8 if is_extended else PLAIN_WORDS
+            row_low, row_high = fold_words(SEED_LOW, SEED_HIGH, row, words)
+            low, high = mix(low, row_low, FACTOR_LOW), mix(high, row_high, FACTOR_HIGH)
+            slot = load_u32(slot_addr(arena, slot) + SLOT_NEXT)
+    return low, high
+
+
+@kernel
+def fold_instrument(arena: int, instrument: int, row: int) -> tuple[int, int]:
+    """Share of one instrument: its state, and its orders that stand in no level."""
+    save_state(arena, instrument, row)
+    low, high = (
+        mix(SEED_LOW, instrument + 1, FACTOR_LOW),
+        mix(SEED_HIGH, instrument + 1, FACTOR_HIGH),
+    )
+    low, high = fold_words(low, high, row, STATE_BYTES // 8)
+    for list_offset in LIST_OFFSETS:
+        ext = first_waiting(arena, instrument, list_offset)
+        while ext != 0:
+            save_row(arena, extension_slot(arena, ext), 0, 0, row)
+            row_low, row_high = fold_words(SEED_LOW, SEED_HIGH, row, ROW_BYTES // 8)
+            low += mix(SEED_LOW, row_low, FACTOR_LOW)
+            high += mix(SEED_HIGH, row_high, FACTOR_HIGH)
+            ext = next_waiting(arena, ext)
+    return low, high

@@ -1,0 +1,312 @@
+"""A matcher's state as bytes: equal states give equal bytes, whatever memory they lay in.
+
+    header        72 bytes, HEADER_DTYPE
+    instruments  256 bytes each, INSTRUMENT_DTYPE
+    states        48 bytes each, STATE_DTYPE: what became of each instrument
+    orders       104 bytes each, ROW_DTYPE, in canonical order: by instrument its books (displayed,
+                 hidden, all-or-none: bids then asks; triggers: sell stops then buy stops), best
+                 level first, in queue order; then what stands in no level: pegs, trailing stops,
+                 orders for an auction to come, each by arrival
+
+A field that can have no effect any more is 0, so a stop-limit that was elected is the same row as a
+limit order that was sent as one.  What can be computed again is not there: level totals, lists, the
+heap of expiries, what trailing stops and pegs have followed so far.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.matcher.errors import MatcherError
+from openoutcry.wire.enums import OrderType, Phase, SelfTrade, Side, TimeInForce
+from openoutcry.wire.layout import LAYOUT_HASH, check_layout
+from openoutcry.wire.records import INSTRUMENT_DTYPE, MAX_INSTRUMENTS, NO_PRICE
+
+SNAPSHOT_MAGIC = int.from_bytes(b"OUTCRYMS", "little")
+SNAPSHOT_VERSION = 2
+
+HEADER_DTYPE = np.dtype(
+    [
+        ("magic", "<u8"),
+        ("layout_hash", "<u8"),
+        ("version", "<u4"),
+        ("instrument_count", "<u4"),
+        ("order_count", "<i8"),
+        ("now_ns", "<i8"),
+        ("last_seq", "<i8"),
+        ("event_count", "<i8"),
+        ("checksum", "V16"),  # blake2b-128 over everything else
+    ]
+)
+STATE_DTYPE = np.dtype(
+    [
+        ("last_price_ticks", "<i8"),  # NO_PRICE before the first trade
+        ("reference_price_ticks", "<i8"),
+        ("indicative_price_ticks", "<i8"),  # last published in this call phase, or NO_PRICE and 0
+        ("indicative_volume_lots", "<i8"),
+        ("indicative_surplus_lots", "<i8"),
+        ("phase", "u1"),
+        ("called", "u1"),  # a call phase has not been uncrossed yet
+        ("extensions_used", "u1"),
+        ("indicative_side", "u1"),
+        ("reserved", "<u4"),
+    ]
+)
+ROW_DTYPE = np.dtype(
+    [
+        ("price_ticks", "<i8"),  # of its level; 0 if it stands in none
+        ("order_id", "<i8"),
+        ("qty_lots", "<i8"),  # open; of an iceberg: shown
+        ("instrument", "<u2"),
+        ("participant", "<u2"),
+        ("side", "u1"),
+        ("place", "u1"),
+        ("order_type", "u1"),
+        ("time_in_force", "u1"),  # high four bits: SelfTrade, of what may become a taker
+        # All that follows is 0 unless ROW_EXTENDED is set.
+        ("limit_ticks", "<i8"),  # of what has one and stands elsewhere, and of pegs
+        ("reserve_lots", "<i8"),  # iceberg: open but not shown
+        ("display_lots", "<i8"),  # iceberg: slice from the next refresh on
+        ("trigger_ticks", "<i8"),  # stops; NO_PRICE: a trailing one before the first trade
+        ("aux", "<i8"),  # trailing stops and pegs: as sent
+        ("expiry_ns", "<i8"),
+        ("expiry_number", "<i8"),  # event number of what gave it its expiry
+        ("arrival", "<i8"),  # event number that gave it its place among stops, pegs or parked
+        ("slices", "<u4"),  # iceberg: slices when it came or was last replaced
+        ("flags", "<u4"),
+    ]
+)
+HEADER_BYTES = HEADER_DTYPE.itemsize
+CHECKSUM_AT = HEADER_BYTES - 16
+STATE_BYTES = STATE_DTYPE.itemsize
+ROW_BYTES = ROW_DTYPE.itemsize
+
+# Values of ``place``: which of its instrument's books an order stands in, or none.
+DISPLAYED_PLACE, HIDDEN_PLACE, ALL_OR_NONE_PLACE, TRIGGER_PLACE, NO_PLACE = range(5)
+# Bits of ``flags``.
+ROW_EXTENDED = 1
+ROW_HAS_EXPIRY = 2
+
+STOPS = (
+    OrderType.STOP,
+    OrderType.STOP_LIMIT,
+    OrderType.TRAILING_STOP,
+    OrderType.TRAILING_STOP_BPS,
+)
+TRAILING = (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_BPS)
+PEGS = (OrderType.PEG_PRIMARY, OrderType.PEG_MARKET, OrderType.PEG_MIDPOINT)
+NO_LIMIT = (OrderType.MARKET, OrderType.MARKET_TO_LIMIT, OrderType.STOP, *TRAILING)
+PLAIN_TYPES = (OrderType.LIMIT, OrderType.POST_ONLY)
+PLAIN_TIMES = (TimeInForce.DAY, TimeInForce.GTC)
+CALLS = (
+    Phase.PRE_OPEN,
+    Phase.OPENING_AUCTION,
+    Phase.VOLATILITY_AUCTION,
+    Phase.CLOSING_AUCTION,
+)
+
+Table = npt.NDArray[Any]
+Row = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that decides what a matcher answers to the commands to come."""
+
+    instruments: Table
+    """INSTRUMENT_DTYPE, one row an instrument."""
+    states: Table
+    """STATE_DTYPE, one row an instrument."""
+    rows: Table
+    """ROW_DTYPE in canonical order."""
+    now_ns: int
+    last_seq: int
+    event_count: int
+
+
+def order_row(
+    *,
+    price: int,
+    order_id: int,
+    qty: int,
+    instrument: int,
+    participant: int,
+    side: int,
+    place: int,
+    order_type: int,
+    time_in_force: int,
+    self_trade: int = 0,
+    limit: int = 0,
+    reserve: int = 0,
+    display: int = 0,
+    trigger: int = 0,
+    aux: int = 0,
+    expiry_ns: int | None = None,
+    expiry_number: int = 0,
+    arrival: int = 0,
+    slices: int = 0,
+) -> Row:
+    """One open order as a row of ROW_DTYPE: whatever has no effect any more becomes 0.
+
+    ``expiry_ns``: None if it has none, whatever its time in force.
+    """
+    is_stop, is_peg = order_type in STOPS, order_type in PEGS
+    is_iceberg, waits = order_type == OrderType.ICEBERG, place == NO_PLACE
+    has_mode = is_stop or is_peg or order_type == OrderType.ALL_OR_NONE
+    is_extended = (
+        order_type not in PLAIN_TYPES or time_in_force not in PLAIN_TIMES or expiry_ns is not None
+    )
+    has_limit = (is_stop or is_peg or waits) and order_type not in NO_LIMIT
+    return (
+        0 if waits else price,
+        order_id,
+        qty,
+        instrument,
+        participant,
+        side,
+        place,
+        order_type,
+        time_in_force | (self_trade << 4 if has_mode else 0),
+        limit if has_limit else 0,
+        reserve if is_iceberg else 0,
+        display if is_iceberg else 0,
+        trigger if is_stop else 0,
+        aux if is_peg or order_type in TRAILING else 0,
+        expiry_ns or 0,
+        0 if expiry_ns is None else expiry_number,
+        arrival if is_stop or is_peg or waits else 0,
+        slices if is_iceberg else 0,
+        ROW_EXTENDED * is_extended | ROW_HAS_EXPIRY * (expiry_ns is not None),
+    )
+
+
+def state_row(
+    *,
+    phase: int,
+    last: int | None,
+    reference: int | None,
+    called: bool,
+    extensions_used: int,
+    indicative: tuple[int | None, int, int, int],
+) -> Row:
+    """One instrument as a row of STATE_DTYPE; ``indicative``: price, volume, surplus and side as
+    last published."""
+    price, volume, surplus, side = indicative if phase in CALLS else (None, 0, 0, 0)
+    return (
+        NO_PRICE if last is None else last,
+        NO_PRICE if reference is None else reference,
+        NO_PRICE if price is None else price,
+        volume,
+        surplus,
+        phase,
+        called,
+        extensions_used,
+        side,
+        0,
+    )
+
+
+def encode(state: State) -> bytes:
+    """The snapshot of a state."""
+    header = np.zeros(1, dtype=HEADER_DTYPE)
+    header["magic"] = SNAPSHOT_MAGIC
+    header["layout_hash"] = LAYOUT_HASH
+    header["version"] = SNAPSHOT_VERSION
+    header["instrument_count"] = len(state.instruments)
+    header["order_count"] = len(state.rows)
+    for name in ("now_ns", "last_seq", "event_count"):
+        header[name] = getattr(state, name)
+    head = header.tobytes()[:CHECKSUM_AT]
+    body = state.instruments.tobytes() + state.states.tobytes() + state.rows.tobytes()
+    return head + _checksum(head, body) + body
+
+
+def decode(data: bytes) -> State:
+    """The state of a snapshot.
+
+    Raises :class:`MatcherError` saying what is wrong with bytes that are no whole, undamaged
+    snapshot, and ``LayoutMismatch`` for one from another layout.
+    """
+    if len(data) < HEADER_BYTES:
+        raise MatcherError(f"snapshot: {len(data)} bytes are fewer than a header's {HEADER_BYTES}")
+    header = np.frombuffer(data, dtype=HEADER_DTYPE, count=1)[0]
+    if int(header["magic"]) != SNAPSHOT_MAGIC:
+        raise MatcherError("snapshot: byte 0: not the start of a matcher snapshot")
+    check_layout(int(header["layout_hash"]), "snapshot")
+    if int(header["version"]) != SNAPSHOT_VERSION:
+        raise MatcherError(
+            f"snapshot: version {header['version']}, this program reads {SNAPSHOT_VERSION}"
+        )
+    instrument_count, order_count = int(header["instrument_count"]), int(header["order_count"])
+    parts = (
+        (INSTRUMENT_DTYPE, instrument_count),
+        (STATE_DTYPE, instrument_count),
+        (ROW_DTYPE, order_count),
+    )
+    size = HEADER_BYTES + sum(dtype.itemsize * count for dtype, count in parts)
+    if order_count < 0 or not 1 <= instrument_count <= MAX_INSTRUMENTS or len(data) != size:
+        raise MatcherError(f"snapshot: {len(data)} bytes, its header speaks of {size}")
+    if data[CHECKSUM_AT:HEADER_BYTES] != _checksum(data[:CHECKSUM_AT], data[HEADER_BYTES:]):
+        raise MatcherError("snapshot: damaged: the checksum does not match")
+    at, tables = HEADER_BYTES, []
+    for dtype, count in parts:
+        tables.append(np.frombuffer(data, dtype=dtype, count=count, offset=at).copy())
+        at += dtype.itemsize * count
+    instruments, states, rows = tables
+    _check_states(states)
+    _check_rows(rows, instrument_count)
+    numbers = (int(header[name]) for name in ("now_ns", "last_seq", "event_count"))
+    return State(instruments, states, rows, *numbers)
+
+
+def _checksum(head: bytes, body: bytes) -> bytes:
+    hasher = hashlib.blake2b(head, digest_size=16)
+    hasher.update(body)
+    return hasher.digest()
+
+
+# A checksum does not make nonsense sensible: what the kernels rely on is checked.
+
+
+def _check_states(states: Table) -> None:
+    phases = [int(phase) for phase in Phase]
+    _refuse(states, "state", "phase", ~np.isin(states["phase"], phases))
+    _refuse(states, "state", "called", states["called"] > 1)
+    _refuse(states, "state", "indicative_side", states["indicative_side"] > 2)
+
+
+def _check_rows(rows: Table, instrument_count: int) -> None:
+    kind, tif = rows["order_type"], rows["time_in_force"] & 15
+    waits, in_triggers = rows["place"] == NO_PLACE, rows["place"] == TRIGGER_PLACE
+    _refuse(rows, "order", "qty_lots", rows["qty_lots"] <= 0)
+    _refuse(rows, "order", "instrument", rows["instrument"] >= instrument_count)
+    _refuse(rows, "order", "side", ~np.isin(rows["side"], [int(side) for side in Side]))
+    _refuse(rows, "order", "place", rows["place"] > NO_PLACE)
+    _refuse(rows, "order", "order_type", ~np.isin(kind, [int(t) for t in OrderType]))
+    _refuse(rows, "order", "time_in_force", ~np.isin(tif, [int(t) for t in TimeInForce]))
+    _refuse(rows, "order", "time_in_force", rows["time_in_force"] >> 4 > max(SelfTrade))
+    # What stands where decides which of the fields the kernels read.
+    stop, trailing, peg = (np.isin(kind, [int(t) for t in k]) for k in (STOPS, TRAILING, PEGS))
+    unpriced = waits & (trailing | peg | (tif == TimeInForce.AT_CLOSE))
+    _refuse(rows, "order", "place", waits & ~unpriced)
+    _refuse(rows, "order", "place", stop & ~(in_triggers | (waits & trailing)))
+    _refuse(rows, "order", "place", in_triggers & ~stop)
+    _refuse(rows, "order", "place", peg & ~(waits | (rows["place"] == HIDDEN_PLACE)))
+    _refuse(rows, "order", "trigger_ticks", in_triggers & (rows["trigger_ticks"] == NO_PRICE))
+    _refuse(rows, "order", "reserve_lots", rows["reserve_lots"] < 0)
+    _refuse(
+        rows,
+        "order",
+        "display_lots",
+        (kind == OrderType.ICEBERG) & (rows["display_lots"] <= 0),
+    )
+    _refuse(rows, "order", "flags", rows["flags"] > (ROW_EXTENDED | ROW_HAS_EXPIRY))
+
+
+def _refuse(table: Table, what: str, field: str, bad: npt.NDArray[np.bool_]) -> None:
+    if bad.any():
+        row = int(bad.argmax())
+        raise MatcherError(f"snapshot: {what} row {row}: {field} is {table[field][row]}")
