@@ -31,7 +31,7 @@ STRIPPED = "OUTCRY_STRIPPED"
 """Environment variable that compiles the rarer order types out of the kernels."""
 CHILD_TIMEOUT_S = 300
 PASSES = 3
-"""A figure of a round is the best of so many passes over the same commands, ours and the peers': what
+"""A figure of a round is the best of so many passes over the same commands, peers included: what
 else ran on the core meanwhile is not the matcher's.  Latencies are of one pass."""
 
 

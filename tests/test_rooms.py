@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "ptp": {"wire", "ring"},
     "journal": {"wire", "ring"},
     "host": {"wire", "dpdk_shim"},
-    "replay": {"wire", "matcher", "ptp", "journal"},
+    "replay": {"wire", "matcher", "ptp", "journal", "host"},
     "report": {"wire", "host"},
     "pipeline": LOWER,
     "bench": LOWER | {"pipeline"},

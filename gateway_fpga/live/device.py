@@ -17,6 +17,7 @@ from openoutcry.gateway_fpga.devices import bus_error
 from openoutcry.gateway_fpga.driver import DeviceError, GatewayDriver
 from openoutcry.gateway_fpga.settings import Settings
 from openoutcry.wire.kernel import CACHE_DIR
+from openoutcry.wire.private_folder import private_folder
 from openoutcry.wire.records import ORDER, ORDER_DTYPE
 from openoutcry.wire.registers import OKAY
 
@@ -52,8 +53,7 @@ def build() -> Path:
 
     Raises :class:`LiveBuildError` naming what is missing or what the tool said.
     """
-    folder = CACHE_DIR.parent / "gateway-live"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = private_folder(CACHE_DIR.parent / "gateway-live")
     library = folder / f"{TOP}-{_key()}.so"
     if library.exists():
         return library

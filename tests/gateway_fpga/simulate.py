@@ -223,10 +223,9 @@ def _icarus_version() -> bytes:
 def cache_dir() -> Path:
     """Where built models are kept: beside the compiled kernels."""
     from openoutcry.wire.kernel import CACHE_DIR
+    from openoutcry.wire.private_folder import private_folder
 
-    folder = CACHE_DIR.parent / "gateway-models"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return private_folder(CACHE_DIR.parent / "gateway-models")
 
 
 @contextmanager
