@@ -70,8 +70,9 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
               help="Commands a second by intended send time, or `max`.")  # fmt: skip
 @click.option("--topology", type=click.Choice(["inline", "processes"]), default="processes",
               show_default=True, help="One thread, or one process a group of stages.")  # fmt: skip
-@click.option("--spare-cores", type=click.IntRange(0), default=1, show_default=True,
-              help="Cores that no stage spins on; 0 gives throughput for tails.")  # fmt: skip
+@click.option("--housekeeping-cores", "spare_cores", type=click.IntRange(0), default=1,
+              show_default=True, help="Cores without a busy-polling stage; 0 gives them to "
+              "stages: more throughput, longer tails.")  # fmt: skip
 @click.option("--durability", type=click.Choice(["none", "async", "durable"]), default="durable",
               show_default=True,
               help="none: memory only. async: journaled beside. durable: nothing leaves before its "
