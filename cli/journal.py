@@ -10,12 +10,9 @@ import click
 from rich.console import Console
 
 from openoutcry.cli.columns import print_columns
+from openoutcry.cli.options import Count, PathArgument, as_json_option
 
 ROWS_SHOWN = 1000
-PathArgument = click.Path(path_type=Path)
-as_json_option = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON document on standard output."
-)
 directory_argument = click.argument("directory", type=PathArgument)
 
 
@@ -200,7 +197,7 @@ def _print_rows(result: Any) -> None:
 
 @journal.command()
 @directory_argument
-@click.option("--every", type=click.IntRange(1), help="One each N commands, not only at the end.")
+@click.option("--every", type=Count, help="One each N commands, not only at the end.")
 @as_json_option
 def checkpoint(directory: Path, every: int | None, as_json: bool) -> None:
     """Write the matcher's state at the journal's end, so that a restart need not read it all."""
