@@ -63,7 +63,10 @@ class Supervisor:
                     }
                 )
             while self.children:
-                for fd, _ in self.poll.poll(SAMPLE_S * 1000 if self.going else 1):
+                ended = self.poll.poll(SAMPLE_S * 1000 if self.going else 1)
+                # First: a truncated segment is the cause of whatever its stages ended with.
+                self.work.shared.check()
+                for fd, _ in ended:
                     self._ended(fd)
                 self._watch_readiness()
                 self.watcher.sample(take_sample(self.work, self.state))
