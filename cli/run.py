@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from openoutcry.cli.display import Display
-from openoutcry.cli.options import Endpoint, PathArgument, Rate, exactly_one
+from openoutcry.cli.options import Count, CountOrNone, Endpoint, PathArgument, Rate, exactly_one
 from openoutcry.dpdk_shim import native
 from openoutcry.dpdk_shim.spec import endpoint, parse_port
 from openoutcry.flow import (
@@ -63,7 +63,7 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command()
 @source_options
-@click.option("--orders", type=click.IntRange(1), help="Stop after N commands [flows: 1000000].")
+@click.option("--orders", type=Count, help="Stop after N commands [flows: 1000000].")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
               help="Seed of the generated flow.")  # fmt: skip
 @click.option("--rate", type=Rate(), default="max", show_default=True,
@@ -89,7 +89,7 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--policy", type=click.Choice(["all", "quorum", "any"]), default="all",
               show_default=True,
               help="How many directories must have a command before its events leave.")  # fmt: skip
-@click.option("--checkpoint-every", type=click.IntRange(0), default=1_000_000, show_default=True,
+@click.option("--checkpoint-every", type=CountOrNone, default=1_000_000, show_default=True,
               help="Commands between checkpoints beside --journal; 0 for none.")  # fmt: skip
 @click.option("--report", type=PathArgument, help="Write an HTML report.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
