@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+MAX_ORDERS = 10**12
 PathArgument = click.Path(path_type=Path)
 as_json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on standard output."

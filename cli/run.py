@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from openoutcry.cli.display import Display
-from openoutcry.cli.options import Endpoint, PathArgument, Rate, exactly_one
+from openoutcry.cli.options import MAX_ORDERS, Endpoint, PathArgument, Rate, exactly_one
 from openoutcry.dpdk_shim import native
 from openoutcry.dpdk_shim.spec import endpoint, parse_port
 from openoutcry.flow import (
@@ -21,6 +21,7 @@ from openoutcry.flow import (
     LobsterSource,
 )
 from openoutcry.gateway_fpga.settings_file import read_settings
+from openoutcry.pipeline.journal_setup import kept_journal_path
 from openoutcry.pipeline.run import Options
 from openoutcry.pipeline.run import run as run_pipeline
 from openoutcry.report.run_report import write_report
@@ -57,7 +58,8 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command()
 @source_options
-@click.option("--orders", type=click.IntRange(1), help="Stop after N commands [flows: 1000000].")
+@click.option("--orders", type=click.IntRange(1, MAX_ORDERS),
+              help="Stop after N commands [flows: 1000000].")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
               help="Seed of the generated flow.")  # fmt: skip
 @click.option("--rate", type=Rate(), default="max", show_default=True,
@@ -75,7 +77,13 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
               help="Who validates orders: the golden model, or the Verilog itself.")  # fmt: skip
 @click.option("--gateway-settings", type=PathArgument, metavar="FILE.toml",
               help="Collars, limits, halts, participants and rates (docs/gateway.md).")  # fmt: skip
-@click.option("--journal", type=PathArgument, help="Keep the journal in this new directory.")
+@click.option(
+    "--journal",
+    type=PathArgument,
+    help="Keep the journal in this new directory [network: one in this folder].",
+)
+@click.option("--volatile-journal", is_flag=True,
+              help="Durable also on a file system that a power cut empties (tmpfs).")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with that journal after a crash.")
 @click.option("--copy", "copies", type=PathArgument, multiple=True,
               help="One more directory for the journal, written side by side.")  # fmt: skip
@@ -103,6 +111,7 @@ def run(
     gateway: str,
     gateway_settings: Path | None,
     journal: Path | None,
+    volatile_journal: bool,
     resume: bool,
     copies: tuple[Path, ...],
     policy: str,
@@ -139,6 +148,7 @@ def run(
         orders=orders, seed=seed, rate=rate, topology=topology, durability=durability,
         journal=journal, gateway=gateway, resume=resume, copies=copies, policy=policy,
         checkpoint_every=checkpoint_every, spare_cores=spare_cores,
+        volatile_journal=volatile_journal,
     )  # fmt: skip
     if udp:
         options.listen, options.source_kind = udp, "udp"
@@ -155,6 +165,13 @@ def run(
     else:
         options.orders = orders or DEFAULT_ORDERS
         options.source = GeneratedFlow(flow or "normal", options.orders, seed)
+    if journal is None and durability != "none" and _from_network(options):
+        options.journal = kept_journal_path()
+        click.echo(
+            f"outcry: the journal is kept in {options.journal}; after a crash the same command "
+            f"with --journal {options.journal} --resume goes on with it",
+            err=True,
+        )
     if gateway_settings:
         options.gateway_settings = read_settings(gateway_settings, options.table)
     with Display(Console(stderr=True)) as display:
@@ -184,6 +201,11 @@ def _all_happened(result: dict[str, Any], open_ended: bool) -> bool:
         and (replayed is None or replayed["equal"] is True)
         and (open_ended or result["commands"] == result["expected"])
     )
+
+
+def _from_network(options: Options) -> bool:
+    """Whether somebody sends the orders who cannot be asked to send them again."""
+    return options.listen is not None or any(spec.kind != "pcap" for spec in options.ports)
 
 
 def take_ports(options: Options, texts: tuple[str, ...]) -> None:
