@@ -13,6 +13,7 @@ from collections import deque
 import numpy as np
 
 from openoutcry.journal import EventDigest, JournalWriter
+from openoutcry.journal.space import SpaceWatch
 from openoutcry.journal.writer import NO_DIGEST
 from openoutcry.pipeline.clock_evidence import ClockEvidence
 from openoutcry.pipeline.control import (
@@ -56,6 +57,10 @@ class JournalStage:
         self.block_ends: deque[int] = deque()
         self.event_digest = NO_DIGEST
         self.failures_said = 0
+        self.warned: set[str] = set()
+        self.spaces = [
+            SpaceWatch(path, time.monotonic(), writer.bytes) for path in writer.directories
+        ]
         self.clock = ClockEvidence()
         # What a predecessor had written, but not said, before it was killed.
         self._say()
@@ -121,11 +126,20 @@ class JournalStage:
             self.writer.clock(both, now + offset)
 
     def _report_failures(self) -> None:
-        """A copy that has stopped while the policy still holds is told, once."""
+        """A copy that has stopped while the policy still holds is told, once; so is a disk that
+        will be full before long."""
         failures = self.writer.failures
         for failure in failures[self.failures_said :]:
             print(f"outcry: a copy of the journal has stopped: {failure}", file=sys.stderr)
         self.failures_said = len(failures)
+        now_s = time.monotonic()
+        for warning in self.writer.warnings:
+            if warning not in self.warned:
+                self.warned.add(warning)
+                print(f"outcry: {warning}", file=sys.stderr)
+        for space in self.spaces:
+            if text := space.look(now_s, self.writer.bytes):
+                print(f"outcry: {text}", file=sys.stderr)
 
     def _newest_event_digest(self) -> EventDigest:
         """The event hash at the end of the last block whose events have all been handed out."""
