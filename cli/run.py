@@ -22,6 +22,7 @@ from openoutcry.flow import (
     LobsterSource,
 )
 from openoutcry.gateway_fpga.settings_file import read_settings
+from openoutcry.pipeline.journal_setup import kept_journal_path
 from openoutcry.pipeline.run import Options
 from openoutcry.pipeline.run import run as run_pipeline
 from openoutcry.report.run_report import write_report
@@ -31,7 +32,7 @@ from openoutcry.wire.errors import OutcryError
 DEFAULT_ORDERS = 1_000_000
 RUN_OPTIONS = (
     "orders", "seed", "rate", "topology", "durability", "journal", "gateway", "resume", "copies",
-    "policy", "checkpoint_every", "spare_cores",
+    "policy", "checkpoint_every", "spare_cores", "volatile_journal",
 )  # fmt: skip
 """The options that a run has under the same name."""
 
@@ -82,7 +83,13 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
               help="Who validates orders: the golden model, or the Verilog itself.")  # fmt: skip
 @click.option("--gateway-settings", type=PathArgument, metavar="FILE.toml",
               help="Collars, limits, halts, participants and rates (docs/gateway.md).")  # fmt: skip
-@click.option("--journal", type=PathArgument, help="Keep the journal in this new directory.")
+@click.option(
+    "--journal",
+    type=PathArgument,
+    help="Keep the journal in this new directory [network: one in this folder].",
+)
+@click.option("--volatile-journal", is_flag=True,
+              help="Durable also on a file system that a power cut empties (tmpfs).")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with that journal after a crash.")
 @click.option("--copy", "copies", type=PathArgument, multiple=True,
               help="One more directory for the journal, written side by side.")  # fmt: skip
@@ -109,6 +116,13 @@ def run(report: Path | None, as_json: bool, **given: Any) -> None:
         raise OutcryError(f"--report {report}: there is no folder {report.absolute().parent}")
     options = Options(**{name: given[name] for name in RUN_OPTIONS})
     _choose_source(options, asked)
+    if asked.journal is None and asked.durability != "none" and _from_network(options):
+        options.journal = kept_journal_path()
+        click.echo(
+            f"outcry: the journal is kept in {options.journal}; after a crash the same command "
+            f"with --journal {options.journal} --resume goes on with it",
+            err=True,
+        )
     if asked.gateway_settings:
         options.gateway_settings = read_settings(asked.gateway_settings, options.table)
     open_ended = bool(asked.udp or asked.ports) and asked.orders is None
@@ -177,6 +191,11 @@ def _all_happened(result: dict[str, Any], open_ended: bool) -> bool:
         and (replayed is None or replayed["equal"] is True)
         and (open_ended or result["commands"] == result["expected"])
     )
+
+
+def _from_network(options: Options) -> bool:
+    """Whether somebody sends the orders who cannot be asked to send them again."""
+    return options.listen is not None or any(spec.kind != "pcap" for spec in options.ports)
 
 
 def take_ports(options: Options, texts: tuple[str, ...]) -> None:
