@@ -250,6 +250,12 @@ class Shared:
             except (OSError, ValueError):
                 return
 
+    def check(self) -> None:
+        """Raise :class:`SegmentError` if a segment was truncated: its stages see zeros there, each
+        its own, so that neither a record nor a request to stop reaches anybody."""
+        for segment in self._segments:
+            segment.check()
+
     def unlink(self) -> None:
         for segment in self._segments:
             segment.unlink()

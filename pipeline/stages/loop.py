@@ -1,7 +1,7 @@
 """The loop: runs the stages of one process in turn, each by the address of its step.
 
 A process's plan is a row of three words a stage: its step, its context, its index in the table.
-The steps are compiled by themselves (docs/decisions/012).
+The steps are compiled by themselves (docs/decisions/011).
 """
 
 from openoutcry.pipeline import control as ct
