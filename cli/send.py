@@ -11,7 +11,7 @@ import numpy.typing as npt
 from rich.console import Console
 
 from openoutcry.cli.options import (
-    MAX_ORDERS,
+    Count,
     Endpoint,
     PathArgument,
     Rate,
@@ -31,7 +31,7 @@ from openoutcry.report.run_text import stage_table
               "packet:eth0,to=10.0.0.2:9000 …")  # fmt: skip
 @click.option("--flow", type=click.Choice(FLOWS), help="Generated flow [default: normal].")
 @click.option("--file", "file", type=PathArgument, help="File of 64-byte order records.")
-@click.option("--orders", type=click.IntRange(1, MAX_ORDERS), default=100_000, show_default=True)
+@click.option("--orders", type=Count, default=100_000, show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True)
 @click.option("--rate", type=Rate(), default="10000", show_default=True,
               help="Orders a second by intended send time, or `max`.")  # fmt: skip

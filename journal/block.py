@@ -98,7 +98,17 @@ class Block(NamedTuple):
 
     @property
     def payload(self) -> memoryview:
-        return self.whole[HEADER_BYTES : HEADER_BYTES + self.header.payload_bytes]
+        """The records, or the text of a JSON block."""
+        size_bytes = self.header.record_count * RECORD_BYTES or self.header.payload_bytes
+        return self.whole[HEADER_BYTES : HEADER_BYTES + size_bytes]
+
+    @property
+    def note(self) -> dict[str, Any]:
+        """What the writer said beside the records; empty if nothing."""
+        if not self.header.record_count or not self.header.text_bytes:
+            return {}
+        at = HEADER_BYTES + self.header.record_count * RECORD_BYTES
+        return dict(json.loads(bytes(self.whole[at : at + self.header.text_bytes])))
 
     @property
     def end(self) -> int:
@@ -207,7 +217,8 @@ def header_flaw(header: BlockHeader) -> str:
     if header.block_bytes > MAX_BLOCK_BYTES:
         return f"a block of {header.block_bytes:,} bytes"
     if header.kind in OF_RECORDS:
-        if header.record_count < 1 or header.record_count * RECORD_BYTES != header.payload_bytes:
+        size_bytes = header.record_count * RECORD_BYTES + header.text_bytes
+        if header.record_count < 1 or size_bytes != header.payload_bytes:
             return "record_count and payload_bytes of the block do not agree"
     elif header.text_bytes != header.payload_bytes:
         return "text_bytes and payload_bytes of the block do not agree"

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from openoutcry.journal.archive import upkeep_lock
 from openoutcry.journal.block import ALIGN, HEADER_BYTES, Block, BlockHeader, examine, unpack_header
-from openoutcry.journal.copies import needed
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import FAILED_NAME, forget_failed, read_failed
@@ -29,6 +28,7 @@ from openoutcry.journal.watermark import (
     pack_watermark,
     read_watermark,
 )
+from openoutcry.ring.policy import needed
 from openoutcry.wire.errors import OutcryError
 
 BLOCK_WINDOW_BYTES = ALIGN

@@ -147,6 +147,7 @@ def make_journal(
         "topology": options.topology,
         "durability": options.durability,
         "gateway": options.gateway,
+        "lanes": [lane.name for lane in shared.table.lanes],
         "gateway_settings": document_of(options.gateway_settings),
         "layout_version": openoutcry.wire.LAYOUT_VERSION,
         "versions": {"python": platform.python_version(), "numba": numba.__version__},
@@ -156,7 +157,7 @@ def make_journal(
     durable = options.durability == "durable"
     if options.resume:
         writer, point, state.resumed = resume_pipeline(directory, config, durable)
-        prime(shared, point)
+        prime(shared, point, [directory, *copies_of(directory)])
         return writer
     expected = limit if options.source or options.orders is not None else 0
     return Journal.create(
