@@ -1,4 +1,4 @@
-"""The laboratory's own charts, in the style of the run's report."""
+"""The charts of benchmark reports, in the style of the run's report."""
 
 import math
 from collections.abc import Sequence

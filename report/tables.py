@@ -206,7 +206,7 @@ def books_table(made: dict[str, Any]) -> str:
                 row["goal"],
             )
         )
-    header = "| recording | rows equal | maker is the tape's | goal |"
+    header = "| recording | rows equal | same maker as recorded | goal |"
     return table(header, rows) + _source(made)
 
 

@@ -416,8 +416,14 @@ PROPERTIES = (
     Property(
         "flag_participant",
         "outcry_validator_flags",
-        "Bit 12 is set exactly when bits are checked and the participant has none, or it is off.",
+        "Bit 12 is set exactly of an entry, unarmed or, if checked, of who has no bit or is off.",
         ("check_participants && (read_outside || !read_bit)", "check_participants && !read_bit"),
+    ),
+    Property(
+        "validator_refuses_unarmed",
+        "outcry_validator_flags",
+        "While the gateway is not armed, nothing that enters the book is let through.",
+        ("!armed || (check_participants", "(!armed && !read_bit) || (check_participants"),
     ),
     Property(
         "flag_halted",
@@ -457,6 +463,27 @@ PROPERTIES = (
             "<= given_whole\n                    && given_word == `OUTCRY_REG_ROW_SHADOW",
             "<= given_word == `OUTCRY_REG_ROW_SHADOW",
         ),
+    ),
+    Property(
+        "regs_reset_disarms",
+        "outcry_regs",
+        "After a cycle of reset the gateway is not armed, whatever it was before.",
+        ("armed_reg              <= 1'b0;", "armed_reg              <= armed_reg;"),
+    ),
+    Property(
+        "regs_only_software_arms",
+        "outcry_regs",
+        "The gateway becomes armed only by a whole write to control with that bit.",
+        (
+            "armed_reg              <= write_data[`OUTCRY_CONTROL_ARMED];",
+            "armed_reg              <= 1'b1;",
+        ),
+    ),
+    Property(
+        "regs_reset_clears",
+        "outcry_regs",
+        "After a cycle of reset settings, row and counters are 0, and nothing is under way.",
+        ("rate_burst_ns_reg      <= 32'd0;", "rate_burst_ns_reg      <= rate_burst_ns_reg;"),
     ),
     Property(
         "regs_setting_holds_what_was_written",
