@@ -65,8 +65,8 @@ def replay(
     evidence the run left, or None), ``event_digests`` (event hashes beside blocks that were
     compared), ``verified_seq`` (up to which command), ``wrong_seq`` (the first that differs, or
     None) and ``equal``: True or False against the evidence and the digests, None where there is
-    no evidence to compare with (the run was cut short, or ``until_seq`` ends before it).  Raises ``JournalError``
-    for a journal that cannot be read or ends before ``until_seq``.
+    no evidence to compare with (the run was cut short, or ``until_seq`` ends before it).
+    Raises ``JournalError`` for a journal that cannot be read or ends before ``until_seq``.
     """
     reader = JournalReader(directory)
     started = time.monotonic()
