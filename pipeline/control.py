@@ -81,12 +81,15 @@ class Control:
         self.address = segment.address
 
     @classmethod
-    def create(cls, name: str) -> "Control":
+    def create(cls, name: str, table_text: str = "{}") -> "Control":
+        """``table_text``: the topology of the run (``Topology.to_json``)."""
         control = cls(Segment.create(name, CONTROL_BYTES))
+        control._set_table(table_text)
         owner = ProcessIdentity.mine()
         control[LAYOUT] = int(np.uint64(LAYOUT_HASH).view(np.int64))
         control[OWNER_PID] = owner.pid
         control[OWNER_START] = owner.start_ticks
+        # Last, so that nobody attaches to one that is half made.
         control[MAGIC] = CONTROL_MAGIC
         return control
 
@@ -106,8 +109,7 @@ class Control:
         """The topology of the run (``Topology.to_json``)."""
         return bytes(self.segment.view[TABLE_AT : TABLE_AT + self[TABLE_BYTES]]).decode()
 
-    @table_text.setter
-    def table_text(self, text: str) -> None:
+    def _set_table(self, text: str) -> None:
         data = text.encode()
         if len(data) > MAX_TABLE_BYTES:
             raise SegmentError(f"a topology of {len(data)} bytes, more than {MAX_TABLE_BYTES}")

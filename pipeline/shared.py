@@ -49,9 +49,8 @@ class Shared:
         """How many of each lane's commands the journal held when the run resumed it."""
         self._segments: list[Segment] = []
         try:
-            self.control = ct.Control.create(self._name("control"))
+            self.control = ct.Control.create(self._name("control"), table.to_json())
             self._segments.append(self.control.segment)
-            self.control.table_text = table.to_json()
             self.rings = {ring.name: self._ring(ring.name, ring.record) for ring in table.rings}
             self._make_stamps()
             self.probes = (

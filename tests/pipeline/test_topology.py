@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.topology import (
     STAGES,
     TOPOLOGY,
@@ -14,6 +15,8 @@ from openoutcry.pipeline.topology import (
     geometry,
     plan_groups,
 )
+from openoutcry.ring import ProcessIdentity
+from openoutcry.ring.segment import segment_name
 
 WITHOUT_JOURNAL = TOPOLOGY.without("journal")
 
@@ -130,3 +133,24 @@ def test_a_table_whose_rows_do_not_fit_is_refused(
     numberless = tuple(replace(r, lane=None) for r in TOPOLOGY.rings)
     with pytest.raises(TopologyError, match="lane has no number"):
         replace(TOPOLOGY, rings=numberless)
+
+
+def test_who_can_attach_to_a_control_segment_finds_its_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The magic number, without which nobody attaches, is written behind the table."""
+    written: list[int] = []
+    set_table = ct.Control._set_table
+
+    def watched(control: ct.Control, text: str) -> None:
+        set_table(control, text)
+        written.append(control[ct.MAGIC])
+
+    monkeypatch.setattr(ct.Control, "_set_table", watched)
+    name = segment_name(ProcessIdentity.mine(), "control")
+    control = ct.Control.create(name, TOPOLOGY.to_json())
+    try:
+        assert written == [0]
+        assert Topology.from_json(ct.Control.attach(name).table_text) == TOPOLOGY
+    finally:
+        control.segment.unlink()
