@@ -179,12 +179,10 @@ class ReleasedReader:
 
     def _derive(self) -> Iterator[npt.NDArray[Any]]:
         """Events behind the place, as far as the journal goes now."""
-        reader = self._journal()
-        point = self._point
+        reader, point = self._journal(), self._point
         if point is None or point.engine.event_count > self.place.event_seq:
             # Of the command that caused the last event there may be more.
-            point = starting_point(reader, max(0, self.place.cause_seq - 1))
-            self._point = point
+            point = self._point = starting_point(reader, max(0, self.place.cause_seq - 1))
         for batch in events_of(reader, point, from_seq=point.seq + 1):
             events = batch.events[batch.events["seq"] > self.place.event_seq]
             if len(events):
