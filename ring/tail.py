@@ -138,6 +138,12 @@ def _is_over(view: RingView, info: RingInfo, seq: int) -> bool:
 
 
 @kernel
+def number_at(ring: int, mask: int, shift: int, seq: int) -> int:
+    """The sequence that stands in the slot of ``seq``, published or buried."""
+    return abs(kernels.stamp_of(ring, mask, shift, seq))
+
+
+@kernel
 def copy_passing(
     ring: int, mask: int, shift: int, several: int, seq: int, limit: int, to: int, found: int
 ) -> None:
@@ -153,7 +159,7 @@ def copy_passing(
     would do on x86-64, where stores become visible in order.
     """
     capacity = mask + 1
-    there = kernels.stamp_at(ring, mask, shift, seq)
+    there = number_at(ring, mask, shift, seq)
     if there > seq:
         newest = walk(
             ring, mask, shift, max(there, load_acquire(ring + layout.PUBLISHED)), capacity
@@ -193,7 +199,7 @@ def overwritten(ring: int, mask: int, shift: int, several: int, seq: int, count:
         guard = max(1, capacity >> 3)
         while lost < count:
             before = seq + lost - guard
-            if kernels.stamp_at(ring, mask, shift, before) < before + capacity:
+            if number_at(ring, mask, shift, before) < before + capacity:
                 break
             lost += 1
     return lost
