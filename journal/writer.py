@@ -386,9 +386,7 @@ class JournalWriter:
             self._copies.roll(self._offset)
         except JournalError as error:
             self._fail(str(error))
-        assert self._copies.durable.seq == self.written_seq, (
-            "a finished segment is durable"
-        )
+        assert self._copies.durable.seq == self.written_seq, "a finished segment is durable"
         self._offset = 0
 
     def _require_whole(self) -> None:
