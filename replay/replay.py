@@ -62,11 +62,11 @@ def replay(
     journal's begin where that was retired.
 
     Returns ``commands``, ``events``, ``state_hash``, ``event_hash``, ``seconds``, ``recorded`` (the
-    evidence the run left, or None), ``event_digests`` (how many of those beside blocks were
+    evidence the run left, or None), ``event_digests`` (event hashes beside blocks that were
     compared), ``verified_seq`` (up to which command), ``wrong_seq`` (the first that differs, or
-    None) and ``equal``: True or False against evidence and digests, None where there is no evidence
-    to compare with (the run was cut short, or ``until_seq`` ends before it).  Raises
-    ``JournalError`` for a journal that cannot be read or ends before ``until_seq``.
+    None) and ``equal``: True or False against the evidence and the digests, None where there is
+    no evidence to compare with (the run was cut short, or ``until_seq`` ends before it).
+    Raises ``JournalError`` for a journal that cannot be read or ends before ``until_seq``.
     """
     reader = JournalReader(directory)
     started = time.monotonic()
