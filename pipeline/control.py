@@ -106,7 +106,10 @@ class Control:
 
     @property
     def table_text(self) -> str:
-        """The topology of the run (``Topology.to_json``)."""
+        """The topology of the run (``Topology.to_json``); raises ``SegmentError`` while the run
+        that is just starting has not written it yet."""
+        if not self[TABLE_BYTES]:
+            raise SegmentError(f"{self.segment.name}: the run has not said its topology yet")
         return bytes(self.segment.view[TABLE_AT : TABLE_AT + self[TABLE_BYTES]]).decode()
 
     def _set_table(self, text: str) -> None:

@@ -16,7 +16,7 @@ import numba
 import openoutcry
 from openoutcry.gateway_fpga.settings_file import document_of
 from openoutcry.host.info import host_info
-from openoutcry.journal import Journal, JournalLock, JournalReader, JournalWriter
+from openoutcry.journal import Journal, JournalError, JournalLock, JournalReader, JournalWriter
 from openoutcry.journal.lock import lock_if_there
 from openoutcry.journal.medium import medium_of
 from openoutcry.journal.places import places_of, require_distinct
@@ -112,9 +112,14 @@ def copies_of(directory: Path | None) -> tuple[Path, ...]:
 
 
 def _remove_if_empty(directory: Path) -> None:
-    """Remove a directory that holds nothing but our lock."""
-    if [path.name for path in directory.glob("*")] == ["lock"]:
-        shutil.rmtree(directory)
+    """Remove a directory that this run made and that holds no command: its start was refused."""
+    try:
+        with JournalLock(directory):
+            discard_unwritten(directory)
+            if [path.name for path in directory.glob("*")] == ["lock"]:
+                shutil.rmtree(directory)
+    except JournalError:
+        return
 
 
 def remove_dead_journals(folder: Path) -> None:
