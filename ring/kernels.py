@@ -214,6 +214,9 @@ def available(ring: int, mask: int, shift: int, consumer: int, after: int, limit
     limit = min(limit, last - cursor)
     # Contiguous: the sequence after next that starts again at slot 0 ends the run.
     limit = min(limit, mask + 1 - ((cursor + 1) & mask))
+    if VERIFY:
+        assert cursor >= begin
+        assert limit <= mask + 1
     return run_length(ring, mask, shift, cursor + 1, limit)
 
 
@@ -256,6 +259,8 @@ def publish_allowed(
     ring: int, mask: int, shift: int, next_seq: int, records: int, count: int
 ) -> None:
     """:func:`publish_burst` when there is room for all."""
+    if VERIFY:
+        assert count <= room(ring, mask, next_seq - 1)
     for index in range(count):
         publish_sized(ring, mask, shift, next_seq + index, records + (index << shift))
     if count > 0:
@@ -286,6 +291,10 @@ def claim(ring: int, mask: int, producer: int, count: int) -> int:
         store_i64(producer + CLAIM_FIRST, last + 1)
         store_release(producer + CLAIM_LAST, last + count)
         if compare_exchange(ring + CLAIMED, last, last + count) == 1:
+            if VERIFY:
+                assert count > 0
+                assert load_i64(producer + CLAIM_FIRST) == last + 1
+                assert load_i64(producer + CLAIM_LAST) == last + count
             return last + 1
         pause()
 
@@ -339,6 +348,8 @@ def publish_shared(
 def stamp_range(ring: int, mask: int, shift: int, first: int, count: int) -> None:
     """Publish slots whose records have been written in place."""
     for seq in range(first, first + count):
+        if VERIFY:
+            assert abs(load_i64(stamp_at(ring, mask, shift, seq))) < seq
         store_release(stamp_at(ring, mask, shift, seq), seq)
     wake_waiters(ring)
 
@@ -346,6 +357,9 @@ def stamp_range(ring: int, mask: int, shift: int, first: int, count: int) -> Non
 @kernel
 def bury(ring: int, mask: int, shift: int, seq: int, seen: int) -> int:
     """Make ``seq`` a tombstone if its stamp is still ``seen``; 1 for the one repairer who did."""
+    if VERIFY:
+        assert seq > 0
+        assert abs(seen) < seq
     done = compare_exchange(stamp_at(ring, mask, shift, seq), seen, -seq)
     if done == 1:
         fetch_add(ring + TOMBSTONES, 1)
@@ -408,6 +422,8 @@ def claim_work(
 def mark_done(done_marks: int, mask: int, first: int, count: int) -> None:
     """Mark records of a pool as done."""
     for seq in range(first, first + count):
+        if VERIFY:
+            assert load_i64(done_marks + 8 * (seq & mask)) <= seq
         store_release(done_marks + 8 * (seq & mask), seq)
 
 
@@ -529,6 +545,10 @@ def rejoin(ring: int, mask: int, shift: int, consumer: int) -> None:
         store_release(consumer, seq)
         full_fence()
         if position(ring, mask, shift) == last:
+            if VERIFY:
+                assert seq <= last
+                assert load_i64(consumer) == seq
+                assert load_i64(consumer + CONSUMER_JOINED) == last
             return
 
 
