@@ -64,7 +64,8 @@ def ls(directory: Path, as_json: bool) -> None:
 
 def _acknowledged(made: dict[str, Any]) -> str:
     if made["acknowledged_seq"] is None:
-        return f"acknowledged up to where is unknown: {made['mark_flaw'] or 'there is no mark'}"
+        why = made["watermark_flaw"] or "there is no watermark"
+        return f"acknowledged up to where is unknown: {why}"
     return f"acknowledged up to {made['acknowledged_seq']:,}"
 
 
@@ -93,13 +94,15 @@ def verify(directory: Path, as_json: bool) -> None:
             f"{found.bytes:,} bytes in {found.seconds:.2f} s ({rate:.2f} GB/s)"
         )
         if found.torn:
-            told = "never acknowledged" if found.marked else "no mark says if it was acknowledged"
+            unknown = "no watermark says if it was acknowledged"
+            told = "never acknowledged" if found.watermarked else unknown
             click.echo(f"{told}: {found.torn}")
         if found.sound:
             click.echo(f"sound; head {found.head}")
         else:
             click.echo(f"DAMAGED: {found.flaw}")
-            click.echo(f"first bad byte: {found.bad_file} byte {found.bad_byte}")
+            at = "" if found.bad_byte is None else f" byte {found.bad_byte}"
+            click.echo(f"first bad byte: {found.bad_file}{at}")
     if not found.sound:
         sys.exit(1)
 

@@ -4,16 +4,17 @@ from openoutcry.journal.disk import Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.journal import Journal
 from openoutcry.journal.lock import JournalLock
-from openoutcry.journal.reader import JournalReader, read_commands
-from openoutcry.journal.writer import JournalWriter, Proof
+from openoutcry.journal.reader import JournalReader, note_at, read_commands
+from openoutcry.journal.writer import EventDigest, JournalWriter
 
 __all__ = [
     "Disk",
+    "EventDigest",
     "Journal",
     "JournalError",
     "JournalLock",
     "JournalReader",
     "JournalWriter",
-    "Proof",
+    "note_at",
     "read_commands",
 ]

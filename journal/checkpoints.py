@@ -1,10 +1,13 @@
 """Checkpoint files beside the segments: a state as bytes, at a sequence, whole or not there.
 
     checkpoint-000000001048576.occ
-        magic | journal id | sequence | text length | state length | JSON | state | BLAKE3
-        8       8            8          8             8              …      …       32 bytes
+        magic | journal id | sequence | block index | block hash | text length | state length
+        8       8            8          8             32           8             8 bytes
+        JSON | state | BLAKE3 of everything before it, 32 bytes
 
-The hash is over everything before it.  What the state and the JSON mean is the caller's business.
+The block is the one that holds the sequence.  Its hash stands for all that was before it, so a
+checkpoint of another history of the same journal is told from this one's: it is never used.  What
+the state and the JSON mean is the caller's business.
 """
 
 import json
@@ -18,22 +21,27 @@ from typing import Any, NamedTuple
 
 from blake3 import blake3
 
+from openoutcry.journal.block import BlockId, digest
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.segment import NEW_SUFFIX, space_error, write_whole
+from openoutcry.journal.tail import block_holding
 
-MAGIC = b"OUTCRYCP"
-_HEAD = struct.Struct("<8sQqQQ")
-_NAME = re.compile(r"checkpoint-(\d{15})\.occ")
+MAGIC = b"OUTCRYC2"
+OLD_MAGIC = b"OUTCRYCP"
 HASH_BYTES = 32
+_HEAD = struct.Struct(f"<8sQqq{HASH_BYTES}sQQ")
+_NAME = re.compile(r"checkpoint-(\d{15})\.occ")
 MAX_SEQ = 2**63 - 1
 
 
 class Checkpoint(NamedTuple):
-    """``state`` is what a matcher was after command ``seq``; ``facts`` is what goes with it."""
+    """``state`` is what a matcher was after command ``seq``, which stands in ``block``; ``facts``
+    is what goes with it."""
 
     journal_id: int
     seq: int
+    block: BlockId
     facts: dict[str, Any]
     state: bytes
 
@@ -55,7 +63,12 @@ def write_checkpoint(directory: Path, checkpoint: Checkpoint, disk: Disk = REAL)
     """
     text = json.dumps(checkpoint.facts, sort_keys=True).encode()
     head = _HEAD.pack(
-        MAGIC, checkpoint.journal_id, checkpoint.seq, len(text), len(checkpoint.state)
+        MAGIC,
+        checkpoint.journal_id,
+        checkpoint.seq,
+        *checkpoint.block,
+        len(text),
+        len(checkpoint.state),
     )
     body = head + text + checkpoint.state
     data = body + blake3(body).digest()
@@ -73,24 +86,43 @@ def read_checkpoint(path: Path) -> Checkpoint:
         data = path.read_bytes()
     except OSError as error:
         raise JournalError(f"{path}: cannot read: {error.strerror}") from None
+    if data[:8] == OLD_MAGIC:
+        raise JournalError(f"{path}: a checkpoint of an older format, which names no block")
     if len(data) < _HEAD.size + HASH_BYTES or data[:8] != MAGIC:
         raise JournalError(f"{path} is not a checkpoint")
     if blake3(memoryview(data)[:-HASH_BYTES]).digest() != data[-HASH_BYTES:]:
         raise JournalError(f"{path}: its hash does not agree: the checkpoint is damaged")
-    _, journal_id, seq, text_bytes, state_bytes = _HEAD.unpack_from(data)
+    _, journal_id, seq, index, block_hash, text_bytes, state_bytes = _HEAD.unpack_from(data)
     state_at = _HEAD.size + text_bytes
     facts = json.loads(data[_HEAD.size : state_at])
-    return Checkpoint(journal_id, seq, facts, data[state_at : state_at + state_bytes])
+    state = data[state_at : state_at + state_bytes]
+    return Checkpoint(journal_id, seq, BlockId(index, block_hash), facts, state)
+
+
+def require_own(directory: Path, checkpoint: Checkpoint) -> None:
+    """Raises :class:`JournalError` if the journal in ``directory`` does not hold the very block
+    that the checkpoint was made from."""
+    path = checkpoint_path(directory, checkpoint.seq)
+    found = block_holding(directory, checkpoint.seq)
+    if found is None:
+        raise JournalError(f"{path}: the journal does not hold command {checkpoint.seq}")
+    own = BlockId(found.header.block_index, digest(found.whole))
+    if (found.header.journal_id, own) != (checkpoint.journal_id, checkpoint.block):
+        raise JournalError(
+            f"{path}: made from block {checkpoint.block.block_index} of another history: the "
+            f"journal's block {own.block_index} with command {checkpoint.seq} is another one"
+        )
 
 
 def good_checkpoints(directory: Path, journal_id: int, until_seq: int) -> Iterator[Checkpoint]:
     """The good checkpoints of this journal at or before ``until_seq``, the newest first; a damaged
-    one is passed over."""
+    one, and one of another history, is passed over."""
     for seq in reversed(checkpoint_seqs(directory)):
         if seq > until_seq:
             continue
         try:
             found = read_checkpoint(checkpoint_path(directory, seq))
+            require_own(directory, found)
         except JournalError:
             continue
         if found.journal_id == journal_id and found.seq == seq:

@@ -2,7 +2,7 @@
 somebody has looked to its disk and asked for it (``repair`` with a copy).
 
 After a failed sync the kernel may call pages clean that never reached the disk, and the next sync
-answers with success.  So a directory that failed is not taken up again by itself.
+answers with success.  So a directory that failed is not resumed by itself.
 """
 
 import json

@@ -5,12 +5,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from openoutcry.journal.block import ALIGN, HEADER_BYTES, digest, padded
-from openoutcry.journal.copies import POLICIES, needed
+from openoutcry.journal.block import ALIGN, HEADER_BYTES, digest, padded, unpack_header
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import FAILED_NAME, read_failed
-from openoutcry.journal.mark import MARK_NAME
 from openoutcry.journal.places import (
     PathName,
     agreeing,
@@ -31,7 +29,10 @@ from openoutcry.journal.segment import (
     sync_file,
 )
 from openoutcry.journal.stream import Stream, make_whole
-from openoutcry.journal.writer import JournalWriter, Place, first_block, new_journal_id
+from openoutcry.journal.tail import anchor_segment, bytes_before
+from openoutcry.journal.watermark import WATERMARK_NAME, Reached
+from openoutcry.journal.writer import Handover, JournalWriter, Place, first_block, new_journal_id
+from openoutcry.ring.policy import POLICIES, needed
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import RECORD_BYTES
 
@@ -108,7 +109,8 @@ class Journal:
             for path in reversed(made):
                 _remove_made(path)
             raise
-        place = Place(len(head), 1, len(head), 0, digest(head))
+        reached = Reached.by(unpack_header(head[:HEADER_BYTES]))
+        place = Place(len(head), len(head), reached, digest(head))
         return JournalWriter(places[0], journal_id, document, streams, place, total=len(places))
 
     @staticmethod
@@ -119,11 +121,12 @@ class Journal:
         direct: bool = True,
         disk: Disk = REAL,
     ) -> JournalWriter:
-        """Take up a journal whose writer was killed, behind its last whole block.
+        """Resume a journal whose writer was killed, behind its last whole block.
 
-        Checks every block, zeroes a torn tail (so that none of its bytes can ever be taken for a
-        later block's) and makes the rest durable.  Of several copies the longest counts and the
-        others are brought up to it; ``copies`` says where they are if they were moved.  A copy
+        Checks every block of the last segment and that it follows the segment before (``tail.py``),
+        whatever the journal's age; zeroes a torn tail (so that none of its bytes can ever be taken
+        for a later block's) and makes the rest durable.  Of several copies the longest counts and
+        the others are brought up to it; ``copies`` says where they are if they were moved.  A copy
         that cannot be read, or holds other blocks than the rest, is left as it is and named in
         the writer's ``failures``.  The caller holds the directory's :class:`JournalLock` and has
         seen the old writer die.  Raises :class:`JournalError` for damage, for what is no journal,
@@ -151,13 +154,40 @@ class Journal:
         best, members = _agreed(scans, wanted, document, flaws, disk)
         members = _without_failed(members, flaws)
         asked = needed(document.get("policy", "all"), total)
-        streams = _take_all_up(members, best, asked, flaws, direct, disk)
+        streams = _resume_all(members, best, asked, flaws, direct, disk)
+        before_bytes = bytes_before(best.directory, best.begin_segment)
         place = Place(
-            best.end_offset, best.next_index, best.bytes, best.next_seq - 1, best.previous_hash
+            best.end_offset, before_bytes + best.bytes, _reached(best), best.previous_hash
         )
         return JournalWriter(
             Path(directory), best.journal_id, document, streams, place,
             total=total, flaws=flaws, resumed=best.resumed,
+        )  # fmt: skip
+
+    @staticmethod
+    def reopen(
+        before: JournalWriter, handover: Handover, *, direct: bool = True, disk: Disk = REAL
+    ) -> JournalWriter:
+        """Go on where another process of the same pipeline has let go of the journal that
+        ``before`` wrote in this one; nothing is read.  The caller has seen that process end.
+
+        Raises :class:`JournalError` if a directory cannot be opened.
+        """
+        streams: list[Stream] = []
+        try:
+            for path, number, count in handover.streams:
+                stream = Stream(
+                    path, before.journal_id, number, before.segment_bytes, count, disk, direct
+                )
+                streams.append(stream)
+                stream.claim(handover.place.reached)
+        except BaseException:
+            for stream in streams:
+                stream.abandon()
+            raise
+        return JournalWriter(
+            before.directory, before.journal_id, before.document, streams, handover.place,
+            total=before.total, flaws=handover.flaws, resumed=handover.resumed,
         )  # fmt: skip
 
 
@@ -206,7 +236,7 @@ def _agreed(
     return best, members
 
 
-def _take_all_up(
+def _resume_all(
     members: list[Scan], best: Scan, wanted: int, flaws: list[str], direct: bool, disk: Disk
 ) -> list[Stream]:
     """Make all copies end alike; one that cannot be written goes into ``flaws``, as long as
@@ -215,9 +245,9 @@ def _take_all_up(
     try:
         for scan in members:
             try:
-                stream = _take_up(scan, best, direct, disk)
+                stream = _resume_one(scan, best, direct, disk)
                 # From here on all of it counts as acknowledged.
-                stream.acknowledge(best.next_index - 1, best.next_seq - 1)
+                stream.claim(_reached(best))
                 streams.append(stream)
             except JournalError as error:
                 if scan is members[0]:
@@ -233,18 +263,27 @@ def _take_all_up(
 
 def _scanned(path: Path, disk: Disk) -> Scan:
     read_anew(path, disk)
-    scan = Scan(path, disk).to_end()
+    return _to_end(path, anchor_segment(path, disk), disk)
+
+
+def _to_end(path: Path, from_segment: int | None, disk: Disk) -> Scan:
+    scan = Scan(path, disk).to_end(from_segment)
     if scan.live:
         raise JournalError(f"{path} is being written by another process")
-    if scan.mark_flaw:
+    if scan.watermark_flaw:
         raise JournalError(
-            f"{scan.mark_flaw}: whether the end is whole cannot be told: repair the journal with a "
-            "copy, or remove that file if the last blocks may be missing"
+            f"{scan.watermark_flaw}: whether the end is whole cannot be told: repair the journal "
+            "with a copy, or remove that file if the last blocks may be missing"
         )
     return scan
 
 
-def _take_up(scan: Scan, best: Scan, direct: bool, disk: Disk) -> Stream:
+def _reached(scan: Scan) -> Reached:
+    assert scan.last_header is not None, "a pass that reached its end has seen a block"
+    return Reached.by(scan.last_header)
+
+
+def _resume_one(scan: Scan, best: Scan, direct: bool, disk: Disk) -> Stream:
     """Make one copy end cleanly where the best one does; returns its stream."""
     path, number = scan.directory, scan.end_segment
     segment_bytes = scan.segment_bytes
@@ -282,7 +321,8 @@ def _catch_up(scan: Scan, best: Scan, disk: Disk) -> None:
         finally:
             disk.close(fd)
         offset = 0
-    again = _scanned(scan.directory, disk)
+    read_anew(scan.directory, disk)
+    again = _to_end(scan.directory, scan.begin_segment, disk)
     if again.previous_hash != best.previous_hash:
         raise JournalError(f"{scan.directory} did not take what {best.directory} holds")
 
@@ -314,12 +354,12 @@ def _make_copy(
         raise JournalError(f"{path} already holds a journal")
     if _make_directory(path, disk):
         made.append(path)
-    disk.unlink(path / MARK_NAME)  # of a journal that was here before
+    disk.unlink(path / WATERMARK_NAME)  # of a journal that was here before
     disk.unlink(path / FAILED_NAME)
     for number in range(wanted):
         make_segment(path, number, segment_bytes, head if number == 0 else b"", disk)
         made.append(segment_path(path, number))
-    made.append(path / MARK_NAME)
+    made.append(path / WATERMARK_NAME)
     return Stream(path, journal_id, 0, segment_bytes, wanted, disk, direct)
 
 

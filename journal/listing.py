@@ -4,7 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.journal.block import Block
-from openoutcry.journal.checkpoints import checkpoint_path, checkpoint_seqs, read_checkpoint
+from openoutcry.journal.checkpoints import (
+    checkpoint_path,
+    checkpoint_seqs,
+    read_checkpoint,
+    require_own,
+)
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import read_failed
@@ -27,7 +32,7 @@ def describe(directory: Path, disk: Disk = REAL) -> dict[str, Any]:
     for number in segment_numbers(directory):
         if number in rows:
             rows[number] |= _file(directory, number, number == scan.end_segment)
-    mark = None if scan.mark_flaw else scan.mark
+    watermark = None if scan.watermark_flaw else scan.watermark
     return {
         "path": str(directory),
         "journal_id": f"{scan.journal_id:016x}",
@@ -37,8 +42,8 @@ def describe(directory: Path, disk: Disk = REAL) -> dict[str, Any]:
         "blocks": scan.next_index,
         "bytes": scan.bytes,
         "head": scan.previous_hash.hex(),
-        "acknowledged_seq": mark.seq if mark else None,
-        "mark_flaw": scan.mark_flaw,
+        "acknowledged_seq": watermark.seq if watermark else None,
+        "watermark_flaw": scan.watermark_flaw,
         "torn": torn_for_good(scan),
         "evidence": scan.evidence,
         "resumed": scan.resumed,
@@ -94,7 +99,7 @@ def _checkpoint(directory: Path, seq: int) -> dict[str, Any]:
     row: dict[str, Any] = {"name": path.name, "seq": seq}
     try:
         row |= {"bytes": path.stat().st_size, "good": True}
-        read_checkpoint(path)
+        require_own(directory, read_checkpoint(path))
     except FileNotFoundError:
         return {}
     except JournalError as error:

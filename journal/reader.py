@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.journal.block import HEADER_BYTES, Block, unpack_header
+from openoutcry.journal.block import Block, BlockId
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.lock import held
 from openoutcry.journal.scan import Scan
-from openoutcry.journal.segment import SegmentFile, segment_numbers
+from openoutcry.journal.tail import segment_holding
 from openoutcry.wire.enums import BlockKind
-from openoutcry.wire.records import BLOCK_MAGIC, ORDER_DTYPE
+from openoutcry.wire.records import ORDER_DTYPE
 
 
 class JournalReader:
@@ -52,6 +52,8 @@ class JournalReader:
         self.segments = scan.segments
         self.last_seq = scan.next_seq - 1
         self.torn = torn_for_good(scan)
+        self.last_block = BlockId(scan.next_index - 1, scan.previous_hash)
+        """The block that was given last."""
 
     @property
     def evidence(self) -> dict[str, Any] | None:
@@ -70,7 +72,11 @@ class JournalReader:
         reading beside a writer ends where a first one did (``blocks``).
         """
         scan = Scan(self.directory, self._disk)
-        number = self._segment_of(from_seq) if from_seq > self.first_seq else None
+        number = (
+            segment_holding(self.directory, from_seq, self._disk)
+            if from_seq > self.first_seq
+            else None
+        )
         for block in scan.blocks(number):
             if until_block is not None and block.header.block_index >= until_block:
                 return
@@ -80,22 +86,6 @@ class JournalReader:
         self._evidence = scan.evidence
         self.resumed = scan.resumed
         self._read_to_end = True
-
-    def _segment_of(self, seq: int) -> int:
-        """The last segment that begins at or before ``seq``."""
-        numbers = segment_numbers(self.directory)
-        for number in reversed(numbers):
-            segment = SegmentFile.open(self.directory, number, self._disk)
-            if segment is None:
-                continue
-            with segment:
-                head = segment.read(0, HEADER_BYTES)
-                if len(head) < HEADER_BYTES:
-                    continue
-                header = unpack_header(head)
-                if header.magic == BLOCK_MAGIC and header.first_seq <= seq:
-                    return number
-        return numbers[0]
 
     def chunks(
         self, until_seq: int | None = None, from_seq: int = 0
@@ -120,6 +110,20 @@ class JournalReader:
                     yield first_seq, orders[: until_seq - first_seq + 1]
                 return
             yield first_seq, orders
+
+
+def note_at(directory: str | os.PathLike[str], seq: int) -> dict[str, Any]:
+    """What the writer said beside the block that has command ``seq`` (``JournalWriter.append``).
+
+    Raises :class:`JournalError` if the journal does not hold it.
+    """
+    for block in JournalReader(directory).all_blocks(seq):
+        header = block.header
+        if header.kind == BlockKind.COMMANDS and header.first_seq + header.record_count > seq:
+            if header.first_seq <= seq:
+                return block.note
+            break
+    raise JournalError(f"{directory}: the journal does not hold sequence {seq}")
 
 
 def torn_for_good(scan: Scan) -> str | None:

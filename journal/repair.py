@@ -4,13 +4,12 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 
-from openoutcry.journal.block import HEADER_BYTES, Block, BlockHeader, unpack_header
-from openoutcry.journal.copies import needed
+from openoutcry.journal.archive import upkeep_lock
+from openoutcry.journal.block import ALIGN, HEADER_BYTES, Block, BlockHeader, examine, unpack_header
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import FAILED_NAME, forget_failed, read_failed
 from openoutcry.journal.lock import JournalLock, lock_if_there
-from openoutcry.journal.mark import MARK_NAME, Mark, pack_mark, read_mark
 from openoutcry.journal.places import PathName, begins, block_at, places_of, same_directory
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import (
@@ -19,9 +18,21 @@ from openoutcry.journal.segment import (
     read_anew,
     segment_path,
     space_error,
+    sync_file,
     write_whole,
 )
+from openoutcry.journal.watermark import (
+    WATERMARK_NAME,
+    Reached,
+    Watermark,
+    pack_watermark,
+    read_watermark,
+)
+from openoutcry.ring.policy import needed
 from openoutcry.wire.errors import OutcryError
+
+BLOCK_WINDOW_BYTES = ALIGN
+"""No reading ahead where one block after the other is looked at and written between."""
 
 
 def repair(directory: PathName, copy: PathName | None = None, *, disk: Disk = REAL) -> list[str]:
@@ -29,35 +40,42 @@ def repair(directory: PathName, copy: PathName | None = None, *, disk: Disk = RE
 
     Three things are ever done: a block that is damaged or missing is put back from ``copy``,
     another directory of the same journal, if it is the very block that the chain asks for there;
-    what is torn behind the last block and was never acknowledged, as far as the marks here and in
-    the journal's other directories say, is cut off; a damaged mark is made anew where the copies
-    show that nothing acknowledged is missing.  Then, with ``copy``, a directory that had failed
-    counts again (``failed.py``).  Raises :class:`JournalError`, having said in it
-    what was mended before, where none is possible: nothing acknowledged is thrown away.
+    what is torn behind the last block and was never acknowledged, as far as the watermarks here and
+    in the journal's other directories say, is cut off; a damaged watermark is made anew where the
+    copies show that nothing acknowledged is missing.  Then, with ``copy``, a directory that had
+    failed counts again (``failed.py``).  Raises :class:`JournalError`, having said in it what
+    was mended before, where none is possible: nothing acknowledged is thrown away.
     """
     path = Path(directory)
     source = None if copy is None else Path(copy)
+    for place in (path, *([source] if source else [])):
+        if not place.is_dir():  # before the lock, which would make it
+            raise JournalError(f"{place}: no such directory")
     done: list[str] = []
     with ExitStack() as stack:
         stack.enter_context(JournalLock(path))
+        stack.enter_context(upkeep_lock(path))
         if source is not None:
             if same_directory(path, source):
                 raise JournalError(f"{source} is the journal itself, not a copy of it")
             if (lock := lock_if_there(source)) is not None:
                 stack.callback(lock.release)
         read_anew(path, disk)
-        while step := _step(path, source, disk, done):
+        scan = Scan(path, disk)
+        while step := _step(scan, source, disk, done):
             done.append(step)
+            if not scan.journal_id:
+                scan = Scan(path, disk)
         if source is not None:
             done += _readmit(path, source, disk)
     return done
 
 
-def _step(path: Path, copy: Path | None, disk: Disk, done: list[str]) -> str:
-    """Do one thing and say it; empty if all is sound."""
-    scan = Scan(path, disk)
+def _step(scan: Scan, copy: Path | None, disk: Disk, done: list[str]) -> str:
+    """Do one thing and say it; empty if all is sound.  The scan goes on behind what was mended."""
+    path = scan.directory
     try:
-        scan.to_end()
+        scan.go_on()
     except OutcryError as error:
         return _restore(scan, str(error), copy, disk, done)
     if scan.live:
@@ -66,8 +84,8 @@ def _step(path: Path, copy: Path | None, disk: Disk, done: list[str]) -> str:
         return _put_back(scan, place, copy, disk)
     if scan.torn:
         return _cut_tail(scan, copy, disk)
-    if scan.mark_flaw:
-        return _renew_mark(scan, copy, disk)
+    if scan.watermark_flaw:
+        return _renew_watermark(scan, copy, disk)
     return ""
 
 
@@ -118,15 +136,75 @@ def _restore(scan: Scan, flaw: str, copy: Path | None, disk: Disk, done: list[st
 
 
 def _put_back(scan: Scan, place: tuple[int, Block], copy: Path, disk: Disk) -> str:
+    """Restore the block at ``place`` and those right behind it, until one of ours follows or the
+    copy has no more in that segment; the scan then stands behind them."""
     number, found = place
-    offset, header = found.offset, found.header
-    target = segment_path(scan.directory, number)
-    _require_unrivalled(scan, number, found, copy, disk)
-    _put(target, number, offset, found, disk)
-    last = offset + header.block_bytes - 1
+    first, target = found, segment_path(scan.directory, number)
+    _require_right(scan, number, found, copy, disk)
+    _put(target, number, found, disk)
+    with ExitStack() as stack:
+        ours = stack.enter_context(_opened(scan.directory, number, disk))
+        theirs = stack.enter_context(_opened(copy, number, disk))
+        ours.window_bytes = BLOCK_WINDOW_BYTES
+        # Without a first block the pass has not begun: it begins anew.
+        while scan.journal_id:
+            scan.accept(number, found)
+            following = _following(scan, ours, theirs, copy, disk)
+            if following is None:
+                break
+            found = following
+            _put(target, number, found, disk)
+    try:
+        sync_file(target, disk)
+    except OSError as error:
+        raise JournalError(f"{target}: cannot sync: {error.strerror}") from None
+    blocks = f"block {first.header.block_index}"
+    if found is not first:
+        blocks = f"blocks {first.header.block_index} to {found.header.block_index}"
+    return f"{target}: {blocks}, bytes {first.offset:,} to {found.end - 1:,}, restored from {copy}"
+
+
+def _following(
+    scan: Scan, ours: SegmentFile, theirs: SegmentFile, copy: Path, disk: Disk
+) -> Block | None:
+    """The copy's block behind the one just restored, if ours is missing or damaged there as well;
+    what is not as simple as that the next step judges, and says why."""
+    ours.forget()
+    own, found = examine(ours, scan.end_offset), examine(theirs, scan.end_offset)
+    if isinstance(own, Block) and _follows(scan, own):
+        return None
+    if not isinstance(found, Block) or not _follows(scan, found):
+        return None
+    if isinstance(own, Block) and own.whole == found.whole:
+        return None
+    try:
+        _require_right(scan, theirs.number, found, copy, disk)
+    except JournalError:
+        return None
+    return found
+
+
+def _follows(scan: Scan, block: Block) -> bool:
+    """Whether the block is the one that the chain asks for where the scan stands."""
+    header = block.header
     return (
-        f"{target}: block {header.block_index}, bytes {offset:,} to {last:,}, restored from {copy}"
+        (header.block_index, header.first_seq) == (scan.next_index, scan.next_seq)
+        and scan.journal_id in (0, header.journal_id)
+        and (not scan.next_index or header.previous_hash == scan.previous_hash)
     )
+
+
+def _opened(directory: Path, number: int, disk: Disk) -> SegmentFile:
+    segment = SegmentFile.open(directory, number, disk)
+    if segment is None:
+        raise JournalError(f"{segment_path(directory, number)} is missing")
+    return segment
+
+
+def _require_right(scan: Scan, number: int, found: Block, copy: Path, disk: Disk) -> None:
+    """Nothing that is left here or in another directory says that another block stood there."""
+    _require_unrivalled(scan, number, found, copy, disk)
+    scan.require_acknowledged(f"{copy}, segment {number}", found.header)
 
 
 def _require_unrivalled(scan: Scan, number: int, found: Block, copy: Path, disk: Disk) -> None:
@@ -142,6 +220,8 @@ def _require_unrivalled(scan: Scan, number: int, found: Block, copy: Path, disk:
             raise JournalError(f"{copy} and what is left in {scan.directory} {words}")
         return
     for other in _others(scan):
+        if same_directory(other, copy):
+            continue
         theirs = block_at(other, number, found.offset, disk)
         if not isinstance(theirs, Block) or theirs.header.block_index != index:
             continue
@@ -155,6 +235,7 @@ def _remains(scan: Scan, number: int, found: Block, disk: Disk) -> BlockHeader |
     if segment is None:
         return None
     with segment:
+        segment.window_bytes = BLOCK_WINDOW_BYTES
         head = bytes(segment.read(found.offset, HEADER_BYTES))
     if len(head) < HEADER_BYTES:
         return None
@@ -181,43 +262,47 @@ def _find_in_copy(scan: Scan, copy: Path, disk: Disk) -> tuple[int, Block] | str
         if isinstance(found, str):
             why = why or found
             continue
-        header = found.header
-        right = (header.block_index, header.first_seq) == (scan.next_index, scan.next_seq)
-        same = scan.journal_id in (0, header.journal_id)
-        if right and same and (not scan.next_index or header.previous_hash == scan.previous_hash):
+        if _follows(scan, found):
             return at_number, found
-        why = why or f"block {header.block_index} of it there is another one"
+        why = why or f"block {found.header.block_index} of it there is another one"
     return why
 
 
-def _put(target: Path, number: int, offset: int, block: Block, disk: Disk) -> None:
+def _put(target: Path, number: int, block: Block, disk: Disk) -> None:
+    """Write the block; the caller syncs."""
     try:
         if not target.exists():
             make_segment(target.parent, number, len(block.whole), block.whole, disk)
             return
         fd = disk.open(target, os.O_RDWR)
         try:
-            if disk.write(fd, block.whole, offset) != len(block.whole):
-                raise JournalError(f"{target}: byte {offset}: the block was not written whole")
-            disk.sync(fd)
+            if disk.write(fd, block.whole, block.offset) != len(block.whole):
+                raise JournalError(f"{target}: byte {block.offset}: not written whole")
         finally:
             disk.close(fd)
     except OSError as error:
-        raise JournalError(f"{target}: byte {offset}: cannot write: {error.strerror}") from None
+        raise JournalError(
+            f"{target}: byte {block.offset}: cannot write: {error.strerror}"
+        ) from None
 
 
 def _cut_tail(scan: Scan, copy: Path | None, disk: Disk) -> str:
     """Cut off what stands behind the last whole block, if nobody was told of it."""
     path = segment_path(scan.directory, scan.end_segment)
-    if scan.mark is None or scan.mark_flaw:
-        why = scan.mark_flaw or "no mark says what was acknowledged"
+    if scan.watermark is None or scan.watermark_flaw:
+        why = scan.watermark_flaw or "no watermark says what was acknowledged"
         _require_all_known(scan, f"{scan.torn}; {why}, so nothing is cut off", copy, disk)
     for other in {*_others(scan), *([copy] if copy else [])}:
-        mark, _ = read_mark(other)
-        if mark and mark.journal_id == scan.journal_id and mark.block_index >= scan.next_index:
+        watermark, _ = read_watermark(other)
+        if (
+            watermark
+            and watermark.journal_id == scan.journal_id
+            and watermark.block_index >= scan.next_index
+        ):
+            told = f"block {watermark.block_index}, sequence {watermark.seq}"
             raise JournalError(
-                f"{scan.torn}; but {other} says that the journal was acknowledged up to block "
-                f"{mark.block_index}, sequence {mark.seq}: put it back with --copy {other}"
+                f"{scan.torn}; but {other} says that the journal was acknowledged up to {told}: "
+                f"put it back with --copy {other}"
             )
     try:
         fd = disk.open(path, os.O_RDWR)
@@ -234,20 +319,21 @@ def _cut_tail(scan: Scan, copy: Path | None, disk: Disk) -> str:
     )
 
 
-def _renew_mark(scan: Scan, copy: Path | None, disk: Disk) -> str:
-    """Make a mark that says that all there is was acknowledged."""
-    _require_all_known(scan, scan.mark_flaw, copy, disk)
-    path = scan.directory / MARK_NAME
-    mark = Mark(scan.journal_id, scan.next_index - 1, scan.next_seq - 1)
+def _renew_watermark(scan: Scan, copy: Path | None, disk: Disk) -> str:
+    """Make a watermark that says that all there is was acknowledged."""
+    _require_all_known(scan, scan.watermark_flaw, copy, disk)
+    path = scan.directory / WATERMARK_NAME
+    assert scan.last_header is not None, "a pass that reached its end has seen a block"
+    watermark = Watermark(scan.journal_id, *Reached.by(scan.last_header))
     try:
-        write_whole(path, pack_mark(mark), disk)
+        write_whole(path, pack_watermark(watermark), disk)
     except OSError as error:
         raise JournalError(f"{path}: cannot write: {error.strerror}") from None
-    return f"{path}: made anew, up to block {mark.block_index}, sequence {mark.seq}"
+    return f"{path}: made anew, up to block {watermark.block_index}, sequence {watermark.seq}"
 
 
 def _require_all_known(scan: Scan, flaw: str, copy: Path | None, disk: Disk) -> None:
-    """Without this directory's mark the others must show that nothing acknowledged is missing:
+    """Without this directory's watermark the others must show that nothing acknowledged is missing:
     so many that one of them has every block that was, and none with more than is here."""
     total = places_of(scan.directory, scan.document).total
     wanted = total - needed(scan.document.get("policy", "all"), total) + 1
@@ -264,6 +350,6 @@ def _require_all_known(scan: Scan, flaw: str, copy: Path | None, disk: Disk) -> 
     if copy is None or known < wanted:
         raise JournalError(
             f"{flaw}; {wanted} other directories could show that nothing is missing, {known} do: "
-            "give --copy DIR, bring the mark back, or remove it and resume if the last blocks may "
-            "be missing"
+            "give --copy DIR, bring the watermark back, or remove it and resume if the last blocks "
+            "may be missing"
         )

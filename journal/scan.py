@@ -15,6 +15,7 @@ from openoutcry.journal.block import (
     ONLY_ZEROS,
     RESUMED,
     Block,
+    BlockHeader,
     blocks_after,
     digest,
     end_by_headers,
@@ -23,7 +24,6 @@ from openoutcry.journal.block import (
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.history import RESUMED_BEFORE
-from openoutcry.journal.mark import MARK_NAME, Mark, read_mark
 from openoutcry.journal.segment import (
     MAX_SEGMENTS,
     ZEROS,
@@ -32,6 +32,7 @@ from openoutcry.journal.segment import (
     segment_numbers,
     segment_path,
 )
+from openoutcry.journal.watermark import WATERMARK_NAME, Watermark, read_watermark
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.layout import check_layout
 from openoutcry.wire.records import BLOCK_MAGIC, ORDER_DTYPE
@@ -50,14 +51,15 @@ class Scan:
     ``previous_hash`` (of the last block), ``bytes`` (whole blocks), ``segments`` (that hold
     blocks), ``document`` (of the configuration block), ``resumed`` (a document for each run that
     went on) and ``evidence`` (of the last run's end, None so far) follow the blocks.
-    ``first_seq`` is where the journal begins: 1, unless segments before were retired.
+    ``first_seq`` is where the journal begins: 1, unless segments before were retired (of a pass
+    that begins later, where that one does: ``begin_segment``).
     """
 
     def __init__(self, directory: Path, disk: Disk = REAL) -> None:
         self.directory = directory
         self.disk = disk
-        self.mark: Mark | None = None
-        self._mark_flaw = ""
+        self.watermark: Watermark | None = None
+        self._watermark_flaw = ""
         self.journal_id = 0
         self.first_seq = 1
         self.next_seq = 1
@@ -68,6 +70,8 @@ class Scan:
         self.document: dict[str, Any] = {}
         self.evidence: dict[str, Any] | None = None
         self.resumed: list[dict[str, Any]] = []
+        self.last_header: BlockHeader | None = None
+        self.begin_segment = 0
         self.end_segment = 0
         self.end_offset = 0
         self.dirty_end = 0
@@ -84,14 +88,15 @@ class Scan:
         return int(self.document["segment_bytes"])
 
     @property
-    def mark_flaw(self) -> str:
-        """Why the mark, which is there, does not count; empty if it does."""
-        if self.mark is not None and self.mark.journal_id != self.journal_id:
-            return f"{self.directory / MARK_NAME}: of another journal, {self.mark.journal_id:016x}"
-        return self._mark_flaw
+    def watermark_flaw(self) -> str:
+        """Why the watermark, which is there, does not count; empty if it does."""
+        found = self.watermark
+        if found is not None and found.journal_id != self.journal_id:
+            return f"{self.directory / WATERMARK_NAME}: of another journal, {found.journal_id:016x}"
+        return self._watermark_flaw
 
-    def look_at_mark(self) -> None:
-        self.mark, self._mark_flaw = read_mark(self.directory)
+    def read_watermark_file(self) -> None:
+        self.watermark, self._watermark_flaw = read_watermark(self.directory)
 
     def blocks(self, from_segment: int | None = None) -> Iterator[Block]:
         """Yield each block in order; :class:`JournalError` names file and byte of any damage.
@@ -101,7 +106,7 @@ class Scan:
         """
         number = self._first_segment() if from_segment is None else from_segment
         # Before the first block is read: what it says now must be found.
-        self.look_at_mark()
+        self.read_watermark_file()
         walk = self._walk(number)
         first = next(walk, None)
         if first is None:
@@ -116,14 +121,14 @@ class Scan:
         if unread:  # no read error goes unsaid, also one that the walk did not meet again
             raise unread
 
-    def _walk(self, number: int) -> Iterator[Block]:
+    def _walk(self, number: int, offset: int = 0) -> Iterator[Block]:
         while (segment := SegmentFile.open(self.directory, number, self.disk)) is not None:
             with segment:
-                if not (yield from self._segment_blocks(segment)):
+                if not (yield from self._segment_blocks(segment, offset)):
                     return
-            number += 1
+            number, offset = number + 1, 0
         self._require_no_gap(number)
-        self._require_marked(f"{segment_path(self.directory, self.end_segment)}", FILE_ENDS)
+        self._require_watermark(f"{segment_path(self.directory, self.end_segment)}", FILE_ENDS)
 
     def to_end(self, from_segment: int | None = None) -> "Scan":
         """Walk all blocks for what they leave here; returns itself.  Raises as :meth:`blocks`."""
@@ -131,17 +136,35 @@ class Scan:
             pass
         return self
 
-    def _segment_blocks(self, segment: SegmentFile) -> Generator[Block, None, bool]:
+    def go_on(self) -> "Scan":
+        """Walk on from where the pass stopped, after what stopped it there was mended; a pass that
+        has not begun begins.  Returns itself, raises as :meth:`blocks`."""
+        if not self.journal_id:
+            return self.to_end()
+        self.torn, self.dirty_end, self.live = None, 0, False
+        self.read_watermark_file()
+        self._stood = _where_it_stands(self.directory, self.disk)
+        for _ in self._walk(self.end_segment, self.end_offset):
+            pass
+        return self
+
+    def accept(self, number: int, block: Block) -> None:
+        """Count a block that was put where the pass stopped, and stand behind it."""
+        path = segment_path(self.directory, number)
+        self._take(f"{path}: byte {block.offset}", block)
+        self.end_segment, self.end_offset = number, block.end
+
+    def _segment_blocks(self, segment: SegmentFile, offset: int) -> Generator[Block, None, bool]:
         """Yield the blocks of one segment; true if it is filled and the next one continues."""
         if not self.journal_id:
             self.end_segment = segment.number
             self._begin(segment)
-        self.end_segment, self.end_offset = segment.number, 0
+        self.end_segment, self.end_offset = segment.number, offset
         while not isinstance(found := examine(segment, self.end_offset), str):
             if (segment.number, self.end_offset) >= self._stood:
                 self.live = True
                 return False
-            self._take(segment, found)
+            self._take(f"{segment.path}: byte {found.offset}", found)
             self.end_offset = found.end
             yield found
         if found == FILE_ENDS:
@@ -153,14 +176,14 @@ class Scan:
         """Take the journal's identity from its first block, and its place if it is not the
         first that was ever written."""
         header = _first_block(segment).header
+        self.begin_segment = segment.number
         self.journal_id = header.journal_id
         if segment.number:
             self.next_index, self.previous_hash = header.block_index, header.previous_hash
             self.first_seq = self.next_seq = header.first_seq
 
-    def _take(self, segment: SegmentFile, block: Block) -> None:
+    def _take(self, where: str, block: Block) -> None:
         """Check a block's place among the others and count it."""
-        where = f"{segment.path}: byte {block.offset}"
         header = block.header
         check_layout(header.layout_hash, where)
         if header.journal_id != self.journal_id:
@@ -183,10 +206,25 @@ class Scan:
             self._take_config(where, block)
         elif header.kind == BlockKind.EVIDENCE:
             self._take_evidence(where, block)
+        self.require_acknowledged(where, header)
         self.segments += block.offset == 0
         self.next_index += 1
+        self.last_header = header
         self.bytes += header.block_bytes
         self.previous_hash = digest(block.whole)
+        assert self.next_seq == header.first_seq + header.commands, "commands are counted once"
+        assert self.first_seq <= self.next_seq, "sequences only grow"
+
+    def require_acknowledged(self, where: str, header: BlockHeader) -> None:
+        """The block that the watermark tells of is the one that was acknowledged."""
+        watermark = self.watermark
+        if watermark is None or watermark.journal_id != self.journal_id:
+            return
+        if watermark.block_index == header.block_index and not watermark.names(header):
+            raise JournalError(
+                f"{where}: block {header.block_index} is not the one that {WATERMARK_NAME} says "
+                "was acknowledged: one of the two is of another history of this journal"
+            )
 
     def _take_config(self, where: str, block: Block) -> None:
         document = _document(where, block)
@@ -239,7 +277,7 @@ class Scan:
         where = f"{segment.path}: byte {offset}"
         if later:
             raise JournalError(f"{where}: {flaw}, but {later}: the journal is damaged here")
-        self._require_marked(where, flaw)
+        self._require_watermark(where, flaw)
         if offset == 0 and flaw != ONLY_ZEROS and segment.read(0, 8) not in (_MAGIC, ZEROS[:8]):
             raise JournalError(f"{segment.path} is not a journal segment: {flaw}")
         self.dirty_end = _dirty_end(segment, offset)
@@ -265,19 +303,19 @@ class Scan:
             if other is None:  # an unused one that a closing writer just removed
                 continue
             with other:
-                if _dirty_end(other, 0):
+                if any(data.count(0) < len(data) for _, data in other.windows(0)):
                     return f"{other.path.name} holds data"
         return ""
 
-    def _require_marked(self, where: str, flaw: str) -> None:
-        """All that the mark says was acknowledged must have been found."""
-        mark = self.mark
-        if mark is None or mark.journal_id != self.journal_id:
+    def _require_watermark(self, where: str, flaw: str) -> None:
+        """All that the watermark says was acknowledged must have been found."""
+        watermark = self.watermark
+        if watermark is None or watermark.journal_id != self.journal_id:
             return
-        if mark.block_index >= self.next_index:
+        if watermark.block_index >= self.next_index:
             raise JournalError(
                 f"{where}: {flaw}, but the journal was acknowledged up to block "
-                f"{mark.block_index}, sequence {mark.seq}: the journal is damaged here"
+                f"{watermark.block_index}, sequence {watermark.seq}: the journal is damaged here"
             )
 
     def _first_segment(self) -> int:
@@ -315,7 +353,7 @@ def _where_it_stands(directory: Path, disk: Disk) -> tuple[int, int]:
         if segment is None:
             continue
         with segment:
-            if any(segment.read(0, HEADER_BYTES)):
+            if any(segment.head()):
                 return number, end_by_headers(segment)
     return END_UNKNOWN
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
+from openoutcry.wire.records import BLOCK_HEADER
 
 WINDOW_BYTES = 1 << 20
 ZEROS = bytes(WINDOW_BYTES)
@@ -176,6 +177,7 @@ class SegmentFile:
         self._unpacked = memoryview(unpacked)
         self._window = memoryview(b"")
         self._base = 0
+        self.window_bytes = WINDOW_BYTES
 
     @classmethod
     def open(cls, directory: Path, number: int, disk: Disk = REAL) -> "SegmentFile | None":
@@ -199,9 +201,13 @@ class SegmentFile:
         """``size`` bytes at ``offset``, read-only; fewer if the file ends before."""
         at = offset - self._base
         if at < 0 or at + size > len(self._window):
-            self._window = memoryview(self._pread(offset, max(size, WINDOW_BYTES)))
+            self._window = memoryview(self._pread(offset, max(size, self.window_bytes)))
             self._base, at = offset, 0
         return self._window[at : at + size]
+
+    def head(self) -> bytes:
+        """The bytes of a block header at the begin, and nothing more is read."""
+        return self._pread(0, BLOCK_HEADER.size_bytes)
 
     def forget(self) -> None:
         """Read from the file again next time: another process may have written to it."""

@@ -2,13 +2,13 @@
 where the file system allows it."""
 
 import os
+import secrets
 import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
 from openoutcry.journal.disk import Disk
 from openoutcry.journal.errors import JournalError
-from openoutcry.journal.mark import MARK_NAME, Mark, pack_mark, read_mark
 from openoutcry.journal.segment import (
     MAX_SEGMENTS,
     make_segment,
@@ -17,6 +17,15 @@ from openoutcry.journal.segment import (
     space_error,
     write_whole,
     write_zeros,
+)
+from openoutcry.journal.watermark import (
+    WATERMARK_BYTES,
+    WATERMARK_NAME,
+    Reached,
+    Watermark,
+    pack_watermark,
+    read_watermark,
+    unpack_watermark,
 )
 
 AHEAD_FROM_BYTES = 1 << 20
@@ -50,13 +59,17 @@ class Stream:
         self.number = number
         self.segment_count = segment_count
         self._fd = -1
-        self._mark_fd = -1
+        self._watermark_fd = -1
         self._broken = ""
+        self.warning = ""
+        """What will stop the stream before long, if nobody makes room."""
         self._ahead: threading.Thread | None = None
+        self._writer_id = secrets.randbits(63) | 1
+        self._watermark = b""
         try:
             self._fd, self.direct = self._open(self.path)
-            self._ensure_mark()
-            self._mark_fd = disk.open(directory / MARK_NAME, os.O_RDWR)
+            self._ensure_watermark()
+            self._watermark_fd = disk.open(directory / WATERMARK_NAME, os.O_RDWR)
         except OSError as error:
             self.abandon()
             raise JournalError(f"{self.path}: cannot open: {error.strerror}") from None
@@ -81,6 +94,8 @@ class Stream:
             self._fail(
                 f"{self.path}: byte {offset}: only {written:,} of {len(block):,} bytes were written"
             )
+        if durable:
+            self._require_in_place()
         if 2 * offset > self.segment_bytes >= AHEAD_FROM_BYTES:
             self._prewrite_next()
 
@@ -95,20 +110,57 @@ class Stream:
             self.disk.datasync(self._fd)
         except OSError as error:
             self._fail(f"{self.path}: cannot sync: {error.strerror}")
+        self._require_in_place()
 
-    def _ensure_mark(self) -> None:
-        """A mark that says nothing yet, durable, so that later ones only ever replace it."""
-        mark, _ = read_mark(self.directory)
-        if mark is None or mark.journal_id != self.journal_id:
-            nothing = pack_mark(Mark(self.journal_id, -1, 0))
-            write_whole(self.directory / MARK_NAME, nothing, self.disk)
-
-    def acknowledge(self, block_index: int, seq: int) -> None:
-        """Note how far all is durable; not waited for (``mark.py``)."""
+    def _require_in_place(self) -> None:
+        """The file that is written is still the one under its name, and whole: if the directory was
+        removed or replaced, what is durable is in nobody's journal and must not be acknowledged."""
         try:
-            self.disk.write(self._mark_fd, pack_mark(Mark(self.journal_id, block_index, seq)), 0)
+            named, ours = self.disk.status(self.path), os.fstat(self._fd)
         except OSError as error:
-            self._fail(f"{self.directory / MARK_NAME}: cannot write: {error.strerror}")
+            self._fail(f"{self.path}: gone while the journal was written: {error.strerror}")
+        if (named.st_dev, named.st_ino) != (ours.st_dev, ours.st_ino):
+            self._fail(f"{self.path}: replaced while the journal was written")
+        if named.st_size < self.segment_bytes:
+            self._fail(f"{self.path}: cut to {named.st_size:,} bytes while the journal was written")
+
+    def _ensure_watermark(self) -> None:
+        """A watermark that says nothing yet, durable, so that later ones only ever replace it."""
+        watermark, _ = read_watermark(self.directory)
+        if watermark is None or watermark.journal_id != self.journal_id:
+            nothing = Watermark(self.journal_id, -1, 0, writer_id=self._writer_id)
+            self._watermark = pack_watermark(nothing)
+            write_whole(self.directory / WATERMARK_NAME, self._watermark, self.disk)
+
+    def claim(self, reached: Reached) -> None:
+        """Say that from here on this writer goes on: one that still lives acknowledges no more."""
+        watermark = Watermark(self.journal_id, *reached, self._writer_id)
+        self._watermark = pack_watermark(watermark)
+        try:
+            self.disk.write(self._watermark_fd, self._watermark, 0)
+        except OSError as error:
+            self._fail(f"{self.directory / WATERMARK_NAME}: cannot write: {error.strerror}")
+
+    def acknowledge(self, reached: Reached) -> None:
+        """Note how far all is durable; not waited for (``watermark.py``)."""
+        self._require_own()
+        assert reached.block_index >= 0, "nothing is acknowledged before a block is durable"
+        self.claim(reached)
+
+    def _require_own(self) -> None:
+        """No other writer has claimed the journal since this one last acknowledged."""
+        try:
+            found = self.disk.read(self._watermark_fd, WATERMARK_BYTES, 0)
+        except OSError as error:
+            self._fail(f"{self.directory / WATERMARK_NAME}: cannot read: {error.strerror}")
+        if found == self._watermark:
+            return
+        other = unpack_watermark(found)
+        if other is not None and other.writer_id != self._writer_id:
+            self._fail(
+                f"{self.directory}: another process has resumed this journal while it was written "
+                "here: nothing more is acknowledged"
+            )
 
     def finish(self, end_offset: int) -> None:
         """Finish the segment for good behind ``end_offset``: cut the prewritten rest off and make
@@ -118,6 +170,7 @@ class Stream:
         last one can ever end in a torn tail.
         """
         self._require_whole()
+        self._require_in_place()
         try:
             self.disk.truncate(self._fd, end_offset)
             self.disk.sync(self._fd)
@@ -141,6 +194,7 @@ class Stream:
         self.disk.close(self._fd)
         self._fd, self.number = fd, number
         self.segment_count = max(self.segment_count, number + 1)
+        assert self._ahead is None, "no thread makes the segment that is written"
 
     def close(self, end_offset: int) -> None:
         """Make all durable and give back the prewritten space; a broken stream only lets go."""
@@ -148,7 +202,7 @@ class Stream:
             self._wait_for_next()
             if not self._broken:
                 self.finish(end_offset)
-                self.disk.sync(self._mark_fd)
+                self.disk.sync(self._watermark_fd)
                 for number in reversed(range(self.number + 1, self.segment_count)):
                     self.disk.unlink(segment_path(self.directory, number))
                 remove_half_made(self.directory, self.disk)
@@ -161,10 +215,10 @@ class Stream:
     def abandon(self) -> None:
         """Let go of the files as they are; harmless when repeated."""
         self._broken = self._broken or f"{self.directory}: the journal is closed"
-        for fd in (self._fd, self._mark_fd):
+        for fd in (self._fd, self._watermark_fd):
             if fd >= 0:
                 self.disk.close(fd)
-        self._fd = self._mark_fd = -1
+        self._fd = self._watermark_fd = -1
 
     def _prewrite_next(self) -> None:
         """Make the next segment while this one fills, so that no commit waits for it."""
@@ -175,8 +229,13 @@ class Stream:
             try:
                 make_segment(self.directory, self.number + 1, self.segment_bytes, disk=self.disk)
                 self.segment_count += 1
-            except JournalError:
-                return  # roll tries again, and says why it cannot
+                self.warning = ""
+            except JournalError as error:
+                # advance tries again, and stops if it cannot either.
+                self.warning = (
+                    f"{error}: the next segment cannot be made, and the journal stops when "
+                    f"{self.path.name} is full"
+                )
 
         ahead = threading.Thread(target=make, name="journal-prewrite", daemon=True)
         try:

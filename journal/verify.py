@@ -19,16 +19,21 @@ from openoutcry.journal.block import (
     header_flaw,
     unpack_header,
 )
+from openoutcry.journal.checkpoints import (
+    checkpoint_path,
+    checkpoint_seqs,
+    newest_checkpoint,
+)
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.locate import bad_byte
-from openoutcry.journal.mark import MARK_NAME
 from openoutcry.journal.reader import torn_for_good
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import retired_before, segment_numbers, segment_path
+from openoutcry.journal.watermark import WATERMARK_NAME, Watermark
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.layout import LAYOUT_HASH
-from openoutcry.wire.records import BLOCK_MAGIC, ORDER_DTYPE
+from openoutcry.wire.records import BLOCK_MAGIC, ORDER_DTYPE, RECORD_BYTES
 
 WINDOW_BYTES = 16 << 20
 """Several of the largest blocks: the one that the window cuts is read again with the next."""
@@ -44,9 +49,11 @@ class _Irregular(Exception):
 class Verified:
     """What :func:`verify` found.  ``flaw`` is empty if all is sound; ``bad_file`` and ``bad_byte``
     are the first bad byte (the block's first where no single byte explains it); ``torn`` is a
-    torn tail, which is no flaw: it was never acknowledged as far as a mark says (``marked``)."""
+    torn tail, which is no flaw: it was never acknowledged as far as a watermark says
+    (``watermarked``)."""
 
     path: str
+    journal_id: int = 0
     segments: int = 0
     blocks: int = 0
     commands: int = 0
@@ -60,7 +67,7 @@ class Verified:
     bad_file: str = ""
     bad_byte: int | None = None
     torn: str = ""
-    marked: bool = False
+    watermarked: bool = False
 
     @property
     def sound(self) -> bool:
@@ -68,7 +75,12 @@ class Verified:
 
     def as_json(self) -> dict[str, Any]:
         rate = self.bytes / self.seconds if self.seconds else 0.0
-        return {**asdict(self), "sound": self.sound, "bytes_per_s": rate}
+        return {
+            **asdict(self),
+            "journal_id": f"{self.journal_id:016x}",
+            "sound": self.sound,
+            "bytes_per_s": rate,
+        }
 
 
 @dataclass
@@ -92,8 +104,25 @@ def verify(directory: str | os.PathLike[str], *, disk: Disk = REAL) -> Verified:
         _verify_quickly(Path(directory), disk, result)
     except _Irregular:
         _verify_slowly(Path(directory), disk, result)
+    _require_beginning(Path(directory), result)
     result.seconds = time.perf_counter() - started
     return result
+
+
+def _require_beginning(directory: Path, result: Verified) -> None:
+    """Where the beginning was retired, a checkpoint must stand for it: else all blocks may be
+    sound, and nothing can be replayed from them."""
+    if result.first_seq == 1 or result.flaw:
+        return
+    if newest_checkpoint(directory, result.journal_id, result.last_seq) is not None:
+        return
+    seqs = checkpoint_seqs(directory)
+    path = checkpoint_path(directory, seqs[-1]) if seqs else directory
+    result.flaw = (
+        f"{directory} begins at sequence {result.first_seq}, and no good checkpoint stands for "
+        "what was before: it cannot be replayed"
+    )
+    result.bad_file = str(path)
 
 
 def _verify_quickly(directory: Path, disk: Disk, result: Verified) -> None:
@@ -105,9 +134,10 @@ def _verify_quickly(directory: Path, disk: Disk, result: Verified) -> None:
     if not all(segment_path(directory, n).exists() for n in numbers):
         raise _Irregular
     scan = Scan(directory, disk)
-    scan.look_at_mark()
+    scan.read_watermark_file()
     with ThreadPoolExecutor(THREADS) as pool:
-        for number, segment in enumerate(pool.map(partial(_segment, directory, disk), numbers)):
+        check = partial(_segment, directory, disk, scan.watermark)
+        for number, segment in enumerate(pool.map(check, numbers)):
             if segment is None:
                 if number == 0 or scan.next_index == 0:
                     raise _Irregular
@@ -121,7 +151,7 @@ def _verify_quickly(directory: Path, disk: Disk, result: Verified) -> None:
             scan.bytes += segment.bytes
             scan.segments += 1
         else:
-            if scan.mark and scan.mark.block_index >= scan.next_index:
+            if scan.watermark and scan.watermark.block_index >= scan.next_index:
                 raise _Irregular
     result.segments, result.bytes = scan.segments, scan.bytes
     _take_over(result, scan)
@@ -144,7 +174,9 @@ def _follows(segment: _Segment, scan: Scan) -> bool:
     )
 
 
-def _segment(directory: Path, disk: Disk, number: int) -> _Segment | None:
+def _segment(
+    directory: Path, disk: Disk, watermark: Watermark | None, number: int
+) -> _Segment | None:
     """One finished segment, checked in itself; None if anything is not as it should be."""
     first: BlockHeader | None = None
     previous, index, seq, size = b"", 0, 0, 0
@@ -159,11 +191,13 @@ def _segment(directory: Path, disk: Disk, number: int) -> _Segment | None:
             return None
         if (header.block_index, header.first_seq) != (index, seq):
             return None
+        if watermark and watermark.block_index == index and not watermark.names(header):
+            return None
         if header.previous_hash != previous or header.crc32c != checksum(whole):
             return None
         if header.kind == BlockKind.COMMANDS:
             count = header.record_count
-            payload = whole[HEADER_BYTES : HEADER_BYTES + header.payload_bytes]
+            payload = whole[HEADER_BYTES : HEADER_BYTES + count * RECORD_BYTES]
             seqs = np.frombuffer(payload, ORDER_DTYPE)["seq"]
             if not np.array_equal(seqs, np.arange(seq, seq + count)):
                 return None
@@ -244,12 +278,13 @@ def _say_where(scan: Scan, result: Verified) -> None:
 
 
 def _take_over(result: Verified, scan: Scan) -> None:
+    result.journal_id = scan.journal_id
     result.blocks = scan.next_index
     result.first_seq, result.last_seq = scan.first_seq, scan.next_seq - 1
     result.commands = result.last_seq - result.first_seq + 1
     result.head = scan.previous_hash.hex()
     result.torn = torn_for_good(scan) or ""
-    result.marked = scan.mark is not None and not scan.mark_flaw
-    if scan.mark_flaw and not result.flaw:
-        result.flaw = scan.mark_flaw
-        result.bad_file, result.bad_byte = str(scan.directory / MARK_NAME), 0
+    result.watermarked = scan.watermark is not None and not scan.watermark_flaw
+    if scan.watermark_flaw and not result.flaw:
+        result.flaw = scan.watermark_flaw
+        result.bad_file, result.bad_byte = str(scan.directory / WATERMARK_NAME), 0

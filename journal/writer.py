@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy.typing as npt
 
 from openoutcry.journal.block import (
+    ALIGN,
     HEADER_BYTES,
     NO_HASH,
     RESUMED,
@@ -19,11 +20,13 @@ from openoutcry.journal.block import (
     digest,
     pack_json,
     padded,
+    unpack_header,
 )
-from openoutcry.journal.copies import Reached, SideBySide, Single
+from openoutcry.journal.copies import SideBySide, Single
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.history import pack_history
 from openoutcry.journal.stream import Stream
+from openoutcry.journal.watermark import Reached
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.records import ORDER, RECORD_BYTES
 
@@ -34,24 +37,60 @@ _SEQ = struct.Struct("<q")
 _SEQ_OFFSET = ORDER.offsets["seq"]
 
 
-class Proof(NamedTuple):
+class EventDigest(NamedTuple):
     """``events_hash`` is the hash of every event up to the last one of command ``events_seq``."""
 
     events_seq: int = 0
     events_hash: int = 0
 
 
-NO_PROOF = Proof()
+NO_DIGEST = EventDigest()
 
 
 class Place(NamedTuple):
     """Where a writer goes on."""
 
     offset: int
-    blocks: int
     size_bytes: int
-    written_seq: int
-    previous_hash: bytes
+    reached: Reached
+    """The last block there is."""
+    last_hash: bytes
+    """The hash of it."""
+
+
+class Handover(NamedTuple):
+    """What another process needs to go on with a journal whose writer let go of it, all durable."""
+
+    place: Place
+    streams: list[tuple[Path, int, int]]
+    """Directory, segment and number of segments of each copy that is written."""
+    flaws: list[str]
+    """Of those that are not."""
+    resumed: list[dict[str, Any]]
+
+    def as_json(self) -> dict[str, Any]:
+        offset, size_bytes, reached, last_hash = self.place
+        return {
+            "offset": offset,
+            "size_bytes": size_bytes,
+            "reached": [*reached[:2], reached.previous_hash.hex(), reached.block_crc32c],
+            "last_hash": last_hash.hex(),
+            "streams": [[str(path), *counts] for path, *counts in self.streams],
+            "flaws": self.flaws,
+            "resumed": self.resumed,
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "Handover":
+        block_index, seq, previous_hash, crc = document["reached"]
+        place = Place(
+            document["offset"],
+            document["size_bytes"],
+            Reached(block_index, seq, bytes.fromhex(previous_hash), crc),
+            bytes.fromhex(document["last_hash"]),
+        )
+        streams = [(Path(path), number, count) for path, number, count in document["streams"]]
+        return cls(place, streams, document["flaws"], document["resumed"])
 
 
 class JournalWriter:
@@ -80,25 +119,27 @@ class JournalWriter:
         ``resumed`` by whom before."""
         self.directory = directory
         self.journal_id = journal_id
+        self.document = document
+        self.total = total
         self.segment_bytes = int(document["segment_bytes"])
-        self.blocks = place.blocks
+        self.blocks = place.reached.block_index + 1
         self.bytes = place.size_bytes
-        self.written_seq = place.written_seq
+        self.written_seq = place.reached.seq
         self._config_text = pack_json(document)
         self._resumed = list(resumed)
         self._history_text = pack_history(self._resumed, self.segment_bytes)
+        assert place.offset % ALIGN == 0, "a writer goes on where a block may begin"
         self._offset = place.offset
-        self._previous_hash = place.previous_hash
+        self._previous_hash = place.last_hash
         self._unhashed: memoryview | None = None
         self._broken = ""
         self._flaws = list(flaws)
         self._buffer = BlockBuffer()
-        reached = Reached(place.blocks - 1, place.written_seq)
         policy = str(document.get("policy", "all"))
         self._copies: Single | SideBySide = (
-            Single(streams[0], reached)
+            Single(streams[0], place.reached)
             if total == 1
-            else SideBySide(streams, policy, reached, total)
+            else SideBySide(streams, policy, place.reached, total)
         )
 
     @property
@@ -108,6 +149,16 @@ class JournalWriter:
     @property
     def failures(self) -> list[str]:
         return [*self._flaws, *self._copies.failures]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What will stop a directory before long."""
+        return [stream.warning for stream in self._copies.living if stream.warning]
+
+    @property
+    def directories(self) -> list[Path]:
+        """Those that are written."""
+        return [stream.directory for stream in self._copies.living]
 
     @property
     def direct(self) -> bool:
@@ -122,15 +173,17 @@ class JournalWriter:
         written_ts_ns: int,
         *,
         durable: bool = False,
-        proof: Proof = NO_PROOF,
+        event_digest: EventDigest = NO_DIGEST,
+        note: dict[str, Any] | None = None,
     ) -> None:
         """Append one block of ``record_count`` orders whose bytes are ``parts`` in a row.
 
         ``parts`` are one or two C-contiguous buffers of whole ``ORDER_DTYPE`` records (a ring
         slice that wraps has two).  ``first_seq`` is ``written_seq + 1``.  With ``durable`` the
-        block and all before are durable on return, else after the next :meth:`sync`.  ``proof``
-        goes into the header.  Raises :class:`JournalError` naming file and byte if the write
-        fails; ``written_seq`` then stays.
+        block and all before are durable on return, else after the next :meth:`sync`.  The
+        ``event_digest`` goes into the header; ``note`` stands behind the records, in the same block
+        (``Block.note``).  Raises :class:`JournalError` naming file and byte if the write fails;
+        ``written_seq`` then stays.
         """
         self._require_whole()
         if first_seq != self.written_seq + 1:
@@ -145,7 +198,8 @@ class JournalWriter:
             written_ts_ns,
             durable=durable,
             record_count=record_count,
-            proof=proof,
+            event_digest=event_digest,
+            text=pack_json(note) if note else b"",
         )
 
     def sync(self) -> None:
@@ -212,6 +266,25 @@ class JournalWriter:
             self._broken = self._broken or f"{self.directory}: the journal is closed"
             self._copies.abandon()
 
+    def hand_over(self) -> Handover:
+        """Make all durable and close the files as they are, still prewritten, for another process
+        that goes on from what is returned (``Journal.reopen``) and need read nothing."""
+        self.sync()
+        self.settle()
+        self._copies.rest()
+        living = self._copies.living
+        place = Place(self._offset, self.bytes, self._copies.durable, self._previous_hash)
+        assert place.reached.block_index == self.blocks - 1, "all that was appended is durable"
+        assert place.reached.seq == self.written_seq, "the last block ends with what was written"
+        handover = Handover(
+            place,
+            [(stream.directory, stream.number, stream.segment_count) for stream in living],
+            self.failures,
+            self._resumed,
+        )
+        self.abandon()
+        return handover
+
     def abandon(self) -> None:
         """Close the files and leave everything on the disk as it is: another writer goes on.
 
@@ -253,9 +326,12 @@ class JournalWriter:
         *,
         durable: bool = False,
         record_count: int = 0,
-        proof: Proof = NO_PROOF,
+        event_digest: EventDigest = NO_DIGEST,
+        text: bytes = b"",
     ) -> None:
         self._require_whole()
+        if text:
+            parts = [*parts, text]
         payload_bytes = sum(memoryview(part).nbytes for part in parts)
         size_bytes = padded(HEADER_BYTES + payload_bytes)
         if self._offset + size_bytes > self.segment_bytes:
@@ -273,15 +349,14 @@ class JournalWriter:
             record_count=record_count,
             written_ts_ns=written_ts_ns,
             previous_hash=self._previous_hash,
-            events_seq=proof.events_seq,
-            events_hash=proof.events_hash & (2**64 - 1),
-            text_bytes=0 if record_count else payload_bytes,
+            events_seq=event_digest.events_seq,
+            events_hash=event_digest.events_hash & (2**64 - 1),
+            text_bytes=len(text) if record_count else payload_bytes,
             unsynced_blocks=unsynced,
             kind=kind,
         )
         block = self._buffer.fill(header, parts)
-        commands = record_count if kind == BlockKind.COMMANDS else 0
-        reached = Reached(self.blocks, self.written_seq + commands)
+        reached = Reached.by(unpack_header(block[:HEADER_BYTES]))
         try:
             self._copies.write(self._offset, block, durable and not unsynced, reached)
             self._unhashed = block
@@ -289,6 +364,9 @@ class JournalWriter:
             self.blocks += 1
             self.bytes += size_bytes
             self.written_seq = reached.seq
+            assert reached.block_index == self.blocks - 1, "a block is counted once"
+            assert self._offset % ALIGN == 0, "blocks share no sector"
+            assert self._offset <= self.segment_bytes, "a block lies within its segment"
             if durable and unsynced:
                 self._copies.sync()
         except JournalError as error:
@@ -308,6 +386,7 @@ class JournalWriter:
             self._copies.roll(self._offset)
         except JournalError as error:
             self._fail(str(error))
+        assert self._copies.durable.seq == self.written_seq, "a finished segment is durable"
         self._offset = 0
 
     def _require_whole(self) -> None:

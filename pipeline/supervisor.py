@@ -4,18 +4,22 @@ import json
 import os
 import select
 import signal
+import sys
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import worker
 from openoutcry.pipeline.options import PipelineError
 from openoutcry.pipeline.progress import SAMPLE_S, RunState, Watcher, take_sample
-from openoutcry.pipeline.topology import STAGE_INDEX, Group, plan_groups
+from openoutcry.pipeline.stall import LOOK_S, STATE_TEXT, TRACED, StallPolicy, Watch, dump
+from openoutcry.pipeline.topology import Group, plan_groups
 
 # A crash loop: this many deaths in a row, each soon after the start and without any progress.
 CRASH_LOOP_DEATHS = 5
 CRASH_LOOP_S = 1.0
+MEASURED_NS = 1_000_000_000
 
 
 @dataclass
@@ -24,29 +28,36 @@ class _Child:
     pid: int
     pidfd: int
     outcome_fd: int
+    stack_fd: int
     started_s: float
+    watch: Watch
     progress: int = -1
     crashes: int = 0
+    stall: dict[str, Any] | None = None
+    """What was reported, while it makes no progress."""
 
 
 class Supervisor:
-    """Starts the groups, proves deaths, starts what died again, gathers the outcomes."""
+    """Starts the groups, proves deaths and stalls, starts again, gathers the outcomes."""
 
-    def __init__(self, work: worker.Work, state: RunState, watcher: Watcher) -> None:
+    def __init__(
+        self, work: worker.Work, state: RunState, watcher: Watcher, policy: StallPolicy
+    ) -> None:
         self.work = work
+        self.policy = policy
         self.state = state
         self.watcher = watcher
         self.children: dict[int, _Child] = {}
         self.poll = select.poll()
         self.going = False
+        self.released_when_ready: dict[int, int] = {}
+        """By the pid of a process that took a dead one's place: events released by then."""
+        self.next_look_s = 0.0
 
     def run(self) -> None:
         cores = sorted(os.sched_getaffinity(0))
         groups = plan_groups(
-            cores,
-            self.work.writer is not None,
-            self.work.ports is not None,
-            self.work.spare_cores,
+            cores, self.work.ports is not None, self.work.spare_cores, self.work.shared.table
         )
         try:
             # Nor does the supervisor disturb a stage that spins.
@@ -63,12 +74,13 @@ class Supervisor:
                     }
                 )
             while self.children:
-                ended = self.poll.poll(SAMPLE_S * 1000 if self.going else 1)
+                ended = self.poll.poll(1 if self._measuring() else SAMPLE_S * 1000)
                 # First: a truncated segment is the cause of whatever its stages ended with.
                 self.work.shared.check()
                 for fd, _ in ended:
                     self._ended(fd)
                 self._watch_readiness()
+                self._watch_progress()
                 self.watcher.sample(take_sample(self.work, self.state))
         finally:
             os.sched_setaffinity(0, cores)
@@ -83,16 +95,91 @@ class Supervisor:
             names = [name for group in self.state.groups for name in group["stages"]]
             self.going = all(self._ready_ns(name) for name in names)
             control[ct.GO] = int(self.going)
+        released = self.work.shared.events.cursors["gate"][0]
         for restart in self.state.restarts:
             ready_ns = self._ready_ns(restart["stage"].split(" + ")[0])
             if restart["resumed_s"] is None and ready_ns:
                 restart["resumed_s"] = (ready_ns - (control[ct.FIRST_NS] or ready_ns)) / 1e9
+                self.released_when_ready[restart["new_pid"]] = int(released)
+            if released > self.released_when_ready.get(restart["new_pid"], sys.maxsize):
+                del self.released_when_ready[restart["new_pid"]]
+                since_s = (time.monotonic_ns() - (control[ct.FIRST_NS] or ready_ns)) / 1e9
+                restart["restart_s"] = since_s - restart["at_s"]
+
+    def _measuring(self) -> bool:
+        """Whether to look every millisecond: before the common start, and from a death to the
+        first release after it (a second at most once the stage is ready: no input may come)."""
+        if not self.going or any(r["resumed_s"] is None for r in self.state.restarts[-1:]):
+            return True
+        if not self.released_when_ready:
+            return False
+        ready_ns = self._ready_ns(self.state.restarts[-1]["stage"].split(" + ")[0])
+        return time.monotonic_ns() - ready_ns < MEASURED_NS
+
+    def _watch_progress(self) -> None:
+        """Report what lives and does not move, and kill it by the policy: its death is then proven
+        and answered like any other."""
+        now_s = time.monotonic()
+        if now_s < self.next_look_s:
+            return
+        self.next_look_s = now_s + LOOK_S
+        for child in self.children.values():
+            stuck = child.watch.look(now_s)
+            if not stuck:
+                self._went_on(child)
+                continue
+            evidence = child.watch.evidence
+            if child.stall is None and evidence.seconds >= self.policy.report_s:
+                self._report_stall(child, stuck)
+            if child.stall is not None:
+                child.stall["seconds"] = evidence.seconds
+                # Whoever debugs it wants it as it is.
+                if evidence.seconds >= self.policy.restart_s and evidence.state != TRACED:
+                    child.stall["killed"] = True
+                    signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
+
+    def _report_stall(self, child: _Child, stuck: list[str]) -> None:
+        shared, evidence = self.work.shared, child.watch.evidence
+        control = shared.control
+        now_ns = time.monotonic_ns()
+        for name in stuck:
+            control.set_stage(shared.table.index[name], ct.STAGE_STALLED_NS, now_ns)
+        child.stall = {
+            "stage": " + ".join(stuck),
+            "pid": child.pid,
+            "at_s": (now_ns - (control[ct.FIRST_NS] or now_ns)) / 1e9,
+            "seconds": evidence.seconds,
+            "state": STATE_TEXT.get(evidence.state, evidence.state),
+            "killed": False,
+            "dump": dump(child.pid, evidence.state, child.stack_fd),
+        }
+        self.state.stalls.append(child.stall)
+        self.watcher.note(
+            f"stage {child.stall['stage']} (pid {child.pid}) makes no progress for "
+            f"{evidence.seconds:.1f} s: {child.stall['state']}"
+        )
+
+    def _went_on(self, child: _Child) -> None:
+        if child.stall is None:
+            return
+        child.stall = None
+        shared = self.work.shared
+        for name in child.group.stages:
+            shared.control.set_stage(shared.table.index[name], ct.STAGE_STALLED_NS, 0)
+        self.watcher.note(f"stage {' + '.join(child.group.stages)} (pid {child.pid}) goes on")
 
     def _ready_ns(self, stage: str) -> int:
-        return self.work.shared.control.stage(STAGE_INDEX[stage], ct.STAGE_READY_NS)
+        return self.work.shared.control.stage(
+            self.work.shared.table.index[stage], ct.STAGE_READY_NS
+        )
 
     def _start(self, group: Group) -> _Child:
-        pid, outcome_fd = worker.start(self.work, group)
+        stack_fd = os.memfd_create("stack")
+        try:
+            pid, outcome_fd = worker.start(self.work, group, stack_fd)
+        except BaseException:
+            os.close(stack_fd)
+            raise
         # A pidfd names this very process: its number cannot be given to another meanwhile.
         try:
             pidfd = os.pidfd_open(pid)
@@ -100,7 +187,8 @@ class Supervisor:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             raise PipelineError(f"cannot watch stage {group.name}: {error.strerror}") from error
-        child = _Child(group, pid, pidfd, outcome_fd, time.monotonic())
+        watch = Watch(self.work.shared, group.stages, pid)
+        child = _Child(group, pid, pidfd, outcome_fd, stack_fd, time.monotonic(), watch)
         self.children[child.pidfd] = child
         self.poll.register(child.pidfd, select.POLLIN)
         return child
@@ -109,6 +197,7 @@ class Supervisor:
         child = self.children.pop(pidfd)
         self.poll.unregister(pidfd)
         os.close(pidfd)
+        os.close(child.stack_fd)
         _, status = os.waitpid(child.pid, 0)
         with open(child.outcome_fd) as file:
             file.seek(0)
@@ -123,23 +212,23 @@ class Supervisor:
 
     def _restart(self, child: _Child, status: int) -> None:
         """Start a group again that died without an outcome; each stage finds its own place."""
-        why = (
-            f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
-            if os.WIFSIGNALED(status)
-            else f"exited with {os.WEXITSTATUS(status)}"
-        )
+        hung = child.stall is not None and child.stall["killed"]
+        why = _cause(child, status)
         control = self.work.shared.control
         progress = self.work.shared.sequenced.gating + control.reply(ct.REPLY_CURSOR)
         short = time.monotonic() - child.started_s < CRASH_LOOP_S
-        crashes = child.crashes + 1 if short and progress == child.progress else 0
+        crashes = child.crashes + 1 if (short or hung) and progress == child.progress else 0
         stages = " + ".join(child.group.stages)
         if crashes >= CRASH_LOOP_DEATHS:
-            raise PipelineError(f"stage {stages} keeps dying without getting on: {why}")
+            raise PipelineError(
+                f"stage {stages} is in a crash loop ({crashes} deaths without progress): {why}"
+            )
         for name in child.group.stages:
-            index = STAGE_INDEX[name]
+            index = self.work.shared.table.index[name]
             restarts = control.stage(index, ct.STAGE_RESTARTS) + 1
             control.set_stage(index, ct.STAGE_RESTARTS, restarts)
             control.set_stage(index, ct.STAGE_READY_NS, 0)
+            control.set_stage(index, ct.STAGE_STALLED_NS, 0)
         died = time.monotonic_ns()
         again = self._start(child.group)
         again.progress, again.crashes = progress, crashes
@@ -151,6 +240,7 @@ class Supervisor:
                 "why": why,
                 "at_s": (died - first_ns) / 1e9,
                 "resumed_s": None,
+                "restart_s": None,
                 "new_pid": again.pid,
             }
         )
@@ -162,4 +252,13 @@ class Supervisor:
             os.waitpid(child.pid, 0)
             os.close(child.pidfd)
             os.close(child.outcome_fd)
+            os.close(child.stack_fd)
         self.children.clear()
+
+
+def _cause(child: _Child, status: int) -> str:
+    if child.stall is not None and child.stall["killed"]:
+        return f"made no progress for {child.stall['seconds']:.1f} s ({child.stall['state']})"
+    if os.WIFSIGNALED(status):
+        return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"exited with {os.WEXITSTATUS(status)}"

@@ -3,10 +3,18 @@
 import ctypes
 import os
 import signal
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+
+from openoutcry.journal.medium import medium_of
+
+# Durable journals are refused in memory, and some systems have /tmp there (PYTEST_DEBUG_TEMPROOT is
+# where pytest makes its folders).
+if medium_of(Path(tempfile.gettempdir())).lost and not medium_of(Path("/var/tmp")).lost:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/var/tmp")
 
 CLONE_NEWNS = 0x20000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000

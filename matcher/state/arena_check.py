@@ -13,8 +13,8 @@ from openoutcry.matcher.event_bound import (
     order_extra,
     scratch_records,
 )
-from openoutcry.matcher.state.snapshot import PEGS, STOPS, TRAILING
 from openoutcry.wire.enums import Allocation, InstrumentOption, OrderType, Phase, Side, TimeInForce
+from openoutcry.wire.order_types import ORDER_TYPES, PEGS, STOPS, TRAILING, Home
 from openoutcry.wire.records import INSTRUMENT_DTYPE, NO_PRICE
 
 BOOK_DTYPE = np.dtype(
@@ -94,6 +94,7 @@ class Tables:
 
     def __init__(self, arena: at.Arena) -> None:
         self.arena = arena
+        self.address: int = arena.ctypes.data
         self.words = arena[: at.HEADER_BYTES].view(np.int64)
         self.instrument_count = self.word(at.INSTRUMENT_COUNT)
         pages, branches = self.word(at.FRESH_PAGES) + 1, self.word(at.FRESH_BRANCHES) + 1
@@ -268,7 +269,7 @@ def _check_place(tables: Tables, slot: int, book: int, price: int) -> None:
     order_type = ext["type"]
     if order_type in STOPS:
         home = at.TRIGGERS
-    elif order_type == OrderType.HIDDEN or order_type in PEGS:
+    elif ORDER_TYPES[OrderType(order_type)].home == Home.HIDDEN:
         home = at.HIDDEN_BOOK
     elif order_type == OrderType.ALL_OR_NONE:
         home = at.ALL_OR_NONE_BOOK
@@ -452,7 +453,8 @@ def _check_ids(tables: Tables, instrument_of: dict[int, int]) -> None:
             name = instrument_of[slot], tables.slots["order_id"][slot]
             assert name not in names, f"order {name[1]}: open twice in instrument {name[0]}"
             names.add(name)
-            assert id_home(*name) & mask == entry, f"order {name[1]}: in the wrong chain"
+            home = id_home(tables.address, *name) & mask
+            assert home == entry, f"order {name[1]}: in the wrong chain"
             slot = int(links[slot])
     assert found == set(instrument_of), "an order has no entry in the id table"
 

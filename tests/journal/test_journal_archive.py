@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from journal_checkpoint import own_checkpoint
 
 from openoutcry.journal import Disk, Journal, JournalError, JournalLock, JournalReader
-from openoutcry.journal.archive import archive, retire
+from openoutcry.journal.archive import archive, retire, upkeep_lock
 from openoutcry.journal.checkpoints import (
-    Checkpoint,
     checkpoint_path,
     checkpoint_seqs,
     newest_checkpoint,
@@ -23,6 +23,7 @@ from openoutcry.journal.checkpoints import (
 )
 from openoutcry.journal.history import pack_history
 from openoutcry.journal.listing import describe
+from openoutcry.journal.lock import InUse
 from openoutcry.journal.verify import verify
 
 SECTOR = 4096
@@ -53,9 +54,7 @@ def make(directory: Path, orders: Any, blocks: int = 20) -> bytes:
 
 
 def checkpoint(directory: Path, seq: int, disk: Disk | None = None) -> Path:
-    journal_id = JournalReader(directory).journal_id
-    made = Checkpoint(journal_id, seq, {"chain": seq}, b"state" * 100)
-    return write_checkpoint(directory, made, disk or Disk())
+    return write_checkpoint(directory, own_checkpoint(directory, seq), disk or Disk())
 
 
 def spoil(path: Path) -> None:
@@ -105,7 +104,7 @@ def test_retiring_needs_two_good_checkpoints(tmp_path, orders):
     spoil(newer)
     with pytest.raises(JournalError, match="has 1 good checkpoint, and"):
         retire(tmp_path)
-    write_checkpoint(tmp_path, Checkpoint(1, 1750, {}, b""))
+    write_checkpoint(tmp_path, own_checkpoint(tmp_path, 1750)._replace(journal_id=1))
     with pytest.raises(JournalError, match="has 1 good checkpoint, and"):
         retire(tmp_path)
     assert {p.name: p.read_bytes() for p in tmp_path.glob("segment-*")} == before
@@ -204,34 +203,45 @@ def test_one_damaged_checkpoint_loses_nothing_that_was_retired(tmp_path, orders,
     assert bridges(tmp_path)
 
 
-def test_old_checkpoints_go_when_enough_good_ones_are_there(tmp_path):
+def test_old_checkpoints_go_when_enough_good_ones_are_there(tmp_path, orders):
     """Only what is older than the newest good ones goes, and what was left half made."""
+    make(tmp_path, orders, 1)
+    journal_id = JournalReader(tmp_path).journal_id
     for seq in (10, 20, 30, 40):
-        write_checkpoint(tmp_path, Checkpoint(7, seq, {}, b"state"))
+        checkpoint(tmp_path, seq)
     spoil(checkpoint_path(tmp_path, 30))
     (tmp_path / "checkpoint-000000000000050.occ.new").write_bytes(b"half")
-    assert remove_old_checkpoints(tmp_path, 7, 4) == []
-    assert remove_old_checkpoints(tmp_path, 7, 2) == [10]
+    assert remove_old_checkpoints(tmp_path, journal_id, 4) == []
+    assert remove_old_checkpoints(tmp_path, journal_id, 2) == [10]
     assert checkpoint_seqs(tmp_path) == [20, 30, 40]
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.glob("checkpoint-*"))) == 3
     assert remove_later_checkpoints(tmp_path, 20) == [30, 40]
     assert remove_later_checkpoints(tmp_path, 20) == []
     assert checkpoint_seqs(tmp_path) == [20]
 
 
 @pytest.mark.parametrize("act", [archive, retire])
-def test_neither_works_beside_a_running_pipeline(tmp_path, orders, act):
-    """While a pipeline holds the journal both refuse, and free the lock behind themselves; a
-    directory that is not there is not made."""
-    make(tmp_path / "j", orders)
-    for seq in (1250, 1750):
-        checkpoint(tmp_path / "j", seq)
-    before = sorted(tmp_path.rglob("segment-*"))
-    with JournalLock(tmp_path / "j"), pytest.raises(JournalError, match="is in use by"):
-        act(tmp_path / "j")
-    assert sorted(tmp_path.rglob("segment-*")) == before
-    assert len(act(tmp_path / "j")) > 10
-    JournalLock(tmp_path / "j").release()
+def test_both_work_beside_a_running_pipeline(tmp_path, orders, act):
+    """On what is finished: the writer goes on, and the journal is sound.  Only one of them at a
+    time; a directory that is not there is not made."""
+    directory = tmp_path / "j"
+    with JournalLock(directory), Journal.create(directory, {}, segment_bytes=4 * SECTOR) as writer:
+        for _ in range(20):
+            first_seq = writer.written_seq + 1
+            writer.append(first_seq, [orders(first_seq, 100)], 100, 1, durable=True)
+        for seq in (1250, 1750):
+            checkpoint(directory, seq)
+        before = sorted(directory.glob("segment-*"))
+        with upkeep_lock(directory), pytest.raises(InUse, match="already"):
+            act(directory)
+        assert sorted(directory.glob("segment-*")) == before
+        assert len(act(directory)) > 10
+        for _ in range(3):
+            first_seq = writer.written_seq + 1
+            writer.append(first_seq, [orders(first_seq, 100)], 100, 1, durable=True)
+    found = verify(directory)
+    assert (found.sound, found.last_seq) == (True, 2300)
+    Journal.resume(directory).close()
     with pytest.raises(JournalError, match="no such directory"):
         act(tmp_path / "none")
     assert [path.name for path in tmp_path.iterdir()] == ["j"]
@@ -260,7 +270,7 @@ class FailingDisk(Disk):
 
 
 def write_one(directory: Path, disk: Disk) -> None:
-    checkpoint(directory, 1900, disk)
+    checkpoint(directory, 350, disk)
 
 
 def remove_old(directory: Path, disk: Disk) -> None:
@@ -285,7 +295,7 @@ def test_every_call_of_the_upkeep_may_fail(tmp_path, orders, act, error):
     calls = FailingDisk(-1, error)
     act(calm, calls)
     assert calls.calls >= 2
-    expected = {p.name: p.read_bytes() for p in calm.iterdir() if p.name != "lock"}
+    expected = {p.name: p.read_bytes() for p in calm.iterdir() if p.name not in ("lock", "upkeep")}
     end = verify(made).head
     for number in range(calls.calls):
         directory = shutil.copytree(made, tmp_path / "tried")
@@ -298,6 +308,8 @@ def test_every_call_of_the_upkeep_may_fail(tmp_path, orders, act, error):
         for seq in set(checkpoint_seqs(made)) & set(checkpoint_seqs(directory)):
             read_checkpoint(checkpoint_path(directory, seq))
         act(directory, Disk())
-        files = {p.name: p.read_bytes() for p in directory.iterdir() if p.name != "lock"}
+        files = {
+            p.name: p.read_bytes() for p in directory.iterdir() if p.name not in ("lock", "upkeep")
+        }
         assert files == expected, number
         shutil.rmtree(directory)

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from journal_checkpoint import own_checkpoint
 
 from openoutcry.journal import Journal, JournalError, JournalReader
 from openoutcry.journal.block import BlockBuffer, BlockHeader, checksum
 from openoutcry.journal.checkpoints import (
-    Checkpoint,
     newest_checkpoint,
     read_checkpoint,
     write_checkpoint,
@@ -117,18 +117,18 @@ def test_repair_of_what_is_sound_does_nothing(tmp_path, orders):
 
 
 def test_repair_cuts_a_torn_tail_that_nobody_was_told_of(tmp_path, orders):
-    """It says what was cut, and the journal is sound; without the mark it refuses."""
+    """It says what was cut, and the journal is sound; without the watermark it refuses."""
     writer = Journal.create(tmp_path, {}, segment_bytes=8 * SECTOR)
     writer.append(1, [orders(1, 60)], 60, 1, durable=True)
     writer.append(61, [orders(61, 100)], 100, 1)
     writer.abandon()
     path = tmp_path / "segment-000000.ocj"
     poke(path, 2 * SECTOR + 5000, b"torn")
-    mark = (tmp_path / "acknowledged").read_bytes()
+    watermark = (tmp_path / "acknowledged").read_bytes()
     (tmp_path / "acknowledged").unlink()
-    with pytest.raises(JournalError, match="no mark says what was acknowledged"):
+    with pytest.raises(JournalError, match="no watermark says what was acknowledged"):
         repair(tmp_path)
-    (tmp_path / "acknowledged").write_bytes(mark)
+    (tmp_path / "acknowledged").write_bytes(watermark)
     (done,) = repair(tmp_path)
     assert "bytes of a torn tail cut off behind block 1, sequence 60" in done
     assert path.stat().st_size == 2 * SECTOR
@@ -159,7 +159,8 @@ def test_repair_restores_blocks_from_a_copy(tmp_path, orders):
         poke(path, at, bytes([path.read_bytes()[at] ^ 0xFF]))
     (ours / "segment-000011.ocj").unlink()
     done = repair(ours, copy)
-    assert len(done) == 5  # the lost segment had two blocks
+    assert len(done) == 4  # the lost segment had two blocks, in one line
+    assert "segment-000011.ocj: blocks 22 to 23, bytes 0 to 12,287, restored" in done[2]
     assert "segment-000000.ocj: block 0, bytes 0 to 4,095, restored" in done[0]
     assert verify(ours).sound
     assert read_all(ours) == expected
@@ -177,29 +178,31 @@ def test_repair_believes_no_copy_of_another_journal(tmp_path, orders):
         repair(ours, other)
 
 
-def test_checkpoints_are_whole_or_passed_over(tmp_path):
+def test_checkpoints_are_whole_or_passed_over(tmp_path, orders):
     """Every changed byte of a checkpoint is noticed, and the one before is taken; so is one of
     another journal or behind what is asked for."""
+    make(tmp_path, orders)
+    journal_id = JournalReader(tmp_path).journal_id
     for seq in (10, 20):
-        path = write_checkpoint(tmp_path, Checkpoint(7, seq, {"chain": seq}, b"state" * seq))
+        path = write_checkpoint(tmp_path, own_checkpoint(tmp_path, seq, b"state" * seq))
     assert read_checkpoint(path).state == b"state" * 20
-    assert newest_checkpoint(tmp_path, 7, 99).seq == 20
-    assert newest_checkpoint(tmp_path, 7, 19).seq == 10
-    assert newest_checkpoint(tmp_path, 8, 99) is None
+    assert newest_checkpoint(tmp_path, journal_id, 99).seq == 20
+    assert newest_checkpoint(tmp_path, journal_id, 19).seq == 10
+    assert newest_checkpoint(tmp_path, journal_id + 1, 99) is None
     image = path.read_bytes()
     for at in range(len(image)):
         poke(path, at, bytes([image[at] ^ 1]))
-        assert newest_checkpoint(tmp_path, 7, 99).seq == 10
+        assert newest_checkpoint(tmp_path, journal_id, 99).seq == 10
         poke(path, at, image[at : at + 1])
     for size in range(0, len(image), 3):
         path.write_bytes(image[:size])
-        assert newest_checkpoint(tmp_path, 7, 99).seq == 10
+        assert newest_checkpoint(tmp_path, journal_id, 99).seq == 10
 
 
 def test_a_listing_tells_it_all(tmp_path, orders):
-    """Segments with their sequences, the mark, the checkpoints with their state, the copies."""
+    """Segments with their sequences, the watermark, checkpoints with their state, the copies."""
     make(tmp_path / "a", orders, 3, copies=[tmp_path / "b"])
-    path = write_checkpoint(tmp_path / "a", Checkpoint(1, 50, {}, b"x"))
+    path = write_checkpoint(tmp_path / "a", own_checkpoint(tmp_path / "a", 50))
     poke(path, 10, b"\xff")
     made = describe(tmp_path / "a")
     assert [(r["first_seq"], r["last_seq"]) for r in made["segments"]] == [

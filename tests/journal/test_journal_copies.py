@@ -213,7 +213,7 @@ def test_two_ways_are_not_chosen_from(places, orders):
 
 
 def test_a_copy_that_takes_nothing_is_left_out(places, orders):
-    """A copy that cannot be brought up to the others while the journal is taken up is named; under
+    """A copy that cannot be brought up to the others while the journal is resumed is named; under
     a policy that the others meet they go on, else it is refused."""
 
     class ReadOnly(Disk):

@@ -58,7 +58,7 @@ def check_cut(
     again = RecordingDisks(left)
     writer = Journal.resume(left[0], copies=left[1:], disk=again)
     if rng.integers(3) == 0:
-        # The power goes once more, while the journal is being taken up.
+        # The power goes once more, while the journal is being resumed.
         writer.abandon()
         at = int(rng.integers(max(1, len(again.order))))
         left = again.after_power_cut(at, found / "twice", rng)

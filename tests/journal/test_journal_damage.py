@@ -202,12 +202,19 @@ def segments(directory: Path, orders: Any) -> list[Path]:
 
 def test_damage_before_the_last_segment_is_an_error(tmp_path, orders):
     """The last block of a segment may be torn only if no later segment holds data; the reader
-    stops with file and byte, and resume refuses to touch anything."""
+    stops with file and byte, and resume, which looks at the last segment and what it follows,
+    refuses to touch anything if that is damaged."""
     paths = segments(tmp_path, orders)
+    whole = paths[2].read_bytes()
     poke(paths[2], 700, b"\xff")
-    for read in (read_all, Journal.resume):
-        with pytest.raises(JournalError, match=rf"{paths[2]}: byte 0: .*checksum.*damaged here"):
-            read(tmp_path)
+    with pytest.raises(JournalError, match=rf"{paths[2]}: byte 0: .*checksum.*damaged here"):
+        read_all(tmp_path)
+    paths[2].write_bytes(whole)
+    poke(paths[3], SECTOR + 700, b"\xff")
+    before = {path: path.read_bytes() for path in paths}
+    with pytest.raises(JournalError, match=f"{paths[3]}: no whole block ends it"):
+        Journal.resume(tmp_path)
+    assert {path: path.read_bytes() for path in paths} == before
 
 
 def test_a_cut_before_the_last_segment_is_an_error(tmp_path, orders):

@@ -21,7 +21,7 @@ def read_all(directory: Path) -> tuple[JournalReader, bytes]:
 
 def live(directory: Path, orders: Any, rng: np.random.Generator) -> tuple[RecordingDisk, int]:
     """A journal's life on a recording disk: durable and lazy appends, clock records, evidence,
-    new segments, being closed and taken up again.  Returns the disk and when the journal was
+    new segments, being closed and resumed.  Returns the disk and when the journal was
     there for its user."""
     disk = RecordingDisk(directory)
     writer = Journal.create(directory, {"seed": 1}, 100, SEGMENT_BYTES, disk=disk)
@@ -59,7 +59,7 @@ def check_cut(disk: RecordingDisk, moment: int, found: Path, orders: Any, rng: A
     reached = writer.written_seq
     assert reached >= acknowledged, f"call {moment}: {acknowledged} acknowledged, {reached} found"
     if rng.integers(4) == 0:
-        # The power goes once more, while the journal is being taken up.
+        # The power goes once more, while the journal is being resumed.
         writer.abandon()
         twice = found.with_name(found.name + "-twice")
         after_power_cut(again, int(rng.integers(max(1, len(again.log)))), twice, rng)

@@ -1,4 +1,4 @@
-"""The whole pipeline killed and taken up again from its journal: nothing lost, nothing doubled."""
+"""The whole pipeline killed and resumed from its journal: nothing lost, nothing doubled."""
 
 import errno
 import json
@@ -17,10 +17,9 @@ from click.testing import CliRunner
 
 from openoutcry.__main__ import main
 from openoutcry.flow import GeneratedFlow
-from openoutcry.journal import Disk, Journal, JournalError, JournalLock, JournalReader, Proof
+from openoutcry.journal import Disk, EventDigest, Journal, JournalError, JournalLock, JournalReader
 from openoutcry.journal.listing import describe
 from openoutcry.pipeline.compile import compile_kernels
-from openoutcry.pipeline.control import DURABLE_SEQ
 from openoutcry.pipeline.resume import ResumeError
 from openoutcry.pipeline.run import Options, PipelineError, run
 from openoutcry.pipeline.top import running
@@ -95,7 +94,7 @@ def acknowledged_by(pid: int) -> int:
     are handed out up to there.  What is sequenced beyond it nobody has been told of."""
     for pipeline in running():
         if pipeline.owner.pid == pid:
-            return int(pipeline.control[DURABLE_SEQ])
+            return pipeline.durable_seq
     return 0
 
 
@@ -109,7 +108,7 @@ def locked(journal: Path) -> bool:
 
 
 def kill_and_resume(folder: Path, seed: int, kills: int) -> tuple[dict[str, Any], list[float]]:
-    """One journal, its pipeline killed ``kills`` times and taken up each time; the last result and
+    """One journal, its pipeline killed ``kills`` times and resumed each time; the last result and
     how long, with the start of all processes, each took from the resume to its first reply."""
     rng = random.Random(seed)
     journal, answer = folder / "j", folder / "answer"
@@ -359,8 +358,8 @@ def test_a_changed_event_hash_is_found_by_replay(
             if header.kind != BlockKind.COMMANDS:
                 continue
             wrong = int(header.events_seq == proven[1])
-            proof = Proof(header.events_seq, header.events_hash ^ wrong)
+            event_digest = EventDigest(header.events_seq, header.events_hash ^ wrong)
             records = np.frombuffer(block.payload, ORDER_DTYPE)
-            writer.append(header.first_seq, [records], len(records), 1, proof=proof)
+            writer.append(header.first_seq, [records], len(records), 1, event_digest=event_digest)
     again = replay(tmp_path / "j")
     assert (again["equal"], again["wrong_seq"]) == (False, proven[1])

@@ -1,4 +1,4 @@
-"""The mark beside a journal: what it forbids, and what happens where it cannot be believed."""
+"""The acknowledged watermark: what it forbids, and what happens where it cannot be believed."""
 
 import shutil
 from pathlib import Path
@@ -11,9 +11,9 @@ from openoutcry.cli.journal import journal
 from openoutcry.journal import Journal, JournalError, JournalLock, JournalReader
 from openoutcry.journal.listing import describe
 from openoutcry.journal.lock import InUse
-from openoutcry.journal.mark import Mark, pack_mark, read_mark
 from openoutcry.journal.repair import repair
 from openoutcry.journal.verify import verify
+from openoutcry.journal.watermark import Reached, Watermark, pack_watermark, read_watermark
 
 SECTOR = 4096
 SEGMENT = "segment-000000.ocj"
@@ -41,11 +41,13 @@ def make(places: list[Path], orders: Any, policy: str = "all") -> None:
     writer.abandon()
 
 
-def age_mark(directory: Path) -> None:
-    """As after a power cut: the mark is one block old."""
-    mark, _ = read_mark(directory)
-    assert mark is not None
-    (directory / "acknowledged").write_bytes(pack_mark(mark._replace(block_index=1, seq=5)))
+def age_watermark(directory: Path) -> None:
+    """As after a power cut: the watermark is one block old."""
+    watermark, _ = read_watermark(directory)
+    assert watermark is not None
+    block = next(b for b in JournalReader(directory).all_blocks() if b.header.block_index == 1)
+    aged = Watermark(watermark.journal_id, *Reached.by(block.header))
+    (directory / "acknowledged").write_bytes(pack_watermark(aged))
 
 
 def image(directory: Path) -> dict[str, bytes]:
@@ -53,76 +55,77 @@ def image(directory: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("change", ["bit", "short", "foreign"])
-def test_a_damaged_mark_is_no_missing_mark(tmp_path, orders, change):
-    """With a bad mark and a flipped bit in the last block verify names the mark, nothing is called
-    never acknowledged, resume and repair refuse and change nothing, and the journal can be read."""
+def test_a_damaged_watermark_is_no_missing_watermark(tmp_path, orders, change):
+    """With a bad watermark and a flipped bit in the last block verify names the watermark, nothing
+    is called never acknowledged, resume and repair refuse and change nothing, and the journal can
+    be read."""
     make([tmp_path], orders)
-    mark = tmp_path / "acknowledged"
+    watermark = tmp_path / "acknowledged"
     if change == "bit":
-        flip(mark, 20)
+        flip(watermark, 20)
     elif change == "short":
-        mark.write_bytes(mark.read_bytes()[:-1])
+        watermark.write_bytes(watermark.read_bytes()[:-1])
     else:
-        mark.write_bytes(pack_mark(Mark(7, 0, 0)))
+        watermark.write_bytes(pack_watermark(Watermark(7, 0, 0)))
     flip(tmp_path / SEGMENT, 2 * SECTOR + 200)
     found = verify(tmp_path)
-    assert (found.sound, found.marked, found.bad_file) == (False, False, str(mark))
-    assert str(mark) in found.flaw
+    assert (found.sound, found.watermarked, found.bad_file) == (False, False, str(watermark))
+    assert str(watermark) in found.flaw
     said = CliRunner().invoke(journal, ["verify", str(tmp_path)])
     assert said.exit_code == 1
-    assert "no mark says if it was acknowledged: " in said.output
+    assert "no watermark says if it was acknowledged: " in said.output
     assert "never acknowledged" not in said.output
     assert "is unknown" in CliRunner().invoke(journal, ["ls", str(tmp_path)]).output
     assert describe(tmp_path)["acknowledged_seq"] is None
     before = image(tmp_path)
     for refuse in (Journal.resume, repair):
-        with pytest.raises(JournalError, match=f"{mark}: "):
+        with pytest.raises(JournalError, match=f"{watermark}: "):
             refuse(tmp_path)
     assert image(tmp_path) == before
     assert read_all(tmp_path) == orders(1, 5).tobytes()
 
 
-def test_a_missing_mark_promises_nothing(tmp_path, orders):
-    """Without any mark a torn tail is not called unacknowledged."""
+def test_a_missing_watermark_promises_nothing(tmp_path, orders):
+    """Without any watermark a torn tail is not called unacknowledged."""
     make([tmp_path], orders)
     flip(tmp_path / SEGMENT, 2 * SECTOR + 200)
     (tmp_path / "acknowledged").unlink()
-    assert not verify(tmp_path).marked
+    assert not verify(tmp_path).watermarked
     said = CliRunner().invoke(journal, ["verify", str(tmp_path)]).output
-    assert "no mark says if it was acknowledged: " in said
+    assert "no watermark says if it was acknowledged: " in said
 
 
-def test_what_is_taken_up_counts_as_acknowledged(tmp_path, orders):
-    """A block that only the resume made durable is under the mark from then on."""
+def test_what_is_resumed_counts_as_acknowledged(tmp_path, orders):
+    """A block that only the resume made durable is under the watermark from then on."""
     make([tmp_path], orders)
-    age_mark(tmp_path)
+    age_watermark(tmp_path)
     Journal.resume(tmp_path).abandon()
-    assert read_mark(tmp_path)[0][1:] == (2, 10)
+    assert read_watermark(tmp_path)[0][1:3] == (2, 10)
     flip(tmp_path / SEGMENT, 2 * SECTOR + 200)
     with pytest.raises(JournalError, match="acknowledged up to block 2"):
         Journal.resume(tmp_path)
 
 
-def test_a_new_journal_does_not_inherit_a_mark(tmp_path, orders):
-    """The mark of a journal that was in the directory before goes."""
-    (tmp_path / "acknowledged").write_bytes(pack_mark(Mark(7, 5, 5)))
+def test_a_new_journal_does_not_inherit_a_watermark(tmp_path, orders):
+    """The watermark of a journal that was in the directory before goes."""
+    (tmp_path / "acknowledged").write_bytes(pack_watermark(Watermark(7, 5, 5)))
     Journal.create(tmp_path, {}).abandon()
     assert verify(tmp_path).sound
-    assert read_mark(tmp_path)[0].block_index == -1
+    assert read_watermark(tmp_path)[0].block_index == -1
 
 
 def test_a_torn_tail_is_put_back_before_it_is_cut(tmp_path, orders):
-    """Policy any, marks one block old, the last acknowledged block bad in one directory: the copy
-    gives it back; without a copy named, the copy's own mark is enough to refuse the cut."""
+    """Policy any, watermarks one block old, the last acknowledged block bad in one directory: the
+    copy gives it back; without a copy named, its own watermark is enough to refuse the cut."""
     a, b = tmp_path / "a", tmp_path / "b"
     make([a, b], orders, "any")
-    age_mark(a)
+    age_watermark(a)
     flip(a / SEGMENT, 2 * SECTOR + 200)
     before = image(a)
     with pytest.raises(JournalError, match=rf"acknowledged up to block 2.* --copy {b}"):
         repair(a)
     assert image(a) == before
-    age_mark(b)
+    age_watermark(b)
     (done,) = repair(a, b)
     assert "block 2, bytes 8,192 to 12,287, restored from" in done
     assert read_all(a) == orders(1, 10).tobytes()
@@ -133,26 +136,26 @@ def test_a_lost_end_is_put_back(tmp_path, orders):
     """Where the last blocks are gone without a trace the copy gives them back too."""
     a, b = tmp_path / "a", tmp_path / "b"
     make([a, b], orders)
-    age_mark(a)
+    age_watermark(a)
     path = a / SEGMENT
     path.write_bytes(path.read_bytes()[: 2 * SECTOR])
     assert len(repair(a, b)) == 1
     assert read_all(a) == orders(1, 10).tobytes()
 
 
-def test_another_journals_mark_permits_no_cut(tmp_path, orders):
-    """A valid mark of another journal says nothing about this one."""
+def test_another_journals_watermark_permits_no_cut(tmp_path, orders):
+    """A valid watermark of another journal says nothing about this one."""
     make([tmp_path], orders)
     flip(tmp_path / SEGMENT, 2 * SECTOR + 200)
-    (tmp_path / "acknowledged").write_bytes(pack_mark(Mark(7, 0, 0)))
+    (tmp_path / "acknowledged").write_bytes(pack_watermark(Watermark(7, 0, 0)))
     with pytest.raises(JournalError, match="of another journal, 0000000000000007"):
         repair(tmp_path)
 
 
 @pytest.mark.parametrize(("policy", "works"), [("all", True), ("any", False)])
-def test_a_damaged_mark_is_made_anew_from_a_copy(tmp_path, orders, policy, works):
-    """Under `all` one other directory has all that was acknowledged, so a new mark can be made;
-    under `any` this one alone may have had it."""
+def test_a_damaged_watermark_is_made_anew_from_a_copy(tmp_path, orders, policy, works):
+    """Under `all` one other directory has all that was acknowledged, so a new watermark can be
+    made; under `any` this one alone may have had it."""
     a, b = tmp_path / "a", tmp_path / "b"
     make([a, b], orders, policy)
     flip(a / "acknowledged", 20)

@@ -1,0 +1,169 @@
+"""Where a pass over only a part of a journal may begin, however long the journal is.
+
+Each segment's first block holds the hash of the block before it.  So the last segment that begins
+with a whole block stands for all before it, if that block before is the one which ends the segment
+before: this much is read, and no more.
+"""
+
+from pathlib import Path
+
+from openoutcry.journal.block import (
+    ALIGN,
+    HEADER_BYTES,
+    Block,
+    digest,
+    examine,
+    header_flaw,
+    unpack_header,
+)
+from openoutcry.journal.disk import REAL, Disk
+from openoutcry.journal.errors import JournalError
+from openoutcry.journal.segment import (
+    WINDOW_BYTES,
+    SegmentFile,
+    packed_path,
+    retired_before,
+    segment_numbers,
+    segment_path,
+)
+from openoutcry.wire.records import BLOCK_MAGIC
+
+_MAGIC = BLOCK_MAGIC.to_bytes(8, "little")
+
+
+def anchor_segment(directory: Path, disk: Disk = REAL) -> int | None:
+    """The last segment whose first block is whole and follows the end of the segment before; None
+    if that is the journal's first one, or there is none.
+
+    Raises :class:`JournalError` for a missing segment, and where two segments do not join.
+    """
+    numbers = segment_numbers(directory)
+    first = retired_before(directory)
+    if first not in numbers:
+        return None
+    last = _last_begun(directory, [n for n in numbers if n >= first], disk)
+    for number, following in zip(range(first, last), numbers[numbers.index(first) :], strict=False):
+        assert number <= following, "segments are numbered upwards"
+        if number != following:
+            raise JournalError(
+                f"{segment_path(directory, number)} is missing, but {following:06d} is there"
+            )
+    # A block that only this last segment holds may be torn: then the one before is finished.
+    for number in (last, last - 1):
+        if number <= first:
+            return None
+        with _opened(directory, number, disk) as segment:
+            found = examine(segment, 0)
+        if isinstance(found, Block):
+            _require_joined(directory, found, number, disk)
+            return number
+    return last - 1
+
+
+def segment_holding(directory: Path, seq: int, disk: Disk = REAL) -> int:
+    """The last segment that begins at or before ``seq``, looked for from the end; else the first
+    one."""
+    numbers = segment_numbers(directory)
+    for number in reversed(numbers):
+        segment = SegmentFile.open(directory, number, disk)
+        if segment is None:
+            continue
+        with segment:
+            head = segment.head()
+        if len(head) < HEADER_BYTES:
+            continue
+        header = unpack_header(head)
+        if header.magic == BLOCK_MAGIC and header.first_seq <= seq:
+            return number
+    return numbers[0]
+
+
+def block_holding(directory: Path, seq: int, disk: Disk = REAL) -> Block | None:
+    """The whole block that holds command ``seq``, by the headers of its segment; None if there is
+    none."""
+    if not segment_numbers(directory):
+        return None
+    segment = SegmentFile.open(directory, segment_holding(directory, seq, disk), disk)
+    if segment is None:
+        return None
+    offset = 0
+    with segment:
+        while len(head := segment.read(offset, HEADER_BYTES)) == HEADER_BYTES:
+            header = unpack_header(head)
+            if header.magic != BLOCK_MAGIC or header_flaw(header) or header.first_seq > seq:
+                return None
+            if seq < header.first_seq + header.commands:
+                found = examine(segment, offset)
+                return found if isinstance(found, Block) else None
+            offset += header.block_bytes
+    return None
+
+
+def bytes_before(directory: Path, number: int) -> int:
+    """Bytes of the segments before ``number``; of archived ones as they are, compressed."""
+    total = 0
+    for other in segment_numbers(directory):
+        if other < number:
+            plain = segment_path(directory, other)
+            path = plain if plain.exists() else packed_path(directory, other)
+            total += path.stat().st_size
+    return total
+
+
+def last_block(segment: SegmentFile) -> Block | None:
+    """The block that ends a finished segment, found from its end backwards; None if none does."""
+    size_bytes = segment.size_bytes
+    reach_bytes = WINDOW_BYTES
+    while size_bytes and size_bytes % ALIGN == 0:
+        base = max(0, size_bytes - reach_bytes)
+        rest = segment.read(base, size_bytes - base)
+        for at in range(len(rest) - ALIGN, -1, -ALIGN):
+            if rest[at : at + 8] != _MAGIC:
+                continue
+            if unpack_header(rest[at : at + HEADER_BYTES]).block_bytes != len(rest) - at:
+                continue
+            found = examine(segment, base + at)
+            if isinstance(found, Block):
+                return found
+        if base == 0:
+            break
+        reach_bytes *= 4
+    return None
+
+
+def _last_begun(directory: Path, numbers: list[int], disk: Disk) -> int:
+    """The last segment that holds anything at its begin; the first one if none does."""
+    for number in reversed(numbers):
+        if begun(directory, number, disk):
+            return number
+    return numbers[0]
+
+
+def begun(directory: Path, number: int, disk: Disk = REAL) -> bool:
+    """Whether a segment that is there holds anything at its begin; an archived one does."""
+    segment = SegmentFile.open(directory, number, disk)
+    if segment is None:
+        return False
+    with segment:
+        return any(segment.head())
+
+
+def _require_joined(directory: Path, first: Block, number: int, disk: Disk) -> None:
+    """The segment before ``number`` ends with the very block that ``first`` follows."""
+    with _opened(directory, number - 1, disk) as segment:
+        found = last_block(segment)
+        path = segment.path
+    if found is None:
+        raise JournalError(f"{path}: no whole block ends it: the journal is damaged there")
+    if digest(found.whole) != first.header.previous_hash:
+        raise JournalError(
+            f"{segment_path(directory, number)}: byte 0: the chain is broken: the block before, "
+            f"block {found.header.block_index} of {path.name}, is another one"
+        )
+
+
+def _opened(directory: Path, number: int, disk: Disk) -> SegmentFile:
+    segment = SegmentFile.open(directory, number, disk)
+    if segment is None:
+        raise JournalError(f"{segment_path(directory, number)} is missing")
+    return segment

@@ -1,0 +1,183 @@
+"""Finds stages that live and make no progress, by evidence and not by the wall clock alone.
+
+A stage is stalled when its process could have run and the stage did not move: its heartbeat stood
+still, or it went on beating while its input waited and its output had room.  What counts as time to
+run is the wall clock less what the process spent waiting for a processor (``/proc/PID/schedstat``),
+so a stage that is starved on a busy machine is never taken for a stalled one; and a process of
+which any thread waits for a disk (state D) is left alone, however slow the disk.  One look counts
+for a fifth of a second at most: a supervisor that did not run itself has seen nothing.
+"""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.shared import Shared
+from openoutcry.ring import RingBuffer
+from openoutcry.ring.policy import needed, reached_by
+
+LOOK_S = 0.05
+MAX_LOOK_S = 0.2
+PYTHON_DUMP_S = 0.3
+MAX_DUMP_CHARS = 8_000
+DUMP_SIGNAL = signal.SIGUSR2
+KERNEL_FILES = ("wchan", "syscall", "stack")
+STATUS_LINES = ("Name", "State", "SigPnd", "ShdPnd", "voluntary_ctxt_switches",
+                "nonvoluntary_ctxt_switches")  # fmt: skip
+STOPPED, TRACED, DISK_SLEEP = "T", "t", "D"
+STATE_TEXT = {
+    "R": "it runs",
+    "S": "it sleeps",
+    STOPPED: "it is stopped by a signal",
+    TRACED: "a debugger holds it",
+    DISK_SLEEP: "it waits for a disk",
+}
+
+
+@dataclass(frozen=True)
+class StallPolicy:
+    """After how much time of its own without progress a stage is reported, and restarted."""
+
+    report_s: float = 1.0
+    restart_s: float = 5.0
+
+
+@dataclass
+class Evidence:
+    """What has been seen of one process since it last made progress."""
+
+    seconds: float = 0.0
+    """Time in which it could have run."""
+    looked_s: float = 0.0
+    waited_s: float = 0.0
+    state: str = ""
+
+    def look(self, now_s: float, waited_s: float, states: str) -> None:
+        """``waited_s``: for a processor, ever; ``states``: one letter a thread, the main one's
+        first."""
+        if self.looked_s and DISK_SLEEP not in states:
+            passed = min(now_s - self.looked_s, MAX_LOOK_S)
+            self.seconds += max(0.0, passed - (waited_s - self.waited_s))
+        self.looked_s, self.waited_s = now_s, waited_s
+        self.state = DISK_SLEEP if DISK_SLEEP in states else states[:1]
+
+
+class Watch:
+    """Looks at the stages of one process again and again."""
+
+    def __init__(self, shared: Shared, stages: tuple[str, ...], pid: int) -> None:
+        self.shared = shared
+        self.stages = stages
+        self.pid = pid
+        self.evidence = Evidence()
+        self.reported = False
+        self._marks: dict[str, tuple[int, ...]] = {}
+        self._before: dict[str, tuple[int, tuple[int, ...], bool]] = {}
+
+    def look(self, now_s: float) -> list[str]:
+        """Which of the stages have not moved since the look before."""
+        stuck = [name for name in self.stages if not self._moved(name)]
+        if not stuck:
+            self.evidence = Evidence()
+            return stuck
+        try:
+            self.evidence.look(now_s, *scheduling(self.pid))
+        except OSError:
+            # It has just died, which is seen elsewhere.
+            return []
+        return stuck
+
+    def _moved(self, name: str) -> bool:
+        control, index = self.shared.control, self.shared.table.index[name]
+        if not control.stage(index, ct.STAGE_READY_NS) or control.stage(index, ct.STAGE_DONE):
+            self._before.pop(name, None)
+            return True
+        beat = control.stage(index, ct.STAGE_HEARTBEAT_NS)
+        progress, waits = work_of(self.shared, name)
+        before = self._before.get(name)
+        self._before[name] = (beat, progress, waits)
+        if before is None or progress != before[1]:
+            return True
+        return beat != before[0] and not (waits and before[2])
+
+
+def work_of(shared: Shared, stage: str) -> tuple[tuple[int, ...], bool]:
+    """How far a stage is, and whether work waits for it: input that it has not taken and may take,
+    and room to put what comes of it.  Of a source's input nothing is known here: its heartbeat has
+    to do."""
+    table = shared.table
+    out, barrier = shared.rings.get(table[stage].writes), table.barrier(stage)
+    places, waits = [_at(out)] if out else [], False
+    for name in table.inputs(stage):
+        ring = shared.rings[name]
+        done = int(ring.cursors[stage][0])
+        ahead = int(ring.cursors[barrier][0]) if barrier else _at(ring)
+        waits = waits or (ahead > done and _is_safe(shared, stage, ring, done + 1))
+        places.append(done)
+    return tuple(places), waits and (out is None or _has_room(out))
+
+
+def _at(ring: RingBuffer) -> int:
+    return int(ring.published_hint[0])
+
+
+def _has_room(ring: RingBuffer) -> bool:
+    return _at(ring) - ring.gating < ring.capacity
+
+
+def _is_safe(shared: Shared, stage: str, ring: RingBuffer, seq: int) -> bool:
+    """Those that the stage waits for have the command of the record at ``seq``."""
+    names = shared.table.confirmers(stage)
+    record = ring.views(seq, 1)[0]
+    cause = int(record["cause_seq" if "cause_seq" in (record.dtype.names or ()) else "seq"][0])
+    enough = needed(shared.table[stage].policy, len(names))
+    return cause <= reached_by([shared.safe_seq(name) for name in names], enough)
+
+
+def scheduling(pid: int) -> tuple[float, str]:
+    """How long the main thread has waited for a processor (s), and every thread's state."""
+    _, waited_ns, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
+    threads = sorted(os.listdir(f"/proc/{pid}/task"), key=lambda tid: (tid != str(pid), tid))
+    # The command's name, in parentheses, may hold anything.
+    states = [Path(f"/proc/{pid}/task/{tid}/stat").read_text().rpartition(")")[2].split()[0]
+              for tid in threads]  # fmt: skip
+    return int(waited_ns) / 1e9, "".join(states)
+
+
+def dump(pid: int, state: str, stack_fd: int) -> str:
+    """What the process does: the kernel's side of it, and Python's, which a process that is stopped
+    cannot give."""
+    parts = []
+    try:
+        status = Path(f"/proc/{pid}/status").read_text().splitlines()
+        parts.append("\n".join(line for line in status if line.split(":")[0] in STATUS_LINES))
+    except OSError:
+        pass
+    for name in KERNEL_FILES:
+        try:
+            parts.append(f"{name}: {Path(f'/proc/{pid}/{name}').read_text().strip()}")
+        except OSError as error:
+            parts.append(f"{name}: {error.strerror}")
+    parts.append(f"python: {_python_stack(pid, state, stack_fd)}")
+    return "\n".join(parts)[:MAX_DUMP_CHARS]
+
+
+def _python_stack(pid: int, state: str, stack_fd: int) -> str:
+    """The stack that faulthandler writes into ``stack_fd`` when the process gets the signal."""
+    if state in (STOPPED, TRACED):
+        return f"none, {STATE_TEXT[state]}"
+    begin = size = os.fstat(stack_fd).st_size
+    try:
+        os.kill(pid, DUMP_SIGNAL)
+    except ProcessLookupError:
+        return "none, it has just died"
+    until = time.monotonic() + PYTHON_DUMP_S
+    while time.monotonic() < until:
+        time.sleep(0.01)
+        before, size = size, os.fstat(stack_fd).st_size
+        if size > begin and size == before:
+            break
+    return os.pread(stack_fd, MAX_DUMP_CHARS, begin).decode(errors="replace") or "no answer"

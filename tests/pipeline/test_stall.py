@@ -1,0 +1,184 @@
+"""Stages that live and make no progress: reported, dumped, restarted; and nobody else is."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openoutcry.flow import GeneratedFlow
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline import worker
+from openoutcry.pipeline.options import Options, PipelineError
+from openoutcry.pipeline.progress import Sample, Watcher
+from openoutcry.pipeline.run import run
+from openoutcry.pipeline.stall import Evidence, StallPolicy, scheduling
+from openoutcry.pipeline.topology import TOPOLOGY
+
+ORDERS = 20_000
+POLICY = StallPolicy(report_s=0.2, restart_s=0.5)
+
+
+def options(journal: Path | None, policy: StallPolicy = POLICY) -> Options:
+    return Options(
+        source=GeneratedFlow("normal", ORDERS, 5), orders=ORDERS, seed=5, journal=journal,
+        durability="durable" if journal else "none", stall=policy,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> dict[str, Any]:
+    return run(Options(source=GeneratedFlow("normal", ORDERS, 5), orders=ORDERS, seed=5,
+                       topology="inline", durability="none"))  # fmt: skip
+
+
+def check_same(result: dict[str, Any], undisturbed: dict[str, Any]) -> None:
+    for key in ("commands", "events", "trades", "state_hash", "event_hash"):
+        assert result[key] == undisturbed[key], key
+    assert (result["lost"], result["duplicated"]) == (0, 0)
+
+
+def stop_at_start(monkeypatch: pytest.MonkeyPatch, victim: str) -> None:
+    """The first process that runs ``victim`` stops itself once it is ready."""
+    say_ready = worker.say_ready
+
+    def ready_and_stopped(shared: Any, stages: tuple[str, ...]) -> None:
+        say_ready(shared, stages)
+        index = TOPOLOGY.index[victim]
+        if victim in stages and not shared.control.stage(index, ct.STAGE_RESTARTS):
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    monkeypatch.setattr(worker, "say_ready", ready_and_stopped)
+
+
+@pytest.mark.parametrize("victim", ["journal", "matcher"])
+def test_a_stopped_stage_is_reported_and_restarted(
+    victim: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: dict[str, Any]
+) -> None:
+    """SIGSTOP: the same events as undisturbed, and an account of what was found and done."""
+    stop_at_start(monkeypatch, victim)
+    notes: list[str] = []
+    result = run(options(tmp_path / "j"), Watcher(note=notes.append))
+    check_same(result, undisturbed)
+    assert result["replay"]["equal"]
+    stall = next(row for row in result["stalls"] if victim in row["stage"])
+    assert stall["killed"]
+    assert stall["state"] == "it is stopped by a signal"
+    assert "T (stopped)" in stall["dump"]
+    restart = next(row for row in result["restarts"] if row["pid"] == stall["pid"])
+    assert "made no progress" in restart["why"]
+    assert any("makes no progress" in note for note in notes)
+
+
+def spin_without_progress(work: worker.Work, stages: tuple[str, ...]) -> None:
+    """A loop that beats its heart and does nothing else."""
+    while True:
+        for name in stages:
+            index = TOPOLOGY.index[name]
+            work.shared.control.set_stage(index, ct.STAGE_HEARTBEAT_NS, time.monotonic_ns())
+
+
+def spin_first(monkeypatch: pytest.MonkeyPatch, victim: str, times: int) -> None:
+    run_group = worker.run_group
+
+    def spinning(work: worker.Work, group: Any) -> dict[str, Any]:
+        restarts = work.shared.control.stage(TOPOLOGY.index[victim], ct.STAGE_RESTARTS)
+        if victim in group.stages and restarts < times:
+            worker.say_ready(work.shared, group.stages)
+            spin_without_progress(work, group.stages)
+        return run_group(work, group)
+
+    monkeypatch.setattr(worker, "run_group", spinning)
+
+
+def test_a_stage_that_spins_without_taking_its_input_is_restarted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: dict[str, Any]
+) -> None:
+    """Its heartbeat is fresh; the dump names the Python function that it hangs in."""
+    spin_first(monkeypatch, "journal", times=1)
+    result = run(options(tmp_path / "j"))
+    check_same(result, undisturbed)
+    stall = result["stalls"][0]
+    assert (stall["stage"], stall["killed"]) == ("journal", True)
+    assert "in spin_without_progress" in stall["dump"]
+    assert [row["stage"] for row in result["restarts"]] == ["journal"]
+
+
+def test_a_stage_that_hangs_again_and_again_is_a_crash_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spin_first(monkeypatch, "journal", times=1_000)
+    with pytest.raises(PipelineError, match=r"journal is in a crash loop .* made no progress"):
+        run(options(tmp_path / "j", StallPolicy(report_s=0.05, restart_s=0.1)))
+
+
+def test_a_stage_that_goes_on_by_itself_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: dict[str, Any]
+) -> None:
+    """Reported, continued by somebody, never killed."""
+    stop_at_start(monkeypatch, "journal")
+    stopped: list[int] = []
+
+    def note(text: str) -> None:
+        if "makes no progress" in text:
+            stopped.append(int(text.split("pid ")[1].split(")")[0]))
+            os.kill(stopped[-1], signal.SIGCONT)
+
+    result = run(options(tmp_path / "j", StallPolicy(0.1, 600.0)), Watcher(note=note))
+    check_same(result, undisturbed)
+    assert stopped
+    assert result["restarts"] == []
+    assert not any(row["killed"] for row in result["stalls"])
+
+
+def test_an_idle_pipeline_is_not_stalled() -> None:
+    """A paced run in which the stages wait most of the time."""
+    flow = GeneratedFlow("normal", 40, 5)
+    strict = StallPolicy(report_s=0.3, restart_s=600.0)
+    samples: list[Sample] = []
+    result = run(
+        Options(source=flow, orders=40, seed=5, rate=20, durability="none", stall=strict),
+        Watcher(sample=samples.append),
+    )
+    assert result["commands"] == 40
+    assert result["stalls"] == []
+
+
+def test_waiting_for_a_processor_is_no_evidence() -> None:
+    """An hour in which the process waited for a core all the time."""
+    evidence = Evidence()
+    for step in range(36_000):
+        evidence.look(1.0 + step * 0.1, step * 0.1, "R")
+    assert evidence.seconds < 1e-6
+
+
+def test_running_without_progress_is_evidence() -> None:
+    evidence = Evidence()
+    for step in range(51):
+        evidence.look(1.0 + step * 0.1, step * 0.05, "R")
+    assert evidence.seconds == pytest.approx(2.5)
+
+
+def test_a_disk_may_take_its_time() -> None:
+    """No thread of a process that waits for a disk is evidence, also not the one that waits for
+    that thread."""
+    evidence = Evidence()
+    for step in range(1_000):
+        evidence.look(1.0 + step * 0.1, 0.0, "SD" if step % 2 else "D")
+    assert evidence.seconds == 0.0
+
+
+def test_a_supervisor_that_did_not_run_has_seen_nothing() -> None:
+    """A minute between two looks counts as one short one."""
+    evidence = Evidence()
+    evidence.look(1.0, 0.0, "T")
+    evidence.look(61.0, 0.0, "T")
+    assert evidence.seconds <= 0.2
+
+
+def test_the_kernel_says_how_long_a_process_waited() -> None:
+    waited_s, states = scheduling(os.getpid())
+    assert waited_s >= 0.0
+    assert states[0] == "R"
