@@ -27,6 +27,7 @@ import numpy.typing as npt
 from openoutcry.ptp.page import GROWTH_PPB_MAX
 from openoutcry.ptp.ticks import Q48
 from openoutcry.wire.enums import ClockSource
+from openoutcry.wire.kernel import VERIFY
 
 WINDOW = 64
 """Samples that a fit is over: a minute at one a second.  A longer one averages more noise away and
@@ -145,7 +146,10 @@ class Calibration:
         start, end = self.growth_ppb(self._base_ticks), self.growth_ppb(ticks)
         grown = age_ns * (start + end) / 2e9
         granted_ns = max(sample.error_ns for sample in self.samples[-SUSPECTS:])
-        return self.jitter_ns + granted_ns + round(grown) + 1
+        bound_ns = self.jitter_ns + granted_ns + round(grown) + 1
+        if VERIFY:
+            assert bound_ns > granted_ns
+        return bound_ns
 
     def bound_ns(self, ticks: int) -> int:
         """The bound with what contradicts us."""
@@ -251,6 +255,11 @@ class Calibration:
         self.slope_error = 2 * (self.jitter_ns + 1) / max(-float(elapsed[0]), 1.0)
         self._base_ticks = last.ticks
         self._base_tai_ns = last.tai_ns + round(phase)
+        if VERIFY:
+            assert len(self.samples) <= WINDOW
+            assert (np.diff(ticks) > 0).all()
+            assert self.jitter_ns >= 0
+            assert self.mult_q48 > 0
 
     def _age_ns(self, ticks: int) -> float:
         return max(0.0, (ticks - self._base_ticks) * self.nominal_ns)

@@ -35,7 +35,7 @@ from openoutcry.ring import ProcessIdentity, Segment, SegmentError, list_segment
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import CLOCK_DTYPE, CLOCK_PAGE, LAYOUT_HASH, OutcryError, check_layout
 from openoutcry.wire.enums import ClockSource, ClockState
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import (
     full_fence,
     load_acquire,
@@ -149,6 +149,8 @@ def _usable(owner: int, rest: int) -> int:
 
 @kernel
 def _store_interval(out: int, earliest: int, latest: int, leap_tai_ns: int, rest: int) -> None:
+    if VERIFY:
+        assert earliest < latest
     store_i64(out + EARLIEST_TAI, earliest)
     store_i64(out + LATEST_TAI, latest)
     before_ns = (rest >> 32 & 0xFF) * 1_000_000_000
@@ -295,6 +297,10 @@ def living_pages() -> list[str]:
 def publish_line(page: int, line: int) -> None:
     """Take over the line at ``line`` (a ``clock_page``); version and owner stay as they are."""
     version = load_i64(page + VERSION)
+    if VERIFY:
+        assert version & 1 == 0
+        assert load_i64(line + BOUND_NS) >= 0
+        assert load_i64(line + MULT_Q48) >= 0
     store_release(page + VERSION, version + 1)
     full_fence()
     for at in range(BASE_TICKS, GROWTH_PPB, 8):
@@ -308,6 +314,9 @@ def publish_line(page: int, line: int) -> None:
 def publish_evidence(slots: int, record: int, seq: int) -> None:
     """Publish a clock record under ``seq``; whoever is copying what it replaces will notice."""
     slot = slots + 64 * (seq & (EVIDENCE_SLOTS - 1))
+    if VERIFY:
+        assert seq > 0
+        assert load_i64(slot + SEQ) < seq
     store_release(slot + SEQ, 0)
     full_fence()
     for at in range(0, SEQ, 8):

@@ -1,4 +1,4 @@
-"""What a consumer may read: published, and done with by everybody it stays behind."""
+"""What a consumer may read: published, and released by every consumer it depends on."""
 
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ SLICE_NS = 50_000_000
 
 
 class SequenceBarrier:
-    """For the consumer, or the pool, whose entry is at ``entry``: it stays behind the consumers of
+    """For the consumer, or the pool, whose entry is at ``entry``: it depends on the consumers of
     the bit set ``after`` (none: only the producer).  ``handle`` is the address of all this for the
     kernels that Python calls."""
 

@@ -88,7 +88,7 @@ def published_count(ring: int, mask: int, next_seq: int, limit: int) -> int:
 
 
 @kernel
-def is_settled(ring: int, mask: int, shift: int, seq: int) -> bool:
+def is_resolved(ring: int, mask: int, shift: int, seq: int) -> bool:
     """The sequence was published or buried, maybe laps ago."""
     return abs(load_acquire(stamp_at(ring, mask, shift, seq))) >= seq
 
@@ -124,7 +124,7 @@ def gating_cursor(ring: int) -> int:
 
 @kernel
 def gate(ring: int) -> int:
-    """:func:`gating_cursor` for who is about to claim or to write over a lap.
+    """:func:`gating_cursor` for a producer about to claim or overwrite.
 
     A detached reader may be coming back: either its cursor shows in the second look, or it sees
     what this producer published, or claimed, before.
@@ -188,6 +188,9 @@ def available(ring: int, mask: int, shift: int, consumer: int, after: int, limit
     limit = min(limit, last - cursor)
     # Contiguous: the sequence after next that starts again at slot 0 ends the run.
     limit = min(limit, mask + 1 - ((cursor + 1) & mask))
+    if VERIFY:
+        assert cursor >= begin
+        assert limit <= mask + 1
     return run_length(ring, mask, shift, cursor + 1, limit)
 
 
@@ -230,6 +233,8 @@ def publish_allowed(
     ring: int, mask: int, shift: int, next_seq: int, records: int, count: int
 ) -> None:
     """:func:`publish_burst` when there is room for all."""
+    if VERIFY:
+        assert count <= room(ring, mask, next_seq - 1)
     for index in range(count):
         publish_sized(ring, mask, shift, next_seq + index, records + (index << shift))
     if count > 0:
@@ -260,6 +265,10 @@ def claim(ring: int, mask: int, producer: int, count: int) -> int:
         store_i64(producer + layout.CLAIM_FIRST, last + 1)
         store_release(producer + layout.CLAIM_LAST, last + count)
         if compare_exchange(ring + layout.CLAIMED, last, last + count) == 1:
+            if VERIFY:
+                assert count > 0
+                assert load_i64(producer + layout.CLAIM_FIRST) == last + 1
+                assert load_i64(producer + layout.CLAIM_LAST) == last + count
             return last + 1
         pause()
 
@@ -313,6 +322,8 @@ def publish_shared(
 def stamp_range(ring: int, mask: int, shift: int, first: int, count: int) -> None:
     """Publish slots whose records have been written in place."""
     for seq in range(first, first + count):
+        if VERIFY:
+            assert abs(load_i64(stamp_at(ring, mask, shift, seq))) < seq
         store_release(stamp_at(ring, mask, shift, seq), seq)
     wake_waiters(ring)
 
@@ -320,6 +331,9 @@ def stamp_range(ring: int, mask: int, shift: int, first: int, count: int) -> Non
 @kernel
 def bury(ring: int, mask: int, shift: int, seq: int, seen: int) -> int:
     """Make ``seq`` a tombstone if its stamp is still ``seen``; 1 for the one repairer who did."""
+    if VERIFY:
+        assert seq > 0
+        assert abs(seen) < seq
     done = compare_exchange(stamp_at(ring, mask, shift, seq), seen, -seq)
     if done == 1:
         fetch_add(ring + layout.TOMBSTONES, 1)
@@ -384,6 +398,8 @@ def claim_work(
 def mark_done(done_marks: int, mask: int, first: int, count: int) -> None:
     """Mark records of a pool as done."""
     for seq in range(first, first + count):
+        if VERIFY:
+            assert load_i64(done_marks + 8 * (seq & mask)) <= seq
         store_release(done_marks + 8 * (seq & mask), seq)
 
 
@@ -414,7 +430,7 @@ def is_ready(ring: int, mask: int, shift: int, cursor: int, after: int) -> bool:
     """Something (a record or a tombstone) is there to read after ``cursor``, or the ring is
     closed."""
     seq = cursor + 1
-    if is_settled(ring, mask, shift, seq) and barrier(ring, after) >= seq:
+    if is_resolved(ring, mask, shift, seq) and barrier(ring, after) >= seq:
         return True
     return load_acquire(ring + layout.CLOSED_AT) == seq
 
@@ -499,12 +515,16 @@ def rejoin(ring: int, mask: int, shift: int, consumer: int) -> None:
         seq = last
         if load_i64(ring + layout.FLAGS) & layout.MULTI_PRODUCER:
             seq = max(0, last - mask - 1)
-            while seq < last and is_settled(ring, mask, shift, seq + 1):
+            while seq < last and is_resolved(ring, mask, shift, seq + 1):
                 seq += 1
         store_i64(consumer + layout.CONSUMER_JOINED, last)
         store_release(consumer, seq)
         full_fence()
         if position(ring, mask, shift) == last:
+            if VERIFY:
+                assert seq <= last
+                assert load_i64(consumer) == seq
+                assert load_i64(consumer + layout.CONSUMER_JOINED) == last
             return
 
 

@@ -76,9 +76,9 @@ class RingBuffer:
     ) -> "RingBuffer":
         """Make a ring of ``capacity`` records (a power of two).
 
-        ``consumers``: names, or a mapping from each name to those it stays behind (which must
+        ``consumers``: names, or a mapping from each name to those it depends on (which must
         come before it): a pipeline, a diamond.  ``pools``: name -> number of workers, each record
-        going to one of them; a pool may be stayed behind too.  ``multi_producer``: several
+        going to one of them; a consumer may depend on a pool too.  ``multi_producer``: several
         processes publish.  ``blocking``: producers wake sleeping readers (a fence a publication).
         ``huge_pages``, ``lock``: see :meth:`Segment.create`; what the host refuses stands in
         ``segment.refused``.
@@ -373,7 +373,9 @@ def _consumer_rows(
     for reader, after in graph.items():
         unknown = [a for a in after if a not in bits]
         if unknown:
-            raise ValueError(f"ring {name}: {reader!r} is behind {unknown[0]!r}, not before it")
+            raise ValueError(
+                f"ring {name}: {reader!r} depends on {unknown[0]!r}, which is not before it"
+            )
         mask = 0
         for one in after:
             mask |= bits[one]

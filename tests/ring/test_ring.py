@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ring_processes import STUCK_S
 
 from openoutcry.ring import ProcessIdentity, RingBuffer, RingError, RingFull, SegmentError
 from openoutcry.ring import layout as rl
@@ -105,7 +106,7 @@ def test_records_cross_processes_whole_and_in_order(make_ring: Callable[..., Rin
 
     def consume(name: str) -> None:
         reader, got = ring.reader(name), 0
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + STUCK_S
         while got < total and time.monotonic() < deadline:
             batch = reader.poll()
             expected = orders(got + 1, len(batch))
@@ -126,7 +127,7 @@ def test_records_cross_processes_whole_and_in_order(make_ring: Callable[..., Rin
         children.append(pid)
     producer = ring.producer()
     for first in range(1, total + 1, 500):
-        producer.publish(orders(first, 500), timeout_s=60)
+        producer.publish(orders(first, 500), timeout_s=STUCK_S)
     for pid in children:
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 

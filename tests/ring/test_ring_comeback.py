@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from ring_deaths import children, drain, make_ring
 from ring_processes import (
+    STUCK_S,
     Children,
     check_whole,
     fill,
@@ -167,7 +168,7 @@ def test_a_consumer_that_comes_back_under_full_load_is_never_overtaken(
         with ring.producer() as out:
             first = 1
             while not stop[0]:
-                first += out.publish(make_records(number, first, 3), timeout_s=60)
+                first += out.publish(make_records(number, first, 3), timeout_s=STUCK_S)
 
     def join_and_die() -> None:
         ring.reader("a")
@@ -187,7 +188,7 @@ def test_a_consumer_that_comes_back_under_full_load_is_never_overtaken(
         next_seq = 0
         last = dict.fromkeys(range(1, 3), 0)
         for _ in range(1 + number % 7):
-            assert reader.wait(30), "overtaken: nothing comes any more"
+            assert reader.wait(STUCK_S), "overtaken: nothing comes any more"
             batch = reader.poll()
             next_seq = next_seq or int(batch["stamp"][0])
             check_whole(batch, next_seq)
