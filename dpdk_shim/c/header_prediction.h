@@ -3,8 +3,8 @@
  * The last frame that the whole parse let pass is kept as a pattern.  A frame whose bytes are the same
  * wherever a rule looks, from the same sender and next in his sequence, needs no more looking: every
  * rule would say again what it said.  All others go through the whole parse; nothing is refused here. */
-#ifndef OUTCRY_SHIM_ALIKE_H
-#define OUTCRY_SHIM_ALIKE_H
+#ifndef OUTCRY_SHIM_HEADER_PREDICTION_H
+#define OUTCRY_SHIM_HEADER_PREDICTION_H
 #include "senders.h"
 
 /* Places in an untagged frame of IPv4, UDP and our packet. */
@@ -20,7 +20,7 @@ _Static_assert(ALIKE_IN_PACKET(first_seq) == 50 && ALIKE_TAIL_AT == 66 && PACKET
 
 /* What may differ: identification and checksum of IP, checksum of UDP, the packet's sequence and send
  * time.  Sender, count and kind are the tail. */
-static const uint8_t alike_mask[64] __attribute__((aligned(64))) = {
+static const uint8_t predicted_mask[64] __attribute__((aligned(64))) = {
     255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, /* Ethernet */
     255, 255, 255, 255, 0, 0, 255, 255, 255, 255, 0, 0,                   /* IPv4 */
     255, 255, 255, 255, 255, 255, 255, 255,
@@ -33,7 +33,7 @@ static inline int same_headers(const uint8_t *data, const struct oc_pattern *lik
     wide got[2], wanted[2], mask[2];
     memcpy(got, data, sizeof got);
     memcpy(wanted, like->head, sizeof wanted);
-    memcpy(mask, alike_mask, sizeof mask);
+    memcpy(mask, predicted_mask, sizeof mask);
     wide other = ((got[0] ^ wanted[0]) & mask[0]) | ((got[1] ^ wanted[1]) & mask[1]);
     if (get64(data + ALIKE_TAIL_AT) != like->tail) return 0;
 #ifdef __AVX__
@@ -68,8 +68,8 @@ static inline int longest_run(const struct oc_pattern *like, int count, int64_t 
 }
 
 /* Whether this frame is the pattern's again, with the packet that begins with record `next`. */
-static inline int is_next_alike(const struct oc_frame *frame, const struct oc_pattern *like,
-                                int64_t next) {
+static inline int is_predicted(const struct oc_frame *frame, const struct oc_pattern *like,
+                               int64_t next) {
     const uint8_t *data = frame->data;
     if (frame->size_bytes != like->size_bytes || frame->flags != like->flags) return 0;
     return same_headers(data, like) && ip_words(data) == like->ip_words
