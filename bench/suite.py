@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from openoutcry.bench.results import ResultError, document, missing, read_document
+from openoutcry.bench.results import ResultError, document, missing, read_document, write_document
 from openoutcry.bench.subjects import SUBJECTS
 
 QUICK_ROUNDS, ROUNDS = 2, 7
@@ -104,8 +104,6 @@ def _follow(process: "subprocess.Popen[str]", progress: Progress) -> str:
 
 def write_all(documents: Sequence[dict[str, Any]], folder: Path) -> None:
     """One file a subject, as ``--out`` would have written it."""
-    from openoutcry.bench.results import write_document
-
     folder.mkdir(exist_ok=True)
     for one in documents:
         write_document(one, folder / f"{one['subject']}.json")

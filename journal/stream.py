@@ -61,6 +61,8 @@ class Stream:
         self._fd = -1
         self._watermark_fd = -1
         self._broken = ""
+        self.warning = ""
+        """What will stop the stream before long, if nobody makes room."""
         self._ahead: threading.Thread | None = None
         self._writer_id = secrets.randbits(63) | 1
         self._watermark = b""
@@ -142,6 +144,7 @@ class Stream:
     def acknowledge(self, reached: Reached) -> None:
         """Note how far all is durable; not waited for (``watermark.py``)."""
         self._require_own()
+        assert reached.block_index >= 0, "nothing is acknowledged before a block is durable"
         self.claim(reached)
 
     def _require_own(self) -> None:
@@ -191,6 +194,7 @@ class Stream:
         self.disk.close(self._fd)
         self._fd, self.number = fd, number
         self.segment_count = max(self.segment_count, number + 1)
+        assert self._ahead is None, "no thread makes the segment that is written"
 
     def close(self, end_offset: int) -> None:
         """Make all durable and give back the prewritten space; a broken stream only lets go."""
@@ -225,8 +229,13 @@ class Stream:
             try:
                 make_segment(self.directory, self.number + 1, self.segment_bytes, disk=self.disk)
                 self.segment_count += 1
-            except JournalError:
-                return  # roll tries again, and says why it cannot
+                self.warning = ""
+            except JournalError as error:
+                # advance tries again, and stops if it cannot either.
+                self.warning = (
+                    f"{error}: the next segment cannot be made, and the journal stops when "
+                    f"{self.path.name} is full"
+                )
 
         ahead = threading.Thread(target=make, name="journal-prewrite", daemon=True)
         try:

@@ -220,6 +220,7 @@ def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
         now = time.monotonic()
         if now >= next_sample:
             next_sample = now + SAMPLE_S
+            work.shared.check()
             watcher.sample(take_sample(work, state))
     watcher.sample(take_sample(work, state))
     state.outcome = group.outcome()

@@ -74,7 +74,10 @@ class Supervisor:
                     }
                 )
             while self.children:
-                for fd, _ in self.poll.poll(1 if self._measuring() else SAMPLE_S * 1000):
+                ended = self.poll.poll(1 if self._measuring() else SAMPLE_S * 1000)
+                # First: a truncated segment is the cause of whatever its stages ended with.
+                self.work.shared.check()
+                for fd, _ in ended:
                     self._ended(fd)
                 self._watch_readiness()
                 self._watch_progress()
