@@ -14,6 +14,7 @@ from user_commands import (
     commands,
     copy_of_the_tree,
     free_port,
+    kill_whole_pipeline,
     listening,
     python_blocks,
     run,
@@ -102,8 +103,7 @@ def test_operators_resume_after_a_kill_and_repair_a_damaged_block(tmp_path: Path
     with listening(start, tmp_path, port) as pipeline:
         run(send, tmp_path)
         assert str(pipeline.pid) in run(top, tmp_path)
-        pipeline.kill()
-        pipeline.wait()
+        kill_whole_pipeline(pipeline, port)
     with listening(resume, tmp_path, port):
         assert "2,000 acknowledged" in run(f"{send} --seed 2", tmp_path)
     assert "sound" in run(verify, tmp_path)
