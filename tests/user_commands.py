@@ -79,11 +79,25 @@ def listening(command: str, folder: Path, port: int) -> Iterator[subprocess.Pope
             assert "lost 0, duplicated 0" in out
 
 
+def _bound(port: int) -> bool:
+    return f":{port:04X} " in Path("/proc/net/udp").read_text()
+
+
 def _wait_until_bound(pipeline: subprocess.Popen[str], port: int) -> None:
     deadline = time.monotonic() + TIMEOUT_S
-    while f":{port:04X} " not in Path("/proc/net/udp").read_text():
+    while not _bound(port):
         assert pipeline.poll() is None, pipeline.communicate()
         assert time.monotonic() < deadline, "the socket was not bound in time"
+        time.sleep(0.05)
+
+
+def kill_whole_pipeline(pipeline: subprocess.Popen[str], port: int) -> None:
+    """SIGKILL, and wait until its stages, which inherited the socket, are gone as well."""
+    pipeline.kill()
+    pipeline.wait()
+    deadline = time.monotonic() + TIMEOUT_S
+    while _bound(port):
+        assert time.monotonic() < deadline, "a stage outlived its supervisor"
         time.sleep(0.05)
 
 
