@@ -289,6 +289,31 @@ async def a_command_beside_orders_in_every_rank(dut, count):
 
 
 @cocotb.test(**PATIENCE)
+async def a_command_waits_for_an_order_held_in_rank_3(dut):
+    """Two orders stand in ranks 4 and 3 before a stuck sink, nobody behind them: the bucket of the
+    second is written in each cycle, so another's cannot be emptied before it has moved on."""
+    most = 2**32 - 1
+    bench = await with_plain(dut, Settings(rate_interval_ns=most, rate_burst_ns=most))
+    bucket = good_orders(3, symbol=b"PLAIN", participant=2, price_ticks=8, qty_lots=8)
+    await bench.step(lambda d: [d.set_participant(who, True) for who in (1, 2)])
+    assert (await bench.judge(bucket))["error_code"][2] & BIT[ErrorBit.RATE]
+    bench.sink.pause = True
+    orders = good_orders(2, symbol=b"PLAIN", participant=1, price_ticks=8, qty_lots=8)
+    bench.send_nowait(orders)
+    await ClockCycles(dut.clk, 12)
+    value = (2 | 1 << 31).to_bytes(4, "little")
+    await bench.master.write(ADDRESS["participant_set"], value)
+    await ClockCycles(dut.clk, 4)
+    assert (await bench.master.read(ADDRESS["status"], 4)).data[0] == 1
+    bench.sink.pause = False
+    await bench.receive(2)
+    await ClockCycles(dut.clk, 8)
+    bench.golden.validate(orders.copy())
+    bench.golden_driver.set_participant(2, True)
+    assert not (await bench.judge(bucket))["error_code"][0] & BIT[ErrorBit.RATE]
+
+
+@cocotb.test(**PATIENCE)
 async def a_row_does_not_follow_the_shadow(dut):
     """Once swapped in, a row stays as it is whatever is then written to the shadow, and wherever
     row_index then points: every bit of it, in every way."""

@@ -79,7 +79,7 @@ FAULTS = (
     _gateway(
         "command while an order is in rank 3", COMMAND, VALIDATOR,
         "!read_valid && !row_valid && !check_valid;", "!read_valid && !row_valid;",
-        "a_command_beside.*=1$",
+        "a_command_waits_for_an_order_held",
     ),
     _gateway(
         "row_index moves though refused for its number", REFUSED, REGS,
