@@ -3,6 +3,7 @@
 The machine code is kept on disk (wire/kernel.py), so only the first run on a machine waits.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -22,8 +23,12 @@ from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.kernel import compile_kernel
 
 
-def compile_kernels(progress: Callable[[str, int, int], None], table: Topology = TOPOLOGY) -> None:
-    """Call ``progress(what, done, total)`` before each step and once at the end."""
+def compile_kernels(
+    progress: Callable[[str, int, int], None],
+    table: Topology = TOPOLOGY,
+    until: str = "stage loop",
+) -> None:
+    """Call ``progress(what, done, total)`` before each step up to ``until`` and once at the end."""
     orders: list[Any] = [np.zeros(0, ORDER_DTYPE)]
 
     def flow() -> None:
@@ -57,13 +62,14 @@ def compile_kernels(progress: Callable[[str, int, int], None], table: Topology =
                 step_address(row)
         compile_kernel(loop.run_stages, 6)
 
-    steps = (
+    steps: tuple[tuple[str, Callable[[], None]], ...] = (
         ("order flow", flow),
         ("gateway", gateway),
         ("matcher", matcher),
         ("rings", rings),
         ("stage loop", steps_and_loop),
     )
+    steps = steps[: 1 + [label for label, _ in steps].index(until)]
     for index, (label, step) in enumerate(steps):
         progress(label, index, len(steps))
         step()
@@ -71,4 +77,6 @@ def compile_kernels(progress: Callable[[str, int, int], None], table: Topology =
 
 
 if __name__ == "__main__":
-    compile_kernels(lambda what, done, total: None)
+    # ``python -m openoutcry.pipeline.compile matcher``: no test runs the stage loop under VERIFY.
+    last = sys.argv[1] if len(sys.argv) > 1 else "stage loop"
+    compile_kernels(lambda what, done, total: None, until=last)
