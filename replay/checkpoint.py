@@ -78,12 +78,13 @@ def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point
     """
     config = reader.config
     capacity = int(config["order_capacity"])
+    id_key = int(config.get("id_key", 0))
     before = reader.first_seq - 1
     if until_seq is not None or before:
         limit = 2**62 if until_seq is None else until_seq
         found = newest_checkpoint(reader.directory, reader.journal_id, limit)
         if found is not None and found.seq >= before:
-            engine = Engine.restore(found.state, capacity)
+            engine = Engine.restore(found.state, capacity, id_key=id_key)
             return Point(
                 engine, found.facts["chain"], found.facts["trades"], found.seq, found.block
             )
@@ -92,7 +93,8 @@ def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point
             f"{reader.directory} begins at sequence {reader.first_seq}, and no good checkpoint "
             f"stands for what was before"
         )
-    return Point(Engine(make_instruments(config["instruments"]), capacity), START)
+    engine = Engine(make_instruments(config["instruments"]), capacity, id_key=id_key)
+    return Point(engine, START)
 
 
 def recover(directory: str | os.PathLike[str], until_seq: int | None = None) -> Point:
