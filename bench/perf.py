@@ -6,6 +6,7 @@ compiled are named by a map file in /tmp, as perf expects of a just-in-time comp
 comes from the switches (corewatch.py).
 """
 
+import importlib
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +32,12 @@ from openoutcry.host.doctor_devices import (
     SOFTWARE,
     open_counter,
 )
-from openoutcry.host.processes import die_with_parent
-from openoutcry.pipeline import stages
+from openoutcry.host.processes import fork
+from openoutcry.matcher import process_batch
 from openoutcry.pipeline.run import Options, run
+from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.top import running
+from openoutcry.pipeline.topology import TOPOLOGY
 
 RATE = 1_000_000
 SECONDS = 2.0
@@ -152,14 +156,7 @@ def _attached(arguments: Callable[[list[int]], list[str]]) -> Iterator[list[Any]
     Yields the pair (groups, perf's stderr), filled when the run is over.
     """
     made: list[Any] = []
-    watcher = os.fork()
-    if watcher == 0:
-        status = 1
-        try:
-            die_with_parent()
-            status = _watch_parent(os.getppid(), arguments)
-        finally:
-            os._exit(status)
+    watcher = fork(partial(_watch, os.getpid(), arguments))
     try:
         orders = int(RATE * SECONDS)
         # Not recorded: the probe's clock readings would stand in the profile.
@@ -172,7 +169,7 @@ def _attached(arguments: Callable[[list[int]], list[str]]) -> Iterator[list[Any]
         made.append(os.waitstatus_to_exitcode(status))
 
 
-def _watch_parent(parent: int, arguments: Callable[[list[int]], list[str]]) -> int:
+def _watch(parent: int, arguments: Callable[[list[int]], list[str]]) -> int:
     """In a process of its own: wait for the run of ``parent``, run perf on its processes."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -260,14 +257,23 @@ def write_map(pid: int) -> Path:
     """Name the kernels that this process (or one forked from it) has compiled."""
     lines = [f"{start:x} {size:x} {name}" for start, size, name in kernel_symbols()]
     path = map_path(pid)
-    path.write_text("\n".join(lines) + "\n")
+    path.unlink(missing_ok=True)
+    # In a folder that all share: made by us, never through a link that somebody put there.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(path, flags, 0o600), "w") as file:
+        file.write("\n".join(lines) + "\n")
     return path
 
 
 def kernel_symbols() -> list[tuple[int, int, str]]:
-    """(address, size, name) of every compiled signature of the stage loop's kernels."""
+    """(address, size, name) of every compiled signature of the loop's kernels, of the stages'
+    steps and of the matcher's batch kernel, which they call by address."""
     found: list[tuple[int, int, str]] = []
-    for name, kernel in vars(stages).items():
+    kernels = [*vars(loop).items(), ("process_batch", process_batch)]
+    for row in TOPOLOGY.stages:
+        if row.compiled:
+            kernels.append((row.name, importlib.import_module(row.module).step))
+    for name, kernel in kernels:
         for compiled in getattr(kernel, "overloads", {}).values():
             library = compiled.library
             address = library.get_pointer_to_function(compiled.fndesc.llvm_func_name)

@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from openoutcry import wire
+from openoutcry.cli.options import Count
 from openoutcry.wire import OutcryError
 from openoutcry.wire.records import EVENT, ORDER
 
@@ -21,7 +22,7 @@ LIFE = {True: "alive", False: "dead", None: "hidden"}
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--tail", "count", type=click.IntRange(1), metavar="N",
+@click.option("--tail", "count", type=Count, metavar="N",
               help="Show the next N records as they pass.")  # fmt: skip
 @click.option("--clean", "do_clean", is_flag=True,
               help="Remove what processes that are all proven dead have left.")  # fmt: skip
@@ -111,7 +112,7 @@ def _process(one: Any) -> str:
 
 def _follow(name: str, count: int, as_json: bool) -> None:
     """Print records as they pass; an error if the ring ends before there were ``count``."""
-    from openoutcry.ring.listing import tail
+    from openoutcry.ring.tail import tail
 
     rows: list[dict[str, Any]] = []
     given = missed = buried = 0

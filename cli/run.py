@@ -4,13 +4,14 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
 from rich.console import Console
 
 from openoutcry.cli.display import Display
-from openoutcry.cli.options import Endpoint, PathArgument, Rate, exactly_one
+from openoutcry.cli.options import Count, CountOrNone, Endpoint, PathArgument, Rate, exactly_one
 from openoutcry.dpdk_shim import native
 from openoutcry.dpdk_shim.spec import endpoint, parse_port
 from openoutcry.flow import (
@@ -21,6 +22,7 @@ from openoutcry.flow import (
     LobsterSource,
 )
 from openoutcry.gateway_fpga.settings_file import read_settings
+from openoutcry.pipeline.journal_setup import kept_journal_path
 from openoutcry.pipeline.run import Options
 from openoutcry.pipeline.run import run as run_pipeline
 from openoutcry.report.run_report import write_report
@@ -28,6 +30,11 @@ from openoutcry.report.run_text import print_result
 from openoutcry.wire.errors import OutcryError
 
 DEFAULT_ORDERS = 1_000_000
+RUN_OPTIONS = (
+    "orders", "seed", "rate", "topology", "durability", "journal", "gateway", "resume", "copies",
+    "policy", "checkpoint_every", "spare_cores", "volatile_journal",
+)  # fmt: skip
+"""The options that a run has under the same name."""
 
 
 def source_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -57,15 +64,16 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command()
 @source_options
-@click.option("--orders", type=click.IntRange(1), help="Stop after N commands [flows: 1000000].")
+@click.option("--orders", type=Count, help="Stop after N commands [flows: 1000000].")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
               help="Seed of the generated flow.")  # fmt: skip
 @click.option("--rate", type=Rate(), default="max", show_default=True,
               help="Commands a second by intended send time, or `max`.")  # fmt: skip
 @click.option("--topology", type=click.Choice(["inline", "processes"]), default="processes",
               show_default=True, help="One thread, or one process a group of stages.")  # fmt: skip
-@click.option("--spare-cores", type=click.IntRange(0), default=1, show_default=True,
-              help="Cores that no stage spins on; 0 gives throughput for tails.")  # fmt: skip
+@click.option("--housekeeping-cores", "spare_cores", type=click.IntRange(0), default=1,
+              show_default=True, help="Cores without a busy-polling stage; 0 gives them to "
+              "stages: more throughput, longer tails.")  # fmt: skip
 @click.option("--durability", type=click.Choice(["none", "async", "durable"]), default="durable",
               show_default=True,
               help="none: memory only. async: journaled beside. durable: nothing leaves before its "
@@ -75,41 +83,24 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
               help="Who validates orders: the golden model, or the Verilog itself.")  # fmt: skip
 @click.option("--gateway-settings", type=PathArgument, metavar="FILE.toml",
               help="Collars, limits, halts, participants and rates (docs/gateway.md).")  # fmt: skip
-@click.option("--journal", type=PathArgument, help="Keep the journal in this new directory.")
+@click.option(
+    "--journal",
+    type=PathArgument,
+    help="Keep the journal in this new directory [network: one in this folder].",
+)
+@click.option("--volatile-journal", is_flag=True,
+              help="Durable also on a file system that a power cut empties (tmpfs).")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with that journal after a crash.")
 @click.option("--copy", "copies", type=PathArgument, multiple=True,
               help="One more directory for the journal, written side by side.")  # fmt: skip
 @click.option("--policy", type=click.Choice(["all", "quorum", "any"]), default="all",
               show_default=True,
               help="How many directories must have a command before its events leave.")  # fmt: skip
-@click.option("--checkpoint-every", type=click.IntRange(0), default=1_000_000, show_default=True,
+@click.option("--checkpoint-every", type=CountOrNone, default=1_000_000, show_default=True,
               help="Commands between checkpoints beside --journal; 0 for none.")  # fmt: skip
 @click.option("--report", type=PathArgument, help="Write an HTML report.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-def run(
-    flow: str | None,
-    lobster: Path | None,
-    seed_book: Path | None,
-    itch: Path | None,
-    bitstamp: Path | None,
-    udp: tuple[str, int] | None,
-    ports: tuple[str, ...],
-    orders: int | None,
-    seed: int,
-    rate: int,
-    topology: str,
-    spare_cores: int,
-    durability: str,
-    gateway: str,
-    gateway_settings: Path | None,
-    journal: Path | None,
-    resume: bool,
-    copies: tuple[Path, ...],
-    policy: str,
-    checkpoint_every: int,
-    report: Path | None,
-    as_json: bool,
-) -> None:
+def run(report: Path | None, as_json: bool, **given: Any) -> None:
     """Run orders through the whole pipeline and say what happened.
 
     \b
@@ -119,44 +110,22 @@ def run(
     outcry run --udp 127.0.0.1:9000                  orders from the network, until Control-C
     outcry run --port pcap:day.pcapng                orders from a capture
     """
-
-    exactly_one(
-        flow=flow, lobster=lobster, itch=itch, bitstamp=bitstamp, udp=udp, port=ports or None
-    )
-    if seed_book and not lobster:
-        raise click.UsageError("--seed-book goes with --lobster")
-    if journal and durability == "none":
-        raise click.UsageError("--journal goes with --durability async or durable")
-    if (udp or ports) and rate:
-        raise click.UsageError("--rate goes with a recorded or generated source, not with a port")
-    if (resume or copies) and not journal:
-        raise click.UsageError("--resume and --copy go with --journal DIR")
-    if resume and copies:
-        raise click.UsageError("--copy is for a new journal; a resumed one knows its copies")
+    asked = SimpleNamespace(**given)
+    _check_together(asked)
     if report and not report.absolute().parent.is_dir():
         raise OutcryError(f"--report {report}: there is no folder {report.absolute().parent}")
-    options = Options(
-        orders=orders, seed=seed, rate=rate, topology=topology, durability=durability,
-        journal=journal, gateway=gateway, resume=resume, copies=copies, policy=policy,
-        checkpoint_every=checkpoint_every, spare_cores=spare_cores,
-    )  # fmt: skip
-    if udp:
-        options.listen, options.source_kind = udp, "udp"
-        options.instruments = GeneratedFlow("normal", 1, 1).instruments
-    elif ports:
-        take_ports(options, ports)
-        options.instruments = GeneratedFlow("normal", 1, 1).instruments
-    elif lobster:
-        options.source, options.source_kind = LobsterSource(lobster, seed_book), "lobster"
-    elif itch:
-        options.source, options.source_kind = ItchSource(itch), "itch"
-    elif bitstamp:
-        options.source, options.source_kind = BitstampSource(bitstamp), "bitstamp"
-    else:
-        options.orders = orders or DEFAULT_ORDERS
-        options.source = GeneratedFlow(flow or "normal", options.orders, seed)
-    if gateway_settings:
-        options.gateway_settings = read_settings(gateway_settings, options.table)
+    options = Options(**{name: given[name] for name in RUN_OPTIONS})
+    _choose_source(options, asked)
+    if asked.journal is None and asked.durability != "none" and _from_network(options):
+        options.journal = kept_journal_path()
+        click.echo(
+            f"outcry: the journal is kept in {options.journal}; after a crash the same command "
+            f"with --journal {options.journal} --resume goes on with it",
+            err=True,
+        )
+    if asked.gateway_settings:
+        options.gateway_settings = read_settings(asked.gateway_settings, options.table)
+    open_ended = bool(asked.udp or asked.ports) and asked.orders is None
     with Display(Console(stderr=True)) as display:
         result = run_pipeline(options, display.watcher())
         if report:
@@ -170,8 +139,46 @@ def run(
         print_result(Console(), result)
         if report:
             click.echo(f"report: {report}")
-    if not _all_happened(result, open_ended=bool(udp or ports) and orders is None):
+    if not _all_happened(result, open_ended):
         sys.exit(1)
+
+
+def _check_together(asked: SimpleNamespace) -> None:
+    """What may not be given together, or not alone."""
+    exactly_one(
+        flow=asked.flow, lobster=asked.lobster, itch=asked.itch, bitstamp=asked.bitstamp,
+        udp=asked.udp, port=asked.ports or None,
+    )  # fmt: skip
+    if asked.seed_book and not asked.lobster:
+        raise click.UsageError("--seed-book goes with --lobster")
+    if asked.journal and asked.durability == "none":
+        raise click.UsageError("--journal goes with --durability async or durable")
+    if (asked.udp or asked.ports) and asked.rate:
+        raise click.UsageError("--rate goes with a recorded or generated source, not with a port")
+    if (asked.resume or asked.copies) and not asked.journal:
+        raise click.UsageError("--resume and --copy go with --journal DIR")
+    if asked.resume and asked.copies:
+        raise click.UsageError("--copy is for a new journal; a resumed one knows its copies")
+
+
+def _choose_source(options: Options, asked: SimpleNamespace) -> None:
+    """Where the orders come from."""
+    if asked.udp:
+        options.listen, options.source_kind = asked.udp, "udp"
+        options.instruments = GeneratedFlow("normal", 1, 1).instruments
+    elif asked.ports:
+        take_ports(options, asked.ports)
+        options.instruments = GeneratedFlow("normal", 1, 1).instruments
+    elif asked.lobster:
+        options.source = LobsterSource(asked.lobster, asked.seed_book)
+        options.source_kind = "lobster"
+    elif asked.itch:
+        options.source, options.source_kind = ItchSource(asked.itch), "itch"
+    elif asked.bitstamp:
+        options.source, options.source_kind = BitstampSource(asked.bitstamp), "bitstamp"
+    else:
+        options.orders = asked.orders or DEFAULT_ORDERS
+        options.source = GeneratedFlow(asked.flow or "normal", options.orders, asked.seed)
 
 
 def _all_happened(result: dict[str, Any], open_ended: bool) -> bool:
@@ -184,6 +191,11 @@ def _all_happened(result: dict[str, Any], open_ended: bool) -> bool:
         and (replayed is None or replayed["equal"] is True)
         and (open_ended or result["commands"] == result["expected"])
     )
+
+
+def _from_network(options: Options) -> bool:
+    """Whether somebody sends the orders who cannot be asked to send them again."""
+    return options.listen is not None or any(spec.kind != "pcap" for spec in options.ports)
 
 
 def take_ports(options: Options, texts: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ all after it.  A block shares no 4 KiB with another: tearing one cannot hurt its
 import json
 import mmap
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,7 +98,17 @@ class Block(NamedTuple):
 
     @property
     def payload(self) -> memoryview:
-        return self.whole[HEADER_BYTES : HEADER_BYTES + self.header.payload_bytes]
+        """The records, or the text of a JSON block."""
+        size_bytes = self.header.record_count * RECORD_BYTES or self.header.payload_bytes
+        return self.whole[HEADER_BYTES : HEADER_BYTES + size_bytes]
+
+    @property
+    def note(self) -> dict[str, Any]:
+        """What the writer said beside the records; empty if nothing."""
+        if not self.header.record_count or not self.header.text_bytes:
+            return {}
+        at = HEADER_BYTES + self.header.record_count * RECORD_BYTES
+        return dict(json.loads(bytes(self.whole[at : at + self.header.text_bytes])))
 
     @property
     def end(self) -> int:
@@ -146,6 +156,7 @@ class BlockBuffer:
             self._bytes[at : at + size] = np.frombuffer(part, np.uint8)
             at += size
         self._bytes[at:block_bytes] = 0
+        assert at == HEADER_BYTES + payload_bytes, "every part has its place"
         block = self._bytes.data[:block_bytes]
         made = header._replace(payload_bytes=payload_bytes, block_bytes=block_bytes, crc32c=0)
         _HEADER.pack_into(block, 0, *made)
@@ -206,7 +217,8 @@ def header_flaw(header: BlockHeader) -> str:
     if header.block_bytes > MAX_BLOCK_BYTES:
         return f"a block of {header.block_bytes:,} bytes"
     if header.kind in OF_RECORDS:
-        if header.record_count < 1 or header.record_count * RECORD_BYTES != header.payload_bytes:
+        size_bytes = header.record_count * RECORD_BYTES + header.text_bytes
+        if header.record_count < 1 or size_bytes != header.payload_bytes:
             return "record_count and payload_bytes of the block do not agree"
     elif header.text_bytes != header.payload_bytes:
         return "text_bytes and payload_bytes of the block do not agree"
@@ -226,9 +238,8 @@ def end_by_headers(segment: SegmentFile) -> int:
     return last if isinstance(examine(segment, last), str) else offset
 
 
-def blocks_after(segment: SegmentFile, offset: int, journal_id: int) -> list[BlockHeader]:
+def blocks_after(segment: SegmentFile, offset: int, journal_id: int) -> Iterator[BlockHeader]:
     """Headers of the whole blocks of this journal that begin behind ``offset``."""
-    found = []
     magic = BLOCK_MAGIC.to_bytes(8, "little")
     for base, data in segment.windows(offset):
         for row in range(-base % ALIGN, len(data), ALIGN):
@@ -236,5 +247,4 @@ def blocks_after(segment: SegmentFile, offset: int, journal_id: int) -> list[Blo
                 continue
             block = examine(segment, base + row)
             if isinstance(block, Block) and block.header.journal_id == journal_id:
-                found.append(block.header)
-    return found
+                yield block.header

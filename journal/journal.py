@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.journal.block import ALIGN, HEADER_BYTES, digest, padded, unpack_header
-from openoutcry.journal.copies import POLICIES, needed
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import FAILED_NAME, read_failed
@@ -33,6 +32,7 @@ from openoutcry.journal.stream import Stream, make_whole
 from openoutcry.journal.tail import anchor_segment, bytes_before
 from openoutcry.journal.watermark import WATERMARK_NAME, Reached
 from openoutcry.journal.writer import Handover, JournalWriter, Place, first_block, new_journal_id
+from openoutcry.ring.policy import POLICIES, needed
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import RECORD_BYTES
 
@@ -176,11 +176,11 @@ class Journal:
         streams: list[Stream] = []
         try:
             for path, number, count in handover.streams:
-                streams.append(
-                    Stream(
-                        path, before.journal_id, number, before.segment_bytes, count, disk, direct
-                    )
+                stream = Stream(
+                    path, before.journal_id, number, before.segment_bytes, count, disk, direct
                 )
+                streams.append(stream)
+                stream.claim(handover.place.reached)
         except BaseException:
             for stream in streams:
                 stream.abandon()
@@ -247,7 +247,7 @@ def _resume_all(
             try:
                 stream = _resume_one(scan, best, direct, disk)
                 # From here on all of it counts as acknowledged.
-                stream.acknowledge(_reached(best))
+                stream.claim(_reached(best))
                 streams.append(stream)
             except JournalError as error:
                 if scan is members[0]:
@@ -266,7 +266,7 @@ def _scanned(path: Path, disk: Disk) -> Scan:
     return _to_end(path, anchor_segment(path, disk), disk)
 
 
-def _to_end(path: Path, from_segment: int, disk: Disk) -> Scan:
+def _to_end(path: Path, from_segment: int | None, disk: Disk) -> Scan:
     scan = Scan(path, disk).to_end(from_segment)
     if scan.live:
         raise JournalError(f"{path} is being written by another process")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy.typing as npt
 
 from openoutcry.journal.block import (
+    ALIGN,
     HEADER_BYTES,
     NO_HASH,
     RESUMED,
@@ -127,6 +128,7 @@ class JournalWriter:
         self._config_text = pack_json(document)
         self._resumed = list(resumed)
         self._history_text = pack_history(self._resumed, self.segment_bytes)
+        assert place.offset % ALIGN == 0, "a writer goes on where a block may begin"
         self._offset = place.offset
         self._previous_hash = place.last_hash
         self._unhashed: memoryview | None = None
@@ -149,6 +151,16 @@ class JournalWriter:
         return [*self._flaws, *self._copies.failures]
 
     @property
+    def warnings(self) -> list[str]:
+        """What will stop a directory before long."""
+        return [stream.warning for stream in self._copies.living if stream.warning]
+
+    @property
+    def directories(self) -> list[Path]:
+        """Those that are written."""
+        return [stream.directory for stream in self._copies.living]
+
+    @property
     def direct(self) -> bool:
         """Whether blocks pass the page cache by."""
         return all(stream.direct for stream in self._copies.streams)
@@ -162,14 +174,16 @@ class JournalWriter:
         *,
         durable: bool = False,
         event_digest: EventDigest = NO_DIGEST,
+        note: dict[str, Any] | None = None,
     ) -> None:
         """Append one block of ``record_count`` orders whose bytes are ``parts`` in a row.
 
         ``parts`` are one or two C-contiguous buffers of whole ``ORDER_DTYPE`` records (a ring
         slice that wraps has two).  ``first_seq`` is ``written_seq + 1``.  With ``durable`` the
         block and all before are durable on return, else after the next :meth:`sync`.  The
-        ``event_digest`` goes into the header.  Raises :class:`JournalError` naming file and byte
-        if the write fails; ``written_seq`` then stays.
+        ``event_digest`` goes into the header; ``note`` stands behind the records, in the same block
+        (``Block.note``).  Raises :class:`JournalError` naming file and byte if the write fails;
+        ``written_seq`` then stays.
         """
         self._require_whole()
         if first_seq != self.written_seq + 1:
@@ -185,6 +199,7 @@ class JournalWriter:
             durable=durable,
             record_count=record_count,
             event_digest=event_digest,
+            text=pack_json(note) if note else b"",
         )
 
     def sync(self) -> None:
@@ -312,8 +327,11 @@ class JournalWriter:
         durable: bool = False,
         record_count: int = 0,
         event_digest: EventDigest = NO_DIGEST,
+        text: bytes = b"",
     ) -> None:
         self._require_whole()
+        if text:
+            parts = [*parts, text]
         payload_bytes = sum(memoryview(part).nbytes for part in parts)
         size_bytes = padded(HEADER_BYTES + payload_bytes)
         if self._offset + size_bytes > self.segment_bytes:
@@ -333,7 +351,7 @@ class JournalWriter:
             previous_hash=self._previous_hash,
             events_seq=event_digest.events_seq,
             events_hash=event_digest.events_hash & (2**64 - 1),
-            text_bytes=0 if record_count else payload_bytes,
+            text_bytes=len(text) if record_count else payload_bytes,
             unsynced_blocks=unsynced,
             kind=kind,
         )
@@ -346,6 +364,9 @@ class JournalWriter:
             self.blocks += 1
             self.bytes += size_bytes
             self.written_seq = reached.seq
+            assert reached.block_index == self.blocks - 1, "a block is counted once"
+            assert self._offset % ALIGN == 0, "blocks share no sector"
+            assert self._offset <= self.segment_bytes, "a block lies within its segment"
             if durable and unsynced:
                 self._copies.sync()
         except JournalError as error:
@@ -365,6 +386,7 @@ class JournalWriter:
             self._copies.roll(self._offset)
         except JournalError as error:
             self._fail(str(error))
+        assert self._copies.durable.seq == self.written_seq, "a finished segment is durable"
         self._offset = 0
 
     def _require_whole(self) -> None:

@@ -9,53 +9,65 @@ it is a later block's header that carries the hash, with the sequence it is of.
 import sys
 import time
 from collections import deque
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from openoutcry.journal import EventDigest, JournalWriter
+from openoutcry.journal import EventDigest, Journal, JournalWriter
+from openoutcry.journal.space import SpaceWatch
 from openoutcry.journal.writer import NO_DIGEST
+from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.clock_evidence import ClockEvidence
-from openoutcry.pipeline.control import (
-    DURABLE_SEQ,
-    EPOCH_OFFSET,
-    REPLY_COMMANDS,
-    REPLY_LOST,
-    STAGE_BLOCKS,
-    STAGE_BYTES,
-    STAGE_DONE,
-    STAGE_HEARTBEAT_NS,
-    WRITTEN_NS,
-    WRITTEN_SEQ,
-)
 from openoutcry.pipeline.histogram import record_spans
-from openoutcry.pipeline.shared import EVENT_HASHES, Shared
-from openoutcry.pipeline.stages import BURST
+from openoutcry.pipeline.lanes import LaneCounts, journaled_lanes
+from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.stages.words import BURST
 from openoutcry.pipeline.stamp_clock import stamp_record
-from openoutcry.pipeline.topology import STAGE_INDEX
 from openoutcry.ring.kernels import published_count, release
+
+if TYPE_CHECKING:
+    from openoutcry.pipeline.worker import Work
 
 # Measured on a virtio disk: 4 KiB commit in 95 us, 1 MiB in 241 us: larger blocks pay until here.
 MAX_BLOCK_RECORDS = 16_384
 ASYNC_SYNC_NS = 1_000_000_000
 MAX_REPLIES_A_STEP = 4 * BURST
-INDEX = STAGE_INDEX["journal"]
+NAME = "journal"
 
 
 class JournalStage:
     """Writes commands from the sequenced ring to the journal, from the writer's place on."""
 
-    def __init__(self, shared: Shared, writer: JournalWriter, durable: bool) -> None:
+    def __init__(
+        self,
+        shared: Shared,
+        writer: JournalWriter,
+        durable: bool,
+        reached: dict[str, int] | None = None,
+    ) -> None:
+        """``reached``: how many commands of each lane the journal holds, none by default."""
         self.shared = shared
         self.writer = writer
         self.durable = durable
-        self.ring = shared.sequenced
-        self.cursor = self.ring.cursors["journal"].ctypes.data
+        self.index = shared.table.index[NAME]
+        (ring,) = shared.table.inputs(NAME)
+        self.ring = shared.rings[ring]
+        self.cursor = self.ring.cursors[NAME].ctypes.data
+        self.before = shared.table.index[shared.table.sequencer]
+        self.histogram = shared.histogram(NAME).ctypes.data
         self.next_seq = writer.written_seq + 1
         self.synced_ns = time.monotonic_ns()
         self.finished = False
         self.block_ends: deque[int] = deque()
         self.event_digest = NO_DIGEST
         self.failures_said = 0
+        self.lanes = (
+            LaneCounts(shared.table, reached or {}) if len(shared.table.lanes) > 1 else None
+        )
+        self.warned: set[str] = set()
+        self.spaces = [
+            SpaceWatch(path, time.monotonic(), writer.bytes) for path in writer.directories
+        ]
         self.clock = ClockEvidence()
         # What a predecessor had written, but not said, before it was killed.
         self._say()
@@ -64,18 +76,17 @@ class JournalStage:
     def step(self) -> int:
         """Write one block if anything is there; returns the number of records."""
         control = self.shared.control
-        control.set_stage(INDEX, STAGE_HEARTBEAT_NS, time.monotonic_ns())
+        control.set_stage(self.index, ct.STAGE_HEARTBEAT_NS, time.monotonic_ns())
         first = self.next_seq
         count = published_count(self.ring.address, self.ring.mask, first, MAX_BLOCK_RECORDS)
         if count == 0:
             self._write_clock()
-            done = control.stage(STAGE_INDEX["gateway"], STAGE_DONE)
+            done = control.stage(self.before, ct.STAGE_DONE)
             if done == first and not self.finished:
                 self._write_clock(at_once=True)
                 self._sync()
                 self._say()
-                block = control.address + STAGE_BLOCKS + INDEX * STAGE_BYTES
-                release(block + STAGE_DONE, first)
+                release(control.stage_address(self.index, ct.STAGE_DONE), first)
                 self.finished = True
             return 0
         parts = [view.view("u1").data for view in self.ring.views(first, count)]
@@ -84,13 +95,14 @@ class JournalStage:
             first,
             parts,
             count,
-            now + control[EPOCH_OFFSET],
+            now + control[ct.EPOCH_OFFSET],
             durable=self.durable,
             event_digest=self._newest_event_digest(),
+            note=self.lanes.after(self.shared.lane_words(first, count)) if self.lanes else None,
         )
         self.next_seq += count
         self.block_ends.append(self.next_seq - 1)
-        now = control[WRITTEN_NS] = time.monotonic_ns()
+        now = control[ct.WRITTEN_NS] = time.monotonic_ns()
         if not self.durable and now - self.synced_ns > ASYNC_SYNC_NS:
             now = self._sync()
         self._say()
@@ -98,8 +110,9 @@ class JournalStage:
         self._report_failures()
         self.shared.keep_durable(first, count, now)
         record_spans(
-            self.shared.histogram(INDEX).ctypes.data,
+            self.histogram,
             self.shared.stamp_address("sequenced"),
+            0,
             self.shared.geometry.stamps - 1,
             first,
             count,
@@ -108,12 +121,16 @@ class JournalStage:
         self._write_clock()
         return count
 
+    def outcome(self) -> dict[str, Any]:
+        """Where this process lets go of the journal."""
+        return {NAME: self.writer.hand_over().as_json()}
+
     def _write_clock(self, at_once: bool = False, resumed: bool = False) -> None:
         """What the clock daemon has said since, and how far this run's stamps are from UTC: once a
         second whether commands come or not, and after those that have come.  Durable with what
         follows.  A run that is ``resumed`` stamps by a clock of its own: it says so in any case."""
         now = time.monotonic_ns()
-        offset = self.shared.control[EPOCH_OFFSET]
+        offset = self.shared.control[ct.EPOCH_OFFSET]
         records = self.clock.new_records(now, at_once)
         if records is not None or resumed:
             stamp = stamp_record(self.clock.page, offset)
@@ -121,11 +138,20 @@ class JournalStage:
             self.writer.clock(both, now + offset)
 
     def _report_failures(self) -> None:
-        """A copy that has stopped while the policy still holds is told, once."""
+        """A copy that has stopped while the policy still holds is told, once; so is a disk that
+        will be full before long."""
         failures = self.writer.failures
         for failure in failures[self.failures_said :]:
             print(f"outcry: a copy of the journal has stopped: {failure}", file=sys.stderr)
         self.failures_said = len(failures)
+        now_s = time.monotonic()
+        for warning in self.writer.warnings:
+            if warning not in self.warned:
+                self.warned.add(warning)
+                print(f"outcry: {warning}", file=sys.stderr)
+        for space in self.spaces:
+            if text := space.look(now_s, self.writer.bytes):
+                print(f"outcry: {text}", file=sys.stderr)
 
     def _newest_event_digest(self) -> EventDigest:
         """The event hash at the end of the last block whose events have all been handed out."""
@@ -134,7 +160,7 @@ class JournalStage:
         while self.block_ends and self.block_ends[0] <= replied:
             seq = self.block_ends.popleft()
         if seq:
-            stamps = self.shared.stamps_of(EVENT_HASHES)
+            stamps = self.shared.stamps_of(ct.EVENT_HASHES)
             found = int(stamps[seq & (len(stamps) - 1)])
             # Commands after `replied` may be under way to the very word that was just read.
             if self._replied() + MAX_REPLIES_A_STEP < seq + len(stamps):
@@ -143,7 +169,7 @@ class JournalStage:
 
     def _replied(self) -> int:
         control = self.shared.control
-        return control.reply(REPLY_COMMANDS) + control.reply(REPLY_LOST)
+        return control.reply(ct.REPLY_COMMANDS) + control.reply(ct.REPLY_LOST)
 
     def _sync(self) -> int:
         """Make what is written durable; returns the time, which is noted if anything was."""
@@ -151,12 +177,25 @@ class JournalStage:
         self.writer.sync()
         self.synced_ns = time.monotonic_ns()
         if pending:
-            self.shared.control[WRITTEN_NS] = self.synced_ns
+            self.shared.control[ct.WRITTEN_NS] = self.synced_ns
         return self.synced_ns
 
     def _say(self) -> None:
         """Publish the cursors: durable first, because the slots are given back by the other."""
-        address = self.shared.control.address
-        release(address + DURABLE_SEQ, self.writer.durable_seq)
-        release(address + WRITTEN_SEQ, self.writer.written_seq)
+        control = self.shared.control
+        release(control.stage_address(self.index, ct.STAGE_SAFE_SEQ), self.writer.durable_seq)
+        release(control.address + ct.WRITTEN_SEQ, self.writer.written_seq)
         release(self.cursor, self.writer.written_seq)
+
+
+def make_stage(work: "Work") -> JournalStage:
+    """The journal as a stage of this process: its first one goes on with the writer that the run
+    has made, any later one finds its place on the disk."""
+    assert work.journal is not None
+    writer = work.writer
+    restarts = work.shared.control.stage(work.table.index[NAME], ct.STAGE_RESTARTS)
+    if writer is None or restarts:
+        writer = Journal.resume(work.journal, direct=work.durable)
+    directories = [work.journal, *work.copies]
+    reached = journaled_lanes(directories, work.table, writer.written_seq)
+    return JournalStage(work.shared, writer, work.durable, reached)

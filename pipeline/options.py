@@ -12,6 +12,7 @@ from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.gateway_fpga import Settings
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.stall import StallPolicy
+from openoutcry.pipeline.topology import TOPOLOGY, Topology
 from openoutcry.replay.checkpoint import EVERY as CHECKPOINT_EVERY
 from openoutcry.wire import OutcryError
 
@@ -58,6 +59,8 @@ class Options:
     journal: Path | None = None
     resume: bool = False
     """Go on with the journal of a pipeline that was killed."""
+    volatile_journal: bool = False
+    """Durable mode also where a power cut takes what was synced (a file system in memory)."""
     copies: tuple[Path, ...] = ()
     """Further directories for the journal, written side by side."""
     policy: str = "all"
@@ -69,6 +72,10 @@ class Options:
     """The matcher's secret against order ids chosen to make commands slow.  It is kept in the
     journal; no event and no hash depends on it."""
     verify: bool = True
+    wiring: Topology = TOPOLOGY
+    """The table of stages and rings that runs."""
+    more_sources: dict[str, Source] = field(default_factory=dict)
+    """Further sources of the same instruments, each by the lane that its stage writes."""
     stall: StallPolicy = field(default_factory=StallPolicy)
     """When a stage that lives and makes no progress is reported, and when it is restarted."""
     recording: Recording | None = None

@@ -41,24 +41,19 @@ class PortSource:
     def name(self) -> str:
         return " ".join(spec.text for spec in self.specs)
 
-    def open(self, shared: Shared) -> Shim:
+    def open(self, shared: Shared, lane: str) -> Shim:
         """Open the ports in this process, and go on where the one before has stopped."""
         for spec, bound in zip(self.specs, self.bound, strict=True):
             self._ports.append(open_port(spec, bound))
-        stamps = (
-            shared.stamp_address("intended"),
-            shared.stamp_address("received"),
-            shared.geometry.stamps - 1,
-        )
         # The newest living clock daemon's, if there is one.
         with suppress(ClockError, SegmentError, LayoutMismatch):
             self._clock = ClockPage.open()
         return Shim(
             self._ports,
-            shared.lane,
+            shared.rings[lane],
             state=self.state,
             arbitrate=self.arbitrate,
-            stamps=stamps,
+            stamps=shared.source_stamps(lane),
             epoch_offset_ns=shared.control[ct.EPOCH_OFFSET],
             clock_page=self._clock.address if self._clock else 0,
         )

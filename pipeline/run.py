@@ -2,16 +2,15 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from openoutcry.dpdk_shim import UdpReceiver
 from openoutcry.gateway_fpga.live import LiveGateway
+from openoutcry.host.processes import STOP_SIGNALS, handling
 from openoutcry.pipeline import control as ct
-from openoutcry.pipeline import stages as st
 from openoutcry.pipeline import worker
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.journal_setup import (
@@ -21,14 +20,14 @@ from openoutcry.pipeline.journal_setup import (
     make_journal,
     remove_dead_journals,
 )
-from openoutcry.pipeline.journal_stage import JournalStage
 from openoutcry.pipeline.options import ORDER_CAPACITY, Options, PipelineError, Source
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.progress import SAMPLE_S, RunState, Sample, Watcher, take_sample
 from openoutcry.pipeline.result import make_result
 from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.supervisor import Supervisor
-from openoutcry.pipeline.topology import STAGE_NAMES, Group, geometry
+from openoutcry.pipeline.topology import Group, geometry
 from openoutcry.replay.checkpoint import following
 from openoutcry.replay.event_hash import START
 from openoutcry.replay.replay import replay
@@ -48,7 +47,7 @@ def run(options: Options, watcher: Watcher | None = None) -> dict[str, Any]:
     Raises an ``OutcryError`` when something asked for could not be done; whatever shared memory,
     child or half-made journal there was is gone by then.
     """
-    with _handlers(_unwind, signal.SIGTERM, signal.SIGHUP):
+    with handling(_unwind, signal.SIGTERM, signal.SIGHUP):
         return _run_cleanly(options, watcher or Watcher())
 
 
@@ -64,21 +63,10 @@ def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
     if options.gateway == "rtl":
         _build_gateway(options, watcher)
     started = time.monotonic()
-    compile_kernels(watcher.compiling)
+    compile_kernels(watcher.compiling, options.wiring)
     compile_s = time.monotonic() - started
     with ExitStack() as stack:
         return _run(options, watcher, stack, compile_s)
-
-
-@contextmanager
-def _handlers(handler: Callable[[int, Any], None], *numbers: int) -> Iterator[None]:
-    """Set a signal handler for a while."""
-    before = {number: signal.signal(number, handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
 
 
 def _unwind(number: int, frame: Any) -> None:
@@ -103,7 +91,7 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
         state.interrupted = True
         work.shared.control[ct.STOP] = 1
 
-    with _handlers(stop, *worker.STOP_SIGNALS):
+    with handling(stop, *STOP_SIGNALS):
         if options.topology == "inline":
             _run_inline(work, state, watcher)
         else:
@@ -142,8 +130,7 @@ def _prepare(
     limit = options.orders if options.orders is not None else NO_LIMIT
     if options.source:
         watcher.phase("reading the source")
-        shared.load_tape(options.source.chunks(), limit, options.source.count_hint)
-        limit = shared.tape_count
+        limit = _load_tapes(shared, options, options.source, limit)
     flow_s = time.monotonic() - started
 
     _fill_control(shared, options, limit if limit != NO_LIMIT else 0)
@@ -179,13 +166,24 @@ def _prepare(
 
 
 def _make_shared(options: Options) -> Shared:
-    sizes = geometry(options.topology, options.durability)
+    table = options.wiring.for_durability(options.durability)
+    sizes = geometry(options.topology, options.durability, table)
     if options.recording is not None:
         assert options.source is not None
         hint = options.source.count_hint
         assert hint is not None
-        sizes = replace(sizes, kept=min(hint, options.orders or hint))
-    return Shared(sizes, journaled=options.durability != "none")
+        more = sum(source.count_hint or 0 for source in options.more_sources.values())
+        sizes = replace(sizes, kept=min(hint, options.orders or hint) + more)
+    return Shared(sizes, table)
+
+
+def _load_tapes(shared: Shared, options: Options, source: Source, limit: int) -> int:
+    """Preload the sources' commands; returns how many.  ``limit`` is the first one's."""
+    first = shared.table[shared.table.sources[0]].writes
+    count = shared.load_tape(source.chunks(), limit, source.count_hint, first)
+    for lane, more in options.more_sources.items():
+        count += shared.load_tape(more.chunks(), NO_LIMIT, more.count_hint, lane)
+    return count
 
 
 def _fill_control(shared: Shared, options: Options, expected: int) -> None:
@@ -202,28 +200,28 @@ def _fill_control(shared: Shared, options: Options, expected: int) -> None:
 
 
 def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
-    """Every stage in turn in this thread; the journal whenever the others can do no more."""
-    everything = Group(
-        "inline", tuple(n for n in STAGE_NAMES if n != "journal" or work.writer), None
-    )
+    """Every stage in turn in this thread; what is not compiled (the journal) whenever the others
+    can do no more."""
+    everything = Group("inline", work.table.names, None)
     worker.announce(work.shared, everything)
     work.shared.populate()
     state.groups.append({"process": "inline", "stages": list(everything.stages), "core": None})
     group = worker.StageGroup(work, everything.stages)
     worker.say_ready(work.shared, everything.stages)
     work.shared.control[ct.GO] = 1
-    journal = JournalStage(work.shared, work.writer, work.durable) if work.writer else None
+    apart = [worker.make_stage(work, row) for row in work.table.stages if not row.compiled]
     next_sample = 0.0
     while True:
         ended = group.run(worker.SLICE_NS, leave_idle=True)
         group.check()
-        if journal:
-            journal.step()
-        if ended == st.FINISHED and (journal is None or journal.finished):
+        for stage in apart:
+            stage.step()
+        if ended == loop.FINISHED and all(stage.finished for stage in apart):
             break
         now = time.monotonic()
         if now >= next_sample:
             next_sample = now + SAMPLE_S
+            work.shared.check()
             watcher.sample(take_sample(work, state))
     watcher.sample(take_sample(work, state))
     state.outcome = group.outcome()

@@ -4,6 +4,7 @@ import json
 import os
 import select
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +14,12 @@ from openoutcry.pipeline import worker
 from openoutcry.pipeline.options import PipelineError
 from openoutcry.pipeline.progress import SAMPLE_S, RunState, Watcher, take_sample
 from openoutcry.pipeline.stall import LOOK_S, STATE_TEXT, TRACED, StallPolicy, Watch, dump
-from openoutcry.pipeline.topology import STAGE_INDEX, Group, plan_groups
+from openoutcry.pipeline.topology import Group, plan_groups
 
 # A crash loop: this many deaths in a row, each soon after the start and without any progress.
 CRASH_LOOP_DEATHS = 5
 CRASH_LOOP_S = 1.0
+MEASURED_NS = 1_000_000_000
 
 
 @dataclass
@@ -48,15 +50,14 @@ class Supervisor:
         self.children: dict[int, _Child] = {}
         self.poll = select.poll()
         self.going = False
+        self.released_when_ready: dict[int, int] = {}
+        """By the pid of a process that took a dead one's place: events released by then."""
         self.next_look_s = 0.0
 
     def run(self) -> None:
         cores = sorted(os.sched_getaffinity(0))
         groups = plan_groups(
-            cores,
-            self.work.writer is not None,
-            self.work.ports is not None,
-            self.work.spare_cores,
+            cores, self.work.ports is not None, self.work.spare_cores, self.work.shared.table
         )
         try:
             # Nor does the supervisor disturb a stage that spins.
@@ -73,7 +74,10 @@ class Supervisor:
                     }
                 )
             while self.children:
-                for fd, _ in self.poll.poll(SAMPLE_S * 1000 if self.going else 1):
+                ended = self.poll.poll(1 if self._measuring() else SAMPLE_S * 1000)
+                # First: a truncated segment is the cause of whatever its stages ended with.
+                self.work.shared.check()
+                for fd, _ in ended:
                     self._ended(fd)
                 self._watch_readiness()
                 self._watch_progress()
@@ -91,10 +95,26 @@ class Supervisor:
             names = [name for group in self.state.groups for name in group["stages"]]
             self.going = all(self._ready_ns(name) for name in names)
             control[ct.GO] = int(self.going)
+        released = self.work.shared.events.cursors["gate"][0]
         for restart in self.state.restarts:
             ready_ns = self._ready_ns(restart["stage"].split(" + ")[0])
             if restart["resumed_s"] is None and ready_ns:
                 restart["resumed_s"] = (ready_ns - (control[ct.FIRST_NS] or ready_ns)) / 1e9
+                self.released_when_ready[restart["new_pid"]] = int(released)
+            if released > self.released_when_ready.get(restart["new_pid"], sys.maxsize):
+                del self.released_when_ready[restart["new_pid"]]
+                since_s = (time.monotonic_ns() - (control[ct.FIRST_NS] or ready_ns)) / 1e9
+                restart["restart_s"] = since_s - restart["at_s"]
+
+    def _measuring(self) -> bool:
+        """Whether to look every millisecond: before the common start, and from a death to the
+        first release after it (a second at most once the stage is ready: no input may come)."""
+        if not self.going or any(r["resumed_s"] is None for r in self.state.restarts[-1:]):
+            return True
+        if not self.released_when_ready:
+            return False
+        ready_ns = self._ready_ns(self.state.restarts[-1]["stage"].split(" + ")[0])
+        return time.monotonic_ns() - ready_ns < MEASURED_NS
 
     def _watch_progress(self) -> None:
         """Report what lives and does not move, and kill it by the policy: its death is then proven
@@ -119,10 +139,11 @@ class Supervisor:
                     signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
 
     def _report_stall(self, child: _Child, stuck: list[str]) -> None:
-        control, evidence = self.work.shared.control, child.watch.evidence
+        shared, evidence = self.work.shared, child.watch.evidence
+        control = shared.control
         now_ns = time.monotonic_ns()
         for name in stuck:
-            control.set_stage(STAGE_INDEX[name], ct.STAGE_STALLED_NS, now_ns)
+            control.set_stage(shared.table.index[name], ct.STAGE_STALLED_NS, now_ns)
         child.stall = {
             "stage": " + ".join(stuck),
             "pid": child.pid,
@@ -142,12 +163,15 @@ class Supervisor:
         if child.stall is None:
             return
         child.stall = None
+        shared = self.work.shared
         for name in child.group.stages:
-            self.work.shared.control.set_stage(STAGE_INDEX[name], ct.STAGE_STALLED_NS, 0)
+            shared.control.set_stage(shared.table.index[name], ct.STAGE_STALLED_NS, 0)
         self.watcher.note(f"stage {' + '.join(child.group.stages)} (pid {child.pid}) goes on")
 
     def _ready_ns(self, stage: str) -> int:
-        return self.work.shared.control.stage(STAGE_INDEX[stage], ct.STAGE_READY_NS)
+        return self.work.shared.control.stage(
+            self.work.shared.table.index[stage], ct.STAGE_READY_NS
+        )
 
     def _start(self, group: Group) -> _Child:
         stack_fd = os.memfd_create("stack")
@@ -200,7 +224,7 @@ class Supervisor:
                 f"stage {stages} is in a crash loop ({crashes} deaths without progress): {why}"
             )
         for name in child.group.stages:
-            index = STAGE_INDEX[name]
+            index = self.work.shared.table.index[name]
             restarts = control.stage(index, ct.STAGE_RESTARTS) + 1
             control.set_stage(index, ct.STAGE_RESTARTS, restarts)
             control.set_stage(index, ct.STAGE_READY_NS, 0)
@@ -216,6 +240,7 @@ class Supervisor:
                 "why": why,
                 "at_s": (died - first_ns) / 1e9,
                 "resumed_s": None,
+                "restart_s": None,
                 "new_pid": again.pid,
             }
         )

@@ -17,8 +17,8 @@ from openoutcry.flow import FLOWS, GeneratedFlow
 from openoutcry.gateway_fpga import make_rules, validate_batch
 from openoutcry.journal import JournalReader
 from openoutcry.matcher import Engine, ReferenceEngine
-from openoutcry.replay.checkpoint import starting_point
 from openoutcry.replay.event_hash import START, hash_array, hash_text
+from openoutcry.replay.events import starting_point
 from openoutcry.wire import ORDER_DTYPE
 
 Run = Callable[..., dict[str, Any]]
@@ -31,7 +31,7 @@ def test_every_way_to_run_gives_the_reference_matchers_answer(flow: str, outcry_
     journal: one state hash and one event hash, those of the plain-Python matcher fed with the same
     flow."""
     expected = reference_hashes(flow)
-    for way in (("inline",), ("processes",), ("processes", "--spare-cores", 0)):
+    for way in (("inline",), ("processes",), ("processes", "--housekeeping-cores", 0)):
         for durability in ("none", "async", "durable"):
             result = outcry_json(
                 "run", "--flow", flow, "--orders", ORDERS, "--seed", 3,
