@@ -146,6 +146,7 @@ def make_journal(
         "program": f"openoutcry {openoutcry.__version__}",
         "instruments": instruments_to_json(options.table),
         "order_capacity": options.order_capacity,
+        "id_key": options.id_key,
         "source": options.source_name,
         "seed": options.seed,
         "rate": options.rate,

@@ -1,5 +1,6 @@
 """What a run is asked to do."""
 
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +68,9 @@ class Options:
     checkpoint_every: int = CHECKPOINT_EVERY
     """Commands between checkpoints beside a kept journal; 0: none."""
     order_capacity: int = ORDER_CAPACITY
+    id_key: int = field(default_factory=lambda: secrets.randbits(63))
+    """The matcher's secret against order ids chosen to make commands slow.  It is kept in the
+    journal; no event and no hash depends on it."""
     verify: bool = True
     wiring: Topology = TOPOLOGY
     """The table of stages and rings that runs."""

@@ -146,6 +146,7 @@ def _prepare(
         shared=shared,
         instruments=options.table,
         order_capacity=options.order_capacity,
+        id_key=options.id_key,
         rate=options.rate,
         limit=limit,
         durability=options.durability,

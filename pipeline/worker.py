@@ -71,6 +71,8 @@ class Work:
     """Cores that no stage spins on."""
     copies: tuple[Path, ...] = ()
     """The journal's other directories."""
+    id_key: int = 0
+    """The matcher's, see Options."""
     core: Callable[..., Any] = process_batch
     """The batch kernel of the core: the matcher's, or one around it with the same arguments."""
 
@@ -156,7 +158,7 @@ def rebuild_engine(work: Work, name: str) -> Engine:
             time.sleep(0.001)
         engine = recover_from_any([work.journal, *work.copies], last).engine
     else:
-        engine = Engine(work.instruments, work.order_capacity)
+        engine = Engine(work.instruments, work.order_capacity, id_key=work.id_key)
     # First touch of a page would stand in some order's latency.
     engine.arena[::4096] = engine.arena[::4096]
     if last == 0 or work.journal is not None:

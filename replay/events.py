@@ -120,12 +120,13 @@ def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point
     """
     config = reader.config
     capacity = int(config["order_capacity"])
+    id_key = int(config.get("id_key", 0))
     before = reader.first_seq - 1
     if until_seq is not None or before:
         limit = NO_LIMIT if until_seq is None else until_seq
         found = newest_checkpoint(reader.directory, reader.journal_id, limit)
         if found is not None and found.seq >= before:
-            engine = Engine.restore(found.state, capacity)
+            engine = Engine.restore(found.state, capacity, id_key=id_key)
             chain, trades = found.facts["chain"], found.facts["trades"]
             return Point(engine, chain, trades, found.seq, found.block)
     if before:
@@ -133,4 +134,5 @@ def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point
             f"{reader.directory} begins at sequence {reader.first_seq}, and no good checkpoint "
             f"stands for what was before"
         )
-    return Point(Engine(make_instruments(config["instruments"]), capacity), START)
+    engine = Engine(make_instruments(config["instruments"]), capacity, id_key=id_key)
+    return Point(engine, START)

@@ -90,10 +90,9 @@ class _Answer:
         """Per market order that entered: the opposite best displayed price then."""
         self.taken: dict[int, int] = {}
         """Lots that each order traded as a taker."""
-        self.levels: dict[tuple[int, int], bool] = {}
-        """Levels that a taker has already traded at."""
-        self.met_own: set[tuple[int, int]] = set()
-        """Sides and prices at which self-trade prevention struck: served by time."""
+        self.by_time: dict[tuple[int, int], tuple[int | None, int]] = {}
+        """Of a pro-rata level (side, price): who takes there, and how many of the lots that it
+        showed when he came still go by time."""
         self.shares: list[tuple[int, int]] = []
         """Fills of a pro-rata level that are still to come."""
         self.auction_lots: int | None = None
@@ -238,7 +237,7 @@ class _Answer:
         if best is None and order.order_type == OrderType.MARKET_TO_LIMIT:
             best = market.best(other_side(order.side), (UNSEEN,))
         self.reach[order.order_id] = best
-        self.levels = {k: v for k, v in self.levels.items() if k[0] != order.order_id}
+        self.by_time = {}
         if order.order_type == OrderType.POST_ONLY and market.phase == Phase.CONTINUOUS:
             best = market.best(other_side(order.side), (SHOWN, UNSEEN))
             self.require(not reaches(order, best), "a post-only order never takes")
@@ -253,9 +252,12 @@ class _Answer:
             self.require(c.kind == CommandKind.REDUCE and c.qty >= order.leaves, "REDUCED_TO_ZERO")
         elif reason == Reason.SELF_TRADE:
             self._check_self_trade(market, order)
+            taker, lots = self._by_time(market, order)
+            self.by_time[order.side, order.price] = taker, lots - order.open_qty
         elif reason == Reason.FOK_UNFILLABLE:
             self.require(order.tif == TimeInForce.FOK, "FOK_UNFILLABLE: a FOK order")
-            self.require(fillable(market, order) < order.leaves, "FOK trades whole if it can")
+            can = fillable(market, order, self.reach[order.order_id])
+            self.require(can < order.leaves, "FOK trades whole if it can")
         elif reason == Reason.MIN_QTY_UNFILLABLE:
             self.require(order.order_type == OrderType.MIN_QTY, "MIN_QTY_UNFILLABLE: MIN_QTY")
             self.require(fillable(market, order) < order.aux, "MIN_QTY trades if it can")
@@ -291,7 +293,6 @@ class _Answer:
     def _check_self_trade(self, market: Market, order: Order) -> None:
         """The order met one of its own participant, or the other met it, under a mode that says
         so."""
-        self.met_own.add((order.side, order.price))
         entered = order.order_id in self.reach or order.rank == WHOLE
         met = [
             o.mode
@@ -413,8 +414,6 @@ class _Answer:
             self.require(order.order_type in MARKETS, "a market order's rest is converted")
             order.order_type, order.price = OrderType.LIMIT, e.price
 
-    # Trades
-
     def _trade(self, market: Market, first: Event, second: Event) -> None:
         a = market.orders[first.order_id]
         b = market.orders.get(second.order_id)
@@ -490,27 +489,29 @@ class _Answer:
 
     def _check_share(self, market: Market, maker: Order, taker: Order, e: Event) -> None:
         """Pro rata: the level's shares, unless the taker takes all or meets its own."""
-        level = sorted(
-            (o for o in market.standing(maker.side) if o.price == maker.price and o.rank == SHOWN),
-            key=lambda o: o.place,
-        )
-        fresh = not self.levels.get((taker.order_id, maker.price))
-        fresh = fresh and (maker.side, maker.price) not in self.met_own
-        self.levels[taker.order_id, maker.price] = True
+        level = sorted(market.level(maker), key=lambda o: o.place)
+        who, lots = self.by_time.get((maker.side, maker.price), (None, 0))
+        if who not in (None, taker.order_id):
+            lots = 0
         own = taker.mode != SelfTrade.ALLOW and any(
             o.participant == taker.participant for o in level
         )
-        total = sum(o.open_qty for o in level)
-        if not self.shares and taker.leaves < total and not own:
-            expected = shares_of(market.row, level, taker.leaves)
-            if fresh or (maker.order_id, e.qty) == expected[0]:
-                self.shares = expected
+        if not self.shares and lots <= 0:
+            lots = sum(o.open_qty for o in level)
+            if taker.leaves < lots and not own:
+                self.shares = shares_of(market.row, level, taker.leaves)
         if self.shares:
             self.require(self.shares.pop(0) == (maker.order_id, e.qty), "pro rata")
             return
+        self.by_time[maker.side, maker.price] = taker.order_id, lots - e.qty
         self.require(maker is level[0], "pro rata: what is not shared goes by time")
         whole = e.qty == min(taker.leaves, maker.open_qty)
         self.require(whole, "by time: the first gets all it can")
+
+    def _by_time(self, market: Market, order: Order) -> tuple[int | None, int]:
+        """As ``by_time``, of the level of an order that self-trade prevention takes out."""
+        taker, lots = self.by_time.get((order.side, order.price), (None, 0))
+        return taker, lots if lots > 0 else sum(o.open_qty for o in market.level(order))
 
     def _uncrossed(self, market: Market, e: Event) -> None:
         self.auction_lots, self.auction_price = e.qty, e.price

@@ -132,6 +132,11 @@ class Market:
     def standing(self, side: int) -> Iterator[Order]:
         return (o for o in self.orders.values() if o.side == side and not o.waiting and o.leaves)
 
+    def level(self, order: Order) -> list[Order]:
+        """What is displayed at the order's price on its side."""
+        same = self.standing(order.side)
+        return [o for o in same if o.price == order.price and o.rank == SHOWN]
+
     def best(self, side: int, ranks: tuple[int, ...] = (SHOWN,)) -> int | None:
         prices = [o.price for o in self.standing(side) if o.rank in ranks]
         if not prices:
@@ -185,14 +190,17 @@ def is_electable(market: Market, order: Order) -> bool:
     return price >= order.trigger if order.side == Side.BUY else price <= order.trigger
 
 
-def fillable(market: Market, taker: Order) -> int:
+def fillable(market: Market, taker: Order, reach: int | None = None) -> int:
     """Lots that the order would trade now: everybody in turn, met as the page says."""
+    limit = limit_of(market, taker, reach)
+    if taker.order_type == OrderType.MARKET and market.band and reach is None:
+        limit = -ANY_PRICE[taker.side]  # Nothing is displayed that a band could be about.
     at_last = market.phase == Phase.TRADING_AT_LAST
     book = [
         replace(o)
         for o in market.standing(other_side(taker.side))
         if (not at_last or (o.price == market.last and o.rank != WHOLE))
-        and no_worse(taker.side, o.price, taker.price)
+        and (limit is None or no_worse(taker.side, o.price, limit))
     ]
     left, number = taker.leaves, max((o.place for o in book), default=0)
     while left:

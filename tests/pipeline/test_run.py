@@ -15,8 +15,10 @@ from processes import OUTCRY, alive, find_pipeline, stage_pids
 
 from openoutcry.flow import FLOWS, GeneratedFlow
 from openoutcry.gateway_fpga import make_rules, validate_batch
-from openoutcry.matcher import ReferenceEngine
+from openoutcry.journal import JournalReader
+from openoutcry.matcher import Engine, ReferenceEngine
 from openoutcry.replay.event_hash import START, hash_array, hash_text
+from openoutcry.replay.events import starting_point
 from openoutcry.wire import ORDER_DTYPE
 
 Run = Callable[..., dict[str, Any]]
@@ -113,6 +115,24 @@ def test_a_kept_journal_replays_to_the_same_hashes(outcry_json: Run, tmp_path: P
     part = outcry_json("replay", "day", "--until", 1234)
     assert (part["commands"], part["equal"]) == (1234, None)
     assert part == {**outcry_json("replay", "day", "--until", 1234), "seconds": part["seconds"]}
+
+
+def test_each_run_draws_an_id_key_and_its_journal_keeps_it(
+    outcry_json: Run, tmp_path: Path
+) -> None:
+    """Two runs of one flow have different keys, a replay uses the journal's own, and every hash is
+    the same."""
+    runs = [outcry_json("run", "--orders", 3000, "--journal", name) for name in ("one", "two")]
+    readers = [JournalReader(tmp_path / name) for name in ("one", "two")]
+    keys = [reader.config["id_key"] for reader in readers]
+    assert keys[0] != keys[1]
+    for reader, key in zip(readers, keys, strict=True):
+        engine = starting_point(reader).engine
+        same = Engine(engine.instruments, engine.order_capacity, id_key=key)
+        assert (engine.arena == same.arena).all()
+    assert runs[0]["state_hash"] == runs[1]["state_hash"]
+    assert runs[0]["event_hash"] == runs[1]["event_hash"]
+    assert outcry_json("replay", "one")["equal"] is True
 
 
 def test_text_output_names_spans_losses_and_the_verdict(outcry: Callable[..., Any]) -> None:
