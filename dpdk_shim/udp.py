@@ -6,9 +6,9 @@ socket is made before the stages are forked and inherited by them, so that the q
 system keeps for it outlives them too.
 
     state   +----------+-------------------------+---------------------------------------+
-            | counters | senders 1,024 × 32 B    | peers 65,536 × 16 B (sockaddr_in)     |
+            | counters | senders 4,096 × 256 B   | peers 65,536 × 16 B (sockaddr_in)     |
             +----------+-------------------------+---------------------------------------+
-             receiver: words 0–31; replies: 32–63
+             receiver: words 0–31; replies: 32–61; key of the hash of senders: 62, 63
 
 One process at a time receives and one sends: each counter has one writer.  IPv4 only.
 """
@@ -34,6 +34,7 @@ from openoutcry.dpdk_shim.packets import (
     PacketError,
     parse_packet,
 )
+from openoutcry.dpdk_shim.senders import RANGES_MAX, Key, Senders
 from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.kernel import kernel
@@ -83,10 +84,15 @@ class Counter(IntEnum):
     DUPLICATE_PACKETS = 8
     """At least one record had come before; not handed on."""
     STALE_PACKETS = 9
-    """Older than the 64 last sequence numbers: nobody knows if it came before; not handed on."""
+    """Older than all gaps that are remembered: nobody knows if it came before; not handed on."""
     SENDERS = 10
-    SENDERS_EVICTED = 11
-    """Senders forgotten to make room for others."""
+    SENDER_REFUSED_PACKETS = 11
+    """Of a sender beyond those that are remembered: none of them is forgotten, for its old packets
+    would be new again."""
+    JUMP_PACKETS = 12
+    """So far ahead of their sender's sequence that nobody believes them."""
+    OPERATOR_RECORDS = 13
+    """Of participant 0, the exchange operator, who speaks by no network: left out one by one."""
     ERROR_SHORT = 17
     ERROR_MAGIC = 18
     ERROR_LAYOUT = 19
@@ -114,7 +120,9 @@ AT_LATE_RECORDS = 8 * Counter.LATE_RECORDS
 AT_DUPLICATE_PACKETS = 8 * Counter.DUPLICATE_PACKETS
 AT_STALE_PACKETS = 8 * Counter.STALE_PACKETS
 AT_SENDERS = 8 * Counter.SENDERS
-AT_SENDERS_EVICTED = 8 * Counter.SENDERS_EVICTED
+AT_SENDER_REFUSED_PACKETS = 8 * Counter.SENDER_REFUSED_PACKETS
+AT_JUMP_PACKETS = 8 * Counter.JUMP_PACKETS
+AT_OPERATOR_RECORDS = 8 * Counter.OPERATOR_RECORDS
 AT_ERRORS = 8 * (Counter.ERROR_SHORT - PacketError.SHORT)
 AT_REPLY_PACKETS = 8 * Counter.REPLY_PACKETS
 AT_REPLY_EVENTS = 8 * Counter.REPLY_EVENTS
@@ -123,9 +131,12 @@ AT_SEND_FAILED_PACKETS = 8 * Counter.SEND_FAILED_PACKETS
 AT_SEND_FAILED_EVENTS = 8 * Counter.SEND_FAILED_EVENTS
 
 COUNTER_WORDS = 64
-SENDER_SLOTS = 1024
-SENDER_PROBES = 8
-SENDER_BYTES = 32
+AT_HASH_KEY = 8 * 62
+SENDER_SLOTS = 4096
+SENDERS_MAX = 3072
+"""A sender beyond these is refused."""
+SENDER_PROBES = 64
+SENDER_BYTES = 256
 PEER_BYTES = 16
 PARTICIPANTS = 65_536
 SENDERS_AT = 8 * COUNTER_WORDS
@@ -133,11 +144,14 @@ PEERS_AT = SENDERS_AT + SENDER_SLOTS * SENDER_BYTES
 STATE_WORDS = (PEERS_AT + PARTICIPANTS * PEER_BYTES) // 8
 """int64 words of the state block: about 1 MiB."""
 
-# A sender's slot: identity (two words), the next sequence number, and which of the 64 before came.
-SENDER_NAME_AT, SENDER_ADDRESS_AT, SENDER_NEXT_AT, SENDER_SEEN_AT = 0, 8, 16, 24
+# A sender's slot: identity (two words) and its window (senders.Window): all numbers below the next
+# have come, but those of the missing ranges, two words each; below the floor nobody knows any more.
+SENDER_NAME_AT, SENDER_ADDRESS_AT, SENDER_NEXT_AT, SENDER_FLOOR_AT = 0, 8, 16, 24
+SENDER_RANGE_COUNT_AT, SENDER_RANGES_AT = 32, 40
 SENDER_USED = 1 << 32
-HASH_MULTIPLIER = -7046029254386353131
-WINDOW_RECORDS = 64
+HASH_MULTIPLIERS = (-7046029254386353131, -4417276706812531889)
+MAX_JUMP_RECORDS = 1 << 20
+"""Records that a sender may jump over at once; one who has lost more starts as another sender."""
 
 # struct mmsghdr of 64-bit Linux.
 MESSAGE_BYTES = 64
@@ -151,7 +165,9 @@ RECEIVE_FLAGS = MSG_DONTWAIT | MSG_TRUNC
 """MSG_TRUNC reports a datagram's true size: one that is too large cannot pass for a short one."""
 
 # The receiver's context block, in bytes; private to the process (a fork inherits it).
-RX_FD, RX_BURST, RX_MESSAGES, RX_BUFFERS, RX_NAMES, RX_SENT_TS, RX_STATE = range(0, 56, 8)
+(
+    RX_FD, RX_BURST, RX_MESSAGES, RX_BUFFERS, RX_NAMES, RX_SENT_TS, RX_STATE, RX_SENDERS, RX_SEQS,
+) = range(0, 72, 8)  # fmt: skip
 # The replies' context block.
 TX_FD, TX_PACKET, TX_STATE, TX_EPOCH_OFFSET = range(0, 32, 8)
 
@@ -159,6 +175,9 @@ ORDER_PARTICIPANT_AT = ORDER.offsets["participant"]
 ORDER_ERROR_CODE_AT = ORDER.offsets["error_code"]
 EVENT_PARTICIPANT_AT = EVENT.offsets["participant"]
 EVENT_SEQ_AT = EVENT.offsets["seq"]
+
+OPERATOR = 0
+"""The participant that is the exchange operator, who speaks by no network."""
 
 KIND_ORDERS = int(PacketKind.ORDERS)
 KIND_EVENTS = int(PacketKind.EVENTS)
@@ -178,7 +197,8 @@ def receive_burst(rx_addr: int, out_addr: int, out_capacity: int) -> int:
     of 64 bytes, and only as many packets are taken as fit whatever they hold, at most ``burst``:
     with less than 22 records of room none is.  The records are contiguous, in order of arrival,
     with ``error_code`` 0; the n-th one's ``sent_ts_ns`` is the n-th int64 at
-    :attr:`UdpReceiver.sent_ts_ns`.  The caller overwrites ``rx_ts_ns`` and ``seq``.
+    :attr:`UdpReceiver.sent_ts_ns`, 1 + index of its sender and its number in that one's sequence
+    likewise at ``senders`` and ``seqs``.  The caller overwrites ``rx_ts_ns`` and ``seq``.
     """
     state = load_i64(rx_addr + RX_STATE)
     messages = load_i64(rx_addr + RX_MESSAGES)
@@ -197,95 +217,152 @@ def receive_burst(rx_addr: int, out_addr: int, out_capacity: int) -> int:
         store_u32(message + MESSAGE_NAME_LENGTH_AT, PEER_BYTES)
         data = load_i64(rx_addr + RX_BUFFERS) + index * PACKET_BUFFER_BYTES
         peer = load_i64(load_i64(rx_addr + RX_NAMES) + index * PEER_BYTES)
-        sent_ts = load_i64(rx_addr + RX_SENT_TS) + 8 * written
         out = out_addr + written * RECORD_BYTES
-        written += _take_packet(state, data, size_bytes, peer, out, sent_ts)
+        written += _take_packet(rx_addr, data, size_bytes, peer, out, written)
     return written
 
 
 @kernel
-def _take_packet(state: int, data: int, size_bytes: int, peer: int, out: int, sent_ts: int) -> int:
-    """Account for one datagram; returns how many records it left at ``out``.
+def _take_packet(
+    rx_addr: int, data: int, size_bytes: int, peer: int, out: int, written: int
+) -> int:
+    """Account for one datagram; returns how many records it left at ``out``, ``written`` being
+    there before them.
 
     ``peer`` is the first word of its sockaddr_in: family, port and address, all that matters.
     """
+    state = load_i64(rx_addr + RX_STATE)
     _add(state + AT_BYTES, size_bytes)
     count = parse_packet(data, size_bytes, KIND_ORDERS, out)
     if count < 0:
         _add(state + AT_ERRORS - 8 * count, 1)
         return 0
     _add(state + AT_PARSED, 1)
-    sender = _find_sender(state, load_u32(data + SENDER_AT), peer)
-    if not _is_new(state, sender, load_i64(data + FIRST_SEQ_AT), count):
+    sender = _find_sender(state, load_u32(data + SENDER_AT) | SENDER_USED, peer)
+    if sender == 0:
+        _add(state + AT_SENDER_REFUSED_PACKETS, 1)
+        return 0
+    first_seq = load_i64(data + FIRST_SEQ_AT)
+    if not _is_new(state, sender, first_seq, count):
         return 0
     sent_ts_ns = load_i64(data + SENT_TS_AT)
+    origin = (sender - state - SENDERS_AT) // SENDER_BYTES + 1
+    kept = 0
     for index in range(count):
         order = out + index * RECORD_BYTES
-        store_u16(order + ORDER_ERROR_CODE_AT, 0)
         participant = load_u16(order + ORDER_PARTICIPANT_AT)
+        if participant == OPERATOR:
+            continue
+        if kept < index:
+            copy64(out + kept * RECORD_BYTES, order)
+        store_u16(out + kept * RECORD_BYTES + ORDER_ERROR_CODE_AT, 0)
         # One aligned store: a reply in the making sees the old address or the new, never a mix.
         store_i64(state + PEERS_AT + participant * PEER_BYTES, peer)
-        store_i64(sent_ts + 8 * index, sent_ts_ns)
-    _add(state + AT_RECORDS, count)
-    return count
+        at = 8 * (written + kept)
+        store_i64(load_i64(rx_addr + RX_SENT_TS) + at, sent_ts_ns)
+        store_i64(load_i64(rx_addr + RX_SENDERS) + at, origin)
+        store_i64(load_i64(rx_addr + RX_SEQS) + at, first_seq + index)
+        kept += 1
+    _add(state + AT_RECORDS, kept)
+    _add(state + AT_OPERATOR_RECORDS, count - kept)
+    return kept
 
 
 @kernel
-def _find_sender(state: int, sender: int, peer: int) -> int:
-    """Address of the slot of a sender at an address; made anew if it is not known.
+def _find_sender(state: int, name: int, peer: int) -> int:
+    """Address of the slot of a sender at an address, made anew if it is not known; 0 when there is
+    no room for one more: who is known is never forgotten.
 
     The address belongs to the identity: a program started again counts from 1 from another port.
-    With all probed slots taken by others, the first of them is forgotten.
     """
-    name = sender | SENDER_USED
-    home = (mul_wrapping(name, HASH_MULTIPLIER) ^ mul_wrapping(peer, HASH_MULTIPLIER)) >> 40
+    mix = mul_wrapping(name ^ load_i64(state + AT_HASH_KEY), HASH_MULTIPLIERS[0])
+    mix = mix ^ (mix >> 32) ^ peer ^ load_i64(state + AT_HASH_KEY + 8)
+    home = mul_wrapping(mix, HASH_MULTIPLIERS[1]) >> 40
     for probe in range(SENDER_PROBES):
         slot = state + SENDERS_AT + ((home + probe) & (SENDER_SLOTS - 1)) * SENDER_BYTES
         found = load_i64(slot + SENDER_NAME_AT)
         if found == name and load_i64(slot + SENDER_ADDRESS_AT) == peer:
             return slot
         if found == 0:
+            if load_i64(state + AT_SENDERS) >= SENDERS_MAX:
+                return 0
             _add(state + AT_SENDERS, 1)
-            return _start_sender(slot, name, peer)
-    _add(state + AT_SENDERS_EVICTED, 1)
-    return _start_sender(
-        state + SENDERS_AT + (home & (SENDER_SLOTS - 1)) * SENDER_BYTES, name, peer
-    )
-
-
-@kernel
-def _start_sender(slot: int, name: int, peer: int) -> int:
-    store_i64(slot + SENDER_NAME_AT, name)
-    store_i64(slot + SENDER_ADDRESS_AT, peer)
-    store_i64(slot + SENDER_NEXT_AT, 1)
-    store_i64(slot + SENDER_SEEN_AT, 0)
-    return slot
+            store_i64(slot + SENDER_ADDRESS_AT, peer)
+            store_i64(slot + SENDER_NEXT_AT, 1)
+            store_i64(slot + SENDER_FLOOR_AT, 1)
+            store_i64(slot + SENDER_RANGE_COUNT_AT, 0)
+            store_i64(slot + SENDER_NAME_AT, name)
+            return slot
+    return 0
 
 
 @kernel
 def _is_new(state: int, sender: int, first_seq: int, count: int) -> bool:
-    """Hand on these records?  Keeps the sender's sequence and counts gaps, late comers, doubles."""
+    """Hand on these records?  Keeps the sender's window and counts gaps, late comers, doubles."""
     next_seq = load_i64(sender + SENDER_NEXT_AT)
-    seen = load_i64(sender + SENDER_SEEN_AT)
-    bits = (1 << count) - 1
+    last = first_seq + count - 1
     if first_seq >= next_seq:
-        _add(state + AT_GAP_RECORDS, first_seq - next_seq)
-        advance = first_seq + count - next_seq
-        kept = seen << advance if advance < WINDOW_RECORDS else 0
-        store_i64(sender + SENDER_SEEN_AT, kept | bits)
-        store_i64(sender + SENDER_NEXT_AT, first_seq + count)
+        if first_seq - next_seq > MAX_JUMP_RECORDS:
+            _add(state + AT_JUMP_PACKETS, 1)
+            return False
+        if first_seq > next_seq:
+            _add(state + AT_GAP_RECORDS, first_seq - next_seq)
+            _insert_range(sender, load_i64(sender + SENDER_RANGE_COUNT_AT), next_seq, first_seq - 1)
+        store_i64(sender + SENDER_NEXT_AT, last + 1)
         return True
-    if next_seq - first_seq > WINDOW_RECORDS:
+    for index in range(load_i64(sender + SENDER_RANGE_COUNT_AT)):
+        at = sender + SENDER_RANGES_AT + 16 * index
+        begin, end = load_i64(at), load_i64(at + 8)
+        if begin <= first_seq and last <= end:
+            _add(state + AT_LATE_PACKETS, 1)
+            _add(state + AT_LATE_RECORDS, count)
+            if first_seq == begin and last == end:
+                _remove_range(sender, index)
+            elif first_seq == begin:
+                store_i64(at, last + 1)
+            else:
+                store_i64(at + 8, first_seq - 1)
+                if last < end:
+                    _insert_range(sender, index + 1, last + 1, end)
+            return True
+    if first_seq < load_i64(sender + SENDER_FLOOR_AT):
         _add(state + AT_STALE_PACKETS, 1)
-        return False
-    age = next_seq - first_seq - count
-    if age < 0 or seen & (bits << age) != 0:
+    else:
         _add(state + AT_DUPLICATE_PACKETS, 1)
-        return False
-    store_i64(sender + SENDER_SEEN_AT, seen | (bits << age))
-    _add(state + AT_LATE_PACKETS, 1)
-    _add(state + AT_LATE_RECORDS, count)
-    return True
+    return False
+
+
+@kernel
+def _insert_range(sender: int, index: int, begin: int, end: int) -> None:
+    """One more missing range before the ``index``-th; with too many the oldest is forgotten."""
+    count = load_i64(sender + SENDER_RANGE_COUNT_AT)
+    if count == RANGES_MAX:
+        if index == 0:
+            store_i64(sender + SENDER_FLOOR_AT, max(end + 1, load_i64(sender + SENDER_FLOOR_AT)))
+            return
+        oldest_end = load_i64(sender + SENDER_RANGES_AT + 8)
+        floor = max(oldest_end + 1, load_i64(sender + SENDER_FLOOR_AT))
+        store_i64(sender + SENDER_FLOOR_AT, floor)
+        _remove_range(sender, 0)
+        index -= 1
+        count -= 1
+    ranges = sender + SENDER_RANGES_AT
+    for at in range(count, index, -1):
+        store_i64(ranges + 16 * at, load_i64(ranges + 16 * at - 16))
+        store_i64(ranges + 16 * at + 8, load_i64(ranges + 16 * at - 8))
+    store_i64(ranges + 16 * index, begin)
+    store_i64(ranges + 16 * index + 8, end)
+    store_i64(sender + SENDER_RANGE_COUNT_AT, count + 1)
+
+
+@kernel
+def _remove_range(sender: int, index: int) -> None:
+    count = load_i64(sender + SENDER_RANGE_COUNT_AT) - 1
+    ranges = sender + SENDER_RANGES_AT
+    for at in range(index, count):
+        store_i64(ranges + 16 * at, load_i64(ranges + 16 * at + 16))
+        store_i64(ranges + 16 * at + 8, load_i64(ranges + 16 * at + 24))
+    store_i64(sender + SENDER_RANGE_COUNT_AT, count)
 
 
 @kernel
@@ -419,7 +496,11 @@ class UdpReceiver:
         self.socket = _bind(host, port)
         self.granted_bytes = widen_receive_queue(self.socket, buffer_bytes)
         self.host, self.port = self.socket.getsockname()
-        self.sent_ts_ns = np.zeros(burst * MAX_PACKET_RECORDS, np.int64)
+        self.sent_ts_ns, self.senders, self.seqs = np.zeros(
+            (3, burst * MAX_PACKET_RECORDS), np.int64
+        )
+        key = np.frombuffer(os.urandom(16), np.int64)
+        self.state[AT_HASH_KEY // 8 : AT_HASH_KEY // 8 + 2] = key
         self._rx = self._receive_context()
         self._tx = self._reply_context(sender)
 
@@ -437,6 +518,29 @@ class UdpReceiver:
         """Every counter by name, in lower case."""
         return {counter.name.lower(): int(self.state[counter]) for counter in Counter}
 
+    def sender_key(self, index: int) -> Key:
+        """Who the sender with this index is."""
+        slot = (SENDERS_AT + index * SENDER_BYTES) // 8
+        name, address = self.state[slot : slot + 2].view(np.uint64).tolist()
+        return name, address, 0, 0
+
+    def restore(self, senders: Senders) -> None:
+        """Know what an earlier run has taken of each sender; before the first datagram."""
+        for (name, address, _, _), window in senders.windows.items():
+            peer = int(np.uint64(address).view(np.int64))
+            slot = int(_find_sender(self.state.ctypes.data, name, peer))
+            if not slot:
+                raise NetworkError(
+                    f"no room for the {len(senders.windows):,} senders of the journal"
+                )
+            ends = [end for pair in window.missing for end in pair]
+            at = (slot - self.state.ctypes.data) // 8
+            self.state[at + SENDER_NEXT_AT // 8] = window.next
+            self.state[at + SENDER_FLOOR_AT // 8] = window.floor
+            self.state[at + SENDER_RANGE_COUNT_AT // 8] = len(window.missing)
+            ranges = at + SENDER_RANGES_AT // 8
+            self.state[ranges : ranges + len(ends)] = ends
+
     def system_drops(self) -> int:
         """Datagrams that the operating system dropped because the socket's queue was full."""
         return system_drops(self.socket)
@@ -452,7 +556,9 @@ class UdpReceiver:
 
     def _receive_context(self) -> npt.NDArray[np.int64]:
         self._datagrams = Datagrams(self.burst)
-        context = np.zeros(8, np.int64)
+        context = np.zeros(16, np.int64)
+        context[RX_SENDERS // 8] = self.senders.ctypes.data
+        context[RX_SEQS // 8] = self.seqs.ctypes.data
         context[RX_FD // 8] = self.socket.fileno()
         context[RX_BURST // 8] = self.burst
         context[RX_MESSAGES // 8] = self._datagrams.addr

@@ -61,6 +61,10 @@ class BlockHeader(NamedTuple):
         """How many commands the block holds: clock records are none."""
         return self.record_count if self.kind == BlockKind.COMMANDS else 0
 
+    @property
+    def origin_bytes(self) -> int:
+        return self.text_bytes if self.kind == BlockKind.COMMANDS else 0
+
 
 _CODES = {"i64": "q", "u64": "Q", "u32": "I", "u16": "H", "u8": "B"}
 
@@ -98,7 +102,15 @@ class Block(NamedTuple):
 
     @property
     def payload(self) -> memoryview:
-        return self.whole[HEADER_BYTES : HEADER_BYTES + self.header.payload_bytes]
+        """Its records or its text; the records of commands without what stands behind them."""
+        end = HEADER_BYTES + self.header.payload_bytes
+        return self.whole[HEADER_BYTES : end - len(self.origins)]
+
+    @property
+    def origins(self) -> memoryview:
+        """Who sent the commands, as bytes (``dpdk_shim/senders.py``); empty if no network did."""
+        end = HEADER_BYTES + self.header.payload_bytes
+        return self.whole[end - self.header.origin_bytes : end]
 
     @property
     def end(self) -> int:
@@ -206,7 +218,8 @@ def header_flaw(header: BlockHeader) -> str:
     if header.block_bytes > MAX_BLOCK_BYTES:
         return f"a block of {header.block_bytes:,} bytes"
     if header.kind in OF_RECORDS:
-        if header.record_count < 1 or header.record_count * RECORD_BYTES != header.payload_bytes:
+        records_bytes = header.payload_bytes - header.origin_bytes
+        if header.record_count < 1 or header.record_count * RECORD_BYTES != records_bytes:
             return "record_count and payload_bytes of the block do not agree"
     elif header.text_bytes != header.payload_bytes:
         return "text_bytes and payload_bytes of the block do not agree"

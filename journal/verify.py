@@ -28,7 +28,7 @@ from openoutcry.journal.watermark import WATERMARK_NAME, Watermark
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.layout import LAYOUT_HASH
-from openoutcry.wire.records import BLOCK_MAGIC, ORDER_DTYPE
+from openoutcry.wire.records import BLOCK_MAGIC, ORDER_DTYPE, RECORD_BYTES
 
 WINDOW_BYTES = 16 << 20
 """Several of the largest blocks: the one that the window cuts is read again with the next."""
@@ -169,7 +169,7 @@ def _segment(
             return None
         if header.kind == BlockKind.COMMANDS:
             count = header.record_count
-            payload = whole[HEADER_BYTES : HEADER_BYTES + header.payload_bytes]
+            payload = whole[HEADER_BYTES : HEADER_BYTES + count * RECORD_BYTES]
             seqs = np.frombuffer(payload, ORDER_DTYPE)["seq"]
             if not np.array_equal(seqs, np.arange(seq, seq + count)):
                 return None

@@ -11,13 +11,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.dpdk_shim.senders import Senders
 from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, BlockId
 from openoutcry.journal.checkpoints import (
@@ -52,14 +53,18 @@ class Point:
     seq: int = 0
     block: BlockId | None = None
     """The block that holds ``seq``."""
+    senders: Senders = field(default_factory=Senders)
+    """What has come of each sender on a network."""
 
-    def feed(self, records: npt.NDArray[Any], block: BlockId) -> None:
-        """Process commands of a block and go on hashing and counting their events."""
+    def feed(self, records: npt.NDArray[Any], block: Block, name: BlockId) -> None:
+        """Process commands of a block, which has that ``name``, and go on hashing and counting
+        their events."""
+        self.senders.take(block.origins, self.seq + 1 - block.header.first_seq, len(records))
         for at in range(0, len(records), STEP):
             events = self.engine.process(records[at : at + STEP])
             self.chain = hash_array(self.chain, events)
             self.trades += count_trades(events)
-        self.seq, self.block = self.engine.last_seq, block
+        self.seq, self.block = self.engine.last_seq, name
 
 
 def count_trades(events: npt.NDArray[Any]) -> int:
@@ -85,8 +90,9 @@ def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point
         if found is not None and found.seq >= before:
             engine = Engine.restore(found.state, capacity)
             return Point(
-                engine, found.facts["chain"], found.facts["trades"], found.seq, found.block
-            )
+                engine, found.facts["chain"], found.facts["trades"], found.seq, found.block,
+                Senders.from_json(found.facts.get("senders", [])),
+            )  # fmt: skip
     if before:
         raise JournalError(
             f"{reader.directory} begins at sequence {reader.first_seq}, and no good checkpoint "
@@ -105,7 +111,7 @@ def recover(directory: str | os.PathLike[str], until_seq: int | None = None) -> 
         if until_seq is not None:
             records = records[: max(0, until_seq - point.seq)]
         if len(records):
-            point.feed(records, reader.last_block)
+            point.feed(records, block, reader.last_block)
         elif until_seq is not None and point.seq >= until_seq:
             break
     if until_seq is not None and point.seq < until_seq:
@@ -145,6 +151,7 @@ def save(directory: Path, journal_id: int, point: Point) -> Path:
         "trades": point.trades,
         "events": point.engine.event_count,
         "state_hash": point.engine.state_hash(),
+        "senders": point.senders.as_json(),
         "written_ts_ns": time.time_ns(),
     }
     path = write_checkpoint(
@@ -170,10 +177,10 @@ class Follower:
             while self.every and point.seq + len(records) >= self._due():
                 part = records[: self._due() - point.seq]
                 records = records[len(part) :]
-                point.feed(part, self.reader.last_block)
+                point.feed(part, block, self.reader.last_block)
                 made.append(save(self.reader.directory, self.reader.journal_id, point))
             if len(records):
-                point.feed(records, self.reader.last_block)
+                point.feed(records, block, self.reader.last_block)
         return made
 
     def _due(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import numba
 
 import openoutcry
+from openoutcry.dpdk_shim.senders import Senders
 from openoutcry.gateway_fpga.settings_file import document_of
 from openoutcry.journal import Journal, JournalLock, JournalReader, JournalWriter
 from openoutcry.journal.lock import lock_if_there
@@ -100,7 +101,7 @@ def make_journal(
     limit: int,
     state: RunState,
     shared: Shared,
-) -> JournalWriter:
+) -> tuple[JournalWriter, Senders]:
     """A new journal, or the one to go on with and everything put where it ends."""
     config = {
         "program": f"openoutcry {openoutcry.__version__}",
@@ -122,12 +123,13 @@ def make_journal(
     if options.resume:
         writer, point, state.resumed = resume_pipeline(directory, config, durable)
         prime(shared, point)
-        return writer
+        return writer, point.senders
     expected = limit if options.source or options.orders is not None else 0
-    return Journal.create(
+    writer = Journal.create(
         directory, config, expected_records=expected, copies=options.copies,
         policy=options.policy, direct=durable,
     )  # fmt: skip
+    return writer, Senders()
 
 
 def close_journal(work: Work, state: RunState, result: dict[str, Any]) -> None:

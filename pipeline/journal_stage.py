@@ -9,9 +9,11 @@ it is a later block's header that carries the hash, with the sequence it is of.
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 
+from openoutcry.dpdk_shim.senders import Key, pack_origins
 from openoutcry.journal import EventDigest, JournalWriter
 from openoutcry.journal.writer import NO_DIGEST
 from openoutcry.pipeline.clock_evidence import ClockEvidence
@@ -28,7 +30,7 @@ from openoutcry.pipeline.control import (
     WRITTEN_SEQ,
 )
 from openoutcry.pipeline.histogram import record_spans
-from openoutcry.pipeline.shared import EVENT_HASHES, Shared
+from openoutcry.pipeline.shared import EVENT_HASHES, ORIGIN_KINDS, Shared
 from openoutcry.pipeline.stages import BURST
 from openoutcry.pipeline.stamp_clock import stamp_record
 from openoutcry.pipeline.topology import STAGE_INDEX
@@ -44,8 +46,16 @@ INDEX = STAGE_INDEX["journal"]
 class JournalStage:
     """Writes commands from the sequenced ring to the journal, from the writer's place on."""
 
-    def __init__(self, shared: Shared, writer: JournalWriter, durable: bool) -> None:
+    def __init__(
+        self,
+        shared: Shared,
+        writer: JournalWriter,
+        durable: bool,
+        key_of: Callable[[int], Key] | None = None,
+    ) -> None:
+        """``key_of``: who the sender with an index is, where commands come by a network."""
         self.shared = shared
+        self.key_of = key_of
         self.writer = writer
         self.durable = durable
         self.ring = shared.sequenced
@@ -87,6 +97,7 @@ class JournalStage:
             now + control[EPOCH_OFFSET],
             durable=self.durable,
             event_digest=self._newest_event_digest(),
+            origins=self._origins(first, count),
         )
         self.next_seq += count
         self.block_ends.append(self.next_seq - 1)
@@ -140,6 +151,15 @@ class JournalStage:
             if self._replied() + MAX_REPLIES_A_STEP < seq + len(stamps):
                 self.event_digest = EventDigest(seq, found)
         return self.event_digest
+
+    def _origins(self, first: int, count: int) -> bytes:
+        """Who sent these commands, if they came by a network: with them on the disk, none of their
+        datagrams is ever executed again."""
+        if self.key_of is None:
+            return b""
+        senders, seqs = (self.shared.stamps_of(kind) for kind in ORIGIN_KINDS)
+        at = np.arange(first, first + count) & (len(senders) - 1)
+        return pack_origins(senders[at], seqs[at], self.key_of)
 
     def _replied(self) -> int:
         control = self.shared.control

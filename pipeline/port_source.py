@@ -8,7 +8,8 @@ from typing import Any
 import numpy.typing as npt
 
 from openoutcry.dpdk_shim.ports import Port, open_port, prepare
-from openoutcry.dpdk_shim.shim import Shim, make_state
+from openoutcry.dpdk_shim.senders import Key, Senders
+from openoutcry.dpdk_shim.shim import Shim, make_state, restore_senders, sender_key
 from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.shared import Shared
@@ -59,9 +60,18 @@ class PortSource:
             state=self.state,
             arbitrate=self.arbitrate,
             stamps=stamps,
+            origins=(shared.stamp_address("senders"), shared.stamp_address("sender_seqs")),
             epoch_offset_ns=shared.control[ct.EPOCH_OFFSET],
             clock_page=self._clock.address if self._clock else 0,
         )
+
+    def sender_key(self, index: int) -> Key:
+        """Who the sender with this index is."""
+        return sender_key(self.state, index)
+
+    def restore(self, senders: Senders) -> None:
+        """Know what an earlier run has taken of each sender; before the first packet."""
+        restore_senders(self.state, senders)
 
     def close(self) -> None:
         for port in self._ports:

@@ -151,7 +151,9 @@ def _prepare(
     writer = None
     if directory is not None:
         watcher.phase("preparing the journal")
-        writer = make_journal(directory, options, limit, state, shared)
+        writer, senders = make_journal(directory, options, limit, state, shared)
+        if network := receiver or ports:
+            network.restore(senders)
         stack.callback(writer.abandon)
     journal_s = time.monotonic() - started
 
@@ -184,7 +186,8 @@ def _make_shared(options: Options) -> Shared:
         hint = options.source.count_hint
         assert hint is not None
         sizes = replace(sizes, kept=min(hint, options.orders or hint))
-    return Shared(sizes, journaled=options.durability != "none")
+    network = options.source is None
+    return Shared(sizes, journaled=options.durability != "none", network=network)
 
 
 def _fill_control(shared: Shared, options: Options, expected: int) -> None:
@@ -211,7 +214,9 @@ def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
     group = worker.StageGroup(work, everything.stages)
     worker.say_ready(work.shared, everything.stages)
     work.shared.control[ct.GO] = 1
-    journal = JournalStage(work.shared, work.writer, work.durable) if work.writer else None
+    journal = (
+        JournalStage(work.shared, work.writer, work.durable, work.key_of) if work.writer else None
+    )
     next_sample = 0.0
     while True:
         ended = group.run(worker.SLICE_NS, leave_idle=True)

@@ -22,6 +22,8 @@ from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, RECORD_BYTES
 STAMP_KINDS = ("intended", "received", "sequenced", "matched", "released")
 EVENT_HASHES = "events"
 """By command like the stamps: the hash of all events up to its last."""
+ORIGIN_KINDS = ("senders", "sender_seqs")
+"""By command like the stamps, of a network's: 1 + index of its sender, and his own number."""
 KEPT_KINDS = ("replied", "durable")
 """Stamps that are written only where every command's are kept (recording.py)."""
 PROBE_CAPACITY = 50_000
@@ -32,8 +34,9 @@ MADV_POPULATE_READ, MADV_POPULATE_WRITE = 22, 23
 class Shared:
     """The segments of one run: control, three rings, stamps with histograms, tape."""
 
-    def __init__(self, geometry: Geometry, journaled: bool) -> None:
+    def __init__(self, geometry: Geometry, journaled: bool, network: bool = False) -> None:
         """Make them all; what was made is removed again if one of them fails."""
+        self.network = network
         owner = ProcessIdentity.mine()
         self.geometry = geometry
         self._segments: list[Segment] = []
@@ -53,7 +56,12 @@ class Shared:
             self.events = self._ring(
                 name("events"), geometry.events, EVENT_DTYPE, ["gate", "replies"]
             )
-            self.stamp_kinds = (*STAMP_KINDS, EVENT_HASHES) + (KEPT_KINDS if geometry.kept else ())
+            self.stamp_kinds = (
+                *STAMP_KINDS,
+                EVENT_HASHES,
+                *(ORIGIN_KINDS if network else ()),
+                *(KEPT_KINDS if geometry.kept else ()),
+            )
             stamp_bytes = 8 * geometry.stamps * len(self.stamp_kinds)
             self.stamps = self._segment(
                 name("stamps"), stamp_bytes + st.HISTOGRAM_COUNT * HISTOGRAM_BYTES

@@ -96,6 +96,10 @@ CONTEXT_BYTES = 512
     UDP,  # address of the receiver's context, 0 for a tape
     UDP_OUT,  # scratch for one burst of records
     UDP_SENT,  # and their senders' clock readings
+    UDP_SENDERS,  # who these are
+    UDP_SEQS,  # and their own numbers
+    STAMPS_SENDERS,  # by command: 1 + index of its sender, 0 for none
+    STAMPS_SENDER_SEQS,  # and that one's own number
     SHIM,  # address of the packet shim, 0 for none
     SHIM_POLL,  # and of its function
     # gateway
@@ -116,7 +120,7 @@ CONTEXT_BYTES = 512
     GATE_CURSOR,  # address of the gate's cursor on the event ring
     TX,  # address of the sender's context, 0 for none
     SHIM_REPLY,  # address of the shim's function for replies, 0 for none
-) = range(0, 8 * 43, 8)
+) = range(0, 8 * 47, 8)
 
 ORDER_TS = ORDER.offsets["rx_ts_ns"]
 ORDER_ERROR = ORDER.offsets["error_code"]
@@ -257,7 +261,13 @@ def receive_udp(context: int) -> int:
         sent = load_i64(load_i64(context + UDP_SENT) + 8 * index) - epoch_offset
         if sent > now or sent < now - OLDEST_SEND_NS:
             sent = now
-        put_on_lane(context, next_seq + index, records + 64 * index, sent, now)
+        seq = next_seq + index
+        at = 8 * (seq & load_i64(context + STAMP_MASK))
+        sender = load_i64(load_i64(context + UDP_SENDERS) + 8 * index)
+        store_i64(load_i64(context + STAMPS_SENDERS) + at, sender)
+        sender_seq = load_i64(load_i64(context + UDP_SEQS) + 8 * index)
+        store_i64(load_i64(context + STAMPS_SENDER_SEQS) + at, sender_seq)
+        put_on_lane(context, seq, records + 64 * index, sent, now)
     store_i64(context + NEXT, next_seq + count)
     store_release(load_i64(context + OUT_RING) + PUBLISHED, next_seq + count - 1)
     return count

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.dpdk_shim import UdpReceiver
+from openoutcry.dpdk_shim.senders import Key
 from openoutcry.dpdk_shim.shim import Shim
 from openoutcry.gateway_fpga import Settings, make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
@@ -80,6 +82,12 @@ class Work:
     """The journal's other directories."""
 
     @property
+    def key_of(self) -> Callable[[int], Key] | None:
+        """Who the sender with an index is; None without a network."""
+        network = self.receiver or self.ports
+        return network.sender_key if network else None
+
+    @property
     def durable(self) -> bool:
         return self.durability == "durable"
 
@@ -123,6 +131,10 @@ class StageGroup:
                 st.UDP: work.receiver.rx_addr,
                 st.UDP_OUT: records.ctypes.data,
                 st.UDP_SENT: work.receiver.sent_ts_ns.ctypes.data,
+                st.UDP_SENDERS: work.receiver.senders.ctypes.data,
+                st.UDP_SEQS: work.receiver.seqs.ctypes.data,
+                st.STAMPS_SENDERS: work.shared.stamp_address("senders"),
+                st.STAMPS_SENDER_SEQS: work.shared.stamp_address("sender_seqs"),
             }
             self.contexts.set("receive", words)
         if work.ports is not None:
@@ -237,7 +249,7 @@ def _run_journal(work: Work) -> dict[str, Any]:
     writer = work.writer
     if writer is None or work.shared.control.stage(STAGE_INDEX["journal"], STAGE_RESTARTS):
         writer = Journal.resume(work.journal, direct=work.durable)
-    stage = JournalStage(work.shared, writer, work.durable)
+    stage = JournalStage(work.shared, writer, work.durable, work.key_of)
     say_ready(work.shared, ("journal",))
     while not stage.finished:
         if stage.step() == 0:

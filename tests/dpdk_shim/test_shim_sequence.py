@@ -56,6 +56,7 @@ def _built() -> None:
 def numbered(first: int, count: int, sender: int = 9) -> bytes:
     orders = np.zeros(count, ORDER_DTYPE)
     orders["order_id"] = np.arange(first, first + count)
+    orders["participant"] = 1
     return build_packets(orders, sender, first, 0)[0]
 
 
@@ -194,13 +195,16 @@ def test_the_way_back_is_that_of_the_last_packet_taken(tmp_path: Path) -> None:
         assert cards[1 - card] + ours not in kept
 
 
-def test_more_senders_than_places_are_forgotten_and_counted(tmp_path: Path) -> None:
-    """Three thousand senders in a table of 1,024: all heard, some forgotten, none mixed up."""
-    _, account = through(tmp_path, [numbered(1, 1, sender=n) for n in range(3_000)])
-    assert account["records"] == 3_000
-    assert account["senders"] <= 1_024
-    assert account["senders"] + account["senders_evicted"] == 3_000
-    assert account["gap_records"] == account["duplicate_packets"] == 0
+def test_no_flood_of_senders_makes_old_packets_new(tmp_path: Path) -> None:
+    """Four thousand senders in a table of 3,072: those are heard, the others refused, and nobody is
+    forgotten for them."""
+    packets = [numbered(1, 1, sender=n) for n in range(4_000)]
+    _, account = through(tmp_path, [*packets, *packets[:3], numbered(2, 1, sender=0)])
+    assert account["senders"] == 3_072
+    assert account["sender_refused_packets"] == 4_000 - 3_072
+    assert account["records"] == 3_072 + 1
+    assert account["duplicate_packets"] == 3
+    assert account["gap_records"] == account["unaccounted"] == 0
 
 
 def test_mold_is_read_with_its_heartbeats(tmp_path: Path) -> None:
@@ -256,7 +260,7 @@ def test_the_verdict_is_the_golden_models(tmp_path: Path) -> None:
         orders[name] = rng.integers(0, high, 2_000)
     orders["price_ticks"] = rng.integers(-5, 1_200, 2_000)
     orders["qty_lots"] = rng.integers(-5, 10**7, 2_000)
-    orders["participant"] = rng.integers(0, 30, 2_000)
+    orders["participant"] = rng.integers(1, 30, 2_000)
     path = write_pcap(tmp_path / "in.pcap", [frame(p) for p in packets_of(orders)])
     rules = make_rules(instruments, settings_)
     with make_ring() as ring, Shim([parse_port(f"pcap:{path}")], ring, rules=rules) as shim:

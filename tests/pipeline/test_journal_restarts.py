@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from openoutcry.__main__ import main
 from openoutcry.flow import GeneratedFlow
-from openoutcry.journal import Disk, Journal, JournalError, JournalLock, JournalReader, EventDigest
+from openoutcry.journal import Disk, EventDigest, Journal, JournalError, JournalLock, JournalReader
 from openoutcry.journal.listing import describe
 from openoutcry.pipeline.checkpoint import make_checkpoints, recover, recover_from_any, save
 from openoutcry.pipeline.compile import compile_kernels
