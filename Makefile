@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test test-long evidence fpga fpga-formal fpga-mutate fpga-pnr fpga-coverage \
+.PHONY: help run test test-long evidence docs fpga fpga-formal fpga-mutate fpga-pnr fpga-coverage \
 	fpga-live lint clean
 .DELETE_ON_ERROR:
 
@@ -19,9 +19,10 @@ help:
 	@echo "make run        one million orders through the whole pipeline; leaves report.html"
 	@echo "make test       the tests"
 	@echo "make test-long  the tests that take minutes"
-	@echo "make evidence   measure the figures that README.md quotes"
+	@echo "make evidence   measure the figures that the documents quote"
 	@echo "make fpga       the gateway's benches on both simulators and its static report;"
 	@echo "                fpga-formal, fpga-mutate, fpga-pnr, fpga-coverage, fpga-live: the long ones"
+	@echo "make docs       the documentation as a site in build/site, to be read without a network"
 	@echo "make lint       ruff and mypy"
 	@echo "make clean      remove what run and test left behind (not $(VENV))"
 
@@ -49,6 +50,10 @@ test-long: $(VENV)/.test-ready
 
 evidence: $(VENV)/.test-ready
 	$(BIN)/python -m openoutcry.bench.collect $(ARGS)
+
+docs: $(VENV)/.test-ready
+	@$(BIN)/python -m mkdocs build --strict --quiet
+	@echo "Open build/site/index.html."
 
 fpga: $(VENV)/.test-ready
 	@scripts/setup-system.sh $(BIN)/python

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from openoutcry.bench.rounds import Add, Rounds, rotated
-from openoutcry.bench.tsc import ticks_per_ns
+from openoutcry.host.tsc import ticks_per_ns
 from openoutcry.ptp.leap import load_table
 from openoutcry.ptp.page import OK, STALE_MS_MAX, ClockError, Line, PageWriter, now, publish_line
 from openoutcry.ptp.simulate import Simulation, World

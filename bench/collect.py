@@ -11,12 +11,11 @@ from pathlib import Path
 
 import click
 
-from openoutcry.bench import tables
-from openoutcry.bench.cli import ROUNDS
-from openoutcry.bench.evidence import ROOT, keep_document, write_evidence
+from openoutcry.bench.check_book import check_book
 from openoutcry.bench.results import read_document
-from openoutcry.bench.subjects import SUBJECTS, Subject
-from openoutcry.pipeline.check_book import check_book
+from openoutcry.bench.subjects import ROUNDS, SUBJECTS, Subject
+from openoutcry.report import tables
+from openoutcry.report.evidence import ROOT, keep_document, write_evidence
 
 DATA = ROOT.parent / "shared" / "data"
 

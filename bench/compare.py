@@ -7,29 +7,21 @@ Beside every verdict stands the smallest difference that these rounds could have
 are too few rounds for so many figures, that is said instead.
 """
 
-import json
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import numpy.typing as npt
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
-from openoutcry.bench.quantity import quantity
 from openoutcry.bench.results import (
     CONFIDENCE_PERCENT,
     RESAMPLES,
     Document,
     ResultError,
-    read_document,
 )
 
 FLOOR_PERCENT = 1.0
@@ -41,6 +33,15 @@ ALPHA = 1 - CONFIDENCE_PERCENT / 100
 POWER_Z = 1.959964 + 0.841621
 """A true difference of so many standard errors is found in 80 of 100 comparisons at 5 %."""
 HOST_KEYS = ("cpu_model", "cores_usable", "governor", "kernel", "memory_bytes", "virtualisation")
+PROCESSOR_KEYS = (
+    "cpu_family",
+    "cpu_model_number",
+    "cpu_stepping",
+    "l2_cache_bytes",
+    "l3_cache_bytes",
+)
+"""Two processors of one name may differ in these; documents from before they were recorded have
+none of them."""
 WIDE, LOG_WIDTH = 120, 160
 """Columns of a terminal that has room for the reasons; columns where there is no terminal."""
 FASTER, SLOWER, UNTOLD = "faster", "slower", "cannot tell"
@@ -219,7 +220,8 @@ def holm(chances: Sequence[float]) -> list[float]:
 def warnings(a: Document, b: Document) -> list[str]:
     """What makes the two hard to compare, in sentences."""
     said = []
-    for key in HOST_KEYS:
+    recorded = [key for key in PROCESSOR_KEYS if key in a["host"] and key in b["host"]]
+    for key in (*HOST_KEYS, *recorded):
         one, other = a["host"].get(key), b["host"].get(key)
         if one != other:
             said.append(f"different hosts: {key} is {one!r} in A and {other!r} in B")
@@ -236,79 +238,3 @@ def warnings(a: Document, b: Document) -> list[str]:
         for name in sorted(names[letter] - names[other]):
             said.append(f"{name} is only in {letter}")
     return said
-
-
-@click.command("compare")
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
-@click.option(
-    "--threshold",
-    type=click.FloatRange(0),
-    metavar="PERCENT",
-    help="Call only differences of at least this, and end with exit status 1 if B is slower or "
-    "lacks a figure of A.",
-)
-@click.option(
-    "--figure",
-    "figures",
-    multiple=True,
-    metavar="NAME",
-    help="Judge this figure only (may be given again): fewer figures need fewer rounds.",
-)
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-def compare_command(
-    a: Path, b: Path, threshold: float | None, figures: tuple[str, ...], as_json: bool
-) -> None:
-    """Say whether B is faster or slower than A, figure by figure, or that these rounds cannot tell.
-
-    A and B are documents that --out wrote.
-    """
-    before, after = read_document(a), read_document(b)
-    verdicts = compare(before, after, threshold, figures)
-    said = warnings(before, after)
-    if as_json:
-        document = {"verdicts": [asdict(one) for one in verdicts], "warnings": said,
-                    "threshold_percent": threshold}  # fmt: skip
-        click.echo(json.dumps(document))
-    else:
-        for line in said:
-            click.echo(f"warning: {line}", err=True)
-        show(verdicts)
-    gone = {row["name"] for row in before["results"]} - {row["name"] for row in after["results"]}
-    if threshold is not None and (gone or any(one.verdict == SLOWER for one in verdicts)):
-        raise SystemExit(1)
-
-
-def show(verdicts: Sequence[Verdict]) -> None:
-    """Print the table.  A log has room for all of it; a narrow terminal has the reasons beneath."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=LOG_WIDTH)
-    wide = console.width >= WIDE
-    console.print(_table(verdicts, wide))
-    if not wide:
-        for one in verdicts:
-            click.echo(f"{one.name}: {one.verdict}: {one.why}{_could_show(one)}")
-
-
-def _could_show(one: Verdict) -> str:
-    least = one.detectable_percent
-    return "" if least is None else f" (these rounds could show {least:.1f} %)"
-
-
-def _table(verdicts: Sequence[Verdict], with_reasons: bool) -> Table:
-    table = Table(box=SIMPLE_HEAD, header_style="bold")
-    table.add_column("figure", overflow="fold")
-    for column in ("A", "B", "B / A", "95 %"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("verdict", overflow="fold", min_width=len(UNTOLD))
-    for one in verdicts:
-        interval = "" if one.interval is None else f"{one.interval[0]:.3f} - {one.interval[1]:.3f}"
-        times = "" if one.ratio is None else f"{one.ratio:.3f}"
-        colour = {FASTER: "green", SLOWER: "red"}.get(one.verdict, "")
-        verdict = f"[{colour}]{one.verdict}[/]" if colour else one.verdict
-        table.add_row(
-            one.name, quantity(one.a, one.unit), quantity(one.b, one.unit), times, interval,
-            f"{verdict}: {one.why}{_could_show(one)}" if with_reasons else verdict,
-        )  # fmt: skip
-    return table

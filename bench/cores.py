@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.bench.doctor import Host, cores_of
-from openoutcry.bench.jitter_loops import bounce_return, bounce_serve
-from openoutcry.bench.peers.pair import PeerError, run_processes
 from openoutcry.bench.results import document
 from openoutcry.bench.rounds import Add, Rounds
+from openoutcry.host.findings import Host, cores_of
+from openoutcry.host.jitter_loops import bounce_return, bounce_serve
+from openoutcry.host.processes import PeerError, run_processes
 
 TRIPS, STRETCHES, QUICK_STRETCHES = 1_000, 200, 50
 DEADLINE_S = 20

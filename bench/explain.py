@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.bench.corewatch import Interval, Watched
 from openoutcry.bench.paced import STAGE_SPANS, Paced
 from openoutcry.bench.timeline import Slice, Timeline
+from openoutcry.host.corewatch import Interval, Watched
 from openoutcry.pipeline.recording import KINDS, Step
+from openoutcry.report.text import NEW_LEVEL
 from openoutcry.wire.enums import CommandKind
 
 SLOWEST = 20
@@ -26,7 +27,6 @@ TAIL_SHARE = 0.001
 BANDS_NS = (10_000, 100_000, 1_000_000, 10_000_000, 10_000_000_000)
 BAND_ROWS = 500
 COMMIT = "journal commit"
-NEW_LEVEL = "a price level touched for the first time"
 QUEUE = "waiting behind other commands"
 WINDOWS = {
     "receive": ("intended", "received"),

@@ -15,12 +15,14 @@ from typing import Any
 
 from openoutcry.bench.explain import WINDOWS
 from openoutcry.bench.results import Document
-from openoutcry.pipeline.atomic_file import FileNotWritten, write_atomically
+from openoutcry.pipeline.histogram import bucket_of, bucket_upper_ns
 from openoutcry.pipeline.recording import KINDS
+from openoutcry.report.atomic_file import FileNotWritten, write_atomically
 from openoutcry.wire.errors import OutcryError
 
 HIGHEST_NS = 3_600_000_000_000
 DIGITS = 3
+"""The significant digits of :func:`openoutcry.bench.pictures.histogram`."""
 NS_A_US = 1_000
 PROCESS_COMMANDS, PROCESS_STAGES, PROCESS_CORES = 1, 2, 3
 
@@ -92,10 +94,11 @@ def recorded(made: Document) -> list[dict[str, Any]]:
 
 
 def _histogram(buckets: Sequence[Sequence[int]]) -> Any:
-    histogram = need("hdrh.histogram").HdrHistogram(1, HIGHEST_NS, DIGITS)
+    """HdrHistogram's buckets are those of :func:`pictures.histogram`: nothing is rounded again."""
+    highest = max(HIGHEST_NS, *(int(upper) for upper, _ in buckets))
+    histogram = need("hdrh.histogram").HdrHistogram(1, highest, DIGITS)
     for upper, count in buckets:
-        # HdrHistogram has no zero.
-        histogram.record_value(max(int(upper), 1), int(count))
+        histogram.record_value(int(upper), int(count))
     return histogram
 
 
@@ -183,10 +186,15 @@ def _prometheus_stages(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
         for stage in run["stages"]:
             own = {"durability": run["durability"], "stage": stage["name"]}
             below, total = 0, 0.0
-            for upper, count in stage["histogram"]:
+            rows = stage["histogram"]
+            for number, (upper, count) in enumerate(rows):
                 below += count
                 total += upper * count / 1e9
-                yield f"{name}_bucket{_labels(**own, le=repr(upper / 1e9))} {below}"
+                # A server keeps a series a bucket: the live histograms' 1.6 % are enough for it.
+                bucket = bucket_of(upper)
+                if number + 1 == len(rows) or bucket_of(rows[number + 1][0]) != bucket:
+                    le = repr(bucket_upper_ns(bucket) / 1e9)
+                    yield f"{name}_bucket{_labels(**own, le=le)} {below}"
             yield f"{name}_bucket{_labels(**own, le='+Inf')} {below}"
             yield f"{name}_sum{_labels(**own)} {total!r}"
             yield f"{name}_count{_labels(**own)} {below}"

@@ -19,9 +19,9 @@ from typing import Any
 import numpy.typing as npt
 
 from openoutcry.bench.paced import SEED, flow
-from openoutcry.bench.peers.pair import PeerError, die_with_parent
 from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.flow.source import Source
+from openoutcry.host.processes import PeerError, die_with_parent
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.control import GO
 from openoutcry.pipeline.run import Options, run

@@ -2,18 +2,15 @@
 
 import os
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import click
-import jinja2
-
-from openoutcry.bench.lab_charts import trend_chart
-from openoutcry.bench.lab_report import PIPELINE_TEMPLATES
-from openoutcry.bench.quantity import quantity
 from openoutcry.bench.results import Document, ResultError, read_document
-from openoutcry.pipeline.atomic_file import write_atomically
+from openoutcry.host.info import processor
+from openoutcry.report.atomic_file import write_atomically
+from openoutcry.report.bench_charts import trend_chart
+from openoutcry.report.page import render_page
+from openoutcry.report.quantity import quantity
 
 
 def collect(paths: Sequence[Path]) -> dict[str, list[Document]]:
@@ -55,31 +52,11 @@ def write_history(by_subject: dict[str, list[Document]], path: str | os.PathLike
     """Write the page, whole or not at all."""
     subjects = []
     for subject, documents in by_subject.items():
-        hosts = {str(made["host"].get("cpu_model")) for made in documents}
+        hosts = {processor(made["host"]) for made in documents}
         sources = [
             (number, made.get("date", "no date"), made["commit"], made.get("partial") or "")
             for number, made in enumerate(documents, 1)
         ]
         subjects.append({"name": subject, "hosts": sorted(hosts), "sources": sources,
                          "trends": trends(documents)})  # fmt: skip
-    write_atomically(path, _template().render(subjects=subjects))
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([Path(__file__).parent, PIPELINE_TEMPLATES]),
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
-    )  # fmt: skip
-    return environment.get_template("history_page.html")
-
-
-@click.command("history")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--report", type=click.Path(path_type=Path), required=True, help="The page to write.")
-def history_command(files: tuple[Path, ...], report: Path) -> None:
-    """Draw how each figure went over the documents that --out wrote (files, or folders of them)."""
-    by_subject = collect(files)
-    write_history(by_subject, report)
-    count = sum(map(len, by_subject.values()))
-    click.echo(f"{count} documents of {', '.join(by_subject)}: {report}")
+    write_atomically(path, render_page("history_page.html", {}, subjects=subjects))

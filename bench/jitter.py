@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.bench.core_accounts import Accounts, accounts_between, read_accounts
-from openoutcry.bench.corewatch import SWITCHED, Watched, core_watch, over
-from openoutcry.bench.jitter_loops import spin_gaps
-from openoutcry.bench.peers.pair import run_processes
 from openoutcry.bench.rounds import Add, Rounds
+from openoutcry.host.core_accounts import Accounts, accounts_between, read_accounts
+from openoutcry.host.corewatch import SWITCHED, Watched, core_watch, over
+from openoutcry.host.jitter_loops import spin_gaps
+from openoutcry.host.processes import run_processes
 
 THRESHOLD_NS = 1_000
 SIZES_NS = (1_000, 10_000, 100_000, 1_000_000)

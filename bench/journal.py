@@ -24,9 +24,9 @@ from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal, JournalWriter
 from openoutcry.journal.disk import REAL
 from openoutcry.journal.verify import verify
-from openoutcry.pipeline.checkpoint import recover, save
 from openoutcry.pipeline.journal_stage import MAX_BLOCK_RECORDS
-from openoutcry.pipeline.replay import instruments_to_json
+from openoutcry.replay.checkpoint import recover, save
+from openoutcry.replay.replay import instruments_to_json
 from openoutcry.wire.records import ORDER_DTYPE, RECORD_BYTES
 
 RECORDS, QUICK_RECORDS = 4_000_000, 400_000

@@ -78,13 +78,3 @@ def _rung(done: Paced, before: Sequence[Rung]) -> Rung:
         "stages": stages,
         "beyond": bool(beyond),
     }
-
-
-def knee(rungs: Sequence[Rung]) -> int | None:
-    """The highest rate before the first rung beyond the knee; None if the lowest is beyond."""
-    best = None
-    for rung in sorted(rungs, key=lambda rung: int(rung["rate"])):
-        if rung["beyond"]:
-            return best
-        best = int(rung["rate"])
-    return best

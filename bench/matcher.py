@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 
 from openoutcry.bench import matcher_loops as loops
-from openoutcry.bench import tsc
 from openoutcry.bench.peers import matchers
-from openoutcry.bench.peers.pair import PeerError, die_with_parent
 from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.bench.subjects import chosen
 from openoutcry.flow import FLOWS, GeneratedFlow
 from openoutcry.flow.mixed import MixedFlow
+from openoutcry.host import tsc
+from openoutcry.host.processes import PeerError, die_with_parent
 
 SEED = 1
 PERCENTILES = (("p50", 50.0), ("p99", 99.0), ("p99_9", 99.9))

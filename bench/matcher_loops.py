@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.bench.tsc import read_tsc
 from openoutcry.flow import GeneratedFlow
+from openoutcry.host.tsc import read_tsc
 from openoutcry.matcher import Engine, process_batch, process_one, scratch_records
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.kernel import kernel

@@ -21,16 +21,16 @@ from typing import Any
 from llvmlite.binding.object_file import ObjectFileRef
 from markupsafe import Markup, escape
 
-from openoutcry.bench.corewatch import core_watch
-from openoutcry.bench.doctor_devices import (
+from openoutcry.bench.paced import checked, flow, paced
+from openoutcry.host.corewatch import core_watch
+from openoutcry.host.doctor_devices import (
     CONTEXT_SWITCHES,
     CYCLES,
     HARDWARE,
     SOFTWARE,
     open_counter,
 )
-from openoutcry.bench.paced import checked, flow, paced
-from openoutcry.bench.peers.pair import die_with_parent
+from openoutcry.host.processes import die_with_parent
 from openoutcry.pipeline import stages
 from openoutcry.pipeline.run import Options, run
 from openoutcry.pipeline.top import running

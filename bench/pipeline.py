@@ -14,14 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.bench.corewatch import Watched, core_watch
-from openoutcry.bench.doctor_costs import real_time_refusal
 from openoutcry.bench.explain import explain
-from openoutcry.bench.ladder import QUICK_RATES, RATES, climb, knee
+from openoutcry.bench.ladder import QUICK_RATES, RATES, climb
 from openoutcry.bench.paced import SEED, Ns, Paced, checked, flow, paced, percentiles
 from openoutcry.bench.peers import plain_exchange
 from openoutcry.bench.peers.programs import PeerMissing
-from openoutcry.bench.pictures import pictures
+from openoutcry.bench.plot_data import pictures
 from openoutcry.bench.rounds import Add, Noise, NoiseWatch, Rounds
 from openoutcry.bench.stages_alone import (
     COMMANDS,
@@ -33,8 +31,11 @@ from openoutcry.bench.stages_alone import (
 from openoutcry.bench.subjects import chosen
 from openoutcry.flow import FLOWS, GeneratedFlow
 from openoutcry.gateway_fpga.live import LiveGateway
+from openoutcry.host.corewatch import Watched, core_watch
+from openoutcry.host.doctor_costs import real_time_refusal
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.run import Options, run
+from openoutcry.report.text import knee
 from openoutcry.ring.segment import NoRoomError
 from openoutcry.wire import OutcryError
 

@@ -18,7 +18,6 @@ own pictures: maps, curves, the slowest orders).
 import json
 import math
 import os
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,9 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry import __version__
-from openoutcry.pipeline.atomic_file import write_atomically
-from openoutcry.pipeline.host import host_info
+from openoutcry.host.commit import commit
+from openoutcry.host.info import host_info
+from openoutcry.report.atomic_file import write_atomically
 from openoutcry.wire.errors import OutcryError
 
 SHAPE = 1
@@ -171,20 +170,6 @@ def read_document(path: str | os.PathLike[str]) -> Document:
     return dict(made)
 
 
-def commit() -> str:
-    """The source tree's commit, with ``-dirty`` when tracked files differ from it; the package's
-    version where there is no such tree."""
-    tree = Path(__file__).resolve().parent.parent
-    if not (tree / ".git").exists():
-        return __version__
-    try:
-        head = _git(tree, "rev-parse", "HEAD")
-        changed = _git(tree, "status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.SubprocessError):
-        return __version__
-    return head + ("-dirty" if changed else "")
-
-
 def check_document(made: Any, where: str) -> None:
     """Raise :class:`ResultError` unless ``made`` is a document of this shape."""
     if not isinstance(made, dict) or "subject" not in made or "results" not in made:
@@ -280,10 +265,3 @@ def _figures(name: str, whose: str, samples: Sequence[float]) -> np.ndarray[Any,
     for number in np.flatnonzero(~np.isfinite(figures)):
         raise ResultError(f"{name}: {whose}, round {number}: {figures[number]} is not a number")
     return figures
-
-
-def _git(tree: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(tree), *arguments], capture_output=True, text=True, check=True, timeout=10
-    )
-    return done.stdout.strip()

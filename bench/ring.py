@@ -15,7 +15,6 @@ from typing import Any
 
 from openoutcry.bench import ring_loops as loops
 from openoutcry.bench.peers import python_peers
-from openoutcry.bench.peers.pair import PeerError
 from openoutcry.bench.peers.programs import (
     SETUP,
     Geometry,
@@ -26,6 +25,7 @@ from openoutcry.bench.peers.programs import (
 from openoutcry.bench.results import document, missing
 from openoutcry.bench.rounds import Add, Rounds, rotated
 from openoutcry.bench.subjects import chosen
+from openoutcry.host.processes import PeerError
 
 GEOMETRY = Geometry(loops.CAPACITY, loops.FEW, loops.PAUSES, loops.RELEASE_EVERY)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.bench.peers.pair import Meeting, PeerError, run_processes
+from openoutcry.host.processes import Meeting, PeerError, run_processes
 from openoutcry.ring import ProcessIdentity, RingBuffer, WaitStrategy
 from openoutcry.ring.kernels import claim, gating_cursor, is_published, release, slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ

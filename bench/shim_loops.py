@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.bench.peers.pair import Meeting, die_with_parent, run_processes
 from openoutcry.dpdk_shim import build_packets, eal, read_packet
 from openoutcry.dpdk_shim.packets import FIRST_SEQ_AT, SENT_TS_AT
 from openoutcry.dpdk_shim.ports import hardware_address_of, open_port
 from openoutcry.dpdk_shim.sender import PortSender
 from openoutcry.dpdk_shim.shim import Shim
 from openoutcry.dpdk_shim.spec import parse_port
+from openoutcry.host.processes import Meeting, die_with_parent, run_processes
 from openoutcry.ring import ProcessIdentity, RingBuffer
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import ORDER_DTYPE

@@ -19,11 +19,11 @@ from openoutcry.journal import Journal, JournalWriter
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import stages as st
 from openoutcry.pipeline.journal_stage import JournalStage
-from openoutcry.pipeline.replay import instruments_to_json
 from openoutcry.pipeline.run import ORDER_CAPACITY
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.topology import Geometry, plan_groups
 from openoutcry.pipeline.worker import StageGroup, Work
+from openoutcry.replay.replay import instruments_to_json
 
 COMMANDS, QUICK_COMMANDS = 1 << 18, 1 << 16
 EVENTS_A_COMMAND = 4

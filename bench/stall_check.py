@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from openoutcry.bench.paced import Ns, Paced
-from openoutcry.bench.pictures import heat
 from openoutcry.bench.pipeline import watched_run
+from openoutcry.bench.plot_data import heat
 from openoutcry.bench.rounds import rotated
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.recording import Stall

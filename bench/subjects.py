@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+ROUNDS, QUICK_ROUNDS = 7, 3
+"""Of a subject, where --rounds does not say otherwise."""
+
 
 @dataclass(frozen=True)
 class Subject:

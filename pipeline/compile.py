@@ -12,8 +12,8 @@ from openoutcry.flow import GeneratedFlow
 from openoutcry.gateway_fpga import make_rules, validate_batch
 from openoutcry.matcher import Engine
 from openoutcry.pipeline import stages
-from openoutcry.pipeline.event_hash import hash_array
 from openoutcry.pipeline.histogram import record_spans
+from openoutcry.replay.event_hash import hash_array
 from openoutcry.ring import kernels as ring
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.kernel import compile_kernel

@@ -15,8 +15,8 @@ from openoutcry.gateway_fpga import make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import JournalReader
 from openoutcry.journal.errors import JournalError
-from openoutcry.pipeline.checkpoint import commands_after
 from openoutcry.pipeline.control import WRITTEN_SEQ
+from openoutcry.replay.checkpoint import commands_after
 from openoutcry.wire import OutcryError
 
 if TYPE_CHECKING:

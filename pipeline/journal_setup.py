@@ -12,19 +12,19 @@ import numba
 import openoutcry
 from openoutcry.dpdk_shim.senders import Senders
 from openoutcry.gateway_fpga.settings_file import document_of
+from openoutcry.host.info import host_info
 from openoutcry.journal import Journal, JournalLock, JournalReader, JournalWriter
 from openoutcry.journal.lock import lock_if_there
 from openoutcry.journal.places import places_of, require_distinct
 from openoutcry.journal.writer import Handover
 from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.host import host_info
 from openoutcry.pipeline.options import Options, PipelineError
 from openoutcry.pipeline.progress import RunState
-from openoutcry.pipeline.replay import instruments_to_json
 from openoutcry.pipeline.resume import prime, resume_pipeline
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stamp_clock import stamp_clock
 from openoutcry.pipeline.worker import Work
+from openoutcry.replay.replay import instruments_to_json
 from openoutcry.ring import ProcessIdentity
 
 

@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.gateway_fpga import Settings
-from openoutcry.pipeline.checkpoint import EVERY as CHECKPOINT_EVERY
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.stall import StallPolicy
+from openoutcry.replay.checkpoint import EVERY as CHECKPOINT_EVERY
 from openoutcry.wire import OutcryError
 
 ORDER_CAPACITY = 1 << 17

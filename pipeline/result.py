@@ -6,16 +6,16 @@ import numpy as np
 
 import openoutcry
 from openoutcry.gateway_fpga.settings_file import document_of
+from openoutcry.host.info import host_info
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import stages as st
-from openoutcry.pipeline.event_hash import hash_text
 from openoutcry.pipeline.histogram import summary
-from openoutcry.pipeline.host import host_info
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import RunState
 from openoutcry.pipeline.stamp_clock import stamp_clock
 from openoutcry.pipeline.topology import RELEASE_SPAN, STAGE_INDEX, STAGES, WHOLE_SPAN
 from openoutcry.pipeline.worker import Work
+from openoutcry.replay.event_hash import hash_text
 from openoutcry.wire import EventKind, Reason
 
 

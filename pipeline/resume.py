@@ -8,8 +8,8 @@ from openoutcry.gateway_fpga.settings_file import first_difference
 from openoutcry.journal import Journal, JournalReader, JournalWriter
 from openoutcry.journal.checkpoints import newest_checkpoint, remove_later_checkpoints
 from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.checkpoint import Point, recover, save
 from openoutcry.pipeline.shared import Shared
+from openoutcry.replay.checkpoint import Point, recover, save
 from openoutcry.wire.errors import OutcryError
 
 SAME = ("instruments", "order_capacity", "source", "seed", "gateway", "gateway_settings")

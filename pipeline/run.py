@@ -13,9 +13,7 @@ from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import stages as st
 from openoutcry.pipeline import worker
-from openoutcry.pipeline.checkpoint import following
 from openoutcry.pipeline.compile import compile_kernels
-from openoutcry.pipeline.event_hash import START
 from openoutcry.pipeline.journal_setup import (
     claim_journal,
     close_journal,
@@ -27,11 +25,13 @@ from openoutcry.pipeline.journal_stage import JournalStage
 from openoutcry.pipeline.options import ORDER_CAPACITY, Options, PipelineError, Source
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.progress import SAMPLE_S, RunState, Sample, Watcher, take_sample
-from openoutcry.pipeline.replay import replay
 from openoutcry.pipeline.result import make_result
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.supervisor import Supervisor
 from openoutcry.pipeline.topology import STAGE_NAMES, Group, geometry
+from openoutcry.replay.checkpoint import following
+from openoutcry.replay.event_hash import START
+from openoutcry.replay.replay import replay
 from openoutcry.ring import remove_dead_segments
 from openoutcry.wire.memory import epoch_offset_ns
 

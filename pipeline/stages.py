@@ -38,8 +38,8 @@ from openoutcry.pipeline.control import (
     STAGE_HEARTBEAT_NS,
     STOP,
 )
-from openoutcry.pipeline.event_hash import hash_event
 from openoutcry.pipeline.histogram import HISTOGRAM_BYTES, record
+from openoutcry.replay.event_hash import hash_event
 from openoutcry.ring.kernels import gating_cursor, is_published, published_count, slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
 from openoutcry.wire.enums import EventFlag, EventKind, Side

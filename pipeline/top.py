@@ -8,10 +8,10 @@ from rich.live import Live
 from rich.table import Table
 
 from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.display import stage_table
 from openoutcry.pipeline.histogram import HISTOGRAM_BYTES, WORDS, summary
 from openoutcry.pipeline.stages import HISTOGRAM_COUNT
 from openoutcry.pipeline.topology import RELEASE_SPAN, STAGES, WHOLE_SPAN
+from openoutcry.report.run_text import stage_table
 from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, list_segments
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, OutcryError

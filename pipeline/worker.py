@@ -23,7 +23,6 @@ from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import Journal, JournalWriter
 from openoutcry.matcher import Engine, scratch_records
 from openoutcry.pipeline import stages as st
-from openoutcry.pipeline.checkpoint import recover_from_any
 from openoutcry.pipeline.control import (
     STAGE_CORE,
     STAGE_PID,
@@ -36,10 +35,11 @@ from openoutcry.pipeline.gateway_stage import make_gateway, sequenced_commands
 from openoutcry.pipeline.journal_stage import JournalStage
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.recording import Recording
-from openoutcry.pipeline.replay import depth_of
 from openoutcry.pipeline.shared import Contexts, Shared
 from openoutcry.pipeline.stall import DUMP_SIGNAL
 from openoutcry.pipeline.topology import STAGE_INDEX, Group
+from openoutcry.replay.checkpoint import recover_from_any
+from openoutcry.replay.replay import depth_of
 from openoutcry.ring import ProcessIdentity
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, OutcryError
 from openoutcry.wire.records import MAX_PACKET_RECORDS

@@ -30,8 +30,9 @@ class SequenceBarrier:
         return int(kernels.poll_handle(self.handle, limit))
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until something follows the entry's cursor, or the ring is closed there; False if
-        ``timeout_s`` are over first.  The GIL is free meanwhile."""
+        """Wait until a reader has a record to read, until anything follows a pool's cursor, or
+        until the ring is closed there; False if ``timeout_s`` are over first.  The GIL is free
+        meanwhile."""
         left_ns = FOREVER_NS if timeout_s is None else int(timeout_s * 1e9)
         while True:
             slice_ns = min(left_ns, SLICE_NS)

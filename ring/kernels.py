@@ -16,6 +16,7 @@ from openoutcry.ring.layout import (
     CONSUMER_COUNT,
     CONSUMER_HEARTBEAT_NS,
     CONSUMER_JOINED,
+    CONSUMER_KIND,
     CONSUMER_SKIPPED,
     CONSUMERS,
     DETACHED,
@@ -24,6 +25,7 @@ from openoutcry.ring.layout import (
     MULTI_PRODUCER,
     PRODUCER_HEARTBEAT_NS,
     PUBLISHED,
+    READER,
     SEQ,
     SLOT_BYTES,
     SLOT_BYTES_AT,
@@ -189,19 +191,22 @@ def available(ring: int, mask: int, shift: int, consumer: int, after: int, limit
     without a tombstone, at most ``limit``.
 
     Tombstones right after its cursor are passed over and counted; so is, uncounted, what was
-    claimed before the consumer came back, as soon as it is published or buried.
+    claimed before the consumer came back, as soon as it is published or buried.  By
+    compare-and-swap: one thread of a process may wait while another polls.
     """
     begin = load_i64(consumer)
     last = min(barrier(ring, after), begin + mask + 1)
     cursor = begin
     while cursor < last:
         stamp = load_acquire(stamp_at(ring, mask, shift, cursor + 1))
-        if stamp == -(cursor + 1):
-            store_i64(consumer + CONSUMER_SKIPPED, load_i64(consumer + CONSUMER_SKIPPED) + 1)
-        elif cursor >= load_i64(consumer + CONSUMER_JOINED) or abs(stamp) <= cursor:
+        buried = stamp == -(cursor + 1)
+        if not buried and (cursor >= load_i64(consumer + CONSUMER_JOINED) or abs(stamp) <= cursor):
             break
+        if compare_exchange(consumer, cursor, cursor + 1) != 1:
+            return 0
+        if buried:
+            fetch_add(consumer + CONSUMER_SKIPPED, 1)
         cursor += 1
-        store_release(consumer, cursor)
     if cursor > begin:
         wake_waiters(ring)
     if cursor < load_i64(consumer + CONSUMER_JOINED):
@@ -477,6 +482,29 @@ def wait_ready(
             return is_ready(ring, mask, shift, load_acquire(consumer), after)
 
 
+@kernel
+def wait_readable(
+    ring: int, mask: int, shift: int, consumer: int, after: int, strategy: int, timeout_ns: int
+) -> bool:
+    """Wait for a reader until :func:`available` is not 0, or the ring is closed and all of it is
+    read; False when ``timeout_ns`` are over first.
+
+    What :func:`available` passes over makes :func:`is_ready` true and leaves nothing to read, and
+    must be passed over here: producers may be waiting for the room.
+    """
+    until = monotonic_ns() + timeout_ns
+    left = timeout_ns
+    while wait_ready(ring, mask, shift, consumer, after, strategy, left):
+        if available(ring, mask, shift, consumer, after, 1) > 0:
+            return True
+        if load_acquire(ring + CLOSED_AT) == load_acquire(consumer) + 1:
+            return True
+        left = max(0, until - monotonic_ns())
+        if left == 0:
+            return False
+    return False
+
+
 # Registration
 
 
@@ -558,18 +586,18 @@ def release_handle(handle: int, count: int) -> None:
 
 @kernel
 def wait_handle(handle: int, timeout_ns: int) -> bool:
-    """:func:`wait_ready` for a reader's handle, after its cursor; stamps its heartbeat."""
+    """:func:`wait_readable` for a reader's handle, :func:`wait_ready` for a pool's; stamps its
+    heartbeat."""
+    ring = load_i64(handle + HANDLE_RING)
+    mask = load_i64(handle + HANDLE_MASK)
+    shift = load_i64(handle + HANDLE_SHIFT)
     entry = load_i64(handle + HANDLE_ENTRY)
+    after = load_i64(handle + HANDLE_AFTER)
+    strategy = load_i64(handle + HANDLE_STRATEGY)
     store_i64(entry + CONSUMER_HEARTBEAT_NS, monotonic_ns())
-    return wait_ready(
-        load_i64(handle + HANDLE_RING),
-        load_i64(handle + HANDLE_MASK),
-        load_i64(handle + HANDLE_SHIFT),
-        entry,
-        load_i64(handle + HANDLE_AFTER),
-        load_i64(handle + HANDLE_STRATEGY),
-        timeout_ns,
-    )
+    if load_i64(entry + CONSUMER_KIND) == READER:
+        return wait_readable(ring, mask, shift, entry, after, strategy, timeout_ns)
+    return wait_ready(ring, mask, shift, entry, after, strategy, timeout_ns)
 
 
 @kernel

@@ -57,7 +57,8 @@ class Reader:
         kernels.release_handle(self._handle, count)
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait, by the reader's strategy, for something to poll or the end; False on time-out."""
+        """Wait, by the reader's strategy, until ``poll`` has a record or the ring is at its end;
+        False on time-out.  Passes over tombstones, as ``poll`` does."""
         if self.ring.segment.map.damaged:
             self.ring.segment.check()
         return self.barrier.wait(timeout_s)
@@ -244,7 +245,8 @@ class Worker:
         kernels.wake_waiters(self.ring.address)
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait for something to take or the end; False on time-out."""
+        """Wait for something to take or the end; False on time-out.  No promise: another worker
+        may take it first, and ``take`` passes over tombstones."""
         self.ring.segment.check()
         return bool(self._inherited) or self.barrier.wait(timeout_s)
 

@@ -2,7 +2,7 @@
 
 from click.testing import CliRunner, Result
 
-from openoutcry.bench.cli import bench
+from openoutcry.cli.bench import bench
 
 
 def bench_here(*arguments: str) -> Result:

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 
-from openoutcry.bench.doctor_devices import PERF_EVENT_OPEN
+from openoutcry.host.doctor_devices import PERF_EVENT_OPEN
 
 PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 22, 38, 2
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.bench.peers.pair import PeerError, die_with_parent
 from openoutcry.bench.peers.programs import PeerMissing
+from openoutcry.host.processes import PeerError, die_with_parent
 from openoutcry.matcher import Engine
 from openoutcry.wire.enums import (
     CommandKind,

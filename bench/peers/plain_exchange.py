@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.bench.peers.pair import PeerError
 from openoutcry.bench.peers.programs import need_module
+from openoutcry.host.processes import PeerError
 from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 
 NEW, CANCEL, REDUCE, REPLACE = (

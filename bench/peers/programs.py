@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from openoutcry.bench.peers.pair import TIMEOUT_S, PeerError, die_with_parent
+from openoutcry.host.processes import TIMEOUT_S, PeerError, die_with_parent
 from openoutcry.wire.kernel import CACHE_DIR
 
 SOURCES = Path(__file__).resolve().parent

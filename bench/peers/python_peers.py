@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.bench.peers.pair import Meeting, PeerError, run_processes
 from openoutcry.bench.ring_loops import (
     PAYLOAD_BYTES,
     PAYLOADS,
@@ -21,6 +20,7 @@ from openoutcry.bench.ring_loops import (
     bulk_records,
     expect,
 )
+from openoutcry.host.processes import Meeting, PeerError, run_processes
 
 
 class Message(ctypes.Structure):

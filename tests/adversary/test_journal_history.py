@@ -15,8 +15,8 @@ from openoutcry.journal import Disk, Journal, JournalError, JournalReader, Journ
 from openoutcry.journal.checkpoints import checkpoint_path, newest_checkpoint, write_checkpoint
 from openoutcry.journal.listing import describe
 from openoutcry.journal.verify import verify
-from openoutcry.pipeline.checkpoint import make_checkpoints, recover
 from openoutcry.pipeline.run import Options, run
+from openoutcry.replay.checkpoint import make_checkpoints, recover
 
 SEGMENT_BYTES = 256 << 10
 BLOCK = 500

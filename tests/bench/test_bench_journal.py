@@ -6,7 +6,7 @@ import pytest
 
 from openoutcry.bench import journal
 from openoutcry.bench.results import check_document
-from openoutcry.bench.tables import JOURNAL_ROWS, journal_table
+from openoutcry.report.tables import JOURNAL_ROWS, journal_table
 
 
 def test_every_figure_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from bench_command import bench_here
 
-from openoutcry.bench import matcher, matcher_loops, tsc
+from openoutcry.bench import matcher, matcher_loops
 from openoutcry.bench.peers import matchers
-from openoutcry.bench.peers.pair import PeerError
 from openoutcry.bench.results import check_document, summarise
-from openoutcry.bench.tables import matcher_table
 from openoutcry.flow import FLOWS, GeneratedFlow
+from openoutcry.host import tsc
+from openoutcry.host.processes import PeerError
 from openoutcry.matcher import Engine
+from openoutcry.report.tables import matcher_table
 from openoutcry.wire import make_instruments
 
 METRICS = {
@@ -189,7 +190,8 @@ def test_the_table_says_what_was_met_and_what_was_not_measured() -> None:
     assert "| **1/400** | 1/400 – 1/400 | ≤ 1/200 | met |" in rows["ours / pyorderbook"]
     assert "| **57.1** |" in rows["bytes an open order takes, of 1 M"]
     assert "| not measured |" in rows["ours / lightmatchingengine"]
-    assert text.endswith("Measured with `outcry bench matcher` on Abacus, 1 cores.\n")
+    where = "Abacus (family and model, clock, caches not recorded); 1 cores"
+    assert text.endswith(f"Measured with `outcry bench matcher` on {where}.\n")
 
 
 def test_an_unknown_peer_is_a_usage_error() -> None:

@@ -10,11 +10,11 @@ from bench_command import bench_here
 from processes import OUTCRY
 
 from openoutcry.bench.collect import MEASURED
-from openoutcry.bench.evidence import ROOT
 from openoutcry.bench.pipeline import Session
 from openoutcry.bench.results import read_document
 from openoutcry.bench.rounds import Rounds
-from openoutcry.bench.tables import DOCUMENTS, PIPELINE_ROWS, TABLES, filled
+from openoutcry.report.evidence import ROOT
+from openoutcry.report.tables import DOCUMENTS, PIPELINE_ROWS, TABLES, filled
 from openoutcry.ring.segment import NoRoomError, SegmentError
 
 
@@ -57,14 +57,14 @@ def test_the_documents_quote_the_evidence_and_nothing_else() -> None:
     """Filling the marked places again changes no byte."""
     for name in DOCUMENTS:
         text = (ROOT / name).read_text()
-        assert filled(text) == text, f"{name}: run `python -m openoutcry.bench.tables`"
+        assert filled(text) == text, f"{name}: run `python -m openoutcry.report.tables`"
 
 
 def test_what_is_not_measured_names_the_command_that_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each table without evidence names `make evidence` if that measures it, else the very test
     that writes the file."""
     place = "<!-- evidence: {} -->\n<!-- end -->"
-    monkeypatch.setattr("openoutcry.bench.tables.read_evidence", _nothing_there)
+    monkeypatch.setattr("openoutcry.report.tables.read_evidence", _nothing_there)
     for name in TABLES:
         said = re.search("Not measured yet: `(make [^`]*)`", filled(place.format(name)))
         assert said is not None, name

@@ -15,12 +15,12 @@ from bench_command import bench_here
 from processes import OUTCRY, alive, left_behind
 
 from openoutcry.bench import ring
-from openoutcry.bench.evidence import read_evidence
 from openoutcry.bench.peers import programs
-from openoutcry.bench.peers.pair import PeerError, run_processes
 from openoutcry.bench.results import read_document
 from openoutcry.bench.ring import ALWAYS, GEOMETRY, VARIANTS, bench_ring, peers_named
-from openoutcry.bench.tables import RING_ROWS, ring_table
+from openoutcry.host.processes import PeerError, run_processes
+from openoutcry.report.evidence import read_evidence
+from openoutcry.report.tables import RING_ROWS, ring_table
 from openoutcry.ring import list_segments
 
 UNITS = {

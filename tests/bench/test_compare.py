@@ -1,5 +1,6 @@
 """bench/compare.py: differences are called when they are there, and not when they are not."""
 
+import copy
 import json
 import subprocess
 from pathlib import Path
@@ -11,18 +12,19 @@ from processes import OUTCRY
 
 from openoutcry.bench.compare import (
     FASTER,
+    PROCESSOR_KEYS,
     SLOWER,
     UNTOLD,
     bootstrap_ratios,
     compare,
-    compare_command,
     holm,
     least_chance,
     permutation_chance,
-    show,
     warnings,
 )
 from openoutcry.bench.results import ResultError, document, summarise, write_document
+from openoutcry.cli.bench_compare import compare as judge_files
+from openoutcry.cli.bench_compare import show
 
 RANDOM_SEED = 7
 EMPTY = document("matcher", [], [], "")
@@ -193,6 +195,13 @@ def test_different_hosts_commands_and_figures_are_warned_of():
     for part in (*parts, "only a is only in A"):
         assert part in said
     assert warnings(a, a) == []
+    older = copy.deepcopy(a)
+    for key in PROCESSOR_KEYS:
+        older["host"].pop(key)
+    assert warnings(older, a) == []
+    other = copy.deepcopy(a)
+    other["host"]["cpu_stepping"] = -1
+    assert "different hosts: cpu_stepping" in warnings(a, other)[0]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +249,7 @@ def test_the_command_for_ci(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(tmp_path)
 
     def ended(*arguments: str) -> Result:
-        return CliRunner().invoke(compare_command, arguments)
+        return CliRunner().invoke(judge_files, arguments)
 
     assert ended("a.json", "b.json").exit_code == 0
     failed = ended("a.json", "b.json", "--threshold", "5", "--json")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from openoutcry.bench.compare import SLOWER, UNTOLD, compare
-from openoutcry.bench.evidence import write_evidence
 from openoutcry.bench.matcher_loops import BATCH, Loaded, load, run_batches
 from openoutcry.bench.results import document, summarise
 from openoutcry.flow import GeneratedFlow
+from openoutcry.report.evidence import write_evidence
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import monotonic_ns
 from openoutcry.wire.records import RECORD_BYTES

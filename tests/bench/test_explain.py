@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openoutcry.bench import ladder
-from openoutcry.bench.corewatch import UNSEEN, Interval, Watched
 from openoutcry.bench.explain import (
     COMMIT,
     NEW_LEVEL,
@@ -18,11 +17,12 @@ from openoutcry.bench.explain import (
     new_levels,
 )
 from openoutcry.bench.paced import Paced, SpansDoNotAddUp, check_spans, percentiles
-from openoutcry.bench.pictures import TIME_BINS, histogram, pictures
+from openoutcry.bench.plot_data import TIME_BINS, histogram, pictures
 from openoutcry.bench.stages_alone import COMPILED, bottleneck, stage_rates
 from openoutcry.bench.timeline import Slice, Timeline
-from openoutcry.bench.wording import by_length
+from openoutcry.host.corewatch import UNSEEN, Interval, Watched
 from openoutcry.pipeline.recording import Recording, Step
+from openoutcry.report.text import by_length
 from openoutcry.ring.segment import NoRoomError
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind
@@ -273,13 +273,18 @@ def test_pictures_count_every_command_once():
     assert len(made["throughput"]) == TIME_BINS
 
 
-def test_the_histograms_buckets_are_the_pipelines():
-    """Each value lies in the bucket that the kernel would count it in."""
-    from openoutcry.pipeline.histogram import bucket_of, bucket_upper_ns
-
-    values = np.array([0, 1, 127, 128, 129, 1_000, 99_999, 2**40], np.int64)
-    wanted = sorted({bucket_upper_ns(bucket_of(int(value))) for value in values})
-    assert [upper for upper, _ in histogram(values)] == wanted
+@settings(derandomize=True, deadline=None)
+@given(st.lists(st.integers(-9, 2**52), min_size=1))
+def test_a_recorded_histogram_has_three_significant_digits(values):
+    """Each value counts in the bucket at its place, whose upper edge is above it by less than one
+    part in 1,024, next to powers of two as well; a clock that went backwards counts as 0."""
+    values += [2**bits + step for bits in (10, 11, 12, 40, 51) for step in (-1, 0, 1)]
+    buckets = histogram(np.array(values, np.int64))
+    uppers = [upper for upper, _ in buckets]
+    assert uppers == sorted(set(uppers))
+    expanded = [upper for upper, count in buckets for _ in range(count)]
+    for value, upper in zip(sorted(max(value, 0) for value in values), expanded, strict=True):
+        assert value <= upper <= value + value // 1024
 
 
 def test_every_stage_has_a_pace_by_itself(tmp_path, monkeypatch):

@@ -12,10 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openoutcry.bench import core_accounts, corewatch, jitter
-from openoutcry.bench.core_accounts import accounts_between, interrupt_counts, read_accounts
+from openoutcry.bench import jitter
 from openoutcry.bench.cores import groups, relation, round_trip_ns
-from openoutcry.bench.corewatch import (
+from openoutcry.bench.jitter import Spin, bench_jitter, explain, spin_all
+from openoutcry.bench.results import check_document
+from openoutcry.host import core_accounts, corewatch
+from openoutcry.host.core_accounts import accounts_between, interrupt_counts, read_accounts
+from openoutcry.host.corewatch import (
     UNSEEN,
     Interval,
     Watched,
@@ -24,10 +27,8 @@ from openoutcry.bench.corewatch import (
     over,
     refusal,
 )
-from openoutcry.bench.doctor import Host
-from openoutcry.bench.jitter import Spin, bench_jitter, explain, spin_all
-from openoutcry.bench.peers.pair import run_processes
-from openoutcry.bench.results import check_document
+from openoutcry.host.findings import Host
+from openoutcry.host.processes import run_processes
 
 TRACE = """
           python  70/70    [000] 100.000001000:   sched:sched_switch: prev_comm=python prev_pid=70 prev_prio=120 prev_state=R ==> next_comm=a b next_pid=80 next_prio=120

@@ -6,10 +6,10 @@ import pytest
 from openoutcry.bench import pipeline
 from openoutcry.bench.paced import paced
 from openoutcry.bench.peers import plain_exchange
-from openoutcry.bench.peers.pair import PeerError
 from openoutcry.bench.peers.plain_exchange import PEERS, PlainBook, Taken, as_tuples, measure
 from openoutcry.bench.rounds import Rounds
 from openoutcry.flow import FLOWS, GeneratedFlow
+from openoutcry.host.processes import PeerError
 from openoutcry.matcher import Engine
 from openoutcry.wire.enums import EventKind
 

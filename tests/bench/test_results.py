@@ -1,7 +1,6 @@
 """bench/results.py: one shape, honest errors, and no file that a reader stumbles over."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openoutcry import __version__
-from openoutcry.bench import evidence, results
+from openoutcry.bench import results
 from openoutcry.bench.results import (
     ResultError,
     document,
@@ -19,6 +17,8 @@ from openoutcry.bench.results import (
     summarise,
     write_document,
 )
+from openoutcry.host.commit import commit
+from openoutcry.report import evidence
 
 OURS = [100.0, 110.0, 90.0, 105.0, 95.0]
 PEER = [200.0, 220.0, 180.0, 210.0, 190.0]
@@ -117,22 +117,7 @@ def test_a_document_says_where_it_comes_from():
     assert made["host"]["cores_online"] >= 1
     assert made["command"] == "outcry bench ring"
     assert made["missing"] == [{"name": "far", "why": "one core only"}]
-    assert made["commit"] == results.commit()
-
-
-def test_commit_is_the_trees_or_else_the_version(tmp_path, monkeypatch):
-    """A checkout answers with its commit, -dirty when a tracked file was changed; an installed
-    package answers with its version."""
-    monkeypatch.setattr(results, "__file__", str(tmp_path / "bench" / "results.py"))
-    assert results.commit() == __version__
-    git = ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@example.org"]
-    (tmp_path / "a").write_text("1")
-    for command in (["init", "-q"], ["add", "a"], ["commit", "-qm", "one"]):
-        subprocess.run([*git, *command], check=True)
-    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True).stdout
-    assert results.commit() == head.strip()
-    (tmp_path / "a").write_text("2")
-    assert results.commit() == head.strip() + "-dirty"
+    assert made["commit"] == commit()
 
 
 def test_what_is_written_is_read_back(tmp_path):
@@ -240,5 +225,5 @@ def test_a_document_is_kept_as_evidence_without_its_pictures(tmp_path, monkeypat
     assert (kept["host"], kept["command"]) == (made["host"], "outcry bench ring")
     assert "details" not in kept
     made["partial"] = "interrupted in round 2 of 7"
-    with pytest.raises(ResultError, match="interrupted in round 2"):
+    with pytest.raises(evidence.EvidenceError, match="interrupted in round 2"):
         evidence.keep_document(made)

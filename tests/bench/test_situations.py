@@ -11,8 +11,8 @@ import pytest
 from processes import OUTCRY
 from situations import SITUATIONS, command_in, why_not
 
-from openoutcry.bench.doctor_costs import real_time_refusal
 from openoutcry.bench.subjects import SUBJECTS
+from openoutcry.host.doctor_costs import real_time_refusal
 
 TIMEOUT_S = 550
 SAYS: dict[str, dict[str, str]] = {
@@ -138,7 +138,7 @@ def test_real_time_priority_is_tried_and_not_guessed() -> None:
     assert os.sched_getscheduler(0) == before
     if why_not("no rights"):
         pytest.skip(str(why_not("no rights")))
-    ask = "from openoutcry.bench.doctor_costs import *; print(real_time_refusal())"
+    ask = "from openoutcry.host.doctor_costs import *; print(real_time_refusal())"
     done = subprocess.run(command_in("no rights", [sys.executable, "-c", ask]), text=True,
                           capture_output=True, check=True)  # fmt: skip
     assert done.stdout.strip() == "Operation not permitted"

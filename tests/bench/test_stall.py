@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from openoutcry.bench.evidence import write_evidence
 from openoutcry.bench.paced import Paced
-from openoutcry.bench.pictures import heat
+from openoutcry.bench.plot_data import heat
 from openoutcry.bench.stall_check import RATE, SECONDS, by_window, occupied, stall_check, summed
 from openoutcry.pipeline.recording import Recording
+from openoutcry.report.evidence import write_evidence
 
 ROUNDS = 12
 

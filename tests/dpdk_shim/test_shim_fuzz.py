@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from shim_wire import needs_shim
 
-from openoutcry.bench.evidence import write_evidence
 from openoutcry.dpdk_shim import native
 from openoutcry.dpdk_shim.names import Reject
 from openoutcry.gateway_fpga import make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
+from openoutcry.report.evidence import write_evidence
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 
 SOURCE = Path(__file__).parent / "shim_fuzz.c"

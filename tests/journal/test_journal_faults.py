@@ -517,7 +517,7 @@ def test_flipped_bits_anywhere_in_64_kib(tmp_path, orders):
 def test_every_bit_and_every_cut(tmp_path, orders):
     """Each of the 524,288 bits of 64 KiB flipped alone, and the file cut at every byte of its last
     two blocks.  The figures go to docs/evidence/journal_faults.json."""
-    from openoutcry.bench.evidence import write_evidence
+    from openoutcry.report.evidence import write_evidence
 
     image = stretch(tmp_path, orders)
     undetected = flip_every(tmp_path, image, range(len(image) * 8), orders, 930)

@@ -104,7 +104,7 @@ def test_two_hundred_power_cuts(tmp_path, orders):
 @pytest.mark.long
 def test_ten_thousand_power_cuts(tmp_path, orders):
     """The same, 10,000 times.  The figures go to docs/evidence/journal_power_cuts.json."""
-    from openoutcry.bench.evidence import write_evidence
+    from openoutcry.report.evidence import write_evidence
 
     done = cut_often(tmp_path, orders, 2, 10_000)
     write_evidence(

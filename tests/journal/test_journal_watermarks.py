@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from openoutcry.cli.journal import journal
 from openoutcry.journal import Journal, JournalError, JournalLock, JournalReader
 from openoutcry.journal.listing import describe
 from openoutcry.journal.lock import InUse
 from openoutcry.journal.repair import repair
 from openoutcry.journal.verify import verify
 from openoutcry.journal.watermark import Reached, Watermark, pack_watermark, read_watermark
-from openoutcry.pipeline.journal_cli import journal
 
 SECTOR = 4096
 SEGMENT = "segment-000000.ocj"

@@ -19,7 +19,7 @@ import time
 import pytest
 from matcher_fuzz import A_SEED, fuzz_share
 
-from openoutcry.bench.evidence import write_evidence
+from openoutcry.report.evidence import write_evidence
 
 COMMAND = "make test-long ARGS=tests/matcher/test_matcher_fuzz.py"
 

@@ -1,47 +1,5 @@
-"""What the pipeline's tests share: a way to run the real command, and a look at what it leaves."""
+"""The real command, and nothing left behind: tests/outcry_command.py."""
 
-import json
-import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from outcry_command import nothing_left_behind, outcry, outcry_json
 
-import pytest
-from processes import OUTCRY, left_behind
-
-
-@pytest.fixture
-def outcry(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run ``outcry`` in an empty folder of its own."""
-
-    def run(*arguments: object, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*OUTCRY, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            timeout=timeout_s,
-        )
-
-    return run
-
-
-@pytest.fixture
-def outcry_json(outcry: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
-    """Run ``outcry … --json``, expect success, return the document."""
-
-    def run(*arguments: object) -> dict[str, Any]:
-        done = outcry(*arguments, "--json")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return run
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_behind() -> Iterator[None]:
-    """Every test leaves the shared memory as it found it."""
-    before = left_behind()
-    yield
-    left = left_behind() - before
-    assert not left, f"left in /dev/shm: {sorted(left)}"
+__all__ = ["nothing_left_behind", "outcry", "outcry_json"]

@@ -12,7 +12,6 @@ from openoutcry.pipeline import clock_evidence
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.clock_evidence import EVERY_NS, ClockEvidence
 from openoutcry.pipeline.journal_stage import JournalStage
-from openoutcry.pipeline.journal_tables import StampBounds, Tables
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.topology import STAGE_INDEX, Geometry
 from openoutcry.ptp import PageWriter, load_table
@@ -20,6 +19,7 @@ from openoutcry.ptp.daemon import measure_nominal
 from openoutcry.ptp.host import Machine
 from openoutcry.ptp.page import ClockError, Line
 from openoutcry.ptp.ticks import Q48, ticks_now
+from openoutcry.replay.tables import StampBounds, Tables
 from openoutcry.ring.kernels import release
 from openoutcry.wire.enums import BlockKind, ClockSource, ClockState
 from openoutcry.wire.records import CLOCK_DTYPE, MAX_VALUE, ORDER_DTYPE

@@ -19,14 +19,14 @@ from openoutcry.__main__ import main
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Disk, EventDigest, Journal, JournalError, JournalLock, JournalReader
 from openoutcry.journal.listing import describe
-from openoutcry.pipeline.checkpoint import make_checkpoints, recover, recover_from_any, save
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.control import DURABLE_SEQ
-from openoutcry.pipeline.journal_sql import query
-from openoutcry.pipeline.replay import replay
 from openoutcry.pipeline.resume import ResumeError
 from openoutcry.pipeline.run import Options, PipelineError, run
 from openoutcry.pipeline.top import running
+from openoutcry.replay.checkpoint import make_checkpoints, recover, recover_from_any, save
+from openoutcry.replay.replay import replay
+from openoutcry.replay.sql import query
 from openoutcry.ring import remove_dead_segments
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.records import ORDER_DTYPE
@@ -160,7 +160,7 @@ def test_a_thousand_kills_of_the_pipeline(tmp_path: Path, undisturbed: dict[str,
 
     The figures go to docs/evidence/journal_kills.json.
     """
-    from openoutcry.bench.evidence import write_evidence
+    from openoutcry.report.evidence import write_evidence
 
     seconds: list[float] = []
     for seed in range(1000, 1100):

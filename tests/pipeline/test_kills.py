@@ -142,7 +142,7 @@ def test_two_hundred_kills(tmp_path: Path, undisturbed: dict[str, Any]) -> None:
 
     The figures go to docs/evidence/kills.json.
     """
-    from openoutcry.bench.evidence import write_evidence
+    from openoutcry.report.evidence import write_evidence
 
     done: dict[str, int] = {}
     runs = 0

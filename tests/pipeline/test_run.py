@@ -16,7 +16,7 @@ from processes import OUTCRY, alive, find_pipeline, stage_pids
 from openoutcry.flow import FLOWS, GeneratedFlow
 from openoutcry.gateway_fpga import make_rules, validate_batch
 from openoutcry.matcher import ReferenceEngine
-from openoutcry.pipeline.event_hash import START, hash_array, hash_text
+from openoutcry.replay.event_hash import START, hash_array, hash_text
 from openoutcry.wire import ORDER_DTYPE
 
 Run = Callable[..., dict[str, Any]]

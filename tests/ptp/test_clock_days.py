@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from ptp_faults import KINDS, random_faults
 
-from openoutcry.bench.evidence import write_evidence
 from openoutcry.ptp.page import WHY
 from openoutcry.ptp.simulate import Simulation, World
+from openoutcry.report.evidence import write_evidence
 
 DAY_S = 86_400
 DAYS = 1

@@ -6,6 +6,7 @@ one had written by then are written by hand; everything else is real processes a
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -703,10 +704,82 @@ def test_without_consumers_no_producer_overtakes_an_unpublished_claim(
     assert fast.try_claim(1) is None
     fill(claim.views[0], 1, 1)
     claim.publish()
-    assert reader.wait(0)
-    assert len(reader.poll()) == 0
+    assert not reader.wait(0), "all that was published was claimed before the reader came"
     assert fast.publish(make_records(2, 4, 4)) == 4
+    assert reader.wait(0)
     assert [batch["stamp"].tolist() for batch in reader.drain()] == [[5, 6, 7], [8]]
+
+
+@pytest.mark.parametrize("strategy", list(WaitStrategy))
+def test_what_wait_promises_poll_keeps(
+    make_ring: Callable[..., RingBuffer], strategy: WaitStrategy
+) -> None:
+    """Tombstones are nothing to read: wait passes over them, which gives their slots back to the
+    producers, and ends with a record or with the ring."""
+    ring = make_ring(4, ("a", "b"), blocking=True)
+    a, b = ring.reader("a", strategy), ring.reader("b", strategy)
+    for _ in range(2):
+        leave_tombstones(ring, 4)
+        assert not a.wait(0)
+        assert ring.producer().room() == 0, "b has not looked yet"
+        assert not b.wait(0)
+    ring.producer().publish(make_records(1, 1, 1))
+    for reader in (a, b):
+        assert reader.wait(0)
+        assert reader.poll()["stamp"].tolist() == [9]
+        reader.release(1)
+    leave_tombstones(ring, 1)
+    assert not a.wait(0)
+    ring.close()
+    for reader in (a, b):
+        assert reader.wait(0)
+        assert reader.at_end
+        assert reader.skipped == 9
+
+
+def leave_tombstones(ring: RingBuffer, count: int) -> None:
+    """A producer that gives up what it had claimed."""
+    with ring.producer("fail") as producer:
+        assert producer.try_claim(count) is not None
+
+
+def test_a_thread_may_wait_while_another_polls(
+    make_ring: Callable[..., RingBuffer], children: Children
+) -> None:
+    """Both pass over tombstones at the same cursor: it never goes back, each is counted once and
+    every record is read once."""
+    ring = make_ring(8)
+    total = 1000
+
+    def produce(number: int) -> None:
+        for first in range(1, total + 1):
+            with ring.producer() as out:
+                out.publish(make_records(number, first, 1))
+                out.claim(2)
+
+    reader = ring.reader("a")
+    done = threading.Event()
+
+    def wait_again_and_again() -> None:
+        while not done.is_set():
+            reader.wait(0.001)
+
+    waiting = threading.Thread(target=wait_again_and_again)
+    waiting.start()
+    pids = [children.fork(produce, number) for number in (1, 2)]
+    got: dict[int, list[int]] = {1: [], 2: []}
+    while sum(map(len, got.values())) < 2 * total:
+        batch = reader.poll()
+        check_whole(batch, reader.cursor.get() + 1)
+        for by, n in zip(*map(np.ndarray.tolist, split_ids(batch["id"])), strict=True):
+            got[by].append(n)
+        reader.release(len(batch))
+    children.join(pids)
+    wait_until(lambda: len(reader.poll()) == 0 and reader.cursor.get() == ring.claimed)
+    done.set()
+    waiting.join()
+    assert got == {number: list(range(1, total + 1)) for number in (1, 2)}
+    assert reader.skipped == ring.tombstones == 4 * total
 
 
 def test_a_reader_killed_while_it_came_back_leaves_no_cursor(

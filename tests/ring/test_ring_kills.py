@@ -406,7 +406,7 @@ def test_kills_at_random_points_lose_and_double_nothing(seed: int) -> None:
 @pytest.mark.long
 def test_ten_thousand_kills() -> None:
     """50 storms of 200 kills; the figures go to docs/evidence/ring_kills.json."""
-    from openoutcry.bench.evidence import write_evidence
+    from openoutcry.report.evidence import write_evidence
 
     tally, storms, first_seed, since = Tally(), 50, 1000, time.monotonic()
     for seed in range(first_seed, first_seed + storms):

@@ -1,0 +1,1 @@
+"""Give the `outcry` command: arguments in, words out, one file a subcommand."""

@@ -1,0 +1,111 @@
+"""``outcry bench SUBJECT``: measure, in rounds, and say how sure each figure is."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from openoutcry.bench.rounds import terminable
+from openoutcry.bench.subjects import QUICK_ROUNDS, ROUNDS, SUBJECTS, Subject
+from openoutcry.cli.bench_all import bench_all
+from openoutcry.cli.bench_compare import compare
+from openoutcry.cli.bench_document import check_places, give
+from openoutcry.cli.bench_history import history
+from openoutcry.cli.options import PathArgument
+
+
+class Subjects(click.Group):
+    """The group whose commands are the subjects, so that each has its own --help."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            known = ", ".join(sorted(self.commands))
+            raise click.UsageError(f"unknown subject {args[0]!r}: choose from {known}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Subjects, invoke_without_command=True)
+@click.option("--setup", is_flag=True, help="Install every subject's peers, measure nothing.")
+@click.pass_context
+def bench(context: click.Context, setup: bool) -> None:
+    """Measure on this machine: medians over interleaved rounds, each with its error."""
+    if setup:
+        raise SystemExit(max(s.function(s.setup)() for s in SUBJECTS.values() if s.setup))
+    if context.invoked_subcommand is None:
+        raise click.UsageError("name a subject: " + ", ".join(sorted(bench.commands)))
+
+
+def subject_command(subject: Subject) -> click.Command:
+    """The command of one subject: the options that all have, and its own."""
+    parameters: list[click.Parameter] = [
+        click.Option(["--rounds"], type=click.IntRange(1), help="Interleaved rounds [7, quick 3]."),
+        click.Option(
+            ["--quick"], is_flag=True, help="Shorter runs: figures to look at, not to quote."
+        ),
+        click.Option(
+            ["--json", "as_json"], is_flag=True, help="One JSON document on standard output."
+        ),
+        click.Option(["--out"], type=PathArgument, help="Write the document to this file."),
+        click.Option(["--report"], type=PathArgument, help="Write an HTML report to this file."),
+        click.Option(
+            ["--export"],
+            type=PathArgument,
+            metavar="DIR",
+            help="Write Parquet and Prometheus files there; of the pipeline also HdrHistogram "
+            "files and a trace for Perfetto.",
+        ),
+    ]
+    if subject.peers:
+        parameters.append(
+            click.Option(["--against"], metavar="LIST", help="Peers, comma-separated [all].")
+        )
+    if subject.setup:
+        parameters.append(
+            click.Option(
+                ["--setup"], is_flag=True, help="Install the peers' packages, measure nothing."
+            )
+        )
+    parameters += [click.Option([f"--{name}"], is_flag=True, help=what)
+                   for name, what in subject.flags]  # fmt: skip
+    return click.Command(
+        subject.name,
+        params=parameters,
+        help=f"Measure {subject.what}.",
+        short_help=subject.what,
+        callback=partial(_measure, subject),
+    )
+
+
+def _measure(
+    subject: Subject,
+    rounds: int | None,
+    quick: bool,
+    as_json: bool,
+    out: Path | None,
+    report: Path | None = None,
+    export: Path | None = None,
+    against: str | None = None,
+    setup: bool = False,
+    **flags: bool,
+) -> None:
+    if setup:
+        raise SystemExit(subject.function(subject.setup)())
+    check_places(out=out, report=report, export=export)
+    measure = partial(subject.function(subject.measure), **flags)
+    if subject.peers:
+        try:
+            measure = partial(measure, peers=subject.function(subject.peers)(against))
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--against") from None
+    count = rounds or (QUICK_ROUNDS if quick else ROUNDS)
+    command = f"outcry bench {subject.name} --rounds {count}" + (" --quick" if quick else "")
+    command += f" --against {against}" if against is not None else ""
+    command += "".join(f" --{name}" for name, given in flags.items() if given)
+    with terminable():
+        made = measure(count, quick, command, lambda text: click.echo(text, err=True))
+    give(made, as_json, out, report, export)
+
+
+for _command in (bench_all, compare, history, *map(subject_command, SUBJECTS.values())):
+    bench.add_command(_command)

@@ -1,0 +1,66 @@
+"""``outcry bench all``: every subject, one report."""
+
+from pathlib import Path
+
+import click
+
+from openoutcry.bench import suite
+from openoutcry.bench.exports import write_all_exports
+from openoutcry.bench.rounds import terminable
+from openoutcry.bench.subjects import SUBJECTS
+from openoutcry.cli.bench_document import check_places
+from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.report.bench_report import write_bench_report
+from openoutcry.report.terminal import show
+
+
+@click.command("all", short_help="every subject, one report")
+@click.option("--rounds", type=click.IntRange(1), help="Rounds a subject [7, quick 2].")
+@click.option("--quick", is_flag=True, help="Ten minutes on two cores instead of an hour.")
+@click.option("--subjects", metavar="LIST", help="Some subjects, comma-separated [all].")
+@click.option(
+    "--out", type=PathArgument, metavar="DIR", help="Write each subject's document there."
+)
+@click.option("--report", type=PathArgument, help="Where the report goes [bench.html].")
+@click.option(
+    "--export", type=PathArgument, metavar="DIR", help="As of one subject, in a folder each."
+)
+@as_json_option
+def bench_all(
+    rounds: int | None,
+    quick: bool,
+    subjects: str | None,
+    out: Path | None,
+    report: Path | None,
+    export: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure every subject, each in a process of its own, and leave one report."""
+    names = None if subjects is None else [name.strip() for name in subjects.split(",")]
+    for name in names or []:
+        if name not in SUBJECTS:
+            raise click.BadParameter(
+                f"unknown subject {name!r}: choose from {', '.join(SUBJECTS)}",
+                param_hint="--subjects",
+            )
+    page = report or Path("bench.html")
+    check_places(("out", "export"), out=out, report=page, export=export)
+    with terminable():
+        made, partial = suite.bench_all(
+            rounds, quick, lambda text: click.echo(text, err=True), names
+        )
+    if made:
+        write_bench_report(made, page)
+    if out:
+        suite.write_all(made, out)
+    if export:
+        write_all_exports(made, export)
+    if as_json:
+        click.echo(suite.as_json(made, partial))
+    else:
+        for one in made:
+            show(one)
+        click.echo(f"report: {page}")
+    if partial or any(one.get("partial") for one in made):
+        click.echo(f"partial: {partial or 'see what is missing'}", err=True)
+        raise SystemExit(1)

@@ -1,0 +1,231 @@
+"""``outcry clock``: what time it is, and how wrong that may be; the daemon; the report."""
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from openoutcry.ptp import ClockDaemon, PageWriter, load_table
+from openoutcry.ptp.daemon import measure_nominal
+from openoutcry.ptp.host import Machine
+from openoutcry.ptp.look import describe, look
+from openoutcry.ptp.simulate import live_machine
+from openoutcry.ptp.sources import find_sources
+from openoutcry.replay.clock_report import clock_records, summarise
+from openoutcry.report.quantity import duration
+from openoutcry.ring import remove_dead_segments
+from openoutcry.wire.enums import ClockEvent
+from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.records import MAX_VALUE
+
+PTP4L_SOCKET = Path("/var/run/ptp4l")
+ZONE = click.option("--zone", default="UTC", show_default=True, metavar="NAME",
+                    help="Show times of day in this time zone (IANA name).")  # fmt: skip
+
+
+@click.group(invoke_without_command=True)
+@click.option("--watch", is_flag=True, help="Say it again every second, until Control-C.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output "
+              "(with --watch one a line).")  # fmt: skip
+@ZONE
+@click.pass_context
+def clock(ctx: click.Context, watch: bool, as_json: bool, zone: str) -> None:
+    """What time it is, how wrong that may be, and whether RTS 25's 100 us hold.
+
+    \b
+    outcry clock                   one look
+    outcry clock serve             the daemon: reads PTP, chrony, the kernel; steers nothing
+    outcry clock report JOURNAL    a run's evidence: how long within 100 us, and when not
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    place = _zone(zone)
+    while True:
+        found = look()
+        click.echo(json.dumps(found) if as_json else "\n".join(_lines(found, place)))
+        if not watch:
+            return
+        time.sleep(1)
+        if not as_json:
+            click.echo()
+
+
+def _lines(found: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
+    now = found.get("now")
+    if found["page"] is None:
+        yield "no clock daemon is running (`outcry clock serve`): what follows is the kernel's word"
+    elif now:
+        yield f"it is      {local(now['utc'], zone)} ± {duration(now['bound_ns'])}"
+    else:
+        yield f"time       NOT KNOWN: {found['error']}"
+    yield f"state      {found['state'].replace('_', ' ')}"
+    yield f"source     {found['source']}, grandmaster {found['grandmaster'] or 'none'}"
+    yield f"offset     {duration(found['offset_ns'])} at the last sample"
+    yield f"bound      {duration(found['bound_ns'])}"
+    yield f"drift      {found['drift_ppb']:,} ppb (the counter against the source)"
+    yield f"path       {duration(found['path_delay_ns'])} one way"
+    rts25 = found["rts25"]
+    since = f" since {local(rts25['since_utc'], zone)}" if rts25["since_utc"] else ""
+    yield f"RTS 25     {'holds' if rts25['holds'] else 'DOES NOT HOLD'}{since} (100 us of UTC)"
+    if found["flags"]:
+        yield f"flags      {', '.join(found['flags'])}"
+    for source in found.get("sources", ()):
+        yield f"heard      {source['source']}: {_heard(source)}"
+    for event in found.get("events", ()):
+        yield f"event      {event['event']} at {local(event['utc'], zone)}"
+
+
+def _heard(source: dict[str, Any]) -> str:
+    """What one source says, in a line."""
+    port = f", port {source['port_state']}" if source["port_state"] else ""
+    if source["silent"]:
+        return f"silent: {source['silent']}"
+    if source["bound_ns"] is None:
+        return f"gathering{port}"
+    words = [name for name in ("traceable", "doubted") if source[name]]
+    standing = [] if source["held"] else ["nobody stands behind it"]
+    return ", ".join([f"bound {duration(source['bound_ns'])}", *words, *standing]) + port
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError):
+        raise click.BadParameter(f"{name!r} is no time zone", param_hint="--zone") from None
+
+
+# The daemon
+
+
+@clock.command()
+@click.option("--phc", type=click.Path(), help="PTP hardware clock [every /dev/ptp*].")
+@click.option("--ptp4l", type=click.Path(), help=f"ptp4l's socket [{PTP4L_SOCKET}, if there].")
+@click.option(
+    "--smeared",
+    is_flag=True,
+    help="The NTP servers of this machine smear leap seconds, from noon to noon.",
+)
+@click.option("--simulate", is_flag=True,
+              help="A made-up machine and grandmaster instead of this one's.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
+              help="Seed of the simulation.")  # fmt: skip
+def serve(phc: str | None, ptp4l: str | None, smeared: bool, simulate: bool, seed: int) -> None:
+    """Keep the clock page until Control-C; print what happens.  No clock is set or steered."""
+    table = load_table()
+    host = live_machine(table, seed) if simulate else Machine()
+    for path in (phc, ptp4l):
+        if path and not simulate and not Path(path).exists():
+            raise OutcryError(f"{path} does not exist")
+    if simulate:
+        phc, ptp4l = "/dev/ptp-simulated", "phc-simulated"
+    elif ptp4l is None and PTP4L_SOCKET.exists():
+        ptp4l = str(PTP4L_SOCKET)
+    remove_dead_segments()
+    nominal_ns = measure_nominal(host)
+    sources = find_sources(nominal_ns, phc, ptp4l, smeared)
+    with _until_stopped() as stop:
+        writer = PageWriter()
+        click.echo(f"{writer.name}: {', '.join(s.kind.name.lower() for s in sources)}", err=True)
+        daemon = ClockDaemon(host, sources, table, writer, nominal_ns, listener=_say(table))
+        try:
+            while not stop:
+                daemon.step()
+                # A signal between the test and the sleep is seen a second later at most.
+                time.sleep(daemon.pause_s())
+        finally:
+            daemon.close()
+
+
+@contextmanager
+def _until_stopped() -> Iterator[list[int]]:
+    """A list that is no longer empty once SIGINT or SIGTERM has come."""
+    stop: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: stop.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say(table: Any) -> Any:
+    """Print every event but the regular sample."""
+
+    def listener(event: ClockEvent, records: Any) -> None:
+        if event is ClockEvent.SAMPLE:
+            return
+        found = describe(records[0], table)
+        click.echo(
+            f"{found['utc'] or '-'} {event.name.lower()}: {found['state']}, {found['source']}, "
+            f"bound {duration(found['bound_ns'])}, offset {duration(found['offset_ns'])}",
+            err=True,
+        )
+        sys.stderr.flush()
+
+    return listener
+
+
+# The report
+
+
+@clock.command()
+@click.argument("journal", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@ZONE
+def report(journal: Path, as_json: bool, zone: str) -> None:
+    """How well the time was known while JOURNAL was written, day by day.
+
+    Exit status 1 if RTS 25 did not hold all the time, or there is no evidence that it did.
+    """
+    place, table = _zone(zone), load_table()
+    found = clock_records(journal, table)
+    made = summarise(found.records, table, place, found.since_tai_ns, found.until_tai_ns)
+    click.echo(json.dumps(made) if as_json else "\n".join(report_lines(made)))
+    if not made["rts25_held"]:
+        sys.exit(1)
+
+
+def local(utc: str | None, zone: ZoneInfo) -> str:
+    """A UTC text of :meth:`LeapTable.text` in another zone; an inserted second stays a 60."""
+    if utc is None or zone.key == "UTC":
+        return utc or "-"
+    day, rest = utc[:17], utc[17:-1]
+    there = datetime.fromisoformat(day + "00+00:00").astimezone(zone)
+    return f"{there:%Y-%m-%dT%H:%M}:{rest}{there:%z}"
+
+
+def report_lines(made: dict[str, Any]) -> Iterator[str]:
+    """The report for people."""
+    zone = ZoneInfo(made["zone"])
+    first, last = (local(made[key], zone) for key in ("first_utc", "last_utc"))
+    yield f"clock evidence from {first} to {last}"
+    for row in [*made["days"], {"day": "whole", **made["whole"]}]:
+        states = ", ".join(f"{name} {s:,.0f} s" for name, s in row["state_s"].items())
+        yield (
+            f"{row['day']:<10}  RTS 25 {row['rts25_share']:.4%} of {row['covered_s']:,.0f} s; "
+            f"bound p50 {duration(row['bound_p50_ns'])}, p99 {duration(row['bound_p99_ns'])}, "
+            f"max {duration(row['bound_max_ns'])}; {states}"
+        )
+        if row["without_evidence_s"]:
+            yield f"{'':<12}{row['without_evidence_s']:,.0f} s without evidence"
+        if row["missing_records"]:
+            yield f"{'':<12}{row['missing_records']:,} records are missing"
+    for event in made["events"]:
+        about = "about " if event["about"] else ""
+        yield (
+            f"{about}{local(event['utc'], zone)}  {event['event']}: {event['state']}, "
+            f"bound {duration(event['bound_ns'] if event['bound_ns'] < MAX_VALUE else None)}"
+        )
+    verdict = "held all the time" if made["rts25_held"] else "did NOT hold all the time"
+    yield f"RTS 25 (100 us of UTC, traceable) {verdict}"

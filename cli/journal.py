@@ -1,0 +1,212 @@
+"""``outcry journal``: what a journal holds, whether it is sound, and what can be made of it."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+PathArgument = click.Path(path_type=Path)
+as_json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document on standard output."
+)
+directory_argument = click.argument("directory", type=PathArgument)
+
+
+@click.group()
+def journal() -> None:
+    """Look into a journal, prove it, mend it, ask it.
+
+    \b
+    outcry journal ls DIR
+    outcry journal verify DIR
+    outcry journal sql DIR "select symbol, count(*) from trades group by symbol"
+    """
+
+
+@journal.command()
+@directory_argument
+@as_json_option
+def ls(directory: Path, as_json: bool) -> None:
+    """Segments, checkpoints and what was acknowledged; also of a running journal."""
+    from openoutcry.journal.listing import describe
+
+    made = describe(directory)
+    if as_json:
+        click.echo(json.dumps(made))
+        return
+    click.echo(
+        f"{directory}: journal {made['journal_id']}, {made['commands']:,} commands in "
+        f"{made['blocks']:,} blocks, {_acknowledged(made)}"
+    )
+    table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
+    for column in ("segment", "bytes", "blocks", "first", "last", "since (UTC)", "state"):
+        text = column in ("segment", "since (UTC)", "state")
+        table.add_column(column, justify="left" if text else "right", no_wrap=True)
+    for row in made["segments"]:
+        numbers = [f"{row[key]:,}" for key in ("bytes", "blocks", "first_seq", "last_seq")]
+        table.add_row(row["name"].split(".")[0], *numbers, _time(row["first_ts_ns"]), row["state"])
+    Console().print(table)
+    for row in made["checkpoints"]:
+        good = "good" if row["good"] else "DAMAGED"
+        click.echo(f"{row['name']}: after command {row['seq']:,}, {row['bytes']:,} bytes, {good}")
+    for row in made["resumed"]:
+        click.echo(f"resumed behind command {row['seq']:,} at {_time(row['ts_ns'])} UTC")
+    for copy in made["copies"]:
+        click.echo(f"copy: {copy} (policy {made['policy']})")
+    for place, why in made["failed"].items():
+        click.echo(f"left behind: {place}: {why}")
+    if made["torn"]:
+        click.echo(f"the end is torn: {made['torn']}")
+
+
+def _acknowledged(made: dict[str, Any]) -> str:
+    if made["acknowledged_seq"] is None:
+        why = made["watermark_flaw"] or "there is no watermark"
+        return f"acknowledged up to where is unknown: {why}"
+    return f"acknowledged up to {made['acknowledged_seq']:,}"
+
+
+def _time(ts_ns: int) -> str:
+    return datetime.fromtimestamp(ts_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+@journal.command()
+@directory_argument
+@as_json_option
+def verify(directory: Path, as_json: bool) -> None:
+    """Check every byte: checksums, sequence, and the chain from block to block.
+
+    Exit status 0 if all is sound (a torn tail that nobody was told of is); the head is the hash
+    that stands for everything before it: note it elsewhere, and nobody can change the journal.
+    """
+    from openoutcry.journal.verify import verify as check
+
+    found = check(directory)
+    if as_json:
+        click.echo(json.dumps(found.as_json()))
+    else:
+        rate = found.bytes / found.seconds / 1e9
+        click.echo(
+            f"{found.commands:,} commands, {found.blocks:,} blocks, {found.segments:,} segments: "
+            f"{found.bytes:,} bytes in {found.seconds:.2f} s ({rate:.2f} GB/s)"
+        )
+        if found.torn:
+            unknown = "no watermark says if it was acknowledged"
+            told = "never acknowledged" if found.watermarked else unknown
+            click.echo(f"{told}: {found.torn}")
+        if found.sound:
+            click.echo(f"sound; head {found.head}")
+        else:
+            click.echo(f"DAMAGED: {found.flaw}")
+            click.echo(f"first bad byte: {found.bad_file} byte {found.bad_byte}")
+    if not found.sound:
+        sys.exit(1)
+
+
+def _say(directory: Path, key: str, lines: list[str], nothing: str, as_json: bool) -> None:
+    """What a command did, line by line; ``nothing`` says that there was no need."""
+    if as_json:
+        click.echo(json.dumps({"path": str(directory), key: lines}))
+    else:
+        click.echo("\n".join(lines) or nothing)
+
+
+@journal.command()
+@directory_argument
+@click.option("--copy", type=PathArgument, help="Another directory of the same journal.")
+@as_json_option
+def repair(directory: Path, copy: Path | None, as_json: bool) -> None:
+    """Cut off a torn tail that was never acknowledged; restore blocks from a copy. Nothing else."""
+    from openoutcry.journal.repair import repair as mend
+
+    done = mend(directory, copy)
+    _say(directory, "done", done, "sound: nothing to do", as_json)
+
+
+@journal.command()
+@directory_argument
+@click.option("--format", "form", type=click.Choice(["parquet", "csv", "pcap", "lobster"]),
+              required=True)  # fmt: skip
+@click.option("--out", type=PathArgument, required=True, help="File to write.")
+@click.option("--what", type=click.Choice(["orders", "events"]), default="orders",
+              show_default=True, help="For Parquet and CSV.")  # fmt: skip
+@click.option("--symbol", help="For LOBSTER: which instrument.")
+@as_json_option
+def export(
+    directory: Path, form: str, out: Path, what: str, symbol: str | None, as_json: bool
+) -> None:
+    """Write orders or events as Parquet, CSV, a packet capture or a LOBSTER message file."""
+    from openoutcry.replay.export import export as write
+
+    if what == "events" and form not in ("parquet", "csv"):
+        raise click.UsageError("--what goes with --format parquet or csv")
+    if symbol and form != "lobster":
+        raise click.UsageError("--symbol goes with --format lobster")
+    made = write(directory, form, out, what, symbol)
+    if as_json:
+        click.echo(json.dumps(made))
+    else:
+        click.echo(f"{out}: {made['rows']:,} rows, {made['bytes']:,} bytes")
+
+
+@journal.command()
+@directory_argument
+@click.argument("query")
+@click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document: a list of rows.")
+def sql(directory: Path, query: str, as_csv: bool, as_json: bool) -> None:
+    """Ask DuckDB: views orders, events, trades, audit; also while a pipeline is writing.
+
+    \b
+    outcry journal sql DIR "select verdict, count(*) from audit group by verdict"
+    outcry journal sql DIR "select * from audit where participant = 7 order by seq limit 20"
+    """
+    from openoutcry.replay.sql import query as ask
+
+    result = ask(directory, query)
+    if as_json:
+        click.echo(json.dumps(result.to_pylist(), default=str))
+    elif as_csv:
+        import pyarrow.csv
+
+        pyarrow.csv.write_csv(result, sys.stdout.buffer)
+    else:
+        table = Table(box=SIMPLE_HEAD, header_style="bold")
+        for name in result.column_names:
+            table.add_column(name)
+        for row in result.slice(0, 1000).to_pylist():
+            table.add_row(*("" if value is None else str(value) for value in row.values()))
+        Console().print(table)
+        if len(result) > 1000:
+            click.echo(f"{len(result):,} rows; the first 1,000 are shown: --csv gives all")
+
+
+@journal.command()
+@directory_argument
+@click.option("--every", type=click.IntRange(1), help="One each N commands, not only at the end.")
+@as_json_option
+def checkpoint(directory: Path, every: int | None, as_json: bool) -> None:
+    """Write the matcher's state at the journal's end, so that a restart need not read it all."""
+    from openoutcry.replay.checkpoint import make_checkpoints
+
+    made = [str(path) for path in make_checkpoints(directory, every)]
+    _say(directory, "made", made, "nothing new to write down", as_json)
+
+
+@journal.command()
+@directory_argument
+@click.option("--retire", is_flag=True, help="Remove what two checkpoints stand for.")
+@as_json_option
+def archive(directory: Path, retire: bool, as_json: bool) -> None:
+    """Compress finished segments in place (they stay verifiable), or retire them."""
+    from openoutcry.journal.archive import archive as compress
+    from openoutcry.journal.archive import retire as remove
+
+    done = remove(directory) if retire else compress(directory)
+    _say(directory, "done", done, "nothing to do", as_json)

@@ -1,0 +1,75 @@
+"""The ``outcry`` command.
+
+Exit status: 0 only when everything asked for happened, 2 for a usage error, 1 for anything else.
+``--json`` prints exactly one JSON document on standard output; people's text goes to standard
+error then.
+"""
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+import openoutcry
+from openoutcry.wire.errors import OutcryError
+
+SUBCOMMANDS = {
+    "bench": "Measure on this machine: medians over interleaved rounds, each with its error.",
+    "check-book": "Run recorded messages through our matcher; compare its book with the recorded "
+    "one.",
+    "clock": "What time it is, how wrong that may be, and whether RTS 25's 100 us hold.",
+    "doctor": "Say what this host does to latency, what it costs here, and what changes it.",
+    "journal": "Look into a journal, prove it, mend it, ask it.",
+    "replay": "Rebuild the book from a journal alone and compare with what the run recorded.",
+    "rings": "List the rings on this machine: fill, rate, cursors, and who is attached, alive or "
+    "dead.",
+    "run": "Run orders through the whole pipeline and say what happened.",
+    "send": "Send orders as UDP packets, listen for the replies, report the round trip.",
+    "top": "Look at running pipelines: rings, stages, durable lag, latency so far.",
+}
+"""Each subcommand, and what its help begins with: `outcry --help` imports none of them.  The module
+of that name in this folder has the command under its own name."""
+
+
+class OutcryGroup(click.Group):
+    """Imports a subcommand when it is asked for; turns an error that a user can cause into one line
+    and exit status 1."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        found: click.Command = getattr(import_module(f"openoutcry.cli.{name}"), name)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        limit = formatter.width - 6 - max(map(len, SUBCOMMANDS))
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, click.Command(name, help=SUBCOMMANDS[name]).get_short_help_str(limit))
+                 for name in self.list_commands(ctx)]
+            )  # fmt: skip
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OutcryError as error:
+            click.echo(f"outcry: {error}", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=OutcryGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(openoutcry.__version__, prog_name="outcry")
+def main() -> None:
+    """Open Outcry: a low-latency exchange pipeline for one Linux host.
+
+    \b
+    source -> receive -> gateway -> sequenced ring -+-> journal
+                                                    +-> matcher -> event ring -> gate -> replies
+
+    Begin with `outcry run`: it sends a million generated orders through all of it, prints the
+    latency of each stage, and proves the journal by replaying it.
+    """

@@ -1,0 +1,46 @@
+"""What the options of several subcommands share: types of values, and rules between them."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+PathArgument = click.Path(path_type=Path)
+as_json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document on standard output."
+)
+
+
+class Endpoint(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """HOST:PORT."""
+
+    name = "host:port"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, int]:
+        host, _, port = str(value).rpartition(":")
+        if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+            self.fail(f"{value!r} is not HOST:PORT with a port from 1 to 65535", param, ctx)
+        return host, int(port)
+
+
+class Rate(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """Commands a second, or ``max`` (0)."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        text = str(value)
+        if text == "max":
+            return 0
+        if not text.isascii() or not text.isdigit() or not 0 < int(text) <= 1_000_000_000:
+            self.fail(
+                f"{value!r} is neither `max` nor 1 to 1000000000 commands a second", param, ctx
+            )
+        return int(text)
+
+
+def exactly_one(**given: Any) -> None:
+    """Of options that exclude each other at most one is given."""
+    names = ["--" + name for name, value in given.items() if value is not None]
+    if len(names) > 1:
+        raise click.UsageError(f"one source at a time: {' and '.join(names)} are given")

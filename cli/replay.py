@@ -1,0 +1,45 @@
+"""``outcry replay``: rebuild a book from its journal."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from openoutcry.cli.options import PathArgument, as_json_option
+
+
+@click.command()
+@click.argument("directory", type=PathArgument)
+@click.option("--until", type=click.IntRange(0), help="Stop after this sequence.")
+@as_json_option
+def replay(directory: Path, until: int | None, as_json: bool) -> None:
+    """Rebuild the book from a journal alone and compare with what the run recorded."""
+    from openoutcry.replay.replay import replay as replay_journal
+
+    result = replay_journal(directory, until)
+    if as_json:
+        click.echo(json.dumps(result))
+    else:
+        click.echo(
+            f"{result['commands']:,} commands, {result['events']:,} events "
+            f"in {result['seconds']:.2f} s\n"
+            f"state hash {result['state_hash']}  event hash {result['event_hash']}"
+        )
+        if result["torn"]:
+            click.echo(f"the journal's end is torn: {result['torn']}")
+        if result["wrong_seq"] is not None:
+            click.echo(f"events differ from what stands beside command {result['wrong_seq']:,}")
+        elif result["proofs"]:
+            click.echo(
+                f"events equal to the {result['proofs']:,} hashes beside the blocks, "
+                f"up to command {result['proven_seq']:,}"
+            )
+        verdict = {
+            True: "equal to what the run recorded",
+            False: "DIFFERENT from what the run recorded",
+            None: "nothing recorded at this sequence to compare with",
+        }
+        click.echo(verdict[result["equal"]])
+    if result["equal"] is False:
+        sys.exit(1)

@@ -1,0 +1,79 @@
+"""``outcry send``: orders as packets, and how long the replies took."""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy.typing as npt
+from rich.console import Console
+
+from openoutcry.cli.options import Endpoint, PathArgument, Rate, as_json_option, exactly_one
+from openoutcry.dpdk_shim.spec import endpoint, parse_port
+from openoutcry.flow import FLOWS, GeneratedFlow, RecordFile
+from openoutcry.pipeline.send import send as send_packets
+from openoutcry.pipeline.send import send_by_line
+from openoutcry.report.run_text import stage_table
+
+
+@click.command()
+@click.option("--to", type=Endpoint(), help="Where `outcry run --udp` listens.")
+@click.option("--port", metavar="PORT", help="The way out, by the packet shim (docs/shim.md): "
+              "packet:eth0,to=10.0.0.2:9000 …")  # fmt: skip
+@click.option("--flow", type=click.Choice(FLOWS), help="Generated flow [default: normal].")
+@click.option("--file", "file", type=PathArgument, help="File of 64-byte order records.")
+@click.option("--orders", type=click.IntRange(1), default=100_000, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True)
+@click.option("--rate", type=Rate(), default="10000", show_default=True,
+              help="Orders a second by intended send time, or `max`.")  # fmt: skip
+@as_json_option
+def send(
+    to: tuple[str, int] | None,
+    port: str | None,
+    flow: str | None,
+    file: Path | None,
+    orders: int,
+    seed: int,
+    rate: int,
+    as_json: bool,
+) -> None:
+    """Send orders as UDP packets, listen for the replies, report the round trip."""
+    exactly_one(flow=flow, file=file)
+    source = RecordFile(file) if file else GeneratedFlow(flow or "normal", orders, seed)
+    if (to is None) == (port is None):
+        raise click.UsageError("give either --to or --port")
+    result = send_orders(source.chunks(), to, port, rate or None)
+    if as_json:
+        click.echo(json.dumps(result))
+    else:
+        click.echo(
+            f"{result['sent_orders']:,} orders in {result['sent_packets']:,} packets, "
+            f"{result['acknowledged']:,} acknowledged, {result['unanswered']:,} unanswered"
+        )
+        row = {"name": "round trip", "span": "sent -> reply received", **result["latency"]}
+        Console().print(stage_table([row], "Round trip"))
+        if result["stopped"]:
+            click.echo(f"stopped: {result['stopped']}")
+    if result["unanswered"] or result["stopped"]:
+        sys.exit(1)
+
+
+def send_orders(
+    chunks: Iterable[npt.NDArray[Any]],
+    to: tuple[str, int] | None,
+    port: str | None,
+    rate: int | None,
+) -> dict[str, Any]:
+    """Send by a kernel socket or by a port of the shim; the result is ``pipeline.send.send``'s."""
+    if port is None:
+        assert to is not None
+        return send_packets(chunks, to=to, rate=rate)
+    spec = parse_port(port)
+    if spec.kind == "udp":
+        return send_packets(chunks, to=endpoint(spec.text, spec.target), rate=rate)
+    from openoutcry.pipeline.port_line import PortLine
+
+    with PortLine(spec) as line:
+        return send_by_line(chunks, line, rate)

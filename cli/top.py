@@ -1,0 +1,18 @@
+"""``outcry top``: a look at the pipelines that run."""
+
+import json
+
+import click
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Print one look and end.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document (with one look).")
+def top(once: bool, as_json: bool) -> None:
+    """Look at running pipelines: rings, stages, durable lag, latency so far."""
+    from openoutcry.pipeline.top import look, show
+
+    if as_json:
+        click.echo(json.dumps({"pipelines": look()}))
+    else:
+        show(once)

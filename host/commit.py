@@ -1,0 +1,27 @@
+"""Which source tree this program is of."""
+
+import subprocess
+from pathlib import Path
+
+from openoutcry import __version__
+
+
+def commit() -> str:
+    """The source tree's commit, with ``-dirty`` when tracked files differ from it; the package's
+    version where there is no such tree."""
+    tree = Path(__file__).resolve().parent.parent
+    if not (tree / ".git").exists():
+        return __version__
+    try:
+        head = _git(tree, "rev-parse", "HEAD")
+        changed = _git(tree, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):
+        return __version__
+    return head + ("-dirty" if changed else "")
+
+
+def _git(tree: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(tree), *arguments], capture_output=True, text=True, check=True, timeout=10
+    )
+    return done.stdout.strip()

@@ -1,0 +1,68 @@
+"""One look at the clock, as plain data: what programs and people are told of it."""
+
+import time
+from typing import Any
+
+from openoutcry.ptp import ClockPage, kernel_evidence, living_pages, load_table
+from openoutcry.ptp.host import Machine
+from openoutcry.wire.enums import ClockEvent, ClockFlag, ClockSource, ClockState
+from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.records import MAX_VALUE
+
+
+def look() -> dict[str, Any]:
+    """One look at the clock: the daemon's page, or without a daemon what the kernel says."""
+    table = load_table()
+    if not living_pages():
+        record = kernel_evidence(Machine().kernel(), time.time_ns(), table)
+        return {"page": None, **describe(record[0], table)}
+    page = ClockPage.open()
+    # The daemon that has just been started has not said anything yet.
+    records = page.evidence()
+    if not len(records):
+        raise OutcryError(f"{page.name}: the clock daemon knows nothing yet; try again in a second")
+    found = {"page": page.name, **describe(records[-1], table)}
+    since = page.rts25_since_tai_ns
+    found["rts25"]["since_utc"] = table.text(abs(since)) if since else None
+    found["rts25"]["holds"] = since > 0
+    found["sources"] = page.sources()
+    found["events"] = [
+        {"event": ClockEvent(int(r["event"])).name.lower(), "utc": utc_text(r, table)}
+        for r in records
+        if r["event"] != ClockEvent.SAMPLE
+    ][-5:]
+    try:
+        now = page.now()
+        found["now"] = {
+            "utc": table.text(now.tai_ns), "bound_ns": now.bound_ns,
+            "earliest_tai_ns": now.earliest_tai_ns, "latest_tai_ns": now.latest_tai_ns,
+            "earliest_utc_ns": now.earliest_utc_ns, "latest_utc_ns": now.latest_utc_ns,
+        }  # fmt: skip
+    except OutcryError as error:
+        # The page's last word was about a time that is no longer to be had.
+        found["now"], found["error"] = None, str(error)
+        found["rts25"] = {"holds": False, "since_utc": None}
+    return found
+
+
+def describe(record: Any, table: Any) -> dict[str, Any]:
+    """A clock record as people and programs read it."""
+    flags = ClockFlag(int(record["flags"]))
+    bound = int(record["bound_ns"])
+    return {
+        "utc": utc_text(record, table),
+        "state": ClockState(int(record["state"])).name.lower(),
+        "source": ClockSource(int(record["source"])).name.lower(),
+        "grandmaster": f"{int(record['grandmaster']):016x}" if record["grandmaster"] else None,
+        "offset_ns": int(record["offset_ns"]),
+        "bound_ns": None if bound == MAX_VALUE else bound,
+        "drift_ppb": int(record["drift_ppb"]),
+        "path_delay_ns": int(record["path_delay_ns"]),
+        "utc_offset_s": int(record["utc_offset_s"]),
+        "flags": [flag.name.lower() for flag in flags if flag.name],
+        "rts25": {"holds": bool(flags & ClockFlag.RTS25), "since_utc": None},
+    }
+
+
+def utc_text(record: Any, table: Any) -> str | None:
+    return table.text(int(record["tai_ts_ns"])) if record["tai_ts_ns"] else None

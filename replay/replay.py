@@ -1,0 +1,129 @@
+"""Rebuild from a journal alone, and say whether it comes to what the run recorded."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from openoutcry.journal import JournalError, JournalReader
+from openoutcry.journal.block import BlockHeader
+from openoutcry.matcher import Engine
+from openoutcry.replay.checkpoint import commands_after, starting_point
+from openoutcry.replay.event_hash import hash_array, hash_text
+from openoutcry.wire.records import INSTRUMENT
+
+# Records a step: their events stay in the cache.
+STEP = 4096
+MAX_BOOKS = 64
+MASK = 2**64 - 1
+
+
+def instruments_to_json(instruments: npt.NDArray[Any]) -> list[dict[str, Any]]:
+    """Rows of an instrument table as JSON can hold them."""
+    names = [f.name for f in INSTRUMENT.fields if not f.name.startswith("reserved")]
+    return [
+        {n: row[n].decode() if n == "symbol" else int(row[n]) for n in names} for row in instruments
+    ]
+
+
+class _Proofs:
+    """Compares the event hashes that stand beside the blocks with those of the replay."""
+
+    def __init__(self, from_seq: int) -> None:
+        self.checked = 0
+        self.proven_seq = from_seq
+        self.wrong_seq: int | None = None
+        self._ends: dict[int, int] = {}
+
+    def block_ended(self, seq: int, chain: int) -> None:
+        self._ends[seq] = chain & MASK
+
+    def compare(self, header: BlockHeader, last_seq: int) -> None:
+        """``header`` may carry the hash at the end of an earlier block; the replay has come to
+        ``last_seq``."""
+        seq = header.events_seq
+        if not self.proven_seq < seq <= last_seq or self.wrong_seq is not None:
+            return
+        if self._ends.get(seq) != header.events_hash:
+            self.wrong_seq = seq
+            return
+        self.checked += 1
+        self.proven_seq = seq
+        for end in [end for end in self._ends if end <= seq]:
+            del self._ends[end]
+
+
+def replay(
+    directory: str | Path,
+    until_seq: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """Feed the journal's commands to a fresh matcher, or to the newest checkpoint before the
+    journal's begin where that was retired.
+
+    Returns ``commands``, ``events``, ``state_hash``, ``event_hash``, ``seconds``, ``recorded`` (the
+    evidence the run left, or None), ``proofs`` (event hashes beside blocks that were compared),
+    ``proven_seq`` (up to which command), ``wrong_seq`` (the first that differs, or None) and
+    ``equal``: True or False against the evidence and the proofs, None where there is no evidence to
+    compare with (the run was cut short, or ``until_seq`` ends before it).  Raises ``JournalError``
+    for a journal that cannot be read or ends before ``until_seq``.
+    """
+    reader = JournalReader(directory)
+    started = time.monotonic()
+    point = starting_point(reader)
+    engine, chain = point.engine, point.chain
+    proofs = _Proofs(point.seq)
+    for block in reader.all_blocks():
+        proofs.compare(block.header, engine.last_seq)
+        records = commands_after(block, engine.last_seq)
+        if until_seq is not None:
+            records = records[: max(0, until_seq - engine.last_seq)]
+        if not len(records):
+            continue
+        for at in range(0, len(records), STEP):
+            chain = hash_array(chain, engine.process(records[at : at + STEP]))
+        proofs.block_ended(engine.last_seq, chain)
+        if progress:
+            progress(engine.last_seq)
+    if until_seq is not None and engine.last_seq < until_seq:
+        raise JournalError(
+            f"{directory}: the journal ends at sequence {engine.last_seq}, before {until_seq}"
+        )
+    result = {
+        "path": str(directory),
+        "from_seq": point.seq + 1,
+        "commands": engine.last_seq,
+        "events": engine.event_count,
+        "state_hash": engine.state_hash(),
+        "event_hash": hash_text(chain),
+        "seconds": time.monotonic() - started,
+        "torn": reader.torn,
+        "recorded": reader.evidence,
+        "proofs": proofs.checked,
+        "proven_seq": proofs.proven_seq,
+        "wrong_seq": proofs.wrong_seq,
+        "equal": None if proofs.wrong_seq is None else False,
+    }
+    recorded = reader.evidence
+    if recorded is not None and (until_seq is None or recorded["commands"] == engine.last_seq):
+        keys = ("commands", "events", "state_hash", "event_hash")
+        same = all(recorded[key] == result[key] for key in keys)
+        result["equal"] = same and proofs.wrong_seq is None
+    return result
+
+
+def depth_of(engine: Engine, levels: int) -> dict[str, dict[str, list[list[int]]]]:
+    """The books that are not empty as JSON can hold them; of more than 64, the fullest 64."""
+    books = {}
+    for symbol in engine.instruments["symbol"]:
+        sides = engine.depth(symbol, levels)
+        if sides["bids"] or sides["asks"]:
+            books[bytes(symbol).decode()] = {
+                side: [[int(v) for v in level] for level in sides[side]]
+                for side in ("bids", "asks")
+            }
+    orders = {s: sum(row[2] for side in b.values() for row in side) for s, b in books.items()}
+    fullest = set(sorted(books, key=lambda s: -orders[s])[:MAX_BOOKS])
+    return {symbol: book for symbol, book in books.items() if symbol in fullest}

@@ -1,0 +1,100 @@
+"""SQL over a journal, finished or running: views ``orders``, ``events``, ``trades``, ``audit``."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from openoutcry.journal import JournalError
+from openoutcry.replay.tables import HOW_TO_INSTALL, Tables
+
+VIEWS = ("orders", "events", "trades", "audit")
+NEED_EVENTS = ("events", "trades", "audit")
+
+TRADES = """
+create view trades as
+select m.event_seq as match, m.cause_seq, o.rx_time, m.symbol, m.price_ticks, m.qty_lots,
+       t.side as aggressor, m.auction,
+       case m.side when 'BUY' then m.order_id else m.contra_id end as buy_order_id,
+       case m.side when 'SELL' then m.order_id else m.contra_id end as sell_order_id,
+       case m.side when 'BUY' then m.participant else t.participant end as buyer,
+       case m.side when 'SELL' then m.participant else t.participant end as seller
+from events m
+join events t on t.event_seq = m.event_seq + 1
+join orders o on o.seq = m.cause_seq
+where m.event = 'FILLED' and (m.maker or (m.auction and m.side = 'BUY'))
+"""
+
+AUDIT = """
+create view audit as
+select o.seq, o.order_id, o.participant, o.action, o.rx_time, o.rx_ts_ns, o.bound_ns, o.symbol,
+       o.side, o.order_type, o.time_in_force, o.price_ticks, o.qty_lots,
+       '{gateway}' as gateway, o.session, o.latency_ns,
+       case when o.error_code <> 0 then 'REJECTED ' || o.errors
+            when e.reason = 'NONE' then e.event
+            else e.event || ' ' || e.reason end as verdict,
+       coalesce(e.fills, 0) as fills, coalesce(e.filled_lots, 0) as filled_lots
+from orders o
+left join (
+    select cause_seq, cast(arg_min(event, event_seq) as varchar) as event,
+           cast(arg_min(reason, event_seq) as varchar) as reason,
+           count(*) filter (event = 'FILLED' and not maker) as fills,
+           sum(qty_lots) filter (event = 'FILLED' and not maker) as filled_lots
+    from events group by cause_seq
+) e on e.cause_seq = o.seq
+"""
+
+
+def query(directory: Path, text: str) -> Any:
+    """Run ``text`` over the journal; returns an arrow table.
+
+    What the query names decides what is read: without ``events``, ``trades`` or ``audit`` nothing
+    is replayed.  The tables are held in memory (about 250 bytes an order).  Raises
+    :class:`JournalError` for a query that DuckDB refuses, in its words.
+    """
+    try:
+        import duckdb
+    except ImportError:
+        raise JournalError(f"this needs duckdb: {HOW_TO_INSTALL}") from None
+    named = set(re.findall(r"[a-z_]+", text.lower()))
+    with_events = bool(named.intersection(NEED_EVENTS))
+    tables = Tables(directory, with_events)
+    orders, events = (_joined(tables, parts) for parts in _gather(tables))
+    with duckdb.connect() as connection:
+        # The journal is what may be read here; a query has no business with other files.
+        connection.execute("set enable_external_access = false")
+        connection.register("orders", orders)
+        connection.register("events", events)
+        connection.execute(TRADES)
+        gateway = str(tables.reader.config.get("gateway", "")).replace("'", "''")
+        connection.execute(AUDIT.format(gateway=gateway))
+        try:
+            relation = connection.sql(text)
+            if relation is None:
+                raise JournalError("sql: a statement that gives rows is asked for")
+            return _readable(tables.pa, relation.to_arrow_table())
+        except duckdb.Error as error:
+            raise JournalError(f"sql: {error}") from None
+
+
+def _readable(pa: Any, table: Any) -> Any:
+    """Names as text, and times as text to the ns, which Python's own times cannot hold."""
+
+    def plain(kind: Any) -> Any:
+        text = pa.types.is_dictionary(kind) or pa.types.is_timestamp(kind)
+        return pa.string() if text else kind
+
+    return table.cast(pa.schema([pa.field(f.name, plain(f.type)) for f in table.schema]))
+
+
+def _gather(tables: Tables) -> tuple[list[Any], list[Any]]:
+    none_orders, none_events = tables.empty()
+    orders, events = [none_orders], [none_events]
+    for some_orders, some_events in tables.batches():
+        orders.append(some_orders)
+        if some_events is not None:
+            events.append(some_events)
+    return orders, events
+
+
+def _joined(tables: Tables, parts: list[Any]) -> Any:
+    return tables.pa.concat_tables(parts).unify_dictionaries()

@@ -1,0 +1,254 @@
+"""The journal as tables for people: orders, events, trades and the audit trail, names spelt out.
+
+Events do not stand in a journal: they are what the commands cause, so they are made by replaying.
+"""
+
+from collections.abc import Iterator
+from enum import IntEnum
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.journal import JournalError, JournalReader
+from openoutcry.journal.block import Block
+from openoutcry.matcher import Engine
+from openoutcry.replay.checkpoint import STEP, commands_after, starting_point
+from openoutcry.wire.enums import (
+    SELF_TRADE_SHIFT,
+    BlockKind,
+    CommandKind,
+    ErrorBit,
+    EventFlag,
+    EventKind,
+    OrderType,
+    Reason,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
+from openoutcry.wire.records import CLOCK_DTYPE, MAX_VALUE, NO_INSTRUMENT
+
+SPEAKS_NS = 5_000_000_000
+"""A clock record is made every second: without one for so long nothing is known."""
+UNKNOWN_NS = -(2**62)
+"""The time of a word that was never said: long before every stamp."""
+ROWS = 1 << 17
+HOW_TO_INSTALL = "pip install 'openoutcry[journal]'"
+
+
+def arrow() -> Any:
+    """pyarrow, or an error that says how to get it."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise JournalError(f"this needs pyarrow: {HOW_TO_INSTALL}") from None
+    return pyarrow
+
+
+class StampBounds:
+    """How far UTC may be from a journal's ingress stamps, by the run's own clock records.
+
+    They are made once a second, and the clock that stamps may be slewed between two of them: the
+    larger bound of the two counts.  Reads the journal once, for them alone; ``blocks`` says how
+    many it had.
+    """
+
+    def __init__(self, reader: JournalReader) -> None:
+        places, written_ns, bounds_ns = [-1], [UNKNOWN_NS], [MAX_VALUE]
+        for block in reader.all_blocks():
+            if block.header.kind != BlockKind.CLOCK:
+                continue
+            records = np.frombuffer(block.payload, CLOCK_DTYPE)
+            for bound_ns in records["bound_ns"][records["seq"] == 0].tolist():
+                places.append(block.header.block_index)
+                written_ns.append(block.header.written_ts_ns)
+                bounds_ns.append(bound_ns)
+        self.blocks = reader.blocks
+        self._places = np.array(places)
+        # One that nobody knows stands before the first, and one behind the last.
+        self._written_ns = np.array([*written_ns, UNKNOWN_NS])
+        self._bounds_ns = np.array([*bounds_ns, MAX_VALUE])
+
+    def of(
+        self, block_indices: npt.NDArray[Any], rx_ts_ns: npt.NDArray[Any]
+    ) -> npt.NDArray[np.int64]:
+        """The bounds (int64, ns) of stamps in those blocks, one each; MAX_VALUE, unknown, for those
+        that have none on either side within :data:`SPEAKS_NS`."""
+        after = np.searchsorted(self._places, block_indices)
+        before = after - 1
+        known = abs(rx_ts_ns - self._written_ns[before]) <= SPEAKS_NS
+        found_ns = np.where(known, self._bounds_ns[before], MAX_VALUE)
+        near = abs(rx_ts_ns - self._written_ns[after]) <= SPEAKS_NS
+        return np.where(near, np.maximum(found_ns, self._bounds_ns[after]), found_ns)
+
+
+class Rows(NamedTuple):
+    """Orders of some blocks in a row (ORDER_DTYPE), and of each its block's index and time."""
+
+    records: npt.NDArray[Any]
+    block_indices: npt.NDArray[np.int64]
+    written_ts_ns: npt.NDArray[np.int64]
+
+
+def gathered(blocks: Iterator[Block], after_seq: int) -> Iterator[Rows]:
+    """The orders behind ``after_seq``, at least :data:`ROWS` at a time (but for the last): a table
+    costs the same for one row as for thousands, and a block may hold but a few."""
+    parts: list[tuple[npt.NDArray[Any], int, int]] = []
+    count = 0
+    for block in blocks:
+        records = commands_after(block, after_seq)
+        if len(records):
+            parts.append((records, block.header.block_index, block.header.written_ts_ns))
+            count += len(records)
+        if count >= ROWS:
+            yield _together(parts)
+            parts, count = [], 0
+    if parts:
+        yield _together(parts)
+
+
+def _together(parts: list[tuple[npt.NDArray[Any], int, int]]) -> Rows:
+    records, indices, written_ns = zip(*parts, strict=True)
+    lengths = [len(part) for part in records]
+    return Rows(
+        np.concatenate(records), np.repeat(indices, lengths), np.repeat(written_ns, lengths)
+    )
+
+
+def _caused(engine: Engine, records: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    parts = [engine.process(records[at : at + STEP]) for at in range(0, len(records), STEP)]
+    return np.concatenate(parts)
+
+
+@cache
+def _names_of(enum: type[IntEnum]) -> list[str]:
+    """Members' names; a number that is none's stays readable as a number."""
+    known = {member.value: member.name for member in enum}
+    return [known.get(code, f"{code}") for code in range(256)]
+
+
+class Tables:
+    """Reads a journal as pairs of tables, many blocks at a time: orders and the events they caused.
+
+    Works beside a running pipeline for what it had written when the reading began.  Prices are
+    ticks, quantities lots; times are ns since the epoch, and the same as time stamps (UTC).
+    """
+
+    def __init__(self, directory: Path, with_events: bool = True) -> None:
+        self.reader = JournalReader(directory)
+        self.pa = arrow()
+        self.with_events = with_events
+        self._runs_begin: list[int] = []
+        self.symbols = np.array([row["symbol"] for row in self.reader.config["instruments"]])
+
+    def batches(self) -> Iterator[tuple[Any, Any]]:
+        """Yield (orders, events) as arrow tables; events is None if they were not asked for."""
+        engine = starting_point(self.reader).engine if self.with_events else None
+        bounds = StampBounds(self.reader)
+        # Whose commands are behind which: known once the journal was read.
+        self._runs_begin = [document["seq"] for document in self.reader.resumed]
+        blocks = self.reader.all_blocks(until_block=bounds.blocks)
+        for rows in gathered(blocks, engine.last_seq if engine else 0):
+            found_ns = bounds.of(rows.block_indices, rows.records["rx_ts_ns"])
+            orders = self.orders(rows.records, rows.written_ts_ns, found_ns)
+            yield orders, self.events(_caused(engine, rows.records)) if engine else None
+
+    def orders(
+        self,
+        records: npt.NDArray[Any],
+        written_ts_ns: npt.NDArray[Any],
+        bounds_ns: npt.NDArray[Any],
+    ) -> Any:
+        """Orders as a table; ``bounds_ns`` int64, MAX_VALUE where it is unknown."""
+        pa = self.pa
+        tif = records["time_in_force"]
+        return pa.table(
+            {
+                "seq": records["seq"],
+                "rx_time": self._time(records["rx_ts_ns"]),
+                "rx_ts_ns": records["rx_ts_ns"],
+                "bound_ns": pa.array(bounds_ns, mask=bounds_ns == MAX_VALUE),
+                "participant": records["participant"],
+                "action": self._names(records["kind"], CommandKind),
+                "order_id": records["order_id"],
+                "symbol": self._text(records["symbol"]),
+                "side": self._names(records["side"], Side),
+                "order_type": self._names(records["order_type"], OrderType),
+                "time_in_force": self._names(tif & (1 << SELF_TRADE_SHIFT) - 1, TimeInForce),
+                "self_trade": self._names(tif >> SELF_TRADE_SHIFT, SelfTrade),
+                "price_ticks": records["price_ticks"],
+                "qty_lots": records["qty_lots"],
+                "aux": records["aux"],
+                "error_code": records["error_code"],
+                "errors": self._errors(records["error_code"]),
+                "written_ts_ns": written_ts_ns,
+                "session": self._session(records["seq"]),
+                "latency_ns": written_ts_ns - records["rx_ts_ns"],
+            }
+        )
+
+    def events(self, events: npt.NDArray[Any]) -> Any:
+        """Events as a table."""
+        flags = events["flags"]
+        columns = {
+            "event_seq": events["seq"],
+            "cause_seq": events["cause_seq"],
+            "event": self._names(events["kind"], EventKind),
+            "reason": self._names(events["reason"], Reason),
+            "participant": events["participant"],
+            "order_id": events["order_id"],
+            "contra_id": events["contra_id"],
+            "symbol": self._instrument(events["instrument"]),
+            "side": self._names(events["side"], Side),
+            "price_ticks": events["price_ticks"],
+            "qty_lots": events["qty_lots"],
+            "leaves_lots": events["leaves_lots"],
+        }
+        columns |= {f.name.lower(): (flags & f.value) != 0 for f in EventFlag if f.name}
+        return self.pa.table(columns)
+
+    def empty(self) -> tuple[Any, Any]:
+        """Tables without rows: their columns."""
+        from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
+
+        none = np.zeros(0, np.int64)
+        orders = self.orders(np.zeros(0, ORDER_DTYPE), none, none)
+        return orders, self.events(np.zeros(0, EVENT_DTYPE))
+
+    def _session(self, seqs: npt.NDArray[Any]) -> Any:
+        """The journal's id and which of its runs took the order: 1 the first, 2 the one that
+        resumed it, …"""
+        names = [
+            f"{self.reader.journal_id:016x}/{run}" for run in range(1, len(self._runs_begin) + 2)
+        ]
+        return self._dictionary(np.searchsorted(self._runs_begin, seqs), names)
+
+    def _time(self, ts_ns: npt.NDArray[Any]) -> Any:
+        return self.pa.array(ts_ns.astype("datetime64[ns]"))
+
+    def _names(self, codes: npt.NDArray[Any], enum: type[IntEnum]) -> Any:
+        return self._dictionary(codes, _names_of(enum))
+
+    def _dictionary(self, codes: npt.NDArray[Any], names: list[str]) -> Any:
+        pa = self.pa
+        return pa.DictionaryArray.from_arrays(
+            pa.array(codes.astype(np.int32)), pa.array(names, pa.string())
+        )
+
+    def _text(self, symbols: npt.NDArray[Any]) -> Any:
+        found, codes = np.unique(symbols, return_inverse=True)
+        return self._dictionary(codes, [s.decode("ascii", "backslashreplace") for s in found])
+
+    def _instrument(self, indices: npt.NDArray[Any]) -> Any:
+        known = indices != NO_INSTRUMENT
+        codes = np.where(known, indices, len(self.symbols))
+        return self._dictionary(codes, [*map(str, self.symbols), ""])
+
+    def _errors(self, codes: npt.NDArray[Any]) -> Any:
+        found, rows = np.unique(codes, return_inverse=True)
+        names = [" ".join(bit.name for bit in ErrorBit if code >> bit & 1) for code in found]
+        return self._dictionary(rows, names)

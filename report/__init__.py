@@ -1,0 +1,1 @@
+"""Turn results into pages, terminal text and the tables of documents."""

@@ -1,0 +1,445 @@
+"""Write the figures of ``docs/evidence/`` into the documents that quote them.
+
+A document marks the place with ``<!-- evidence: NAME -->`` … ``<!-- end -->``;
+``python -m openoutcry.report.tables`` fills what stands between, a test compares.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from openoutcry.host.info import processor
+from openoutcry.report.charts import ns_text
+from openoutcry.report.evidence import ROOT, read_evidence
+from openoutcry.report.quantity import quantity, ratio, ratio_as_fraction
+
+DOCUMENTS = (
+    "README.md",
+    "docs/benchmarks.md",
+    "docs/matcher-performance.md",
+    "docs/methodology.md",
+    "docs/bench-ring.md",
+    "docs/ring.md",
+    "docs/shim.md",
+    "docs/journal.md",
+    "docs/clock.md",
+)
+MADE_BY_TESTS = {
+    "clock_days": "ptp/test_clock_days",
+    "compare": "bench/test_compare_selfcheck",
+    "journal_faults": "journal/test_journal_faults",
+    "journal_kills": "pipeline/test_journal_restarts",
+    "journal_power_cuts": "journal/test_journal_power_cuts",
+    "kills": "pipeline/test_kills",
+    "ring_kills": "ring/test_ring_kills",
+    "shim_fuzz": "dpdk_shim/test_shim_fuzz",
+    "stall": "bench/test_stall",
+}
+"""The evidence that a long test writes; `make evidence` measures all other."""
+PLACE = re.compile(r"(<!-- evidence: ([a-z_-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def filled(text: str) -> str:
+    """The document with every marked place filled from its evidence, where there is some."""
+
+    def fill(match: re.Match[str]) -> str:
+        name = match[2]
+        try:
+            table = headline() if name == "headline" else TABLES[name](read_evidence(name))
+        except FileNotFoundError:
+            table = f"Not measured yet: `{_how_to_measure(name)}`.\n"
+        return match[1] + table + match[3]
+
+    return PLACE.sub(fill, text)
+
+
+def _how_to_measure(name: str) -> str:
+    """The command that writes this evidence."""
+    test = MADE_BY_TESTS.get(name)
+    return f"make test-long ARGS=tests/{test}.py" if test else "make evidence"
+
+
+def _source(made: dict[str, Any]) -> str:
+    host = made["host"]
+    machine = f"{processor(host)}; {host['cores_usable']} cores"
+    if host.get("hypervisor"):
+        machine += ", virtual"
+    date = f" {made['date']}" if "date" in made else ""
+    noise = made.get("noise") or {}
+    noisy, rounds = noise.get("noisy_rounds_kept", 0), len(noise.get("others", []))
+    disturbed = f" Other programs disturbed {noisy} of {rounds} rounds." if noisy else ""
+    return f"\nMeasured{date} with `{made['command']}` on {machine}.{disturbed}\n"
+
+
+def _rows(header: str, rows: Sequence[tuple[str, ...]]) -> str:
+    columns = header.count("|") - 1
+    lines = [header, "|" + "---|" * columns]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
+
+
+GoalRow = tuple[str, str, str, str]
+"""Metric, peer (then the figure is the ratio to it), what it is, goal."""
+GOAL_UNITS = {"": 1.0, "ns": 1.0, "µs": 1e3, "ppb": 1.0, "M/s": 1e6, "GB/s": 1e9}
+
+
+def _goal_table(wanted: Sequence[GoalRow], made: dict[str, Any]) -> str:
+    """The figures one below the other, each beside its goal."""
+    results = {row["name"]: row for row in made["figures"]["results"]}
+    rows = []
+    for name, peer, what, goal in wanted:
+        row = results.get(name)
+        if row is None or (peer and peer not in row["against"]):
+            rows.append((what, "not measured", "", goal, ""))
+            continue
+        value, between = row["median"], row["spread"]
+        show: Callable[[float], str] = partial(quantity, unit=row["unit"])
+        if peer:
+            against = row["against"][peer]
+            value, between = against["ratio"], against["interval"] or [against["ratio"]] * 2
+            show = ratio_as_fraction
+        low, high = map(show, between)
+        rows.append((what, f"**{show(value)}**", f"{low} – {high}", goal, _met(value, goal)))
+    header = "| what | median | quartiles, or 95 % interval of a ratio | goal | |"
+    return _rows(header, rows) + _source(made)
+
+
+def _met(value: float, goal: str) -> str:
+    """Whether a figure keeps a goal like "≤ 16 ns", "≤ 1/60" or "≥ 1,000"; nothing without one."""
+    if not goal:
+        return ""
+    sign, number, unit = f"{goal} ".split(" ", 2)
+    above, _, below = number.replace(",", "").partition("/")
+    bound = float(above) / float(below or 1) * GOAL_UNITS[unit.strip()]
+    return "met" if (value <= bound if sign == "≤" else value >= bound) else "missed"
+
+
+PIPELINE_ROWS = (
+    ("throughput_inline_async", "", "one thread, journaled beside (`inline`, `async`)", "≥ 10 M/s"),
+    ("throughput_processes_durable", "", "processes, durable (`processes`, `durable`)", "≥ 5 M/s"),
+    ("throughput_processes_none", "", "processes, memory only (`processes`, `none`)", ""),
+    ("knee_none", "", "highest rate sustained, memory only", ""),
+    ("knee_durable", "", "highest rate sustained, durable", ""),
+    ("gateway_p50_none_100k", "", "received → sequenced, p50, 100,000/s, memory only", "≤ 10 µs"),
+    ("matcher_p50_none_100k", "", "sequenced → matched, p50, 100,000/s, memory only", "≤ 500 ns"),
+    ("release_p50_none_100k", "", "sequenced → released, p50, 100,000/s, memory only", "≤ 1 µs"),
+    ("release_p99_none_100k", "", "sequenced → released, p99, 100,000/s, memory only", ""),
+    ("whole_p50_none_100k", "", "intended send → reply, p50, 100,000/s, memory only", "≤ 10 µs"),
+    ("whole_p99_none_100k", "", "intended send → reply, p99, 100,000/s, memory only", "≤ 10 µs"),
+    ("whole_p50_none_1m", "", "intended send → reply, p50, 1,000,000/s, memory only", "≤ 10 µs"),
+    ("whole_p99_none_1m", "", "intended send → reply, p99, 1,000,000/s, memory only", "≤ 10 µs"),
+    ("whole_p50_durable_100k", "", "intended send → reply, p50, 100,000/s, durable", ""),
+    ("whole_p99_durable_100k", "", "intended send → reply, p99, 100,000/s, durable", "≤ 500 µs"),
+)
+"""The spans that people publish and aim for, and the house's own."""
+pipeline_table = partial(_goal_table, PIPELINE_ROWS)
+
+
+def compare_table(made: dict[str, Any]) -> str:
+    figures = made["figures"]
+    rows = [
+        (
+            f"trials with a matcher {figures['slow_down_percent']} % slower, called slower",
+            f"{figures['called_slower']} of {figures['slowed_trials']}",
+            "≥ 9 of 10",
+        ),
+        (
+            "trials of identical builds, no difference called",
+            f"{figures['not_called']} of {figures['same_trials']}",
+            "≥ 19 of 20",
+        ),
+    ]
+    return _rows("| what | figure | goal |", rows) + _source(made)
+
+
+def stall_table(made: dict[str, Any]) -> str:
+    figures = made["figures"]
+    with_it, without = figures["stalled"], figures["undisturbed"]
+    low, high = (ns_text(edge) for edge in figures["band_ns"])
+    rows = [
+        ("p50", ns_text, "p50_ns"),
+        ("p99.9, median of the windows", ns_text, "p999_ns"),
+        ("p99.9, of the quietest quarter of them", ns_text, "p999_quiet_ns"),
+        (f"commands a second that took {low} to {high}", "{:,.0f}".format, "band_per_s"),
+        (f"columns of the heat map with a cell at {low} to {high}", "{:.0%}".format,
+         "heat_columns"),
+        ("`--explain`: the matcher's long steps, of what took 10 to 100 µs", "{:.0%}".format,
+         "share_of_decade"),
+    ]  # fmt: skip
+    shown = [
+        (what, say(with_it[key]), say(without[key]),
+         ratio(with_it[key] / without[key]) if without[key] else "")
+        for what, say, key in rows
+    ]  # fmt: skip
+    header = "| what | with the stall | without | ratio |"
+    return _rows(header, shown) + _source(made)
+
+
+def kills_table(made: dict[str, Any]) -> str:
+    figures = made["figures"]
+    by_stage = ", ".join(f"{name} {count}" for name, count in sorted(figures["by_stage"].items()))
+    rows = [
+        ("stages killed with SIGKILL in mid-run", f"{figures['kills']} ({by_stage})"),
+        ("runs of 60,000 commands", str(figures["runs"])),
+        ("commands lost, doubled", f"{figures['lost']}, {figures['duplicated']}"),
+        ("runs whose state or events differ", str(figures["different_hashes"])),
+    ]
+    return _rows("| what | figure |", rows) + _source(made)
+
+
+def ring_kills_table(made: dict[str, Any]) -> str:
+    figures = made["figures"]
+    by_role = ", ".join(f"{name} {count:,}" for name, count in sorted(figures["by_role"].items()))
+    resumed = figures["resumed_after_proof_ms"]
+    rows = [
+        ("processes killed with SIGKILL at a random point", f"{figures['kills']:,} ({by_role})"),
+        ("records published and checked", f"{figures['records']:,}"),
+        ("slots of dead producers, skipped and counted", f"{figures['tombstones']:,}"),
+        ("lost, doubled, stuck", f"{figures['lost']}, {figures['doubled']}, {figures['stuck']}"),
+        (
+            "resumed after the proof of a death (goal: < 10 ms)",
+            ", ".join(f"{name} {resumed[name]:.1f} ms" for name in ("p50", "p99", "max")),
+        ),
+    ]
+    return _rows("| what | figure |", rows) + _source(made)
+
+
+def books_table(made: dict[str, Any]) -> str:
+    rows = []
+    for row in made["figures"]["recordings"]:
+        rows.append(
+            (
+                row["name"],
+                f"{row['equal']:,} of {row['rows']:,} ({100 * row['equal'] / row['rows']:.3f} %)",
+                f"{row['maker_agrees']:,} of {row['executions']:,} "
+                f"({100 * row['maker_agrees'] / row['executions']:.2f} %)",
+                row["goal"],
+            )
+        )
+    header = "| recording | rows equal | maker is the tape's | goal |"
+    return _rows(header, rows) + _source(made)
+
+
+HEADLINE = (
+    ("pipeline", "whole_p50_none_100k",
+     "median from intended send to reply at 100,000 orders/s, memory only"),
+    ("pipeline", "throughput_processes_durable",
+     "orders through the pipeline, each on disk before its reply"),
+    ("matcher", "command_ns_normal", "a command in the matcher, every order type compiled in"),
+)  # fmt: skip
+"""The figures of README's first screen: evidence, metric, what it is."""
+
+
+def headline() -> str:
+    """README's few figures, from several documents of evidence."""
+    rows = []
+    for name, metric, what in HEADLINE:
+        results = {row["name"]: row for row in read_evidence(name)["figures"]["results"]}
+        row = results[metric]
+        rows.append((f"**{quantity(row['median'], row['unit'])}**", what))
+    return _rows("| figure | what it is |", rows)
+
+
+MATCHER_ROWS = (
+    ("command_ns_static", "", "a command, the mid stays", ""),
+    ("command_ns_normal", "", "a command, a gentle random walk", "≤ 16 ns"),
+    ("command_ns_swing_25", "", "a command, a swing of 25 %", ""),
+    ("command_ns_swing_40", "", "a command, a swing of 40 %", ""),
+    ("command_ns_flash_crash", "", "a command, a flash crash of 58 %", ""),
+    ("command_ns_slowest", "fastest", "slowest of the five / fastest", "≤ 1.3"),
+    ("command_ns_mixed", "", "a command, every order type mixed", "≤ 40 ns"),
+    ("command_ns_normal", "stripped", "the same / rarer types compiled out", "≤ 1.25"),
+    ("command_ns_normal", "lightmatchingengine", "ours / lightmatchingengine", "≤ 1/60"),
+    ("command_ns_normal", "pyorderbook", "ours / pyorderbook", "≤ 1/200"),
+    ("command_ns_normal", "nautilus_book", "ours / nautilus' Rust book", "≤ 1/8"),
+    ("latency_p50_ns", "", "one command alone, p50", ""),
+    ("latency_p99_ns", "", "one command alone, p99", "≤ 130 ns"),
+    ("latency_p99_9_ns", "", "one command alone, p99.9", "≤ 250 ns"),
+    ("replay_ns", "live", "replay in batches / live, one by one", "≤ 1"),
+    ("memory_bytes_per_order", "", "bytes an open order takes, of 1 M", "≤ 64"),
+)
+matcher_table = partial(_goal_table, MATCHER_ROWS)
+
+RING_ROWS = (
+    ("round_trip", "bounce", "round trip / a bare cache line's", "≤ 0.9"),
+    ("round_trip", "boost", "round trip / boost", "≤ 0.7"),
+    ("round_trip", "rte_ring", "round trip / DPDK rte_ring", "≤ 0.75"),
+    ("round_trip", "disruptor", "round trip / Disruptor", "≤ 0.5"),
+    ("publish_1", "boost", "messages a second, one by one / boost", "≥ 3"),
+    ("publish_1", "disruptor", "messages a second, one by one / Disruptor", "≥ 5"),
+    ("publish_64", "boost", "messages a second, 64 at once / boost", "≥ 4"),
+    ("publish_64", "rte_ring", "messages a second, 64 at once / DPDK rte_ring", "≥ 1.5"),
+    ("publish_64", "c", "messages a second, 64 at once / our algorithm in C", "≥ 1"),
+    ("multi_claim_16", "single", "many-producer claims of 16 / single producer", "≥ 0.6"),
+    ("python_round_trip", "iceoryx2", "round trip from Python / iceoryx2", "≤ 1/6"),
+    ("python_bulk", "mp_queue", "records a second from Python / multiprocessing.Queue", "≥ 500"),
+    ("observed", "unobserved", "throughput with a tail reader / without", "≥ 0.98"),
+)
+"""Metric, peer, what the ratio is, goal."""
+
+
+def ring_table(made: dict[str, Any]) -> str:
+    results = {row["name"]: row for row in made["figures"]["results"]}
+    rows = []
+    for name, peer, what, goal in RING_ROWS:
+        row = results[name]
+        if peer not in row["against"]:
+            rows.append((what, "not measured", "", "", "", goal, ""))
+            continue
+        against = row["against"][peer]
+        ours, theirs = (quantity(side["median"], row["unit"]) for side in (row, against))
+        times, low, high = (ratio(value) for value in (against["ratio"], *against["interval"]))
+        met = _met(against["ratio"], goal)
+        rows.append((what, ours, theirs, f"**{times}**", f"{low} – {high}", goal, met))
+    header = "| what | ours | theirs | ratio | 95 % interval | goal | |"
+    return _rows(header, rows) + _source(made)
+
+
+SHIM_ROWS = (
+    ("packet_ns_net_ring", "", "a packet, DPDK ring device", "≤ 6 ns"),
+    ("packet_ns_net_ring_bare", "", "of that, DPDK's receive call and the bench's clock", ""),
+    ("packet_ns_net_ring", "with_udp_checksums", "the same / with UDP checksums to check", ""),
+    ("packet_ns_net_ring", "recvmmsg", "the same / recvmmsg", "≤ 1/50"),
+    ("packet_ns_net_ring", "af_packet", "the same / TPACKET_V3", ""),
+    ("packet_ns_net_ring", "python_socket", "the same / a socket in Python", ""),
+    ("packets_memif", "", "packets a second between two processes, memif", "≥ 40 M/s"),
+    ("packet_ns_pcap", "", "a packet, DPDK capture device", ""),
+    ("packet_ns_pcap", "no_huge_pages", "the same / without huge pages", "≤ 1/1.5"),
+    ("one_way_p50_af_xdp", "", "one way over a cable, AF_XDP, p50", ""),
+    ("one_way_p50_af_xdp", "recv", "the same / a blocking recv", "≤ 0.75"),
+    ("lost", "", "packets lost without a count", "≤ 0"),
+)
+shim_table = partial(_goal_table, SHIM_ROWS)
+
+
+def shim_fuzz_table(made: dict[str, Any]) -> str:
+    figures = made["figures"]
+    reasons = ", ".join(f"{name} {count:,}" for name, count in figures["reasons"].items() if count)
+    rows = [
+        ("malformed packets under AddressSanitizer and UBSan", f"{figures['packets']:,}"),
+        ("published, left out, refused",
+         f"{figures['published']:,}, {figures['left_out']:,}, {figures['refused']:,}"),
+        ("refused by reason", reasons),
+        ("unaccounted; outcomes that differ from the second parser's",
+         f"{figures['unaccounted']}; {figures['different']}"),
+        ("records whose verdict was compared: C, golden model, RTL",
+         f"{figures['verdicts_compared']:,}, all equal"),
+    ]  # fmt: skip
+    return _rows("| what | figure |", rows) + _source(made)
+
+
+JOURNAL_ROWS = (
+    ("durable_records", "", "records durable a second, blocks of 16,384", "≥ 10 M/s"),
+    ("durable_records", "one_fsync_each", "the same / one fdatasync a record", "≥ 1,000"),
+    ("durable_records", "io_uring_4", "the same / bare blocks by io_uring, four at once", ""),
+    ("commit_p50", "", "a commit of one sector, p50", ""),
+    ("commit_p50", "bare_fdatasync", "the same / bare write and fdatasync", "≤ 2.5"),
+    ("commit_p50", "io_uring", "the same / a bare write by io_uring", ""),
+    ("commit_p99", "", "a commit of one sector, p99", ""),
+    ("commit_p99", "bare_fdatasync", "the same / bare write and fdatasync", "≤ 5"),
+    ("scan_bytes", "", "verified a second", "≥ 2 GB/s"),
+    ("recovery_s", "", "100 M commands to the book, no checkpoint", ""),
+    ("restart_s", "", "the same from a checkpoint 1 M before the end", ""),
+)
+journal_table = partial(_goal_table, JOURNAL_ROWS)
+
+FACTS = {
+    "journal_power_cuts": (
+        ("cuts", "power cuts, any subset of the unsynced sectors and names"),
+        ("acknowledged_lost", "in which something acknowledged was lost"),
+        ("wrong_records_served", "in which a wrong record was served"),
+    ),
+    "journal_faults": (
+        ("flipped_bits", "bits of 64 KiB, each flipped alone"),
+        ("flips_undetected", "not detected"),
+        ("cuts", "cuts, at every byte of the last two blocks"),
+        ("cuts_undetected", "not detected"),
+        ("wrong_records_served", "wrong records served"),
+    ),
+    "journal_kills": (
+        ("kills", "SIGKILLs of the whole pipeline, each resumed"),
+        ("acknowledged_lost", "commands acknowledged and lost"),
+        ("different_hashes", "journals whose state or events differ"),
+        ("resume_s_p50", "s from the resume to its first reply, median"),
+        ("resume_s_max", "s, the longest (goal < 30)"),
+    ),
+}
+"""By evidence: its figures and what they are."""
+
+
+def facts_table(made: dict[str, Any]) -> str:
+    figures = made["figures"]
+    rows = [
+        (what, f"{figures[key]:,.2f}" if isinstance(figures[key], float) else f"{figures[key]:,}")
+        for key, what in FACTS[made["name"]]
+    ]
+    return _rows("| what | figure |", rows) + _source(made)
+
+
+CLOCK_ROWS = (
+    ("now_ns", "", "a reading of the page, in a kernel", ""),
+    ("now_ns", "clock_gettime", "the same / clock_gettime", "≤ 1"),
+    ("page_update_ns", "", "an update of the page, in a kernel", ""),
+    ("bound_p99_ns", "", "bound, p99, hardware clock behind 2 µs of path (simulated)", ""),
+    ("drift_error_ppb", "", "drift off the truth, p99 (simulated)", "≤ 50 ppb"),
+    ("violations", "", "readings without the truth in them (simulated)", "≤ 0"),
+)
+clock_table = partial(_goal_table, CLOCK_ROWS)
+
+
+def clock_days_table(made: dict[str, Any]) -> str:
+    rows = []
+    for run in made["figures"]["runs"]:
+        drift = run["drift_error_p99_ppb"]
+        rows.append(
+            (
+                f"{run['sources']}, {run['faults']} faults" if run["faults"] else run["sources"],
+                str(run["days"]),
+                f"{run['readings']:,}",
+                f"**{run['violations']}**",
+                _window(run),
+                " / ".join(quantity(run[f"bound_{k}_ns"], "ns") for k in ("p50", "p99", "max")),
+                "" if drift is None else quantity(drift, "ppb"),
+            )
+        )
+    header = (
+        "| simulated machine | days | readings | that missed the truth "
+        "| missed of those in the window after a suspend or migration | bound p50 / p99 / max "
+        "| drift error p99 |"
+    )
+    return _rows(header, rows) + _source(made)
+
+
+def _window(run: dict[str, Any]) -> str:
+    """Evidence of before these readings were taken has none."""
+    if "window_readings" not in run:
+        return "not read"
+    return f"{run['window_violations']} of {run['window_readings']}"
+
+
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "pipeline": pipeline_table,
+    "kills": kills_table,
+    "books": books_table,
+    "matcher": matcher_table,
+    "compare": compare_table,
+    "stall": stall_table,
+    "ring": ring_table,
+    "ring_kills": ring_kills_table,
+    "shim": shim_table,
+    "shim_fuzz": shim_fuzz_table,
+    "journal": journal_table,
+    **dict.fromkeys(FACTS, facts_table),
+    "clock": clock_table,
+    "clock_days": clock_days_table,
+}
+
+
+def main() -> None:
+    for name in DOCUMENTS:
+        path = ROOT / name
+        path.write_text(filled(path.read_text()))
+
+
+if __name__ == "__main__":
+    main()

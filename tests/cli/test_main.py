@@ -1,0 +1,36 @@
+"""cli/main.py: subcommands are imported when they are asked for, and the list of them is true."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from openoutcry.cli.main import SUBCOMMANDS, main
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_the_list_says_what_each_subcommand_says_of_itself(name):
+    """The line beside a name is what that command's own help begins with."""
+    command = main.get_command(click.Context(main), name)
+    listed = click.Command(name, help=SUBCOMMANDS[name])
+    assert listed.get_short_help_str(500) == command.get_short_help_str(500)
+    assert command.name == name
+
+
+def test_help_waits_for_no_compiler():
+    """`outcry --help` imports neither numba nor a subcommand: it is typed to be read at once."""
+    script = (
+        "import sys\n"
+        "from openoutcry.cli.main import main\n"
+        "main(['--help'], standalone_mode=False)\n"
+        "print(*sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    text, modules = done.stdout.rstrip("\n").rsplit("\n", 1)
+    assert all(f"  {name} " in text for name in SUBCOMMANDS)
+    loaded = set(modules.split())
+    assert "openoutcry.cli.main" in loaded
+    assert "numba" not in loaded
+    assert not {f"openoutcry.cli.{name.replace('-', '_')}" for name in SUBCOMMANDS} & loaded
