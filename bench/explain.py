@@ -18,6 +18,7 @@ from openoutcry.bench.paced import STAGE_SPANS, Paced
 from openoutcry.bench.timeline import Slice, Timeline
 from openoutcry.host.corewatch import Interval, Watched
 from openoutcry.pipeline.recording import KINDS, Step
+from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.report.text import NEW_LEVEL
 from openoutcry.wire.enums import CommandKind
 
@@ -28,13 +29,7 @@ BANDS_NS = (10_000, 100_000, 1_000_000, 10_000_000, 10_000_000_000)
 BAND_ROWS = 500
 COMMIT = "journal commit"
 QUEUE = "waiting behind other commands"
-WINDOWS = {
-    "receive": ("intended", "received"),
-    "gateway": ("received", "sequenced"),
-    "matcher": ("sequenced", "matched"),
-    "gate": ("matched", "released"),
-    "replies": ("released", "replied"),
-}
+WINDOWS = {stage.name: (stage.since, stage.until) for stage in TOPOLOGY.path}
 
 
 def new_levels(commands: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

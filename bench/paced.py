@@ -14,7 +14,7 @@ from openoutcry.flow import GeneratedFlow
 from openoutcry.flow.mixed import MixedFlow
 from openoutcry.pipeline.recording import Recording, Stall
 from openoutcry.pipeline.run import Options, run
-from openoutcry.pipeline.topology import STAGES
+from openoutcry.pipeline.topology import TOPOLOGY
 
 SEED = 1
 WARM_S = 0.2
@@ -22,7 +22,7 @@ WARM_SHARE = 0.2
 """The warm-up lasts WARM_S, and at most this share of the run."""
 MAX_ORDERS = 3_000_000
 MIN_ORDERS = 2_000
-STAGE_SPANS = tuple(stage.name for stage in STAGES if stage.name != "journal")
+STAGE_SPANS = tuple(stage.name for stage in TOPOLOGY.path)
 PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}
 
 Ns = npt.NDArray[np.int64]

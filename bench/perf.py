@@ -6,6 +6,7 @@ compiled are named by a map file in /tmp, as perf expects of a just-in-time comp
 comes from the switches (corewatch.py).
 """
 
+import importlib
 import os
 import re
 import shutil
@@ -31,9 +32,11 @@ from openoutcry.host.doctor_devices import (
     open_counter,
 )
 from openoutcry.host.processes import die_with_parent
-from openoutcry.pipeline import stages
+from openoutcry.matcher import process_batch
 from openoutcry.pipeline.run import Options, run
+from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.top import running
+from openoutcry.pipeline.topology import TOPOLOGY
 
 RATE = 1_000_000
 SECONDS = 2.0
@@ -265,9 +268,14 @@ def write_map(pid: int) -> Path:
 
 
 def kernel_symbols() -> list[tuple[int, int, str]]:
-    """(address, size, name) of every compiled signature of the stage loop's kernels."""
+    """(address, size, name) of every compiled signature of the loop's kernels, of the stages'
+    steps and of the matcher's batch kernel, which they call by address."""
     found: list[tuple[int, int, str]] = []
-    for name, kernel in vars(stages).items():
+    kernels = [*vars(loop).items(), ("process_batch", process_batch)]
+    for row in TOPOLOGY.stages:
+        if row.compiled:
+            kernels.append((row.name, importlib.import_module(row.module).step))
+    for name, kernel in kernels:
         for compiled in getattr(kernel, "overloads", {}).values():
             library = compiled.library
             address = library.get_pointer_to_function(compiled.fndesc.llvm_func_name)

@@ -23,7 +23,6 @@ from openoutcry.bench.plot_data import pictures
 from openoutcry.bench.rounds import Add, Noise, NoiseWatch, Rounds
 from openoutcry.bench.stages_alone import (
     COMMANDS,
-    COMPILED,
     QUICK_COMMANDS,
     bottleneck,
     stage_rates,
@@ -35,6 +34,7 @@ from openoutcry.host.corewatch import Watched, core_watch
 from openoutcry.host.doctor_costs import real_time_refusal
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.run import Options, run
+from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.report.text import knee
 from openoutcry.ring.segment import NoRoomError
 from openoutcry.wire import OutcryError
@@ -233,7 +233,7 @@ def _add_spans(done: Paced, name: str, add: Add) -> None:
 def _alone(made: Session, add: Add) -> None:
     made.say("each stage alone")
     count = QUICK_COMMANDS if made.quick else COMMANDS
-    with made.if_there_is_room(*(f"alone_{name}" for name in (*COMPILED, "journal"))):
+    with made.if_there_is_room(*(f"alone_{name}" for name in TOPOLOGY.names)):
         rates = stage_rates(count, journaled=made.disk)
         if made.rtl is None:
             rates["gateway_rtl"] = stage_rates(count, "rtl", journaled=False)["gateway"]

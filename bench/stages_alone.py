@@ -17,28 +17,30 @@ from typing import Any
 from openoutcry.bench.paced import flow
 from openoutcry.journal import Journal, JournalWriter
 from openoutcry.pipeline import control as ct
-from openoutcry.pipeline import stages as st
 from openoutcry.pipeline.journal_stage import JournalStage
 from openoutcry.pipeline.run import ORDER_CAPACITY
 from openoutcry.pipeline.shared import Shared
-from openoutcry.pipeline.topology import Geometry, plan_groups
+from openoutcry.pipeline.stages import loop
+from openoutcry.pipeline.topology import TOPOLOGY, Geometry, plan_groups
 from openoutcry.pipeline.worker import StageGroup, Work
 from openoutcry.replay.replay import instruments_to_json
 
 COMMANDS, QUICK_COMMANDS = 1 << 18, 1 << 16
 EVENTS_A_COMMAND = 4
 """Room on the event ring; the normal flow causes fewer than two a command."""
-COMPILED = ("receive", "gateway", "matcher", "gate", "replies")
 SLICE_NS = 1_000_000_000
 
 
 def stage_rates(commands: int, gateway: str = "golden", journaled: bool = True) -> dict[str, float]:
     """Commands a second of each stage by itself, by name; ``journal`` is durable."""
     source = flow("normal", commands)
-    sizes = Geometry(lane=commands, sequenced=commands, events=EVENTS_A_COMMAND * commands)
+    table = TOPOLOGY.for_durability("async" if journaled else "none")
+    sizes = Geometry(
+        {"lane": commands, "sequenced": commands, "events": EVENTS_A_COMMAND * commands}
+    )
     rates = {}
     with ExitStack() as stack:
-        shared = Shared(sizes, journaled)
+        shared = Shared(sizes, table)
         stack.callback(shared.unlink)
         shared.load_tape(source.chunks(), commands, commands)
         shared.control[ct.GO] = 1
@@ -49,7 +51,7 @@ def stage_rates(commands: int, gateway: str = "golden", journaled: bool = True) 
             writer=writer, receiver=None, gateway=gateway,
         )  # fmt: skip
         shared.populate()
-        for name in COMPILED:
+        for name in table.compiled:
             rates[name] = commands / _run_alone(work, name)
             if name == "gateway" and writer is not None:
                 rates["journal"] = commands / _run_journal(shared, writer)
@@ -60,7 +62,7 @@ def _run_alone(work: Work, name: str) -> float:
     """Seconds that the stage takes for everything; its preparation is not in them."""
     group = StageGroup(work, (name,))
     before = time.perf_counter()
-    while group.run(SLICE_NS, leave_idle=True) != st.FINISHED:
+    while group.run(SLICE_NS, leave_idle=True) != loop.FINISHED:
         pass
     return time.perf_counter() - before
 
@@ -95,9 +97,10 @@ def bottleneck(rates: dict[str, float]) -> dict[str, object]:
 
     A process does its stages in turn, so its rate is 1 / (sum of the stages' times).
     """
+    table = TOPOLOGY if "journal" in rates else TOPOLOGY.without("journal")
     found: list[tuple[float, str, str]] = []
     cores = sorted(os.sched_getaffinity(0))
-    for group in plan_groups(cores, "journal" in rates, spare_cores=0):
+    for group in plan_groups(cores, spare_cores=0, table=table):
         times = {name: 1 / rates[name] for name in group.stages if name in rates}
         if times:
             slowest = max(times, key=lambda name: times[name])

@@ -21,8 +21,8 @@ import numpy.typing as npt
 
 from openoutcry.dpdk_shim import native
 from openoutcry.dpdk_shim.names import LEFT_OUT, Count, Reject
+from openoutcry.dpdk_shim.packets import Key, Windows
 from openoutcry.dpdk_shim.ports import Port, open_port
-from openoutcry.dpdk_shim.senders import Key, Senders
 from openoutcry.dpdk_shim.spec import PortError, PortSpec
 from openoutcry.ring import RingBuffer
 from openoutcry.wire import memory
@@ -58,15 +58,15 @@ def sender_key(state: npt.NDArray[np.int64], index: int, shim: Any = None) -> Ke
     return key[0], key[1], key[2], key[3]
 
 
-def restore_senders(state: npt.NDArray[np.int64], senders: Senders, shim: Any = None) -> None:
+def restore_senders(state: npt.NDArray[np.int64], windows: Windows, shim: Any = None) -> None:
     """Make a fresh state block know what an earlier run has taken of each sender."""
     shim = shim or native.load()
     pointer = shim.ffi.cast("struct oc_state *", state.ctypes.data)
-    for key, window in senders.windows.items():
-        ranges = shim.ffi.new("int64_t[]", [end for pair in window.missing for end in pair])
-        count = len(window.missing)
-        if shim.lib.oc_restore_sender(pointer, key, window.next, window.floor, ranges, count):
-            raise PortError(f"no room for the {len(senders.windows):,} senders of the journal")
+    for key, (next_seq, floor, missing) in windows.items():
+        ranges = shim.ffi.new("int64_t[]", [end for pair in missing for end in pair])
+        count = len(missing)
+        if shim.lib.oc_restore_sender(pointer, key, next_seq, floor, ranges, count):
+            raise PortError(f"no room for the {len(windows):,} senders of the journal")
 
 
 class Shim:
@@ -77,7 +77,7 @@ class Shim:
     ``gateway_fpga.make_rules``: each record gets its verdict; without, ``error_code`` is 0.
     ``arbitrate``: the ports are lines A and B of one feed, a packet's first copy wins.  ``stamps``:
     (address of intended, of received, mask), int64 arrays by sequence that get CLOCK_MONOTONIC ns.
-    ``origins``: (address of senders, of their numbers), likewise, needs ``stamps``.
+    ``origins``: (address of senders, of their own numbers, mask), likewise, needs ``stamps``.
     ``clock_page``: address of a clock page's line (``ptp.page``), by which packets are stamped that
     nobody has stamped before; where it says nothing, and without one, by the host's own clock.
 
@@ -94,7 +94,7 @@ class Shim:
         state: npt.NDArray[np.int64] | None = None,
         arbitrate: bool = False,
         stamps: tuple[int, int, int] | None = None,
-        origins: tuple[int, int] | None = None,
+        origins: tuple[int, int, int] | None = None,
         epoch_offset_ns: int | None = None,
         clock_page: int = 0,
     ) -> None:
@@ -126,6 +126,7 @@ class Shim:
             assert stamps is not None
             context.origin_senders = self._pointer("int64_t *", origins[0])
             context.origin_seqs = self._pointer("int64_t *", origins[1])
+            context.origin_mask = origins[2]
 
     def _context(self, epoch_offset_ns: int | None) -> Any:
         self.context = self.native.ffi.new("struct oc_shim *")

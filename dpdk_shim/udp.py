@@ -31,10 +31,11 @@ from openoutcry.dpdk_shim.packets import (
     MAX_PACKET_BYTES,
     SENDER_AT,
     SENT_TS_AT,
+    Key,
     PacketError,
+    Windows,
     parse_packet,
 )
-from openoutcry.dpdk_shim.senders import RANGES_MAX, Key, Senders
 from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.kernel import kernel
@@ -144,12 +145,13 @@ PEERS_AT = SENDERS_AT + SENDER_SLOTS * SENDER_BYTES
 STATE_WORDS = (PEERS_AT + PARTICIPANTS * PEER_BYTES) // 8
 """int64 words of the state block: about 1 MiB."""
 
-# A sender's slot: identity (two words) and its window (senders.Window): all numbers below the next
+# A sender's slot: identity (two words) and its window (packets.Windows): all numbers below the next
 # have come, but those of the missing ranges, two words each; below the floor nobody knows any more.
 SENDER_NAME_AT, SENDER_ADDRESS_AT, SENDER_NEXT_AT, SENDER_FLOOR_AT = 0, 8, 16, 24
 SENDER_RANGE_COUNT_AT, SENDER_RANGES_AT = 32, 40
 SENDER_USED = 1 << 32
 HASH_MULTIPLIERS = (-7046029254386353131, -4417276706812531889)
+RANGES_MAX = 11
 MAX_JUMP_RECORDS = 1 << 20
 """Records that a sender may jump over at once; one who has lost more starts as another sender."""
 
@@ -524,20 +526,18 @@ class UdpReceiver:
         name, address = self.state[slot : slot + 2].view(np.uint64).tolist()
         return name, address, 0, 0
 
-    def restore(self, senders: Senders) -> None:
+    def restore(self, windows: Windows) -> None:
         """Know what an earlier run has taken of each sender; before the first datagram."""
-        for (name, address, _, _), window in senders.windows.items():
+        for (name, address, _, _), (next_seq, floor, missing) in windows.items():
             peer = int(np.uint64(address).view(np.int64))
             slot = int(_find_sender(self.state.ctypes.data, name, peer))
             if not slot:
-                raise NetworkError(
-                    f"no room for the {len(senders.windows):,} senders of the journal"
-                )
-            ends = [end for pair in window.missing for end in pair]
+                raise NetworkError(f"no room for the {len(windows):,} senders of the journal")
+            ends = [end for pair in missing for end in pair]
             at = (slot - self.state.ctypes.data) // 8
-            self.state[at + SENDER_NEXT_AT // 8] = window.next
-            self.state[at + SENDER_FLOOR_AT // 8] = window.floor
-            self.state[at + SENDER_RANGE_COUNT_AT // 8] = len(window.missing)
+            self.state[at + SENDER_NEXT_AT // 8] = next_seq
+            self.state[at + SENDER_FLOOR_AT // 8] = floor
+            self.state[at + SENDER_RANGE_COUNT_AT // 8] = len(missing)
             ranges = at + SENDER_RANGES_AT // 8
             self.state[ranges : ranges + len(ends)] = ends
 

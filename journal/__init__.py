@@ -4,7 +4,7 @@ from openoutcry.journal.disk import Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.journal import Journal
 from openoutcry.journal.lock import JournalLock
-from openoutcry.journal.reader import JournalReader, read_commands
+from openoutcry.journal.reader import JournalReader, note_at, read_commands
 from openoutcry.journal.writer import EventDigest, JournalWriter
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "JournalLock",
     "JournalReader",
     "JournalWriter",
+    "note_at",
     "read_commands",
 ]

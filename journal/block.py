@@ -61,10 +61,6 @@ class BlockHeader(NamedTuple):
         """How many commands the block holds: clock records are none."""
         return self.record_count if self.kind == BlockKind.COMMANDS else 0
 
-    @property
-    def origin_bytes(self) -> int:
-        return self.text_bytes if self.kind == BlockKind.COMMANDS else 0
-
 
 _CODES = {"i64": "q", "u64": "Q", "u32": "I", "u16": "H", "u8": "B"}
 
@@ -102,15 +98,17 @@ class Block(NamedTuple):
 
     @property
     def payload(self) -> memoryview:
-        """Its records or its text; the records of commands without what stands behind them."""
-        end = HEADER_BYTES + self.header.payload_bytes
-        return self.whole[HEADER_BYTES : end - len(self.origins)]
+        """The records, or the text of a JSON block."""
+        size_bytes = self.header.record_count * RECORD_BYTES or self.header.payload_bytes
+        return self.whole[HEADER_BYTES : HEADER_BYTES + size_bytes]
 
     @property
-    def origins(self) -> memoryview:
-        """Who sent the commands, as bytes (``dpdk_shim/senders.py``); empty if no network did."""
-        end = HEADER_BYTES + self.header.payload_bytes
-        return self.whole[end - self.header.origin_bytes : end]
+    def note(self) -> dict[str, Any]:
+        """What the writer said beside the records; empty if nothing."""
+        if not self.header.record_count or not self.header.text_bytes:
+            return {}
+        at = HEADER_BYTES + self.header.record_count * RECORD_BYTES
+        return dict(json.loads(bytes(self.whole[at : at + self.header.text_bytes])))
 
     @property
     def end(self) -> int:
@@ -218,8 +216,8 @@ def header_flaw(header: BlockHeader) -> str:
     if header.block_bytes > MAX_BLOCK_BYTES:
         return f"a block of {header.block_bytes:,} bytes"
     if header.kind in OF_RECORDS:
-        records_bytes = header.payload_bytes - header.origin_bytes
-        if header.record_count < 1 or header.record_count * RECORD_BYTES != records_bytes:
+        size_bytes = header.record_count * RECORD_BYTES + header.text_bytes
+        if header.record_count < 1 or size_bytes != header.payload_bytes:
             return "record_count and payload_bytes of the block do not agree"
     elif header.text_bytes != header.payload_bytes:
         return "text_bytes and payload_bytes of the block do not agree"

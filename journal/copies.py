@@ -10,15 +10,10 @@ from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import note_failed
 from openoutcry.journal.stream import Stream
 from openoutcry.journal.watermark import Reached
+from openoutcry.ring.policy import needed, reached_by
 
-POLICIES = ("all", "quorum", "any")
 MAX_BACKLOG_BYTES = 64 << 20
 """How far a slow copy may fall behind before the writer waits for it."""
-
-
-def needed(policy: str, copies: int) -> int:
-    """How many of ``copies`` must have a block before it counts."""
-    return {"all": copies, "quorum": copies // 2 + 1, "any": 1}[policy]
 
 
 class Single:
@@ -214,7 +209,8 @@ class SideBySide:
             copy.order(what, *arguments)
 
     def _counted(self, reached: list[Reached]) -> Reached:
-        return sorted(reached, reverse=True)[self._needed - 1]
+        block_index = reached_by([one.block_index for one in reached], self._needed)
+        return next(one for one in reached if one.block_index == block_index)
 
     def _wait_for(self, condition: Any) -> None:
         with self._changed:

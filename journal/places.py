@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from openoutcry.journal.block import Block, examine
-from openoutcry.journal.copies import needed
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import SegmentFile
+from openoutcry.ring.policy import needed
 
 PathName = str | os.PathLike[str]
 

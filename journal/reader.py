@@ -112,6 +112,20 @@ class JournalReader:
             yield first_seq, orders
 
 
+def note_at(directory: str | os.PathLike[str], seq: int) -> dict[str, Any]:
+    """What the writer said beside the block that has command ``seq`` (``JournalWriter.append``).
+
+    Raises :class:`JournalError` if the journal does not hold it.
+    """
+    for block in JournalReader(directory).all_blocks(seq):
+        header = block.header
+        if header.kind == BlockKind.COMMANDS and header.first_seq + header.record_count > seq:
+            if header.first_seq <= seq:
+                return block.note
+            break
+    raise JournalError(f"{directory}: the journal does not hold sequence {seq}")
+
+
 def torn_for_good(scan: Scan) -> str | None:
     """What a finished pass found torn at the end; None while a pipeline holds the journal: then it
     is the block that is just being written."""

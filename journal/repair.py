@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from openoutcry.journal.block import HEADER_BYTES, Block, BlockHeader, unpack_header
-from openoutcry.journal.copies import needed
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import FAILED_NAME, forget_failed, read_failed
@@ -27,6 +26,7 @@ from openoutcry.journal.watermark import (
     pack_watermark,
     read_watermark,
 )
+from openoutcry.ring.policy import needed
 from openoutcry.wire.errors import OutcryError
 
 

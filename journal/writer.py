@@ -162,16 +162,16 @@ class JournalWriter:
         *,
         durable: bool = False,
         event_digest: EventDigest = NO_DIGEST,
-        origins: bytes = b"",
+        note: dict[str, Any] | None = None,
     ) -> None:
         """Append one block of ``record_count`` orders whose bytes are ``parts`` in a row.
 
         ``parts`` are one or two C-contiguous buffers of whole ``ORDER_DTYPE`` records (a ring
         slice that wraps has two).  ``first_seq`` is ``written_seq + 1``.  With ``durable`` the
         block and all before are durable on return, else after the next :meth:`sync`.  The
-        ``event_digest`` goes into the header, the ``origins`` (who sent the orders) behind them:
-        both are on the disk or neither.  Raises :class:`JournalError` naming file and byte
-        if the write fails; ``written_seq`` then stays.
+        ``event_digest`` goes into the header; ``note`` stands behind the records, in the same block
+        (``Block.note``).  Raises :class:`JournalError` naming file and byte if the write fails;
+        ``written_seq`` then stays.
         """
         self._require_whole()
         if first_seq != self.written_seq + 1:
@@ -182,12 +182,12 @@ class JournalWriter:
         self._check_parts(first_seq, parts, record_count)
         self._write_block(
             BlockKind.COMMANDS,
-            [*parts, origins] if origins else parts,
+            parts,
             written_ts_ns,
             durable=durable,
             record_count=record_count,
             event_digest=event_digest,
-            text_bytes=len(origins),
+            text=pack_json(note) if note else b"",
         )
 
     def sync(self) -> None:
@@ -315,9 +315,11 @@ class JournalWriter:
         durable: bool = False,
         record_count: int = 0,
         event_digest: EventDigest = NO_DIGEST,
-        text_bytes: int = 0,
+        text: bytes = b"",
     ) -> None:
         self._require_whole()
+        if text:
+            parts = [*parts, text]
         payload_bytes = sum(memoryview(part).nbytes for part in parts)
         size_bytes = padded(HEADER_BYTES + payload_bytes)
         if self._offset + size_bytes > self.segment_bytes:
@@ -337,7 +339,7 @@ class JournalWriter:
             previous_hash=self._previous_hash,
             events_seq=event_digest.events_seq,
             events_hash=event_digest.events_hash & (2**64 - 1),
-            text_bytes=text_bytes if record_count else payload_bytes,
+            text_bytes=len(text) if record_count else payload_bytes,
             unsynced_blocks=unsynced,
             kind=kind,
         )

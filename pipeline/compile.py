@@ -11,15 +11,18 @@ import numpy as np
 from openoutcry.flow import GeneratedFlow
 from openoutcry.gateway_fpga import make_rules, validate_batch
 from openoutcry.matcher import Engine
-from openoutcry.pipeline import stages
 from openoutcry.pipeline.histogram import record_spans
+from openoutcry.pipeline.stages import loop
+from openoutcry.pipeline.topology import TOPOLOGY, Topology
+from openoutcry.pipeline.worker import step_address
 from openoutcry.replay.event_hash import hash_array
 from openoutcry.ring import kernels as ring
+from openoutcry.ring.policy import safe_sequence
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.kernel import compile_kernel
 
 
-def compile_kernels(progress: Callable[[str, int, int], None]) -> None:
+def compile_kernels(progress: Callable[[str, int, int], None], table: Topology = TOPOLOGY) -> None:
     """Call ``progress(what, done, total)`` before each step and once at the end."""
     orders: list[Any] = [np.zeros(0, ORDER_DTYPE)]
 
@@ -43,19 +46,23 @@ def compile_kernels(progress: Callable[[str, int, int], None]) -> None:
             (ring.gating_cursor, 1),
             (ring.published_count, 4),
             (ring.release, 2),
-            (record_spans, 6),
+            (record_spans, 7),
+            (safe_sequence, 3),
         ):
             compile_kernel(kernel, count)
 
-    def loop() -> None:
-        compile_kernel(stages.run_stages, 5)
+    def steps_and_loop() -> None:
+        for row in table.stages:
+            if row.compiled:
+                step_address(row)
+        compile_kernel(loop.run_stages, 6)
 
     steps = (
         ("order flow", flow),
         ("gateway", gateway),
         ("matcher", matcher),
         ("rings", rings),
-        ("stage loop", loop),
+        ("stage loop", steps_and_loop),
     )
     for index, (label, step) in enumerate(steps):
         progress(label, index, len(steps))

@@ -30,7 +30,7 @@ GO = 136  # by the supervisor, once every stage is ready: take input
 FIRST_NS = 256  # by receive: intended send time of the first command, CLOCK_MONOTONIC
 WRITTEN_SEQ = 384  # by journal
 WRITTEN_NS = 392
-DURABLE_SEQ = 512  # by journal: what the gate may release up to
+TABLE_BYTES = 512  # by the supervisor: length of the topology's text
 
 # By replies: two copies of its state and the index of the one that counts, so that its cursor and
 # everything counted up to that cursor change in one store.
@@ -49,6 +49,9 @@ REPLY_KIND_COUNT = 24
 REPLY_REASONS = 256  # 40 counts by Reason of a reject
 REPLY_REASON_COUNT = 40
 
+EVENT_HASHES = "events"
+"""By command like the stamps: the hash of all events up to its last."""
+
 STAGE_BLOCKS = 2048
 STAGE_BYTES = 128
 STAGE_PID = 0
@@ -59,8 +62,12 @@ STAGE_DONE = 32  # 1 + last sequence once the stage has finished
 STAGE_RESTARTS = 40
 STAGE_READY_NS = 48  # when it was ready to run, CLOCK_MONOTONIC
 STAGE_STALLED_NS = 56  # by the supervisor: since when it is known to make no progress, 0 if it does
+STAGE_SAFE_SEQ = 64  # of a stage that a gate waits for: commands up to here are safe with it
+MAX_STAGES = 64
 
-CONTROL_BYTES = 4096
+TABLE_AT = STAGE_BLOCKS + MAX_STAGES * STAGE_BYTES
+MAX_TABLE_BYTES = 1 << 15
+CONTROL_BYTES = TABLE_AT + MAX_TABLE_BYTES
 
 DURABILITIES = ("none", "async", "durable")
 
@@ -94,6 +101,19 @@ class Control:
         check_layout(control[LAYOUT] & (2**64 - 1), name)
         return control
 
+    @property
+    def table_text(self) -> str:
+        """The topology of the run (``Topology.to_json``)."""
+        return bytes(self.segment.view[TABLE_AT : TABLE_AT + self[TABLE_BYTES]]).decode()
+
+    @table_text.setter
+    def table_text(self, text: str) -> None:
+        data = text.encode()
+        if len(data) > MAX_TABLE_BYTES:
+            raise SegmentError(f"a topology of {len(data)} bytes, more than {MAX_TABLE_BYTES}")
+        self.segment.view[TABLE_AT : TABLE_AT + len(data)] = np.frombuffer(data, np.uint8)
+        self[TABLE_BYTES] = len(data)
+
     def __getitem__(self, offset: int) -> int:
         return int(self.words[offset // 8])
 
@@ -105,6 +125,9 @@ class Control:
 
     def set_stage(self, index: int, field: int, value: int) -> None:
         self[STAGE_BLOCKS + index * STAGE_BYTES + field] = value
+
+    def stage_address(self, index: int, field: int) -> int:
+        return self.address + STAGE_BLOCKS + index * STAGE_BYTES + field
 
     def reply(self, field: int) -> int:
         """A word of the reply state that counts."""

@@ -47,15 +47,16 @@ def sequenced_commands(work: "Work", last_seq: int) -> Iterator[npt.NDArray[Any]
         while work.shared.control[WRITTEN_SEQ] < last_seq:
             time.sleep(0.001)
         yield from _journaled(work, last_seq)
-    elif work.shared.tape is not None:
+    elif work.shared.tapes and len(work.table.lanes) == 1:
+        (lane,) = work.shared.tapes
         for at in range(0, last_seq, CHUNK):
-            commands = work.shared.tape_records(at, min(CHUNK, last_seq - at)).copy()
+            commands = work.shared.tape_records(lane, at, min(CHUNK, last_seq - at)).copy()
             commands["seq"] = np.arange(at + 1, at + 1 + len(commands))
             yield commands
     else:
         raise OutcryError(
-            "the gateway died and its rate limit cannot be taken up: with --durability none "
-            "nothing keeps the commands that came from the network"
+            "a stage died and cannot be rebuilt: with --durability none nothing keeps the commands "
+            "that came from the network, nor the order of several lanes"
         )
 
 

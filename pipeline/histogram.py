@@ -26,21 +26,35 @@ def bucket_of(value_ns: int) -> int:
 
 
 @kernel
-def record(histogram: int, value_ns: int) -> None:
-    """Count one value in the histogram at that address."""
+def record(histogram: int, value_ns: int, times: int) -> None:
+    """Count one value in the histogram at that address, ``times`` times."""
     at = histogram + 8 * bucket_of(value_ns)
-    store_i64(at, load_i64(at) + 1)
+    store_i64(at, load_i64(at) + times)
     if value_ns > load_i64(histogram + MAX_AT):
         store_i64(histogram + MAX_AT, value_ns)
 
 
 @kernel
 def record_spans(
-    histogram: int, stamps: int, mask: int, first_seq: int, count: int, now: int
+    histogram: int, since: int, until: int, mask: int, first_seq: int, count: int, now: int
 ) -> None:
-    """Count ``now - stamps[seq]`` for ``count`` sequences."""
+    """Count ``until[seq] - since[seq]`` of ``count`` sequences; ``until`` 0: up to ``now``.
+
+    The commands of a burst share their clock readings, so equal values come in runs.
+    """
+    value, times = 0, 0
     for seq in range(first_seq, first_seq + count):
-        record(histogram, now - load_i64(stamps + 8 * (seq & mask)))
+        at = 8 * (seq & mask)
+        end = now if until == 0 else load_i64(until + at)
+        found = end - load_i64(since + at)
+        if found == value:
+            times += 1
+            continue
+        if times > 0:
+            record(histogram, value, times)
+        value, times = found, 1
+    if times > 0:
+        record(histogram, value, times)
 
 
 def bucket_upper_ns(index: int) -> int:

@@ -10,11 +10,11 @@ from typing import Any
 import numba
 
 import openoutcry
-from openoutcry.dpdk_shim.senders import Senders
 from openoutcry.gateway_fpga.settings_file import document_of
 from openoutcry.host.info import host_info
 from openoutcry.journal import Journal, JournalLock, JournalReader, JournalWriter
 from openoutcry.journal.lock import lock_if_there
+from openoutcry.journal.origins import Senders
 from openoutcry.journal.places import places_of, require_distinct
 from openoutcry.journal.writer import Handover
 from openoutcry.pipeline import control as ct
@@ -113,6 +113,7 @@ def make_journal(
         "topology": options.topology,
         "durability": options.durability,
         "gateway": options.gateway,
+        "lanes": [lane.name for lane in shared.table.lanes],
         "gateway_settings": document_of(options.gateway_settings),
         "layout_version": openoutcry.wire.LAYOUT_VERSION,
         "versions": {"python": platform.python_version(), "numba": numba.__version__},
@@ -122,7 +123,7 @@ def make_journal(
     durable = options.durability == "durable"
     if options.resume:
         writer, point, state.resumed = resume_pipeline(directory, config, durable)
-        prime(shared, point)
+        prime(shared, point, [directory, *copies_of(directory)])
         return writer, point.senders
     expected = limit if options.source or options.orders is not None else 0
     writer = Journal.create(

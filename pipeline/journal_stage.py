@@ -10,37 +10,30 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from openoutcry.dpdk_shim.senders import Key, pack_origins
-from openoutcry.journal import EventDigest, JournalWriter
+from openoutcry.journal import EventDigest, Journal, JournalWriter
+from openoutcry.journal.origins import ORIGINS, Key, pack_origins
 from openoutcry.journal.writer import NO_DIGEST
+from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.clock_evidence import ClockEvidence
-from openoutcry.pipeline.control import (
-    DURABLE_SEQ,
-    EPOCH_OFFSET,
-    REPLY_COMMANDS,
-    REPLY_LOST,
-    STAGE_BLOCKS,
-    STAGE_BYTES,
-    STAGE_DONE,
-    STAGE_HEARTBEAT_NS,
-    WRITTEN_NS,
-    WRITTEN_SEQ,
-)
 from openoutcry.pipeline.histogram import record_spans
-from openoutcry.pipeline.shared import EVENT_HASHES, ORIGIN_KINDS, Shared
-from openoutcry.pipeline.stages import BURST
+from openoutcry.pipeline.lanes import LaneCounts, journaled_lanes
+from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.stages.words import BURST
 from openoutcry.pipeline.stamp_clock import stamp_record
-from openoutcry.pipeline.topology import STAGE_INDEX
 from openoutcry.ring.kernels import published_count, release
+
+if TYPE_CHECKING:
+    from openoutcry.pipeline.worker import Work
 
 # Measured on a virtio disk: 4 KiB commit in 95 us, 1 MiB in 241 us: larger blocks pay until here.
 MAX_BLOCK_RECORDS = 16_384
 ASYNC_SYNC_NS = 1_000_000_000
 MAX_REPLIES_A_STEP = 4 * BURST
-INDEX = STAGE_INDEX["journal"]
+NAME = "journal"
 
 
 class JournalStage:
@@ -51,21 +44,30 @@ class JournalStage:
         shared: Shared,
         writer: JournalWriter,
         durable: bool,
+        reached: dict[str, int] | None = None,
         key_of: Callable[[int], Key] | None = None,
     ) -> None:
-        """``key_of``: who the sender with an index is, where commands come by a network."""
-        self.shared = shared
+        """``reached``: how many commands of each lane the journal holds, none by default;
+        ``key_of``: who the sender with an index is, where commands come by a network."""
         self.key_of = key_of
+        self.shared = shared
         self.writer = writer
         self.durable = durable
-        self.ring = shared.sequenced
-        self.cursor = self.ring.cursors["journal"].ctypes.data
+        self.index = shared.table.index[NAME]
+        (ring,) = shared.table.inputs(NAME)
+        self.ring = shared.rings[ring]
+        self.cursor = self.ring.cursors[NAME].ctypes.data
+        self.before = shared.table.index[shared.table.sequencer]
+        self.histogram = shared.histogram(NAME).ctypes.data
         self.next_seq = writer.written_seq + 1
         self.synced_ns = time.monotonic_ns()
         self.finished = False
         self.block_ends: deque[int] = deque()
         self.event_digest = NO_DIGEST
         self.failures_said = 0
+        self.lanes = (
+            LaneCounts(shared.table, reached or {}) if len(shared.table.lanes) > 1 else None
+        )
         self.clock = ClockEvidence()
         # What a predecessor had written, but not said, before it was killed.
         self._say()
@@ -74,18 +76,17 @@ class JournalStage:
     def step(self) -> int:
         """Write one block if anything is there; returns the number of records."""
         control = self.shared.control
-        control.set_stage(INDEX, STAGE_HEARTBEAT_NS, time.monotonic_ns())
+        control.set_stage(self.index, ct.STAGE_HEARTBEAT_NS, time.monotonic_ns())
         first = self.next_seq
         count = published_count(self.ring.address, self.ring.mask, first, MAX_BLOCK_RECORDS)
         if count == 0:
             self._write_clock()
-            done = control.stage(STAGE_INDEX["gateway"], STAGE_DONE)
+            done = control.stage(self.before, ct.STAGE_DONE)
             if done == first and not self.finished:
                 self._write_clock(at_once=True)
                 self._sync()
                 self._say()
-                block = control.address + STAGE_BLOCKS + INDEX * STAGE_BYTES
-                release(block + STAGE_DONE, first)
+                release(control.stage_address(self.index, ct.STAGE_DONE), first)
                 self.finished = True
             return 0
         parts = [view.view("u1").data for view in self.ring.views(first, count)]
@@ -94,14 +95,14 @@ class JournalStage:
             first,
             parts,
             count,
-            now + control[EPOCH_OFFSET],
+            now + control[ct.EPOCH_OFFSET],
             durable=self.durable,
             event_digest=self._newest_event_digest(),
-            origins=self._origins(first, count),
+            note=self._note(first, count),
         )
         self.next_seq += count
         self.block_ends.append(self.next_seq - 1)
-        now = control[WRITTEN_NS] = time.monotonic_ns()
+        now = control[ct.WRITTEN_NS] = time.monotonic_ns()
         if not self.durable and now - self.synced_ns > ASYNC_SYNC_NS:
             now = self._sync()
         self._say()
@@ -109,8 +110,9 @@ class JournalStage:
         self._report_failures()
         self.shared.keep_durable(first, count, now)
         record_spans(
-            self.shared.histogram(INDEX).ctypes.data,
+            self.histogram,
             self.shared.stamp_address("sequenced"),
+            0,
             self.shared.geometry.stamps - 1,
             first,
             count,
@@ -119,12 +121,26 @@ class JournalStage:
         self._write_clock()
         return count
 
+    def outcome(self) -> dict[str, Any]:
+        """Where this process lets go of the journal."""
+        return {NAME: self.writer.hand_over().as_json()}
+
+    def _note(self, first: int, count: int) -> dict[str, Any]:
+        """What stands beside these commands: how far each lane has come with them, and who sent
+        them, so that none of their datagrams is ever executed again."""
+        note: dict[str, Any] = {}
+        if self.lanes:
+            note |= self.lanes.after(self.shared.lane_words(first, count))
+        if self.key_of is not None:
+            note[ORIGINS] = pack_origins(*self.shared.origins_of(first, count), self.key_of)
+        return note
+
     def _write_clock(self, at_once: bool = False, resumed: bool = False) -> None:
         """What the clock daemon has said since, and how far this run's stamps are from UTC: once a
         second whether commands come or not, and after those that have come.  Durable with what
         follows.  A run that is ``resumed`` stamps by a clock of its own: it says so in any case."""
         now = time.monotonic_ns()
-        offset = self.shared.control[EPOCH_OFFSET]
+        offset = self.shared.control[ct.EPOCH_OFFSET]
         records = self.clock.new_records(now, at_once)
         if records is not None or resumed:
             stamp = stamp_record(self.clock.page, offset)
@@ -145,25 +161,16 @@ class JournalStage:
         while self.block_ends and self.block_ends[0] <= replied:
             seq = self.block_ends.popleft()
         if seq:
-            stamps = self.shared.stamps_of(EVENT_HASHES)
+            stamps = self.shared.stamps_of(ct.EVENT_HASHES)
             found = int(stamps[seq & (len(stamps) - 1)])
             # Commands after `replied` may be under way to the very word that was just read.
             if self._replied() + MAX_REPLIES_A_STEP < seq + len(stamps):
                 self.event_digest = EventDigest(seq, found)
         return self.event_digest
 
-    def _origins(self, first: int, count: int) -> bytes:
-        """Who sent these commands, if they came by a network: with them on the disk, none of their
-        datagrams is ever executed again."""
-        if self.key_of is None:
-            return b""
-        senders, seqs = (self.shared.stamps_of(kind) for kind in ORIGIN_KINDS)
-        at = np.arange(first, first + count) & (len(senders) - 1)
-        return pack_origins(senders[at], seqs[at], self.key_of)
-
     def _replied(self) -> int:
         control = self.shared.control
-        return control.reply(REPLY_COMMANDS) + control.reply(REPLY_LOST)
+        return control.reply(ct.REPLY_COMMANDS) + control.reply(ct.REPLY_LOST)
 
     def _sync(self) -> int:
         """Make what is written durable; returns the time, which is noted if anything was."""
@@ -171,12 +178,25 @@ class JournalStage:
         self.writer.sync()
         self.synced_ns = time.monotonic_ns()
         if pending:
-            self.shared.control[WRITTEN_NS] = self.synced_ns
+            self.shared.control[ct.WRITTEN_NS] = self.synced_ns
         return self.synced_ns
 
     def _say(self) -> None:
         """Publish the cursors: durable first, because the slots are given back by the other."""
-        address = self.shared.control.address
-        release(address + DURABLE_SEQ, self.writer.durable_seq)
-        release(address + WRITTEN_SEQ, self.writer.written_seq)
+        control = self.shared.control
+        release(control.stage_address(self.index, ct.STAGE_SAFE_SEQ), self.writer.durable_seq)
+        release(control.address + ct.WRITTEN_SEQ, self.writer.written_seq)
         release(self.cursor, self.writer.written_seq)
+
+
+def make_stage(work: "Work") -> JournalStage:
+    """The journal as a stage of this process: its first one goes on with the writer that the run
+    has made, any later one finds its place on the disk."""
+    assert work.journal is not None
+    writer = work.writer
+    restarts = work.shared.control.stage(work.table.index[NAME], ct.STAGE_RESTARTS)
+    if writer is None or restarts:
+        writer = Journal.resume(work.journal, direct=work.durable)
+    directories = [work.journal, *work.copies]
+    reached = journaled_lanes(directories, work.table, writer.written_seq)
+    return JournalStage(work.shared, writer, work.durable, reached, work.key_of)

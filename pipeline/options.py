@@ -11,6 +11,7 @@ from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.gateway_fpga import Settings
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.stall import StallPolicy
+from openoutcry.pipeline.topology import TOPOLOGY, Topology
 from openoutcry.replay.checkpoint import EVERY as CHECKPOINT_EVERY
 from openoutcry.wire import OutcryError
 
@@ -65,6 +66,10 @@ class Options:
     """Commands between checkpoints beside a kept journal; 0: none."""
     order_capacity: int = ORDER_CAPACITY
     verify: bool = True
+    wiring: Topology = TOPOLOGY
+    """The table of stages and rings that runs."""
+    more_sources: dict[str, Source] = field(default_factory=dict)
+    """Further sources of the same instruments, each by the lane that its stage writes."""
     stall: StallPolicy = field(default_factory=StallPolicy)
     """When a stage that lives and makes no progress is reported, and when it is restarted."""
     recording: Recording | None = None

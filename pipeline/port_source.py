@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy.typing as npt
 
+from openoutcry.dpdk_shim.packets import Key, Windows
 from openoutcry.dpdk_shim.ports import Port, open_port, prepare
-from openoutcry.dpdk_shim.senders import Key, Senders
 from openoutcry.dpdk_shim.shim import Shim, make_state, restore_senders, sender_key
 from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.pipeline import control as ct
@@ -42,25 +42,20 @@ class PortSource:
     def name(self) -> str:
         return " ".join(spec.text for spec in self.specs)
 
-    def open(self, shared: Shared) -> Shim:
+    def open(self, shared: Shared, lane: str) -> Shim:
         """Open the ports in this process, and go on where the one before has stopped."""
         for spec, bound in zip(self.specs, self.bound, strict=True):
             self._ports.append(open_port(spec, bound))
-        stamps = (
-            shared.stamp_address("intended"),
-            shared.stamp_address("received"),
-            shared.geometry.stamps - 1,
-        )
         # The newest living clock daemon's, if there is one.
         with suppress(ClockError, SegmentError, LayoutMismatch):
             self._clock = ClockPage.open()
         return Shim(
             self._ports,
-            shared.lane,
+            shared.rings[lane],
             state=self.state,
             arbitrate=self.arbitrate,
-            stamps=stamps,
-            origins=(shared.stamp_address("senders"), shared.stamp_address("sender_seqs")),
+            stamps=shared.source_stamps(lane),
+            origins=shared.origins,
             epoch_offset_ns=shared.control[ct.EPOCH_OFFSET],
             clock_page=self._clock.address if self._clock else 0,
         )
@@ -69,9 +64,9 @@ class PortSource:
         """Who the sender with this index is."""
         return sender_key(self.state, index)
 
-    def restore(self, senders: Senders) -> None:
+    def restore(self, windows: Windows) -> None:
         """Know what an earlier run has taken of each sender; before the first packet."""
-        restore_senders(self.state, senders)
+        restore_senders(self.state, windows)
 
     def close(self) -> None:
         for port in self._ports:

@@ -52,12 +52,8 @@ def take_sample(work: Work, state: RunState) -> Sample:
     control = shared.control
     first_ns = control[ct.FIRST_NS]
     fill = {
-        ring: max(0, int(buffer.published_hint[0]) - buffer.gating) / buffer.capacity
-        for ring, buffer in (
-            ("lane", shared.lane),
-            ("sequenced", shared.sequenced),
-            ("events", shared.events),
-        )
+        name: max(0, int(ring.published_hint[0]) - ring.gating) / ring.capacity
+        for name, ring in shared.rings.items()
     }
     sequenced = int(shared.sequenced.published_hint[0])
     sample = Sample(
@@ -66,7 +62,7 @@ def take_sample(work: Work, state: RunState) -> Sample:
         events=control.reply(ct.REPLY_CURSOR),
         total=control[ct.EXPECTED] or None,
         fill=fill,
-        durable_lag=max(0, sequenced - control[ct.DURABLE_SEQ]) if work.journal else 0,
+        durable_lag=max(0, sequenced - shared.safe_seq("journal")) if work.journal else 0,
     )
     if first_ns:
         state.timeline.append(

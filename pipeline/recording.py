@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.pipeline import stages as st
-from openoutcry.pipeline.shared import KEPT_KINDS, PROBE_CAPACITY, STAMP_KINDS, Shared
-from openoutcry.pipeline.topology import STAGE_INDEX, STAGE_NAMES
+from openoutcry.pipeline.shared import PROBE_CAPACITY, Shared
+from openoutcry.pipeline.stages import loop
+from openoutcry.pipeline.topology import TOPOLOGY
 
-KINDS = STAMP_KINDS + KEPT_KINDS
+KINDS = (*TOPOLOGY.stamp_kinds, *TOPOLOGY.kept_kinds)
 THRESHOLD_NS = 5_000
 
 
@@ -55,32 +55,38 @@ class Recording:
     steps_not_kept: int = 0
     groups: list[dict[str, Any]] = field(default_factory=list)
 
-    def prepare(self, probe: npt.NDArray[np.int64]) -> int:
-        """Set one process's probe up; returns its address.  What a predecessor of the process had
-        noted stays."""
-        probe[st.PROBE_THRESHOLD // 8] = self.threshold_ns
-        probe[st.PROBE_CAPACITY // 8] = PROBE_CAPACITY
+    def prepare(self, probe: npt.NDArray[np.int64], index: dict[str, int]) -> int:
+        """Set one process's probe up; returns its address.  ``index``: of each stage in the table.
+        What a predecessor of the process had noted stays."""
+        probe[loop.PROBE_THRESHOLD // 8] = self.threshold_ns
+        probe[loop.PROBE_CAPACITY // 8] = PROBE_CAPACITY
         stall = self.stall
-        probe[st.PROBE_STALL_STAGE // 8] = STAGE_INDEX[stall.stage] if stall else st.NO_STALL
+        probe[loop.PROBE_STALL_STAGE // 8] = index[stall.stage] if stall else loop.NO_STALL
         if stall:
-            probe[st.PROBE_STALL_EVERY // 8] = stall.every_ns
-            probe[st.PROBE_STALL_NS // 8] = stall.length_ns
+            probe[loop.PROBE_STALL_EVERY // 8] = stall.every_ns
+            probe[loop.PROBE_STALL_NS // 8] = stall.length_ns
         return int(probe.ctypes.data)
 
     def fill(self, shared: Shared, commands: int, groups: list[dict[str, Any]]) -> None:
         """Copy everything out of the shared memory of a run that has ended."""
         self.groups = groups
-        self.stamps = np.stack([shared.stamps_of(kind)[1 : commands + 1] for kind in KINDS], axis=1)
-        names = (*STAGE_NAMES, "idle")
+        table = shared.table
+        none = np.zeros(commands, np.int64)
+        columns = [
+            shared.stamps_of(kind)[1 : commands + 1] if shared.has_stamps(kind) else none
+            for kind in KINDS
+        ]
+        self.stamps = np.stack(columns, axis=1)
+        names = {**dict(enumerate(table.names)), loop.IDLE_STEP: "idle"}
         for group in groups:
-            compiled = [name for name in group["stages"] if name != "journal"]
+            compiled = [name for name in group["stages"] if name in table.compiled]
             if not compiled:
                 continue
-            probe = shared.probe(min(STAGE_INDEX[name] for name in compiled))
-            count = int(probe[st.PROBE_COUNT // 8])
+            probe = shared.probe(min(table.index[name] for name in compiled))
+            count = int(probe[loop.PROBE_COUNT // 8])
             kept = min(count, PROBE_CAPACITY)
             self.steps_not_kept += count - kept
-            first = st.PROBE_ROWS // 8
+            first = loop.PROBE_ROWS // 8
             for stage, start, end in probe[first : first + 3 * kept].reshape(-1, 3).tolist():
                 self.steps.append(Step(group["process"], names[stage], start, end))
 
@@ -90,13 +96,6 @@ class Recording:
 
     def spans(self) -> dict[str, npt.NDArray[np.int64]]:
         """Each stage's ns by command, as the latency table names them, and ``whole``."""
-        pairs = {
-            "receive": ("intended", "received"),
-            "gateway": ("received", "sequenced"),
-            "matcher": ("sequenced", "matched"),
-            "gate": ("matched", "released"),
-            "replies": ("released", "replied"),
-            "whole": ("intended", "replied"),
-            "release": ("sequenced", "released"),
+        return {
+            row.name: self.column(row.until) - self.column(row.since) for row in TOPOLOGY.measured
         }
-        return {name: self.column(b) - self.column(a) for name, (a, b) in pairs.items()}

@@ -8,12 +8,11 @@ import openoutcry
 from openoutcry.gateway_fpga.settings_file import document_of
 from openoutcry.host.info import host_info
 from openoutcry.pipeline import control as ct
-from openoutcry.pipeline import stages as st
 from openoutcry.pipeline.histogram import summary
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import RunState
 from openoutcry.pipeline.stamp_clock import stamp_clock
-from openoutcry.pipeline.topology import RELEASE_SPAN, STAGE_INDEX, STAGES, WHOLE_SPAN
+from openoutcry.pipeline.topology import as_row
 from openoutcry.pipeline.worker import Work
 from openoutcry.replay.event_hash import hash_text
 from openoutcry.wire import EventKind, Reason
@@ -95,11 +94,7 @@ def _counts(control: ct.Control, at: int, names: type[EventKind] | type[Reason])
 
 def _stage_rows(work: Work) -> list[dict[str, Any]]:
     """The latency table: every stage in the data's order, then the spans over several."""
-    spans = [(s.name, s.span, STAGE_INDEX[s.name]) for s in STAGES]
-    spans = [row for row in spans if row[0] != "journal" or work.journal is not None]
-    spans.append((*RELEASE_SPAN, st.RELEASE_HISTOGRAM))
-    spans.append((*WHOLE_SPAN, st.WHOLE_HISTOGRAM))
     return [
-        {"name": name, "span": span, **summary(np.asarray(work.shared.histogram(index)))}
-        for name, span, index in spans
+        as_row(row, summary(np.asarray(work.shared.histogram(row.name))))
+        for row in work.shared.table.intervals
     ]

@@ -1,6 +1,7 @@
 """Goes on with the journal of a killed pipeline: its state, its rings' places, its counts."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,12 @@ from openoutcry.gateway_fpga.settings_file import first_difference
 from openoutcry.journal import Journal, JournalReader, JournalWriter
 from openoutcry.journal.checkpoints import newest_checkpoint, remove_later_checkpoints
 from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.lanes import journaled_lanes
 from openoutcry.pipeline.shared import Shared
 from openoutcry.replay.checkpoint import Point, recover, save
 from openoutcry.wire.errors import OutcryError
 
-SAME = ("instruments", "order_capacity", "source", "seed", "gateway", "gateway_settings")
+SAME = ("instruments", "order_capacity", "source", "seed", "gateway", "gateway_settings", "lanes")
 """What a run must have in common with the one whose journal it goes on with."""
 
 
@@ -32,7 +34,7 @@ def resume_pipeline(
     Raises :class:`ResumeError` if the journal is of another run, ``JournalError`` if it is damaged.
     """
     started = time.monotonic()
-    before = JournalReader(directory).config
+    before = {"lanes": ["lane"], **JournalReader(directory).config}
     for key in SAME:
         if before.get(key) != config[key]:
             shown = f": {before.get(key)}, not {config[key]}"
@@ -59,15 +61,18 @@ def resume_pipeline(
     return writer, point, report
 
 
-def prime(shared: Shared, point: Point) -> None:
+def prime(shared: Shared, point: Point, directories: Sequence[Path]) -> None:
     """Make fresh rings and counts stand where the journal ends, as if this run had come there."""
     seq, events = point.seq, point.engine.event_count
-    for ring, at in ((shared.lane, seq), (shared.sequenced, seq), (shared.events, events)):
+    table, control = shared.table, shared.control
+    shared.resumed_lanes = journaled_lanes(directories, table, seq)
+    for name, ring in shared.rings.items():
+        at = events if table.ring(name).record == "event" else shared.resumed_lanes.get(name, seq)
         ring.published_hint[0] = at
         for cursor in ring.cursors.values():
             cursor[0] = at
-    control = shared.control
-    control[ct.RESUMED_SEQ] = control[ct.WRITTEN_SEQ] = control[ct.DURABLE_SEQ] = seq
+    control[ct.RESUMED_SEQ] = control[ct.WRITTEN_SEQ] = seq
+    control.set_stage(table.index["journal"], ct.STAGE_SAFE_SEQ, seq)
     for which in range(2):
         state = ct.REPLY_STATES + which * ct.REPLY_STATE_BYTES
         control[state + ct.REPLY_CURSOR] = events

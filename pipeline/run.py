@@ -11,7 +11,6 @@ from typing import Any
 from openoutcry.dpdk_shim import UdpReceiver
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.pipeline import control as ct
-from openoutcry.pipeline import stages as st
 from openoutcry.pipeline import worker
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.journal_setup import (
@@ -21,14 +20,14 @@ from openoutcry.pipeline.journal_setup import (
     make_journal,
     remove_dead_journals,
 )
-from openoutcry.pipeline.journal_stage import JournalStage
 from openoutcry.pipeline.options import ORDER_CAPACITY, Options, PipelineError, Source
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.progress import SAMPLE_S, RunState, Sample, Watcher, take_sample
 from openoutcry.pipeline.result import make_result
 from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.supervisor import Supervisor
-from openoutcry.pipeline.topology import STAGE_NAMES, Group, geometry
+from openoutcry.pipeline.topology import Group, geometry
 from openoutcry.replay.checkpoint import following
 from openoutcry.replay.event_hash import START
 from openoutcry.replay.replay import replay
@@ -64,7 +63,7 @@ def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
     if options.gateway == "rtl":
         _build_gateway(options, watcher)
     started = time.monotonic()
-    compile_kernels(watcher.compiling)
+    compile_kernels(watcher.compiling, options.wiring)
     compile_s = time.monotonic() - started
     with ExitStack() as stack:
         return _run(options, watcher, stack, compile_s)
@@ -142,8 +141,7 @@ def _prepare(
     limit = options.orders if options.orders is not None else NO_LIMIT
     if options.source:
         watcher.phase("reading the source")
-        shared.load_tape(options.source.chunks(), limit, options.source.count_hint)
-        limit = shared.tape_count
+        limit = _load_tapes(shared, options, options.source, limit)
     flow_s = time.monotonic() - started
 
     _fill_control(shared, options, limit if limit != NO_LIMIT else 0)
@@ -153,7 +151,7 @@ def _prepare(
         watcher.phase("preparing the journal")
         writer, senders = make_journal(directory, options, limit, state, shared)
         if network := receiver or ports:
-            network.restore(senders)
+            network.restore(senders.rows())
         stack.callback(writer.abandon)
     journal_s = time.monotonic() - started
 
@@ -180,14 +178,24 @@ def _prepare(
 
 
 def _make_shared(options: Options) -> Shared:
-    sizes = geometry(options.topology, options.durability)
+    table = options.wiring.for_durability(options.durability)
+    sizes = geometry(options.topology, options.durability, table)
     if options.recording is not None:
         assert options.source is not None
         hint = options.source.count_hint
         assert hint is not None
-        sizes = replace(sizes, kept=min(hint, options.orders or hint))
-    network = options.source is None
-    return Shared(sizes, journaled=options.durability != "none", network=network)
+        more = sum(source.count_hint or 0 for source in options.more_sources.values())
+        sizes = replace(sizes, kept=min(hint, options.orders or hint) + more)
+    return Shared(sizes, table, network=options.source is None)
+
+
+def _load_tapes(shared: Shared, options: Options, source: Source, limit: int) -> int:
+    """Preload the sources' commands; returns how many.  ``limit`` is the first one's."""
+    first = shared.table[shared.table.sources[0]].writes
+    count = shared.load_tape(source.chunks(), limit, source.count_hint, first)
+    for lane, more in options.more_sources.items():
+        count += shared.load_tape(more.chunks(), NO_LIMIT, more.count_hint, lane)
+    return count
 
 
 def _fill_control(shared: Shared, options: Options, expected: int) -> None:
@@ -204,26 +212,23 @@ def _fill_control(shared: Shared, options: Options, expected: int) -> None:
 
 
 def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
-    """Every stage in turn in this thread; the journal whenever the others can do no more."""
-    everything = Group(
-        "inline", tuple(n for n in STAGE_NAMES if n != "journal" or work.writer), None
-    )
+    """Every stage in turn in this thread; what is not compiled (the journal) whenever the others
+    can do no more."""
+    everything = Group("inline", work.table.names, None)
     worker.announce(work.shared, everything)
     work.shared.populate()
     state.groups.append({"process": "inline", "stages": list(everything.stages), "core": None})
     group = worker.StageGroup(work, everything.stages)
     worker.say_ready(work.shared, everything.stages)
     work.shared.control[ct.GO] = 1
-    journal = (
-        JournalStage(work.shared, work.writer, work.durable, work.key_of) if work.writer else None
-    )
+    apart = [worker.make_stage(work, row) for row in work.table.stages if not row.compiled]
     next_sample = 0.0
     while True:
         ended = group.run(worker.SLICE_NS, leave_idle=True)
         group.check()
-        if journal:
-            journal.step()
-        if ended == st.FINISHED and (journal is None or journal.finished):
+        for stage in apart:
+            stage.step()
+        if ended == loop.FINISHED and all(stage.finished for stage in apart):
             break
         now = time.monotonic()
         if now >= next_sample:

@@ -1,100 +1,128 @@
-"""Everything of one run that stands in shared memory, and the contexts of the stages over it."""
+"""Everything of one run that stands in shared memory, and the contexts of the stages over it.
+
+Rings with their consumers, stamps, histograms and the words of each stage's context are derived
+from the run's table (``topology.py``).
+"""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.pipeline import stages as st
-from openoutcry.pipeline.control import (
-    REPLY_CURSOR,
-    STAGE_BLOCKS,
-    STAGE_BYTES,
-    Control,
-)
+from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.histogram import HISTOGRAM_BYTES, WORDS
-from openoutcry.pipeline.topology import STAGE_INDEX, Geometry
-from openoutcry.ring import ProcessIdentity, RingBuffer, Segment
+from openoutcry.pipeline.lanes import NUMBERS, SHIFT, last_of_lanes
+from openoutcry.pipeline.stages import loop
+from openoutcry.pipeline.stages import words as w
+from openoutcry.pipeline.topology import RECORD_TYPES, TOPOLOGY, Geometry, Topology
+from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, layout
+from openoutcry.ring.policy import needed
 from openoutcry.ring.segment import segment_name
-from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, RECORD_BYTES
+from openoutcry.wire import ORDER_DTYPE, RECORD_BYTES
 
-STAMP_KINDS = ("intended", "received", "sequenced", "matched", "released")
-EVENT_HASHES = "events"
-"""By command like the stamps: the hash of all events up to its last."""
-ORIGIN_KINDS = ("senders", "sender_seqs")
-"""By command like the stamps, of a network's: 1 + index of its sender, and his own number."""
-KEPT_KINDS = ("replied", "durable")
-"""Stamps that are written only where every command's are kept (recording.py)."""
+LANE_WORDS = "lane"
+"""By command like the stamps, where there are several lanes: its lane and lane sequence."""
+SENDERS, SENDER_SEQS = "sender", "sender_seq"
+"""By lane sequence, of commands from a network: 1 + index of the sender, and its own number."""
 PROBE_CAPACITY = 50_000
-PROBE_BYTES = st.PROBE_ROWS + 24 * PROBE_CAPACITY
+PROBE_BYTES = loop.PROBE_ROWS + 24 * PROBE_CAPACITY
 MADV_POPULATE_READ, MADV_POPULATE_WRITE = 22, 23
 
 
+@dataclass
+class Tape:
+    """A source's commands, preloaded."""
+
+    segment: Segment
+    count: int
+
+
 class Shared:
-    """The segments of one run: control, three rings, stamps with histograms, tape."""
+    """The segments of one run: control, rings, stamps with histograms, tapes by lane."""
 
-    def __init__(self, geometry: Geometry, journaled: bool, network: bool = False) -> None:
-        """Make them all; what was made is removed again if one of them fails."""
+    def __init__(
+        self, geometry: Geometry, table: Topology = TOPOLOGY, network: bool = False
+    ) -> None:
+        """Make them all; what was made is removed again if one of them fails.  ``network``: the
+        commands of the first source come by one."""
         self.network = network
-        owner = ProcessIdentity.mine()
         self.geometry = geometry
+        self.table = table
+        self.tapes: dict[str, Tape] = {}
+        self.resumed_lanes: dict[str, int] = {}
+        """How many of each lane's commands the journal held when the run resumed it."""
         self._segments: list[Segment] = []
-        self.tape: Segment | None = None
-        self.tape_count = 0
-
-        def name(what: str) -> str:
-            return segment_name(owner, what)
-
         try:
-            self.control = Control.create(name("control"))
+            self.control = ct.Control.create(self._name("control"))
             self._segments.append(self.control.segment)
-            self.lane = self._ring(name("lane"), geometry.lane, ORDER_DTYPE, ["gateway"])
-            readers = ["journal", "matcher"] if journaled else ["matcher"]
-            self.sequenced = self._ring(name("sequenced"), geometry.sequenced, ORDER_DTYPE, readers)
-            # The gate's cursor never falls behind that of replies, which may not pass it.
-            self.events = self._ring(
-                name("events"), geometry.events, EVENT_DTYPE, ["gate", "replies"]
-            )
-            self.stamp_kinds = (
-                *STAMP_KINDS,
-                EVENT_HASHES,
-                *(ORIGIN_KINDS if network else ()),
-                *(KEPT_KINDS if geometry.kept else ()),
-            )
-            stamp_bytes = 8 * geometry.stamps * len(self.stamp_kinds)
-            self.stamps = self._segment(
-                name("stamps"), stamp_bytes + st.HISTOGRAM_COUNT * HISTOGRAM_BYTES
-            )
-            self._histograms_at = stamp_bytes
+            self.control.table_text = table.to_json()
+            self.rings = {ring.name: self._ring(ring.name, ring.record) for ring in table.rings}
+            self._make_stamps()
             self.probes = (
-                self._segment(name("probes"), len(STAGE_INDEX) * PROBE_BYTES)
-                if geometry.kept
-                else None
+                self._segment("probes", len(table.stages) * PROBE_BYTES) if geometry.kept else None
             )
         except BaseException:
             self.unlink()
             raise
 
-    def _segment(self, name: str, size_bytes: int) -> Segment:
-        segment = Segment.create(name, size_bytes)
+    @property
+    def sequenced(self) -> RingBuffer:
+        return self.rings["sequenced"]
+
+    @property
+    def events(self) -> RingBuffer:
+        return self.rings["events"]
+
+    def _make_stamps(self) -> None:
+        """By command sequence: stamps, hashes of events and, of several lanes, whence it came; of
+        several lanes each one's own stamps by lane sequence; then the histograms."""
+        table, count = self.table, self.geometry.stamps
+        arrays = [*table.stamp_kinds, ct.EVENT_HASHES]
+        arrays += table.kept_kinds if self.geometry.kept else ()
+        if self.network:
+            arrays += SENDERS, SENDER_SEQS
+        sizes = dict.fromkeys(arrays, count)
+        if len(table.lanes) > 1:
+            sizes[LANE_WORDS] = count
+            for lane in table.lanes:
+                if table.writer(lane.name) is not None:
+                    capacity = self.geometry.capacities[lane.name]
+                    sizes |= {f"{lane.name} sent": capacity, f"{lane.name} came": capacity}
+        offsets = np.cumsum([0, *sizes.values()]).tolist()
+        self._arrays = {
+            name: (8 * offset, size)
+            for (name, size), offset in zip(sizes.items(), offsets, strict=False)
+        }
+        self._histograms_at = 8 * offsets[-1]
+        size_bytes = self._histograms_at + len(table.intervals) * HISTOGRAM_BYTES
+        self.stamps = self._segment("stamps", size_bytes)
+
+    def _name(self, what: str) -> str:
+        return segment_name(ProcessIdentity.mine(), what)
+
+    def _segment(self, what: str, size_bytes: int) -> Segment:
+        segment = Segment.create(self._name(what), size_bytes)
         self._segments.append(segment)
         return segment
 
-    def _ring(
-        self, name: str, capacity: int, dtype: np.dtype[Any], consumers: list[str]
-    ) -> RingBuffer:
-        ring = RingBuffer.create(name, capacity, dtype, consumers)
+    def _ring(self, name: str, record: str) -> RingBuffer:
+        # Also a stage that stays behind another has its cursor: it says who is where.
+        consumers = self.table.readers(name)
+        capacity = self.geometry.capacities[name]
+        ring = RingBuffer.create(self._name(name), capacity, RECORD_TYPES[record], consumers)
         self._segments.append(ring.segment)
         return ring
 
-    def load_tape(self, chunks: Iterable[npt.NDArray[Any]], limit: int, hint: int | None) -> None:
+    def load_tape(
+        self, chunks: Iterable[npt.NDArray[Any]], limit: int, hint: int | None, lane: str = "lane"
+    ) -> int:
         """Lay the source's commands (at most ``limit``) in a segment, so that a receive stage that
-        is started again finds its place by counting.  Grows by doubling where the source does not
-        say how many it has."""
-        name = segment_name(ProcessIdentity.mine(), "tape")
+        is started again finds its place by counting; returns how many.  Grows by doubling where the
+        source does not say how many it has."""
         capacity = max(1, min(limit, hint if hint is not None else 1 << 16))
-        tape = self._segment(name, capacity * RECORD_BYTES)
+        tape = self._segment(f"tape-{lane}", capacity * RECORD_BYTES)
         count = 0
         for chunk in chunks:
             chunk = chunk[: limit - count]
@@ -105,31 +133,36 @@ class Shared:
             count += len(chunk)
             if count == limit:
                 break
-        self.tape, self.tape_count = tape, count
+        self.tapes[lane] = Tape(tape, count)
+        return count
 
     def _grow(self, tape: Segment, size_bytes: int) -> Segment:
         self._segments.remove(tape)
         tape.unlink()
-        larger = self._segment(tape.name, size_bytes)
+        larger = Segment.create(tape.name, size_bytes)
+        self._segments.append(larger)
         larger.view[: tape.size_bytes] = tape.view
         return larger
 
-    def tape_records(self, first: int, count: int) -> npt.NDArray[Any]:
-        """Records ``first`` (from 0) to ``first + count`` of the tape, no copy."""
-        assert self.tape is not None
-        return self.tape.records(first * RECORD_BYTES, count, ORDER_DTYPE)
+    def tape_records(self, lane: str, first: int, count: int) -> npt.NDArray[Any]:
+        """Records ``first`` (from 0) to ``first + count`` of a lane's tape, no copy."""
+        return self.tapes[lane].segment.records(first * RECORD_BYTES, count, ORDER_DTYPE)
 
-    def histogram(self, index: int) -> npt.NDArray[np.int64]:
-        """One latency histogram: int64[4096]."""
+    def histogram(self, interval: str) -> npt.NDArray[np.int64]:
+        """One latency histogram, of a stage or a span: int64[4096]."""
+        index = [row.name for row in self.table.intervals].index(interval)
         return self.stamps.words(self._histograms_at + index * HISTOGRAM_BYTES, WORDS)
 
+    def has_stamps(self, kind: str) -> bool:
+        return kind in self._arrays
+
     def stamp_address(self, kind: str) -> int:
-        return self.stamps.address + 8 * self.geometry.stamps * self.stamp_kinds.index(kind)
+        """Address of one kind of stamps; 0 if nobody measures from there."""
+        return self.stamps.address + self._arrays[kind][0] if kind in self._arrays else 0
 
     def stamps_of(self, kind: str) -> npt.NDArray[np.int64]:
         """One kind of stamps by command sequence (masked): int64 ns of CLOCK_MONOTONIC."""
-        count = self.geometry.stamps
-        return self.stamps.words(8 * count * self.stamp_kinds.index(kind), count)
+        return self.stamps.words(*self._arrays[kind])
 
     def keep_durable(self, first_seq: int, count: int, now_ns: int) -> None:
         """Note when commands became durable (without durability: when they were written), where
@@ -137,6 +170,85 @@ class Shared:
         if self.geometry.kept:
             # The whole run's stamps are there: no sequence wraps.
             self.stamps_of("durable")[first_seq : first_seq + count] = now_ns
+
+    # Lanes
+
+    @property
+    def lane_words_address(self) -> int:
+        return self.stamp_address(LANE_WORDS)
+
+    def lane_stamps(self, lane: str) -> tuple[int, int] | None:
+        """Addresses of a lane's own stamps by lane sequence; None where there is one lane or nobody
+        stamps."""
+        if not self.has_stamps(f"{lane} sent"):
+            return None
+        return self.stamp_address(f"{lane} sent"), self.stamp_address(f"{lane} came")
+
+    def source_stamps(self, lane: str) -> tuple[int, int, int]:
+        """Where a lane's source puts its stamps, and the mask of its sequences there."""
+        if stamps := self.lane_stamps(lane):
+            return *stamps, self.geometry.capacities[lane] - 1
+        sent, came = self.stamp_address("intended"), self.stamp_address("received")
+        return sent, came, self.geometry.stamps - 1
+
+    def lane_words(self, first_seq: int, count: int) -> npt.NDArray[np.int64]:
+        """Lane and lane sequence of commands that are under way (a copy)."""
+        words = self.stamps_of(LANE_WORDS)
+        return words[np.arange(first_seq, first_seq + count) & (len(words) - 1)]
+
+    def lane_places(self) -> dict[str, int]:
+        """How many commands of each lane have been sequenced, at a moment when no gateway runs.
+
+        A lane's cursor may lag behind by the one burst that the gateway had published last.
+        """
+        last, lanes = self.sequenced.published, self.table.lanes
+        if len(lanes) == 1:
+            return {lanes[0].name: last}
+        first = max(self.control[ct.RESUMED_SEQ] + 1, last - w.BURST + 1)
+        words = self.lane_words(first, last - first + 1)
+        reached = last_of_lanes(words)
+        sequencer = self.table.sequencer
+        return {
+            lane.name: max(
+                int(self.rings[lane.name].cursors[sequencer][0]), reached.get(lane.lane or 0, 0)
+            )
+            for lane in lanes
+        }
+
+    @property
+    def origins(self) -> tuple[int, int, int]:
+        """Where a network's receive stage notes who sent what, and the mask of its sequences there:
+        room for all commands under way, also those that have left the lane."""
+        senders, seqs = self.stamp_address(SENDERS), self.stamp_address(SENDER_SEQS)
+        return senders, seqs, self.geometry.stamps - 1
+
+    def origins_of(
+        self, first_seq: int, count: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Senders of commands that are under way (0: no network's) and their own numbers."""
+        seqs = np.arange(first_seq, first_seq + count)
+        ours = np.ones(count, bool)
+        if len(self.table.lanes) > 1:
+            words = self.lane_words(first_seq, count)
+            lane = self.table.ring(self.table[self.table.sources[0]].writes)
+            ours, seqs = words & (NUMBERS - 1) == (lane.lane or 0), words >> SHIFT
+        at = seqs & (self.geometry.stamps - 1)
+        senders, numbers = self.stamps_of(SENDERS)[at], self.stamps_of(SENDER_SEQS)[at]
+        return np.where(ours, senders, 0), np.where(ours, numbers, np.arange(count))
+
+    # Ends
+
+    def safe_seq(self, stage: str) -> int:
+        """Commands up to here are safe with that stage."""
+        return self.control.stage(self.table.index[stage], ct.STAGE_SAFE_SEQ)
+
+    def end_of(self, ring: str) -> int:
+        """Address of the word that holds 1 + last sequence of the ring once its writer has
+        finished."""
+        writer = self.table.writer(ring)
+        if writer is None:
+            return self.rings[ring].address + layout.CLOSED_AT
+        return self.control.stage_address(self.table.index[writer], ct.STAGE_DONE)
 
     def probe(self, index: int) -> npt.NDArray[np.int64]:
         """The probe of the process whose first stage has this index, as words."""
@@ -147,8 +259,9 @@ class Shared:
         """Touch every page for this process: after a fork the page tables start empty, and a first
         touch in mid-run would stand in somebody's latency.  Kernels before 5.14 cannot; there the
         first lap of each ring is slower."""
+        tapes = [tape.segment for tape in self.tapes.values()]
         for segment in self._segments:
-            advice = MADV_POPULATE_READ if segment is self.tape else MADV_POPULATE_WRITE
+            advice = MADV_POPULATE_READ if segment in tapes else MADV_POPULATE_WRITE
             try:
                 segment.map.madvise(advice)
             except (OSError, ValueError):
@@ -164,95 +277,76 @@ class Contexts:
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
-        self.words = np.zeros((len(STAGE_INDEX), st.CONTEXT_BYTES // 8), np.int64)
+        stages = shared.table.stages
+        self.words = np.zeros((len(stages), w.CONTEXT_BYTES // 8), np.int64)
         self.address = self.words.ctypes.data
         self.keep_alive: list[Any] = []
-        for name, index in STAGE_INDEX.items():
-            block = shared.control.address + STAGE_BLOCKS
-            upstream = {"journal": "gateway", "matcher": "gateway"}.get(name)
-            before = STAGE_INDEX[upstream] if upstream else max(0, index - 1)
-            self.set(
-                name,
-                {
-                    st.CONTROL: shared.control.address,
-                    st.MY_BLOCK: block + index * STAGE_BYTES,
-                    st.UPSTREAM: block + before * STAGE_BYTES,
-                    st.STAMP_MASK: shared.geometry.stamps - 1,
-                    st.STAMPS_INTENDED: shared.stamp_address("intended"),
-                    st.STAMPS_RECEIVED: shared.stamp_address("received"),
-                    st.STAMPS_SEQUENCED: shared.stamp_address("sequenced"),
-                    st.STAMPS_MATCHED: shared.stamp_address("matched"),
-                    st.STAMPS_RELEASED: shared.stamp_address("released"),
-                    st.STAMPS_REPLIED: shared.stamp_address("replied")
-                    if shared.geometry.kept
-                    else 0,
-                    st.STAMPS_EVENTS: shared.stamp_address(EVENT_HASHES),
-                    st.HISTOGRAMS: shared.histogram(0).ctypes.data,
-                },
-            )
+
+    def address_of(self, stage: str) -> int:
+        return self.address + self.shared.table.index[stage] * w.CONTEXT_BYTES
 
     def set(self, stage: str, words: dict[int, int]) -> None:
+        index = self.shared.table.index[stage]
         for offset, value in words.items():
-            self.words[STAGE_INDEX[stage], offset // 8] = value
+            self.words[index, offset // 8] = value
 
-    def reads(self, stage: str, ring: RingBuffer, cursor: str) -> None:
-        self.set(
-            stage,
-            {
-                st.IN_RING: ring.address,
-                st.IN_MASK: ring.mask,
-                st.IN_CURSOR: ring.cursors[cursor].ctypes.data,
-            },
+    def wire(self, name: str) -> None:
+        """What follows from the stage's row: its rings, its place on them, what gates it and where
+        its stamps are.  Its own ``prepare`` may say otherwise."""
+        shared, table = self.shared, self.shared.table
+        row, index = table[name], table.index[name]
+        words = {
+            w.CONTROL: shared.control.address,
+            w.BLOCK: shared.control.stage_address(index, 0),
+            w.STAMP_MASK: shared.geometry.stamps - 1,
+            w.SINCE: shared.stamp_address(row.since),
+            w.UNTIL: shared.stamp_address(row.until),
+            w.NEXT: self._place(name) + 1,
+        }
+        if row in table.intervals:
+            words[w.HISTOGRAM] = shared.histogram(name).ctypes.data
+        if inputs := table.inputs(name):
+            ring, barrier = shared.rings[inputs[0]], table.barrier(name)
+            ahead = ring.cursors[barrier].ctypes.data if barrier else 0
+            words |= {
+                w.IN_RING: ring.address,
+                w.IN_MASK: ring.mask,
+                w.IN_CURSOR: ring.cursors[name].ctypes.data,
+                w.BARRIER: ahead,
+                w.IN_END: shared.control.stage_address(table.index[barrier], ct.STAGE_DONE)
+                if barrier
+                else shared.end_of(inputs[0]),
+            }
+        if row.writes in shared.rings:
+            ring = shared.rings[row.writes]
+            words |= {w.OUT_RING: ring.address, w.OUT_MASK: ring.mask, w.OUT_LIMIT: 0}
+            if stamps := shared.lane_stamps(row.writes):
+                words |= {w.SINCE: stamps[0], w.UNTIL: stamps[1], w.STAMP_MASK: ring.mask}
+        self.set(name, words)
+        self._wait_for(name)
+
+    def _wait_for(self, name: str) -> None:
+        table, control = self.shared.table, self.shared.control
+        names = table.confirmers(name)
+        addresses = np.array(
+            [control.stage_address(table.index[n], ct.STAGE_SAFE_SEQ) for n in names], np.int64
         )
+        self.keep_alive.append(addresses)
+        enough = needed(table[name].policy, len(names))
+        words = {w.CONFIRMED: addresses.ctypes.data, w.CONFIRMERS: len(names), w.NEEDED: enough}
+        self.set(name, words)
 
-    def writes(self, stage: str, ring: RingBuffer) -> None:
-        self.set(stage, {st.OUT_RING: ring.address, st.OUT_MASK: ring.mask, st.OUT_LIMIT: 0})
-
-    def prepare_receive(self, rate: int, limit: int) -> None:
-        shared = self.shared
-        self.writes("receive", shared.lane)
-        words = {st.NEXT: shared.lane.published + 1, st.RATE: rate, st.TAPE_COUNT: limit}
-        if shared.tape is not None:
-            words[st.TAPE] = shared.tape.address
-        self.set("receive", words)
-
-    def prepare_gateway(self, rules: npt.NDArray[Any]) -> None:
-        self.keep_alive.append(rules)
-        self.reads("gateway", self.shared.lane, "gateway")
-        self.writes("gateway", self.shared.sequenced)
-        done = self.shared.sequenced.published
-        # A predecessor may have died between publishing a burst and giving back its slots.
-        self.shared.lane.cursors["gateway"][0] = done
-        self.set("gateway", {st.NEXT: done + 1, st.RULES: rules.ctypes.data})
-
-    def prepare_matcher(
-        self, arena: int, scratch: npt.NDArray[Any], last: int, events: int
-    ) -> None:
-        """``last`` and ``events``: the sequence and event count of the engine behind ``arena``."""
-        self.keep_alive.append(scratch)
-        self.reads("matcher", self.shared.sequenced, "matcher")
-        self.writes("matcher", self.shared.events)
-        self.set(
-            "matcher",
-            {
-                st.ARENA: arena,
-                st.SCRATCH: scratch.ctypes.data,
-                st.SCRATCH_COUNT: len(scratch),
-                st.NEXT: last + 1,
-                st.NEXT_EVENT: events + 1,
-                st.SKIP_UNTIL: self.shared.events.published,
-            },
-        )
-
-    def prepare_gate(self, waits: bool) -> None:
-        events = self.shared.events
-        self.reads("gate", events, "gate")
-        self.set("gate", {st.NEXT: int(events.cursors["gate"][0]) + 1, st.WAITS: int(waits)})
-
-    def prepare_replies(self) -> None:
-        events = self.shared.events
-        self.reads("replies", events, "replies")
-        done = self.shared.control.reply(REPLY_CURSOR)
-        events.cursors["replies"][0] = done
-        gate_cursor = events.cursors["gate"].ctypes.data
-        self.set("replies", {st.NEXT: done + 1, st.GATE_CURSOR: gate_cursor})
+    def _place(self, name: str) -> int:
+        """The last sequence that the stage is done with: where it writes a ring, what it has
+        published there; else its cursor."""
+        shared, row = self.shared, self.shared.table[name]
+        inputs = shared.table.inputs(name)
+        if row.writes not in shared.rings:
+            return int(shared.rings[inputs[0]].cursors[name][0]) if inputs else 0
+        out = shared.rings[row.writes]
+        if len(inputs) == 1 and shared.rings[inputs[0]].dtype == out.dtype:
+            # One record out for each one in.  A predecessor may have died between publishing a
+            # burst and giving back its slots.
+            cursor = shared.rings[inputs[0]].cursors[name]
+            cursor[0] = max(int(cursor[0]), out.published)
+        return out.published

@@ -16,9 +16,8 @@ from pathlib import Path
 
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.shared import Shared
-from openoutcry.pipeline.topology import STAGE_INDEX
 from openoutcry.ring import RingBuffer
-from openoutcry.wire.records import EVENT_DTYPE
+from openoutcry.ring.policy import needed, reached_by
 
 LOOK_S = 0.05
 MAX_LOOK_S = 0.2
@@ -92,7 +91,7 @@ class Watch:
         return stuck
 
     def _moved(self, name: str) -> bool:
-        control, index = self.shared.control, STAGE_INDEX[name]
+        control, index = self.shared.control, self.shared.table.index[name]
         if not control.stage(index, ct.STAGE_READY_NS) or control.stage(index, ct.STAGE_DONE):
             self._before.pop(name, None)
             return True
@@ -106,26 +105,19 @@ class Watch:
 
 
 def work_of(shared: Shared, stage: str) -> tuple[tuple[int, ...], bool]:
-    """How far a stage is, and whether work waits for it: input that it has not taken, and room to
-    put what comes of it.  Of receive's input nothing is known here: its heartbeat has to do."""
-    control, lane, sequenced, events = (
-        shared.control, shared.lane, shared.sequenced, shared.events,
-    )  # fmt: skip
-    if stage == "receive":
-        return (_at(lane),), False
-    if stage == "gateway":
-        return (_at(sequenced),), _at(lane) > _at(sequenced) and _has_room(sequenced)
-    if stage == "journal":
-        done = control[ct.WRITTEN_SEQ]
-        return (done,), _at(sequenced) > done
-    if stage == "matcher":
-        done = int(sequenced.cursors["matcher"][0])
-        return (done, _at(events)), _at(sequenced) > done and _has_room(events)
-    released = int(events.cursors["gate"][0])
-    if stage == "gate":
-        return (released,), _at(events) > released and _is_durable(shared, released + 1)
-    done = control.reply(ct.REPLY_CURSOR)
-    return (done,), released > done
+    """How far a stage is, and whether work waits for it: input that it has not taken and may take,
+    and room to put what comes of it.  Of a source's input nothing is known here: its heartbeat has
+    to do."""
+    table = shared.table
+    out, barrier = shared.rings.get(table[stage].writes), table.barrier(stage)
+    places, waits = [_at(out)] if out else [], False
+    for name in table.inputs(stage):
+        ring = shared.rings[name]
+        done = int(ring.cursors[stage][0])
+        ahead = int(ring.cursors[barrier][0]) if barrier else _at(ring)
+        waits = waits or (ahead > done and _is_safe(shared, stage, ring, done + 1))
+        places.append(done)
+    return tuple(places), waits and (out is None or _has_room(out))
 
 
 def _at(ring: RingBuffer) -> int:
@@ -136,13 +128,13 @@ def _has_room(ring: RingBuffer) -> bool:
     return _at(ring) - ring.gating < ring.capacity
 
 
-def _is_durable(shared: Shared, event: int) -> bool:
-    control = shared.control
-    if control[ct.DURABILITY] != ct.DURABILITIES.index("durable"):
-        return True
-    record = shared.events.views(event, 1)[0]
-    assert record.dtype == EVENT_DTYPE
-    return int(record["cause_seq"][0]) <= control[ct.DURABLE_SEQ]
+def _is_safe(shared: Shared, stage: str, ring: RingBuffer, seq: int) -> bool:
+    """Those that the stage waits for have the command of the record at ``seq``."""
+    names = shared.table.confirmers(stage)
+    record = ring.views(seq, 1)[0]
+    cause = int(record["cause_seq" if "cause_seq" in (record.dtype.names or ()) else "seq"][0])
+    enough = needed(shared.table[stage].policy, len(names))
+    return cause <= reached_by([shared.safe_seq(name) for name in names], enough)
 
 
 def scheduling(pid: int) -> tuple[float, str]:

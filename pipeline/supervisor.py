@@ -13,7 +13,7 @@ from openoutcry.pipeline import worker
 from openoutcry.pipeline.options import PipelineError
 from openoutcry.pipeline.progress import SAMPLE_S, RunState, Watcher, take_sample
 from openoutcry.pipeline.stall import LOOK_S, STATE_TEXT, TRACED, StallPolicy, Watch, dump
-from openoutcry.pipeline.topology import STAGE_INDEX, Group, plan_groups
+from openoutcry.pipeline.topology import Group, plan_groups
 
 # A crash loop: this many deaths in a row, each soon after the start and without any progress.
 CRASH_LOOP_DEATHS = 5
@@ -53,10 +53,7 @@ class Supervisor:
     def run(self) -> None:
         cores = sorted(os.sched_getaffinity(0))
         groups = plan_groups(
-            cores,
-            self.work.writer is not None,
-            self.work.ports is not None,
-            self.work.spare_cores,
+            cores, self.work.ports is not None, self.work.spare_cores, self.work.shared.table
         )
         try:
             # Nor does the supervisor disturb a stage that spins.
@@ -119,10 +116,11 @@ class Supervisor:
                     signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
 
     def _report_stall(self, child: _Child, stuck: list[str]) -> None:
-        control, evidence = self.work.shared.control, child.watch.evidence
+        shared, evidence = self.work.shared, child.watch.evidence
+        control = shared.control
         now_ns = time.monotonic_ns()
         for name in stuck:
-            control.set_stage(STAGE_INDEX[name], ct.STAGE_STALLED_NS, now_ns)
+            control.set_stage(shared.table.index[name], ct.STAGE_STALLED_NS, now_ns)
         child.stall = {
             "stage": " + ".join(stuck),
             "pid": child.pid,
@@ -142,12 +140,15 @@ class Supervisor:
         if child.stall is None:
             return
         child.stall = None
+        shared = self.work.shared
         for name in child.group.stages:
-            self.work.shared.control.set_stage(STAGE_INDEX[name], ct.STAGE_STALLED_NS, 0)
+            shared.control.set_stage(shared.table.index[name], ct.STAGE_STALLED_NS, 0)
         self.watcher.note(f"stage {' + '.join(child.group.stages)} (pid {child.pid}) goes on")
 
     def _ready_ns(self, stage: str) -> int:
-        return self.work.shared.control.stage(STAGE_INDEX[stage], ct.STAGE_READY_NS)
+        return self.work.shared.control.stage(
+            self.work.shared.table.index[stage], ct.STAGE_READY_NS
+        )
 
     def _start(self, group: Group) -> _Child:
         stack_fd = os.memfd_create("stack")
@@ -200,7 +201,7 @@ class Supervisor:
                 f"stage {stages} is in a crash loop ({crashes} deaths without progress): {why}"
             )
         for name in child.group.stages:
-            index = STAGE_INDEX[name]
+            index = self.work.shared.table.index[name]
             restarts = control.stage(index, ct.STAGE_RESTARTS) + 1
             control.set_stage(index, ct.STAGE_RESTARTS, restarts)
             control.set_stage(index, ct.STAGE_READY_NS, 0)

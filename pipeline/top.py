@@ -9,17 +9,15 @@ from rich.table import Table
 
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.histogram import HISTOGRAM_BYTES, WORDS, summary
-from openoutcry.pipeline.stages import HISTOGRAM_COUNT
-from openoutcry.pipeline.topology import RELEASE_SPAN, STAGES, WHOLE_SPAN
+from openoutcry.pipeline.topology import RECORD_TYPES, Topology, as_row
 from openoutcry.report.run_text import stage_table
 from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, list_segments
 from openoutcry.ring.segment import segment_name
-from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, OutcryError
+from openoutcry.wire import OutcryError
 
 COLUMNS = (("min", "min"), ("p50", "p50"), ("p99", "p99"), ("max", "max"))
 RATE_WINDOW_S = 0.2
 REFRESH_S = 1.0
-RINGS = (("lane", ORDER_DTYPE), ("sequenced", ORDER_DTYPE), ("events", EVENT_DTYPE))
 
 
 class RunningPipeline:
@@ -28,14 +26,23 @@ class RunningPipeline:
     def __init__(self, owner: ProcessIdentity) -> None:
         self.owner = owner
         self.control = ct.Control.attach(segment_name(owner, "control"), read_only=True)
+        self.table = Topology.from_json(self.control.table_text)
         self.rings = {
-            name: RingBuffer.attach(segment_name(owner, name), dtype, read_only=True)
-            for name, dtype in RINGS
+            ring.name: RingBuffer.attach(
+                segment_name(owner, ring.name), RECORD_TYPES[ring.record], read_only=True
+            )
+            for ring in self.table.rings
         }
         self.stamps = Segment.attach(segment_name(owner, "stamps"), read_only=True)
 
     def positions(self) -> dict[str, int]:
         return {name: int(ring.published_hint[0]) for name, ring in self.rings.items()}
+
+    @property
+    def durable_seq(self) -> int:
+        """Commands up to here are durable; 0 without a journal."""
+        index = self.table.index.get("journal")
+        return 0 if index is None else self.control.stage(index, ct.STAGE_SAFE_SEQ)
 
     def view(self, before: dict[str, int], window_s: float) -> dict[str, Any]:
         """One look, with rates since ``before``."""
@@ -50,7 +57,7 @@ class RunningPipeline:
             "expected": control[ct.EXPECTED] or None,
             "trades": control.reply(ct.REPLY_TRADES),
             # The journal may have taken more since the look at the rings.
-            "durable_lag": max(0, now["sequenced"] - control[ct.DURABLE_SEQ])
+            "durable_lag": max(0, now["sequenced"] - self.durable_seq)
             if durability != "none"
             else None,
             "rings": [
@@ -70,7 +77,7 @@ class RunningPipeline:
 
     def _stages(self) -> list[dict[str, Any]]:
         rows = []
-        for index, stage in enumerate(STAGES):
+        for index, stage in enumerate(self.table.stages):
             pid = self.control.stage(index, ct.STAGE_PID)
             if not pid:
                 continue
@@ -92,14 +99,14 @@ class RunningPipeline:
         return rows
 
     def _latency(self) -> list[dict[str, Any]]:
-        at = self.stamps.size_bytes - HISTOGRAM_COUNT * HISTOGRAM_BYTES
-        spans = [(stage.name, stage.span) for stage in STAGES]
+        intervals = self.table.intervals
+        at = self.stamps.size_bytes - len(intervals) * HISTOGRAM_BYTES
         rows = []
-        for index, (name, span) in enumerate([*spans, RELEASE_SPAN, WHOLE_SPAN]):
+        for index, interval in enumerate(intervals):
             row = summary(self.stamps.words(at + index * HISTOGRAM_BYTES, WORDS))
             del row["histogram"]
             if row["count"]:
-                rows.append({"name": name, "span": span, **row})
+                rows.append(as_row(interval, row))
         return rows
 
 

@@ -1,39 +1,304 @@
-"""The topology as one table: every stage, what it reads, writes and waits for.
+"""The topology as one table, and the table is what runs.
+
+A row for each ring and each stage: who reads and writes what, what gates it, which interval it
+measures, where its step is.  Stage indices, ring readers, cursors, inputs' ends, stamps, histograms
+and control blocks are derived from it, for the stages, `outcry top`, recording and reports alike:
+a new stage is a row and a kernel (docs/topology.md).
 
 The same table runs ``inline`` (every stage in turn in one thread) and as ``processes`` (one process
 a group).  With fewer cores than stages, stages share a process, in the data's order, so that what
 one hands to the next never crosses cores.
 """
 
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, OutcryError
+
+RECORD_TYPES = {"order": ORDER_DTYPE, "event": EVENT_DTYPE}
+HOUSE_LANE = 0
+"""The lane of the exchange operator: calendar, clock, kill switches.  Participants' begin at 1."""
+
+
+class TopologyError(OutcryError):
+    """A table whose rows do not fit together."""
+
+
+@dataclass(frozen=True)
+class Ring:
+    """One ring.  Capacities in records: small rings stay in the L2 cache; a durable run across
+    processes needs room for what happens during one fdatasync (1 ms at 10 M/s = 10,000 commands).
+    """
+
+    name: str
+    record: str
+    inline: int
+    memory: int
+    durable: int
+    lane: int | None = None
+    """Number of the lane, for a ring of a source's commands."""
+
+    def capacity(self, topology: str, durability: str) -> int:
+        if topology == "inline":
+            return self.inline
+        return self.durable if durability == "durable" else self.memory
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage.  ``gated_by`` names what, besides its input, must have happened first."""
+    """One stage.  Its latency is ``until`` minus ``since``, each a kind of stamp that every command
+    has: ``matched`` when its events are published on their ring, ``replied`` when handed out."""
 
     name: str
-    reads: str
+    reads: tuple[str, ...]
     writes: str
-    gated_by: str
-    span: str
-    """What its latency figure measures, from -> to.  ``sent`` is the intended send time,
-    ``matched`` when the events are published on their ring, ``replied`` when handed out."""
+    module: str
+    """Has the stage's ``step``; one of Python instead of a kernel is not ``compiled``."""
+    since: str = ""
+    until: str = ""
+    gated_by: tuple[str, ...] = ()
+    """What, besides its input, must have happened first: a stage on the same ring must have passed
+    a record; of others (journal, replicas) as many as ``policy`` says must have the command."""
+    policy: str = "all"
+    compiled: bool = True
+
+    @property
+    def span(self) -> str:
+        return span_text(self.since, self.until)
 
 
-STAGES = (
-    Stage("receive", "source", "lane", "", "sent -> received"),
-    Stage("gateway", "lane", "sequenced", "", "received -> sequenced"),
-    Stage("journal", "sequenced", "disk", "", "sequenced -> on disk"),
-    Stage("matcher", "sequenced", "events", "", "sequenced -> matched"),
-    Stage("gate", "events", "released cursor", "journal", "matched -> released"),
-    Stage("replies", "events", "participants", "gate", "released -> replied"),
+@dataclass(frozen=True)
+class Span:
+    """An interval over several stages."""
+
+    name: str
+    since: str
+    until: str
+
+    @property
+    def span(self) -> str:
+        return span_text(self.since, self.until)
+
+
+SHOWN = {"intended": "sent", "durable": "on disk"}
+"""What stamps are called in words: ``sent`` is the intended send time."""
+
+
+def span_text(since: str, until: str) -> str:
+    return f"{SHOWN.get(since, since)} -> {SHOWN.get(until, until)}" if until else ""
+
+
+RINGS = (
+    Ring("lane", "order", inline=1024, memory=1024, durable=1024, lane=1),
+    Ring("sequenced", "order", inline=4096, memory=1 << 14, durable=1 << 16),
+    Ring("events", "event", inline=8192, memory=1 << 14, durable=1 << 17),
 )
-STAGE_NAMES = tuple(stage.name for stage in STAGES)
-STAGE_INDEX = {name: index for index, name in enumerate(STAGE_NAMES)}
+_STAGES = "openoutcry.pipeline.stages"
+STAGES = (
+    Stage("receive", ("source",), "lane", f"{_STAGES}.receive", "intended", "received"),
+    Stage("gateway", ("lane",), "sequenced", f"{_STAGES}.gateway", "received", "sequenced"),
+    Stage(
+        "journal", ("sequenced",), "disk", "openoutcry.pipeline.journal_stage", "sequenced",
+        "durable", compiled=False,
+    ),
+    Stage("matcher", ("sequenced",), "events", f"{_STAGES}.matcher", "sequenced", "matched"),
+    Stage(
+        "gate", ("events",), "released", f"{_STAGES}.gate", "matched", "released",
+        gated_by=("journal",),
+    ),
+    Stage(
+        "replies", ("events",), "participants", f"{_STAGES}.replies", "released", "replied",
+        gated_by=("gate",),
+    ),
+)  # fmt: skip
+SPANS = (Span("release", "sequenced", "released"), Span("whole", "intended", "replied"))
 
-RELEASE_SPAN = ("release", "sequenced -> released")
-WHOLE_SPAN = ("whole", "sent -> replied")
+
+@dataclass(frozen=True)
+class Topology:
+    """A table of rings and stages, in the data's order, and what follows from it."""
+
+    rings: tuple[Ring, ...]
+    stages: tuple[Stage, ...]
+    spans: tuple[Span, ...] = SPANS
+
+    def __post_init__(self) -> None:
+        names = [*self.ring_names, *self.names, *(span.name for span in self.spans)]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise TopologyError(f"topology: {sorted(twice)[0]!r} is there twice")
+        writers = [s.writes for s in self.stages if s.writes in self.ring_names]
+        if len(set(writers)) < len(writers):
+            raise TopologyError(f"topology: two stages write one ring: {writers}")
+        for stage in self.stages:
+            if unknown := set(stage.gated_by) - set(self.index):
+                raise TopologyError(
+                    f"topology: {stage.name} is gated by {sorted(unknown)[0]!r}, which is no stage"
+                )
+        numbers = [ring.lane for ring in self.rings if ring.lane is not None]
+        if len(set(numbers)) < len(numbers):
+            raise TopologyError(f"topology: two lanes have one number: {numbers}")
+        if nameless := [lane.name for lane in self.lanes if lane.lane is None]:
+            raise TopologyError(f"topology: lane {nameless[0]} has no number")
+
+    # Rows by name
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        return {stage.name: index for index, stage in enumerate(self.stages)}
+
+    @cached_property
+    def ring_names(self) -> tuple[str, ...]:
+        return tuple(ring.name for ring in self.rings)
+
+    def __getitem__(self, stage: str) -> Stage:
+        return self.stages[self.index[stage]]
+
+    def ring(self, name: str) -> Ring:
+        return self.rings[self.ring_names.index(name)]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(stage.name for stage in self.stages)
+
+    @property
+    def compiled(self) -> tuple[str, ...]:
+        return tuple(stage.name for stage in self.stages if stage.compiled)
+
+    # Who stands where
+
+    def readers(self, ring: str) -> list[str]:
+        """The stages that read the ring: its consumers."""
+        return [stage.name for stage in self.stages if ring in stage.reads]
+
+    def writer(self, ring: str) -> str | None:
+        """The stage that writes the ring; None if somebody outside of the table does."""
+        return next((stage.name for stage in self.stages if stage.writes == ring), None)
+
+    def inputs(self, stage: str) -> tuple[str, ...]:
+        """The rings that the stage reads."""
+        return tuple(name for name in self[stage].reads if name in self.ring_names)
+
+    def barrier(self, stage: str) -> str | None:
+        """The stage on the same ring that this one stays behind; None for the ring's writer."""
+        mine = self[stage].reads
+        found = [name for name in self[stage].gated_by if set(self[name].reads) & set(mine)]
+        return found[-1] if found else None
+
+    def confirmers(self, stage: str) -> tuple[str, ...]:
+        """The stages elsewhere whose confirmation of a command this one waits for."""
+        mine = set(self[stage].reads)
+        return tuple(n for n in self[stage].gated_by if not mine & set(self[n].reads))
+
+    @property
+    def sequencer(self) -> str:
+        """The stage that gives the global sequence."""
+        name = self.writer("sequenced")
+        assert name is not None
+        return name
+
+    @property
+    def lanes(self) -> tuple[Ring, ...]:
+        """The rings that the sequencer merges, in the order of its row."""
+        return tuple(self.ring(name) for name in self.inputs(self.sequencer))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The stages that write lanes."""
+        return tuple(w for lane in self.lanes if (w := self.writer(lane.name)) is not None)
+
+    # What is measured
+
+    @cached_property
+    def intervals(self) -> tuple[Stage | Span, ...]:
+        """What has a histogram, in the order of the histograms.  Of several stages that make the
+        same stamp (sources of lanes) the first stands for all."""
+        first = {stage.until: stage for stage in reversed(self.stages) if stage.until}
+        return (*(s for s in self.stages if first.get(s.until) is s), *self.spans)
+
+    @cached_property
+    def stamp_kinds(self) -> tuple[str, ...]:
+        """Stamps that something is measured from; each has an array by command sequence."""
+        return tuple(dict.fromkeys(row.since for row in self.intervals))
+
+    @cached_property
+    def kept_kinds(self) -> tuple[str, ...]:
+        """Stamps that only end an interval: arrays are there only where all stamps are kept.  Those
+        of the path first."""
+        ends = [s.until for s in sorted(self.stages, key=lambda s: not s.compiled) if s.until]
+        return tuple(dict.fromkeys(kind for kind in ends if kind not in self.stamp_kinds))
+
+    @property
+    def path(self) -> tuple[Stage, ...]:
+        """The stages of a command's way from wire to reply, whose intervals add up to the whole."""
+        whole = self.spans[-1]
+        by_end = {row.until: row for row in self.intervals if isinstance(row, Stage)}
+        found, at = [], whole.until
+        while at != whole.since:
+            found.append(by_end[at])
+            at = found[-1].since
+        return tuple(reversed(found))
+
+    @property
+    def measured(self) -> tuple[Stage | Span, ...]:
+        """The intervals of a command's way: its stages', then those over several."""
+        return (*self.path, *self.spans)
+
+    # Other tables
+
+    def without(self, stage: str) -> "Topology":
+        """The table without a stage; nobody is gated by it any more."""
+        kept = tuple(
+            replace(row, gated_by=tuple(name for name in row.gated_by if name != stage))
+            for row in self.stages
+            if row.name != stage
+        )
+        return replace(self, stages=kept)
+
+    def ungated(self, stage: str) -> "Topology":
+        """The table in which nobody waits for what that stage confirms."""
+        kept = tuple(
+            replace(row, gated_by=tuple(name for name in row.gated_by if name != stage))
+            for row in self.stages
+        )
+        return replace(self, stages=kept)
+
+    def extended(self, *, rings: Iterable[Ring] = (), stages: Iterable[Stage] = ()) -> "Topology":
+        """The table with further rows; a lane's ring is merged by the sequencer."""
+        lanes = tuple(ring.name for ring in rings if ring.lane is not None)
+        old = tuple(
+            replace(row, reads=(*row.reads, *lanes)) if row.name == self.sequencer else row
+            for row in self.stages
+        )
+        return replace(self, rings=(*self.rings, *rings), stages=(*old, *stages))
+
+    def for_durability(self, durability: str) -> "Topology":
+        """What of the table runs: with ``none`` no journal, with ``async`` nobody waits for it."""
+        if durability == "none":
+            return self.without("journal")
+        return self if durability == "durable" else self.ungated("journal")
+
+    def to_json(self) -> str:
+        """The table as text, for those who look at a run from outside."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Topology":
+        document = json.loads(text)
+        stages = (
+            {**row, "reads": tuple(row["reads"]), "gated_by": tuple(row["gated_by"])}
+            for row in document["stages"]
+        )
+        return cls(
+            tuple(Ring(**row) for row in document["rings"]),
+            tuple(Stage(**row) for row in stages),
+            tuple(Span(**row) for row in document["spans"]),
+        )
+
+
+TOPOLOGY = Topology(RINGS, STAGES)
 
 
 @dataclass(frozen=True)
@@ -48,34 +313,20 @@ class Group:
 
 
 def plan_groups(
-    cores: list[int], journaled: bool, one_owner: bool = False, spare_cores: int = 1
+    cores: list[int], one_owner: bool = False, spare_cores: int = 1, table: Topology = TOPOLOGY
 ) -> list[Group]:
     """Share the stages out over the cores this process may use.
 
-    The first ``spare_cores`` are spun on by nobody while there are more: a stage that spins on the
+    The first ``spare_cores`` are housekeeping cores while there are more: a stage that spins on the
     last core waits milliseconds each time that the kernel, the journal or the supervisor needs one
-    (docs/decisions/010).  The journal is never pinned, as it sleeps in the disk most of its time,
-    but keeps to the spare cores.
+    (docs/decisions/010).  What is not compiled (the journal) is never pinned, as it sleeps in the
+    disk most of its time, but keeps to the housekeeping cores.
 
     ``one_owner``: a device belongs to the process that opened it, so receive and replies share one.
     """
-    compiled = ("receive", "gateway", "matcher", "gate", "replies")
     # Core 0 takes most interrupts, so it is the first to be spared.
     spare, spun = cores[: min(spare_cores, len(cores) - 1)], cores[spare_cores:] or cores[-1:]
-    parts: list[tuple[str, tuple[str, ...]]]
-    if len(spun) >= len(compiled):
-        parts = [(name, (name,)) for name in compiled]
-    elif len(spun) >= 4:
-        parts = [
-            ("receive", ("receive",)),
-            ("gateway", ("gateway",)),
-            ("matcher", ("matcher",)),
-            ("out", ("gate", "replies")),
-        ]
-    elif len(spun) >= 2:
-        parts = [("front", ("receive", "gateway")), ("back", ("matcher", "gate", "replies"))]
-    else:
-        parts = [("all", compiled)]
+    parts = _share_out(table, len(spun))
     if one_owner:
         parts = [(name, tuple(s for s in stages if s != "replies")) for name, stages in parts]
         parts[0] = (parts[0][0], (*parts[0][1], "replies"))
@@ -85,18 +336,32 @@ def plan_groups(
         Group(name, stages, spun[index], (spun[index],)) if pinned else Group(name, stages, None)
         for index, (name, stages) in enumerate(parts)
     ]
-    if journaled:
-        groups.append(Group("journal", ("journal",), None, tuple(spare)))
-    return groups
+    apart = [stage.name for stage in table.stages if not stage.compiled]
+    return [*groups, *(Group(name, (name,), None, tuple(spare)) for name in apart)]
+
+
+def _share_out(table: Topology, cores: int) -> list[tuple[str, tuple[str, ...]]]:
+    """The compiled stages as named groups, one a core at most."""
+    compiled = table.compiled
+    into_lanes, front = table.sources, (*table.sources, table.sequencer)
+    matching = [s for s in compiled if "sequenced" in table[s].reads and table[s].until]
+    if cores >= len(compiled):
+        return [(name, (name,)) for name in compiled]
+    if cores >= 4:
+        out = tuple(s for s in compiled if s not in front and s not in matching)
+        parts = [("receive", into_lanes), ("gateway", (table.sequencer,))]
+        return [*parts, ("matcher", tuple(matching)), ("out", out)]
+    if cores >= 2:
+        back = tuple(name for name in compiled if name not in front)
+        return [("front", tuple(n for n in compiled if n in front)), ("back", back)]
+    return [("all", compiled)]
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Ring capacities in records."""
+    """Ring capacities in records, by ring."""
 
-    lane: int
-    sequenced: int
-    events: int
+    capacities: Mapping[str, int] = field(default_factory=dict)
     kept: int = 0
     """Commands whose stamps are to be there after the run; 0: those under way only."""
 
@@ -104,15 +369,15 @@ class Geometry:
     def stamps(self) -> int:
         """Commands that can be under way at once: each stands in a ring or caused an event that
         does."""
-        total = max(self.lane + self.sequenced + self.events, self.kept + 1)
+        total = max(sum(self.capacities.values()), self.kept + 1)
         return 1 << (total - 1).bit_length()
 
 
-def geometry(topology: str, durability: str) -> Geometry:
-    """Small rings stay in the L2 cache; a durable run across processes needs room for what
-    happens during one fdatasync (1 ms at 10 M/s = 10,000 commands)."""
-    if topology == "inline":
-        return Geometry(lane=1024, sequenced=4096, events=8192)
-    if durability == "durable":
-        return Geometry(lane=1024, sequenced=1 << 16, events=1 << 17)
-    return Geometry(lane=1024, sequenced=1 << 14, events=1 << 14)
+def geometry(topology: str, durability: str, table: Topology = TOPOLOGY) -> Geometry:
+    """The capacities that the table's rows declare for this kind of run."""
+    return Geometry({ring.name: ring.capacity(topology, durability) for ring in table.rings})
+
+
+def as_row(interval: Stage | Span, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of the latency table."""
+    return {"name": interval.name, "span": interval.span, **summary}

@@ -2,6 +2,7 @@
 
 import ctypes
 import faulthandler
+import importlib
 import json
 import os
 import signal
@@ -16,33 +17,25 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.dpdk_shim import UdpReceiver
-from openoutcry.dpdk_shim.senders import Key
+from openoutcry.dpdk_shim.packets import Key
 from openoutcry.dpdk_shim.shim import Shim
 from openoutcry.gateway_fpga import Settings, make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
-from openoutcry.journal import Journal, JournalWriter
-from openoutcry.matcher import Engine, scratch_records
-from openoutcry.pipeline import stages as st
-from openoutcry.pipeline.control import (
-    STAGE_CORE,
-    STAGE_PID,
-    STAGE_READY_NS,
-    STAGE_RESTARTS,
-    STAGE_START,
-    WRITTEN_SEQ,
-)
-from openoutcry.pipeline.gateway_stage import make_gateway, sequenced_commands
-from openoutcry.pipeline.journal_stage import JournalStage
+from openoutcry.journal import JournalWriter
+from openoutcry.matcher import Engine, process_batch
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.gateway_stage import sequenced_commands
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.shared import Contexts, Shared
+from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.stall import DUMP_SIGNAL
-from openoutcry.pipeline.topology import STAGE_INDEX, Group
+from openoutcry.pipeline.topology import Group, Stage, Topology
 from openoutcry.replay.checkpoint import recover_from_any
 from openoutcry.replay.replay import depth_of
 from openoutcry.ring import ProcessIdentity
-from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, OutcryError
-from openoutcry.wire.records import MAX_PACKET_RECORDS
+from openoutcry.wire import OutcryError
+from openoutcry.wire.indirect import kernel_address
 
 SLICE_NS = 20_000_000
 # A pause is 10 to 40 ns: this many keep a stage awake for over 100 us, then it yields the core
@@ -80,6 +73,12 @@ class Work:
     """Cores that no stage spins on."""
     copies: tuple[Path, ...] = ()
     """The journal's other directories."""
+    core: Callable[..., Any] = process_batch
+    """The batch kernel of the core: the matcher's, or one around it with the same arguments."""
+
+    @property
+    def table(self) -> Topology:
+        return self.shared.table
 
     @property
     def key_of(self) -> Callable[[int], Key] | None:
@@ -100,77 +99,30 @@ class StageGroup:
         self.contexts = Contexts(work.shared)
         self.engine: Engine | None = None
         self.rtl: LiveGateway | None = None
-        if work.recording is not None and stages != ("journal",):
-            first = min(STAGE_INDEX[name] for name in stages)
-            probe = work.recording.prepare(work.shared.probe(first))
-            self.contexts.set("receive", {st.PROBE: probe})
         self.shim: Shim | None = None
-        self.bits = sum(1 << STAGE_INDEX[name] for name in stages if name != "journal")
-        prepare = {
-            "receive": self._receive,
-            "gateway": self._gateway,
-            "matcher": self._matcher,
-            "gate": lambda: self.contexts.prepare_gate(work.durable),
-            "replies": self._replies,
-        }
-        for name in stages:
-            if name in prepare:
-                prepare[name]()
+        self.probe = 0
+        table = work.table
+        rows = [table[name] for name in stages if table[name].compiled]
+        if work.recording is not None and rows:
+            probe = work.shared.probe(min(table.index[row.name] for row in rows))
+            self.probe = work.recording.prepare(probe, table.index)
+        for row in rows:
+            self.contexts.wire(row.name)
+            prepare = getattr(importlib.import_module(row.module), "prepare", None)
+            if prepare is not None:
+                prepare(self, row.name)
+        plan = [(step_address(r), self.contexts.address_of(r.name), table.index[r.name])
+                for r in rows]  # fmt: skip
+        self.plan = np.array(plan, np.int64).reshape(-1, loop.PLAN_BYTES // 8)
 
-    def _receive(self) -> None:
-        work = self.work
-        self.contexts.prepare_receive(work.rate, work.limit)
-        # A rate limit's verdicts depend on the times at which commands were received: where no
-        # journal keeps them, the preloaded input does.
-        keeps_times = work.journal is None and work.settings.rate_interval_ns != 0
-        self.contexts.set("receive", {st.KEEPS_RX_TS: int(keeps_times)})
-        if work.receiver is not None:
-            records = np.zeros(st.BURST * MAX_PACKET_RECORDS, ORDER_DTYPE)
-            self.contexts.keep_alive.append(records)
-            words = {
-                st.UDP: work.receiver.rx_addr,
-                st.UDP_OUT: records.ctypes.data,
-                st.UDP_SENT: work.receiver.sent_ts_ns.ctypes.data,
-                st.UDP_SENDERS: work.receiver.senders.ctypes.data,
-                st.UDP_SEQS: work.receiver.seqs.ctypes.data,
-                st.STAMPS_SENDERS: work.shared.stamp_address("senders"),
-                st.STAMPS_SENDER_SEQS: work.shared.stamp_address("sender_seqs"),
-            }
-            self.contexts.set("receive", words)
-        if work.ports is not None:
-            self.shim = work.ports.open(work.shared)
-            words = {st.SHIM: self.shim.address, st.SHIM_POLL: self.shim.poll_function}
-            self.contexts.set("receive", words)
-
-    def _gateway(self) -> None:
-        done = int(self.work.shared.sequenced.published)
-        rules, self.rtl = make_gateway(self.work, done)
-        self.contexts.prepare_gateway(rules)
-        if self.rtl is not None:
-            words = {st.RTL: self.rtl.function, st.RTL_HANDLE: self.rtl.handle}
-            self.contexts.set("gateway", words)
-
-    def _matcher(self) -> None:
-        work = self.work
-        self.engine = rebuild_engine(work)
-        # One worst case beyond a burst: see stages.matcher.
-        records = st.BURST + scratch_records(work.order_capacity)
-        scratch = np.zeros(records, EVENT_DTYPE)
-        self.contexts.prepare_matcher(
-            self.engine.address, scratch, self.engine.last_seq, self.engine.event_count
-        )
-
-    def _replies(self) -> None:
-        self.contexts.prepare_replies()
-        if self.work.receiver is not None:
-            self.contexts.set("replies", {st.TX: self.work.receiver.tx_addr})
-        if self.shim is not None:
-            words = {st.SHIM: self.shim.address, st.SHIM_REPLY: self.shim.reply_function}
-            self.contexts.set("replies", words)
+    def rebuild_engine(self, name: str) -> Engine:
+        return rebuild_engine(self.work, name)
 
     def run(self, slice_ns: int, leave_idle: bool) -> int:
         return int(
-            st.run_stages(self.contexts.address, self.bits, slice_ns, SPINS, int(leave_idle))
+            loop.run_stages(
+                self.plan.ctypes.data, len(self.plan), self.probe, slice_ns, SPINS, int(leave_idle)
+            )
         )
 
     def check(self) -> None:
@@ -194,16 +146,21 @@ class StageGroup:
         }
 
 
-def rebuild_engine(work: Work) -> Engine:
-    """The matcher as of the last command whose events are all out: fresh at the start; after a
-    death from the journal, else from the tape through the gateway's rules.  The ring still holds
-    everything later."""
+def step_address(row: Stage) -> int:
+    """Address of a stage's step, compiled if it was not yet."""
+    return kernel_address(importlib.import_module(row.module).step, 1)
+
+
+def rebuild_engine(work: Work, name: str) -> Engine:
+    """The book of the stage ``name`` as of the last command whose events are all out: fresh at the
+    start; after a death from the journal, else from the preloaded input through the gateway's
+    rules.  The ring still holds everything later."""
     shared = work.shared
-    last = int(shared.sequenced.cursors["matcher"][0])
+    last = int(shared.sequenced.cursors[name][0])
     if last and work.journal is not None:
         # Not less than the cursor: the ring gives away what lies before it as soon as the journal
         # has it.  The journal waits only for the ring, so it gets here.
-        while shared.control[WRITTEN_SEQ] < last:
+        while shared.control[ct.WRITTEN_SEQ] < last:
             time.sleep(0.001)
         engine = recover_from_any([work.journal, *work.copies], last).engine
     else:
@@ -213,48 +170,44 @@ def rebuild_engine(work: Work) -> Engine:
     if last == 0 or work.journal is not None:
         assert engine.last_seq == last, (engine.last_seq, last)
         return engine
-    if shared.tape is not None:
-        rules = make_rules(work.instruments, work.settings)
-        for records in sequenced_commands(work, last):
-            validate_orders(records, rules)
-            engine.process(records)
-    else:
-        raise OutcryError(
-            "the matcher died and cannot be rebuilt: with --durability none nothing keeps the "
-            "commands that came from the network"
-        )
+    rules = make_rules(work.instruments, work.settings)
+    for records in sequenced_commands(work, last):
+        validate_orders(records, rules)
+        engine.process(records)
     assert engine.last_seq == last, (engine.last_seq, last)
     return engine
 
 
 def run_group(work: Work, group: Group) -> dict[str, Any]:
     """Run one group to its end in this process."""
-    if "journal" in group.stages:
-        return _run_journal(work)
+    apart = [work.table[name] for name in group.stages if not work.table[name].compiled]
+    if apart:
+        return _run_python(work, apart[0])
     stages = StageGroup(work, group.stages)
     say_ready(work.shared, group.stages)
-    while stages.run(SLICE_NS, leave_idle=False) != st.FINISHED:
+    while stages.run(SLICE_NS, leave_idle=False) != loop.FINISHED:
         stages.check()
     return stages.outcome()
 
 
-def _run_journal(work: Work) -> dict[str, Any]:
-    assert work.journal is not None
+def make_stage(work: Work, row: Stage) -> Any:
+    """A stage of Python: has ``step() -> int``, ``finished`` and ``outcome()``, which is JSON."""
+    return importlib.import_module(row.module).make_stage(work)
+
+
+def _run_python(work: Work, row: Stage) -> dict[str, Any]:
     # Mostly blocked in the disk, so real-time priority starves nobody and keeps the wake-up short
     # when cores are shared (measured: 4 ms p50 under contention without it).
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     except OSError:
         ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1_000, 0, 0, 0)
-    writer = work.writer
-    if writer is None or work.shared.control.stage(STAGE_INDEX["journal"], STAGE_RESTARTS):
-        writer = Journal.resume(work.journal, direct=work.durable)
-    stage = JournalStage(work.shared, writer, work.durable, work.key_of)
-    say_ready(work.shared, ("journal",))
+    stage = make_stage(work, row)
+    say_ready(work.shared, (row.name,))
     while not stage.finished:
         if stage.step() == 0:
             time.sleep(20e-6)
-    return {"journal": writer.hand_over().as_json()}
+    return dict(stage.outcome())
 
 
 def start(work: Work, group: Group, stack_fd: int) -> tuple[int, int]:
@@ -312,17 +265,17 @@ def _child(work: Work, group: Group, supervisor: int, outcome_fd: int, stack_fd:
 def say_ready(shared: Shared, stages: tuple[str, ...]) -> None:
     """The stages have found their places; they wait for nothing but input."""
     for name in stages:
-        shared.control.set_stage(STAGE_INDEX[name], STAGE_READY_NS, time.monotonic_ns())
+        shared.control.set_stage(shared.table.index[name], ct.STAGE_READY_NS, time.monotonic_ns())
 
 
 def announce(shared: Shared, group: Group) -> None:
     """Write who runs the group's stages into the control segment."""
     me = ProcessIdentity.mine()
     for name in group.stages:
-        index = STAGE_INDEX[name]
-        shared.control.set_stage(index, STAGE_START, me.start_ticks)
-        shared.control.set_stage(index, STAGE_CORE, -1 if group.core is None else group.core)
-        shared.control.set_stage(index, STAGE_PID, me.pid)
-        for ring in (shared.lane, shared.sequenced, shared.events):
+        index = shared.table.index[name]
+        shared.control.set_stage(index, ct.STAGE_START, me.start_ticks)
+        shared.control.set_stage(index, ct.STAGE_CORE, -1 if group.core is None else group.core)
+        shared.control.set_stage(index, ct.STAGE_PID, me.pid)
+        for ring in shared.rings.values():
             if name in ring.cursors:
                 ring.register(name, me)

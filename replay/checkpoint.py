@@ -18,7 +18,6 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.dpdk_shim.senders import Senders
 from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, BlockId
 from openoutcry.journal.checkpoints import (
@@ -28,6 +27,7 @@ from openoutcry.journal.checkpoints import (
     write_checkpoint,
 )
 from openoutcry.journal.errors import JournalError
+from openoutcry.journal.origins import ORIGINS, Senders
 from openoutcry.matcher import Engine
 from openoutcry.replay.event_hash import START, hash_array
 from openoutcry.wire import make_instruments
@@ -59,7 +59,9 @@ class Point:
     def feed(self, records: npt.NDArray[Any], block: Block, name: BlockId) -> None:
         """Process commands of a block, which has that ``name``, and go on hashing and counting
         their events."""
-        self.senders.take(block.origins, self.seq + 1 - block.header.first_seq, len(records))
+        self.senders.take(
+            block.note.get(ORIGINS, ""), self.seq + 1 - block.header.first_seq, len(records)
+        )
         for at in range(0, len(records), STEP):
             events = self.engine.process(records[at : at + STEP])
             self.chain = hash_array(self.chain, events)

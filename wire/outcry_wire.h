@@ -366,7 +366,7 @@ struct outcry_block_header {
     uint64_t previous_hash3; /* BLAKE3 of the block before, bytes 24 on */
     int64_t events_seq; /* last command whose events had been hashed; 0 none */
     uint64_t events_hash; /* hash of all events up to those of events_seq */
-    uint32_t text_bytes; /* JSON: length of the text; commands: of the origins behind them */
+    uint32_t text_bytes; /* JSON blocks: length of the text in the payload */
     uint32_t unsynced_blocks; /* blocks right before it not known to be durable yet */
     uint8_t kind; /* what it carries */
     uint8_t reserved0; /* zero */

@@ -94,7 +94,7 @@
 `define OUTCRY_BLOCK_HEADER_PREVIOUS_HASH3 767:704 // BLAKE3 of the block before, bytes 24 on
 `define OUTCRY_BLOCK_HEADER_EVENTS_SEQ 831:768 // last command whose events had been hashed; 0 none
 `define OUTCRY_BLOCK_HEADER_EVENTS_HASH 895:832 // hash of all events up to those of events_seq
-`define OUTCRY_BLOCK_HEADER_TEXT_BYTES 927:896 // JSON: length of the text; commands: of the origins behind them
+`define OUTCRY_BLOCK_HEADER_TEXT_BYTES 927:896 // JSON blocks: length of the text in the payload
 `define OUTCRY_BLOCK_HEADER_UNSYNCED_BLOCKS 959:928 // blocks right before it not known to be durable yet
 `define OUTCRY_BLOCK_HEADER_KIND 967:960 // what it carries
 `define OUTCRY_BLOCK_HEADER_RESERVED0 975:968 // zero

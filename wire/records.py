@@ -170,9 +170,7 @@ BLOCK_HEADER = Record(
         ),
         Field("events_seq", "i64", "last command whose events had been hashed; 0 none"),
         Field("events_hash", "u64", "hash of all events up to those of events_seq"),
-        Field(
-            "text_bytes", "u32", "JSON: length of the text; commands: of the origins behind them"
-        ),
+        Field("text_bytes", "u32", "JSON blocks: length of the text in the payload"),
         Field("unsynced_blocks", "u32", "blocks right before it not known to be durable yet"),
         Field("kind", "u8", "what it carries", "BlockKind"),
         Field("reserved0", "u8", "zero"),

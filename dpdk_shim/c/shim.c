@@ -108,8 +108,8 @@ static inline __attribute__((always_inline)) void write_slot(struct oc_shim *s, 
         b->stamps[seq & s->stamp_mask] = sent_ns;
         s->stamps_received[seq & s->stamp_mask] = b->now_ns;
         if (b->origins) {
-            b->origins[seq & s->stamp_mask] = b->origin;
-            s->origin_seqs[seq & s->stamp_mask] = b->origin_seq;
+            b->origins[seq & s->origin_mask] = b->origin;
+            s->origin_seqs[seq & s->origin_mask] = b->origin_seq;
         }
     }
     b->origin_seq++;

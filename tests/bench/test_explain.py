@@ -18,10 +18,11 @@ from openoutcry.bench.explain import (
 )
 from openoutcry.bench.paced import Paced, SpansDoNotAddUp, check_spans, percentiles
 from openoutcry.bench.plot_data import TIME_BINS, histogram, pictures
-from openoutcry.bench.stages_alone import COMPILED, bottleneck, stage_rates
+from openoutcry.bench.stages_alone import bottleneck, stage_rates
 from openoutcry.bench.timeline import Slice, Timeline
 from openoutcry.host.corewatch import UNSEEN, Interval, Watched
 from openoutcry.pipeline.recording import Recording, Step
+from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.report.text import by_length
 from openoutcry.ring.segment import NoRoomError
 from openoutcry.wire import ORDER_DTYPE
@@ -292,7 +293,7 @@ def test_every_stage_has_a_pace_by_itself(tmp_path, monkeypatch):
     stage, and nothing stays in the folder."""
     monkeypatch.chdir(tmp_path)
     rates = stage_rates(1 << 12)
-    assert set(rates) == {*COMPILED, "journal"}
+    assert set(rates) == set(TOPOLOGY.names)
     assert all(rate > 0 for rate in rates.values())
     found = bottleneck(rates)
     assert found["stage"] in rates
@@ -302,7 +303,7 @@ def test_every_stage_has_a_pace_by_itself(tmp_path, monkeypatch):
 
 def test_the_bottleneck_is_the_process_with_the_largest_sum():
     """Two fast stages in one process can be slower together than a slow one alone."""
-    rates = dict.fromkeys(COMPILED, 1e7) | {"receive": 9e6}
+    rates = dict.fromkeys(TOPOLOGY.compiled, 1e7) | {"receive": 9e6}
     found = bottleneck(rates)
     assert found["commands_per_s"] < 1e7
 

@@ -10,7 +10,7 @@ import pytest
 
 from openoutcry.bench import perf
 from openoutcry.bench.perf import code_size, events_here, flame_graph, folded, stat_rows
-from openoutcry.pipeline import stages
+from openoutcry.pipeline.stages import loop
 from openoutcry.wire.kernel import kernel
 
 STAT = """front-11;211.57;msec;task-clock;211;100.00;0.2;CPUs utilized
@@ -114,7 +114,7 @@ def test_compiled_kernels_have_an_address_a_size_and_a_name(tmp_path, monkeypatc
         return a + 1
 
     assert named(1) == 2
-    monkeypatch.setattr(stages, "named", named, raising=False)
+    monkeypatch.setattr(loop, "named", named, raising=False)
     (found,) = [row for row in perf.kernel_symbols() if row[2] == "named"]
     (compiled,) = named.overloads.values()
     assert found[0] == compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openoutcry.dpdk_shim.senders import NOBODY, Senders, Window, pack_origins, runs
+from openoutcry.dpdk_shim import udp
 from openoutcry.dpdk_shim.udp import (
     MAX_JUMP_RECORDS,
     SENDER_USED,
@@ -14,6 +14,7 @@ from openoutcry.dpdk_shim.udp import (
     _find_sender,
     _is_new,
 )
+from openoutcry.journal.origins import NOBODY, RANGES_MAX, Senders, Window, pack_origins, runs
 
 KEYS = [(SENDER_USED | 7, 2**64 - 5, 0, 0), (SENDER_USED | 8, 12, 0, 0)]
 PARTS = st.lists(st.tuples(st.integers(1, 90), st.integers(1, 4)), min_size=1, max_size=80)
@@ -38,7 +39,7 @@ def test_what_was_executed_is_refused_after_a_recovery(
         for first, count in executed:
             senders.windows.setdefault(KEYS[0], Window()).mark(first, count)
         with UdpReceiver("127.0.0.1", 0, state=np.zeros(STATE_WORDS, np.int64)) as new:
-            new.restore(Senders.from_json(senders.as_json()))
+            new.restore(Senders.from_json(senders.as_json()).rows())
             again = taken(new.state, after)
         assert again == taken(old.state, after)
     numbers = [n for first, count in executed + again for n in range(first, first + count)]
@@ -73,7 +74,11 @@ def test_origins_come_back_as_they_were() -> None:
     assert set(whole.windows) == set(KEYS)
 
 
+def test_receivers_and_journal_remember_as_many_ranges() -> None:
+    assert udp.RANGES_MAX == RANGES_MAX
+
+
 def test_no_origins_are_no_commands() -> None:
     senders = Senders()
-    senders.take(b"", 0, 100)
+    senders.take("", 0, 100)
     assert senders.windows == {}

@@ -13,7 +13,7 @@ from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.clock_evidence import EVERY_NS, ClockEvidence
 from openoutcry.pipeline.journal_stage import JournalStage
 from openoutcry.pipeline.shared import Shared
-from openoutcry.pipeline.topology import STAGE_INDEX, Geometry
+from openoutcry.pipeline.topology import Geometry
 from openoutcry.ptp import PageWriter, load_table
 from openoutcry.ptp.daemon import measure_nominal
 from openoutcry.ptp.host import Machine
@@ -69,7 +69,7 @@ def test_each_record_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def shared() -> Iterator[Shared]:
     """A run's rings and control words, of nobody yet."""
-    made = Shared(Geometry(lane=64, sequenced=64, events=64), True)
+    made = Shared(Geometry({"lane": 64, "sequenced": 64, "events": 64}))
     made.control[ct.EPOCH_OFFSET] = time.time_ns() - time.monotonic_ns()
     yield made
     made.unlink()
@@ -101,8 +101,7 @@ def test_a_quiet_run_keeps_its_evidence(tmp_path: Path, shared: Shared, daemon: 
         assert stage.step() == 0
         assert list(clock_records(tmp_path / "j")["seq"]) == [1, 0]
         daemon.add_evidence(np.zeros(1, CLOCK_DTYPE))
-        done = shared.control.address + ct.STAGE_BLOCKS + ct.STAGE_DONE
-        release(done + STAGE_INDEX["gateway"] * ct.STAGE_BYTES, stage.next_seq)
+        release(shared.end_of("sequenced"), stage.next_seq)
         stage.step()
         assert stage.finished
         assert list(clock_records(tmp_path / "j")["seq"]) == [1, 0, 2, 0]

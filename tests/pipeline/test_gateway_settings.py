@@ -14,13 +14,13 @@ from openoutcry.gateway_fpga import Settings, make_rules, validate_orders
 from openoutcry.gateway_fpga.settings_file import document_of
 from openoutcry.journal import JournalReader
 from openoutcry.matcher import Engine
-from openoutcry.pipeline import stages as st
 from openoutcry.pipeline import worker
 from openoutcry.pipeline.control import EPOCH_OFFSET, GO
 from openoutcry.pipeline.resume import ResumeError
 from openoutcry.pipeline.run import Options, run
 from openoutcry.pipeline.shared import Shared
-from openoutcry.pipeline.topology import STAGE_NAMES, geometry
+from openoutcry.pipeline.stages import loop
+from openoutcry.pipeline.topology import TOPOLOGY, geometry
 from openoutcry.wire import ErrorBit
 
 ORDERS = 4_096
@@ -157,7 +157,7 @@ def test_a_matcher_rebuilt_from_the_preloaded_input_sees_the_same_verdicts(gatew
     """Without a journal the times at which commands were received are kept beside them: the rebuilt
     book is the one that was lost, which other times would not give."""
     source = GeneratedFlow("normal", 20_000, 7)
-    shared = Shared(geometry("inline", "none"), False)
+    shared = Shared(geometry("inline", "none"), TOPOLOGY.without("journal"))
     try:
         shared.load_tape(source.chunks(), 20_000, 20_000)
         shared.control[EPOCH_OFFSET] = 10**18
@@ -166,17 +166,17 @@ def test_a_matcher_rebuilt_from_the_preloaded_input_sees_the_same_verdicts(gatew
             limit=20_000, durability="none", journal=None, writer=None, receiver=None,
             gateway=gateway, settings=RATE,
         )  # fmt: skip
-        group = worker.StageGroup(work, tuple(n for n in STAGE_NAMES if n != "journal"))
+        group = worker.StageGroup(work, work.table.names)
         shared.control[GO] = 1
-        while group.run(worker.SLICE_NS, leave_idle=True) != st.FINISHED:
+        while group.run(worker.SLICE_NS, leave_idle=True) != loop.FINISHED:
             pass
         lost = group.outcome()["state_hash"]
-        assert worker.rebuild_engine(work).state_hash() == lost
+        assert worker.rebuild_engine(work, "matcher").state_hash() == lost
         free = Engine(source.instruments, 1 << 15)
-        records = shared.tape_records(0, 20_000).copy()
+        records = shared.tape_records("lane", 0, 20_000).copy()
         records["seq"] = np.arange(1, 20_001)
         free.process(records)
         assert free.state_hash() != lost
-        assert np.all(shared.tape_records(0, 20_000)["rx_ts_ns"] > 10**18)
+        assert np.all(shared.tape_records("lane", 0, 20_000)["rx_ts_ns"] > 10**18)
     finally:
         shared.unlink()

@@ -1,6 +1,7 @@
 """The latency histogram: bucketing, percentiles, the exact maximum."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from openoutcry.pipeline.histogram import (
     bucket_of,
     bucket_upper_ns,
     record,
+    record_spans,
     summary,
 )
 
@@ -30,7 +32,7 @@ def test_percentiles_are_those_of_the_sorted_values(values: list[int]) -> None:
     """Each percentile is the bucket edge of the value at that rank, and max is exact."""
     counts = np.zeros(WORDS, np.int64)
     for value in values:
-        record(counts.ctypes.data, value)
+        record(counts.ctypes.data, value, 1)
     result = summary(counts)
     ordered = sorted(values)
     for name, permille in (("p50", 500), ("p90", 900), ("p99", 990), ("p999", 999)):
@@ -44,7 +46,7 @@ def test_percentiles_are_those_of_the_sorted_values(values: list[int]) -> None:
 def test_a_negative_span_counts_as_zero() -> None:
     """Two clock readings in the wrong order (a sender's clock ahead of ours) are no crash."""
     counts = np.zeros(WORDS, np.int64)
-    record(counts.ctypes.data, -5)
+    record(counts.ctypes.data, -5, 1)
     assert counts[0] == 1
 
 
@@ -53,3 +55,19 @@ def test_an_empty_histogram_has_zeros_and_no_buckets() -> None:
     result = summary(np.zeros(WORDS, np.int64))
     assert result["count"] == 0
     assert result["histogram"] == []
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_spans_are_counted_one_by_one_whatever_runs_they_come_in(ended: bool) -> None:
+    """Equal values that follow each other are counted as often; masked sequences wrap."""
+    rng = np.random.default_rng(1)
+    since = rng.integers(0, 50, 64).astype(np.int64)
+    until = since + np.repeat(rng.integers(0, 5_000, 16), 4)
+    now = 10_000
+    found, expected = np.zeros(WORDS, np.int64), np.zeros(WORDS, np.int64)
+    record_spans(found.ctypes.data, since.ctypes.data, until.ctypes.data if ended else 0, 63, 40,
+                 64, now)  # fmt: skip
+    for end, begin in zip(until if ended else [now] * 64, since, strict=True):
+        record(expected.ctypes.data, int(end - begin), 1)
+    assert found.tolist() == expected.tolist()
+    assert found[:-1].sum() == 64

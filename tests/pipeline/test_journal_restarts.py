@@ -20,7 +20,6 @@ from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Disk, EventDigest, Journal, JournalError, JournalLock, JournalReader
 from openoutcry.journal.listing import describe
 from openoutcry.pipeline.compile import compile_kernels
-from openoutcry.pipeline.control import DURABLE_SEQ
 from openoutcry.pipeline.resume import ResumeError
 from openoutcry.pipeline.run import Options, PipelineError, run
 from openoutcry.pipeline.top import running
@@ -95,7 +94,7 @@ def acknowledged_by(pid: int) -> int:
     are handed out up to there.  What is sequenced beyond it nobody has been told of."""
     for pipeline in running():
         if pipeline.owner.pid == pid:
-            return int(pipeline.control[DURABLE_SEQ])
+            return pipeline.durable_seq
     return 0
 
 

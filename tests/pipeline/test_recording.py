@@ -6,10 +6,10 @@ import pytest
 from openoutcry.flow import GeneratedFlow
 from openoutcry.pipeline.recording import KINDS, Recording, Stall
 from openoutcry.pipeline.run import Options, run
-from openoutcry.pipeline.topology import STAGES
+from openoutcry.pipeline.topology import TOPOLOGY
 
 ORDERS = 20_000
-STAGE_SPANS = tuple(stage.name for stage in STAGES if stage.name != "journal")
+STAGE_SPANS = tuple(stage.name for stage in TOPOLOGY.path)
 
 
 def recorded(topology="processes", durability="none", stall=None, rate=200_000, **more):

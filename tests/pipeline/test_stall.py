@@ -15,7 +15,7 @@ from openoutcry.pipeline.options import Options, PipelineError
 from openoutcry.pipeline.progress import Sample, Watcher
 from openoutcry.pipeline.run import run
 from openoutcry.pipeline.stall import Evidence, StallPolicy, scheduling
-from openoutcry.pipeline.topology import STAGE_INDEX
+from openoutcry.pipeline.topology import TOPOLOGY
 
 ORDERS = 20_000
 POLICY = StallPolicy(report_s=0.2, restart_s=0.5)
@@ -46,7 +46,7 @@ def stop_at_start(monkeypatch: pytest.MonkeyPatch, victim: str) -> None:
 
     def ready_and_stopped(shared: Any, stages: tuple[str, ...]) -> None:
         say_ready(shared, stages)
-        index = STAGE_INDEX[victim]
+        index = TOPOLOGY.index[victim]
         if victim in stages and not shared.control.stage(index, ct.STAGE_RESTARTS):
             os.kill(os.getpid(), signal.SIGSTOP)
 
@@ -76,7 +76,7 @@ def spin_without_progress(work: worker.Work, stages: tuple[str, ...]) -> None:
     """A loop that beats its heart and does nothing else."""
     while True:
         for name in stages:
-            index = STAGE_INDEX[name]
+            index = TOPOLOGY.index[name]
             work.shared.control.set_stage(index, ct.STAGE_HEARTBEAT_NS, time.monotonic_ns())
 
 
@@ -84,7 +84,7 @@ def spin_first(monkeypatch: pytest.MonkeyPatch, victim: str, times: int) -> None
     run_group = worker.run_group
 
     def spinning(work: worker.Work, group: Any) -> dict[str, Any]:
-        restarts = work.shared.control.stage(STAGE_INDEX[victim], ct.STAGE_RESTARTS)
+        restarts = work.shared.control.stage(TOPOLOGY.index[victim], ct.STAGE_RESTARTS)
         if victim in group.stages and restarts < times:
             worker.say_ready(work.shared, group.stages)
             spin_without_progress(work, group.stages)

@@ -1,31 +1,43 @@
-"""The table of stages: every machine runs all of it, whatever its cores."""
+"""The table of stages: every machine runs all of it, whatever its cores, and all else follows."""
+
+from dataclasses import replace
 
 import pytest
 
-from openoutcry.pipeline.topology import STAGE_NAMES, STAGES, geometry, plan_groups
+from openoutcry.pipeline.topology import (
+    STAGES,
+    TOPOLOGY,
+    Ring,
+    Stage,
+    Topology,
+    TopologyError,
+    geometry,
+    plan_groups,
+)
+
+WITHOUT_JOURNAL = TOPOLOGY.without("journal")
 
 
 @pytest.mark.parametrize("cores", [[0], [0, 1], [2, 5], list(range(4)), list(range(16))])
-@pytest.mark.parametrize("journaled", [True, False])
+@pytest.mark.parametrize("table", [TOPOLOGY, WITHOUT_JOURNAL], ids=["journaled", "bare"])
 @pytest.mark.parametrize("spare_cores", [0, 1, 3])
 def test_every_stage_runs_exactly_once_in_the_datas_order(
-    cores: list[int], journaled: bool, spare_cores: int
+    cores: list[int], table: Topology, spare_cores: int
 ) -> None:
     """Each stage stands in one group; within a group the data's order holds."""
-    groups = plan_groups(cores, journaled, spare_cores=spare_cores)
+    groups = plan_groups(cores, spare_cores=spare_cores, table=table)
     placed = [name for group in groups for name in group.stages]
-    expected = [name for name in STAGE_NAMES if journaled or name != "journal"]
-    assert sorted(placed) == sorted(expected)
+    assert sorted(placed) == sorted(table.names)
     for group in groups:
-        positions = [STAGE_NAMES.index(name) for name in group.stages]
+        positions = [table.index[name] for name in group.stages]
         assert positions == sorted(positions)
 
 
 def test_groups_are_pinned_to_different_usable_cores_and_the_journal_to_none() -> None:
     """Only cores this process may use are taken, each once."""
-    groups = plan_groups([3, 7], True, spare_cores=0)
+    groups = plan_groups([3, 7], spare_cores=0)
     assert [group.core for group in groups] == [3, 7, None]
-    assert [group.core for group in plan_groups([4], True)] == [None, None]
+    assert [group.core for group in plan_groups([4])] == [None, None]
 
 
 @pytest.mark.parametrize("count", range(2, 9))
@@ -33,7 +45,7 @@ def test_groups_are_pinned_to_different_usable_cores_and_the_journal_to_none() -
 def test_nobody_spins_on_a_spare_core(count: int, spare_cores: int) -> None:
     """The first cores are left free as long as one stays to spin on; the journal keeps to them."""
     cores = list(range(10, 10 + count))
-    *spinning, journal = plan_groups(cores, True, spare_cores=spare_cores)
+    *spinning, journal = plan_groups(cores, spare_cores=spare_cores)
     spare = cores[: min(spare_cores, count - 1)]
     assert spinning
     assert not {group.core for group in spinning} & set(spare)
@@ -43,12 +55,12 @@ def test_nobody_spins_on_a_spare_core(count: int, spare_cores: int) -> None:
 
 def test_one_core_puts_all_compiled_stages_into_one_process() -> None:
     """Spinning neighbours on one core would only wait for each other."""
-    assert [group.name for group in plan_groups([0], False)] == ["all"]
+    assert [group.name for group in plan_groups([0], table=WITHOUT_JOURNAL)] == ["all"]
 
 
 def test_six_cores_give_every_stage_its_own_process() -> None:
     """No two stages share a process where there is room, and a core stays free."""
-    groups = plan_groups(list(range(6)), True)
+    groups = plan_groups(list(range(6)))
     assert all(len(group.stages) == 1 for group in groups)
     assert 0 not in {group.core for group in groups}
 
@@ -58,13 +70,63 @@ def test_six_cores_give_every_stage_its_own_process() -> None:
 def test_stamps_hold_every_command_that_can_be_under_way(topology: str, durability: str) -> None:
     """A stamp is not overwritten before its command's last event is counted."""
     sizes = geometry(topology, durability)
-    for capacity in (sizes.lane, sizes.sequenced, sizes.events, sizes.stamps):
+    for capacity in (*sizes.capacities.values(), sizes.stamps):
         assert capacity & (capacity - 1) == 0
-    assert sizes.stamps >= sizes.lane + sizes.sequenced + sizes.events
+    assert sizes.stamps >= sum(sizes.capacities.values())
 
 
 def test_what_a_stage_reads_another_writes() -> None:
     """The table is closed: source -> ... -> participants, with no ring that nobody fills."""
     written = {stage.writes for stage in STAGES} | {"source"}
-    assert all(stage.reads in written for stage in STAGES)
+    assert all(set(stage.reads) <= written for stage in STAGES)
     assert all(" -> " in stage.span for stage in STAGES)
+
+
+def test_readers_barriers_and_confirmers_follow_from_the_rows() -> None:
+    """Who reads a ring has a cursor on it; a gate on the same ring is a barrier, one elsewhere
+    confirms."""
+    assert TOPOLOGY.readers("sequenced") == ["journal", "matcher"]
+    assert TOPOLOGY.readers("events") == ["gate", "replies"]
+    assert (TOPOLOGY.barrier("replies"), TOPOLOGY.confirmers("replies")) == ("gate", ())
+    assert (TOPOLOGY.barrier("gate"), TOPOLOGY.confirmers("gate")) == (None, ("journal",))
+    assert TOPOLOGY.for_durability("async").confirmers("gate") == ()
+    assert "journal" not in TOPOLOGY.for_durability("none").index
+
+
+def test_the_stages_of_the_path_share_their_stamps() -> None:
+    """Each begins where the one before ends, so that their intervals add up to the whole."""
+    path = TOPOLOGY.path
+    assert [stage.since for stage in path[1:]] == [stage.until for stage in path[:-1]]
+    whole = TOPOLOGY.spans[-1]
+    assert (path[0].since, path[-1].until) == (whole.since, whole.until)
+
+
+def test_a_new_lane_is_a_row_and_its_source_another() -> None:
+    """The sequencer merges it; nothing else of the table changes."""
+    lane = Ring("lane2", "order", 64, 64, 64, lane=2)
+    source = Stage("receive2", ("source",), "lane2", "somewhere", "intended", "received")
+    table = TOPOLOGY.extended(rings=[lane], stages=[source])
+    assert [ring.name for ring in table.lanes] == ["lane", "lane2"]
+    assert table.sources == ("receive", "receive2")
+    assert table.path == (*TOPOLOGY.path[:1], table["gateway"], *TOPOLOGY.path[2:])
+    assert Topology.from_json(table.to_json()) == table
+
+
+@pytest.mark.parametrize(
+    ("rings", "stages", "message"),
+    [
+        ([], [Stage("gate", ("events",), "", "m")], "'gate' is there twice"),
+        ([], [Stage("x", ("events",), "sequenced", "m")], "two stages write one ring"),
+        ([], [Stage("x", ("events",), "", "m", gated_by=("y",))], "gated by 'y'"),
+        ([Ring("lane2", "order", 64, 64, 64, lane=1)], [], "two lanes have one number"),
+    ],
+)
+def test_a_table_whose_rows_do_not_fit_is_refused(
+    rings: list[Ring], stages: list[Stage], message: str
+) -> None:
+    """The error names the row."""
+    with pytest.raises(TopologyError, match=message):
+        TOPOLOGY.extended(rings=rings, stages=stages)
+    numberless = tuple(replace(r, lane=None) for r in TOPOLOGY.rings)
+    with pytest.raises(TopologyError, match="lane has no number"):
+        replace(TOPOLOGY, rings=numberless)

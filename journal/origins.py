@@ -4,13 +4,14 @@ Beside its commands a journal block carries their *origins*: who sent each, by i
 receive window of a sender is a function of these, so it is recovered as the book is, and a datagram
 that was executed before a crash is refused after it.
 
-    origins   number of senders S | number of runs R        int64 each
+    origins   number of senders S | number of runs R        64 bits each, all in base64
               S x key (4 words)
               R x (sender's index << 32 | count), first     its own sequence numbers, in a row
 
 Runs are in the order of the commands and cover them all.  A key of zeros: from no network.
 """
 
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,8 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 RANGES_MAX = 11
-"""Missing ranges that are remembered of a sender (``OC_RANGES`` less the one for a moment)."""
+"""Missing ranges that are remembered of a sender, by the receivers too."""
 KEY_WORDS = 4
+ORIGINS = "origins"
+"""What they are called in a block's note."""
 NOBODY = (0, 0, 0, 0)
 
 Key = tuple[int, int, int, int]
@@ -59,7 +62,7 @@ class Senders:
 
     windows: dict[Key, Window] = field(default_factory=dict)
 
-    def take(self, origins: bytes | memoryview, skip: int, count: int) -> None:
+    def take(self, origins: str, skip: int, count: int) -> None:
         """Mark ``count`` commands of a block, from the one after ``skip`` on."""
         at = 0
         for key, first, length in runs(origins):
@@ -67,6 +70,10 @@ class Senders:
             if key != NOBODY and begin < end:
                 self.windows.setdefault(key, Window()).mark(first + begin - at, end - begin)
             at += length
+
+    def rows(self) -> dict[Key, tuple[int, int, list[tuple[int, int]]]]:
+        """What a receiver takes up (``restore``): next, floor and missing ranges by sender."""
+        return {key: (w.next, w.floor, w.missing) for key, w in self.windows.items()}
 
     def as_json(self) -> list[list[Any]]:
         return [[*key, w.next, w.floor, w.missing] for key, w in self.windows.items()]
@@ -85,7 +92,7 @@ class Senders:
 
 def pack_origins(
     senders: npt.NDArray[np.int64], seqs: npt.NDArray[np.int64], key_of: Callable[[int], Key]
-) -> bytes:
+) -> str:
     """The origins of a block's commands: ``senders`` are 1 + index (0: nobody), ``key_of`` says who
     an index is."""
     breaks = np.flatnonzero((senders[1:] != senders[:-1]) | (seqs[1:] != seqs[:-1] + 1)) + 1
@@ -99,14 +106,14 @@ def pack_origins(
     rows = words[2 + KEY_WORDS * len(who) :].reshape(-1, 2)
     rows[:, 0] = (index.astype(np.uint64) << np.uint64(32)) | counts.astype(np.uint64)
     rows[:, 1] = seqs[starts].astype(np.uint64)
-    return words.tobytes()
+    return b64encode(words.tobytes()).decode()
 
 
-def runs(origins: bytes | memoryview) -> Iterator[tuple[Key, int, int]]:
+def runs(origins: str) -> Iterator[tuple[Key, int, int]]:
     """Sender, first of its sequence numbers and count of each run, in the commands' order."""
-    if not len(origins):
+    if not origins:
         return
-    words = np.frombuffer(origins, np.uint64).tolist()
+    words = np.frombuffer(b64decode(origins), np.uint64).tolist()
     sender_count, run_count = words[:2]
     at = 2 + KEY_WORDS * sender_count
     keys = [tuple(words[i : i + KEY_WORDS]) for i in range(2, at, KEY_WORDS)]

@@ -1,0 +1,59 @@
+"""How much of each lane has been sequenced, as the journal tells it.
+
+Of one lane it need not be told: its sequences are the commands' own.  Of several, each block of
+commands says behind its records, in the same write, how far each lane had come with the last of
+them: what is durable and what has been sequenced cannot disagree, whenever the power goes.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.journal import JournalError, note_at
+from openoutcry.pipeline.topology import Topology
+
+LANES = "lanes"
+SHIFT = 8
+NUMBERS = 1 << SHIFT
+"""A command's lane word is lane sequence << SHIFT | lane number."""
+
+
+def last_of_lanes(words: npt.NDArray[np.int64]) -> dict[int, int]:
+    """The last lane sequence of each lane number among lane words."""
+    numbers, seqs = words & (NUMBERS - 1), words >> SHIFT
+    return {int(n): int(seqs[numbers == n].max()) for n in np.unique(numbers)}
+
+
+def journaled_lanes(directories: Sequence[Path], table: Topology, seq: int) -> dict[str, int]:
+    """How many commands of each lane are among the first ``seq`` of the journal.
+
+    Raises :class:`JournalError` naming each directory if none of them has command ``seq``.
+    """
+    lanes = [lane.name for lane in table.lanes]
+    if len(lanes) == 1 or not seq:
+        return dict.fromkeys(lanes, seq)
+    refusals = []
+    for directory in directories:
+        try:
+            found = note_at(directory, seq).get(LANES, {})
+        except JournalError as error:
+            refusals.append(str(error))
+            continue
+        return {lane: int(found.get(lane, 0)) for lane in lanes}
+    raise JournalError("; ".join(refusals))
+
+
+class LaneCounts:
+    """What the journal stage says of the lanes with each block."""
+
+    def __init__(self, table: Topology, reached: dict[str, int]) -> None:
+        self._names = {lane.lane: lane.name for lane in table.lanes}
+        self._reached = dict(reached)
+
+    def after(self, words: npt.NDArray[np.int64]) -> dict[str, dict[str, int]]:
+        """The note for a block whose commands have these lane words."""
+        for number, seq in last_of_lanes(words).items():
+            self._reached[self._names[number]] = seq
+        return {LANES: dict(self._reached)}

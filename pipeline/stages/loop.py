@@ -1,0 +1,97 @@
+"""The loop: runs the stages of one process in turn, each by the address of its step.
+
+A process's plan is a row of three words a stage: its step, its context, its index in the table.
+The steps are compiled by themselves (docs/decisions/011).
+"""
+
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.stages import words as w
+from openoutcry.wire.indirect import call_step
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, monotonic_ns, pause, store_i64, yield_cpu
+
+IDLE, TIME_UP, FINISHED = 0, 1, 2
+
+# A plan's rows, as byte offsets.
+PLAN_STEP, PLAN_CONTEXT, PLAN_STAGE, PLAN_BYTES = 0, 8, 16, 24
+
+# Words of a probe, as byte offsets; rows of three words follow: stage, began ns, ended ns.
+PROBE_THRESHOLD, PROBE_CAPACITY, PROBE_COUNT = 0, 8, 16
+PROBE_STALL_STAGE, PROBE_STALL_EVERY, PROBE_STALL_NS, PROBE_STALL_NEXT = 24, 32, 40, 48
+PROBE_ROWS = 64
+IDLE_STEP = -1
+NO_STALL = -2
+
+
+@kernel
+def heartbeat(plan: int, count: int, now: int) -> int:
+    """Stamp the heartbeat of every stage of the plan; 1 if all of them have finished."""
+    finished = 1
+    for row in range(count):
+        block = load_i64(load_i64(plan + row * PLAN_BYTES + PLAN_CONTEXT) + w.BLOCK)
+        store_i64(block + ct.STAGE_HEARTBEAT_NS, now)
+        if load_i64(block + ct.STAGE_DONE) == 0:
+            finished = 0
+    return finished
+
+
+@kernel
+def probe_step(probe: int, stage: int, before: int) -> int:
+    """Note a step of ``stage`` (IDLE_STEP: the loop's own wait) that began at ``before`` if it took
+    longer than the threshold; returns the time.  A stall asked for is spent here, in the step."""
+    now = monotonic_ns()
+    if stage == load_i64(probe + PROBE_STALL_STAGE) and now >= load_i64(probe + PROBE_STALL_NEXT):
+        until = now + load_i64(probe + PROBE_STALL_NS)
+        store_i64(probe + PROBE_STALL_NEXT, now + load_i64(probe + PROBE_STALL_EVERY))
+        while now < until:
+            now = monotonic_ns()
+    if now - before > load_i64(probe + PROBE_THRESHOLD):
+        count = load_i64(probe + PROBE_COUNT)
+        if count < load_i64(probe + PROBE_CAPACITY):
+            at = probe + PROBE_ROWS + 24 * count
+            store_i64(at, stage)
+            store_i64(at + 8, before)
+            store_i64(at + 16, now)
+        store_i64(probe + PROBE_COUNT, count + 1)
+    return now
+
+
+@kernel
+def run_stages(
+    plan: int, count: int, probe: int, slice_ns: int, spins: int, leave_idle: int
+) -> int:
+    """Run the plan's stages in turn until ``slice_ns`` have passed or all have finished.
+
+    ``probe``: where long steps are noted, 0 for nowhere.  With ``leave_idle`` it returns as soon as
+    no stage could do anything (inline: the journal must then make room).  Otherwise an idle loop
+    pauses ``spins`` times, then gives the core away each time round.
+    """
+    step = monotonic_ns()
+    until = step + slice_ns
+    idle = 0
+    rounds = 0
+    while True:
+        work = 0
+        if probe != 0:
+            step = probe_step(probe, IDLE_STEP, step)
+        for row in range(plan, plan + count * PLAN_BYTES, PLAN_BYTES):
+            work += call_step(load_i64(row + PLAN_STEP), load_i64(row + PLAN_CONTEXT))
+            if probe != 0:
+                step = probe_step(probe, load_i64(row + PLAN_STAGE), step)
+        rounds += 1
+        if work > 0:
+            idle = 0
+        elif leave_idle == 1:
+            return FINISHED if heartbeat(plan, count, monotonic_ns()) == 1 else IDLE
+        else:
+            idle += 1
+            if idle < spins:
+                pause()
+            else:
+                yield_cpu()
+        if rounds & 127 == 0:
+            now = monotonic_ns()
+            if heartbeat(plan, count, now) == 1:
+                return FINISHED
+            if now > until:
+                return TIME_UP

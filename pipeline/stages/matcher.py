@@ -1,0 +1,127 @@
+"""matcher: commands into events; what the event ring has no room for waits in the scratch.
+
+The matcher's batch kernel is called by address: it is compiled once, with the engine, and another
+batch kernel over the same arena can stand in its place (``Work.core``).
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from openoutcry.matcher import scratch_records
+from openoutcry.pipeline.stages import words as w
+from openoutcry.ring.kernels import slot_address
+from openoutcry.ring.layout import PUBLISHED, SEQ
+from openoutcry.wire import EVENT_DTYPE
+from openoutcry.wire.enums import EventFlag
+from openoutcry.wire.indirect import call_batch_kernel, kernel_address
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import (
+    copy56,
+    load_i64,
+    load_u8,
+    monotonic_ns,
+    store_i64,
+    store_release,
+)
+from openoutcry.wire.records import EVENT
+
+if TYPE_CHECKING:
+    from openoutcry.pipeline.worker import StageGroup
+
+EVENT_CAUSE = EVENT.offsets["cause_seq"]
+EVENT_FLAGS = EVENT.offsets["flags"]
+LAST = int(EventFlag.LAST)
+(
+    BATCH,  # address of the batch kernel
+    ARENA,
+    SCRATCH,  # events not yet published
+    SCRATCH_COUNT,
+    PENDING_FROM,
+    PENDING_COUNT,
+    NEXT_EVENT,
+    SKIP_UNTIL,  # events up to here were published before the stage was started again
+) = w.own_words(8)
+
+
+@kernel
+def publish_events(context: int) -> int:
+    """Publish what the matcher has pending, as far as the event ring has room."""
+    pending = load_i64(context + PENDING_COUNT)
+    first = load_i64(context + NEXT_EVENT)
+    source = load_i64(context + SCRATCH) + 64 * load_i64(context + PENDING_FROM)
+    skip_until = load_i64(context + SKIP_UNTIL)
+    skipped = min(pending, max(0, skip_until - first + 1))
+    count = skipped + max(0, w.room(context, first + skipped, pending - skipped))
+    now = monotonic_ns()
+    stamps, mask = load_i64(context + w.UNTIL), load_i64(context + w.STAMP_MASK)
+    ring, ring_mask = load_i64(context + w.OUT_RING), load_i64(context + w.OUT_MASK)
+    for index in range(skipped, count):
+        event = source + 64 * index
+        if load_u8(event + EVENT_FLAGS) & LAST:
+            store_i64(stamps + 8 * (load_i64(event + EVENT_CAUSE) & mask), now)
+        slot = slot_address(ring, ring_mask, first + index)
+        copy56(slot, event)
+        store_release(slot + SEQ, first + index)
+    if count > 0:
+        if count > skipped:
+            store_release(ring + PUBLISHED, first + count - 1)
+        store_i64(context + NEXT_EVENT, first + count)
+        store_i64(context + PENDING_FROM, load_i64(context + PENDING_FROM) + count)
+        store_i64(context + PENDING_COUNT, pending - count)
+    if count == pending:
+        # Only now: a matcher started again takes it that all events up to its cursor are out.
+        store_release(load_i64(context + w.IN_CURSOR), load_i64(context + w.NEXT) - 1)
+    return count
+
+
+@kernel
+def step(context: int) -> int:
+    done = 0
+    if load_i64(context + PENDING_COUNT) > 0:
+        done = publish_events(context)
+        if load_i64(context + PENDING_COUNT) > 0:
+            return done
+    next_seq = load_i64(context + w.NEXT)
+    ring, ring_mask = load_i64(context + w.IN_RING), load_i64(context + w.IN_MASK)
+    # Contiguous memory for the matcher: stop where the ring wraps.
+    count = w.ready(context, min(w.BURST, ring_mask + 1 - (next_seq & ring_mask)))
+    if count == 0:
+        if w.input_ended(context):
+            w.finish(context, load_i64(context + NEXT_EVENT) - 1)
+        return done
+    # One command can cause many events: the scratch holds one worst case beyond a burst.
+    taken, events = call_batch_kernel(
+        load_i64(context + BATCH),
+        load_i64(context + ARENA),
+        slot_address(ring, ring_mask, next_seq),
+        count,
+        load_i64(context + SCRATCH),
+        load_i64(context + SCRATCH_COUNT),
+    )
+    store_i64(context + w.NEXT, next_seq + taken)
+    store_i64(context + PENDING_FROM, 0)
+    store_i64(context + PENDING_COUNT, events)
+    publish_events(context)
+    return taken
+
+
+def prepare(group: "StageGroup", name: str) -> None:
+    """Behind the last command whose events are all out, with the book as of then."""
+    work, contexts = group.work, group.contexts
+    engine = group.engine = group.rebuild_engine(name)
+    # One worst case beyond a burst: see `step`.
+    scratch = np.zeros(w.BURST + scratch_records(work.order_capacity), EVENT_DTYPE)
+    contexts.keep_alive.append(scratch)
+    contexts.set(
+        name,
+        {
+            BATCH: kernel_address(work.core, 5),
+            ARENA: engine.address,
+            SCRATCH: scratch.ctypes.data,
+            SCRATCH_COUNT: len(scratch),
+            w.NEXT: engine.last_seq + 1,
+            NEXT_EVENT: engine.event_count + 1,
+            SKIP_UNTIL: work.shared.rings[work.shared.table[name].writes].published,
+        },
+    )

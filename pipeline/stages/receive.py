@@ -1,0 +1,219 @@
+"""receive: a source's commands into its lane, from a preloaded tape, the UDP socket or the shim's
+ports.
+
+Stamps are by the lane's sequence, which is the command's own where there is one lane; of several,
+the gateway copies them when it gives the command its sequence.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from openoutcry.dpdk_shim.call import call_poll
+from openoutcry.dpdk_shim.udp import receive_burst
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.stages import words as w
+from openoutcry.ring.kernels import slot_address
+from openoutcry.ring.layout import PUBLISHED, SEQ
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import (
+    copy56,
+    load_acquire,
+    load_i64,
+    monotonic_ns,
+    store_i64,
+    store_release,
+)
+from openoutcry.wire.records import MAX_PACKET_RECORDS, ORDER, ORDER_DTYPE
+
+if TYPE_CHECKING:
+    from openoutcry.pipeline.worker import StageGroup
+
+OLDEST_SEND_NS = 60_000_000_000
+ORDER_TS = ORDER.offsets["rx_ts_ns"]
+(
+    TAPE,  # address of the first record
+    COUNT,  # commands to take at most
+    KEEPS_RX_TS,  # 1: times of receipt are written into the tape
+    RATE,
+    RESUMED,  # commands of this lane that the journal already held when the run resumed it
+    UDP,  # address of the receiver's context, 0 for a tape
+    UDP_OUT,  # scratch for one burst of records
+    UDP_SENT,  # and their senders' clock readings
+    UDP_SENDERS,  # who these are
+    UDP_SEQS,  # and their own numbers
+    SENDERS,  # by lane sequence: 1 + index of a command's sender
+    SENDER_SEQS,  # and that one's own number
+    ORIGIN_MASK,
+    SHIM,  # address of the packet shim, 0 for none
+    SHIM_POLL,  # and of its function
+) = w.own_words(15)
+
+
+def prepare(group: "StageGroup", name: str) -> None:
+    """Behind the last command published on the lane, which the slots say."""
+    work, contexts = group.work, group.contexts
+    lane = work.shared.table[name].writes
+    tape = work.shared.tapes.get(lane)
+    # A rate limit's verdicts depend on the times at which commands were received: where no journal
+    # keeps them, the preloaded input does.
+    keeps_times = work.journal is None and work.settings.rate_interval_ns != 0
+    words = {
+        RATE: work.rate,
+        COUNT: work.limit,
+        RESUMED: work.shared.resumed_lanes.get(lane, 0),
+        KEEPS_RX_TS: int(keeps_times),
+    }
+    first = name == work.table.sources[0]
+    if tape is not None:
+        words |= {TAPE: tape.segment.address, COUNT: tape.count}
+    elif not first:
+        words[COUNT] = 0
+    if first and work.receiver is not None:
+        records = np.zeros(w.BURST * MAX_PACKET_RECORDS, ORDER_DTYPE)
+        contexts.keep_alive.append(records)
+        words |= {
+            UDP: work.receiver.rx_addr,
+            UDP_OUT: records.ctypes.data,
+            UDP_SENT: work.receiver.sent_ts_ns.ctypes.data,
+            UDP_SENDERS: work.receiver.senders.ctypes.data,
+            UDP_SEQS: work.receiver.seqs.ctypes.data,
+        }
+        words |= dict(zip((SENDERS, SENDER_SEQS, ORIGIN_MASK), work.shared.origins, strict=True))
+    if first and work.ports is not None:
+        group.shim = work.ports.open(work.shared, lane)
+        words |= {SHIM: group.shim.address, SHIM_POLL: group.shim.poll_function}
+    contexts.set(name, words)
+
+
+@kernel
+def put_on_lane(context: int, seq: int, source: int, intended_ns: int, now_ns: int) -> None:
+    """Publish one record; its stamps, by the lane's sequence, before it."""
+    mask = load_i64(context + w.STAMP_MASK)
+    store_i64(load_i64(context + w.SINCE) + 8 * (seq & mask), intended_ns)
+    store_i64(load_i64(context + w.UNTIL) + 8 * (seq & mask), now_ns)
+    slot = slot_address(load_i64(context + w.OUT_RING), load_i64(context + w.OUT_MASK), seq)
+    copy56(slot, source)
+    epoch_offset = load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
+    store_i64(slot + ORDER_TS, now_ns + epoch_offset)
+    store_release(slot + SEQ, seq)
+
+
+@kernel
+def receive_tape(context: int) -> int:
+    """Take what is due from the tape.  With a rate, command i is due at first + (i - 1) / rate
+    whether or not the pipeline keeps up, and its latency counts from then: no coordinated
+    omission."""
+    control = load_i64(context + w.CONTROL)
+    next_seq = load_i64(context + w.NEXT)
+    if next_seq > load_i64(context + COUNT) or load_acquire(control + ct.STOP) != 0:
+        w.finish(context, next_seq - 1)
+        return 0
+    if load_acquire(control + ct.GO) == 0:
+        return 0
+    wanted = min(w.BURST, load_i64(context + COUNT) - next_seq + 1)
+    count = w.room(context, next_seq, wanted)
+    if count <= 0:
+        return 0
+    now = monotonic_ns()
+    first_ns = load_i64(control + ct.FIRST_NS)
+    if first_ns == 0:
+        first_ns = now
+        store_release(control + ct.FIRST_NS, now)
+    if load_i64(context + KEEPS_RX_TS) == 1:
+        # Before any of them is published; one that is not due yet gets its own time later.
+        rx_ts_ns = now + load_i64(control + ct.EPOCH_OFFSET)
+        for seq in range(next_seq, next_seq + count):
+            store_i64(load_i64(context + TAPE) + 64 * (seq - 1) + ORDER_TS, rx_ts_ns)
+    rate = load_i64(context + RATE)
+    done = 0
+    while done < count:
+        seq = next_seq + done
+        intended = now
+        if rate > 0:
+            due = seq - 1 - load_i64(context + RESUMED)
+            intended = first_ns + due * 1_000_000_000 // rate
+            if intended > now:
+                break
+        put_on_lane(context, seq, load_i64(context + TAPE) + 64 * (seq - 1), intended, now)
+        done += 1
+    if done > 0:
+        store_i64(context + w.NEXT, next_seq + done)
+        store_release(load_i64(context + w.OUT_RING) + PUBLISHED, next_seq + done - 1)
+    return done
+
+
+@kernel
+def receive_udp(context: int) -> int:
+    """Take a burst of packets from the socket; a packet is taken whole or left in the kernel."""
+    control = load_i64(context + w.CONTROL)
+    next_seq = load_i64(context + w.NEXT)
+    if next_seq > load_i64(context + COUNT) or load_acquire(control + ct.STOP) != 0:
+        w.finish(context, next_seq - 1)
+        return 0
+    if load_acquire(control + ct.GO) == 0:
+        return 0
+    wanted = w.BURST * MAX_PACKET_RECORDS
+    capacity = w.room(context, next_seq, min(wanted, load_i64(context + w.OUT_MASK) + 1))
+    if capacity < MAX_PACKET_RECORDS:
+        return 0
+    records = load_i64(context + UDP_OUT)
+    count = receive_burst(load_i64(context + UDP), records, capacity)
+    if count == 0:
+        return 0
+    now = monotonic_ns()
+    if load_i64(control + ct.FIRST_NS) == 0:
+        store_release(control + ct.FIRST_NS, now)
+    epoch_offset = load_i64(control + ct.EPOCH_OFFSET)
+    count = min(count, load_i64(context + COUNT) - next_seq + 1)
+    for index in range(count):
+        # The sender's clock means something only on one host: a send time in the future, or from
+        # longer ago than any queue, counts as now.
+        sent = load_i64(load_i64(context + UDP_SENT) + 8 * index) - epoch_offset
+        if sent > now or sent < now - OLDEST_SEND_NS:
+            sent = now
+        seq = next_seq + index
+        at = 8 * (seq & load_i64(context + ORIGIN_MASK))
+        sender = load_i64(load_i64(context + UDP_SENDERS) + 8 * index)
+        sender_seq = load_i64(load_i64(context + UDP_SEQS) + 8 * index)
+        store_i64(load_i64(context + SENDERS) + at, sender)
+        store_i64(load_i64(context + SENDER_SEQS) + at, sender_seq)
+        put_on_lane(context, seq, records + 64 * index, sent, now)
+    store_i64(context + w.NEXT, next_seq + count)
+    store_release(load_i64(context + w.OUT_RING) + PUBLISHED, next_seq + count - 1)
+    return count
+
+
+@kernel
+def receive_shim(context: int) -> int:
+    """Let the packet shim take a burst from each of its ports: it writes slots and stamps itself.
+
+    A device that is gone gives nothing more; whoever runs this loop asks the shim about that.
+    """
+    control = load_i64(context + w.CONTROL)
+    next_seq = load_i64(context + w.NEXT)
+    left = load_i64(context + COUNT) - next_seq + 1
+    if left <= 0 or load_acquire(control + ct.STOP) != 0:
+        w.finish(context, next_seq - 1)
+        return 0
+    if load_acquire(control + ct.GO) == 0:
+        return 0
+    before = monotonic_ns()
+    count = call_poll(load_i64(context + SHIM_POLL), load_i64(context + SHIM), left)
+    if count == -1:
+        w.finish(context, next_seq - 1)
+    if count <= 0:
+        return 0
+    if load_i64(control + ct.FIRST_NS) == 0:
+        store_release(control + ct.FIRST_NS, before)
+    store_i64(context + w.NEXT, next_seq + count)
+    return count
+
+
+@kernel
+def step(context: int) -> int:
+    if load_i64(context + SHIM) != 0:
+        return receive_shim(context)
+    if load_i64(context + UDP) != 0:
+        return receive_udp(context)
+    return receive_tape(context)

@@ -1,0 +1,140 @@
+"""Lanes: merged fairly, and what was sequenced of each is known after any death."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from openoutcry.flow import GeneratedFlow
+from openoutcry.journal import Journal, JournalError, JournalReader, note_at
+from openoutcry.pipeline.lanes import SHIFT, LaneCounts, journaled_lanes, last_of_lanes
+from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.stages import gateway as gateway_stage
+from openoutcry.pipeline.stages.words import BURST
+from openoutcry.pipeline.topology import HOUSE_LANE, TOPOLOGY, Geometry, Ring
+from openoutcry.pipeline.worker import StageGroup, Work
+from openoutcry.wire import ORDER_DTYPE
+
+FLOOD = 64 * BURST
+TABLE = TOPOLOGY.without("journal").extended(
+    rings=[
+        Ring("house", "order", 64, 64, 64, lane=HOUSE_LANE),
+        Ring("lane2", "order", 64, 64, 64, lane=2),
+    ]
+)
+"""Three lanes; the two new ones have a source outside of the table."""
+
+
+@pytest.fixture
+def shared() -> Iterator[Shared]:
+    sizes = {"lane": FLOOD, "house": 64, "lane2": 64, "sequenced": 2 * FLOOD, "events": 64}
+    made = Shared(Geometry(sizes), TABLE)
+    yield made
+    made.unlink()
+
+
+def gateway(shared: Shared) -> StageGroup:
+    instruments = GeneratedFlow("normal", 1, 1).instruments
+    work = Work(
+        shared=shared, instruments=instruments, order_capacity=1024, rate=0, limit=0,
+        durability="none", journal=None, writer=None, receiver=None,
+    )  # fmt: skip
+    return StageGroup(work, ("gateway",))
+
+
+def step(group: StageGroup) -> int:
+    """One step of the gateway; how many commands it sequenced."""
+    return int(gateway_stage.step(group.contexts.address_of("gateway")))
+
+
+def send(shared: Shared, lane: str, first_id: int, count: int) -> None:
+    records = np.zeros(count, ORDER_DTYPE)
+    records["order_id"] = np.arange(first_id, first_id + count)
+    shared.rings[lane].producer().publish(records)
+
+
+def sequenced(shared: Shared) -> list[int]:
+    """Order ids in the global sequence."""
+    count = shared.sequenced.published
+    return np.concatenate(
+        [view["order_id"] for view in shared.sequenced.views(1, count)] or [np.zeros(0, np.int64)]
+    ).tolist()
+
+
+def test_a_trickling_lane_waits_for_one_burst_of_a_flooding_one(shared: Shared) -> None:
+    """Before each command of the trickle stand at most BURST commands of the flood that were not
+    sequenced when it came."""
+    group = gateway(shared)
+    send(shared, "lane", 1, FLOOD)
+    for number in range(10):
+        before = shared.sequenced.published
+        send(shared, "lane2", 10**6 + number, 1)
+        while 10**6 + number not in sequenced(shared)[before:]:
+            assert step(group) > 0
+        assert shared.sequenced.published - before <= BURST + 1
+
+
+def test_lanes_that_all_flood_take_turns_of_a_burst(shared: Shared) -> None:
+    """Equal shares, the operator's lane among them."""
+    group = gateway(shared)
+    for lane, first in (("lane", 1), ("lane2", 1001), ("house", 2001)):
+        send(shared, lane, first, BURST)
+    send(shared, "lane", 1 + BURST, BURST)
+    taken = [step(group) for _ in range(4)]
+    assert taken == [BURST] * 4
+    lanes = [order_id // 1000 for order_id in sequenced(shared)]
+    assert lanes == [0] * BURST + [2] * BURST + [1] * BURST + [0] * BURST
+
+
+def test_a_gateway_started_again_finds_every_lane_where_it_was(shared: Shared) -> None:
+    """Also when it died after publishing a burst and before giving back the lane's slots."""
+    group = gateway(shared)
+    send(shared, "lane", 1, 3 * BURST)
+    send(shared, "lane2", 1001, 5)
+    send(shared, "house", 2001, 2)
+    for _ in range(4):
+        step(group)
+    cursors = {lane.name: shared.rings[lane.name].cursors["gateway"] for lane in TABLE.lanes}
+    places = shared.lane_places()
+    assert places == {name: int(cursor[0]) for name, cursor in cursors.items()}
+    cursors["lane"][0] -= BURST
+    assert shared.lane_places() == places
+    again = gateway(shared)
+    while step(again):
+        pass
+    ids = sequenced(shared)
+    assert len(ids) == len(set(ids)) == 3 * BURST + 7
+    assert [i for i in ids if i < 1000] == list(range(1, 3 * BURST + 1))
+
+
+def test_the_last_sequence_of_each_lane_is_read_from_lane_words() -> None:
+    """A lane word carries number and sequence."""
+    words = np.array([5 << SHIFT | 1, 6 << SHIFT | 1, 9 << SHIFT | 0, 2**40 << SHIFT | 2])
+    assert last_of_lanes(words) == {0: 9, 1: 6, 2: 2**40}
+    assert last_of_lanes(words[:0]) == {}
+
+
+def records(first: int, count: int):
+    made = np.zeros(count, ORDER_DTYPE)
+    made["seq"] = np.arange(first, first + count)
+    return made
+
+
+def test_the_journal_says_with_each_block_how_far_every_lane_had_come(tmp_path) -> None:
+    """In the block itself: the note of the block that has a sequence, also across segments."""
+    counts = LaneCounts(TABLE, {"lane": 0, "house": 0, "lane2": 0})
+    with Journal.create(tmp_path / "j", {}, segment_bytes=3 * 4096) as writer:
+        for first, number in ((1, 1), (11, 2), (21, 1), (31, 0)):
+            words = np.arange(first, first + 10) << SHIFT | number
+            writer.append(first, [records(first, 10)], 10, 0, note=counts.after(words))
+    assert note_at(tmp_path / "j", 1)["lanes"] == {"lane": 10, "house": 0, "lane2": 0}
+    assert journaled_lanes([tmp_path / "j"], TABLE, 20) == {"lane": 10, "house": 0, "lane2": 20}
+    assert journaled_lanes([tmp_path / "j"], TABLE, 40) == {"lane": 30, "house": 40, "lane2": 20}
+    assert [len(orders) for _, orders in JournalReader(tmp_path / "j").chunks()] == [10] * 4
+    with pytest.raises(JournalError, match="does not hold sequence 41"):
+        journaled_lanes([tmp_path / "j"], TABLE, 41)
+
+
+def test_of_one_lane_nothing_need_be_journaled() -> None:
+    """Its sequences are the commands' own."""
+    assert journaled_lanes([], TOPOLOGY, 17) == {"lane": 17}
