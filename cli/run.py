@@ -57,7 +57,9 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command()
 @source_options
-@click.option("--orders", type=click.IntRange(1), help="Stop after N commands [flows: 1000000].")
+@click.option(
+    "--orders", type=click.IntRange(1, 2**62), help="Stop after N commands [flows: 1000000]."
+)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
               help="Seed of the generated flow.")  # fmt: skip
 @click.option("--rate", type=Rate(), default="max", show_default=True,

@@ -11,6 +11,7 @@ from openoutcry.dpdk_shim.packets import Key, Windows
 from openoutcry.dpdk_shim.ports import Port, open_port, prepare
 from openoutcry.dpdk_shim.shim import Shim, make_state, restore_senders, sender_key
 from openoutcry.dpdk_shim.spec import PortSpec
+from openoutcry.dpdk_shim.udp import system_drops
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.shared import Shared
 from openoutcry.ptp.page import ClockError, ClockPage
@@ -68,9 +69,17 @@ class PortSource:
         """Know what an earlier run has taken of each sender; before the first packet."""
         restore_senders(self.state, windows)
 
+    def system_drops(self) -> int:
+        """Datagrams that the system dropped because a kernel socket's queue was full."""
+        return sum(system_drops(bound) for bound in self.bound if bound and _is_udp(bound))
+
     def close(self) -> None:
         for port in self._ports:
             port.close()
         for bound in self.bound:
             if bound is not None:
                 bound.close()
+
+
+def _is_udp(bound: socket.socket) -> bool:
+    return bound.family == socket.AF_INET and bound.type == socket.SOCK_DGRAM

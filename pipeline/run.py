@@ -37,8 +37,8 @@ from openoutcry.wire.memory import epoch_offset_ns
 __all__ = ["ORDER_CAPACITY", "Options", "PipelineError", "Sample", "Source", "Watcher", "run"]
 
 NO_LIMIT = 2**62
-# A stop is answered within a second: a longer journal (0.1 s a million) is left to `outcry replay`.
-REPLAY_AT_STOP = 2_000_000
+# A stop is answered within a second: a longer journal (0.3 s a million) is left to `outcry replay`.
+REPLAY_AT_STOP = 500_000
 
 
 def run(options: Options, watcher: Watcher | None = None) -> dict[str, Any]:
@@ -233,6 +233,6 @@ def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
         now = time.monotonic()
         if now >= next_sample:
             next_sample = now + SAMPLE_S
-            watcher.sample(take_sample(work, state))
-    watcher.sample(take_sample(work, state))
+            watcher.sample(take_sample(work, state, watcher.note))
+    watcher.sample(take_sample(work, state, watcher.note))
     state.outcome = group.outcome()

@@ -74,7 +74,7 @@ class Supervisor:
                     self._ended(fd)
                 self._watch_readiness()
                 self._watch_progress()
-                self.watcher.sample(take_sample(self.work, self.state))
+                self.watcher.sample(take_sample(self.work, self.state, self.watcher.note))
         finally:
             os.sched_setaffinity(0, cores)
             self._kill_all()

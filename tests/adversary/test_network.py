@@ -19,7 +19,7 @@ from processes import OUTCRY, left_behind
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.dpdk_shim.udp import SENDERS_MAX, UdpReceiver, receive_burst
 from openoutcry.flow import GeneratedFlow
-from openoutcry.journal import JournalReader
+from openoutcry.journal import read_commands
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.ring import remove_dead_segments
 from openoutcry.wire.enums import CommandKind, EventKind, Phase
@@ -67,7 +67,8 @@ def started(process: subprocess.Popen[str]) -> RunningPipeline:
             if pipeline.owner.pid == process.pid and beats and None not in beats:
                 return pipeline
         time.sleep(0.02)
-    raise AssertionError(f"the pipeline did not start: {process.communicate()}")
+    process.kill()
+    raise AssertionError(f"the pipeline did not start: {process.communicate()[1]}")
 
 
 def stopped(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -79,8 +80,7 @@ def stopped(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def executed(journal: Path) -> list[int]:
     """Ids of every order in the journal."""
-    reader = JournalReader(journal)
-    return [int(i) for chunk in reader.commands() for i in chunk["order_id"]]
+    return [int(i) for chunk in read_commands(journal, 1, 2**62) for i in chunk["order_id"]]
 
 
 def disasters(folder: Path, seed: int, kills: int) -> dict[str, Any]:

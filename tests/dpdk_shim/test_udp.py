@@ -389,7 +389,7 @@ def test_a_killed_stage_leaves_queue_counters_and_peers_to_the_next(
     assert receiver.state[Counter.DUPLICATE_PACKETS] == 1
     assert receiver.state[Counter.GAP_RECORDS] == 2
     assert_accounted(receiver, 3)
-    events = make_events([0])
+    events = make_events([1])
     assert send_events(receiver.tx_addr, events.ctypes.data, 1) == 1
     assert client.recv(2_000)
 
