@@ -39,6 +39,10 @@ __all__ = ["ORDER_CAPACITY", "Options", "PipelineError", "Sample", "Source", "Wa
 NO_LIMIT = 2**62
 # A stop is answered within a second: a longer journal (0.3 s a million) is left to `outcry replay`.
 REPLAY_AT_STOP = 500_000
+UNAUTHENTICATED = (
+    "unauthenticated: whoever reaches this network port is any participant he names, except the "
+    "exchange operator (docs/packets.md)"
+)
 
 
 def run(options: Options, watcher: Watcher | None = None) -> dict[str, Any]:
@@ -133,6 +137,8 @@ def _prepare(
     ports = PortSource(options.ports, options.arbitrate) if options.ports else None
     if ports:
         stack.callback(ports.close)
+    if receiver or ports:
+        watcher.note(UNAUTHENTICATED)
     shared = _make_shared(options)
     stack.callback(shared.unlink)
 
@@ -226,6 +232,7 @@ def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
     while True:
         ended = group.run(worker.SLICE_NS, leave_idle=True)
         group.check()
+        work.shared.check()
         for stage in apart:
             stage.step()
         if ended == loop.FINISHED and all(stage.finished for stage in apart):

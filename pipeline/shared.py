@@ -267,6 +267,12 @@ class Shared:
             except (OSError, ValueError):
                 return
 
+    def check(self) -> None:
+        """Raise ``SegmentError`` if one of the segments was truncated or lost a page: what stands
+        in it since then is nothing to go by."""
+        for segment in self._segments:
+            segment.check()
+
     def unlink(self) -> None:
         for segment in self._segments:
             segment.unlink()

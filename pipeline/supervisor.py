@@ -70,11 +70,19 @@ class Supervisor:
                     }
                 )
             while self.children:
-                for fd, _ in self.poll.poll(SAMPLE_S * 1000 if self.going else 1):
+                ended = self.poll.poll(SAMPLE_S * 1000 if self.going else 1)
+                # Before anything that is read there is believed.
+                self.work.shared.check()
+                for fd, _ in ended:
                     self._ended(fd)
                 self._watch_readiness()
                 self._watch_progress()
                 self.watcher.sample(take_sample(self.work, self.state, self.watcher.note))
+            self.work.shared.check()
+        except Exception:
+            # Whatever went wrong, a lost segment is why, if one is lost.
+            self.work.shared.check()
+            raise
         finally:
             os.sched_setaffinity(0, cores)
             self._kill_all()
