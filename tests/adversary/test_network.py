@@ -20,12 +20,19 @@ from openoutcry.dpdk_shim import build_packets
 from openoutcry.dpdk_shim.udp import SENDERS_MAX, UdpReceiver, receive_burst
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import read_commands
+from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.ring import remove_dead_segments
 from openoutcry.wire.enums import CommandKind, EventKind, Phase
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 
 ORDERS = 600
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled() -> None:
+    """No run below waits for a compiler."""
+    compile_kernels(lambda what, done, total: None)
 
 
 def limit_orders(count: int) -> np.ndarray:

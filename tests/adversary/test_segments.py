@@ -9,9 +9,16 @@ from pathlib import Path
 import pytest
 from processes import OUTCRY, find_pipeline, left_behind
 
+from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.ring.segment import segment_name
 
 ENDLESS = ["run", "--orders", "10000000", "--rate", "2000", "--json"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled() -> None:
+    """No run below waits for a compiler."""
+    compile_kernels(lambda what, done, total: None)
 
 
 @pytest.mark.parametrize("half", [False, True])
