@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test test-long evidence docs fpga fpga-formal fpga-mutate fpga-pnr fpga-coverage \
+.PHONY: help run test test-long evidence docs lock sbom fpga fpga-formal fpga-mutate fpga-pnr fpga-coverage \
 	fpga-live lint clean
 .DELETE_ON_ERROR:
 
@@ -23,6 +23,8 @@ help:
 	@echo "make fpga       the gateway's benches on both simulators and its static report;"
 	@echo "                fpga-formal, fpga-mutate, fpga-pnr, fpga-coverage, fpga-live: the long ones"
 	@echo "make docs       the documentation as a site in build/site, to be read without a network"
+	@echo "make lock       pin what run installs, with hashes, in requirements.lock"
+	@echo "make sbom       a CycloneDX list of what is installed, in build/sbom.json"
 	@echo "make lint       ruff and mypy"
 	@echo "make clean      remove what run and test left behind (not $(VENV))"
 
@@ -55,6 +57,18 @@ docs: $(VENV)/.test-ready
 	@$(BIN)/python -m mkdocs build --strict --quiet
 	@echo "Open build/site/index.html."
 
+# The newest versions that pyproject.toml allows, for every Python and platform at once.
+lock: $(VENV)/.test-ready
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
+		--custom-compile-command "make lock" pyproject.toml scripts/build-requirements.txt \
+		--output-file requirements.lock
+
+sbom: $(VENV)/.test-ready
+	@mkdir -p build
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file build/sbom.json $(BIN)/python
+	@echo "build/sbom.json lists what is installed in $(VENV)."
+
 fpga: $(VENV)/.test-ready
 	@scripts/setup-system.sh $(BIN)/python
 	$(BIN)/python -m openoutcry.gateway_fpga.tools.simulators $(ARGS)
@@ -84,13 +98,14 @@ clean:
 $(VENV)/bin/python:
 	@scripts/make-venv.sh "$(PYTHON)" "$(VENV)"
 
-$(VENV)/.run-ready: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.run-ready: pyproject.toml requirements.lock | $(VENV)/bin/python
 	@echo "Installing Open Outcry and what it needs from PyPI into $(VENV): a minute or two."
-	@$(PIP) --editable .
+	@$(PIP) --require-hashes --requirement requirements.lock
+	@$(PIP) --no-build-isolation --no-deps --editable .
 	@$(BIN)/python -m openoutcry.dpdk_shim.native
 	@touch $@
 
-$(VENV)/.test-ready: pyproject.toml | $(VENV)/bin/python
-	@echo "Installing Open Outcry and what its tests need from PyPI into $(VENV): a minute or two."
+$(VENV)/.test-ready: $(VENV)/.run-ready
+	@echo "Installing what the tests need from PyPI into $(VENV): a minute or two."
 	@$(PIP) --editable '.[test]'
-	@touch $@ $(VENV)/.run-ready
+	@touch $@

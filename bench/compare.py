@@ -123,38 +123,38 @@ def _judge(
 ) -> Verdict:
     a, b = _rounds(before), _rounds(after)
     was, now = before["median"], after["median"]
-    made = Verdict(before["name"], before["unit"], was, now, now / was if was else None,
+    verdict = Verdict(before["name"], before["unit"], was, now, now / was if was else None,
                    None, None, UNTOLD, "")  # fmt: skip
     if not (_usable(a) and _usable(b)):
-        made.why = "fewer than two rounds in A or B"
-        return made
+        verdict.why = "fewer than two rounds in A or B"
+        return verdict
     if least_chance(len(a), len(b)) * figures > ALPHA:
-        made.why = f"{min(len(a), len(b))} rounds are too few for {figures} figures: "
-        made.why += f"take {rounds_needed(figures)}, or name fewer (--figure)"
-        return made
+        verdict.why = f"{min(len(a), len(b))} rounds are too few for {figures} figures: "
+        verdict.why += f"take {rounds_needed(figures)}, or name fewer (--figure)"
+        return verdict
     if (a > 0).all() and (b > 0).all():
         resampled = bootstrap_ratios(a, b)
         tail = (100 - CONFIDENCE_PERCENT) / 2
         low, high = np.percentile(resampled, [tail, 100 - tail])
-        made.interval = [float(low), float(high)]
-        made.detectable_percent = 100 * (math.exp(POWER_Z * float(np.log(resampled).std())) - 1)
+        verdict.interval = [float(low), float(high)]
+        verdict.detectable_percent = 100 * (math.exp(POWER_Z * float(np.log(resampled).std())) - 1)
         if low <= 1 <= high:
-            made.why = "the interval holds 1"
-            return made
+            verdict.why = "the interval holds 1"
+            return verdict
     # With zeros there is no ratio of every round: the ranks decide alone.
-    difference = math.inf if made.ratio is None else 100 * abs(made.ratio - 1)
+    difference = math.inf if verdict.ratio is None else 100 * abs(verdict.ratio - 1)
     if was == now:
-        made.why = "the medians are equal"
+        verdict.why = "the medians are equal"
     elif chance > ALPHA:
-        made.why = f"chance gives as much in {chance:.0%} of shuffles"
+        verdict.why = f"chance gives as much in {chance:.0%} of shuffles"
     elif difference < floor_percent:
-        made.why = f"{difference:.1f} % is below {floor_percent:g} %"
+        verdict.why = f"{difference:.1f} % is below {floor_percent:g} %"
     else:
         more = now > was
-        made.verdict = SLOWER if more == (before["better"] == "lower") else FASTER
-        size = "from 0" if made.ratio is None else f"{difference:.1f} %"
-        made.why = f"{size} {'more' if more else 'less'}"
-    return made
+        verdict.verdict = SLOWER if more == (before["better"] == "lower") else FASTER
+        size = "from 0" if verdict.ratio is None else f"{difference:.1f} %"
+        verdict.why = f"{size} {'more' if more else 'less'}"
+    return verdict
 
 
 def least_chance(a: int, b: int) -> float:
@@ -219,22 +219,22 @@ def holm(chances: Sequence[float]) -> list[float]:
 
 def warnings(a: Document, b: Document) -> list[str]:
     """What makes the two hard to compare, in sentences."""
-    said = []
+    notes = []
     recorded = [key for key in PROCESSOR_KEYS if key in a["host"] and key in b["host"]]
     for key in (*HOST_KEYS, *recorded):
         one, other = a["host"].get(key), b["host"].get(key)
         if one != other:
-            said.append(f"different hosts: {key} is {one!r} in A and {other!r} in B")
+            notes.append(f"different hosts: {key} is {one!r} in A and {other!r} in B")
     if a["command"] != b["command"]:
-        said.append(f"different commands: {a['command']!r} and {b['command']!r}")
-    for letter, made in (("A", a), ("B", b)):
-        if made.get("partial"):
-            said.append(f"{letter} is partial: {made['partial']}")
-        noisy = (made.get("noise") or {}).get("noisy_rounds_kept")
+        notes.append(f"different commands: {a['command']!r} and {b['command']!r}")
+    for letter, document in (("A", a), ("B", b)):
+        if document.get("partial"):
+            notes.append(f"{letter} is partial: {document['partial']}")
+        noisy = (document.get("noise") or {}).get("noisy_rounds_kept")
         if noisy:
-            said.append(f"{letter} was taken on a noisy host: {noisy} disturbed rounds")
+            notes.append(f"{letter} was taken on a noisy host: {noisy} disturbed rounds")
     names = {"A": {row["name"] for row in a["results"]}, "B": {row["name"] for row in b["results"]}}
     for letter, other in (("A", "B"), ("B", "A")):
         for name in sorted(names[letter] - names[other]):
-            said.append(f"{name} is only in {letter}")
-    return said
+            notes.append(f"{name} is only in {letter}")
+    return notes

@@ -27,7 +27,7 @@ NS_A_US = 1_000
 PROCESS_COMMANDS, PROCESS_STAGES, PROCESS_CORES = 1, 2, 3
 
 
-def write_exports(made: Document, folder: Path) -> list[Path]:
+def write_exports(document: Document, folder: Path) -> list[Path]:
     """Write everything that the document holds into ``folder`` (made if it is not there).
 
     Always ``results.parquet`` (a row a round) and ``metrics.prom``; of each recorded run, in a
@@ -39,17 +39,17 @@ def write_exports(made: Document, folder: Path) -> list[Path]:
     need("hdrh.histogram")
     _make_folder(folder)
     path = folder / "metrics.prom"
-    write_atomically(path, prometheus(made))
-    written = [path, write_parquet(folder / "results.parquet", _result_rows(made))]
-    for seen in recorded(made):
+    write_atomically(path, prometheus(document))
+    written = [path, write_parquet(folder / "results.parquet", _result_rows(document))]
+    for seen in recorded(document):
         written += _write_run(seen, folder / seen["durability"])
     return written
 
 
-def write_all_exports(made: Sequence[Document], folder: Path) -> list[Path]:
+def write_all_exports(documents: Sequence[Document], folder: Path) -> list[Path]:
     """:func:`write_exports` of some documents, each into a folder named by its subject."""
     _make_folder(folder)
-    return [path for one in made for path in write_exports(one, folder / one["subject"])]
+    return [path for one in documents for path in write_exports(one, folder / one["subject"])]
 
 
 def _make_folder(folder: Path) -> None:
@@ -86,9 +86,9 @@ def need(module: str) -> Any:
         ) from None
 
 
-def recorded(made: Document) -> list[dict[str, Any]]:
+def recorded(document: Document) -> list[dict[str, Any]]:
     """The pictures of a document's recorded runs: the watched ones where there are any."""
-    details = made.get("details") or {}
+    details = document.get("details") or {}
     watched = [one["pictures"] for one in details.get("explain") or []]
     return watched or ([details["pictures"]] if details.get("pictures") else [])
 
@@ -134,12 +134,12 @@ def hdr_log(seen: dict[str, Any]) -> str:
     return out.getvalue()
 
 
-def _result_rows(made: Document) -> dict[str, list[Any]]:
+def _result_rows(document: Document) -> dict[str, list[Any]]:
     """One row a figure and round: subject, name, unit, better, round, value, commit, date."""
     rows = [
-        (made["subject"], row["name"], row["unit"], row["better"], number, float(value),
-         made["commit"], made.get("date", ""))
-        for row in made["results"]
+        (document["subject"], row["name"], row["unit"], row["better"], number, float(value),
+         document["commit"], document.get("date", ""))
+        for row in document["results"]
         for number, value in enumerate(row.get("rounds") or [row["median"]])
     ]  # fmt: skip
     names = ("subject", "name", "unit", "better", "round", "value", "commit", "date")
@@ -161,19 +161,19 @@ def write_parquet(path: Path, columns: dict[str, list[Any]]) -> Path:
     return path
 
 
-def prometheus(made: Document) -> str:
+def prometheus(document: Document) -> str:
     """The figures as gauges, a recorded run's stages as histograms in seconds."""
     lines = ["# HELP outcry_bench_figure Median of the rounds, in the figure's unit.",
              "# TYPE outcry_bench_figure gauge"]  # fmt: skip
-    for row in made["results"]:
-        labels = _labels(subject=made["subject"], name=row["name"], unit=row["unit"])
+    for row in document["results"]:
+        labels = _labels(subject=document["subject"], name=row["name"], unit=row["unit"])
         lines.append(f"outcry_bench_figure{labels} {row['median']!r}")
     lines += ["# HELP outcry_bench_rounds Rounds behind a figure.",
               "# TYPE outcry_bench_rounds gauge"]  # fmt: skip
-    for row in made["results"]:
-        labels = _labels(subject=made["subject"], name=row["name"])
+    for row in document["results"]:
+        labels = _labels(subject=document["subject"], name=row["name"])
         lines.append(f"outcry_bench_rounds{labels} {row['samples']}")
-    lines += _prometheus_stages(recorded(made))
+    lines += _prometheus_stages(recorded(document))
     return "\n".join(lines) + "\n"
 
 

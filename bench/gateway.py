@@ -21,7 +21,7 @@ import numpy.typing as npt
 from openoutcry.bench.paced import SEED, flow
 from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.flow.source import Source
-from openoutcry.host.processes import PeerError, die_with_parent
+from openoutcry.host.processes import PeerError, fork
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.control import GO
 from openoutcry.pipeline.run import Options, run
@@ -138,19 +138,15 @@ def listening() -> Iterator[tuple[RunningPipeline, tuple[str, int]]]:
     """
     compile_kernels(lambda label, done, total: None)
     address = ("127.0.0.1", _free_port())
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            die_with_parent()
-            options = Options(
-                listen=address, source_kind="udp", durability="none", seed=SEED,
-                instruments=flow("normal", 1).instruments, verify=False,
-            )  # fmt: skip
-            run(options)
-            status = 0
-        finally:
-            os._exit(status)
+
+    def listen() -> None:
+        options = Options(
+            listen=address, source_kind="udp", durability="none", seed=SEED,
+            instruments=flow("normal", 1).instruments, verify=False,
+        )  # fmt: skip
+        run(options)
+
+    pid = fork(listen)
     try:
         yield _started(pid), address
     finally:

@@ -25,16 +25,16 @@ def collect(paths: Sequence[Path]) -> dict[str, list[Document]]:
         raise ResultError(f"no documents in {', '.join(map(str, paths))}")
     by_subject: dict[str, list[Document]] = {}
     for file in files:
-        made = read_document(file)
-        by_subject.setdefault(made["subject"], []).append(made)
+        document = read_document(file)
+        by_subject.setdefault(document["subject"], []).append(document)
     for documents in by_subject.values():
-        documents.sort(key=lambda made: str(made.get("date", "")))
+        documents.sort(key=lambda document: str(document.get("date", "")))
     return by_subject
 
 
 def trends(documents: Sequence[Document]) -> list[dict[str, Any]]:
     """Each figure over the documents that have it, with its chart where there are two or more."""
-    figures = [row for made in documents for row in made["results"]]
+    figures = [row for document in documents for row in document["results"]]
     shown = []
     for name, unit in dict.fromkeys((row["name"], row["unit"]) for row in figures):
         rows = [row for row in figures if (row["name"], row["unit"]) == (name, unit)]
@@ -52,10 +52,15 @@ def write_history(by_subject: dict[str, list[Document]], path: str | os.PathLike
     """Write the page, whole or not at all."""
     subjects = []
     for subject, documents in by_subject.items():
-        hosts = {processor(made["host"]) for made in documents}
+        hosts = {processor(document["host"]) for document in documents}
         sources = [
-            (number, made.get("date", "no date"), made["commit"], made.get("partial") or "")
-            for number, made in enumerate(documents, 1)
+            (
+                number,
+                document.get("date", "no date"),
+                document["commit"],
+                document.get("partial") or "",
+            )
+            for number, document in enumerate(documents, 1)
         ]
         subjects.append({"name": subject, "hosts": sorted(hosts), "sources": sources,
                          "trends": trends(documents)})  # fmt: skip

@@ -126,9 +126,9 @@ def _figures(spin: Spin, add: Add) -> None:
 def spin_all(cores: Iterable[int], seconds: float) -> list[Spin]:
     """Spin on each of the cores at the same time, each in a process of its own."""
     length_ns = int(seconds * 1e9)
-    found = run_processes("jitter", [(core, partial(_spin, core, length_ns)) for core in cores])
+    results = run_processes("jitter", [(core, partial(_spin, core, length_ns)) for core in cores])
     return [
-        Spin(**{**one, "gaps": np.array(one["gaps"], np.int64).reshape(-1, 2)}) for one in found
+        Spin(**{**one, "gaps": np.array(one["gaps"], np.int64).reshape(-1, 2)}) for one in results
     ]
 
 

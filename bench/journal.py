@@ -74,10 +74,10 @@ def _bench(
 
     def one(number: int, add: Add) -> None:
         took = _write(home, records)
-        found = verify(home)
-        assert found.sound, found.flaw
-        found = verify(home)  # from the page cache: what the checks cost, not what the disk does
-        add("scan_bytes", "B/s", "higher", found.bytes / found.seconds)
+        verified = verify(home)
+        assert verified.sound, verified.flaw
+        verified = verify(home)  # from the page cache: what the checks cost, not what the disk does
+        add("scan_bytes", "B/s", "higher", verified.bytes / verified.seconds)
         shutil.rmtree(home)
         commit_ns = _commit_ns(home, records, commits)
         shutil.rmtree(home)

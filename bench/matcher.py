@@ -31,7 +31,7 @@ STRIPPED = "OUTCRY_STRIPPED"
 """Environment variable that compiles the rarer order types out of the kernels."""
 CHILD_TIMEOUT_S = 300
 PASSES = 3
-"""A figure of a round is the best of so many passes over the same commands, everybody's alike: what
+"""A figure of a round is the best of so many passes over the same commands, peers included: what
 else ran on the core meanwhile is not the matcher's.  Latencies are of one pass."""
 
 
@@ -137,13 +137,13 @@ def _prepare(peers: list[str], count: int, gathered: Rounds) -> dict[str, Callab
     """What times each of the chosen peers; those that are not there are named with the reason."""
     commands = np.concatenate(list(GeneratedFlow("normal", count, SEED).chunks()))
     commands["seq"] = np.arange(1, len(commands) + 1)
-    made = {}
+    prepared = {}
     for name in peers:
         try:
-            made[name] = matchers.prepare(name, commands)
+            prepared[name] = matchers.prepare(name, commands)
         except PeerMissing as error:
             gathered.miss(name, str(error))
-    return made
+    return prepared
 
 
 @contextmanager

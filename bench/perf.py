@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from openoutcry.host.doctor_devices import (
     SOFTWARE,
     open_counter,
 )
-from openoutcry.host.processes import die_with_parent
+from openoutcry.host.processes import fork
 from openoutcry.matcher import process_batch
 from openoutcry.pipeline.run import Options, run
 from openoutcry.pipeline.stages import loop
@@ -155,14 +156,7 @@ def _attached(arguments: Callable[[list[int]], list[str]]) -> Iterator[list[Any]
     Yields the pair (groups, perf's stderr), filled when the run is over.
     """
     made: list[Any] = []
-    watcher = os.fork()
-    if watcher == 0:
-        status = 1
-        try:
-            die_with_parent()
-            status = _watch_parent(os.getppid(), arguments)
-        finally:
-            os._exit(status)
+    watcher = fork(partial(_watch, os.getpid(), arguments))
     try:
         orders = int(RATE * SECONDS)
         # Not recorded: the probe's clock readings would stand in the profile.
@@ -175,7 +169,7 @@ def _attached(arguments: Callable[[list[int]], list[str]]) -> Iterator[list[Any]
         made.append(os.waitstatus_to_exitcode(status))
 
 
-def _watch_parent(parent: int, arguments: Callable[[list[int]], list[str]]) -> int:
+def _watch(parent: int, arguments: Callable[[list[int]], list[str]]) -> int:
     """In a process of its own: wait for the run of ``parent``, run perf on its processes."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -263,7 +257,11 @@ def write_map(pid: int) -> Path:
     """Name the kernels that this process (or one forked from it) has compiled."""
     lines = [f"{start:x} {size:x} {name}" for start, size, name in kernel_symbols()]
     path = map_path(pid)
-    path.write_text("\n".join(lines) + "\n")
+    path.unlink(missing_ok=True)
+    # In a folder that all share: made by us, never through a link that somebody put there.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(path, flags, 0o600), "w") as file:
+        file.write("\n".join(lines) + "\n")
     return path
 
 

@@ -120,8 +120,8 @@ def trace(done: Paced, intervals: Sequence[Interval]) -> dict[str, Any]:
         "commands": [[int(row) + 1, *done.recording.stamps[row].tolist()] for row in rows.tolist()],
         "steps": [[s.process, s.stage, s.start_ns, s.end_ns] for s in longest(steps)],
         "kernel": [[i.core, i.start_ns, i.end_ns, i.kind, i.what] for i in longest(kernel)],
-        "left_out": {name: max(0, len(found) - MAX_INTERVALS)
-                     for name, found in (("steps", steps), ("kernel", kernel))},
+        "left_out": {name: max(0, len(spans) - MAX_INTERVALS)
+                     for name, spans in (("steps", steps), ("kernel", kernel))},
         "groups": done.recording.groups,
     }  # fmt: skip
 
@@ -134,18 +134,18 @@ def merged(starts: Ns, ends: Ns) -> tuple[Ns, Ns]:
     return starts[first], reach[np.r_[first[1:], True]]
 
 
-def overlapping(found: Sequence[Some], windows: tuple[Ns, Ns]) -> list[Some]:
+def overlapping(spans: Sequence[Some], windows: tuple[Ns, Ns]) -> list[Some]:
     """Those that share a moment with one of :func:`merged`'s windows, in their order."""
-    if not found:
+    if not spans:
         return []
     starts, ends = windows
     # The first window that ends no earlier than the interval begins is the only one to ask.
-    next_window = np.searchsorted(ends, [one.start_ns for one in found])
+    next_window = np.searchsorted(ends, [one.start_ns for one in spans])
     begins = np.append(starts, np.iinfo(np.int64).max)[next_window]
-    return [one for one, begin in zip(found, begins.tolist(), strict=True) if one.end_ns >= begin]
+    return [one for one, begin in zip(spans, begins.tolist(), strict=True) if one.end_ns >= begin]
 
 
-def longest(found: Sequence[Some]) -> list[Some]:
+def longest(spans: Sequence[Some]) -> list[Some]:
     """The MAX_INTERVALS longest, in the order of their starts."""
-    kept = sorted(found, key=lambda one: one.start_ns - one.end_ns)[:MAX_INTERVALS]
+    kept = sorted(spans, key=lambda one: one.start_ns - one.end_ns)[:MAX_INTERVALS]
     return sorted(kept, key=lambda one: one.start_ns)

@@ -131,7 +131,7 @@ def document(
     ``conditions`` are ``noise`` and ``partial`` (bench/rounds.py), ``details`` anything that JSON
     can hold.
     """
-    made = {
+    fields = {
         "shape": SHAPE,
         "subject": subject,
         "results": list(results),
@@ -143,15 +143,15 @@ def document(
         **(conditions or {}),
     }
     if details:
-        made["details"] = dict(details)
-    check_document(made, "this document")
-    return made
+        fields["details"] = dict(details)
+    check_document(fields, "this document")
+    return fields
 
 
-def write_document(made: Document, path: str | os.PathLike[str]) -> None:
+def write_document(document: Document, path: str | os.PathLike[str]) -> None:
     """Write a document as JSON, whole or not at all; checked first, so that no reader fails."""
-    check_document(made, "this document")
-    write_atomically(path, json.dumps(made, indent=2, allow_nan=False) + "\n")
+    check_document(document, "this document")
+    write_atomically(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
 def read_document(path: str | os.PathLike[str]) -> Document:
@@ -163,26 +163,26 @@ def read_document(path: str | os.PathLike[str]) -> Document:
     except UnicodeDecodeError as error:
         raise ResultError(f"{path} is not text: byte {error.start}") from error
     try:
-        made = json.loads(text)
+        document = json.loads(text)
     except json.JSONDecodeError as error:
         raise ResultError(f"{path} is not JSON: line {error.lineno}: {error.msg}") from error
-    check_document(made, str(path))
-    return dict(made)
+    check_document(document, str(path))
+    return dict(document)
 
 
-def check_document(made: Any, where: str) -> None:
-    """Raise :class:`ResultError` unless ``made`` is a document of this shape."""
-    if not isinstance(made, dict) or "subject" not in made or "results" not in made:
+def check_document(document: Any, where: str) -> None:
+    """Raise :class:`ResultError` unless ``document`` is one of this shape."""
+    if not isinstance(document, dict) or "subject" not in document or "results" not in document:
         raise ResultError(f"{where} is not a bench document: no subject and results")
-    shape = made.get("shape")
+    shape = document.get("shape")
     if shape != SHAPE:
         age = "a newer" if isinstance(shape, int) and shape > SHAPE else "another"
         raise ResultError(f"{where} is of {age} shape: {shape!r}, and this program reads {SHAPE}")
     for key, kind in DOCUMENT_KEYS.items():
-        _check_key(made, key, kind, where)
-    for number, result in enumerate(made["results"]):
+        _check_key(document, key, kind, where)
+    for number, result in enumerate(document["results"]):
         check_result(result, f"{where}: results[{number}]")
-    for number, entry in enumerate(made["missing"]):
+    for number, entry in enumerate(document["missing"]):
         for key in ("name", "why"):
             _check_key(entry, key, str, f"{where}: missing[{number}]")
 

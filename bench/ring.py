@@ -105,8 +105,8 @@ def bench_ring(
     chosen = peers_named(None) if peers is None else peers
     progress("compiling")
     loops.compile_loops()
-    made, gone = _prepare(chosen)
-    metrics = _metrics(cores, QUICK if quick else Counts(), made, chosen)
+    runs, gone = _prepare(chosen)
+    metrics = _metrics(cores, QUICK if quick else Counts(), runs, chosen)
     gathered = Rounds(rounds, progress, missing=gone)
 
     def one(number: int, add: Add) -> None:
@@ -125,14 +125,14 @@ Run = Callable[[str, Cores, int], float]
 
 def _prepare(chosen: list[str]) -> tuple[dict[str, Run], list[dict[str, str]]]:
     """Build the chosen peers; those that cannot be are named with the reason."""
-    made: dict[str, Run] = {}
+    runs: dict[str, Run] = {}
     gone = []
     for name in chosen:
         try:
-            made[name] = _PYTHON_PEERS[name]() if name in _PYTHON_PEERS else build(name, GEOMETRY)
+            runs[name] = _PYTHON_PEERS[name]() if name in _PYTHON_PEERS else build(name, GEOMETRY)
         except PeerMissing as error:
             gone.append(missing(name, str(error)))
-    return made, gone
+    return runs, gone
 
 
 def _python_peer(measure: Callable[[Cores, int], float], module: str | None = None) -> Run:
@@ -148,16 +148,16 @@ _PYTHON_PEERS: dict[str, Callable[[], Run]] = {
 }
 
 
-def _metrics(cores: Cores, counts: Counts, made: dict[str, Run], chosen: list[str]) -> list[Metric]:
+def _metrics(cores: Cores, counts: Counts, runs: dict[str, Run], chosen: list[str]) -> list[Metric]:
     def against(mode: str, count: int, *without: str) -> dict[str, Measure]:
         """The compiled peers that are there, but for some."""
-        names = [name for name in chosen if name in made and name not in _PYTHON_PEERS]
+        names = [name for name in chosen if name in runs and name not in _PYTHON_PEERS]
         wanted = [name for name in names if not name.endswith(without)]
-        return {name: partial(made[name], mode, cores, count) for name in wanted}
+        return {name: partial(runs[name], mode, cores, count) for name in wanted}
 
     def python(name: str, count: int) -> dict[str, Measure]:
-        names = [peer for peer in VARIANTS[name] if peer in made]
-        return {peer: partial(made[peer], "", cores, count) for peer in names}
+        names = [peer for peer in VARIANTS[name] if peer in runs]
+        return {peer: partial(runs[peer], "", cores, count) for peer in names}
 
     trips, messages = counts.round_trips, counts.messages
     # The back-off is a way to wait for a batch: it has nothing to say about one message.

@@ -18,8 +18,8 @@ from openoutcry.host.processes import Meeting, PeerError, run_processes
 from openoutcry.ring import ProcessIdentity, RingBuffer, WaitStrategy
 from openoutcry.ring.kernels import claim, gating_cursor, is_published, release, slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
-from openoutcry.ring.listing import tail
 from openoutcry.ring.segment import segment_name
+from openoutcry.ring.tail import tail
 from openoutcry.wire.kernel import compile_kernel, kernel
 from openoutcry.wire.memory import load_i64, monotonic_ns, pause, store_i64, store_release
 

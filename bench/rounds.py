@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from openoutcry.bench.results import Document, Result, document, missing, summarise
+from openoutcry.host.processes import handling
 
 STEAL_BOUND = 0.02
 """Share of the cores' time taken by the hypervisor above which a round is noisy."""
@@ -243,9 +244,5 @@ def terminable() -> Iterator[list[int]]:
         for number in (signal.SIGINT, signal.SIGTERM)
         if signal.getsignal(number) is not signal.SIG_IGN
     ]
-    before = {number: signal.signal(number, leave) for number in heeded}
-    try:
+    with handling(leave, *heeded):
         yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -75,19 +75,19 @@ def bench_shim(
                     continue
                 progress(f"  {label}")
                 try:
-                    said = measure(program, count // (QUICK if quick else 1), folder)
+                    figures = measure(program, count // (QUICK if quick else 1), folder)
                 except ShimBenchError as error:
                     gone[label] = str(error)
                     continue
-                add(name, unit, better, said["per_s"] if unit == "1/s" else said["ns"], who)
-                lost, taken = lost + said["lost"], True
+                add(name, unit, better, figures["per_s"] if unit == "1/s" else figures["ns"], who)
+                lost, taken = lost + figures["lost"], True
         if taken:
             add("lost", "count", "lower", lost)
         else:
             gathered.miss("lost", "not one of the programs could run here")
 
-    with huge_pages() as refused, tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
+    with huge_pages() as refused, tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
         if refused:
             gone["huge pages"] = refused
         gathered.run(one)
@@ -114,13 +114,13 @@ def measure(program: str, count: int, folder: Path) -> dict[str, float]:
             raise ShimBenchError(f"{program}: no end after {TIMEOUT_S} s") from None
     if done.returncode:
         raise ShimBenchError(f"{program}: {last_words(done.stderr)}")
-    said: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return said
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
-def last_words(said: str) -> str:
+def last_words(output: str) -> str:
     """The error that a program ended with, and what DPDK said of it; not the way to it."""
-    lines = said.strip().splitlines() or ["no word"]
+    lines = output.strip().splitlines() or ["no word"]
     end = lines[-1].removeprefix("openoutcry.dpdk_shim.spec.PortError: ")
     layer = dict.fromkeys(line for line in lines[:-1] if line.startswith("EAL: "))
     return "; ".join([*layer, end])[-LAST_WORDS:]

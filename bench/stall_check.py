@@ -1,4 +1,4 @@
-"""The laboratory's test of itself: a stall on purpose must show where stalls are looked for.
+"""The benchmark suite's test of itself: a stall on purpose must show where stalls are looked for.
 
 Runs with a stage that does nothing for 50 us every 10 ms, and without, in alternation.  A host's
 own gaps come and go, so each run is cut into windows of a tenth of a second, and a figure is the
@@ -64,14 +64,14 @@ def by_window(done: Paced) -> dict[str, list[float]]:
     whole = done.spans()["whole"]
     intended = done.recording.column("intended")[done.warm :]
     window = (intended - intended[0]) // int(WINDOW_S * 1e9)
-    found: dict[str, list[float]] = {"p50_ns": [], "p999_ns": [], "band_per_s": []}
+    windows: dict[str, list[float]] = {"p50_ns": [], "p999_ns": [], "band_per_s": []}
     for number in range(round(SECONDS / WINDOW_S)):
         inside: Ns = whole[window == number]
         low, high = BAND_NS
-        found["p50_ns"].append(float(np.percentile(inside, 50)))
-        found["p999_ns"].append(float(np.percentile(inside, 99.9)))
-        found["band_per_s"].append(float(((inside >= low) & (inside < high)).sum()) / WINDOW_S)
-    return found
+        windows["p50_ns"].append(float(np.percentile(inside, 50)))
+        windows["p999_ns"].append(float(np.percentile(inside, 99.9)))
+        windows["band_per_s"].append(float(((inside >= low) & (inside < high)).sum()) / WINDOW_S)
+    return windows
 
 
 def occupied(picture: dict[str, Any]) -> float:
@@ -87,10 +87,10 @@ def summed(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Medians over windows and runs; the quietest quarter's p99.9; how many runs were watched."""
     windows = {name: [value for run in runs for value in run[name]]
                for name in ("p50_ns", "p999_ns", "band_per_s")}  # fmt: skip
-    made: dict[str, Any] = {name: float(np.median(values)) for name, values in windows.items()}
-    made["p999_quiet_ns"] = float(np.percentile(windows["p999_ns"], 25))
+    figures: dict[str, Any] = {name: float(np.median(values)) for name, values in windows.items()}
+    figures["p999_quiet_ns"] = float(np.percentile(windows["p999_ns"], 25))
     for name in ("heat_columns", "share_of_decade"):
-        made[name] = float(np.median([run[name] for run in runs]))
-    made["windows"] = len(windows["p50_ns"])
-    made["watched"] = next((run["watched"] for run in runs if run["watched"]), None)
-    return made
+        figures[name] = float(np.median([run[name] for run in runs]))
+    figures["windows"] = len(windows["p50_ns"])
+    figures["watched"] = next((run["watched"] for run in runs if run["watched"]), None)
+    return figures

@@ -29,8 +29,8 @@ class Subject:
 
     def function(self, path: str) -> Callable[..., Any]:
         module, _, name = path.partition(":")
-        found: Callable[..., Any] = getattr(import_module(f"openoutcry.bench.{module}"), name)
-        return found
+        loaded: Callable[..., Any] = getattr(import_module(f"openoutcry.bench.{module}"), name)
+        return loaded
 
 
 def chosen(text: str | None, known: Iterable[str]) -> list[str]:

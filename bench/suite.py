@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from openoutcry.bench.results import ResultError, document, missing, read_document
+from openoutcry.bench.results import ResultError, document, missing, read_document, write_document
 from openoutcry.bench.subjects import SUBJECTS
 
 QUICK_ROUNDS, ROUNDS = 2, 7
@@ -29,22 +29,22 @@ def bench_all(
 
     A subject that fails is a document without figures whose ``missing`` says why.
     """
-    made: list[dict[str, Any]] = []
+    documents: list[dict[str, Any]] = []
     count = rounds or (QUICK_ROUNDS if quick else ROUNDS)
     started = time.monotonic()
     names = list(SUBJECTS) if subjects is None else list(subjects)
     for name in names:
         progress(f"{name} ({time.monotonic() - started:.0f} s so far)")
         try:
-            made.append(_one(name, count, quick, progress))
+            documents.append(_one(name, count, quick, progress))
         except KeyboardInterrupt as stopped:
             left = names[names.index(name) :]
             if isinstance(stopped, _Interrupted) and stopped.document:
                 # The subject under way has kept its whole rounds.
-                made.append(stopped.document)
+                documents.append(stopped.document)
                 left = left[1:]
-            return made, "interrupted" + (f": without {', '.join(left)}" if left else "")
-    return made, None
+            return documents, "interrupted" + (f": without {', '.join(left)}" if left else "")
+    return documents, None
 
 
 class _Interrupted(KeyboardInterrupt):
@@ -67,15 +67,15 @@ def _one(name: str, rounds: int, quick: bool, progress: Progress) -> dict[str, A
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         try:
-            said = _follow(process, progress)
+            output = _follow(process, progress)
         except KeyboardInterrupt:
             raise _Interrupted(read_document(out) if out.exists() else None) from None
         if out.exists():
             try:
                 return read_document(out)
             except ResultError as error:
-                said = str(error)
-    why = said or f"ended with {process.returncode}"
+                output = str(error)
+    why = output or f"ended with {process.returncode}"
     return document(
         name, [], [missing(name, why)], "outcry " + " ".join(command), conditions={"partial": why}
     )
@@ -102,14 +102,12 @@ def _follow(process: "subprocess.Popen[str]", progress: Progress) -> str:
     return last
 
 
-def write_all(made: Sequence[dict[str, Any]], folder: Path) -> None:
+def write_all(documents: Sequence[dict[str, Any]], folder: Path) -> None:
     """One file a subject, as ``--out`` would have written it."""
-    from openoutcry.bench.results import write_document
-
     folder.mkdir(exist_ok=True)
-    for one in made:
+    for one in documents:
         write_document(one, folder / f"{one['subject']}.json")
 
 
-def as_json(made: Sequence[dict[str, Any]], partial: str | None) -> str:
-    return json.dumps({"documents": list(made), "partial": partial})
+def as_json(documents: Sequence[dict[str, Any]], partial: str | None) -> str:
+    return json.dumps({"documents": list(documents), "partial": partial})

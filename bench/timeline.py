@@ -44,12 +44,12 @@ class _Sums:
             ends.append(piece.end)
 
     def between(self, start: int, end: int) -> Counter[str]:
-        found: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for cause, rows in self.by_cause.items():
             ns = _until(*rows, end) - _until(*rows, start)
             if ns:
-                found[cause] = ns
-        return found
+                counts[cause] = ns
+        return counts
 
 
 def _until(starts: list[int], ends: list[int], before: list[int], at: int) -> int:
@@ -61,7 +61,7 @@ def _until(starts: list[int], ends: list[int], before: list[int], at: int) -> in
 def unless_taken(taken: Sequence[Slice], layer: Iterable[Slice]) -> list[Slice]:
     """The layer's slices, rising and disjoint, without what ``taken`` (rising and disjoint) has;
     where two of the layer overlap, the one that began first has it."""
-    made: list[Slice] = []
+    slices: list[Slice] = []
     reach, first = 0, 0
     for piece in sorted(layer, key=lambda piece: piece.start):
         low = max(piece.start, reach)
@@ -71,9 +71,9 @@ def unless_taken(taken: Sequence[Slice], layer: Iterable[Slice]) -> list[Slice]:
         at = first
         while at < len(taken) and taken[at].start < piece.end:
             if low < taken[at].start:
-                made.append(Slice(low, taken[at].start, piece.cause))
+                slices.append(Slice(low, taken[at].start, piece.cause))
             low = max(low, taken[at].end)
             at += 1
         if low < piece.end:
-            made.append(Slice(low, piece.end, piece.cause))
-    return made
+            slices.append(Slice(low, piece.end, piece.cause))
+    return slices

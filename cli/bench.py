@@ -103,8 +103,8 @@ def _measure(
     command += f" --against {against}" if against is not None else ""
     command += "".join(f" --{name}" for name, given in flags.items() if given)
     with terminable():
-        made = measure(count, quick, command, lambda text: click.echo(text, err=True))
-    give(made, as_json, out, report, export)
+        document = measure(count, quick, command, lambda text: click.echo(text, err=True))
+    give(document, as_json, out, report, export)
 
 
 for _command in (bench_all, compare, history, *map(subject_command, SUBJECTS.values())):

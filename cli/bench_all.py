@@ -46,21 +46,21 @@ def bench_all(
     page = report or Path("bench.html")
     check_places(("out", "export"), out=out, report=page, export=export)
     with terminable():
-        made, partial = suite.bench_all(
+        documents, partial = suite.bench_all(
             rounds, quick, lambda text: click.echo(text, err=True), names
         )
-    if made:
-        write_bench_report(made, page)
+    if documents:
+        write_bench_report(documents, page)
     if out:
-        suite.write_all(made, out)
+        suite.write_all(documents, out)
     if export:
-        write_all_exports(made, export)
+        write_all_exports(documents, export)
     if as_json:
-        click.echo(suite.as_json(made, partial))
+        click.echo(suite.as_json(documents, partial))
     else:
-        for one in made:
+        for one in documents:
             show(one)
         click.echo(f"report: {page}")
-    if partial or any(one.get("partial") for one in made):
+    if partial or any(one.get("partial") for one in documents):
         click.echo(f"partial: {partial or 'see what is missing'}", err=True)
         raise SystemExit(1)

@@ -47,13 +47,13 @@ def compare(
     """
     before, after = read_document(a), read_document(b)
     verdicts = judge(before, after, threshold, figures)
-    said = warnings(before, after)
+    notes = warnings(before, after)
     if as_json:
-        document = {"verdicts": [asdict(one) for one in verdicts], "warnings": said,
+        document = {"verdicts": [asdict(one) for one in verdicts], "warnings": notes,
                     "threshold_percent": threshold}  # fmt: skip
         click.echo(json.dumps(document))
     else:
-        for line in said:
+        for line in notes:
             click.echo(f"warning: {line}", err=True)
         show(verdicts)
     gone = {row["name"] for row in before["results"]} - {row["name"] for row in after["results"]}

@@ -34,20 +34,24 @@ def check_places(folders: Sequence[str] = ("export",), **places: Path | None) ->
 
 
 def give(
-    made: dict[str, Any], as_json: bool, out: Path | None, report: Path | None, export: Path | None
+    document: dict[str, Any],
+    as_json: bool,
+    out: Path | None,
+    report: Path | None,
+    export: Path | None,
 ) -> None:
     """Write and print a document; a partial one ends with exit status 1, as it is not what was
     asked for."""
     if out:
-        write_document(made, out)
+        write_document(document, out)
     if report:
-        write_bench_report([made], report)
+        write_bench_report([document], report)
     if export:
-        write_exports(made, export)
+        write_exports(document, export)
     if as_json:
-        click.echo(json.dumps(made))
+        click.echo(json.dumps(document))
     else:
-        show(made)
-    if made.get("partial"):
-        click.echo(f"partial: {made['partial']}", err=True)
+        show(document)
+    if document.get("partial"):
+        click.echo(f"partial: {document['partial']}", err=True)
         raise SystemExit(1)

@@ -31,11 +31,11 @@ def check_book(
     rows, equal = result["rows"], result["equal"]
     executions, agrees = result["executions"], result["maker_agrees"]
     click.echo(f"rows equal: {equal:,} of {rows:,} ({equal / max(rows, 1):.4%})")
-    click.echo(f"visible executions: {executions:,}, the maker the tape names: {agrees:,}")
+    click.echo(f"visible executions: {executions:,}, the maker the recording names: {agrees:,}")
     click.echo(f"levels compared: {result['levels']}, commands rejected: {result['rejected']}")
     click.echo(
         f"repairs: {result['repairs']} (after an execution that passes over the head of the queue, "
-        "the book is put back in step with the tape)"
+        "the book is put back in step with the recording)"
     )
     click.echo("messages:")
     for what, count in result["messages"].items():

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from openoutcry.host.processes import handling
 from openoutcry.ptp import ClockDaemon, PageWriter, load_table
 from openoutcry.ptp.daemon import measure_nominal
 from openoutcry.ptp.host import Machine
@@ -148,15 +149,8 @@ def serve(phc: str | None, ptp4l: str | None, smeared: bool, simulate: bool, see
 def _until_stopped() -> Iterator[list[int]]:
     """A list that is no longer empty once SIGINT or SIGTERM has come."""
     stop: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _: stop.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
+    with handling(lambda number, _: stop.append(number), signal.SIGINT, signal.SIGTERM):
         yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _say(table: Any) -> Any:

@@ -104,7 +104,8 @@ def verify(directory: Path, as_json: bool) -> None:
             click.echo(f"sound; head {found.head}")
         else:
             click.echo(f"DAMAGED: {found.flaw}")
-            click.echo(f"first bad byte: {found.bad_file} byte {found.bad_byte}")
+            at = "" if found.bad_byte is None else f" byte {found.bad_byte}"
+            click.echo(f"first bad byte: {found.bad_file}{at}")
     if not found.sound:
         sys.exit(1)
 

@@ -111,7 +111,7 @@ def _process(one: Any) -> str:
 
 def _follow(name: str, count: int, as_json: bool) -> None:
     """Print records as they pass; an error if the ring ends before there were ``count``."""
-    from openoutcry.ring.listing import tail
+    from openoutcry.ring.tail import tail
 
     rows: list[dict[str, Any]] = []
     given = missed = buried = 0

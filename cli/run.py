@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -28,6 +29,11 @@ from openoutcry.report.run_text import print_result
 from openoutcry.wire.errors import OutcryError
 
 DEFAULT_ORDERS = 1_000_000
+RUN_OPTIONS = (
+    "orders", "seed", "rate", "topology", "durability", "journal", "gateway", "resume", "copies",
+    "policy", "checkpoint_every", "spare_cores",
+)  # fmt: skip
+"""The options that a run has under the same name."""
 
 
 def source_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -66,8 +72,9 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
               help="Commands a second by intended send time, or `max`.")  # fmt: skip
 @click.option("--topology", type=click.Choice(["inline", "processes"]), default="processes",
               show_default=True, help="One thread, or one process a group of stages.")  # fmt: skip
-@click.option("--spare-cores", type=click.IntRange(0), default=1, show_default=True,
-              help="Cores that no stage spins on; 0 gives throughput for tails.")  # fmt: skip
+@click.option("--housekeeping-cores", "spare_cores", type=click.IntRange(0), default=1,
+              show_default=True, help="Cores without a busy-polling stage; 0 gives them to "
+              "stages: more throughput, longer tails.")  # fmt: skip
 @click.option("--durability", type=click.Choice(["none", "async", "durable"]), default="durable",
               show_default=True,
               help="none: memory only. async: journaled beside. durable: nothing leaves before its "
@@ -88,30 +95,7 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
               help="Commands between checkpoints beside --journal; 0 for none.")  # fmt: skip
 @click.option("--report", type=PathArgument, help="Write an HTML report.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-def run(
-    flow: str | None,
-    lobster: Path | None,
-    seed_book: Path | None,
-    itch: Path | None,
-    bitstamp: Path | None,
-    udp: tuple[str, int] | None,
-    ports: tuple[str, ...],
-    orders: int | None,
-    seed: int,
-    rate: int,
-    topology: str,
-    spare_cores: int,
-    durability: str,
-    gateway: str,
-    gateway_settings: Path | None,
-    journal: Path | None,
-    resume: bool,
-    copies: tuple[Path, ...],
-    policy: str,
-    checkpoint_every: int,
-    report: Path | None,
-    as_json: bool,
-) -> None:
+def run(report: Path | None, as_json: bool, **given: Any) -> None:
     """Run orders through the whole pipeline and say what happened.
 
     \b
@@ -121,44 +105,15 @@ def run(
     outcry run --udp 127.0.0.1:9000                  orders from the network, until Control-C
     outcry run --port pcap:day.pcapng                orders from a capture
     """
-
-    exactly_one(
-        flow=flow, lobster=lobster, itch=itch, bitstamp=bitstamp, udp=udp, port=ports or None
-    )
-    if seed_book and not lobster:
-        raise click.UsageError("--seed-book goes with --lobster")
-    if journal and durability == "none":
-        raise click.UsageError("--journal goes with --durability async or durable")
-    if (udp or ports) and rate:
-        raise click.UsageError("--rate goes with a recorded or generated source, not with a port")
-    if (resume or copies) and not journal:
-        raise click.UsageError("--resume and --copy go with --journal DIR")
-    if resume and copies:
-        raise click.UsageError("--copy is for a new journal; a resumed one knows its copies")
+    asked = SimpleNamespace(**given)
+    _check_together(asked)
     if report and not report.absolute().parent.is_dir():
         raise OutcryError(f"--report {report}: there is no folder {report.absolute().parent}")
-    options = Options(
-        orders=orders, seed=seed, rate=rate, topology=topology, durability=durability,
-        journal=journal, gateway=gateway, resume=resume, copies=copies, policy=policy,
-        checkpoint_every=checkpoint_every, spare_cores=spare_cores,
-    )  # fmt: skip
-    if udp:
-        options.listen, options.source_kind = udp, "udp"
-        options.instruments = GeneratedFlow("normal", 1, 1).instruments
-    elif ports:
-        take_ports(options, ports)
-        options.instruments = GeneratedFlow("normal", 1, 1).instruments
-    elif lobster:
-        options.source, options.source_kind = LobsterSource(lobster, seed_book), "lobster"
-    elif itch:
-        options.source, options.source_kind = ItchSource(itch), "itch"
-    elif bitstamp:
-        options.source, options.source_kind = BitstampSource(bitstamp), "bitstamp"
-    else:
-        options.orders = orders or DEFAULT_ORDERS
-        options.source = GeneratedFlow(flow or "normal", options.orders, seed)
-    if gateway_settings:
-        options.gateway_settings = read_settings(gateway_settings, options.table)
+    options = Options(**{name: given[name] for name in RUN_OPTIONS})
+    _choose_source(options, asked)
+    if asked.gateway_settings:
+        options.gateway_settings = read_settings(asked.gateway_settings, options.table)
+    open_ended = bool(asked.udp or asked.ports) and asked.orders is None
     with Display(Console(stderr=True)) as display:
         result = run_pipeline(options, display.watcher())
         if report:
@@ -172,8 +127,46 @@ def run(
         print_result(Console(), result)
         if report:
             click.echo(f"report: {report}")
-    if not _all_happened(result, open_ended=bool(udp or ports) and orders is None):
+    if not _all_happened(result, open_ended):
         sys.exit(1)
+
+
+def _check_together(asked: SimpleNamespace) -> None:
+    """What may not be given together, or not alone."""
+    exactly_one(
+        flow=asked.flow, lobster=asked.lobster, itch=asked.itch, bitstamp=asked.bitstamp,
+        udp=asked.udp, port=asked.ports or None,
+    )  # fmt: skip
+    if asked.seed_book and not asked.lobster:
+        raise click.UsageError("--seed-book goes with --lobster")
+    if asked.journal and asked.durability == "none":
+        raise click.UsageError("--journal goes with --durability async or durable")
+    if (asked.udp or asked.ports) and asked.rate:
+        raise click.UsageError("--rate goes with a recorded or generated source, not with a port")
+    if (asked.resume or asked.copies) and not asked.journal:
+        raise click.UsageError("--resume and --copy go with --journal DIR")
+    if asked.resume and asked.copies:
+        raise click.UsageError("--copy is for a new journal; a resumed one knows its copies")
+
+
+def _choose_source(options: Options, asked: SimpleNamespace) -> None:
+    """Where the orders come from."""
+    if asked.udp:
+        options.listen, options.source_kind = asked.udp, "udp"
+        options.instruments = GeneratedFlow("normal", 1, 1).instruments
+    elif asked.ports:
+        take_ports(options, asked.ports)
+        options.instruments = GeneratedFlow("normal", 1, 1).instruments
+    elif asked.lobster:
+        options.source = LobsterSource(asked.lobster, asked.seed_book)
+        options.source_kind = "lobster"
+    elif asked.itch:
+        options.source, options.source_kind = ItchSource(asked.itch), "itch"
+    elif asked.bitstamp:
+        options.source, options.source_kind = BitstampSource(asked.bitstamp), "bitstamp"
+    else:
+        options.orders = asked.orders or DEFAULT_ORDERS
+        options.source = GeneratedFlow(asked.flow or "normal", options.orders, asked.seed)
 
 
 def _all_happened(result: dict[str, Any], open_ended: bool) -> bool:

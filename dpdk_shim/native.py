@@ -25,6 +25,7 @@ from cffi.recompiler import make_c_source
 from openoutcry.dpdk_shim.names import c_names
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.kernel import CACHE_DIR
+from openoutcry.wire.private_folder import private_folder
 
 SOURCES = Path(__file__).resolve().parent / "c"
 ROOMS = SOURCES.parent.parent
@@ -97,9 +98,9 @@ def build(name: str, extra: tuple[tuple[str, ...], tuple[str, ...]]) -> Path:
     command = [compiler, *FLAGS, *native, *compiling, "-shared", f"-I{include}"]
     folder = CACHE_DIR.parent / "shim"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
     except OSError as error:
-        raise NotBuilt(f"{folder} cannot be made: {error.strerror}") from error
+        raise NotBuilt(f"{error.filename or folder}: {error.strerror}") from error
     built = folder / f"{name}-{_key(command)}.so"
     if not built.exists():
         with tempfile.TemporaryDirectory(dir=folder) as temporary:

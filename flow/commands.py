@@ -1,8 +1,9 @@
 """Rows that become order records: the few shapes of command that recordings translate to."""
 
+from collections import namedtuple
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, cast
 
 import numpy as np
 
@@ -20,22 +21,10 @@ SEED_ID = 1 << 62
 """Identifiers from here on are those of synthetic orders."""
 
 
-class Command(NamedTuple):
-    """An order record's fields in their order."""
-
-    price_ticks: int
-    qty_lots: int
-    symbol: bytes
-    order_id: int
-    aux: int
-    rx_ts_ns: int
-    participant: int
-    error_code: int
-    kind: int
-    side: int
-    order_type: int
-    time_in_force: int
-    seq: int
+Command = tuple[Any, ...]
+"""An order record's fields in their order."""
+NAMES = ORDER_DTYPE.names or ()
+_named = cast(Any, namedtuple("_named", NAMES, defaults=(0,) * len(NAMES)))
 
 
 def command(
@@ -48,21 +37,18 @@ def command(
     time_in_force: TimeInForce = TimeInForce.DAY,
 ) -> Command:
     """A command about a limit order."""
-    return Command(
-        price_ticks,
-        qty_lots,
-        symbol,
-        order_id,
-        0,
-        0,
-        PARTICIPANT,
-        0,
-        int(kind),
-        int(side),
-        int(OrderType.LIMIT),
-        int(time_in_force),
-        0,
+    made: Command = _named(
+        price_ticks=price_ticks,
+        qty_lots=qty_lots,
+        symbol=symbol,
+        order_id=order_id,
+        participant=PARTICIPANT,
+        kind=int(kind),
+        side=int(side),
+        order_type=int(OrderType.LIMIT),
+        time_in_force=int(time_in_force),
     )
+    return made
 
 
 def opposite(side: Side) -> Side:

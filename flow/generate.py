@@ -11,37 +11,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from openoutcry.flow import little_book as book
 from openoutcry.flow.errors import FlowError
-from openoutcry.flow.little_book import (
-    BUY,
-    GENERATOR_WORDS,
-    GONE_ID,
-    GONE_OWNER,
-    GONE_PRICE,
-    GONE_SIDE,
-    ID,
-    LEVEL_COUNT,
-    MID,
-    NODE_COUNT,
-    OPEN,
-    OWNER,
-    PRICE,
-    QTY,
-    SELL,
-    SIDE,
-    aged_node,
-    append,
-    available_lots,
-    best_price,
-    execute,
-    first_node,
-    get_word,
-    link,
-    new_state,
-    remove,
-    set_word,
-    unlink,
-)
+from openoutcry.flow.kernels import get_word, random_bits, set_word, write_order
+from openoutcry.flow.little_book import BUY, SELL
 from openoutcry.flow.source import CHUNK_ORDERS, Array
 from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel
@@ -72,7 +45,7 @@ PULL = 300_000
 """How strongly the share of cancels answers to the number of open orders."""
 
 RNG, INDEX, ORDERS, FLOW, TARGET, WALK, NEXT_ID, PATH, THREATENED = range(
-    GENERATOR_WORDS, GENERATOR_WORDS + 9
+    book.GENERATOR_WORDS, book.GENERATOR_WORDS + 9
 )
 
 ACCOUNT = (
@@ -144,13 +117,13 @@ class GeneratedFlow:
             left -= count
             counts = state[COUNTS : COUNTS + len(ACCOUNT)].tolist()
             self.account = dict(zip(ACCOUNT, counts, strict=True))
-            self.open_orders = int(state[OPEN])
-            self.mid_ticks = int(state[MID])
+            self.open_orders = int(state[book.OPEN])
+            self.mid_ticks = int(state[book.MID])
             yield chunk
 
 
 def _initial_state(flow_index: int, orders: int, seed: int) -> Array:
-    state = new_state(START_TICKS)
+    state = book.new_state(START_TICKS)
     state[RNG] = seed
     state[ORDERS] = orders
     state[FLOW] = flow_index
@@ -170,13 +143,13 @@ def generate(state: int, out: int, count: int) -> None:
         record = out + k * RECORD_BYTES
         index = get_word(state, INDEX)
         set_word(state, INDEX, index + 1)
-        r = _random(state)
+        r = random_bits(state + 8 * RNG)
         if index & 63 == 0:
-            old_mid = get_word(state, MID)
-            set_word(state, MID, _next_mid(state, index, r >> 16))
+            old_mid = get_word(state, book.MID)
+            set_word(state, book.MID, _next_mid(state, index, r >> 16))
             if _sweep(state, record, old_mid, r):
                 continue
-        if index & 31 == 0 and get_word(state, OPEN):
+        if index & 31 == 0 and get_word(state, book.OPEN):
             _aggress(state, record, r)
         else:
             _passive(state, record, r)
@@ -185,11 +158,11 @@ def generate(state: int, out: int, count: int) -> None:
 @kernel
 def _passive(state: int, record: int, r: int) -> None:
     """A new resting order, or a change to one; how many are open decides which."""
-    count = get_word(state, OPEN)
+    count = get_word(state, book.OPEN)
     target = get_word(state, TARGET)
     cancel_share = CANCEL_SHARE + (count - target) * PULL // target
     cancel_share = min(max(cancel_share, 0), CANCEL_SHARE_MAX)
-    if count == NODE_COUNT - 1:
+    if count == book.NODE_COUNT - 1:
         cancel_share = 65_536
     if count == 0:
         cancel_share = 0
@@ -214,19 +187,21 @@ def _rest(state: int, record: int, r: int) -> None:
     owner = _draw_owner(r >> 30)
     order_id = _take_id(state)
     post_only = (r >> 42) & 15 == 0
-    if post_only and _random(state) & 15 == 0:
-        best = best_price(state, BUY + SELL - side)
+    if post_only and random_bits(state + 8 * RNG) & 15 == 0:
+        best = book.best_price(state, BUY + SELL - side)
         if best:
             _count(state, C_POST_ONLY)
-            _write(record, best, qty, order_id, owner, NEW, side, POST_ONLY, DAY)
+            write_order(
+                record, best, qty, SYMBOL_WORD, order_id, 0, owner, NEW, side, POST_ONLY, DAY
+            )
             return
-    append(state, price, qty, order_id, owner, side)
+    book.append(state, price, qty, order_id, owner, side)
     if post_only:
         _count(state, C_POST_ONLY)
-        _write(record, price, qty, order_id, owner, NEW, side, POST_ONLY, DAY)
+        write_order(record, price, qty, SYMBOL_WORD, order_id, 0, owner, NEW, side, POST_ONLY, DAY)
     else:
         _count(state, C_LIMIT)
-        _write(record, price, qty, order_id, owner, NEW, side, LIMIT, DAY)
+        write_order(record, price, qty, SYMBOL_WORD, order_id, 0, owner, NEW, side, LIMIT, DAY)
 
 
 @kernel
@@ -234,59 +209,59 @@ def _cancel(state: int, record: int, r: int) -> None:
     """Cancel an open order, mostly a young one; but where the market runs, one in four is the
     best order in its way, pulled before it is hit.  One cancel in 64 comes too late, as happens
     when a fill and a cancel meet on the way."""
-    gone_id = get_word(state, GONE_ID)
+    gone_id = get_word(state, book.GONE_ID)
     if gone_id and r & 63 == 0:
         _count(state, C_LATE_CANCEL)
-        price, side = get_word(state, GONE_PRICE), get_word(state, GONE_SIDE)
-        owner = get_word(state, GONE_OWNER)
-        _write(record, price, 1, gone_id, owner, CANCEL, side, LIMIT, DAY)
+        price, side = get_word(state, book.GONE_PRICE), get_word(state, book.GONE_SIDE)
+        owner = get_word(state, book.GONE_OWNER)
+        write_order(record, price, 1, SYMBOL_WORD, gone_id, 0, owner, CANCEL, side, LIMIT, DAY)
         return
     node = _pick(state, r >> 8)
     threatened = get_word(state, THREATENED)
     if threatened and (r >> 6) & 3 == 0:
-        best = best_price(state, threatened)
+        best = book.best_price(state, threatened)
         if best:
-            node = first_node(state, threatened, best)
+            node = book.first_node(state, threatened, best)
     _count(state, C_CANCEL)
-    _write_node(record, node, get_word(node, PRICE), get_word(node, QTY), CANCEL)
-    remove(state, node)
+    _write_node(record, node, get_word(node, book.PRICE), get_word(node, book.QTY), CANCEL)
+    book.remove(state, node)
 
 
 @kernel
 def _reduce(state: int, record: int, r: int) -> None:
     """Take a part off an open order; what cannot be divided is cancelled instead."""
     node = _pick(state, r)
-    qty = get_word(node, QTY)
+    qty = get_word(node, book.QTY)
     if qty < 2:
         _count(state, C_CANCEL)
-        _write_node(record, node, get_word(node, PRICE), qty, CANCEL)
-        remove(state, node)
+        _write_node(record, node, get_word(node, book.PRICE), qty, CANCEL)
+        book.remove(state, node)
         return
     _count(state, C_REDUCE)
     off = max(1, qty >> (1 + ((r >> 40) & 1)))
-    _write_node(record, node, get_word(node, PRICE), off, REDUCE)
-    set_word(node, QTY, qty - off)
+    _write_node(record, node, get_word(node, book.PRICE), off, REDUCE)
+    set_word(node, book.QTY, qty - off)
 
 
 @kernel
 def _replace(state: int, record: int, r: int) -> None:
     """Half of them move to a new price near the mid, the others stay with a new quantity."""
     node = _pick(state, r)
-    s = _random(state)
-    side = get_word(node, SIDE)
-    price = get_word(node, PRICE)
+    s = random_bits(state + 8 * RNG)
+    side = get_word(node, book.SIDE)
+    price = get_word(node, book.PRICE)
     qty = _draw_qty(s)
     if s & (1 << 40):
         price = _draw_price(state, side, s >> 11)
     _count(state, C_REPLACE)
     _write_node(record, node, price, qty, REPLACE)
-    if price == get_word(node, PRICE) and qty <= get_word(node, QTY):
-        set_word(node, QTY, qty)
+    if price == get_word(node, book.PRICE) and qty <= get_word(node, book.QTY):
+        set_word(node, book.QTY, qty)
         return
-    unlink(state, node)
-    set_word(node, PRICE, price)
-    set_word(node, QTY, qty)
-    link(state, node)
+    book.unlink(state, node)
+    set_word(node, book.PRICE, price)
+    set_word(node, book.QTY, qty)
+    book.link(state, node)
 
 
 @kernel
@@ -297,44 +272,46 @@ def _aggress(state: int, record: int, r: int) -> None:
     qty = _draw_qty(r >> 4)
     owner = _draw_owner(r >> 16)
     order_id = _take_id(state)
-    best = best_price(state, BUY + SELL - side)
-    price = best if best else get_word(state, MID)
+    best = book.best_price(state, BUY + SELL - side)
+    price = best if best else get_word(state, book.MID)
     if choice < 5:
         _count(state, C_IOC)
-        _write(record, price, qty, order_id, owner, NEW, side, LIMIT, IOC)
-        execute(state, side, price, qty)
+        write_order(record, price, qty, SYMBOL_WORD, order_id, 0, owner, NEW, side, LIMIT, IOC)
+        book.execute(state, side, price, qty)
     elif choice < 7:
         _count(state, C_MARKET)
-        _write(record, price, qty, order_id, owner, NEW, side, MARKET, IOC)
-        execute(state, side, LEVEL_COUNT - 1 if side == BUY else 1, qty)
+        write_order(record, price, qty, SYMBOL_WORD, order_id, 0, owner, NEW, side, MARKET, IOC)
+        book.execute(state, side, book.LEVEL_COUNT - 1 if side == BUY else 1, qty)
     else:
         # Three ticks beyond the best; every fourth asks for more than there is.
         price = price + 3 if side == BUY else price - 3
-        available = available_lots(state, side, price)
+        available = book.available_lots(state, side, price)
         if (r >> 30) & 3 == 0:
             qty = available + qty
         _count(state, C_FOK)
-        _write(record, price, qty, order_id, owner, NEW, side, LIMIT, FOK)
+        write_order(record, price, qty, SYMBOL_WORD, order_id, 0, owner, NEW, side, LIMIT, FOK)
         if qty <= available:
-            execute(state, side, price, qty)
+            book.execute(state, side, price, qty)
 
 
 @kernel
 def _sweep(state: int, record: int, old_mid: int, r: int) -> bool:
     """If the mid has passed resting orders, write the IOC order that takes exactly these."""
-    mid = get_word(state, MID)
+    mid = get_word(state, book.MID)
     if mid == old_mid:
         return False
     side = BUY if mid > old_mid else SELL
     # The scan starts at the mid, so it must start where the passed orders begin.
-    set_word(state, MID, old_mid)
-    qty = available_lots(state, side, mid)
+    set_word(state, book.MID, old_mid)
+    qty = book.available_lots(state, side, mid)
     if qty:
         _count(state, C_IOC)
         order_id = _take_id(state)
-        _write(record, mid, qty, order_id, _draw_owner(r), NEW, side, LIMIT, IOC)
-        execute(state, side, mid, qty)
-    set_word(state, MID, mid)
+        write_order(
+            record, mid, qty, SYMBOL_WORD, order_id, 0, _draw_owner(r), NEW, side, LIMIT, IOC
+        )
+        book.execute(state, side, mid, qty)
+    set_word(state, book.MID, mid)
     return qty > 0
 
 
@@ -387,7 +364,7 @@ def _draw_price(state: int, side: int, r: int) -> int:
     """Distance from the mid: uniform below a power of two from 16 to 2,048 that is itself drawn
     uniformly, so that orders thin out as one over the distance.  Uses 15 bits."""
     distance = 1 + ((r >> 4) & ((16 << (r & 7)) - 1))
-    mid = get_word(state, MID)
+    mid = get_word(state, book.MID)
     return mid - distance if side == BUY else mid + distance
 
 
@@ -408,37 +385,26 @@ def _pick(state: int, r: int) -> int:
     """Address of an open order, ages by a power law: so many places back in the age log, uniform
     below a power of two that is itself drawn uniformly; the next older one if that one is gone.
     There must be an open order.  Uses 19 bits."""
-    return aged_node(state, (r >> 4) & ((2 << (r & 15)) - 1))
+    return book.aged_node(state, (r >> 4) & ((2 << (r & 15)) - 1))
 
 
 @kernel
 def _write_node(record: int, node: int, price: int, qty: int, kind: int) -> None:
     """A command about an open order, in its owner's name."""
-    side = get_word(node, SIDE)
-    _write(record, price, qty, get_word(node, ID), get_word(node, OWNER), kind, side, LIMIT, DAY)
-
-
-@kernel
-def _write(
-    record: int,
-    price: int,
-    qty: int,
-    order_id: int,
-    owner: int,
-    kind: int,
-    side: int,
-    order_type: int,
-    time_in_force: int,
-) -> None:
-    """All eight words of an order record; the seventh packs the small fields."""
-    set_word(record, 0, price)
-    set_word(record, 1, qty)
-    set_word(record, 2, SYMBOL_WORD)
-    set_word(record, 3, order_id)
-    set_word(record, 4, 0)
-    set_word(record, 5, 0)
-    set_word(record, 6, owner | kind << 32 | side << 40 | order_type << 48 | time_in_force << 56)
-    set_word(record, 7, 0)
+    side = get_word(node, book.SIDE)
+    write_order(
+        record,
+        price,
+        qty,
+        SYMBOL_WORD,
+        get_word(node, book.ID),
+        0,
+        get_word(node, book.OWNER),
+        kind,
+        side,
+        LIMIT,
+        DAY,
+    )
 
 
 @kernel
@@ -451,14 +417,3 @@ def _take_id(state: int) -> int:
 @kernel
 def _count(state: int, counter: int) -> None:
     set_word(state, counter, get_word(state, counter) + 1)
-
-
-@kernel
-def _random(state: int) -> int:
-    """63 random bits (splitmix64)."""
-    z = np.uint64(get_word(state, RNG)) + np.uint64(0x9E3779B97F4A7C15)
-    set_word(state, RNG, int(np.int64(z)))
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z = z ^ (z >> np.uint64(31))
-    return int(np.int64(z >> np.uint64(1)))

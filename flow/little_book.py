@@ -8,10 +8,10 @@ All of it is one array of ``STATE_WORDS`` int64 words, passed by address.
 
 import numpy as np
 
+from openoutcry.flow.kernels import get_word, set_word
 from openoutcry.flow.source import Array
 from openoutcry.wire.enums import Side
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, store_i64
 
 BUY = int(Side.BUY)
 SELL = int(Side.SELL)
@@ -209,13 +209,3 @@ def _level(state: int, side: int, price: int) -> int:
 @kernel
 def _number(state: int, node: int) -> int:
     return (node - state - 8 * NODES) // (8 * NODE_WORDS)
-
-
-@kernel
-def get_word(base: int, word: int) -> int:
-    return int(load_i64(base + 8 * word))
-
-
-@kernel
-def set_word(base: int, word: int, value: int) -> None:
-    store_i64(base + 8 * word, value)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from openoutcry.flow.errors import FlowError
-from openoutcry.flow.little_book import get_word, set_word
+from openoutcry.flow.kernels import get_word, random_bits, set_word, write_order
 from openoutcry.flow.source import CHUNK_ORDERS, Array
 from openoutcry.wire.enums import (
     Allocation,
@@ -230,7 +230,7 @@ def generate_mixed(state: int, out: int, count: int) -> None:
         record = out + k * RECORD_BYTES
         index = get_word(state, INDEX)
         set_word(state, INDEX, index + 1)
-        r = _draw(state)
+        r = random_bits(state + 8 * RNG)
         if index & (MID_EVERY - 1) == 0:
             _walk(state, r >> 16)
             _sweep(state)
@@ -256,13 +256,13 @@ def _command(state: int, record: int, r: int) -> None:
         _new(state, record, r)
     elif draw < C_DISCONNECT:
         _forget_all(state, _owner(r), 0, 0)
-        _write(record, 0, 0, 0, 0, 0, _owner(r), DISCONNECT, 0, 0, 0)
+        write_order(record, 0, 0, 0, 0, 0, _owner(r), DISCONNECT, 0, 0, 0)
     elif draw < C_MASS:
         instrument = _instrument(r >> 10)
         owner, side = _owner(r >> 14), (r >> 1) % 3
         _forget_all(state, owner, side, 1 + instrument if r & 1 else 0)
         symbol = _symbol(instrument) if r & 1 else 0
-        _write(record, 0, 0, symbol, 0, 0, owner, MASS_CANCEL, side, 0, 0)
+        write_order(record, 0, 0, symbol, 0, 0, owner, MASS_CANCEL, side, 0, 0)
     else:
         _maintain(state, record, draw, r)
 
@@ -279,10 +279,10 @@ def _maintain(state: int, record: int, draw: int, r: int) -> None:
     symbol = _symbol(instrument)
     if draw < C_EXPIRY:
         later = get_word(state, NOW) + (1 + (r & 63)) * TIME_STEP_NS
-        _write(record, price, qty, symbol, order_id, later, owner, SET_EXPIRY, side, 0, 0)
+        write_order(record, price, qty, symbol, order_id, later, owner, SET_EXPIRY, side, 0, 0)
     elif draw < C_REDUCE and qty > 100:
         set_word(row, R_QTY, qty - 100)
-        _write(record, price, 100, symbol, order_id, 0, owner, REDUCE, side, 0, 0)
+        write_order(record, price, 100, symbol, order_id, 0, owner, REDUCE, side, 0, 0)
     elif draw < C_REPLACE:
         if r & 1:
             price = _price(state, instrument, side, r >> 8)
@@ -292,10 +292,10 @@ def _maintain(state: int, record: int, draw: int, r: int) -> None:
         set_word(row, R_QTY, qty)
         aux = 200 if order_type == ICEBERG and qty >= 200 and r & 2 else 0
         aux = -1 - (r & 3) if order_type in (PEG_PRIMARY, PEG_MARKET) else aux
-        _write(record, price, qty, symbol, order_id, aux, owner, REPLACE, side, 0, 0)
+        write_order(record, price, qty, symbol, order_id, aux, owner, REPLACE, side, 0, 0)
     else:
         _forget(state, row)
-        _write(record, price, qty, symbol, order_id, 0, owner, CANCEL, side, 0, 0)
+        write_order(record, price, qty, symbol, order_id, 0, owner, CANCEL, side, 0, 0)
 
 
 @kernel
@@ -306,7 +306,7 @@ def _new(state: int, record: int, r: int) -> None:
     owner = _owner(r >> 5)
     qty = 100 * (1 + ((r >> 18) & ((1 << ((r >> 15) & 3)) - 1)))
     draw = (r >> 24) & 0xFFFF
-    s = _draw(state)
+    s = random_bits(state + 8 * RNG)
     # One in eight says what to do when it meets its own participant.
     mode = 1 + ((s >> 3) & 3) if s & 7 == 0 else 0
     s >>= 6
@@ -366,14 +366,14 @@ def _new(state: int, record: int, r: int) -> None:
                   price, qty)  # fmt: skip
     symbol = _symbol(instrument)
     tif |= mode << 4
-    _write(record, price, qty, symbol, order_id, aux, owner, NEW, side, order_type, tif)
+    write_order(record, price, qty, symbol, order_id, aux, owner, NEW, side, order_type, tif)
 
 
 @kernel
 def _time(state: int, record: int) -> None:
     now = get_word(state, NOW) + TIME_STEP_NS
     set_word(state, NOW, now)
-    _write(record, 0, 0, 0, 0, now, 0, TIME, 0, 0, 0)
+    write_order(record, 0, 0, 0, 0, now, 0, TIME, 0, 0, 0)
 
 
 @kernel
@@ -383,7 +383,7 @@ def _phase(state: int, record: int, instrument: int) -> None:
     phase = PHASES_AUCTION[step] if instrument == AUCTION else PHASES_DAY[step]
     set_word(state, PHASE_NOW + instrument, phase)
     mid = get_word(state, MIDS + instrument)
-    _write(record, mid, 1, _symbol(instrument), 0, phase, 0, PHASE, 0, 0, 0)
+    write_order(record, mid, 1, _symbol(instrument), 0, phase, 0, PHASE, 0, 0, 0)
 
 
 @kernel
@@ -495,7 +495,7 @@ def _pick(state: int, r: int) -> int:
         row = _row(state, count - 1 - ((r >> 1) & 0xFFFF) % span)
         if not _is_passed(state, row):
             break
-        r = _draw(state)
+        r = random_bits(state + 8 * RNG)
     return row
 
 
@@ -518,39 +518,3 @@ def _forget(state: int, row: int) -> None:
     for word in range(ROW_WORDS):
         set_word(row, word, get_word(last, word))
     set_word(state, OPEN, count)
-
-
-@kernel
-def _write(
-    record: int,
-    price: int,
-    qty: int,
-    symbol: int,
-    order_id: int,
-    aux: int,
-    owner: int,
-    kind: int,
-    side: int,
-    order_type: int,
-    time_in_force: int,
-) -> None:
-    """All eight words of an order record; the seventh packs the small fields."""
-    set_word(record, 0, price)
-    set_word(record, 1, qty)
-    set_word(record, 2, symbol)
-    set_word(record, 3, order_id)
-    set_word(record, 4, aux)
-    set_word(record, 5, 0)
-    set_word(record, 6, owner | kind << 32 | side << 40 | order_type << 48 | time_in_force << 56)
-    set_word(record, 7, 0)
-
-
-@kernel
-def _draw(state: int) -> int:
-    """63 random bits (splitmix64)."""
-    z = np.uint64(get_word(state, RNG)) + np.uint64(0x9E3779B97F4A7C15)
-    set_word(state, RNG, int(np.int64(z)))
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z = z ^ (z >> np.uint64(31))
-    return int(np.int64(z >> np.uint64(1)))

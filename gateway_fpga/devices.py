@@ -13,7 +13,10 @@ from openoutcry.gateway_fpga.driver import BusError, DeviceError
 from openoutcry.gateway_fpga.golden import PEOPLE_AT, SIGN, rules_of_rows, validate_orders
 from openoutcry.gateway_fpga.settings import PARTICIPANTS, Settings
 from openoutcry.wire.layout import LAYOUT_HASH
+from openoutcry.wire.records import MAX_VALUE
 from openoutcry.wire.registers import (
+    CONTROL_ARMED,
+    CONTROL_CHECK_PARTICIPANTS,
     DECERR,
     GATEWAY_MAGIC,
     MAP_HASH,
@@ -29,6 +32,7 @@ from openoutcry.wire.registers import (
 
 ANSWERS = {SLVERR: "SLVERR (refused)", DECERR: "DECERR (nothing is there)"}
 COUNTER_MAX = 2**32 - 1
+CONTROL_MASK = 1 << CONTROL_CHECK_PARTICIPANTS | 1 << CONTROL_ARMED
 REGISTERS_END = max(register.offset + WORD_BYTES * register.count for register in REGISTERS)
 
 
@@ -57,7 +61,8 @@ class GoldenDevice:
         self._row_index = 0
         self._images: dict[int, int] = {}
         self._settings = {"control": 0, "rate_interval_ns": 0, "rate_burst_ns": 0}
-        self._people = np.zeros(PARTICIPANTS, np.int64)
+        self._on = np.zeros(PARTICIPANTS, bool)
+        self._buckets = np.zeros(PARTICIPANTS, np.int64)
         self._rules: npt.NDArray[np.int64] | None = None
         self._reasons = [0] * 16
         self._orders = 0
@@ -82,15 +87,19 @@ class GoldenDevice:
             way, slot = divmod(index, self._slots)
             if row["symbol"] and slot_of(row["symbol"], way, self._slot_bits) == slot:
                 rows[row["symbol"]] = row
+        control = self._settings["control"]
+        armed = bool(control >> CONTROL_ARMED & 1)
         chosen = Settings(
-            check_participants=bool(self._settings["control"]),
+            # Not armed: as if nobody's bit were on.
+            check_participants=bool(control >> CONTROL_CHECK_PARTICIPANTS & 1) or not armed,
             rate_interval_ns=self._settings["rate_interval_ns"],
             rate_burst_ns=self._settings["rate_burst_ns"],
         )
         rules = rules_of_rows(list(rows.values()), chosen)
         people = rules[int(rules[PEOPLE_AT // 8]) // 8 :]
-        people[:] = self._people
-        self._people = people
+        people[:] = self._buckets & MAX_VALUE
+        people[self._on & armed] |= SIGN
+        self._buckets = people
         return rules
 
     def read(self, address: int) -> int:
@@ -144,12 +153,12 @@ class GoldenDevice:
             self._shadow = self._shadow & ~(0xFFFFFFFF << low) | value << low
             return
         if name == "participant_set":
-            self._people[value & 0xFFFF] = SIGN if value >> 31 else 0
-            return
-        if name == "row_swap":
+            self._on[value & 0xFFFF] = bool(value >> 31)
+            self._buckets[value & 0xFFFF] = 0
+        elif name == "row_swap":
             self._images[self._row_index] = self._shadow
         else:
-            self._settings[name] = value & 1 if name == "control" else value
+            self._settings[name] = value & CONTROL_MASK if name == "control" else value
         self._rules = None
 
     def _refused(self, what: str, address: int, answer: int) -> BusError:

@@ -19,6 +19,8 @@ from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.layout import check_layout
 from openoutcry.wire.registers import (
     ADDRESS,
+    CONTROL_ARMED,
+    CONTROL_CHECK_PARTICIPANTS,
     FRAME_OUTCOMES,
     FRAME_PORTS,
     GATEWAY_MAGIC,
@@ -93,9 +95,12 @@ class GatewayDriver:
         self._limits.clear()
 
     def load(self, instruments: npt.NDArray[Any], settings: Settings | None = None) -> None:
-        """Bring an instrument table and all settings into the device."""
+        """Bring an instrument table and all settings into the device, and arm it.
+
+        Until all of them are there it is not armed: nobody may enter orders."""
         settings = settings or Settings()
         make_rows(instruments, settings)  # everything is refused before anything is written
+        self.arm(False)
         for instrument in instruments:
             symbol = bytes(instrument["symbol"])
             self.set_symbol(instrument, settings.limits.get(symbol, Limits()))
@@ -103,6 +108,7 @@ class GatewayDriver:
         for participant in sorted(settings.participants_on):
             self.set_participant(participant, True)
         self.set_rate(settings.rate_interval_ns, settings.rate_burst_ns)
+        self.arm(True)
 
     def set_symbol(self, instrument: np.void, limits: Limits | None = None) -> None:
         """Enter a symbol, or give it a new row: the next order sees it.
@@ -195,7 +201,17 @@ class GatewayDriver:
 
     def check_participants(self, on: bool) -> None:
         """Whether participants' bits are looked at."""
-        self._write("control", int(on))
+        self._control(CONTROL_CHECK_PARTICIPANTS, on)
+
+    def arm(self, on: bool) -> None:
+        """Whether orders may enter at all: a reset disarms the device."""
+        self._control(CONTROL_ARMED, on)
+
+    def armed(self) -> bool:
+        return bool(self._read("control") >> CONTROL_ARMED & 1)
+
+    def _control(self, bit: int, on: bool) -> None:
+        self._write("control", self._read("control") & ~(1 << bit) | int(on) << bit)
 
     def set_participant(self, participant: int, on: bool) -> None:
         """Switch a participant on or off (the kill switch); his bucket becomes full."""

@@ -19,27 +19,27 @@ Accounts = dict[str, Account | str]
 
 def read_accounts(core: int) -> Accounts:
     """Every account of ``core`` now, by its name in ACCOUNTS, or why it cannot be read."""
-    made: Accounts = {}
+    accounts: Accounts = {}
     for name, read in ACCOUNTS.items():
         try:
-            made[name] = read(core)
+            accounts[name] = read(core)
         except OSError as error:
-            made[name] = f"{error.filename}: {error.strerror}"
+            accounts[name] = f"{error.filename}: {error.strerror}"
         except ValueError as error:
-            made[name] = str(error)
-    return made
+            accounts[name] = str(error)
+    return accounts
 
 
 def accounts_between(before: Mapping[str, Account | str], after: Accounts) -> Accounts:
     """What was counted from one reading to the next; a count that is new began at 0."""
-    made: Accounts = {}
+    accounts: Accounts = {}
     for name, now in after.items():
         then = before[name]
         if isinstance(then, str) or isinstance(now, str):
-            made[name] = then if isinstance(then, str) else now
+            accounts[name] = then if isinstance(then, str) else now
             continue
-        made[name] = {what: max(0, count - then.get(what, 0)) for what, count in now.items()}
-    return made
+        accounts[name] = {what: max(0, count - then.get(what, 0)) for what, count in now.items()}
+    return accounts
 
 
 def interrupt_counts(text: str) -> dict[str, dict[int, int]]:
@@ -76,10 +76,10 @@ def _device(words: list[str]) -> str:
 def _interrupts(core: int) -> Account:
     path = ROOT / "proc/interrupts"
     counts = interrupt_counts(path.read_text())
-    found = {name: by_core[core] for name, by_core in counts.items() if core in by_core}
-    if not found:
+    on_core = {name: by_core[core] for name, by_core in counts.items() if core in by_core}
+    if not on_core:
         raise ValueError(f"{path} has no column CPU{core}")
-    return found
+    return on_core
 
 
 def _stolen(core: int) -> Account:

@@ -2,7 +2,7 @@
 
 ``perf record`` on all cores, stamped with CLOCK_MONOTONIC as our own stamps are.  Needs perf and
 the right to trace the whole machine (root, or perf_event_paranoid at -1); where that is missing
-:func:`refusal` says so and the laboratory goes on without it.
+:func:`refusal` says so and the benchmark goes on without it.
 """
 
 import os
@@ -188,13 +188,13 @@ class _Recorder:
         """End it; returns what it complained of."""
         self.process.send_signal(signal.SIGINT)
         try:
-            _, said = self.process.communicate(timeout=30)
+            _, errors = self.process.communicate(timeout=30)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            _, said = self.process.communicate()
+            _, errors = self.process.communicate()
         os.close(self.orders)
         os.close(self.answers)
-        return (said or "").strip() or f"ended with {self.process.returncode}"
+        return (errors or "").strip() or f"ended with {self.process.returncode}"
 
 
 def _all_events() -> list[str]:
@@ -202,8 +202,8 @@ def _all_events() -> list[str]:
     return [SWITCH, *pairs, FAULT]
 
 
-def _one_line(said: str) -> str:
-    return " ".join(said.split())[:COMPLAINT_CHARS]
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:COMPLAINT_CHARS]
 
 
 def _script(data: Path) -> tuple[list[str], str | None, str | None]:
@@ -215,8 +215,8 @@ def _script(data: Path) -> tuple[list[str], str | None, str | None]:
     )  # fmt: skip
     if done.returncode:
         # It warns first (columns that some events have not) and says what is wrong last.
-        said = (done.stderr.strip().splitlines() or [""])[-1]
-        why = f"perf script ended with {done.returncode}: {_one_line(said)}"
+        last_line = (done.stderr.strip().splitlines() or [""])[-1]
+        why = f"perf script ended with {done.returncode}: {_one_line(last_line)}"
         return done.stdout.splitlines(), why, None
     lost = "; ".join(line for line in done.stderr.splitlines() if LOST.match(line))
     return done.stdout.splitlines(), None, lost or None
@@ -224,7 +224,7 @@ def _script(data: Path) -> tuple[list[str], str | None, str | None]:
 
 def intervals(lines: Iterable[str]) -> list[Interval]:
     """``perf script``'s lines as intervals, in the order of their ends."""
-    made: list[Interval] = []
+    spans: list[Interval] = []
     entered: dict[tuple[int, str], list[tuple[int, str, int]]] = {}
     away: dict[int, tuple[int, int, str]] = {}
     for line in lines:
@@ -234,9 +234,9 @@ def intervals(lines: Iterable[str]) -> list[Interval]:
         _, pid, core, second, nanos, event, rest = match.groups()
         at, where, who = int(second) * 1_000_000_000 + int(nanos), int(core), int(pid)
         if event == SWITCH:
-            made += _switched(away, at, where, rest)
+            spans += _switched(away, at, where, rest)
         elif event == FAULT:
-            made.append(Interval(where, at, at, "page fault", "page fault", who))
+            spans.append(Interval(where, at, at, "page fault", "page fault", who))
         elif event.endswith("_entry"):
             base = event.removesuffix("_entry")
             entered.setdefault((where, base), []).append((at, _name(base, rest), who))
@@ -245,8 +245,8 @@ def intervals(lines: Iterable[str]) -> list[Interval]:
             open_ones = entered.get((where, base))
             if open_ones:
                 start, name, whom = open_ones.pop()
-                made.append(Interval(where, start, at, PAIRED.get(base, base), name, whom))
-    return made
+                spans.append(Interval(where, start, at, PAIRED.get(base, base), name, whom))
+    return spans
 
 
 def _switched(
@@ -274,6 +274,6 @@ def _name(base: str, rest: str) -> str:
     return PAIRED.get(base, base)
 
 
-def over(found: Iterable[Interval], core: int, start_ns: int, end_ns: int) -> list[Interval]:
+def over(spans: Iterable[Interval], core: int, start_ns: int, end_ns: int) -> list[Interval]:
     """Those on the core that overlap [start_ns, end_ns]."""
-    return [i for i in found if i.core == core and i.start_ns <= end_ns and i.end_ns >= start_ns]
+    return [i for i in spans if i.core == core and i.start_ns <= end_ns and i.end_ns >= start_ns]

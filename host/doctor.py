@@ -12,12 +12,12 @@ from openoutcry.host.findings import Finding, Host
 def examine(host: Host | None = None) -> list[Finding]:
     """Every finding, in the sheet's order.  A check that fails says so in its own place."""
     here = host or Host()
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for check in (*doctor_cores.CHECKS, *doctor_kernel.CHECKS, *doctor_devices.CHECKS):
         try:
-            found += check(here)
+            findings += check(here)
         except Exception as error:
             name = check.__name__.replace("_", " ")
             why = "the sheet goes on without it"
-            found.append(Finding("sheet", name, "unseen", f"cannot see: {error!r}", why))
-    return found
+            findings.append(Finding("sheet", name, "unseen", f"cannot see: {error!r}", why))
+    return findings

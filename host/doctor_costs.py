@@ -12,6 +12,8 @@ from functools import cache
 
 import numpy as np
 
+from openoutcry.host.processes import fork
+
 TRIES = 5
 PAGE = 4096
 TOUCHED_BYTES = 32 << 20
@@ -102,17 +104,15 @@ def _cpu_times() -> list[int]:
 
 def real_time_refusal() -> str:
     """Why a process of ours gets no real-time priority, or "" if it does: tried by a child."""
-    child = os.fork()
-    if child == 0:
-        number = 255
+
+    def ask() -> int:
         try:
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-            number = 0
         except OSError as error:
-            number = error.errno or 255
-        finally:
-            os._exit(number)
-    _, status = os.waitpid(child, 0)
+            return error.errno or 255
+        return 0
+
+    _, status = os.waitpid(fork(ask), 0)
     number = os.waitstatus_to_exitcode(status)
     return os.strerror(number) if number else ""
 

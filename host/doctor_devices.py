@@ -51,13 +51,13 @@ def cards(host: Host) -> Iterator[Finding]:
 
 def clocks(host: Host) -> Iterator[Finding]:
     why = "without one, arrival times are the kernel's: right to some µs, and late by its queue"
-    found = host.names("sys/class/ptp")
-    if not found:
+    devices = host.names("sys/class/ptp")
+    if not devices:
         yield Finding(
             "network", "PTP hardware clocks", "costs", "none", why,
             change="a card with one; on KVM: sudo modprobe ptp_kvm",
         )  # fmt: skip
-    for name in found:
+    for name in devices:
         what = host.text(f"sys/class/ptp/{name}/clock_name") or "unnamed"
         yield Finding("network", name, "good", f"clock {what}", why)
 
@@ -149,7 +149,7 @@ def paths(host: Host) -> Iterator[Finding]:
 
 
 def _shared_memory(host: Host, why: str) -> Finding:
-    """Where rings, stamps and the tape of a run stand: 200 MB of a million commands."""
+    """Where rings, stamps and the preloaded input of a run stand: 200 MB of a million commands."""
     lines = [line.split() for line in (host.text("proc/mounts") or "").splitlines()]
     there = any(len(words) > 1 and words[1] == "/dev/shm" for words in lines)
     size = measured(lambda: os.statvfs(host.base / "dev/shm")) if there else None

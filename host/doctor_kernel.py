@@ -132,16 +132,16 @@ def clock_source(host: Host) -> Iterator[Finding]:
     why = "every stamp is a reading of it; other sources than tsc cost a system call or a trap"
     name = host.text(f"{CLOCK}/current_clocksource")
     cost = measured(costs.clock_read_ns)
-    said = f"one reading {cost:.0f} ns" if cost else None
+    cost_text = f"one reading {cost:.0f} ns" if cost else None
     if name is None:
-        yield Finding("clock", "clock source", "unseen", "cannot see", why, said)
+        yield Finding("clock", "clock source", "unseen", "cannot see", why, cost_text)
         return
     others = (host.text(f"{CLOCK}/available_clocksource") or "").split()
     change = f"echo tsc | sudo tee /{CLOCK}/current_clocksource"
     if "tsc" not in others:
         change = _boot_tsc()
     yield Finding(
-        "clock", "clock source", "good" if name == "tsc" else "costs", name, why, said,
+        "clock", "clock source", "good" if name == "tsc" else "costs", name, why, cost_text,
         None if name == "tsc" else change,
     )  # fmt: skip
 

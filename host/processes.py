@@ -1,4 +1,4 @@
-"""Run two functions in two pinned processes and hand back what they say."""
+"""Forked processes: how they begin, that none outlives its parent, and what became of them."""
 
 import ctypes
 import json
@@ -8,14 +8,17 @@ import select
 import signal
 import time
 import traceback
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from openoutcry.wire.errors import OutcryError
 
 PR_SET_PDEATHSIG = 1
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TIMEOUT_S = 120
 
 
@@ -50,6 +53,87 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
+def fork(function: Callable[[], int | None], ignoring: Sequence[int] = ()) -> int:
+    """Run ``function`` in a forked process; returns its pid.
+
+    The process gets SIGKILL when its parent goes.  It ends with the status that ``function``
+    returns (None: 0), or with 1 after an exception, which it prints.  ``ignoring``: signals that
+    the parent alone answers.  No handler of the parent's runs in the child before that is settled.
+    """
+    parent = os.getpid()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        pid = os.fork()
+    finally:
+        if os.getpid() == parent:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if pid:
+        return pid
+    status = 1
+    try:
+        die_with_parent()
+        if os.getppid() != parent:
+            os._exit(1)  # it went before it could be followed
+        for number in ignoring:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        status = function() or 0
+    except KeyboardInterrupt:
+        os._exit(1)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def fork_reporting(
+    function: Callable[[], dict[str, Any]], ignoring: Sequence[int] = ()
+) -> tuple[int, int]:
+    """As :func:`fork`; returns the pid and the descriptor of an anonymous file into which the child
+    writes its outcome: the document that ``function`` returns, or ``{"error": …}`` (and status 1).
+    A process that leaves none (:func:`outcome`) was killed."""
+    fd = os.memfd_create("outcome")
+
+    def report() -> int:
+        status = 1
+        try:
+            document = function()
+            status = 0
+        except KeyboardInterrupt:
+            raise
+        except OutcryError as error:
+            document = {"error": str(error)}
+        except BaseException:
+            document = {"error": traceback.format_exc()}
+        with open(fd, "w", closefd=False) as file:
+            json.dump(document, file)
+        return status
+
+    try:
+        return fork(report, ignoring), fd
+    except OSError:
+        os.close(fd)
+        raise
+
+
+def outcome(fd: int) -> dict[str, Any]:
+    """What a process has left in its file; nothing if it was killed."""
+    size = os.fstat(fd).st_size
+    document: dict[str, Any] = json.loads(os.pread(fd, size, 0)) if size else {}
+    return document
+
+
+@contextmanager
+def handling(handler: Callable[[int, Any], Any], *numbers: int) -> Iterator[None]:
+    """Answer these signals with ``handler`` for a while."""
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
 def run_processes(what: str, functions: list[tuple[int | None, Callable[[], Any]]]) -> list[Any]:
     """Fork one process for each ``(core, function)`` (core None: not pinned) and return what the
     functions returned, in order.
@@ -60,38 +144,19 @@ def run_processes(what: str, functions: list[tuple[int | None, Callable[[], Any]
     children: list[tuple[int, int]] = []
     try:
         for core, function in functions:
-            fd = os.memfd_create("result")
-            parent = os.getpid()
-            pid = os.fork()
-            if pid == 0:
-                _child(parent, core, function, fd)
-            children.append((pid, fd))
+            children.append(fork_reporting(partial(_pinned, core, function)))
         _wait_for(what, [pid for pid, _ in children], [fd for _, fd in children])
-        return [_said(fd)["result"] for _, fd in children]
+        return [outcome(fd)["result"] for _, fd in children]
     finally:
         for pid, fd in children:
             _reap(pid)
             os.close(fd)
 
 
-def _child(parent: int, core: int | None, function: Callable[[], Any], fd: int) -> NoReturn:
-    status = 1
-    try:
-        die_with_parent()
-        if os.getppid() != parent:
-            os._exit(1)
-        if core is not None:
-            os.sched_setaffinity(0, {core})
-        said = {"result": function()}
-        status = 0
-    except KeyboardInterrupt:
-        os._exit(1)
-    except BaseException:
-        said = {"error": traceback.format_exc()}
-    try:
-        os.write(fd, json.dumps(said).encode())
-    finally:
-        os._exit(status)
+def _pinned(core: int | None, function: Callable[[], Any]) -> dict[str, Any]:
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+    return {"result": function()}
 
 
 def _wait_for(what: str, pids: list[int], fds: list[int]) -> None:
@@ -110,20 +175,13 @@ def _wait_for(what: str, pids: list[int], fds: list[int]) -> None:
                 at = watched.pop(pidfd)
                 poll.unregister(pidfd)
                 os.close(pidfd)
-                outcome = os.waitid(os.P_PID, pids[at], os.WEXITED | os.WNOWAIT)
-                if outcome is None or outcome.si_code != os.CLD_EXITED or outcome.si_status:
-                    said = _said(fds[at]).get("error", "it was killed, or ended without a word")
+                ended = os.waitid(os.P_PID, pids[at], os.WEXITED | os.WNOWAIT)
+                if ended is None or ended.si_code != os.CLD_EXITED or ended.si_status:
+                    said = outcome(fds[at]).get("error", "it was killed, or ended without a word")
                     raise PeerError(f"{what}: {said}")
     finally:
         for pidfd in watched:
             os.close(pidfd)
-
-
-def _said(fd: int) -> dict[str, Any]:
-    """What a process has left in its file; nothing if it was killed."""
-    size = os.fstat(fd).st_size
-    said: dict[str, Any] = json.loads(os.pread(fd, size, 0)) if size else {}
-    return said
 
 
 def _reap(pid: int) -> None:

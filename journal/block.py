@@ -7,7 +7,7 @@ all after it.  A block shares no 4 KiB with another: tearing one cannot hurt its
 import json
 import mmap
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -237,9 +237,8 @@ def end_by_headers(segment: SegmentFile) -> int:
     return last if isinstance(examine(segment, last), str) else offset
 
 
-def blocks_after(segment: SegmentFile, offset: int, journal_id: int) -> list[BlockHeader]:
+def blocks_after(segment: SegmentFile, offset: int, journal_id: int) -> Iterator[BlockHeader]:
     """Headers of the whole blocks of this journal that begin behind ``offset``."""
-    found = []
     magic = BLOCK_MAGIC.to_bytes(8, "little")
     for base, data in segment.windows(offset):
         for row in range(-base % ALIGN, len(data), ALIGN):
@@ -247,5 +246,4 @@ def blocks_after(segment: SegmentFile, offset: int, journal_id: int) -> list[Blo
                 continue
             block = examine(segment, base + row)
             if isinstance(block, Block) and block.header.journal_id == journal_id:
-                found.append(block.header)
-    return found
+                yield block.header

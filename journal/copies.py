@@ -30,19 +30,19 @@ class Single:
         stream.write(offset, block, durable)
         self.written = reached
         if durable:
-            self.durable = reached
             stream.acknowledge(reached)
+            self.durable = reached
 
     def sync(self) -> None:
         self.streams[0].sync()
+        self.streams[0].acknowledge(self.written)
         self.durable = self.written
-        self.streams[0].acknowledge(self.durable)
 
     def roll(self, end_offset: int) -> None:
         """Go on to the next segment; everything before is durable then."""
         self.streams[0].finish(end_offset)
+        self.streams[0].acknowledge(self.written)
         self.durable = self.written
-        self.streams[0].acknowledge(self.durable)
         self.streams[0].advance()
 
     def close(self, end_offset: int) -> None:
@@ -123,9 +123,9 @@ class _Copy:
             stream.finish(*arguments)
         else:
             stream.close(*arguments)
-        self.durable = self.written
         if what != "close":
-            stream.acknowledge(self.durable)
+            stream.acknowledge(self.written)
+        self.durable = self.written
         if what == "roll":
             stream.advance()
 

@@ -44,6 +44,10 @@ class Disk:
     def sync(self, fd: int) -> None:
         os.fsync(fd)
 
+    def status(self, path: Path) -> os.stat_result:
+        """What stands under a name now; a symbolic link is followed."""
+        return os.stat(path)
+
     def forget(self, fd: int) -> None:
         """Drop what the page cache holds of a file that was synced: it is read from the disk."""
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)

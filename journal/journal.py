@@ -176,11 +176,11 @@ class Journal:
         streams: list[Stream] = []
         try:
             for path, number, count in handover.streams:
-                streams.append(
-                    Stream(
-                        path, before.journal_id, number, before.segment_bytes, count, disk, direct
-                    )
+                stream = Stream(
+                    path, before.journal_id, number, before.segment_bytes, count, disk, direct
                 )
+                streams.append(stream)
+                stream.claim(handover.place.reached)
         except BaseException:
             for stream in streams:
                 stream.abandon()
@@ -247,7 +247,7 @@ def _resume_all(
             try:
                 stream = _resume_one(scan, best, direct, disk)
                 # From here on all of it counts as acknowledged.
-                stream.acknowledge(_reached(best))
+                stream.claim(_reached(best))
                 streams.append(stream)
             except JournalError as error:
                 if scan is members[0]:
@@ -266,7 +266,7 @@ def _scanned(path: Path, disk: Disk) -> Scan:
     return _to_end(path, anchor_segment(path, disk), disk)
 
 
-def _to_end(path: Path, from_segment: int, disk: Disk) -> Scan:
+def _to_end(path: Path, from_segment: int | None, disk: Disk) -> Scan:
     scan = Scan(path, disk).to_end(from_segment)
     if scan.live:
         raise JournalError(f"{path} is being written by another process")

@@ -16,13 +16,13 @@ class InUse(JournalError):
 
 
 class JournalLock:
-    """Holds ``DIRECTORY/lock`` by flock(2) for as long as any process of the pipeline lives.
+    """Holds the directory itself by flock(2) for as long as any process of the pipeline lives.
 
-    Makes the directory (mode 0700) if it is missing.  The lock belongs to the open file, which
-    processes made by ``os.fork`` share: it is free when the last of them has released it or
-    died, so an orphaned stage still keeps a second pipeline out.  Raises
-    :class:`InUse` if another pipeline holds it, :class:`JournalError` if the directory cannot be
-    used.
+    Makes the directory (mode 0700) if it is missing.  The lock belongs to the open directory, not
+    to a name in it that somebody may remove; ``DIRECTORY/lock`` only says who holds it.  Processes
+    made by ``os.fork`` share it: it is free when the last of them has released it or died, so an
+    orphaned stage still keeps a second pipeline out.  Raises :class:`InUse` if another pipeline
+    holds it, :class:`JournalError` if the directory cannot be used.
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
@@ -30,23 +30,33 @@ class JournalLock:
         self._fd = -1
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path = self.directory / LOCK_NAME
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except FileExistsError:
+            fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except (FileExistsError, NotADirectoryError):
             raise JournalError(f"{self.directory} is not a directory") from None
         except OSError as error:
             raise JournalError(f"{self.directory}: cannot lock: {error.strerror}") from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            self._note_holder()
+        except BlockingIOError:
             os.close(fd)
+            holder = _holder(self.directory)
             raise InUse(
                 f"{self.directory} is in use by a running pipeline (pid {holder})"
             ) from None
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            os.close(fd)
+            raise JournalError(f"{self.directory}: cannot lock: {error.strerror}") from None
         self._fd = fd
+
+    def _note_holder(self) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        note = os.open(self.directory / LOCK_NAME, flags, 0o600)
+        try:
+            os.ftruncate(note, 0)
+            os.pwrite(note, f"{os.getpid()}\n".encode(), 0)
+        finally:
+            os.close(note)
 
     def release(self) -> None:
         """Give up this process's share of the lock; harmless when repeated."""
@@ -67,11 +77,18 @@ class JournalLock:
         self.release()
 
 
+def _holder(directory: Path) -> str:
+    try:
+        return (directory / LOCK_NAME).read_text("ascii", "replace")[:32].strip() or "unknown"
+    except OSError:
+        return "unknown"
+
+
 def held(directory: Path) -> bool:
     """Whether any process holds the directory's lock; only looks, by /proc/locks, so that nobody
     who wants the lock finds it taken by us."""
     try:
-        inode = (directory / LOCK_NAME).stat().st_ino
+        inode = directory.stat().st_ino
         rows = [row.split() for row in LOCKS.read_text().splitlines()]
     except OSError:
         return False

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from openoutcry.journal.block import Block, examine
+from openoutcry.journal.block import ALIGN, Block, examine
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.scan import Scan
@@ -122,6 +122,7 @@ def block_at(directory: Path, number: int, offset: int, disk: Disk = REAL) -> Bl
     if segment is None:
         return f"{directory} has no segment {number}"
     with segment:
+        segment.window_bytes = ALIGN  # nothing but this block
         found = examine(segment, offset)
     return found if isinstance(found, Block) else f"{segment.path}: byte {offset}: {found}"
 

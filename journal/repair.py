@@ -4,7 +4,7 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 
-from openoutcry.journal.block import HEADER_BYTES, Block, BlockHeader, unpack_header
+from openoutcry.journal.block import ALIGN, HEADER_BYTES, Block, BlockHeader, examine, unpack_header
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import FAILED_NAME, forget_failed, read_failed
@@ -17,6 +17,7 @@ from openoutcry.journal.segment import (
     read_anew,
     segment_path,
     space_error,
+    sync_file,
     write_whole,
 )
 from openoutcry.journal.watermark import (
@@ -28,6 +29,9 @@ from openoutcry.journal.watermark import (
 )
 from openoutcry.ring.policy import needed
 from openoutcry.wire.errors import OutcryError
+
+BLOCK_WINDOW_BYTES = ALIGN
+"""No reading ahead where one block after the other is looked at and written between."""
 
 
 def repair(directory: PathName, copy: PathName | None = None, *, disk: Disk = REAL) -> list[str]:
@@ -43,6 +47,9 @@ def repair(directory: PathName, copy: PathName | None = None, *, disk: Disk = RE
     """
     path = Path(directory)
     source = None if copy is None else Path(copy)
+    for place in (path, *([source] if source else [])):
+        if not place.is_dir():  # before the lock, which would make it
+            raise JournalError(f"{place}: no such directory")
     done: list[str] = []
     with ExitStack() as stack:
         stack.enter_context(JournalLock(path))
@@ -52,18 +59,21 @@ def repair(directory: PathName, copy: PathName | None = None, *, disk: Disk = RE
             if (lock := lock_if_there(source)) is not None:
                 stack.callback(lock.release)
         read_anew(path, disk)
-        while step := _step(path, source, disk, done):
+        scan = Scan(path, disk)
+        while step := _step(scan, source, disk, done):
             done.append(step)
+            if not scan.journal_id:
+                scan = Scan(path, disk)
         if source is not None:
             done += _readmit(path, source, disk)
     return done
 
 
-def _step(path: Path, copy: Path | None, disk: Disk, done: list[str]) -> str:
-    """Do one thing and say it; empty if all is sound."""
-    scan = Scan(path, disk)
+def _step(scan: Scan, copy: Path | None, disk: Disk, done: list[str]) -> str:
+    """Do one thing and say it; empty if all is sound.  The scan goes on behind what was mended."""
+    path = scan.directory
     try:
-        scan.to_end()
+        scan.go_on()
     except OutcryError as error:
         return _restore(scan, str(error), copy, disk, done)
     if scan.live:
@@ -124,15 +134,75 @@ def _restore(scan: Scan, flaw: str, copy: Path | None, disk: Disk, done: list[st
 
 
 def _put_back(scan: Scan, place: tuple[int, Block], copy: Path, disk: Disk) -> str:
+    """Restore the block at ``place`` and those right behind it, until one of ours follows or the
+    copy has no more in that segment; the scan then stands behind them."""
     number, found = place
-    offset, header = found.offset, found.header
-    target = segment_path(scan.directory, number)
-    _require_unrivalled(scan, number, found, copy, disk)
-    _put(target, number, offset, found, disk)
-    last = offset + header.block_bytes - 1
+    first, target = found, segment_path(scan.directory, number)
+    _require_right(scan, number, found, copy, disk)
+    _put(target, number, found, disk)
+    with ExitStack() as stack:
+        ours = stack.enter_context(_opened(scan.directory, number, disk))
+        theirs = stack.enter_context(_opened(copy, number, disk))
+        ours.window_bytes = BLOCK_WINDOW_BYTES
+        # Without a first block the pass has not begun: it begins anew.
+        while scan.journal_id:
+            scan.accept(number, found)
+            following = _following(scan, ours, theirs, copy, disk)
+            if following is None:
+                break
+            found = following
+            _put(target, number, found, disk)
+    try:
+        sync_file(target, disk)
+    except OSError as error:
+        raise JournalError(f"{target}: cannot sync: {error.strerror}") from None
+    blocks = f"block {first.header.block_index}"
+    if found is not first:
+        blocks = f"blocks {first.header.block_index} to {found.header.block_index}"
+    return f"{target}: {blocks}, bytes {first.offset:,} to {found.end - 1:,}, restored from {copy}"
+
+
+def _following(
+    scan: Scan, ours: SegmentFile, theirs: SegmentFile, copy: Path, disk: Disk
+) -> Block | None:
+    """The copy's block behind the one just restored, if ours is missing or damaged there as well;
+    what is not as simple as that the next step judges, and says why."""
+    ours.forget()
+    own, found = examine(ours, scan.end_offset), examine(theirs, scan.end_offset)
+    if isinstance(own, Block) and _follows(scan, own):
+        return None
+    if not isinstance(found, Block) or not _follows(scan, found):
+        return None
+    if isinstance(own, Block) and own.whole == found.whole:
+        return None
+    try:
+        _require_right(scan, theirs.number, found, copy, disk)
+    except JournalError:
+        return None
+    return found
+
+
+def _follows(scan: Scan, block: Block) -> bool:
+    """Whether the block is the one that the chain asks for where the scan stands."""
+    header = block.header
     return (
-        f"{target}: block {header.block_index}, bytes {offset:,} to {last:,}, restored from {copy}"
+        (header.block_index, header.first_seq) == (scan.next_index, scan.next_seq)
+        and scan.journal_id in (0, header.journal_id)
+        and (not scan.next_index or header.previous_hash == scan.previous_hash)
     )
+
+
+def _opened(directory: Path, number: int, disk: Disk) -> SegmentFile:
+    segment = SegmentFile.open(directory, number, disk)
+    if segment is None:
+        raise JournalError(f"{segment_path(directory, number)} is missing")
+    return segment
+
+
+def _require_right(scan: Scan, number: int, found: Block, copy: Path, disk: Disk) -> None:
+    """Nothing that is left here or in another directory says that another block stood there."""
+    _require_unrivalled(scan, number, found, copy, disk)
+    scan.require_acknowledged(f"{copy}, segment {number}", found.header)
 
 
 def _require_unrivalled(scan: Scan, number: int, found: Block, copy: Path, disk: Disk) -> None:
@@ -148,6 +218,8 @@ def _require_unrivalled(scan: Scan, number: int, found: Block, copy: Path, disk:
             raise JournalError(f"{copy} and what is left in {scan.directory} {words}")
         return
     for other in _others(scan):
+        if same_directory(other, copy):
+            continue
         theirs = block_at(other, number, found.offset, disk)
         if not isinstance(theirs, Block) or theirs.header.block_index != index:
             continue
@@ -161,6 +233,7 @@ def _remains(scan: Scan, number: int, found: Block, disk: Disk) -> BlockHeader |
     if segment is None:
         return None
     with segment:
+        segment.window_bytes = BLOCK_WINDOW_BYTES
         head = bytes(segment.read(found.offset, HEADER_BYTES))
     if len(head) < HEADER_BYTES:
         return None
@@ -187,29 +260,28 @@ def _find_in_copy(scan: Scan, copy: Path, disk: Disk) -> tuple[int, Block] | str
         if isinstance(found, str):
             why = why or found
             continue
-        header = found.header
-        right = (header.block_index, header.first_seq) == (scan.next_index, scan.next_seq)
-        same = scan.journal_id in (0, header.journal_id)
-        if right and same and (not scan.next_index or header.previous_hash == scan.previous_hash):
+        if _follows(scan, found):
             return at_number, found
-        why = why or f"block {header.block_index} of it there is another one"
+        why = why or f"block {found.header.block_index} of it there is another one"
     return why
 
 
-def _put(target: Path, number: int, offset: int, block: Block, disk: Disk) -> None:
+def _put(target: Path, number: int, block: Block, disk: Disk) -> None:
+    """Write the block; the caller syncs."""
     try:
         if not target.exists():
             make_segment(target.parent, number, len(block.whole), block.whole, disk)
             return
         fd = disk.open(target, os.O_RDWR)
         try:
-            if disk.write(fd, block.whole, offset) != len(block.whole):
-                raise JournalError(f"{target}: byte {offset}: the block was not written whole")
-            disk.sync(fd)
+            if disk.write(fd, block.whole, block.offset) != len(block.whole):
+                raise JournalError(f"{target}: byte {block.offset}: not written whole")
         finally:
             disk.close(fd)
     except OSError as error:
-        raise JournalError(f"{target}: byte {offset}: cannot write: {error.strerror}") from None
+        raise JournalError(
+            f"{target}: byte {block.offset}: cannot write: {error.strerror}"
+        ) from None
 
 
 def _cut_tail(scan: Scan, copy: Path | None, disk: Disk) -> str:

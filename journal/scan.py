@@ -121,12 +121,12 @@ class Scan:
         if unread:  # no read error goes unsaid, also one that the walk did not meet again
             raise unread
 
-    def _walk(self, number: int) -> Iterator[Block]:
+    def _walk(self, number: int, offset: int = 0) -> Iterator[Block]:
         while (segment := SegmentFile.open(self.directory, number, self.disk)) is not None:
             with segment:
-                if not (yield from self._segment_blocks(segment)):
+                if not (yield from self._segment_blocks(segment, offset)):
                     return
-            number += 1
+            number, offset = number + 1, 0
         self._require_no_gap(number)
         self._require_watermark(f"{segment_path(self.directory, self.end_segment)}", FILE_ENDS)
 
@@ -136,17 +136,35 @@ class Scan:
             pass
         return self
 
-    def _segment_blocks(self, segment: SegmentFile) -> Generator[Block, None, bool]:
+    def go_on(self) -> "Scan":
+        """Walk on from where the pass stopped, after what stopped it there was mended; a pass that
+        has not begun begins.  Returns itself, raises as :meth:`blocks`."""
+        if not self.journal_id:
+            return self.to_end()
+        self.torn, self.dirty_end, self.live = None, 0, False
+        self.read_watermark_file()
+        self._stood = _where_it_stands(self.directory, self.disk)
+        for _ in self._walk(self.end_segment, self.end_offset):
+            pass
+        return self
+
+    def accept(self, number: int, block: Block) -> None:
+        """Count a block that was put where the pass stopped, and stand behind it."""
+        path = segment_path(self.directory, number)
+        self._take(f"{path}: byte {block.offset}", block)
+        self.end_segment, self.end_offset = number, block.end
+
+    def _segment_blocks(self, segment: SegmentFile, offset: int) -> Generator[Block, None, bool]:
         """Yield the blocks of one segment; true if it is filled and the next one continues."""
         if not self.journal_id:
             self.end_segment = segment.number
             self._begin(segment)
-        self.end_segment, self.end_offset = segment.number, 0
+        self.end_segment, self.end_offset = segment.number, offset
         while not isinstance(found := examine(segment, self.end_offset), str):
             if (segment.number, self.end_offset) >= self._stood:
                 self.live = True
                 return False
-            self._take(segment, found)
+            self._take(f"{segment.path}: byte {found.offset}", found)
             self.end_offset = found.end
             yield found
         if found == FILE_ENDS:
@@ -164,9 +182,8 @@ class Scan:
             self.next_index, self.previous_hash = header.block_index, header.previous_hash
             self.first_seq = self.next_seq = header.first_seq
 
-    def _take(self, segment: SegmentFile, block: Block) -> None:
+    def _take(self, where: str, block: Block) -> None:
         """Check a block's place among the others and count it."""
-        where = f"{segment.path}: byte {block.offset}"
         header = block.header
         check_layout(header.layout_hash, where)
         if header.journal_id != self.journal_id:
@@ -189,14 +206,14 @@ class Scan:
             self._take_config(where, block)
         elif header.kind == BlockKind.EVIDENCE:
             self._take_evidence(where, block)
-        self._require_acknowledged(where, header)
+        self.require_acknowledged(where, header)
         self.segments += block.offset == 0
         self.next_index += 1
         self.last_header = header
         self.bytes += header.block_bytes
         self.previous_hash = digest(block.whole)
 
-    def _require_acknowledged(self, where: str, header: BlockHeader) -> None:
+    def require_acknowledged(self, where: str, header: BlockHeader) -> None:
         """The block that the watermark tells of is the one that was acknowledged."""
         watermark = self.watermark
         if watermark is None or watermark.journal_id != self.journal_id:
@@ -284,7 +301,7 @@ class Scan:
             if other is None:  # an unused one that a closing writer just removed
                 continue
             with other:
-                if _dirty_end(other, 0):
+                if any(data.count(0) < len(data) for _, data in other.windows(0)):
                     return f"{other.path.name} holds data"
         return ""
 

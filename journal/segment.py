@@ -177,6 +177,7 @@ class SegmentFile:
         self._unpacked = memoryview(unpacked)
         self._window = memoryview(b"")
         self._base = 0
+        self.window_bytes = WINDOW_BYTES
 
     @classmethod
     def open(cls, directory: Path, number: int, disk: Disk = REAL) -> "SegmentFile | None":
@@ -200,7 +201,7 @@ class SegmentFile:
         """``size`` bytes at ``offset``, read-only; fewer if the file ends before."""
         at = offset - self._base
         if at < 0 or at + size > len(self._window):
-            self._window = memoryview(self._pread(offset, max(size, WINDOW_BYTES)))
+            self._window = memoryview(self._pread(offset, max(size, self.window_bytes)))
             self._base, at = offset, 0
         return self._window[at : at + size]
 

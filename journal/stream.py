@@ -2,6 +2,7 @@
 where the file system allows it."""
 
 import os
+import secrets
 import threading
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,11 +19,13 @@ from openoutcry.journal.segment import (
     write_zeros,
 )
 from openoutcry.journal.watermark import (
+    WATERMARK_BYTES,
     WATERMARK_NAME,
     Reached,
     Watermark,
     pack_watermark,
     read_watermark,
+    unpack_watermark,
 )
 
 AHEAD_FROM_BYTES = 1 << 20
@@ -59,6 +62,8 @@ class Stream:
         self._watermark_fd = -1
         self._broken = ""
         self._ahead: threading.Thread | None = None
+        self._writer_id = secrets.randbits(63) | 1
+        self._watermark = b""
         try:
             self._fd, self.direct = self._open(self.path)
             self._ensure_watermark()
@@ -87,6 +92,8 @@ class Stream:
             self._fail(
                 f"{self.path}: byte {offset}: only {written:,} of {len(block):,} bytes were written"
             )
+        if durable:
+            self._require_in_place()
         if 2 * offset > self.segment_bytes >= AHEAD_FROM_BYTES:
             self._prewrite_next()
 
@@ -101,21 +108,56 @@ class Stream:
             self.disk.datasync(self._fd)
         except OSError as error:
             self._fail(f"{self.path}: cannot sync: {error.strerror}")
+        self._require_in_place()
+
+    def _require_in_place(self) -> None:
+        """The file that is written is still the one under its name, and whole: if the directory was
+        removed or replaced, what is durable is in nobody's journal and must not be acknowledged."""
+        try:
+            named, ours = self.disk.status(self.path), os.fstat(self._fd)
+        except OSError as error:
+            self._fail(f"{self.path}: gone while the journal was written: {error.strerror}")
+        if (named.st_dev, named.st_ino) != (ours.st_dev, ours.st_ino):
+            self._fail(f"{self.path}: replaced while the journal was written")
+        if named.st_size < self.segment_bytes:
+            self._fail(f"{self.path}: cut to {named.st_size:,} bytes while the journal was written")
 
     def _ensure_watermark(self) -> None:
         """A watermark that says nothing yet, durable, so that later ones only ever replace it."""
         watermark, _ = read_watermark(self.directory)
         if watermark is None or watermark.journal_id != self.journal_id:
-            nothing = pack_watermark(Watermark(self.journal_id, -1, 0))
-            write_whole(self.directory / WATERMARK_NAME, nothing, self.disk)
+            nothing = Watermark(self.journal_id, -1, 0, writer_id=self._writer_id)
+            self._watermark = pack_watermark(nothing)
+            write_whole(self.directory / WATERMARK_NAME, self._watermark, self.disk)
+
+    def claim(self, reached: Reached) -> None:
+        """Say that from here on this writer goes on: one that still lives acknowledges no more."""
+        watermark = Watermark(self.journal_id, *reached, self._writer_id)
+        self._watermark = pack_watermark(watermark)
+        try:
+            self.disk.write(self._watermark_fd, self._watermark, 0)
+        except OSError as error:
+            self._fail(f"{self.directory / WATERMARK_NAME}: cannot write: {error.strerror}")
 
     def acknowledge(self, reached: Reached) -> None:
         """Note how far all is durable; not waited for (``watermark.py``)."""
+        self._require_own()
+        self.claim(reached)
+
+    def _require_own(self) -> None:
+        """No other writer has claimed the journal since this one last acknowledged."""
         try:
-            watermark = pack_watermark(Watermark(self.journal_id, *reached))
-            self.disk.write(self._watermark_fd, watermark, 0)
+            found = self.disk.read(self._watermark_fd, WATERMARK_BYTES, 0)
         except OSError as error:
-            self._fail(f"{self.directory / WATERMARK_NAME}: cannot write: {error.strerror}")
+            self._fail(f"{self.directory / WATERMARK_NAME}: cannot read: {error.strerror}")
+        if found == self._watermark:
+            return
+        other = unpack_watermark(found)
+        if other is not None and other.writer_id != self._writer_id:
+            self._fail(
+                f"{self.directory}: another process has resumed this journal while it was written "
+                "here: nothing more is acknowledged"
+            )
 
     def finish(self, end_offset: int) -> None:
         """Finish the segment for good behind ``end_offset``: cut the prewritten rest off and make
@@ -125,6 +167,7 @@ class Stream:
         last one can ever end in a torn tail.
         """
         self._require_whole()
+        self._require_in_place()
         try:
             self.disk.truncate(self._fd, end_offset)
             self.disk.sync(self._fd)

@@ -31,16 +31,16 @@ from openoutcry.wire.records import BLOCK_MAGIC
 _MAGIC = BLOCK_MAGIC.to_bytes(8, "little")
 
 
-def anchor_segment(directory: Path, disk: Disk = REAL) -> int:
-    """The last segment whose first block is whole and follows the end of the segment before.
+def anchor_segment(directory: Path, disk: Disk = REAL) -> int | None:
+    """The last segment whose first block is whole and follows the end of the segment before; None
+    if that is the journal's first one, or there is none.
 
-    The first one there is if no later one is begun; what is wrong with that one its reader says.
     Raises :class:`JournalError` for a missing segment, and where two segments do not join.
     """
     numbers = segment_numbers(directory)
     first = retired_before(directory)
     if first not in numbers:
-        return first
+        return None
     last = _last_begun(directory, [n for n in numbers if n >= first], disk)
     for number, following in zip(range(first, last), numbers[numbers.index(first) :], strict=False):
         if number != following:
@@ -50,7 +50,7 @@ def anchor_segment(directory: Path, disk: Disk = REAL) -> int:
     # A block that only this last segment holds may be torn: then the one before is finished.
     for number in (last, last - 1):
         if number <= first:
-            return first
+            return None
         with _opened(directory, number, disk) as segment:
             found = examine(segment, 0)
         if isinstance(found, Block):

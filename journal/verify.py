@@ -19,6 +19,11 @@ from openoutcry.journal.block import (
     header_flaw,
     unpack_header,
 )
+from openoutcry.journal.checkpoints import (
+    checkpoint_path,
+    checkpoint_seqs,
+    newest_checkpoint,
+)
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.locate import bad_byte
 from openoutcry.journal.reader import torn_for_good
@@ -48,6 +53,7 @@ class Verified:
     (``watermarked``)."""
 
     path: str
+    journal_id: int = 0
     segments: int = 0
     blocks: int = 0
     commands: int = 0
@@ -69,7 +75,12 @@ class Verified:
 
     def as_json(self) -> dict[str, Any]:
         rate = self.bytes / self.seconds if self.seconds else 0.0
-        return {**asdict(self), "sound": self.sound, "bytes_per_s": rate}
+        return {
+            **asdict(self),
+            "journal_id": f"{self.journal_id:016x}",
+            "sound": self.sound,
+            "bytes_per_s": rate,
+        }
 
 
 @dataclass
@@ -93,8 +104,25 @@ def verify(directory: str | os.PathLike[str], *, disk: Disk = REAL) -> Verified:
         _verify_quickly(Path(directory), disk, result)
     except _Irregular:
         _verify_slowly(Path(directory), disk, result)
+    _require_beginning(Path(directory), result)
     result.seconds = time.perf_counter() - started
     return result
+
+
+def _require_beginning(directory: Path, result: Verified) -> None:
+    """Where the beginning was retired, a checkpoint must stand for it: else all blocks may be
+    sound, and nothing can be replayed from them."""
+    if result.first_seq == 1 or result.flaw:
+        return
+    if newest_checkpoint(directory, result.journal_id, result.last_seq) is not None:
+        return
+    seqs = checkpoint_seqs(directory)
+    path = checkpoint_path(directory, seqs[-1]) if seqs else directory
+    result.flaw = (
+        f"{directory} begins at sequence {result.first_seq}, and no good checkpoint stands for "
+        "what was before: it cannot be replayed"
+    )
+    result.bad_file = str(path)
 
 
 def _verify_quickly(directory: Path, disk: Disk, result: Verified) -> None:
@@ -250,6 +278,7 @@ def _say_where(scan: Scan, result: Verified) -> None:
 
 
 def _take_over(result: Verified, scan: Scan) -> None:
+    result.journal_id = scan.journal_id
     result.blocks = scan.next_index
     result.first_seq, result.last_seq = scan.first_seq, scan.next_seq - 1
     result.commands = result.last_seq - result.first_seq + 1

@@ -12,6 +12,7 @@ from openoutcry.matcher.book.empty_arena import new_arena
 from openoutcry.matcher.book.shards import enter_shard
 from openoutcry.matcher.commands.dispatch import process_batch, scratch_records
 from openoutcry.matcher.errors import MatcherError
+from openoutcry.matcher.events import number_events
 from openoutcry.matcher.state.arena_check import check_arena
 from openoutcry.matcher.state.clone import copy_arena
 from openoutcry.matcher.state.digest import book_hash, hash_instruments, seal, seal_numbers
@@ -24,9 +25,16 @@ from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE, RECORD_BYTES
 BATCH_COMMANDS = 1024
 """Commands that :meth:`Engine.process` hands to the kernels at a time."""
 
+Records = npt.NDArray[Any]
 Levels = list[tuple[int, int, int]]
 Best = tuple[int | None, int, int | None, int]
 Shard = tuple[Sequence[int] | npt.NDArray[Any], int]
+
+
+def _require_records(name: str, records: Records, dtype: npt.DTypeLike) -> None:
+    if not isinstance(records, np.ndarray) or records.dtype != dtype or records.ndim != 1:
+        kind = "ORDER_DTYPE" if dtype == ORDER_DTYPE else "EVENT_DTYPE"
+        raise MatcherError(f"{name}: not a one-dimensional array of {kind}")
 
 
 class Engine:
@@ -35,7 +43,9 @@ class Engine:
     ``instruments``: INSTRUMENT_DTYPE, as ``make_instruments`` gives it.  Room for
     ``order_capacity`` open orders and ``level_pages`` pages of 64 price levels; the default of as
     many pages as orders can never run out of pages.  ``shard``: (shard of each instrument, shard of
-    this engine): see ``shard.py``.  Raises :class:`MatcherError`.
+    this engine): see ``book/shards.py``.  ``id_key``: a secret of 63 bits where order ids are
+    chosen by others, so that nobody can choose ids that make commands slow; events and hashes do
+    not depend on it.  Raises :class:`MatcherError`.
     """
 
     def __init__(
@@ -44,12 +54,13 @@ class Engine:
         order_capacity: int = 1 << 17,
         level_pages: int | None = None,
         shard: Shard | None = None,
+        id_key: int = 0,
     ) -> None:
         self.instruments = layout.check_instruments(instruments)
         self.order_capacity = order_capacity
         self.level_pages = order_capacity if level_pages is None else level_pages
         self.shard = shard
-        self._use(new_arena(self.instruments, self.order_capacity, self.level_pages))
+        self._use(new_arena(self.instruments, self.order_capacity, self.level_pages, id_key))
         if shard is not None:
             enter_shard(self.arena, *shard)
 
@@ -81,17 +92,28 @@ class Engine:
         """Events written so far, which is the ``seq`` of the last."""
         return self._word(layout.EVENT_COUNT)
 
-    def process(self, orders: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def process(
+        self, orders: npt.NDArray[Any], out: npt.NDArray[Any] | None = None
+    ) -> npt.NDArray[Any]:
         """Process commands (ORDER_DTYPE, one dimension) and return their events (EVENT_DTYPE),
-        numbered on from ``event_count``.  The kernels read and write addresses: see
-        :func:`openoutcry.matcher.commands.dispatch.process_batch` for use without copies."""
-        if not isinstance(orders, np.ndarray) or orders.dtype != ORDER_DTYPE or orders.ndim != 1:
-            raise MatcherError("orders: not a one-dimensional array of ORDER_DTYPE")
+        numbered on from ``event_count``.
+
+        With ``out`` (EVENT_DTYPE, contiguous) the events are written there and a view of it is
+        returned; if they do not fit, a larger new array is.  The kernels read and write addresses:
+        see :func:`openoutcry.matcher.commands.dispatch.process_batch` for use without copies.
+        """
+        _require_records("orders", orders, ORDER_DTYPE)
         orders = np.ascontiguousarray(orders)
         if not len(self._out):
             slots = scratch_records(self.order_capacity) + 2 * BATCH_COMMANDS
             self._out = np.empty(slots, dtype=EVENT_DTYPE)
-        events = np.empty(len(orders) * 5 // 4 + 8, dtype=EVENT_DTYPE)
+        if out is None:
+            events = np.empty(len(orders) * 5 // 4 + 8, dtype=EVENT_DTYPE)
+        else:
+            _require_records("out", out, EVENT_DTYPE)
+            if not (out.flags.c_contiguous and out.flags.writeable):
+                raise MatcherError("out: not contiguous, or not writeable")
+            events = out
         done, total, seq = 0, 0, self.event_count + 1
         addr, out_addr = orders.ctypes.data, self._out.ctypes.data
         while done < len(orders):
@@ -103,11 +125,11 @@ class Engine:
                 out_addr,
                 len(self._out),
             )
-            batch = self._out[:written]
-            batch["seq"] = np.arange(seq, seq + written)
+            number_events(out_addr, written, seq)
             if total + written > len(events):
-                events = np.resize(events, 2 * (total + written))
-            events[total : total + written] = batch
+                events, fewer = np.empty(2 * (total + written), dtype=EVENT_DTYPE), events
+                events[:total] = fewer[:total]
+            events[total : total + written] = self._out[:written]
             done, total, seq = done + commands, total + written, seq + written
         return events[:total]
 
@@ -176,15 +198,17 @@ class Engine:
         order_capacity: int = 1 << 17,
         level_pages: int | None = None,
         shard: Shard | None = None,
+        id_key: int = 0,
     ) -> "Engine":
         """An engine that goes on where :meth:`snapshot` was taken.
 
         Capacities and shard are not part of the state: give those of the first engine, or commands
-        may be refused with BOOK_FULL in one and not in the other.  Raises :class:`MatcherError` for
-        damaged or foreign bytes or too small a capacity, ``LayoutMismatch`` for another layout.
+        may be refused with BOOK_FULL in one and not in the other.  The id key may be another.
+        Raises :class:`MatcherError` for damaged or foreign bytes or too small a capacity,
+        ``LayoutMismatch`` for another layout.
         """
         state = decode(data)
-        engine = cls(state.instruments, order_capacity, level_pages, shard)
+        engine = cls(state.instruments, order_capacity, level_pages, shard, id_key)
         put_back(engine.arena, state)
         if engine.snapshot() != data:
             raise MatcherError("snapshot: its orders are not in canonical order")

@@ -104,6 +104,13 @@ def tell(
 
 
 @kernel
+def number_events(events: int, count: int, first: int) -> None:
+    """Number ``count`` events, contiguous at ``events``, from ``first`` on."""
+    for index in range(count):
+        store_i64(events + index * RECORD_BYTES + EVENT_SEQ, first + index)
+
+
+@kernel
 def next_event_number(arena: int) -> int:
     """The ``seq`` that the next event will have."""
     written = load_i64(arena + NEXT_EVENT_AT) - load_i64(arena + FIRST_EVENT_AT)

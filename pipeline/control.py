@@ -105,6 +105,8 @@ class Control:
     @property
     def table_text(self) -> str:
         """The topology of the run (``Topology.to_json``)."""
+        if not self[TABLE_BYTES]:
+            raise SegmentError(f"{self.segment.name}: the run has just begun")
         return bytes(self.segment.view[TABLE_AT : TABLE_AT + self[TABLE_BYTES]]).decode()
 
     @table_text.setter

@@ -16,7 +16,7 @@ from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import JournalReader
 from openoutcry.journal.errors import JournalError
 from openoutcry.pipeline.control import WRITTEN_SEQ
-from openoutcry.replay.checkpoint import commands_after
+from openoutcry.replay.events import events_of
 from openoutcry.wire import OutcryError
 
 if TYPE_CHECKING:
@@ -67,12 +67,10 @@ def _journaled(work: "Work", last_seq: int) -> Iterator[npt.NDArray[Any]]:
     refusals, done = [], 0
     for directory in (work.journal, *work.copies):
         try:
-            for block in JournalReader(directory).all_blocks(done + 1):
-                commands = commands_after(block, done)
-                commands = commands[commands["seq"] <= last_seq].copy()
-                if len(commands):
-                    done = int(commands["seq"][-1])
-                    yield commands
+            for batch in events_of(JournalReader(directory), from_seq=done + 1, until_seq=last_seq):
+                if len(batch.commands):
+                    done = batch.after_seq + len(batch.commands)
+                    yield batch.commands.copy()
                 if done == last_seq:
                     return
             refusals.append(f"{directory} ends at sequence {done}, before {last_seq}")

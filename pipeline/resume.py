@@ -11,7 +11,8 @@ from openoutcry.journal.checkpoints import newest_checkpoint, remove_later_check
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.lanes import journaled_lanes
 from openoutcry.pipeline.shared import Shared
-from openoutcry.replay.checkpoint import Point, recover, save
+from openoutcry.replay.checkpoint import recover, save
+from openoutcry.replay.events import Point
 from openoutcry.wire.errors import OutcryError
 
 SAME = ("instruments", "order_capacity", "source", "seed", "gateway", "gateway_settings", "lanes")
@@ -69,8 +70,8 @@ def prime(shared: Shared, point: Point, directories: Sequence[Path]) -> None:
     for name, ring in shared.rings.items():
         at = events if table.ring(name).record == "event" else shared.resumed_lanes.get(name, seq)
         ring.published_hint[0] = at
-        for cursor in ring.cursors.values():
-            cursor[0] = at
+        for reader in table.readers(name):
+            ring.cursors[reader][0] = at
     control[ct.RESUMED_SEQ] = control[ct.WRITTEN_SEQ] = seq
     control.set_stage(table.index["journal"], ct.STAGE_SAFE_SEQ, seq)
     for which in range(2):

@@ -2,14 +2,14 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from openoutcry.dpdk_shim import UdpReceiver
 from openoutcry.gateway_fpga.live import LiveGateway
+from openoutcry.host.processes import STOP_SIGNALS, handling
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import worker
 from openoutcry.pipeline.compile import compile_kernels
@@ -51,7 +51,7 @@ def run(options: Options, watcher: Watcher | None = None) -> dict[str, Any]:
     Raises an ``OutcryError`` when something asked for could not be done; whatever shared memory,
     child or half-made journal there was is gone by then.
     """
-    with _handlers(_unwind, signal.SIGTERM, signal.SIGHUP):
+    with handling(_unwind, signal.SIGTERM, signal.SIGHUP):
         return _run_cleanly(options, watcher or Watcher())
 
 
@@ -71,17 +71,6 @@ def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
     compile_s = time.monotonic() - started
     with ExitStack() as stack:
         return _run(options, watcher, stack, compile_s)
-
-
-@contextmanager
-def _handlers(handler: Callable[[int, Any], None], *numbers: int) -> Iterator[None]:
-    """Set a signal handler for a while."""
-    before = {number: signal.signal(number, handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
 
 
 def _unwind(number: int, frame: Any) -> None:
@@ -106,7 +95,7 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
         state.interrupted = True
         work.shared.control[ct.STOP] = 1
 
-    with _handlers(stop, *worker.STOP_SIGNALS):
+    with handling(stop, *STOP_SIGNALS):
         if options.topology == "inline":
             _run_inline(work, state, watcher)
         else:

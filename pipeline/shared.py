@@ -16,7 +16,7 @@ from openoutcry.pipeline.histogram import HISTOGRAM_BYTES, WORDS
 from openoutcry.pipeline.lanes import NUMBERS, SHIFT, last_of_lanes
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.stages import words as w
-from openoutcry.pipeline.topology import RECORD_TYPES, TOPOLOGY, Geometry, Topology
+from openoutcry.pipeline.topology import RECORD_TYPES, TOPOLOGY, Geometry, Topology, TopologyError
 from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, layout
 from openoutcry.ring.policy import needed
 from openoutcry.ring.segment import segment_name
@@ -111,8 +111,20 @@ class Shared:
         # Also a stage that stays behind another has its cursor: it says who is where.
         consumers = self.table.readers(name)
         capacity = self.geometry.capacities[name]
+        released = self.table.released if name in self.table.gate.reads else ()
+        for reader in released:
+            if not 0 < reader.queue <= capacity // 2:
+                raise TopologyError(
+                    f"topology: reader {reader.name} has a queue of {reader.queue}, not 1 to "
+                    f"{capacity // 2}, half of ring {name}"
+                )
+        consumers += [reader.name for reader in released]
         ring = RingBuffer.create(self._name(name), capacity, RECORD_TYPES[record], consumers)
         self._segments.append(ring.segment)
+        for reader in released:
+            # Nobody waits for it before it comes, and producers know that it may.
+            ring.cursors[reader.name][0] = layout.FREE
+            ring.words(layout.DETACHED)[0] = 1
         return ring
 
     def load_tape(

@@ -4,6 +4,7 @@ import json
 import os
 import select
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from openoutcry.pipeline.topology import Group, plan_groups
 # A crash loop: this many deaths in a row, each soon after the start and without any progress.
 CRASH_LOOP_DEATHS = 5
 CRASH_LOOP_S = 1.0
+MEASURED_NS = 1_000_000_000
 
 
 @dataclass
@@ -48,6 +50,8 @@ class Supervisor:
         self.children: dict[int, _Child] = {}
         self.poll = select.poll()
         self.going = False
+        self.released_when_ready: dict[int, int] = {}
+        """By the pid of a process that took a dead one's place: events released by then."""
         self.next_look_s = 0.0
 
     def run(self) -> None:
@@ -70,7 +74,7 @@ class Supervisor:
                     }
                 )
             while self.children:
-                ended = self.poll.poll(SAMPLE_S * 1000 if self.going else 1)
+                ended = self.poll.poll(1 if self._measuring() else SAMPLE_S * 1000)
                 # Before anything that is read there is believed.
                 self.work.shared.check()
                 for fd, _ in ended:
@@ -96,10 +100,26 @@ class Supervisor:
             names = [name for group in self.state.groups for name in group["stages"]]
             self.going = all(self._ready_ns(name) for name in names)
             control[ct.GO] = int(self.going)
+        released = self.work.shared.events.cursors["gate"][0]
         for restart in self.state.restarts:
             ready_ns = self._ready_ns(restart["stage"].split(" + ")[0])
             if restart["resumed_s"] is None and ready_ns:
                 restart["resumed_s"] = (ready_ns - (control[ct.FIRST_NS] or ready_ns)) / 1e9
+                self.released_when_ready[restart["new_pid"]] = int(released)
+            if released > self.released_when_ready.get(restart["new_pid"], sys.maxsize):
+                del self.released_when_ready[restart["new_pid"]]
+                since_s = (time.monotonic_ns() - (control[ct.FIRST_NS] or ready_ns)) / 1e9
+                restart["restart_s"] = since_s - restart["at_s"]
+
+    def _measuring(self) -> bool:
+        """Whether to look every millisecond: before the common start, and from a death to the
+        first release after it (a second at most once the stage is ready: no input may come)."""
+        if not self.going or any(r["resumed_s"] is None for r in self.state.restarts[-1:]):
+            return True
+        if not self.released_when_ready:
+            return False
+        ready_ns = self._ready_ns(self.state.restarts[-1]["stage"].split(" + ")[0])
+        return time.monotonic_ns() - ready_ns < MEASURED_NS
 
     def _watch_progress(self) -> None:
         """Report what lives and does not move, and kill it by the policy: its death is then proven
@@ -225,6 +245,7 @@ class Supervisor:
                 "why": why,
                 "at_s": (died - first_ns) / 1e9,
                 "resumed_s": None,
+                "restart_s": None,
                 "new_pid": again.pid,
             }
         )

@@ -11,7 +11,7 @@ from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.histogram import HISTOGRAM_BYTES, WORDS, summary
 from openoutcry.pipeline.topology import RECORD_TYPES, Topology, as_row
 from openoutcry.report.run_text import stage_table
-from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, list_segments
+from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, layout, list_segments
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import OutcryError
 
@@ -71,7 +71,10 @@ class RunningPipeline:
                     "published": now[name],
                     "fill": max(0, now[name] - ring.gating) / ring.capacity,
                     "per_s": (now[name] - before[name]) / window_s,
-                    "cursors": {reader: int(at[0]) for reader, at in ring.cursors.items()},
+                    "cursors": {
+                        reader: int(at[0]) if at[0] != layout.FREE else None
+                        for reader, at in ring.cursors.items()
+                    },
                 }
                 for name, ring in self.rings.items()
             ],

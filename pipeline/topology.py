@@ -71,6 +71,15 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Reader:
+    """A reader of released events, behind the gate.  It may fall behind by ``queue`` events; then
+    nobody waits for it any longer, and it goes on from the journal (``released.py``)."""
+
+    name: str
+    queue: int
+
+
+@dataclass(frozen=True)
 class Span:
     """An interval over several stages."""
 
@@ -124,9 +133,11 @@ class Topology:
     rings: tuple[Ring, ...]
     stages: tuple[Stage, ...]
     spans: tuple[Span, ...] = SPANS
+    released: tuple[Reader, ...] = ()
 
     def __post_init__(self) -> None:
-        names = [*self.ring_names, *self.names, *(span.name for span in self.spans)]
+        names = [*self.ring_names, *self.names, *(row.name for row in self.spans)]
+        names += [row.name for row in self.released]
         if twice := {name for name in names if names.count(name) > 1}:
             raise TopologyError(f"topology: {sorted(twice)[0]!r} is there twice")
         writers = [s.writes for s in self.stages if s.writes in self.ring_names]
@@ -191,6 +202,11 @@ class Topology:
         """The stages elsewhere whose confirmation of a command this one waits for."""
         mine = set(self[stage].reads)
         return tuple(n for n in self[stage].gated_by if not mine & set(self[n].reads))
+
+    @property
+    def gate(self) -> Stage:
+        """The stage that releases events."""
+        return next(stage for stage in self.stages if stage.writes == "released")
 
     @property
     def sequencer(self) -> str:
@@ -265,14 +281,25 @@ class Topology:
         )
         return replace(self, stages=kept)
 
-    def extended(self, *, rings: Iterable[Ring] = (), stages: Iterable[Stage] = ()) -> "Topology":
+    def extended(
+        self,
+        *,
+        rings: Iterable[Ring] = (),
+        stages: Iterable[Stage] = (),
+        released: Iterable[Reader] = (),
+    ) -> "Topology":
         """The table with further rows; a lane's ring is merged by the sequencer."""
         lanes = tuple(ring.name for ring in rings if ring.lane is not None)
         old = tuple(
             replace(row, reads=(*row.reads, *lanes)) if row.name == self.sequencer else row
             for row in self.stages
         )
-        return replace(self, rings=(*self.rings, *rings), stages=(*old, *stages))
+        return replace(
+            self,
+            rings=(*self.rings, *rings),
+            stages=(*old, *stages),
+            released=(*self.released, *released),
+        )
 
     def for_durability(self, durability: str) -> "Topology":
         """What of the table runs: with ``none`` no journal, with ``async`` nobody waits for it."""
@@ -295,6 +322,7 @@ class Topology:
             tuple(Ring(**row) for row in document["rings"]),
             tuple(Stage(**row) for row in stages),
             tuple(Span(**row) for row in document["spans"]),
+            tuple(Reader(**row) for row in document["released"]),
         )
 
 

@@ -3,15 +3,14 @@
 import ctypes
 import faulthandler
 import importlib
-import json
 import os
-import signal
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,7 @@ from openoutcry.dpdk_shim.packets import Key
 from openoutcry.dpdk_shim.shim import Shim
 from openoutcry.gateway_fpga import Settings, make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
+from openoutcry.host.processes import STOP_SIGNALS, fork_reporting
 from openoutcry.journal import JournalWriter
 from openoutcry.matcher import Engine, process_batch
 from openoutcry.pipeline import control as ct
@@ -42,8 +42,7 @@ SLICE_NS = 20_000_000
 # each time round.
 SPINS = 4_000
 REPORT_LEVELS = 50
-PR_SET_PDEATHSIG, PR_SET_TIMERSLACK = 1, 29
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PR_SET_TIMERSLACK = 29
 
 
 @dataclass
@@ -216,50 +215,27 @@ def start(work: Work, group: Group, stack_fd: int) -> tuple[int, int]:
     The outcome is one JSON document in an anonymous file; a process that dies without one was
     killed.  Asked by a signal (``stall.DUMP_SIGNAL``) it writes its Python stack to ``stack_fd``.
     """
-    outcome_fd = os.memfd_create("outcome")
-    supervisor = os.getpid()
-    # A signal for the supervisor must not run its handler in the child.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
-        pid = os.fork()
+        return fork_reporting(partial(_run_child, work, group, stack_fd), STOP_SIGNALS)
     except OSError as error:
-        os.close(outcome_fd)
         raise OutcryError(f"cannot start stage {group.name}: {error.strerror}") from error
-    finally:
-        if os.getpid() == supervisor:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    if pid:
-        return pid, outcome_fd
-    _child(work, group, supervisor, outcome_fd, stack_fd)
 
 
-def _child(work: Work, group: Group, supervisor: int, outcome_fd: int, stack_fd: int) -> NoReturn:
-    status = 1
+def _run_child(work: Work, group: Group, stack_fd: int) -> dict[str, Any]:
+    """In the group's process.  Signals to stop go to the whole process group: they are ignored
+    here, and the supervisor drains the stages instead."""
     try:
-        # No stage outlives its supervisor, not even one that was killed.
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != supervisor:
-            os._exit(1)
-        # These go to the whole process group; the supervisor drains us instead.
-        for number in STOP_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
         faulthandler.register(DUMP_SIGNAL, stack_fd, all_threads=True)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         announce(work.shared, group)
         if group.allowed:
             os.sched_setaffinity(0, group.allowed)
         work.shared.populate()
-        outcome = run_group(work, group)
-        status = 0
-    except OutcryError as error:
-        outcome = {"error": str(error)}
-    except BaseException:
-        outcome = {"error": f"stage {' + '.join(group.stages)}: {traceback.format_exc()}"}
-    try:
-        with open(outcome_fd, "w") as file:
-            json.dump(outcome, file)
-    finally:
-        os._exit(status)
+        return run_group(work, group)
+    except OutcryError:
+        raise
+    except Exception as error:
+        text = f"stage {' + '.join(group.stages)}: {traceback.format_exc()}"
+        raise OutcryError(text) from error
 
 
 def say_ready(shared: Shared, stages: tuple[str, ...]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from openoutcry.journal import JournalError, JournalReader
-from openoutcry.replay.checkpoint import STEP, commands_after, starting_point
+from openoutcry.replay.events import events_of, starting_point
 from openoutcry.replay.tables import Tables
 from openoutcry.wire.enums import EventFlag, EventKind, PacketKind, Side
 from openoutcry.wire.layout import LAYOUT_HASH
@@ -92,7 +92,10 @@ def _pcap(directory: Path, part: Path) -> int:
     rows = 0
     with part.open("wb") as file:
         file.write(_PCAP.pack(PCAP_NS_MAGIC, 2, 4, 0, 0, 65535, LINKTYPE_ETHERNET))
-        for _, records in JournalReader(directory).chunks():
+        for batch in events_of(JournalReader(directory)):
+            records = batch.commands
+            if not len(records):
+                continue
             cuts = np.flatnonzero(np.diff(records["rx_ts_ns"])) + 1
             for burst in np.split(records, cuts):
                 for at in range(0, len(burst), MAX_PACKET_RECORDS):
@@ -137,22 +140,18 @@ def _lobster(directory: Path, part: Path, symbol: str | None) -> int:
     if symbol is not None and symbol not in symbols:
         raise JournalError(f"{symbol} is not among the journal's instruments")
     instrument = symbols.index(symbol) if symbol is not None else 0
-    engine = starting_point(reader).engine
+    point = starting_point(reader)
     rows = 0
     with part.open("w") as file:
-        for block in reader.all_blocks():
-            records = commands_after(block, engine.last_seq)
-            for at in range(0, len(records), STEP):
-                commands = records[at : at + STEP]
-                events = engine.process(commands)
-                times = commands["rx_ts_ns"][events["cause_seq"] - commands["seq"][0]]
-                mine = events["instrument"] == instrument
-                for event, ts_ns in zip(events[mine], times[mine], strict=True):
-                    line = _lobster_line(event)
-                    if line:
-                        second, ns = divmod(int(ts_ns) % DAY_NS, 1_000_000_000)
-                        file.write(f"{second}.{ns:09d},{line}\n")
-                        rows += 1
+        for batch in events_of(reader, point):
+            mine = batch.events[batch.events["instrument"] == instrument]
+            times = batch.commands["rx_ts_ns"][mine["cause_seq"] - batch.after_seq - 1]
+            for event, ts_ns in zip(mine, times, strict=True):
+                line = _lobster_line(event)
+                if line:
+                    second, ns = divmod(int(ts_ns) % DAY_NS, 1_000_000_000)
+                    file.write(f"{second}.{ns:09d},{line}\n")
+                    rows += 1
     return rows
 
 

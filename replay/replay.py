@@ -10,12 +10,10 @@ import numpy.typing as npt
 from openoutcry.journal import JournalError, JournalReader
 from openoutcry.journal.block import BlockHeader
 from openoutcry.matcher import Engine
-from openoutcry.replay.checkpoint import commands_after, starting_point
-from openoutcry.replay.event_hash import hash_array, hash_text
+from openoutcry.replay.event_hash import hash_text
+from openoutcry.replay.events import NO_LIMIT, events_of, starting_point
 from openoutcry.wire.records import INSTRUMENT
 
-# Records a step: their events stay in the cache.
-STEP = 4096
 MAX_BOOKS = 64
 MASK = 2**64 - 1
 
@@ -73,20 +71,15 @@ def replay(
     reader = JournalReader(directory)
     started = time.monotonic()
     point = starting_point(reader)
-    engine, chain = point.engine, point.chain
+    engine = point.engine
     proofs = _Proofs(point.seq)
-    for block in reader.all_blocks():
-        proofs.compare(block.header, engine.last_seq)
-        records = commands_after(block, engine.last_seq)
-        if until_seq is not None:
-            records = records[: max(0, until_seq - engine.last_seq)]
-        if not len(records):
-            continue
-        for at in range(0, len(records), STEP):
-            chain = hash_array(chain, engine.process(records[at : at + STEP]))
-        proofs.block_ended(engine.last_seq, chain)
-        if progress:
-            progress(engine.last_seq)
+    limit = NO_LIMIT if until_seq is None else until_seq
+    for batch in events_of(reader, point, until_seq=limit):
+        proofs.compare(batch.header, batch.after_seq)
+        if batch.ends_block:
+            proofs.block_ended(point.seq, point.chain)
+        if progress and len(batch.commands):
+            progress(point.seq)
     if until_seq is not None and engine.last_seq < until_seq:
         raise JournalError(
             f"{directory}: the journal ends at sequence {engine.last_seq}, before {until_seq}"
@@ -97,7 +90,7 @@ def replay(
         "commands": engine.last_seq,
         "events": engine.event_count,
         "state_hash": engine.state_hash(),
-        "event_hash": hash_text(chain),
+        "event_hash": hash_text(point.chain),
         "seconds": time.monotonic() - started,
         "torn": reader.torn,
         "recorded": reader.evidence,

@@ -1,9 +1,6 @@
-"""The journal as tables for people: orders, events, trades and the audit trail, names spelt out.
+"""The journal as tables for people: orders, events, trades and the audit trail, names spelt out."""
 
-Events do not stand in a journal: they are what the commands cause, so they are made by replaying.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
@@ -13,9 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import JournalError, JournalReader
-from openoutcry.journal.block import Block
-from openoutcry.matcher import Engine
-from openoutcry.replay.checkpoint import STEP, commands_after, starting_point
+from openoutcry.replay.events import Batch, events_of, starting_point
 from openoutcry.wire.enums import (
     SELF_TRADE_SHIFT,
     BlockKind,
@@ -29,7 +24,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
-from openoutcry.wire.records import CLOCK_DTYPE, MAX_VALUE, NO_INSTRUMENT
+from openoutcry.wire.records import CLOCK_DTYPE, EVENT_DTYPE, MAX_VALUE, NO_INSTRUMENT, ORDER_DTYPE
 
 SPEAKS_NS = 5_000_000_000
 """A clock record is made every second: without one for so long nothing is known."""
@@ -87,23 +82,24 @@ class StampBounds:
 
 
 class Rows(NamedTuple):
-    """Orders of some blocks in a row (ORDER_DTYPE), and of each its block's index and time."""
+    """Orders of some blocks in a row (ORDER_DTYPE), their events (EVENT_DTYPE), and of each order
+    its block's index and time."""
 
     records: npt.NDArray[Any]
+    events: npt.NDArray[Any]
     block_indices: npt.NDArray[np.int64]
     written_ts_ns: npt.NDArray[np.int64]
 
 
-def gathered(blocks: Iterator[Block], after_seq: int) -> Iterator[Rows]:
-    """The orders behind ``after_seq``, at least :data:`ROWS` at a time (but for the last): a table
-    costs the same for one row as for thousands, and a block may hold but a few."""
-    parts: list[tuple[npt.NDArray[Any], int, int]] = []
+def gathered(batches: Iterable[Batch]) -> Iterator[Rows]:
+    """The batches' orders, at least :data:`ROWS` at a time (but for the last): a table costs the
+    same for one row as for thousands, and a block may hold but a few."""
+    parts: list[Batch] = []
     count = 0
-    for block in blocks:
-        records = commands_after(block, after_seq)
-        if len(records):
-            parts.append((records, block.header.block_index, block.header.written_ts_ns))
-            count += len(records)
+    for batch in batches:
+        if len(batch.commands):
+            parts.append(batch)
+            count += len(batch.commands)
         if count >= ROWS:
             yield _together(parts)
             parts, count = [], 0
@@ -111,17 +107,14 @@ def gathered(blocks: Iterator[Block], after_seq: int) -> Iterator[Rows]:
         yield _together(parts)
 
 
-def _together(parts: list[tuple[npt.NDArray[Any], int, int]]) -> Rows:
-    records, indices, written_ns = zip(*parts, strict=True)
-    lengths = [len(part) for part in records]
+def _together(parts: list[Batch]) -> Rows:
+    lengths = [len(part.commands) for part in parts]
     return Rows(
-        np.concatenate(records), np.repeat(indices, lengths), np.repeat(written_ns, lengths)
+        np.concatenate([part.commands for part in parts]),
+        np.concatenate([part.events for part in parts]),
+        np.repeat([part.header.block_index for part in parts], lengths),
+        np.repeat([part.header.written_ts_ns for part in parts], lengths),
     )
-
-
-def _caused(engine: Engine, records: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    parts = [engine.process(records[at : at + STEP]) for at in range(0, len(records), STEP)]
-    return np.concatenate(parts)
 
 
 @cache
@@ -147,15 +140,15 @@ class Tables:
 
     def batches(self) -> Iterator[tuple[Any, Any]]:
         """Yield (orders, events) as arrow tables; events is None if they were not asked for."""
-        engine = starting_point(self.reader).engine if self.with_events else None
+        point = starting_point(self.reader) if self.with_events else None
         bounds = StampBounds(self.reader)
         # Whose commands are behind which: known once the journal was read.
         self._runs_begin = [document["seq"] for document in self.reader.resumed]
-        blocks = self.reader.all_blocks(until_block=bounds.blocks)
-        for rows in gathered(blocks, engine.last_seq if engine else 0):
+        batches = events_of(self.reader, point, until_block=bounds.blocks)
+        for rows in gathered(batches):
             found_ns = bounds.of(rows.block_indices, rows.records["rx_ts_ns"])
             orders = self.orders(rows.records, rows.written_ts_ns, found_ns)
-            yield orders, self.events(_caused(engine, rows.records)) if engine else None
+            yield orders, self.events(rows.events) if point else None
 
     def orders(
         self,
@@ -213,8 +206,6 @@ class Tables:
 
     def empty(self) -> tuple[Any, Any]:
         """Tables without rows: their columns."""
-        from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
-
         none = np.zeros(0, np.int64)
         orders = self.orders(np.zeros(0, ORDER_DTYPE), none, none)
         return orders, self.events(np.zeros(0, EVENT_DTYPE))

@@ -1,4 +1,4 @@
-"""The laboratory's own charts, in the style of the run's report."""
+"""The charts of benchmark reports, in the style of the run's report."""
 
 import math
 from collections.abc import Sequence
@@ -10,12 +10,10 @@ from openoutcry.report.charts import (
     Frame,
     Tick,
     both,
-    compact,
     nice_ticks,
-    ns_text,
 )
 from openoutcry.report.core_map import SHADES
-from openoutcry.report.quantity import quantity
+from openoutcry.report.quantity import compact, duration, quantity
 
 FIGURES = (("p50", "s0"), ("p99", "s1"), ("p999", "s3"))
 
@@ -36,7 +34,7 @@ def rate_chart(rungs: Sequence[dict[str, Any]], knee: float | None) -> Markup | 
     def draw(frame: Frame) -> None:
         frame.axes(
             _decades(*x_range, lambda value: f"{compact(value)}/s"),
-            _decades(*y_range, ns_text), "commands a second asked for", "latency",
+            _decades(*y_range, duration), "commands a second asked for", "latency",
         )  # fmt: skip
         for name, css in FIGURES:
             points = [
@@ -61,7 +59,7 @@ def waterfall(stages: Sequence[dict[str, Any]], figure: str) -> Markup:
     for index, stage in enumerate(parts):
         width = 100 * stage[figure] / total
         rows.append(
-            f'<tr><td>{escape(stage["name"])}</td><td class="n">{ns_text(stage[figure])}</td>'
+            f'<tr><td>{escape(stage["name"])}</td><td class="n">{duration(stage[figure])}</td>'
             f'<td style="width: 62%"><span class="bar s{index}" style="margin-left: {at:.2f}%; '
             f'width: {width:.2f}%; background: var(--c)"></span></td></tr>'
         )
@@ -94,7 +92,9 @@ def heat_chart(heat: dict[str, Any]) -> Markup | None:
                         f'width="{width:.1f}" height="{bottom - top:.1f}"/>'
                     )
         ticks = [(t, f"{t:g}") for t in nice_ticks(0, end, 8) if t <= end]
-        frame.axes(ticks, _decades(math.ceil(low), math.floor(high), ns_text), "seconds", "latency")
+        frame.axes(
+            ticks, _decades(math.ceil(low), math.floor(high), duration), "seconds", "latency"
+        )
 
     return both("Latency over time, by how many commands had it", (0, end), (low, high), draw)
 

@@ -14,7 +14,7 @@ from openoutcry.report import charts as report_charts
 from openoutcry.report.atomic_file import write_atomically
 from openoutcry.report.core_map import core_map
 from openoutcry.report.page import render_page
-from openoutcry.report.quantity import quantity, ratio
+from openoutcry.report.quantity import compact, duration, quantity, ratio
 from openoutcry.report.run_report import HOST_LABELS
 from openoutcry.report.text import beside, by_length, core_groups, knee, not_kept
 
@@ -39,7 +39,7 @@ def render(documents: Sequence[Document]) -> str:
     """The report's HTML."""
     return render_page(
         "bench_report.html",
-        {"ns": report_charts.ns_text, "compact": report_charts.compact},
+        {"ns": duration, "compact": compact},
         title=" · ".join(made["subject"] for made in documents),
         heading=_heading(documents),
         documents=[_view(made) for made in documents],

@@ -13,6 +13,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from openoutcry.report.quantity import compact, duration
+
 Point = tuple[float, float]
 Tick = tuple[float, str]
 
@@ -259,28 +261,6 @@ def nice_ticks(low: float, high: float, count: int = 5, *, whole: bool = False) 
     return [round(number * step, 12) for number in range(first, last + 1)]
 
 
-def compact(value: float) -> str:
-    """1500000 -> 1.5 M, with three digits."""
-    for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if abs(value) >= size:
-            return f"{value / size:.3g}{letter}"
-    return f"{value:.3g}"
-
-
-def ns_text(value: float) -> str:
-    """1240 -> 1.24 µs, with three digits."""
-    for size, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
-        if value >= size * 0.9995:
-            return f"{_three_digits(value / size)} {unit}"
-    return f"{_three_digits(value)} ns"
-
-
-def _three_digits(value: float) -> str:
-    if value >= 99.95 or value == int(value):
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
-
-
 def both(label: str, x_range: Point, y_range: Point, draw: Any) -> Markup:
     """The same chart for wide and for narrow pages."""
     frames = []
@@ -301,7 +281,7 @@ def _nines_ticks(nines: float) -> list[Tick]:
 
 
 def _decade_ticks(low: int, high: int) -> list[Tick]:
-    return [(power, ns_text(10.0**power)) for power in range(low, max(high, low + 1) + 1)]
+    return [(power, duration(10.0**power)) for power in range(low, max(high, low + 1) + 1)]
 
 
 def _second_ticks(span: Point, frame: Frame) -> list[Tick]:

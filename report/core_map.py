@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from openoutcry.report.charts import ns_text
+from openoutcry.report.quantity import duration
 from openoutcry.report.text import ranges
 
 SHADES = 7
@@ -139,13 +139,13 @@ def _brackets(sets: Sequence[tuple[str, Runs]], cell: float) -> Iterator[str]:
 def _legend(least: float, most: float, top: float) -> Iterator[str]:
     if most <= least:
         return
-    yield f'<text x="{LEFT}" y="{top + 12:.1f}">{ns_text(least)}</text>'
+    yield f'<text x="{LEFT}" y="{top + 12:.1f}">{duration(least)}</text>'
     for shade in range(SHADES):
         left = LEFT + 60 + 18 * shade
         yield (
             f'<rect class="core h{shade}" x="{left}" y="{top:.1f}" width="18" height="14"></rect>'
         )
-    yield f'<text x="{LEFT + 68 + 18 * SHADES}" y="{top + 12:.1f}">{ns_text(most)}</text>'
+    yield f'<text x="{LEFT + 68 + 18 * SHADES}" y="{top + 12:.1f}">{duration(most)}</text>'
 
 
 def _svg(parts: Sequence[str], cores: int, cell: float) -> Markup:

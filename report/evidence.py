@@ -37,29 +37,34 @@ def write_evidence(name: str, figures: dict[str, Any], command: str) -> Path:
     )
 
 
-def keep_document(made: Mapping[str, Any]) -> Path:
+def keep_document(document: Mapping[str, Any]) -> Path:
     """Write a subject's result document as evidence, without its pictures.  Raises
     :class:`EvidenceError` for one that is partial."""
-    if made.get("partial"):
-        raise EvidenceError(f"{made['subject']} is partial, no evidence: {made['partial']}")
+    if document.get("partial"):
+        raise EvidenceError(f"{document['subject']} is partial, no evidence: {document['partial']}")
     kept: dict[str, Any] = {
-        key: made[key] for key in ("command", "commit", "host", "noise") if key in made
+        key: document[key] for key in ("command", "commit", "host", "noise") if key in document
     }
-    figures = {key: made[key] for key in ("results", "missing")}
-    return _write({"name": made["subject"], "figures": figures, "date": made["date"][:10], **kept})
+    figures = {key: document[key] for key in ("results", "missing")}
+    return _write(
+        {"name": document["subject"], "figures": figures, "date": document["date"][:10], **kept}
+    )
 
 
-def _write(made: dict[str, Any]) -> Path:
+def _write(document: dict[str, Any]) -> Path:
     EVIDENCE.mkdir(parents=True, exist_ok=True)
-    path = EVIDENCE / f"{made['name']}.json"
-    write_atomically(path, json.dumps(made, indent=1) + "\n")
+    path = EVIDENCE / f"{document['name']}.json"
+    write_atomically(path, json.dumps(document, indent=1) + "\n")
     return path
 
 
 def read_evidence(name: str) -> dict[str, Any]:
     """Read ``docs/evidence/NAME.json``: what :func:`write_evidence` wrote, or a result document as
     ``outcry bench --out`` writes it, which says no date."""
-    made: dict[str, Any] = json.loads((EVIDENCE / f"{name}.json").read_text())
-    if "figures" not in made:
-        made["figures"] = {"results": made.pop("results"), "missing": made.pop("missing")}
-    return made
+    document: dict[str, Any] = json.loads((EVIDENCE / f"{name}.json").read_text())
+    if "figures" not in document:
+        document["figures"] = {
+            "results": document.pop("results"),
+            "missing": document.pop("missing"),
+        }
+    return document

@@ -1,7 +1,5 @@
 """A figure as people say it."""
 
-from openoutcry.report.charts import compact, ns_text
-
 PERCENT_FROM_PPB = 1e6
 """A tenth of a per cent: from here on people say per cent."""
 
@@ -9,7 +7,7 @@ PERCENT_FROM_PPB = 1e6
 def quantity(value: float, unit: str) -> str:
     """Three digits and the unit that people say: 1.24 µs, 12.4 M/s."""
     if unit == "ns":
-        return ns_text(value)
+        return duration(value)
     if unit == "s":
         return f"{value:.3g} s"
     if unit == "ppb" and abs(value) >= PERCENT_FROM_PPB:
@@ -28,11 +26,26 @@ def ratio_as_fraction(value: float) -> str:
     return f"1/{1 / value:,.0f}" if 0 < value < 0.1 else ratio(value)
 
 
-def duration(ns: int | None) -> str:
-    """``1.234 us``; None is not known."""
+def compact(value: float) -> str:
+    """1500000 -> 1.5 M, with three digits."""
+    for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{letter}"
+    return f"{value:.3g}"
+
+
+def duration(ns: float | None) -> str:
+    """1240 -> 1.24 µs, with three digits; None is not known."""
     if ns is None:
         return "unknown"
-    for unit, size in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
-        if abs(ns) >= size:
-            return f"{ns / size:,.3f} {unit}"
-    return f"{ns} ns"
+    sign, size_ns = ("-", -ns) if ns < 0 else ("", ns)
+    for size, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
+        if size_ns >= size * 0.9995:
+            return f"{sign}{_three_digits(size_ns / size)} {unit}"
+    return f"{sign}{_three_digits(size_ns)} ns"
+
+
+def _three_digits(value: float) -> str:
+    if value >= 99.95 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"

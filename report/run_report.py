@@ -7,6 +7,7 @@ from typing import Any
 from openoutcry.report import charts
 from openoutcry.report.atomic_file import write_atomically
 from openoutcry.report.page import render_page
+from openoutcry.report.quantity import compact, duration
 
 BOOKS_SHOWN = 4
 LEVELS_SHOWN = 10
@@ -202,7 +203,7 @@ def _plain(key: str, value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(str(item) for item in value) or "none"
     if isinstance(value, int | float):
-        units = {"_bytes": _bytes, "_s": _seconds, "_ns": charts.ns_text}
+        units = {"_bytes": _bytes, "_s": _seconds, "_ns": duration}
         for ending, write in units.items():
             if key.endswith(ending):
                 return write(value)
@@ -220,7 +221,7 @@ def _rate(value: float | None) -> str:
     """Three digits from ten million on; a headline does not need more."""
     if value is None:
         return UNKNOWN
-    return charts.compact(value) if value >= 10_000_000 else f"{value:,.0f}"
+    return compact(value) if value >= 10_000_000 else f"{value:,.0f}"
 
 
 def _bytes(value: float | None) -> str:
@@ -233,7 +234,7 @@ def _bytes(value: float | None) -> str:
 
 
 def _ns(value: float | None) -> str:
-    return UNKNOWN if value is None else charts.ns_text(value)
+    return UNKNOWN if value is None else duration(value)
 
 
 def _seconds(value: float | None) -> str:

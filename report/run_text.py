@@ -12,15 +12,6 @@ from openoutcry.report.quantity import duration
 PERCENTILES = (("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p999", "p99.9"), ("max", "max"))
 
 
-def time_text(ns: float) -> str:
-    """A duration in the unit that a person reads: ``742 ns``, ``4.2 µs``, ``13 ms``."""
-    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
-        if ns >= size:
-            value = ns / size
-            return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
-    return f"{ns:.0f} ns"
-
-
 def stage_table(
     stages: list[dict[str, Any]],
     title: str,
@@ -37,7 +28,7 @@ def stage_table(
     for stage in stages:
         if stage["name"] == "release":
             table.add_section()
-        values = [time_text(stage[key]) if stage["count"] else "–" for key, _ in columns]
+        values = [duration(stage[key]) if stage["count"] else "–" for key, _ in columns]
         table.add_row(stage["name"], stage["span"], *values)
     return table
 

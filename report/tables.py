@@ -10,9 +10,8 @@ from functools import partial
 from typing import Any
 
 from openoutcry.host.info import processor
-from openoutcry.report.charts import ns_text
 from openoutcry.report.evidence import ROOT, read_evidence
-from openoutcry.report.quantity import quantity, ratio, ratio_as_fraction
+from openoutcry.report.quantity import duration, quantity, ratio, ratio_as_fraction
 
 DOCUMENTS = (
     "README.md",
@@ -155,11 +154,11 @@ def compare_table(made: dict[str, Any]) -> str:
 def stall_table(made: dict[str, Any]) -> str:
     figures = made["figures"]
     with_it, without = figures["stalled"], figures["undisturbed"]
-    low, high = (ns_text(edge) for edge in figures["band_ns"])
+    low, high = (duration(edge) for edge in figures["band_ns"])
     rows = [
-        ("p50", ns_text, "p50_ns"),
-        ("p99.9, median of the windows", ns_text, "p999_ns"),
-        ("p99.9, of the quietest quarter of them", ns_text, "p999_quiet_ns"),
+        ("p50", duration, "p50_ns"),
+        ("p99.9, median of the windows", duration, "p999_ns"),
+        ("p99.9, of the quietest quarter of them", duration, "p999_quiet_ns"),
         (f"commands a second that took {low} to {high}", "{:,.0f}".format, "band_per_s"),
         (f"columns of the heat map with a cell at {low} to {high}", "{:.0%}".format,
          "heat_columns"),
@@ -216,7 +215,7 @@ def books_table(made: dict[str, Any]) -> str:
                 row["goal"],
             )
         )
-    header = "| recording | rows equal | maker is the tape's | goal |"
+    header = "| recording | rows equal | same maker as recorded | goal |"
     return _rows(header, rows) + _source(made)
 
 

@@ -19,17 +19,19 @@ MEANWHILE_SHOWN = 3
 RUNG_FIGURES = (("p50", "p50"), ("p99", "p99"), ("p999", "p99.9"))
 
 
-def show(made: dict[str, Any]) -> None:
+def show(document: dict[str, Any]) -> None:
     """Print the document."""
-    details = made.get("details") or {}
-    many = made["subject"] == "cores" and len(details.get("cores", ())) > MAP_CORES
+    details = document.get("details") or {}
+    many = document["subject"] == "cores" and len(details.get("cores", ())) > MAP_CORES
     if many:
-        click.echo(f"{len(made['results']):,} pairs of cores: each is in --json, --report, --out")
+        click.echo(
+            f"{len(document['results']):,} pairs of cores: each is in --json, --report, --out"
+        )
     else:
-        Console().print(_table(made))
-    for entry in made["missing"]:
+        Console().print(_table(document))
+    for entry in document["missing"]:
         click.echo(f"missing: {entry['name']}: {entry['why']}")
-    noisy = (made.get("noise") or {}).get("noisy_rounds_kept")
+    noisy = (document.get("noise") or {}).get("noisy_rounds_kept")
     if noisy:
         click.echo(f"noisy host: {noisy} rounds were disturbed by other machines or programs")
     if "map" in details:
@@ -63,8 +65,10 @@ def _show_pipeline(details: dict[str, Any]) -> None:
             f"alone it could do {rate}"
         )
     for name, climbs in (details.get("ladder") or {}).items():
-        found = knee(climbs[-1])
-        where = f"the knee is at {quantity(found, '1/s')}" if found else "already beyond the knee"
+        highest = knee(climbs[-1])
+        where = (
+            f"the knee is at {quantity(highest, '1/s')}" if highest else "already beyond the knee"
+        )
         click.echo(f"latency against rate, durability {name}; {where}:")
         for rung in climbs[-1]:
             texts = [f"{text} {quantity(rung[key], 'ns')}" for key, text in RUNG_FIGURES]
@@ -137,10 +141,10 @@ def _peer_row(peer: str, theirs: dict[str, Any], unit: str) -> list[str]:
     return [f"  {peer}", quantity(theirs["median"], unit), times, interval, ""]
 
 
-def _table(made: dict[str, Any]) -> Table:
-    host = made["host"]
+def _table(document: dict[str, Any]) -> Table:
+    host = document["host"]
     table = Table(
-        title=f"{made['subject']}: {processor(host)}; {host['cores_usable']} cores",
+        title=f"{document['subject']}: {processor(host)}; {host['cores_usable']} cores",
         title_justify="left",
         box=SIMPLE_HEAD,
         header_style="bold",
@@ -148,7 +152,7 @@ def _table(made: dict[str, Any]) -> Table:
     table.add_column("figure", no_wrap=True)
     for column in ("median", "p25", "p75", "rounds"):
         table.add_column(column, justify="right", no_wrap=True)
-    for row in made["results"]:
+    for row in document["results"]:
         figures = [quantity(value, row["unit"]) for value in (row["median"], *row["spread"])]
         table.add_row(row["name"], *figures, str(row["samples"]))
         for peer, theirs in row["against"].items():

@@ -14,15 +14,15 @@ NEW_LEVEL = "a price level touched for the first time"
 def beside(row: dict[str, Any], meanwhile: int | None = None) -> list[str]:
     """What else is known of one of the slowest commands: when it was durable, what it touched,
     what the kernel ran meanwhile (the longest so many, None: all that the document has)."""
-    said = []
+    notes = []
     durable = row["after_intended_ns"].get("durable")
     if durable is not None:
-        said.append(f"durable after {quantity(durable, 'ns')}")
+        notes.append(f"durable after {quantity(durable, 'ns')}")
     if row["new_level"]:
-        said.append(NEW_LEVEL)
+        notes.append(NEW_LEVEL)
     if row["page_faults"]:
-        said.append(f"page faults meanwhile: {row['page_faults']:,}")
-    return said + [_meanwhile(one) for one in row["meanwhile"][:meanwhile] if one["length_ns"]]
+        notes.append(f"page faults meanwhile: {row['page_faults']:,}")
+    return notes + [_meanwhile(one) for one in row["meanwhile"][:meanwhile] if one["length_ns"]]
 
 
 def _meanwhile(one: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from openoutcry.ring import kernels
+from openoutcry.ring import handles
 from openoutcry.ring.wait_strategy import WaitStrategy
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ class SequenceBarrier:
     kernels that Python calls."""
 
     def __init__(self, ring: "RingBuffer", entry: int, after: int, strategy: WaitStrategy) -> None:
-        self.words = np.zeros(kernels.HANDLE_WORDS, np.int64)
+        self.words = np.zeros(handles.HANDLE_WORDS, np.int64)
         self.words[:6] = ring.address, ring.mask, ring.shift, entry, after, int(strategy)
         self.handle: int = self.words.ctypes.data
 
     def available(self, limit: int) -> int:
         """How many records may be read now, contiguous in memory; passes over tombstones."""
-        return int(kernels.poll_handle(self.handle, limit))
+        return int(handles.poll_handle(self.handle, limit))
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until a reader has a record to read, until anything follows a pool's cursor, or
@@ -36,7 +36,7 @@ class SequenceBarrier:
         left_ns = FOREVER_NS if timeout_s is None else int(timeout_s * 1e9)
         while True:
             slice_ns = min(left_ns, SLICE_NS)
-            if kernels.wait_handle(self.handle, slice_ns):
+            if handles.wait_handle(self.handle, slice_ns):
                 return True
             left_ns -= slice_ns
             if left_ns <= 0:

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from openoutcry.ring import kernels
+from openoutcry.ring import handles
 from openoutcry.wire.kernel import c_callback
 from openoutcry.wire.memory import intrinsic
 
@@ -61,11 +61,11 @@ _new_int = _python_api("PyLong_FromLongLong")
 
 
 def _publish_again(self: int, nothing: int) -> int:
-    return int(_new_int(kernels.publish_again(_as_int(self))))
+    return int(_new_int(handles.publish_again(_as_int(self))))
 
 
 def _next_batch(self: int, nothing: int) -> int:
-    return int(_new_int(kernels.next_batch(_as_int(self))))
+    return int(_new_int(handles.next_batch(_as_int(self))))
 
 
 @functools.cache
@@ -77,12 +77,12 @@ def _method(function: Callable[[int, int], int]) -> tuple[Any, _MethodDef]:
 
 
 def publish_again(handle: int) -> Callable[[], int]:
-    """:func:`kernels.publish_again` of the handle at that address."""
+    """:func:`handles.publish_again` of the handle at that address."""
     return _builtin(_publish_again, handle)
 
 
 def next_batch(handle: int) -> Callable[[], int]:
-    """:func:`kernels.next_batch` of the handle at that address."""
+    """:func:`handles.next_batch` of the handle at that address."""
     return _builtin(_next_batch, handle)
 
 

@@ -6,37 +6,7 @@ atomic has the ordering it has; tests/ring/model explores them all.  The functio
 are those for 64-byte slots.
 """
 
-from openoutcry.ring.layout import (
-    BLOCKING,
-    CLAIM_FIRST,
-    CLAIM_LAST,
-    CLAIMED,
-    CLOSED_AT,
-    CONSUMER_BYTES,
-    CONSUMER_COUNT,
-    CONSUMER_HEARTBEAT_NS,
-    CONSUMER_JOINED,
-    CONSUMER_KIND,
-    CONSUMER_SKIPPED,
-    CONSUMERS,
-    DETACHED,
-    FLAGS,
-    FREE,
-    MULTI_PRODUCER,
-    PRODUCER_HEARTBEAT_NS,
-    PUBLISHED,
-    READER,
-    SEQ,
-    SLOT_BYTES,
-    SLOT_BYTES_AT,
-    SLOT_SHIFT,
-    SLOTS,
-    TOMBSTONES,
-    WAITING,
-    WAKE,
-    WORK_FIRST,
-    WORK_LAST,
-)
+from openoutcry.ring import layout
 from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import (
     compare_exchange,
@@ -68,24 +38,24 @@ NAP_NS = 10_000_000
 
 @kernel
 def slot_at(ring: int, mask: int, shift: int, seq: int) -> int:
-    return ring + SLOTS + ((seq & mask) << shift)
+    return ring + layout.SLOTS + ((seq & mask) << shift)
 
 
 @kernel
 def stamp_at(ring: int, mask: int, shift: int, seq: int) -> int:
     """Address of the slot's stamp: its last eight bytes."""
-    return ring + SLOTS + ((seq & mask) << shift) + (1 << shift) - 8
+    return ring + layout.SLOTS + ((seq & mask) << shift) + (1 << shift) - 8
 
 
 @kernel
 def slot_address(ring: int, mask: int, seq: int) -> int:
-    return slot_at(ring, mask, SLOT_SHIFT, seq)
+    return slot_at(ring, mask, layout.SLOT_SHIFT, seq)
 
 
 @kernel
 def is_published(ring: int, mask: int, seq: int) -> bool:
     """Acquire pairs with the publishing release: a true answer makes the whole record visible."""
-    return load_acquire(slot_address(ring, mask, seq) + SEQ) == seq
+    return load_acquire(slot_address(ring, mask, seq) + layout.SEQ) == seq
 
 
 @kernel
@@ -93,28 +63,28 @@ def publish(ring: int, mask: int, seq: int, record: int) -> None:
     """Copy the record into its slot, then publish it.  The slot must have been claimed."""
     slot = slot_address(ring, mask, seq)
     if VERIFY:
-        assert load_i64(slot + SEQ) < seq
+        assert load_i64(slot + layout.SEQ) < seq
     copy56(slot, record)
-    store_release(slot + SEQ, seq)
+    store_release(slot + layout.SEQ, seq)
 
 
 @kernel
 def publish_sized(ring: int, mask: int, shift: int, seq: int, record: int) -> None:
     """:func:`publish` for slots of ``1 << shift`` bytes: all lines, the last without its stamp."""
     slot = slot_at(ring, mask, shift, seq)
-    last = (1 << shift) - SLOT_BYTES
+    last = (1 << shift) - layout.SLOT_BYTES
     if VERIFY:
-        assert load_i64(slot + last + SEQ) < seq
-    for offset in range(0, last, SLOT_BYTES):
+        assert load_i64(slot + last + layout.SEQ) < seq
+    for offset in range(0, last, layout.SLOT_BYTES):
         copy64(slot + offset, record + offset)
     copy56(slot + last, record + last)
-    store_release(slot + last + SEQ, seq)
+    store_release(slot + last + layout.SEQ, seq)
 
 
 @kernel
 def published_count(ring: int, mask: int, next_seq: int, limit: int) -> int:
     """How many records from ``next_seq`` on are published without a gap, at most ``limit``."""
-    return run_length(ring, mask, SLOT_SHIFT, next_seq, limit)
+    return run_length(ring, mask, layout.SLOT_SHIFT, next_seq, limit)
 
 
 @kernel
@@ -145,9 +115,9 @@ def gating_cursor(ring: int) -> int:
     In order of index: a pool's own cursor is read before those of its workers, so that a worker
     which moves the one after having set the other is never missed.
     """
-    lowest = load_acquire(ring + CONSUMERS)
-    for index in range(1, load_i64(ring + CONSUMER_COUNT)):
-        cursor = load_acquire(ring + CONSUMERS + index * CONSUMER_BYTES)
+    lowest = load_acquire(ring + layout.CONSUMERS)
+    for index in range(1, load_i64(ring + layout.CONSUMER_COUNT)):
+        cursor = load_acquire(ring + layout.CONSUMERS + index * layout.CONSUMER_BYTES)
         lowest = min(lowest, cursor)
     return lowest
 
@@ -160,7 +130,7 @@ def gate(ring: int) -> int:
     what this producer published, or claimed, before.
     """
     lowest = gating_cursor(ring)
-    if load_i64(ring + DETACHED) != 0:
+    if load_i64(ring + layout.DETACHED) != 0:
         full_fence()
         lowest = gating_cursor(ring)
     return lowest
@@ -170,10 +140,12 @@ def gate(ring: int) -> int:
 def barrier(ring: int, after: int) -> int:
     """The last sequence that every consumer of the bit set ``after`` is done with; FREE if none of
     them holds anything back."""
-    lowest = FREE
-    for index in range(load_i64(ring + CONSUMER_COUNT)):
+    lowest = layout.FREE
+    for index in range(load_i64(ring + layout.CONSUMER_COUNT)):
         if after >> index & 1:
-            lowest = min(lowest, load_acquire(ring + CONSUMERS + index * CONSUMER_BYTES))
+            lowest = min(
+                lowest, load_acquire(ring + layout.CONSUMERS + index * layout.CONSUMER_BYTES)
+            )
     return lowest
 
 
@@ -200,16 +172,18 @@ def available(ring: int, mask: int, shift: int, consumer: int, after: int, limit
     while cursor < last:
         stamp = load_acquire(stamp_at(ring, mask, shift, cursor + 1))
         buried = stamp == -(cursor + 1)
-        if not buried and (cursor >= load_i64(consumer + CONSUMER_JOINED) or abs(stamp) <= cursor):
+        if not buried and (
+            cursor >= load_i64(consumer + layout.CONSUMER_JOINED) or abs(stamp) <= cursor
+        ):
             break
         if compare_exchange(consumer, cursor, cursor + 1) != 1:
             return 0
         if buried:
-            fetch_add(consumer + CONSUMER_SKIPPED, 1)
+            fetch_add(consumer + layout.CONSUMER_SKIPPED, 1)
         cursor += 1
     if cursor > begin:
         wake_waiters(ring)
-    if cursor < load_i64(consumer + CONSUMER_JOINED):
+    if cursor < load_i64(consumer + layout.CONSUMER_JOINED):
         return 0
     limit = min(limit, last - cursor)
     # Contiguous: the sequence after next that starts again at slot 0 ends the run.
@@ -224,9 +198,9 @@ def available(ring: int, mask: int, shift: int, consumer: int, after: int, limit
 def last_published_sized(ring: int, mask: int, shift: int) -> int:
     """The last sequence that a single producer published, found from the slots themselves: what a
     new producer goes on from after the old one was killed at any point."""
-    seq = load_acquire(ring + PUBLISHED)
+    seq = load_acquire(ring + layout.PUBLISHED)
     lowest = gating_cursor(ring)
-    if lowest != FREE:
+    if lowest != layout.FREE:
         seq = max(seq, lowest)
     while load_acquire(stamp_at(ring, mask, shift, seq + 1)) == seq + 1:
         seq += 1
@@ -240,7 +214,7 @@ def room(ring: int, mask: int, last_claimed: int) -> int:
     Never less than 0: a late worker, before its attempt fails, sets its cursor back for a moment.
     """
     lowest = gate(ring)
-    return mask + 1 if lowest == FREE else max(0, lowest + mask + 1 - last_claimed)
+    return mask + 1 if lowest == layout.FREE else max(0, lowest + mask + 1 - last_claimed)
 
 
 @kernel
@@ -259,7 +233,7 @@ def publish_allowed(
     for index in range(count):
         publish_sized(ring, mask, shift, next_seq + index, records + (index << shift))
     if count > 0:
-        store_release(ring + PUBLISHED, next_seq + count - 1)
+        store_release(ring + layout.PUBLISHED, next_seq + count - 1)
         wake_waiters(ring)
 
 
@@ -276,16 +250,16 @@ def claim(ring: int, mask: int, producer: int, count: int) -> int:
     its whole claim before it claims again.
     """
     while True:
-        last = load_acquire(ring + CLAIMED)
+        last = load_acquire(ring + layout.CLAIMED)
         lowest = gate(ring)
         if not may_claim(ring, mask, last, count, lowest):
             # An attempt that another producer won must not go on covering what that one owns: if it
             # is killed, nobody could bury it.
-            store_release(producer + CLAIM_LAST, 0)
+            store_release(producer + layout.CLAIM_LAST, 0)
             return 0
-        store_i64(producer + CLAIM_FIRST, last + 1)
-        store_release(producer + CLAIM_LAST, last + count)
-        if compare_exchange(ring + CLAIMED, last, last + count) == 1:
+        store_i64(producer + layout.CLAIM_FIRST, last + 1)
+        store_release(producer + layout.CLAIM_LAST, last + count)
+        if compare_exchange(ring + layout.CLAIMED, last, last + count) == 1:
             return last + 1
         pause()
 
@@ -297,11 +271,11 @@ def may_claim(ring: int, mask: int, last: int, count: int, lowest: int) -> bool:
     When no consumer gates, nothing keeps a producer from overtaking another by a whole ring but
     this: the slots' records of the lap before must be published or buried.
     """
-    if lowest != FREE:
+    if lowest != layout.FREE:
         return lowest + mask + 1 - last >= count
-    slot_bytes = load_i64(ring + SLOT_BYTES_AT)
+    slot_bytes = load_i64(ring + layout.SLOT_BYTES_AT)
     for seq in range(max(1, last - mask), last - mask + count):
-        if abs(load_acquire(ring + SLOTS + ((seq & mask) + 1) * slot_bytes - 8)) != seq:
+        if abs(load_acquire(ring + layout.SLOTS + ((seq & mask) + 1) * slot_bytes - 8)) != seq:
             return False
     return count <= mask + 1
 
@@ -324,14 +298,14 @@ def publish_shared(
     One call, so that no signal handler of Python's can come between claim and publication.
     """
     while True:
-        some = min(count, room(ring, mask, load_acquire(ring + CLAIMED)))
+        some = min(count, room(ring, mask, load_acquire(ring + layout.CLAIMED)))
         if some < max(1, least):
             return 0
         first = claim(ring, mask, producer, some)
         if first != 0:
             publish_claim(ring, mask, shift, first, records, some)
             return some
-        if gating_cursor(ring) == FREE:
+        if gating_cursor(ring) == layout.FREE:
             return 0
 
 
@@ -348,7 +322,7 @@ def bury(ring: int, mask: int, shift: int, seq: int, seen: int) -> int:
     """Make ``seq`` a tombstone if its stamp is still ``seen``; 1 for the one repairer who did."""
     done = compare_exchange(stamp_at(ring, mask, shift, seq), seen, -seq)
     if done == 1:
-        fetch_add(ring + TOMBSTONES, 1)
+        fetch_add(ring + layout.TOMBSTONES, 1)
     return done
 
 
@@ -360,8 +334,8 @@ def stamp_of(ring: int, mask: int, shift: int, seq: int) -> int:
 @kernel
 def claim_covers(producer: int, seq: int) -> int:
     """1 if the entry's claim, made or about to be made, holds the sequence."""
-    last = load_acquire(producer + CLAIM_LAST)
-    first = load_acquire(producer + CLAIM_FIRST)
+    last = load_acquire(producer + layout.CLAIM_LAST)
+    first = load_acquire(producer + layout.CLAIM_FIRST)
     return 1 if first <= seq <= last else 0
 
 
@@ -391,13 +365,15 @@ def claim_work(
             if load_acquire(stamp_at(ring, mask, shift, taken + 1)) != -(taken + 1):
                 return 0
             buried = 1
-        store_i64(worker + WORK_FIRST, taken + 1)
-        store_release(worker + WORK_LAST, taken + count + buried)
+        store_i64(worker + layout.WORK_FIRST, taken + 1)
+        store_release(worker + layout.WORK_LAST, taken + count + buried)
         store_release(worker, taken)
         if compare_exchange(pool, taken, taken + count + buried) == 1:
             if buried == 0:
                 return count
-            store_i64(worker + CONSUMER_SKIPPED, load_i64(worker + CONSUMER_SKIPPED) + 1)
+            store_i64(
+                worker + layout.CONSUMER_SKIPPED, load_i64(worker + layout.CONSUMER_SKIPPED) + 1
+            )
         let_go(worker)
         # Who is behind the pool may have seen this cursor and gone to sleep.
         wake_waiters(ring)
@@ -414,7 +390,7 @@ def mark_done(done_marks: int, mask: int, first: int, count: int) -> None:
 @kernel
 def let_go(worker: int) -> None:
     """The worker holds nothing any more: it stops gating."""
-    store_release(worker, FREE)
+    store_release(worker, layout.FREE)
 
 
 # Waiting
@@ -425,12 +401,12 @@ def wake_waiters(ring: int) -> None:
     """Wake sleepers, on rings that have any.  The fence orders the publication before the look at
     WAITING; the sleeper's fence orders its mark before its second look at the slot: one of the two
     sees the other."""
-    if load_i64(ring + FLAGS) & BLOCKING:
+    if load_i64(ring + layout.FLAGS) & layout.BLOCKING:
         full_fence()
-        if load_acquire(ring + WAITING) != 0:
-            store_release(ring + WAITING, 0)
-            fetch_add(ring + WAKE, 1)
-            futex_wake(ring + WAKE)
+        if load_acquire(ring + layout.WAITING) != 0:
+            store_release(ring + layout.WAITING, 0)
+            fetch_add(ring + layout.WAKE, 1)
+            futex_wake(ring + layout.WAKE)
 
 
 @kernel
@@ -440,7 +416,7 @@ def is_ready(ring: int, mask: int, shift: int, cursor: int, after: int) -> bool:
     seq = cursor + 1
     if is_settled(ring, mask, shift, seq) and barrier(ring, after) >= seq:
         return True
-    return load_acquire(ring + CLOSED_AT) == seq
+    return load_acquire(ring + layout.CLOSED_AT) == seq
 
 
 @kernel
@@ -448,11 +424,11 @@ def sleep_until_woken(
     ring: int, mask: int, shift: int, cursor: int, after: int, timeout_ns: int
 ) -> None:
     # Acquire: our mark comes after the clearing that went with this word.
-    seen = load_acquire(ring + WAKE) & 0xFFFFFFFF
-    store_release(ring + WAITING, 1)
+    seen = load_acquire(ring + layout.WAKE) & 0xFFFFFFFF
+    store_release(ring + layout.WAITING, 1)
     full_fence()
     if not is_ready(ring, mask, shift, cursor, after):
-        futex_wait(ring + WAKE, seen, timeout_ns)
+        futex_wait(ring + layout.WAKE, seen, timeout_ns)
 
 
 @kernel
@@ -497,7 +473,7 @@ def wait_readable(
     while wait_ready(ring, mask, shift, consumer, after, strategy, left):
         if available(ring, mask, shift, consumer, after, 1) > 0:
             return True
-        if load_acquire(ring + CLOSED_AT) == load_acquire(consumer) + 1:
+        if load_acquire(ring + layout.CLOSED_AT) == load_acquire(consumer) + 1:
             return True
         left = max(0, until - monotonic_ns())
         if left == 0:
@@ -521,11 +497,11 @@ def rejoin(ring: int, mask: int, shift: int, consumer: int) -> None:
     while True:
         last = position(ring, mask, shift)
         seq = last
-        if load_i64(ring + FLAGS) & MULTI_PRODUCER:
+        if load_i64(ring + layout.FLAGS) & layout.MULTI_PRODUCER:
             seq = max(0, last - mask - 1)
             while seq < last and is_settled(ring, mask, shift, seq + 1):
                 seq += 1
-        store_i64(consumer + CONSUMER_JOINED, last)
+        store_i64(consumer + layout.CONSUMER_JOINED, last)
         store_release(consumer, seq)
         full_fence()
         if position(ring, mask, shift) == last:
@@ -535,125 +511,11 @@ def rejoin(ring: int, mask: int, shift: int, consumer: int) -> None:
 @kernel
 def position(ring: int, mask: int, shift: int) -> int:
     """The last sequence that several producers claimed, or a single one published."""
-    if load_i64(ring + FLAGS) & MULTI_PRODUCER:
-        return load_acquire(ring + CLAIMED)
+    if load_i64(ring + layout.FLAGS) & layout.MULTI_PRODUCER:
+        return load_acquire(ring + layout.CLAIMED)
     return last_published_sized(ring, mask, shift)
 
 
 @kernel
 def add_shared(address: int, amount: int) -> None:
     fetch_add(address, amount)
-
-
-# For Python callers: one address instead of many arguments, which cost 20 ns each to hand over
-
-
-# What Python's ring objects hand over is one address, of these words.
-HANDLE_WORDS = 11
-(HANDLE_RING, HANDLE_MASK, HANDLE_SHIFT, HANDLE_ENTRY, HANDLE_AFTER, HANDLE_STRATEGY,
- HANDLE_NEXT) = range(0, 56, 8)  # fmt: skip
-# A producer's: where the records are, how many, and the fewest that it publishes.  A single one's:
-# the last sequence there was room for when it looked.
-HANDLE_DATA, HANDLE_COUNT, HANDLE_LEAST, HANDLE_ALLOWED = 56, 64, 72, 80
-# A reader's: how many records of the last batch it still holds, and the batch's first slot.
-HANDLE_HELD, HANDLE_START = 56, 64
-BATCH_MAX = 4096
-"""Records a batch of :func:`next_batch`, which keeps Python's other threads out meanwhile."""
-SHORT_SPINS = 100
-"""About 2 us, for the same reason."""
-
-
-@kernel
-def poll_handle(handle: int, limit: int) -> int:
-    """:func:`available` for a reader's handle."""
-    return available(
-        load_i64(handle + HANDLE_RING),
-        load_i64(handle + HANDLE_MASK),
-        load_i64(handle + HANDLE_SHIFT),
-        load_i64(handle + HANDLE_ENTRY),
-        load_i64(handle + HANDLE_AFTER),
-        limit,
-    )
-
-
-@kernel
-def release_handle(handle: int, count: int) -> None:
-    """Done with the next ``count`` records of a reader's handle."""
-    entry = load_i64(handle + HANDLE_ENTRY)
-    release(entry, load_i64(entry) + count)
-    wake_waiters(load_i64(handle + HANDLE_RING))
-
-
-@kernel
-def wait_handle(handle: int, timeout_ns: int) -> bool:
-    """:func:`wait_readable` for a reader's handle, :func:`wait_ready` for a pool's; stamps its
-    heartbeat."""
-    ring = load_i64(handle + HANDLE_RING)
-    mask = load_i64(handle + HANDLE_MASK)
-    shift = load_i64(handle + HANDLE_SHIFT)
-    entry = load_i64(handle + HANDLE_ENTRY)
-    after = load_i64(handle + HANDLE_AFTER)
-    strategy = load_i64(handle + HANDLE_STRATEGY)
-    store_i64(entry + CONSUMER_HEARTBEAT_NS, monotonic_ns())
-    if load_i64(entry + CONSUMER_KIND) == READER:
-        return wait_readable(ring, mask, shift, entry, after, strategy, timeout_ns)
-    return wait_ready(ring, mask, shift, entry, after, strategy, timeout_ns)
-
-
-@kernel
-def next_batch(handle: int) -> int:
-    """Release the batch that a reader's handle holds and take the next, waiting a moment for it.
-
-    Returns its slot if it is one record, -1 when nothing came, and -1 - n for n records from the
-    slot HANDLE_START on.
-    """
-    held = load_i64(handle + HANDLE_HELD)
-    if held > 0:
-        release_handle(handle, held)
-    entry = load_i64(handle + HANDLE_ENTRY)
-    count = poll_handle(handle, BATCH_MAX)
-    if count == 0:
-        store_i64(entry + CONSUMER_HEARTBEAT_NS, monotonic_ns())
-        spins = 0
-        while count == 0 and spins < SHORT_SPINS:
-            if load_i64(handle + HANDLE_STRATEGY) != BUSY_SPIN:
-                pause()
-            count = poll_handle(handle, BATCH_MAX)
-            spins += 1
-    store_i64(handle + HANDLE_HELD, count)
-    start = (load_i64(entry) + 1) & load_i64(handle + HANDLE_MASK)
-    store_i64(handle + HANDLE_START, start)
-    return start if count == 1 else -1 - count
-
-
-@kernel
-def publish_again(handle: int) -> int:
-    """Publish the records that a producer's handle names: as many as there is room for now, or none
-    if that is fewer than its least; -1 when the ring is closed.  Stamps its heartbeat."""
-    ring = load_i64(handle + HANDLE_RING)
-    mask = load_i64(handle + HANDLE_MASK)
-    shift = load_i64(handle + HANDLE_SHIFT)
-    entry = load_i64(handle + HANDLE_ENTRY)
-    data = load_i64(handle + HANDLE_DATA)
-    count = load_i64(handle + HANDLE_COUNT)
-    least = load_i64(handle + HANDLE_LEAST)
-    if load_acquire(ring + CLOSED_AT) != 0:
-        return -1
-    if load_i64(ring + FLAGS) & MULTI_PRODUCER:
-        count = publish_shared(ring, mask, shift, entry, data, least, count)
-        store_i64(entry + PRODUCER_HEARTBEAT_NS, monotonic_ns())
-        return count
-    next_seq = load_i64(handle + HANDLE_NEXT)
-    allowed = load_i64(handle + HANDLE_ALLOWED)
-    if next_seq + count - 1 > allowed:
-        # Only now: a look at a cursor takes its line away from the consumer's core.
-        allowed = next_seq - 1 + room(ring, mask, next_seq - 1)
-        store_i64(handle + HANDLE_ALLOWED, allowed)
-    count = min(count, allowed - next_seq + 1)
-    if count < least:
-        return 0
-    publish_allowed(ring, mask, shift, next_seq, data, count)
-    store_i64(handle + HANDLE_NEXT, next_seq + count)
-    # Last, because the clock takes a third of what the rest does.
-    store_i64(entry + PRODUCER_HEARTBEAT_NS, monotonic_ns())
-    return count

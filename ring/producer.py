@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.ring import builtins, kernels, layout
+from openoutcry.ring import builtins, handles, kernels, layout
 from openoutcry.ring.errors import RingError, RingFull
 from openoutcry.ring.identity import ProcessIdentity
 from openoutcry.ring.repair import bury_unpublished
@@ -90,7 +90,7 @@ class Producer:
         self.dropped = 0
         self._pid = os.getpid()
         self._open: Claim | None = None
-        self._handle_words = np.zeros(kernels.HANDLE_WORDS, np.int64)
+        self._handle_words = np.zeros(handles.HANDLE_WORDS, np.int64)
         self._handle_words[:4] = ring.address, ring.mask, ring.shift, self.entry
         self._handle: int = self._handle_words.ctypes.data
         self._set_next(0 if ring.multi_producer else ring.published + 1)
@@ -99,7 +99,7 @@ class Producer:
         self._named: npt.NDArray[Any] | None = None
         self._count = 0
         self._publish_few = builtins.publish_again(self._handle)
-        self._publish_many = partial(kernels.publish_again, self._handle)
+        self._publish_many = partial(handles.publish_again, self._handle)
         self._publish_named = self._publish_few
         _producers.add(self)
 
@@ -126,7 +126,7 @@ class Producer:
             self._publish_few if self._count <= GIL_RECORDS_MAX else self._publish_many
         )
         least = self._count if self.when_full is WhenFull.FAIL else 1
-        at = kernels.HANDLE_DATA // 8
+        at = handles.HANDLE_DATA // 8
         self._handle_words[at : at + 3] = self._named.ctypes.data, self._count, least
 
     def forget(self) -> None:
@@ -142,7 +142,7 @@ class Producer:
         if done < 0:
             raise closed(self.ring)
         assert records is not None
-        address, where = records.ctypes.data, kernels.HANDLE_DATA // 8
+        address, where = records.ctypes.data, handles.HANDLE_DATA // 8
         while done < total:
             rest = address + (done << self.ring.shift), total - done
             self._handle_words[where : where + 2] = rest
@@ -248,10 +248,10 @@ class Producer:
     @property
     def _next(self) -> int:
         """The next sequence of a single producer."""
-        return int(self._handle_words[kernels.HANDLE_NEXT // 8])
+        return int(self._handle_words[handles.HANDLE_NEXT // 8])
 
     def _set_next(self, seq: int) -> None:
-        self._handle_words[kernels.HANDLE_NEXT // 8] = seq
+        self._handle_words[handles.HANDLE_NEXT // 8] = seq
 
     def _drop(self, count: int) -> None:
         self.dropped += count

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from openoutcry.ring import builtins, kernels, layout
+from openoutcry.ring import builtins, handles, kernels, layout
 from openoutcry.ring.barrier import SequenceBarrier
 from openoutcry.ring.errors import RingError
 from openoutcry.ring.repair import unfinished_work
@@ -46,7 +46,7 @@ class Reader:
 
         They stay valid until released.
         """
-        count = kernels.poll_handle(self._handle, limit)
+        count = handles.poll_handle(self._handle, limit)
         if not count:
             return self._none
         start = int(self._cursor_word[0]) + 1 & self.ring.mask
@@ -54,7 +54,7 @@ class Reader:
 
     def release(self, count: int) -> None:
         """Done with the next ``count`` records: the producer may overwrite them."""
-        kernels.release_handle(self._handle, count)
+        handles.release_handle(self._handle, count)
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait, by the reader's strategy, until ``poll`` has a record or the ring is at its end;
@@ -83,13 +83,13 @@ class Reader:
         slots, words, singles = self.ring.slots, self.barrier.words, self._single_slots()
         next_batch = builtins.next_batch(self._handle)
         # What an earlier loop was left with is not released but read again.
-        words[kernels.HANDLE_HELD // 8] = 0
+        words[handles.HANDLE_HELD // 8] = 0
         while True:
             at = next_batch()
             if at >= 0:
                 yield singles[at] if singles else slots[at : at + 1]
             elif at < -1:
-                start = int(words[kernels.HANDLE_START // 8])
+                start = int(words[handles.HANDLE_START // 8])
                 yield slots[start : start - 1 - at]
             elif self.at_end:
                 return

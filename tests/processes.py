@@ -8,7 +8,7 @@ from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.ring import list_segments
 
 OUTCRY = [sys.executable, "-m", "openoutcry"]
-SPREAD = ("--spare-cores", "0")
+SPREAD = ("--housekeeping-cores", "0")
 """Stages in as many processes as there are cores, so that one dies while others live."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from openoutcry.flow import GeneratedFlow
 from openoutcry.pipeline.run import Options, run
 from openoutcry.pipeline.stages import words as w
-from openoutcry.pipeline.topology import TOPOLOGY, Ring, Stage
+from openoutcry.pipeline.topology import TOPOLOGY, Reader, Ring, Stage
 from openoutcry.ring.kernels import publish, slot_address
 from openoutcry.ring.layout import PUBLISHED
 from openoutcry.wire.kernel import kernel
@@ -30,7 +30,8 @@ STAGES = (
     Stage("copier", ("sequenced",), "copied", "topology_rows_copier"),
     Stage("tally", ("copied",), "", "topology_rows"),
 )  # fmt: skip
-TABLE = TOPOLOGY.extended(rings=RINGS, stages=STAGES)
+READERS = (Reader("audit", 2048), Reader("slow", 512), Reader("stuck", 256))
+TABLE = TOPOLOGY.extended(rings=RINGS, stages=STAGES, released=READERS)
 
 # Anonymous and shared: what forked stages write here, this process sees.
 digests = np.frombuffer(mmap.mmap(-1, 8 * (2 * COMMANDS + 1)), np.int64)

@@ -17,7 +17,7 @@ DOCS = ROOT / "docs"
 PORT = "9000"
 """The pages' UDP port; a test takes a free one in its place."""
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
-TIMEOUT_S = 300
+TIMEOUT_S = 600
 
 
 def commands(page: str) -> list[str]:

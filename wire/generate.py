@@ -39,6 +39,7 @@ def c_header() -> str:
         f"/* {GENERATED} */",
         "#ifndef OUTCRY_WIRE_H",
         "#define OUTCRY_WIRE_H",
+        "#include <assert.h> /* static_assert, which C++ has without */",
         "#include <stddef.h>",
         "#include <stdint.h>",
         "",
@@ -56,10 +57,10 @@ def c_header() -> str:
             suffix = "[8]" if field.ctype == "char8" else ""
             lines.append(f"    {CTYPES[field.ctype][2]} {field.name}{suffix}; /* {field.doc} */")
         lines.append("};")
-        lines.append(f'_Static_assert(sizeof({struct}) == {record.size_bytes}, "{record.name}");')
+        lines.append(f'static_assert(sizeof({struct}) == {record.size_bytes}, "{record.name}");')
         for name, at in record.offsets.items():
             lines.append(
-                f'_Static_assert(offsetof({struct}, {name}) == {at}, "{record.name}.{name}");'
+                f'static_assert(offsetof({struct}, {name}) == {at}, "{record.name}.{name}");'
             )
     return "\n".join([*lines, "", "#endif", ""])
 

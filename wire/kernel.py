@@ -6,10 +6,13 @@ keyed by a hash of every source file that the module can reach through its impor
 version, of VERIFY and of STRIPPED: an edited file costs the kernels that depend on it, no others.
 """
 
+import atexit
 import ctypes
 import hashlib
 import os
 import re
+import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -20,6 +23,8 @@ import numba
 from numba.core.caching import CacheImpl, UserProvidedCacheLocator
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+
+from openoutcry.wire.private_folder import private_folder
 
 PACKAGE = Path(__file__).resolve().parent.parent
 """The folder that has the rooms in it."""
@@ -92,32 +97,33 @@ def _reach_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _cache_dir() -> Path:
-    """First of OUTCRY_CACHE_DIR, XDG_CACHE_HOME, ~/.cache and the temporary folder that we can
-    write to."""
+def _cache_root() -> Path:
+    """First of OUTCRY_CACHE_DIR, XDG_CACHE_HOME, ~/.cache and the temporary folder that is ours
+    alone: the index of a cache is a pickle, and what it holds is run.  If none is, a new folder
+    that goes when the process ends."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    shared = os.environ.get("OUTCRY_CACHE_DIR")
-    candidates = [shared] if shared else []
-    candidates += [os.path.join(home, "openoutcry"), _private_temporary_dir()]
-    for candidate in candidates:
-        path = Path(candidate) / f"kernels-{_source_hash()}"
+    asked = os.environ.get("OUTCRY_CACHE_DIR")
+    shared = os.path.join(tempfile.gettempdir(), f"openoutcry-{os.getuid()}")
+    refusals = []
+    for candidate in [*([asked] if asked else []), os.path.join(home, "openoutcry"), shared]:
         try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(path, os.W_OK):
-            return path
-    raise OSError(f"no folder to keep compiled kernels in: tried {', '.join(candidates)}")
+            return private_folder(candidate)
+        except OSError as error:
+            refusals.append(f"{candidate}: {error.filename or candidate}: {error.strerror}")
+            if candidate == asked:
+                print(f"outcry: OUTCRY_CACHE_DIR is not used: {refusals[0]}", file=sys.stderr)
+    print(f"outcry: compiled kernels are not kept: {'; '.join(refusals)}", file=sys.stderr)
+    folder = tempfile.mkdtemp(prefix="openoutcry-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
-def _private_temporary_dir() -> str:
-    return os.path.join(tempfile.gettempdir(), f"openoutcry-{os.getuid()}")
-
-
-CACHE_DIR = _cache_dir()
+CACHE_ROOT = _cache_root()
+"""Ours alone.  Whatever else is built and loaded is kept in folders beside the kernels'."""
+CACHE_DIR = private_folder(CACHE_ROOT / f"kernels-{_source_hash()}")
 """Where kernels from outside the package are kept, and beside what everything else is."""
 numba.config.CACHE_DIR = str(CACHE_DIR)  # type: ignore[attr-defined]
-KERNELS_DIR = CACHE_DIR.parent / f"kernels-by-module-{_policy_hash().hexdigest()}"
+KERNELS_DIR = private_folder(CACHE_ROOT / f"kernels-by-module-{_policy_hash().hexdigest()}")
 """Where the package's own are kept: a folder a module, by its place and what it can reach."""
 
 

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #define OUTCRY_GATEWAY_MAGIC UINT32_C(1464288079)
-#define OUTCRY_MAP_HASH UINT32_C(109017796)
+#define OUTCRY_MAP_HASH UINT32_C(3163338580)
 #define OUTCRY_WAYS UINT32_C(3)
 #define OUTCRY_SLOT_BITS UINT32_C(9)
 #define OUTCRY_PARTICIPANT_BITS UINT32_C(10)
@@ -13,6 +13,8 @@
 #define OUTCRY_FRAME_PORTS UINT32_C(3)
 #define OUTCRY_FRAME_OUTCOMES UINT32_C(19)
 #define OUTCRY_FIVES_MODULUS UINT32_C(15625)
+#define OUTCRY_CONTROL_CHECK_PARTICIPANTS UINT32_C(0)
+#define OUTCRY_CONTROL_ARMED UINT32_C(1)
 
 /* Byte offsets */
 #define OUTCRY_REG_MAGIC 0x000 /* the letters OCGW: a gateway answers */
@@ -22,7 +24,7 @@
 #define OUTCRY_REG_SLOTS 0x014 /* slots of each way */
 #define OUTCRY_REG_PARTICIPANTS 0x018 /* participants with a bit and a bucket: 0 to this - 1 */
 #define OUTCRY_REG_STATUS 0x01c /* bit 0: a command (row_swap, participant_set) is under way */
-#define OUTCRY_REG_CONTROL 0x020 /* bit 0: check the participants' bits */
+#define OUTCRY_REG_CONTROL 0x020 /* bit 0: check the participants' bits; bit 1: armed, without it nobody may enter orders */
 #define OUTCRY_REG_RATE_INTERVAL_NS 0x024 /* one order a participant in this time; 0 no limit */
 #define OUTCRY_REG_RATE_BURST_NS 0x028 /* how far ahead of its rate a participant may run */
 #define OUTCRY_REG_BAD_ACCESS_COUNT 0x02c /* accesses that got an error; saturates */

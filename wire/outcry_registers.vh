@@ -2,7 +2,7 @@
 `ifndef OUTCRY_REGISTERS_VH
 `define OUTCRY_REGISTERS_VH
 `define OUTCRY_GATEWAY_MAGIC 32'd1464288079
-`define OUTCRY_MAP_HASH 32'd109017796
+`define OUTCRY_MAP_HASH 32'd3163338580
 `define OUTCRY_WAYS 32'd3
 `define OUTCRY_SLOT_BITS 32'd9
 `define OUTCRY_PARTICIPANT_BITS 32'd10
@@ -11,6 +11,8 @@
 `define OUTCRY_FRAME_PORTS 32'd3
 `define OUTCRY_FRAME_OUTCOMES 32'd19
 `define OUTCRY_FIVES_MODULUS 32'd15625
+`define OUTCRY_CONTROL_CHECK_PARTICIPANTS 32'd0
+`define OUTCRY_CONTROL_ARMED 32'd1
 
 // Word numbers (address bits 11:2)
 `define OUTCRY_REG_MAGIC 10'd0 // the letters OCGW: a gateway answers
@@ -20,7 +22,7 @@
 `define OUTCRY_REG_SLOTS 10'd5 // slots of each way
 `define OUTCRY_REG_PARTICIPANTS 10'd6 // participants with a bit and a bucket: 0 to this - 1
 `define OUTCRY_REG_STATUS 10'd7 // bit 0: a command (row_swap, participant_set) is under way
-`define OUTCRY_REG_CONTROL 10'd8 // bit 0: check the participants' bits
+`define OUTCRY_REG_CONTROL 10'd8 // bit 0: check the participants' bits; bit 1: armed, without it nobody may enter orders
 `define OUTCRY_REG_RATE_INTERVAL_NS 10'd9 // one order a participant in this time; 0 no limit
 `define OUTCRY_REG_RATE_BURST_NS 10'd10 // how far ahead of its rate a participant may run
 `define OUTCRY_REG_BAD_ACCESS_COUNT 10'd11 // accesses that got an error; saturates

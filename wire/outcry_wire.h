@@ -1,6 +1,7 @@
 /* generated from wire/ by `python -m openoutcry.wire.generate`; do not edit */
 #ifndef OUTCRY_WIRE_H
 #define OUTCRY_WIRE_H
+#include <assert.h> /* static_assert, which C++ has without */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -224,20 +225,20 @@ struct outcry_order {
     uint8_t time_in_force; /* how long it may rest; high 4 bits: SelfTrade */
     int64_t seq; /* sequence number from 1; storing it publishes the slot */
 };
-_Static_assert(sizeof(struct outcry_order) == 64, "order");
-_Static_assert(offsetof(struct outcry_order, price_ticks) == 0, "order.price_ticks");
-_Static_assert(offsetof(struct outcry_order, qty_lots) == 8, "order.qty_lots");
-_Static_assert(offsetof(struct outcry_order, symbol) == 16, "order.symbol");
-_Static_assert(offsetof(struct outcry_order, order_id) == 24, "order.order_id");
-_Static_assert(offsetof(struct outcry_order, aux) == 32, "order.aux");
-_Static_assert(offsetof(struct outcry_order, rx_ts_ns) == 40, "order.rx_ts_ns");
-_Static_assert(offsetof(struct outcry_order, participant) == 48, "order.participant");
-_Static_assert(offsetof(struct outcry_order, error_code) == 50, "order.error_code");
-_Static_assert(offsetof(struct outcry_order, kind) == 52, "order.kind");
-_Static_assert(offsetof(struct outcry_order, side) == 53, "order.side");
-_Static_assert(offsetof(struct outcry_order, order_type) == 54, "order.order_type");
-_Static_assert(offsetof(struct outcry_order, time_in_force) == 55, "order.time_in_force");
-_Static_assert(offsetof(struct outcry_order, seq) == 56, "order.seq");
+static_assert(sizeof(struct outcry_order) == 64, "order");
+static_assert(offsetof(struct outcry_order, price_ticks) == 0, "order.price_ticks");
+static_assert(offsetof(struct outcry_order, qty_lots) == 8, "order.qty_lots");
+static_assert(offsetof(struct outcry_order, symbol) == 16, "order.symbol");
+static_assert(offsetof(struct outcry_order, order_id) == 24, "order.order_id");
+static_assert(offsetof(struct outcry_order, aux) == 32, "order.aux");
+static_assert(offsetof(struct outcry_order, rx_ts_ns) == 40, "order.rx_ts_ns");
+static_assert(offsetof(struct outcry_order, participant) == 48, "order.participant");
+static_assert(offsetof(struct outcry_order, error_code) == 50, "order.error_code");
+static_assert(offsetof(struct outcry_order, kind) == 52, "order.kind");
+static_assert(offsetof(struct outcry_order, side) == 53, "order.side");
+static_assert(offsetof(struct outcry_order, order_type) == 54, "order.order_type");
+static_assert(offsetof(struct outcry_order, time_in_force) == 55, "order.time_in_force");
+static_assert(offsetof(struct outcry_order, seq) == 56, "order.seq");
 
 /* What a command caused, addressed to one participant. */
 struct outcry_event {
@@ -255,20 +256,20 @@ struct outcry_event {
     uint8_t flags; /* bits */
     int64_t seq; /* event sequence number from 1; storing it publishes the slot */
 };
-_Static_assert(sizeof(struct outcry_event) == 64, "event");
-_Static_assert(offsetof(struct outcry_event, order_id) == 0, "event.order_id");
-_Static_assert(offsetof(struct outcry_event, contra_id) == 8, "event.contra_id");
-_Static_assert(offsetof(struct outcry_event, price_ticks) == 16, "event.price_ticks");
-_Static_assert(offsetof(struct outcry_event, qty_lots) == 24, "event.qty_lots");
-_Static_assert(offsetof(struct outcry_event, leaves_lots) == 32, "event.leaves_lots");
-_Static_assert(offsetof(struct outcry_event, cause_seq) == 40, "event.cause_seq");
-_Static_assert(offsetof(struct outcry_event, participant) == 48, "event.participant");
-_Static_assert(offsetof(struct outcry_event, instrument) == 50, "event.instrument");
-_Static_assert(offsetof(struct outcry_event, kind) == 52, "event.kind");
-_Static_assert(offsetof(struct outcry_event, reason) == 53, "event.reason");
-_Static_assert(offsetof(struct outcry_event, side) == 54, "event.side");
-_Static_assert(offsetof(struct outcry_event, flags) == 55, "event.flags");
-_Static_assert(offsetof(struct outcry_event, seq) == 56, "event.seq");
+static_assert(sizeof(struct outcry_event) == 64, "event");
+static_assert(offsetof(struct outcry_event, order_id) == 0, "event.order_id");
+static_assert(offsetof(struct outcry_event, contra_id) == 8, "event.contra_id");
+static_assert(offsetof(struct outcry_event, price_ticks) == 16, "event.price_ticks");
+static_assert(offsetof(struct outcry_event, qty_lots) == 24, "event.qty_lots");
+static_assert(offsetof(struct outcry_event, leaves_lots) == 32, "event.leaves_lots");
+static_assert(offsetof(struct outcry_event, cause_seq) == 40, "event.cause_seq");
+static_assert(offsetof(struct outcry_event, participant) == 48, "event.participant");
+static_assert(offsetof(struct outcry_event, instrument) == 50, "event.instrument");
+static_assert(offsetof(struct outcry_event, kind) == 52, "event.kind");
+static_assert(offsetof(struct outcry_event, reason) == 53, "event.reason");
+static_assert(offsetof(struct outcry_event, side) == 54, "event.side");
+static_assert(offsetof(struct outcry_event, flags) == 55, "event.flags");
+static_assert(offsetof(struct outcry_event, seq) == 56, "event.seq");
 
 /* One row of the instrument table, shared by gateway and matcher. */
 struct outcry_instrument {
@@ -310,44 +311,44 @@ struct outcry_instrument {
     int64_t band10_from_ticks; /* prices from here on have the next step */
     int64_t band10_step_ticks; /* prices are multiples of this; 0 no band */
 };
-_Static_assert(sizeof(struct outcry_instrument) == 256, "instrument");
-_Static_assert(offsetof(struct outcry_instrument, symbol) == 0, "instrument.symbol");
-_Static_assert(offsetof(struct outcry_instrument, price_step_ticks) == 8, "instrument.price_step_ticks");
-_Static_assert(offsetof(struct outcry_instrument, qty_step_lots) == 16, "instrument.qty_step_lots");
-_Static_assert(offsetof(struct outcry_instrument, min_qty_lots) == 24, "instrument.min_qty_lots");
-_Static_assert(offsetof(struct outcry_instrument, max_qty_lots) == 32, "instrument.max_qty_lots");
-_Static_assert(offsetof(struct outcry_instrument, max_price_ticks) == 40, "instrument.max_price_ticks");
-_Static_assert(offsetof(struct outcry_instrument, min_price_ticks) == 48, "instrument.min_price_ticks");
-_Static_assert(offsetof(struct outcry_instrument, reference_price_ticks) == 56, "instrument.reference_price_ticks");
-_Static_assert(offsetof(struct outcry_instrument, market_band_ticks) == 64, "instrument.market_band_ticks");
-_Static_assert(offsetof(struct outcry_instrument, auction_band_ticks) == 72, "instrument.auction_band_ticks");
-_Static_assert(offsetof(struct outcry_instrument, min_allocation_lots) == 80, "instrument.min_allocation_lots");
-_Static_assert(offsetof(struct outcry_instrument, allocation) == 88, "instrument.allocation");
-_Static_assert(offsetof(struct outcry_instrument, options) == 89, "instrument.options");
-_Static_assert(offsetof(struct outcry_instrument, initial_phase) == 90, "instrument.initial_phase");
-_Static_assert(offsetof(struct outcry_instrument, auction_extensions) == 91, "instrument.auction_extensions");
-_Static_assert(offsetof(struct outcry_instrument, top_share_bps) == 92, "instrument.top_share_bps");
-_Static_assert(offsetof(struct outcry_instrument, reserved) == 94, "instrument.reserved");
-_Static_assert(offsetof(struct outcry_instrument, band1_from_ticks) == 96, "instrument.band1_from_ticks");
-_Static_assert(offsetof(struct outcry_instrument, band1_step_ticks) == 104, "instrument.band1_step_ticks");
-_Static_assert(offsetof(struct outcry_instrument, band2_from_ticks) == 112, "instrument.band2_from_ticks");
-_Static_assert(offsetof(struct outcry_instrument, band2_step_ticks) == 120, "instrument.band2_step_ticks");
-_Static_assert(offsetof(struct outcry_instrument, band3_from_ticks) == 128, "instrument.band3_from_ticks");
-_Static_assert(offsetof(struct outcry_instrument, band3_step_ticks) == 136, "instrument.band3_step_ticks");
-_Static_assert(offsetof(struct outcry_instrument, band4_from_ticks) == 144, "instrument.band4_from_ticks");
-_Static_assert(offsetof(struct outcry_instrument, band4_step_ticks) == 152, "instrument.band4_step_ticks");
-_Static_assert(offsetof(struct outcry_instrument, band5_from_ticks) == 160, "instrument.band5_from_ticks");
-_Static_assert(offsetof(struct outcry_instrument, band5_step_ticks) == 168, "instrument.band5_step_ticks");
-_Static_assert(offsetof(struct outcry_instrument, band6_from_ticks) == 176, "instrument.band6_from_ticks");
-_Static_assert(offsetof(struct outcry_instrument, band6_step_ticks) == 184, "instrument.band6_step_ticks");
-_Static_assert(offsetof(struct outcry_instrument, band7_from_ticks) == 192, "instrument.band7_from_ticks");
-_Static_assert(offsetof(struct outcry_instrument, band7_step_ticks) == 200, "instrument.band7_step_ticks");
-_Static_assert(offsetof(struct outcry_instrument, band8_from_ticks) == 208, "instrument.band8_from_ticks");
-_Static_assert(offsetof(struct outcry_instrument, band8_step_ticks) == 216, "instrument.band8_step_ticks");
-_Static_assert(offsetof(struct outcry_instrument, band9_from_ticks) == 224, "instrument.band9_from_ticks");
-_Static_assert(offsetof(struct outcry_instrument, band9_step_ticks) == 232, "instrument.band9_step_ticks");
-_Static_assert(offsetof(struct outcry_instrument, band10_from_ticks) == 240, "instrument.band10_from_ticks");
-_Static_assert(offsetof(struct outcry_instrument, band10_step_ticks) == 248, "instrument.band10_step_ticks");
+static_assert(sizeof(struct outcry_instrument) == 256, "instrument");
+static_assert(offsetof(struct outcry_instrument, symbol) == 0, "instrument.symbol");
+static_assert(offsetof(struct outcry_instrument, price_step_ticks) == 8, "instrument.price_step_ticks");
+static_assert(offsetof(struct outcry_instrument, qty_step_lots) == 16, "instrument.qty_step_lots");
+static_assert(offsetof(struct outcry_instrument, min_qty_lots) == 24, "instrument.min_qty_lots");
+static_assert(offsetof(struct outcry_instrument, max_qty_lots) == 32, "instrument.max_qty_lots");
+static_assert(offsetof(struct outcry_instrument, max_price_ticks) == 40, "instrument.max_price_ticks");
+static_assert(offsetof(struct outcry_instrument, min_price_ticks) == 48, "instrument.min_price_ticks");
+static_assert(offsetof(struct outcry_instrument, reference_price_ticks) == 56, "instrument.reference_price_ticks");
+static_assert(offsetof(struct outcry_instrument, market_band_ticks) == 64, "instrument.market_band_ticks");
+static_assert(offsetof(struct outcry_instrument, auction_band_ticks) == 72, "instrument.auction_band_ticks");
+static_assert(offsetof(struct outcry_instrument, min_allocation_lots) == 80, "instrument.min_allocation_lots");
+static_assert(offsetof(struct outcry_instrument, allocation) == 88, "instrument.allocation");
+static_assert(offsetof(struct outcry_instrument, options) == 89, "instrument.options");
+static_assert(offsetof(struct outcry_instrument, initial_phase) == 90, "instrument.initial_phase");
+static_assert(offsetof(struct outcry_instrument, auction_extensions) == 91, "instrument.auction_extensions");
+static_assert(offsetof(struct outcry_instrument, top_share_bps) == 92, "instrument.top_share_bps");
+static_assert(offsetof(struct outcry_instrument, reserved) == 94, "instrument.reserved");
+static_assert(offsetof(struct outcry_instrument, band1_from_ticks) == 96, "instrument.band1_from_ticks");
+static_assert(offsetof(struct outcry_instrument, band1_step_ticks) == 104, "instrument.band1_step_ticks");
+static_assert(offsetof(struct outcry_instrument, band2_from_ticks) == 112, "instrument.band2_from_ticks");
+static_assert(offsetof(struct outcry_instrument, band2_step_ticks) == 120, "instrument.band2_step_ticks");
+static_assert(offsetof(struct outcry_instrument, band3_from_ticks) == 128, "instrument.band3_from_ticks");
+static_assert(offsetof(struct outcry_instrument, band3_step_ticks) == 136, "instrument.band3_step_ticks");
+static_assert(offsetof(struct outcry_instrument, band4_from_ticks) == 144, "instrument.band4_from_ticks");
+static_assert(offsetof(struct outcry_instrument, band4_step_ticks) == 152, "instrument.band4_step_ticks");
+static_assert(offsetof(struct outcry_instrument, band5_from_ticks) == 160, "instrument.band5_from_ticks");
+static_assert(offsetof(struct outcry_instrument, band5_step_ticks) == 168, "instrument.band5_step_ticks");
+static_assert(offsetof(struct outcry_instrument, band6_from_ticks) == 176, "instrument.band6_from_ticks");
+static_assert(offsetof(struct outcry_instrument, band6_step_ticks) == 184, "instrument.band6_step_ticks");
+static_assert(offsetof(struct outcry_instrument, band7_from_ticks) == 192, "instrument.band7_from_ticks");
+static_assert(offsetof(struct outcry_instrument, band7_step_ticks) == 200, "instrument.band7_step_ticks");
+static_assert(offsetof(struct outcry_instrument, band8_from_ticks) == 208, "instrument.band8_from_ticks");
+static_assert(offsetof(struct outcry_instrument, band8_step_ticks) == 216, "instrument.band8_step_ticks");
+static_assert(offsetof(struct outcry_instrument, band9_from_ticks) == 224, "instrument.band9_from_ticks");
+static_assert(offsetof(struct outcry_instrument, band9_step_ticks) == 232, "instrument.band9_step_ticks");
+static_assert(offsetof(struct outcry_instrument, band10_from_ticks) == 240, "instrument.band10_from_ticks");
+static_assert(offsetof(struct outcry_instrument, band10_step_ticks) == 248, "instrument.band10_step_ticks");
 
 /* Before each block of a journal segment. */
 struct outcry_block_header {
@@ -373,28 +374,28 @@ struct outcry_block_header {
     uint16_t reserved1; /* zero */
     uint32_t crc32c; /* over the whole block, this field zero */
 };
-_Static_assert(sizeof(struct outcry_block_header) == 128, "block_header");
-_Static_assert(offsetof(struct outcry_block_header, magic) == 0, "block_header.magic");
-_Static_assert(offsetof(struct outcry_block_header, layout_hash) == 8, "block_header.layout_hash");
-_Static_assert(offsetof(struct outcry_block_header, journal_id) == 16, "block_header.journal_id");
-_Static_assert(offsetof(struct outcry_block_header, block_index) == 24, "block_header.block_index");
-_Static_assert(offsetof(struct outcry_block_header, first_seq) == 32, "block_header.first_seq");
-_Static_assert(offsetof(struct outcry_block_header, record_count) == 40, "block_header.record_count");
-_Static_assert(offsetof(struct outcry_block_header, written_ts_ns) == 48, "block_header.written_ts_ns");
-_Static_assert(offsetof(struct outcry_block_header, payload_bytes) == 56, "block_header.payload_bytes");
-_Static_assert(offsetof(struct outcry_block_header, block_bytes) == 60, "block_header.block_bytes");
-_Static_assert(offsetof(struct outcry_block_header, previous_hash0) == 64, "block_header.previous_hash0");
-_Static_assert(offsetof(struct outcry_block_header, previous_hash1) == 72, "block_header.previous_hash1");
-_Static_assert(offsetof(struct outcry_block_header, previous_hash2) == 80, "block_header.previous_hash2");
-_Static_assert(offsetof(struct outcry_block_header, previous_hash3) == 88, "block_header.previous_hash3");
-_Static_assert(offsetof(struct outcry_block_header, events_seq) == 96, "block_header.events_seq");
-_Static_assert(offsetof(struct outcry_block_header, events_hash) == 104, "block_header.events_hash");
-_Static_assert(offsetof(struct outcry_block_header, text_bytes) == 112, "block_header.text_bytes");
-_Static_assert(offsetof(struct outcry_block_header, unsynced_blocks) == 116, "block_header.unsynced_blocks");
-_Static_assert(offsetof(struct outcry_block_header, kind) == 120, "block_header.kind");
-_Static_assert(offsetof(struct outcry_block_header, reserved0) == 121, "block_header.reserved0");
-_Static_assert(offsetof(struct outcry_block_header, reserved1) == 122, "block_header.reserved1");
-_Static_assert(offsetof(struct outcry_block_header, crc32c) == 124, "block_header.crc32c");
+static_assert(sizeof(struct outcry_block_header) == 128, "block_header");
+static_assert(offsetof(struct outcry_block_header, magic) == 0, "block_header.magic");
+static_assert(offsetof(struct outcry_block_header, layout_hash) == 8, "block_header.layout_hash");
+static_assert(offsetof(struct outcry_block_header, journal_id) == 16, "block_header.journal_id");
+static_assert(offsetof(struct outcry_block_header, block_index) == 24, "block_header.block_index");
+static_assert(offsetof(struct outcry_block_header, first_seq) == 32, "block_header.first_seq");
+static_assert(offsetof(struct outcry_block_header, record_count) == 40, "block_header.record_count");
+static_assert(offsetof(struct outcry_block_header, written_ts_ns) == 48, "block_header.written_ts_ns");
+static_assert(offsetof(struct outcry_block_header, payload_bytes) == 56, "block_header.payload_bytes");
+static_assert(offsetof(struct outcry_block_header, block_bytes) == 60, "block_header.block_bytes");
+static_assert(offsetof(struct outcry_block_header, previous_hash0) == 64, "block_header.previous_hash0");
+static_assert(offsetof(struct outcry_block_header, previous_hash1) == 72, "block_header.previous_hash1");
+static_assert(offsetof(struct outcry_block_header, previous_hash2) == 80, "block_header.previous_hash2");
+static_assert(offsetof(struct outcry_block_header, previous_hash3) == 88, "block_header.previous_hash3");
+static_assert(offsetof(struct outcry_block_header, events_seq) == 96, "block_header.events_seq");
+static_assert(offsetof(struct outcry_block_header, events_hash) == 104, "block_header.events_hash");
+static_assert(offsetof(struct outcry_block_header, text_bytes) == 112, "block_header.text_bytes");
+static_assert(offsetof(struct outcry_block_header, unsynced_blocks) == 116, "block_header.unsynced_blocks");
+static_assert(offsetof(struct outcry_block_header, kind) == 120, "block_header.kind");
+static_assert(offsetof(struct outcry_block_header, reserved0) == 121, "block_header.reserved0");
+static_assert(offsetof(struct outcry_block_header, reserved1) == 122, "block_header.reserved1");
+static_assert(offsetof(struct outcry_block_header, crc32c) == 124, "block_header.crc32c");
 
 /* At the start of each UDP payload; `count` order or event records follow. */
 struct outcry_packet_header {
@@ -407,15 +408,15 @@ struct outcry_packet_header {
     uint8_t kind; /* orders or events */
     uint8_t reserved; /* zero */
 };
-_Static_assert(sizeof(struct outcry_packet_header) == 32, "packet_header");
-_Static_assert(offsetof(struct outcry_packet_header, magic) == 0, "packet_header.magic");
-_Static_assert(offsetof(struct outcry_packet_header, layout_tag) == 4, "packet_header.layout_tag");
-_Static_assert(offsetof(struct outcry_packet_header, first_seq) == 8, "packet_header.first_seq");
-_Static_assert(offsetof(struct outcry_packet_header, sent_ts_ns) == 16, "packet_header.sent_ts_ns");
-_Static_assert(offsetof(struct outcry_packet_header, sender) == 24, "packet_header.sender");
-_Static_assert(offsetof(struct outcry_packet_header, count) == 28, "packet_header.count");
-_Static_assert(offsetof(struct outcry_packet_header, kind) == 30, "packet_header.kind");
-_Static_assert(offsetof(struct outcry_packet_header, reserved) == 31, "packet_header.reserved");
+static_assert(sizeof(struct outcry_packet_header) == 32, "packet_header");
+static_assert(offsetof(struct outcry_packet_header, magic) == 0, "packet_header.magic");
+static_assert(offsetof(struct outcry_packet_header, layout_tag) == 4, "packet_header.layout_tag");
+static_assert(offsetof(struct outcry_packet_header, first_seq) == 8, "packet_header.first_seq");
+static_assert(offsetof(struct outcry_packet_header, sent_ts_ns) == 16, "packet_header.sent_ts_ns");
+static_assert(offsetof(struct outcry_packet_header, sender) == 24, "packet_header.sender");
+static_assert(offsetof(struct outcry_packet_header, count) == 28, "packet_header.count");
+static_assert(offsetof(struct outcry_packet_header, kind) == 30, "packet_header.kind");
+static_assert(offsetof(struct outcry_packet_header, reserved) == 31, "packet_header.reserved");
 
 /* What the clock knew about itself at one moment: the evidence behind every time stamp. */
 struct outcry_clock {
@@ -433,20 +434,20 @@ struct outcry_clock {
     uint8_t reserved; /* zero */
     int64_t seq; /* number of the record from 1; storing it publishes the slot */
 };
-_Static_assert(sizeof(struct outcry_clock) == 64, "clock");
-_Static_assert(offsetof(struct outcry_clock, tai_ts_ns) == 0, "clock.tai_ts_ns");
-_Static_assert(offsetof(struct outcry_clock, bound_ns) == 8, "clock.bound_ns");
-_Static_assert(offsetof(struct outcry_clock, offset_ns) == 16, "clock.offset_ns");
-_Static_assert(offsetof(struct outcry_clock, drift_ppb) == 24, "clock.drift_ppb");
-_Static_assert(offsetof(struct outcry_clock, path_delay_ns) == 32, "clock.path_delay_ns");
-_Static_assert(offsetof(struct outcry_clock, grandmaster) == 40, "clock.grandmaster");
-_Static_assert(offsetof(struct outcry_clock, utc_offset_s) == 48, "clock.utc_offset_s");
-_Static_assert(offsetof(struct outcry_clock, flags) == 50, "clock.flags");
-_Static_assert(offsetof(struct outcry_clock, state) == 52, "clock.state");
-_Static_assert(offsetof(struct outcry_clock, source) == 53, "clock.source");
-_Static_assert(offsetof(struct outcry_clock, event) == 54, "clock.event");
-_Static_assert(offsetof(struct outcry_clock, reserved) == 55, "clock.reserved");
-_Static_assert(offsetof(struct outcry_clock, seq) == 56, "clock.seq");
+static_assert(sizeof(struct outcry_clock) == 64, "clock");
+static_assert(offsetof(struct outcry_clock, tai_ts_ns) == 0, "clock.tai_ts_ns");
+static_assert(offsetof(struct outcry_clock, bound_ns) == 8, "clock.bound_ns");
+static_assert(offsetof(struct outcry_clock, offset_ns) == 16, "clock.offset_ns");
+static_assert(offsetof(struct outcry_clock, drift_ppb) == 24, "clock.drift_ppb");
+static_assert(offsetof(struct outcry_clock, path_delay_ns) == 32, "clock.path_delay_ns");
+static_assert(offsetof(struct outcry_clock, grandmaster) == 40, "clock.grandmaster");
+static_assert(offsetof(struct outcry_clock, utc_offset_s) == 48, "clock.utc_offset_s");
+static_assert(offsetof(struct outcry_clock, flags) == 50, "clock.flags");
+static_assert(offsetof(struct outcry_clock, state) == 52, "clock.state");
+static_assert(offsetof(struct outcry_clock, source) == 53, "clock.source");
+static_assert(offsetof(struct outcry_clock, event) == 54, "clock.event");
+static_assert(offsetof(struct outcry_clock, reserved) == 55, "clock.reserved");
+static_assert(offsetof(struct outcry_clock, seq) == 56, "clock.seq");
 
 /* The line that turns the counter into an interval of time; one writer, any number of readers. */
 struct outcry_clock_page {
@@ -464,19 +465,19 @@ struct outcry_clock_page {
     uint8_t state; /* how the clock is held */
     uint8_t source; /* whom it follows */
 };
-_Static_assert(sizeof(struct outcry_clock_page) == 64, "clock_page");
-_Static_assert(offsetof(struct outcry_clock_page, version) == 0, "clock_page.version");
-_Static_assert(offsetof(struct outcry_clock_page, base_ticks) == 8, "clock_page.base_ticks");
-_Static_assert(offsetof(struct outcry_clock_page, base_tai_ns) == 16, "clock_page.base_tai_ns");
-_Static_assert(offsetof(struct outcry_clock_page, mult_q48) == 24, "clock_page.mult_q48");
-_Static_assert(offsetof(struct outcry_clock_page, bound_ns) == 32, "clock_page.bound_ns");
-_Static_assert(offsetof(struct outcry_clock_page, leap_tai_ns) == 40, "clock_page.leap_tai_ns");
-_Static_assert(offsetof(struct outcry_clock_page, growth_ppb) == 48, "clock_page.growth_ppb");
-_Static_assert(offsetof(struct outcry_clock_page, owner) == 52, "clock_page.owner");
-_Static_assert(offsetof(struct outcry_clock_page, stale_ms) == 56, "clock_page.stale_ms");
-_Static_assert(offsetof(struct outcry_clock_page, utc_offset_s) == 60, "clock_page.utc_offset_s");
-_Static_assert(offsetof(struct outcry_clock_page, next_utc_offset_s) == 61, "clock_page.next_utc_offset_s");
-_Static_assert(offsetof(struct outcry_clock_page, state) == 62, "clock_page.state");
-_Static_assert(offsetof(struct outcry_clock_page, source) == 63, "clock_page.source");
+static_assert(sizeof(struct outcry_clock_page) == 64, "clock_page");
+static_assert(offsetof(struct outcry_clock_page, version) == 0, "clock_page.version");
+static_assert(offsetof(struct outcry_clock_page, base_ticks) == 8, "clock_page.base_ticks");
+static_assert(offsetof(struct outcry_clock_page, base_tai_ns) == 16, "clock_page.base_tai_ns");
+static_assert(offsetof(struct outcry_clock_page, mult_q48) == 24, "clock_page.mult_q48");
+static_assert(offsetof(struct outcry_clock_page, bound_ns) == 32, "clock_page.bound_ns");
+static_assert(offsetof(struct outcry_clock_page, leap_tai_ns) == 40, "clock_page.leap_tai_ns");
+static_assert(offsetof(struct outcry_clock_page, growth_ppb) == 48, "clock_page.growth_ppb");
+static_assert(offsetof(struct outcry_clock_page, owner) == 52, "clock_page.owner");
+static_assert(offsetof(struct outcry_clock_page, stale_ms) == 56, "clock_page.stale_ms");
+static_assert(offsetof(struct outcry_clock_page, utc_offset_s) == 60, "clock_page.utc_offset_s");
+static_assert(offsetof(struct outcry_clock_page, next_utc_offset_s) == 61, "clock_page.next_utc_offset_s");
+static_assert(offsetof(struct outcry_clock_page, state) == 62, "clock_page.state");
+static_assert(offsetof(struct outcry_clock_page, source) == 63, "clock_page.source");
 
 #endif

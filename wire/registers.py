@@ -32,6 +32,8 @@ TIME_BITS = 62
 """Bits of ``rx_ts_ns`` that the rate check reads."""
 COLLAR_ONE = 10_000
 """Basis points in one."""
+CONTROL_CHECK_PARTICIPANTS, CONTROL_ARMED = 0, 1
+"""Bits of ``control``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,12 @@ REGISTERS = (
     Register("slots", 0x014, "RO", "slots of each way"),
     Register("participants", 0x018, "RO", "participants with a bit and a bucket: 0 to this - 1"),
     Register("status", 0x01C, "RO", "bit 0: a command (row_swap, participant_set) is under way"),
-    Register("control", 0x020, "RW", "bit 0: check the participants' bits"),
+    Register(
+        "control",
+        0x020,
+        "RW",
+        "bit 0: check the participants' bits; bit 1: armed, without it nobody may enter orders",
+    ),
     Register("rate_interval_ns", 0x024, "RW", "one order a participant in this time; 0 no limit"),
     Register("rate_burst_ns", 0x028, "RW", "how far ahead of its rate a participant may run"),
     Register("bad_access_count", 0x02C, "RO", "accesses that got an error; saturates"),
@@ -158,6 +165,7 @@ def registers_text() -> str:
     lines = [f"{r.offset:#x} {r.count} {r.access} {r.name}" for r in REGISTERS]
     lines += [f"row {f.low} {f.bits} {f.name}" for f in ROW_FIELDS]
     lines += [f"hash {values}" for way in HASH_TABLES for values in way]
+    lines += [f"control {CONTROL_CHECK_PARTICIPANTS} {CONTROL_ARMED}"]
     lines += [f"fives {PRICE_FIVES_MAX} time {TIME_BITS} one {COLLAR_ONE}"]
     return "\n".join(lines) + "\n"
 
@@ -183,6 +191,8 @@ def register_constants() -> list[tuple[str, int]]:
         ("FRAME_PORTS", FRAME_PORTS),
         ("FRAME_OUTCOMES", len(FRAME_OUTCOMES)),
         ("FIVES_MODULUS", FIVES_MODULUS),
+        ("CONTROL_CHECK_PARTICIPANTS", CONTROL_CHECK_PARTICIPANTS),
+        ("CONTROL_ARMED", CONTROL_ARMED),
     ]
 
 
@@ -262,6 +272,12 @@ def registers_markdown(generated: str) -> str:
         "all, to an RO register, of a value out of range, or of a command or the row while a "
         "command is under way gets SLVERR and changes nothing; so does a read of a WO register. "
         "Where nothing is, the answer is DECERR. `bad_access_count` counts both.",
+        "",
+        "A reset clears every register that can be written and every counter; `control` becomes 0, "
+        "so the gateway is not armed and refuses all that could enter the book (`PARTICIPANT`) "
+        "until software has loaded it and sets the bit. The symbol table, the participants' bits "
+        "and their buckets are memory: a reset does not change them, and after power-up they are "
+        "empty.",
         "",
         "| offset | name | access | meaning |",
         "|---|---|---|---|",

@@ -16,10 +16,14 @@ module outcry_ulx3s (
 );
 
     wire clk = clk_25mhz;
+    // A button knows no clock: two flip-flops between it and whoever decides anything.  Each bounce
+    // begins the 16 cycles of reset anew.
+    reg [1:0] btn_pin = 2'b11;
+    always @(posedge clk) btn_pin <= {btn_pin[0], btn};
     reg [3:0] reset_left = 4'hF;
     wire      rst = reset_left != 4'd0;
     always @(posedge clk) begin
-        if (btn) reset_left <= 4'hF;
+        if (btn_pin[1]) reset_left <= 4'hF;
         else if (rst) reset_left <= reset_left - 4'd1;
     end
 

@@ -28,12 +28,12 @@ wire f_writes_shadow = write && f_whole && f_write_word == 10'd64 + {5'd0, f_wor
 // Any one of the other registers that can be written.
 (* anyconst *) reg [9:0] f_setting;
 always @* assume (f_setting == 10'd8 || f_setting == 10'd9 || f_setting == 10'd10 || f_setting == 10'd14);
-wire [31:0] f_value = f_setting == 10'd8 ? {31'd0, check_participants}
+wire [31:0] f_value = f_setting == 10'd8 ? {30'd0, armed, check_participants}
                       : f_setting == 10'd9 ? rate_interval_ns
                       : f_setting == 10'd10 ? rate_burst_ns : {{30-SLOT_BITS{1'b0}}, row_index};
 wire f_sets = write && f_whole && f_write_word == f_setting
               && (f_setting != 10'd14 || (!busy && write_data < 3 * (1 << SLOT_BITS)));
-wire [31:0] f_set_to = f_setting == 10'd8 ? {31'd0, write_data[0]} : write_data;
+wire [31:0] f_set_to = f_setting == 10'd8 ? {30'd0, write_data[1:0]} : write_data;
 
 // What stood there when the read was under way.
 reg [31:0] f_shadow_then, f_frame_then, f_value_then;
@@ -43,7 +43,19 @@ always @(posedge clk) begin
     f_value_then  <= f_value;
 end
 
+// What the documentation says of a reset, whatever stood there before.
+always @(posedge clk) if (f_started && $past(rst)) begin
+    regs_reset_disarms: assert (!armed);
+    regs_reset_clears:
+        assert (f_value == 32'd0 && f_shadow == 32'd0 && f_reasons == {COUNTER_BITS{1'b0}}
+                && bad_count == {COUNTER_BITS{1'b0}} && order_count == {ORDER_COUNT_BITS{1'b0}}
+                && !row_swap && !participant_set && !s_axil_bvalid && !s_axil_rvalid);
+end
+
 always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
+    if (armed && !$past(armed))
+        regs_only_software_arms:
+            assert ($past(write && f_whole && f_write_word == 10'd8 && write_data[1]));
     regs_shadow_holds_what_was_written:
         assert (f_shadow == ($past(f_writes_shadow) ? $past(write_data) : $past(f_shadow)));
     regs_setting_holds_what_was_written:
@@ -104,7 +116,7 @@ always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
     if ($past(write) && s_axil_bresp != 2'b00)
         regs_refused_changes_nothing:
             assert ($stable(f_shadow) && $stable(rate_interval_ns) && $stable(rate_burst_ns)
-                    && $stable(check_participants) && $stable(row_index)
+                    && $stable(armed) && $stable(check_participants) && $stable(row_index)
                     && (!row_swap || $past(row_swap)) && (!participant_set || $past(participant_set)));
     if ($past(write && (f_write_word > 10'd32 && f_write_word < 10'd64 || f_write_word > 10'd81 && f_write_word < 10'd128
                         || f_write_word >= 10'd185)))

@@ -113,7 +113,7 @@ reg f_check_known, f_check_refused, f_out_known, f_out_refused;
 
 always @(posedge clk) begin
     if (set_now && participant_index == f_who) f_stored <= {BUCKET_BITS{1'b0}};
-    else f_stored <= f_due;
+    else if (!rst) f_stored <= f_due;
     if (rst) f_comes <= 1'b0;
     else if (advance) f_comes <= f_limited && f_mine && !f_over;
     if (advance) begin
@@ -126,9 +126,6 @@ always @(posedge clk) begin
         f_out_refused   <= f_check_refused;
     end
 end
-
-// Before its first reset a register may hold anything: no bucket is written then.
-always @* if (!f_started) assume (!bucket_write && !row_valid);
 
 wire f_check_mine = check_valid && check_index == f_who;
 wire f_row_mine   = row_valid && row_index2 == f_who;
@@ -221,7 +218,7 @@ endfunction
 // The order that is out now, and what the tables gave it.
 reg [511:0] f_order1, f_order2, f_order3, f_order;
 reg [WAYS*ROW_BITS-1:0] f_rows3, f_rows;
-reg f_off2, f_off3, f_off;
+reg f_off2, f_off3, f_off, f_armed2, f_armed3, f_armed;
 reg [NOTIONAL_BITS-1:0] f_sum3, f_sum, f_carry3, f_carry;
 reg [17:0] f_price_residue2, f_qty_residue2, f_price_residue, f_qty_residue;
 // Bit b: a digit below digit b differs.
@@ -234,8 +231,12 @@ always @(posedge clk) begin
     f_order  <= f_order3;
     f_rows3  <= row_rows;
     f_rows   <= f_rows3;
-    f_off2   <= check_participants && (f_order1[399:384] >= (1 << PARTICIPANT_BITS) || !read_bit);
+    f_off2   <= !armed || (check_participants && (f_order1[399:384] >= (1 << PARTICIPANT_BITS) || !read_bit));
     f_off3   <= f_off2;
+    // As the order left rank 1.
+    f_armed2 <= armed;
+    f_armed3 <= f_armed2;
+    f_armed  <= f_armed3;
     f_off    <= f_off3;
     f_sum3   <= row_notional_sum;
     f_sum    <= f_sum3;
@@ -340,6 +341,7 @@ always @(posedge clk) if (f_started && out_valid) begin
     flag_notional:
         assert (f_code[11] == (f_priced && f_price > 0 && f_qty > 0 && |(f_hit & f_dear)));
     flag_participant: assert (f_code[12] == (f_entry && f_off));
+    if (!f_armed) validator_refuses_unarmed: assert (f_code[12] || !f_entry);
     flag_halted:      assert (f_code[13] == (f_entry && |(f_hit & f_halted)));
     flag_kind:
         assert (f_code[15] == (f_kind == 8'd0 || f_kind > 8'd9

@@ -20,7 +20,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from openoutcry.gateway_fpga.formal.properties import MODULES, PROPERTIES, Module, Property
+from openoutcry.gateway_fpga.formal.modules import MODULES, Module
+from openoutcry.gateway_fpga.formal.properties import PROPERTIES, Property
 from openoutcry.gateway_fpga.formal.solver import install
 from openoutcry.gateway_fpga.tools.evidence import read_evidence, write_section
 

@@ -17,6 +17,7 @@ from openoutcry.gateway_fpga.devices import bus_error
 from openoutcry.gateway_fpga.driver import DeviceError, GatewayDriver
 from openoutcry.gateway_fpga.settings import Settings
 from openoutcry.wire.kernel import CACHE_DIR
+from openoutcry.wire.private_folder import private_folder
 from openoutcry.wire.records import ORDER, ORDER_DTYPE
 from openoutcry.wire.registers import OKAY
 
@@ -26,7 +27,8 @@ WIRE = ROOM.parent / "wire"
 SOURCE = ROOM / "live" / "outcry_live.cpp"
 TOP = "outcry_gateway"
 BUILD_SECONDS_MAX = 600
-VERILATOR_FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert")
+# The model starts from random bits where the RTL has no initial value, as hardware does.
+VERILATOR_FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "unique", "--noassert")
 CXX_FLAGS = ("-O3", "-march=native", "-fPIC", f"-DERROR_CODE_BYTE={ORDER.offsets['error_code']}")
 
 
@@ -52,8 +54,7 @@ def build() -> Path:
 
     Raises :class:`LiveBuildError` naming what is missing or what the tool said.
     """
-    folder = CACHE_DIR.parent / "gateway-live"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = private_folder(CACHE_DIR.parent / "gateway-live")
     library = folder / f"{TOP}-{_key()}.so"
     if library.exists():
         return library
@@ -126,25 +127,28 @@ class LiveGateway:
     ``function`` and ``handle`` are what :func:`~openoutcry.gateway_fpga.call.call_batch` takes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int = 1) -> None:
+        """``seed``: of the bits that flip-flops hold at power-up (1 to 2**31 - 1)."""
         self._library = ctypes.CDLL(str(build()))
         library = self._library
         library.outcry_live_new.restype = ctypes.c_void_p
+        library.outcry_live_new.argtypes = [ctypes.c_int]
+        library.outcry_live_reset.argtypes = [ctypes.c_void_p]
         library.outcry_live_free.argtypes = [ctypes.c_void_p]
         library.outcry_live_batch.restype = ctypes.c_int64
         library.outcry_live_batch.argtypes = [ctypes.c_int64] * 3
         word = ctypes.POINTER(ctypes.c_uint32)
         library.outcry_live_write.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32]
         library.outcry_live_read.argtypes = [ctypes.c_void_p, ctypes.c_uint32, word]
-        self.handle = int(library.outcry_live_new())
+        self.handle = int(library.outcry_live_new(seed))
         self.function = int(ctypes.cast(library.outcry_live_batch, ctypes.c_void_p).value or 0)
 
     @classmethod
     def loaded(
-        cls, instruments: npt.NDArray[Any], settings: Settings | None = None
+        cls, instruments: npt.NDArray[Any], settings: Settings | None = None, seed: int = 1
     ) -> "LiveGateway":
-        """A gateway with this instrument table and these settings in its registers."""
-        gateway = cls()
+        """A gateway with this instrument table and these settings in its registers, armed."""
+        gateway = cls(seed)
         GatewayDriver(gateway).load(instruments, settings)
         return gateway
 
@@ -165,6 +169,10 @@ class LiveGateway:
         answer = self._library.outcry_live_write(self.handle, address, value)
         if answer != OKAY:
             raise bus_error("write", address, answer)
+
+    def reset(self) -> None:
+        """A warm reset: what is memory stays, and the gateway is not armed."""
+        self._library.outcry_live_reset(self.handle)
 
     def close(self) -> None:
         """Free the model; its function and handle are dead."""

@@ -1,4 +1,4 @@
-// The Verilated gateway behind five C functions: what gateway_fpga/live calls through cffi or from a
+// The Verilated gateway behind six C functions: what gateway_fpga/live calls through cffi or from a
 // kernel.  One order a clock cycle, the very RTL.
 #include <cstdint>
 #include <cstdio>
@@ -21,14 +21,32 @@ constexpr int ERROR_CODE_SHIFT = 8 * (ERROR_CODE_BYTE % 4);
 // No answer in this many cycles means that the model is broken: the bus never waits for orders.
 constexpr int BUS_CYCLES_MAX = 16;
 
+// Set before the model is made: it draws what its flip-flops hold at power-up.
+struct RandomStart : VerilatedContext {
+    explicit RandomStart(int seed) {
+        randReset(2);
+        randSeed(seed);
+    }
+};
+
 struct Gateway {
-    VerilatedContext context;
+    RandomStart context;
     Voutcry_gateway model{&context};
 
-    Gateway() {
+    explicit Gateway(int seed) : context(seed) {
+        // Reset is high at the first edge of the clock; the inputs are random too unless set.
+        model.clk = 0;
         model.m_axis_tready = 1;
+        model.s_axis_tvalid = 0;
+        model.s_axil_awvalid = model.s_axil_wvalid = model.s_axil_arvalid = 0;
+        model.s_axil_bready = model.s_axil_rready = 0;
+        std::memset(&model.frames, 0, sizeof model.frames);
         model.rst = 1;
         model.eval();
+        reset();
+    }
+    void reset() {
+        model.rst = 1;
         for (int n = 0; n < 4; n++) cycle();
         model.rst = 0;
         cycle();
@@ -50,7 +68,9 @@ struct Gateway {
 
 extern "C" {
 
-void *outcry_live_new(void) { return new Gateway; }
+void *outcry_live_new(int seed) { return new Gateway(seed); }
+
+void outcry_live_reset(void *handle) { static_cast<Gateway *>(handle)->reset(); }
 
 void outcry_live_free(void *handle) { delete static_cast<Gateway *>(handle); }
 

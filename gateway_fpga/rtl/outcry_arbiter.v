@@ -10,7 +10,7 @@
 `include "outcry_wire.vh"
 
 module outcry_arbiter #(
-    // Gateways to merge.
+    // Gateways to merge, 1 to 16.
     parameter PORTS = 3
 ) (
     input  wire                 clk,
@@ -29,7 +29,15 @@ module outcry_arbiter #(
     input  wire                 m_axis_tready
 );
 
+    // Elaboration ends here with the parameter's name when it is out of its range.
+    generate
+        if (PORTS < 1 || PORTS > 16) begin : g_wrong_ports
+            PORTS_is_not_1_to_16 wrong ();
+        end
+    endgenerate
+
     // The port that comes first now, one bit a port: the one after the last that was served.
+    localparam [PORTS-1:0] FIRST = 1;
     reg [PORTS-1:0] turn;
     reg [63:0]      next_seq;
 
@@ -42,10 +50,10 @@ module outcry_arbiter #(
 
     always @(posedge clk) begin
         if (rst) begin
-            turn     <= {{(PORTS-1){1'b0}}, 1'b1};
+            turn     <= FIRST;
             next_seq <= first_seq;
         end else if (take) begin
-            turn     <= {grant[PORTS-2:0], grant[PORTS-1]};
+            turn     <= (grant << 1) | (grant >> (PORTS - 1));
             next_seq <= next_seq + 64'd1;
         end
     end

@@ -45,6 +45,7 @@ module outcry_gateway #(
     input  wire [`OUTCRY_FRAME_PORTS*`OUTCRY_FRAME_OUTCOMES*32-1:0] frames
 );
 
+    wire                        armed;
     wire                        check_participants;
     wire [31:0]                 rate_interval_ns;
     wire [31:0]                 rate_burst_ns;
@@ -68,6 +69,7 @@ module outcry_gateway #(
         .m_axis_tdata(m_axis_tdata),
         .m_axis_tvalid(m_axis_tvalid),
         .m_axis_tready(m_axis_tready),
+        .armed(armed),
         .check_participants(check_participants),
         .rate_interval_ns(rate_interval_ns),
         .rate_burst_ns(rate_burst_ns),
@@ -107,6 +109,7 @@ module outcry_gateway #(
         .s_axil_rresp(s_axil_rresp),
         .s_axil_rvalid(s_axil_rvalid),
         .s_axil_rready(s_axil_rready),
+        .armed(armed),
         .check_participants(check_participants),
         .rate_interval_ns(rate_interval_ns),
         .rate_burst_ns(rate_burst_ns),

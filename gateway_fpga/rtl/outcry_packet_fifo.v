@@ -6,9 +6,9 @@
 `default_nettype none
 
 module outcry_packet_fifo #(
-    // Bits of a word.
+    // Bits of a word, 8 to 4096.
     parameter WIDTH = 512,
-    // The queue holds 2**DEPTH_LOG2 words.
+    // The queue holds 2**DEPTH_LOG2 words, 1 to 12.
     parameter DEPTH_LOG2 = 6
 ) (
     input  wire                clk,
@@ -25,6 +25,16 @@ module outcry_packet_fifo #(
     output wire                m_axis_tvalid,
     input  wire                m_axis_tready
 );
+
+    // Elaboration ends here with the parameter's name when it is out of its range.
+    generate
+        if (WIDTH < 8 || WIDTH > 4096) begin : g_wrong_width
+            WIDTH_is_not_8_to_4096 wrong ();
+        end
+        if (DEPTH_LOG2 < 1 || DEPTH_LOG2 > 12) begin : g_wrong_depth_log2
+            DEPTH_LOG2_is_not_1_to_12 wrong ();
+        end
+    endgenerate
 
     localparam [DEPTH_LOG2:0] ONE   = 1;
     localparam [DEPTH_LOG2:0] DEPTH = ONE << DEPTH_LOG2;

@@ -13,7 +13,7 @@
 module outcry_regs #(
     parameter SLOT_BITS = `OUTCRY_SLOT_BITS,
     parameter PARTICIPANT_BITS = `OUTCRY_PARTICIPANT_BITS,
-    // Bits of each saturating counter, at most 32.
+    // Bits of each saturating counter, 1 to 32.
     parameter COUNTER_BITS = 32,
     // Bits of the order count, 33 to 64.
     parameter ORDER_COUNT_BITS = 64
@@ -42,6 +42,7 @@ module outcry_regs #(
     input  wire                         s_axil_rready,
 
     // To the validator.
+    output wire                         armed,
     output wire                         check_participants,
     output wire [31:0]                  rate_interval_ns,
     output wire [31:0]                  rate_burst_ns,
@@ -59,6 +60,22 @@ module outcry_regs #(
     // The ports' own counters of frames by outcome, 32 bits each, port 0 lowest.
     input  wire [`OUTCRY_FRAME_PORTS*`OUTCRY_FRAME_OUTCOMES*32-1:0] frames
 );
+
+    // Elaboration ends here with the parameter's name when it is out of its range.
+    generate
+        if (SLOT_BITS < 1 || SLOT_BITS > `OUTCRY_SLOT_BITS) begin : g_wrong_slot_bits
+            SLOT_BITS_is_not_1_to_9 wrong ();
+        end
+        if (PARTICIPANT_BITS < 1 || PARTICIPANT_BITS > 16) begin : g_wrong_participant_bits
+            PARTICIPANT_BITS_is_not_1_to_16 wrong ();
+        end
+        if (COUNTER_BITS < 1 || COUNTER_BITS > 32) begin : g_wrong_counter_bits
+            COUNTER_BITS_is_not_1_to_32 wrong ();
+        end
+        if (ORDER_COUNT_BITS < 33 || ORDER_COUNT_BITS > 64) begin : g_wrong_order_count_bits
+            ORDER_COUNT_BITS_is_not_33_to_64 wrong ();
+        end
+    endgenerate
 
     localparam [1:0]  OKAY = 2'b00, SLVERR = 2'b10, DECERR = 2'b11;
     localparam        SHADOW_WORDS = 18;
@@ -201,6 +218,8 @@ module outcry_regs #(
     // ---------------------------------------------------------------------------------------------
     // What can be written; what is allowed is said above, but nothing waits for all of that.
 
+    // Only software sets it, once the tables are loaded: a reset closes the gateway.
+    reg                        armed_reg;
     reg                        check_participants_reg;
     reg [31:0]                 rate_interval_ns_reg;
     reg [31:0]                 rate_burst_ns_reg;
@@ -209,6 +228,7 @@ module outcry_regs #(
     reg [PARTICIPANT_BITS-1:0] participant_index_reg;
     reg                        participant_on_reg;
 
+    assign armed              = armed_reg;
     assign check_participants = check_participants_reg;
     assign rate_interval_ns   = rate_interval_ns_reg;
     assign rate_burst_ns      = rate_burst_ns_reg;
@@ -221,6 +241,7 @@ module outcry_regs #(
 
     always @(posedge clk) begin
         if (rst) begin
+            armed_reg              <= 1'b0;
             check_participants_reg <= 1'b0;
             rate_interval_ns_reg   <= 32'd0;
             rate_burst_ns_reg      <= 32'd0;
@@ -233,7 +254,10 @@ module outcry_regs #(
                 participant_set_reg <= 1'b0;
             end
             if (write) begin
-                if (write_to_control)       check_participants_reg <= write_data[0];
+                if (write_to_control) begin
+                    check_participants_reg <= write_data[`OUTCRY_CONTROL_CHECK_PARTICIPANTS];
+                    armed_reg              <= write_data[`OUTCRY_CONTROL_ARMED];
+                end
                 if (write_to_rate_interval) rate_interval_ns_reg <= write_data;
                 if (write_to_rate_burst)    rate_burst_ns_reg <= write_data;
             end
@@ -333,7 +357,7 @@ module outcry_regs #(
         | ({32{read_status[5]}} & (32'd1 << SLOT_BITS))
         | ({32{read_status[6]}} & PARTICIPANTS)
         | ({32{read_status[7]}} & {31'd0, busy})
-        | ({32{read_status[8]}} & {31'd0, check_participants_reg})
+        | ({32{read_status[8]}} & {30'd0, armed_reg, check_participants_reg})
         | ({32{read_status[9]}} & rate_interval_ns_reg)
         | ({32{read_status[10]}} & rate_burst_ns_reg)
         | ({32{read_status[11]}} & {{32-COUNTER_BITS{1'b0}}, bad_count})

@@ -5,7 +5,7 @@
 `default_nettype none
 
 module outcry_skid #(
-    // Bits of payload carried with each beat.
+    // Bits of payload carried with each beat, 8 to 4096.
     parameter WIDTH = 512
 ) (
     input  wire             clk,
@@ -19,6 +19,13 @@ module outcry_skid #(
     output wire             m_axis_tvalid,
     input  wire             m_axis_tready
 );
+
+    // Elaboration ends here with the parameter's name when it is out of its range.
+    generate
+        if (WIDTH < 8 || WIDTH > 4096) begin : g_wrong_width
+            WIDTH_is_not_8_to_4096 wrong ();
+        end
+    endgenerate
 
     // Data registers stay out of the reset: nobody looks at them while valid is low.
     reg [WIDTH-1:0] out_data;

@@ -8,9 +8,9 @@
 `include "outcry_registers.vh"
 
 module outcry_top #(
-    // Ethernet ports, at most as many as the registers have counters for.
+    // Ethernet ports, 1 to as many as the registers have counters for.
     parameter PORTS = `OUTCRY_FRAME_PORTS,
-    // Orders that wait behind each parser, as a power of two.
+    // Orders that wait behind each parser, as a power of two, 5 to 12.
     parameter DEPTH_LOG2 = 6,
     parameter SLOT_BITS = `OUTCRY_SLOT_BITS,
     parameter PARTICIPANT_BITS = `OUTCRY_PARTICIPANT_BITS
@@ -54,6 +54,13 @@ module outcry_top #(
     output wire                    s_axil_rvalid,
     input  wire                    s_axil_rready
 );
+
+    // Elaboration ends here with the parameter's name when it is out of its range.
+    generate
+        if (PORTS < 1 || PORTS > `OUTCRY_FRAME_PORTS) begin : g_wrong_ports
+            PORTS_is_not_1_to_3 wrong ();
+        end
+    endgenerate
 
     wire [PORTS*512-1:0] parsed_tdata;
     wire [PORTS-1:0]     parsed_tvalid;

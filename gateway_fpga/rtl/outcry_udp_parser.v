@@ -23,10 +23,10 @@
 `include "outcry_wire.vh"
 
 module outcry_udp_parser #(
-    // The queue holds 2**DEPTH_LOG2 orders.  At least 5: a packet brings up to 22, and 5 are
+    // The queue holds 2**DEPTH_LOG2 orders, 5 to 12: a packet brings up to 22, and 5 are
     // under way when the sender is told to wait.
     parameter DEPTH_LOG2 = 6,
-    // Counters stop at their largest value.
+    // Bits of each counter, 1 to 32; they stop at their largest value.
     parameter COUNTER_WIDTH = 32
 ) (
     input  wire                        clk,
@@ -50,6 +50,16 @@ module outcry_udp_parser #(
     // Frames by outcome: the first was taken whole, the others refused (REASON_ below).
     output wire [19*COUNTER_WIDTH-1:0] frames
 );
+
+    // Elaboration ends here with the parameter's name when it is out of its range.
+    generate
+        if (DEPTH_LOG2 < 5 || DEPTH_LOG2 > 12) begin : g_wrong_depth_log2
+            DEPTH_LOG2_is_not_5_to_12 wrong ();
+        end
+        if (COUNTER_WIDTH < 1 || COUNTER_WIDTH > 32) begin : g_wrong_counter_width
+            COUNTER_WIDTH_is_not_1_to_32 wrong ();
+        end
+    endgenerate
 
     // Why a frame is refused.  The lowest that holds is counted.
     localparam REASON_NONE         = 0;

@@ -18,9 +18,9 @@
 `include "outcry_registers.vh"
 
 module outcry_validator #(
-    // Slots of each of the three ways: 2 to this power, at most 9.
+    // Slots of each of the three ways: 2 to this power, 1 to 9.
     parameter SLOT_BITS = `OUTCRY_SLOT_BITS,
-    // Participants with a bit and a bucket: 2 to this power.
+    // Participants with a bit and a bucket: 2 to this power, 1 to 16.
     parameter PARTICIPANT_BITS = `OUTCRY_PARTICIPANT_BITS
 ) (
     input  wire                        clk,
@@ -34,7 +34,8 @@ module outcry_validator #(
     output wire                        m_axis_tvalid,
     input  wire                        m_axis_tready,
 
-    // Settings: each order sees one value of each.
+    // Settings: each order sees one value of each.  Not armed, nobody may enter orders.
+    input  wire                        armed,
     input  wire                        check_participants,
     input  wire [31:0]                 rate_interval_ns,
     input  wire [31:0]                 rate_burst_ns,
@@ -48,6 +49,16 @@ module outcry_validator #(
     input  wire                        participant_on,
     output reg                         command_done
 );
+
+    // Elaboration ends here with the parameter's name when it is out of its range.
+    generate
+        if (SLOT_BITS < 1 || SLOT_BITS > `OUTCRY_SLOT_BITS) begin : g_wrong_slot_bits
+            SLOT_BITS_is_not_1_to_9 wrong ();
+        end
+        if (PARTICIPANT_BITS < 1 || PARTICIPANT_BITS > 16) begin : g_wrong_participant_bits
+            PARTICIPANT_BITS_is_not_1_to_16 wrong ();
+        end
+    endgenerate
 
     localparam WAYS       = 3;
     localparam SLOTS      = 1 << SLOT_BITS;
@@ -164,8 +175,9 @@ module outcry_validator #(
     endgenerate
 
     // A row is read by a beat and written by a command, never both at once: what a read gives while its
-    // word is written goes with no order.
-    wire swap_now = row_swap && command_done;
+    // word is written goes with no order.  No table is written in reset: before its first clock edge a
+    // flip-flop may hold anything.
+    wire swap_now = row_swap && command_done && !rst;
     wire [WAYS*ROW_BITS-1:0] row_rows;
 
     genvar way, part;
@@ -215,7 +227,7 @@ module outcry_validator #(
     reg [BUCKET_BITS-1:0] buckets [0:(1<<PARTICIPANT_BITS)-1];
     reg                   read_bit;
     reg [BUCKET_BITS-1:0] read_bucket;
-    wire                        set_now = participant_set && command_done;
+    wire                        set_now = participant_set && command_done && !rst;
     wire                        bucket_write;
     wire [PARTICIPANT_BITS-1:0] bucket_index;
     wire [BUCKET_BITS-1:0]      bucket_value;
@@ -451,7 +463,7 @@ module outcry_validator #(
             row_wrong_side      <= read_wrong_side;
             row_wrong_type      <= read_wrong_type;
             row_wrong_time      <= read_wrong_time;
-            row_participant_off <= check_participants && (read_outside || !read_bit);
+            row_participant_off <= !armed || (check_participants && (read_outside || !read_bit));
             row_symbol_given    <= read_data[`OUTCRY_ORDER_SYMBOL] != 64'd0;
             row_price_zeros     <= first_of_64(read_price[62:0]);
             row_qty_zeros       <= first_of_64(read_qty[62:0]);
@@ -620,7 +632,7 @@ module outcry_validator #(
 
     // An order that waits in rank 3 writes the same in each cycle.  A participant_set, which waits until
     // nobody is there, empties the bucket.
-    assign bucket_write = set_now || check_taken;
+    assign bucket_write = set_now || (check_taken && !rst);
     assign bucket_value = check_taken ? check_bucket : {BUCKET_BITS{1'b0}};
     assign bucket_index = check_taken ? check_index : participant_index;
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openoutcry.gateway_fpga.formal.properties import VALIDATOR
+from openoutcry.gateway_fpga.formal.modules import VALIDATOR
 from openoutcry.gateway_fpga.tools.mutate import FLATTEN, RTL, WIRE, MutationError, yosys
 
 CONSTANT = "Yosys proves the bit constant, whatever the inputs do."

@@ -28,7 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from openoutcry.gateway_fpga.formal.properties import VALIDATOR
+from openoutcry.gateway_fpga.formal.modules import VALIDATOR
 from openoutcry.gateway_fpga.tools.evidence import ROOT, merged, write_section
 
 RTL = ROOT / "gateway_fpga" / "rtl"

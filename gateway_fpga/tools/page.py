@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from openoutcry.gateway_fpga.formal.properties import MODULES, PROPERTIES
+from openoutcry.gateway_fpga.formal.modules import MODULES
+from openoutcry.gateway_fpga.formal.properties import PROPERTIES
 from openoutcry.gateway_fpga.tools.evidence import ROOT, read_evidence
 from openoutcry.gateway_fpga.tools.report import diagram
 

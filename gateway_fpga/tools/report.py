@@ -19,7 +19,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from openoutcry.gateway_fpga.formal.properties import VALIDATOR
+from openoutcry.gateway_fpga.formal.modules import VALIDATOR
 from openoutcry.gateway_fpga.tools.pnr import BuildError, copy_sources, tool
 
 TOP = "outcry_top"
@@ -155,6 +155,9 @@ def diagram(module: str = TOP) -> str:
     takes: dict[str, str] = {}
     lines = ["```mermaid", "flowchart LR"]
     for instance in _instances(top, Instance):
+        # A module of any other name is there for a parameter out of its range.
+        if not instance.module.startswith("outcry_"):
+            continue
         lines.append(f'    {instance.name}["{instance.name}<br/>{instance.module}"]')
         for port in instance.portlist:
             if port.portname in ("s_axis_tdata", "m_axis_tdata"):

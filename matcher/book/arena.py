@@ -36,6 +36,11 @@ from openoutcry.wire.records import (
 # Header: byte offset of each int64 word.
 MAGIC = 0
 SIZE_BYTES = 8
+# Secret words of the id table's hash: see ids.py.
+ID_KEY = 16
+ID_MULTIPLIER = 24
+ID_MULTIPLIER_2 = 32
+ID_SPREAD = 40
 # Read by most commands.
 LAST_SYMBOL = 64
 LAST_INSTRUMENT = 72

@@ -35,9 +35,13 @@ from openoutcry.matcher.book.arena import (
     HINT_MASK,
     HINTS_AT,
     ID_ENTRY_BYTES,
+    ID_KEY,
     ID_LINK_BYTES,
     ID_LINKS_AT,
     ID_MASK,
+    ID_MULTIPLIER,
+    ID_MULTIPLIER_2,
+    ID_SPREAD,
     IDS_AT,
     INDICATIVE_PRICE,
     INSTRUMENT_BYTES,
@@ -91,6 +95,7 @@ from openoutcry.matcher.event_bound import COMMAND_EVENTS, extra_capacity
 from openoutcry.wire.enums import Allocation
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
+    add_wrapping,
     copy64,
     count_leading_zeros,
     load_i64,
@@ -118,20 +123,30 @@ MAX_HINTS = 4096
 extra_events = kernel(extra_capacity)
 
 
-def new_arena(instruments: npt.NDArray[Any], order_capacity: int, level_pages: int) -> Arena:
+def new_arena(
+    instruments: npt.NDArray[Any], order_capacity: int, level_pages: int, id_key: int = 0
+) -> Arena:
     """An empty arena for ``instruments`` (INSTRUMENT_DTYPE, checked by the caller).
 
     Room for ``order_capacity`` open orders and ``level_pages`` pages of 64 price levels.  Memory
     is zeroed lazily by the system: what is never used costs nothing.  The array's address is a
     multiple of 64.
     """
-    for name, value in (("order_capacity", order_capacity), ("level_pages", level_pages)):
-        if not 1 <= value <= MAX_ORDER_CAPACITY:
-            raise MatcherError(f"{name} is {value}, not 1 to {MAX_ORDER_CAPACITY}")
+    _require_integer("order_capacity", order_capacity, 1, MAX_ORDER_CAPACITY)
+    _require_integer("level_pages", level_pages, 1, MAX_ORDER_CAPACITY)
+    _require_integer("id_key", id_key, 0, MAX_VALUE)
     count = len(instruments)
     arena = zeroed(arena_bytes(count, order_capacity, level_pages))
     lay_out(arena.ctypes.data, instruments.ctypes.data, count, order_capacity, level_pages)
+    keep_id_key(arena.ctypes.data, id_key)
     return arena
+
+
+def _require_integer(name: str, value: int, least: int, most: int) -> None:
+    if not isinstance(value, int | np.integer):
+        raise MatcherError(f"{name} is {value!r}, not an integer")
+    if not least <= value <= most:
+        raise MatcherError(f"{name} is {value}, not {least} to {most}")
 
 
 def zeroed(size: int) -> Arena:
@@ -171,9 +186,21 @@ def lay_out(
     extra = extra_events(order_capacity)
     store_i64(arena + EXTRA_CAPACITY, extra)
     store_i64(arena + WORST_EVENTS, 2 * order_capacity + extra + COMMAND_EVENTS)
+    keep_id_key(arena, 0)
     store_i64(arena + CHANGED_PAGES, END_OF_CHANGED)
     store_i64(arena + CHANGED_INSTRUMENTS, END_OF_CHANGED)
     return enter_table(arena, instruments, instrument_count)
+
+
+@kernel
+def keep_id_key(arena: int, key: int) -> None:
+    """Set the secret words of the id table's hash, of an arena without orders: splitmix64 of
+    ``key``, odd because they multiply."""
+    for word in (ID_KEY, ID_MULTIPLIER, ID_MULTIPLIER_2, ID_SPREAD):
+        key = add_wrapping(key, GOLDEN)
+        bits = mul_wrapping(key ^ ((key >> 30) & 0x3FFFFFFFF), -4658895280553007687)
+        bits = mul_wrapping(bits ^ ((bits >> 27) & 0x1FFFFFFFFF), -7723592293110705685)
+        store_i64(arena + word, bits ^ ((bits >> 31) & 0x1FFFFFFFF) | 1)
 
 
 @kernel_outlined

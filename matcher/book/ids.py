@@ -7,16 +7,23 @@ two entries an order nearly every chain is one order long, and entering or erasi
 nothing.  A block of 1,024 consecutive ids lies together somewhere in the table: participants count
 upwards, the ids they cancel are near the ids they send, and sixteen neighbours share a cache line.
 
+Ids are the clients' to choose, so where a block lies depends on a key that they do not know: two
+rounds of a multiplication by a secret odd number.  Whatever ids are chosen without it fall as if
+drawn by lot, half full at most, so that the longest chain of a million is some ten orders long.
+
 Measured against open addressing at a quarter full with tags (8-byte entries, runs closed on
 deletion): 6 ns less a command, and a third of the memory.
 """
 
 from openoutcry.matcher.book.arena import (
-    GOLDEN,
     ID_ENTRY_BYTES,
+    ID_KEY,
     ID_LINK_BYTES,
     ID_LINKS_AT,
     ID_MASK,
+    ID_MULTIPLIER,
+    ID_MULTIPLIER_2,
+    ID_SPREAD,
     IDS_AT,
     ORDER_SLOT_BYTES,
     ORDERS_AT,
@@ -34,23 +41,27 @@ from openoutcry.wire.memory import (
 )
 
 BLOCK_BITS = 10
-SPREAD = 0x9E3779B1
-"""Odd, so that ``instrument * SPREAD`` differs for every instrument in a table of any power of two
-from 8,192: one id stands in another chain in every instrument, and inside a chain an id alone says
-which order it is."""
 
 
 @kernel
-def id_home(instrument: int, order_id: int) -> int:
-    """Entry of the chain that has this id, before the mask."""
-    block = mul_wrapping(order_id >> BLOCK_BITS, GOLDEN) >> 32
-    return add_wrapping(order_id, block + instrument * SPREAD)
+def id_home(arena: int, instrument: int, order_id: int) -> int:
+    """Entry of the chain that has this id, before the mask.
+
+    ID_SPREAD is odd, so its multiples differ for every instrument in a table of any power of two
+    from 8,192: one id stands in another chain in every instrument, and inside a chain an id alone
+    says which order it is.
+    """
+    block = (order_id >> BLOCK_BITS) ^ load_fixed(arena + ID_KEY)
+    block = mul_wrapping(block, load_fixed(arena + ID_MULTIPLIER))
+    block = mul_wrapping(block ^ (block >> 32), load_fixed(arena + ID_MULTIPLIER_2)) >> 32
+    spread = mul_wrapping(instrument, load_fixed(arena + ID_SPREAD))
+    return add_wrapping(order_id, add_wrapping(block, spread))
 
 
 @kernel
 def id_addr(arena: int, instrument: int, order_id: int) -> int:
     """Address of the entry."""
-    entry = id_home(instrument, order_id) & load_fixed(arena + ID_MASK)
+    entry = id_home(arena, instrument, order_id) & load_fixed(arena + ID_MASK)
     return arena + load_fixed(arena + IDS_AT) + entry * ID_ENTRY_BYTES
 
 

@@ -16,16 +16,17 @@ from openoutcry.matcher.book.arena import (
     OPEN_ORDERS,
 )
 from openoutcry.matcher.book.depth import fill_best, fill_depth
-from openoutcry.matcher.book.empty_arena import arena_bytes, extra_events, lay_out
+from openoutcry.matcher.book.empty_arena import arena_bytes, extra_events, keep_id_key, lay_out
 from openoutcry.matcher.book.shards import keep_shard
 from openoutcry.matcher.c_library.table_check import NO_FAULT, SYMBOL_FIELD, faulty_field
 from openoutcry.matcher.commands.dispatch import process_batch
-from openoutcry.matcher.constants import EVENT_SEQ, RULE_BYTES
+from openoutcry.matcher.constants import RULE_BYTES
 from openoutcry.matcher.event_bound import COMMAND_EVENTS
+from openoutcry.matcher.events import number_events
 from openoutcry.matcher.state.running_digest import fold_changes
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, store_i64
-from openoutcry.wire.records import INSTRUMENT, NO_PRICE, RECORD_BYTES, make_instruments
+from openoutcry.wire.records import INSTRUMENT, NO_PRICE, make_instruments
 
 BAD_CAPACITY, BAD_MEMORY = -1, -2
 FIELDS = len(INSTRUMENT.fields)
@@ -65,6 +66,12 @@ def shard(arena: int, shard_of_instrument: int, own_shard: int) -> int:
 
 
 @kernel
+def id_key(arena: int, key: int) -> int:
+    keep_id_key(arena, key)
+    return 0
+
+
+@kernel
 def event_capacity(order_capacity: int) -> int:
     return 2 * order_capacity + extra_events(order_capacity) + COMMAND_EVENTS
 
@@ -73,8 +80,7 @@ def event_capacity(order_capacity: int) -> int:
 def process(arena: int, orders: int, count: int, events: int, capacity: int, done_at: int) -> int:
     first_seq = load_i64(arena + EVENT_COUNT) + 1
     done, written = process_batch(arena, orders, count, events, capacity)
-    for index in range(written):
-        store_i64(events + index * RECORD_BYTES + EVENT_SEQ, first_seq + index)
+    number_events(events, written, first_seq)
     store_i64(done_at, done)
     return written
 
@@ -157,6 +163,13 @@ ENTRIES = (
         shard,
     ),
     Entry(
+        "id_key(void *arena, int64_t key)",
+        "Before the first command, where order ids are chosen by others: a secret, by which nobody "
+        "can choose ids that make commands slow.  No event and no digest depends on it.  Returns "
+        "0.",
+        id_key,
+    ),
+    Entry(
         "event_capacity(int64_t order_capacity)",
         "Events that one command can cause at most: process() goes on as long as so many fit, so "
         "give it room for as many, and for those that it shall write before it returns.",
@@ -208,6 +221,10 @@ def header_text() -> str:
         "#define OUTCRY_MATCHER_H",
         '#include "outcry_wire.h"',
         "",
+        "#ifdef __cplusplus",
+        'extern "C" {',
+        "#endif",
+        "",
         "/* What an instrument is when nothing is said: steps of 1, continuous, price-time. */",
         "#define OUTCRY_INSTRUMENT_DEFAULTS \\",
         *(line + " \\" for line in defaults[:-1]),
@@ -223,7 +240,7 @@ def header_text() -> str:
         lines += ["", "/* " + "\n * ".join(comment) + " */"]
         prototype = f"int64_t {entry.name}({entry.prototype.split('(', 1)[1]};"
         lines += _wrapped(prototype, subsequent_indent="    ")
-    return "\n".join([*lines, "", "#endif", ""])
+    return "\n".join([*lines, "", "#ifdef __cplusplus", "}", "#endif", "#endif", ""])
 
 
 def _instrument_defaults() -> str:

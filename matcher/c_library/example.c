@@ -1,5 +1,6 @@
 /* A book from C, with no Python in the process.  In this folder, after `make -C .. object`:
  *   cc -Ibuild example.c -Lbuild -loutcry_matcher -Wl,-rpath,build -o build/example */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS is not C11's */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

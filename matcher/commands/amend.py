@@ -30,6 +30,7 @@ from openoutcry.matcher.book.arena import (
     EXT_AUX,
     EXT_DISPLAY,
     EXT_LIST,
+    EXT_MODE,
     EXT_PRICE,
     EXT_SIDE,
     EXT_SLICES,
@@ -265,6 +266,7 @@ def replace_parked(arena: int, order: int, slot: int, ext: int) -> int:
     kept = price == load_i64(ext + EXT_PRICE) and qty <= order_leaves(arena, slot)
     if not kept:
         to_the_back(arena, ext, AUCTION_LIST)
+    name_mode(arena, order, slot)
     store_i64(ext + EXT_PRICE, price)
     store_i64(slot_addr(arena, slot) + SLOT_QTY, qty)
     tell_replaced(arena, slot, price, qty, KEPT_PLACE if kept else 0)
@@ -293,7 +295,7 @@ def replace_stop(arena: int, order: int, instrument: int, slot: int, ext: int) -
     kept = trigger == load_i64(ext + EXT_TRIGGER) and qty <= order_leaves(arena, slot)
     if not kept and refuse_trigger(arena, instrument, side, trigger) != ACCEPT:
         return BOOK_FULL
-    touch_order(arena, slot)
+    name_mode(arena, order, slot)
     if aux != 0:
         store_i64(ext + EXT_AUX, aux)
     if order_type == STOP_LIMIT:
@@ -335,7 +337,7 @@ def replace_peg(arena: int, order: int, instrument: int, slot: int, ext: int) ->
         reason = refuse_place(arena, book, price, qty, own)
         if reason != ACCEPT:
             return reason
-    touch_order(arena, slot)
+    name_mode(arena, order, slot)
     store_i64(ext + EXT_PRICE, limit)
     store_i64(ext + EXT_AUX, offset)
     told = limit if price == NO_PRICE else price
@@ -366,6 +368,16 @@ def mode_of(order: int) -> int:
 
 
 @kernel_outlined
+def name_mode(arena: int, order: int, slot: int) -> None:
+    """The REPLACE, accepted, names the order's self-trade mode anew.  A plain order, which takes
+    now or never, keeps none."""
+    ext = extension_of(arena, slot)
+    if ext != 0:
+        touch_order(arena, slot)
+        store_u8(ext + EXT_MODE, mode_of(order))
+
+
+@kernel_outlined
 def replace_standing(arena: int, order: int, instrument: int, slot: int, order_type: int) -> int:
     """An order in one of the books in which orders trade."""
     qty = load_i64(order + ORDER_QTY)
@@ -382,6 +394,7 @@ def replace_standing(arena: int, order: int, instrument: int, slot: int, order_t
         if refuse_display(arena, order, instrument, slot) != ACCEPT:
             return BOOK_FULL
         set_display(arena, order, instrument, slot)
+    name_mode(arena, order, slot)
     if kept:
         less = order_leaves(arena, slot) - qty
         if less > 0:

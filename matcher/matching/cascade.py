@@ -49,7 +49,6 @@ from openoutcry.matcher.book.levels import book_addr, instrument_addr, key_flip,
 from openoutcry.matcher.book.orders import extension_of, order_address, plain_price
 from openoutcry.matcher.constants import (
     ACCEPT,
-    ALLOW,
     BUY,
     CANCELLED,
     CONTINUOUS,
@@ -243,7 +242,8 @@ def trade_all_or_none(arena: int, instrument: int) -> int:
             at = slot_addr(arena, slot)
             price, qty = plain_price(arena, slot), load_i64(at + SLOT_QTY)
             word = order_address(arena, slot)
-            set_taker(arena, load_i64(at + SLOT_ID), word, price, ALLOW)
+            mode = load_u8(extension_of(arena, slot) + EXT_MODE)
+            set_taker(arena, load_i64(at + SLOT_ID), word, price, mode)
             if fillable(arena, instrument, side, price, qty, ALL_BOOKS) == qty:
                 withdraw(arena, slot)
                 left = take(arena, instrument, side, price, qty, ALL_BOOKS)

@@ -8,7 +8,6 @@ from openoutcry.wire.enums import (
     EventKind,
     OrderType,
     Reason,
-    SelfTrade,
     Side,
 )
 from openoutcry.wire.records import MAX_VALUE
@@ -96,7 +95,7 @@ def elect_one(m: Market) -> bool:
     if refusal:
         m.cancel(order, refusal)
     else:
-        incoming(m, order, order.mode)
+        incoming(m, order)
     return True
 
 
@@ -116,9 +115,9 @@ def fill_one_all_or_none(m: Market) -> bool:
     """The first all-or-none order that can now trade as a whole does."""
     for side in Side:
         for order in m.standing(Place.AON, side):
-            if fillable(m, order, order.price, SelfTrade.ALLOW) == order.leaves:
+            if fillable(m, order, order.price, order.mode) == order.leaves:
                 m.leave(order)
-                walk(m, order, order.price, SelfTrade.ALLOW)
+                walk(m, order, order.price, order.mode)
                 m.close(order)
                 return True
     return False
@@ -161,13 +160,13 @@ def standing_price(order: OpenOrder) -> int | None:
     return order.price if order.place == Place.HIDDEN else None
 
 
-def place_peg(m: Market, order: OpenOrder, price: int | None, mode: SelfTrade) -> None:
+def place_peg(m: Market, order: OpenOrder, price: int | None) -> None:
     """Let the peg, which stands nowhere, trade and rest at its price, or wait for one."""
     order.price = order.limit if price is None else price
     if price is None:
         m.join(order, Place.NOWHERE)
     else:
-        incoming(m, order, mode)
+        incoming(m, order)
 
 
 def move_pegs(m: Market) -> bool:
@@ -188,7 +187,7 @@ def move_pegs(m: Market) -> bool:
                 continue
             order.price = price
         m.emit_standing(EventKind.REPEGGED, order, waits=price is None)
-        place_peg(m, order, price, order.mode)
+        place_peg(m, order, price)
     return m.tape.count > before
 
 

@@ -221,7 +221,7 @@ class ReferenceEngine:
         order.expiry_number = order.arrival
         if order.order_type == OrderType.POST_ONLY_SLIDE:
             order.order_type = OrderType.POST_ONLY
-        self._act(m, order, waits, order.mode)
+        self._act(m, order, waits)
 
     def _make_order(self, c: Command, m: Market) -> OpenOrder:
         """The order as it would stand in this phase, with the price it gets."""
@@ -291,7 +291,7 @@ class ReferenceEngine:
             return replace(order, order_type=OrderType.POST_ONLY)
         return order
 
-    def _act(self, m: Market, order: OpenOrder, waits: bool, mode: SelfTrade) -> None:
+    def _act(self, m: Market, order: OpenOrder, waits: bool) -> None:
         """Let an order that was accepted, or replaced and lost its place, do what it does."""
         if order.is_stop and order.trigger is not None:
             m.join(order, Place.TRIGGER)
@@ -300,9 +300,9 @@ class ReferenceEngine:
         elif m.phase in CALL_PHASES:
             m.join(order, resting_place(order))
         elif order.is_peg:
-            place_peg(m, order, order.price, mode)
+            place_peg(m, order, order.price)
         else:
-            incoming(m, order, mode)
+            incoming(m, order)
 
     # Open orders
 
@@ -342,10 +342,11 @@ class ReferenceEngine:
             m.close(order)
             new.arrival = m.emit_standing(EventKind.REPLACED, new, waits)
             m.orders[new.order_id] = new
-            self._act(m, new, waits, SelfTrade(c.mode))
+            self._act(m, new, waits)
             return
         require(self.room.has_events_for(m, new, gone=order), Reason.BOOK_FULL)
         order.price, order.limit, order.offset = new.price, new.limit, new.offset
+        order.mode = new.mode
         order.display, order.slices = new.display, new.slices
         order.distance, order.trail_step = new.distance, new.trail_step
         m.take_off(order, order.leaves - c.qty)
@@ -353,7 +354,7 @@ class ReferenceEngine:
 
     def _replacement(self, c: Command, m: Market, order: OpenOrder) -> OpenOrder:
         """The order as the command wants it, standing nowhere yet."""
-        new = replace(order, leaves=c.qty, place=Place.NOWHERE)
+        new = replace(order, leaves=c.qty, place=Place.NOWHERE, mode=SelfTrade(c.mode))
         if order.order_type not in UNPRICED:
             new.price = c.price
         if order.is_peg:

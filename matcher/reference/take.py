@@ -26,10 +26,11 @@ from openoutcry.wire.enums import (
 TAKEN_FROM = (Place.DISPLAYED, Place.HIDDEN, Place.AON)
 
 
-def incoming(m: Market, order: OpenOrder, mode: SelfTrade) -> None:
+def incoming(m: Market, order: OpenOrder) -> None:
     """Let an order that was just accepted, replaced, elected or re-pegged trade; then rest, or
     not."""
     limit, stays_at = reach(m, order)
+    mode = order.mode
     if order.tif == TimeInForce.FOK and fillable(m, order, limit, mode) < order.leaves:
         m.cancel(order, Reason.FOK_UNFILLABLE)
         return

@@ -94,6 +94,7 @@ class Tables:
 
     def __init__(self, arena: at.Arena) -> None:
         self.arena = arena
+        self.address: int = arena.ctypes.data
         self.words = arena[: at.HEADER_BYTES].view(np.int64)
         self.instrument_count = self.word(at.INSTRUMENT_COUNT)
         pages, branches = self.word(at.FRESH_PAGES) + 1, self.word(at.FRESH_BRANCHES) + 1
@@ -452,7 +453,8 @@ def _check_ids(tables: Tables, instrument_of: dict[int, int]) -> None:
             name = instrument_of[slot], tables.slots["order_id"][slot]
             assert name not in names, f"order {name[1]}: open twice in instrument {name[0]}"
             names.add(name)
-            assert id_home(*name) & mask == entry, f"order {name[1]}: in the wrong chain"
+            home = id_home(tables.address, *name) & mask
+            assert home == entry, f"order {name[1]}: in the wrong chain"
             slot = int(links[slot])
     assert found == set(instrument_of), "an order has no entry in the id table"
 

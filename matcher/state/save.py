@@ -63,7 +63,7 @@ from openoutcry.matcher.book.levels import (
     slot_addr,
 )
 from openoutcry.matcher.book.orders import extension_addr, extension_of
-from openoutcry.matcher.constants import BUY, DAY, GTC, ICEBERG, LIMIT, POST_ONLY
+from openoutcry.matcher.constants import ALL_OR_NONE, BUY, DAY, GTC, ICEBERG, LIMIT, POST_ONLY
 from openoutcry.matcher.state.snapshot import (
     NO_LIMIT,
     NO_PLACE,
@@ -266,6 +266,7 @@ def save_extended(arena: int, ext: int, book: int, row: int) -> bool:
     place = ((book & 15) - DISPLAYED) >> 1 if book != 0 else NO_PLACE
     is_stop, is_peg = (STOP_BITS >> order_type) & 1, (PEG_BITS >> order_type) & 1
     may_take = is_stop | is_peg
+    is_aon = 1 if order_type == ALL_OR_NONE else 0
     waits = 1 if place == NO_PLACE else 0
     has_expiry = load_u32(ext + EXT_HEAP) != 0
     word = (
@@ -275,7 +276,7 @@ def save_extended(arena: int, ext: int, book: int, row: int) -> bool:
         | (place << PLACE_SHIFT)
         | (order_type << TYPE_SHIFT)
         | (tif << TIF_SHIFT)
-        | ((load_u8(ext + EXT_MODE) * may_take) << MODE_SHIFT)
+        | ((load_u8(ext + EXT_MODE) * (may_take | is_aon)) << MODE_SHIFT)
     )
     store_i64(row + ROW_WORD, word)
     if (PLAIN_TYPE_BITS >> order_type) & (PLAIN_TIME_BITS >> tif) & 1 and not has_expiry:

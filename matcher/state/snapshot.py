@@ -155,6 +155,7 @@ def order_row(
     """
     is_stop, is_peg = order_type in STOPS, order_type in PEGS
     is_iceberg, waits = order_type == OrderType.ICEBERG, place == NO_PLACE
+    has_mode = is_stop or is_peg or order_type == OrderType.ALL_OR_NONE
     is_extended = (
         order_type not in PLAIN_TYPES or time_in_force not in PLAIN_TIMES or expiry_ns is not None
     )
@@ -168,7 +169,7 @@ def order_row(
         side,
         place,
         order_type,
-        time_in_force | (self_trade << 4 if is_stop or is_peg else 0),
+        time_in_force | (self_trade << 4 if has_mode else 0),
         limit if has_limit else 0,
         reserve if is_iceberg else 0,
         display if is_iceberg else 0,

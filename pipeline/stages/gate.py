@@ -4,17 +4,50 @@ Safe is what enough of the confirmers (the journal, replicas) have, by the row's
 (ring/policy.py).
 """
 
+from typing import TYPE_CHECKING
+
+import numpy as np
+
 from openoutcry.pipeline.stages import words as w
 from openoutcry.ring.kernels import is_published, slot_address
+from openoutcry.ring.layout import FREE
 from openoutcry.ring.policy import safe_sequence
 from openoutcry.wire.enums import EventFlag
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, load_u8, monotonic_ns, store_i64
+from openoutcry.wire.memory import (
+    compare_exchange,
+    load_acquire,
+    load_i64,
+    load_u8,
+    monotonic_ns,
+    store_i64,
+)
 from openoutcry.wire.records import EVENT
 
 EVENT_CAUSE = EVENT.offsets["cause_seq"]
 EVENT_FLAGS = EVENT.offsets["flags"]
 LAST = int(EventFlag.LAST)
+READERS, READER_COUNT = w.own_words(2)
+"""Rows of the released readers: address of the cursor, and how far it may lag."""
+
+if TYPE_CHECKING:
+    from openoutcry.pipeline.worker import StageGroup
+
+
+@kernel
+def detach_slow(context: int, released: int) -> None:
+    """Wait no longer for readers that are further behind than their queue.
+
+    A reader whose cursor this takes away sees that in the same word, before it believes what it has
+    copied (``released.take``).
+    """
+    row = load_i64(context + READERS)
+    for _ in range(load_i64(context + READER_COUNT)):
+        cursor, queue = load_i64(row), load_i64(row + 8)
+        at = load_acquire(cursor)
+        if at != FREE and released - at > queue:
+            compare_exchange(cursor, at, FREE)
+        row += 16
 
 
 @kernel
@@ -36,4 +69,17 @@ def step(context: int) -> int:
         slot = slot_address(ring, ring_mask, index)
         if load_u8(slot + EVENT_FLAGS) & LAST:
             store_i64(stamps + 8 * (load_i64(slot + EVENT_CAUSE) & mask), now)
+    if load_i64(context + READER_COUNT) != 0:
+        detach_slow(context, event - 1)
     return w.took(context, event - next_event)
+
+
+def prepare(group: "StageGroup", name: str) -> None:
+    """Behind its cursor."""
+    shared, contexts = group.work.shared, group.contexts
+    (ring,) = shared.table.inputs(name)
+    cursors = shared.rings[ring].cursors
+    rows = [(cursors[r.name].ctypes.data, r.queue) for r in shared.table.released]
+    words = np.array(rows, np.int64).reshape(-1, 2)
+    contexts.keep_alive.append(words)
+    contexts.set(name, {READERS: words.ctypes.data, READER_COUNT: len(words)})

@@ -9,7 +9,7 @@ A step does a bounded burst of work and returns how much it did.
 """
 
 from openoutcry.pipeline import control as ct
-from openoutcry.ring.kernels import gating_cursor, published_count
+from openoutcry.ring.kernels import gate, published_count
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_acquire, load_i64, store_i64, store_release
 
@@ -77,7 +77,7 @@ def room(context: int, first: int, wanted: int) -> int:
     limit = load_i64(context + OUT_LIMIT)
     if first + wanted - 1 > limit:
         ring = load_i64(context + OUT_RING)
-        limit = gating_cursor(ring) + load_i64(context + OUT_MASK) + 1
+        limit = gate(ring) + load_i64(context + OUT_MASK) + 1
         store_i64(context + OUT_LIMIT, limit)
     return min(wanted, limit - first + 1)
 

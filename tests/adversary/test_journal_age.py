@@ -75,7 +75,7 @@ def test_going_on_after_a_clean_end_reads_nothing(tmp_path, orders, bytes_read):
     again = Journal.reopen(writer, writer.hand_over())
     again.evidence({"commands": 5 * A_SEGMENT})
     again.close()
-    assert bytes_read == []
+    assert sum(bytes_read) < 1000, "only the watermark, to see that nobody else goes on"
     for place in places:
         found = verify(place)
         assert (found.sound, found.last_seq) == (True, 5 * A_SEGMENT)

@@ -1,4 +1,4 @@
-"""The laboratory's word on itself: a 5 % slower matcher is called, identical builds are not."""
+"""What `bench compare` says of itself: a 5 % slower matcher is called, identical builds are not."""
 
 import time
 

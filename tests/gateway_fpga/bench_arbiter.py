@@ -85,7 +85,7 @@ async def one_consecutive_sequence_of_all_ports(dut, idle, hold):
     """Nothing lost or doubled, each port's order kept, numbers without a hole."""
     bench = Bench(dut)
     dice = random.Random(7)
-    counts = [30, 12, 21, 17, 25][: bench.ports]
+    counts = ([30, 12, 21, 17, 25] * 4)[: bench.ports]
     sent = [orders(port, count, dice) for port, count in enumerate(counts)]
     bench.idle = [pattern(idle, 10 + port) for port in range(bench.ports)]
     await bench.start()
@@ -118,7 +118,8 @@ async def any_set_of_ports_shares_alike(dut):
     bench = Bench(dut)
     dice = random.Random(9)
     await bench.start(1)
-    for chosen in range(1, 2**bench.ports):
+    every = range(1, 2**bench.ports)
+    for chosen in every if bench.ports <= 5 else dice.sample(every, 32):
         asking = [port for port in range(bench.ports) if chosen >> port & 1]
         for port in asking:
             bench.queues[port] = orders(port, 6, dice)
@@ -160,9 +161,10 @@ async def a_reset_starts_at_the_given_number(dut, first_seq):
     await reset(dut)
     bench.sink.pause = False
     assert dut.m_axis_tvalid.value == 0
-    bench.queues[1] = orders(1, 1, dice)
+    last = bench.ports - 1
+    bench.queues[last] = orders(last, 1, dice)
     ((port, seq, _),) = await bench.receive(1)
-    assert (port, seq) == (1, first_seq)
+    assert (port, seq) == (last, first_seq)
     assert bench.sink.empty()
 
 

@@ -60,9 +60,10 @@ async def two_cycles_from_commit_and_then_one_word_a_cycle(dut):
     for name in ("write", "commit", "discard", "m_axis_tready"):
         getattr(dut, name).value = 0
     await start(dut)
+    words = min(4, 2 ** (len(dut.free) - 1))
     dut.m_axis_tready.value = 1
     dut.write.value = 1
-    for n in range(4):
+    for n in range(words):
         dut.write_data.value = n
         await RisingEdge(dut.clk)
         assert dut.m_axis_tvalid.value == 0
@@ -73,9 +74,48 @@ async def two_cycles_from_commit_and_then_one_word_a_cycle(dut):
     assert dut.m_axis_tvalid.value == 0
     await RisingEdge(dut.clk)
     assert dut.m_axis_tvalid.value == 0
-    for n in range(4):
+    for n in range(words):
         await RisingEdge(dut.clk)
         assert dut.m_axis_tvalid.value == 1
         assert dut.m_axis_tdata.value == n
     await RisingEdge(dut.clk)
     assert dut.m_axis_tvalid.value == 0
+
+
+@cocotb.test(**TIMEOUT)
+async def free_is_what_fits(dut):
+    """With nobody reading, exactly the whole queue is written; each word that leaves makes room
+    for one, and a discard for all that were on trial."""
+    depth = 2 ** (len(dut.free) - 1)
+    for name in ("write", "commit", "discard", "m_axis_tready"):
+        getattr(dut, name).value = 0
+    await start(dut)
+    for kept in (0, 1, depth // 2, depth):
+        dut.write.value = 1
+        for n in range(depth):
+            dut.write_data.value = n
+            dut.commit.value = int(n == kept and kept > 0)
+            await RisingEdge(dut.clk)
+            # One that is committed goes on to the output's own register.
+            gone = int(kept > 0 and n >= kept + 2)
+            assert dut.free.value == depth - n + gone, (kept, n)
+        dut.write.value = 0
+        dut.commit.value = int(kept == depth)
+        await ClockCycles(dut.clk, 1)
+        dut.commit.value = 0
+        dut.discard.value = int(kept < depth)
+        await ClockCycles(dut.clk, 1)
+        dut.discard.value = 0
+        await ClockCycles(dut.clk, 3)
+        left = kept
+        assert dut.free.value == depth - max(0, left - 1)
+        dut.m_axis_tready.value = 1
+        while left:
+            await RisingEdge(dut.clk)
+            left -= 1
+            assert dut.m_axis_tdata.value == kept - left - 1
+            assert dut.m_axis_tvalid.value == 1
+        await ClockCycles(dut.clk, 2)
+        assert dut.m_axis_tvalid.value == 0
+        assert dut.free.value == depth
+        dut.m_axis_tready.value = 0

@@ -60,6 +60,21 @@ async def a_reset_empties_it(dut):
     dut.s_axis_tvalid.value = 0
     await reset(dut)
     assert dut.m_axis_tvalid.value == 0
+    # Neither place holds anything: what is offered next comes out next, and nothing before it.
+    dut.m_axis_tready.value = 1
+    for _ in range(3):
+        await RisingEdge(dut.clk)
+        assert dut.m_axis_tvalid.value == 0
+        assert dut.s_axis_tready.value == 1
+    dut.s_axis_tvalid.value = 1
+    dut.s_axis_tdata.value = 9
+    await RisingEdge(dut.clk)
+    dut.s_axis_tvalid.value = 0
+    await RisingEdge(dut.clk)
+    assert dut.m_axis_tvalid.value == 1
+    assert dut.m_axis_tdata.value == 9
+    await RisingEdge(dut.clk)
+    assert dut.m_axis_tvalid.value == 0
     dut.rst.value = 1
     await ClockCycles(dut.clk, 2)
     assert dut.s_axis_tready.value == 0

@@ -321,7 +321,7 @@ async def every_participant_is_switched_off_and_on(dut):
     for on in (set(range(PARTICIPANTS)), {1, 2, 5, 15}, set(range(0, PARTICIPANTS, 2)), set()):
 
         def switch(on=on):
-            bus.write(ADDRESS["control"], 1)
+            bus.write(ADDRESS["control"], 3)
             for participant in range(PARTICIPANTS):
                 bus.write(ADDRESS["participant_set"], participant | (participant in on) << 31)
 

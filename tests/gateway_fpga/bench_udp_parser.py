@@ -17,6 +17,7 @@ from frames import (
     expected,
     good_frame,
     packet,
+    repaired,
     spoiled,
     wrap,
 )
@@ -153,6 +154,64 @@ async def a_tag_in_a_tag_is_one_too_many(dut, outer):
         tag = struct.pack(">HH", outer, bench.dice.getrandbits(16))
         assert await bench.send(Frame(data[:12] + tag + data[12:], 1)) == "ETHERTYPE"
         await bench.send(bench.good())
+    await bench.check()
+
+
+@cocotb.test(**TIMEOUT)
+async def one_tag_is_a_vlan_tag(dut):
+    """One tag of any other type, the service provider's among them, or one bit beside ours."""
+    bench = Bench(dut)
+    await bench.start()
+    data = good_frame(bench.dice, 2, True)
+    for tag in (0x88A8, 0x9100, 0x9200, 0x0081, 0, 0xFFFF, *(0x8100 ^ 1 << n for n in range(16))):
+        tagged = data[:12] + tag.to_bytes(2) + data[14:]
+        assert await bench.send(Frame(tagged, 1)) == "ETHERTYPE"
+    await bench.send(Frame(data, 1))
+    await bench.check()
+
+
+@cocotb.test(**TIMEOUT)
+async def a_last_beat_of_nothing(dut):
+    """A beat with tlast and no byte, behind beats that are full: tkeep says nothing of the frame's
+    length any more."""
+    bench = Bench(dut)
+    await bench.start()
+    for count in (1, 3, 22):
+        data = good_frame(bench.dice, count, False)
+        data += bytes(-len(data) % BEAT_BYTES)
+        keep = [1] * len(data) + [0] * BEAT_BYTES
+        frame = Frame(data + bench.dice.randbytes(BEAT_BYTES), 1, keep)
+        assert await bench.send(frame) == "KEEP"
+        await bench.send(bench.good())
+    await bench.check()
+
+
+@cocotb.test(**TIMEOUT)
+async def no_checksum_is_two_bytes_of_zero(dut):
+    """A wrong checksum with one byte of zero, in each of the two places, is a wrong one; a right
+    one is a right one; two bytes of zero are none."""
+    bench = Bench(dut)
+    await bench.start()
+    for vlan in (False, True):
+        at = (18 if vlan else 14) + 26
+        data = good_frame(bench.dice, 1, vlan)
+        for value in (0x0012, 0x1200, 0x0001, 0x0100, 0x0080, 0x8000):
+            spoilt = bytearray(repaired(data))
+            if int.from_bytes(spoilt[at : at + 2]) == value:
+                continue
+            spoilt[at : at + 2] = value.to_bytes(2)
+            assert await bench.send(Frame(bytes(spoilt), 1)) == "UDP_CHECKSUM"
+            # The same one of a frame that it belongs to: a word of the order is brought to it.
+            words = bytearray(data)
+            words[at + 34 : at + 36] = b"\0\0"
+            right = int.from_bytes(repaired(words)[at : at + 2])
+            words[at + 34 : at + 36] = ((right - value) % 0xFFFF).to_bytes(2)
+            words = repaired(words)
+            assert int.from_bytes(words[at : at + 2]) == value
+            assert await bench.send(Frame(words, 1)) == "NONE"
+        none = bytearray(data)
+        none[at : at + 2] = b"\0\0"
+        assert await bench.send(Frame(bytes(none), 1)) == "NONE"
     await bench.check()
 
 

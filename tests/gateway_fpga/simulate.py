@@ -33,6 +33,8 @@ SEED = 20240229
 WAVEFORMS: list[Path] = []
 """Waveforms left by this session; conftest.py prints them."""
 
+RANDOM_START = ("+verilator+rand+reset+2",)
+"""What ``--x-initial unique`` leaves to the run: random bits, by the bench's seed."""
 COVERAGE_FLAGS = (
     *("--coverage-line", "--coverage-toggle", "--coverage-expr"),
     # Whole records and rows; wider ones are memories, or ports side by side.
@@ -109,7 +111,14 @@ def simulate(
                 test_dir=tmp_path,
                 results_xml=str(results),
                 waves=waves,
-                plusargs=[f"+dumpfile_path={waveform}"] if waves else [],
+                plusargs=[
+                    *([f"+dumpfile_path={waveform}"] if waves else []),
+                    *(
+                        [*RANDOM_START, f"+verilator+seed+{seed}"]
+                        if simulator == "verilator"
+                        else []
+                    ),
+                ],
                 extra_env={
                     "PYTHONPATH": os.pathsep.join(sys.path),
                     # A kept model looks for it where the environment was that built it.
@@ -223,10 +232,9 @@ def _icarus_version() -> bytes:
 def cache_dir() -> Path:
     """Where built models are kept: beside the compiled kernels."""
     from openoutcry.wire.kernel import CACHE_DIR
+    from openoutcry.wire.private_folder import private_folder
 
-    folder = CACHE_DIR.parent / "gateway-models"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return private_folder(CACHE_DIR.parent / "gateway-models")
 
 
 @contextmanager

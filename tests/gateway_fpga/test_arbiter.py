@@ -5,7 +5,7 @@ from simulate import simulate
 
 
 @pytest.mark.parametrize(
-    "ports", [3, pytest.param(2, marks=pytest.mark.long), pytest.param(5, marks=pytest.mark.long)]
+    "ports", [3, 1, *(pytest.param(ports, marks=pytest.mark.long) for ports in (2, 5, 16))]
 )
 def test_arbiter(simulator, ports, tmp_path):
     """Merges its ports into one consecutive sequence, fairly, under every idling and holding."""

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from openoutcry.gateway_fpga.formal.properties import MODULES, PROPERTIES
+from openoutcry.gateway_fpga.formal.modules import MODULES
+from openoutcry.gateway_fpga.formal.properties import PROPERTIES
 from openoutcry.gateway_fpga.formal.run import FOLDER, RTL, caught, prove
 from openoutcry.gateway_fpga.tools.evidence import read_evidence
 

@@ -46,3 +46,24 @@ def test_gateway(
         environment={"SLOT_BITS": str(slot_bits), "COUNTER_BITS": str(counter_bits)},
         tests=tests,
     )
+
+
+@pytest.mark.parametrize(
+    ("simulator", "slot_bits"),
+    [
+        ("icarus", 4),
+        pytest.param("icarus", 9, marks=TAKES_LONG),
+        pytest.param("verilator", 4, marks=TAKES_LONG),
+        pytest.param("verilator", 9, marks=TAKES_LONG),
+    ],
+)
+def test_gateway_edges(simulator: str, slot_bits: int, tmp_path: Path) -> None:
+    """Settings, commands and resets cycle by cycle; strobes and indices on and beside every end."""
+    simulate(
+        simulator,
+        "outcry_gateway",
+        "bench_gateway_edges",
+        tmp_path,
+        parameters={"SLOT_BITS": slot_bits, "COUNTER_BITS": 32},
+        environment={"SLOT_BITS": str(slot_bits)},
+    )

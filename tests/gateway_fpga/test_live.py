@@ -19,7 +19,7 @@ from openoutcry.gateway_fpga.driver import BusError, DeviceError, GatewayDriver
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.gateway_fpga.live import device as library
 from openoutcry.gateway_fpga.tools import evidence, measure_live
-from openoutcry.wire import ErrorBit, make_instruments
+from openoutcry.wire import CommandKind, ErrorBit, make_instruments
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.registers import ADDRESS, MAX_SYMBOLS, REGISTERS, WINDOW_BYTES
 
@@ -152,6 +152,45 @@ def test_every_address_answers_alike(both: Any) -> None:
     assert transcript[0] == transcript[1]
     nowhere = [line for line in transcript[0] if "DECERR" in line[2]]
     assert len(nowhere) == 4 * (WINDOW_BYTES // 4 - sum(r.count for r in REGISTERS))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 1_000, 2**31 - 1])
+def test_whatever_flip_flops_hold_at_power_up_no_verdict_changes(seed: int) -> None:
+    """Ten thousand orders with every setting on, from other random bits each time."""
+    orders = random_orders(10_000, 1)
+    golden = orders.copy()
+    validate_orders(golden, make_rules(INSTRUMENTS, SETTINGS))
+    gateway = LiveGateway.loaded(INSTRUMENTS, SETTINGS, seed)
+    gateway.validate(orders)
+    gateway.close()
+    assert orders.tobytes() == golden.tobytes()
+
+
+def test_a_reset_closes_the_gateway_until_software_arms_it() -> None:
+    """A warm reset keeps the symbol table and clears the settings: without the armed bit, orders
+    that the kill switch or a rate refused would pass."""
+    entries = [CommandKind.NEW, CommandKind.REPLACE, CommandKind.SET_EXPIRY]
+    orders = random_orders(5_000, 4)
+    entering = np.isin(orders["kind"], [int(kind) for kind in entries])
+    gateway = LiveGateway()
+    driver = GatewayDriver(gateway)
+    assert not driver.armed()
+    driver.load(INSTRUMENTS, SETTINGS)
+    assert driver.armed()
+    gateway.reset()
+    assert not GatewayDriver(gateway).armed()
+    closed = orders.copy()
+    gateway.validate(closed)
+    off = closed["error_code"] >> ErrorBit.PARTICIPANT & 1
+    assert np.array_equal(off, entering)
+    # What takes away from the book still passes: the table has its symbols.
+    assert np.count_nonzero(closed["error_code"][~entering] == 0) > 100
+    driver.load(INSTRUMENTS, SETTINGS)
+    golden = orders.copy()
+    validate_orders(golden, make_rules(INSTRUMENTS, SETTINGS))
+    gateway.validate(orders)
+    assert orders.tobytes() == golden.tobytes()
+    gateway.close()
 
 
 def test_a_full_table_of_1024_symbols(both: Any) -> None:

@@ -4,7 +4,16 @@ import pytest
 from simulate import simulate
 
 
-@pytest.mark.parametrize(("width", "depth_log2"), [(8, 2), (64, 3)])
+@pytest.mark.parametrize(
+    ("width", "depth_log2"),
+    [
+        (8, 2),
+        (64, 3),
+        (8, 1),
+        pytest.param(8, 12, marks=pytest.mark.long),
+        pytest.param(4096, 3, marks=pytest.mark.long),
+    ],
+)
 def test_packet_fifo(simulator, width, depth_log2, tmp_path):
     """Emits what was committed, in order and once, and never what was discarded."""
     simulate(

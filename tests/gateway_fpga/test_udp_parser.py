@@ -12,7 +12,8 @@ from simulate import RTL, simulate
     [
         ("icarus", 6, 32),
         ("verilator", 5, 3),
-        pytest.param("icarus", 5, 3, marks=pytest.mark.long),
+        pytest.param("icarus", 5, 1, marks=pytest.mark.long),
+        pytest.param("icarus", 12, 3, marks=pytest.mark.long),
         pytest.param("verilator", 6, 32, marks=pytest.mark.long),
     ],
 )

@@ -159,7 +159,8 @@ def test_repair_restores_blocks_from_a_copy(tmp_path, orders):
         poke(path, at, bytes([path.read_bytes()[at] ^ 0xFF]))
     (ours / "segment-000011.ocj").unlink()
     done = repair(ours, copy)
-    assert len(done) == 5  # the lost segment had two blocks
+    assert len(done) == 4  # the lost segment had two blocks, in one line
+    assert "segment-000011.ocj: blocks 22 to 23, bytes 0 to 12,287, restored" in done[2]
     assert "segment-000000.ocj: block 0, bytes 0 to 4,095, restored" in done[0]
     assert verify(ours).sound
     assert read_all(ours) == expected

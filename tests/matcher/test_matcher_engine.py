@@ -8,6 +8,7 @@ import pytest
 from openoutcry.matcher import Engine, MatcherError, ReferenceEngine
 from openoutcry.matcher.state.snapshot import HEADER_DTYPE, ROW_DTYPE, decode, encode
 from openoutcry.wire import (
+    EVENT_DTYPE,
     INSTRUMENT_DTYPE,
     LAYOUT_HASH,
     ORDER_DTYPE,
@@ -262,3 +263,52 @@ def test_one_command_may_sweep_the_whole_book():
     assert np.array_equal(events, ReferenceEngine(INSTRUMENTS, makers).process(orders))
     assert engine.open_orders == 0
     engine.check()
+
+
+@pytest.mark.parametrize("capacity", [1000.0, "9", None])
+def test_a_capacity_that_is_no_integer_is_named(capacity):
+    """A clear error instead of the compiler's."""
+    with pytest.raises(MatcherError, match=r"order_capacity is .*, not an integer"):
+        Engine(INSTRUMENTS, capacity)
+
+
+def test_one_order_that_sweeps_many_makers_grows_the_answer_once():
+    """As many events as thousands of commands cause, from one, with and without a buffer."""
+    makers = 5000
+    orders = np.zeros(makers + 1, dtype=ORDER_DTYPE)
+    orders["symbol"], orders["kind"], orders["order_type"], orders["time_in_force"] = b"A", 1, 1, 1
+    orders["order_id"] = orders["seq"] = np.arange(1, makers + 2)
+    orders["side"], orders["qty_lots"], orders["price_ticks"] = 1, 1, 100
+    orders["side"][-1], orders["qty_lots"][-1] = 2, makers
+    one, other = (Engine(INSTRUMENTS, makers + 1) for _ in range(2))
+    rested = one.process(orders[:-1])
+    other.process(orders[:-1])
+    swept = one.process(orders[-1:])
+    assert len(rested) == makers
+    assert len(swept) == 2 * makers + 1
+    assert swept["seq"].tolist() == list(range(makers + 1, 3 * makers + 2))
+    buffer = np.zeros(2 * makers + 1, dtype=EVENT_DTYPE)
+    again = other.process(orders[-1:], out=buffer)
+    assert np.shares_memory(again, buffer)
+    assert np.array_equal(again, swept)
+
+
+def test_events_are_written_to_the_callers_buffer_again_and_again(stream):
+    """A buffer that is large enough is used, one that is not is replaced by a larger array, and
+    what cannot be one is refused before anything has happened."""
+    orders = stream(7, 3000)
+    engine, other = Engine(INSTRUMENTS, 500), Engine(INSTRUMENTS, 500)
+    buffer = np.empty(4000, dtype=EVENT_DTYPE)
+    for part in np.array_split(orders, 6):
+        events = engine.process(part, out=buffer)
+        assert np.shares_memory(events, buffer)
+        assert np.array_equal(events, other.process(part))
+    few = np.empty(10, dtype=EVENT_DTYPE)
+    events = engine.process(stream(8, 500), out=few)
+    assert len(events) >= 500
+    assert not np.shares_memory(events, few)
+    count = engine.event_count
+    for wrong in (buffer[::2], np.zeros(9), np.frombuffer(bytes(640), dtype=EVENT_DTYPE)):
+        with pytest.raises(MatcherError, match="out: not"):
+            engine.process(orders, out=wrong)
+    assert engine.event_count == count

@@ -32,6 +32,7 @@ MATCHER = Path(__file__).resolve().parents[2] / "matcher"
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (gcc) here")
 
 DRIVER = """
+#define _DEFAULT_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -112,7 +113,7 @@ def built(tmp_path_factory):
 
 def compile_c(folder: Path, source: Path) -> Path:
     program = folder / source.stem
-    flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-D_DEFAULT_SOURCE", f"-I{folder}"]
+    flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{folder}"]
     link = [f"-L{folder}", "-loutcry_matcher", f"-Wl,-rpath,{folder}"]
     command = ["cc", *flags, str(source), *link, "-o", str(program)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -307,3 +308,41 @@ def test_make_builds_it(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert {path.name for path in tmp_path.iterdir()} == {LIBRARY, HEADER, "outcry_wire.h"}
+
+
+def test_make_example_runs_it(tmp_path):
+    """`make -C matcher example` compiles the example as C11 with nothing defined, and runs it."""
+    if shutil.which("make") is None:
+        pytest.skip("no make here")
+    command = ["make", "-s", "-C", str(MATCHER), "example"]
+    done = subprocess.run(
+        [*command, f"PYTHON={sys.executable}", f"OUT={tmp_path}"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "warning" not in done.stderr
+    assert len(done.stdout.splitlines()) > 4
+
+
+def test_the_headers_compile_as_cpp(built, tmp_path):
+    """A C++ program includes them and links with the library's C names."""
+    if shutil.which("g++") is None:
+        pytest.skip("no g++ here")
+    source, program = tmp_path / "sizes.cpp", tmp_path / "sizes"
+    source.write_text(
+        '#include "outcry_matcher.h"\n#include <cstdio>\n'
+        'int main() { std::printf("%ld", (long)outcry_matcher_size(1, 10, 10)); }\n'
+    )
+    flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", f"-I{built}"]
+    link = [f"-L{built}", "-loutcry_matcher", f"-Wl,-rpath,{built}"]
+    command = ["g++", *flags, str(source), *link, "-o", str(program)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    said = subprocess.run([str(program)], capture_output=True, text=True, check=True).stdout
+    assert int(said) == arena_bytes(1, 10, 10)
+
+
+def test_the_documented_size_is_the_librarys(built):
+    """docs/matcher-state.md says how large the library is, to a tenth."""
+    page = (MATCHER.parent / "docs" / "matcher-state.md").read_text()
+    told = int(re.search(r"(\d+) KiB, no Python in the process", page)[1])
+    assert told == pytest.approx((built / LIBRARY).stat().st_size / 1024, rel=0.1)

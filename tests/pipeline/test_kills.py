@@ -104,6 +104,8 @@ def test_each_stage_can_be_killed(stage: str, tmp_path: Path, undisturbed: dict[
     (restart,) = result["restarts"]
     assert stage in restart["stage"].split(" + ")
     assert restart["at_s"] <= restart["resumed_s"]
+    # To the first release after it, not only to where the stage is ready.
+    assert restart["resumed_s"] - restart["at_s"] <= restart["restart_s"]
     assert f"(pid {pid}) killed by SIGKILL: started again" in err
 
 

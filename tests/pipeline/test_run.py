@@ -29,7 +29,7 @@ def test_every_way_to_run_gives_the_reference_matchers_answer(flow: str, outcry_
     journal: one state hash and one event hash, those of the plain-Python matcher fed with the same
     flow."""
     expected = reference_hashes(flow)
-    for way in (("inline",), ("processes",), ("processes", "--spare-cores", 0)):
+    for way in (("inline",), ("processes",), ("processes", "--housekeeping-cores", 0)):
         for durability in ("none", "async", "durable"):
             result = outcry_json(
                 "run", "--flow", flow, "--orders", ORDERS, "--seed", 3,

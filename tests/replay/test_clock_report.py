@@ -21,7 +21,6 @@ from openoutcry.replay.clock_report import (
     place,
     summarise,
 )
-from openoutcry.report.quantity import duration
 from openoutcry.wire import CLOCK_DTYPE
 from openoutcry.wire.enums import ClockEvent, ClockFlag, ClockSource, ClockState
 
@@ -186,16 +185,6 @@ def test_times_of_day_in_a_zone_keep_the_leap_second():
     assert local("2016-12-31T23:59:60.250000000Z", berlin) == "2017-01-01T00:59:60.250000000+0100"
     assert local("2016-12-31T23:59:60.250000000Z", UTC) == "2016-12-31T23:59:60.250000000Z"
     assert local(None, berlin) == "-"
-
-
-@pytest.mark.parametrize(
-    ("ns", "text"),
-    [(None, "unknown"), (999, "999 ns"), (-1_500, "-1.500 us"), (2_000_000, "2.000 ms"),
-     (16 * SECOND_NS, "16.000 s")],
-)  # fmt: skip
-def test_durations_have_the_unit_that_people_say(ns, text):
-    """Below a microsecond in ns, then us, ms, s."""
-    assert duration(ns) == text
 
 
 @pytest.fixture

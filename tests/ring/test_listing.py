@@ -20,10 +20,10 @@ from openoutcry.ring.listing import (
     find_ring,
     is_alive,
     list_rings,
-    tail,
 )
 from openoutcry.ring.segment import SHM, list_segments, segment_name
 from openoutcry.ring.sigbus import PAGE_BYTES
+from openoutcry.ring.tail import tail
 from openoutcry.wire import EVENT_DTYPE, LAYOUT_HASH, ORDER_DTYPE
 from openoutcry.wire.records import CONTROL_MAGIC, RING_MAGIC
 

@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ring_processes import RECORD, check_whole, fork, make_records, ring_name
 
-from openoutcry.ring import RingBuffer, RingError, RingFull, WaitStrategy, builtins, kernels
+from openoutcry.ring import (
+    RingBuffer,
+    RingError,
+    RingFull,
+    WaitStrategy,
+    builtins,
+    handles,
+)
 from openoutcry.ring.reader import SINGLE_SLOTS_MAX
 
 
@@ -146,7 +153,7 @@ def test_a_builtin_answers_as_its_kernel_and_leaks_nothing(
     assert answer == -601
     # The name and the argument; newer Pythons do not count the second.
     assert sys.getrefcount(answer) <= 2
-    assert reader.barrier.words[kernels.HANDLE_START // 8] == 1
+    assert reader.barrier.words[handles.HANDLE_START // 8] == 1
     ring.producer().publish(make_records(1, 1, 1))
     slot = next_batch()
     assert sys.getrefcount(slot) <= 2

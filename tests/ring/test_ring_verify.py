@@ -90,7 +90,7 @@ def test_without_verify_the_machine_code_has_no_trace_of_them(verify: bool, tmp_
     assert "assert " not in stripped
     path = tmp_path / "without_asserts.py"
     path.write_text(stripped)
-    names = ("publish", "publish_sized", "release", "release_handle", "publish_claim")
+    names = ("publish", "publish_sized", "release", "publish_claim")
     printed = python(
         MACHINE_CODE, str(path), *names,
         OUTCRY_VERIFY=str(int(verify)), OUTCRY_CACHE_DIR=str(tmp_path / "cache"),

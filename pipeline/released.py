@@ -1,0 +1,209 @@
+"""Readers of released events: market data, drop copy, whoever wants what participants may know.
+
+A reader stands behind the gate on the event ring and may fall behind by its declared queue.
+Beyond that the gate takes its cursor away: nobody waits for it, and it goes on from the journal, by
+feeding the commands to a matcher of its own, which gives the same events with the same numbers.
+When it has caught up it comes back to the ring.  It is given each event once, in order, and none
+before the gate has released it, wherever it comes from.
+
+::
+
+    journal ── commands ─► matcher ─► events place+1 .. J ──┐
+    event ring, from J+1 on, J: published when it came back ┴─► poll
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.journal import JournalError, JournalReader
+from openoutcry.matcher import Engine
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.topology import Topology
+from openoutcry.replay.checkpoint import STEP, commands_after, starting_point
+from openoutcry.ring import ProcessIdentity, RingBuffer, kernels, layout
+from openoutcry.ring.segment import segment_name
+from openoutcry.wire import EVENT_DTYPE, OutcryError
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import compare_exchange, copy64, load_acquire
+
+MAX_BATCH = 4096
+DETACHED = -1
+
+
+class ReleasedError(OutcryError):
+    """A reader cannot go on where it is."""
+
+
+class Place(NamedTuple):
+    """How far a reader has come: its last event, and the command that caused it."""
+
+    event_seq: int = 0
+    cause_seq: int = 0
+
+
+@kernel
+def take(ring: int, mask: int, cursor: int, gate_cursor: int, out: int, limit: int) -> int:
+    """Copy up to ``limit`` released events behind the cursor to ``out`` and move it; DETACHED if
+    the cursor was taken away, also meanwhile: what was copied may then be overwritten."""
+    begin = load_acquire(cursor)
+    if begin == layout.FREE:
+        return DETACHED
+    count = min(load_acquire(gate_cursor) - begin, limit)
+    if count <= 0:
+        return 0
+    for index in range(count):
+        copy64(out + 64 * index, kernels.slot_address(ring, mask, begin + 1 + index))
+    if compare_exchange(cursor, begin, begin + count) != 1:
+        return DETACHED
+    return count
+
+
+class ReleasedReader:
+    """The reader ``name`` (a row of the table) of the pipeline that ``owner`` supervises.
+
+    ``journals``: the journal's directories, for what the ring no longer has.  ``after``: the place
+    where an earlier reader of that name stopped.  Raises ``KeyError`` for a name that is no row.
+    """
+
+    def __init__(
+        self,
+        owner: ProcessIdentity,
+        name: str,
+        journals: Sequence[Path] = (),
+        after: Place | None = None,
+    ) -> None:
+        self.control = ct.Control.attach(segment_name(owner, "control"), read_only=True)
+        self.table = Topology.from_json(self.control.table_text)
+        rows = {row.name: row for row in self.table.released}
+        self.row = rows[name]
+        self.journals = list(journals)
+        self.place = after or Place()
+        self.times_joined = 0
+        self.times_detached = 0
+        (ring,) = self.table.inputs(self.table.gate.name)
+        self.ring = RingBuffer.attach(segment_name(owner, ring), EVENT_DTYPE)
+        self._cursor = self.ring.cursors[name]
+        self._gate = self.ring.cursors[self.table.gate.name]
+        self._out = np.zeros(MAX_BATCH, EVENT_DTYPE)
+        self._joined_at: int | None = None
+        self._on_ring = False
+        self._engine: Engine | None = None
+        self._pending = self._out[:0]
+        self._derived: Iterator[npt.NDArray[Any]] | None = None
+
+    @property
+    def released_seq(self) -> int:
+        """The last event that the gate has released."""
+        return int(self._gate[0])
+
+    @property
+    def on_ring(self) -> bool:
+        """It reads the ring; else the journal."""
+        return self._on_ring
+
+    @property
+    def ended(self) -> bool:
+        """The run is over and this reader has all of its events."""
+        done = self.control.stage(self.table.index[self.table.gate.name], ct.STAGE_DONE)
+        return done == self.place.event_seq + 1
+
+    def poll(self, limit: int = MAX_BATCH) -> npt.NDArray[Any]:
+        """The next released events (EVENT_DTYPE, a copy), at most ``limit``; maybe none yet.
+
+        Raises :class:`ReleasedError` if they are neither on the ring nor in a journal.
+        """
+        if not self._on_ring and self._joined_at is None and self._is_near():
+            self._join()
+        if self._on_ring:
+            count = self._take(min(limit, MAX_BATCH))
+            if count != DETACHED:
+                return self._advanced(self._out[:count].copy())
+            self._lost()
+        return self._from_journal(limit)
+
+    def _take(self, limit: int) -> int:
+        ring = self.ring
+        addresses = self._cursor.ctypes.data, self._gate.ctypes.data, self._out.ctypes.data
+        return int(take(ring.address, ring.mask, *addresses, limit))
+
+    def _is_near(self) -> bool:
+        """A journal's reader is soon where the ring begins for it."""
+        return self.ring.published - self.place.event_seq <= self.row.queue // 2
+
+    def _join(self) -> None:
+        """Gate again, from what is published next on; what is before still comes from the journal,
+        while the gate watches that this does not take longer than the queue."""
+        index = self.ring.consumer_names.index(self.row.name)
+        entry = self.ring.take_consumer_entry(index, again=True)
+        kernels.rejoin(self.ring.address, self.ring.mask, self.ring.shift, entry)
+        self._joined_at = int(self._cursor[0])
+        self._on_ring = self._joined_at == self.place.event_seq
+        self.times_joined += 1
+
+    def _lost(self) -> None:
+        self._on_ring, self._joined_at = False, None
+        self.times_detached += 1
+
+    def _advanced(self, events: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        if len(events):
+            first, last = int(events["seq"][0]), int(events["seq"][-1])
+            assert (first, last) == (self.place.event_seq + 1, self.place.event_seq + len(events))
+            self.place = Place(last, int(events["cause_seq"][-1]))
+            if last == self._joined_at:
+                self._on_ring = True
+                self._pending, self._derived = self._out[:0], None
+        return events
+
+    def _from_journal(self, limit: int) -> npt.NDArray[Any]:
+        if self._joined_at is not None and int(self._cursor[0]) == layout.FREE:
+            self._lost()
+        if self.released_seq <= self.place.event_seq:
+            return self._out[:0].copy()
+        if not len(self._pending):
+            self._derived = self._derived or self._derive()
+            found = next(self._derived, None)
+            if found is None:
+                # The journal has more by the next time, or it has all there was.
+                self._derived = None
+                return self._out[:0].copy()
+            self._pending = found
+        until = self.released_seq if self._joined_at is None else self._joined_at
+        until = min(until, self.released_seq)
+        count = int(np.searchsorted(self._pending["seq"], until, side="right"))
+        events = self._pending[: min(count, limit)].copy()
+        self._pending = self._pending[len(events) :]
+        return self._advanced(events)
+
+    def _derive(self) -> Iterator[npt.NDArray[Any]]:
+        """Events behind the place, as far as the journal goes now."""
+        reader = self._journal()
+        engine = self._engine
+        if engine is None or engine.event_count > self.place.event_seq:
+            # Of the command that caused the last event there may be more.
+            engine = starting_point(reader, max(0, self.place.cause_seq - 1)).engine
+            self._engine = engine
+        for block in reader.all_blocks(engine.last_seq + 1):
+            commands = commands_after(block, engine.last_seq)
+            for at in range(0, len(commands), STEP):
+                events = engine.process(commands[at : at + STEP])
+                events = events[events["seq"] > self.place.event_seq]
+                if len(events):
+                    yield events
+
+    def _journal(self) -> JournalReader:
+        if not self.journals:
+            raise ReleasedError(
+                f"reader {self.row.name} is at event {self.place.event_seq}, further behind than "
+                f"its queue of {self.row.queue}, and there is no journal to go on from"
+            )
+        refusals = []
+        for directory in self.journals:
+            try:
+                return JournalReader(directory)
+            except JournalError as error:
+                refusals.append(str(error))
+        raise JournalError("; ".join(refusals))

@@ -1,0 +1,143 @@
+"""The one way along a journal: its commands, and the events that they cause, a batch at a time.
+
+Events do not stand in a journal: they are what a matcher makes of the commands.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.journal import JournalReader
+from openoutcry.journal.block import Block, BlockHeader, BlockId
+from openoutcry.journal.checkpoints import newest_checkpoint
+from openoutcry.journal.errors import JournalError
+from openoutcry.journal.origins import ORIGINS, Senders
+from openoutcry.matcher import Engine
+from openoutcry.replay.event_hash import START, hash_array
+from openoutcry.wire import make_instruments
+from openoutcry.wire.enums import BlockKind, EventFlag, EventKind, Side
+from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
+
+STEP = 4096
+"""Commands a batch with events has at most: their events stay in the cache."""
+NO_LIMIT = 2**62
+Records = npt.NDArray[Any]
+
+
+@dataclass
+class Point:
+    """A matcher somewhere in the journal, and what has been counted up to there."""
+
+    engine: Engine
+    chain: int
+    trades: int = 0
+    seq: int = 0
+    block: BlockId | None = None
+    """The block that holds ``seq``."""
+    senders: Senders = field(default_factory=Senders)
+    """What has come of each sender on a network."""
+
+    def feed(self, commands: Records, block: Block, name: BlockId) -> Records:
+        """Process at most STEP commands of a block, which has that ``name``; hash, count and return
+        their events."""
+        first = int(commands["seq"][0]) - block.header.first_seq
+        self.senders.take(block.note.get(ORIGINS, ""), first, len(commands))
+        events = self.engine.process(commands)
+        self.chain = hash_array(self.chain, events)
+        self.trades += count_trades(events)
+        self.seq, self.block = self.engine.last_seq, name
+        return events
+
+
+class Batch(NamedTuple):
+    """Commands of one block (ORDER_DTYPE) and all events that they caused (EVENT_DTYPE)."""
+
+    header: BlockHeader
+    after_seq: int
+    """The command before the first of these."""
+    commands: Records
+    events: Records
+    ends_block: bool
+
+
+def events_of(
+    reader: JournalReader,
+    point: Point | None = None,
+    *,
+    from_seq: int = 0,
+    until_seq: int = NO_LIMIT,
+    until_block: int | None = None,
+    every: int = 0,
+) -> Iterator[Batch]:
+    """Yield the commands behind ``point`` up to ``until_seq``, with their events; ``point`` goes
+    along.  No batch goes across a multiple of ``every``.  ``from_seq`` and ``until_block`` say
+    which blocks are read (:meth:`JournalReader.all_blocks`).
+
+    Each block gives at least one batch, one without commands if need be (clock records, what lies
+    before the point or behind ``until_seq``), so that every header is seen.  Without ``point`` the
+    commands of whole blocks from ``from_seq`` on, and nothing is matched.
+    """
+    seq = point.seq if point else max(0, from_seq - 1)
+    for block in reader.all_blocks(from_seq, until_block):
+        records = commands_of(block)
+        if len(records):
+            first = block.header.first_seq
+            # What was before a journal whose begin is retired is passed over.
+            seq = max(seq, min(first - 1, until_seq))
+            records = records[max(0, seq + 1 - first) : max(0, until_seq + 1 - first)]
+        at = 0
+        while True:
+            size = len(records) - at
+            if point:
+                size = min(size, STEP, every - seq % every if every else size)
+            part, after_seq = records[at : at + size], seq
+            at, seq = at + size, seq + size
+            events = np.zeros(0, EVENT_DTYPE)
+            if point and size:
+                events = point.feed(part, block, reader.last_block)
+            yield Batch(block.header, after_seq, part, events, at == len(records))
+            if at == len(records):
+                break
+
+
+def commands_of(block: Block) -> Records:
+    """The orders of a block; none if it is a block of something else."""
+    if block.header.kind != BlockKind.COMMANDS:
+        return np.zeros(0, ORDER_DTYPE)
+    return np.frombuffer(block.payload, ORDER_DTYPE)
+
+
+def count_trades(events: Records) -> int:
+    """Trades among the events: of a trade's two fills the maker's, in an auction the buyer's."""
+    fills = events[events["kind"] == EventKind.FILLED]
+    auction = (fills["flags"] & EventFlag.AUCTION).astype(bool)
+    maker = (fills["flags"] & EventFlag.MAKER).astype(bool)
+    return int(np.count_nonzero(maker | (auction & (fills["side"] == Side.BUY))))
+
+
+def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point:
+    """Where a replay begins: a fresh matcher, or, if the journal's begin was retired or
+    ``until_seq`` is given, the newest good checkpoint (at or before ``until_seq``).
+
+    Raises :class:`JournalError` if the begin was retired and no checkpoint bridges the gap.
+    """
+    config = reader.config
+    capacity = int(config["order_capacity"])
+    before = reader.first_seq - 1
+    if until_seq is not None or before:
+        limit = NO_LIMIT if until_seq is None else until_seq
+        found = newest_checkpoint(reader.directory, reader.journal_id, limit)
+        if found is not None and found.seq >= before:
+            engine = Engine.restore(found.state, capacity)
+            chain, trades = found.facts["chain"], found.facts["trades"]
+            senders = Senders.from_json(found.facts.get("senders", []))
+            return Point(engine, chain, trades, found.seq, found.block, senders)
+    if before:
+        raise JournalError(
+            f"{reader.directory} begins at sequence {reader.first_seq}, and no good checkpoint "
+            f"stands for what was before"
+        )
+    return Point(Engine(make_instruments(config["instruments"]), capacity), START)

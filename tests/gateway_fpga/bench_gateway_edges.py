@@ -1,0 +1,370 @@
+"""cocotb bench of outcry_gateway's edges in time and in numbers: run by test_gateway_rtl.py.
+
+What bench_gateway.py does with random orders and settings is done here cycle by cycle: when a
+setting counts from, a command beside orders in every rank, a reset at every cycle; every pattern of
+byte strobes and every number on and beside the end of its range.
+"""
+
+import random
+
+import cocotb
+import numpy as np
+from bench_gateway import OPEN_ROW, PATIENCE, SLOT_BITS, good_orders, loaded, word_of
+from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
+from orders import INSTRUMENTS
+from patterns import start
+
+from openoutcry.gateway_fpga import Settings
+from openoutcry.gateway_fpga.devices import GoldenDevice
+from openoutcry.wire import ErrorBit
+from openoutcry.wire.registers import (
+    ADDRESS,
+    CONTROL_ARMED,
+    DECERR,
+    OKAY,
+    PARTICIPANT_BITS,
+    REGISTERS,
+    SLVERR,
+    WAYS,
+    row_image,
+    slot_of,
+)
+
+ROWS = WAYS * 2**SLOT_BITS
+RW = [r.offset + 4 * n for r in REGISTERS for n in range(r.count) if r.access == "RW"]
+BIT = {bit: 1 << bit for bit in ErrorBit}
+
+
+class RawBus:
+    """The write channel signal by signal: any strobes, at a cycle that the caller chooses."""
+
+    def __init__(self, dut):
+        self.dut = dut
+        for name in ("awvalid", "wvalid", "bready", "arvalid", "rready", "awprot", "arprot"):
+            getattr(dut, f"s_axil_{name}").value = 0
+
+    async def write(self, address, value, strobes=15):
+        dut = self.dut
+        dut.s_axil_awaddr.value, dut.s_axil_wdata.value = address, value
+        dut.s_axil_wstrb.value = strobes
+        dut.s_axil_awvalid.value = dut.s_axil_wvalid.value = dut.s_axil_bready.value = 1
+        taken = False
+        for _ in range(10):
+            await ReadOnly()
+            ready = dut.s_axil_awready.value == 1
+            answered = dut.s_axil_bvalid.value == 1
+            answer = dut.s_axil_bresp.value
+            await RisingEdge(dut.clk)
+            if ready:
+                taken = True
+                dut.s_axil_awvalid.value = dut.s_axil_wvalid.value = 0
+            if answered:
+                assert taken
+                dut.s_axil_bready.value = 0
+                return int(answer)
+        raise AssertionError(f"no answer to a write of {address:#x}")
+
+    async def read(self, address):
+        dut = self.dut
+        dut.s_axil_araddr.value = address
+        dut.s_axil_arvalid.value = dut.s_axil_rready.value = 1
+        for _ in range(10):
+            await ReadOnly()
+            ready = dut.s_axil_arready.value == 1
+            found = (
+                (int(dut.s_axil_rresp.value), int(dut.s_axil_rdata.value))
+                if dut.s_axil_rvalid.value == 1
+                else None
+            )
+            await RisingEdge(dut.clk)
+            if ready:
+                dut.s_axil_arvalid.value = 0
+            if found:
+                dut.s_axil_rready.value = 0
+                return found
+        raise AssertionError(f"no answer to a read of {address:#x}")
+
+
+@cocotb.test(**PATIENCE)
+async def only_whole_words_are_written(dut):
+    """Each of the fifteen other patterns of strobes is refused by every register, changes nothing
+    and begins no command."""
+    dut.frames.value = 0
+    dut.s_axis_tvalid.value, dut.m_axis_tready.value = 0, 1
+    bus = RawBus(dut)
+    await start(dut)
+    dice = random.Random(1)
+    values = {}
+    for address in RW:
+        values[address] = dice.getrandbits(32)
+        if address == ADDRESS["row_index"]:
+            values[address] %= ROWS
+        assert await bus.write(address, values[address]) == OKAY
+    values[ADDRESS["control"]] &= 3
+    for strobes in range(15):
+        for address in values:
+            assert await bus.write(address, ~values[address] & 0xFFFFFFFF, strobes) == SLVERR
+            assert await bus.read(address) == (OKAY, values[address]), (hex(address), strobes)
+        for name in ("row_swap", "participant_set"):
+            assert await bus.write(ADDRESS[name], 1, strobes) == SLVERR
+            assert await bus.read(ADDRESS["status"]) == (OKAY, 0)
+        assert await bus.write(0xFFC, 1, strobes) == DECERR
+
+
+@cocotb.test(**PATIENCE)
+async def the_ends_of_every_index(dut):
+    """The last row and participant are written, the first beyond and every power of two above are
+    refused: ``row_index`` stays, and nobody's bit is set in the place of another."""
+    bench = await loaded(dut, settings=Settings(check_participants=True))
+    raw = bench.master
+
+    async def write(name, value):
+        answer = await raw.write(ADDRESS[name], value.to_bytes(4, "little"))
+        return int(answer.resp)
+
+    async def row_index():
+        return int.from_bytes((await raw.read(ADDRESS["row_index"], 4)).data, "little")
+
+    beyond = [ROWS, ROWS + 1, *(1 << n for n in range(32) if 1 << n > ROWS), 0xFFFFFFFF]
+    for good in (0, ROWS - 1, 1):
+        assert await write("row_index", good) == OKAY
+        for wrong in beyond:
+            assert await write("row_index", wrong) == SLVERR, wrong
+            assert await row_index() == good, wrong
+    count = 2**PARTICIPANT_BITS
+    beyond = [count, count + 1, *(1 << n for n in range(PARTICIPANT_BITS, 16)), 0xFFFF]
+    probes = good_orders(4, participant=[0, 1, count - 1, count])
+    for on in (False, True):
+        for who in (0, 1, count - 1):
+            await bench.step(lambda d, who=who, on=on: d.set_participant(who, on))
+        for wrong in beyond:
+            assert await write("participant_set", wrong | (not on) << 31) == SLVERR, wrong
+        await bench.judge(probes)
+    # Between the number and the bit nothing is meant.
+    assert await write("participant_set", 0x7FFF0001) == OKAY
+    bench.golden_driver.set_participant(1, False)
+    await bench.judge(probes)
+
+
+@cocotb.test(**PATIENCE)
+async def row_index_stays_while_a_command_waits(dut):
+    """And the row goes where it pointed when the command was given."""
+    bench = await loaded(dut)
+    await bench.only_rows()
+    symbol = b"STAYS"
+    index = slot_of(word_of(symbol), 0, SLOT_BITS)
+    other = slot_of(word_of(symbol), 1, SLOT_BITS) + 2**SLOT_BITS
+    await bench.write_slot(index, 0)
+    await bench.write_slot(other, 0)
+    bench.sink.pause = True
+    before = good_orders(5, symbol=symbol)
+    bench.send_nowait(before)
+    await ClockCycles(dut.clk, 10)
+    row = OPEN_ROW | {"symbol": word_of(symbol)}
+
+    def swap(driver):
+        driver._write_shadow(row_image(row))
+        driver._write("row_index", index)
+        driver._write("row_swap", 1)
+
+    await bench.on_rtl(swap)
+    answer = await bench.master.write(ADDRESS["row_index"], other.to_bytes(4, "little"))
+    assert int(answer.resp) == SLVERR
+    bench.sink.pause = False
+    await bench.receive(5)
+    await ClockCycles(dut.clk, 6)
+    found = await bench.master.read(ADDRESS["row_index"], 4)
+    assert int.from_bytes(found.data, "little") == index
+    # Where it did not go stands nothing that a second row of the symbol could be mistaken for.
+    await bench.on_rtl(lambda d: (d._write_shadow(0), d._swap(index)))
+    orders = good_orders(3, symbol=symbol)
+    bench.send_nowait(orders)
+    codes = (await bench.receive(3))["error_code"]
+    assert np.all(codes & BIT[ErrorBit.SYMBOL])
+
+
+@cocotb.test(**PATIENCE)
+@cocotb.parametrize(
+    change=[
+        *("check_participants", "uncheck", "arm", "disarm"),
+        *("rate_interval_ns", "rate_burst_ns", "rate_off"),
+    ]
+)
+async def a_setting_counts_from_its_very_order_on(dut, change):
+    """At full rate, a setting is written in mid-stream.  The order that is taken with the clock
+    edge at which the register changes is the first that sees it: it moves into rank 2 with the
+    next one.  No order sees it a rank early or late."""
+    limits = {"rate_interval_ns": 10, "rate_burst_ns": 2**32 - 1}
+    if not change.startswith("rate"):
+        limits = {"check_participants": change == "uncheck"}
+    elif change == "rate_off":
+        limits = {"rate_interval_ns": 1, "rate_burst_ns": 0}
+    bench = await loaded(dut, settings=Settings(**limits))
+    if change == "arm":
+        await bench.step(lambda d: d.arm(False))
+    taken, answered = [], []
+    cycle = 0
+
+    async def watch():
+        nonlocal cycle
+        while True:
+            await RisingEdge(dut.clk)
+            cycle += 1
+            if dut.s_axis_tvalid.value == 1 and dut.s_axis_tready.value == 1:
+                taken.append(cycle)
+            if dut.s_axil_bvalid.value == 1:
+                answered.append(cycle)
+
+    cocotb.start_soon(watch())
+    steps = {
+        "check_participants": ("control", 3, lambda d: d.check_participants(True)),
+        "uncheck": ("control", 2, lambda d: d.check_participants(False)),
+        "arm": ("control", 2, lambda d: d.arm(True)),
+        "disarm": ("control", 0, lambda d: d.arm(False)),
+        "rate_interval_ns": (
+            "rate_interval_ns", 2**32 - 1, lambda d: d.set_rate(2**32 - 1, 2**32 - 1),
+        ),
+        "rate_burst_ns": ("rate_burst_ns", 0, lambda d: d.set_rate(10, 0)),
+        "rate_off": ("rate_interval_ns", 0, lambda d: d.set_rate(0, 0)),
+    }  # fmt: skip
+    name, value, on_golden = steps[change]
+    orders = good_orders(60, symbol=b"PLAIN", participant=5, price_ticks=8, qty_lots=8)
+    await bench.step(lambda d: d.set_participant(5, False))
+    del answered[:], taken[:]
+    bench.send_nowait(orders)
+    await ClockCycles(dut.clk, 20)
+    await bench.master.write(ADDRESS[name], value.to_bytes(4, "little"))
+    got = await bench.receive(len(orders))
+    # An answer is seen an edge after the register has changed.
+    changed = answered[0] - 1
+    first = sum(edge < changed for edge in taken)
+    assert 5 < first < 55
+    expected = orders.copy()
+    bench.golden.validate(expected[:first])
+    on_golden(bench.golden_driver)
+    bench.golden.validate(expected[first:])
+    assert got["error_code"].tolist() == expected["error_code"].tolist()
+    assert len(set(expected["error_code"].tolist())) > 1
+
+
+@cocotb.test(**PATIENCE)
+@cocotb.parametrize(count=[1, 2, 5])
+async def a_command_beside_orders_in_every_rank(dut, count):
+    """A participant's bucket is emptied and a row swapped at each cycle from before a few orders
+    are taken until after the last has left.  Each order sees all of it or nothing, and what the
+    command does is done."""
+    interval, burst = 2**32 - 1, 2**32 - 1
+    bench = await loaded(dut, settings=Settings(rate_interval_ns=interval, rate_burst_ns=burst))
+    for offset in range(-6, 8):
+        # Participant 2 has used up what he may.
+        await bench.step(lambda d: d.set_participant(1, True))
+        await bench.step(lambda d: d.set_participant(2, True))
+        bucket = good_orders(3, symbol=b"PLAIN", participant=2, price_ticks=8, qty_lots=8)
+        got = await bench.judge(bucket)
+        assert got["error_code"][2] & BIT[ErrorBit.RATE]
+        orders = good_orders(count, symbol=b"PLAIN", participant=1, price_ticks=8, qty_lots=8)
+        command = 2 | 1 << 31
+
+        async def send(orders=orders, offset=offset):
+            await ClockCycles(dut.clk, max(0, -offset) + 1)
+            bench.send_nowait(orders)
+
+        task = cocotb.start_soon(send())
+        await ClockCycles(dut.clk, max(0, offset) + 1)
+        answer = await bench.master.write(ADDRESS["participant_set"], command.to_bytes(4, "little"))
+        assert int(answer.resp) == OKAY
+        await task
+        await bench.receive(count)
+        await ClockCycles(dut.clk, 8)
+        judged = orders.copy()
+        bench.golden.validate(judged)
+        bench.golden_driver.set_participant(2, True)
+        got = await bench.judge(bucket)
+        assert not got["error_code"][0] & BIT[ErrorBit.RATE], offset
+
+
+@cocotb.test(**PATIENCE)
+async def a_row_does_not_follow_the_shadow(dut):
+    """Once swapped in, a row stays as it is whatever is then written to the shadow, and wherever
+    row_index then points: every bit of it, in every way."""
+    bench = await loaded(dut)
+    await bench.only_rows()
+    dice = random.Random(3)
+    for way in range(WAYS):
+        for _ in range(4):
+            price, qty = dice.getrandbits(60) | 1, dice.getrandbits(60) | 1
+            symbol = dice.randbytes(8)
+            row = {
+                "symbol": word_of(symbol), "max_price_ticks": price, "min_qty_lots": qty,
+                "max_qty_lots": qty, "collar_low": price * 10_000, "collar_high": price * 10_000,
+                "notional_limit": price * qty,
+            }  # fmt: skip
+            image = row_image(row)
+            index = way * 2**SLOT_BITS + slot_of(word_of(symbol), way, SLOT_BITS)
+            orders = good_orders(1, symbol=symbol, price_ticks=price, qty_lots=qty)
+            await bench.write_slot(index, image)
+            assert (await bench.judge(orders))["error_code"][0] == 0
+            for shadow in (~image & 2**576 - 1, 0, dice.getrandbits(576)):
+                await bench.step(lambda d, shadow=shadow: d._write_shadow(shadow))
+                assert (await bench.judge(orders))["error_code"][0] == 0
+            # Other rows are written, this one not.
+            other = (index + 1) % ROWS
+            await bench.step(lambda d, other=other: (d._write_shadow(0), d._swap(other)))
+            await bench.judge(orders)
+            await bench.write_slot(index, 0)
+
+
+@cocotb.test(**PATIENCE)
+async def a_reset_at_any_cycle_closes_the_gateway(dut):
+    """In the middle of a write, of a command and of orders in every rank: afterwards it is not
+    armed, nothing comes out, every entry is refused, and a cancel is not; loaded anew it judges as
+    the golden model."""
+    bench = await loaded(dut)
+    orders = good_orders(6, symbol=b"PLAIN", participant=1, price_ticks=8, qty_lots=8)
+    orders["kind"][3:] = 2
+    for cycles in range(16):
+        bench.send_nowait(orders)
+        value = (2 | 1 << 31).to_bytes(4, "little")
+        name = ("participant_set", "row_swap", "control", "rate_interval_ns")[cycles % 4]
+        task = cocotb.start_soon(bench.master.write(ADDRESS[name], value))
+        await ClockCycles(dut.clk, 1 + cycles)
+        dut.rst.value = 1
+        task.cancel()
+        bench.source.clear()
+        await ClockCycles(dut.clk, 2)
+        dut.rst.value = 0
+        bench.source.clear()
+        bench.sink.clear()
+        await ClockCycles(dut.clk, 8)
+        assert bench.sink.empty()
+        control = await bench.master.read(ADDRESS["control"], 4)
+        assert control.data[0] == 0
+        bench.send_nowait(orders)
+        codes = (await bench.receive(6))["error_code"]
+        assert all(code & BIT[ErrorBit.PARTICIPANT] for code in codes[:3])
+        assert not any(code & BIT[ErrorBit.PARTICIPANT] for code in codes[3:])
+        # A driver begun anew, which does not know what stands in the table.
+        del bench._rtl_driver
+        bench.golden = GoldenDevice(SLOT_BITS)
+        await bench.load(INSTRUMENTS[:4], Settings())
+        await bench.judge(orders)
+
+
+@cocotb.test(**PATIENCE)
+async def only_the_armed_bit_lets_orders_in(dut):
+    """Loaded whole, with everybody's bit on, and not armed: entries are refused.  The participants'
+    check does not arm, arming does not check."""
+    bench = await loaded(dut)
+    orders = good_orders(12, symbol=b"PLAIN", price_ticks=8, qty_lots=8)
+    orders["participant"] = [0, 1, 2, 3, 1_023, 1_024] * 2
+    orders["kind"] = [1, 4, 5, 1, 1, 1, 2, 3, 6, 7, 8, 9]
+    for armed in (False, True):
+        for checked in (False, True):
+            await bench.step(lambda d, on=armed: d.arm(on))
+            await bench.step(lambda d, on=checked: d.check_participants(on))
+            control = await bench.master.read(ADDRESS["control"], 4)
+            assert control.data[0] == checked | armed << CONTROL_ARMED
+            got = await bench.judge(orders)
+            off = (got["error_code"] >> ErrorBit.PARTICIPANT & 1).tolist()
+            outside = int(checked or not armed)
+            assert off == [int(not armed)] * 5 + [outside] + [0] * 6

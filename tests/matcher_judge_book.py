@@ -1,0 +1,264 @@
+"""What the judge (matcher_judge) knows of a market: its open orders, and who would trade with whom.
+
+From docs/matcher.md, as the judge.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy.typing as npt
+
+from openoutcry.wire import (
+    Allocation,
+    InstrumentOption,
+    OrderType,
+    Phase,
+    SelfTrade,
+    Side,
+)
+from openoutcry.wire.enums import SELF_TRADE_SHIFT
+from openoutcry.wire.records import TICK_BANDS
+
+Array = npt.NDArray[Any]
+
+TRAILING = (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_BPS)
+STOPS = (OrderType.STOP, OrderType.STOP_LIMIT, *TRAILING)
+PEGS = (OrderType.PEG_PRIMARY, OrderType.PEG_MARKET, OrderType.PEG_MIDPOINT)
+MARKETS = (OrderType.MARKET, OrderType.MARKET_TO_LIMIT)
+ENDS_WALK = (SelfTrade.CANCEL_NEWEST, SelfTrade.CANCEL_BOTH, SelfTrade.DECREMENT)
+SHOWN, UNSEEN, WHOLE = range(3)
+"""Who trades first at one price: what is displayed, what is hidden, all-or-none orders."""
+
+
+ANY_PRICE = {Side.BUY: 2**63 - 1, Side.SELL: -(2**63)}
+"""Where a market order stands in a call."""
+
+
+class Event(NamedTuple):
+    order_id: int
+    contra_id: int
+    price: int
+    qty: int
+    leaves: int
+    cause_seq: int
+    participant: int
+    instrument: int
+    kind: int
+    reason: int
+    side: int
+    flags: int
+    seq: int
+
+
+class Command(NamedTuple):
+    price: int
+    qty: int
+    symbol: bytes
+    order_id: int
+    aux: int
+    rx_ts_ns: int
+    participant: int
+    error_code: int
+    kind: int
+    side: int
+    order_type: int
+    time_in_force: int
+    seq: int
+
+    @property
+    def mode(self) -> int:
+        return self.time_in_force >> SELF_TRADE_SHIFT
+
+
+@dataclass(eq=False)
+class Order:
+    """An open order, as commands and events tell it."""
+
+    order_id: int
+    participant: int
+    side: int
+    order_type: int
+    tif: int
+    mode: int
+    price: int
+    leaves: int
+    place: int
+    """Number of the event that put it where it stands."""
+    waiting: bool
+    aux: int
+    limit: int
+    """Of a peg: the price it was sent with."""
+    trigger: int | None = None
+    expiry: int | None = None
+    display: int = 0
+    slice: int = 0
+
+    @property
+    def rank(self) -> int:
+        if self.order_type == OrderType.ALL_OR_NONE:
+            return WHOLE
+        return UNSEEN if self.order_type == OrderType.HIDDEN or self.order_type in PEGS else SHOWN
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """Who comes first: the better price, then displayed before hidden, then the older."""
+        return (-self.price if self.side == Side.BUY else self.price, self.rank, self.place)
+
+    @property
+    def open_qty(self) -> int:
+        return self.slice if self.order_type == OrderType.ICEBERG else self.leaves
+
+
+class Market:
+    """One instrument: its rules and its open orders."""
+
+    def __init__(self, row: Any) -> None:
+        self.row = row
+        self.orders: dict[int, Order] = {}
+        self.phase = int(row["initial_phase"])
+        self.last: int | None = None
+        self.pro_rata = int(row["allocation"]) == Allocation.PRO_RATA
+        self.by_quote = bool(int(row["options"]) & InstrumentOption.STOPS_BY_QUOTE)
+        self.half_midpoint = bool(int(row["options"]) & InstrumentOption.HALF_STEP_MIDPOINT)
+        self.band = int(row["market_band_ticks"])
+        self.one_tick = int(row["price_step_ticks"]) == 1 and not any(
+            row[f"band{k}_step_ticks"] for k in range(1, TICK_BANDS + 1)
+        )
+        self.low, self.high = int(row["min_price_ticks"]), int(row["max_price_ticks"])
+
+    def standing(self, side: int) -> Iterator[Order]:
+        return (o for o in self.orders.values() if o.side == side and not o.waiting and o.leaves)
+
+    def best(self, side: int, ranks: tuple[int, ...] = (SHOWN,)) -> int | None:
+        prices = [o.price for o in self.standing(side) if o.rank in ranks]
+        if not prices:
+            return None
+        return max(prices) if side == Side.BUY else min(prices)
+
+    def most_volume(self, fallback: int) -> int:
+        """What an auction could trade at the best of all prices; ``fallback``: the price if nobody
+        named any."""
+        buys = [o for o in self.standing(Side.BUY) if o.rank != WHOLE]
+        sells = [o for o in self.standing(Side.SELL) if o.rank != WHOLE]
+        named = {o.price for o in buys + sells if o.price != ANY_PRICE[o.side]}
+        volumes = [
+            min(
+                sum(o.leaves for o in buys if o.price >= price),
+                sum(o.leaves for o in sells if o.price <= price),
+            )
+            for price in named or {fallback}
+        ]
+        return max(volumes)
+
+
+def other_side(side: int) -> int:
+    return Side.BUY + Side.SELL - side
+
+
+def no_worse(side: int, price: int, limit: int) -> bool:
+    """Whether an order of ``side`` with this limit may trade at ``price``."""
+    return price <= limit if side == Side.BUY else price >= limit
+
+
+def reaches(order: Order, best: int | None) -> bool:
+    return best is not None and no_worse(order.side, best, order.price)
+
+
+def limit_of(market: Market, order: Order, reach: int | None) -> int | None:
+    """The worst price at which the order takes; None: any.  ``reach``: the best opposite price when
+    it entered."""
+    if order.order_type == OrderType.MARKET:
+        if not market.band or reach is None:
+            return None
+        return reach + market.band if order.side == Side.BUY else reach - market.band
+    return reach if order.order_type == OrderType.MARKET_TO_LIMIT else order.price
+
+
+def is_electable(market: Market, order: Order) -> bool:
+    """Whether the stop's trigger is reached by the last trade, or by the quote."""
+    price = market.best(other_side(order.side)) if market.by_quote else market.last
+    if price is None or order.trigger is None or not order.waiting:
+        return False
+    return price >= order.trigger if order.side == Side.BUY else price <= order.trigger
+
+
+def fillable(market: Market, taker: Order) -> int:
+    """Lots that the order would trade now: everybody in turn, met as the page says."""
+    at_last = market.phase == Phase.TRADING_AT_LAST
+    book = [
+        replace(o)
+        for o in market.standing(other_side(taker.side))
+        if (not at_last or (o.price == market.last and o.rank != WHOLE))
+        and no_worse(taker.side, o.price, taker.price)
+    ]
+    left, number = taker.leaves, max((o.place for o in book), default=0)
+    while left:
+        fits = [o for o in book if o.rank != WHOLE or o.leaves <= left]
+        if not fits:
+            break
+        maker = min(fits, key=lambda o: o.key)
+        if maker.participant == taker.participant and taker.mode != SelfTrade.ALLOW:
+            if taker.mode in ENDS_WALK:
+                break
+            book.remove(maker)
+            continue
+        traded = min(left, maker.open_qty)
+        left -= traded
+        maker.leaves -= traded
+        if maker.leaves == 0:
+            book.remove(maker)
+        elif maker.order_type == OrderType.ICEBERG:
+            maker.slice -= traded
+            if maker.slice == 0:
+                number += 1
+                maker.slice, maker.place = min(maker.display, maker.leaves), number
+    return taker.leaves - left
+
+
+def shares_of(row: Any, level: list[Order], qty: int) -> list[tuple[int, int]]:
+    """(order id, lots) of each order of a pro-rata level that gets something of ``qty`` lots."""
+    lot, least = int(row["qty_step_lots"]), int(row["min_allocation_lots"])
+    top = 0
+    if row["top_share_bps"]:
+        top = min(level[0].open_qty, qty * int(row["top_share_bps"]) // 10_000)
+        top -= top % lot
+    rest, total = qty - top, sum(o.open_qty for o in level) - top
+    parts = []
+    for at, order in enumerate(level):
+        part = (order.open_qty - (top if at == 0 else 0)) * rest // total
+        part -= part % lot
+        parts.append((part if part >= least else 0) + (top if at == 0 else 0))
+    residual = qty - sum(parts)
+    for at, order in enumerate(level):
+        more = min(residual, order.open_qty - parts[at])
+        parts[at] += more
+        residual -= more
+    return [(o.order_id, part) for o, part in zip(level, parts, strict=True) if part]
+
+
+def peg_fault(market: Market, order: Order) -> str:
+    """What is wrong with where a pegged order stands, or nothing."""
+    buy = order.side == Side.BUY
+    sign = 1 if buy else -1
+    own, opposite = market.best(order.side), market.best(other_side(order.side))
+    if not order.waiting and not no_worse(order.side, order.price, order.limit):
+        return "a peg keeps its limit"
+    if not order.waiting and reaches(order, opposite):
+        return "a peg stays short of the opposite best"
+    if order.order_type == OrderType.PEG_MIDPOINT:
+        reference = None if own is None or opposite is None else (own + opposite) // 2
+        if reference is not None and not buy:
+            reference = -(-(own + opposite) // 2)
+    else:
+        reference = own if order.order_type == OrderType.PEG_PRIMARY else opposite
+    if reference is None:
+        return "" if order.waiting else "a peg without a price waits"
+    price = reference + sign * order.aux
+    if not market.one_tick or market.half_midpoint or abs(price) > 2**61:
+        return ""
+    bounds = [price, order.limit, *([] if opposite is None else [opposite - sign])]
+    price = min(bounds) if buy else max(bounds)
+    if order.waiting == (market.low <= price <= market.high):
+        return "a peg with a price stands at it"
+    return "" if order.waiting or order.price == price else "a peg follows the best prices"

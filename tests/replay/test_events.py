@@ -1,0 +1,123 @@
+"""replay/events.py: one way along a journal, whatever the batches, the begin and the end."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from openoutcry.flow import GeneratedFlow
+from openoutcry.journal import Journal, JournalReader
+from openoutcry.matcher import Engine
+from openoutcry.replay.checkpoint import make_checkpoints, recover
+from openoutcry.replay.event_hash import START, hash_array
+from openoutcry.replay.events import STEP, events_of, starting_point
+from openoutcry.replay.replay import instruments_to_json, replay
+from openoutcry.wire.records import CLOCK_DTYPE
+
+ORDERS, CAPACITY = 12_000, 1 << 12
+BLOCKS = (1, 5_000, 1_999, 3_000, 2_000)
+"""Orders of each block: less and more than a batch has."""
+
+
+@pytest.fixture(scope="module")
+def flow():
+    source = GeneratedFlow("normal", ORDERS, 3)
+    orders = np.concatenate(list(source.chunks()))
+    orders["seq"] = np.arange(1, ORDERS + 1)
+    return source.instruments, orders
+
+
+@pytest.fixture(scope="module")
+def journal(flow, tmp_path_factory) -> Path:
+    """The flow in five blocks, a block of clock records among them."""
+    instruments, orders = flow
+    home = tmp_path_factory.mktemp("journal") / "j"
+    config = {"instruments": instruments_to_json(instruments), "order_capacity": CAPACITY}
+    with Journal.create(home, config, segment_bytes=1 << 19, direct=False) as writer:
+        at = 0
+        for number, size in enumerate(BLOCKS):
+            writer.append(at + 1, [orders[at : at + size]], size, 1_000 + number)
+            at += size
+            if number == 2:
+                writer.clock(np.zeros(1, CLOCK_DTYPE), 2_000)
+    return home
+
+
+@pytest.fixture(scope="module")
+def expected(flow):
+    """The events of the whole flow in one call, without a journal."""
+    instruments, orders = flow
+    engine = Engine(instruments, CAPACITY)
+    return engine.process(orders).copy(), engine.state_hash()
+
+
+@pytest.mark.parametrize("every", [0, 1_000, 4_097])
+def test_batches_together_are_the_flow_and_its_events(journal, flow, expected, every):
+    """Nothing is left out or twice, in whatever parts it comes; the point has come to the end."""
+    reader = JournalReader(journal)
+    point = starting_point(reader)
+    commands, events, at = [], [], 0
+    for batch in events_of(reader, point, every=every):
+        assert batch.after_seq == at
+        assert len(batch.commands) <= STEP
+        at += len(batch.commands)
+        assert point.seq == at
+        if every and len(batch.commands):
+            assert batch.after_seq // every == (at - 1) // every
+        commands.append(batch.commands)
+        events.append(batch.events)
+    assert np.concatenate(commands).tobytes() == flow[1].tobytes()
+    assert np.concatenate(events).tobytes() == expected[0].tobytes()
+    assert point.engine.state_hash() == expected[1]
+    assert point.chain == hash_array(START, expected[0])
+
+
+def test_every_block_is_seen_and_its_end_told_once(journal):
+    """Also a block without commands, and those behind the last command that is asked for."""
+    reader = JournalReader(journal)
+    blocks = [block.header for block in reader.all_blocks()]
+    seen, ends = [], []
+    for batch in events_of(reader, starting_point(reader), until_seq=5_500):
+        if not seen or seen[-1] != batch.header:
+            seen.append(batch.header)
+        if batch.ends_block:
+            ends.append(batch.after_seq + len(batch.commands))
+    assert seen == blocks
+    assert len(ends) == len(blocks)
+    assert ends[-1] == 5_500
+    assert sorted(ends) == ends
+
+
+def test_without_a_point_blocks_come_whole_and_nothing_is_matched(journal, flow):
+    batches = list(events_of(JournalReader(journal)))
+    assert [len(batch.commands) for batch in batches if len(batch.commands)] == list(BLOCKS)
+    assert not any(len(batch.events) for batch in batches)
+    together = np.concatenate([batch.commands for batch in batches])
+    assert together.tobytes() == flow[1].tobytes()
+
+
+def test_from_a_checkpoint_it_goes_on_in_the_middle_of_a_block(journal, expected, tmp_path):
+    """The second half from a checkpoint has the very events that the whole has there."""
+    home = tmp_path / "j"
+    home.mkdir()
+    for path in journal.iterdir():
+        (home / path.name).write_bytes(path.read_bytes())
+    made = make_checkpoints(home, every=6_000)
+    assert len(made) == 2
+    reader = JournalReader(home)
+    point = starting_point(reader, 6_000)
+    assert point.seq == 6_000
+    events = [b.events for b in events_of(reader, point, from_seq=6_001)]
+    whole, state_hash = expected
+    assert np.concatenate(events).tobytes() == whole[whole["cause_seq"] > 6_000].tobytes()
+    assert point.engine.state_hash() == state_hash
+    assert recover(home, 7_000).seq == 7_000
+    assert replay(home)["state_hash"] == state_hash
+
+
+def test_commands_alone_from_the_middle_to_the_middle(journal, flow):
+    """What a stage that goes on in mid-journal is shown: neither more nor less than it asks for."""
+    batches = list(events_of(JournalReader(journal), from_seq=4_000, until_seq=9_999))
+    together = np.concatenate([batch.commands for batch in batches])
+    assert together.tobytes() == flow[1][3_999:9_999].tobytes()
+    assert [b.after_seq for b in batches if len(b.commands)] == [3_999, 5_001, 7_000]
