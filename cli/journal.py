@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
-PathArgument = click.Path(path_type=Path)
-as_json_option = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON document on standard output."
-)
+from openoutcry.cli.columns import print_columns
+from openoutcry.cli.options import Count, PathArgument, as_json_option
+
+ROWS_SHOWN = 1000
 directory_argument = click.argument("directory", type=PathArgument)
 
 
@@ -44,14 +42,13 @@ def ls(directory: Path, as_json: bool) -> None:
         f"{directory}: journal {made['journal_id']}, {made['commands']:,} commands in "
         f"{made['blocks']:,} blocks, {_acknowledged(made)}"
     )
-    table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
-    for column in ("segment", "bytes", "blocks", "first", "last", "since (UTC)", "state"):
-        text = column in ("segment", "since (UTC)", "state")
-        table.add_column(column, justify="left" if text else "right", no_wrap=True)
-    for row in made["segments"]:
-        numbers = [f"{row[key]:,}" for key in ("bytes", "blocks", "first_seq", "last_seq")]
-        table.add_row(row["name"].split(".")[0], *numbers, _time(row["first_ts_ns"]), row["state"])
-    Console().print(table)
+    names = ("segment", "first", "last", "state", "since (UTC)", "blocks", "bytes")
+    rows = [
+        (row["name"].split(".")[0], f"{row['first_seq']:,}", f"{row['last_seq']:,}", row["state"],
+         _time(row["first_ts_ns"]), f"{row['blocks']:,}", f"{row['bytes']:,}")
+        for row in made["segments"]
+    ]  # fmt: skip
+    print_columns(Console(), names, rows, right=("first", "last", "blocks", "bytes"))
     for row in made["checkpoints"]:
         good = "good" if row["good"] else "DAMAGED"
         click.echo(f"{row['name']}: after command {row['seq']:,}, {row['bytes']:,} bytes, {good}")
@@ -158,19 +155,24 @@ def export(
 
 @journal.command()
 @directory_argument
-@click.argument("query")
+@click.argument("query", required=False)
+@click.option("--schema", "show_schema", is_flag=True, help="List the views and their columns.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document: a list of rows.")
-def sql(directory: Path, query: str, as_csv: bool, as_json: bool) -> None:
+def sql(directory: Path, query: str | None, show_schema: bool, as_csv: bool, as_json: bool) -> None:
     """Ask DuckDB: views orders, events, trades, audit; also while a pipeline is writing.
 
     \b
+    outcry journal sql DIR --schema
     outcry journal sql DIR "select verdict, count(*) from audit group by verdict"
     outcry journal sql DIR "select * from audit where participant = 7 order by seq limit 20"
     """
     from openoutcry.replay.sql import query as ask
+    from openoutcry.replay.sql import schema
 
-    result = ask(directory, query)
+    if (query is None) != show_schema:
+        raise click.UsageError("give a query or --schema")
+    result = schema(directory) if query is None else ask(directory, query)
     if as_json:
         click.echo(json.dumps(result.to_pylist(), default=str))
     elif as_csv:
@@ -178,19 +180,27 @@ def sql(directory: Path, query: str, as_csv: bool, as_json: bool) -> None:
 
         pyarrow.csv.write_csv(result, sys.stdout.buffer)
     else:
-        table = Table(box=SIMPLE_HEAD, header_style="bold")
-        for name in result.column_names:
-            table.add_column(name)
-        for row in result.slice(0, 1000).to_pylist():
-            table.add_row(*("" if value is None else str(value) for value in row.values()))
-        Console().print(table)
-        if len(result) > 1000:
-            click.echo(f"{len(result):,} rows; the first 1,000 are shown: --csv gives all")
+        _print_rows(result)
+
+
+def _print_rows(result: Any) -> None:
+    """An arrow table's first rows."""
+    from pyarrow.types import is_floating, is_integer
+
+    rows = [
+        ["" if value is None else str(value) for value in row.values()]
+        for row in result.slice(0, ROWS_SHOWN).to_pylist()
+    ]
+    numbers = [field.name for field in result.schema
+               if is_integer(field.type) or is_floating(field.type)]  # fmt: skip
+    print_columns(Console(), result.column_names, rows, numbers)
+    if len(result) > ROWS_SHOWN:
+        click.echo(f"{len(result):,} rows; the first {ROWS_SHOWN:,} are shown: --csv gives all")
 
 
 @journal.command()
 @directory_argument
-@click.option("--every", type=click.IntRange(1), help="One each N commands, not only at the end.")
+@click.option("--every", type=Count, help="One each N commands, not only at the end.")
 @as_json_option
 def checkpoint(directory: Path, every: int | None, as_json: bool) -> None:
     """Write the matcher's state at the journal's end, so that a restart need not read it all."""

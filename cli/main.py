@@ -1,10 +1,11 @@
 """The ``outcry`` command.
 
 Exit status: 0 only when everything asked for happened, 2 for a usage error, 1 for anything else.
-``--json`` prints exactly one JSON document on standard output; people's text goes to standard
-error then.
+``--json`` prints exactly one JSON document on standard output (`{"error": …}` if nothing came of
+it); people's text goes to standard error then.
 """
 
+import json
 from importlib import import_module
 from typing import Any
 
@@ -13,6 +14,7 @@ import click
 import openoutcry
 from openoutcry.wire.errors import OutcryError
 
+AS_JSON = "openoutcry.json"
 SUBCOMMANDS = {
     "bench": "Measure on this machine: medians over interleaved rounds, each with its error.",
     "check-book": "Run recorded messages through our matcher; compare its book with the recorded "
@@ -53,12 +55,28 @@ class OutcryGroup(click.Group):
                  for name in self.list_commands(ctx)]
             )  # fmt: skip
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[AS_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            if ctx.meta[AS_JSON]:
+                click.echo(json.dumps({"error": error.format_message()}))
+            raise
         except OutcryError as error:
-            click.echo(f"outcry: {error}", err=True)
-            ctx.exit(1)
+            text = str(error)
+        except OSError as error:
+            # Of a path that was given; without a name it is no user's error.
+            if error.filename is None:
+                raise
+            text = f"{error.filename}: {error.strerror}"
+        click.echo(f"outcry: {text}", err=True)
+        if ctx.meta[AS_JSON]:
+            click.echo(json.dumps({"error": text}))
+        ctx.exit(1)
 
 
 @click.group(cls=OutcryGroup, context_settings={"help_option_names": ["-h", "--help"]})

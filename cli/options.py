@@ -5,6 +5,10 @@ from typing import Any
 
 import click
 
+MAX_COUNT = 10**12
+"""More commands than any disk holds; every number made of it still fits 64 bits."""
+Count = click.IntRange(1, MAX_COUNT)
+CountOrNone = click.IntRange(0, MAX_COUNT)
 PathArgument = click.Path(path_type=Path)
 as_json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on standard output."

@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from openoutcry import wire
+from openoutcry.cli.options import Count
 from openoutcry.wire import OutcryError
 from openoutcry.wire.records import EVENT, ORDER
 
@@ -21,7 +22,7 @@ LIFE = {True: "alive", False: "dead", None: "hidden"}
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--tail", "count", type=click.IntRange(1), metavar="N",
+@click.option("--tail", "count", type=Count, metavar="N",
               help="Show the next N records as they pass.")  # fmt: skip
 @click.option("--clean", "do_clean", is_flag=True,
               help="Remove what processes that are all proven dead have left.")  # fmt: skip

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from openoutcry.cli.display import Display
-from openoutcry.cli.options import Endpoint, PathArgument, Rate, exactly_one
+from openoutcry.cli.options import Count, CountOrNone, Endpoint, PathArgument, Rate, exactly_one
 from openoutcry.dpdk_shim import native
 from openoutcry.dpdk_shim.spec import endpoint, parse_port
 from openoutcry.flow import (
@@ -22,6 +22,7 @@ from openoutcry.flow import (
     LobsterSource,
 )
 from openoutcry.gateway_fpga.settings_file import read_settings
+from openoutcry.pipeline.journal_setup import kept_journal_path
 from openoutcry.pipeline.run import Options
 from openoutcry.pipeline.run import run as run_pipeline
 from openoutcry.report.run_report import write_report
@@ -31,7 +32,7 @@ from openoutcry.wire.errors import OutcryError
 DEFAULT_ORDERS = 1_000_000
 RUN_OPTIONS = (
     "orders", "seed", "rate", "topology", "durability", "journal", "gateway", "resume", "copies",
-    "policy", "checkpoint_every", "spare_cores",
+    "policy", "checkpoint_every", "spare_cores", "volatile_journal",
 )  # fmt: skip
 """The options that a run has under the same name."""
 
@@ -63,9 +64,7 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command()
 @source_options
-@click.option(
-    "--orders", type=click.IntRange(1, 2**62), help="Stop after N commands [flows: 1000000]."
-)
+@click.option("--orders", type=Count, help="Stop after N commands [flows: 1000000].")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
               help="Seed of the generated flow.")  # fmt: skip
 @click.option("--rate", type=Rate(), default="max", show_default=True,
@@ -84,14 +83,20 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
               help="Who validates orders: the golden model, or the Verilog itself.")  # fmt: skip
 @click.option("--gateway-settings", type=PathArgument, metavar="FILE.toml",
               help="Collars, limits, halts, participants and rates (docs/gateway.md).")  # fmt: skip
-@click.option("--journal", type=PathArgument, help="Keep the journal in this new directory.")
+@click.option(
+    "--journal",
+    type=PathArgument,
+    help="Keep the journal in this new directory [network: one in this folder].",
+)
+@click.option("--volatile-journal", is_flag=True,
+              help="Durable also on a file system that a power cut empties (tmpfs).")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with that journal after a crash.")
 @click.option("--copy", "copies", type=PathArgument, multiple=True,
               help="One more directory for the journal, written side by side.")  # fmt: skip
 @click.option("--policy", type=click.Choice(["all", "quorum", "any"]), default="all",
               show_default=True,
               help="How many directories must have a command before its events leave.")  # fmt: skip
-@click.option("--checkpoint-every", type=click.IntRange(0), default=1_000_000, show_default=True,
+@click.option("--checkpoint-every", type=CountOrNone, default=1_000_000, show_default=True,
               help="Commands between checkpoints beside --journal; 0 for none.")  # fmt: skip
 @click.option("--report", type=PathArgument, help="Write an HTML report.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
@@ -111,6 +116,13 @@ def run(report: Path | None, as_json: bool, **given: Any) -> None:
         raise OutcryError(f"--report {report}: there is no folder {report.absolute().parent}")
     options = Options(**{name: given[name] for name in RUN_OPTIONS})
     _choose_source(options, asked)
+    if asked.journal is None and asked.durability != "none" and _from_network(options):
+        options.journal = kept_journal_path()
+        click.echo(
+            f"outcry: the journal is kept in {options.journal}; after a crash the same command "
+            f"with --journal {options.journal} --resume goes on with it",
+            err=True,
+        )
     if asked.gateway_settings:
         options.gateway_settings = read_settings(asked.gateway_settings, options.table)
     open_ended = bool(asked.udp or asked.ports) and asked.orders is None
@@ -179,6 +191,11 @@ def _all_happened(result: dict[str, Any], open_ended: bool) -> bool:
         and (replayed is None or replayed["equal"] is True)
         and (open_ended or result["commands"] == result["expected"])
     )
+
+
+def _from_network(options: Options) -> bool:
+    """Whether somebody sends the orders who cannot be asked to send them again."""
+    return options.listen is not None or any(spec.kind != "pcap" for spec in options.ports)
 
 
 def take_ports(options: Options, texts: tuple[str, ...]) -> None:

@@ -10,7 +10,14 @@ import click
 import numpy.typing as npt
 from rich.console import Console
 
-from openoutcry.cli.options import Endpoint, PathArgument, Rate, as_json_option, exactly_one
+from openoutcry.cli.options import (
+    Count,
+    Endpoint,
+    PathArgument,
+    Rate,
+    as_json_option,
+    exactly_one,
+)
 from openoutcry.dpdk_shim.spec import endpoint, parse_port
 from openoutcry.flow import FLOWS, GeneratedFlow, RecordFile
 from openoutcry.pipeline.send import send as send_packets
@@ -24,7 +31,7 @@ from openoutcry.report.run_text import stage_table
               "packet:eth0,to=10.0.0.2:9000 …")  # fmt: skip
 @click.option("--flow", type=click.Choice(FLOWS), help="Generated flow [default: normal].")
 @click.option("--file", "file", type=PathArgument, help="File of 64-byte order records.")
-@click.option("--orders", type=click.IntRange(1), default=100_000, show_default=True)
+@click.option("--orders", type=Count, default=100_000, show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True)
 @click.option("--rate", type=Rate(), default="10000", show_default=True,
               help="Orders a second by intended send time, or `max`.")  # fmt: skip

@@ -1,7 +1,9 @@
 """Makes old segments small, or lets them go, once two checkpoints stand for them."""
 
+import fcntl
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from openoutcry.journal.block import HEADER_BYTES, unpack_header
 from openoutcry.journal.checkpoints import good_checkpoints
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
-from openoutcry.journal.lock import JournalLock
+from openoutcry.journal.lock import InUse, JournalLock
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import (
     RETIRED_NAME,
@@ -25,21 +27,39 @@ from openoutcry.journal.segment import (
 )
 
 LEVEL = 3
+UPKEEP_NAME = "upkeep"
 STANDING = 2
 """Checkpoints that must bridge what is retired: one damaged file loses nothing."""
 
 
 @contextmanager
-def _alone(directory: Path, disk: Disk) -> Iterator[Scan]:
-    """Hold the journal's lock and give a finished pass over it: what is damaged is not touched,
-    and nobody writes to what we judge."""
-    # Before the lock, which would make the directory of a mistyped name.
+def upkeep_lock(directory: Path) -> Iterator[None]:
+    """One process at a time that changes finished segments; raises :class:`InUse` for a second."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        fd = os.open(directory / UPKEEP_NAME, flags, 0o600)
+    except OSError as error:
+        raise JournalError(f"{directory / UPKEEP_NAME}: cannot open: {error.strerror}") from None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise InUse(f"{directory} is being archived, retired or repaired already") from None
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _looked_through(directory: Path, disk: Disk) -> Iterator[Scan]:
+    """A finished pass over the journal: what is damaged is not touched.  A pipeline may be at work:
+    it writes to no segment before the one where the pass ended."""
+    # Before the locks, which would make the directory of a mistyped name.
     next(Scan(directory, disk).blocks(), None)
-    with JournalLock(directory):
-        scan = Scan(directory, disk).to_end()
-        if scan.live:
-            raise JournalError(f"{directory} is being written by another process")
-        yield scan
+    with ExitStack() as stack:
+        with suppress(InUse):
+            stack.enter_context(JournalLock(directory))
+        stack.enter_context(upkeep_lock(directory))
+        yield Scan(directory, disk).to_end()
 
 
 def archive(directory: Path, disk: Disk = REAL) -> list[str]:
@@ -47,14 +67,14 @@ def archive(directory: Path, disk: Disk = REAL) -> list[str]:
 
     The bytes inside stay the same, so chain and checksums hold as before, and every reader reads
     on.  A segment's plain file goes only after the compressed one was read back and compared.
-    Raises :class:`JournalError` for a damaged journal, and beside a running pipeline.
+    Works beside a running pipeline.  Raises :class:`JournalError` for a damaged journal.
     """
     try:
         import zstandard
     except ImportError:
         raise JournalError("archiving needs zstandard: pip install 'openoutcry[journal]'") from None
     compressor = zstandard.ZstdCompressor(LEVEL, write_checksum=True)
-    with _alone(directory, disk) as scan:
+    with _looked_through(directory, disk) as scan:
         numbers = [n for n in segment_numbers(directory) if n < scan.end_segment]
         done = (_archive_one(directory, n, compressor.compress, disk) for n in numbers)
         return [line for line in done if line]
@@ -86,10 +106,10 @@ def retire(directory: Path, disk: Disk = REAL) -> list[str]:
 
     What remains begins with the segment that holds the older one's last command, so if the newer
     turns out damaged, state and history from there on are still whole.  Returns a line for each
-    segment; raises :class:`JournalError` with fewer than two good checkpoints, for a damaged
-    journal, and beside a running pipeline.
+    segment.  Works beside a running pipeline.  Raises :class:`JournalError` with fewer than two
+    good checkpoints, and for a damaged journal.
     """
-    with _alone(directory, disk) as scan:
+    with _looked_through(directory, disk) as scan:
         good = good_checkpoints(directory, scan.journal_id, scan.next_seq - 1)
         found = [checkpoint.seq for checkpoint in islice(good, STANDING)]
         if len(found) < STANDING:

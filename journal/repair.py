@@ -4,6 +4,7 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 
+from openoutcry.journal.archive import upkeep_lock
 from openoutcry.journal.block import ALIGN, HEADER_BYTES, Block, BlockHeader, examine, unpack_header
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
@@ -53,6 +54,7 @@ def repair(directory: PathName, copy: PathName | None = None, *, disk: Disk = RE
     done: list[str] = []
     with ExitStack() as stack:
         stack.enter_context(JournalLock(path))
+        stack.enter_context(upkeep_lock(path))
         if source is not None:
             if same_directory(path, source):
                 raise JournalError(f"{source} is the journal itself, not a copy of it")

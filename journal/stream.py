@@ -61,6 +61,8 @@ class Stream:
         self._fd = -1
         self._watermark_fd = -1
         self._broken = ""
+        self.warning = ""
+        """What will stop the stream before long, if nobody makes room."""
         self._ahead: threading.Thread | None = None
         self._writer_id = secrets.randbits(63) | 1
         self._watermark = b""
@@ -225,8 +227,13 @@ class Stream:
             try:
                 make_segment(self.directory, self.number + 1, self.segment_bytes, disk=self.disk)
                 self.segment_count += 1
-            except JournalError:
-                return  # roll tries again, and says why it cannot
+                self.warning = ""
+            except JournalError as error:
+                # advance tries again, and stops if it cannot either.
+                self.warning = (
+                    f"{error}: the next segment cannot be made, and the journal stops when "
+                    f"{self.path.name} is full"
+                )
 
         ahead = threading.Thread(target=make, name="journal-prewrite", daemon=True)
         try:

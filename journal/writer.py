@@ -149,6 +149,16 @@ class JournalWriter:
         return [*self._flaws, *self._copies.failures]
 
     @property
+    def warnings(self) -> list[str]:
+        """What will stop a directory before long."""
+        return [stream.warning for stream in self._copies.living if stream.warning]
+
+    @property
+    def directories(self) -> list[Path]:
+        """Those that are written."""
+        return [stream.directory for stream in self._copies.living]
+
+    @property
     def direct(self) -> bool:
         """Whether blocks pass the page cache by."""
         return all(stream.direct for stream in self._copies.streams)

@@ -1,6 +1,15 @@
 """``python -m openoutcry``: the ``outcry`` command."""
 
-from openoutcry.cli.main import main
+import sys
+
+try:
+    from openoutcry.cli.main import main
+except KeyboardInterrupt:
+    # Control-C before click is there to answer it: in its words and with its status.
+    sys.stderr.write("Aborted!\n")
+    sys.exit(1)
+
+__all__ = ["main"]
 
 if __name__ == "__main__":
     main(prog_name="outcry")

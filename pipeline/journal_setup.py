@@ -1,8 +1,12 @@
 """The journal of a run: its directories claimed, made or resumed, and closed with the evidence."""
 
+import os
 import platform
 import shutil
+import stat
 import tempfile
+import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,8 +18,10 @@ from openoutcry.gateway_fpga.settings_file import document_of
 from openoutcry.host.info import host_info
 from openoutcry.journal import Journal, JournalLock, JournalReader, JournalWriter
 from openoutcry.journal.lock import lock_if_there
+from openoutcry.journal.medium import medium_of
 from openoutcry.journal.origins import Senders
 from openoutcry.journal.places import places_of, require_distinct
+from openoutcry.journal.unwritten import discard_unwritten
 from openoutcry.journal.writer import Handover
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.options import Options, PipelineError
@@ -47,11 +53,14 @@ def claim_journal(options: Options, stack: ExitStack) -> Path | None:
         directory = options.journal
         if not directory.exists():
             stack.callback(_remove_if_empty, directory)
+    _require_lasting(options, [directory, *options.copies])
     lock = JournalLock(directory)
     stack.callback(lock.release)
+    if not options.resume:
+        discard_unwritten(directory)
     if Journal.exists(directory) != options.resume:
         raise PipelineError(
-            f"{directory} holds no journal to go on with"
+            f"{directory} holds no journal to go on with: begin one without --resume"
             if options.resume
             else f"{directory} already holds a journal: give another --journal DIR, or --resume "
             "to go on with it"
@@ -63,7 +72,9 @@ def claim_journal(options: Options, stack: ExitStack) -> Path | None:
 def _claim_copies(options: Options, directory: Path, stack: ExitStack) -> None:
     """Lock the journal's other directories as well: nobody mends or resumes one meanwhile."""
     if options.resume:
-        for path in places_of(directory, JournalReader(directory).document).others:
+        others = places_of(directory, JournalReader(directory).document).others
+        _require_lasting(options, others)
+        for path in others:
             if (held := lock_if_there(path)) is not None:
                 stack.callback(held.release)
         return
@@ -72,6 +83,26 @@ def _claim_copies(options: Options, directory: Path, stack: ExitStack) -> None:
         if not path.exists():
             stack.callback(_remove_if_empty, path)
         stack.callback(JournalLock(path).release)
+        discard_unwritten(path)
+
+
+def _require_lasting(options: Options, places: Sequence[Path]) -> None:
+    """Durable is a promise about power cuts: refused where it is known that it cannot be kept."""
+    if options.durability != "durable" or options.volatile_journal:
+        return
+    for path in places:
+        medium = medium_of(path)
+        if medium.lost:
+            raise PipelineError(
+                f"{path} is on {medium.text}: give a directory on a disk, --durability async or "
+                "none, or --volatile-journal to call it durable all the same"
+            )
+
+
+def kept_journal_path() -> Path:
+    """Where a run without --journal that takes orders from a network keeps its own: in this folder,
+    under a name that nothing sweeps.  What it acknowledged nobody can send again."""
+    return Path(f"outcry-journal-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}")
 
 
 def copies_of(directory: Path | None) -> tuple[Path, ...]:
@@ -88,8 +119,12 @@ def _remove_if_empty(directory: Path) -> None:
 
 
 def remove_dead_journals(folder: Path) -> None:
-    """Remove temporary journals in ``folder`` whose owner is proven dead."""
+    """Remove our temporary journals in ``folder`` whose owner is proven dead: of sources that can
+    be run again."""
     for path in folder.glob(".outcry-journal-*.*-*"):
+        status = path.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            continue
         pid, _, start = path.name.split("-")[2].partition(".")
         if pid.isdigit() and start.isdigit() and not ProcessIdentity(int(pid), int(start)).alive():
             shutil.rmtree(path, ignore_errors=True)
@@ -146,6 +181,7 @@ def close_journal(work: Work, state: RunState, result: dict[str, Any]) -> None:
     writer.close()
     result["journal"] = {
         "path": str(work.journal),
+        "medium": medium_of(work.journal).text,
         "bytes": writer.bytes,
         "blocks": writer.blocks,
         "segments": len(list(work.journal.glob("segment-*"))),

@@ -16,6 +16,7 @@ import numpy as np
 
 from openoutcry.journal import EventDigest, Journal, JournalWriter
 from openoutcry.journal.origins import ORIGINS, Key, pack_origins
+from openoutcry.journal.space import SpaceWatch
 from openoutcry.journal.writer import NO_DIGEST
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.clock_evidence import ClockEvidence
@@ -68,6 +69,10 @@ class JournalStage:
         self.lanes = (
             LaneCounts(shared.table, reached or {}) if len(shared.table.lanes) > 1 else None
         )
+        self.warned: set[str] = set()
+        self.spaces = [
+            SpaceWatch(path, time.monotonic(), writer.bytes) for path in writer.directories
+        ]
         self.clock = ClockEvidence()
         # What a predecessor had written, but not said, before it was killed.
         self._say()
@@ -148,11 +153,20 @@ class JournalStage:
             self.writer.clock(both, now + offset)
 
     def _report_failures(self) -> None:
-        """A copy that has stopped while the policy still holds is told, once."""
+        """A copy that has stopped while the policy still holds is told, once; so is a disk that
+        will be full before long."""
         failures = self.writer.failures
         for failure in failures[self.failures_said :]:
             print(f"outcry: a copy of the journal has stopped: {failure}", file=sys.stderr)
         self.failures_said = len(failures)
+        now_s = time.monotonic()
+        for warning in self.writer.warnings:
+            if warning not in self.warned:
+                self.warned.add(warning)
+                print(f"outcry: {warning}", file=sys.stderr)
+        for space in self.spaces:
+            if text := space.look(now_s, self.writer.bytes):
+                print(f"outcry: {text}", file=sys.stderr)
 
     def _newest_event_digest(self) -> EventDigest:
         """The event hash at the end of the last block whose events have all been handed out."""

@@ -58,6 +58,8 @@ class Options:
     journal: Path | None = None
     resume: bool = False
     """Go on with the journal of a pipeline that was killed."""
+    volatile_journal: bool = False
+    """Durable mode also where a power cut takes what was synced (a file system in memory)."""
     copies: tuple[Path, ...] = ()
     """Further directories for the journal, written side by side."""
     policy: str = "all"

@@ -23,7 +23,7 @@ from openoutcry.journal import JournalError, JournalReader
 from openoutcry.matcher import Engine
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.topology import Topology
-from openoutcry.replay.checkpoint import STEP, commands_after, starting_point
+from openoutcry.replay.events import STEP, commands_of, starting_point
 from openoutcry.ring import ProcessIdentity, RingBuffer, kernels, layout
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import EVENT_DTYPE, OutcryError
@@ -187,7 +187,8 @@ class ReleasedReader:
             engine = starting_point(reader, max(0, self.place.cause_seq - 1)).engine
             self._engine = engine
         for block in reader.all_blocks(engine.last_seq + 1):
-            commands = commands_after(block, engine.last_seq)
+            commands = commands_of(block)
+            commands = commands[commands["seq"] > engine.last_seq]
             for at in range(0, len(commands), STEP):
                 events = engine.process(commands[at : at + STEP])
                 events = events[events["seq"] > self.place.event_seq]

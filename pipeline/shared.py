@@ -280,8 +280,8 @@ class Shared:
                 return
 
     def check(self) -> None:
-        """Raise ``SegmentError`` if one of the segments was truncated or lost a page: what stands
-        in it since then is nothing to go by."""
+        """Raise :class:`SegmentError` if a segment was truncated: its stages see zeros there, each
+        its own, so that neither a record nor a request to stop reaches anybody."""
         for segment in self._segments:
             segment.check()
 

@@ -75,7 +75,7 @@ class Supervisor:
                 )
             while self.children:
                 ended = self.poll.poll(1 if self._measuring() else SAMPLE_S * 1000)
-                # Before anything that is read there is believed.
+                # First: a truncated segment is the cause of whatever its stages ended with.
                 self.work.shared.check()
                 for fd, _ in ended:
                     self._ended(fd)

@@ -51,29 +51,64 @@ def query(directory: Path, text: str) -> Any:
     is replayed.  The tables are held in memory (about 250 bytes an order).  Raises
     :class:`JournalError` for a query that DuckDB refuses, in its words.
     """
-    try:
-        import duckdb
-    except ImportError:
-        raise JournalError(f"this needs duckdb: {HOW_TO_INSTALL}") from None
+    duckdb = _duckdb()
     named = set(re.findall(r"[a-z_]+", text.lower()))
     with_events = bool(named.intersection(NEED_EVENTS))
     tables = Tables(directory, with_events)
     orders, events = (_joined(tables, parts) for parts in _gather(tables))
     with duckdb.connect() as connection:
-        # The journal is what may be read here; a query has no business with other files.
-        connection.execute("set enable_external_access = false")
-        connection.register("orders", orders)
-        connection.register("events", events)
-        connection.execute(TRADES)
-        gateway = str(tables.reader.config.get("gateway", "")).replace("'", "''")
-        connection.execute(AUDIT.format(gateway=gateway))
+        _make_views(connection, tables, orders, events)
         try:
             relation = connection.sql(text)
             if relation is None:
                 raise JournalError("sql: a statement that gives rows is asked for")
             return _readable(tables.pa, relation.to_arrow_table())
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
+            shown = named.intersection(VIEWS) or VIEWS
+            known = "\n".join(f"  {view}: {', '.join(columns)}"
+                              for view, columns in _columns(connection).items()
+                              if view in shown)  # fmt: skip
+            raise JournalError(f"sql: {error}\nviews and their columns:\n{known}") from None
         except duckdb.Error as error:
             raise JournalError(f"sql: {error}") from None
+
+
+def schema(directory: Path) -> Any:
+    """An arrow table with a row for each column of each view: view, column, type."""
+    tables = Tables(directory, with_events=False)
+    rows = []
+    with _duckdb().connect() as connection:
+        _make_views(connection, tables, *tables.empty())
+        for view, columns in _columns(connection).items():
+            rows += [{"view": view, "column": name, "type": kind} for name, kind in columns.items()]
+    return tables.pa.Table.from_pylist(rows)
+
+
+def _duckdb() -> Any:
+    try:
+        import duckdb
+    except ImportError:
+        raise JournalError(f"this needs duckdb: {HOW_TO_INSTALL}") from None
+    return duckdb
+
+
+def _make_views(connection: Any, tables: Tables, orders: Any, events: Any) -> None:
+    # The journal is what may be read here; a query has no business with other files.
+    connection.execute("set enable_external_access = false")
+    connection.register("orders", orders)
+    connection.register("events", events)
+    connection.execute(TRADES)
+    gateway = str(tables.reader.config.get("gateway", "")).replace("'", "''")
+    connection.execute(AUDIT.format(gateway=gateway))
+
+
+def _columns(connection: Any) -> dict[str, dict[str, str]]:
+    """The views in their order, each with its columns' names and types."""
+    made = {}
+    for view in VIEWS:
+        rows = connection.execute(f"describe {view}").fetchall()
+        made[view] = {name: "ENUM" if kind.startswith("ENUM") else kind for name, kind, *_ in rows}
+    return made
 
 
 def _readable(pa: Any, table: Any) -> Any:

@@ -54,7 +54,11 @@ def print_result(console: Console, result: dict[str, Any]) -> None:
     console.print(stage_table(result["stages"], _pace(result)))
     beside = "the journal runs beside the matcher" if result["journal"] else "no journal"
     line(f"  sent: intended send time. The five without journal add up to whole; {beside}.")
-    line(f"durability {result['durability']}: {DURABILITY_TEXT[result['durability']]}")
+    medium = (result["journal"] or {}).get("medium", "")
+    line(
+        f"durability {result['durability']}: {DURABILITY_TEXT[result['durability']]}"
+        + (f"; the journal is on {medium}" if medium else "")
+    )
     for name, kinds in (("events", result["event_kinds"]), ("rejects", result["rejects"])):
         if kinds:
             line(f"{name}: " + ", ".join(f"{k} {v:,}" for k, v in kinds.items()))

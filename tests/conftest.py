@@ -3,10 +3,18 @@
 import ctypes
 import os
 import signal
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+
+from openoutcry.journal.medium import medium_of
+
+# Durable journals are refused in memory, and some systems have /tmp there (PYTEST_DEBUG_TEMPROOT is
+# where pytest makes its folders).
+if medium_of(Path(tempfile.gettempdir())).lost and not medium_of(Path("/var/tmp")).lost:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/var/tmp")
 
 CLONE_NEWNS = 0x20000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
@@ -47,3 +55,17 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
         if not alone and path.parent.name not in BY_THEMSELVES:
             group = "shared memory"
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say once, at the end, what was not tested on this machine, and what it lacks for that."""
+    lacking: dict[str, list[str]] = {}
+    for report in terminalreporter.getreports("skipped"):
+        if isinstance(report.longrepr, tuple):
+            reason = report.longrepr[2].removeprefix("Skipped: ")
+            lacking.setdefault(reason, []).append(report.nodeid.split("::")[0])
+    if lacking:
+        terminalreporter.section("not tested here, because of what is missing")
+    for reason, files in sorted(lacking.items(), key=lambda item: -len(item[1])):
+        tests = "1 test" if len(files) == 1 else f"{len(files)} tests"
+        terminalreporter.line(f"{reason}: {tests} in {', '.join(sorted(set(files)))}")

@@ -46,7 +46,7 @@ def test_the_lock_outlives_its_name(tmp_path):
 def test_a_second_resume_is_refused_when_the_lock_file_is_removed(tmp_path):
     """The pipeline goes on alone, and its journal is sound."""
     journal = tmp_path / "j"
-    more = ["--orders", "60000", "--rate", "20000", "--seed", "4", "--json"]
+    more = ["--orders", "60000", "--rate", "100", "--seed", "4", "--json"]
     command = [*OUTCRY, "run", *more, "--journal", str(journal)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:

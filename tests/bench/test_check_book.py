@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from recordings import DATA, needs
 
 from openoutcry.bench.check_book import check_book
 from openoutcry.flow.errors import FlowError
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SHORT = DATA / "lobster_aapl_short"
 HOUR = DATA / "lobster_aapl_hour"
-needs_data = pytest.mark.skipif(not SHORT.exists(), reason=f"recorded market data not at {DATA}")
 
 # (message without its time, book after it: asks and bids best first, as price x size)
 TAPE = [
@@ -178,7 +177,7 @@ def test_letter_in_the_order_book_is_named(tmp_path: Path) -> None:
         check_book(tmp_path / "messages.csv", path)
 
 
-@needs_data
+@needs(SHORT)
 def test_short_recording_is_equal_in_all_fifty_levels() -> None:
     """AAPL, 672 messages: every row, every level, every maker."""
     result = check_book(SHORT / "messages.csv", SHORT / "orderbook_50.csv")
@@ -189,7 +188,7 @@ def test_short_recording_is_equal_in_all_fifty_levels() -> None:
     assert result["rejected"] == result["repairs"] == 0
 
 
-@needs_data
+@needs(HOUR)
 def test_recorded_hour_agrees_in_best_prices_and_makers() -> None:
     """AAPL, one hour: at least 99.9 % of best bids and offers and 99 % of makers.  The exact
     figures are pinned: 90 rows show an order whose end the recording leaves out, and nine

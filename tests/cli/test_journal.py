@@ -102,6 +102,51 @@ def test_sql_refuses_in_words(made: dict[str, Any]) -> None:
     assert "sql: " in outcry("sql", journal, "select * from read_csv('/etc/passwd')", status=1)
 
 
+def test_sql_names_what_there_is(made: dict[str, Any]) -> None:
+    """--schema lists every view's columns, and a query for a table or a column that is not there
+    is answered with those that are."""
+    journal = made["journal"]["path"]
+    rows = json.loads(outcry("sql", journal, "--schema", "--json"))
+    columns: dict[str, list[str]] = {}
+    for row in rows:
+        columns.setdefault(row["view"], []).append(row["column"])
+    assert list(columns) == ["orders", "events", "trades", "audit"]
+    for view, names in columns.items():
+        assert list(sql(journal, f"select * from {view} limit 1")[0]) == names
+        assert f"  {view}: {', '.join(names)}\n" in outcry(
+            "sql", journal, "select * from fills", status=1
+        )
+    said = outcry("sql", journal, "select quantity from orders", status=1)
+    assert f"  orders: {', '.join(columns['orders'])}\n" in said
+    assert "audit" not in said
+    assert "seq" in outcry("sql", journal, "--schema")
+    assert "give a query or --schema" in outcry("sql", journal, status=2)
+    assert "give a query or --schema" in outcry("sql", journal, "select 1", "--schema", status=2)
+
+
+def test_tables_at_80_columns_cut_nothing(
+    made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit beside the rest stands beneath it, under the same first column."""
+    monkeypatch.setenv("COLUMNS", "80")
+    journal = made["journal"]["path"]
+    query = "select * from audit order by seq limit 3"
+    shown = outcry("sql", journal, query)
+    rows = sql(journal, query)
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "…" not in shown
+    for row in rows:
+        cells = " ".join(str(value) for value in row.values() if value is not None)
+        assert set(cells.split()) <= set(shown.split())
+    assert set(rows[0]) <= set(shown.split())
+    listed = outcry("ls", journal)
+    (segment,) = json.loads(outcry("ls", journal, "--json"))["segments"]
+    lines = listed.splitlines()[1:]
+    assert max(map(len, lines)) <= 80
+    for key in ("first_seq", "last_seq", "blocks", "bytes"):
+        assert f"{segment[key]:,}" in " ".join(lines).split()
+
+
 def test_exports(made: dict[str, Any], tmp_path: Path) -> None:
     """Parquet and CSV hold every order and event, the capture every record, the LOBSTER file every
     visible submission and execution."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from recordings import DATA, needs
 
 from openoutcry.flow import BitstampSource, FlowError
 from openoutcry.flow.bitstamp import ticks
@@ -14,8 +15,7 @@ from openoutcry.matcher.engine import Engine
 from openoutcry.matcher.state.snapshot import decode
 from openoutcry.wire.enums import CommandKind, EventKind, Reason, Side
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "bitstamp" / "orders.csv.xz"
-needs_data = pytest.mark.skipif(not DATA.exists(), reason=f"recorded market data not at {DATA}")
+ORDERS = DATA / "bitstamp" / "orders.csv.xz"
 
 HEADER = "id,timestamp,exchange.timestamp,price,volume,action,direction\n"
 
@@ -101,11 +101,11 @@ def test_missing_header_is_named(tmp_path: Path) -> None:
         list(BitstampSource(path).chunks())
 
 
-@needs_data
+@needs(ORDERS)
 def test_recorded_hours_end_in_the_recorded_book() -> None:
     """All 50,414 events are counted; after them our book holds exactly the orders, and of each
     exactly the volume, that the recording leaves open; only unknown orders were rejected."""
-    source = BitstampSource(DATA)
+    source = BitstampSource(ORDERS)
     orders = np.concatenate(list(source.chunks()))
     orders["seq"] = np.arange(1, len(orders) + 1)
     assert len(orders) == 50_414 == sum(source.account.values())

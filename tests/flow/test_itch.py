@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recordings import DATA, needs
 
 from openoutcry.flow import FlowError, ItchSource, itch
 from openoutcry.flow.commands import AGGRESSOR_ID
@@ -13,8 +14,7 @@ from openoutcry.flow.itch import MESSAGE_TYPES
 from openoutcry.wire.enums import CommandKind, Side, TimeInForce
 from openoutcry.wire.records import MAX_INSTRUMENTS
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "itch50"
-needs_data = pytest.mark.skipif(not DATA.exists(), reason=f"recorded market data not at {DATA}")
+SAMPLES = DATA / "itch50"
 
 NEW, CANCEL, REDUCE = CommandKind.NEW, CommandKind.CANCEL, CommandKind.REDUCE
 DAY, IOC = TimeInForce.DAY, TimeInForce.IOC
@@ -181,10 +181,10 @@ def test_number_of_symbols_is_limited(path: Path) -> None:
     assert len(commands_of(ItchSource(path, symbols=["S5"]))) == 1
 
 
-@needs_data
+@needs(SAMPLES)
 def test_simulated_day_is_accounted_for_whole() -> None:
     """All 12,012 messages of the sample with zero framing are counted by kind."""
-    source = ItchSource(DATA / "ex20101224.TEST_ITCH_50")
+    source = ItchSource(SAMPLES / "ex20101224.TEST_ITCH_50")
     orders = np.concatenate(list(source.chunks()))
     by_type: dict[str, int] = {}
     for name, count in source.account.items():
@@ -197,10 +197,10 @@ def test_simulated_day_is_accounted_for_whole() -> None:
     assert source.instruments["symbol"].tolist() == [b"BOB", b"CHAR", b"ALC"]
 
 
-@needs_data
+@needs(SAMPLES)
 def test_recorded_morning_is_accounted_for_whole() -> None:
     """1,000 messages with length framing: a directory and no orders."""
-    source = ItchSource(DATA / "nasdaq_first1000.itch")
+    source = ItchSource(SAMPLES / "nasdaq_first1000.itch")
     assert list(source.chunks()) == []
     assert sum(source.account.values()) == 1_000
     assert source.account["R stock directory (no command)"] == 993 == len(source.instruments)

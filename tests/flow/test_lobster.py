@@ -5,15 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recordings import DATA, needs
 
 from openoutcry.flow import FlowError, LobsterSource
 from openoutcry.flow.commands import AGGRESSOR_ID, SEED_ID
 from openoutcry.flow.lobster import read_book
 from openoutcry.wire.enums import CommandKind, Side, TimeInForce
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 HOUR = DATA / "lobster_aapl_hour"
-needs_data = pytest.mark.skipif(not HOUR.exists(), reason=f"recorded market data not at {DATA}")
 
 NO_LEVEL = "9999999999,0,-9999999999,0"
 
@@ -134,7 +133,7 @@ def test_wrong_book_names_row_and_column(tmp_path: Path, text: str, message: str
         list(read_book(path))
 
 
-@needs_data
+@needs(HOUR)
 def test_recorded_hour_is_accounted_for_whole() -> None:
     """Every message of the hour is counted once, and becomes a command unless its line says no."""
     source = LobsterSource(HOUR / "messages.csv", HOUR / "seed_book_row0_50levels.csv")

@@ -11,7 +11,7 @@ import pytest
 from journal_checkpoint import own_checkpoint
 
 from openoutcry.journal import Disk, Journal, JournalError, JournalLock, JournalReader
-from openoutcry.journal.archive import archive, retire
+from openoutcry.journal.archive import archive, retire, upkeep_lock
 from openoutcry.journal.checkpoints import (
     checkpoint_path,
     checkpoint_seqs,
@@ -23,6 +23,7 @@ from openoutcry.journal.checkpoints import (
 )
 from openoutcry.journal.history import pack_history
 from openoutcry.journal.listing import describe
+from openoutcry.journal.lock import InUse
 from openoutcry.journal.verify import verify
 
 SECTOR = 4096
@@ -220,18 +221,27 @@ def test_old_checkpoints_go_when_enough_good_ones_are_there(tmp_path, orders):
 
 
 @pytest.mark.parametrize("act", [archive, retire])
-def test_neither_works_beside_a_running_pipeline(tmp_path, orders, act):
-    """While a pipeline holds the journal both refuse, and free the lock behind themselves; a
-    directory that is not there is not made."""
-    make(tmp_path / "j", orders)
-    for seq in (1250, 1750):
-        checkpoint(tmp_path / "j", seq)
-    before = sorted(tmp_path.rglob("segment-*"))
-    with JournalLock(tmp_path / "j"), pytest.raises(JournalError, match="is in use by"):
-        act(tmp_path / "j")
-    assert sorted(tmp_path.rglob("segment-*")) == before
-    assert len(act(tmp_path / "j")) > 10
-    JournalLock(tmp_path / "j").release()
+def test_both_work_beside_a_running_pipeline(tmp_path, orders, act):
+    """On what is finished: the writer goes on, and the journal is sound.  Only one of them at a
+    time; a directory that is not there is not made."""
+    directory = tmp_path / "j"
+    with JournalLock(directory), Journal.create(directory, {}, segment_bytes=4 * SECTOR) as writer:
+        for _ in range(20):
+            first_seq = writer.written_seq + 1
+            writer.append(first_seq, [orders(first_seq, 100)], 100, 1, durable=True)
+        for seq in (1250, 1750):
+            checkpoint(directory, seq)
+        before = sorted(directory.glob("segment-*"))
+        with upkeep_lock(directory), pytest.raises(InUse, match="already"):
+            act(directory)
+        assert sorted(directory.glob("segment-*")) == before
+        assert len(act(directory)) > 10
+        for _ in range(3):
+            first_seq = writer.written_seq + 1
+            writer.append(first_seq, [orders(first_seq, 100)], 100, 1, durable=True)
+    found = verify(directory)
+    assert (found.sound, found.last_seq) == (True, 2300)
+    Journal.resume(directory).close()
     with pytest.raises(JournalError, match="no such directory"):
         act(tmp_path / "none")
     assert [path.name for path in tmp_path.iterdir()] == ["j"]
@@ -285,7 +295,7 @@ def test_every_call_of_the_upkeep_may_fail(tmp_path, orders, act, error):
     calls = FailingDisk(-1, error)
     act(calm, calls)
     assert calls.calls >= 2
-    expected = {p.name: p.read_bytes() for p in calm.iterdir() if p.name != "lock"}
+    expected = {p.name: p.read_bytes() for p in calm.iterdir() if p.name not in ("lock", "upkeep")}
     end = verify(made).head
     for number in range(calls.calls):
         directory = shutil.copytree(made, tmp_path / "tried")
@@ -298,6 +308,8 @@ def test_every_call_of_the_upkeep_may_fail(tmp_path, orders, act, error):
         for seq in set(checkpoint_seqs(made)) & set(checkpoint_seqs(directory)):
             read_checkpoint(checkpoint_path(directory, seq))
         act(directory, Disk())
-        files = {p.name: p.read_bytes() for p in directory.iterdir() if p.name != "lock"}
+        files = {
+            p.name: p.read_bytes() for p in directory.iterdir() if p.name not in ("lock", "upkeep")
+        }
         assert files == expected, number
         shutil.rmtree(directory)

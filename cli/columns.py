@@ -1,0 +1,50 @@
+"""Tables as wide as they are: what does not fit beside the rest is shown beneath it, uncut."""
+
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+
+EDGES, BETWEEN = 2, 2
+"""Characters at both ends of a line, and from one column to the next."""
+
+
+def print_columns(
+    console: Console,
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Collection[str] = (),
+) -> None:
+    """Print rows under their names, those in ``right`` aligned right.
+
+    Where they are wider than the console, the columns stand in several tables, one beneath the
+    other, each beginning with the first column.  Only a cell wider than the console is folded.
+    """
+    widths = [
+        max(cell_len(name), *(cell_len(row[at]) for row in rows)) if rows else cell_len(name)
+        for at, name in enumerate(names)
+    ]
+    for columns in sections(widths, console.width):
+        table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
+        for at in columns:
+            justify: Literal["left", "right"] = "right" if names[at] in right else "left"
+            table.add_column(names[at], justify=justify, overflow="fold")
+        for row in rows:
+            table.add_row(*(row[at] for at in columns))
+        console.print(table)
+
+
+def sections(widths: Sequence[int], width: int) -> list[list[int]]:
+    """The columns of each table: all of them in order, the first in every one."""
+    made: list[list[int]] = [[]]
+    used = EDGES
+    for at, wide in enumerate(widths):
+        if len(made[-1]) > (len(made) > 1) and used + wide + BETWEEN > width + 1:
+            made.append([0])
+            used = EDGES + widths[0] + BETWEEN
+        made[-1].append(at)
+        used += wide + BETWEEN
+    return made

@@ -1,0 +1,55 @@
+"""Says in time when the disk under a journal will be full, at the rate at which that grows."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+TOLD_S = (3600, 600, 60)
+"""How long before it is full it is said, once each."""
+WINDOW_S = 10.0
+"""Over which the rate is taken."""
+
+
+def free_bytes_of(directory: Path) -> int:
+    """What a user may still write there."""
+    status = os.statvfs(directory)
+    return status.f_bavail * status.f_frsize
+
+
+class SpaceWatch:
+    """Looks at one directory every ten seconds, whenever it is asked."""
+
+    def __init__(
+        self,
+        directory: Path,
+        now_s: float,
+        written_bytes: int,
+        free_bytes: Callable[[Path], int] = free_bytes_of,
+    ) -> None:
+        self.directory = directory
+        self._free_bytes = free_bytes
+        self._since_s = now_s
+        self._since_bytes = written_bytes
+        self._told_s = float("inf")
+
+    def look(self, now_s: float, written_bytes: int) -> str:
+        """What is to be told now that the journal has come to ``written_bytes``; mostly nothing."""
+        passed_s = now_s - self._since_s
+        if passed_s < WINDOW_S:
+            return ""
+        rate = (written_bytes - self._since_bytes) / passed_s
+        self._since_s, self._since_bytes = now_s, written_bytes
+        try:
+            free_bytes = self._free_bytes(self.directory)
+        except OSError as error:
+            return f"{self.directory}: how much is free cannot be told: {error.strerror}"
+        left_s = free_bytes / rate if rate else float("inf")
+        due = min((s for s in TOLD_S if left_s < s), default=float("inf"))
+        before, self._told_s = self._told_s, due
+        if due >= before:
+            return ""
+        return (
+            f"{self.directory}: {free_bytes >> 20:,} MiB are free, full in about {left_s:,.0f} s "
+            f"at {rate * 60 / 2**20:,.0f} MiB a minute: `outcry journal archive {self.directory} "
+            "--retire` makes room while it runs"
+        )

@@ -1,0 +1,230 @@
+"""Where a journal is put: what a power cut would take is not called durable, what was acknowledged
+is kept, what was cut short while it was made is begun anew, and a wrong path is told in words."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import OUTCRY, find_pipeline
+
+from openoutcry.flow import GeneratedFlow
+from openoutcry.journal import Disk, Journal, JournalReader
+from openoutcry.journal.medium import medium_of
+from openoutcry.journal.unwritten import discard_unwritten, is_unwritten
+from openoutcry.journal.verify import verify
+from openoutcry.pipeline.options import PipelineError
+from openoutcry.pipeline.run import Options, run
+
+MOUNTS = r"""22 1 252:0 / / rw,relatime - ext4 /dev/vda1 rw,errors=remount-ro
+30 22 0:25 / /dev/shm rw,nosuid,nodev - tmpfs tmpfs rw
+31 22 252:16 / /data rw,noatime - xfs /dev/vdb rw,nobarrier
+32 22 252:32 / /my\040disk rw - ext4 /dev/vdc rw,barrier=0
+33 31 252:48 / /data/safe rw - ext4 /dev/vdd rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "file_system", "lost"),
+    [
+        ("/home/x", "ext4", ""),
+        ("/dev/shm/j", "tmpfs", "kept in memory"),
+        ("/dev/shmother", "ext4", ""),
+        ("/data/j", "xfs", "without write barriers"),
+        ("/data/safe/j", "ext4", ""),
+        ("/my disk/j", "ext4", "without write barriers"),
+    ],
+)
+def test_what_a_directory_is_kept_on_is_known(path: str, file_system: str, lost: str) -> None:
+    """The innermost mount counts; what a sync does not save there is said."""
+    found = medium_of(Path(path), MOUNTS)
+    assert found.file_system == file_system
+    assert (lost in found.lost) if lost else not found.lost
+    assert file_system in found.text
+
+
+@pytest.fixture
+def in_memory() -> Iterator[Path]:
+    """A folder that a power cut empties."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        assert medium_of(Path(folder)).file_system == "tmpfs"
+        yield Path(folder)
+
+
+def options(**more: Any) -> Options:
+    given = {"orders": 2_000, "seed": 3, "topology": "inline", "verify": False, **more}
+    return Options(source=GeneratedFlow("normal", 2_000, 3), **given)
+
+
+def test_durable_in_memory_is_refused_unless_it_is_asked_for_by_name(
+    in_memory: Path, tmp_path: Path
+) -> None:
+    """Also for a copy; async promises nothing of power cuts and is left alone."""
+    journal = in_memory / "j"
+    words = "tmpfs: kept in memory, which a power cut empties: .* --volatile-journal"
+    with pytest.raises(PipelineError, match=words):
+        run(options(journal=journal))
+    with pytest.raises(PipelineError, match=words):
+        run(options(journal=tmp_path / "j", copies=(journal,)))
+    assert not journal.exists()
+    assert not (tmp_path / "j").exists()
+    result = run(options(journal=journal, volatile_journal=True))
+    assert "kept in memory" in result["journal"]["medium"]
+    assert run(options(journal=in_memory / "k", durability="async"))["commands"] == 2_000
+
+
+class DyingDisk(Disk):
+    """The real disk; the process is killed before one of its calls."""
+
+    def __init__(self, dies_at: int) -> None:
+        self.dies_at = dies_at
+        self.calls = 0
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("open", "write", "sync", "rename", "unlink", "sync_directory"):
+            self.calls += 1
+            if self.calls > self.dies_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getattribute__(name)
+
+
+def make_until_killed(places: list[Path], dies_at: int) -> bool:
+    """Make a journal in a child that is killed; true if it came to the end before."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            Journal.create(
+                places[0], {}, expected_records=200, segment_bytes=16 << 10, copies=places[1:],
+                disk=DyingDisk(dies_at),
+            )  # fmt: skip
+        finally:
+            os._exit(0)
+    return os.WIFEXITED(os.waitpid(pid, 0)[1])
+
+
+def test_a_journal_whose_making_was_cut_short_can_be_begun_anew(tmp_path: Path) -> None:
+    """Killed before any call of the making of three directories: each is empty or holds nothing
+    that was written, and the same can be made in their place."""
+    finished, dies_at = False, 0
+    while not finished:
+        places = [tmp_path / f"{dies_at}" / name for name in "abc"]
+        finished = make_until_killed(places, dies_at)
+        for place in places:
+            if place.is_dir():
+                discard_unwritten(place)
+                assert not Journal.exists(place)
+                assert list(place.glob("segment-*")) == []
+        with Journal.create(places[0], {"seed": 9}, copies=places[1:]) as writer:
+            assert writer.written_seq == 0
+        assert all(verify(place).sound for place in places)
+        dies_at += 1
+    assert dies_at > 20
+
+
+def test_what_was_written_to_is_never_discarded(tmp_path: Path, orders: Any) -> None:
+    """One command; a damaged configuration; a directory whose watermark says that more was
+    acknowledged, or cannot be read."""
+    with Journal.create(tmp_path, {}) as writer:
+        writer.append(1, [orders(1, 1)], 1, 1, durable=True)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    watermark = (tmp_path / "acknowledged").read_bytes()
+    assert not discard_unwritten(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    segment = tmp_path / "segment-000000.ocj"
+    segment.write_bytes(before[segment.name][:4096])
+    assert not is_unwritten(tmp_path), "its end is lost, and the watermark says so"
+    (tmp_path / "acknowledged").write_bytes(watermark[:-1])
+    assert not is_unwritten(tmp_path), "what was acknowledged is unknown"
+    (tmp_path / "acknowledged").unlink()
+    assert is_unwritten(tmp_path)
+    segment.write_bytes(b"x" + before[segment.name][1:4096])
+    assert not is_unwritten(tmp_path), "damaged"
+
+
+def test_a_run_begins_where_the_making_of_its_copies_was_killed(tmp_path: Path) -> None:
+    """One directory made, the other not: neither --resume nor rm is needed."""
+    a, b = tmp_path / "a", tmp_path / "b"
+    Journal.create(a, {}, copies=[b]).abandon()
+    for path in b.iterdir():
+        path.unlink()
+    result = run(options(journal=a, copies=(b,)))
+    assert result["commands"] == 2_000
+    assert verify(b).last_seq == 2_000
+    with pytest.raises(PipelineError, match="holds no journal to go on with: begin one without"):
+        run(options(journal=tmp_path / "none", resume=True))
+
+
+def outcry(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*OUTCRY, *arguments], cwd=cwd, capture_output=True, text=True, timeout=300
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["journal", "repair", "mistyped"], 1, "mistyped: no such directory"),
+        (["journal", "ls", "x" * 300], 1, "File name too long"),
+        (["journal", "verify", "x" * 300], 1, "File name too long"),
+        (["journal", "repair", "x" * 300], 1, "File name too long"),
+        (["replay", "x" * 300], 1, "File name too long"),
+        (["run", "--orders", "99999999999999999999"], 2, "is not in the range"),
+        (["run", "--udp", "127.0.0.1:9", "--orders", f"{2**63}"], 2, "is not in the range"),
+        (["send", "--to", "127.0.0.1:9", "--orders", f"{2**63}"], 2, "is not in the range"),
+    ],
+)
+def test_a_wrong_path_or_number_is_an_error_in_words(
+    tmp_path: Path, arguments: list[str], status: int, words: str
+) -> None:
+    """No traceback, nothing is made, and with --json a document says what went wrong."""
+    done = outcry(*arguments, "--json", cwd=tmp_path)
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    assert words in done.stderr
+    assert words in json.loads(done.stdout)["error"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_network_run_acknowledged_is_kept_and_can_be_resumed(tmp_path: Path) -> None:
+    """`outcry run --udp` without --journal is killed; the next run in that folder leaves its
+    journal alone, and the command that was said at the start goes on with it."""
+    command = [*OUTCRY, "run", "--udp", "127.0.0.1:0", "--orders", "20000"]
+    port = free_port()
+    command[command.index("127.0.0.1:0")] = f"127.0.0.1:{port}"
+    send = ["send", "--to", f"127.0.0.1:{port}", "--rate", "20000", "--orders"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            said = process.stderr.readline()
+            sender = subprocess.Popen(
+                [*OUTCRY, *send, "20000"], cwd=tmp_path, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            find_pipeline(process.pid, 300)
+        finally:
+            process.kill()
+    sender.kill()
+    sender.wait()
+    (journal,) = tmp_path.glob("outcry-journal-*")
+    assert f"the journal is kept in {journal.name}; after a crash the same command with" in said
+    kept = JournalReader(journal)
+    acknowledged = sum(len(records) for _, records in kept.chunks())
+    assert acknowledged > 0
+    assert outcry("run", "--orders", "1000", "--topology", "inline", cwd=tmp_path).returncode == 0
+    assert journal.is_dir()
+    again = [*command[:-1], f"{acknowledged}", "--journal", journal.name, "--resume", "--json"]
+    done = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["resumed"]["commands"] == acknowledged
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.bind(("127.0.0.1", 0))
+        return int(line.getsockname()[1])
