@@ -66,7 +66,7 @@ def listening(folder: Path, port: int, *arguments: str) -> Iterator[subprocess.P
 
 def started(process: subprocess.Popen[str]) -> RunningPipeline:
     """The pipeline of this supervisor, once it takes input."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and process.poll() is None:
         for pipeline in running():
             rows = pipeline.view(pipeline.positions(), 1)["stages"]
