@@ -30,10 +30,10 @@ def replay(directory: Path, until: int | None, as_json: bool) -> None:
             click.echo(f"the journal's end is torn: {result['torn']}")
         if result["wrong_seq"] is not None:
             click.echo(f"events differ from what stands beside command {result['wrong_seq']:,}")
-        elif result["proofs"]:
+        elif result["event_digests"]:
             click.echo(
-                f"events equal to the {result['proofs']:,} hashes beside the blocks, "
-                f"up to command {result['proven_seq']:,}"
+                f"events equal to the {result['event_digests']:,} hashes beside the blocks, "
+                f"up to command {result['verified_seq']:,}"
             )
         verdict = {
             True: "equal to what the run recorded",

@@ -41,6 +41,7 @@ from openoutcry.wire.enums import (
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import LAYOUT_HASH
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, mul_wrapping, store_i64, store_u16
+from openoutcry.wire.order_types import UNPRICED
 from openoutcry.wire.records import MAX_VALUE, ORDER, ORDER_DTYPE, RECORD_BYTES
 from openoutcry.wire.registers import COLLAR_ONE, PRICE_FIVES_MAX, TIME_BITS
 
@@ -102,13 +103,7 @@ ROW_BITS = (
 )
 """Checks against the instrument's row: silent when the symbol is unknown."""
 
-UNPRICED_TYPES = (
-    OrderType.MARKET,
-    OrderType.MARKET_TO_LIMIT,
-    OrderType.STOP,
-    OrderType.TRAILING_STOP,
-    OrderType.TRAILING_STOP_BPS,
-)
+UNPRICED_TYPES = UNPRICED
 """New orders of these types have no limit price, so nobody looks at it."""
 UNPRICED_WORD = sum(1 << t for t in UNPRICED_TYPES)
 

@@ -156,6 +156,7 @@ class BlockBuffer:
             self._bytes[at : at + size] = np.frombuffer(part, np.uint8)
             at += size
         self._bytes[at:block_bytes] = 0
+        assert at == HEADER_BYTES + payload_bytes, "every part has its place"
         block = self._bytes.data[:block_bytes]
         made = header._replace(payload_bytes=payload_bytes, block_bytes=block_bytes, crc32c=0)
         _HEADER.pack_into(block, 0, *made)

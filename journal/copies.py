@@ -31,6 +31,7 @@ class Single:
         self.written = reached
         if durable:
             stream.acknowledge(reached)
+            assert self.durable <= reached, "the watermark never goes back"
             self.durable = reached
 
     def sync(self) -> None:
@@ -125,6 +126,7 @@ class _Copy:
             stream.close(*arguments)
         if what != "close":
             stream.acknowledge(self.written)
+        assert self.durable <= self.written, "the watermark never goes back"
         self.durable = self.written
         if what == "roll":
             stream.advance()

@@ -212,6 +212,8 @@ class Scan:
         self.last_header = header
         self.bytes += header.block_bytes
         self.previous_hash = digest(block.whole)
+        assert self.next_seq == header.first_seq + header.commands, "commands are counted once"
+        assert self.first_seq <= self.next_seq, "sequences only grow"
 
     def require_acknowledged(self, where: str, header: BlockHeader) -> None:
         """The block that the watermark tells of is the one that was acknowledged."""

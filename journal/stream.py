@@ -144,6 +144,7 @@ class Stream:
     def acknowledge(self, reached: Reached) -> None:
         """Note how far all is durable; not waited for (``watermark.py``)."""
         self._require_own()
+        assert reached.block_index >= 0, "nothing is acknowledged before a block is durable"
         self.claim(reached)
 
     def _require_own(self) -> None:
@@ -193,6 +194,7 @@ class Stream:
         self.disk.close(self._fd)
         self._fd, self.number = fd, number
         self.segment_count = max(self.segment_count, number + 1)
+        assert self._ahead is None, "no thread makes the segment that is written"
 
     def close(self, end_offset: int) -> None:
         """Make all durable and give back the prewritten space; a broken stream only lets go."""

@@ -43,6 +43,7 @@ def anchor_segment(directory: Path, disk: Disk = REAL) -> int | None:
         return None
     last = _last_begun(directory, [n for n in numbers if n >= first], disk)
     for number, following in zip(range(first, last), numbers[numbers.index(first) :], strict=False):
+        assert number <= following, "segments are numbered upwards"
         if number != following:
             raise JournalError(
                 f"{segment_path(directory, number)} is missing, but {following:06d} is there"

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy.typing as npt
 
 from openoutcry.journal.block import (
+    ALIGN,
     HEADER_BYTES,
     NO_HASH,
     RESUMED,
@@ -127,6 +128,7 @@ class JournalWriter:
         self._config_text = pack_json(document)
         self._resumed = list(resumed)
         self._history_text = pack_history(self._resumed, self.segment_bytes)
+        assert place.offset % ALIGN == 0, "a writer goes on where a block may begin"
         self._offset = place.offset
         self._previous_hash = place.last_hash
         self._unhashed: memoryview | None = None
@@ -362,6 +364,9 @@ class JournalWriter:
             self.blocks += 1
             self.bytes += size_bytes
             self.written_seq = reached.seq
+            assert reached.block_index == self.blocks - 1, "a block is counted once"
+            assert self._offset % ALIGN == 0, "blocks share no sector"
+            assert self._offset <= self.segment_bytes, "a block lies within its segment"
             if durable and unsynced:
                 self._copies.sync()
         except JournalError as error:
@@ -381,6 +386,7 @@ class JournalWriter:
             self._copies.roll(self._offset)
         except JournalError as error:
             self._fail(str(error))
+        assert self._copies.durable.seq == self.written_seq, "a finished segment is durable"
         self._offset = 0
 
     def _require_whole(self) -> None:

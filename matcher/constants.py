@@ -75,24 +75,22 @@ NEW, CANCEL, REDUCE, REPLACE, SET_EXPIRY, MASS_CANCEL, DISCONNECT, TIME, PHASE_C
     int(kind) for kind in CommandKind
 )
 BUY, SELL = int(Side.BUY), int(Side.SELL)
-(
-    LIMIT,
-    MARKET,
-    POST_ONLY,
-    POST_ONLY_SLIDE,
-    MARKET_TO_LIMIT,
-    STOP,
-    STOP_LIMIT,
-    TRAILING_STOP,
-    TRAILING_STOP_BPS,
-    ICEBERG,
-    HIDDEN,
-    PEG_PRIMARY,
-    PEG_MARKET,
-    PEG_MIDPOINT,
-    ALL_OR_NONE,
-    MIN_QTY_TYPE,
-) = (int(order_type) for order_type in OrderType)
+LIMIT = int(OrderType.LIMIT)
+MARKET = int(OrderType.MARKET)
+POST_ONLY = int(OrderType.POST_ONLY)
+POST_ONLY_SLIDE = int(OrderType.POST_ONLY_SLIDE)
+MARKET_TO_LIMIT = int(OrderType.MARKET_TO_LIMIT)
+STOP = int(OrderType.STOP)
+STOP_LIMIT = int(OrderType.STOP_LIMIT)
+TRAILING_STOP = int(OrderType.TRAILING_STOP)
+TRAILING_STOP_BPS = int(OrderType.TRAILING_STOP_BPS)
+ICEBERG = int(OrderType.ICEBERG)
+HIDDEN = int(OrderType.HIDDEN)
+PEG_PRIMARY = int(OrderType.PEG_PRIMARY)
+PEG_MARKET = int(OrderType.PEG_MARKET)
+PEG_MIDPOINT = int(OrderType.PEG_MIDPOINT)
+ALL_OR_NONE = int(OrderType.ALL_OR_NONE)
+MIN_QTY_TYPE = int(OrderType.MIN_QTY)
 DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = (int(tif) for tif in TimeInForce)
 ALLOW, CANCEL_NEWEST, CANCEL_OLDEST, CANCEL_BOTH, DECREMENT = (int(mode) for mode in SelfTrade)
 (

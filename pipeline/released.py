@@ -20,10 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import JournalError, JournalReader
-from openoutcry.matcher import Engine
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.topology import Topology
-from openoutcry.replay.events import STEP, commands_of, starting_point
+from openoutcry.replay.events import Point, events_of, starting_point
 from openoutcry.ring import ProcessIdentity, RingBuffer, kernels, layout
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import EVENT_DTYPE, OutcryError
@@ -91,7 +90,7 @@ class ReleasedReader:
         self._out = np.zeros(MAX_BATCH, EVENT_DTYPE)
         self._joined_at: int | None = None
         self._on_ring = False
-        self._engine: Engine | None = None
+        self._point: Point | None = None
         self._pending = self._out[:0]
         self._derived: Iterator[npt.NDArray[Any]] | None = None
 
@@ -180,20 +179,14 @@ class ReleasedReader:
 
     def _derive(self) -> Iterator[npt.NDArray[Any]]:
         """Events behind the place, as far as the journal goes now."""
-        reader = self._journal()
-        engine = self._engine
-        if engine is None or engine.event_count > self.place.event_seq:
+        reader, point = self._journal(), self._point
+        if point is None or point.engine.event_count > self.place.event_seq:
             # Of the command that caused the last event there may be more.
-            engine = starting_point(reader, max(0, self.place.cause_seq - 1)).engine
-            self._engine = engine
-        for block in reader.all_blocks(engine.last_seq + 1):
-            commands = commands_of(block)
-            commands = commands[commands["seq"] > engine.last_seq]
-            for at in range(0, len(commands), STEP):
-                events = engine.process(commands[at : at + STEP])
-                events = events[events["seq"] > self.place.event_seq]
-                if len(events):
-                    yield events
+            point = self._point = starting_point(reader, max(0, self.place.cause_seq - 1))
+        for batch in events_of(reader, point, from_seq=point.seq + 1):
+            events = batch.events[batch.events["seq"] > self.place.event_seq]
+            if len(events):
+                yield events
 
     def _journal(self) -> JournalReader:
         if not self.journals:

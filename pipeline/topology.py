@@ -354,7 +354,7 @@ def plan_groups(
     """
     # Core 0 takes most interrupts, so it is the first to be spared.
     spare, spun = cores[: min(spare_cores, len(cores) - 1)], cores[spare_cores:] or cores[-1:]
-    parts = _share_out(table, len(spun))
+    parts = [part for part in _share_out(table, len(spun)) if part[1]]
     if one_owner:
         parts = [(name, tuple(s for s in stages if s != "replies")) for name, stages in parts]
         parts[0] = (parts[0][0], (*parts[0][1], "replies"))

@@ -63,8 +63,6 @@ LEAP_TAI_NS = CLOCK_PAGE.offsets["leap_tai_ns"]
 GROWTH_PPB = CLOCK_PAGE.offsets["growth_ppb"]
 OWNER = CLOCK_PAGE.offsets["owner"]
 STALE_MS = CLOCK_PAGE.offsets["stale_ms"]
-UTC_OFFSET_S = CLOCK_PAGE.offsets["utc_offset_s"]
-NEXT_UTC_OFFSET_S = CLOCK_PAGE.offsets["next_utc_offset_s"]
 STATE = CLOCK_PAGE.offsets["state"]
 SOURCE = CLOCK_PAGE.offsets["source"]
 

@@ -53,7 +53,6 @@ def scale_q48(typingctx: Any, ticks: Any, mult_q48: Any) -> Any:
     return types.int64(types.int64, types.int64), codegen
 
 
-BRACKET_WORDS = 3
 TRIES = 5
 UNDISTURBED_NS = 50_000
 ASLEEP_NS = 1_000_000

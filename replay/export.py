@@ -14,7 +14,6 @@ from openoutcry.wire.enums import EventFlag, EventKind, PacketKind, Side
 from openoutcry.wire.layout import LAYOUT_HASH
 from openoutcry.wire.records import MAX_PACKET_RECORDS, PACKET_HEADER_DTYPE, PACKET_MAGIC
 
-FORMATS = ("parquet", "csv", "pcap", "lobster")
 DAY_NS = 86_400_000_000_000
 PORT = 9000
 _PCAP = struct.Struct("<IHHiIII")

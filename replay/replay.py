@@ -26,12 +26,12 @@ def instruments_to_json(instruments: npt.NDArray[Any]) -> list[dict[str, Any]]:
     ]
 
 
-class _Proofs:
+class _EventDigests:
     """Compares the event hashes that stand beside the blocks with those of the replay."""
 
     def __init__(self, from_seq: int) -> None:
         self.checked = 0
-        self.proven_seq = from_seq
+        self.verified_seq = from_seq
         self.wrong_seq: int | None = None
         self._ends: dict[int, int] = {}
 
@@ -42,13 +42,13 @@ class _Proofs:
         """``header`` may carry the hash at the end of an earlier block; the replay has come to
         ``last_seq``."""
         seq = header.events_seq
-        if not self.proven_seq < seq <= last_seq or self.wrong_seq is not None:
+        if not self.verified_seq < seq <= last_seq or self.wrong_seq is not None:
             return
         if self._ends.get(seq) != header.events_hash:
             self.wrong_seq = seq
             return
         self.checked += 1
-        self.proven_seq = seq
+        self.verified_seq = seq
         for end in [end for end in self._ends if end <= seq]:
             del self._ends[end]
 
@@ -62,22 +62,22 @@ def replay(
     journal's begin where that was retired.
 
     Returns ``commands``, ``events``, ``state_hash``, ``event_hash``, ``seconds``, ``recorded`` (the
-    evidence the run left, or None), ``proofs`` (event hashes beside blocks that were compared),
-    ``proven_seq`` (up to which command), ``wrong_seq`` (the first that differs, or None) and
-    ``equal``: True or False against the evidence and the proofs, None where there is no evidence to
-    compare with (the run was cut short, or ``until_seq`` ends before it).  Raises ``JournalError``
-    for a journal that cannot be read or ends before ``until_seq``.
+    evidence the run left, or None), ``event_digests`` (event hashes beside blocks that were
+    compared), ``verified_seq`` (up to which command), ``wrong_seq`` (the first that differs, or
+    None) and ``equal``: True or False against the evidence and the digests, None where there is
+    no evidence to compare with (the run was cut short, or ``until_seq`` ends before it).
+    Raises ``JournalError`` for a journal that cannot be read or ends before ``until_seq``.
     """
     reader = JournalReader(directory)
     started = time.monotonic()
     point = starting_point(reader)
     engine = point.engine
-    proofs = _Proofs(point.seq)
+    digests = _EventDigests(point.seq)
     limit = NO_LIMIT if until_seq is None else until_seq
     for batch in events_of(reader, point, until_seq=limit):
-        proofs.compare(batch.header, batch.after_seq)
+        digests.compare(batch.header, batch.after_seq)
         if batch.ends_block:
-            proofs.block_ended(point.seq, point.chain)
+            digests.block_ended(point.seq, point.chain)
         if progress and len(batch.commands):
             progress(point.seq)
     if until_seq is not None and engine.last_seq < until_seq:
@@ -94,16 +94,16 @@ def replay(
         "seconds": time.monotonic() - started,
         "torn": reader.torn,
         "recorded": reader.evidence,
-        "proofs": proofs.checked,
-        "proven_seq": proofs.proven_seq,
-        "wrong_seq": proofs.wrong_seq,
-        "equal": None if proofs.wrong_seq is None else False,
+        "event_digests": digests.checked,
+        "verified_seq": digests.verified_seq,
+        "wrong_seq": digests.wrong_seq,
+        "equal": None if digests.wrong_seq is None else False,
     }
     recorded = reader.evidence
     if recorded is not None and (until_seq is None or recorded["commands"] == engine.last_seq):
         keys = ("commands", "events", "state_hash", "event_hash")
         same = all(recorded[key] == result[key] for key in keys)
-        result["equal"] = same and proofs.wrong_seq is None
+        result["equal"] = same and digests.wrong_seq is None
     return result
 
 

@@ -1,15 +1,15 @@
 """Write the figures of ``docs/evidence/`` into the documents that quote them.
 
-A document marks the place with ``<!-- evidence: NAME -->`` … ``<!-- end -->``;
+A document marks the place with ``<!-- evidence: NAME -->`` (documents.py);
 ``python -m openoutcry.report.tables`` fills what stands between, a test compares.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from openoutcry.host.info import processor
+from openoutcry.report.documents import fill, table
 from openoutcry.report.evidence import ROOT, read_evidence
 from openoutcry.report.quantity import duration, quantity, ratio, ratio_as_fraction
 
@@ -36,21 +36,18 @@ MADE_BY_TESTS = {
     "stall": "bench/test_stall",
 }
 """The evidence that a long test writes; `make evidence` measures all other."""
-PLACE = re.compile(r"(<!-- evidence: ([a-z_-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
     """The document with every marked place filled from its evidence, where there is some."""
 
-    def fill(match: re.Match[str]) -> str:
-        name = match[2]
+    def content(name: str) -> str:
         try:
-            table = headline() if name == "headline" else TABLES[name](read_evidence(name))
+            return headline() if name == "headline" else TABLES[name](read_evidence(name))
         except FileNotFoundError:
-            table = f"Not measured yet: `{_how_to_measure(name)}`.\n"
-        return match[1] + table + match[3]
+            return f"Not measured yet: `{_how_to_measure(name)}`.\n"
 
-    return PLACE.sub(fill, text)
+    return fill(text, "evidence", content)
 
 
 def _how_to_measure(name: str) -> str:
@@ -69,12 +66,6 @@ def _source(made: dict[str, Any]) -> str:
     noisy, rounds = noise.get("noisy_rounds_kept", 0), len(noise.get("others", []))
     disturbed = f" Other programs disturbed {noisy} of {rounds} rounds." if noisy else ""
     return f"\nMeasured{date} with `{made['command']}` on {machine}.{disturbed}\n"
-
-
-def _rows(header: str, rows: Sequence[tuple[str, ...]]) -> str:
-    columns = header.count("|") - 1
-    lines = [header, "|" + "---|" * columns]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
 
 GoalRow = tuple[str, str, str, str]
@@ -100,7 +91,7 @@ def _goal_table(wanted: Sequence[GoalRow], made: dict[str, Any]) -> str:
         low, high = map(show, between)
         rows.append((what, f"**{show(value)}**", f"{low} – {high}", goal, _met(value, goal)))
     header = "| what | median | quartiles, or 95 % interval of a ratio | goal | |"
-    return _rows(header, rows) + _source(made)
+    return table(header, rows) + _source(made)
 
 
 def _met(value: float, goal: str) -> str:
@@ -148,7 +139,7 @@ def compare_table(made: dict[str, Any]) -> str:
             "≥ 19 of 20",
         ),
     ]
-    return _rows("| what | figure | goal |", rows) + _source(made)
+    return table("| what | figure | goal |", rows) + _source(made)
 
 
 def stall_table(made: dict[str, Any]) -> str:
@@ -171,7 +162,7 @@ def stall_table(made: dict[str, Any]) -> str:
         for what, say, key in rows
     ]  # fmt: skip
     header = "| what | with the stall | without | ratio |"
-    return _rows(header, shown) + _source(made)
+    return table(header, shown) + _source(made)
 
 
 def kills_table(made: dict[str, Any]) -> str:
@@ -183,7 +174,7 @@ def kills_table(made: dict[str, Any]) -> str:
         ("commands lost, doubled", f"{figures['lost']}, {figures['duplicated']}"),
         ("runs whose state or events differ", str(figures["different_hashes"])),
     ]
-    return _rows("| what | figure |", rows) + _source(made)
+    return table("| what | figure |", rows) + _source(made)
 
 
 def ring_kills_table(made: dict[str, Any]) -> str:
@@ -200,7 +191,7 @@ def ring_kills_table(made: dict[str, Any]) -> str:
             ", ".join(f"{name} {resumed[name]:.1f} ms" for name in ("p50", "p99", "max")),
         ),
     ]
-    return _rows("| what | figure |", rows) + _source(made)
+    return table("| what | figure |", rows) + _source(made)
 
 
 def books_table(made: dict[str, Any]) -> str:
@@ -216,7 +207,7 @@ def books_table(made: dict[str, Any]) -> str:
             )
         )
     header = "| recording | rows equal | same maker as recorded | goal |"
-    return _rows(header, rows) + _source(made)
+    return table(header, rows) + _source(made)
 
 
 HEADLINE = (
@@ -236,7 +227,7 @@ def headline() -> str:
         results = {row["name"]: row for row in read_evidence(name)["figures"]["results"]}
         row = results[metric]
         rows.append((f"**{quantity(row['median'], row['unit'])}**", what))
-    return _rows("| figure | what it is |", rows)
+    return table("| figure | what it is |", rows)
 
 
 MATCHER_ROWS = (
@@ -291,7 +282,7 @@ def ring_table(made: dict[str, Any]) -> str:
         met = _met(against["ratio"], goal)
         rows.append((what, ours, theirs, f"**{times}**", f"{low} – {high}", goal, met))
     header = "| what | ours | theirs | ratio | 95 % interval | goal | |"
-    return _rows(header, rows) + _source(made)
+    return table(header, rows) + _source(made)
 
 
 SHIM_ROWS = (
@@ -324,7 +315,7 @@ def shim_fuzz_table(made: dict[str, Any]) -> str:
         ("records whose verdict was compared: C, golden model, RTL",
          f"{figures['verdicts_compared']:,}, all equal"),
     ]  # fmt: skip
-    return _rows("| what | figure |", rows) + _source(made)
+    return table("| what | figure |", rows) + _source(made)
 
 
 JOURNAL_ROWS = (
@@ -372,7 +363,7 @@ def facts_table(made: dict[str, Any]) -> str:
         (what, f"{figures[key]:,.2f}" if isinstance(figures[key], float) else f"{figures[key]:,}")
         for key, what in FACTS[made["name"]]
     ]
-    return _rows("| what | figure |", rows) + _source(made)
+    return table("| what | figure |", rows) + _source(made)
 
 
 CLOCK_ROWS = (
@@ -406,7 +397,7 @@ def clock_days_table(made: dict[str, Any]) -> str:
         "| missed of those in the window after a suspend or migration | bound p50 / p99 / max "
         "| drift error p99 |"
     )
-    return _rows(header, rows) + _source(made)
+    return table(header, rows) + _source(made)
 
 
 def _window(run: dict[str, Any]) -> str:

@@ -48,6 +48,7 @@ STANDING = (OrderType.LIMIT, OrderType.POST_ONLY, OrderType.HIDDEN, OrderType.AL
 """Types that stand at the price they were sent with."""
 STRIKES_MAKER = (SelfTrade.CANCEL_OLDEST, SelfTrade.CANCEL_BOTH, SelfTrade.DECREMENT)
 """Modes under which the taker's meeting its own order costs that one."""
+NO_TRIGGER = -(2**63)
 ABOUT_ONE = (CommandKind.CANCEL, CommandKind.REDUCE, CommandKind.REPLACE, CommandKind.SET_EXPIRY)
 
 
@@ -220,10 +221,11 @@ class _Answer:
             waiting=bool(e.flags & EventFlag.WAITING),
             aux=c.aux,
             limit=c.price,
+            hidden=bool(e.flags & EventFlag.HIDDEN),
             expiry=c.aux if tif == TimeInForce.GTD else None,
         )
         if order_type in STOPS:
-            self._take_trigger(order, e)
+            order.trigger = None if e.contra_id == NO_TRIGGER else e.contra_id
         if order_type == OrderType.ICEBERG:
             self.require(bool(e.flags & EventFlag.ICEBERG), "an iceberg tells what it shows")
             order.display, order.slice = e.contra_id, min(e.contra_id, e.leaves)
@@ -240,9 +242,6 @@ class _Answer:
         if order.order_type == OrderType.POST_ONLY and market.phase == Phase.CONTINUOUS:
             best = market.best(other_side(order.side), (SHOWN, UNSEEN))
             self.require(not reaches(order, best), "a post-only order never takes")
-
-    def _take_trigger(self, order: Order, e: Event) -> None:
-        order.trigger = e.contra_id if e.contra_id != -(2**63) else None
 
     def _gone(self, market: Market, order: Order, e: Event) -> None:
         self.require(e.qty == order.leaves and e.leaves == 0, "what goes is what was open")
@@ -354,7 +353,7 @@ class _Answer:
         if order.order_type in PEGS:
             order.aux = c.aux
         if order.order_type in STOPS:
-            self._take_trigger(order, e)
+            order.trigger = None if e.contra_id == NO_TRIGGER else e.contra_id
         if order.order_type == OrderType.ICEBERG:
             order.display = e.contra_id
             order.slice = min(order.slice, order.leaves)
@@ -422,12 +421,9 @@ class _Answer:
         self.require(b is not None, "both sides of a trade are open orders")
         assert b is not None
         self._check_owner(b, second)
-        same = (first.price, first.qty, first.instrument) == (
-            second.price,
-            second.qty,
-            second.instrument,
-        )
-        self.require(same and second.kind == EventKind.FILLED, "both sides trade the same")
+        same = first.price == second.price and first.qty == second.qty
+        same = same and first.instrument == second.instrument and first.kind == second.kind
+        self.require(same, "both sides trade the same")
         self.require(
             first.contra_id == second.order_id and second.contra_id == first.order_id,
             "each side names the other",
@@ -516,8 +512,6 @@ class _Answer:
         whole = e.qty == min(taker.leaves, maker.open_qty)
         self.require(whole, "by time: the first gets all it can")
 
-    # Auctions
-
     def _uncrossed(self, market: Market, e: Event) -> None:
         self.auction_lots, self.auction_price = e.qty, e.price
         most = market.most_volume(e.price)
@@ -535,8 +529,6 @@ class _Answer:
             for rival in market.standing(order.side):
                 ahead = rival.key < order.key and rival.rank != WHOLE
                 self.require(not ahead, "an auction serves better limits, displayed, then time")
-
-    # What holds after every command
 
     def _check_end(self, market: Market) -> None:
         self.event = None

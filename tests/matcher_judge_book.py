@@ -87,6 +87,8 @@ class Order:
     """Number of the event that put it where it stands."""
     waiting: bool
     aux: int
+    hidden: bool
+    """As ACCEPTED told."""
     limit: int
     """Of a peg: the price it was sent with."""
     trigger: int | None = None
@@ -98,7 +100,7 @@ class Order:
     def rank(self) -> int:
         if self.order_type == OrderType.ALL_OR_NONE:
             return WHOLE
-        return UNSEEN if self.order_type == OrderType.HIDDEN or self.order_type in PEGS else SHOWN
+        return UNSEEN if self.hidden else SHOWN
 
     @property
     def key(self) -> tuple[int, int, int]:

@@ -22,6 +22,7 @@ from openoutcry.wire import (
     make_instruments,
 )
 from openoutcry.wire.enums import SELF_TRADE_SHIFT
+from openoutcry.wire.order_types import ORDER_TYPES, PEGS, TIMES_IN_FORCE, Aux
 from openoutcry.wire.records import TICK_BANDS
 
 Array = npt.NDArray[Any]
@@ -33,30 +34,9 @@ EXTREME = np.array(
 )  # fmt: skip
 
 DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = TimeInForce
-RESTING = (DAY, GTC, GTD)
-TIMES_ALLOWED: dict[OrderType, tuple[TimeInForce, ...]] = {
-    OrderType.LIMIT: tuple(TimeInForce),
-    OrderType.MARKET: (DAY, IOC, FOK, AT_OPEN, AT_CLOSE),
-    OrderType.POST_ONLY: RESTING,
-    OrderType.POST_ONLY_SLIDE: RESTING,
-    OrderType.MARKET_TO_LIMIT: (DAY, GTC, GTD, AT_OPEN, AT_CLOSE),
-    OrderType.STOP: (DAY, GTC),
-    OrderType.STOP_LIMIT: (DAY, GTC),
-    OrderType.TRAILING_STOP: (DAY, GTC),
-    OrderType.TRAILING_STOP_BPS: (DAY, GTC),
-    OrderType.ICEBERG: (DAY, GTC),
-    OrderType.HIDDEN: RESTING,
-    OrderType.PEG_PRIMARY: (DAY, GTC),
-    OrderType.PEG_MARKET: (DAY, GTC),
-    OrderType.PEG_MIDPOINT: (DAY, GTC),
-    OrderType.ALL_OR_NONE: RESTING,
-    OrderType.MIN_QTY: (DAY, GTC, IOC),
-}
-"""Which times in force an order type takes; any other is malformed."""
+TIMES_ALLOWED = TIMES_IN_FORCE
 
-PEGS = (OrderType.PEG_PRIMARY, OrderType.PEG_MARKET, OrderType.PEG_MIDPOINT)
-TRAILING = (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_BPS)
-STOPS = (OrderType.STOP, OrderType.STOP_LIMIT)
+STOPS = tuple(t for t, row in ORDER_TYPES.items() if row.aux == Aux.TRIGGER)
 
 DAY_OF_PHASES: dict[Phase, tuple[Phase, ...]] = {
     Phase.CLOSED: (Phase.PRE_OPEN,),

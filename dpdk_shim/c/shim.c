@@ -13,7 +13,7 @@
 
 #include "outcry_clock.h"
 #include "outcry_verdict.h"
-#include "alike.h"
+#include "header_prediction.h"
 #include "packet.h"
 #include "ring.h"
 #include "senders.h"
@@ -203,7 +203,7 @@ static inline int64_t sent_on_this_clock(const struct oc_shim *s, int64_t sent_t
     return ours ? sent : now_ns;
 }
 
-/* The way back to an order's participant is its sender's. */
+/* The return path to an order's participant is its sender's. */
 static inline void set_peer(uint64_t *peers, const uint8_t *record, uint64_t peer) {
     uint16_t who = get16(record + offsetof(struct outcry_order, participant));
     __atomic_store_n(&peers[who], peer, __ATOMIC_RELAXED);
@@ -252,7 +252,7 @@ static __attribute__((noinline)) void take_frame(struct oc_shim *s, const struct
     b->tally[OC_COUNT_PUBLISHED]++;
 }
 
-/* The frames that each are next after the one before, and alike; how many. */
+/* How many frames have the predicted headers, each next in sequence after the one before. */
 static inline __attribute__((always_inline)) int take_run(
     struct oc_shim *s, const struct oc_frame *frames, int count, struct burst *shared,
     const struct oc_pattern *like) {
@@ -263,7 +263,7 @@ static inline __attribute__((always_inline)) int take_run(
     b.origin = sender - s->state->senders + 1;
     b.origin_seq = next;
     const struct oc_frame *frame = frames, *end = frames + count;
-    for (; frame < end && is_next_alike(frame, like, next); frame++) {
+    for (; frame < end && is_predicted(frame, like, next); frame++) {
         /* Before the slots: what a killed shim has published must not be taken again. */
         sender->next = next += like->count;
         int64_t ts_ns = frame->ts_ns ? frame->ts_ns : b.host_ts_ns, sent_ns = 0;
@@ -305,7 +305,7 @@ static int run_checked(struct oc_shim *s, const struct oc_frame *frames, int cou
     return take_run(s, frames, count, b, like);
 }
 
-/* All frames of a burst: runs of frames alike, and between them one through the whole parse. */
+/* All frames of a burst: runs with predicted headers, between them one through the whole parse. */
 static void take_burst(struct oc_shim *s, const struct oc_frame *frames, int count,
                        struct burst *b) {
     const struct oc_pattern *like = &s->ports[b->port_index]->like;

@@ -147,7 +147,7 @@ struct oc_state {
     uint64_t peers[OC_PARTICIPANTS]; /* generation << 16 | sender's index, 0: never heard */
 };
 
-/* The last frame that the whole parse let pass (alike.h); size_bytes 0: none. */
+/* The last frame that the whole parse let pass (header_prediction.h); size_bytes 0: none. */
 struct oc_pattern {
     uint8_t head[64];
     uint64_t tail;

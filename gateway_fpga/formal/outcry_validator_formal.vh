@@ -50,7 +50,7 @@ wire [2:0] f_read_number  = f_row_number + {2'd0, row_valid};
 (* anyconst *) reg [SLOT_BITS-1:0] f_slot;
 reg [ROW_BITS-1:0] f_row;
 reg                f_row_known = 1'b0;
-wire f_swaps_it = row_swap && command_done && row_index == {2'b00, f_slot};
+wire f_swaps_it = row_swap && command_done && !rst && row_index == {2'b00, f_slot};
 wire f_reads_it = g_table[0].g_part[0].slot == f_slot;
 wire [ROW_BITS-1:0] f_word = {g_table[0].g_part[3].fetched, g_table[0].g_part[2].fetched,
                               g_table[0].g_part[1].fetched, g_table[0].g_part[0].fetched};

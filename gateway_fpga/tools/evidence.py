@@ -6,7 +6,6 @@ it (tools/page.py), never typed.
 
 import json
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.gateway_fpga.live.device import host
+from openoutcry.host.commit import commit
+from openoutcry.report.atomic_file import write_atomically
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = ROOT / "docs" / "evidence" / "fpga.json"
@@ -35,12 +36,13 @@ def write_section(name: str, figures: dict[str, Any], command: str) -> None:
         "figures": figures,
         "command": command,
         "date": datetime.now(UTC).date().isoformat(),
-        "commit": _commit(),
+        "commit": commit(),
         "machine": f"{host()}, {os.cpu_count()} cores",
         "tools": {tool: version(tool) for tool in TOOLS},
     }
     EVIDENCE.parent.mkdir(parents=True, exist_ok=True)
-    EVIDENCE.write_text(json.dumps(dict(sorted(made.items())), indent=1, ensure_ascii=False) + "\n")
+    text = json.dumps(dict(sorted(made.items())), indent=1, ensure_ascii=False)
+    write_atomically(EVIDENCE, text + "\n")
 
 
 def merged(
@@ -55,11 +57,3 @@ def merged(
         (row for row in together if row["module"] in modules),
         key=lambda row: modules.index(row["module"]),
     )
-
-
-def _commit() -> str:
-    done = subprocess.run(
-        ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return done.stdout.strip() or "unknown"

@@ -5,36 +5,34 @@
 A page marks a place with ``<!-- fpga: NAME -->`` … ``<!-- end -->``; a test compares.
 """
 
-import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from openoutcry.gateway_fpga.formal.modules import MODULES
 from openoutcry.gateway_fpga.formal.properties import PROPERTIES
 from openoutcry.gateway_fpga.tools.evidence import ROOT, read_evidence
 from openoutcry.gateway_fpga.tools.report import diagram
+from openoutcry.report.documents import fill, table
 
 PAGE = ROOT / "docs" / "fpga.md"
 PAGES = (PAGE, ROOT / "docs" / "gateway.md")
-PLACE = re.compile(r"(<!-- fpga: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
     """The page with every marked place filled."""
     made = read_evidence()
 
-    def fill(match: re.Match[str]) -> str:
-        name = match[2]
+    def content(name: str) -> str:
         if name == "diagram":
-            return match[1] + diagram() + match[3]
+            return diagram()
         if name == "sentences":
-            return match[1] + sentences() + match[3]
+            return sentences()
         if name not in made:
-            return match[1] + "Not measured yet.\n" + match[3]
-        return match[1] + TABLES[name](made[name]["figures"]) + _source(made[name]) + match[3]
+            return "Not measured yet.\n"
+        return TABLES[name](made[name]["figures"]) + _source(made[name])
 
-    return PLACE.sub(fill, text)
+    return fill(text, "fpga", content)
 
 
 def sentences() -> str:
@@ -55,12 +53,6 @@ def _source(section: dict[str, Any]) -> str:
     return f"\n`{section['command']}`, {section['date']}, with {tools}.\n"
 
 
-def _rows(header: str, rows: Sequence[Sequence[str]]) -> str:
-    columns = header.count("|") - 1
-    lines = [header, "|" + "---|" * columns]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
-
-
 def simulators(figures: dict[str, Any]) -> str:
     rows = [
         (f"`{row['bench']}`", str(row["runs"]["icarus"]), str(row["tests"]["icarus"]),
@@ -68,7 +60,7 @@ def simulators(figures: dict[str, Any]) -> str:
         for row in figures["rows"]
     ]  # fmt: skip
     total = sum(count for row in figures["rows"] for count in row["tests"].values())
-    return f"{total:,} cocotb tests passed, none failed.\n\n" + _rows(
+    return f"{total:,} cocotb tests passed, none failed.\n\n" + table(
         "| bench | runs on Icarus | tests passed | runs on Verilator | tests passed |", rows
     )
 
@@ -80,7 +72,7 @@ def proofs(figures: dict[str, Any]) -> str:
         for row in figures["properties"]
     ]  # fmt: skip
     whole = sum(row["proved"] and row["caught"] for row in figures["properties"])
-    return f"{whole} properties are proved, each with its broken variant caught.\n\n" + _rows(
+    return f"{whole} properties are proved, each with its broken variant caught.\n\n" + table(
         "| property | what it says | proved | broken one caught |", rows
     )
 
@@ -97,7 +89,7 @@ def mutation(figures: dict[str, Any]) -> str:
     ]
     return (
         f"**{100 * figures['score']:.1f} %** of the real faults among {total} mutants noticed.\n\n"
-        + _rows("| module | mutants | noticed | proved equivalent | survived |", rows)
+        + table("| module | mutants | noticed | proved equivalent | survived |", rows)
         + ("\nSurvivors:\n\n" + "\n".join(lines) + "\n" if lines else "")
     )
 
@@ -112,7 +104,7 @@ def coverage(figures: dict[str, Any]) -> str:
     for signal, count in figures["missed"].items():
         places[" ".join(signal.split()[:2])] += count
     missed = [f"- {count} of {place}" for place, count in places.items()]
-    text = _rows("| what | points | reached |", rows)
+    text = table("| what | points | reached |", rows)
     total = sum(sum(signals.values()) for signals in figures["excluded"].values())
     text += f"\nThat is of what can be reached. Left out: {total} points that were not reached.\n\n"
     for why, signals in figures["excluded"].items():
@@ -134,7 +126,7 @@ def timing(figures: dict[str, Any]) -> str:
             )
         )
     header = "| module | worst – best | seeds | LUTs | flip-flops | block RAM | DSP |"
-    return _rows(header, rows) + f"\nGoal: {figures['goal_mhz']} MHz.\n"
+    return table(header, rows) + f"\nGoal: {figures['goal_mhz']} MHz.\n"
 
 
 def tried(figures: dict[str, Any]) -> str:
@@ -143,7 +135,7 @@ def tried(figures: dict[str, Any]) -> str:
         for row in figures["rows"]
     ]
     header = "| `outcry_gateway`, seed 1 if no other | placed | routed | what came of it |"
-    return _rows(header, rows)
+    return table(header, rows)
 
 
 def _mhz(mhz: float | None) -> str:
@@ -175,7 +167,7 @@ def live(figures: dict[str, Any]) -> str:
         for row in figures["hosts"]
     }
     return (
-        _rows(
+        table(
             "| orders a second through the RTL | a core's clock | one call a batch of 4,096 |"
             " best | one call an order, from a kernel |"
             " `outcry run --gateway rtl`, inline, in memory | the same, `golden` |",

@@ -2,57 +2,8 @@
 # (intrinsics have no types that mypy could see)
 """Orders of every kind, on the general path: open, put into a book, take out, count, forget."""
 
-from openoutcry.matcher.book.arena import (
-    ALL_OR_NONE_BOOK,
-    ALL_OR_NONE_COUNT,
-    BOOK_BEST_LEVEL,
-    DISPLAYED,
-    EXT_DISPLAY,
-    EXT_HEAP,
-    EXT_INSTRUMENT,
-    EXT_LIST,
-    EXT_NEXT,
-    EXT_OWNER,
-    EXT_PREV,
-    EXT_PRICE,
-    EXT_RESERVE,
-    EXT_SIDE,
-    EXT_SLICES,
-    EXT_SLOT,
-    EXT_TIF,
-    EXT_TRIGGER,
-    EXT_TYPE,
-    EXTENDED,
-    EXTENSION_BYTES,
-    EXTENSIONS_AT,
-    EXTRA_CAPACITY,
-    EXTRA_EVENTS,
-    FREE_EXTENSION,
-    FRESH_EXTENSIONS,
-    HIDDEN_BOOK,
-    ICEBERG_COUNT,
-    LEVEL_HEAD,
-    LEVEL_TOTAL,
-    LIST_CURSOR,
-    LISTS,
-    MODE,
-    MODE_SPECIAL,
-    OPEN_ORDERS,
-    ORDER_CAPACITY,
-    ORDER_COUNT,
-    PAGE_BITMAP,
-    PEG_COUNT,
-    SLOT_GTC,
-    SLOT_ID,
-    SLOT_LEVEL,
-    SLOT_NEXT,
-    SLOT_OWNER,
-    SLOT_POST_ONLY,
-    STOP_COUNT,
-    TRAILING_COUNT,
-    TRIGGERS,
-    WHICH,
-)
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.expiry import never_expire
 from openoutcry.matcher.book.instrument_rules import is_peg, is_pro_rata, is_stop, is_trailing
 from openoutcry.matcher.book.levels import (
@@ -80,29 +31,16 @@ from openoutcry.matcher.book.orders import (
     plain_book,
     plain_price,
 )
-from openoutcry.matcher.constants import (
-    ACCEPT,
-    ALL_OR_NONE,
-    AT_OPEN,
-    BOOK_FULL,
-    BUY,
-    DAY,
-    GTC,
-    HIDDEN,
-    HIDDEN_FLAG,
-    ICEBERG,
-    ICEBERG_FLAG,
-    LEVEL_OVERFLOW,
-    LIMIT,
-    POST_ONLY,
-    REASON_SHIFT,
-    WAITING,
-)
 from openoutcry.matcher.event_bound import instrument_extra, order_extra
 from openoutcry.matcher.events import tell
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8, store_u32
+from openoutcry.wire.order_types import Home, type_bits, types_at_home
 from openoutcry.wire.records import MAX_VALUE
+
+HIDDEN_HOME_BITS, WHOLE_HOME_BITS = (
+    type_bits(types_at_home(home)) for home in (Home.HIDDEN, Home.ALL_OR_NONE)
+)
 
 # Where an order belongs
 
@@ -110,23 +48,23 @@ from openoutcry.wire.records import MAX_VALUE
 @kernel
 def book_of(instrument: int, which: int, side: int) -> int:
     """Index of the instrument's book ``which``; sell stops trigger as bids and the other way."""
-    half = side - BUY
-    return instrument << 4 | which | (half ^ 1 if which == TRIGGERS else half)
+    half = side - const.BUY
+    return instrument << 4 | which | (half ^ 1 if which == layout.TRIGGERS else half)
 
 
 @kernel
 def which_book(order_type: int) -> int:
     """The kind of book in which an order of this type stands once it is in one."""
-    if order_type == ALL_OR_NONE:
-        return ALL_OR_NONE_BOOK
-    if order_type == HIDDEN or is_peg(order_type):
-        return HIDDEN_BOOK
-    return TRIGGERS if is_stop(order_type) else DISPLAYED
+    if (WHOLE_HOME_BITS >> order_type) & 1 != 0:
+        return layout.ALL_OR_NONE_BOOK
+    if (HIDDEN_HOME_BITS >> order_type) & 1 != 0:
+        return layout.HIDDEN_BOOK
+    return layout.TRIGGERS if is_stop(order_type) else layout.DISPLAYED
 
 
 @kernel
 def needs_extension(order_type: int, tif: int) -> bool:
-    return not (order_type in (LIMIT, POST_ONLY) and tif in (DAY, GTC))
+    return not (order_type in (const.LIMIT, const.POST_ONLY) and tif in (const.DAY, const.GTC))
 
 
 # Counting: see event_bound.py
@@ -135,11 +73,11 @@ def needs_extension(order_type: int, tif: int) -> bool:
 @kernel
 def together(state: int, pro_rata: int) -> int:
     return instrument_extra(
-        load_i64(state + STOP_COUNT),
-        load_i64(state + ALL_OR_NONE_COUNT),
-        load_i64(state + PEG_COUNT),
-        load_i64(state + TRAILING_COUNT),
-        load_i64(state + ORDER_COUNT),
+        load_i64(state + layout.STOP_COUNT),
+        load_i64(state + layout.ALL_OR_NONE_COUNT),
+        load_i64(state + layout.PEG_COUNT),
+        load_i64(state + layout.TRAILING_COUNT),
+        load_i64(state + layout.ORDER_COUNT),
         pro_rata,
     )
 
@@ -147,7 +85,7 @@ def together(state: int, pro_rata: int) -> int:
 @kernel
 def counts_nothing(order_type: int, tif: int) -> bool:
     """Whether the order is like a plain one, but where everything is counted."""
-    return order_type in (LIMIT, POST_ONLY, HIDDEN) and tif < AT_OPEN
+    return order_type in (const.LIMIT, const.POST_ONLY, const.HIDDEN) and tif < const.AT_OPEN
 
 
 @kernel_outlined
@@ -161,32 +99,38 @@ def count_order(
     state = instrument_addr(arena, instrument)
     before = together(state, pro_rata)
     if is_stop(order_type):
-        store_i64(state + STOP_COUNT, load_i64(state + STOP_COUNT) + sign)
+        store_i64(state + layout.STOP_COUNT, load_i64(state + layout.STOP_COUNT) + sign)
     if is_trailing(order_type):
-        store_i64(state + TRAILING_COUNT, load_i64(state + TRAILING_COUNT) + sign)
-    if order_type == ALL_OR_NONE:
-        store_i64(state + ALL_OR_NONE_COUNT, load_i64(state + ALL_OR_NONE_COUNT) + sign)
-    if order_type == ICEBERG:
-        store_i64(state + ICEBERG_COUNT, load_i64(state + ICEBERG_COUNT) + sign)
+        store_i64(state + layout.TRAILING_COUNT, load_i64(state + layout.TRAILING_COUNT) + sign)
+    if order_type == const.ALL_OR_NONE:
+        store_i64(
+            state + layout.ALL_OR_NONE_COUNT, load_i64(state + layout.ALL_OR_NONE_COUNT) + sign
+        )
+    if order_type == const.ICEBERG:
+        store_i64(state + layout.ICEBERG_COUNT, load_i64(state + layout.ICEBERG_COUNT) + sign)
     if is_peg(order_type):
-        store_i64(state + PEG_COUNT, load_i64(state + PEG_COUNT) + sign)
-    store_i64(state + ORDER_COUNT, load_i64(state + ORDER_COUNT) + sign * pro_rata)
+        store_i64(state + layout.PEG_COUNT, load_i64(state + layout.PEG_COUNT) + sign)
+    store_i64(state + layout.ORDER_COUNT, load_i64(state + layout.ORDER_COUNT) + sign * pro_rata)
     change = together(state, pro_rata) - before + sign * order_extra(order_type, tif, slices)
-    store_i64(arena + EXTRA_EVENTS, load_i64(arena + EXTRA_EVENTS) + change)
+    store_i64(arena + layout.EXTRA_EVENTS, load_i64(arena + layout.EXTRA_EVENTS) + change)
 
 
 @kernel
 def refuse_extra(arena: int, instrument: int, order_type: int, tif: int, slices: int) -> int:
     """Whether one more order of this kind could cause too many events at once."""
     if counts_nothing(order_type, tif) and is_pro_rata(arena, instrument) == 0:
-        return ACCEPT
-    before = load_i64(arena + EXTRA_EVENTS)
+        return const.ACCEPT
+    before = load_i64(arena + layout.EXTRA_EVENTS)
     count_order(arena, instrument, order_type, tif, slices, 1)
-    after = load_i64(arena + EXTRA_EVENTS)
+    after = load_i64(arena + layout.EXTRA_EVENTS)
     count_order(arena, instrument, order_type, tif, slices, -1)
     if VERIFY:
-        assert load_i64(arena + EXTRA_EVENTS) == before
-    return BOOK_FULL if after > before and after > load_i64(arena + EXTRA_CAPACITY) else ACCEPT
+        assert load_i64(arena + layout.EXTRA_EVENTS) == before
+    return (
+        const.BOOK_FULL
+        if after > before and after > load_i64(arena + layout.EXTRA_CAPACITY)
+        else const.ACCEPT
+    )
 
 
 # Whether there is room
@@ -194,7 +138,7 @@ def refuse_extra(arena: int, instrument: int, order_type: int, tif: int, slices:
 
 @kernel
 def has_slot(arena: int) -> bool:
-    return load_i64(arena + OPEN_ORDERS) < load_i64(arena + ORDER_CAPACITY)
+    return load_i64(arena + layout.OPEN_ORDERS) < load_i64(arena + layout.ORDER_CAPACITY)
 
 
 @kernel_outlined
@@ -204,14 +148,14 @@ def refuse_place(arena: int, book: int, price: int, qty: int, own: int) -> int:
     key = price ^ key_flip(book)
     page = find_page(arena, book, page_number(key))
     if page == 0:
-        return ACCEPT if has_free_page(arena) else BOOK_FULL
-    if book & WHICH == TRIGGERS:
-        return ACCEPT
-    if (load_i64(page_addr(arena, page) + PAGE_BITMAP) >> (key & 63)) & 1:
-        total = load_i64(level_addr(arena, page << 6 | (key & 63)) + LEVEL_TOTAL) - own
+        return const.ACCEPT if has_free_page(arena) else const.BOOK_FULL
+    if book & layout.WHICH == layout.TRIGGERS:
+        return const.ACCEPT
+    if (load_i64(page_addr(arena, page) + layout.PAGE_BITMAP) >> (key & 63)) & 1:
+        total = load_i64(level_addr(arena, page << 6 | (key & 63)) + layout.LEVEL_TOTAL) - own
         if qty > MAX_VALUE - total:
-            return LEVEL_OVERFLOW
-    return ACCEPT
+            return const.LEVEL_OVERFLOW
+    return const.ACCEPT
 
 
 # Opening
@@ -222,38 +166,41 @@ def extend(
     arena: int, slot: int, instrument: int, side: int, order_type: int, tif: int, owner: int
 ) -> int:
     """Give the order in ``slot`` an extension, entered nowhere yet; returns its address."""
-    extension = load_i64(arena + FREE_EXTENSION)
+    extension = load_i64(arena + layout.FREE_EXTENSION)
     if extension != 0:
-        store_i64(arena + FREE_EXTENSION, load_u32(extension_addr(arena, extension) + EXT_NEXT))
+        store_i64(
+            arena + layout.FREE_EXTENSION,
+            load_u32(extension_addr(arena, extension) + layout.EXT_NEXT),
+        )
     else:
-        extension = load_i64(arena + FRESH_EXTENSIONS) + 1
-        store_i64(arena + FRESH_EXTENSIONS, extension)
+        extension = load_i64(arena + layout.FRESH_EXTENSIONS) + 1
+        store_i64(arena + layout.FRESH_EXTENSIONS, extension)
     ext = extension_addr(arena, extension)
-    for word in range(0, EXTENSION_BYTES, 8):
+    for word in range(0, layout.EXTENSION_BYTES, 8):
         store_i64(ext + word, 0)
-    store_u32(ext + EXT_OWNER, owner)
-    store_u8(ext + EXT_TYPE, order_type)
-    store_u8(ext + EXT_TIF, tif)
-    store_u8(ext + EXT_SIDE, side)
-    store_u32(ext + EXT_INSTRUMENT, instrument)
-    store_u32(ext + EXT_SLOT, slot)
-    store_u32(slot_addr(arena, slot) + SLOT_OWNER, EXTENDED | extension)
+    store_u32(ext + layout.EXT_OWNER, owner)
+    store_u8(ext + layout.EXT_TYPE, order_type)
+    store_u8(ext + layout.EXT_TIF, tif)
+    store_u8(ext + layout.EXT_SIDE, side)
+    store_u32(ext + layout.EXT_INSTRUMENT, instrument)
+    store_u32(ext + layout.EXT_SLOT, slot)
+    store_u32(slot_addr(arena, slot) + layout.SLOT_OWNER, layout.EXTENDED | extension)
     state = instrument_addr(arena, instrument)
-    store_i64(state + MODE, load_i64(state + MODE) + MODE_SPECIAL)
+    store_i64(state + layout.MODE, load_i64(state + layout.MODE) + layout.MODE_SPECIAL)
     return ext
 
 
 @kernel
 def unextend(arena: int, ext: int) -> None:
     """Give the extension back; the order, if it lives on, is a plain one."""
-    slot = slot_addr(arena, load_u32(ext + EXT_SLOT))
-    gtc = SLOT_GTC if load_u8(ext + EXT_TIF) == GTC else 0
-    extension = load_u32(slot + SLOT_OWNER) & (EXTENDED - 1)
-    store_u32(slot + SLOT_OWNER, load_u32(ext + EXT_OWNER) | gtc)
-    state = instrument_addr(arena, load_u32(ext + EXT_INSTRUMENT))
-    store_i64(state + MODE, load_i64(state + MODE) - MODE_SPECIAL)
-    store_u32(ext + EXT_NEXT, load_i64(arena + FREE_EXTENSION))
-    store_i64(arena + FREE_EXTENSION, extension)
+    slot = slot_addr(arena, load_u32(ext + layout.EXT_SLOT))
+    gtc = layout.SLOT_GTC if load_u8(ext + layout.EXT_TIF) == const.GTC else 0
+    extension = load_u32(slot + layout.SLOT_OWNER) & (layout.EXTENDED - 1)
+    store_u32(slot + layout.SLOT_OWNER, load_u32(ext + layout.EXT_OWNER) | gtc)
+    state = instrument_addr(arena, load_u32(ext + layout.EXT_INSTRUMENT))
+    store_i64(state + layout.MODE, load_i64(state + layout.MODE) - layout.MODE_SPECIAL)
+    store_u32(ext + layout.EXT_NEXT, load_i64(arena + layout.FREE_EXTENSION))
+    store_i64(arena + layout.FREE_EXTENSION, extension)
 
 
 @kernel
@@ -262,9 +209,9 @@ def open_any(
 ) -> int:
     """A slot for an order of any kind, with an extension if it needs one, entered under its id,
     in no level yet, and not counted."""
-    gtc = SLOT_GTC if tif == GTC else 0
+    gtc = layout.SLOT_GTC if tif == const.GTC else 0
     slot = open_order(arena, instrument, order_id, owner | gtc)
-    store_u32(slot_addr(arena, slot) + SLOT_LEVEL, 0)
+    store_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL, 0)
     if needs_extension(order_type, tif):
         extend(arena, slot, instrument, side, order_type, tif, owner)
     return slot
@@ -274,13 +221,13 @@ def open_any(
 def extend_plain(arena: int, slot: int) -> int:
     """An extension that says no more than the plain order itself did."""
     book = plain_book(arena, slot)
-    owner = load_u32(slot_addr(arena, slot) + SLOT_OWNER)
+    owner = load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER)
     price = plain_price(arena, slot)
-    order_type = POST_ONLY if owner & SLOT_POST_ONLY else LIMIT
-    tif = GTC if owner & SLOT_GTC else DAY
-    side = (book & 1) + BUY
-    ext = extend(arena, slot, book >> 4, side, order_type, tif, owner & ~SLOT_GTC)
-    store_i64(ext + EXT_PRICE, price)
+    order_type = const.POST_ONLY if owner & layout.SLOT_POST_ONLY else const.LIMIT
+    tif = const.GTC if owner & layout.SLOT_GTC else const.DAY
+    side = (book & 1) + const.BUY
+    ext = extend(arena, slot, book >> 4, side, order_type, tif, owner & ~layout.SLOT_GTC)
+    store_i64(ext + layout.EXT_PRICE, price)
     return ext
 
 
@@ -288,14 +235,14 @@ def extend_plain(arena: int, slot: int) -> int:
 def become_limit(arena: int, ext: int, price: int) -> None:
     """A stop that is elected or a market order that is converted, in no level now, is a limit
     order at ``price``: plain, unless it expires or is for one auction only."""
-    instrument = load_u32(ext + EXT_INSTRUMENT)
-    tif = load_u8(ext + EXT_TIF)
-    count_order(arena, instrument, load_u8(ext + EXT_TYPE), tif, 0, -1)
-    count_order(arena, instrument, LIMIT, tif, 0, 1)
+    instrument = load_u32(ext + layout.EXT_INSTRUMENT)
+    tif = load_u8(ext + layout.EXT_TIF)
+    count_order(arena, instrument, load_u8(ext + layout.EXT_TYPE), tif, 0, -1)
+    count_order(arena, instrument, const.LIMIT, tif, 0, 1)
     unlist(arena, ext)
-    store_u8(ext + EXT_TYPE, LIMIT)
-    store_i64(ext + EXT_PRICE, price)
-    if not needs_extension(LIMIT, tif):
+    store_u8(ext + layout.EXT_TYPE, const.LIMIT)
+    store_i64(ext + layout.EXT_PRICE, price)
+    if not needs_extension(const.LIMIT, tif):
         unextend(arena, ext)
 
 
@@ -312,9 +259,9 @@ def stand(arena: int, book: int, price: int, slot: int, qty: int) -> None:
 @kernel_outlined
 def withdraw(arena: int, slot: int) -> None:
     """Take the order out of its level, if it is in one."""
-    if load_u32(slot_addr(arena, slot) + SLOT_LEVEL) != 0:
+    if load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL) != 0:
         leave_level(arena, slot)
-        store_u32(slot_addr(arena, slot) + SLOT_LEVEL, 0)
+        store_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL, 0)
 
 
 @kernel_outlined
@@ -323,22 +270,22 @@ def forget(arena: int, instrument: int, slot: int) -> None:
     withdraw(arena, slot)
     ext = extension_of(arena, slot)
     if ext != 0:
-        tif = load_u8(ext + EXT_TIF)
-        slices = load_u32(ext + EXT_SLICES)
-        count_order(arena, instrument, load_u8(ext + EXT_TYPE), tif, slices, -1)
+        tif = load_u8(ext + layout.EXT_TIF)
+        slices = load_u32(ext + layout.EXT_SLICES)
+        count_order(arena, instrument, load_u8(ext + layout.EXT_TYPE), tif, slices, -1)
         unlist(arena, ext)
-        if load_u32(ext + EXT_HEAP) != 0:
+        if load_u32(ext + layout.EXT_HEAP) != 0:
             never_expire(arena, extension_index(arena, ext))
         unextend(arena, ext)
     elif is_pro_rata(arena, instrument):
-        count_order(arena, instrument, LIMIT, DAY, 0, -1)
+        count_order(arena, instrument, const.LIMIT, const.DAY, 0, -1)
     close_order(arena, instrument, slot)
 
 
 @kernel_outlined
 def end(arena: int, instrument: int, slot: int, what: int) -> None:
     """Close the order and say so; ``what``: kind and reason of the event."""
-    order_id = load_i64(slot_addr(arena, slot) + SLOT_ID)
+    order_id = load_i64(slot_addr(arena, slot) + layout.SLOT_ID)
     word = order_address(arena, slot) | what
     tell(arena, order_id, 0, order_price(arena, slot), order_leaves(arena, slot), 0, word)
     forget(arena, instrument, slot)
@@ -346,35 +293,35 @@ def end(arena: int, instrument: int, slot: int, what: int) -> None:
 
 @kernel
 def reason_word(kind: int, reason: int) -> int:
-    return kind | (reason << REASON_SHIFT)
+    return kind | (reason << const.REASON_SHIFT)
 
 
 @kernel
 def extension_index(arena: int, ext: int) -> int:
-    return (ext - arena - load_i64(arena + EXTENSIONS_AT)) // EXTENSION_BYTES
+    return (ext - arena - load_i64(arena + layout.EXTENSIONS_AT)) // layout.EXTENSION_BYTES
 
 
 @kernel
 def best_level(arena: int, book: int) -> int:
-    return load_u32(book_addr(arena, book) + BOOK_BEST_LEVEL)
+    return load_u32(book_addr(arena, book) + layout.BOOK_BEST_LEVEL)
 
 
 @kernel
 def first_order(arena: int, book: int) -> int:
     """The order that is first in price and time, or 0."""
     level = best_level(arena, book)
-    return load_u32(level_addr(arena, level) + LEVEL_HEAD) if level != 0 else 0
+    return load_u32(level_addr(arena, level) + layout.LEVEL_HEAD) if level != 0 else 0
 
 
 @kernel
 def next_order(arena: int, slot: int) -> int:
     """The order after this one in price and time, or 0."""
     at = slot_addr(arena, slot)
-    following = load_u32(at + SLOT_NEXT)
+    following = load_u32(at + layout.SLOT_NEXT)
     if following != 0:
         return following
-    level = next_level(arena, load_u32(at + SLOT_LEVEL))
-    return load_u32(level_addr(arena, level) + LEVEL_HEAD) if level != 0 else 0
+    level = next_level(arena, load_u32(at + layout.SLOT_LEVEL))
+    return load_u32(level_addr(arena, level) + layout.LEVEL_HEAD) if level != 0 else 0
 
 
 # Icebergs
@@ -383,10 +330,10 @@ def next_order(arena: int, slot: int) -> int:
 @kernel_outlined
 def show(arena: int, slot: int, ext: int, qty: int) -> int:
     """Let an iceberg of ``qty`` lots, in no level, show its next slice; returns the slice."""
-    if ext == 0 or load_u8(ext + EXT_TYPE) != ICEBERG:
+    if ext == 0 or load_u8(ext + layout.EXT_TYPE) != const.ICEBERG:
         return qty
-    shown = min(qty, load_i64(ext + EXT_DISPLAY))
-    store_i64(ext + EXT_RESERVE, qty - shown)
+    shown = min(qty, load_i64(ext + layout.EXT_DISPLAY))
+    store_i64(ext + layout.EXT_RESERVE, qty - shown)
     return shown
 
 
@@ -396,51 +343,51 @@ def show(arena: int, slot: int, ext: int, qty: int) -> int:
 @kernel_outlined
 def enlist(arena: int, ext: int, which: int) -> None:
     """Put the order at the back of the instrument's list ``which``."""
-    ends = instrument_addr(arena, load_u32(ext + EXT_INSTRUMENT)) + LISTS + which
+    ends = instrument_addr(arena, load_u32(ext + layout.EXT_INSTRUMENT)) + layout.LISTS + which
     extension = extension_index(arena, ext)
     tail = load_u32(ends + 4)
-    store_u32(ext + EXT_PREV, tail)
-    store_u32(ext + EXT_NEXT, 0)
-    store_u32(ext + EXT_LIST, which + 1)
+    store_u32(ext + layout.EXT_PREV, tail)
+    store_u32(ext + layout.EXT_NEXT, 0)
+    store_u32(ext + layout.EXT_LIST, which + 1)
     store_u32(ends + 4, extension)
     if tail == 0:
         store_u32(ends, extension)
     else:
-        store_u32(extension_addr(arena, tail) + EXT_NEXT, extension)
+        store_u32(extension_addr(arena, tail) + layout.EXT_NEXT, extension)
 
 
 @kernel_outlined
 def unlist(arena: int, ext: int) -> None:
     """Take the order out of the list it is in, if any."""
-    which = load_u32(ext + EXT_LIST) - 1
+    which = load_u32(ext + layout.EXT_LIST) - 1
     if which < 0:
         return
-    ends = instrument_addr(arena, load_u32(ext + EXT_INSTRUMENT)) + LISTS + which
-    following, previous = load_u32(ext + EXT_NEXT), load_u32(ext + EXT_PREV)
-    if load_i64(arena + LIST_CURSOR) == extension_index(arena, ext):
-        store_i64(arena + LIST_CURSOR, following)
-    forward_at = ends if previous == 0 else extension_addr(arena, previous) + EXT_NEXT
-    back_at = ends + 4 if following == 0 else extension_addr(arena, following) + EXT_PREV
+    ends = instrument_addr(arena, load_u32(ext + layout.EXT_INSTRUMENT)) + layout.LISTS + which
+    following, previous = load_u32(ext + layout.EXT_NEXT), load_u32(ext + layout.EXT_PREV)
+    if load_i64(arena + layout.LIST_CURSOR) == extension_index(arena, ext):
+        store_i64(arena + layout.LIST_CURSOR, following)
+    forward_at = ends if previous == 0 else extension_addr(arena, previous) + layout.EXT_NEXT
+    back_at = ends + 4 if following == 0 else extension_addr(arena, following) + layout.EXT_PREV
     store_u32(forward_at, following)
     store_u32(back_at, previous)
-    store_u32(ext + EXT_LIST, 0)
+    store_u32(ext + layout.EXT_LIST, 0)
 
 
 @kernel
 def start_walk(arena: int, instrument: int, which: int) -> None:
     """Begin to walk along a list; see :func:`next_listed`."""
-    ends = instrument_addr(arena, instrument) + LISTS + which
-    store_i64(arena + LIST_CURSOR, load_u32(ends))
+    ends = instrument_addr(arena, instrument) + layout.LISTS + which
+    store_i64(arena + layout.LIST_CURSOR, load_u32(ends))
 
 
 @kernel
 def next_listed(arena: int) -> int:
     """Address of the next extension of the list, or 0.  Any order may leave the list meanwhile."""
-    extension = load_i64(arena + LIST_CURSOR)
+    extension = load_i64(arena + layout.LIST_CURSOR)
     if extension == 0:
         return 0
     ext = extension_addr(arena, extension)
-    store_i64(arena + LIST_CURSOR, load_u32(ext + EXT_NEXT))
+    store_i64(arena + layout.LIST_CURSOR, load_u32(ext + layout.EXT_NEXT))
     return ext
 
 
@@ -453,16 +400,20 @@ def standing_flags(arena: int, slot: int) -> int:
     ext = extension_of(arena, slot)
     if ext == 0:
         return 0
-    flags = type_flags(load_u8(ext + EXT_TYPE))
-    level = load_u32(slot_addr(arena, slot) + SLOT_LEVEL)
-    return flags | WAITING if level == 0 or is_stop(load_u8(ext + EXT_TYPE)) else flags
+    flags = type_flags(load_u8(ext + layout.EXT_TYPE))
+    level = load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL)
+    return flags | const.WAITING if level == 0 or is_stop(load_u8(ext + layout.EXT_TYPE)) else flags
 
 
 @kernel
 def type_flags(order_type: int) -> int:
-    if order_type == ICEBERG:
-        return ICEBERG_FLAG
-    return HIDDEN_FLAG if which_book(order_type) in (HIDDEN_BOOK, ALL_OR_NONE_BOOK) else 0
+    if order_type == const.ICEBERG:
+        return const.ICEBERG_FLAG
+    return (
+        const.HIDDEN_FLAG
+        if which_book(order_type) in (layout.HIDDEN_BOOK, layout.ALL_OR_NONE_BOOK)
+        else 0
+    )
 
 
 @kernel_outlined
@@ -471,7 +422,7 @@ def standing_contra(arena: int, slot: int) -> int:
     ext = extension_of(arena, slot)
     if ext == 0:
         return 0
-    order_type = load_u8(ext + EXT_TYPE)
-    if order_type == ICEBERG:
-        return load_i64(ext + EXT_DISPLAY)
-    return load_i64(ext + EXT_TRIGGER) if is_stop(order_type) else 0
+    order_type = load_u8(ext + layout.EXT_TYPE)
+    if order_type == const.ICEBERG:
+        return load_i64(ext + layout.EXT_DISPLAY)
+    return load_i64(ext + layout.EXT_TRIGGER) if is_stop(order_type) else 0

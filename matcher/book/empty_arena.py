@@ -10,86 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.matcher.book.arena import (
-    ARENA_MAGIC,
-    BRANCH_BYTES,
-    BRANCHES_AT,
-    CALL_FROM,
-    CALL_PHASES,
-    CALL_TO,
-    CALLED,
-    CHANGED_INSTRUMENTS,
-    CHANGED_PAGES,
-    DIGEST_BYTES,
-    DIGESTS_AT,
-    END_OF_CHANGED,
-    ENTRY_INSTRUMENT,
-    ENTRY_SYMBOL,
-    EXPIRIES_AT,
-    EXTENSION_BYTES,
-    EXTENSIONS_AT,
-    EXTRA_CAPACITY,
-    FOLD_ROOM_BYTES,
-    GOLDEN,
-    HEADER_BYTES,
-    HINT_MASK,
-    HINTS_AT,
-    ID_ENTRY_BYTES,
-    ID_KEY,
-    ID_LINK_BYTES,
-    ID_LINKS_AT,
-    ID_MASK,
-    ID_MULTIPLIER,
-    ID_MULTIPLIER_2,
-    ID_SPREAD,
-    IDS_AT,
-    INDICATIVE_PRICE,
-    INSTRUMENT_BYTES,
-    INSTRUMENT_COUNT,
-    INSTRUMENTS_AT,
-    LAST_PRICE,
-    LEVEL_BYTES,
-    LEVELS_AT,
-    MAGIC,
-    MAX_ORDER_CAPACITY,
-    MAX_PRICE,
-    MAX_QTY,
-    MIN_PRICE,
-    MIN_QTY,
-    MODE,
-    MODE_PHASE,
-    MODE_RULES,
-    NO_BOOK,
-    ORDER_CAPACITY,
-    ORDER_SLOT_BYTES,
-    ORDERS_AT,
-    PAGE_BOOK,
-    PAGE_BYTES,
-    PAGE_CAPACITY,
-    PAGE_LEVELS,
-    PAGES_AT,
-    PEGGED_ASK,
-    PEGGED_BID,
-    PHASE,
-    REFERENCE,
-    RULES_AT,
-    SETTLED_LAST,
-    SIZE_BYTES,
-    SYMBOL_ENTRY_BYTES,
-    SYMBOL_MASK,
-    SYMBOLS_AT,
-    WORST_EVENTS,
-    Arena,
-)
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
+from openoutcry.matcher.book.arena import Arena
 from openoutcry.matcher.book.levels import instrument_addr, page_addr, touch_instrument
-from openoutcry.matcher.constants import (
-    CONTINUOUS,
-    RULE_ALLOCATION,
-    RULE_BYTES,
-    RULE_MARKET_BAND,
-    RULE_PRICE_STEP,
-    RULE_QTY_STEP,
-)
 from openoutcry.matcher.errors import MatcherError
 from openoutcry.matcher.event_bound import COMMAND_EVENTS, extra_capacity
 from openoutcry.wire.enums import Allocation
@@ -108,7 +32,7 @@ from openoutcry.wire.memory import (
 )
 from openoutcry.wire.records import INSTRUMENT, MAX_INSTRUMENTS, MAX_VALUE, NO_PRICE, RECORD_BYTES
 
-CALL_BITS = sum(1 << phase for phase in CALL_PHASES)
+CALL_BITS = sum(1 << phase for phase in layout.CALL_PHASES)
 PRICE_TIME = int(Allocation.PRICE_TIME)
 RULE_SYMBOL = INSTRUMENT.offsets["symbol"]
 RULE_MIN_QTY = INSTRUMENT.offsets["min_qty_lots"]
@@ -132,8 +56,8 @@ def new_arena(
     is zeroed lazily by the system: what is never used costs nothing.  The array's address is a
     multiple of 64.
     """
-    _require_integer("order_capacity", order_capacity, 1, MAX_ORDER_CAPACITY)
-    _require_integer("level_pages", level_pages, 1, MAX_ORDER_CAPACITY)
+    _require_integer("order_capacity", order_capacity, 1, layout.MAX_ORDER_CAPACITY)
+    _require_integer("level_pages", level_pages, 1, layout.MAX_ORDER_CAPACITY)
     _require_integer("id_key", id_key, 0, MAX_VALUE)
     count = len(instruments)
     arena = zeroed(arena_bytes(count, order_capacity, level_pages))
@@ -162,7 +86,7 @@ def arena_bytes(instrument_count: int, order_capacity: int, level_pages: int) ->
     if (
         min(instrument_count, order_capacity, level_pages) < 1
         or instrument_count > MAX_INSTRUMENTS
-        or max(order_capacity, level_pages) > MAX_ORDER_CAPACITY
+        or max(order_capacity, level_pages) > layout.MAX_ORDER_CAPACITY
     ):
         return 0
     return place_tables(0, instrument_count, order_capacity, level_pages)
@@ -174,21 +98,21 @@ def lay_out(
 ) -> int:
     """Make memory of zeros at ``arena``, :func:`arena_bytes` long, an empty book for the table at
     ``instruments``.  Returns 0, or the number from 1 of a row whose symbol was there before."""
-    store_i64(arena + MAGIC, ARENA_MAGIC)
+    store_i64(arena + layout.MAGIC, layout.ARENA_MAGIC)
     size = place_tables(arena, instrument_count, order_capacity, level_pages)
-    store_i64(arena + SIZE_BYTES, size)
-    store_i64(arena + ORDER_CAPACITY, order_capacity)
-    store_i64(arena + PAGE_CAPACITY, level_pages)
-    store_i64(arena + ID_MASK, id_entries(order_capacity) - 1)
-    store_i64(arena + HINT_MASK, hint_entries(level_pages) - 1)
-    store_i64(arena + SYMBOL_MASK, symbol_entries(instrument_count) - 1)
-    store_i64(arena + INSTRUMENT_COUNT, instrument_count)
+    store_i64(arena + layout.SIZE_BYTES, size)
+    store_i64(arena + layout.ORDER_CAPACITY, order_capacity)
+    store_i64(arena + layout.PAGE_CAPACITY, level_pages)
+    store_i64(arena + layout.ID_MASK, id_entries(order_capacity) - 1)
+    store_i64(arena + layout.HINT_MASK, hint_entries(level_pages) - 1)
+    store_i64(arena + layout.SYMBOL_MASK, symbol_entries(instrument_count) - 1)
+    store_i64(arena + layout.INSTRUMENT_COUNT, instrument_count)
     extra = extra_events(order_capacity)
-    store_i64(arena + EXTRA_CAPACITY, extra)
-    store_i64(arena + WORST_EVENTS, 2 * order_capacity + extra + COMMAND_EVENTS)
+    store_i64(arena + layout.EXTRA_CAPACITY, extra)
+    store_i64(arena + layout.WORST_EVENTS, 2 * order_capacity + extra + COMMAND_EVENTS)
     keep_id_key(arena, 0)
-    store_i64(arena + CHANGED_PAGES, END_OF_CHANGED)
-    store_i64(arena + CHANGED_INSTRUMENTS, END_OF_CHANGED)
+    store_i64(arena + layout.CHANGED_PAGES, layout.END_OF_CHANGED)
+    store_i64(arena + layout.CHANGED_INSTRUMENTS, layout.END_OF_CHANGED)
     return enter_table(arena, instruments, instrument_count)
 
 
@@ -196,8 +120,8 @@ def lay_out(
 def keep_id_key(arena: int, key: int) -> None:
     """Set the secret words of the id table's hash, of an arena without orders: splitmix64 of
     ``key``, odd because they multiply."""
-    for word in (ID_KEY, ID_MULTIPLIER, ID_MULTIPLIER_2, ID_SPREAD):
-        key = add_wrapping(key, GOLDEN)
+    for word in (layout.ID_KEY, layout.ID_MULTIPLIER, layout.ID_MULTIPLIER_2, layout.ID_SPREAD):
+        key = add_wrapping(key, layout.GOLDEN)
         bits = mul_wrapping(key ^ ((key >> 30) & 0x3FFFFFFFF), -4658895280553007687)
         bits = mul_wrapping(bits ^ ((bits >> 27) & 0x1FFFFFFFFF), -7723592293110705685)
         store_i64(arena + word, bits ^ ((bits >> 31) & 0x1FFFFFFFF) | 1)
@@ -212,11 +136,11 @@ def enter_table(arena: int, instruments: int, instrument_count: int) -> int:
     """
     not_inlined()
     # Page 0 belongs to no book, so that nothing is ever found in it.
-    store_u32(page_addr(arena, 0) + PAGE_BOOK, NO_BOOK)
+    store_u32(page_addr(arena, 0) + layout.PAGE_BOOK, layout.NO_BOOK)
     for instrument in range(instrument_count):
-        rules = instruments + instrument * RULE_BYTES
-        for offset in range(0, RULE_BYTES, RECORD_BYTES):
-            to = arena + load_i64(arena + RULES_AT) + instrument * RULE_BYTES
+        rules = instruments + instrument * const.RULE_BYTES
+        for offset in range(0, const.RULE_BYTES, RECORD_BYTES):
+            to = arena + load_i64(arena + layout.RULES_AT) + instrument * const.RULE_BYTES
             copy64(to + offset, rules + offset)
         if not enter_symbol(arena, instrument, load_i64(rules + RULE_SYMBOL)):
             return instrument + 1
@@ -228,21 +152,23 @@ def enter_table(arena: int, instruments: int, instrument_count: int) -> int:
 def place_tables(arena: int, instruments: int, orders: int, pages: int) -> int:
     """Write where each table begins into the header (``arena`` 0: nowhere); returns where the last
     ends."""
-    at = HEADER_BYTES
-    at = place(arena, INSTRUMENTS_AT, at, instruments * INSTRUMENT_BYTES)
-    at = place(arena, RULES_AT, at, instruments * RULE_BYTES)
-    at = place(arena, ORDERS_AT, at, (orders + 1) * ORDER_SLOT_BYTES)
-    at = place(arena, EXTENSIONS_AT, at, (orders + 1) * EXTENSION_BYTES)
-    at = place(arena, IDS_AT, at, id_entries(orders) * ID_ENTRY_BYTES)
-    at = place(arena, ID_LINKS_AT, at, (orders + 1) * ID_LINK_BYTES)
-    at = place(arena, EXPIRIES_AT, at, (orders + 1) * 4)
-    at = place(arena, PAGES_AT, at, (pages + 1) * PAGE_BYTES)
-    at = place(arena, LEVELS_AT, at, (pages + 1) * PAGE_LEVELS * LEVEL_BYTES)
-    at = place(arena, BRANCHES_AT, at, (pages + 1) * BRANCH_BYTES)
-    at = place(arena, HINTS_AT, at, hint_entries(pages) * 4)
-    at = place(arena, SYMBOLS_AT, at, symbol_entries(instruments) * SYMBOL_ENTRY_BYTES)
-    digests = (1 + pages + instruments) * DIGEST_BYTES
-    return place(arena, DIGESTS_AT, at, digests + FOLD_ROOM_BYTES)
+    at = layout.HEADER_BYTES
+    at = place(arena, layout.INSTRUMENTS_AT, at, instruments * layout.INSTRUMENT_BYTES)
+    at = place(arena, layout.RULES_AT, at, instruments * const.RULE_BYTES)
+    at = place(arena, layout.ORDERS_AT, at, (orders + 1) * layout.ORDER_SLOT_BYTES)
+    at = place(arena, layout.EXTENSIONS_AT, at, (orders + 1) * layout.EXTENSION_BYTES)
+    at = place(arena, layout.IDS_AT, at, id_entries(orders) * layout.ID_ENTRY_BYTES)
+    at = place(arena, layout.ID_LINKS_AT, at, (orders + 1) * layout.ID_LINK_BYTES)
+    at = place(arena, layout.EXPIRIES_AT, at, (orders + 1) * 4)
+    at = place(arena, layout.PAGES_AT, at, (pages + 1) * layout.PAGE_BYTES)
+    at = place(arena, layout.LEVELS_AT, at, (pages + 1) * layout.PAGE_LEVELS * layout.LEVEL_BYTES)
+    at = place(arena, layout.BRANCHES_AT, at, (pages + 1) * layout.BRANCH_BYTES)
+    at = place(arena, layout.HINTS_AT, at, hint_entries(pages) * 4)
+    at = place(
+        arena, layout.SYMBOLS_AT, at, symbol_entries(instruments) * layout.SYMBOL_ENTRY_BYTES
+    )
+    digests = (1 + pages + instruments) * layout.DIGEST_BYTES
+    return place(arena, layout.DIGESTS_AT, at, digests + layout.FOLD_ROOM_BYTES)
 
 
 @kernel_outlined
@@ -278,15 +204,15 @@ def power_of_two(at_least: int) -> int:
 @kernel_outlined
 def enter_symbol(arena: int, instrument: int, symbol: int) -> bool:
     """Let the symbol's eight bytes lead to the instrument; False if they lead to another."""
-    table = arena + load_i64(arena + SYMBOLS_AT)
-    mask = load_i64(arena + SYMBOL_MASK)
-    at = (mul_wrapping(symbol, GOLDEN) >> 40) & mask
-    while load_i64(table + at * SYMBOL_ENTRY_BYTES + ENTRY_INSTRUMENT) != 0:
-        if load_i64(table + at * SYMBOL_ENTRY_BYTES + ENTRY_SYMBOL) == symbol:
+    table = arena + load_i64(arena + layout.SYMBOLS_AT)
+    mask = load_i64(arena + layout.SYMBOL_MASK)
+    at = (mul_wrapping(symbol, layout.GOLDEN) >> 40) & mask
+    while load_i64(table + at * layout.SYMBOL_ENTRY_BYTES + layout.ENTRY_INSTRUMENT) != 0:
+        if load_i64(table + at * layout.SYMBOL_ENTRY_BYTES + layout.ENTRY_SYMBOL) == symbol:
             return False
         at = (at + 1) & mask
-    store_i64(table + at * SYMBOL_ENTRY_BYTES + ENTRY_SYMBOL, symbol)
-    store_i64(table + at * SYMBOL_ENTRY_BYTES + ENTRY_INSTRUMENT, instrument + 1)
+    store_i64(table + at * layout.SYMBOL_ENTRY_BYTES + layout.ENTRY_SYMBOL, symbol)
+    store_i64(table + at * layout.SYMBOL_ENTRY_BYTES + layout.ENTRY_INSTRUMENT, instrument + 1)
     return True
 
 
@@ -294,27 +220,34 @@ def enter_symbol(arena: int, instrument: int, symbol: int) -> bool:
 def enter_instrument(arena: int, instrument: int, rules: int) -> None:
     """The state of an instrument before the first command; the state hash has yet to see it."""
     state = instrument_addr(arena, instrument)
-    store_i64(state + MIN_QTY, load_i64(rules + RULE_MIN_QTY))
-    store_i64(state + MAX_QTY, load_i64(rules + RULE_MAX_QTY))
-    store_i64(state + MIN_PRICE, load_i64(rules + RULE_MIN_PRICE))
-    store_i64(state + MAX_PRICE, load_i64(rules + RULE_MAX_PRICE))
-    store_i64(state + REFERENCE, load_i64(rules + RULE_REFERENCE))
-    for word in (LAST_PRICE, SETTLED_LAST, PEGGED_BID, PEGGED_ASK, INDICATIVE_PRICE, CALL_FROM):
+    store_i64(state + layout.MIN_QTY, load_i64(rules + RULE_MIN_QTY))
+    store_i64(state + layout.MAX_QTY, load_i64(rules + RULE_MAX_QTY))
+    store_i64(state + layout.MIN_PRICE, load_i64(rules + RULE_MIN_PRICE))
+    store_i64(state + layout.MAX_PRICE, load_i64(rules + RULE_MAX_PRICE))
+    store_i64(state + layout.REFERENCE, load_i64(rules + RULE_REFERENCE))
+    for word in (
+        layout.LAST_PRICE,
+        layout.SETTLED_LAST,
+        layout.PEGGED_BID,
+        layout.PEGGED_ASK,
+        layout.INDICATIVE_PRICE,
+        layout.CALL_FROM,
+    ):
         store_i64(state + word, NO_PRICE)
-    store_i64(state + CALL_TO, MAX_VALUE)
+    store_i64(state + layout.CALL_TO, MAX_VALUE)
     phase = load_u8(rules + RULE_PHASE)
-    store_u8(state + PHASE, phase)
-    store_u8(state + CALLED, (CALL_BITS >> phase) & 1)
+    store_u8(state + layout.PHASE, phase)
+    store_u8(state + layout.CALLED, (CALL_BITS >> phase) & 1)
     mode = 0
     if (
-        load_i64(rules + RULE_PRICE_STEP) != 1
+        load_i64(rules + const.RULE_PRICE_STEP) != 1
         or load_i64(rules + RULE_BAND_STEP) != 0
-        or load_i64(rules + RULE_QTY_STEP) != 1
-        or load_i64(rules + RULE_MARKET_BAND) != 0
-        or load_u8(rules + RULE_ALLOCATION) != PRICE_TIME
+        or load_i64(rules + const.RULE_QTY_STEP) != 1
+        or load_i64(rules + const.RULE_MARKET_BAND) != 0
+        or load_u8(rules + const.RULE_ALLOCATION) != PRICE_TIME
     ):
-        mode |= MODE_RULES
-    if phase != CONTINUOUS:
-        mode |= MODE_PHASE
-    store_i64(state + MODE, mode)
+        mode |= layout.MODE_RULES
+    if phase != const.CONTINUOUS:
+        mode |= layout.MODE_PHASE
+    store_i64(state + layout.MODE, mode)
     touch_instrument(arena, instrument)

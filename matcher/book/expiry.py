@@ -2,15 +2,7 @@
 # (intrinsics have no types that mypy could see)
 """The orders that expire: a binary heap of extensions by (expiry, number of what gave it them)."""
 
-from openoutcry.matcher.book.arena import (
-    EXPIRIES_AT,
-    EXPIRY_COUNT,
-    EXT_EXPIRY_NS,
-    EXT_EXPIRY_NUMBER,
-    EXT_HEAP,
-    EXTENSION_BYTES,
-    EXTENSIONS_AT,
-)
+import openoutcry.matcher.book.arena as layout
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u32, store_i64, store_u32
 
@@ -18,33 +10,33 @@ from openoutcry.wire.memory import load_i64, load_u32, store_i64, store_u32
 @kernel
 def heap_addr(arena: int, place: int) -> int:
     """Places are counted from 1."""
-    return arena + load_i64(arena + EXPIRIES_AT) + 4 * place
+    return arena + load_i64(arena + layout.EXPIRIES_AT) + 4 * place
 
 
 @kernel
 def entry_addr(arena: int, extension: int) -> int:
-    return arena + load_i64(arena + EXTENSIONS_AT) + extension * EXTENSION_BYTES
+    return arena + load_i64(arena + layout.EXTENSIONS_AT) + extension * layout.EXTENSION_BYTES
 
 
 @kernel
 def is_earlier(arena: int, one: int, other: int) -> bool:
     a, b = entry_addr(arena, one), entry_addr(arena, other)
-    first, second = load_i64(a + EXT_EXPIRY_NS), load_i64(b + EXT_EXPIRY_NS)
+    first, second = load_i64(a + layout.EXT_EXPIRY_NS), load_i64(b + layout.EXT_EXPIRY_NS)
     if first != second:
         return first < second
-    return load_i64(a + EXT_EXPIRY_NUMBER) < load_i64(b + EXT_EXPIRY_NUMBER)
+    return load_i64(a + layout.EXT_EXPIRY_NUMBER) < load_i64(b + layout.EXT_EXPIRY_NUMBER)
 
 
 @kernel
 def put(arena: int, place: int, extension: int) -> None:
     store_u32(heap_addr(arena, place), extension)
-    store_u32(entry_addr(arena, extension) + EXT_HEAP, place)
+    store_u32(entry_addr(arena, extension) + layout.EXT_HEAP, place)
 
 
 @kernel_outlined
 def sift(arena: int, place: int, extension: int) -> None:
     """Put ``extension`` where it belongs, up or down from the free ``place``."""
-    count = load_i64(arena + EXPIRY_COUNT)
+    count = load_i64(arena + layout.EXPIRY_COUNT)
     while place > 1:
         above = load_u32(heap_addr(arena, place >> 1))
         if not is_earlier(arena, extension, above):
@@ -69,12 +61,12 @@ def sift(arena: int, place: int, extension: int) -> None:
 def expire_at(arena: int, extension: int, expiry_ns: int, number: int) -> None:
     """Give the order an expiry, or another; ``number``: of the event that says so."""
     at = entry_addr(arena, extension)
-    store_i64(at + EXT_EXPIRY_NS, expiry_ns)
-    store_i64(at + EXT_EXPIRY_NUMBER, number)
-    place = load_u32(at + EXT_HEAP)
+    store_i64(at + layout.EXT_EXPIRY_NS, expiry_ns)
+    store_i64(at + layout.EXT_EXPIRY_NUMBER, number)
+    place = load_u32(at + layout.EXT_HEAP)
     if place == 0:
-        place = load_i64(arena + EXPIRY_COUNT) + 1
-        store_i64(arena + EXPIRY_COUNT, place)
+        place = load_i64(arena + layout.EXPIRY_COUNT) + 1
+        store_i64(arena + layout.EXPIRY_COUNT, place)
     sift(arena, place, extension)
 
 
@@ -82,20 +74,20 @@ def expire_at(arena: int, extension: int, expiry_ns: int, number: int) -> None:
 def never_expire(arena: int, extension: int) -> None:
     """Take the order out of the heap."""
     at = entry_addr(arena, extension)
-    place = load_u32(at + EXT_HEAP)
+    place = load_u32(at + layout.EXT_HEAP)
     if place == 0:
         return
-    count = load_i64(arena + EXPIRY_COUNT)
+    count = load_i64(arena + layout.EXPIRY_COUNT)
     last = load_u32(heap_addr(arena, count))
-    store_i64(arena + EXPIRY_COUNT, count - 1)
-    store_u32(at + EXT_HEAP, 0)
+    store_i64(arena + layout.EXPIRY_COUNT, count - 1)
+    store_u32(at + layout.EXT_HEAP, 0)
     if place != count:
         sift(arena, place, last)
     if VERIFY:
-        assert load_u32(at + EXT_HEAP) == 0
+        assert load_u32(at + layout.EXT_HEAP) == 0
 
 
 @kernel
 def first_to_expire(arena: int) -> int:
     """The extension that expires first, or 0."""
-    return load_u32(heap_addr(arena, 1)) if load_i64(arena + EXPIRY_COUNT) > 0 else 0
+    return load_u32(heap_addr(arena, 1)) if load_i64(arena + layout.EXPIRY_COUNT) > 0 else 0

@@ -2,124 +2,44 @@
 # (intrinsics have no types that mypy could see)
 """An instrument's rules: price steps by band, lots, what may be combined and in which phase."""
 
-from openoutcry.matcher.book.arena import (
-    LAST_PRICE,
-    MAX_PRICE,
-    MAX_QTY,
-    MIN_PRICE,
-    MIN_QTY,
-    MODE,
-    MODE_RULES,
-    NOW_NS,
-    PHASE,
-    RULES_AT,
-)
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.levels import instrument_addr
-from openoutcry.matcher.constants import (
-    ACCEPT,
-    ALL_OR_NONE,
-    AT_CLOSE,
-    AT_OPEN,
-    BAD_AUX,
-    BAD_QTY,
-    BUY,
-    CLOSED,
-    CLOSING_AUCTION,
-    CONTINUOUS,
-    DAY,
-    DECREMENT,
-    DUPLICATE_ID,
-    EXPIRED,
-    FOK,
-    GTC,
-    GTD,
-    HALT,
-    HIDDEN,
-    ICEBERG,
-    IOC,
-    LIMIT,
-    MALFORMED,
-    MARKET,
-    MARKET_TO_LIMIT,
-    MAX_DISPLAY_SLICES,
-    MAX_OFFSET,
-    MIN_QTY_TYPE,
-    MODE_SHIFT,
-    OFF_LAST,
-    OFF_LOT,
-    OFF_STEP,
-    OPENING_AUCTION,
-    PEG_MARKET,
-    PEG_MIDPOINT,
-    PEG_PRIMARY,
-    POST_ONLY,
-    POST_ONLY_SLIDE,
-    PRE_OPEN,
-    PRICE_LIMIT,
-    QTY_LIMIT,
-    RULE_ALLOCATION,
-    RULE_BANDS,
-    RULE_BYTES,
-    RULE_PRICE_STEP,
-    RULE_QTY_STEP,
-    SELL,
-    SIDE_SHIFT,
-    STOP,
-    STOP_LIMIT,
-    TIF_SHIFT,
-    TRADING_AT_LAST,
-    TRAILING_STOP,
-    TRAILING_STOP_BPS,
-    TYPE_SHIFT,
-    VOLATILITY_AUCTION,
-    WRONG_PHASE,
-)
-from openoutcry.wire.enums import Allocation
+from openoutcry.wire.enums import Allocation, OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8
+from openoutcry.wire.order_types import (
+    MARKETS,
+    PEGS,
+    STOPS,
+    TRAILING,
+    UNPRICED,
+    type_bits,
+    types_taking,
+)
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE, TICK_BANDS
 
 PRO_RATA = int(Allocation.PRO_RATA)
 
 
-def _combinations() -> tuple[int, int]:
-    """The times in force of every order type, a bit each, eight bits a type: two int64 words."""
-    resting = (DAY, GTC, GTD)
-    allowed = {
-        LIMIT: (DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE),
-        MARKET: (DAY, IOC, FOK, AT_OPEN, AT_CLOSE),
-        POST_ONLY: resting,
-        POST_ONLY_SLIDE: resting,
-        MARKET_TO_LIMIT: (*resting, AT_OPEN, AT_CLOSE),
-        STOP: (DAY, GTC),
-        STOP_LIMIT: (DAY, GTC),
-        TRAILING_STOP: (DAY, GTC),
-        TRAILING_STOP_BPS: (DAY, GTC),
-        ICEBERG: (DAY, GTC),
-        HIDDEN: resting,
-        PEG_PRIMARY: (DAY, GTC),
-        PEG_MARKET: (DAY, GTC),
-        PEG_MIDPOINT: (DAY, GTC),
-        ALL_OR_NONE: resting,
-        MIN_QTY_TYPE: (DAY, GTC, IOC),
-    }
-    bits = sum(1 << ((t - 1) * 8 + tif) for t, tifs in allowed.items() for tif in tifs)
-    words = [(bits >> shift) & (2**64 - 1) for shift in (0, 64)]
-    low, high = (word - 2**64 if word >> 63 else word for word in words)
-    return low, high
-
-
-FIRST_TYPES, LATER_TYPES = _combinations()
+STOP_BITS, TRAILING_BITS, PEG_BITS, MARKET_BITS, UNPRICED_BITS = (
+    type_bits(types) for types in (STOPS, TRAILING, PEGS, MARKETS, UNPRICED)
+)
+LAST_TYPE = int(max(OrderType))
+TAKES_DAY, TAKES_IOC, TAKES_FOK, TAKES_GTC, TAKES_GTD, TAKES_AT_OPEN, TAKES_AT_CLOSE = (
+    type_bits(types_taking(tif)) for tif in TimeInForce
+)
+"""A bit for each type that goes with a time in force; any other combination is malformed."""
 
 
 @kernel
 def rule_addr(arena: int, instrument: int) -> int:
-    return arena + load_i64(arena + RULES_AT) + instrument * RULE_BYTES
+    return arena + load_i64(arena + layout.RULES_AT) + instrument * const.RULE_BYTES
 
 
 @kernel
 def is_pro_rata(arena: int, instrument: int) -> int:
-    return 1 if load_u8(rule_addr(arena, instrument) + RULE_ALLOCATION) == PRO_RATA else 0
+    return 1 if load_u8(rule_addr(arena, instrument) + const.RULE_ALLOCATION) == PRO_RATA else 0
 
 
 # Order types
@@ -127,33 +47,59 @@ def is_pro_rata(arena: int, instrument: int) -> int:
 
 @kernel
 def is_stop(order_type: int) -> bool:
-    return STOP <= order_type <= TRAILING_STOP_BPS
+    return (STOP_BITS >> order_type) & 1 != 0
 
 
 @kernel
 def is_trailing(order_type: int) -> bool:
-    return TRAILING_STOP <= order_type <= TRAILING_STOP_BPS
+    return (TRAILING_BITS >> order_type) & 1 != 0
 
 
 @kernel
 def is_peg(order_type: int) -> bool:
-    return PEG_PRIMARY <= order_type <= PEG_MIDPOINT
+    return (PEG_BITS >> order_type) & 1 != 0
 
 
 @kernel
 def is_market(order_type: int) -> bool:
-    return order_type in (MARKET, MARKET_TO_LIMIT)
+    return (MARKET_BITS >> order_type) & 1 != 0
 
 
 @kernel
 def has_price(order_type: int) -> bool:
     """Whether ``price_ticks`` of the record means something."""
-    return not is_market(order_type) and (not is_stop(order_type) or order_type == STOP_LIMIT)
+    return (UNPRICED_BITS >> order_type) & 1 == 0
+
+
+@kernel
+def takes_tif(order_type: int, tif: int) -> bool:
+    """Whether the time in force goes with the type (one that there is)."""
+    types = 0
+    if tif == const.DAY:
+        types = TAKES_DAY
+    elif tif == const.IOC:
+        types = TAKES_IOC
+    elif tif == const.FOK:
+        types = TAKES_FOK
+    elif tif == const.GTC:
+        types = TAKES_GTC
+    elif tif == const.GTD:
+        types = TAKES_GTD
+    elif tif == const.AT_OPEN:
+        types = TAKES_AT_OPEN
+    elif tif == const.AT_CLOSE:
+        types = TAKES_AT_CLOSE
+    return (types >> order_type) & 1 != 0
 
 
 @kernel
 def is_call(phase: int) -> bool:
-    return phase in (PRE_OPEN, OPENING_AUCTION, VOLATILITY_AUCTION, CLOSING_AUCTION)
+    return phase in (
+        const.PRE_OPEN,
+        const.OPENING_AUCTION,
+        const.VOLATILITY_AUCTION,
+        const.CLOSING_AUCTION,
+    )
 
 
 # Prices
@@ -170,9 +116,9 @@ def add_saturating(a: int, b: int) -> int:
 def step_at(arena: int, instrument: int, price: int) -> int:
     """The price step at ``price``."""
     rule = rule_addr(arena, instrument)
-    step = load_i64(rule + RULE_PRICE_STEP)
+    step = load_i64(rule + const.RULE_PRICE_STEP)
     for band in range(TICK_BANDS):
-        at = rule + RULE_BANDS + 16 * band
+        at = rule + const.RULE_BANDS + 16 * band
         if load_i64(at + 8) == 0 or price < load_i64(at):
             break
         step = load_i64(at + 8)
@@ -194,7 +140,7 @@ def half_of(step: int, half: int) -> int:
 @kernel
 def has_rules(arena: int, instrument: int) -> bool:
     """If not, every price and quantity is in step, and allocation is by time."""
-    return load_i64(instrument_addr(arena, instrument) + MODE) & MODE_RULES != 0
+    return load_i64(instrument_addr(arena, instrument) + layout.MODE) & layout.MODE_RULES != 0
 
 
 @kernel
@@ -223,7 +169,7 @@ def ceil_by_rules(arena: int, instrument: int, price: int, half: int) -> int:
         return NO_PRICE
     rule = rule_addr(arena, instrument)
     for band in range(TICK_BANDS):
-        at = rule + RULE_BANDS + 16 * band
+        at = rule + const.RULE_BANDS + 16 * band
         if load_i64(at + 8) == 0:
             break
         if price < load_i64(at):
@@ -235,7 +181,7 @@ def ceil_by_rules(arena: int, instrument: int, price: int, half: int) -> int:
 def is_within(arena: int, instrument: int, price: int) -> bool:
     """Whether ``price`` is inside the instrument's limits."""
     state = instrument_addr(arena, instrument)
-    return load_i64(state + MIN_PRICE) <= price <= load_i64(state + MAX_PRICE)
+    return load_i64(state + layout.MIN_PRICE) <= price <= load_i64(state + layout.MAX_PRICE)
 
 
 # Refusals, in the order of the checks
@@ -244,40 +190,40 @@ def is_within(arena: int, instrument: int, price: int) -> bool:
 @kernel_outlined
 def refuse_price(arena: int, instrument: int, price: int) -> int:
     if not is_multiple(price, step_at(arena, instrument, price)):
-        return OFF_STEP
-    return ACCEPT if is_within(arena, instrument, price) else PRICE_LIMIT
+        return const.OFF_STEP
+    return const.ACCEPT if is_within(arena, instrument, price) else const.PRICE_LIMIT
 
 
 @kernel
 def refuse_qty(arena: int, instrument: int, qty: int) -> int:
     if qty <= 0:
-        return BAD_QTY
-    if not is_multiple(qty, load_i64(rule_addr(arena, instrument) + RULE_QTY_STEP)):
-        return OFF_LOT
+        return const.BAD_QTY
+    if not is_multiple(qty, load_i64(rule_addr(arena, instrument) + const.RULE_QTY_STEP)):
+        return const.OFF_LOT
     state = instrument_addr(arena, instrument)
-    if qty < load_i64(state + MIN_QTY) or qty > load_i64(state + MAX_QTY):
-        return QTY_LIMIT
-    return ACCEPT
+    if qty < load_i64(state + layout.MIN_QTY) or qty > load_i64(state + layout.MAX_QTY):
+        return const.QTY_LIMIT
+    return const.ACCEPT
 
 
 @kernel_outlined
 def refuse_aux(arena: int, instrument: int, order_type: int, aux: int, qty: int) -> int:
     """Whether trigger, distance, display, offset or minimum makes sense."""
     good = True
-    if order_type in (STOP, STOP_LIMIT):
-        good = refuse_price(arena, instrument, aux) == ACCEPT
+    if order_type in (const.STOP, const.STOP_LIMIT):
+        good = refuse_price(arena, instrument, aux) == const.ACCEPT
     elif is_trailing(order_type):
         distance = aux & 0xFFFFFFFF
-        most = 2**31 - 1 if order_type == TRAILING_STOP else 9999
+        most = 2**31 - 1 if order_type == const.TRAILING_STOP else 9999
         good = aux >= 0 and 1 <= distance <= most
-    elif order_type == ICEBERG:
-        lot = load_i64(rule_addr(arena, instrument) + RULE_QTY_STEP)
+    elif order_type == const.ICEBERG:
+        lot = load_i64(rule_addr(arena, instrument) + const.RULE_QTY_STEP)
         good = 0 < aux <= qty and aux % lot == 0 and not has_many_slices(qty, aux)
     elif is_peg(order_type):
-        good = -MAX_OFFSET <= aux <= MAX_OFFSET
-    elif order_type == MIN_QTY_TYPE:
+        good = -const.MAX_OFFSET <= aux <= const.MAX_OFFSET
+    elif order_type == const.MIN_QTY_TYPE:
         good = 1 <= aux <= qty
-    return ACCEPT if good else BAD_AUX
+    return const.ACCEPT if good else const.BAD_AUX
 
 
 @kernel
@@ -287,26 +233,26 @@ def slices_of(qty: int, display: int) -> int:
 
 @kernel
 def has_many_slices(qty: int, display: int) -> bool:
-    return slices_of(qty, display) > MAX_DISPLAY_SLICES
+    return slices_of(qty, display) > const.MAX_DISPLAY_SLICES
 
 
 @kernel
 def refuse_phase(state: int, order_type: int, tif: int, price: int) -> int:
     """Whether a new order may come in the instrument's phase."""
-    phase = load_u8(state + PHASE)
-    if phase == CONTINUOUS:
-        return WRONG_PHASE if tif == AT_OPEN else ACCEPT
-    if phase in (CLOSED, HALT):
-        return WRONG_PHASE
-    if phase == TRADING_AT_LAST:
-        last = load_i64(state + LAST_PRICE)
-        if last == NO_PRICE or order_type > MARKET or tif > GTC:
-            return WRONG_PHASE
-        return OFF_LAST if order_type == LIMIT and price != last else ACCEPT
-    if tif in (IOC, FOK) or is_peg(order_type) or order_type == MIN_QTY_TYPE:
-        return WRONG_PHASE
-    late = tif == AT_OPEN and phase not in (PRE_OPEN, OPENING_AUCTION)
-    return WRONG_PHASE if late else ACCEPT
+    phase = load_u8(state + layout.PHASE)
+    if phase == const.CONTINUOUS:
+        return const.WRONG_PHASE if tif == const.AT_OPEN else const.ACCEPT
+    if phase in (const.CLOSED, const.HALT):
+        return const.WRONG_PHASE
+    if phase == const.TRADING_AT_LAST:
+        last = load_i64(state + layout.LAST_PRICE)
+        if last == NO_PRICE or order_type > const.MARKET or tif > const.GTC:
+            return const.WRONG_PHASE
+        return const.OFF_LAST if order_type == const.LIMIT and price != last else const.ACCEPT
+    if tif in (const.IOC, const.FOK) or is_peg(order_type) or order_type == const.MIN_QTY_TYPE:
+        return const.WRONG_PHASE
+    late = tif == const.AT_OPEN and phase not in (const.PRE_OPEN, const.OPENING_AUCTION)
+    return const.WRONG_PHASE if late else const.ACCEPT
 
 
 @kernel
@@ -315,27 +261,22 @@ def refuse_new(
 ) -> int:
     """The checks of a new order that look at nothing in the book; ``is_open``: its id is."""
     state = instrument_addr(arena, instrument)
-    side = (word >> SIDE_SHIFT) & 0xFF
-    order_type = (word >> TYPE_SHIFT) & 0xFF
-    tif = (word >> TIF_SHIFT) & 0xF
-    if side < BUY or side > SELL or order_type < LIMIT or order_type > MIN_QTY_TYPE:
-        return MALFORMED
-    tifs = FIRST_TYPES if order_type <= 8 else LATER_TYPES
-    if (
-        tif > AT_CLOSE
-        or (tifs >> (((order_type - 1) & 7) * 8 + tif)) & 1 == 0
-        or (word >> MODE_SHIFT) & 0xF > DECREMENT
-    ):
-        return MALFORMED
+    side = (word >> const.SIDE_SHIFT) & 0xFF
+    order_type = (word >> const.TYPE_SHIFT) & 0xFF
+    tif = (word >> const.TIF_SHIFT) & 0xF
+    if side < const.BUY or side > const.SELL or order_type < const.LIMIT or order_type > LAST_TYPE:
+        return const.MALFORMED
+    if not takes_tif(order_type, tif) or (word >> const.MODE_SHIFT) & 0xF > const.DECREMENT:
+        return const.MALFORMED
     reason = refuse_qty(arena, instrument, qty)
-    if reason == ACCEPT and has_price(order_type):
+    if reason == const.ACCEPT and has_price(order_type):
         reason = refuse_price(arena, instrument, price)
-    if reason == ACCEPT:
+    if reason == const.ACCEPT:
         reason = refuse_aux(arena, instrument, order_type, aux, qty)
-    if reason == ACCEPT:
+    if reason == const.ACCEPT:
         reason = refuse_phase(state, order_type, tif, price)
-    if reason == ACCEPT and is_open != 0:
-        reason = DUPLICATE_ID
-    if reason == ACCEPT and tif == GTD and aux < load_i64(arena + NOW_NS):
-        reason = EXPIRED
+    if reason == const.ACCEPT and is_open != 0:
+        reason = const.DUPLICATE_ID
+    if reason == const.ACCEPT and tif == const.GTD and aux < load_i64(arena + layout.NOW_NS):
+        reason = const.EXPIRED
     return reason

@@ -2,29 +2,7 @@
 # (intrinsics have no types that mypy could see)
 """Order slots: taken, given back, and what is known of an order from its slot alone."""
 
-from openoutcry.matcher.book.arena import (
-    EXT_INSTRUMENT,
-    EXT_OWNER,
-    EXT_PRICE,
-    EXT_RESERVE,
-    EXT_SIDE,
-    EXTENDED,
-    EXTENSION_BYTES,
-    EXTENSIONS_AT,
-    FREE_ORDER,
-    FRESH_ORDERS,
-    LEVEL_TOTAL,
-    OPEN_ORDERS,
-    ORDER_CAPACITY,
-    PAGE_BOOK,
-    SLOT_ID,
-    SLOT_LEVEL,
-    SLOT_NEXT,
-    SLOT_OWNER,
-    SLOT_QTY,
-    TRIGGERS,
-    WHICH,
-)
+import openoutcry.matcher.book.arena as layout
 from openoutcry.matcher.book.ids import erase_from_chain, id_addr, insert_in_chain
 from openoutcry.matcher.book.levels import (
     key_flip,
@@ -58,18 +36,18 @@ def open_order(arena: int, instrument: int, order_id: int, owner: int) -> int:
 @kernel
 def open_in_chain(arena: int, entry: int, order_id: int, owner: int) -> int:
     """:func:`open_order` with the address of the id's entry."""
-    slot = load_i64(arena + FREE_ORDER)
+    slot = load_i64(arena + layout.FREE_ORDER)
     if slot != 0:
-        store_i64(arena + FREE_ORDER, load_u32(slot_addr(arena, slot) + SLOT_NEXT))
+        store_i64(arena + layout.FREE_ORDER, load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT))
     else:
-        slot = load_i64(arena + FRESH_ORDERS) + 1
-        store_i64(arena + FRESH_ORDERS, slot)
+        slot = load_i64(arena + layout.FRESH_ORDERS) + 1
+        store_i64(arena + layout.FRESH_ORDERS, slot)
     if VERIFY:
-        assert slot <= load_fixed(arena + ORDER_CAPACITY)
-    store_i64(arena + OPEN_ORDERS, load_i64(arena + OPEN_ORDERS) + 1)
+        assert slot <= load_fixed(arena + layout.ORDER_CAPACITY)
+    store_i64(arena + layout.OPEN_ORDERS, load_i64(arena + layout.OPEN_ORDERS) + 1)
     at = slot_addr(arena, slot)
-    store_i64(at + SLOT_ID, order_id)
-    store_u32(at + SLOT_OWNER, owner)
+    store_i64(at + layout.SLOT_ID, order_id)
+    store_u32(at + layout.SLOT_OWNER, owner)
     insert_in_chain(arena, entry, slot)
     return slot
 
@@ -77,7 +55,7 @@ def open_in_chain(arena: int, entry: int, order_id: int, owner: int) -> int:
 @kernel
 def close_order(arena: int, instrument: int, slot: int) -> None:
     """Forget an order that is in no level and has no extension, and give its slot back."""
-    order_id = load_i64(slot_addr(arena, slot) + SLOT_ID)
+    order_id = load_i64(slot_addr(arena, slot) + layout.SLOT_ID)
     close_in_chain(arena, id_addr(arena, instrument, order_id), slot)
 
 
@@ -86,29 +64,29 @@ def close_in_chain(arena: int, entry: int, slot: int) -> None:
     """:func:`close_order` with the address of the id's entry."""
     at = slot_addr(arena, slot)
     erase_from_chain(arena, entry, slot)
-    store_u32(at + SLOT_NEXT, load_i64(arena + FREE_ORDER))
-    store_i64(arena + FREE_ORDER, slot)
-    store_i64(arena + OPEN_ORDERS, load_i64(arena + OPEN_ORDERS) - 1)
+    store_u32(at + layout.SLOT_NEXT, load_i64(arena + layout.FREE_ORDER))
+    store_i64(arena + layout.FREE_ORDER, slot)
+    store_i64(arena + layout.OPEN_ORDERS, load_i64(arena + layout.OPEN_ORDERS) - 1)
 
 
 @kernel
 def take_off(arena: int, slot: int, qty: int) -> None:
     """Take ``qty`` lots, fewer than it has there, off an open order in its place."""
     at = slot_addr(arena, slot)
-    level = load_u32(at + SLOT_LEVEL)
-    total_at = level_addr(arena, level) + LEVEL_TOTAL
+    level = load_u32(at + layout.SLOT_LEVEL)
+    total_at = level_addr(arena, level) + layout.LEVEL_TOTAL
     touch_page(arena, level >> 6)
-    store_i64(at + SLOT_QTY, load_i64(at + SLOT_QTY) - qty)
+    store_i64(at + layout.SLOT_QTY, load_i64(at + layout.SLOT_QTY) - qty)
     store_i64(total_at, load_i64(total_at) - qty)
     if VERIFY:
-        assert load_i64(at + SLOT_QTY) > 0
-        assert load_i64(total_at) >= load_i64(at + SLOT_QTY)
+        assert load_i64(at + layout.SLOT_QTY) > 0
+        assert load_i64(total_at) >= load_i64(at + layout.SLOT_QTY)
 
 
 @kernel
 def touch_order(arena: int, slot: int) -> None:
     """The order changes where it stands: see :func:`openoutcry.matcher.book.levels.touch_page`."""
-    level = load_u32(slot_addr(arena, slot) + SLOT_LEVEL)
+    level = load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL)
     if level != 0:
         touch_page(arena, level >> 6)
 
@@ -120,23 +98,25 @@ def touch_order(arena: int, slot: int) -> None:
 def extension_addr(arena: int, extension: int) -> int:
     """``extension`` may carry the EXTENDED bit."""
     return (
-        arena + load_fixed(arena + EXTENSIONS_AT) + (extension & (EXTENDED - 1)) * EXTENSION_BYTES
+        arena
+        + load_fixed(arena + layout.EXTENSIONS_AT)
+        + (extension & (layout.EXTENDED - 1)) * layout.EXTENSION_BYTES
     )
 
 
 @kernel
 def extension_of(arena: int, slot: int) -> int:
     """Address of the order's extension, or 0."""
-    word = load_u32(slot_addr(arena, slot) + SLOT_OWNER)
-    return extension_addr(arena, word) if word & EXTENDED else 0
+    word = load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER)
+    return extension_addr(arena, word) if word & layout.EXTENDED else 0
 
 
 @kernel
 def order_owner(arena: int, slot: int) -> int:
     """The order's participant."""
-    word = load_u32(slot_addr(arena, slot) + SLOT_OWNER)
-    if word & EXTENDED:
-        return load_u16(extension_addr(arena, word) + EXT_OWNER)
+    word = load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER)
+    if word & layout.EXTENDED:
+        return load_u16(extension_addr(arena, word) + layout.EXT_OWNER)
     return word & 0xFFFF
 
 
@@ -144,34 +124,34 @@ def order_owner(arena: int, slot: int) -> int:
 def order_leaves(arena: int, slot: int) -> int:
     """All that is open of it, an iceberg's reserve included."""
     ext = extension_of(arena, slot)
-    qty = load_i64(slot_addr(arena, slot) + SLOT_QTY)
-    return qty + load_i64(ext + EXT_RESERVE) if ext != 0 else qty
+    qty = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY)
+    return qty + load_i64(ext + layout.EXT_RESERVE) if ext != 0 else qty
 
 
 @kernel
 def plain_book(arena: int, slot: int) -> int:
     """The book in which the order stands."""
-    level = load_u32(slot_addr(arena, slot) + SLOT_LEVEL)
-    return load_u32(page_addr(arena, level >> 6) + PAGE_BOOK)
+    level = load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL)
+    return load_u32(page_addr(arena, level >> 6) + layout.PAGE_BOOK)
 
 
 @kernel
 def plain_price(arena: int, slot: int) -> int:
     """The price at which the order stands (of a waiting stop: its trigger)."""
-    level = load_u32(slot_addr(arena, slot) + SLOT_LEVEL)
+    level = load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL)
     return level_key(arena, level) ^ key_flip(plain_book(arena, slot))
 
 
 @kernel
 def stands_as_trigger(arena: int, slot: int) -> bool:
-    return plain_book(arena, slot) & WHICH == TRIGGERS
+    return plain_book(arena, slot) & layout.WHICH == layout.TRIGGERS
 
 
 @kernel
 def order_price(arena: int, slot: int) -> int:
     """The price that events about the order carry."""
-    if load_u32(slot_addr(arena, slot) + SLOT_LEVEL) == 0 or stands_as_trigger(arena, slot):
-        return load_i64(extension_of(arena, slot) + EXT_PRICE)
+    if load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL) == 0 or stands_as_trigger(arena, slot):
+        return load_i64(extension_of(arena, slot) + layout.EXT_PRICE)
     return plain_price(arena, slot)
 
 
@@ -180,7 +160,9 @@ def order_address(arena: int, slot: int) -> int:
     """Address of events about the order."""
     ext = extension_of(arena, slot)
     if ext != 0:
-        side = load_u8(ext + EXT_SIDE)
-        return event_address(load_u32(ext + EXT_INSTRUMENT), side, load_u16(ext + EXT_OWNER))
+        side = load_u8(ext + layout.EXT_SIDE)
+        return event_address(
+            load_u32(ext + layout.EXT_INSTRUMENT), side, load_u16(ext + layout.EXT_OWNER)
+        )
     book = plain_book(arena, slot)
     return event_address(book >> 4, (book & 1) + BUY, order_owner(arena, slot))

@@ -9,12 +9,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
-from openoutcry.matcher.book.arena import (
-    DIGESTS_AT,
-    EVENT_COUNT,
-    LAST_SEQ,
-    OPEN_ORDERS,
-)
+import openoutcry.matcher.book.arena as layout
 from openoutcry.matcher.book.depth import fill_best, fill_depth
 from openoutcry.matcher.book.empty_arena import arena_bytes, extra_events, keep_id_key, lay_out
 from openoutcry.matcher.book.shards import keep_shard
@@ -78,7 +73,7 @@ def event_capacity(order_capacity: int) -> int:
 
 @kernel
 def process(arena: int, orders: int, count: int, events: int, capacity: int, done_at: int) -> int:
-    first_seq = load_i64(arena + EVENT_COUNT) + 1
+    first_seq = load_i64(arena + layout.EVENT_COUNT) + 1
     done, written = process_batch(arena, orders, count, events, capacity)
     number_events(events, written, first_seq)
     store_i64(done_at, done)
@@ -99,7 +94,7 @@ def depth(arena: int, instrument: int, side: int, levels: int, out: int) -> int:
 @kernel
 def digest(arena: int, out: int) -> int:
     fold_changes(arena)
-    total = arena + load_i64(arena + DIGESTS_AT)
+    total = arena + load_i64(arena + layout.DIGESTS_AT)
     store_i64(out, load_i64(total))
     store_i64(out + 8, load_i64(total + 8))
     return 0
@@ -107,17 +102,17 @@ def digest(arena: int, out: int) -> int:
 
 @kernel
 def open_orders(arena: int) -> int:
-    return load_i64(arena + OPEN_ORDERS)
+    return load_i64(arena + layout.OPEN_ORDERS)
 
 
 @kernel
 def event_count(arena: int) -> int:
-    return load_i64(arena + EVENT_COUNT)
+    return load_i64(arena + layout.EVENT_COUNT)
 
 
 @kernel
 def last_seq(arena: int) -> int:
-    return load_i64(arena + LAST_SEQ)
+    return load_i64(arena + layout.LAST_SEQ)
 
 
 @dataclass(frozen=True)

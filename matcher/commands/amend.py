@@ -5,6 +5,8 @@
 Each returns why the command is refused, when nothing has happened yet, or ACCEPT.
 """
 
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
     book_of,
     count_order,
@@ -22,32 +24,6 @@ from openoutcry.matcher.book.any_order import (
     unlist,
     which_book,
     withdraw,
-)
-from openoutcry.matcher.book.arena import (
-    AUCTION_LIST,
-    DISPLAYED,
-    EXT_ARRIVAL,
-    EXT_AUX,
-    EXT_DISPLAY,
-    EXT_LIST,
-    EXT_MODE,
-    EXT_PRICE,
-    EXT_SIDE,
-    EXT_SLICES,
-    EXT_TIF,
-    EXT_TRIGGER,
-    EXT_TYPE,
-    EXTRA_CAPACITY,
-    EXTRA_EVENTS,
-    LAST_PRICE,
-    NOW_NS,
-    PEG_LIST,
-    PHASE,
-    SLOT_ID,
-    SLOT_OWNER,
-    SLOT_POST_ONLY,
-    SLOT_QTY,
-    TRAILING_LIST,
 )
 from openoutcry.matcher.book.expiry import expire_at
 from openoutcry.matcher.book.instrument_rules import (
@@ -72,45 +48,6 @@ from openoutcry.matcher.book.orders import (
     plain_book,
     plain_price,
     touch_order,
-)
-from openoutcry.matcher.constants import (
-    ACCEPT,
-    ALL_OR_NONE,
-    AT_OPEN,
-    BAD_AUX,
-    BAD_QTY,
-    BOOK_FULL,
-    BUY,
-    CANCELLED,
-    CLOSED,
-    CONTINUOUS,
-    DAY,
-    EXPIRED,
-    GTC,
-    GTD,
-    HALT,
-    ICEBERG,
-    KEPT_PLACE,
-    LIMIT,
-    MODE_SHIFT,
-    OFF_LAST,
-    OFF_LOT,
-    ORDER_AUX,
-    ORDER_PRICE,
-    ORDER_QTY,
-    ORDER_WORD,
-    POST_ONLY,
-    REDUCED,
-    REDUCED_TO_ZERO,
-    REPLACED,
-    RULE_QTY_STEP,
-    SELL,
-    STOP_LIMIT,
-    TRADING_AT_LAST,
-    USER,
-    WAITING,
-    WOULD_CROSS,
-    WRONG_PHASE,
 )
 from openoutcry.matcher.events import next_event_number, tell
 from openoutcry.matcher.matching.pegs import (
@@ -137,48 +74,50 @@ from openoutcry.wire.records import NO_PRICE
 
 @kernel
 def cancel_any(arena: int, instrument: int, slot: int) -> int:
-    end(arena, instrument, slot, reason_word(CANCELLED, USER))
-    return ACCEPT
+    end(arena, instrument, slot, reason_word(const.CANCELLED, const.USER))
+    return const.ACCEPT
 
 
 @kernel_outlined
 def reduce_any(arena: int, order: int, instrument: int, slot: int) -> int:
-    qty = load_i64(order + ORDER_QTY)
+    qty = load_i64(order + const.ORDER_QTY)
     if qty <= 0:
-        return BAD_QTY
-    if qty % load_i64(rule_addr(arena, instrument) + RULE_QTY_STEP) != 0:
-        return OFF_LOT
+        return const.BAD_QTY
+    if qty % load_i64(rule_addr(arena, instrument) + const.RULE_QTY_STEP) != 0:
+        return const.OFF_LOT
     leaves = order_leaves(arena, slot)
     if qty >= leaves:
-        end(arena, instrument, slot, reason_word(CANCELLED, REDUCED_TO_ZERO))
-        return ACCEPT
+        end(arena, instrument, slot, reason_word(const.CANCELLED, const.REDUCED_TO_ZERO))
+        return const.ACCEPT
     lessen(arena, slot, qty)
-    order_id = load_i64(slot_addr(arena, slot) + SLOT_ID)
-    word = order_address(arena, slot) | REDUCED
+    order_id = load_i64(slot_addr(arena, slot) + layout.SLOT_ID)
+    word = order_address(arena, slot) | const.REDUCED
     tell(arena, order_id, 0, order_price(arena, slot), qty, leaves - qty, word)
-    return ACCEPT
+    return const.ACCEPT
 
 
 @kernel_outlined
 def set_expiry(arena: int, order: int, slot: int) -> int:
-    expiry_ns = load_i64(order + ORDER_AUX)
-    if expiry_ns < load_i64(arena + NOW_NS):
-        return EXPIRED
+    expiry_ns = load_i64(order + const.ORDER_AUX)
+    if expiry_ns < load_i64(arena + layout.NOW_NS):
+        return const.EXPIRED
     touch_order(arena, slot)
     ext = extension_of(arena, slot)
     if ext == 0:
         ext = extend_plain(arena, slot)
-    if load_u8(ext + EXT_TIF) < AT_OPEN:
-        store_u8(ext + EXT_TIF, GTD)
+    if load_u8(ext + layout.EXT_TIF) < const.AT_OPEN:
+        store_u8(ext + layout.EXT_TIF, const.GTD)
     expire_at(arena, extension_index(arena, ext), expiry_ns, next_event_number(arena))
-    tell_replaced(arena, slot, order_price(arena, slot), order_leaves(arena, slot), KEPT_PLACE)
-    return ACCEPT
+    tell_replaced(
+        arena, slot, order_price(arena, slot), order_leaves(arena, slot), const.KEPT_PLACE
+    )
+    return const.ACCEPT
 
 
 @kernel_outlined
 def tell_replaced(arena: int, slot: int, price: int, qty: int, flags: int) -> None:
-    word = order_address(arena, slot) | REPLACED | standing_flags(arena, slot) | flags
-    order_id = load_i64(slot_addr(arena, slot) + SLOT_ID)
+    word = order_address(arena, slot) | const.REPLACED | standing_flags(arena, slot) | flags
+    order_id = load_i64(slot_addr(arena, slot) + layout.SLOT_ID)
     tell(arena, order_id, standing_contra(arena, slot), price, qty, qty, word)
 
 
@@ -189,26 +128,26 @@ def tell_replaced(arena: int, slot: int, price: int, qty: int, flags: int) -> No
 def type_of(arena: int, slot: int) -> int:
     ext = extension_of(arena, slot)
     if ext != 0:
-        return load_u8(ext + EXT_TYPE)
-    owner = load_u32(slot_addr(arena, slot) + SLOT_OWNER)
-    return POST_ONLY if owner & SLOT_POST_ONLY else LIMIT
+        return load_u8(ext + layout.EXT_TYPE)
+    owner = load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER)
+    return const.POST_ONLY if owner & layout.SLOT_POST_ONLY else const.LIMIT
 
 
 @kernel
 def tif_of(arena: int, slot: int) -> int:
     """DAY may be GTC: both rest alike."""
     ext = extension_of(arena, slot)
-    return load_u8(ext + EXT_TIF) if ext != 0 else DAY
+    return load_u8(ext + layout.EXT_TIF) if ext != 0 else const.DAY
 
 
 @kernel_outlined
 def replace_any(arena: int, order: int, instrument: int, slot: int) -> int:
     reason = refuse_replace(arena, order, instrument, slot)
-    if reason != ACCEPT:
+    if reason != const.ACCEPT:
         return reason
     ext = extension_of(arena, slot)
     order_type = type_of(arena, slot)
-    if ext != 0 and load_u32(ext + EXT_LIST) == AUCTION_LIST + 1:
+    if ext != 0 and load_u32(ext + layout.EXT_LIST) == layout.AUCTION_LIST + 1:
         return replace_parked(arena, order, slot, ext)
     if is_stop(order_type):
         return replace_stop(arena, order, instrument, slot, ext)
@@ -220,151 +159,153 @@ def replace_any(arena: int, order: int, instrument: int, slot: int) -> int:
 @kernel_outlined
 def refuse_replace(arena: int, order: int, instrument: int, slot: int) -> int:
     """The checks of a REPLACE that look at nothing in the book but the order."""
-    price, qty = load_i64(order + ORDER_PRICE), load_i64(order + ORDER_QTY)
+    price, qty = load_i64(order + const.ORDER_PRICE), load_i64(order + const.ORDER_QTY)
     order_type, tif = type_of(arena, slot), tif_of(arena, slot)
     reason = refuse_qty(arena, instrument, qty)
-    if reason == ACCEPT and has_price(order_type):
+    if reason == const.ACCEPT and has_price(order_type):
         reason = refuse_price(arena, instrument, price)
-    if reason == ACCEPT:
+    if reason == const.ACCEPT:
         reason = refuse_new_aux(arena, order, instrument, slot, order_type)
-    if reason != ACCEPT:
+    if reason != const.ACCEPT:
         return reason
     state = instrument_addr(arena, instrument)
-    phase = load_u8(state + PHASE)
-    if phase in (CLOSED, HALT):
-        return WRONG_PHASE
-    if phase == TRADING_AT_LAST:
-        last = load_i64(state + LAST_PRICE)
-        waits = is_stop(order_type) or is_peg(order_type) or order_type == ALL_OR_NONE
-        if last == NO_PRICE or waits or is_market(order_type) or tif >= AT_OPEN:
-            return WRONG_PHASE
+    phase = load_u8(state + layout.PHASE)
+    if phase in (const.CLOSED, const.HALT):
+        return const.WRONG_PHASE
+    if phase == const.TRADING_AT_LAST:
+        last = load_i64(state + layout.LAST_PRICE)
+        waits = is_stop(order_type) or is_peg(order_type) or order_type == const.ALL_OR_NONE
+        if last == NO_PRICE or waits or is_market(order_type) or tif >= const.AT_OPEN:
+            return const.WRONG_PHASE
         if price != last:
-            return OFF_LAST
-    return ACCEPT
+            return const.OFF_LAST
+    return const.ACCEPT
 
 
 @kernel_outlined
 def refuse_new_aux(arena: int, order: int, instrument: int, slot: int, order_type: int) -> int:
     """An aux of 0 leaves trigger, distance and display as they are; an offset is always new."""
-    aux, qty = load_i64(order + ORDER_AUX), load_i64(order + ORDER_QTY)
+    aux, qty = load_i64(order + const.ORDER_AUX), load_i64(order + const.ORDER_QTY)
     if aux != 0 or is_peg(order_type):
-        is_asked = is_stop(order_type) or is_peg(order_type) or order_type == ICEBERG
-        return refuse_aux(arena, instrument, order_type, aux, qty) if is_asked else ACCEPT
-    if order_type == ICEBERG:
-        display = load_i64(extension_of(arena, slot) + EXT_DISPLAY)
-        return BAD_AUX if has_many_slices(qty, display) else ACCEPT
-    return ACCEPT
+        is_asked = is_stop(order_type) or is_peg(order_type) or order_type == const.ICEBERG
+        return refuse_aux(arena, instrument, order_type, aux, qty) if is_asked else const.ACCEPT
+    if order_type == const.ICEBERG:
+        display = load_i64(extension_of(arena, slot) + layout.EXT_DISPLAY)
+        return const.BAD_AUX if has_many_slices(qty, display) else const.ACCEPT
+    return const.ACCEPT
 
 
 @kernel_outlined
 def replace_parked(arena: int, order: int, slot: int, ext: int) -> int:
     """An order that waits for the closing auction."""
-    qty = load_i64(order + ORDER_QTY)
-    price = load_i64(ext + EXT_PRICE)
-    if has_price(load_u8(ext + EXT_TYPE)):
-        price = load_i64(order + ORDER_PRICE)
-    kept = price == load_i64(ext + EXT_PRICE) and qty <= order_leaves(arena, slot)
+    qty = load_i64(order + const.ORDER_QTY)
+    price = load_i64(ext + layout.EXT_PRICE)
+    if has_price(load_u8(ext + layout.EXT_TYPE)):
+        price = load_i64(order + const.ORDER_PRICE)
+    kept = price == load_i64(ext + layout.EXT_PRICE) and qty <= order_leaves(arena, slot)
     if not kept:
-        to_the_back(arena, ext, AUCTION_LIST)
+        to_the_back(arena, ext, layout.AUCTION_LIST)
     name_mode(arena, order, slot)
-    store_i64(ext + EXT_PRICE, price)
-    store_i64(slot_addr(arena, slot) + SLOT_QTY, qty)
-    tell_replaced(arena, slot, price, qty, KEPT_PLACE if kept else 0)
-    return ACCEPT
+    store_i64(ext + layout.EXT_PRICE, price)
+    store_i64(slot_addr(arena, slot) + layout.SLOT_QTY, qty)
+    tell_replaced(arena, slot, price, qty, const.KEPT_PLACE if kept else 0)
+    return const.ACCEPT
 
 
 @kernel_outlined
 def to_the_back(arena: int, ext: int, which: int) -> None:
     """The order, about to be told REPLACED, arrives anew in its list."""
     unlist(arena, ext)
-    store_i64(ext + EXT_ARRIVAL, next_event_number(arena))
+    store_i64(ext + layout.EXT_ARRIVAL, next_event_number(arena))
     enlist(arena, ext, which)
 
 
 @kernel_outlined
 def replace_stop(arena: int, order: int, instrument: int, slot: int, ext: int) -> int:
     """A waiting stop: a new trigger or distance, limit and quantity."""
-    qty, aux = load_i64(order + ORDER_QTY), load_i64(order + ORDER_AUX)
-    order_type, side = load_u8(ext + EXT_TYPE), load_u8(ext + EXT_SIDE)
-    trigger = load_i64(ext + EXT_TRIGGER)
+    qty, aux = load_i64(order + const.ORDER_QTY), load_i64(order + const.ORDER_AUX)
+    order_type, side = load_u8(ext + layout.EXT_TYPE), load_u8(ext + layout.EXT_SIDE)
+    trigger = load_i64(ext + layout.EXT_TRIGGER)
     if aux != 0 and is_trailing(order_type):
-        last = load_i64(instrument_addr(arena, instrument) + LAST_PRICE)
+        last = load_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE)
         trigger = trailing_trigger(order_type, side, aux, last)
     elif aux != 0:
         trigger = aux
-    kept = trigger == load_i64(ext + EXT_TRIGGER) and qty <= order_leaves(arena, slot)
-    if not kept and refuse_trigger(arena, instrument, side, trigger) != ACCEPT:
-        return BOOK_FULL
+    kept = trigger == load_i64(ext + layout.EXT_TRIGGER) and qty <= order_leaves(arena, slot)
+    if not kept and refuse_trigger(arena, instrument, side, trigger) != const.ACCEPT:
+        return const.BOOK_FULL
     name_mode(arena, order, slot)
     if aux != 0:
-        store_i64(ext + EXT_AUX, aux)
-    if order_type == STOP_LIMIT:
-        store_i64(ext + EXT_PRICE, load_i64(order + ORDER_PRICE))
+        store_i64(ext + layout.EXT_AUX, aux)
+    if order_type == const.STOP_LIMIT:
+        store_i64(ext + layout.EXT_PRICE, load_i64(order + const.ORDER_PRICE))
     if kept:
         less = order_leaves(arena, slot) - qty
         if less > 0:
             lessen(arena, slot, less)
-        tell_replaced(arena, slot, load_i64(ext + EXT_PRICE), qty, KEPT_PLACE)
-        return ACCEPT
+        tell_replaced(arena, slot, load_i64(ext + layout.EXT_PRICE), qty, const.KEPT_PLACE)
+        return const.ACCEPT
     withdraw(arena, slot)
-    store_i64(ext + EXT_TRIGGER, trigger)
-    store_i64(ext + EXT_ARRIVAL, next_event_number(arena))
+    store_i64(ext + layout.EXT_TRIGGER, trigger)
+    store_i64(ext + layout.EXT_ARRIVAL, next_event_number(arena))
     if is_trailing(order_type):
-        to_the_back(arena, ext, TRAILING_LIST)
-    tell_replaced(arena, slot, load_i64(ext + EXT_PRICE), qty, 0)
+        to_the_back(arena, ext, layout.TRAILING_LIST)
+    tell_replaced(arena, slot, load_i64(ext + layout.EXT_PRICE), qty, 0)
     wait_for_trigger(arena, ext, qty)
-    return ACCEPT
+    return const.ACCEPT
 
 
 @kernel_outlined
 def replace_peg(arena: int, order: int, instrument: int, slot: int, ext: int) -> int:
     """A pegged order: a new limit, offset and quantity."""
     at = slot_addr(arena, slot)
-    qty, limit = load_i64(order + ORDER_QTY), load_i64(order + ORDER_PRICE)
-    offset, side = load_i64(order + ORDER_AUX), load_u8(ext + EXT_SIDE)
+    qty, limit = load_i64(order + const.ORDER_QTY), load_i64(order + const.ORDER_PRICE)
+    offset, side = load_i64(order + const.ORDER_AUX), load_u8(ext + layout.EXT_SIDE)
     before = current_price(arena, slot)
     price = NO_PRICE
-    if load_u8(instrument_addr(arena, instrument) + PHASE) == CONTINUOUS:
-        order_type = load_u8(ext + EXT_TYPE)
-        bid = best_displayed(arena, instrument << 4 | DISPLAYED)
-        ask = best_displayed(arena, instrument << 4 | DISPLAYED | 1)
+    if load_u8(instrument_addr(arena, instrument) + layout.PHASE) == const.CONTINUOUS:
+        order_type = load_u8(ext + layout.EXT_TYPE)
+        bid = best_displayed(arena, instrument << 4 | layout.DISPLAYED)
+        ask = best_displayed(arena, instrument << 4 | layout.DISPLAYED | 1)
         price = peg_price(arena, instrument, order_type, side, offset, limit, bid, ask)
     leaves = order_leaves(arena, slot)
     kept = price == before and qty <= leaves
-    book = book_of(instrument, which_book(load_u8(ext + EXT_TYPE)), side)
+    book = book_of(instrument, which_book(load_u8(ext + layout.EXT_TYPE)), side)
     if not kept and price != NO_PRICE:
         own = leaves if price == before else 0
         reason = refuse_place(arena, book, price, qty, own)
-        if reason != ACCEPT:
+        if reason != const.ACCEPT:
             return reason
     name_mode(arena, order, slot)
-    store_i64(ext + EXT_PRICE, limit)
-    store_i64(ext + EXT_AUX, offset)
+    store_i64(ext + layout.EXT_PRICE, limit)
+    store_i64(ext + layout.EXT_AUX, offset)
     told = limit if price == NO_PRICE else price
-    if load_u8(instrument_addr(arena, instrument) + PHASE) == CONTINUOUS:
+    if load_u8(instrument_addr(arena, instrument) + layout.PHASE) == const.CONTINUOUS:
         follow_quotes(arena, instrument)
     if kept:
         if qty < leaves:
             lessen(arena, slot, leaves - qty)
-        tell_replaced(arena, slot, told, qty, KEPT_PLACE)
-        return ACCEPT
-    to_the_back(arena, ext, PEG_LIST)
+        tell_replaced(arena, slot, told, qty, const.KEPT_PLACE)
+        return const.ACCEPT
+    to_the_back(arena, ext, layout.PEG_LIST)
     withdraw(arena, slot)
-    store_i64(at + SLOT_QTY, qty)
+    store_i64(at + layout.SLOT_QTY, qty)
     # In no level it looks as if it waited.
     flags = standing_flags(arena, slot)
     word = order_address(arena, slot)
-    told_flags = flags if price == NO_PRICE else flags & ~WAITING
-    tell(arena, load_i64(at + SLOT_ID), 0, told, qty, qty, word | REPLACED | told_flags)
+    told_flags = flags if price == NO_PRICE else flags & ~const.WAITING
+    tell(
+        arena, load_i64(at + layout.SLOT_ID), 0, told, qty, qty, word | const.REPLACED | told_flags
+    )
     if price != NO_PRICE:
-        set_taker(arena, load_i64(at + SLOT_ID), word, price, mode_of(order))
+        set_taker(arena, load_i64(at + layout.SLOT_ID), word, price, mode_of(order))
         take_and_hide(arena, instrument, ext, price, qty)
-    return ACCEPT
+    return const.ACCEPT
 
 
 @kernel
 def mode_of(order: int) -> int:
-    return (load_i64(order + ORDER_WORD) >> MODE_SHIFT) & 0xF
+    return (load_i64(order + const.ORDER_WORD) >> const.MODE_SHIFT) & 0xF
 
 
 @kernel_outlined
@@ -374,35 +315,35 @@ def name_mode(arena: int, order: int, slot: int) -> None:
     ext = extension_of(arena, slot)
     if ext != 0:
         touch_order(arena, slot)
-        store_u8(ext + EXT_MODE, mode_of(order))
+        store_u8(ext + layout.EXT_MODE, mode_of(order))
 
 
 @kernel_outlined
 def replace_standing(arena: int, order: int, instrument: int, slot: int, order_type: int) -> int:
     """An order in one of the books in which orders trade."""
-    qty = load_i64(order + ORDER_QTY)
+    qty = load_i64(order + const.ORDER_QTY)
     price = plain_price(arena, slot)
-    same = is_market(order_type) or load_i64(order + ORDER_PRICE) == price
+    same = is_market(order_type) or load_i64(order + const.ORDER_PRICE) == price
     if not same:
-        price = load_i64(order + ORDER_PRICE)
+        price = load_i64(order + const.ORDER_PRICE)
     kept = same and qty <= order_leaves(arena, slot)
     if not kept:
         reason = refuse_move(arena, order, instrument, slot, order_type, price, same)
-        if reason != ACCEPT:
+        if reason != const.ACCEPT:
             return reason
-    if order_type == ICEBERG:
-        if refuse_display(arena, order, instrument, slot) != ACCEPT:
-            return BOOK_FULL
+    if order_type == const.ICEBERG:
+        if refuse_display(arena, order, instrument, slot) != const.ACCEPT:
+            return const.BOOK_FULL
         set_display(arena, order, instrument, slot)
     name_mode(arena, order, slot)
     if kept:
         less = order_leaves(arena, slot) - qty
         if less > 0:
             lessen(arena, slot, less)
-        tell_replaced(arena, slot, price, qty, KEPT_PLACE)
-        return ACCEPT
+        tell_replaced(arena, slot, price, qty, const.KEPT_PLACE)
+        return const.ACCEPT
     move(arena, order, instrument, slot, order_type, price)
-    return ACCEPT
+    return const.ACCEPT
 
 
 @kernel_outlined
@@ -411,51 +352,55 @@ def refuse_move(
 ) -> int:
     """Why the order may not arrive anew at ``price``; ``same``: as where it is now."""
     book = plain_book(arena, slot)
-    qty = load_i64(order + ORDER_QTY)
-    side = (book & 1) + BUY
-    phase = load_u8(instrument_addr(arena, instrument) + PHASE)
-    if order_type == POST_ONLY and phase in (CONTINUOUS, TRADING_AT_LAST):
-        best = best_price(arena, instrument, BUY + SELL - side, NO_PRICE)
-        if best != NO_PRICE and (price >= best if side == BUY else price <= best):
-            return WOULD_CROSS
+    qty = load_i64(order + const.ORDER_QTY)
+    side = (book & 1) + const.BUY
+    phase = load_u8(instrument_addr(arena, instrument) + layout.PHASE)
+    if order_type == const.POST_ONLY and phase in (const.CONTINUOUS, const.TRADING_AT_LAST):
+        best = best_price(arena, instrument, const.BUY + const.SELL - side, NO_PRICE)
+        if best != NO_PRICE and (price >= best if side == const.BUY else price <= best):
+            return const.WOULD_CROSS
     shown = qty
-    if order_type == ICEBERG:
+    if order_type == const.ICEBERG:
         shown = min(qty, display_asked(arena, order, slot))
         reason = refuse_display(arena, order, instrument, slot)
-        if reason != ACCEPT:
+        if reason != const.ACCEPT:
             return reason
-    own = load_i64(slot_addr(arena, slot) + SLOT_QTY) if same else 0
+    own = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY) if same else 0
     return refuse_place(arena, book, price, shown, own)
 
 
 @kernel_outlined
 def display_asked(arena: int, order: int, slot: int) -> int:
     """The iceberg's display quantity after the REPLACE."""
-    aux = load_i64(order + ORDER_AUX)
-    return aux if aux != 0 else load_i64(extension_of(arena, slot) + EXT_DISPLAY)
+    aux = load_i64(order + const.ORDER_AUX)
+    return aux if aux != 0 else load_i64(extension_of(arena, slot) + layout.EXT_DISPLAY)
 
 
 @kernel_outlined
 def refuse_display(arena: int, order: int, instrument: int, slot: int) -> int:
     """Whether the iceberg's slices, as they would be, could cause too many events at once."""
-    before = load_i64(arena + EXTRA_EVENTS)
-    old = load_u32(extension_of(arena, slot) + EXT_SLICES)
+    before = load_i64(arena + layout.EXTRA_EVENTS)
+    old = load_u32(extension_of(arena, slot) + layout.EXT_SLICES)
     set_display_slices(arena, order, instrument, slot)
-    after = load_i64(arena + EXTRA_EVENTS)
-    new = load_u32(extension_of(arena, slot) + EXT_SLICES)
-    count_order(arena, instrument, ICEBERG, GTC, new, -1)
-    count_order(arena, instrument, ICEBERG, GTC, old, 1)
-    store_u32(extension_of(arena, slot) + EXT_SLICES, old)
-    return BOOK_FULL if after > before and after > load_i64(arena + EXTRA_CAPACITY) else ACCEPT
+    after = load_i64(arena + layout.EXTRA_EVENTS)
+    new = load_u32(extension_of(arena, slot) + layout.EXT_SLICES)
+    count_order(arena, instrument, const.ICEBERG, const.GTC, new, -1)
+    count_order(arena, instrument, const.ICEBERG, const.GTC, old, 1)
+    store_u32(extension_of(arena, slot) + layout.EXT_SLICES, old)
+    return (
+        const.BOOK_FULL
+        if after > before and after > load_i64(arena + layout.EXTRA_CAPACITY)
+        else const.ACCEPT
+    )
 
 
 @kernel_outlined
 def set_display_slices(arena: int, order: int, instrument: int, slot: int) -> None:
     ext = extension_of(arena, slot)
-    slices = slices_of(load_i64(order + ORDER_QTY), display_asked(arena, order, slot))
-    count_order(arena, instrument, ICEBERG, GTC, load_u32(ext + EXT_SLICES), -1)
-    count_order(arena, instrument, ICEBERG, GTC, slices, 1)
-    store_u32(ext + EXT_SLICES, slices)
+    slices = slices_of(load_i64(order + const.ORDER_QTY), display_asked(arena, order, slot))
+    count_order(arena, instrument, const.ICEBERG, const.GTC, load_u32(ext + layout.EXT_SLICES), -1)
+    count_order(arena, instrument, const.ICEBERG, const.GTC, slices, 1)
+    store_u32(ext + layout.EXT_SLICES, slices)
 
 
 @kernel_outlined
@@ -464,7 +409,7 @@ def set_display(arena: int, order: int, instrument: int, slot: int) -> None:
     touch_order(arena, slot)
     display = display_asked(arena, order, slot)
     set_display_slices(arena, order, instrument, slot)
-    store_i64(extension_of(arena, slot) + EXT_DISPLAY, display)
+    store_i64(extension_of(arena, slot) + layout.EXT_DISPLAY, display)
 
 
 @kernel_outlined
@@ -473,19 +418,19 @@ def move(arena: int, order: int, instrument: int, slot: int, order_type: int, pr
     at = slot_addr(arena, slot)
     ext = extension_of(arena, slot)
     book = plain_book(arena, slot)
-    side = (book & 1) + BUY
-    qty = load_i64(order + ORDER_QTY)
+    side = (book & 1) + const.BUY
+    qty = load_i64(order + const.ORDER_QTY)
     if ext != 0:
-        store_i64(ext + EXT_PRICE, price)
-        store_i64(ext + EXT_ARRIVAL, next_event_number(arena))
+        store_i64(ext + layout.EXT_PRICE, price)
+        store_i64(ext + layout.EXT_ARRIVAL, next_event_number(arena))
     tell_replaced(arena, slot, price, qty, 0)
     word = order_address(arena, slot)
     withdraw(arena, slot)
-    set_taker(arena, load_i64(at + SLOT_ID), word, price, mode_of(order))
-    phase = load_u8(instrument_addr(arena, instrument) + PHASE)
-    books = AT_LIMIT if phase == TRADING_AT_LAST else ALL_BOOKS
-    can_take = phase in (CONTINUOUS, TRADING_AT_LAST) and order_type != POST_ONLY
-    if can_take and order_type == ALL_OR_NONE:
+    set_taker(arena, load_i64(at + layout.SLOT_ID), word, price, mode_of(order))
+    phase = load_u8(instrument_addr(arena, instrument) + layout.PHASE)
+    books = AT_LIMIT if phase == const.TRADING_AT_LAST else ALL_BOOKS
+    can_take = phase in (const.CONTINUOUS, const.TRADING_AT_LAST) and order_type != const.POST_ONLY
+    if can_take and order_type == const.ALL_OR_NONE:
         can_take = fillable(arena, instrument, side, price, qty, books) == qty
     left = take(arena, instrument, side, price, qty, books) if can_take else qty
     if left == 0:

@@ -13,40 +13,8 @@ an answer.  Addresses are int64; ``arena`` is the address of what
 and functions that write events return it moved on.
 """
 
-from openoutcry.matcher.book.arena import (
-    AHEAD,
-    AHEAD_COMMANDS,
-    BOOK_BEST_KEY,
-    BOOK_BEST_LEVEL,
-    DISPLAYED,
-    ENTRY_INSTRUMENT,
-    ENTRY_SYMBOL,
-    EVENT_COUNT,
-    EXTRA_CAPACITY,
-    EXTRA_EVENTS,
-    GOLDEN,
-    LAST_INSTRUMENT,
-    LAST_SEQ,
-    LAST_SYMBOL,
-    MAX_PRICE,
-    MAX_QTY,
-    MIN_PRICE,
-    MIN_QTY,
-    MODE,
-    MODE_PHASE,
-    OPEN_ORDERS,
-    ORDER_CAPACITY,
-    SLOT_GTC,
-    SLOT_ID,
-    SLOT_LEVEL,
-    SLOT_OWNER,
-    SLOT_POST_ONLY,
-    SLOT_QTY,
-    SYMBOL_ENTRY_BYTES,
-    SYMBOL_MASK,
-    SYMBOLS_AT,
-    WORST_EVENTS,
-)
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.ids import find_id, id_addr, prefetch_chain
 from openoutcry.matcher.book.levels import (
     book_addr,
@@ -66,46 +34,8 @@ from openoutcry.matcher.book.orders import (
     plain_price,
     take_off,
 )
-from openoutcry.matcher.commands.every_command import general
-from openoutcry.matcher.commands.plain_beside_special import among
-from openoutcry.matcher.constants import (
-    ACCEPT,
-    ACCEPTED,
-    BUY,
-    CANCEL,
-    DAY,
-    ERROR_SHIFT,
-    FOK,
-    FOK_UNFILLABLE,
-    GTC,
-    IOC_REST,
-    KEPT_PLACE,
-    KIND_SHIFT,
-    MALFORMED,
-    MARKET,
-    MARKET_REST,
-    MODE_SHIFT,
-    NEW,
-    NOT_OWNER,
-    ORDER_ID,
-    ORDER_PRICE,
-    ORDER_QTY,
-    ORDER_SEQ,
-    ORDER_SYMBOL,
-    ORDER_WORD,
-    POST_ONLY,
-    REDUCE,
-    REDUCED,
-    REDUCED_TO_ZERO,
-    REPLACE,
-    REPLACED,
-    SELL,
-    SIDE_SHIFT,
-    TIF_SHIFT,
-    TYPE_SHIFT,
-    UNKNOWN_ORDER,
-    USER,
-)
+from openoutcry.matcher.commands.every_command import every_command
+from openoutcry.matcher.commands.plain_beside_special import plain_beside_special
 from openoutcry.matcher.event_bound import scratch_records
 from openoutcry.matcher.events import emit, emit_cancelled, event_address, mark_last, reject
 from openoutcry.matcher.matching.plain_orders import (
@@ -146,8 +76,8 @@ def process_batch(
     """
     done = 0
     at = out
-    events_before = load_i64(arena + EVENT_COUNT)
-    last_start = out + (out_capacity - load_i64(arena + WORST_EVENTS)) * RECORD_BYTES
+    events_before = load_i64(arena + layout.EVENT_COUNT)
+    last_start = out + (out_capacity - load_i64(arena + layout.WORST_EVENTS)) * RECORD_BYTES
     for index in range(min(FAR, count)):
         look_ahead(arena, orders, index)
     while done < count and at <= last_start:
@@ -162,16 +92,18 @@ def process_batch(
         end = plain(arena, order, instrument, entry, at)
         if end == 0:
             # Only the slow path numbers what it writes.
-            store_i64(arena + EVENT_COUNT, events_before + (at - out) // RECORD_BYTES)
+            store_i64(arena + layout.EVENT_COUNT, events_before + (at - out) // RECORD_BYTES)
             end = slow(arena, order, instrument, entry, at)
         if VERIFY:
             assert_after(arena, instrument, at, end)
         at = end
         done += 1
     written = (at - out) // RECORD_BYTES
-    store_i64(arena + EVENT_COUNT, events_before + written)
+    store_i64(arena + layout.EVENT_COUNT, events_before + written)
     if done > 0:
-        store_i64(arena + LAST_SEQ, load_i64(orders + (done - 1) * RECORD_BYTES + ORDER_SEQ))
+        store_i64(
+            arena + layout.LAST_SEQ, load_i64(orders + (done - 1) * RECORD_BYTES + const.ORDER_SEQ)
+        )
     return done, written
 
 
@@ -180,16 +112,16 @@ def process_one(arena: int, order: int, out: int) -> int:
     """Process the command at ``order`` and return how many events it wrote at ``out``: at least
     one, the last with the flag LAST, and none only for another shard's command.  Their ``seq`` is
     0 for the caller to number."""
-    instrument = find_instrument(arena, load_i64(order + ORDER_SYMBOL))
-    entry = id_addr(arena, instrument, load_i64(order + ORDER_ID))
+    instrument = find_instrument(arena, load_i64(order + const.ORDER_SYMBOL))
+    entry = id_addr(arena, instrument, load_i64(order + const.ORDER_ID))
     end = plain(arena, order, instrument, entry, out)
     if end == 0:
         end = slow(arena, order, instrument, entry, out)
     if VERIFY:
         assert_after(arena, instrument, out, end)
     count = (end - out) // RECORD_BYTES
-    store_i64(arena + LAST_SEQ, load_i64(order + ORDER_SEQ))
-    store_i64(arena + EVENT_COUNT, load_i64(arena + EVENT_COUNT) + count)
+    store_i64(arena + layout.LAST_SEQ, load_i64(order + const.ORDER_SEQ))
+    store_i64(arena + layout.EVENT_COUNT, load_i64(arena + layout.EVENT_COUNT) + count)
     return count
 
 
@@ -198,15 +130,15 @@ def assert_after(arena: int, instrument: int, out: int, end: int) -> None:
     """What holds after every command, whose events are at ``out`` to ``end``: no more events than
     the bound, and no book crossed in continuous trading."""
     assert out <= end
-    assert end - out <= load_i64(arena + WORST_EVENTS) * RECORD_BYTES
-    assert load_i64(arena + OPEN_ORDERS) <= load_i64(arena + ORDER_CAPACITY)
-    assert load_i64(arena + EXTRA_EVENTS) <= load_i64(arena + EXTRA_CAPACITY)
+    assert end - out <= load_i64(arena + layout.WORST_EVENTS) * RECORD_BYTES
+    assert load_i64(arena + layout.OPEN_ORDERS) <= load_i64(arena + layout.ORDER_CAPACITY)
+    assert load_i64(arena + layout.EXTRA_EVENTS) <= load_i64(arena + layout.EXTRA_CAPACITY)
     if instrument == NO_INSTRUMENT:
         return
-    if load_i64(instrument_addr(arena, instrument) + MODE) & MODE_PHASE == 0:
-        bids = instrument << 4 | DISPLAYED
-        best = load_i64(book_addr(arena, bids) + BOOK_BEST_KEY)
-        has_bid = load_u32(book_addr(arena, bids) + BOOK_BEST_LEVEL) != 0
+    if load_i64(instrument_addr(arena, instrument) + layout.MODE) & layout.MODE_PHASE == 0:
+        bids = instrument << 4 | layout.DISPLAYED
+        best = load_i64(book_addr(arena, bids) + layout.BOOK_BEST_KEY)
+        has_bid = load_u32(book_addr(arena, bids) + layout.BOOK_BEST_LEVEL) != 0
         assert not (has_bid and would_cross(arena, bids, best))
 
 
@@ -214,15 +146,15 @@ def assert_after(arena: int, instrument: int, out: int, end: int) -> None:
 def ahead_addr(arena: int, index: int) -> int:
     """Where what is known of the batch's command ``index`` is kept: the address of its id's entry,
     and its instrument."""
-    return arena + AHEAD + (index & (AHEAD_COMMANDS - 1)) * 16
+    return arena + layout.AHEAD + (index & (layout.AHEAD_COMMANDS - 1)) * 16
 
 
 @kernel
 def look_ahead(arena: int, orders: int, index: int) -> None:
     """Find instrument and id entry of the batch's command ``index``, and ask for the latter."""
     order = orders + index * RECORD_BYTES
-    instrument = find_instrument(arena, load_i64(order + ORDER_SYMBOL))
-    entry = id_addr(arena, instrument, load_i64(order + ORDER_ID))
+    instrument = find_instrument(arena, load_i64(order + const.ORDER_SYMBOL))
+    entry = id_addr(arena, instrument, load_i64(order + const.ORDER_ID))
     prefetch(entry)
     at = ahead_addr(arena, index)
     store_i64(at, entry)
@@ -243,13 +175,13 @@ def plain(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
     if instrument == NO_INSTRUMENT:
         return 0
     state = instrument_addr(arena, instrument)
-    word = load_i64(order + ORDER_WORD)
-    if load_i64(state + MODE) != 0:
+    word = load_i64(order + const.ORDER_WORD)
+    if load_i64(state + layout.MODE) != 0:
         return 0
-    error_and_kind = (word >> ERROR_SHIFT) & 0xFFFFFF
-    if error_and_kind == NEW << (KIND_SHIFT - ERROR_SHIFT):
+    error_and_kind = (word >> const.ERROR_SHIFT) & 0xFFFFFF
+    if error_and_kind == const.NEW << (const.KIND_SHIFT - const.ERROR_SHIFT):
         return plain_new(arena, order, instrument, state, entry, word, out)
-    if error_and_kind == CANCEL << (KIND_SHIFT - ERROR_SHIFT):
+    if error_and_kind == const.CANCEL << (const.KIND_SHIFT - const.ERROR_SHIFT):
         return plain_cancel(arena, order, entry, word, out)
     return 0
 
@@ -261,7 +193,7 @@ def plain(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
 def slow(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
     """Process a command of any kind, whose id's entry is at ``entry``; returns ``out`` moved on."""
     if not STRIPPED and is_special(arena, instrument):
-        end = among(arena, order, instrument, entry, out)
+        end = plain_beside_special(arena, order, instrument, entry, out)
         if end != 0:
             return end
     return rare(arena, order, instrument, out)
@@ -270,7 +202,10 @@ def slow(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
 @kernel
 def is_special(arena: int, instrument: int) -> bool:
     """Whether the instrument has rules, holds special orders or is in another phase."""
-    return instrument != NO_INSTRUMENT and load_i64(instrument_addr(arena, instrument) + MODE) != 0
+    return (
+        instrument != NO_INSTRUMENT
+        and load_i64(instrument_addr(arena, instrument) + layout.MODE) != 0
+    )
 
 
 @kernel_outlined
@@ -285,30 +220,30 @@ def rare(arena: int, order: int, instrument: int, out: int) -> int:
 @kernel
 def dispatch(arena: int, order: int, instrument: int, out: int) -> int:
     """The fast path, or the way to the general one."""
-    word = load_i64(order + ORDER_WORD)
-    error_code = (word >> ERROR_SHIFT) & 0xFFFF
-    kind = (word >> KIND_SHIFT) & 0xFF
+    word = load_i64(order + const.ORDER_WORD)
+    error_code = (word >> const.ERROR_SHIFT) & 0xFFFF
+    kind = (word >> const.KIND_SHIFT) & 0xFF
     if error_code != 0 or instrument == NO_INSTRUMENT:
         return beyond(arena, order, out, instrument)
     state = instrument_addr(arena, instrument)
-    if load_i64(state + MODE) != 0:
+    if load_i64(state + layout.MODE) != 0:
         return beyond(arena, order, out, instrument)
-    if kind == NEW:
+    if kind == const.NEW:
         return new(arena, order, out, instrument, state, word)
-    if kind < NEW or kind > REPLACE:
+    if kind < const.NEW or kind > const.REPLACE:
         return beyond(arena, order, out, instrument)
-    slot = find_id(arena, instrument, load_i64(order + ORDER_ID))
+    slot = find_id(arena, instrument, load_i64(order + const.ORDER_ID))
     participant = word & 0xFFFF
-    if slot == 0 or load_u32(slot_addr(arena, slot) + SLOT_OWNER) & 0xFFFF != participant:
-        if kind == REPLACE:
+    if slot == 0 or load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER) & 0xFFFF != participant:
+        if kind == const.REPLACE:
             return beyond(arena, order, out, instrument)
-        address = event_address(instrument, (word >> SIDE_SHIFT) & 0xFF, participant)
-        reason = UNKNOWN_ORDER if slot == 0 else NOT_OWNER
+        address = event_address(instrument, (word >> const.SIDE_SHIFT) & 0xFF, participant)
+        reason = const.UNKNOWN_ORDER if slot == 0 else const.NOT_OWNER
         return reject(order, out, address, reason, 0)
-    if kind == CANCEL:
-        qty = load_i64(slot_addr(arena, slot) + SLOT_QTY)
-        return cancel(arena, order, out, instrument, slot, qty, USER)
-    if kind == REDUCE:
+    if kind == const.CANCEL:
+        qty = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY)
+        return cancel(arena, order, out, instrument, slot, qty, const.USER)
+    if kind == const.REDUCE:
         return reduce(arena, order, out, instrument, slot)
     return replace(arena, order, out, instrument, state, slot, word)
 
@@ -317,9 +252,9 @@ def dispatch(arena: int, order: int, instrument: int, out: int) -> int:
 def beyond(arena: int, order: int, out: int, instrument: int) -> int:
     """The general path; with STRIPPED, its commands are rejected as MALFORMED."""
     if STRIPPED:
-        address = event_address(instrument, 0, load_i64(order + ORDER_WORD) & 0xFFFF)
-        return reject(order, out, address, MALFORMED, 0)
-    return general(arena, order, out, instrument)
+        address = event_address(instrument, 0, load_i64(order + const.ORDER_WORD) & 0xFFFF)
+        return reject(order, out, address, const.MALFORMED, 0)
+    return every_command(arena, order, out, instrument)
 
 
 # One function a command
@@ -327,56 +262,61 @@ def beyond(arena: int, order: int, out: int, instrument: int) -> int:
 
 @kernel
 def new(arena: int, order: int, out: int, instrument: int, state: int, word: int) -> int:
-    side = (word >> SIDE_SHIFT) & 0xFF
-    order_type = (word >> TYPE_SHIFT) & 0xFF
-    tif = (word >> TIF_SHIFT) & 0xFF
-    price = load_i64(order + ORDER_PRICE)
-    qty = load_i64(order + ORDER_QTY)
-    order_id = load_i64(order + ORDER_ID)
+    side = (word >> const.SIDE_SHIFT) & 0xFF
+    order_type = (word >> const.TYPE_SHIFT) & 0xFF
+    tif = (word >> const.TIF_SHIFT) & 0xFF
+    price = load_i64(order + const.ORDER_PRICE)
+    qty = load_i64(order + const.ORDER_QTY)
+    order_id = load_i64(order + const.ORDER_ID)
     if (
-        order_type > POST_ONLY
-        or tif > GTC
+        order_type > const.POST_ONLY
+        or tif > const.GTC
         or (PLAIN >> (order_type * 8 + tif)) & 1 == 0
-        or side < BUY
-        or side > SELL
-        or qty < load_i64(state + MIN_QTY)
-        or qty > load_i64(state + MAX_QTY)
+        or side < const.BUY
+        or side > const.SELL
+        or qty < load_i64(state + layout.MIN_QTY)
+        or qty > load_i64(state + layout.MAX_QTY)
         or (
-            order_type != MARKET
-            and (price < load_i64(state + MIN_PRICE) or price > load_i64(state + MAX_PRICE))
+            order_type != const.MARKET
+            and (
+                price < load_i64(state + layout.MIN_PRICE)
+                or price > load_i64(state + layout.MAX_PRICE)
+            )
         )
         or find_id(arena, instrument, order_id) != 0
     ):
         return beyond(arena, order, out, instrument)
     address = event_address(instrument, side, word & 0xFFFF)
-    book = instrument << 4 | DISPLAYED | (side - BUY)
+    book = instrument << 4 | layout.DISPLAYED | (side - const.BUY)
     key = price ^ key_flip(book)
     page = 0
-    may_rest = order_type != MARKET and tif in (DAY, GTC)
+    may_rest = order_type != const.MARKET and tif in (const.DAY, const.GTC)
     if may_rest:
         page = find_page(arena, book, page_number(key))
-        has_slot = load_i64(arena + OPEN_ORDERS) < load_fixed(arena + ORDER_CAPACITY)
-        reason = refuse_rest(arena, book, page, key, qty, 0, order_type == POST_ONLY, has_slot)
-        if reason != ACCEPT:
+        has_slot = load_i64(arena + layout.OPEN_ORDERS) < load_fixed(arena + layout.ORDER_CAPACITY)
+        reason = refuse_rest(
+            arena, book, page, key, qty, 0, order_type == const.POST_ONLY, has_slot
+        )
+        if reason != const.ACCEPT:
             return reject(order, out, address, reason, 0)
-    cause = load_i64(order + ORDER_SEQ)
-    out = emit(out, order_id, 0, price, qty, qty, cause, address | ACCEPTED)
-    limit = MAX_VALUE if order_type == MARKET else limit_key(book, price)
-    if tif == FOK and not is_fillable(arena, book ^ 1, limit, qty):
-        return emit_cancelled(out, order_id, price, qty, cause, address, FOK_UNFILLABLE)
+    cause = load_i64(order + const.ORDER_SEQ)
+    out = emit(out, order_id, 0, price, qty, qty, cause, address | const.ACCEPTED)
+    limit = MAX_VALUE if order_type == const.MARKET else limit_key(book, price)
+    if tif == const.FOK and not is_fillable(arena, book ^ 1, limit, qty):
+        return emit_cancelled(out, order_id, price, qty, cause, address, const.FOK_UNFILLABLE)
     qty, out = match(arena, state, book ^ 1, limit, order_id, qty, cause, address, out, False)
     if qty == 0:
         return out
     if may_rest:
         owner = word & 0xFFFF
-        if order_type == POST_ONLY:
-            owner |= SLOT_POST_ONLY
-        if tif == GTC:
-            owner |= SLOT_GTC
+        if order_type == const.POST_ONLY:
+            owner |= layout.SLOT_POST_ONLY
+        if tif == const.GTC:
+            owner |= layout.SLOT_GTC
         slot = open_order(arena, instrument, order_id, owner)
         join_level(arena, book, page, key, slot, qty)
         return out
-    reason = MARKET_REST if order_type == MARKET else IOC_REST
+    reason = const.MARKET_REST if order_type == const.MARKET else const.IOC_REST
     return emit_cancelled(out, order_id, price, qty, cause, address, reason)
 
 
@@ -387,10 +327,10 @@ def cancel(
     """Take the open order in ``slot`` out of the book: it was ``qty`` lots."""
     out = emit_cancelled(
         out,
-        load_i64(slot_addr(arena, slot) + SLOT_ID),
+        load_i64(slot_addr(arena, slot) + layout.SLOT_ID),
         plain_price(arena, slot),
         qty,
-        load_i64(order + ORDER_SEQ),
+        load_i64(order + const.ORDER_SEQ),
         plain_address(arena, slot),
         reason,
     )
@@ -401,18 +341,18 @@ def cancel(
 
 @kernel
 def reduce(arena: int, order: int, out: int, instrument: int, slot: int) -> int:
-    qty = load_i64(order + ORDER_QTY)
+    qty = load_i64(order + const.ORDER_QTY)
     if qty <= 0:
         return beyond(arena, order, out, instrument)
     at = slot_addr(arena, slot)
-    leaves = load_i64(at + SLOT_QTY)
+    leaves = load_i64(at + layout.SLOT_QTY)
     if qty >= leaves:
-        return cancel(arena, order, out, instrument, slot, leaves, REDUCED_TO_ZERO)
+        return cancel(arena, order, out, instrument, slot, leaves, const.REDUCED_TO_ZERO)
     take_off(arena, slot, qty)
     price = plain_price(arena, slot)
-    cause = load_i64(order + ORDER_SEQ)
-    address = plain_address(arena, slot) | REDUCED
-    return emit(out, load_i64(at + SLOT_ID), 0, price, qty, leaves - qty, cause, address)
+    cause = load_i64(order + const.ORDER_SEQ)
+    address = plain_address(arena, slot) | const.REDUCED
+    return emit(out, load_i64(at + layout.SLOT_ID), 0, price, qty, leaves - qty, cause, address)
 
 
 @kernel
@@ -420,37 +360,39 @@ def replace(
     arena: int, order: int, out: int, instrument: int, state: int, slot: int, word: int
 ) -> int:
     """New price and open quantity."""
-    price = load_i64(order + ORDER_PRICE)
-    qty = load_i64(order + ORDER_QTY)
+    price = load_i64(order + const.ORDER_PRICE)
+    qty = load_i64(order + const.ORDER_QTY)
     if (
-        (word >> MODE_SHIFT) & 0xF != 0
-        or qty < load_i64(state + MIN_QTY)
-        or qty > load_i64(state + MAX_QTY)
-        or price < load_i64(state + MIN_PRICE)
-        or price > load_i64(state + MAX_PRICE)
+        (word >> const.MODE_SHIFT) & 0xF != 0
+        or qty < load_i64(state + layout.MIN_QTY)
+        or qty > load_i64(state + layout.MAX_QTY)
+        or price < load_i64(state + layout.MIN_PRICE)
+        or price > load_i64(state + layout.MAX_PRICE)
     ):
         return beyond(arena, order, out, instrument)
     at = slot_addr(arena, slot)
-    order_id = load_i64(at + SLOT_ID)
-    leaves = load_i64(at + SLOT_QTY)
-    level = load_u32(at + SLOT_LEVEL)
+    order_id = load_i64(at + layout.SLOT_ID)
+    leaves = load_i64(at + layout.SLOT_QTY)
+    level = load_u32(at + layout.SLOT_LEVEL)
     book = plain_book(arena, slot)
-    cause = load_i64(order + ORDER_SEQ)
+    cause = load_i64(order + const.ORDER_SEQ)
     key = price ^ key_flip(book)
     same_level = level_key(arena, level) == key
     about = plain_address(arena, slot)
     if same_level and qty <= leaves:
         take_off(arena, slot, leaves - qty)
-        return emit(out, order_id, 0, price, qty, qty, cause, about | REPLACED | KEPT_PLACE)
+        return emit(
+            out, order_id, 0, price, qty, qty, cause, about | const.REPLACED | const.KEPT_PLACE
+        )
     page = find_page(arena, book, page_number(key))
     own = leaves if same_level else 0
-    post_only = load_u32(at + SLOT_OWNER) & SLOT_POST_ONLY != 0
+    post_only = load_u32(at + layout.SLOT_OWNER) & layout.SLOT_POST_ONLY != 0
     reason = refuse_rest(arena, book, page, key, qty, own, post_only, True)
-    if reason != ACCEPT:
-        address = event_address(instrument, (word >> SIDE_SHIFT) & 0xFF, word & 0xFFFF)
+    if reason != const.ACCEPT:
+        address = event_address(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
         return reject(order, out, address, reason, 0)
     leave_level(arena, slot)
-    out = emit(out, order_id, 0, price, qty, qty, cause, about | REPLACED)
+    out = emit(out, order_id, 0, price, qty, qty, cause, about | const.REPLACED)
     limit = limit_key(book, price)
     qty, out = match(arena, state, book ^ 1, limit, order_id, qty, cause, about, out, False)
     if qty == 0:
@@ -464,18 +406,18 @@ def replace(
 @kernel
 def find_instrument(arena: int, symbol: int) -> int:
     """Index of the instrument whose symbol's eight bytes are ``symbol``, or NO_INSTRUMENT."""
-    if symbol == load_i64(arena + LAST_SYMBOL) and symbol != 0:
-        return load_i64(arena + LAST_INSTRUMENT)
-    table = arena + load_fixed(arena + SYMBOLS_AT)
-    mask = load_fixed(arena + SYMBOL_MASK)
-    at = (mul_wrapping(symbol, GOLDEN) >> 40) & mask
+    if symbol == load_i64(arena + layout.LAST_SYMBOL) and symbol != 0:
+        return load_i64(arena + layout.LAST_INSTRUMENT)
+    table = arena + load_fixed(arena + layout.SYMBOLS_AT)
+    mask = load_fixed(arena + layout.SYMBOL_MASK)
+    at = (mul_wrapping(symbol, layout.GOLDEN) >> 40) & mask
     while True:
-        entry = table + at * SYMBOL_ENTRY_BYTES
-        instrument = load_i64(entry + ENTRY_INSTRUMENT) - 1
+        entry = table + at * layout.SYMBOL_ENTRY_BYTES
+        instrument = load_i64(entry + layout.ENTRY_INSTRUMENT) - 1
         if instrument < 0:
             return NO_INSTRUMENT
-        if load_i64(entry + ENTRY_SYMBOL) == symbol:
-            store_i64(arena + LAST_SYMBOL, symbol)
-            store_i64(arena + LAST_INSTRUMENT, instrument)
+        if load_i64(entry + layout.ENTRY_SYMBOL) == symbol:
+            store_i64(arena + layout.LAST_SYMBOL, symbol)
+            store_i64(arena + layout.LAST_INSTRUMENT, instrument)
             return instrument
         at = (at + 1) & mask

@@ -2,14 +2,8 @@
 # (intrinsics have no types that mypy could see)
 """The general path: who is asked, and what every command's answer has in common."""
 
-from openoutcry.matcher.book.arena import (
-    CAUSE_SEQ,
-    FIRST_EVENT_AT,
-    MODE,
-    MODE_FOREIGN,
-    NEXT_EVENT_AT,
-    SHARD,
-)
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.ids import find_id
 from openoutcry.matcher.book.levels import instrument_addr, touch_instrument
 from openoutcry.matcher.book.orders import order_owner
@@ -17,31 +11,6 @@ from openoutcry.matcher.commands.amend import cancel_any, reduce_any, replace_an
 from openoutcry.matcher.commands.mass import advance_time, disconnect, mass_cancel
 from openoutcry.matcher.commands.new import enter
 from openoutcry.matcher.commands.phases import change_phase
-from openoutcry.matcher.constants import (
-    ACCEPT,
-    CANCEL,
-    DECREMENT,
-    DISCONNECT,
-    ERROR_SHIFT,
-    GATEWAY,
-    KIND_SHIFT,
-    MALFORMED,
-    MASS_CANCEL,
-    MODE_SHIFT,
-    NEW,
-    NOT_OWNER,
-    ORDER_ID,
-    ORDER_SEQ,
-    ORDER_SYMBOL,
-    ORDER_WORD,
-    PHASE_COMMAND,
-    REDUCE,
-    REPLACE,
-    SIDE_SHIFT,
-    TIME,
-    UNKNOWN_INSTRUMENT,
-    UNKNOWN_ORDER,
-)
 from openoutcry.matcher.events import event_address, reject
 from openoutcry.matcher.matching.cascade import finish
 from openoutcry.wire.kernel import kernel, kernel_outlined
@@ -50,52 +19,53 @@ from openoutcry.wire.records import NO_INSTRUMENT
 
 
 @kernel_outlined
-def general(arena: int, order: int, out: int, instrument: int) -> int:
+def every_command(arena: int, order: int, out: int, instrument: int) -> int:
     """Do what the command at ``order`` asks of ``instrument`` (or NO_INSTRUMENT); returns where
     the next event goes."""
-    word = load_i64(order + ORDER_WORD)
-    error_code = (word >> ERROR_SHIFT) & 0xFFFF
-    kind = (word >> KIND_SHIFT) & 0xFF
+    word = load_i64(order + const.ORDER_WORD)
+    error_code = (word >> const.ERROR_SHIFT) & 0xFFFF
+    kind = (word >> const.KIND_SHIFT) & 0xFF
     everywhere = error_code == 0 and (
-        kind in (TIME, DISCONNECT) or (kind == MASS_CANCEL and load_i64(order + ORDER_SYMBOL) == 0)
+        kind in (const.TIME, const.DISCONNECT)
+        or (kind == const.MASS_CANCEL and load_i64(order + const.ORDER_SYMBOL) == 0)
     )
     if everywhere:
         instrument = NO_INSTRUMENT
     elif is_foreign(arena, instrument):
         return out
-    store_i64(arena + NEXT_EVENT_AT, out)
-    store_i64(arena + FIRST_EVENT_AT, out)
-    store_i64(arena + CAUSE_SEQ, load_i64(order + ORDER_SEQ))
-    address = event_address(instrument, (word >> SIDE_SHIFT) & 0xFF, word & 0xFFFF)
+    store_i64(arena + layout.NEXT_EVENT_AT, out)
+    store_i64(arena + layout.FIRST_EVENT_AT, out)
+    store_i64(arena + layout.CAUSE_SEQ, load_i64(order + const.ORDER_SEQ))
+    address = event_address(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
     if error_code != 0:
-        return reject(order, out, address, GATEWAY, error_code)
-    if kind < NEW or kind > PHASE_COMMAND:
-        return reject(order, out, address, MALFORMED, 0)
+        return reject(order, out, address, const.GATEWAY, error_code)
+    if kind < const.NEW or kind > const.PHASE_COMMAND:
+        return reject(order, out, address, const.MALFORMED, 0)
     if everywhere:
         reason = command_everywhere(arena, order, kind)
     elif instrument == NO_INSTRUMENT:
-        reason = UNKNOWN_INSTRUMENT
+        reason = const.UNKNOWN_INSTRUMENT
     else:
         reason = command_one(arena, order, instrument, kind)
-    if reason != ACCEPT:
+    if reason != const.ACCEPT:
         return reject(order, out, address, reason, 0)
-    return load_i64(arena + NEXT_EVENT_AT)
+    return load_i64(arena + layout.NEXT_EVENT_AT)
 
 
 @kernel
 def is_foreign(arena: int, instrument: int) -> bool:
     """Whether the command is another shard's."""
     if instrument == NO_INSTRUMENT:
-        return load_i64(arena + SHARD) != 0
-    return load_i64(instrument_addr(arena, instrument) + MODE) & MODE_FOREIGN != 0
+        return load_i64(arena + layout.SHARD) != 0
+    return load_i64(instrument_addr(arena, instrument) + layout.MODE) & layout.MODE_FOREIGN != 0
 
 
 @kernel_outlined
 def command_everywhere(arena: int, order: int, kind: int) -> int:
     """A command to all instruments; returns why it is refused, or ACCEPT."""
-    if kind == TIME:
+    if kind == const.TIME:
         return advance_time(arena, order)
-    if kind == DISCONNECT:
+    if kind == const.DISCONNECT:
         return disconnect(arena, order)
     return mass_cancel(arena, order, NO_INSTRUMENT)
 
@@ -105,15 +75,15 @@ def command_one(arena: int, order: int, instrument: int, kind: int) -> int:
     """A command to one instrument; returns why it is refused, or ACCEPT."""
     # Here, once: all that may change of an instrument on this path but its levels.
     touch_instrument(arena, instrument)
-    if kind == MASS_CANCEL:
+    if kind == const.MASS_CANCEL:
         return mass_cancel(arena, order, instrument)
-    if kind == NEW:
+    if kind == const.NEW:
         reason = enter(arena, order, instrument)
-    elif kind == PHASE_COMMAND:
+    elif kind == const.PHASE_COMMAND:
         reason = change_phase(arena, order, instrument)
     else:
         reason = command_order(arena, order, instrument, kind)
-    if reason == ACCEPT:
+    if reason == const.ACCEPT:
         finish(arena, instrument)
     return reason
 
@@ -121,18 +91,18 @@ def command_one(arena: int, order: int, instrument: int, kind: int) -> int:
 @kernel
 def command_order(arena: int, order: int, instrument: int, kind: int) -> int:
     """A command to one open order; returns why it is refused, or ACCEPT."""
-    word = load_i64(order + ORDER_WORD)
-    if kind == REPLACE and (word >> MODE_SHIFT) & 0xF > DECREMENT:
-        return MALFORMED
-    slot = find_id(arena, instrument, load_i64(order + ORDER_ID))
+    word = load_i64(order + const.ORDER_WORD)
+    if kind == const.REPLACE and (word >> const.MODE_SHIFT) & 0xF > const.DECREMENT:
+        return const.MALFORMED
+    slot = find_id(arena, instrument, load_i64(order + const.ORDER_ID))
     if slot == 0:
-        return UNKNOWN_ORDER
+        return const.UNKNOWN_ORDER
     if order_owner(arena, slot) != word & 0xFFFF:
-        return NOT_OWNER
-    if kind == CANCEL:
+        return const.NOT_OWNER
+    if kind == const.CANCEL:
         return cancel_any(arena, instrument, slot)
-    if kind == REDUCE:
+    if kind == const.REDUCE:
         return reduce_any(arena, order, instrument, slot)
-    if kind == REPLACE:
+    if kind == const.REPLACE:
         return replace_any(arena, order, instrument, slot)
     return set_expiry(arena, order, slot)

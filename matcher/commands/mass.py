@@ -2,6 +2,8 @@
 # (intrinsics have no types that mypy could see)
 """Commands of the house and of sessions: TIME, MASS_CANCEL, DISCONNECT; and sweeping a book."""
 
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
     end,
     first_order,
@@ -10,48 +12,9 @@ from openoutcry.matcher.book.any_order import (
     reason_word,
     start_walk,
 )
-from openoutcry.matcher.book.arena import (
-    ALL_OR_NONE_BOOK,
-    AUCTION_LIST,
-    DISPLAYED,
-    EXT_EXPIRY_NS,
-    EXT_INSTRUMENT,
-    EXT_SIDE,
-    EXT_SLOT,
-    EXT_TIF,
-    HIDDEN_BOOK,
-    INSTRUMENT_COUNT,
-    NOW_NS,
-    PEG_LIST,
-    SLOT_GTC,
-    SLOT_LEVEL,
-    SLOT_OWNER,
-    TOUCHED,
-    TOUCHED_FROM,
-    TOUCHED_TO,
-    TRAILING_LIST,
-    TRIGGERS,
-)
 from openoutcry.matcher.book.expiry import first_to_expire
 from openoutcry.matcher.book.levels import instrument_addr, slot_addr, touch_instrument
 from openoutcry.matcher.book.orders import extension_addr, extension_of, order_owner, plain_book
-from openoutcry.matcher.constants import (
-    ACCEPT,
-    CANCELLED,
-    COMPLETED,
-    DISCONNECTED,
-    EXPIRED,
-    EXPIRED_EVENT,
-    GTC,
-    GTD,
-    MALFORMED,
-    MASS_CANCELLED,
-    ORDER_AUX,
-    ORDER_WORD,
-    SELL,
-    SIDE_SHIFT,
-    TIME_BACKWARDS,
-)
 from openoutcry.matcher.events import event_address, tell
 from openoutcry.matcher.matching.cascade import finish
 from openoutcry.wire.kernel import kernel, kernel_outlined
@@ -66,50 +29,55 @@ DAY_ORDERS = -2
 @kernel_outlined
 def advance_time(arena: int, order: int) -> int:
     """TIME: what expired before it goes, the earliest first."""
-    word, now_ns = load_i64(order + ORDER_WORD), load_i64(order + ORDER_AUX)
+    word, now_ns = load_i64(order + const.ORDER_WORD), load_i64(order + const.ORDER_AUX)
     if word & 0xFFFF != 0:
-        return MALFORMED
-    if now_ns < load_i64(arena + NOW_NS):
-        return TIME_BACKWARDS
-    store_i64(arena + NOW_NS, now_ns)
+        return const.MALFORMED
+    if now_ns < load_i64(arena + layout.NOW_NS):
+        return const.TIME_BACKWARDS
+    store_i64(arena + layout.NOW_NS, now_ns)
     touch_none(arena)
     gone = 0
     extension = first_to_expire(arena)
     while extension != 0:
         ext = extension_addr(arena, extension)
-        if load_i64(ext + EXT_EXPIRY_NS) >= now_ns:
+        if load_i64(ext + layout.EXT_EXPIRY_NS) >= now_ns:
             break
-        instrument = load_u32(ext + EXT_INSTRUMENT)
+        instrument = load_u32(ext + layout.EXT_INSTRUMENT)
         touch(arena, instrument)
-        end(arena, instrument, load_u32(ext + EXT_SLOT), reason_word(EXPIRED_EVENT, EXPIRED))
+        end(
+            arena,
+            instrument,
+            load_u32(ext + layout.EXT_SLOT),
+            reason_word(const.EXPIRED_EVENT, const.EXPIRED),
+        )
         gone += 1
         extension = first_to_expire(arena)
     complete(arena, NO_INSTRUMENT, 0, 0, gone)
-    return ACCEPT
+    return const.ACCEPT
 
 
 @kernel_outlined
 def mass_cancel(arena: int, order: int, instrument: int) -> int:
     """MASS_CANCEL in ``instrument``, or (NO_INSTRUMENT) in all."""
-    word, aux = load_i64(order + ORDER_WORD), load_i64(order + ORDER_AUX)
-    side, participant = (word >> SIDE_SHIFT) & 0xFF, word & 0xFFFF
-    if side > SELL or aux < 0 or aux > 1 or (aux == 1 and participant != 0):
-        return MALFORMED
+    word, aux = load_i64(order + const.ORDER_WORD), load_i64(order + const.ORDER_AUX)
+    side, participant = (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF
+    if side > const.SELL or aux < 0 or aux > 1 or (aux == 1 and participant != 0):
+        return const.MALFORMED
     whose = EVERYBODY if aux == 1 else participant
-    what = reason_word(CANCELLED, MASS_CANCELLED)
+    what = reason_word(const.CANCELLED, const.MASS_CANCELLED)
     gone = sweep_instruments(arena, instrument, whose, side, what)
     complete(arena, instrument, side, participant, gone)
-    return ACCEPT
+    return const.ACCEPT
 
 
 @kernel_outlined
 def disconnect(arena: int, order: int) -> int:
     """DISCONNECT: the participant's orders go, everywhere."""
-    participant = load_i64(order + ORDER_WORD) & 0xFFFF
-    what = reason_word(CANCELLED, DISCONNECTED)
+    participant = load_i64(order + const.ORDER_WORD) & 0xFFFF
+    what = reason_word(const.CANCELLED, const.DISCONNECTED)
     gone = sweep_instruments(arena, NO_INSTRUMENT, participant, 0, what)
     complete(arena, NO_INSTRUMENT, 0, participant, gone)
-    return ACCEPT
+    return const.ACCEPT
 
 
 @kernel_outlined
@@ -118,7 +86,7 @@ def sweep_instruments(arena: int, instrument: int, whose: int, side: int, what: 
     touch_none(arena)
     first, beyond = instrument, instrument + 1
     if instrument == NO_INSTRUMENT:
-        first, beyond = 0, load_i64(arena + INSTRUMENT_COUNT)
+        first, beyond = 0, load_i64(arena + layout.INSTRUMENT_COUNT)
     gone = 0
     for index in range(first, beyond):
         here = sweep(arena, index, whose, side, what)
@@ -131,27 +99,27 @@ def sweep_instruments(arena: int, instrument: int, whose: int, side: int, what: 
 @kernel_outlined
 def complete(arena: int, instrument: int, side: int, participant: int, gone: int) -> None:
     """What the touched instruments still have to say, in their order, and that all is done."""
-    for index in range(load_i64(arena + TOUCHED_FROM), load_i64(arena + TOUCHED_TO)):
+    for index in range(load_i64(arena + layout.TOUCHED_FROM), load_i64(arena + layout.TOUCHED_TO)):
         state = instrument_addr(arena, index)
-        if load_u8(state + TOUCHED) != 0:
-            store_u8(state + TOUCHED, 0)
+        if load_u8(state + layout.TOUCHED) != 0:
+            store_u8(state + layout.TOUCHED, 0)
             finish(arena, index)
-    tell(arena, 0, 0, 0, gone, 0, event_address(instrument, side, participant) | COMPLETED)
+    tell(arena, 0, 0, 0, gone, 0, event_address(instrument, side, participant) | const.COMPLETED)
 
 
 @kernel
 def touch_none(arena: int) -> None:
-    store_i64(arena + TOUCHED_FROM, NO_INSTRUMENT)
-    store_i64(arena + TOUCHED_TO, 0)
+    store_i64(arena + layout.TOUCHED_FROM, NO_INSTRUMENT)
+    store_i64(arena + layout.TOUCHED_TO, 0)
 
 
 @kernel_outlined
 def touch(arena: int, instrument: int) -> None:
     """Remember that the command takes orders from the instrument."""
     touch_instrument(arena, instrument)
-    store_u8(instrument_addr(arena, instrument) + TOUCHED, 1)
-    store_i64(arena + TOUCHED_FROM, min(load_i64(arena + TOUCHED_FROM), instrument))
-    store_i64(arena + TOUCHED_TO, max(load_i64(arena + TOUCHED_TO), instrument + 1))
+    store_u8(instrument_addr(arena, instrument) + layout.TOUCHED, 1)
+    store_i64(arena + layout.TOUCHED_FROM, min(load_i64(arena + layout.TOUCHED_FROM), instrument))
+    store_i64(arena + layout.TOUCHED_TO, max(load_i64(arena + layout.TOUCHED_TO), instrument + 1))
 
 
 # Sweeping
@@ -162,10 +130,10 @@ def sweep(arena: int, instrument: int, whose: int, side: int, what: int) -> int:
     """End the orders of ``whose`` (a participant, EVERYBODY or DAY_ORDERS) on ``side`` (0: both)
     in canonical order; returns how many."""
     gone = 0
-    for kind in (DISPLAYED, HIDDEN_BOOK, ALL_OR_NONE_BOOK, TRIGGERS):
+    for kind in (layout.DISPLAYED, layout.HIDDEN_BOOK, layout.ALL_OR_NONE_BOOK, layout.TRIGGERS):
         gone += sweep_book(arena, instrument << 4 | kind, whose, side, what)
         gone += sweep_book(arena, instrument << 4 | kind | 1, whose, side, what)
-    for which in (PEG_LIST, TRAILING_LIST, AUCTION_LIST):
+    for which in (layout.PEG_LIST, layout.TRAILING_LIST, layout.AUCTION_LIST):
         gone += sweep_list(arena, instrument, which, whose, side, what)
     return gone
 
@@ -190,8 +158,8 @@ def sweep_list(arena: int, instrument: int, which: int, whose: int, side: int, w
     start_walk(arena, instrument, which)
     ext = next_listed(arena)
     while ext != 0:
-        slot = load_u32(ext + EXT_SLOT)
-        waits = load_u32(slot_addr(arena, slot) + SLOT_LEVEL) == 0
+        slot = load_u32(ext + layout.EXT_SLOT)
+        waits = load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL) == 0
         if waits and is_meant(arena, slot, whose, side):
             end(arena, instrument, slot, what)
             gone += 1
@@ -204,11 +172,11 @@ def is_meant(arena: int, slot: int, whose: int, side: int) -> bool:
     """Whether a sweep of ``whose`` orders on ``side`` takes the order."""
     ext = extension_of(arena, slot)
     if side != 0:
-        here = load_u8(ext + EXT_SIDE) if ext != 0 else (plain_book(arena, slot) & 1) + 1
+        here = load_u8(ext + layout.EXT_SIDE) if ext != 0 else (plain_book(arena, slot) & 1) + 1
         if here != side:
             return False
     if whose == DAY_ORDERS:
         if ext != 0:
-            return load_u8(ext + EXT_TIF) not in (GTC, GTD)
-        return load_u32(slot_addr(arena, slot) + SLOT_OWNER) & SLOT_GTC == 0
+            return load_u8(ext + layout.EXT_TIF) not in (const.GTC, const.GTD)
+        return load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER) & layout.SLOT_GTC == 0
     return whose == EVERYBODY or order_owner(arena, slot) == whose

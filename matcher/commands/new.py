@@ -5,6 +5,8 @@
 Each returns why the order is refused, when nothing has happened yet, or ACCEPT.
 """
 
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
     book_of,
     count_order,
@@ -19,24 +21,6 @@ from openoutcry.matcher.book.any_order import (
     stand,
     type_flags,
     which_book,
-)
-from openoutcry.matcher.book.arena import (
-    AUCTION_LIST,
-    DISPLAYED,
-    EXT_ARRIVAL,
-    EXT_AUX,
-    EXT_DISPLAY,
-    EXT_MODE,
-    EXT_PRICE,
-    EXT_SLICES,
-    EXT_TRIGGER,
-    HIDDEN_BOOK,
-    LAST_PRICE,
-    PEG_LIST,
-    PHASE,
-    SLOT_POST_ONLY,
-    SLOT_QTY,
-    TRAILING_LIST,
 )
 from openoutcry.matcher.book.expiry import expire_at
 from openoutcry.matcher.book.ids import find_id
@@ -54,47 +38,6 @@ from openoutcry.matcher.book.instrument_rules import (
 )
 from openoutcry.matcher.book.levels import instrument_addr, key_flip, slot_addr
 from openoutcry.matcher.book.orders import extension_of
-from openoutcry.matcher.constants import (
-    ACCEPT,
-    ACCEPTED,
-    ALL_OR_NONE,
-    AT_CLOSE,
-    BOOK_FULL,
-    BUY,
-    CANCELLED,
-    CLOSING_AUCTION,
-    CONVERTED,
-    DAY,
-    FOK,
-    FOK_UNFILLABLE,
-    GTD,
-    HIDDEN_FLAG,
-    ICEBERG,
-    IOC,
-    IOC_REST,
-    LIMIT,
-    MARKET,
-    MARKET_REST,
-    MARKET_TO_LIMIT,
-    MIN_QTY_TYPE,
-    MIN_QTY_UNFILLABLE,
-    MODE_SHIFT,
-    ORDER_AUX,
-    ORDER_ID,
-    ORDER_PRICE,
-    ORDER_QTY,
-    ORDER_WORD,
-    POST_ONLY,
-    POST_ONLY_SLIDE,
-    SELL,
-    SIDE_SHIFT,
-    STOP_LIMIT,
-    TIF_SHIFT,
-    TRADING_AT_LAST,
-    TYPE_SHIFT,
-    WAITING,
-    WOULD_CROSS,
-)
 from openoutcry.matcher.events import event_address, next_event_number, tell
 from openoutcry.matcher.matching.cascade import market_limit
 from openoutcry.matcher.matching.pegs import best_displayed, follow_quotes, peg_price, take_and_hide
@@ -113,24 +56,30 @@ from openoutcry.matcher.matching.take import (
     set_taker,
     take,
 )
+from openoutcry.wire.enums import OrderType
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, store_i64, store_u8, store_u32
+from openoutcry.wire.order_types import type_bits, types_resting_as
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
+
+RESTS_AS_LIMIT, RESTS_AS_POST_ONLY = (
+    type_bits(types_resting_as(kind)) for kind in (OrderType.LIMIT, OrderType.POST_ONLY)
+)
 
 
 @kernel
 def enter(arena: int, order: int, instrument: int) -> int:
     """A NEW command: which way the order enters depends on its type and the phase."""
-    word = load_i64(order + ORDER_WORD)
-    price, qty = load_i64(order + ORDER_PRICE), load_i64(order + ORDER_QTY)
-    is_open = 1 if find_id(arena, instrument, load_i64(order + ORDER_ID)) != 0 else 0
-    aux = load_i64(order + ORDER_AUX)
+    word = load_i64(order + const.ORDER_WORD)
+    price, qty = load_i64(order + const.ORDER_PRICE), load_i64(order + const.ORDER_QTY)
+    is_open = 1 if find_id(arena, instrument, load_i64(order + const.ORDER_ID)) != 0 else 0
+    aux = load_i64(order + const.ORDER_AUX)
     reason = refuse_new(arena, instrument, word, price, qty, aux, is_open)
-    if reason != ACCEPT:
+    if reason != const.ACCEPT:
         return reason
-    phase = load_u8(instrument_addr(arena, instrument) + PHASE)
-    order_type = (word >> TYPE_SHIFT) & 0xFF
-    if (word >> TIF_SHIFT) & 0xF == AT_CLOSE and phase != CLOSING_AUCTION:
+    phase = load_u8(instrument_addr(arena, instrument) + layout.PHASE)
+    order_type = (word >> const.TYPE_SHIFT) & 0xFF
+    if (word >> const.TIF_SHIFT) & 0xF == const.AT_CLOSE and phase != const.CLOSING_AUCTION:
         return enter_parked(arena, order, instrument)
     if is_stop(order_type):
         return enter_stop(arena, order, instrument)
@@ -138,7 +87,7 @@ def enter(arena: int, order: int, instrument: int) -> int:
         return enter_call(arena, order, instrument)
     if is_peg(order_type):
         return enter_peg(arena, order, instrument)
-    return enter_trading(arena, order, instrument, phase == TRADING_AT_LAST)
+    return enter_trading(arena, order, instrument, phase == const.TRADING_AT_LAST)
 
 
 # What the ways share
@@ -146,37 +95,37 @@ def enter(arena: int, order: int, instrument: int) -> int:
 
 @kernel
 def order_side(order: int) -> int:
-    return (load_i64(order + ORDER_WORD) >> SIDE_SHIFT) & 0xFF
+    return (load_i64(order + const.ORDER_WORD) >> const.SIDE_SHIFT) & 0xFF
 
 
 @kernel
 def order_type_of(order: int) -> int:
-    return (load_i64(order + ORDER_WORD) >> TYPE_SHIFT) & 0xFF
+    return (load_i64(order + const.ORDER_WORD) >> const.TYPE_SHIFT) & 0xFF
 
 
 @kernel
 def order_tif(order: int) -> int:
-    return (load_i64(order + ORDER_WORD) >> TIF_SHIFT) & 0xF
+    return (load_i64(order + const.ORDER_WORD) >> const.TIF_SHIFT) & 0xF
 
 
 @kernel
 def slices_asked(order: int, order_type: int) -> int:
-    if order_type != ICEBERG:
+    if order_type != const.ICEBERG:
         return 0
-    return slices_of(load_i64(order + ORDER_QTY), load_i64(order + ORDER_AUX))
+    return slices_of(load_i64(order + const.ORDER_QTY), load_i64(order + const.ORDER_AUX))
 
 
 @kernel
 def sender_address(order: int, instrument: int) -> int:
-    word = load_i64(order + ORDER_WORD)
-    return event_address(instrument, (word >> SIDE_SHIFT) & 0xFF, word & 0xFFFF)
+    word = load_i64(order + const.ORDER_WORD)
+    return event_address(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
 
 
 @kernel
 def refuse_another(arena: int, order: int, instrument: int, order_type: int) -> int:
     """Whether one more order of ``order_type`` can be kept at all."""
     if not has_slot(arena):
-        return BOOK_FULL
+        return const.BOOK_FULL
     tif = order_tif(order)
     return refuse_extra(arena, instrument, order_type, tif, slices_asked(order, order_type))
 
@@ -184,17 +133,17 @@ def refuse_another(arena: int, order: int, instrument: int, order_type: int) -> 
 @kernel
 def first_shown(order: int, order_type: int) -> int:
     """What of the order's quantity its level would show."""
-    qty = load_i64(order + ORDER_QTY)
-    return min(qty, load_i64(order + ORDER_AUX)) if order_type == ICEBERG else qty
+    qty = load_i64(order + const.ORDER_QTY)
+    return min(qty, load_i64(order + const.ORDER_AUX)) if order_type == const.ICEBERG else qty
 
 
 @kernel_outlined
 def tell_accepted(
     arena: int, order: int, instrument: int, price: int, contra_id: int, flags: int
 ) -> None:
-    qty = load_i64(order + ORDER_QTY)
-    word = sender_address(order, instrument) | ACCEPTED | flags
-    tell(arena, load_i64(order + ORDER_ID), contra_id, price, qty, qty, word)
+    qty = load_i64(order + const.ORDER_QTY)
+    word = sender_address(order, instrument) | const.ACCEPTED | flags
+    tell(arena, load_i64(order + const.ORDER_ID), contra_id, price, qty, qty, word)
 
 
 @kernel_outlined
@@ -203,29 +152,29 @@ def open_new(
 ) -> int:
     """A slot for the new order as an order of ``order_type`` at ``price``, counted, and with all
     that its extension must know; in no level yet.  ``number``: of its ACCEPTED event."""
-    word = load_i64(order + ORDER_WORD)
+    word = load_i64(order + const.ORDER_WORD)
     tif = order_tif(order)
     owner = word & 0xFFFF
-    if order_type == POST_ONLY:
-        owner |= SLOT_POST_ONLY
-    side, order_id = order_side(order), load_i64(order + ORDER_ID)
+    if order_type == const.POST_ONLY:
+        owner |= layout.SLOT_POST_ONLY
+    side, order_id = order_side(order), load_i64(order + const.ORDER_ID)
     slices = slices_asked(order, order_type)
     slot = open_any(arena, instrument, side, order_id, order_type, tif, owner)
     count_order(arena, instrument, order_type, tif, slices, 1)
     ext = extension_of(arena, slot)
     if ext == 0:
         return slot
-    aux = load_i64(order + ORDER_AUX)
-    store_i64(ext + EXT_PRICE, price)
-    store_i64(ext + EXT_ARRIVAL, number)
-    store_u8(ext + EXT_MODE, (word >> MODE_SHIFT) & 0xF)
-    if tif == GTD:
+    aux = load_i64(order + const.ORDER_AUX)
+    store_i64(ext + layout.EXT_PRICE, price)
+    store_i64(ext + layout.EXT_ARRIVAL, number)
+    store_u8(ext + layout.EXT_MODE, (word >> const.MODE_SHIFT) & 0xF)
+    if tif == const.GTD:
         expire_at(arena, extension_index(arena, ext), aux, number)
-    if order_type == ICEBERG:
-        store_i64(ext + EXT_DISPLAY, aux)
-        store_u32(ext + EXT_SLICES, slices)
+    if order_type == const.ICEBERG:
+        store_i64(ext + layout.EXT_DISPLAY, aux)
+        store_u32(ext + layout.EXT_SLICES, slices)
     elif is_stop(order_type) or is_peg(order_type):
-        store_i64(ext + EXT_AUX, aux)
+        store_i64(ext + layout.EXT_AUX, aux)
     return slot
 
 
@@ -243,9 +192,9 @@ def rest_new(
 @kernel
 def resting_type(order_type: int) -> int:
     """As what a new order rests, if it does."""
-    if order_type == POST_ONLY_SLIDE:
-        return POST_ONLY
-    return LIMIT if is_market(order_type) or order_type == MIN_QTY_TYPE else order_type
+    if (RESTS_AS_POST_ONLY >> order_type) & 1 != 0:
+        return const.POST_ONLY
+    return const.LIMIT if (RESTS_AS_LIMIT >> order_type) & 1 != 0 else order_type
 
 
 # The ways
@@ -256,148 +205,148 @@ def enter_parked(arena: int, order: int, instrument: int) -> int:
     """For the closing auction, which is not yet."""
     order_type = order_type_of(order)
     reason = refuse_another(arena, order, instrument, order_type)
-    if reason != ACCEPT:
+    if reason != const.ACCEPT:
         return reason
     price = auction_price(order)
     number = next_event_number(arena)
-    tell_accepted(arena, order, instrument, price, 0, WAITING)
+    tell_accepted(arena, order, instrument, price, 0, const.WAITING)
     slot = open_new(arena, order, instrument, order_type, price, number)
-    store_i64(slot_addr(arena, slot) + SLOT_QTY, load_i64(order + ORDER_QTY))
-    enlist(arena, extension_of(arena, slot), AUCTION_LIST)
-    return ACCEPT
+    store_i64(slot_addr(arena, slot) + layout.SLOT_QTY, load_i64(order + const.ORDER_QTY))
+    enlist(arena, extension_of(arena, slot), layout.AUCTION_LIST)
+    return const.ACCEPT
 
 
 @kernel
 def auction_price(order: int) -> int:
     """The price at which the order stands in a call."""
     if is_market(order_type_of(order)):
-        return MAX_VALUE if order_side(order) == BUY else NO_PRICE
-    return load_i64(order + ORDER_PRICE)
+        return MAX_VALUE if order_side(order) == const.BUY else NO_PRICE
+    return load_i64(order + const.ORDER_PRICE)
 
 
 @kernel_outlined
 def enter_call(arena: int, order: int, instrument: int) -> int:
     """Collected without matching."""
     order_type = order_type_of(order)
-    if order_type == POST_ONLY_SLIDE:
-        order_type = POST_ONLY
+    if order_type == const.POST_ONLY_SLIDE:
+        order_type = const.POST_ONLY
     price = auction_price(order)
     book = book_of(instrument, which_book(order_type), order_side(order))
     reason = refuse_another(arena, order, instrument, order_type)
-    if reason == ACCEPT:
+    if reason == const.ACCEPT:
         reason = refuse_place(arena, book, price, first_shown(order, order_type), 0)
-    if reason != ACCEPT:
+    if reason != const.ACCEPT:
         return reason
     number = next_event_number(arena)
-    display = load_i64(order + ORDER_AUX) if order_type == ICEBERG else 0
+    display = load_i64(order + const.ORDER_AUX) if order_type == const.ICEBERG else 0
     tell_accepted(arena, order, instrument, price, display, type_flags(order_type))
-    qty = load_i64(order + ORDER_QTY)
+    qty = load_i64(order + const.ORDER_QTY)
     rest_new(arena, order, instrument, order_type, price, qty, number)
-    return ACCEPT
+    return const.ACCEPT
 
 
 @kernel_outlined
 def enter_stop(arena: int, order: int, instrument: int) -> int:
     """Waits for its trigger, in every phase that takes it."""
     order_type, side = order_type_of(order), order_side(order)
-    trigger = load_i64(order + ORDER_AUX)
+    trigger = load_i64(order + const.ORDER_AUX)
     if is_trailing(order_type):
-        last = load_i64(instrument_addr(arena, instrument) + LAST_PRICE)
+        last = load_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE)
         trigger = trailing_trigger(order_type, side, trigger, last)
     reason = refuse_another(arena, order, instrument, order_type)
-    if reason == ACCEPT:
+    if reason == const.ACCEPT:
         reason = refuse_trigger(arena, instrument, side, trigger)
-    if reason != ACCEPT:
+    if reason != const.ACCEPT:
         return reason
-    price = load_i64(order + ORDER_PRICE) if order_type == STOP_LIMIT else 0
+    price = load_i64(order + const.ORDER_PRICE) if order_type == const.STOP_LIMIT else 0
     number = next_event_number(arena)
-    tell_accepted(arena, order, instrument, price, trigger, WAITING)
+    tell_accepted(arena, order, instrument, price, trigger, const.WAITING)
     slot = open_new(arena, order, instrument, order_type, price, number)
     ext = extension_of(arena, slot)
-    store_i64(ext + EXT_TRIGGER, trigger)
+    store_i64(ext + layout.EXT_TRIGGER, trigger)
     if is_trailing(order_type):
-        enlist(arena, ext, TRAILING_LIST)
-    wait_for_trigger(arena, ext, load_i64(order + ORDER_QTY))
-    return ACCEPT
+        enlist(arena, ext, layout.TRAILING_LIST)
+    wait_for_trigger(arena, ext, load_i64(order + const.ORDER_QTY))
+    return const.ACCEPT
 
 
 @kernel_outlined
 def enter_peg(arena: int, order: int, instrument: int) -> int:
     """Hidden, at the price that the quotes give it, if they give it one."""
     order_type, side = order_type_of(order), order_side(order)
-    limit, qty = load_i64(order + ORDER_PRICE), load_i64(order + ORDER_QTY)
-    offset = load_i64(order + ORDER_AUX)
-    bid = best_displayed(arena, instrument << 4 | DISPLAYED)
-    ask = best_displayed(arena, instrument << 4 | DISPLAYED | 1)
+    limit, qty = load_i64(order + const.ORDER_PRICE), load_i64(order + const.ORDER_QTY)
+    offset = load_i64(order + const.ORDER_AUX)
+    bid = best_displayed(arena, instrument << 4 | layout.DISPLAYED)
+    ask = best_displayed(arena, instrument << 4 | layout.DISPLAYED | 1)
     price = peg_price(arena, instrument, order_type, side, offset, limit, bid, ask)
     reason = refuse_another(arena, order, instrument, order_type)
-    if reason == ACCEPT and price != NO_PRICE:
-        book = book_of(instrument, HIDDEN_BOOK, side)
+    if reason == const.ACCEPT and price != NO_PRICE:
+        book = book_of(instrument, layout.HIDDEN_BOOK, side)
         reason = refuse_place(arena, book, price, qty, 0)
-    if reason != ACCEPT:
+    if reason != const.ACCEPT:
         return reason
     number = next_event_number(arena)
-    flags = HIDDEN_FLAG | WAITING if price == NO_PRICE else HIDDEN_FLAG
+    flags = const.HIDDEN_FLAG | const.WAITING if price == NO_PRICE else const.HIDDEN_FLAG
     tell_accepted(arena, order, instrument, limit if price == NO_PRICE else price, 0, flags)
     slot = open_new(arena, order, instrument, order_type, limit, number)
     ext = extension_of(arena, slot)
-    enlist(arena, ext, PEG_LIST)
-    store_i64(slot_addr(arena, slot) + SLOT_QTY, qty)
+    enlist(arena, ext, layout.PEG_LIST)
+    store_i64(slot_addr(arena, slot) + layout.SLOT_QTY, qty)
     follow_quotes(arena, instrument)
     if price != NO_PRICE:
-        mode = (load_i64(order + ORDER_WORD) >> MODE_SHIFT) & 0xF
+        mode = (load_i64(order + const.ORDER_WORD) >> const.MODE_SHIFT) & 0xF
         word = sender_address(order, instrument)
-        set_taker(arena, load_i64(order + ORDER_ID), word, price, mode)
+        set_taker(arena, load_i64(order + const.ORDER_ID), word, price, mode)
         take_and_hide(arena, instrument, ext, price, qty)
-    return ACCEPT
+    return const.ACCEPT
 
 
 @kernel_outlined
 def enter_trading(arena: int, order: int, instrument: int, at_last: int) -> int:
     """Trades with what is there, then rests or does not."""
     order_type, tif = order_type_of(order), order_tif(order)
-    side, qty = order_side(order), load_i64(order + ORDER_QTY)
-    price = load_i64(order + ORDER_PRICE)
+    side, qty = order_side(order), load_i64(order + const.ORDER_QTY)
+    price = load_i64(order + const.ORDER_PRICE)
     books = AT_LIMIT if at_last else ALL_BOOKS
     # ``shown``: the price in ACCEPTED; ``limit``: how far it trades; ``rest``: where it may stay.
     can_take, limit, shown, rest = 1, price, price, price
-    if order_type == MARKET:
+    if order_type == const.MARKET:
         if at_last:
-            limit = load_i64(instrument_addr(arena, instrument) + LAST_PRICE)
+            limit = load_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE)
             rest = NO_PRICE
         else:
             can_take, limit, rest = market_limit(arena, instrument, side)
-    elif order_type == MARKET_TO_LIMIT:
+    elif order_type == const.MARKET_TO_LIMIT:
         limit = opposite_price(arena, instrument, side)
         rest = limit
         can_take = 1 if limit != NO_PRICE else 0
-    elif order_type in (POST_ONLY, POST_ONLY_SLIDE):
+    elif order_type in (const.POST_ONLY, const.POST_ONLY_SLIDE):
         can_take = 0
-        best = best_price(arena, instrument, BUY + SELL - side, NO_PRICE)
-        if best != NO_PRICE and (price >= best if side == BUY else price <= best):
-            if order_type == POST_ONLY:
-                return WOULD_CROSS
+        best = best_price(arena, instrument, const.BUY + const.SELL - side, NO_PRICE)
+        if best != NO_PRICE and (price >= best if side == const.BUY else price <= best):
+            if order_type == const.POST_ONLY:
+                return const.WOULD_CROSS
             rest = short_of(arena, instrument, side, best)
             if not is_within(arena, instrument, rest):
-                return WOULD_CROSS
+                return const.WOULD_CROSS
             shown = rest
-    if tif in (IOC, FOK) or (order_type == MARKET and tif != DAY):
+    if tif in (const.IOC, const.FOK) or (order_type == const.MARKET and tif != const.DAY):
         rest = NO_PRICE
     rests_as = resting_type(order_type)
     if rest != NO_PRICE:
         reason = refuse_another(arena, order, instrument, rests_as)
-        if reason == ACCEPT:
+        if reason == const.ACCEPT:
             book = book_of(instrument, which_book(rests_as), side)
             reason = refuse_place(arena, book, rest, first_shown(order, rests_as), 0)
-        if reason != ACCEPT:
+        if reason != const.ACCEPT:
             return reason
     reach = limit ^ key_flip(2 - side)
     number = next_event_number(arena)
-    display = load_i64(order + ORDER_AUX) if order_type == ICEBERG else 0
+    display = load_i64(order + const.ORDER_AUX) if order_type == const.ICEBERG else 0
     tell_accepted(arena, order, instrument, shown, display, type_flags(order_type))
     word = sender_address(order, instrument)
-    order_id = load_i64(order + ORDER_ID)
-    mode = (load_i64(order + ORDER_WORD) >> MODE_SHIFT) & 0xF
+    order_id = load_i64(order + const.ORDER_ID)
+    mode = (load_i64(order + const.ORDER_WORD) >> const.MODE_SHIFT) & 0xF
     set_taker(arena, order_id, word, shown, mode)
     needed = needed_at_once(order)
     if needed > 0:
@@ -405,40 +354,42 @@ def enter_trading(arena: int, order: int, instrument: int, at_last: int) -> int:
         if can_take != 0:
             available = fillable(arena, instrument, side, limit, qty, books)
         if available < needed:
-            if order_type == ALL_OR_NONE:
+            if order_type == const.ALL_OR_NONE:
                 can_take = 0
             else:
-                reason = FOK_UNFILLABLE if tif == FOK else MIN_QTY_UNFILLABLE
-                tell(arena, order_id, 0, shown, qty, 0, word | reason_word(CANCELLED, reason))
-                return ACCEPT
+                reason = const.FOK_UNFILLABLE if tif == const.FOK else const.MIN_QTY_UNFILLABLE
+                tell(arena, order_id, 0, shown, qty, 0, word | reason_word(const.CANCELLED, reason))
+                return const.ACCEPT
     left = qty
-    if can_take != 0 and (at_last or meets(arena, book_of(instrument, DISPLAYED, side), reach)):
+    if can_take != 0 and (
+        at_last or meets(arena, book_of(instrument, layout.DISPLAYED, side), reach)
+    ):
         left = take(arena, instrument, side, limit, qty, books)
     if left == 0:
-        return ACCEPT
+        return const.ACCEPT
     if rest == NO_PRICE:
-        reason = MARKET_REST if is_market(order_type) else IOC_REST
-        tell(arena, order_id, 0, shown, left, 0, word | reason_word(CANCELLED, reason))
-        return ACCEPT
+        reason = const.MARKET_REST if is_market(order_type) else const.IOC_REST
+        tell(arena, order_id, 0, shown, left, 0, word | reason_word(const.CANCELLED, reason))
+        return const.ACCEPT
     if is_market(order_type):
-        tell(arena, order_id, 0, rest, left, left, word | CONVERTED)
+        tell(arena, order_id, 0, rest, left, left, word | const.CONVERTED)
     rest_new(arena, order, instrument, rests_as, rest, left, number)
-    return ACCEPT
+    return const.ACCEPT
 
 
 @kernel
 def needed_at_once(order: int) -> int:
     """How much of the order must trade on arrival, or it does not trade."""
     order_type = order_type_of(order)
-    if order_tif(order) == FOK or order_type == ALL_OR_NONE:
-        return load_i64(order + ORDER_QTY)
-    return load_i64(order + ORDER_AUX) if order_type == MIN_QTY_TYPE else 0
+    if order_tif(order) == const.FOK or order_type == const.ALL_OR_NONE:
+        return load_i64(order + const.ORDER_QTY)
+    return load_i64(order + const.ORDER_AUX) if order_type == const.MIN_QTY_TYPE else 0
 
 
 @kernel_outlined
 def opposite_price(arena: int, instrument: int, side: int) -> int:
     """The best displayed price of the other side, else the best hidden one, else NO_PRICE."""
-    other = BUY + SELL - side
+    other = const.BUY + const.SELL - side
     hidden = best_price(arena, instrument, other, NO_PRICE)
     return displayed_price(arena, instrument, other, hidden)
 
@@ -446,6 +397,6 @@ def opposite_price(arena: int, instrument: int, side: int) -> int:
 @kernel_outlined
 def short_of(arena: int, instrument: int, side: int, best: int) -> int:
     """The valid price one step short of trading at ``best``."""
-    if side == BUY:
+    if side == const.BUY:
         return floor_step(arena, instrument, best - 1, 0)
     return NO_PRICE if best == MAX_VALUE else ceil_step(arena, instrument, best + 1, 0)

@@ -8,39 +8,9 @@ to ``matching/cascade.py``, which is asked only where something moved.  Whatever
 rejects among it, is the general path's, and nothing has been done then.
 """
 
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import end, reason_word
-from openoutcry.matcher.book.arena import (
-    ALL_OR_NONE_COUNT,
-    CALL_FROM,
-    CALL_TO,
-    CAUSE_SEQ,
-    DISPLAYED,
-    EVENT_COUNT,
-    EXTENDED,
-    EXTRA_CAPACITY,
-    EXTRA_EVENTS,
-    FIRST_EVENT_AT,
-    MAX_PRICE,
-    MAX_QTY,
-    MIN_PRICE,
-    MIN_QTY,
-    MODE,
-    MODE_FOREIGN,
-    MODE_PHASE,
-    MODE_RULES,
-    NEXT_EVENT_AT,
-    NOW_NS,
-    OPEN_ORDERS,
-    ORDER_CAPACITY,
-    ORDER_COUNT,
-    PHASE,
-    SLOT_GTC,
-    SLOT_LEVEL,
-    SLOT_OWNER,
-    SLOT_POST_ONLY,
-    SLOT_QTY,
-    STOP_COUNT,
-)
 from openoutcry.matcher.book.ids import find_in_chain
 from openoutcry.matcher.book.instrument_rules import (
     is_call,
@@ -69,53 +39,6 @@ from openoutcry.matcher.book.orders import (
     take_off,
 )
 from openoutcry.matcher.commands.new import rest_new
-from openoutcry.matcher.constants import (
-    ACCEPT,
-    ACCEPTED,
-    ALLOW,
-    BUY,
-    CANCEL,
-    CANCELLED,
-    DAY,
-    DECREMENT,
-    ERROR_SHIFT,
-    EVENT_PRICE,
-    EVENT_SIDE_SHIFT,
-    EVENT_WORD,
-    FOK,
-    FOK_UNFILLABLE,
-    GTC,
-    GTD,
-    IOC_REST,
-    KEPT_PLACE,
-    KIND_SHIFT,
-    LIMIT,
-    MARKET,
-    MARKET_REST,
-    MODE_SHIFT,
-    NEW,
-    ORDER_AUX,
-    ORDER_ID,
-    ORDER_PRICE,
-    ORDER_QTY,
-    ORDER_SEQ,
-    ORDER_WORD,
-    POST_ONLY,
-    REDUCE,
-    REDUCED,
-    REDUCED_TO_ZERO,
-    REPLACE,
-    REPLACED,
-    RULE_BANDS,
-    RULE_MARKET_BAND,
-    RULE_PRICE_STEP,
-    RULE_QTY_STEP,
-    SELL,
-    SIDE_SHIFT,
-    TIF_SHIFT,
-    TYPE_SHIFT,
-    USER,
-)
 from openoutcry.matcher.events import emit, emit_cancelled, event_address, mark_last
 from openoutcry.matcher.matching.cascade import finish, is_settled
 from openoutcry.matcher.matching.plain_orders import PLAIN, match, plain_address, refuse_rest
@@ -134,39 +57,41 @@ from openoutcry.wire.records import MAX_VALUE
 
 
 @kernel_outlined
-def among(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
+def plain_beside_special(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
     """Process the command at ``order``, whose id's entry is at ``entry``; returns ``out`` moved on,
     or 0 if it is not for here.  The instrument's MODE is not 0."""
     state = instrument_addr(arena, instrument)
-    mode = load_i64(state + MODE)
-    if mode & MODE_FOREIGN != 0:
+    mode = load_i64(state + layout.MODE)
+    if mode & layout.MODE_FOREIGN != 0:
         return 0
-    called = mode & MODE_PHASE != 0
-    if called and not is_call(load_u8(state + PHASE)):
+    called = mode & layout.MODE_PHASE != 0
+    if called and not is_call(load_u8(state + layout.PHASE)):
         return 0
-    word = load_i64(order + ORDER_WORD)
-    kind = (word >> ERROR_SHIFT) & 0xFFFFFF
-    if kind == NEW << (KIND_SHIFT - ERROR_SHIFT):
+    word = load_i64(order + const.ORDER_WORD)
+    kind = (word >> const.ERROR_SHIFT) & 0xFFFFFF
+    if kind == const.NEW << (const.KIND_SHIFT - const.ERROR_SHIFT):
         after = enter_plain(arena, order, instrument, state, entry, word, out, called)
-    elif kind == CANCEL << (KIND_SHIFT - ERROR_SHIFT):
+    elif kind == const.CANCEL << (const.KIND_SHIFT - const.ERROR_SHIFT):
         after = cancel_any_kind(arena, order, instrument, state, entry, word, out)
-    elif kind == REPLACE << (KIND_SHIFT - ERROR_SHIFT):
+    elif kind == const.REPLACE << (const.KIND_SHIFT - const.ERROR_SHIFT):
         after = replace_plain(arena, order, instrument, state, entry, word, out, called)
-    elif kind == REDUCE << (KIND_SHIFT - ERROR_SHIFT):
+    elif kind == const.REDUCE << (const.KIND_SHIFT - const.ERROR_SHIFT):
         after = reduce_plain(arena, order, instrument, state, entry, word, out)
     else:
         return 0
     if after == 0:
         return 0
     if called:
-        is_done = kind != REPLACE << (KIND_SHIFT - ERROR_SHIFT) and is_away(state, out)
+        is_done = kind != const.REPLACE << (const.KIND_SHIFT - const.ERROR_SHIFT) and is_away(
+            state, out
+        )
     else:
         is_done = is_settled(arena, instrument, state)
     if not is_done:
         begin(arena, order, out, after)
         touch_instrument(arena, instrument)
         finish(arena, instrument)
-        after = load_i64(arena + NEXT_EVENT_AT)
+        after = load_i64(arena + layout.NEXT_EVENT_AT)
     mark_last(after)
     return after
 
@@ -175,10 +100,10 @@ def among(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
 def is_away(state: int, event: int) -> bool:
     """Whether an order that came, went or shrank in a call, of which ``event`` tells, is where it
     cannot change at what price the call would uncross, nor how much."""
-    price = load_i64(event + EVENT_PRICE)
-    if (load_i64(event + EVENT_WORD) >> EVENT_SIDE_SHIFT) & 0xFF == BUY:
-        return price < load_i64(state + CALL_FROM)
-    return price > load_i64(state + CALL_TO)
+    price = load_i64(event + const.EVENT_PRICE)
+    if (load_i64(event + const.EVENT_WORD) >> const.EVENT_SIDE_SHIFT) & 0xFF == const.BUY:
+        return price < load_i64(state + layout.CALL_FROM)
+    return price > load_i64(state + layout.CALL_TO)
 
 
 # The commands; each returns ``out`` moved on, or 0 with nothing done
@@ -196,50 +121,52 @@ def enter_plain(
     called: bool,
 ) -> int:
     """A NEW order that trades with whatever there is, and rests or not."""
-    side = (word >> SIDE_SHIFT) & 0xFF
-    order_type = (word >> TYPE_SHIFT) & 0xFF
-    tif = (word >> TIF_SHIFT) & 0xF
-    expires = order_type == LIMIT and tif == GTD
+    side = (word >> const.SIDE_SHIFT) & 0xFF
+    order_type = (word >> const.TYPE_SHIFT) & 0xFF
+    tif = (word >> const.TIF_SHIFT) & 0xF
+    expires = order_type == const.LIMIT and tif == const.GTD
     if (
-        order_type > POST_ONLY
-        or (not expires and (tif > GTC or (PLAIN >> (order_type * 8 + tif)) & 1 == 0))
-        or (expires and load_i64(order + ORDER_AUX) < load_i64(arena + NOW_NS))
-        or side < BUY
-        or side > SELL
-        or (word >> MODE_SHIFT) & 0xF > DECREMENT
+        order_type > const.POST_ONLY
+        or (not expires and (tif > const.GTC or (PLAIN >> (order_type * 8 + tif)) & 1 == 0))
+        or (expires and load_i64(order + const.ORDER_AUX) < load_i64(arena + layout.NOW_NS))
+        or side < const.BUY
+        or side > const.SELL
+        or (word >> const.MODE_SHIFT) & 0xF > const.DECREMENT
     ):
         return 0
-    price, qty = load_i64(order + ORDER_PRICE), load_i64(order + ORDER_QTY)
-    order_id = load_i64(order + ORDER_ID)
-    is_market = order_type == MARKET
+    price, qty = load_i64(order + const.ORDER_PRICE), load_i64(order + const.ORDER_QTY)
+    order_id = load_i64(order + const.ORDER_ID)
+    is_market = order_type == const.MARKET
     if not is_in_rules(arena, instrument, state, price, qty, is_market):
         return 0
     if find_in_chain(arena, entry, order_id) != 0:
         return 0
-    book = instrument << 4 | DISPLAYED | (side - BUY)
+    book = instrument << 4 | layout.DISPLAYED | (side - const.BUY)
     key = price ^ key_flip(book)
     limit = MAX_VALUE if is_market else ~key
-    may_rest = not is_market and tif in (DAY, GTC, GTD)
+    may_rest = not is_market and tif in (const.DAY, const.GTC, const.GTD)
     trades = not called and meets(arena, book, limit)
     shares = counts_orders(arena, instrument, state)
     page = 0
     if may_rest:
         page = find_page(arena, book, page_number(key))
-        has_slot = load_i64(arena + OPEN_ORDERS) < load_fixed(arena + ORDER_CAPACITY)
+        has_slot = load_i64(arena + layout.OPEN_ORDERS) < load_fixed(arena + layout.ORDER_CAPACITY)
         if (
-            (trades and order_type == POST_ONLY)
-            or refuse_rest(arena, book, page, key, qty, 0, False, has_slot) != ACCEPT
+            (trades and order_type == const.POST_ONLY)
+            or refuse_rest(arena, book, page, key, qty, 0, False, has_slot) != const.ACCEPT
             or (shares and not has_extra(arena, state))
         ):
             return 0
     elif called:
         return 0
-    cause = load_i64(order + ORDER_SEQ)
+    cause = load_i64(order + const.ORDER_SEQ)
     about = event_address(instrument, side, word & 0xFFFF)
     first = out
-    out = emit(out, order_id, 0, price, qty, qty, cause, about | ACCEPTED)
-    if tif == FOK and (not trades or not can_fill(arena, order, book, limit, price, qty, about)):
-        return emit_cancelled(out, order_id, price, qty, cause, about, FOK_UNFILLABLE)
+    out = emit(out, order_id, 0, price, qty, qty, cause, about | const.ACCEPTED)
+    if tif == const.FOK and (
+        not trades or not can_fill(arena, order, book, limit, price, qty, about)
+    ):
+        return emit_cancelled(out, order_id, price, qty, cause, about, const.FOK_UNFILLABLE)
     if trades:
         qty, out = trade(arena, order, book, limit, price, qty, about, first, out)
         if qty == 0:
@@ -247,17 +174,27 @@ def enter_plain(
     if expires:
         begin(arena, order, first, out)
         touch_instrument(arena, instrument)
-        rest_new(arena, order, instrument, LIMIT, price, qty, load_i64(arena + EVENT_COUNT) + 1)
-        return load_i64(arena + NEXT_EVENT_AT)
+        rest_new(
+            arena,
+            order,
+            instrument,
+            const.LIMIT,
+            price,
+            qty,
+            load_i64(arena + layout.EVENT_COUNT) + 1,
+        )
+        return load_i64(arena + layout.NEXT_EVENT_AT)
     if may_rest:
         owner = word & 0xFFFF
-        owner |= SLOT_POST_ONLY * (order_type == POST_ONLY) | SLOT_GTC * (tif == GTC)
+        owner |= layout.SLOT_POST_ONLY * (order_type == const.POST_ONLY) | layout.SLOT_GTC * (
+            tif == const.GTC
+        )
         slot = open_in_chain(arena, entry, order_id, owner)
         join_level(arena, book, page, key, slot, qty)
         if shares:
             count_plain(arena, state, 1)
         return out
-    reason = MARKET_REST if is_market else IOC_REST
+    reason = const.MARKET_REST if is_market else const.IOC_REST
     return emit_cancelled(out, order_id, price, qty, cause, about, reason)
 
 
@@ -265,16 +202,16 @@ def enter_plain(
 def cancel_any_kind(
     arena: int, order: int, instrument: int, state: int, entry: int, word: int, out: int
 ) -> int:
-    slot = find_in_chain(arena, entry, load_i64(order + ORDER_ID))
+    slot = find_in_chain(arena, entry, load_i64(order + const.ORDER_ID))
     if slot == 0 or order_owner(arena, slot) != word & 0xFFFF:
         return 0
-    if load_u32(slot_addr(arena, slot) + SLOT_OWNER) & EXTENDED != 0:
+    if load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER) & layout.EXTENDED != 0:
         begin(arena, order, out, out)
         touch_instrument(arena, instrument)
-        end(arena, instrument, slot, reason_word(CANCELLED, USER))
-        return load_i64(arena + NEXT_EVENT_AT)
-    qty = load_i64(slot_addr(arena, slot) + SLOT_QTY)
-    return take_out(arena, order, instrument, state, entry, slot, qty, out, USER)
+        end(arena, instrument, slot, reason_word(const.CANCELLED, const.USER))
+        return load_i64(arena + layout.NEXT_EVENT_AT)
+    qty = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY)
+    return take_out(arena, order, instrument, state, entry, slot, qty, out, const.USER)
 
 
 @kernel
@@ -282,15 +219,17 @@ def reduce_plain(
     arena: int, order: int, instrument: int, state: int, entry: int, word: int, out: int
 ) -> int:
     slot = own_plain(arena, order, entry, word)
-    qty = load_i64(order + ORDER_QTY)
+    qty = load_i64(order + const.ORDER_QTY)
     if slot == 0 or qty <= 0 or not is_in_lots(arena, instrument, state, qty):
         return 0
-    leaves = load_i64(slot_addr(arena, slot) + SLOT_QTY)
+    leaves = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY)
     if qty >= leaves:
-        return take_out(arena, order, instrument, state, entry, slot, leaves, out, REDUCED_TO_ZERO)
+        return take_out(
+            arena, order, instrument, state, entry, slot, leaves, out, const.REDUCED_TO_ZERO
+        )
     take_off(arena, slot, qty)
-    cause, about = load_i64(order + ORDER_SEQ), plain_address(arena, slot) | REDUCED
-    price, order_id = plain_price(arena, slot), load_i64(order + ORDER_ID)
+    cause, about = load_i64(order + const.ORDER_SEQ), plain_address(arena, slot) | const.REDUCED
+    price, order_id = plain_price(arena, slot), load_i64(order + const.ORDER_ID)
     return emit(out, order_id, 0, price, qty, leaves - qty, cause, about)
 
 
@@ -306,34 +245,36 @@ def replace_plain(
     called: bool,
 ) -> int:
     slot = own_plain(arena, order, entry, word)
-    price, qty = load_i64(order + ORDER_PRICE), load_i64(order + ORDER_QTY)
+    price, qty = load_i64(order + const.ORDER_PRICE), load_i64(order + const.ORDER_QTY)
     if (
         slot == 0
-        or (word >> MODE_SHIFT) & 0xF > DECREMENT
+        or (word >> const.MODE_SHIFT) & 0xF > const.DECREMENT
         or not is_in_rules(arena, instrument, state, price, qty, False)
     ):
         return 0
     at = slot_addr(arena, slot)
-    leaves = load_i64(at + SLOT_QTY)
+    leaves = load_i64(at + layout.SLOT_QTY)
     book = plain_book(arena, slot)
     key = price ^ key_flip(book)
-    same = level_key(arena, load_u32(at + SLOT_LEVEL)) == key
+    same = level_key(arena, load_u32(at + layout.SLOT_LEVEL)) == key
     about = plain_address(arena, slot)
-    cause, order_id = load_i64(order + ORDER_SEQ), load_i64(order + ORDER_ID)
+    cause, order_id = load_i64(order + const.ORDER_SEQ), load_i64(order + const.ORDER_ID)
     if same and qty <= leaves:
         take_off(arena, slot, leaves - qty)
-        return emit(out, order_id, 0, price, qty, qty, cause, about | REPLACED | KEPT_PLACE)
+        return emit(
+            out, order_id, 0, price, qty, qty, cause, about | const.REPLACED | const.KEPT_PLACE
+        )
     trades = not called and meets(arena, book, ~key)
-    post_only = load_u32(at + SLOT_OWNER) & SLOT_POST_ONLY != 0
+    post_only = load_u32(at + layout.SLOT_OWNER) & layout.SLOT_POST_ONLY != 0
     page = find_page(arena, book, page_number(key))
     own = leaves if same else 0
     if (trades and post_only) or refuse_rest(
         arena, book, page, key, qty, own, False, True
-    ) != ACCEPT:
+    ) != const.ACCEPT:
         return 0
     leave_level(arena, slot)
     first = out
-    out = emit(out, order_id, 0, price, qty, qty, cause, about | REPLACED)
+    out = emit(out, order_id, 0, price, qty, qty, cause, about | const.REPLACED)
     if trades:
         qty, out = trade(arena, order, book, ~key, price, qty, about, first, out)
         if qty == 0:
@@ -352,9 +293,9 @@ def replace_plain(
 @kernel
 def begin(arena: int, order: int, first: int, out: int) -> None:
     """The general path goes on with a command whose events are at ``first`` to ``out``."""
-    store_i64(arena + NEXT_EVENT_AT, out)
-    store_i64(arena + FIRST_EVENT_AT, first)
-    store_i64(arena + CAUSE_SEQ, load_i64(order + ORDER_SEQ))
+    store_i64(arena + layout.NEXT_EVENT_AT, out)
+    store_i64(arena + layout.FIRST_EVENT_AT, first)
+    store_i64(arena + layout.CAUSE_SEQ, load_i64(order + const.ORDER_SEQ))
 
 
 @kernel_outlined
@@ -373,10 +314,10 @@ def trade(
     from the first other one on as the general path does.  Returns (what is left to rest, out)."""
     opposite, instrument = book ^ 1, book >> 4
     state = instrument_addr(arena, instrument)
-    order_id, cause = load_i64(order + ORDER_ID), load_i64(order + ORDER_SEQ)
-    self_trade = (load_i64(order + ORDER_WORD) >> MODE_SHIFT) & 0xF
+    order_id, cause = load_i64(order + const.ORDER_ID), load_i64(order + const.ORDER_SEQ)
+    self_trade = (load_i64(order + const.ORDER_WORD) >> const.MODE_SHIFT) & 0xF
     if (
-        self_trade == ALLOW
+        self_trade == const.ALLOW
         and not meets_unseen(arena, book, limit)
         and not counts_orders(arena, instrument, state)
     ):
@@ -387,8 +328,8 @@ def trade(
     touch_instrument(arena, instrument)
     set_taker(arena, order_id, about, price, self_trade)
     to_price = limit ^ key_flip(opposite)
-    qty = take(arena, instrument, (book & 1) + BUY, to_price, qty, ALL_BOOKS)
-    return qty, load_i64(arena + NEXT_EVENT_AT)
+    qty = take(arena, instrument, (book & 1) + const.BUY, to_price, qty, ALL_BOOKS)
+    return qty, load_i64(arena + layout.NEXT_EVENT_AT)
 
 
 @kernel_outlined
@@ -396,10 +337,10 @@ def can_fill(
     arena: int, order: int, book: int, limit: int, price: int, qty: int, about: int
 ) -> bool:
     """Whether all of a fill-or-kill order for ``book`` would trade up to the key ``limit``."""
-    self_trade = (load_i64(order + ORDER_WORD) >> MODE_SHIFT) & 0xF
-    set_taker(arena, load_i64(order + ORDER_ID), about, price, self_trade)
+    self_trade = (load_i64(order + const.ORDER_WORD) >> const.MODE_SHIFT) & 0xF
+    set_taker(arena, load_i64(order + const.ORDER_ID), about, price, self_trade)
     to_price = limit ^ key_flip(book ^ 1)
-    side = (book & 1) + BUY
+    side = (book & 1) + const.BUY
     return fillable(arena, book >> 4, side, to_price, qty, ALL_BOOKS) == qty
 
 
@@ -418,7 +359,7 @@ def take_out(
     """The order, which was ``qty`` lots, goes."""
     if counts_orders(arena, instrument, state):
         count_plain(arena, state, -1)
-    cause, order_id = load_i64(order + ORDER_SEQ), load_i64(order + ORDER_ID)
+    cause, order_id = load_i64(order + const.ORDER_SEQ), load_i64(order + const.ORDER_ID)
     price, about = plain_price(arena, slot), plain_address(arena, slot)
     out = emit_cancelled(out, order_id, price, qty, cause, about, reason)
     leave_level(arena, slot)
@@ -429,9 +370,9 @@ def take_out(
 @kernel
 def own_plain(arena: int, order: int, entry: int, word: int) -> int:
     """Slot of the plain order that the command means, if its participant may mean it, or 0."""
-    slot = find_in_chain(arena, entry, load_i64(order + ORDER_ID))
-    owner = load_u32(slot_addr(arena, slot) + SLOT_OWNER)
-    is_own = slot != 0 and owner & EXTENDED == 0 and owner & 0xFFFF == word & 0xFFFF
+    slot = find_in_chain(arena, entry, load_i64(order + const.ORDER_ID))
+    owner = load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER)
+    is_own = slot != 0 and owner & layout.EXTENDED == 0 and owner & 0xFFFF == word & 0xFFFF
     return slot if is_own else 0
 
 
@@ -443,50 +384,53 @@ def is_in_rules(
     arena: int, instrument: int, state: int, price: int, qty: int, is_market: bool
 ) -> bool:
     """Whether price (of a market order: none, and no band) and quantity are valid."""
-    if qty < load_i64(state + MIN_QTY) or qty > load_i64(state + MAX_QTY):
+    if qty < load_i64(state + layout.MIN_QTY) or qty > load_i64(state + layout.MAX_QTY):
         return False
     if not is_market and (
-        price < load_i64(state + MIN_PRICE) or price > load_i64(state + MAX_PRICE)
+        price < load_i64(state + layout.MIN_PRICE) or price > load_i64(state + layout.MAX_PRICE)
     ):
         return False
-    if load_i64(state + MODE) & MODE_RULES == 0:
+    if load_i64(state + layout.MODE) & layout.MODE_RULES == 0:
         return True
     rule = rule_addr(arena, instrument)
     if is_market:
-        return load_i64(rule + RULE_MARKET_BAND) == 0 and is_multiple(
-            qty, load_i64(rule + RULE_QTY_STEP)
+        return load_i64(rule + const.RULE_MARKET_BAND) == 0 and is_multiple(
+            qty, load_i64(rule + const.RULE_QTY_STEP)
         )
-    step = load_i64(rule + RULE_PRICE_STEP)
-    if load_i64(rule + RULE_BANDS + 8) != 0:
+    step = load_i64(rule + const.RULE_PRICE_STEP)
+    if load_i64(rule + const.RULE_BANDS + 8) != 0:
         step = step_at(arena, instrument, price)
-    return is_multiple(price, step) and is_multiple(qty, load_i64(rule + RULE_QTY_STEP))
+    return is_multiple(price, step) and is_multiple(qty, load_i64(rule + const.RULE_QTY_STEP))
 
 
 @kernel
 def is_in_lots(arena: int, instrument: int, state: int, qty: int) -> bool:
-    if load_i64(state + MODE) & MODE_RULES == 0:
+    if load_i64(state + layout.MODE) & layout.MODE_RULES == 0:
         return True
-    return is_multiple(qty, load_i64(rule_addr(arena, instrument) + RULE_QTY_STEP))
+    return is_multiple(qty, load_i64(rule_addr(arena, instrument) + const.RULE_QTY_STEP))
 
 
 @kernel
 def counts_orders(arena: int, instrument: int, state: int) -> bool:
     """Whether the instrument counts its plain orders: see event_bound.py."""
-    return load_i64(state + MODE) & MODE_RULES != 0 and is_pro_rata(arena, instrument) != 0
+    return (
+        load_i64(state + layout.MODE) & layout.MODE_RULES != 0
+        and is_pro_rata(arena, instrument) != 0
+    )
 
 
 @kernel
 def has_extra(arena: int, state: int) -> bool:
     """Whether the events that one more plain order could cause in a pro-rata instrument leave room
     for themselves."""
-    runs = load_i64(state + STOP_COUNT) + load_i64(state + ALL_OR_NONE_COUNT)
-    extra = load_i64(arena + EXTRA_EVENTS) + 2 * runs
-    return runs == 0 or extra <= load_i64(arena + EXTRA_CAPACITY)
+    runs = load_i64(state + layout.STOP_COUNT) + load_i64(state + layout.ALL_OR_NONE_COUNT)
+    extra = load_i64(arena + layout.EXTRA_EVENTS) + 2 * runs
+    return runs == 0 or extra <= load_i64(arena + layout.EXTRA_CAPACITY)
 
 
 @kernel
 def count_plain(arena: int, state: int, sign: int) -> None:
     """One plain order more (``sign`` 1) or less (-1) in a pro-rata instrument."""
-    runs = load_i64(state + STOP_COUNT) + load_i64(state + ALL_OR_NONE_COUNT)
-    store_i64(arena + EXTRA_EVENTS, load_i64(arena + EXTRA_EVENTS) + sign * 2 * runs)
-    store_i64(state + ORDER_COUNT, load_i64(state + ORDER_COUNT) + sign)
+    runs = load_i64(state + layout.STOP_COUNT) + load_i64(state + layout.ALL_OR_NONE_COUNT)
+    store_i64(arena + layout.EXTRA_EVENTS, load_i64(arena + layout.EXTRA_EVENTS) + sign * 2 * runs)
+    store_i64(state + layout.ORDER_COUNT, load_i64(state + layout.ORDER_COUNT) + sign)

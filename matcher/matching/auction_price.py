@@ -6,32 +6,8 @@ Sums are pairs (high, low), low below 2**62, so that they are exact; what is tol
 surplus ends at 2**63 - 1.
 """
 
+import openoutcry.matcher.book.arena as layout
 from openoutcry.matcher.book.any_order import best_level, book_of
-from openoutcry.matcher.book.arena import (
-    CALL_FROM,
-    CALL_TO,
-    CROSS_FROM,
-    CROSS_SIDE,
-    CROSS_SURPLUS,
-    CROSS_TO,
-    CROSS_VOLUME,
-    DISPLAYED,
-    EXT_RESERVE,
-    EXTENDED,
-    HIDDEN_BOOK,
-    ICEBERG_COUNT,
-    INDICATIVE_PRICE,
-    INDICATIVE_SIDE,
-    INDICATIVE_SURPLUS,
-    INDICATIVE_VOLUME,
-    LAST_PRICE,
-    LEVEL_HEAD,
-    LEVEL_TOTAL,
-    PAGE_BOOK,
-    REFERENCE,
-    SLOT_NEXT,
-    SLOT_OWNER,
-)
 from openoutcry.matcher.book.levels import (
     instrument_addr,
     level_addr,
@@ -57,21 +33,21 @@ def publish_indicative(arena: int, instrument: int) -> None:
     """INDICATIVE, if it says something new."""
     state = instrument_addr(arena, instrument)
     price = crossing_price(arena, instrument)
-    store_i64(state + CALL_FROM, load_i64(arena + CROSS_FROM))
-    store_i64(state + CALL_TO, load_i64(arena + CROSS_TO))
-    volume, surplus = load_i64(arena + CROSS_VOLUME), load_i64(arena + CROSS_SURPLUS)
-    side = load_i64(arena + CROSS_SIDE)
+    store_i64(state + layout.CALL_FROM, load_i64(arena + layout.CROSS_FROM))
+    store_i64(state + layout.CALL_TO, load_i64(arena + layout.CROSS_TO))
+    volume, surplus = load_i64(arena + layout.CROSS_VOLUME), load_i64(arena + layout.CROSS_SURPLUS)
+    side = load_i64(arena + layout.CROSS_SIDE)
     if (
-        price == load_i64(state + INDICATIVE_PRICE)
-        and volume == load_i64(state + INDICATIVE_VOLUME)
-        and surplus == load_i64(state + INDICATIVE_SURPLUS)
-        and side == load_i64(state + INDICATIVE_SIDE)
+        price == load_i64(state + layout.INDICATIVE_PRICE)
+        and volume == load_i64(state + layout.INDICATIVE_VOLUME)
+        and surplus == load_i64(state + layout.INDICATIVE_SURPLUS)
+        and side == load_i64(state + layout.INDICATIVE_SIDE)
     ):
         return
-    store_i64(state + INDICATIVE_PRICE, price)
-    store_i64(state + INDICATIVE_VOLUME, volume)
-    store_i64(state + INDICATIVE_SURPLUS, surplus)
-    store_i64(state + INDICATIVE_SIDE, side)
+    store_i64(state + layout.INDICATIVE_PRICE, price)
+    store_i64(state + layout.INDICATIVE_VOLUME, volume)
+    store_i64(state + layout.INDICATIVE_SURPLUS, surplus)
+    store_i64(state + layout.INDICATIVE_SIDE, side)
     tell(arena, 0, 0, price, volume, surplus, event_address(instrument, side, 0) | INDICATIVE)
 
 
@@ -115,16 +91,16 @@ def balance(
 def add_level(arena: int, level: int, high: int, low: int) -> tuple[int, int]:
     """Add all that the level's orders have, shown or not."""
     queue = level_addr(arena, level)
-    high, low = plus(high, low, load_i64(queue + LEVEL_TOTAL))
-    book = load_u32(page_addr(arena, level >> 6) + PAGE_BOOK)
-    if load_i64(instrument_addr(arena, book >> 4) + ICEBERG_COUNT) == 0:
+    high, low = plus(high, low, load_i64(queue + layout.LEVEL_TOTAL))
+    book = load_u32(page_addr(arena, level >> 6) + layout.PAGE_BOOK)
+    if load_i64(instrument_addr(arena, book >> 4) + layout.ICEBERG_COUNT) == 0:
         return high, low
-    slot = load_u32(queue + LEVEL_HEAD)
+    slot = load_u32(queue + layout.LEVEL_HEAD)
     while slot != 0:
-        word = load_u32(slot_addr(arena, slot) + SLOT_OWNER)
-        if word & EXTENDED:
-            high, low = plus(high, low, load_i64(extension_addr(arena, word) + EXT_RESERVE))
-        slot = load_u32(slot_addr(arena, slot) + SLOT_NEXT)
+        word = load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER)
+        if word & layout.EXTENDED:
+            high, low = plus(high, low, load_i64(extension_addr(arena, word) + layout.EXT_RESERVE))
+        slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
     return high, low
 
 
@@ -220,10 +196,10 @@ def crossing_price(arena: int, instrument: int) -> int:
     others, unless the volume would saturate.
     """
     remember(arena, 0, 0, 0)
-    shown_ask = best_level(arena, book_of(instrument, DISPLAYED, SELL))
-    unseen_ask = best_level(arena, book_of(instrument, HIDDEN_BOOK, SELL))
-    shown_bid = best_level(arena, book_of(instrument, DISPLAYED, BUY))
-    unseen_bid = best_level(arena, book_of(instrument, HIDDEN_BOOK, BUY))
+    shown_ask = best_level(arena, book_of(instrument, layout.DISPLAYED, SELL))
+    unseen_ask = best_level(arena, book_of(instrument, layout.HIDDEN_BOOK, SELL))
+    shown_bid = best_level(arena, book_of(instrument, layout.DISPLAYED, BUY))
+    unseen_bid = best_level(arena, book_of(instrument, layout.HIDDEN_BOOK, BUY))
     all_asks, other_asks, all_bids, other_bids = shown_ask, unseen_ask, shown_bid, unseen_bid
     first_ask, second_ask, first_bid, second_bid = 0, 0, 0, 0
     from_price = ask_at(arena, shown_ask, unseen_ask)
@@ -251,8 +227,8 @@ def crossing_price(arena: int, instrument: int) -> int:
             sold_high, sold_low = carried(sold_high + high, sold_low + low)
         traded = min(bid_left, ask_left)
         if volume > MAX_VALUE - traded:
-            store_i64(arena + CROSS_FROM, lowest)
-            store_i64(arena + CROSS_TO, MAX_VALUE)
+            store_i64(arena + layout.CROSS_FROM, lowest)
+            store_i64(arena + layout.CROSS_TO, MAX_VALUE)
             return choose(arena, instrument, all_asks, other_asks, all_bids, other_bids, 0, 0, 0, 0)
         volume += traded
         bid_left -= traded
@@ -263,11 +239,11 @@ def crossing_price(arena: int, instrument: int) -> int:
             shown_ask, unseen_ask = after(arena, shown_ask, ask), after(arena, unseen_ask, ask)
     if volume == 0:
         # Whatever comes may be the new best price.
-        store_i64(arena + CROSS_FROM, NO_PRICE)
-        store_i64(arena + CROSS_TO, MAX_VALUE)
+        store_i64(arena + layout.CROSS_FROM, NO_PRICE)
+        store_i64(arena + layout.CROSS_TO, MAX_VALUE)
         return NO_PRICE
-    store_i64(arena + CROSS_FROM, from_price)
-    store_i64(arena + CROSS_TO, to_price)
+    store_i64(arena + layout.CROSS_FROM, from_price)
+    store_i64(arena + layout.CROSS_TO, to_price)
     return choose(
         arena,
         instrument,
@@ -297,8 +273,8 @@ def choose(
 ) -> int:
     """The best price from CROSS_FROM to CROSS_TO.  The asks are the first levels at or above the
     one, the bids the first at or below the other; demand and supply are sums of what is better."""
-    reference = load_i64(instrument_addr(arena, instrument) + REFERENCE)
-    from_price, to_price = load_i64(arena + CROSS_FROM), load_i64(arena + CROSS_TO)
+    reference = load_i64(instrument_addr(arena, instrument) + layout.REFERENCE)
+    from_price, to_price = load_i64(arena + layout.CROSS_FROM), load_i64(arena + layout.CROSS_TO)
     shown_bid, demand_high, demand_low = lowest_bid(
         arena, shown_bid, from_price, demand_high, demand_low
     )
@@ -364,12 +340,12 @@ def choose(
 def at_reference(arena: int, instrument: int) -> int:
     """The price when there are market orders on both sides and no limit between them."""
     state = instrument_addr(arena, instrument)
-    price = load_i64(state + REFERENCE)
-    return load_i64(state + LAST_PRICE) if price == NO_PRICE else price
+    price = load_i64(state + layout.REFERENCE)
+    return load_i64(state + layout.LAST_PRICE) if price == NO_PRICE else price
 
 
 @kernel
 def remember(arena: int, volume: int, surplus: int, side: int) -> None:
-    store_i64(arena + CROSS_VOLUME, volume)
-    store_i64(arena + CROSS_SURPLUS, surplus)
-    store_i64(arena + CROSS_SIDE, side)
+    store_i64(arena + layout.CROSS_VOLUME, volume)
+    store_i64(arena + layout.CROSS_SURPLUS, surplus)
+    store_i64(arena + layout.CROSS_SIDE, side)

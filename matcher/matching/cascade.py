@@ -2,6 +2,8 @@
 # (intrinsics have no types that mypy could see)
 """After a command in continuous trading: what its trades and quotes set off, until all is quiet."""
 
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
     become_limit,
     book_of,
@@ -14,29 +16,6 @@ from openoutcry.matcher.book.any_order import (
     stand,
     withdraw,
 )
-from openoutcry.matcher.book.arena import (
-    ALL_OR_NONE_BOOK,
-    ALL_OR_NONE_COUNT,
-    BOOK_BEST_KEY,
-    BOOK_BEST_LEVEL,
-    DISPLAYED,
-    EXT_MODE,
-    EXT_PRICE,
-    EXT_SIDE,
-    EXT_TIF,
-    EXT_TYPE,
-    LAST_PRICE,
-    MAX_PRICE,
-    MIN_PRICE,
-    PEG_COUNT,
-    PHASE,
-    SETTLED_LAST,
-    SLOT_ID,
-    SLOT_QTY,
-    STOP_COUNT,
-    TRAILING_COUNT,
-    TRIGGERS,
-)
 from openoutcry.matcher.book.instrument_rules import (
     add_saturating,
     ceil_step,
@@ -47,21 +26,6 @@ from openoutcry.matcher.book.instrument_rules import (
 )
 from openoutcry.matcher.book.levels import book_addr, instrument_addr, key_flip, slot_addr
 from openoutcry.matcher.book.orders import extension_of, order_address, plain_price
-from openoutcry.matcher.constants import (
-    ACCEPT,
-    BUY,
-    CANCELLED,
-    CONTINUOUS,
-    CONVERTED,
-    DAY,
-    MARKET_REST,
-    MARKET_REST_STAYS,
-    RULE_MARKET_BAND,
-    RULE_OPTIONS,
-    SELL,
-    STOP_LIMIT,
-    STOPS_BY_QUOTE,
-)
 from openoutcry.matcher.events import tell
 from openoutcry.matcher.matching.auction_price import publish_indicative
 from openoutcry.matcher.matching.pegs import best_displayed, quotes_moved, repeg_all
@@ -75,49 +39,49 @@ from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 @kernel_outlined
 def finish(arena: int, instrument: int) -> None:
     """What a command that touched the instrument still causes."""
-    phase = load_u8(instrument_addr(arena, instrument) + PHASE)
-    if phase == CONTINUOUS:
+    phase = load_u8(instrument_addr(arena, instrument) + layout.PHASE)
+    if phase == const.CONTINUOUS:
         if not is_settled(arena, instrument, instrument_addr(arena, instrument)):
-            settle(arena, instrument)
+            cascade(arena, instrument)
     elif is_call(phase):
         publish_indicative(arena, instrument)
 
 
 @kernel_outlined
-def settle(arena: int, instrument: int) -> None:
+def cascade(arena: int, instrument: int) -> None:
     """Trailing stops follow, stops are elected one by one, all-or-none orders that can trade do,
     pegs follow; from the beginning after each, until nothing happens."""
     state = instrument_addr(arena, instrument)
-    by_quote = load_u8(rule_addr(arena, instrument) + RULE_OPTIONS) & STOPS_BY_QUOTE
+    by_quote = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS) & const.STOPS_BY_QUOTE
     goes_on = True
     while goes_on:
         goes_on = False
-        last = load_i64(state + LAST_PRICE)
-        moved = last != load_i64(state + SETTLED_LAST)
-        if load_i64(state + STOP_COUNT) != 0 and (moved or by_quote != 0):
-            if moved and load_i64(state + TRAILING_COUNT) != 0:
+        last = load_i64(state + layout.LAST_PRICE)
+        moved = last != load_i64(state + layout.SETTLED_LAST)
+        if load_i64(state + layout.STOP_COUNT) != 0 and (moved or by_quote != 0):
+            if moved and load_i64(state + layout.TRAILING_COUNT) != 0:
                 trail(arena, instrument)
             slot = elected_now(arena, instrument)
             if slot != 0:
                 run_stop(arena, instrument, slot)
                 goes_on = True
                 # As long as one was elected there may be another, wherever the last price is.
-                store_i64(state + SETTLED_LAST, NO_PRICE)
+                store_i64(state + layout.SETTLED_LAST, NO_PRICE)
                 continue
-        store_i64(state + SETTLED_LAST, last)
+        store_i64(state + layout.SETTLED_LAST, last)
         if whole_is_reached(arena, instrument, state) and trade_all_or_none(arena, instrument) != 0:
             goes_on = True
             continue
-        if load_i64(state + PEG_COUNT) != 0:
+        if load_i64(state + layout.PEG_COUNT) != 0:
             goes_on = repeg_all(arena, instrument) != 0
 
 
 @kernel
 def is_settled(arena: int, instrument: int, state: int) -> bool:
-    """Whether :func:`settle` would find nothing to do; False if that is not seen at once."""
-    if load_i64(state + STOP_COUNT) != 0 and not stops_wait(arena, instrument, state):
+    """Whether :func:`cascade` would find nothing to do; False if that is not seen at once."""
+    if load_i64(state + layout.STOP_COUNT) != 0 and not stops_wait(arena, instrument, state):
         return False
-    if load_i64(state + PEG_COUNT) != 0 and quotes_moved(arena, instrument, state):
+    if load_i64(state + layout.PEG_COUNT) != 0 and quotes_moved(arena, instrument, state):
         return False
     return not whole_is_reached(arena, instrument, state)
 
@@ -125,36 +89,36 @@ def is_settled(arena: int, instrument: int, state: int) -> bool:
 @kernel
 def stops_wait(arena: int, instrument: int, state: int) -> bool:
     """Whether no stop can be elected, and none trails, as prices are now."""
-    last = load_i64(state + LAST_PRICE)
+    last = load_i64(state + layout.LAST_PRICE)
     buy_mark = sell_mark = last
-    moved = last != load_i64(state + SETTLED_LAST)
-    if load_u8(rule_addr(arena, instrument) + RULE_OPTIONS) & STOPS_BY_QUOTE != 0:
-        buy_mark = best_displayed(arena, instrument << 4 | DISPLAYED | 1)
-        sell_mark = best_displayed(arena, instrument << 4 | DISPLAYED)
+    moved = last != load_i64(state + layout.SETTLED_LAST)
+    if load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS) & const.STOPS_BY_QUOTE != 0:
+        buy_mark = best_displayed(arena, instrument << 4 | layout.DISPLAYED | 1)
+        sell_mark = best_displayed(arena, instrument << 4 | layout.DISPLAYED)
         if sell_mark == NO_PRICE:
             sell_mark = MAX_VALUE
     elif not moved:
         return True
-    if last == NO_PRICE or (moved and load_i64(state + TRAILING_COUNT) != 0):
+    if last == NO_PRICE or (moved and load_i64(state + layout.TRAILING_COUNT) != 0):
         return False
-    triggers = instrument << 4 | TRIGGERS
+    triggers = instrument << 4 | layout.TRIGGERS
     return not (reaches(arena, triggers | 1, buy_mark) or reaches(arena, triggers, ~sell_mark))
 
 
 @kernel
 def whole_is_reached(arena: int, instrument: int, state: int) -> bool:
     """Whether the best all-or-none order of a side meets anything at its price."""
-    if load_i64(state + ALL_OR_NONE_COUNT) == 0:
+    if load_i64(state + layout.ALL_OR_NONE_COUNT) == 0:
         return False
-    bids = instrument << 4 | ALL_OR_NONE_BOOK
+    bids = instrument << 4 | layout.ALL_OR_NONE_BOOK
     return whole_meets(arena, bids) or whole_meets(arena, bids | 1)
 
 
 @kernel
 def whole_meets(arena: int, book: int) -> bool:
     side = book_addr(arena, book)
-    return load_u32(side + BOOK_BEST_LEVEL) != 0 and meets(
-        arena, book, ~load_i64(side + BOOK_BEST_KEY)
+    return load_u32(side + layout.BOOK_BEST_LEVEL) != 0 and meets(
+        arena, book, ~load_i64(side + layout.BOOK_BEST_KEY)
     )
 
 
@@ -167,34 +131,42 @@ def run_stop(arena: int, instrument: int, slot: int) -> None:
     elect(arena, slot)
     ext = extension_of(arena, slot)
     at = slot_addr(arena, slot)
-    side = load_u8(ext + EXT_SIDE)
-    price = load_i64(ext + EXT_PRICE)
+    side = load_u8(ext + layout.EXT_SIDE)
+    price = load_i64(ext + layout.EXT_PRICE)
     can_take, limit, rest_price = 1, price, price
-    is_limit = load_u8(ext + EXT_TYPE) == STOP_LIMIT
+    is_limit = load_u8(ext + layout.EXT_TYPE) == const.STOP_LIMIT
     if not is_limit:
         can_take, limit, rest_price = market_limit(arena, instrument, side)
-        if load_u8(ext + EXT_TIF) != DAY:
+        if load_u8(ext + layout.EXT_TIF) != const.DAY:
             rest_price = NO_PRICE
-    qty = load_i64(at + SLOT_QTY)
-    book = book_of(instrument, DISPLAYED, side)
+    qty = load_i64(at + layout.SLOT_QTY)
+    book = book_of(instrument, layout.DISPLAYED, side)
     if rest_price != NO_PRICE:
         reason = refuse_place(arena, book, rest_price, qty, 0)
-        if reason != ACCEPT:
-            end(arena, instrument, slot, reason_word(CANCELLED, reason))
+        if reason != const.ACCEPT:
+            end(arena, instrument, slot, reason_word(const.CANCELLED, reason))
             return
     word = order_address(arena, slot)
-    set_taker(arena, load_i64(at + SLOT_ID), word, price, load_u8(ext + EXT_MODE))
+    set_taker(arena, load_i64(at + layout.SLOT_ID), word, price, load_u8(ext + layout.EXT_MODE))
     left = qty
     if can_take != 0:
         left = take(arena, instrument, side, limit, qty, ALL_BOOKS)
-    store_i64(at + SLOT_QTY, left)
+    store_i64(at + layout.SLOT_QTY, left)
     if left == 0:
         forget(arena, instrument, slot)
     elif rest_price == NO_PRICE:
-        end(arena, instrument, slot, reason_word(CANCELLED, MARKET_REST))
+        end(arena, instrument, slot, reason_word(const.CANCELLED, const.MARKET_REST))
     else:
         if not is_limit:
-            tell(arena, load_i64(at + SLOT_ID), 0, rest_price, left, left, word | CONVERTED)
+            tell(
+                arena,
+                load_i64(at + layout.SLOT_ID),
+                0,
+                rest_price,
+                left,
+                left,
+                word | const.CONVERTED,
+            )
         become_limit(arena, ext, rest_price)
         stand(arena, book, rest_price, slot, left)
 
@@ -204,15 +176,15 @@ def market_limit(arena: int, instrument: int, side: int) -> tuple[int, int, int]
     """How far a market order may go now: (whether it may trade at all, limit price, price at which
     its rest may stay or NO_PRICE)."""
     rule = rule_addr(arena, instrument)
-    band = load_i64(rule + RULE_MARKET_BAND)
-    farthest = MAX_VALUE if side == BUY else NO_PRICE
+    band = load_i64(rule + const.RULE_MARKET_BAND)
+    farthest = MAX_VALUE if side == const.BUY else NO_PRICE
     if band == 0:
         return 1, farthest, NO_PRICE
-    best = displayed_price(arena, instrument, BUY + SELL - side, NO_PRICE)
+    best = displayed_price(arena, instrument, const.BUY + const.SELL - side, NO_PRICE)
     if best == NO_PRICE:
         return 0, farthest, NO_PRICE
-    limit = add_saturating(best, band if side == BUY else -band)
-    if load_u8(rule + RULE_OPTIONS) & MARKET_REST_STAYS == 0:
+    limit = add_saturating(best, band if side == const.BUY else -band)
+    if load_u8(rule + const.RULE_OPTIONS) & const.MARKET_REST_STAYS == 0:
         return 1, limit, NO_PRICE
     return 1, limit, passive_price(arena, instrument, side, limit)
 
@@ -221,10 +193,10 @@ def market_limit(arena: int, instrument: int, side: int) -> tuple[int, int, int]
 def passive_price(arena: int, instrument: int, side: int, limit: int) -> int:
     """``limit`` rounded to the passive side to a price that an order may have, or NO_PRICE."""
     state = instrument_addr(arena, instrument)
-    if side == BUY:
-        price = floor_step(arena, instrument, min(limit, load_i64(state + MAX_PRICE)), 0)
+    if side == const.BUY:
+        price = floor_step(arena, instrument, min(limit, load_i64(state + layout.MAX_PRICE)), 0)
     else:
-        price = ceil_step(arena, instrument, max(limit, load_i64(state + MIN_PRICE)), 0)
+        price = ceil_step(arena, instrument, max(limit, load_i64(state + layout.MIN_PRICE)), 0)
     return price if is_within(arena, instrument, price) else NO_PRICE
 
 
@@ -234,16 +206,16 @@ def passive_price(arena: int, instrument: int, side: int, limit: int) -> int:
 @kernel_outlined
 def trade_all_or_none(arena: int, instrument: int) -> int:
     """Let the first all-or-none order trade that can; returns whether one could."""
-    for side in range(BUY, SELL + 1):
-        book = book_of(instrument, ALL_OR_NONE_BOOK, side)
+    for side in range(const.BUY, const.SELL + 1):
+        book = book_of(instrument, layout.ALL_OR_NONE_BOOK, side)
         slot = first_order(arena, book)
         # Once an order meets nothing those behind it do neither.
         while slot != 0 and meets(arena, book, plain_price(arena, slot) ^ key_flip(book ^ 1)):
             at = slot_addr(arena, slot)
-            price, qty = plain_price(arena, slot), load_i64(at + SLOT_QTY)
+            price, qty = plain_price(arena, slot), load_i64(at + layout.SLOT_QTY)
             word = order_address(arena, slot)
-            mode = load_u8(extension_of(arena, slot) + EXT_MODE)
-            set_taker(arena, load_i64(at + SLOT_ID), word, price, mode)
+            mode = load_u8(extension_of(arena, slot) + layout.EXT_MODE)
+            set_taker(arena, load_i64(at + layout.SLOT_ID), word, price, mode)
             if fillable(arena, instrument, side, price, qty, ALL_BOOKS) == qty:
                 withdraw(arena, slot)
                 left = take(arena, instrument, side, price, qty, ALL_BOOKS)

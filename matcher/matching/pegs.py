@@ -2,6 +2,8 @@
 # (intrinsics have no types that mypy could see)
 """Pegged orders: hidden, and priced by the displayed best prices."""
 
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
     book_of,
     end,
@@ -10,25 +12,6 @@ from openoutcry.matcher.book.any_order import (
     reason_word,
     stand,
     start_walk,
-)
-from openoutcry.matcher.book.arena import (
-    BOOK_BEST_KEY,
-    BOOK_BEST_LEVEL,
-    DISPLAYED,
-    EXT_AUX,
-    EXT_MODE,
-    EXT_OWNER,
-    EXT_PRICE,
-    EXT_SIDE,
-    EXT_SLOT,
-    EXT_TYPE,
-    HIDDEN_BOOK,
-    PEG_LIST,
-    PEGGED_ASK,
-    PEGGED_BID,
-    SLOT_ID,
-    SLOT_LEVEL,
-    SLOT_QTY,
 )
 from openoutcry.matcher.book.instrument_rules import (
     add_saturating,
@@ -48,18 +31,6 @@ from openoutcry.matcher.book.levels import (
     slot_addr,
 )
 from openoutcry.matcher.book.orders import plain_price
-from openoutcry.matcher.constants import (
-    ACCEPT,
-    BUY,
-    CANCELLED,
-    HALF_STEP_MIDPOINT,
-    HIDDEN_FLAG,
-    PEG_MIDPOINT,
-    PEG_PRIMARY,
-    REPEGGED,
-    RULE_OPTIONS,
-    WAITING,
-)
 from openoutcry.matcher.events import event_address, tell
 from openoutcry.matcher.matching.plain_orders import refuse_rest
 from openoutcry.matcher.matching.take import UNSEEN_BOOKS, meets_unseen, set_taker, take
@@ -81,21 +52,21 @@ def peg_price(
 ) -> int:
     """Where a pegged order stands with these best displayed prices (NO_PRICE: none), or
     NO_PRICE."""
-    other = ask if side == BUY else bid
+    other = ask if side == const.BUY else bid
     reference = other
-    if order_type == PEG_PRIMARY:
-        reference = bid if side == BUY else ask
+    if order_type == const.PEG_PRIMARY:
+        reference = bid if side == const.BUY else ask
     half, odd = 0, 0
-    if order_type == PEG_MIDPOINT:
+    if order_type == const.PEG_MIDPOINT:
         # The middle rounded down, and whether half a tick is missing.
         reference = (bid & ask) + ((bid ^ ask) >> 1)
         odd = (bid ^ ask) & 1
-        half = load_u8(rule_addr(arena, instrument) + RULE_OPTIONS) & HALF_STEP_MIDPOINT
+        half = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS) & const.HALF_STEP_MIDPOINT
         if bid == NO_PRICE or ask == NO_PRICE:
             return NO_PRICE
     if reference == NO_PRICE:
         return NO_PRICE
-    if side == BUY:
+    if side == const.BUY:
         wanted = add_saturating(reference, offset)
         price = min(limit, floor_step(arena, instrument, wanted, half))
         if other != NO_PRICE:
@@ -119,7 +90,7 @@ def peg_price(
 @kernel
 def current_price(arena: int, slot: int) -> int:
     """Where the pegged order stands in the hidden book, or NO_PRICE while it waits."""
-    if load_u32(slot_addr(arena, slot) + SLOT_LEVEL) == 0:
+    if load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL) == 0:
         return NO_PRICE
     return plain_price(arena, slot)
 
@@ -132,16 +103,16 @@ def repeg_all(arena: int, instrument: int) -> int:
     if not quotes_moved(arena, instrument, state):
         return 0
     follow_quotes(arena, instrument)
-    bid, ask = load_i64(state + PEGGED_BID), load_i64(state + PEGGED_ASK)
+    bid, ask = load_i64(state + layout.PEGGED_BID), load_i64(state + layout.PEGGED_ASK)
     changed = 0
-    start_walk(arena, instrument, PEG_LIST)
+    start_walk(arena, instrument, layout.PEG_LIST)
     ext = next_listed(arena)
     while ext != 0:
-        limit = load_i64(ext + EXT_PRICE)
-        side, aux = load_u8(ext + EXT_SIDE), load_i64(ext + EXT_AUX)
-        order_type = load_u8(ext + EXT_TYPE)
+        limit = load_i64(ext + layout.EXT_PRICE)
+        side, aux = load_u8(ext + layout.EXT_SIDE), load_i64(ext + layout.EXT_AUX)
+        order_type = load_u8(ext + layout.EXT_TYPE)
         price = peg_price(arena, instrument, order_type, side, aux, limit, bid, ask)
-        if price != current_price(arena, load_u32(ext + EXT_SLOT)):
+        if price != current_price(arena, load_u32(ext + layout.EXT_SLOT)):
             repeg(arena, instrument, ext, price)
             changed = 1
         ext = next_listed(arena)
@@ -152,16 +123,18 @@ def repeg_all(arena: int, instrument: int) -> int:
 def follow_quotes(arena: int, instrument: int) -> None:
     """Remember the displayed best prices as those by which every peg has its price."""
     state = instrument_addr(arena, instrument)
-    store_i64(state + PEGGED_BID, best_displayed(arena, instrument << 4 | DISPLAYED))
-    store_i64(state + PEGGED_ASK, best_displayed(arena, instrument << 4 | DISPLAYED | 1))
+    store_i64(state + layout.PEGGED_BID, best_displayed(arena, instrument << 4 | layout.DISPLAYED))
+    store_i64(
+        state + layout.PEGGED_ASK, best_displayed(arena, instrument << 4 | layout.DISPLAYED | 1)
+    )
 
 
 @kernel
 def quotes_moved(arena: int, instrument: int, state: int) -> bool:
     """Whether the displayed best prices are others than those that the pegs have followed."""
-    bids = instrument << 4 | DISPLAYED
-    return load_i64(state + PEGGED_BID) != best_displayed(arena, bids) or load_i64(
-        state + PEGGED_ASK
+    bids = instrument << 4 | layout.DISPLAYED
+    return load_i64(state + layout.PEGGED_BID) != best_displayed(arena, bids) or load_i64(
+        state + layout.PEGGED_ASK
     ) != best_displayed(arena, bids | 1)
 
 
@@ -169,34 +142,42 @@ def quotes_moved(arena: int, instrument: int, state: int) -> bool:
 def best_displayed(arena: int, book: int) -> int:
     """The best price of a displayed book, or NO_PRICE."""
     side = book_addr(arena, book)
-    best = load_i64(side + BOOK_BEST_KEY) ^ key_flip(book)
-    return best if load_u32(side + BOOK_BEST_LEVEL) != 0 else NO_PRICE
+    best = load_i64(side + layout.BOOK_BEST_KEY) ^ key_flip(book)
+    return best if load_u32(side + layout.BOOK_BEST_LEVEL) != 0 else NO_PRICE
 
 
 @kernel_outlined
 def repeg(arena: int, instrument: int, ext: int, price: int) -> None:
     """Move a peg to ``price``, or (NO_PRICE) let it wait."""
-    slot, side = load_u32(ext + EXT_SLOT), load_u8(ext + EXT_SIDE)
+    slot, side = load_u32(ext + layout.EXT_SLOT), load_u8(ext + layout.EXT_SIDE)
     at = slot_addr(arena, slot)
-    order_id, qty = load_i64(at + SLOT_ID), load_i64(at + SLOT_QTY)
-    word = event_address(instrument, side, load_u16(ext + EXT_OWNER))
-    if load_u32(at + SLOT_LEVEL) != 0:
+    order_id, qty = load_i64(at + layout.SLOT_ID), load_i64(at + layout.SLOT_QTY)
+    word = event_address(instrument, side, load_u16(ext + layout.EXT_OWNER))
+    if load_u32(at + layout.SLOT_LEVEL) != 0:
         leave_level(arena, slot)
-        store_u32(at + SLOT_LEVEL, 0)
+        store_u32(at + layout.SLOT_LEVEL, 0)
     if price == NO_PRICE:
-        limit = load_i64(ext + EXT_PRICE)
-        tell(arena, order_id, 0, limit, qty, qty, word | REPEGGED | HIDDEN_FLAG | WAITING)
+        limit = load_i64(ext + layout.EXT_PRICE)
+        tell(
+            arena,
+            order_id,
+            0,
+            limit,
+            qty,
+            qty,
+            word | const.REPEGGED | const.HIDDEN_FLAG | const.WAITING,
+        )
         return
-    book = book_of(instrument, HIDDEN_BOOK, side)
+    book = book_of(instrument, layout.HIDDEN_BOOK, side)
     key = price ^ key_flip(book)
     page = find_page(arena, book, page_number(key))
     reason = refuse_rest(arena, book, page, key, qty, 0, False, True)
-    if reason != ACCEPT:
-        end(arena, instrument, slot, reason_word(CANCELLED, reason))
+    if reason != const.ACCEPT:
+        end(arena, instrument, slot, reason_word(const.CANCELLED, reason))
         return
-    tell(arena, order_id, 0, price, qty, qty, word | REPEGGED | HIDDEN_FLAG)
+    tell(arena, order_id, 0, price, qty, qty, word | const.REPEGGED | const.HIDDEN_FLAG)
     if meets_unseen(arena, book, price ^ key_flip(book ^ 1)):
-        set_taker(arena, order_id, word, price, load_u8(ext + EXT_MODE))
+        set_taker(arena, order_id, word, price, load_u8(ext + layout.EXT_MODE))
         take_and_hide(arena, instrument, ext, price, qty)
     else:
         join_level(arena, book, page, key, slot, qty)
@@ -205,8 +186,8 @@ def repeg(arena: int, instrument: int, ext: int, price: int) -> None:
 @kernel_outlined
 def take_and_hide(arena: int, instrument: int, ext: int, price: int, qty: int) -> None:
     """The peg, in no level, trades with what is unseen at its price; the rest is hidden."""
-    slot, side = load_u32(ext + EXT_SLOT), load_u8(ext + EXT_SIDE)
-    book = book_of(instrument, HIDDEN_BOOK, side)
+    slot, side = load_u32(ext + layout.EXT_SLOT), load_u8(ext + layout.EXT_SIDE)
+    book = book_of(instrument, layout.HIDDEN_BOOK, side)
     left = take(arena, instrument, side, price, qty, UNSEEN_BOOKS)
     if left == 0:
         forget(arena, instrument, slot)
@@ -217,13 +198,13 @@ def take_and_hide(arena: int, instrument: int, ext: int, price: int, qty: int) -
 @kernel_outlined
 def park_pegs(arena: int, instrument: int) -> None:
     """A call begins: the pegs that have a price lose it."""
-    start_walk(arena, instrument, PEG_LIST)
+    start_walk(arena, instrument, layout.PEG_LIST)
     ext = next_listed(arena)
     while ext != 0:
-        if current_price(arena, load_u32(ext + EXT_SLOT)) != NO_PRICE:
+        if current_price(arena, load_u32(ext + layout.EXT_SLOT)) != NO_PRICE:
             repeg(arena, instrument, ext, NO_PRICE)
         ext = next_listed(arena)
     # The next settlement prices them again, whatever the best prices are then.
     state = instrument_addr(arena, instrument)
-    store_i64(state + PEGGED_BID, NO_PRICE)
-    store_i64(state + PEGGED_ASK, NO_PRICE)
+    store_i64(state + layout.PEGGED_BID, NO_PRICE)
+    store_i64(state + layout.PEGGED_ASK, NO_PRICE)

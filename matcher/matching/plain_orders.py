@@ -2,28 +2,8 @@
 # (intrinsics have no types that mypy could see)
 """Plain orders: how they rest, go and trade with each other, whatever else the instrument holds."""
 
-from openoutcry.matcher.book.arena import (
-    BOOK_BEST_KEY,
-    BOOK_BEST_LEVEL,
-    DISPLAYED,
-    EXTENDED,
-    LAST_PRICE,
-    LEVEL_HEAD,
-    LEVEL_TOTAL,
-    MAX_PRICE,
-    MAX_QTY,
-    MIN_PRICE,
-    MIN_QTY,
-    OPEN_ORDERS,
-    ORDER_CAPACITY,
-    PAGE_BITMAP,
-    SLOT_GTC,
-    SLOT_ID,
-    SLOT_LEVEL,
-    SLOT_OWNER,
-    SLOT_POST_ONLY,
-    SLOT_QTY,
-)
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.ids import find_in_chain
 from openoutcry.matcher.book.levels import (
     book_addr,
@@ -49,46 +29,20 @@ from openoutcry.matcher.book.orders import (
     plain_book,
     take_off,
 )
-from openoutcry.matcher.constants import (
-    ACCEPT,
-    ACCEPTED,
-    BOOK_FULL,
-    BUY,
-    DAY,
-    FILLED,
-    FOK,
-    GTC,
-    IOC,
-    LAST,
-    LEVEL_OVERFLOW,
-    LIMIT,
-    MAKER,
-    MARKET,
-    ORDER_ID,
-    ORDER_PRICE,
-    ORDER_QTY,
-    ORDER_SEQ,
-    POST_ONLY,
-    SELL,
-    SIDE_SHIFT,
-    TYPE_SHIFT,
-    USER,
-    WOULD_CROSS,
-)
 from openoutcry.matcher.events import book_address, emit, emit_cancelled, event_address
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_fixed, load_i64, load_u32, store_i64
 from openoutcry.wire.records import MAX_VALUE
 
-POST_BIT = LIMIT ^ POST_ONLY
-POST_DAY, POST_GTC = POST_ONLY | DAY << 8, POST_ONLY | GTC << 8
+POST_BIT = const.LIMIT ^ const.POST_ONLY
+POST_DAY, POST_GTC = const.POST_ONLY | const.DAY << 8, const.POST_ONLY | const.GTC << 8
 """Order type and time in force as they stand in a command's word, of what rests unless it trades:
 with POST_BIT set, a limit order is a post-only one."""
 
 PLAIN = (
-    (1 << DAY | 1 << IOC | 1 << FOK | 1 << GTC) << (LIMIT << 3)
-    | (1 << DAY | 1 << IOC | 1 << FOK) << (MARKET << 3)
-    | (1 << DAY | 1 << GTC) << (POST_ONLY << 3)
+    (1 << const.DAY | 1 << const.IOC | 1 << const.FOK | 1 << const.GTC) << (const.LIMIT << 3)
+    | (1 << const.DAY | 1 << const.IOC | 1 << const.FOK) << (const.MARKET << 3)
+    | (1 << const.DAY | 1 << const.GTC) << (const.POST_ONLY << 3)
 )
 """Bit type * 8 + time in force: the combinations that the fast path knows."""
 
@@ -97,44 +51,46 @@ PLAIN = (
 def plain_new(
     arena: int, order: int, instrument: int, state: int, entry: int, word: int, out: int
 ) -> int:
-    side = (word >> SIDE_SHIFT) & 0xFF
-    what = (word >> TYPE_SHIFT) & 0xFFFF
+    side = (word >> const.SIDE_SHIFT) & 0xFF
+    what = (word >> const.TYPE_SHIFT) & 0xFFFF
     rests = (what | POST_BIT == POST_DAY) | (what | POST_BIT == POST_GTC)
-    if (not rests) | (side < BUY) | (side > SELL):
+    if (not rests) | (side < const.BUY) | (side > const.SELL):
         return 0
-    price = load_i64(order + ORDER_PRICE)
-    qty = load_i64(order + ORDER_QTY)
-    order_id = load_i64(order + ORDER_ID)
-    book = instrument << 4 | DISPLAYED | (side - BUY)
+    price = load_i64(order + const.ORDER_PRICE)
+    qty = load_i64(order + const.ORDER_QTY)
+    order_id = load_i64(order + const.ORDER_ID)
+    book = instrument << 4 | layout.DISPLAYED | (side - const.BUY)
     key = price ^ key_flip(book)
     page = find_page(arena, book, page_number(key))
     level = level_addr(arena, (page << 6) | (key & 63))
-    is_open = (load_i64(page_addr(arena, page) + PAGE_BITMAP) >> (key & 63)) & 1
-    total = load_i64(level + LEVEL_TOTAL) * is_open
+    is_open = (load_i64(page_addr(arena, page) + layout.PAGE_BITMAP) >> (key & 63)) & 1
+    total = load_i64(level + layout.LEVEL_TOTAL) * is_open
     opposite = book_addr(arena, book ^ 1)
-    crosses = (load_u32(opposite + BOOK_BEST_LEVEL) != 0) & (
-        load_i64(opposite + BOOK_BEST_KEY) <= ~key
+    crosses = (load_u32(opposite + layout.BOOK_BEST_LEVEL) != 0) & (
+        load_i64(opposite + layout.BOOK_BEST_KEY) <= ~key
     )
     # One branch for all that is rare.
     if (
         crosses
         | (page == 0)
         | (not is_touched(arena, page))
-        | (qty < load_i64(state + MIN_QTY))
-        | (qty > load_i64(state + MAX_QTY))
-        | (price < load_i64(state + MIN_PRICE))
-        | (price > load_i64(state + MAX_PRICE))
+        | (qty < load_i64(state + layout.MIN_QTY))
+        | (qty > load_i64(state + layout.MAX_QTY))
+        | (price < load_i64(state + layout.MIN_PRICE))
+        | (price > load_i64(state + layout.MAX_PRICE))
         | (qty > MAX_VALUE - total)
-        | (load_i64(arena + OPEN_ORDERS) >= load_fixed(arena + ORDER_CAPACITY))
+        | (load_i64(arena + layout.OPEN_ORDERS) >= load_fixed(arena + layout.ORDER_CAPACITY))
     ):
         return 0
     if find_in_chain(arena, entry, order_id) != 0:
         return 0
     owner = word & 0xFFFF
-    about = event_address(instrument, side, owner) | ACCEPTED | LAST
-    cause = load_i64(order + ORDER_SEQ)
+    about = event_address(instrument, side, owner) | const.ACCEPTED | const.LAST
+    cause = load_i64(order + const.ORDER_SEQ)
     out = emit(out, order_id, 0, price, qty, qty, cause, about)
-    owner |= SLOT_POST_ONLY * (what & POST_BIT != 0) | SLOT_GTC * (what | POST_BIT == POST_GTC)
+    owner |= layout.SLOT_POST_ONLY * (what & POST_BIT != 0) | layout.SLOT_GTC * (
+        what | POST_BIT == POST_GTC
+    )
     slot = open_in_chain(arena, entry, order_id, owner)
     join_touched(arena, book, page, key, slot, qty)
     return out
@@ -142,18 +98,20 @@ def plain_new(
 
 @kernel
 def plain_cancel(arena: int, order: int, entry: int, word: int, out: int) -> int:
-    order_id = load_i64(order + ORDER_ID)
+    order_id = load_i64(order + const.ORDER_ID)
     slot = find_in_chain(arena, entry, order_id)
     at = slot_addr(arena, slot)
-    owner = load_u32(at + SLOT_OWNER) & 0xFFFF
-    level = load_u32(at + SLOT_LEVEL)
+    owner = load_u32(at + layout.SLOT_OWNER) & 0xFFFF
+    level = load_u32(at + layout.SLOT_LEVEL)
     if (slot == 0) | (owner != word & 0xFFFF) | (not is_touched(arena, level >> 6)):
         return 0
     book = plain_book(arena, slot)
     price = level_key(arena, level) ^ key_flip(book)
-    what = book_address(book, owner) | LAST
-    cause = load_i64(order + ORDER_SEQ)
-    out = emit_cancelled(out, order_id, price, load_i64(at + SLOT_QTY), cause, what, USER)
+    what = book_address(book, owner) | const.LAST
+    cause = load_i64(order + const.ORDER_SEQ)
+    out = emit_cancelled(
+        out, order_id, price, load_i64(at + layout.SLOT_QTY), cause, what, const.USER
+    )
     leave_touched(arena, slot)
     close_in_chain(arena, entry, slot)
     return out
@@ -180,25 +138,25 @@ def match(
     flip = key_flip(opposite)
     instrument = opposite >> 4
     while qty > 0:
-        level = load_u32(side + BOOK_BEST_LEVEL)
-        key = load_i64(side + BOOK_BEST_KEY)
+        level = load_u32(side + layout.BOOK_BEST_LEVEL)
+        key = load_i64(side + layout.BOOK_BEST_KEY)
         if level == 0 or key > limit:
             break
-        slot = load_u32(level_addr(arena, level) + LEVEL_HEAD)
+        slot = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
         maker = slot_addr(arena, slot)
-        owner = load_u32(maker + SLOT_OWNER)
-        if among_special and owner & EXTENDED != 0:
+        owner = load_u32(maker + layout.SLOT_OWNER)
+        if among_special and owner & layout.EXTENDED != 0:
             break
-        maker_id = load_i64(maker + SLOT_ID)
-        maker_qty = load_i64(maker + SLOT_QTY)
+        maker_id = load_i64(maker + layout.SLOT_ID)
+        maker_qty = load_i64(maker + layout.SLOT_QTY)
         traded = min(qty, maker_qty)
         qty -= traded
-        about = book_address(opposite, owner & 0xFFFF) | FILLED | MAKER
+        about = book_address(opposite, owner & 0xFFFF) | const.FILLED | const.MAKER
         left = maker_qty - traded
-        store_i64(state + LAST_PRICE, key ^ flip)
+        store_i64(state + layout.LAST_PRICE, key ^ flip)
         touch_instrument(arena, instrument)
         out = emit(out, maker_id, taker_id, key ^ flip, traded, left, cause, about)
-        out = emit(out, taker_id, maker_id, key ^ flip, traded, qty, cause, taker | FILLED)
+        out = emit(out, taker_id, maker_id, key ^ flip, traded, qty, cause, taker | const.FILLED)
         if left == 0:
             leave_level(arena, slot)
             close_order(arena, instrument, slot)
@@ -227,14 +185,14 @@ def refuse_rest(
     ``has_slot`` whether there is an order slot for it.
     """
     if post_only and would_cross(arena, book, key):
-        return WOULD_CROSS
+        return const.WOULD_CROSS
     if not has_slot or (page == 0 and not has_free_page(arena)):
-        return BOOK_FULL
-    if page != 0 and (load_i64(page_addr(arena, page) + PAGE_BITMAP) >> (key & 63)) & 1:
-        total = load_i64(level_addr(arena, (page << 6) | (key & 63)) + LEVEL_TOTAL) - own
+        return const.BOOK_FULL
+    if page != 0 and (load_i64(page_addr(arena, page) + layout.PAGE_BITMAP) >> (key & 63)) & 1:
+        total = load_i64(level_addr(arena, (page << 6) | (key & 63)) + layout.LEVEL_TOTAL) - own
         if qty > MAX_VALUE - total:
-            return LEVEL_OVERFLOW
-    return ACCEPT
+            return const.LEVEL_OVERFLOW
+    return const.ACCEPT
 
 
 @kernel
@@ -242,7 +200,10 @@ def would_cross(arena: int, book: int, key: int) -> bool:
     """Whether an order for ``book`` at ``key`` would trade on arrival."""
     opposite = book_addr(arena, book ^ 1)
     # The complement of a key is the same price seen from the other side.
-    return load_u32(opposite + BOOK_BEST_LEVEL) != 0 and load_i64(opposite + BOOK_BEST_KEY) <= ~key
+    return (
+        load_u32(opposite + layout.BOOK_BEST_LEVEL) != 0
+        and load_i64(opposite + layout.BOOK_BEST_KEY) <= ~key
+    )
 
 
 @kernel
@@ -251,9 +212,9 @@ def is_fillable(arena: int, opposite: int, limit: int, qty: int) -> bool:
 
     Walks no further than it must, and subtracts, so that no sum can overflow.
     """
-    level = load_u32(book_addr(arena, opposite) + BOOK_BEST_LEVEL)
+    level = load_u32(book_addr(arena, opposite) + layout.BOOK_BEST_LEVEL)
     while level != 0 and level_key(arena, level) <= limit:
-        qty -= load_i64(level_addr(arena, level) + LEVEL_TOTAL)
+        qty -= load_i64(level_addr(arena, level) + layout.LEVEL_TOTAL)
         if qty <= 0:
             return True
         level = next_level(arena, level)
@@ -271,5 +232,5 @@ def limit_key(book: int, price: int) -> int:
 
 @kernel
 def plain_address(arena: int, slot: int) -> int:
-    owner = load_u32(slot_addr(arena, slot) + SLOT_OWNER) & 0xFFFF
+    owner = load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER) & 0xFFFF
     return book_address(plain_book(arena, slot), owner)

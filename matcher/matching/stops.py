@@ -2,6 +2,8 @@
 # (intrinsics have no types that mypy could see)
 """Waiting stops: their triggers, how they trail, which is elected next, and what it then does."""
 
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
     best_level,
     book_of,
@@ -14,38 +16,9 @@ from openoutcry.matcher.book.any_order import (
     start_walk,
     withdraw,
 )
-from openoutcry.matcher.book.arena import (
-    DISPLAYED,
-    EXT_ARRIVAL,
-    EXT_AUX,
-    EXT_INSTRUMENT,
-    EXT_SIDE,
-    EXT_SLOT,
-    EXT_TRIGGER,
-    EXT_TYPE,
-    LAST_PRICE,
-    SETTLED_LAST,
-    SLOT_ID,
-    SLOT_QTY,
-    TRAILING_LIST,
-    TRIGGERS,
-)
 from openoutcry.matcher.book.instrument_rules import add_saturating, rule_addr
 from openoutcry.matcher.book.levels import instrument_addr, key_flip, level_key, slot_addr
 from openoutcry.matcher.book.orders import extension_of, order_address, order_leaves
-from openoutcry.matcher.constants import (
-    ACCEPT,
-    BOOK_FULL,
-    BUY,
-    CANCELLED,
-    ELECTED,
-    RULE_OPTIONS,
-    SELL,
-    STOPS_BY_QUOTE,
-    TRAILING_STOP,
-    TRIGGER_MOVED,
-    WAITING,
-)
 from openoutcry.matcher.events import tell
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64
@@ -58,24 +31,26 @@ def trailing_trigger(order_type: int, side: int, aux: int, last: int) -> int:
     if last == NO_PRICE:
         return NO_PRICE
     distance = aux & 0xFFFFFFFF
-    if order_type != TRAILING_STOP:
+    if order_type != const.TRAILING_STOP:
         # In parts, so that nothing overflows: floor(last * bps / 10000).
         distance = last // 10_000 * distance + last % 10_000 * distance // 10_000
-    return max(NO_PRICE + 1, add_saturating(last, distance if side == BUY else -distance))
+    return max(NO_PRICE + 1, add_saturating(last, distance if side == const.BUY else -distance))
 
 
 @kernel_outlined
 def wait_for_trigger(arena: int, ext: int, qty: int) -> None:
     """Put a stop at the back of its trigger's level, or nowhere if it has no trigger yet."""
     # The next settlement looks at all stops, although the last price is as it was.
-    state = instrument_addr(arena, load_u32(ext + EXT_INSTRUMENT))
-    store_i64(state + SETTLED_LAST, NO_PRICE)
-    slot = load_u32(ext + EXT_SLOT)
-    trigger = load_i64(ext + EXT_TRIGGER)
+    state = instrument_addr(arena, load_u32(ext + layout.EXT_INSTRUMENT))
+    store_i64(state + layout.SETTLED_LAST, NO_PRICE)
+    slot = load_u32(ext + layout.EXT_SLOT)
+    trigger = load_i64(ext + layout.EXT_TRIGGER)
     if trigger == NO_PRICE:
-        store_i64(slot_addr(arena, slot) + SLOT_QTY, qty)
+        store_i64(slot_addr(arena, slot) + layout.SLOT_QTY, qty)
         return
-    book = book_of(load_u32(ext + EXT_INSTRUMENT), TRIGGERS, load_u8(ext + EXT_SIDE))
+    book = book_of(
+        load_u32(ext + layout.EXT_INSTRUMENT), layout.TRIGGERS, load_u8(ext + layout.EXT_SIDE)
+    )
     stand(arena, book, trigger, slot, qty)
 
 
@@ -83,21 +58,21 @@ def wait_for_trigger(arena: int, ext: int, qty: int) -> None:
 def refuse_trigger(arena: int, instrument: int, side: int, trigger: int) -> int:
     """Whether there is room to wait for ``trigger``."""
     if trigger == NO_PRICE:
-        return ACCEPT
-    return refuse_place(arena, book_of(instrument, TRIGGERS, side), trigger, 0, 0)
+        return const.ACCEPT
+    return refuse_place(arena, book_of(instrument, layout.TRIGGERS, side), trigger, 0, 0)
 
 
 @kernel_outlined
 def trail(arena: int, instrument: int) -> None:
     """Let every trailing stop follow the last price, in order of arrival."""
-    last = load_i64(instrument_addr(arena, instrument) + LAST_PRICE)
-    start_walk(arena, instrument, TRAILING_LIST)
+    last = load_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE)
+    start_walk(arena, instrument, layout.TRAILING_LIST)
     ext = next_listed(arena)
     while ext != 0:
-        side = load_u8(ext + EXT_SIDE)
-        aux = load_i64(ext + EXT_AUX)
-        wanted = trailing_trigger(load_u8(ext + EXT_TYPE), side, aux, last)
-        if must_move(load_i64(ext + EXT_TRIGGER), wanted, side, max(1, aux >> 32)):
+        side = load_u8(ext + layout.EXT_SIDE)
+        aux = load_i64(ext + layout.EXT_AUX)
+        wanted = trailing_trigger(load_u8(ext + layout.EXT_TYPE), side, aux, last)
+        if must_move(load_i64(ext + layout.EXT_TRIGGER), wanted, side, max(1, aux >> 32)):
             move_trigger(arena, instrument, ext, wanted)
         ext = next_listed(arena)
 
@@ -106,22 +81,22 @@ def trail(arena: int, instrument: int) -> None:
 def must_move(trigger: int, wanted: int, side: int, step: int) -> bool:
     if trigger == NO_PRICE:
         return True
-    low, high = (wanted, trigger) if side == BUY else (trigger, wanted)
+    low, high = (wanted, trigger) if side == const.BUY else (trigger, wanted)
     # No difference: it may be beyond int64.
     return low < high and low <= MAX_VALUE - step and high >= low + step
 
 
 @kernel_outlined
 def move_trigger(arena: int, instrument: int, ext: int, trigger: int) -> None:
-    slot = load_u32(ext + EXT_SLOT)
-    qty = load_i64(slot_addr(arena, slot) + SLOT_QTY)
+    slot = load_u32(ext + layout.EXT_SLOT)
+    qty = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY)
     withdraw(arena, slot)
-    store_i64(ext + EXT_TRIGGER, trigger)
-    if refuse_trigger(arena, instrument, load_u8(ext + EXT_SIDE), trigger) != ACCEPT:
-        end(arena, instrument, slot, reason_word(CANCELLED, BOOK_FULL))
+    store_i64(ext + layout.EXT_TRIGGER, trigger)
+    if refuse_trigger(arena, instrument, load_u8(ext + layout.EXT_SIDE), trigger) != const.ACCEPT:
+        end(arena, instrument, slot, reason_word(const.CANCELLED, const.BOOK_FULL))
         return
-    order_id = load_i64(slot_addr(arena, slot) + SLOT_ID)
-    word = order_address(arena, slot) | TRIGGER_MOVED | WAITING
+    order_id = load_i64(slot_addr(arena, slot) + layout.SLOT_ID)
+    word = order_address(arena, slot) | const.TRIGGER_MOVED | const.WAITING
     tell(arena, order_id, 0, trigger, qty, qty, word)
     wait_for_trigger(arena, ext, qty)
 
@@ -133,26 +108,26 @@ def move_trigger(arena: int, instrument: int, ext: int, trigger: int) -> None:
 def next_elected(arena: int, instrument: int, buy_mark: int, sell_mark: int) -> int:
     """Slot of the stop that is elected next, or 0: a buy stop whose trigger is at or below
     ``buy_mark``, a sell stop at or above ``sell_mark``; of both, the one that came first."""
-    buy = first_order(arena, book_of(instrument, TRIGGERS, BUY))
-    sell = first_order(arena, book_of(instrument, TRIGGERS, SELL))
-    if buy != 0 and load_i64(extension_of(arena, buy) + EXT_TRIGGER) > buy_mark:
+    buy = first_order(arena, book_of(instrument, layout.TRIGGERS, const.BUY))
+    sell = first_order(arena, book_of(instrument, layout.TRIGGERS, const.SELL))
+    if buy != 0 and load_i64(extension_of(arena, buy) + layout.EXT_TRIGGER) > buy_mark:
         buy = 0
-    if sell != 0 and load_i64(extension_of(arena, sell) + EXT_TRIGGER) < sell_mark:
+    if sell != 0 and load_i64(extension_of(arena, sell) + layout.EXT_TRIGGER) < sell_mark:
         sell = 0
     if buy == 0 or sell == 0:
         return buy | sell
-    first = load_i64(extension_of(arena, buy) + EXT_ARRIVAL)
-    return buy if first < load_i64(extension_of(arena, sell) + EXT_ARRIVAL) else sell
+    first = load_i64(extension_of(arena, buy) + layout.EXT_ARRIVAL)
+    return buy if first < load_i64(extension_of(arena, sell) + layout.EXT_ARRIVAL) else sell
 
 
 @kernel_outlined
 def elected_now(arena: int, instrument: int) -> int:
     """Slot of the stop that the last trade (or the quote: option) elects next, or 0."""
-    if load_u8(rule_addr(arena, instrument) + RULE_OPTIONS) & STOPS_BY_QUOTE:
-        ask = displayed_price(arena, instrument, SELL, NO_PRICE)
-        bid = displayed_price(arena, instrument, BUY, MAX_VALUE)
+    if load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS) & const.STOPS_BY_QUOTE:
+        ask = displayed_price(arena, instrument, const.SELL, NO_PRICE)
+        bid = displayed_price(arena, instrument, const.BUY, MAX_VALUE)
         return next_elected(arena, instrument, ask, bid)
-    last = load_i64(instrument_addr(arena, instrument) + LAST_PRICE)
+    last = load_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE)
     if last == NO_PRICE:
         return 0
     return next_elected(arena, instrument, last, last)
@@ -161,7 +136,7 @@ def elected_now(arena: int, instrument: int) -> int:
 @kernel_outlined
 def displayed_price(arena: int, instrument: int, side: int, default: int) -> int:
     """The best displayed price of ``side``, or ``default``."""
-    book = instrument << 4 | DISPLAYED | (side - BUY)
+    book = instrument << 4 | layout.DISPLAYED | (side - const.BUY)
     level = best_level(arena, book)
     return level_key(arena, level) ^ key_flip(book) if level != 0 else default
 
@@ -171,7 +146,7 @@ def elect(arena: int, slot: int) -> None:
     """Take the stop out of its trigger book and say so."""
     ext = extension_of(arena, slot)
     leaves = order_leaves(arena, slot)
-    word = order_address(arena, slot) | ELECTED
-    trigger = load_i64(ext + EXT_TRIGGER)
+    word = order_address(arena, slot) | const.ELECTED
+    trigger = load_i64(ext + layout.EXT_TRIGGER)
     withdraw(arena, slot)
-    tell(arena, load_i64(slot_addr(arena, slot) + SLOT_ID), 0, trigger, leaves, leaves, word)
+    tell(arena, load_i64(slot_addr(arena, slot) + layout.SLOT_ID), 0, trigger, leaves, leaves, word)

@@ -2,6 +2,8 @@
 # (intrinsics have no types that mypy could see)
 """The end of a call: one price, all that trades at it, and what becomes of the rest."""
 
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
     become_limit,
     best_level,
@@ -18,24 +20,6 @@ from openoutcry.matcher.book.any_order import (
     unlist,
     withdraw,
 )
-from openoutcry.matcher.book.arena import (
-    CROSS_SIDE,
-    CROSS_SURPLUS,
-    CROSS_VOLUME,
-    DISPLAYED,
-    EXT_PRICE,
-    EXT_SIDE,
-    EXT_TIF,
-    EXT_TYPE,
-    HIDDEN_BOOK,
-    LAST_PRICE,
-    LEVEL_HEAD,
-    LEVEL_TOTAL,
-    REFERENCE,
-    SLOT_ID,
-    SLOT_LEVEL,
-    SLOT_QTY,
-)
 from openoutcry.matcher.book.instrument_rules import is_market, rule_addr
 from openoutcry.matcher.book.levels import (
     instrument_addr,
@@ -45,26 +29,6 @@ from openoutcry.matcher.book.levels import (
     slot_addr,
 )
 from openoutcry.matcher.book.orders import extension_of, order_address, order_leaves, touch_order
-from openoutcry.matcher.constants import (
-    ACCEPT,
-    AT_OPEN,
-    AUCTION,
-    AUCTION_REST,
-    BUY,
-    CANCELLED,
-    CONVERTED,
-    DAY,
-    FILLED,
-    LEVEL_OVERFLOW,
-    MARKET,
-    MARKET_REST,
-    MARKET_REST_STAYS,
-    MARKET_TO_LIMIT,
-    RULE_OPTIONS,
-    SELL,
-    STOP_LIMIT,
-    UNCROSSED,
-)
 from openoutcry.matcher.events import event_address, tell
 from openoutcry.matcher.matching.auction_price import crossing_price
 from openoutcry.matcher.matching.cascade import passive_price
@@ -82,15 +46,15 @@ def uncross(arena: int, instrument: int) -> None:
     price = crossing_price(arena, instrument)
     while price != NO_PRICE and elect_at(arena, instrument, price) > 0:
         price = crossing_price(arena, instrument)
-    volume, surplus = load_i64(arena + CROSS_VOLUME), load_i64(arena + CROSS_SURPLUS)
-    word = event_address(instrument, load_i64(arena + CROSS_SIDE), 0) | UNCROSSED
+    volume, surplus = load_i64(arena + layout.CROSS_VOLUME), load_i64(arena + layout.CROSS_SURPLUS)
+    word = event_address(instrument, load_i64(arena + layout.CROSS_SIDE), 0) | const.UNCROSSED
     tell(arena, 0, 0, price, volume, surplus, word)
     if price != NO_PRICE:
         trade_all(arena, instrument, price)
         state = instrument_addr(arena, instrument)
-        store_i64(state + LAST_PRICE, price)
-        store_i64(state + REFERENCE, price)
-    for side in range(BUY, SELL + 1):
+        store_i64(state + layout.LAST_PRICE, price)
+        store_i64(state + layout.REFERENCE, price)
+    for side in range(const.BUY, const.SELL + 1):
         clear_rests(arena, instrument, side, price)
 
 
@@ -114,25 +78,25 @@ def join_auction(arena: int, instrument: int, slot: int) -> None:
     """An elected stop is a market or limit order of the auction."""
     elect(arena, slot)
     ext = extension_of(arena, slot)
-    side, tif = load_u8(ext + EXT_SIDE), load_u8(ext + EXT_TIF)
-    qty = load_i64(slot_addr(arena, slot) + SLOT_QTY)
-    is_limit = load_u8(ext + EXT_TYPE) == STOP_LIMIT
-    price = load_i64(ext + EXT_PRICE)
+    side, tif = load_u8(ext + layout.EXT_SIDE), load_u8(ext + layout.EXT_TIF)
+    qty = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY)
+    is_limit = load_u8(ext + layout.EXT_TYPE) == const.STOP_LIMIT
+    price = load_i64(ext + layout.EXT_PRICE)
     if not is_limit:
-        price = MAX_VALUE if side == BUY else NO_PRICE
-    book = book_of(instrument, DISPLAYED, side)
+        price = MAX_VALUE if side == const.BUY else NO_PRICE
+    book = book_of(instrument, layout.DISPLAYED, side)
     reason = refuse_place(arena, book, price, qty, 0)
-    if reason != ACCEPT:
-        end(arena, instrument, slot, reason_word(CANCELLED, reason))
+    if reason != const.ACCEPT:
+        end(arena, instrument, slot, reason_word(const.CANCELLED, reason))
         return
     if is_limit:
         become_limit(arena, ext, price)
     else:
-        count_order(arena, instrument, load_u8(ext + EXT_TYPE), tif, 0, -1)
-        count_order(arena, instrument, MARKET, tif, 0, 1)
+        count_order(arena, instrument, load_u8(ext + layout.EXT_TYPE), tif, 0, -1)
+        count_order(arena, instrument, const.MARKET, tif, 0, 1)
         unlist(arena, ext)
-        store_u8(ext + EXT_TYPE, MARKET)
-        store_i64(ext + EXT_PRICE, price)
+        store_u8(ext + layout.EXT_TYPE, const.MARKET)
+        store_i64(ext + layout.EXT_PRICE, price)
     stand(arena, book, price, slot, qty)
 
 
@@ -142,35 +106,35 @@ def join_auction(arena: int, instrument: int, slot: int) -> None:
 @kernel_outlined
 def trade_all(arena: int, instrument: int, price: int) -> None:
     """Trade the buyers at ``price`` or better with the sellers, each side best first."""
-    buyer = first_willing(arena, instrument, BUY, price)
-    seller = first_willing(arena, instrument, SELL, price)
+    buyer = first_willing(arena, instrument, const.BUY, price)
+    seller = first_willing(arena, instrument, const.SELL, price)
     while buyer != 0 and seller != 0:
         traded = min(order_leaves(arena, buyer), order_leaves(arena, seller))
         tell_fill(arena, buyer, seller, price, traded)
         tell_fill(arena, seller, buyer, price, traded)
         settle_fill(arena, instrument, buyer, traded)
         settle_fill(arena, instrument, seller, traded)
-        buyer = first_willing(arena, instrument, BUY, price)
-        seller = first_willing(arena, instrument, SELL, price)
+        buyer = first_willing(arena, instrument, const.BUY, price)
+        seller = first_willing(arena, instrument, const.SELL, price)
 
 
 @kernel_outlined
 def first_willing(arena: int, instrument: int, side: int, price: int) -> int:
     """The first order of ``side``, displayed before hidden, that trades at ``price``, or 0."""
-    shown = book_of(instrument, DISPLAYED, side)
-    unseen = book_of(instrument, HIDDEN_BOOK, side)
+    shown = book_of(instrument, layout.DISPLAYED, side)
+    unseen = book_of(instrument, layout.HIDDEN_BOOK, side)
     level = better_level(arena, best_level(arena, shown), best_level(arena, unseen))
     if level == 0 or level_key(arena, level) > price ^ key_flip(shown):
         return 0
-    return load_u32(level_addr(arena, level) + LEVEL_HEAD)
+    return load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
 
 
 @kernel_outlined
 def tell_fill(arena: int, slot: int, other: int, price: int, traded: int) -> None:
-    order_id = load_i64(slot_addr(arena, slot) + SLOT_ID)
-    other_id = load_i64(slot_addr(arena, other) + SLOT_ID)
+    order_id = load_i64(slot_addr(arena, slot) + layout.SLOT_ID)
+    other_id = load_i64(slot_addr(arena, other) + layout.SLOT_ID)
     leaves = order_leaves(arena, slot) - traded
-    word = order_address(arena, slot) | FILLED | AUCTION
+    word = order_address(arena, slot) | const.FILLED | const.AUCTION
     tell(arena, order_id, other_id, price, traded, leaves, word)
 
 
@@ -182,15 +146,15 @@ def settle_fill(arena: int, instrument: int, slot: int, traded: int) -> None:
         forget(arena, instrument, slot)
         return
     at = slot_addr(arena, slot)
-    before = load_i64(at + SLOT_QTY)
+    before = load_i64(at + layout.SLOT_QTY)
     shown = show(arena, slot, extension_of(arena, slot), left)
-    total_at = level_addr(arena, load_u32(at + SLOT_LEVEL)) + LEVEL_TOTAL
+    total_at = level_addr(arena, load_u32(at + layout.SLOT_LEVEL)) + layout.LEVEL_TOTAL
     others = load_i64(total_at) - before
     if shown > MAX_VALUE - others:
-        end(arena, instrument, slot, reason_word(CANCELLED, LEVEL_OVERFLOW))
+        end(arena, instrument, slot, reason_word(const.CANCELLED, const.LEVEL_OVERFLOW))
         return
     touch_order(arena, slot)
-    store_i64(at + SLOT_QTY, shown)
+    store_i64(at + layout.SLOT_QTY, shown)
     store_i64(total_at, others + shown)
 
 
@@ -200,14 +164,14 @@ def settle_fill(arena: int, instrument: int, slot: int, traded: int) -> None:
 @kernel_outlined
 def clear_rests(arena: int, instrument: int, side: int, price: int) -> None:
     """What was only for this auction goes, market orders stay at its price or go."""
-    slot = first_order(arena, book_of(instrument, DISPLAYED, side))
+    slot = first_order(arena, book_of(instrument, layout.DISPLAYED, side))
     while slot != 0:
         following = next_order(arena, slot)
         ext = extension_of(arena, slot)
         if ext != 0:
-            if load_u8(ext + EXT_TIF) >= AT_OPEN:
-                end(arena, instrument, slot, reason_word(CANCELLED, AUCTION_REST))
-            elif is_market(load_u8(ext + EXT_TYPE)):
+            if load_u8(ext + layout.EXT_TIF) >= const.AT_OPEN:
+                end(arena, instrument, slot, reason_word(const.CANCELLED, const.AUCTION_REST))
+            elif is_market(load_u8(ext + layout.EXT_TYPE)):
                 clear_market(arena, instrument, slot, ext, price)
         slot = following
 
@@ -215,25 +179,25 @@ def clear_rests(arena: int, instrument: int, side: int, price: int) -> None:
 @kernel_outlined
 def clear_market(arena: int, instrument: int, slot: int, ext: int, price: int) -> None:
     """A market order that is left: a limit order at the auction's price from here on, or gone."""
-    stays = load_u8(ext + EXT_TYPE) == MARKET_TO_LIMIT
-    if not stays and load_u8(ext + EXT_TIF) == DAY:
-        options = load_u8(rule_addr(arena, instrument) + RULE_OPTIONS)
-        stays = options & MARKET_REST_STAYS != 0
+    stays = load_u8(ext + layout.EXT_TYPE) == const.MARKET_TO_LIMIT
+    if not stays and load_u8(ext + layout.EXT_TIF) == const.DAY:
+        options = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS)
+        stays = options & const.MARKET_REST_STAYS != 0
     if stays and price != NO_PRICE:
         # The reference at which only market orders traded may be no valid price.
-        price = passive_price(arena, instrument, load_u8(ext + EXT_SIDE), price)
+        price = passive_price(arena, instrument, load_u8(ext + layout.EXT_SIDE), price)
     if price == NO_PRICE or not stays:
-        end(arena, instrument, slot, reason_word(CANCELLED, MARKET_REST))
+        end(arena, instrument, slot, reason_word(const.CANCELLED, const.MARKET_REST))
         return
     at = slot_addr(arena, slot)
-    qty = load_i64(at + SLOT_QTY)
-    word = order_address(arena, slot) | CONVERTED
-    book = book_of(instrument, DISPLAYED, load_u8(ext + EXT_SIDE))
+    qty = load_i64(at + layout.SLOT_QTY)
+    word = order_address(arena, slot) | const.CONVERTED
+    book = book_of(instrument, layout.DISPLAYED, load_u8(ext + layout.EXT_SIDE))
     withdraw(arena, slot)
     reason = refuse_place(arena, book, price, qty, 0)
-    if reason != ACCEPT:
-        end(arena, instrument, slot, reason_word(CANCELLED, reason))
+    if reason != const.ACCEPT:
+        end(arena, instrument, slot, reason_word(const.CANCELLED, reason))
         return
-    tell(arena, load_i64(at + SLOT_ID), 0, price, qty, qty, word)
+    tell(arena, load_i64(at + layout.SLOT_ID), 0, price, qty, qty, word)
     become_limit(arena, ext, price)
     stand(arena, book, price, slot, qty)

@@ -7,14 +7,13 @@ from openoutcry.matcher.reference.books import (
     ANY_PRICE,
     AUCTION_ONLY,
     CALL_PHASES,
-    MARKETS,
     NO_INDICATION,
     Market,
     OpenOrder,
     Place,
     event_price,
 )
-from openoutcry.matcher.reference.cascade import elect, next_elected, park_pegs, settle
+from openoutcry.matcher.reference.cascade import cascade, elect, next_elected, park_pegs
 from openoutcry.matcher.reference.take import convert
 from openoutcry.wire.enums import (
     EventFlag,
@@ -25,6 +24,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
+from openoutcry.wire.order_types import MARKETS
 from openoutcry.wire.records import MAX_VALUE
 
 UNCROSSING_PHASES = (Phase.CONTINUOUS, Phase.TRADING_AT_LAST, Phase.CLOSED)
@@ -76,7 +76,7 @@ def change_phase(m: Market, new: Phase, ref: int | None, has_ref: bool) -> None:
             if order.tif == TimeInForce.DAY or order.tif in AUCTION_ONLY:
                 m.cancel(order, Reason.DAY_END, EventKind.EXPIRED)
     elif new == Phase.CONTINUOUS:
-        settle(m)
+        cascade(m)
 
 
 def announce(m: Market, new: Phase, old: Phase, reason: Reason) -> None:

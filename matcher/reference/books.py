@@ -22,6 +22,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
+from openoutcry.wire.order_types import ORDER_TYPES, PEGS, STOPS, TRAILING, Home
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE, TICK_BANDS
 
 ANY_PRICE = {Side.BUY: MAX_VALUE, Side.SELL: -MAX_VALUE - 1}
@@ -35,11 +36,6 @@ CALL_PHASES = (
     Phase.VOLATILITY_AUCTION,
     Phase.CLOSING_AUCTION,
 )
-TRAILING = (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_BPS)
-STOPS = (OrderType.STOP, OrderType.STOP_LIMIT, *TRAILING)
-PEGS = (OrderType.PEG_PRIMARY, OrderType.PEG_MARKET, OrderType.PEG_MIDPOINT)
-MARKETS = (OrderType.MARKET, OrderType.MARKET_TO_LIMIT)
-UNPRICED = (*MARKETS, OrderType.STOP, *TRAILING)
 POST_ONLY = (OrderType.POST_ONLY, OrderType.POST_ONLY_SLIDE)
 AUCTION_ONLY = (TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE)
 LASTING = (TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD)
@@ -60,6 +56,12 @@ class Place(IntEnum):
     TRIGGER = 4
 
 
+PLACE_OF = {
+    Home.DISPLAYED: Place.DISPLAYED,
+    Home.HIDDEN: Place.HIDDEN,
+    Home.ALL_OR_NONE: Place.AON,
+    Home.TRIGGERS: Place.TRIGGER,
+}
 BOOKS = (Place.DISPLAYED, Place.HIDDEN, Place.AON, Place.TRIGGER)
 CANONICAL = (
     (Place.DISPLAYED, Side.BUY),
@@ -464,7 +466,7 @@ class Market:
             contra_id = order.display
         if order.is_stop:
             contra_id = NO_PRICE if order.trigger is None else order.trigger
-        if order.order_type in (OrderType.HIDDEN, OrderType.ALL_OR_NONE, *PEGS):
+        if ORDER_TYPES[order.order_type].home in (Home.HIDDEN, Home.ALL_OR_NONE):
             flags |= EventFlag.HIDDEN
         if waits:
             flags |= EventFlag.WAITING
@@ -496,13 +498,7 @@ def extra_events(market: Market, special: list[OpenOrder], count: int) -> int:
 
 def resting_place(order: OpenOrder) -> Place:
     """The book of an order that stands at a price."""
-    if order.is_stop:
-        return Place.TRIGGER
-    if order.is_aon:
-        return Place.AON
-    if order.order_type == OrderType.HIDDEN or order.is_peg:
-        return Place.HIDDEN
-    return Place.DISPLAYED
+    return PLACE_OF[ORDER_TYPES[order.order_type].home]
 
 
 def other(side: Side) -> Side:

@@ -2,7 +2,7 @@
 pegs, until nothing more happens."""
 
 from openoutcry.matcher.reference.books import Market, OpenOrder, Place
-from openoutcry.matcher.reference.take import fillable, incoming, stays_as, walk
+from openoutcry.matcher.reference.take import enter, fillable, stays_as, take
 from openoutcry.wire.enums import (
     EventFlag,
     EventKind,
@@ -15,7 +15,7 @@ from openoutcry.wire.records import MAX_VALUE
 BASIS_POINTS = 10_000
 
 
-def settle(m: Market) -> None:
+def cascade(m: Market) -> None:
     """Run to the fixed point; in continuous trading only."""
     while True:
         move_triggers(m)
@@ -95,7 +95,7 @@ def elect_one(m: Market) -> bool:
     if refusal:
         m.cancel(order, refusal)
     else:
-        incoming(m, order)
+        enter(m, order)
     return True
 
 
@@ -117,7 +117,7 @@ def fill_one_all_or_none(m: Market) -> bool:
         for order in m.standing(Place.AON, side):
             if fillable(m, order, order.price, order.mode) == order.leaves:
                 m.leave(order)
-                walk(m, order, order.price, order.mode)
+                take(m, order, order.price, order.mode)
                 m.close(order)
                 return True
     return False
@@ -166,7 +166,7 @@ def place_peg(m: Market, order: OpenOrder, price: int | None) -> None:
     if price is None:
         m.join(order, Place.NOWHERE)
     else:
-        incoming(m, order)
+        enter(m, order)
 
 
 def move_pegs(m: Market) -> bool:

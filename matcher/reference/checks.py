@@ -5,10 +5,6 @@ from dataclasses import dataclass
 from openoutcry.matcher.reference.books import (
     AUCTION_ONLY,
     CALL_PHASES,
-    PEGS,
-    STOPS,
-    TRAILING,
-    UNPRICED,
     Market,
     OpenOrder,
     Place,
@@ -23,6 +19,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
+from openoutcry.wire.order_types import PEGS, STOPS, TIMES_IN_FORCE, TRAILING, UNPRICED
 
 MAX_SLICES = 256
 """An iceberg's quantity is at most this many times what it shows."""
@@ -31,26 +28,6 @@ MAX_DISTANCE = {OrderType.TRAILING_STOP: (1 << 31) - 1, OrderType.TRAILING_STOP_
 DISTANCE_BITS = 32
 
 DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = TimeInForce
-RESTING = (DAY, GTC, GTD)
-TIMES_IN_FORCE: dict[int, tuple[TimeInForce, ...]] = {
-    OrderType.LIMIT: tuple(TimeInForce),
-    OrderType.MARKET: (DAY, IOC, FOK, AT_OPEN, AT_CLOSE),
-    OrderType.POST_ONLY: RESTING,
-    OrderType.POST_ONLY_SLIDE: RESTING,
-    OrderType.MARKET_TO_LIMIT: (DAY, GTC, GTD, AT_OPEN, AT_CLOSE),
-    OrderType.STOP: (DAY, GTC),
-    OrderType.STOP_LIMIT: (DAY, GTC),
-    OrderType.TRAILING_STOP: (DAY, GTC),
-    OrderType.TRAILING_STOP_BPS: (DAY, GTC),
-    OrderType.ICEBERG: (DAY, GTC),
-    OrderType.HIDDEN: RESTING,
-    OrderType.PEG_PRIMARY: (DAY, GTC),
-    OrderType.PEG_MARKET: (DAY, GTC),
-    OrderType.PEG_MIDPOINT: (DAY, GTC),
-    OrderType.ALL_OR_NONE: RESTING,
-    OrderType.MIN_QTY: (DAY, GTC, IOC),
-}
-"""Which times in force go with an order type; any other is malformed."""
 
 
 @dataclass

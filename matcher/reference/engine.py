@@ -17,11 +17,7 @@ from openoutcry.matcher.reference.auction import change_phase, publish_indicativ
 from openoutcry.matcher.reference.books import (
     ANY_PRICE,
     CALL_PHASES,
-    MARKETS,
     POST_ONLY,
-    STOPS,
-    TRAILING,
-    UNPRICED,
     Market,
     OpenOrder,
     Place,
@@ -33,9 +29,9 @@ from openoutcry.matcher.reference.books import (
     resting_place,
 )
 from openoutcry.matcher.reference.cascade import (
+    cascade,
     peg_price,
     place_peg,
-    settle,
     trailing_trigger,
 )
 from openoutcry.matcher.reference.checks import (
@@ -47,7 +43,7 @@ from openoutcry.matcher.reference.checks import (
     unpack_trailing,
 )
 from openoutcry.matcher.reference.state import state_of
-from openoutcry.matcher.reference.take import incoming, stays_as
+from openoutcry.matcher.reference.take import enter, stays_as
 from openoutcry.matcher.state.digest import book_hash, state_hash
 from openoutcry.matcher.state.snapshot import State, encode
 from openoutcry.wire.enums import (
@@ -61,6 +57,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
+from openoutcry.wire.order_types import MARKETS, STOPS, TRAILING, UNPRICED
 from openoutcry.wire.records import EVENT, EVENT_DTYPE, NO_INSTRUMENT
 
 FLAGS_FIELD = [field.name for field in EVENT.fields].index("flags")
@@ -199,7 +196,7 @@ class ReferenceEngine:
     def _aftermath(self, m: Market) -> None:
         """What follows when something has happened in an instrument."""
         if m.phase == Phase.CONTINUOUS:
-            settle(m)
+            cascade(m)
         elif m.phase in CALL_PHASES:
             publish_indicative(m)
 
@@ -302,7 +299,7 @@ class ReferenceEngine:
         elif order.is_peg:
             place_peg(m, order, order.price)
         else:
-            incoming(m, order)
+            enter(m, order)
 
     # Open orders
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.matcher.reference.books import TRAILING, Market, OpenOrder, Place
+from openoutcry.matcher.reference.books import Market, OpenOrder, Place
 from openoutcry.matcher.state.snapshot import (
     ALL_OR_NONE_PLACE,
     DISPLAYED_PLACE,
@@ -20,6 +20,7 @@ from openoutcry.matcher.state.snapshot import (
     order_row,
     state_row,
 )
+from openoutcry.wire.order_types import TRAILING
 from openoutcry.wire.records import NO_PRICE
 
 PLACES = {

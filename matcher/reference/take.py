@@ -1,4 +1,4 @@
-"""How an incoming order trades, in plain Python: the walk, its simulation, and what rests of it."""
+"""How an order enters and takes, in plain Python, what it could take, and what rests of it."""
 
 from openoutcry.matcher.reference.books import (
     ANY_PRICE,
@@ -26,7 +26,7 @@ from openoutcry.wire.enums import (
 TAKEN_FROM = (Place.DISPLAYED, Place.HIDDEN, Place.AON)
 
 
-def incoming(m: Market, order: OpenOrder) -> None:
+def enter(m: Market, order: OpenOrder) -> None:
     """Let an order that was just accepted, replaced, elected or re-pegged trade; then rest, or
     not."""
     limit, stays_at = reach(m, order)
@@ -42,7 +42,7 @@ def incoming(m: Market, order: OpenOrder) -> None:
     if order.is_aon and fillable(m, order, limit, mode) < order.leaves:
         m.join(order, Place.AON)
         return
-    walk(m, order, limit, mode)
+    take(m, order, limit, mode)
     if order.leaves == 0:
         m.close(order)
     elif order.order_type in (OrderType.MARKET, OrderType.MARKET_TO_LIMIT):
@@ -104,10 +104,10 @@ def stays_as(m: Market, order: OpenOrder) -> int | None:
     return order.price if order.tif not in (TimeInForce.IOC, TimeInForce.FOK) else None
 
 
-# The walk
+# Taking
 
 
-def walk(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
+def take(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
     """Trade against the other side, best price first, no further than ``limit``.
 
     ``time_lots``: of a pro-rata level, the lots that go in time order before it is looked at anew.
@@ -256,7 +256,7 @@ def share_level(m: Market, taker: OpenOrder, queue: list[OpenOrder]) -> None:
 
 
 def fillable(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> int:
-    """Lots of the taker that a walk would trade, without touching anything."""
+    """Lots of the taker that the order would take, without touching anything."""
     side = other(taker.side)
     left = taker.leaves
     prices = {
@@ -277,7 +277,7 @@ def fillable(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> int:
 def simulate_level(
     level: list[OpenOrder], taker: OpenOrder, left: int, mode: SelfTrade
 ) -> tuple[int, bool]:
-    """What is left of the taker after a level, and whether an own order ends its walk there."""
+    """What is left of the taker after a level, and whether an own order ends it there."""
     queue = [(maker, maker.open_qty) for maker in level]
     reserve = {maker: maker.leaves - maker.open_qty for maker in level}
     while queue and left:

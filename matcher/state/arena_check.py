@@ -13,8 +13,8 @@ from openoutcry.matcher.event_bound import (
     order_extra,
     scratch_records,
 )
-from openoutcry.matcher.state.snapshot import PEGS, STOPS, TRAILING
 from openoutcry.wire.enums import Allocation, InstrumentOption, OrderType, Phase, Side, TimeInForce
+from openoutcry.wire.order_types import ORDER_TYPES, PEGS, STOPS, TRAILING, Home
 from openoutcry.wire.records import INSTRUMENT_DTYPE, NO_PRICE
 
 BOOK_DTYPE = np.dtype(
@@ -269,7 +269,7 @@ def _check_place(tables: Tables, slot: int, book: int, price: int) -> None:
     order_type = ext["type"]
     if order_type in STOPS:
         home = at.TRIGGERS
-    elif order_type == OrderType.HIDDEN or order_type in PEGS:
+    elif ORDER_TYPES[OrderType(order_type)].home == Home.HIDDEN:
         home = at.HIDDEN_BOOK
     elif order_type == OrderType.ALL_OR_NONE:
         home = at.ALL_OR_NONE_BOOK

@@ -16,12 +16,11 @@ from openoutcry.matcher.state.load import (
 )
 from openoutcry.matcher.state.snapshot import (
     NO_PLACE,
-    PEGS,
     ROW_EXTENDED,
     ROW_HAS_EXPIRY,
-    TRAILING,
     State,
 )
+from openoutcry.wire.order_types import PEGS, TRAILING
 
 WHY = {
     REPEATED_ID: "repeats an id",

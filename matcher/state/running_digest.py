@@ -7,23 +7,7 @@ Whatever changes a page marks it (``levels.touch_page``), and so an instrument
 is taken out of the sum and its new one put in, so an answer costs what changed since the last.
 """
 
-from openoutcry.matcher.book.arena import (
-    CHANGED_INSTRUMENTS,
-    CHANGED_PAGES,
-    DIGEST_BYTES,
-    DIGESTS_AT,
-    END_OF_CHANGED,
-    FOLD_ROOM_BYTES,
-    INSTRUMENT_CHANGED,
-    INSTRUMENT_COUNT,
-    LEVEL_HEAD,
-    NO_BOOK,
-    PAGE_BITMAP,
-    PAGE_BOOK,
-    PAGE_CAPACITY,
-    PAGE_CHANGED,
-    SLOT_NEXT,
-)
+import openoutcry.matcher.book.arena as layout
 from openoutcry.matcher.book.levels import (
     instrument_addr,
     key_flip,
@@ -52,7 +36,7 @@ def signed(word: int) -> int:
 
 SEED_LOW, SEED_HIGH = (signed(seed) for seed in SEEDS)
 FACTOR_LOW, FACTOR_HIGH = (signed(factor) for factor in FACTORS)
-assert ROW_BYTES <= FOLD_ROOM_BYTES
+assert ROW_BYTES <= layout.FOLD_ROOM_BYTES
 FOLD_MASK = (1 << (64 - FOLD_SHIFT)) - 1
 
 
@@ -74,32 +58,32 @@ def fold_words(low: int, high: int, at: int, count: int) -> tuple[int, int]:
 @kernel
 def fold_changes(arena: int) -> None:
     """Bring the sum, which is the first entry of the digests, up to date."""
-    entries = 1 + load_i64(arena + PAGE_CAPACITY) + load_i64(arena + INSTRUMENT_COUNT)
-    row = arena + load_i64(arena + DIGESTS_AT) + entries * DIGEST_BYTES
-    page = load_i64(arena + CHANGED_PAGES)
-    while page != END_OF_CHANGED:
+    entries = 1 + load_i64(arena + layout.PAGE_CAPACITY) + load_i64(arena + layout.INSTRUMENT_COUNT)
+    row = arena + load_i64(arena + layout.DIGESTS_AT) + entries * layout.DIGEST_BYTES
+    page = load_i64(arena + layout.CHANGED_PAGES)
+    while page != layout.END_OF_CHANGED:
         head = page_addr(arena, page)
         low, high = fold_page(arena, page, row)
         enter(arena, page, low, high)
-        following = load_u32(head + PAGE_CHANGED)
-        store_u32(head + PAGE_CHANGED, 0)
+        following = load_u32(head + layout.PAGE_CHANGED)
+        store_u32(head + layout.PAGE_CHANGED, 0)
         page = following
-    store_i64(arena + CHANGED_PAGES, END_OF_CHANGED)
-    link = load_i64(arena + CHANGED_INSTRUMENTS)
-    while link != END_OF_CHANGED:
+    store_i64(arena + layout.CHANGED_PAGES, layout.END_OF_CHANGED)
+    link = load_i64(arena + layout.CHANGED_INSTRUMENTS)
+    while link != layout.END_OF_CHANGED:
         state = instrument_addr(arena, link - 1)
         low, high = fold_instrument(arena, link - 1, row)
-        enter(arena, load_i64(arena + PAGE_CAPACITY) + link, low, high)
-        link = load_u32(state + INSTRUMENT_CHANGED)
-        store_u32(state + INSTRUMENT_CHANGED, 0)
-    store_i64(arena + CHANGED_INSTRUMENTS, END_OF_CHANGED)
+        enter(arena, load_i64(arena + layout.PAGE_CAPACITY) + link, low, high)
+        link = load_u32(state + layout.INSTRUMENT_CHANGED)
+        store_u32(state + layout.INSTRUMENT_CHANGED, 0)
+    store_i64(arena + layout.CHANGED_INSTRUMENTS, layout.END_OF_CHANGED)
 
 
 @kernel
 def enter(arena: int, entry: int, low: int, high: int) -> None:
     """Replace the share of ``entry`` in the sum."""
-    total = arena + load_i64(arena + DIGESTS_AT)
-    share = total + entry * DIGEST_BYTES
+    total = arena + load_i64(arena + layout.DIGESTS_AT)
+    share = total + entry * layout.DIGEST_BYTES
     store_i64(total, load_i64(total) - load_i64(share) + low)
     store_i64(total + 8, load_i64(total + 8) - load_i64(share + 8) + high)
     store_i64(share, low)
@@ -110,22 +94,22 @@ def enter(arena: int, entry: int, low: int, high: int) -> None:
 def fold_page(arena: int, page: int, row: int) -> tuple[int, int]:
     """Share of one page: nothing if it is closed."""
     head = page_addr(arena, page)
-    book = load_u32(head + PAGE_BOOK)
-    if book == NO_BOOK:
+    book = load_u32(head + layout.PAGE_BOOK)
+    if book == layout.NO_BOOK:
         return 0, 0
     low, high = SEED_LOW, SEED_HIGH
-    levels = load_i64(head + PAGE_BITMAP)
+    levels = load_i64(head + layout.PAGE_BITMAP)
     while levels != 0:
         level = (page << 6) | count_trailing_zeros(levels)
         levels &= levels - 1
         price = level_key(arena, level) ^ key_flip(book)
-        slot = load_u32(level_addr(arena, level) + LEVEL_HEAD)
+        slot = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
         while slot != 0:
             is_extended = save_row(arena, slot, book, price, row)
             words = ROW_BYTES // 8 if is_extended else PLAIN_WORDS
             row_low, row_high = fold_words(SEED_LOW, SEED_HIGH, row, words)
             low, high = mix(low, row_low, FACTOR_LOW), mix(high, row_high, FACTOR_HIGH)
-            slot = load_u32(slot_addr(arena, slot) + SLOT_NEXT)
+            slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
     return low, high
 
 

@@ -7,51 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.matcher.book.arena import (
-    AUCTION_LIST,
-    BOOK_BEST_LEVEL,
-    CALL_PHASES,
-    CALLED,
-    DISPLAYED,
-    EXT_ARRIVAL,
-    EXT_AUX,
-    EXT_DISPLAY,
-    EXT_EXPIRY_NS,
-    EXT_EXPIRY_NUMBER,
-    EXT_HEAP,
-    EXT_INSTRUMENT,
-    EXT_MODE,
-    EXT_NEXT,
-    EXT_OWNER,
-    EXT_PRICE,
-    EXT_RESERVE,
-    EXT_SIDE,
-    EXT_SLICES,
-    EXT_SLOT,
-    EXT_TIF,
-    EXT_TRIGGER,
-    EXT_TYPE,
-    EXTENSIONS_USED,
-    INDICATIVE_PRICE,
-    INDICATIVE_SIDE,
-    INDICATIVE_SURPLUS,
-    INDICATIVE_VOLUME,
-    INSTRUMENT_COUNT,
-    LAST_PRICE,
-    LEVEL_HEAD,
-    LISTS,
-    PEG_LIST,
-    PHASE,
-    REFERENCE,
-    SLOT_GTC,
-    SLOT_ID,
-    SLOT_LEVEL,
-    SLOT_NEXT,
-    SLOT_OWNER,
-    SLOT_POST_ONLY,
-    SLOT_QTY,
-    TRAILING_LIST,
-    TRIGGERS,
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
+from openoutcry.matcher.book.instrument_rules import (
+    PEG_BITS,
+    STOP_BITS,
+    TRAILING_BITS,
+    UNPRICED_BITS,
 )
 from openoutcry.matcher.book.levels import (
     book_addr,
@@ -63,11 +25,8 @@ from openoutcry.matcher.book.levels import (
     slot_addr,
 )
 from openoutcry.matcher.book.orders import extension_addr, extension_of
-from openoutcry.matcher.constants import ALL_OR_NONE, BUY, DAY, GTC, ICEBERG, LIMIT, POST_ONLY
 from openoutcry.matcher.state.snapshot import (
-    NO_LIMIT,
     NO_PLACE,
-    PEGS,
     PLAIN_TIMES,
     PLAIN_TYPES,
     ROW_BYTES,
@@ -76,8 +35,6 @@ from openoutcry.matcher.state.snapshot import (
     ROW_HAS_EXPIRY,
     STATE_BYTES,
     STATE_DTYPE,
-    STOPS,
-    TRAILING,
 )
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32, store_i64, store_u32
@@ -94,14 +51,9 @@ def offsets(dtype: np.dtype[Any]) -> dict[str, int]:
     return {name: int(where[1]) for name, where in (dtype.fields or {}).items()}
 
 
-STOP_BITS, TRAILING_BITS, PEG_BITS = bits(STOPS), bits(TRAILING), bits(PEGS)
-NO_LIMIT_BITS, PLAIN_TYPE_BITS, PLAIN_TIME_BITS = (
-    bits(NO_LIMIT),
-    bits(PLAIN_TYPES),
-    bits(PLAIN_TIMES),
-)
-CALL_BITS = bits(CALL_PHASES)
-LIST_OFFSETS = (PEG_LIST, TRAILING_LIST, AUCTION_LIST)
+PLAIN_TYPE_BITS, PLAIN_TIME_BITS = bits(PLAIN_TYPES), bits(PLAIN_TIMES)
+CALL_BITS = bits(layout.CALL_PHASES)
+LIST_OFFSETS = (layout.PEG_LIST, layout.TRAILING_LIST, layout.AUCTION_LIST)
 
 _ROW, _STATE = offsets(ROW_DTYPE), offsets(STATE_DTYPE)
 ROW_PRICE = _ROW["price_ticks"]
@@ -140,8 +92,8 @@ INDICATIVE_SIDE_SHIFT = 8 * (_STATE["indicative_side"] - STATE_WORD)
 def save_orders(arena: int, out: int) -> int:
     """Write every open order as a row at ``out``, in canonical order; returns how many."""
     count = 0
-    for instrument in range(load_i64(arena + INSTRUMENT_COUNT)):
-        for which in range(DISPLAYED, TRIGGERS + 2):
+    for instrument in range(load_i64(arena + layout.INSTRUMENT_COUNT)):
+        for which in range(layout.DISPLAYED, layout.TRIGGERS + 2):
             count += save_book(arena, instrument << 4 | which, out + count * ROW_BYTES)
         for list_offset in LIST_OFFSETS:
             count += save_waiting(arena, instrument, list_offset, out + count * ROW_BYTES)
@@ -151,21 +103,21 @@ def save_orders(arena: int, out: int) -> int:
 @kernel
 def save_states(arena: int, out: int) -> None:
     """Write every instrument's state as a row at ``out``."""
-    for instrument in range(load_i64(arena + INSTRUMENT_COUNT)):
+    for instrument in range(load_i64(arena + layout.INSTRUMENT_COUNT)):
         save_state(arena, instrument, out + instrument * STATE_BYTES)
 
 
 @kernel_outlined
 def save_book(arena: int, book: int, out: int) -> int:
-    level = load_u32(book_addr(arena, book) + BOOK_BEST_LEVEL)
+    level = load_u32(book_addr(arena, book) + layout.BOOK_BEST_LEVEL)
     count = 0
     while level != 0:
         price = level_key(arena, level) ^ key_flip(book)
-        slot = load_u32(level_addr(arena, level) + LEVEL_HEAD)
+        slot = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
         while slot != 0:
             save_row(arena, slot, book, price, out + count * ROW_BYTES)
             count += 1
-            slot = load_u32(slot_addr(arena, slot) + SLOT_NEXT)
+            slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
         level = next_level(arena, level)
     return count
 
@@ -185,43 +137,47 @@ def save_waiting(arena: int, instrument: int, list_offset: int, out: int) -> int
 @kernel
 def first_waiting(arena: int, instrument: int, list_offset: int) -> int:
     """The first extension of a list whose order stands in no level, or 0."""
-    return skip_standing(arena, load_u32(instrument_addr(arena, instrument) + LISTS + list_offset))
+    return skip_standing(
+        arena, load_u32(instrument_addr(arena, instrument) + layout.LISTS + list_offset)
+    )
 
 
 @kernel
 def next_waiting(arena: int, ext: int) -> int:
-    return skip_standing(arena, load_u32(extension_addr(arena, ext) + EXT_NEXT))
+    return skip_standing(arena, load_u32(extension_addr(arena, ext) + layout.EXT_NEXT))
 
 
 @kernel
 def skip_standing(arena: int, ext: int) -> int:
-    while ext != 0 and load_u32(slot_addr(arena, extension_slot(arena, ext)) + SLOT_LEVEL) != 0:
-        ext = load_u32(extension_addr(arena, ext) + EXT_NEXT)
+    while (
+        ext != 0 and load_u32(slot_addr(arena, extension_slot(arena, ext)) + layout.SLOT_LEVEL) != 0
+    ):
+        ext = load_u32(extension_addr(arena, ext) + layout.EXT_NEXT)
     return ext
 
 
 @kernel
 def extension_slot(arena: int, ext: int) -> int:
-    return load_u32(extension_addr(arena, ext) + EXT_SLOT)
+    return load_u32(extension_addr(arena, ext) + layout.EXT_SLOT)
 
 
 @kernel_outlined
 def save_state(arena: int, instrument: int, row: int) -> None:
     state = instrument_addr(arena, instrument)
-    phase = load_u8(state + PHASE)
+    phase = load_u8(state + layout.PHASE)
     is_call = (CALL_BITS >> phase) & 1
     word = (
         phase
-        | (load_u8(state + CALLED) << CALLED_SHIFT)
-        | (load_u8(state + EXTENSIONS_USED) << USED_SHIFT)
+        | (load_u8(state + layout.CALLED) << CALLED_SHIFT)
+        | (load_u8(state + layout.EXTENSIONS_USED) << USED_SHIFT)
     )
     if is_call:
-        word |= load_i64(state + INDICATIVE_SIDE) << INDICATIVE_SIDE_SHIFT
-    store_i64(row + STATE_LAST, load_i64(state + LAST_PRICE))
-    store_i64(row + STATE_REFERENCE, load_i64(state + REFERENCE))
-    store_i64(row + STATE_PRICE, load_i64(state + INDICATIVE_PRICE) if is_call else NO_PRICE)
-    store_i64(row + STATE_VOLUME, load_i64(state + INDICATIVE_VOLUME) * is_call)
-    store_i64(row + STATE_SURPLUS, load_i64(state + INDICATIVE_SURPLUS) * is_call)
+        word |= load_i64(state + layout.INDICATIVE_SIDE) << INDICATIVE_SIDE_SHIFT
+    store_i64(row + STATE_LAST, load_i64(state + layout.LAST_PRICE))
+    store_i64(row + STATE_REFERENCE, load_i64(state + layout.REFERENCE))
+    store_i64(row + STATE_PRICE, load_i64(state + layout.INDICATIVE_PRICE) if is_call else NO_PRICE)
+    store_i64(row + STATE_VOLUME, load_i64(state + layout.INDICATIVE_VOLUME) * is_call)
+    store_i64(row + STATE_SURPLUS, load_i64(state + layout.INDICATIVE_SURPLUS) * is_call)
     store_i64(row + STATE_WORD, word)
 
 
@@ -231,13 +187,13 @@ def save_row(arena: int, slot: int, book: int, price: int, row: int) -> bool:
     extended: of others only the first four words are more than 0."""
     at = slot_addr(arena, slot)
     store_i64(row + ROW_PRICE, price)
-    store_i64(row + ROW_ID, load_i64(at + SLOT_ID))
-    store_i64(row + ROW_QTY, load_i64(at + SLOT_QTY))
+    store_i64(row + ROW_ID, load_i64(at + layout.SLOT_ID))
+    store_i64(row + ROW_QTY, load_i64(at + layout.SLOT_QTY))
     for offset in range(ROW_LIMIT, ROW_BYTES, 8):
         store_i64(row + offset, 0)
     ext = extension_of(arena, slot)
     if ext == 0:
-        owner = load_u32(at + SLOT_OWNER)
+        owner = load_u32(at + layout.SLOT_OWNER)
         store_i64(row + ROW_WORD, plain_word(book, owner))
         return False
     return save_extended(arena, ext, book, row)
@@ -246,13 +202,13 @@ def save_row(arena: int, slot: int, book: int, price: int, row: int) -> bool:
 @kernel
 def plain_word(book: int, owner: int) -> int:
     """The small fields of a LIMIT or POST_ONLY order, DAY or GTC."""
-    order_type = POST_ONLY if owner & SLOT_POST_ONLY else LIMIT
-    tif = GTC if owner & SLOT_GTC else DAY
+    order_type = const.POST_ONLY if owner & layout.SLOT_POST_ONLY else const.LIMIT
+    tif = const.GTC if owner & layout.SLOT_GTC else const.DAY
     return (
         book >> 4
         | ((owner & 0xFFFF) << PARTICIPANT_SHIFT)
-        | (((book & 1) + BUY) << SIDE_SHIFT)
-        | ((((book & 15) - DISPLAYED) >> 1) << PLACE_SHIFT)
+        | (((book & 1) + const.BUY) << SIDE_SHIFT)
+        | ((((book & 15) - layout.DISPLAYED) >> 1) << PLACE_SHIFT)
         | (order_type << TYPE_SHIFT)
         | (tif << TIF_SHIFT)
     )
@@ -262,41 +218,41 @@ def plain_word(book: int, owner: int) -> int:
 def save_extended(arena: int, ext: int, book: int, row: int) -> bool:
     """The fields from the extension at ``ext``: those that can have an effect.  The same rules in
     Python are :func:`openoutcry.matcher.state.snapshot.order_row`."""
-    order_type, tif = load_u8(ext + EXT_TYPE), load_u8(ext + EXT_TIF)
-    place = ((book & 15) - DISPLAYED) >> 1 if book != 0 else NO_PLACE
+    order_type, tif = load_u8(ext + layout.EXT_TYPE), load_u8(ext + layout.EXT_TIF)
+    place = ((book & 15) - layout.DISPLAYED) >> 1 if book != 0 else NO_PLACE
     is_stop, is_peg = (STOP_BITS >> order_type) & 1, (PEG_BITS >> order_type) & 1
     may_take = is_stop | is_peg
-    is_aon = 1 if order_type == ALL_OR_NONE else 0
+    is_aon = 1 if order_type == const.ALL_OR_NONE else 0
     waits = 1 if place == NO_PLACE else 0
-    has_expiry = load_u32(ext + EXT_HEAP) != 0
+    has_expiry = load_u32(ext + layout.EXT_HEAP) != 0
     word = (
-        load_u32(ext + EXT_INSTRUMENT)
-        | (load_u16(ext + EXT_OWNER) << PARTICIPANT_SHIFT)
-        | (load_u8(ext + EXT_SIDE) << SIDE_SHIFT)
+        load_u32(ext + layout.EXT_INSTRUMENT)
+        | (load_u16(ext + layout.EXT_OWNER) << PARTICIPANT_SHIFT)
+        | (load_u8(ext + layout.EXT_SIDE) << SIDE_SHIFT)
         | (place << PLACE_SHIFT)
         | (order_type << TYPE_SHIFT)
         | (tif << TIF_SHIFT)
-        | ((load_u8(ext + EXT_MODE) * (may_take | is_aon)) << MODE_SHIFT)
+        | ((load_u8(ext + layout.EXT_MODE) * (may_take | is_aon)) << MODE_SHIFT)
     )
     store_i64(row + ROW_WORD, word)
     if (PLAIN_TYPE_BITS >> order_type) & (PLAIN_TIME_BITS >> tif) & 1 and not has_expiry:
         return False
     flags = ROW_EXTENDED
-    if (may_take | waits) & ~(NO_LIMIT_BITS >> order_type) & 1:
-        store_i64(row + ROW_LIMIT, load_i64(ext + EXT_PRICE))
-    if order_type == ICEBERG:
-        store_i64(row + ROW_RESERVE, load_i64(ext + EXT_RESERVE))
-        store_i64(row + ROW_DISPLAY, load_i64(ext + EXT_DISPLAY))
-        store_u32(row + ROW_SLICES, load_u32(ext + EXT_SLICES))
+    if (may_take | waits) & ~(UNPRICED_BITS >> order_type) & 1:
+        store_i64(row + ROW_LIMIT, load_i64(ext + layout.EXT_PRICE))
+    if order_type == const.ICEBERG:
+        store_i64(row + ROW_RESERVE, load_i64(ext + layout.EXT_RESERVE))
+        store_i64(row + ROW_DISPLAY, load_i64(ext + layout.EXT_DISPLAY))
+        store_u32(row + ROW_SLICES, load_u32(ext + layout.EXT_SLICES))
     if is_stop:
-        store_i64(row + ROW_TRIGGER, load_i64(ext + EXT_TRIGGER))
+        store_i64(row + ROW_TRIGGER, load_i64(ext + layout.EXT_TRIGGER))
     if (PEG_BITS | TRAILING_BITS) >> order_type & 1:
-        store_i64(row + ROW_AUX, load_i64(ext + EXT_AUX))
+        store_i64(row + ROW_AUX, load_i64(ext + layout.EXT_AUX))
     if may_take | waits:
-        store_i64(row + ROW_ARRIVAL, load_i64(ext + EXT_ARRIVAL))
+        store_i64(row + ROW_ARRIVAL, load_i64(ext + layout.EXT_ARRIVAL))
     if has_expiry:
         flags |= ROW_HAS_EXPIRY
-        store_i64(row + ROW_EXPIRY_NS, load_i64(ext + EXT_EXPIRY_NS))
-        store_i64(row + ROW_EXPIRY_NUMBER, load_i64(ext + EXT_EXPIRY_NUMBER))
+        store_i64(row + ROW_EXPIRY_NS, load_i64(ext + layout.EXT_EXPIRY_NS))
+        store_i64(row + ROW_EXPIRY_NUMBER, load_i64(ext + layout.EXT_EXPIRY_NUMBER))
     store_u32(row + ROW_FLAGS, flags)
     return True

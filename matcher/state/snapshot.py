@@ -23,6 +23,7 @@ import numpy.typing as npt
 from openoutcry.matcher.errors import MatcherError
 from openoutcry.wire.enums import OrderType, Phase, SelfTrade, Side, TimeInForce
 from openoutcry.wire.layout import LAYOUT_HASH, check_layout
+from openoutcry.wire.order_types import PEGS, STOPS, TRAILING, UNPRICED
 from openoutcry.wire.records import INSTRUMENT_DTYPE, MAX_INSTRUMENTS, NO_PRICE
 
 SNAPSHOT_MAGIC = int.from_bytes(b"OUTCRYMS", "little")
@@ -90,15 +91,6 @@ DISPLAYED_PLACE, HIDDEN_PLACE, ALL_OR_NONE_PLACE, TRIGGER_PLACE, NO_PLACE = rang
 ROW_EXTENDED = 1
 ROW_HAS_EXPIRY = 2
 
-STOPS = (
-    OrderType.STOP,
-    OrderType.STOP_LIMIT,
-    OrderType.TRAILING_STOP,
-    OrderType.TRAILING_STOP_BPS,
-)
-TRAILING = (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_BPS)
-PEGS = (OrderType.PEG_PRIMARY, OrderType.PEG_MARKET, OrderType.PEG_MIDPOINT)
-NO_LIMIT = (OrderType.MARKET, OrderType.MARKET_TO_LIMIT, OrderType.STOP, *TRAILING)
 PLAIN_TYPES = (OrderType.LIMIT, OrderType.POST_ONLY)
 PLAIN_TIMES = (TimeInForce.DAY, TimeInForce.GTC)
 CALLS = (
@@ -159,7 +151,7 @@ def order_row(
     is_extended = (
         order_type not in PLAIN_TYPES or time_in_force not in PLAIN_TIMES or expiry_ns is not None
     )
-    has_limit = (is_stop or is_peg or waits) and order_type not in NO_LIMIT
+    has_limit = (is_stop or is_peg or waits) and order_type not in UNPRICED
     return (
         0 if waits else price,
         order_id,

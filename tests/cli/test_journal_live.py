@@ -55,9 +55,9 @@ def outcry_json(*arguments: object) -> Any:
 def test_every_reader_ends_beside_a_running_pipeline(
     tmp_path: Path, live: subprocess.Popen[str]
 ) -> None:
-    """Queries, listings, proofs and exports each end where the journal stood when they began,
-    without a gap and without calling the block that is being written torn; the next one sees
-    more, and after the end all is there."""
+    """Queries, listings, verifications and exports each end where the journal stood when they
+    began, without a gap and without calling the block that is being written torn; the next one
+    sees more, and after the end all is there."""
     day = tmp_path / "day"
     reached = 0
     for _ in range(3):

@@ -21,6 +21,7 @@ class Fault:
     tests: tuple[str, ...]
 
 
+# A case stands in a test's name by its number: `=3` is the fourth of the parameter's values.
 def _gateway(name: str, kind: str, file: str, old: str, new: str, *tests: str) -> Fault:
     return Fault(name, kind, file, old, new, "bench_gateway_edges", "outcry_gateway", tests)
 
@@ -48,13 +49,13 @@ FAULTS = (
         "participants' check read a rank late", SETTINGS, VALIDATOR,
         "            check_participant_off <= row_participant_off;",
         "            check_participant_off <= check_participants && row_participant_off;",
-        "a_setting_counts",
+        "a_setting_counts.*=1$",
     ),
     _gateway(
         "armed read a rank late", SETTINGS, VALIDATOR,
         "            check_participant_off <= row_participant_off;",
         "            check_participant_off <= row_participant_off || !armed;",
-        "a_setting_counts",
+        "a_setting_counts.*=3$",
     ),
     _gateway(
         "rate's burst read a rank early", SETTINGS, VALIDATOR,
@@ -63,7 +64,7 @@ FAULTS = (
         "        end\n    end\n    reg [31:0] late_burst;\n"
         "    always @(posedge clk) begin\n        if (advance) begin\n"
         "            late_burst          <= rate_burst_ns;",
-        "a_setting_counts",
+        "a_setting_counts.*=5$",
     ),
     _gateway(
         "rate's interval of outsiders read a rank late", SETTINGS, VALIDATOR,
@@ -73,12 +74,12 @@ FAULTS = (
         "    always @(posedge clk) if (advance) late_on <= rate_interval_ns != 32'd0;\n"
         "    wire read_asked = read_valid && read_mask[`OUTCRY_ERROR_BIT_RATE] && !read_outside\n"
         "                      && late_on;",
-        "a_setting_counts",
+        "a_setting_counts.*=6$",
     ),
     _gateway(
         "command while an order is in rank 3", COMMAND, VALIDATOR,
         "!read_valid && !row_valid && !check_valid;", "!read_valid && !row_valid;",
-        "a_command_beside",
+        "a_command_beside.*=1$",
     ),
     _gateway(
         "row_index moves though refused for its number", REFUSED, REGS,

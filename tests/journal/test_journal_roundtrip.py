@@ -184,13 +184,13 @@ def test_through_the_page_cache_or_past_it(tmp_path, orders, direct):
     assert read_all(tmp_path)[1] == orders(1, 200).tobytes()
 
 
-def test_the_header_carries_the_proof(tmp_path, orders):
+def test_the_header_carries_the_event_digest(tmp_path, orders):
     """What is known of the events when a block is written stands in its header."""
     with Journal.create(tmp_path, {}) as writer:
         writer.append(1, [orders(1, 9)], 9, 1)
         writer.append(10, [orders(10, 9)], 9, 1, event_digest=EventDigest(9, -2))
-    proofs = [(b.header.events_seq, b.header.events_hash) for b in read_blocks(tmp_path)]
-    assert proofs == [(0, 0), (0, 0), (9, 2**64 - 2)]
+    digests = [(b.header.events_seq, b.header.events_hash) for b in read_blocks(tmp_path)]
+    assert digests == [(0, 0), (0, 0), (9, 2**64 - 2)]
 
 
 def test_clock_records_stand_between_the_orders(tmp_path, orders):

@@ -14,7 +14,7 @@ from matcher_script import Script
 from openoutcry.matcher import BookFromEvents, Engine, MatcherError, ReferenceEngine
 from openoutcry.matcher.event_bound import scratch_records
 from openoutcry.matcher.reference.books import Place
-from openoutcry.matcher.reference.cascade import settle
+from openoutcry.matcher.reference.cascade import cascade
 from openoutcry.wire import EventFlag, EventKind, Phase, Side, make_instruments
 from openoutcry.wire.records import NO_INSTRUMENT
 
@@ -82,7 +82,7 @@ def test_the_displayed_book_is_never_crossed_while_trading_goes_on(seed):
                 both += 1
                 assert bid < ask
             count = engine.event_count
-            settle(market)
+            cascade(market)
             assert engine.event_count == count
     assert both > 0
 

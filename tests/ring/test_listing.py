@@ -2,19 +2,17 @@
 
 import contextlib
 import os
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ring_owners import CONSUMER, OWNER, WRITER, Child, kill, line, look, orders, ring, spawn
 
 from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, SegmentError, layout
 from openoutcry.ring.listing import (
-    RingInfo,
     classify,
     clean,
     find_ring,
@@ -24,102 +22,10 @@ from openoutcry.ring.listing import (
 from openoutcry.ring.segment import SHM, list_segments, segment_name
 from openoutcry.ring.sigbus import PAGE_BYTES
 from openoutcry.ring.tail import tail
-from openoutcry.wire import EVENT_DTYPE, LAYOUT_HASH, ORDER_DTYPE
+from openoutcry.wire import LAYOUT_HASH, ORDER_DTYPE
 from openoutcry.wire.records import CONTROL_MAGIC, RING_MAGIC
 
-PRELUDE = """
-import os, signal, sys, time
-import numpy as np
-from openoutcry.ring import *
-from openoutcry.ring.segment import segment_name
-from openoutcry.wire import ORDER_DTYPE
-
-def say(text):
-    print(text, flush=True)
-
-def orders(first, count):
-    records = np.zeros(count, ORDER_DTYPE)
-    records["order_id"] = np.arange(first, first + count)
-    for field in ("price_ticks", "qty_lots", "aux", "rx_ts_ns"):
-        records[field] = records["order_id"] * 7 + 3
-    return records
-"""
-
-Child = subprocess.Popen[str]
-
-
-@pytest.fixture
-def spawn() -> Iterator[Callable[..., Child]]:
-    """Python processes of their own that have said "ready"; killed at the end."""
-    children: list[Child] = []
-
-    def start(code: str, *arguments: str) -> Child:
-        child = subprocess.Popen(
-            [sys.executable, "-c", PRELUDE + code, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        children.append(child)
-        assert line(child) == "ready"
-        return child
-
-    yield start
-    for child in children:
-        child.kill()
-        child.communicate()
-
-
-@pytest.fixture
-def ring() -> Iterator[RingBuffer]:
-    """A small ring of this process with one consumer."""
-    made = RingBuffer.create(
-        segment_name(ProcessIdentity.mine(), "listed"), 64, ORDER_DTYPE, ["reader"]
-    )
-    yield made
-    made.unlink()
-
-
-def line(child: Child) -> str:
-    assert child.stdout is not None
-    return child.stdout.readline().strip()
-
-
-def kill(child: Child) -> None:
-    child.kill()
-    child.wait()
-
-
-def orders(first: int, count: int) -> np.ndarray:
-    records = np.zeros(count, ORDER_DTYPE)
-    records["order_id"] = np.arange(first, first + count)
-    return records
-
-
-def look(name: str) -> RingInfo:
-    (found,) = list_rings(window_s=0, only=name)
-    return found
-
-
-OWNER = """
-name = segment_name(ProcessIdentity.mine(), "owned")
-ring = RingBuffer.create(name, 1024, ORDER_DTYPE, ["journal", "matcher"])
-producer = ring.producer()
-producer.publish(orders(1, 10))
-say("ready")
-say(name)
-input()
-"""
-
-CONSUMER = """
-ring = RingBuffer.attach(sys.argv[1], ORDER_DTYPE)
-reader = ring.reader("matcher")
-reader.poll()
-reader.release(4)
-say("ready")
-input()
-"""
-
+__all__ = ["ring", "spawn"]
 
 # What is said of a ring
 
@@ -196,24 +102,6 @@ def test_the_rate_is_of_the_window(spawn: Callable[..., Child], ring: RingBuffer
     (info,) = list_rings(0.2, ring.name)
     assert info.records_per_s is not None
     assert info.records_per_s > 1000
-
-
-WRITER = """
-ring = RingBuffer.attach(sys.argv[1], ORDER_DTYPE)
-producer, reader = ring.producer(), ring.reader(ring.consumer_names[0])
-size = max(1, ring.capacity // 4)
-next_id = 1
-def write():
-    global next_id
-    producer.publish(orders(next_id, size))
-    next_id += size
-    for _ in reader.drain():
-        pass
-write()
-say("ready")
-while True:
-    write()
-"""
 
 
 # What is wrong with a ring
@@ -499,190 +387,3 @@ def test_a_part_of_a_name_finds_its_ring(ring: RingBuffer) -> None:
             find_ring("nowhere")
     finally:
         other.unlink()
-
-
-# Tail
-
-
-def test_tail_gives_what_passes_from_now_on(ring: RingBuffer) -> None:
-    """Not what was there before; consecutive, whole, and the same as a consumer reads."""
-    producer, reader = ring.producer(), ring.reader("reader")
-    producer.publish(orders(1, 10))
-    passing = tail(ring.name, 12)
-    producer.publish(orders(11, 12))
-    seen = list(passing)
-    assert [one.seq for one in seen] == list(range(11, 23))
-    assert [int(one.record["order_id"]) for one in seen] == list(range(11, 23))
-    assert sum(one.missed + one.buried for one in seen) == 0
-    reader.release(10)
-    assert [one.record.tobytes() for one in seen] == [one.tobytes() for one in reader.poll()]
-
-
-@pytest.mark.parametrize("capacity", [2, 64, 1 << 14])
-def test_tail_beside_a_running_writer_misses_by_number_and_never_mixes(
-    spawn: Callable[..., Child], capacity: int
-) -> None:
-    """A writer that laps the ring all the time: every record seen is whole (all its fields belong
-    together), sequences rise, each gap is counted, and there are runs without one."""
-    name = segment_name(ProcessIdentity.mine(), "hot")
-    with RingBuffer.create(name, capacity, ORDER_DTYPE, ["reader"]):
-        spawn(WRITER, name)
-        before, missed, runs = 0, 0, 0
-        for one in tail(name, 3000 if capacity > 2 else 200):
-            value = int(one.record["order_id"])
-            assert value == one.seq
-            for field in ("price_ticks", "qty_lots", "aux", "rx_ts_ns"):
-                assert int(one.record[field]) == value * 7 + 3
-            if before:
-                assert one.seq == before + 1 + one.missed
-                runs += one.missed == 0
-                missed += one.missed
-            before = one.seq
-    if capacity > 2:
-        assert runs > 0
-
-
-def test_a_slot_that_a_writer_in_order_may_have_begun_on_is_not_believed(
-    ring: RingBuffer,
-) -> None:
-    """The next lap's writer changes a slot before it stamps it: the oldest slots before it, an
-    eighth of the ring, count as missed although their stamps are unchanged."""
-    producer, passing = ring.producer(), tail(ring.name)
-    producer.publish(orders(1, 64))
-    ring.slots[1]["order_id"] = 65
-    one = next(passing)
-    assert (one.seq, one.missed, int(one.record["order_id"])) == (9, 8, 9)
-
-
-def test_a_slot_that_is_claimed_again_is_not_believed() -> None:
-    """Several producers claim before they write: exactly the claimed slots count as missed."""
-    name = segment_name(ProcessIdentity.mine(), "claimed")
-    with (
-        RingBuffer.create(name, 64, ORDER_DTYPE, ["a"], multi_producer=True) as ring,
-        ring.producer() as producer,
-    ):
-        passing, reader = tail(name), ring.reader("a")
-        producer.publish(orders(1, 64))
-        for _ in reader.drain():
-            pass
-        claim = producer.try_claim(2)
-        assert claim is not None
-        for view in claim.views:
-            view["order_id"] = 0
-        one = next(passing)
-        assert (one.seq, one.missed, int(one.record["order_id"])) == (3, 2, 3)
-        claim.publish()
-
-
-def test_a_slot_that_a_single_producer_says_it_writes_in_place_is_not_believed(
-    ring: RingBuffer,
-) -> None:
-    """A claim of many slots, in a single producer's entry, counts as far as it goes."""
-    producer, passing = ring.producer(), tail(ring.name)
-    producer.publish(orders(1, 64))
-    ring.words(producer.entry - ring.address + layout.CLAIM_LAST)[0] = 64 + 20
-    ring.slots[20]["order_id"] = 84
-    assert next(passing).seq == 21
-
-
-def test_a_tail_that_sleeps_counts_what_it_missed(ring: RingBuffer) -> None:
-    """Lapped by more than the ring, it goes on behind the writer, and the sum is right."""
-    producer, reader = ring.producer(), ring.reader("reader")
-    passing = tail(ring.name)
-    producer.publish(orders(1, 1))
-    assert next(passing).seq == 1
-    for batch in range(10):
-        for _ in reader.drain():
-            pass
-        producer.publish(orders(2 + 50 * batch, 50))
-    one = next(passing)
-    assert one.missed == one.seq - 2
-    assert 501 - 64 < one.seq <= 501
-    rest = [next(passing) for _ in range(501 - one.seq)]
-    assert [r.seq for r in rest] == list(range(one.seq + 1, 502))
-    assert sum(r.missed for r in rest) == 0
-
-
-def test_tail_leaves_no_trace(ring: RingBuffer) -> None:
-    """Not one byte of the ring is changed, no cursor is taken, and the mapping cannot be written
-    to."""
-    producer = ring.producer()
-    passing = tail(ring.name)
-    producer.publish(orders(1, 10))
-    before = ring.segment.view.tobytes()
-    assert [next(passing).seq for _ in range(10)] == list(range(1, 11))
-    assert ring.segment.view.tobytes() == before
-    with open("/proc/self/maps") as maps:
-        access = [row.split()[1] for row in maps if ring.name in row]
-    assert sorted(access) == ["r--s", "rw-s"]
-
-
-def test_tombstones_are_passed_over_and_counted() -> None:
-    """A dead producer's claim never comes: the tail says so and shows what follows."""
-    name = segment_name(ProcessIdentity.mine(), "buried")
-    with (
-        RingBuffer.create(name, 64, ORDER_DTYPE, ["a"], multi_producer=True) as ring,
-        ring.producer() as producer,
-    ):
-        passing = tail(name, 2)
-        slots = ring.words(layout.SLOTS, 64 * 8)
-
-        assert producer.try_claim(2) is not None
-        # What a repairer stores for a proven death.
-        slots[(1 & ring.mask) * 8 + 7] = -1
-        slots[(2 & ring.mask) * 8 + 7] = -2
-        with ring.producer() as other:
-            other.publish(orders(3, 2))
-        seen = list(passing)
-    assert [(one.seq, one.buried, one.missed) for one in seen] == [(3, 2, 0), (4, 0, 0)]
-
-
-def test_tail_knows_the_record_type() -> None:
-    """Orders, events, and bytes for everything else, of any slot size."""
-    odd = np.dtype([("x", "<f8"), ("pad", "V240"), ("seq", "<i8")])
-    for dtype, names in (
-        (ORDER_DTYPE, ORDER_DTYPE.names),
-        (EVENT_DTYPE, EVENT_DTYPE.names),
-        (odd, ("bytes", "seq")),
-    ):
-        name = segment_name(ProcessIdentity.mine(), "typed")
-        with RingBuffer.create(name, 8, dtype, ["a"]) as ring, ring.producer() as producer:
-            records = np.zeros(1, dtype)
-            records.view(np.uint8)[0] = 77
-            passing = tail(name, 1)
-            producer.publish(records)
-            (one,) = passing
-        assert one.record.dtype.names == names
-        assert one.record.tobytes()[:-8] == records.tobytes()[:-8]
-        assert one.record["seq"] == 1
-
-
-def test_tail_ends_with_the_ring(spawn: Callable[..., Child], ring: RingBuffer) -> None:
-    """Closed, removed, or every process dead: no more can pass, and the tail ends by itself."""
-    producer = ring.producer()
-
-    passing = tail(ring.name, 100)
-    producer.publish(orders(1, 3))
-    ring.close()
-    assert [one.seq for one in passing] == [1, 2, 3]
-    owner = spawn(OWNER)
-    name = line(owner)
-    passing = tail(name, 100)
-    kill(owner)
-    assert list(passing) == []
-    assert name in clean().removed
-    passing = tail(ring.name, 100)
-    ring.unlink()
-    assert list(passing) == []
-
-
-def test_tail_of_a_truncated_ring_is_an_error(ring: RingBuffer) -> None:
-    """While it waits, and before it begins."""
-    passing = tail(ring.name, 100)
-    os.truncate(SHM / ring.name, 4096)
-    with pytest.raises(SegmentError, match=f"{ring.name} was truncated while in use"):
-        list(passing)
-    with pytest.raises(SegmentError, match=r"cannot be followed: damaged: truncated: 4,096 bytes"):
-        list(tail(ring.name, 1))
-    with pytest.raises(SegmentError, match="there is no ring"):
-        list(tail(ring.name + "x", 1))

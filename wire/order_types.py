@@ -1,0 +1,132 @@
+"""The table of order types: what each is, declared once for matcher, reference, gateway and docs.
+
+A new type is a name in :class:`~openoutcry.wire.enums.OrderType`, a row here, and what it does: in
+the kernels, in the reference, in an example on docs/matcher.md.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from openoutcry.wire.enums import OrderType, TimeInForce
+
+DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = TimeInForce
+
+
+class Family(Enum):
+    """What an order does when it comes."""
+
+    LIMIT = auto()
+    """Trades at its price or better, then stands in its home book, or is done."""
+    MARKET = auto()
+    """Has no price of its own, and never stands as what it is."""
+    STOP = auto()
+    """Waits for its trigger."""
+    PEG = auto()
+    """Stands where the displayed prices put it."""
+
+
+class Home(Enum):
+    """The book in which an order stands as what it is."""
+
+    DISPLAYED = auto()
+    HIDDEN = auto()
+    ALL_OR_NONE = auto()
+    TRIGGERS = auto()
+
+
+class Aux(Enum):
+    """What ``aux`` means to it; GTD orders, which leave it free, have their time there."""
+
+    FREE = ""
+    TRIGGER = "trigger"
+    DISTANCE_TICKS = "distance, smallest move"
+    DISTANCE_BPS = "distance in 1/10,000, smallest move"
+    DISPLAY = "display quantity, at least 1/256 of the whole"
+    OFFSET = "offset"
+    MINIMUM = "minimum"
+
+
+@dataclass(frozen=True)
+class OrderTypeRow:
+    """One order type.  ``rests_as``: as what it stands in the displayed book after its arrival, if
+    not as itself; ``is_priced``: whether ``price_ticks`` of its NEW means something."""
+
+    times_in_force: tuple[TimeInForce, ...]
+    family: Family = Family.LIMIT
+    home: Home = Home.DISPLAYED
+    aux: Aux = Aux.FREE
+    is_priced: bool = True
+    rests_as: OrderType | None = None
+
+
+RESTING = (DAY, GTC, GTD)
+STAYING = (DAY, GTC)
+"""Times in force of what needs ``aux`` for itself."""
+
+ORDER_TYPES: dict[OrderType, OrderTypeRow] = {
+    OrderType.LIMIT: OrderTypeRow(tuple(TimeInForce)),
+    OrderType.MARKET: OrderTypeRow(
+        (DAY, IOC, FOK, AT_OPEN, AT_CLOSE),
+        Family.MARKET,
+        is_priced=False,
+        rests_as=OrderType.LIMIT,
+    ),
+    OrderType.POST_ONLY: OrderTypeRow(RESTING),
+    OrderType.POST_ONLY_SLIDE: OrderTypeRow(RESTING, rests_as=OrderType.POST_ONLY),
+    OrderType.MARKET_TO_LIMIT: OrderTypeRow(
+        (*RESTING, AT_OPEN, AT_CLOSE), Family.MARKET, is_priced=False, rests_as=OrderType.LIMIT
+    ),
+    OrderType.STOP: OrderTypeRow(STAYING, Family.STOP, Home.TRIGGERS, Aux.TRIGGER, is_priced=False),
+    OrderType.STOP_LIMIT: OrderTypeRow(STAYING, Family.STOP, Home.TRIGGERS, Aux.TRIGGER),
+    OrderType.TRAILING_STOP: OrderTypeRow(
+        STAYING, Family.STOP, Home.TRIGGERS, Aux.DISTANCE_TICKS, is_priced=False
+    ),
+    OrderType.TRAILING_STOP_BPS: OrderTypeRow(
+        STAYING, Family.STOP, Home.TRIGGERS, Aux.DISTANCE_BPS, is_priced=False
+    ),
+    OrderType.ICEBERG: OrderTypeRow(STAYING, aux=Aux.DISPLAY),
+    OrderType.HIDDEN: OrderTypeRow(RESTING, home=Home.HIDDEN),
+    OrderType.PEG_PRIMARY: OrderTypeRow(STAYING, Family.PEG, Home.HIDDEN, Aux.OFFSET),
+    OrderType.PEG_MARKET: OrderTypeRow(STAYING, Family.PEG, Home.HIDDEN, Aux.OFFSET),
+    OrderType.PEG_MIDPOINT: OrderTypeRow(STAYING, Family.PEG, Home.HIDDEN, Aux.OFFSET),
+    OrderType.ALL_OR_NONE: OrderTypeRow(RESTING, home=Home.ALL_OR_NONE),
+    OrderType.MIN_QTY: OrderTypeRow((DAY, GTC, IOC), aux=Aux.MINIMUM, rests_as=OrderType.LIMIT),
+}
+
+assert list(ORDER_TYPES) == list(OrderType), "an order type without its row, or out of its order"
+assert all(0 < order_type < 63 for order_type in OrderType), "kernels keep a bit a type in an int64"
+assert all(0 < tif < 8 for tif in TimeInForce), "kernels keep eight times in force a type"
+
+
+def types_where(holds: Callable[[OrderTypeRow], bool]) -> tuple[OrderType, ...]:
+    """The types whose row is so."""
+    return tuple(order_type for order_type, row in ORDER_TYPES.items() if holds(row))
+
+
+def types_taking(tif: TimeInForce) -> tuple[OrderType, ...]:
+    return types_where(lambda row: tif in row.times_in_force)
+
+
+def types_at_home(home: Home) -> tuple[OrderType, ...]:
+    return types_where(lambda row: row.home == home)
+
+
+def types_resting_as(order_type: OrderType) -> tuple[OrderType, ...]:
+    return types_where(lambda row: row.rests_as == order_type)
+
+
+def type_bits(types: tuple[OrderType, ...]) -> int:
+    """A bit for each type, for kernels."""
+    return sum(1 << order_type for order_type in types)
+
+
+MARKETS = types_where(lambda row: row.family == Family.MARKET)
+STOPS = types_where(lambda row: row.family == Family.STOP)
+TRAILING = types_where(lambda row: row.aux in (Aux.DISTANCE_TICKS, Aux.DISTANCE_BPS))
+PEGS = types_where(lambda row: row.family == Family.PEG)
+UNPRICED = types_where(lambda row: not row.is_priced)
+TIMES_IN_FORCE: dict[int, tuple[TimeInForce, ...]] = {
+    order_type: row.times_in_force for order_type, row in ORDER_TYPES.items()
+}
+"""Which times in force go with an order type; any other is malformed."""
