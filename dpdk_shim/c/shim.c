@@ -267,10 +267,10 @@ static inline __attribute__((always_inline)) int take_run(
         /* Before the slots: what a killed shim has published must not be taken again. */
         sender->next = next += like->count;
         int64_t ts_ns = frame->ts_ns ? frame->ts_ns : b.host_ts_ns, sent_ns = 0;
-        const uint8_t *record = frame->data + ALIKE_RECORDS_AT;
+        const uint8_t *record = frame->data + PREDICTED_RECORDS_AT;
         if (b.stamps)
             sent_ns = sent_on_this_clock(
-                s, (int64_t)get64(frame->data + ALIKE_IN_PACKET(sent_ts_ns)), b.now_ns);
+                s, (int64_t)get64(frame->data + PREDICTED_IN_PACKET(sent_ts_ns)), b.now_ns);
         set_peer(peers, record, like->peer);
         write_slot(s, &b, record, ts_ns, sent_ns);
         for (uint32_t left = like->count; __builtin_expect(--left, 0);) {

@@ -17,7 +17,8 @@ import pytest
 from processes import OUTCRY, left_behind
 
 from openoutcry.dpdk_shim import build_packets
-from openoutcry.dpdk_shim.udp import SENDERS_MAX, UdpReceiver, receive_burst
+from openoutcry.dpdk_shim.receive_window import SENDERS_MAX
+from openoutcry.dpdk_shim.udp import UdpReceiver, receive_burst
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import read_commands
 from openoutcry.pipeline.compile import compile_kernels

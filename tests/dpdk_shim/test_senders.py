@@ -4,16 +4,15 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openoutcry.dpdk_shim import udp
-from openoutcry.dpdk_shim.udp import (
+from openoutcry.dpdk_shim import receive_window
+from openoutcry.dpdk_shim.receive_window import (
     MAX_JUMP_RECORDS,
     SENDER_USED,
-    STATE_WORDS,
     Counter,
-    UdpReceiver,
-    _find_sender,
-    _is_new,
+    find_sender,
+    is_new,
 )
+from openoutcry.dpdk_shim.udp import STATE_WORDS, UdpReceiver
 from openoutcry.journal.origins import NOBODY, RANGES_MAX, Senders, Window, pack_origins, runs
 
 KEYS = [(SENDER_USED | 7, 2**64 - 5, 0, 0), (SENDER_USED | 8, 12, 0, 0)]
@@ -22,8 +21,8 @@ PARTS = st.lists(st.tuples(st.integers(1, 90), st.integers(1, 4)), min_size=1, m
 
 def taken(state: np.ndarray, parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Those packets that a receiver with this state hands on, of one sender."""
-    sender = _find_sender(state.ctypes.data, SENDER_USED | 7, -5)
-    return [part for part in parts if _is_new(state.ctypes.data, sender, *part)]
+    sender = find_sender(state.ctypes.data, SENDER_USED | 7, -5)
+    return [part for part in parts if is_new(state.ctypes.data, sender, *part)]
 
 
 @settings(derandomize=True, deadline=None, max_examples=200)
@@ -75,7 +74,7 @@ def test_origins_come_back_as_they_were() -> None:
 
 
 def test_receivers_and_journal_remember_as_many_ranges() -> None:
-    assert udp.RANGES_MAX == RANGES_MAX
+    assert receive_window.RANGES_MAX == RANGES_MAX
 
 
 def test_no_origins_are_no_commands() -> None:

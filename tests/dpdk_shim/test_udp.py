@@ -22,7 +22,8 @@ from openoutcry.dpdk_shim import (
     receive_burst,
     send_events,
 )
-from openoutcry.dpdk_shim.udp import SENDERS_MAX, widen_receive_queue
+from openoutcry.dpdk_shim.receive_window import SENDERS_MAX
+from openoutcry.dpdk_shim.udp import widen_receive_queue
 from openoutcry.journal.origins import RANGES_MAX
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, PACKET_HEADER
 from openoutcry.wire.enums import PacketKind
