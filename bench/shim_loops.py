@@ -59,7 +59,9 @@ def bench_ring(capacity: int = CAPACITY) -> Iterator[RingBuffer]:
 
 def payload() -> bytes:
     """A packet of one order."""
-    return build_packets(np.zeros(1, ORDER_DTYPE), 1, 1, 0)[0]
+    order = np.zeros(1, ORDER_DTYPE)
+    order["participant"] = 1
+    return build_packets(order, 1, 1, 0)[0]
 
 
 def loop(

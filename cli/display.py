@@ -72,12 +72,13 @@ class Display:
             return
         rate = (sample.commands - self.last.commands) / span if span > 0 else 0.0
         fills = "  ".join(f"{ring} {fill:4.0%}" for ring, fill in sample.fill.items())
+        dropped = f"  dropped by the system: {sample.dropped:,}" if sample.dropped else ""
         self.progress.update(
             self.task,
             description="running",
             total=sample.total,
             completed=sample.commands,
-            detail=f"{rate:>12,.0f}/s  rings: {fills}",
+            detail=f"{rate:>12,.0f}/s  rings: {fills}{dropped}",
         )
         self.progress.refresh()
         self.last = sample

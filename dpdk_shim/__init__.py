@@ -7,9 +7,9 @@ from openoutcry.dpdk_shim.packets import (
     parse_packet,
     read_packet,
 )
+from openoutcry.dpdk_shim.receive_window import Counter
 from openoutcry.dpdk_shim.udp import (
     STATE_WORDS,
-    Counter,
     NetworkError,
     UdpReceiver,
     parse_endpoint,

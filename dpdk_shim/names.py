@@ -69,7 +69,9 @@ class Count(IntEnum):
     OVER_LIMIT_RECORDS = 14
     """Of a packet that was handed on in part, because of the same."""
     SENDERS = 15
-    SENDERS_EVICTED = 16
+    SENDER_REFUSED_PACKETS = 16
+    """Of a sender beyond those that are remembered: none of them is forgotten, for its old packets
+    would be new again."""
     HARDWARE_TIMES = 17
     """Packets by who stamped them: the card, the kernel, the capture, or we, by the clock page or
     by the host's own clock."""
@@ -77,6 +79,10 @@ class Count(IntEnum):
     CAPTURE_TIMES = 19
     HOST_TIMES = 20
     CLOCK_PAGE_TIMES = 21
+    JUMP_PACKETS = 22
+    """So far ahead of their sender's sequence that nobody believes them."""
+    OPERATOR_RECORDS = 23
+    """Of participant 0, the exchange operator, who speaks by no network: left out one by one."""
     TX_PACKETS = 24
     TX_NO_ROOM = 25
     """The device or the system took no more: gone, and counted instead of waited for."""
@@ -104,6 +110,8 @@ class Device(IntEnum):
 LEFT_OUT = (
     Count.DUPLICATE_PACKETS,
     Count.STALE_PACKETS,
+    Count.SENDER_REFUSED_PACKETS,
+    Count.JUMP_PACKETS,
     Count.HEARTBEAT_PACKETS,
     Count.OVER_LIMIT_PACKETS,
 )

@@ -1,5 +1,6 @@
 """The packet: a 32-byte header, then 1 to 22 records of 64 bytes (docs/packets.md)."""
 
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -23,6 +24,11 @@ from openoutcry.wire.records import (
 
 HEADER_BYTES = PACKET_HEADER.size_bytes
 MAX_PACKET_BYTES = HEADER_BYTES + MAX_PACKET_RECORDS * RECORD_BYTES
+Key = tuple[int, int, int, int]
+"""A sender: its number and its address, as words."""
+Windows = Mapping[Key, tuple[int, int, Sequence[tuple[int, int]]]]
+"""Of each sender: all numbers below the first have come, but those of the ranges (first, last);
+below the second nobody knows any more, and all are refused."""
 LAYOUT_TAG = LAYOUT_HASH & 0xFFFFFFFF
 MAX_FIRST_SEQ = 2**62
 """Above it the arithmetic of sequence numbers could overflow."""

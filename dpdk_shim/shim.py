@@ -12,6 +12,7 @@ sequences, the way back to participants) stands in ``state``, shared memory made
 """
 
 import mmap
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy.typing as npt
 
 from openoutcry.dpdk_shim import native
 from openoutcry.dpdk_shim.names import LEFT_OUT, Count, Reject
+from openoutcry.dpdk_shim.packets import Key, Windows
 from openoutcry.dpdk_shim.ports import Port, open_port
 from openoutcry.dpdk_shim.spec import PortError, PortSpec
 from openoutcry.ring import RingBuffer
@@ -39,8 +41,32 @@ ENDED, FAILED = -1, -2
 def make_state(shim: Any = None) -> npt.NDArray[np.int64]:
     """Zeroed words for counters, senders and peers in anonymous shared memory: forked processes
     share them, and they vanish with the last."""
-    size_bytes = int((shim or native.load()).lib.oc_state_bytes())
-    return np.frombuffer(mmap.mmap(-1, size_bytes), np.int64)
+    shim = shim or native.load()
+    state = np.frombuffer(mmap.mmap(-1, int(shim.lib.oc_state_bytes())), np.int64)
+    pointer = shim.ffi.cast("struct oc_state *", state.ctypes.data)
+    shim.lib.oc_set_hash_key(pointer, secrets.randbits(64), secrets.randbits(64))
+    return state
+
+
+def sender_key(state: npt.NDArray[np.int64], index: int, shim: Any = None) -> Key:
+    """Who the sender with this index in a state block is."""
+    shim = shim or native.load()
+    key = shim.ffi.new("uint64_t[4]")
+    pointer = shim.ffi.cast("struct oc_state *", state.ctypes.data)
+    if shim.lib.oc_sender_key(pointer, index, key):
+        raise ValueError(f"no sender {index}")
+    return key[0], key[1], key[2], key[3]
+
+
+def restore_senders(state: npt.NDArray[np.int64], windows: Windows, shim: Any = None) -> None:
+    """Make a fresh state block know what an earlier run has taken of each sender."""
+    shim = shim or native.load()
+    pointer = shim.ffi.cast("struct oc_state *", state.ctypes.data)
+    for key, (next_seq, floor, missing) in windows.items():
+        ranges = shim.ffi.new("int64_t[]", [end for pair in missing for end in pair])
+        count = len(missing)
+        if shim.lib.oc_restore_sender(pointer, key, next_seq, floor, ranges, count):
+            raise PortError(f"no room for the {len(windows):,} senders of the journal")
 
 
 class Shim:
@@ -51,6 +77,7 @@ class Shim:
     ``gateway_fpga.make_rules``: each record gets its verdict; without, ``error_code`` is 0.
     ``arbitrate``: the ports are lines A and B of one feed, a packet's first copy wins.  ``stamps``:
     (address of intended, of received, mask), int64 arrays by sequence that get CLOCK_MONOTONIC ns.
+    ``origins``: (address of senders, of their own numbers, mask), likewise, needs ``stamps``.
     ``clock_page``: address of a clock page's line (``ptp.page``), by which packets are stamped that
     nobody has stamped before; where it says nothing, and without one, by the host's own clock.
 
@@ -67,6 +94,7 @@ class Shim:
         state: npt.NDArray[np.int64] | None = None,
         arbitrate: bool = False,
         stamps: tuple[int, int, int] | None = None,
+        origins: tuple[int, int, int] | None = None,
         epoch_offset_ns: int | None = None,
         clock_page: int = 0,
     ) -> None:
@@ -94,6 +122,11 @@ class Shim:
             context.stamps_intended = self._pointer("int64_t *", stamps[0])
             context.stamps_received = self._pointer("int64_t *", stamps[1])
             context.stamp_mask = stamps[2]
+        if origins is not None:
+            assert stamps is not None
+            context.origin_senders = self._pointer("int64_t *", origins[0])
+            context.origin_seqs = self._pointer("int64_t *", origins[1])
+            context.origin_mask = origins[2]
 
     def _context(self, epoch_offset_ns: int | None) -> Any:
         self.context = self.native.ffi.new("struct oc_shim *")

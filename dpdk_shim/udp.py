@@ -6,9 +6,9 @@ socket is made before the stages are forked and inherited by them, so that the q
 system keeps for it outlives them too.
 
     state   +----------+-------------------------+---------------------------------------+
-            | counters | senders 1,024 × 32 B    | peers 65,536 × 16 B (sockaddr_in)     |
+            | counters | senders 4,096 × 256 B   | peers 65,536 × 16 B (sockaddr_in)     |
             +----------+-------------------------+---------------------------------------+
-             receiver: words 0–31; replies: 32–63
+             receiver: words 0–31; replies: 32–61; key of the hash of senders: 62, 63
 
 One process at a time receives and one sends: each counter has one writer.  IPv4 only.
 """
@@ -17,7 +17,6 @@ import errno
 import mmap
 import os
 import socket
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -31,8 +30,37 @@ from openoutcry.dpdk_shim.packets import (
     MAX_PACKET_BYTES,
     SENDER_AT,
     SENT_TS_AT,
-    PacketError,
+    Key,
+    Windows,
     parse_packet,
+)
+from openoutcry.dpdk_shim.receive_window import (
+    AT_BYTES,
+    AT_EMPTY_POLLS,
+    AT_ERRORS,
+    AT_HASH_KEY,
+    AT_NO_PEER_EVENTS,
+    AT_OPERATOR_RECORDS,
+    AT_PACKETS,
+    AT_PARSED,
+    AT_RECORDS,
+    AT_REPLY_EVENTS,
+    AT_REPLY_PACKETS,
+    AT_SEND_FAILED_EVENTS,
+    AT_SEND_FAILED_PACKETS,
+    AT_SENDER_REFUSED_PACKETS,
+    SENDER_BYTES,
+    SENDER_FLOOR_AT,
+    SENDER_NEXT_AT,
+    SENDER_RANGE_COUNT_AT,
+    SENDER_RANGES_AT,
+    SENDER_SLOTS,
+    SENDER_USED,
+    SENDERS_AT,
+    Counter,
+    add,
+    find_sender,
+    is_new,
 )
 from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.errors import OutcryError
@@ -44,7 +72,6 @@ from openoutcry.wire.memory import (
     load_u16,
     load_u32,
     monotonic_ns,
-    mul_wrapping,
     recvmmsg,
     sendto,
     store_i64,
@@ -65,79 +92,12 @@ class NetworkError(OutcryError):
     """An address cannot be resolved, bound or used; the message names it."""
 
 
-class Counter(IntEnum):
-    """Words of the state block.  Received packets are parsed or in error: ``PACKETS`` equals
-    ``PARSED`` plus the ``ERROR_`` counters, less only what a killed stage held in its hands."""
-
-    PACKETS = 0
-    BYTES = 1
-    PARSED = 2
-    RECORDS = 3
-    """Order records handed on: those of parsed packets that are neither duplicate nor stale."""
-    EMPTY_POLLS = 4
-    GAP_RECORDS = 5
-    """Sequence numbers jumped over, ever; less ``LATE_RECORDS`` they are what is missing."""
-    LATE_PACKETS = 6
-    """Came after a later one, were missing until then, and are handed on."""
-    LATE_RECORDS = 7
-    DUPLICATE_PACKETS = 8
-    """At least one record had come before; not handed on."""
-    STALE_PACKETS = 9
-    """Older than the 64 last sequence numbers: nobody knows if it came before; not handed on."""
-    SENDERS = 10
-    SENDERS_EVICTED = 11
-    """Senders forgotten to make room for others."""
-    ERROR_SHORT = 17
-    ERROR_MAGIC = 18
-    ERROR_LAYOUT = 19
-    ERROR_KIND = 20
-    ERROR_COUNT = 21
-    ERROR_SIZE = 22
-    ERROR_SEQUENCE = 23
-    REPLY_PACKETS = 32
-    REPLY_EVENTS = 33
-    NO_PEER_EVENTS = 34
-    """Events for a participant who has never sent anything."""
-    SEND_FAILED_PACKETS = 35
-    """The operating system did not take it: its queue is full, or the peer cannot be reached."""
-    SEND_FAILED_EVENTS = 36
-
-
-AT_PACKETS = 8 * Counter.PACKETS
-AT_BYTES = 8 * Counter.BYTES
-AT_PARSED = 8 * Counter.PARSED
-AT_RECORDS = 8 * Counter.RECORDS
-AT_EMPTY_POLLS = 8 * Counter.EMPTY_POLLS
-AT_GAP_RECORDS = 8 * Counter.GAP_RECORDS
-AT_LATE_PACKETS = 8 * Counter.LATE_PACKETS
-AT_LATE_RECORDS = 8 * Counter.LATE_RECORDS
-AT_DUPLICATE_PACKETS = 8 * Counter.DUPLICATE_PACKETS
-AT_STALE_PACKETS = 8 * Counter.STALE_PACKETS
-AT_SENDERS = 8 * Counter.SENDERS
-AT_SENDERS_EVICTED = 8 * Counter.SENDERS_EVICTED
-AT_ERRORS = 8 * (Counter.ERROR_SHORT - PacketError.SHORT)
-AT_REPLY_PACKETS = 8 * Counter.REPLY_PACKETS
-AT_REPLY_EVENTS = 8 * Counter.REPLY_EVENTS
-AT_NO_PEER_EVENTS = 8 * Counter.NO_PEER_EVENTS
-AT_SEND_FAILED_PACKETS = 8 * Counter.SEND_FAILED_PACKETS
-AT_SEND_FAILED_EVENTS = 8 * Counter.SEND_FAILED_EVENTS
-
-COUNTER_WORDS = 64
-SENDER_SLOTS = 1024
-SENDER_PROBES = 8
-SENDER_BYTES = 32
 PEER_BYTES = 16
 PARTICIPANTS = 65_536
-SENDERS_AT = 8 * COUNTER_WORDS
 PEERS_AT = SENDERS_AT + SENDER_SLOTS * SENDER_BYTES
 STATE_WORDS = (PEERS_AT + PARTICIPANTS * PEER_BYTES) // 8
 """int64 words of the state block: about 1 MiB."""
 
-# A sender's slot: identity (two words), the next sequence number, and which of the 64 before came.
-SENDER_NAME_AT, SENDER_ADDRESS_AT, SENDER_NEXT_AT, SENDER_SEEN_AT = 0, 8, 16, 24
-SENDER_USED = 1 << 32
-HASH_MULTIPLIER = -7046029254386353131
-WINDOW_RECORDS = 64
 
 # struct mmsghdr of 64-bit Linux.
 MESSAGE_BYTES = 64
@@ -151,7 +111,9 @@ RECEIVE_FLAGS = MSG_DONTWAIT | MSG_TRUNC
 """MSG_TRUNC reports a datagram's true size: one that is too large cannot pass for a short one."""
 
 # The receiver's context block, in bytes; private to the process (a fork inherits it).
-RX_FD, RX_BURST, RX_MESSAGES, RX_BUFFERS, RX_NAMES, RX_SENT_TS, RX_STATE = range(0, 56, 8)
+(
+    RX_FD, RX_BURST, RX_MESSAGES, RX_BUFFERS, RX_NAMES, RX_SENT_TS, RX_STATE, RX_SENDERS, RX_SEQS,
+) = range(0, 72, 8)  # fmt: skip
 # The replies' context block.
 TX_FD, TX_PACKET, TX_STATE, TX_EPOCH_OFFSET = range(0, 32, 8)
 
@@ -160,14 +122,11 @@ ORDER_ERROR_CODE_AT = ORDER.offsets["error_code"]
 EVENT_PARTICIPANT_AT = EVENT.offsets["participant"]
 EVENT_SEQ_AT = EVENT.offsets["seq"]
 
+OPERATOR = 0
+"""The participant that is the exchange operator, who speaks by no network."""
+
 KIND_ORDERS = int(PacketKind.ORDERS)
 KIND_EVENTS = int(PacketKind.EVENTS)
-
-
-@kernel
-def _add(addr: int, amount: int) -> None:
-    """Add to a counter; each has one writer, so nothing atomic is needed."""
-    store_i64(addr, load_i64(addr) + amount)
 
 
 @kernel
@@ -178,7 +137,8 @@ def receive_burst(rx_addr: int, out_addr: int, out_capacity: int) -> int:
     of 64 bytes, and only as many packets are taken as fit whatever they hold, at most ``burst``:
     with less than 22 records of room none is.  The records are contiguous, in order of arrival,
     with ``error_code`` 0; the n-th one's ``sent_ts_ns`` is the n-th int64 at
-    :attr:`UdpReceiver.sent_ts_ns`.  The caller overwrites ``rx_ts_ns`` and ``seq``.
+    :attr:`UdpReceiver.sent_ts_ns`, 1 + index of its sender and its number in that one's sequence
+    likewise at ``senders`` and ``seqs``.  The caller overwrites ``rx_ts_ns`` and ``seq``.
     """
     state = load_i64(rx_addr + RX_STATE)
     messages = load_i64(rx_addr + RX_MESSAGES)
@@ -187,9 +147,9 @@ def receive_burst(rx_addr: int, out_addr: int, out_capacity: int) -> int:
         return 0
     received = recvmmsg(load_i64(rx_addr + RX_FD), messages, packets, RECEIVE_FLAGS)
     if received <= 0:
-        _add(state + AT_EMPTY_POLLS, 1)
+        add(state + AT_EMPTY_POLLS, 1)
         return 0
-    _add(state + AT_PACKETS, received)
+    add(state + AT_PACKETS, received)
     written = 0
     for index in range(received):
         message = messages + index * MESSAGE_BYTES
@@ -197,95 +157,55 @@ def receive_burst(rx_addr: int, out_addr: int, out_capacity: int) -> int:
         store_u32(message + MESSAGE_NAME_LENGTH_AT, PEER_BYTES)
         data = load_i64(rx_addr + RX_BUFFERS) + index * PACKET_BUFFER_BYTES
         peer = load_i64(load_i64(rx_addr + RX_NAMES) + index * PEER_BYTES)
-        sent_ts = load_i64(rx_addr + RX_SENT_TS) + 8 * written
         out = out_addr + written * RECORD_BYTES
-        written += _take_packet(state, data, size_bytes, peer, out, sent_ts)
+        written += _take_packet(rx_addr, data, size_bytes, peer, out, written)
     return written
 
 
 @kernel
-def _take_packet(state: int, data: int, size_bytes: int, peer: int, out: int, sent_ts: int) -> int:
-    """Account for one datagram; returns how many records it left at ``out``.
+def _take_packet(
+    rx_addr: int, data: int, size_bytes: int, peer: int, out: int, written: int
+) -> int:
+    """Account for one datagram; returns how many records it left at ``out``, ``written`` being
+    there before them.
 
     ``peer`` is the first word of its sockaddr_in: family, port and address, all that matters.
     """
-    _add(state + AT_BYTES, size_bytes)
+    state = load_i64(rx_addr + RX_STATE)
+    add(state + AT_BYTES, size_bytes)
     count = parse_packet(data, size_bytes, KIND_ORDERS, out)
     if count < 0:
-        _add(state + AT_ERRORS - 8 * count, 1)
+        add(state + AT_ERRORS - 8 * count, 1)
         return 0
-    _add(state + AT_PARSED, 1)
-    sender = _find_sender(state, load_u32(data + SENDER_AT), peer)
-    if not _is_new(state, sender, load_i64(data + FIRST_SEQ_AT), count):
+    add(state + AT_PARSED, 1)
+    sender = find_sender(state, load_u32(data + SENDER_AT) | SENDER_USED, peer)
+    if sender == 0:
+        add(state + AT_SENDER_REFUSED_PACKETS, 1)
+        return 0
+    first_seq = load_i64(data + FIRST_SEQ_AT)
+    if not is_new(state, sender, first_seq, count):
         return 0
     sent_ts_ns = load_i64(data + SENT_TS_AT)
+    origin = (sender - state - SENDERS_AT) // SENDER_BYTES + 1
+    kept = 0
     for index in range(count):
         order = out + index * RECORD_BYTES
-        store_u16(order + ORDER_ERROR_CODE_AT, 0)
         participant = load_u16(order + ORDER_PARTICIPANT_AT)
+        if participant == OPERATOR:
+            continue
+        if kept < index:
+            copy64(out + kept * RECORD_BYTES, order)
+        store_u16(out + kept * RECORD_BYTES + ORDER_ERROR_CODE_AT, 0)
         # One aligned store: a reply in the making sees the old address or the new, never a mix.
         store_i64(state + PEERS_AT + participant * PEER_BYTES, peer)
-        store_i64(sent_ts + 8 * index, sent_ts_ns)
-    _add(state + AT_RECORDS, count)
-    return count
-
-
-@kernel
-def _find_sender(state: int, sender: int, peer: int) -> int:
-    """Address of the slot of a sender at an address; made anew if it is not known.
-
-    The address belongs to the identity: a program started again counts from 1 from another port.
-    With all probed slots taken by others, the first of them is forgotten.
-    """
-    name = sender | SENDER_USED
-    home = (mul_wrapping(name, HASH_MULTIPLIER) ^ mul_wrapping(peer, HASH_MULTIPLIER)) >> 40
-    for probe in range(SENDER_PROBES):
-        slot = state + SENDERS_AT + ((home + probe) & (SENDER_SLOTS - 1)) * SENDER_BYTES
-        found = load_i64(slot + SENDER_NAME_AT)
-        if found == name and load_i64(slot + SENDER_ADDRESS_AT) == peer:
-            return slot
-        if found == 0:
-            _add(state + AT_SENDERS, 1)
-            return _start_sender(slot, name, peer)
-    _add(state + AT_SENDERS_EVICTED, 1)
-    return _start_sender(
-        state + SENDERS_AT + (home & (SENDER_SLOTS - 1)) * SENDER_BYTES, name, peer
-    )
-
-
-@kernel
-def _start_sender(slot: int, name: int, peer: int) -> int:
-    store_i64(slot + SENDER_NAME_AT, name)
-    store_i64(slot + SENDER_ADDRESS_AT, peer)
-    store_i64(slot + SENDER_NEXT_AT, 1)
-    store_i64(slot + SENDER_SEEN_AT, 0)
-    return slot
-
-
-@kernel
-def _is_new(state: int, sender: int, first_seq: int, count: int) -> bool:
-    """Hand on these records?  Keeps the sender's sequence and counts gaps, late comers, doubles."""
-    next_seq = load_i64(sender + SENDER_NEXT_AT)
-    seen = load_i64(sender + SENDER_SEEN_AT)
-    bits = (1 << count) - 1
-    if first_seq >= next_seq:
-        _add(state + AT_GAP_RECORDS, first_seq - next_seq)
-        advance = first_seq + count - next_seq
-        kept = seen << advance if advance < WINDOW_RECORDS else 0
-        store_i64(sender + SENDER_SEEN_AT, kept | bits)
-        store_i64(sender + SENDER_NEXT_AT, first_seq + count)
-        return True
-    if next_seq - first_seq > WINDOW_RECORDS:
-        _add(state + AT_STALE_PACKETS, 1)
-        return False
-    age = next_seq - first_seq - count
-    if age < 0 or seen & (bits << age) != 0:
-        _add(state + AT_DUPLICATE_PACKETS, 1)
-        return False
-    store_i64(sender + SENDER_SEEN_AT, seen | (bits << age))
-    _add(state + AT_LATE_PACKETS, 1)
-    _add(state + AT_LATE_RECORDS, count)
-    return True
+        at = 8 * (written + kept)
+        store_i64(load_i64(rx_addr + RX_SENT_TS) + at, sent_ts_ns)
+        store_i64(load_i64(rx_addr + RX_SENDERS) + at, origin)
+        store_i64(load_i64(rx_addr + RX_SEQS) + at, first_seq + index)
+        kept += 1
+    add(state + AT_RECORDS, kept)
+    add(state + AT_OPERATOR_RECORDS, count - kept)
+    return kept
 
 
 @kernel
@@ -305,14 +225,14 @@ def send_events(tx_addr: int, events_addr: int, count: int) -> int:
         run = _run_length(event, participant, min(count - index, MAX_PACKET_RECORDS))
         peer = state + PEERS_AT + participant * PEER_BYTES
         if load_i64(peer) == 0:
-            _add(state + AT_NO_PEER_EVENTS, run)
+            add(state + AT_NO_PEER_EVENTS, run)
         elif _send_packet(tx_addr, event, run, peer):
-            _add(state + AT_REPLY_PACKETS, 1)
-            _add(state + AT_REPLY_EVENTS, run)
+            add(state + AT_REPLY_PACKETS, 1)
+            add(state + AT_REPLY_EVENTS, run)
             packets += 1
         else:
-            _add(state + AT_SEND_FAILED_PACKETS, 1)
-            _add(state + AT_SEND_FAILED_EVENTS, run)
+            add(state + AT_SEND_FAILED_PACKETS, 1)
+            add(state + AT_SEND_FAILED_EVENTS, run)
         index += run
     return packets
 
@@ -358,10 +278,10 @@ def receive_replies(fd: int, messages_addr: int, burst: int, out_addr: int, tall
         data = load_i64(load_i64(message + MESSAGE_VECTOR_AT))
         out = out_addr + written * RECORD_BYTES
         count = parse_packet(data, size_bytes, KIND_EVENTS, out)
-        _add(tally_addr, 1)
-        _add(tally_addr + 16, size_bytes)
+        add(tally_addr, 1)
+        add(tally_addr + 16, size_bytes)
         if count > 0:
-            _add(tally_addr + 8, 1)
+            add(tally_addr + 8, 1)
             written += count
     return written
 
@@ -419,7 +339,11 @@ class UdpReceiver:
         self.socket = _bind(host, port)
         self.granted_bytes = widen_receive_queue(self.socket, buffer_bytes)
         self.host, self.port = self.socket.getsockname()
-        self.sent_ts_ns = np.zeros(burst * MAX_PACKET_RECORDS, np.int64)
+        self.sent_ts_ns, self.senders, self.seqs = np.zeros(
+            (3, burst * MAX_PACKET_RECORDS), np.int64
+        )
+        key = np.frombuffer(os.urandom(16), np.int64)
+        self.state[AT_HASH_KEY // 8 : AT_HASH_KEY // 8 + 2] = key
         self._rx = self._receive_context()
         self._tx = self._reply_context(sender)
 
@@ -437,6 +361,27 @@ class UdpReceiver:
         """Every counter by name, in lower case."""
         return {counter.name.lower(): int(self.state[counter]) for counter in Counter}
 
+    def sender_key(self, index: int) -> Key:
+        """Who the sender with this index is."""
+        slot = (SENDERS_AT + index * SENDER_BYTES) // 8
+        name, address = self.state[slot : slot + 2].view(np.uint64).tolist()
+        return name, address, 0, 0
+
+    def restore(self, windows: Windows) -> None:
+        """Know what an earlier run has taken of each sender; before the first datagram."""
+        for (name, address, _, _), (next_seq, floor, missing) in windows.items():
+            peer = int(np.uint64(address).view(np.int64))
+            slot = int(find_sender(self.state.ctypes.data, name, peer))
+            if not slot:
+                raise NetworkError(f"no room for the {len(windows):,} senders of the journal")
+            ends = [end for pair in missing for end in pair]
+            at = (slot - self.state.ctypes.data) // 8
+            self.state[at + SENDER_NEXT_AT // 8] = next_seq
+            self.state[at + SENDER_FLOOR_AT // 8] = floor
+            self.state[at + SENDER_RANGE_COUNT_AT // 8] = len(missing)
+            ranges = at + SENDER_RANGES_AT // 8
+            self.state[ranges : ranges + len(ends)] = ends
+
     def system_drops(self) -> int:
         """Datagrams that the operating system dropped because the socket's queue was full."""
         return system_drops(self.socket)
@@ -452,7 +397,9 @@ class UdpReceiver:
 
     def _receive_context(self) -> npt.NDArray[np.int64]:
         self._datagrams = Datagrams(self.burst)
-        context = np.zeros(8, np.int64)
+        context = np.zeros(16, np.int64)
+        context[RX_SENDERS // 8] = self.senders.ctypes.data
+        context[RX_SEQS // 8] = self.seqs.ctypes.data
         context[RX_FD // 8] = self.socket.fileno()
         context[RX_BURST // 8] = self.burst
         context[RX_MESSAGES // 8] = self._datagrams.addr

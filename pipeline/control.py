@@ -24,6 +24,7 @@ EXPECTED = 56
 EPOCH_OFFSET = 64  # CLOCK_REALTIME minus CLOCK_MONOTONIC at the start, ns
 STARTED_NS = 72
 RESUMED_SEQ = 80  # commands that the journal already held when the run took it up
+DROPPED = 88  # by the supervisor: datagrams that the system dropped, its queue being full
 
 STOP = 128  # by the supervisor: take no more input, drain
 GO = 136  # by the supervisor, once every stage is ready: take input

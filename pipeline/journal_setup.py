@@ -19,6 +19,7 @@ from openoutcry.host.info import host_info
 from openoutcry.journal import Journal, JournalError, JournalLock, JournalReader, JournalWriter
 from openoutcry.journal.lock import lock_if_there
 from openoutcry.journal.medium import medium_of
+from openoutcry.journal.origins import Senders
 from openoutcry.journal.places import places_of, require_distinct
 from openoutcry.journal.unwritten import discard_unwritten
 from openoutcry.journal.writer import Handover
@@ -140,7 +141,7 @@ def make_journal(
     limit: int,
     state: RunState,
     shared: Shared,
-) -> JournalWriter:
+) -> tuple[JournalWriter, Senders]:
     """A new journal, or the one to go on with and everything put where it ends."""
     config = {
         "program": f"openoutcry {openoutcry.__version__}",
@@ -164,12 +165,13 @@ def make_journal(
     if options.resume:
         writer, point, state.resumed = resume_pipeline(directory, config, durable)
         prime(shared, point, [directory, *copies_of(directory)])
-        return writer
+        return writer, point.senders
     expected = limit if options.source or options.orders is not None else 0
-    return Journal.create(
+    writer = Journal.create(
         directory, config, expected_records=expected, copies=options.copies,
         policy=options.policy, direct=durable,
     )  # fmt: skip
+    return writer, Senders()
 
 
 def close_journal(work: Work, state: RunState, result: dict[str, Any]) -> None:

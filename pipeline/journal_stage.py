@@ -9,11 +9,13 @@ it is a later block's header that carries the hash, with the sequence it is of.
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from openoutcry.journal import EventDigest, Journal, JournalWriter
+from openoutcry.journal.origins import ORIGINS, Key, pack_origins
 from openoutcry.journal.space import SpaceWatch
 from openoutcry.journal.writer import NO_DIGEST
 from openoutcry.pipeline import control as ct
@@ -44,8 +46,11 @@ class JournalStage:
         writer: JournalWriter,
         durable: bool,
         reached: dict[str, int] | None = None,
+        key_of: Callable[[int], Key] | None = None,
     ) -> None:
-        """``reached``: how many commands of each lane the journal holds, none by default."""
+        """``reached``: how many commands of each lane the journal holds, none by default;
+        ``key_of``: who the sender with an index is, where commands come by a network."""
+        self.key_of = key_of
         self.shared = shared
         self.writer = writer
         self.durable = durable
@@ -98,7 +103,7 @@ class JournalStage:
             now + control[ct.EPOCH_OFFSET],
             durable=self.durable,
             event_digest=self._newest_event_digest(),
-            note=self.lanes.after(self.shared.lane_words(first, count)) if self.lanes else None,
+            note=self._note(first, count),
         )
         self.next_seq += count
         self.block_ends.append(self.next_seq - 1)
@@ -124,6 +129,16 @@ class JournalStage:
     def outcome(self) -> dict[str, Any]:
         """Where this process lets go of the journal."""
         return {NAME: self.writer.hand_over().as_json()}
+
+    def _note(self, first: int, count: int) -> dict[str, Any]:
+        """What stands beside these commands: how far each lane has come with them, and who sent
+        them, so that none of their datagrams is ever executed again."""
+        note: dict[str, Any] = {}
+        if self.lanes:
+            note |= self.lanes.after(self.shared.lane_words(first, count))
+        if self.key_of is not None:
+            note[ORIGINS] = pack_origins(*self.shared.origins_of(first, count), self.key_of)
+        return note
 
     def _write_clock(self, at_once: bool = False, resumed: bool = False) -> None:
         """What the clock daemon has said since, and how far this run's stamps are from UTC: once a
@@ -198,4 +213,4 @@ def make_stage(work: "Work") -> JournalStage:
         writer = Journal.resume(work.journal, direct=work.durable)
     directories = [work.journal, *work.copies]
     reached = journaled_lanes(directories, work.table, writer.written_seq)
-    return JournalStage(work.shared, writer, work.durable, reached)
+    return JournalStage(work.shared, writer, work.durable, reached, work.key_of)

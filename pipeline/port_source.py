@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy.typing as npt
 
+from openoutcry.dpdk_shim.packets import Key, Windows
 from openoutcry.dpdk_shim.ports import Port, open_port, prepare
-from openoutcry.dpdk_shim.shim import Shim, make_state
+from openoutcry.dpdk_shim.shim import Shim, make_state, restore_senders, sender_key
 from openoutcry.dpdk_shim.spec import PortSpec
+from openoutcry.dpdk_shim.udp import system_drops
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.shared import Shared
 from openoutcry.ptp.page import ClockError, ClockPage
@@ -54,9 +56,22 @@ class PortSource:
             state=self.state,
             arbitrate=self.arbitrate,
             stamps=shared.source_stamps(lane),
+            origins=shared.origins,
             epoch_offset_ns=shared.control[ct.EPOCH_OFFSET],
             clock_page=self._clock.address if self._clock else 0,
         )
+
+    def sender_key(self, index: int) -> Key:
+        """Who the sender with this index is."""
+        return sender_key(self.state, index)
+
+    def restore(self, windows: Windows) -> None:
+        """Know what an earlier run has taken of each sender; before the first packet."""
+        restore_senders(self.state, windows)
+
+    def system_drops(self) -> int:
+        """Datagrams that the system dropped because a kernel socket's queue was full."""
+        return sum(system_drops(bound) for bound in self.bound if bound and _is_udp(bound))
 
     def close(self) -> None:
         for port in self._ports:
@@ -64,3 +79,7 @@ class PortSource:
         for bound in self.bound:
             if bound is not None:
                 bound.close()
+
+
+def _is_udp(bound: socket.socket) -> bool:
+    return bound.family == socket.AF_INET and bound.type == socket.SOCK_DGRAM

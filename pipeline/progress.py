@@ -9,6 +9,9 @@ from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.worker import Work
 
 SAMPLE_S = 0.02
+DROPS_LOOK_S = 0.25
+DROPS_NOTE_S = 10.0
+"""An overload that lasts is told again so often."""
 MAX_TIMELINE = 2_000
 
 
@@ -32,6 +35,8 @@ class Sample:
     total: int | None
     fill: dict[str, float]
     durable_lag: int
+    dropped: int = 0
+    """Datagrams that the system dropped because the pipeline took fewer than came."""
 
 
 @dataclass
@@ -45,9 +50,34 @@ class RunState:
     interrupted: bool = False
     groups: list[dict[str, Any]] = field(default_factory=list)
     resumed: dict[str, Any] | None = None
+    drops: "Drops" = field(default_factory=lambda: Drops())
 
 
-def take_sample(work: Work, state: RunState) -> Sample:
+@dataclass
+class Drops:
+    """What the system drops before a network's receive stage sees it, told while it goes on."""
+
+    total: int = 0
+    next_look_s: float = 0.0
+    next_note_s: float = 0.0
+
+    def look(self, work: Work, note: Callable[[str], None]) -> None:
+        network, now_s = work.receiver or work.ports, time.monotonic()
+        if network is None or now_s < self.next_look_s:
+            return
+        self.next_look_s = now_s + DROPS_LOOK_S
+        before, self.total = self.total, network.system_drops()
+        work.shared.control[ct.DROPPED] = self.total
+        if self.total > before and now_s >= self.next_note_s:
+            self.next_note_s = now_s + DROPS_NOTE_S
+            note(
+                f"overload: the system drops datagrams that come faster than they are taken "
+                f"({self.total:,} so far)"
+            )
+
+
+def take_sample(work: Work, state: RunState, note: Callable[[str], None]) -> Sample:
+    state.drops.look(work, note)
     shared = work.shared
     control = shared.control
     first_ns = control[ct.FIRST_NS]
@@ -63,6 +93,7 @@ def take_sample(work: Work, state: RunState) -> Sample:
         total=control[ct.EXPECTED] or None,
         fill=fill,
         durable_lag=max(0, sequenced - shared.safe_seq("journal")) if work.journal else 0,
+        dropped=state.drops.total,
     )
     if first_ns:
         state.timeline.append(

@@ -37,8 +37,12 @@ from openoutcry.wire.memory import epoch_offset_ns
 __all__ = ["ORDER_CAPACITY", "Options", "PipelineError", "Sample", "Source", "Watcher", "run"]
 
 NO_LIMIT = 2**62
-# A stop is answered within a second: a longer journal (0.1 s a million) is left to `outcry replay`.
-REPLAY_AT_STOP = 2_000_000
+# A stop is answered within a second: a longer journal (0.3 s a million) is left to `outcry replay`.
+REPLAY_AT_STOP = 500_000
+UNAUTHENTICATED = (
+    "unauthenticated: whoever reaches this network port is any participant he names, except the "
+    "exchange operator (docs/packets.md)"
+)
 
 
 def run(options: Options, watcher: Watcher | None = None) -> dict[str, Any]:
@@ -122,6 +126,8 @@ def _prepare(
     ports = PortSource(options.ports, options.arbitrate) if options.ports else None
     if ports:
         stack.callback(ports.close)
+    if receiver or ports:
+        watcher.note(UNAUTHENTICATED)
     shared = _make_shared(options)
     stack.callback(shared.unlink)
 
@@ -138,7 +144,9 @@ def _prepare(
     writer = None
     if directory is not None:
         watcher.phase("preparing the journal")
-        writer = make_journal(directory, options, limit, state, shared)
+        writer, senders = make_journal(directory, options, limit, state, shared)
+        if network := receiver or ports:
+            network.restore(senders.rows())
         stack.callback(writer.abandon)
     journal_s = time.monotonic() - started
 
@@ -174,7 +182,7 @@ def _make_shared(options: Options) -> Shared:
         assert hint is not None
         more = sum(source.count_hint or 0 for source in options.more_sources.values())
         sizes = replace(sizes, kept=min(hint, options.orders or hint) + more)
-    return Shared(sizes, table)
+    return Shared(sizes, table, network=options.source is None)
 
 
 def _load_tapes(shared: Shared, options: Options, source: Source, limit: int) -> int:
@@ -214,6 +222,7 @@ def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
     while True:
         ended = group.run(worker.SLICE_NS, leave_idle=True)
         group.check()
+        work.shared.check()
         for stage in apart:
             stage.step()
         if ended == loop.FINISHED and all(stage.finished for stage in apart):
@@ -221,7 +230,6 @@ def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
         now = time.monotonic()
         if now >= next_sample:
             next_sample = now + SAMPLE_S
-            work.shared.check()
-            watcher.sample(take_sample(work, state))
-    watcher.sample(take_sample(work, state))
+            watcher.sample(take_sample(work, state, watcher.note))
+    watcher.sample(take_sample(work, state, watcher.note))
     state.outcome = group.outcome()

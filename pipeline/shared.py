@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.histogram import HISTOGRAM_BYTES, WORDS
-from openoutcry.pipeline.lanes import last_of_lanes
+from openoutcry.pipeline.lanes import NUMBERS, SHIFT, last_of_lanes
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.stages import words as w
 from openoutcry.pipeline.topology import RECORD_TYPES, TOPOLOGY, Geometry, Topology, TopologyError
@@ -24,6 +24,8 @@ from openoutcry.wire import ORDER_DTYPE, RECORD_BYTES
 
 LANE_WORDS = "lane"
 """By command like the stamps, where there are several lanes: its lane and lane sequence."""
+SENDERS, SENDER_SEQS = "sender", "sender_seq"
+"""By lane sequence, of commands from a network: 1 + index of the sender, and its own number."""
 PROBE_CAPACITY = 50_000
 PROBE_BYTES = loop.PROBE_ROWS + 24 * PROBE_CAPACITY
 MADV_POPULATE_READ, MADV_POPULATE_WRITE = 22, 23
@@ -40,8 +42,12 @@ class Tape:
 class Shared:
     """The segments of one run: control, rings, stamps with histograms, tapes by lane."""
 
-    def __init__(self, geometry: Geometry, table: Topology = TOPOLOGY) -> None:
-        """Make them all; what was made is removed again if one of them fails."""
+    def __init__(
+        self, geometry: Geometry, table: Topology = TOPOLOGY, network: bool = False
+    ) -> None:
+        """Make them all; what was made is removed again if one of them fails.  ``network``: the
+        commands of the first source come by one."""
+        self.network = network
         self.geometry = geometry
         self.table = table
         self.tapes: dict[str, Tape] = {}
@@ -74,6 +80,8 @@ class Shared:
         table, count = self.table, self.geometry.stamps
         arrays = [*table.stamp_kinds, ct.EVENT_HASHES]
         arrays += table.kept_kinds if self.geometry.kept else ()
+        if self.network:
+            arrays += SENDERS, SENDER_SEQS
         sizes = dict.fromkeys(arrays, count)
         if len(table.lanes) > 1:
             sizes[LANE_WORDS] = count
@@ -217,6 +225,27 @@ class Shared:
             )
             for lane in lanes
         }
+
+    @property
+    def origins(self) -> tuple[int, int, int]:
+        """Where a network's receive stage notes who sent what, and the mask of its sequences there:
+        room for all commands under way, also those that have left the lane."""
+        senders, seqs = self.stamp_address(SENDERS), self.stamp_address(SENDER_SEQS)
+        return senders, seqs, self.geometry.stamps - 1
+
+    def origins_of(
+        self, first_seq: int, count: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Senders of commands that are under way (0: no network's) and their own numbers."""
+        seqs = np.arange(first_seq, first_seq + count)
+        ours = np.ones(count, bool)
+        if len(self.table.lanes) > 1:
+            words = self.lane_words(first_seq, count)
+            lane = self.table.ring(self.table[self.table.sources[0]].writes)
+            ours, seqs = words & (NUMBERS - 1) == (lane.lane or 0), words >> SHIFT
+        at = seqs & (self.geometry.stamps - 1)
+        senders, numbers = self.stamps_of(SENDERS)[at], self.stamps_of(SENDER_SEQS)[at]
+        return np.where(ours, senders, 0), np.where(ours, numbers, np.arange(count))
 
     # Ends
 

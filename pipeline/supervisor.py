@@ -81,7 +81,12 @@ class Supervisor:
                     self._ended(fd)
                 self._watch_readiness()
                 self._watch_progress()
-                self.watcher.sample(take_sample(self.work, self.state))
+                self.watcher.sample(take_sample(self.work, self.state, self.watcher.note))
+            self.work.shared.check()
+        except Exception:
+            # Whatever went wrong, a lost segment is why, if one is lost.
+            self.work.shared.check()
+            raise
         finally:
             os.sched_setaffinity(0, cores)
             self._kill_all()

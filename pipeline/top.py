@@ -36,7 +36,9 @@ class RunningPipeline:
         self.stamps = Segment.attach(segment_name(owner, "stamps"), read_only=True)
 
     def positions(self) -> dict[str, int]:
-        return {name: int(ring.published_hint[0]) for name, ring in self.rings.items()}
+        """How far each ring is, and how many datagrams were dropped before them."""
+        rings = {name: int(ring.published_hint[0]) for name, ring in self.rings.items()}
+        return rings | {"dropped": self.control[ct.DROPPED]}
 
     @property
     def durable_seq(self) -> int:
@@ -60,6 +62,8 @@ class RunningPipeline:
             "durable_lag": max(0, now["sequenced"] - self.durable_seq)
             if durability != "none"
             else None,
+            "dropped": now["dropped"],
+            "dropped_per_s": (now["dropped"] - before["dropped"]) / window_s,
             "rings": [
                 {
                     "name": name,
@@ -161,6 +165,11 @@ def _render(views: list[dict[str, Any]]) -> Group:
             + f", {view['trades']:,} trades, durability {view['durability']}"
             + (f", {lag:,} not yet durable" if lag is not None else "")
         )
+        if view["dropped"]:
+            parts.append(
+                f"overload: {view['dropped']:,} datagrams dropped by the system, "
+                f"{view['dropped_per_s']:,.0f} a second now"
+            )
         rings = Table(header_style="bold")
         for column in ("ring", "capacity", "published", "fill", "a second"):
             rings.add_column(column, justify="left" if column == "ring" else "right")

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.dpdk_shim import UdpReceiver
+from openoutcry.dpdk_shim.packets import Key
 from openoutcry.dpdk_shim.shim import Shim
 from openoutcry.gateway_fpga import Settings, make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
@@ -79,6 +80,12 @@ class Work:
     @property
     def table(self) -> Topology:
         return self.shared.table
+
+    @property
+    def key_of(self) -> Callable[[int], Key] | None:
+        """Who the sender with an index is; None without a network."""
+        network = self.receiver or self.ports
+        return network.sender_key if network else None
 
     @property
     def durable(self) -> bool:

@@ -69,6 +69,7 @@ def save(directory: Path, journal_id: int, point: Point) -> Path:
         "trades": point.trades,
         "events": point.engine.event_count,
         "state_hash": point.engine.state_hash(),
+        "senders": point.senders.as_json(),
         "written_ts_ns": time.time_ns(),
     }
     path = write_checkpoint(

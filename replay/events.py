@@ -4,7 +4,7 @@ Events do not stand in a journal: they are what a matcher makes of the commands.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, BlockHeader, BlockId
 from openoutcry.journal.checkpoints import newest_checkpoint
 from openoutcry.journal.errors import JournalError
+from openoutcry.journal.origins import ORIGINS, Senders
 from openoutcry.matcher import Engine
 from openoutcry.replay.event_hash import START, hash_array
 from openoutcry.wire import make_instruments
@@ -36,13 +37,18 @@ class Point:
     seq: int = 0
     block: BlockId | None = None
     """The block that holds ``seq``."""
+    senders: Senders = field(default_factory=Senders)
+    """What has come of each sender on a network."""
 
-    def feed(self, commands: Records, block: BlockId) -> Records:
-        """Process at most STEP commands of a block; hash, count and return their events."""
+    def feed(self, commands: Records, block: Block, name: BlockId) -> Records:
+        """Process at most STEP commands of a block, which has that ``name``; hash, count and return
+        their events."""
+        first = int(commands["seq"][0]) - block.header.first_seq
+        self.senders.take(block.note.get(ORIGINS, ""), first, len(commands))
         events = self.engine.process(commands)
         self.chain = hash_array(self.chain, events)
         self.trades += count_trades(events)
-        self.seq, self.block = self.engine.last_seq, block
+        self.seq, self.block = self.engine.last_seq, name
         return events
 
 
@@ -91,7 +97,7 @@ def events_of(
             at, seq = at + size, seq + size
             events = np.zeros(0, EVENT_DTYPE)
             if point and size:
-                events = point.feed(part, reader.last_block)
+                events = point.feed(part, block, reader.last_block)
             yield Batch(block.header, after_seq, part, events, at == len(records))
             if at == len(records):
                 break
@@ -128,7 +134,8 @@ def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point
         if found is not None and found.seq >= before:
             engine = Engine.restore(found.state, capacity, id_key=id_key)
             chain, trades = found.facts["chain"], found.facts["trades"]
-            return Point(engine, chain, trades, found.seq, found.block)
+            senders = Senders.from_json(found.facts.get("senders", []))
+            return Point(engine, chain, trades, found.seq, found.block, senders)
     if before:
         raise JournalError(
             f"{reader.directory} begins at sequence {reader.first_seq}, and no good checkpoint "

@@ -38,7 +38,10 @@ def needs_shim(dpdk: bool = False) -> None:
 
 
 def random_orders(count: int, seed: int = 1) -> npt.NDArray[Any]:
-    return np.frombuffer(np.random.default_rng(seed).bytes(64 * count), ORDER_DTYPE).copy()
+    orders = np.frombuffer(np.random.default_rng(seed).bytes(64 * count), ORDER_DTYPE).copy()
+    # Participant 0 is the exchange operator, who speaks by no network.
+    orders["participant"] |= 1
+    return orders
 
 
 def packets_of(orders: npt.NDArray[Any], per_packet: int = 5, sender: int = 3) -> list[bytes]:

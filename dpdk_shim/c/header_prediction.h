@@ -67,6 +67,14 @@ static inline int longest_run(const struct oc_pattern *like, int count, int64_t 
     return (int64_t)count * like->count <= left ? count : (int)(left / like->count);
 }
 
+/* Whether one of the records is the exchange operator's, who speaks by no network. */
+static inline int has_operator(const uint8_t *record, uint32_t count) {
+    uint32_t found = 0;
+    for (; count; count--, record += RECORD_BYTES)
+        found |= get16(record + offsetof(struct outcry_order, participant)) == 0;
+    return (int)found;
+}
+
 /* Whether this frame is the pattern's again, with the packet that begins with record `next`. */
 static inline int is_predicted(const struct oc_frame *frame, const struct oc_pattern *like,
                                int64_t next) {
@@ -75,7 +83,8 @@ static inline int is_predicted(const struct oc_frame *frame, const struct oc_pat
     return same_headers(data, like) && ip_words(data) == like->ip_words
            && (int64_t)get64(data + PREDICTED_IN_PACKET(first_seq)) == next
            && ((like->flags & FRAME_SUM_GOOD) || get16(data + PREDICTED_UDP_AT + 6) == 0
-               || right_udp_sum(data, like));
+               || right_udp_sum(data, like))
+           && !has_operator(data + PREDICTED_RECORDS_AT, like->count);
 }
 
 /* Keep a frame that was taken, if it is of the usual form. */

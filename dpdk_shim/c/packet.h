@@ -24,6 +24,7 @@ struct oc_packet {
     int64_t first_seq;
     int64_t sent_ts_ns;
     uint64_t key[4];
+    int64_t origin;     /* 1 + index of its sender, 0 likewise */
     uint64_t peer;      /* of its sender, as in oc_state.peers; 0 for a packet that is not of orders */
     const uint8_t *ip;  /* NULL for a payload */
     uint32_t ip6;

@@ -18,23 +18,25 @@ static inline int is_sender(const struct oc_sender *s, const uint64_t *key) {
              | (s->key[3] ^ key[3]));
 }
 
-/* The slot of a sender, made anew if it is not known; when all probed slots are others', the first
- * of them is forgotten.  The key's first word is never 0. */
+/* The slot of a sender, made anew if it is not known; NULL when there is no room for one more: who is
+ * known is never forgotten.  The key's first word is never 0. */
 static inline struct oc_sender *find_sender(struct oc_state *state, const uint64_t *key,
                                             int64_t *tally) {
-    uint64_t mix = key[0] * UINT64_C(0x9e3779b97f4a7c15) ^ key[1] * UINT64_C(0xc2b2ae3d27d4eb4f)
-                   ^ (key[2] + (key[3] << 1)) * UINT64_C(0x165667b19e3779f9);
+    uint64_t mix = (key[0] ^ state->hash_key[0]) * UINT64_C(0x9e3779b97f4a7c15);
+    mix = (mix ^ mix >> 32 ^ key[1] ^ state->hash_key[1]) * UINT64_C(0xc2b2ae3d27d4eb4f);
+    mix = (mix ^ mix >> 32 ^ (key[2] + (key[3] << 1))) * UINT64_C(0x165667b19e3779f9);
     uint32_t home = (uint32_t)(mix >> 40);
     for (uint32_t probe = 0; probe < OC_PROBES; probe++) {
         struct oc_sender *s = &state->senders[(home + probe) % OC_SENDERS];
         if (is_sender(s, key)) return s;
         if (s->key[0] == 0) {
+            if (state->sender_count == OC_SENDERS_MAX) return NULL;
+            state->sender_count++;
             tally[OC_COUNT_SENDERS]++;
             return start_sender(s, key);
         }
     }
-    tally[OC_COUNT_SENDERS_EVICTED]++;
-    return start_sender(&state->senders[home % OC_SENDERS], key);
+    return NULL;
 }
 
 static inline void forget_range(struct oc_sender *s, uint32_t index) {
@@ -65,6 +67,10 @@ static inline void note_gap(struct oc_sender *s, int64_t first, int64_t *tally) 
     if (s->range_count == OC_RANGES - 1) forget_range(s, 0);
     insert_range(s, s->range_count, s->next, first - 1);
     s->next = first;
+}
+
+static inline int jumps_too_far(const struct oc_sender *s, int64_t first) {
+    return first > s->next && first - s->next > OC_MAX_JUMP;
 }
 
 /* 0: hand these records on; else the counter of why not. */

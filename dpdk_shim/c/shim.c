@@ -42,6 +42,28 @@ static void say(char *error, const char *format, ...) {
 #include "port_dpdk.h"
 
 int64_t oc_state_bytes(void) { return sizeof(struct oc_state); }
+void oc_set_hash_key(struct oc_state *state, uint64_t first, uint64_t second) {
+    state->hash_key[0] = first;
+    state->hash_key[1] = second;
+}
+/* Who the sender with this index is; 0, or -1 if there is none. */
+int32_t oc_sender_key(const struct oc_state *state, int32_t index, uint64_t *key) {
+    if (index < 0 || index >= OC_SENDERS || !state->senders[index].key[0]) return -1;
+    memcpy(key, state->senders[index].key, sizeof state->senders[index].key);
+    return 0;
+}
+/* A sender as an earlier run left it, `ranges` being pairs of first and last; 0, or -1 without room. */
+int32_t oc_restore_sender(struct oc_state *state, const uint64_t *key, int64_t next, int64_t floor,
+                          const int64_t *ranges, int32_t count) {
+    int64_t tally[OC_COUNTERS] = {0};
+    struct oc_sender *s = count < OC_RANGES ? find_sender(state, key, tally) : NULL;
+    if (!s) return -1;
+    s->next = next;
+    s->floor = floor;
+    s->range_count = (uint32_t)count;
+    memcpy(s->ranges, ranges, (size_t)count * sizeof s->ranges[0]);
+    return 0;
+}
 /* After state and ports were set: where each port counts. */
 void oc_start(struct oc_shim *s) {
     for (int index = 0; index < s->port_count; index++) {
@@ -62,6 +84,9 @@ struct burst {
     int64_t left;       /* records that may still be written */
     void *rules;
     int64_t *stamps;
+    int64_t *origins;
+    int64_t origin;     /* 1 + index of the sender */
+    int64_t origin_seq; /* of the next record, in its sender's count */
     int64_t *tally;
     int port_index;
     int host;           /* counter of whose time host_ts_ns is */
@@ -82,7 +107,12 @@ static inline __attribute__((always_inline)) void write_slot(struct oc_shim *s, 
     if (b->stamps) {
         b->stamps[seq & s->stamp_mask] = sent_ns;
         s->stamps_received[seq & s->stamp_mask] = b->now_ns;
+        if (b->origins) {
+            b->origins[seq & s->origin_mask] = b->origin;
+            s->origin_seqs[seq & s->origin_mask] = b->origin_seq;
+        }
     }
+    b->origin_seq++;
     store_release(slot + RING_SEQ, seq);
 }
 
@@ -109,12 +139,20 @@ static inline struct oc_sender *admit(struct oc_shim *s, const struct oc_frame *
     struct oc_sender *sender = s->last_sender;
     if (!sender || !is_sender(sender, p->key))
         s->last_sender = sender = find_sender(s->state, p->key, tally);
-    if (p->count == 0) {
-        tally[OC_COUNT_HEARTBEAT_PACKETS]++;
-        if (p->first_seq > sender->next) note_gap(sender, p->first_seq, tally);
+    if (!sender) {
+        tally[OC_COUNT_SENDER_REFUSED_PACKETS]++;
         return NULL;
     }
-    int why = sequence(sender, p->first_seq, p->count, tally);
+    /* A feed of MoldUDP64 may be joined in mid-session. */
+    int jumps = jumps_too_far(sender, p->first_seq) && !(s->framing && sender->next == 1);
+    if (p->count == 0) {
+        tally[OC_COUNT_HEARTBEAT_PACKETS]++;
+        if (p->first_seq > sender->next && !jumps)
+            note_gap(sender, p->first_seq, tally);
+        return NULL;
+    }
+    int why = jumps ? (int)OC_COUNT_JUMP_PACKETS
+                    : sequence(sender, p->first_seq, p->count, tally);
     if (why) {
         tally[why]++;
         return NULL;
@@ -147,9 +185,11 @@ static __attribute__((noinline)) int take_apart(struct oc_shim *s, const struct 
         return 0;
     }
     p->peer = 0;
+    p->origin = 0;
     if (s->kind != OUTCRY_PACKET_KIND_ORDERS) return 1;
     struct oc_sender *sender = admit(s, frame, p, port_index, tally);
     if (!sender) return 0;
+    p->origin = sender - s->state->senders + 1;
     p->peer = (uint64_t)sender->generation << 16 | (uint64_t)(sender - s->state->senders);
     keep_pattern(&s->ports[port_index]->like, frame, p, sender);
     return 1;
@@ -192,12 +232,23 @@ static __attribute__((noinline)) void take_frame(struct oc_shim *s, const struct
     }
     int64_t ts_ns = frame->ts_ns ? frame->ts_ns : b->host_ts_ns;
     int64_t sent_ns = sent_on_this_clock(s, p.sent_ts_ns, b->now_ns);
+    int64_t before = b->next_seq;
+    b->origin = p.origin;
+    b->origin_seq = p.first_seq;
     for (uint32_t index = 0; index < p.count; index++) {
         const uint8_t *record = p.records + index * p.stride;
-        if (p.peer) set_peer(s->state->peers, record, p.peer);
+        if (p.peer) {
+            /* Participant 0 is the exchange operator, who speaks by no network. */
+            if (has_operator(record, 1)) {
+                b->tally[OC_COUNT_OPERATOR_RECORDS]++;
+                b->origin_seq++;
+                continue;
+            }
+            set_peer(s->state->peers, record, p.peer);
+        }
         write_record(s, b, record, ts_ns, sent_ns);
     }
-    b->left -= p.count;
+    b->left -= b->next_seq - before;
     b->tally[OC_COUNT_PUBLISHED]++;
 }
 
@@ -209,15 +260,17 @@ static inline __attribute__((always_inline)) int take_run(
     struct oc_sender *sender = like->sender;
     uint64_t *peers = s->state->peers;
     int64_t next = sender->next;
+    b.origin = sender - s->state->senders + 1;
+    b.origin_seq = next;
     const struct oc_frame *frame = frames, *end = frames + count;
     for (; frame < end && is_predicted(frame, like, next); frame++) {
         /* Before the slots: what a killed shim has published must not be taken again. */
         sender->next = next += like->count;
         int64_t ts_ns = frame->ts_ns ? frame->ts_ns : b.host_ts_ns, sent_ns = 0;
-        const uint8_t *record = frame->data + ALIKE_RECORDS_AT;
+        const uint8_t *record = frame->data + PREDICTED_RECORDS_AT;
         if (b.stamps)
             sent_ns = sent_on_this_clock(
-                s, (int64_t)get64(frame->data + ALIKE_IN_PACKET(sent_ts_ns)), b.now_ns);
+                s, (int64_t)get64(frame->data + PREDICTED_IN_PACKET(sent_ts_ns)), b.now_ns);
         set_peer(peers, record, like->peer);
         write_slot(s, &b, record, ts_ns, sent_ns);
         for (uint32_t left = like->count; __builtin_expect(--left, 0);) {
@@ -306,6 +359,7 @@ static int64_t poll_port(struct oc_shim *s, int index, int64_t most) {
     int64_t now_ns = monotonic_ns();
     struct burst b = {.ring = s->ring, .mask = s->mask, .next_seq = first_seq, .now_ns = now_ns,
                       .left = most, .rules = s->rules, .stamps = s->stamps_intended,
+                      .origins = s->origin_senders,
                       .tally = tally, .port_index = index};
     b.host = host_time(s, now_ns, &b.host_ts_ns);
     take_burst(s, frames, count, &b);
@@ -487,6 +541,7 @@ static void forget_senders(struct oc_shim *s) {
         s->state->senders[at].key[0] = 0;
         s->state->senders[at].generation++;
     }
+    s->state->sender_count = 0;
     s->last_sender = NULL;
 }
 

@@ -13,8 +13,10 @@
 
 #define OC_BURST 64
 #define OC_PORTS 4
-#define OC_SENDERS 1024
-#define OC_PROBES 8
+#define OC_SENDERS 4096
+/* A sender beyond these is refused: forgetting one would make its old packets new. */
+#define OC_SENDERS_MAX 3072
+#define OC_PROBES 64
 #define OC_RANGES 12
 #define OC_COUNTERS 64
 #define OC_PARTICIPANTS 65536
@@ -23,6 +25,8 @@
 /* Room for any packet of ours with its headers, and to see that a larger one is none. */
 #define OC_BUFFER_BYTES 2048
 #define OC_MAX_FIRST_SEQ (INT64_C(1) << 62)
+/* Records that a sender may jump over at once; one who has lost more starts as another sender. */
+#define OC_MAX_JUMP (INT64_C(1) << 20)
 
 /* cdef begin */
 struct oc_shim {
@@ -35,6 +39,9 @@ struct oc_shim {
     struct oc_state *state; /* shared memory: survives the process */
     int64_t *stamps_intended; /* by sequence, CLOCK_MONOTONIC ns, or NULL */
     int64_t *stamps_received;
+    int64_t *origin_senders; /* by sequence: 1 + index of the sender and its own number; or NULL */
+    int64_t *origin_seqs;
+    int64_t origin_mask;
     int64_t stamp_mask;
     int64_t epoch_offset_ns; /* CLOCK_REALTIME less CLOCK_MONOTONIC */
     const void *clock;      /* struct outcry_clock_page, or NULL */
@@ -65,6 +72,10 @@ struct oc_way {
 
 int64_t oc_state_bytes(void);
 int64_t *oc_counters(struct oc_state *state, int32_t port);
+void oc_set_hash_key(struct oc_state *state, uint64_t first, uint64_t second);
+int32_t oc_sender_key(const struct oc_state *state, int32_t index, uint64_t *key);
+int32_t oc_restore_sender(struct oc_state *state, const uint64_t *key, int64_t next, int64_t floor,
+                          const int64_t *ranges, int32_t count);
 void oc_start(struct oc_shim *shim);
 
 int64_t oc_poll(struct oc_shim *shim, int64_t most);
@@ -130,6 +141,8 @@ struct oc_sender {
 
 struct oc_state {
     int64_t counters[OC_PORTS][OC_COUNTERS];
+    int64_t sender_count;
+    uint64_t hash_key[2];   /* drawn at the start: nobody outside can choose who collides */
     struct oc_sender senders[OC_SENDERS];
     uint64_t peers[OC_PARTICIPANTS]; /* generation << 16 | sender's index, 0: never heard */
 };

@@ -40,9 +40,14 @@ ORDER_TS = ORDER.offsets["rx_ts_ns"]
     UDP,  # address of the receiver's context, 0 for a tape
     UDP_OUT,  # scratch for one burst of records
     UDP_SENT,  # and their senders' clock readings
+    UDP_SENDERS,  # who these are
+    UDP_SEQS,  # and their own numbers
+    SENDERS,  # by lane sequence: 1 + index of a command's sender
+    SENDER_SEQS,  # and that one's own number
+    ORIGIN_MASK,
     SHIM,  # address of the packet shim, 0 for none
     SHIM_POLL,  # and of its function
-) = w.own_words(10)
+) = w.own_words(15)
 
 
 def prepare(group: "StageGroup", name: str) -> None:
@@ -71,7 +76,10 @@ def prepare(group: "StageGroup", name: str) -> None:
             UDP: work.receiver.rx_addr,
             UDP_OUT: records.ctypes.data,
             UDP_SENT: work.receiver.sent_ts_ns.ctypes.data,
+            UDP_SENDERS: work.receiver.senders.ctypes.data,
+            UDP_SEQS: work.receiver.seqs.ctypes.data,
         }
+        words |= dict(zip((SENDERS, SENDER_SEQS, ORIGIN_MASK), work.shared.origins, strict=True))
     if first and work.ports is not None:
         group.shim = work.ports.open(work.shared, lane)
         words |= {SHIM: group.shim.address, SHIM_POLL: group.shim.poll_function}
@@ -164,7 +172,13 @@ def receive_udp(context: int) -> int:
         sent = load_i64(load_i64(context + UDP_SENT) + 8 * index) - epoch_offset
         if sent > now or sent < now - OLDEST_SEND_NS:
             sent = now
-        put_on_lane(context, next_seq + index, records + 64 * index, sent, now)
+        seq = next_seq + index
+        at = 8 * (seq & load_i64(context + ORIGIN_MASK))
+        sender = load_i64(load_i64(context + UDP_SENDERS) + 8 * index)
+        sender_seq = load_i64(load_i64(context + UDP_SEQS) + 8 * index)
+        store_i64(load_i64(context + SENDERS) + at, sender)
+        store_i64(load_i64(context + SENDER_SEQS) + at, sender_seq)
+        put_on_lane(context, seq, records + 64 * index, sent, now)
     store_i64(context + w.NEXT, next_seq + count)
     store_release(load_i64(context + w.OUT_RING) + PUBLISHED, next_seq + count - 1)
     return count

@@ -287,6 +287,7 @@ int main(int argc, char **argv) {
         refused += c[OC_COUNT_REJECTED + reason];
     }
     int64_t left_out = c[OC_COUNT_DUPLICATE_PACKETS] + c[OC_COUNT_STALE_PACKETS]
+                       + c[OC_COUNT_SENDER_REFUSED_PACKETS] + c[OC_COUNT_JUMP_PACKETS]
                        + c[OC_COUNT_HEARTBEAT_PACKETS];
     printf("{\"packets\": %lld, \"published\": %lld, \"records\": %lld, \"left_out\": %lld, "
            "\"refused\": %lld, \"unaccounted\": %lld, \"different\": %lld, \"reasons\": [",

@@ -7,6 +7,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -35,7 +36,7 @@ from openoutcry.dpdk_shim import build_packets
 from openoutcry.dpdk_shim.names import LEFT_OUT
 from openoutcry.dpdk_shim.ports import open_port
 from openoutcry.dpdk_shim.sender import build_mold
-from openoutcry.dpdk_shim.shim import Shim, make_state
+from openoutcry.dpdk_shim.shim import Shim, make_state, restore_senders, sender_key
 from openoutcry.dpdk_shim.spec import parse_port
 from openoutcry.gateway_fpga import make_rules, validate_orders
 from openoutcry.gateway_fpga.settings import Limits, Settings
@@ -56,6 +57,7 @@ def _built() -> None:
 def numbered(first: int, count: int, sender: int = 9) -> bytes:
     orders = np.zeros(count, ORDER_DTYPE)
     orders["order_id"] = np.arange(first, first + count)
+    orders["participant"] = 1
     return build_packets(orders, sender, first, 0)[0]
 
 
@@ -194,13 +196,16 @@ def test_the_way_back_is_that_of_the_last_packet_taken(tmp_path: Path) -> None:
         assert cards[1 - card] + ours not in kept
 
 
-def test_more_senders_than_places_are_forgotten_and_counted(tmp_path: Path) -> None:
-    """Three thousand senders in a table of 1,024: all heard, some forgotten, none mixed up."""
-    _, account = through(tmp_path, [numbered(1, 1, sender=n) for n in range(3_000)])
-    assert account["records"] == 3_000
-    assert account["senders"] <= 1_024
-    assert account["senders"] + account["senders_evicted"] == 3_000
-    assert account["gap_records"] == account["duplicate_packets"] == 0
+def test_no_flood_of_senders_makes_old_packets_new(tmp_path: Path) -> None:
+    """Four thousand senders in a table of 3,072: those are heard, the others refused, and nobody is
+    forgotten for them."""
+    packets = [numbered(1, 1, sender=n) for n in range(4_000)]
+    _, account = through(tmp_path, [*packets, *packets[:3], numbered(2, 1, sender=0)])
+    assert account["senders"] == 3_072
+    assert account["sender_refused_packets"] == 4_000 - 3_072
+    assert account["records"] == 3_072 + 1
+    assert account["duplicate_packets"] == 3
+    assert account["gap_records"] == account["unaccounted"] == 0
 
 
 def test_mold_is_read_with_its_heartbeats(tmp_path: Path) -> None:
@@ -256,7 +261,7 @@ def test_the_verdict_is_the_golden_models(tmp_path: Path) -> None:
         orders[name] = rng.integers(0, high, 2_000)
     orders["price_ticks"] = rng.integers(-5, 1_200, 2_000)
     orders["qty_lots"] = rng.integers(-5, 10**7, 2_000)
-    orders["participant"] = rng.integers(0, 30, 2_000)
+    orders["participant"] = rng.integers(1, 30, 2_000)
     path = write_pcap(tmp_path / "in.pcap", [frame(p) for p in packets_of(orders)])
     rules = make_rules(instruments, settings_)
     with make_ring() as ring, Shim([parse_port(f"pcap:{path}")], ring, rules=rules) as shim:
@@ -395,3 +400,77 @@ def test_who_was_stamped_by_nobody_is_stamped_by_the_clock_page(tmp_path: Path) 
             shim.run(timeout_s=5)
             assert shim.account()["host_times"] == 2
         assert (abs(drain(ring)["rx_ts_ns"] - time.time_ns()) < 600_000_000_000).all()
+
+
+def test_the_exchange_operator_speaks_by_no_network(tmp_path: Path) -> None:
+    """A record of participant 0 is left out and counted, in a frame alike the one before too; the
+    others of its packet are handed on."""
+    orders = np.zeros(12, ORDER_DTYPE)
+    orders["order_id"] = np.arange(1, 13)
+    orders["participant"] = [1, 1, 1, 1, 1, 0, 0, 1, 1, 0, 0, 0]
+    ids, account = through(tmp_path, build_packets(orders, 9, 1, 0, 2))
+    assert ids == [1, 2, 3, 4, 5, 8, 9]
+    assert account["operator_records"] == 5
+    assert account["records"] == 7
+    assert account["published"] == account["packets"] == 6
+    assert account["unaccounted"] == 0
+
+
+def test_a_jump_beyond_the_bound_changes_nothing(tmp_path: Path) -> None:
+    """A forged sequence number far ahead is refused, and its sender heard as before."""
+    far = [numbered(2**61, 1), numbered(2**20 + 10, 1)]
+    ids, account = through(tmp_path, [*far, numbered(1, 1), *far, numbered(2, 1)])
+    assert ids == [1, 2]
+    assert account["jump_packets"] == 4
+    assert account["gap_records"] == account["unaccounted"] == 0
+
+
+def known_senders(state: np.ndarray) -> list[tuple[int, int, int, int]]:
+    found = []
+    for index in range(4_096):
+        with suppress(ValueError):
+            found.append(sender_key(state, index))
+    return found
+
+
+def test_what_a_journal_knows_of_a_sender_is_given_back(tmp_path: Path) -> None:
+    """A fresh state, told what an earlier run has taken: only what was missing is handed on."""
+    packets = [frame(numbered(n, 1)) for n in range(1, 11)]
+    first = write_pcap(tmp_path / "first.pcap", packets[:1])
+    every = write_pcap(tmp_path / "all.pcap", packets)
+    state = make_state()
+    with make_ring() as ring, Shim([parse_port(f"pcap:{first}")], ring, state=state) as shim:
+        shim.run(timeout_s=5)
+    (key,) = known_senders(state)
+    again = make_state()
+    restore_senders(again, {key: (7, 3, [(4, 5)])})
+    with make_ring() as ring, Shim([parse_port(f"pcap:{every}")], ring, state=again) as shim:
+        shim.run(timeout_s=5)
+        account = shim.account()
+        (published,) = ring.views(1, ring.published)
+        assert published["order_id"].tolist() == [4, 5, 7, 8, 9, 10]
+    assert account["stale_packets"] == 2
+    assert account["duplicate_packets"] == 2
+    assert account["late_packets"] == 2
+
+
+def test_who_sent_each_command_stands_beside_it(tmp_path: Path) -> None:
+    """By the ring's sequence: sender and his own number, by the fast way and by the whole parse."""
+    parts = [numbered(1, 2), numbered(3, 2), numbered(5, 2), numbered(1, 1, sender=8)]
+    path = write_pcap(tmp_path / "in.pcap", [frame(data) for data in parts])
+    stamps, origins = np.zeros((2, 64), np.int64), np.zeros((2, 64), np.int64)
+    state = make_state()
+    with (
+        make_ring() as ring,
+        Shim(
+            [parse_port(f"pcap:{path}")], ring, state=state,
+            stamps=(stamps[0].ctypes.data, stamps[1].ctypes.data, 63),
+            origins=(origins[0].ctypes.data, origins[1].ctypes.data, 63),
+        ) as shim,
+    ):  # fmt: skip
+        shim.run(timeout_s=5)
+    assert origins[1][1:8].tolist() == [1, 2, 3, 4, 5, 6, 1]
+    senders = [sender_key(state, int(index) - 1) for index in origins[0][1:8]]
+    assert len(set(senders[:6])) == 1
+    assert senders[6][0] & 0xFFFFFFFF == 8
+    assert senders[0][0] & 0xFFFFFFFF == 9

@@ -22,7 +22,9 @@ from openoutcry.dpdk_shim import (
     receive_burst,
     send_events,
 )
-from openoutcry.dpdk_shim.udp import SENDER_SLOTS, widen_receive_queue
+from openoutcry.dpdk_shim.receive_window import SENDERS_MAX
+from openoutcry.dpdk_shim.udp import widen_receive_queue
+from openoutcry.journal.origins import RANGES_MAX
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, PACKET_HEADER
 from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.records import MAX_PACKET_RECORDS
@@ -50,7 +52,10 @@ def _client(receiver: UdpReceiver) -> socket.socket:
 
 
 def random_orders(count: int, seed: int = 0) -> np.ndarray:
-    return np.frombuffer(np.random.default_rng(seed).bytes(64 * count), ORDER_DTYPE).copy()
+    orders = np.frombuffer(np.random.default_rng(seed).bytes(64 * count), ORDER_DTYPE).copy()
+    # Participant 0 is the exchange operator, who speaks by no network.
+    orders["participant"] |= 1
+    return orders
 
 
 def receive(receiver: UdpReceiver, capacity: int = 22 * 64) -> tuple[np.ndarray, np.ndarray]:
@@ -162,24 +167,25 @@ def numbered_packets(count: int, per_packet: int = 1) -> list[bytes]:
     """``count`` orders with ids 1, 2, 3, … under the sequence numbers 1, 2, 3, …"""
     orders = np.zeros(count, ORDER_DTYPE)
     orders["order_id"] = np.arange(1, count + 1)
+    orders["participant"] = 1
     return build_packets(orders, 9, 1, 0, per_packet)
 
 
 def test_gaps_late_comers_and_doubles_are_told_apart(
     receiver: UdpReceiver, client: socket.socket
 ) -> None:
-    """A missing packet is a gap, a late one is handed on, a double and a stale one are not."""
+    """A missing packet is a gap, a late one is handed on, a double is not."""
     packets = numbered_packets(200)
     for index in (0, 1, 4, 2, 4, 2, 0, 199, 150, 150, 100):
         client.send(packets[index])
     received, _ = receive(receiver)
-    assert _orders_from(received) == [1, 2, 5, 3, 200, 151]
+    assert _orders_from(received) == [1, 2, 5, 3, 200, 151, 101]
     counters = receiver.counters()
     assert counters["gap_records"] == 2 + 194
-    assert counters["late_packets"] == counters["late_records"] == 2
+    assert counters["late_packets"] == counters["late_records"] == 3
     assert counters["duplicate_packets"] == 4
-    assert counters["stale_packets"] == 1
-    assert counters["records"] == 6
+    assert counters["stale_packets"] == 0
+    assert counters["records"] == 7
     assert_accounted(receiver, 11)
 
 
@@ -200,7 +206,8 @@ def test_a_packet_that_overlaps_another_is_a_double(
 def test_shuffled_doubled_packets_reach_the_matcher_once(
     receiver: UdpReceiver, client: socket.socket
 ) -> None:
-    """Within the window of 64, any order of arrival with any doubles hands on each order once."""
+    """Within the gaps remembered, any order of arrival with any doubles hands on each order
+    once."""
     rng = np.random.default_rng(5)
     packets = numbered_packets(320, per_packet=4)
     for block in range(0, len(packets), 16):
@@ -214,36 +221,42 @@ def test_shuffled_doubled_packets_reach_the_matcher_once(
     assert counters["stale_packets"] == 0
 
 
-def test_the_window_ends_exactly_64_numbers_back(
+def test_more_gaps_than_are_remembered_make_stale_packets(
     receiver: UdpReceiver, client: socket.socket
 ) -> None:
-    """64 before the next one is remembered, also across a jump; 65 before it nobody knows."""
-    packets = numbered_packets(100)
-    for number in (1, 41, 1, 100, 36, 37, 37, 41):
+    """The oldest gap is forgotten first: what would fill it is stale, what fills another is not."""
+    packets = numbered_packets(40)
+    for number in (*range(2, 2 * RANGES_MAX + 6, 2), 1, 5, 2):
         client.send(packets[number - 1])
     received, _ = receive(receiver)
-    assert _orders_from(received) == [1, 41, 100, 37]
+    assert _orders_from(received) == [*range(2, 2 * RANGES_MAX + 6, 2), 5]
     counters = receiver.counters()
-    assert counters["stale_packets"] == 1
-    assert counters["duplicate_packets"] == 3
-    assert counters["late_records"] == 1
+    assert counters["stale_packets"] == 2
+    assert counters["late_packets"] == 1
 
 
-def test_senders_are_kept_apart_and_their_table_never_overflows(receiver: UdpReceiver) -> None:
-    """Each sender has its own sequence; with too many of them some are forgotten, and counted."""
-    count = 3 * SENDER_SLOTS
+def test_senders_are_kept_apart_and_no_flood_makes_old_packets_new(receiver: UdpReceiver) -> None:
+    """Each sender has its own sequence; one too many is refused, and nobody is forgotten for it."""
+    count = SENDERS_MAX + 1_000
     orders = np.zeros(1, ORDER_DTYPE)
+    orders["participant"] = 1
     with _client(receiver) as client:
         for sender in range(count):
             client.send(build_packets(orders, sender, 1, 0)[0])
             if sender % 64 == 63:
                 receive(receiver)
-        received_twice = receiver.state[Counter.DUPLICATE_PACKETS]
+        receive(receiver)
+        assert receiver.state[Counter.DUPLICATE_PACKETS] == 0
+        for sender in (0, 1, SENDERS_MAX - 1):
+            client.send(build_packets(orders, sender, 1, 0)[0])
+            client.send(build_packets(orders, sender, 2, 0)[0])
+        receive(receiver)
     counters = receiver.counters()
-    assert received_twice == counters["gap_records"] == counters["late_packets"] == 0
-    assert counters["records"] == count
-    assert counters["senders"] <= SENDER_SLOTS
-    assert counters["senders"] + counters["senders_evicted"] == count
+    assert counters["gap_records"] == counters["late_packets"] == 0
+    assert counters["senders"] == SENDERS_MAX
+    assert counters["sender_refused_packets"] == 1_000
+    assert counters["duplicate_packets"] == 3, "the first packet of each was remembered"
+    assert counters["records"] == SENDERS_MAX + 3
 
 
 def test_a_sender_that_starts_again_is_not_taken_for_its_double(receiver: UdpReceiver) -> None:
@@ -288,9 +301,9 @@ def test_replies_reach_the_right_participants(receiver: UdpReceiver) -> None:
     """Events go to where their participant's orders came from, runs in one packet, in order."""
     before_ns = time.time_ns()
     with _client(receiver) as one, _client(receiver) as two:
-        introduce(receiver, one, 0, 5)
+        introduce(receiver, one, 1, 5)
         introduce(receiver, two, 65_535)
-        events = make_events([5, 5, 65_535, 0, 77, 5, 65_535, 65_535])
+        events = make_events([5, 5, 65_535, 1, 77, 5, 65_535, 65_535])
         sent = send_events(receiver.tx_addr, events.ctypes.data, len(events))
         for client, runs in ((one, [[1, 2], [4], [6]]), (two, [[3], [7, 8]])):
             for run in runs:
@@ -377,7 +390,7 @@ def test_a_killed_stage_leaves_queue_counters_and_peers_to_the_next(
     assert receiver.state[Counter.DUPLICATE_PACKETS] == 1
     assert receiver.state[Counter.GAP_RECORDS] == 2
     assert_accounted(receiver, 3)
-    events = make_events([0])
+    events = make_events([1])
     assert send_events(receiver.tx_addr, events.ctypes.data, 1) == 1
     assert client.recv(2_000)
 

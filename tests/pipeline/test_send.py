@@ -23,7 +23,7 @@ Answer = Callable[[np.ndarray, int], np.ndarray]
 def make_orders(count: int, participants: int = 4) -> np.ndarray:
     orders = np.zeros(count, ORDER_DTYPE)
     orders["order_id"] = 1_000 + np.arange(count)
-    orders["participant"] = np.arange(count) % participants
+    orders["participant"] = 1 + np.arange(count) % participants
     orders["price_ticks"] = np.arange(count)
     return orders
 
