@@ -20,9 +20,10 @@ from openoutcry.dpdk_shim import build_packets
 from openoutcry.dpdk_shim.receive_window import SENDERS_MAX
 from openoutcry.dpdk_shim.udp import UdpReceiver, receive_burst
 from openoutcry.flow import GeneratedFlow
-from openoutcry.journal import read_commands
+from openoutcry.journal import JournalReader
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.top import RunningPipeline, running
+from openoutcry.replay.events import events_of
 from openoutcry.ring import remove_dead_segments
 from openoutcry.wire.enums import CommandKind, EventKind, Phase
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
@@ -88,7 +89,8 @@ def stopped(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def executed(journal: Path) -> list[int]:
     """Ids of every order in the journal."""
-    return [int(i) for chunk in read_commands(journal, 1, 2**62) for i in chunk["order_id"]]
+    batches = events_of(JournalReader(journal))
+    return [int(i) for batch in batches for i in batch.commands["order_id"]]
 
 
 def disasters(folder: Path, seed: int, kills: int) -> dict[str, Any]:
@@ -179,7 +181,7 @@ def test_nobody_on_the_network_is_the_exchange_operator(tmp_path: Path) -> None:
     assert result["source"]["account"]["operator_records"] == 4
 
 
-def events_of(data: bytes) -> np.ndarray:
+def replied_events(data: bytes) -> np.ndarray:
     return np.frombuffer(data[32:], EVENT_DTYPE)
 
 
@@ -202,7 +204,7 @@ def test_a_forged_sequence_does_not_silence_its_sender(tmp_path: Path) -> None:
         for data in (packets[0], *forged, *packets[1:]):
             client.send(data)
             if data != forged[0]:
-                heard += events_of(client.recv(4_096))["order_id"].tolist()
+                heard += replied_events(client.recv(4_096))["order_id"].tolist()
         result = stopped(process)
     assert heard == [1, 77, *range(2, 11)]
     assert result["event_kinds"] == {EventKind.ACCEPTED.name: 11}
