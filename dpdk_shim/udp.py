@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.dpdk_shim import receive_window as window
 from openoutcry.dpdk_shim.packets import (
     COUNT_AT,
     FIRST_SEQ_AT,
@@ -33,34 +34,6 @@ from openoutcry.dpdk_shim.packets import (
     Key,
     Windows,
     parse_packet,
-)
-from openoutcry.dpdk_shim.receive_window import (
-    AT_BYTES,
-    AT_EMPTY_POLLS,
-    AT_ERRORS,
-    AT_HASH_KEY,
-    AT_NO_PEER_EVENTS,
-    AT_OPERATOR_RECORDS,
-    AT_PACKETS,
-    AT_PARSED,
-    AT_RECORDS,
-    AT_REPLY_EVENTS,
-    AT_REPLY_PACKETS,
-    AT_SEND_FAILED_EVENTS,
-    AT_SEND_FAILED_PACKETS,
-    AT_SENDER_REFUSED_PACKETS,
-    SENDER_BYTES,
-    SENDER_FLOOR_AT,
-    SENDER_NEXT_AT,
-    SENDER_RANGE_COUNT_AT,
-    SENDER_RANGES_AT,
-    SENDER_SLOTS,
-    SENDER_USED,
-    SENDERS_AT,
-    Counter,
-    add,
-    find_sender,
-    is_new,
 )
 from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.errors import OutcryError
@@ -94,7 +67,7 @@ class NetworkError(OutcryError):
 
 PEER_BYTES = 16
 PARTICIPANTS = 65_536
-PEERS_AT = SENDERS_AT + SENDER_SLOTS * SENDER_BYTES
+PEERS_AT = window.SENDERS_AT + window.SENDER_SLOTS * window.SENDER_BYTES
 STATE_WORDS = (PEERS_AT + PARTICIPANTS * PEER_BYTES) // 8
 """int64 words of the state block: about 1 MiB."""
 
@@ -147,9 +120,9 @@ def receive_burst(rx_addr: int, out_addr: int, out_capacity: int) -> int:
         return 0
     received = recvmmsg(load_i64(rx_addr + RX_FD), messages, packets, RECEIVE_FLAGS)
     if received <= 0:
-        add(state + AT_EMPTY_POLLS, 1)
+        window.add(state + window.AT_EMPTY_POLLS, 1)
         return 0
-    add(state + AT_PACKETS, received)
+    window.add(state + window.AT_PACKETS, received)
     written = 0
     for index in range(received):
         message = messages + index * MESSAGE_BYTES
@@ -172,21 +145,21 @@ def _take_packet(
     ``peer`` is the first word of its sockaddr_in: family, port and address, all that matters.
     """
     state = load_i64(rx_addr + RX_STATE)
-    add(state + AT_BYTES, size_bytes)
+    window.add(state + window.AT_BYTES, size_bytes)
     count = parse_packet(data, size_bytes, KIND_ORDERS, out)
     if count < 0:
-        add(state + AT_ERRORS - 8 * count, 1)
+        window.add(state + window.AT_ERRORS - 8 * count, 1)
         return 0
-    add(state + AT_PARSED, 1)
-    sender = find_sender(state, load_u32(data + SENDER_AT) | SENDER_USED, peer)
+    window.add(state + window.AT_PARSED, 1)
+    sender = window.find_sender(state, load_u32(data + SENDER_AT) | window.SENDER_USED, peer)
     if sender == 0:
-        add(state + AT_SENDER_REFUSED_PACKETS, 1)
+        window.add(state + window.AT_SENDER_REFUSED_PACKETS, 1)
         return 0
     first_seq = load_i64(data + FIRST_SEQ_AT)
-    if not is_new(state, sender, first_seq, count):
+    if not window.is_new(state, sender, first_seq, count):
         return 0
     sent_ts_ns = load_i64(data + SENT_TS_AT)
-    origin = (sender - state - SENDERS_AT) // SENDER_BYTES + 1
+    origin = (sender - state - window.SENDERS_AT) // window.SENDER_BYTES + 1
     kept = 0
     for index in range(count):
         order = out + index * RECORD_BYTES
@@ -203,8 +176,8 @@ def _take_packet(
         store_i64(load_i64(rx_addr + RX_SENDERS) + at, origin)
         store_i64(load_i64(rx_addr + RX_SEQS) + at, first_seq + index)
         kept += 1
-    add(state + AT_RECORDS, kept)
-    add(state + AT_OPERATOR_RECORDS, count - kept)
+    window.add(state + window.AT_RECORDS, kept)
+    window.add(state + window.AT_OPERATOR_RECORDS, count - kept)
     return kept
 
 
@@ -225,14 +198,14 @@ def send_events(tx_addr: int, events_addr: int, count: int) -> int:
         run = _run_length(event, participant, min(count - index, MAX_PACKET_RECORDS))
         peer = state + PEERS_AT + participant * PEER_BYTES
         if load_i64(peer) == 0:
-            add(state + AT_NO_PEER_EVENTS, run)
+            window.add(state + window.AT_NO_PEER_EVENTS, run)
         elif _send_packet(tx_addr, event, run, peer):
-            add(state + AT_REPLY_PACKETS, 1)
-            add(state + AT_REPLY_EVENTS, run)
+            window.add(state + window.AT_REPLY_PACKETS, 1)
+            window.add(state + window.AT_REPLY_EVENTS, run)
             packets += 1
         else:
-            add(state + AT_SEND_FAILED_PACKETS, 1)
-            add(state + AT_SEND_FAILED_EVENTS, run)
+            window.add(state + window.AT_SEND_FAILED_PACKETS, 1)
+            window.add(state + window.AT_SEND_FAILED_EVENTS, run)
         index += run
     return packets
 
@@ -278,10 +251,10 @@ def receive_replies(fd: int, messages_addr: int, burst: int, out_addr: int, tall
         data = load_i64(load_i64(message + MESSAGE_VECTOR_AT))
         out = out_addr + written * RECORD_BYTES
         count = parse_packet(data, size_bytes, KIND_EVENTS, out)
-        add(tally_addr, 1)
-        add(tally_addr + 16, size_bytes)
+        window.add(tally_addr, 1)
+        window.add(tally_addr + 16, size_bytes)
         if count > 0:
-            add(tally_addr + 8, 1)
+            window.add(tally_addr + 8, 1)
             written += count
     return written
 
@@ -343,7 +316,7 @@ class UdpReceiver:
             (3, burst * MAX_PACKET_RECORDS), np.int64
         )
         key = np.frombuffer(os.urandom(16), np.int64)
-        self.state[AT_HASH_KEY // 8 : AT_HASH_KEY // 8 + 2] = key
+        self.state[window.AT_HASH_KEY // 8 : window.AT_HASH_KEY // 8 + 2] = key
         self._rx = self._receive_context()
         self._tx = self._reply_context(sender)
 
@@ -359,11 +332,11 @@ class UdpReceiver:
 
     def counters(self) -> dict[str, int]:
         """Every counter by name, in lower case."""
-        return {counter.name.lower(): int(self.state[counter]) for counter in Counter}
+        return {counter.name.lower(): int(self.state[counter]) for counter in window.Counter}
 
     def sender_key(self, index: int) -> Key:
         """Who the sender with this index is."""
-        slot = (SENDERS_AT + index * SENDER_BYTES) // 8
+        slot = (window.SENDERS_AT + index * window.SENDER_BYTES) // 8
         name, address = self.state[slot : slot + 2].view(np.uint64).tolist()
         return name, address, 0, 0
 
@@ -371,15 +344,15 @@ class UdpReceiver:
         """Know what an earlier run has taken of each sender; before the first datagram."""
         for (name, address, _, _), (next_seq, floor, missing) in windows.items():
             peer = int(np.uint64(address).view(np.int64))
-            slot = int(find_sender(self.state.ctypes.data, name, peer))
+            slot = int(window.find_sender(self.state.ctypes.data, name, peer))
             if not slot:
                 raise NetworkError(f"no room for the {len(windows):,} senders of the journal")
             ends = [end for pair in missing for end in pair]
             at = (slot - self.state.ctypes.data) // 8
-            self.state[at + SENDER_NEXT_AT // 8] = next_seq
-            self.state[at + SENDER_FLOOR_AT // 8] = floor
-            self.state[at + SENDER_RANGE_COUNT_AT // 8] = len(missing)
-            ranges = at + SENDER_RANGES_AT // 8
+            self.state[at + window.SENDER_NEXT_AT // 8] = next_seq
+            self.state[at + window.SENDER_FLOOR_AT // 8] = floor
+            self.state[at + window.SENDER_RANGE_COUNT_AT // 8] = len(missing)
+            ranges = at + window.SENDER_RANGES_AT // 8
             self.state[ranges : ranges + len(ends)] = ends
 
     def system_drops(self) -> int:
