@@ -288,7 +288,9 @@ def cable() -> None:
 def write_capture(path: Path) -> None:
     """Packets of one order each, numbered on, as a pcap of Ethernet frames."""
     parts = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)]
-    data = build_packets(np.zeros(CAPTURE_PACKETS, ORDER_DTYPE), 1, 1, 0, 1)
+    orders = np.zeros(CAPTURE_PACKETS, ORDER_DTYPE)
+    orders["participant"] = 1
+    data = build_packets(orders, 1, 1, 0, 1)
     for number, packet in enumerate(data):
         # No UDP checksum (RFC 768): who wants to see what it costs has net_ring.
         udp = struct.pack(">HHHH", 7, 9000, len(packet) + 8, 0) + packet

@@ -23,7 +23,7 @@ from openoutcry.bench.timeline import Slice, Timeline
 from openoutcry.host.corewatch import UNSEEN, Interval, Watched
 from openoutcry.pipeline.recording import Recording, Step
 from openoutcry.pipeline.topology import TOPOLOGY
-from openoutcry.report.text import by_length
+from openoutcry.report.text import by_length, knee
 from openoutcry.ring.segment import NoRoomError
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind
@@ -226,7 +226,7 @@ def test_the_knee_is_closed_in_on(limit):
     """A pipeline whose latency jumps at a limit: the knee lies below it, within the factor that two
     bisections leave."""
     rungs = ladder.climb_with(lambda rate: rung(rate, 1e3 if rate <= limit else 1e6), ladder.RATES)
-    found = ladder.knee(rungs)
+    found = knee(rungs)
     assert limit / 2 <= found <= limit
     assert [one["rate"] for one in rungs] == sorted(one["rate"] for one in rungs)
 
@@ -236,12 +236,12 @@ def test_a_rate_that_is_not_achieved_is_beyond_the_knee():
     rungs = ladder.climb_with(
         lambda rate: rung(rate, 1e3, 1.0 if rate < 1_000_000 else 0.5), ladder.RATES
     )
-    assert 300_000 <= ladder.knee(rungs) < 1_000_000
+    assert 300_000 <= knee(rungs) < 1_000_000
 
 
 def test_a_pipeline_that_never_bends_has_its_knee_at_the_top():
     """No rung is beyond: the highest that was tried."""
-    assert ladder.knee(ladder.climb_with(lambda rate: rung(rate, 1e3), (10, 20))) == 20
+    assert knee(ladder.climb_with(lambda rate: rung(rate, 1e3), (10, 20))) == 20
 
 
 def test_a_ladder_that_shared_memory_ends_says_so():
