@@ -79,7 +79,6 @@ AT_HASH_KEY = 8 * 62
 SENDER_SLOTS = 4096
 SENDERS_MAX = 3072
 """A sender beyond these is refused."""
-SENDER_PROBES = 64
 SENDER_BYTES = 256
 SENDERS_AT = 8 * COUNTER_WORDS
 
@@ -110,7 +109,8 @@ def find_sender(state: int, name: int, peer: int) -> int:
     mix = mul_wrapping(name ^ load_i64(state + AT_HASH_KEY), HASH_MULTIPLIERS[0])
     mix = mix ^ (mix >> 32) ^ peer ^ load_i64(state + AT_HASH_KEY + 8)
     home = mul_wrapping(mix, HASH_MULTIPLIERS[1]) >> 40
-    for probe in range(SENDER_PROBES):
+    # A quarter of the slots stay free, so that the walk ends at one of them.
+    for probe in range(SENDER_SLOTS):
         slot = state + SENDERS_AT + ((home + probe) & (SENDER_SLOTS - 1)) * SENDER_BYTES
         found = load_i64(slot + SENDER_NAME_AT)
         if found == name and load_i64(slot + SENDER_ADDRESS_AT) == peer:

@@ -26,7 +26,8 @@ static inline struct oc_sender *find_sender(struct oc_state *state, const uint64
     mix = (mix ^ mix >> 32 ^ key[1] ^ state->hash_key[1]) * UINT64_C(0xc2b2ae3d27d4eb4f);
     mix = (mix ^ mix >> 32 ^ (key[2] + (key[3] << 1))) * UINT64_C(0x165667b19e3779f9);
     uint32_t home = (uint32_t)(mix >> 40);
-    for (uint32_t probe = 0; probe < OC_PROBES; probe++) {
+    /* A quarter of the slots stay free, so that the walk ends at one of them. */
+    for (uint32_t probe = 0; probe < OC_SENDERS; probe++) {
         struct oc_sender *s = &state->senders[(home + probe) % OC_SENDERS];
         if (is_sender(s, key)) return s;
         if (s->key[0] == 0) {

@@ -16,7 +16,6 @@
 #define OC_SENDERS 4096
 /* A sender beyond these is refused: forgetting one would make its old packets new. */
 #define OC_SENDERS_MAX 3072
-#define OC_PROBES 64
 #define OC_RANGES 12
 #define OC_COUNTERS 64
 #define OC_PARTICIPANTS 65536

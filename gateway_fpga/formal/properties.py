@@ -83,7 +83,7 @@ PROPERTIES = (
         "arbiter_fair",
         "outcry_arbiter",
         "A port that asks sees at most two orders of others pass before its own.",
-        ("grant[PORTS-2:0], grant[PORTS-1]", "turn"),
+        ("(grant << 1) | (grant >> (PORTS - 1))", "turn"),
     ),
     Property(
         "arbiter_serves_one_at_a_time",

@@ -3,6 +3,7 @@
 import re
 
 from openoutcry.gateway_fpga.tools.mutate import (
+    RTL,
     TARGETS,
     Mutant,
     equivalent,
@@ -26,9 +27,13 @@ def test_no_fault_is_proved_to_be_none(tmp_path):
     """What the bench notices is different: the other judge must not say it is the same, of faults
     in and on the way to the queue's memory, and of any others.  None at all is the same."""
     mutants = make_netlist(QUEUE, 40, tmp_path)
-    memory = [
-        mutant for mutant in mutants if re.search(r"cell words|fifo\.v:4[89]", mutant.command)
+    source = (RTL / "outcry_packet_fifo.v").read_text().splitlines()
+    lines = [
+        number for number, line in enumerate(source, 1) if re.search("words.*<=|<= words", line)
     ]
+    assert len(lines) == 2
+    place = "|".join(rf"fifo\.v:{number}\b" for number in lines)
+    memory = [mutant for mutant in mutants if re.search(f"cell words|{place}", mutant.command)]
     assert len(memory) > 3
     for mutant in {*memory[:5], *mutants[:5]}:
         assert noticed(QUEUE, tmp_path, mutant.number)
