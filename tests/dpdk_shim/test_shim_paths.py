@@ -5,7 +5,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,14 @@ from shim_wire import (
 
 from openoutcry.dpdk_shim import eal
 from openoutcry.dpdk_shim.native import NotBuilt
-from openoutcry.dpdk_shim.ports import hardware_address_of, open_port, prepare
+from openoutcry.dpdk_shim.ports import (
+    SO_TIMESTAMPING,
+    TIMESTAMPING_RX_SOFTWARE,
+    TIMESTAMPING_SOFTWARE,
+    hardware_address_of,
+    open_port,
+    prepare,
+)
 from openoutcry.dpdk_shim.sender import PortSender
 from openoutcry.dpdk_shim.shim import Shim
 from openoutcry.dpdk_shim.spec import PortError, parse_port
@@ -84,7 +91,25 @@ def test_captures(kind: str, tmp_path: Path) -> None:
     assert records["rx_ts_ns"].tolist() == ns.tolist()
 
 
+@pytest.fixture
+def kernel_stamps() -> Iterator[None]:
+    """Packets are stamped by the kernel.  It begins to in a work queue, some time after the first
+    socket asks for it, and goes on as long as one is open that does."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+        own.bind(("127.0.0.1", 0))
+        flags = TIMESTAMPING_RX_SOFTWARE | TIMESTAMPING_SOFTWARE
+        own.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, flags)
+
+        def stamped() -> bool:
+            own.sendto(b"?", own.getsockname())
+            return bool(own.recvmsg(1, 256)[1])
+
+        wait_until(stamped)
+        yield
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+@pytest.mark.usefixtures("kernel_stamps")
 def test_a_kernel_socket(host: str) -> None:
     """recvmmsg, IPv4 and IPv6, with the kernel's time stamps."""
     spec = parse_port(f"udp:{host}:0")
