@@ -101,6 +101,7 @@ def test_a_reader_that_is_a_row_sees_what_the_run_counts(topology: str, tmp_path
     assert found["joined"] >= 1
 
 
+@pytest.mark.long
 def test_slow_readers_go_on_from_the_journal_come_back_and_hold_nobody_up(tmp_path: Path) -> None:
     """One is detached and returns to the ring, one never reads again, the gate dies in between: the
     run goes on, and who reads sees every event once."""
