@@ -1,12 +1,14 @@
 """A journal of any age is resumed and closed at the cost of its last segment: bytes are counted,
 not seconds."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from journal_reads import counted_reads
 
-from openoutcry.journal import Disk, Journal, JournalError, JournalReader, JournalWriter
+from openoutcry.journal import Journal, JournalError, JournalReader, JournalWriter
 from openoutcry.journal.verify import verify
 
 SEGMENT_BYTES = 64 << 10
@@ -15,24 +17,9 @@ A_SEGMENT = 600
 
 
 @pytest.fixture
-def bytes_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The size of each read from any journal's disk, as they come."""
-    sizes: list[int] = []
-    read, read_into = Disk.read, Disk.read_into
-
-    def counted(disk: Disk, fd: int, size: int, offset: int) -> bytes:
-        data = read(disk, fd, size, offset)
-        sizes.append(len(data))
-        return data
-
-    def counted_into(disk: Disk, fd: int, into: Any, offset: int) -> int:
-        size = read_into(disk, fd, into, offset)
-        sizes.append(size)
-        return size
-
-    monkeypatch.setattr(Disk, "read", counted)
-    monkeypatch.setattr(Disk, "read_into", counted_into)
-    return sizes
+def bytes_read() -> Iterator[list[int]]:
+    with counted_reads() as sizes:
+        yield sizes
 
 
 def grow(writer: JournalWriter, orders: Any, segments: int) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from journal_checkpoint import own_checkpoint
+from journal_reads import counted_reads
 
 from openoutcry.flow import GeneratedFlow
-from openoutcry.journal import Disk, Journal, JournalError, JournalReader, JournalWriter
+from openoutcry.journal import Journal, JournalError, JournalReader, JournalWriter
 from openoutcry.journal.checkpoints import checkpoint_path, newest_checkpoint, write_checkpoint
 from openoutcry.journal.listing import describe
 from openoutcry.journal.verify import verify
@@ -113,7 +114,7 @@ def test_a_segment_of_another_history_is_found_by_verify(day, tmp_path, archived
         Journal.resume(ours)
 
 
-def test_a_rebuild_reads_from_the_checkpoint_on(day, tmp_path, monkeypatch):
+def test_a_rebuild_reads_from_the_checkpoint_on(day, tmp_path):
     """However much lies before the newest checkpoint: bytes are counted, not seconds."""
     costs = []
     for last_seq in (10_000, 30_000):
@@ -123,17 +124,7 @@ def test_a_rebuild_reads_from_the_checkpoint_on(day, tmp_path, monkeypatch):
         make_checkpoints(directory)
         with Journal.resume(directory) as writer:
             write(writer, day, last_seq)
-        sizes: list[int] = []
-        read = Disk.read
-
-        def counted(
-            disk: Disk, fd: int, size: int, offset: int, read: Any = read, sizes: Any = sizes
-        ) -> bytes:
-            sizes.append(size)
-            return bytes(read(disk, fd, size, offset))
-
-        with monkeypatch.context() as patched:
-            patched.setattr(Disk, "read", counted)
+        with counted_reads() as sizes:
             assert recover(directory).seq == last_seq
         costs.append(sum(sizes))
     assert max(costs) <= 12 * SEGMENT_BYTES, costs

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from journal_checkpoint import own_checkpoint
+from journal_reads import counted_reads
 
-from openoutcry.journal import Disk, Journal
+from openoutcry.journal import Journal
 from openoutcry.journal.archive import retire
 from openoutcry.journal.checkpoints import checkpoint_path, write_checkpoint
 from openoutcry.journal.repair import repair
@@ -26,9 +27,7 @@ def write(places: list[Path], orders: Any, blocks: int) -> None:
 
 
 @pytest.mark.parametrize("hurt", ["missing", "zeros", "scattered"])
-def test_the_cost_of_a_repair_grows_with_the_journal_and_not_faster(
-    tmp_path, orders, monkeypatch, hurt
-):
+def test_the_cost_of_a_repair_grows_with_the_journal_and_not_faster(tmp_path, orders, hurt):
     """A segment that is missing, emptied, or bad in each of its blocks: a journal of four times the
     size is mended with at most five times the reading, and few passes over it."""
     costs = []
@@ -47,17 +46,7 @@ def test_the_cost_of_a_repair_grows_with_the_journal_and_not_faster(
                 data[at] ^= 1
             bad.write_bytes(data)
         size_bytes = sum(map(len, expected.values()))
-        sizes: list[int] = []
-        read = Disk.read
-
-        def counted(
-            disk: Disk, fd: int, size: int, offset: int, read: Any = read, sizes: Any = sizes
-        ) -> bytes:
-            sizes.append(size)
-            return bytes(read(disk, fd, size, offset))
-
-        with monkeypatch.context() as patched:
-            patched.setattr(Disk, "read", counted)
+        with counted_reads() as sizes:
             (done, *more) = repair(a, b)
         assert "blocks" in done
         assert len(more) <= 1
