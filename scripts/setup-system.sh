@@ -23,6 +23,7 @@ libdpdk|libdpdk-dev|the packet shim is built without DPDK
 ip|iproute2|no packet goes over a cable between two interfaces
 ptp4l|linuxptp|no real ptp4l is followed
 chronyd|chrony|no real chronyd is asked
+tshark|tshark|nobody else dissects what sessions send
 END
 }
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 LOWER = {
     "wire", "ring", "matcher", "flow", "gateway_fpga", "dpdk_shim", "ptp", "journal", "host",
-    "replay", "report",
+    "replay", "report", "order_entry",
 }  # fmt: skip
 MAY_IMPORT = {
     "wire": set(),
@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "host": {"wire", "dpdk_shim"},
     "replay": {"wire", "matcher", "ptp", "journal", "host"},
     "report": {"wire", "host"},
+    "order_entry": {"wire", "ring", "journal"},
     "pipeline": LOWER,
     "bench": LOWER | {"pipeline"},
     "cli": LOWER | {"pipeline", "bench"},
