@@ -22,6 +22,7 @@ from openoutcry.wire.memory import (
     load_i64,
     load_u8,
     load_u16,
+    store_i64,
 )
 from openoutcry.wire.records import EVENT, MAX_VALUE
 
@@ -141,7 +142,7 @@ ORDER_ID, CONTRA, PRICE, QTY, LEAVES = (
 INSTRUMENT, KIND, REASON, SIDE, FLAGS, SEQ = (
     _EVENT[n] for n in ("instrument", "kind", "reason", "side", "flags", "seq")
 )
-_BUY = int(Side.BUY)
+_BUY, _SELF_TRADE = int(Side.BUY), int(Reason.SELF_TRADE)
 _MAKER, _AUCTION, _HIDDEN = (int(f) for f in (EventFlag.MAKER, EventFlag.AUCTION, EventFlag.HIDDEN))
 _PEG_MIDPOINT, _HIDDEN_TYPE = int(OrderType.PEG_MIDPOINT), int(OrderType.HIDDEN)
 _AT_OPEN, _AT_CLOSE = int(TimeInForce.AT_OPEN), int(TimeInForce.AT_CLOSE)
@@ -234,12 +235,64 @@ LAST_USER_REF_WORD = SELF_TRADE_WORD + 8
 DISABLED_WORD = SELF_TRADE_WORD + 16
 """OUCH 5.0: 1 while the client itself has switched order entry off."""
 
-# Of a row, what the protocol keeps in it.
-INTENDED = rows.MORE
-"""Intended size of the order after every command that was sent; 0: as entered.  Written by what
-comes in."""
-REFERENCE = rows.MORE + 8
-"""Number of the order in market data.  Written by what goes out."""
+# Of a row, what the protocol keeps in it: what comes in writes the first, what goes out the others.
+SENT = rows.MORE
+"""How much less X and M have asked for so far, of this row's size."""
+TOLD = rows.MORE + 8
+"""How much of that was told to be gone."""
+RETURNED = rows.MORE + 16
+"""How much of it the core rejected."""
+UNASKED = rows.MORE + 24
+"""What self-trade prevention took off."""
+REFERENCE = rows.MORE + 32
+"""Number of the order in market data."""
+
+
+@kernel
+def reduced(row: int) -> int:
+    """By how much the order's size is less than its row's QTY once all that was sent is done.
+    After a recovery from the journal nothing is under way, and SENT is 0."""
+    sent = load_i64(row + SENT) - load_i64(row + RETURNED)
+    return max(sent, load_i64(row + TOLD))
+
+
+@kernel
+def send_reduction(row: int, lots: int) -> None:
+    """Note that the order is to be smaller by so many lots."""
+    store_i64(row + SENT, reduced(row) + load_i64(row + RETURNED) + lots)
+
+
+@kernel
+def count_reduction(event: int, row: int) -> None:
+    """Note what a REDUCED or CANCELLED event took off an order that goes on."""
+    if load_i64(event + LEAVES) == 0:
+        return
+    word = UNASKED if load_u8(event + REASON) == _SELF_TRADE else TOLD
+    store_i64(row + word, load_i64(row + word) + load_i64(event + QTY))
+
+
+@kernel
+def count_returned(event: int, row: int) -> None:
+    """Note that the core rejected a reduction."""
+    if row != 0:
+        store_i64(row + RETURNED, load_i64(row + RETURNED) + load_i64(event + QTY))
+
+
+@kernel
+def size_of(row: int, liable: int) -> int:
+    """Size of the order, with what was executed, once all that was sent is done; ``liable``: what
+    the message that made the row said."""
+    is_sent = load_u8(row + rows.STATE) == rows.SENT
+    size = liable if is_sent else load_i64(row + rows.QTY)
+    return size - reduced(row) - load_i64(row + UNASKED)
+
+
+@kernel
+def executed(row: int, liable: int) -> int:
+    """What the order and those it replaced have executed, as far as is known."""
+    if load_u8(row + rows.STATE) == rows.SENT:
+        return liable - load_i64(row + rows.QTY)
+    return load_i64(row + rows.CUM)
 
 
 @kernel

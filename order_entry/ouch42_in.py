@@ -290,25 +290,12 @@ def _decode_cancel(message: int, kind: int, session: int, order: int, note: int)
 
 
 @kernel
-def intended(row: int) -> int:
-    """Size of the order, with what was executed, once every command that was sent is done."""
-    size = load_i64(row + ouch.INTENDED)
-    return size if size != 0 else load_u32(row + rows.OWN + LIABLE)
-
-
-@kernel
-def executed(row: int) -> int:
-    """What the order and those it replaced have executed, as far as its session was told."""
-    return load_u32(row + rows.OWN + LIABLE) - load_i64(row + rows.QTY) + load_i64(row + rows.CUM)
-
-
-@kernel
 def complete(order: int, note: int, row: int, session: int) -> int:
     """Finish a message that names an open order (U X M), once its row is found (0: there is none).
 
     Returns APPLICATION, or IGNORE for what the protocol ignores in silence: an order that is
     unknown or done, a cancel that takes nothing off.  A replace's new row takes ``qty_lots`` of the
-    record as its QTY, the note's own bytes, and starts with CUM 0.
+    record as its QTY until it is accepted, and the note's own bytes.
     """
     if row == 0 or load_u8(row + rows.STATE) == rows.DONE:
         return _IGNORE
@@ -318,7 +305,8 @@ def complete(order: int, note: int, row: int, session: int) -> int:
         return _complete_replace(order, note, row, session)
     if load_u8(note + notes.REFUSED) != 0:
         return _APPLICATION
-    shares, now = load_u32(note + notes.OWN + LIABLE), intended(row)
+    shares = load_u32(note + notes.OWN + LIABLE)
+    now = ouch.size_of(row, load_u32(row + rows.OWN + LIABLE))
     is_modify = load_u8(note + notes.MESSAGE) == _M
     if is_modify:
         side, was = load_u8(note + notes.OWN + SIDE), load_u8(row + rows.OWN + SIDE)
@@ -328,6 +316,8 @@ def complete(order: int, note: int, row: int, session: int) -> int:
     if shares >= now:
         if is_modify:
             store_u8(note + notes.REFUSED, _R_MODIFIED)
+            store_u8(row + rows.OWN + SIDE, side)
+            store_i64(order + _QTY, load_i64(row + rows.LEAVES))
             return _APPLICATION
         return _IGNORE
     store_i64(order + _QTY, now - shares)
@@ -335,7 +325,7 @@ def complete(order: int, note: int, row: int, session: int) -> int:
         store_u8(order + _KIND, _CANCEL_KIND)
     else:
         store_u8(order + _KIND, _REDUCE)
-        store_i64(row + ouch.INTENDED, shares)
+        ouch.send_reduction(row, now - shares)
     return _APPLICATION
 
 
@@ -350,7 +340,7 @@ def _complete_replace(order: int, note: int, row: int, session: int) -> int:
     store_u8(own + SIDE, load_u8(old + SIDE))
     refused = load_u8(note + notes.REFUSED)
     order_type = load_u8(row + rows.ORDER_TYPE)
-    price4, open_lots = load_i64(order + _PRICE), load_u32(own + LIABLE) - executed(row)
+    price4, liable = load_i64(order + _PRICE), load_u32(own + LIABLE)
     if refused == 0:
         refused = _replace_refusal(own, old, order_type)
     if refused == 0:
@@ -359,6 +349,7 @@ def _complete_replace(order: int, note: int, row: int, session: int) -> int:
             refused = _R_PRICE
         else:
             store_i64(order + _PRICE, price4 // scale)
+    open_lots = liable - ouch.executed(row, load_u32(old + LIABLE))
     if refused == 0 and open_lots <= 0:
         refused = _R_QTY
     store_i64(order + _QTY, max(open_lots, 0))

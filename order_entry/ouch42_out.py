@@ -1,10 +1,11 @@
 """OUCH 4.2, what goes out: the message that an event, or a refusal, is to its session.
 
-Each is one ``S`` packet of SoupBinTCP.  ``reference/ouch42.py`` says the same slowly.  Source:
+The caller makes it an ``S`` packet (soupbin.sequenced).  ``reference/ouch42.py`` says the same
+slowly.  Source:
 Nasdaq, O*U*C*H 4.2, section 3.
 """
 
-from openoutcry.order_entry import notes, ouch, ouch42_in, rows, soupbin
+from openoutcry.order_entry import notes, ouch, ouch42_in, rows
 from openoutcry.order_entry.ouch import Refusal
 from openoutcry.wire.big_endian import (
     load_any32,
@@ -17,16 +18,17 @@ from openoutcry.wire.enums import ErrorBit, EventFlag, EventKind, OrderType, Rea
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8
 from openoutcry.wire.messages import OUCH42
+from openoutcry.wire.records import ORDER
 
-HEADER = soupbin.HEADER_BYTES
 _OUT = {message.kind: message for message in OUCH42.server}
 _ACCEPTED, _REPLACED, _CANCELED, _AIQ = (_OUT[kind].at for kind in "AUCD")
 _EXECUTED, _PRIORITY, _MODIFIED = (_OUT[kind].at for kind in "ETM")
 _EVENT_CODE, _REJECT_REASON = _OUT["S"].at.event, _OUT["J"].at.reason
 _SIZE_A, _SIZE_U, _SIZE_C, _SIZE_D, _SIZE_E = (_OUT[kind].size_bytes for kind in "AUCDE")
 _SIZE_T, _SIZE_M, _SIZE_J, _SIZE_I, _SIZE_S = (_OUT[kind].size_bytes for kind in "TMJIS")
+_ORDER_QTY = ORDER.offsets["qty_lots"]
 _TIMESTAMP, _TOKEN = _ACCEPTED.timestamp, _ACCEPTED.token
-MAX_BYTES = HEADER + max(message.size_bytes for message in OUCH42.server)
+MAX_BYTES = max(message.size_bytes for message in OUCH42.server)
 NO_ROOM = -100
 """What encode and refuse return when the room is below MAX_BYTES."""
 
@@ -94,11 +96,11 @@ _GATEWAY_LETTER = ouch.table_of({int(k): v for k, v in GATEWAY_LETTERS.items()},
 
 @kernel
 def encode(event: int, row: int, session: int, note: int, out: int, room: int) -> int:
-    """Write the packet that this event is to the order's session; its bytes, 0 if nothing is said,
+    """Write the message that this event is to the order's session; its bytes, 0 if nothing is said,
     or NO_ROOM.
 
     ``row``: the order's current row (of a REJECTED replace: any), with QTY, LEAVES and CUM as of
-    the event before.  ``note``: the note of the causing command if this session sent it, else 0.
+    this event.  ``note``: the note of the causing command if this session sent it, else 0.
     The session's RX_TS_NS is the causing command's.
     """
     if room < MAX_BYTES:
@@ -113,7 +115,7 @@ def encode(event: int, row: int, session: int, note: int, out: int, room: int) -
     if kind == _K_REPLACED:
         return _replaced(event, row, session, note, out)
     if kind == _K_REJECTED:
-        return _rejected(event, session, note, out)
+        return _rejected(event, row, session, note, out)
     if kind in (_K_REPEGGED, _K_REFRESHED, _K_CONVERTED):
         return _priority(event, row, session, out)
     return 0
@@ -121,12 +123,11 @@ def encode(event: int, row: int, session: int, note: int, out: int, room: int) -
 
 @kernel
 def _begin(out: int, size: int, kind: int, session: int, token: int) -> int:
-    """Packet header, type, time and token of a message; its size with the header."""
-    whole = soupbin.sequenced(out, size)
-    store_u8(out + HEADER, kind)
-    store_be64(out + HEADER + _TIMESTAMP, ouch.timestamp(session))
-    ouch.copy14(out + HEADER + _TOKEN, token)
-    return whole
+    """Type, time and token of a message; its size."""
+    store_u8(out, kind)
+    store_be64(out + _TIMESTAMP, ouch.timestamp(session))
+    ouch.copy14(out + _TOKEN, token)
+    return size
 
 
 @kernel
@@ -138,25 +139,25 @@ def _price4(event: int, row: int, session: int) -> int:
 
 @kernel
 def _accepted(event: int, row: int, session: int, out: int) -> int:
-    at, own = out + HEADER, row + rows.OWN
+    own = row + rows.OWN
     reference = load_i64(event + ouch.SEQ)
     store_i64(row + ouch.REFERENCE, reference)
-    whole = _begin(out, _SIZE_A, _A, session, row + rows.TOKEN)
-    store_u8(at + _ACCEPTED.side, load_u8(own + ouch42_in.SIDE))
-    store_be32(at + _ACCEPTED.shares, ouch.quantity32(load_i64(event + ouch.QTY)))
-    store_any64(at + _ACCEPTED.symbol, ouch.pad(load_i64(row + rows.SYMBOL)))
-    store_be32(at + _ACCEPTED.price, _price4(event, row, session))
-    store_be32(at + _ACCEPTED.time_in_force, load_u32(own + ouch42_in.TIF))
-    store_any32(at + _ACCEPTED.firm, load_any32(own + ouch42_in.FIRM))
-    store_u8(at + _ACCEPTED.display, load_u8(own + ouch42_in.DISPLAY))
-    store_be64(at + _ACCEPTED.reference, reference)
-    store_u8(at + _ACCEPTED.capacity, load_u8(own + ouch42_in.CAPACITY))
-    store_u8(at + _ACCEPTED.iso, load_u8(own + ouch42_in.ISO))
-    store_be32(at + _ACCEPTED.min_qty, load_u32(own + ouch42_in.MIN_QTY))
-    store_u8(at + _ACCEPTED.cross, load_u8(own + ouch42_in.CROSS))
-    store_u8(at + _ACCEPTED.state, _L)
-    store_u8(at + _ACCEPTED.bbo_weight, _SPACE)
-    return whole
+    size = _begin(out, _SIZE_A, _A, session, row + rows.TOKEN)
+    store_u8(out + _ACCEPTED.side, load_u8(own + ouch42_in.SIDE))
+    store_be32(out + _ACCEPTED.shares, ouch.quantity32(load_i64(event + ouch.QTY)))
+    store_any64(out + _ACCEPTED.symbol, ouch.pad(load_i64(row + rows.SYMBOL)))
+    store_be32(out + _ACCEPTED.price, _price4(event, row, session))
+    store_be32(out + _ACCEPTED.time_in_force, load_u32(own + ouch42_in.TIF))
+    store_any32(out + _ACCEPTED.firm, load_any32(own + ouch42_in.FIRM))
+    store_u8(out + _ACCEPTED.display, load_u8(own + ouch42_in.DISPLAY))
+    store_be64(out + _ACCEPTED.reference, reference)
+    store_u8(out + _ACCEPTED.capacity, load_u8(own + ouch42_in.CAPACITY))
+    store_u8(out + _ACCEPTED.iso, load_u8(own + ouch42_in.ISO))
+    store_be32(out + _ACCEPTED.min_qty, load_u32(own + ouch42_in.MIN_QTY))
+    store_u8(out + _ACCEPTED.cross, load_u8(own + ouch42_in.CROSS))
+    store_u8(out + _ACCEPTED.state, _L)
+    store_u8(out + _ACCEPTED.bbo_weight, _SPACE)
+    return size
 
 
 @kernel
@@ -164,40 +165,39 @@ def _replaced(event: int, row: int, session: int, note: int, out: int) -> int:
     """The note is the replace's; without one nothing was asked, and nothing is said."""
     if note == 0:
         return 0
-    at, own = out + HEADER, row + rows.OWN
+    own = row + rows.OWN
     reference = load_i64(event + ouch.SEQ)
     before = load_i64(row + ouch.REFERENCE)
     if load_u8(event + ouch.FLAGS) & _KEPT_PLACE and before != 0:
         reference = before
     store_i64(row + ouch.REFERENCE, reference)
-    whole = _begin(out, _SIZE_U, _U, session, row + rows.TOKEN)
-    store_u8(at + _REPLACED.side, load_u8(own + ouch42_in.SIDE))
-    store_be32(at + _REPLACED.shares, ouch.quantity32(load_i64(event + ouch.LEAVES)))
-    store_any64(at + _REPLACED.symbol, ouch.pad(load_i64(row + rows.SYMBOL)))
-    store_be32(at + _REPLACED.price, _price4(event, row, session))
-    store_be32(at + _REPLACED.time_in_force, load_u32(own + ouch42_in.TIF))
-    store_any32(at + _REPLACED.firm, load_any32(own + ouch42_in.FIRM))
-    store_u8(at + _REPLACED.display, load_u8(own + ouch42_in.DISPLAY))
-    store_be64(at + _REPLACED.reference, reference)
-    store_u8(at + _REPLACED.capacity, load_u8(own + ouch42_in.CAPACITY))
-    store_u8(at + _REPLACED.iso, load_u8(own + ouch42_in.ISO))
-    store_be32(at + _REPLACED.min_qty, load_u32(own + ouch42_in.MIN_QTY))
-    store_u8(at + _REPLACED.cross, load_u8(own + ouch42_in.CROSS))
-    store_u8(at + _REPLACED.state, _L)
-    ouch.copy14(at + _REPLACED.previous_token, note + notes.ORIG)
-    store_u8(at + _REPLACED.bbo_weight, _SPACE)
-    return whole
+    size = _begin(out, _SIZE_U, _U, session, row + rows.TOKEN)
+    store_u8(out + _REPLACED.side, load_u8(own + ouch42_in.SIDE))
+    store_be32(out + _REPLACED.shares, ouch.quantity32(load_i64(event + ouch.LEAVES)))
+    store_any64(out + _REPLACED.symbol, ouch.pad(load_i64(row + rows.SYMBOL)))
+    store_be32(out + _REPLACED.price, _price4(event, row, session))
+    store_be32(out + _REPLACED.time_in_force, load_u32(own + ouch42_in.TIF))
+    store_any32(out + _REPLACED.firm, load_any32(own + ouch42_in.FIRM))
+    store_u8(out + _REPLACED.display, load_u8(own + ouch42_in.DISPLAY))
+    store_be64(out + _REPLACED.reference, reference)
+    store_u8(out + _REPLACED.capacity, load_u8(own + ouch42_in.CAPACITY))
+    store_u8(out + _REPLACED.iso, load_u8(own + ouch42_in.ISO))
+    store_be32(out + _REPLACED.min_qty, load_u32(own + ouch42_in.MIN_QTY))
+    store_u8(out + _REPLACED.cross, load_u8(own + ouch42_in.CROSS))
+    store_u8(out + _REPLACED.state, _L)
+    ouch.copy14(out + _REPLACED.previous_token, note + notes.ORIG)
+    store_u8(out + _REPLACED.bbo_weight, _SPACE)
+    return size
 
 
 @kernel
 def _executed(event: int, row: int, session: int, out: int) -> int:
-    at = out + HEADER
-    whole = _begin(out, _SIZE_E, _E, session, row + rows.TOKEN)
-    store_be32(at + _EXECUTED.shares, ouch.quantity32(load_i64(event + ouch.QTY)))
-    store_be32(at + _EXECUTED.price, ouch.event_price4(event, session))
-    store_u8(at + _EXECUTED.liquidity, ouch.liquidity(event, row))
-    store_be64(at + _EXECUTED.match, ouch.match_number(event))
-    return whole
+    size = _begin(out, _SIZE_E, _E, session, row + rows.TOKEN)
+    store_be32(out + _EXECUTED.shares, ouch.quantity32(load_i64(event + ouch.QTY)))
+    store_be32(out + _EXECUTED.price, ouch.event_price4(event, session))
+    store_u8(out + _EXECUTED.liquidity, ouch.liquidity(event, row))
+    store_be64(out + _EXECUTED.match, ouch.match_number(event))
+    return size
 
 
 @kernel
@@ -219,36 +219,35 @@ def is_taker(event: int, note: int) -> bool:
 
 @kernel
 def _canceled(event: int, row: int, session: int, note: int, out: int) -> int:
-    at = out + HEADER
     gone = ouch.quantity32(load_i64(event + ouch.QTY))
+    ouch.count_reduction(event, row)
     if load_u8(event + ouch.REASON) == _SELF_TRADE:
-        whole = _begin(out, _SIZE_D, _D, session, row + rows.TOKEN)
-        store_be32(at + _AIQ.shares, gone)
-        store_u8(at + _AIQ.reason, _Q)
-        store_be32(at + _AIQ.prevented, gone)
-        store_be32(at + _AIQ.price, ouch.event_price4(event, session))
-        store_u8(at + _AIQ.liquidity, _R if is_taker(event, note) else _A)
+        size = _begin(out, _SIZE_D, _D, session, row + rows.TOKEN)
+        store_be32(out + _AIQ.shares, gone)
+        store_u8(out + _AIQ.reason, _Q)
+        store_be32(out + _AIQ.prevented, gone)
+        store_be32(out + _AIQ.price, ouch.event_price4(event, session))
+        store_u8(out + _AIQ.liquidity, _R if is_taker(event, note) else _A)
         mode = load_i64(session + ouch.SELF_TRADE_WORD)
-        store_u8(at + _AIQ.strategy, ouch.STRATEGY_LETTER[mode & 7])
-        return whole
+        store_u8(out + _AIQ.strategy, ouch.STRATEGY_LETTER[mode & 7])
+        return size
     is_reduced = load_u8(event + ouch.KIND) == _K_REDUCED
     if is_reduced and note != 0 and load_u8(note + notes.MESSAGE) == _M:
         side = load_u8(note + notes.OWN + ouch42_in.SIDE)
         store_u8(row + rows.OWN + ouch42_in.SIDE, side)
         return _modified(session, row + rows.TOKEN, side, load_i64(event + ouch.LEAVES), out)
-    whole = _begin(out, _SIZE_C, _C, session, row + rows.TOKEN)
-    store_be32(at + _CANCELED.shares, gone)
-    store_u8(at + _CANCELED.reason, cancel_letter(event, note))
-    return whole
+    size = _begin(out, _SIZE_C, _C, session, row + rows.TOKEN)
+    store_be32(out + _CANCELED.shares, gone)
+    store_u8(out + _CANCELED.reason, cancel_letter(event, note))
+    return size
 
 
 @kernel
 def _modified(session: int, token: int, side: int, leaves: int, out: int) -> int:
-    at = out + HEADER
-    whole = _begin(out, _SIZE_M, _M, session, token)
-    store_u8(at + _MODIFIED.side, side)
-    store_be32(at + _MODIFIED.shares, ouch.quantity32(leaves))
-    return whole
+    size = _begin(out, _SIZE_M, _M, session, token)
+    store_u8(out + _MODIFIED.side, side)
+    store_be32(out + _MODIFIED.shares, ouch.quantity32(leaves))
+    return size
 
 
 @kernel
@@ -256,18 +255,17 @@ def _priority(event: int, row: int, session: int, out: int) -> int:
     """A new place in the queue; of a peg without a price nothing is said."""
     if load_u8(event + ouch.FLAGS) & _WAITING:
         return 0
-    at = out + HEADER
     reference = load_i64(event + ouch.SEQ)
     store_i64(row + ouch.REFERENCE, reference)
-    whole = _begin(out, _SIZE_T, _T, session, row + rows.TOKEN)
-    store_be32(at + _PRIORITY.price, ouch.event_price4(event, session))
-    store_u8(at + _PRIORITY.display, load_u8(row + rows.OWN + ouch42_in.DISPLAY))
-    store_be64(at + _PRIORITY.reference, reference)
-    return whole
+    size = _begin(out, _SIZE_T, _T, session, row + rows.TOKEN)
+    store_be32(out + _PRIORITY.price, ouch.event_price4(event, session))
+    store_u8(out + _PRIORITY.display, load_u8(row + rows.OWN + ouch42_in.DISPLAY))
+    store_be64(out + _PRIORITY.reference, reference)
+    return size
 
 
 @kernel
-def _rejected(event: int, session: int, note: int, out: int) -> int:
+def _rejected(event: int, row: int, session: int, note: int, out: int) -> int:
     """A new order or a replace is Rejected; a cancel that came too late is ignored, as the
     specification says, and one that cannot be done is a Cancel Reject."""
     if note == 0:
@@ -282,34 +280,34 @@ def _rejected(event: int, session: int, note: int, out: int) -> int:
         return _reject(session, note + notes.TOKEN, letter, out)
     if (message != _X and message != _M) or reason == _UNKNOWN_ORDER:
         return 0
+    ouch.count_returned(event, row)
     return _begin(out, _SIZE_I, _I, session, note + notes.ORIG)
 
 
 @kernel
 def _reject(session: int, token: int, letter: int, out: int) -> int:
-    whole = _begin(out, _SIZE_J, _J, session, token)
-    store_u8(out + HEADER + _REJECT_REASON, letter)
-    return whole
+    size = _begin(out, _SIZE_J, _J, session, token)
+    store_u8(out + _REJECT_REASON, letter)
+    return size
 
 
 _R_MODIFIED = int(Refusal.MODIFIED)
 
 
 @kernel
-def refuse(note: int, row: int, session: int, out: int, room: int) -> int:
-    """Write the answer to a command whose note says why it was refused; ``row``: of the open order
-    that it names, 0 if none.  Its bytes, 0 if nothing is said, or NO_ROOM."""
+def refuse(note: int, order: int, session: int, out: int, room: int) -> int:
+    """Write the answer to a command whose note says why it was refused; ``order``: its record.
+    The message's bytes, 0 if nothing is said, or NO_ROOM."""
     if room < MAX_BYTES:
         return NO_ROOM
     message, refused = load_u8(note + notes.MESSAGE), load_u8(note + notes.REFUSED)
     if message in (_O, _U):
         letter = _REFUSAL_LETTER[refused] if refused < 64 else _O
         return _reject(session, note + notes.TOKEN, letter, out)
-    if message == _M and refused == _R_MODIFIED and row != 0:
+    if message == _M and refused == _R_MODIFIED:
         side = load_u8(note + notes.OWN + ouch42_in.SIDE)
-        store_u8(row + rows.OWN + ouch42_in.SIDE, side)
-        return _modified(session, note + notes.ORIG, side, load_i64(row + rows.LEAVES), out)
-    if message != _X and message != _M:
+        return _modified(session, note + notes.ORIG, side, load_i64(order + _ORDER_QTY), out)
+    if message not in (_X, _M):
         return 0
     return _begin(out, _SIZE_I, _I, session, note + notes.ORIG)
 
@@ -319,8 +317,7 @@ def system_event(letter: int, session: int, out: int, room: int) -> int:
     """S: start of day, E: end of day; the session's RX_TS_NS says when."""
     if room < MAX_BYTES:
         return NO_ROOM
-    whole = soupbin.sequenced(out, _SIZE_S)
-    store_u8(out + HEADER, _S)
-    store_be64(out + HEADER + _TIMESTAMP, ouch.timestamp(session))
-    store_u8(out + HEADER + _EVENT_CODE, letter)
-    return whole
+    store_u8(out, _S)
+    store_be64(out + _TIMESTAMP, ouch.timestamp(session))
+    store_u8(out + _EVENT_CODE, letter)
+    return _SIZE_S

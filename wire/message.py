@@ -130,7 +130,7 @@ def markdown(generated: str, protocols: Iterable[Protocol], options: Iterable[Op
         f"<!-- {generated} -->",
         "# Order-entry messages, byte by byte",
         "",
-        "Big-endian, packed. What each means here is in [Order entry](order-entry.md).",
+        "Big-endian, packed, no padding.",
     ]
     for protocol in protocols:
         lines += ["", f"## {protocol.name}"]
