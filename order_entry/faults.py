@@ -37,3 +37,19 @@ class Kind(IntEnum):
     RESEND = 21
     SEQUENCE_RESET = 22
     REJECT = 23
+
+
+class Refusal(IntEnum):
+    """Why the session layer refuses an application message (``refused`` of its note), for every
+    protocol alike; a protocol's own codes are 1 to 199."""
+
+    THROTTLED = 200
+    TOO_MANY_OPEN = 201
+    """The session has as many open orders as it may."""
+    UNKNOWN_ORDER = 202
+    """What the message names is no order of this session, or one that is over."""
+    DUPLICATE_TOKEN = 203
+    VENUE_FULL = 204
+    """No order row or no place for a token is left."""
+    NO_EFFECT = 205
+    """A quantity to reduce to that is not below what is open."""
