@@ -220,7 +220,6 @@ def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
     while True:
         ended = group.run(worker.SLICE_NS, leave_idle=True)
         group.check()
-        work.shared.check()
         for stage in apart:
             stage.step()
         if ended == loop.FINISHED and all(stage.finished for stage in apart):
@@ -228,6 +227,8 @@ def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
         now = time.monotonic()
         if now >= next_sample:
             next_sample = now + SAMPLE_S
+            work.shared.check()
             watcher.sample(take_sample(work, state, watcher.note))
+    work.shared.check()
     watcher.sample(take_sample(work, state, watcher.note))
     state.outcome = group.outcome()
