@@ -1,7 +1,7 @@
 """What a run is asked to do."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.stall import StallPolicy
 from openoutcry.pipeline.topology import TOPOLOGY, Topology
 from openoutcry.replay.checkpoint import EVERY as CHECKPOINT_EVERY
+from openoutcry.replay.core import Core
 from openoutcry.wire import OutcryError
 
 ORDER_CAPACITY = 1 << 17
@@ -73,6 +74,8 @@ class Options:
     id_key: int = field(default_factory=lambda: secrets.randbits(63))
     """The matcher's secret against order ids chosen to make commands slow.  It is kept in the
     journal; no event and no hash depends on it."""
+    hooks: Mapping[str, Any] | None = None
+    """What stands around the matcher (``replay.core.HOOKS``), with its settings; None: nothing."""
     verify: bool = True
     wiring: Topology = TOPOLOGY
     """The table of stages and rings that runs."""
@@ -95,6 +98,10 @@ class Options:
         """A participant's rate and how many orders he may send at once: a tenth of a second's."""
         rate = self.participant_rate
         return (rate, max(1, rate // 10)) if rate else None
+
+    @property
+    def core(self) -> Core:
+        return Core(self.table, self.order_capacity, self.id_key, self.hooks)
 
     @property
     def source_name(self) -> str:
