@@ -123,7 +123,10 @@ def _prepare(
     receiver = UdpReceiver(*options.listen) if options.listen else None
     if receiver:
         stack.callback(receiver.close)
-    ports = PortSource(options.ports, options.arbitrate) if options.ports else None
+        if options.admission:
+            receiver.limit(*options.admission)
+    admission = options.admission
+    ports = PortSource(options.ports, options.arbitrate, admission) if options.ports else None
     if ports:
         stack.callback(ports.close)
     if receiver or ports:
