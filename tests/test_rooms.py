@@ -11,19 +11,20 @@ ROOT = Path(__file__).resolve().parents[1]
 
 LOWER = {
     "wire", "ring", "matcher", "flow", "gateway_fpga", "dpdk_shim", "ptp", "journal", "host",
-    "replay", "report", "order_entry",
+    "replay", "report", "order_entry", "risk",
 }  # fmt: skip
 MAY_IMPORT = {
     "wire": set(),
     "ring": {"wire"},
     "matcher": {"wire"},
+    "risk": {"wire"},
     "flow": {"wire"},
     "gateway_fpga": {"wire", "host", "report"},
     "dpdk_shim": {"wire", "ring"},
     "ptp": {"wire", "ring"},
     "journal": {"wire", "ring"},
     "host": {"wire", "dpdk_shim"},
-    "replay": {"wire", "matcher", "ptp", "journal", "host"},
+    "replay": {"wire", "matcher", "risk", "ptp", "journal", "host"},
     "report": {"wire", "host"},
     "order_entry": {"wire", "ring", "journal"},
     "pipeline": LOWER,

@@ -19,6 +19,7 @@ from openoutcry.pipeline.top import RunningPipeline
 
 ORDERS, RATE = 60_000, 30_000
 KILLS_A_RUN = 5
+ATTEMPTS = 5
 
 
 def run_and_kill(
@@ -77,10 +78,16 @@ def check_same(result: dict[str, Any], undisturbed: dict[str, Any], context: str
 def test_killed_stages_change_nothing(
     durability: str, seed: int, tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
-    """Several random stages killed at random moments: the same events, trades and book."""
-    result, killed = run_and_kill(tmp_path, seed, KILLS_A_RUN, ("--durability", durability))
-    check_same(result, undisturbed, f"seed {seed}, killed {killed}")
-    assert len(result["restarts"]) >= 1
+    """Several random stages killed at random moments: the same events, trades and book.  A run of
+    two seconds can be over before a busy machine lets this process kill anything: then again."""
+    for attempt in range(ATTEMPTS):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        result, killed = run_and_kill(folder, seed, KILLS_A_RUN, ("--durability", durability))
+        check_same(result, undisturbed, f"seed {seed}, killed {killed}")
+        if result["restarts"]:
+            break
+    assert result["restarts"], f"killed {killed}, and nothing was started again"
     assert all("SIGKILL" in restart["why"] for restart in result["restarts"])
 
 
