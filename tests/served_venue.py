@@ -161,9 +161,11 @@ def orders(first_id: int, count: int, time_in_force: int, price: int = 1_000) ->
 
 
 if __name__ == "__main__":
+    from openoutcry.pipeline.run import Watcher
     from openoutcry.pipeline.venue.file import read_venue
     from openoutcry.pipeline.venue.serve import Venue
 
     folder = Path(sys.argv[1])
-    venue = Venue(read_venue(folder / "venue.toml"), clock=FileClock(folder / "clock"))
+    watcher = Watcher(note=lambda text: print(text, file=sys.stderr, flush=True))
+    venue = Venue(read_venue(folder / "venue.toml"), watcher, FileClock(folder / "clock"))
     print(json.dumps(venue.serve()))
