@@ -31,7 +31,7 @@ class FixSession:
         self.address = self.words.ctypes.data
         self.memory = words.Memory(self.words, begin, sender, target, messages)
         self.fields = words.make_fields()
-        self.stream = Stream(None, 1, entries=messages * 4, data_bytes=1 << 24)
+        self.stream = Stream(None, 1, entries=messages * 4, data_bytes=messages << 10)
         self.out = np.zeros(ROOM + 64, np.uint8)
         self[words.FIELDS] = self.fields.ctypes.data
         self[words.OPTIONS] = options
