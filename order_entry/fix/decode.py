@@ -93,6 +93,10 @@ UNSUPPORTED, BAD_PRICE, BAD_QTY = (
     int(Refusal.UNSUPPORTED), int(Refusal.PRICE), int(Refusal.QUANTITY)
 )  # fmt: skip
 
+UNKNOWN_ORDER, TOO_LATE, MISMATCH = (
+    int(Refusal.UNKNOWN_ORDER), int(Refusal.TOO_LATE), int(Refusal.MISMATCH)
+)  # fmt: skip
+
 
 @kernel
 def has_bit(low: int, high: int, character: int) -> bool:
@@ -534,11 +538,11 @@ def resolve(order: int, note: int, row: int) -> int:
     """
     refusal = 0
     if row == 0 or not rows.is_live(row):
-        refusal = int(Refusal.UNKNOWN_ORDER) if row == 0 else int(Refusal.TOO_LATE)
+        refusal = UNKNOWN_ORDER if row == 0 else TOO_LATE
     elif load_i64(row + rows.SYMBOL) != load_i64(order + SYMBOL) or (
         load_u8(row + rows.SIDE) != load_u8(order + SIDE)
     ):
-        refusal = int(Refusal.MISMATCH)
+        refusal = MISMATCH
     else:
         store_i64(order + ORDER_ID, load_i64(row + rows.ORDER_ID))
         if load_u8(order + KIND) == REPLACE:
@@ -553,14 +557,14 @@ def resolve(order: int, note: int, row: int) -> int:
 def resolve_replace(order: int, row: int) -> int:
     """Price, quantity and an iceberg's display change; a type, a trigger or an offset does not."""
     if load_u8(row + rows.ORDER_TYPE) != load_u8(order + ORDER_TYPE):
-        return int(Refusal.MISMATCH)
+        return MISMATCH
     order_type = load_u8(order + ORDER_TYPE)
     if order_type != ICEBERG and load_i64(order + AUX) != load_i64(row + rows.AUX):
-        return int(Refusal.MISMATCH)
+        return MISMATCH
     if order_type != ICEBERG:
         store_i64(order + AUX, 0)
     qty = load_i64(order + QTY) - load_i64(row + rows.CUM)
     if qty <= 0:
-        return int(Refusal.TOO_LATE)
+        return TOO_LATE
     store_i64(order + QTY, qty)
     return 0
