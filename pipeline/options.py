@@ -63,6 +63,8 @@ class Options:
     seed: int = 1
     rate: int = 0
     """Commands a second; 0 is as fast as they are taken."""
+    participant_rate: int = 0
+    """Orders a second that one participant may send by a network; 0: any number."""
     topology: str = "processes"
     spare_cores: int = 1
     """Cores that no stage spins on."""
@@ -105,6 +107,12 @@ class Options:
         instruments = self.source.instruments if self.source else self.instruments
         assert instruments is not None
         return instruments
+
+    @property
+    def admission(self) -> tuple[int, int] | None:
+        """A participant's rate and how many orders he may send at once: a tenth of a second's."""
+        rate = self.participant_rate
+        return (rate, max(1, rate // 10)) if rate else None
 
     @property
     def core(self) -> Core:

@@ -136,7 +136,10 @@ def _prepare(
     receiver = UdpReceiver(*options.listen) if options.listen else None
     if receiver:
         stack.callback(receiver.close)
-    ports = PortSource(options.ports, options.arbitrate) if options.ports else None
+        if options.admission:
+            receiver.limit(*options.admission)
+    admission = options.admission
+    ports = PortSource(options.ports, options.arbitrate, admission) if options.ports else None
     if ports:
         stack.callback(ports.close)
     if receiver or ports:
@@ -236,7 +239,6 @@ def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
     while True:
         ended = group.run(worker.SLICE_NS, leave_idle=True)
         group.check()
-        work.shared.check()
         for stage in apart:
             stage.step()
         if ended == loop.FINISHED and all(stage.finished for stage in apart):
@@ -244,6 +246,8 @@ def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
         now = time.monotonic()
         if now >= next_sample:
             next_sample = now + SAMPLE_S
+            work.shared.check()
             watcher.sample(take_sample(work, state, watcher.note))
+    work.shared.check()
     watcher.sample(take_sample(work, state, watcher.note))
     state.outcome = group.outcome()
