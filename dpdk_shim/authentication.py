@@ -27,7 +27,7 @@ import blake3
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.dpdk_shim.packets import HEADER_BYTES, SENDER_AT, Windows
+from openoutcry.dpdk_shim.packets import HEADER_BYTES, MAX_PACKET_BYTES, SENDER_AT, Windows
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import (
@@ -62,7 +62,7 @@ that is not the session's."""
 IV = (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A)
 CHUNK_START, CHUNK_END, PARENT, ROOT, KEYED_HASH = 1, 2, 4, 8, 16
 BLOCK_BYTES, CHUNK_BYTES = 64, 1024
-MAX_BYTES = 2 * CHUNK_BYTES
+assert MAX_PACKET_BYTES + EPOCH_BYTES <= 2 * CHUNK_BYTES
 MASK = 0xFFFFFFFF
 SCRATCH_WORDS = 24
 """int64 words that :func:`keyed_hash` works in: chaining values, and the block that is not full."""
@@ -200,7 +200,7 @@ def open_packet(sessions: int, scratch: int, data: int, size_bytes: int, peer: i
     nothing is changed before the tag is right.  The epoch stands behind the bytes returned.
     """
     packet_bytes = size_bytes - TRAILER_BYTES
-    if packet_bytes < HEADER_BYTES or packet_bytes & 7 or size_bytes > MAX_BYTES:
+    if packet_bytes < HEADER_BYTES or packet_bytes & 7 or packet_bytes > MAX_PACKET_BYTES:
         return UNKNOWN
     number = load_u32(data + SENDER_AT)
     row = find_session(sessions, number)
@@ -283,14 +283,22 @@ class Sessions:
             row[begin : begin + NETWORK_BYTES] = np.frombuffer(both, np.uint8)
         row.view(np.int64)[ROW_NETWORK_COUNT // 8] = len(session.networks)
 
-    def restore(self, windows: Windows) -> None:
-        """Know the newest epoch of each session that the journal knows."""
+    def restore(self, windows: Windows) -> Windows:
+        """Know the newest epoch of each session that the journal knows; returns the windows that
+        still count, which are those epochs'."""
         index = self.bytes[:ROWS_AT].view(np.uint16)
         for name, epoch, _, _ in windows:
             number = name & MASK
             if 0 < number < PARTICIPANTS and index[number]:
                 words = self._row(int(index[number])).view(np.int64)
                 words[ROW_EPOCH // 8] = max(int(words[ROW_EPOCH // 8]), epoch)
+        return {key: window for key, window in windows.items() if self._epoch(key[0]) == key[1]}
+
+    def _epoch(self, name: int) -> int:
+        """The newest epoch of the session whose sender has this name; -1: no session's."""
+        number = name & MASK
+        at = int(self.bytes[:ROWS_AT].view(np.uint16)[number]) if number < PARTICIPANTS else 0
+        return int(self._row(at).view(np.int64)[ROW_EPOCH // 8]) if at else -1
 
 
 def seal(key: bytes, packet: bytes, epoch: int) -> bytes:

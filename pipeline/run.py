@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.dpdk_shim import UdpReceiver
+from openoutcry.dpdk_shim.authentication import Sessions
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.host.processes import STOP_SIGNALS, handling
 from openoutcry.pipeline import control as ct
@@ -136,13 +137,15 @@ def _prepare(
     receiver = UdpReceiver(*options.listen) if options.listen else None
     if receiver:
         stack.callback(receiver.close)
+        if options.packet_sessions:
+            receiver.authenticate(Sessions(options.packet_sessions))
         if options.admission:
             receiver.limit(*options.admission)
     admission = options.admission
     ports = PortSource(options.ports, options.arbitrate, admission) if options.ports else None
     if ports:
         stack.callback(ports.close)
-    if receiver or ports:
+    if ports or (receiver and not options.packet_sessions):
         watcher.note(UNAUTHENTICATED)
     shared = _make_shared(options)
     stack.callback(shared.unlink)

@@ -45,6 +45,17 @@ symbol = "TIN"
 number = 1
 name = "one"
 """
+KEY = "00112233445566778899aabbccddeeff" * 2
+SEALED = f"""
+[[port]]
+protocol = "packets"
+address = "127.0.0.1:{{port}}"
+[[session]]
+name = "one"
+protocol = "packets"
+participant = 1
+key = "{KEY}"
+"""
 PORT = """
 [[port]]
 protocol = "packets-unauthenticated"
@@ -67,11 +78,12 @@ class FileClock:
 class ServedVenue:
     """Starts, kills and asks a venue in ``folder``."""
 
-    def __init__(self, folder: Path, now: str) -> None:
+    def __init__(self, folder: Path, now: str, port: str = PORT) -> None:
         self.folder = folder
         self.journal = folder / "journal"
         self.port = free_port()
-        (folder / "venue.toml").write_text(VENUE + PORT.format(port=self.port))
+        (folder / "venue.toml").write_text(VENUE + port.format(port=self.port))
+        (folder / "venue.toml").chmod(0o600)
         self.set_time(now)
         self.process: subprocess.Popen[str] | None = None
         self.senders = 0

@@ -90,7 +90,8 @@ def test_an_epoch_that_is_over_is_refused_also_after_a_recovery() -> None:
     assert opened(sessions, auth.seal(KEY, packet(first=3), 5))[0] == auth.OLD
     assert opened(sessions, auth.seal(KEY, packet(first=3), 6))[0] > 0
     again = auth.Sessions([auth.PacketSession(7, KEY)])
-    again.restore({(7 | 1 << 32, 6, 0, 0): (1, 1, []), (7 | 1 << 32, 4, 0, 0): (1, 1, [])})
+    old, new, foreign = ((name | 1 << 32, epoch, 0, 0) for name, epoch in ((7, 4), (7, 6), (9, 6)))
+    assert list(again.restore({new: (1, 1, []), old: (1, 1, []), foreign: (1, 1, [])})) == [new]
     assert opened(again, auth.seal(KEY, packet(first=3), 5))[0] == auth.OLD
     assert opened(again, auth.seal(KEY, packet(first=3), 6))[0] > 0
 
