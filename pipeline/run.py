@@ -56,6 +56,8 @@ def run(options: Options, watcher: Watcher | None = None) -> dict[str, Any]:
 
 
 def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
+    if options.hooks is not None and options.wiring.shards > 1:
+        raise PipelineError("hooks around the matcher see all instruments: they need one matcher")
     remove_dead_journals(Path())
     removed = remove_dead_segments()
     if removed:

@@ -76,7 +76,7 @@ def process_batch(
     """
     done = 0
     at = out
-    events_before = load_i64(arena + layout.EVENT_COUNT)
+    commands_before = load_i64(arena + layout.COMMAND_COUNT)
     last_start = out + (out_capacity - load_i64(arena + layout.WORST_EVENTS)) * RECORD_BYTES
     for index in range(min(FAR, count)):
         look_ahead(arena, orders, index)
@@ -91,15 +91,16 @@ def process_batch(
         entry, instrument = load_i64(ahead), load_i64(ahead + 8)
         end = plain(arena, order, instrument, entry, at)
         if end == 0:
-            # Only the slow path numbers what it writes.
-            store_i64(arena + layout.EVENT_COUNT, events_before + (at - out) // RECORD_BYTES)
+            # Only the slow path looks at the number.
+            store_i64(arena + layout.COMMAND_COUNT, commands_before + done + 1)
             end = slow(arena, order, instrument, entry, at)
         if VERIFY:
             assert_after(arena, instrument, at, end)
         at = end
         done += 1
     written = (at - out) // RECORD_BYTES
-    store_i64(arena + layout.EVENT_COUNT, events_before + written)
+    store_i64(arena + layout.EVENT_COUNT, load_i64(arena + layout.EVENT_COUNT) + written)
+    store_i64(arena + layout.COMMAND_COUNT, commands_before + done)
     if done > 0:
         store_i64(
             arena + layout.LAST_SEQ, load_i64(orders + (done - 1) * RECORD_BYTES + const.ORDER_SEQ)
@@ -112,6 +113,7 @@ def process_one(arena: int, order: int, out: int) -> int:
     """Process the command at ``order`` and return how many events it wrote at ``out``: at least
     one, the last with the flag LAST, and none only for another shard's command.  Their ``seq`` is
     0 for the caller to number."""
+    store_i64(arena + layout.COMMAND_COUNT, load_i64(arena + layout.COMMAND_COUNT) + 1)
     instrument = find_instrument(arena, load_i64(order + const.ORDER_SYMBOL))
     entry = id_addr(arena, instrument, load_i64(order + const.ORDER_ID))
     end = plain(arena, order, instrument, entry, out)

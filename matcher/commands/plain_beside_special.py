@@ -39,7 +39,13 @@ from openoutcry.matcher.book.orders import (
     take_off,
 )
 from openoutcry.matcher.commands.new import rest_new
-from openoutcry.matcher.events import emit, emit_cancelled, event_address, mark_last
+from openoutcry.matcher.events import (
+    command_number,
+    emit,
+    emit_cancelled,
+    event_address,
+    mark_last,
+)
 from openoutcry.matcher.matching.cascade import finish, is_settled
 from openoutcry.matcher.matching.plain_orders import PLAIN, match, plain_address, refuse_rest
 from openoutcry.matcher.matching.take import (
@@ -181,7 +187,7 @@ def enter_plain(
             const.LIMIT,
             price,
             qty,
-            load_i64(arena + layout.EVENT_COUNT) + 1,
+            command_number(arena),
         )
         return load_i64(arena + layout.NEXT_EVENT_AT)
     if may_rest:
