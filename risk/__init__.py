@@ -1,1 +1,1 @@
-"""Pre-trade limits and market protection: kernels before and after the matcher, over state that the core owns."""
+"""Pre-trade limits and market protection: kernels around the matcher, over state the core owns."""
