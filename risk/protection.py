@@ -235,13 +235,13 @@ def break_market(block: int, now: int) -> None:
             if load_i64(row + LAST) == NEVER:
                 return
             index = wide.add(index, wide.mul(weight, load_i64(row + LAST)))
-    fell = wide.sub(base, index)
-    level = 0
-    if wide.product_above(LEVEL_3, base, fell, 10_000) == 0:
+    # At a level or below it, the level to the nearest unit as it is published.
+    scaled, level = wide.sub(wide.mul(index, 10_000), 5_000), 0
+    if wide.product_above(scaled, 1, base, 10_000 - LEVEL_3) == 0:
         level = 3
-    elif wide.product_above(LEVEL_2, base, fell, 10_000) == 0:
+    elif wide.product_above(scaled, 1, base, 10_000 - LEVEL_2) == 0:
         level = 2
-    elif wide.product_above(LEVEL_1, base, fell, 10_000) == 0:
+    elif wide.product_above(scaled, 1, base, 10_000 - LEVEL_1) == 0:
         level = 1
     if level <= load_i64(block + LEVEL_FIRED):
         return
