@@ -148,6 +148,7 @@ def make_journal(
         "instruments": instruments_to_json(options.table),
         "order_capacity": options.order_capacity,
         "id_key": options.id_key,
+        "hooks": options.hooks,
         "source": options.source_name,
         "seed": options.seed,
         "rate": options.rate,
@@ -165,6 +166,7 @@ def make_journal(
     if options.resume:
         writer, point, state.resumed = resume_pipeline(directory, config, durable)
         prime(shared, point, [directory, *copies_of(directory)])
+        state.resumed_engine = point.engine if options.operator is not None else None
         return writer, point.senders
     expected = limit if options.source or options.orders is not None else 0
     writer = Journal.create(

@@ -1,7 +1,7 @@
 """What a run is asked to do."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,10 +10,12 @@ import numpy.typing as npt
 
 from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.gateway_fpga import Settings
+from openoutcry.matcher import Engine
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.stall import StallPolicy
 from openoutcry.pipeline.topology import TOPOLOGY, Topology
 from openoutcry.replay.checkpoint import EVERY as CHECKPOINT_EVERY
+from openoutcry.replay.core import Core
 from openoutcry.wire import OutcryError
 
 ORDER_CAPACITY = 1 << 17
@@ -34,6 +36,17 @@ class Source(Protocol):
     def chunks(self) -> Iterator[npt.NDArray[Any]]: ...
 
 
+class Operator(Protocol):
+    """The exchange operator: feeds lane 0, whose ring no stage writes, from the supervisor's
+    process."""
+
+    def begin(self, shared: Any, engine: Engine | None) -> None:
+        """The run begins: with this matcher if it goes on with a journal, else with a fresh one."""
+
+    def look(self) -> None:
+        """Called every few milliseconds; sees a request to stop, and closes the ring."""
+
+
 @dataclass
 class Options:
     """What to run.  Exactly one of ``source``, ``listen`` and ``ports`` is given."""
@@ -50,6 +63,8 @@ class Options:
     seed: int = 1
     rate: int = 0
     """Commands a second; 0 is as fast as they are taken."""
+    participant_rate: int = 0
+    """Orders a second that one participant may send by a network; 0: any number."""
     topology: str = "processes"
     spare_cores: int = 1
     """Cores that no stage spins on."""
@@ -71,11 +86,16 @@ class Options:
     id_key: int = field(default_factory=lambda: secrets.randbits(63))
     """The matcher's secret against order ids chosen to make commands slow.  It is kept in the
     journal; no event and no hash depends on it."""
+    hooks: Mapping[str, Any] | None = None
+    """What stands around the matcher (``replay.core.HOOKS``), with its settings; None: nothing."""
     verify: bool = True
     wiring: Topology = TOPOLOGY
     """The table of stages and rings that runs."""
     more_sources: dict[str, Source] = field(default_factory=dict)
     """Further sources of the same instruments, each by the lane that its stage writes."""
+    operator: Operator | None = None
+    name: str = ""
+    """Of what goes on with its journal whatever its sources are (a venue)."""
     stall: StallPolicy = field(default_factory=StallPolicy)
     """When a stage that lives and makes no progress is reported, and when it is restarted."""
     recording: Recording | None = None
@@ -89,7 +109,19 @@ class Options:
         return instruments
 
     @property
+    def admission(self) -> tuple[int, int] | None:
+        """A participant's rate and how many orders he may send at once: a tenth of a second's."""
+        rate = self.participant_rate
+        return (rate, max(1, rate // 10)) if rate else None
+
+    @property
+    def core(self) -> Core:
+        return Core(self.table, self.order_capacity, self.id_key, self.hooks)
+
+    @property
     def source_name(self) -> str:
+        if self.name:
+            return self.name
         if self.source:
             return self.source.name
         return " ".join(spec.text for spec in self.ports) or "udp"

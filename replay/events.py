@@ -16,8 +16,8 @@ from openoutcry.journal.checkpoints import newest_checkpoint
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.origins import ORIGINS, Senders
 from openoutcry.matcher import Engine
+from openoutcry.replay.core import Core
 from openoutcry.replay.event_hash import START, hash_array
-from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import BlockKind, EventFlag, EventKind, Side
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 
@@ -71,17 +71,20 @@ def events_of(
     until_seq: int = NO_LIMIT,
     until_block: int | None = None,
     every: int = 0,
+    follow: bool = False,
 ) -> Iterator[Batch]:
     """Yield the commands behind ``point`` up to ``until_seq``, with their events; ``point`` goes
     along.  No batch goes across a multiple of ``every``.  ``from_seq`` and ``until_block`` say
-    which blocks are read (:meth:`JournalReader.all_blocks`).
+    which blocks are read (:meth:`JournalReader.all_blocks`); ``follow``: only those that are new to
+    the reader (:meth:`JournalReader.follow`).
 
     Each block gives at least one batch, one without commands if need be (clock records, what lies
     before the point or behind ``until_seq``), so that every header is seen.  Without ``point`` the
     commands of whole blocks from ``from_seq`` on, and nothing is matched.
     """
     seq = point.seq if point else max(0, from_seq - 1)
-    for block in reader.all_blocks(from_seq, until_block):
+    blocks = reader.follow(from_seq) if follow else reader.all_blocks(from_seq, until_block)
+    for block in blocks:
         records = commands_of(block)
         if len(records):
             first = block.header.first_seq
@@ -124,15 +127,13 @@ def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point
 
     Raises :class:`JournalError` if the begin was retired and no checkpoint bridges the gap.
     """
-    config = reader.config
-    capacity = int(config["order_capacity"])
-    id_key = int(config.get("id_key", 0))
+    core = Core.of(reader.config)
     before = reader.first_seq - 1
     if until_seq is not None or before:
         limit = NO_LIMIT if until_seq is None else until_seq
         found = newest_checkpoint(reader.directory, reader.journal_id, limit)
         if found is not None and found.seq >= before:
-            engine = Engine.restore(found.state, capacity, id_key=id_key)
+            engine = core.restored(found.state)
             chain, trades = found.facts["chain"], found.facts["trades"]
             senders = Senders.from_json(found.facts.get("senders", []))
             return Point(engine, chain, trades, found.seq, found.block, senders)
@@ -141,5 +142,4 @@ def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point
             f"{reader.directory} begins at sequence {reader.first_seq}, and no good checkpoint "
             f"stands for what was before"
         )
-    engine = Engine(make_instruments(config["instruments"]), capacity, id_key=id_key)
-    return Point(engine, START)
+    return Point(core.fresh(), START)

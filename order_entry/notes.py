@@ -1,0 +1,205 @@
+"""The note of a command: what its session must remember of it, durable with it.
+
+One for each command of the sessions' lane, by lane sequence, written before the command is
+published.  The journal keeps the notes of a block beside its commands, so that every outbound
+stream can be made again from the journal alone (docs/decisions/012-sessions.md).
+
+Packed, a note is its difference to the previous note of the same session in the block: a mask of
+the 16 words that differ, then each of these as a mask of its bytes that differ and these bytes.  A
+client that counts its tokens up costs a dozen bytes an order, not 128.
+"""
+
+from base64 import b64decode, b64encode
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import (
+    copy64,
+    load_i64,
+    load_u8,
+    load_u16,
+    store_i64,
+    store_u8,
+    store_u16,
+)
+
+NOTE_BYTES = 128
+WORDS = NOTE_BYTES // 8
+NOTE_DTYPE = np.dtype(
+    [
+        ("session", "<u2"), ("protocol", "u1"), ("message", "u1"), ("refused", "u1"),
+        ("token_bytes", "u1"), ("orig_bytes", "u1"), ("flags", "u1"),
+        ("client_seq", "<i8"), ("row", "<i8"),
+        ("token", "V40"), ("orig", "V40"), ("own", "V24"),
+    ]
+)  # fmt: skip
+"""session: index of the session, from 1 · message: the inbound message's type byte, 0 for a command
+of the session layer's own · refused: why the session layer refused it, by the protocol's module, 0
+for what it did not refuse · client_seq: the client's own number (OUCH 5.0 UserRefNum, FIX
+MsgSeqNum) · row: number of the order it is about, 0 none · token: the client's own name of it ·
+orig: the name of what it is about, where that is not known · own: the protocol's own."""
+assert NOTE_DTYPE.itemsize == NOTE_BYTES
+
+_OFFSETS = {name: int(field[1]) for name, field in (NOTE_DTYPE.fields or {}).items()}
+SESSION, PROTOCOL, MESSAGE, REFUSED = (
+    _OFFSETS[n] for n in ("session", "protocol", "message", "refused")
+)
+TOKEN_BYTES, ORIG_BYTES, FLAGS = (_OFFSETS[n] for n in ("token_bytes", "orig_bytes", "flags"))
+CLIENT_SEQ, ROW, TOKEN, ORIG, OWN = (
+    _OFFSETS[n] for n in ("client_seq", "row", "token", "orig", "own")
+)
+
+FLAG_INTERNAL = 128
+"""The session layer's own command: of a lost connection."""
+NOTES = "notes"
+"""What they are called in a block's note."""
+MAX_PACKED = 2 + 2 + WORDS * 9
+"""Bytes that one packed note takes at most: session, mask of words, masks of bytes with bytes."""
+
+
+@kernel
+def note_at(notes: int, mask: int, lane_seq: int) -> int:
+    """Address of the note of a command, by its lane sequence."""
+    return notes + NOTE_BYTES * (lane_seq & mask)
+
+
+@kernel
+def clear_note(note: int) -> None:
+    for offset in range(0, NOTE_BYTES, 8):
+        store_i64(note + offset, 0)
+
+
+@kernel
+def pack_notes(
+    notes: int, mask: int, lane_seqs: int, count: int, previous: int, sessions: int, out: int
+) -> int:
+    """Pack the notes of ``count`` commands, whose lane sequences stand at ``lane_seqs`` (0: of
+    another lane, no note); returns the bytes written to ``out``.
+
+    ``previous``: room for one note a session, ``sessions`` + 1 of them, zeroed.
+    """
+    at = out
+    for index in range(count):
+        lane_seq = load_i64(lane_seqs + 8 * index)
+        if lane_seq == 0:
+            continue
+        note = note_at(notes, mask, lane_seq)
+        session = load_u16(note + SESSION)
+        before = previous + NOTE_BYTES * min(session, sessions)
+        store_u16(at, session)
+        head = at + 2
+        at += 4
+        changed = 0
+        for word in range(WORDS):
+            new, old = load_i64(note + 8 * word), load_i64(before + 8 * word)
+            if new == old:
+                continue
+            changed |= 1 << word
+            bytes_mask, body = 0, at + 1
+            for byte in range(8):
+                mine = load_u8(note + 8 * word + byte)
+                if mine != load_u8(before + 8 * word + byte):
+                    bytes_mask |= 1 << byte
+                    store_u8(body, mine)
+                    body += 1
+            store_u8(at, bytes_mask)
+            at = body
+        store_u16(head, changed)
+        copy64(before, note)
+        copy64(before + 64, note + 64)
+    return at - out
+
+
+@kernel
+def unpack_notes(packed: int, size: int, count: int, previous: int, sessions: int, out: int) -> int:
+    """Unpack ``count`` notes to ``out``, one behind the other; 0, or -1 if they are no notes."""
+    at, end = packed, packed + size
+    for index in range(count):
+        if at + 4 > end:
+            return -1
+        session, changed = load_u16(at), load_u16(at + 2)
+        at += 4
+        if session > sessions:
+            return -1
+        before, note = previous + NOTE_BYTES * session, out + NOTE_BYTES * index
+        copy64(note, before)
+        copy64(note + 64, before + 64)
+        for word in range(WORDS):
+            if changed >> word & 1 == 0:
+                continue
+            if at >= end:
+                return -1
+            bytes_mask = load_u8(at)
+            at += 1
+            for byte in range(8):
+                if bytes_mask >> byte & 1:
+                    if at >= end:
+                        return -1
+                    store_u8(note + 8 * word + byte, load_u8(at))
+                    at += 1
+        copy64(before, note)
+        copy64(before + 64, note + 64)
+    return 0 if at == end else -1
+
+
+class NotePacker:
+    """Packs the notes of one journal block after the other."""
+
+    def __init__(self, notes_address: int, mask: int, sessions: int, most: int) -> None:
+        """``most``: commands that a block has at most."""
+        self._notes, self._mask, self._sessions = notes_address, mask, sessions
+        self._previous = np.zeros(sessions + 1, NOTE_DTYPE)
+        self._out = np.zeros(most * MAX_PACKED, np.uint8)
+
+    def pack(self, lane_seqs: npt.NDArray[np.int64]) -> str:
+        """The notes of these commands (0: none) as text for the block's note."""
+        lane_seqs = np.ascontiguousarray(lane_seqs, np.int64)
+        self._previous.view(np.uint8)[:] = 0
+        size = pack_notes(
+            self._notes, self._mask, lane_seqs.ctypes.data, len(lane_seqs),
+            self._previous.ctypes.data, self._sessions, self._out.ctypes.data,
+        )  # fmt: skip
+        return b64encode(self._out[:size].data).decode()
+
+
+def unpack(text: str, count: int, sessions: int) -> npt.NDArray[Any]:
+    """The ``count`` notes of a block (NOTE_DTYPE), in the order of its commands that have one.
+
+    Raises ``ValueError`` if the text is something else.
+    """
+    packed = np.frombuffer(b64decode(text, validate=True), np.uint8)
+    previous = np.zeros(sessions + 1, NOTE_DTYPE)
+    notes = np.zeros(count, NOTE_DTYPE)
+    result = unpack_notes(
+        packed.ctypes.data, len(packed), count, previous.ctypes.data, sessions, notes.ctypes.data
+    )
+    if result != 0:
+        raise ValueError(f"{len(packed)} bytes are not {count} notes of {sessions} sessions")
+    return notes
+
+
+# The same, slow and plainly right.
+
+
+def reference_pack(notes: npt.NDArray[Any]) -> bytes:
+    """As :func:`pack_notes`, of notes (NOTE_DTYPE) in a row."""
+    previous: dict[int, bytes] = {}
+    out = bytearray()
+    for note in notes:
+        session, new = int(note["session"]), note.tobytes()
+        old = previous.get(session, bytes(NOTE_BYTES))
+        changed, body = 0, bytearray()
+        for word in range(WORDS):
+            mine, before = new[8 * word : 8 * word + 8], old[8 * word : 8 * word + 8]
+            if mine == before:
+                continue
+            changed |= 1 << word
+            differs = [k for k in range(8) if mine[k] != before[k]]
+            body.append(sum(1 << k for k in differs))
+            body += bytes(mine[k] for k in differs)
+        out += session.to_bytes(2, "little") + changed.to_bytes(2, "little") + body
+        previous[session] = new
+    return bytes(out)

@@ -1,0 +1,107 @@
+"""Order rows: what a session knows of each of its orders, 256 bytes each, in shared memory.
+
+An order of a session has a *number*, counted up for ever over all sessions; the core knows it as
+``ORDER_BIT | number``.  Its row is the number's low bits; numbers whose row still holds a live
+order are passed over.  A replace that brings a new token takes a new row for it: the core's order
+stays the same one, whose own row (the root) says which row is the current one.
+
+Two writers, by turns in one process: what comes in fills a row before its command is sent
+(:func:`take_row`), what goes out keeps its quantities as of the event that is being told.  What the
+one writes of a live row the other never does, so that a row is the same function of the journal
+however far the one runs ahead of the other.
+"""
+
+import numpy as np
+
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, load_u8, store_i64
+
+ROW_BYTES = 256
+ROW_DTYPE = np.dtype(
+    [
+        ("order_id", "<i8"), ("qty_lots", "<i8"), ("leaves_lots", "<i8"), ("price_ticks", "<i8"),
+        ("cum_lots", "<i8"), ("cum_value", "<i8"), ("aux", "<i8"), ("symbol", "S8"),
+        ("session", "<u2"), ("protocol", "u1"), ("state", "u1"), ("side", "u1"),
+        ("order_type", "u1"), ("time_in_force", "u1"), ("token_bytes", "u1"),
+        ("client_seq", "<i8"), ("token", "V40"), ("own", "V24"), ("chain", "<i8"),
+        ("instrument", "<u2"), ("flags", "<u2"), ("reserved", "<u4"),
+        ("more", "V80"), ("number", "<i8"), ("current", "<i8"),
+    ]
+)  # fmt: skip
+"""order_id: the core's · leaves_lots, cum_lots, cum_value (sum of price times quantity): as of the
+last event told · state: see below · client_seq, token, own: the note's of the order · chain: number
+of the order that this one replaced, 0 none · more: the protocol's own · number: this row's ·
+current: in a root, number of the order's newest accepted row, 0 itself."""
+assert ROW_DTYPE.itemsize == ROW_BYTES
+
+_OFFSETS = {name: int(field[1]) for name, field in (ROW_DTYPE.fields or {}).items()}
+ORDER_ID, QTY, LEAVES, PRICE = (
+    _OFFSETS[n] for n in ("order_id", "qty_lots", "leaves_lots", "price_ticks")
+)
+CUM, CUM_VALUE, AUX, SYMBOL = (_OFFSETS[n] for n in ("cum_lots", "cum_value", "aux", "symbol"))
+SESSION, PROTOCOL, STATE, SIDE = (_OFFSETS[n] for n in ("session", "protocol", "state", "side"))
+ORDER_TYPE, TIME_IN_FORCE, TOKEN_BYTES, CLIENT_SEQ = (
+    _OFFSETS[n] for n in ("order_type", "time_in_force", "token_bytes", "client_seq")
+)
+TOKEN, OWN, CHAIN, INSTRUMENT = (_OFFSETS[n] for n in ("token", "own", "chain", "instrument"))
+FLAGS, MORE, NUMBER, CURRENT = (_OFFSETS[n] for n in ("flags", "more", "number", "current"))
+
+FREE, SENT, OPEN, DONE = range(4)
+"""``state``: never used; its command is under way; accepted by the core; nothing more will come."""
+
+ORDER_BIT = 1 << 62
+NUMBER_MASK = ORDER_BIT - 1
+
+
+@kernel
+def row_of(rows: int, mask: int, number: int) -> int:
+    """Address of the row where the order ``number`` stands or stood."""
+    return rows + ROW_BYTES * (number & mask)
+
+
+@kernel
+def is_live(row: int) -> bool:
+    state = load_u8(row + STATE)
+    return SENT <= state <= OPEN
+
+
+@kernel
+def next_number(rows: int, mask: int, last: int) -> int:
+    """The first number after ``last`` whose row holds no live order; 0 if every row does."""
+    for number in range(last + 1, last + mask + 2):
+        if not is_live(row_of(rows, mask, number)):
+            return number
+    return 0
+
+
+@kernel
+def take_row(rows: int, mask: int, number: int) -> int:
+    """Make the row of ``number`` an empty one, and say its number; returns its address."""
+    row = row_of(rows, mask, number)
+    for offset in range(0, ROW_BYTES, 8):
+        store_i64(row + offset, 0)
+    store_i64(row + NUMBER, number)
+    return row
+
+
+@kernel
+def find_row(rows: int, mask: int, number: int) -> int:
+    """Address of the row of the order ``number``, 0 if its row is another's by now."""
+    row = row_of(rows, mask, number)
+    if number <= 0 or load_i64(row + NUMBER) != number:
+        return 0
+    return row
+
+
+@kernel
+def current_row(rows: int, mask: int, order_id: int) -> int:
+    """Address of the newest accepted row of a core order; 0 if it is no order of a session's."""
+    if order_id & ORDER_BIT == 0 or order_id < 0:
+        return 0
+    root = find_row(rows, mask, order_id & NUMBER_MASK)
+    if root == 0:
+        return 0
+    current = load_i64(root + CURRENT)
+    if current == 0:
+        return root
+    return find_row(rows, mask, current)

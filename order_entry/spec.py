@@ -1,0 +1,113 @@
+"""What a venue says of its participants, sessions and ports: plain data, checked by whoever reads
+the venue file."""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+
+Network = IPv4Network | IPv6Network
+
+
+class Protocol(IntEnum):
+    """What a session speaks (``protocol`` of a note, a row and a session's block)."""
+
+    OUCH42 = 1
+    OUCH50 = 2
+    FIX44 = 3
+    FIX42 = 4
+    PACKETS = 5
+    DROP_COPY = 6
+    """SoupBinTCP, read-only: everything that the participants of a group are told."""
+
+
+class CancelOnDisconnect(IntEnum):
+    """Which orders go with a lost connection."""
+
+    NONE = 0
+    DAY = 1
+    """All but those that outlive the day (GTC, GTD)."""
+    ALL = 2
+
+
+class ThrottlePolicy(IntEnum):
+    """What becomes of a message for which the bucket has no token."""
+
+    REJECT = 0
+    QUEUE = 1
+    """It stays in the socket until there is one."""
+
+
+class Takeover(IntEnum):
+    """What a second login of a connected session does."""
+
+    REFUSE = 0
+    TAKE_OVER = 1
+    """The first connection is closed."""
+
+
+@dataclass(frozen=True)
+class SessionSpec:
+    """One session of one participant."""
+
+    name: str
+    """User name of the login (SoupBinTCP: 6 characters at most; FIX: the SenderCompID)."""
+    participant: int
+    """1 to 65535; 0 is the house.  Of a drop copy: 0 if ``group`` says whom it is about."""
+    protocol: Protocol
+    password_hash: str
+    """argon2, in its own text form (``argon2.PasswordHasher().hash``)."""
+    networks: tuple[Network, ...] = ()
+    """Whence it may log in; none: from anywhere."""
+    cancel_on_disconnect: CancelOnDisconnect = CancelOnDisconnect.ALL
+    grace_ms: int = 0
+    """How long a lost connection may stay lost before its orders go."""
+    throttle_per_s: int = 0
+    """Messages a second; 0: no throttle."""
+    throttle_burst: int = 1
+    throttle_policy: ThrottlePolicy = ThrottlePolicy.REJECT
+    max_open_orders: int = 0
+    """0: as many as the book holds."""
+    heartbeat_ms: int = 1_000
+    """We say something at least this often."""
+    timeout_ms: int = 15_000
+    """A client that is silent for longer is gone."""
+    takeover: Takeover = Takeover.REFUSE
+    queue_bytes: int = 1 << 20
+    """How far its reader may fall behind before it is disconnected."""
+    group: tuple[int, ...] = ()
+    """Drop copy: the participants it is about."""
+    target: str = ""
+    """FIX: our CompID; empty: the venue's."""
+
+
+@dataclass(frozen=True)
+class PortSpec:
+    """One listening port."""
+
+    protocol: Protocol
+    host: str
+    port: int
+    """0: any that is free."""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+
+@dataclass(frozen=True)
+class SessionsSpec:
+    """All sessions and ports of a venue."""
+
+    sessions: tuple[SessionSpec, ...]
+    ports: tuple[PortSpec, ...]
+    name: str = "OUTCRY"
+    """The venue's: SoupBinTCP's session is the trading day, FIX's CompID is this."""
+    day: str = ""
+    """Of the streams, ``YYYYMMDD``; empty: today's, UTC."""
+    price_decimals: dict[str, int] = field(default_factory=dict)
+    """By symbol: decimals of one tick; 4 where nothing is said."""
+    day_start_ns: int = 0
+    """Local midnight of the trading day, ns since the epoch; 0: UTC's of ``day``."""
+    failures_before_lock: int = 5
+    lock_s: float = 60.0
+    row_capacity: int = 1 << 17
+    """Orders that may be open, or waiting for an answer, at once; a power of two."""

@@ -1,0 +1,169 @@
+"""The stream store: every sequenced message of a session, by number, in one mapped file.
+
+    header   4,096 bytes: the words below
+    index    16 bytes an entry, from entry 0 (of nothing): where it ends, and the event it tells
+    data     the messages as they go on the wire, one behind the other
+
+The file is sparse and mapped by every process of the run: what one has written survives its death
+in the page cache.  It is no more than a copy of what the journal gives: after a power cut it is
+made again, and whatever of it is still there is compared byte for byte (:func:`append`).
+"""
+
+import ctypes
+import mmap
+import os
+from pathlib import Path
+
+import numpy as np
+
+from openoutcry.wire import OutcryError
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, load_u8, store_i64, store_release, store_u8
+
+HEADER_BYTES = 4096
+STREAM_MAGIC = int.from_bytes(b"OUTCRYSS", "little")
+MAGIC, IDENTITY, ENTRIES, DATA_BYTES, COUNT, HEAD, DIFFERENT = range(0, 56, 8)
+"""ENTRIES, DATA_BYTES: capacities · COUNT: entries that are there · HEAD: entries that this run has
+made or made again; the same number but for a while after a start · DIFFERENT: entries that were not
+what the journal gave."""
+ENTRY_BYTES = 16
+ENTRY_END, ENTRY_EVENT = 0, 8
+MAX_ENTRIES = 1 << 24
+MAX_DATA_BYTES = 1 << 31
+
+
+class StreamError(OutcryError):
+    """A file is no stream store, or that of another session."""
+
+
+@kernel
+def entry_end(stream: int, number: int) -> int:
+    """Offset behind entry ``number`` in the data; of entry 0: 0."""
+    return load_i64(stream + HEADER_BYTES + ENTRY_BYTES * number + ENTRY_END)
+
+
+@kernel
+def entry_event(stream: int, number: int) -> int:
+    return load_i64(stream + HEADER_BYTES + ENTRY_BYTES * number + ENTRY_EVENT)
+
+
+@kernel
+def data_address(stream: int) -> int:
+    return stream + HEADER_BYTES + ENTRY_BYTES * load_i64(stream + ENTRIES)
+
+
+@kernel
+def head_end(stream: int) -> int:
+    """Bytes of the stream so far."""
+    return entry_end(stream, load_i64(stream + HEAD))
+
+
+@kernel
+def copy_bytes(to: int, source: int, size: int) -> None:
+    whole = size & ~7
+    for offset in range(0, whole, 8):
+        store_i64(to + offset, load_i64(source + offset))
+    for offset in range(whole, size):
+        store_u8(to + offset, load_u8(source + offset))
+
+
+@kernel
+def same_bytes(one: int, other: int, size: int) -> bool:
+    offset = 0
+    while offset < size and load_u8(one + offset) == load_u8(other + offset):
+        offset += 1
+    return offset == size
+
+
+@kernel
+def append(stream: int, message: int, size: int, event_seq: int) -> int:
+    """Add a message; returns its number, or 0 if the store is full.
+
+    After a start the entries that are there already are made again: one that is the same stays
+    untouched, the first that is another cuts off what stood from there on.
+    """
+    number = load_i64(stream + HEAD) + 1
+    begin = entry_end(stream, number - 1)
+    at = data_address(stream) + begin
+    if number <= load_i64(stream + COUNT):
+        if (
+            entry_end(stream, number) == begin + size
+            and entry_event(stream, number) == event_seq
+            and same_bytes(at, message, size)
+        ):
+            store_i64(stream + HEAD, number)
+            return number
+        store_i64(stream + DIFFERENT, load_i64(stream + DIFFERENT) + 1)
+        store_release(stream + COUNT, number - 1)
+    if number >= load_i64(stream + ENTRIES) or begin + size > load_i64(stream + DATA_BYTES):
+        return 0
+    copy_bytes(at, message, size)
+    entry = stream + HEADER_BYTES + ENTRY_BYTES * number
+    store_i64(entry + ENTRY_END, begin + size)
+    store_i64(entry + ENTRY_EVENT, event_seq)
+    store_release(stream + COUNT, number)
+    store_i64(stream + HEAD, number)
+    return number
+
+
+class Stream:
+    """One session's store, made or taken up; ``path`` None keeps it in memory."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        identity: int,
+        entries: int = MAX_ENTRIES,
+        data_bytes: int = MAX_DATA_BYTES,
+    ) -> None:
+        """``identity``: a word that only this session's store of this journal has.
+
+        Raises :class:`StreamError` naming the file if it is something else.
+        """
+        self.path = path
+        size = HEADER_BYTES + ENTRY_BYTES * entries + data_bytes
+        if path is None:
+            fd = os.memfd_create("stream")
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            found = os.fstat(fd).st_size
+            if found not in (0, size):
+                raise StreamError(f"{path} is no stream store: {found} bytes, not {size}")
+            os.truncate(fd, size)
+            self._map = mmap.mmap(fd, size)
+        except OSError as error:
+            raise StreamError(f"{path}: {error.strerror}") from error
+        finally:
+            os.close(fd)
+        self._words = np.frombuffer(self._map, np.int64, HEADER_BYTES // 8)
+        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
+        header = (STREAM_MAGIC, identity, entries, data_bytes)
+        if self[MAGIC] == 0:
+            self._words[:4] = header
+        elif tuple(self._words[:4].tolist()) != header:
+            raise StreamError(f"{path} is the stream store of something else")
+        self.begin()
+
+    def __getitem__(self, word: int) -> int:
+        return int(self._words[word // 8])
+
+    def begin(self) -> None:
+        """Everything that is there will be made again."""
+        self._words[HEAD // 8] = self._words[DIFFERENT // 8] = 0
+
+    @property
+    def count(self) -> int:
+        return self[HEAD]
+
+    def entry(self, number: int) -> tuple[bytes, int]:
+        """The message ``number`` and the event that it tells."""
+        if not 1 <= number <= self.count:
+            raise IndexError(number)
+        begin, end = entry_end(self.address, number - 1), entry_end(self.address, number)
+        at = int(data_address(self.address)) - self.address
+        return self._map[at + begin : at + end], int(entry_event(self.address, number))
+
+    def sync(self) -> None:
+        self._map.flush()

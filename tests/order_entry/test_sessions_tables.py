@@ -1,0 +1,221 @@
+"""What sessions keep in memory and files: notes packed and given back, rows by number, tokens found
+exactly, the stream store through deaths; each fast kernel against its slow reference."""
+
+import os
+import random
+import signal
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openoutcry.order_entry import notes, rows, session, stream, tokens
+from openoutcry.wire import make_instruments
+
+
+def counted_notes(count, sessions=3):
+    """Notes of clients that count their tokens up, as most do."""
+    made = np.zeros(count, notes.NOTE_DTYPE)
+    for index in range(count):
+        note = made[index]
+        note["session"], note["protocol"], note["message"] = 1 + index % sessions, 1, ord("O")
+        note["row"], note["token_bytes"] = index + 1, 14
+        note["token"] = f"ORD{index // sessions:011d}".encode()
+        note["own"] = b"FIRMYP"
+    return made
+
+
+def pack(made, sessions=64):
+    """Through the packer, as the journal stage does; the notes stand at lane sequences from 1."""
+    ring = np.zeros(1 << max(1, len(made).bit_length()), notes.NOTE_DTYPE)
+    ring[1 : len(made) + 1] = made
+    packer = notes.NotePacker(ring.ctypes.data, len(ring) - 1, sessions, len(ring))
+    return packer.pack(np.arange(1, len(made) + 1))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_packed_notes_come_back_and_are_what_the_reference_packs(data):
+    count = data.draw(st.integers(0, 40))
+    made = counted_notes(count, data.draw(st.integers(1, 5)))
+    raw = made.view(np.uint8).reshape(-1, notes.NOTE_BYTES)
+    for _ in range(data.draw(st.integers(0, 60)) if count else 0):
+        at = data.draw(st.integers(0, count - 1)), data.draw(st.integers(2, notes.NOTE_BYTES - 1))
+        raw[at] = data.draw(st.integers(0, 255))
+    text = pack(made)
+    assert notes.b64decode(text) == notes.reference_pack(made)
+    assert notes.unpack(text, count, 64).tobytes() == made.tobytes()
+
+
+def test_commands_of_other_lanes_have_no_note_and_damage_is_refused():
+    made = counted_notes(4)
+    ring = np.zeros(8, notes.NOTE_DTYPE)
+    ring[1:5] = made
+    packer = notes.NotePacker(ring.ctypes.data, 7, 64, 8)
+    text = packer.pack(np.array([0, 1, 0, 0, 3]))
+    assert notes.unpack(text, 2, 64).tobytes() == made[[0, 2]].tobytes()
+    for bad, count in ((text, 1), (text, 3), (text[:-4], 2), ("", 1)):
+        with pytest.raises(ValueError, match="are not"):
+            notes.unpack(bad, count, 64)
+    with pytest.raises(ValueError, match="notes of 1 sessions"):
+        notes.unpack(text, 2, 1)
+
+
+def test_a_counting_clients_note_is_a_dozen_bytes():
+    size = len(notes.b64decode(pack(counted_notes(3000)))) / 3000
+    assert size < 16, size
+
+
+def test_numbers_pass_over_rows_that_are_live():
+    table = np.zeros(8, rows.ROW_DTYPE)
+    at, last, given_out = table.ctypes.data, 0, []
+    for _ in range(8):
+        last = int(rows.next_number(at, 7, last))
+        rows.take_row(at, 7, last)
+        table[last & 7]["state"] = rows.SENT
+        given_out.append(last)
+    assert sorted(given_out) == list(range(1, 9))
+    assert rows.next_number(at, 7, last) == 0
+    table[5]["state"] = rows.DONE
+    number = int(rows.next_number(at, 7, last))
+    assert number == 13
+    assert rows.find_row(at, 7, 5) != 0
+    rows.take_row(at, 7, number)
+    assert rows.find_row(at, 7, 5) == 0
+    assert rows.find_row(at, 7, 13) == at + 256 * 5
+
+
+def test_a_replaced_order_is_found_by_the_cores_id():
+    table = np.zeros(8, rows.ROW_DTYPE)
+    at = table.ctypes.data
+    for number in (3, 4):
+        rows.take_row(at, 7, number)
+    assert rows.current_row(at, 7, rows.ORDER_BIT | 3) == at + 256 * 3
+    table[3]["current"] = 4
+    assert rows.current_row(at, 7, rows.ORDER_BIT | 3) == at + 256 * 4
+    assert rows.current_row(at, 7, 3) == 0
+    assert rows.current_row(at, 7, -1) == 0
+
+
+def make_table(capacity):
+    entries = np.zeros(capacity * 8, np.int64)
+    words = np.zeros(tokens.TABLE_BYTES // 8, np.int64)
+    tokens.prepare_table(words, entries.ctypes.data, capacity)
+    return words, entries
+
+
+def token_address(token):
+    held = np.frombuffer(token.ljust(tokens.TOKEN_SIZE, b"\0"), np.int64).copy()
+    return held, held.ctypes.data
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 3), st.binary(max_size=40).filter(lambda t: t)), max_size=80)
+)
+def test_tokens_are_a_dictionary(wanted):
+    """Against a dict; a token names what it named first, a session never sees another's."""
+    words, _entries = make_table(64)
+    known = {}
+    for number, (who, token) in enumerate(wanted, start=1):
+        held, at = token_address(token)
+        key = who, held.tobytes()
+        assert tokens.number_of(words.ctypes.data, who, at) == known.get(key, 0)
+        result = int(tokens.put_token(words.ctypes.data, who, at, number))
+        if key in known:
+            assert result == tokens.TAKEN
+        elif len(known) == 56:
+            assert result == tokens.FULL
+        else:
+            assert result == 1
+            known[key] = number
+    for (who, token), number in known.items():
+        held, at = token_address(token)
+        assert tokens.number_of(words.ctypes.data, who, at) == number
+
+
+def test_symbols_are_found_by_name_and_index():
+    instruments = make_instruments([f"S{i}" for i in range(300)])
+    made = session.Symbols(instruments, {"S7": 2, "S8": 6})
+    block = np.zeros(session.BLOCK_BYTES // 8, np.int64)
+    for word, value in made.words().items():
+        block[word // 8] = value
+    at = block.ctypes.data
+    for index in (0, 7, 8, 299):
+        name = np.frombuffer(f"S{index}".encode().ljust(8, b"\0"), np.int64)[0]
+        row = session.find_symbol(at, int(name))
+        assert load_at(row + session.SYMBOL_INSTRUMENT) == index
+        expected = {7: 100, 8: 0}.get(index, 1)
+        assert load_at(row + session.SYMBOL_SCALE) == expected
+        assert load_at(session.instrument_row(at, index)) == name
+    assert session.find_symbol(at, int.from_bytes(b"NONE", "little")) == 0
+    assert session.instrument_row(at, 300) == 0
+
+
+def load_at(address):
+    return int(np.frombuffer((np.ctypeslib.ctypes.c_char * 8).from_address(address), np.int64)[0])
+
+
+def put(store, message, event):
+    data = np.frombuffer(message + b"\0" * 8, np.uint8)
+    return int(stream.append(store.address, data.ctypes.data, len(message), event))
+
+
+def test_a_stream_is_made_again_and_compared(tmp_path):
+    """The same messages leave the file as it is; another cuts it off from there."""
+    rng = random.Random(4)
+    sent = [rng.randbytes(rng.randint(1, 60)) for _ in range(200)]
+    path = tmp_path / "sessions" / "ONE.stream"
+    store = stream.Stream(path, 17)
+    assert [put(store, m, 2 * n) for n, m in enumerate(sent)] == list(range(1, 201))
+    again = stream.Stream(path, 17)
+    assert again.count == 0
+    for n, message in enumerate(sent):
+        assert put(again, message, 2 * n) == n + 1
+    assert again[stream.DIFFERENT] == 0
+    assert [again.entry(n) for n in (1, 77, 200)] == [
+        (sent[n - 1], 2 * n - 2) for n in (1, 77, 200)
+    ]
+    third = stream.Stream(path, 17)
+    for n, message in enumerate(sent[:50]):
+        put(third, message, 2 * n)
+    put(third, b"another", 100)
+    assert (third[stream.DIFFERENT], third[stream.COUNT], third.count) == (1, 51, 51)
+    with pytest.raises(stream.StreamError, match="something else"):
+        stream.Stream(path, 18)
+    path.write_bytes(b"x")
+    with pytest.raises(stream.StreamError, match="1 bytes"):
+        stream.Stream(path, 17)
+
+
+def test_a_full_stream_says_so():
+    store = stream.Stream(None, 1, entries=3, data_bytes=1000)
+    assert [put(store, b"abc", n) for n in range(3)] == [1, 2, 0]
+    store = stream.Stream(None, 1, entries=30, data_bytes=10)
+    assert [put(store, b"abcd", n) for n in range(3)] == [1, 2, 0]
+
+
+def test_a_stream_outlives_its_killed_writer(tmp_path):
+    """Killed in mid-append, over and over: what is counted is whole, and what is made again is the
+    same."""
+    path = tmp_path / "s.stream"
+    messages = [bytes([n % 251]) * (1 + n % 40) for n in range(50_000)]
+    for attempt in range(3):
+        store = stream.Stream(path, 1)
+        before = store[stream.COUNT]
+        child = os.fork()
+        if child == 0:
+            for n, message in enumerate(messages):
+                put(store, message, n)
+            os._exit(0)
+        while store[stream.COUNT] < min(before + 3_000 * (attempt + 1), 49_000):
+            pass
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    store = stream.Stream(path, 1)
+    count = store[stream.COUNT]
+    assert count >= 3_000
+    for n in range(count):
+        assert put(store, messages[n], n) == n + 1
+    assert store[stream.DIFFERENT] == 0

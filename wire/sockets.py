@@ -1,0 +1,99 @@
+"""What a kernel may do with sockets: libc's calls on descriptors, none of which ever waits.
+
+Each returns what the system call returns; after -1 :func:`last_errno` says why.
+"""
+
+import platform
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+
+from openoutcry.wire.memory import I64, _libc, intrinsic
+
+MSG_DONTWAIT, MSG_NOSIGNAL, MSG_CMSG_CLOEXEC = 0x40, 0x4000, 0x40000000
+EPOLLIN, EPOLLHUP = 0x001, 0x010
+EPOLL_CTL_ADD, EPOLL_CTL_DEL = 1, 2
+EVENT_BYTES, EVENT_DATA = (12, 4) if platform.machine() == "x86_64" else (16, 8)
+"""struct epoll_event: its size, and where its 64 bits of data stand."""
+EINTR, EAGAIN = 4, 11
+
+_recv = _libc("recv", 64, 32, 64, 64, 32)
+_send = _libc("send", 64, 32, 64, 64, 32)
+_recvmsg = _libc("recvmsg", 64, 32, 64, 32)
+_close = _libc("close", 32, 32)
+_epoll_wait = _libc("epoll_wait", 32, 32, 64, 32, 32)
+_epoll_ctl = _libc("epoll_ctl", 32, 32, 32, 32, 64)
+_errno = _libc("__errno_location", 64)
+
+
+@intrinsic
+def last_errno(typingctx: Any) -> Any:
+    """errno of this thread."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        word = builder.inttoptr(_errno(builder, []), ir.IntType(32).as_pointer())
+        return builder.sext(builder.load(word), I64)
+
+    return types.int64(), codegen
+
+
+@intrinsic
+def recv(typingctx: Any, fd: Any, data: Any, size: Any) -> Any:
+    """recv(2): bytes received, 0 at the end of the stream, or -1."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _recv(builder, [*args, I64(MSG_DONTWAIT)])
+
+    return types.int64(*[types.int64] * 3), codegen
+
+
+@intrinsic
+def send(typingctx: Any, fd: Any, data: Any, size: Any) -> Any:
+    """send(2): bytes sent, or -1; no signal if the peer is gone."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _send(builder, [*args, I64(MSG_DONTWAIT | MSG_NOSIGNAL)])
+
+    return types.int64(*[types.int64] * 3), codegen
+
+
+@intrinsic
+def recvmsg(typingctx: Any, fd: Any, message: Any) -> Any:
+    """recvmsg(2) into a ``struct msghdr``: bytes received, or -1; descriptors that come with it are
+    closed on exec."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _recvmsg(builder, [*args, I64(MSG_DONTWAIT | MSG_CMSG_CLOEXEC)])
+
+    return types.int64(*[types.int64] * 2), codegen
+
+
+@intrinsic
+def close(typingctx: Any, fd: Any) -> Any:
+    """close(2)."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _close(builder, args)
+
+    return types.int64(types.int64), codegen
+
+
+@intrinsic
+def epoll_poll(typingctx: Any, epoll: Any, events: Any, most: Any) -> Any:
+    """epoll_wait(2) that does not wait: how many events, or -1."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _epoll_wait(builder, [*args, I64(0)])
+
+    return types.int64(*[types.int64] * 3), codegen
+
+
+@intrinsic
+def epoll_ctl(typingctx: Any, epoll: Any, operation: Any, fd: Any, event: Any) -> Any:
+    """epoll_ctl(2): 0 or -1."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _epoll_ctl(builder, args)
+
+    return types.int64(*[types.int64] * 4), codegen
