@@ -69,6 +69,8 @@ _ALL = (
             "ring:peers_named", "ring:setup_peers"),
     Subject("sessions", "sessions:bench_sessions",
             "what the protocols of order entry cost: an order read, an acknowledgement written"),
+    Subject("risk", "risk:bench_risk",
+            "ns a command of the checks before the matcher and the books kept after it"),
     Subject("shim", "shim:bench_shim",
             "packets into a ring: DPDK beside kernel sockets, AF_XDP beside a blocking recv"),
 )  # fmt: skip
