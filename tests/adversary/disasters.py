@@ -57,7 +57,8 @@ FAULTS = {
     "slow disk": 6,
 }  # fmt: skip
 SLOW_US = 30_000
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0
+"""What is not done by then hangs; a busy machine may stand still for a minute."""
 EPOCH = 14
 """Disasters that one journal meets, each kind once, before the next one begins."""
 
@@ -210,6 +211,7 @@ class Storm:
         self.client = Client(self.port, rng, 1)
         self.outcomes: Counter[str] = Counter()
         self.began = False
+        self.lives: list[Life] = []
 
     def options(self, topology: str, journal: Path, port: int) -> Options:
         return Options(
@@ -227,11 +229,15 @@ class Storm:
             verify=False,
         )
 
+    def live(self, options: Options) -> Life:
+        self.lives.append(Life(self.folder, options))
+        return self.lives[-1]
+
     def begin(self, topology: str = "") -> Life:
         """Take the journal up, mending it where that is asked for, until the client is answered."""
         topology = topology or self.rng.choice(("inline", "inline", "processes"))
         for _ in range(3):
-            life = Life(self.folder, self.options(topology, self.journal, self.port))
+            life = self.live(self.options(topology, self.journal, self.port))
             if self._answers(life, self.client):
                 self.began = True
                 return life
@@ -300,7 +306,7 @@ class Storm:
         options = self.options("inline", self.journal, self.port)
         if not self.began:
             return self.killed()
-        life = Life(self.folder, options)
+        life = self.live(options)
         self.client.send_all_again()
         self.client.listen(self.rng.uniform(0.0, 0.4))
         life.kill()
@@ -408,7 +414,7 @@ class Storm:
         options = self.options("processes", fork, port)
         hidden = self.copy.rename(self.folder / "hidden")
         try:
-            life = Life(self.folder, options)
+            life = self.live(options)
             other = Client(port, self.rng, 10**9)
             with suppress(Violation):
                 if self._answers(life, other):
@@ -456,8 +462,7 @@ def run_storm(
     """``count`` disasters, ``tell`` what has been found after each journal's; raises
     :class:`Violation`."""
     compile_kernels(lambda what, done, total: None)
-    # Segments that are made in no time, and followed by others.
-    Journal.create = partial(Journal.create, segment_bytes=64 << 10)  # type: ignore[method-assign]
+    in_small_segments(64 << 10)
     faults = DiskFaults(Path(os.environ["DISK_FAULTS"]))
     done: Counter[str] = Counter()
     outcomes: Counter[str] = Counter()
@@ -478,6 +483,8 @@ def run_storm(
                 table[name]()
                 compared += storm.check()
             except Violation as error:
+                for life in storm.lives:
+                    life.kill()
                 raise Violation(f"seed {seed}, disaster {number}, {name}: {error}") from error
             done[name] += 1
             number += 1
@@ -493,6 +500,11 @@ def run_storm(
         }  # fmt: skip
         tell(found)
     return found
+
+
+def in_small_segments(size_bytes: int) -> None:
+    """From here on this process makes journals of segments that are made in no time."""
+    Journal.create = partial(Journal.create, segment_bytes=size_bytes)  # type: ignore[method-assign]
 
 
 def with_faults(folder: Path) -> dict[str, str]:
