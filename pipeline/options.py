@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.gateway_fpga import Settings
+from openoutcry.matcher import Engine
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.stall import StallPolicy
 from openoutcry.pipeline.topology import TOPOLOGY, Topology
@@ -33,6 +34,17 @@ class Source(Protocol):
     account: dict[str, int]
 
     def chunks(self) -> Iterator[npt.NDArray[Any]]: ...
+
+
+class Operator(Protocol):
+    """The exchange operator: feeds lane 0, whose ring no stage writes, from the supervisor's
+    process."""
+
+    def begin(self, shared: Any, engine: Engine | None) -> None:
+        """The run begins: with this matcher if it goes on with a journal, else with a fresh one."""
+
+    def look(self) -> None:
+        """Called every few milliseconds; sees a request to stop, and closes the ring."""
 
 
 @dataclass
@@ -81,6 +93,9 @@ class Options:
     """The table of stages and rings that runs."""
     more_sources: dict[str, Source] = field(default_factory=dict)
     """Further sources of the same instruments, each by the lane that its stage writes."""
+    operator: Operator | None = None
+    name: str = ""
+    """Of what goes on with its journal whatever its sources are (a venue)."""
     stall: StallPolicy = field(default_factory=StallPolicy)
     """When a stage that lives and makes no progress is reported, and when it is restarted."""
     recording: Recording | None = None
@@ -105,6 +120,8 @@ class Options:
 
     @property
     def source_name(self) -> str:
+        if self.name:
+            return self.name
         if self.source:
             return self.source.name
         return " ".join(spec.text for spec in self.ports) or "udp"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from openoutcry.matcher import Engine
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.worker import Work
 
@@ -52,6 +53,8 @@ class RunState:
     interrupted: bool = False
     groups: list[dict[str, Any]] = field(default_factory=list)
     resumed: dict[str, Any] | None = None
+    resumed_engine: Engine | None = None
+    """The matcher as the journal left it, until the operator has looked at it."""
     drops: "Drops" = field(default_factory=lambda: Drops())
 
 

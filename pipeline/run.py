@@ -53,7 +53,20 @@ def run(options: Options, watcher: Watcher | None = None) -> dict[str, Any]:
     child or half-made journal there was is gone by then.
     """
     with handling(_unwind, signal.SIGTERM, signal.SIGHUP):
-        return _run_cleanly(options, watcher or Watcher())
+        return _run_cleanly(options, _with_operator(options, watcher or Watcher()))
+
+
+def _with_operator(options: Options, watcher: Watcher) -> Watcher:
+    """The operator looks whenever a sample is taken."""
+    operator = options.operator
+    if operator is None:
+        return watcher
+
+    def sample(taken: Sample) -> None:
+        operator.look()
+        watcher.sample(taken)
+
+    return replace(watcher, sample=sample)
 
 
 def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
@@ -152,6 +165,9 @@ def _prepare(
         if network := receiver or ports:
             network.restore(senders.rows())
         stack.callback(writer.abandon)
+    if options.operator is not None:
+        options.operator.begin(shared, state.resumed_engine)
+        state.resumed_engine = None
     journal_s = time.monotonic() - started
 
     work = worker.Work(
@@ -227,7 +243,6 @@ def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
     while True:
         ended = group.run(worker.SLICE_NS, leave_idle=True)
         group.check()
-        work.shared.check()
         for stage in apart:
             stage.step()
         if ended == loop.FINISHED and all(stage.finished for stage in apart):
@@ -235,6 +250,8 @@ def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
         now = time.monotonic()
         if now >= next_sample:
             next_sample = now + SAMPLE_S
+            work.shared.check()
             watcher.sample(take_sample(work, state, watcher.note))
+    work.shared.check()
     watcher.sample(take_sample(work, state, watcher.note))
     state.outcome = group.outcome()
