@@ -24,6 +24,7 @@ from openoutcry.matcher import Engine
 from openoutcry.matcher.book import arena as at
 from openoutcry.matcher.book.ids import id_home
 from openoutcry.wire import ORDER_DTYPE, make_instruments
+from openoutcry.wire.enums import EventKind
 
 BATCH = 64
 REPEATS = 15
@@ -69,6 +70,18 @@ def chain_length_of(engine: Engine) -> tuple[int, float]:
     return length, orders / count
 
 
+def least_time_ns(engine: Engine, order_id: int) -> float:
+    """Of looking up and refusing an id that is in use."""
+    best = 2**62
+    for _ in range(REPEATS):
+        batch = resting(np.full(BATCH, order_id), engine.last_seq + 1)
+        before = time.perf_counter_ns()
+        events = engine.process(batch)
+        best = min(best, time.perf_counter_ns() - before)
+        assert (events["kind"] == EventKind.REJECTED).all()
+    return best / BATCH
+
+
 def measure(orders: int) -> dict[str, Any]:
     instruments, capacity = make_instruments(["A"]), 1 << max(10, (orders + 1_000).bit_length())
     known = Engine(instruments, capacity, id_key=KNOWN_KEY)
@@ -78,21 +91,14 @@ def measure(orders: int) -> dict[str, Any]:
     for first in range(0, orders, 4_096):
         engine.process(resting(ids[first : first + 4_096], first + 1))
     assert engine.open_orders == orders
-    rng, seq = np.random.default_rng(1), orders + 1
-    least_ns = []
-    for order_id in rng.choice(ids, SAMPLES, replace=False):
-        batch = resting(np.full(BATCH, order_id), seq)
-        best = 2**62
-        for _ in range(REPEATS):
-            batch["seq"] = np.arange(seq, seq + BATCH)
-            seq += BATCH
-            before = time.perf_counter_ns()
-            events = engine.process(batch)
-            best = min(best, time.perf_counter_ns() - before)
-        assert (events["kind"] == 6).all()
-        least_ns.append(best / BATCH)
+    sample = np.random.default_rng(1).choice(ids, SAMPLES, replace=False)
+    least_ns = np.array([least_time_ns(engine, int(order_id)) for order_id in sample])
+    for _ in range(3):
+        # A machine that does other things as well: the slowest ones are looked at again.
+        for place in np.argsort(least_ns)[-20:]:
+            least_ns[place] = min(least_ns[place], least_time_ns(engine, int(sample[place])))
     longest, mean = chain_length_of(engine)
-    median, worst = float(np.median(least_ns)), max(least_ns)
+    median, worst = float(np.median(least_ns)), float(least_ns.max())
     return {
         "open_orders": orders, "chosen_ids": len(chosen), "samples": SAMPLES,
         "median_ns": round(median, 1), "worst_ns": round(worst, 1),

@@ -70,3 +70,16 @@ def test_the_client_would_notice(tmp_path: Path) -> None:
         told.check_told({len(events) + 1: events[0].tobytes()}, events)
     with pytest.raises(disasters.Violation, match="is another one now"):
         told.check_told({2: events[0].tobytes()}, events)
+
+
+@pytest.mark.long
+def test_no_datagram_is_executed_twice_across_many_restarts(tmp_path: Path) -> None:
+    """100,000 packets, each sent at least twice, delayed and reordered across 50 kills."""
+    evidence = tmp_path / "evidence.json"
+    command = [sys.executable, Path(disasters.__file__).with_name("once.py"), "--folder", tmp_path]
+    command += ["--packets", "100000", "--restarts", "50", "--evidence", evidence]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-4_000:]
+    found = json.loads(evidence.read_text())["at_most_once"]
+    assert found["executed_twice"] == 0
+    assert found["executed"] > 10_000

@@ -1,4 +1,4 @@
-"""The exchange operator's clock has a bound: a TIME that cannot be meant never becomes a command."""
+"""The exchange operator's clock has a bound: a TIME beyond it never becomes a command."""
 
 import time
 from collections.abc import Iterator
