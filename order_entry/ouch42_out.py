@@ -228,8 +228,6 @@ def _canceled(event: int, row: int, session: int, note: int, out: int) -> int:
         store_be32(out + _AIQ.prevented, gone)
         store_be32(out + _AIQ.price, ouch.event_price4(event, session))
         store_u8(out + _AIQ.liquidity, _R if is_taker(event, note) else _A)
-        mode = load_i64(session + ouch.SELF_TRADE_WORD)
-        store_u8(out + _AIQ.strategy, ouch.STRATEGY_LETTER[mode & 7])
         return size
     is_reduced = load_u8(event + ouch.KIND) == _K_REDUCED
     if is_reduced and note != 0 and load_u8(note + notes.MESSAGE) == _M:
