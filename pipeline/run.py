@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from openoutcry.dpdk_shim import UdpReceiver
+from openoutcry.dpdk_shim import UdpReceiver, authentication
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.host.processes import STOP_SIGNALS, handling
 from openoutcry.pipeline import control as ct
@@ -133,16 +133,12 @@ def _prepare(
 ) -> tuple[worker.Work, dict[str, float]]:
     """Everything that the processes share, given back through ``stack``; and how long its parts
     took."""
-    receiver = UdpReceiver(*options.listen) if options.listen else None
-    if receiver:
-        stack.callback(receiver.close)
-        if options.admission:
-            receiver.limit(*options.admission)
+    receiver = _make_receiver(options, stack)
     admission = options.admission
     ports = PortSource(options.ports, options.arbitrate, admission) if options.ports else None
     if ports:
         stack.callback(ports.close)
-    if receiver or ports:
+    if ports or (receiver and not options.packet_sessions):
         watcher.note(UNAUTHENTICATED)
     shared = _make_shared(options)
     stack.callback(shared.unlink)
@@ -188,6 +184,19 @@ def _prepare(
     if directory is not None and options.journal is not None and options.topology == "processes":
         stack.enter_context(following(directory, options.checkpoint_every))
     return work, {"flow_s": flow_s, "journal_s": journal_s}
+
+
+def _make_receiver(options: Options, stack: ExitStack) -> UdpReceiver | None:
+    """The kernel's socket, if one is asked for, with its sessions and rates."""
+    if options.listen is None:
+        return None
+    receiver = UdpReceiver(*options.listen)
+    stack.callback(receiver.close)
+    if options.packet_sessions:
+        receiver.authenticate(authentication.Sessions(options.packet_sessions))
+    if options.admission:
+        receiver.limit(*options.admission)
+    return receiver
 
 
 def _make_shared(options: Options) -> Shared:
