@@ -69,6 +69,8 @@ def _with_operator(options: Options, watcher: Watcher) -> Watcher:
 
 
 def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
+    if options.hooks is not None and options.wiring.shards > 1:
+        raise PipelineError("hooks around the matcher see all instruments: they need one matcher")
     remove_dead_journals(Path())
     removed = remove_dead_segments()
     if removed:
