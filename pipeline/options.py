@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.gateway_fpga import Settings
+from openoutcry.order_entry.spec import SessionsSpec
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.stall import StallPolicy
 from openoutcry.pipeline.topology import TOPOLOGY, Topology
@@ -78,6 +79,8 @@ class Options:
     """Further sources of the same instruments, each by the lane that its stage writes."""
     stall: StallPolicy = field(default_factory=StallPolicy)
     """When a stage that lives and makes no progress is reported, and when it is restarted."""
+    sessions: SessionsSpec | None = None
+    """Participants' sessions and their ports; ``wiring`` has their rows (``with_sessions``)."""
     recording: Recording | None = None
     """Filled with every command's stamps; for a source of known length."""
 

@@ -27,6 +27,7 @@ from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.gateway_stage import sequenced_commands
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.recording import Recording
+from openoutcry.pipeline.sessions import Sessions
 from openoutcry.pipeline.shared import Contexts, Shared
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.stall import DUMP_SIGNAL
@@ -74,6 +75,8 @@ class Work:
     """The journal's other directories."""
     id_key: int = 0
     """The matcher's, see Options."""
+    sessions: Sessions | None = None
+    """Participants' sessions, where there are any."""
     core: Callable[..., Any] = process_batch
     """The batch kernel of the core: the matcher's, or one around it with the same arguments."""
 
