@@ -23,6 +23,7 @@ from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.topology import TOPOLOGY, Geometry, plan_groups
 from openoutcry.pipeline.worker import StageGroup, Work
+from openoutcry.replay.core import Core
 from openoutcry.replay.replay import instruments_to_json
 
 COMMANDS, QUICK_COMMANDS = 1 << 18, 1 << 16
@@ -46,7 +47,7 @@ def stage_rates(commands: int, gateway: str = "golden", journaled: bool = True) 
         shared.control[ct.GO] = 1
         writer = stack.enter_context(_journal(source, commands)) if journaled else None
         work = Work(
-            shared=shared, instruments=source.instruments, order_capacity=ORDER_CAPACITY, rate=0,
+            shared=shared, core=Core(source.instruments, ORDER_CAPACITY), rate=0,
             limit=commands, durability="async" if journaled else "none", journal=None,
             writer=writer, receiver=None, gateway=gateway,
         )  # fmt: skip

@@ -26,6 +26,8 @@ rest before it has changed anything::
     matching/cascade.py: stops elected, all-or-none orders filled, pegs priced again,
                          until nothing more happens ───────────────────────────────────────► events
 
+``hooks.py`` puts kernels before and after all of this.
+
 All of it works on one block of memory, the arena (``book/``); ``state/`` gives it as bytes and puts
 it back; ``reference/`` answers the same commands in plain Python; ``c_library/`` is the same
 machine code for C.

@@ -1,6 +1,6 @@
 """The matcher as an object: numpy arrays in, numpy arrays out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from openoutcry.matcher.book.shards import enter_shard
 from openoutcry.matcher.commands.dispatch import process_batch, scratch_records
 from openoutcry.matcher.errors import MatcherError
 from openoutcry.matcher.events import number_events
+from openoutcry.matcher.hooks import Hooks, process_hooked, seal_region, with_region, without_region
 from openoutcry.matcher.state.arena_check import check_arena
 from openoutcry.matcher.state.clone import copy_arena
 from openoutcry.matcher.state.digest import book_hash, hash_instruments, seal, seal_numbers
@@ -45,7 +46,8 @@ class Engine:
     many pages as orders can never run out of pages.  ``shard``: (shard of each instrument, shard of
     this engine): see ``book/shards.py``.  ``id_key``: a secret of 63 bits where order ids are
     chosen by others, so that nobody can choose ids that make commands slow; events and hashes do
-    not depend on it.  Raises :class:`MatcherError`.
+    not depend on it.  ``hooks``: kernels before and after the matcher, whose state is then part of
+    the engine's (``hooks.py``).  Raises :class:`MatcherError`.
     """
 
     def __init__(
@@ -55,11 +57,14 @@ class Engine:
         level_pages: int | None = None,
         shard: Shard | None = None,
         id_key: int = 0,
+        hooks: Hooks | None = None,
     ) -> None:
         self.instruments = layout.check_instruments(instruments)
         self.order_capacity = order_capacity
         self.level_pages = order_capacity if level_pages is None else level_pages
         self.shard = shard
+        self.hooks = hooks
+        self.region = hooks.region.copy() if hooks else np.zeros(0, np.uint8)
         self._use(new_arena(self.instruments, self.order_capacity, self.level_pages, id_key))
         if shard is not None:
             enter_shard(self.arena, *shard)
@@ -68,6 +73,12 @@ class Engine:
         self.arena = arena
         self.address: int = arena.ctypes.data
         """Address of the arena, for the kernels."""
+        self.batch: Callable[..., tuple[int, int]] = process_batch
+        """The batch kernel of the core, and the address that it is called with."""
+        self.core_address = self.address
+        if self.hooks is not None:
+            self._block = self.hooks.block(self.address, self.region)
+            self.batch, self.core_address = process_hooked, self._block.ctypes.data
         self._words = arena[: layout.HEADER_BYTES].view(np.int64)
         self._index = {s: i for i, s in enumerate(self.instruments["symbol"].tolist())}
         self._instruments_hash = hash_instruments(self.instruments)
@@ -118,8 +129,8 @@ class Engine:
         addr, out_addr = orders.ctypes.data, self._out.ctypes.data
         while done < len(orders):
             # Few commands at a time keep the buffer's used part small, so that it stays in cache.
-            commands, written = process_batch(
-                self.address,
+            commands, written = self.batch(
+                self.core_address,
                 addr + done * RECORD_BYTES,
                 min(len(orders) - done, BATCH_COMMANDS),
                 out_addr,
@@ -167,26 +178,30 @@ class Engine:
 
     def snapshot(self) -> bytes:
         """The whole state as bytes; equal states give equal bytes."""
-        return encode(self.state())
+        book = encode(self.state())
+        return with_region(book, self.region) if self.hooks else book
 
     def book_hash(self) -> str:
-        """Hash, 32 hexadecimal digits, of all but ``last_seq`` and ``event_count``: a rejected
-        command leaves it as it is.  Costs what changed since it, or ``state_hash``, was last asked
-        for; see ``digest.py``."""
+        """Hash, 32 hexadecimal digits, of the matcher without ``last_seq`` and ``event_count``: a
+        rejected command leaves it as it is.  Costs what changed since it, or ``state_hash``, was
+        last asked for; see ``digest.py``."""
         fold_changes(self.address)
         at = self._word(layout.DIGESTS_AT)
         low, high = self.arena[at : at + layout.DIGEST_BYTES].view(np.uint64).tolist()
         return seal(self._instruments_hash, self._word(layout.NOW_NS), (low, high))
 
     def state_hash(self) -> str:
-        """Hash, 32 hexadecimal digits, of the whole state; costs what :meth:`book_hash` does."""
-        return seal_numbers(self.book_hash(), self.last_seq, self.event_count)
+        """Hash, 32 hexadecimal digits, of the whole state; costs what :meth:`book_hash` does, and
+        the hashing of the hooks' region."""
+        whole = seal_numbers(self.book_hash(), self.last_seq, self.event_count)
+        return seal_region(whole, self.region) if self.hooks else whole
 
     def clone(self) -> "Engine":
         """Another engine in the same state, for what-if runs.  Costs what was ever in use of the
         memory, not its capacity."""
         other = object.__new__(Engine)
         other.instruments, other.shard = self.instruments, self.shard
+        other.hooks, other.region = self.hooks, self.region.copy()
         other.order_capacity, other.level_pages = self.order_capacity, self.level_pages
         other._use(copy_arena(self.arena))
         return other
@@ -199,6 +214,7 @@ class Engine:
         level_pages: int | None = None,
         shard: Shard | None = None,
         id_key: int = 0,
+        hooks: Hooks | None = None,
     ) -> "Engine":
         """An engine that goes on where :meth:`snapshot` was taken.
 
@@ -207,9 +223,11 @@ class Engine:
         Raises :class:`MatcherError` for damaged or foreign bytes or too small a capacity,
         ``LayoutMismatch`` for another layout.
         """
-        state = decode(data)
-        engine = cls(state.instruments, order_capacity, level_pages, shard, id_key)
+        region = hooks.region.copy() if hooks else np.zeros(0, np.uint8)
+        state = decode(without_region(data, region) if hooks else data)
+        engine = cls(state.instruments, order_capacity, level_pages, shard, id_key, hooks)
         put_back(engine.arena, state)
+        engine.region[:] = region
         if engine.snapshot() != data:
             raise MatcherError("snapshot: its orders are not in canonical order")
         return engine

@@ -148,6 +148,7 @@ def make_journal(
         "instruments": instruments_to_json(options.table),
         "order_capacity": options.order_capacity,
         "id_key": options.id_key,
+        "hooks": options.hooks,
         "source": options.source_name,
         "seed": options.seed,
         "rate": options.rate,

@@ -1,7 +1,7 @@
 """What a run is asked to do."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.stall import StallPolicy
 from openoutcry.pipeline.topology import TOPOLOGY, Topology
 from openoutcry.replay.checkpoint import EVERY as CHECKPOINT_EVERY
+from openoutcry.replay.core import Core
 from openoutcry.wire import OutcryError
 
 ORDER_CAPACITY = 1 << 17
@@ -72,6 +73,8 @@ class Options:
     id_key: int = field(default_factory=lambda: secrets.randbits(63))
     """The matcher's secret against order ids chosen to make commands slow.  It is kept in the
     journal; no event and no hash depends on it."""
+    hooks: Mapping[str, Any] | None = None
+    """What stands around the matcher (``replay.core.HOOKS``), with its settings; None: nothing."""
     verify: bool = True
     wiring: Topology = TOPOLOGY
     """The table of stages and rings that runs."""
@@ -90,6 +93,10 @@ class Options:
         instruments = self.source.instruments if self.source else self.instruments
         assert instruments is not None
         return instruments
+
+    @property
+    def core(self) -> Core:
+        return Core(self.table, self.order_capacity, self.id_key, self.hooks)
 
     @property
     def source_name(self) -> str:

@@ -15,7 +15,10 @@ from openoutcry.replay.checkpoint import recover, save
 from openoutcry.replay.events import Point
 from openoutcry.wire.errors import OutcryError
 
-SAME = ("instruments", "order_capacity", "source", "seed", "gateway", "gateway_settings", "lanes")
+SAME = (
+    "instruments", "order_capacity", "hooks", "source", "seed", "gateway", "gateway_settings",
+    "lanes",
+)  # fmt: skip
 """What a run must have in common with the one whose journal it goes on with."""
 
 

@@ -160,9 +160,7 @@ def _prepare(
 
     work = worker.Work(
         shared=shared,
-        instruments=options.table,
-        order_capacity=options.order_capacity,
-        id_key=options.id_key,
+        core=options.core,
         rate=options.rate,
         limit=limit,
         durability=options.durability,

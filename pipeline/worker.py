@@ -22,7 +22,7 @@ from openoutcry.gateway_fpga import Settings, make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.host.processes import STOP_SIGNALS, fork_reporting
 from openoutcry.journal import JournalWriter
-from openoutcry.matcher import Engine, process_batch
+from openoutcry.matcher import Engine
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.gateway_stage import sequenced_commands
 from openoutcry.pipeline.port_source import PortSource
@@ -33,6 +33,7 @@ from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.stall import DUMP_SIGNAL
 from openoutcry.pipeline.topology import Group, Stage, Topology
 from openoutcry.replay.checkpoint import recover_from_any
+from openoutcry.replay.core import Core
 from openoutcry.replay.replay import depth_of
 from openoutcry.ring import ProcessIdentity
 from openoutcry.wire import OutcryError
@@ -51,8 +52,8 @@ class Work:
     """What every group of a run is given."""
 
     shared: Shared
-    instruments: npt.NDArray[Any]
-    order_capacity: int
+    core: Core
+    """What commands become events by."""
     rate: int
     limit: int
     """Commands to take at most."""
@@ -73,12 +74,12 @@ class Work:
     """Cores that no stage spins on."""
     copies: tuple[Path, ...] = ()
     """The journal's other directories."""
-    id_key: int = 0
-    """The matcher's, see Options."""
     sessions: Sessions | None = None
     """Participants' sessions, where there are any."""
-    core: Callable[..., Any] = process_batch
-    """The batch kernel of the core: the matcher's, or one around it with the same arguments."""
+
+    @property
+    def instruments(self) -> npt.NDArray[Any]:
+        return self.core.instruments
 
     @property
     def table(self) -> Topology:
@@ -168,7 +169,7 @@ def rebuild_engine(work: Work, name: str) -> Engine:
             time.sleep(0.001)
         engine = recover_from_any([work.journal, *work.copies], last).engine
     else:
-        engine = Engine(work.instruments, work.order_capacity, id_key=work.id_key)
+        engine = work.core.fresh()
     # First touch of a page would stand in some order's latency.
     engine.arena[::4096] = engine.arena[::4096]
     if last == 0 or work.journal is not None:

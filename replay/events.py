@@ -16,8 +16,8 @@ from openoutcry.journal.checkpoints import newest_checkpoint
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.origins import ORIGINS, Senders
 from openoutcry.matcher import Engine
+from openoutcry.replay.core import Core
 from openoutcry.replay.event_hash import START, hash_array
-from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import BlockKind, EventFlag, EventKind, Side
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 
@@ -125,15 +125,13 @@ def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point
 
     Raises :class:`JournalError` if the begin was retired and no checkpoint bridges the gap.
     """
-    config = reader.config
-    capacity = int(config["order_capacity"])
-    id_key = int(config.get("id_key", 0))
+    core = Core.of(reader.config)
     before = reader.first_seq - 1
     if until_seq is not None or before:
         limit = NO_LIMIT if until_seq is None else until_seq
         found = newest_checkpoint(reader.directory, reader.journal_id, limit)
         if found is not None and found.seq >= before:
-            engine = Engine.restore(found.state, capacity, id_key=id_key)
+            engine = core.restored(found.state)
             chain, trades = found.facts["chain"], found.facts["trades"]
             senders = Senders.from_json(found.facts.get("senders", []))
             return Point(engine, chain, trades, found.seq, found.block, senders)
@@ -142,5 +140,4 @@ def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point
             f"{reader.directory} begins at sequence {reader.first_seq}, and no good checkpoint "
             f"stands for what was before"
         )
-    engine = Engine(make_instruments(config["instruments"]), capacity, id_key=id_key)
-    return Point(engine, START)
+    return Point(core.fresh(), START)

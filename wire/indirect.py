@@ -54,3 +54,17 @@ def call_step(typingctx: Any, address: Any, argument: Any) -> Any:
 def call_batch_kernel(typingctx: Any, address: Any, a: Any, b: Any, c: Any, d: Any, e: Any) -> Any:
     """Call the kernel at ``address``: five int64 -> two."""
     return types.UniTuple(types.int64, 2)(*[types.int64] * 6), _call
+
+
+@intrinsic
+def call_before(typingctx: Any, address: Any, region: Any, order: Any) -> Any:
+    """Call the kernel at ``address``: (int64, int64) -> int64."""
+    return types.int64(*[types.int64] * 3), _call
+
+
+@intrinsic
+def call_after(
+    typingctx: Any, address: Any, region: Any, order: Any, events: Any, count: Any
+) -> Any:
+    """Call the kernel at ``address``: (int64, int64, int64, int64) -> int64."""
+    return types.int64(*[types.int64] * 5), _call

@@ -1,7 +1,7 @@
 """matcher: commands into events; what the event ring has no room for waits in the scratch.
 
-The matcher's batch kernel is called by address: it is compiled once, with the engine, and another
-batch kernel over the same arena can stand in its place (``Work.core``).
+The core's batch kernel is called by address: the matcher's, or with hooks the one around it
+(``matcher/hooks.py``); each is compiled once, with the engine.
 """
 
 from typing import TYPE_CHECKING
@@ -34,7 +34,7 @@ EVENT_FLAGS = EVENT.offsets["flags"]
 LAST = int(EventFlag.LAST)
 (
     BATCH,  # address of the batch kernel
-    ARENA,
+    CORE,  # and what it is called with
     SCRATCH,  # events not yet published
     SCRATCH_COUNT,
     PENDING_FROM,
@@ -93,7 +93,7 @@ def step(context: int) -> int:
     # One command can cause many events: the scratch holds one worst case beyond a burst.
     taken, events = call_batch_kernel(
         load_i64(context + BATCH),
-        load_i64(context + ARENA),
+        load_i64(context + CORE),
         slot_address(ring, ring_mask, next_seq),
         count,
         load_i64(context + SCRATCH),
@@ -111,13 +111,13 @@ def prepare(group: "StageGroup", name: str) -> None:
     work, contexts = group.work, group.contexts
     engine = group.engine = group.rebuild_engine(name)
     # One worst case beyond a burst: see `step`.
-    scratch = np.zeros(w.BURST + scratch_records(work.order_capacity), EVENT_DTYPE)
+    scratch = np.zeros(w.BURST + scratch_records(engine.order_capacity), EVENT_DTYPE)
     contexts.keep_alive.append(scratch)
     contexts.set(
         name,
         {
-            BATCH: kernel_address(work.core, 5),
-            ARENA: engine.address,
+            BATCH: kernel_address(engine.batch, 5),
+            CORE: engine.core_address,
             SCRATCH: scratch.ctypes.data,
             SCRATCH_COUNT: len(scratch),
             w.NEXT: engine.last_seq + 1,

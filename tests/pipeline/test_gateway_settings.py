@@ -21,6 +21,7 @@ from openoutcry.pipeline.run import Options, run
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.topology import TOPOLOGY, geometry
+from openoutcry.replay.core import Core
 from openoutcry.wire import ErrorBit
 
 ORDERS = 4_096
@@ -162,7 +163,7 @@ def test_a_matcher_rebuilt_from_the_preloaded_input_sees_the_same_verdicts(gatew
         shared.load_tape(source.chunks(), 20_000, 20_000)
         shared.control[EPOCH_OFFSET] = 10**18
         work = worker.Work(
-            shared=shared, instruments=source.instruments, order_capacity=1 << 15, rate=0,
+            shared=shared, core=Core(source.instruments, 1 << 15), rate=0,
             limit=20_000, durability="none", journal=None, writer=None, receiver=None,
             gateway=gateway, settings=RATE,
         )  # fmt: skip

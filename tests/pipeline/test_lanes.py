@@ -13,6 +13,7 @@ from openoutcry.pipeline.stages import gateway as gateway_stage
 from openoutcry.pipeline.stages.words import BURST
 from openoutcry.pipeline.topology import HOUSE_LANE, TOPOLOGY, Geometry, Ring
 from openoutcry.pipeline.worker import StageGroup, Work
+from openoutcry.replay.core import Core
 from openoutcry.wire import ORDER_DTYPE
 
 FLOOD = 64 * BURST
@@ -36,7 +37,7 @@ def shared() -> Iterator[Shared]:
 def gateway(shared: Shared) -> StageGroup:
     instruments = GeneratedFlow("normal", 1, 1).instruments
     work = Work(
-        shared=shared, instruments=instruments, order_capacity=1024, rate=0, limit=0,
+        shared=shared, core=Core(instruments, 1024), rate=0, limit=0,
         durability="none", journal=None, writer=None, receiver=None,
     )  # fmt: skip
     return StageGroup(work, ("gateway",))

@@ -1,0 +1,142 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Kernels before and after the matcher: with it, and their state, they are the core.
+
+    order ─► before(region, order) ── 0 ──────► matcher ─► events ─► after(region, order, events, n)
+                 └─ a verdict ─► REJECTED, its reason and detail ───────┘
+
+``before`` is asked about every command that the gateway let through, whatever bytes it holds;
+``after`` sees every command with all of its events (their ``seq`` is still 0).  Both are kernels as
+the matcher's are: no clock, no allocation, no exceptions; all that they remember stands in
+``region``, one block of bytes without addresses in it, so that its bytes are their state: part of
+the state hash and of every snapshot.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
+from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
+from openoutcry.matcher.errors import MatcherError
+from openoutcry.matcher.events import event_address, mark_last, reject
+from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before, kernel_address
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.records import RECORD_BYTES
+
+REASON_BITS = 8
+REGION_MAGIC = b"OUTCRYRG"
+TRAILER_BYTES = 32
+"""Behind a snapshot with hooks: region, then magic, length and blake2b-128 of the region."""
+
+# Words of the block that the batch kernel is given.
+ARENA, BATCH, REGION, BEFORE, AFTER = range(0, 40, 8)
+BLOCK_WORDS = 5
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """``before(region, order) -> verdict``: 0, or what :func:`verdict` makes; and
+    ``after(region, order, events, count) -> 0``; either may be None."""
+
+    region: npt.NDArray[np.uint8]
+    """What the region holds at the start; each engine has a copy of its own."""
+    before: Callable[..., Any] | None = None
+    after: Callable[..., Any] | None = None
+
+    def block(self, arena: int, region: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+        """The words for :func:`process_hooked`."""
+        before = kernel_address(self.before, 2) if self.before else 0
+        after = kernel_address(self.after, 4) if self.after else 0
+        batch = kernel_address(process_batch, 5)
+        return np.array([arena, batch, region.ctypes.data, before, after], np.int64)
+
+
+@kernel
+def verdict(reason: int, detail: int) -> int:
+    """What ``before`` answers to have a command rejected: with this Reason, and ``detail`` (below
+    2**55) as the event's ``contra_id``."""
+    return detail << REASON_BITS | reason
+
+
+@kernel
+def process_hooked(
+    block: int, orders: int, count: int, out: int, out_capacity: int
+) -> tuple[int, int]:
+    """As ``process_batch``, with the hooks of ``block`` around every command."""
+    arena, batch = load_i64(block + ARENA), load_i64(block + BATCH)
+    region = load_i64(block + REGION)
+    before, after = load_i64(block + BEFORE), load_i64(block + AFTER)
+    worst = load_i64(arena + layout.WORST_EVENTS)
+    done = written = 0
+    while done < count and written + worst <= out_capacity:
+        order, at = orders + done * RECORD_BYTES, out + written * RECORD_BYTES
+        refused = 0
+        error_code = (load_i64(order + const.ORDER_WORD) >> const.ERROR_SHIFT) & 0xFFFF
+        if before != 0 and error_code == 0:
+            refused = call_before(before, region, order)
+        if refused != 0:
+            events = refuse(arena, order, at, refused)
+        else:
+            _, events = call_batch_kernel(batch, arena, order, 1, at, out_capacity - written)
+        if after != 0:
+            call_after(after, region, order, at, events)
+        written += events
+        done += 1
+    return done, written
+
+
+@kernel
+def refuse(arena: int, order: int, out: int, refused: int) -> int:
+    """Reject the command by the verdict; the matcher counts it and does nothing else."""
+    instrument = find_instrument(arena, load_i64(order + const.ORDER_SYMBOL))
+    word = load_i64(order + const.ORDER_WORD)
+    address = event_address(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
+    reason, detail = refused & ((1 << REASON_BITS) - 1), refused >> REASON_BITS
+    mark_last(reject(order, out, address, reason, detail))
+    store_i64(arena + layout.LAST_SEQ, load_i64(order + const.ORDER_SEQ))
+    store_i64(arena + layout.EVENT_COUNT, load_i64(arena + layout.EVENT_COUNT) + 1)
+    return 1
+
+
+# The region in hashes and snapshots
+
+
+def region_hash(region: npt.NDArray[np.uint8]) -> bytes:
+    return hashlib.blake2b(region.tobytes(), digest_size=16).digest()
+
+
+def seal_region(state_hash: str, region: npt.NDArray[np.uint8]) -> str:
+    """The hash of the core from the matcher's and the region."""
+    both = bytes.fromhex(state_hash) + region_hash(region)
+    return hashlib.blake2b(both, digest_size=16).hexdigest()
+
+
+def with_region(snapshot: bytes, region: npt.NDArray[np.uint8]) -> bytes:
+    """A matcher's snapshot, and the region behind it."""
+    size = len(region).to_bytes(8, "little")
+    return snapshot + region.tobytes() + REGION_MAGIC + size + region_hash(region)
+
+
+def without_region(data: bytes, region: npt.NDArray[np.uint8]) -> bytes:
+    """The matcher's part of a snapshot; its region is copied to ``region``.
+
+    Raises :class:`MatcherError` for bytes that end with no region of that size, or a damaged one.
+    """
+    trailer = data[-TRAILER_BYTES:]
+    if len(data) < TRAILER_BYTES or trailer[:8] != REGION_MAGIC:
+        raise MatcherError("snapshot: it has no region for the hooks")
+    size = int.from_bytes(trailer[8:16], "little")
+    if size != len(region) or size > len(data) - TRAILER_BYTES:
+        raise MatcherError(f"snapshot: its region has {size} bytes, the hooks' has {len(region)}")
+    at = len(data) - TRAILER_BYTES - size
+    region[:] = np.frombuffer(data, np.uint8, size, at)
+    if region_hash(region) != trailer[16:]:
+        raise MatcherError("snapshot: damaged: the checksum of the region does not match")
+    return data[:at]

@@ -1,0 +1,61 @@
+"""The deterministic core that a journal's configuration names: matcher and what is around it.
+
+A run, its restarts, replay and checkpoints all make their core here, so that nobody can make
+another from the same journal.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from openoutcry.journal.errors import JournalError
+from openoutcry.matcher import Engine
+from openoutcry.matcher.hooks import Hooks
+from openoutcry.wire import make_instruments
+
+HOOKS: dict[str, Callable[[Mapping[str, Any], npt.NDArray[Any]], Hooks]] = {}
+"""What may stand around the matcher, by the name that the configuration has: made from its settings
+and the instrument table."""
+
+
+@dataclass(frozen=True)
+class Core:
+    """What a core is made of."""
+
+    instruments: npt.NDArray[Any]
+    order_capacity: int
+    id_key: int = 0
+    hooks: Mapping[str, Any] | None = None
+    """``{"name": a key of HOOKS, its settings}``, as the journal has it; None: no hooks."""
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> "Core":
+        """The core of a journal with this configuration."""
+        return cls(
+            make_instruments(config["instruments"]),
+            int(config["order_capacity"]),
+            int(config.get("id_key", 0)),
+            config.get("hooks"),
+        )
+
+    def fresh(self) -> Engine:
+        """A core at the beginning."""
+        return Engine(
+            self.instruments, self.order_capacity, id_key=self.id_key, hooks=self._hooks()
+        )
+
+    def restored(self, snapshot: bytes) -> Engine:
+        """A core that goes on where the snapshot was taken."""
+        return Engine.restore(
+            snapshot, self.order_capacity, id_key=self.id_key, hooks=self._hooks()
+        )
+
+    def _hooks(self) -> Hooks | None:
+        if self.hooks is None:
+            return None
+        name = self.hooks.get("name")
+        if name not in HOOKS:
+            raise JournalError(f"hooks {name!r} around the matcher are not known to this program")
+        return HOOKS[str(name)](self.hooks, self.instruments)

@@ -1,0 +1,198 @@
+"""Kernels before and after the matcher are part of the core: the events and the one state hash are
+the same inline, as processes, with kills, in replay, over snapshots, in a journal that is resumed.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import core_hooks as core
+import numpy as np
+import pytest
+from processes import find_pipeline
+
+from openoutcry.journal import JournalError, JournalLock
+from openoutcry.journal.lock import InUse
+from openoutcry.matcher import Engine, MatcherError
+from openoutcry.pipeline.progress import Sample, Watcher
+from openoutcry.pipeline.resume import ResumeError
+from openoutcry.pipeline.run import run
+from openoutcry.pipeline.top import running
+from openoutcry.replay.checkpoint import make_checkpoints, recover
+from openoutcry.replay.replay import replay
+
+KEYS = ("commands", "events", "state_hash", "event_hash")
+
+
+def commands(count: int = core.COMMANDS) -> Any:
+    (orders,) = core.flow(count).chunks(count)
+    orders["seq"] = np.arange(1, count + 1)
+    return orders
+
+
+def engine() -> Engine:
+    return Engine(core.flow().instruments, core.CAPACITY, hooks=core.hooks())
+
+
+@pytest.fixture(scope="module")
+def inline(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The flow inline, its journal, and what its replay says."""
+    return run(core.options(tmp_path_factory.mktemp("inline") / "j", topology="inline"))
+
+
+def same(result: dict[str, Any], wanted: dict[str, Any]) -> None:
+    assert {key: result[key] for key in KEYS} == {key: wanted[key] for key in KEYS}
+
+
+def test_the_hooks_see_and_refuse_what_the_plain_reference_does() -> None:
+    """Every event equal, in pieces of any size; the counts are the open orders."""
+    orders, hooked, plain = commands(6_000), engine(), core.Plain(core.flow().instruments)
+    wanted = plain.process(orders)
+    cuts = [0, 1, 2, 64, 65, 3_000, len(orders)]
+    found = [hooked.process(orders[a:b]) for a, b in pairwise(cuts)]
+    assert np.array_equal(np.concatenate(found), wanted)
+    counts = hooked.region.view(np.int64)
+    assert counts[1:].sum() == hooked.open_orders == plain.engine.open_orders > 0
+    assert counts[1:].max() == core.LIMIT
+    refused = wanted[wanted["reason"] == core.REFUSED]
+    assert len(refused) > 100
+    assert (refused["contra_id"] >= core.LIMIT).all()
+    for symbol in hooked.instruments["symbol"]:
+        assert hooked.depth(symbol, 100) == plain.engine.depth(symbol, 100)
+
+
+def test_a_snapshot_a_clone_and_the_hash_have_the_region() -> None:
+    """Two cores whose books are equal and whose counts differ are different states."""
+    orders, straight = commands(6_000), engine()
+    straight.process(orders[:3_000])
+    data, hash_there = straight.snapshot(), straight.state_hash()
+    again = Engine.restore(data, core.CAPACITY, hooks=core.hooks())
+    clone = straight.clone()
+    assert again.state_hash() == clone.state_hash() == hash_there
+    wanted = straight.process(orders[3_000:])
+    for other in (again, clone):
+        assert np.array_equal(other.process(orders[3_000:]), wanted)
+        assert other.state_hash() == straight.state_hash() != hash_there
+        assert other.snapshot() == straight.snapshot() != data
+    clone.region[80] ^= 1
+    assert clone.book_hash() == straight.book_hash()
+    assert clone.state_hash() != straight.state_hash()
+
+
+def test_a_snapshot_is_refused_with_other_hooks_or_a_damaged_region() -> None:
+    """Without the region, with one of another size, with a bit changed: an error that says so."""
+    hooked, plain = engine(), Engine(core.flow().instruments, core.CAPACITY)
+    data = hooked.snapshot()
+    with pytest.raises(MatcherError, match="its header speaks of"):
+        Engine.restore(data, core.CAPACITY)
+    with pytest.raises(MatcherError, match="it has no region for the hooks"):
+        Engine.restore(plain.snapshot(), core.CAPACITY, hooks=core.hooks())
+    damaged = data[:-50] + bytes([data[-50] ^ 1]) + data[-49:]
+    with pytest.raises(MatcherError, match="the checksum of the region"):
+        Engine.restore(damaged, core.CAPACITY, hooks=core.hooks())
+    small = core.Hooks(np.zeros(8, np.uint8))
+    with pytest.raises(MatcherError, match="524296 bytes, the hooks' has 8"):
+        Engine.restore(data, core.CAPACITY, hooks=small)
+
+
+def test_hooks_that_do_nothing_change_no_event() -> None:
+    """The matcher's events, and one hash for the book."""
+    orders = commands(4_000)
+    idle = Engine(core.flow().instruments, core.CAPACITY, hooks=core.Hooks(np.zeros(8, np.uint8)))
+    plain = Engine(core.flow().instruments, core.CAPACITY)
+    assert np.array_equal(idle.process(orders), plain.process(orders))
+    assert idle.book_hash() == plain.book_hash()
+
+
+def test_inline_the_run_is_the_engines_and_its_journal_replays(
+    inline: dict[str, Any], tmp_path: Path
+) -> None:
+    """The pipeline's hashes are those of the core fed by hand, but for what the gateway refuses;
+    the replay made its own core from the journal's configuration."""
+    assert inline["replay"]["equal"] is True
+    assert inline["rejects"]["QTY_LIMIT"] > 100
+    journal = Path(inline["journal"]["path"])
+    make_checkpoints(journal, every=7_000)
+    same({**replay(journal)}, inline)
+    point = recover(journal)
+    assert point.engine.state_hash() == inline["state_hash"]
+    assert recover(journal, 9_000).seq == 9_000
+
+
+def wait_until_free(journal: Path) -> None:
+    """The killed pipeline's stages die with it, each a moment later."""
+    for _ in range(3_000):
+        with suppress(InUse), JournalLock(journal):
+            return
+        time.sleep(0.01)
+    raise AssertionError("the journal is still in use")
+
+
+class Killer:
+    """Kills the matcher at a third and at two thirds of the run."""
+
+    def __init__(self) -> None:
+        self.left = [2 * core.COMMANDS // 3, core.COMMANDS // 3]
+
+    def sample(self, sample: Sample) -> None:
+        if not self.left or sample.commands < self.left[-1]:
+            return
+        self.left.pop()
+        (pipeline,) = (one for one in running() if one.owner.pid == os.getpid())
+        rows = pipeline.view(pipeline.positions(), 1)["stages"]
+        (row,) = (row for row in rows if row["name"] == "matcher")
+        if row["alive"] and not row["finished"]:
+            os.kill(row["pid"], signal.SIGKILL)
+
+
+@pytest.mark.parametrize("durability", ["durable", "none"])
+def test_as_processes_with_the_matcher_killed_twice(
+    durability: str, inline: dict[str, Any], tmp_path: Path
+) -> None:
+    """It is rebuilt with its hooks from the journal, and without one from the preloaded input."""
+    for attempt in range(5):  # a machine that does not let us run may miss the moment
+        journal = tmp_path / f"{attempt}" if durability == "durable" else None
+        result = run(
+            core.options(journal, rate=20_000, durability=durability, checkpoint_every=5_000),
+            Watcher(sample=Killer().sample),
+        )
+        same(result, inline)
+        assert (result["lost"], result["duplicated"]) == (0, 0)
+        if result["restarts"]:
+            break
+    assert result["restarts"]
+
+
+def test_a_whole_pipeline_that_was_killed_is_resumed_with_its_hooks(
+    inline: dict[str, Any], tmp_path: Path
+) -> None:
+    """SIGKILL for all, then --resume: one hash."""
+    command = [sys.executable, core.__file__, str(tmp_path / "j"), "20000"]
+    with subprocess.Popen(command) as process:
+        pipeline = find_pipeline(process.pid)
+        while pipeline.durable_seq < core.COMMANDS // 3:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    wait_until_free(tmp_path / "j")
+    with pytest.raises(ResumeError, match="with another hooks"):
+        run(core.options(tmp_path / "j", resume=True, changed={"name": core.NAME, "limit": 5}))
+    result = run(core.options(tmp_path / "j", resume=True, topology="inline"))
+    same(result, inline)
+    assert result["resumed"]["commands"] >= core.COMMANDS // 3
+    assert result["replay"]["equal"] is True
+
+
+def test_a_journal_whose_hooks_are_unknown_here_is_not_replayed(
+    inline: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rather than with the matcher alone, which would give other events."""
+    monkeypatch.delitem(core.HOOKS, core.NAME)
+    with pytest.raises(JournalError, match=r"hooks 'open order limit' .* not known"):
+        replay(inline["journal"]["path"])
