@@ -10,6 +10,7 @@ from numba import types
 
 from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
+from openoutcry.order_entry import ouch, soupbin
 from openoutcry.order_entry import rows as r
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import stream as st
@@ -17,13 +18,12 @@ from openoutcry.order_entry import tokens as t
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.enums import CommandKind, EventKind
 from openoutcry.wire.indirect import _call, intrinsic
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
     add_wrapping,
     load_i64,
     load_u8,
     load_u16,
-    load_u32,
     mul_wrapping,
     store_i64,
     store_u8,
@@ -64,9 +64,6 @@ CODECS = 8
 ROOM = 4096
 """Bytes that one event's messages have at most."""
 OUCH50 = int(Protocol.OUCH50)
-LIABLE = n.OWN + 20
-"""OUCH: the size that the message asked for; INTENDED, in its order's row, the newest of them."""
-INTENDED = r.MORE
 
 
 @intrinsic
@@ -130,13 +127,33 @@ def apply_command(hall: int, order: int, note: int) -> None:
         store_i64(hall + h.LAST_NUMBER, max(number, load_i64(hall + h.LAST_NUMBER)))
     if flags & (n.FLAG_TOKEN | n.FLAG_NEW_ROW):
         t.put_token(table, index, note + n.TOKEN, number)
-    if load_u8(order + ORDER_KIND) == REDUCE and load_u8(note + n.PROTOCOL) <= OUCH50:
-        row = r.find_row(rows, mask, number)
-        if row != 0:
-            store_i64(row + INTENDED, load_u32(note + LIABLE))
 
 
 @kernel
+def remember(hall: int, order: int, note: int) -> None:
+    """What a protocol's ``complete`` has noted in the row of the order that a command names."""
+    if load_u8(order + ORDER_KIND) == REDUCE and load_u8(note + n.PROTOCOL) <= OUCH50:
+        rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+        row = r.find_row(rows, mask, load_i64(note + n.ROW))
+        if row != 0 and load_u8(note + n.FLAGS) & n.FLAG_INTERNAL == 0:
+            ouch.send_reduction(row, load_i64(order + ORDER_QTY))
+
+
+@kernel
+def begin_day(hall: int) -> None:
+    """What came before was of days before: of their tokens only open orders' are still taken."""
+    store_i64(hall + h.DAY_BEGUN, 1)
+    table = load_i64(hall + h.TOKENS)
+    t.clear_table(table)
+    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+    for index in range(mask + 1):
+        row = rows + r.ROW_BYTES * index
+        if r.is_live(row) and load_u8(row + r.TOKEN_BYTES) != 0:
+            session = load_u16(row + r.SESSION)
+            t.put_token(table, session, row + r.TOKEN, load_i64(row + r.NUMBER))
+
+
+@kernel_outlined
 def fill_row(hall: int, session: int, row: int, replaced: int, order: int, note: int) -> None:
     """A new row: of a new order, or of the one that replaces the order ``replaced``."""
     store_i64(row + r.ORDER_ID, load_i64(order + ORDER_ID))
@@ -171,15 +188,16 @@ def fill_row(hall: int, session: int, row: int, replaced: int, order: int, note:
 
 
 @kernel
-def apply_event(hall: int, codecs: int, event: int, note: int, rx_ts_ns: int) -> int:
+def apply_event(hall: int, codecs: int, event: int, order: int, note: int, rx_ts_ns: int) -> int:
     """Rows and streams as they are once this event is told; returns the index of the session whose
     stream has grown, 0 if none has.
 
-    ``note``: of the command that caused it, 0 if no session did; ``rx_ts_ns``: when that came.
+    ``order`` and ``note``: of the command that caused it, 0 if no session did; ``rx_ts_ns``: when
+    that came.
     """
     own = note != 0 and load_u8(note + n.FLAGS) & n.FLAG_INTERNAL == 0
     if own and load_u8(note + n.REFUSED) != 0:
-        return tell_refused(hall, codecs, event, note, rx_ts_ns)
+        return tell_refused(hall, codecs, event, order, note, rx_ts_ns)
     rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
     row = r.current_row(rows, mask, load_i64(event + EVENT_ID))
     if own:
@@ -191,9 +209,8 @@ def apply_event(hall: int, codecs: int, event: int, note: int, rx_ts_ns: int) ->
         return tell(hall, codecs, session, event, row, note, rx_ts_ns)
     session = block_of(hall, load_u16(row + r.SESSION))
     mine = note if own and is_about(hall, event, row, note) else 0
-    told = tell(hall, codecs, session, event, row, mine, rx_ts_ns)
     update_row(hall, row, event)
-    return told
+    return tell(hall, codecs, session, event, row, mine, rx_ts_ns)
 
 
 @kernel
@@ -207,7 +224,7 @@ def is_about(hall: int, event: int, row: int, note: int) -> bool:
     return about == 0 or load_i64(about + r.ORDER_ID) == load_i64(event + EVENT_ID)
 
 
-@kernel
+@kernel_outlined
 def row_of_own(hall: int, row: int, event: int, note: int) -> int:
     """The row that an event of the note's own command is about: a replace's new one, from the
     moment it is accepted the order's current one."""
@@ -223,6 +240,9 @@ def row_of_own(hall: int, row: int, event: int, note: int) -> int:
         return new
     if kind == REPLACED:
         root = r.row_of(rows, mask, order_id & r.NUMBER_MASK)
+        if row != 0:
+            store_i64(new + r.CUM, load_i64(row + r.CUM))
+            store_i64(new + r.CUM_VALUE, load_i64(row + r.CUM_VALUE))
         store_i64(root + r.CURRENT, load_i64(note + n.ROW))
         if row not in (0, root):
             store_u8(row + r.STATE, r.DONE)
@@ -250,13 +270,15 @@ def update_row(hall: int, row: int, event: int) -> None:
         return
     if kind in (ACCEPTED, FILLED, CANCELLED, EXPIRED, REDUCED, REPLACED):
         store_i64(row + r.LEAVES, leaves)
+        if kind == REPLACED:
+            store_i64(row + r.QTY, load_i64(row + r.CUM) + leaves)
         if kind in (ACCEPTED, REPLACED):
             store_u8(row + r.STATE, r.OPEN)
         elif leaves == 0:
             end_row(hall, row)
 
 
-@kernel
+@kernel_outlined
 def end_row(hall: int, row: int) -> None:
     """Nothing more will come of this order (or, of a replace that was rejected, of its row)."""
     store_u8(row + r.STATE, r.DONE)
@@ -270,7 +292,7 @@ def end_row(hall: int, row: int) -> None:
         add(block_of(hall, load_u16(row + r.SESSION)) + s.OPEN_ORDERS, -1)
 
 
-@kernel
+@kernel_outlined
 def tell(
     hall: int, codecs: int, session: int, event: int, row: int, note: int, rx_ts_ns: int
 ) -> int:
@@ -282,12 +304,12 @@ def tell(
     store_i64(session + s.RX_TS_NS, rx_ts_ns)
     store_i64(session + s.CAUSE_SEQ, load_i64(event + EVENT_CAUSE))
     out = codecs + CODEC_BYTES * CODECS
-    size = call6(encode, event, row, session, note, out, ROOM)
+    size = call6(encode, event, row, session, note, out + soupbin.HEADER_BYTES, ROOM)
     return put_out(hall, session, out, size, load_i64(event + EVENT_SEQ))
 
 
-@kernel
-def tell_refused(hall: int, codecs: int, event: int, note: int, rx_ts_ns: int) -> int:
+@kernel_outlined
+def tell_refused(hall: int, codecs: int, event: int, order: int, note: int, rx_ts_ns: int) -> int:
     """As :func:`tell`, of a command that the session layer had refused."""
     if load_u8(event + EVENT_KIND) != REJECTED:
         return 0
@@ -298,22 +320,28 @@ def tell_refused(hall: int, codecs: int, event: int, note: int, rx_ts_ns: int) -
     store_i64(session + s.RX_TS_NS, rx_ts_ns)
     store_i64(session + s.CAUSE_SEQ, load_i64(event + EVENT_CAUSE))
     out = codecs + CODEC_BYTES * CODECS
-    number = load_i64(note + n.ROW)
-    row = r.find_row(load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK), number)
-    size = call5(refuse, note, row, session, out, ROOM)
+    size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)
     return put_out(hall, session, out, size, load_i64(event + EVENT_SEQ))
 
 
 @kernel
 def put_out(hall: int, session: int, out: int, size: int, event_seq: int) -> int:
-    """Put what was encoded into the session's stream."""
-    if size <= 0:
+    """Put what was encoded behind a packet's header at ``out`` into the session's stream, if it is
+    of this day."""
+    if size <= 0 or load_i64(hall + h.DAY_BEGUN) == 0:
         return 0
+    size = soupbin.sequenced(out, size)
     number = st.append(load_i64(session + s.STREAM), out, size, event_seq)
     if number == 0:
         add(hall + h.UNTOLD, 1)
         return 0
     return load_i64(session + s.INDEX)
+
+
+@kernel_outlined
+def command(hall: int, order: int, note: int) -> None:
+    """As :func:`apply_command`, for the running stage."""
+    apply_command(hall, order, note)
 
 
 @kernel
@@ -335,13 +363,17 @@ def apply_batch(
     at, noted = 0, 0
     for index in range(count):
         order, note = orders + 64 * index, load_i64(notes + 8 * index)
+        is_today = load_i64(order + ORDER_TS) >= load_i64(hall + h.DAY_BEGIN)
+        if is_today and load_i64(hall + h.DAY_BEGUN) == 0:
+            begin_day(hall)
         if note != 0:
             apply_command(hall, order, note)
+            remember(hall, order, note)
             noted += 1
         seq = load_i64(order + ORDER_SEQ)
         while at < event_count and load_i64(events + 64 * at + EVENT_CAUSE) == seq:
             event = events + 64 * at
             if load_i64(event + EVENT_SEQ) <= last_event:
-                apply_event(hall, codecs, event, note, load_i64(order + ORDER_TS))
+                apply_event(hall, codecs, event, order, note, load_i64(order + ORDER_TS))
             at += 1
     return noted

@@ -84,6 +84,16 @@ def number_of(table: int, session: int, token: int) -> int:
 
 
 @kernel
+def clear_table(table: int) -> None:
+    """No token is taken any more."""
+    entries = load_i64(table + TABLE_ENTRIES)
+    if load_i64(table + TABLE_COUNT) > 0:
+        for offset in range(0, ENTRY_BYTES * (load_i64(table + TABLE_MASK) + 1), 8):
+            store_i64(entries + offset, 0)
+    store_i64(table + TABLE_COUNT, 0)
+
+
+@kernel
 def is_full(table: int) -> bool:
     """Seven eighths are taken."""
     capacity = load_i64(table + TABLE_MASK) + 1

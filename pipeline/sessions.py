@@ -38,6 +38,7 @@ from openoutcry.ring import layout
 from openoutcry.wire import OutcryError
 from openoutcry.wire import sockets as so
 from openoutcry.wire.indirect import kernel_address
+from openoutcry.wire.kernel import compile_kernel
 
 if TYPE_CHECKING:
     from openoutcry.pipeline.worker import StageGroup, Work
@@ -109,7 +110,9 @@ class Sessions:
         return Stream(path, int.from_bytes(identity, "little"), *sizes)
 
     def _codecs(self) -> npt.NDArray[np.int64]:
-        words = np.zeros((a.CODEC_BYTES * a.CODECS + a.ROOM) // 8, np.int64)
+        for function, count in ((a.begin_day, 1), (a.apply_batch, 8), (stage.watch, 3)):
+            compile_kernel(function, count)
+        words = np.zeros((a.CODEC_BYTES * a.CODECS + a.ROOM + 64) // 8, np.int64)
         for protocol in {row.protocol for row in self.spec.sessions}:
             module = CODECS[protocol]
             at = protocol * a.CODEC_BYTES // 8
@@ -227,6 +230,8 @@ class Sessions:
         """Rows, tokens and streams as of the last command on the lane and the last event told."""
         hall = self.hall
         hall.clear()
+        day_start = int(hall.block(1)[s.DAY_START_NS // 8])
+        hall.words[h.DAY_BEGIN // 8] = self.spec.day_begin_ns or day_start
         for stream in self.streams:
             stream.begin()
         noted = 0
@@ -237,10 +242,15 @@ class Sessions:
                 )
             noted = self._from_journal([work.journal, *work.copies][0], told)
         assert noted <= published
+        if not hall[h.DAY_BEGUN]:
+            a.begin_day(hall.address)
+        note = np.zeros(1, np.int64)
         for seq in range(noted + 1, published + 1):
             at = seq & hall[h.NOTE_MASK]
+            note[0] = hall[h.NOTES] + n.NOTE_BYTES * at
             order = hall[h.ORDERS] + h.ORDER_BYTES * at
-            a.apply_command(hall.address, order, hall[h.NOTES] + n.NOTE_BYTES * at)
+            codecs = self.codecs.ctypes.data
+            a.apply_batch(hall.address, codecs, order, 1, note.ctypes.data, 0, 0, told)
         hall.words[h.LANE_SEQ // 8] = published
         hall.words[h.EVENT_SEQ // 8] = told
         for index in range(1, len(self.streams) + 1):

@@ -14,7 +14,7 @@ from openoutcry.pipeline.stages import words as w
 from openoutcry.ring import layout
 from openoutcry.ring.kernels import gate, slot_address
 from openoutcry.wire.enums import CommandKind
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
     copy56,
     load_i64,
@@ -97,7 +97,7 @@ def one_message(context: int, session: int, codec: int, message: int, size: int,
     return kind
 
 
-@kernel
+@kernel_outlined
 def resolve(hall: int, session: int, codec: int, order: int, note: int) -> int:
     """What the message's names mean: its order's number and row; why it is refused, if it is, goes
     into the note.  Returns IGNORE for what the protocol passes over in silence."""
@@ -155,7 +155,7 @@ def is_workable(rows: int, mask: int, row: int) -> bool:
     return state == r.OPEN and r.current_row(rows, mask, order_id) == row
 
 
-@kernel
+@kernel_outlined
 def new_number(hall: int, order: int, note: int) -> None:
     """Give the message a row of its own; a replace's core order stays the same."""
     table, rows = load_i64(hall + h.TOKENS), load_i64(hall + h.ROWS)
@@ -169,7 +169,7 @@ def new_number(hall: int, order: int, note: int) -> None:
     store_u8(note + n.FLAGS, load_u8(note + n.FLAGS) | n.FLAG_NEW_ROW)
 
 
-@kernel
+@kernel_outlined
 def publish(context: int, seq: int, order: int, note: int) -> None:
     """Let rows and tokens know the command, and put it on the lane."""
     hall = load_i64(context + x.HALL)
@@ -182,7 +182,7 @@ def publish(context: int, seq: int, order: int, note: int) -> None:
     store_release(ring + layout.PUBLISHED, seq)
 
 
-@kernel
+@kernel_outlined
 def internal(context: int, session: int, message: int, kind: int, number: int) -> int:
     """A command of the session layer's own; 0 if the lane has no room for it now."""
     if load_i64(context + x.CLOSED) != 0 or lane_room(context) < 1:

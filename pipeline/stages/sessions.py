@@ -29,7 +29,7 @@ from openoutcry.ring import layout
 from openoutcry.ring.kernels import slot_address
 from openoutcry.wire import sockets as so
 from openoutcry.wire.enums import CommandKind, TimeInForce
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
     load_acquire,
     load_i64,
@@ -102,14 +102,15 @@ def take_events(context: int) -> int:
         event = slot_address(ring, ring_mask, index)
         at = 8 * (load_i64(event + a.EVENT_CAUSE) & mask)
         origin = load_i64(load_i64(context + x.LANE_WORDS) + at)
-        note = 0
+        note = order = 0
         if origin & (NUMBERS - 1) == x.LANE:
             note_mask = load_i64(hall + h.NOTE_MASK)
             note = n.note_at(load_i64(hall + h.NOTES), note_mask, origin >> SHIFT)
+            order = load_i64(hall + h.ORDERS) + 64 * (origin >> SHIFT & note_mask)
         elif load_i64(event + a.EVENT_ID) & r.ORDER_BIT == 0:
             continue
         rx_ts_ns = load_i64(load_i64(context + x.RECEIVED) + at) + offset
-        told = a.apply_event(hall, codecs, event, note, rx_ts_ns)
+        told = a.apply_event(hall, codecs, event, order, note, rx_ts_ns)
         if told != 0:
             mark_dirty(context, a.block_of(hall, told))
     store_i64(hall + h.EVENT_SEQ, first + count - 1)
@@ -140,7 +141,7 @@ def flush(context: int) -> int:
     return sent - kept
 
 
-@kernel
+@kernel_outlined
 def send_some(context: int, session: int) -> int:
     """What goes beside the stream first, then the stream; 0 if all of it is sent."""
     fd = load_i64(session + s.FD)
@@ -181,7 +182,7 @@ def unsent(context: int, session: int) -> int:
     return 1
 
 
-@kernel
+@kernel_outlined
 def put_aside(context: int, session: int, kind: int) -> None:
     """A SoupBinTCP packet of a type and nothing else goes out beside the stream, if everything
     before it has gone."""
@@ -198,7 +199,7 @@ def put_aside(context: int, session: int, kind: int) -> None:
 # Connections.
 
 
-@kernel
+@kernel_outlined
 def hang_up(context: int, session: int) -> None:
     """Close the connection; what was read of it and not yet understood is dropped."""
     fd = load_i64(session + s.FD)
@@ -212,7 +213,7 @@ def hang_up(context: int, session: int) -> None:
     so.close(fd)
 
 
-@kernel
+@kernel_outlined
 def lose(context: int, session: int) -> None:
     """The connection is lost, which is no logout: its orders wait for their fate."""
     if load_i64(session + s.FD) >= 0 and load_i64(session + s.STATE) == s.CONNECTED:
@@ -232,7 +233,7 @@ def set_pending(context: int, session: int, value: int) -> None:
     store_i64(session + s.PENDING, value)
 
 
-@kernel
+@kernel_outlined
 def take_connection(context: int) -> int:
     """A socket from the doorman, whose client has logged in; 0 if there is none."""
     message = load_i64(context + x.MESSAGE)
@@ -347,7 +348,7 @@ def receive(context: int, session: int) -> int:
     return understand(context, session)
 
 
-@kernel
+@kernel_outlined
 def understand(context: int, session: int) -> int:
     """Whole messages in a session's buffer into commands, a bounded number of them."""
     codec = load_i64(context + x.CODECS) + a.CODEC_BYTES * load_i64(session + s.PROTOCOL)
@@ -411,7 +412,7 @@ def timers(context: int, now: int) -> None:
             sweep(context, session)
 
 
-@kernel
+@kernel_outlined
 def cancel_orders(context: int, session: int) -> None:
     """The lost session's orders go: by one command where they are its participant's only ones, else
     one by one."""
@@ -430,7 +431,7 @@ def cancel_orders(context: int, session: int) -> None:
             store_i64(session + s.SWEEP_END, last)
 
 
-@kernel
+@kernel_outlined
 def sweep(context: int, session: int) -> None:
     """Cancel a lost session's orders one by one, some rows at a time."""
     hall = load_i64(context + x.HALL)
@@ -457,7 +458,7 @@ def close_lane(context: int) -> None:
     store_release(load_i64(context + x.LANE_RING) + layout.CLOSED_AT, last + 1)
 
 
-@kernel
+@kernel_outlined
 def end(context: int) -> None:
     """All events are told: the ends of the sessions go out, for a while, then all is closed."""
     hall, now = load_i64(context + x.HALL), monotonic_ns()
