@@ -261,6 +261,9 @@ class Doorman:
     async def _hand_over(
         self, index: int, client: socket.socket, reply: bytes, rest: bytes, wanted: int
     ) -> None:
+        # What the system keeps for a reader is part of how far he may fall behind.
+        queue = self.spec.sessions[index - 1].queue_bytes
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, min(queue, 1 << 20))
         head = struct.pack("<4q", index, wanted, len(reply), SEQUENCE_AT).ljust(REPLY_AT, b"\0")
         message = (head + reply).ljust(HAND_BYTES, b"\0") + rest
         while True:

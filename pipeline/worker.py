@@ -27,7 +27,6 @@ from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.gateway_stage import sequenced_commands
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.recording import Recording
-from openoutcry.pipeline.sessions import Sessions
 from openoutcry.pipeline.shared import Contexts, Shared
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.stall import DUMP_SIGNAL
@@ -74,8 +73,9 @@ class Work:
     """Cores that no stage spins on."""
     copies: tuple[Path, ...] = ()
     """The journal's other directories."""
-    sessions: Sessions | None = None
-    """Participants' sessions, where there are any."""
+    sessions: Any = None
+    """Participants' sessions (sessions.Sessions), where there are any.  Not imported here: every
+    stage's machine code would depend on all of order entry."""
 
     @property
     def instruments(self) -> npt.NDArray[Any]:

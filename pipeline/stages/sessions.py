@@ -10,7 +10,7 @@ core rejects without effect, so that the answer has its place in the sequence, i
 leaves, and can be made again (docs/decisions/012-sessions.md).
 """
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from openoutcry.order_entry import apply as a
 from openoutcry.order_entry import hall as h
@@ -41,10 +41,6 @@ from openoutcry.wire.memory import (
     store_release,
     store_u8,
 )
-
-if TYPE_CHECKING:
-    from openoutcry.pipeline.worker import StageGroup
-
 MAX_EVENTS = 64
 TIMER_NS = 5_000_000
 SWEEP_ROWS = 4096
@@ -497,9 +493,7 @@ def step(context: int) -> int:
     return done
 
 
-def prepare(group: "StageGroup", name: str) -> None:
+def prepare(group: Any, name: str) -> None:
     """Where the predecessor was: rows, tokens and streams made again from the journal, and from
     what the journal does not have yet."""
-    sessions = group.work.sessions
-    assert sessions is not None
-    sessions.prepare(group, name)
+    group.work.sessions.prepare(group, name)

@@ -7,10 +7,10 @@ import socket
 import subprocess
 import sys
 import time
+from ipaddress import ip_network
 from pathlib import Path
 
 import argon2
-import numpy as np
 
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.spec import (
@@ -19,6 +19,8 @@ from openoutcry.order_entry.spec import (
     Protocol,
     SessionSpec,
     SessionsSpec,
+    Takeover,
+    ThrottlePolicy,
 )
 from openoutcry.pipeline.run import Options, Watcher, run
 from openoutcry.pipeline.sessions import with_sessions
@@ -29,6 +31,8 @@ from openoutcry.wire.messages import OUCH42
 PASSWORD = "secret"
 HASH = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 DAY = "20260102"
+KINDS = {"cancel_on_disconnect": CancelOnDisconnect, "takeover": Takeover,
+         "throttle_policy": ThrottlePolicy}  # fmt: skip
 SMALL = {"row_capacity": 1 << 12, "token_capacity": 1 << 14, "stream_entries": 1 << 18,
          "stream_bytes": 1 << 25}  # fmt: skip
 
@@ -45,17 +49,21 @@ class Nobody:
         return iter(())
 
 
-def session(name, participant, **more):
+def session(name, participant, networks=(), **more):
+    more["networks"] = tuple(ip_network(text) for text in networks)
+    for key, kind in KINDS.items():
+        if key in more:
+            more[key] = kind(more[key])
     return SessionSpec(name, participant, Protocol.OUCH42, HASH, **more)
 
 
 def serve(document):
     """In the process: run what the document says until it is told to stop."""
     rows = [session(**row) for row in document["sessions"]]
-    port = PortSpec(Protocol.OUCH42, "127.0.0.1", document.get("port", 0))
+    tls = [Path(path) for path in document.get("tls", ())]
+    port = PortSpec(Protocol.OUCH42, "127.0.0.1", document.get("port", 0), *tls)
     sessions = SessionsSpec(tuple(rows), (port,), day=DAY, day_begin_ns=1, **SMALL)
     journal = Path(document["journal"]) if document.get("journal") else None
-    resume = journal is not None and (journal / "segment-000001").exists()
     resume = journal is not None and bool(list(journal.glob("segment-*")))
 
     def note(text):
@@ -130,10 +138,12 @@ class Venue:
 class Client:
     """A SoupBinTCP client; ``number`` is that of the next sequenced message."""
 
-    def __init__(self, port, name, password=PASSWORD, sequence=1, session="", wait_s=30):
+    def __init__(self, port, name, password=PASSWORD, sequence=1, session="", wait_s=30, tls=None):
         until = time.monotonic() + wait_s
         while True:
-            self.socket = socket.create_connection(("127.0.0.1", port), timeout=wait_s)
+            self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+            if tls:
+                self.socket = tls.wrap_socket(self.socket)
             login = soupbin.LoginRequest(name, password, session, sequence)
             self.socket.sendall(soupbin.login_packet(login))
             self.data = b""
