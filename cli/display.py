@@ -73,6 +73,8 @@ class Display:
         rate = (sample.commands - self.last.commands) / span if span > 0 else 0.0
         fills = "  ".join(f"{ring} {fill:4.0%}" for ring, fill in sample.fill.items())
         dropped = f"  dropped by the system: {sample.dropped:,}" if sample.dropped else ""
+        if sample.refused:
+            dropped += f"  refused beyond a rate: {sample.refused:,}"
         self.progress.update(
             self.task,
             description="running",

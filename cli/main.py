@@ -27,7 +27,9 @@ SUBCOMMANDS = {
     "dead.",
     "run": "Run orders through the whole pipeline and say what happened.",
     "send": "Send orders as UDP packets, listen for the replies, report the round trip.",
+    "serve": "Open a venue and keep it open, day after day, until Control-C or SIGTERM.",
     "top": "Look at running pipelines: rings, stages, durable lag, latency so far.",
+    "venue": "Make a venue file, check it, look at the venue (`outcry serve` opens it).",
 }
 """Each subcommand, and what its help begins with: `outcry --help` imports none of them.  The module
 of that name in this folder has the command under its own name."""

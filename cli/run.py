@@ -69,6 +69,9 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
               help="Seed of the generated flow.")  # fmt: skip
 @click.option("--rate", type=Rate(), default="max", show_default=True,
               help="Commands a second by intended send time, or `max`.")  # fmt: skip
+@click.option("--participant-rate", type=Rate(), default="100000", show_default=True,
+              help="Orders a second that one participant may send by a network, a tenth of it at "
+              "once; what is beyond is rejected. `max`: any number.")  # fmt: skip
 @click.option("--topology", type=click.Choice(["inline", "processes"]), default="processes",
               show_default=True, help="One thread, or one process a group of stages.")  # fmt: skip
 @click.option("--housekeeping-cores", "spare_cores", type=click.IntRange(0), default=1,
@@ -125,6 +128,8 @@ def run(report: Path | None, as_json: bool, **given: Any) -> None:
         )
     if asked.gateway_settings:
         options.gateway_settings = read_settings(asked.gateway_settings, options.table)
+    if _from_network(options) and not options.arbitrate:
+        options.participant_rate = asked.participant_rate
     open_ended = bool(asked.udp or asked.ports) and asked.orders is None
     with Display(Console(stderr=True)) as display:
         result = run_pipeline(options, display.watcher())

@@ -57,7 +57,8 @@ def send(
     else:
         click.echo(
             f"{result['sent_orders']:,} orders in {result['sent_packets']:,} packets, "
-            f"{result['acknowledged']:,} acknowledged, {result['unanswered']:,} unanswered"
+            f"{result['acknowledged']:,} answered ({result['refused']:,} of them refused as beyond "
+            f"the participant's rate), {result['unanswered']:,} unanswered"
         )
         row = {"name": "round trip", "span": "sent -> reply received", **result["latency"]}
         Console().print(stage_table([row], "Round trip"))

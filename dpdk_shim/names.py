@@ -92,6 +92,12 @@ class Count(IntEnum):
     NO_PEER_EVENTS = 29
     """For a participant who was never heard, or whose sender was forgotten."""
     SEND_FAILED_EVENTS = 30
+    RATE_REFUSED_RECORDS = 31
+    """Beyond their participant's rate: answered by a reject, left out one by one."""
+    REFUSAL_UNTOLD_EVENTS = 33
+    """Rejects that were not sent: too many of a burst."""
+    DEVICE_LOST = 32
+    """What the device or the system lost, at the last look of who has the port open."""
     REJECTED = 40
     """Base: the count of reason r is at REJECTED + r."""
 

@@ -37,6 +37,8 @@ class Counter(IntEnum):
     """So far ahead of their sender's sequence that nobody believes them."""
     OPERATOR_RECORDS = 13
     """Of participant 0, the exchange operator, who speaks by no network: left out one by one."""
+    RATE_REFUSED_RECORDS = 14
+    """Beyond their participant's rate: answered by a reject, left out one by one."""
     ERROR_SHORT = 17
     ERROR_MAGIC = 18
     ERROR_LAYOUT = 19
@@ -44,6 +46,10 @@ class Counter(IntEnum):
     ERROR_COUNT = 21
     ERROR_SIZE = 22
     ERROR_SEQUENCE = 23
+    REFUSAL_PACKETS = 24
+    """Of those rejects."""
+    REFUSAL_UNTOLD_EVENTS = 25
+    """Rejects that did not leave: too many of a burst, or the system did not take them."""
     REPLY_PACKETS = 32
     REPLY_EVENTS = 33
     NO_PEER_EVENTS = 34
@@ -67,6 +73,9 @@ AT_SENDERS = 8 * Counter.SENDERS
 AT_SENDER_REFUSED_PACKETS = 8 * Counter.SENDER_REFUSED_PACKETS
 AT_JUMP_PACKETS = 8 * Counter.JUMP_PACKETS
 AT_OPERATOR_RECORDS = 8 * Counter.OPERATOR_RECORDS
+AT_RATE_REFUSED_RECORDS = 8 * Counter.RATE_REFUSED_RECORDS
+AT_REFUSAL_PACKETS = 8 * Counter.REFUSAL_PACKETS
+AT_REFUSAL_UNTOLD_EVENTS = 8 * Counter.REFUSAL_UNTOLD_EVENTS
 AT_ERRORS = 8 * (Counter.ERROR_SHORT - PacketError.SHORT)
 AT_REPLY_PACKETS = 8 * Counter.REPLY_PACKETS
 AT_REPLY_EVENTS = 8 * Counter.REPLY_EVENTS

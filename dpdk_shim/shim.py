@@ -20,14 +20,16 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.dpdk_shim import native
-from openoutcry.dpdk_shim.names import LEFT_OUT, Count, Reject
+from openoutcry.dpdk_shim.names import COUNTER_WORDS, LEFT_OUT, Count, Reject
 from openoutcry.dpdk_shim.packets import Key, Windows
 from openoutcry.dpdk_shim.ports import Port, open_port
+from openoutcry.dpdk_shim.refusal import REFUSALS_MAX
 from openoutcry.dpdk_shim.spec import PortError, PortSpec
 from openoutcry.ring import RingBuffer
 from openoutcry.wire import memory
 from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.records import EVENT_DTYPE, MAX_PACKET_RECORDS, ORDER_DTYPE
+from openoutcry.wire.token_bucket import bucket_times
 
 PORTS_MAX = 4
 BURST = 64
@@ -143,6 +145,15 @@ class Shim:
         self.native.lib.oc_start(context)
         return context
 
+    def limit(self, rate: int, burst: int) -> None:
+        """Take at most ``rate`` orders a second of each participant, ``burst`` at once; what is
+        beyond is answered: REJECTED, GATEWAY, RATE, with no sequence number, at most
+        ``REFUSALS_MAX`` of a burst."""
+        refused = np.zeros(REFUSALS_MAX, EVENT_DTYPE)
+        self._keep.append(refused)
+        self.context.refused = self._pointer("char *", refused.ctypes.data)
+        self.context.token_interval_ns, self.context.token_burst_ns = bucket_times(rate, burst)
+
     def _pointer(self, kind: str, address: int) -> Any:
         return self.native.ffi.cast(kind, address)
 
@@ -196,9 +207,12 @@ class Shim:
         return all(p.spec.kind == "pcap" and p.packets_left == 0 for p in self.ports)
 
     def check(self) -> None:
-        """Raise :class:`PortError` if a device is gone."""
-        for port in self.ports:
+        """Raise :class:`PortError` if a device is gone; note what the devices lost so far where
+        other processes see it."""
+        for index, port in enumerate(self.ports):
             port.check()
+            lost = sum(port.device_counters().values())
+            self.state[COUNTER_WORDS * index + Count.DEVICE_LOST] = lost
 
     def reply(self, events: npt.NDArray[Any]) -> int:
         """Send contiguous events to whom they are addressed, the way their orders came; returns how
@@ -289,7 +303,7 @@ def opened(ports: Sequence[PortSpec | Port]) -> tuple[list[Port], bool]:
 
 def read_counters(state: npt.NDArray[np.int64], port: int) -> dict[str, int]:
     """One port's counters in a state block."""
-    words = state[64 * port : 64 * (port + 1)]
+    words = state[COUNTER_WORDS * port : COUNTER_WORDS * (port + 1)]
     named = {c.name.lower(): int(words[c]) for c in Count if c is not Count.REJECTED}
     rejected = {f"rejected_{r.name.lower()}": int(words[Count.REJECTED + r]) for r in Reject}
     return named | rejected

@@ -5,9 +5,10 @@ known of each sender's sequence, and the peer table (where each participant's ev
 socket is made before the stages are forked and inherited by them, so that the queue the operating
 system keeps for it outlives them too.
 
-    state   +----------+-------------------------+---------------------------------------+
-            | counters | senders 4,096 × 256 B   | peers 65,536 × 16 B (sockaddr_in)     |
-            +----------+-------------------------+---------------------------------------+
+    state   +----------+-------------------+-----------------------------------+----------------+
+            | counters | senders           | peers 65,536 × 16 B (sockaddr_in) | token buckets  |
+            |          | 4,096 × 256 B     |                                   | 65,536 × 8 B   |
+            +----------+-------------------+-----------------------------------+----------------+
              receiver: words 0–31; replies: 32–61; key of the hash of senders: 62, 63
 
 One process at a time receives and one sends: each counter has one writer.  IPv4 only.
@@ -35,6 +36,7 @@ from openoutcry.dpdk_shim.packets import (
     Windows,
     parse_packet,
 )
+from openoutcry.dpdk_shim.refusal import REFUSALS_MAX, write_refusal
 from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.kernel import kernel
@@ -59,6 +61,7 @@ from openoutcry.wire.records import (
     PACKET_MAGIC,
     RECORD_BYTES,
 )
+from openoutcry.wire.token_bucket import bucket_times, take_token
 
 
 class NetworkError(OutcryError):
@@ -68,8 +71,9 @@ class NetworkError(OutcryError):
 PEER_BYTES = 16
 PARTICIPANTS = 65_536
 PEERS_AT = window.SENDERS_AT + window.SENDER_SLOTS * window.SENDER_BYTES
-STATE_WORDS = (PEERS_AT + PARTICIPANTS * PEER_BYTES) // 8
-"""int64 words of the state block: about 1 MiB."""
+BUCKETS_AT = PEERS_AT + PARTICIPANTS * PEER_BYTES
+STATE_WORDS = (BUCKETS_AT + PARTICIPANTS * 8) // 8
+"""int64 words of the state block: about 2.5 MiB."""
 
 
 # struct mmsghdr of 64-bit Linux.
@@ -86,7 +90,10 @@ RECEIVE_FLAGS = MSG_DONTWAIT | MSG_TRUNC
 # The receiver's context block, in bytes; private to the process (a fork inherits it).
 (
     RX_FD, RX_BURST, RX_MESSAGES, RX_BUFFERS, RX_NAMES, RX_SENT_TS, RX_STATE, RX_SENDERS, RX_SEQS,
-) = range(0, 72, 8)  # fmt: skip
+    RX_INTERVAL_NS, RX_BURST_NS, RX_REFUSED, RX_REFUSED_COUNT, RX_TX,
+) = range(0, 112, 8)  # fmt: skip
+"""RX_INTERVAL_NS 0: no participant has a rate.  RX_REFUSED: room for one burst's refusals, which
+leave by the context block RX_TX."""
 # The replies' context block.
 TX_FD, TX_PACKET, TX_STATE, TX_EPOCH_OFFSET = range(0, 32, 8)
 
@@ -112,6 +119,10 @@ def receive_burst(rx_addr: int, out_addr: int, out_capacity: int) -> int:
     with ``error_code`` 0; the n-th one's ``sent_ts_ns`` is the n-th int64 at
     :attr:`UdpReceiver.sent_ts_ns`, 1 + index of its sender and its number in that one's sequence
     likewise at ``senders`` and ``seqs``.  The caller overwrites ``rx_ts_ns`` and ``seq``.
+
+    With a rate (:meth:`UdpReceiver.limit`) what is beyond a participant's is left out and answered
+    here: REJECTED, GATEWAY, RATE, with no sequence number, for it never became a command.  Of a
+    burst at most ``REFUSALS_MAX`` are told so, for that costs more than taking them.
     """
     state = load_i64(rx_addr + RX_STATE)
     messages = load_i64(rx_addr + RX_MESSAGES)
@@ -123,7 +134,7 @@ def receive_burst(rx_addr: int, out_addr: int, out_capacity: int) -> int:
         window.add(state + window.AT_EMPTY_POLLS, 1)
         return 0
     window.add(state + window.AT_PACKETS, received)
-    written = 0
+    written, now_ns = 0, monotonic_ns()
     for index in range(received):
         message = messages + index * MESSAGE_BYTES
         size_bytes = load_u32(message + MESSAGE_LENGTH_AT)
@@ -131,16 +142,18 @@ def receive_burst(rx_addr: int, out_addr: int, out_capacity: int) -> int:
         data = load_i64(rx_addr + RX_BUFFERS) + index * PACKET_BUFFER_BYTES
         peer = load_i64(load_i64(rx_addr + RX_NAMES) + index * PEER_BYTES)
         out = out_addr + written * RECORD_BYTES
-        written += _take_packet(rx_addr, data, size_bytes, peer, out, written)
+        written += _take_packet(rx_addr, data, size_bytes, peer, out, written, now_ns)
+    if load_i64(rx_addr + RX_REFUSED_COUNT) > 0:
+        _tell_refused(rx_addr)
     return written
 
 
 @kernel
 def _take_packet(
-    rx_addr: int, data: int, size_bytes: int, peer: int, out: int, written: int
+    rx_addr: int, data: int, size_bytes: int, peer: int, out: int, written: int, now_ns: int
 ) -> int:
-    """Account for one datagram; returns how many records it left at ``out``, ``written`` being
-    there before them.
+    """Account for one datagram that came by ``now_ns``; returns how many records it left at
+    ``out``, ``written`` being there before them.
 
     ``peer`` is the first word of its sockaddr_in: family, port and address, all that matters.
     """
@@ -160,25 +173,56 @@ def _take_packet(
         return 0
     sent_ts_ns = load_i64(data + SENT_TS_AT)
     origin = (sender - state - window.SENDERS_AT) // window.SENDER_BYTES + 1
-    kept = 0
+    interval_ns, burst_ns = load_i64(rx_addr + RX_INTERVAL_NS), load_i64(rx_addr + RX_BURST_NS)
+    kept = operators = 0
     for index in range(count):
         order = out + index * RECORD_BYTES
         participant = load_u16(order + ORDER_PARTICIPANT_AT)
         if participant == OPERATOR:
+            operators += 1
+            continue
+        # One aligned store: a reply in the making sees the old address or the new, never a mix.
+        store_i64(state + PEERS_AT + participant * PEER_BYTES, peer)
+        bucket = state + BUCKETS_AT + participant * 8
+        if interval_ns > 0 and not take_token(bucket, now_ns, interval_ns, burst_ns):
+            refused = load_i64(rx_addr + RX_REFUSED_COUNT)
+            if refused < REFUSALS_MAX:
+                write_refusal(load_i64(rx_addr + RX_REFUSED) + refused * RECORD_BYTES, order)
+                store_i64(rx_addr + RX_REFUSED_COUNT, refused + 1)
+            else:
+                window.add(state + window.AT_REFUSAL_UNTOLD_EVENTS, 1)
             continue
         if kept < index:
             copy64(out + kept * RECORD_BYTES, order)
         store_u16(out + kept * RECORD_BYTES + ORDER_ERROR_CODE_AT, 0)
-        # One aligned store: a reply in the making sees the old address or the new, never a mix.
-        store_i64(state + PEERS_AT + participant * PEER_BYTES, peer)
         at = 8 * (written + kept)
         store_i64(load_i64(rx_addr + RX_SENT_TS) + at, sent_ts_ns)
         store_i64(load_i64(rx_addr + RX_SENDERS) + at, origin)
         store_i64(load_i64(rx_addr + RX_SEQS) + at, first_seq + index)
         kept += 1
     window.add(state + window.AT_RECORDS, kept)
-    window.add(state + window.AT_OPERATOR_RECORDS, count - kept)
+    window.add(state + window.AT_OPERATOR_RECORDS, operators)
+    window.add(state + window.AT_RATE_REFUSED_RECORDS, count - kept - operators)
     return kept
+
+
+@kernel
+def _tell_refused(rx_addr: int) -> None:
+    """Send the burst's refusals, those in a row for one participant in one packet."""
+    state, events = load_i64(rx_addr + RX_STATE), load_i64(rx_addr + RX_REFUSED)
+    count = load_i64(rx_addr + RX_REFUSED_COUNT)
+    index = 0
+    while index < count:
+        event = events + index * RECORD_BYTES
+        participant = load_u16(event + EVENT_PARTICIPANT_AT)
+        run = _run_length(event, participant, min(count - index, MAX_PACKET_RECORDS))
+        peer = state + PEERS_AT + participant * PEER_BYTES
+        if _send_packet(load_i64(rx_addr + RX_TX), event, run, peer):
+            window.add(state + window.AT_REFUSAL_PACKETS, 1)
+        else:
+            window.add(state + window.AT_REFUSAL_UNTOLD_EVENTS, run)
+        index += run
+    store_i64(rx_addr + RX_REFUSED_COUNT, 0)
 
 
 @kernel
@@ -317,8 +361,9 @@ class UdpReceiver:
         )
         key = np.frombuffer(os.urandom(16), np.int64)
         self.state[window.AT_HASH_KEY // 8 : window.AT_HASH_KEY // 8 + 2] = key
+        self._packets: list[npt.NDArray[np.int64]] = []
+        self._tx, self._refusals = self._reply_context(sender), self._reply_context(sender)
         self._rx = self._receive_context()
-        self._tx = self._reply_context(sender)
 
     @property
     def rx_addr(self) -> int:
@@ -329,6 +374,16 @@ class UdpReceiver:
     def tx_addr(self) -> int:
         """Address of the context block of :func:`send_events`."""
         return int(self._tx.ctypes.data)
+
+    def limit(self, rate: int, burst: int) -> None:
+        """Take at most ``rate`` orders a second of each participant, ``burst`` at once; before the
+        stages are forked."""
+        self._rx[RX_INTERVAL_NS // 8], self._rx[RX_BURST_NS // 8] = bucket_times(rate, burst)
+
+    @property
+    def refused(self) -> int:
+        """Orders beyond their participants' rates so far."""
+        return int(self.state[window.Counter.RATE_REFUSED_RECORDS])
 
     def counters(self) -> dict[str, int]:
         """Every counter by name, in lower case."""
@@ -380,18 +435,22 @@ class UdpReceiver:
         context[RX_NAMES // 8] = self._datagrams.names.ctypes.data
         context[RX_SENT_TS // 8] = self.sent_ts_ns.ctypes.data
         context[RX_STATE // 8] = self.state.ctypes.data
+        self._refused_events = np.zeros((REFUSALS_MAX, RECORD_BYTES // 8), np.int64)
+        context[RX_REFUSED // 8] = self._refused_events.ctypes.data
+        context[RX_TX // 8] = self._refusals.ctypes.data
         return context
 
     def _reply_context(self, sender: int) -> npt.NDArray[np.int64]:
-        self._packet = np.zeros(MAX_PACKET_BYTES // 8, np.int64)
-        header = self._packet[: HEADER_BYTES // 8].view(PACKET_HEADER_DTYPE)
+        packet = np.zeros(MAX_PACKET_BYTES // 8, np.int64)
+        self._packets.append(packet)
+        header = packet[: HEADER_BYTES // 8].view(PACKET_HEADER_DTYPE)
         header["magic"] = PACKET_MAGIC
         header["layout_tag"] = LAYOUT_TAG
         header["sender"] = sender
         header["kind"] = PacketKind.EVENTS
         context = np.zeros(4, np.int64)
         context[TX_FD // 8] = self.socket.fileno()
-        context[TX_PACKET // 8] = self._packet.ctypes.data
+        context[TX_PACKET // 8] = packet.ctypes.data
         context[TX_STATE // 8] = self.state.ctypes.data
         context[TX_EPOCH_OFFSET // 8] = epoch_offset_ns()
         return context

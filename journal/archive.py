@@ -101,8 +101,9 @@ def _archive_one(
     return f"{packed}: {len(data):,} bytes in {len(small):,}"
 
 
-def retire(directory: Path, disk: Disk = REAL) -> list[str]:
-    """Remove the finished segments that the older of two good checkpoints makes dispensable.
+def retire(directory: Path, disk: Disk = REAL, until_seq: int | None = None) -> list[str]:
+    """Remove the finished segments that the older of two good checkpoints makes dispensable; with
+    ``until_seq`` none that holds a later command.
 
     What remains begins with the segment that holds the older one's last command, so if the newer
     turns out damaged, state and history from there on are still whole.  Returns a line for each
@@ -118,7 +119,8 @@ def retire(directory: Path, disk: Disk = REAL) -> list[str]:
                 f"retiring needs {STANDING}, so that the loss of one loses nothing: `outcry "
                 "journal checkpoint` makes one at the journal's end"
             )
-        return _retire_before(directory, found[-1], scan.end_segment, disk)
+        seq = found[-1] if until_seq is None else min(found[-1], until_seq)
+        return _retire_before(directory, seq, scan.end_segment, disk)
 
 
 def _retire_before(directory: Path, seq: int, end_segment: int, disk: Disk) -> list[str]:

@@ -45,6 +45,7 @@ class JournalReader:
         self.resumed: list[dict[str, Any]] = []
         self._evidence: dict[str, Any] | None = None
         self._read_to_end = False
+        self._followed: Scan | None = None
 
     def _follow(self, scan: Scan) -> None:
         self.blocks = scan.next_index
@@ -86,6 +87,21 @@ class JournalReader:
         self._evidence = scan.evidence
         self.resumed = scan.resumed
         self._read_to_end = True
+
+    def follow(self, from_seq: int) -> Iterator[Block]:
+        """Yield whole blocks as :meth:`all_blocks` does, from the segment on that holds
+        ``from_seq``; a further call yields only those that the writer has added since.
+
+        Costs what is new, however long the journal is: what stands behind the last whole block is
+        not judged.
+        """
+        if self._followed is None:
+            self._followed = Scan(self.directory, self._disk)
+            number = segment_holding(self.directory, from_seq, self._disk)
+            self._followed.end_segment = number
+        for block in self._followed.new_blocks():
+            self._follow(self._followed)
+            yield block
 
     def chunks(
         self, until_seq: int | None = None, from_seq: int = 0

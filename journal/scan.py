@@ -148,6 +148,20 @@ class Scan:
             pass
         return self
 
+    def new_blocks(self) -> Iterator[Block]:
+        """Yield the whole blocks from ``end_segment`` and ``end_offset`` on, beside the writer; a
+        further call goes on behind them.
+
+        What is there instead of the next block is not looked at: the writer may be at it.
+        """
+        number, offset = self.end_segment, self.end_offset
+        while (segment := SegmentFile.open(self.directory, number, self.disk)) is not None:
+            with segment:
+                if (yield from self._whole_blocks(segment, offset)) != FILE_ENDS:
+                    return
+            number, offset = number + 1, 0
+        self._require_no_gap(number)
+
     def accept(self, number: int, block: Block) -> None:
         """Count a block that was put where the pass stopped, and stand behind it."""
         path = segment_path(self.directory, number)
@@ -156,6 +170,16 @@ class Scan:
 
     def _segment_blocks(self, segment: SegmentFile, offset: int) -> Generator[Block, None, bool]:
         """Yield the blocks of one segment; true if it is filled and the next one continues."""
+        found = yield from self._whole_blocks(segment, offset)
+        if found == FILE_ENDS:
+            return True
+        if found:
+            self._settle_end(segment, found)
+        return False
+
+    def _whole_blocks(self, segment: SegmentFile, offset: int) -> Generator[Block, None, str]:
+        """Yield the blocks of one segment up to where the journal stood; returns what is there
+        instead of a further one, empty if that was written since."""
         if not self.journal_id:
             self.end_segment = segment.number
             self._begin(segment)
@@ -163,14 +187,11 @@ class Scan:
         while not isinstance(found := examine(segment, self.end_offset), str):
             if (segment.number, self.end_offset) >= self._stood:
                 self.live = True
-                return False
+                return ""
             self._take(f"{segment.path}: byte {found.offset}", found)
             self.end_offset = found.end
             yield found
-        if found == FILE_ENDS:
-            return True
-        self._settle_end(segment, found)
-        return False
+        return found
 
     def _begin(self, segment: SegmentFile) -> None:
         """Take the journal's identity from its first block, and its place if it is not the

@@ -25,6 +25,7 @@ EPOCH_OFFSET = 64  # CLOCK_REALTIME minus CLOCK_MONOTONIC at the start, ns
 STARTED_NS = 72
 RESUMED_SEQ = 80  # commands that the journal already held when the run took it up
 DROPPED = 88  # by the supervisor: datagrams that the system dropped, its queue being full
+REFUSED = 96  # by the supervisor: orders beyond their participants' rates
 
 STOP = 128  # by the supervisor: take no more input, drain
 GO = 136  # by the supervisor, once every stage is ready: take input

@@ -166,6 +166,7 @@ def make_journal(
     if options.resume:
         writer, point, state.resumed = resume_pipeline(directory, config, durable)
         prime(shared, point, [directory, *copies_of(directory)])
+        state.resumed_engine = point.engine if options.operator is not None else None
         return writer, point.senders
     expected = limit if options.source or options.orders is not None else 0
     writer = Journal.create(

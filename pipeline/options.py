@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.gateway_fpga import Settings
+from openoutcry.matcher import Engine
 from openoutcry.order_entry.spec import SessionsSpec
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.stall import StallPolicy
@@ -36,6 +37,17 @@ class Source(Protocol):
     def chunks(self) -> Iterator[npt.NDArray[Any]]: ...
 
 
+class Operator(Protocol):
+    """The exchange operator: feeds lane 0, whose ring no stage writes, from the supervisor's
+    process."""
+
+    def begin(self, shared: Any, engine: Engine | None) -> None:
+        """The run begins: with this matcher if it goes on with a journal, else with a fresh one."""
+
+    def look(self) -> None:
+        """Called every few milliseconds; sees a request to stop, and closes the ring."""
+
+
 @dataclass
 class Options:
     """What to run.  Exactly one of ``source``, ``listen`` and ``ports`` is given."""
@@ -52,6 +64,8 @@ class Options:
     seed: int = 1
     rate: int = 0
     """Commands a second; 0 is as fast as they are taken."""
+    participant_rate: int = 0
+    """Orders a second that one participant may send by a network; 0: any number."""
     topology: str = "processes"
     spare_cores: int = 1
     """Cores that no stage spins on."""
@@ -80,6 +94,9 @@ class Options:
     """The table of stages and rings that runs."""
     more_sources: dict[str, Source] = field(default_factory=dict)
     """Further sources of the same instruments, each by the lane that its stage writes."""
+    operator: Operator | None = None
+    name: str = ""
+    """Of what goes on with its journal whatever its sources are (a venue)."""
     stall: StallPolicy = field(default_factory=StallPolicy)
     """When a stage that lives and makes no progress is reported, and when it is restarted."""
     sessions: SessionsSpec | None = None
@@ -95,11 +112,19 @@ class Options:
         return instruments
 
     @property
+    def admission(self) -> tuple[int, int] | None:
+        """A participant's rate and how many orders he may send at once: a tenth of a second's."""
+        rate = self.participant_rate
+        return (rate, max(1, rate // 10)) if rate else None
+
+    @property
     def core(self) -> Core:
         return Core(self.table, self.order_capacity, self.id_key, self.hooks)
 
     @property
     def source_name(self) -> str:
+        if self.name:
+            return self.name
         if self.source:
             return self.source.name
         return " ".join(spec.text for spec in self.ports) or "udp"

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy.typing as npt
 
+from openoutcry.dpdk_shim.names import COUNTER_WORDS, Count
 from openoutcry.dpdk_shim.packets import Key, Windows
 from openoutcry.dpdk_shim.ports import Port, open_port, prepare
-from openoutcry.dpdk_shim.shim import Shim, make_state, restore_senders, sender_key
+from openoutcry.dpdk_shim.shim import Shim, make_state, restore_senders, sender_key, total_counters
 from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.dpdk_shim.udp import system_drops
 from openoutcry.pipeline import control as ct
@@ -26,8 +27,14 @@ class PortSource:
     Raises ``PortError`` or ``NotBuilt`` for what can be seen before anything is opened.
     """
 
-    def __init__(self, specs: Sequence[PortSpec], arbitrate: bool = False) -> None:
-        self.specs, self.arbitrate = list(specs), arbitrate
+    def __init__(
+        self,
+        specs: Sequence[PortSpec],
+        arbitrate: bool = False,
+        rate: tuple[int, int] | None = None,
+    ) -> None:
+        """``rate``: orders a second of one participant, and how many at once."""
+        self.specs, self.arbitrate, self.rate = list(specs), arbitrate, rate
         self.bound: list[socket.socket | None] = []
         self._ports: list[Port] = []
         self._clock: ClockPage | None = None
@@ -50,7 +57,7 @@ class PortSource:
         # The newest living clock daemon's, if there is one.
         with suppress(ClockError, SegmentError, LayoutMismatch):
             self._clock = ClockPage.open()
-        return Shim(
+        shim = Shim(
             self._ports,
             shared.rings[lane],
             state=self.state,
@@ -60,6 +67,9 @@ class PortSource:
             epoch_offset_ns=shared.control[ct.EPOCH_OFFSET],
             clock_page=self._clock.address if self._clock else 0,
         )
+        if self.rate:
+            shim.limit(*self.rate)
+        return shim
 
     def sender_key(self, index: int) -> Key:
         """Who the sender with this index is."""
@@ -70,8 +80,20 @@ class PortSource:
         restore_senders(self.state, windows)
 
     def system_drops(self) -> int:
-        """Datagrams that the system dropped because a kernel socket's queue was full."""
-        return sum(system_drops(bound) for bound in self.bound if bound and _is_udp(bound))
+        """Datagrams that the system or a device dropped because a queue was full: of a kernel
+        socket now, of another port at the last look of the process that has it open."""
+        dropped = 0
+        for index, bound in enumerate(self.bound):
+            if bound is not None and _is_udp(bound):
+                dropped += system_drops(bound)
+            else:
+                dropped += int(self.state[COUNTER_WORDS * index + Count.DEVICE_LOST])
+        return dropped
+
+    @property
+    def refused(self) -> int:
+        """Orders beyond their participants' rates so far."""
+        return total_counters(self.state, len(self.specs))["rate_refused_records"]
 
     def close(self) -> None:
         for port in self._ports:

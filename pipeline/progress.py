@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from openoutcry.matcher import Engine
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.worker import Work
 
@@ -37,6 +38,8 @@ class Sample:
     durable_lag: int
     dropped: int = 0
     """Datagrams that the system dropped because the pipeline took fewer than came."""
+    refused: int = 0
+    """Orders beyond their participants' rates."""
 
 
 @dataclass
@@ -50,14 +53,18 @@ class RunState:
     interrupted: bool = False
     groups: list[dict[str, Any]] = field(default_factory=list)
     resumed: dict[str, Any] | None = None
+    resumed_engine: Engine | None = None
+    """The matcher as the journal left it, until the operator has looked at it."""
     drops: "Drops" = field(default_factory=lambda: Drops())
 
 
 @dataclass
 class Drops:
-    """What the system drops before a network's receive stage sees it, told while it goes on."""
+    """What the system drops before a network's receive stage sees it, and what that one refuses
+    because it is beyond a participant's rate; told while it goes on."""
 
     total: int = 0
+    refused: int = 0
     next_look_s: float = 0.0
     next_note_s: float = 0.0
 
@@ -68,12 +75,19 @@ class Drops:
         self.next_look_s = now_s + DROPS_LOOK_S
         before, self.total = self.total, network.system_drops()
         work.shared.control[ct.DROPPED] = self.total
-        if self.total > before and now_s >= self.next_note_s:
+        refused_before, self.refused = self.refused, network.refused
+        work.shared.control[ct.REFUSED] = self.refused
+        if now_s < self.next_note_s:
+            return
+        if self.total > before:
             self.next_note_s = now_s + DROPS_NOTE_S
             note(
                 f"overload: the system drops datagrams that come faster than they are taken "
                 f"({self.total:,} so far)"
             )
+        if self.refused > refused_before:
+            self.next_note_s = now_s + DROPS_NOTE_S
+            note(f"orders beyond their participants' rates are refused ({self.refused:,} so far)")
 
 
 def take_sample(work: Work, state: RunState, note: Callable[[str], None]) -> Sample:
@@ -96,6 +110,7 @@ def take_sample(work: Work, state: RunState, note: Callable[[str], None]) -> Sam
         fill=fill,
         durable_lag=max(0, sequenced - shared.safe_seq("journal")) if work.journal else 0,
         dropped=state.drops.total,
+        refused=state.drops.refused,
     )
     if first_ns:
         state.timeline.append(

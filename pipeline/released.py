@@ -22,7 +22,7 @@ import numpy.typing as npt
 from openoutcry.journal import JournalError, JournalReader
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.topology import Topology
-from openoutcry.replay.events import Point, events_of, starting_point
+from openoutcry.replay.events import Batch, Point, events_of, starting_point
 from openoutcry.ring import ProcessIdentity, RingBuffer, kernels, layout
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import EVENT_DTYPE, OutcryError
@@ -90,9 +90,11 @@ class ReleasedReader:
         self._out = np.zeros(MAX_BATCH, EVENT_DTYPE)
         self._joined_at: int | None = None
         self._on_ring = False
+        self._reader: JournalReader | None = None
         self._point: Point | None = None
         self._pending = self._out[:0]
-        self._derived: Iterator[npt.NDArray[Any]] | None = None
+        """Events from the journal up to where ``_point`` is; none behind the place is missing."""
+        self._batches: Iterator[Batch] = iter(())
 
     @property
     def released_seq(self) -> int:
@@ -130,8 +132,9 @@ class ReleasedReader:
         return int(take(ring.address, ring.mask, *addresses, limit))
 
     def _is_near(self) -> bool:
-        """A journal's reader is soon where the ring begins for it."""
-        return self.ring.published - self.place.event_seq <= self.row.queue // 2
+        """All but the last of what is released has been read: what is only published stands in the
+        journal by the time at which the gate lets it go."""
+        return self.released_seq - self.place.event_seq <= self.row.queue // 2
 
     def _join(self) -> None:
         """Gate again, from what is published next on; what is before still comes from the journal,
@@ -154,7 +157,6 @@ class ReleasedReader:
             self.place = Place(last, int(events["cause_seq"][-1]))
             if last == self._joined_at:
                 self._on_ring = True
-                self._pending, self._derived = self._out[:0], None
         return events
 
     def _from_journal(self, limit: int) -> npt.NDArray[Any]:
@@ -162,31 +164,28 @@ class ReleasedReader:
             self._lost()
         if self.released_seq <= self.place.event_seq:
             return self._out[:0].copy()
-        if not len(self._pending):
-            self._derived = self._derived or self._derive()
-            found = next(self._derived, None)
-            if found is None:
-                # The journal has more by the next time, or it has all there was.
-                self._derived = None
+        while not len(pending := self._pending[self._pending["seq"] > self.place.event_seq]):
+            batch = self._next_batch()
+            if batch is None:  # the journal has more by the next time
                 return self._out[:0].copy()
-            self._pending = found
+            self._pending = batch.events
         until = self.released_seq if self._joined_at is None else self._joined_at
         until = min(until, self.released_seq)
-        count = int(np.searchsorted(self._pending["seq"], until, side="right"))
-        events = self._pending[: min(count, limit)].copy()
-        self._pending = self._pending[len(events) :]
-        return self._advanced(events)
+        count = int(np.searchsorted(pending["seq"], until, side="right"))
+        return self._advanced(pending[: min(count, limit)].copy())
 
-    def _derive(self) -> Iterator[npt.NDArray[Any]]:
-        """Events behind the place, as far as the journal goes now."""
-        reader, point = self._journal(), self._point
-        if point is None or point.engine.event_count > self.place.event_seq:
+    def _next_batch(self) -> Batch | None:
+        """The next commands of the journal with their events, None if it has no more now."""
+        if self._reader is None or self._point is None:
+            self._reader = self._journal()
             # Of the command that caused the last event there may be more.
-            point = self._point = starting_point(reader, max(0, self.place.cause_seq - 1))
-        for batch in events_of(reader, point, from_seq=point.seq + 1):
-            events = batch.events[batch.events["seq"] > self.place.event_seq]
-            if len(events):
-                yield events
+            self._point = starting_point(self._reader, max(0, self.place.cause_seq - 1))
+        batch = next(self._batches, None)
+        if batch is None:
+            after = self._point.seq + 1
+            self._batches = events_of(self._reader, self._point, from_seq=after, follow=True)
+            batch = next(self._batches, None)
+        return batch
 
     def _journal(self) -> JournalReader:
         if not self.journals:

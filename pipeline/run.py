@@ -53,7 +53,20 @@ def run(options: Options, watcher: Watcher | None = None) -> dict[str, Any]:
     child or half-made journal there was is gone by then.
     """
     with handling(_unwind, signal.SIGTERM, signal.SIGHUP):
-        return _run_cleanly(options, watcher or Watcher())
+        return _run_cleanly(options, _with_operator(options, watcher or Watcher()))
+
+
+def _with_operator(options: Options, watcher: Watcher) -> Watcher:
+    """The operator looks whenever a sample is taken."""
+    operator = options.operator
+    if operator is None:
+        return watcher
+
+    def sample(taken: Sample) -> None:
+        operator.look()
+        watcher.sample(taken)
+
+    return replace(watcher, sample=sample)
 
 
 def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
@@ -124,7 +137,10 @@ def _prepare(
     receiver = UdpReceiver(*options.listen) if options.listen else None
     if receiver:
         stack.callback(receiver.close)
-    ports = PortSource(options.ports, options.arbitrate) if options.ports else None
+        if options.admission:
+            receiver.limit(*options.admission)
+    admission = options.admission
+    ports = PortSource(options.ports, options.arbitrate, admission) if options.ports else None
     if ports:
         stack.callback(ports.close)
     if receiver or ports:
@@ -149,6 +165,9 @@ def _prepare(
         if network := receiver or ports:
             network.restore(senders.rows())
         stack.callback(writer.abandon)
+    if options.operator is not None:
+        options.operator.begin(shared, state.resumed_engine)
+        state.resumed_engine = None
     journal_s = time.monotonic() - started
     sessions = None
     if options.sessions is not None:
@@ -229,7 +248,6 @@ def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
     while True:
         ended = group.run(worker.SLICE_NS, leave_idle=True)
         group.check()
-        work.shared.check()
         for stage in apart:
             stage.step()
         if ended == loop.FINISHED and all(stage.finished for stage in apart):
@@ -237,6 +255,8 @@ def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
         now = time.monotonic()
         if now >= next_sample:
             next_sample = now + SAMPLE_S
+            work.shared.check()
             watcher.sample(take_sample(work, state, watcher.note))
+    work.shared.check()
     watcher.sample(take_sample(work, state, watcher.note))
     state.outcome = group.outcome()

@@ -240,7 +240,7 @@ class _Run:
         self.progress = progress
         self.stopped: str | None = None
         self.sent_packets = self.sent_orders = 0
-        self.acknowledged = self.written_off = 0
+        self.acknowledged = self.refused = self.written_off = 0
         self.reply_events = 0
         self.latencies_ns = array("q")
         self.waiting: dict[int, list[int]] = {}
@@ -350,6 +350,14 @@ class _Run:
         waiting = self.waiting.get(order_id)
         if waiting is None or cause_seq in self.causes:
             return
+        if cause_seq == 0:
+            # Beyond the participant's rate: it never became a command, and has no number.
+            self.refused += 1
+            self.acknowledged += 1
+            waiting.pop(0)
+            if not waiting:
+                del self.waiting[order_id]
+            return
         self.latencies_ns.append(received_ns - waiting.pop(0))
         if not waiting:
             del self.waiting[order_id]
@@ -402,6 +410,7 @@ class _Run:
             "sent_packets": self.sent_packets,
             "sent_orders": self.sent_orders,
             "acknowledged": self.acknowledged,
+            "refused": self.refused,
             "unanswered": self.sent_orders - self.acknowledged,
             "reply_packets": self.line.packets,
             "reply_events": self.reply_events,

@@ -36,9 +36,11 @@ class RunningPipeline:
         self.stamps = Segment.attach(segment_name(owner, "stamps"), read_only=True)
 
     def positions(self) -> dict[str, int]:
-        """How far each ring is, and how many datagrams were dropped before them."""
+        """How far each ring is, and how many datagrams were dropped and orders refused before
+        them."""
         rings = {name: int(ring.published_hint[0]) for name, ring in self.rings.items()}
-        return rings | {"dropped": self.control[ct.DROPPED]}
+        control = self.control
+        return rings | {"dropped": control[ct.DROPPED], "refused": control[ct.REFUSED]}
 
     @property
     def durable_seq(self) -> int:
@@ -64,6 +66,8 @@ class RunningPipeline:
             else None,
             "dropped": now["dropped"],
             "dropped_per_s": (now["dropped"] - before["dropped"]) / window_s,
+            "refused": now["refused"],
+            "refused_per_s": (now["refused"] - before["refused"]) / window_s,
             "rings": [
                 {
                     "name": name,
@@ -169,6 +173,11 @@ def _render(views: list[dict[str, Any]]) -> Group:
             parts.append(
                 f"overload: {view['dropped']:,} datagrams dropped by the system, "
                 f"{view['dropped_per_s']:,.0f} a second now"
+            )
+        if view["refused"]:
+            parts.append(
+                f"rates: {view['refused']:,} orders refused, beyond their participants' rates, "
+                f"{view['refused_per_s']:,.0f} a second now"
             )
         rings = Table(header_style="bold")
         for column in ("ring", "capacity", "published", "fill", "a second"):

@@ -72,17 +72,20 @@ def events_of(
     until_seq: int = NO_LIMIT,
     until_block: int | None = None,
     every: int = 0,
+    follow: bool = False,
 ) -> Iterator[Batch]:
     """Yield the commands behind ``point`` up to ``until_seq``, with their events; ``point`` goes
     along.  No batch goes across a multiple of ``every``.  ``from_seq`` and ``until_block`` say
-    which blocks are read (:meth:`JournalReader.all_blocks`).
+    which blocks are read (:meth:`JournalReader.all_blocks`); ``follow``: only those that are new to
+    the reader (:meth:`JournalReader.follow`).
 
     Each block gives at least one batch, one without commands if need be (clock records, what lies
     before the point or behind ``until_seq``), so that every header is seen.  Without ``point`` the
     commands of whole blocks from ``from_seq`` on, and nothing is matched.
     """
     seq = point.seq if point else max(0, from_seq - 1)
-    for block in reader.all_blocks(from_seq, until_block):
+    blocks = reader.follow(from_seq) if follow else reader.all_blocks(from_seq, until_block)
+    for block in blocks:
         records = commands_of(block)
         if len(records):
             first = block.header.first_seq

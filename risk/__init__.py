@@ -1,1 +1,4 @@
-"""Pre-trade limits and market protection: kernels before and after the matcher, over state that the core owns."""
+"""Pre-trade limits and market protection, over state that the core owns.
+
+Kernels before and after the matcher.
+"""

@@ -1,7 +1,8 @@
 """A process that reads released events to the end of the run and prints what it saw.
 
-As ``slow`` it stops once it is on the ring until the gate has taken its cursor away, and says so
-when it has returned to the ring; as ``stuck`` it never reads again.
+As ``slow`` it stops once it is on the ring until the gate has taken its cursor away, says when it
+has stopped and when it goes on, how far it has come in the journal, and when it has returned to the
+ring; as ``stuck`` it never reads again.
 """
 
 import json
@@ -27,15 +28,19 @@ def main(pid: int, name: str, journal: str, manner: str) -> None:
             sys.exit("the pipeline's owner died")
         stops = manner == "stuck" or (manner == "slow" and not reader.times_detached)
         if stops and reader.on_ring and reader.place.event_seq:
+            print("stopped", flush=True)
             while reader.released_seq - reader.place.event_seq <= 2 * reader.row.queue:
                 time.sleep(0.001)
             while manner == "stuck":
                 time.sleep(1)
+            print("goes on", flush=True)
         if manner == "slow" and reader.times_detached and reader.on_ring:
             manner = "fast"
             print("returned", flush=True)
         events = reader.poll()
         chain = hash_array(chain, events)
+        if manner == "slow" and reader.times_detached and len(events):
+            print(reader.place.event_seq, flush=True)
         if not len(events):
             time.sleep(0.0005)
     print(json.dumps({

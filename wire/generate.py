@@ -6,6 +6,7 @@
 from enum import IntEnum, IntFlag
 from pathlib import Path
 
+from openoutcry.wire import message, messages
 from openoutcry.wire.enums import ENUMS
 from openoutcry.wire.layout import HISTORY_PATH, LAYOUT_HASH, layout_history
 from openoutcry.wire.records import CTYPES, MAGICS, MAX_PACKET_RECORDS, RECORDS, Record
@@ -21,6 +22,9 @@ def generate() -> dict[str, str]:
         "wire/outcry_wire.h": c_header(),
         "wire/outcry_wire.vh": verilog_header(),
         "docs/wire.md": markdown(),
+        "docs/order-messages.md": message.markdown(
+            GENERATED, messages.PROTOCOLS, messages.OPTIONS50
+        ),
         **{name: write(GENERATED) for name, write in WRITERS.items()},
     }
 

@@ -217,6 +217,30 @@ static inline int stamped_by(uint32_t flags, int host) {
                                       : host;
 }
 
+/* Whether an order is within its participant's rate.  If not, note the event that says so: it has no
+ * sequence number, for the order never becomes a command. */
+static int within_rate(struct oc_shim *s, const uint8_t *record, int64_t now_ns, int64_t *tally) {
+    struct outcry_order order;
+    memcpy(&order, record, sizeof order);
+    int64_t *due = &s->state->buckets[order.participant];
+    if (*due <= now_ns + s->token_burst_ns) {
+        *due = (*due > now_ns ? *due : now_ns) + s->token_interval_ns;
+        return 1;
+    }
+    tally[OC_COUNT_RATE_REFUSED_RECORDS]++;
+    if (s->refused_count == OC_REFUSALS_MAX) {
+        tally[OC_COUNT_REFUSAL_UNTOLD_EVENTS]++;
+        return 0;
+    }
+    struct outcry_event event = {
+        .order_id = order.order_id, .contra_id = 1 << OUTCRY_ERROR_BIT_RATE,
+        .price_ticks = order.price_ticks, .qty_lots = order.qty_lots,
+        .participant = order.participant, .instrument = 65535,
+        .kind = OUTCRY_EVENT_KIND_REJECTED, .reason = OUTCRY_REASON_GATEWAY, .side = order.side};
+    memcpy(s->refused + s->refused_count++ * RECORD_BYTES, &event, sizeof event);
+    return 0;
+}
+
 /* A frame through the whole parse: into the ring, or counted why not. */
 static __attribute__((noinline)) void take_frame(struct oc_shim *s, const struct oc_frame *frame,
                                                  struct burst *b) {
@@ -245,6 +269,10 @@ static __attribute__((noinline)) void take_frame(struct oc_shim *s, const struct
                 continue;
             }
             set_peer(s->state->peers, record, p.peer);
+            if (s->token_interval_ns && !within_rate(s, record, b->now_ns, b->tally)) {
+                b->origin_seq++;
+                continue;
+            }
         }
         write_record(s, b, record, ts_ns, sent_ns);
     }
@@ -309,7 +337,8 @@ static int run_checked(struct oc_shim *s, const struct oc_frame *frames, int cou
 static void take_burst(struct oc_shim *s, const struct oc_frame *frames, int count,
                        struct burst *b) {
     const struct oc_pattern *like = &s->ports[b->port_index]->like;
-    int may_run = s->ring && s->kind == OUTCRY_PACKET_KIND_ORDERS && !s->framing;
+    int may_run = s->ring && s->kind == OUTCRY_PACKET_KIND_ORDERS && !s->framing
+                  && !s->token_interval_ns;
     for (int at = 0; at < count; at++) {
         int most = may_run ? longest_run(like, count - at, b->left) : 0;
         if (most)
@@ -365,6 +394,8 @@ static int64_t poll_port(struct oc_shim *s, int index, int64_t most) {
     take_burst(s, frames, count, &b);
     port->done(port);
     s->next_seq = b.next_seq;
+    if (s->refused_count) oc_reply(s, s->refused, s->refused_count);
+    s->refused_count = 0;
     tally[OC_COUNT_RECORDS] = b.next_seq - first_seq;
     if (s->ring && s->next_seq > first_seq) {
         store_release(s->ring + RING_PUBLISHED, s->next_seq - 1);

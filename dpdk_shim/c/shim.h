@@ -19,6 +19,8 @@
 #define OC_RANGES 12
 #define OC_COUNTERS 64
 #define OC_PARTICIPANTS 65536
+/* Refusals that are told of one burst (refusal.py). */
+#define OC_REFUSALS_MAX 88
 #define OC_HEADER_MAX 96
 #define OC_ERROR_BYTES 256
 /* Room for any packet of ours with its headers, and to see that a larger one is none. */
@@ -51,6 +53,10 @@ struct oc_shim {
     int32_t port_count;
     int32_t failed;         /* 1 + index of the port that failed, after OC_FAILED */
     int32_t next_port;
+    int64_t token_interval_ns; /* a participant's rate (wire/token_bucket.py), 0: none */
+    int64_t token_burst_ns;
+    char *refused;          /* room for a burst's refusals, OC_REFUSALS_MAX */
+    int64_t refused_count;
     volatile int64_t stop;
     struct oc_sender *last_sender; /* of the packet before: bursts are often one sender's */
     struct oc_port *ports[4];
@@ -144,6 +150,7 @@ struct oc_state {
     uint64_t hash_key[2];   /* drawn at the start: nobody outside can choose who collides */
     struct oc_sender senders[OC_SENDERS];
     uint64_t peers[OC_PARTICIPANTS]; /* generation << 16 | sender's index, 0: never heard */
+    int64_t buckets[OC_PARTICIPANTS]; /* of tokens */
 };
 
 /* The last frame that the whole parse let pass (header_prediction.h); size_bytes 0: none. */

@@ -1,32 +1,26 @@
 """Attacks by datagrams: what was executed once is never executed again, and nobody on a network is
 the exchange operator, silences another, or makes the receiver forget."""
 
-import json
 import random
-import signal
 import socket
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from processes import OUTCRY, left_behind
+from processes import left_behind
+from udp_runs import free_port, limit_orders, listening, replied_events, started, stopped
 
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.dpdk_shim.receive_window import SENDERS_MAX
 from openoutcry.dpdk_shim.udp import UdpReceiver, receive_burst
-from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import JournalReader
 from openoutcry.pipeline.compile import compile_kernels
-from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.replay.events import events_of
 from openoutcry.ring import remove_dead_segments
 from openoutcry.wire.enums import CommandKind, EventKind, Phase
-from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
+from openoutcry.wire.records import ORDER_DTYPE
 
 ORDERS = 600
 
@@ -35,56 +29,6 @@ ORDERS = 600
 def _compiled() -> None:
     """No run below waits for a compiler."""
     compile_kernels(lambda what, done, total: None)
-
-
-def limit_orders(count: int) -> np.ndarray:
-    """New orders of participant 1 that rest far from each other's prices, ids 1, 2, 3, …"""
-    flow = GeneratedFlow("normal", 100, 5)
-    chunk = next(flow.chunks())
-    new = chunk[(chunk["kind"] == CommandKind.NEW) & (chunk["order_type"] == 1)][:1]
-    orders = np.repeat(new, count)
-    orders["order_id"] = np.arange(1, count + 1)
-    orders["participant"] = 1
-    return orders
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def listening(folder: Path, port: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    command = [*OUTCRY, "run", "--udp", f"127.0.0.1:{port}", "--journal", "j", "--json", *arguments]
-    with subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def started(process: subprocess.Popen[str]) -> RunningPipeline:
-    """The pipeline of this supervisor, once it takes input."""
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline and process.poll() is None:
-        for pipeline in running():
-            rows = pipeline.view(pipeline.positions(), 1)["stages"]
-            beats = [row["heartbeat_age_ns"] for row in rows]
-            if pipeline.owner.pid == process.pid and beats and None not in beats:
-                return pipeline
-        time.sleep(0.02)
-    process.kill()
-    raise AssertionError(f"the pipeline did not start: {process.communicate()[1]}")
-
-
-def stopped(process: subprocess.Popen[str]) -> dict[str, Any]:
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    return dict(json.loads(out))
 
 
 def executed(journal: Path) -> list[int]:
@@ -179,10 +123,6 @@ def test_nobody_on_the_network_is_the_exchange_operator(tmp_path: Path) -> None:
     assert result["commands"] == result["open_orders"] == 4
     assert result["event_kinds"] == {"ACCEPTED": 4}
     assert result["source"]["account"]["operator_records"] == 4
-
-
-def replied_events(data: bytes) -> np.ndarray:
-    return np.frombuffer(data[32:], EVENT_DTYPE)
 
 
 def test_a_forged_sequence_does_not_silence_its_sender(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from journal_reads import counted_reads
 
 from openoutcry.journal import (
     Disk,
@@ -414,6 +415,25 @@ def test_a_reader_beside_a_running_writer(tmp_path, orders):
     reader, data = read_all(tmp_path)
     assert data == expected.tobytes()
     assert reader.torn is None
+
+
+def test_who_follows_reads_only_what_is_new(tmp_path, orders):
+    """Through many segments, a block at a time, beside a writer that has prewritten more."""
+    expected, size = orders(1, 4_000), 40
+    with Journal.create(tmp_path, {}, 100_000, segment_bytes=64 * 1024) as writer:
+        fill(writer, orders, [size])
+        reader = JournalReader(tmp_path)
+        seen = [bytes(block.payload) for block in reader.follow(1) if block.header.commands]
+        for _ in range(size, len(expected), size):
+            fill(writer, orders, [size])
+            with counted_reads() as reads:
+                new = list(reader.follow(1))
+            # The rest of one segment, and of the next where that has just begun.
+            assert sum(reads) <= 2 * 64 * 1024
+            seen += [bytes(block.payload) for block in new if block.header.commands]
+            assert reader.last_seq == writer.written_seq
+            assert list(reader.follow(1)) == []
+    assert b"".join(seen) == expected.tobytes()
 
 
 @pytest.mark.parametrize("policy", ["all", "quorum", "any"])

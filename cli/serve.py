@@ -1,0 +1,53 @@
+"""``outcry serve``: a venue that stays open."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.console import Console
+
+from openoutcry.cli.display import Display
+from openoutcry.cli.options import PathArgument
+
+
+@click.command()
+@click.argument("file", type=PathArgument)
+@click.option("--resume", is_flag=True, help="Refuse to begin a new journal.")
+@click.option("--from", "start", type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]),
+              help="Rehearsal: let the venue's clock begin at this time (UTC).")  # fmt: skip
+@click.option("--speed", type=click.FloatRange(0, 1e7, min_open=True), default=1.0,
+              show_default=True, help="Rehearsal: let it run so many times as fast.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="At the end one JSON document.")
+def serve(file: Any, resume: bool, start: datetime | None, speed: float, as_json: bool) -> None:
+    """Open a venue and keep it open, day after day, until Control-C or SIGTERM.
+
+    \b
+    outcry venue init
+    outcry serve venue.toml
+
+    Killed or stopped, the same command goes on where the journal ends.
+    """
+    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.pipeline.venue.house import AcceleratedClock, SystemClock
+    from openoutcry.pipeline.venue.serve import Venue
+
+    found = read_venue(file)
+    clock: Any = SystemClock()
+    if start is not None or speed != 1:
+        begin_ns = clock.now_ns()
+        if start is not None:
+            begin_ns = int(start.replace(tzinfo=UTC).timestamp()) * 1_000_000_000
+        clock = AcceleratedClock(begin_ns, speed)
+    with Display(Console(stderr=True)) as display:
+        result = Venue(found, display.watcher(), clock).serve(resume)
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    last = result["last_run"]
+    click.echo(f"{result['venue']} is closed; its journal is {result['journal']}")
+    if last:
+        click.echo(
+            f"{last['commands']:,} commands, {last['open_orders']:,} open orders, lost "
+            f"{last['lost']}, duplicated {last['duplicated']}; state {last['state_hash']}"
+        )

@@ -1,0 +1,123 @@
+"""``outcry venue``: make a venue file, check it, look at the venue."""
+
+import json
+import secrets
+import string
+import sys
+from pathlib import Path
+
+import click
+
+from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.wire.errors import OutcryError
+
+DAYS_SHOWN = 5
+PASSWORD_LENGTH = 10
+"""The longest that a login over SoupBinTCP holds."""
+file_argument = click.argument("file", type=PathArgument)
+
+
+@click.group()
+def venue() -> None:
+    """Make a venue file, check it, look at the venue (`outcry serve` opens it).
+
+    \b
+    outcry venue init
+    outcry venue check venue.toml
+    outcry venue password
+    outcry venue status venue.toml
+    """
+
+
+@venue.command()
+@click.argument("file", type=PathArgument, default=Path("venue.toml"))
+def init(file: Path) -> None:
+    """Write a commented example, which `outcry serve` opens as it is [venue.toml]."""
+    from openoutcry.pipeline.venue.example import EXAMPLE
+
+    try:
+        with file.open("x", encoding="utf-8") as out:
+            out.write(EXAMPLE.read_text(encoding="utf-8"))
+    except FileExistsError:
+        raise OutcryError(f"{file} is there already") from None
+    click.echo(f"{file}: open it with `outcry serve {file}`")
+
+
+@venue.command()
+@file_argument
+@as_json_option
+def check(file: Path, as_json: bool) -> None:
+    """Say every mistake in a venue file, with its line and key; exit status 1 if there is any."""
+    from openoutcry.pipeline.venue.file import VenueFileError, read_venue
+
+    try:
+        found = read_venue(file)
+    except VenueFileError as error:
+        if as_json:
+            click.echo(json.dumps({"mistakes": [m._asdict() for m in error.mistakes]}))
+        else:
+            click.echo(str(error))
+        sys.exit(1)
+    if as_json:
+        click.echo(json.dumps({"mistakes": []}))
+        return
+    counts = (
+        f"{len(found.instruments)} instruments", f"{len(found.participants)} participants",
+        f"{len(found.sessions.sessions)} sessions",
+    )  # fmt: skip
+    click.echo(f"{file}: {found.name}: {', '.join(counts)}: no mistake")
+
+
+@venue.command()
+@click.option("--generate", is_flag=True, help="Make a password, and say it.")
+def password(generate: bool) -> None:
+    """Make the argon2 hash of a password, for a session's `password` in the venue file.
+
+    It is asked for without being shown; not a terminal, one line of standard input is taken.
+    """
+    try:
+        from argon2 import PasswordHasher
+    except ImportError:
+        raise OutcryError("passwords need argon2-cffi: pip install 'openoutcry[venue]'") from None
+    if generate:
+        letters = string.ascii_letters + string.digits
+        word = "".join(secrets.choice(letters) for _ in range(PASSWORD_LENGTH))
+        click.echo(f"password: {word}", err=True)
+    elif sys.stdin.isatty():
+        word = click.prompt("password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        word = sys.stdin.readline().rstrip("\n")
+    if not word:
+        raise OutcryError("an empty password is none")
+    if len(word) > PASSWORD_LENGTH:
+        click.echo(
+            f"outcry: longer than {PASSWORD_LENGTH} characters: for FIX, as a login over "
+            "SoupBinTCP holds no more", err=True,
+        )  # fmt: skip
+    click.echo(PasswordHasher().hash(word))
+
+
+@venue.command()
+@file_argument
+@as_json_option
+def status(file: Path, as_json: bool) -> None:
+    """How the venue of this file is now: open, closed, its phases, what comes next."""
+    from openoutcry.pipeline.venue.days import finished_days, read_status
+    from openoutcry.pipeline.venue.file import read_venue
+
+    journal = read_venue(file).journal
+    found = read_status(journal)
+    if found is None:
+        raise OutcryError(f"{file}: this venue was never opened")
+    found["days"] = finished_days(journal)[-DAYS_SHOWN:]
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    click.echo(f"{found['venue']}: {found['state']} at {found['time']}")
+    for symbol, phase in found["phases"].items():
+        click.echo(f"{symbol:<8} {phase}")
+    if found["next"]:
+        click.echo(f"next: {found['next']['phase']} at {found['next']['at']}")
+    for day in found["days"]:
+        click.echo(f"{day['day']}: ended behind command {day['last_seq']:,}, "
+                   f"{day['open_orders']:,} orders stayed open")  # fmt: skip

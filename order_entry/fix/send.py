@@ -1,0 +1,405 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Write messages: header and trailer around a body, session messages, and what is sent again.
+
+A *body* is a message without what only its sending decides: ``35=8|37=…|…|``.  So it stands in the
+stream store; MsgSeqNum, SendingTime, PossDupFlag, BodyLength and CheckSum come when it is sent.
+"""
+
+import openoutcry.order_entry.fix.scan as scan
+import openoutcry.order_entry.fix.words as words
+import openoutcry.order_entry.session as block
+import openoutcry.order_entry.stream as stream
+from openoutcry.order_entry.fix.text import (
+    SOH,
+    ZERO,
+    byte_sum,
+    constant,
+    digits_of,
+    find_byte,
+    put_bytes,
+    put_number,
+    put_timestamp,
+)
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import (
+    load_i64,
+    store_i64,
+    store_u8,
+)
+
+OVERHEAD = 256
+"""Header and trailer are shorter than this."""
+TIMESTAMP_BYTES = 21
+
+put_begin, put_seq, put_dup = constant(b"8="), constant(b"34="), constant(b"43=Y\x01")
+put_size, put_orig, put_sum = constant(b"\x019="), constant(b"122="), constant(b"10=")
+
+
+@kernel
+def put_field_end(at: int) -> int:
+    store_u8(at, SOH)
+    return at + 1
+
+
+@kernel
+def write(session: int, body: int, size: int, seq: int, orig_ns: int, now_ns: int, out: int) -> int:
+    """Write the message ``seq`` with this body to ``out``; returns its bytes.
+
+    ``orig_ns``: when it was sent for the first time (it goes as a possible duplicate), else 0.
+    ``now_ns`` is UTC here, as ``orig_ns``.
+    """
+    type_size = find_byte(body, min(size, 16), SOH) + 1
+    head, tail = load_i64(session + words.HEAD_SIZE), load_i64(session + words.TAIL_SIZE)
+    length = size + digits_of(seq) + 4 + head + TIMESTAMP_BYTES + tail
+    if orig_ns > 0:
+        length += 5 + 4 + TIMESTAMP_BYTES + 1
+    at = put_begin(out)
+    at = put_bytes(at, session + words.BEGIN, load_i64(session + words.BEGIN_SIZE))
+    at = put_number(put_size(at), length)
+    at = put_field_end(at)
+    at = put_bytes(at, body, type_size)
+    at = put_field_end(put_number(put_seq(at), seq))
+    if orig_ns > 0:
+        at = put_dup(at)
+    at = put_bytes(at, session + words.HEAD, head)
+    at = put_timestamp(at, now_ns, session + words.CACHED_DAY)
+    at = put_bytes(at, session + words.TAIL, tail)
+    if orig_ns > 0:
+        at = put_timestamp(put_orig(at), orig_ns, session + words.CACHED_DAY)
+        at = put_field_end(at)
+    at = put_bytes(at, body + type_size, size - type_size)
+    total = byte_sum(out, at - out)
+    at = put_sum(at)
+    store_u8(at, total // 100 + ZERO)
+    store_u8(at + 1, total // 10 % 10 + ZERO)
+    store_u8(at + 2, total % 10 + ZERO)
+    return put_field_end(at + 3) - out
+
+
+@kernel
+def number_at(session: int, seq: int) -> int:
+    """Address of what is kept of a sent MsgSeqNum."""
+    mask = load_i64(session + words.NUMBERS_MASK)
+    return load_i64(session + words.NUMBERS) + words.NUMBER_BYTES * (seq & mask)
+
+
+@kernel
+def take_number(session: int, entry: int, wall_ns: int) -> int:
+    """The next MsgSeqNum, taken for good before a byte of the message goes out."""
+    seq = load_i64(session + block.OUT_SEQ)
+    number = number_at(session, seq)
+    store_i64(number, entry)
+    store_i64(number + 8, wall_ns)
+    store_i64(session + block.OUT_SEQ, seq + 1)
+    return seq
+
+
+@kernel
+def wrote(session: int, size: int, now_ns: int) -> None:
+    """Note that ``size`` more bytes stand in ``out``."""
+    store_i64(session + words.OUT_BYTES, load_i64(session + words.OUT_BYTES) + size)
+    store_i64(session + block.LAST_OUT_NS, now_ns)
+
+
+@kernel
+def end_of_out(session: int, out: int) -> int:
+    return out + load_i64(session + words.OUT_BYTES)
+
+
+@kernel_outlined
+def send_body(session: int, size: int, now_ns: int, out: int) -> int:
+    """Send the session message whose body stands in the fields' BODY."""
+    wall_ns = now_ns + load_i64(session + words.CLOCK_OFFSET_NS)
+    seq = take_number(session, 0, wall_ns)
+    body = load_i64(session + words.FIELDS) + words.BODY
+    wrote(session, write(session, body, size, seq, 0, wall_ns, end_of_out(session, out)), now_ns)
+    return seq
+
+
+@kernel
+def send_new(session: int, now_ns: int, out: int, room: int) -> int:
+    """Number and send what the stream has that was not yet sent; returns how many messages."""
+    sent = 0
+    store = load_i64(session + block.STREAM)
+    wall_ns = now_ns + load_i64(session + words.CLOCK_OFFSET_NS)
+    while load_i64(session + words.SENT_ENTRY) < load_i64(store + stream.HEAD):
+        entry = load_i64(session + words.SENT_ENTRY) + 1
+        begin = stream.entry_end(store, entry - 1)
+        size = stream.entry_end(store, entry) - begin
+        if load_i64(session + words.OUT_BYTES) + size + OVERHEAD > room:
+            break
+        seq = take_number(session, entry, wall_ns)
+        store_i64(session + words.SENT_ENTRY, entry)
+        body = stream.data_address(store) + begin
+        at = end_of_out(session, out)
+        wrote(session, write(session, body, size, seq, 0, wall_ns, at), now_ns)
+        sent += 1
+    return sent
+
+
+put_gap_begin, put_gap_end = constant(b"35=4\x0136="), constant(b"\x01123=Y\x01")
+
+
+@kernel_outlined
+def send_again(session: int, now_ns: int, out: int, room: int) -> int:
+    """Go on sending what a ResendRequest asked for; returns how many messages.
+
+    Session messages, and numbers so old that nothing is kept of them, are filled as a gap.
+    """
+    sent = 0
+    seq, last = load_i64(session + words.RESEND_NEXT), load_i64(session + words.RESEND_END)
+    store = load_i64(session + block.STREAM)
+    kept_from = load_i64(session + block.OUT_SEQ) - load_i64(session + words.NUMBERS_MASK) - 1
+    wall_ns = now_ns + load_i64(session + words.CLOCK_OFFSET_NS)
+    gap = load_i64(session + words.FIELDS) + words.BODY
+    while seq <= last:
+        number = number_at(session, seq)
+        entry = load_i64(number) if seq >= kept_from else 0
+        at = end_of_out(session, out)
+        if entry == 0:
+            next_seq = seq + 1
+            while next_seq <= last and (
+                next_seq < kept_from or load_i64(number_at(session, next_seq)) == 0
+            ):
+                next_seq += 1
+            if load_i64(session + words.OUT_BYTES) + 2 * OVERHEAD > room:
+                break
+            size = put_gap_end(put_number(put_gap_begin(gap), next_seq)) - gap
+            size = write(session, gap, size, seq, wall_ns, wall_ns, at)
+        else:
+            next_seq = seq + 1
+            begin = stream.entry_end(store, entry - 1)
+            size = stream.entry_end(store, entry) - begin
+            if load_i64(session + words.OUT_BYTES) + size + OVERHEAD > room:
+                break
+            body = stream.data_address(store) + begin
+            size = write(session, body, size, seq, load_i64(number + 8), wall_ns, at)
+        wrote(session, size, now_ns)
+        sent += 1
+        seq = next_seq
+    store_i64(session + words.RESEND_NEXT, seq if seq <= last else 0)
+    return sent
+
+
+@kernel
+def send_more(session: int, now_ns: int, out: int, room: int) -> int:
+    """What is to be sent again, then what is new, as much of it as fits; returns how many messages.
+
+    Nothing new goes out while a participant waits for old messages: their numbers come first.
+    OUT_BYTES says what was written.
+    """
+    store_i64(session + words.OUT_BYTES, 0)
+    return send_on(session, now_ns, out, room)
+
+
+@kernel
+def send_on(session: int, now_ns: int, out: int, room: int) -> int:
+    """As :func:`send_more`, behind what already stands in ``out``."""
+    sent = 0
+    if load_i64(session + words.STATE) < words.ACTIVE:
+        return 0
+    if load_i64(session + words.RESEND_NEXT) > 0:
+        sent = send_again(session, now_ns, out, room)
+    if load_i64(session + words.RESEND_NEXT) == 0:
+        sent += send_new(session, now_ns, out, room)
+    return sent
+
+
+put_text, put_heartbeat = constant(b"58="), constant(b"35=0\x01")
+put_test_id, put_test_request = constant(b"112="), constant(b"35=1\x01112=TEST\x01")
+put_resend, put_to_the_end = constant(b"35=2\x017="), constant(b"\x0116=0\x01")
+put_logout, put_reject = constant(b"35=5\x01"), constant(b"35=3\x01")
+MAX_TEXT = 512
+"""Longest text of a participant's that is said back."""
+
+
+@kernel
+def body_of(session: int) -> int:
+    return load_i64(session + words.FIELDS) + words.BODY
+
+
+@kernel_outlined
+def send_heartbeat(session: int, entry: int, now_ns: int, out: int) -> int:
+    """``entry``: the TestReqID that it answers, as :func:`scan.field` gives it, or 0."""
+    body = body_of(session)
+    at = put_heartbeat(body)
+    if entry != 0:
+        at = put_test_id(at)
+        source = scan.value_of(load_i64(session + words.FIELDS), entry)
+        at = put_field_end(put_bytes(at, source, min(entry & 0xFFFF, MAX_TEXT)))
+    return send_body(session, at - body, now_ns, out)
+
+
+@kernel_outlined
+def send_test_request(session: int, now_ns: int, out: int) -> int:
+    body = body_of(session)
+    return send_body(session, put_test_request(body) - body, now_ns, out)
+
+
+@kernel_outlined
+def send_resend_request(session: int, begin: int, now_ns: int, out: int) -> int:
+    body = body_of(session)
+    at = put_to_the_end(put_number(put_resend(body), begin))
+    return send_body(session, at - body, now_ns, out)
+
+
+# What a Logout may say.
+PLAIN, WRONG_BEGIN, TOO_LOW, NO_SEQ, ENCRYPTED, BAD_INTERVAL, RESET_SEQ, NEXT_TOO_HIGH = range(8)
+put_wrong_begin = constant(b"Incorrect BeginString")
+put_too_low = constant(b"MsgSeqNum too low, expecting ")
+put_received, put_no_seq = constant(b" but received "), constant(b"MsgSeqNum is missing")
+put_encrypted = constant(b"EncryptMethod must be 0")
+put_bad_interval = constant(b"HeartBtInt must be 0 to 86400")
+put_reset_seq = constant(b"MsgSeqNum must be 1 with ResetSeqNumFlag")
+put_next_too_high = constant(b"NextExpectedMsgSeqNum too high, next is ")
+
+
+@kernel_outlined
+def send_logout(session: int, why: int, number: int, now_ns: int, out: int) -> int:
+    """``number``: the MsgSeqNum that was too low, or the one that NextExpectedMsgSeqNum passed."""
+    body = body_of(session)
+    at = put_logout(body)
+    if why != PLAIN:
+        at = put_text(at)
+    if why == WRONG_BEGIN:
+        at = put_wrong_begin(at)
+    elif why == TOO_LOW:
+        at = put_number(put_too_low(at), load_i64(session + block.IN_SEQ))
+        at = put_number(put_received(at), number)
+    elif why == NO_SEQ:
+        at = put_no_seq(at)
+    elif why == ENCRYPTED:
+        at = put_encrypted(at)
+    elif why == BAD_INTERVAL:
+        at = put_bad_interval(at)
+    elif why == RESET_SEQ:
+        at = put_reset_seq(at)
+    elif why == NEXT_TOO_HIGH:
+        at = put_number(put_next_too_high(at), number)
+    if why != PLAIN:
+        at = put_field_end(at)
+    return send_body(session, at - body, now_ns, out)
+
+
+REJECT_TEXTS = (
+    b"Invalid tag number",
+    b"Required tag missing",
+    b"Tag not defined for this message type",
+    b"Undefined tag",
+    b"Tag specified without a value",
+    b"Value is incorrect (out of range) for this tag",
+    b"Incorrect data format for value",
+    b"Decryption problem",
+    b"Signature problem",
+    b"CompID problem",
+    b"SendingTime accuracy problem",
+    b"Invalid MsgType",
+    b"XML validation error",
+    b"Tag appears more than once",
+    b"Tag specified out of required order",
+    b"Repeating group fields out of order",
+    b"Incorrect NumInGroup count for repeating group",
+)
+"""Of the SessionRejectReasons from 0 on, as the standard names them."""
+(
+    put_reject_0, put_reject_1, put_reject_2, put_reject_3, put_reject_4, put_reject_5,
+    put_reject_6, _, _, put_reject_9, put_reject_10, put_reject_11, _, put_reject_13,
+    put_reject_14, put_reject_15, put_reject_16,
+) = map(constant, REJECT_TEXTS)  # fmt: skip
+
+
+@kernel_outlined
+def put_reject_text(at: int, reason: int) -> int:
+    if reason == 0:
+        return put_reject_0(at)
+    if reason == 1:
+        return put_reject_1(at)
+    if reason == 2:
+        return put_reject_2(at)
+    if reason == 3:
+        return put_reject_3(at)
+    if reason == 4:
+        return put_reject_4(at)
+    if reason == 5:
+        return put_reject_5(at)
+    if reason == 6:
+        return put_reject_6(at)
+    if reason == 9:
+        return put_reject_9(at)
+    if reason == 10:
+        return put_reject_10(at)
+    if reason == 11:
+        return put_reject_11(at)
+    if reason == 13:
+        return put_reject_13(at)
+    if reason == 14:
+        return put_reject_14(at)
+    if reason == 15:
+        return put_reject_15(at)
+    return put_reject_16(at)
+
+
+put_128, put_129, put_115 = constant(b"128="), constant(b"129="), constant(b"115=")
+put_116, put_145, put_144 = constant(b"116="), constant(b"145="), constant(b"144=")
+
+
+@kernel
+def put_value(at: int, fields: int, entry: int) -> int:
+    size = min(entry & 0xFFFF, MAX_TEXT // 8)
+    return put_field_end(put_bytes(at, scan.value_of(fields, entry), size))
+
+
+@kernel_outlined
+def put_route(at: int, fields: int) -> int:
+    """The routing fields of the message at hand the other way round (DeliverTo for OnBehalfOf)."""
+    entry = scan.field(fields, 128)
+    if entry & 0xFFFF:
+        at = put_value(put_115(at), fields, entry)
+    entry = scan.field(fields, 129)
+    if entry & 0xFFFF:
+        at = put_value(put_116(at), fields, entry)
+    entry = scan.field(fields, 115)
+    if entry & 0xFFFF:
+        at = put_value(put_128(at), fields, entry)
+    entry = scan.field(fields, 116)
+    if entry & 0xFFFF:
+        at = put_value(put_129(at), fields, entry)
+    entry = scan.field(fields, 145)
+    if entry & 0xFFFF:
+        at = put_value(put_144(at), fields, entry)
+    entry = scan.field(fields, 144)
+    if entry & 0xFFFF:
+        at = put_value(put_145(at), fields, entry)
+    return at
+
+
+put_ref_seq, put_ref_tag = constant(b"45="), constant(b"371=")
+put_ref_type, put_ref_reason = constant(b"372="), constant(b"373=")
+
+
+@kernel
+def put_msg_type(at: int, msg_type: int) -> int:
+    """A MsgType that is kept as a word."""
+    while msg_type != 0:
+        store_u8(at, msg_type & 255)
+        msg_type >>= 8
+        at += 1
+    return at
+
+
+@kernel_outlined
+def send_reject(session: int, seq: int, now_ns: int, out: int) -> int:
+    """Reject the message at hand for its ERROR."""
+    fields, body = load_i64(session + words.FIELDS), body_of(session)
+    reason = load_i64(fields + words.ERROR) - 1
+    at = put_route(put_reject(body), fields)
+    at = put_field_end(put_number(put_ref_seq(at), seq))
+    at = put_field_end(put_reject_text(put_text(at), reason))
+    ref = load_i64(fields + words.REF_TAG)
+    if ref != 0:
+        at = put_ref_tag(at)
+        at = put_field_end(put_bytes(at, ref, min(load_i64(fields + words.REF_SIZE), 16)))
+    at = put_field_end(put_msg_type(put_ref_type(at), load_i64(fields + words.MSG_TYPE)))
+    at = put_field_end(put_number(put_ref_reason(at), reason))
+    return send_body(session, at - body, now_ns, out)

@@ -1,0 +1,546 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""The FIX session layer of an acceptor, as kernels over a session's block: no sockets, no clock.
+
+``now_ns`` is the clock of timers (CLOCK_MONOTONIC); CLOCK_OFFSET_NS makes UTC of it.  ``out`` has
+room for at least 4,096 bytes; OUT_BYTES says what a call wrote there.
+"""
+
+from enum import IntEnum
+
+import openoutcry.order_entry.fix.scan as scan
+import openoutcry.order_entry.fix.send as send
+import openoutcry.order_entry.fix.words as words
+import openoutcry.order_entry.session as block
+from openoutcry.order_entry.faults import Kind
+from openoutcry.order_entry.fix.text import (
+    constant,
+    put_bytes,
+    put_number,
+    read_timestamp,
+    same_text,
+)
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, load_u8, store_i64
+
+
+class Result(IntEnum):
+    """What :func:`on_message` and :func:`on_timer` return beside ``Kind.IGNORE`` (nothing was to be
+    done) and ``Kind.APPLICATION`` (a message of orders: its turn, its number counted)."""
+
+    SESSION = 32
+    """The session layer dealt with it; there may be an answer."""
+    LOGGED_ON = 33
+    LOGGED_OUT = 34
+    """The participant logged out: send what there is, then close."""
+    DISCONNECT = 35
+    """Send what there is, then close."""
+    GARBLED = 36
+    """Passed over."""
+
+
+IGNORE, APPLICATION = int(Kind.IGNORE), int(Kind.APPLICATION)
+SESSION, LOGGED_ON, LOGGED_OUT = Result.SESSION, Result.LOGGED_ON, Result.LOGGED_OUT
+DISCONNECT, GARBLED = Result.DISCONNECT, Result.GARBLED
+LOGON, HEARTBEAT, TEST_REQUEST, RESEND_REQUEST, REJECT, SEQUENCE_RESET, LOGOUT = (
+    ord(letter) for letter in "A012345"
+)
+SECOND_NS = 1_000_000_000
+LOGON_TIMEOUT_NS, LOGOUT_TIMEOUT_NS = 10 * SECOND_NS, 2 * SECOND_NS
+MAX_HEARTBEAT_S = 86_400
+YES, NO = ord("Y"), ord("N")
+
+
+@kernel
+def connected(session: int, now_ns: int) -> None:
+    """A connection came: its Logon is awaited."""
+    store_i64(session + words.STATE, words.AWAITED)
+    store_i64(session + words.LOGOUT_NS, now_ns)
+    for word in (words.TEST_REQUESTS, words.RESEND_TO, words.RESEND_NEXT):
+        store_i64(session + word, 0)
+    store_i64(session + block.LAST_IN_NS, now_ns)
+    store_i64(session + block.LAST_OUT_NS, now_ns)
+    if load_i64(session + block.IN_SEQ) == 0:
+        forget_numbers(session)
+
+
+@kernel
+def disconnected(session: int) -> None:
+    store_i64(session + words.STATE, words.NONE)
+    empty_queue(session)
+
+
+@kernel
+def empty_queue(session: int) -> None:
+    for slot in range(words.QUEUE_SLOTS):
+        store_i64(load_i64(session + words.QUEUE) + words.QUEUE_SLOT_BYTES * slot, 0)
+
+
+@kernel
+def forget_numbers(session: int) -> None:
+    """Both sides begin at 1 again."""
+    store_i64(session + block.IN_SEQ, 1)
+    store_i64(session + block.OUT_SEQ, 1)
+    store_i64(session + words.RESEND_TO, 0)
+    store_i64(session + words.RESEND_NEXT, 0)
+    empty_queue(session)
+
+
+@kernel
+def queue_slot(session: int, seq: int) -> int:
+    return load_i64(session + words.QUEUE) + words.QUEUE_SLOT_BYTES * (seq & words.QUEUE_SLOTS - 1)
+
+
+@kernel
+def keep(session: int, seq: int, message: int, size: int) -> None:
+    """Keep a message that came before its turn, if there is room; else it will be asked for again.
+
+    ``size`` 0: it was acted upon, only its number is kept.
+    """
+    ahead = seq - load_i64(session + block.IN_SEQ)
+    if ahead < words.QUEUE_SLOTS and size <= words.QUEUE_SLOT_BYTES - 80:
+        slot = queue_slot(session, seq)
+        store_i64(slot, seq)
+        store_i64(slot + 8, size)
+        put_bytes(slot + 16, message, size)
+
+
+@kernel
+def take_queued(session: int) -> int:
+    """The kept message whose turn it is, QUEUED_BYTES long: to be given to :func:`on_message`
+    before anything else is; 0 if there is none."""
+    while True:
+        seq = load_i64(session + block.IN_SEQ)
+        slot = queue_slot(session, seq)
+        if load_i64(slot) != seq:
+            return 0
+        store_i64(slot, 0)
+        size = load_i64(slot + 8)
+        if size > 0:
+            store_i64(session + words.QUEUED_BYTES, size)
+            return slot + 16
+        store_i64(session + block.IN_SEQ, seq + 1)
+
+
+@kernel
+def set_error(fields: int, reason: int, size: int) -> None:
+    """An error of the message as a whole (size 0), or of the tag whose text stands in BODY."""
+    store_i64(fields + words.ERROR, 1 + reason)
+    store_i64(fields + words.REF_TAG, fields + words.BODY + 1024 if size > 0 else 0)
+    store_i64(fields + words.REF_SIZE, size)
+
+
+@kernel
+def error_of_tag(fields: int, reason: int, tag: int) -> None:
+    """An error of a tag that the message does not have, or whose text need not be its own."""
+    at = fields + words.BODY + 1024
+    set_error(fields, reason, put_number(at, tag) - at)
+
+
+@kernel
+def right_comp_ids(session: int, fields: int) -> bool:
+    sender, target = scan.field(fields, 49), scan.field(fields, 56)
+    return same_text(
+        scan.value_of(fields, sender),
+        sender & 0xFFFF,
+        session + words.TARGET,
+        load_i64(session + words.TARGET_SIZE),
+    ) and same_text(
+        scan.value_of(fields, target),
+        target & 0xFFFF,
+        session + words.SENDER,
+        load_i64(session + words.SENDER_SIZE),
+    )
+
+
+@kernel
+def right_begin(session: int, message: int) -> bool:
+    size = load_i64(session + words.BEGIN_SIZE)
+    return same_text(message + 2, size, session + words.BEGIN, size) and (
+        load_u8(message + 2 + size) == 1
+    )
+
+
+@kernel
+def sending_time(fields: int, tag: int) -> int:
+    """ns since the epoch of a UTCTimestamp, less than 0 if it is none."""
+    entry = scan.field(fields, tag)
+    return read_timestamp(scan.value_of(fields, entry), entry & 0xFFFF)
+
+
+@kernel
+def is_accurate(session: int, fields: int, now_ns: int) -> bool:
+    limit = load_i64(session + words.ACCURACY_NS)
+    if limit == 0:
+        return True
+    off = sending_time(fields, 52) - now_ns - load_i64(session + words.CLOCK_OFFSET_NS)
+    return -limit <= off <= limit
+
+
+@kernel_outlined
+def missing_header(fields: int) -> None:
+    """The header's required tags, and the form of its time."""
+    if load_i64(fields + words.ERROR) != 0:
+        return
+    for tag in (49, 52, 56):
+        if scan.field(fields, tag) == 0:
+            error_of_tag(fields, scan.REQUIRED_MISSING, tag)
+            return
+    if sending_time(fields, 52) < 0:
+        error_of_tag(fields, scan.BAD_FORMAT, 52)
+    elif scan.field(fields, 122) != 0 and sending_time(fields, 122) < 0:
+        error_of_tag(fields, scan.BAD_FORMAT, 122)
+
+
+@kernel_outlined
+def end_with(session: int, why: int, number: int, now_ns: int, out: int) -> int:
+    """Say why, and disconnect."""
+    send.send_logout(session, why, number, now_ns, out)
+    return DISCONNECT
+
+
+@kernel_outlined
+def log_out(session: int, why: int, now_ns: int, out: int) -> int:
+    """Ask for a logout; the participant's answer, or two seconds without it, disconnects."""
+    send.send_logout(session, why, 0, now_ns, out)
+    store_i64(session + words.STATE, words.LOGGING_OUT)
+    store_i64(session + words.LOGOUT_NS, now_ns)
+    return SESSION
+
+
+@kernel_outlined
+def on_logon(session: int, message: int, now_ns: int, out: int) -> int:
+    """The first message.  Whoever is not who he should be is told nothing."""
+    fields = load_i64(session + words.FIELDS)
+    if (
+        load_i64(fields + words.MSG_TYPE) != LOGON
+        or not right_begin(session, message)
+        or load_i64(fields + words.ERROR) != 0
+        or not right_comp_ids(session, fields)
+        or not is_accurate(session, fields, now_ns)
+    ):
+        return DISCONNECT
+    options = load_i64(session + words.OPTIONS)
+    seq, reset = scan.number_of(fields, 34), scan.char_of(fields, 141) == YES
+    if options & words.RESET_ON_LOGON or (reset and seq == 1):
+        forget_numbers(session)
+    if seq < 1:
+        return end_with(session, send.NO_SEQ, 0, now_ns, out)
+    if scan.char_of(fields, 98) != ord("0"):
+        return end_with(session, send.ENCRYPTED, 0, now_ns, out)
+    interval = scan.number_of(fields, 108)
+    if interval < 0 or interval > MAX_HEARTBEAT_S:
+        return end_with(session, send.BAD_INTERVAL, 0, now_ns, out)
+    if reset and seq != 1:
+        return end_with(session, send.RESET_SEQ, seq, now_ns, out)
+    if seq < load_i64(session + block.IN_SEQ):
+        return end_with(session, send.TOO_LOW, seq, now_ns, out)
+    next_out = load_i64(session + block.OUT_SEQ)
+    wanted = scan.number_of(fields, 789)
+    if wanted > next_out:
+        return end_with(session, send.NEXT_TOO_HIGH, next_out, now_ns, out)
+    store_i64(session + words.STATE, words.ACTIVE)
+    store_i64(session + block.HEARTBEAT_NS, interval * SECOND_NS)
+    return answer_logon(session, seq, wanted, reset, now_ns, out)
+
+
+put_logon = constant(b"35=A\x0198=0\x01108=")
+put_reset, put_next = constant(b"141=Y\x01"), constant(b"789=")
+
+
+@kernel
+def send_logon(session: int, reset: bool, next_in: int, now_ns: int, out: int) -> None:
+    """``next_in``: NextExpectedMsgSeqNum, or 0."""
+    body = send.body_of(session)
+    interval = load_i64(session + block.HEARTBEAT_NS) // SECOND_NS
+    at = send.put_field_end(put_number(put_logon(body), interval))
+    if reset:
+        at = put_reset(at)
+    if next_in > 0:
+        at = send.put_field_end(put_number(put_next(at), next_in))
+    send.send_body(session, at - body, now_ns, out)
+
+
+@kernel
+def answer_logon(session: int, seq: int, wanted: int, reset: bool, now_ns: int, out: int) -> int:
+    expected, next_out = load_i64(session + block.IN_SEQ), load_i64(session + block.OUT_SEQ)
+    if seq == expected:
+        expected += 1
+        store_i64(session + block.IN_SEQ, expected)
+    send_logon(session, reset, expected if wanted > 0 else 0, now_ns, out)
+    if 0 < wanted < next_out:
+        store_i64(session + words.RESEND_NEXT, wanted)
+        store_i64(session + words.RESEND_END, next_out - 1)
+    if seq > expected:
+        # With NextExpectedMsgSeqNum he knows already what is missing.
+        if wanted < 0:
+            send.send_resend_request(session, expected, now_ns, out)
+        store_i64(session + words.RESEND_TO, seq)
+    return LOGGED_ON
+
+
+@kernel_outlined
+def on_logon_again(session: int, seq: int, now_ns: int, out: int) -> int:
+    """A Logon of who is logged on begins the numbers anew, or answers our wish to."""
+    options = load_i64(session + words.OPTIONS)
+    if seq != 1:
+        return end_with(session, send.RESET_SEQ, seq, now_ns, out)
+    if options & words.RESET_SENT:
+        store_i64(session + words.OPTIONS, options & ~words.RESET_SENT)
+        store_i64(session + block.IN_SEQ, 2)
+        return SESSION
+    forget_numbers(session)
+    store_i64(session + block.IN_SEQ, 2)
+    send_logon(session, True, 0, now_ns, out)
+    return SESSION
+
+
+@kernel_outlined
+def reset_numbers(session: int, now_ns: int, out: int) -> int:
+    """Ask the participant, who is logged on, to begin the numbers anew (end of day)."""
+    store_i64(session + words.OUT_BYTES, 0)
+    forget_numbers(session)
+    store_i64(session + words.OPTIONS, load_i64(session + words.OPTIONS) | words.RESET_SENT)
+    send_logon(session, True, 0, now_ns, out)
+    return SESSION
+
+
+@kernel_outlined
+def end_session(session: int, now_ns: int, out: int) -> int:
+    """Log the participant out (end of day, kill)."""
+    store_i64(session + words.OUT_BYTES, 0)
+    return log_out(session, send.PLAIN, now_ns, out)
+
+
+@kernel_outlined
+def on_too_high(session: int, seq: int, message: int, size: int, now_ns: int, out: int) -> int:
+    """Keep it, and ask for what is missing unless that was done."""
+    keep(session, seq, message, size)
+    expected = load_i64(session + block.IN_SEQ)
+    if load_i64(session + words.RESEND_TO) < expected:
+        send.send_resend_request(session, expected, now_ns, out)
+        store_i64(session + words.RESEND_TO, seq)
+    return SESSION
+
+
+@kernel_outlined
+def on_too_low(session: int, seq: int, now_ns: int, out: int) -> int:
+    """What was had before is passed over if it says so itself, and says when it was sent first."""
+    fields = load_i64(session + words.FIELDS)
+    if scan.char_of(fields, 43) != YES:
+        return end_with(session, send.TOO_LOW, seq, now_ns, out)
+    if load_i64(fields + words.ERROR) == 0:
+        if scan.field(fields, 122) == 0:
+            error_of_tag(fields, scan.REQUIRED_MISSING, 122)
+        elif sending_time(fields, 122) > sending_time(fields, 52):
+            set_error(fields, scan.SENDING_TIME, 0)
+            send.send_reject(session, seq, now_ns, out)
+            return log_out(session, send.PLAIN, now_ns, out)
+    if load_i64(fields + words.ERROR) != 0:
+        send.send_reject(session, seq, now_ns, out)
+        return SESSION
+    return IGNORE
+
+
+@kernel_outlined
+def on_resend_request(session: int, seq: int, now_ns: int, out: int, room: int) -> int:
+    """Answered whatever its own number is, so that two who wait for each other go on."""
+    fields = load_i64(session + words.FIELDS)
+    expected = load_i64(session + block.IN_SEQ)
+    begin, end = scan.number_of(fields, 7), scan.number_of(fields, 16)
+    if begin < 1 or end < 0 or (0 < end < begin):
+        tag = 7 if begin < 1 else 16
+        found = scan.field(fields, tag) != 0
+        error_of_tag(fields, scan.OUT_OF_RANGE if found else scan.REQUIRED_MISSING, tag)
+        send.send_reject(session, seq, now_ns, out)
+    else:
+        last = load_i64(session + block.OUT_SEQ) - 1
+        end = last if end == 0 else min(end, last)
+        if begin <= end:
+            store_i64(session + words.RESEND_NEXT, begin)
+            store_i64(session + words.RESEND_END, end)
+    if seq == expected:
+        store_i64(session + block.IN_SEQ, seq + 1)
+    elif seq > expected:
+        on_too_high(session, seq, 0, 0, now_ns, out)
+    send.send_on(session, now_ns, out, room)
+    return SESSION
+
+
+@kernel_outlined
+def on_sequence_reset(session: int, seq: int, gap_fill: bool, now_ns: int, out: int) -> int:
+    """A gap fill stands in its own number's place; a reset does not look at it."""
+    fields = load_i64(session + words.FIELDS)
+    next_in, expected = scan.number_of(fields, 36), load_i64(session + block.IN_SEQ)
+    if next_in < 0:
+        found = scan.field(fields, 36) != 0
+        error_of_tag(fields, scan.BAD_FORMAT if found else scan.REQUIRED_MISSING, 36)
+    elif next_in < expected or (gap_fill and next_in == seq):
+        set_error(fields, scan.OUT_OF_RANGE, 0)
+    else:
+        store_i64(session + block.IN_SEQ, next_in)
+        return SESSION
+    send.send_reject(session, seq, now_ns, out)
+    if gap_fill:
+        store_i64(session + block.IN_SEQ, seq + 1)
+    return SESSION
+
+
+@kernel_outlined
+def on_logout(session: int, seq: int, now_ns: int, out: int) -> int:
+    """Answered whatever its number is; whoever missed something asks for it at the next logon."""
+    if seq == load_i64(session + block.IN_SEQ):
+        store_i64(session + block.IN_SEQ, seq + 1)
+    if load_i64(session + words.STATE) == words.LOGGING_OUT:
+        return DISCONNECT
+    send.send_logout(session, send.PLAIN, 0, now_ns, out)
+    return LOGGED_OUT
+
+
+@kernel_outlined
+def on_error(session: int, seq: int, now_ns: int, out: int) -> int:
+    """What is in its turn and cannot be taken is rejected; who is not who he said is logged out."""
+    fields = load_i64(session + words.FIELDS)
+    store_i64(session + block.IN_SEQ, seq + 1)
+    if load_i64(fields + words.ERROR) != 0:
+        send.send_reject(session, seq, now_ns, out)
+        return SESSION
+    set_error(fields, scan.SENDING_TIME, 0)
+    if not right_comp_ids(session, fields):
+        set_error(fields, scan.COMP_ID, 0)
+    send.send_reject(session, seq, now_ns, out)
+    return log_out(session, send.PLAIN, now_ns, out)
+
+
+@kernel_outlined
+def on_session_message(session: int, msg_type: int, seq: int, now_ns: int, out: int) -> int:
+    """A message of the session layer in its turn."""
+    fields = load_i64(session + words.FIELDS)
+    if msg_type == SEQUENCE_RESET:
+        return on_sequence_reset(session, seq, True, now_ns, out)
+    store_i64(session + block.IN_SEQ, seq + 1)
+    if msg_type != TEST_REQUEST:
+        return IGNORE
+    entry = scan.field(fields, 112)
+    if entry == 0:
+        error_of_tag(fields, scan.REQUIRED_MISSING, 112)
+        send.send_reject(session, seq, now_ns, out)
+    else:
+        send.send_heartbeat(session, entry, now_ns, out)
+    return SESSION
+
+
+@kernel
+def on_message(session: int, message: int, size: int, now_ns: int, out: int, room: int) -> int:
+    """Take one framed message; returns a Kind or Result."""
+    scan.parse(load_i64(session + words.FIELDS), message, size)
+    return on_parsed(session, message, size, now_ns, out, room)
+
+
+@kernel
+def on_parsed(session: int, message: int, size: int, now_ns: int, out: int, room: int) -> int:
+    """As :func:`on_message`, of what was parsed and perhaps found in error."""
+    fields, state = load_i64(session + words.FIELDS), load_i64(session + words.STATE)
+    store_i64(session + words.OUT_BYTES, 0)
+    if load_i64(fields + words.STATUS) != scan.WHOLE:
+        return DISCONNECT if state == words.AWAITED else GARBLED
+    store_i64(session + block.LAST_IN_NS, now_ns)
+    store_i64(session + words.TEST_REQUESTS, 0)
+    msg_type = load_i64(fields + words.MSG_TYPE)
+    seq = scan.number_of(fields, 34)
+    if state == words.AWAITED:
+        return on_logon(session, message, now_ns, out)
+    if state == words.NONE:
+        return DISCONNECT
+    if not right_begin(session, message):
+        return log_out(session, send.WRONG_BEGIN, now_ns, out)
+    if seq < 0:
+        return end_with(session, send.NO_SEQ, 0, now_ns, out)
+    missing_header(fields)
+    if msg_type == LOGOUT:
+        return on_logout(session, seq, now_ns, out)
+    if state == words.LOGGING_OUT and msg_type != RESEND_REQUEST:
+        return IGNORE
+    error = load_i64(fields + words.ERROR)
+    if error == 0:
+        if msg_type == RESEND_REQUEST and right_comp_ids(session, fields):
+            return on_resend_request(session, seq, now_ns, out, room)
+        if msg_type == LOGON and scan.char_of(fields, 141) == YES:
+            return on_logon_again(session, seq, now_ns, out)
+        if msg_type == SEQUENCE_RESET and scan.char_of(fields, 123) != YES:
+            return on_sequence_reset(session, seq, False, now_ns, out)
+    expected = load_i64(session + block.IN_SEQ)
+    if seq > expected:
+        return on_too_high(session, seq, message, size, now_ns, out)
+    if seq < expected:
+        return on_too_low(session, seq, now_ns, out)
+    if (
+        error != 0
+        or not right_comp_ids(session, fields)
+        or not is_accurate(session, fields, now_ns)
+    ):
+        return on_error(session, seq, now_ns, out)
+    if msg_type < 256 and (HEARTBEAT <= msg_type <= SEQUENCE_RESET or msg_type == LOGON):
+        return on_session_message(session, msg_type, seq, now_ns, out)
+    store_i64(session + block.IN_SEQ, seq + 1)
+    return APPLICATION
+
+
+@kernel_outlined
+def reject(session: int, now_ns: int, out: int) -> int:
+    """Reject the application message at hand for the ERROR that its decoding found."""
+    fields = load_i64(session + words.FIELDS)
+    send.send_reject(session, scan.number_of(fields, 34), now_ns, out)
+    return SESSION
+
+
+@kernel
+def on_timer(session: int, now_ns: int, out: int) -> int:
+    """Heartbeats, and who is silent: returns IGNORE, SESSION or DISCONNECT.
+
+    After 1.2 intervals of silence a TestRequest asks, after 2.4 the connection is given up.
+    """
+    store_i64(session + words.OUT_BYTES, 0)
+    state, since = load_i64(session + words.STATE), load_i64(session + words.LOGOUT_NS)
+    if state == words.NONE:
+        return IGNORE
+    if state == words.AWAITED:
+        return DISCONNECT if now_ns - since >= LOGON_TIMEOUT_NS else IGNORE
+    if state == words.LOGGING_OUT and now_ns - since >= LOGOUT_TIMEOUT_NS:
+        return DISCONNECT
+    interval = load_i64(session + block.HEARTBEAT_NS)
+    if interval == 0:
+        return IGNORE
+    silent = now_ns - load_i64(session + block.LAST_IN_NS)
+    asked = load_i64(session + words.TEST_REQUESTS)
+    if 5 * silent >= 12 * interval:
+        return DISCONNECT
+    if 5 * silent >= 6 * interval * (asked + 1):
+        store_i64(session + words.TEST_REQUESTS, asked + 1)
+        send.send_test_request(session, now_ns, out)
+        return SESSION
+    if asked == 0 and now_ns - load_i64(session + block.LAST_OUT_NS) >= interval:
+        send.send_heartbeat(session, 0, now_ns, out)
+        return SESSION
+    return IGNORE
+
+
+@kernel
+def timer_due_ns(session: int) -> int:
+    """When :func:`on_timer` has something to do at the earliest; 2**62 if never."""
+    state = load_i64(session + words.STATE)
+    since = load_i64(session + words.LOGOUT_NS)
+    if state == words.NONE:
+        return 1 << 62
+    if state == words.AWAITED:
+        return since + LOGON_TIMEOUT_NS
+    due = since + LOGOUT_TIMEOUT_NS if state == words.LOGGING_OUT else 1 << 62
+    interval = load_i64(session + block.HEARTBEAT_NS)
+    if interval == 0:
+        return due
+    asked = load_i64(session + words.TEST_REQUESTS)
+    silent = (6 * interval * (asked + 1) + 4) // 5
+    due = min(due, load_i64(session + block.LAST_IN_NS) + silent)
+    if asked == 0:
+        due = min(due, load_i64(session + block.LAST_OUT_NS) + interval)
+    return due

@@ -1,0 +1,144 @@
+"""The protocol's own words of a session's block, and the memory that they point to.
+
+fields    what the message at hand consists of (one for all sessions of a process)
+numbers   for each MsgSeqNum that was sent: the entry of the stream, 0 for a session message
+queue     messages that came before their turn
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import openoutcry.order_entry.session as block
+
+_WORDS = range(block.PROTOCOL_WORDS, block.PROTOCOL_WORDS + 8 * 20, 8)
+(
+    FIELDS,
+    NUMBERS,
+    NUMBERS_MASK,
+    QUEUE,
+    CLOCK_OFFSET_NS,  # realtime minus the clock of the ``now_ns`` that kernels are given
+    UTC_OFFSET_NS,  # local time minus UTC: for dates of the local market
+    ACCURACY_NS,  # how far SendingTime may be off; 0 no check
+    OPTIONS,
+    STATE,
+    TEST_REQUESTS,  # sent since something came
+    RESEND_TO,  # highest MsgSeqNum that was asked for, 0 none
+    RESEND_NEXT,  # next MsgSeqNum to be sent again, 0 none
+    RESEND_END,
+    SENT_ENTRY,  # last entry of the stream that has a MsgSeqNum
+    LOGOUT_NS,  # when we asked for a logout, or when the connection came
+    OUT_BYTES,  # what the last call wrote
+    QUEUED_BYTES,  # length of what take_queued gave
+    CACHED_DAY,  # two words: day and its text
+    _CACHED_TEXT,
+    _SPARE,
+) = _WORDS
+TEXTS = _WORDS[-1] + 8
+BEGIN_SIZE, BEGIN = TEXTS, TEXTS + 8
+SENDER_SIZE, SENDER = TEXTS + 16, TEXTS + 24
+TARGET_SIZE, TARGET = TEXTS + 64, TEXTS + 72
+HEAD_SIZE, HEAD = TEXTS + 112, TEXTS + 120
+TAIL_SIZE, TAIL = TEXTS + 184, TEXTS + 192
+"""Sizes and texts: BeginString, our CompID, the participant's, and the two pieces of a header that
+they make: ``49=…|52=`` and ``|56=…|``."""
+MAX_COMP_ID = 32
+assert TAIL + 48 <= 1024
+
+RESET_ON_LOGON, RESET_SENT, NEXT_EXPECTED = 1, 2, 4
+"""OPTIONS: numbers begin at 1 with each logon; we asked for a reset; the participant sends 789."""
+
+NONE, AWAITED, ACTIVE, LOGGING_OUT = range(4)
+"""STATE: not connected; connected, its Logon is awaited; logged on; we asked for a logout."""
+
+# The parsed message.
+TAGS = 1024
+(
+    GENERATION,
+    MESSAGE,
+    SIZE,
+    STATUS,
+    MSG_TYPE,  # bytes of 35=, as a little-endian word
+    ERROR,  # 0, or 1 + SessionRejectReason
+    REF_TAG,  # address of the text of the tag that the error is about, 0 none
+    REF_SIZE,
+) = range(0, 64, 8)
+CLASSES = 64
+ENTRIES = CLASSES + TAGS
+BODY = ENTRIES + 8 * TAGS
+FIELDS_BYTES = BODY + 2048
+"""CLASSES: a byte a tag · ENTRIES: generation, offset and length of the value, by tag · BODY: room
+for the body of a session message."""
+HEADER_TAG, SINGLE_TAG, DATA_TAG, LENGTH_TAG = 1, 2, 4, 8
+
+HEADER_TAGS = (
+    8, 9, 35, 34, 43, 49, 50, 52, 56, 57, 90, 91, 97, 115, 116, 122, 128, 129, 142, 143, 144, 145,
+    212, 213, 347, 369, 627, 628, 629, 630,
+)  # fmt: skip
+DATA_TAGS = {
+    96: 95, 91: 90, 213: 212, 349: 348, 351: 350, 353: 352, 355: 354, 357: 356, 359: 358,
+    361: 360, 363: 362, 365: 364, 446: 445, 619: 618, 622: 621, 89: 93,
+}  # fmt: skip
+"""Data, which may have any byte in it, and the field before it that says how long it is."""
+SINGLE_TAGS = (
+    1, 7, 11, 16, 18, 21, 36, 37, 38, 40, 41, 44, 45, 54, 55, 58, 59, 60, 98, 99, 108, 110, 111,
+    112, 123, 126, 141, 211, 371, 372, 373, 432, 530, 553, 554, 584, 585, 789, 835, 836, 10,
+)  # fmt: skip
+"""What may stand in a message once (others may belong to repeating groups)."""
+
+QUEUE_SLOTS, QUEUE_SLOT_BYTES = 64, 1024
+QUEUE_BYTES = QUEUE_SLOTS * QUEUE_SLOT_BYTES + 64
+"""A slot: MsgSeqNum, length (0: it was acted upon when it came), message."""
+NUMBER_BYTES = 16
+"""Of ``numbers``: entry of the stream, time it was sent."""
+
+
+def make_fields() -> npt.NDArray[np.uint8]:
+    """The memory of a parsed message."""
+    fields = np.zeros(FIELDS_BYTES + 64, np.uint8)
+    for tag in HEADER_TAGS:
+        fields[CLASSES + tag] |= HEADER_TAG | SINGLE_TAG
+    for tag in SINGLE_TAGS:
+        fields[CLASSES + tag] |= SINGLE_TAG
+    for tag, length in DATA_TAGS.items():
+        fields[CLASSES + tag] |= DATA_TAG
+        fields[CLASSES + length] |= LENGTH_TAG
+    return fields
+
+
+class Memory:
+    """What the words of one session point to, and the texts of its block."""
+
+    def __init__(
+        self, words: npt.NDArray[Any], begin: str, sender: str, target: str, messages: int
+    ) -> None:
+        """``words``: the session's block as int64; ``messages``: how many MsgSeqNum can be sent
+        again, a power of two.  ``sender`` is us, ``target`` the participant.
+
+        Raises ``ValueError`` for a CompID that is empty, too long or not printable.
+        """
+        self.numbers = np.zeros(messages * NUMBER_BYTES // 8, np.int64)
+        self.queue = np.zeros(QUEUE_BYTES, np.uint8)
+        assert messages & (messages - 1) == 0
+        words[NUMBERS // 8] = self.numbers.ctypes.data
+        words[NUMBERS_MASK // 8] = messages - 1
+        words[QUEUE // 8] = self.queue.ctypes.data
+        words[CACHED_DAY // 8] = -1
+        texts = {
+            BEGIN_SIZE: begin.encode(),
+            SENDER_SIZE: _comp_id(sender),
+            TARGET_SIZE: _comp_id(target),
+            HEAD_SIZE: b"49=%s\x0152=" % _comp_id(sender),
+            TAIL_SIZE: b"\x0156=%s\x01" % _comp_id(target),
+        }
+        memory = words.view(np.uint8)
+        for place, text in texts.items():
+            words[place // 8] = len(text)
+            memory[place + 8 : place + 8 + len(text)] = np.frombuffer(text, np.uint8)
+
+
+def _comp_id(text: str) -> bytes:
+    if not 1 <= len(text) <= MAX_COMP_ID or not text.isascii() or not text.isprintable():
+        raise ValueError(f"CompID {text!r} is not 1 to {MAX_COMP_ID} printable characters")
+    return text.encode()

@@ -1,0 +1,343 @@
+"""What OUCH 4.2 and 5.0 have in common: why a message is refused, and what events are called."""
+
+from enum import IntEnum
+
+from openoutcry.order_entry import rows
+from openoutcry.order_entry import session as session_block
+from openoutcry.wire.big_endian import load_any64, store_any64
+from openoutcry.wire.enums import (
+    ErrorBit,
+    EventFlag,
+    OrderType,
+    Reason,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import (
+    add_wrapping,
+    count_leading_zeros,
+    count_trailing_zeros,
+    load_i64,
+    load_u8,
+    load_u16,
+    store_i64,
+)
+from openoutcry.wire.records import EVENT, MAX_VALUE
+
+
+class Refusal(IntEnum):
+    """Why a message does not reach the core (``refused`` of its note)."""
+
+    NONE = 0
+    SIDE = 1
+    QTY = 2
+    """Zero, or less than was executed."""
+    SYMBOL = 3
+    PRICE = 4
+    """Zero, above the highest, or finer than the instrument's ticks."""
+    TIME_IN_FORCE = 5
+    DISPLAY = 6
+    CAPACITY = 7
+    ISO = 8
+    MIN_QTY = 9
+    CROSS = 10
+    CUSTOMER = 11
+    TOKEN = 12
+    OPTION = 13
+    """The options are malformed, or of a kind that there is not."""
+    MAX_FLOOR = 14
+    PEG = 15
+    ROUTE = 16
+    RETAIL = 17
+    POST_ONLY = 18
+    DISABLED = 19
+    """Order entry is switched off by the client itself."""
+    REPLACE = 20
+    """The open order cannot become that."""
+    MODIFIED = 32
+    """Nothing is wrong, and nothing is for the core to do: another kind of sale."""
+    QUERIED = 33
+    DISABLE = 34
+    ENABLE = 35
+    """The same: the answer is all there is."""
+
+
+MIN_QTY, TOKEN = int(Refusal.MIN_QTY), int(Refusal.TOKEN)
+
+MAX_PRICE4 = 1_999_999_900
+"""$199,999.9900, the highest price (OUCH 4.2 section 1.2, OUCH 5.0)."""
+MARKET_PRICE4, MARKET_CROSS_PRICE4 = 0x7FFFFFFF, 0x77359400
+"""Prices that mean a market order."""
+DAY_SECONDS = 86_400
+NS = 1_000_000_000
+U32_MAX = 2**32 - 1
+
+SPACES = 0x2020202020202020
+_ONES = 0x0101010101010101
+_HIGH = -0x7F7F7F7F7F7F7F80  # 0x80 in each byte
+
+
+@kernel
+def _outside(word: int, low: int, high: int) -> int:
+    """A word of which bit 7 of each byte is 0 if that byte (below 128) is ``low`` to ``high``."""
+    above = add_wrapping(word, (0x80 - low) * _ONES)
+    beyond = add_wrapping(word, (0x7F - high) * _ONES)
+    return ~above | beyond
+
+
+@kernel
+def is_token_word(word: int) -> bool:
+    """Whether each of 8 bytes is a letter, a digit or a space."""
+    letters = _outside(word | SPACES, 0x61, 0x7A)
+    others = _outside(word, 0x30, 0x39) & _outside(word, 0x20, 0x20)
+    return (word | (letters & others)) & _HIGH == 0
+
+
+@kernel
+def unpad(word: int) -> int:
+    """8 bytes of text with the spaces at their end made NUL."""
+    text = word ^ SPACES
+    if text == 0:
+        return 0
+    spaces = count_leading_zeros(text) & 0x38
+    return word if spaces == 0 else word & (MAX_VALUE >> (spaces - 1))
+
+
+@kernel
+def pad(word: int) -> int:
+    """8 bytes of text with the NULs at their end made spaces."""
+    if word == 0:
+        return SPACES
+    nuls = count_leading_zeros(word) & 0x38
+    return word if nuls == 0 else word | (SPACES & ~(MAX_VALUE >> (nuls - 1)))
+
+
+@kernel
+def copy14(to: int, source: int) -> None:
+    """Copy 14 bytes, as two words that overlap."""
+    last = load_any64(source + 6)
+    store_any64(to, load_any64(source))
+    store_any64(to + 6, last)
+
+
+@kernel
+def is_letter_of(letter: int, mask: int) -> bool:
+    """Whether a character of 64 to 127 is in a mask of :func:`letter_mask`."""
+    return letter >= 64 and letter < 128 and (mask >> (letter & 63)) & 1 == 1
+
+
+def letter_mask(letters: str) -> int:
+    """A bit for each character of 64 to 127, as a signed word."""
+    mask = sum(1 << (ord(letter) - 64) for letter in letters)
+    return mask - (1 << 64) if mask >> 63 else mask
+
+
+_ORDER_TYPE, _TIF = rows.ORDER_TYPE, rows.TIME_IN_FORCE
+_EVENT = EVENT.offsets
+ORDER_ID, CONTRA, PRICE, QTY, LEAVES = (
+    _EVENT[n] for n in ("order_id", "contra_id", "price_ticks", "qty_lots", "leaves_lots")
+)
+INSTRUMENT, KIND, REASON, SIDE, FLAGS, SEQ = (
+    _EVENT[n] for n in ("instrument", "kind", "reason", "side", "flags", "seq")
+)
+_BUY, _SELF_TRADE = int(Side.BUY), int(Reason.SELF_TRADE)
+_MAKER, _AUCTION, _HIDDEN = (int(f) for f in (EventFlag.MAKER, EventFlag.AUCTION, EventFlag.HIDDEN))
+_PEG_MIDPOINT, _HIDDEN_TYPE = int(OrderType.PEG_MIDPOINT), int(OrderType.HIDDEN)
+_AT_OPEN, _AT_CLOSE = int(TimeInForce.AT_OPEN), int(TimeInForce.AT_CLOSE)
+
+
+@kernel
+def match_number(event: int) -> int:
+    """The trade's number, of a FILLED event: the event sequence of the first of its two."""
+    flags = load_u8(event + FLAGS)
+    first = load_u8(event + SIDE) == _BUY if flags & _AUCTION else flags & _MAKER != 0
+    seq = load_i64(event + SEQ)
+    return seq if first else seq - 1
+
+
+@kernel
+def liquidity(event: int, row: int) -> int:
+    """The liquidity flag of a FILLED event: added or removed, shown or not, in which auction.
+
+    An order that is not for one auction only trades in any of them as in a halt's: its cross is
+    not known from the event."""
+    flags, order_type = load_u8(event + FLAGS), load_u8(row + _ORDER_TYPE)
+    if flags & _AUCTION:
+        tif = load_u8(row + _TIF) & 15
+        if tif == _AT_OPEN:
+            return _O
+        return _C if tif == _AT_CLOSE else _H
+    if flags & _MAKER == 0:
+        return _R
+    if order_type == _PEG_MIDPOINT:
+        return _K
+    hidden = flags & _HIDDEN != 0 or order_type == _HIDDEN_TYPE
+    return _J if hidden else _A
+
+
+_A, _C, _H, _J, _O, _R, _K = (ord(letter) for letter in "ACHJORk")
+
+
+def table_of(letters: dict[int, str], size: int, otherwise: str) -> tuple[int, ...]:
+    """A tuple that a kernel indexes: the character for each number."""
+    return tuple(ord(letters.get(number, otherwise)) for number in range(size))
+
+
+CANCEL_LETTERS = {
+    Reason.USER: "U",
+    Reason.REDUCED_TO_ZERO: "U",
+    Reason.IOC_REST: "I",
+    Reason.MARKET_REST: "I",
+    Reason.FOK_UNFILLABLE: "I",
+    Reason.MIN_QTY_UNFILLABLE: "I",
+    Reason.EXPIRED: "T",
+    Reason.DAY_END: "T",
+    Reason.AUCTION_REST: "T",
+    Reason.SELF_TRADE: "Q",
+    Reason.MASS_CANCEL: "S",
+    Reason.DISCONNECTED: "Z",
+}
+"""Why an order, or a part of it, is gone (MASS_CANCEL by the exchange operator)."""
+CANCEL_LETTER = table_of({int(k): v for k, v in CANCEL_LETTERS.items()}, 32, "Z")
+
+STRATEGY_LETTERS = {
+    SelfTrade.CANCEL_NEWEST: "N",
+    SelfTrade.CANCEL_OLDEST: "O",
+    SelfTrade.CANCEL_BOTH: "B",
+    SelfTrade.DECREMENT: "D",
+}
+STRATEGY_LETTER = table_of({int(k): v for k, v in STRATEGY_LETTERS.items()}, 8, "N")
+
+
+@kernel
+def gateway_bit(event: int) -> int:
+    """Number of the first error bit of a gateway's reject."""
+    bits = load_i64(event + CONTRA)
+    return 15 if bits == 0 else count_trailing_zeros(bits) & 15
+
+
+GATEWAY_BITS = len(ErrorBit)
+NO_INSTRUMENT = 65535
+
+
+@kernel
+def event_instrument(event: int) -> int:
+    return load_u16(event + INSTRUMENT)
+
+
+# A session's own words, of either version.
+SELF_TRADE_WORD = session_block.PROTOCOL_WORDS
+"""Self-trade prevention of the session's orders, a SelfTrade."""
+LAST_USER_REF_WORD = SELF_TRADE_WORD + 8
+"""OUCH 5.0: highest UserRefNum so far."""
+DISABLED_WORD = SELF_TRADE_WORD + 16
+"""OUCH 5.0: 1 while the client itself has switched order entry off."""
+
+# Of a row, what the protocol keeps in it: what comes in writes the first, what goes out the others.
+SENT = rows.MORE
+"""How much less X and M have asked for so far, of this row's size."""
+TOLD = rows.MORE + 8
+"""How much of that was told to be gone."""
+RETURNED = rows.MORE + 16
+"""How much of it the core rejected."""
+UNASKED = rows.MORE + 24
+"""What self-trade prevention took off."""
+REFERENCE = rows.MORE + 32
+"""Number of the order in market data."""
+
+
+@kernel
+def reduced(row: int) -> int:
+    """By how much the order's size is less than its row's QTY once all that was sent is done.
+    After a recovery from the journal nothing is under way, and SENT is 0."""
+    sent = load_i64(row + SENT) - load_i64(row + RETURNED)
+    return max(sent, load_i64(row + TOLD))
+
+
+@kernel
+def send_reduction(row: int, lots: int) -> None:
+    """Note that the order is to be smaller by so many lots."""
+    store_i64(row + SENT, reduced(row) + load_i64(row + RETURNED) + lots)
+
+
+@kernel
+def count_reduction(event: int, row: int) -> None:
+    """Note what a REDUCED or CANCELLED event took off an order that goes on."""
+    if load_i64(event + LEAVES) == 0:
+        return
+    word = UNASKED if load_u8(event + REASON) == _SELF_TRADE else TOLD
+    store_i64(row + word, load_i64(row + word) + load_i64(event + QTY))
+
+
+@kernel
+def count_returned(event: int, row: int) -> None:
+    """Note that the core rejected a reduction."""
+    if row != 0:
+        store_i64(row + RETURNED, load_i64(row + RETURNED) + load_i64(event + QTY))
+
+
+@kernel
+def size_of(row: int, liable: int) -> int:
+    """Size of the order, with what was executed, once all that was sent is done; ``liable``: what
+    the message that made the row said."""
+    is_sent = load_u8(row + rows.STATE) == rows.SENT
+    size = liable if is_sent else load_i64(row + rows.QTY)
+    return size - reduced(row) - load_i64(row + UNASKED)
+
+
+@kernel
+def executed(row: int, liable: int) -> int:
+    """What the order and those it replaced have executed, as far as is known."""
+    if load_u8(row + rows.STATE) == rows.SENT:
+        return liable - load_i64(row + rows.QTY)
+    return load_i64(row + rows.CUM)
+
+
+@kernel
+def timestamp(session: int) -> int:
+    """Sequenced time of the causing command, ns since the day's midnight."""
+    return load_i64(session + session_block.RX_TS_NS) - load_i64(
+        session + session_block.DAY_START_NS
+    )
+
+
+@kernel
+def note_word(session: int, protocol: int, message: int, refused: int, token: int) -> int:
+    """First word of a note; ``token``: bytes of the token, and of the original's shifted by 8."""
+    index = load_i64(session + session_block.INDEX)
+    return index | protocol << 16 | message << 24 | refused << 32 | token << 40
+
+
+@kernel
+def scale_of(session: int, instrument: int) -> int:
+    """What a tick of the instrument is in ten-thousandths; 0 if prices have more decimals."""
+    row = session_block.instrument_row(session, instrument)
+    return 0 if row == 0 else load_i64(row + session_block.SYMBOL_SCALE)
+
+
+@kernel
+def symbol_scale(session: int, symbol: int) -> int:
+    """The same by the symbol; 0 also if there is no such instrument."""
+    row = session_block.find_symbol(session, symbol)
+    return 0 if row == 0 else load_i64(row + session_block.SYMBOL_SCALE)
+
+
+@kernel
+def event_price4(event: int, session: int) -> int:
+    """The event's price with four decimals; what is below zero is told as 0, what is above u32 as
+    its greatest: never wrapped."""
+    scale = scale_of(session, load_u16(event + INSTRUMENT))
+    ticks = load_i64(event + PRICE)
+    if ticks <= 0:
+        return 0
+    if scale == 1:
+        return min(ticks, U32_MAX)
+    return U32_MAX if ticks > U32_MAX else min(ticks * scale, U32_MAX)
+
+
+@kernel
+def quantity32(lots: int) -> int:
+    """A quantity as u32: what is more is told as the greatest."""
+    return 0 if lots < 0 else min(lots, U32_MAX)

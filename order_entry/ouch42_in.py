@@ -1,0 +1,381 @@
+"""OUCH 4.2, what comes in: the bytes of a message to an order record and its note.
+
+``reference/ouch42.py`` says the same slowly.  Source: Nasdaq, O*U*C*H 4.2, sections 2 and 3.
+"""
+
+from openoutcry.order_entry import notes, ouch, rows, soupbin
+from openoutcry.order_entry.faults import Fault, Kind
+from openoutcry.order_entry.ouch import Refusal
+from openoutcry.order_entry.spec import Protocol
+from openoutcry.wire.big_endian import (
+    load_any16,
+    load_any32,
+    load_any64,
+    load_be32,
+    store_any32,
+    store_any64,
+)
+from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import (
+    load_i64,
+    load_u8,
+    load_u32,
+    store_i64,
+    store_u8,
+    store_u32,
+)
+from openoutcry.wire.messages import OUCH42
+from openoutcry.wire.records import ORDER
+
+HEADER = soupbin.HEADER_BYTES
+
+# Offsets of the protocol's fields, in a message; of an order's, in a record.
+_ENTER, _REPLACE, _CANCEL, _MODIFY = (message.at for message in OUCH42.client)
+_IN_BYTES = {message.kind: message.size_bytes for message in OUCH42.client}
+_ENTER_BYTES, _REPLACE_BYTES = _IN_BYTES["O"], _IN_BYTES["U"]
+_CANCEL_BYTES, _MODIFY_BYTES = _IN_BYTES["X"], _IN_BYTES["M"]
+_ORDER = ORDER.offsets
+_PRICE, _QTY, _SYMBOL, _ORDER_ID = (
+    _ORDER[n] for n in ("price_ticks", "qty_lots", "symbol", "order_id")
+)
+_AUX, _RX_TS, _KIND = _ORDER["aux"], _ORDER["rx_ts_ns"], _ORDER["kind"]
+
+# The protocol's own 24 bytes of a note and of a row.
+FIRM, DISPLAY, CAPACITY, ISO, CROSS, CUSTOMER, SIDE = 0, 4, 5, 6, 7, 8, 9
+TIF, MIN_QTY, LIABLE = 12, 16, 20
+"""As they stood in the message, the numbers in our byte order; LIABLE: the message's shares."""
+
+TOKEN_BYTES = 14
+_PROTOCOL = int(Protocol.OUCH42)
+_APPLICATION, _IGNORE = int(Kind.APPLICATION), int(Kind.IGNORE)
+_BAD_LENGTH, _UNKNOWN_TYPE = int(Fault.BAD_LENGTH), int(Fault.UNKNOWN_TYPE)
+_NEW, _CANCEL_KIND, _REDUCE, _REPLACE_KIND = (
+    int(kind)
+    for kind in (CommandKind.NEW, CommandKind.CANCEL, CommandKind.REDUCE, CommandKind.REPLACE)
+)
+_LIMIT, _MARKET, _SLIDE, _HIDDEN, _MIDPOINT, _MIN_QTY = (
+    int(kind)
+    for kind in (
+        OrderType.LIMIT, OrderType.MARKET, OrderType.POST_ONLY_SLIDE, OrderType.HIDDEN,
+        OrderType.PEG_MIDPOINT, OrderType.MIN_QTY,
+    )
+)  # fmt: skip
+_DAY, _IOC, _GTD, _AT_OPEN, _AT_CLOSE = (
+    int(tif)
+    for tif in (
+        TimeInForce.DAY, TimeInForce.IOC, TimeInForce.GTD, TimeInForce.AT_OPEN,
+        TimeInForce.AT_CLOSE,
+    )
+)  # fmt: skip
+_TIF_MARKET_HOURS, _TIF_SYSTEM_HOURS = 99_998, 99_999
+
+_R_SIDE, _R_QTY, _R_SYMBOL, _R_PRICE, _R_TIF, _R_DISPLAY, _R_CAPACITY, _R_ISO = range(1, 9)
+_R_MIN_QTY, _R_CROSS, _R_CUSTOMER, _R_TOKEN = range(9, 13)
+assert Refusal.ISO == _R_ISO
+assert Refusal.TOKEN == _R_TOKEN
+_R_REPLACE, _R_MODIFIED = int(Refusal.REPLACE), int(Refusal.MODIFIED)
+
+_O, _U, _X, _M = (ord(letter) for letter in "OUXM")
+_B, _C, _N, _R, _Y, _SPACE, _OPENING = (ord(letter) for letter in "BCNRY O")
+_SHOWN = ouch.letter_mask("YAZ")
+_DARK = ouch.letter_mask("Nn")
+_POST_ONLY = ouch.letter_mask("PL")
+_PEGGED = ouch.letter_mask("Mm")
+_CAPACITIES = ouch.letter_mask("APRO")
+_SELLS = ouch.letter_mask("STE")
+
+
+@kernel
+def decode(packet: int, length: int, session: int, order: int, note: int) -> int:
+    """Read a whole packet (:func:`frame`) of a client.
+
+    ``order``: a record of zeros but for participant and rx_ts_ns; ``note``: 128 bytes, all of them
+    written if this returns APPLICATION.  Returns a faults.Kind, or a faults.Fault below zero.
+    A message that is refused has its reason in the note and leaves the record's kind at 0.
+    What names an open order (U X M) is not finished before :func:`complete`.
+    """
+    what = soupbin.classify(packet, length)
+    if what != _APPLICATION:
+        return what
+    message = packet + HEADER
+    size = length - HEADER
+    kind = load_u8(message)
+    if kind == _O:
+        if size != _ENTER_BYTES:
+            return _BAD_LENGTH
+        _decode_enter(message, session, order, note)
+        return _APPLICATION
+    if kind == _U:
+        if size != _REPLACE_BYTES:
+            return _BAD_LENGTH
+        _decode_replace(message, session, order, note)
+        return _APPLICATION
+    if kind in (_X, _M):
+        if size != (_CANCEL_BYTES if kind == _X else _MODIFY_BYTES):
+            return _BAD_LENGTH
+        _decode_cancel(message, kind, session, order, note)
+        return _APPLICATION
+    return _UNKNOWN_TYPE
+
+
+@kernel
+def _clear_names(note: int) -> None:
+    for offset in range(8, 128, 8):
+        store_i64(note + offset, 0)
+
+
+@kernel
+def _token_refusal(token: int) -> int:
+    first, last = load_any64(token), load_any64(token + 6)
+    good = ouch.is_token_word(first) and ouch.is_token_word(last)
+    blank = first == ouch.SPACES and last == ouch.SPACES
+    return 0 if good and not blank else _R_TOKEN
+
+
+@kernel
+def _decode_enter(message: int, session: int, order: int, note: int) -> None:
+    _clear_names(note)
+    own = note + notes.OWN
+    ouch.copy14(note + notes.TOKEN, message + _ENTER.token)
+    shares, tif = load_be32(message + _ENTER.shares), load_be32(message + _ENTER.time_in_force)
+    min_qty, side = load_be32(message + _ENTER.min_qty), load_u8(message + _ENTER.side)
+    # firm, display, capacity, iso as they stand; cross, customer
+    store_any64(own, load_any64(message + _ENTER.firm))
+    store_any32(own + CROSS, load_any16(message + _ENTER.cross) | side << 16)
+    store_u32(own + TIF, tif)
+    store_u32(own + MIN_QTY, min_qty)
+    store_u32(own + LIABLE, shares)
+    refused = _token_refusal(message + _ENTER.token)
+    symbol = ouch.unpad(load_any64(message + _ENTER.symbol))
+    store_i64(order + _SYMBOL, symbol)
+    store_i64(order + _QTY, shares)
+    price4 = load_be32(message + _ENTER.price)
+    if refused == 0:
+        refused = _enter_terms(order, own, session, symbol, price4)
+    if refused != 0:
+        store_u32(order + _KIND, 0)
+    word = ouch.note_word(session, _PROTOCOL, _O, refused, TOKEN_BYTES)
+    store_i64(note, word)
+
+
+@kernel
+def _enter_terms(order: int, own: int, session: int, symbol: int, price4: int) -> int:
+    """Fill the rest of a new order's record; returns why it is refused, or 0."""
+    side, shares = load_u8(own + SIDE), load_u32(own + LIABLE)
+    if side != _B and not ouch.is_letter_of(side, _SELLS):
+        return _R_SIDE
+    if shares == 0:
+        return _R_QTY
+    scale = ouch.symbol_scale(session, symbol)
+    if scale == 0:
+        return _R_SYMBOL
+    is_market = price4 == ouch.MARKET_PRICE4 or price4 == ouch.MARKET_CROSS_PRICE4
+    if not is_market:
+        if price4 == 0 or price4 > ouch.MAX_PRICE4:
+            return _R_PRICE
+        ticks = price4
+        if scale != 1:
+            ticks = price4 // scale
+            if ticks * scale != price4:
+                return _R_PRICE
+        store_i64(order + _PRICE, ticks)
+    tif = load_u32(own + TIF)
+    seconds = tif if tif < ouch.DAY_SECONDS else 0
+    if seconds == 0 and tif != 0 and tif != _TIF_MARKET_HOURS and tif != _TIF_SYSTEM_HOURS:
+        return _R_TIF
+    time_in_force = _DAY
+    if tif == 0:
+        time_in_force = _IOC
+    elif seconds != 0:
+        time_in_force = _GTD
+        store_i64(order + _AUX, load_i64(order + _RX_TS) + seconds * ouch.NS)
+    display = load_u8(own + DISPLAY)
+    order_type = _LIMIT
+    if not ouch.is_letter_of(display, _SHOWN):
+        if ouch.is_letter_of(display, _DARK):
+            # What never rests shows nothing anyway.
+            order_type = _LIMIT if time_in_force == _IOC else _HIDDEN
+        elif ouch.is_letter_of(display, _POST_ONLY):
+            order_type = _SLIDE
+        elif ouch.is_letter_of(display, _PEGGED):
+            order_type = _MIDPOINT
+        else:
+            return _R_DISPLAY
+        if order_type != _LIMIT and order_type != _HIDDEN and (is_market or time_in_force == _IOC):
+            return _R_DISPLAY
+        if order_type == _MIDPOINT and time_in_force == _GTD:
+            return _R_TIF
+    if not ouch.is_letter_of(load_u8(own + CAPACITY), _CAPACITIES):
+        return _R_CAPACITY
+    iso = load_u8(own + ISO)
+    if iso != _N and iso != _Y:
+        return _R_ISO
+    min_qty = load_u32(own + MIN_QTY)
+    if is_market:
+        if min_qty != 0:
+            return _R_MIN_QTY
+        if time_in_force == _GTD:
+            return _R_TIF
+        order_type = _MARKET
+    elif min_qty != 0:
+        if order_type != _LIMIT or time_in_force == _GTD or min_qty > shares:
+            return _R_MIN_QTY
+        order_type = _MIN_QTY
+        store_i64(order + _AUX, min_qty)
+    cross = load_u8(own + CROSS)
+    if cross != _N:
+        if cross != _OPENING and cross != _C:
+            return _R_CROSS
+        if (order_type != _LIMIT and order_type != _MARKET) or time_in_force == _GTD:
+            return _R_CROSS
+        time_in_force = _AT_OPEN if cross == _OPENING else _AT_CLOSE
+    customer = load_u8(own + CUSTOMER)
+    if customer != _N and customer != _SPACE and customer != _R:
+        return _R_CUSTOMER
+    mode = load_i64(session + ouch.SELF_TRADE_WORD) << 4
+    core_side = 1 if side == _B else 2
+    store_u32(
+        order + _KIND, _NEW | core_side << 8 | order_type << 16 | (time_in_force | mode) << 24
+    )
+    return 0
+
+
+@kernel
+def _decode_replace(message: int, session: int, order: int, note: int) -> None:
+    """The price stands in the record with four decimals until the instrument is known."""
+    _clear_names(note)
+    own = note + notes.OWN
+    ouch.copy14(note + notes.ORIG, message + _REPLACE.token)
+    ouch.copy14(note + notes.TOKEN, message + _REPLACE.new_token)
+    shares, price4 = load_be32(message + _REPLACE.shares), load_be32(message + _REPLACE.price)
+    tif, display = load_be32(message + _REPLACE.time_in_force), load_u8(message + _REPLACE.display)
+    min_qty, iso = load_be32(message + _REPLACE.min_qty), load_u8(message + _REPLACE.iso)
+    store_u8(own + DISPLAY, display)
+    store_u8(own + ISO, iso)
+    store_u32(own + TIF, tif)
+    store_u32(own + MIN_QTY, min_qty)
+    store_u32(own + LIABLE, shares)
+    store_i64(order + _QTY, shares)
+    store_i64(order + _PRICE, price4)
+    refused = _token_refusal(message + _REPLACE.new_token)
+    if refused == 0:
+        if shares == 0:
+            refused = _R_QTY
+        elif price4 == 0 or price4 > ouch.MAX_PRICE4:
+            refused = _R_PRICE
+        elif iso != _N and iso != _Y:
+            refused = _R_ISO
+        elif min_qty != 0:
+            refused = _R_MIN_QTY
+    names = TOKEN_BYTES | TOKEN_BYTES << 8
+    store_i64(note, ouch.note_word(session, _PROTOCOL, _U, refused, names))
+
+
+@kernel
+def _decode_cancel(message: int, kind: int, session: int, order: int, note: int) -> None:
+    """X and M name the order by its token; what remains of it is known in :func:`complete`."""
+    _clear_names(note)
+    ouch.copy14(note + notes.ORIG, message + _CANCEL.token)
+    refused = 0
+    shares = load_be32(message + _CANCEL.shares)
+    if kind == _M:
+        side = load_u8(message + _MODIFY.side)
+        shares = load_be32(message + _MODIFY.shares)
+        store_u8(note + notes.OWN + SIDE, side)
+        if side != _B and not ouch.is_letter_of(side, _SELLS):
+            refused = _R_SIDE
+    store_u32(note + notes.OWN + LIABLE, shares)
+    store_i64(note, ouch.note_word(session, _PROTOCOL, kind, refused, TOKEN_BYTES << 8))
+
+
+@kernel
+def complete(order: int, note: int, row: int, session: int) -> int:
+    """Finish a message that names an open order (U X M), once its row is found (0: there is none).
+
+    Returns APPLICATION, or IGNORE for what the protocol ignores in silence: an order that is
+    unknown or done, a cancel that takes nothing off.  A replace's new row takes ``qty_lots`` of the
+    record as its QTY until it is accepted, and the note's own bytes.
+    """
+    if row == 0 or load_u8(row + rows.STATE) == rows.DONE:
+        return _IGNORE
+    store_i64(order + _ORDER_ID, load_i64(row + rows.ORDER_ID))
+    store_i64(order + _SYMBOL, load_i64(row + rows.SYMBOL))
+    if load_u8(note + notes.MESSAGE) == _U:
+        return _complete_replace(order, note, row, session)
+    if load_u8(note + notes.REFUSED) != 0:
+        return _APPLICATION
+    shares = load_u32(note + notes.OWN + LIABLE)
+    now = ouch.size_of(row, load_u32(row + rows.OWN + LIABLE))
+    is_modify = load_u8(note + notes.MESSAGE) == _M
+    if is_modify:
+        side, was = load_u8(note + notes.OWN + SIDE), load_u8(row + rows.OWN + SIDE)
+        if (side == _B) != (was == _B) or shares > now:
+            store_u8(note + notes.REFUSED, _R_REPLACE)
+            return _APPLICATION
+    if shares >= now:
+        if is_modify:
+            store_u8(note + notes.REFUSED, _R_MODIFIED)
+            store_u8(row + rows.OWN + SIDE, side)
+            store_i64(order + _QTY, load_i64(row + rows.LEAVES))
+            return _APPLICATION
+        return _IGNORE
+    store_i64(order + _QTY, now - shares)
+    if shares == 0:
+        store_u8(order + _KIND, _CANCEL_KIND)
+    else:
+        store_u8(order + _KIND, _REDUCE)
+        ouch.send_reduction(row, now - shares)
+    return _APPLICATION
+
+
+@kernel
+def _complete_replace(order: int, note: int, row: int, session: int) -> int:
+    own, old = note + notes.OWN, row + rows.OWN
+    # What a replace cannot change stays as it was.
+    store_any32(own + FIRM, load_any32(old + FIRM))
+    store_u8(own + CAPACITY, load_u8(old + CAPACITY))
+    store_u8(own + CROSS, load_u8(old + CROSS))
+    store_u8(own + CUSTOMER, load_u8(old + CUSTOMER))
+    store_u8(own + SIDE, load_u8(old + SIDE))
+    refused = load_u8(note + notes.REFUSED)
+    order_type = load_u8(row + rows.ORDER_TYPE)
+    price4, liable = load_i64(order + _PRICE), load_u32(own + LIABLE)
+    if refused == 0:
+        refused = _replace_refusal(own, old, order_type)
+    if refused == 0:
+        scale = ouch.symbol_scale(session, load_i64(row + rows.SYMBOL))
+        if scale == 0 or price4 % scale != 0:
+            refused = _R_PRICE
+        else:
+            store_i64(order + _PRICE, price4 // scale)
+    open_lots = liable - ouch.executed(row, load_u32(old + LIABLE))
+    if refused == 0 and open_lots <= 0:
+        refused = _R_QTY
+    store_i64(order + _QTY, max(open_lots, 0))
+    if refused in (_R_QTY, _R_PRICE):
+        # Details that are invalid take the open order out of the book (section 2.2), and the new
+        # token is not used up.
+        store_u8(order + _KIND, _CANCEL_KIND)
+        refused = 0
+    elif refused == 0:
+        store_u8(order + _KIND, _REPLACE_KIND)
+        if order_type == _MIDPOINT:
+            store_i64(order + _AUX, load_i64(row + rows.AUX))
+    store_u8(note + notes.REFUSED, refused)
+    return _APPLICATION
+
+
+@kernel
+def _replace_refusal(own: int, old: int, order_type: int) -> int:
+    """An open order keeps its type and its time in force."""
+    if order_type == _MARKET:
+        return _R_REPLACE
+    new, was = load_u8(own + DISPLAY), load_u8(old + DISPLAY)
+    if new != was and not (ouch.is_letter_of(new, _SHOWN) and ouch.is_letter_of(was, _SHOWN)):
+        return _R_DISPLAY
+    tif, before = load_u32(own + TIF), load_u32(old + TIF)
+    days = _TIF_MARKET_HOURS <= tif <= _TIF_SYSTEM_HOURS
+    if tif != before and not (days and _TIF_MARKET_HOURS <= before <= _TIF_SYSTEM_HOURS):
+        return _R_TIF
+    return 0

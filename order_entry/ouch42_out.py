@@ -1,0 +1,323 @@
+"""OUCH 4.2, what goes out: the message that an event, or a refusal, is to its session.
+
+The caller makes it an ``S`` packet (soupbin.sequenced).  ``reference/ouch42.py`` says the same
+slowly.  Source:
+Nasdaq, O*U*C*H 4.2, section 3.
+"""
+
+from openoutcry.order_entry import notes, ouch, ouch42_in, rows
+from openoutcry.order_entry.ouch import Refusal
+from openoutcry.wire.big_endian import (
+    load_any32,
+    store_any32,
+    store_any64,
+    store_be32,
+    store_be64,
+)
+from openoutcry.wire.enums import ErrorBit, EventFlag, EventKind, OrderType, Reason
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8
+from openoutcry.wire.messages import OUCH42
+from openoutcry.wire.records import ORDER
+
+_OUT = {message.kind: message for message in OUCH42.server}
+_ACCEPTED, _REPLACED, _CANCELED, _AIQ = (_OUT[kind].at for kind in "AUCD")
+_EXECUTED, _PRIORITY, _MODIFIED = (_OUT[kind].at for kind in "ETM")
+_EVENT_CODE, _REJECT_REASON = _OUT["S"].at.event, _OUT["J"].at.reason
+_SIZE_A, _SIZE_U, _SIZE_C, _SIZE_D, _SIZE_E = (_OUT[kind].size_bytes for kind in "AUCDE")
+_SIZE_T, _SIZE_M, _SIZE_J, _SIZE_I, _SIZE_S = (_OUT[kind].size_bytes for kind in "TMJIS")
+_ORDER_QTY = ORDER.offsets["qty_lots"]
+_TIMESTAMP, _TOKEN = _ACCEPTED.timestamp, _ACCEPTED.token
+MAX_BYTES = max(message.size_bytes for message in OUCH42.server)
+NO_ROOM = -100
+"""What encode and refuse return when the room is below MAX_BYTES."""
+
+_EK = EventKind
+_K_ACCEPTED, _K_FILLED, _K_CANCELLED, _K_REDUCED = (
+    int(k) for k in (_EK.ACCEPTED, _EK.FILLED, _EK.CANCELLED, _EK.REDUCED)
+)
+_K_REPLACED, _K_REJECTED, _K_EXPIRED, _K_REPEGGED, _K_REFRESHED, _K_CONVERTED = (
+    int(k)
+    for k in (
+        _EK.REPLACED, _EK.REJECTED, _EK.EXPIRED, _EK.REPEGGED, _EK.REFRESHED, _EK.CONVERTED,
+    )
+)  # fmt: skip
+_KEPT_PLACE, _WAITING = int(EventFlag.KEPT_PLACE), int(EventFlag.WAITING)
+_GATEWAY, _SELF_TRADE, _UNKNOWN_ORDER = (
+    int(r) for r in (Reason.GATEWAY, Reason.SELF_TRADE, Reason.UNKNOWN_ORDER)
+)
+_MASS_CANCEL, _USER = int(Reason.MASS_CANCEL), int(Reason.USER)
+_MARKET = int(OrderType.MARKET)
+
+_A, _C, _D, _E, _I, _J, _L, _M, _O, _R, _S, _T, _U, _X, _Z = (
+    ord(letter) for letter in "ACDEIJLMORSTUXZ"
+)
+_SPACE, _Q = ord(" "), ord("Q")
+
+REFUSAL_LETTERS = {
+    Refusal.QTY: "Z",
+    Refusal.SYMBOL: "S",
+    Refusal.PRICE: "X",
+    Refusal.DISPLAY: "D",
+    Refusal.MIN_QTY: "N",
+    Refusal.CROSS: "R",
+    Refusal.DISABLED: "L",
+}
+"""Reason of a Rejected, by why the message was refused; every other is O, "other"."""
+REASON_LETTERS = {
+    Reason.UNKNOWN_INSTRUMENT: "S",
+    Reason.BAD_QTY: "Z",
+    Reason.OFF_LOT: "Z",
+    Reason.QTY_LIMIT: "Z",
+    Reason.OFF_STEP: "X",
+    Reason.PRICE_LIMIT: "X",
+    Reason.WRONG_PHASE: "C",
+    Reason.OFF_LAST: "X",
+}
+"""The same for what the core rejects."""
+GATEWAY_LETTERS = {
+    ErrorBit.PRICE_NOT_POSITIVE: "X",
+    ErrorBit.PRICE_ABOVE_LIMIT: "X",
+    ErrorBit.QTY_NOT_POSITIVE: "Z",
+    ErrorBit.QTY_OUT_OF_LIMITS: "Z",
+    ErrorBit.SYMBOL: "S",
+    ErrorBit.PRICE_STEP: "X",
+    ErrorBit.QTY_STEP: "Z",
+    ErrorBit.COLLAR: "X",
+    ErrorBit.NOTIONAL: "n",
+    ErrorBit.PARTICIPANT: "a",
+    ErrorBit.HALTED: "H",
+}
+"""And for what the gateway does."""
+_REFUSAL_LETTER = ouch.table_of({int(k): v for k, v in REFUSAL_LETTERS.items()}, 64, "O")
+_REASON_LETTER = ouch.table_of({int(k): v for k, v in REASON_LETTERS.items()}, 64, "O")
+_GATEWAY_LETTER = ouch.table_of({int(k): v for k, v in GATEWAY_LETTERS.items()}, 16, "O")
+
+
+@kernel
+def encode(event: int, row: int, session: int, note: int, out: int, room: int) -> int:
+    """Write the message that this event is to the order's session; its bytes, 0 if nothing is said,
+    or NO_ROOM.
+
+    ``row``: the order's current row (of a REJECTED replace: any), with QTY, LEAVES and CUM as of
+    this event.  ``note``: the note of the causing command if this session sent it, else 0.
+    The session's RX_TS_NS is the causing command's.
+    """
+    if room < MAX_BYTES:
+        return NO_ROOM
+    kind = load_u8(event + ouch.KIND)
+    if kind == _K_ACCEPTED:
+        return _accepted(event, row, session, out)
+    if kind == _K_FILLED:
+        return _executed(event, row, session, out)
+    if kind in (_K_CANCELLED, _K_REDUCED, _K_EXPIRED):
+        return _canceled(event, row, session, note, out)
+    if kind == _K_REPLACED:
+        return _replaced(event, row, session, note, out)
+    if kind == _K_REJECTED:
+        return _rejected(event, row, session, note, out)
+    if kind in (_K_REPEGGED, _K_REFRESHED, _K_CONVERTED):
+        return _priority(event, row, session, out)
+    return 0
+
+
+@kernel
+def _begin(out: int, size: int, kind: int, session: int, token: int) -> int:
+    """Type, time and token of a message; its size."""
+    store_u8(out, kind)
+    store_be64(out + _TIMESTAMP, ouch.timestamp(session))
+    ouch.copy14(out + _TOKEN, token)
+    return size
+
+
+@kernel
+def _price4(event: int, row: int, session: int) -> int:
+    """Price of an order as it stands: of a market order the price that says so."""
+    is_market = load_u8(row + rows.ORDER_TYPE) == _MARKET
+    return ouch.MARKET_PRICE4 if is_market else ouch.event_price4(event, session)
+
+
+@kernel
+def _accepted(event: int, row: int, session: int, out: int) -> int:
+    own = row + rows.OWN
+    reference = load_i64(event + ouch.SEQ)
+    store_i64(row + ouch.REFERENCE, reference)
+    size = _begin(out, _SIZE_A, _A, session, row + rows.TOKEN)
+    store_u8(out + _ACCEPTED.side, load_u8(own + ouch42_in.SIDE))
+    store_be32(out + _ACCEPTED.shares, ouch.quantity32(load_i64(event + ouch.QTY)))
+    store_any64(out + _ACCEPTED.symbol, ouch.pad(load_i64(row + rows.SYMBOL)))
+    store_be32(out + _ACCEPTED.price, _price4(event, row, session))
+    store_be32(out + _ACCEPTED.time_in_force, load_u32(own + ouch42_in.TIF))
+    store_any32(out + _ACCEPTED.firm, load_any32(own + ouch42_in.FIRM))
+    store_u8(out + _ACCEPTED.display, load_u8(own + ouch42_in.DISPLAY))
+    store_be64(out + _ACCEPTED.reference, reference)
+    store_u8(out + _ACCEPTED.capacity, load_u8(own + ouch42_in.CAPACITY))
+    store_u8(out + _ACCEPTED.iso, load_u8(own + ouch42_in.ISO))
+    store_be32(out + _ACCEPTED.min_qty, load_u32(own + ouch42_in.MIN_QTY))
+    store_u8(out + _ACCEPTED.cross, load_u8(own + ouch42_in.CROSS))
+    store_u8(out + _ACCEPTED.state, _L)
+    store_u8(out + _ACCEPTED.bbo_weight, _SPACE)
+    return size
+
+
+@kernel
+def _replaced(event: int, row: int, session: int, note: int, out: int) -> int:
+    """The note is the replace's; without one nothing was asked, and nothing is said."""
+    if note == 0:
+        return 0
+    own = row + rows.OWN
+    reference = load_i64(event + ouch.SEQ)
+    before = load_i64(row + ouch.REFERENCE)
+    if load_u8(event + ouch.FLAGS) & _KEPT_PLACE and before != 0:
+        reference = before
+    store_i64(row + ouch.REFERENCE, reference)
+    size = _begin(out, _SIZE_U, _U, session, row + rows.TOKEN)
+    store_u8(out + _REPLACED.side, load_u8(own + ouch42_in.SIDE))
+    store_be32(out + _REPLACED.shares, ouch.quantity32(load_i64(event + ouch.LEAVES)))
+    store_any64(out + _REPLACED.symbol, ouch.pad(load_i64(row + rows.SYMBOL)))
+    store_be32(out + _REPLACED.price, _price4(event, row, session))
+    store_be32(out + _REPLACED.time_in_force, load_u32(own + ouch42_in.TIF))
+    store_any32(out + _REPLACED.firm, load_any32(own + ouch42_in.FIRM))
+    store_u8(out + _REPLACED.display, load_u8(own + ouch42_in.DISPLAY))
+    store_be64(out + _REPLACED.reference, reference)
+    store_u8(out + _REPLACED.capacity, load_u8(own + ouch42_in.CAPACITY))
+    store_u8(out + _REPLACED.iso, load_u8(own + ouch42_in.ISO))
+    store_be32(out + _REPLACED.min_qty, load_u32(own + ouch42_in.MIN_QTY))
+    store_u8(out + _REPLACED.cross, load_u8(own + ouch42_in.CROSS))
+    store_u8(out + _REPLACED.state, _L)
+    ouch.copy14(out + _REPLACED.previous_token, note + notes.ORIG)
+    store_u8(out + _REPLACED.bbo_weight, _SPACE)
+    return size
+
+
+@kernel
+def _executed(event: int, row: int, session: int, out: int) -> int:
+    size = _begin(out, _SIZE_E, _E, session, row + rows.TOKEN)
+    store_be32(out + _EXECUTED.shares, ouch.quantity32(load_i64(event + ouch.QTY)))
+    store_be32(out + _EXECUTED.price, ouch.event_price4(event, session))
+    store_u8(out + _EXECUTED.liquidity, ouch.liquidity(event, row))
+    store_be64(out + _EXECUTED.match, ouch.match_number(event))
+    return size
+
+
+@kernel
+def cancel_letter(event: int, note: int) -> int:
+    """Why so much of an order is gone: what its own session asked for is U, what the session
+    layer did of itself (a lost connection) is Z."""
+    reason = load_u8(event + ouch.REASON)
+    if note != 0 and (reason in (_USER, _MASS_CANCEL)):
+        return _Z if load_u8(note + notes.MESSAGE) == 0 else _U
+    return ouch.CANCEL_LETTER[reason & 31]
+
+
+@kernel
+def is_taker(event: int, note: int) -> bool:
+    """Whether the event is about the order that the causing command brought or changed."""
+    number = load_i64(event + ouch.ORDER_ID) & rows.NUMBER_MASK
+    return note != 0 and load_i64(note + notes.ROW) == number
+
+
+@kernel
+def _canceled(event: int, row: int, session: int, note: int, out: int) -> int:
+    gone = ouch.quantity32(load_i64(event + ouch.QTY))
+    ouch.count_reduction(event, row)
+    if load_u8(event + ouch.REASON) == _SELF_TRADE:
+        size = _begin(out, _SIZE_D, _D, session, row + rows.TOKEN)
+        store_be32(out + _AIQ.shares, gone)
+        store_u8(out + _AIQ.reason, _Q)
+        store_be32(out + _AIQ.prevented, gone)
+        store_be32(out + _AIQ.price, ouch.event_price4(event, session))
+        store_u8(out + _AIQ.liquidity, _R if is_taker(event, note) else _A)
+        mode = load_i64(session + ouch.SELF_TRADE_WORD)
+        store_u8(out + _AIQ.strategy, ouch.STRATEGY_LETTER[mode & 7])
+        return size
+    is_reduced = load_u8(event + ouch.KIND) == _K_REDUCED
+    if is_reduced and note != 0 and load_u8(note + notes.MESSAGE) == _M:
+        side = load_u8(note + notes.OWN + ouch42_in.SIDE)
+        store_u8(row + rows.OWN + ouch42_in.SIDE, side)
+        return _modified(session, row + rows.TOKEN, side, load_i64(event + ouch.LEAVES), out)
+    size = _begin(out, _SIZE_C, _C, session, row + rows.TOKEN)
+    store_be32(out + _CANCELED.shares, gone)
+    store_u8(out + _CANCELED.reason, cancel_letter(event, note))
+    return size
+
+
+@kernel
+def _modified(session: int, token: int, side: int, leaves: int, out: int) -> int:
+    size = _begin(out, _SIZE_M, _M, session, token)
+    store_u8(out + _MODIFIED.side, side)
+    store_be32(out + _MODIFIED.shares, ouch.quantity32(leaves))
+    return size
+
+
+@kernel
+def _priority(event: int, row: int, session: int, out: int) -> int:
+    """A new place in the queue; of a peg without a price nothing is said."""
+    if load_u8(event + ouch.FLAGS) & _WAITING:
+        return 0
+    reference = load_i64(event + ouch.SEQ)
+    store_i64(row + ouch.REFERENCE, reference)
+    size = _begin(out, _SIZE_T, _T, session, row + rows.TOKEN)
+    store_be32(out + _PRIORITY.price, ouch.event_price4(event, session))
+    store_u8(out + _PRIORITY.display, load_u8(row + rows.OWN + ouch42_in.DISPLAY))
+    store_be64(out + _PRIORITY.reference, reference)
+    return size
+
+
+@kernel
+def _rejected(event: int, row: int, session: int, note: int, out: int) -> int:
+    """A new order or a replace is Rejected; a cancel that came too late is ignored, as the
+    specification says, and one that cannot be done is a Cancel Reject."""
+    if note == 0:
+        return 0
+    message, reason = load_u8(note + notes.MESSAGE), load_u8(event + ouch.REASON)
+    if message in (_O, _U):
+        if message == _U and reason == _UNKNOWN_ORDER:
+            return 0
+        letter = _REASON_LETTER[reason & 63]
+        if reason == _GATEWAY:
+            letter = _GATEWAY_LETTER[ouch.gateway_bit(event)]
+        return _reject(session, note + notes.TOKEN, letter, out)
+    if (message != _X and message != _M) or reason == _UNKNOWN_ORDER:
+        return 0
+    ouch.count_returned(event, row)
+    return _begin(out, _SIZE_I, _I, session, note + notes.ORIG)
+
+
+@kernel
+def _reject(session: int, token: int, letter: int, out: int) -> int:
+    size = _begin(out, _SIZE_J, _J, session, token)
+    store_u8(out + _REJECT_REASON, letter)
+    return size
+
+
+_R_MODIFIED = int(Refusal.MODIFIED)
+
+
+@kernel
+def refuse(note: int, order: int, session: int, out: int, room: int) -> int:
+    """Write the answer to a command whose note says why it was refused; ``order``: its record.
+    The message's bytes, 0 if nothing is said, or NO_ROOM."""
+    if room < MAX_BYTES:
+        return NO_ROOM
+    message, refused = load_u8(note + notes.MESSAGE), load_u8(note + notes.REFUSED)
+    if message in (_O, _U):
+        letter = _REFUSAL_LETTER[refused] if refused < 64 else _O
+        return _reject(session, note + notes.TOKEN, letter, out)
+    if message == _M and refused == _R_MODIFIED:
+        side = load_u8(note + notes.OWN + ouch42_in.SIDE)
+        return _modified(session, note + notes.ORIG, side, load_i64(order + _ORDER_QTY), out)
+    if message not in (_X, _M):
+        return 0
+    return _begin(out, _SIZE_I, _I, session, note + notes.ORIG)
+
+
+@kernel
+def system_event(letter: int, session: int, out: int, room: int) -> int:
+    """S: start of day, E: end of day; the session's RX_TS_NS says when."""
+    if room < MAX_BYTES:
+        return NO_ROOM
+    store_u8(out, _S)
+    store_be64(out + _TIMESTAMP, ouch.timestamp(session))
+    store_u8(out + _EVENT_CODE, letter)
+    return _SIZE_S

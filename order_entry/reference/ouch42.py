@@ -1,0 +1,388 @@
+"""OUCH 4.2 in plain Python: the same as ouch42_in.py and ouch42_out.py, read from the specification
+a second time."""
+
+from typing import Any
+
+from openoutcry.order_entry.faults import Fault, Kind
+from openoutcry.order_entry.ouch import CANCEL_LETTERS, STRATEGY_LETTERS, Refusal
+from openoutcry.order_entry.ouch42_out import GATEWAY_LETTERS, REASON_LETTERS, REFUSAL_LETTERS
+from openoutcry.order_entry.reference.world import Row, World, new_note, new_order
+from openoutcry.order_entry.rows import DONE, SENT
+from openoutcry.wire.enums import (
+    CommandKind,
+    ErrorBit,
+    EventFlag,
+    EventKind,
+    OrderType,
+    Reason,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
+from openoutcry.wire.messages import OUCH42
+
+ALPHANUMERIC = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ")
+MARKET_PRICES = (0x7FFFFFFF, 0x77359400)
+MAX_PRICE = 1_999_999_900
+DISPLAYS = {
+    "Y": OrderType.LIMIT, "A": OrderType.LIMIT, "Z": OrderType.LIMIT,
+    "N": OrderType.HIDDEN, "n": OrderType.HIDDEN,
+    "P": OrderType.POST_ONLY_SLIDE, "L": OrderType.POST_ONLY_SLIDE,
+    "M": OrderType.PEG_MIDPOINT, "m": OrderType.PEG_MIDPOINT,
+}  # fmt: skip
+SHOWN = {"Y", "A", "Z"}
+OWN = ("firm", "display", "capacity", "iso", "cross", "customer", "side")
+
+
+class Refused(Exception):
+    def __init__(self, code: Refusal) -> None:
+        self.code = code
+
+
+def demand(holds: bool, code: Refusal) -> None:
+    if not holds:
+        raise Refused(code)
+
+
+def own_bytes(fields: dict[str, Any]) -> bytes:
+    """A note's own 24 bytes."""
+    text = "".join(fields.get(name, "\0" * (4 if name == "firm" else 1)) for name in OWN)
+    numbers = (fields.get("time_in_force", 0), fields.get("min_qty", 0), fields.get("shares", 0))
+    return text.encode("latin-1") + bytes(2) + b"".join(n.to_bytes(4, "little") for n in numbers)
+
+
+def own_fields(own: bytes) -> dict[str, Any]:
+    """And back."""
+    text = own.decode("latin-1")
+    numbers = [int.from_bytes(own[k : k + 4], "little") for k in (12, 16, 20)]
+    letters = dict(zip(OWN[1:], text[4:10], strict=True))
+    return letters | {
+        "firm": text[:4], "time_in_force": numbers[0], "min_qty": numbers[1], "shares": numbers[2],
+    }  # fmt: skip
+
+
+def classify(packet: bytes) -> int:
+    """What a whole packet is, as soupbin.classify."""
+    kind, data = chr(packet[2]), packet[3:]
+    if kind == "U":
+        return Kind.APPLICATION if data else Fault.BAD_LENGTH
+    if kind == "+":
+        return Kind.DEBUG
+    if kind == "L":
+        return Kind.LOGIN if len(data) in (46, 51) else Fault.BAD_LENGTH
+    if kind not in "RO":
+        return Fault.UNKNOWN_TYPE
+    if data:
+        return Fault.BAD_LENGTH
+    return Kind.HEARTBEAT if kind == "R" else Kind.LOGOUT
+
+
+def decode(packet: bytes, world: World) -> tuple[int, Any, Any]:
+    """The result, the order record and the note; these two are None unless it is APPLICATION."""
+    what = classify(packet)
+    if what != Kind.APPLICATION:
+        return what, None, None
+    data = packet[3:]
+    kind = chr(data[0])
+    message = next((m for m in OUCH42.client if m.kind == kind), None)
+    if message is None:
+        return Fault.UNKNOWN_TYPE, None, None
+    if len(data) != message.size_bytes:
+        return Fault.BAD_LENGTH, None, None
+    fields = message.unpack(data)
+    order, note = new_order(world), new_note(world, 1, kind)
+    read = {"O": enter, "U": replace, "X": cancel, "M": cancel}[kind]
+    try:
+        read(fields, world, order, note)
+    except Refused as refused:
+        order["kind"] = order["side"] = order["order_type"] = order["time_in_force"] = 0
+        note["refused"] = refused.code
+    return Kind.APPLICATION, order, note
+
+
+def token_of(text: str) -> bytes:
+    return text.encode("latin-1").ljust(40, b"\0")
+
+
+def check_token(token: str) -> None:
+    demand(set(token) <= ALPHANUMERIC and token.strip() != "", Refusal.TOKEN)
+
+
+def enter(fields: dict[str, Any], world: World, order: Any, note: Any) -> None:
+    note["token"], note["token_bytes"] = token_of(fields["token"]), 14
+    note["own"] = own_bytes(fields)
+    symbol = fields["symbol"].rstrip(" ").encode("latin-1")
+    order["symbol"], order["qty_lots"] = symbol, fields["shares"]
+    check_token(fields["token"])
+    demand(fields["side"] in "BSTE", Refusal.SIDE)
+    demand(fields["shares"] > 0, Refusal.QTY)
+    scale = world.scale(symbol)
+    demand(scale > 0, Refusal.SYMBOL)
+    market = fields["price"] in MARKET_PRICES
+    if not market:
+        demand(0 < fields["price"] <= MAX_PRICE, Refusal.PRICE)
+        demand(fields["price"] % scale == 0, Refusal.PRICE)
+        order["price_ticks"] = fields["price"] // scale
+    tif = time_in_force(fields, world, order)
+    order_type = type_of(fields["display"], tif, market)
+    demand(fields["capacity"] in "APRO", Refusal.CAPACITY)
+    demand(fields["iso"] in "YN", Refusal.ISO)
+    minimum = fields["min_qty"]
+    if market:
+        demand(minimum == 0, Refusal.MIN_QTY)
+        demand(tif != TimeInForce.GTD, Refusal.TIME_IN_FORCE)
+        order_type = OrderType.MARKET
+    elif minimum:
+        plain = order_type == OrderType.LIMIT and tif != TimeInForce.GTD
+        demand(plain and minimum <= fields["shares"], Refusal.MIN_QTY)
+        order_type = OrderType.MIN_QTY
+        order["aux"] = minimum
+    if fields["cross"] != "N":
+        demand(fields["cross"] in "OC", Refusal.CROSS)
+        demand(order_type in (OrderType.LIMIT, OrderType.MARKET), Refusal.CROSS)
+        demand(tif != TimeInForce.GTD, Refusal.CROSS)
+        tif = TimeInForce.AT_OPEN if fields["cross"] == "O" else TimeInForce.AT_CLOSE
+    demand(fields["customer"] in "RN ", Refusal.CUSTOMER)
+    order["kind"], order["order_type"] = CommandKind.NEW, order_type
+    order["side"] = Side.BUY if fields["side"] == "B" else Side.SELL
+    order["time_in_force"] = tif | world.self_trade << 4
+
+
+def time_in_force(fields: dict[str, Any], world: World, order: Any) -> TimeInForce:
+    seconds = fields["time_in_force"]
+    if seconds == 0:
+        return TimeInForce.IOC
+    if seconds in (99_998, 99_999):
+        return TimeInForce.DAY
+    demand(seconds < 86_400, Refusal.TIME_IN_FORCE)
+    order["aux"] = world.rx_ts_ns + seconds * 1_000_000_000
+    return TimeInForce.GTD
+
+
+def type_of(display: str, tif: TimeInForce, market: bool) -> OrderType:
+    demand(display in DISPLAYS, Refusal.DISPLAY)
+    order_type = DISPLAYS[display]
+    if order_type == OrderType.HIDDEN and tif == TimeInForce.IOC:
+        order_type = OrderType.LIMIT
+    if order_type in (OrderType.POST_ONLY_SLIDE, OrderType.PEG_MIDPOINT):
+        demand(not market and tif != TimeInForce.IOC, Refusal.DISPLAY)
+    if order_type == OrderType.PEG_MIDPOINT:
+        demand(tif != TimeInForce.GTD, Refusal.TIME_IN_FORCE)
+    return order_type
+
+
+def replace(fields: dict[str, Any], world: World, order: Any, note: Any) -> None:
+    note["orig"], note["orig_bytes"] = token_of(fields["token"]), 14
+    note["token"], note["token_bytes"] = token_of(fields["new_token"]), 14
+    names = ("display", "iso", "time_in_force", "min_qty", "shares")
+    note["own"] = own_bytes({name: fields[name] for name in names})
+    order["qty_lots"], order["price_ticks"] = fields["shares"], fields["price"]
+    check_token(fields["new_token"])
+    demand(fields["shares"] > 0, Refusal.QTY)
+    demand(0 < fields["price"] <= MAX_PRICE, Refusal.PRICE)
+    demand(fields["iso"] in "YN", Refusal.ISO)
+    demand(fields["min_qty"] == 0, Refusal.MIN_QTY)
+
+
+def cancel(fields: dict[str, Any], world: World, order: Any, note: Any) -> None:
+    note["orig"], note["orig_bytes"] = token_of(fields["token"]), 14
+    note["own"] = own_bytes({name: fields[name] for name in ("side", "shares") if name in fields})
+    demand(fields.get("side", "B") in "BSTE", Refusal.SIDE)
+
+
+def complete(order: Any, note: Any, row: Row | None, world: World) -> int:
+    """Finish U, X and M, in place; APPLICATION or IGNORE."""
+    if row is None or row.record["state"] == DONE:
+        return Kind.IGNORE
+    record, sizes = row.record, row.sizes
+    order["order_id"], order["symbol"] = record["order_id"], record["symbol"]
+    old = own_fields(record["own"].tobytes())
+    new = own_fields(note["own"].tobytes())
+    sent = record["state"] == SENT
+    size = (old["shares"] if sent else int(record["qty_lots"])) - sizes.reduced - sizes.unasked
+    if chr(note["message"]) == "U":
+        executed = old["shares"] - int(record["qty_lots"]) if sent else int(record["cum_lots"])
+        return complete_replace(order, note, record, old, new, executed, world)
+    if note["refused"]:
+        return Kind.APPLICATION
+    modify = chr(note["message"]) == "M"
+    if modify and ((new["side"] == "B") != (old["side"] == "B") or new["shares"] > size):
+        note["refused"] = Refusal.REPLACE
+        return Kind.APPLICATION
+    if new["shares"] >= size:
+        if not modify:
+            return Kind.IGNORE
+        note["refused"] = Refusal.MODIFIED
+        order["qty_lots"] = record["leaves_lots"]
+        return Kind.APPLICATION
+    order["qty_lots"] = size - new["shares"]
+    order["kind"] = CommandKind.REDUCE if new["shares"] else CommandKind.CANCEL
+    return Kind.APPLICATION
+
+
+def complete_replace(
+    order: Any,
+    note: Any,
+    record: Any,
+    old: dict[str, Any],
+    new: dict[str, Any],
+    executed: int,
+    world: World,
+) -> int:
+    kept = {name: old[name] for name in ("firm", "capacity", "cross", "customer", "side")}
+    note["own"] = own_bytes(new | kept)
+    liable = new["shares"]
+    try:
+        if note["refused"]:
+            raise Refused(Refusal(int(note["refused"])))
+        demand(record["order_type"] != OrderType.MARKET, Refusal.REPLACE)
+        alike = new["display"] == old["display"] or {new["display"], old["display"]} <= SHOWN
+        demand(alike, Refusal.DISPLAY)
+        days = {new["time_in_force"], old["time_in_force"]} <= {99_998, 99_999}
+        demand(new["time_in_force"] == old["time_in_force"] or days, Refusal.TIME_IN_FORCE)
+        scale, price = world.scale(record["symbol"].item()), int(order["price_ticks"])
+        demand(scale > 0 and price % scale == 0, Refusal.PRICE)
+        order["price_ticks"] = price // scale
+        demand(liable > executed, Refusal.QTY)
+        order["kind"], note["refused"] = CommandKind.REPLACE, 0
+        if record["order_type"] == OrderType.PEG_MIDPOINT:
+            order["aux"] = record["aux"]
+    except Refused as refused:
+        gone = refused.code in (Refusal.QTY, Refusal.PRICE)
+        order["kind"] = CommandKind.CANCEL if gone else 0
+        note["refused"] = 0 if gone else refused.code
+    order["qty_lots"] = max(liable - executed, 0)
+    return Kind.APPLICATION
+
+
+def say(kind: str, world: World, token: bytes, **fields: Any) -> bytes:
+    message = OUCH42.from_server(kind)
+    return message.pack(timestamp=world.timestamp, token=token[:14], **fields)
+
+
+def u32(lots: int) -> int:
+    return min(max(int(lots), 0), 2**32 - 1)
+
+
+def encode(event: Any, row: Row, note: Any, world: World) -> bytes:
+    """What the event is to its session; changes the row's sizes and reference."""
+    kind = EventKind(int(event["kind"]))
+    token = row.record["token"].tobytes()
+    if kind == EventKind.REJECTED:
+        return rejected(event, row, note, world)
+    if kind == EventKind.ACCEPTED:
+        row.sizes.reference = int(event["seq"])
+        return say("A", world, token, **standing(event, row, world, u32(event["qty_lots"])))
+    if kind == EventKind.REPLACED:
+        if note is None:
+            return b""
+        if not (event["flags"] & EventFlag.KEPT_PLACE and row.sizes.reference):
+            row.sizes.reference = int(event["seq"])
+        fields = standing(event, row, world, u32(event["leaves_lots"]))
+        return say("U", world, token, previous_token=note["orig"].tobytes()[:14], **fields)
+    if kind == EventKind.FILLED:
+        return say(
+            "E", world, token, shares=u32(event["qty_lots"]), price=world.price(event),
+            liquidity=liquidity(event, row), match=match_number(event),
+        )  # fmt: skip
+    if kind in (EventKind.CANCELLED, EventKind.REDUCED, EventKind.EXPIRED):
+        return canceled(event, row, note, world)
+    if kind in (EventKind.REPEGGED, EventKind.REFRESHED, EventKind.CONVERTED):
+        if event["flags"] & EventFlag.WAITING:
+            return b""
+        row.sizes.reference = int(event["seq"])
+        display = own_fields(row.record["own"].tobytes())["display"]
+        return say(
+            "T", world, token, price=world.price(event), display=display.encode("latin-1"),
+            reference=int(event["seq"]),
+        )  # fmt: skip
+    return b""
+
+
+def standing(event: Any, row: Row, world: World, shares: int) -> dict[str, Any]:
+    """The fields of Accepted and Replaced."""
+    own = own_fields(row.record["own"].tobytes())
+    names = ("side", "firm", "display", "capacity", "iso", "cross")
+    text = {name: own[name].encode("latin-1") for name in names}
+    market = row.record["order_type"] == OrderType.MARKET
+    return text | {
+        "shares": shares, "symbol": row.record["symbol"].item(), "state": "L", "bbo_weight": " ",
+        "price": MARKET_PRICES[0] if market else world.price(event),
+        "time_in_force": own["time_in_force"], "min_qty": own["min_qty"],
+        "reference": row.sizes.reference,
+    }  # fmt: skip
+
+
+def match_number(event: Any) -> int:
+    if event["flags"] & EventFlag.AUCTION:
+        first = event["side"] == Side.BUY
+    else:
+        first = bool(event["flags"] & EventFlag.MAKER)
+    return int(event["seq"]) - (0 if first else 1)
+
+
+def liquidity(event: Any, row: Row) -> str:
+    if event["flags"] & EventFlag.AUCTION:
+        crosses = {TimeInForce.AT_OPEN: "O", TimeInForce.AT_CLOSE: "C"}
+        return crosses.get(int(row.record["time_in_force"]) & 15, "H")  # type: ignore[call-overload,no-any-return]
+    if not event["flags"] & EventFlag.MAKER:
+        return "R"
+    if row.record["order_type"] == OrderType.PEG_MIDPOINT:
+        return "k"
+    dark = event["flags"] & EventFlag.HIDDEN or row.record["order_type"] == OrderType.HIDDEN
+    return "J" if dark else "A"
+
+
+def canceled(event: Any, row: Row, note: Any, world: World) -> bytes:
+    token, gone = row.record["token"].tobytes(), u32(event["qty_lots"])
+    reason = Reason(int(event["reason"]))
+    if event["leaves_lots"] != 0:
+        name = "unasked" if reason == Reason.SELF_TRADE else "told"
+        setattr(row.sizes, name, getattr(row.sizes, name) + int(event["qty_lots"]))
+    if reason == Reason.SELF_TRADE:
+        number = int(event["order_id"]) & ((1 << 62) - 1)
+        taker = note is not None and int(note["row"]) == number
+        strategy = STRATEGY_LETTERS.get(SelfTrade(world.self_trade), "N")
+        return say(
+            "D", world, token, shares=gone, reason="Q", prevented=gone, price=world.price(event),
+            liquidity="R" if taker else "A", strategy=strategy,
+        )  # fmt: skip
+    message = None if note is None else chr(note["message"])
+    if event["kind"] == EventKind.REDUCED and message == "M":
+        side = own_fields(note["own"].tobytes())["side"]
+        return say("M", world, token, side=side, shares=u32(event["leaves_lots"]))
+    letter = CANCEL_LETTERS.get(reason, "Z")
+    if message is not None and reason in (Reason.USER, Reason.MASS_CANCEL):
+        letter = "Z" if message == "\0" else "U"
+    return say("C", world, token, shares=gone, reason=letter)
+
+
+def rejected(event: Any, row: Row | None, note: Any, world: World) -> bytes:
+    message = "" if note is None else chr(note["message"])
+    reason = Reason(int(event["reason"]))
+    if message == "O" or (message == "U" and reason != Reason.UNKNOWN_ORDER):
+        letter = REASON_LETTERS.get(reason, "O")
+        if reason == Reason.GATEWAY:
+            bits = [bit for bit in ErrorBit if int(event["contra_id"]) >> bit & 1]
+            letter = GATEWAY_LETTERS.get(bits[0], "O") if bits else "O"
+        return say("J", world, note["token"].tobytes(), reason=letter)
+    if message not in ("X", "M") or reason == Reason.UNKNOWN_ORDER:
+        return b""
+    if row is not None:
+        row.sizes.returned += int(event["qty_lots"])
+    return say("I", world, note["orig"].tobytes())
+
+
+def refuse(note: Any, order: Any, world: World) -> bytes:
+    """The answer to a command that did not reach the core."""
+    message, code = chr(note["message"]), int(note["refused"])
+    if message in ("O", "U"):
+        letters = {int(k): letter for k, letter in REFUSAL_LETTERS.items()}
+        return say("J", world, note["token"].tobytes(), reason=letters.get(code, "O"))
+    if message not in ("X", "M"):
+        return b""
+    if message == "M" and code == Refusal.MODIFIED:
+        side = own_fields(note["own"].tobytes())["side"]
+        shares = u32(order["qty_lots"])
+        return say("M", world, note["orig"].tobytes(), side=side, shares=shares)
+    return say("I", world, note["orig"].tobytes())

@@ -1,0 +1,78 @@
+"""What the references know of a session: plain values where the kernels have a block of words."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from openoutcry.order_entry.notes import NOTE_DTYPE
+from openoutcry.wire.records import ORDER_DTYPE
+
+
+@dataclass
+class World:
+    """A session, as its protocol sees it."""
+
+    decimals: dict[bytes, int]
+    """Of a tick, by symbol (without padding)."""
+    symbols: list[bytes]
+    """By instrument index."""
+    session: int = 1
+    self_trade: int = 0
+    rx_ts_ns: int = 0
+    """Of the command that is being read, or whose event is being told."""
+    day_start_ns: int = 0
+    last_user_ref: int = 0
+    disabled: bool = False
+
+    @property
+    def timestamp(self) -> int:
+        return self.rx_ts_ns - self.day_start_ns
+
+    def scale(self, symbol: bytes) -> int:
+        """Ten-thousandths in a tick; 0 if unknown, or finer than that."""
+        decimals = self.decimals.get(symbol, 5)
+        return int(10 ** (4 - decimals)) if decimals <= 4 else 0
+
+    def price(self, event: Any) -> int:
+        """An event's price in ten-thousandths, within u32."""
+        ticks = int(event["price_ticks"])
+        scale = self.scale(self.symbols[int(event["instrument"])])
+        return min(max(ticks, 0) * scale, 2**32 - 1)
+
+
+def new_order(world: World, participant: int = 7) -> Any:
+    order = np.zeros((), ORDER_DTYPE)
+    order["participant"], order["rx_ts_ns"] = participant, world.rx_ts_ns
+    return order
+
+
+def new_note(world: World, protocol: int, message: str, **fields: Any) -> Any:
+    note = np.zeros((), NOTE_DTYPE)
+    note["session"], note["protocol"], note["message"] = world.session, protocol, ord(message)
+    for name, value in fields.items():
+        note[name] = value
+    return note
+
+
+@dataclass
+class Sizes:
+    """A row's words of reductions (ouch.SENT to ouch.UNASKED)."""
+
+    sent: int = 0
+    told: int = 0
+    returned: int = 0
+    unasked: int = 0
+    reference: int = 0
+
+    @property
+    def reduced(self) -> int:
+        return max(self.sent - self.returned, self.told)
+
+
+@dataclass
+class Row:
+    """An order's row: a record of rows.ROW_DTYPE, and what the protocol keeps in it."""
+
+    record: Any
+    sizes: Sizes = field(default_factory=Sizes)

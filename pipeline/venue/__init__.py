@@ -1,0 +1,1 @@
+"""A venue that stays open: its file, its calendar, the exchange operator's lane, its days."""

@@ -1,0 +1,261 @@
+"""From a trading calendar to the exchange operator's commands, each with its moment.
+
+Pure: no clock is read here.  A trading day is a date of the calendar's time zone; its schedules say
+at which local times instruments enter which phases.  ``due`` gives what falls into a span of time,
+so a venue that was down asks for the span from the last TIME that it sequenced until now.
+
+Local times become moments by one rule: the first moment at which the local clock shows that time
+or a later one.  A time that daylight saving leaves out is when the clocks jump; of one that comes
+twice it is the first; order is kept on every day.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from itertools import groupby
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from openoutcry.wire.enums import Phase
+from openoutcry.wire.errors import OutcryError
+
+SECOND_NS = 1_000_000_000
+CALL_PHASES = {
+    Phase.PRE_OPEN, Phase.OPENING_AUCTION, Phase.VOLATILITY_AUCTION, Phase.CLOSING_AUCTION
+}  # fmt: skip
+UNCROSSING_PHASES = {Phase.CONTINUOUS, Phase.TRADING_AT_LAST, Phase.CLOSED}
+HORIZON_DAYS = 400
+"""So far ahead a next trading day is looked for."""
+
+
+class CalendarError(OutcryError):
+    """A calendar says nothing about the days that are asked for."""
+
+
+class Step(NamedTuple):
+    """At this local time (seconds after midnight) instruments enter this phase."""
+
+    at_s: int
+    phase: Phase
+
+
+class Command(NamedTuple):
+    """One command of the exchange operator's: TIME, or PHASE of an instrument."""
+
+    ts_ns: int
+    symbol: str = ""
+    phase: Phase | None = None
+    """None: TIME."""
+    repeat: int = 0
+    """The how-manieth repetition this is, for an auction that was put off."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The phases of a whole day and of one that ends early (empty: there is none)."""
+
+    day: tuple[Step, ...]
+    half_day: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True)
+class Traded:
+    """An instrument as the calendar sees it."""
+
+    symbol: str
+    schedule: str
+    extensions: int = 0
+    """How often its auctions are put off at most (``auction_extensions``, with a band)."""
+    extension_s: int = 0
+
+
+@dataclass(frozen=True)
+class TradingDay:
+    """A day's PHASE commands in order, the last being a CLOSED."""
+
+    day: date
+    begin_ns: int
+    end_ns: int
+    phases: tuple[Command, ...]
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """Which days are traded, and when what happens on them."""
+
+    zone: ZoneInfo
+    schedules: Mapping[str, Schedule]
+    instruments: tuple[Traded, ...]
+    weekdays: frozenset[int] = frozenset(range(5))
+    """Monday is 0."""
+    holidays: frozenset[date] = frozenset()
+    half_days: frozenset[date] = frozenset()
+    exchange: str = ""
+    """MIC of an exchange whose holidays and half days are taken (`exchange-calendars`); then
+    ``weekdays`` count for nothing, and the lists above come on top."""
+    time_every_s: int = 1
+    """Seconds between TIME commands on a trading day."""
+    _days: dict[date, "TradingDay | None"] = field(default_factory=dict, compare=False, repr=False)
+
+    def is_half_day(self, day: date) -> bool:
+        if day in self.half_days:
+            return True
+        return bool(self.exchange) and day in exchange_days(self.exchange, day.year)[1]
+
+    def is_traded(self, day: date) -> bool:
+        if day in self.holidays:
+            return False
+        if self.exchange:
+            return day in exchange_days(self.exchange, day.year)[0]
+        return day.weekday() in self.weekdays
+
+    def trading_day(self, day: date) -> TradingDay | None:
+        """What happens on a date; None if it is not traded."""
+        if day not in self._days:
+            if len(self._days) > HORIZON_DAYS:
+                self._days.clear()
+            self._days[day] = self._made(day) if self.is_traded(day) else None
+        return self._days[day]
+
+    def _made(self, day: date) -> TradingDay:
+        half = self.is_half_day(day)
+        found = []
+        for index, traded in enumerate(self.instruments):
+            schedule = self.schedules[traded.schedule]
+            steps = schedule.half_day if half else schedule.day
+            if not steps:
+                raise CalendarError(f"{day} is a half day, and schedule {traded.schedule} has none")
+            for command in self._phases(day, traded, steps):
+                found.append((command.ts_ns, index, command))
+        found.sort(key=lambda row: row[:2])
+        phases = tuple(command for _, _, command in found)
+        return TradingDay(day, phases[0].ts_ns, phases[-1].ts_ns, phases)
+
+    def _phases(self, day: date, traded: Traded, steps: tuple[Step, ...]) -> Iterator[Command]:
+        """An instrument's commands.  One that ends an auction is repeated as often as the auction
+        may be put off; where it was not, the repetition changes nothing."""
+        before = Phase.CLOSED
+        for step in steps:
+            ts_ns = moment_ns(self.zone, day, step.at_s)
+            yield Command(ts_ns, traded.symbol, step.phase)
+            if before in CALL_PHASES and step.phase in UNCROSSING_PHASES:
+                for repeat in range(1, traded.extensions + 1):
+                    later_ns = ts_ns + repeat * traded.extension_s * SECOND_NS
+                    yield Command(later_ns, traded.symbol, step.phase, repeat)
+            before = step.phase
+
+    def local_date(self, ts_ns: int) -> date:
+        return datetime.fromtimestamp(ts_ns // SECOND_NS, self.zone).date()
+
+    def current_or_next(self, now_ns: int) -> TradingDay:
+        """The trading day that has not ended yet, or the next one.
+
+        Raises :class:`CalendarError` if none comes within a year.
+        """
+        first = self.local_date(now_ns)
+        # One that began on an earlier date ends on that date, or within the repeats after it.
+        for days in range(-1, HORIZON_DAYS):
+            found = self.trading_day(first + timedelta(days=days))
+            if found is not None and found.end_ns > now_ns:
+                return found
+        raise CalendarError(f"no trading day within {HORIZON_DAYS} days from {first}")
+
+    def last_ended(self, now_ns: int) -> TradingDay | None:
+        """The last trading day that had ended by then."""
+        today = self.local_date(now_ns)
+        for days in range(HORIZON_DAYS):
+            found = self.trading_day(today - timedelta(days=days))
+            if found is not None and found.end_ns <= now_ns:
+                return found
+        return None
+
+    def days_between(self, after_ns: int, until_ns: int) -> Iterator[TradingDay]:
+        """Trading days that a span of time touches."""
+        day, last = self.local_date(after_ns) - timedelta(days=1), self.local_date(until_ns)
+        while day <= last:
+            found = self.trading_day(day)
+            if found is not None and found.end_ns > after_ns and found.begin_ns <= until_ns:
+                yield found
+            day += timedelta(days=1)
+
+    def due(self, after_ns: int, until_ns: int) -> list[Command]:
+        """The commands of the moments after ``after_ns`` up to ``until_ns``, in order: at each a
+        TIME and the PHASEs that fall there.  Of the TIMEs between two of them only the last: the
+        others would say nothing that it does not."""
+        found: list[Command] = []
+        at_ns = after_ns
+        for day in self.days_between(after_ns, until_ns):
+            begin = bisect_right(day.phases, after_ns, key=lambda command: command.ts_ns)
+            end = bisect_right(day.phases, until_ns, key=lambda command: command.ts_ns)
+            for ts_ns, commands in groupby(day.phases[begin:end], key=lambda c: c.ts_ns):
+                found += self._tick(day, at_ns, ts_ns - 1)
+                found += [Command(ts_ns), *commands]
+                at_ns = ts_ns
+            found += self._tick(day, at_ns, min(until_ns, day.end_ns))
+        return found
+
+    def _tick(self, day: TradingDay, after_ns: int, until_ns: int) -> list[Command]:
+        """The last regular TIME of that day in the span, if any is."""
+        every_ns = self.time_every_s * SECOND_NS
+        ts_ns = day.begin_ns + (until_ns - day.begin_ns) // every_ns * every_ns
+        return [Command(ts_ns)] if ts_ns > max(after_ns, day.begin_ns) else []
+
+    def expected(self, at_ns: int) -> dict[str, Phase]:
+        """The phase in which each instrument is by the calendar."""
+        phases = dict.fromkeys((traded.symbol for traded in self.instruments), Phase.CLOSED)
+        for day in self.days_between(at_ns - SECOND_NS, at_ns):
+            for command in day.phases:
+                if command.ts_ns <= at_ns and command.phase is not None:
+                    phases[command.symbol] = command.phase
+        return phases
+
+
+def moment_ns(zone: ZoneInfo, day: date, at_s: int) -> int:
+    """The first moment at which the local clock shows this time of the day, or a later one."""
+    naive = datetime.combine(day, time.min) + timedelta(seconds=at_s)
+    both = [int(naive.replace(tzinfo=zone, fold=fold).timestamp()) for fold in (0, 1)]
+    low, high = min(both), max(both)
+
+    def reached(at: int) -> bool:
+        return datetime.fromtimestamp(at, zone).replace(tzinfo=None) >= naive
+
+    if reached(low):
+        return low * SECOND_NS
+    # Left out: between the two offsets the clocks jump past it.
+    while low < high:
+        middle = (low + high) // 2
+        if reached(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low * SECOND_NS
+
+
+@lru_cache(maxsize=16)
+def exchange_days(mic: str, year: int) -> tuple[frozenset[date], frozenset[date]]:
+    """An exchange's trading days of a year, and those that end early.
+
+    Raises :class:`CalendarError` for an exchange that is not known, and without the library.
+    """
+    try:
+        import exchange_calendars
+    except ImportError:
+        raise CalendarError(
+            "holidays of an exchange need exchange-calendars: pip install 'openoutcry[venue]'"
+        ) from None
+    try:
+        found: Any = exchange_calendars.get_calendar(
+            mic, start=f"{year}-01-01", end=f"{year}-12-31"
+        )
+    except exchange_calendars.errors.InvalidCalendarName:
+        raise CalendarError(f"{mic!r} is no exchange that exchange-calendars knows") from None
+    except ValueError as error:
+        raise CalendarError(f"{mic} in {year}: {error}") from None
+    early = frozenset(day.date() for day in found.early_closes)
+    return frozenset(day.date() for day in found.sessions), early
+
+
+def utc_text(ts_ns: int) -> str:
+    return datetime.fromtimestamp(ts_ns / SECOND_NS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,224 @@
+"""The venue file's tables of time and of what is traded: calendar, schedules, instruments."""
+
+import re
+from datetime import date, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy.typing as npt
+
+from openoutcry.pipeline.venue import table as t
+from openoutcry.pipeline.venue.calendar import (
+    CALL_PHASES,
+    UNCROSSING_PHASES,
+    Calendar,
+    CalendarError,
+    Schedule,
+    Step,
+    Traded,
+    exchange_days,
+)
+from openoutcry.pipeline.venue.table import Key, Tables
+from openoutcry.wire import make_instruments
+from openoutcry.wire.enums import Allocation, InstrumentOption, Phase
+from openoutcry.wire.records import INSTRUMENT_RANGES, MAX_INSTRUMENTS, TICK_BANDS
+
+WEEKDAYS = {
+    name: number for number, name in enumerate(("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"))
+}
+STEP = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))? +([A-Z_]+)")
+PHASES = {phase.name: phase for phase in Phase if phase is not Phase.HALT}
+OPTIONS = {str(option.name): option for option in InstrumentOption}
+NAMED = ("allocation", "options", "initial_phase", "reserved")
+
+
+def zone(value: Any) -> ZoneInfo:
+    try:
+        return ZoneInfo(t.text()(value))
+    except (OSError, LookupError, ValueError):
+        raise ValueError(f"{value!r} is no time zone, as `Europe/Berlin` is") from None
+
+
+def parse_date(value: Any) -> date:
+    """A TOML date, or its text."""
+    if type(value) is date:
+        return value
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{value!r} is no date, YYYY-MM-DD") from None
+
+
+def exchange_or_dates(value: Any) -> str | tuple[date, ...]:
+    """The MIC of an exchange, or a list of dates."""
+    if type(value) is not str:
+        return t.list_of(parse_date)(value)
+    try:
+        exchange_days(value, date.today().year)
+    except CalendarError as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+def steps(value: Any) -> tuple[Step, ...]:
+    """``["09:00 PRE_OPEN", …, "17:30 CLOSED"]``, in order."""
+    found: list[Step] = []
+    for text in t.list_of(t.text())(value):
+        match = STEP.fullmatch(text)
+        if not match or match[4] not in PHASES:
+            raise ValueError(f"{text!r} is not HH:MM[:SS] and one of {', '.join(PHASES)}")
+        at_s = int(match[1]) * 3600 + int(match[2]) * 60 + int(match[3] or 0)
+        if found and at_s <= found[-1].at_s:
+            raise ValueError(f"{text!r} is not after the line before it")
+        found.append(Step(at_s, PHASES[match[4]]))
+    if len(found) < 2 or found[-1].phase is not Phase.CLOSED:
+        raise ValueError("has at least two lines, and the last is CLOSED")
+    return tuple(found)
+
+
+def tick_table(value: Any) -> tuple[tuple[int, int], ...]:
+    rows = t.list_of(t.list_of(t.integer(-(2**62), 2**63 - 1)))(value)
+    if len(rows) > TICK_BANDS or any(len(row) != 2 for row in rows):
+        raise ValueError(f"is not at most {TICK_BANDS} pairs of [from price, step]")
+    return rows
+
+
+def options(value: Any) -> int:
+    return sum(set(t.list_of(t.one_of(OPTIONS))(value)))
+
+
+CALENDAR = {
+    "time_zone": Key(zone),
+    "weekdays": Key(t.list_of(t.one_of(WEEKDAYS)), tuple(range(5))),
+    "holidays": Key(exchange_or_dates, ()),
+    "more_holidays": Key(t.list_of(parse_date), ()),
+    "half_days": Key(t.list_of(parse_date), ()),
+    "time_every_s": Key(t.integer(1, 3_600), 1),
+}
+SCHEDULE = {"name": Key(t.text(32)), "day": Key(steps), "half_day": Key(steps, ())}
+INSTRUMENT = {
+    "symbol": Key(t.text(8)),
+    "decimals": Key(t.integer(0, 9), 2),
+    "schedule": Key(t.text(32), ""),
+    "extension_s": Key(t.integer(0, 86_400), 0),
+    "allocation": Key(t.one_of({one.name: one for one in Allocation}), Allocation.PRICE_TIME),
+    "options": Key(options, 0),
+    "tick_table": Key(tick_table, ()),
+    **{name: Key(t.integer(*both), None)
+       for name, both in INSTRUMENT_RANGES.items() if name not in NAMED},
+}  # fmt: skip
+
+
+def read_calendar(tables: Tables) -> tuple[Calendar | None, list[Traded]]:
+    """The calendar, and the instruments as it sees them; None if it has mistakes."""
+    before = len(tables.mistakes)
+    calendar = tables.table("calendar", CALENDAR)
+    schedules = tables.rows("schedule", SCHEDULE)
+    tables.distinct([((*path, "name"), row["name"]) for path, row in schedules], "name")
+    if not schedules:
+        tables.wrong(("schedule",), "is missing: a venue has at least one [[schedule]]")
+    _check_half_days(tables, calendar, schedules)
+    named = {row["name"]: Schedule(row["day"] or (), row["half_day"]) for _, row in schedules}
+    traded = _traded(tables, named)
+    if len(tables.mistakes) > before:
+        return None, traded
+    exchange = calendar["holidays"] if isinstance(calendar["holidays"], str) else ""
+    holidays = () if exchange else calendar["holidays"]
+    made = Calendar(
+        calendar["time_zone"], named, tuple(traded), frozenset(calendar["weekdays"]),
+        frozenset({*holidays, *calendar["more_holidays"]}), frozenset(calendar["half_days"]),
+        exchange, calendar["time_every_s"],
+    )  # fmt: skip
+    return made, traded
+
+
+def _check_half_days(tables: Tables, calendar: dict[str, Any], schedules: Any) -> None:
+    holidays, half_days = calendar["holidays"], calendar["half_days"]
+    if isinstance(holidays, str):
+        early: set[date] = set()
+        for year in (date.today().year, date.today().year + 1):
+            early |= exchange_days(holidays, year)[1]
+        needs = f"{holidays} has half days" if early else ""
+        if "weekdays" in tables.document.get("calendar", {}):
+            tables.wrong(("calendar", "weekdays"), f"{holidays} says which days are traded")
+    else:
+        needs = ""
+        for day in sorted(set(holidays) & set(half_days)):
+            tables.wrong(("calendar", "half_days"), f"{day} is a holiday as well")
+    needs = "there are half_days" if half_days else needs
+    for path, row in schedules:
+        if needs and not row["half_day"] and "half_day" not in _document_row(tables, path):
+            tables.wrong((*path, "half_day"), f"is missing: {needs}")
+
+
+def _document_row(tables: Tables, path: Any) -> dict[str, Any]:
+    row = tables.document[path[0]][path[1]]
+    return row if isinstance(row, dict) else {}
+
+
+def _traded(tables: Tables, schedules: dict[str, Schedule]) -> list[Traded]:
+    """What the calendar must know of each instrument; mistakes of the rows themselves are noted by
+    :func:`read_instruments`."""
+    found = []
+    given = tables.document.get("instrument", [])
+    for index, row in enumerate(given if isinstance(given, list) else []):
+        if not isinstance(row, dict):
+            continue
+        path = ("instrument", index)
+        name = row.get("schedule", next(iter(schedules), ""))
+        if not isinstance(name, str) or (schedules and name not in schedules):
+            tables.wrong((*path, "schedule"), f"there is no schedule {name!r}")
+            continue
+        band = row.get("auction_band_ticks", 0)
+        count = row.get("auction_extensions", 0) if band else 0
+        seconds = row.get("extension_s", 0)
+        if type(count) is not int or type(seconds) is not int:
+            continue
+        if count and not seconds:
+            tables.wrong((*path, "extension_s"), "is missing: auction_extensions are put off by it")
+        if name in schedules:
+            _check_extensions(tables, path, schedules[name], count * seconds)
+        found.append(Traded(str(row.get("symbol", "")), name, count, seconds))
+    return found
+
+
+def _check_extensions(tables: Tables, path: Any, schedule: Schedule, seconds: int) -> None:
+    """An auction that was put off ends before the next phase begins, and on its day."""
+    for kind in (schedule.day, schedule.half_day):
+        ends = [*(step.at_s for step in kind[1:]), int(timedelta(days=1).total_seconds())]
+        phases = [Phase.CLOSED, *(step.phase for step in kind)]
+        for before, step, end_s in zip(phases, kind, ends, strict=False):
+            ends_call = before in CALL_PHASES and step.phase in UNCROSSING_PHASES
+            if ends_call and seconds and step.at_s + seconds >= end_s:
+                tables.wrong(
+                    (*path, "extension_s"),
+                    f"an auction before {step.phase.name} may be put off by {seconds} s, past the "
+                    "next phase",
+                )
+                return
+
+
+def read_instruments(
+    tables: Tables, traded: list[Traded]
+) -> tuple[npt.NDArray[Any] | None, dict[str, int]]:
+    """The instrument table, every instrument closed until the calendar says otherwise, and the
+    decimals by symbol."""
+    rows = tables.rows("instrument", INSTRUMENT)
+    if not 1 <= len(rows) <= MAX_INSTRUMENTS:
+        tables.wrong(("instrument",), f"a venue has 1 to {MAX_INSTRUMENTS}, not {len(rows)}")
+    tables.distinct([((*path, "symbol"), row["symbol"]) for path, row in rows], "symbol")
+    made = []
+    for path, row in rows:
+        ours = ("decimals", "schedule", "extension_s")
+        fields = {k: value for k, value in row.items() if value is not None and k not in ours}
+        fields["initial_phase"] = Phase.CLOSED
+        if row["symbol"] is None:
+            continue
+        try:
+            make_instruments([fields])
+        except ValueError as error:
+            tables.wrong(path, str(error).removeprefix("instrument row 0: "))
+        made.append(fields)
+    if tables.mistakes:
+        return None, {}
+    return make_instruments(made), {row["symbol"]: row["decimals"] for _, row in rows}

@@ -1,0 +1,337 @@
+"""The venue file: everything that a venue is, in one file that a person can read.
+
+Strict: unknown keys, wrong types, what is there twice, what overlaps and what refers to nothing are
+mistakes, and all of them are told at once, each with its line and key (docs/venue.md).
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from openoutcry.order_entry import spec
+from openoutcry.pipeline.venue import table as t
+from openoutcry.pipeline.venue.calendar import Calendar
+from openoutcry.pipeline.venue.calendar_tables import read_calendar, read_instruments
+from openoutcry.pipeline.venue.lines import key_lines
+from openoutcry.pipeline.venue.table import Key, Mistake, Tables
+from openoutcry.wire.errors import OutcryError
+
+UNAUTHENTICATED = "packets-unauthenticated"
+PROTOCOLS = {
+    "ouch-4.2": spec.Protocol.OUCH42,
+    "ouch-5.0": spec.Protocol.OUCH50,
+    "fix-4.4": spec.Protocol.FIX44,
+    "fix-4.2": spec.Protocol.FIX42,
+    "packets": spec.Protocol.PACKETS,
+    "drop-copy": spec.Protocol.DROP_COPY,
+}
+SOUPBIN = (spec.Protocol.OUCH42, spec.Protocol.OUCH50, spec.Protocol.DROP_COPY)
+FIX = (spec.Protocol.FIX44, spec.Protocol.FIX42)
+ARGON2 = re.compile(
+    r"\$argon2(?:id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}"
+)
+SOUPBIN_NAME = 6
+MAX_COUNT = 2**62
+TABLES = ("venue", "calendar", "schedule", "instrument", "participant", "session", "port")
+
+
+class VenueFileError(OutcryError):
+    """A venue file has mistakes: all of them, in the order of their lines."""
+
+    def __init__(self, path: Path, mistakes: list[Mistake]) -> None:
+        self.path = path
+        self.mistakes = sorted(mistakes)
+        super().__init__("\n".join(f"{path}: {mistake}" for mistake in self.mistakes))
+
+
+@dataclass(frozen=True)
+class Participant:
+    number: int
+    name: str
+    group: str
+
+
+@dataclass(frozen=True)
+class VenueFile:
+    """What a venue file says, checked."""
+
+    path: Path
+    name: str
+    instruments: npt.NDArray[Any]
+    calendar: Calendar
+    participants: tuple[Participant, ...]
+    sessions: spec.SessionsSpec
+    packets: tuple[str, int] | None
+    """Where order packets are taken from anybody."""
+    journal: Path
+    durability: str
+    volatile_journal: bool
+    copies: tuple[Path, ...]
+    policy: str
+    checkpoint_every: int
+    retention_days: int
+    order_capacity: int
+    housekeeping_cores: int
+
+
+def endpoint(value: Any) -> tuple[str, int]:
+    """HOST:PORT."""
+    host, _, port = t.text()(value).rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{value!r} is not HOST:PORT with a port from 0 to 65535")
+    return host.strip("[]"), int(port)
+
+
+def network(value: Any) -> spec.Network:
+    try:
+        return ip_network(t.text()(value))
+    except ValueError as error:
+        raise ValueError(f"{value!r} is no address or network: {error}") from None
+
+
+def password_hash(value: Any) -> str:
+    if type(value) is not str or not ARGON2.fullmatch(value):
+        raise ValueError("is no argon2 hash: `outcry venue password` makes one")
+    return value
+
+
+def power_of_two(value: Any) -> int:
+    found = t.integer(2, 1 << 26)(value)
+    if found & (found - 1):
+        raise ValueError(f"{found} is no power of two")
+    return found
+
+
+VENUE = {
+    "name": Key(t.text(20)),
+    "journal": Key(t.text()),
+    "durability": Key(t.one_of({"durable": "durable", "async": "async"}), "durable"),
+    "volatile_journal": Key(t.boolean, False),
+    "copies": Key(t.list_of(t.text()), ()),
+    "policy": Key(t.one_of({p: p for p in ("all", "quorum", "any")}), "all"),
+    "checkpoint_every": Key(t.integer(0, 10**12), 1_000_000),
+    "retention_days": Key(t.integer(0, 36_500), 0),
+    "order_capacity": Key(power_of_two, 1 << 17),
+    "housekeeping_cores": Key(t.integer(0, 1024), 1),
+    "failures_before_lock": Key(t.integer(1, 1_000_000), 5),
+    "lock_s": Key(t.integer(1, 86_400), 60),
+}
+PARTICIPANT = {
+    "number": Key(t.integer(1, 65_535)),
+    "name": Key(t.text(32)),
+    "group": Key(t.text(32), ""),
+}
+_NAMES = {member.name.lower().replace("_", "-"): member for member in spec.CancelOnDisconnect}
+SESSION = {
+    "name": Key(t.text(32)),
+    "protocol": Key(t.one_of(PROTOCOLS)),
+    "participant": Key(t.integer(1, 65_535), 0),
+    "group": Key(t.text(32), ""),
+    "password": Key(password_hash),
+    "networks": Key(t.list_of(network), ()),
+    "cancel_on_disconnect": Key(t.one_of(_NAMES), spec.CancelOnDisconnect.ALL),
+    "grace_ms": Key(t.integer(0, 3_600_000), 0),
+    "messages_per_s": Key(t.integer(0, 10**9), 0),
+    "burst": Key(t.integer(1, 10**9), 1),
+    "over_limit": Key(
+        t.one_of({"reject": spec.ThrottlePolicy.REJECT, "queue": spec.ThrottlePolicy.QUEUE}),
+        spec.ThrottlePolicy.REJECT,
+    ),
+    "max_open_orders": Key(t.integer(0, MAX_COUNT), 0),
+    "heartbeat_ms": Key(t.integer(100, 3_600_000), 1_000),
+    "timeout_ms": Key(t.integer(200, 3_600_000), 15_000),
+    "second_login": Key(
+        t.one_of({"refuse": spec.Takeover.REFUSE, "take-over": spec.Takeover.TAKE_OVER}),
+        spec.Takeover.REFUSE,
+    ),
+    "queue_bytes": Key(t.integer(1 << 12, 1 << 30), 1 << 20),
+    "target": Key(t.text(32), ""),
+}
+PORT = {
+    "protocol": Key(t.one_of({**PROTOCOLS, UNAUTHENTICATED: None})),
+    "address": Key(endpoint),
+    "certificate": Key(t.text(), ""),
+    "key": Key(t.text(), ""),
+}
+
+
+def read_venue(path: Path) -> VenueFile:
+    """The venue that a file describes.
+
+    Raises :class:`VenueFileError` with every mistake in it.
+    """
+    try:
+        written = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise OutcryError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise OutcryError(f"{path}: not UTF-8 at byte {error.start}") from None
+    try:
+        document = tomllib.loads(written)
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"\(at line (\d+), column \d+\)$", str(error))
+        line = int(place[1]) if place else max(1, written.count("\n"))
+        raise VenueFileError(path, [Mistake(line, "", f"not TOML: {error}")]) from None
+    tables = Tables(document, key_lines(written))
+    made = _venue_of(path, tables)
+    if tables.mistakes:
+        raise VenueFileError(path, tables.mistakes)
+    assert made is not None
+    return made
+
+
+def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
+    tables.only((), tables.document, TABLES)
+    venue = tables.table("venue", VENUE)
+    calendar, traded = read_calendar(tables)
+    instruments, decimals = read_instruments(tables, traded)
+    participants = _participants(tables)
+    sessions = _sessions(tables, participants, venue["name"] or "")
+    ports, packets = _ports(tables, path.parent, sessions)
+    if tables.mistakes:
+        return None
+    assert instruments is not None
+    assert calendar is not None
+    folder = path.absolute().parent
+    same = ("name", "durability", "volatile_journal", "policy", "checkpoint_every",
+            "retention_days", "order_capacity", "housekeeping_cores")  # fmt: skip
+    return VenueFile(
+        path=path,
+        instruments=instruments,
+        calendar=calendar,
+        participants=tuple(participants),
+        sessions=spec.SessionsSpec(
+            tuple(sessions),
+            tuple(ports),
+            name=venue["name"],
+            price_decimals=decimals,
+            failures_before_lock=venue["failures_before_lock"],
+            lock_s=float(venue["lock_s"]),
+            row_capacity=venue["order_capacity"],
+        ),
+        packets=packets,
+        journal=folder / venue["journal"],
+        copies=tuple(folder / copy for copy in venue["copies"]),
+        **{name: venue[name] for name in same},
+    )
+
+
+def _participants(tables: Tables) -> list[Participant]:
+    rows = tables.rows("participant", PARTICIPANT)
+    tables.distinct([((*path, "number"), row["number"]) for path, row in rows], "number")
+    tables.distinct([((*path, "name"), row["name"]) for path, row in rows], "name")
+    return [Participant(**row) for _, row in rows]
+
+
+def _sessions(
+    tables: Tables, participants: list[Participant], venue: str
+) -> list[spec.SessionSpec]:
+    rows = tables.rows("session", SESSION)
+    tables.distinct([((*path, "name"), row["name"]) for path, row in rows], "name")
+    for path, row in rows:
+        _check_session(tables, path, row, participants, venue)
+    return [
+        spec.SessionSpec(
+            name=row["name"],
+            participant=row["participant"],
+            protocol=row["protocol"],
+            password_hash=row["password"],
+            networks=row["networks"],
+            cancel_on_disconnect=row["cancel_on_disconnect"],
+            grace_ms=row["grace_ms"],
+            throttle_per_s=row["messages_per_s"],
+            throttle_burst=row["burst"],
+            throttle_policy=row["over_limit"],
+            max_open_orders=row["max_open_orders"],
+            heartbeat_ms=row["heartbeat_ms"],
+            timeout_ms=row["timeout_ms"],
+            takeover=row["second_login"],
+            queue_bytes=row["queue_bytes"],
+            group=tuple(p.number for p in participants if row["group"] and p.group == row["group"]),
+            target=row["target"],
+        )
+        for _, row in rows
+    ]
+
+
+def _check_session(
+    tables: Tables, path: Any, row: dict[str, Any], participants: list[Participant], venue: str
+) -> None:
+    name, protocol = row["name"], row["protocol"]
+    if protocol in SOUPBIN and name is not None and not _fits(name, SOUPBIN_NAME):
+        tables.wrong((*path, "name"), f"{name!r}: a login over SoupBinTCP has 1 to "
+                     f"{SOUPBIN_NAME} letters and digits")  # fmt: skip
+    if protocol in FIX and name == (row["target"] or venue):
+        tables.wrong((*path, "name"), f"{name!r} is our own CompID as well")
+    if row["target"] and protocol is not None and protocol not in FIX:
+        tables.wrong((*path, "target"), "only a FIX session has one")
+    if row["group"] and protocol is not None and protocol != spec.Protocol.DROP_COPY:
+        tables.wrong((*path, "group"), "only a drop copy has one")
+    if row["group"] and row["group"] not in {one.group for one in participants}:
+        tables.wrong((*path, "group"), f"no participant is in group {row['group']!r}")
+    if row["participant"] and row["participant"] not in {one.number for one in participants}:
+        tables.wrong((*path, "participant"), f"there is no participant {row['participant']}")
+    if bool(row["participant"]) == bool(row["group"]):
+        which = "a participant and a group" if row["group"] else "no participant"
+        tables.wrong((*path, "participant"), f"the session has {which}")
+    if row["timeout_ms"] <= row["heartbeat_ms"]:
+        tables.wrong((*path, "timeout_ms"), "is not longer than heartbeat_ms")
+
+
+def _fits(name: str, most: int) -> bool:
+    return len(name) <= most and name.isascii() and name.isalnum()
+
+
+def _ports(
+    tables: Tables, folder: Path, sessions: list[spec.SessionSpec]
+) -> tuple[list[spec.PortSpec], tuple[str, int] | None]:
+    rows = tables.rows("port", PORT)
+    _check_addresses(tables, rows)
+    ports, packets = [], None
+    for path, row in rows:
+        files = {}
+        for key in ("certificate", "key"):
+            found = files[key] = folder / row[key] if row[key] else None
+            if found is not None and not found.is_file():
+                tables.wrong((*path, key), f"there is no file {found}")
+        if bool(row["certificate"]) != bool(row["key"]):
+            tables.wrong(path, "TLS needs a certificate and a key")
+        if _given(tables, path, "protocol") == UNAUTHENTICATED:
+            if packets:
+                tables.wrong((*path, "protocol"), f"there is one port of {UNAUTHENTICATED} only")
+            if row["certificate"]:
+                tables.wrong((*path, "certificate"), "packets know no TLS")
+            packets = row["address"]
+        elif row["protocol"] and row["address"]:
+            host, port = row["address"]
+            files_of = files["certificate"], files["key"]
+            ports.append(spec.PortSpec(row["protocol"], host, port, *files_of))
+    spoken = {port.protocol for port in ports}
+    for index, session in enumerate(sessions):
+        if session.protocol and session.protocol not in spoken:
+            tables.wrong(("session", index, "protocol"), "no port speaks it")
+    return ports, packets
+
+
+def _check_addresses(tables: Tables, rows: Any) -> None:
+    """Two TCP ports of one address, or one of all addresses beside them, cannot both be bound."""
+    taken: list[tuple[str, int, Any]] = []
+    for path, row in rows:
+        host, port = row["address"] or ("", 0)
+        if not port or _given(tables, path, "protocol") == UNAUTHENTICATED:
+            continue
+        for other, number, where in taken:
+            if number == port and (other == host or {other, host} & {"0.0.0.0", "::"}):
+                line = tables.line_of((*where, "address"))
+                tables.wrong((*path, "address"), f"{host}:{port} is taken in line {line}")
+        taken.append((host, port, path))
+
+
+def _given(tables: Tables, path: Any, key: str) -> Any:
+    row = tables.document[path[0]][path[1]]
+    return row.get(key) if isinstance(row, dict) else None

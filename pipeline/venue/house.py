@@ -1,0 +1,213 @@
+"""The exchange operator's lane: the calendar's commands, put on lane 0 when they are due.
+
+What has been sequenced already is read from the matcher's own state after the journal, so a venue
+that was killed anywhere goes on with exactly what is still due: the last TIME says up to where, and
+the phases say which instruments had their PHASE of that very moment.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.matcher import Engine
+from openoutcry.matcher.state.snapshot import State
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.topology import TOPOLOGY, Ring
+from openoutcry.pipeline.venue.calendar import SECOND_NS, Calendar, Command, TradingDay, utc_text
+from openoutcry.ring.producer import Producer
+from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.enums import CommandKind, Phase
+
+HOUSE_RING = "house_lane"
+WIRING = TOPOLOGY.extended(
+    rings=(Ring(HOUSE_RING, "order", inline=1024, memory=1024, durable=1024, lane=0),)
+)
+"""The table of a venue: the operator's lane beside the participants'."""
+NAMED_SYMBOLS = 8
+"""More instruments than these are told by their number."""
+
+
+class Clock(Protocol):
+    """What time it is at the venue, ns since the epoch."""
+
+    def now_ns(self) -> int: ...
+
+
+class SystemClock:
+    def now_ns(self) -> int:
+        return time.time_ns()
+
+
+@dataclass
+class AcceleratedClock:
+    """A clock that began at ``start_ns`` when it was made and runs ``speed`` times as fast."""
+
+    start_ns: int
+    speed: float
+    made_ns: int = field(default_factory=time.monotonic_ns)
+
+    def now_ns(self) -> int:
+        return self.start_ns + int((time.monotonic_ns() - self.made_ns) * self.speed)
+
+
+def still_due(calendar: Calendar, state: State | None, now_ns: int) -> list[Command]:
+    """What the calendar asks for up to now and a matcher in this state has not had.
+
+    A fresh one has had nothing: it begins with the trading day that is under way, if one is.
+    """
+    if state is None or state.now_ns <= 0:
+        day = calendar.current_or_next(now_ns)
+        return calendar.due(day.begin_ns - 1, now_ns) if day.begin_ns <= now_ns else []
+    phases = {
+        traded.symbol: (Phase(int(row["phase"])), int(row["extensions_used"]))
+        for traded, row in zip(calendar.instruments, state.states, strict=True)
+    }
+    split = [
+        command
+        for day in calendar.days_between(state.now_ns - SECOND_NS, state.now_ns)
+        for command in day.phases
+        if command.ts_ns == state.now_ns and not _had(command, *phases[command.symbol])
+    ]
+    due = split + calendar.due(state.now_ns, now_ns)
+    return due + _corrections(calendar, due, phases, state.now_ns, now_ns)
+
+
+def _had(command: Command, phase: Phase, extensions_used: int) -> bool:
+    """Whether an instrument has had this PHASE: it is in that phase, or was answered by putting the
+    auction off."""
+    return phase == command.phase or extensions_used > command.repeat
+
+
+def _corrections(
+    calendar: Calendar,
+    due: Iterable[Command],
+    phases: dict[str, tuple[Phase, int]],
+    had_ns: int,
+    now_ns: int,
+) -> list[Command]:
+    """PHASEs for instruments that end in another phase than the calendar's for now: its times have
+    been changed meanwhile.  An auction that was put off is none of these."""
+    told = {command.symbol for command in due if command.phase is not None}
+    wanted = calendar.expected(now_ns)
+    wrong = [
+        Command(now_ns, symbol, wanted[symbol])
+        for symbol, (phase, extensions_used) in phases.items()
+        if symbol not in told and phase != wanted[symbol] and not extensions_used
+    ]
+    return [Command(max(had_ns, now_ns)), *wrong] if wrong else []
+
+
+class House:
+    """Feeds the operator's lane of one run, which ends with its trading day."""
+
+    def __init__(
+        self,
+        calendar: Calendar,
+        clock: Clock,
+        note: Callable[[str], None] = lambda text: None,
+        asked_to_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.calendar, self.clock, self.note = calendar, clock, note
+        self.asked_to_stop = asked_to_stop
+        self.day: TradingDay | None = None
+        self.time_ns = 0
+        """The last TIME that was put on the lane."""
+        self.end_ns = 0
+        """When this run ends."""
+        self.phases = {traded.symbol: Phase.CLOSED for traded in calendar.instruments}
+        """As they were asked for last."""
+        self.day_ended = False
+        """The day's last command is on the lane, and the run was told to end."""
+        self._due: deque[Command] = deque()
+        self._shared: Shared | None = None
+        self._producer: Producer | None = None
+        self._looked_ns = 0
+
+    def begin(self, shared: Shared, engine: Engine | None) -> None:
+        """The run begins; its journal left this matcher, None: there was no journal."""
+        self._shared = shared
+        self._producer = shared.rings[HOUSE_RING].producer()
+        state = None if engine is None else engine.state()
+        if state is not None:
+            self.time_ns = max(0, state.now_ns)
+            for traded, row in zip(self.calendar.instruments, state.states, strict=True):
+                self.phases[traded.symbol] = Phase(int(row["phase"]))
+        now_ns = max(self.clock.now_ns(), self.time_ns)
+        self._due.extend(still_due(self.calendar, state, now_ns))
+        self._looked_ns = now_ns
+        self.day = self.calendar.current_or_next(now_ns)
+        # Between two days there is nothing to wait for: what was due is sequenced, and that is all.
+        self.end_ns = self.day.end_ns if self.day.begin_ns <= now_ns else now_ns
+
+    def look(self) -> None:
+        """Put on the lane what is due, as far as there is room; called every few milliseconds by
+        the supervisor.  Behind the last command of the day, or asked to stop, the lane ends."""
+        assert self._shared is not None
+        shared, control = self._shared, self._shared.control
+        if self._producer is None or not control[ct.GO]:
+            return
+        stopping = control[ct.STOP] != 0 or self.asked_to_stop()
+        if not stopping:
+            now_ns = max(self.clock.now_ns(), self._looked_ns)
+            until_ns = min(now_ns, self.end_ns)
+            if until_ns > self._looked_ns:
+                self._due.extend(self.calendar.due(self._looked_ns, until_ns))
+                self._looked_ns = until_ns
+            self._publish()
+            self.day_ended = not self._due and now_ns >= self.end_ns
+        if stopping or self.day_ended:
+            self._producer.close()
+            self._producer = None
+            shared.rings[HOUSE_RING].close()
+            control[ct.STOP] = 1
+
+    @property
+    def sequenced(self) -> bool:
+        """Everything that was put on the lane has its place among the commands."""
+        if self._shared is None:
+            return False
+        ring = self._shared.rings[HOUSE_RING]
+        reached = int(ring.cursors[self._shared.table.sequencer][0])
+        return not self._due and reached >= int(ring.published_hint[0])
+
+    def _publish(self) -> None:
+        assert self._producer is not None
+        count = min(len(self._due), self._producer.room())
+        if not count:
+            return
+        commands = [self._due.popleft() for _ in range(count)]
+        assert self._shared is not None
+        now_ns = time.monotonic_ns() + self._shared.control[ct.EPOCH_OFFSET]
+        self._producer.publish(records_of(commands, now_ns))
+        for (ts_ns, phase, repeat), same in groupby(
+            commands, key=lambda c: (c.ts_ns, c.phase, c.repeat)
+        ):
+            if phase is None:
+                self.time_ns = ts_ns
+                continue
+            symbols = [command.symbol for command in same]
+            self.phases |= dict.fromkeys(symbols, phase)
+            if not repeat:
+                few = len(symbols) <= NAMED_SYMBOLS
+                which = " ".join(symbols) if few else f"{len(symbols)} instruments"
+                self.note(f"{utc_text(ts_ns)}: {phase.name}: {which}")
+
+
+def records_of(commands: list[Command], rx_ts_ns: int) -> npt.NDArray[Any]:
+    """The commands as the operator's records."""
+    records = np.zeros(len(commands), ORDER_DTYPE)
+    records["rx_ts_ns"] = rx_ts_ns
+    for record, command in zip(records, commands, strict=True):
+        if command.phase is None:
+            record["kind"], record["aux"] = CommandKind.TIME, command.ts_ns
+        else:
+            record["kind"], record["aux"] = CommandKind.PHASE, command.phase
+            record["symbol"] = command.symbol.encode()
+    return records

@@ -1,0 +1,228 @@
+"""Opens a venue and keeps it open: each trading day is a run of the pipeline on one journal.
+
+A day's run begins where the journal ends, brings the phases to what the calendar says, and ends
+behind the day's last command.  Between two days the journal is put away: a checkpoint, finished
+segments compressed, and those retired that no kept day needs.  Whoever kills all of it just serves
+the venue again.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy.typing as npt
+
+from openoutcry.host.processes import STOP_SIGNALS, fork_reporting, handling, outcome
+from openoutcry.journal import Journal, JournalError
+from openoutcry.journal.archive import archive, retire
+from openoutcry.journal.unwritten import is_unwritten
+from openoutcry.pipeline.options import Options, PipelineError
+from openoutcry.pipeline.run import Sample, Watcher, run
+from openoutcry.pipeline.venue import days
+from openoutcry.pipeline.venue.calendar import TradingDay, utc_text
+from openoutcry.pipeline.venue.file import VenueFile
+from openoutcry.pipeline.venue.house import WIRING, Clock, House, SystemClock
+from openoutcry.replay.checkpoint import make_checkpoints
+
+WAIT_S = 0.05
+STATUS_S = 0.5
+DAYS_TOLD = 31
+"""The document about a stopped venue has its last days, not all."""
+
+
+class NobodySends:
+    """A source without commands: for a venue without a packet port."""
+
+    name = "nobody"
+    count_hint: int | None = 0
+
+    def __init__(self, instruments: npt.NDArray[Any]) -> None:
+        self.instruments = instruments
+        self.account: dict[str, int] = {}
+
+    def chunks(self) -> Iterator[npt.NDArray[Any]]:
+        return iter(())
+
+
+@dataclass
+class Venue:
+    """A venue that is being served."""
+
+    file: VenueFile
+    watcher: Watcher = field(default_factory=Watcher)
+    clock: Clock = field(default_factory=SystemClock)
+    stopping: bool = False
+    finished: list[dict[str, Any]] = field(default_factory=list)
+    """The days that ended meanwhile."""
+    last_run: dict[str, Any] = field(default_factory=dict)
+    house: House | None = None
+    _status_due_s: float = 0.0
+
+    def serve(self, resume: bool = False) -> dict[str, Any]:
+        """Serve until SIGTERM or SIGINT; returns what happened.
+
+        ``resume``: refuse to begin a new journal.
+        """
+        if self.file.sessions.sessions:
+            raise PipelineError(f"{self.file.path}: sessions are not served yet")
+        journal = self.file.journal
+        exists = Journal.exists(journal)
+        if resume and not exists:
+            raise PipelineError(f"{journal} holds no journal to go on with")
+        with handling(self._stop, *STOP_SIGNALS):
+            # What was due when the venue was killed is sequenced first, whatever the hour.
+            if exists:
+                self._day()
+            while not self.stopping:
+                self._wait_for_the_day()
+                if not self.stopping:
+                    self._day()
+            self._say("stopped")
+        return {
+            "venue": self.file.name,
+            "journal": str(journal),
+            "days": self.finished[-DAYS_TOLD:],
+            "last_run": self.last_run,
+        }
+
+    def _stop(self, number: int, frame: Any) -> None:
+        self.stopping = True
+
+    def _wait_for_the_day(self) -> None:
+        """Until the next trading day begins."""
+        day = self.file.calendar.current_or_next(self.clock.now_ns())
+        if self.clock.now_ns() < day.begin_ns:
+            self.watcher.note(f"closed until {utc_text(day.begin_ns)}")
+        while not self.stopping and self.clock.now_ns() < day.begin_ns:
+            self._say("closed", every_s=STATUS_S)
+            time.sleep(WAIT_S)
+
+    def _day(self) -> None:
+        """One run, to the end of its trading day or to a stop."""
+        calendar = self.file.calendar
+        stopping = partial(getattr, self, "stopping")
+        house = self.house = House(calendar, self.clock, self.watcher.note, stopping)
+        watcher = replace(self.watcher, sample=self._sample)
+        try:
+            result = run(self._options(house), watcher)
+        except KeyboardInterrupt:
+            # Asked to stop before it had begun, or a second time.
+            self.stopping = True
+            return
+        self.last_run = {
+            key: result[key]
+            for key in ("commands", "events", "trades", "lost", "duplicated", "state_hash",
+                        "open_orders", "resumed", "restarts", "stalls")
+        }  # fmt: skip
+        if house.day_ended:
+            self._finish_day(calendar.last_ended(house.end_ns))
+        else:
+            self.stopping = True
+
+    def _options(self, house: House) -> Options:
+        file = self.file
+        journal = file.journal
+        resume = Journal.exists(journal) and not is_unwritten(journal)
+        return Options(
+            source=None if file.packets else NobodySends(file.instruments),
+            listen=file.packets,
+            instruments=file.instruments,
+            name=f"venue {file.name}",
+            source_kind="venue",
+            durability=file.durability,
+            journal=journal,
+            resume=resume,
+            volatile_journal=file.volatile_journal,
+            copies=() if resume else file.copies,
+            policy=file.policy,
+            checkpoint_every=file.checkpoint_every,
+            order_capacity=file.order_capacity,
+            spare_cores=file.housekeeping_cores,
+            verify=False,
+            wiring=WIRING,
+            operator=house,
+        )
+
+    def _finish_day(self, day: TradingDay | None) -> None:
+        """Put the journal away behind a finished day, in a process that leaves no memory behind."""
+        if day is None:
+            return
+        row = {
+            "day": day.day.isoformat(),
+            "end": utc_text(day.end_ns),
+            "last_seq": self.last_run["commands"],
+            "state_hash": self.last_run["state_hash"],
+            "open_orders": self.last_run["open_orders"],
+        }
+        done = days.finished_days(self.file.journal)
+        if not done or done[-1]["day"] != row["day"]:
+            days.note_day(self.file.journal, row)
+            self.finished.append(row)
+        work = partial(put_away, self.file)
+        pid, fd = fork_reporting(work, STOP_SIGNALS)
+        _, status = os.waitpid(pid, 0)
+        said = outcome(fd)
+        os.close(fd)
+        failed = said.get("error", "" if status == 0 else f"ended with status {status}")
+        for line in said.get("done", []):
+            self.watcher.note(line)
+        if failed:
+            # A venue goes on without: the next day's end tries again.
+            self.watcher.note(f"the journal could not be put away: {failed}")
+        self.watcher.note(
+            f"{row['day']} has ended: {row['last_seq']:,} commands so far, "
+            f"{row['open_orders']:,} orders stay open"
+        )
+
+    def _sample(self, sample: Sample) -> None:
+        self._say("open", every_s=STATUS_S, commands=sample.commands, events=sample.events)
+        self.watcher.sample(sample)
+
+    def _say(self, state: str, every_s: float = 0.0, **more: int) -> None:
+        """Write the status, at most once in ``every_s``."""
+        now_s = time.monotonic()
+        if now_s < self._status_due_s and every_s:
+            return
+        self._status_due_s = now_s + every_s
+        if self.file.journal.is_dir():
+            days.write_status(self.file.journal, self.status(state) | more)
+
+    def status(self, state: str) -> dict[str, Any]:
+        now_ns = self.clock.now_ns()
+        house = self.house
+        coming = self.file.calendar.current_or_next(now_ns)
+        next_phase = next((c for c in coming.phases if c.ts_ns > now_ns), None)
+        return {
+            "venue": self.file.name,
+            "state": state,
+            "time": utc_text(now_ns),
+            "day": coming.day.isoformat() if coming.begin_ns <= now_ns else None,
+            "sequenced_time_ns": house.time_ns if house else 0,
+            "phases": {s: p.name for s, p in house.phases.items()} if house else {},
+            "phases_sequenced": house.sequenced if house and state == "open" else True,
+            "next": next_phase
+            and {
+                "at": utc_text(next_phase.ts_ns),
+                "phase": next_phase.phase.name if next_phase.phase else "",
+            },
+        }
+
+
+def put_away(file: VenueFile) -> dict[str, Any]:
+    """A checkpoint at the journal's end, finished segments compressed, and those retired that no
+    kept day needs; in a process of its own."""
+    os.nice(19)
+    directory = file.journal
+    made = [path.name for path in make_checkpoints(directory)]
+    try:
+        made += archive(directory)
+    except JournalError as error:
+        made.append(str(error))
+    if file.retention_days:
+        until_seq = days.retired_until(directory, file.retention_days)
+        if until_seq is not None:
+            made += retire(directory, until_seq=until_seq)
+    return {"done": made}

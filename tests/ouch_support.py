@@ -1,0 +1,134 @@
+"""A session's block in memory, the OUCH kernels called with plain bytes, and the reference beside
+them."""
+
+import numpy as np
+
+from openoutcry.order_entry import notes, ouch, rows
+from openoutcry.order_entry import session as session_block
+from openoutcry.order_entry.reference.world import Row, World
+from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, make_instruments
+
+SYMBOLS = ["AAPL", "MSFT", "OUTCRY12", "BRK.A", "CHF6"]
+DECIMALS = {"MSFT": 2, "BRK.A": 0, "CHF6": 6}
+DAY = 1_790_000_000_000_000_000
+ROOM = 4096
+
+
+class Session:
+    """One session of a venue, as kernels see it (``block``) and the reference (``world``)."""
+
+    def __init__(self, codec, self_trade=0, index=3):
+        self.codec = codec
+        instruments = make_instruments(SYMBOLS)
+        self.symbols = session_block.Symbols(instruments, DECIMALS)
+        self.block = np.zeros(session_block.BLOCK_BYTES // 8, np.int64)
+        self.world = World(
+            {name.encode(): DECIMALS.get(name, 4) for name in SYMBOLS},
+            [name.encode() for name in SYMBOLS],
+            session=index,
+            self_trade=self_trade,
+            day_start_ns=DAY,
+            rx_ts_ns=DAY + 34_200_000_000_123,
+        )
+        for offset, value in self.symbols.words().items():
+            self[offset] = value
+        self[session_block.INDEX] = index
+        self[session_block.DAY_START_NS] = DAY
+        self[session_block.RX_TS_NS] = self.world.rx_ts_ns
+        self[ouch.SELF_TRADE_WORD] = self_trade
+
+    def __getitem__(self, offset):
+        return int(self.block[offset // 8])
+
+    def __setitem__(self, offset, value):
+        self.block[offset // 8] = value
+
+    @property
+    def address(self):
+        return self.block.ctypes.data
+
+    def decode(self, packet):
+        """(result, order, note) of a whole packet; the note begins as whatever stood there."""
+        data = np.frombuffer(packet, np.uint8).copy()
+        order, note = np.zeros((), ORDER_DTYPE), np.zeros((), notes.NOTE_DTYPE)
+        np.ndarray(notes.NOTE_BYTES, np.uint8, note)[:] = 0xA5
+        order["participant"], order["rx_ts_ns"] = 7, self.world.rx_ts_ns
+        result = self.codec.decode(
+            data.ctypes.data, len(data), self.address, order.ctypes.data, note.ctypes.data
+        )
+        return result, order, note
+
+    def complete(self, order, note, row):
+        address = 0 if row is None else row.ctypes.data
+        return self.codec.complete(order.ctypes.data, note.ctypes.data, address, self.address)
+
+    def encode(self, event, row, note=None):
+        out = np.full(ROOM, 0xEE, np.uint8)
+        size = self.codec.encode(
+            event.ctypes.data,
+            0 if row is None else row.ctypes.data,
+            self.address,
+            0 if note is None else note.ctypes.data,
+            out.ctypes.data,
+            ROOM,
+        )
+        assert size >= 0
+        assert (out[size:] == 0xEE).all()
+        return out[:size].tobytes()
+
+    def refuse(self, note, order):
+        out = np.full(ROOM, 0xEE, np.uint8)
+        size = self.codec.refuse(
+            note.ctypes.data, order.ctypes.data, self.address, out.ctypes.data, ROOM
+        )
+        assert size >= 0
+        assert (out[size:] == 0xEE).all()
+        return out[:size].tobytes()
+
+
+def unsequenced(message):
+    """A client's packet with a message in it."""
+    return (len(message) + 1).to_bytes(2, "big") + b"U" + message
+
+
+def sequenced(message):
+    return (len(message) + 1).to_bytes(2, "big") + b"S" + message
+
+
+def make_row(order, note, number=1, state=rows.OPEN, order_id=None):
+    """The row of an order that was decoded."""
+    row = np.zeros((), rows.ROW_DTYPE)
+    row["order_id"] = order_id if order_id is not None else rows.ORDER_BIT | number
+    for name in ("qty_lots", "price_ticks", "aux", "symbol", "side", "order_type"):
+        row[name] = order[name]
+    row["time_in_force"], row["leaves_lots"] = order["time_in_force"], order["qty_lots"]
+    for name in ("session", "protocol", "token_bytes", "client_seq", "token", "own"):
+        row[name] = note[name]
+    row["state"], row["number"] = state, number
+    row["instrument"] = SYMBOLS.index(order["symbol"].item().decode() or SYMBOLS[0])
+    return row
+
+
+def reference_row(row):
+    """The same for the reference, which keeps its own words."""
+    made = Row(row.copy())
+    words = row["more"].tobytes()
+    numbers = [int.from_bytes(words[8 * k : 8 * k + 8], "little", signed=True) for k in range(5)]
+    sizes = made.sizes
+    sizes.sent, sizes.told, sizes.returned, sizes.unasked, sizes.reference = numbers
+    return made
+
+
+def words_of(row):
+    """What a reference's row keeps, as bytes of ``more``."""
+    sizes = row.sizes
+    numbers = (sizes.sent, sizes.told, sizes.returned, sizes.unasked, sizes.reference)
+    return b"".join(n.to_bytes(8, "little", signed=True) for n in numbers)
+
+
+def make_event(kind, **fields):
+    event = np.zeros((), EVENT_DTYPE)
+    event["kind"], event["seq"], event["participant"] = kind, 1001, 7
+    for name, value in fields.items():
+        event[name] = value
+    return event

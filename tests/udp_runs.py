@@ -1,0 +1,75 @@
+"""A run that takes orders from the network, beside the tests; and what clients need."""
+
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from processes import OUTCRY
+
+from openoutcry.flow import GeneratedFlow
+from openoutcry.pipeline.top import RunningPipeline, running
+from openoutcry.wire.enums import CommandKind
+from openoutcry.wire.records import EVENT_DTYPE
+
+
+def limit_orders(count: int) -> np.ndarray:
+    """New orders of participant 1 that rest far from each other's prices, ids 1, 2, 3, …"""
+    flow = GeneratedFlow("normal", 100, 5)
+    chunk = next(flow.chunks())
+    new = chunk[(chunk["kind"] == CommandKind.NEW) & (chunk["order_type"] == 1)][:1]
+    orders = np.repeat(new, count)
+    orders["order_id"] = np.arange(1, count + 1)
+    orders["participant"] = 1
+    return orders
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def listening(folder: Path, port: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """`outcry run` with its journal in the folder `j`, killed at the end if it still runs."""
+    where = [] if "--port" in arguments else ["--udp", f"127.0.0.1:{port}"]
+    command = [*OUTCRY, "run", *where, "--journal", "j", "--json", *arguments]
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def started(process: subprocess.Popen[str]) -> RunningPipeline:
+    """The pipeline of this supervisor, once it takes input."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline and process.poll() is None:
+        for pipeline in running():
+            rows = pipeline.view(pipeline.positions(), 1)["stages"]
+            beats = [row["heartbeat_age_ns"] for row in rows]
+            if pipeline.owner.pid == process.pid and beats and None not in beats:
+                return pipeline
+        time.sleep(0.02)
+    process.kill()
+    raise AssertionError(f"the pipeline did not start: {process.communicate()[1]}")
+
+
+def stopped(process: subprocess.Popen[str]) -> dict[str, Any]:
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return dict(json.loads(out))
+
+
+def replied_events(data: bytes) -> np.ndarray:
+    return np.frombuffer(data[32:], EVENT_DTYPE)

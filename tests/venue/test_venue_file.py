@@ -1,0 +1,229 @@
+"""The venue file is read strictly: the example is without a mistake, and each mistake that a person
+can make is told with its line and key, all of them at once."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from openoutcry.order_entry.spec import CancelOnDisconnect, PortSpec, Protocol
+from openoutcry.pipeline.venue.example import EXAMPLE
+from openoutcry.pipeline.venue.file import VenueFileError, read_venue
+from openoutcry.pipeline.venue.lines import key_lines
+from openoutcry.wire.enums import Phase
+
+HASH = "$argon2id$v=19$m=65536,t=3,p=4$BniNbEuxYX87MWcrsJLOZg$e/bBC1lqhhAvTLmAM+5XCrXMJKgNaiE46mCX"
+SESSION = f"""
+[[session]]
+name = "ALPHA1"
+protocol = "ouch-4.2"
+participant = 1
+password = "{HASH}"
+"""
+PORT = """
+[[port]]
+protocol = "ouch-4.2"
+address = "127.0.0.1:9001"
+"""
+
+
+def written(path: Path, old: str = "", new: str = "", more: str = "") -> tuple[Path, str]:
+    """The example with ``old`` replaced once and ``more`` at its end."""
+    text = EXAMPLE.read_text()
+    assert old in text
+    text = text.replace(old, new, 1) + more
+    (path / "venue.toml").write_text(text)
+    return path / "venue.toml", text
+
+
+def mistakes(path: Path) -> list[tuple[int, str, str]]:
+    with pytest.raises(VenueFileError) as raised:
+        read_venue(path)
+    return [tuple(mistake) for mistake in raised.value.mistakes]
+
+
+def test_the_example_has_no_mistake_and_means_what_it_says(tmp_path: Path) -> None:
+    path, _ = written(tmp_path)
+    venue = read_venue(path)
+    assert venue.journal == tmp_path / "journal"
+    assert [bytes(symbol) for symbol in venue.instruments["symbol"]] == [b"GOLD", b"SILVER"]
+    assert set(venue.instruments["initial_phase"].tolist()) == {Phase.CLOSED}
+    assert venue.instruments["price_step_ticks"].tolist() == [5, 1]
+    assert venue.sessions.price_decimals == {"GOLD": 2, "SILVER": 4}
+    assert venue.packets == ("127.0.0.1", 9000)
+    assert [(one.number, one.group) for one in venue.participants] == [(1, "alpha"), (2, "")]
+
+
+def test_sessions_and_ports_become_what_the_session_layer_takes(tmp_path: Path) -> None:
+    more = """
+networks = ["10.0.0.0/8", "127.0.0.1"]
+cancel_on_disconnect = "day"
+grace_ms = 500
+messages_per_s = 100
+[[session]]
+name = "DROP"
+protocol = "drop-copy"
+group = "alpha"
+password = "HASH"
+[[port]]
+protocol = "drop-copy"
+address = "[::1]:9002"
+""".replace("HASH", HASH)
+    path, _ = written(tmp_path, more=PORT + SESSION + more)
+    sessions = read_venue(path).sessions
+    first, drop = sessions.sessions
+    assert (first.name, first.participant, first.protocol) == ("ALPHA1", 1, Protocol.OUCH42)
+    assert [str(network) for network in first.networks] == ["10.0.0.0/8", "127.0.0.1/32"]
+    assert first.cancel_on_disconnect is CancelOnDisconnect.DAY
+    assert (first.grace_ms, first.throttle_per_s) == (500, 100)
+    assert (drop.participant, drop.group) == (0, (1,))
+    assert sessions.ports == (
+        PortSpec(Protocol.OUCH42, "127.0.0.1", 9001), PortSpec(Protocol.DROP_COPY, "::1", 9002),
+    )  # fmt: skip
+
+
+CASES = [
+    ('name = "OUTCRY"', 'nam = "OUTCRY"', "venue.nam", "there is no such key; is name meant?"),
+    ('name = "OUTCRY"', "", "venue.name", "is missing"),
+    ("[venue]", "[vnue]", "vnue", "there is no such key; is venue meant?"),
+    ("time_every_s = 1", "time_every_s = true", "calendar.time_every_s",
+     "must be a whole number, not true or false"),
+    ("time_every_s = 1", 'time_every_s = "1"', "calendar.time_every_s",
+     "must be a whole number, not a text"),
+    ('journal = "journal"', 'journal = ""', "venue.journal", "is not 1 to 1000 printable"),
+    ('"durable" ', '"sure"', "venue.durability", "'sure' is not one of durable, async"),
+    ("order_capacity = 131072", "order_capacity = 131071", "venue.order_capacity", "no power of"),
+    ('"Etc/UTC"', '"Mars/Olympus"', "calendar.time_zone", "is no time zone"),
+    ('weekdays = ["Mon",', 'weekdays = ["Mo",', "calendar.weekdays", "'Mo' is not one of Mon,"),
+    ('# holidays = "XNYS"', 'holidays = "XXXX" #', "calendar.holidays", "'XXXX' is no exchange"),
+    ('# holidays = "XNYS"', "holidays = [2026-13-01] #", "", "not TOML"),
+    ("# holidays = [2026-12-25]", 'holidays = ["25.12.2026"]', "calendar.holidays", "is no date"),
+    ("# half_days = [2026-12-24]", "half_days = [2026-12-24]", "schedule[1].half_day",
+     "is missing: there are half_days"),
+    ('"00:04 OPENING', '"23:54 OPENING', "schedule[1].day", "'00:05 CONTINUOUS' is not after"),
+    ('"00:04 OPENING_AUCTION"', '"0:04 OPENING_AUCTION"', "schedule[1].day", "is not HH:MM"),
+    ('"00:04 OPENING_AUCTION"', '"00:04 HALT"', "schedule[1].day", "is not HH:MM"),
+    ('"23:55 CLOSED"', '"23:55 CONTINUOUS"', "schedule[1].day", "the last is CLOSED"),
+    ('symbol = "SILVER"', 'symbol = "GOLD"', "instrument[2].symbol", "is there already, in line"),
+    ('symbol = "SILVER"', 'symbol = "SILVERSILVER"', "instrument[2].symbol", "1 to 8 printable"),
+    ('symbol = "SILVER"', 'symbol = "SILVER"\nschedule = "x"', "instrument[2].schedule",
+     "there is no schedule 'x'"),
+    ("price_step_ticks = 5", "price_step_ticks = 0", "instrument[1].price_step_ticks",
+     "0 is not 1 to"),
+    ("min_price_ticks = 5", "min_price_ticks = 2_000_000_000", "instrument[1]",
+     "min_price_ticks is above max_price_ticks"),
+    ("extension_s = 60 ", "extension_s = 86_399", "instrument[2].extension_s", "past the next"),
+    ("extension_s = 60 ", "#", "instrument[2].extension_s", "is missing"),
+    ("number = 2", "number = 1", "participant[2].number", "1 is there already, in line"),
+    ("number = 2", "number = 0", "participant[2].number", "0 is not 1 to 65535"),
+    ('"127.0.0.1:9000"', '"127.0.0.1"', "port[1].address", "is not HOST:PORT"),
+    ('"packets-unauthenticated"', '"telnet"', "port[1].protocol", "'telnet' is not one of"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "key", "words"), CASES)
+def test_each_mistake_is_told_with_its_line_and_key(
+    old: str, new: str, key: str, words: str, tmp_path: Path
+) -> None:
+    path, text = written(tmp_path, old, new)
+    line, _, told = next(row for row in mistakes(path) if row[1] == key)
+    assert words in told
+    last = key.rpartition(".")[2] or new
+    if not told.startswith("is missing"):
+        shown = text.splitlines()[line - 1]
+        assert last.partition("[")[0] in shown, (line, shown)
+
+
+SESSION_CASES = [
+    ('"ALPHA1"', '"ALPHATOOLONG"', "session[1].name", "1 to 6 letters and digits"),
+    ("participant = 1", "participant = 9", "session[1].participant", "no participant 9"),
+    ("participant = 1\n", "", "session[1].participant", "the session has no participant"),
+    ("participant = 1", 'participant = 1\ngroup = "alpha"', "session[1].group", "only a drop"),
+    ('"ouch-4.2"', '"fix-4.4"', "session[1].protocol", "no port speaks it"),
+    (HASH, "secret", "session[1].password", "is no argon2 hash: `outcry venue password`"),
+    ("participant = 1", 'participant = 1\nnetworks = ["10.0.0.1/8"]', "session[1].networks",
+     "no address or network"),
+    ("participant = 1", "participant = 1\ntimeout_ms = 900", "session[1].timeout_ms",
+     "is not longer than heartbeat_ms"),
+    ("participant = 1", 'participant = 1\ntarget = "X"', "session[1].target", "only a FIX"),
+    ('"127.0.0.1:9001"', '"127.0.0.1:9001"\nkey = "none.pem"', "port[2].key", "there is no file"),
+    ('"127.0.0.1:9001"', '"127.0.0.1:9001"\nkey = "none.pem"', "port[2]", "TLS needs"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "key", "words"), SESSION_CASES)
+def test_mistakes_in_sessions_and_ports(
+    old: str, new: str, key: str, words: str, tmp_path: Path
+) -> None:
+    assert old in PORT + SESSION
+    session, port = SESSION.replace(old, new), PORT
+    more = port + session if session != SESSION else PORT.replace(old, new) + SESSION
+    path, _ = written(tmp_path, more=more)
+    assert [row for row in mistakes(path) if row[1] == key and words in row[2]]
+
+
+def test_two_ports_cannot_be_bound_to_one_address(tmp_path: Path) -> None:
+    path, text = written(tmp_path, more=PORT + PORT.replace("127.0.0.1", "0.0.0.0") + SESSION)
+    ((line, key, told),) = mistakes(path)
+    assert (key, "0.0.0.0:9001 is taken in line") == ("port[3].address", told[:29])
+    assert "0.0.0.0:9001" in text.splitlines()[line - 1]
+
+
+def test_all_mistakes_are_told_at_once_by_the_command(outcry, tmp_path: Path) -> None:
+    path, text = written(tmp_path, "number = 2", "number = 1\nnmae = 3")
+    path.write_text(text.replace("time_every_s = 1", "time_every_s = 0"))
+    done = outcry("venue", "check", path)
+    assert done.returncode == 1
+    told = done.stdout.splitlines()
+    assert len(told) == 3
+    assert [line.split(": ")[2] for line in told] == [
+        "calendar.time_every_s", "participant[2].number", "participant[2].nmae",
+    ]  # fmt: skip
+    document = json.loads(outcry("venue", "check", path, "--json").stdout)
+    assert [row["line"] for row in document["mistakes"]] == [
+        int(line.split(": ")[1].removeprefix("line ")) for line in told
+    ]
+
+
+def test_init_writes_the_example_and_never_over_a_file(outcry, tmp_path: Path) -> None:
+    assert outcry("venue", "init").returncode == 0
+    assert (tmp_path / "venue.toml").read_text() == EXAMPLE.read_text()
+    assert "2 instruments, 2 participants" in outcry("venue", "check", "venue.toml").stdout
+    again = outcry("venue", "init")
+    assert (again.returncode, again.stderr) == (1, "outcry: venue.toml is there already\n")
+    missing = outcry("venue", "check", "other.toml")
+    assert missing.stderr == "outcry: other.toml: cannot be read: No such file or directory\n"
+
+
+def test_a_password_becomes_a_hash_that_the_file_takes(outcry, tmp_path: Path) -> None:
+    argon2 = pytest.importorskip("argon2")
+    done = outcry("venue", "password", "--generate")
+    word, made = done.stderr.removeprefix("password: ").strip(), done.stdout.strip()
+    assert argon2.PasswordHasher().verify(made, word)
+    path, _ = written(tmp_path, more=PORT + SESSION.replace(HASH, made))
+    assert read_venue(path).sessions.sessions[0].password_hash == made
+
+
+def test_lines_are_found_in_values_of_several_lines() -> None:
+    text = '''a = """
+b = 1
+"""
+c = [
+  "x = 1", # ]
+  { d = 2 },
+]
+[t.u]
+"e" = '[[no]]'
+f.g = 1
+[[h]]
+[[h.i]]
+[h.j]
+k = 1
+[[h]]  # again
+k = 2'''
+    assert key_lines(text) == {
+        ("a",): 1, ("c",): 4, ("t", "u"): 8, ("t", "u", "e"): 9, ("t", "u", "f"): 10,
+        ("t", "u", "f", "g"): 10, ("h",): 11, ("h", 0): 11, ("h", 0, "i"): 12,
+        ("h", 0, "i", 0): 12, ("h", 0, "j"): 13, ("h", 0, "j", "k"): 14, ("h", 1): 15,
+        ("h", 1, "k"): 16,
+    }  # fmt: skip

@@ -1,0 +1,139 @@
+"""A venue stays open over days and over its own death: phases come by the calendar and once each,
+DAY orders end with their day, GTC orders are carried over, what was acknowledged is never lost and
+nothing is executed twice, however often all of it is killed."""
+
+import json
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from processes import OUTCRY
+from served_venue import PORT, VENUE, ServedVenue, orders
+
+from openoutcry.replay.replay import replay
+from openoutcry.wire.enums import CommandKind, Phase, TimeInForce
+
+SCHEDULE = (Phase.PRE_OPEN, Phase.CONTINUOUS, Phase.CLOSING_AUCTION, Phase.CLOSED)
+DAY_PHASES = [(symbol, phase) for phase in SCHEDULE for symbol in ("GOLD", "TIN")]
+
+
+def test_two_days_with_kills_in_each_state(tmp_path: Path) -> None:
+    venue = ServedVenue(tmp_path, "2026-11-23T10:00")
+    venue.start()
+    venue.wait_for_phase("CONTINUOUS")
+    assert venue.send(orders(1, 10, TimeInForce.DAY))["acknowledged"] == 10
+    venue.kill()  # in mid-day
+    venue.start()
+    venue.wait_for_phase("CONTINUOUS")
+    assert venue.send(orders(11, 20, TimeInForce.GTC))["acknowledged"] == 20
+    venue.set_time("2026-11-23T17:01")
+    venue.wait_for_phase("CLOSING_AUCTION")
+    venue.kill()  # and is down over the close
+    venue.set_time("2026-11-23T18:00")
+    venue.start()
+    venue.wait_for(lambda status: status["state"] == "closed")
+    (day,) = [json.loads(line) for line in (venue.journal / "days.jsonl").open()]
+    assert (day["day"], day["open_orders"]) == ("2026-11-23", 20)
+    assert venue.phases() == DAY_PHASES
+    venue.kill()  # between two days
+    venue.set_time("2026-11-24T09:30")
+    venue.start()
+    venue.wait_for_phase("CONTINUOUS")
+    again = orders(11, 1, TimeInForce.GTC)
+    again["kind"] = CommandKind.CANCEL
+    assert venue.send(again)["acknowledged"] == 1
+    done = venue.stop()
+    last = done["last_run"]
+    assert (last["open_orders"], last["lost"], last["duplicated"]) == (19, 0, 0)
+    assert venue.phases() == DAY_PHASES + DAY_PHASES[:4]
+    assert replay(venue.journal)["state_hash"] == last["state_hash"]
+    assert venue.journal.joinpath("status.json").exists()
+    shown = subprocess.run([*OUTCRY, "venue", "status", tmp_path / "venue.toml"],
+                           capture_output=True, text=True)  # fmt: skip
+    assert "TEST: stopped" in shown.stdout
+    assert "2026-11-23: ended behind command" in shown.stdout
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(12, marks=pytest.mark.long)])
+def test_kills_in_mid_traffic_lose_nothing_acknowledged_and_double_nothing(
+    rounds: int, tmp_path: Path
+) -> None:
+    venue = ServedVenue(tmp_path, "2026-11-23T10:00")
+    acknowledged = 0
+    for round_number in range(rounds):
+        venue.start()
+        venue.wait_for_phase("CONTINUOUS")
+        mine = orders(1 + round_number * 1_000, 400, TimeInForce.GTC, 1_000 * (round_number + 1))
+        results = []
+        sender = threading.Thread(
+            target=lambda batch=mine, into=results: into.append(venue.send(batch, timeout_s=2.0))
+        )
+        sender.start()
+        time.sleep(0.03 + 0.01 * round_number)
+        venue.kill()
+        sender.join()
+        acknowledged += results[0]["acknowledged"]
+    venue.start()
+    venue.wait_for_phase("CONTINUOUS")
+    last = venue.stop()["last_run"]
+    found = venue.commands()
+    ids = found["order_id"][found["kind"] == CommandKind.NEW].tolist()
+    assert len(set(ids)) == len(ids)
+    assert acknowledged <= len(ids) == last["open_orders"]
+    assert venue.phases() == DAY_PHASES[:4]
+
+
+def test_three_days_in_seconds_by_an_accelerated_clock(outcry, tmp_path: Path) -> None:
+    """Without a packet port; the days' own commands are all there is, and the journal has them."""
+    (tmp_path / "venue.toml").write_text(VENUE)
+    serving = subprocess.Popen(
+        [*OUTCRY, "serve", "venue.toml", "--from", "2026-11-26T07:00", "--speed", "40000",
+         "--json"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    noted = tmp_path / "journal" / "days.jsonl"
+    deadline = time.monotonic() + 300
+    while not noted.exists() or noted.read_text().count("\n") < 3:
+        assert serving.poll() is None, serving.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    serving.terminate()
+    out, err = serving.communicate(timeout=120)
+    assert serving.returncode == 0, err
+    document = json.loads(out)
+    # A Friday, a weekend, and the days after it, each ended once, in order.
+    days = [row["day"] for row in document["days"]]
+    assert days[:3] == sorted(days[:3])
+    assert not {"2026-11-28", "2026-11-29"} & set(days)
+    assert document["last_run"]["lost"] == document["last_run"]["duplicated"] == 0
+    found = replay(tmp_path / "journal")
+    assert found["state_hash"] == document["last_run"]["state_hash"]
+
+
+def test_what_cannot_be_served_is_told_in_a_line(outcry, tmp_path: Path) -> None:
+    (tmp_path / "venue.toml").write_text(VENUE + PORT.format(port=0))
+    done = outcry("serve", "venue.toml", "--resume")
+    assert (done.returncode, done.stderr) == (
+        1, f"outcry: {tmp_path}/journal holds no journal to go on with\n"
+    )  # fmt: skip
+    (tmp_path / "venue.toml").write_text(VENUE.replace("GOLD", ""))
+    done = outcry("serve", "venue.toml")
+    assert done.returncode == 1
+    assert "venue.toml: line 16: instrument[1].symbol: '' is not 1 to 8" in done.stderr
+    shown = outcry("venue", "status", "venue.toml")
+    assert shown.returncode == 1
+
+
+@pytest.mark.parametrize("signal_name", ["SIGINT", "SIGTERM"])
+def test_a_venue_that_is_closed_stops_at_once(signal_name: str, tmp_path: Path) -> None:
+    venue = ServedVenue(tmp_path, "2026-11-22T10:00")  # a Sunday
+    venue.start()
+    assert venue.process is not None
+    assert venue.process.stderr is not None
+    assert venue.process.stderr.readline() == "closed until 2026-11-23T08:00:00Z\n"
+    subprocess.run(["kill", f"-{signal_name.removeprefix('SIG')}", str(venue.process.pid)])
+    out, _ = venue.process.communicate(timeout=120)
+    assert venue.process.returncode == 0
+    assert json.loads(out)["last_run"] == {}

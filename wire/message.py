@@ -1,0 +1,168 @@
+"""What a protocol message is: a type byte and fields without gaps, big-endian.
+
+From a table of them (messages.py) come the offsets that kernels read as constants, numpy dtypes for
+references and tests, and the tables of the documents.
+"""
+
+from collections import namedtuple
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+CTYPES = {"u8": ">u1", "u16": ">u2", "u32": ">u4", "u64": ">u8", "i32": ">i4"}
+"""``price4`` is a u32 and ``price8`` a u64 with four decimals; ``alpha`` is ASCII, left-justified,
+padded with spaces; ``digits`` is an ASCII number, right-justified."""
+SIZES = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "i32": 4, "price4": 4, "price8": 8}
+SAME_AS = {"price4": "u32", "price8": "u64"}
+
+
+@dataclass(frozen=True)
+class Field:
+    name: str
+    ctype: str
+    doc: str
+    size: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        return self.size or SIZES[self.ctype]
+
+    @property
+    def numpy_type(self) -> str:
+        text = f"S{self.size}"
+        return text if self.size else CTYPES[SAME_AS.get(self.ctype, self.ctype)]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message.  Its first byte is ``kind``; the fields follow it without a gap."""
+
+    name: str
+    kind: str
+    size_bytes: int
+    doc: str
+    fields: tuple[Field, ...]
+
+    def __post_init__(self) -> None:
+        filled = 1 + sum(field.size_bytes for field in self.fields)
+        assert filled == self.size_bytes, f"{self.name}: {filled} of {self.size_bytes} bytes"
+
+    @property
+    def offsets(self) -> dict[str, int]:
+        at, result = 1, {}
+        for field in self.fields:
+            result[field.name] = at
+            at += field.size_bytes
+        return result
+
+    @property
+    def at(self) -> Any:
+        """The offsets as a named tuple of integers, which a kernel reads as constants."""
+        return namedtuple(f"{self.name}_at", self.offsets)(**self.offsets)
+
+    def dtype(self) -> np.dtype[Any]:
+        """The structured numpy dtype: ``kind`` and the fields."""
+        return np.dtype([("kind", "S1"), *((f.name, f.numpy_type) for f in self.fields)])
+
+    def pack(self, **values: Any) -> bytes:
+        """The message's bytes: text padded with spaces, what is not given zero (text: spaces)."""
+        row = np.zeros((), self.dtype())
+        row["kind"] = self.kind.encode()
+        unknown = set(values) - set(self.offsets)
+        assert not unknown, f"{self.name} has no field {sorted(unknown)[0]!r}"
+        for field in self.fields:
+            value = values.get(field.name, b"" if field.size else 0)
+            if field.size:
+                value = value.encode() if isinstance(value, str) else bytes(value)
+                pad = bytes.rjust if field.ctype == "digits" else bytes.ljust
+                value = pad(value, field.size, b" ")
+                assert len(value) == field.size, f"{self.name}.{field.name}: {value!r} is too long"
+            row[field.name] = value
+        return row.tobytes()
+
+    def unpack(self, data: bytes) -> dict[str, Any]:
+        """The fields by name, text as it stands (spaces kept); ``data`` may be longer."""
+        row = np.frombuffer(data, self.dtype(), 1)[0]
+        return {
+            field.name: data[at : at + field.size].decode("latin-1")
+            if field.size
+            else int(row[field.name])
+            for field, at in zip(self.fields, self.offsets.values(), strict=True)
+        }
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A protocol's messages: those that clients send and those that the server does."""
+
+    name: str
+    client: tuple[Message, ...]
+    server: tuple[Message, ...]
+
+    def from_client(self, kind: str) -> Message:
+        return next(message for message in self.client if message.kind == kind)
+
+    def from_server(self, kind: str) -> Message:
+        return next(message for message in self.server if message.kind == kind)
+
+    def __iter__(self) -> Iterator[Message]:
+        yield from self.client
+        yield from self.server
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of OUCH 5.0: a byte of length (of tag and value), the tag, the value."""
+
+    tag: int
+    field: Field
+    enters: bool = False
+    """A new order may have it."""
+    replaces: bool = False
+    """A replace may have it."""
+
+
+def markdown(generated: str, protocols: Iterable[Protocol], options: Iterable[Option]) -> str:
+    """The page of every message, field by field."""
+    lines = [
+        f"<!-- {generated} -->",
+        "# Order-entry messages, byte by byte",
+        "",
+        "Big-endian, packed, no padding.",
+    ]
+    for protocol in protocols:
+        lines += ["", f"## {protocol.name}"]
+        for who, messages in (("client", protocol.client), ("server", protocol.server)):
+            for message in messages:
+                title = message.name.replace("_", " ")
+                lines += ["", f"### {message.kind}: {title} ({who}, {message.size_bytes} bytes)"]
+                lines += ["", message.doc]
+                if message.fields:
+                    lines += [
+                        "",
+                        "| byte | bytes | field | type | meaning |",
+                        "|---|---|---|---|---|",
+                    ]
+                lines += [
+                    f"| {at} | {f.size_bytes} | `{f.name}` | {f.ctype} | {f.doc} |"
+                    for f, at in zip(message.fields, message.offsets.values(), strict=True)
+                ]
+    lines += [
+        "",
+        "## Options of OUCH 5.0",
+        "",
+        "Each: a byte with the length of tag and value, the tag, the value.",
+        "",
+        "| tag | bytes | option | type | in | meaning |",
+        "|---|---|---|---|---|---|",
+    ]
+    for option in options:
+        where = " ".join(k for k, on in (("O", option.enters), ("U", option.replaces)) if on)
+        field = option.field
+        lines.append(
+            f"| {option.tag} | {field.size_bytes} | `{field.name}` | {field.ctype} "
+            f"| {where or 'server'} | {field.doc} |"
+        )
+    return "\n".join([*lines, ""])
