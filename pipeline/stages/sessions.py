@@ -41,6 +41,7 @@ from openoutcry.wire.memory import (
     store_release,
     store_u8,
 )
+
 MAX_EVENTS = 64
 TIMER_NS = 5_000_000
 SWEEP_ROWS = 4096
