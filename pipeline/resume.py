@@ -17,7 +17,7 @@ from openoutcry.wire.errors import OutcryError
 
 SAME = (
     "instruments", "order_capacity", "hooks", "source", "seed", "gateway", "gateway_settings",
-    "lanes",
+    "lanes", "sessions",
 )  # fmt: skip
 """What a run must have in common with the one whose journal it goes on with."""
 
