@@ -141,7 +141,7 @@ class Client:
     def __init__(self, port, name, password=PASSWORD, sequence=1, session="", wait_s=30, tls=None):
         until = time.monotonic() + wait_s
         while True:
-            self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+            self.socket = socket.create_connection(("127.0.0.1", port), timeout=300)
             if tls:
                 self.socket = tls.wrap_socket(self.socket)
             login = soupbin.LoginRequest(name, password, session, sequence)
