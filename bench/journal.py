@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.bench.pipeline import _has_disk
+from openoutcry.bench.restart import KILLS, restart_s
 from openoutcry.bench.results import document, summarise
 from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.bench.uring import Uring
@@ -53,8 +54,9 @@ def bench_journal(
     put together, checked, chained and durable, against write and fdatasync of 4 KiB.
     Beside both io_uring: the same writes, one at a time, and blocks four at a time.
     ``scan_bytes``: bytes/s verified.  ``recovery_s``: from a journal of 100 M commands (quick: 1
-    M) to the book behind the last; ``restart_s``: the same with a checkpoint 1 M before the end
-    (quick: half-way).
+    M) to the book behind the last; ``from_checkpoint_s``: the same with a checkpoint 1 M before the
+    end (quick: half-way).  ``restart_s``: from the SIGKILL of a running pipeline's matcher to the
+    first event released after it (``restart.py``).
     """
     folder = Path(tempfile.mkdtemp(prefix=".outcry-bench-journal-", dir="."))
     try:
@@ -84,7 +86,7 @@ def _bench(
         bare_ns = _bare_ns(folder / "bare", SECTOR, commits)
         each_ns = _bare_ns(folder / "bare", RECORD_BYTES, commits)
         if not durable:
-            for name in ("durable_records", "commit_p50", "commit_p99"):
+            for name in ("durable_records", "commit_p50", "commit_p99", "restart_s"):
                 gathered.miss(name, "this folder is in memory: a sync costs nothing here")
             return
         add("durable_records", "1/s", "higher", len(records) / took)
@@ -102,10 +104,17 @@ def _bench(
     try:
         if not gathered.partial:
             results += _come_back(folder / "long", quick, progress)
+            if durable:
+                progress("restarts after SIGKILL")
+                took_s = [restart_s(folder / f"killed-{n}", quick) for n in range(KILLS)]
+                if after := [took for took in took_s if took is not None]:
+                    results.append(summarise("restart_s", "s", "lower", after))
+                else:
+                    gathered.miss("restart_s", "no run went on for longer than the restart took")
     except KeyboardInterrupt:
         gathered.partial = "interrupted while coming back"
     if gathered.partial:
-        for name in ("recovery_s", "restart_s"):
+        for name in ("recovery_s", "from_checkpoint_s", "restart_s"):
             gathered.miss(name, gathered.partial)
     return document("journal", results, gathered.missing, command, conditions=gathered.conditions())
 
@@ -221,7 +230,7 @@ def _uring_ns(path: Path, size: int, count: int, in_flight: int) -> npt.NDArray[
 
 
 def _come_back(home: Path, quick: bool, progress: Callable[[str], None]) -> list[dict[str, Any]]:
-    """``recovery_s`` and ``restart_s``, once each: the journal is long."""
+    """``recovery_s`` and ``from_checkpoint_s``, once each: the journal is long."""
     count = QUICK_RECOVERY_RECORDS if quick else RECOVERY_RECORDS
     tail = min(TAIL_RECORDS, count // 2)
     progress(f"a journal of {count:,} commands")
@@ -242,10 +251,10 @@ def _come_back(home: Path, quick: bool, progress: Callable[[str], None]) -> list
     save(home, writer.journal_id, recover(home, count - tail))
     started = time.perf_counter()
     again = recover(home)
-    restart_s = time.perf_counter() - started
+    from_checkpoint_s = time.perf_counter() - started
     assert (again.seq, again.engine.state_hash()) == (count, whole.engine.state_hash())
     assert again.chain == whole.chain
     return [
         summarise("recovery_s", "s", "lower", [recovery_s]),
-        summarise("restart_s", "s", "lower", [restart_s]),
+        summarise("from_checkpoint_s", "s", "lower", [from_checkpoint_s]),
     ]

@@ -20,6 +20,7 @@ from openoutcry.cli.options import (
 )
 from openoutcry.dpdk_shim.spec import endpoint, parse_port
 from openoutcry.flow import FLOWS, GeneratedFlow, RecordFile
+from openoutcry.pipeline.sealed_line import SealedLine, read_key
 from openoutcry.pipeline.send import send as send_packets
 from openoutcry.pipeline.send import send_by_line
 from openoutcry.report.run_text import stage_table
@@ -29,6 +30,9 @@ from openoutcry.report.run_text import stage_table
 @click.option("--to", type=Endpoint(), help="Where `outcry run --udp` listens.")
 @click.option("--port", metavar="PORT", help="The way out, by the packet shim (docs/shim.md): "
               "packet:eth0,to=10.0.0.2:9000 …")  # fmt: skip
+@click.option("--session", type=click.IntRange(1, 65_535),
+              help="To a venue: send authenticated, as this participant.")  # fmt: skip
+@click.option("--key-file", type=PathArgument, help="With --session: the file of its key.")
 @click.option("--flow", type=click.Choice(FLOWS), help="Generated flow [default: normal].")
 @click.option("--file", "file", type=PathArgument, help="File of 64-byte order records.")
 @click.option("--orders", type=Count, default=100_000, show_default=True)
@@ -39,6 +43,8 @@ from openoutcry.report.run_text import stage_table
 def send(
     to: tuple[str, int] | None,
     port: str | None,
+    session: int | None,
+    key_file: Path | None,
     flow: str | None,
     file: Path | None,
     orders: int,
@@ -51,7 +57,14 @@ def send(
     source = RecordFile(file) if file else GeneratedFlow(flow or "normal", orders, seed)
     if (to is None) == (port is None):
         raise click.UsageError("give either --to or --port")
-    result = send_orders(source.chunks(), to, port, rate or None)
+    if (session is None) != (key_file is None) or (session and port):
+        raise click.UsageError("--session and --key-file go together, and with --to")
+    if to and session and key_file:
+        key = read_key(key_file.read_text(encoding="utf-8"), str(key_file))
+        with SealedLine(to, key) as line:
+            result = send_by_line(source.chunks(), line, rate or None, sender_id=session)
+    else:
+        result = send_orders(source.chunks(), to, port, rate or None)
     if as_json:
         click.echo(json.dumps(result))
     else:

@@ -37,6 +37,7 @@ def init(file: Path) -> None:
 
     try:
         with file.open("x", encoding="utf-8") as out:
+            file.chmod(0o600)  # it is there for secrets as well
             out.write(EXAMPLE.read_text(encoding="utf-8"))
     except FileExistsError:
         raise OutcryError(f"{file} is there already") from None
@@ -95,6 +96,12 @@ def password(generate: bool) -> None:
             "SoupBinTCP holds no more", err=True,
         )  # fmt: skip
     click.echo(PasswordHasher().hash(word))
+
+
+@venue.command()
+def key() -> None:
+    """Make a key for a session of order packets, for `key` in the venue file and for its client."""
+    click.echo(secrets.token_hex(32))
 
 
 @venue.command()

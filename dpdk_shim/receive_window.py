@@ -50,6 +50,8 @@ class Counter(IntEnum):
     """Of those rejects."""
     REFUSAL_UNTOLD_EVENTS = 25
     """Rejects that did not leave: too many of a burst, or the system did not take them."""
+    ERROR_UNAUTHENTICATED = 26
+    """No session's, a wrong tag, an epoch that is over, or from elsewhere (authentication.py)."""
     REPLY_PACKETS = 32
     REPLY_EVENTS = 33
     NO_PEER_EVENTS = 34
@@ -77,6 +79,7 @@ AT_RATE_REFUSED_RECORDS = 8 * Counter.RATE_REFUSED_RECORDS
 AT_REFUSAL_PACKETS = 8 * Counter.REFUSAL_PACKETS
 AT_REFUSAL_UNTOLD_EVENTS = 8 * Counter.REFUSAL_UNTOLD_EVENTS
 AT_ERRORS = 8 * (Counter.ERROR_SHORT - PacketError.SHORT)
+AT_ERROR_UNAUTHENTICATED = 8 * Counter.ERROR_UNAUTHENTICATED
 AT_REPLY_PACKETS = 8 * Counter.REPLY_PACKETS
 AT_REPLY_EVENTS = 8 * Counter.REPLY_EVENTS
 AT_NO_PEER_EVENTS = 8 * Counter.NO_PEER_EVENTS

@@ -24,6 +24,13 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.dpdk_shim import receive_window as window
+from openoutcry.dpdk_shim.authentication import (
+    SCRATCH_WORDS,
+    TRAILER_BYTES,
+    Sessions,
+    open_packet,
+    seal_packet,
+)
 from openoutcry.dpdk_shim.packets import (
     COUNT_AT,
     FIRST_SEQ_AT,
@@ -90,12 +97,12 @@ RECEIVE_FLAGS = MSG_DONTWAIT | MSG_TRUNC
 # The receiver's context block, in bytes; private to the process (a fork inherits it).
 (
     RX_FD, RX_BURST, RX_MESSAGES, RX_BUFFERS, RX_NAMES, RX_SENT_TS, RX_STATE, RX_SENDERS, RX_SEQS,
-    RX_INTERVAL_NS, RX_BURST_NS, RX_REFUSED, RX_REFUSED_COUNT, RX_TX,
-) = range(0, 112, 8)  # fmt: skip
+    RX_INTERVAL_NS, RX_BURST_NS, RX_REFUSED, RX_REFUSED_COUNT, RX_TX, RX_SESSIONS, RX_SCRATCH,
+) = range(0, 128, 8)  # fmt: skip
 """RX_INTERVAL_NS 0: no participant has a rate.  RX_REFUSED: room for one burst's refusals, which
-leave by the context block RX_TX."""
+leave by the context block RX_TX.  RX_SESSIONS 0: packets are taken from anybody."""
 # The replies' context block.
-TX_FD, TX_PACKET, TX_STATE, TX_EPOCH_OFFSET = range(0, 32, 8)
+TX_FD, TX_PACKET, TX_STATE, TX_EPOCH_OFFSET, TX_SESSIONS, TX_SCRATCH = range(0, 48, 8)
 
 ORDER_PARTICIPANT_AT = ORDER.offsets["participant"]
 ORDER_ERROR_CODE_AT = ORDER.offsets["error_code"]
@@ -141,8 +148,19 @@ def receive_burst(rx_addr: int, out_addr: int, out_capacity: int) -> int:
         store_u32(message + MESSAGE_NAME_LENGTH_AT, PEER_BYTES)
         data = load_i64(rx_addr + RX_BUFFERS) + index * PACKET_BUFFER_BYTES
         peer = load_i64(load_i64(rx_addr + RX_NAMES) + index * PEER_BYTES)
+        origin = peer
+        sessions = load_i64(rx_addr + RX_SESSIONS)
+        if sessions != 0:
+            scratch = load_i64(rx_addr + RX_SCRATCH)
+            opened = open_packet(sessions, scratch, data, size_bytes, peer)
+            if opened < 0:
+                window.add(state + window.AT_BYTES, size_bytes)
+                window.add(state + window.AT_ERROR_UNAUTHENTICATED, 1)
+                continue
+            # Whose numbers these are: wherever he sends from, his epoch's.
+            size_bytes, origin = opened, load_i64(data + opened)
         out = out_addr + written * RECORD_BYTES
-        written += _take_packet(rx_addr, data, size_bytes, peer, out, written, now_ns)
+        written += _take_packet(rx_addr, data, size_bytes, origin, peer, out, written, now_ns)
     if load_i64(rx_addr + RX_REFUSED_COUNT) > 0:
         _tell_refused(rx_addr)
     return written
@@ -150,12 +168,14 @@ def receive_burst(rx_addr: int, out_addr: int, out_capacity: int) -> int:
 
 @kernel
 def _take_packet(
-    rx_addr: int, data: int, size_bytes: int, peer: int, out: int, written: int, now_ns: int
-) -> int:
+    rx_addr: int, data: int, size_bytes: int, whence: int, peer: int, out: int, written: int,
+    now_ns: int,
+) -> int:  # fmt: skip
     """Account for one datagram that came by ``now_ns``; returns how many records it left at
     ``out``, ``written`` being there before them.
 
-    ``peer`` is the first word of its sockaddr_in: family, port and address, all that matters.
+    ``peer`` is the first word of its sockaddr_in: family, port and address, all that matters;
+    ``whence`` tells senders of one number apart: that word again, or a session's epoch.
     """
     state = load_i64(rx_addr + RX_STATE)
     window.add(state + window.AT_BYTES, size_bytes)
@@ -164,7 +184,7 @@ def _take_packet(
         window.add(state + window.AT_ERRORS - 8 * count, 1)
         return 0
     window.add(state + window.AT_PARSED, 1)
-    sender = window.find_sender(state, load_u32(data + SENDER_AT) | window.SENDER_USED, peer)
+    sender = window.find_sender(state, load_u32(data + SENDER_AT) | window.SENDER_USED, whence)
     if sender == 0:
         window.add(state + window.AT_SENDER_REFUSED_PACKETS, 1)
         return 0
@@ -273,9 +293,15 @@ def _send_packet(tx_addr: int, events: int, count: int, peer: int) -> bool:
     for index in range(count):
         at = index * RECORD_BYTES
         copy64(packet + HEADER_BYTES + at, events + at)
+    sessions = load_i64(tx_addr + TX_SESSIONS)
+    if sessions != 0:
+        number = load_u16(events + EVENT_PARTICIPANT_AT)
+        size_bytes = seal_packet(
+            sessions, load_i64(tx_addr + TX_SCRATCH), packet, size_bytes, number
+        )
     fd = load_i64(tx_addr + TX_FD)
     sent: int = sendto(fd, packet, size_bytes, MSG_DONTWAIT, peer, PEER_BYTES)
-    return sent == size_bytes
+    return sent == size_bytes and sent > 0
 
 
 @kernel
@@ -353,6 +379,7 @@ class UdpReceiver:
         if self.state.dtype != np.int64 or self.state.shape != (STATE_WORDS,):
             raise ValueError(f"state must be {STATE_WORDS} int64 words")
         self.burst = burst
+        self.sessions: Sessions | None = None
         self.socket = _bind(host, port)
         self.granted_bytes = widen_receive_queue(self.socket, buffer_bytes)
         self.host, self.port = self.socket.getsockname()
@@ -380,6 +407,16 @@ class UdpReceiver:
         stages are forked."""
         self._rx[RX_INTERVAL_NS // 8], self._rx[RX_BURST_NS // 8] = bucket_times(rate, burst)
 
+    def authenticate(self, sessions: Sessions) -> None:
+        """Take packets of these sessions only; before the stages are forked."""
+        self.sessions = sessions
+        self._scratch = np.zeros((3, SCRATCH_WORDS), np.int64)
+        self._rx[RX_SESSIONS // 8] = sessions.address
+        self._rx[RX_SCRATCH // 8] = self._scratch[0].ctypes.data
+        for context, scratch in zip((self._tx, self._refusals), self._scratch[1:], strict=True):
+            context[TX_SESSIONS // 8] = sessions.address
+            context[TX_SCRATCH // 8] = scratch.ctypes.data
+
     @property
     def refused(self) -> int:
         """Orders beyond their participants' rates so far."""
@@ -397,6 +434,8 @@ class UdpReceiver:
 
     def restore(self, windows: Windows) -> None:
         """Know what an earlier run has taken of each sender; before the first datagram."""
+        if self.sessions is not None:
+            windows = self.sessions.restore(windows)
         for (name, address, _, _), (next_seq, floor, missing) in windows.items():
             peer = int(np.uint64(address).view(np.int64))
             slot = int(window.find_sender(self.state.ctypes.data, name, peer))
@@ -441,14 +480,14 @@ class UdpReceiver:
         return context
 
     def _reply_context(self, sender: int) -> npt.NDArray[np.int64]:
-        packet = np.zeros(MAX_PACKET_BYTES // 8, np.int64)
+        packet = np.zeros((MAX_PACKET_BYTES + TRAILER_BYTES) // 8, np.int64)
         self._packets.append(packet)
         header = packet[: HEADER_BYTES // 8].view(PACKET_HEADER_DTYPE)
         header["magic"] = PACKET_MAGIC
         header["layout_tag"] = LAYOUT_TAG
         header["sender"] = sender
         header["kind"] = PacketKind.EVENTS
-        context = np.zeros(4, np.int64)
+        context = np.zeros(6, np.int64)
         context[TX_FD // 8] = self.socket.fileno()
         context[TX_PACKET // 8] = packet.ctypes.data
         context[TX_STATE // 8] = self.state.ctypes.data

@@ -39,7 +39,7 @@ _ORDER = ORDER.offsets
 _PRICE, _QTY, _SYMBOL, _ORDER_ID = (
     _ORDER[n] for n in ("price_ticks", "qty_lots", "symbol", "order_id")
 )
-_AUX, _RX_TS, _KIND = _ORDER["aux"], _ORDER["rx_ts_ns"], _ORDER["kind"]
+_AUX, _RX_TS, _KIND, _TIF = (_ORDER[n] for n in ("aux", "rx_ts_ns", "kind", "time_in_force"))
 
 # The protocol's own 24 bytes of a note and of a row.
 FIRM, DISPLAY, CAPACITY, ISO, CROSS, CUSTOMER, SIDE = 0, 4, 5, 6, 7, 8, 9
@@ -360,6 +360,7 @@ def _complete_replace(order: int, note: int, row: int, session: int) -> int:
         refused = 0
     elif refused == 0:
         store_u8(order + _KIND, _REPLACE_KIND)
+        store_u8(order + _TIF, load_i64(session + ouch.SELF_TRADE_WORD) << 4)
         if order_type == _MIDPOINT:
             store_i64(order + _AUX, load_i64(row + rows.AUX))
     store_u8(note + notes.REFUSED, refused)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
+from openoutcry.dpdk_shim.authentication import PacketSession
 from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.gateway_fpga import Settings
 from openoutcry.matcher import Engine
@@ -57,6 +58,8 @@ class Options:
     listen: tuple[str, int] | None = None
     instruments: npt.NDArray[Any] | None = None
     """Instruments for ``listen`` and ``ports``."""
+    packet_sessions: tuple[PacketSession, ...] = ()
+    """Who may send packets to ``listen``; none: anybody, and as whom he likes."""
     ports: list[PortSpec] = field(default_factory=list)
     arbitrate: bool = False
     """The ports are lines of one feed."""

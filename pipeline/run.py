@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from openoutcry.dpdk_shim import UdpReceiver
+from openoutcry.dpdk_shim import UdpReceiver, authentication
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.host.processes import STOP_SIGNALS, handling
 from openoutcry.pipeline import control as ct
@@ -70,6 +70,8 @@ def _with_operator(options: Options, watcher: Watcher) -> Watcher:
 
 
 def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
+    if options.hooks is not None and options.wiring.shards > 1:
+        raise PipelineError("hooks around the matcher see all instruments: they need one matcher")
     remove_dead_journals(Path())
     removed = remove_dead_segments()
     if removed:
@@ -134,16 +136,12 @@ def _prepare(
 ) -> tuple[worker.Work, dict[str, float]]:
     """Everything that the processes share, given back through ``stack``; and how long its parts
     took."""
-    receiver = UdpReceiver(*options.listen) if options.listen else None
-    if receiver:
-        stack.callback(receiver.close)
-        if options.admission:
-            receiver.limit(*options.admission)
+    receiver = _make_receiver(options, stack)
     admission = options.admission
     ports = PortSource(options.ports, options.arbitrate, admission) if options.ports else None
     if ports:
         stack.callback(ports.close)
-    if receiver or ports:
+    if ports or (receiver and not options.packet_sessions):
         watcher.note(UNAUTHENTICATED)
     shared = _make_shared(options)
     stack.callback(shared.unlink)
@@ -203,6 +201,19 @@ def _open_sessions(
         watcher.note(f"{row.protocol.name} on {host}:{port}")
     sessions.open_doors()
     return sessions
+
+
+def _make_receiver(options: Options, stack: ExitStack) -> UdpReceiver | None:
+    """The kernel's socket, if one is asked for, with its sessions and rates."""
+    if options.listen is None:
+        return None
+    receiver = UdpReceiver(*options.listen)
+    stack.callback(receiver.close)
+    if options.packet_sessions:
+        receiver.authenticate(authentication.Sessions(options.packet_sessions))
+    if options.admission:
+        receiver.limit(*options.admission)
+    return receiver
 
 
 def _make_shared(options: Options) -> Shared:

@@ -4,7 +4,6 @@ import ctypes
 import os
 import signal
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,9 @@ MS_REC, MS_PRIVATE = 0x4000, 0x40000
 HUGE_PAGES = {"test_segment.py", "test_doctor.py", "test_port_kills.py", "dpdk_shim"}
 # Rooms whose tests share nothing with other processes, even in one /dev/shm.
 BY_THEMSELVES = {"wire", "flow", "matcher", "journal", "gateway_fpga"}
+
+# Of the longest, and late in the alphabet: begun last, one worker would be at them alone.
+FIRST = {"test_kills.py", "test_packaging.py", "test_readme.py", "test_user_pages.py"}
 
 # A shell that puts the tests in the background without job control leaves them SIGINT ignored, and
 # every command that a test starts and interrupts would inherit that.
@@ -45,8 +47,9 @@ def own_shared_memory() -> bool:
 alone = "PYTEST_XDIST_WORKER" in os.environ and own_shared_memory()
 
 
-def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """For --dist loadgroup: a file's tests stay together, and so do those that must not meet."""
+    items.sort(key=lambda item: item.path.name not in FIRST)
     for item in items:
         path = Path(item.path)
         group = path.name

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import OUTCRY, left_behind
+import warm_outcry
+from processes import left_behind
 
 
 @pytest.fixture
@@ -15,13 +16,7 @@ def outcry(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run ``outcry`` in an empty folder of its own."""
 
     def run(*arguments: object, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*OUTCRY, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            timeout=timeout_s,
-        )
+        return warm_outcry.run(arguments, tmp_path, timeout_s)
 
     return run
 

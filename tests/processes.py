@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.ring import list_segments
@@ -22,10 +23,20 @@ def alive(pid: int) -> bool:
     return os.path.exists(f"/proc/{pid}")
 
 
-def find_pipeline(pid: int, timeout_s: float = 90) -> RunningPipeline:
-    """Wait until the pipeline whose supervisor is ``pid`` has published its first events."""
+def ended(pid: int) -> bool:
+    """It is gone, or a child that nobody has waited for yet."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return stat.rpartition(")")[2].split()[0] == "Z"
+
+
+def find_pipeline(pid: int, timeout_s: float = 600) -> RunningPipeline:
+    """Wait until the pipeline whose supervisor is ``pid`` has published its first events: as long
+    as that lives, for on a busy machine a start takes its time."""
     deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not ended(pid):
         for pipeline in running():
             if pipeline.owner.pid == pid and pipeline.positions()["events"] > 0:
                 return pipeline

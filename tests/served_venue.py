@@ -45,6 +45,17 @@ symbol = "TIN"
 number = 1
 name = "one"
 """
+KEY = "00112233445566778899aabbccddeeff" * 2
+SEALED = f"""
+[[port]]
+protocol = "packets"
+address = "127.0.0.1:{{port}}"
+[[session]]
+name = "one"
+protocol = "packets"
+participant = 1
+key = "{KEY}"
+"""
 PORT = """
 [[port]]
 protocol = "packets-unauthenticated"
@@ -67,11 +78,12 @@ class FileClock:
 class ServedVenue:
     """Starts, kills and asks a venue in ``folder``."""
 
-    def __init__(self, folder: Path, now: str) -> None:
+    def __init__(self, folder: Path, now: str, port: str = PORT, venue: str = VENUE) -> None:
         self.folder = folder
         self.journal = folder / "journal"
         self.port = free_port()
-        (folder / "venue.toml").write_text(VENUE + PORT.format(port=self.port))
+        (folder / "venue.toml").write_text(venue + port.format(port=self.port))
+        (folder / "venue.toml").chmod(0o600)
         self.set_time(now)
         self.process: subprocess.Popen[str] | None = None
         self.senders = 0
@@ -86,6 +98,23 @@ class ServedVenue:
         self.process = subprocess.Popen(
             script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+
+    def memory_bytes(self) -> int:
+        """What all of its processes hold that is no file's: heaps, stacks, shared memory (which is
+        counted in each)."""
+        assert self.process is not None
+        total = 0
+        for pid in [self.process.pid, *self.children()]:
+            with suppress(FileNotFoundError):
+                rows = Path(f"/proc/{pid}/status").read_text().splitlines()
+                found = [row.split()[1] for row in rows if row.startswith(("RssAnon", "RssShmem"))]
+                total += sum(map(int, found)) * 1024
+        return total
+
+    def children(self) -> list[int]:
+        assert self.process is not None
+        listed = ["pgrep", "-P", str(self.process.pid)]
+        return [int(pid) for pid in subprocess.run(listed, capture_output=True).stdout.split()]
 
     def status(self) -> dict[str, Any]:
         with suppress(FileNotFoundError):
@@ -121,9 +150,7 @@ class ServedVenue:
     def kill(self) -> None:
         """SIGKILL, and wait until the stages that it leaves are gone as well."""
         assert self.process is not None
-        children = subprocess.run(
-            ["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True
-        ).stdout.split()
+        children = self.children()
         self.process.kill()
         self.process.communicate()
         deadline = time.monotonic() + WAIT_S

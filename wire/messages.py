@@ -169,13 +169,12 @@ OUCH42 = Protocol(
         Message(
             "aiq_canceled",
             "D",
-            38,
+            37,
             "So much of the order is gone because it would have traded with one's own.",
             (
                 _TIMESTAMP, _TOKEN, Field("shares", "u32", "taken off"), _CANCEL_REASON,
                 Field("prevented", "u32", "quantity that would have traded"),
                 Field("price", "price4", "at which it would have traded"), _LIQUIDITY,
-                _alpha("strategy", 1, "what self-trade prevention does"),
             ),
         ),
         Message(
@@ -199,7 +198,7 @@ OUCH42 = Protocol(
             "rejected",
             "J",
             24,
-            "The order was not accepted; its token is used up.",
+            "The order was not accepted.",
             (_TIMESTAMP, _TOKEN, _alpha("reason", 1, "see the table of reasons")),
         ),
         Message(

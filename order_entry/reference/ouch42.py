@@ -4,7 +4,7 @@ a second time."""
 from typing import Any
 
 from openoutcry.order_entry.faults import Fault, Kind
-from openoutcry.order_entry.ouch import CANCEL_LETTERS, STRATEGY_LETTERS, Refusal
+from openoutcry.order_entry.ouch import CANCEL_LETTERS, Refusal
 from openoutcry.order_entry.ouch42_out import GATEWAY_LETTERS, REASON_LETTERS, REFUSAL_LETTERS
 from openoutcry.order_entry.reference.world import Row, World, new_note, new_order
 from openoutcry.order_entry.rows import DONE, SENT
@@ -15,7 +15,6 @@ from openoutcry.wire.enums import (
     EventKind,
     OrderType,
     Reason,
-    SelfTrade,
     Side,
     TimeInForce,
 )
@@ -245,6 +244,7 @@ def complete_replace(
         order["price_ticks"] = price // scale
         demand(liable > executed, Refusal.QTY)
         order["kind"], note["refused"] = CommandKind.REPLACE, 0
+        order["time_in_force"] = world.self_trade << 4
         if record["order_type"] == OrderType.PEG_MIDPOINT:
             order["aux"] = record["aux"]
     except Refused as refused:
@@ -342,17 +342,16 @@ def canceled(event: Any, row: Row, note: Any, world: World) -> bytes:
     if reason == Reason.SELF_TRADE:
         number = int(event["order_id"]) & ((1 << 62) - 1)
         taker = note is not None and int(note["row"]) == number
-        strategy = STRATEGY_LETTERS.get(SelfTrade(world.self_trade), "N")
         return say(
             "D", world, token, shares=gone, reason="Q", prevented=gone, price=world.price(event),
-            liquidity="R" if taker else "A", strategy=strategy,
+            liquidity="R" if taker else "A",
         )  # fmt: skip
     message = None if note is None else chr(note["message"])
     if event["kind"] == EventKind.REDUCED and message == "M":
         side = own_fields(note["own"].tobytes())["side"]
         return say("M", world, token, side=side, shares=u32(event["leaves_lots"]))
     letter = CANCEL_LETTERS.get(reason, "Z")
-    if message is not None and reason in (Reason.USER, Reason.MASS_CANCEL):
+    if message is not None and reason in (Reason.NONE, Reason.USER, Reason.MASS_CANCEL):
         letter = "Z" if message == "\0" else "U"
     return say("C", world, token, shares=gone, reason=letter)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from openoutcry.dpdk_shim.authentication import NETWORKS_MAX, PacketSession
 from openoutcry.order_entry import spec
 from openoutcry.pipeline.venue import table as t
 from openoutcry.pipeline.venue.calendar import Calendar
@@ -22,6 +23,7 @@ from openoutcry.pipeline.venue.table import Key, Mistake, Tables
 from openoutcry.wire.errors import OutcryError
 
 UNAUTHENTICATED = "packets-unauthenticated"
+PACKETS = ("packets", UNAUTHENTICATED)
 PROTOCOLS = {
     "ouch-4.2": spec.Protocol.OUCH42,
     "ouch-5.0": spec.Protocol.OUCH50,
@@ -67,7 +69,9 @@ class VenueFile:
     participants: tuple[Participant, ...]
     sessions: spec.SessionsSpec
     packets: tuple[str, int] | None
-    """Where order packets are taken from anybody."""
+    """Where order packets are taken."""
+    packet_sessions: tuple[PacketSession, ...]
+    """Whose they are; none: anybody's."""
     journal: Path
     durability: str
     volatile_journal: bool
@@ -98,6 +102,12 @@ def password_hash(value: Any) -> str:
     if type(value) is not str or not ARGON2.fullmatch(value):
         raise ValueError("is no argon2 hash: `outcry venue password` makes one")
     return value
+
+
+def session_key(value: Any) -> bytes:
+    if type(value) is not str or not re.fullmatch(r"[0-9a-f]{64}", value):
+        raise ValueError("is not 64 hexadecimal digits: `outcry venue key` makes them")
+    return bytes.fromhex(value)
 
 
 def power_of_two(value: Any) -> int:
@@ -132,7 +142,8 @@ SESSION = {
     "protocol": Key(t.one_of(PROTOCOLS)),
     "participant": Key(t.integer(1, 65_535), 0),
     "group": Key(t.text(32), ""),
-    "password": Key(password_hash),
+    "password": Key(password_hash, ""),
+    "key": Key(session_key, b""),
     "networks": Key(t.list_of(network), ()),
     "cancel_on_disconnect": Key(t.one_of(_NAMES), spec.CancelOnDisconnect.ALL),
     "grace_ms": Key(t.integer(0, 3_600_000), 0),
@@ -191,8 +202,10 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     calendar, traded = read_calendar(tables)
     instruments, decimals = read_instruments(tables, traded)
     participants = _participants(tables)
-    sessions = _sessions(tables, participants, venue["name"] or "")
-    ports, packets = _ports(tables, path.parent, sessions)
+    sessions, packet_sessions = _sessions(tables, participants, venue["name"] or "")
+    ports, packets = _ports(tables, path.parent)
+    if packet_sessions and path.stat().st_mode & 0o077:
+        tables.wrong((), f"holds session keys, and others may read it: chmod 600 {path}")
     if tables.mistakes:
         return None
     assert instruments is not None
@@ -215,6 +228,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
             row_capacity=venue["order_capacity"],
         ),
         packets=packets,
+        packet_sessions=tuple(packet_sessions),
         journal=folder / venue["journal"],
         copies=tuple(folder / copy for copy in venue["copies"]),
         **{name: venue[name] for name in same},
@@ -230,33 +244,45 @@ def _participants(tables: Tables) -> list[Participant]:
 
 def _sessions(
     tables: Tables, participants: list[Participant], venue: str
-) -> list[spec.SessionSpec]:
+) -> tuple[list[spec.SessionSpec], list[PacketSession]]:
+    """The sessions of the session layer, and those that send packets."""
     rows = tables.rows("session", SESSION)
     tables.distinct([((*path, "name"), row["name"]) for path, row in rows], "name")
+    packets = [(p, r) for p, r in rows if r["protocol"] == spec.Protocol.PACKETS]
+    owners = [((*path, "participant"), row["participant"] or None) for path, row in packets]
+    tables.distinct(owners, "a session for packets of participant")
     for path, row in rows:
         _check_session(tables, path, row, participants, venue)
-    return [
-        spec.SessionSpec(
-            name=row["name"],
-            participant=row["participant"],
-            protocol=row["protocol"],
-            password_hash=row["password"],
-            networks=row["networks"],
-            cancel_on_disconnect=row["cancel_on_disconnect"],
-            grace_ms=row["grace_ms"],
-            throttle_per_s=row["messages_per_s"],
-            throttle_burst=row["burst"],
-            throttle_policy=row["over_limit"],
-            max_open_orders=row["max_open_orders"],
-            heartbeat_ms=row["heartbeat_ms"],
-            timeout_ms=row["timeout_ms"],
-            takeover=row["second_login"],
-            queue_bytes=row["queue_bytes"],
-            group=tuple(p.number for p in participants if row["group"] and p.group == row["group"]),
-            target=row["target"],
-        )
-        for _, row in rows
-    ]
+    return (
+        [
+            _session(row, participants)
+            for _, row in rows
+            if row["protocol"] != spec.Protocol.PACKETS
+        ],
+        [PacketSession(row["participant"], row["key"], row["networks"]) for _, row in packets],
+    )
+
+
+def _session(row: dict[str, Any], participants: list[Participant]) -> spec.SessionSpec:
+    return spec.SessionSpec(
+        name=row["name"],
+        participant=row["participant"],
+        protocol=row["protocol"],
+        password_hash=row["password"],
+        networks=row["networks"],
+        cancel_on_disconnect=row["cancel_on_disconnect"],
+        grace_ms=row["grace_ms"],
+        throttle_per_s=row["messages_per_s"],
+        throttle_burst=row["burst"],
+        throttle_policy=row["over_limit"],
+        max_open_orders=row["max_open_orders"],
+        heartbeat_ms=row["heartbeat_ms"],
+        timeout_ms=row["timeout_ms"],
+        takeover=row["second_login"],
+        queue_bytes=row["queue_bytes"],
+        group=tuple(p.number for p in participants if row["group"] and p.group == row["group"]),
+        target=row["target"],
+    )
 
 
 def _check_session(
@@ -279,17 +305,34 @@ def _check_session(
     if bool(row["participant"]) == bool(row["group"]):
         which = "a participant and a group" if row["group"] else "no participant"
         tables.wrong((*path, "participant"), f"the session has {which}")
+    _check_secret(tables, path, row)
     if row["timeout_ms"] <= row["heartbeat_ms"]:
         tables.wrong((*path, "timeout_ms"), "is not longer than heartbeat_ms")
+
+
+def _check_secret(tables: Tables, path: Any, row: dict[str, Any]) -> None:
+    """Packets have a key, all others a password."""
+    if row["protocol"] is None:
+        return
+    packets = row["protocol"] == spec.Protocol.PACKETS
+    wanted, other = ("key", "password") if packets else ("password", "key")
+    given = tables.document[path[0]][path[1]]
+    if wanted not in given:
+        tables.wrong((*path, wanted), "is missing")
+    if other in given:
+        tables.wrong((*path, other), f"a session of this protocol has a {wanted}")
+    if packets and any(network.version != 4 for network in row["networks"]):
+        tables.wrong((*path, "networks"), "packets come by IPv4")
+    if packets and len(row["networks"]) > NETWORKS_MAX:
+        tables.wrong((*path, "networks"), f"a session for packets has at most {NETWORKS_MAX}")
 
 
 def _fits(name: str, most: int) -> bool:
     return len(name) <= most and name.isascii() and name.isalnum()
 
 
-def _ports(
-    tables: Tables, folder: Path, sessions: list[spec.SessionSpec]
-) -> tuple[list[spec.PortSpec], tuple[str, int] | None]:
+def _ports(tables: Tables, folder: Path) -> tuple[list[spec.PortSpec], tuple[str, int] | None]:
+    """The ports of the session layer, and the one of packets."""
     rows = tables.rows("port", PORT)
     _check_addresses(tables, rows)
     ports, packets = [], None
@@ -301,21 +344,29 @@ def _ports(
                 tables.wrong((*path, key), f"there is no file {found}")
         if bool(row["certificate"]) != bool(row["key"]):
             tables.wrong(path, "TLS needs a certificate and a key")
-        if _given(tables, path, "protocol") == UNAUTHENTICATED:
+        if _given(tables, path, "protocol") in PACKETS:
             if packets:
-                tables.wrong((*path, "protocol"), f"there is one port of {UNAUTHENTICATED} only")
+                tables.wrong((*path, "protocol"), "there is one port of packets at most")
             if row["certificate"]:
                 tables.wrong((*path, "certificate"), "packets know no TLS")
             packets = row["address"]
         elif row["protocol"] and row["address"]:
-            host, port = row["address"]
+            host, number = row["address"]
             files_of = files["certificate"], files["key"]
-            ports.append(spec.PortSpec(row["protocol"], host, port, *files_of))
-    spoken = {port.protocol for port in ports}
-    for index, session in enumerate(sessions):
-        if session.protocol and session.protocol not in spoken:
-            tables.wrong(("session", index, "protocol"), "no port speaks it")
+            ports.append(spec.PortSpec(row["protocol"], host, number, *files_of))
+    _check_spoken(tables, {_given(tables, path, "protocol") for path, _ in rows})
     return ports, packets
+
+
+def _check_spoken(tables: Tables, spoken: set[Any]) -> None:
+    """Every session has a port, and a port of packets its sessions."""
+    rows = tables.document.get("session", [])
+    wanted = [row.get("protocol") if isinstance(row, dict) else None for row in rows]
+    for index, protocol in enumerate(wanted):
+        if isinstance(protocol, str) and protocol in PROTOCOLS and protocol not in spoken:
+            tables.wrong(("session", index, "protocol"), "no port speaks it")
+    if "packets" in spoken and "packets" not in wanted:
+        tables.wrong(("port",), "a port of packets has no session: nobody could use it")
 
 
 def _check_addresses(tables: Tables, rows: Any) -> None:
@@ -323,7 +374,7 @@ def _check_addresses(tables: Tables, rows: Any) -> None:
     taken: list[tuple[str, int, Any]] = []
     for path, row in rows:
         host, port = row["address"] or ("", 0)
-        if not port or _given(tables, path, "protocol") == UNAUTHENTICATED:
+        if not port or _given(tables, path, "protocol") in PACKETS:
             continue
         for other, number, where in taken:
             if number == port and (other == host or {other, host} & {"0.0.0.0", "::"}):

@@ -129,6 +129,7 @@ class Venue:
         return Options(
             source=None if file.packets else NobodySends(file.instruments),
             listen=file.packets,
+            packet_sessions=file.packet_sessions,
             instruments=file.instruments,
             name=f"venue {file.name}",
             source_kind="venue",

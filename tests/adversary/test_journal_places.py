@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm_outcry
 from processes import OUTCRY, find_pipeline
 
 from openoutcry.flow import GeneratedFlow
@@ -161,9 +162,7 @@ def test_a_run_begins_where_the_making_of_its_copies_was_killed(tmp_path: Path) 
 
 
 def outcry(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*OUTCRY, *arguments], cwd=cwd, capture_output=True, text=True, timeout=300
-    )
+    return warm_outcry.run(arguments, cwd)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import warm_outcry
 from click.testing import CliRunner, Result
-from processes import OUTCRY
 
 from openoutcry.bench.compare import (
     FASTER,
@@ -236,8 +236,7 @@ def test_a_log_has_every_verdict_in_one_line_and_a_narrow_terminal_its_reason_be
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*OUTCRY, "bench", "compare", *arguments], cwd=folder,
-                          capture_output=True, text=True)  # fmt: skip
+    return warm_outcry.run(["bench", "compare", *arguments], folder)
 
 
 def test_the_command_for_ci(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import warm_outcry
 from processes import OUTCRY, find_pipeline
 
 from openoutcry.flow import GeneratedFlow, write_records
@@ -215,13 +216,8 @@ def run_udp(folder: Path, what: list[str], orders: int) -> dict[str, Any]:
         listen, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         wait_for_port(port)
-        subprocess.run(
-            [*OUTCRY, "send", "--to", f"127.0.0.1:{port}", *what],
-            cwd=folder,
-            check=True,
-            capture_output=True,
-            timeout=60,
-        )
+        sent = warm_outcry.run(["send", "--to", f"127.0.0.1:{port}", *what], folder)
+        assert sent.returncode == 0, sent.stderr
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     return json.loads(out)
@@ -243,13 +239,9 @@ def test_orders_over_the_network_are_acknowledged(tmp_path: Path) -> None:
     """A generated flow over UDP: every order comes back to its sender, and the state is that of
     the same flow read directly."""
     result = run_udp(tmp_path, ["--flow", "normal", "--orders", "3000", "--seed", "5"], orders=3000)
-    direct = subprocess.run(
-        [*OUTCRY, "run", "--orders", "3000", "--seed", "5", "--topology", "inline", "--json"],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    arguments = ["run", "--orders", 3_000, "--seed", 5, "--topology", "inline", "--json"]
+    direct = warm_outcry.run(arguments, tmp_path)
+    assert direct.returncode == 0, direct.stderr
     assert result["state_hash"] == json.loads(direct.stdout)["state_hash"]
     assert result["event_hash"] == json.loads(direct.stdout)["event_hash"]
 

@@ -5,20 +5,20 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import warm_outcry
+from processes import OUTCRY
 from shim_wire import frame, in_namespace, needs_shim, write_pcap
 
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.dpdk_shim.ports import hardware_address_of
 from openoutcry.flow import GeneratedFlow
 
-OUTCRY = [sys.executable, "-m", "openoutcry"]
 ORDERS = 2_000
 
 
@@ -28,7 +28,7 @@ def _built() -> None:
 
 
 def outcry(*arguments: str, ok: bool = True) -> tuple[dict[str, Any], str]:
-    done = subprocess.run([*OUTCRY, *arguments], capture_output=True, text=True, timeout=300)
+    done = warm_outcry.run(arguments, Path.cwd())
     assert (done.returncode == 0) == ok, done.stderr
     return json.loads(done.stdout) if ok else {}, done.stderr
 

@@ -156,6 +156,7 @@ def test_truncated_foreign_and_oversized_packets_are_each_counted_by_name(
         "ERROR_COUNT": 3,
         "ERROR_SIZE": 128 + 1,
         "ERROR_SEQUENCE": 1,
+        "ERROR_UNAUTHENTICATED": 0,
     }
 
 

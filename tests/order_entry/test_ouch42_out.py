@@ -98,7 +98,7 @@ def test_the_life_of_an_order_in_messages():
     )  # fmt: skip
     assert OUCH42.from_server("D").unpack(session.encode(own, row)) == {
         "timestamp": 34_200_000_000_123, "token": "ORDER1        ", "shares": 10, "reason": "Q",
-        "prevented": 10, "price": 1_890_000, "liquidity": "A", "strategy": "D",
+        "prevented": 10, "price": 1_890_000, "liquidity": "A",
     }  # fmt: skip
     for reason, letter in (
         (Reason.IOC_REST, "I"), (Reason.EXPIRED, "T"), (Reason.DAY_END, "T"),
@@ -124,7 +124,8 @@ GOLDEN = {
     "X": "58666d30303031303030303030303300000000",
     "M": "4d666d3030303130303030303030335300000064",
 }
-"""Published by another project (ziyangliu-666/FastMM, tests/fixtures/nasdaq)."""
+"""Published by another project (ziyangliu-666/FastMM, tests/fixtures/nasdaq); D without the last
+byte, which the text of 2019 does not have."""
 GOLDEN_OUT = {
     "S": "5300001f1aced9f1c853",
     "A": "4100001f1aced9f1c8666d30303031303030303030303142000000644141504c20202020001cdba20001869f"
@@ -133,7 +134,7 @@ GOLDEN_OUT = {
     "20202020590000000000001e62504e000000004e4c666d30303031303030303030303120",
     "E": "4500001f1aced9f1c8666d30303031303030303030303300000028001cdea0410000000000002329",
     "C": "4300001f1aced9f1c8666d3030303130303030303030330000006e55",
-    "D": "4400001f1aced9f1c8666d3030303130303030303030330000000a510000000a001cdea05244",
+    "D": "4400001f1aced9f1c8666d3030303130303030303030330000000a510000000a001cdea052",
     "J": "4a00001f1aced9f1c8666d30303031303030303030303258",
     "I": "4900001f1aced9f1c8666d303030313030303030303033",
     "T": "5400001f1aced9f1c8666d303030313030303030303033001cdea0590000000000001e63",

@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+import warm_outcry
 from processes import OUTCRY, left_behind
 
 from openoutcry.cli.clock import local, report_lines
@@ -201,9 +203,7 @@ def daemon():
 
 
 def ask(*arguments):
-    return subprocess.run(
-        [*OUTCRY, "clock", *arguments], capture_output=True, text=True, timeout=60
-    )
+    return warm_outcry.run(["clock", *arguments], Path.cwd())
 
 
 def test_the_command_shows_a_daemons_page(daemon):
@@ -232,9 +232,9 @@ def test_the_command_shows_a_daemons_page(daemon):
 
 def a_run(folder, orders):
     """A short run with a journal; its result document."""
-    command = [*OUTCRY, "run", "--orders", str(orders), "--rate", "20000", "--durability", "async"]
-    command += ["--topology", "inline", "--journal", str(folder / "journal"), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    command = ["run", "--orders", orders, "--rate", 20_000, "--durability", "async"]
+    command += ["--topology", "inline", "--journal", folder / "journal", "--json"]
+    done = warm_outcry.run(command, Path.cwd())
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -5,7 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from openoutcry.cli.main import main
 from openoutcry.order_entry.spec import CancelOnDisconnect, PortSpec, Protocol
 from openoutcry.pipeline.venue.example import EXAMPLE
 from openoutcry.pipeline.venue.file import VenueFileError, read_venue
@@ -34,6 +36,11 @@ def written(path: Path, old: str = "", new: str = "", more: str = "") -> tuple[P
     text = text.replace(old, new, 1) + more
     (path / "venue.toml").write_text(text)
     return path / "venue.toml", text
+
+
+def outcry(*arguments: object) -> Result:
+    """The command, in this process."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def mistakes(path: Path) -> list[tuple[int, str, str]]:
@@ -162,6 +169,39 @@ def test_mistakes_in_sessions_and_ports(
     assert [row for row in mistakes(path) if row[1] == key and words in row[2]]
 
 
+KEY = "0f" * 32
+PACKETS = f"""
+[[session]]
+name = "alpha"
+protocol = "packets"
+participant = 1
+key = "{KEY}"
+"""
+PACKET_CASES = [
+    (KEY, KEY.upper(), "session[1].key", "is not 64 hexadecimal digits: `outcry venue key`"),
+    ("key =", "password =", "session[1].key", "is missing"),
+    ("participant = 1", 'participant = 1\nnetworks = ["::1"]', "session[1].networks", "by IPv4"),
+]
+
+
+def test_sessions_of_packets_have_keys_and_a_file_that_others_cannot_read(tmp_path: Path) -> None:
+    authentic = '"packets-unauthenticated"', '"packets"'
+    path, _ = written(tmp_path, *authentic, PACKETS)
+    path.chmod(0o600)
+    venue = read_venue(path)
+    (session,) = venue.packet_sessions
+    assert (session.participant, session.key) == (1, bytes.fromhex(KEY))
+    assert (venue.packets, venue.sessions.sessions) == (("127.0.0.1", 9000), ())
+    path.chmod(0o644)
+    assert "holds session keys, and others may read it" in mistakes(path)[0][2]
+    for old, new, key, words in PACKET_CASES:
+        path, _ = written(tmp_path, *authentic, PACKETS.replace(old, new))
+        path.chmod(0o600)
+        assert [row for row in mistakes(path) if row[1] == key and words in row[2]], (old, new)
+    path, _ = written(tmp_path, *authentic)
+    assert "nobody could use it" in mistakes(path)[0][2]
+
+
 def test_two_ports_cannot_be_bound_to_one_address(tmp_path: Path) -> None:
     path, text = written(tmp_path, more=PORT + PORT.replace("127.0.0.1", "0.0.0.0") + SESSION)
     ((line, key, told),) = mistakes(path)
@@ -169,11 +209,11 @@ def test_two_ports_cannot_be_bound_to_one_address(tmp_path: Path) -> None:
     assert "0.0.0.0:9001" in text.splitlines()[line - 1]
 
 
-def test_all_mistakes_are_told_at_once_by_the_command(outcry, tmp_path: Path) -> None:
+def test_all_mistakes_are_told_at_once_by_the_command(tmp_path: Path) -> None:
     path, text = written(tmp_path, "number = 2", "number = 1\nnmae = 3")
     path.write_text(text.replace("time_every_s = 1", "time_every_s = 0"))
     done = outcry("venue", "check", path)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     told = done.stdout.splitlines()
     assert len(told) == 3
     assert [line.split(": ")[2] for line in told] == [
@@ -185,17 +225,20 @@ def test_all_mistakes_are_told_at_once_by_the_command(outcry, tmp_path: Path) ->
     ]
 
 
-def test_init_writes_the_example_and_never_over_a_file(outcry, tmp_path: Path) -> None:
-    assert outcry("venue", "init").returncode == 0
+def test_init_writes_the_example_and_never_over_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert outcry("venue", "init").exit_code == 0
     assert (tmp_path / "venue.toml").read_text() == EXAMPLE.read_text()
     assert "2 instruments, 2 participants" in outcry("venue", "check", "venue.toml").stdout
     again = outcry("venue", "init")
-    assert (again.returncode, again.stderr) == (1, "outcry: venue.toml is there already\n")
+    assert (again.exit_code, again.stderr) == (1, "outcry: venue.toml is there already\n")
     missing = outcry("venue", "check", "other.toml")
     assert missing.stderr == "outcry: other.toml: cannot be read: No such file or directory\n"
 
 
-def test_a_password_becomes_a_hash_that_the_file_takes(outcry, tmp_path: Path) -> None:
+def test_a_password_becomes_a_hash_that_the_file_takes(tmp_path: Path) -> None:
     argon2 = pytest.importorskip("argon2")
     done = outcry("venue", "password", "--generate")
     word, made = done.stderr.removeprefix("password: ").strip(), done.stdout.strip()

@@ -10,7 +10,7 @@ from openoutcry.wire.messages import OPTIONS50, OUCH42, OUCH50, PROTOCOLS, SOUPB
 SIZES = {
     OUCH42: (
         "O49 U47 X19 M20",
-        "S10 A66 U80 C28 D38 E40 B32 J24 P23 I23 T36 M28 G45",
+        "S10 A66 U80 C28 D37 E40 B32 J24 P23 I23 T36 M28 G45",
     ),
     OUCH50: (
         "O47 U40 X9 M10 C17 D9 E9 Q1",

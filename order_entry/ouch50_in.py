@@ -1,0 +1,585 @@
+"""OUCH 5.0, what comes in: the bytes of a message and its options to an order record and its note.
+
+An order's name is its UserRefNum, four bytes of the note's token; numbers must rise.
+``reference/ouch50.py`` says the same slowly.  Source: Nasdaq, OUCH 5.0, sections 2 and 3.
+"""
+
+from openoutcry.order_entry import notes, ouch, rows, soupbin
+from openoutcry.order_entry.faults import Fault, Kind
+from openoutcry.order_entry.ouch import Refusal
+from openoutcry.order_entry.spec import Protocol
+from openoutcry.wire.big_endian import (
+    load_any32,
+    load_any64,
+    load_be16,
+    load_be32,
+    load_be64,
+    store_any32,
+    store_any64,
+)
+from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import (
+    load_i64,
+    load_u8,
+    load_u32,
+    store_i64,
+    store_u8,
+    store_u32,
+)
+from openoutcry.wire.messages import OPTIONS50, OUCH50
+from openoutcry.wire.records import ORDER
+
+HEADER = soupbin.HEADER_BYTES
+_IN = {message.kind: message for message in OUCH50.client}
+_ENTER, _REPLACE, _CANCEL, _MODIFY = (_IN[kind].at for kind in "OUXM")
+_MASS, _ENTRY = _IN["C"].at, _IN["D"].at
+_SIZE_O, _SIZE_U, _SIZE_X, _SIZE_M, _SIZE_C, _SIZE_D, _SIZE_Q = (
+    _IN[kind].size_bytes for kind in "OUXMCDQ"
+)
+_O, _U, _X, _M, _C, _D, _E, _Q = (ord(letter) for letter in "OUXMCDEQ")
+_ORDER = ORDER.offsets
+_PRICE, _QTY, _SYMBOL, _ORDER_ID = (
+    _ORDER[n] for n in ("price_ticks", "qty_lots", "symbol", "order_id")
+)
+_AUX, _RX_TS, _KIND, _TIF = (_ORDER[n] for n in ("aux", "rx_ts_ns", "kind", "time_in_force"))
+
+# The protocol's own 24 bytes of a note and of a row.
+CLORDID, DISPLAY, CAPACITY, ISO, SIDE, TIF, CROSS, LIABLE = 0, 14, 15, 16, 17, 18, 19, 20
+
+# Options as they were read: of a new order behind the note's orig, where they are durable; of a
+# replace in the record, until complete() has used them.
+CUSTOMER, PRICE_TYPE, POST_ONLY, UNSUPPORTED = 0, 1, 2, 3
+EXPIRE, MIN_QTY, MAX_FLOOR, PEG_OFFSET, FIRM = 4, 8, 12, 16, 20
+OPTIONS = notes.ORIG + 8
+MASS_SYMBOL = notes.ORIG + 32
+"""Of a mass cancel's note: the symbol as it was sent; its firm stands among the options."""
+
+_PROTOCOL = int(Protocol.OUCH50)
+_APPLICATION, _IGNORE = int(Kind.APPLICATION), int(Kind.IGNORE)
+_BAD_LENGTH, _UNKNOWN_TYPE = int(Fault.BAD_LENGTH), int(Fault.UNKNOWN_TYPE)
+_NEW, _CANCEL_KIND, _REDUCE, _REPLACE_KIND, _MASS_CANCEL = (
+    int(kind)
+    for kind in (
+        CommandKind.NEW, CommandKind.CANCEL, CommandKind.REDUCE, CommandKind.REPLACE,
+        CommandKind.MASS_CANCEL,
+    )
+)  # fmt: skip
+_OT = OrderType
+_LIMIT, _MARKET, _SLIDE, _HIDDEN, _MIN_QTY, _ICEBERG = (
+    int(kind)
+    for kind in (
+        _OT.LIMIT, _OT.MARKET, _OT.POST_ONLY_SLIDE, _OT.HIDDEN, _OT.MIN_QTY, _OT.ICEBERG,
+    )
+)  # fmt: skip
+_MIDPOINT, _PRIMARY, _PEG_MARKET = (
+    int(kind) for kind in (_OT.PEG_MIDPOINT, _OT.PEG_PRIMARY, _OT.PEG_MARKET)
+)
+_DAY, _IOC, _GTD, _AT_OPEN, _AT_CLOSE = (
+    int(tif)
+    for tif in (
+        TimeInForce.DAY, TimeInForce.IOC, TimeInForce.GTD, TimeInForce.AT_OPEN,
+        TimeInForce.AT_CLOSE,
+    )
+)  # fmt: skip
+_RF = Refusal
+_R_SIDE, _R_QTY, _R_SYMBOL, _R_PRICE, _R_TIF, _R_DISPLAY, _R_CAPACITY, _R_ISO = (
+    int(r)
+    for r in (
+        _RF.SIDE, _RF.QTY, _RF.SYMBOL, _RF.PRICE, _RF.TIME_IN_FORCE, _RF.DISPLAY, _RF.CAPACITY,
+        _RF.ISO,
+    )
+)  # fmt: skip
+_R_MIN_QTY, _R_CROSS, _R_CUSTOMER, _R_OPTION, _R_MAX_FLOOR, _R_PEG, _R_ROUTE, _R_RETAIL = (
+    int(r)
+    for r in (
+        _RF.MIN_QTY, _RF.CROSS, _RF.CUSTOMER, _RF.OPTION, _RF.MAX_FLOOR, _RF.PEG, _RF.ROUTE,
+        _RF.RETAIL,
+    )
+)  # fmt: skip
+_R_POST_ONLY, _R_DISABLED, _R_REPLACE, _R_MODIFIED, _R_QUERIED, _R_DISABLE, _R_ENABLE = (
+    int(r)
+    for r in (
+        _RF.POST_ONLY, _RF.DISABLED, _RF.REPLACE, _RF.MODIFIED, _RF.QUERIED, _RF.DISABLE,
+        _RF.ENABLE,
+    )
+)  # fmt: skip
+_A, _B, _I, _L, _N, _P, _R, _Y, _Z, _LOWER_M = (ord(letter) for letter in "ABILNPRYZm")
+_SPACE, _0, _3, _5, _6 = (ord(letter) for letter in " 0356")
+_SHOWN, _CAPACITIES = ouch.letter_mask("YAZ"), ouch.letter_mask("APRO")
+_SELLS, _RETAIL_HANDLING = ouch.letter_mask("STE"), ouch.letter_mask("OTQ")
+
+# Of each tag: bytes of its value, and in which message it may stand.
+_TAGS = {option.tag: option for option in OPTIONS50}
+_TAG_BYTES = tuple(_TAGS[t].field.size_bytes if t in _TAGS else 0 for t in range(32))
+_ENTER_TAGS = sum(1 << tag for tag, option in _TAGS.items() if option.enters)
+_REPLACE_TAGS = sum(1 << tag for tag, option in _TAGS.items() if option.replaces)
+_OTHER_TAGS = 1 << 28
+_NAMES = {option.field.name: option.tag for option in OPTIONS50}
+_T_FIRM, _T_MIN, _T_CUSTOMER, _T_FLOOR = (
+    _NAMES[n] for n in ("firm", "min_qty", "customer", "max_floor")
+)
+_T_PRICE_TYPE, _T_OFFSET, _T_POST_ONLY, _T_ROUTE = (
+    _NAMES[n] for n in ("price_type", "peg_offset", "post_only", "route")
+)
+_T_EXPIRE, _T_NOW, _T_HANDLE, _T_INDEX, _T_SIDE = (
+    _NAMES[n] for n in ("expire_time", "trade_now", "handle_inst", "user_ref_index", "side")
+)
+_UNSUPPORTED = sum(
+    1 << _NAMES[n]
+    for n in (
+        "discretion_price", "discretion_price_type", "discretion_peg_offset", "random_reserves",
+    )
+)  # fmt: skip
+
+
+@kernel
+def decode(packet: int, length: int, session: int, order: int, note: int) -> int:
+    """As ouch42_in.decode.  A UserRefNum of a new order, replace, mass cancel, disable or enable
+    that is not above all before is ignored, as the specification says."""
+    what = soupbin.classify(packet, length)
+    if what != _APPLICATION:
+        return what
+    message, size = packet + HEADER, length - HEADER
+    kind = load_u8(message)
+    if kind == _O:
+        if size < _SIZE_O or size != _SIZE_O + load_be16(message + _ENTER.appendage_bytes):
+            return _BAD_LENGTH
+        return _decode_enter(message, size, session, order, note)
+    if kind == _U:
+        if size < _SIZE_U or size != _SIZE_U + load_be16(message + _REPLACE.appendage_bytes):
+            return _BAD_LENGTH
+        return _decode_replace(message, size, session, order, note)
+    fixed = 0
+    if kind == _X:
+        fixed = _SIZE_X
+    elif kind == _M:
+        fixed = _SIZE_M
+    elif kind == _C:
+        fixed = _SIZE_C
+    elif kind in (_D, _E):
+        fixed = _SIZE_D
+    elif kind == _Q:
+        fixed = _SIZE_Q
+    else:
+        return _UNKNOWN_TYPE
+    # Options may follow; those of these messages say nothing that matters here.
+    if size != fixed and (size < fixed + 2 or size != fixed + 2 + load_be16(message + fixed)):
+        return _BAD_LENGTH
+    _clear(note)
+    if kind in (_X, _M):
+        _decode_cancel(message, kind, session, note)
+        return _APPLICATION
+    return _decode_other(message, kind, session, order, note)
+
+
+@kernel
+def _clear(note: int) -> None:
+    for offset in range(0, 128, 8):
+        store_i64(note + offset, 0)
+
+
+@kernel
+def _takes(session: int, user_ref: int) -> bool:
+    """Whether the number is above all before; from here on it is one of them."""
+    if user_ref <= load_i64(session + ouch.LAST_USER_REF_WORD):
+        return False
+    store_i64(session + ouch.LAST_USER_REF_WORD, user_ref)
+    return True
+
+
+@kernel
+def _name(note: int, session: int, kind: int, user_ref: int, orig: int, refused: int) -> None:
+    """The note's first words, and the order's names."""
+    names = (4 if user_ref else 0) | (4 if orig else 0) << 8
+    store_i64(note, ouch.note_word(session, _PROTOCOL, kind, refused, names))
+    store_i64(note + notes.CLIENT_SEQ, user_ref)
+    store_i64(note + notes.TOKEN, user_ref)
+    store_u32(note + notes.ORIG, orig)
+
+
+@kernel
+def _read_options(at: int, end: int, allowed: int, options: int) -> int:
+    """Read the options of a message; why they are refused, or 0."""
+    seen = 0
+    while at < end:
+        size = load_u8(at)
+        if size < 2 or at + 1 + size > end:
+            return _R_OPTION
+        tag, value = load_u8(at + 1), at + 2
+        if tag > 31 or allowed >> tag & 1 == 0 or seen >> tag & 1 or size - 1 != _TAG_BYTES[tag]:
+            return _R_OPTION
+        seen |= 1 << tag
+        letter = load_u8(value)
+        if tag == _T_FIRM:
+            store_any32(options + FIRM, load_any32(value))
+        elif tag == _T_MIN:
+            store_u32(options + MIN_QTY, load_be32(value))
+        elif tag == _T_FLOOR:
+            store_u32(options + MAX_FLOOR, load_be32(value))
+        elif tag == _T_EXPIRE:
+            store_u32(options + EXPIRE, load_be32(value))
+        elif tag == _T_OFFSET:
+            store_u32(options + PEG_OFFSET, load_be32(value))
+        elif tag == _T_CUSTOMER:
+            store_u8(options + CUSTOMER, letter)
+        elif tag == _T_PRICE_TYPE:
+            store_u8(options + PRICE_TYPE, letter)
+        elif tag == _T_POST_ONLY:
+            store_u8(options + POST_ONLY, letter)
+        else:
+            wrong = _unsupported(tag, letter)
+            if wrong != 0:
+                store_u8(options + UNSUPPORTED, wrong)
+        at += 1 + size
+    return 0
+
+
+@kernel
+def _unsupported(tag: int, letter: int) -> int:
+    """Why an option that is only looked at is refused, or 0."""
+    if tag == _T_ROUTE:
+        return _R_ROUTE
+    if tag == _T_HANDLE and letter != _SPACE:
+        return _R_RETAIL if ouch.is_letter_of(letter, _RETAIL_HANDLING) else _R_CROSS
+    if tag == _T_NOW and letter not in (_N, _SPACE):
+        return _R_OPTION
+    if tag == _T_SIDE or (tag == _T_INDEX and letter != 0):
+        return _R_OPTION
+    return _R_OPTION if _UNSUPPORTED >> tag & 1 else 0
+
+
+@kernel
+def _decode_enter(message: int, size: int, session: int, order: int, note: int) -> int:
+    user_ref = load_be32(message + _ENTER.user_ref)
+    if not _takes(session, user_ref):
+        return _IGNORE
+    _clear(note)
+    own, options = note + notes.OWN, note + OPTIONS
+    ouch.copy14(own + CLORDID, message + _ENTER.clordid)
+    store_u8(own + DISPLAY, load_u8(message + _ENTER.display))
+    store_u8(own + CAPACITY, load_u8(message + _ENTER.capacity))
+    store_u8(own + ISO, load_u8(message + _ENTER.iso))
+    store_u8(own + SIDE, load_u8(message + _ENTER.side))
+    store_u8(own + TIF, load_u8(message + _ENTER.time_in_force))
+    store_u8(own + CROSS, load_u8(message + _ENTER.cross))
+    store_u32(own + LIABLE, load_be32(message + _ENTER.quantity))
+    store_i64(order + _SYMBOL, ouch.unpad(load_any64(message + _ENTER.symbol)))
+    store_i64(order + _QTY, load_be32(message + _ENTER.quantity))
+    refused = _read_options(message + _SIZE_O, message + size, _ENTER_TAGS, options)
+    if load_i64(session + ouch.DISABLED_WORD) != 0:
+        refused = _R_DISABLED
+    if refused == 0:
+        refused = _enter_terms(order, own, options, session, load_be64(message + _ENTER.price))
+    if refused != 0:
+        store_u32(order + _KIND, 0)
+    _name(note, session, _O, user_ref, 0, refused)
+    return _APPLICATION
+
+
+@kernel
+def _enter_terms(order: int, own: int, options: int, session: int, price4: int) -> int:
+    """Fill the rest of a new order's record; returns why it is refused, or 0."""
+    side, lots = load_u8(own + SIDE), load_u32(own + LIABLE)
+    if side != _B and not ouch.is_letter_of(side, _SELLS):
+        return _R_SIDE
+    if lots == 0:
+        return _R_QTY
+    scale = ouch.symbol_scale(session, load_i64(order + _SYMBOL))
+    if scale == 0:
+        return _R_SYMBOL
+    is_market = price4 in (ouch.MARKET_PRICE4, ouch.MARKET_CROSS_PRICE4)
+    if not is_market:
+        if price4 <= 0 or price4 > ouch.MAX_PRICE4 or price4 % scale != 0:
+            return _R_PRICE
+        store_i64(order + _PRICE, price4 // scale)
+    tif, expire = load_u8(own + TIF), load_u32(options + EXPIRE)
+    time_in_force = _DAY
+    if tif == _6:
+        if expire == 0 or expire >= ouch.DAY_SECONDS:
+            return _R_TIF
+        time_in_force = _GTD
+        store_i64(order + _AUX, load_i64(order + _RX_TS) + expire * ouch.NS)
+    elif expire != 0:
+        return _R_TIF
+    elif tif == _3:
+        time_in_force = _IOC
+    elif tif not in (_0, _5):
+        return _R_TIF
+    display = load_u8(own + DISPLAY)
+    if display != _N and not ouch.is_letter_of(display, _SHOWN):
+        return _R_DISPLAY
+    if not ouch.is_letter_of(load_u8(own + CAPACITY), _CAPACITIES):
+        return _R_CAPACITY
+    if load_u8(own + ISO) not in (_N, _Y):
+        return _R_ISO
+    if load_u8(options + UNSUPPORTED) != 0:
+        return load_u8(options + UNSUPPORTED)
+    if load_u8(options + CUSTOMER) not in (0, _SPACE, _N, _R):
+        return _R_CUSTOMER
+    order_type = _LIMIT
+    if is_market:
+        order_type = _MARKET
+    elif display == _N and time_in_force != _IOC:
+        order_type = _HIDDEN
+    order_type = _option_type(order, options, order_type, time_in_force, lots, scale)
+    if order_type < 0:
+        return -order_type
+    cross = load_u8(own + CROSS)
+    if cross != _N:
+        if cross not in (_O, _C) or time_in_force == _GTD:
+            return _R_CROSS
+        if order_type not in (_LIMIT, _MARKET):
+            return _R_CROSS
+        time_in_force = _AT_OPEN if cross == _O else _AT_CLOSE
+    mode = load_i64(session + ouch.SELF_TRADE_WORD) << 4
+    core_side = 1 if side == _B else 2
+    store_u32(
+        order + _KIND, _NEW | core_side << 8 | order_type << 16 | (time_in_force | mode) << 24
+    )
+    return 0
+
+
+@kernel
+def _option_type(
+    order: int, options: int, plain: int, time_in_force: int, lots: int, scale: int
+) -> int:
+    """The order type that options make of a plain one (LIMIT, MARKET, HIDDEN), or -refusal.  Each
+    of post-only, peg, minimum and reserve is a type of its own: one at a time."""
+    price_type, post_only = load_u8(options + PRICE_TYPE), load_u8(options + POST_ONLY)
+    min_qty, max_floor = load_u32(options + MIN_QTY), load_u32(options + MAX_FLOOR)
+    offset = load_u32(options + PEG_OFFSET)
+    offset = offset - (1 << 32) if offset >> 31 else offset
+    if post_only not in (0, _N, _P):
+        return -_R_POST_ONLY
+    if price_type in (0, _L):
+        if offset != 0:
+            return -_R_PEG
+    else:
+        peg = _MIDPOINT
+        if price_type == _R:
+            peg = _PRIMARY
+        elif price_type == _P:
+            peg = _PEG_MARKET
+        elif price_type not in (_M, _LOWER_M):
+            return -_R_PEG
+        if plain == _MARKET or time_in_force != _DAY or post_only == _P:
+            return -_R_PEG
+        if min_qty != 0 or max_floor != 0 or offset % scale != 0:
+            return -_R_PEG
+        store_i64(order + _AUX, offset // scale)
+        return peg
+    if post_only == _P:
+        if plain != _LIMIT or time_in_force == _IOC or min_qty != 0 or max_floor != 0:
+            return -_R_POST_ONLY
+        return _SLIDE
+    if min_qty != 0:
+        if plain != _LIMIT or time_in_force == _GTD or min_qty > lots or max_floor != 0:
+            return -_R_MIN_QTY
+        store_i64(order + _AUX, min_qty)
+        return _MIN_QTY
+    if max_floor != 0:
+        if plain != _LIMIT or time_in_force != _DAY or max_floor >= lots:
+            return -_R_MAX_FLOOR
+        store_i64(order + _AUX, max_floor)
+        return _ICEBERG
+    return plain
+
+
+@kernel
+def _decode_replace(message: int, size: int, session: int, order: int, note: int) -> int:
+    """Price and options stand in the record as they came until the order is known."""
+    user_ref = load_be32(message + _REPLACE.user_ref)
+    orig = load_be32(message + _REPLACE.orig_user_ref)
+    if user_ref <= load_i64(session + ouch.LAST_USER_REF_WORD):
+        return _IGNORE
+    _clear(note)
+    own = note + notes.OWN
+    ouch.copy14(own + CLORDID, message + _REPLACE.clordid)
+    store_u8(own + DISPLAY, load_u8(message + _REPLACE.display))
+    store_u8(own + ISO, load_u8(message + _REPLACE.iso))
+    store_u8(own + TIF, load_u8(message + _REPLACE.time_in_force))
+    lots, price4 = load_be32(message + _REPLACE.quantity), load_be64(message + _REPLACE.price)
+    store_u32(own + LIABLE, lots)
+    store_i64(order + _QTY, lots)
+    store_i64(order + _PRICE, price4)
+    options = order + _SYMBOL
+    refused = _read_options(message + _SIZE_U, message + size, _REPLACE_TAGS, options)
+    if load_i64(session + ouch.DISABLED_WORD) != 0:
+        refused = _R_DISABLED
+    if refused == 0:
+        if lots == 0:
+            refused = _R_QTY
+        elif price4 <= 0 or price4 > ouch.MAX_PRICE4:
+            refused = _R_PRICE
+        elif load_u8(own + ISO) not in (_N, _Y):
+            refused = _R_ISO
+        elif load_u32(options + MIN_QTY) != 0:
+            refused = _R_MIN_QTY
+        elif load_u32(options + EXPIRE) != 0:
+            refused = _R_TIF
+        else:
+            refused = load_u8(options + UNSUPPORTED)
+    _name(note, session, _U, user_ref, orig, refused)
+    return _APPLICATION
+
+
+@kernel
+def _decode_cancel(message: int, kind: int, session: int, note: int) -> None:
+    orig, refused = load_be32(message + _CANCEL.user_ref), 0
+    lots = load_be32(message + _CANCEL.quantity)
+    if kind == _M:
+        side = load_u8(message + _MODIFY.side)
+        lots = load_be32(message + _MODIFY.quantity)
+        store_u8(note + notes.OWN + SIDE, side)
+        if side != _B and not ouch.is_letter_of(side, _SELLS):
+            refused = _R_SIDE
+    store_u32(note + notes.OWN + LIABLE, lots)
+    _name(note, session, kind, 0, orig, refused)
+
+
+@kernel
+def _decode_other(message: int, kind: int, session: int, order: int, note: int) -> int:
+    """Mass cancel, disable and enable order entry, account query."""
+    if kind == _Q:
+        _name(note, session, kind, 0, 0, _R_QUERIED)
+        store_i64(note + notes.CLIENT_SEQ, load_i64(session + ouch.LAST_USER_REF_WORD) + 1)
+        return _APPLICATION
+    user_ref = load_be32(message + _ENTRY.user_ref)
+    if not _takes(session, user_ref):
+        return _IGNORE
+    store_any32(note + OPTIONS + FIRM, load_any32(message + _ENTRY.firm))
+    refused = 0
+    if kind == _C:
+        padded = load_any64(message + _MASS.symbol)
+        symbol = ouch.unpad(padded)
+        store_any64(note + MASS_SYMBOL, padded)
+        if symbol != 0 and ouch.symbol_scale(session, symbol) == 0:
+            refused = _R_SYMBOL
+        else:
+            store_i64(order + _SYMBOL, symbol)
+            store_u8(order + _KIND, _MASS_CANCEL)
+    else:
+        refused = _R_DISABLE if kind == _D else _R_ENABLE
+        store_i64(session + ouch.DISABLED_WORD, 1 if kind == _D else 0)
+    _name(note, session, kind, user_ref, 0, refused)
+    store_i64(note + notes.TOKEN, 0)
+    return _APPLICATION
+
+
+@kernel
+def resume(note: int, session: int) -> None:
+    """Set the session's own words as after this note, of a journal that is read again."""
+    message = load_u8(note + notes.MESSAGE)
+    number = load_i64(note + notes.CLIENT_SEQ)
+    if message != _Q and number > load_i64(session + ouch.LAST_USER_REF_WORD):
+        store_i64(session + ouch.LAST_USER_REF_WORD, number)
+    if message in (_D, _E):
+        store_i64(session + ouch.DISABLED_WORD, 1 if message == _D else 0)
+
+
+@kernel
+def complete(order: int, note: int, row: int, session: int) -> int:
+    """As ouch42_in.complete."""
+    if row == 0 or load_u8(row + rows.STATE) == rows.DONE:
+        return _IGNORE
+    if load_u8(note + notes.MESSAGE) == _U:
+        return _complete_replace(order, note, row, session)
+    store_i64(order + _ORDER_ID, load_i64(row + rows.ORDER_ID))
+    store_i64(order + _SYMBOL, load_i64(row + rows.SYMBOL))
+    if load_u8(note + notes.REFUSED) != 0:
+        return _APPLICATION
+    lots = load_u32(note + notes.OWN + LIABLE)
+    now = ouch.size_of(row, load_u32(row + rows.OWN + LIABLE))
+    if load_u8(note + notes.MESSAGE) == _M:
+        side, was = load_u8(note + notes.OWN + SIDE), load_u8(row + rows.OWN + SIDE)
+        if (side == _B) != (was == _B) or lots > now:
+            store_u8(note + notes.REFUSED, _R_REPLACE)
+            return _APPLICATION
+        if lots >= now:
+            store_u8(note + notes.REFUSED, _R_MODIFIED)
+            store_u8(row + rows.OWN + SIDE, side)
+            store_i64(order + _QTY, load_i64(row + rows.LEAVES))
+            return _APPLICATION
+    if lots >= now:
+        return _IGNORE
+    store_i64(order + _QTY, now - lots)
+    if lots == 0:
+        store_u8(order + _KIND, _CANCEL_KIND)
+    else:
+        store_u8(order + _KIND, _REDUCE)
+        ouch.send_reduction(row, now - lots)
+    return _APPLICATION
+
+
+@kernel
+def _complete_replace(order: int, note: int, row: int, session: int) -> int:
+    own, old = note + notes.OWN, row + rows.OWN
+    store_i64(session + ouch.LAST_USER_REF_WORD, load_i64(note + notes.CLIENT_SEQ))
+    store_u8(own + CAPACITY, load_u8(old + CAPACITY))
+    store_u8(own + CROSS, load_u8(old + CROSS))
+    store_u8(own + SIDE, load_u8(old + SIDE))
+    refused = load_u8(note + notes.REFUSED)
+    price4, liable = load_i64(order + _PRICE), load_u32(own + LIABLE)
+    scale = ouch.symbol_scale(session, load_i64(row + rows.SYMBOL))
+    aux = 0
+    if refused == 0:
+        aux, refused = _replace_aux(order + _SYMBOL, own, row, scale)
+    store_i64(order + _ORDER_ID, load_i64(row + rows.ORDER_ID))
+    store_i64(order + _SYMBOL, load_i64(row + rows.SYMBOL))
+    store_i64(order + _AUX, 0)
+    if refused == 0:
+        if scale == 0 or price4 % scale != 0:
+            refused = _R_PRICE
+        else:
+            store_i64(order + _PRICE, price4 // scale)
+    open_lots = liable - ouch.executed(row, load_u32(old + LIABLE))
+    if refused == 0 and open_lots <= 0:
+        refused = _R_QTY
+    store_i64(order + _QTY, max(open_lots, 0))
+    if refused in (_R_QTY, _R_PRICE):
+        # As in OUCH 4.2, section 2.2.
+        store_u8(order + _KIND, _CANCEL_KIND)
+        refused = 0
+    elif refused == 0:
+        store_u8(order + _KIND, _REPLACE_KIND)
+        store_u8(order + _TIF, load_i64(session + ouch.SELF_TRADE_WORD) << 4)
+        store_i64(order + _AUX, aux)
+    store_u8(note + notes.REFUSED, refused)
+    return _APPLICATION
+
+
+@kernel
+def _replace_aux(options: int, own: int, row: int, scale: int) -> tuple[int, int]:
+    """The record's aux (a peg's offset, an iceberg's new display) and 0, or 0 and why the open
+    order cannot become that: it keeps its type and its time in force."""
+    order_type, old = load_u8(row + rows.ORDER_TYPE), row + rows.OWN
+    if order_type == _MARKET:
+        return 0, _R_REPLACE
+    new, was = load_u8(own + DISPLAY), load_u8(old + DISPLAY)
+    if new != was and not (ouch.is_letter_of(new, _SHOWN) and ouch.is_letter_of(was, _SHOWN)):
+        return 0, _R_DISPLAY
+    tif, before = load_u8(own + TIF), load_u8(old + TIF)
+    if tif != before and not (tif in (_0, _5) and before in (_0, _5)):
+        return 0, _R_TIF
+    price_type, post_only = load_u8(options + PRICE_TYPE), load_u8(options + POST_ONLY)
+    max_floor, offset = load_u32(options + MAX_FLOOR), load_u32(options + PEG_OFFSET)
+    offset = offset - (1 << 32) if offset >> 31 else offset
+    if (post_only == _P) != (order_type == _SLIDE) and post_only != 0:
+        return 0, _R_POST_ONLY
+    if max_floor != 0 and order_type != _ICEBERG:
+        return 0, _R_MAX_FLOOR
+    is_peg = order_type in (_MIDPOINT, _PRIMARY, _PEG_MARKET)
+    if not is_peg:
+        if price_type not in (0, _L) or offset != 0:
+            return 0, _R_PEG
+        return max_floor, 0
+    if price_type == 0 and offset == 0:
+        return load_i64(row + rows.AUX), 0
+    same = price_type == 0
+    same = same or (order_type == _MIDPOINT and price_type in (_M, _LOWER_M))
+    same = same or (order_type == _PRIMARY and price_type == _R)
+    same = same or (order_type == _PEG_MARKET and price_type == _P)
+    if not same or scale == 0 or offset % scale != 0:
+        return 0, _R_PEG
+    return offset // scale, 0

@@ -1,0 +1,370 @@
+"""OUCH 5.0, what goes out: the message that an event, or a refusal, is to its session.
+
+``reference/ouch50.py`` says the same slowly.  Source: Nasdaq, OUCH 5.0, section 4.
+"""
+
+from openoutcry.order_entry import notes, ouch, ouch50_in, rows
+from openoutcry.order_entry.ouch import Refusal
+from openoutcry.order_entry.ouch42_out import NO_ROOM, cancel_letter, is_taker
+from openoutcry.wire.big_endian import (
+    load_any32,
+    load_any64,
+    store_any32,
+    store_any64,
+    store_be16,
+    store_be32,
+    store_be64,
+)
+from openoutcry.wire.enums import ErrorBit, EventFlag, EventKind, OrderType, Reason
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8
+from openoutcry.wire.messages import OPTIONS50, OUCH50
+from openoutcry.wire.records import ORDER
+
+_OUT = {message.kind: message for message in OUCH50.server}
+_ACCEPTED, _REPLACED, _CANCELED, _AIQ, _EXECUTED = (_OUT[kind].at for kind in "AUCDE")
+_REJECTED, _PRIORITY, _MODIFIED, _RESTATED = (_OUT[kind].at for kind in "JTMR")
+_MASS, _ENTRY = _OUT["X"].at, _OUT["G"].at
+_SIZE_A, _SIZE_U, _SIZE_C, _SIZE_D, _SIZE_E = (_OUT[kind].size_bytes for kind in "AUCDE")
+_SIZE_T, _SIZE_M, _SIZE_J, _SIZE_I, _SIZE_R = (_OUT[kind].size_bytes for kind in "TMJIR")
+_SIZE_X, _SIZE_G, _SIZE_Q = (_OUT[kind].size_bytes for kind in "XGQ")
+_TIMESTAMP, _USER_REF = _ACCEPTED.timestamp, _ACCEPTED.user_ref
+_ORDER_QTY = ORDER.offsets["qty_lots"]
+_OPTION = {option.field.name: option for option in OPTIONS50}
+MAX_BYTES = _SIZE_U + 2 * len(OPTIONS50) + sum(o.field.size_bytes for o in OPTIONS50)
+
+_EK = EventKind
+_K_ACCEPTED, _K_FILLED, _K_CANCELLED, _K_REDUCED, _K_REPLACED, _K_REJECTED = (
+    int(k)
+    for k in (
+        _EK.ACCEPTED, _EK.FILLED, _EK.CANCELLED, _EK.REDUCED, _EK.REPLACED, _EK.REJECTED,
+    )
+)  # fmt: skip
+_K_EXPIRED, _K_REPEGGED, _K_REFRESHED, _K_CONVERTED, _K_COMPLETED = (
+    int(k) for k in (_EK.EXPIRED, _EK.REPEGGED, _EK.REFRESHED, _EK.CONVERTED, _EK.COMPLETED)
+)
+_KEPT_PLACE, _WAITING = int(EventFlag.KEPT_PLACE), int(EventFlag.WAITING)
+_GATEWAY, _SELF_TRADE, _UNKNOWN_ORDER = (
+    int(r) for r in (Reason.GATEWAY, Reason.SELF_TRADE, Reason.UNKNOWN_ORDER)
+)
+_MARKET = int(OrderType.MARKET)
+_A, _C, _D, _E, _G, _I, _J, _K, _L, _M = (ord(letter) for letter in "ACDEGIJKLM")
+_O, _Q, _R, _T, _U, _X = (ord(letter) for letter in "OQRTUX")
+_R_MODIFIED, _R_QUERIED, _R_DISABLE, _R_ENABLE = (
+    int(r) for r in (Refusal.MODIFIED, Refusal.QUERIED, Refusal.DISABLE, Refusal.ENABLE)
+)
+
+OTHER = 0x000F
+REFUSAL_CODES = {
+    Refusal.SIDE: 0x0009,
+    Refusal.QTY: 0x0013,
+    Refusal.SYMBOL: 0x0017,
+    Refusal.PRICE: 0x001D,
+    Refusal.DISPLAY: 0x0003,
+    Refusal.ISO: 0x0008,
+    Refusal.MIN_QTY: 0x000D,
+    Refusal.CROSS: 0x0014,
+    Refusal.MAX_FLOOR: 0x0004,
+    Refusal.PEG: 0x0005,
+    Refusal.ROUTE: 0x0016,
+    Refusal.RETAIL: 0x001A,
+    Refusal.DISABLED: 0x000C,
+    Refusal.REPLACE: 0x0015,
+}
+"""Reason of a Rejected, by why the message was refused; every other is "other"."""
+REASON_CODES = {
+    Reason.UNKNOWN_INSTRUMENT: 0x0017,
+    Reason.BAD_QTY: 0x0013,
+    Reason.OFF_LOT: 0x0013,
+    Reason.QTY_LIMIT: 0x0013,
+    Reason.OFF_STEP: 0x001D,
+    Reason.PRICE_LIMIT: 0x001D,
+    Reason.OFF_LAST: 0x001D,
+    Reason.WRONG_PHASE: 0x0002,
+    Reason.WOULD_CROSS: 0x0012,
+}
+GATEWAY_CODES = {
+    ErrorBit.PRICE_NOT_POSITIVE: 0x001D,
+    ErrorBit.PRICE_ABOVE_LIMIT: 0x001D,
+    ErrorBit.QTY_NOT_POSITIVE: 0x0013,
+    ErrorBit.QTY_OUT_OF_LIMITS: 0x0013,
+    ErrorBit.SYMBOL: 0x0017,
+    ErrorBit.PRICE_STEP: 0x001D,
+    ErrorBit.QTY_STEP: 0x0013,
+    ErrorBit.COLLAR: 0x0006,
+    ErrorBit.NOTIONAL: 0x001F,
+    ErrorBit.PARTICIPANT: 0x000C,
+    ErrorBit.HALTED: 0x0007,
+    ErrorBit.RATE: 0x0029,
+}
+_REFUSAL_CODE = tuple(
+    {int(k): v for k, v in REFUSAL_CODES.items()}.get(n, OTHER) for n in range(64)
+)
+_REASON_CODE = tuple({int(k): v for k, v in REASON_CODES.items()}.get(n, OTHER) for n in range(64))
+_GATEWAY_CODE = tuple(
+    {int(k): v for k, v in GATEWAY_CODES.items()}.get(n, OTHER) for n in range(16)
+)
+
+
+@kernel
+def encode(event: int, row: int, session: int, note: int, out: int, room: int) -> int:
+    """As ouch42_out.encode."""
+    if room < MAX_BYTES:
+        return NO_ROOM
+    kind = load_u8(event + ouch.KIND)
+    if kind == _K_ACCEPTED:
+        return _accepted(event, row, session, note, out)
+    if kind == _K_FILLED:
+        size = _begin(out, _SIZE_E, _E, session, load_u32(row + rows.TOKEN))
+        store_be32(out + _EXECUTED.quantity, ouch.quantity32(load_i64(event + ouch.QTY)))
+        store_be64(out + _EXECUTED.price, ouch.event_price4(event, session))
+        store_u8(out + _EXECUTED.liquidity, ouch.liquidity(event, row))
+        store_be64(out + _EXECUTED.match, ouch.match_number(event))
+        store_be16(out + _EXECUTED.appendage_bytes, 0)
+        return size
+    if kind in (_K_CANCELLED, _K_REDUCED, _K_EXPIRED):
+        return _canceled(event, row, session, note, out)
+    if kind == _K_REPLACED:
+        return _replaced(event, row, session, note, out)
+    if kind == _K_REJECTED:
+        return _rejected(event, row, session, note, out)
+    if kind == _K_REFRESHED:
+        return _restated(event, row, session, out)
+    if kind in (_K_REPEGGED, _K_CONVERTED):
+        return _priority(event, row, session, out)
+    if kind == _K_COMPLETED and note != 0 and load_u8(note + notes.MESSAGE) == _C:
+        size = _begin(out, _SIZE_X, _X, session, load_i64(note + notes.CLIENT_SEQ))
+        store_any32(out + _MASS.firm, load_any32(note + ouch50_in.OPTIONS + ouch50_in.FIRM))
+        store_any64(out + _MASS.symbol, load_any64(note + ouch50_in.MASS_SYMBOL))
+        return size
+    return 0
+
+
+@kernel
+def _begin(out: int, size: int, kind: int, session: int, user_ref: int) -> int:
+    store_u8(out, kind)
+    store_be64(out + _TIMESTAMP, ouch.timestamp(session))
+    store_be32(out + _USER_REF, user_ref)
+    return size
+
+
+@kernel
+def _price4(event: int, row: int, session: int) -> int:
+    is_market = load_u8(row + rows.ORDER_TYPE) == _MARKET
+    return ouch.MARKET_PRICE4 if is_market else ouch.event_price4(event, session)
+
+
+@kernel
+def _option(at: int, tag: int, size: int) -> int:
+    """Begin an option; where its value stands."""
+    store_u8(at, size + 1)
+    store_u8(at + 1, tag)
+    return at + 2
+
+
+_T_FIRM, _T_MIN, _T_CUSTOMER, _T_FLOOR, _T_TYPE, _T_OFFSET, _T_POST, _T_EXPIRE = (
+    _OPTION[name].tag
+    for name in (
+        "firm", "min_qty", "customer", "max_floor", "price_type", "peg_offset", "post_only",
+        "expire_time",
+    )
+)  # fmt: skip
+_T_SECONDARY, _T_DISPLAYED = (_OPTION[n].tag for n in ("secondary_reference", "display_quantity"))
+
+
+@kernel
+def _number_option(at: int, tag: int, value: int) -> int:
+    """A u32 option, if it is not 0; where the next begins."""
+    if value == 0:
+        return at
+    store_be32(_option(at, tag, 4), value)
+    return at + 6
+
+
+@kernel
+def _letter_option(at: int, tag: int, letter: int) -> int:
+    if letter == 0:
+        return at
+    store_u8(_option(at, tag, 1), letter)
+    return at + 3
+
+
+@kernel
+def _accepted(event: int, row: int, session: int, note: int, out: int) -> int:
+    """Its options are those of the order, in the order of their tags."""
+    own = row + rows.OWN
+    reference = load_i64(event + ouch.SEQ)
+    store_i64(row + ouch.REFERENCE, reference)
+    _begin(out, _SIZE_A, _A, session, load_u32(row + rows.TOKEN))
+    store_u8(out + _ACCEPTED.side, load_u8(own + ouch50_in.SIDE))
+    store_be32(out + _ACCEPTED.quantity, ouch.quantity32(load_i64(event + ouch.QTY)))
+    store_any64(out + _ACCEPTED.symbol, ouch.pad(load_i64(row + rows.SYMBOL)))
+    store_be64(out + _ACCEPTED.price, _price4(event, row, session))
+    store_u8(out + _ACCEPTED.time_in_force, load_u8(own + ouch50_in.TIF))
+    store_u8(out + _ACCEPTED.display, load_u8(own + ouch50_in.DISPLAY))
+    store_be64(out + _ACCEPTED.reference, reference)
+    store_u8(out + _ACCEPTED.capacity, load_u8(own + ouch50_in.CAPACITY))
+    store_u8(out + _ACCEPTED.iso, load_u8(own + ouch50_in.ISO))
+    store_u8(out + _ACCEPTED.cross, load_u8(own + ouch50_in.CROSS))
+    store_u8(out + _ACCEPTED.state, _L)
+    ouch.copy14(out + _ACCEPTED.clordid, own + ouch50_in.CLORDID)
+    at = out + _SIZE_A
+    if note != 0:
+        options = note + ouch50_in.OPTIONS
+        firm = load_u32(options + ouch50_in.FIRM)
+        if firm != 0:
+            store_any32(_option(at, _T_FIRM, 4), firm)
+            at += 6
+        at = _number_option(at, _T_MIN, load_u32(options + ouch50_in.MIN_QTY))
+        at = _letter_option(at, _T_CUSTOMER, load_u8(options + ouch50_in.CUSTOMER))
+        at = _number_option(at, _T_FLOOR, load_u32(options + ouch50_in.MAX_FLOOR))
+        at = _letter_option(at, _T_TYPE, load_u8(options + ouch50_in.PRICE_TYPE))
+        at = _number_option(at, _T_OFFSET, load_u32(options + ouch50_in.PEG_OFFSET))
+        at = _letter_option(at, _T_POST, load_u8(options + ouch50_in.POST_ONLY))
+        at = _number_option(at, _T_EXPIRE, load_u32(options + ouch50_in.EXPIRE))
+    store_be16(out + _ACCEPTED.appendage_bytes, at - out - _SIZE_A)
+    return at - out
+
+
+@kernel
+def _replaced(event: int, row: int, session: int, note: int, out: int) -> int:
+    if note == 0:
+        return 0
+    own = row + rows.OWN
+    reference = load_i64(event + ouch.SEQ)
+    before = load_i64(row + ouch.REFERENCE)
+    if load_u8(event + ouch.FLAGS) & _KEPT_PLACE and before != 0:
+        reference = before
+    store_i64(row + ouch.REFERENCE, reference)
+    size = _begin(out, _SIZE_U, _U, session, load_u32(note + notes.ORIG))
+    store_be32(out + _REPLACED.user_ref, load_u32(row + rows.TOKEN))
+    store_u8(out + _REPLACED.side, load_u8(own + ouch50_in.SIDE))
+    store_be32(out + _REPLACED.quantity, ouch.quantity32(load_i64(event + ouch.LEAVES)))
+    store_any64(out + _REPLACED.symbol, ouch.pad(load_i64(row + rows.SYMBOL)))
+    store_be64(out + _REPLACED.price, _price4(event, row, session))
+    store_u8(out + _REPLACED.time_in_force, load_u8(own + ouch50_in.TIF))
+    store_u8(out + _REPLACED.display, load_u8(own + ouch50_in.DISPLAY))
+    store_be64(out + _REPLACED.reference, reference)
+    store_u8(out + _REPLACED.capacity, load_u8(own + ouch50_in.CAPACITY))
+    store_u8(out + _REPLACED.iso, load_u8(own + ouch50_in.ISO))
+    store_u8(out + _REPLACED.cross, load_u8(own + ouch50_in.CROSS))
+    store_u8(out + _REPLACED.state, _L)
+    ouch.copy14(out + _REPLACED.clordid, own + ouch50_in.CLORDID)
+    store_be16(out + _REPLACED.appendage_bytes, 0)
+    return size
+
+
+@kernel
+def _canceled(event: int, row: int, session: int, note: int, out: int) -> int:
+    user_ref, gone = load_u32(row + rows.TOKEN), ouch.quantity32(load_i64(event + ouch.QTY))
+    ouch.count_reduction(event, row)
+    if load_u8(event + ouch.REASON) == _SELF_TRADE:
+        size = _begin(out, _SIZE_D, _D, session, user_ref)
+        store_be32(out + _AIQ.quantity, gone)
+        store_u8(out + _AIQ.reason, _Q)
+        store_be32(out + _AIQ.prevented, gone)
+        store_be64(out + _AIQ.price, ouch.event_price4(event, session))
+        store_u8(out + _AIQ.liquidity, _R if is_taker(event, note) else _A)
+        mode = load_i64(session + ouch.SELF_TRADE_WORD)
+        store_u8(out + _AIQ.strategy, ouch.STRATEGY_LETTER[mode & 7])
+        return size
+    is_reduced = load_u8(event + ouch.KIND) == _K_REDUCED
+    if is_reduced and note != 0 and load_u8(note + notes.MESSAGE) == _M:
+        side = load_u8(note + notes.OWN + ouch50_in.SIDE)
+        store_u8(row + rows.OWN + ouch50_in.SIDE, side)
+        return _modified(session, user_ref, side, load_i64(event + ouch.LEAVES), out)
+    size = _begin(out, _SIZE_C, _C, session, user_ref)
+    store_be32(out + _CANCELED.quantity, gone)
+    store_u8(out + _CANCELED.reason, cancel_letter(event, note))
+    return size
+
+
+@kernel
+def _modified(session: int, user_ref: int, side: int, leaves: int, out: int) -> int:
+    size = _begin(out, _SIZE_M, _M, session, user_ref)
+    store_u8(out + _MODIFIED.side, side)
+    store_be32(out + _MODIFIED.quantity, ouch.quantity32(leaves))
+    return size
+
+
+@kernel
+def _priority(event: int, row: int, session: int, out: int) -> int:
+    if load_u8(event + ouch.FLAGS) & _WAITING:
+        return 0
+    reference = load_i64(event + ouch.SEQ)
+    store_i64(row + ouch.REFERENCE, reference)
+    size = _begin(out, _SIZE_T, _T, session, load_u32(row + rows.TOKEN))
+    store_be64(out + _PRIORITY.price, ouch.event_price4(event, session))
+    store_u8(out + _PRIORITY.display, load_u8(row + rows.OWN + ouch50_in.DISPLAY))
+    store_be64(out + _PRIORITY.reference, reference)
+    return size
+
+
+@kernel
+def _restated(event: int, row: int, session: int, out: int) -> int:
+    """An iceberg's next slice: the number it has in market data, and how much it shows."""
+    reference = load_i64(event + ouch.SEQ)
+    store_i64(row + ouch.REFERENCE, reference)
+    size = _begin(out, _SIZE_R, _R, session, load_u32(row + rows.TOKEN))
+    store_u8(out + _RESTATED.reason, _R)
+    at = out + size
+    store_be64(_option(at, _T_SECONDARY, 8), reference)
+    at += 10
+    store_be32(_option(at, _T_DISPLAYED, 4), ouch.quantity32(load_i64(event + ouch.QTY)))
+    store_be16(out + _RESTATED.appendage_bytes, 16)
+    return size + 16
+
+
+@kernel
+def _rejected(event: int, row: int, session: int, note: int, out: int) -> int:
+    """As of OUCH 4.2; a mass cancel that the core rejects is a Rejected, too."""
+    if note == 0:
+        return 0
+    message, reason = load_u8(note + notes.MESSAGE), load_u8(event + ouch.REASON)
+    if message in (_O, _U, _C):
+        if message == _U and reason == _UNKNOWN_ORDER:
+            return 0
+        code = _REASON_CODE[reason & 63]
+        if reason == _GATEWAY:
+            code = _GATEWAY_CODE[ouch.gateway_bit(event)]
+        return _reject(session, note, code, out)
+    if message not in (_X, _M) or reason == _UNKNOWN_ORDER:
+        return 0
+    ouch.count_returned(event, row)
+    return _begin(out, _SIZE_I, _I, session, load_u32(note + notes.ORIG))
+
+
+@kernel
+def _reject(session: int, note: int, code: int, out: int) -> int:
+    size = _begin(out, _SIZE_J, _J, session, load_i64(note + notes.CLIENT_SEQ))
+    store_be16(out + _REJECTED.reason, code)
+    own = note + notes.OWN
+    if load_u8(note + notes.MESSAGE) in (_O, _U):
+        ouch.copy14(out + _REJECTED.clordid, own + ouch50_in.CLORDID)
+    else:
+        store_any64(out + _REJECTED.clordid, ouch.SPACES)
+        store_any64(out + _REJECTED.clordid + 6, ouch.SPACES)
+    return size
+
+
+@kernel
+def refuse(note: int, order: int, session: int, out: int, room: int) -> int:
+    """As ouch42_out.refuse; disable, enable and query are answered in this way, too."""
+    if room < MAX_BYTES:
+        return NO_ROOM
+    message, refused = load_u8(note + notes.MESSAGE), load_u8(note + notes.REFUSED)
+    if refused == _R_QUERIED:
+        return _begin(out, _SIZE_Q, _Q, session, load_i64(note + notes.CLIENT_SEQ))
+    if refused in (_R_DISABLE, _R_ENABLE):
+        kind = _G if refused == _R_DISABLE else _K
+        size = _begin(out, _SIZE_G, kind, session, load_i64(note + notes.CLIENT_SEQ))
+        store_any32(out + _ENTRY.firm, load_any32(note + ouch50_in.OPTIONS + ouch50_in.FIRM))
+        return size
+    if message in (_X, _M):
+        orig = load_u32(note + notes.ORIG)
+        if refused != _R_MODIFIED:
+            return _begin(out, _SIZE_I, _I, session, orig)
+        side = load_u8(note + notes.OWN + ouch50_in.SIDE)
+        return _modified(session, orig, side, load_i64(order + _ORDER_QTY), out)
+    code = _REFUSAL_CODE[refused] if refused < 64 else OTHER
+    return _reject(session, note, code, out)

@@ -1,0 +1,105 @@
+"""tshark dissects every byte of SoupBinTCP and OUCH 4.2 that goes out or may come in: no unknown
+value, no malformed packet, no byte left over."""
+
+import re
+import shutil
+import struct
+import subprocess
+
+import pytest
+from ouch42_messages import cancel, enter, finish, modify, open_order, replace
+from ouch_support import Session, make_event, make_row, sequenced, unsequenced
+
+from openoutcry.order_entry import ouch42, soupbin
+from openoutcry.order_entry.soupbin import LoginRequest
+from openoutcry.wire.enums import EventFlag, EventKind, Reason, SelfTrade
+from openoutcry.wire.messages import OUCH42
+
+PORT = 9000
+
+pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+
+
+def frame(data, from_client, seq):
+    """An Ethernet frame with a TCP segment; nobody checks its checksums."""
+    ports = (40_000, PORT) if from_client else (PORT, 40_000)
+    tcp = struct.pack(">HHIIBBHHH", *ports, seq, 1, 5 << 4, 0x18, 65_535, 0, 0)
+    ip = struct.pack(
+        ">BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp) + len(data), 1, 0, 64, 6, 0,
+        *([bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2])][:: 1 if from_client else -1]),
+    )  # fmt: skip
+    return bytes(12) + b"\x08\x00" + ip + tcp + data
+
+
+def write_capture(path, packets):
+    """``packets``: (bytes, from the client?); each a segment of its own."""
+    seqs = {True: 1, False: 1}
+    with path.open("wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65_535, 1))
+        for number, (data, from_client) in enumerate(packets):
+            whole = frame(data, from_client, seqs[from_client])
+            seqs[from_client] += len(data)
+            file.write(struct.pack("<IIII", number, 0, len(whole), len(whole)) + whole)
+
+
+def dissect(path):
+    """tshark's words on every packet."""
+    run = subprocess.run(
+        ["tshark", "-r", str(path), "-d", f"tcp.port=={PORT},soupbintcp", "-V",
+         "--enable-heuristic", "ouch_soupbintcp"],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def told():
+    """Every message that an event or a refusal can be, with every letter that it can have."""
+    session = Session(ouch42, self_trade=SelfTrade.DECREMENT)
+    flags = (0, EventFlag.MAKER, EventFlag.AUCTION | EventFlag.MAKER)
+    kinds = [kind for kind in EventKind if kind not in (EventKind.CANCELLED, EventKind.REJECTED)]
+    cases = [(kind, Reason.NONE, flag) for kind in kinds for flag in flags]
+    cases += [(k, r, 0) for k in (EventKind.CANCELLED, EventKind.REJECTED) for r in Reason]
+    fields = {"qty_lots": 10, "leaves_lots": 20, "price_ticks": 1_000_000}
+    for display in ({}, {"display": "N", "side": "T"}, {"cross": "O"}, {"display": "M"}):
+        row = open_order(session, **display)
+        _, _, note = session.decode(unsequenced(enter()))
+        for kind, reason, flag in cases:
+            yield session.encode(make_event(kind, reason=reason, flags=flag, **fields), row, note)
+        order, note = finish(session, replace(), row)[1:]
+        if note["refused"] == 0:
+            replaced = make_event(EventKind.REPLACED, **fields)
+            yield session.encode(replaced, make_row(order, note), note)
+    for refused in range(40):
+        note["refused"] = refused
+        yield session.refuse(note, order)
+    row = open_order(session, side="S")
+    order, note = finish(session, modify("T", 50), row)[1:]
+    yield session.encode(make_event(EventKind.REDUCED, leaves_lots=50), row, note)
+    order, note = finish(session, modify("B", 40), row)[1:]
+    yield session.refuse(note, order)
+
+
+def test_every_byte_is_dissected(tmp_path):
+    """Each different message once; by its own name, to its last byte."""
+    messages = sorted({message for message in told() if message})
+    assert {chr(message[0]) for message in messages} == set("AUCDEJITM")
+    day = [OUCH42.from_server("S").pack(timestamp=1, event=letter) for letter in "SE"]
+    ours = [soupbin.login_accepted("20261121", 1), soupbin.SERVER_HEARTBEAT]
+    ours += [sequenced(message) for message in (*day, *messages)]
+    ours += [soupbin.END_OF_SESSION, soupbin.login_rejected("A"), soupbin.login_rejected("S")]
+    theirs = [
+        soupbin.login_packet(LoginRequest("alice", "secret", "", 1)), soupbin.CLIENT_HEARTBEAT,
+        *map(unsequenced, (enter(), replace(), cancel(), modify("S", 5))), soupbin.LOGOUT_REQUEST,
+    ]  # fmt: skip
+    path = tmp_path / "session.pcap"
+    write_capture(path, [(p, True) for p in theirs] + [(p, False) for p in ours])
+    text = dissect(path)
+    assert "Malformed" not in text
+    assert "Unknown" not in text, re.findall(r".*Unknown.*", text)[:5]
+    assert "undecoded" not in text.lower()
+    assert text.count("OUCH, ") == len(day) + len(messages) + 4
+    for name in ("Accepted", "Replaced", "Canceled", "AIQ Canceled", "Executed", "Rejected",
+                 "Cancel Reject", "Order Priority Update", "Order Modified", "System Event",
+                 "Enter Order", "Replace Order", "Cancel Order", "Modify Order"):  # fmt: skip
+        assert f"OUCH, {name}\n" in text, name
