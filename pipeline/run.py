@@ -25,6 +25,7 @@ from openoutcry.pipeline.options import ORDER_CAPACITY, Options, PipelineError, 
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.progress import SAMPLE_S, RunState, Sample, Watcher, take_sample
 from openoutcry.pipeline.result import make_result
+from openoutcry.pipeline.sessions import Sessions
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.supervisor import Supervisor
@@ -167,7 +168,6 @@ def _prepare(
         options.operator.begin(shared, state.resumed_engine)
         state.resumed_engine = None
     journal_s = time.monotonic() - started
-
     work = worker.Work(
         shared=shared,
         core=options.core,
@@ -183,10 +183,25 @@ def _prepare(
         settings=options.gateway_settings,
         recording=options.recording,
         spare_cores=options.spare_cores,
+        sessions=_open_sessions(options, shared, directory, watcher, stack),
     )
     if directory is not None and options.journal is not None and options.topology == "processes":
         stack.enter_context(following(directory, options.checkpoint_every))
     return work, {"flow_s": flow_s, "journal_s": journal_s}
+
+
+def _open_sessions(
+    options: Options, shared: Shared, journal: Path | None, watcher: Watcher, stack: ExitStack
+) -> Sessions | None:
+    """The participants' sessions and their doors, where there are any."""
+    if options.sessions is None:
+        return None
+    sessions = Sessions(options.sessions, shared, options.table, journal)
+    stack.callback(sessions.close)
+    for (host, port), row in zip(sessions.listen(), options.sessions.ports, strict=True):
+        watcher.note(f"{row.protocol.name} on {host}:{port}")
+    sessions.open_doors()
+    return sessions
 
 
 def _make_receiver(options: Options, stack: ExitStack) -> UdpReceiver | None:
