@@ -4,9 +4,10 @@ One for each command of the sessions' lane, by lane sequence, written before the
 published.  The journal keeps the notes of a block beside its commands, so that every outbound
 stream can be made again from the journal alone (docs/decisions/012-sessions.md).
 
-Packed, a note is its difference to the previous note of the same session in the block: a mask of
-the 16 words that differ, then each of these as a mask of its bytes that differ and these bytes.  A
-client that counts its tokens up costs a dozen bytes an order, not 128.
+Packed, a bit for each command of the block says whether it has a note; then, of each note, the
+difference to the previous one of the same session in the block: a mask of the 16 words that differ,
+then each of these as a mask of its bytes that differ and these bytes.  A client that counts its
+tokens up costs 8 bytes an order, not 128.
 """
 
 from base64 import b64decode, b64encode
@@ -52,8 +53,11 @@ CLIENT_SEQ, ROW, TOKEN, ORIG, OWN = (
     _OFFSETS[n] for n in ("client_seq", "row", "token", "orig", "own")
 )
 
-FLAG_INTERNAL = 128
-"""The session layer's own command: of a lost connection."""
+FLAG_INTERNAL, FLAG_NEW_ROW, FLAG_TOKEN = 128, 64, 32
+"""INTERNAL: the session layer's own: a connection that came or was lost, and what follows from it ·
+NEW_ROW: the number is a new one · TOKEN: from here on the token names the order ``row``."""
+LOGGED_IN, LOGGED_OUT, LOST = ord("L"), ord("Z"), ord("D")
+"""``message`` of an internal note without effect: what became of the connection."""
 NOTES = "notes"
 """What they are called in a block's note."""
 MAX_PACKED = 2 + 2 + WORDS * 9
@@ -162,32 +166,35 @@ class NotePacker:
             self._notes, self._mask, lane_seqs.ctypes.data, len(lane_seqs),
             self._previous.ctypes.data, self._sessions, self._out.ctypes.data,
         )  # fmt: skip
-        return b64encode(self._out[:size].data).decode()
+        there = np.packbits(lane_seqs != 0, bitorder="little").tobytes()
+        return b64encode(there + self._out[:size].tobytes()).decode()
 
 
-def unpack(text: str, count: int, sessions: int) -> npt.NDArray[Any]:
-    """The ``count`` notes of a block (NOTE_DTYPE), in the order of its commands that have one.
+def unpack(text: str, count: int, sessions: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+    """Of a block of ``count`` commands: indices of those that have a note, and the notes
+    (NOTE_DTYPE).
 
     Raises ``ValueError`` if the text is something else.
     """
-    packed = np.frombuffer(b64decode(text, validate=True), np.uint8)
+    data = np.frombuffer(b64decode(text, validate=True), np.uint8)
+    bits = -(-count // 8)
+    there = np.flatnonzero(np.unpackbits(data[:bits], bitorder="little")[:count])
+    packed = data[bits:]
     previous = np.zeros(sessions + 1, NOTE_DTYPE)
-    notes = np.zeros(count, NOTE_DTYPE)
-    result = unpack_notes(
-        packed.ctypes.data, len(packed), count, previous.ctypes.data, sessions, notes.ctypes.data
-    )
-    if result != 0:
-        raise ValueError(f"{len(packed)} bytes are not {count} notes of {sessions} sessions")
-    return notes
+    notes = np.zeros(len(there), NOTE_DTYPE)
+    at = packed.ctypes.data, len(packed), len(there), previous.ctypes.data, sessions
+    if unpack_notes(*at, notes.ctypes.data) != 0:
+        raise ValueError(f"{len(data)} bytes are not the notes of {count} commands")
+    return there, notes
 
 
 # The same, slow and plainly right.
 
 
 def reference_pack(notes: npt.NDArray[Any]) -> bytes:
-    """As :func:`pack_notes`, of notes (NOTE_DTYPE) in a row."""
+    """As :class:`NotePacker`, of commands that all have a note, as bytes."""
     previous: dict[int, bytes] = {}
-    out = bytearray()
+    out = bytearray(((1 << len(notes)) - 1).to_bytes(-(-len(notes) // 8), "little"))
     for note in notes:
         session, new = int(note["session"]), note.tobytes()
         old = previous.get(session, bytes(NOTE_BYTES))

@@ -64,9 +64,13 @@ SIDE, SIDE_BYTES = 1024, 1024
     FAULTS,  # connections ended because of what came
     SLOW,  # and because nobody read
     ENTRY,  # while encoding: entries of the stream so far
+    LOGGED_OUT,  # 1: it went in order, or never came; 0: its connection lives or was lost
+    DIRTY,  # it is on the list of those that have something to be sent
+    CAUGHT_UP,  # bytes of the stream when this connection began
+    PENDING,  # whole messages may wait at INPUT
     SWEEP,  # next row number to look at while orders are cancelled one by one, 0 none
     SWEEP_END,
-) = range(0, 8 * 45, 8)
+) = range(0, 8 * 49, 8)
 DISCONNECTED, CONNECTED, ENDING = range(3)
 
 # A row of the symbol table.

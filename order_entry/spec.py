@@ -107,7 +107,15 @@ class SessionsSpec:
     """By symbol: decimals of one tick; 4 where nothing is said."""
     day_start_ns: int = 0
     """Local midnight of the trading day, ns since the epoch; 0: UTC's of ``day``."""
+    day_begin_ns: int = 0
+    """What came before this belongs to the streams and tokens of days before; 0: day_start_ns."""
     failures_before_lock: int = 5
     lock_s: float = 60.0
     row_capacity: int = 1 << 17
     """Orders that may be open, or waiting for an answer, at once; a power of two."""
+    token_capacity: int = 1 << 20
+    """Tokens that the sessions may use in a day; a power of two."""
+    stream_entries: int = 1 << 24
+    """Messages that one session may be sent in a day."""
+    stream_bytes: int = 1 << 31
+    """And their bytes."""

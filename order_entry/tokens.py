@@ -84,17 +84,33 @@ def number_of(table: int, session: int, token: int) -> int:
 
 
 @kernel
+def clear_table(table: int) -> None:
+    """No token is taken any more."""
+    entries = load_i64(table + TABLE_ENTRIES)
+    if load_i64(table + TABLE_COUNT) > 0:
+        for offset in range(0, ENTRY_BYTES * (load_i64(table + TABLE_MASK) + 1), 8):
+            store_i64(entries + offset, 0)
+    store_i64(table + TABLE_COUNT, 0)
+
+
+@kernel
+def is_full(table: int) -> bool:
+    """Seven eighths are taken."""
+    capacity = load_i64(table + TABLE_MASK) + 1
+    return load_i64(table + TABLE_COUNT) >= capacity - (capacity >> 3)
+
+
+@kernel
 def put_token(table: int, session: int, token: int, number: int) -> int:
     """Let a token name an order; 1, or TAKEN (nothing is changed), or FULL at seven eighths."""
     entry = find_token(table, session, token)
     if entry != 0 and load_i64(entry + NUMBER) != 0:
         return TAKEN
-    count, capacity = load_i64(table + TABLE_COUNT), load_i64(table + TABLE_MASK) + 1
-    if entry == 0 or count >= capacity - (capacity >> 3):
+    if entry == 0 or is_full(table):
         return FULL
     store_i64(entry + SESSION, session)
     for offset in range(0, TOKEN_SIZE, 8):
         store_i64(entry + TOKEN + offset, load_i64(token + offset))
     store_i64(entry + NUMBER, number)
-    store_i64(table + TABLE_COUNT, count + 1)
+    store_i64(table + TABLE_COUNT, load_i64(table + TABLE_COUNT) + 1)
     return 1

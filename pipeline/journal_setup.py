@@ -156,6 +156,7 @@ def make_journal(
         "durability": options.durability,
         "gateway": options.gateway,
         "lanes": [lane.name for lane in shared.table.lanes],
+        "sessions": sessions_of(options),
         "gateway_settings": document_of(options.gateway_settings),
         "layout_version": openoutcry.wire.LAYOUT_VERSION,
         "versions": {"python": platform.python_version(), "numba": numba.__version__},
@@ -174,6 +175,12 @@ def make_journal(
         policy=options.policy, direct=durable,
     )  # fmt: skip
     return writer, Senders()
+
+
+def sessions_of(options: Options) -> list[str]:
+    """Whose notes the journal has, by their numbers from 1."""
+    rows = options.sessions.sessions if options.sessions else ()
+    return [f"{row.name} {row.protocol.name} of participant {row.participant}" for row in rows]
 
 
 def close_journal(work: Work, state: RunState, result: dict[str, Any]) -> None:

@@ -18,11 +18,13 @@ from openoutcry.journal import EventDigest, Journal, JournalWriter
 from openoutcry.journal.origins import ORIGINS, Key, pack_origins
 from openoutcry.journal.space import SpaceWatch
 from openoutcry.journal.writer import NO_DIGEST
+from openoutcry.order_entry.notes import NOTES, NotePacker
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.clock_evidence import ClockEvidence
 from openoutcry.pipeline.histogram import record_spans
-from openoutcry.pipeline.lanes import LaneCounts, journaled_lanes
+from openoutcry.pipeline.lanes import LaneCounts, journaled_lanes, lane_seqs
 from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.stages.session_words import LANE
 from openoutcry.pipeline.stages.words import BURST
 from openoutcry.pipeline.stamp_clock import stamp_record
 from openoutcry.ring.kernels import published_count, release
@@ -47,9 +49,12 @@ class JournalStage:
         durable: bool,
         reached: dict[str, int] | None = None,
         key_of: Callable[[int], Key] | None = None,
+        notes: NotePacker | None = None,
     ) -> None:
         """``reached``: how many commands of each lane the journal holds, none by default;
-        ``key_of``: who the sender with an index is, where commands come by a network."""
+        ``key_of``: who the sender with an index is, where commands come by a network; ``notes``:
+        of sessions' commands."""
+        self.notes = notes
         self.key_of = key_of
         self.shared = shared
         self.writer = writer
@@ -136,6 +141,9 @@ class JournalStage:
         note: dict[str, Any] = {}
         if self.lanes:
             note |= self.lanes.after(self.shared.lane_words(first, count))
+        if self.notes is not None:
+            words = self.shared.lane_words(first, count)
+            note[NOTES] = self.notes.pack(lane_seqs(words, LANE))
         if self.key_of is not None:
             note[ORIGINS] = pack_origins(*self.shared.origins_of(first, count), self.key_of)
         return note
@@ -213,4 +221,5 @@ def make_stage(work: "Work") -> JournalStage:
         writer = Journal.resume(work.journal, direct=work.durable)
     directories = [work.journal, *work.copies]
     reached = journaled_lanes(directories, work.table, writer.written_seq)
-    return JournalStage(work.shared, writer, work.durable, reached, work.key_of)
+    notes = work.sessions.packer(MAX_BLOCK_RECORDS) if work.sessions else None
+    return JournalStage(work.shared, writer, work.durable, reached, work.key_of, notes)

@@ -26,6 +26,11 @@ def last_of_lanes(words: npt.NDArray[np.int64]) -> dict[int, int]:
     return {int(n): int(seqs[numbers == n].max()) for n in np.unique(numbers)}
 
 
+def lane_seqs(words: npt.NDArray[np.int64], lane: int) -> npt.NDArray[np.int64]:
+    """Sequences on the lane of commands with these lane words; 0 for other lanes'."""
+    return np.where(words & (NUMBERS - 1) == lane, words >> SHIFT, 0)
+
+
 def journaled_lanes(directories: Sequence[Path], table: Topology, seq: int) -> dict[str, int]:
     """How many commands of each lane are among the first ``seq`` of the journal.
 

@@ -12,6 +12,7 @@ from openoutcry.dpdk_shim.authentication import PacketSession
 from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.gateway_fpga import Settings
 from openoutcry.matcher import Engine
+from openoutcry.order_entry.spec import SessionsSpec
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.stall import StallPolicy
 from openoutcry.pipeline.topology import TOPOLOGY, Topology
@@ -101,6 +102,8 @@ class Options:
     """Of what goes on with its journal whatever its sources are (a venue)."""
     stall: StallPolicy = field(default_factory=StallPolicy)
     """When a stage that lives and makes no progress is reported, and when it is restarted."""
+    sessions: SessionsSpec | None = None
+    """Participants' sessions and their ports; ``wiring`` has their rows (``with_sessions``)."""
     recording: Recording | None = None
     """Filled with every command's stamps; for a source of known length."""
 

@@ -92,6 +92,8 @@ class Drops:
 
 def take_sample(work: Work, state: RunState, note: Callable[[str], None]) -> Sample:
     state.drops.look(work, note)
+    if work.sessions is not None:
+        work.sessions.look(note)
     shared = work.shared
     control = shared.control
     first_ns = control[ct.FIRST_NS]

@@ -17,7 +17,7 @@ from openoutcry.wire.errors import OutcryError
 
 SAME = (
     "instruments", "order_capacity", "hooks", "source", "seed", "gateway", "gateway_settings",
-    "lanes",
+    "lanes", "sessions",
 )  # fmt: skip
 """What a run must have in common with the one whose journal it goes on with."""
 
@@ -38,7 +38,7 @@ def resume_pipeline(
     Raises :class:`ResumeError` if the journal is of another run, ``JournalError`` if it is damaged.
     """
     started = time.monotonic()
-    before = {"lanes": ["lane"], **JournalReader(directory).config}
+    before = {"lanes": ["lane"], "sessions": [], **JournalReader(directory).config}
     for key in SAME:
         if before.get(key) != config[key]:
             shown = f": {before.get(key)}, not {config[key]}"

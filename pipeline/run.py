@@ -25,6 +25,7 @@ from openoutcry.pipeline.options import ORDER_CAPACITY, Options, PipelineError, 
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.progress import SAMPLE_S, RunState, Sample, Watcher, take_sample
 from openoutcry.pipeline.result import make_result
+from openoutcry.pipeline.sessions import Sessions
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.supervisor import Supervisor
@@ -165,6 +166,13 @@ def _prepare(
         options.operator.begin(shared, state.resumed_engine)
         state.resumed_engine = None
     journal_s = time.monotonic() - started
+    sessions = None
+    if options.sessions is not None:
+        sessions = Sessions(options.sessions, shared, options.table, directory)
+        stack.callback(sessions.close)
+        for (host, port), row in zip(sessions.listen(), options.sessions.ports, strict=True):
+            watcher.note(f"{row.protocol.name} on {host}:{port}")
+        sessions.open_doors()
 
     work = worker.Work(
         shared=shared,
@@ -181,6 +189,7 @@ def _prepare(
         settings=options.gateway_settings,
         recording=options.recording,
         spare_cores=options.spare_cores,
+        sessions=sessions,
     )
     if directory is not None and options.journal is not None and options.topology == "processes":
         stack.enter_context(following(directory, options.checkpoint_every))

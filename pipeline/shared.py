@@ -60,7 +60,7 @@ class Shared:
             self.rings = {ring.name: self._ring(ring.name, ring.record) for ring in table.rings}
             self._make_stamps()
             self.probes = (
-                self._segment("probes", len(table.stages) * PROBE_BYTES) if geometry.kept else None
+                self.segment("probes", len(table.stages) * PROBE_BYTES) if geometry.kept else None
             )
         except BaseException:
             self.unlink()
@@ -96,12 +96,12 @@ class Shared:
         }
         self._histograms_at = 8 * offsets[-1]
         size_bytes = self._histograms_at + len(table.intervals) * HISTOGRAM_BYTES
-        self.stamps = self._segment("stamps", size_bytes)
+        self.stamps = self.segment("stamps", size_bytes)
 
     def _name(self, what: str) -> str:
         return segment_name(ProcessIdentity.mine(), what)
 
-    def _segment(self, what: str, size_bytes: int) -> Segment:
+    def segment(self, what: str, size_bytes: int) -> Segment:
         segment = Segment.create(self._name(what), size_bytes)
         self._segments.append(segment)
         return segment
@@ -133,7 +133,7 @@ class Shared:
         is started again finds its place by counting; returns how many.  Grows by doubling where the
         source does not say how many it has."""
         capacity = max(1, min(limit, hint if hint is not None else 1 << 16))
-        tape = self._segment(f"tape-{lane}", capacity * RECORD_BYTES)
+        tape = self.segment(f"tape-{lane}", capacity * RECORD_BYTES)
         count = 0
         for chunk in chunks:
             chunk = chunk[: limit - count]

@@ -73,6 +73,9 @@ class Work:
     """Cores that no stage spins on."""
     copies: tuple[Path, ...] = ()
     """The journal's other directories."""
+    sessions: Any = None
+    """Participants' sessions (sessions.Sessions), where there are any.  Not imported here: every
+    stage's machine code would depend on all of order entry."""
 
     @property
     def instruments(self) -> npt.NDArray[Any]:

@@ -61,6 +61,7 @@ class Batch(NamedTuple):
     commands: Records
     events: Records
     ends_block: bool
+    block: Block
 
 
 def events_of(
@@ -101,7 +102,7 @@ def events_of(
             events = np.zeros(0, EVENT_DTYPE)
             if point and size:
                 events = point.feed(part, block, reader.last_block)
-            yield Batch(block.header, after_seq, part, events, at == len(records))
+            yield Batch(block.header, after_seq, part, events, at == len(records), block)
             if at == len(records):
                 break
 

@@ -45,7 +45,9 @@ def test_packed_notes_come_back_and_are_what_the_reference_packs(data):
         raw[at] = data.draw(st.integers(0, 255))
     text = pack(made)
     assert notes.b64decode(text) == notes.reference_pack(made)
-    assert notes.unpack(text, count, 64).tobytes() == made.tobytes()
+    there, found = notes.unpack(text, count, 64)
+    assert there.tolist() == list(range(count))
+    assert found.tobytes() == made.tobytes()
 
 
 def test_commands_of_other_lanes_have_no_note_and_damage_is_refused():
@@ -54,12 +56,14 @@ def test_commands_of_other_lanes_have_no_note_and_damage_is_refused():
     ring[1:5] = made
     packer = notes.NotePacker(ring.ctypes.data, 7, 64, 8)
     text = packer.pack(np.array([0, 1, 0, 0, 3]))
-    assert notes.unpack(text, 2, 64).tobytes() == made[[0, 2]].tobytes()
-    for bad, count in ((text, 1), (text, 3), (text[:-4], 2), ("", 1)):
-        with pytest.raises(ValueError, match="are not"):
+    there, found = notes.unpack(text, 5, 64)
+    assert there.tolist() == [1, 4]
+    assert found.tobytes() == made[[0, 2]].tobytes()
+    for bad, count in ((text, 4), (text[:-4], 5), ("", 1)):
+        with pytest.raises(ValueError, match="are not the notes"):
             notes.unpack(bad, count, 64)
-    with pytest.raises(ValueError, match="notes of 1 sessions"):
-        notes.unpack(text, 2, 1)
+    with pytest.raises(ValueError, match="notes of 5 commands"):
+        notes.unpack(text, 5, 1)
 
 
 def test_a_counting_clients_note_is_a_dozen_bytes():

@@ -1,0 +1,379 @@
+"""What a command and an event of the journal do to rows, tokens and streams.
+
+Two kernels, and everything a session is told is made by them: by the running stage as things
+happen, and after a death from the journal, in the same order.  So :func:`apply_command` looks only
+at the command and its note, and writes of live rows only their state; :func:`apply_event` only at
+the event, its command's note and rows of commands before it.
+"""
+
+from numba import types
+
+from openoutcry.order_entry import hall as h
+from openoutcry.order_entry import notes as n
+from openoutcry.order_entry import ouch, soupbin
+from openoutcry.order_entry import rows as r
+from openoutcry.order_entry import session as s
+from openoutcry.order_entry import stream as st
+from openoutcry.order_entry import tokens as t
+from openoutcry.order_entry.spec import Protocol
+from openoutcry.wire.enums import CommandKind, EventKind
+from openoutcry.wire.indirect import _call, intrinsic
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import (
+    add_wrapping,
+    load_i64,
+    load_u8,
+    load_u16,
+    mul_wrapping,
+    store_i64,
+    store_u8,
+    store_u16,
+)
+from openoutcry.wire.records import EVENT, ORDER
+
+O = ORDER.offsets  # noqa: E741
+E = EVENT.offsets
+ORDER_PRICE, ORDER_QTY, ORDER_SYMBOL, ORDER_ID = (
+    O[n_] for n_ in ("price_ticks", "qty_lots", "symbol", "order_id")
+)
+ORDER_AUX, ORDER_KIND, ORDER_SIDE, ORDER_TYPE = (
+    O[n_] for n_ in ("aux", "kind", "side", "order_type")
+)
+ORDER_TIF, ORDER_TS, ORDER_PARTICIPANT, ORDER_SEQ = (
+    O[n_] for n_ in ("time_in_force", "rx_ts_ns", "participant", "seq")
+)
+EVENT_ID, EVENT_PRICE, EVENT_QTY, EVENT_LEAVES = (
+    E[n_] for n_ in ("order_id", "price_ticks", "qty_lots", "leaves_lots")
+)
+EVENT_CAUSE, EVENT_KIND, EVENT_SEQ, EVENT_PARTICIPANT = (
+    E[n_] for n_ in ("cause_seq", "kind", "seq", "participant")
+)
+NEW, REPLACE = int(CommandKind.NEW), int(CommandKind.REPLACE)
+REDUCE = int(CommandKind.REDUCE)
+ACCEPTED, FILLED = int(EventKind.ACCEPTED), int(EventKind.FILLED)
+CANCELLED, EXPIRED = int(EventKind.CANCELLED), int(EventKind.EXPIRED)
+REDUCED, REPLACED = int(EventKind.REDUCED), int(EventKind.REPLACED)
+REJECTED, CONVERTED = int(EventKind.REJECTED), int(EventKind.CONVERTED)
+REPEGGED = int(EventKind.REPEGGED)
+
+CODEC_FRAME, CODEC_DECODE, CODEC_COMPLETE, CODEC_ENCODE, CODEC_REFUSE = range(0, 40, 8)
+CODEC_BYTES = 64
+"""A protocol's row: addresses of its kernels (docs/decisions/012-sessions.md)."""
+CODECS = 8
+"""Rows, by Protocol; behind them ROOM bytes to encode into."""
+ROOM = 4096
+"""Bytes that one event's messages have at most."""
+OUCH50 = int(Protocol.OUCH50)
+
+
+@intrinsic
+def call2(typingctx, address, a, b):  # type: ignore[no-untyped-def]
+    """Call the kernel at ``address``: two int64 -> int64."""
+    return types.int64(*[types.int64] * 3), _call
+
+
+@intrinsic
+def call4(typingctx, address, a, b, c, d):  # type: ignore[no-untyped-def]
+    """Call the kernel at ``address``: four int64 -> int64."""
+    return types.int64(*[types.int64] * 5), _call
+
+
+@intrinsic
+def call5(typingctx, address, a, b, c, d, e):  # type: ignore[no-untyped-def]
+    """Call the kernel at ``address``: five int64 -> int64."""
+    return types.int64(*[types.int64] * 6), _call
+
+
+@intrinsic
+def call6(typingctx, address, a, b, c, d, e, f):  # type: ignore[no-untyped-def]
+    """Call the kernel at ``address``: six int64 -> int64."""
+    return types.int64(*[types.int64] * 7), _call
+
+
+@kernel
+def block_of(hall: int, index: int) -> int:
+    """Address of a session's block."""
+    return load_i64(hall + h.BLOCKS) + s.BLOCK_BYTES * index
+
+
+@kernel
+def add(address: int, amount: int) -> None:
+    store_i64(address, load_i64(address) + amount)
+
+
+@kernel
+def apply_command(hall: int, order: int, note: int) -> None:
+    """Rows and tokens as they are once this command is under way."""
+    flags = load_u8(note + n.FLAGS)
+    index = load_u16(note + n.SESSION)
+    session = block_of(hall, index)
+    if flags & n.FLAG_INTERNAL:
+        message = load_u8(note + n.MESSAGE)
+        if message in (n.LOGGED_IN, n.LOST):
+            store_i64(session + s.LOGGED_OUT, 0)
+        elif message == n.LOGGED_OUT:
+            store_i64(session + s.LOGGED_OUT, 1)
+        return
+    number = load_i64(note + n.ROW)
+    if load_u8(note + n.REFUSED) != 0 or number == 0:
+        return
+    table = load_i64(hall + h.TOKENS)
+    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+    if flags & n.FLAG_NEW_ROW:
+        replaced = 0
+        if load_u8(order + ORDER_KIND) == REPLACE:
+            replaced = t.number_of(table, index, note + n.ORIG)
+        fill_row(hall, session, r.take_row(rows, mask, number), replaced, order, note)
+        store_i64(hall + h.LAST_NUMBER, max(number, load_i64(hall + h.LAST_NUMBER)))
+    if flags & (n.FLAG_TOKEN | n.FLAG_NEW_ROW):
+        t.put_token(table, index, note + n.TOKEN, number)
+
+
+@kernel
+def remember(hall: int, order: int, note: int) -> None:
+    """What a protocol's ``complete`` has noted in the row of the order that a command names."""
+    if load_u8(order + ORDER_KIND) == REDUCE and load_u8(note + n.PROTOCOL) <= OUCH50:
+        rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+        row = r.find_row(rows, mask, load_i64(note + n.ROW))
+        if row != 0 and load_u8(note + n.FLAGS) & n.FLAG_INTERNAL == 0:
+            ouch.send_reduction(row, load_i64(order + ORDER_QTY))
+
+
+@kernel
+def begin_day(hall: int) -> None:
+    """What came before was of days before: of their tokens only open orders' are still taken."""
+    store_i64(hall + h.DAY_BEGUN, 1)
+    table = load_i64(hall + h.TOKENS)
+    t.clear_table(table)
+    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+    for index in range(mask + 1):
+        row = rows + r.ROW_BYTES * index
+        if r.is_live(row) and load_u8(row + r.TOKEN_BYTES) != 0:
+            session = load_u16(row + r.SESSION)
+            t.put_token(table, session, row + r.TOKEN, load_i64(row + r.NUMBER))
+
+
+@kernel_outlined
+def fill_row(hall: int, session: int, row: int, replaced: int, order: int, note: int) -> None:
+    """A new row: of a new order, or of the one that replaces the order ``replaced``."""
+    store_i64(row + r.ORDER_ID, load_i64(order + ORDER_ID))
+    store_i64(row + r.QTY, load_i64(order + ORDER_QTY))
+    store_i64(row + r.LEAVES, load_i64(order + ORDER_QTY))
+    store_i64(row + r.PRICE, load_i64(order + ORDER_PRICE))
+    store_i64(row + r.AUX, load_i64(order + ORDER_AUX))
+    symbol = load_i64(order + ORDER_SYMBOL)
+    store_i64(row + r.SYMBOL, symbol)
+    store_u16(row + r.SESSION, load_u16(note + n.SESSION))
+    store_u8(row + r.PROTOCOL, load_u8(note + n.PROTOCOL))
+    store_u8(row + r.STATE, r.SENT)
+    store_u8(row + r.SIDE, load_u8(order + ORDER_SIDE))
+    store_u8(row + r.ORDER_TYPE, load_u8(order + ORDER_TYPE))
+    store_u8(row + r.TIME_IN_FORCE, load_u8(order + ORDER_TIF))
+    store_u8(row + r.TOKEN_BYTES, load_u8(note + n.TOKEN_BYTES))
+    store_i64(row + r.CLIENT_SEQ, load_i64(note + n.CLIENT_SEQ))
+    st.copy_bytes(row + r.TOKEN, note + n.TOKEN, 40)
+    st.copy_bytes(row + r.OWN, note + n.OWN, 24)
+    store_i64(row + r.CHAIN, replaced)
+    instrument = s.find_symbol(session, symbol)
+    if instrument != 0:
+        store_u16(row + r.INSTRUMENT, load_i64(instrument + s.SYMBOL_INSTRUMENT))
+    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+    old = r.find_row(rows, mask, replaced)
+    if old != 0:
+        store_u8(row + r.SIDE, load_u8(old + r.SIDE))
+        store_u8(row + r.ORDER_TYPE, load_u8(old + r.ORDER_TYPE))
+        store_u8(row + r.TIME_IN_FORCE, load_u8(old + r.TIME_IN_FORCE))
+    else:
+        add(session + s.OPEN_ORDERS, 1)
+
+
+@kernel
+def apply_event(hall: int, codecs: int, event: int, order: int, note: int, rx_ts_ns: int) -> int:
+    """Rows and streams as they are once this event is told; returns the index of the session whose
+    stream has grown, 0 if none has.
+
+    ``order`` and ``note``: of the command that caused it, 0 if no session did; ``rx_ts_ns``: when
+    that came.
+    """
+    own = note != 0 and load_u8(note + n.FLAGS) & n.FLAG_INTERNAL == 0
+    if own and load_u8(note + n.REFUSED) != 0:
+        return tell_refused(hall, codecs, event, order, note, rx_ts_ns)
+    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+    row = r.current_row(rows, mask, load_i64(event + EVENT_ID))
+    if own:
+        row = row_of_own(hall, row, event, note)
+    if row == 0:
+        if not own:
+            return 0
+        session = block_of(hall, load_u16(note + n.SESSION))
+        return tell(hall, codecs, session, event, row, note, rx_ts_ns)
+    session = block_of(hall, load_u16(row + r.SESSION))
+    mine = note if own and is_about(hall, event, row, note) else 0
+    update_row(hall, row, event)
+    return tell(hall, codecs, session, event, row, mine, rx_ts_ns)
+
+
+@kernel
+def is_about(hall: int, event: int, row: int, note: int) -> bool:
+    """The event is about an order of the session that caused it, and about the one that its command
+    named, if it named one: not about the order it traded with."""
+    if load_u16(note + n.SESSION) != load_u16(row + r.SESSION):
+        return False
+    number = load_i64(note + n.ROW)
+    about = r.find_row(load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK), number)
+    return about == 0 or load_i64(about + r.ORDER_ID) == load_i64(event + EVENT_ID)
+
+
+@kernel_outlined
+def row_of_own(hall: int, row: int, event: int, note: int) -> int:
+    """The row that an event of the note's own command is about: a replace's new one, from the
+    moment it is accepted the order's current one."""
+    if load_u8(note + n.FLAGS) & n.FLAG_NEW_ROW == 0:
+        return row
+    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+    order_id = load_i64(event + EVENT_ID)
+    new = r.find_row(rows, mask, load_i64(note + n.ROW))
+    if new == 0 or new == row or load_i64(new + r.ORDER_ID) != order_id:
+        return row
+    kind = load_u8(event + EVENT_KIND)
+    if kind == REJECTED:
+        return new
+    if kind == REPLACED:
+        root = r.row_of(rows, mask, order_id & r.NUMBER_MASK)
+        if row != 0:
+            store_i64(new + r.CUM, load_i64(row + r.CUM))
+            store_i64(new + r.CUM_VALUE, load_i64(row + r.CUM_VALUE))
+        store_i64(root + r.CURRENT, load_i64(note + n.ROW))
+        if row not in (0, root):
+            store_u8(row + r.STATE, r.DONE)
+        return new
+    return row
+
+
+@kernel
+def update_row(hall: int, row: int, event: int) -> None:
+    """The order as of this event."""
+    kind = load_u8(event + EVENT_KIND)
+    leaves = load_i64(event + EVENT_LEAVES)
+    if kind == REJECTED:
+        if load_u8(row + r.STATE) == r.SENT:
+            end_row(hall, row)
+        return
+    if kind == FILLED:
+        qty = load_i64(event + EVENT_QTY)
+        store_i64(row + r.CUM, load_i64(row + r.CUM) + qty)
+        value = mul_wrapping(qty, load_i64(event + EVENT_PRICE))
+        store_i64(row + r.CUM_VALUE, add_wrapping(load_i64(row + r.CUM_VALUE), value))
+    elif kind in (REPLACED, CONVERTED, REPEGGED):
+        store_i64(row + r.PRICE, load_i64(event + EVENT_PRICE))
+    elif kind not in (ACCEPTED, CANCELLED, EXPIRED, REDUCED):
+        return
+    if kind in (ACCEPTED, FILLED, CANCELLED, EXPIRED, REDUCED, REPLACED):
+        store_i64(row + r.LEAVES, leaves)
+        if kind == REPLACED:
+            store_i64(row + r.QTY, load_i64(row + r.CUM) + leaves)
+        if kind in (ACCEPTED, REPLACED):
+            store_u8(row + r.STATE, r.OPEN)
+        elif leaves == 0:
+            end_row(hall, row)
+
+
+@kernel_outlined
+def end_row(hall: int, row: int) -> None:
+    """Nothing more will come of this order (or, of a replace that was rejected, of its row)."""
+    store_u8(row + r.STATE, r.DONE)
+    order_id, number = load_i64(row + r.ORDER_ID), load_i64(row + r.NUMBER)
+    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+    root = r.find_row(rows, mask, order_id & r.NUMBER_MASK)
+    is_current = root == row or (root != 0 and load_i64(root + r.CURRENT) == number)
+    if is_current:
+        if root != 0:
+            store_u8(root + r.STATE, r.DONE)
+        add(block_of(hall, load_u16(row + r.SESSION)) + s.OPEN_ORDERS, -1)
+
+
+@kernel_outlined
+def tell(
+    hall: int, codecs: int, session: int, event: int, row: int, note: int, rx_ts_ns: int
+) -> int:
+    """Let the session's protocol say the event; returns the session's index if it says anything."""
+    codec = codecs + CODEC_BYTES * load_i64(session + s.PROTOCOL)
+    encode = load_i64(codec + CODEC_ENCODE)
+    if encode == 0:
+        return 0
+    store_i64(session + s.RX_TS_NS, rx_ts_ns)
+    store_i64(session + s.CAUSE_SEQ, load_i64(event + EVENT_CAUSE))
+    out = codecs + CODEC_BYTES * CODECS
+    size = call6(encode, event, row, session, note, out + soupbin.HEADER_BYTES, ROOM)
+    return put_out(hall, session, out, size, load_i64(event + EVENT_SEQ))
+
+
+@kernel_outlined
+def tell_refused(hall: int, codecs: int, event: int, order: int, note: int, rx_ts_ns: int) -> int:
+    """As :func:`tell`, of a command that the session layer had refused."""
+    if load_u8(event + EVENT_KIND) != REJECTED:
+        return 0
+    session = block_of(hall, load_u16(note + n.SESSION))
+    refuse = load_i64(codecs + CODEC_BYTES * load_i64(session + s.PROTOCOL) + CODEC_REFUSE)
+    if refuse == 0:
+        return 0
+    store_i64(session + s.RX_TS_NS, rx_ts_ns)
+    store_i64(session + s.CAUSE_SEQ, load_i64(event + EVENT_CAUSE))
+    out = codecs + CODEC_BYTES * CODECS
+    size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)
+    return put_out(hall, session, out, size, load_i64(event + EVENT_SEQ))
+
+
+@kernel
+def put_out(hall: int, session: int, out: int, size: int, event_seq: int) -> int:
+    """Put what was encoded behind a packet's header at ``out`` into the session's stream, if it is
+    of this day."""
+    if size <= 0 or load_i64(hall + h.DAY_BEGUN) == 0:
+        return 0
+    size = soupbin.sequenced(out, size)
+    number = st.append(load_i64(session + s.STREAM), out, size, event_seq)
+    if number == 0:
+        add(hall + h.UNTOLD, 1)
+        return 0
+    return load_i64(session + s.INDEX)
+
+
+@kernel_outlined
+def command(hall: int, order: int, note: int) -> None:
+    """As :func:`apply_command`, for the running stage."""
+    apply_command(hall, order, note)
+
+
+@kernel
+def apply_batch(
+    hall: int,
+    codecs: int,
+    orders: int,
+    count: int,
+    notes: int,
+    events: int,
+    event_count: int,
+    last_event: int,
+) -> int:
+    """Apply commands in sequence and, behind each, its events up to ``last_event``; returns the
+    number of commands that had a note.
+
+    ``notes``: by command, address of its note or 0.
+    """
+    at, noted = 0, 0
+    for index in range(count):
+        order, note = orders + 64 * index, load_i64(notes + 8 * index)
+        is_today = load_i64(order + ORDER_TS) >= load_i64(hall + h.DAY_BEGIN)
+        if is_today and load_i64(hall + h.DAY_BEGUN) == 0:
+            begin_day(hall)
+        if note != 0:
+            apply_command(hall, order, note)
+            remember(hall, order, note)
+            noted += 1
+        seq = load_i64(order + ORDER_SEQ)
+        while at < event_count and load_i64(events + 64 * at + EVENT_CAUSE) == seq:
+            event = events + 64 * at
+            if load_i64(event + EVENT_SEQ) <= last_event:
+                apply_event(hall, codecs, event, order, note, load_i64(order + ORDER_TS))
+            at += 1
+    return noted

@@ -1,0 +1,298 @@
+"""The doorman: listens, terminates TLS, checks who wants in, and hands the socket to the sessions.
+
+A process of its own, in plain asyncio: what it does happens once a connection.  It reads the first
+message and nothing else.  Whoever it lets in goes to the sessions stage as a descriptor beside one
+message (SCM_RIGHTS over a SOCK_SEQPACKET pair), with the answer to the login, in which the stage
+fills in the sequence number, and with what the client has sent behind its login.  Whoever it does
+not let in it answers itself.
+
+A refused login never says why: not whether the name exists, not whether the password was right.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+import ssl
+import struct
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import argon2
+
+from openoutcry.order_entry import session as s
+from openoutcry.order_entry import soupbin
+from openoutcry.order_entry.hall import Hall
+from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec, SessionsSpec, Takeover
+
+HAND_BYTES, HAND_MAX = 512, 4096
+REPLY_AT = 64
+LOGIN_S = 10.0
+"""A connection that has not logged in by then is closed."""
+HANDED_S = 2.0
+"""A session that was handed over counts as connected for so long, until the stage says so."""
+MAX_WAITING = 256
+"""Connections that have not logged in."""
+MAX_HASHING = 2
+SEQUENCE_AT = soupbin.HEADER_BYTES + 10
+"""Where login_accepted has the sequence number."""
+SOUPBIN_PROTOCOLS = {Protocol.OUCH42, Protocol.OUCH50, Protocol.DROP_COPY}
+NO_SUCH_HASH = argon2.PasswordHasher().hash("nobody has this password")
+"""Checked for a name that does not exist, so that its answer takes as long."""
+
+
+class Refused(Exception):
+    """Why a login is refused: for our own counters; the client sees ``letter``."""
+
+    def __init__(self, why: str, letter: str = "A") -> None:
+        super().__init__(why)
+        self.letter = letter
+
+
+@dataclass
+class Attempts:
+    """Failed logins of one session or from one address, in a row."""
+
+    failures: int = 0
+    locked_until_s: float = 0.0
+
+
+@dataclass
+class Doorman:
+    """Lets sessions in; ``listeners`` belong to ``spec.ports``, in their order."""
+
+    spec: SessionsSpec
+    hall: Hall
+    listeners: Sequence[socket.socket]
+    sessions: socket.socket
+    """Its end of the pair to the stage."""
+    day: str
+    """The session that SoupBinTCP logins may ask for."""
+    refused: Counter[str] = field(default_factory=Counter)
+    attempts: dict[str, Attempts] = field(default_factory=dict)
+    handed: dict[int, tuple[int, float]] = field(default_factory=dict)
+    waiting: int = 0
+
+    def __post_init__(self) -> None:
+        self.names = {
+            row.name.casefold(): (index, row) for index, row in enumerate(self.spec.sessions, 1)
+        }
+        self.hasher = argon2.PasswordHasher()
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def run(self) -> None:
+        """Until the process ends."""
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        self.hashing = asyncio.Semaphore(MAX_HASHING)
+        loops = [
+            self._listen(listener, port)
+            for listener, port in zip(self.listeners, self.spec.ports, strict=True)
+        ]
+        await asyncio.gather(*loops)
+
+    async def _listen(self, listener: socket.socket, port: PortSpec) -> None:
+        listener.setblocking(False)
+        context = None
+        if port.tls_cert is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(port.tls_cert, port.tls_key)
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                client, _ = await loop.sock_accept(listener)
+            except OSError:
+                # No descriptor is left, or the client has gone already.
+                await asyncio.sleep(0.05)
+                continue
+            if self.waiting >= MAX_WAITING:
+                self.refused["too many connections"] += 1
+                client.close()
+                continue
+            task = loop.create_task(self._receive(client, port, context))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    async def _receive(
+        self, client: socket.socket, port: PortSpec, context: ssl.SSLContext | None
+    ) -> None:
+        self.waiting += 1
+        try:
+            client.setblocking(False)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            address = client.getpeername()[0]
+            if context is None:
+                await self._let_in_plain(client, port, address)
+            else:
+                await self._let_in_tls(client, port, address, context)
+        except (OSError, TimeoutError, ssl.SSLError):
+            self.refused["connection lost"] += 1
+        finally:
+            self.waiting -= 1
+            client.close()
+
+    async def _let_in_plain(self, client: socket.socket, port: PortSpec, address: str) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            index, reply, rest, wanted = await self._login(
+                lambda: loop.sock_recv(client, HAND_BYTES), port, address
+            )
+        except Refused as refusal:
+            self.refused[str(refusal)] += 1
+            if port.protocol in SOUPBIN_PROTOCOLS and refusal.letter:
+                await loop.sock_sendall(client, soupbin.login_rejected(refusal.letter))
+            return
+        await self._hand_over(index, client, reply, rest, wanted)
+
+    async def _let_in_tls(
+        self, client: socket.socket, port: PortSpec, address: str, context: ssl.SSLContext
+    ) -> None:
+        """The stage gets one end of a pair; this process relays between the other and TLS."""
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await loop.connect_accepted_socket(
+            lambda: protocol, client, ssl=context, ssl_handshake_timeout=LOGIN_S
+        )
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        ours, theirs = socket.socketpair()
+        with ours, contextlib.closing(writer):
+            with theirs:
+                try:
+                    index, reply, rest, wanted = await self._login(
+                        lambda: reader.read(HAND_BYTES), port, address
+                    )
+                except Refused as refusal:
+                    self.refused[str(refusal)] += 1
+                    if port.protocol in SOUPBIN_PROTOCOLS and refusal.letter:
+                        writer.write(soupbin.login_rejected(refusal.letter))
+                        await writer.drain()
+                    return
+                theirs.setblocking(False)
+                await self._hand_over(index, theirs, reply, rest, wanted)
+            self.waiting -= 1
+            try:
+                ours.setblocking(False)
+                mine_reader, mine_writer = await asyncio.open_connection(sock=ours)
+                ways = [_relay(reader, mine_writer), _relay(mine_reader, writer)]
+                tasks = [asyncio.ensure_future(way) for way in ways]
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in tasks:
+                    task.cancel()
+                mine_writer.close()
+            finally:
+                self.waiting += 1
+
+    async def _login(
+        self, read: Callable[[], Awaitable[bytes]], port: PortSpec, address: str
+    ) -> tuple[int, bytes, bytes, int]:
+        """The first message, and whether it opens the door: index of the session, the answer to
+        the login, what came behind it, and the number that is asked for.
+
+        Raises :class:`Refused`.
+        """
+        data = b""
+        async with asyncio.timeout(LOGIN_S):
+            while True:
+                more = await read()
+                if not more:
+                    raise Refused("connection lost", "")
+                data += more
+                whole = _first_packet(data)
+                if whole:
+                    break
+        try:
+            login = soupbin.read_login(data[:whole])
+        except soupbin.LoginError as error:
+            raise Refused("malformed login", "") from error
+        index, row = await self._authenticate(login.username, login.password, port, address)
+        if login.session.strip() not in ("", self.day):
+            raise Refused("another session", "S")
+        self._require_free(index, row)
+        reply = soupbin.login_accepted(self.day, 0)
+        return index, reply, data[whole:], login.sequence
+
+    async def _authenticate(
+        self, name: str, password: str, port: PortSpec, address: str
+    ) -> tuple[int, SessionSpec]:
+        index, row = self.names.get(name.strip().casefold(), (0, None))
+        known = row is not None and row.protocol == port.protocol
+        now_s = time.monotonic()
+        who = [f"name {name.strip().casefold()}" if row else "", f"address {address}"]
+        tried = [self.attempts.setdefault(one, Attempts()) for one in who if one]
+        locked = any(one.locked_until_s > now_s for one in tried)
+        password_hash = row.password_hash if row is not None and known else NO_SUCH_HASH
+        # Whatever it is that will be refused, the answer takes as long.
+        right = await self._verify(password_hash, password)
+        if locked:
+            raise Refused("locked")
+        if row is None or not known or not right:
+            for one in tried:
+                one.failures += 1
+                if one.failures >= self.spec.failures_before_lock:
+                    one.failures, one.locked_until_s = 0, now_s + self.spec.lock_s
+            raise Refused("wrong name or password")
+        if row.networks and not _is_inside(address, row):
+            raise Refused("address not allowed")
+        for one in tried:
+            one.failures = 0
+        return index, row
+
+    async def _verify(self, password_hash: str, password: str) -> bool:
+        async with self.hashing:
+            try:
+                return await asyncio.to_thread(self.hasher.verify, password_hash, password)
+            except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+                return False
+
+    def _require_free(self, index: int, row: SessionSpec) -> None:
+        """One connection a session, unless a second one takes over."""
+        block = self.hall.block(index)
+        connected = int(block[s.FD // 8]) >= 0
+        generation, at_s = self.handed.get(index, (-1, 0.0))
+        under_way = generation == block[s.GENERATION // 8] and time.monotonic() - at_s < HANDED_S
+        if (connected or under_way) and row.takeover == Takeover.REFUSE:
+            raise Refused("already connected", "S")
+        self.handed[index] = int(block[s.GENERATION // 8]), time.monotonic()
+
+    async def _hand_over(
+        self, index: int, client: socket.socket, reply: bytes, rest: bytes, wanted: int
+    ) -> None:
+        # What the system keeps for a reader is part of how far he may fall behind.
+        queue = self.spec.sessions[index - 1].queue_bytes
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, min(queue, 1 << 20))
+        head = struct.pack("<4q", index, wanted, len(reply), SEQUENCE_AT).ljust(REPLY_AT, b"\0")
+        message = (head + reply).ljust(HAND_BYTES, b"\0") + rest
+        while True:
+            try:
+                socket.send_fds(self.sessions, [message], [client.fileno()])
+                return
+            except BlockingIOError:
+                await asyncio.sleep(0.001)
+
+
+def _first_packet(data: bytes) -> int:
+    """Bytes of the first whole packet, 0 if it is not there yet."""
+    if len(data) < 2:
+        return 0
+    whole = 2 + int.from_bytes(data[:2], "big")
+    if whole > soupbin.MAX_CLIENT_PACKET:
+        raise Refused("malformed login", "")
+    return whole if len(data) >= whole else 0
+
+
+def _is_inside(address: str, row: SessionSpec) -> bool:
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+        found = found.ipv4_mapped
+    return any(found in network for network in row.networks)
+
+
+async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()

@@ -1,0 +1,130 @@
+"""What all sessions share: one segment of memory with their blocks, rows, notes and tokens.
+
+::
+
+    byte 0      the words below
+    then        blocks, from index 0 (nobody's) | bytes received, a buffer a session | order rows
+                | notes and the commands they belong to, by lane sequence | tokens
+
+Everything that must outlive the process of the sessions is here or in the stream stores; what the
+journal does not have yet, it has from here.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.order_entry import notes, rows, session, tokens
+
+(
+    SESSION_COUNT,
+    BLOCKS,
+    ROWS,
+    ROW_MASK,
+    NOTES,
+    ORDERS,
+    NOTE_MASK,
+    TOKENS,  # address of the table's words
+    LAST_NUMBER,  # of an order
+    LANE_SEQ,  # last command of the lane that rows and tokens know
+    EVENT_SEQ,  # last event that rows and streams know
+    UNTOLD,  # events of sessions' orders whose row or store had no room for them
+    DAY_BEGIN,  # ns since the epoch: streams and tokens are of what came from then on
+    DAY_BEGUN,
+) = range(0, 8 * 14, 8)
+HEAD_BYTES = 4096
+INPUT_BYTES = 1 << 16
+ORDER_BYTES = 64
+
+
+class Sizes(NamedTuple):
+    """Capacities, all but ``sessions`` powers of two."""
+
+    sessions: int
+    rows: int
+    notes: int
+    tokens: int
+
+
+def _offsets(sizes: Sizes) -> tuple[dict[str, int], int]:
+    parts = {
+        "blocks": (sizes.sessions + 1) * session.BLOCK_BYTES,
+        "input": (sizes.sessions + 1) * INPUT_BYTES,
+        "rows": sizes.rows * rows.ROW_BYTES,
+        "notes": sizes.notes * notes.NOTE_BYTES,
+        "orders": sizes.notes * ORDER_BYTES,
+        "tokens": 4096 + sizes.tokens * tokens.ENTRY_BYTES,
+    }
+    at, found = HEAD_BYTES, {}
+    for name, size in parts.items():
+        found[name] = at
+        at += -(-size // 4096) * 4096
+    return found, at
+
+
+def hall_bytes(sizes: Sizes) -> int:
+    """Bytes that the segment needs."""
+    return _offsets(sizes)[1]
+
+
+class Hall:
+    """The segment's memory, laid out."""
+
+    def __init__(self, memory: npt.NDArray[np.int64], sizes: Sizes) -> None:
+        """``memory``: zeroed words, ``hall_bytes`` of them in bytes."""
+        self.sizes = sizes
+        self.words = memory
+        self.address = memory.ctypes.data
+        self._at = _offsets(sizes)[0]
+        address = {name: self.address + offset for name, offset in self._at.items()}
+        self._set(SESSION_COUNT, sizes.sessions)
+        self._set(BLOCKS, address["blocks"])
+        self._set(ROWS, address["rows"])
+        self._set(ROW_MASK, sizes.rows - 1)
+        self._set(NOTES, address["notes"])
+        self._set(ORDERS, address["orders"])
+        self._set(NOTE_MASK, sizes.notes - 1)
+        self._set(TOKENS, address["tokens"])
+        self.clear()
+        for index in range(1, sizes.sessions + 1):
+            block = self.block(index)
+            block[session.INDEX // 8] = index
+            block[session.FD // 8] = -1
+            block[session.INPUT // 8] = address["input"] + index * INPUT_BYTES
+            block[session.INPUT_CAPACITY // 8] = INPUT_BYTES
+
+    def _set(self, word: int, value: int) -> None:
+        self.words[word // 8] = value
+
+    def __getitem__(self, word: int) -> int:
+        return int(self.words[word // 8])
+
+    def block(self, index: int) -> npt.NDArray[np.int64]:
+        """The words of a session's block."""
+        at = (self._at["blocks"] + index * session.BLOCK_BYTES) // 8
+        return self.words[at : at + session.BLOCK_BYTES // 8]
+
+    def block_address(self, index: int) -> int:
+        return self[BLOCKS] + index * session.BLOCK_BYTES
+
+    @property
+    def rows(self) -> npt.NDArray[Any]:
+        at = self._at["rows"] // 8
+        return self.words[at : at + self.sizes.rows * rows.ROW_BYTES // 8].view(rows.ROW_DTYPE)
+
+    def clear(self) -> None:
+        """No order, no token, nothing told: where making it again from the journal begins."""
+        begin, end = self._at["rows"] // 8, self._at["notes"] // 8
+        self.words[begin:end] = 0
+        at = self._at["tokens"] // 8
+        if self.words[at]:
+            self.words[at + 512 :] = 0
+        table = self.words[at : at + tokens.TABLE_BYTES // 8]
+        tokens.prepare_table(table, self.address + 8 * at + 4096, self.sizes.tokens)
+        for word in (LAST_NUMBER, LANE_SEQ, EVENT_SEQ, UNTOLD, DAY_BEGUN):
+            self._set(word, 0)
+        for index in range(1, self.sizes.sessions + 1):
+            block = self.block(index)
+            block[session.OPEN_ORDERS // 8] = block[session.STATE // 8] = 0
+            block[session.LOGGED_OUT // 8] = 1

@@ -1,0 +1,218 @@
+"""A session's message becomes a command: throttled, its names looked up, noted, put on the lane."""
+
+from openoutcry.order_entry import apply as a
+from openoutcry.order_entry import hall as h
+from openoutcry.order_entry import notes as n
+from openoutcry.order_entry import rows as r
+from openoutcry.order_entry import session as s
+from openoutcry.order_entry import tokens as t
+from openoutcry.order_entry.faults import Kind, Refusal
+from openoutcry.order_entry.spec import Protocol
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.stages import session_words as x
+from openoutcry.pipeline.stages import words as w
+from openoutcry.ring import layout
+from openoutcry.ring.kernels import gate, slot_address
+from openoutcry.wire.enums import CommandKind
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import (
+    copy56,
+    load_i64,
+    load_u8,
+    monotonic_ns,
+    store_i64,
+    store_release,
+    store_u8,
+    store_u16,
+)
+
+NEW, REPLACE = int(CommandKind.NEW), int(CommandKind.REPLACE)
+APPLICATION, IGNORE = int(Kind.APPLICATION), int(Kind.IGNORE)
+THROTTLED, TOO_MANY_OPEN = int(Refusal.THROTTLED), int(Refusal.TOO_MANY_OPEN)
+UNKNOWN_ORDER, DUPLICATE = int(Refusal.UNKNOWN_ORDER), int(Refusal.DUPLICATE_TOKEN)
+VENUE_FULL = int(Refusal.VENUE_FULL)
+OUCH50 = int(Protocol.OUCH50)
+
+
+@kernel
+def lane_room(context: int) -> int:
+    """Commands that may be put on the lane now."""
+    ring, mask = load_i64(context + x.LANE_RING), load_i64(context + x.LANE_MASK)
+    last = load_i64(load_i64(context + x.HALL) + h.LANE_SEQ)
+    if last + x.MESSAGES_A_TURN > load_i64(context + x.LANE_LIMIT):
+        store_i64(context + x.LANE_LIMIT, gate(ring) + mask + 1)
+    return load_i64(context + x.LANE_LIMIT) - last
+
+
+@kernel
+def has_token(session: int, now: int) -> bool:
+    """The bucket, by its theoretical arrival time: it is empty while that is more than a burst
+    ahead."""
+    each = load_i64(session + s.THROTTLE_NS)
+    if each == 0:
+        return True
+    return load_i64(session + s.THROTTLE_AT) - now <= each * (
+        load_i64(session + s.THROTTLE_BURST) - 1
+    )
+
+
+@kernel
+def take_token(session: int, now: int) -> None:
+    each = load_i64(session + s.THROTTLE_NS)
+    store_i64(session + s.THROTTLE_AT, max(now, load_i64(session + s.THROTTLE_AT)) + each)
+
+
+@kernel
+def one_message(context: int, session: int, codec: int, message: int, size: int, now: int) -> int:
+    """A whole message: an application message becomes a command; returns what ``decode`` does."""
+    hall = load_i64(context + x.HALL)
+    mask = load_i64(hall + h.NOTE_MASK)
+    seq = load_i64(hall + h.LANE_SEQ) + 1
+    note = n.note_at(load_i64(hall + h.NOTES), mask, seq)
+    order = load_i64(hall + h.ORDERS) + 64 * (seq & mask)
+    n.clear_note(note)
+    for offset in range(0, 64, 8):
+        store_i64(order + offset, 0)
+    store_u16(order + a.ORDER_PARTICIPANT, load_i64(session + s.PARTICIPANT))
+    epoch_offset = load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
+    store_i64(order + a.ORDER_TS, now + epoch_offset)
+    kind = a.call5(load_i64(codec + a.CODEC_DECODE), message, size, session, order, note)
+    if kind != APPLICATION:
+        return kind
+    a.add(session + s.MESSAGES, 1)
+    store_u16(note + n.SESSION, load_i64(session + s.INDEX))
+    store_u8(note + n.PROTOCOL, load_i64(session + s.PROTOCOL))
+    if not has_token(session, now):
+        a.add(session + s.THROTTLED, 1)
+        store_u8(note + n.REFUSED, THROTTLED)
+    else:
+        take_token(session, now)
+    if load_u8(note + n.REFUSED) == 0 and resolve(hall, session, codec, order, note) == IGNORE:
+        return IGNORE
+    if load_u8(note + n.REFUSED) != 0:
+        a.add(session + s.REFUSED, 1)
+        store_u8(order + a.ORDER_KIND, 0)
+        store_i64(order + a.ORDER_ID, 0)
+    publish(context, seq, order, note)
+    return kind
+
+
+@kernel_outlined
+def resolve(hall: int, session: int, codec: int, order: int, note: int) -> int:
+    """What the message's names mean: its order's number and row; why it is refused, if it is, goes
+    into the note.  Returns IGNORE for what the protocol passes over in silence."""
+    table, index = load_i64(hall + h.TOKENS), load_i64(session + s.INDEX)
+    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+    is_taken = load_u8(note + n.TOKEN_BYTES) != 0
+    is_taken = is_taken and t.number_of(table, index, note + n.TOKEN) != 0
+    if load_u8(order + a.ORDER_KIND) == NEW:
+        most = load_i64(session + s.MAX_OPEN)
+        if is_taken:
+            return duplicate(session, note)
+        if most > 0 and load_i64(session + s.OPEN_ORDERS) >= most:
+            store_u8(note + n.REFUSED, TOO_MANY_OPEN)
+        else:
+            new_number(hall, order, note)
+        return APPLICATION
+    if load_u8(note + n.ORIG_BYTES) == 0:
+        return APPLICATION
+    row = r.find_row(rows, mask, t.number_of(table, index, note + n.ORIG))
+    if row != 0 and not is_workable(rows, mask, row):
+        row = 0
+    if is_taken:
+        return duplicate(session, note)
+    complete = load_i64(codec + a.CODEC_COMPLETE)
+    if complete != 0 and a.call4(complete, order, note, row, session) == IGNORE:
+        return IGNORE
+    if row == 0:
+        store_u8(note + n.REFUSED, max(load_u8(note + n.REFUSED), UNKNOWN_ORDER))
+        return APPLICATION
+    store_i64(note + n.ROW, load_i64(row + r.NUMBER))
+    if load_u8(note + n.REFUSED) == 0:
+        if load_u8(order + a.ORDER_KIND) == REPLACE:
+            new_number(hall, order, note)
+        elif load_u8(note + n.TOKEN_BYTES) != 0 and load_i64(session + s.PROTOCOL) > OUCH50:
+            store_u8(note + n.FLAGS, load_u8(note + n.FLAGS) | n.FLAG_TOKEN)
+    return APPLICATION
+
+
+@kernel
+def duplicate(session: int, note: int) -> int:
+    """A token that is taken: OUCH ignores the message, FIX rejects it."""
+    if load_i64(session + s.PROTOCOL) <= OUCH50:
+        return IGNORE
+    store_u8(note + n.REFUSED, DUPLICATE)
+    return APPLICATION
+
+
+@kernel
+def is_workable(rows: int, mask: int, row: int) -> bool:
+    """Open and not replaced, or under way."""
+    state = load_u8(row + r.STATE)
+    if state == r.SENT:
+        return True
+    order_id = load_i64(row + r.ORDER_ID)
+    return state == r.OPEN and r.current_row(rows, mask, order_id) == row
+
+
+@kernel_outlined
+def new_number(hall: int, order: int, note: int) -> None:
+    """Give the message a row of its own; a replace's core order stays the same."""
+    table, rows = load_i64(hall + h.TOKENS), load_i64(hall + h.ROWS)
+    number = r.next_number(rows, load_i64(hall + h.ROW_MASK), load_i64(hall + h.LAST_NUMBER))
+    if number == 0 or t.is_full(table):
+        store_u8(note + n.REFUSED, VENUE_FULL)
+        return
+    if load_u8(order + a.ORDER_KIND) == NEW:
+        store_i64(order + a.ORDER_ID, r.ORDER_BIT | number)
+    store_i64(note + n.ROW, number)
+    store_u8(note + n.FLAGS, load_u8(note + n.FLAGS) | n.FLAG_NEW_ROW)
+
+
+@kernel_outlined
+def publish(context: int, seq: int, order: int, note: int) -> None:
+    """Let rows and tokens know the command, and put it on the lane."""
+    hall = load_i64(context + x.HALL)
+    a.apply_command(hall, order, note)
+    store_i64(hall + h.LANE_SEQ, seq)
+    ring = load_i64(context + x.LANE_RING)
+    slot = slot_address(ring, load_i64(context + x.LANE_MASK), seq)
+    copy56(slot, order)
+    store_release(slot + layout.SEQ, seq)
+    store_release(ring + layout.PUBLISHED, seq)
+
+
+@kernel_outlined
+def internal(context: int, session: int, message: int, kind: int, number: int) -> int:
+    """A command of the session layer's own; 0 if the lane has no room for it now."""
+    if load_i64(context + x.CLOSED) != 0 or lane_room(context) < 1:
+        return 0
+    hall = load_i64(context + x.HALL)
+    mask = load_i64(hall + h.NOTE_MASK)
+    seq = load_i64(hall + h.LANE_SEQ) + 1
+    note = n.note_at(load_i64(hall + h.NOTES), mask, seq)
+    order = load_i64(hall + h.ORDERS) + 64 * (seq & mask)
+    n.clear_note(note)
+    for offset in range(0, 64, 8):
+        store_i64(order + offset, 0)
+    store_u16(note + n.SESSION, load_i64(session + s.INDEX))
+    store_u8(note + n.PROTOCOL, load_i64(session + s.PROTOCOL))
+    store_u8(note + n.MESSAGE, message)
+    store_u8(note + n.FLAGS, n.FLAG_INTERNAL)
+    store_u16(order + a.ORDER_PARTICIPANT, load_i64(session + s.PARTICIPANT))
+    store_u8(order + a.ORDER_KIND, kind)
+    if number != 0:
+        row = r.row_of(load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK), number)
+        store_i64(order + a.ORDER_ID, load_i64(row + r.ORDER_ID))
+        store_i64(order + a.ORDER_SYMBOL, load_i64(row + r.SYMBOL))
+        store_i64(note + n.ROW, number)
+    epoch_offset = load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
+    store_i64(order + a.ORDER_TS, monotonic_ns() + epoch_offset)
+    publish(context, seq, order, note)
+    return 1
+
+
+@kernel
+def say(context: int, session: int, message: int) -> int:
+    """Let the journal know what became of a connection: a record that has no effect."""
+    return internal(context, session, message, 0, 0)

@@ -1,0 +1,500 @@
+"""sessions: participants' connections.  Bytes in become commands on the sessions' lane; released
+events become messages in each session's stream, which is sent from as its reader takes it.
+
+A step does a bounded burst of each: released events into streams, sockets that have something,
+timers, and sending.  No call ever waits.  A socket that is full is left until later, and a reader
+that falls too far behind is disconnected: the ring waits for nobody.
+
+Every application message becomes one command, one that is refused included: as a record that the
+core rejects without effect, so that the answer has its place in the sequence, is durable before it
+leaves, and can be made again (docs/decisions/012-sessions.md).
+"""
+
+from typing import Any
+
+from openoutcry.order_entry import apply as a
+from openoutcry.order_entry import hall as h
+from openoutcry.order_entry import notes as n
+from openoutcry.order_entry import rows as r
+from openoutcry.order_entry import session as s
+from openoutcry.order_entry import stream as st
+from openoutcry.order_entry.faults import Fault, Kind, Refusal
+from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, ThrottlePolicy
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.lanes import NUMBERS, SHIFT
+from openoutcry.pipeline.stages import session_commands as c
+from openoutcry.pipeline.stages import session_words as x
+from openoutcry.pipeline.stages import words as w
+from openoutcry.ring import layout
+from openoutcry.ring.kernels import slot_address
+from openoutcry.wire import sockets as so
+from openoutcry.wire.enums import CommandKind, TimeInForce
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import (
+    load_acquire,
+    load_i64,
+    load_u8,
+    load_u16,
+    load_u32,
+    monotonic_ns,
+    store_i64,
+    store_release,
+    store_u8,
+)
+
+MAX_EVENTS = 64
+TIMER_NS = 5_000_000
+SWEEP_ROWS = 4096
+"""Order rows that a step looks at when a lost session's orders go one by one."""
+DRAIN_NS = 500_000_000
+MAX_SEND = 1 << 18
+
+# A hand-over's words (order_entry/doorman.py), then bytes that came with the login.
+HAND_INDEX, HAND_SEQUENCE, HAND_REPLY, HAND_REPLY_AT, HAND_BYTES = 0, 8, 16, 24, 512
+HAND_MAX = 4096
+CONTROL_AT = 64  # of the cmsg behind x.MESSAGE
+DATA_AT = 128
+
+NEW, CANCEL = int(CommandKind.NEW), int(CommandKind.CANCEL)
+REDUCE, REPLACE = int(CommandKind.REDUCE), int(CommandKind.REPLACE)
+DISCONNECT = int(CommandKind.DISCONNECT)
+MASS_CANCEL = int(CommandKind.MASS_CANCEL)
+DAY = int(TimeInForce.DAY)
+CANCEL_NONE, CANCEL_DAY = int(CancelOnDisconnect.NONE), int(CancelOnDisconnect.DAY)
+QUEUE = int(ThrottlePolicy.QUEUE)
+APPLICATION, LOGOUT = int(Kind.APPLICATION), int(Kind.LOGOUT)
+OVERSIZE = int(Fault.OVERSIZE)
+THROTTLED, TOO_MANY_OPEN = int(Refusal.THROTTLED), int(Refusal.TOO_MANY_OPEN)
+UNKNOWN_ORDER, DUPLICATE = int(Refusal.UNKNOWN_ORDER), int(Refusal.DUPLICATE_TOKEN)
+VENUE_FULL, NO_EFFECT = int(Refusal.VENUE_FULL), int(Refusal.NO_EFFECT)
+SOUPBIN_LAST = int(Protocol.OUCH50)
+DROP_COPY = int(Protocol.DROP_COPY)
+
+
+# Out: events into streams.
+
+
+@kernel
+def mark_dirty(context: int, session: int) -> None:
+    """Its connection has something to be sent."""
+    if load_i64(session + s.DIRTY) == 0 and load_i64(session + s.FD) >= 0:
+        store_i64(session + s.DIRTY, 1)
+        count = load_i64(context + x.DIRTY_COUNT)
+        store_i64(load_i64(context + x.DIRTY_LIST) + 8 * count, load_i64(session + s.INDEX))
+        store_i64(context + x.DIRTY_COUNT, count + 1)
+
+
+@kernel
+def take_events(context: int) -> int:
+    """Released events into rows and streams."""
+    count = w.ready(context, 4 * w.BURST)
+    if count == 0:
+        return 0
+    hall, codecs = load_i64(context + x.HALL), load_i64(context + x.CODECS)
+    ring, ring_mask = load_i64(context + w.IN_RING), load_i64(context + w.IN_MASK)
+    mask = load_i64(context + w.STAMP_MASK)
+    offset = load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
+    first = load_i64(context + w.NEXT)
+    for index in range(first, first + count):
+        event = slot_address(ring, ring_mask, index)
+        at = 8 * (load_i64(event + a.EVENT_CAUSE) & mask)
+        origin = load_i64(load_i64(context + x.LANE_WORDS) + at)
+        note = order = 0
+        if origin & (NUMBERS - 1) == x.LANE:
+            note_mask = load_i64(hall + h.NOTE_MASK)
+            note = n.note_at(load_i64(hall + h.NOTES), note_mask, origin >> SHIFT)
+            order = load_i64(hall + h.ORDERS) + 64 * (origin >> SHIFT & note_mask)
+        elif load_i64(event + a.EVENT_ID) & r.ORDER_BIT == 0:
+            continue
+        rx_ts_ns = load_i64(load_i64(context + x.RECEIVED) + at) + offset
+        told = a.apply_event(hall, codecs, event, order, note, rx_ts_ns)
+        if told != 0:
+            mark_dirty(context, a.block_of(hall, told))
+    store_i64(hall + h.EVENT_SEQ, first + count - 1)
+    return w.took(context, count)
+
+
+@kernel
+def flush(context: int) -> int:
+    """Send what connections have not had yet, as far as their sockets take it."""
+    hall, dirty = load_i64(context + x.HALL), load_i64(context + x.DIRTY_LIST)
+    kept, sent = 0, 0
+    count = load_i64(context + x.DIRTY_COUNT)
+    for place in range(count):
+        session = a.block_of(hall, load_i64(dirty + 8 * place))
+        store_i64(session + s.DIRTY, 0)
+        if load_i64(session + s.FD) < 0:
+            continue
+        sent += 1
+        if send_some(context, session) != 0 and load_i64(session + s.FD) >= 0:
+            store_i64(session + s.DIRTY, 1)
+            store_i64(dirty + 8 * kept, load_i64(session + s.INDEX))
+            kept += 1
+    # What was marked meanwhile stands behind.
+    for place in range(count, load_i64(context + x.DIRTY_COUNT)):
+        store_i64(dirty + 8 * kept, load_i64(dirty + 8 * place))
+        kept += 1
+    store_i64(context + x.DIRTY_COUNT, kept)
+    return sent - kept
+
+
+@kernel_outlined
+def send_some(context: int, session: int) -> int:
+    """What goes beside the stream first, then the stream; 0 if all of it is sent."""
+    fd = load_i64(session + s.FD)
+    left = load_i64(session + s.SIDE_LENGTH)
+    if left > 0:
+        at = load_i64(session + s.SIDE_AT)
+        done = so.send(fd, session + s.SIDE + at, left)
+        if done <= 0:
+            return unsent(context, session)
+        store_i64(session + s.LAST_OUT_NS, monotonic_ns())
+        store_i64(session + s.SIDE_AT, at + done)
+        store_i64(session + s.SIDE_LENGTH, left - done)
+        if done < left:
+            return 1
+    stream = load_i64(session + s.STREAM)
+    begin, end = load_i64(session + s.SENT_BYTES), st.head_end(stream)
+    if begin < end:
+        done = so.send(fd, st.data_address(stream) + begin, min(end - begin, MAX_SEND))
+        if done <= 0:
+            return unsent(context, session)
+        store_i64(session + s.LAST_OUT_NS, monotonic_ns())
+        store_i64(session + s.SENT_BYTES, begin + done)
+        if begin + done < end:
+            return unsent(context, session)
+    if load_i64(session + s.STATE) == s.ENDING:
+        hang_up(context, session)
+    return 0
+
+
+@kernel
+def unsent(context: int, session: int) -> int:
+    """The socket is full, or broken: a reader that is too far behind is disconnected."""
+    stream = load_i64(session + s.STREAM)
+    seen = max(load_i64(session + s.SENT_BYTES), load_i64(session + s.CAUGHT_UP))
+    if st.head_end(stream) - seen > load_i64(session + s.QUEUE_BYTES):
+        a.add(session + s.SLOW, 1)
+        lose(context, session)
+    return 1
+
+
+@kernel_outlined
+def put_aside(context: int, session: int, kind: int) -> None:
+    """A SoupBinTCP packet of a type and nothing else goes out beside the stream, if everything
+    before it has gone."""
+    if load_i64(session + s.SIDE_LENGTH) > 0 or load_i64(session + s.DIRTY) != 0:
+        return
+    store_u8(session + s.SIDE, 0)
+    store_u8(session + s.SIDE + 1, 1)
+    store_u8(session + s.SIDE + 2, kind)
+    store_i64(session + s.SIDE_AT, 0)
+    store_i64(session + s.SIDE_LENGTH, 3)
+    mark_dirty(context, session)
+
+
+# Connections.
+
+
+@kernel_outlined
+def hang_up(context: int, session: int) -> None:
+    """Close the connection; what was read of it and not yet understood is dropped."""
+    fd = load_i64(session + s.FD)
+    if fd < 0:
+        return
+    store_i64(session + s.FD, -1)
+    store_i64(session + s.STATE, s.DISCONNECTED)
+    store_i64(session + s.INPUT_LENGTH, 0)
+    store_i64(session + s.SIDE_LENGTH, 0)
+    set_pending(context, session, 0)
+    so.close(fd)
+
+
+@kernel_outlined
+def lose(context: int, session: int) -> None:
+    """The connection is lost, which is no logout: its orders wait for their fate."""
+    if load_i64(session + s.FD) >= 0 and load_i64(session + s.STATE) == s.CONNECTED:
+        store_i64(session + s.LOST_NS, monotonic_ns())
+    hang_up(context, session)
+
+
+@kernel
+def fault(context: int, session: int) -> None:
+    a.add(session + s.FAULTS, 1)
+    lose(context, session)
+
+
+@kernel
+def set_pending(context: int, session: int, value: int) -> None:
+    a.add(context + x.PENDING_COUNT, value - load_i64(session + s.PENDING))
+    store_i64(session + s.PENDING, value)
+
+
+@kernel_outlined
+def take_connection(context: int) -> int:
+    """A socket from the doorman, whose client has logged in; 0 if there is none."""
+    message = load_i64(context + x.MESSAGE)
+    data, control = message + DATA_AT, message + CONTROL_AT
+    store_i64(message + 40, 24)  # msg_controllen: one descriptor
+    store_i64(message + 48, 0)
+    size = so.recvmsg(load_i64(context + x.DOORMAN), message)
+    if size < HAND_BYTES or load_i64(message + 40) < 20:
+        return 0
+    fd = load_u32(control + 16)
+    hall = load_i64(context + x.HALL)
+    index = load_i64(data + HAND_INDEX)
+    if index < 1 or index > load_i64(hall + h.SESSION_COUNT):
+        so.close(fd)
+        return 1
+    session = a.block_of(hall, index)
+    if load_i64(session + s.FD) >= 0:
+        hang_up(context, session)
+    now = monotonic_ns()
+    stream = load_i64(session + s.STREAM)
+    count = load_i64(stream + st.HEAD)
+    wanted = load_i64(data + HAND_SEQUENCE)
+    if wanted < 1 or wanted > count + 1:
+        wanted = count + 1
+    store_i64(session + s.SENT_BYTES, st.entry_end(stream, wanted - 1))
+    store_i64(session + s.CAUGHT_UP, st.head_end(stream))
+    store_i64(session + s.LAST_IN_NS, now)
+    store_i64(session + s.LAST_OUT_NS, now)
+    store_i64(session + s.LOST_NS, 0)
+    store_i64(session + s.SWEEP, 0)
+    reply = load_i64(data + HAND_REPLY)
+    st.copy_bytes(session + s.SIDE, data + 64, reply)
+    put_number(session + s.SIDE + load_i64(data + HAND_REPLY_AT), wanted)
+    store_i64(session + s.SIDE_AT, 0)
+    store_i64(session + s.SIDE_LENGTH, reply)
+    rest = size - HAND_BYTES
+    st.copy_bytes(load_i64(session + s.INPUT), data + HAND_BYTES, rest)
+    store_i64(session + s.INPUT_LENGTH, rest)
+    store_i64(session + s.FD, fd)
+    store_i64(session + s.STATE, s.CONNECTED)
+    store_i64(session + s.GENERATION, load_i64(session + s.GENERATION) + 1)
+    watch(context, fd, index)
+    if rest > 0:
+        set_pending(context, session, 1)
+    c.say(context, session, n.LOGGED_IN)
+    mark_dirty(context, session)
+    return 1
+
+
+@kernel
+def put_number(at: int, number: int) -> None:
+    """20 characters, right-justified, padded with spaces."""
+    for place in range(19, -1, -1):
+        store_u8(at + place, 48 + number % 10 if number > 0 or place == 19 else 32)
+        number //= 10
+
+
+@kernel
+def watch(context: int, fd: int, data: int) -> None:
+    """Let epoll tell of the socket."""
+    event = load_i64(context + x.EPOLL_EVENTS)
+    store_i64(event, so.EPOLLIN)
+    store_i64(event + so.EVENT_DATA, data)
+    so.epoll_ctl(load_i64(context + x.EPOLL), so.EPOLL_CTL_ADD, fd, event)
+
+
+@kernel
+def poll(context: int) -> int:
+    """Sockets that have something, and what is left of earlier bursts."""
+    done = 0
+    hall, events = load_i64(context + x.HALL), load_i64(context + x.EPOLL_EVENTS)
+    count = so.epoll_poll(load_i64(context + x.EPOLL), events, MAX_EVENTS)
+    for place in range(count):
+        index = load_i64(events + so.EVENT_BYTES * place + so.EVENT_DATA)
+        if index != 0:
+            done += receive(context, a.block_of(hall, index))
+    for place in range(count):
+        # Last: it writes over the events.
+        if load_i64(events + so.EVENT_BYTES * place + so.EVENT_DATA) == 0:
+            done += take_connection(context)
+            break
+    if load_i64(context + x.PENDING_COUNT) > 0:
+        sessions = load_i64(hall + h.SESSION_COUNT)
+        for index in range(1, sessions + 1):
+            session = a.block_of(hall, index)
+            if load_i64(session + s.PENDING) != 0:
+                done += understand(context, session)
+    return done
+
+
+@kernel
+def receive(context: int, session: int) -> int:
+    """Bytes from a connection into its buffer, and understand what is whole."""
+    fd = load_i64(session + s.FD)
+    if fd < 0 or load_i64(session + s.STATE) != s.CONNECTED:
+        return 0
+    length = load_i64(session + s.INPUT_LENGTH)
+    free = load_i64(session + s.INPUT_CAPACITY) - length
+    if free == 0:
+        return 0
+    size = so.recv(fd, load_i64(session + s.INPUT) + length, free)
+    if size == 0:
+        lose(context, session)
+        return 1
+    if size < 0:
+        error = so.last_errno()
+        if error not in (so.EAGAIN, so.EINTR):
+            lose(context, session)
+        return 0
+    store_i64(session + s.INPUT_LENGTH, length + size)
+    store_i64(session + s.LAST_IN_NS, monotonic_ns())
+    return understand(context, session)
+
+
+@kernel_outlined
+def understand(context: int, session: int) -> int:
+    """Whole messages in a session's buffer into commands, a bounded number of them."""
+    codec = load_i64(context + x.CODECS) + a.CODEC_BYTES * load_i64(session + s.PROTOCOL)
+    buffer, length = load_i64(session + s.INPUT), load_i64(session + s.INPUT_LENGTH)
+    most = min(x.MESSAGES_A_TURN, c.lane_room(context) - 2)
+    at, done, result, waits = 0, 0, 0, 0
+    now = monotonic_ns()
+    while done < most:
+        size = a.call2(load_i64(codec + a.CODEC_FRAME), buffer + at, length - at)
+        if size == 0:
+            if at == 0 and length == load_i64(session + s.INPUT_CAPACITY):
+                size = OVERSIZE
+            else:
+                break
+        if size < 0:
+            result = size
+            break
+        if load_i64(session + s.THROTTLE_POLICY) == QUEUE and not c.has_token(session, now):
+            waits = 1
+            break
+        result = c.one_message(context, session, codec, buffer + at, size, now)
+        at += size
+        done += 1
+        if result < 0 or result == LOGOUT:
+            break
+    if done >= most:
+        waits = 1
+    if at > 0:
+        st.copy_bytes(buffer, buffer + at, length - at)
+        store_i64(session + s.INPUT_LENGTH, length - at)
+    set_pending(context, session, 1 if waits and at < length else 0)
+    if result < 0:
+        fault(context, session)
+    elif result == LOGOUT:
+        c.say(context, session, n.LOGGED_OUT)
+        store_i64(session + s.STATE, s.ENDING)
+        store_i64(session + s.INPUT_LENGTH, 0)
+        set_pending(context, session, 0)
+        mark_dirty(context, session)
+    return done
+
+
+# Time.
+
+
+@kernel
+def timers(context: int, now: int) -> None:
+    """Heartbeats, silent clients, and the orders of lost connections."""
+    hall = load_i64(context + x.HALL)
+    for index in range(1, load_i64(hall + h.SESSION_COUNT) + 1):
+        session = a.block_of(hall, index)
+        if load_i64(session + s.FD) >= 0:
+            if now - load_i64(session + s.LAST_IN_NS) > load_i64(session + s.TIMEOUT_NS):
+                lose(context, session)
+            elif now - load_i64(session + s.LAST_OUT_NS) >= load_i64(session + s.HEARTBEAT_NS):
+                put_aside(context, session, 72)
+        lost = load_i64(session + s.LOST_NS)
+        if lost != 0 and now - lost >= load_i64(session + s.GRACE_NS):
+            cancel_orders(context, session)
+        if load_i64(session + s.SWEEP) != 0:
+            sweep(context, session)
+
+
+@kernel_outlined
+def cancel_orders(context: int, session: int) -> None:
+    """The lost session's orders go: by one command where they are its participant's only ones, else
+    one by one."""
+    if load_i64(session + s.CANCEL_MODE) == CANCEL_NONE:
+        if c.say(context, session, n.LOST) != 0:
+            store_i64(session + s.LOST_NS, 0)
+    elif load_i64(session + s.CANCEL_MODE) != CANCEL_DAY and load_i64(session + s.ALONE) == 1:
+        if c.internal(context, session, n.LOST, DISCONNECT, 0) != 0:
+            store_i64(session + s.LOST_NS, 0)
+    else:
+        hall = load_i64(context + x.HALL)
+        if c.say(context, session, n.LOST) != 0:
+            store_i64(session + s.LOST_NS, 0)
+            last = load_i64(hall + h.LAST_NUMBER)
+            store_i64(session + s.SWEEP, max(1, last - load_i64(hall + h.ROW_MASK)))
+            store_i64(session + s.SWEEP_END, last)
+
+
+@kernel_outlined
+def sweep(context: int, session: int) -> None:
+    """Cancel a lost session's orders one by one, some rows at a time."""
+    hall = load_i64(context + x.HALL)
+    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+    number, end = load_i64(session + s.SWEEP), load_i64(session + s.SWEEP_END)
+    until = min(end, number + SWEEP_ROWS)
+    day_only = load_i64(session + s.CANCEL_MODE) == CANCEL_DAY
+    while number <= until:
+        row = r.find_row(rows, mask, number)
+        if row != 0 and load_u16(row + r.SESSION) == load_i64(session + s.INDEX):
+            live = r.is_live(row) and load_i64(row + r.ORDER_ID) == r.ORDER_BIT | number
+            live = live and (not day_only or load_u8(row + r.TIME_IN_FORCE) & 15 == DAY)
+            if live and c.internal(context, session, n.LOST, CANCEL, number) == 0:
+                break
+        number += 1
+    store_i64(session + s.SWEEP, 0 if number > end else number)
+
+
+@kernel
+def close_lane(context: int) -> None:
+    """Nothing more will come; say so on the lane."""
+    store_i64(context + x.CLOSED, 1)
+    last = load_i64(load_i64(context + x.HALL) + h.LANE_SEQ)
+    store_release(load_i64(context + x.LANE_RING) + layout.CLOSED_AT, last + 1)
+
+
+@kernel_outlined
+def end(context: int) -> None:
+    """All events are told: the ends of the sessions go out, for a while, then all is closed."""
+    hall, now = load_i64(context + x.HALL), monotonic_ns()
+    if load_i64(context + x.CLOSING_NS) == 0:
+        store_i64(context + x.CLOSING_NS, now)
+        for index in range(1, load_i64(hall + h.SESSION_COUNT) + 1):
+            session = a.block_of(hall, index)
+            if load_i64(session + s.FD) >= 0:
+                put_aside(context, session, 90)
+                store_i64(session + s.STATE, s.ENDING)
+                mark_dirty(context, session)
+    flush(context)
+    if load_i64(context + x.DIRTY_COUNT) == 0 or now - load_i64(context + x.CLOSING_NS) > DRAIN_NS:
+        for index in range(1, load_i64(hall + h.SESSION_COUNT) + 1):
+            hang_up(context, a.block_of(hall, index))
+        w.finish(context, load_i64(context + w.NEXT) - 1)
+
+
+@kernel
+def step(context: int) -> int:
+    done = take_events(context)
+    if load_i64(context + x.CLOSED) == 0:
+        control = load_i64(context + w.CONTROL)
+        if load_acquire(control + ct.STOP) != 0:
+            close_lane(context)
+        elif load_acquire(control + ct.GO) != 0:
+            done += poll(context)
+            now = monotonic_ns()
+            if now >= load_i64(context + x.NEXT_TIMER):
+                store_i64(context + x.NEXT_TIMER, now + TIMER_NS)
+                timers(context, now)
+    if load_i64(context + x.DIRTY_COUNT) > 0:
+        done += flush(context)
+    if done == 0 and load_i64(context + x.CLOSED) != 0 and w.input_ended(context):
+        end(context)
+    return done
+
+
+def prepare(group: Any, name: str) -> None:
+    """Where the predecessor was: rows, tokens and streams made again from the journal, and from
+    what the journal does not have yet."""
+    group.work.sessions.prepare(group, name)

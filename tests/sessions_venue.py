@@ -1,0 +1,215 @@
+"""A pipeline with sessions in a process of its own, and clients of it on real sockets."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from ipaddress import ip_network
+from pathlib import Path
+
+import argon2
+
+from openoutcry.order_entry import soupbin
+from openoutcry.order_entry.spec import (
+    CancelOnDisconnect,
+    PortSpec,
+    Protocol,
+    SessionSpec,
+    SessionsSpec,
+    Takeover,
+    ThrottlePolicy,
+)
+from openoutcry.pipeline.run import Options, Watcher, run
+from openoutcry.pipeline.sessions import with_sessions
+from openoutcry.pipeline.topology import TOPOLOGY
+from openoutcry.wire import make_instruments
+from openoutcry.wire.messages import OUCH42
+
+PASSWORD = "secret"
+HASH = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+DAY = "20260102"
+KINDS = {"cancel_on_disconnect": CancelOnDisconnect, "takeover": Takeover,
+         "throttle_policy": ThrottlePolicy}  # fmt: skip
+SMALL = {"row_capacity": 1 << 12, "token_capacity": 1 << 14, "stream_entries": 1 << 18,
+         "stream_bytes": 1 << 25}  # fmt: skip
+
+
+class Nobody:
+    """A source without commands."""
+
+    name, count_hint, account = "nobody", 0, {}
+
+    def __init__(self):
+        self.instruments = make_instruments(["ACME", "BOLT"])
+
+    def chunks(self):
+        return iter(())
+
+
+def session(name, participant, networks=(), **more):
+    more["networks"] = tuple(ip_network(text) for text in networks)
+    for key, kind in KINDS.items():
+        if key in more:
+            more[key] = kind(more[key])
+    return SessionSpec(name, participant, Protocol.OUCH42, HASH, **more)
+
+
+def serve(document):
+    """In the process: run what the document says until it is told to stop."""
+    rows = [session(**row) for row in document["sessions"]]
+    tls = [Path(path) for path in document.get("tls", ())]
+    port = PortSpec(Protocol.OUCH42, "127.0.0.1", document.get("port", 0), *tls)
+    sessions = SessionsSpec(tuple(rows), (port,), day=DAY, day_begin_ns=1, **SMALL)
+    journal = Path(document["journal"]) if document.get("journal") else None
+    resume = journal is not None and bool(list(journal.glob("segment-*")))
+
+    def note(text):
+        print(json.dumps({"note": text}), flush=True)
+
+    result = run(
+        Options(
+            source=Nobody(), wiring=with_sessions(TOPOLOGY), sessions=sessions, journal=journal,
+            durability=document.get("durability", "async" if journal else "none"),
+            resume=resume, order_capacity=1 << 12, verify=journal is not None,
+            spare_cores=document.get("spare_cores", 1), volatile_journal=True,
+            topology=document.get("topology", "processes"),
+        ),
+        Watcher(note=note),
+    )  # fmt: skip
+    keys = ("commands", "events", "trades", "lost", "duplicated")
+    print(json.dumps({"result": {k: result[k] for k in keys}, "replay": result.get("replay"),
+                      "restarts": result["restarts"]}, default=str), flush=True)  # fmt: skip
+
+
+class Venue:
+    """The process, from its first port to its end."""
+
+    def __init__(self, sessions, journal=None, **more):
+        self.document = {"sessions": sessions, "journal": journal and str(journal), **more}
+        self.notes = []
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def start(self):
+        command = [sys.executable, __file__, json.dumps(self.document)]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        for line in self.process.stdout:
+            said = json.loads(line)
+            self.notes.append(said.get("note", ""))
+            if self.notes[-1].startswith("OUCH42 on"):
+                self.port = int(self.notes[-1].rpartition(":")[2])
+                self.document["port"] = self.port
+                return
+        raise AssertionError(f"the venue ended with {self.process.wait()}: {self.notes}")
+
+    def kill(self):
+        """SIGKILL of everything at once."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.process.stdout.close()
+
+    def stop(self):
+        """In order; returns the account."""
+        self.process.send_signal(signal.SIGTERM)
+        said = {}
+        for line in self.process.stdout:
+            document = json.loads(line)
+            said |= document
+            self.notes.append(document.get("note", ""))
+        assert self.process.wait(60) == 0
+        return said
+
+    def __exit__(self, *error):
+        if self.process.poll() is None:
+            self.kill() if error[0] else self.stop()
+        self.process.stdout.close()
+
+    def client(self, name, **login):
+        return Client(self.port, name, **login)
+
+
+class Client:
+    """A SoupBinTCP client; ``number`` is that of the next sequenced message."""
+
+    def __init__(self, port, name, password=PASSWORD, sequence=1, session="", wait_s=30, tls=None):
+        until = time.monotonic() + wait_s
+        while True:
+            self.socket = socket.create_connection(("127.0.0.1", port), timeout=300)
+            if tls:
+                self.socket = tls.wrap_socket(self.socket)
+            login = soupbin.LoginRequest(name, password, session, sequence)
+            self.socket.sendall(soupbin.login_packet(login))
+            self.data = b""
+            kind, body = self.packet()
+            if kind == "A" or (kind, body) != ("J", b"S") or time.monotonic() > until:
+                break
+            self.socket.close()  # the connection before is not closed yet
+            time.sleep(0.02)
+        self.answer = kind, body
+        self.number = int(body[10:]) if kind == "A" else 0
+        self.messages = []
+
+    def packet(self):
+        """The next packet but heartbeats: type and data; ("", b"") when the peer has closed."""
+        while True:
+            while len(self.data) < 3 or len(self.data) < 2 + int.from_bytes(self.data[:2], "big"):
+                try:
+                    more = self.socket.recv(1 << 16)
+                except ConnectionResetError:
+                    more = b""
+                if not more:
+                    return "", b""
+                self.data += more
+            size = 2 + int.from_bytes(self.data[:2], "big")
+            packet, self.data = self.data[2:size], self.data[size:]
+            if packet[:1] != b"H":
+                return packet[:1].decode(), packet[1:]
+
+    def message(self):
+        """The next sequenced message: its letter and fields."""
+        kind, body = self.packet()
+        assert kind == "S", (kind, body)
+        self.messages.append(body)
+        self.number += 1
+        return body[:1].decode(), OUCH42.from_server(body[:1].decode()).unpack(body)
+
+    def send(self, data):
+        self.socket.sendall(soupbin.packet("U", data))
+
+    def enter(self, token, side="B", shares=100, symbol="ACME", price=1_000_000, **more):
+        self.send(enter(token, side, shares, symbol, price, **more))
+
+    def cancel(self, token, shares=0):
+        self.send(OUCH42.from_client("X").pack(token=token, shares=shares))
+
+    def replace(self, token, new_token, shares, price):
+        self.send(
+            OUCH42.from_client("U").pack(
+                token=token, new_token=new_token, shares=shares, price=price,
+                time_in_force=99999, display="Y", iso="N", min_qty=0,
+            )
+        )  # fmt: skip
+
+    def close(self):
+        self.socket.close()
+
+
+def enter(token, side, shares, symbol, price, **more):
+    fields = {
+        "time_in_force": 99999, "firm": "FIRM", "display": "Y", "capacity": "P", "iso": "N",
+        "min_qty": 0, "cross": "N", "customer": "N",
+    } | more  # fmt: skip
+    return OUCH42.from_client("O").pack(
+        token=token, side=side, shares=shares, symbol=symbol, price=price, **fields
+    )
+
+
+if __name__ == "__main__":
+    serve(json.loads(sys.argv[1]))
