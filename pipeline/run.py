@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from openoutcry.dpdk_shim import UdpReceiver
-from openoutcry.dpdk_shim.authentication import Sessions
+from openoutcry.dpdk_shim import UdpReceiver, authentication
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.host.processes import STOP_SIGNALS, handling
 from openoutcry.pipeline import control as ct
@@ -203,7 +202,7 @@ def _make_receiver(options: Options, stack: ExitStack) -> UdpReceiver | None:
     receiver = UdpReceiver(*options.listen)
     stack.callback(receiver.close)
     if options.packet_sessions:
-        receiver.authenticate(Sessions(options.packet_sessions))
+        receiver.authenticate(authentication.Sessions(options.packet_sessions))
     if options.admission:
         receiver.limit(*options.admission)
     return receiver

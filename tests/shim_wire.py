@@ -166,7 +166,7 @@ def in_namespace(work: Callable[[], Any]) -> Any:
     if pid == 0:
         said: dict[str, Any] = {"error": "killed"}
         try:
-            signal.alarm(60)
+            signal.alarm(600)
             enter_namespace()
             said = {"result": work()}
         except BaseException:
