@@ -67,6 +67,10 @@ _ALL = (
     Subject("ring", "ring:bench_ring",
             "our ring beside others: bounce, c, boost, rte_ring, disruptor, iceoryx2, mp_queue",
             "ring:peers_named", "ring:setup_peers"),
+    Subject("sessions", "sessions:bench_sessions",
+            "what the protocols of order entry cost: an order read, an acknowledgement written"),
+    Subject("risk", "risk:bench_risk",
+            "ns a command of the checks before the matcher and the books kept after it"),
     Subject("shim", "shim:bench_shim",
             "packets into a ring: DPDK beside kernel sockets, AF_XDP beside a blocking recv"),
 )  # fmt: skip

@@ -19,6 +19,7 @@ SUBCOMMANDS = {
     "bench": "Measure on this machine: medians over interleaved rounds, each with its error.",
     "check-book": "Run recorded messages through our matcher; compare its book with the recorded "
     "one.",
+    "client": "Trade with a venue: a prompt, or a load of orders.",
     "clock": "What time it is, how wrong that may be, and whether RTS 25's 100 us hold.",
     "doctor": "Say what this host does to latency, what it costs here, and what changes it.",
     "journal": "Look into a journal, prove it, mend it, ask it.",

@@ -25,6 +25,7 @@ from openoutcry.gateway_fpga.settings_file import read_settings
 from openoutcry.pipeline.journal_setup import kept_journal_path
 from openoutcry.pipeline.run import Options
 from openoutcry.pipeline.run import run as run_pipeline
+from openoutcry.pipeline.topology import MAX_SHARDS
 from openoutcry.report.run_report import write_report
 from openoutcry.report.run_text import print_result
 from openoutcry.wire.errors import OutcryError
@@ -77,6 +78,8 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--housekeeping-cores", "spare_cores", type=click.IntRange(0), default=1,
               show_default=True, help="Cores without a busy-polling stage; 0 gives them to "
               "stages: more throughput, longer tails.")  # fmt: skip
+@click.option("--shards", type=click.IntRange(1, MAX_SHARDS), default=1, show_default=True,
+              help="Matchers that share the instruments, by hash of the symbol.")  # fmt: skip
 @click.option("--durability", type=click.Choice(["none", "async", "durable"]), default="durable",
               show_default=True,
               help="none: memory only. async: journaled beside. durable: nothing leaves before its "
@@ -118,6 +121,7 @@ def run(report: Path | None, as_json: bool, **given: Any) -> None:
     if report and not report.absolute().parent.is_dir():
         raise OutcryError(f"--report {report}: there is no folder {report.absolute().parent}")
     options = Options(**{name: given[name] for name in RUN_OPTIONS})
+    options.wiring = options.wiring.sharded(asked.shards)
     _choose_source(options, asked)
     if asked.journal is None and asked.durability != "none" and _from_network(options):
         options.journal = kept_journal_path()

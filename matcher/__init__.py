@@ -9,12 +9,11 @@ rest before it has changed anything::
     plain ─────── a plain order that rests, or its CANCEL, on a quiet instrument ──────────► events
       │                                                          matching/plain_orders.py
       ▼
-    plain_beside_special ── plain commands where special orders wait, ─┬─► trade ──────────► events
-      │                     on instruments with rules, in calls        │
-      ▼                                                                │
-    dispatch ──── other plain commands: NEW that trades, REDUCE, ──────┼─► match ──────────► events
-      │           REPLACE; most rejects                                │
-      ▼                                                                │
+    plain_command ── every other command about plain orders,      ─┬─► match ───────► events
+      │              compiled twice: for instruments with nothing  │
+      │              else, and for those with special orders,      └─► trade ───────► events
+      │              rules, or in a call                         commands/plain_commands.py
+      ▼
     every_command ── checks the record, asks one of commands/          │
       │                new     amend     mass     phases               │
       │                 │        │         │        │                  ▼

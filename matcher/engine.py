@@ -1,6 +1,7 @@
 """The matcher as an object: numpy arrays in, numpy arrays out."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,16 @@ class Engine:
         return self._word(layout.LAST_SEQ)
 
     @property
+    def now_ns(self) -> int:
+        """The time of the last TIME command."""
+        return self._word(layout.NOW_NS)
+
+    @property
+    def command_count(self) -> int:
+        """Commands seen so far, another shard's among them."""
+        return self._word(layout.COMMAND_COUNT)
+
+    @property
     def event_count(self) -> int:
         """Events written so far, which is the ``seq`` of the last."""
         return self._word(layout.EVENT_COUNT)
@@ -173,8 +184,8 @@ class Engine:
         states = np.empty(len(self.instruments), dtype=STATE_DTYPE)
         save_orders(self.address, rows.ctypes.data)
         save_states(self.address, states.ctypes.data)
-        now_ns = self._word(layout.NOW_NS)
-        return State(self.instruments, states, rows, now_ns, self.last_seq, self.event_count)
+        numbers = (self.now_ns, self.last_seq, self.event_count, self.command_count)
+        return State(self.instruments, states, rows, *numbers)
 
     def snapshot(self) -> bytes:
         """The whole state as bytes; equal states give equal bytes."""
@@ -185,10 +196,24 @@ class Engine:
         """Hash, 32 hexadecimal digits, of the matcher without ``last_seq`` and ``event_count``: a
         rejected command leaves it as it is.  Costs what changed since it, or ``state_hash``, was
         last asked for; see ``digest.py``."""
+        low, high = self._digests()[0].tolist()
+        return seal(self._instruments_hash, self.now_ns, (low, high))
+
+    def own_digest(self) -> tuple[int, int]:
+        """A shard's part of what the hash is made of: those of all shards add up to the whole's."""
+        shares = self._digests()
+        total = shares[0].copy()
+        if self.shard is not None:
+            foreign = np.flatnonzero(np.asarray(self.shard[0]) != self.shard[1])
+            total -= shares[1 + self.level_pages + foreign].sum(axis=0, dtype=np.uint64)
+        return int(total[0]), int(total[1])
+
+    def _digests(self) -> npt.NDArray[np.uint64]:
+        """Their sum, then the share of each page and each instrument, up to date."""
         fold_changes(self.address)
-        at = self._word(layout.DIGESTS_AT)
-        low, high = self.arena[at : at + layout.DIGEST_BYTES].view(np.uint64).tolist()
-        return seal(self._instruments_hash, self._word(layout.NOW_NS), (low, high))
+        at, count = self._word(layout.DIGESTS_AT), 1 + self.level_pages + len(self.instruments)
+        end = at + count * layout.DIGEST_BYTES
+        return self.arena[at:end].view(np.uint64).reshape(count, 2)
 
     def state_hash(self) -> str:
         """Hash, 32 hexadecimal digits, of the whole state; costs what :meth:`book_hash` does, and
@@ -230,6 +255,20 @@ class Engine:
         engine.region[:] = region
         if engine.snapshot() != data:
             raise MatcherError("snapshot: its orders are not in canonical order")
+        return engine
+
+    def as_shard(self, shard: Shard, event_count: int, id_key: int = 0) -> "Engine":
+        """The engine of one shard, in the state of its own instruments here.  ``event_count``: how
+        many events it has written."""
+        engine = Engine(
+            self.instruments, self.order_capacity, self.level_pages, shard, id_key=id_key
+        )
+        whole = self.state()
+        own = np.asarray(shard[0]) == shard[1]
+        states = np.where(own, whole.states, engine.state().states)
+        rows = whole.rows[own[whole.rows["instrument"]]]
+        part = replace(whole, states=states, rows=rows, event_count=event_count)
+        put_back(engine.arena, part)
         return engine
 
     def check(self) -> None:

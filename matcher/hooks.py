@@ -101,7 +101,8 @@ def refuse(arena: int, order: int, out: int, refused: int) -> int:
     reason, detail = refused & ((1 << REASON_BITS) - 1), refused >> REASON_BITS
     mark_last(reject(order, out, address, reason, detail))
     store_i64(arena + layout.LAST_SEQ, load_i64(order + const.ORDER_SEQ))
-    store_i64(arena + layout.EVENT_COUNT, load_i64(arena + layout.EVENT_COUNT) + 1)
+    for count in (layout.EVENT_COUNT, layout.COMMAND_COUNT):
+        store_i64(arena + count, load_i64(arena + count) + 1)
     return 1
 
 

@@ -58,7 +58,7 @@ REPEGGED = int(EventKind.REPEGGED)
 
 CODEC_FRAME, CODEC_DECODE, CODEC_COMPLETE, CODEC_ENCODE, CODEC_REFUSE = range(0, 40, 8)
 CODEC_BYTES = 64
-"""A protocol's row: addresses of its kernels (docs/decisions/012-sessions.md)."""
+"""A protocol's row: addresses of its kernels (docs/decisions/016-sessions.md)."""
 CODECS = 8
 """Rows, by Protocol; behind them ROOM bytes to encode into."""
 ROOM = 4096

@@ -2,7 +2,7 @@
 
 One for each command of the sessions' lane, by lane sequence, written before the command is
 published.  The journal keeps the notes of a block beside its commands, so that every outbound
-stream can be made again from the journal alone (docs/decisions/012-sessions.md).
+stream can be made again from the journal alone (docs/decisions/016-sessions.md).
 
 Packed, a bit for each command of the block says whether it has a note; then, of each note, the
 difference to the previous one of the same session in the block: a mask of the 16 words that differ,

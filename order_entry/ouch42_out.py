@@ -46,7 +46,7 @@ _KEPT_PLACE, _WAITING = int(EventFlag.KEPT_PLACE), int(EventFlag.WAITING)
 _GATEWAY, _SELF_TRADE, _UNKNOWN_ORDER = (
     int(r) for r in (Reason.GATEWAY, Reason.SELF_TRADE, Reason.UNKNOWN_ORDER)
 )
-_MASS_CANCEL, _USER = int(Reason.MASS_CANCEL), int(Reason.USER)
+_NONE, _MASS_CANCEL, _USER = (int(r) for r in (Reason.NONE, Reason.MASS_CANCEL, Reason.USER))
 _MARKET = int(OrderType.MARKET)
 
 _A, _C, _D, _E, _I, _J, _L, _M, _O, _R, _S, _T, _U, _X, _Z = (
@@ -205,7 +205,7 @@ def cancel_letter(event: int, note: int) -> int:
     """Why so much of an order is gone: what its own session asked for is U, what the session
     layer did of itself (a lost connection) is Z."""
     reason = load_u8(event + ouch.REASON)
-    if note != 0 and (reason in (_USER, _MASS_CANCEL)):
+    if note != 0 and (reason in (_NONE, _USER, _MASS_CANCEL)):
         return _Z if load_u8(note + notes.MESSAGE) == 0 else _U
     return ouch.CANCEL_LETTER[reason & 31]
 

@@ -65,11 +65,23 @@ STAGE_RESTARTS = 40
 STAGE_READY_NS = 48  # when it was ready to run, CLOCK_MONOTONIC
 STAGE_STALLED_NS = 56  # by the supervisor: since when it is known to make no progress, 0 if it does
 STAGE_SAFE_SEQ = 64  # of a stage that a gate waits for: commands up to here are safe with it
+STAGE_PLACES = 80  # by a shard's matcher: two times a command and how many events it had by then
+STAGE_PLACE_BYTES = 16
 MAX_STAGES = 64
 
 TABLE_AT = STAGE_BLOCKS + MAX_STAGES * STAGE_BYTES
 MAX_TABLE_BYTES = 1 << 15
-CONTROL_BYTES = TABLE_AT + MAX_TABLE_BYTES
+
+# By merge (several shards): two copies of its state and the index of the one that counts.
+MERGE_WHICH = TABLE_AT + MAX_TABLE_BYTES
+MERGE_STATES = MERGE_WHICH + 64
+MERGE_CAUSE = 0  # the command whose events come next; 0 before the first start
+MERGE_EVENT = 8  # events merged so far
+MERGE_GONE = 16  # orders that the command at work has taken in the shards that are done with it
+MERGE_SHARDS = 32  # by shard: its next event, and the last command to all that it is done with
+MERGE_SHARD_BYTES = 16
+MERGE_STATE_BYTES = 320
+CONTROL_BYTES = MERGE_STATES + 2 * MERGE_STATE_BYTES
 
 DURABILITIES = ("none", "async", "durable")
 

@@ -7,14 +7,16 @@ import numpy as np
 import openoutcry
 from openoutcry.gateway_fpga.settings_file import document_of
 from openoutcry.host.info import host_info
+from openoutcry.matcher.state.digest import joined_hash
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.histogram import summary
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import RunState
 from openoutcry.pipeline.stamp_clock import stamp_clock
 from openoutcry.pipeline.topology import as_row
-from openoutcry.pipeline.worker import Work
+from openoutcry.pipeline.worker import CORE, Work
 from openoutcry.replay.event_hash import hash_text
+from openoutcry.replay.replay import fullest
 from openoutcry.wire import EventKind, Reason
 
 
@@ -29,6 +31,7 @@ def make_result(options: Options, work: Work, state: RunState) -> dict[str, Any]
     first_ns = control[ct.FIRST_NS]
     seconds = (last_ns - first_ns) / 1e9 if first_ns else 0.0
     source = options.source
+    book = _whole_book(work, state)
     expected = control[ct.EXPECTED] if source or options.orders is not None else None
     return {
         "version": openoutcry.__version__,
@@ -40,9 +43,9 @@ def make_result(options: Options, work: Work, state: RunState) -> dict[str, Any]
         "resumed": state.resumed,
         "lost": commands - acknowledged,
         "duplicated": control.reply(ct.REPLY_DUPLICATED),
-        "state_hash": state.outcome["state_hash"],
+        "state_hash": book["state_hash"],
         "event_hash": hash_text(control.reply(ct.REPLY_EVENT_HASH)),
-        "open_orders": state.outcome["open_orders"],
+        "open_orders": book["open_orders"],
         "stages": _stage_rows(work),
         "replay": None,
         "journal": None,
@@ -65,9 +68,27 @@ def make_result(options: Options, work: Work, state: RunState) -> dict[str, Any]
         "rejects": _counts(control, ct.REPLY_REASONS, Reason),
         "event_kinds": _counts(control, ct.REPLY_KINDS, EventKind),
         "timeline": state.timeline,
-        "depth": state.outcome["depth"],
+        "depth": book["depth"],
         "clock": stamp_clock(control[ct.EPOCH_OFFSET]),
         "host": host_info(),
+    }
+
+
+def _whole_book(work: Work, state: RunState) -> dict[str, Any]:
+    """The matcher's book at the end; of several shards, put together."""
+    parts = [part for key, part in state.outcome.items() if key.startswith(CORE)]
+    if len(parts) == 1:
+        return dict(parts[0])
+    digests = [part["digest"] for part in parts]
+    commands = work.shared.sequenced.published
+    events = work.shared.control.reply(ct.REPLY_CURSOR)
+    now_ns = parts[0]["now_ns"]
+    books = {symbol: book for part in parts for symbol, book in part["depth"].items()}
+    order = [symbol.decode() for symbol in work.instruments["symbol"].tolist()]
+    return {
+        "state_hash": joined_hash(work.instruments, now_ns, digests, commands, events),
+        "open_orders": sum(part["open_orders"] for part in parts),
+        "depth": fullest({symbol: books[symbol] for symbol in order if symbol in books}),
     }
 
 

@@ -70,6 +70,8 @@ def _with_operator(options: Options, watcher: Watcher) -> Watcher:
 
 
 def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
+    if options.hooks is not None and options.wiring.shards > 1:
+        raise PipelineError("hooks around the matcher see all instruments: they need one matcher")
     remove_dead_journals(Path())
     removed = remove_dead_segments()
     if removed:
@@ -165,14 +167,6 @@ def _prepare(
         options.operator.begin(shared, state.resumed_engine)
         state.resumed_engine = None
     journal_s = time.monotonic() - started
-    sessions = None
-    if options.sessions is not None:
-        sessions = Sessions(options.sessions, shared, options.table, directory)
-        stack.callback(sessions.close)
-        for (host, port), row in zip(sessions.listen(), options.sessions.ports, strict=True):
-            watcher.note(f"{row.protocol.name} on {host}:{port}")
-        sessions.open_doors()
-
     work = worker.Work(
         shared=shared,
         core=options.core,
@@ -188,11 +182,25 @@ def _prepare(
         settings=options.gateway_settings,
         recording=options.recording,
         spare_cores=options.spare_cores,
-        sessions=sessions,
+        sessions=_open_sessions(options, shared, directory, watcher, stack),
     )
     if directory is not None and options.journal is not None and options.topology == "processes":
         stack.enter_context(following(directory, options.checkpoint_every))
     return work, {"flow_s": flow_s, "journal_s": journal_s}
+
+
+def _open_sessions(
+    options: Options, shared: Shared, journal: Path | None, watcher: Watcher, stack: ExitStack
+) -> Sessions | None:
+    """The participants' sessions and their doors, where there are any."""
+    if options.sessions is None:
+        return None
+    sessions = Sessions(options.sessions, shared, options.table, journal)
+    stack.callback(sessions.close)
+    for (host, port), row in zip(sessions.listen(), options.sessions.ports, strict=True):
+        watcher.note(f"{row.protocol.name} on {host}:{port}")
+    sessions.open_doors()
+    return sessions
 
 
 def _make_receiver(options: Options, stack: ExitStack) -> UdpReceiver | None:

@@ -2,7 +2,7 @@
 
 Rows and tokens are made again from the journal's commands and notes, streams from these and the
 events that a matcher of its own makes of the commands; what the journal does not have yet, shared
-memory has (docs/decisions/012-sessions.md).
+memory has (docs/decisions/016-sessions.md).
 """
 
 import os

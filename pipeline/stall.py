@@ -110,13 +110,15 @@ def work_of(shared: Shared, stage: str) -> tuple[tuple[int, ...], bool]:
     to do."""
     table = shared.table
     out, barrier = shared.rings.get(table[stage].writes), table.barrier(stage)
-    places, waits = [_at(out)] if out else [], False
+    places, waiting = [_at(out)] if out else [], []
     for name in table.inputs(stage):
         ring = shared.rings[name]
         done = int(ring.cursors[stage][0])
         ahead = int(ring.cursors[barrier][0]) if barrier else _at(ring)
-        waits = waits or (ahead > done and _is_safe(shared, stage, ring, done + 1))
+        waiting.append(ahead > done and _is_safe(shared, stage, ring, done + 1))
         places.append(done)
+    # What merges cannot take one input before it has seen the others.
+    waits = bool(waiting) and (all(waiting) if table[stage].merges else any(waiting))
     return tuple(places), waits and (out is None or _has_room(out))
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, OutcryError
 
 RECORD_TYPES = {"order": ORDER_DTYPE, "event": EVENT_DTYPE}
+MAX_SHARDS = 16
 HOUSE_LANE = 0
 """The lane of the exchange operator: calendar, clock, kill switches.  Participants' begin at 1."""
 
@@ -64,6 +65,10 @@ class Stage:
     a record; of others (journal, replicas) as many as ``policy`` says must have the command."""
     policy: str = "all"
     compiled: bool = True
+    shard: int | None = None
+    """Of several matchers: which instruments it has."""
+    merges: bool = False
+    """It takes its inputs in one common order, so that it may have to wait for any of them."""
 
     @property
     def span(self) -> str:
@@ -209,6 +214,11 @@ class Topology:
         return next(stage for stage in self.stages if stage.writes == "released")
 
     @property
+    def shards(self) -> int:
+        """How many matchers share the instruments; 1: there is one."""
+        return max(1, sum(stage.shard is not None for stage in self.stages))
+
+    @property
     def sequencer(self) -> str:
         """The stage that gives the global sequence."""
         name = self.writer("sequenced")
@@ -301,6 +311,28 @@ class Topology:
             released=(*self.released, *released),
         )
 
+    def sharded(self, count: int) -> "Topology":
+        """The table with ``count`` matchers, each with a ring of its own, and a stage that merges
+        them in the order of the commands."""
+        if not 1 <= count <= MAX_SHARDS:
+            raise TopologyError(f"topology: {count} shards, not 1 to {MAX_SHARDS}")
+        if count == 1:
+            return self
+        at, core = self.index["matcher"], self["matcher"]
+        merged = self.ring(core.writes)
+        # What waits for the disk waits on the merged ring.
+        rings = tuple(
+            replace(merged, name=f"{merged.name}-{k}", durable=merged.memory) for k in range(count)
+        )
+        matchers = tuple(
+            replace(core, name=f"matcher-{k}" if k else "matcher", writes=rings[k].name, shard=k)
+            for k in range(count)
+        )
+        names = tuple(ring.name for ring in rings)
+        merge = Stage("merge", (*names, "sequenced"), merged.name, f"{_STAGES}.merge", merges=True)
+        stages = (*self.stages[:at], *matchers, merge, *self.stages[at + 1 :])
+        return replace(self, rings=(*self.rings, *rings), stages=stages)
+
     def for_durability(self, durability: str) -> "Topology":
         """What of the table runs: with ``none`` no journal, with ``async`` nobody waits for it."""
         if durability == "none":
@@ -377,8 +409,11 @@ def _share_out(table: Topology, cores: int) -> list[tuple[str, tuple[str, ...]]]
         return [(name, (name,)) for name in compiled]
     if cores >= 4:
         out = tuple(s for s in compiled if s not in front and s not in matching)
+        # Several matchers share the cores that are left between the gateway and what follows.
+        seats = max(1, min(len(matching), cores - 3))
+        matchers = [(matching[k], tuple(matching[k::seats])) for k in range(seats)]
         parts = [("receive", into_lanes), ("gateway", (table.sequencer,))]
-        return [*parts, ("matcher", tuple(matching)), ("out", out)]
+        return [*parts, *matchers, ("out", out)]
     if cores >= 2:
         back = tuple(name for name in compiled if name not in front)
         return [("front", tuple(n for n in compiled if n in front)), ("back", back)]

@@ -23,6 +23,7 @@ from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.host.processes import STOP_SIGNALS, fork_reporting
 from openoutcry.journal import JournalWriter
 from openoutcry.matcher import Engine
+from openoutcry.matcher.book.shards import spread
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.gateway_stage import sequenced_commands
 from openoutcry.pipeline.port_source import PortSource
@@ -38,6 +39,8 @@ from openoutcry.ring import ProcessIdentity
 from openoutcry.wire import OutcryError
 from openoutcry.wire.indirect import kernel_address
 
+CORE = "core "
+"""Before the name of a matcher stage: the key of its book in the outcome."""
 SLICE_NS = 20_000_000
 # A pause is 10 to 40 ns: this many keep a stage awake for over 100 us, then it yields the core
 # each time round.
@@ -102,7 +105,8 @@ class StageGroup:
     def __init__(self, work: Work, stages: tuple[str, ...]) -> None:
         self.work = work
         self.contexts = Contexts(work.shared)
-        self.engine: Engine | None = None
+        self.engines: dict[str, Engine] = {}
+        """By matcher stage."""
         self.rtl: LiveGateway | None = None
         self.shim: Shim | None = None
         self.probe = 0
@@ -142,13 +146,18 @@ class StageGroup:
         if self.shim is not None:
             said["ports"] = self.shim.account()
             self.shim.close()
-        if self.engine is None:
-            return said
-        return said | {
-            "state_hash": self.engine.state_hash(),
-            "open_orders": self.engine.open_orders,
-            "depth": depth_of(self.engine, REPORT_LEVELS),
-        }
+        return said | {CORE + name: core_outcome(engine) for name, engine in self.engines.items()}
+
+
+def core_outcome(engine: Engine) -> dict[str, Any]:
+    """What is known of a matcher's book at the end."""
+    return {
+        "state_hash": engine.state_hash(),
+        "digest": engine.own_digest(),
+        "now_ns": engine.now_ns,
+        "open_orders": engine.open_orders,
+        "depth": depth_of(engine, REPORT_LEVELS),
+    }
 
 
 def step_address(row: Stage) -> int:
@@ -157,29 +166,51 @@ def step_address(row: Stage) -> int:
 
 
 def rebuild_engine(work: Work, name: str) -> Engine:
-    """The book of the stage ``name`` as of the last command whose events are all out: fresh at the
-    start; after a death from the journal, else from the preloaded input through the gateway's
-    rules.  The ring still holds everything later."""
+    """The book of the stage ``name`` as of the last command whose events are all out, of a shard
+    its own instruments' part of it.  The ring still holds everything later."""
+    last = int(work.shared.sequenced.cursors[name][0])
+    engine = _rebuild_whole(work, last)
+    shard = work.table[name].shard
+    if shard is not None:
+        events = _events_of_shard(work, name, last, engine.event_count)
+        shards = spread(work.instruments, work.table.shards), shard
+        engine = engine.as_shard(shards, events, work.core.id_key)
+    # First touch of a page would stand in some order's latency.
+    engine.arena[::4096] = engine.arena[::4096]
+    assert engine.last_seq == last, (engine.last_seq, last)
+    return engine
+
+
+def _events_of_shard(work: Work, name: str, last: int, events: int) -> int:
+    """How many events the shard had published by command ``last``; ``events``: all shards, which
+    is what each ring is numbered on from when a run begins."""
+    control, index = work.shared.control, work.table.index[name]
+    if last == control[ct.RESUMED_SEQ]:
+        return events
+    for which in range(2):
+        place = ct.STAGE_PLACES + which * ct.STAGE_PLACE_BYTES
+        if control.stage(index, place) == last:
+            return control.stage(index, place + 8)
+    raise OutcryError(f"stage {name}: no place is noted for its cursor, which is at {last}")
+
+
+def _rebuild_whole(work: Work, last: int) -> Engine:
+    """The whole core after command ``last``: fresh at the start; after a death from the journal,
+    else from the preloaded input through the gateway's rules."""
     shared = work.shared
-    last = int(shared.sequenced.cursors[name][0])
     if last and work.journal is not None:
         # Not less than the cursor: the ring gives away what lies before it as soon as the journal
         # has it.  The journal waits only for the ring, so it gets here.
         while shared.control[ct.WRITTEN_SEQ] < last:
             time.sleep(0.001)
-        engine = recover_from_any([work.journal, *work.copies], last).engine
-    else:
-        engine = work.core.fresh()
-    # First touch of a page would stand in some order's latency.
-    engine.arena[::4096] = engine.arena[::4096]
-    if last == 0 or work.journal is not None:
-        assert engine.last_seq == last, (engine.last_seq, last)
+        return recover_from_any([work.journal, *work.copies], last).engine
+    engine = work.core.fresh()
+    if last == 0:
         return engine
     rules = make_rules(work.instruments, work.settings)
     for records in sequenced_commands(work, last):
         validate_orders(records, rules)
         engine.process(records)
-    assert engine.last_seq == last, (engine.last_seq, last)
     return engine
 
 

@@ -107,7 +107,10 @@ def replay(
     return result
 
 
-def depth_of(engine: Engine, levels: int) -> dict[str, dict[str, list[list[int]]]]:
+Books = dict[str, dict[str, list[list[int]]]]
+
+
+def depth_of(engine: Engine, levels: int) -> Books:
     """The books that are not empty as JSON can hold them; of more than 64, the fullest 64."""
     books = {}
     for symbol in engine.instruments["symbol"]:
@@ -117,6 +120,11 @@ def depth_of(engine: Engine, levels: int) -> dict[str, dict[str, list[list[int]]
                 side: [[int(v) for v in level] for level in sides[side]]
                 for side in ("bids", "asks")
             }
+    return fullest(books)
+
+
+def fullest(books: Books) -> Books:
+    """Of more than 64 books, the fullest 64."""
     orders = {s: sum(row[2] for side in b.values() for row in side) for s, b in books.items()}
     fullest = set(sorted(books, key=lambda s: -orders[s])[:MAX_BOOKS])
     return {symbol: book for symbol, book in books.items() if symbol in fullest}

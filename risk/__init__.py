@@ -1,4 +1,1 @@
-"""Pre-trade limits and market protection, over state that the core owns.
-
-Kernels before and after the matcher.
-"""
+"""Pre-trade limits and market protection: kernels around the matcher, over state the core owns."""

@@ -148,9 +148,11 @@ class Client:
             self.socket.sendall(soupbin.login_packet(login))
             self.data = b""
             kind, body = self.packet()
-            if kind == "A" or (kind, body) != ("J", b"S") or time.monotonic() > until:
+            again = (kind, body) in (("J", b"S"), ("", b""))
+            if not again or time.monotonic() > until:
                 break
-            self.socket.close()  # the connection before is not closed yet
+            # The connection before is not closed yet, or the sessions died with this one.
+            self.socket.close()
             time.sleep(0.02)
         self.answer = kind, body
         self.number = int(body[10:]) if kind == "A" else 0

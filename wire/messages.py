@@ -198,7 +198,7 @@ OUCH42 = Protocol(
             "rejected",
             "J",
             24,
-            "The order was not accepted; its token is used up.",
+            "The order was not accepted.",
             (_TIMESTAMP, _TOKEN, _alpha("reason", 1, "see the table of reasons")),
         ),
         Message(

@@ -41,6 +41,7 @@ ID_KEY = 16
 ID_MULTIPLIER = 24
 ID_MULTIPLIER_2 = 32
 ID_SPREAD = 40
+IS_SHARD = 48  # 1: other engines have the other instruments, see shards.py
 # Read by most commands.
 LAST_SYMBOL = 64
 LAST_INSTRUMENT = 72
@@ -85,6 +86,7 @@ WORST_EVENTS = 360  # scratch_records(order_capacity): no command causes more
 CHANGED_PAGES = 368  # since the state hash was asked for: first of the list, or END_OF_CHANGED
 CHANGED_INSTRUMENTS = 376  # the same of instruments; links are the instrument + 1
 DIGESTS_AT = 384
+COMMAND_COUNT = 392  # commands seen, another shard's among them; of the one at work: its number
 # Of the command at work, left over from the last one between commands: the general path keeps
 # them here rather than in the arguments of every function.
 NEXT_EVENT_AT = 400  # address at which the next event goes
@@ -193,8 +195,8 @@ EXT_DISPLAY = 32  # iceberg: slice from the next refresh on
 EXT_TRIGGER = 40  # stops; NO_PRICE: a trailing one that waits for its first trade
 EXT_AUX = 48  # trailing: distance and step as sent; pegs: offset
 EXT_EXPIRY_NS = 56
-EXT_EXPIRY_NUMBER = 64  # event number of what gave it its expiry: the earlier goes first
-EXT_ARRIVAL = 72  # event number of its ACCEPTED, or the REPLACED that lost it its place
+EXT_EXPIRY_NUMBER = 64  # number of the command that gave it its expiry: the earlier goes first
+EXT_ARRIVAL = 72  # number of its NEW, or the REPLACE that lost it its place
 EXT_NEXT = 80  # u32, in its instrument's list; links the free ones too
 EXT_PREV = 84  # u32
 EXT_HEAP = 88  # u32, its place in the heap of expiries, from 1; 0: it has none

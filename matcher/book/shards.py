@@ -7,7 +7,9 @@ its own number, and reads every command.  It skips those about another shard's i
 an event; what is about no instrument in particular (TIME, DISCONNECT, a MASS_CANCEL of all) runs
 in all of them, each for its own instruments; a command about an unknown instrument is answered by
 shard 0.  So each instrument sees the same events, in the same order, as in one engine; only their
-``seq`` is counted by each engine for itself.
+``seq`` is counted by each engine for itself, and what expires by a TIME says in which order one
+engine would have told it: its expiry in ``leaves_lots``, the number of the command that gave it
+that expiry in ``contra_id``.
 """
 
 import zlib
@@ -59,6 +61,7 @@ def enter_shard(
 def keep_shard(arena: int, shard_of_instrument: int, shard: int) -> None:
     """The instruments of other shards (one int64 an instrument) are foreign from now on."""
     store_i64(arena + layout.SHARD, shard)
+    store_i64(arena + layout.IS_SHARD, 1)
     for instrument in range(load_i64(arena + layout.INSTRUMENT_COUNT)):
         mode_at = instrument_addr(arena, instrument) + layout.MODE
         if load_i64(shard_of_instrument + instrument * 8) != shard:

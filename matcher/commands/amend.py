@@ -49,7 +49,7 @@ from openoutcry.matcher.book.orders import (
     plain_price,
     touch_order,
 )
-from openoutcry.matcher.events import next_event_number, tell
+from openoutcry.matcher.events import command_number, tell
 from openoutcry.matcher.matching.pegs import (
     best_displayed,
     current_price,
@@ -107,7 +107,7 @@ def set_expiry(arena: int, order: int, slot: int) -> int:
         ext = extend_plain(arena, slot)
     if load_u8(ext + layout.EXT_TIF) < const.AT_OPEN:
         store_u8(ext + layout.EXT_TIF, const.GTD)
-    expire_at(arena, extension_index(arena, ext), expiry_ns, next_event_number(arena))
+    expire_at(arena, extension_index(arena, ext), expiry_ns, command_number(arena))
     tell_replaced(
         arena, slot, order_price(arena, slot), order_leaves(arena, slot), const.KEPT_PLACE
     )
@@ -216,7 +216,7 @@ def replace_parked(arena: int, order: int, slot: int, ext: int) -> int:
 def to_the_back(arena: int, ext: int, which: int) -> None:
     """The order, about to be told REPLACED, arrives anew in its list."""
     unlist(arena, ext)
-    store_i64(ext + layout.EXT_ARRIVAL, next_event_number(arena))
+    store_i64(ext + layout.EXT_ARRIVAL, command_number(arena))
     enlist(arena, ext, which)
 
 
@@ -247,7 +247,7 @@ def replace_stop(arena: int, order: int, instrument: int, slot: int, ext: int) -
         return const.ACCEPT
     withdraw(arena, slot)
     store_i64(ext + layout.EXT_TRIGGER, trigger)
-    store_i64(ext + layout.EXT_ARRIVAL, next_event_number(arena))
+    store_i64(ext + layout.EXT_ARRIVAL, command_number(arena))
     if is_trailing(order_type):
         to_the_back(arena, ext, layout.TRAILING_LIST)
     tell_replaced(arena, slot, load_i64(ext + layout.EXT_PRICE), qty, 0)
@@ -422,7 +422,7 @@ def move(arena: int, order: int, instrument: int, slot: int, order_type: int, pr
     qty = load_i64(order + const.ORDER_QTY)
     if ext != 0:
         store_i64(ext + layout.EXT_PRICE, price)
-        store_i64(ext + layout.EXT_ARRIVAL, next_event_number(arena))
+        store_i64(ext + layout.EXT_ARRIVAL, command_number(arena))
     tell_replaced(arena, slot, price, qty, 0)
     word = order_address(arena, slot)
     withdraw(arena, slot)

@@ -19,7 +19,7 @@ from openoutcry.matcher.events import event_address, tell
 from openoutcry.matcher.matching.cascade import finish
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8
-from openoutcry.wire.records import NO_INSTRUMENT
+from openoutcry.wire.records import NO_INSTRUMENT, RECORD_BYTES
 
 # Instead of a participant, whose orders a sweep takes.
 EVERYBODY = -1
@@ -44,12 +44,19 @@ def advance_time(arena: int, order: int) -> int:
             break
         instrument = load_u32(ext + layout.EXT_INSTRUMENT)
         touch(arena, instrument)
+        expiry_ns = load_i64(ext + layout.EXT_EXPIRY_NS)
+        number = load_i64(ext + layout.EXT_EXPIRY_NUMBER)
         end(
             arena,
             instrument,
             load_u32(ext + layout.EXT_SLOT),
             reason_word(const.EXPIRED_EVENT, const.EXPIRED),
         )
+        if load_i64(arena + layout.IS_SHARD) != 0:
+            # By these the shards' answers are merged, which takes them out again.
+            event = load_i64(arena + layout.NEXT_EVENT_AT) - RECORD_BYTES
+            store_i64(event + const.EVENT_LEAVES, expiry_ns)
+            store_i64(event + const.EVENT_CONTRA, number)
         gone += 1
         extension = first_to_expire(arena)
     complete(arena, NO_INSTRUMENT, 0, 0, gone)

@@ -38,7 +38,7 @@ from openoutcry.matcher.book.instrument_rules import (
 )
 from openoutcry.matcher.book.levels import instrument_addr, key_flip, slot_addr
 from openoutcry.matcher.book.orders import extension_of
-from openoutcry.matcher.events import event_address, next_event_number, tell
+from openoutcry.matcher.events import command_number, event_address, tell
 from openoutcry.matcher.matching.cascade import market_limit
 from openoutcry.matcher.matching.pegs import best_displayed, follow_quotes, peg_price, take_and_hide
 from openoutcry.matcher.matching.stops import (
@@ -208,7 +208,7 @@ def enter_parked(arena: int, order: int, instrument: int) -> int:
     if reason != const.ACCEPT:
         return reason
     price = auction_price(order)
-    number = next_event_number(arena)
+    number = command_number(arena)
     tell_accepted(arena, order, instrument, price, 0, const.WAITING)
     slot = open_new(arena, order, instrument, order_type, price, number)
     store_i64(slot_addr(arena, slot) + layout.SLOT_QTY, load_i64(order + const.ORDER_QTY))
@@ -237,7 +237,7 @@ def enter_call(arena: int, order: int, instrument: int) -> int:
         reason = refuse_place(arena, book, price, first_shown(order, order_type), 0)
     if reason != const.ACCEPT:
         return reason
-    number = next_event_number(arena)
+    number = command_number(arena)
     display = load_i64(order + const.ORDER_AUX) if order_type == const.ICEBERG else 0
     tell_accepted(arena, order, instrument, price, display, type_flags(order_type))
     qty = load_i64(order + const.ORDER_QTY)
@@ -259,7 +259,7 @@ def enter_stop(arena: int, order: int, instrument: int) -> int:
     if reason != const.ACCEPT:
         return reason
     price = load_i64(order + const.ORDER_PRICE) if order_type == const.STOP_LIMIT else 0
-    number = next_event_number(arena)
+    number = command_number(arena)
     tell_accepted(arena, order, instrument, price, trigger, const.WAITING)
     slot = open_new(arena, order, instrument, order_type, price, number)
     ext = extension_of(arena, slot)
@@ -285,7 +285,7 @@ def enter_peg(arena: int, order: int, instrument: int) -> int:
         reason = refuse_place(arena, book, price, qty, 0)
     if reason != const.ACCEPT:
         return reason
-    number = next_event_number(arena)
+    number = command_number(arena)
     flags = const.HIDDEN_FLAG | const.WAITING if price == NO_PRICE else const.HIDDEN_FLAG
     tell_accepted(arena, order, instrument, limit if price == NO_PRICE else price, 0, flags)
     slot = open_new(arena, order, instrument, order_type, limit, number)
@@ -341,7 +341,7 @@ def enter_trading(arena: int, order: int, instrument: int, at_last: int) -> int:
         if reason != const.ACCEPT:
             return reason
     reach = limit ^ key_flip(2 - side)
-    number = next_event_number(arena)
+    number = command_number(arena)
     display = load_i64(order + const.ORDER_AUX) if order_type == const.ICEBERG else 0
     tell_accepted(arena, order, instrument, shown, display, type_flags(order_type))
     word = sender_address(order, instrument)

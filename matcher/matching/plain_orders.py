@@ -128,11 +128,11 @@ def match(
     cause: int,
     taker: int,
     out: int,
-    among_special: bool,
+    special: bool,
 ) -> tuple[int, int]:
     """Trade ``qty`` lots against the book ``opposite``, best key first and first come first, up
     to the key ``limit``.  ``taker`` is the address of the taker's events, ``state`` that of the
-    instrument.  Returns (what is left, out); with ``among_special`` also when the next maker is
+    instrument.  Returns (what is left, out); with ``special`` also when the next maker is
     not a plain order."""
     side = book_addr(arena, opposite)
     flip = key_flip(opposite)
@@ -145,7 +145,7 @@ def match(
         slot = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
         maker = slot_addr(arena, slot)
         owner = load_u32(maker + layout.SLOT_OWNER)
-        if among_special and owner & layout.EXTENDED != 0:
+        if special and owner & layout.EXTENDED != 0:
             break
         maker_id = load_i64(maker + layout.SLOT_ID)
         maker_qty = load_i64(maker + layout.SLOT_QTY)
@@ -222,12 +222,6 @@ def is_fillable(arena: int, opposite: int, limit: int, qty: int) -> bool:
 
 
 # What is known of them
-
-
-@kernel
-def limit_key(book: int, price: int) -> int:
-    """The worst key of the opposite book at which an order of ``book`` at ``price`` trades."""
-    return price ^ key_flip(book ^ 1)
 
 
 @kernel

@@ -212,6 +212,8 @@ class Tape:
     """The events written, and the command that causes them."""
 
     count: int = 0
+    commands: int = 0
+    """Commands seen: of the one at work, its number."""
     cause_seq: int = 0
     events: list[tuple[int, ...]] = field(default_factory=list)
 
@@ -228,8 +230,8 @@ class Tape:
         reason: Reason = Reason.NONE,
         contra_id: int = 0,
         flags: int = 0,
-    ) -> int:
-        """Append one event, its fields in the order of EVENT_DTYPE; return its number."""
+    ) -> None:
+        """Append one event, its fields in the order of EVENT_DTYPE."""
         self.count += 1
         self.events.append(
             (
@@ -248,7 +250,6 @@ class Tape:
                 self.count,
             )
         )
-        return self.count
 
 
 @dataclass
@@ -442,9 +443,9 @@ class Market:
         reason: Reason = Reason.NONE,
         contra_id: int = 0,
         flags: int = 0,
-    ) -> int:
+    ) -> None:
         """Write an event about an order at its price, or another."""
-        return self.tape.write(
+        self.tape.write(
             kind,
             self.index,
             order.order_id,
@@ -458,7 +459,7 @@ class Market:
             flags,
         )
 
-    def emit_standing(self, kind: EventKind, order: OpenOrder, waits: bool, flags: int = 0) -> int:
+    def emit_standing(self, kind: EventKind, order: OpenOrder, waits: bool, flags: int = 0) -> None:
         """An event that says how the order stands: what is shown of it, what it waits for."""
         contra_id = 0
         if order.is_iceberg:
@@ -470,7 +471,7 @@ class Market:
             flags |= EventFlag.HIDDEN
         if waits:
             flags |= EventFlag.WAITING
-        return self.emit(kind, order, qty=order.leaves, contra_id=contra_id, flags=flags)
+        self.emit(kind, order, qty=order.leaves, contra_id=contra_id, flags=flags)
 
 
 def extra_of(order: OpenOrder) -> int:

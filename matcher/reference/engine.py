@@ -60,7 +60,8 @@ from openoutcry.wire.enums import (
 from openoutcry.wire.order_types import MARKETS, STOPS, TRAILING, UNPRICED
 from openoutcry.wire.records import EVENT, EVENT_DTYPE, NO_INSTRUMENT
 
-FLAGS_FIELD = [field.name for field in EVENT.fields].index("flags")
+FIELDS = [field.name for field in EVENT.fields]
+CONTRA_FIELD, LEAVES_FIELD, FLAGS_FIELD = map(FIELDS.index, ("contra_id", "leaves_lots", "flags"))
 TO_ALL = (CommandKind.TIME, CommandKind.DISCONNECT)
 """Commands that mean every instrument, whatever their symbol."""
 
@@ -83,6 +84,7 @@ class ReferenceEngine:
         self.markets = [Market(i, r, self.room, self.tape) for i, r in enumerate(self.instruments)]
         self.room.markets = self.markets
         self.shard_of, self.shard = shard if shard else ([0] * len(self.markets), 0)
+        self.is_shard = shard is not None
         self.last_seq = 0
         self.now = 0
 
@@ -101,7 +103,8 @@ class ReferenceEngine:
 
     def state(self) -> State:
         """Everything that decides what comes next, as tables."""
-        return state_of(self.instruments, self.markets, self.now, self.last_seq, self.event_count)
+        numbers = (self.now, self.last_seq, self.event_count, self.tape.commands)
+        return state_of(self.instruments, self.markets, *numbers)
 
     def snapshot(self) -> bytes:
         return encode(self.state())
@@ -116,6 +119,7 @@ class ReferenceEngine:
 
     def _process_one(self, c: Command) -> list[tuple[int, ...]]:
         self.last_seq = c.seq
+        self.tape.commands += 1
         self.tape.events, self.tape.cause_seq = [], c.seq
         instrument = self.index.get(c.symbol, NO_INSTRUMENT)
         means_all = not c.error_code and (
@@ -214,8 +218,8 @@ class ReferenceEngine:
             require(self.room.has_events_for(m, rests), Reason.BOOK_FULL)
             refusal = Reason.NONE if waits and not order.is_stop else m.refusal_of(rests)
             require(not refusal, refusal)
-        order.arrival = m.emit_standing(EventKind.ACCEPTED, order, waits)
-        order.expiry_number = order.arrival
+        m.emit_standing(EventKind.ACCEPTED, order, waits)
+        order.arrival = order.expiry_number = self.tape.commands
         if order.order_type == OrderType.POST_ONLY_SLIDE:
             order.order_type = OrderType.POST_ONLY
         self._act(m, order, waits)
@@ -318,9 +322,8 @@ class ReferenceEngine:
         if order.tif not in (TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE):
             order.tif = TimeInForce.GTD
         waits = order.place in (Place.NOWHERE, Place.TRIGGER)
-        order.expiry_number = m.emit_standing(
-            EventKind.REPLACED, order, waits, EventFlag.KEPT_PLACE
-        )
+        m.emit_standing(EventKind.REPLACED, order, waits, EventFlag.KEPT_PLACE)
+        order.expiry_number = self.tape.commands
 
     def _replace(self, c: Command, m: Market, order: OpenOrder) -> None:
         check_replace(m, c, order)
@@ -337,7 +340,8 @@ class ReferenceEngine:
             require(self.room.has_events_for(m, new, gone=order), Reason.BOOK_FULL)
             require(not refusal, refusal)
             m.close(order)
-            new.arrival = m.emit_standing(EventKind.REPLACED, new, waits)
+            m.emit_standing(EventKind.REPLACED, new, waits)
+            new.arrival = self.tape.commands
             m.orders[new.order_id] = new
             self._act(m, new, waits)
             return
@@ -402,6 +406,10 @@ class ReferenceEngine:
     ) -> None:
         for m, order in gone:
             m.cancel(order, reason, kind)
+            if kind == EventKind.EXPIRED and self.is_shard:
+                fields = list(self.tape.events[-1])
+                fields[CONTRA_FIELD], fields[LEAVES_FIELD] = order.expiry_number, order.expiry or 0
+                self.tape.events[-1] = tuple(fields)
         touched = {m.index for m, _ in gone}
         for index in sorted(touched):
             self._aftermath(self.markets[index])

@@ -38,6 +38,7 @@ def state_of(
     now_ns: int,
     last_seq: int,
     event_count: int,
+    command_count: int,
 ) -> State:
     """The state of an engine with these markets."""
     states = [
@@ -59,6 +60,7 @@ def state_of(
         now_ns,
         last_seq,
         event_count,
+        command_count,
     )
 
 

@@ -11,6 +11,7 @@ somebody who looks for two books of the same hash.
 """
 
 import hashlib
+from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -61,6 +62,20 @@ def seal_numbers(book_hash: str, last_seq: int, event_count: int) -> str:
     """``state_hash`` from its parts."""
     words = np.array([last_seq, event_count], dtype=np.int64)
     return hashlib.blake2b(bytes.fromhex(book_hash) + words.tobytes(), digest_size=16).hexdigest()
+
+
+def joined_hash(
+    instruments: npt.NDArray[Any],
+    now_ns: int,
+    digests: Sequence[Sequence[int]],
+    last_seq: int,
+    event_count: int,
+) -> str:
+    """``state_hash`` of the whole from its shards' :meth:`Engine.own_digest`; ``event_count``: of
+    their merged events."""
+    low, high = (sum(digest[lane] for digest in digests) & MASK for lane in range(2))
+    book = seal(hash_instruments(instruments), now_ns, (low, high))
+    return seal_numbers(book, last_seq, event_count)
 
 
 def fold(state: State) -> Lanes:

@@ -60,6 +60,7 @@ def put_back(arena: layout.Arena, state: State) -> None:
         (layout.NOW_NS, state.now_ns),
         (layout.LAST_SEQ, state.last_seq),
         (layout.EVENT_COUNT, state.event_count),
+        (layout.COMMAND_COUNT, state.command_count),
     ):
         words[offset // 8] = value
 

@@ -1,6 +1,6 @@
 """A matcher's state as bytes: equal states give equal bytes, whatever memory they lay in.
 
-    header        72 bytes, HEADER_DTYPE
+    header        80 bytes, HEADER_DTYPE
     instruments  256 bytes each, INSTRUMENT_DTYPE
     states        48 bytes each, STATE_DTYPE: what became of each instrument
     orders       104 bytes each, ROW_DTYPE, in canonical order: by instrument its books (displayed,
@@ -27,7 +27,7 @@ from openoutcry.wire.order_types import PEGS, STOPS, TRAILING, UNPRICED
 from openoutcry.wire.records import INSTRUMENT_DTYPE, MAX_INSTRUMENTS, NO_PRICE
 
 SNAPSHOT_MAGIC = int.from_bytes(b"OUTCRYMS", "little")
-SNAPSHOT_VERSION = 2
+SNAPSHOT_VERSION = 3
 
 HEADER_DTYPE = np.dtype(
     [
@@ -39,6 +39,7 @@ HEADER_DTYPE = np.dtype(
         ("now_ns", "<i8"),
         ("last_seq", "<i8"),
         ("event_count", "<i8"),
+        ("command_count", "<i8"),
         ("checksum", "V16"),  # blake2b-128 over everything else
     ]
 )
@@ -74,12 +75,13 @@ ROW_DTYPE = np.dtype(
         ("trigger_ticks", "<i8"),  # stops; NO_PRICE: a trailing one before the first trade
         ("aux", "<i8"),  # trailing stops and pegs: as sent
         ("expiry_ns", "<i8"),
-        ("expiry_number", "<i8"),  # event number of what gave it its expiry
-        ("arrival", "<i8"),  # event number that gave it its place among stops, pegs or parked
+        ("expiry_number", "<i8"),  # number of the command that gave it its expiry
+        ("arrival", "<i8"),  # number of the command that gave it its place in a list
         ("slices", "<u4"),  # iceberg: slices when it came or was last replaced
         ("flags", "<u4"),
     ]
 )
+NUMBERS = ("now_ns", "last_seq", "event_count", "command_count")
 HEADER_BYTES = HEADER_DTYPE.itemsize
 CHECKSUM_AT = HEADER_BYTES - 16
 STATE_BYTES = STATE_DTYPE.itemsize
@@ -117,6 +119,8 @@ class State:
     now_ns: int
     last_seq: int
     event_count: int
+    command_count: int
+    """Commands seen, another shard's among them; not in the hashes."""
 
 
 def order_row(
@@ -209,7 +213,7 @@ def encode(state: State) -> bytes:
     header["version"] = SNAPSHOT_VERSION
     header["instrument_count"] = len(state.instruments)
     header["order_count"] = len(state.rows)
-    for name in ("now_ns", "last_seq", "event_count"):
+    for name in NUMBERS:
         header[name] = getattr(state, name)
     head = header.tobytes()[:CHECKSUM_AT]
     body = state.instruments.tobytes() + state.states.tobytes() + state.rows.tobytes()
@@ -250,7 +254,7 @@ def decode(data: bytes) -> State:
     instruments, states, rows = tables
     _check_states(states)
     _check_rows(rows, instrument_count)
-    numbers = (int(header[name]) for name in ("now_ns", "last_seq", "event_count"))
+    numbers = (int(header[name]) for name in NUMBERS)
     return State(instruments, states, rows, *numbers)
 
 

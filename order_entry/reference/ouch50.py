@@ -478,7 +478,7 @@ def canceled(event: Any, row: Row, note: Any, world: World, user_ref: int) -> by
         side = own_fields(note["own"].tobytes())["side"]
         return say("M", world, user_ref, side=side, quantity=u32(event["leaves_lots"]))
     letter = CANCEL_LETTERS.get(reason, "Z")
-    if message is not None and reason in (Reason.USER, Reason.MASS_CANCEL):
+    if message is not None and reason in (Reason.NONE, Reason.USER, Reason.MASS_CANCEL):
         letter = "Z" if message == "\0" else "U"
     return say("C", world, user_ref, quantity=gone, reason=letter)
 

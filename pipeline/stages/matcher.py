@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from openoutcry.matcher import scratch_records
+from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.stages import words as w
 from openoutcry.ring.kernels import slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
@@ -41,7 +42,9 @@ LAST = int(EventFlag.LAST)
     PENDING_COUNT,
     NEXT_EVENT,
     SKIP_UNTIL,  # events up to here were published before the stage was started again
-) = w.own_words(8)
+    PLACE,  # of a shard: address where it notes its next place
+    OTHER_PLACE,  # and of the place noted before, which counts until the cursor has moved
+) = w.own_words(10)
 
 
 @kernel
@@ -71,8 +74,21 @@ def publish_events(context: int) -> int:
         store_i64(context + PENDING_COUNT, pending - count)
     if count == pending:
         # Only now: a matcher started again takes it that all events up to its cursor are out.
-        store_release(load_i64(context + w.IN_CURSOR), load_i64(context + w.NEXT) - 1)
+        last_seq = load_i64(context + w.NEXT) - 1
+        if load_i64(context + PLACE) != 0:
+            note_place(context, last_seq, first + count - 1)
+        store_release(load_i64(context + w.IN_CURSOR), last_seq)
     return count
+
+
+@kernel
+def note_place(context: int, last_seq: int, events: int) -> None:
+    """How many events a shard has published by ``last_seq``: no journal knows it."""
+    place = load_i64(context + PLACE)
+    store_i64(place + 8, events)
+    store_release(place, last_seq)
+    store_i64(context + PLACE, load_i64(context + OTHER_PLACE))
+    store_i64(context + OTHER_PLACE, place)
 
 
 @kernel
@@ -109,7 +125,7 @@ def step(context: int) -> int:
 def prepare(group: "StageGroup", name: str) -> None:
     """Behind the last command whose events are all out, with the book as of then."""
     work, contexts = group.work, group.contexts
-    engine = group.engine = group.rebuild_engine(name)
+    engine = group.engines[name] = group.rebuild_engine(name)
     # One worst case beyond a burst: see `step`.
     scratch = np.zeros(w.BURST + scratch_records(engine.order_capacity), EVENT_DTYPE)
     contexts.keep_alive.append(scratch)
@@ -125,3 +141,10 @@ def prepare(group: "StageGroup", name: str) -> None:
             SKIP_UNTIL: work.shared.rings[work.shared.table[name].writes].published,
         },
     )
+    if work.table[name].shard is not None:
+        index, control = work.table.index[name], work.shared.control
+        places = [ct.STAGE_PLACES, ct.STAGE_PLACES + ct.STAGE_PLACE_BYTES]
+        # The one that says where the cursor is now must outlive the next to be noted.
+        places.sort(key=lambda place: control.stage(index, place) == engine.last_seq)
+        first, second = (control.stage_address(index, place) for place in places)
+        contexts.set(name, {PLACE: first, OTHER_PLACE: second})

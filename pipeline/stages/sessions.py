@@ -7,7 +7,7 @@ that falls too far behind is disconnected: the ring waits for nobody.
 
 Every application message becomes one command, one that is refused included: as a record that the
 core rejects without effect, so that the answer has its place in the sequence, is durable before it
-leaves, and can be made again (docs/decisions/012-sessions.md).
+leaves, and can be made again (docs/decisions/016-sessions.md).
 """
 
 from typing import Any

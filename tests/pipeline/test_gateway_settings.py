@@ -171,7 +171,7 @@ def test_a_matcher_rebuilt_from_the_preloaded_input_sees_the_same_verdicts(gatew
         shared.control[GO] = 1
         while group.run(worker.SLICE_NS, leave_idle=True) != loop.FINISHED:
             pass
-        lost = group.outcome()["state_hash"]
+        lost = group.outcome()["core matcher"]["state_hash"]
         assert worker.rebuild_engine(work, "matcher").state_hash() == lost
         free = Engine(source.instruments, 1 << 15)
         records = shared.tape_records("lane", 0, 20_000).copy()

@@ -41,7 +41,7 @@ def run_and_kill(
             name = kill_one(pipeline, rng)
             if name:
                 killed.append(name)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=600)
     assert process.returncode == 0, f"seed {seed}, killed {killed}: {err}"
     return json.loads(out), killed
 
@@ -104,7 +104,7 @@ def test_each_stage_can_be_killed(stage: str, tmp_path: Path, undisturbed: dict[
         rows = pipeline.view(pipeline.positions(), 1)["stages"]
         (pid,) = [row["pid"] for row in rows if row["name"] == stage]
         os.kill(pid, signal.SIGKILL)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     result = json.loads(out)
     check_same(result, undisturbed, stage)
@@ -148,7 +148,7 @@ def test_journal_and_matcher_killed_at_full_speed(
         os.kill(pids[first], signal.SIGKILL)
         time.sleep(pause_s)
         os.kill(pids[second], signal.SIGKILL)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     check_same(json.loads(out), calm_at_full_speed, f"{first} then {second}, {pause_s} s")
 

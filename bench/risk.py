@@ -1,0 +1,153 @@
+"""What risk costs: ns a command in ``before`` and ``after`` together, every check set.
+
+Commands and the events that the real matcher answered them with lie in memory, so that its own time
+is not in the figure.  Half of the commands are new orders, the others cancel; some trade.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.bench.rounds import Add, Rounds
+from openoutcry.matcher import Engine
+from openoutcry.risk.after import after
+from openoutcry.risk.before import before
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.region import View, make_region, setting
+from openoutcry.wire import ORDER_DTYPE, OutcryError, make_instruments
+from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, monotonic_ns
+from openoutcry.wire.records import RECORD_BYTES
+
+COMMANDS, QUICK_COMMANDS = 1_000_000, 200_000
+ORDER_CAPACITY = 1 << 17
+SIZES = {"cached": (64, 64), "large": (1_024, 256)}
+"""Participants and instruments."""
+PASSES = 3
+"""A figure of a round is the best of so many passes over the same commands."""
+PLENTY = 1 << 60
+
+
+@kernel
+def run_commands(state: int, orders: int, count: int, events: int, firsts: int) -> int:
+    """``before`` and ``after`` of ``count`` commands, whose events begin at the event numbers in
+    ``firsts`` (one more than commands).  Returns the ns it took; below 0: how many were refused."""
+    refused = 0
+    start = monotonic_ns()
+    for index in range(count):
+        order = orders + index * RECORD_BYTES
+        first = load_i64(firsts + 8 * index)
+        if before(state, order) != 0:
+            refused += 1
+        after(
+            state,
+            order,
+            events + first * RECORD_BYTES,
+            load_i64(firsts + 8 * index + 8) - first,
+        )
+    took = monotonic_ns() - start
+    return -refused if refused else took
+
+
+class Stream:
+    """Commands, their events, and a risk state with every limit set and none reached."""
+
+    def __init__(self, participants: int, instruments: int, count: int) -> None:
+        self.participants, self.instruments = participants, instruments
+        rows = [
+            {"symbol": f"S{n}", "min_price_ticks": 1, "max_price_ticks": 1 << 20,
+             "market_band_ticks": 50, "reference_price_ticks": 10_000}
+            for n in range(instruments)
+        ]  # fmt: skip
+        self.table = make_instruments(rows)
+        self.orders = self._draw(count)
+        engine = Engine(self.table, ORDER_CAPACITY, 1 << 15)
+        self.events = engine.process(self.orders)
+        ends = np.flatnonzero(self.events["flags"] & 1) + 1
+        self.firsts = np.concatenate([[0], ends]).astype(np.int64)
+
+    def _draw(self, count: int) -> npt.NDArray[Any]:
+        """New orders of two lots around 10,000, each cancelled half of ORDER_CAPACITY later."""
+        rng = np.random.default_rng(1)
+        orders = np.zeros(count, ORDER_DTYPE)
+        half, behind = count // 2, 4_096
+        new = np.zeros(half, ORDER_DTYPE)
+        new["kind"], new["order_type"] = CommandKind.NEW, OrderType.LIMIT
+        new["time_in_force"], new["side"] = TimeInForce.DAY, rng.integers(1, 3, half)
+        new["participant"] = rng.integers(0, self.participants, half)
+        new["symbol"] = self.table["symbol"][rng.integers(0, self.instruments, half)]
+        away = rng.integers(-2, 40, half)
+        new["price_ticks"] = 10_000 + np.where(new["side"] == 1, -away, away)
+        new["qty_lots"], new["order_id"] = 2, np.arange(1, half + 1)
+        orders[0::2] = new
+        gone = new[np.maximum(np.arange(half) - behind, 0)]
+        gone["kind"] = CommandKind.CANCEL
+        orders[1::2] = gone
+        orders["seq"] = np.arange(1, count + 1)
+        return orders
+
+    def state(self, limits: bool = True) -> npt.NDArray[np.uint8]:
+        region = make_region(
+            self.table, self.participants, order_capacity=ORDER_CAPACITY, tracking=limits
+        )
+        if limits:
+            self._limit(region)
+        return region
+
+    def _limit(self, region: npt.NDArray[np.uint8]) -> None:
+        """Every check has a limit to look at."""
+        cells = View(region).cells
+        symbols = self.table["symbol"].tolist()
+
+        def apply(what: Setting, value: int, who: int = 0, symbol: bytes = b"") -> None:
+            record = setting(what, value, who, symbol, second=1 << 40)
+            if before(region.ctypes.data, record.ctypes.data) == 0:
+                raise OutcryError(f"bench risk: {what.name} was not taken")
+
+        for who in range(self.participants):
+            for what in (Setting.CREDIT, Setting.EXPOSURE_BUY, Setting.EXPOSURE_SELL,
+                         Setting.GROSS_POSITION, Setting.OPEN_ORDERS, Setting.LOSS,
+                         Setting.DRAWDOWN):  # fmt: skip
+                apply(what, PLENTY, who)
+            apply(Setting.RATE, 1, who)
+            apply(Setting.DUPLICATE_WINDOW, 0, who)
+        for symbol in symbols:
+            for what, value in {Setting.FEE: 1, Setting.MARGIN: 5_000, Setting.WEIGHT: 2,
+                                Setting.DISTANCE: 500, Setting.ADV: 1_000_000,
+                                Setting.ADV_SHARE: 1_000}.items():  # fmt: skip
+                apply(what, value, symbol=symbol)
+        apply(Setting.GROUP_GROSS_POSITION, PLENTY)
+        cells[:, :, -4:] = PLENTY  # position, quantity and value limits, as RISK commands set them
+
+    def ns(self, limits: bool = True) -> float:
+        region = self.state(limits)
+        took = run_commands(
+            region.ctypes.data, self.orders.ctypes.data, len(self.orders),
+            self.events.ctypes.data, self.firsts.ctypes.data,
+        )  # fmt: skip
+        if took < 0:
+            raise OutcryError(f"bench risk: {-took} commands were refused")
+        return took / len(self.orders)
+
+
+def bench_risk(
+    rounds: int, quick: bool, command: str, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Run the subject; returns the result document."""
+    count = QUICK_COMMANDS if quick else COMMANDS
+    gathered = Rounds(rounds, progress)
+    progress("compiling")
+    streams = {name: Stream(*size, count) for name, size in SIZES.items()}
+    streams["cached"].ns()
+
+    def one(number: int, add: Add) -> None:
+        for name, stream in streams.items():
+            add(f"risk_ns_{name}", "ns", "lower", min(stream.ns() for _ in range(PASSES)))
+        unlimited = min(streams["cached"].ns(limits=False) for _ in range(PASSES))
+        add("risk_ns_unlimited", "ns", "lower", unlimited)
+
+    gathered.run(one)
+    return gathered.document("risk", command, {"sizes": SIZES})

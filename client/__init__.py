@@ -1,0 +1,27 @@
+"""Trade with a venue over the protocols that it speaks, from Python.
+
+>>> from openoutcry.client import OuchClient
+>>> with OuchClient("127.0.0.1", 9001, "ALICE", "secret") as client:
+...     token = client.buy("OUTCRY", 100, "1.2500")
+...     print(client.next(timeout_s=1))
+"""
+
+from openoutcry.client.ouch import (
+    ClientError,
+    LoginRejected,
+    Message,
+    OuchClient,
+    SessionEnded,
+    price4,
+    price_text,
+)
+
+__all__ = [
+    "ClientError",
+    "LoginRejected",
+    "Message",
+    "OuchClient",
+    "SessionEnded",
+    "price4",
+    "price_text",
+]

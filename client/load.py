@@ -1,0 +1,173 @@
+"""A load of orders over OUCH: each has an intended send time, and its latency counts from then.
+
+Order i is due at start + i / rate whether or not the venue (or this client) keeps up: one that
+falls behind shows it (no coordinated omission).  One thread, non-blocking sockets.
+"""
+
+import selectors
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.client.ouch import OuchClient, price4
+from openoutcry.client.soupbin import ClientError
+from openoutcry.order_entry import soupbin
+from openoutcry.wire.messages import OUCH42, OUCH50
+
+PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99)
+NO_ANSWER_S = 10.0
+"""How long an answer is waited for after the last order was sent."""
+MAX_ORDERS = 9_999_999
+"""Orders of one load: what a token has digits for."""
+SEND_BURST = 64
+"""Orders between two looks at the answers."""
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What came of a load.  ``latency_ns``: of each answered order, from its intended send time."""
+
+    sent: int
+    accepted: int
+    rejected: int
+    took_s: float
+    latency_ns: npt.NDArray[np.int64]
+
+    @property
+    def unanswered(self) -> int:
+        return self.sent - self.accepted - self.rejected
+
+    def percentiles(self) -> dict[str, float]:
+        """Latencies in microseconds, by name."""
+        if not len(self.latency_ns):
+            return {}
+        values = np.percentile(self.latency_ns, [*PERCENTILES, 100.0]) / 1000
+        names = [*(f"p{p:g}" for p in PERCENTILES), "max"]
+        return dict(zip(names, (float(v) for v in values), strict=True))
+
+
+class _Session:
+    """One session's orders: packets made beforehand but for the token, answers matched by it."""
+
+    def __init__(self, client: OuchClient, symbol: str, price: str, run: int) -> None:
+        self.socket = client.connection.socket
+        self.protocol = OUCH50 if client.is_50 else OUCH42
+        self.is_50 = client.is_50
+        enter = self.protocol.from_client("O")
+        name = "user_ref" if self.is_50 else "token"
+        self.name_at, self.name_bytes = enter.offsets[name], 4 if self.is_50 else 14
+        quantity = "quantity" if self.is_50 else "shares"
+        common = {
+            quantity: 1, "symbol": symbol, "price": price4(price), "display": "Y",
+            "capacity": "P", "iso": "N", "cross": "N",
+            "time_in_force": "0" if self.is_50 else 99_999,
+        }  # fmt: skip
+        self.templates = [enter.pack(side=side, **common) for side in "BS"]
+        self.answer_at = self.protocol.from_server("A").offsets[name]
+        self.data, self.out = bytearray(), bytearray()
+        # Names that no load before had: of 4.2 by the time of day, of 5.0 the venue says.
+        self.first = client.next_user_ref() if self.is_50 else 0
+        self.prefix = b"L%06X" % run
+
+    def add(self, order: int, number: int) -> None:
+        """Queue order ``order`` (of the load) as the session's ``number``-th."""
+        template = self.templates[number & 1]
+        name = b"%s%07d" % (self.prefix, order)
+        if self.is_50:
+            name = (self.first + order).to_bytes(4, "big")
+        at = self.name_at
+        message = template[:at] + name + template[at + self.name_bytes :]
+        self.out += soupbin.packet("U", message)
+
+    def flush(self) -> None:
+        """Send what the socket takes."""
+        if self.out:
+            try:
+                sent = self.socket.send(self.out)
+            except BlockingIOError:
+                return
+            del self.out[:sent]
+
+    def answers(self) -> list[tuple[int, bool]]:
+        """Orders that were answered by what has arrived, and whether they were accepted."""
+        try:
+            data = self.socket.recv(1 << 18)
+        except BlockingIOError:
+            return []
+        if not data:
+            raise ClientError("the venue closed a connection during the load")
+        self.data += data
+        found = []
+        at = 0
+        while len(self.data) - at >= 3:
+            size = int.from_bytes(self.data[at : at + 2], "big")
+            if len(self.data) - at < 2 + size:
+                break
+            if self.data[at + 2] == ord("S") and self.data[at + 3] in b"AJ":
+                start = at + 3 + self.answer_at
+                name = bytes(self.data[start : start + self.name_bytes])
+                order = int.from_bytes(name, "big") - self.first if self.is_50 else int(name[7:])
+                found.append((order, self.data[at + 3] == ord("A")))
+            at += 2 + size
+        del self.data[:at]
+        return found
+
+
+def run_load(
+    clients: Sequence[OuchClient], orders: int, rate: float, symbol: str, price: str
+) -> LoadResult:
+    """Send ``orders`` orders of one lot, buys and sells by turns, over the sessions by turns.
+
+    ``rate``: orders a second in all; 0: as fast as they go, each due when it is sent."""
+    if orders > MAX_ORDERS:
+        raise ValueError(f"{orders:,} orders are more than {MAX_ORDERS:,}")
+    run = time.time_ns() // 8_000_000 & 0xFFFFFF
+    sessions = [_Session(client, symbol, price, run) for client in clients]
+    selector = selectors.DefaultSelector()
+    for session in sessions:
+        session.socket.setblocking(False)
+        selector.register(session.socket, selectors.EVENT_READ, session)
+    intended = np.zeros(orders, np.int64)
+    answered = np.zeros(orders, np.int64)
+    start = time.monotonic_ns() + 1_000_000
+    if rate:
+        intended[:] = start + (np.arange(orders) * (1e9 / rate)).astype(np.int64)
+    sent, done, accepted = 0, 0, 0
+    quiet_since = beat = time.monotonic()
+    while done < orders:
+        now = time.monotonic_ns()
+        due = min(orders, sent + SEND_BURST)
+        if rate:
+            due = min(due, int(np.searchsorted(intended, now, "right")))
+        else:
+            intended[sent:due] = now
+        for order in range(sent, due):
+            sessions[order % len(sessions)].add(order, order // len(sessions))
+        sent = max(sent, due)
+        for session in sessions:
+            session.flush()
+        wait = 0.0 if sent < orders else 0.05
+        for key, _ in selector.select(wait):
+            for order, good in key.data.answers():
+                answered[order] = time.monotonic_ns()
+                done, accepted = done + 1, accepted + good
+                quiet_since = time.monotonic()
+        second = time.monotonic()
+        if sent < orders:
+            quiet_since = second
+        if second - quiet_since > NO_ANSWER_S:
+            break
+        if second - beat > 1:
+            beat = second
+            for session in sessions:
+                session.out += soupbin.CLIENT_HEARTBEAT
+    took = (time.monotonic_ns() - start) / 1e9
+    for session in sessions:
+        session.socket.setblocking(True)
+    selector.close()
+    heard = answered > 0
+    latency = answered[heard] - intended[heard]
+    return LoadResult(orders, accepted, done - accepted, took, latency)

@@ -1,0 +1,267 @@
+"""A client of OUCH 4.2 and 5.0: blocking, small, one connection.
+
+Prices are decimal text or :class:`decimal.Decimal` here and ten-thousandths in the messages; floats
+are refused.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from types import TracebackType
+from typing import Any
+
+from openoutcry.client.soupbin import ClientError, LoginRejected, SessionEnded, SoupBinConnection
+from openoutcry.order_entry.soupbin import LoginRequest
+from openoutcry.wire.messages import OPTIONS50, OUCH42, OUCH50
+
+__all__ = ["ClientError", "LoginRejected", "Message", "OuchClient", "SessionEnded"]
+
+MARKET = 0x7FFFFFFF
+TIF_DAY, TIF_IOC = 99_999, 0
+BY_NAME = {option.field.name: option for option in OPTIONS50}
+BY_TAG = {option.tag: option for option in OPTIONS50}
+
+
+def price4(price: str | int | Decimal) -> int:
+    """A price in ten-thousandths; "market" is what the protocol has for it.
+
+    Raises ``ValueError`` for what is no price, or has more than four decimals."""
+    if isinstance(price, float):
+        raise ValueError(f"price {price!r} is a float: give text or a Decimal")
+    if price == "market":
+        return MARKET
+    try:
+        value = Decimal(price) * 10_000
+    except InvalidOperation:
+        raise ValueError(f"price {price!r} is no number") from None
+    if value != value.to_integral_value() or not 0 < value < 2**32:
+        raise ValueError(f"price {price} is not positive, too large, or has over four decimals")
+    return int(value)
+
+
+def price_text(ten_thousandths: int) -> str:
+    return "market" if ten_thousandths == MARKET else f"{ten_thousandths / 10_000:.4f}"
+
+
+@dataclass(frozen=True)
+class Message:
+    """What the venue said: number in the stream, type, fields (text without padding)."""
+
+    sequence: int
+    kind: str
+    name: str
+    fields: dict[str, Any]
+
+    def __getitem__(self, field: str) -> Any:
+        return self.fields[field]
+
+    def __str__(self) -> str:
+        told = {k: v for k, v in self.fields.items() if k not in ("timestamp", "appendage_bytes")}
+        for field in ("price", "reference_price"):
+            if field in told:
+                told[field] = price_text(told[field])
+        words = " ".join(f"{key}={value}" for key, value in told.items() if value != "")
+        return f"{self.sequence} {self.name} {words}"
+
+
+class OuchClient:
+    """A session of a venue.  ``version`` is "4.2" or "5.0"; an order's name is its token (text) in
+    4.2, its UserRefNum (a number) in 5.0.
+
+    ``sequence``: number of the first message wanted, 1 for all of the day, 0 for only what is new.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        username: str,
+        password: str,
+        *,
+        version: str = "4.2",
+        session: str = "",
+        sequence: int = 0,
+        firm: str = "",
+        prefix: str = "",
+    ) -> None:
+        """Raises :class:`ClientError` or :class:`LoginRejected`."""
+        if version not in ("4.2", "5.0"):
+            raise ValueError(f"version {version!r} is not 4.2 or 5.0")
+        self.protocol = OUCH42 if version == "4.2" else OUCH50
+        self.is_50 = version == "5.0"
+        self.firm = firm
+        login = LoginRequest(username, password, session, sequence)
+        self.connection = SoupBinConnection(host, port, login)
+        self.prefix = prefix
+        self._last = 0
+
+    @property
+    def session(self) -> str:
+        return self.connection.session
+
+    @property
+    def sequence(self) -> int:
+        """Number of the next message: with it a later login goes on where this one stopped."""
+        return self.connection.sequence
+
+    def buy(self, symbol: str, quantity: int, price: str | Decimal, **fields: Any) -> str | int:
+        return self.enter("B", symbol, quantity, price, **fields)
+
+    def sell(self, symbol: str, quantity: int, price: str | Decimal, **fields: Any) -> str | int:
+        return self.enter("S", symbol, quantity, price, **fields)
+
+    def enter(
+        self,
+        side: str,
+        symbol: str,
+        quantity: int,
+        price: str | Decimal,
+        *,
+        ioc: bool = False,
+        name: str | int | None = None,
+        **fields: Any,
+    ) -> str | int:
+        """Enter an order; its name.  ``fields`` are the message's own (docs/order-messages.md), and
+        of 5.0 also its options."""
+        name = self._new_name(name)
+        day = ("3" if ioc else "0") if self.is_50 else (TIF_IOC if ioc else TIF_DAY)
+        terms = {
+            "side": side, "symbol": symbol, "price": price4(price), "display": "Y",
+            "capacity": "P", "iso": "N", "cross": "N", "time_in_force": day,
+        }  # fmt: skip
+        if self.is_50:
+            options = {"firm": self.firm} if self.firm else {}
+            self._send50("O", {"user_ref": name, "quantity": quantity} | terms, options | fields)
+        else:
+            terms |= {"token": name, "shares": quantity, "firm": self.firm} | fields
+            self.connection.send(OUCH42.from_client("O").pack(**terms))
+        return name
+
+    def replace(
+        self,
+        order: str | int,
+        quantity: int,
+        price: str | Decimal,
+        *,
+        name: str | int | None = None,
+        **fields: Any,
+    ) -> str | int:
+        """Give an open order a price and a quantity (with what it has executed); its new name."""
+        name = self._new_name(name)
+        terms = {"price": price4(price), "display": "Y", "iso": "N"}
+        if self.is_50:
+            names = {"orig_user_ref": order, "user_ref": name, "quantity": quantity}
+            self._send50("U", names | {"time_in_force": "0"} | terms, fields)
+        else:
+            names = {"token": order, "new_token": name, "shares": quantity}
+            terms |= names | {"time_in_force": TIF_DAY} | fields
+            self.connection.send(OUCH42.from_client("U").pack(**terms))
+        return name
+
+    def cancel(self, order: str | int, quantity: int = 0) -> None:
+        """Reduce an order to a size (with what it has executed); 0 cancels it."""
+        if self.is_50:
+            self._send50("X", {"user_ref": order, "quantity": quantity}, {})
+        else:
+            self.connection.send(OUCH42.from_client("X").pack(token=order, shares=quantity))
+
+    def mass_cancel(self, symbol: str = "") -> None:
+        """Cancel every order of the participant, of one symbol or all (5.0)."""
+        if not self.is_50:
+            raise ClientError("OUCH 4.2 has no mass cancel")
+        name = self._new_name(None)
+        self._send50("C", {"user_ref": name, "firm": self.firm, "symbol": symbol}, {})
+
+    def next_user_ref(self, timeout_s: float = 10.0) -> int:
+        """The lowest free UserRefNum, says the venue (5.0); other messages are passed over."""
+        self._send50("Q", {}, {})
+        for message in self.messages(timeout_s):
+            if message.kind == "Q":
+                return int(message["next_user_ref"])
+        raise ClientError("no answer to the account query")
+
+    def next(self, timeout_s: float | None = None) -> Message | None:
+        """The next message; None after ``timeout_s`` without one."""
+        data = self.connection.receive(timeout_s)
+        return None if data is None else self.read(self.sequence - 1, data)
+
+    def messages(self, timeout_s: float | None = None) -> Iterator[Message]:
+        """Messages until ``timeout_s`` passes without one."""
+        while (message := self.next(timeout_s)) is not None:
+            yield message
+
+    def read(self, sequence: int, data: bytes) -> Message:
+        """A message of the stream, by its bytes."""
+        kind = data[:1].decode("latin-1")
+        try:
+            layout = self.protocol.from_server(kind)
+        except StopIteration:
+            raise ClientError(f"message {sequence}: type {kind!r} is unknown") from None
+        if len(data) < layout.size_bytes:
+            raise ClientError(f"message {sequence}: {len(data)} bytes are no {layout.name}")
+        fields = layout.unpack(data)
+        fields = {k: v.rstrip(" ") if isinstance(v, str) else v for k, v in fields.items()}
+        return Message(sequence, kind, layout.name, fields | _options(data[layout.size_bytes :]))
+
+    def logout(self) -> None:
+        self.connection.logout()
+
+    def __enter__(self) -> "OuchClient":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.logout()
+
+    def _new_name(self, name: str | int | None) -> str | int:
+        if self.is_50:
+            self._last = int(name) if name is not None else self._last + 1
+            return self._last
+        if name is not None:
+            return str(name)
+        self._last += 1
+        return f"{self.prefix}{self._last}"
+
+    def _send50(self, kind: str, terms: dict[str, Any], fields: dict[str, Any]) -> None:
+        message = OUCH50.from_client(kind)
+        own = {key: value for key, value in fields.items() if key in message.offsets}
+        options = b"".join(_option(k, v) for k, v in fields.items() if k not in own)
+        if "appendage_bytes" in message.offsets:
+            own["appendage_bytes"] = len(options)
+        self.connection.send(message.pack(**terms | own) + options)
+
+
+def _option(name: str, value: Any) -> bytes:
+    """The bytes of an option of OUCH 5.0.  Raises ``ValueError`` for a name that there is not."""
+    if name not in BY_NAME:
+        raise ValueError(f"{name!r} is neither a field nor an option of OUCH 5.0")
+    option = BY_NAME[name]
+    size = option.field.size_bytes
+    if option.field.size:
+        data = str(value).encode("ascii").ljust(size)
+    else:
+        data = int(value).to_bytes(size, "big", signed=option.field.ctype == "i32")
+    return bytes([len(data) + 1, option.tag]) + data
+
+
+def _options(data: bytes) -> dict[str, Any]:
+    """The options behind a message, by name."""
+    found: dict[str, Any] = {}
+    at = 0
+    while at + 1 < len(data):
+        size, option = data[at], BY_TAG.get(data[at + 1])
+        value = data[at + 2 : at + 1 + size]
+        if option is not None:
+            signed = option.field.ctype == "i32"
+            text = option.field.size > 0
+            found[option.field.name] = (
+                value.decode("latin-1").rstrip()
+                if text
+                else int.from_bytes(value, "big", signed=signed)
+            )
+        at += 1 + max(size, 1)
+    return found

@@ -1,0 +1,269 @@
+"""merge: the events of several matchers, each with instruments of its own, as one matcher's.
+
+Events follow one another by the command that caused them.  A command about one instrument is
+answered by its shard alone.  One to all (TIME, DISCONNECT, a MASS_CANCEL without a symbol) is
+answered by every shard, and the answers are put into the order in which one matcher gives them:
+
+    1. what it took out of the books: by a TIME in the order of expiry, else by instrument
+    2. what that caused in each of these instruments, by instrument
+    3. COMPLETED with the total; or REJECTED, which all of them say alike
+
+The state has two copies and an index, as that of replies: a merge that is started again goes on
+from the one that counts and gives the same events again, of which those that are out are skipped.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.stages import words as w
+from openoutcry.pipeline.topology import MAX_SHARDS
+from openoutcry.ring.kernels import is_published, slot_address
+from openoutcry.ring.layout import PUBLISHED, SEQ
+from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Reason
+from openoutcry.wire.kernel import VERIFY, kernel
+from openoutcry.wire.memory import (
+    copy56,
+    copy64,
+    load_acquire,
+    load_i64,
+    load_u8,
+    load_u16,
+    store_i64,
+    store_release,
+)
+from openoutcry.wire.records import EVENT, ORDER
+
+if TYPE_CHECKING:
+    from openoutcry.pipeline.worker import StageGroup
+
+ORDER_SYMBOL, ORDER_ERROR = ORDER.offsets["symbol"], ORDER.offsets["error_code"]
+ORDER_KIND = ORDER.offsets["kind"]
+EVENT_CAUSE, EVENT_FLAGS = EVENT.offsets["cause_seq"], EVENT.offsets["flags"]
+EVENT_KIND, EVENT_REASON = EVENT.offsets["kind"], EVENT.offsets["reason"]
+EVENT_INSTRUMENT, EVENT_QTY = EVENT.offsets["instrument"], EVENT.offsets["qty_lots"]
+EVENT_LEAVES, EVENT_CONTRA = EVENT.offsets["leaves_lots"], EVENT.offsets["contra_id"]
+TIME, DISCONNECT = int(CommandKind.TIME), int(CommandKind.DISCONNECT)
+MASS_CANCEL = int(CommandKind.MASS_CANCEL)
+LAST, COMPLETED = int(EventFlag.LAST), int(EventKind.COMPLETED)
+CANCELLED, EXPIRED = int(EventKind.CANCELLED), int(EventKind.EXPIRED)
+TIMED_OUT, MASS_CANCELLED = int(Reason.EXPIRED), int(Reason.MASS_CANCEL)
+DISCONNECTED = int(Reason.DISCONNECTED)
+(
+    COMMANDS,  # the sequenced ring
+    COMMANDS_MASK,
+    COMMANDS_CURSOR,
+    ROWS,  # a row a shard
+    SHARDS,  # how many
+    SKIP_UNTIL,  # events up to here were published before the stage was started again
+) = w.own_words(6)
+NOBODY = -1
+assert ct.MERGE_SHARDS + MAX_SHARDS * ct.MERGE_SHARD_BYTES <= ct.MERGE_STATE_BYTES
+
+# A shard's row: its ring, and where its end will stand.
+ROW_RING, ROW_MASK, ROW_CURSOR, ROW_END, ROW_BYTES = range(0, 40, 8)
+
+# In the state, by shard.
+NEXT, DONE = 0, 8
+
+
+@kernel
+def row_of(context: int, shard: int) -> int:
+    return load_i64(context + ROWS) + shard * ROW_BYTES
+
+
+@kernel
+def place_of(state: int, shard: int) -> int:
+    return state + ct.MERGE_SHARDS + shard * ct.MERGE_SHARD_BYTES
+
+
+@kernel
+def head_of(context: int, state: int, shard: int) -> int:
+    """Address of the shard's next event, or 0 if it has published none."""
+    row, next_event = row_of(context, shard), load_i64(place_of(state, shard) + NEXT)
+    ring, mask = load_i64(row + ROW_RING), load_i64(row + ROW_MASK)
+    return slot_address(ring, mask, next_event) if is_published(ring, mask, next_event) else 0
+
+
+@kernel
+def is_to_all(context: int, cause: int) -> bool:
+    """Whether every shard answers the command, as the matcher's ``every_command`` has it."""
+    order = slot_address(load_i64(context + COMMANDS), load_i64(context + COMMANDS_MASK), cause)
+    kind = load_u8(order + ORDER_KIND)
+    to_all = kind in (TIME, DISCONNECT) or (
+        kind == MASS_CANCEL and load_i64(order + ORDER_SYMBOL) == 0
+    )
+    return to_all and load_u16(order + ORDER_ERROR) == 0
+
+
+@kernel
+def is_taken_out(event: int) -> bool:
+    """Whether the command to all itself took the order out of its book."""
+    kind, reason = load_u8(event + EVENT_KIND), load_u8(event + EVENT_REASON)
+    return (kind == EXPIRED and reason == TIMED_OUT) or (
+        kind == CANCELLED and reason in (MASS_CANCELLED, DISCONNECTED)
+    )
+
+
+@kernel
+def next_shard(context: int, state: int) -> int:
+    """The shard with the next event, or NOBODY while that cannot be known."""
+    cause, count = load_i64(state + ct.MERGE_CAUSE), load_i64(context + SHARDS)
+    for shard in range(count):
+        head = head_of(context, state, shard)
+        if head != 0 and load_i64(head + EVENT_CAUSE) == cause:
+            return next_of_all(context, state) if is_to_all(context, cause) else shard
+    return NOBODY
+
+
+@kernel
+def next_of_all(context: int, state: int) -> int:
+    """Of the shards that are not done with a command to all, the one whose event comes first in
+    one matcher; NOBODY while one of them has published nothing."""
+    cause = load_i64(state + ct.MERGE_CAUSE)
+    found, found_part, found_key, found_number = NOBODY, 0, 0, 0
+    for shard in range(load_i64(context + SHARDS)):
+        if load_i64(place_of(state, shard) + DONE) == cause:
+            continue
+        head = head_of(context, state, shard)
+        if head == 0:
+            return NOBODY
+        if VERIFY:
+            assert load_i64(head + EVENT_CAUSE) == cause
+        # NO_INSTRUMENT, of COMPLETED and REJECTED, comes last.
+        part, key, number = 1, load_u16(head + EVENT_INSTRUMENT), 0
+        if is_taken_out(head):
+            part = 0
+            if load_u8(head + EVENT_KIND) == EXPIRED:
+                key, number = load_i64(head + EVENT_LEAVES), load_i64(head + EVENT_CONTRA)
+        is_first = part < found_part or (
+            part == found_part and (key < found_key or (key == found_key and number < found_number))
+        )
+        if found == NOBODY or is_first:
+            found, found_part, found_key, found_number = shard, part, key, number
+    return found
+
+
+@kernel
+def all_done(context: int, state: int) -> bool:
+    """Whether every shard is done with the command to all at work."""
+    cause = load_i64(state + ct.MERGE_CAUSE)
+    for shard in range(load_i64(context + SHARDS)):
+        if load_i64(place_of(state, shard) + DONE) != cause:
+            return False
+    return True
+
+
+@kernel
+def take(context: int, state: int, shard: int, number: int) -> int:
+    """Take the shard's next event and publish it as the merged ring's ``number``; 0 if it only
+    says that one shard more is done with a command to all."""
+    event, place = head_of(context, state, shard), place_of(state, shard)
+    cause = load_i64(state + ct.MERGE_CAUSE)
+    to_all, last = is_to_all(context, cause), load_u8(event + EVENT_FLAGS) & LAST != 0
+    store_i64(place + NEXT, load_i64(place + NEXT) + 1)
+    if to_all and last:
+        gone = load_i64(state + ct.MERGE_GONE) + load_i64(event + EVENT_QTY)
+        store_i64(state + ct.MERGE_GONE, gone)
+        store_i64(place + DONE, cause)
+        if not all_done(context, state):
+            return 0
+    if number > load_i64(context + SKIP_UNTIL):
+        ring, mask = load_i64(context + w.OUT_RING), load_i64(context + w.OUT_MASK)
+        slot = slot_address(ring, mask, number)
+        copy56(slot, event)
+        if to_all and is_taken_out(event):
+            # Of an EXPIRED, what its order was found by; of a CANCELLED both are 0.
+            store_i64(slot + EVENT_LEAVES, 0)
+            store_i64(slot + EVENT_CONTRA, 0)
+        elif to_all and load_u8(event + EVENT_KIND) == COMPLETED:
+            store_i64(slot + EVENT_QTY, load_i64(state + ct.MERGE_GONE))
+        store_release(slot + SEQ, number)
+    if last:
+        store_i64(state + ct.MERGE_GONE, 0)
+        store_i64(state + ct.MERGE_CAUSE, cause + 1)
+    return 1
+
+
+@kernel
+def step(context: int) -> int:
+    first = load_i64(context + w.NEXT)
+    room = w.room(context, first, 4 * w.BURST)
+    control = load_i64(context + w.CONTROL)
+    which = load_i64(control + ct.MERGE_WHICH)
+    current = control + ct.MERGE_STATES + which * ct.MERGE_STATE_BYTES
+    state = control + ct.MERGE_STATES + (1 - which) * ct.MERGE_STATE_BYTES
+    for offset in range(0, ct.MERGE_STATE_BYTES, 64):
+        copy64(state + offset, current + offset)
+    merged = taken = 0
+    while merged < room:
+        shard = next_shard(context, state)
+        if shard == NOBODY:
+            break
+        merged += take(context, state, shard, first + merged)
+        taken += 1
+    if taken == 0:
+        finish_at_end(context, current)
+        return 0
+    store_i64(state + ct.MERGE_EVENT, first + merged - 1)
+    if first + merged - 1 > load_i64(context + SKIP_UNTIL):
+        store_release(load_i64(context + w.OUT_RING) + PUBLISHED, first + merged - 1)
+    store_release(control + ct.MERGE_WHICH, 1 - which)
+    store_i64(context + w.NEXT, first + merged)
+    give_back(context, state)
+    return taken
+
+
+@kernel
+def give_back(context: int, state: int) -> None:
+    """The slots of what the state counts as merged: only now, for they can be needed again."""
+    for shard in range(load_i64(context + SHARDS)):
+        next_event = load_i64(place_of(state, shard) + NEXT)
+        store_release(load_i64(row_of(context, shard) + ROW_CURSOR), next_event - 1)
+    store_release(load_i64(context + COMMANDS_CURSOR), load_i64(state + ct.MERGE_CAUSE) - 1)
+
+
+@kernel
+def finish_at_end(context: int, state: int) -> None:
+    """Finish once every shard has and all that it has written is merged."""
+    for shard in range(load_i64(context + SHARDS)):
+        end = load_acquire(load_i64(row_of(context, shard) + ROW_END))
+        if end != load_i64(place_of(state, shard) + NEXT):
+            return
+    w.finish(context, load_i64(context + w.NEXT) - 1)
+
+
+def prepare(group: "StageGroup", name: str) -> None:
+    """Behind what the state counts; at the first start, where the rings begin."""
+    shared, contexts = group.work.shared, group.contexts
+    table, control = shared.table, shared.control
+    commands = shared.rings["sequenced"]
+    rings = [ring for ring in table.inputs(name) if ring != "sequenced"]
+    rows = [(shared.rings[ring].address, shared.rings[ring].mask,
+             shared.rings[ring].cursors[name].ctypes.data, shared.end_of(ring))
+            for ring in rings]  # fmt: skip
+    words = np.array(rows, np.int64)
+    assert words.strides[0] == ROW_BYTES
+    contexts.keep_alive.append(words)
+    published = shared.rings[table[name].writes].published
+    state = ct.MERGE_STATES + control[ct.MERGE_WHICH] * ct.MERGE_STATE_BYTES
+    if control[state + ct.MERGE_CAUSE] == 0:
+        for shard, ring in enumerate(rings):
+            at = state + ct.MERGE_SHARDS + shard * ct.MERGE_SHARD_BYTES
+            control[at + NEXT] = int(shared.rings[ring].cursors[name][0]) + 1
+        control[state + ct.MERGE_EVENT] = published
+        # Last: now the rest counts.
+        control[state + ct.MERGE_CAUSE] = int(commands.cursors[name][0]) + 1
+    contexts.set(
+        name,
+        {
+            w.NEXT: control[state + ct.MERGE_EVENT] + 1,
+            COMMANDS: commands.address,
+            COMMANDS_MASK: commands.mask,
+            COMMANDS_CURSOR: commands.cursors[name].ctypes.data,
+            ROWS: words.ctypes.data,
+            SHARDS: len(rings),
+            SKIP_UNTIL: published,
+        },
+    )

@@ -1,0 +1,118 @@
+"""What the risk room's numbers mean: the verdict's bits, and what a RISK command sets."""
+
+from enum import IntEnum
+
+RISK_KIND = 10
+"""``kind`` of the exchange operator's RISK command: an order record whose fields mean
+
+    order_type   what is set, a :class:`Setting`
+    qty_lots     whose: the participant's or group's number, where the setting has one
+    symbol       of which instrument, where the setting has one
+    aux          the new value
+    price_ticks  a second value: RATE's burst, BANDS' lower band
+    order_id     the operator who sends it; told back in the event
+"""
+RISK_REASON = 32
+"""``reason`` of a REJECTED event by which the core refuses an order; ``contra_id``: the bits."""
+
+NO_LIMIT = 2**63 - 1
+LARGEST = 2**62
+"""No total may pass it, in either direction: with it no sum or difference of two leaves int64."""
+
+
+class RiskBit(IntEnum):
+    """Bit numbers of a verdict, in the order of the checks: the first that fails is explained."""
+
+    ARITHMETIC = 0
+    """A total would pass 2**62."""
+    UNKNOWN_PARTICIPANT = 1
+    MARKET_KILLED = 2
+    HALTED = 3
+    """The instrument is halted, by the operator or by a breaker."""
+    GROUP_KILLED = 4
+    KILLED = 5
+    """The participant is, by the operator or by its losses."""
+    RESTRICTED = 6
+    SHORT_SALE = 7
+    SELF_TRADE = 8
+    """The participant must name a self-trade mode and names none."""
+    MAX_QTY = 9
+    MAX_VALUE = 10
+    UNPRICED = 11
+    """A market order or stop where nothing bounds its price: no market band, or no price limits."""
+    PRICE_DISTANCE = 12
+    PRICE_BAND = 13
+    ADV_SHARE = 14
+    DUPLICATE = 15
+    RATE = 16
+    OPEN_ORDERS = 17
+    POSITION_LONG = 18
+    POSITION_SHORT = 19
+    GROSS_POSITION = 20
+    GROUP_GROSS_POSITION = 21
+    EXPOSURE_BUY = 22
+    EXPOSURE_SELL = 23
+    CAPITAL = 24
+    LOSS = 25
+    DRAWDOWN = 26
+
+
+class Setting(IntEnum):
+    """What a RISK command sets; P, I, G: it names a participant, an instrument, a group."""
+
+    DEPOSIT = 1
+    """P: added to the balance; negative: withdrawn."""
+    CREDIT = 2
+    """P: money beside the balance that orders may need; NO_LIMIT: capital is not checked."""
+    EXPOSURE_BUY = 3
+    EXPOSURE_SELL = 4
+    GROSS_POSITION = 5
+    OPEN_ORDERS = 6
+    RATE = 7
+    """P: ns of sequenced time an order; ``price_ticks``: how many may come at once.  0: no limit"""
+    DUPLICATE_WINDOW = 8
+    """P: ns; 0: duplicates are allowed."""
+    LOSS = 9
+    DRAWDOWN = 10
+    GROUP = 11
+    """P: the group that it belongs to."""
+    SELF_TRADE = 12
+    """P: 1: an order must name a self-trade mode."""
+    KILL = 13
+    """P: 1 kills, 0 enables again."""
+    POSITION_LONG = 20
+    """P and I, as those up to SHORT_SALE."""
+    POSITION_SHORT = 21
+    MAX_QTY = 22
+    MAX_VALUE = 23
+    RESTRICTED = 24
+    SHORT_SALE = 25
+    """1: this participant may not sell short."""
+    FEE = 30
+    """I: money a lot, of either side of a trade."""
+    MARGIN = 31
+    """I: money that a lot sold short (of a leveraged instrument: a lot held) needs."""
+    WEIGHT = 32
+    """I: what a lot counts in gross positions."""
+    DISTANCE = 33
+    """I: 1/10,000 of the last price; NO_LIMIT: any."""
+    ADV = 34
+    """I: average daily volume, lots; 0: not known."""
+    ADV_SHARE = 35
+    """I: 1/10,000 of ADV that one order may be."""
+    BANDS = 36
+    """I: buys up to ``aux``, sells down to ``price_ticks``."""
+    HALT = 37
+    MARK = 38
+    """I: every participant's profit is brought to the last price."""
+    GROUP_GROSS_POSITION = 40
+    """G"""
+    GROUP_KILL = 41
+    MARKET_KILL = 50
+    """1 kills at once; 0 enables again when two operators have sent it."""
+
+
+PARTICIPANT_SETTINGS = tuple(s for s in Setting if s < 30)
+CELL_SETTINGS = tuple(s for s in Setting if 20 <= s < 30)
+INSTRUMENT_SETTINGS = tuple(s for s in Setting if 20 <= s < 40)
+GROUP_SETTINGS = tuple(s for s in Setting if 40 <= s < 50)

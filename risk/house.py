@@ -1,0 +1,257 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""RISK commands of the exchange operator: a limit, a switch, a price, changed while trading."""
+
+import openoutcry.risk.constants as rb
+import openoutcry.risk.layout as lay
+from openoutcry.risk import totals, wide
+from openoutcry.risk.bits import LARGEST, NO_LIMIT
+from openoutcry.risk.money import judge_profit, mark_position
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, load_u8, not_inlined, store_i64
+from openoutcry.wire.records import ORDER
+
+PRICE, QTY = ORDER.offsets["price_ticks"], ORDER.offsets["qty_lots"]
+CLIENT_ID, AUX = ORDER.offsets["order_id"], ORDER.offsets["aux"]
+TYPE, SEQ = ORDER.offsets["order_type"], ORDER.offsets["seq"]
+
+
+@kernel
+def is_amount(value: int) -> bool:
+    return 0 <= value <= LARGEST
+
+
+@kernel_outlined
+def apply_setting(state: int, order: int, instrument: int) -> bool:
+    """Apply a RISK command (``bits.Setting``); False, and nothing changed, if it makes no sense."""
+    not_inlined()
+    setting, who = load_u8(order + TYPE), load_i64(order + QTY)
+    value, second = load_i64(order + AUX), load_i64(order + PRICE)
+    if setting == rb.SET_MARKET_KILL:
+        return set_market(state, load_i64(order + CLIENT_ID), value)
+    if rb.SET_FEE <= setting <= rb.SET_MARK:
+        if instrument < 0:
+            return False
+        return set_instrument(state, instrument, setting, value, second)
+    if rb.SET_GROUP_GROSS_POSITION <= setting <= rb.SET_GROUP_KILL:
+        if who < 0 or who >= load_i64(state + lay.GROUPS):
+            return False
+        return set_group(totals.group_row(state, who), setting, value)
+    if who < 0 or who >= load_i64(state + lay.PARTICIPANTS):
+        return False
+    if rb.SET_POSITION_LONG <= setting <= rb.SET_SHORT_SALE:
+        if instrument < 0:
+            return False
+        return set_cell(totals.cell_of(state, who, instrument), setting, value)
+    if rb.SET_DEPOSIT <= setting <= rb.SET_KILL:
+        row = totals.participant_row(state, who)
+        return set_participant(state, row, setting, value, second, load_i64(order + SEQ))
+    return False
+
+
+@kernel
+def set_market(state: int, operator: int, value: int) -> bool:
+    """Killed at once; open again when a second operator says so, too."""
+    first = load_i64(state + lay.FIRST_OPERATOR)
+    if value == 1:
+        store_i64(state + lay.MARKET_KILL, 1)
+        store_i64(state + lay.FIRST_OPERATOR, 0)
+        return True
+    if value != 0 or operator == 0 or load_i64(state + lay.MARKET_KILL) == 0:
+        return False
+    if first == 0:
+        store_i64(state + lay.FIRST_OPERATOR, operator)
+    elif first == operator:
+        return False
+    else:
+        store_i64(state + lay.MARKET_KILL, 0)
+        store_i64(state + lay.FIRST_OPERATOR, 0)
+    return True
+
+
+@kernel
+def set_group(group: int, setting: int, value: int) -> bool:
+    if setting == rb.SET_GROUP_KILL:
+        if value != 0 and value != 1:
+            return False
+        store_i64(group + lay.GROUP_KILL, value)
+        return True
+    if not is_amount(value) and value != NO_LIMIT:
+        return False
+    store_i64(group + lay.GROUP_GROSS_LIMIT, value)
+    return True
+
+
+@kernel
+def set_cell(cell: int, setting: int, value: int) -> bool:
+    if setting >= rb.SET_RESTRICTED:
+        if value != 0 and value != 1:
+            return False
+        bit = lay.RESTRICTED_FLAG if setting == rb.SET_RESTRICTED else lay.NO_SHORT_FLAG
+        flags = load_i64(cell + lay.CELL_FLAGS) & ~bit
+        store_i64(cell + lay.CELL_FLAGS, flags | bit * value)
+        return True
+    if not is_amount(value) and value != NO_LIMIT:
+        return False
+    at = lay.LONG_LIMIT + 8 * (setting - rb.SET_POSITION_LONG)
+    store_i64(cell + at, value)
+    return True
+
+
+@kernel
+def set_participant(state: int, row: int, setting: int, value: int, second: int, seq: int) -> bool:
+    if setting == rb.SET_DEPOSIT:
+        total = wide.add(load_i64(row + lay.BALANCE), value)
+        if total > LARGEST or total < -LARGEST:
+            return False
+        store_i64(row + lay.BALANCE, total)
+        return True
+    if setting == rb.SET_GROUP:
+        return move_group(state, row, value)
+    if setting == rb.SET_SELF_TRADE or setting == rb.SET_KILL:
+        if value != 0 and value != 1:
+            return False
+        flags = load_i64(row + lay.FLAGS)
+        if setting == rb.SET_SELF_TRADE:
+            flags = flags & ~lay.NAMES_SELF_TRADE | lay.NAMES_SELF_TRADE * value
+        elif value == 1:
+            flags |= lay.KILLED_BY_HOUSE
+            store_i64(row + lay.KILLS, load_i64(row + lay.KILLS) + 1)
+            store_i64(row + lay.KILLED_SEQ, seq)
+        else:
+            flags &= ~(lay.KILLED_FLAGS | lay.CANCEL_WANTED)
+        store_i64(row + lay.FLAGS, flags)
+        return True
+    if setting == rb.SET_RATE:
+        if not is_amount(value) or second < 1 or second > LARGEST:
+            return False
+        store_i64(row + lay.RATE_NS, value)
+        store_i64(row + lay.RATE_BURST, second)
+        return True
+    if not is_amount(value) and (value != NO_LIMIT or setting == rb.SET_DUPLICATE_WINDOW):
+        return False
+    at = lay.CREDIT
+    if setting == rb.SET_EXPOSURE_BUY:
+        at = lay.BUY_EXPOSURE_LIMIT
+    elif setting == rb.SET_EXPOSURE_SELL:
+        at = lay.SELL_EXPOSURE_LIMIT
+    elif setting == rb.SET_GROSS_POSITION:
+        at = lay.GROSS_LIMIT
+    elif setting == rb.SET_OPEN_ORDERS:
+        at = lay.OPEN_LIMIT
+    elif setting == rb.SET_DUPLICATE_WINDOW:
+        at = lay.DUPLICATE_NS
+    elif setting == rb.SET_LOSS:
+        at = lay.LOSS_LIMIT
+    elif setting == rb.SET_DRAWDOWN:
+        at = lay.DRAWDOWN_LIMIT
+    store_i64(row + at, value)
+    return True
+
+
+@kernel
+def move_group(state: int, row: int, number: int) -> bool:
+    if number < 0 or number >= load_i64(state + lay.GROUPS):
+        return False
+    gross = load_i64(row + lay.GROSS)
+    left = totals.group_row(state, load_i64(row + lay.GROUP))
+    joined = totals.group_row(state, number)
+    if left != joined and load_i64(joined + lay.GROUP_GROSS) > LARGEST - gross:
+        return False
+    store_i64(left + lay.GROUP_GROSS, load_i64(left + lay.GROUP_GROSS) - gross)
+    store_i64(joined + lay.GROUP_GROSS, load_i64(joined + lay.GROUP_GROSS) + gross)
+    store_i64(row + lay.GROUP, number)
+    return True
+
+
+@kernel
+def set_instrument(state: int, instrument: int, setting: int, value: int, second: int) -> bool:
+    rules = totals.instrument_row(state, instrument)
+    if setting <= rb.SET_WEIGHT:
+        at = lay.FEE
+        if setting != rb.SET_FEE:
+            at = lay.MARGIN if setting == rb.SET_MARGIN else lay.WEIGHT
+        return is_amount(value) and reprice(state, instrument, at, value)
+    if setting == rb.SET_BANDS:
+        if second > value:
+            return False
+        off = value == NO_LIMIT and second == -NO_LIMIT
+        store_i64(rules + lay.BAND_HIGH, value)
+        store_i64(rules + lay.BAND_LOW, second)
+        store_i64(rules + lay.BANDED, 0 if off else 1)
+        return True
+    if setting == rb.SET_HALT:
+        if value != 0 and value != 1:
+            return False
+        store_i64(rules + lay.HALT, value)
+        return True
+    if setting == rb.SET_MARK:
+        mark_all(state, instrument)
+        return True
+    if not is_amount(value) and (value != NO_LIMIT or setting == rb.SET_ADV):
+        return False
+    at = lay.DISTANCE_BPS
+    if setting != rb.SET_DISTANCE:
+        at = lay.ADV if setting == rb.SET_ADV else lay.ADV_BPS
+    store_i64(rules + at, value)
+    return True
+
+
+@kernel
+def reprice(state: int, instrument: int, at: int, value: int) -> bool:
+    """A new fee, margin or weight: what everybody's orders need, or count, is taken anew.  Refused
+    if somebody's total would pass 2**62."""
+    rules = totals.instrument_row(state, instrument)
+    was = load_i64(rules + at)
+    if not sum_anew(state, instrument, rules, at, was, value, False):
+        return False
+    sum_anew(state, instrument, rules, at, was, value, True)
+    store_i64(rules + at, value)
+    return True
+
+
+@kernel
+def sum_anew(
+    state: int, instrument: int, rules: int, at: int, was: int, value: int, stores: bool
+) -> bool:
+    """Every participant's totals with another value; whether they fit.  With ``stores`` they are
+    kept.  The rule stands as it was afterwards.
+
+    A group's gross position is at most its members', so with 2**62 for all of them it fits, too.
+    """
+    everybody = 0
+    for participant in range(load_i64(state + lay.PARTICIPANTS)):
+        row = totals.participant_row(state, participant)
+        cell = totals.cell_of(state, participant, instrument)
+        position, cost = load_i64(cell + lay.POSITION), load_i64(cell + lay.COST)
+        buys, sells = load_i64(cell + lay.BUY_LOTS), load_i64(cell + lay.SELL_LOTS)
+        worst = totals.worst_lots(position, buys, sells)
+        weight = load_i64(rules + lay.WEIGHT)
+        need = totals.needed(rules, position, buys, sells, cost)
+        store_i64(rules + at, value)
+        more = wide.mul(load_i64(rules + lay.WEIGHT), worst)
+        gross = wide.add(load_i64(row + lay.GROSS) - weight * worst, more)
+        new_need = totals.needed(rules, position, buys, sells, cost)
+        reserved = wide.add(load_i64(row + lay.RESERVED) - need, new_need)
+        store_i64(rules + at, was)
+        everybody = wide.add(everybody, gross)
+        if not stores and (reserved > LARGEST or everybody > LARGEST):
+            return False
+        if stores:
+            group = totals.group_row(state, load_i64(row + lay.GROUP))
+            moved = load_i64(group + lay.GROUP_GROSS) - load_i64(row + lay.GROSS)
+            store_i64(group + lay.GROUP_GROSS, moved + gross)
+            store_i64(row + lay.GROSS, gross)
+            store_i64(row + lay.RESERVED, reserved)
+    return True
+
+
+@kernel
+def mark_all(state: int, instrument: int) -> None:
+    rules = totals.instrument_row(state, instrument)
+    price = load_i64(rules + lay.LAST)
+    if price != NO_LIMIT:
+        for participant in range(load_i64(state + lay.PARTICIPANTS)):
+            row = totals.participant_row(state, participant)
+            mark_position(rules, row, totals.cell_of(state, participant, instrument), price)
+            judge_profit(row)

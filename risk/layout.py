@@ -1,0 +1,79 @@
+"""The risk state: one block of bytes without addresses in it, all int64 words.
+
+    header   counts, offsets, sequenced time, switches of the market, the last refusal
+    symbols  instrument by symbol: open addressing, 2 words an entry
+    rows     a participant each, a group each, an instrument each
+    cells    a participant's in an instrument: position, open orders' totals, limits
+    orders   every open order by (instrument, order id): open addressing, 4 words an entry
+
+Totals are kept: what a command needs to know lies in one participant's row, one group's, one
+instrument's and one cell, whatever is open.
+"""
+
+WORD = 8
+MAGIC = int.from_bytes(b"OUTCRYRK", "little")
+
+
+def _words(names: str, first: int = 0) -> list[int]:
+    """Byte offsets of consecutive words."""
+    return [WORD * (first + index) for index in range(len(names.split()))]
+
+
+(
+    MAGIC_AT, TRACKING, PARTICIPANTS, GROUPS, INSTRUMENTS, SYMBOL_MASK, ORDER_MASK, ORDERS_OPEN,
+    SYMBOLS_AT, PARTICIPANT_AT, GROUP_AT, INSTRUMENT_AT, CELL_AT, ORDER_AT, NOW_NS, MARKET_KILL,
+    FIRST_OPERATOR, REFUSED_SEQ, REFUSED_BITS, REFUSED_BIT, REFUSED_LIMIT, REFUSED_VALUE,
+    REFUSED_ASKED, REFUSALS,
+) = _words("x " * 24)  # fmt: skip
+HEADER_BYTES = 32 * WORD
+"""TRACKING 0: nothing is checked and nothing counted.  FIRST_OPERATOR: who asked first for the
+market's reopening.  REFUSED_*: of the last order refused: command, bits, first bit, and of this one
+the limit, what stands against it now, and what it would be."""
+
+# A participant's row.
+(
+    BALANCE, RESERVED, CREDIT, FLAGS, GROUP, OPEN, OPEN_LIMIT, DUPLICATE_NS,
+    BUY_EXPOSURE, BUY_EXPOSURE_LIMIT, SELL_EXPOSURE, SELL_EXPOSURE_LIMIT, GROSS, GROSS_LIMIT,
+    FULL_AT_NS, RATE_NS, RATE_BURST, PROFIT, PEAK, LOSS_LIMIT, DRAWDOWN_LIMIT, KILLS, KILLED_SEQ,
+) = _words("x " * 23)  # fmt: skip
+PARTICIPANT_BYTES = 24 * WORD
+"""RESERVED: what open orders need.  FULL_AT_NS: when the bucket of orders will be full again."""
+KILLED_BY_HOUSE, KILLED_BY_LOSS, KILLED_BY_ARITHMETIC, CANCEL_WANTED, NAMES_SELF_TRADE = (
+    1, 2, 4, 8, 16,
+)  # fmt: skip
+KILLED_FLAGS = KILLED_BY_HOUSE | KILLED_BY_LOSS | KILLED_BY_ARITHMETIC
+"""CANCEL_WANTED: killed by the core itself, and its orders are still open: the operator's lane
+sends its DISCONNECT, which clears it."""
+
+# A group's.
+GROUP_GROSS, GROUP_GROSS_LIMIT, GROUP_KILL = _words("x x x")
+GROUP_BYTES = 4 * WORD
+
+# An instrument's.
+(
+    WORST_BUY, WORST_SELL, BOUND, MULTIPLIER, FEE, MARGIN, LEVERAGED, WEIGHT, DISTANCE_BPS, ADV,
+    ADV_BPS, REFERENCE, LAST, VOLUME, HALT, BAND_LOW, BAND_HIGH, BANDED, PRICE_LIMITED,
+) = _words("x " * 19)  # fmt: skip
+INSTRUMENT_BYTES = 24 * WORD
+"""WORST_BUY, WORST_SELL: what a market order may have to pay or take; BOUND: the larger, without
+sign.  BANDED: there are bands; PRICE_LIMITED: an order without a price has a worst one."""
+
+# A cell.
+(
+    POSITION, BUY_LOTS, SELL_LOTS, COST, MARK, CELL_FLAGS, LAST_BUY_PRICE, LAST_BUY_QTY,
+    LAST_BUY_NS, LAST_SELL_PRICE, LAST_SELL_QTY, LAST_SELL_NS, LONG_LIMIT, SHORT_LIMIT, MAX_QTY,
+    MAX_VALUE,
+) = _words("x " * 16)  # fmt: skip
+CELL_BYTES = 16 * WORD
+"""COST: what its open orders could pay at their worst prices.  MARK: the price that PROFIT has the
+position at.  LAST_*: the last order accepted of each side, for duplicates."""
+RESTRICTED_FLAG, NO_SHORT_FLAG = 1, 2
+
+# An open order.
+ORDER_ID, ORDER_META, ORDER_LEAVES, ORDER_PRICE = _words("x x x x")
+ORDER_BYTES = 4 * WORD
+"""ORDER_META: instrument | participant << 16 | side << 32 | flags << 40; 0: a free entry."""
+META_PARTICIPANT, META_SIDE, META_FLAGS = 16, 32, 40
+PRICED_FLAG, PEG_FLAG = 1, 2
+
+HASH_FACTOR = 0x9E3779B97F4A7C15 - (1 << 64)

@@ -1,0 +1,53 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Balances and profits: added to in one place, which also sees that they are enough."""
+
+import openoutcry.risk.layout as lay
+from openoutcry.risk import wide
+from openoutcry.risk.bits import LARGEST
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, store_i64
+
+
+@kernel
+def add_money(row: int, at: int, amount: int) -> None:
+    """Add to a balance or profit.  Neither the amount nor the sum passes 2**62: what would is cut
+    off there, and the participant is killed, because the figure is no longer right."""
+    amount_in = min(max(amount, -LARGEST), LARGEST)
+    total = wide.add(load_i64(row + at), amount_in)
+    total_in = min(max(total, -LARGEST), LARGEST)
+    store_i64(row + at, total_in)
+    if amount_in != amount or total_in != total:
+        kill(row, lay.KILLED_BY_ARITHMETIC)
+
+
+@kernel
+def kill(row: int, why: int) -> None:
+    flags = load_i64(row + lay.FLAGS)
+    if flags & why == 0:
+        store_i64(row + lay.FLAGS, flags | why | lay.CANCEL_WANTED)
+        store_i64(row + lay.KILLS, load_i64(row + lay.KILLS) + 1)
+
+
+@kernel
+def mark_position(rules: int, row: int, cell: int, price: int) -> None:
+    """Bring the profit on a position to a price; where it is leveraged, the balance with it."""
+    position = load_i64(cell + lay.POSITION)
+    if position != 0:
+        move = wide.sub(price, load_i64(cell + lay.MARK))
+        gain = wide.mul(wide.mul(position, load_i64(rules + lay.MULTIPLIER)), move)
+        add_money(row, lay.PROFIT, gain)
+        if load_i64(rules + lay.LEVERAGED) != 0:
+            add_money(row, lay.BALANCE, gain)
+    store_i64(cell + lay.MARK, price)
+
+
+@kernel
+def judge_profit(row: int) -> None:
+    """Kill by a loss from the start, or from the highest profit; both count from here on."""
+    profit = load_i64(row + lay.PROFIT)
+    peak = max(load_i64(row + lay.PEAK), profit)
+    store_i64(row + lay.PEAK, peak)
+    lost = wide.sub(0, profit) >= load_i64(row + lay.LOSS_LIMIT)
+    if lost or wide.sub(peak, profit) >= load_i64(row + lay.DRAWDOWN_LIMIT):
+        kill(row, lay.KILLED_BY_LOSS)

@@ -1,0 +1,507 @@
+"""The same risk checks in plain Python: slow, and plainly right.
+
+Nothing is kept that can be worked out: every total is summed over the open orders whenever it is
+asked for, in integers without an end.  The kernels are tested against it, word by word.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy.typing as npt
+
+from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, RISK_REASON, RiskBit
+from openoutcry.risk.reference_house import apply_setting
+from openoutcry.wire.enums import (
+    SELF_TRADE_SHIFT,
+    CommandKind,
+    EventFlag,
+    EventKind,
+    OrderType,
+    Side,
+)
+from openoutcry.wire.order_types import PEGS, UNPRICED
+from openoutcry.wire.records import NO_PRICE
+
+PRICE_LIMIT = 1 << 50
+APPLIED = 1 << 8
+Told = tuple[int, int, int]
+
+
+def cut(value: int) -> int:
+    """A figure as it is told: within int64."""
+    return min(max(value, -NO_LIMIT), NO_LIMIT)
+
+
+@dataclass
+class Instrument:
+    symbol: bytes
+    low: int
+    high: int
+    band: int
+    reference: int | None
+    multiplier: int = 1
+    leveraged: bool = False
+    fee: int = 0
+    margin: int = 0
+    weight: int = 1
+    distance: int = NO_LIMIT
+    adv: int = 0
+    adv_share: int = NO_LIMIT
+    last: int | None = None
+    volume: int = 0
+    halted: bool = False
+    band_low: int = -NO_LIMIT
+    band_high: int = NO_LIMIT
+
+    @property
+    def price_limited(self) -> bool:
+        return max(-self.low, self.high, self.band) <= PRICE_LIMIT
+
+    @property
+    def banded(self) -> bool:
+        return (self.band_low, self.band_high) != (-NO_LIMIT, NO_LIMIT)
+
+    @property
+    def worst(self) -> dict[int, int]:
+        """The worst price of an order without one, by side."""
+        if not self.price_limited:
+            return {Side.BUY: 0, Side.SELL: 0}
+        return {Side.BUY: self.high + self.band, Side.SELL: self.low - self.band}
+
+
+@dataclass
+class Group:
+    gross_limit: int = NO_LIMIT
+    killed: bool = False
+
+
+@dataclass
+class Cell:
+    """A participant in an instrument."""
+
+    position: int = 0
+    mark: int = 0
+    restricted: bool = False
+    no_short: bool = False
+    last_order: dict[int, tuple[int, int, int]] = field(
+        default_factory=lambda: {Side.BUY: (0, 0, 0), Side.SELL: (0, 0, 0)}
+    )
+    long_limit: int = NO_LIMIT
+    short_limit: int = NO_LIMIT
+    max_qty: int = NO_LIMIT
+    max_value: int = NO_LIMIT
+
+
+@dataclass
+class Participant:
+    balance: int = 0
+    credit: int = NO_LIMIT
+    group: int = 0
+    open_limit: int = NO_LIMIT
+    duplicate_ns: int = 0
+    exposure_limit: dict[int, int] = field(
+        default_factory=lambda: {Side.BUY: NO_LIMIT, Side.SELL: NO_LIMIT}
+    )
+    gross_limit: int = NO_LIMIT
+    full_at: int = 0
+    rate_ns: int = 0
+    burst: int = 1
+    profit: int = 0
+    peak: int = 0
+    loss_limit: int = NO_LIMIT
+    drawdown_limit: int = NO_LIMIT
+    killed: set[str] = field(default_factory=set)
+    cancel_wanted: bool = False
+    names_self_trade: bool = False
+    kills: int = 0
+    killed_seq: int = 0
+
+    def kill(self, why: str) -> None:
+        if why not in self.killed:
+            self.killed.add(why)
+            self.cancel_wanted = True
+            self.kills += 1
+
+    def add(self, what: str, amount: int) -> None:
+        """Add to balance or profit, no further than 2**62; whoever gets there is killed."""
+        inside = min(max(amount, -LARGEST), LARGEST)
+        total = getattr(self, what) + inside
+        end = min(max(total, -LARGEST), LARGEST)
+        setattr(self, what, end)
+        if inside != amount or end != total:
+            self.kill("arithmetic")
+
+    def judge(self) -> None:
+        self.peak = max(self.peak, self.profit)
+        lost = -self.profit >= self.loss_limit
+        if lost or self.peak - self.profit >= self.drawdown_limit:
+            self.kill("loss")
+
+
+@dataclass
+class Order:
+    order_id: int
+    instrument: int
+    participant: int
+    side: int
+    leaves: int
+    price: int
+    priced: bool
+    peg: bool
+
+
+class Reference:
+    """As ``before`` and ``after`` over a region made with the same arguments."""
+
+    def __init__(
+        self,
+        instruments: npt.NDArray[Any],
+        participants: int,
+        groups: int = 1,
+        multipliers: Iterable[int] | None = None,
+        leveraged: Iterable[int] = (),
+    ) -> None:
+        given = [1] * len(instruments) if multipliers is None else list(multipliers)
+        margined = set(leveraged)
+        self.instruments = []
+        for index, row in enumerate(instruments):
+            reference = int(row["reference_price_ticks"])
+            first = None if reference == NO_PRICE else reference
+            one = Instrument(
+                bytes(row["symbol"]), int(row["min_price_ticks"]), int(row["max_price_ticks"]),
+                int(row["market_band_ticks"]), first, given[index], index in margined, last=first,
+            )  # fmt: skip
+            self.instruments.append(one)
+        self.index = {one.symbol: index for index, one in enumerate(self.instruments)}
+        self.participants = [Participant() for _ in range(participants)]
+        self.groups = [Group() for _ in range(groups)]
+        count = len(self.instruments)
+        self.cells = [[Cell() for _ in range(count)] for _ in range(participants)]
+        self.orders: dict[tuple[int, int], Order] = {}
+        self.of_cell: dict[tuple[int, int], dict[int, Order]] = {}
+        self.traded_by: list[set[int]] = [set() for _ in range(participants)]
+        self.now = 0
+        self.market_killed = False
+        self.first_operator = 0
+        self.refusals = 0
+        self.refused = (0, 0, 0, 0, 0, 0)
+
+    # What the open orders come to
+
+    def open_of(self, participant: int, instrument: int) -> list[Order]:
+        return list(self.of_cell.get((participant, instrument), {}).values())
+
+    def lots(self, orders: list[Order], side: int) -> int:
+        return sum(o.leaves for o in orders if o.side == side)
+
+    def cost(self, order: Order) -> int:
+        """What it could pay at its worst price."""
+        rules = self.instruments[order.instrument]
+        if rules.leveraged:
+            return 0
+        price = order.price if order.priced else rules.worst[order.side]
+        paid = price if order.side == Side.BUY else -price
+        return max(paid, 0) * rules.multiplier * order.leaves
+
+    def exposure(self, order: Order) -> int:
+        rules = self.instruments[order.instrument]
+        size = abs(order.price) if order.priced else max(abs(p) for p in rules.worst.values())
+        return size * rules.multiplier * order.leaves
+
+    def worst_lots(self, position: int, orders: list[Order]) -> int:
+        """The largest position, long or short, that the orders could make."""
+        buys, sells = self.lots(orders, Side.BUY), self.lots(orders, Side.SELL)
+        return max(position + buys, sells - position, 0)
+
+    def need(self, participant: int, instrument: int, orders: list[Order]) -> int:
+        """Their cost, their fees, and margin for what they are short of (leveraged: at all)."""
+        rules = self.instruments[instrument]
+        position = self.cells[participant][instrument].position
+        short = max(self.lots(orders, Side.SELL) - position, 0)
+        margined = self.worst_lots(position, orders) if rules.leveraged else short
+        fees = rules.fee * sum(o.leaves for o in orders)
+        return sum(self.cost(o) for o in orders) + fees + margined * rules.margin
+
+    def held(self, participant: int) -> Iterator[tuple[int, list[Order]]]:
+        """The instruments of which the participant ever had an order, with those that are open."""
+        for instrument in self.traded_by[participant]:
+            yield instrument, self.open_of(participant, instrument)
+
+    def reserved(self, participant: int) -> int:
+        return sum(self.need(participant, i, orders) for i, orders in self.held(participant))
+
+    def gross(self, participant: int) -> int:
+        return sum(
+            self.instruments[i].weight
+            * self.worst_lots(self.cells[participant][i].position, orders)
+            for i, orders in self.held(participant)
+        )
+
+    def side_exposure(self, participant: int, side: int) -> int:
+        return sum(
+            self.exposure(o) for _, orders in self.held(participant) for o in orders
+            if o.side == side
+        )  # fmt: skip
+
+    def open_count(self, participant: int) -> int:
+        return sum(len(orders) for _, orders in self.held(participant))
+
+    def group_gross(self, group: int) -> int:
+        members = (n for n, p in enumerate(self.participants) if p.group == group)
+        return sum(self.gross(number) for number in members)
+
+    # before
+
+    def before(self, c: Any) -> int:
+        """0, or what the kernel answers; ``c`` is an order record."""
+        kind, house = int(c["kind"]), int(c["participant"]) == 0
+        if kind in (CommandKind.NEW, CommandKind.REPLACE):
+            return self._check(c)
+        if kind == CommandKind.DISCONNECT and int(c["participant"]) < len(self.participants):
+            self.participants[int(c["participant"])].cancel_wanted = False
+        if kind == CommandKind.TIME and house:
+            self.now = max(self.now, int(c["aux"]))
+        if kind == CommandKind.PHASE and house:
+            rules = self._instrument(c)
+            price = int(c["price_ticks"])
+            if rules is not None and int(c["qty_lots"]) == 1 and rules.price_limited:
+                low, high = rules.worst[Side.SELL], rules.worst[Side.BUY]
+                if not low <= price <= high:
+                    return self._refuse(c, {RiskBit.PRICE_BAND: (high, low, price)})
+        if kind == RISK_KIND and house and apply_setting(self, c):
+            return APPLIED
+        return 0
+
+    def _instrument(self, c: Any) -> Instrument | None:
+        index = self.index.get(bytes(c["symbol"]))
+        return None if index is None else self.instruments[index]
+
+    def _refuse(self, c: Any, failed: dict[RiskBit, Told]) -> int:
+        bits = sum(1 << bit for bit in failed)
+        first = min(failed)
+        told = tuple(cut(figure) for figure in failed[first])
+        self.refused = (int(c["seq"]), bits, int(first), told[0], told[1], told[2])
+        self.refusals += 1
+        return bits << 8 | RISK_REASON
+
+    def _wanted(self, c: Any) -> tuple[Order, Order | None] | None:
+        """The order as the command would have it, and as it is; None: left to the matcher."""
+        rules, participant = self._instrument(c), int(c["participant"])
+        qty = int(c["qty_lots"])
+        if rules is None or qty <= 0:
+            return None
+        index, order_type = self.instruments.index(rules), int(c["order_type"])
+        price, number = int(c["price_ticks"]), int(c["order_id"])
+        if c["kind"] == CommandKind.NEW:
+            if c["side"] not in list(Side) or order_type not in list(OrderType):
+                return None
+            priced, peg = order_type not in UNPRICED, order_type in PEGS
+            side = int(c["side"])
+            return Order(number, index, participant, side, qty, price, priced, peg), None
+        old = self.orders.get((index, number))
+        if old is None or old.participant != participant:
+            return None
+        new = Order(number, index, participant, old.side, qty, price, old.priced, old.peg)
+        return new, old
+
+    def _check(self, c: Any) -> int:
+        wanted = self._wanted(c)
+        if wanted is None:
+            return 0
+        order, old = wanted
+        known = len(self.participants)
+        if order.participant >= known:
+            told = (known - 1, 0, order.participant)
+            return self._refuse(c, {RiskBit.UNKNOWN_PARTICIPANT: told})
+        if order.leaves >= LARGEST:
+            return self._refuse(c, {RiskBit.ARITHMETIC: (LARGEST - 1, 0, order.leaves)})
+        failed = self._switches(c, order)
+        failed |= self._order_itself(c, order, is_new=old is None)
+        failed |= self._totals(order, old)
+        if failed:
+            return self._refuse(c, failed)
+        owner = self.participants[order.participant]
+        if owner.rate_ns:
+            owner.full_at = cut(max(owner.full_at, self.now) + owner.rate_ns)
+        return 0
+
+    def _switches(self, c: Any, order: Order) -> dict[RiskBit, Told]:
+        owner = self.participants[order.participant]
+        cell = self.cells[order.participant][order.instrument]
+        mode = int(c["time_in_force"]) >> SELF_TRADE_SHIFT
+        on = {
+            RiskBit.MARKET_KILLED: self.market_killed,
+            RiskBit.HALTED: self.instruments[order.instrument].halted,
+            RiskBit.GROUP_KILLED: self.groups[owner.group].killed,
+            RiskBit.KILLED: bool(owner.killed),
+            RiskBit.RESTRICTED: cell.restricted,
+            RiskBit.SELF_TRADE: owner.names_self_trade and mode == 0,
+            RiskBit.UNPRICED: not order.priced and self._unbound(order.instrument),
+        }
+        return {bit: (0, 0, 1) for bit, is_on in on.items() if is_on}
+
+    def _unbound(self, instrument: int) -> bool:
+        """Whether nothing says how far an order without a price may go."""
+        rules = self.instruments[instrument]
+        collar = rules.distance != NO_LIMIT and rules.band == 0
+        return not rules.price_limited or collar or rules.banded
+
+    def _order_itself(self, c: Any, order: Order, is_new: bool) -> dict[RiskBit, Told]:
+        owner = self.participants[order.participant]
+        rules = self.instruments[order.instrument]
+        cell = self.cells[order.participant][order.instrument]
+        qty, price, value = order.leaves, order.price, self.exposure(order)
+        failed: dict[RiskBit, Told] = {}
+        if qty > cell.max_qty:
+            failed[RiskBit.MAX_QTY] = (cell.max_qty, 0, qty)
+        if cut(value) > cell.max_value:
+            failed[RiskBit.MAX_VALUE] = (cell.max_value, 0, value)
+        last = NO_LIMIT if rules.last is None else rules.last
+        if order.priced:
+            far = abs(price - last) * 10_000 > rules.distance * abs(last)
+            if rules.last is not None and rules.distance != NO_LIMIT and far:
+                failed[RiskBit.PRICE_DISTANCE] = (rules.distance, last, price)
+            if rules.banded and order.side == Side.BUY and price > rules.band_high:
+                failed[RiskBit.PRICE_BAND] = (rules.band_high, last, price)
+            if rules.banded and order.side == Side.SELL and price < rules.band_low:
+                failed[RiskBit.PRICE_BAND] = (rules.band_low, last, price)
+        if rules.adv and qty * 10_000 > rules.adv_share * rules.adv:
+            failed[RiskBit.ADV_SHARE] = (rules.adv_share, rules.adv, qty)
+        told_price, told_qty, since = cell.last_order[order.side]
+        same = (int(c["price_ticks"]), int(c["qty_lots"])) == (told_price, told_qty)
+        if is_new and owner.duplicate_ns and same and self.now - since < owner.duplicate_ns:
+            failed[RiskBit.DUPLICATE] = (owner.duplicate_ns, self.now - since, qty)
+        ahead = cut(max(owner.full_at, self.now) + owner.rate_ns) - self.now
+        if owner.rate_ns and ahead > owner.rate_ns * owner.burst:
+            allowed = owner.rate_ns * owner.burst
+            failed[RiskBit.RATE] = (allowed, ahead - owner.rate_ns, ahead)
+        count = self.open_count(order.participant)
+        if is_new and count >= owner.open_limit:
+            failed[RiskBit.OPEN_ORDERS] = (owner.open_limit, count, count + 1)
+        loss, drop = -owner.profit, owner.peak - owner.profit
+        if loss >= owner.loss_limit:
+            failed[RiskBit.LOSS] = (owner.loss_limit, loss, loss)
+        if drop >= owner.drawdown_limit:
+            failed[RiskBit.DRAWDOWN] = (owner.drawdown_limit, drop, drop)
+        return failed
+
+    def _totals(self, order: Order, old: Order | None) -> dict[RiskBit, Told]:
+        """What the participant's and its group's totals would be: none may grow past its limit."""
+        who, instrument, side = order.participant, order.instrument, order.side
+        owner = self.participants[who]
+        cell, group = self.cells[who][instrument], self.groups[owner.group]
+        now = self.open_of(who, instrument)
+        then = [o for o in now if o is not old] + [order]
+        buys, sells = self.lots(then, Side.BUY), self.lots(then, Side.SELL)
+        cost = sum(self.cost(o) for o in then)
+        weight = self.instruments[instrument].weight
+        grows = self.worst_lots(cell.position, then) - self.worst_lots(cell.position, now)
+        long = (cell.position + self.lots(now, Side.BUY), cell.position + buys)
+        short = (self.lots(now, Side.SELL) - cell.position, sells - cell.position)
+        gross, group_gross = self.gross(who), self.group_gross(owner.group)
+        exposure = self.side_exposure(who, side)
+        more = self.exposure(order) - (self.exposure(old) if old else 0)
+        reserved = self.reserved(who)
+        need = self.need(who, instrument, then) - self.need(who, instrument, now)
+        by_side = RiskBit.EXPOSURE_BUY if side == Side.BUY else RiskBit.EXPOSURE_SELL
+        capital = NO_LIMIT if owner.credit == NO_LIMIT else owner.balance + owner.credit
+        changes: dict[RiskBit, Told] = {
+            RiskBit.POSITION_LONG: (cell.long_limit, *long),
+            RiskBit.POSITION_SHORT: (cell.short_limit, *short),
+            RiskBit.GROSS_POSITION: (owner.gross_limit, gross, gross + weight * grows),
+            RiskBit.GROUP_GROSS_POSITION: (
+                group.gross_limit, group_gross, group_gross + weight * grows,
+            ),
+            by_side: (owner.exposure_limit[side], exposure, exposure + more),
+            RiskBit.CAPITAL: (capital, reserved, reserved + need),
+        }  # fmt: skip
+        if cell.no_short:
+            changes[RiskBit.SHORT_SALE] = (0, *short)
+        failed = {
+            bit: (limit, is_now, would_be)
+            for bit, (limit, is_now, would_be) in changes.items()
+            if min(would_be, NO_LIMIT) > limit and would_be > is_now
+        }
+        totals = [would_be for _, _, would_be in changes.values()]
+        largest = max(buys, sells, cost, *totals)
+        if largest > LARGEST:
+            failed[RiskBit.ARITHMETIC] = (LARGEST, 0, largest)
+        return failed
+
+    # after
+
+    def after(self, c: Any, events: npt.NDArray[Any]) -> None:
+        for event in events:
+            kind = event["kind"]
+            key = (int(event["instrument"]), int(event["order_id"]))
+            if kind == EventKind.ACCEPTED:
+                self._accepted(c, event, key)
+            elif kind == EventKind.FILLED:
+                self._filled(event, self.orders[key])
+            elif kind == EventKind.CONVERTED:
+                self.orders[key].priced = True
+                self.orders[key].price = int(event["price_ticks"])
+            elif kind == EventKind.REPLACED and c["kind"] == CommandKind.REPLACE:
+                order = self.orders[key]
+                if order.priced:
+                    source = c if order.peg else event
+                    order.price = int(source["price_ticks"])
+            elif kind == EventKind.PHASE_CHANGED and event["price_ticks"] != NO_PRICE:
+                rules = self.instruments[key[0]]
+                rules.reference = int(event["price_ticks"])
+                rules.last = rules.reference if rules.last is None else rules.last
+            if kind in ENDS_WITH_LEAVES:
+                self._leaves(key, int(event["leaves_lots"]))
+
+    def _accepted(self, c: Any, event: Any, key: tuple[int, int]) -> None:
+        priced, peg = c["order_type"] not in UNPRICED, c["order_type"] in PEGS
+        price = int((c if peg else event)["price_ticks"]) if priced else 0
+        who, side = int(c["participant"]), int(c["side"])
+        order = Order(key[1], key[0], who, side, int(event["leaves_lots"]), price, priced, peg)
+        self.orders[key] = order
+        self.of_cell.setdefault((who, key[0]), {})[key[1]] = order
+        self.traded_by[who].add(key[0])
+        told = (int(c["price_ticks"]), int(c["qty_lots"]), self.now)
+        self.cells[who][key[0]].last_order[side] = told
+
+    def _leaves(self, key: tuple[int, int], leaves: int) -> None:
+        order = self.orders[key]
+        order.leaves = leaves
+        if leaves == 0:
+            del self.orders[key], self.of_cell[order.participant, order.instrument][key[1]]
+
+    def _filled(self, event: Any, order: Order) -> None:
+        rules = self.instruments[order.instrument]
+        owner = self.participants[order.participant]
+        cell = self.cells[order.participant][order.instrument]
+        qty, price = int(event["qty_lots"]), int(event["price_ticks"])
+        in_auction = bool(event["flags"] & EventFlag.AUCTION)
+        counts = order.side == Side.BUY if in_auction else bool(event["flags"] & EventFlag.MAKER)
+        if counts:
+            rules.last = price
+            rules.volume = cut(rules.volume + qty)
+        sign = 1 if order.side == Side.BUY else -1
+        self.mark(order.participant, order.instrument, price)
+        cell.position += sign * qty
+        if not rules.leveraged:
+            owner.add("balance", -sign * price * rules.multiplier * qty)
+        owner.add("balance", -rules.fee * qty)
+        owner.add("profit", -rules.fee * qty)
+        owner.judge()
+
+    def mark(self, participant: int, instrument: int, price: int) -> None:
+        """Bring the profit on a position to a price; of a leveraged one, the balance with it."""
+        rules, cell = self.instruments[instrument], self.cells[participant][instrument]
+        if cell.position:
+            gain = cell.position * rules.multiplier * (price - cell.mark)
+            self.participants[participant].add("profit", gain)
+            if rules.leveraged:
+                self.participants[participant].add("balance", gain)
+        cell.mark = price
+
+
+ENDS_WITH_LEAVES = (
+    EventKind.FILLED, EventKind.CANCELLED, EventKind.REDUCED, EventKind.REPLACED,
+    EventKind.EXPIRED, EventKind.CONVERTED,
+)  # fmt: skip

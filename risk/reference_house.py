@@ -1,0 +1,191 @@
+"""RISK commands in plain Python."""
+
+from typing import TYPE_CHECKING, Any
+
+from openoutcry.risk.bits import (
+    CELL_SETTINGS,
+    GROUP_SETTINGS,
+    INSTRUMENT_SETTINGS,
+    LARGEST,
+    NO_LIMIT,
+    PARTICIPANT_SETTINGS,
+    Setting,
+)
+from openoutcry.wire.enums import Side
+
+if TYPE_CHECKING:
+    from openoutcry.risk.reference import Participant, Reference
+
+SWITCHES = (
+    Setting.SELF_TRADE, Setting.KILL, Setting.RESTRICTED, Setting.SHORT_SALE, Setting.HALT,
+    Setting.GROUP_KILL, Setting.MARKET_KILL,
+)  # fmt: skip
+NEVER_UNLIMITED = (
+    Setting.DUPLICATE_WINDOW, Setting.RATE, Setting.FEE, Setting.MARGIN, Setting.WEIGHT,
+    Setting.ADV,
+)  # fmt: skip
+ANY_VALUE = (Setting.DEPOSIT, Setting.GROUP, Setting.BANDS, Setting.MARK)
+CELL_LIMITS = {
+    Setting.POSITION_LONG: "long_limit",
+    Setting.POSITION_SHORT: "short_limit",
+    Setting.MAX_QTY: "max_qty",
+    Setting.MAX_VALUE: "max_value",
+}
+PARTICIPANT_LIMITS = {
+    Setting.CREDIT: "credit",
+    Setting.GROSS_POSITION: "gross_limit",
+    Setting.OPEN_ORDERS: "open_limit",
+    Setting.DUPLICATE_WINDOW: "duplicate_ns",
+    Setting.LOSS: "loss_limit",
+    Setting.DRAWDOWN: "drawdown_limit",
+}
+INSTRUMENT_VALUES = {
+    Setting.DISTANCE: "distance",
+    Setting.ADV: "adv",
+    Setting.ADV_SHARE: "adv_share",
+}
+
+
+def apply_setting(risk: "Reference", c: Any) -> bool:
+    """Apply a RISK command; False, and nothing changed, if it makes no sense."""
+    if int(c["order_type"]) not in list(Setting):
+        return False
+    what, who, value = Setting(int(c["order_type"])), int(c["qty_lots"]), int(c["aux"])
+    instrument = risk.index.get(bytes(c["symbol"]))
+    if what in INSTRUMENT_SETTINGS and instrument is None:
+        return False
+    if what in PARTICIPANT_SETTINGS and not 0 <= who < len(risk.participants):
+        return False
+    if what in GROUP_SETTINGS and not 0 <= who < len(risk.groups):
+        return False
+    if not _makes_sense(what, value):
+        return False
+    if what == Setting.MARKET_KILL:
+        return _market(risk, int(c["order_id"]), value)
+    if what in GROUP_SETTINGS:
+        _group(risk, who, what, value)
+        return True
+    if what in CELL_SETTINGS:
+        assert instrument is not None
+        _cell(risk, who, instrument, what, value)
+        return True
+    if what in PARTICIPANT_SETTINGS:
+        return _participant(risk, who, what, value, int(c["price_ticks"]), int(c["seq"]))
+    assert instrument is not None
+    return _instrument(risk, instrument, what, value, int(c["price_ticks"]))
+
+
+def _makes_sense(what: Setting, value: int) -> bool:
+    if what in SWITCHES:
+        return value in (0, 1)
+    if what in ANY_VALUE:
+        return True
+    return 0 <= value <= LARGEST or (value == NO_LIMIT and what not in NEVER_UNLIMITED)
+
+
+def _market(risk: "Reference", operator: int, value: int) -> bool:
+    if value == 1:
+        risk.market_killed, risk.first_operator = True, 0
+        return True
+    if not risk.market_killed or operator in (0, risk.first_operator):
+        return False
+    if risk.first_operator == 0:
+        risk.first_operator = operator
+    else:
+        risk.market_killed, risk.first_operator = False, 0
+    return True
+
+
+def _group(risk: "Reference", who: int, what: Setting, value: int) -> None:
+    if what == Setting.GROUP_KILL:
+        risk.groups[who].killed = bool(value)
+    else:
+        risk.groups[who].gross_limit = value
+
+
+def _cell(risk: "Reference", who: int, instrument: int, what: Setting, value: int) -> None:
+    cell = risk.cells[who][instrument]
+    if what == Setting.RESTRICTED:
+        cell.restricted = bool(value)
+    elif what == Setting.SHORT_SALE:
+        cell.no_short = bool(value)
+    else:
+        setattr(cell, CELL_LIMITS[what], value)
+
+
+def _participant(
+    risk: "Reference", who: int, what: Setting, value: int, second: int, seq: int
+) -> bool:
+    owner = risk.participants[who]
+    if what in PARTICIPANT_LIMITS:
+        setattr(owner, PARTICIPANT_LIMITS[what], value)
+    elif what in (Setting.EXPOSURE_BUY, Setting.EXPOSURE_SELL):
+        owner.exposure_limit[Side.BUY if what == Setting.EXPOSURE_BUY else Side.SELL] = value
+    elif what == Setting.DEPOSIT:
+        if abs(owner.balance + value) > LARGEST:
+            return False
+        owner.balance += value
+    elif what == Setting.RATE:
+        if not 1 <= second <= LARGEST:
+            return False
+        owner.rate_ns, owner.burst = value, second
+    elif what == Setting.GROUP:
+        return _join(risk, who, value)
+    elif what == Setting.SELF_TRADE:
+        owner.names_self_trade = bool(value)
+    else:
+        _kill(owner, value, seq)
+    return True
+
+
+def _join(risk: "Reference", who: int, group: int) -> bool:
+    if not 0 <= group < len(risk.groups):
+        return False
+    owner = risk.participants[who]
+    if group != owner.group and risk.group_gross(group) + risk.gross(who) > LARGEST:
+        return False
+    owner.group = group
+    return True
+
+
+def _kill(owner: "Participant", value: int, seq: int) -> None:
+    if value:
+        owner.killed.add("house")
+        owner.kills += 1
+        owner.killed_seq = seq
+    else:
+        owner.killed.clear()
+        owner.cancel_wanted = False
+
+
+def _instrument(risk: "Reference", index: int, what: Setting, value: int, second: int) -> bool:
+    rules = risk.instruments[index]
+    if what in INSTRUMENT_VALUES:
+        setattr(rules, INSTRUMENT_VALUES[what], value)
+    elif what == Setting.BANDS:
+        if second > value:
+            return False
+        rules.band_low, rules.band_high = second, value
+    elif what == Setting.HALT:
+        rules.halted = bool(value)
+    elif what == Setting.MARK:
+        if rules.last is not None:
+            for who, owner in enumerate(risk.participants):
+                risk.mark(who, index, rules.last)
+                owner.judge()
+    else:
+        return _reprice(risk, index, what.name.lower(), value)
+    return True
+
+
+def _reprice(risk: "Reference", index: int, name: str, value: int) -> bool:
+    """A new fee, margin or weight, if everybody's totals still are within 2**62."""
+    rules = risk.instruments[index]
+    was = getattr(rules, name)
+    setattr(rules, name, value)
+    everybody = range(len(risk.participants))
+    reserved = max(risk.reserved(who) for who in everybody)
+    if max(reserved, sum(risk.gross(who) for who in everybody)) > LARGEST:
+        setattr(rules, name, was)
+        return False
+    return True

@@ -1,0 +1,178 @@
+"""The risk state as a block of bytes: made, set up, looked at, hashed."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import openoutcry.risk.layout as lay
+from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, Setting
+from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.records import MAX_VALUE, NO_PRICE, ORDER_DTYPE
+
+PRICE_LIMIT = 1 << 50
+"""Price limits within this are limits; beyond it nobody has set them."""
+MAX_CELLS = 1 << 24
+
+Region = npt.NDArray[np.uint8]
+
+
+class RiskError(OutcryError):
+    """A risk state that cannot be, or a setting that makes no sense."""
+
+
+def make_region(
+    instruments: npt.NDArray[Any],
+    participants: int,
+    groups: int = 1,
+    order_capacity: int = 1 << 17,
+    multipliers: Iterable[int] | None = None,
+    leveraged: Iterable[int] = (),
+    tracking: bool = True,
+) -> Region:
+    """A state in which nobody has limits, for participants 0 to ``participants - 1``.
+
+    ``multipliers``: money a tick and lot, by instrument (1); ``leveraged``: indices of instruments
+    of which margin is paid and not the price.  Without ``tracking`` nothing is ever checked.
+    """
+    count = len(instruments)
+    if not 1 <= participants <= 1 << 16 or not 1 <= groups <= 1 << 16:
+        raise RiskError(f"{participants} participants in {groups} groups: each is 1 to 65,536")
+    if participants * count > MAX_CELLS:
+        raise RiskError(f"{participants} participants x {count} instruments are too many cells")
+    symbols = 1 << (4 * count - 1).bit_length()
+    orders = 1 << (2 * order_capacity + 8).bit_length()
+    sizes = {
+        lay.SYMBOLS_AT: 16 * symbols,
+        lay.PARTICIPANT_AT: participants * lay.PARTICIPANT_BYTES,
+        lay.GROUP_AT: groups * lay.GROUP_BYTES,
+        lay.INSTRUMENT_AT: count * lay.INSTRUMENT_BYTES,
+        lay.CELL_AT: participants * count * lay.CELL_BYTES,
+        lay.ORDER_AT: orders * lay.ORDER_BYTES,
+    }
+    at, offsets = lay.HEADER_BYTES, {}
+    for word, size in sizes.items():
+        offsets[word], at = at, at + -(-size // 64) * 64
+    words = np.zeros(at // 8 + 8, np.int64)
+    words = words[-words.ctypes.data % 64 // 8 :][: at // 8]
+    header = offsets | {
+        lay.MAGIC_AT: lay.MAGIC, lay.TRACKING: int(tracking), lay.PARTICIPANTS: participants,
+        lay.GROUPS: groups, lay.INSTRUMENTS: count, lay.SYMBOL_MASK: symbols - 1,
+        lay.ORDER_MASK: orders - 1,
+    }  # fmt: skip
+    for word, value in header.items():
+        words[word // 8] = value
+    _enter_symbols(words, instruments, symbols - 1)
+    view = View(words.view(np.uint8))
+    for column in (lay.CREDIT, lay.OPEN_LIMIT, lay.BUY_EXPOSURE_LIMIT, lay.SELL_EXPOSURE_LIMIT,
+                   lay.GROSS_LIMIT, lay.LOSS_LIMIT, lay.DRAWDOWN_LIMIT):  # fmt: skip
+        view.participants[:, column // 8] = NO_LIMIT
+    view.participants[:, lay.RATE_BURST // 8] = 1
+    view.groups[:, lay.GROUP_GROSS_LIMIT // 8] = NO_LIMIT
+    view.cells[:, :, lay.LONG_LIMIT // 8 : lay.MAX_VALUE // 8 + 1] = NO_LIMIT
+    given = [1] * count if multipliers is None else list(multipliers)
+    for index, row in enumerate(instruments):
+        _instrument(view.instruments[index], row, given[index], index in set(leveraged))
+    return view.region
+
+
+def _enter_symbols(words: npt.NDArray[np.int64], instruments: npt.NDArray[Any], mask: int) -> None:
+    table = words[words[lay.SYMBOLS_AT // 8] // 8 :]
+    for index, symbol in enumerate(instruments["symbol"].tolist()):
+        key = int.from_bytes(symbol.ljust(8, b"\0"), "little", signed=True)
+        at = (key * lay.HASH_FACTOR % (1 << 64) >> 32) & mask
+        while table[2 * at]:
+            at = (at + 1) & mask
+        table[2 * at : 2 * at + 2] = key, index
+
+
+def _instrument(row: npt.NDArray[np.int64], given: Any, multiplier: int, leveraged: bool) -> None:
+    """An instrument's row; its price limits bound what an order without a price may pay."""
+    symbol = bytes(given["symbol"]).decode()
+    low, high = int(given["min_price_ticks"]), int(given["max_price_ticks"])
+    band = int(given["market_band_ticks"])
+    reference = int(given["reference_price_ticks"])
+    if not 1 <= multiplier <= LARGEST:
+        raise RiskError(f"{symbol}: a multiplier of {multiplier} is not 1 to 2**62")
+    limited = max(-low, high, band) <= PRICE_LIMIT
+    if limited and reference != NO_PRICE and not low <= reference <= high:
+        raise RiskError(f"{symbol}: the reference price {reference} is not in its price limits")
+    values = {
+        lay.MULTIPLIER: multiplier, lay.LEVERAGED: int(leveraged), lay.WEIGHT: 1,
+        lay.DISTANCE_BPS: NO_LIMIT, lay.ADV_BPS: NO_LIMIT, lay.LAST: MAX_VALUE,
+        lay.REFERENCE: reference, lay.BAND_LOW: -NO_LIMIT, lay.BAND_HIGH: NO_LIMIT,
+    }  # fmt: skip
+    if limited:
+        worst = {lay.WORST_BUY: high + band, lay.WORST_SELL: low - band}
+        worst[lay.BOUND] = max(abs(high + band), abs(low - band))
+        values |= worst | {lay.PRICE_LIMITED: 2 if band else 1}
+    if reference != NO_PRICE:
+        values[lay.LAST] = reference
+    for word, value in values.items():
+        row[word // 8] = value
+
+
+class View:
+    """The tables of a risk state, as arrays over its own bytes."""
+
+    def __init__(self, region: Region) -> None:
+        self.region = region
+        words: npt.NDArray[np.int64] = region.view(np.int64)
+        if words[0] != lay.MAGIC:
+            raise RiskError("these bytes are no risk state")
+        self.header = words[: lay.HEADER_BYTES // 8]
+
+        def table(at: int, count: int, size: int) -> npt.NDArray[np.int64]:
+            first = self.word(at) // 8
+            return words[first : first + count * size // 8].reshape(count, size // 8)
+
+        rows, columns = self.word(lay.PARTICIPANTS), self.word(lay.INSTRUMENTS)
+        self.participants = table(lay.PARTICIPANT_AT, rows, lay.PARTICIPANT_BYTES)
+        self.groups = table(lay.GROUP_AT, self.word(lay.GROUPS), lay.GROUP_BYTES)
+        self.instruments = table(lay.INSTRUMENT_AT, columns, lay.INSTRUMENT_BYTES)
+        cells = table(lay.CELL_AT, rows * columns, lay.CELL_BYTES)
+        self.cells = cells.reshape(rows, columns, lay.CELL_BYTES // 8)
+        self.orders = table(lay.ORDER_AT, self.word(lay.ORDER_MASK) + 1, lay.ORDER_BYTES)
+
+    def word(self, offset: int) -> int:
+        return int(self.header[offset // 8])
+
+    def of(self, participant: int, offset: int) -> int:
+        """A word of a participant's row."""
+        return int(self.participants[participant, offset // 8])
+
+    def cell(self, participant: int, instrument: int, offset: int) -> int:
+        return int(self.cells[participant, instrument, offset // 8])
+
+    @property
+    def refusal(self) -> tuple[int, int, int, int, int]:
+        """Of the last order refused: bits, first bit, limit, what stands, what was asked."""
+        first = lay.REFUSED_BITS // 8
+        bits, bit, limit, stands, asked = self.header[first : first + 5].tolist()
+        return bits, bit, limit, stands, asked
+
+    def open_orders(self) -> list[tuple[int, ...]]:
+        """(order id, meta, leaves, price) of every open order, in order."""
+        return sorted(tuple(row) for row in self.orders[self.orders[:, 1] != 0].tolist())
+
+    def digest(self) -> str:
+        """Hash, 32 hexadecimal digits, of the whole state, however its tables came to be."""
+        skip = [word // 8 for word in (lay.SYMBOL_MASK, lay.ORDER_MASK, lay.ORDER_AT)]
+        digest = hashlib.blake2b(np.delete(self.header, skip).tobytes(), digest_size=16)
+        for table in (self.participants, self.groups, self.instruments, self.cells):
+            digest.update(table.tobytes())
+        digest.update(np.array(self.open_orders(), np.int64).tobytes())
+        return digest.hexdigest()
+
+
+def setting(
+    what: Setting, value: int, who: int = 0, symbol: bytes = b"", second: int = 0, operator: int = 0
+) -> npt.NDArray[Any]:
+    """The record of a RISK command."""
+    record = np.zeros(1, ORDER_DTYPE)
+    record["kind"], record["order_type"], record["aux"] = RISK_KIND, int(what), value
+    record["qty_lots"], record["symbol"], record["price_ticks"] = who, symbol, second
+    record["order_id"] = operator
+    return record

@@ -1,0 +1,129 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Where things lie in the state, what an order counts, and what a cell needs."""
+
+import openoutcry.risk.layout as lay
+from openoutcry.risk import wide
+from openoutcry.wire.enums import Side
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import add_wrapping, load_i64, mul_wrapping, store_i64
+
+BUY = int(Side.BUY)
+
+
+@kernel
+def participant_row(state: int, participant: int) -> int:
+    return state + load_i64(state + lay.PARTICIPANT_AT) + participant * lay.PARTICIPANT_BYTES
+
+
+@kernel
+def group_row(state: int, group: int) -> int:
+    return state + load_i64(state + lay.GROUP_AT) + group * lay.GROUP_BYTES
+
+
+@kernel
+def instrument_row(state: int, instrument: int) -> int:
+    return state + load_i64(state + lay.INSTRUMENT_AT) + instrument * lay.INSTRUMENT_BYTES
+
+
+@kernel
+def cell_of(state: int, participant: int, instrument: int) -> int:
+    index = participant * load_i64(state + lay.INSTRUMENTS) + instrument
+    return state + load_i64(state + lay.CELL_AT) + index * lay.CELL_BYTES
+
+
+@kernel
+def find_symbol(state: int, symbol: int) -> int:
+    """Index of the instrument, or -1."""
+    mask = load_i64(state + lay.SYMBOL_MASK)
+    table = state + load_i64(state + lay.SYMBOLS_AT)
+    at = (mul_wrapping(symbol, lay.HASH_FACTOR) >> 32) & mask
+    while load_i64(table + 16 * at) != 0:
+        if load_i64(table + 16 * at) == symbol:
+            return load_i64(table + 16 * at + 8)
+        at = (at + 1) & mask
+    return -1
+
+
+@kernel
+def order_home(state: int, instrument: int, order_id: int) -> int:
+    mixed = mul_wrapping(add_wrapping(order_id, instrument << 40), lay.HASH_FACTOR)
+    mixed = mul_wrapping(mixed ^ (mixed >> 32), lay.HASH_FACTOR)
+    return (mixed >> 32) & load_i64(state + lay.ORDER_MASK)
+
+
+@kernel
+def find_order(state: int, instrument: int, order_id: int) -> int:
+    """Address of the open order's entry, or of the free one where it would stand."""
+    mask = load_i64(state + lay.ORDER_MASK)
+    table = state + load_i64(state + lay.ORDER_AT)
+    at = order_home(state, instrument, order_id)
+    while True:
+        entry = table + at * lay.ORDER_BYTES
+        meta = load_i64(entry + lay.ORDER_META)
+        same = load_i64(entry + lay.ORDER_ID) == order_id and meta & 0xFFFF == instrument
+        if meta == 0 or same:
+            return entry
+        at = (at + 1) & mask
+
+
+@kernel
+def erase_order(state: int, entry: int) -> None:
+    """Free an entry; those behind it that could stand here move up."""
+    mask = load_i64(state + lay.ORDER_MASK)
+    table = state + load_i64(state + lay.ORDER_AT)
+    free = (entry - table) // lay.ORDER_BYTES
+    at = free
+    while True:
+        at = (at + 1) & mask
+        other = table + at * lay.ORDER_BYTES
+        meta = load_i64(other + lay.ORDER_META)
+        if meta == 0:
+            break
+        home = order_home(state, meta & 0xFFFF, load_i64(other + lay.ORDER_ID))
+        if (at - home) & mask >= (at - free) & mask:
+            to = table + free * lay.ORDER_BYTES
+            for word in range(0, lay.ORDER_BYTES, 8):
+                store_i64(to + word, load_i64(other + word))
+            free = at
+    last = table + free * lay.ORDER_BYTES
+    for word in range(0, lay.ORDER_BYTES, 8):
+        store_i64(last + word, 0)
+    store_i64(state + lay.ORDERS_OPEN, load_i64(state + lay.ORDERS_OPEN) - 1)
+
+
+@kernel
+def lot_cost(rules: int, side: int, flags: int, price: int) -> int:
+    """What a lot of an order could pay: a buy its price (of none the instrument's highest), a sell
+    what it takes if that is below zero.  Of a leveraged instrument nothing: a margin."""
+    if load_i64(rules + lay.LEVERAGED) != 0:
+        return 0
+    if flags & lay.PRICED_FLAG == 0:
+        price = load_i64(rules + (lay.WORST_BUY if side == BUY else lay.WORST_SELL))
+    paid = price if side == BUY else wide.sub(0, price)
+    return wide.mul(max(paid, 0), load_i64(rules + lay.MULTIPLIER))
+
+
+@kernel
+def lot_exposure(rules: int, flags: int, price: int) -> int:
+    """What a lot of an order counts in the exposure of its side: its price, without sign."""
+    size = load_i64(rules + lay.BOUND) if flags & lay.PRICED_FLAG == 0 else price
+    size = max(size, wide.sub(0, size))
+    return wide.mul(size, load_i64(rules + lay.MULTIPLIER))
+
+
+@kernel
+def worst_lots(position: int, buys: int, sells: int) -> int:
+    """The largest position, long or short, that the open orders could make."""
+    return max(wide.add(position, buys), wide.sub(sells, position), 0)
+
+
+@kernel
+def needed(rules: int, position: int, buys: int, sells: int, cost: int) -> int:
+    """The money that the open orders of a cell, and what it is short of, need."""
+    fees = wide.mul(wide.add(buys, sells), load_i64(rules + lay.FEE))
+    lots = max(wide.sub(sells, position), 0)
+    if load_i64(rules + lay.LEVERAGED) != 0:
+        lots = worst_lots(position, buys, sells)
+    margin = wide.mul(lots, load_i64(rules + lay.MARGIN))
+    return wide.add(wide.add(cost, fees), margin)

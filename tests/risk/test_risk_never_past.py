@@ -1,0 +1,107 @@
+"""Nobody gets past a limit, whatever is tried: larger replaces, icebergs, stops that elect each
+other, pegs, auctions, self-trades, mass cancels; looked at after every command."""
+
+import matcher_mixed
+import numpy as np
+import pytest
+from risk_loop import Loop
+
+from openoutcry.flow.mixed import INSTRUMENTS, MixedFlow
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.region import setting
+from openoutcry.wire import make_instruments
+from openoutcry.wire.enums import CommandKind, OrderType
+from openoutcry.wire.records import NO_PRICE
+
+LIMITED = {"min_price_ticks": -200, "max_price_ticks": 200_000}
+PARTICIPANTS = 10
+
+
+def limits(loop, rng, symbols, money):
+    """Limits of every kind for every participant, some tight, some loose."""
+    for who in range(PARTICIPANTS):
+        draw = {
+            Setting.CREDIT: money, Setting.EXPOSURE_BUY: money, Setting.EXPOSURE_SELL: money,
+            Setting.GROSS_POSITION: 20_000, Setting.OPEN_ORDERS: 40,
+        }  # fmt: skip
+        for what, size in draw.items():
+            loop.apply(setting(what, int(rng.integers(size // 8, size)), who))
+        for symbol in symbols:
+            for what in (Setting.POSITION_LONG, Setting.POSITION_SHORT):
+                loop.apply(setting(what, int(rng.integers(200, 5_000)), who, symbol))
+    for symbol in symbols:
+        loop.apply(setting(Setting.FEE, int(rng.integers(0, 9)), symbol=symbol))
+        loop.apply(setting(Setting.MARGIN, int(rng.integers(0, 50_000)), symbol=symbol))
+        loop.apply(setting(Setting.WEIGHT, int(rng.integers(1, 4)), symbol=symbol))
+
+
+def folded(orders):
+    who = orders["participant"]
+    orders["participant"] = np.where(who > 0, 1 + who % (PARTICIPANTS - 1), 0)
+    return orders
+
+
+def tried_larger(orders, rng):
+    """Half of the replaces ask for much more, or for a worse price."""
+    replaces = (orders["kind"] == CommandKind.REPLACE) & (rng.random(len(orders)) < 0.5)
+    orders["qty_lots"][replaces] *= 8
+    priced = replaces & (orders["order_type"] != OrderType.MARKET) & (rng.random(len(orders)) < 0.5)
+    orders["price_ticks"][priced] += rng.integers(-300, 300, priced.sum())
+    return orders
+
+
+def mixed_never_past(count, seed):
+    rng = np.random.default_rng([seed, 20])
+    table = make_instruments([LIMITED | dict(row) for row in INSTRUMENTS])
+    loop = Loop(table, participants=PARTICIPANTS)
+    limits(loop, rng, table["symbol"].tolist(), 10**10)
+    refused = 0
+    for chunk in MixedFlow(count, seed).chunks(1 << 16):
+        done, broken, more, _ = loop.run(tried_larger(folded(chunk), rng))
+        assert (done, broken) == (len(chunk), 0)
+        refused += more
+    assert 0.1 * count < refused < 0.9 * count
+    traded = np.abs(loop.view.cells[:, :, lay.POSITION // 8])
+    assert (traded > 0).sum() > 20
+
+
+def far_out(table):
+    """Whether a market is where prices no longer count as limited."""
+    reference = table["reference_price_ticks"]
+    named = (reference != NO_PRICE) & (np.abs(reference) > 2**50)
+    return named.any() or (table["min_price_ticks"] > table["max_price_ticks"]).any()
+
+
+def swarm_never_past(seed, count):
+    rng = np.random.default_rng([seed, 21])
+    case = matcher_mixed.mixed(seed, count, malformed=0.0, extreme=0.0)
+    table = case.instruments.copy()
+    table["min_price_ticks"] = np.maximum(table["min_price_ticks"], -(2**50))
+    table["max_price_ticks"] = np.minimum(table["max_price_ticks"], 2**50)
+    if (np.abs(table["market_band_ticks"]) > 2**50).any() or far_out(table):
+        return 0, 0
+    loop = Loop(table, case.order_capacity, participants=PARTICIPANTS)
+    limits(loop, rng, table["symbol"].tolist(), 10**6)
+    done, broken, refused, events = loop.run(tried_larger(folded(case.orders), rng))
+    assert (done, broken) == (count, 0)
+    return refused, events
+
+
+def test_fifty_thousand_mixed_commands_never_past_a_limit():
+    mixed_never_past(50_000, 3)
+
+
+def test_swarms_never_past_a_limit():
+    """Small books in narrow markets: everything meets everything."""
+    counts = [swarm_never_past(seed, 1_500) for seed in range(40)]
+    assert sum(refused for refused, _ in counts) > 5_000
+    assert sum(events for _, events in counts) > 20_000
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(50))
+def test_a_hundred_million_commands_never_past_a_limit(seed):
+    mixed_never_past(1_000_000, 1_000 + seed)
+    for number in range(500):
+        swarm_never_past(10_000 + 500 * seed + number, 2_000)

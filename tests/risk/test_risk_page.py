@@ -1,0 +1,57 @@
+"""docs/risk.md: every example gives what it says, and there is one of every check."""
+
+import re
+from pathlib import Path
+
+import pytest
+from risk_core import bits
+from risk_desk import Desk
+
+from openoutcry.risk.bits import RiskBit, Setting
+from openoutcry.wire.enums import OrderType, Side
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "risk.md").read_text()
+EXAMPLES = re.findall(r"```risk\n(.*?)```", PAGE, re.DOTALL)
+NEW = re.compile(r"NEW (BUY|SELL) (\d+)(?:@(\d+))?( MARKET)? p(\d) -> (.*)")
+
+
+def set_line(desk, words):
+    """SET what value [pN] [A] [second]"""
+    what, value, *rest = words
+    who = next((int(word[1:]) for word in rest if word.startswith("p")), 0)
+    second = next((int(word) for word in rest if word.isdigit()), 0)
+    symbol = b"A" if "A" in rest else b""
+    assert desk.set(Setting[what], int(value), who, symbol, second), words
+
+
+def answer(desk, verdict):
+    if not verdict:
+        return "passes"
+    limit, stands, asked = desk.view.refusal[2:]
+    return " ".join([*bits(verdict), f"limit={limit} stands={stands} asked={asked}"])
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_of_the_page(example):
+    desk = Desk()
+    for line in example.splitlines():
+        if line.startswith("SET "):
+            set_line(desk, line.split()[1:])
+        elif line.startswith("TIME "):
+            desk.time(int(line.split()[1]))
+        elif not line.startswith("#"):
+            found = NEW.fullmatch(line)
+            assert found, line
+            side, qty, price, market, who, wanted = found.groups()
+            order_type = OrderType.MARKET if market else OrderType.LIMIT
+            verdict = desk.new(Side[side], int(qty), int(price or 0), int(who), b"A", order_type)
+            assert answer(desk, verdict) == wanted, line
+
+
+def test_every_check_has_an_example_and_a_row():
+    shown = set(re.findall(r"[A-Z_]{4,}", " ".join(re.findall(r"-> .*", "".join(EXAMPLES)))))
+    names = {bit.name for bit in RiskBit}
+    assert names - shown == {"ARITHMETIC", "UNKNOWN_PARTICIPANT", "EXPOSURE_SELL", "DRAWDOWN",
+                             "POSITION_SHORT"}  # fmt: skip
+    rows = "".join(re.findall(r"^\|.*$", PAGE, re.MULTILINE))
+    assert all(f"`{name}`" in rows for name in names)
