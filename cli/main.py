@@ -69,6 +69,10 @@ class OutcryGroup(click.Group):
             if ctx.meta[AS_JSON]:
                 click.echo(json.dumps({"error": error.format_message()}))
             raise
+        except (KeyboardInterrupt, click.Abort):
+            if ctx.meta[AS_JSON]:
+                click.echo(json.dumps({"error": "Aborted!"}))
+            raise
         except OutcryError as error:
             text = str(error)
         except OSError as error:

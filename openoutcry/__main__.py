@@ -7,6 +7,8 @@ try:
 except KeyboardInterrupt:
     # Control-C before click is there to answer it: in its words and with its status.
     sys.stderr.write("Aborted!\n")
+    if "--json" in sys.argv:
+        sys.stdout.write('{"error": "Aborted!"}\n')
     sys.exit(1)
 
 __all__ = ["main"]

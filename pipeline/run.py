@@ -13,6 +13,7 @@ from openoutcry.host.processes import STOP_SIGNALS, handling
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import worker
 from openoutcry.pipeline.compile import compile_kernels
+from openoutcry.pipeline.house import bounded_times
 from openoutcry.pipeline.journal_setup import (
     claim_journal,
     close_journal,
@@ -231,9 +232,12 @@ def _make_shared(options: Options) -> Shared:
 def _load_tapes(shared: Shared, options: Options, source: Source, limit: int) -> int:
     """Preload the sources' commands; returns how many.  ``limit`` is the first one's."""
     first = shared.table[shared.table.sources[0]].writes
-    count = shared.load_tape(source.chunks(), limit, source.count_hint, first)
+    now_ns = time.time_ns()
+    chunks = bounded_times(source.chunks(), source.name, now_ns)
+    count = shared.load_tape(chunks, limit, source.count_hint, first)
     for lane, more in options.more_sources.items():
-        count += shared.load_tape(more.chunks(), NO_LIMIT, more.count_hint, lane)
+        chunks = bounded_times(more.chunks(), more.name, now_ns)
+        count += shared.load_tape(chunks, NO_LIMIT, more.count_hint, lane)
     return count
 
 

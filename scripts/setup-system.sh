@@ -1,12 +1,14 @@
 #!/bin/sh
-# setup-system.sh [PYTHON]: the system packages that tests use beyond PyPI, for this interpreter.
+# setup-system.sh [PYTHON [compilers]]: the system packages that tests use beyond PyPI, for this
+# interpreter; with `compilers` only what pip needs to build a package from source (quickfix).
 # Installs what is missing when it may (root, or sudo without a password); otherwise says which
 # checks cannot run.  Never fails the tests.
 set -eu
 python=${1:-python3}
+only=${2:-}
 
 # command or library, Debian packages, what goes unchecked without it
-wanted() {
+everything() {
     cat <<END
 gcc|gcc libc6-dev|the C header is not compiled
 git|git|the wheel is not built from a clean copy
@@ -25,6 +27,13 @@ ptp4l|linuxptp|no real ptp4l is followed
 chronyd|chrony|no real chronyd is asked
 tshark|tshark|nobody else dissects what sessions send
 END
+}
+wanted() {
+    if [ "$only" = compilers ]; then
+        everything | grep -E '^(gcc|g[+][+]|make|Python.h)[|]'
+    else
+        everything
+    fi
 }
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 

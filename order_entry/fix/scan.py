@@ -54,7 +54,7 @@ def begin_of_next(buffer: int, size: int, start: int) -> int:
     """Offset of the next ``8=FIX`` from ``start`` on; where it could still begin if there is
     none."""
     for at in range(start, size):
-        if load_u8(buffer + at) == 56 and (at == 0 or load_u8(buffer + at - 1) == SOH):
+        if load_u8(buffer + at) == 56:
             left = size - at
             mask = FIVE_BYTES if left >= 5 else (1 << (8 * left)) - 1
             if (load_word(buffer + at) ^ BEGIN_WORD) & mask == 0:
@@ -74,6 +74,8 @@ def body_begin(buffer: int, size: int) -> int:
     if load_u8(buffer + at) != 57 or load_u8(buffer + at + 1) != EQUALS:
         return -1
     digits = find_byte(buffer + at + 2, min(size - at - 2, MAX_SIZE_DIGITS + 1), SOH)
+    if at + 2 == size:
+        return 0
     if digits > MAX_SIZE_DIGITS or digits == 0:
         return -1
     return 0 if at + 2 + digits >= size else at + 3 + digits

@@ -295,7 +295,7 @@ def on_logon_again(session: int, seq: int, now_ns: int, out: int) -> int:
     return SESSION
 
 
-@kernel_outlined
+@kernel
 def reset_numbers(session: int, now_ns: int, out: int) -> int:
     """Ask the participant, who is logged on, to begin the numbers anew (end of day)."""
     store_i64(session + words.OUT_BYTES, 0)
@@ -305,7 +305,7 @@ def reset_numbers(session: int, now_ns: int, out: int) -> int:
     return SESSION
 
 
-@kernel_outlined
+@kernel
 def end_session(session: int, now_ns: int, out: int) -> int:
     """Log the participant out (end of day, kill)."""
     store_i64(session + words.OUT_BYTES, 0)
@@ -486,7 +486,7 @@ def on_parsed(session: int, message: int, size: int, now_ns: int, out: int, room
     return APPLICATION
 
 
-@kernel_outlined
+@kernel
 def reject(session: int, now_ns: int, out: int) -> int:
     """Reject the application message at hand for the ERROR that its decoding found."""
     fields = load_i64(session + words.FIELDS)

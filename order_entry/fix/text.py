@@ -30,6 +30,9 @@ BAD, INEXACT, TOO_LARGE = -(2**63), -(2**63) + 1, -(2**63) + 2
 FIRST_ERROR = -(2**63) + 3
 """Whatever is less is one of these three."""
 LARGEST = 2**62
+NO_DIGITS = 1_000_000
+LAST_YEAR = 2261
+"""Later times are no int64 of ns."""
 TENS = tuple(10**power for power in range(19))
 
 
@@ -213,10 +216,10 @@ def read_decimal(address: int, size: int, decimals: int) -> int:
 
 @kernel
 def two_digits(address: int) -> int:
-    """The number of two digits at ``address``, or at least 1,000."""
+    """The number of two digits at ``address``, or NO_DIGITS."""
     high, low = load_u8(address) - ZERO, load_u8(address + 1) - ZERO
     if high < 0 or high > 9 or low < 0 or low > 9:
-        return 1000
+        return NO_DIGITS
     return high * 10 + low
 
 
@@ -237,7 +240,7 @@ def read_date(address: int) -> int:
     """Days since the epoch of YYYYMMDD; BAD if it is no date."""
     year = two_digits(address) * 100 + two_digits(address + 2)
     month, day = two_digits(address + 4), two_digits(address + 6)
-    if year > 9999 or year < 1970 or month < 1 or month > 12 or day < 1 or day > 31:
+    if year > LAST_YEAR or year < 1970 or month < 1 or month > 12 or day < 1 or day > 31:
         return BAD
     days = days_of(year, month, day)
     following = days_of(year + month // 12, month % 12 + 1, 1)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+import openoutcry.order_entry.fix.refusals as refusals
 import openoutcry.order_entry.session as block
 
 _WORDS = range(block.PROTOCOL_WORDS, block.PROTOCOL_WORDS + 8 * 20, 8)
@@ -67,9 +68,10 @@ TAGS = 1024
 CLASSES = 64
 ENTRIES = CLASSES + TAGS
 BODY = ENTRIES + 8 * TAGS
-FIELDS_BYTES = BODY + 2048
+REASONS = BODY + 2048
+FIELDS_BYTES = REASONS + refusals.ROW_BYTES * refusals.TEXT_COUNT
 """CLASSES: a byte a tag · ENTRIES: generation, offset and length of the value, by tag · BODY: room
-for the body of a session message."""
+for the body of a session message · REASONS: codes and texts of refusals."""
 HEADER_TAG, SINGLE_TAG, DATA_TAG, LENGTH_TAG = 1, 2, 4, 8
 
 HEADER_TAGS = (
@@ -104,6 +106,8 @@ def make_fields() -> npt.NDArray[np.uint8]:
     for tag, length in DATA_TAGS.items():
         fields[CLASSES + tag] |= DATA_TAG
         fields[CLASSES + length] |= LENGTH_TAG
+    reasons = refusals.rows()
+    fields[REASONS : REASONS + len(reasons)] = np.frombuffer(reasons, np.uint8)
     return fields
 
 

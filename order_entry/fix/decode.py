@@ -1,0 +1,570 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Messages of orders (D F G q H AF), parsed and in their turn, as an ORDER record and a NOTE.
+
+The two callers' tables (ClOrdID to order, order rows) are not looked into here; :func:`resolve`
+completes a cancel or replace from the row of its order.
+"""
+
+import openoutcry.order_entry.fix.scan as scan
+import openoutcry.order_entry.fix.session as fix_session
+import openoutcry.order_entry.fix.words as words
+import openoutcry.order_entry.notes as notes
+import openoutcry.order_entry.rows as rows
+import openoutcry.order_entry.session as block
+from openoutcry.order_entry.faults import Kind
+from openoutcry.order_entry.fix.refusals import Refusal
+from openoutcry.order_entry.fix.text import (
+    BAD,
+    DAY_NS,
+    FIRST_ERROR,
+    load_word,
+    read_date,
+    read_decimal,
+    read_timestamp,
+    store_word,
+)
+from openoutcry.wire.enums import CommandKind, OrderType, SelfTrade, Side, TimeInForce
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, load_u8, store_i64, store_u8, store_u16
+from openoutcry.wire.records import ORDER
+
+APPLICATION, REJECT = int(Kind.APPLICATION), int(Kind.REJECT)
+_AT = ORDER.offsets
+PRICE, QTY, SYMBOL, ORDER_ID, AUX = (
+    _AT[name] for name in ("price_ticks", "qty_lots", "symbol", "order_id", "aux")
+)
+KIND, SIDE, ORDER_TYPE, TIF = (
+    _AT[name] for name in ("kind", "side", "order_type", "time_in_force")
+)
+MAX_TOKEN, MAX_ACCOUNT, MAX_SYMBOL = 36, 16, 8
+D, F, G, H, Q, AF = ord("D"), ord("F"), ord("G"), ord("H"), ord("q"), 0x4641
+MASS_STATUS = ord("A")
+"""``message`` of the note of an AF, whose type has two letters."""
+
+# The note's own bytes (and the row's): the characters as they came, to be said back.
+HANDL_INST, SIDE_CHAR, TYPE_CHAR, TIF_CHAR, EXEC_INST, ACCOUNT = 0, 1, 2, 3, 4, 8
+EXEC_INST_BYTES = 4
+CANCEL_ON_LOSS, POSS_RESEND, HAS_AUX = 1, 2, 4
+"""``flags`` of the note: ExecInst ``o``; PossResend; a replace that names a new ``aux``."""
+
+# What ExecInst asks for, a bit each.
+POST, ALL_OR_NONE, PEG_MID, PEG_MARKET, PEG_PRIMARY, TRAIL = 1, 2, 4, 8, 16, 32
+UNKNOWN_INST = 64
+PEG_BITS = PEG_MID | PEG_MARKET | PEG_PRIMARY
+SIDES, TYPES, TIFS = b"123456789ABCDEFG", b"123456789DEGIJKLMP", b"01234567"
+"""What FIX 4.4 has at all: another character is rejected, one of these perhaps refused."""
+
+
+def _bits(characters: bytes) -> tuple[int, int]:
+    """A bit for each character, as two words: of those below 64, and of those above."""
+    low = sum(1 << c for c in characters if c < 63)
+    return low, sum(1 << (c - 64) for c in characters if c >= 64)
+
+
+SIDE_LOW, SIDE_HIGH = _bits(SIDES)
+TYPE_LOW, TYPE_HIGH = _bits(TYPES)
+TIF_LOW, TIF_HIGH = _bits(TIFS)
+
+NEW, CANCEL, REPLACE, MASS_CANCEL = (
+    int(CommandKind[name]) for name in ("NEW", "CANCEL", "REPLACE", "MASS_CANCEL")
+)
+BUY, SELL = int(Side.BUY), int(Side.SELL)
+T = OrderType
+LIMIT, MARKET, POST_ONLY, TO_LIMIT = int(T.LIMIT), int(T.MARKET), int(T.POST_ONLY), 5
+STOP, STOP_LIMIT, TRAILING, TRAILING_BPS = (
+    int(T.STOP), int(T.STOP_LIMIT), int(T.TRAILING_STOP), int(T.TRAILING_STOP_BPS)
+)  # fmt: skip
+ICEBERG, HIDDEN, MIN_QTY, AON = int(T.ICEBERG), int(T.HIDDEN), int(T.MIN_QTY), int(T.ALL_OR_NONE)
+PRIMARY, TO_MARKET, MIDPOINT = int(T.PEG_PRIMARY), int(T.PEG_MARKET), int(T.PEG_MIDPOINT)
+AUX_FREE = 1 << LIMIT | 1 << POST_ONLY | 1 << TO_LIMIT | 1 << HIDDEN | 1 << AON
+DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = (int(tif) for tif in TimeInForce)
+SELF_TRADE = (
+    int(SelfTrade.CANCEL_NEWEST),
+    int(SelfTrade.CANCEL_OLDEST),
+    int(SelfTrade.CANCEL_BOTH),
+)
+assert TO_LIMIT == T.MARKET_TO_LIMIT
+assert SELF_TRADE == (1, 2, 3), "SelfMatchPreventionInstruction has the same numbers"
+
+# What goes wrong with a value: 0 nothing, else one of these.
+FINE, MISSING, FORM, RANGE, NUMBER = 0, 1, 2, 3, 4
+UNSUPPORTED, BAD_PRICE, BAD_QTY = (
+    int(Refusal.UNSUPPORTED), int(Refusal.PRICE), int(Refusal.QUANTITY)
+)  # fmt: skip
+
+UNKNOWN_ORDER, TOO_LATE, MISMATCH = (
+    int(Refusal.UNKNOWN_ORDER), int(Refusal.TOO_LATE), int(Refusal.MISMATCH)
+)  # fmt: skip
+
+
+@kernel
+def has_bit(low: int, high: int, character: int) -> bool:
+    if character < 63:
+        return low >> character & 1 != 0
+    return 64 <= character < 127 and high >> (character - 64) & 1 != 0
+
+
+@kernel_outlined
+def rejected(fields: int, reason: int, tag: int) -> int:
+    """The message is to be rejected (session.reject) for this tag."""
+    fix_session.error_of_tag(fields, reason, tag)
+    return REJECT
+
+
+@kernel
+def refuse_note(note: int, refusal: int) -> None:
+    """The first refusal stands."""
+    if load_u8(note + notes.REFUSED) == 0:
+        store_u8(note + notes.REFUSED, refusal)
+
+
+@kernel
+def copy_padded(to: int, source: int, size: int, room: int) -> None:
+    """Copy ``size`` bytes into ``room`` bytes (a multiple of 8), the rest zero."""
+    for offset in range(0, room, 8):
+        left = size - offset
+        word = load_word(source + offset) if left > 0 else 0
+        if left < 8:
+            word &= (1 << (8 * max(left, 0))) - 1
+        store_word(to + offset, word)
+
+
+@kernel
+def take_token(fields: int, tag: int, at: int, size_at: int) -> int:
+    """Copy an identifier of the client's; FINE, MISSING or RANGE (too long)."""
+    entry = scan.field(fields, tag)
+    size = entry & 0xFFFF
+    if size == 0:
+        return MISSING
+    if size > MAX_TOKEN:
+        return RANGE
+    copy_padded(at, scan.value_of(fields, entry), size, 40)
+    store_u8(size_at, size)
+    return FINE
+
+
+@kernel
+def exec_inst_bits(fields: int, note: int) -> int:
+    """What ExecInst asks for; its first letters go into the note."""
+    entry = scan.field(fields, 18)
+    at, bits, letters = scan.value_of(fields, entry), 0, 0
+    for offset in range(entry & 0xFFFF):
+        letter = load_u8(at + offset)
+        if letter == 32:
+            continue
+        if letters < EXEC_INST_BYTES:
+            store_u8(note + notes.OWN + EXEC_INST + letters, letter)
+        letters += 1
+        if letter == 54:
+            bits |= POST
+        elif letter == 71:
+            bits |= ALL_OR_NONE
+        elif letter == 77:
+            bits |= PEG_MID
+        elif letter == 80:
+            bits |= PEG_MARKET
+        elif letter == 82:
+            bits |= PEG_PRIMARY
+        elif letter == 97:
+            bits |= TRAIL
+        elif letter == 111:
+            store_u8(note + notes.FLAGS, load_u8(note + notes.FLAGS) | CANCEL_ON_LOSS)
+        else:
+            bits |= UNKNOWN_INST
+    if letters > EXEC_INST_BYTES:
+        bits |= UNKNOWN_INST
+    return bits
+
+
+@kernel
+def decimal_of(fields: int, tag: int, decimals: int) -> int:
+    entry = scan.field(fields, tag)
+    return read_decimal(scan.value_of(fields, entry), entry & 0xFFFF, decimals)
+
+
+@kernel
+def plain_limit(fields: int, order: int, bits: int) -> int:
+    """The type of a limit order by what it asks for beside its price; 0 unsupported, less than 0
+    a tag whose value is no number."""
+    display, least = scan.field(fields, 111), scan.field(fields, 110)
+    if bits == POST and display | least == 0:
+        return POST_ONLY
+    if bits == ALL_OR_NONE and display | least == 0:
+        return AON
+    if bits != 0 or (display != 0 and least != 0):
+        return 0
+    tag = 111 if display != 0 else 110
+    value = decimal_of(fields, tag, 0)
+    if value == BAD:
+        return -tag
+    if value < 0:
+        return 0
+    store_i64(order + AUX, value)
+    if display != 0:
+        if value == 0:
+            return HIDDEN
+        if value >= load_i64(order + QTY):
+            store_i64(order + AUX, 0)
+            return LIMIT
+        return ICEBERG
+    if value == 0:
+        return LIMIT
+    return MIN_QTY
+
+
+@kernel_outlined
+def pegged(fields: int, order: int, bits: int, decimals: int) -> int:
+    """As :func:`plain_limit`, of a pegged order.
+
+    PegOffsetValue is added to the price it follows: what is more aggressive to a buyer is less so
+    to a seller.  A trailing stop's distance has no sign.
+    """
+    scope = scan.char_of(fields, 836)
+    places = decimals if scope == 0 or scope == 48 else 0
+    if scope > 50 or (0 < scope < 48):
+        return 0
+    offset = 0
+    if scan.field(fields, 211) != 0:
+        offset = decimal_of(fields, 211, places)
+        if offset == BAD:
+            return -211
+        if offset < FIRST_ERROR:
+            return 0
+    if bits == TRAIL:
+        distance = abs(offset)
+        if distance >= 1 << 32:
+            return 0
+        store_i64(order + AUX, distance)
+        return TRAILING_BPS if scope == 49 else TRAILING
+    if scope == 49 or bits & PEG_BITS != bits:
+        return 0
+    store_i64(order + AUX, offset if load_u8(order + SIDE) == BUY else -offset)
+    if bits == PEG_MID:
+        return MIDPOINT
+    if bits == PEG_MARKET:
+        return TO_MARKET
+    return PRIMARY if bits == PEG_PRIMARY else 0
+
+
+@kernel_outlined
+def special_type(fields: int, order: int, bits: int, character: int, decimals: int) -> int:
+    """As :func:`plain_limit`, of every other OrdType."""
+    if character == ord("P"):
+        return pegged(fields, order, bits, decimals)
+    if bits != 0 or scan.field(fields, 111) | scan.field(fields, 110) != 0:
+        return 0
+    if character == ord("1"):
+        return MARKET
+    if character == ord("K"):
+        return TO_LIMIT
+    if character != ord("3") and character != ord("4"):
+        return 0
+    trigger = decimal_of(fields, 99, decimals)
+    if trigger == BAD:
+        return -99
+    if trigger < FIRST_ERROR:
+        return 0
+    store_i64(order + AUX, trigger)
+    return STOP if character == ord("3") else STOP_LIMIT
+
+
+@kernel_outlined
+def expiry_of(session: int, fields: int) -> int:
+    """ns since the epoch at which a good-till-date order ends: ExpireTime, or the end of the local
+    day ExpireDate; BAD, or 0 if it has neither."""
+    entry = scan.field(fields, 126)
+    if entry != 0:
+        return read_timestamp(scan.value_of(fields, entry), entry & 0xFFFF)
+    entry = scan.field(fields, 432)
+    if entry == 0:
+        return 0
+    days = read_date(scan.value_of(fields, entry)) if entry & 0xFFFF == 8 else BAD
+    if days == BAD:
+        return BAD
+    return (days + 1) * DAY_NS - load_i64(session + words.UTC_OFFSET_NS)
+
+
+@kernel
+def take_time_in_force(session: int, fields: int, order: int, note: int, character: int) -> int:
+    """FINE, or the tag that is missing or wrong."""
+    tif = DAY
+    if character == 49:
+        tif = GTC
+    elif character == 50:
+        tif = AT_OPEN
+    elif character == 51:
+        tif = IOC
+    elif character == 52:
+        tif = FOK
+    elif character == 55:
+        tif = AT_CLOSE
+    elif character == 54:
+        tif = GTD
+        expiry = expiry_of(session, fields)
+        if expiry <= 0:
+            return 126 if scan.field(fields, 126) != 0 or expiry == 0 else 432
+        if AUX_FREE >> load_u8(order + ORDER_TYPE) & 1 == 0:
+            refuse_note(note, UNSUPPORTED)
+        store_i64(order + AUX, expiry)
+    elif character == 53:
+        refuse_note(note, UNSUPPORTED)
+    store_u8(order + TIF, tif)
+    if scan.field(fields, scan.SELF_TRADE_SLOT) != 0:
+        mode = scan.char_of(fields, scan.SELF_TRADE_SLOT) - 48
+        if mode < 1 or mode > 3:
+            return scan.SELF_TRADE_TAG
+        store_u8(order + TIF, tif | mode << 4)
+    return FINE
+
+
+@kernel
+def take_symbol(session: int, fields: int, order: int) -> int:
+    """Put the symbol into the record; returns the instrument's row, 0 if there is none such."""
+    entry = scan.field(fields, 55)
+    size = entry & 0xFFFF
+    if size == 0 or size > MAX_SYMBOL:
+        return 0
+    word = load_word(scan.value_of(fields, entry))
+    if size < 8:
+        word &= (1 << (8 * size)) - 1
+    store_i64(order + SYMBOL, word)
+    return block.find_symbol(session, word)
+
+
+@kernel
+def take_side(fields: int, order: int, note: int) -> int:
+    """FINE, MISSING or RANGE; a side that is not bought or sold here is refused."""
+    character = scan.char_of(fields, 54)
+    if character == 0:
+        return MISSING
+    store_u8(note + notes.OWN + SIDE_CHAR, character)
+    if character == 49:
+        store_u8(order + SIDE, BUY)
+    elif character == 50 or character == 53 or character == 54:
+        store_u8(order + SIDE, SELL)
+    elif has_bit(SIDE_LOW, SIDE_HIGH, character):
+        refuse_note(note, UNSUPPORTED)
+    else:
+        return RANGE
+    return FINE
+
+
+@kernel
+def reason_of(problem: int) -> int:
+    if problem == MISSING:
+        return scan.REQUIRED_MISSING
+    return scan.BAD_FORMAT if problem == FORM else scan.OUT_OF_RANGE
+
+
+@kernel
+def take_price(fields: int, order: int, note: int, decimals: int) -> int:
+    price = decimal_of(fields, 44, decimals)
+    if price < FIRST_ERROR:
+        if price == BAD:
+            return FORM if scan.field(fields, 44) != 0 else MISSING
+        refuse_note(note, BAD_PRICE)
+    else:
+        store_i64(order + PRICE, price)
+    return FINE
+
+
+@kernel
+def take_quantity(fields: int, order: int, note: int) -> int:
+    qty = decimal_of(fields, 38, 0)
+    if qty < FIRST_ERROR:
+        if qty == BAD:
+            return FORM if scan.field(fields, 38) != 0 else MISSING
+        refuse_note(note, BAD_QTY)
+    else:
+        store_i64(order + QTY, qty)
+    return FINE
+
+
+@kernel
+def decode_order(session: int, fields: int, order: int, note: int, decimals: int) -> int:
+    """What D and G have in common: 0, or what ``decode`` returns."""
+    problem = take_quantity(fields, order, note)
+    if problem != FINE:
+        return rejected(fields, reason_of(problem), 38)
+    character = scan.char_of(fields, 40)
+    if not has_bit(TYPE_LOW, TYPE_HIGH, character):
+        missing = character == 0
+        return rejected(fields, scan.REQUIRED_MISSING if missing else scan.OUT_OF_RANGE, 40)
+    tif = scan.char_of(fields, 59)
+    if tif != 0 and not has_bit(TIF_LOW, TIF_HIGH, tif):
+        return rejected(fields, scan.OUT_OF_RANGE, 59)
+    bits = exec_inst_bits(fields, note) if scan.field(fields, 18) != 0 else 0
+    store_u8(note + notes.OWN + HANDL_INST, scan.char_of(fields, 21))
+    store_u8(note + notes.OWN + TYPE_CHAR, character)
+    store_u8(note + notes.OWN + TIF_CHAR, tif)
+    entry = scan.field(fields, 1)
+    if entry != 0:
+        if entry & 0xFFFF > MAX_ACCOUNT:
+            return rejected(fields, scan.OUT_OF_RANGE, 1)
+        copy_padded(
+            note + notes.OWN + ACCOUNT, scan.value_of(fields, entry), entry & 0xFFFF, MAX_ACCOUNT
+        )
+    if character == 50 and bits | scan.field(fields, 111) | scan.field(fields, 110) == 0:
+        order_type = LIMIT
+    elif character == 50:
+        order_type = plain_limit(fields, order, bits)
+    else:
+        order_type = special_type(fields, order, bits, character, decimals)
+    if order_type < 0:
+        missing = scan.field(fields, -order_type) == 0
+        return rejected(fields, scan.REQUIRED_MISSING if missing else scan.BAD_FORMAT, -order_type)
+    if order_type == 0:
+        refuse_note(note, UNSUPPORTED)
+    store_u8(order + ORDER_TYPE, order_type)
+    if character == 50 or character == 52 or (character == ord("P") and bits & TRAIL == 0):
+        problem = take_price(fields, order, note, decimals)
+        if problem != FINE:
+            return rejected(fields, reason_of(problem), 44)
+    tag = take_time_in_force(session, fields, order, note, tif)
+    if tag == 126 and scan.field(fields, 126) == 0:
+        return rejected(fields, scan.REQUIRED_MISSING, 126)
+    if tag != 0:
+        bad = scan.OUT_OF_RANGE if tag == scan.SELF_TRADE_TAG else scan.BAD_FORMAT
+        return rejected(fields, bad, tag)
+    return 0
+
+
+@kernel_outlined
+def decode_mass(session: int, fields: int, order: int, note: int, msg_type: int) -> int:
+    """A mass cancel (q): of a security (530=1) or of all (7); a mass status (AF) of all."""
+    problem = take_token(
+        fields, 11 if msg_type == Q else 584, note + notes.TOKEN, note + notes.TOKEN_BYTES
+    )
+    if problem != FINE:
+        return rejected(fields, reason_of(problem), 11 if msg_type == Q else 584)
+    scope_tag = 530 if msg_type == Q else 585
+    scope = scan.char_of(fields, scope_tag)
+    if scope == 0:
+        return rejected(fields, scan.REQUIRED_MISSING, scope_tag)
+    store_u8(note + notes.OWN, scope)
+    if msg_type == AF:
+        refuse_note(note, Refusal.MASS_STATUS if scope == 55 else UNSUPPORTED)
+        return APPLICATION
+    if scan.field(fields, 54) != 0:
+        problem = take_side(fields, order, note)
+        if problem != FINE:
+            return rejected(fields, reason_of(problem), 54)
+    if scope == 49:
+        if scan.field(fields, 55) == 0:
+            return rejected(fields, scan.REQUIRED_MISSING, 55)
+        if take_symbol(session, fields, order) == 0:
+            refuse_note(note, Refusal.UNKNOWN_SYMBOL)
+    elif scope != 55:
+        refuse_note(note, UNSUPPORTED)
+    if load_u8(note + notes.REFUSED) == 0:
+        store_u8(order + KIND, MASS_CANCEL)
+    return APPLICATION
+
+
+@kernel_outlined
+def decode_unknown(fields: int, note: int) -> int:
+    """A message type that is not taken here: its letters go into the note."""
+    store_word(note + notes.OWN, load_i64(fields + words.MSG_TYPE))
+    refuse_note(note, Refusal.UNSUPPORTED_MESSAGE)
+    return APPLICATION
+
+
+@kernel
+def decode(message: int, length: int, session: int, order: int, note: int) -> int:
+    """Decode the message that :func:`session.on_message` just called APPLICATION.
+
+    ``order`` is zeroed by the caller, who also puts in participant, rx_ts_ns, and the order's id.
+    Returns APPLICATION (if the note says ``refused``, the record's kind is 0), or Kind.REJECT: the
+    message is rejected at the session's level, by ``session.reject``.
+    """
+    fields = load_i64(session + words.FIELDS)
+    msg_type = load_i64(fields + words.MSG_TYPE)
+    for offset in range(0, notes.NOTE_BYTES, 8):
+        store_i64(note + offset, 0)
+    store_u16(note + notes.SESSION, load_i64(session + block.INDEX))
+    store_u8(note + notes.PROTOCOL, load_i64(session + block.PROTOCOL))
+    store_u8(note + notes.MESSAGE, MASS_STATUS if msg_type == AF else msg_type)
+    store_i64(note + notes.CLIENT_SEQ, scan.number_of(fields, 34))
+    if scan.char_of(fields, 97) == 89:
+        store_u8(note + notes.FLAGS, POSS_RESEND)
+    if msg_type != D and msg_type != F and msg_type != G and msg_type != H:
+        if (msg_type == Q) | (msg_type == AF):
+            return decode_mass(session, fields, order, note, msg_type)
+        return decode_unknown(fields, note)
+    problem = take_token(fields, 11, note + notes.TOKEN, note + notes.TOKEN_BYTES)
+    if problem != FINE:
+        return rejected(fields, reason_of(problem), 11)
+    if (msg_type == F) | (msg_type == G):
+        problem = take_token(fields, 41, note + notes.ORIG, note + notes.ORIG_BYTES)
+        if problem != FINE:
+            return rejected(fields, reason_of(problem), 41)
+    if scan.field(fields, 55) == 0:
+        return rejected(fields, scan.REQUIRED_MISSING, 55)
+    problem = take_side(fields, order, note)
+    if problem != FINE:
+        return rejected(fields, reason_of(problem), 54)
+    instrument = take_symbol(session, fields, order)
+    if instrument == 0:
+        refuse_note(note, Refusal.UNKNOWN_SYMBOL)
+    if msg_type == H:
+        refuse_note(note, Refusal.STATUS)
+        return APPLICATION
+    entry = scan.field(fields, 60)
+    if read_timestamp(scan.value_of(fields, entry), entry & 0xFFFF) < 0:
+        bad = scan.REQUIRED_MISSING if entry == 0 else scan.BAD_FORMAT
+        return rejected(fields, bad, 60)
+    if msg_type == F:
+        store_u8(order + KIND, CANCEL)
+    else:
+        decimals = load_i64(instrument + block.SYMBOL_DECIMALS) if instrument != 0 else 0
+        result = decode_order(session, fields, order, note, decimals)
+        if result != 0:
+            return result
+        store_u8(order + KIND, NEW if msg_type == D else REPLACE)
+        if msg_type == G and load_i64(order + AUX) != 0:
+            store_u8(note + notes.FLAGS, load_u8(note + notes.FLAGS) | HAS_AUX)
+    if load_u8(note + notes.REFUSED) != 0:
+        store_u8(order + KIND, 0)
+    return APPLICATION
+
+
+@kernel
+def resolve(order: int, note: int, row: int) -> int:
+    """Complete a cancel or replace from the row of its order (0: there is none); returns the
+    refusal, which is also noted and leaves the record without a kind, or 0.
+
+    The core wants the new open quantity, FIX says the new whole one.
+    """
+    refusal = 0
+    if row == 0 or not rows.is_live(row):
+        refusal = UNKNOWN_ORDER if row == 0 else TOO_LATE
+    elif load_i64(row + rows.SYMBOL) != load_i64(order + SYMBOL) or (
+        load_u8(row + rows.SIDE) != load_u8(order + SIDE)
+    ):
+        refusal = MISMATCH
+    else:
+        store_i64(order + ORDER_ID, load_i64(row + rows.ORDER_ID))
+        if load_u8(order + KIND) == REPLACE:
+            refusal = resolve_replace(order, row)
+    if refusal != 0:
+        refuse_note(note, refusal)
+        store_u8(order + KIND, 0)
+    return refusal
+
+
+@kernel
+def resolve_replace(order: int, row: int) -> int:
+    """Price, quantity and an iceberg's display change; a type, a trigger or an offset does not."""
+    if load_u8(row + rows.ORDER_TYPE) != load_u8(order + ORDER_TYPE):
+        return MISMATCH
+    order_type = load_u8(order + ORDER_TYPE)
+    if order_type != ICEBERG and load_i64(order + AUX) != load_i64(row + rows.AUX):
+        return MISMATCH
+    if order_type != ICEBERG:
+        store_i64(order + AUX, 0)
+    qty = load_i64(order + QTY) - load_i64(row + rows.CUM)
+    if qty <= 0:
+        return TOO_LATE
+    store_i64(order + QTY, qty)
+    return 0

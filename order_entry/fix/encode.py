@@ -1,0 +1,397 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""What a participant is told of his orders: bodies of 8, 9, r and j, from events and order rows.
+
+A body stands in the stream store without what its sending decides (:mod:`.send`), and is a pure
+function of journal: event, row after the event, note of the causing command, its sequenced time.
+"""
+
+import openoutcry.order_entry.fix.decode as decode
+import openoutcry.order_entry.fix.refusals as refusals
+import openoutcry.order_entry.fix.words as words
+import openoutcry.order_entry.notes as notes
+import openoutcry.order_entry.rows as rows
+import openoutcry.order_entry.session as block
+from openoutcry.order_entry.fix.refusals import Refusal
+from openoutcry.order_entry.fix.send import put_field_end
+from openoutcry.order_entry.fix.text import (
+    constant,
+    put_bytes,
+    put_decimal,
+    put_number,
+    put_timestamp,
+)
+from openoutcry.wire.enums import EventKind, Reason
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_u8
+from openoutcry.wire.order_types import UNPRICED, type_bits
+from openoutcry.wire.records import EVENT
+
+_AT = EVENT.offsets
+ORDER_ID, PRICE, QTY, LEAVES = (
+    _AT[name] for name in ("order_id", "price_ticks", "qty_lots", "leaves_lots")
+)
+KIND, REASON, SEQ, CAUSE_SEQ = (_AT[name] for name in ("kind", "reason", "seq", "cause_seq"))
+ACCEPTED, FILLED, CANCELLED, REDUCED, REPLACED, REJECTED, EXPIRED, ELECTED = (
+    int(kind) for kind in list(EventKind)[:8]
+)
+CONVERTED, COMPLETED = int(EventKind.CONVERTED), int(EventKind.COMPLETED)
+ENDED = 1 << int(Reason.DAY_END) | 1 << int(Reason.EXPIRED) | 1 << int(Reason.AUCTION_REST)
+"""Reasons of a cancellation that mean that an order's time is over."""
+NO_PRICE_BITS = type_bits(UNPRICED)
+TRIGGER_BITS = 1 << decode.STOP | 1 << decode.STOP_LIMIT
+MAX_BODY = 640
+"""No body is longer: 36 + 36 of names, 16 of account, 19 digits and a sign each number."""
+AVERAGE_DECIMALS = 4
+"""Decimals of AvgPx beyond the instrument's."""
+
+put_8, put_9, put_r = constant(b"35=8\x0137="), constant(b"35=9\x0137="), constant(b"35=r\x01")
+put_j, put_11, put_41 = constant(b"35=j\x01"), constant(b"\x0111="), constant(b"41=")
+put_17, put_150, put_39 = constant(b"17="), constant(b"150="), constant(b"\x0139=")
+put_1, put_54, put_55 = constant(b"1="), constant(b"\x0154="), constant(b"55=")
+put_38, put_40, put_44 = constant(b"\x0138="), constant(b"\x0140="), constant(b"\x0144=")
+put_59, put_99, put_31 = constant(b"\x0159="), constant(b"\x0199="), constant(b"\x0131=")
+put_32, put_151, put_14 = constant(b"\x0132="), constant(b"\x01151="), constant(b"\x0114=")
+put_6, put_60, put_58 = constant(b"\x016="), constant(b"\x0160="), constant(b"58=")
+put_103, put_102, put_434 = constant(b"103="), constant(b"102="), constant(b"\x01434=")
+put_none, put_45, put_372 = constant(b"NONE"), constant(b"45="), constant(b"\x01372=")
+put_380, put_11_first, put_restated = constant(b"380="), constant(b"11="), constant(b"378=5\x01")
+put_530, put_531, put_532 = constant(b"530="), constant(b"\x01531="), constant(b"532=")
+put_533, put_37, put_584 = constant(b"533="), constant(b"37="), constant(b"584=")
+put_911, put_912, put_no = constant(b"\x01911="), constant(b"\x01912=Y\x01"), constant(b"0")
+NEW, PARTLY, DONE, GONE, OVER, REFUSED = (ord(letter) for letter in "0124C8")
+"""OrdStatus."""
+
+
+@kernel
+def put_padded(at: int, source: int, room: int) -> int:
+    """Text that is padded with zero bytes."""
+    size = 0
+    while size < room and load_u8(source + size) != 0:
+        size += 1
+    return put_bytes(at, source, size)
+
+
+@kernel
+def put_char(at: int, character: int) -> int:
+    store_u8(at, character)
+    return at + 1
+
+
+@kernel
+def put_average(at: int, value: int, lots: int, decimals: int) -> int:
+    """``value`` / ``lots`` ticks as a price, cut off four places behind the instrument's."""
+    if lots <= 0:
+        return put_no(at)
+    negative = value < 0
+    value = abs(value)
+    whole, rest, places = value // lots, value % lots, 0
+    while places < AVERAGE_DECIMALS and rest > 0 and lots < 1 << 59 and whole < 1 << 59:
+        rest *= 10
+        whole = whole * 10 + rest // lots
+        rest %= lots
+        places += 1
+    return put_decimal(at, -whole if negative else whole, decimals + places)
+
+
+@kernel
+def put_reason(at: int, session: int, row_number: int) -> int:
+    """The text of a reason or refusal, as tag 58."""
+    source = reason_row(session, row_number)
+    return put_field_end(put_bytes(put_58(at), source + 8, load_u8(source + 2)))
+
+
+@kernel
+def reason_row(session: int, number: int) -> int:
+    table = load_i64(session + words.FIELDS) + words.REASONS
+    return table + refusals.ROW_BYTES * number
+
+
+@kernel
+def row_decimals(session: int, row: int) -> int:
+    instrument = block.instrument_row(session, load_u16(row + rows.INSTRUMENT))
+    return load_i64(instrument + block.SYMBOL_DECIMALS) if instrument != 0 else 0
+
+
+@kernel
+def put_names(at: int, row: int, note: int, is_named: bool) -> int:
+    """ClOrdID, and OrigClOrdID where the causing command had a name of its own."""
+    at = put_11(at)
+    if is_named:
+        at = put_bytes(at, note + notes.TOKEN, load_u8(note + notes.TOKEN_BYTES))
+        at = put_41(put_field_end(at))
+        at = put_bytes(at, note + notes.ORIG, load_u8(note + notes.ORIG_BYTES))
+    else:
+        at = put_bytes(at, row + rows.TOKEN, load_u8(row + rows.TOKEN_BYTES))
+    return put_field_end(at)
+
+
+@kernel
+def put_order(at: int, row: int, decimals: int, qty: int) -> int:
+    """Account, symbol, side, quantity, type, price, trigger and time in force of an order."""
+    own = row + rows.OWN
+    if load_u8(own + decode.ACCOUNT) != 0:
+        at = put_field_end(put_padded(put_1(at), own + decode.ACCOUNT, decode.MAX_ACCOUNT))
+    at = put_padded(put_55(at), row + rows.SYMBOL, decode.MAX_SYMBOL)
+    at = put_char(put_54(at), load_u8(own + decode.SIDE_CHAR))
+    at = put_number(put_38(at), qty)
+    at = put_char(put_40(at), load_u8(own + decode.TYPE_CHAR))
+    order_type = load_u8(row + rows.ORDER_TYPE)
+    if NO_PRICE_BITS >> order_type & 1 == 0:
+        at = put_decimal(put_44(at), load_i64(row + rows.PRICE), decimals)
+    if TRIGGER_BITS >> order_type & 1:
+        at = put_decimal(put_99(at), load_i64(row + rows.AUX), decimals)
+    if load_u8(own + decode.TIF_CHAR) != 0:
+        at = put_char(put_59(at), load_u8(own + decode.TIF_CHAR))
+    return at
+
+
+@kernel
+def put_sums(at: int, session: int, row: int, decimals: int, leaves: int) -> int:
+    """What is open, what was done and at which price, and the sequenced time."""
+    cum = load_i64(row + rows.CUM)
+    at = put_number(put_151(at), leaves)
+    at = put_number(put_14(at), cum)
+    at = put_average(put_6(at), load_i64(row + rows.CUM_VALUE), cum, decimals)
+    at = put_timestamp(put_60(at), load_i64(session + block.RX_TS_NS), session + words.CACHED_DAY)
+    return put_field_end(at)
+
+
+@kernel
+def working_status(row: int, leaves: int) -> int:
+    if leaves == 0:
+        return DONE
+    return NEW if load_i64(row + rows.CUM) == 0 else PARTLY
+
+
+@kernel
+def put_report(
+    at: int, session: int, row: int, note: int, is_named: bool, exec_id: int, what: int
+) -> int:
+    """An ExecutionReport up to its OrdStatus; ``what``: ExecType, and OrdStatus << 8."""
+    at = put_number(put_8(at), load_i64(row + rows.ORDER_ID) & rows.NUMBER_MASK)
+    at = put_names(at, row, note, is_named)
+    at = put_field_end(put_number(put_17(at), exec_id))
+    at = put_char(put_150(at), what & 255)
+    return put_field_end(put_char(put_39(at), what >> 8))
+
+
+@kernel
+def encode(event: int, row: int, session: int, note: int, out: int, room: int) -> int:
+    """The body that this event causes for this order, at most MAX_BODY bytes; 0: nothing is said.
+
+    ``row``: the order's, as it is after the event; a replaced one's is the new ClOrdID's, an
+    event of no order (a mass cancel's end) has 0.  ``note``: of the causing command if this
+    session sent it, else 0.  RX_TS_NS and CAUSE_SEQ of the session say what sequenced it.
+    """
+    if room < MAX_BODY:
+        return 0
+    kind, message = load_u8(event + KIND), load_u8(note + notes.MESSAGE) if note != 0 else 0
+    if kind == REJECTED:
+        return encode_rejected(event, row, session, note, out)
+    if row == 0:
+        if kind == COMPLETED and message == decode.Q:
+            return encode_mass_report(session, note, 0, load_i64(event + QTY), out)
+        return 0
+    leaves, reason = load_i64(event + LEAVES), load_u8(event + REASON)
+    decimals = row_decimals(session, row)
+    is_named = (message == decode.F and kind == CANCELLED) | (
+        message == decode.G and kind == REPLACED
+    )
+    status = working_status(row, leaves)
+    qty = leaves + load_i64(row + rows.CUM)
+    if kind == FILLED:
+        exec_type = ord("F")
+    elif kind == ACCEPTED:
+        exec_type, status = NEW, working_status(row, max(leaves, 1))
+        qty = load_i64(row + rows.QTY)
+    elif (kind == CANCELLED) | (kind == EXPIRED):
+        over = kind == EXPIRED or ENDED >> reason & 1 != 0
+        exec_type = status = OVER if over else GONE
+        qty, leaves = load_i64(row + rows.QTY), 0
+    elif kind == REPLACED:
+        exec_type = ord("5")
+    elif kind == ELECTED:
+        exec_type = ord("L")
+    elif (kind == REDUCED) | (kind == CONVERTED):
+        exec_type = ord("D")
+    else:
+        return 0
+    seq = load_i64(event + SEQ)
+    at = put_report(out, session, row, note, is_named, seq, exec_type | status << 8)
+    at = put_order(at, row, decimals, qty)
+    if kind == FILLED:
+        at = put_decimal(put_31(at), load_i64(event + PRICE), decimals)
+        at = put_number(put_32(at), load_i64(event + QTY))
+    at = put_sums(at, session, row, decimals, leaves)
+    if exec_type == ord("D"):
+        at = put_restated(at)
+    if reason != 0:
+        at = put_reason(at, session, reason)
+    return at - out
+
+
+@kernel_outlined
+def encode_rejected(event: int, row: int, session: int, note: int, out: int) -> int:
+    """What answers a command that was refused by us or rejected by the core; 0 if it was none of
+    this session's."""
+    if note == 0:
+        return 0
+    refused = load_u8(note + notes.REFUSED)
+    number = refusals.CORE_REASONS + refused if refused != 0 else load_u8(event + REASON)
+    exec_id = load_i64(event + SEQ)
+    message = load_u8(note + notes.MESSAGE)
+    if refused == Refusal.UNSUPPORTED_MESSAGE:
+        return encode_business_reject(session, note, out)
+    if message == decode.Q:
+        return encode_mass_report(session, note, number, 0, out)
+    if (message == decode.F) | (message == decode.G):
+        return encode_cancel_reject(session, row, note, number, out)
+    if (message == decode.H) | (message == decode.MASS_STATUS):
+        return encode_status(session, row, note, 0, exec_id, out)
+    return encode_order_reject(session, row, note, number, exec_id, out)
+
+
+@kernel
+def refuse(note: int, order: int, session: int, out: int, room: int) -> int:
+    """The answer to a command whose note says ``refused``, where no event tells of it; ExecID is
+    the command's sequence.  ``order`` is its row, or 0."""
+    refused = load_u8(note + notes.REFUSED)
+    if room < MAX_BODY or refused == 0:
+        return 0
+    number = refusals.CORE_REASONS + refused
+    message, exec_id = load_u8(note + notes.MESSAGE), load_i64(session + block.CAUSE_SEQ)
+    if refused == Refusal.UNSUPPORTED_MESSAGE:
+        return encode_business_reject(session, note, out)
+    if message == decode.Q:
+        return encode_mass_report(session, note, number, 0, out)
+    if (message == decode.F) | (message == decode.G):
+        return encode_cancel_reject(session, order, note, number, out)
+    if (message == decode.H) | (message == decode.MASS_STATUS):
+        return encode_status(session, order, note, 0, exec_id, out)
+    return encode_order_reject(session, order, note, number, exec_id, out)
+
+
+@kernel
+def put_token(at: int, note: int) -> int:
+    at = put_bytes(at, note + notes.TOKEN, load_u8(note + notes.TOKEN_BYTES))
+    return put_field_end(at)
+
+
+@kernel
+def put_time(at: int, session: int) -> int:
+    ns = load_i64(session + block.RX_TS_NS)
+    return put_field_end(put_timestamp(put_60(at), ns, session + words.CACHED_DAY))
+
+
+put_rejected = constant(b"150=8\x0139=8\x01")
+put_zeros = constant(b"\x01151=0\x0114=0\x016=0")
+
+
+@kernel
+def encode_order_reject(
+    session: int, row: int, note: int, number: int, exec_id: int, out: int
+) -> int:
+    """8 with OrdStatus 8.  ``row`` (or 0): what is known of the order."""
+    at = put_8(out)
+    order_number = load_i64(note + notes.ROW)
+    at = put_number(at, order_number) if order_number > 0 else put_none(at)
+    at = put_token(put_11(at), note)
+    at = put_rejected(put_field_end(put_number(put_17(at), exec_id)))
+    if row != 0:
+        at = put_padded(put_55(at), row + rows.SYMBOL, decode.MAX_SYMBOL)
+        at = put_char(put_54(at), load_u8(row + rows.OWN + decode.SIDE_CHAR))
+    else:
+        at = put_char(put_54(at - 1), load_u8(note + notes.OWN + decode.SIDE_CHAR))
+    at = put_time(put_zeros(at), session)
+    at = put_number(put_103(at), load_u8(reason_row(session, number)))
+    return put_reason(put_field_end(at), session, number) - out
+
+
+@kernel
+def encode_cancel_reject(session: int, row: int, note: int, number: int, out: int) -> int:
+    """9: the answer to F (434=1) or G (434=2)."""
+    at = put_9(out)
+    if row != 0:
+        at = put_number(at, load_i64(row + rows.ORDER_ID) & rows.NUMBER_MASK)
+    else:
+        at = put_none(at)
+    at = put_41(put_token(put_11(at), note))
+    at = put_bytes(at, note + notes.ORIG, load_u8(note + notes.ORIG_BYTES))
+    status = REFUSED
+    if row != 0:
+        status = working_status(row, load_i64(row + rows.LEAVES))
+        if status == DONE and load_i64(row + rows.CUM) < load_i64(row + rows.QTY):
+            status = GONE
+    at = put_char(put_39(at), status)
+    at = put_char(put_434(at), 49 if load_u8(note + notes.MESSAGE) == decode.F else 50)
+    at = put_time(at, session)
+    at = put_number(put_102(at), load_u8(reason_row(session, number) + 1))
+    return put_reason(put_field_end(at), session, number) - out
+
+
+@kernel
+def encode_business_reject(session: int, note: int, out: int) -> int:
+    """j: a message type that is not taken here."""
+    at = put_number(put_45(put_j(out)), load_i64(note + notes.CLIENT_SEQ))
+    at = put_padded(put_372(at), note + notes.OWN, 8)
+    at = put_380(put_field_end(at))
+    at = put_field_end(put_char(at, 51))
+    return put_reason(at, session, refusals.CORE_REASONS + Refusal.UNSUPPORTED_MESSAGE) - out
+
+
+@kernel
+def encode_mass_report(session: int, note: int, number: int, count: int, out: int) -> int:
+    """r: the answer to q, behind its orders' reports; ``number``: why it was rejected, or 0."""
+    at = put_token(put_11_first(put_r(out)), note)
+    at = put_number(put_37(at), load_i64(session + block.CAUSE_SEQ))
+    at = put_530(put_field_end(at))
+    scope = load_u8(note + notes.OWN)
+    at = put_char(at, scope)
+    at = put_char(put_531(at), scope if number == 0 else 48)
+    at = put_field_end(at)
+    if number == 0:
+        at = put_number(put_533(at), count)
+    else:
+        unknown = number == refusals.CORE_REASONS + Refusal.UNKNOWN_SYMBOL
+        at = put_number(put_532(at), 1 if unknown else 99)
+    at = put_time(at, session)
+    return (put_reason(at, session, number) if number != 0 else at) - out
+
+
+put_status = constant(b"150=I\x0139=")
+
+
+@kernel
+def encode_status(session: int, row: int, note: int, total: int, exec_id: int, out: int) -> int:
+    """8 with ExecType I: the answer to H, or one of ``total`` answers to AF.
+
+    A row of nothing (0) is an unknown order.  The last of AF's reports is marked by
+    :func:`mark_last`.
+    """
+    message = load_u8(note + notes.MESSAGE)
+    if row == 0:
+        number = refusals.CORE_REASONS + Refusal.UNKNOWN_ORDER
+        return encode_order_reject(session, 0, note, number, exec_id, out)
+    at = put_number(put_8(out), load_i64(row + rows.ORDER_ID) & rows.NUMBER_MASK)
+    at = put_names(at, row, note, False)
+    at = put_field_end(put_number(put_17(at), exec_id))
+    leaves, cum = load_i64(row + rows.LEAVES), load_i64(row + rows.CUM)
+    status, qty = working_status(row, leaves), leaves + cum
+    if load_u8(row + rows.STATE) == rows.DONE:
+        status = DONE if cum >= load_i64(row + rows.QTY) else GONE
+        qty, leaves = load_i64(row + rows.QTY), 0
+    at = put_field_end(put_char(put_status(at), status))
+    decimals = row_decimals(session, row)
+    at = put_order(at, row, decimals, qty)
+    at = put_sums(at, session, row, decimals, leaves)
+    if message == decode.MASS_STATUS:
+        at = put_token(put_584(at), note)
+        at = put_field_end(put_number(put_911(at - 1), total))
+    return at - out
+
+
+@kernel
+def mark_last(out: int, size: int) -> int:
+    """Say in the last report of a mass status that it is the last; returns its new size."""
+    return put_912(out + size - 1) - out

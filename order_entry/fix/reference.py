@@ -1,0 +1,404 @@
+"""The codec once more, slow and plainly right: what the kernels are compared with.
+
+``parse`` and ``decode`` say what a message means, as plain Python values; ``report`` makes the
+body of an ExecutionReport from an order's state.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from openoutcry.order_entry.fix import words
+from openoutcry.order_entry.fix.refusals import Refusal
+from openoutcry.wire.enums import CommandKind, OrderType, SelfTrade, Side, TimeInForce
+
+SOH = b"\x01"
+LARGEST = 2**62
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+INVALID, MISSING, EMPTY, RANGE, FORM, TWICE, ORDER = 0, 1, 4, 5, 6, 13, 14
+SELF_TRADE_TAG = 2964
+SIDES, TYPES, TIFS = "123456789ABCDEFG", "123456789DEGIJKLMP", "01234567"
+AUX_FREE = (
+    OrderType.LIMIT,
+    OrderType.POST_ONLY,
+    OrderType.MARKET_TO_LIMIT,
+    OrderType.HIDDEN,
+    OrderType.ALL_OR_NONE,
+)
+
+
+class Garbled(Exception):
+    """It is passed over."""
+
+
+class Rejected(Exception):
+    """It is rejected: SessionRejectReason and tag."""
+
+    def __init__(self, reason: int, tag: str) -> None:
+        super().__init__(reason, tag)
+        self.reason, self.tag = reason, tag
+
+
+class Refused(Exception):
+    """It is refused."""
+
+
+def checksum(data: bytes) -> bytes:
+    return b"%03d" % (sum(data) % 256)
+
+
+def message(fields: list[tuple[int, str | bytes]], begin: str = "FIX.4.4") -> bytes:
+    """A whole message of these fields, BodyLength and CheckSum made for them."""
+    body = b"".join(
+        b"%d=%s\x01" % (tag, value.encode("latin-1") if isinstance(value, str) else value)
+        for tag, value in fields
+    )
+    head = b"8=%s\x019=%d\x01" % (begin.encode(), len(body)) + body
+    return head + b"10=%s\x01" % checksum(head)
+
+
+def split(data: bytes) -> list[tuple[bytes, bytes]]:
+    """(tag, value) of each field; data fields are as long as the field before says."""
+    at, fields, size = 0, [], None
+    while at < len(data):
+        equals, end = data.find(b"=", at), data.find(SOH, at)
+        if equals < 0 or end < equals or not re.fullmatch(rb"-?\d{1,18}", data[at:equals]):
+            raise Garbled
+        tag = int(data[at:equals])
+        if tag in words.DATA_TAGS and size is not None:
+            end = equals + 1 + size
+            if data[end : end + 1] != SOH:
+                raise Garbled
+        value = data[equals + 1 : end]
+        size = None
+        if tag in words.DATA_TAGS.values() and re.fullmatch(rb"\d{1,18}", value):
+            size = int(value)
+            if size > len(data):
+                raise Garbled
+        fields.append((data[at:equals], value))
+        at = end + 1
+    return fields
+
+
+def parse(data: bytes) -> tuple[dict[int, str], tuple[int, str] | None]:
+    """The fields of a message (the last of those that stand twice) and its first error, if any.
+
+    Raises :class:`Garbled`.
+    """
+    found = re.fullmatch(
+        rb"8=FIX[^\x01]{1,10}\x019=(\d{1,5})\x01(35=.*\x01)10=(\d\d\d)\x01", data, re.DOTALL
+    )
+    if not found or len(found[2]) != int(found[1]) or checksum(data[:-7]) != found[3]:
+        raise Garbled
+    fields: dict[int, str] = {}
+    error: tuple[int, str] | None = None
+    body = False
+    for name, value in split(data):
+        tag, text, fault = int(name), name.decode(), None
+        known = 0 < tag <= 956 or tag == SELF_TRADE_TAG or tag > 5000
+        if not known or name.startswith(b"0"):
+            fault, tag = INVALID, 0
+        if not value:
+            fault = EMPTY if fault is None else fault
+        elif tag in fields and tag in (*words.HEADER_TAGS, *words.SINGLE_TAGS):
+            fault = TWICE
+        elif tag in words.HEADER_TAGS and body:
+            fault = ORDER
+        body = body or tag not in words.HEADER_TAGS
+        if fault is not None and error is None:
+            error = fault, text
+        fields[tag] = value.decode("latin-1")
+    return fields, error
+
+
+def decimal(text: str, decimals: int, refusal: Refusal, tag: int) -> int:
+    """A number times 10**decimals; raises Rejected or Refused."""
+    if not re.fullmatch(r"-?(\d+\.?\d*|\.\d+)", text, re.ASCII):
+        raise Rejected(FORM, str(tag))
+    scaled = Decimal(text).scaleb(decimals) if len(text) < 25 else Decimal(text) * 10**decimals
+    if scaled != int(scaled) or abs(scaled) > LARGEST:
+        raise Refused(refusal)
+    return int(scaled)
+
+
+def timestamp(text: str) -> int:
+    """ns since the epoch; raises ValueError."""
+    found = re.fullmatch(r"(\d{8}-\d\d:\d\d:)(\d\d)(?:\.(\d{3}|\d{6}|\d{9}))?", text, re.ASCII)
+    if not found or int(found[2]) > 60 or not 1970 <= int(text[:4]) <= 2261:
+        raise ValueError(text)
+    minute = datetime.strptime(found[1] + "00", "%Y%m%d-%H:%M:%S").replace(tzinfo=UTC)
+    whole = (minute - EPOCH) // timedelta(seconds=1)
+    if found[2] == "60":
+        return (whole + 59) * 10**9 + 999_999_999
+    return (whole + int(found[2])) * 10**9 + int((found[3] or "0").ljust(9, "0"))
+
+
+@dataclass
+class Decoded:
+    """What a message of orders means: fields of the ORDER record and of the note."""
+
+    order: dict[str, int | bytes] = field(default_factory=dict)
+    note: dict[str, int | bytes] = field(default_factory=dict)
+    own: bytearray = field(default_factory=lambda: bytearray(24))
+
+    def refuse(self, refusal: Refusal) -> None:
+        self.note.setdefault("refused", int(refusal))
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """``decimals``: of a tick, by symbol."""
+
+    decimals: Mapping[str, int]
+    utc_offset_ns: int = 0
+
+    def decode(self, fields: Mapping[int, str]) -> Decoded:
+        """Raises :class:`Rejected` for what is rejected at the session's level."""
+        result = Decoded()
+        kind = fields[35]
+        result.note["message"] = ord("A") if kind == "AF" else ord(kind[0])
+        result.note["client_seq"] = int(fields[34])
+        result.note["flags"] = 2 if fields.get(97) == "Y" else 0
+        if kind in ("q", "AF"):
+            self._mass(fields, result, kind)
+        elif kind in ("D", "F", "G", "H"):
+            self._one(fields, result, kind)
+        else:
+            result.own[: len(kind)] = kind.encode("latin-1")
+            result.refuse(Refusal.UNSUPPORTED_MESSAGE)
+        if "refused" in result.note:
+            result.order["kind"] = 0
+        return result
+
+    def _one(self, fields: Mapping[int, str], result: Decoded, kind: str) -> None:
+        result.note["token"] = _name(fields, 11)
+        if kind in ("F", "G"):
+            result.note["orig"] = _name(fields, 41)
+        _need(fields, 55)
+        _side(fields, result)
+        self._symbol(fields, result)
+        if kind == "H":
+            result.refuse(Refusal.STATUS)
+            return
+        _need(fields, 60)
+        _time(fields, 60)
+        commands = {"D": CommandKind.NEW, "F": CommandKind.CANCEL, "G": CommandKind.REPLACE}
+        if kind != "F":
+            self._order(fields, result)
+            if kind == "G" and result.order.get("aux"):
+                result.note["flags"] = int(result.note["flags"]) | 4
+        result.order["kind"] = int(commands[kind])
+
+    def _mass(self, fields: Mapping[int, str], result: Decoded, kind: str) -> None:
+        result.note["token"] = _name(fields, 11 if kind == "q" else 584)
+        scope = _need(fields, 530 if kind == "q" else 585)
+        scope = scope if len(scope) == 1 else "\xff"
+        result.own[0] = ord(scope)
+        if kind == "AF":
+            result.refuse(Refusal.MASS_STATUS if scope == "7" else Refusal.UNSUPPORTED)
+            return
+        if 54 in fields:
+            _side(fields, result)
+        if scope == "1":
+            _need(fields, 55)
+            self._symbol(fields, result)
+        elif scope != "7":
+            result.refuse(Refusal.UNSUPPORTED)
+        result.order["kind"] = int(CommandKind.MASS_CANCEL)
+
+    def _symbol(self, fields: Mapping[int, str], result: Decoded) -> None:
+        symbol = fields[55]
+        if len(symbol) <= 8:
+            result.order["symbol"] = symbol.encode("latin-1")
+        if symbol not in self.decimals:
+            result.refuse(Refusal.UNKNOWN_SYMBOL)
+
+    def _order(self, fields: Mapping[int, str], result: Decoded) -> None:
+        places = self.decimals.get(fields[55], 0)
+        _number(fields, 38, 0, Refusal.QUANTITY, result, "qty_lots")
+        kind = _one_of(fields, 40, TYPES)
+        tif = _one_of(fields, 59, TIFS) if 59 in fields else ""
+        letters = _letters(fields, result)
+        for place, text in ((0, fields.get(21, "")), (2, kind), (3, tif)):
+            result.own[place] = (ord(text) if len(text) == 1 else 255) if text else 0
+        account = fields.get(1, "").encode("latin-1")
+        if len(account) > 16:
+            raise Rejected(RANGE, "1")
+        result.own[8 : 8 + len(account)] = account
+        try:
+            order_type, aux = _type(fields, result, kind, letters, places)
+        except Refused:
+            order_type, aux = None, 0
+            result.refuse(Refusal.UNSUPPORTED)
+        result.order["order_type"] = int(order_type or 0)
+        result.order["aux"] = aux
+        if kind in "24" or (kind == "P" and "a" not in letters):
+            _number(fields, 44, places, Refusal.PRICE, result, "price_ticks")
+        self._time_in_force(fields, result, tif, order_type)
+
+    def _time_in_force(
+        self, fields: Mapping[int, str], result: Decoded, tif: str, order_type: OrderType | None
+    ) -> None:
+        named = {"": 1, "0": 1, "1": 4, "2": 6, "3": 2, "4": 3, "6": 5, "7": 7}
+        value = int(TimeInForce(named.get(tif, 1)))
+        if tif == "5":
+            result.refuse(Refusal.UNSUPPORTED)
+        if tif == "6":
+            result.order["aux"] = self._expiry(fields)
+            if order_type not in AUX_FREE:
+                result.refuse(Refusal.UNSUPPORTED)
+        if SELF_TRADE_TAG in fields:
+            modes = (SelfTrade.CANCEL_NEWEST, SelfTrade.CANCEL_OLDEST, SelfTrade.CANCEL_BOTH)
+            mode = _one_of(fields, SELF_TRADE_TAG, "123")
+            value |= modes[int(mode) - 1] << 4
+        result.order["time_in_force"] = value
+
+    def _expiry(self, fields: Mapping[int, str]) -> int:
+        if 126 in fields:
+            return _time(fields, 126)
+        if 432 not in fields:
+            raise Rejected(MISSING, "126")
+        date = fields[432]
+        if not re.fullmatch(r"\d{8}", date, re.ASCII):
+            raise Rejected(FORM, "432")
+        try:
+            start = timestamp(f"{date}-00:00:00")
+        except ValueError:
+            raise Rejected(FORM, "432") from None
+        return start + 86_400 * 10**9 - self.utc_offset_ns
+
+
+def _need(fields: Mapping[int, str], tag: int) -> str:
+    if tag not in fields:
+        raise Rejected(MISSING, str(tag))
+    return fields[tag]
+
+
+def _one_of(fields: Mapping[int, str], tag: int, allowed: str) -> str:
+    value = _need(fields, tag)
+    if len(value) != 1 or value not in allowed:
+        raise Rejected(RANGE, str(tag))
+    return value
+
+
+def _name(fields: Mapping[int, str], tag: int) -> bytes:
+    value = _need(fields, tag)
+    if len(value) > 36:
+        raise Rejected(RANGE, str(tag))
+    return value.encode("latin-1")
+
+
+def _time(fields: Mapping[int, str], tag: int) -> int:
+    try:
+        return timestamp(fields[tag])
+    except ValueError:
+        raise Rejected(FORM, str(tag)) from None
+
+
+def _number(
+    fields: Mapping[int, str], tag: int, places: int, refusal: Refusal, result: Decoded, name: str
+) -> None:
+    try:
+        result.order[name] = decimal(_need(fields, tag), places, refusal, tag)
+    except Refused:
+        result.refuse(refusal)
+
+
+def _side(fields: Mapping[int, str], result: Decoded) -> None:
+    side = _one_of(fields, 54, SIDES)
+    result.own[1] = ord(side)
+    if side in "1256":
+        result.order["side"] = int(Side.BUY if side == "1" else Side.SELL)
+    else:
+        result.refuse(Refusal.UNSUPPORTED)
+
+
+def _letters(fields: Mapping[int, str], result: Decoded) -> str:
+    letters = fields.get(18, "").replace(" ", "")
+    result.own[4 : 4 + len(letters[:4])] = letters[:4].encode("latin-1")
+    if "o" in letters:
+        result.note["flags"] = int(result.note["flags"]) | 1
+    return letters.replace("o", "") + ("?" if len(letters) > 4 else "")
+
+
+def _type(
+    fields: Mapping[int, str], result: Decoded, kind: str, letters: str, places: int
+) -> tuple[OrderType, int]:
+    """Order type and aux; raises Refused for what there is not here."""
+    asked = "".join(sorted(set(letters)))
+    extra = [tag for tag in (110, 111) if tag in fields]
+    if kind == "P":
+        return _pegged(fields, result, asked, places)
+    if kind == "2":
+        return _limit(fields, result, asked, extra)
+    if asked or extra:
+        raise Refused
+    if kind in "34":
+        trigger = decimal(_need(fields, 99), places, Refusal.UNSUPPORTED, 99)
+        return (OrderType.STOP if kind == "3" else OrderType.STOP_LIMIT), trigger
+    plain = {"1": OrderType.MARKET, "K": OrderType.MARKET_TO_LIMIT}
+    if kind not in plain:
+        raise Refused
+    return plain[kind], 0
+
+
+def _limit(
+    fields: Mapping[int, str], result: Decoded, asked: str, extra: list[int]
+) -> tuple[OrderType, int]:
+    if not extra:
+        types = {"": OrderType.LIMIT, "6": OrderType.POST_ONLY, "G": OrderType.ALL_OR_NONE}
+        if asked not in types:
+            raise Refused
+        return types[asked], 0
+    if asked or len(extra) == 2:
+        raise Refused
+    value = decimal(fields[extra[0]], 0, Refusal.UNSUPPORTED, extra[0])
+    if value < 0:
+        raise Refused
+    if extra == [111]:
+        if value == 0:
+            return OrderType.HIDDEN, 0
+        if value >= int(result.order.get("qty_lots", 0)):
+            return OrderType.LIMIT, 0
+        return OrderType.ICEBERG, value
+    return (OrderType.MIN_QTY, value) if value else (OrderType.LIMIT, 0)
+
+
+def _pegged(
+    fields: Mapping[int, str], result: Decoded, asked: str, places: int
+) -> tuple[OrderType, int]:
+    scope = fields.get(836, "0")
+    if scope not in ("0", "1", "2"):
+        raise Refused
+    scale = places if scope == "0" else 0
+    offset = 0
+    if 211 in fields:
+        offset = decimal(fields[211], scale, Refusal.UNSUPPORTED, 211)
+    if asked == "a":
+        if abs(offset) >= 2**32:
+            raise Refused
+        bps = scope == "1"
+        return (OrderType.TRAILING_STOP_BPS if bps else OrderType.TRAILING_STOP), abs(offset)
+    types = {"M": OrderType.PEG_MIDPOINT, "P": OrderType.PEG_MARKET, "R": OrderType.PEG_PRIMARY}
+    if scope == "1" or asked not in types:
+        raise Refused
+    return types[asked], offset if result.order.get("side") == Side.BUY else -offset
+
+
+def price_text(ticks: int, decimals: int) -> str:
+    """A price with exactly as many decimals."""
+    return f"{Decimal(ticks).scaleb(-decimals):.{decimals}f}"
+
+
+def average_text(value: int, lots: int, decimals: int) -> str:
+    """An average price, cut off four places behind the instrument's."""
+    if lots == 0:
+        return "0"
+    sign, value = ("-" if value < 0 else ""), abs(value)
+    places = 0
+    while places < 4 and value * 10**places % lots:
+        places += 1
+    digits = value * 10**places // lots
+    return sign + price_text(digits, decimals + places)

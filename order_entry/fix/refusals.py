@@ -1,0 +1,100 @@
+"""Why a message of orders is refused by the session layer: ``refused`` of a note, and its words."""
+
+from enum import IntEnum
+
+from openoutcry.wire.enums import Reason
+
+
+class Refusal(IntEnum):
+    UNKNOWN_SYMBOL = 1
+    UNSUPPORTED = 2
+    """Order type, time in force or instructions, or together, are none that there are here."""
+    PRICE = 3
+    """More decimals than the instrument has, or out of any range."""
+    QUANTITY = 4
+    """No whole number of lots, or out of any range."""
+    UNKNOWN_ORDER = 5
+    DUPLICATE = 6
+    """The ClOrdID was used before."""
+    THROTTLED = 7
+    TOO_MANY_OPEN = 8
+    MISMATCH = 9
+    """A cancel or replace names another symbol, side or order type than its order has."""
+    TOO_LATE = 10
+    """The order is done, or more of it is done than the new quantity."""
+    UNSUPPORTED_MESSAGE = 11
+    STATUS = 12
+    """No refusal: a status request, whose answer needs no command."""
+    MASS_STATUS = 13
+
+
+TEXTS = {
+    Refusal.UNKNOWN_SYMBOL: "unknown symbol",
+    Refusal.UNSUPPORTED: "not a kind of order that is taken here",
+    Refusal.PRICE: "price has too many decimals or is out of range",
+    Refusal.QUANTITY: "quantity is no number of lots or out of range",
+    Refusal.UNKNOWN_ORDER: "unknown order",
+    Refusal.DUPLICATE: "ClOrdID was used before",
+    Refusal.THROTTLED: "too many messages",
+    Refusal.TOO_MANY_OPEN: "too many open orders",
+    Refusal.MISMATCH: "symbol, side or type is not the order's",
+    Refusal.TOO_LATE: "too late",
+    Refusal.UNSUPPORTED_MESSAGE: "Unsupported Message Type",
+}
+"""Text (58) of the answer."""
+ORDER_REASONS = {
+    Refusal.UNKNOWN_SYMBOL: 1,
+    Refusal.UNSUPPORTED: 11,
+    Refusal.QUANTITY: 13,
+    Refusal.UNKNOWN_ORDER: 5,
+    Refusal.DUPLICATE: 6,
+    Refusal.TOO_MANY_OPEN: 3,
+    Refusal.TOO_LATE: 4,
+}
+"""OrdRejReason (103); 99 other."""
+CANCEL_REASONS = {Refusal.UNKNOWN_ORDER: 1, Refusal.DUPLICATE: 6, Refusal.TOO_LATE: 0}
+"""CxlRejReason (102); 99 other."""
+
+CORE_ORDER_REASONS = {
+    Reason.UNKNOWN_INSTRUMENT: 1,
+    Reason.WRONG_PHASE: 2,
+    Reason.QTY_LIMIT: 3,
+    Reason.PRICE_LIMIT: 3,
+    Reason.UNKNOWN_ORDER: 5,
+    Reason.DUPLICATE_ID: 6,
+    Reason.MALFORMED: 11,
+    Reason.BAD_AUX: 11,
+    Reason.BAD_QTY: 13,
+    Reason.OFF_LOT: 13,
+}
+"""OrdRejReason (103) of what the core rejects; 99 other."""
+CORE_CANCEL_REASONS = {Reason.UNKNOWN_ORDER: 1, Reason.NOT_OWNER: 1}
+
+NAME_BYTES, TEXT_COUNT = 56, 64
+ROW_BYTES = 64
+"""The table of :func:`rows`: 0 OrdRejReason · 1 CxlRejReason · 2 length of the text · 8 text; from
+row 0 on the core's reasons, from row CORE_REASONS on the refusals."""
+CORE_REASONS = 40
+
+
+def rows() -> bytes:
+    """Codes and texts of every reason and refusal, for kernels."""
+    table = bytearray(ROW_BYTES * TEXT_COUNT)
+
+    def put(row: int, order: int, cancel: int, text: str) -> None:
+        data = text.encode()[:NAME_BYTES]
+        at = ROW_BYTES * row
+        table[at : at + 3] = bytes((order, cancel, len(data)))
+        table[at + 8 : at + 8 + len(data)] = data
+
+    for reason in Reason:
+        order, cancel = CORE_ORDER_REASONS.get(reason, 99), CORE_CANCEL_REASONS.get(reason, 99)
+        put(reason, order, cancel, reason.name.lower().replace("_", " "))
+    for refusal, text in TEXTS.items():
+        order, cancel = ORDER_REASONS.get(refusal, 99), CANCEL_REASONS.get(refusal, 99)
+        put(CORE_REASONS + refusal, order, cancel, text)
+    return bytes(table)
+
+
+assert len(Reason) <= CORE_REASONS
+assert CORE_REASONS + len(Refusal) < TEXT_COUNT

@@ -1,0 +1,561 @@
+"""Disasters of all kinds, one after another, and a client who remembers what he was told.
+
+    python tests/adversary/disasters.py --count 200 [--seed 1] [--evidence FILE]
+
+A client sends orders by UDP to a pipeline with a durable journal; whenever it is taken up again he
+sends all that he has sent once more, some of it doubled, in any order.  The pipeline meets one
+disaster after another: killed whole or in part, its disk failing, lying, full or slow
+(disk_faults.c before libc), its rings truncated, its journal and checkpoints damaged, swapped with
+those of a fork, mended from a copy.  After each disaster every event that the client was told must
+stand in the journal, the same to the byte, and no order twice.
+"""
+
+import argparse
+import json
+import mmap
+import os
+import platform
+import random
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from udp_runs import free_port, limit_orders
+
+from openoutcry.dpdk_shim import build_packets
+from openoutcry.flow import GeneratedFlow
+from openoutcry.journal import Journal, JournalReader
+from openoutcry.journal.checkpoints import checkpoint_path, checkpoint_seqs
+from openoutcry.journal.repair import repair
+from openoutcry.pipeline.compile import compile_kernels
+from openoutcry.pipeline.options import Options
+from openoutcry.pipeline.run import run
+from openoutcry.pipeline.top import running
+from openoutcry.replay.events import events_of, starting_point
+from openoutcry.wire.enums import Side
+from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.records import EVENT_DTYPE
+
+SHIM = Path(__file__).with_name("disk_faults.c")
+FAULTS = {
+    "write fails": 1, "disk full": 2, "short write": 3, "sync fails": 4, "sync lies": 5,
+    "slow disk": 6,
+}  # fmt: skip
+SLOW_US = 30_000
+PATIENCE_S = 300.0
+"""What is not done by then hangs; a busy machine may stand still for a minute."""
+EPOCH = 14
+"""Disasters that one journal meets, each kind once, before the next one begins."""
+
+
+class Violation(Exception):
+    """Something acknowledged was lost, doubled or changed, or a promise about errors is broken."""
+
+
+class DiskFaults:
+    """What the preloaded shim does, set from outside through a mapped file."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), 32)
+
+    def set(self, kind: int, countdown: int = 1) -> None:
+        struct.pack_into("<4q", self._map, 0, 0, countdown, SLOW_US, 0)
+        struct.pack_into("<q", self._map, 0, kind)
+
+    @property
+    def hits(self) -> int:
+        return int(struct.unpack_from("<q", self._map, 24)[0])
+
+
+class Client:
+    """Sends orders, and remembers every packet and every event."""
+
+    def __init__(self, port: int, rng: random.Random, first_id: int) -> None:
+        self.rng = rng
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.to = ("127.0.0.1", port)
+        self.packets: list[bytes] = []
+        self.told: dict[int, bytes] = {}
+        self.next_id, self.next_seq = first_id, 1
+
+    def send(self, orders: int) -> None:
+        batch = limit_orders(orders)
+        batch["order_id"] = np.arange(self.next_id, self.next_id + orders)
+        batch["side"] = [self.rng.choice((Side.BUY, Side.SELL)) for _ in range(orders)]
+        (data,) = build_packets(batch, 9, self.next_seq, 0, 22)
+        self.next_id += orders
+        self.next_seq += orders
+        self.packets.append(data)
+        self._send(data)
+
+    def send_all_again(self) -> None:
+        """All there ever was, some of it doubled, in any order."""
+        again = self.packets + self.rng.sample(self.packets, len(self.packets) // 2)
+        self.rng.shuffle(again)
+        for data in again:
+            self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        with suppress(ConnectionRefusedError):
+            self.socket.sendto(data, self.to)
+
+    def listen(self, seconds: float) -> int:
+        """Take events for that long, or what there is; returns how many came."""
+        came, until = 0, time.monotonic() + seconds
+        while select.select([self.socket], [], [], max(0.0, until - time.monotonic()))[0]:
+            with suppress(ConnectionRefusedError):
+                events = np.frombuffer(self.socket.recv(4_096)[32:], EVENT_DTYPE)
+                for event in events:
+                    seq = int(event["seq"])
+                    if self.told.setdefault(seq, event.tobytes()) != event.tobytes():
+                        raise Violation(f"event {seq} was told twice, and not the same")
+                came += len(events)
+        return came
+
+
+class Life:
+    """One run of the pipeline, in a process group of its own."""
+
+    def __init__(self, folder: Path, options: Options) -> None:
+        self.said = folder / "said"
+        self.pid = os.fork()
+        if self.pid == 0:
+            status = 2
+            try:
+                os.setpgid(0, 0)
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                fd = os.open(self.said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                os.dup2(fd, 1)
+                os.dup2(fd, 2)
+                run(options)
+                status = 0
+            except OutcryError as error:
+                print(f"outcry: {error}", file=sys.stderr, flush=True)
+                status = 1
+            finally:
+                os._exit(status)
+        with suppress(OSError):
+            os.setpgid(self.pid, self.pid)
+        self.status: int | None = None
+
+    def ended(self) -> bool:
+        if self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.status = os.waitstatus_to_exitcode(status) if pid else None
+        return self.status is not None
+
+    def wait(self, client: Client, feed: bool = False) -> int:
+        """Until it ends by itself; ``feed``: with orders to choke on."""
+        until = time.monotonic() + PATIENCE_S
+        while not self.ended():
+            if time.monotonic() > until:
+                raise Violation(f"it did not end: {self.said.read_text()}")
+            if feed:
+                client.send(2)
+            client.listen(0.01)
+        assert self.status is not None
+        return self.status
+
+    def kill(self) -> None:
+        if not self.ended():
+            os.killpg(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            self.status = -signal.SIGKILL
+        until = time.monotonic() + PATIENCE_S
+        while any(_in_group(stat, self.pid) for stat in Path("/proc").glob("[0-9]*/stat")):
+            if time.monotonic() > until:
+                raise Violation("a stage outlives the supervisor")
+            time.sleep(0.002)
+
+    def stages(self) -> list[int]:
+        for pipeline in running():
+            if pipeline.owner.pid == self.pid:
+                rows = pipeline.view(pipeline.positions(), 1)["stages"]
+                return sorted({row["pid"] for row in rows} - {self.pid})
+        return []
+
+
+def _in_group(stat: Path, group: int) -> bool:
+    """Whether a process lives and belongs to the group."""
+    try:
+        state, _, found = stat.read_text().rpartition(")")[2].split()[:3]
+    except OSError:
+        return False
+    return int(found) == group and state not in "ZX"
+
+
+class Storm:
+    """Disasters over one journal and its copy."""
+
+    def __init__(self, folder: Path, faults: DiskFaults | None, rng: random.Random) -> None:
+        self.folder, self.faults, self.rng = folder, faults, rng
+        self.journal, self.copy = folder / "j", folder / "copy"
+        self.port = free_port()
+        self.client = Client(self.port, rng, 1)
+        self.outcomes: Counter[str] = Counter()
+        self.began = False
+        self.lives: list[Life] = []
+
+    def options(self, topology: str, journal: Path, port: int) -> Options:
+        return Options(
+            listen=("127.0.0.1", port),
+            source_kind="udp",
+            instruments=GeneratedFlow("normal", 1, 1).instruments,
+            topology=topology,
+            spare_cores=self.rng.choice((0, 1)),
+            journal=journal,
+            resume=self.began,
+            copies=() if self.began else (self.copy,),
+            policy="all",
+            checkpoint_every=40,
+            order_capacity=1 << 14,
+            verify=False,
+        )
+
+    def live(self, options: Options) -> Life:
+        self.lives.append(Life(self.folder, options))
+        return self.lives[-1]
+
+    def begin(self, topology: str = "") -> Life:
+        """Take the journal up, mending it where that is asked for, until the client is answered."""
+        topology = topology or self.rng.choice(("inline", "inline", "processes"))
+        for _ in range(3):
+            life = self.live(self.options(topology, self.journal, self.port))
+            if self._answers(life, self.client):
+                self.began = True
+                return life
+            # Told in words: mended as the words say, each directory by the other.
+            said = life.said.read_text()
+            if "Traceback" in said or "outcry: " not in said:
+                raise Violation(f"no error in words: {said}")
+            if not self.began:
+                raise Violation(f"a new journal was refused: {said}")
+            self.outcomes["refused, then repaired"] += 1
+            for path, other in ((self.journal, self.copy), (self.copy, self.journal)):
+                with suppress(OutcryError):
+                    repair(path, other)
+        raise Violation(f"not to be resumed: {said}")
+
+    def _answers(self, life: Life, client: Client) -> bool:
+        if client.packets:
+            client.send_all_again()
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            client.send(1)
+            if client.listen(0.05):
+                return True
+            if life.ended():
+                return False
+        raise Violation(f"nobody answers: {life.said.read_text()}")
+
+    def traffic(self) -> None:
+        for _ in range(self.rng.randrange(8)):
+            self.client.send(self.rng.randrange(1, 23))
+            self.client.listen(self.rng.choice((0.0, 0.0, 0.005)))
+
+    def check(self) -> int:
+        """What was told stands in the journal, and nothing was executed twice; returns how many
+        events were compared."""
+        self.client.listen(0.0)
+        ids: list[int] = []
+        events = []
+        reader = JournalReader(self.journal)
+        for batch in events_of(reader, starting_point(reader)):
+            ids += batch.commands["order_id"].tolist()
+            events.append(batch.events.copy())
+        made = np.concatenate([np.zeros(0, EVENT_DTYPE), *events])
+        if len(set(ids)) != len(ids):
+            raise Violation("an order was executed twice")
+        self.check_told(self.client.told, made)
+        return len(self.client.told)
+
+    def check_told(self, told: dict[int, bytes], made: np.ndarray) -> None:
+        """Each event told is the journal's event of that sequence."""
+        for seq, event in told.items():
+            if seq > len(made):
+                raise Violation(f"event {seq} was told and is lost: the journal has {len(made)}")
+            if made[seq - 1].tobytes() != event:
+                raise Violation(f"event {seq} was told and is another one now")
+
+    # Disasters ------------------------------------------------------------------------------------
+
+    def killed(self) -> None:
+        life = self.begin()
+        self.traffic()
+        life.kill()
+
+    def killed_at_start(self) -> None:
+        """At any moment of the way up."""
+        options = self.options("inline", self.journal, self.port)
+        if not self.began:
+            return self.killed()
+        life = self.live(options)
+        self.client.send_all_again()
+        self.client.listen(self.rng.uniform(0.0, 0.4))
+        life.kill()
+        return None
+
+    def stage_killed(self) -> None:
+        life = self.begin("processes")
+        for _ in range(self.rng.randrange(1, 3)):
+            if pids := life.stages():
+                with suppress(ProcessLookupError):
+                    os.kill(self.rng.choice(pids), signal.SIGKILL)
+            self.traffic()
+        before = self.client.listen(0.0)
+        until = time.monotonic() + PATIENCE_S
+        while before == 0:
+            self.client.send(1)
+            before = self.client.listen(0.05)
+            if life.ended() or time.monotonic() > until:
+                raise Violation(f"a killed stage was not replaced: {life.said.read_text()}")
+        life.kill()
+
+    def stopped(self) -> None:
+        life = self.begin()
+        self.traffic()
+        os.kill(life.pid, self.rng.choice((signal.SIGINT, signal.SIGTERM)))
+        if status := life.wait(self.client):
+            raise Violation(f"a stop ended with {status}: {life.said.read_text()}")
+
+    def disk_fault(self, name: str) -> None:
+        assert self.faults is not None
+        life = self.begin()
+        self.faults.set(FAULTS[name], self.rng.randrange(1, 6))
+        if name in ("sync lies", "slow disk"):
+            self.traffic()
+            self.client.listen(0.1)
+            life.kill()
+        else:
+            until = time.monotonic() + 3
+            while not life.ended() and (not self.faults.hits or time.monotonic() < until):
+                self.client.send(2)
+                self.client.listen(0.01)
+                if self.faults.hits and name == "short write":
+                    break
+            if life.ended():
+                life.kill()
+                said = life.said.read_text()
+                if life.status != 1 or str(self.folder) not in said or "Traceback" in said:
+                    raise Violation(f"status {life.status}, and no error by name: {said}")
+                self.outcomes["disk fault told by name"] += 1
+            else:
+                self.outcomes["disk fault survived"] += 1
+                life.kill()
+        self.faults.set(0)
+
+    def ring_truncated(self) -> None:
+        life = self.begin()
+        names = [path for path in Path("/dev/shm").iterdir() if f".{life.pid}." in path.name]
+        os.truncate(self.rng.choice(names), 0)
+        until = time.monotonic() + 5
+        while not life.ended() and time.monotonic() < until:
+            self.client.send(2)
+            self.client.listen(0.01)
+        if not life.ended():
+            self.outcomes["truncated segment: gone on"] += 1
+        elif life.status == 1 and "Traceback" not in life.said.read_text():
+            self.outcomes["truncated segment: told by name"] += 1
+        else:
+            raise Violation(f"truncated: status {life.status}: {life.said.read_text()}")
+        life.kill()
+
+    def journal_damaged(self) -> None:
+        """A byte of one of the two directories, a lost segment, or a torn end."""
+        self.killed()
+        victim = self.rng.choice((self.journal, self.copy))
+        segment = self.rng.choice(sorted(victim.glob("segment-*.ocj")))
+        how = self.rng.choice(("flip", "lose", "watermark"))
+        if how == "flip":
+            _flip(segment, self.rng)
+        elif how == "lose":
+            segment.unlink()
+        else:
+            _flip(victim / "acknowledged", self.rng)
+        for path, other in ((self.journal, self.copy), (self.copy, self.journal)):
+            repair(path, other)
+
+    def checkpoint_damaged(self) -> None:
+        life = self.begin("processes")
+        self.traffic()
+        self.client.listen(0.2)
+        life.kill()
+        for seq in checkpoint_seqs(self.journal)[-2:]:
+            if self.rng.random() < 0.7:
+                _flip(checkpoint_path(self.journal, seq), self.rng)
+                self.outcomes["checkpoint damaged"] += 1
+
+    def checkpoint_of_a_fork(self) -> None:
+        """The journal is copied, the copy goes on with other orders, and its checkpoints are put
+        beside the journal."""
+        self.killed()
+        fork = self.folder / "fork"
+        shutil.copytree(self.journal, fork)
+        document = JournalReader(fork).document
+        document["copies"] = []
+        port = free_port()
+        options = self.options("processes", fork, port)
+        hidden = self.copy.rename(self.folder / "hidden")
+        try:
+            life = self.live(options)
+            other = Client(port, self.rng, 10**9)
+            with suppress(Violation):
+                if self._answers(life, other):
+                    for _ in range(10):
+                        other.send(22)
+                        other.listen(0.02)
+            life.kill()
+        finally:
+            shutil.rmtree(self.copy, ignore_errors=True)
+            hidden.rename(self.copy)
+        for seq in checkpoint_seqs(fork):
+            if not checkpoint_path(self.journal, seq).exists():
+                shutil.copy(checkpoint_path(fork, seq), self.journal)
+                self.outcomes["checkpoint of a fork"] += 1
+        shutil.rmtree(fork)
+
+
+def _flip(path: Path, rng: random.Random) -> None:
+    """One bit of the part that was written to."""
+    data = path.read_bytes().rstrip(b"\0")
+    at = rng.randrange(max(1, len(data)))
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(bytes([data[at] ^ 1 << rng.randrange(8)]))
+
+
+def kinds(storm: Storm) -> dict[str, Callable[[], None]]:
+    faults = {name: (lambda name=name: storm.disk_fault(name)) for name in FAULTS}
+    return {
+        "everything killed": storm.killed,
+        "killed on the way up": storm.killed_at_start,
+        "stages killed": storm.stage_killed,
+        "stopped by a signal": storm.stopped,
+        "ring truncated": storm.ring_truncated,
+        "journal damaged": storm.journal_damaged,
+        "checkpoint damaged": storm.checkpoint_damaged,
+        "checkpoint of a fork": storm.checkpoint_of_a_fork,
+        **faults,
+    }
+
+
+def run_storm(
+    folder: Path, count: int, seed: int, tell: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """``count`` disasters, ``tell`` what has been found after each journal's; raises
+    :class:`Violation`."""
+    compile_kernels(lambda what, done, total: None)
+    in_small_segments(64 << 10)
+    faults = DiskFaults(Path(os.environ["DISK_FAULTS"]))
+    done: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
+    told = packets = compared = number = 0
+    started = time.monotonic()
+    found: dict[str, Any] = {}
+    while number < count:
+        rng = random.Random(f"{seed} {number}")
+        place = folder / f"{number}"
+        place.mkdir()
+        storm = Storm(place, faults, rng)
+        todo: list[str] = []
+        for _ in range(min(EPOCH, count - number)):
+            table = kinds(storm)
+            todo = todo or rng.sample(list(table), len(table))
+            name = todo.pop()
+            try:
+                table[name]()
+                compared += storm.check()
+            except Violation as error:
+                for life in storm.lives:
+                    life.kill()
+                raise Violation(f"seed {seed}, disaster {number}, {name}: {error}") from error
+            done[name] += 1
+            number += 1
+        told += len(storm.client.told)
+        packets += len(storm.client.packets)
+        outcomes += storm.outcomes
+        shutil.rmtree(place)
+        found = {
+            "disasters": number, "kinds": dict(sorted(done.items())), "packets": packets,
+            "events_told": told, "comparisons": compared, "lost": 0, "doubled": 0,
+            "different": 0, "outcomes": dict(sorted(outcomes.items())), "seed": seed,
+            "seconds": round(time.monotonic() - started, 1),
+        }  # fmt: skip
+        tell(found)
+    return found
+
+
+def in_small_segments(size_bytes: int) -> None:
+    """From here on this process makes journals of segments that are made in no time."""
+    Journal.create = partial(Journal.create, segment_bytes=size_bytes)  # type: ignore[method-assign]
+
+
+def with_faults(folder: Path) -> dict[str, str]:
+    """The environment in which :class:`DiskFaults` work; needs a C compiler."""
+    library, control = folder / "disk_faults.so", folder / "faults"
+    subprocess.run(
+        ["cc", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o", library, SHIM, "-ldl"],
+        check=True,
+    )
+    control.write_bytes(bytes(32))
+    return {
+        "LD_PRELOAD": str(library), "DISK_FAULTS": str(control),
+        "DISK_FAULTS_UNDER": str(folder.resolve()),
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--folder", type=Path, help="on a disk [default: a temporary one]")
+    parser.add_argument("--evidence", type=Path, help="JSON file in which this becomes a section")
+    given = parser.parse_args()
+    if "DISK_FAULTS" not in os.environ:
+        with tempfile.TemporaryDirectory(dir=given.folder or "/var/tmp") as made:
+            environment = os.environ | with_faults(Path(made))
+            command = [sys.executable, __file__, *sys.argv[1:]]
+            sys.exit(subprocess.run(command, env=environment, check=False).returncode)
+
+    def tell(found: dict[str, Any]) -> None:
+        print(f"{found['disasters']} disasters, {found['events_told']} events told", flush=True)
+        if given.evidence:
+            add_evidence(given.evidence, "disasters", found)
+
+    try:
+        found = run_storm(Path(os.environ["DISK_FAULTS_UNDER"]), given.count, given.seed, tell)
+    except Violation as error:
+        sys.exit(f"VIOLATION: {error}")
+    print(json.dumps(found, indent=1))
+
+
+def add_evidence(path: Path, section: str, found: dict[str, Any]) -> None:
+    """Put what was found into the document, with where, when and how."""
+    document = json.loads(path.read_text()) if path.exists() else {}
+    document[section] = found | {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}",
+        "date": time.strftime("%Y-%m-%d"),
+        "command": " ".join(["python", f"tests/adversary/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+    }
+    path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()

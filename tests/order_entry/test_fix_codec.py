@@ -1,0 +1,475 @@
+"""The FIX kernels read and write what the plain reference does: frames, fields, numbers, times, the
+messages of orders in every form good and bad, and the reports that answer them."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from fix_codec import DECIMALS, NOW_NS, Codec, make_event
+from fix_dictionary import fields_of
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from openoutcry.order_entry import rows
+from openoutcry.order_entry.faults import Fault
+from openoutcry.order_entry.fix import decode, encode, reference, scan, text
+from openoutcry.order_entry.fix.refusals import Refusal
+from openoutcry.wire.enums import EventKind, OrderType, Reason, TimeInForce
+from openoutcry.wire.records import ORDER_DTYPE
+
+CODEC = Codec()
+TIME = "20260105-09:30:00.123"
+HEADER = [(35, "D"), (34, "7"), (49, "FIRM"), (52, TIME), (56, "VENUE")]
+NEW = {11: "C1", 55: "GOLD", 54: "1", 38: "100", 40: "2", 44: "12.34", 60: TIME}
+GENERATED = (Phase.explicit, Phase.generate)
+"""A failing example is shown as it came: to make it small takes minutes."""
+MANY = settings(max_examples=100, deadline=None, derandomize=True, phases=GENERATED)
+
+
+def new_order(**changes):
+    """A D with other fields (``t44="1"``), or without them (None)."""
+    return order_message("D", NEW | {int(name[1:]): value for name, value in changes.items()})
+
+
+def order_message(kind, fields):
+    head = [(35, kind), *HEADER[1:]]
+    return reference.message(head + [(t, v) for t, v in fields.items() if v is not None])
+
+
+def expected(data):
+    """What the reference makes of a message: its error, or order and note."""
+    fields, error = reference.parse(data)
+    if error is not None:
+        return error
+    try:
+        return reference.Decoder(DECIMALS).decode(fields)
+    except reference.Rejected as rejected:
+        return rejected.reason, rejected.tag
+
+
+def check_decoding(data):
+    """Kernel and reference agree about a message of orders."""
+    wanted = expected(data)
+    got = CODEC.decode(data)
+    if isinstance(wanted, tuple):
+        assert got == wanted
+        return
+    assert not isinstance(got[0], int), got
+    order, note = got
+    for name in ("message", "client_seq", "flags", "refused"):
+        assert int(note[name]) == int(wanted.note.get(name, 0)), name
+    for name in ("token", "orig"):
+        value = wanted.note.get(name, b"")
+        assert note[name].tobytes() == value.ljust(40, b"\0")
+        assert note[f"{name}_bytes"] == len(value)
+    assert note["own"].tobytes() == bytes(wanted.own)
+    assert order["kind"] == wanted.order.get("kind", 0)
+    if order["kind"]:
+        for name in ORDER_DTYPE.names:
+            default = b"" if name == "symbol" else 0
+            assert order[name] == wanted.order.get(name, default), name
+
+
+# Numbers and times
+
+
+@MANY
+@given(st.text("0123456789.-+ e", max_size=22), st.integers(0, 9))
+def test_a_decimal_is_exact_or_refused(written, decimals):
+    """It is the ticks that it says, or it is no number, or it is not exact: never rounded."""
+    data = np.frombuffer(written.encode() + bytes(64), np.uint8)
+    got = text.read_decimal(data.ctypes.data, len(written), decimals)
+    try:
+        wanted = reference.decimal(written, decimals, Refusal.PRICE, 44)
+    except reference.Rejected:
+        assert got == text.BAD
+    except reference.Refused:
+        assert got in (text.INEXACT, text.TOO_LARGE)
+    else:
+        assert got == wanted
+
+
+@MANY
+@given(st.integers(-(2**62), 2**62), st.integers(0, 9))
+def test_a_price_is_read_as_it_was_written(ticks, decimals):
+    data = np.zeros(64 + 64, np.uint8)
+    size = text.put_decimal(data.ctypes.data, ticks, decimals) - data.ctypes.data
+    assert data[:size].tobytes().decode() == reference.price_text(ticks, decimals)
+    assert text.read_decimal(data.ctypes.data, size, decimals) == ticks
+
+
+@MANY
+@given(st.integers(0, 292 * 365 * 86_400 * 10**9))
+def test_a_time_is_read_as_it_was_written(ns):
+    data, cache = np.zeros(128, np.uint8), np.array([-1, 0])
+    size = text.put_timestamp(data.ctypes.data, ns, cache.ctypes.data) - data.ctypes.data
+    seconds, rest = divmod(ns, 10**9)
+    stamp = datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%d-%H:%M:%S")
+    assert data[:size].tobytes().decode() == f"{stamp}.{rest // 10**6:03d}"
+    assert text.read_timestamp(data.ctypes.data, size) == ns // 10**6 * 10**6
+
+
+TIMES = st.from_regex(
+    r"[12][09][0-9]{2}[01][0-9][0-3][0-9]-[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{0,9})?",
+    fullmatch=True,
+)
+
+
+@MANY
+@given(TIMES | st.text("0123456789-:.", max_size=28))
+def test_a_time_that_is_none_is_seen(written):
+    data = np.frombuffer(written.encode("latin-1", "replace") + bytes(64), np.uint8)
+    got = text.read_timestamp(data.ctypes.data, len(written))
+    try:
+        assert got == reference.timestamp(written)
+    except ValueError:
+        assert got == text.BAD
+
+
+@MANY
+@given(st.binary(max_size=3000))
+def test_the_checksum_is_the_sum_of_the_bytes(data):
+    memory = np.frombuffer(data + bytes(64), np.uint8)
+    assert text.byte_sum(memory.ctypes.data, len(data)) == sum(data) % 256
+
+
+# Frames and fields
+
+TAGS = st.sampled_from([1, 11, 35, 34, 49, 52, 56, 43, 38, 55, 447, 58, 999, 5000, 5001, 2964, 0])
+VALUES = st.text("AB01 .-", max_size=90)
+
+
+@st.composite
+def messages(draw):
+    """A message, mostly right, sometimes with a byte changed."""
+    fields = draw(st.lists(st.tuples(TAGS, VALUES), max_size=12))
+    fields.insert(0, (35, draw(st.sampled_from("D0A"))))
+    data = bytearray(reference.message(fields))
+    for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
+        at = draw(st.integers(0, len(data) - 1))
+        data[at] = draw(st.sampled_from(b"=\x0118903A-"))
+    if draw(st.booleans()):
+        data[-4:-1] = reference.checksum(bytes(data[:-7]))
+    return bytes(data)
+
+
+@MANY
+@given(messages())
+def test_fields_are_found_as_the_reference_finds_them(data):
+    try:
+        wanted = reference.parse(data)
+    except reference.Garbled:
+        assert CODEC.parse(data) is None
+        return
+    fields, error = wanted
+    assert CODEC.parse(data) == ({t: v for t, v in fields.items() if 0 < t <= 2964}, error)
+
+
+def test_a_data_field_may_hold_anything():
+    """RawData is as long as RawDataLength says, ends of fields in it included."""
+    raw = b"a\x0110=000\x01b" * 20
+    data = reference.message([*HEADER, (95, str(len(raw))), (96, raw), (58, "after")])
+    fields, error = CODEC.parse(data)
+    assert (fields[96], fields[58], error) == (raw.decode(), "after", None)
+    wrong = reference.message([*HEADER, (95, str(len(raw) - 1)), (96, raw), (58, "after")])
+    assert CODEC.parse(wrong) is None
+
+
+@MANY
+@given(st.lists(messages(), min_size=1, max_size=4), st.data())
+def test_a_stream_is_cut_into_the_messages_it_was_made_of(parts, data):
+    """Split anywhere, coalesced, with rubbish between: whole messages come out as they went in."""
+    parts = [part for part in parts if CODEC.parse(part) is not None]
+    junk = b"rubbish"
+    stream = junk.join([b"", *parts]) if data.draw(st.booleans()) else b"".join(parts)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
+    held, found = b"", []
+    for begin, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        held += stream[begin:end]
+        while (size := CODEC.frame(held)) > 0:
+            found.append(held[:size])
+            held = held[size:]
+    assert [part for part in found if CODEC.parse(part) is not None] == parts
+
+
+def test_a_message_that_never_ends_is_a_fault():
+    assert CODEC.frame(b"8=FIX.4.4\x019=99999\x0135=D\x01") == Fault.OVERSIZE
+    endless = b"8=FIX.4.4\x019=5\x0135=D\x0158=" + b"A" * scan.MAX_MESSAGE
+    assert CODEC.frame(endless) == Fault.OVERSIZE
+    assert CODEC.frame(endless[:1000]) == 0
+
+
+# Messages of orders
+
+PRICES = st.sampled_from(["12.34", "0.01", "-3", "12.345", "1e5", "", "+1", "9" * 19, "1.", ".5"])
+FIELDS = {
+    1: st.sampled_from(["ACC", "A" * 16, "A" * 17]),
+    11: st.text("ABC123", min_size=1, max_size=38),
+    18: st.lists(st.sampled_from("6GMPRaoZ"), max_size=5).map(" ".join),
+    21: st.sampled_from(["1", "3", "12"]),
+    38: st.sampled_from(["100", "1", "0", "-5", "100.00", "0.5", "x", "9" * 19]),
+    40: st.sampled_from(["1", "2", "3", "4", "K", "P", "J", "Z", "22"]),
+    41: st.text("ABC123", min_size=1, max_size=37),
+    44: PRICES,
+    54: st.sampled_from(["1", "2", "5", "6", "7", "x", "12"]),
+    55: st.sampled_from([*DECIMALS, "NONE", "TOOLONGNAME"]),
+    59: st.sampled_from(["0", "1", "2", "3", "4", "5", "6", "7", "8", "00"]),
+    60: st.sampled_from([TIME, TIME[:17], "20261301-00:00:00", "now"]),
+    97: st.sampled_from(["Y", "N"]),
+    99: PRICES,
+    110: st.sampled_from(["0", "10", "-1", "x"]),
+    111: st.sampled_from(["0", "10", "100", "1000", "-1", "1.5"]),
+    126: st.sampled_from([TIME, "20270101"]),
+    432: st.sampled_from(["20270101", "20271301", "x"]),
+    211: PRICES,
+    530: st.sampled_from(["1", "7", "3", "77"]),
+    584: st.text("ABC123", min_size=1, max_size=38),
+    585: st.sampled_from(["7", "1"]),
+    836: st.sampled_from(["0", "1", "2", "3"]),
+    2964: st.sampled_from(["1", "2", "3", "4", "x"]),
+}
+BASE = NEW | {41: "C0", 530: "7", 584: "S1", 585: "7"}
+
+
+@st.composite
+def order_messages(draw):
+    """Any message of orders, a few of its fields other than they should be, or gone."""
+    fields = dict(BASE)
+    for tag in draw(st.lists(st.sampled_from(sorted(FIELDS)), max_size=6)):
+        fields[tag] = draw(FIELDS[tag])
+    for tag in draw(st.lists(st.sampled_from(sorted(NEW)), max_size=1)):
+        del fields[tag]
+    return order_message(
+        draw(st.sampled_from(["D", "D", "D", "G", "F", "H", "q", "AF", "V"])), fields
+    )
+
+
+@settings(MANY, max_examples=600)
+@given(order_messages())
+def test_messages_of_orders_are_decoded_as_the_reference_decodes_them(data):
+    check_decoding(data)
+
+
+CASES = {
+    "limit": ({}, OrderType.LIMIT, TimeInForce.DAY, 0),
+    "market": ({"t40": "1", "t44": None}, OrderType.MARKET, TimeInForce.DAY, 0),
+    "post only": ({"t18": "6"}, OrderType.POST_ONLY, TimeInForce.DAY, 0),
+    "all or none": ({"t18": "G"}, OrderType.ALL_OR_NONE, TimeInForce.DAY, 0),
+    "iceberg": ({"t111": "10"}, OrderType.ICEBERG, TimeInForce.DAY, 10),
+    "hidden": ({"t111": "0"}, OrderType.HIDDEN, TimeInForce.DAY, 0),
+    "minimum": ({"t110": "10", "t59": "3"}, OrderType.MIN_QTY, TimeInForce.IOC, 10),
+    "market to limit": ({"t40": "K", "t44": None}, OrderType.MARKET_TO_LIMIT, TimeInForce.DAY, 0),
+    "stop": ({"t40": "3", "t99": "12.50"}, OrderType.STOP, TimeInForce.DAY, 1250),
+    "stop limit": (
+        {"t40": "4", "t99": "12.50", "t59": "1"}, OrderType.STOP_LIMIT, TimeInForce.GTC, 1250,
+    ),
+    "midpoint": ({"t40": "P", "t18": "M"}, OrderType.PEG_MIDPOINT, TimeInForce.DAY, 0),
+    "market peg": (
+        {"t40": "P", "t18": "P", "t211": "-0.02"}, OrderType.PEG_MARKET, TimeInForce.DAY, -2,
+    ),
+    "primary peg, to sell": (
+        {"t40": "P", "t18": "R", "t211": "-0.02", "t54": "2"},
+        OrderType.PEG_PRIMARY, TimeInForce.DAY, 2,
+    ),
+    "trailing stop": (
+        {"t40": "P", "t18": "a", "t211": "-0.25", "t54": "2", "t44": None},
+        OrderType.TRAILING_STOP, TimeInForce.DAY, 25,
+    ),
+    "trailing stop in basis points": (
+        {"t40": "P", "t18": "a", "t211": "50", "t836": "1", "t44": None},
+        OrderType.TRAILING_STOP_BPS, TimeInForce.DAY, 50,
+    ),
+    "good till date": (
+        {"t59": "6", "t126": "20270101-00:00:00"}, OrderType.LIMIT, TimeInForce.GTD,
+        1_798_761_600 * 10**9,
+    ),
+    "good till the end of a day": (
+        {"t59": "6", "t432": "20261231"}, OrderType.LIMIT, TimeInForce.GTD, 1_798_761_600 * 10**9,
+    ),
+    "fill or kill": ({"t59": "4"}, OrderType.LIMIT, TimeInForce.FOK, 0),
+    "at the opening": ({"t59": "2"}, OrderType.LIMIT, TimeInForce.AT_OPEN, 0),
+    "at the close": ({"t59": "7"}, OrderType.LIMIT, TimeInForce.AT_CLOSE, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_order_type_can_be_said(case):
+    """The table of docs/fix.md, row by row."""
+    changes, order_type, tif, aux = CASES[case]
+    order, note = CODEC.decode(new_order(**changes))
+    assert note["refused"] == 0
+    assert (order["order_type"], order["time_in_force"], order["aux"]) == (order_type, tif, aux)
+    check_decoding(new_order(**changes))
+
+
+@pytest.mark.parametrize(("value", "mode"), [("1", 1), ("2", 2), ("3", 3)])
+def test_self_trade_handling_is_the_high_half_of_time_in_force(value, mode):
+    order, _ = CODEC.decode(new_order(t2964=value))
+    assert order["time_in_force"] == TimeInForce.DAY | mode << 4
+
+
+# What is answered
+
+
+def body_fields(body):
+    return {tag.decode(): value.decode() for tag, value in fields_of(body)}
+
+
+def test_a_fill_is_reported():
+    row, _ = CODEC.row_of(new_order())
+    row["leaves_lots"], row["cum_lots"], row["cum_value"] = 70, 30, 30 * 1230
+    event = make_event(EventKind.FILLED, price_ticks=1230, qty_lots=30, leaves_lots=70, seq=42)
+    assert CODEC.encode(event, row, None) == (
+        b"35=8|37=1|11=C1|17=42|150=F|39=1|55=GOLD|54=1|38=100|40=2|44=12.34|31=12.30|32=30|"
+        b"151=70|14=30|6=12.30|60=20231114-22:13:20.123|"
+    ).replace(b"|", b"\x01")
+
+
+REPORTED = [kind for kind in EventKind if kind not in (EventKind.REJECTED,)]
+
+
+@MANY
+@given(
+    st.sampled_from(REPORTED), st.sampled_from(Reason), st.integers(0, 100), st.integers(0, 100),
+    st.integers(-(2**40), 2**40), st.sampled_from(["D", "F", "G"]), st.sampled_from(list(CASES)),
+)  # fmt: skip
+def test_reports_say_what_the_event_and_the_row_say(kind, reason, leaves, cum, price, by, case):
+    row, _ = CODEC.row_of(new_order(**CASES[case][0]))
+    own = body_fields(new_order(**CASES[case][0]))
+    row["leaves_lots"], row["cum_lots"], row["cum_value"] = leaves, cum, cum * price
+    _, note = CODEC.decode(order_message(by, BASE | {11: "N1", 41: "C1"}))
+    event = make_event(kind, reason=reason, price_ticks=price, qty_lots=9, leaves_lots=leaves)
+    got = body_fields(CODEC.encode(event, row, np.array([note])))
+    silent = (
+        EventKind.REPEGGED, EventKind.REFRESHED, EventKind.TRIGGER_MOVED, EventKind.PHASE_CHANGED,
+        EventKind.INDICATIVE, EventKind.UNCROSSED, EventKind.COMPLETED,
+    )  # fmt: skip
+    if kind in silent:
+        assert got == {}
+        return
+    gone = kind in (EventKind.CANCELLED, EventKind.EXPIRED)
+    over = kind == EventKind.EXPIRED or reason in (
+        Reason.DAY_END, Reason.EXPIRED, Reason.AUCTION_REST
+    )  # fmt: skip
+    working = "1" if cum else "0"
+    status = ("C" if over else "4") if gone else "2" if leaves == 0 else working
+    if kind == EventKind.ACCEPTED:
+        status = working
+    kinds = {"ACCEPTED": "0", "FILLED": "F", "REPLACED": "5", "ELECTED": "L"}
+    wanted = {
+        "35": "8", "37": "1", "17": "5", "55": "GOLD", "54": own["54"], "40": own["40"],
+        "150": status if gone else kinds.get(kind.name, "D"), "39": status,
+        "38": str(100 if gone or kind == EventKind.ACCEPTED else leaves + cum),
+        "151": str(0 if gone else leaves), "14": str(cum),
+        "6": reference.average_text(cum * price, cum, 2), "60": "20231114-22:13:20.123",
+    }  # fmt: skip
+    named = (kind, by) in ((EventKind.CANCELLED, "F"), (EventKind.REPLACED, "G"))
+    wanted |= {"11": "N1", "41": "C1"} if named else {"11": "C1"}
+    if kind == EventKind.FILLED:
+        wanted |= {"31": reference.price_text(price, 2), "32": "9"}
+    if kinds.get(kind.name, "D") == "D" and not gone:
+        wanted["378"] = "5"
+    if reason:
+        wanted["58"] = reason.name.lower().replace("_", " ")
+    priced = CASES[case][1] not in (
+        OrderType.MARKET, OrderType.MARKET_TO_LIMIT, OrderType.STOP, OrderType.TRAILING_STOP,
+        OrderType.TRAILING_STOP_BPS,
+    )  # fmt: skip
+    wanted |= {"44": "12.34"} if priced else {}
+    wanted |= {tag: own[tag] for tag in ("59",) if tag in own}
+    if CASES[case][1] in (OrderType.STOP, OrderType.STOP_LIMIT):
+        wanted["99"] = "12.50"
+    assert got == wanted
+
+
+def refused(kind, refusal, row=None, **changes):
+    """The answer to a message that was refused."""
+    _, note = CODEC.decode(order_message(kind, BASE | {41: "C0"} | changes))
+    note = np.array([note])
+    note["refused"], note["row"] = refusal, 0 if row is None else row["number"]
+    size = encode.refuse(
+        note.ctypes.data, row.ctypes.data if row is not None else 0, CODEC.address,
+        CODEC.out.ctypes.data, len(CODEC.out),
+    )  # fmt: skip
+    body = CODEC.out[:size].tobytes()
+    event = make_event(EventKind.REJECTED, reason=Reason.MALFORMED, seq=99)
+    assert CODEC.encode(event, row, note) == body
+    return body_fields(body)
+
+
+@pytest.mark.parametrize("refusal", list(Refusal)[:10])
+def test_each_refusal_has_its_code_and_word(refusal):
+    row, _ = CODEC.row_of(new_order())
+    order = refused("D", refusal, row)
+    assert {tag: order[tag] for tag in ("35", "37", "11", "150", "39", "55", "151")} == {
+        "35": "8", "37": "1", "11": "C1", "150": "8", "39": "8", "55": "GOLD", "151": "0",
+    }  # fmt: skip
+    assert order["58"]
+    assert order["103"] == str(refusals_of("ORDER_REASONS").get(refusal, 99))
+    for kind, number in (("F", "1"), ("G", "2")):
+        cancel = refused(kind, refusal)
+        assert (cancel["35"], cancel["37"], cancel["11"], cancel["41"]) == ("9", "NONE", "C1", "C0")
+        assert (cancel["434"], cancel["39"], cancel["58"]) == (number, "8", order["58"])
+        assert cancel["102"] == str(refusals_of("CANCEL_REASONS").get(refusal, 99))
+
+
+def refusals_of(name):
+    from openoutcry.order_entry.fix import refusals
+
+    return getattr(refusals, name)
+
+
+def test_the_core_s_rejections_are_told():
+    row, note = CODEC.row_of(new_order())
+    event = make_event(EventKind.REJECTED, reason=Reason.OFF_LOT, seq=6)
+    got = body_fields(CODEC.encode(event, row, note))
+    assert (got["39"], got["103"], got["58"], got["17"]) == ("8", "13", "off lot", "6")
+
+
+def test_mass_cancel_and_unknown_messages_are_answered():
+    _, note = CODEC.decode(order_message("q", BASE))
+    note = np.array([note])
+    event = make_event(EventKind.COMPLETED, qty_lots=3)
+    assert CODEC.encode(event, None, note) == (
+        b"35=r|11=C1|37=99|530=7|531=7|533=3|60=20231114-22:13:20.123|".replace(b"|", b"\x01")
+    )
+    got = refused("q", Refusal.UNSUPPORTED)
+    assert (got["35"], got["530"], got["531"], got["532"]) == ("r", "7", "0", "99")
+    got = refused("V", Refusal.UNSUPPORTED_MESSAGE)
+    assert got == {"35": "j", "45": "7", "372": "V", "380": "3", "58": "Unsupported Message Type"}
+
+
+def test_status_is_told_from_the_row():
+    row, _ = CODEC.row_of(new_order())
+    got = refused("H", Refusal.STATUS, row)
+    assert (got["150"], got["39"], got["151"], got["38"]) == ("I", "0", "100", "100")
+    row["state"], row["leaves_lots"], row["cum_lots"] = rows.DONE, 0, 40
+    got = refused("H", Refusal.STATUS, row)
+    assert (got["150"], got["39"], got["151"], got["14"]) == ("I", "4", "0", "40")
+    assert refused("H", Refusal.STATUS)["103"] == "5"
+
+
+def test_a_replace_means_the_whole_quantity():
+    """FIX's OrderQty counts what was done already; the core wants what is to be open."""
+    row, _ = CODEC.row_of(new_order())
+    row["cum_lots"] = 30
+
+    def resolve(**changes):
+        fields = BASE | {41: "C1"} | {int(n[1:]): v for n, v in changes.items()}
+        order, note = (np.array([part]) for part in CODEC.decode(order_message("G", fields)))
+        result = decode.resolve(order.ctypes.data, note.ctypes.data, row.ctypes.data)
+        assert note["refused"][0] == result
+        return result, order[0]
+
+    result, order = resolve(t38="80")
+    assert (result, order["qty_lots"], order["order_id"]) == (0, 50, rows.ORDER_BIT | 1)
+    assert resolve(t38="30")[0] == Refusal.TOO_LATE
+    assert resolve(t55="OIL")[0] == Refusal.MISMATCH
+    assert resolve(t54="2")[0] == Refusal.MISMATCH
+    assert resolve(t18="6")[0] == Refusal.MISMATCH
+    row["state"] = rows.DONE
+    assert resolve(t38="80")[0] == Refusal.TOO_LATE
+
+
+def test_the_clock_of_the_tests():
+    assert int(datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC).timestamp()) == NOW_NS // 10**9

@@ -1,0 +1,56 @@
+"""docs/fix.md tells the truth: its conversation is had with an acceptor, its messages are taken."""
+
+import re
+from pathlib import Path
+
+from fix_acceptor import Acceptor, Connection
+from fix_codec import Codec
+from fix_venue import Acknowledger, venue_session
+
+from openoutcry.order_entry.fix import reference
+from openoutcry.order_entry.fix.refusals import Refusal
+
+PAGE = (Path(__file__).parents[2] / "docs" / "fix.md").read_text()
+TIME = "20231114-22:13:20.000"
+NOW_NS = 1_700_000_000 * 10**9
+
+
+def blocks(kind):
+    return re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.M | re.S)
+
+
+def fields(line):
+    return [(int(tag), value) for tag, value in re.findall(r"(\d+)=([^|]*)\|", line)]
+
+
+def message(line, number):
+    head, *body = fields(line)
+    header = [head, (34, str(number)), (49, "FIRM"), (52, TIME), (56, "VENUE")]
+    return reference.message([*header, *body])
+
+
+def test_the_conversation_is_had():
+    """What comes back is the page's, but for the header."""
+    acceptor = Acceptor({("VENUE", "FIRM"): venue_session()}, Acknowledger())
+    acceptor.clock_offset_ns = 0
+    connection, number, said = Connection(acceptor, NOW_NS), 0, []
+    for line in blocks("fix")[0].splitlines():
+        if line.startswith(">"):
+            assert said == []
+            number += 1
+            answer = connection.receive(message(line, number), NOW_NS)
+            said = [part for part in answer.split(b"8=FIX.4.4\x01") if part]
+        else:
+            got, _ = reference.parse(b"8=FIX.4.4\x01" + said.pop(0))
+            wanted = dict(fields(line))
+            assert {tag: got[tag] for tag in got if tag not in (8, 9, 10, 34, 49, 52, 56)} == wanted
+    assert (said, connection.closed) == ([], True)
+
+
+def test_every_message_of_orders_is_taken():
+    codec, lines = Codec(), blocks("fix-orders")[0].splitlines()
+    assert len(lines) == 7
+    for number, line in enumerate(lines, 1):
+        order, note = codec.decode(message(line, number))
+        assert note["refused"] in (0, Refusal.STATUS, Refusal.MASS_STATUS), line
+        assert (order["kind"] > 0) == (note["refused"] == 0)
