@@ -19,10 +19,12 @@ from openoutcry.host.processes import STOP_SIGNALS, fork_reporting, handling, ou
 from openoutcry.journal import Journal, JournalError
 from openoutcry.journal.archive import archive, retire
 from openoutcry.journal.unwritten import is_unwritten
+from openoutcry.order_entry.spec import SessionsSpec
 from openoutcry.pipeline.options import Options, PipelineError
 from openoutcry.pipeline.run import Sample, Watcher, run
+from openoutcry.pipeline.sessions import with_sessions
 from openoutcry.pipeline.venue import days
-from openoutcry.pipeline.venue.calendar import TradingDay, utc_text
+from openoutcry.pipeline.venue.calendar import TradingDay, moment_ns, utc_text
 from openoutcry.pipeline.venue.file import VenueFile
 from openoutcry.pipeline.venue.house import WIRING, Clock, House, SystemClock
 from openoutcry.replay.checkpoint import make_checkpoints
@@ -66,8 +68,6 @@ class Venue:
 
         ``resume``: refuse to begin a new journal.
         """
-        if self.file.sessions.sessions:
-            raise PipelineError(f"{self.file.path}: sessions are not served yet")
         journal = self.file.journal
         exists = Journal.exists(journal)
         if resume and not exists:
@@ -143,8 +143,24 @@ class Venue:
             order_capacity=file.order_capacity,
             spare_cores=file.housekeeping_cores,
             verify=False,
-            wiring=WIRING,
+            wiring=with_sessions(WIRING) if file.sessions.sessions else WIRING,
+            sessions=self._sessions(),
             operator=house,
+        )
+
+    def _sessions(self) -> SessionsSpec | None:
+        """The sessions of the trading day: its name, its local midnight, and when the day before
+        ended by the clock that stamps commands, which is the real one."""
+        if not self.file.sessions.sessions:
+            return None
+        calendar = self.file.calendar
+        done = days.finished_days(self.file.journal)
+        real_ns = time.time_ns()
+        return replace(
+            self.file.sessions,
+            day=calendar.current_or_next(self.clock.now_ns()).day.strftime("%Y%m%d"),
+            day_start_ns=moment_ns(calendar.zone, calendar.local_date(real_ns), 0),
+            day_begin_ns=done[-1]["closed_ns"] if done else 1,
         )
 
     def _finish_day(self, day: TradingDay | None) -> None:
@@ -157,6 +173,7 @@ class Venue:
             "last_seq": self.last_run["commands"],
             "state_hash": self.last_run["state_hash"],
             "open_orders": self.last_run["open_orders"],
+            "closed_ns": time.time_ns(),
         }
         done = days.finished_days(self.file.journal)
         if not done or done[-1]["day"] != row["day"]:

@@ -1,0 +1,50 @@
+"""Participants trade at a venue over OUCH 4.2: they log in, are answered, and after everything was
+killed recover their stream from any number; the next day has a stream of its own."""
+
+from pathlib import Path
+
+from served_venue import ServedVenue
+from sessions_venue import HASH, Client
+from user_commands import free_port
+
+SESSIONS = """
+[[port]]
+protocol = "ouch-4.2"
+address = "127.0.0.1:PORT"
+[[session]]
+name = "ONE"
+protocol = "ouch-4.2"
+participant = 1
+password = "HASH"
+cancel_on_disconnect = "none"
+"""
+
+
+def test_a_session_over_two_days_and_a_kill(tmp_path: Path) -> None:
+    port = free_port()
+    text = SESSIONS.replace("PORT", str(port)).replace("HASH", HASH)
+    venue = ServedVenue(tmp_path, "2026-11-23T10:00", port=text)
+    venue.start()
+    venue.wait_for_phase("CONTINUOUS")
+    client = Client(port, "ONE")
+    assert client.answer == ("A", b"  20261123" + b"1".rjust(20))
+    client.enter("A", symbol="GOLD")
+    assert client.message()[0] == "A"
+    before = list(client.messages)
+    venue.kill()
+    client.close()
+    venue.start()
+    venue.wait_for_phase("CONTINUOUS")
+    client = Client(port, "ONE")
+    client.message()
+    assert client.messages == before
+    client.close()
+    venue.set_time("2026-11-23T18:00")
+    venue.wait_for(lambda status: status["state"] == "closed")
+    venue.set_time("2026-11-24T10:00")
+    venue.wait_for_phase("CONTINUOUS")
+    client = Client(port, "ONE")
+    assert client.answer[1][:10] == b"  20261124"
+    client.close()
+    last = venue.stop()["last_run"]
+    assert (last["lost"], last["duplicated"]) == (0, 0)
