@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import string
 import sys
 from pathlib import Path
 
@@ -12,8 +11,6 @@ from openoutcry.cli.options import PathArgument, as_json_option
 from openoutcry.wire.errors import OutcryError
 
 DAYS_SHOWN = 5
-PASSWORD_LENGTH = 10
-"""The longest that a login over SoupBinTCP holds."""
 file_argument = click.argument("file", type=PathArgument)
 
 
@@ -33,14 +30,19 @@ def venue() -> None:
 @click.argument("file", type=PathArgument, default=Path("venue.toml"))
 def init(file: Path) -> None:
     """Write a commented example, which `outcry serve` opens as it is [venue.toml]."""
-    from openoutcry.pipeline.venue.example import EXAMPLE
+    from openoutcry.pipeline.venue.example import make_example
 
+    text, passwords = make_example()
     try:
         with file.open("x", encoding="utf-8") as out:
             file.chmod(0o600)  # it is there for secrets as well
-            out.write(EXAMPLE.read_text(encoding="utf-8"))
+            out.write(text)
     except FileExistsError:
         raise OutcryError(f"{file} is there already") from None
+    for name, word in passwords.items():
+        click.echo(f"session {name}: password {word}")
+    if not passwords:
+        click.echo("no sessions: their passwords need pip install 'openoutcry[venue]'")
     click.echo(f"{file}: open it with `outcry serve {file}`")
 
 
@@ -76,13 +78,14 @@ def password(generate: bool) -> None:
 
     It is asked for without being shown; not a terminal, one line of standard input is taken.
     """
+    from openoutcry.pipeline.venue.example import PASSWORD_LENGTH, make_password
+
     try:
         from argon2 import PasswordHasher
     except ImportError:
         raise OutcryError("passwords need argon2-cffi: pip install 'openoutcry[venue]'") from None
     if generate:
-        letters = string.ascii_letters + string.digits
-        word = "".join(secrets.choice(letters) for _ in range(PASSWORD_LENGTH))
+        word = make_password()
         click.echo(f"password: {word}", err=True)
     elif sys.stdin.isatty():
         word = click.prompt("password", hide_input=True, confirmation_prompt=True, err=True)

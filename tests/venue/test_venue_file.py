@@ -2,6 +2,7 @@
 can make is told with its line and key, all of them at once."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -229,9 +230,17 @@ def test_init_writes_the_example_and_never_over_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert outcry("venue", "init").exit_code == 0
-    assert (tmp_path / "venue.toml").read_text() == EXAMPLE.read_text()
-    assert "2 instruments, 2 participants" in outcry("venue", "check", "venue.toml").stdout
+    said = outcry("venue", "init")
+    assert said.exit_code == 0
+    assert (tmp_path / "venue.toml").read_text().startswith(EXAMPLE.read_text())
+    told = outcry("venue", "check", "venue.toml").stdout
+    assert "2 instruments, 2 participants, 2 sessions: no mistake" in told
+    sessions = read_venue(tmp_path / "venue.toml").sessions.sessions
+    words = re.findall(r"^session (\w+): password (\w{10})$", said.stdout, re.MULTILINE)
+    assert [name for name, _ in words] == [session.name for session in sessions]
+    hasher = pytest.importorskip("argon2").PasswordHasher()
+    for (_, word), session in zip(words, sessions, strict=True):
+        assert hasher.verify(session.password_hash, word)
     again = outcry("venue", "init")
     assert (again.exit_code, again.stderr) == (1, "outcry: venue.toml is there already\n")
     missing = outcry("venue", "check", "other.toml")
