@@ -218,6 +218,11 @@ class JournalWriter:
         """Append a block of JSON that says what the state was here, and make all durable."""
         self._write_block(BlockKind.EVIDENCE, [pack_json(document)], time.time_ns(), durable=True)
 
+    @property
+    def later_runs(self) -> list[dict[str, Any]]:
+        """What each run that went on with the journal said of itself, the oldest first."""
+        return self._resumed
+
     def resumed(self, document: dict[str, Any]) -> None:
         """Append a block that says who goes on with the journal, and make all durable.
 

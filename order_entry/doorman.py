@@ -19,13 +19,13 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-
-import argon2
+from typing import Any
 
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.hall import Hall
 from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec, SessionsSpec, Takeover
+from openoutcry.wire.errors import OutcryError
 
 HAND_BYTES, HAND_MAX = 512, 4096
 REPLY_AT = 64
@@ -36,11 +36,10 @@ HANDED_S = 2.0
 MAX_WAITING = 256
 """Connections that have not logged in."""
 MAX_HASHING = 2
+MAX_ATTEMPTS = 4096
 SEQUENCE_AT = soupbin.HEADER_BYTES + 10
 """Where login_accepted has the sequence number."""
 SOUPBIN_PROTOCOLS = {Protocol.OUCH42, Protocol.OUCH50, Protocol.DROP_COPY}
-NO_SUCH_HASH = argon2.PasswordHasher().hash("nobody has this password")
-"""Checked for a name that does not exist, so that its answer takes as long."""
 
 
 class Refused(Exception):
@@ -51,9 +50,20 @@ class Refused(Exception):
         self.letter = letter
 
 
+def password_hasher() -> Any:
+    """An ``argon2.PasswordHasher``; raises :class:`OutcryError` where argon2-cffi is not there."""
+    try:
+        from argon2 import PasswordHasher
+    except ImportError:
+        raise OutcryError(
+            "sessions have passwords, which need argon2-cffi: pip install 'openoutcry[venue]'"
+        ) from None
+    return PasswordHasher()
+
+
 @dataclass
 class Attempts:
-    """Failed logins of one session or from one address, in a row."""
+    """Failed logins in a row: of one session from one address, or of no session's name."""
 
     failures: int = 0
     locked_until_s: float = 0.0
@@ -71,7 +81,7 @@ class Doorman:
     day: str
     """The session that SoupBinTCP logins may ask for."""
     refused: Counter[str] = field(default_factory=Counter)
-    attempts: dict[str, Attempts] = field(default_factory=dict)
+    attempts: dict[tuple[str, str], Attempts] = field(default_factory=dict)
     handed: dict[int, tuple[int, float]] = field(default_factory=dict)
     waiting: int = 0
 
@@ -79,7 +89,9 @@ class Doorman:
         self.names = {
             row.name.casefold(): (index, row) for index, row in enumerate(self.spec.sessions, 1)
         }
-        self.hasher = argon2.PasswordHasher()
+        self.hasher = password_hasher()
+        self.no_such_hash = self.hasher.hash("nobody has this password")
+        """Checked for a name that does not exist, so that its answer takes as long."""
         self.tasks: set[asyncio.Task[None]] = set()
 
     def run(self) -> None:
@@ -221,31 +233,40 @@ class Doorman:
         index, row = self.names.get(name.strip().casefold(), (0, None))
         known = row is not None and row.protocol == port.protocol
         now_s = time.monotonic()
-        who = [f"name {name.strip().casefold()}" if row else "", f"address {address}"]
-        tried = [self.attempts.setdefault(one, Attempts()) for one in who if one]
-        locked = any(one.locked_until_s > now_s for one in tried)
-        password_hash = row.password_hash if row is not None and known else NO_SUCH_HASH
+        # By address too, or anybody could lock a participant out by failing in his name.
+        who = name.strip().casefold() if row else "", address
+        self._forget_attempts(now_s)
+        tried = self.attempts.setdefault(who, Attempts())
+        locked = tried.locked_until_s > now_s
+        password_hash = row.password_hash if row is not None and known else self.no_such_hash
         # Whatever it is that will be refused, the answer takes as long.
         right = await self._verify(password_hash, password)
         if locked:
             raise Refused("locked")
         if row is None or not known or not right:
-            for one in tried:
-                one.failures += 1
-                if one.failures >= self.spec.failures_before_lock:
-                    one.failures, one.locked_until_s = 0, now_s + self.spec.lock_s
+            tried.failures += 1
+            if tried.failures >= self.spec.failures_before_lock:
+                tried.failures, tried.locked_until_s = 0, now_s + self.spec.lock_s
             raise Refused("wrong name or password")
         if row.networks and not _is_inside(address, row):
             raise Refused("address not allowed")
-        for one in tried:
-            one.failures = 0
+        tried.failures = 0
         return index, row
 
+    def _forget_attempts(self, now_s: float) -> None:
+        """Keep no more than a bounded number of failed logins in mind: what is locked stays."""
+        if len(self.attempts) >= MAX_ATTEMPTS:
+            self.attempts = {
+                who: one for who, one in self.attempts.items() if one.locked_until_s > now_s
+            }
+
     async def _verify(self, password_hash: str, password: str) -> bool:
+        from argon2.exceptions import InvalidHashError, VerificationError
+
         async with self.hashing:
             try:
                 return await asyncio.to_thread(self.hasher.verify, password_hash, password)
-            except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+            except (VerificationError, InvalidHashError):
                 return False
 
     def _require_free(self, index: int, row: SessionSpec) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from openoutcry.wire.errors import OutcryError
 
 SAME = (
     "instruments", "order_capacity", "hooks", "source", "seed", "gateway", "gateway_settings",
-    "lanes", "sessions",
+    "lanes",
 )  # fmt: skip
 """What a run must have in common with the one whose journal it goes on with."""
 
@@ -48,6 +49,12 @@ def resume_pipeline(
                 shown = f": {first_difference(before.get(key), config[key])}"
             raise ResumeError(f"{directory} is the journal of a run with another {key}{shown}")
     writer = Journal.resume(directory, direct=durable)
+    configs = [before, *(row["config"] for row in writer.later_runs if "config" in row)]
+    try:
+        check_sessions(directory, configs[-1].get("sessions", []), config["sessions"])
+    except ResumeError:
+        writer.abandon()
+        raise
     remove_later_checkpoints(directory, writer.written_seq)
     checkpoint = newest_checkpoint(directory, writer.journal_id, writer.written_seq)
     point = recover(directory)
@@ -63,6 +70,17 @@ def resume_pipeline(
         "seconds": time.monotonic() - started,
     }
     return writer, point, report
+
+
+def check_sessions(directory: Path, before: list[str], now: list[str]) -> None:
+    """Raise :class:`ResumeError` unless the sessions ``now`` begin with those of ``before``: the
+    journal's notes name them by number."""
+    for number, (old, new) in enumerate(zip_longest(before, now[: len(before)]), start=1):
+        if old != new:
+            raise ResumeError(
+                f"{directory} is the journal of a run whose session {number} was {old}, not {new}: "
+                "sessions keep their places, and new ones come behind them"
+            )
 
 
 def prime(shared: Shared, point: Point, directories: Sequence[Path]) -> None:

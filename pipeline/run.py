@@ -25,7 +25,6 @@ from openoutcry.pipeline.options import ORDER_CAPACITY, Options, PipelineError, 
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.progress import SAMPLE_S, RunState, Sample, Watcher, take_sample
 from openoutcry.pipeline.result import make_result
-from openoutcry.pipeline.sessions import Sessions
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.supervisor import Supervisor
@@ -192,10 +191,12 @@ def _prepare(
 
 def _open_sessions(
     options: Options, shared: Shared, journal: Path | None, watcher: Watcher, stack: ExitStack
-) -> Sessions | None:
+) -> Any:
     """The participants' sessions and their doors, where there are any."""
     if options.sessions is None:
         return None
+    from openoutcry.pipeline.sessions import Sessions  # a second of imports, for a venue only
+
     sessions = Sessions(options.sessions, shared, options.table, journal)
     stack.callback(sessions.close)
     for (host, port), row in zip(sessions.listen(), options.sessions.ports, strict=True):

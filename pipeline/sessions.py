@@ -26,7 +26,7 @@ from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
 from openoutcry.order_entry import ouch42
 from openoutcry.order_entry import session as s
-from openoutcry.order_entry.doorman import Doorman
+from openoutcry.order_entry.doorman import Doorman, password_hasher
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, SessionSpec, SessionsSpec
 from openoutcry.order_entry.stream import DIFFERENT, Stream
 from openoutcry.pipeline.shared import Shared
@@ -84,6 +84,7 @@ class Sessions:
         self.spec = spec
         self.day = spec.day or datetime.now(UTC).strftime("%Y%m%d")
         check(spec)
+        password_hasher()  # not only in the doorman's process, where nobody would see it
         sizes = h.Sizes(
             len(spec.sessions), spec.row_capacity, shared.geometry.stamps, spec.token_capacity
         )

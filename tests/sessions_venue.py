@@ -138,10 +138,15 @@ class Venue:
 class Client:
     """A SoupBinTCP client; ``number`` is that of the next sequenced message."""
 
-    def __init__(self, port, name, password=PASSWORD, sequence=1, session="", wait_s=30, tls=None):
+    def __init__(
+        self, port, name, password=PASSWORD, sequence=1, session="", wait_s=30, tls=None, source=""
+    ):
+        """``source``: the address that it comes from."""
         until = time.monotonic() + wait_s
         while True:
-            self.socket = socket.create_connection(("127.0.0.1", port), timeout=300)
+            self.socket = socket.create_connection(
+                ("127.0.0.1", port), timeout=300, source_address=(source, 0) if source else None
+            )
             if tls:
                 self.socket = tls.wrap_socket(self.socket)
             login = soupbin.LoginRequest(name, password, session, sequence)

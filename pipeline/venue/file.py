@@ -204,6 +204,9 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     participants = _participants(tables)
     sessions, packet_sessions = _sessions(tables, participants, venue["name"] or "")
     ports, packets = _ports(tables, path.parent)
+    if sessions and venue["retention_days"]:
+        tables.wrong(("venue", "retention_days"), "a venue with sessions keeps its whole journal: "
+                     "their streams are made from it")  # fmt: skip
     if packet_sessions and path.stat().st_mode & 0o077:
         tables.wrong((), f"holds session keys, and others may read it: chmod 600 {path}")
     if tables.mistakes:

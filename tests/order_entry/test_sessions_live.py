@@ -33,6 +33,7 @@ SESSIONS = [
     {"name": "FAR", "participant": 11, "networks": ["10.0.0.0/8"]},
     {"name": "MUTE", "participant": 12, "timeout_ms": 4000, "cancel_on_disconnect": int(NONE)},
     {"name": "OTHER", "participant": 13},
+    {"name": "LOCK", "participant": 14},
 ]  # fmt: skip
 
 
@@ -168,6 +169,15 @@ def test_refused_messages_have_their_place_in_the_stream(venue):
     again = venue.client("OTHER", sequence=number - 2)
     assert again.message()[1]["token"].strip() == "y1"
     again.close()
+
+
+def test_failed_logins_lock_a_session_out_for_the_address_they_came_from(venue):
+    """The right password is refused then, but not from elsewhere: nobody locks out another."""
+    for _ in range(5):
+        assert venue.client("LOCK", password="wrong", source="127.0.0.2").answer == ("J", b"A")
+    assert venue.client("LOCK", source="127.0.0.2").answer == ("J", b"A")
+    assert venue.client("LOCK", source="127.0.0.3").answer[0] == "A"
+    assert venue.client("KEEP", source="127.0.0.2").answer[0] == "A", "another session"
 
 
 def test_logins_that_are_refused(venue):

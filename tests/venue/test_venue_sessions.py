@@ -20,6 +20,15 @@ cancel_on_disconnect = "none"
 """
 
 
+def refused(venue: ServedVenue) -> str:
+    """Why the venue does not start."""
+    venue.start()
+    assert venue.process is not None
+    _, err = venue.process.communicate(timeout=300)
+    assert venue.process.returncode != 0
+    return err
+
+
 def test_a_session_over_two_days_and_a_kill(tmp_path: Path) -> None:
     port = free_port()
     text = SESSIONS.replace("PORT", str(port)).replace("HASH", HASH)
@@ -33,12 +42,20 @@ def test_a_session_over_two_days_and_a_kill(tmp_path: Path) -> None:
     before = list(client.messages)
     venue.kill()
     client.close()
+    file = tmp_path / "venue.toml"
+    (row,) = text.split("[[session]]")[1:]
+    second = row.replace("ONE", "TWO")
+    file.write_text(file.read_text().replace(f"[[session]]{row}", f"[[session]]{second}"))
+    assert "session 1 was ONE OUCH42 of participant 1, not TWO" in refused(venue)
+    file.write_text(f"{file.read_text()}[[session]]{row}".replace("TWO", "XXX"))
+    file.write_text(file.read_text().replace("ONE", "TWO").replace("XXX", "ONE"))
     venue.start()
     venue.wait_for_phase("CONTINUOUS")
     client = Client(port, "ONE")
     client.message()
     assert client.messages == before
     client.close()
+    assert Client(port, "TWO").answer[0] == "A", "a new session, behind the one that was there"
     venue.set_time("2026-11-23T18:00")
     venue.wait_for(lambda status: status["state"] == "closed")
     venue.set_time("2026-11-24T10:00")
