@@ -70,8 +70,9 @@ def send(
     else:
         click.echo(
             f"{result['sent_orders']:,} orders in {result['sent_packets']:,} packets, "
-            f"{result['acknowledged']:,} answered ({result['refused']:,} of them refused as beyond "
-            f"the participant's rate), {result['unanswered']:,} unanswered"
+            f"{result['acknowledged'] - result['refused']:,} acknowledged, "
+            + (f"{result['refused']:,} refused beyond the rate, " if result["refused"] else "")
+            + f"{result['unanswered']:,} unanswered"
         )
         row = {"name": "round trip", "span": "sent -> reply received", **result["latency"]}
         Console().print(stage_table([row], "Round trip"))
