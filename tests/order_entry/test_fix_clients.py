@@ -1,0 +1,188 @@
+"""Clients that others wrote trade with the acceptor: QuickFIX's engine through a line that is cut
+in the middle of messages loses nothing and doubles nothing; simplefix reads what we write."""
+
+import os
+import socket
+import threading
+import time
+
+import pytest
+from fix_acceptor import Acceptor, Connection, Server
+from fix_venue import Acknowledger, CuttingProxy, venue_session
+
+from openoutcry.order_entry import session as block
+from openoutcry.order_entry.fix import reference
+
+PATIENCE_S = 600
+SETTINGS = """[DEFAULT]
+ConnectionType=initiator
+ReconnectInterval=1
+FileStorePath={folder}
+StartTime=00:00:00
+EndTime=00:00:00
+HeartBtInt=30
+SocketConnectHost=127.0.0.1
+SocketConnectPort={port}
+UseDataDictionary=Y
+DataDictionary={dictionary}
+[SESSION]
+BeginString=FIX.4.4
+SenderCompID=FIRM
+TargetCompID=VENUE
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm():
+    """Every kernel compiled: a client's own patience with a logon is ten seconds."""
+    acceptor = Acceptor({("VENUE", "FIRM"): venue_session()}, Acknowledger())
+    now_ns = time.monotonic_ns()
+    connection, head = Connection(acceptor, now_ns), [(49, "FIRM"), (56, "VENUE")]
+    sent = time.strftime("%Y%m%d-%H:%M:%S", time.gmtime())
+    order = [(11, "W1"), (55, "GOLD"), (54, "1"), (38, "5"), (40, "2"), (44, "1.25"), (60, sent)]
+    bodies = [("A", [(98, "0"), (108, "30")]), ("D", order), ("2", [(7, "1"), (16, "0")])]
+    answer = b""
+    for number, (kind, fields) in enumerate(bodies, start=1):
+        fields = [(35, kind), (34, str(number)), *head, (52, sent), *fields]
+        answer += connection.receive(reference.message(fields), now_ns)
+    kinds = [dict(reference.split(one))[b"35"] for one in answer.split(b"8=FIX.4.4\x01")[1:]]
+    assert kinds == [b"A", b"8", b"4", b"8"], "a gap for the logon, and the report again"
+
+
+def wait_until(condition, what):
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.01)
+
+
+def trade_through_cuts(tmp_path, count, cuts):
+    """Orders sent by QuickFIX, in order, through a proxy that cuts; returns what each side saw."""
+    fix = pytest.importorskip("quickfix", reason="PyPI's quickfix could not be built")
+    from fix_dictionary import PATHS
+
+    dictionary = next(p for p in PATHS if (p / "FIX44.xml").exists()) / "FIX44.xml"
+
+    class Client(fix.Application):
+        def __init__(self):
+            super().__init__()
+            self.session, self.reports, self.faults = None, [], []
+            self.logged_on = threading.Event()
+
+        def onCreate(self, session):  # noqa: N802
+            self.session = session
+
+        def onLogon(self, session):  # noqa: N802
+            self.logged_on.set()
+
+        def onLogout(self, session):  # noqa: N802
+            pass
+
+        def toAdmin(self, message, session):  # noqa: N802
+            pass
+
+        def fromAdmin(self, message, session):  # noqa: N802
+            if message.getHeader().getField(35) == "3":
+                self.faults.append(message.toString())
+
+        def toApp(self, message, session):  # noqa: N802
+            if message.getHeader().getField(35) != "D":
+                self.faults.append(message.toString())
+
+        def fromApp(self, message, session):  # noqa: N802
+            self.reports.append((message.getField(11), message.getField(39), message.getField(38)))
+
+    one, application = venue_session(), Acknowledger()
+    acceptor = Acceptor({("VENUE", "FIRM"): one}, application)
+    with Server(acceptor) as server, CuttingProxy(server.port, cuts) as proxy:
+        path = tmp_path / "client.cfg"
+        path.write_text(
+            SETTINGS.format(folder=tmp_path, port=proxy.listen_port, dictionary=dictionary)
+        )
+        client, settings = Client(), fix.SessionSettings(str(path))
+        store = fix.FileStoreFactory(settings)
+        initiator = fix.SocketInitiator(client, store, settings)
+        initiator.start()
+        try:
+            assert client.logged_on.wait(PATIENCE_S)
+            for number in range(count):
+                message = fix.Message()
+                message.getHeader().setField(35, "D")
+                for tag, value in {
+                    11: f"C{number}", 55: "GOLD", 54: "1", 38: str(number + 1), 40: "2",
+                    44: "12.34", 60: "20260105-09:30:00.000", 21: "1",
+                }.items():  # fmt: skip
+                    message.setField(tag, value)
+                fix.Session.sendToTarget(message, client.session)
+            wait_until(lambda: len(client.reports) >= count, "reports are missing")
+            session = fix.Session.lookupSession(client.session)
+            wait_until(
+                lambda: (
+                    (session.getExpectedTargetNum(), session.getExpectedSenderNum())
+                    == (one[block.OUT_SEQ], one[block.IN_SEQ])
+                ),
+                "sequence numbers differ",
+            )
+        finally:
+            initiator.stop()
+        assert proxy.done == len(cuts)
+    return application.orders, client
+
+
+def check_trade(tmp_path, count, cuts):
+    orders, client = trade_through_cuts(tmp_path, count, cuts)
+    names = [f"C{number}" for number in range(count)]
+    assert orders == names, "what the acceptor took"
+    assert [name for name, _, _ in client.reports] == names, "what the client was told"
+    assert {status for _, status, _ in client.reports} == {"0"}
+    assert [int(qty) for _, _, qty in client.reports] == list(range(1, count + 1))
+    assert client.faults == []
+
+
+def test_quickfix_loses_nothing_on_a_line_that_is_cut(tmp_path):
+    """Each side asks for what it missed and is given it; numbers agree at the end."""
+    check_trade(tmp_path, 200, [700, 9_001, 20_003])
+
+
+@pytest.mark.long
+def test_quickfix_loses_nothing_of_100_000_orders(tmp_path):
+    count = int(os.environ.get("OUTCRY_FIX_ORDERS", "100000"))
+    check_trade(tmp_path, count, [300_001 + 777_777 * k for k in range(20)])
+
+
+def test_simplefix_reads_what_we_write_and_we_what_it_writes():
+    simplefix = pytest.importorskip("simplefix")
+    acceptor = Acceptor({("VENUE", "FIRM"): venue_session()}, Acknowledger())
+    with Server(acceptor) as server:
+        connection = socket.create_connection(("127.0.0.1", server.port), PATIENCE_S)
+        with connection:
+            parser, answers = simplefix.FixParser(), []
+            for number, fields in enumerate(
+                (
+                    [(35, "A"), (98, 0), (108, 30)],
+                    [(35, "D"), (11, "A1"), (55, "GOLD"), (54, 1), (38, 5), (40, 2),
+                     (44, "1.25"), (60, "20260105-09:30:00.000")],
+                    [(35, "1"), (112, "HELLO")],
+                    [(35, "5")],
+                ),
+                1,
+            ):  # fmt: skip
+                message = simplefix.FixMessage()
+                message.append_pair(8, "FIX.4.4", header=True)
+                message.append_pair(35, fields[0][1], header=True)
+                message.append_pair(34, number, header=True)
+                message.append_pair(49, "FIRM", header=True)
+                message.append_utc_timestamp(52, precision=3, header=True)
+                message.append_pair(56, "VENUE", header=True)
+                for tag, value in fields[1:]:
+                    message.append_pair(tag, value)
+                connection.sendall(message.encode())
+            while data := connection.recv(4096):
+                parser.append_buffer(data)
+            while (answer := parser.get_message()) is not None:
+                answers.append(answer)
+    assert [answer.get(35) for answer in answers] == [b"A", b"8", b"0", b"5"]
+    assert [answer.get(34) for answer in answers] == [b"1", b"2", b"3", b"4"]
+    assert (answers[1].get(11), answers[1].get(44), answers[1].get(39)) == (b"A1", b"1.25", b"0")
+    assert answers[2].get(112) == b"HELLO"
+    assert reference.parse(answers[1].encode())[1] is None
