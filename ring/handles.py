@@ -36,6 +36,10 @@ def poll_handle(handle: int, limit: int) -> int:
 @kernel
 def release_handle(handle: int, count: int) -> None:
     """Done with the next ``count`` records of a reader's handle."""
+    if count == 0:
+        # Another thread may pass over tombstones right now: writing the cursor that was read would
+        # put it back.  With a record held, nobody else can move it.
+        return
     entry = load_i64(handle + HANDLE_ENTRY)
     kernels.release(entry, load_i64(entry) + count)
     kernels.wake_waiters(load_i64(handle + HANDLE_RING))

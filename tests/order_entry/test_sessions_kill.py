@@ -151,9 +151,13 @@ def test_the_stages_processes_are_killed_while_the_rest_lives(tmp_path):
 
         def break_it():
             (pipeline,) = (one for one in running() if one.owner.pid == venue.process.pid)
-            rows = pipeline.view(pipeline.positions(), 1)["stages"]
-            pid = next(row["pid"] for row in rows if row["name"] == "sessions")
-            os.kill(pid, signal.SIGKILL)
+            while True:
+                rows = pipeline.view(pipeline.positions(), 1)["stages"]
+                pid = next(row["pid"] for row in rows if row["name"] == "sessions")
+                try:
+                    return os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    time.sleep(0.01)  # the one before is not replaced yet
 
         traders = storm(venue, 3, random.Random(3), break_it)
         check_streams(venue, traders)
