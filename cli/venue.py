@@ -78,12 +78,9 @@ def password(generate: bool) -> None:
 
     It is asked for without being shown; not a terminal, one line of standard input is taken.
     """
-    from openoutcry.pipeline.venue.example import PASSWORD_LENGTH, make_password
+    from openoutcry.order_entry.passwords import PASSWORD_LENGTH, make_password, password_hasher
 
-    try:
-        from argon2 import PasswordHasher
-    except ImportError:
-        raise OutcryError("passwords need argon2-cffi: pip install 'openoutcry[venue]'") from None
+    hasher = password_hasher()
     if generate:
         word = make_password()
         click.echo(f"password: {word}", err=True)
@@ -98,7 +95,7 @@ def password(generate: bool) -> None:
             f"outcry: longer than {PASSWORD_LENGTH} characters: for FIX, as a login over "
             "SoupBinTCP holds no more", err=True,
         )  # fmt: skip
-    click.echo(PasswordHasher().hash(word))
+    click.echo(hasher.hash(word))
 
 
 @venue.command()

@@ -19,13 +19,12 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.hall import Hall
+from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec, SessionsSpec, Takeover
-from openoutcry.wire.errors import OutcryError
 
 HAND_BYTES, HAND_MAX = 512, 4096
 REPLY_AT = 64
@@ -48,17 +47,6 @@ class Refused(Exception):
     def __init__(self, why: str, letter: str = "A") -> None:
         super().__init__(why)
         self.letter = letter
-
-
-def password_hasher() -> Any:
-    """An ``argon2.PasswordHasher``; raises :class:`OutcryError` where argon2-cffi is not there."""
-    try:
-        from argon2 import PasswordHasher
-    except ImportError:
-        raise OutcryError(
-            "sessions have passwords, which need argon2-cffi: pip install 'openoutcry[venue]'"
-        ) from None
-    return PasswordHasher()
 
 
 @dataclass

@@ -26,7 +26,8 @@ from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
 from openoutcry.order_entry import ouch42
 from openoutcry.order_entry import session as s
-from openoutcry.order_entry.doorman import Doorman, password_hasher
+from openoutcry.order_entry.doorman import Doorman
+from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, SessionSpec, SessionsSpec
 from openoutcry.order_entry.stream import DIFFERENT, Stream
 from openoutcry.pipeline.shared import Shared

@@ -1,12 +1,11 @@
 """The commented example of a venue file."""
 
-import secrets
-import string
 from pathlib import Path
 
+from openoutcry.order_entry.passwords import make_password, password_hasher
+from openoutcry.wire.errors import OutcryError
+
 EXAMPLE = Path(__file__).with_name("example.toml")
-PASSWORD_LENGTH = 10
-"""The longest that a login over SoupBinTCP holds."""
 SESSIONS = """
 # OUCH 4.2 over SoupBinTCP, a session for each participant.  Here stand the hashes of the passwords
 # that `outcry venue init` made and showed; `outcry venue password` makes others.
@@ -30,21 +29,14 @@ address = "127.0.0.1:9001"
 """
 
 
-def make_password() -> str:
-    """A random one."""
-    letters = string.ascii_letters + string.digits
-    return "".join(secrets.choice(letters) for _ in range(PASSWORD_LENGTH))
-
-
 def make_example() -> tuple[str, dict[str, str]]:
     """The text of a venue file, and the passwords of its sessions by name.  Without argon2-cffi
     there are none."""
     text = EXAMPLE.read_text(encoding="utf-8")
     try:
-        from argon2 import PasswordHasher
-    except ImportError:
+        hasher = password_hasher()
+    except OutcryError:
         return text, {}
     passwords = {name: make_password() for name in ("ALPHA", "BETA")}
-    hasher = PasswordHasher()
     hashes = {name: hasher.hash(word) for name, word in passwords.items()}
     return text + SESSIONS.format(**hashes), passwords
