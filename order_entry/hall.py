@@ -32,7 +32,8 @@ from openoutcry.order_entry import notes, rows, session, tokens
     UNTOLD,  # events of sessions' orders whose row or store had no room for them
     DAY_BEGIN,  # ns since the epoch: streams and tokens are of what came from then on
     DAY_BEGUN,
-) = range(0, 8 * 14, 8)
+    TOLD,  # commands of the lane before this one have been answered
+) = range(0, 8 * 15, 8)
 HEAD_BYTES = 4096
 INPUT_BYTES = 1 << 16
 ORDER_BYTES = 64
@@ -122,7 +123,7 @@ class Hall:
             self.words[at + 512 :] = 0
         table = self.words[at : at + tokens.TABLE_BYTES // 8]
         tokens.prepare_table(table, self.address + 8 * at + 4096, self.sizes.tokens)
-        for word in (LAST_NUMBER, LANE_SEQ, EVENT_SEQ, UNTOLD, DAY_BEGUN):
+        for word in (LAST_NUMBER, LANE_SEQ, EVENT_SEQ, UNTOLD, DAY_BEGUN, TOLD):
             self._set(word, 0)
         for index in range(1, self.sizes.sessions + 1):
             block = self.block(index)

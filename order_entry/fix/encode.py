@@ -59,8 +59,13 @@ put_380, put_11_first, put_restated = constant(b"380="), constant(b"11="), const
 put_530, put_531, put_532 = constant(b"530="), constant(b"\x01531="), constant(b"532=")
 put_533, put_37, put_584 = constant(b"533="), constant(b"37="), constant(b"584=")
 put_911, put_912, put_no = constant(b"\x01911="), constant(b"\x01912=Y\x01"), constant(b"0")
+put_zero_reports = constant(b"\x01911=0\x01")
+put_no_symbol, put_no_orders = constant(b"[N/A]"), constant(b"58=no open orders\x01")
 NEW, PARTLY, DONE, GONE, OVER, REFUSED = (ord(letter) for letter in "0124C8")
 """OrdStatus."""
+UNDISCLOSED = ord("7")
+"""Side of what no order is known of."""
+COMMON = tuple(int(refusal) for refusal in refusals.COMMON)
 
 
 @kernel
@@ -237,7 +242,7 @@ def encode_rejected(event: int, row: int, session: int, note: int, out: int) -> 
     this session's."""
     if note == 0:
         return 0
-    refused = load_u8(note + notes.REFUSED)
+    refused = refusal_of(note)
     number = refusals.CORE_REASONS + refused if refused != 0 else load_u8(event + REASON)
     exec_id = load_i64(event + SEQ)
     message = load_u8(note + notes.MESSAGE)
@@ -253,10 +258,19 @@ def encode_rejected(event: int, row: int, session: int, note: int, out: int) -> 
 
 
 @kernel
+def refusal_of(note: int) -> int:
+    """Why the note's message was refused, as this protocol says it."""
+    refused = load_u8(note + notes.REFUSED)
+    if refused >= refusals.FIRST_COMMON:
+        return COMMON[refused - refusals.FIRST_COMMON]
+    return refused
+
+
+@kernel
 def refuse(note: int, order: int, session: int, out: int, room: int) -> int:
     """The answer to a command whose note says ``refused``, where no event tells of it; ExecID is
     the command's sequence.  ``order`` is its row, or 0."""
-    refused = load_u8(note + notes.REFUSED)
+    refused = refusal_of(note)
     if room < MAX_BODY or refused == 0:
         return 0
     number = refusals.CORE_REASONS + refused
@@ -267,7 +281,9 @@ def refuse(note: int, order: int, session: int, out: int, room: int) -> int:
         return encode_mass_report(session, note, number, 0, out)
     if (message == decode.F) | (message == decode.G):
         return encode_cancel_reject(session, order, note, number, out)
-    if (message == decode.H) | (message == decode.MASS_STATUS):
+    if message == decode.MASS_STATUS and refused == Refusal.MASS_STATUS:
+        return encode_mass_status(session, order, note, exec_id, out)
+    if (message == decode.H) | (message == decode.MASS_STATUS) | (refused == Refusal.STATUS):
         return encode_status(session, order, note, 0, exec_id, out)
     return encode_order_reject(session, order, note, number, exec_id, out)
 
@@ -298,11 +314,13 @@ def encode_order_reject(
     at = put_number(at, order_number) if order_number > 0 else put_none(at)
     at = put_token(put_11(at), note)
     at = put_rejected(put_field_end(put_number(put_17(at), exec_id)))
-    if row != 0:
-        at = put_padded(put_55(at), row + rows.SYMBOL, decode.MAX_SYMBOL)
-        at = put_char(put_54(at), load_u8(row + rows.OWN + decode.SIDE_CHAR))
-    else:
-        at = put_char(put_54(at - 1), load_u8(note + notes.OWN + decode.SIDE_CHAR))
+    symbol = session + words.REFUSED_SYMBOL if row == 0 else row + rows.SYMBOL
+    own = note + notes.OWN if row == 0 else row + rows.OWN
+    at = put_55(at)
+    has_symbol = load_u8(symbol) != 0
+    at = put_padded(at, symbol, decode.MAX_SYMBOL) if has_symbol else put_no_symbol(at)
+    side = load_u8(own + decode.SIDE_CHAR)
+    at = put_char(put_54(at), side if side != 0 else UNDISCLOSED)
     at = put_time(put_zeros(at), session)
     at = put_number(put_103(at), load_u8(reason_row(session, number)))
     return put_reason(put_field_end(at), session, number) - out
@@ -333,7 +351,8 @@ def encode_cancel_reject(session: int, row: int, note: int, number: int, out: in
 @kernel
 def encode_business_reject(session: int, note: int, out: int) -> int:
     """j: a message type that is not taken here."""
-    at = put_number(put_45(put_j(out)), load_i64(note + notes.CLIENT_SEQ))
+    seq = load_i64(note + notes.CLIENT_SEQ) & (1 << words.SEQ_BITS) - 1
+    at = put_number(put_45(put_j(out)), seq)
     at = put_padded(put_372(at), note + notes.OWN, 8)
     at = put_380(put_field_end(at))
     at = put_field_end(put_char(at, 51))
@@ -389,6 +408,22 @@ def encode_status(session: int, row: int, note: int, total: int, exec_id: int, o
         at = put_token(put_584(at), note)
         at = put_field_end(put_number(put_911(at - 1), total))
     return at - out
+
+
+put_no_status = constant(b"35=8\x0137=NONE\x0117=0\x01150=I\x0139=8\x0155=[N/A]\x0154=7")
+
+
+@kernel
+def encode_mass_status(session: int, row: int, note: int, exec_id: int, out: int) -> int:
+    """One of the STATUS_TOTAL answers to AF, STATUS_LEFT more behind it; without an open order
+    (``row`` 0) the only one says so."""
+    if row == 0:
+        at = put_time(put_zeros(put_no_status(out)), session)
+        at = put_token(put_584(at), note)
+        return put_no_orders(mark_last(out, put_zero_reports(at - 1) - out) + out) - out
+    total = load_i64(session + words.STATUS_TOTAL)
+    size = encode_status(session, row, note, total, exec_id, out)
+    return size if load_i64(session + words.STATUS_LEFT) > 0 else mark_last(out, size)
 
 
 @kernel
