@@ -106,7 +106,7 @@ def decode(message: int, size: int, session: int, order: int, note: int) -> int:
         kind = DISCONNECT
     wrote(session)
     save(session)
-    if kind == LOGOUT or kind == DISCONNECT:
+    if kind in (LOGOUT, DISCONNECT):
         fix_session.disconnected(session)
     return kind
 

@@ -439,7 +439,7 @@ def understand(context: int, session: int) -> int:
         done += 1
         if result == LOGIN and is_fix:
             logged_on(context, session)
-        elif result < 0 or result == LOGOUT or result == DISCONNECTING:
+        elif result < 0 or result in (LOGOUT, DISCONNECTING):
             break
     if done >= most:
         waits = 1
@@ -451,7 +451,7 @@ def understand(context: int, session: int) -> int:
         mark_dirty(context, session)
     if result < 0:
         fault(context, session)
-    elif result == LOGOUT or result == DISCONNECTING:
+    elif result in (LOGOUT, DISCONNECTING):
         if result == LOGOUT:
             c.say(context, session, n.LOGGED_OUT)
         else:
