@@ -351,12 +351,11 @@ def test_bytes_that_are_no_fix_harm_nobody(venue):
             junk = bytearray(b"".join(rng.choice(good) for _ in range(20)) + rng.randbytes(2000))
             for _ in range(rng.randint(1, 50)):
                 junk[rng.randrange(len(junk))] = rng.randrange(256)
-            with connection:
-                with contextlib.suppress(ConnectionError, BrokenPipeError):
-                    connection.sendall((b"" if attempt % 4 == 0 else logon) + bytes(junk))
-                    connection.shutdown(socket.SHUT_WR)
-                    while connection.recv(1 << 16):
-                        pass
+            with connection, contextlib.suppress(ConnectionError, BrokenPipeError):
+                connection.sendall((b"" if attempt % 4 == 0 else logon) + bytes(junk))
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(1 << 16):
+                    pass
             watching.enter("1", "BOLT", 1, "0.01", ioc=True)
             assert told(watching, 2, 150) == [("0",), ("4",)]
     with connect(venue, prefix=f"Y{time.monotonic_ns()}") as firm:
