@@ -180,7 +180,7 @@ def test_a_mass_cancel_of_ones_own_is_anybodys() -> None:
 
 @pytest.mark.parametrize("symbol", [b"", b"NOBODY"])
 def test_who_must_name_an_instrument(symbol: bytes) -> None:
-    """A disconnect and the time are of no instrument; a mass cancel may be of all, a limit of none."""
+    """A disconnect and the time are of no instrument; a mass cancel and a limit may be."""
     free = {CommandKind.DISCONNECT, CommandKind.TIME}
     if symbol == b"":
         free |= {CommandKind.MASS_CANCEL, CommandKind.RISK}
