@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from types import TracebackType
+from typing import Any
 
 from openoutcry.client.soupbin import ClientError, SessionEnded
 
@@ -140,10 +141,10 @@ class FixClient:
 
     # Orders.
 
-    def buy(self, symbol: str, quantity: int, price: str | Decimal, **more: str) -> str:
+    def buy(self, symbol: str, quantity: int, price: str | Decimal, **more: Any) -> str:
         return self.enter("1", symbol, quantity, price, **more)
 
-    def sell(self, symbol: str, quantity: int, price: str | Decimal, **more: str) -> str:
+    def sell(self, symbol: str, quantity: int, price: str | Decimal, **more: Any) -> str:
         return self.enter("2", symbol, quantity, price, **more)
 
     def enter(

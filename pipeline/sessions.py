@@ -6,7 +6,6 @@ memory has (docs/decisions/016-sessions.md).
 """
 
 import os
-import re
 import select
 import signal
 import socket
@@ -32,7 +31,13 @@ from openoutcry.order_entry.fix import live as fix44
 from openoutcry.order_entry.fix import words as fix_words
 from openoutcry.order_entry.fix.numbers import NumbersFile
 from openoutcry.order_entry.passwords import password_hasher
-from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, SessionSpec, SessionsSpec
+from openoutcry.order_entry.spec import (
+    FIX_NAME,
+    CancelOnDisconnect,
+    Protocol,
+    SessionSpec,
+    SessionsSpec,
+)
 from openoutcry.order_entry.stream import DIFFERENT, Stream
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.shared import Shared
@@ -62,7 +67,6 @@ CODECS: dict[Protocol, Any] = {Protocol.OUCH42: ouch42, Protocol.FIX44: fix44}
 """The protocol's module: frame, decode, complete, encode, refuse, and what only FIX has."""
 FIX = {Protocol.FIX44: "FIX.4.4"}
 """Protocols that are FIX, and their BeginString."""
-FIX_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 DAY_NS = 86_400_000_000_000
 EASTERNMOST_NS = 14 * 3_600_000_000_000
 ACCURACY_NS = 120_000_000_000
