@@ -56,7 +56,7 @@ def displayed(row: int) -> int:
     """What others may see of an order, in lots."""
     price = load_i64(row + s.PRICE)
     hidden = load_u8(row + s.FLAGS_AT) & (s.HIDDEN | s.WAITING)
-    if hidden != 0 or price == MARKET_BUY or price == MARKET_SELL:
+    if hidden != 0 or price in (MARKET_BUY, MARKET_SELL):
         return 0
     if load_i64(row + s.DISPLAY) != 0:
         return load_i64(row + s.SLICE)
@@ -248,7 +248,7 @@ def count_phases(state: int, was_open: int, out: int) -> int:
         at = load_i64(state + s.INSTRUMENTS) + s.INSTRUMENT_BYTES * index
         phase = load_i64(at + s.PHASE)
         closed += phase == _CLOSED
-        closing += phase == _CLOSED or phase == _CLOSING or phase == _AT_LAST
+        closing += phase in (_CLOSED, _CLOSING, _AT_LAST)
         trading += phase == _CONTINUOUS
     store_i64(state + s.CLOSED_COUNT, closed)
     store_i64(state + s.CLOSING_COUNT, closing)
@@ -349,7 +349,7 @@ def of_an_order(state: int, kind: int, event: int, out: int) -> int:
         store_i64(row + s.SLICE, min(load_i64(row + s.DISPLAY), leaves))
         if flags & _AUCTION:
             out = auction_trade(state, row, event, out)
-    elif kind == _ACCEPTED or kind == _REPLACED or kind == _REPEGGED:
+    elif kind in (_ACCEPTED, _REPLACED, _REPEGGED):
         store_i64(row + s.PRICE, load_i64(event + _PRICE))
         waiting = s.WAITING if flags & _F_WAITING else 0
         store_u8(row + s.FLAGS_AT, load_u8(row + s.FLAGS_AT) & ~s.WAITING | waiting)
@@ -358,7 +358,7 @@ def of_an_order(state: int, kind: int, event: int, out: int) -> int:
     elif kind == _CONVERTED:
         store_i64(row + s.PRICE, load_i64(event + _PRICE))
         place(state, row, load_i64(event + _SEQ))
-    elif kind == _ELECTED or kind == _REFRESHED:
+    elif kind in (_ELECTED, _REFRESHED):
         if kind == _ELECTED:
             store_u8(row + s.FLAGS_AT, load_u8(row + s.FLAGS_AT) & ~s.WAITING)
         place(state, row, load_i64(event + _SEQ))
@@ -393,7 +393,7 @@ def encode(
         store_i64(state + s.NOW, ts_ns % DAY_NS)
         if load_i64(state + s.BEGUN) == 0:
             out = begin(state, out)
-        if kind == _PHASE_CHANGED or kind == _INDICATIVE or kind == _UNCROSSED:
+        if kind in (_PHASE_CHANGED, _INDICATIVE, _UNCROSSED):
             out = of_the_market(state, kind, event, out)
         elif kind != _REJECTED and kind != _COMPLETED:
             out = of_an_order(state, kind, event, out)

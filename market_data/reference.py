@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from openoutcry.wire.enums import EventFlag, EventKind, Phase, Side
 from openoutcry.wire.feed_messages import ITCH50
+from openoutcry.wire.records import INSTRUMENT
 
 DAY_NS = 86_400_000_000_000
 NO_LIMIT = (2**63 - 1, -(2**63))
@@ -50,7 +51,7 @@ class ReferenceFeed:
     def __init__(
         self, instruments: npt.NDArray[Any], decimals: Mapping[str, int] | None = None
     ) -> None:
-        self.rows = [{name: row[name] for name in instruments.dtype.names} for row in instruments]
+        self.rows = [{name: row[name] for name in INSTRUMENT.offsets} for row in instruments]
         self.scales = [
             10 ** (4 - (decimals or {}).get(bytes(row["symbol"]).decode(), 4)) for row in self.rows
         ]
@@ -228,8 +229,9 @@ class ReferenceFeed:
                 self.say("U", order.instrument, reference=old, new_reference=order.number,
                          shares=order.shown, price=order.price)  # fmt: skip
             else:
+                side = "B" if order.side == Side.BUY else "S"
                 self.say("A", order.instrument, reference=order.number, shares=order.shown,
-                         side="B" if order.side == Side.BUY else "S", price=order.price)  # fmt: skip
+                         side=side, price=order.price)  # fmt: skip
 
     def delete(self, order: Order) -> None:
         if order.number:
@@ -277,8 +279,9 @@ class ReferenceFeed:
                 self.to_be_told(other, renewed=True)
         elif order.visible < order.shown:
             match = int(event["seq"]) - (event["side"] != Side.BUY)
+            gone, price = order.shown - order.visible, int(event["price_ticks"])
             self.say("C", order.instrument, reference=order.number, match=match, printable="N",
-                     shares=order.shown - order.visible, price=int(event["price_ticks"]))  # fmt: skip
+                     shares=gone, price=price)  # fmt: skip
             order.shown = order.visible
             if not order.shown:
                 order.number = 0

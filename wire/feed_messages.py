@@ -150,8 +150,15 @@ A request is the same 20 bytes."""
 MOLD_HEARTBEAT, MOLD_END = 0, 0xFFFF
 """Counts that are no counts: nothing new, and the end of the session; the number is the next."""
 
-GLIMPSE_END = Message(
-    "end_of_snapshot", "G", 21, "The snapshot is complete.",
-    (Field("sequence", "digits", "number of the first live message that is not in it", 20),),
+GLIMPSE = Protocol(
+    "GLIMPSE 5.0",
+    client=(),
+    server=(
+        Message(
+            "end_of_snapshot", "G", 21, "The snapshot, in messages of ITCH 5.0, is complete.",
+            (Field("sequence", "digits", "number of the first live message not in it", 20),),
+        ),
+    ),
 )  # fmt: skip
-"""What GLIMPSE 5.0 says behind the messages of ITCH 5.0."""
+
+PROTOCOLS = (ITCH50, GLIMPSE)

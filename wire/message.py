@@ -128,11 +128,16 @@ class Option:
     """A replace may have it."""
 
 
-def markdown(generated: str, protocols: Iterable[Protocol], options: Iterable[Option]) -> str:
+def markdown(
+    generated: str,
+    protocols: Iterable[Protocol],
+    options: Iterable[Option] = (),
+    title: str = "Order-entry messages",
+) -> str:
     """The page of every message, field by field."""
     lines = [
         f"<!-- {generated} -->",
-        "# Order-entry messages, byte by byte",
+        f"# {title}, byte by byte",
         "",
         "Big-endian, packed, no padding.",
     ]
@@ -153,6 +158,8 @@ def markdown(generated: str, protocols: Iterable[Protocol], options: Iterable[Op
                     f"| {at} | {f.size_bytes} | `{f.name}` | {f.ctype} | {f.doc} |"
                     for f, at in zip(message.fields, message.offsets.values(), strict=True)
                 ]
+    if not options:
+        return "\n".join([*lines, ""])
     lines += [
         "",
         "## Options of OUCH 5.0",

@@ -1,8 +1,6 @@
 """Events become messages of ITCH 5.0: kernels against the plain reference, and both against the
 book that the matcher displays."""
 
-import numpy as np
-import pytest
 from feed_support import NO_LIMIT, PlainBook, by_command, fields, flow, unframed
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +8,7 @@ from hypothesis import strategies as st
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.reference import ReferenceFeed
 from openoutcry.matcher import BookFromEvents
-from openoutcry.wire.enums import EventFlag, EventKind, Side
+from openoutcry.wire.enums import Side
 
 SEEDS = st.integers(0, 10**6)
 
@@ -58,7 +56,9 @@ def test_the_flows_cause_every_message_and_what_is_rare():
     kinds, renewed = set(), 0
     for seed in range(200):
         run, events, rx_ts_ns = flow(seed)
-        for message in unframed(Feed(run.instruments, run.order_capacity).encode(events, rx_ts_ns, 1)):
+        for message in unframed(
+            Feed(run.instruments, run.order_capacity).encode(events, rx_ts_ns, 1)
+        ):
             row = fields(message)
             kinds.add(row["kind"])
             renewed += row["kind"] == "U" and row["new_reference"] >> 60 == 1
