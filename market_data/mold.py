@@ -1,8 +1,8 @@
 """MoldUDP64: messages become packets, each with the number of its first one.
 
 A packet is a session's name (10 bytes), a sequence number (u64), a count (u16), all big-endian,
-then so many messages, each behind its length.  With nothing new a heartbeat says the next number, and
-behind the last message the end of the session does.  Source: Nasdaq, MoldUDP64 1.00.
+then so many messages, each behind its length.  With nothing new a heartbeat says the next number,
+and behind the last message the end of the session does.  Source: Nasdaq, MoldUDP64 1.00.
 """
 
 from collections.abc import Iterator
