@@ -464,7 +464,16 @@ def decode_mass(session: int, fields: int, order: int, note: int, msg_type: int)
 
 @kernel_outlined
 def decode_unknown(fields: int, note: int) -> int:
-    """A message type that is not taken here: its letters go into the note."""
+    """A message type that is not taken here: its letters go into the note.  What is no letter or
+    digit is no type at all."""
+    left = load_i64(fields + words.MSG_TYPE)
+    while left != 0:
+        letter = left & 255
+        folded = letter | 32
+        if not (48 <= letter <= 57) and not (97 <= folded <= 122):
+            fix_session.set_error(fields, scan.BAD_MSG_TYPE, 0)
+            return REJECT
+        left >>= 8
     store_word(note + notes.OWN, load_i64(fields + words.MSG_TYPE))
     refuse_note(note, Refusal.UNSUPPORTED_MESSAGE)
     return APPLICATION

@@ -54,7 +54,7 @@ put_59, put_99, put_31 = constant(b"\x0159="), constant(b"\x0199="), constant(b"
 put_32, put_151, put_14 = constant(b"\x0132="), constant(b"\x01151="), constant(b"\x0114=")
 put_6, put_60, put_58 = constant(b"\x016="), constant(b"\x0160="), constant(b"58=")
 put_103, put_102, put_434 = constant(b"103="), constant(b"102="), constant(b"\x01434=")
-put_none, put_45, put_372 = constant(b"NONE"), constant(b"45="), constant(b"\x01372=")
+put_none, put_45, put_372 = constant(b"NONE"), constant(b"45="), constant(b"372=")
 put_380, put_11_first, put_restated = constant(b"380="), constant(b"11="), constant(b"378=5\x01")
 put_530, put_531, put_532 = constant(b"530="), constant(b"\x01531="), constant(b"532=")
 put_533, put_37, put_584 = constant(b"533="), constant(b"37="), constant(b"584=")
@@ -353,10 +353,10 @@ def encode_business_reject(session: int, note: int, out: int) -> int:
     """j: a message type that is not taken here."""
     seq = load_i64(note + notes.CLIENT_SEQ) & (1 << words.SEQ_BITS) - 1
     at = put_number(put_45(put_j(out)), seq)
+    number = refusals.CORE_REASONS + Refusal.UNSUPPORTED_MESSAGE
+    at = put_reason(put_field_end(at), session, number)
     at = put_padded(put_372(at), note + notes.OWN, 8)
-    at = put_380(put_field_end(at))
-    at = put_field_end(put_char(at, 51))
-    return put_reason(at, session, refusals.CORE_REASONS + Refusal.UNSUPPORTED_MESSAGE) - out
+    return put_field_end(put_char(put_380(put_field_end(at)), 51)) - out
 
 
 @kernel

@@ -3,18 +3,16 @@ in the book once, every report comes once, and what is sent again is what it was
 
 import os
 import random
-import signal
 import threading
 import time
 
 import numpy as np
 import pytest
-from sessions_venue import PASSWORD, Venue
+from sessions_venue import PASSWORD, Venue, kill_stage
 
 from openoutcry.client import ClientError, FixClient, FixNumbers
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry.spec import Protocol
-from openoutcry.pipeline.top import running
 from openoutcry.wire.enums import CommandKind
 
 SESSIONS = [
@@ -189,15 +187,3 @@ def test_the_stage_is_killed_while_the_rest_lives(tmp_path):
 
         check_again(venue, storm(venue, break_it, 3, random.Random(5)))
         assert len(venue.said["restarts"]) == 3
-
-
-def kill_stage(venue):
-    """SIGKILL of the process that has the sessions."""
-    (pipeline,) = (one for one in running() if one.owner.pid == venue.process.pid)
-    while True:
-        rows = pipeline.view(pipeline.positions(), 1)["stages"]
-        pid = next(row["pid"] for row in rows if row["name"] == "sessions")
-        try:
-            return os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            time.sleep(0.01)  # the one before is not replaced yet
