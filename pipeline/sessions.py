@@ -24,7 +24,7 @@ from openoutcry.journal import JournalReader
 from openoutcry.order_entry import apply as a
 from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
-from openoutcry.order_entry import ouch42
+from openoutcry.order_entry import ouch42, ouch50
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry.doorman import Doorman
 from openoutcry.order_entry.passwords import password_hasher
@@ -53,7 +53,7 @@ STAGES = (
         gated_by=("gate",),
     ),
 )  # fmt: skip
-CODECS: dict[Protocol, Any] = {Protocol.OUCH42: ouch42}
+CODECS: dict[Protocol, Any] = {Protocol.OUCH42: ouch42, Protocol.OUCH50: ouch50}
 """The protocol's module: frame, decode, complete, encode, refuse."""
 DAY_NS = 86_400_000_000_000
 ARGUMENTS = {"frame": 2, "decode": 5, "complete": 4, "encode": 6, "refuse": 5}
