@@ -62,6 +62,7 @@ KIND_NEW = int(CommandKind.NEW)
 KIND_MASS_CANCEL = int(CommandKind.MASS_CANCEL)
 KIND_TIME = int(CommandKind.TIME)
 KIND_PHASE = int(CommandKind.PHASE)
+KIND_RISK = int(CommandKind.RISK)
 KIND_LAST = int(max(CommandKind))
 SIDE_LAST = int(max(Side))
 ORDER_TYPE_LAST = int(max(OrderType))
@@ -285,7 +286,7 @@ def applicable_checks(kind: int, order_type: int, symbol: int, rules_addr: int) 
     row = kind * (kind < MASK_COUNT)
     mask: int = load_u16(rules_addr + MASKS_AT + 2 * row)
     unpriced = (kind == KIND_NEW) & (order_type < 64) & (UNPRICED_WORD >> (order_type & 63))
-    everywhere = (kind == KIND_MASS_CANCEL) & (symbol == 0)
+    everywhere = ((kind == KIND_MASS_CANCEL) | (kind == KIND_RISK)) & (symbol == 0)
     return mask & ~(unpriced * PRICE_BITS | everywhere * BIT_SYMBOL)
 
 
@@ -293,7 +294,10 @@ def applicable_checks(kind: int, order_type: int, symbol: int, rules_addr: int) 
 def wrong_kind(kind: int, aux: int, participant: int) -> bool:
     """Is the kind undeclared, or one that only the house may send, and somebody else did?"""
     of_the_house = (
-        (kind == KIND_TIME) | (kind == KIND_PHASE) | ((kind == KIND_MASS_CANCEL) & (aux != 0))
+        (kind == KIND_TIME)
+        | (kind == KIND_PHASE)
+        | (kind == KIND_RISK)
+        | ((kind == KIND_MASS_CANCEL) & (aux != 0))
     )
     return (kind == 0) | (kind > KIND_LAST) | (of_the_house & (participant != 0))
 

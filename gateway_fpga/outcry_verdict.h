@@ -36,7 +36,7 @@
 #define VERDICT_PRICE_BITS 3331
 #define VERDICT_ROW_BITS 12042
 #define VERDICT_TIME_MASK INT64_C(4611686018427387903)
-#define VERDICT_KIND_LAST 9
+#define VERDICT_KIND_LAST 10
 #define VERDICT_SIDE_LAST 2
 #define VERDICT_ORDER_TYPE_LAST 16
 #define VERDICT_TIME_IN_FORCE_LAST 7
@@ -86,6 +86,7 @@ static inline unsigned verdict_form(const struct outcry_order *o) {
     unsigned duration = o->time_in_force & ((1u << VERDICT_SELF_TRADE_SHIFT) - 1);
     unsigned self_trade = o->time_in_force >> VERDICT_SELF_TRADE_SHIFT;
     int for_house = o->kind == OUTCRY_COMMAND_KIND_TIME || o->kind == OUTCRY_COMMAND_KIND_PHASE
+                    || o->kind == OUTCRY_COMMAND_KIND_RISK
                     || (o->kind == OUTCRY_COMMAND_KIND_MASS_CANCEL && o->aux != 0);
     unsigned code = 0;
     if (o->side > VERDICT_SIDE_LAST
@@ -165,7 +166,8 @@ static inline uint16_t outcry_verdict(const struct outcry_order *o, void *block)
     if (o->kind == OUTCRY_COMMAND_KIND_NEW && o->order_type < 64
         && VERDICT_UNPRICED_WORD >> o->order_type & 1)
         mask &= ~VERDICT_PRICE_BITS;
-    if (o->kind == OUTCRY_COMMAND_KIND_MASS_CANCEL && symbol == 0)
+    if (symbol == 0
+        && (o->kind == OUTCRY_COMMAND_KIND_MASS_CANCEL || o->kind == OUTCRY_COMMAND_KIND_RISK))
         mask &= ~(1u << OUTCRY_ERROR_BIT_SYMBOL);
     unsigned code = verdict_form(o) | verdict_numbers(o, row, rules)
                     | verdict_switched(o, row, mask, rules);

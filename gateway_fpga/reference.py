@@ -113,13 +113,14 @@ def error_code(wrong: Iterable[ErrorBit]) -> int:
 def _must_name_an_instrument(order: np.void) -> bool:
     if order["kind"] in (CommandKind.DISCONNECT, CommandKind.TIME):
         return False
-    return order["kind"] != CommandKind.MASS_CANCEL or bytes(order["symbol"]) != b""
+    may_name_none = order["kind"] in (CommandKind.MASS_CANCEL, CommandKind.RISK)
+    return not may_name_none or bytes(order["symbol"]) != b""
 
 
 def _is_the_houses(order: np.void) -> bool:
     if order["kind"] == CommandKind.MASS_CANCEL:
         return int(order["aux"]) != 0
-    return order["kind"] in (CommandKind.TIME, CommandKind.PHASE)
+    return order["kind"] in (CommandKind.TIME, CommandKind.PHASE, CommandKind.RISK)
 
 
 def _form(order: np.void) -> set[ErrorBit]:

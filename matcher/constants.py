@@ -79,7 +79,7 @@ ICEBERG_FLAG = int(EventFlag.ICEBERG) << FLAGS_SHIFT
 AUCTION = int(EventFlag.AUCTION) << FLAGS_SHIFT
 
 NEW, CANCEL, REDUCE, REPLACE, SET_EXPIRY, MASS_CANCEL, DISCONNECT, TIME, PHASE_COMMAND = (
-    int(kind) for kind in CommandKind
+    int(kind) for kind in CommandKind if kind != CommandKind.RISK
 )
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 LIMIT = int(OrderType.LIMIT)

@@ -8,24 +8,28 @@ Each event of an order says what is open of it afterwards, so one rule does for 
 import openoutcry.risk.layout as lay
 from openoutcry.risk import before as command
 from openoutcry.risk import totals, wide
-from openoutcry.risk.bits import NO_LIMIT
+from openoutcry.risk.bits import NO_LIMIT, RISK_REASON
 from openoutcry.risk.money import add_money, judge_profit, mark_position
 from openoutcry.wire.enums import EventFlag, EventKind, Side
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, load_u8, store_i64
 from openoutcry.wire.records import EVENT, NO_PRICE, RECORD_BYTES
 
-EVENT_ORDER, PRICE = EVENT.offsets["order_id"], EVENT.offsets["price_ticks"]
+EVENT_ORDER, CONTRA, PRICE = (
+    EVENT.offsets[name] for name in ("order_id", "contra_id", "price_ticks")
+)
 QTY, LEAVES = EVENT.offsets["qty_lots"], EVENT.offsets["leaves_lots"]
 WORD = EVENT.offsets["participant"]
 INSTRUMENT_SHIFT = 8 * (EVENT.offsets["instrument"] - WORD)
 KIND_SHIFT = 8 * (EVENT.offsets["kind"] - WORD)
+REASON_SHIFT = 8 * (EVENT.offsets["reason"] - WORD)
 SIDE_SHIFT = 8 * (EVENT.offsets["side"] - WORD)
 FLAGS_SHIFT = 8 * (EVENT.offsets["flags"] - WORD)
 ACCEPTED, FILLED = int(EventKind.ACCEPTED), int(EventKind.FILLED)
 CANCELLED, REDUCED = int(EventKind.CANCELLED), int(EventKind.REDUCED)
 REPLACED, EXPIRED = int(EventKind.REPLACED), int(EventKind.EXPIRED)
 CONVERTED, PHASE_CHANGED = int(EventKind.CONVERTED), int(EventKind.PHASE_CHANGED)
+REJECTED, COMPLETED = int(EventKind.REJECTED), int(EventKind.COMPLETED)
 CHANGES = sum(1 << kind for kind in (FILLED, CANCELLED, REDUCED, REPLACED, EXPIRED, CONVERTED))
 """Kinds that change what is open, or at what price, of an order that was."""
 MAKER, AUCTION = int(EventFlag.MAKER), int(EventFlag.AUCTION)
@@ -45,12 +49,28 @@ def after(state: int, order: int, events: int, count: int) -> int:
             enter(state, order, event, word)
         elif (CHANGES >> kind) & 1 != 0:
             change(state, order, event, word, kind)
+        elif kind == REJECTED:
+            tell(state, order, event, word)
         elif kind == PHASE_CHANGED and load_i64(event + PRICE) != NO_PRICE:
             rules = totals.instrument_row(state, (word >> INSTRUMENT_SHIFT) & 0xFFFF)
             store_i64(rules + lay.REFERENCE, load_i64(event + PRICE))
             if load_i64(rules + lay.LAST) == NO_LIMIT:
                 store_i64(rules + lay.LAST, load_i64(event + PRICE))
     return 0
+
+
+@kernel
+def tell(state: int, order: int, event: int, word: int) -> None:
+    """What ``before`` refused gets its figures; what it applied is no reject."""
+    reason = (word >> REASON_SHIFT) & 0xFF
+    if reason == RISK_REASON:
+        store_i64(event + PRICE, load_i64(state + lay.REFUSED_LIMIT))
+        store_i64(event + LEAVES, load_i64(state + lay.REFUSED_VALUE))
+        store_i64(event + QTY, load_i64(state + lay.REFUSED_ASKED))
+    elif reason == 0:
+        store_i64(event + WORD, word + ((COMPLETED - REJECTED) << KIND_SHIFT))
+        store_i64(event + CONTRA, load_u8(order + command.TYPE))
+        store_i64(event + LEAVES, load_i64(order + command.AUX))
 
 
 @kernel

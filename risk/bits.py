@@ -2,7 +2,9 @@
 
 from enum import IntEnum
 
-RISK_KIND = 10
+from openoutcry.wire.enums import CommandKind, Reason
+
+RISK_KIND = int(CommandKind.RISK)
 """``kind`` of the exchange operator's RISK command: an order record whose fields mean
 
     order_type   what is set, a :class:`Setting`
@@ -12,8 +14,9 @@ RISK_KIND = 10
     price_ticks  a second value: RATE's burst, BANDS' lower band
     order_id     the operator who sends it; told back in the event
 """
-RISK_REASON = 32
-"""``reason`` of a REJECTED event by which the core refuses an order; ``contra_id``: the bits."""
+RISK_REASON = int(Reason.RISK)
+"""``reason`` of a REJECTED event by which the core refuses; ``contra_id``: the bits.  Of the lowest,
+``price_ticks`` is the limit, ``leaves_lots`` what stands, ``qty_lots`` what was asked."""
 
 NO_LIMIT = 2**63 - 1
 LARGEST = 2**62

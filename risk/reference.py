@@ -432,6 +432,17 @@ class Reference:
 
     # after
 
+    def tells(self, c: Any, verdict: int) -> dict[str, int]:
+        """What the event of a command says that ``before`` kept from the matcher."""
+        if verdict == APPLIED:
+            what = {"kind": EventKind.COMPLETED, "reason": 0, "contra_id": int(c["order_type"])}
+            given = {name: int(c[name]) for name in ("price_ticks", "qty_lots", "order_id")}
+            return what | given | {"leaves_lots": int(c["aux"])}
+        _, bits, _, limit, stands, asked = self.refused
+        what = {"kind": EventKind.REJECTED, "reason": RISK_REASON, "contra_id": bits}
+        figures = {"price_ticks": limit, "leaves_lots": stands, "qty_lots": asked}
+        return what | figures | {"order_id": int(c["order_id"])}
+
     def after(self, c: Any, events: npt.NDArray[Any]) -> None:
         for event in events:
             kind = event["kind"]

@@ -21,6 +21,7 @@ def rejected(order, verdict):
     event = np.zeros(1, EVENT_DTYPE)
     event["kind"], event["order_id"] = EventKind.REJECTED, order["order_id"]
     event["reason"], event["contra_id"] = verdict & 0xFF, verdict >> 8
+    event["price_ticks"], event["qty_lots"] = order["price_ticks"], order["qty_lots"]
     return event
 
 
@@ -61,6 +62,9 @@ class Pair:
         wanted = self.reference.before(orders[0])
         verdict, events = self.kernels.process(orders)
         assert verdict == wanted, (orders[0], bits(verdict), bits(wanted))
+        if verdict:
+            told = self.reference.tells(orders[0], wanted)
+            assert {name: int(events[name][0]) for name in told} == told
         self.reference.after(orders[0], events)
         self.verdicts.append(verdict)
         if verdict & 0xFF:

@@ -30,6 +30,10 @@ class CommandKind(IntEnum):
     PHASE = 9
     """The instrument enters the trading phase ``aux``; ``qty_lots`` 1 makes ``price_ticks`` its
     reference price.  House only."""
+    RISK = 10
+    """A limit or a switch of the risk around the matcher: ``order_type`` says which (risk/bits.py),
+    ``aux`` is its value, ``qty_lots`` whose it is.  House only; MALFORMED where there is no risk or
+    what is asked makes no sense."""
 
 
 class Side(IntEnum):
@@ -175,7 +179,9 @@ class EventKind(IntEnum):
     UNCROSSED = 15
     """The auction's price, volume, surplus and its side; its fills follow."""
     COMPLETED = 16
-    """A TIME, MASS_CANCEL or DISCONNECT is done; ``qty_lots`` orders went."""
+    """A TIME, MASS_CANCEL or DISCONNECT is done; ``qty_lots`` orders went.  Or a RISK command is:
+    ``contra_id`` is what was set, ``leaves_lots`` the value, ``qty_lots`` whose, ``order_id`` the
+    operator."""
 
 
 class EventFlag(IntFlag):
@@ -245,6 +251,10 @@ class Reason(IntEnum):
     TIME_BACKWARDS = 30
     OFF_LAST = 31
     """Trading at last takes no other price than the last."""
+    RISK = 32
+    """A limit of the participant, the instrument or the market.  ``contra_id`` has the bit of every
+    check that failed (risk/bits.py); of the lowest, ``price_ticks`` is the limit, ``leaves_lots``
+    what stands against it and ``qty_lots`` what it would be."""
 
 
 class ErrorBit(IntEnum):

@@ -334,7 +334,7 @@ always @(posedge clk) if (f_started && out_valid) begin
                                          && f_time[7:4] <= 4'd4)));
     flag_symbol:
         assert (f_code[7] == (!f_known && f_kind != 8'd7 && f_kind != 8'd8
-                              && !(f_mass && f_symbol == 64'd0)));
+                              && !((f_mass || f_kind == 8'd10) && f_symbol == 64'd0)));
     flag_price_step: assert (f_code[8] == (f_priced && f_price > 0 && |(f_hit & f_price_step)));
     flag_qty_step:   assert (f_code[9] == (f_sized && f_qty > 0 && |(f_hit & f_qty_step)));
     flag_collar:     assert (f_code[10] == (f_priced && f_price > 0 && |(f_hit & f_outside)));
@@ -344,8 +344,8 @@ always @(posedge clk) if (f_started && out_valid) begin
     if (!f_armed) validator_refuses_unarmed: assert (f_code[12] || !f_entry);
     flag_halted:      assert (f_code[13] == (f_entry && |(f_hit & f_halted)));
     flag_kind:
-        assert (f_code[15] == (f_kind == 8'd0 || f_kind > 8'd9
-                || (f_participant != 16'd0 && (f_kind == 8'd8 || f_kind == 8'd9
+        assert (f_code[15] == (f_kind == 8'd0 || f_kind > 8'd10
+                || (f_participant != 16'd0 && (f_kind == 8'd8 || f_kind == 8'd9 || f_kind == 8'd10
                                                || (f_mass && f_aux != 64'd0)))));
 end
 

@@ -359,10 +359,11 @@ module outcry_validator #(
     wire read_expiry  = read_kind == `OUTCRY_COMMAND_KIND_SET_EXPIRY;
     wire read_reduce  = read_kind == `OUTCRY_COMMAND_KIND_REDUCE;
     wire read_mass    = read_kind == `OUTCRY_COMMAND_KIND_MASS_CANCEL;
+    wire read_risk    = read_kind == `OUTCRY_COMMAND_KIND_RISK;
     // Of these nobody asks which symbol, or only if they name one.
     wire read_symbolless = read_kind == `OUTCRY_COMMAND_KIND_DISCONNECT
         || read_kind == `OUTCRY_COMMAND_KIND_TIME
-        || (read_mass && read_data[`OUTCRY_ORDER_SYMBOL] == 64'd0);
+        || ((read_mass || read_risk) && read_data[`OUTCRY_ORDER_SYMBOL] == 64'd0);
     // Sums of products, not choices: a choice of all zeros would become a reset of the register, which
     // has to wait for its enable.
     wire [15:0] read_mask = KIND_CHECK
@@ -376,8 +377,9 @@ module outcry_validator #(
 
     wire read_of_the_house = read_kind == `OUTCRY_COMMAND_KIND_TIME
         || read_kind == `OUTCRY_COMMAND_KIND_PHASE
+        || read_risk
         || (read_kind == `OUTCRY_COMMAND_KIND_MASS_CANCEL && read_aux != 64'd0);
-    wire read_wrong_kind = read_kind == 8'd0 || read_kind > `OUTCRY_COMMAND_KIND_PHASE
+    wire read_wrong_kind = read_kind == 8'd0 || read_kind > `OUTCRY_COMMAND_KIND_RISK
         || (read_of_the_house && read_participant != 16'd0);
     wire read_wrong_side = read_side > `OUTCRY_SIDE_SELL
         || (read_side == 8'd0 && read_kind != `OUTCRY_COMMAND_KIND_MASS_CANCEL);

@@ -161,7 +161,8 @@ class ReferenceEngine:
     def _dispatch(self, c: Command, instrument: int, means_all: bool) -> None:
         if c.error_code:
             raise Rejected(Reason.GATEWAY, c.error_code)
-        require(c.kind in list(CommandKind), Reason.MALFORMED)
+        is_known = c.kind in list(CommandKind) and c.kind != CommandKind.RISK
+        require(is_known, Reason.MALFORMED)
         require(means_all or instrument != NO_INSTRUMENT, Reason.UNKNOWN_INSTRUMENT)
         if c.kind == CommandKind.TIME:
             self._time(c)

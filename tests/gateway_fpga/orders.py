@@ -100,7 +100,7 @@ def random_orders(
         price = max(1, int(orders["price_ticks"][at]) % 2**63)
         qty = limits[chosen_limits[at]] // price + int(dice.integers(-1, 2))
         orders["price_ticks"][at], orders["qty_lots"][at] = price, min(2**63 - 1, max(0, qty))
-    mostly("kind", dice.choice([1, 1, 1, 1, 2, 3, 4, 4, 5, 6, 7, 8, 9, 0, 10], count), 0.98)
+    mostly("kind", dice.choice([1, 1, 1, 1, 2, 3, 4, 4, 5, 6, 7, 8, 9, 0, 10, 11], count), 0.98)
     mostly("side", dice.choice([1, 2, 1, 2, 0, 3], count), 0.95)
     mostly("order_type", dice.integers(0, 18, count), 0.95)
     mostly("time_in_force", dice.integers(0, 9, count) | dice.integers(0, 6, count) << 4, 0.95)

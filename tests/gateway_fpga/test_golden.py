@@ -122,7 +122,7 @@ def test_kernel_equals_reference_at_the_boundaries(rows: list[tuple[Any, ...]]) 
 
 def test_kernel_equals_reference_on_every_small_combination() -> None:
     """All kinds × sides × types × times × symbols × edge values: the whole table, no sampling."""
-    kinds = (*range(11), 255)
+    kinds = (*range(12), 255)
     edges = (-(2**63), -1, 0, 1, 5, 7, 199, 200, 205, 10_100, 2**63 - 1)
     forms = list(itertools.product(kinds, (0, 1, 2, 3), range(18), (0, 1, 7, 8, 0x41, 0x51)))
     orders = np.zeros(len(forms), ORDER_DTYPE)
@@ -153,13 +153,15 @@ def test_random_bytes_are_judged_like_any_order(noise: bytes) -> None:
 def test_good_orders_of_every_kind_pass() -> None:
     """A well-formed command of each kind and type has the verdict 0."""
     for kind, order_type in itertools.product(CommandKind, OrderType):
-        house = kind in (CommandKind.TIME, CommandKind.PHASE)
+        house = kind in (CommandKind.TIME, CommandKind.PHASE, CommandKind.RISK)
         assert verdict(make_order(kind=kind, order_type=order_type, participant=not house)) == set()
 
 
-@pytest.mark.parametrize("kind", [CommandKind.TIME, CommandKind.PHASE, CommandKind.MASS_CANCEL])
+@pytest.mark.parametrize(
+    "kind", [CommandKind.TIME, CommandKind.PHASE, CommandKind.MASS_CANCEL, CommandKind.RISK]
+)
 def test_what_is_the_houses_is_refused_from_anybody_else(kind: CommandKind) -> None:
-    """Time, phases and a cancel of everybody's orders are participant 0's alone."""
+    """Time, phases, limits and a cancel of everybody's orders are participant 0's alone."""
     assert verdict(make_order(kind=kind, aux=1, participant=0)) == set()
     for participant in (1, 256, 65_535):
         wrong = verdict(make_order(kind=kind, aux=1, participant=participant))
@@ -178,10 +180,10 @@ def test_a_mass_cancel_of_ones_own_is_anybodys() -> None:
 
 @pytest.mark.parametrize("symbol", [b"", b"NOBODY"])
 def test_who_must_name_an_instrument(symbol: bytes) -> None:
-    """A disconnect and the time are of no instrument; a mass cancel may be of all of them."""
+    """A disconnect and the time are of no instrument; a mass cancel and a limit may be."""
     free = {CommandKind.DISCONNECT, CommandKind.TIME}
     if symbol == b"":
-        free.add(CommandKind.MASS_CANCEL)
+        free |= {CommandKind.MASS_CANCEL, CommandKind.RISK}
     for kind in CommandKind:
         wrong = verdict(make_order(kind=kind, symbol=symbol))
         assert (ErrorBit.SYMBOL in wrong) == (kind not in free)
