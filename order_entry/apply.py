@@ -8,9 +8,9 @@ the event, its command's note and rows of commands before it.
 
 from numba import types
 
+from openoutcry.order_entry import drop_copy, ouch, ouch50_in, soupbin
 from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
-from openoutcry.order_entry import ouch, ouch50_in, soupbin
 from openoutcry.order_entry import rows as r
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import stream as st
@@ -264,7 +264,7 @@ def row_of_own(hall: int, row: int, event: int, note: int) -> int:
             store_u8(row + r.STATE, r.DONE)
         return new
     if kind == CANCELLED and load_u8(new + r.STATE) == r.SENT:
-        # Executed meanwhile to as much as the replace asked for, or more: the order is gone instead.
+        # Executed meanwhile to what the replace asked for, or more: the order is gone instead.
         store_u8(new + r.STATE, r.DONE)
     return row
 
@@ -343,6 +343,40 @@ def tell_refused(hall: int, codecs: int, event: int, order: int, note: int, rx_t
     return put_out(hall, session, out, size, load_i64(event + EVENT_SEQ))
 
 
+@kernel_outlined
+def copy_event(hall: int, codecs: int, event: int, note: int, rx_ts_ns: int) -> None:
+    """Who gets a copy of an event: every drop copy whose group has its participant.  Before
+    :func:`apply_event`, for every event; ``note``: 0 if no session caused it."""
+    who = load_u16(event + EVENT_PARTICIPANT)
+    copies = load_i64(load_i64(hall + h.COPY_MASKS) + 8 * who)
+    if copies == 0:
+        return
+    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+    row, name = 0, 0
+    if load_u8(event + EVENT_KIND) != REJECTED:
+        row = r.current_row(rows, mask, load_i64(event + EVENT_ID))
+    if row != 0:
+        name = block_of(hall, load_u16(row + r.SESSION)) + s.NAME
+    if note != 0:
+        if load_u8(note + n.FLAGS) & n.FLAG_INTERNAL:
+            if load_u8(event + EVENT_KIND) == REJECTED:
+                return
+            note = 0
+        else:
+            sender = block_of(hall, load_u16(note + n.SESSION))
+            # What a taker's note says is nothing about the orders that it met.
+            if load_i64(sender + s.PARTICIPANT) != who or (row != 0 and sender + s.NAME != name):
+                note = 0
+            else:
+                name = sender + s.NAME
+    out = codecs + CODEC_BYTES * CODECS
+    size = drop_copy.write_copy(event, row, note, name, rx_ts_ns, out + soupbin.HEADER_BYTES)
+    for place in range(load_i64(hall + h.COPY_COUNT)):
+        if copies >> place & 1:
+            session = block_of(hall, load_i64(hall + h.COPY_SESSIONS + 8 * place))
+            put_out(hall, session, out, size, load_i64(event + EVENT_SEQ))
+
+
 @kernel
 def put_out(hall: int, session: int, out: int, size: int, event_seq: int) -> int:
     """Put what was encoded behind a packet's header at ``out`` into the session's stream, if it is
@@ -393,6 +427,8 @@ def apply_batch(
         while at < event_count and load_i64(events + 64 * at + EVENT_CAUSE) == seq:
             event = events + 64 * at
             if load_i64(event + EVENT_SEQ) <= last_event:
+                if load_i64(hall + h.COPY_COUNT) > 0:
+                    copy_event(hall, codecs, event, note, load_i64(order + ORDER_TS))
                 apply_event(hall, codecs, event, order, note, load_i64(order + ORDER_TS))
             at += 1
     return noted
