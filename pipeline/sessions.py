@@ -58,7 +58,7 @@ CODECS: dict[Protocol, Any] = {
     Protocol.OUCH50: ouch50,
     Protocol.DROP_COPY: drop_copy,
 }
-"""The protocol's module: frame, decode, complete, encode, refuse."""
+"""The protocol's module: frame, decode, and if it has orders complete, encode, refuse."""
 DAY_NS = 86_400_000_000_000
 ARGUMENTS = {"frame": 2, "decode": 5, "complete": 4, "encode": 6, "refuse": 5}
 
@@ -338,9 +338,9 @@ def check(spec: SessionsSpec) -> None:
             raise SessionsError(f"{where}: the name is there twice")
         if row.protocol not in CODECS:
             raise SessionsError(f"{where}: {row.protocol.name} is not served yet")
-        about = (
-            row.group if row.protocol == Protocol.DROP_COPY and row.group else (row.participant,)
-        )
+        about: tuple[int, ...] = (row.participant,)
+        if row.protocol == Protocol.DROP_COPY and row.group:
+            about = row.group
         if not all(1 <= participant <= 65535 for participant in about):
             raise SessionsError(f"{where}: participant {row.participant} is not 1 to 65535")
         if not (row.name.isascii() and row.name.isalnum() and len(row.name) <= 6):

@@ -15,8 +15,8 @@ RISK_KIND = int(CommandKind.RISK)
     order_id     the operator who sends it; told back in the event
 """
 RISK_REASON = int(Reason.RISK)
-"""``reason`` of a REJECTED event by which the core refuses; ``contra_id``: the bits.  Of the lowest,
-``price_ticks`` is the limit, ``leaves_lots`` what stands, ``qty_lots`` what was asked."""
+"""``reason`` of a REJECTED event by which the core refuses; ``contra_id``: the bits.  Of the
+lowest, ``price_ticks`` is the limit, ``leaves_lots`` what stands, ``qty_lots`` what was asked."""
 
 NO_LIMIT = 2**63 - 1
 LARGEST = 2**62
