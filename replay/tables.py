@@ -12,6 +12,7 @@ import numpy.typing as npt
 from openoutcry.journal import JournalError, JournalReader
 from openoutcry.replay.events import Batch, events_of, starting_point
 from openoutcry.wire.enums import (
+    SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
     BlockKind,
     CommandKind,
@@ -172,7 +173,7 @@ class Tables:
                 "side": self._names(records["side"], Side),
                 "order_type": self._names(records["order_type"], OrderType),
                 "time_in_force": self._names(tif & (1 << SELF_TRADE_SHIFT) - 1, TimeInForce),
-                "self_trade": self._names(tif >> SELF_TRADE_SHIFT, SelfTrade),
+                "self_trade": self._names(tif >> SELF_TRADE_SHIFT & SELF_TRADE_MASK, SelfTrade),
                 "price_ticks": records["price_ticks"],
                 "qty_lots": records["qty_lots"],
                 "aux": records["aux"],

@@ -105,18 +105,19 @@ class Venue:
 
     def start(self):
         command = [sys.executable, __file__, json.dumps(self.document)]
-        wanted = len({row.get("protocol", Protocol.OUCH42) for row in self.document["sessions"]})
+        wanted = {row.get("protocol", Protocol.OUCH42) for row in self.document["sessions"]}
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
+        open_ports = set()
         for line in self.process.stdout:
             said = json.loads(line)
             self.notes.append(said.get("note", ""))
             found = re.fullmatch(r"(\w+) on .*:(\d+)", self.notes[-1])
             if found:
                 self.ports[found[1]] = int(found[2])
-                wanted -= 1
-            if wanted == 0:
+                open_ports.add(found[1])
+            if len(open_ports) == len(wanted):
                 self.port = self.ports.get("OUCH42", 0)
                 return
         raise AssertionError(f"the venue ended with {self.process.wait()}: {self.notes}")
@@ -151,7 +152,7 @@ class Client:
     """A SoupBinTCP client; ``number`` is that of the next sequenced message."""
 
     def __init__(
-        self, port, name, password=PASSWORD, sequence=1, session="", wait_s=120, tls=None, source=""
+        self, port, name, password=PASSWORD, sequence=1, session="", wait_s=30, tls=None, source=""
     ):
         """``source``: the address that it comes from."""
         until = time.monotonic() + wait_s

@@ -53,9 +53,7 @@ MAX_SEND = 1 << 18
 
 # A hand-over's words (order_entry/doorman.py), then bytes that came with the login.
 HAND_INDEX, HAND_SEQUENCE, HAND_REPLY, HAND_REPLY_AT, HAND_BYTES = 0, 8, 16, 24, 512
-HAND_MAX = 4096
-CONTROL_AT = 64  # of the cmsg behind x.MESSAGE
-DATA_AT = 128
+HAND_MAX, CONTROL_AT, DATA_AT = 4096, 64, 128  # CONTROL_AT: of the cmsg behind x.MESSAGE
 
 CANCEL, DISCONNECT = int(CommandKind.CANCEL), int(CommandKind.DISCONNECT)
 DAY = int(TimeInForce.DAY)
@@ -88,24 +86,30 @@ def take_events(context: int) -> int:
     ring, ring_mask = load_i64(context + w.IN_RING), load_i64(context + w.IN_MASK)
     mask = load_i64(context + w.STAMP_MASK)
     offset = load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
-    first = load_i64(context + w.NEXT)
+    first, copies = load_i64(context + w.NEXT), load_i64(hall + h.COPY_COUNT)
     for index in range(first, first + count):
         event = slot_address(ring, ring_mask, index)
         at = 8 * (load_i64(event + a.EVENT_CAUSE) & mask)
         origin = load_i64(load_i64(context + x.LANE_WORDS) + at)
+        rx_ts_ns = load_i64(load_i64(context + x.RECEIVED) + at) + offset
         note = order = 0
         if origin & (NUMBERS - 1) == x.LANE:
             note_mask = load_i64(hall + h.NOTE_MASK)
             note = n.note_at(load_i64(hall + h.NOTES), note_mask, origin >> SHIFT)
             order = load_i64(hall + h.ORDERS) + 64 * (origin >> SHIFT & note_mask)
-        elif load_i64(event + a.EVENT_ID) & r.ORDER_BIT == 0:
+        if copies > 0:
+            a.copy_event(hall, codecs, event, note, rx_ts_ns)
+        if note == 0 and load_i64(event + a.EVENT_ID) & r.ORDER_BIT == 0:
             continue
-        rx_ts_ns = load_i64(load_i64(context + x.RECEIVED) + at) + offset
         told = a.apply_event(hall, codecs, event, order, note, rx_ts_ns)
         if note != 0:
             store_i64(hall + h.TOLD, origin >> SHIFT)
         if told != 0:
             mark_dirty(context, a.block_of(hall, told))
+    for place in range(copies):
+        session = a.block_of(hall, load_i64(hall + h.COPY_SESSIONS + 8 * place))
+        if st.head_end(load_i64(session + s.STREAM)) > load_i64(session + s.SENT_BYTES):
+            mark_dirty(context, session)
     store_i64(hall + h.EVENT_SEQ, first + count - 1)
     return w.took(context, count)
 
