@@ -80,7 +80,7 @@ class Display:
             description="running",
             total=sample.total,
             completed=sample.commands,
-            detail=f"{rate:>12,.0f}/s  rings: {fills}{dropped}",
+            detail=f"{rate:>12,.0f}/s  book {sample.book_fill:4.0%}  rings: {fills}{dropped}",
         )
         self.progress.refresh()
         self.last = sample

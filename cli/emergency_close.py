@@ -10,8 +10,10 @@ from openoutcry.cli.desk import asks, tell_desk
 @click.command("emergency-close")
 @asks
 def emergency_close(file: Path, operator: str | None, as_json: bool) -> None:
-    """Close the market at once, in six steps: reject all, cancel all, disable sessions' participants,
-    publish (every instrument halts), write down what stands, notify.
+    """Close the market at once, in six steps.
+
+    Reject all, cancel all, disable the participants of all sessions, publish (every instrument
+    halts), write down what stands, notify.
 
     Each step is in the journal. One that broke off goes on behind its last step.
     """

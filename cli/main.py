@@ -22,8 +22,13 @@ SUBCOMMANDS = {
     "client": "Trade with a venue: a prompt, or a load of orders.",
     "clock": "What time it is, how wrong that may be, and whether RTS 25's 100 us hold.",
     "doctor": "Say what this host does to latency, what it costs here, and what changes it.",
+    "emergency-close": "Close a running venue at once, in six steps that the journal shows.",
+    "halt": "Halt an instrument of a running venue; cancels are still taken.",
     "journal": "Look into a journal, prove it, mend it, ask it.",
+    "kill": "Stop a participant, a group, an instrument or the market, and cancel their orders.",
+    "limits": "Show or set the limits of a venue's participants and instruments.",
     "replay": "Rebuild the book from a journal alone and compare with what the run recorded.",
+    "resume": "Let trade again what was halted or killed; the whole market takes two operators.",
     "rings": "List the rings on this machine: fill, rate, cursors, and who is attached, alive or "
     "dead.",
     "run": "Run orders through the whole pipeline and say what happened.",

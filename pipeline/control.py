@@ -65,6 +65,7 @@ STAGE_RESTARTS = 40
 STAGE_READY_NS = 48  # when it was ready to run, CLOCK_MONOTONIC
 STAGE_STALLED_NS = 56  # by the supervisor: since when it is known to make no progress, 0 if it does
 STAGE_SAFE_SEQ = 64  # of a stage that a gate waits for: commands up to here are safe with it
+STAGE_OPEN_ORDERS = 72  # by a matcher: orders that its book holds
 STAGE_PLACES = 80  # by a shard's matcher: two times a command and how many events it had by then
 STAGE_PLACE_BYTES = 16
 MAX_STAGES = 64

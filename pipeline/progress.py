@@ -13,6 +13,7 @@ SAMPLE_S = 0.02
 DROPS_LOOK_S = 0.25
 DROPS_NOTE_S = 10.0
 """An overload that lasts is told again so often."""
+NEARLY_FULL, EMPTIER = 0.9, 0.8
 MAX_TIMELINE = 2_000
 
 
@@ -40,6 +41,8 @@ class Sample:
     """Datagrams that the system dropped because the pipeline took fewer than came."""
     refused: int = 0
     """Orders beyond their participants' rates."""
+    book_fill: float = 0.0
+    """Share of its orders that the fullest matcher's book holds."""
 
 
 @dataclass
@@ -56,6 +59,7 @@ class RunState:
     resumed_engine: Engine | None = None
     """The matcher as the journal left it, until the operator has looked at it."""
     drops: "Drops" = field(default_factory=lambda: Drops())
+    book: "BookWatch" = field(default_factory=lambda: BookWatch())
 
 
 @dataclass
@@ -90,8 +94,30 @@ class Drops:
             note(f"orders beyond their participants' rates are refused ({self.refused:,} so far)")
 
 
+@dataclass
+class BookWatch:
+    """How full the book is, told once when it is nearly full and again when it has been emptier."""
+
+    fill: float = 0.0
+    told: bool = False
+
+    def look(self, work: Work, note: Callable[[str], None]) -> None:
+        capacity, stages = work.core.order_capacity, range(len(work.table.stages))
+        fullest = max(work.shared.control.stage(at, ct.STAGE_OPEN_ORDERS) for at in stages)
+        self.fill = fullest / capacity
+        if self.fill >= NEARLY_FULL and not self.told:
+            self.told = True
+            note(
+                f"the book holds {fullest:,} of {capacity:,} orders: when it is full, new orders "
+                f"are rejected (BOOK_FULL)"
+            )
+        elif self.fill < EMPTIER:
+            self.told = False
+
+
 def take_sample(work: Work, state: RunState, note: Callable[[str], None]) -> Sample:
     state.drops.look(work, note)
+    state.book.look(work, note)
     if work.sessions is not None:
         work.sessions.look(note)
     shared = work.shared
@@ -111,6 +137,7 @@ def take_sample(work: Work, state: RunState, note: Callable[[str], None]) -> Sam
         durable_lag=max(0, sequenced - shared.safe_seq("journal")) if work.journal else 0,
         dropped=state.drops.total,
         refused=state.drops.refused,
+        book_fill=state.book.fill,
     )
     if first_ns:
         state.timeline.append(

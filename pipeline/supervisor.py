@@ -50,6 +50,10 @@ class Supervisor:
         self.children: dict[int, _Child] = {}
         self.poll = select.poll()
         self.going = False
+        self.going_ns = 0
+        self.died_ns: dict[int, tuple[int, int]] = {}
+        """By the pid of a process that took a dead one's place: when that died, and the moment
+        from which the restart's times are given."""
         self.released_when_ready: dict[int, int] = {}
         """By the pid of a process that took a dead one's place: events released by then."""
         self.next_look_s = 0.0
@@ -99,17 +103,18 @@ class Supervisor:
         if not self.going:
             names = [name for group in self.state.groups for name in group["stages"]]
             self.going = all(self._ready_ns(name) for name in names)
+            self.going_ns = time.monotonic_ns() if self.going else 0
             control[ct.GO] = int(self.going)
         released = self.work.shared.events.cursors["gate"][0]
         for restart in self.state.restarts:
             ready_ns = self._ready_ns(restart["stage"].split(" + ")[0])
             if restart["resumed_s"] is None and ready_ns:
-                restart["resumed_s"] = (ready_ns - (control[ct.FIRST_NS] or ready_ns)) / 1e9
+                restart["resumed_s"] = (ready_ns - self.died_ns[restart["new_pid"]][1]) / 1e9
                 self.released_when_ready[restart["new_pid"]] = int(released)
             if released > self.released_when_ready.get(restart["new_pid"], sys.maxsize):
                 del self.released_when_ready[restart["new_pid"]]
-                since_s = (time.monotonic_ns() - (control[ct.FIRST_NS] or ready_ns)) / 1e9
-                restart["restart_s"] = since_s - restart["at_s"]
+                died_ns, _ = self.died_ns.pop(restart["new_pid"])
+                restart["restart_s"] = (time.monotonic_ns() - died_ns) / 1e9
 
     def _measuring(self) -> bool:
         """Whether to look every millisecond: before the common start, and from a death to the
@@ -152,7 +157,7 @@ class Supervisor:
         child.stall = {
             "stage": " + ".join(stuck),
             "pid": child.pid,
-            "at_s": (now_ns - (control[ct.FIRST_NS] or now_ns)) / 1e9,
+            "at_s": (now_ns - self._origin_ns(now_ns)) / 1e9,
             "seconds": evidence.seconds,
             "state": STATE_TEXT.get(evidence.state, evidence.state),
             "killed": False,
@@ -172,6 +177,11 @@ class Supervisor:
         for name in child.group.stages:
             shared.control.set_stage(shared.table.index[name], ct.STAGE_STALLED_NS, 0)
         self.watcher.note(f"stage {' + '.join(child.group.stages)} (pid {child.pid}) goes on")
+
+    def _origin_ns(self, now_ns: int) -> int:
+        """From when on times of the run are given: the source's first command, or, where all
+        commands come by other lanes, the common start; ``now_ns`` before either."""
+        return self.work.shared.control[ct.FIRST_NS] or self.going_ns or now_ns
 
     def _ready_ns(self, stage: str) -> int:
         return self.work.shared.control.stage(
@@ -237,13 +247,14 @@ class Supervisor:
         died = time.monotonic_ns()
         again = self._start(child.group)
         again.progress, again.crashes = progress, crashes
-        first_ns = control[ct.FIRST_NS] or died
+        origin_ns = self._origin_ns(died)
+        self.died_ns[again.pid] = died, origin_ns
         self.state.restarts.append(
             {
                 "stage": stages,
                 "pid": child.pid,
                 "why": why,
-                "at_s": (died - first_ns) / 1e9,
+                "at_s": (died - origin_ns) / 1e9,
                 "resumed_s": None,
                 "restart_s": None,
                 "new_pid": again.pid,

@@ -83,6 +83,7 @@ class RunningPipeline:
                 for name, ring in self.rings.items()
             ],
             "stages": self._stages(),
+            "open_orders": self._open_orders(),
             "latency": self._latency(),
         }
 
@@ -108,6 +109,13 @@ class RunningPipeline:
                 }
             )
         return rows
+
+    def _open_orders(self) -> int:
+        """Orders in the book, all shards together."""
+        return sum(
+            self.control.stage(index, ct.STAGE_OPEN_ORDERS)
+            for index, _ in enumerate(self.table.stages)
+        )
 
     def _latency(self) -> list[dict[str, Any]]:
         intervals = self.table.intervals
@@ -166,7 +174,8 @@ def _render(views: list[dict[str, Any]]) -> Group:
         parts.append(
             f"pipeline of pid {view['pid']}: {view['commands']:,} commands"
             + (f" of {view['expected']:,}" if view["expected"] else "")
-            + f", {view['trades']:,} trades, durability {view['durability']}"
+            + f", {view['trades']:,} trades, {view['open_orders']:,} open orders"
+            + f", durability {view['durability']}"
             + (f", {lag:,} not yet durable" if lag is not None else "")
         )
         if view["dropped"]:

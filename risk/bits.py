@@ -92,8 +92,8 @@ class Setting(IntEnum):
     SHORT_SALE = 25
     """1: this participant may not sell short."""
     POSITION = 26
-    """P and I: the position it begins with, marked at ``price_ticks``; refused if it has one, or open
-    orders."""
+    """P and I: what it holds at the beginning, marked at ``price_ticks``; refused if it holds any,
+    or has open orders."""
     FEE = 30
     """I: money a lot, of either side of a trade."""
     MARGIN = 31

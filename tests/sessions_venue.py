@@ -139,7 +139,7 @@ class Client:
     """A SoupBinTCP client; ``number`` is that of the next sequenced message."""
 
     def __init__(
-        self, port, name, password=PASSWORD, sequence=1, session="", wait_s=30, tls=None, source=""
+        self, port, name, password=PASSWORD, sequence=1, session="", wait_s=120, tls=None, source=""
     ):
         """``source``: the address that it comes from."""
         until = time.monotonic() + wait_s

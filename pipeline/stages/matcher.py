@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from openoutcry.matcher import scratch_records
+from openoutcry.matcher.book.arena import OPEN_ORDERS as OPEN_ORDERS_AT
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.stages import words as w
 from openoutcry.ring.kernels import slot_address
@@ -44,7 +45,9 @@ LAST = int(EventFlag.LAST)
     SKIP_UNTIL,  # events up to here were published before the stage was started again
     PLACE,  # of a shard: address where it notes its next place
     OTHER_PLACE,  # and of the place noted before, which counts until the cursor has moved
-) = w.own_words(10)
+    OPEN_ORDERS,  # address of how many orders the book holds
+    SHOWN_ORDERS,  # address where everybody sees it
+) = w.own_words(12)
 
 
 @kernel
@@ -118,6 +121,7 @@ def step(context: int) -> int:
     store_i64(context + w.NEXT, next_seq + taken)
     store_i64(context + PENDING_FROM, 0)
     store_i64(context + PENDING_COUNT, events)
+    store_i64(load_i64(context + SHOWN_ORDERS), load_i64(load_i64(context + OPEN_ORDERS)))
     publish_events(context)
     return taken
 
@@ -129,6 +133,8 @@ def prepare(group: "StageGroup", name: str) -> None:
     # One worst case beyond a burst: see `step`.
     scratch = np.zeros(w.BURST + scratch_records(engine.order_capacity), EVENT_DTYPE)
     contexts.keep_alive.append(scratch)
+    index, control = work.table.index[name], work.shared.control
+    control.set_stage(index, ct.STAGE_OPEN_ORDERS, engine.open_orders)
     contexts.set(
         name,
         {
@@ -138,11 +144,12 @@ def prepare(group: "StageGroup", name: str) -> None:
             SCRATCH_COUNT: len(scratch),
             w.NEXT: engine.last_seq + 1,
             NEXT_EVENT: engine.event_count + 1,
+            OPEN_ORDERS: engine.address + OPEN_ORDERS_AT,
+            SHOWN_ORDERS: control.stage_address(index, ct.STAGE_OPEN_ORDERS),
             SKIP_UNTIL: work.shared.rings[work.shared.table[name].writes].published,
         },
     )
     if work.table[name].shard is not None:
-        index, control = work.table.index[name], work.shared.control
         places = [ct.STAGE_PLACES, ct.STAGE_PLACES + ct.STAGE_PLACE_BYTES]
         # The one that says where the cursor is now must outlive the next to be noted.
         places.sort(key=lambda place: control.stage(index, place) == engine.last_seq)

@@ -13,11 +13,7 @@ import numpy.typing as npt
 from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.pipeline.venue.desk import DeskError, Work
 from openoutcry.pipeline.venue.limits import FileLimits
-from openoutcry.pipeline.venue.risk_tables import (
-    OF_CELLS,
-    OF_INSTRUMENTS,
-    OF_PARTICIPANTS,
-)
+from openoutcry.pipeline.venue.risk_tables import OF_CELLS, OF_INSTRUMENTS, OF_PARTICIPANTS, limit
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
@@ -25,6 +21,7 @@ from openoutcry.risk.settings import stands
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase
 
+REFUSES = "the core refuses"
 STEPS = ("reject all", "cancel all", "disable sessions", "publish", "dump state", "notify")
 """The emergency close, in its order."""
 
@@ -59,7 +56,7 @@ class Operations:
 
     def work_of(self, request: dict[str, Any]) -> Work:
         """Raises :class:`DeskError` naming what cannot be."""
-        does = {
+        does: dict[Any, Callable[[dict[str, Any]], Work]] = {
             "set": self._set,
             "kill": partial(self._switch, on=True),
             "enable": partial(self._switch, on=False),
@@ -79,22 +76,24 @@ class Operations:
         known = OF_PARTICIPANTS | OF_CELLS | OF_INSTRUMENTS
         symbol = str(request.get("instrument") or "")
         if name == "group_gross_position":
-            who, what, parse = self._group(request.get("group")), Setting.GROUP_GROSS_POSITION, None
+            who, what = self._group(request.get("group")), Setting.GROUP_GROSS_POSITION
+            parse = limit
         elif name in known:
             what, parse = known[name].setting, known[name].parse
             of_instrument = name in OF_INSTRUMENTS
             who = 0 if of_instrument else self._participant(request.get("participant"))
             if bool(symbol) != (of_instrument or name in OF_CELLS):
-                raise DeskError(f"{name} is {'of one' if not symbol else 'over all'} instrument"
-                                f"{'s' if symbol else ''}")  # fmt: skip
+                counts = "counts over all instruments" if symbol else "needs an instrument"
+                raise DeskError(f"{name} {counts}")
         elif name == "deposit":
-            who, what, parse = self._participant(request.get("participant")), Setting.DEPOSIT, None
+            who, what = self._participant(request.get("participant")), Setting.DEPOSIT
+            parse = _whole
         else:
             raise DeskError(f"there is no limit {name!r}; there are "
                             f"{', '.join([*known, 'group_gross_position', 'deposit'])}")  # fmt: skip
         index = self._instrument(symbol) if symbol else -1
         try:
-            value = (parse or _whole)(request.get("value"))
+            value = parse(request.get("value"))
         except ValueError as error:
             raise DeskError(f"{name}: {error}") from None
         second = max(1, _whole(request.get("burst") or 1)) if what is Setting.RATE else 0
@@ -171,7 +170,7 @@ class Operations:
             self.note("operator: the market is killed")
             return Work(np.concatenate([kill, cancel]),
                         ["the market is killed, everybody's orders are cancelled"],
-                        lambda: "" if self.view.word(lay.MARKET_KILL) else "the core refuses")  # fmt: skip
+                        lambda: "" if self.view.word(lay.MARKET_KILL) else REFUSES)  # fmt: skip
         if not self.view.word(lay.MARKET_KILL):
             raise DeskError("the market is not killed")
         if self.view.word(lay.FIRST_OPERATOR) == operator:

@@ -17,6 +17,7 @@ from openoutcry.flow import FLOWS, GeneratedFlow
 from openoutcry.gateway_fpga import make_rules, validate_batch
 from openoutcry.journal import JournalReader
 from openoutcry.matcher import Engine, ReferenceEngine
+from openoutcry.pipeline.run import Options, Watcher, run
 from openoutcry.replay.event_hash import START, hash_array, hash_text
 from openoutcry.replay.events import starting_point
 from openoutcry.wire import ORDER_DTYPE
@@ -267,3 +268,21 @@ def test_a_crashed_supervisor_takes_its_stages_along_and_the_next_run_cleans_up(
     assert done.returncode == 0
     assert f"left by a crashed run (pid {process.pid})" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_book_that_is_nearly_full_is_told_of(tmp_path: Path) -> None:
+    """Once, at nine tenths, while the run goes on; the samples say how full it is."""
+    notes: list[str] = []
+    fills: list[float] = []
+    flow = GeneratedFlow("static", 3_000, seed=1)
+    watcher = Watcher(note=notes.append, sample=lambda sample: fills.append(sample.book_fill))
+    plain = run(Options(source=flow, topology="inline", durability="none"), watcher)
+    assert 0 < fills[-1] < 0.9
+    assert not notes
+    capacity = plain["open_orders"] + 2
+    run(
+        Options(source=flow, topology="inline", durability="none", order_capacity=capacity), watcher
+    )
+    assert fills[-1] >= 0.9
+    (note,) = notes
+    assert re.match(rf"the book holds [\d,]+ of {capacity:,} orders", note)
