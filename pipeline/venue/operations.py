@@ -75,6 +75,7 @@ class Operations:
         name = request.get("limit")
         known = OF_PARTICIPANTS | OF_CELLS | OF_INSTRUMENTS
         symbol = str(request.get("instrument") or "")
+        parse: Callable[[Any], int]
         if name == "group_gross_position":
             who, what = self._group(request.get("group")), Setting.GROUP_GROSS_POSITION
             parse = limit
@@ -89,8 +90,8 @@ class Operations:
             who, what = self._participant(request.get("participant")), Setting.DEPOSIT
             parse = _whole
         else:
-            raise DeskError(f"there is no limit {name!r}; there are "
-                            f"{', '.join([*known, 'group_gross_position', 'deposit'])}")  # fmt: skip
+            names = ", ".join([*known, "group_gross_position", "deposit"])
+            raise DeskError(f"there is no limit {name!r}; there are {names}")
         index = self._instrument(symbol) if symbol else -1
         try:
             value = parse(request.get("value"))
