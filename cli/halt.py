@@ -11,7 +11,9 @@ from openoutcry.cli.desk import asks, tell_desk
 @click.argument("instrument")
 @asks
 def halt(instrument: str, file: Path, operator: str | None, as_json: bool) -> None:
-    """Halt an INSTRUMENT: no order enters, nothing trades, cancels are taken; orders stay.
+    """Halt an instrument of a running venue; cancels are still taken.
+
+    No order enters, nothing trades, orders stay.
 
     `outcry resume instrument INSTRUMENT` ends it.
     """

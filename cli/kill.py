@@ -15,7 +15,9 @@ WHAT = ("participant", "group", "instrument", "market")
 @click.argument("name", required=False)
 @asks
 def kill(what: str, name: str | None, file: Path, operator: str | None, as_json: bool) -> None:
-    """Stop WHAT (NAME of it) at once: nothing new is taken, then its open orders are cancelled.
+    """Stop a participant, a group, an instrument or the market; cancel what is open.
+
+    Nothing new is taken of WHAT (NAME of it), then its open orders are cancelled.
 
     It stays so, over restarts too, until `outcry resume` of the same.
 

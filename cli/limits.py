@@ -13,7 +13,7 @@ from openoutcry.wire.errors import OutcryError
 
 @click.group()
 def limits() -> None:
-    """Limits of a venue's participants and instruments (docs/risk.md has each).
+    """Show or set the limits of a venue's participants and instruments.
 
     \b
     outcry limits show --participant 7

@@ -13,7 +13,7 @@ from openoutcry.cli.kill import WHAT, switch
 @click.argument("name", required=False)
 @asks
 def resume(what: str, name: str | None, file: Path, operator: str | None, as_json: bool) -> None:
-    """Let WHAT (NAME of it) trade again.
+    """Let trade again what was halted or killed; the whole market takes two operators.
 
     An instrument opens by an auction if it would trade continuously now. The market opens when two
     operators of the venue file have asked for it, each with a name and a password.
