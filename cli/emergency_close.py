@@ -10,7 +10,7 @@ from openoutcry.cli.desk import asks, tell_desk
 @click.command("emergency-close")
 @asks
 def emergency_close(file: Path, operator: str | None, as_json: bool) -> None:
-    """Close a running venue's market at once, in six steps that the journal shows.
+    """Close a running venue's market at once, in six steps of its journal.
 
     Reject all, cancel all, disable the participants of all sessions, publish (every instrument
     halts), write down what stands, notify.

@@ -22,7 +22,7 @@ SUBCOMMANDS = {
     "client": "Trade with a venue: a prompt, or a load of orders.",
     "clock": "What time it is, how wrong that may be, and whether RTS 25's 100 us hold.",
     "doctor": "Say what this host does to latency, what it costs here, and what changes it.",
-    "emergency-close": "Close a running venue's market at once, in six steps that the journal shows.",
+    "emergency-close": "Close a running venue's market at once, in six steps of its journal.",
     "feed": "Public market data: write a journal's feed to a file.",
     "halt": "Halt an instrument of a running venue; cancels are still taken.",
     "journal": "Look into a journal, prove it, mend it, ask it.",
