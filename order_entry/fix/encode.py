@@ -200,9 +200,8 @@ def encode(event: int, row: int, session: int, note: int, out: int, room: int) -
         return 0
     leaves, reason = load_i64(event + LEAVES), load_u8(event + REASON)
     decimals = row_decimals(session, row)
-    is_named = (message == decode.F and kind == CANCELLED) | (
-        message == decode.G and kind == REPLACED
-    )
+    is_named = ((message == decode.F) | (message == decode.G)) & (kind == CANCELLED)
+    is_named |= (message == decode.G) & (kind == REPLACED)
     status = working_status(row, leaves)
     qty = leaves + load_i64(row + rows.CUM)
     if kind == FILLED:

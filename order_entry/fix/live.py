@@ -7,6 +7,7 @@ some has saved the numbers before it returns: nothing is sent that could be numb
 """
 
 import openoutcry.order_entry.fix.decode as fix_decode
+import openoutcry.order_entry.fix.resolve as fix_resolve
 import openoutcry.order_entry.fix.send as send
 import openoutcry.order_entry.fix.session as fix_session
 import openoutcry.order_entry.fix.words as words
@@ -157,7 +158,7 @@ def farewell(session: int, now_ns: int) -> int:
 def complete(order: int, note: int, row: int, session: int) -> int:
     """Finish F and G, whose order's row is found (0: there is none)."""
     if load_u8(note + notes.REFUSED) == 0:
-        fix_decode.resolve(order, note, row)
+        fix_resolve.resolve(order, note, row)
     return APPLICATION
 
 

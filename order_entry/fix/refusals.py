@@ -28,6 +28,8 @@ class Refusal(IntEnum):
     """No refusal: a status request, whose answer needs no command."""
     MASS_STATUS = 13
     NO_ROOM = 14
+    PENDING = 15
+    """A replace names an order that another replace of is under way."""
 
 
 TEXTS = {
@@ -43,6 +45,7 @@ TEXTS = {
     Refusal.TOO_LATE: "too late",
     Refusal.UNSUPPORTED_MESSAGE: "Unsupported Message Type",
     Refusal.NO_ROOM: "the venue has no room for more orders",
+    Refusal.PENDING: "a replace of this order is under way",
 }
 """Text (58) of the answer."""
 ORDER_REASONS = {
@@ -55,7 +58,9 @@ ORDER_REASONS = {
     Refusal.TOO_LATE: 4,
 }
 """OrdRejReason (103); 99 other."""
-CANCEL_REASONS = {Refusal.UNKNOWN_ORDER: 1, Refusal.DUPLICATE: 6, Refusal.TOO_LATE: 0}
+CANCEL_REASONS = {
+    Refusal.UNKNOWN_ORDER: 1, Refusal.DUPLICATE: 6, Refusal.TOO_LATE: 0, Refusal.PENDING: 3,
+}  # fmt: skip
 """CxlRejReason (102); 99 other."""
 
 CORE_ORDER_REASONS = {
