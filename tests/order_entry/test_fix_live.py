@@ -8,13 +8,16 @@ import ssl
 import subprocess
 import time
 
+import numpy as np
 import pytest
 from sessions_venue import PASSWORD, Venue
 
 from openoutcry.client import ClientError, FixClient, FixNumbers, SessionEnded
 from openoutcry.client.fix import utc_text
+from openoutcry.journal import JournalReader
 from openoutcry.order_entry.fix import reference
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, Takeover, ThrottlePolicy
+from openoutcry.wire.enums import CommandKind
 
 FIX = int(Protocol.FIX44)
 NONE = int(CancelOnDisconnect.NONE)
@@ -254,6 +257,18 @@ def test_a_large_resend_comes_whole_and_in_order(venue):
     client.logout()
 
 
+def wait_for_command(venue, name, kind):
+    """Until the journal has one of the session's participant."""
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        chunks = [orders for _, orders in JournalReader(venue.document["journal"]).chunks()]
+        commands = np.concatenate(chunks)
+        if ((commands["participant"] == NAMES[name]) & (commands["kind"] == kind)).any():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"no {kind!r} of {name}")
+
+
 def body(message):
     """Everything but what each sending decides."""
     return [pair for pair in message.fields if pair[0] not in (9, 10, 43, 52, 122)]
@@ -264,13 +279,11 @@ def test_orders_go_with_a_lost_connection_and_stay_after_a_logout(venue):
     name = gone.buy("ACME", 5, "1")
     take(gone, 1)
     gone.close()
+    wait_for_command(venue, "GONE", CommandKind.DISCONNECT)
     again = connect(venue, "GONE", numbers=gone.numbers)
-    while (message := take(again, 1)[0])[150] != "4":
-        again.status(name, "ACME", "1")
-    assert message[11] == name
+    assert told(again, 1, 150, 11) == [("4", name)]
     kept = again.buy("ACME", 5, "1")
-    while take(again, 1)[0][11] != kept:
-        pass
+    assert told(again, 1, 150, 11) == [("0", kept)]
     again.logout()
     third = connect(venue, "GONE", numbers=again.numbers)
     third.cancel(kept, "ACME", "1")
@@ -284,19 +297,13 @@ def test_an_order_may_ask_to_go_with_its_connection(venue):
     goes, stays = first.buy("ACME", 5, "1", t18="o"), first.buy("ACME", 6, "1")
     take(first, 2)
     first.close()
+    wait_for_command(venue, "SOME", CommandKind.CANCEL)
     again = connect(venue, "SOME", numbers=first.numbers)
-    until = time.monotonic() + PATIENCE_S
-    found = []
-    while ("4", goes) not in found and time.monotonic() < until:
-        again.status(goes, "ACME", "1")
-        found.append((take(again, 1)[0][39], goes))
+    assert told(again, 1, 150, 11) == [("4", goes)]
     again.status(stays, "ACME", "1")
-    while (message := take(again, 1)[0])[11] != stays:
-        pass
-    assert message[39] == "0"
+    assert told(again, 1, 11, 39) == [(stays, "0")]
     again.mass_cancel()
-    while take(again, 1)[0].kind != "r":
-        pass
+    assert told(again, 2, 35) == [("8",), ("r",)]
     again.logout()
 
 
