@@ -17,6 +17,7 @@ from openoutcry.flow import GeneratedFlow
 from openoutcry.host.tsc import read_tsc
 from openoutcry.matcher import Engine, process_batch, process_one, scratch_records
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
+from openoutcry.wire.indirect import call_batch_kernel, kernel_address
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import monotonic_ns, store_i64
 from openoutcry.wire.records import RECORD_BYTES, make_instruments
@@ -32,44 +33,42 @@ Array = npt.NDArray[Any]
 
 
 @kernel
-def run_batches(arena: int, orders: int, count: int, batch: int, out: int, capacity: int) -> int:
-    """Process ``count`` commands, ``batch`` at a time, each time writing at ``out`` (room for
-    ``capacity`` events, enough for any one command).  Returns the ns it took."""
+def run_batches(
+    batch_kernel: int, arena: int, orders: int, count: int, batch: int, out: int, capacity: int
+) -> int:
+    """Process ``count`` commands by the kernel at ``batch_kernel``, ``batch`` at a time, each time
+    writing at ``out`` (room for ``capacity`` events, enough for any one command).  Returns the ns
+    it took.  Called by address, as the matcher's stage calls it: this measures its machine code."""
     before = monotonic_ns()
     done = 0
     while done < count:
-        commands, _ = process_batch(
-            arena, orders + done * RECORD_BYTES, min(batch, count - done), out, capacity
-        )
+        commands, _ = call_batch_kernel(
+            batch_kernel, arena, orders + done * RECORD_BYTES, min(batch, count - done), out,
+            capacity,
+        )  # fmt: skip
         done += commands
     return monotonic_ns() - before
 
 
 @kernel
-def run_singly(arena: int, orders: int, count: int, out: int) -> int:
+def run_singly(arena: int, orders: int, count: int, out: int, ticks: int) -> tuple[int, int]:
     """Process ``count`` commands as they come when nobody knows the next one yet: each by itself.
-    Events begin again at ``out`` every 1,024 commands' worst case.  Returns the ns it took."""
+    Events begin again at ``out`` every 1,024 commands' worst case.  With ``ticks`` (the address of
+    ``count`` int64) it is written there what each took, in ticks of the time stamp counter; without
+    (0) the counter is not read.  Returns the ns it took, and how many events."""
     before = monotonic_ns()
     at = out
+    written = 0
     for index in range(count):
         if index & 1023 == 0:
             at = out
-        at += process_one(arena, orders + index * RECORD_BYTES, at) * RECORD_BYTES
-    return monotonic_ns() - before
-
-
-@kernel
-def time_singly(arena: int, orders: int, count: int, out: int, ticks: int) -> None:
-    """:func:`run_singly`, writing what each command took, in ticks of the time stamp counter, at
-    ``ticks`` (``count`` int64)."""
-    at = out
-    for index in range(count):
-        if index & 1023 == 0:
-            at = out
-        before = read_tsc()
+        begun = read_tsc() if ticks != 0 else 0
         events = process_one(arena, orders + index * RECORD_BYTES, at)
-        store_i64(ticks + index * 8, read_tsc() - before)
+        if ticks != 0:
+            store_i64(ticks + index * 8, read_tsc() - begun)
         at += events * RECORD_BYTES
+        written += events
+    return monotonic_ns() - before, written
 
 
 class Loaded:
@@ -95,15 +94,15 @@ class Loaded:
         """ns a command, each processed by itself."""
         engine = self.warmed()
         start = self.commands.ctypes.data + self.warm * RECORD_BYTES
-        return run_singly(engine.address, start, self.count, self.out.ctypes.data) / self.count
+        took, _ = run_singly(engine.address, start, self.count, self.out.ctypes.data, 0)
+        return took / self.count
 
     def single_ticks(self) -> Array:
         """Ticks that each command took by itself, reading the counter included."""
         engine = self.warmed()
         ticks = np.zeros(self.count, np.int64)
         start = self.commands.ctypes.data + self.warm * RECORD_BYTES
-        out = self.out.ctypes.data
-        time_singly(engine.address, start, self.count, out, ticks.ctypes.data)
+        run_singly(engine.address, start, self.count, self.out.ctypes.data, ticks.ctypes.data)
         return ticks
 
     def warmed(self) -> Engine:
@@ -116,8 +115,16 @@ class Loaded:
 
     def _run(self, engine: Engine, first: int, count: int) -> int:
         start = self.commands.ctypes.data + first * RECORD_BYTES
-        out = self.out
-        return run_batches(engine.address, start, count, BATCH, out.ctypes.data, len(out))
+        return batches_ns(engine, start, count, self.out)
+
+
+def batches_ns(engine: Engine, orders: int, count: int, out: Array) -> int:
+    """ns in which the engine processes ``count`` commands at the address ``orders``, in batches of
+    BATCH, writing events at ``out``."""
+    batch_kernel = kernel_address(process_batch, 5)
+    return run_batches(
+        batch_kernel, engine.address, orders, count, BATCH, out.ctypes.data, len(out)
+    )
 
 
 def load(source: Any, warm: int) -> Loaded:
@@ -164,8 +171,7 @@ def _fill(orders: int, capacity: int) -> Engine:
         # Neighbours in time are strangers in price.
         distance = 1 + (number * 7919 >> 1) % 2048
         chunk["price_ticks"] = 100_000 + np.where(number & 1, distance, -distance)
-        for at in range(count):
-            process_one(engine.address, chunk.ctypes.data + at * RECORD_BYTES, out.ctypes.data)
+        run_singly(engine.address, chunk.ctypes.data, count, out.ctypes.data, 0)
     return engine
 
 

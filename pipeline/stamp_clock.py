@@ -17,6 +17,9 @@ from openoutcry.wire import CLOCK_DTYPE, OutcryError
 from openoutcry.wire.enums import ClockEvent, ClockSource, ClockState
 from openoutcry.wire.records import MAX_VALUE
 
+READINGS = 8
+"""Of the page, to compare stamps with: the one that the scheduler stretched least is taken."""
+
 
 def stamp_clock(epoch_offset_ns: int) -> dict[str, Any]:
     """How far stamps of CLOCK_MONOTONIC + ``epoch_offset_ns`` are from UTC at this moment.
@@ -60,12 +63,16 @@ def stamp_record(page: ClockPage | None, epoch_offset_ns: int) -> npt.NDArray[An
     record["state"], record["source"] = ClockState.UNKNOWN, ClockSource.NONE
     if page is None:
         return record
-    before_ns = time.monotonic_ns()
+    readings = []
     try:
-        now = page.now()
+        for _ in range(READINGS):
+            before_ns = time.monotonic_ns()
+            now = page.now()
+            readings.append((time.monotonic_ns() - before_ns, before_ns, now))
     except OutcryError:
         return record
-    after_ns = time.monotonic_ns()
+    took_ns, before_ns, now = min(readings, key=lambda reading: reading[0])
+    after_ns = before_ns + took_ns
     offset_ns = now.utc_ns - ((before_ns + after_ns) // 2 + epoch_offset_ns)
     width_ns = (now.latest_utc_ns - now.earliest_utc_ns + after_ns - before_ns) // 2
     record["tai_ts_ns"], record["offset_ns"] = now.tai_ns, offset_ns

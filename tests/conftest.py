@@ -6,6 +6,7 @@ import signal
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from openoutcry.journal.medium import medium_of
@@ -42,6 +43,15 @@ def own_shared_memory() -> bool:
         or libc.mount(b"tmpfs", b"/dev/shm", b"tmpfs", 0, None)
     )
 
+
+# A busy machine is slow, and the same examples come every time: neither decides whether tests pass.
+hypothesis.settings.register_profile(
+    "suite",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("suite")
 
 # Workers of pytest -n run pipelines beside each other, and tests look at all there are.
 alone = "PYTEST_XDIST_WORKER" in os.environ and own_shared_memory()

@@ -36,6 +36,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def queued_bytes(port: int) -> int:
+    """What waits in the receive queue of the UDP socket on this port, as the kernel counts it."""
+    for line in Path("/proc/net/udp").read_text().splitlines()[1:]:
+        words = line.split()
+        if int(words[1].split(":")[1], 16) == port:
+            return int(words[4].split(":")[1], 16)
+    return 0
+
+
 @contextmanager
 def listening(folder: Path, port: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """`outcry run` with its journal in the folder `j`, killed at the end if it still runs."""

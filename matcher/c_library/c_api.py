@@ -19,6 +19,7 @@ from openoutcry.matcher.constants import RULE_BYTES
 from openoutcry.matcher.event_bound import COMMAND_EVENTS
 from openoutcry.matcher.events import number_events
 from openoutcry.matcher.state.running_digest import fold_changes
+from openoutcry.wire.indirect import call_batch_kernel
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, store_i64
 from openoutcry.wire.records import INSTRUMENT, NO_PRICE, make_instruments
@@ -72,9 +73,13 @@ def event_capacity(order_capacity: int) -> int:
 
 
 @kernel
-def process(arena: int, orders: int, count: int, events: int, capacity: int, done_at: int) -> int:
+def process(
+    batch: int, arena: int, orders: int, count: int, events: int, capacity: int, done_at: int
+) -> int:
+    """``batch`` is the address of process_batch, which the library's entry knows: compiled once,
+    for Python and for C."""
     first_seq = load_i64(arena + layout.EVENT_COUNT) + 1
-    done, written = process_batch(arena, orders, count, events, capacity)
+    done, written = call_batch_kernel(batch, arena, orders, count, events, capacity)
     number_events(events, written, first_seq)
     store_i64(done_at, done)
     return written
@@ -117,11 +122,13 @@ def last_seq(arena: int) -> int:
 
 @dataclass(frozen=True)
 class Entry:
-    """One function of the library: its C prototype, what the header says of it, its kernel."""
+    """One function of the library: its C prototype, what the header says of it, its kernel, and
+    the batch kernel whose address that takes first."""
 
     prototype: str
     doc: str
     kernel: Any
+    batch: Any = None
 
     @property
     def name(self) -> str:
@@ -176,6 +183,7 @@ ENTRIES = (
         "Process commands and write their events, numbered; returns how many events.  Stops before "
         "a command whose events might not fit; *done says how many commands were processed.",
         process,
+        process_batch,
     ),
     Entry(
         "best(const void *arena, int64_t instrument, int64_t out[6])",

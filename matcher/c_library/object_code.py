@@ -22,6 +22,8 @@ from openoutcry.matcher.c_library.c_api import ENTRIES, Entry, header_text
 from openoutcry.matcher.errors import MatcherError
 from openoutcry.wire.kernel import compile_kernel
 
+BATCH_ARGUMENTS = 5
+BATCH_TYPES = ["i64"] * BATCH_ARGUMENTS
 LIBRARY = "liboutcry_matcher.so"
 HEADER = "outcry_matcher.h"
 WIRE_HEADER = Path(__file__).resolve().parents[2] / "wire" / "outcry_wire.h"
@@ -51,8 +53,11 @@ def object_code(native: bool = False) -> bytes:
     machine = _machine(native)
     module = llvm.parse_assembly("")
     module.triple = machine.triple
-    for entry in ENTRIES:
-        module.link_in(llvm.parse_assembly(_entry_code(entry)))
+    # What is linked in after somebody declared it is kept; before, it would be left out.
+    batches = {entry.batch for entry in ENTRIES if entry.batch is not None}
+    codes = [_compiled(batch, BATCH_ARGUMENTS)[0] for batch in batches]
+    for code in [*(_entry_code(entry) for entry in ENTRIES), *codes]:
+        module.link_in(llvm.parse_assembly(code))
     public = {entry.name for entry in ENTRIES}
     for symbol in (*module.functions, *module.global_variables):
         if symbol.name not in public and not symbol.is_declaration:
@@ -77,27 +82,33 @@ def _machine(native: bool) -> Any:
     )
 
 
+def _compiled(function: Any, argument_count: int) -> tuple[str, str]:
+    """LLVM's text of a kernel and everything it calls, and the name that it has there."""
+    compile_kernel(function, argument_count)
+    compiled = function.overloads[(types.int64,) * argument_count]
+    return str(compiled.library._get_module_for_linking()), compiled.fndesc.llvm_func_name
+
+
 def _entry_code(entry: Entry) -> str:
-    """LLVM's text of one kernel and everything it calls, with an entry that C can call: numba's
-    own convention hands the result out by address and returns a status, always 0 here."""
-    signature = (types.int64,) * entry.argument_count
-    compile_kernel(entry.kernel, entry.argument_count)
-    compiled = entry.kernel.overloads[signature]
-    arguments = [f"i64 %a{index}" for index in range(entry.argument_count)]
-    return "\n".join(
-        [
-            str(compiled.library._get_module_for_linking()),
-            f"define i64 @{entry.name}({', '.join(arguments)}) {{",
-            "  %result = alloca i64",
-            "  %exception = alloca ptr",
-            f'  call i32 @"{compiled.fndesc.llvm_func_name}"'
-            f"({', '.join(['ptr %result', 'ptr %exception', *arguments])})",
-            "  %value = load i64, ptr %result",
-            "  ret i64 %value",
-            "}",
-            "",
-        ]
-    )
+    """LLVM's text of one entry's kernel, and of what C calls: numba's own convention hands the
+    result out by address and returns a status, always 0 here."""
+    values = [f"i64 %a{index}" for index in range(entry.argument_count)]
+    lines = [f"define i64 @{entry.name}({', '.join(values)}) {{"]
+    if entry.batch is not None:
+        _, batch = _compiled(entry.batch, BATCH_ARGUMENTS)
+        lines.insert(0, f'declare i32 @"{batch}"({", ".join(["ptr", "ptr", *BATCH_TYPES])})')
+        values.insert(0, f'i64 ptrtoint (ptr @"{batch}" to i64)')
+    code, name = _compiled(entry.kernel, len(values))
+    lines += [
+        "  %result = alloca i64",
+        "  %exception = alloca ptr",
+        f'  call i32 @"{name}"({", ".join(["ptr %result", "ptr %exception", *values])})',
+        "  %value = load i64, ptr %result",
+        "  ret i64 %value",
+        "}",
+        "",
+    ]
+    return "\n".join([code, *lines])
 
 
 def _link(compiler: str, object_file: Path, library: Path) -> None:

@@ -43,16 +43,14 @@ def test_every_loop_processes_the_same_commands() -> None:
     loaded = matcher_loops.Loaded(wanted.instruments, orders, 1_000)
     out, ticks = loaded.out, np.zeros(5_000, np.int64)
     for loop in (
-        lambda address, at: matcher_loops.run_batches(
-            address, at, 5_000, 1024, out.ctypes.data, len(out)
-        ),
-        lambda address, at: matcher_loops.run_singly(address, at, 5_000, out.ctypes.data),
-        lambda address, at: matcher_loops.time_singly(
-            address, at, 5_000, out.ctypes.data, ticks.ctypes.data
+        lambda engine, at: matcher_loops.batches_ns(engine, at, 5_000, out),
+        lambda engine, at: matcher_loops.run_singly(engine.address, at, 5_000, out.ctypes.data, 0),
+        lambda engine, at: matcher_loops.run_singly(
+            engine.address, at, 5_000, out.ctypes.data, ticks.ctypes.data
         ),
     ):
         engine = loaded.warmed()
-        loop(engine.address, orders.ctypes.data + 1_000 * 64)
+        loop(engine, orders.ctypes.data + 1_000 * 64)
         assert engine.depth("OUTCRY", 1 << 20) == wanted.depth("OUTCRY", 1 << 20)
         assert engine.event_count == wanted.event_count
         assert engine.last_seq == 6_000

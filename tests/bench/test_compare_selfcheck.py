@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from openoutcry.bench.compare import SLOWER, UNTOLD, compare
-from openoutcry.bench.matcher_loops import BATCH, Loaded, load, run_batches
+from openoutcry.bench.matcher_loops import Loaded, batches_ns, load
 from openoutcry.bench.results import document, summarise
 from openoutcry.flow import GeneratedFlow
 from openoutcry.report.evidence import write_evidence
@@ -40,7 +40,7 @@ def figure(loaded: Loaded, percent: int) -> float:
         total = 0
         for first in range(0, loaded.count, CHUNK):
             at, count = start + first * RECORD_BYTES, min(CHUNK, loaded.count - first)
-            took = run_batches(engine.address, at, count, BATCH, out.ctypes.data, len(out))
+            took = batches_ns(engine, at, count, out)
             before = time.monotonic_ns()
             wait_ns(took * percent // 100)
             total += took + (time.monotonic_ns() - before if percent else 0)

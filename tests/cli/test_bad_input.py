@@ -218,7 +218,7 @@ def run_udp(folder: Path, what: list[str], orders: int) -> dict[str, Any]:
         wait_for_port(port)
         sent = warm_outcry.run(["send", "--to", f"127.0.0.1:{port}", *what], folder)
         assert sent.returncode == 0, sent.stderr
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     return json.loads(out)
 
@@ -227,7 +227,7 @@ def wait_for_port(port: int) -> None:
     """Wait until somebody has bound the UDP port."""
     import time
 
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         if f":{port:04X} " in Path("/proc/net/udp").read_text():
             return

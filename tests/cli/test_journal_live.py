@@ -37,7 +37,7 @@ def live(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
                 try:
-                    process.communicate(timeout=30)
+                    process.communicate(timeout=300)
                 except subprocess.TimeoutExpired:
                     process.kill()
 

@@ -134,7 +134,7 @@ def test_the_next_segment_is_made_while_one_fills(tmp_path, orders):
     fill(writer, orders, [4000])
     assert len(list(tmp_path.glob("segment-*.ocj"))) == 1
     fill(writer, orders, [5000, 10])
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (tmp_path / "segment-000001.ocj").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert (tmp_path / "segment-000001.ocj").stat().st_size == 1 << 20

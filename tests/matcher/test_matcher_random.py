@@ -14,7 +14,8 @@ from matcher_fuzz import check_in_parts, check_shards
 from matcher_ledger import check_ledger
 from matcher_mixed import TIMES_ALLOWED, mixed
 
-from openoutcry.matcher import Engine, ReferenceEngine, process_batch, process_one, scratch_records
+from openoutcry.bench.matcher_loops import run_singly
+from openoutcry.matcher import Engine, ReferenceEngine, process_batch, scratch_records
 from openoutcry.matcher.state.rebuild import BookFromEvents
 from openoutcry.wire import (
     EVENT_DTYPE,
@@ -147,7 +148,7 @@ def test_chunks_do_not_matter(seed, sizes):
 @pytest.mark.parametrize("seed", range(6))
 def test_batches_stop_before_a_command_that_might_not_fit(seed):
     """process_batch never passes its capacity, always gets on with the scratch size, and writes
-    what process_one writes."""
+    what process_one writes (through the bench's loop, in which it is compiled anyway)."""
     run = mixed(700 + seed, 3000, order_capacity=60)
     one, batch = (Engine(run.instruments, 60) for _ in range(2))
     slots = scratch_records(60)
@@ -165,7 +166,7 @@ def test_batches_stop_before_a_command_that_might_not_fit(seed):
         assert (out["kind"][slots:] == 99).all()
         counted = 0
         for index in range(commands):
-            count = process_one(one.address, at + 64 * index, single.ctypes.data)
+            _, count = run_singly(one.address, at + 64 * index, 1, single.ctypes.data, 0)
             assert np.array_equal(single[:count], out[counted : counted + count])
             counted += count
         assert counted == written

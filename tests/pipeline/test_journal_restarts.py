@@ -79,7 +79,7 @@ def kill_somewhere(pid: int, journal: Path, rng: random.Random) -> int:
     acknowledged = acknowledged_by(pid)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while locked(journal) and time.monotonic() < deadline:
         time.sleep(0.002)
     return acknowledged

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from processes import OUTCRY, SPREAD, find_pipeline
 from shim_wire import needs_shim
+from udp_runs import queued_bytes
 
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.flow import GeneratedFlow
@@ -23,6 +24,7 @@ from openoutcry.pipeline.top import RunningPipeline
 
 ORDERS, PER_PACKET, CLUMP = 24_000, 10, 64
 KILLS = 3
+QUEUE_BYTES = 1 << 16
 BURST_RECORDS = 64 * PER_PACKET
 
 
@@ -45,8 +47,11 @@ def numbered_packets() -> list[bytes]:
 
 
 def send(client: socket.socket, packets: list[bytes]) -> None:
-    """In clumps, so that a burst is full; slower than the pipeline is."""
+    """In clumps, so that a burst is full; slower than the pipeline is, however busy the machine."""
+    port = client.getpeername()[1]
     for at in range(0, len(packets), CLUMP):
+        while queued_bytes(port) > QUEUE_BYTES:
+            time.sleep(0.01)
         for data in packets[at : at + CLUMP]:
             client.send(data)
         time.sleep(0.01)
@@ -56,7 +61,7 @@ def started(
     process: "subprocess.Popen[str]", client: socket.socket, first: bytes
 ) -> RunningPipeline:
     """Knock with the first packet until the pipeline has answered; its copies are doubles."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         with suppress(ConnectionRefusedError):
             client.send(first)
@@ -72,7 +77,7 @@ def kill_receive(pipeline: RunningPipeline) -> int:
     rows = pipeline.view(pipeline.positions(), 1)["stages"]
     (pid,) = [row["pid"] for row in rows if row["name"] == "receive"]
     os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         rows = pipeline.view(pipeline.positions(), 1)["stages"]
         if any(row["name"] == "receive" and row["alive"] and row["pid"] != pid for row in rows):
@@ -81,12 +86,12 @@ def kill_receive(pipeline: RunningPipeline) -> int:
     raise TimeoutError("receive was not started again")
 
 
-def settle(pipeline: RunningPipeline) -> None:
-    """Until no event has come for a second."""
-    deadline, last, since = time.monotonic() + 60, -1, time.monotonic()
+def settle(pipeline: RunningPipeline, port: int) -> None:
+    """Until nothing waits at the port and no event has come for a second."""
+    deadline, last, since = time.monotonic() + 300, -1, time.monotonic()
     while time.monotonic() < deadline and time.monotonic() - since < 1:
         events = pipeline.positions()["events"]
-        if events != last:
+        if events != last or queued_bytes(port):
             last, since = events, time.monotonic()
         time.sleep(0.05)
 
@@ -109,7 +114,7 @@ def run_and_kill(
                 client.send(data)
             killed.append(kill_receive(pipeline))
         send(client, packets)
-        settle(pipeline)
+        settle(pipeline, client.getpeername()[1])
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err

@@ -107,7 +107,7 @@ def test_every_order_arrives_and_is_acknowledged() -> None:
     """Unpaced, in two chunks: full packets, every order answered, the account adds up."""
     orders = make_orders(40_000)
     with responder() as receiver:
-        result = send([orders[:1_000], orders[1_000:]], at(receiver), timeout_s=5)
+        result = send([orders[:1_000], orders[1_000:]], at(receiver), timeout_s=60)
         counters = receiver.counters()
     assert result["sent_orders"] == result["acknowledged"] == result["reply_events"] == 40_000
     assert result["unanswered"] == result["bad_replies"] == 0
@@ -129,7 +129,7 @@ def test_orders_arrive_unchanged_and_in_order() -> None:
     with responder(received=outbox) as receiver:
         send([orders], at(receiver))
         data = b""
-        while len(data) < orders.nbytes and inbox.poll(5):
+        while len(data) < orders.nbytes and inbox.poll(60):
             data += inbox.recv_bytes()
     assert data == orders.tobytes()
 
@@ -195,7 +195,7 @@ def test_commands_for_one_order_are_answered_in_turn() -> None:
     assert result["unanswered"] == 0
     orders["price_ticks"] = np.tile([0, 0, 1], 100)
     with responder(only_price_1) as receiver:
-        result = send([orders], at(receiver), timeout_s=0.2)
+        result = send([orders], at(receiver), timeout_s=2)
     assert result["acknowledged"] == 100
     assert result["unanswered"] == 200
 
@@ -211,7 +211,7 @@ def test_the_oldest_command_for_an_order_is_answered_first() -> None:
         yield orders[1:]
 
     with responder(only_price_1) as receiver:
-        result = send(slow(), at(receiver), timeout_s=0.2)
+        result = send(slow(), at(receiver), timeout_s=2)
     assert result["latency"]["count"] == 1
     assert result["latency"]["max"] >= 50_000_000
 
@@ -219,7 +219,7 @@ def test_the_oldest_command_for_an_order_is_answered_first() -> None:
 def test_unanswered_orders_are_told() -> None:
     """When half the replies never come the result says how many, after the timeout."""
     with responder(every_other) as receiver:
-        result = send([make_orders(1_000)], at(receiver), timeout_s=0.2)
+        result = send([make_orders(1_000)], at(receiver), timeout_s=2)
     assert result["sent_orders"] == 1_000
     assert result["acknowledged"] == result["unanswered"] == 500
     assert result["stopped"] is None
@@ -228,7 +228,7 @@ def test_unanswered_orders_are_told() -> None:
 def test_lost_replies_do_not_use_up_the_window_for_ever() -> None:
     """Unanswered orders are written off after the timeout, so that the rest can be sent."""
     with responder(every_other) as receiver:
-        result = send([make_orders(600)], at(receiver), timeout_s=0.1, window=100)
+        result = send([make_orders(600)], at(receiver), timeout_s=1, window=200)
     assert result["sent_orders"] == 600
     assert result["acknowledged"] == result["unanswered"] == 300
 
@@ -251,7 +251,7 @@ def test_foreign_replies_are_counted_and_ignored() -> None:
     """Noise from the other side is no acknowledgement."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("127.0.0.1", 0))
-        other.settimeout(5)
+        other.settimeout(60)
 
         def babble(socket_: socket.socket) -> None:
             _, peer = socket_.recvfrom(2_000)
@@ -260,7 +260,7 @@ def test_foreign_replies_are_counted_and_ignored() -> None:
 
         child = FORK.Process(target=babble, args=(other,))
         child.start()
-        result = send([make_orders(3)], other.getsockname(), timeout_s=0.3)
+        result = send([make_orders(3)], other.getsockname(), timeout_s=3)
         child.join()
     assert result["bad_replies"] == 4
     assert result["acknowledged"] == 0
@@ -279,7 +279,7 @@ def test_replies_that_the_system_drops_are_told(monkeypatch: pytest.MonkeyPatch)
                 time.sleep(0.001)
             yield orders[22:]
 
-        result = send(stalling(), at(receiver), timeout_s=0.3)
+        result = send(stalling(), at(receiver), timeout_s=2)
     assert result["dropped_replies"] > 0
     assert result["acknowledged"] + result["dropped_replies"] == 23
     assert result["unanswered"] == result["dropped_replies"]
@@ -305,7 +305,8 @@ def test_a_receiver_that_ends_in_mid_run_is_said_with_the_figures_so_far() -> No
 
         def chunks() -> Iterator[np.ndarray]:
             yield orders[:1_000]
-            time.sleep(0.1)
+            while receiver.counters()["reply_packets"] == 0:
+                time.sleep(0.001)
             child.kill()
             child.join()
             receiver.close()

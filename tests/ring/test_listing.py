@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ring_owners import CONSUMER, OWNER, WRITER, Child, kill, line, look, orders, ring, spawn
+from ring_processes import wait_until
 
 from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, SegmentError, layout
 from openoutcry.ring.listing import (
@@ -99,9 +100,16 @@ def test_the_rate_is_of_the_window(spawn: Callable[..., Child], ring: RingBuffer
     assert look(ring.name).records_per_s is None
     assert list_rings(0.01, ring.name)[0].records_per_s == 0
     spawn(WRITER, ring.name)
-    (info,) = list_rings(0.2, ring.name)
-    assert info.records_per_s is not None
-    assert info.records_per_s > 1000
+    seen = []
+
+    def is_fast() -> bool:
+        (info,) = list_rings(0.2, ring.name)
+        assert info.records_per_s is not None
+        seen.append(info.records_per_s)
+        return seen[-1] > 1000
+
+    # The writer may wait for a processor for longer than one window.
+    wait_until(is_fast)
 
 
 # What is wrong with a ring
