@@ -124,7 +124,9 @@ class Book:
         return [self.instrument(int(k)) for k in np.flatnonzero(self._instruments[:, 0])]
 
     def instrument(self, locate: int) -> Instrument:
-        row = {at: int(self._instruments[locate, at // 8]) for at in range(0, b.INSTRUMENT_BYTES, 8)}
+        row = {
+            at: int(self._instruments[locate, at // 8]) for at in range(0, b.INSTRUMENT_BYTES, 8)
+        }
         return Instrument(
             locate=locate,
             symbol=row[b.SYMBOL].to_bytes(8, "little", signed=True).decode("latin-1").rstrip(" \0"),

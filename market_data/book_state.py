@@ -24,8 +24,8 @@ rows."""
 KEY, TOTAL, COUNT, FIRST, LAST, WORSE, BETTER = range(0, 56, 8)
 LEVEL_BYTES = 56
 """A level: its KEY is locate, side and price; WORSE also links free rows."""
-SYMBOL, BEST_BID, BEST_ASK, STATE, LAST_PRICE, LAST_SHARES, VOLUME, TRADES, TURNOVER = (
-    range(0, 72, 8)
+SYMBOL, BEST_BID, BEST_ASK, STATE, LAST_PRICE, LAST_SHARES, VOLUME, TRADES, TURNOVER = range(
+    0, 72, 8
 )
 PAIRED, IMBALANCE, DIRECTION, NEAR_PRICE = range(72, 104, 8)
 INSTRUMENT_BYTES = 104
@@ -53,7 +53,7 @@ def place_of(table: int, mask: int, key: int) -> int:
     """Address of a key's entry, or of the free one where it would be."""
     place = home_of(key, mask)
     found = load_i64(table + ENTRY_BYTES * place)
-    while found != 0 and found != key:  # noqa: PLR1714
+    while found != 0 and found != key:
         place = (place + 1) & mask
         found = load_i64(table + ENTRY_BYTES * place)
     return table + ENTRY_BYTES * place

@@ -145,5 +145,3 @@ class Lines:
         self._asked_ns = max(now_ns, 1)
         self.requests += 1
         return mold.header(self.session.decode("latin-1"), first, min(count, REQUESTED_MOST))
-
-

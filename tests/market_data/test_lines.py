@@ -1,4 +1,4 @@
-"""Two lossy lines and a retransmission server become one stream: once each, in order, none missing."""
+"""Two lossy lines and a retransmission server become one stream: once each, in order, all of it."""
 
 import random
 
