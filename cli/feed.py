@@ -62,7 +62,7 @@ def write(
         )
 
 
-class AddressType(click.ParamType):
+class AddressType(click.ParamType):  # type: ignore[type-arg]
     """ADDRESS:PORT."""
 
     name = "address:port"

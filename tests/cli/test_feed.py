@@ -43,7 +43,7 @@ def test_the_ladder_has_the_book_the_spread_and_the_last_trade():
     places = [text.index(word) for word in ("102.0000", "101.5000", "99.0000")]
     assert places == sorted(places)
     assert "GOLD T" in text
-    assert "last 20 @ 99.0000 · volume 20 · spread 2.5000" in text
+    assert "last 20 @ 99.0000 · volume 20 · spread 2.5000" in " ".join(text.split())
     assert "1,234" in text
     assert "LEAD is not in it" in shown(ladder(receiver, "LEAD", 5))
     found = account(receiver, 5)
