@@ -138,6 +138,9 @@ class FixClient:
         elif message.sequence < self.numbers.next_in:
             raise ClientError(f"the venue's number is {message.sequence}, and should be "
                               f"{self.numbers.next_in}")  # fmt: skip
+        if message.get(789):
+            # What the venue misses it does not ask for then.
+            self._resend(int(message[789]), 0)
 
     # Orders.
 
