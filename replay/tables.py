@@ -14,6 +14,7 @@ from openoutcry.replay.events import Batch, events_of, starting_point
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.words import refusal_text
 from openoutcry.wire.enums import (
+    SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
     BlockKind,
     CommandKind,
@@ -177,7 +178,7 @@ class Tables:
                 "side": self._names(records["side"], Side),
                 "order_type": self._order_types(records),
                 "time_in_force": self._names(tif & (1 << SELF_TRADE_SHIFT) - 1, TimeInForce),
-                "self_trade": self._names(tif >> SELF_TRADE_SHIFT, SelfTrade),
+                "self_trade": self._names(tif >> SELF_TRADE_SHIFT & SELF_TRADE_MASK, SelfTrade),
                 "price_ticks": records["price_ticks"],
                 "qty_lots": records["qty_lots"],
                 "aux": records["aux"],

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, RISK_REASON, RiskBit
 from openoutcry.risk.reference_house import apply_setting
 from openoutcry.wire.enums import (
+    SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
     CommandKind,
     EventFlag,
@@ -331,7 +332,7 @@ class Reference:
     def _switches(self, c: Any, order: Order) -> dict[RiskBit, Told]:
         owner = self.participants[order.participant]
         cell = self.cells[order.participant][order.instrument]
-        mode = int(c["time_in_force"]) >> SELF_TRADE_SHIFT
+        mode = int(c["time_in_force"]) >> SELF_TRADE_SHIFT & SELF_TRADE_MASK
         on = {
             RiskBit.MARKET_KILLED: self.market_killed,
             RiskBit.HALTED: self.instruments[order.instrument].halted,
