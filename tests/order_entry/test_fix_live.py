@@ -2,6 +2,7 @@
 what each is told, what is sent again, throttles, lost connections, and bytes that are no FIX."""
 
 import contextlib
+import json
 import random
 import socket
 import ssl
@@ -10,8 +11,11 @@ import time
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from sessions_venue import PASSWORD, Venue
 
+from openoutcry.cli.client import client as client_command
+from openoutcry.cli.prompt import FixPrompt
 from openoutcry.client import ClientError, FixClient, FixNumbers, SessionEnded
 from openoutcry.client.fix import utc_text
 from openoutcry.journal import JournalReader
@@ -399,6 +403,44 @@ def test_simplefix_and_the_venue_read_each_other(venue):
     assert sorted(answer.get(35) for answer in found) == [b"0", b"8", b"A"]
     report = next(answer for answer in found if answer.get(35) == b"8")
     assert (report.get(11), report.get(39)) == (b"SF1", b"0")
+
+
+def test_the_prompt_trades_over_fix(venue, capsys):
+    def until(condition):
+        end = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < end, capsys.readouterr().out
+            prompt.listen(0.1)
+
+    with connect(venue, prefix=f"P{time.monotonic_ns()}-") as client:
+        prompt = FixPrompt(client)
+        first, second = f"{client.prefix}1", f"{client.prefix}2"
+        assert prompt.do(["buy", "ACME", "5", "1.00"])
+        until(lambda: first in prompt.open)
+        prompt.do(["replace", first, "7", "1.01"])
+        until(lambda: second in prompt.open)
+        assert prompt.open == {
+            second: {"side": "1", "symbol": "ACME", "open": 7, "price": "1.0100"}
+        }
+        prompt.do(["cancel", second])
+        until(lambda: not prompt.open)
+        prompt.do(["cancel", second])
+        assert f"{second} is not open" in capsys.readouterr().out
+        assert not prompt.do(["quit"])
+
+
+def test_the_command_logs_on_and_puts_a_load_on(venue):
+    where, runner = f"127.0.0.1:{venue.ports['FIX44']}", CliRunner()
+    connect(venue).logout()
+    who = ["--user", "FIRM", "--password", PASSWORD]
+    said = runner.invoke(client_command, ["fix", where, *who], input="quit\n")
+    assert (said.exit_code, said.output.splitlines()[0]) == (0, "logged on to OUTCRY")
+    connect(venue).logout()
+    load = ["--protocol", "fix", "--orders", "300", "--rate", "0", "--symbol", "BOLT"]
+    said = runner.invoke(client_command, ["load", where, *who, *load, "--json"])
+    assert said.exit_code == 0, said.output
+    found = json.loads(said.output)
+    assert (found["sent"], found["accepted"], found["unanswered"]) == (300, 300, 0)
 
 
 def test_tls_is_spoken_end_to_end(tmp_path):
