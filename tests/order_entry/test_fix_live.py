@@ -362,7 +362,7 @@ def test_bytes_that_are_no_fix_harm_nobody(venue):
             junk = bytearray(b"".join(rng.choice(good) for _ in range(20)) + rng.randbytes(2000))
             for _ in range(rng.randint(1, 50)):
                 junk[rng.randrange(len(junk))] = rng.randrange(256)
-            with connection, contextlib.suppress(ConnectionError, BrokenPipeError):
+            with connection, contextlib.suppress(OSError):
                 connection.sendall((b"" if attempt % 4 == 0 else logon) + bytes(junk))
                 connection.shutdown(socket.SHUT_WR)
                 while connection.recv(1 << 16):
@@ -458,5 +458,8 @@ def test_tls_is_spoken_end_to_end(tmp_path):
             assert told(client, 1, 150) == [("0",)]
         with socket.create_connection(("127.0.0.1", venue.ports["FIX44"]), 60) as plain:
             _, data = raw_connection(venue, "FIRM", [(1, "A", [(98, "0"), (108, "30")])])
-            plain.sendall(data)
-            assert b"8=FIX" not in plain.recv(4096)
+            said = b""
+            with contextlib.suppress(ConnectionError):
+                plain.sendall(data)
+                said = plain.recv(4096)
+            assert b"8=FIX" not in said
