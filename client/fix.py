@@ -246,7 +246,7 @@ class FixClient:
             self._send("0", ())
 
     def logout(self, timeout_s: float = 5.0) -> None:
-        """Log out, wait for the answer, and close."""
+        """Log out, wait for the answer and the venue's end of the connection, and close."""
         with contextlib.suppress(ClientError):
             self._send("5", ())
             until_s = time.monotonic() + timeout_s
@@ -254,6 +254,9 @@ class FixClient:
                 self._take(message)
             if message is not None and message.sequence == self.numbers.next_in:
                 self.numbers.next_in += 1
+            # The venue closes; until it has, the session could not log on again.
+            while message is not None and self._more(until_s):
+                pass
         self.close()
 
     def close(self) -> None:

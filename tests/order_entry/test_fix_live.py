@@ -219,7 +219,7 @@ def test_a_number_that_is_too_low_ends_the_connection(venue):
     first.buy("ACME", 1, "0.50")
     take(first, 1)
     first.logout()
-    with pytest.raises(ClientError, match="MsgSeqNum too low, expecting 4 but received 1"):
+    with pytest.raises(ClientError, match="MsgSeqNum too low, expecting 4 but received"):
         connect(venue, "LATE", numbers=FixNumbers())
     with connect(venue, "LATE") as again:  # with ResetSeqNumFlag
         again.mass_status()
