@@ -3,7 +3,7 @@
 from openoutcry.order_entry import apply as a
 from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
-from openoutcry.order_entry import ouch
+from openoutcry.order_entry import ouch, soupbin
 from openoutcry.order_entry import rows as r
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import tokens as t
@@ -14,6 +14,7 @@ from openoutcry.pipeline.stages import session_words as x
 from openoutcry.pipeline.stages import words as w
 from openoutcry.ring import layout
 from openoutcry.ring.kernels import gate, slot_address
+from openoutcry.wire.big_endian import load_any64
 from openoutcry.wire.enums import CommandKind
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
@@ -61,6 +62,15 @@ def has_token(session: int, now: int) -> bool:
 def take_token(session: int, now: int) -> None:
     each = load_i64(session + s.THROTTLE_NS)
     store_i64(session + s.THROTTLE_AT, max(now, load_i64(session + s.THROTTLE_AT)) + each)
+
+
+@kernel
+def look_ahead(hall: int, session: int, packet: int) -> None:
+    """Ask for what an OUCH 4.2 order that may stand there will want: a hint, never read."""
+    table = load_i64(hall + h.TOKENS)
+    token = packet + soupbin.HEADER_BYTES + 1
+    last = load_any64(token + 6) >> 16 & 0xFFFFFFFFFFFF
+    t.prefetch_token(table, load_i64(session + s.INDEX), load_any64(token), last)
 
 
 @kernel

@@ -19,7 +19,7 @@ from openoutcry.order_entry import rows as r
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import stream as st
 from openoutcry.order_entry.faults import Fault, Kind, Refusal
-from openoutcry.order_entry.spec import CancelOnDisconnect, ThrottlePolicy
+from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, ThrottlePolicy
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.lanes import NUMBERS, SHIFT
 from openoutcry.pipeline.stages import session_commands as c
@@ -48,6 +48,8 @@ SWEEP_ROWS = 4096
 """Order rows that a step looks at when a lost session's orders go one by one."""
 DRAIN_NS = 500_000_000
 MAX_SEND = 1 << 18
+AHEAD = 4
+"""Messages of the same size ahead of the one at hand, at which the next token is asked for."""
 
 # A hand-over's words (order_entry/doorman.py), then bytes that came with the login.
 HAND_INDEX, HAND_SEQUENCE, HAND_REPLY, HAND_REPLY_AT, HAND_BYTES = 0, 8, 16, 24, 512
@@ -64,6 +66,7 @@ CANCEL_NONE, CANCEL_DAY = int(CancelOnDisconnect.NONE), int(CancelOnDisconnect.D
 QUEUE = int(ThrottlePolicy.QUEUE)
 APPLICATION, LOGOUT = int(Kind.APPLICATION), int(Kind.LOGOUT)
 OVERSIZE = int(Fault.OVERSIZE)
+OUCH42 = int(Protocol.OUCH42)
 THROTTLED, TOO_MANY_OPEN = int(Refusal.THROTTLED), int(Refusal.TOO_MANY_OPEN)
 UNKNOWN_ORDER, DUPLICATE = int(Refusal.UNKNOWN_ORDER), int(Refusal.DUPLICATE_TOKEN)
 VENUE_FULL, NO_EFFECT = int(Refusal.VENUE_FULL), int(Refusal.NO_EFFECT)
@@ -356,6 +359,7 @@ def understand(context: int, session: int) -> int:
     buffer, length = load_i64(session + s.INPUT), load_i64(session + s.INPUT_LENGTH)
     most = min(x.MESSAGES_A_TURN, c.lane_room(context) - 2)
     at, done, result, waits = 0, 0, 0, 0
+    hall, is_ouch42 = load_i64(context + x.HALL), load_i64(session + s.PROTOCOL) == OUCH42
     now = monotonic_ns()
     while done < most:
         size = a.call2(load_i64(codec + a.CODEC_FRAME), buffer + at, length - at)
@@ -370,6 +374,8 @@ def understand(context: int, session: int) -> int:
         if load_i64(session + s.THROTTLE_POLICY) == QUEUE and not c.has_token(session, now):
             waits = 1
             break
+        if is_ouch42 and at + (AHEAD + 1) * size <= length:
+            c.look_ahead(hall, session, buffer + at + AHEAD * size)
         result = c.one_message(context, session, codec, buffer + at, size, now)
         at += size
         done += 1
