@@ -75,6 +75,7 @@ class Instrument:
 class Group:
     gross_limit: int = NO_LIMIT
     killed: bool = False
+    name: int = 0
 
 
 @dataclass
@@ -185,6 +186,7 @@ class Reference:
         self.now = 0
         self.market_killed = False
         self.first_operator = 0
+        self.file_digest = self.emergency = 0
         self.refusals = 0
         self.refused = (0, 0, 0, 0, 0, 0)
 

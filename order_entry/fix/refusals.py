@@ -64,6 +64,7 @@ CORE_ORDER_REASONS = {
     Reason.DUPLICATE_ID: 6,
     Reason.MALFORMED: 11,
     Reason.BAD_AUX: 11,
+    Reason.RISK: 3,
     Reason.BAD_QTY: 13,
     Reason.OFF_LOT: 13,
 }
