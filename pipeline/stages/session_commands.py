@@ -37,7 +37,8 @@ THROTTLED, TOO_MANY_OPEN = int(Refusal.THROTTLED), int(Refusal.TOO_MANY_OPEN)
 UNKNOWN_ORDER, DUPLICATE = int(Refusal.UNKNOWN_ORDER), int(Refusal.DUPLICATE_TOKEN)
 VENUE_FULL, TOO_LATE = int(Refusal.VENUE_FULL), int(Refusal.TOO_LATE)
 STATUS, MASS_STATUS = int(FixRefusal.STATUS), int(FixRefusal.MASS_STATUS)
-OUCH50 = int(Protocol.OUCH50)
+OUCH42, OUCH50 = int(Protocol.OUCH42), int(Protocol.OUCH50)
+AHEAD = 4
 QUEUE = int(ThrottlePolicy.QUEUE)
 
 
@@ -78,9 +79,13 @@ def take_token(session: int, now: int) -> None:
 
 
 @kernel
-def look_ahead(hall: int, session: int, packet: int) -> None:
-    """Ask for what an OUCH 4.2 order that may stand there will want: a hint, never read."""
-    table = load_i64(hall + h.TOKENS)
+def look_ahead(context: int, session: int, message: int, size: int, end: int) -> None:
+    """Ask for what an OUCH 4.2 order will want that may stand AHEAD messages of this size on: a
+    hint, whatever stands there.  ``end``: of the bytes that came."""
+    packet = message + AHEAD * size
+    if load_i64(session + s.PROTOCOL) != OUCH42 or packet + size > end:
+        return
+    table = load_i64(load_i64(context + x.HALL) + h.TOKENS)
     token = packet + soupbin.HEADER_BYTES + 1
     last = load_any64(token + 6) >> 16 & 0xFFFFFFFFFFFF
     t.prefetch_token(table, load_i64(session + s.INDEX), load_any64(token), last)

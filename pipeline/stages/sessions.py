@@ -21,7 +21,7 @@ from openoutcry.order_entry import stream as st
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import words as f
-from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, ThrottlePolicy
+from openoutcry.order_entry.spec import CancelOnDisconnect, ThrottlePolicy
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.lanes import NUMBERS, SHIFT
 from openoutcry.pipeline.stages import session_commands as c
@@ -50,8 +50,6 @@ SWEEP_ROWS = 4096
 """Order rows that a step looks at when a lost session's orders go one by one."""
 DRAIN_NS = 500_000_000
 MAX_SEND = 1 << 18
-AHEAD = 4
-"""Messages of the same size ahead of the one at hand, at which the next token is asked for."""
 
 # A hand-over's words (order_entry/doorman.py), then bytes that came with the login.
 HAND_INDEX, HAND_SEQUENCE, HAND_REPLY, HAND_REPLY_AT, HAND_BYTES = 0, 8, 16, 24, 512
@@ -63,7 +61,6 @@ CANCEL_NONE, CANCEL_DAY, CANCEL_ALL = (int(mode) for mode in CancelOnDisconnect)
 QUEUE = int(ThrottlePolicy.QUEUE)
 LOGOUT, LOGIN, DISCONNECTING = int(Kind.LOGOUT), int(Kind.LOGIN), int(Kind.DISCONNECT)
 OVERSIZE = int(Fault.OVERSIZE)
-OUCH42 = int(Protocol.OUCH42)
 
 
 # Out: events into streams.
@@ -110,9 +107,7 @@ def take_events(context: int) -> int:
         if told != 0:
             mark_dirty(context, a.block_of(hall, told))
     for place in range(copies):
-        session = a.block_of(hall, load_i64(hall + h.COPY_SESSIONS + 8 * place))
-        if st.head_end(load_i64(session + s.STREAM)) > load_i64(session + s.SENT_BYTES):
-            mark_dirty(context, session)
+        mark_dirty(context, a.block_of(hall, load_i64(hall + h.COPY_SESSIONS + 8 * place)))
     store_i64(hall + h.EVENT_SEQ, first + count - 1)
     return w.took(context, count)
 
@@ -416,7 +411,6 @@ def understand(context: int, session: int) -> int:
     buffer, length = load_i64(session + s.INPUT), load_i64(session + s.INPUT_LENGTH)
     most = min(x.MESSAGES_A_TURN, c.lane_room(context) - 2)
     at, done, result, waits = 0, 0, 0, 0
-    hall, is_ouch42 = load_i64(context + x.HALL), load_i64(session + s.PROTOCOL) == OUCH42
     now = monotonic_ns()
     is_fix = a.is_fix(load_i64(session + s.PROTOCOL))
     while done < most:
@@ -442,8 +436,7 @@ def understand(context: int, session: int) -> int:
         if load_i64(session + s.THROTTLE_POLICY) == QUEUE and not c.has_token(session, now):
             waits = 1
             break
-        if is_ouch42 and at + (AHEAD + 1) * size <= length:
-            c.look_ahead(hall, session, buffer + at + AHEAD * size)
+        c.look_ahead(context, session, message, size, buffer + length)
         result = c.one_message(context, session, codec, message, size, now)
         at += size if kept == 0 else 0
         done += 1
