@@ -32,7 +32,7 @@ SILENCE_NS = 60_000_000_000
 """A client waits for an answer as long as this."""
 IN_FLIGHT = 256
 """Orders that a session has sent and not been answered, at most."""
-AT_ONCE = 32
+AT_ONCE = 128
 """Orders that it sends in one call, at most."""
 FD, BEGIN, SENT, SENT_END, GOT, GOT_END = range(0, 48, 8)
 CLIENT_BYTES = 64

@@ -16,6 +16,7 @@ from openoutcry.wire.memory import (
     add_wrapping,
     load_i64,
     mul_wrapping,
+    prefetch,
     store_i64,
 )
 
@@ -51,6 +52,27 @@ def token_place(table: int, session: int, token: int) -> int:
         hashed = add_wrapping(hashed, mul_wrapping(load_i64(key), word & 0xFFFFFFFF))
         hashed = add_wrapping(hashed, mul_wrapping(load_i64(key + 8), word >> 32 & 0xFFFFFFFF))
     return (hashed >> 32 & 0xFFFFFFFF) & load_i64(table + TABLE_MASK)
+
+
+@kernel
+def short_place(table: int, session: int, first: int, second: int) -> int:
+    """As :func:`token_place`, of a token of at most 16 bytes, given as two words."""
+    keys = table + TABLE_KEYS
+    hashed = add_wrapping(load_i64(keys), mul_wrapping(load_i64(keys + 8), session))
+    hashed = add_wrapping(hashed, mul_wrapping(load_i64(keys + 16), first & 0xFFFFFFFF))
+    hashed = add_wrapping(hashed, mul_wrapping(load_i64(keys + 24), first >> 32 & 0xFFFFFFFF))
+    hashed = add_wrapping(hashed, mul_wrapping(load_i64(keys + 32), second & 0xFFFFFFFF))
+    hashed = add_wrapping(hashed, mul_wrapping(load_i64(keys + 40), second >> 32 & 0xFFFFFFFF))
+    return (hashed >> 32 & 0xFFFFFFFF) & load_i64(table + TABLE_MASK)
+
+
+@kernel
+def prefetch_token(table: int, session: int, first: int, second: int) -> None:
+    """Ask for the entry of such a token.
+
+    Measured: at 64 sessions a fifth of the sessions stage's time was the wait for this line."""
+    place = short_place(table, session, first, second)
+    prefetch(load_i64(table + TABLE_ENTRIES) + ENTRY_BYTES * place)
 
 
 @kernel

@@ -3,7 +3,7 @@
 from openoutcry.order_entry import apply as a
 from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
-from openoutcry.order_entry import ouch
+from openoutcry.order_entry import ouch, soupbin
 from openoutcry.order_entry import rows as r
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import tokens as t
@@ -17,6 +17,7 @@ from openoutcry.pipeline.stages import session_words as x
 from openoutcry.pipeline.stages import words as w
 from openoutcry.ring import layout
 from openoutcry.ring.kernels import gate, slot_address
+from openoutcry.wire.big_endian import load_any64
 from openoutcry.wire.enums import CommandKind
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
@@ -36,7 +37,8 @@ THROTTLED, TOO_MANY_OPEN = int(Refusal.THROTTLED), int(Refusal.TOO_MANY_OPEN)
 UNKNOWN_ORDER, DUPLICATE = int(Refusal.UNKNOWN_ORDER), int(Refusal.DUPLICATE_TOKEN)
 VENUE_FULL, TOO_LATE = int(Refusal.VENUE_FULL), int(Refusal.TOO_LATE)
 STATUS, MASS_STATUS = int(FixRefusal.STATUS), int(FixRefusal.MASS_STATUS)
-OUCH50 = int(Protocol.OUCH50)
+OUCH42, OUCH50 = int(Protocol.OUCH42), int(Protocol.OUCH50)
+AHEAD = 4
 QUEUE = int(ThrottlePolicy.QUEUE)
 
 
@@ -74,6 +76,19 @@ def may_take(session: int, now: int) -> bool:
 def take_token(session: int, now: int) -> None:
     each = load_i64(session + s.THROTTLE_NS)
     store_i64(session + s.THROTTLE_AT, max(now, load_i64(session + s.THROTTLE_AT)) + each)
+
+
+@kernel
+def look_ahead(context: int, session: int, message: int, size: int, end: int) -> None:
+    """Ask for what an OUCH 4.2 order will want that may stand AHEAD messages of this size on: a
+    hint, whatever stands there.  ``end``: of the bytes that came."""
+    packet = message + AHEAD * size
+    if load_i64(session + s.PROTOCOL) != OUCH42 or packet + size > end:
+        return
+    table = load_i64(load_i64(context + x.HALL) + h.TOKENS)
+    token = packet + soupbin.HEADER_BYTES + 1
+    last = load_any64(token + 6) >> 16 & 0xFFFFFFFFFFFF
+    t.prefetch_token(table, load_i64(session + s.INDEX), load_any64(token), last)
 
 
 @kernel

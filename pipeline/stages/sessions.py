@@ -107,9 +107,7 @@ def take_events(context: int) -> int:
         if told != 0:
             mark_dirty(context, a.block_of(hall, told))
     for place in range(copies):
-        session = a.block_of(hall, load_i64(hall + h.COPY_SESSIONS + 8 * place))
-        if st.head_end(load_i64(session + s.STREAM)) > load_i64(session + s.SENT_BYTES):
-            mark_dirty(context, session)
+        mark_dirty(context, a.block_of(hall, load_i64(hall + h.COPY_SESSIONS + 8 * place)))
     store_i64(hall + h.EVENT_SEQ, first + count - 1)
     return w.took(context, count)
 
@@ -438,6 +436,7 @@ def understand(context: int, session: int) -> int:
         if load_i64(session + s.THROTTLE_POLICY) == QUEUE and not c.has_token(session, now):
             waits = 1
             break
+        c.look_ahead(context, session, message, size, buffer + length)
         result = c.one_message(context, session, codec, message, size, now)
         at += size if kept == 0 else 0
         done += 1

@@ -126,6 +126,9 @@ def test_tokens_are_a_dictionary(wanted):
         held, at = token_address(token)
         key = who, held.tobytes()
         assert tokens.number_of(words.ctypes.data, who, at) == known.get(key, 0)
+        place = tokens.token_place(words.ctypes.data, who, at)
+        short = tokens.short_place(words.ctypes.data, who, int(held[0]), int(held[1]))
+        assert short == place or len(token) > 16
         result = int(tokens.put_token(words.ctypes.data, who, at, number))
         if key in known:
             assert result == tokens.TAKEN
