@@ -22,6 +22,7 @@ SUBCOMMANDS = {
     "client": "Trade with a venue: a prompt, or a load of orders.",
     "clock": "What time it is, how wrong that may be, and whether RTS 25's 100 us hold.",
     "doctor": "Say what this host does to latency, what it costs here, and what changes it.",
+    "feed": "Public market data: write a journal's feed to a file.",
     "journal": "Look into a journal, prove it, mend it, ask it.",
     "replay": "Rebuild the book from a journal alone and compare with what the run recorded.",
     "rings": "List the rings on this machine: fill, rate, cursors, and who is attached, alive or "

@@ -51,6 +51,12 @@ def command(
     return made
 
 
+def house_command(kind: CommandKind, symbol: bytes, aux: int) -> Command:
+    """A command of the exchange operator's."""
+    made: Command = _named(symbol=symbol, aux=aux, kind=int(kind))
+    return made
+
+
 def opposite(side: Side) -> Side:
     return Side.SELL if side == Side.BUY else Side.BUY
 

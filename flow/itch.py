@@ -11,6 +11,7 @@ Prices are dollars times 10,000 and stay so, as ticks; lots are shares.
 | X order cancel | REDUCE |
 | D order delete | CANCEL |
 | U order replace | CANCEL of the old order and NEW of the new one |
+| H trading action, in a feed of our own (`outcry feed`) | PHASE: CONTINUOUS if it trades, else PRE_OPEN; executions while it does not (C, of an auction) are REDUCE |
 | all others | nothing; counted |
 """  # noqa: E501
 
@@ -20,11 +21,18 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from openoutcry.flow.commands import AGGRESSOR_ID, Command, command, in_chunks, opposite
+from openoutcry.flow.commands import (
+    AGGRESSOR_ID,
+    Command,
+    command,
+    house_command,
+    in_chunks,
+    opposite,
+)
 from openoutcry.flow.errors import FlowError
 from openoutcry.flow.files import checked_file, file_error
 from openoutcry.flow.source import Array, Progress
-from openoutcry.wire.enums import CommandKind, Side, TimeInForce
+from openoutcry.wire.enums import CommandKind, Phase, Side, TimeInForce
 from openoutcry.wire.records import MAX_INSTRUMENTS, make_instruments
 
 READ_BYTES = 1 << 20
@@ -65,6 +73,19 @@ MESSAGE_TYPES = {
 
 # Bytes 0 to 10 of every message: type, stock locate (2), tracking number (2), time stamp (6).
 SYMBOL_AT = {b"A": slice(24, 32), b"F": slice(24, 32), b"R": slice(11, 19)}
+STOCK, REASON = slice(11, 19), slice(21, 25)
+OUR_REASONS = {
+    b"CLSD": Phase.PRE_OPEN,
+    b"PREO": Phase.PRE_OPEN,
+    b"OPEN": Phase.PRE_OPEN,
+    b"CONT": Phase.CONTINUOUS,
+    b"VOLA": Phase.PRE_OPEN,
+    b"HALT": Phase.PRE_OPEN,
+    b"CLOS": Phase.PRE_OPEN,
+    b"LAST": Phase.CONTINUOUS,
+}
+"""Reasons of H messages that no other venue has, and the phase that has the book do as it did: what
+rests is told, so it only matters if orders trade on arrival."""
 ADD = struct.Struct(">11xQcI8sI")
 EXECUTED = struct.Struct(">11xQI")
 REFERENCE = struct.Struct(">11xQ")
@@ -104,6 +125,7 @@ class ItchSource:
         self.account: dict[str, int] = {}
         self._progress = progress
         self._kept = None if symbols is None else {s.encode("ascii", "replace") for s in symbols}
+        self._phases: dict[bytes, Phase] = {}
         self.instruments = self._find_instruments()
 
     def chunks(self) -> Iterator[Array]:
@@ -189,7 +211,9 @@ class ItchSource:
             b"X": self._reduce,
             b"D": self._delete,
             b"U": self._replace,
+            b"H": self._phase,
         }
+        self._phases = {}
         resting: dict[int, RestingOrder] = {}
         for at, kind, message in self._read(self._progress):
             handler = handlers.get(kind)
@@ -200,6 +224,8 @@ class ItchSource:
             if commands:
                 counts[names[kind]] += 1
                 yield from commands
+            elif kind == b"H":
+                counts[f"{names[kind]} (no command)"] += 1
             elif self._kept is not None:
                 counts[f"{names[kind]}, of another symbol (no command)"] += 1
             else:
@@ -229,6 +255,8 @@ class ItchSource:
         if order is None:
             return []
         _take(resting, reference, order, shares)
+        if self._phases.get(order.symbol) == Phase.PRE_OPEN:
+            return [_about(CommandKind.REDUCE, order, shares, reference)]
         return [
             command(
                 CommandKind.NEW,
@@ -240,6 +268,14 @@ class ItchSource:
                 TimeInForce.IOC,
             )
         ]
+
+    def _phase(self, at: int, message: bytes, resting: dict[int, RestingOrder]) -> list[Command]:
+        symbol, phase = message[STOCK].rstrip(b" "), OUR_REASONS.get(message[REASON])
+        known = self._phases.get(symbol, Phase.CONTINUOUS)
+        if phase in (None, known) or symbol not in self.instruments["symbol"].tolist():
+            return []
+        self._phases[symbol] = phase
+        return [house_command(CommandKind.PHASE, symbol, aux=int(phase))]
 
     def _reduce(self, at: int, message: bytes, resting: dict[int, RestingOrder]) -> list[Command]:
         reference, shares = EXECUTED.unpack_from(message)

@@ -114,7 +114,8 @@ def mixed(seed: int, count: int = 2000, **switches: Any) -> Mixed:
 
     Switches fix what the seed would draw: ``types`` (order types), ``phases`` (bool), ``ids``
     ("tiny", "fresh" or "spread"), ``extreme`` and ``malformed`` (shares), ``width`` (ticks
-    around the market), ``order_capacity``, ``instruments`` (a table).
+    around the market), ``centres`` (ticks, of four instruments), ``order_capacity``,
+    ``instruments`` (a table).
     """
     rng = np.random.default_rng([seed, 0x6D69786564])
     capacity = int(rng.choice([2, 5, 20, 100, 400, 1500], p=[0.02, 0.04, 0.08, 0.26, 0.35, 0.25]))
@@ -159,6 +160,7 @@ def _draw_swarm(rng: np.random.Generator, capacity: int, switches: dict[str, Any
     centres = rng.choice(
         np.array([100, 1000, 10**6, 10**9, 0, -50, -(10**9), 2**45, 2**61]), size=4
     )
+    centres = np.array(switches.get("centres", centres))
     if "instruments" in switches:
         instruments = switches["instruments"]
     else:

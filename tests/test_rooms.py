@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 LOWER = {
     "wire", "ring", "matcher", "flow", "gateway_fpga", "dpdk_shim", "ptp", "journal", "host",
-    "replay", "report", "order_entry", "risk", "client",
+    "replay", "report", "order_entry", "market_data", "risk", "client",
 }  # fmt: skip
 MAY_IMPORT = {
     "wire": set(),
@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "replay": {"wire", "matcher", "risk", "ptp", "journal", "host"},
     "report": {"wire", "host"},
     "order_entry": {"wire", "ring", "journal"},
+    "market_data": {"wire", "ring", "journal", "replay"},
     "client": {"wire", "order_entry"},
     "pipeline": LOWER - {"client"},
     "bench": LOWER | {"pipeline"},

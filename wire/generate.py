@@ -6,7 +6,7 @@
 from enum import IntEnum, IntFlag
 from pathlib import Path
 
-from openoutcry.wire import message, messages
+from openoutcry.wire import feed_messages, message, messages
 from openoutcry.wire.enums import ENUMS
 from openoutcry.wire.layout import HISTORY_PATH, LAYOUT_HASH, layout_history
 from openoutcry.wire.records import CTYPES, MAGICS, MAX_PACKET_RECORDS, RECORDS, Record
@@ -24,6 +24,9 @@ def generate() -> dict[str, str]:
         "docs/wire.md": markdown(),
         "docs/order-messages.md": message.markdown(
             GENERATED, messages.PROTOCOLS, messages.OPTIONS50
+        ),
+        "docs/feed-messages.md": message.markdown(
+            GENERATED, feed_messages.PROTOCOLS, title="Market-data messages"
         ),
         **{name: write(GENERATED) for name, write in WRITERS.items()},
     }

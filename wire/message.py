@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-CTYPES = {"u8": ">u1", "u16": ">u2", "u32": ">u4", "u64": ">u8", "i32": ">i4"}
+CTYPES = {"u8": ">u1", "u16": ">u2", "u32": ">u4", "u48": "V6", "u64": ">u8", "i32": ">i4"}
 """``price4`` is a u32 and ``price8`` a u64 with four decimals; ``alpha`` is ASCII, left-justified,
 padded with spaces; ``digits`` is an ASCII number, right-justified."""
-SIZES = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "i32": 4, "price4": 4, "price8": 8}
+SIZES = {"u8": 1, "u16": 2, "u32": 4, "u48": 6, "u64": 8, "i32": 4, "price4": 4, "price8": 8}
 SAME_AS = {"price4": "u32", "price8": "u64"}
 
 
@@ -79,6 +79,8 @@ class Message:
                 pad = bytes.rjust if field.ctype == "digits" else bytes.ljust
                 value = pad(value, field.size, b" ")
                 assert len(value) == field.size, f"{self.name}.{field.name}: {value!r} is too long"
+            elif field.ctype == "u48":
+                value = np.void(value.to_bytes(6, "big"))
             row[field.name] = value
         return row.tobytes()
 
@@ -88,6 +90,8 @@ class Message:
         return {
             field.name: data[at : at + field.size].decode("latin-1")
             if field.size
+            else int.from_bytes(row[field.name].tobytes(), "big")
+            if field.ctype == "u48"
             else int(row[field.name])
             for field, at in zip(self.fields, self.offsets.values(), strict=True)
         }
@@ -124,11 +128,16 @@ class Option:
     """A replace may have it."""
 
 
-def markdown(generated: str, protocols: Iterable[Protocol], options: Iterable[Option]) -> str:
+def markdown(
+    generated: str,
+    protocols: Iterable[Protocol],
+    options: Iterable[Option] = (),
+    title: str = "Order-entry messages",
+) -> str:
     """The page of every message, field by field."""
     lines = [
         f"<!-- {generated} -->",
-        "# Order-entry messages, byte by byte",
+        f"# {title}, byte by byte",
         "",
         "Big-endian, packed, no padding.",
     ]
@@ -149,6 +158,8 @@ def markdown(generated: str, protocols: Iterable[Protocol], options: Iterable[Op
                     f"| {at} | {f.size_bytes} | `{f.name}` | {f.ctype} | {f.doc} |"
                     for f, at in zip(message.fields, message.offsets.values(), strict=True)
                 ]
+    if not options:
+        return "\n".join([*lines, ""])
     lines += [
         "",
         "## Options of OUCH 5.0",

@@ -1,0 +1,193 @@
+"""The outbound feed: events in, messages of ITCH 5.0 out, in an order that never changes.
+
+What comes out is a function of the instruments and the events alone: made again from the journal,
+each message has the same number and the same bytes.
+"""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import openoutcry.market_data.state as s
+from openoutcry.market_data import say
+from openoutcry.market_data.encode import CALLS, MESSAGES_AN_EVENT, MORE_MESSAGES, encode
+from openoutcry.market_data.errors import FeedError
+from openoutcry.wire.enums import Phase
+from openoutcry.wire.records import EVENT_DTYPE
+
+MAX_DECIMALS = 4
+"""Prices of ITCH 5.0 have four."""
+CROSS_LETTERS = {Phase.VOLATILITY_AUCTION: "H", Phase.HALT: "H",
+                 Phase.CLOSING_AUCTION: "C", Phase.TRADING_AT_LAST: "C"}  # fmt: skip
+"""Cross type of an auction by its phase; O in every other."""
+CHUNK = 1 << 14
+"""Events that are encoded at a time."""
+ERRORS = {
+    s.FULL: "more orders are open than there is room for",
+    s.MISSING: "is about an order that is not open: events before it are missing",
+    s.PRICE_RANGE: "has a price that no message can hold: 0 to 429,496.7295",
+    s.QTY_RANGE: "has a quantity that no message can hold: 0 to 4,294,967,295",
+    s.SEQUENCE: "is not the next one",
+}
+
+
+def scales_of(
+    instruments: npt.NDArray[Any], decimals: Mapping[str, int] | None = None
+) -> npt.NDArray[np.int64]:
+    """What a tick of each instrument is in ten-thousandths.
+
+    ``decimals``: of a tick, by symbol; 4 where nothing is said.  Raises :class:`FeedError` for an
+    instrument with more than four.
+    """
+    scales = []
+    for row in instruments:
+        symbol = bytes(row["symbol"]).decode()
+        places = (decimals or {}).get(symbol, MAX_DECIMALS)
+        if not 0 <= places <= MAX_DECIMALS:
+            raise FeedError(
+                f"instrument {symbol}: prices with {places} decimals; ITCH 5.0 has {MAX_DECIMALS}"
+            )
+        scales.append(10 ** (MAX_DECIMALS - places))
+    return np.array(scales, np.int64)
+
+
+def check_instruments(
+    instruments: npt.NDArray[Any], decimals: Mapping[str, int] | None = None
+) -> None:
+    """Raise :class:`FeedError` for an instrument whose limits allow what ITCH 5.0 cannot say: a
+    price below 0 or above 429,496.7295, more than 4,294,967,295 lots."""
+    for row, scale in zip(instruments, scales_of(instruments, decimals).tolist(), strict=True):
+        symbol = bytes(row["symbol"]).decode()
+        most = say.MAX_U32 // scale
+        for field, low, high in (
+            ("min_price_ticks", 0, most),
+            ("max_price_ticks", 0, most),
+            ("max_qty_lots", 1, say.MAX_U32),
+        ):
+            if not low <= int(row[field]) <= high:
+                raise FeedError(
+                    f"instrument {symbol}: {field} is {int(row[field])}: the feed can say {low} to "
+                    f"{high}"
+                )
+
+
+class Feed:
+    """The feed of some instruments from the first event on.
+
+    ``order_capacity``: the most orders that can be open, as the engine has it.
+    """
+
+    def __init__(
+        self,
+        instruments: npt.NDArray[Any],
+        order_capacity: int,
+        decimals: Mapping[str, int] | None = None,
+    ) -> None:
+        self._header = np.zeros(s.HEADER_BYTES // 8, np.int64)
+        self._instruments = _instrument_rows(instruments, scales_of(instruments, decimals))
+        self._phases = _phase_rows()
+        # The order at work may be one more than can be open.
+        capacity = order_capacity + 1
+        self._rows = np.zeros((capacity + 1) * s.ROW_BYTES // 8, np.int64)
+        self._table = np.zeros(1 << (2 * capacity).bit_length(), np.uint32)
+        self._out = np.zeros(0, np.uint8)
+        self.address = self._header.ctypes.data
+        for word, value in (
+            (s.INSTRUMENTS, self._instruments.ctypes.data),
+            (s.INSTRUMENT_COUNT, len(instruments)),
+            (s.CLOSED_COUNT, len(instruments)),
+            (s.PHASES, self._phases.ctypes.data),
+            (s.ROWS, self._rows.ctypes.data),
+            (s.CAPACITY, capacity),
+            (s.TABLE, self._table.ctypes.data),
+            (s.TABLE_MASK, len(self._table) - 1),
+            (s.KEY, secrets.randbits(62)),
+        ):
+            self._header[word // 8] = value
+
+    @property
+    def messages(self) -> int:
+        """How many messages there were: the number of the last one."""
+        return int(self._header[s.MESSAGES // 8])
+
+    @property
+    def event_seq(self) -> int:
+        """The last event."""
+        return int(self._header[s.EVENT_SEQ // 8])
+
+    def encode(
+        self, events: npt.NDArray[Any], rx_ts_ns: npt.NDArray[np.int64], first_cause: int
+    ) -> bytes:
+        """The messages of the next events (EVENT_DTYPE), each behind its length (u16, big-endian).
+
+        ``rx_ts_ns``: the time of each command from ``first_cause`` on (int64, ns since the epoch).
+        Raises :class:`FeedError` naming the event that cannot be told.
+        """
+        assert events.dtype == EVENT_DTYPE
+        assert events.flags.c_contiguous
+        parts = []
+        for at in range(0, len(events), CHUNK):
+            part = events[at : at + CHUNK]
+            first, last = int(part["cause_seq"].min()), int(part["cause_seq"].max())
+            assert first >= first_cause
+            assert last - first_cause < len(rx_ts_ns)
+            out = self._room(len(part))
+            end = encode(
+                self.address, part.ctypes.data, len(part), rx_ts_ns.ctypes.data,
+                rx_ts_ns.strides[0], first_cause, out.ctypes.data,
+            )  # fmt: skip
+            self._require_sound()
+            parts.append(out[: end - out.ctypes.data].tobytes())
+        return b"".join(parts)
+
+    def _room(self, events: int) -> npt.NDArray[np.uint8]:
+        """Memory for the messages of so many events."""
+        messages = MESSAGES_AN_EVENT * events + int(self._header[s.PENDING_COUNT // 8])
+        if not self._header[s.BEGUN // 8]:
+            messages += 2 * int(self._header[s.INSTRUMENT_COUNT // 8])
+        # Of an auction's renewals there may be one for each open order.
+        messages += int(self._header[s.USED // 8]) + MORE_MESSAGES
+        if len(self._out) < messages * say.MAX_BYTES:
+            self._out = np.zeros(messages * say.MAX_BYTES * 5 // 4, np.uint8)
+        return self._out
+
+    def _require_sound(self) -> None:
+        error = int(self._header[s.ERROR // 8])
+        if error:
+            raise FeedError(f"event {int(self._header[s.ERROR_SEQ // 8])} {ERRORS[error]}")
+
+
+def _instrument_rows(
+    instruments: npt.NDArray[Any], scales: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    rows = np.zeros((len(instruments), s.INSTRUMENT_BYTES // 8), np.int64)
+    for index, (row, given, scale) in enumerate(zip(rows, instruments, scales, strict=True)):
+        symbol = bytes(given["symbol"]).ljust(8)
+        phase = int(given["initial_phase"])
+        for word, value in (
+            (s.SYMBOL, int.from_bytes(symbol, "little", signed=True)),
+            (s.LOCATE, index + 1),
+            (s.SCALE, int(scale)),
+            (s.PRICE_MAX, say.MAX_U32 // int(scale)),
+            (s.ROUND_LOT, int(given["qty_step_lots"])),
+            (s.PHASE, phase),
+            (s.BAND, int(given["auction_band_ticks"])),
+            (s.CROSS_TYPE, ord(CROSS_LETTERS.get(Phase(phase), "O"))),
+        ):
+            row[word // 8] = value
+    return rows
+
+
+def _phase_rows() -> npt.NDArray[np.int64]:
+    rows = np.zeros((max(Phase) + 1, s.PHASE_BYTES // 8), np.int64)
+    for phase in Phase:
+        letter, reason = say.STATES[phase]
+        cross = ord(CROSS_LETTERS.get(phase, "O"))
+        rows[phase] = ord(letter), int.from_bytes(reason.encode(), "big"), cross
+    return rows
+
+
+__all__ = ["CALLS", "Feed", "check_instruments", "scales_of"]

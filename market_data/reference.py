@@ -1,0 +1,287 @@
+"""The feed, slowly and plainly: which messages a command's events are, for the kernels to equal."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from openoutcry.wire.enums import EventFlag, EventKind, Phase, Side
+from openoutcry.wire.feed_messages import ITCH50
+from openoutcry.wire.records import INSTRUMENT
+
+DAY_NS = 86_400_000_000_000
+NO_LIMIT = (2**63 - 1, -(2**63))
+CALLS = (Phase.PRE_OPEN, Phase.OPENING_AUCTION, Phase.VOLATILITY_AUCTION, Phase.CLOSING_AUCTION)
+PAST_TRADING = (Phase.CLOSED, Phase.CLOSING_AUCTION, Phase.TRADING_AT_LAST)
+STATES = {1: "HCLSD", 2: "QPREO", 3: "QOPEN", 4: "TCONT", 5: "PVOLA", 6: "HHALT", 7: "QCLOS",
+          8: "TLAST"}  # fmt: skip
+CROSSES = {2: "O", 3: "O", 5: "H", 6: "H", 7: "C", 8: "C"}
+E, F = EventKind, EventFlag
+
+
+@dataclass
+class Order:
+    """An open order; ``number`` is the public's, 0 while nothing is displayed."""
+
+    instrument: int
+    side: int
+    is_hidden: bool
+    is_waiting: bool = False
+    price: int = 0
+    leaves: int = 0
+    slice: int = 0
+    display: int = 0
+    placed: int = 0
+    number: int = 0
+    shown: int = 0
+    shown_price: int = 0
+    renewed: bool = False
+
+    @property
+    def visible(self) -> int:
+        if self.is_hidden or self.is_waiting or self.price in NO_LIMIT:
+            return 0
+        return self.slice if self.display else self.leaves
+
+
+class ReferenceFeed:
+    """As :class:`openoutcry.market_data.feed.Feed`; prices and quantities must fit."""
+
+    def __init__(
+        self, instruments: npt.NDArray[Any], decimals: Mapping[str, int] | None = None
+    ) -> None:
+        self.rows = [{name: row[name] for name in INSTRUMENT.offsets} for row in instruments]
+        self.scales = [
+            10 ** (4 - (decimals or {}).get(bytes(row["symbol"]).decode(), 4)) for row in self.rows
+        ]
+        self.phases = [Phase(int(row["initial_phase"])) for row in self.rows]
+        self.crosses = [CROSSES.get(phase, "O") for phase in self.phases]
+        self.extensions = [0] * len(self.rows)
+        self.orders: dict[tuple[int, int], Order] = {}
+        self.pending: list[Order] = []
+        self.messages: list[bytes] = []
+        self.uncrossed: Any = None
+        self.changed: Any = None
+        self.in_hours = False
+        self.now = 0
+
+    def encode(self, events: npt.NDArray[Any], times: Mapping[int, int]) -> list[bytes]:
+        """The messages, without their lengths; ``times``: ns since the epoch, by command."""
+        first = len(self.messages)
+        for event in events:
+            self.now = times[int(event["cause_seq"])] % DAY_NS
+            if not self.messages:
+                self.begin()
+            kind = E(event["kind"])
+            if kind in (E.PHASE_CHANGED, E.INDICATIVE, E.UNCROSSED):
+                self.of_the_market(kind, event)
+            elif kind not in (E.REJECTED, E.COMPLETED):
+                self.of_an_order(kind, event)
+            if event["flags"] & F.LAST:
+                self.tell_market()
+                self.tell(self.pending)
+        return self.messages[first:]
+
+    def say(self, kind: str, instrument: int | None = None, **fields: Any) -> None:
+        layout = ITCH50.from_server(kind)
+        if instrument is not None:
+            fields["locate"] = instrument + 1
+            if "stock" in layout.offsets:
+                fields["stock"] = bytes(self.rows[instrument]["symbol"])
+            for name in layout.offsets:
+                if "price" in name or name in ("upper", "lower"):
+                    fields[name] = int(fields[name]) * self.scales[instrument]
+        self.messages.append(layout.pack(timestamp=self.now, **fields))
+
+    def begin(self) -> None:
+        self.say("S", event="O")
+        for index, row in enumerate(self.rows):
+            lot = int(row["qty_step_lots"])
+            self.say("R", index, round_lot=min(lot, 2**32 - 1),
+                     round_lots_only="Y" if lot > 1 else "N", classification="C", sub_type="Z",
+                     authenticity="P", ipo="N", etp="N", inverse="N")  # fmt: skip
+        if any(phase != Phase.CLOSED for phase in self.phases):
+            self.say("S", event="S")
+        self.hours_begin()
+        for index in range(len(self.rows)):
+            self.trading_action(index)
+
+    def hours_begin(self) -> None:
+        if Phase.CONTINUOUS in self.phases and not self.in_hours:
+            self.in_hours = True
+            self.say("S", event="Q")
+
+    def trading_action(self, index: int) -> None:
+        text = STATES[self.phases[index]]
+        self.say("H", index, state=text[0], reason=text[1:])
+
+    # The market.
+
+    def of_the_market(self, kind: EventKind, event: Any) -> None:
+        index, paired, price = (int(event[n]) for n in ("instrument", "qty_lots", "price_ticks"))
+        if kind == E.INDICATIVE:
+            self.tell_market()
+            self.tell(self.pending)
+            left = int(event["leaves_lots"])
+            side = "B" if event["side"] == Side.BUY else "S"
+            price = price if paired else 0
+            self.say("I", index, paired=paired, imbalance=left, far_price=price, near_price=price,
+                     reference_price=price, cross_type=self.crosses[index],
+                     direction="O" if not paired else side if left else "N",
+                     variation="L" if paired else " ")  # fmt: skip
+        elif kind == E.UNCROSSED:
+            self.uncrossed = (index, paired, price if paired else 0, int(event["seq"]))
+        else:
+            old, new = int(event["contra_id"]), Phase(int(event["qty_lots"]))
+            again = old == new and new in CALLS and self.rows[index]["auction_band_ticks"]
+            self.extensions[index] = self.extensions[index] + 1 if again else 0
+            if new in (*CALLS, Phase.HALT):
+                self.crosses[index] = CROSSES[new]
+            self.changed = (index, new, price)
+
+    def tell_market(self) -> None:
+        """Q, then what the phase begins, the phase, what it ends."""
+        if self.uncrossed:
+            index, qty, price, match = self.uncrossed
+            self.say("Q", index, shares=qty, price=price, match=match,
+                     cross_type=self.crosses[index])  # fmt: skip
+            self.uncrossed = None
+        if not self.changed:
+            return
+        index, phase, price = self.changed
+        self.changed = None
+        was_open = any(phase != Phase.CLOSED for phase in self.phases)
+        self.phases[index] = phase
+        is_open = any(phase != Phase.CLOSED for phase in self.phases)
+        if is_open and not was_open:
+            self.say("S", event="S")
+        self.hours_begin()
+        self.trading_action(index)
+        if self.extensions[index]:
+            band, most = int(self.rows[index]["auction_band_ticks"]), (2**32 - 1)
+            most //= self.scales[index]
+            limits = [min(max(p, 0), most) for p in (price, price + band, price - band)]
+            self.say("J", index, reference_price=limits[0], upper=limits[1], lower=limits[2],
+                     extension=self.extensions[index])  # fmt: skip
+        if self.in_hours and all(phase in PAST_TRADING for phase in self.phases):
+            self.in_hours = False
+            self.say("S", event="M")
+        if was_open and not is_open:
+            self.say("S", event="E")
+
+    # Orders.
+
+    def of_an_order(self, kind: EventKind, event: Any) -> None:
+        key = int(event["instrument"]), int(event["order_id"])
+        flags, seq, qty = int(event["flags"]), int(event["seq"]), int(event["qty_lots"])
+        if kind == E.ACCEPTED:
+            self.orders[key] = Order(key[0], int(event["side"]), bool(flags & F.HIDDEN))
+        order = self.orders[key]
+        if kind == E.FILLED and flags & F.MAKER:
+            self.trade(order, event)
+        order.leaves = int(event["leaves_lots"])
+        if flags & F.ICEBERG:
+            order.display = int(event["contra_id"])
+        if kind == E.FILLED:
+            order.slice = order.slice - qty if flags & F.MAKER else order.display
+        if kind in (E.ACCEPTED, E.REPLACED, E.REPEGGED, E.CONVERTED):
+            order.price = int(event["price_ticks"])
+        if kind in (E.ACCEPTED, E.REPLACED, E.REPEGGED, E.ELECTED):
+            order.is_waiting = bool(flags & F.WAITING) and kind != E.ELECTED
+        moved = kind in (E.ACCEPTED, E.REPLACED, E.REPEGGED, E.CONVERTED, E.ELECTED, E.REFRESHED)
+        if moved and not flags & F.KEPT_PLACE:
+            order.slice, order.placed = order.display, seq
+            self.to_be_told(order)
+        order.slice = min(order.slice, order.leaves)
+        if flags & F.AUCTION:
+            self.auction_trade(order, event)
+        if order.leaves == 0:
+            self.delete(order)
+            self.pending = [other for other in self.pending if other is not order]
+            del self.orders[key]
+        elif kind != E.FILLED and not any(other is order for other in self.pending):
+            if order.visible > order.shown:
+                self.to_be_told(order, renewed=order.number != 0)
+            elif order.visible == 0:
+                self.delete(order)
+            elif order.visible < order.shown:
+                self.say("X", order.instrument, reference=order.number,
+                         shares=order.shown - order.visible)  # fmt: skip
+                order.shown = order.visible
+
+    def to_be_told(self, order: Order, renewed: bool = False) -> None:
+        others = [other for other in self.pending if other is not order]
+        order.renewed = renewed
+        self.pending = others if order.is_hidden else sorted([*others, order],
+                                                             key=lambda o: o.placed)  # fmt: skip
+
+    def tell(self, orders: list[Order]) -> None:
+        for order in list(orders):
+            self.pending = [other for other in self.pending if other is not order]
+            if not order.visible:
+                self.delete(order)
+                continue
+            old = order.number
+            order.number = 1 << 60 | len(self.messages) + 1 if order.renewed else order.placed
+            order.shown, order.shown_price = order.visible, order.price
+            if old:
+                self.say("U", order.instrument, reference=old, new_reference=order.number,
+                         shares=order.shown, price=order.price)  # fmt: skip
+            else:
+                side = "B" if order.side == Side.BUY else "S"
+                self.say("A", order.instrument, reference=order.number, shares=order.shown,
+                         side=side, price=order.price)  # fmt: skip
+
+    def delete(self, order: Order) -> None:
+        if order.number:
+            self.say("D", order.instrument, reference=order.number)
+        order.number = order.shown = 0
+
+    def trade(self, maker: Order, event: Any) -> None:
+        """A fill of an order that rested, before the order is changed by it."""
+        taker = self.orders.get((maker.instrument, int(event["contra_id"])))
+        pending = any(other is maker for other in self.pending)
+        if self.changed or self.uncrossed or pending or any(o.number for o in self.pending):
+            self.tell_market()
+            if pending:
+                self.tell([order for order in self.pending if order is not taker])
+            if taker is not None and any(other is taker for other in self.pending):
+                self.delete(taker)
+        qty, price, match = (int(event[n]) for n in ("qty_lots", "price_ticks", "seq"))
+        if not maker.number:
+            self.say("P", maker.instrument, side="B", shares=qty, price=price, match=match)
+            return
+        if price == maker.shown_price:
+            self.say("E", maker.instrument, reference=maker.number, shares=qty, match=match)
+        else:
+            self.say("C", maker.instrument, reference=maker.number, shares=qty, match=match,
+                     printable="Y", price=price)  # fmt: skip
+        maker.shown -= qty
+        if maker.shown == 0:
+            maker.number = 0
+
+    def auction_trade(self, order: Order, event: Any) -> None:
+        """What an auction took of what is displayed; the order is as it is after it."""
+        if not order.number:
+            return
+        if order.visible > order.shown and not any(other is order for other in self.pending):
+            behind = [
+                other
+                for other in self.orders.values()
+                if other.number
+                and (other.instrument, other.side, other.price)
+                == (order.instrument, order.side, order.price)
+                and other.placed >= order.placed
+                and not any(one is other for one in self.pending)
+            ]
+            for other in behind:
+                self.to_be_told(other, renewed=True)
+        elif order.visible < order.shown:
+            match = int(event["seq"]) - (event["side"] != Side.BUY)
+            gone, price = order.shown - order.visible, int(event["price_ticks"])
+            self.say("C", order.instrument, reference=order.number, match=match, printable="N",
+                     shares=gone, price=price)  # fmt: skip
+            order.shown = order.visible
+            if not order.shown:
+                order.number = 0

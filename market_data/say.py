@@ -1,0 +1,252 @@
+"""Write messages of ITCH 5.0, each behind its length: one function a message, from the one table.
+
+``out`` is where the message goes; each returns where the next one does.  A price or a quantity that
+its field cannot hold is written as it comes and noted as an error, with which nothing is sent.
+"""
+
+import openoutcry.market_data.state as s
+from openoutcry.wire.big_endian import load_any64, store_any64, store_be16, store_be32, store_be64
+from openoutcry.wire.enums import Phase, Side
+from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_i64, store_u8
+
+_OUT = {message.kind: message for message in ITCH50.server}
+_S, _R, _H, _J, _A, _E, _C = (_OUT[kind].at for kind in "SRHJAEC")
+_X, _D, _U, _P, _Q, _I = (_OUT[kind].at for kind in "XDUPQI")
+_ZS, _ZR, _ZH, _ZJ, _ZA, _ZE, _ZC = (_OUT[kind].size_bytes for kind in "SRHJAEC")
+_ZX, _ZD, _ZU, _ZP, _ZQ, _ZI = (_OUT[kind].size_bytes for kind in "XDUPQI")
+MAX_BYTES = FRAME_BYTES + max(message.size_bytes for message in ITCH50.server)
+_LOCATE, _TIME = _S.locate, _S.timestamp
+_KS, _KR, _KH, _KJ, _KA, _KE, _KC = (ord(kind) for kind in "SRHJAEC")
+_KX, _KD, _KU, _KP, _KQ, _KI = (ord(kind) for kind in "XDUPQI")
+
+BUY = int(Side.BUY)
+MAX_U32 = 2**32 - 1
+_N, _Y, _SPACE, _B, _O, _L = (ord(letter) for letter in "NY BOL")
+_SELL_LETTER = ord("S")
+STATES = {
+    Phase.CLOSED: ("H", "CLSD"),
+    Phase.PRE_OPEN: ("Q", "PREO"),
+    Phase.OPENING_AUCTION: ("Q", "OPEN"),
+    Phase.CONTINUOUS: ("T", "CONT"),
+    Phase.VOLATILITY_AUCTION: ("P", "VOLA"),
+    Phase.HALT: ("H", "HALT"),
+    Phase.CLOSING_AUCTION: ("Q", "CLOS"),
+    Phase.TRADING_AT_LAST: ("T", "LAST"),
+}
+"""Trading state and reason of an H message, by phase."""
+
+
+@kernel
+def head(state: int, out: int, kind: int, size: int, locate: int) -> int:
+    """Length, type, locate and time of a message; returns its address."""
+    store_be16(out, size)
+    message = out + FRAME_BYTES
+    store_u8(message, kind)
+    store_be32(message + _LOCATE, locate << 16)
+    now = load_i64(state + s.NOW)
+    store_be16(message + _TIME, now >> 32)
+    store_be32(message + _TIME + 2, now)
+    store_i64(state + s.MESSAGES, load_i64(state + s.MESSAGES) + 1)
+    return message
+
+
+@kernel
+def instrument_of(state: int, row: int) -> int:
+    at = load_i64(state + s.INSTRUMENTS)
+    return at + s.INSTRUMENT_BYTES * load_u16(row + s.INSTRUMENT_AT)
+
+
+@kernel
+def store_price(state: int, instrument: int, at: int, price_ticks: int) -> None:
+    """A price with four decimals; what does not fit is an error."""
+    if price_ticks < 0 or price_ticks > load_i64(instrument + s.PRICE_MAX):
+        store_i64(state + s.ERROR, s.PRICE_RANGE)
+        price_ticks = 0
+    store_be32(at, price_ticks * load_i64(instrument + s.SCALE))
+
+
+@kernel
+def store_limit(instrument: int, at: int, price_ticks: int) -> None:
+    """The nearest price that the field can hold: of limits, where further is no other."""
+    price_ticks = min(max(price_ticks, 0), load_i64(instrument + s.PRICE_MAX))
+    store_be32(at, price_ticks * load_i64(instrument + s.SCALE))
+
+
+@kernel
+def store_shares(state: int, at: int, qty_lots: int) -> None:
+    if qty_lots < 0 or qty_lots > MAX_U32:
+        store_i64(state + s.ERROR, s.QTY_RANGE)
+    store_be32(at, qty_lots)
+
+
+@kernel
+def store_stock(instrument: int, at: int) -> None:
+    store_any64(at, load_any64(instrument + s.SYMBOL))
+
+
+@kernel_outlined
+def system_event(state: int, out: int, event: int) -> int:
+    message = head(state, out, _KS, _ZS, 0)
+    store_u8(message + _S.event, event)
+    return out + FRAME_BYTES + _ZS
+
+
+@kernel_outlined
+def directory(state: int, out: int, instrument: int) -> int:
+    """R: the instrument; what a venue of another kind would say about it is "not available"."""
+    message = head(state, out, _KR, _ZR, load_i64(instrument + s.LOCATE))
+    store_stock(instrument, message + _R.stock)
+    lot = load_i64(instrument + s.ROUND_LOT)
+    store_u8(message + _R.market_category, _SPACE)
+    store_u8(message + _R.financial_status, _SPACE)
+    store_be32(message + _R.round_lot, min(lot, MAX_U32))
+    store_u8(message + _R.round_lots_only, _Y if lot > 1 else _N)
+    store_u8(message + _R.classification, 67)
+    store_be16(message + _R.sub_type, 0x5A20)
+    store_u8(message + _R.authenticity, 80)
+    store_u8(message + _R.short_sale_threshold, _SPACE)
+    store_u8(message + _R.ipo, _N)
+    store_u8(message + _R.luld_tier, _SPACE)
+    store_u8(message + _R.etp, _N)
+    store_be32(message + _R.etp_leverage, 0)
+    store_u8(message + _R.inverse, _N)
+    return out + FRAME_BYTES + _ZR
+
+
+@kernel_outlined
+def trading_action(state: int, out: int, instrument: int) -> int:
+    message = head(state, out, _KH, _ZH, load_i64(instrument + s.LOCATE))
+    phase = load_i64(state + s.PHASES) + s.PHASE_BYTES * load_i64(instrument + s.PHASE)
+    store_stock(instrument, message + _H.stock)
+    store_u8(message + _H.state, load_i64(phase + s.STATE_LETTER))
+    store_u8(message + _H.reserved, _SPACE)
+    store_be32(message + _H.reason, load_i64(phase + s.REASON))
+    return out + FRAME_BYTES + _ZH
+
+
+@kernel_outlined
+def auction_collar(state: int, out: int, instrument: int) -> int:
+    message = head(state, out, _KJ, _ZJ, load_i64(instrument + s.LOCATE))
+    store_stock(instrument, message + _J.stock)
+    # A band is up to 2**62 and the middle any price: cut before the sum, which is the same then.
+    middle = min(max(load_i64(instrument + s.REFERENCE), -(1 << 40)), 1 << 40)
+    band = min(load_i64(instrument + s.BAND), 1 << 41)
+    store_limit(instrument, message + _J.reference_price, middle)
+    store_limit(instrument, message + _J.upper, middle + band)
+    store_limit(instrument, message + _J.lower, middle - band)
+    store_be32(message + _J.extension, load_i64(instrument + s.EXTENSION))
+    return out + FRAME_BYTES + _ZJ
+
+
+@kernel
+def add(state: int, out: int, row: int, reference: int, shares: int) -> int:
+    instrument = instrument_of(state, row)
+    message = head(state, out, _KA, _ZA, load_i64(instrument + s.LOCATE))
+    store_be64(message + _A.reference, reference)
+    store_u8(message + _A.side, _B if load_u8(row + s.SIDE_AT) == BUY else _SELL_LETTER)
+    store_shares(state, message + _A.shares, shares)
+    store_stock(instrument, message + _A.stock)
+    store_price(state, instrument, message + _A.price, load_i64(row + s.PRICE))
+    return out + FRAME_BYTES + _ZA
+
+
+@kernel
+def replace(state: int, out: int, row: int, reference: int, shares: int) -> int:
+    instrument = instrument_of(state, row)
+    message = head(state, out, _KU, _ZU, load_i64(instrument + s.LOCATE))
+    store_be64(message + _U.reference, load_i64(row + s.REF))
+    store_be64(message + _U.new_reference, reference)
+    store_shares(state, message + _U.shares, shares)
+    store_price(state, instrument, message + _U.price, load_i64(row + s.PRICE))
+    return out + FRAME_BYTES + _ZU
+
+
+@kernel
+def executed(state: int, out: int, row: int, shares: int, match: int) -> int:
+    message = head(state, out, _KE, _ZE, load_u16(row + s.INSTRUMENT_AT) + 1)
+    store_be64(message + _E.reference, load_i64(row + s.REF))
+    store_shares(state, message + _E.shares, shares)
+    store_be64(message + _E.match, match)
+    return out + FRAME_BYTES + _ZE
+
+
+@kernel_outlined
+def executed_at(
+    state: int, out: int, row: int, shares: int, match: int, price: int, printable: int
+) -> int:
+    """C: at another price than the order's, or (not printable) in an auction."""
+    instrument = instrument_of(state, row)
+    message = head(state, out, _KC, _ZC, load_i64(instrument + s.LOCATE))
+    store_be64(message + _C.reference, load_i64(row + s.REF))
+    store_shares(state, message + _C.shares, shares)
+    store_be64(message + _C.match, match)
+    store_u8(message + _C.printable, _Y if printable else _N)
+    store_price(state, instrument, message + _C.price, price)
+    return out + FRAME_BYTES + _ZC
+
+
+@kernel
+def cancel(state: int, out: int, row: int, shares: int) -> int:
+    message = head(state, out, _KX, _ZX, load_u16(row + s.INSTRUMENT_AT) + 1)
+    store_be64(message + _X.reference, load_i64(row + s.REF))
+    store_shares(state, message + _X.shares, shares)
+    return out + FRAME_BYTES + _ZX
+
+
+@kernel
+def delete(state: int, out: int, row: int) -> int:
+    message = head(state, out, _KD, _ZD, load_u16(row + s.INSTRUMENT_AT) + 1)
+    store_be64(message + _D.reference, load_i64(row + s.REF))
+    return out + FRAME_BYTES + _ZD
+
+
+@kernel
+def hidden_trade(state: int, out: int, row: int, shares: int, price: int, match: int) -> int:
+    """P: nothing about the order that was not displayed, not even its side."""
+    instrument = instrument_of(state, row)
+    message = head(state, out, _KP, _ZP, load_i64(instrument + s.LOCATE))
+    store_be64(message + _P.reference, 0)
+    store_u8(message + _P.side, _B)
+    store_shares(state, message + _P.shares, shares)
+    store_stock(instrument, message + _P.stock)
+    store_price(state, instrument, message + _P.price, price)
+    store_be64(message + _P.match, match)
+    return out + FRAME_BYTES + _ZP
+
+
+@kernel_outlined
+def cross(state: int, out: int) -> int:
+    """Q: the auction that the header remembers."""
+    instrument = load_i64(state + s.CROSS_INSTRUMENT)
+    message = head(state, out, _KQ, _ZQ, load_i64(instrument + s.LOCATE))
+    qty = load_i64(state + s.CROSS_QTY)
+    store_be64(message + _Q.shares, qty)
+    store_stock(instrument, message + _Q.stock)
+    store_price(state, instrument, message + _Q.price,
+                load_i64(state + s.CROSS_PRICE) if qty != 0 else 0)  # fmt: skip
+    store_be64(message + _Q.match, load_i64(state + s.CROSS_MATCH))
+    store_u8(message + _Q.cross_type, load_i64(instrument + s.CROSS_TYPE))
+    return out + FRAME_BYTES + _ZQ
+
+
+@kernel_outlined
+def imbalance(
+    state: int, out: int, instrument: int, paired: int, left: int, side: int, price: int
+) -> int:
+    """I: all three prices are the one at which the auction would trade."""
+    message = head(state, out, _KI, _ZI, load_i64(instrument + s.LOCATE))
+    store_be64(message + _I.paired, paired)
+    store_be64(message + _I.imbalance, left)
+    letter = _B if side == BUY else _SELL_LETTER
+    letter = _O if paired == 0 else letter if left != 0 else _N
+    store_u8(message + _I.direction, letter)
+    store_stock(instrument, message + _I.stock)
+    price = price if paired != 0 else 0
+    store_price(state, instrument, message + _I.far_price, price)
+    store_price(state, instrument, message + _I.near_price, price)
+    store_price(state, instrument, message + _I.reference_price, price)
+    store_u8(message + _I.cross_type, load_i64(instrument + s.CROSS_TYPE))
+    store_u8(message + _I.variation, _L if paired != 0 else _SPACE)
+    return out + FRAME_BYTES + _ZI

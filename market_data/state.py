@@ -1,0 +1,192 @@
+"""What the feed remembers between two events: one block of memory, by address, for the kernels.
+
+A header, a row an instrument, a row an open order (displayed or not), and a hash table from
+(instrument, order id) to the row.  Nothing of it is ever sent: what a subscriber may know is in
+``REF``, ``SHOWN`` and ``SHOWN_PRICE`` of a row, the rest is what the next event needs.
+"""
+
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import (
+    add_wrapping,
+    load_i64,
+    load_u8,
+    load_u16,
+    load_u32,
+    mul_wrapping,
+    store_i64,
+    store_u8,
+    store_u16,
+    store_u32,
+)
+
+(
+    MESSAGES,  # messages so far: the number of the last one
+    EVENT_SEQ,  # the last event
+    INSTRUMENTS, INSTRUMENT_COUNT,
+    ROWS, FREE, USED, CAPACITY,
+    TABLE, TABLE_MASK, KEY,
+    PENDING_FIRST, PENDING_LAST, PENDING_COUNT,
+    MOVING_COUNT,  # of the pending ones, how many are still displayed where they were
+    CROSS_INSTRUMENT, CROSS_QTY, CROSS_PRICE, CROSS_MATCH,
+    PHASE_INSTRUMENT,
+    CLOSED_COUNT,  # instruments that are CLOSED
+    CLOSING_COUNT,  # and those that are that or past continuous trading
+    IN_HOURS, BEGUN,
+    ERROR, ERROR_SEQ,
+    NOW,  # ns since midnight of the command at work
+    PHASES,  # a table by phase
+) = range(0, 8 * 28, 8)  # fmt: skip
+"""The header's words; INSTRUMENT words hold the address of an instrument's row, or 0."""
+HEADER_BYTES = 256
+
+# An instrument's row.
+SYMBOL, LOCATE, SCALE, ROUND_LOT, PHASE, BAND, REFERENCE, EXTENSION = range(0, 64, 8)
+"""SYMBOL padded with spaces; SCALE: a tick in ten-thousandths; EXTENSION: how often its auction was
+put off."""
+CROSS_TYPE, PRICE_MAX = 64, 72
+"""PRICE_MAX: the highest price, in ticks, that a message can say."""
+INSTRUMENT_BYTES = 80
+
+# A row of the table of phases.
+STATE_LETTER, REASON, CROSS_LETTER = 0, 8, 16
+PHASE_BYTES = 24
+
+# An order's row.
+ORDER_ID, WORD, PRICE, LEAVES, SLICE, DISPLAY, PLACED, REF, SHOWN, SHOWN_PRICE, NEXT, PREVIOUS = (
+    range(0, 96, 8)
+)
+"""PLACED: the event that put it at its place; REF: its number in public, 0 while nothing is shown;
+SHOWN and SHOWN_PRICE: what the public has been told; NEXT and PREVIOUS: of the pending ones."""
+ROW_BYTES = 96
+INSTRUMENT_AT, SIDE_AT, FLAGS_AT = WORD, WORD + 2, WORD + 3
+HIDDEN, WAITING, PENDING, RENEWED = 1, 2, 4, 8
+"""RENEWED: it gets a new number though its place has not changed."""
+NONE = 0xFFFFFFFF
+
+FULL, MISSING, PRICE_RANGE, QTY_RANGE, SEQUENCE = 1, 2, 3, 4, 5
+"""ERROR: no room for another order; an event about no open order; a price or a quantity that its
+field cannot hold; not the next event."""
+
+
+@kernel
+def place_of(state: int, instrument: int, order_id: int) -> int:
+    """Where the search for an order begins.  The key makes it nobody's choice."""
+    mixed = add_wrapping(order_id, load_i64(state + KEY)) ^ mul_wrapping(instrument, 0x632BE5AB)
+    mixed = mul_wrapping(mixed ^ (mixed >> 32 & 0xFFFFFFFF), -0x61C8864680B583EB)
+    mixed = mul_wrapping(mixed ^ (mixed >> 29 & 0x7FFFFFFFF), -0x40A7B892E31B1A47)
+    return (mixed >> 32) & load_i64(state + TABLE_MASK)
+
+
+@kernel
+def find(state: int, instrument: int, order_id: int) -> int:
+    """Address of an open order's row, 0 if there is none."""
+    table, mask = load_i64(state + TABLE), load_i64(state + TABLE_MASK)
+    rows = load_i64(state + ROWS)
+    place = place_of(state, instrument, order_id)
+    number = load_u32(table + 4 * place)
+    while number != 0:
+        row = rows + ROW_BYTES * number
+        if load_i64(row + ORDER_ID) == order_id and load_u16(row + INSTRUMENT_AT) == instrument:
+            return row
+        place = (place + 1) & mask
+        number = load_u32(table + 4 * place)
+    return 0
+
+
+@kernel
+def insert(state: int, instrument: int, order_id: int, side: int) -> int:
+    """Address of a new order's row, 0 if there is no room.  Row 0 stands for none."""
+    number = load_i64(state + FREE)
+    rows = load_i64(state + ROWS)
+    if number != 0:
+        store_i64(state + FREE, load_i64(rows + ROW_BYTES * number + NEXT))
+    else:
+        number = load_i64(state + USED) + 1
+        if number > load_i64(state + CAPACITY):
+            return 0
+        store_i64(state + USED, number)
+    table, mask = load_i64(state + TABLE), load_i64(state + TABLE_MASK)
+    place = place_of(state, instrument, order_id)
+    while load_u32(table + 4 * place) != 0:
+        place = (place + 1) & mask
+    store_u32(table + 4 * place, number)
+    row = rows + ROW_BYTES * number
+    store_i64(row + ORDER_ID, order_id)
+    store_i64(row + WORD, 0)
+    store_u16(row + INSTRUMENT_AT, instrument)
+    store_u8(row + SIDE_AT, side)
+    for at in range(PRICE, ROW_BYTES, 8):
+        store_i64(row + at, 0)
+    return row
+
+
+@kernel
+def remove(state: int, row: int) -> None:
+    """Forget an order; what was pushed aside by it moves back."""
+    table, mask = load_i64(state + TABLE), load_i64(state + TABLE_MASK)
+    rows = load_i64(state + ROWS)
+    number = (row - rows) // ROW_BYTES
+    hole = place_of(state, load_u16(row + INSTRUMENT_AT), load_i64(row + ORDER_ID))
+    while load_u32(table + 4 * hole) != number:
+        hole = (hole + 1) & mask
+    at = (hole + 1) & mask
+    other = load_u32(table + 4 * at)
+    while other != 0:
+        moved = rows + ROW_BYTES * other
+        home = place_of(state, load_u16(moved + INSTRUMENT_AT), load_i64(moved + ORDER_ID))
+        if ((at - home) & mask) >= ((at - hole) & mask):
+            store_u32(table + 4 * hole, other)
+            hole = at
+        at = (at + 1) & mask
+        other = load_u32(table + 4 * at)
+    store_u32(table + 4 * hole, 0)
+    store_i64(row + REF, 0)
+    store_i64(row + NEXT, load_i64(state + FREE))
+    store_i64(state + FREE, number)
+
+
+# Orders that will be told of at the end of the command: a list by PLACED.
+
+
+@kernel
+def unlink(state: int, row: int) -> None:
+    """Take an order off the list; nothing if it is not there."""
+    flags = load_u8(row + FLAGS_AT)
+    if flags & PENDING == 0:
+        return
+    store_u8(row + FLAGS_AT, flags & ~(PENDING | RENEWED))
+    before, behind = load_i64(row + PREVIOUS), load_i64(row + NEXT)
+    if before != 0:
+        store_i64(before + NEXT, behind)
+    else:
+        store_i64(state + PENDING_FIRST, behind)
+    if behind != 0:
+        store_i64(behind + PREVIOUS, before)
+    else:
+        store_i64(state + PENDING_LAST, before)
+    store_i64(state + PENDING_COUNT, load_i64(state + PENDING_COUNT) - 1)
+    if load_i64(row + REF) != 0:
+        store_i64(state + MOVING_COUNT, load_i64(state + MOVING_COUNT) - 1)
+
+
+@kernel
+def link(state: int, row: int, flags: int) -> None:
+    """Put an order on the list, behind all that were placed before it."""
+    before = load_i64(state + PENDING_LAST)
+    while before != 0 and load_i64(before + PLACED) > load_i64(row + PLACED):
+        before = load_i64(before + PREVIOUS)
+    behind = load_i64(before + NEXT) if before != 0 else load_i64(state + PENDING_FIRST)
+    store_i64(row + PREVIOUS, before)
+    store_i64(row + NEXT, behind)
+    if before != 0:
+        store_i64(before + NEXT, row)
+    else:
+        store_i64(state + PENDING_FIRST, row)
+    if behind != 0:
+        store_i64(behind + PREVIOUS, row)
+    else:
+        store_i64(state + PENDING_LAST, row)
+    store_u8(row + FLAGS_AT, load_u8(row + FLAGS_AT) | PENDING | flags)
+    store_i64(state + PENDING_COUNT, load_i64(state + PENDING_COUNT) + 1)
+    if load_i64(row + REF) != 0:
+        store_i64(state + MOVING_COUNT, load_i64(state + MOVING_COUNT) + 1)

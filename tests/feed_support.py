@@ -1,0 +1,91 @@
+"""What the tests of the feed share: random flows within ITCH's limits, and a book kept plainly."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from matcher_mixed import Mixed, mixed
+
+from openoutcry.matcher import Engine
+from openoutcry.wire.enums import CommandKind, EventFlag
+from openoutcry.wire.feed_messages import ITCH50
+
+NOON_NS = 1_700_000_000 * 10**9
+NO_LIMIT = (2**63 - 1, -(2**63))
+
+
+def flow(seed: int, count: int = 400) -> tuple[Mixed, np.ndarray, np.ndarray]:
+    """A random flow of everything the matcher knows, its events, and each command's time."""
+    run = mixed(seed, count, extreme=0.0, malformed=0.0, centres=(1000, 100, 10**6, 10**9))
+    run.instruments["min_price_ticks"] = np.maximum(run.instruments["min_price_ticks"], 0)
+    run.instruments["max_price_ticks"] = np.minimum(run.instruments["max_price_ticks"], 2**32 - 1)
+    orders = run.orders.copy()
+    # The operator's reference prices are checked by nobody.
+    orders["price_ticks"][orders["kind"] == CommandKind.PHASE] &= 0xFFFF
+    orders["rx_ts_ns"] = NOON_NS + 1_234_567 * np.arange(len(orders))
+    engine = Engine(run.instruments, run.order_capacity)
+    return run, engine.process(orders), np.ascontiguousarray(orders["rx_ts_ns"])
+
+
+def by_command(events: np.ndarray) -> Iterator[np.ndarray]:
+    """Each command's events."""
+    ends = np.flatnonzero(events["flags"] & EventFlag.LAST) + 1
+    return iter(np.split(events, ends)[:-1])
+
+
+def unframed(data: bytes) -> list[bytes]:
+    """The messages of a feed, whose lengths have to be those of their types."""
+    found, at = [], 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 2], "big")
+        message = data[at + 2 : at + 2 + size]
+        assert size == len(message) == ITCH50.from_server(chr(message[0])).size_bytes
+        found.append(message)
+        at += 2 + size
+    return found
+
+
+def fields(message: bytes) -> dict[str, Any]:
+    """A message's fields by name, and its type as ``kind``."""
+    kind = chr(message[0])
+    return {"kind": kind, **ITCH50.from_server(kind).unpack(message)}
+
+
+@dataclass
+class PlainBook:
+    """What a subscriber knows: orders by number, in the order in which they came."""
+
+    orders: dict[int, list[Any]] = field(default_factory=dict)
+    """number: [locate, side, price, shares]."""
+    numbers: set[int] = field(default_factory=set)
+
+    def apply(self, message: bytes) -> None:
+        row = fields(message)
+        kind = row["kind"]
+        if kind == "A":
+            self._new(row["reference"], [row["locate"], row["side"], row["price"], row["shares"]])
+        elif kind in "ECX":
+            order = self.orders[row["reference"]]
+            order[3] -= row["shares"]
+            assert row["shares"] > 0
+            assert order[3] >= 0
+            if order[3] == 0:
+                del self.orders[row["reference"]]
+        elif kind == "D":
+            del self.orders[row["reference"]]
+        elif kind == "U":
+            locate, side, _, _ = self.orders.pop(row["reference"])
+            self._new(row["new_reference"], [locate, side, row["price"], row["shares"]])
+
+    def _new(self, number: int, order: list[Any]) -> None:
+        assert number not in self.numbers
+        assert order[3] > 0
+        self.numbers.add(number)
+        self.orders[number] = order
+
+    def queue(self, locate: int, side: str) -> list[tuple[int, int]]:
+        """(price, shares) of a side's orders: best price first, then in the order they came."""
+        sign = -1 if side == "B" else 1
+        found = [(o[2], o[3]) for o in self.orders.values() if o[:2] == [locate, side]]
+        return sorted(found, key=lambda one: sign * one[0])

@@ -1,0 +1,66 @@
+"""Events become messages of ITCH 5.0: kernels against the plain reference, and both against the
+book that the matcher displays."""
+
+from feed_support import NO_LIMIT, PlainBook, by_command, fields, flow, unframed
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openoutcry.market_data.feed import Feed
+from openoutcry.market_data.reference import ReferenceFeed
+from openoutcry.matcher import BookFromEvents
+from openoutcry.wire.enums import Side
+
+SEEDS = st.integers(0, 10**6)
+
+
+def times_of(rx_ts_ns):
+    return dict(enumerate(rx_ts_ns.tolist(), start=1))
+
+
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(SEEDS)
+def test_kernels_say_what_the_reference_says(seed):
+    """Every byte of every message, over every order type, phase and option."""
+    run, events, rx_ts_ns = flow(seed)
+    feed = Feed(run.instruments, run.order_capacity)
+    fast = unframed(feed.encode(events, rx_ts_ns, 1))
+    slow = ReferenceFeed(run.instruments).encode(events, times_of(rx_ts_ns))
+    for number, (a, b) in enumerate(zip(fast, slow, strict=False)):
+        assert a == b, (number, fields(a), fields(b))
+    assert len(fast) == len(slow) == feed.messages
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(SEEDS)
+def test_the_book_told_is_the_book_displayed(seed):
+    """After every command, level by level and order by order."""
+    run, events, rx_ts_ns = flow(seed, 250)
+    feed = Feed(run.instruments, run.order_capacity)
+    truth, told = BookFromEvents(), PlainBook()
+    for command in by_command(events):
+        truth.apply(command)
+        for message in unframed(feed.encode(command, rx_ts_ns, 1)):
+            told.apply(message)
+        for index in range(len(run.instruments)):
+            for side, letter in ((Side.BUY, "B"), (Side.SELL, "S")):
+                shown = [
+                    (order.price_ticks, order.shown_lots)
+                    for order in truth.queue(index, side)
+                    if order.price_ticks not in NO_LIMIT
+                ]
+                assert told.queue(index + 1, letter) == shown
+
+
+def test_the_flows_cause_every_message_and_what_is_rare():
+    """Else the two tests above prove little."""
+    kinds, renewed = set(), 0
+    for seed in range(200):
+        run, events, rx_ts_ns = flow(seed)
+        for message in unframed(
+            Feed(run.instruments, run.order_capacity).encode(events, rx_ts_ns, 1)
+        ):
+            row = fields(message)
+            kinds.add(row["kind"])
+            renewed += row["kind"] == "U" and row["new_reference"] >> 60 == 1
+    assert kinds == set("SRHJAECXDUPQI")
+    assert renewed
