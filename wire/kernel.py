@@ -287,13 +287,14 @@ def kernel(function: F) -> F:
 def _callee(function: Callable[..., Any], forceinline: bool) -> Any:
     """``function`` for other kernels only, cached nowhere but in them.  (``forceinline`` left
     unsaid would be the caller's.)"""
-    # numba's stubs do not know of the wrapper that Python would call.
+    # numba's stubs do not know of the wrappers that Python and C would call.
     njit: Any = numba.njit
     return njit(
         nogil=True,
         error_model="numpy",
         forceinline=forceinline,
         no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
         pipeline_class=_CalleeCompiler,
     )(function)
 
