@@ -1,7 +1,11 @@
-"""The sessions' figures: what it costs to read an OUCH 4.2 order, and to write its acknowledgement.
+"""The sessions' figures: what a participant sees, and what a message costs.
 
-``ouch_decode_ns`` is from the bytes of a SoupBinTCP packet to an order record and its note,
-``ouch_encode_ns`` from an ACCEPTED event to the packet: kernels over different orders in a ring.
+``ouch_ack_*`` is from an order's sending to the last byte of its acknowledgement, one session over
+loopback, in memory; beside it ``tcp_echo``, a bare echo in C of the same sizes in the same rounds.
+``ouch_orders_*`` are orders a second (immediate or cancel: two messages back) of 64 sessions that
+each have many under way, through the whole venue.  ``*_decode_ns`` is from the bytes of a message
+to an order record and its note, ``*_encode_ns`` from an ACCEPTED event to the message: kernels
+over different orders in a ring.
 """
 
 from collections.abc import Callable
@@ -10,13 +14,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.bench import sessions_live as live
 from openoutcry.bench.rounds import Add, Rounds, rotated
 from openoutcry.order_entry import notes, ouch42, rows, soupbin
 from openoutcry.order_entry import session as session_block
+from openoutcry.order_entry.fix import decode as fix_decode
+from openoutcry.order_entry.fix import encode as fix_encode
+from openoutcry.order_entry.fix import scan, words
+from openoutcry.order_entry.fix import send as fix_send
+from openoutcry.order_entry.fix.reference import message as fix_message
+from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import EventKind
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import monotonic_ns, store_i64
+from openoutcry.wire.memory import load_i64, monotonic_ns, store_i64
 from openoutcry.wire.messages import OUCH42
 from openoutcry.wire.records import RECORD_BYTES
 
@@ -26,6 +37,13 @@ ORDERS = 1024
 INSTRUMENTS = 64
 SLOT = 128
 """Bytes for each packet in and out."""
+FIX_SLOT = 512
+NOW_NS = 1_767_605_400_123_000_000
+FIX_TIME = "20260105-09:30:00.123"
+ACKS, QUICK_ACKS, ACK_BLOCKS = 5_000, 300, 5
+"""Orders of a block of the acknowledgements, and blocks."""
+SESSIONS = 64
+ORDERS_EACH, QUICK_ORDERS_EACH = 20_000, 500
 
 Array = npt.NDArray[Any]
 
@@ -60,6 +78,47 @@ def encode_loop(events: int, of_rows: int, session: int, out: int, count: int) -
         if size <= 0:
             wrong += 1
         soupbin.sequenced(packet, size)
+    took = monotonic_ns() - start
+    return -1 if wrong else took
+
+
+@kernel
+def fix_decode_loop(
+    messages: int, sizes: int, fields: int, session: int, orders: int, of_notes: int, count: int
+) -> int:
+    """As :func:`decode_loop`, of FIX: framed, parsed, decoded."""
+    start, wrong = monotonic_ns(), 0
+    for index in range(count):
+        place = index & (ORDERS - 1)
+        message, order = messages + FIX_SLOT * place, orders + RECORD_BYTES * place
+        for offset in range(0, RECORD_BYTES, 8):
+            store_i64(order + offset, 0)
+        size = scan.frame(message, load_i64(sizes + 8 * place))
+        if scan.parse(fields, message, size) != scan.WHOLE:
+            wrong += 1
+        note = of_notes + notes.NOTE_BYTES * place
+        notes.clear_note(note)
+        if fix_decode.decode(message, size, session, order, note) != soupbin.APPLICATION:
+            wrong += 1
+    took = monotonic_ns() - start
+    return -1 if wrong else took
+
+
+@kernel
+def fix_encode_loop(
+    events: int, of_rows: int, session: int, of_notes: int, fields: int, out: int, count: int
+) -> int:
+    """As :func:`encode_loop`, of FIX: the report's body, and the message around it."""
+    start, wrong = monotonic_ns(), 0
+    body = fields + words.BODY
+    for index in range(count):
+        place = index & (ORDERS - 1)
+        event, row = events + RECORD_BYTES * place, of_rows + rows.ROW_BYTES * place
+        note = of_notes + notes.NOTE_BYTES * place
+        size = fix_encode.encode(event, row, session, note, body, words.REASONS - words.BODY)
+        if size <= 0:
+            wrong += 1
+        fix_send.write(session, body, size, index + 1, 0, NOW_NS, out + FIX_SLOT * place)
     took = monotonic_ns() - start
     return -1 if wrong else took
 
@@ -121,19 +180,115 @@ class Orders:
         return took / calls
 
 
+class FixOrders:
+    """The same orders as FIX 4.4 has them: NewOrderSingle in, ExecutionReport out."""
+
+    def __init__(self, ouch: Orders) -> None:
+        self.session = ouch.session.copy()
+        self.memory = words.Memory(self.session, "FIX.4.4", "VENUE", "FIRM", 64)
+        self.fields = words.make_fields()
+        values = {
+            session_block.PROTOCOL: Protocol.FIX44,
+            session_block.RX_TS_NS: NOW_NS,
+            words.FIELDS: self.fields.ctypes.data,
+        }
+        for word, value in values.items():
+            self.session[word // 8] = value
+        self.messages = np.full((ORDERS, FIX_SLOT), ord("1"), np.uint8)
+        self.sizes = np.zeros(ORDERS, np.int64)
+        for number in range(ORDERS):
+            order = ouch.orders[number]
+            price = int(order["price_ticks"])
+            message = fix_message(
+                [(35, "D"), (34, str(number + 1)), (49, "FIRM"), (52, FIX_TIME), (56, "VENUE"),
+                 (11, f"ORD{number:011d}"), (55, order["symbol"].decode()),
+                 (54, str(int(order["side"]))), (38, str(int(order["qty_lots"]))), (40, "2"),
+                 (44, f"{price // 10_000}.{price % 10_000:04d}"), (59, "0"), (60, FIX_TIME)]
+            )  # fmt: skip
+            self.messages[number, : len(message)] = np.frombuffer(message, np.uint8)
+            self.sizes[number] = len(message)
+        self.orders = np.zeros(ORDERS, ORDER_DTYPE)
+        self.notes = np.zeros(ORDERS, notes.NOTE_DTYPE)
+        self.out = np.zeros((ORDERS, FIX_SLOT), np.uint8)
+        self.decode(ORDERS)
+        self.rows = ouch.rows.copy()
+        self.rows["leaves_lots"] = self.rows["qty_lots"]
+        for name in ("token", "own", "token_bytes"):
+            self.rows[name] = self.notes[name]
+        self.rows["order_id"] = rows.ORDER_BIT | (np.arange(ORDERS) + 1)
+        self.rows["instrument"] = np.arange(ORDERS) % INSTRUMENTS
+        self.events = ouch.events.copy()
+        self.events["leaves_lots"] = self.events["qty_lots"]
+        self.events["order_id"] = self.rows["order_id"]
+
+    def decode(self, calls: int) -> float:
+        """ns a message."""
+        took = fix_decode_loop(
+            self.messages.ctypes.data, self.sizes.ctypes.data, self.fields.ctypes.data,
+            self.session.ctypes.data, self.orders.ctypes.data, self.notes.ctypes.data, calls,
+        )  # fmt: skip
+        assert took >= 0, "a message of the bench is no order"
+        return took / calls
+
+    def encode(self, calls: int) -> float:
+        """ns a report."""
+        took = fix_encode_loop(
+            self.events.ctypes.data, self.rows.ctypes.data, self.session.ctypes.data,
+            self.notes.ctypes.data, self.fields.ctypes.data, self.out.ctypes.data, calls,
+        )  # fmt: skip
+        assert took >= 0, "a report of the bench was not written"
+        return took / calls
+
+
 def bench_sessions(
     rounds: int, quick: bool, command: str, progress: Callable[[str], None]
 ) -> dict[str, Any]:
     """Run the subject; returns the result document."""
     calls = QUICK_CALLS if quick else CALLS
     gathered = Rounds(rounds, progress)
+    progress("compiling")
     orders = Orders(seed=1)
     orders.encode(ORDERS)
+    fix = FixOrders(orders)
+    fix.encode(ORDERS)
 
     def one(number: int, add: Add) -> None:
-        costs = [("ouch_decode_ns", orders.decode), ("ouch_encode_ns", orders.encode)]
+        costs = [
+            ("ouch_decode_ns", orders.decode), ("ouch_encode_ns", orders.encode),
+            ("fix_decode_ns", fix.decode), ("fix_encode_ns", fix.encode),
+        ]  # fmt: skip
         for name, measure in rotated(costs, number):
             add(name, "ns", "lower", measure(calls), "ours")
+        for measure_live in rotated([_acknowledgements, _throughput], number):
+            measure_live(quick, add)
 
     gathered.run(one)
     return gathered.document("sessions", command)
+
+
+def _acknowledgements(quick: bool, add: Add) -> None:
+    """Blocks of orders to the venue and to the echo, one after the other, in turns."""
+    count = QUICK_ACKS if quick else ACKS
+    ours, theirs = [], []
+    with (
+        live.venue(1, "none", ACK_BLOCKS * count) as port,
+        live.log_in(port, "S1") as client,
+        live.tcp_echo(live.ORDER_BYTES, live.ACCEPTED_BYTES) as echo,
+    ):
+        for block in range(ACK_BLOCKS):
+            packets = live.order_packets(1 + block * count, count, 99_999, 10_000)
+            for times, peer in rotated([(ours, client), (theirs, echo)], block):
+                times.append(live.latencies(peer, packets))
+    # The first block of each is its warm-up.
+    for times, who in ((ours, "ours"), (theirs, "tcp_echo")):
+        found = np.concatenate(times[1:])
+        for figure in (50, 99):
+            add(f"ouch_ack_p{figure}", "ns", "lower", float(np.percentile(found, figure)), who)
+
+
+def _throughput(quick: bool, add: Add) -> None:
+    count = QUICK_ORDERS_EACH if quick else ORDERS_EACH
+    for name, durability in (("memory", "none"), ("durable", "durable")):
+        with live.venue(SESSIONS, durability, SESSIONS * count) as port:
+            found = live.orders_per_s(port, SESSIONS, count)
+        add(f"ouch_orders_{name}", "1/s", "higher", found)

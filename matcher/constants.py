@@ -1,6 +1,9 @@
 """Numbers of wire/enums.py and offsets of wire/records.py as the plain ints that kernels need."""
 
 from openoutcry.wire.enums import (
+    AUX_HALVES,
+    OPEN_KNOWN,
+    SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
     CommandKind,
     EventFlag,
@@ -29,6 +32,10 @@ SIDE_SHIFT = 8 * (ORDER.offsets["side"] - ORDER_WORD)
 TYPE_SHIFT = 8 * (ORDER.offsets["order_type"] - ORDER_WORD)
 TIF_SHIFT = 8 * (ORDER.offsets["time_in_force"] - ORDER_WORD)
 MODE_SHIFT = TIF_SHIFT + SELF_TRADE_SHIFT
+MODE_MASK = SELF_TRADE_MASK
+KNOWN_WORD = (OPEN_KNOWN << TIF_SHIFT) - (1 << 64)
+"""OPEN_KNOWN in the word: its sign."""
+HALVES_WORD = AUX_HALVES << TIF_SHIFT
 
 # Events. The six small fields from ``participant`` to ``flags`` are written as one word: the
 # address (whom, which instrument, which side) plus what happened (kind, reason, flags).

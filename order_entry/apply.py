@@ -8,15 +8,15 @@ the event, its command's note and rows of commands before it.
 
 from numba import types
 
+from openoutcry.order_entry import drop_copy, ouch, ouch50_in, soupbin
 from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
-from openoutcry.order_entry import ouch, soupbin
 from openoutcry.order_entry import rows as r
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import stream as st
 from openoutcry.order_entry import tokens as t
 from openoutcry.order_entry.spec import Protocol
-from openoutcry.wire.enums import CommandKind, EventKind
+from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, CommandKind, EventKind
 from openoutcry.wire.indirect import _call, intrinsic
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
@@ -114,6 +114,8 @@ def apply_command(hall: int, order: int, note: int) -> None:
         elif message == n.LOGGED_OUT:
             store_i64(session + s.LOGGED_OUT, 1)
         return
+    if load_u8(note + n.PROTOCOL) == OUCH50:
+        ouch50_in.resume(note, session)
     number = load_i64(note + n.ROW)
     if load_u8(note + n.REFUSED) != 0 or number == 0:
         return
@@ -141,8 +143,14 @@ def remember(hall: int, order: int, note: int) -> None:
 
 @kernel
 def begin_day(hall: int) -> None:
-    """What came before was of days before: of their tokens only open orders' are still taken."""
+    """What came before was of days before: of their tokens only open orders' are still taken, and
+    OUCH 5.0's numbers go on above theirs."""
     store_i64(hall + h.DAY_BEGUN, 1)
+    for index in range(1, load_i64(hall + h.SESSION_COUNT) + 1):
+        one = block_of(hall, index)
+        if load_i64(one + s.PROTOCOL) == OUCH50:
+            store_i64(one + ouch.LAST_USER_REF_WORD, 0)
+            store_i64(one + ouch.DISABLED_WORD, 0)
     table = load_i64(hall + h.TOKENS)
     t.clear_table(table)
     rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
@@ -151,6 +159,9 @@ def begin_day(hall: int) -> None:
         if r.is_live(row) and load_u8(row + r.TOKEN_BYTES) != 0:
             session = load_u16(row + r.SESSION)
             t.put_token(table, session, row + r.TOKEN, load_i64(row + r.NUMBER))
+            if load_u8(row + r.PROTOCOL) == OUCH50:
+                last = block_of(hall, session) + ouch.LAST_USER_REF_WORD
+                store_i64(last, max(load_i64(last), load_i64(row + r.CLIENT_SEQ)))
 
 
 @kernel_outlined
@@ -183,6 +194,11 @@ def fill_row(hall: int, session: int, row: int, replaced: int, order: int, note:
         store_u8(row + r.SIDE, load_u8(old + r.SIDE))
         store_u8(row + r.ORDER_TYPE, load_u8(old + r.ORDER_TYPE))
         store_u8(row + r.TIME_IN_FORCE, load_u8(old + r.TIME_IN_FORCE))
+        tif = load_u8(order + ORDER_TIF)
+        if tif & OPEN_KNOWN:
+            halves = tif & AUX_HALVES
+            aux = load_i64(order + ORDER_AUX) >> 32 if halves else load_i64(old + r.AUX)
+            store_i64(row + r.AUX, aux)
     else:
         add(session + s.OPEN_ORDERS, 1)
 
@@ -247,6 +263,9 @@ def row_of_own(hall: int, row: int, event: int, note: int) -> int:
         if row not in (0, root):
             store_u8(row + r.STATE, r.DONE)
         return new
+    if kind == CANCELLED and load_u8(new + r.STATE) == r.SENT:
+        # Executed meanwhile to what the replace asked for, or more: the order is gone instead.
+        store_u8(new + r.STATE, r.DONE)
     return row
 
 
@@ -324,6 +343,40 @@ def tell_refused(hall: int, codecs: int, event: int, order: int, note: int, rx_t
     return put_out(hall, session, out, size, load_i64(event + EVENT_SEQ))
 
 
+@kernel_outlined
+def copy_event(hall: int, codecs: int, event: int, note: int, rx_ts_ns: int) -> None:
+    """Who gets a copy of an event: every drop copy whose group has its participant.  Before
+    :func:`apply_event`, for every event; ``note``: 0 if no session caused it."""
+    who = load_u16(event + EVENT_PARTICIPANT)
+    copies = load_i64(load_i64(hall + h.COPY_MASKS) + 8 * who)
+    if copies == 0:
+        return
+    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+    row, name = 0, 0
+    if load_u8(event + EVENT_KIND) != REJECTED:
+        row = r.current_row(rows, mask, load_i64(event + EVENT_ID))
+    if row != 0:
+        name = block_of(hall, load_u16(row + r.SESSION)) + s.NAME
+    if note != 0:
+        if load_u8(note + n.FLAGS) & n.FLAG_INTERNAL:
+            if load_u8(event + EVENT_KIND) == REJECTED:
+                return
+            note = 0
+        else:
+            sender = block_of(hall, load_u16(note + n.SESSION))
+            # What a taker's note says is nothing about the orders that it met.
+            if load_i64(sender + s.PARTICIPANT) != who or (row != 0 and sender + s.NAME != name):
+                note = 0
+            else:
+                name = sender + s.NAME
+    out = codecs + CODEC_BYTES * CODECS
+    size = drop_copy.write_copy(event, row, note, name, rx_ts_ns, out + soupbin.HEADER_BYTES)
+    for place in range(load_i64(hall + h.COPY_COUNT)):
+        if copies >> place & 1:
+            session = block_of(hall, load_i64(hall + h.COPY_SESSIONS + 8 * place))
+            put_out(hall, session, out, size, load_i64(event + EVENT_SEQ))
+
+
 @kernel
 def put_out(hall: int, session: int, out: int, size: int, event_seq: int) -> int:
     """Put what was encoded behind a packet's header at ``out`` into the session's stream, if it is
@@ -374,6 +427,8 @@ def apply_batch(
         while at < event_count and load_i64(events + 64 * at + EVENT_CAUSE) == seq:
             event = events + 64 * at
             if load_i64(event + EVENT_SEQ) <= last_event:
+                if load_i64(hall + h.COPY_COUNT) > 0:
+                    copy_event(hall, codecs, event, note, load_i64(order + ORDER_TS))
                 apply_event(hall, codecs, event, order, note, load_i64(order + ORDER_TS))
             at += 1
     return noted

@@ -22,6 +22,8 @@ class Fault(IntEnum):
     """A sequence number that is lower than expected."""
     BEGIN = -9
     """It does not begin as the protocol's messages do."""
+    READ_ONLY = -10
+    """An order on a session that only listens."""
 
 
 class Kind(IntEnum):

@@ -10,12 +10,14 @@ Everything that must outlive the process of the sessions is here or in the strea
 journal does not have yet, it has from here.
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.order_entry import notes, rows, session, tokens
+from openoutcry.order_entry import notes, ouch, rows, session, tokens
+from openoutcry.order_entry.spec import Protocol
 
 (
     SESSION_COUNT,
@@ -32,19 +34,27 @@ from openoutcry.order_entry import notes, rows, session, tokens
     UNTOLD,  # events of sessions' orders whose row or store had no room for them
     DAY_BEGIN,  # ns since the epoch: streams and tokens are of what came from then on
     DAY_BEGUN,
-) = range(0, 8 * 14, 8)
+    COPY_COUNT,  # drop copies
+    COPY_MASKS,  # address of a word a participant: a bit for each drop copy about him
+) = range(0, 8 * 16, 8)
+COPY_SESSIONS = 1024
+"""Index of the session of each drop copy, MAX_COPIES words."""
+MAX_COPIES = 62
 HEAD_BYTES = 4096
 INPUT_BYTES = 1 << 16
 ORDER_BYTES = 64
+PARTICIPANTS = 1 << 16
 
 
 class Sizes(NamedTuple):
-    """Capacities, all but ``sessions`` powers of two."""
+    """Capacities: rows, notes and tokens are powers of two."""
 
     sessions: int
     rows: int
     notes: int
     tokens: int
+    copies: bool = False
+    """Whether there are drop copies."""
 
 
 def _offsets(sizes: Sizes) -> tuple[dict[str, int], int]:
@@ -54,6 +64,7 @@ def _offsets(sizes: Sizes) -> tuple[dict[str, int], int]:
         "rows": sizes.rows * rows.ROW_BYTES,
         "notes": sizes.notes * notes.NOTE_BYTES,
         "orders": sizes.notes * ORDER_BYTES,
+        "copies": 8 * PARTICIPANTS if sizes.copies else 0,
         "tokens": 4096 + sizes.tokens * tokens.ENTRY_BYTES,
     }
     at, found = HEAD_BYTES, {}
@@ -86,6 +97,7 @@ class Hall:
         self._set(ORDERS, address["orders"])
         self._set(NOTE_MASK, sizes.notes - 1)
         self._set(TOKENS, address["tokens"])
+        self._set(COPY_MASKS, address["copies"])
         self.clear()
         for index in range(1, sizes.sessions + 1):
             block = self.block(index)
@@ -108,6 +120,15 @@ class Hall:
     def block_address(self, index: int) -> int:
         return self[BLOCKS] + index * session.BLOCK_BYTES
 
+    def copy_to(self, index: int, participants: Iterable[int]) -> None:
+        """The session ``index`` is a drop copy about these participants."""
+        place = self[COPY_COUNT]
+        self._set(COPY_SESSIONS + 8 * place, index)
+        masks = self.words[self._at["copies"] // 8 :][:PARTICIPANTS]
+        for participant in participants:
+            masks[participant] |= 1 << place
+        self._set(COPY_COUNT, place + 1)
+
     @property
     def rows(self) -> npt.NDArray[Any]:
         at = self._at["rows"] // 8
@@ -127,4 +148,6 @@ class Hall:
         for index in range(1, self.sizes.sessions + 1):
             block = self.block(index)
             block[session.OPEN_ORDERS // 8] = block[session.STATE // 8] = 0
+            if block[session.PROTOCOL // 8] == Protocol.OUCH50:
+                block[ouch.LAST_USER_REF_WORD // 8] = block[ouch.DISABLED_WORD // 8] = 0
             block[session.LOGGED_OUT // 8] = 1

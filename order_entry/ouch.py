@@ -6,6 +6,8 @@ from openoutcry.order_entry import rows
 from openoutcry.order_entry import session as session_block
 from openoutcry.wire.big_endian import load_any64, store_any64
 from openoutcry.wire.enums import (
+    AUX_HALVES,
+    OPEN_KNOWN,
     ErrorBit,
     EventFlag,
     OrderType,
@@ -23,8 +25,9 @@ from openoutcry.wire.memory import (
     load_u8,
     load_u16,
     store_i64,
+    store_u8,
 )
-from openoutcry.wire.records import EVENT, MAX_VALUE
+from openoutcry.wire.records import EVENT, MAX_VALUE, ORDER
 
 
 class Refusal(IntEnum):
@@ -136,6 +139,7 @@ def letter_mask(letters: str) -> int:
 
 _ORDER_TYPE, _TIF = rows.ORDER_TYPE, rows.TIME_IN_FORCE
 _EVENT = EVENT.offsets
+_ORDER_AUX, _ORDER_TIF = ORDER.offsets["aux"], ORDER.offsets["time_in_force"]
 ORDER_ID, CONTRA, PRICE, QTY, LEAVES = (
     _EVENT[n] for n in ("order_id", "contra_id", "price_ticks", "qty_lots", "leaves_lots")
 )
@@ -293,6 +297,26 @@ def executed(row: int, liable: int) -> int:
     if load_u8(row + rows.STATE) == rows.SENT:
         return liable - load_i64(row + rows.QTY)
     return load_i64(row + rows.CUM)
+
+
+@kernel
+def say_known(order: int, row: int, liable: int) -> None:
+    """A replace states the order's total: let the core take off what is executed while it is under
+    way (OPEN_KNOWN).  ``liable``: what the message that made the row said."""
+    open_lots = size_of(row, liable) - executed(row, liable)
+    store_i64(order + _ORDER_AUX, max(open_lots, 0))
+    store_u8(order + _ORDER_TIF, load_u8(order + _ORDER_TIF) | OPEN_KNOWN)
+
+
+@kernel
+def say_known_and(order: int, row: int, liable: int, aux: int) -> bool:
+    """The same with a new aux; whether both fit in the record."""
+    open_lots = max(size_of(row, liable) - executed(row, liable), 0)
+    if aux != (aux << 32) >> 32 or open_lots > U32_MAX:
+        return False
+    store_i64(order + _ORDER_AUX, aux << 32 | open_lots)
+    store_u8(order + _ORDER_TIF, load_u8(order + _ORDER_TIF) | OPEN_KNOWN | AUX_HALVES)
+    return True
 
 
 @kernel

@@ -361,8 +361,7 @@ def _complete_replace(order: int, note: int, row: int, session: int) -> int:
     elif refused == 0:
         store_u8(order + _KIND, _REPLACE_KIND)
         store_u8(order + _TIF, load_i64(session + ouch.SELF_TRADE_WORD) << 4)
-        if order_type == _MIDPOINT:
-            store_i64(order + _AUX, load_i64(row + rows.AUX))
+        ouch.say_known(order, row, load_u32(old + LIABLE))
     store_u8(note + notes.REFUSED, refused)
     return _APPLICATION
 

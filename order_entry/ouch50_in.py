@@ -469,13 +469,13 @@ def _decode_other(message: int, kind: int, session: int, order: int, note: int) 
 
 @kernel
 def resume(note: int, session: int) -> None:
-    """Set the session's own words as after this note, of a journal that is read again."""
-    message = load_u8(note + notes.MESSAGE)
+    """Set the session's own words as after this note: they are what the journal's notes say."""
+    message, refused = load_u8(note + notes.MESSAGE), load_u8(note + notes.REFUSED)
     number = load_i64(note + notes.CLIENT_SEQ)
     if message != _Q and number > load_i64(session + ouch.LAST_USER_REF_WORD):
         store_i64(session + ouch.LAST_USER_REF_WORD, number)
-    if message in (_D, _E):
-        store_i64(session + ouch.DISABLED_WORD, 1 if message == _D else 0)
+    if refused in (_R_DISABLE, _R_ENABLE):
+        store_i64(session + ouch.DISABLED_WORD, 1 if refused == _R_DISABLE else 0)
 
 
 @kernel
@@ -522,7 +522,7 @@ def _complete_replace(order: int, note: int, row: int, session: int) -> int:
     refused = load_u8(note + notes.REFUSED)
     price4, liable = load_i64(order + _PRICE), load_u32(own + LIABLE)
     scale = ouch.symbol_scale(session, load_i64(row + rows.SYMBOL))
-    aux = 0
+    aux = load_i64(row + rows.AUX)
     if refused == 0:
         aux, refused = _replace_aux(order + _SYMBOL, own, row, scale)
     store_i64(order + _ORDER_ID, load_i64(row + rows.ORDER_ID))
@@ -544,14 +544,19 @@ def _complete_replace(order: int, note: int, row: int, session: int) -> int:
     elif refused == 0:
         store_u8(order + _KIND, _REPLACE_KIND)
         store_u8(order + _TIF, load_i64(session + ouch.SELF_TRADE_WORD) << 4)
-        store_i64(order + _AUX, aux)
+        if aux == load_i64(row + rows.AUX):
+            ouch.say_known(order, row, load_u32(old + LIABLE))
+        elif not ouch.say_known_and(order, row, load_u32(old + LIABLE), aux):
+            refused = _R_REPLACE
+            store_u8(order + _KIND, 0)
+            store_u8(order + _TIF, 0)
     store_u8(note + notes.REFUSED, refused)
     return _APPLICATION
 
 
 @kernel
 def _replace_aux(options: int, own: int, row: int, scale: int) -> tuple[int, int]:
-    """The record's aux (a peg's offset, an iceberg's new display) and 0, or 0 and why the open
+    """The order's aux (a peg's offset, an iceberg's display) and 0, or 0 and why the open
     order cannot become that: it keeps its type and its time in force."""
     order_type, old = load_u8(row + rows.ORDER_TYPE), row + rows.OWN
     if order_type == _MARKET:
@@ -573,7 +578,7 @@ def _replace_aux(options: int, own: int, row: int, scale: int) -> tuple[int, int
     if not is_peg:
         if price_type not in (0, _L) or offset != 0:
             return 0, _R_PEG
-        return max_floor, 0
+        return max_floor if max_floor != 0 else load_i64(row + rows.AUX), 0
     if price_type == 0 and offset == 0:
         return load_i64(row + rows.AUX), 0
     same = price_type == 0

@@ -4,6 +4,7 @@
 """
 
 from openoutcry.order_entry import notes, ouch, ouch50_in, rows
+from openoutcry.order_entry.faults import Refusal as Throttle
 from openoutcry.order_entry.ouch import Refusal
 from openoutcry.order_entry.ouch42_out import NO_ROOM, cancel_letter, is_taker
 from openoutcry.wire.big_endian import (
@@ -56,6 +57,7 @@ _R_MODIFIED, _R_QUERIED, _R_DISABLE, _R_ENABLE = (
 
 OTHER = 0x000F
 REFUSAL_CODES = {
+    Throttle.THROTTLED: 0x0029,
     Refusal.SIDE: 0x0009,
     Refusal.QTY: 0x0013,
     Refusal.SYMBOL: 0x0017,
@@ -98,7 +100,7 @@ GATEWAY_CODES = {
     ErrorBit.RATE: 0x0029,
 }
 _REFUSAL_CODE = tuple(
-    {int(k): v for k, v in REFUSAL_CODES.items()}.get(n, OTHER) for n in range(64)
+    {int(k): v for k, v in REFUSAL_CODES.items()}.get(n, OTHER) for n in range(256)
 )
 _REASON_CODE = tuple({int(k): v for k, v in REASON_CODES.items()}.get(n, OTHER) for n in range(64))
 _GATEWAY_CODE = tuple(
@@ -366,5 +368,4 @@ def refuse(note: int, order: int, session: int, out: int, room: int) -> int:
             return _begin(out, _SIZE_I, _I, session, orig)
         side = load_u8(note + notes.OWN + ouch50_in.SIDE)
         return _modified(session, orig, side, load_i64(order + _ORDER_QTY), out)
-    code = _REFUSAL_CODE[refused] if refused < 64 else OTHER
-    return _reject(session, note, code, out)
+    return _reject(session, note, _REFUSAL_CODE[refused], out)

@@ -227,7 +227,9 @@ def _make_shared(options: Options) -> Shared:
         assert hint is not None
         more = sum(source.count_hint or 0 for source in options.more_sources.values())
         sizes = replace(sizes, kept=min(hint, options.orders or hint) + more)
-    return Shared(sizes, table, network=options.source is None)
+    return Shared(
+        sizes, table, network=options.source is None, region_bytes=options.core.region_bytes
+    )
 
 
 def _load_tapes(shared: Shared, options: Options, source: Source, limit: int) -> int:

@@ -22,9 +22,9 @@ import numpy.typing as npt
 from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry import apply as a
+from openoutcry.order_entry import drop_copy, ouch42, ouch50
 from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
-from openoutcry.order_entry import ouch42
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry.doorman import Doorman
 from openoutcry.order_entry.passwords import password_hasher
@@ -53,8 +53,12 @@ STAGES = (
         gated_by=("gate",),
     ),
 )  # fmt: skip
-CODECS: dict[Protocol, Any] = {Protocol.OUCH42: ouch42}
-"""The protocol's module: frame, decode, complete, encode, refuse."""
+CODECS: dict[Protocol, Any] = {
+    Protocol.OUCH42: ouch42,
+    Protocol.OUCH50: ouch50,
+    Protocol.DROP_COPY: drop_copy,
+}
+"""The protocol's module: frame, decode, and if it has orders complete, encode, refuse."""
 DAY_NS = 86_400_000_000_000
 ARGUMENTS = {"frame": 2, "decode": 5, "complete": 4, "encode": 6, "refuse": 5}
 
@@ -86,9 +90,11 @@ class Sessions:
         self.day = spec.day or datetime.now(UTC).strftime("%Y%m%d")
         check(spec)
         password_hasher()  # not only in the doorman's process, where nobody would see it
+        copies = any(row.protocol == Protocol.DROP_COPY for row in spec.sessions)
         sizes = h.Sizes(
-            len(spec.sessions), spec.row_capacity, shared.geometry.stamps, spec.token_capacity
-        )
+            len(spec.sessions), spec.row_capacity, shared.geometry.stamps, spec.token_capacity,
+            copies,
+        )  # fmt: skip
         segment = shared.segment("sessions", h.hall_bytes(sizes))
         self.hall = h.Hall(segment.words(0, h.hall_bytes(sizes) // 8), sizes)
         self.symbols = s.Symbols(instruments, spec.price_decimals)
@@ -119,12 +125,17 @@ class Sessions:
             module = CODECS[protocol]
             at = protocol * a.CODEC_BYTES // 8
             words[at : at + len(ARGUMENTS)] = [
-                kernel_address(getattr(module, name), count) for name, count in ARGUMENTS.items()
+                kernel_address(getattr(module, name), count) if hasattr(module, name) else 0
+                for name, count in ARGUMENTS.items()
             ]
         return words
 
     def _fill(self, index: int, row: SessionSpec) -> None:
-        alone = [r.participant for r in self.spec.sessions].count(row.participant) == 1
+        copies = row.protocol == Protocol.DROP_COPY
+        if copies:
+            self.hall.copy_to(index, row.group or (row.participant,))
+        traders = [r for r in self.spec.sessions if r.protocol != Protocol.DROP_COPY]
+        alone = [r.participant for r in traders].count(row.participant) == 1
         per_s = row.throttle_per_s
         day = datetime.strptime(self.day, "%Y%m%d").replace(tzinfo=UTC)
         words = self.symbols.words() | {
@@ -135,7 +146,7 @@ class Sessions:
             s.HEARTBEAT_NS: row.heartbeat_ms * 1_000_000,
             s.TIMEOUT_NS: row.timeout_ms * 1_000_000,
             s.GRACE_NS: row.grace_ms * 1_000_000,
-            s.CANCEL_MODE: int(row.cancel_on_disconnect),
+            s.CANCEL_MODE: int(CancelOnDisconnect.NONE if copies else row.cancel_on_disconnect),
             s.THROTTLE_NS: 1_000_000_000 // per_s if per_s else 0,
             s.THROTTLE_BURST: row.throttle_burst,
             s.THROTTLE_POLICY: int(row.throttle_policy),
@@ -327,7 +338,10 @@ def check(spec: SessionsSpec) -> None:
             raise SessionsError(f"{where}: the name is there twice")
         if row.protocol not in CODECS:
             raise SessionsError(f"{where}: {row.protocol.name} is not served yet")
-        if not 1 <= row.participant <= 65535:
+        about: tuple[int, ...] = (row.participant,)
+        if row.protocol == Protocol.DROP_COPY and row.group:
+            about = row.group
+        if not all(1 <= participant <= 65535 for participant in about):
             raise SessionsError(f"{where}: participant {row.participant} is not 1 to 65535")
         if not (row.name.isascii() and row.name.isalnum() and len(row.name) <= 6):
             raise SessionsError(f"{where}: a name is 1 to 6 letters and digits")
@@ -335,6 +349,8 @@ def check(spec: SessionsSpec) -> None:
             raise SessionsError(f"{where}: throttle_burst is {row.throttle_burst}, less than 1")
         if row.cancel_on_disconnect not in CancelOnDisconnect:
             raise SessionsError(f"{where}: cancel_on_disconnect {row.cancel_on_disconnect}")
+    if sum(row.protocol == Protocol.DROP_COPY for row in spec.sessions) > h.MAX_COPIES:
+        raise SessionsError(f"there are more than {h.MAX_COPIES} drop copies")
     for port in spec.ports:
         if port.protocol not in CODECS:
             raise SessionsError(f"port {port.port}: {port.protocol.name} is not served yet")

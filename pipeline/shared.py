@@ -43,10 +43,15 @@ class Shared:
     """The segments of one run: control, rings, stamps with histograms, tapes by lane."""
 
     def __init__(
-        self, geometry: Geometry, table: Topology = TOPOLOGY, network: bool = False
+        self,
+        geometry: Geometry,
+        table: Topology = TOPOLOGY,
+        network: bool = False,
+        region_bytes: int = 0,
     ) -> None:
         """Make them all; what was made is removed again if one of them fails.  ``network``: the
-        commands of the first source come by one."""
+        commands of the first source come by one.  ``region_bytes``: what the hooks around the
+        matcher keep."""
         self.network = network
         self.geometry = geometry
         self.table = table
@@ -59,6 +64,11 @@ class Shared:
             self._segments.append(self.control.segment)
             self.rings = {ring.name: self._ring(ring.name, ring.record) for ring in table.rings}
             self._make_stamps()
+            # The hooks' state: the matcher's process writes it, the operator looks at it.
+            self.region: npt.NDArray[np.uint8] | None = None
+            if region_bytes:
+                region = self.segment("region", region_bytes)
+                self.region = region.words(0, region_bytes // 8).view(np.uint8)
             self.probes = (
                 self.segment("probes", len(table.stages) * PROBE_BYTES) if geometry.kept else None
             )

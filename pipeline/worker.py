@@ -128,7 +128,15 @@ class StageGroup:
         self.plan = np.array(plan, np.int64).reshape(-1, loop.PLAN_BYTES // 8)
 
     def rebuild_engine(self, name: str) -> Engine:
-        return rebuild_engine(self.work, name)
+        """The stage's engine; what its hooks keep lies where the exchange operator sees it."""
+        engine, region = rebuild_engine(self.work, name), self.work.shared.region
+        if engine.hooks is not None and region is not None:
+            region[:] = engine.region
+            engine.region = region
+            block = engine.hooks.block(engine.address, region)
+            engine.core_address = block.ctypes.data
+            self.contexts.keep_alive.append(block)
+        return engine
 
     def run(self, slice_ns: int, leave_idle: bool) -> int:
         return int(

@@ -41,6 +41,12 @@ class Core:
             config.get("hooks"),
         )
 
+    @property
+    def region_bytes(self) -> int:
+        """Size of what the hooks keep; 0 without hooks."""
+        hooks = self._hooks()
+        return 0 if hooks is None else int(hooks.region.nbytes)
+
     def fresh(self) -> Engine:
         """A core at the beginning."""
         return Engine(

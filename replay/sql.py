@@ -31,12 +31,14 @@ select o.seq, o.order_id, o.participant, o.action, o.rx_time, o.rx_ts_ns, o.boun
        '{gateway}' as gateway, o.session, o.latency_ns,
        case when o.error_code <> 0 then 'REJECTED ' || o.errors
             when e.reason = 'NONE' then e.event
+            when e.refusal <> '' then e.event || ' ' || e.refusal
             else e.event || ' ' || e.reason end as verdict,
        coalesce(e.fills, 0) as fills, coalesce(e.filled_lots, 0) as filled_lots
 from orders o
 left join (
     select cause_seq, cast(arg_min(event, event_seq) as varchar) as event,
            cast(arg_min(reason, event_seq) as varchar) as reason,
+           cast(arg_min(refusal, event_seq) as varchar) as refusal,
            count(*) filter (event = 'FILLED' and not maker) as fills,
            sum(qty_lots) filter (event = 'FILLED' and not maker) as filled_lots
     from events group by cause_seq

@@ -11,7 +11,10 @@ import numpy.typing as npt
 
 from openoutcry.journal import JournalError, JournalReader
 from openoutcry.replay.events import Batch, events_of, starting_point
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.words import refusal_text
 from openoutcry.wire.enums import (
+    SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
     BlockKind,
     CommandKind,
@@ -79,6 +82,9 @@ class StampBounds:
         found_ns = np.where(known, self._bounds_ns[before], MAX_VALUE)
         near = abs(rx_ts_ns - self._written_ns[after]) <= SPEAKS_NS
         return np.where(near, np.maximum(found_ns, self._bounds_ns[after]), found_ns)
+
+
+REFUSAL_FIELDS = ("contra_id", "price_ticks", "leaves_lots", "qty_lots")
 
 
 class Rows(NamedTuple):
@@ -170,9 +176,9 @@ class Tables:
                 "order_id": records["order_id"],
                 "symbol": self._text(records["symbol"]),
                 "side": self._names(records["side"], Side),
-                "order_type": self._names(records["order_type"], OrderType),
+                "order_type": self._order_types(records),
                 "time_in_force": self._names(tif & (1 << SELF_TRADE_SHIFT) - 1, TimeInForce),
-                "self_trade": self._names(tif >> SELF_TRADE_SHIFT, SelfTrade),
+                "self_trade": self._names(tif >> SELF_TRADE_SHIFT & SELF_TRADE_MASK, SelfTrade),
                 "price_ticks": records["price_ticks"],
                 "qty_lots": records["qty_lots"],
                 "aux": records["aux"],
@@ -200,6 +206,7 @@ class Tables:
             "price_ticks": events["price_ticks"],
             "qty_lots": events["qty_lots"],
             "leaves_lots": events["leaves_lots"],
+            "refusal": self._refusals(events),
         }
         columns |= {f.name.lower(): (flags & f.value) != 0 for f in EventFlag if f.name}
         return self.pa.table(columns)
@@ -238,6 +245,23 @@ class Tables:
         known = indices != NO_INSTRUMENT
         codes = np.where(known, indices, len(self.symbols))
         return self._dictionary(codes, [*map(str, self.symbols), ""])
+
+    def _order_types(self, records: npt.NDArray[Any]) -> Any:
+        """Of a RISK command what it sets."""
+        is_risk = records["kind"] == CommandKind.RISK
+        names = [*_names_of(OrderType), *_names_of(Setting)]
+        return self._dictionary(records["order_type"] + 256 * is_risk.astype(np.int32), names)
+
+    def _refusals(self, events: npt.NDArray[Any]) -> Any:
+        """Of rejects by a limit, in words; nothing of all others."""
+        rows = np.flatnonzero(
+            (events["kind"] == EventKind.REJECTED) & (events["reason"] == Reason.RISK)
+        )
+        columns = (events[name][rows].tolist() for name in REFUSAL_FIELDS)
+        texts = [refusal_text(*figures) for figures in zip(*columns, strict=True)]
+        codes = np.zeros(len(events), np.int32)
+        codes[rows] = np.arange(1, len(rows) + 1)
+        return self._dictionary(codes, ["", *texts])
 
     def _errors(self, codes: npt.NDArray[Any]) -> Any:
         found, rows = np.unique(codes, return_inverse=True)

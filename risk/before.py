@@ -12,7 +12,7 @@ import openoutcry.risk.layout as lay
 from openoutcry.risk import bits, totals, wide
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.house import apply_setting
-from openoutcry.wire.enums import SELF_TRADE_SHIFT, CommandKind, OrderType, Side
+from openoutcry.wire.enums import SELF_TRADE_MASK, SELF_TRADE_SHIFT, CommandKind, OrderType, Side
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, not_inlined, store_i64
 from openoutcry.wire.order_types import PEGS, UNPRICED, type_bits
@@ -198,7 +198,7 @@ def check(state: int, order: int, kind: int) -> int:
     failed |= (cell_flags & lay.RESTRICTED_FLAG) << rb.RESTRICTED
     if cell_flags & lay.NO_SHORT_FLAG != 0:
         failed |= grows_past(new_short, short_now, 0, rb.SHORT_SALE)
-    mode = load_u8(order + TIME_IN_FORCE) >> SELF_TRADE_SHIFT
+    mode = (load_u8(order + TIME_IN_FORCE) >> SELF_TRADE_SHIFT) & SELF_TRADE_MASK
     silent = row_flags & lay.NAMES_SELF_TRADE != 0 and mode == 0
     failed |= silent << rb.SELF_TRADE
     failed |= (qty > load_i64(cell + lay.MAX_QTY)) << rb.MAX_QTY

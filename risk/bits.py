@@ -15,8 +15,8 @@ RISK_KIND = int(CommandKind.RISK)
     order_id     the operator who sends it; told back in the event
 """
 RISK_REASON = int(Reason.RISK)
-"""``reason`` of a REJECTED event by which the core refuses; ``contra_id``: the bits.  Of the
-lowest, ``price_ticks`` is the limit, ``leaves_lots`` what stands, ``qty_lots`` what was asked."""
+"""``reason`` of a REJECTED event by which the core refuses; ``contra_id``: the bits.  Of the lowest
+``price_ticks`` is the limit, ``leaves_lots`` what stands, ``qty_lots`` what was asked."""
 
 NO_LIMIT = 2**63 - 1
 LARGEST = 2**62
@@ -91,6 +91,9 @@ class Setting(IntEnum):
     RESTRICTED = 24
     SHORT_SALE = 25
     """1: this participant may not sell short."""
+    POSITION = 26
+    """P and I: what it holds at the beginning, marked at ``price_ticks``; refused if it holds any,
+    or has open orders."""
     FEE = 30
     """I: money a lot, of either side of a trade."""
     MARGIN = 31
@@ -111,8 +114,15 @@ class Setting(IntEnum):
     GROUP_GROSS_POSITION = 40
     """G"""
     GROUP_KILL = 41
+    GROUP_NAME = 42
+    """G: a number that stands for the group's name in the venue file, so that it keeps its row."""
     MARKET_KILL = 50
     """1 kills at once; 0 enables again when two operators have sent it."""
+    FILE = 51
+    """The limits of the venue file with this digest have all been set."""
+    EMERGENCY = 52
+    """The emergency close has done its step 1, 2, … 6, each after the one before; only while the
+    market is killed, and over when it is enabled again."""
 
 
 PARTICIPANT_SETTINGS = tuple(s for s in Setting if s < 30)

@@ -13,6 +13,7 @@ from openoutcry.wire.records import ORDER
 
 PRICE, QTY = ORDER.offsets["price_ticks"], ORDER.offsets["qty_lots"]
 CLIENT_ID, AUX = ORDER.offsets["order_id"], ORDER.offsets["aux"]
+EMERGENCY_STEPS = 6
 TYPE, SEQ = ORDER.offsets["order_type"], ORDER.offsets["seq"]
 
 
@@ -29,11 +30,16 @@ def apply_setting(state: int, order: int, instrument: int) -> bool:
     value, second = load_i64(order + AUX), load_i64(order + PRICE)
     if setting == rb.SET_MARKET_KILL:
         return set_market(state, load_i64(order + CLIENT_ID), value)
+    if setting == rb.SET_FILE:
+        store_i64(state + lay.FILE_DIGEST, value)
+        return True
+    if setting == rb.SET_EMERGENCY:
+        return set_emergency(state, value)
     if rb.SET_FEE <= setting <= rb.SET_MARK:
         if instrument < 0:
             return False
         return set_instrument(state, instrument, setting, value, second)
-    if rb.SET_GROUP_GROSS_POSITION <= setting <= rb.SET_GROUP_KILL:
+    if rb.SET_GROUP_GROSS_POSITION <= setting <= rb.SET_GROUP_NAME:
         if who < 0 or who >= load_i64(state + lay.GROUPS):
             return False
         return set_group(totals.group_row(state, who), setting, value)
@@ -43,6 +49,8 @@ def apply_setting(state: int, order: int, instrument: int) -> bool:
         if instrument < 0:
             return False
         return set_cell(totals.cell_of(state, who, instrument), setting, value)
+    if setting == rb.SET_POSITION:
+        return instrument >= 0 and set_position(state, who, instrument, value, second)
     if rb.SET_DEPOSIT <= setting <= rb.SET_KILL:
         row = totals.participant_row(state, who)
         return set_participant(state, row, setting, value, second, load_i64(order + SEQ))
@@ -66,6 +74,16 @@ def set_market(state: int, operator: int, value: int) -> bool:
     else:
         store_i64(state + lay.MARKET_KILL, 0)
         store_i64(state + lay.FIRST_OPERATOR, 0)
+        store_i64(state + lay.EMERGENCY, 0)
+    return True
+
+
+@kernel
+def set_emergency(state: int, step: int) -> bool:
+    is_next = step == load_i64(state + lay.EMERGENCY) + 1 and step <= EMERGENCY_STEPS
+    if not is_next or load_i64(state + lay.MARKET_KILL) == 0:
+        return False
+    store_i64(state + lay.EMERGENCY, step)
     return True
 
 
@@ -75,6 +93,9 @@ def set_group(group: int, setting: int, value: int) -> bool:
         if value != 0 and value != 1:
             return False
         store_i64(group + lay.GROUP_KILL, value)
+        return True
+    if setting == rb.SET_GROUP_NAME:
+        store_i64(group + lay.GROUP_NAME, value)
         return True
     if not is_amount(value) and value != NO_LIMIT:
         return False
@@ -95,6 +116,32 @@ def set_cell(cell: int, setting: int, value: int) -> bool:
         return False
     at = lay.LONG_LIMIT + 8 * (setting - rb.SET_POSITION_LONG)
     store_i64(cell + at, value)
+    return True
+
+
+@kernel
+def set_position(state: int, who: int, instrument: int, value: int, price: int) -> bool:
+    """What is held at the beginning: it needs margin and counts like what was traded."""
+    cell, rules = totals.cell_of(state, who, instrument), totals.instrument_row(state, instrument)
+    row = totals.participant_row(state, who)
+    open_lots = load_i64(cell + lay.BUY_LOTS) | load_i64(cell + lay.SELL_LOTS)
+    if load_i64(cell + lay.POSITION) != 0 or open_lots != 0:
+        return False
+    if not is_amount(max(value, -value)) or not is_amount(max(price, -price)):
+        return False
+    group = totals.group_row(state, load_i64(row + lay.GROUP))
+    worst = wide.mul(load_i64(rules + lay.WEIGHT), max(value, -value))
+    gross = wide.add(load_i64(row + lay.GROSS), worst)
+    group_gross = wide.add(load_i64(group + lay.GROUP_GROSS), worst)
+    need = totals.needed(rules, value, 0, 0, 0)
+    reserved = wide.add(load_i64(row + lay.RESERVED), need)
+    if max(gross, group_gross, reserved) > LARGEST:
+        return False
+    store_i64(cell + lay.POSITION, value)
+    store_i64(cell + lay.MARK, price)
+    store_i64(row + lay.GROSS, gross)
+    store_i64(row + lay.RESERVED, reserved)
+    store_i64(group + lay.GROUP_GROSS, group_gross)
     return True
 
 

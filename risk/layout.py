@@ -23,8 +23,8 @@ def _words(names: str, first: int = 0) -> list[int]:
     MAGIC_AT, TRACKING, PARTICIPANTS, GROUPS, INSTRUMENTS, SYMBOL_MASK, ORDER_MASK, ORDERS_OPEN,
     SYMBOLS_AT, PARTICIPANT_AT, GROUP_AT, INSTRUMENT_AT, CELL_AT, ORDER_AT, NOW_NS, MARKET_KILL,
     FIRST_OPERATOR, REFUSED_SEQ, REFUSED_BITS, REFUSED_BIT, REFUSED_LIMIT, REFUSED_VALUE,
-    REFUSED_ASKED, REFUSALS,
-) = _words("x " * 24)  # fmt: skip
+    REFUSED_ASKED, REFUSALS, FILE_DIGEST, EMERGENCY,
+) = _words("x " * 26)  # fmt: skip
 HEADER_BYTES = 32 * WORD
 """TRACKING 0: nothing is checked and nothing counted.  FIRST_OPERATOR: who asked first for the
 market's reopening.  REFUSED_*: of the last order refused: command, bits, first bit, and of this one
@@ -46,7 +46,7 @@ KILLED_FLAGS = KILLED_BY_HOUSE | KILLED_BY_LOSS | KILLED_BY_ARITHMETIC
 sends its DISCONNECT, which clears it."""
 
 # A group's.
-GROUP_GROSS, GROUP_GROSS_LIMIT, GROUP_KILL = _words("x x x")
+GROUP_GROSS, GROUP_GROSS_LIMIT, GROUP_KILL, GROUP_NAME = _words("x x x x")
 GROUP_BYTES = 4 * WORD
 
 # An instrument's.

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, RISK_REASON, RiskBit
 from openoutcry.risk.reference_house import apply_setting
 from openoutcry.wire.enums import (
+    SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
     CommandKind,
     EventFlag,
@@ -74,6 +75,7 @@ class Instrument:
 class Group:
     gross_limit: int = NO_LIMIT
     killed: bool = False
+    name: int = 0
 
 
 @dataclass
@@ -184,6 +186,7 @@ class Reference:
         self.now = 0
         self.market_killed = False
         self.first_operator = 0
+        self.file_digest = self.emergency = 0
         self.refusals = 0
         self.refused = (0, 0, 0, 0, 0, 0)
 
@@ -329,7 +332,7 @@ class Reference:
     def _switches(self, c: Any, order: Order) -> dict[RiskBit, Told]:
         owner = self.participants[order.participant]
         cell = self.cells[order.participant][order.instrument]
-        mode = int(c["time_in_force"]) >> SELF_TRADE_SHIFT
+        mode = int(c["time_in_force"]) >> SELF_TRADE_SHIFT & SELF_TRADE_MASK
         on = {
             RiskBit.MARKET_KILLED: self.market_killed,
             RiskBit.HALTED: self.instruments[order.instrument].halted,

@@ -24,7 +24,10 @@ NEVER_UNLIMITED = (
     Setting.DUPLICATE_WINDOW, Setting.RATE, Setting.FEE, Setting.MARGIN, Setting.WEIGHT,
     Setting.ADV,
 )  # fmt: skip
-ANY_VALUE = (Setting.DEPOSIT, Setting.GROUP, Setting.BANDS, Setting.MARK)
+ANY_VALUE = (
+    Setting.DEPOSIT, Setting.GROUP, Setting.BANDS, Setting.MARK, Setting.POSITION,
+    Setting.GROUP_NAME, Setting.FILE, Setting.EMERGENCY,
+)  # fmt: skip
 CELL_LIMITS = {
     Setting.POSITION_LONG: "long_limit",
     Setting.POSITION_SHORT: "short_limit",
@@ -62,6 +65,14 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         return False
     if what == Setting.MARKET_KILL:
         return _market(risk, int(c["order_id"]), value)
+    if what == Setting.FILE:
+        risk.file_digest = value
+        return True
+    if what == Setting.EMERGENCY:
+        return _emergency(risk, value)
+    if what == Setting.POSITION:
+        assert instrument is not None
+        return _position(risk, who, instrument, value, int(c["price_ticks"]))
     if what in GROUP_SETTINGS:
         _group(risk, who, what, value)
         return True
@@ -92,13 +103,40 @@ def _market(risk: "Reference", operator: int, value: int) -> bool:
     if risk.first_operator == 0:
         risk.first_operator = operator
     else:
-        risk.market_killed, risk.first_operator = False, 0
+        risk.market_killed, risk.first_operator, risk.emergency = False, 0, 0
+    return True
+
+
+def _emergency(risk: "Reference", step: int) -> bool:
+    if not risk.market_killed or step != risk.emergency + 1 or step > 6:
+        return False
+    risk.emergency = step
+    return True
+
+
+def _position(risk: "Reference", who: int, index: int, value: int, price: int) -> bool:
+    cell, owner = risk.cells[who][index], risk.participants[who]
+    if cell.position or risk.open_of(who, index):
+        return False
+    if max(abs(value), abs(price)) > LARGEST:
+        return False
+    was, traded = (cell.position, cell.mark), index in risk.traded_by[who]
+    cell.position, cell.mark = value, price
+    risk.traded_by[who].add(index)
+    totals = risk.gross(who), risk.reserved(who), risk.group_gross(owner.group)
+    if max(totals) > LARGEST:
+        cell.position, cell.mark = was
+        if not traded:
+            risk.traded_by[who].discard(index)
+        return False
     return True
 
 
 def _group(risk: "Reference", who: int, what: Setting, value: int) -> None:
     if what == Setting.GROUP_KILL:
         risk.groups[who].killed = bool(value)
+    elif what == Setting.GROUP_NAME:
+        risk.groups[who].name = value
     else:
         risk.groups[who].gross_limit = value
 

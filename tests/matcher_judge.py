@@ -249,7 +249,9 @@ class _Answer:
             asked = c.kind == CommandKind.CANCEL and c.order_id == order.order_id
             self.require(asked, "USER: the owner cancelled it")
         elif reason == Reason.REDUCED_TO_ZERO:
-            self.require(c.kind == CommandKind.REDUCE and c.qty >= order.leaves, "REDUCED_TO_ZERO")
+            nothing = c.kind == CommandKind.REDUCE and c.qty >= order.leaves
+            nothing |= c.knows and c.open_asked(order.leaves) <= 0
+            self.require(c.order_id == order.order_id and nothing, "REDUCED_TO_ZERO")
         elif reason == Reason.SELF_TRADE:
             self._check_self_trade(market, order)
             taker, lots = self._by_time(market, order)
@@ -343,7 +345,7 @@ class _Answer:
             if order.tif not in (TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE):
                 order.tif = TimeInForce.GTD
             return
-        self.require(e.qty == c.qty, "REPLACED tells what was asked")
+        self.require(e.qty == c.open_asked(order.leaves), "REPLACED tells what was asked")
         if order.order_type in STANDING and not order.waiting:
             same = e.price == order.price and e.qty <= order.leaves
             self.require(kept == same, "less keeps its place, more or elsewhere loses it")
@@ -352,7 +354,7 @@ class _Answer:
         order.price, order.leaves, order.limit = e.price, e.leaves, c.price
         order.waiting = bool(e.flags & EventFlag.WAITING)
         if order.order_type in PEGS:
-            order.aux = c.aux
+            order.aux = c.new_aux(order.aux)
         if order.order_type in STOPS:
             order.trigger = None if e.contra_id == NO_TRIGGER else e.contra_id
         if order.order_type == OrderType.ICEBERG:

@@ -11,13 +11,14 @@ import numpy.typing as npt
 
 from openoutcry.wire import (
     Allocation,
+    CommandKind,
     InstrumentOption,
     OrderType,
     Phase,
     SelfTrade,
     Side,
 )
-from openoutcry.wire.enums import SELF_TRADE_SHIFT
+from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_MASK, SELF_TRADE_SHIFT
 from openoutcry.wire.records import TICK_BANDS
 
 Array = npt.NDArray[Any]
@@ -68,7 +69,25 @@ class Command(NamedTuple):
 
     @property
     def mode(self) -> int:
-        return self.time_in_force >> SELF_TRADE_SHIFT
+        return self.time_in_force >> SELF_TRADE_SHIFT & SELF_TRADE_MASK
+
+    @property
+    def knows(self) -> bool:
+        """A REPLACE that says what open quantity its sender knew of."""
+        return self.kind == CommandKind.REPLACE and self.time_in_force & OPEN_KNOWN != 0
+
+    def open_asked(self, leaves: int) -> int:
+        """The open quantity that a REPLACE means for an order that has ``leaves`` of it."""
+        if not self.knows:
+            return self.qty
+        known = self.aux % 2**32 if self.time_in_force & AUX_HALVES else self.aux
+        return self.qty - max(known - leaves, 0)
+
+    def new_aux(self, before: int) -> int:
+        """What a REPLACE makes of the order's aux."""
+        if not self.knows:
+            return self.aux
+        return self.aux >> 32 if self.time_in_force & AUX_HALVES else before
 
 
 @dataclass(eq=False)

@@ -21,7 +21,7 @@ from openoutcry.wire import (
     TimeInForce,
     make_instruments,
 )
-from openoutcry.wire.enums import SELF_TRADE_SHIFT
+from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_SHIFT
 from openoutcry.wire.order_types import ORDER_TYPES, PEGS, TIMES_IN_FORCE, Aux
 from openoutcry.wire.records import TICK_BANDS
 
@@ -344,6 +344,7 @@ def _draw_orders(s: _Swarm, count: int) -> Array:
     if s.phases:
         _phases(s, orders)
     _malform(s, orders)
+    _know(s, orders)
     return orders
 
 
@@ -440,6 +441,21 @@ def _phases(s: _Swarm, orders: Array) -> None:
             qty = int(rng.choice([0, 0, 1, 2]))
             orders[at] = (price, qty, row["symbol"], 0, int(phase), 0, 0, 0, CommandKind.PHASE, 0,
                           0, 0, order["seq"])  # fmt: skip
+
+
+def _know(s: _Swarm, orders: Array) -> None:
+    """Some REPLACEs say what open quantity their sender knew of, and some of those a new aux."""
+    rng, count = s.rng, len(orders)
+    knows = (orders["kind"] == CommandKind.REPLACE) & (rng.random(count) < 0.4)
+    known = np.maximum(orders["qty_lots"], 0) + rng.integers(-2, s.max_qty + 2, count)
+    halves = knows & (rng.random(count) < 0.4)
+    both = orders["aux"] % 2**31 << 32 | known % 2**32
+    orders["aux"] = np.where(halves, both, np.where(knows, known, orders["aux"]))
+    orders["time_in_force"] = np.where(
+        knows,
+        orders["time_in_force"] & 0x70 | OPEN_KNOWN | np.where(halves, AUX_HALVES, 0),
+        orders["time_in_force"],
+    )
 
 
 def _malform(s: _Swarm, orders: Array) -> None:

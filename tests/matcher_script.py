@@ -12,7 +12,8 @@ A script has commands at the start of their lines and, indented below each, the 
 
 Words that are the name of a command, side, type, time in force or self-trade mode stand for it;
 ``5@100`` is a quantity and a price, ``p7`` a participant (1 if none is named, the house in TIME
-and PHASE); ``trigger``, ``display``, ``min``, ``offset`` and ``until`` are all ``aux``.
+and PHASE); ``trigger``, ``display``, ``min``, ``offset`` and ``until`` are all ``aux``; ``known=5``
+says what open quantity a REPLACE's sender knew of, ``known=5/2`` that and the new aux.
 """
 
 from typing import Any
@@ -34,7 +35,7 @@ from openoutcry.wire import (
     TimeInForce,
     make_instruments,
 )
-from openoutcry.wire.enums import SELF_TRADE_SHIFT
+from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_SHIFT
 from openoutcry.wire.records import NO_INSTRUMENT, NO_PRICE
 
 SYMBOLS = ["A", "BB", "CCCCCCCC"]
@@ -105,6 +106,10 @@ def _parse_field(order: np.ndarray, name: str, value: str) -> None:
     elif name == "trail":
         distance, _, step = value.partition("/")
         order["aux"] = int(distance) | int(step or 0) << 32
+    elif name == "known":
+        known, _, aux = value.partition("/")
+        order["aux"] = int(known) | int(aux or 0) << 32
+        order["time_in_force"] = OPEN_KNOWN | (AUX_HALVES if aux else 0)
     else:
         order[FIELDS[name]] = PRICES[value] if value in PRICES else int(value)
 

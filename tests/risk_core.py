@@ -99,7 +99,8 @@ def words_of(plain, view):
     """The reference in the form of the tables."""
     kept = {lay.MARKET_KILL: plain.market_killed, lay.FIRST_OPERATOR: plain.first_operator,
             lay.NOW_NS: plain.now, lay.ORDERS_OPEN: len(plain.orders),
-            lay.REFUSALS: plain.refusals}  # fmt: skip
+            lay.REFUSALS: plain.refusals, lay.FILE_DIGEST: plain.file_digest,
+            lay.EMERGENCY: plain.emergency}  # fmt: skip
     kept |= {lay.REFUSED_SEQ + 8 * n: word for n, word in enumerate(plain.refused)}
     header = view.header.copy()
     for at, word in kept.items():
@@ -107,7 +108,7 @@ def words_of(plain, view):
     return {
         "header": header,
         "participants": [participant_words(plain, n) for n in range(len(plain.participants))],
-        "groups": [[plain.group_gross(n), one.gross_limit, one.killed, 0]
+        "groups": [[plain.group_gross(n), one.gross_limit, one.killed, one.name]
                    for n, one in enumerate(plain.groups)],
         "instruments": [instrument_words(one) for one in plain.instruments],
         "cells": [[cell_words(plain, who, i) for i in range(len(row))]
@@ -218,6 +219,9 @@ class Operator:
             Setting.WEIGHT: int(rng.integers(0, 10)),
             Setting.DISTANCE: int(rng.choice([5, 50, 500, NO_LIMIT])),
             Setting.ADV: int(rng.choice([0, 10_000])),
+            Setting.POSITION: int(rng.integers(-300, 300)),
+            Setting.GROUP_NAME: int(rng.integers(1, 100)), Setting.FILE: int(rng.integers(1, 100)),
+            Setting.EMERGENCY: self.pair.reference.emergency + int(rng.integers(0, 3)),
             Setting.ADV_SHARE: int(rng.choice([300, 1_000, NO_LIMIT])),
         }  # fmt: skip
         if what == Setting.BANDS:

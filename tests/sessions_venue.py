@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -49,20 +50,24 @@ class Nobody:
         return iter(())
 
 
-def session(name, participant, networks=(), **more):
+def session(name, participant, networks=(), protocol=int(Protocol.OUCH42), **more):
     more["networks"] = tuple(ip_network(text) for text in networks)
     for key, kind in KINDS.items():
         if key in more:
             more[key] = kind(more[key])
-    return SessionSpec(name, participant, Protocol.OUCH42, HASH, **more)
+    return SessionSpec(name, participant, Protocol(protocol), HASH, **more)
 
 
 def serve(document):
     """In the process: run what the document says until it is told to stop."""
     rows = [session(**row) for row in document["sessions"]]
     tls = [Path(path) for path in document.get("tls", ())]
-    port = PortSpec(Protocol.OUCH42, "127.0.0.1", document.get("port", 0), *tls)
-    sessions = SessionsSpec(tuple(rows), (port,), day=DAY, day_begin_ns=1, **SMALL)
+    known = document["ports"]
+    ports = [
+        PortSpec(protocol, "127.0.0.1", known.get(protocol.name, 0), *tls)
+        for protocol in sorted({row.protocol for row in rows})
+    ]
+    sessions = SessionsSpec(tuple(rows), tuple(ports), day=DAY, day_begin_ns=1, **SMALL)
     journal = Path(document["journal"]) if document.get("journal") else None
     resume = journal is not None and bool(list(journal.glob("segment-*")))
 
@@ -89,6 +94,7 @@ class Venue:
 
     def __init__(self, sessions, journal=None, **more):
         self.document = {"sessions": sessions, "journal": journal and str(journal), **more}
+        self.ports = self.document["ports"] = {}
         self.notes = []
 
     def __enter__(self):
@@ -97,15 +103,20 @@ class Venue:
 
     def start(self):
         command = [sys.executable, __file__, json.dumps(self.document)]
+        wanted = {row.get("protocol", Protocol.OUCH42) for row in self.document["sessions"]}
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
+        open_ports = set()
         for line in self.process.stdout:
             said = json.loads(line)
             self.notes.append(said.get("note", ""))
-            if self.notes[-1].startswith("OUCH42 on"):
-                self.port = int(self.notes[-1].rpartition(":")[2])
-                self.document["port"] = self.port
+            found = re.fullmatch(r"(\w+) on .*:(\d+)", self.notes[-1])
+            if found:
+                self.ports[found[1]] = int(found[2])
+                open_ports.add(found[1])
+            if len(open_ports) == len(wanted):
+                self.port = self.ports.get("OUCH42", 0)
                 return
         raise AssertionError(f"the venue ended with {self.process.wait()}: {self.notes}")
 
@@ -139,7 +150,7 @@ class Client:
     """A SoupBinTCP client; ``number`` is that of the next sequenced message."""
 
     def __init__(
-        self, port, name, password=PASSWORD, sequence=1, session="", wait_s=120, tls=None, source=""
+        self, port, name, password=PASSWORD, sequence=1, session="", wait_s=30, tls=None, source=""
     ):
         """``source``: the address that it comes from."""
         until = time.monotonic() + wait_s

@@ -16,7 +16,8 @@ class CommandKind(IntEnum):
     """Take ``qty_lots`` off an open order; it keeps its place."""
     REPLACE = 4
     """New price and new open quantity; keeps its place only if the price stays and qty shrinks.
-    An iceberg's ``aux``, if not 0, is its new display quantity, from the next refresh on."""
+    An iceberg's ``aux``, if not 0, is its new display quantity, from the next refresh on.
+    With OPEN_KNOWN what the order has lost since its sender looked is taken off as well."""
     SET_EXPIRY = 5
     """An open order becomes good-till-date and expires after ``aux``, ns since the epoch."""
     MASS_CANCEL = 6
@@ -109,6 +110,15 @@ class SelfTrade(IntEnum):
 
 
 SELF_TRADE_SHIFT = 4
+SELF_TRADE_MASK = 7
+"""Of the bits from there on."""
+OPEN_KNOWN = 1 << 7
+"""``time_in_force`` of a REPLACE: ``aux`` is the open quantity that its sender knew of.  What the
+order has lost since, by trades under way, is taken off ``qty_lots``; if nothing is left, the order
+is cancelled.  Trigger, distance, display and offset stay as they are."""
+AUX_HALVES = 1
+"""``time_in_force`` of a REPLACE with OPEN_KNOWN: that quantity is the low half of ``aux`` (u32);
+the high half (i32) is what ``aux`` would be."""
 
 
 class Phase(IntEnum):

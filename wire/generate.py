@@ -7,7 +7,7 @@ from enum import IntEnum, IntFlag
 from pathlib import Path
 
 from openoutcry.wire import feed_messages, message, messages
-from openoutcry.wire.enums import ENUMS
+from openoutcry.wire.enums import AUX_HALVES, ENUMS, OPEN_KNOWN
 from openoutcry.wire.layout import HISTORY_PATH, LAYOUT_HASH, layout_history
 from openoutcry.wire.records import CTYPES, MAGICS, MAX_PACKET_RECORDS, RECORDS, Record
 from openoutcry.wire.registers import WRITERS
@@ -57,6 +57,8 @@ def c_header() -> str:
     for enum in ENUMS:
         lines += ["", f"/* {enum.__name__} */"]
         lines += [f"#define OUTCRY_{name} {value}" for name, value in _members(enum)]
+    lines += ["", "/* time_in_force of a REPLACE */"]
+    lines += [f"#define OUTCRY_OPEN_KNOWN {OPEN_KNOWN}", f"#define OUTCRY_AUX_HALVES {AUX_HALVES}"]
     for record in RECORDS:
         struct = f"struct outcry_{record.name}"
         lines += ["", f"/* {record.doc} */", f"{struct} {{"]

@@ -211,6 +211,10 @@
 #define OUTCRY_CLOCK_FLAG_OFFSET_DISPUTED 32
 #define OUTCRY_CLOCK_FLAG_LIST_EXPIRED 64
 
+/* time_in_force of a REPLACE */
+#define OUTCRY_OPEN_KNOWN 128
+#define OUTCRY_AUX_HALVES 1
+
 /* A command to the matcher, from the network card to the disk. */
 struct outcry_order {
     int64_t price_ticks; /* limit price */
@@ -224,7 +228,7 @@ struct outcry_order {
     uint8_t kind; /* what is asked */
     uint8_t side; /* buy or sell */
     uint8_t order_type; /* how it may trade */
-    uint8_t time_in_force; /* how long it may rest; high 4 bits: SelfTrade */
+    uint8_t time_in_force; /* how long it may rest; from bit 4 SelfTrade; bit 7 of a REPLACE: OPEN_KNOWN */
     int64_t seq; /* sequence number from 1; storing it publishes the slot */
 };
 static_assert(sizeof(struct outcry_order) == 64, "order");

@@ -21,7 +21,7 @@
 `define OUTCRY_ORDER_KIND 423:416 // what is asked
 `define OUTCRY_ORDER_SIDE 431:424 // buy or sell
 `define OUTCRY_ORDER_ORDER_TYPE 439:432 // how it may trade
-`define OUTCRY_ORDER_TIME_IN_FORCE 447:440 // how long it may rest; high 4 bits: SelfTrade
+`define OUTCRY_ORDER_TIME_IN_FORCE 447:440 // how long it may rest; from bit 4 SelfTrade; bit 7 of a REPLACE: OPEN_KNOWN
 `define OUTCRY_ORDER_SEQ 511:448 // sequence number from 1; storing it publishes the slot
 
 // What a command caused, addressed to one participant. Byte 0 is tdata[7:0].

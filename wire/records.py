@@ -88,7 +88,12 @@ ORDER = Record(
         Field("kind", "u8", "what is asked", "CommandKind"),
         Field("side", "u8", "buy or sell", "Side"),
         Field("order_type", "u8", "how it may trade", "OrderType"),
-        Field("time_in_force", "u8", "how long it may rest; high 4 bits: SelfTrade", "TimeInForce"),
+        Field(
+            "time_in_force",
+            "u8",
+            "how long it may rest; from bit 4 SelfTrade; bit 7 of a REPLACE: OPEN_KNOWN",
+            "TimeInForce",
+        ),
         Field("seq", "i64", "sequence number from 1; storing it publishes the slot"),
     ),
 )

@@ -52,6 +52,7 @@ PROGRAMS = {
     "rte_ring": Program("ring_rte.c", ("ZERO_COPY=1",), libraries=RTE),
     "rte_ring_copy": Program("ring_rte.c", ("ZERO_COPY=0",), libraries=RTE),
     "rte_ring_backoff": Program("ring_rte.c", ("ZERO_COPY=1",), True, RTE),
+    "tcp_echo": Program("tcp_echo.c"),
     "disruptor": Program("RingDisruptor.java"),
     "disruptor_backoff": Program("RingDisruptor.java", backoff=True),
 }
@@ -89,6 +90,12 @@ def build(name: str, geometry: Geometry) -> Callable[[str, tuple[int, int], int]
         return _figure(name, [str(binary), mode, *map(str, cores), str(count)])
 
     return run
+
+
+def binary(name: str) -> Path:
+    """A program of C that is no ring, compiled.  Raises :class:`PeerMissing` as :func:`build`."""
+    program = PROGRAMS[name]
+    return _built(name, program, [*_compile_command(program), str(SOURCES / program.source)], "-o")
 
 
 def _compile_command(program: Program) -> list[str]:

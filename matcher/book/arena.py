@@ -90,7 +90,6 @@ COMMAND_COUNT = 392  # commands seen, another shard's among them; of the one at 
 # Of the command at work, left over from the last one between commands: the general path keeps
 # them here rather than in the arguments of every function.
 NEXT_EVENT_AT = 400  # address at which the next event goes
-FIRST_EVENT_AT = 408  # address of the command's first
 CAUSE_SEQ = 416
 TAKER_ID = 424
 TAKER_WORD = 432  # address of the taker's events
@@ -106,7 +105,8 @@ CROSS_SIDE = 504
 AHEAD = 512  # of the batch at work: AHEAD_COMMANDS entries of 16 bytes, see commands/dispatch.py
 AHEAD_COMMANDS = 16
 CROSS_TO = 768
-HEADER_BYTES = 832
+RESTATED = 832  # a REPLACE with OPEN_KNOWN as it would stand without
+HEADER_BYTES = 896
 TRANSIENT = NEXT_EVENT_AT
 """From here to the header's end nothing is state."""
 

@@ -128,10 +128,57 @@ def tif_of(arena: int, slot: int) -> int:
 
 
 @kernel_outlined
+def restate(arena: int, order: int, slot: int) -> int:
+    """Address of the REPLACE as it would stand without OPEN_KNOWN, its quantity as it was asked."""
+    to = arena + layout.RESTATED
+    for offset in range(0, 64, 8):
+        store_i64(to + offset, load_i64(order + offset))
+    word = load_i64(order + const.ORDER_WORD)
+    aux = 0
+    if word & const.HALVES_WORD != 0:
+        aux = load_i64(order + const.ORDER_AUX) >> 32
+    elif is_peg(type_of(arena, slot)):
+        aux = load_i64(extension_of(arena, slot) + layout.EXT_AUX)
+    store_i64(to + const.ORDER_AUX, aux)
+    store_i64(to + const.ORDER_WORD, word & ~const.KNOWN_WORD)
+    return to
+
+
+@kernel_outlined
+def lost_since(arena: int, order: int, slot: int) -> int:
+    """What the order has lost since the sender of a REPLACE with OPEN_KNOWN looked at it."""
+    known, leaves = load_i64(order + const.ORDER_AUX), order_leaves(arena, slot)
+    if load_i64(order + const.ORDER_WORD) & const.HALVES_WORD != 0:
+        known = known & 0xFFFFFFFF
+    return known - leaves if known > leaves else 0
+
+
+@kernel_outlined
 def replace_any(arena: int, order: int, instrument: int, slot: int) -> int:
+    if load_i64(order + const.ORDER_WORD) & const.KNOWN_WORD == 0:
+        return replace_order(arena, order, instrument, slot)
+    restated = restate(arena, order, slot)
+    reason = refuse_replace(arena, restated, instrument, slot)
+    if reason != const.ACCEPT:
+        return reason
+    left = load_i64(order + const.ORDER_QTY) - lost_since(arena, order, slot)
+    if left <= 0:
+        end(arena, instrument, slot, reason_word(const.CANCELLED, const.REDUCED_TO_ZERO))
+        return const.ACCEPT
+    store_i64(restated + const.ORDER_QTY, left)
+    return replace_checked(arena, restated, instrument, slot)
+
+
+@kernel_outlined
+def replace_order(arena: int, order: int, instrument: int, slot: int) -> int:
     reason = refuse_replace(arena, order, instrument, slot)
     if reason != const.ACCEPT:
         return reason
+    return replace_checked(arena, order, instrument, slot)
+
+
+@kernel_outlined
+def replace_checked(arena: int, order: int, instrument: int, slot: int) -> int:
     ext = extension_of(arena, slot)
     order_type = type_of(arena, slot)
     if ext != 0 and load_u32(ext + layout.EXT_LIST) == layout.AUCTION_LIST + 1:

@@ -34,7 +34,6 @@ def every_command(arena: int, order: int, out: int, instrument: int) -> int:
     elif is_foreign(arena, instrument):
         return out
     store_i64(arena + layout.NEXT_EVENT_AT, out)
-    store_i64(arena + layout.FIRST_EVENT_AT, out)
     store_i64(arena + layout.CAUSE_SEQ, load_i64(order + const.ORDER_SEQ))
     address = event_address(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
     if error_code != 0:
@@ -92,7 +91,7 @@ def command_one(arena: int, order: int, instrument: int, kind: int) -> int:
 def command_order(arena: int, order: int, instrument: int, kind: int) -> int:
     """A command to one open order; returns why it is refused, or ACCEPT."""
     word = load_i64(order + const.ORDER_WORD)
-    if kind == const.REPLACE and (word >> const.MODE_SHIFT) & 0xF > const.DECREMENT:
+    if kind == const.REPLACE and (word >> const.MODE_SHIFT) & const.MODE_MASK > const.DECREMENT:
         return const.MALFORMED
     slot = find_id(arena, instrument, load_i64(order + const.ORDER_ID))
     if slot == 0:

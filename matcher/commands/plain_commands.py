@@ -121,7 +121,7 @@ def plain_command(
     else:
         is_done = is_settled(arena, instrument, state)
     if not is_done:
-        begin(arena, order, out, after)
+        begin(arena, order, after)
         touch_instrument(arena, instrument)
         finish(arena, instrument)
         after = load_i64(arena + layout.NEXT_EVENT_AT)
@@ -196,18 +196,17 @@ def enter_plain(
         return 0
     cause = load_i64(order + const.ORDER_SEQ)
     about = event_address(instrument, side, word & 0xFFFF)
-    first = out
     out = emit(out, order_id, 0, price, qty, qty, cause, about | const.ACCEPTED)
     if tif == const.FOK and (
         not trades or not can_fill(arena, order, book, limit, price, qty, about, special)
     ):
         return emit_cancelled(out, order_id, price, qty, cause, about, const.FOK_UNFILLABLE)
     if trades:
-        qty, out = trade(arena, order, book, limit, price, qty, about, first, out, special)
+        qty, out = trade(arena, order, book, limit, price, qty, about, out, special)
         if qty == 0:
             return out
     if special and expires:
-        begin(arena, order, first, out)
+        begin(arena, order, out)
         touch_instrument(arena, instrument)
         rest_new(
             arena,
@@ -248,7 +247,7 @@ def cancel_any_kind(
     if slot == 0 or order_owner(arena, slot) != word & 0xFFFF:
         return 0
     if special and load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER) & layout.EXTENDED != 0:
-        begin(arena, order, out, out)
+        begin(arena, order, out)
         touch_instrument(arena, instrument)
         end(arena, instrument, slot, reason_word(const.CANCELLED, const.USER))
         return load_i64(arena + layout.NEXT_EVENT_AT)
@@ -332,10 +331,9 @@ def replace_plain(
     ) != const.ACCEPT:
         return 0
     leave_level(arena, slot)
-    first = out
     out = emit(out, order_id, 0, price, qty, qty, cause, about | const.REPLACED)
     if trades:
-        qty, out = trade(arena, order, book, ~key, price, qty, about, first, out, special)
+        qty, out = trade(arena, order, book, ~key, price, qty, about, out, special)
         if qty == 0:
             if counts_orders(arena, instrument, state, special):
                 count_plain(arena, state, -1)
@@ -350,10 +348,9 @@ def replace_plain(
 
 
 @kernel
-def begin(arena: int, order: int, first: int, out: int) -> None:
-    """The general path goes on with a command whose events are at ``first`` to ``out``."""
+def begin(arena: int, order: int, out: int) -> None:
+    """The general path goes on with a command whose next event goes to ``out``."""
     store_i64(arena + layout.NEXT_EVENT_AT, out)
-    store_i64(arena + layout.FIRST_EVENT_AT, first)
     store_i64(arena + layout.CAUSE_SEQ, load_i64(order + const.ORDER_SEQ))
 
 
@@ -366,7 +363,6 @@ def trade(
     price: int,
     qty: int,
     about: int,
-    first: int,
     out: int,
     special: bool,
 ) -> tuple[int, int]:
@@ -384,7 +380,7 @@ def trade(
         qty, out = match(arena, state, opposite, limit, order_id, qty, cause, about, out, special)
         if not special or qty == 0 or not reaches(arena, opposite, limit):
             return qty, out
-    begin(arena, order, first, out)
+    begin(arena, order, out)
     touch_instrument(arena, instrument)
     set_taker(arena, order_id, about, price, self_trade)
     to_price = limit ^ key_flip(opposite)

@@ -1,6 +1,6 @@
 """What a command must be to be taken, in plain Python: the checks, in their order."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from openoutcry.matcher.reference.books import (
     AUCTION_ONLY,
@@ -11,7 +11,10 @@ from openoutcry.matcher.reference.books import (
     Rules,
 )
 from openoutcry.wire.enums import (
+    AUX_HALVES,
+    OPEN_KNOWN,
     SELF_TRADE_SHIFT,
+    CommandKind,
     OrderType,
     Phase,
     Reason,
@@ -55,6 +58,18 @@ class Command:
     @property
     def mode(self) -> int:
         return self.time_in_force >> SELF_TRADE_SHIFT
+
+    @property
+    def is_open_known(self) -> bool:
+        """A REPLACE that says what open quantity its sender knew of."""
+        return self.kind == CommandKind.REPLACE and bool(self.time_in_force & OPEN_KNOWN)
+
+    def restated(self, order: OpenOrder) -> tuple["Command", int]:
+        """A REPLACE as it would stand without OPEN_KNOWN, and the open quantity it knew of."""
+        known, aux = self.aux, order.offset if order.is_peg else 0
+        if self.time_in_force & AUX_HALVES:
+            known, aux = self.aux % 2**32, self.aux >> 32
+        return replace(self, aux=aux, time_in_force=self.time_in_force & ~OPEN_KNOWN), known
 
 
 class Rejected(Exception):

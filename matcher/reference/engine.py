@@ -47,6 +47,7 @@ from openoutcry.matcher.reference.take import enter, stays_as
 from openoutcry.matcher.state.digest import book_hash, state_hash
 from openoutcry.matcher.state.snapshot import State, encode
 from openoutcry.wire.enums import (
+    SELF_TRADE_MASK,
     CommandKind,
     EventFlag,
     EventKind,
@@ -184,7 +185,7 @@ class ReferenceEngine:
             self._new(c, m)
         else:
             if c.kind == CommandKind.REPLACE:
-                require(c.mode in list(SelfTrade), Reason.MALFORMED)
+                require(c.mode & SELF_TRADE_MASK in list(SelfTrade), Reason.MALFORMED)
             order = m.orders.get(c.order_id)
             if order is None:
                 raise Rejected(Reason.UNKNOWN_ORDER)
@@ -327,7 +328,15 @@ class ReferenceEngine:
         order.expiry_number = self.tape.commands
 
     def _replace(self, c: Command, m: Market, order: OpenOrder) -> None:
-        check_replace(m, c, order)
+        if c.is_open_known:
+            c, known = c.restated(order)
+            check_replace(m, c, order)
+            c = replace(c, qty=c.qty - max(known - order.leaves, 0))
+            if c.qty <= 0:
+                m.cancel(order, Reason.REDUCED_TO_ZERO)
+                return
+        else:
+            check_replace(m, c, order)
         new = self._replacement(c, m, order)
         waited = order.place in (Place.NOWHERE, Place.TRIGGER)
         waits = self._waits(m, new) if new.is_peg else waited

@@ -9,6 +9,7 @@ from openoutcry.order_entry.ouch42_out import GATEWAY_LETTERS, REASON_LETTERS, R
 from openoutcry.order_entry.reference.world import Row, World, new_note, new_order
 from openoutcry.order_entry.rows import DONE, SENT
 from openoutcry.wire.enums import (
+    OPEN_KNOWN,
     CommandKind,
     ErrorBit,
     EventFlag,
@@ -201,7 +202,8 @@ def complete(order: Any, note: Any, row: Row | None, world: World) -> int:
     size = (old["shares"] if sent else int(record["qty_lots"])) - sizes.reduced - sizes.unasked
     if chr(note["message"]) == "U":
         executed = old["shares"] - int(record["qty_lots"]) if sent else int(record["cum_lots"])
-        return complete_replace(order, note, record, old, new, executed, world)
+        known = max(size - executed, 0)
+        return complete_replace(order, note, record, old, new, executed, known, world)
     if note["refused"]:
         return Kind.APPLICATION
     modify = chr(note["message"]) == "M"
@@ -226,6 +228,7 @@ def complete_replace(
     old: dict[str, Any],
     new: dict[str, Any],
     executed: int,
+    known: int,
     world: World,
 ) -> int:
     kept = {name: old[name] for name in ("firm", "capacity", "cross", "customer", "side")}
@@ -244,9 +247,8 @@ def complete_replace(
         order["price_ticks"] = price // scale
         demand(liable > executed, Refusal.QTY)
         order["kind"], note["refused"] = CommandKind.REPLACE, 0
-        order["time_in_force"] = world.self_trade << 4
-        if record["order_type"] == OrderType.PEG_MIDPOINT:
-            order["aux"] = record["aux"]
+        order["time_in_force"] = world.self_trade << 4 | OPEN_KNOWN
+        order["aux"] = known
     except Refused as refused:
         gone = refused.code in (Refusal.QTY, Refusal.PRICE)
         order["kind"] = CommandKind.CANCEL if gone else 0

@@ -16,6 +16,8 @@ from openoutcry.order_entry.reference.ouch42 import MARKET_PRICES, MAX_PRICE, SH
 from openoutcry.order_entry.reference.world import Row, World, new_note, new_order
 from openoutcry.order_entry.rows import DONE, SENT
 from openoutcry.wire.enums import (
+    AUX_HALVES,
+    OPEN_KNOWN,
     CommandKind,
     ErrorBit,
     EventFlag,
@@ -301,13 +303,14 @@ def complete(order: Any, note: Any, row: Row | None, world: World, options: dict
     order["order_id"], order["symbol"] = record["order_id"], record["symbol"]
     old, new = own_fields(record["own"].tobytes()), own_fields(note["own"].tobytes())
     sent, qty = record["state"] == SENT, int(record["qty_lots"])
+    size = (old["quantity"] if sent else qty) - sizes.reduced - sizes.unasked
     if chr(note["message"]) == "U":
         world.last_user_ref = int(note["client_seq"])
         executed = old["quantity"] - qty if sent else int(record["cum_lots"])
-        return complete_replace(order, note, record, old, new, executed, world, options)
+        known = max(size - executed, 0)
+        return complete_replace(order, note, record, old, new, (executed, known), world, options)
     if note["refused"]:
         return Kind.APPLICATION
-    size = (old["quantity"] if sent else qty) - sizes.reduced - sizes.unasked
     modify = chr(note["message"]) == "M"
     if modify and ((new["side"] == "B") != (old["side"] == "B") or new["quantity"] > size):
         note["refused"] = Refusal.REPLACE
@@ -329,10 +332,12 @@ def complete_replace(
     record: Any,
     old: dict[str, Any],
     new: dict[str, Any],
-    executed: int,
+    quantities: tuple[int, int],
     world: World,
     options: dict[str, Any],
 ) -> int:
+    """``quantities``: what is executed and what is open, as far as is known."""
+    executed, known = quantities
     note["own"] = own_bytes(new | {key: old[key] for key in ("capacity", "cross", "side")})
     liable, order_type = new["quantity"], OrderType(int(record["order_type"]))
     scale, price = world.scale(record["symbol"].item()), int(order["price_ticks"])
@@ -343,8 +348,12 @@ def complete_replace(
         demand(scale > 0 and price % scale == 0, Refusal.PRICE)
         order["price_ticks"] = price // scale
         demand(liable > executed, Refusal.QTY)
-        order["kind"], note["refused"], order["aux"] = CommandKind.REPLACE, 0, aux
-        order["time_in_force"] = world.self_trade << 4
+        tif = world.self_trade << 4 | OPEN_KNOWN
+        if aux != record["aux"]:
+            demand(-(2**31) <= aux < 2**31 and known < 2**32, Refusal.REPLACE)
+            tif, known = tif | AUX_HALVES, aux << 32 | known
+        order["kind"], note["refused"], order["aux"] = CommandKind.REPLACE, 0, known
+        order["time_in_force"] = tif
     except ouch42.Refused as refused:
         gone = refused.code in (Refusal.QTY, Refusal.PRICE)
         order["kind"] = CommandKind.CANCEL if gone else 0
@@ -374,7 +383,7 @@ def replace_aux(
     demand(floor == 0 or order_type == OrderType.ICEBERG, Refusal.MAX_FLOOR)
     if order_type not in PEGS.values():
         demand(price_type in "L\0" and offset == 0, Refusal.PEG)
-        return int(floor)
+        return int(floor or record["aux"])
     if price_type == "\0" and offset == 0:
         return int(record["aux"])
     demand(price_type == "\0" or PEGS.get(price_type) == order_type, Refusal.PEG)

@@ -3,6 +3,7 @@
 from openoutcry.order_entry import apply as a
 from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
+from openoutcry.order_entry import ouch
 from openoutcry.order_entry import rows as r
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import tokens as t
@@ -76,6 +77,7 @@ def one_message(context: int, session: int, codec: int, message: int, size: int,
     store_u16(order + a.ORDER_PARTICIPANT, load_i64(session + s.PARTICIPANT))
     epoch_offset = load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
     store_i64(order + a.ORDER_TS, now + epoch_offset)
+    disabled = load_i64(session + ouch.DISABLED_WORD)
     kind = a.call5(load_i64(codec + a.CODEC_DECODE), message, size, session, order, note)
     if kind != APPLICATION:
         return kind
@@ -85,10 +87,17 @@ def one_message(context: int, session: int, codec: int, message: int, size: int,
     if not has_token(session, now):
         a.add(session + s.THROTTLED, 1)
         store_u8(note + n.REFUSED, THROTTLED)
+        if load_i64(session + s.PROTOCOL) == OUCH50:
+            store_i64(session + ouch.DISABLED_WORD, disabled)
     else:
         take_token(session, now)
-    if load_u8(note + n.REFUSED) == 0 and resolve(hall, session, codec, order, note) == IGNORE:
-        return IGNORE
+        # OUCH: a refused change of an order that is gone is ignored, one of an open order may end
+        # it (section 2.2).
+        asks = load_u8(note + n.REFUSED) == 0 or (
+            load_u8(note + n.ORIG_BYTES) != 0 and load_i64(session + s.PROTOCOL) <= OUCH50
+        )
+        if asks and resolve(hall, session, codec, order, note) == IGNORE:
+            return IGNORE
     if load_u8(note + n.REFUSED) != 0:
         a.add(session + s.REFUSED, 1)
         store_u8(order + a.ORDER_KIND, 0)

@@ -19,7 +19,7 @@ from openoutcry.order_entry import rows as r
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import stream as st
 from openoutcry.order_entry.faults import Fault, Kind, Refusal
-from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, ThrottlePolicy
+from openoutcry.order_entry.spec import CancelOnDisconnect, ThrottlePolicy
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.lanes import NUMBERS, SHIFT
 from openoutcry.pipeline.stages import session_commands as c
@@ -67,8 +67,6 @@ OVERSIZE = int(Fault.OVERSIZE)
 THROTTLED, TOO_MANY_OPEN = int(Refusal.THROTTLED), int(Refusal.TOO_MANY_OPEN)
 UNKNOWN_ORDER, DUPLICATE = int(Refusal.UNKNOWN_ORDER), int(Refusal.DUPLICATE_TOKEN)
 VENUE_FULL, NO_EFFECT = int(Refusal.VENUE_FULL), int(Refusal.NO_EFFECT)
-SOUPBIN_LAST = int(Protocol.OUCH50)
-DROP_COPY = int(Protocol.DROP_COPY)
 
 
 # Out: events into streams.
@@ -94,22 +92,28 @@ def take_events(context: int) -> int:
     ring, ring_mask = load_i64(context + w.IN_RING), load_i64(context + w.IN_MASK)
     mask = load_i64(context + w.STAMP_MASK)
     offset = load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
-    first = load_i64(context + w.NEXT)
+    first, copies = load_i64(context + w.NEXT), load_i64(hall + h.COPY_COUNT)
     for index in range(first, first + count):
         event = slot_address(ring, ring_mask, index)
         at = 8 * (load_i64(event + a.EVENT_CAUSE) & mask)
         origin = load_i64(load_i64(context + x.LANE_WORDS) + at)
+        rx_ts_ns = load_i64(load_i64(context + x.RECEIVED) + at) + offset
         note = order = 0
         if origin & (NUMBERS - 1) == x.LANE:
             note_mask = load_i64(hall + h.NOTE_MASK)
             note = n.note_at(load_i64(hall + h.NOTES), note_mask, origin >> SHIFT)
             order = load_i64(hall + h.ORDERS) + 64 * (origin >> SHIFT & note_mask)
-        elif load_i64(event + a.EVENT_ID) & r.ORDER_BIT == 0:
+        if copies > 0:
+            a.copy_event(hall, codecs, event, note, rx_ts_ns)
+        if note == 0 and load_i64(event + a.EVENT_ID) & r.ORDER_BIT == 0:
             continue
-        rx_ts_ns = load_i64(load_i64(context + x.RECEIVED) + at) + offset
         told = a.apply_event(hall, codecs, event, order, note, rx_ts_ns)
         if told != 0:
             mark_dirty(context, a.block_of(hall, told))
+    for place in range(copies):
+        session = a.block_of(hall, load_i64(hall + h.COPY_SESSIONS + 8 * place))
+        if st.head_end(load_i64(session + s.STREAM)) > load_i64(session + s.SENT_BYTES):
+            mark_dirty(context, session)
     store_i64(hall + h.EVENT_SEQ, first + count - 1)
     return w.took(context, count)
 

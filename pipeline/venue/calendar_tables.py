@@ -18,6 +18,7 @@ from openoutcry.pipeline.venue.calendar import (
     Traded,
     exchange_days,
 )
+from openoutcry.pipeline.venue.risk_tables import INSTRUMENT_KEYS
 from openoutcry.pipeline.venue.table import Key, Tables
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import Allocation, InstrumentOption, Phase
@@ -96,7 +97,7 @@ CALENDAR = {
     "time_every_s": Key(t.integer(1, 3_600), 1),
 }
 SCHEDULE = {"name": Key(t.text(32)), "day": Key(steps), "half_day": Key(steps, ())}
-INSTRUMENT = {
+INSTRUMENT: dict[str, Key] = {
     "symbol": Key(t.text(8)),
     "decimals": Key(t.integer(0, 9), 2),
     "schedule": Key(t.text(32), ""),
@@ -106,6 +107,7 @@ INSTRUMENT = {
     "tick_table": Key(tick_table, ()),
     **{name: Key(t.integer(*both), None)
        for name, both in INSTRUMENT_RANGES.items() if name not in NAMED},
+    **INSTRUMENT_KEYS,
 }  # fmt: skip
 
 
@@ -209,7 +211,7 @@ def read_instruments(
     tables.distinct([((*path, "symbol"), row["symbol"]) for path, row in rows], "symbol")
     made = []
     for path, row in rows:
-        ours = ("decimals", "schedule", "extension_s")
+        ours = ("decimals", "schedule", "extension_s", *INSTRUMENT_KEYS)
         fields = {k: value for k, value in row.items() if value is not None and k not in ours}
         fields["initial_phase"] = Phase.CLOSED
         if row["symbol"] is None:

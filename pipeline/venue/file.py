@@ -18,8 +18,11 @@ from openoutcry.order_entry import spec
 from openoutcry.pipeline.venue import table as t
 from openoutcry.pipeline.venue.calendar import Calendar
 from openoutcry.pipeline.venue.calendar_tables import read_calendar, read_instruments
+from openoutcry.pipeline.venue.limits import risk_rows
 from openoutcry.pipeline.venue.lines import key_lines
+from openoutcry.pipeline.venue.risk_tables import RiskSpec, read_risk
 from openoutcry.pipeline.venue.table import Key, Mistake, Tables
+from openoutcry.risk.region import MAX_CELLS
 from openoutcry.wire.errors import OutcryError
 
 UNAUTHENTICATED = "packets-unauthenticated"
@@ -39,7 +42,10 @@ ARGON2 = re.compile(
 )
 SOUPBIN_NAME = 6
 MAX_COUNT = 2**62
-TABLES = ("venue", "calendar", "schedule", "instrument", "participant", "session", "port")
+TABLES = (
+    "venue", "calendar", "schedule", "instrument", "participant", "session", "port", "limits",
+    "operator",
+)  # fmt: skip
 
 
 class VenueFileError(OutcryError):
@@ -81,6 +87,7 @@ class VenueFile:
     retention_days: int
     order_capacity: int
     housekeeping_cores: int
+    risk: RiskSpec
 
 
 def endpoint(value: Any) -> tuple[str, int]:
@@ -204,6 +211,11 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     participants = _participants(tables)
     sessions, packet_sessions = _sessions(tables, participants, venue["name"] or "")
     ports, packets = _ports(tables, path.parent)
+    risk = read_risk(
+        tables, {one.number: one.group for one in participants if one.number is not None},
+        [one.symbol for one in traded], password_hash,
+    )  # fmt: skip
+    _check_cells(tables, participants, len(traded))
     if sessions and venue["retention_days"]:
         tables.wrong(("venue", "retention_days"), "a venue with sessions keeps its whole journal: "
                      "their streams are made from it")  # fmt: skip
@@ -234,8 +246,20 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
         packet_sessions=tuple(packet_sessions),
         journal=folder / venue["journal"],
         copies=tuple(folder / copy for copy in venue["copies"]),
+        risk=risk,
         **{name: venue[name] for name in same},
     )
+
+
+def _check_cells(tables: Tables, participants: list[Participant], instruments: int) -> None:
+    """The risk state has a cell for each participant's number in each instrument."""
+    rows = risk_rows(one.number or 0 for one in participants)
+    if rows * instruments > MAX_CELLS:
+        tables.wrong(
+            ("participant",),
+            f"numbers up to {rows:,} with {instruments} instruments are more than {MAX_CELLS:,} "
+            "positions: number participants from 1 on",
+        )
 
 
 def _participants(tables: Tables) -> list[Participant]:

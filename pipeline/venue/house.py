@@ -21,6 +21,7 @@ from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.topology import TOPOLOGY, Ring
 from openoutcry.pipeline.venue.calendar import SECOND_NS, Calendar, Command, TradingDay, utc_text
+from openoutcry.pipeline.venue.risk_desk import RiskDesk
 from openoutcry.ring.producer import Producer
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase
@@ -113,8 +114,10 @@ class House:
         clock: Clock,
         note: Callable[[str], None] = lambda text: None,
         asked_to_stop: Callable[[], bool] = lambda: False,
+        desk: RiskDesk | None = None,
     ) -> None:
         self.calendar, self.clock, self.note = calendar, clock, note
+        self.desk = desk
         self.asked_to_stop = asked_to_stop
         self.day: TradingDay | None = None
         self.time_ns = 0
@@ -126,6 +129,10 @@ class House:
         self.day_ended = False
         """The day's last command is on the lane, and the run was told to end."""
         self._due: deque[Command] = deque()
+        self._records: deque[npt.NDArray[Any]] = deque()
+        """The operator's own commands, which come before the calendar's."""
+        self._behind: dict[int, int] = {}
+        """Of the lane's sequence that is waited for: commands that were sequenced by then."""
         self._shared: Shared | None = None
         self._producer: Producer | None = None
         self._looked_ns = 0
@@ -140,6 +147,8 @@ class House:
             for traded, row in zip(self.calendar.instruments, state.states, strict=True):
                 self.phases[traded.symbol] = Phase(int(row["phase"]))
         now_ns = max(self.clock.now_ns(), self.time_ns)
+        if self.desk is not None:
+            self.desk.begin(shared, engine, self)
         self._due.extend(still_due(self.calendar, state, now_ns))
         self._looked_ns = now_ns
         self.day = self.calendar.current_or_next(now_ns)
@@ -160,8 +169,10 @@ class House:
             if until_ns > self._looked_ns:
                 self._due.extend(self.calendar.due(self._looked_ns, until_ns))
                 self._looked_ns = until_ns
+            if self.desk is not None:
+                self.desk.look(self.put, self._has_had)
             self._publish()
-            self.day_ended = not self._due and now_ns >= self.end_ns
+            self.day_ended = not (self._due or self._records) and now_ns >= self.end_ns
         if stopping or self.day_ended:
             self._producer.close()
             self._producer = None
@@ -175,17 +186,62 @@ class House:
             return False
         ring = self._shared.rings[HOUSE_RING]
         reached = int(ring.cursors[self._shared.table.sequencer][0])
-        return not self._due and reached >= int(ring.published_hint[0])
+        waits = self._due or self._records
+        return not waits and reached >= int(ring.published_hint[0])
+
+    def _now_ns(self) -> int:
+        assert self._shared is not None
+        return time.monotonic_ns() + self._shared.control[ct.EPOCH_OFFSET]
+
+    def put(self, records: npt.NDArray[Any]) -> int:
+        """Put records on the lane before what the calendar asks for; returns the lane's sequence
+        of the last."""
+        assert self._producer is not None
+        records = records.copy()
+        records["rx_ts_ns"] = self._now_ns()
+        if len(records):
+            self._records.append(records)
+        for row in records[records["kind"] == CommandKind.PHASE]:
+            self.phases[bytes(row["symbol"]).decode()] = Phase(int(row["aux"]))
+        return self._lane_end + sum(len(waiting) for waiting in self._records)
+
+    @property
+    def _lane_end(self) -> int:
+        assert self._shared is not None
+        return int(self._shared.rings[HOUSE_RING].published_hint[0])
+
+    def _has_had(self, lane_seq: int) -> bool:
+        """The core has had the lane's commands up to there, and the disk, if it must have them."""
+        assert self._shared is not None
+        shared = self._shared
+        ring = shared.rings[HOUSE_RING]
+        if int(ring.cursors[shared.table.sequencer][0]) < lane_seq:
+            return False
+        target = self._behind.setdefault(lane_seq, int(shared.sequenced.published))
+        if int(shared.sequenced.cursors["matcher"][0]) < target:
+            return False
+        durable = ct.DURABILITIES[shared.control[ct.DURABILITY]] == "durable"
+        if durable and shared.safe_seq("journal") < target:
+            return False
+        self._behind.pop(lane_seq)
+        return True
 
     def _publish(self) -> None:
         assert self._producer is not None
-        count = min(len(self._due), self._producer.room())
+        while self._records and (room := self._producer.room()):
+            records = self._records.popleft()
+            self._producer.publish(records[:room])
+            if len(records) > room:
+                self._records.appendleft(records[room:])
+        count = 0 if self._records else min(len(self._due), self._producer.room())
         if not count:
             return
         commands = [self._due.popleft() for _ in range(count)]
-        assert self._shared is not None
-        now_ns = time.monotonic_ns() + self._shared.control[ct.EPOCH_OFFSET]
-        self._producer.publish(records_of(commands, now_ns))
+        if self.desk is not None:
+            commands = [c for c in commands if self.desk.lets(c)]
+        if not commands:
+            return
+        self._producer.publish(records_of(commands, self._now_ns()))
         for (ts_ns, phase, repeat), same in groupby(
             commands, key=lambda c: (c.ts_ns, c.phase, c.repeat)
         ):

@@ -8,7 +8,7 @@ the venue again.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy.typing as npt
 
 from openoutcry.host.processes import STOP_SIGNALS, fork_reporting, handling, outcome
-from openoutcry.journal import Journal, JournalError
+from openoutcry.journal import Journal, JournalError, JournalReader
 from openoutcry.journal.archive import archive, retire
 from openoutcry.journal.unwritten import is_unwritten
 from openoutcry.order_entry.spec import SessionsSpec
@@ -27,6 +27,8 @@ from openoutcry.pipeline.venue import days
 from openoutcry.pipeline.venue.calendar import TradingDay, moment_ns, utc_text
 from openoutcry.pipeline.venue.file import VenueFile
 from openoutcry.pipeline.venue.house import WIRING, Clock, House, SystemClock
+from openoutcry.pipeline.venue.limits import check_structure, hook_settings
+from openoutcry.pipeline.venue.risk_desk import RiskDesk
 from openoutcry.replay.checkpoint import make_checkpoints
 
 WAIT_S = 0.05
@@ -104,7 +106,8 @@ class Venue:
         """One run, to the end of its trading day or to a stop."""
         calendar = self.file.calendar
         stopping = partial(getattr, self, "stopping")
-        house = self.house = House(calendar, self.clock, self.watcher.note, stopping)
+        desk = RiskDesk(self.file, self.clock, self.watcher.note)
+        house = self.house = House(calendar, self.clock, self.watcher.note, stopping, desk)
         watcher = replace(self.watcher, sample=self._sample)
         try:
             result = run(self._options(house), watcher)
@@ -112,6 +115,8 @@ class Venue:
             # Asked to stop before it had begun, or a second time.
             self.stopping = True
             return
+        finally:
+            desk.close()
         self.last_run = {
             key: result[key]
             for key in ("commands", "events", "trades", "lost", "duplicated", "state_hash",
@@ -141,12 +146,24 @@ class Venue:
             policy=file.policy,
             checkpoint_every=file.checkpoint_every,
             order_capacity=file.order_capacity,
+            hooks=self._hooks(resume),
             spare_cores=file.housekeeping_cores,
             verify=False,
             wiring=with_sessions(WIRING) if file.sessions.sessions else WIRING,
             sessions=self._sessions(),
             operator=house,
         )
+
+    def _hooks(self, resume: bool) -> Mapping[str, Any] | None:
+        """Risk, with the structure that the journal began with."""
+        file = self.file
+        numbers = [one.number for one in file.participants]
+        if resume:
+            hooks = JournalReader(file.journal).config.get("hooks")
+        else:
+            hooks = hook_settings(numbers, file.order_capacity, file.risk)
+        check_structure(hooks, file.risk, numbers)
+        return hooks
 
     def _sessions(self) -> SessionsSpec | None:
         """The sessions of the trading day: its name, its local midnight, and when the day before
@@ -220,6 +237,7 @@ class Venue:
             "day": coming.day.isoformat() if coming.begin_ns <= now_ns else None,
             "sequenced_time_ns": house.time_ns if house else 0,
             "phases": {s: p.name for s, p in house.phases.items()} if house else {},
+            "risk": house.desk.status() if house and house.desk and state == "open" else {},
             "phases_sequenced": house.sequenced if house and state == "open" else True,
             "next": next_phase
             and {

@@ -300,12 +300,18 @@ def test_a_balance_that_no_longer_fits_kills():
     assert desk.view.of(1, lay.FLAGS) & lay.KILLED_BY_ARITHMETIC
 
 
+ANY_VALUE = (
+    Setting.DEPOSIT, Setting.BANDS, Setting.MARK, Setting.GROUP, Setting.POSITION,
+    Setting.GROUP_NAME, Setting.FILE,
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("value", [-1, LARGEST + 1, -(2**63)])
 def test_a_limit_that_makes_no_sense_changes_nothing(value):
     desk = Desk()
     was = desk.view.digest()
     for what in Setting:
-        if what not in (Setting.DEPOSIT, Setting.BANDS, Setting.MARK, Setting.GROUP):
+        if what not in ANY_VALUE:
             assert not desk.set(what, value), what
     assert not desk.set(Setting.GROUP, 2)
     assert not desk.set(Setting.MAX_QTY, 5, who=4)
@@ -338,3 +344,37 @@ def test_without_tracking_nothing_is_checked_or_counted():
     desk.trade(1, 2, 8, 100)
     assert desk.new(BUY, 5, 90, who=99) == 0
     assert bytes(desk.core.region) == was
+
+
+@pytest.mark.parametrize("lots", [7, -7])
+def test_a_position_at_the_beginning_counts_like_one_that_was_traded(lots):
+    """In margin, gross positions and profit; and only where nothing is held and nothing is open."""
+    desk = Desk()
+    desk.set(Setting.MARGIN, 10)
+    desk.set(Setting.WEIGHT, 3)
+    assert desk.set(Setting.POSITION, lots, second=100)
+    assert desk.view.of(1, lay.GROSS) == 21
+    assert desk.view.of(1, lay.RESERVED) == (70 if lots < 0 else 0)
+    assert not desk.set(Setting.POSITION, 1, second=100)
+    desk.trade(2, 3, 1, 90)
+    desk.set(Setting.MARK, 0)
+    assert desk.view.of(1, lay.PROFIT) == -10 * lots
+    assert desk.new(BUY, 1, 50, 0) == 0
+    assert not desk.set(Setting.POSITION, 1, who=0)
+    for value in (LARGEST + 1, -LARGEST - 1, -(2**63)):
+        assert not desk.set(Setting.POSITION, value, who=2, symbol=B)
+    assert not desk.set(Setting.POSITION, LARGEST, who=2, symbol=A)  # weighted, beyond 2**62
+
+
+def test_an_emergency_goes_step_by_step_and_ends_when_two_open_the_market():
+    desk = Desk()
+    assert not desk.set(Setting.EMERGENCY, 1)
+    desk.set(Setting.MARKET_KILL, 1)
+    assert not desk.set(Setting.EMERGENCY, 2)
+    assert all(desk.set(Setting.EMERGENCY, step) for step in range(1, 7))
+    assert not desk.set(Setting.EMERGENCY, 7)
+    assert desk.view.word(lay.EMERGENCY) == 6
+    assert desk.set(Setting.MARKET_KILL, 0, operator=1)
+    assert desk.view.word(lay.EMERGENCY) == 6
+    assert desk.set(Setting.MARKET_KILL, 0, operator=2)
+    assert desk.view.word(lay.EMERGENCY) == 0

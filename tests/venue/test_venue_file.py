@@ -13,6 +13,7 @@ from openoutcry.order_entry.spec import CancelOnDisconnect, PortSpec, Protocol
 from openoutcry.pipeline.venue.example import EXAMPLE
 from openoutcry.pipeline.venue.file import VenueFileError, read_venue
 from openoutcry.pipeline.venue.lines import key_lines
+from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.wire.enums import Phase
 
 HASH = "$argon2id$v=19$m=65536,t=3,p=4$BniNbEuxYX87MWcrsJLOZg$e/bBC1lqhhAvTLmAM+5XCrXMJKgNaiE46mCX"
@@ -285,3 +286,95 @@ k = 2'''
         ("h", 0, "i", 0): 12, ("h", 0, "j"): 13, ("h", 0, "j", "k"): 14, ("h", 1): 15,
         ("h", 1, "k"): 16,
     }  # fmt: skip
+
+
+LIMITS = """
+[[limits]]
+max_qty = 5
+[[limits]]
+participant = 9
+credit = -1
+[[limits]]
+group = "beta"
+instrument = "LEAD"
+loss = 5
+[[limits]]
+participant = 1
+group = "alpha"
+burst = 5
+[[limits]]
+group_gross_position = 5
+[[limits]]
+participant = 1
+opening_position = 5
+[[limits]]
+instrument = "GOLD"
+[[limits]]
+max_value = 5
+[[limits]]
+max_value = "some"
+[[limits]]
+max_value = 6
+[[operator]]
+name = "anna"
+password = "anna"
+"""
+
+
+def test_mistakes_in_limits(tmp_path: Path) -> None:
+    path, text = written(tmp_path, "price_step_ticks = 5", "fee = -1\nprice_step_ticks = 5", LIMITS)
+    first = text[: text.index("[[limits]]")].count("\n") + 1
+    found = [(line - first, key, said) for line, key, said in mistakes(path)]
+    wanted = [
+        (1, "limits[1].max_qty", "there is no such key; is max_qty_lots meant?"),
+        (0, "limits[1]", "sets no limit"),
+        (3, "limits[2].participant", "there is no participant 9"),
+        (4, "limits[2].credit", "-1 is not 0 to 4611686018427387904"),
+        (6, "limits[3].group", "no participant is in group 'beta'"),
+        (7, "limits[3].instrument", "there is no instrument 'LEAD'"),
+        (8, "limits[3].loss", "counts over all instruments: the row names one"),
+        (11, "limits[4].group", "the row is of a participant or of a group, not of both"),
+        (12, "limits[4].burst", "belongs to orders_per_s, which is missing"),
+        (14, "limits[5].group_gross_position", "is of a group, over all instruments"),
+        (17, "limits[6].opening_position", "is of one participant in one instrument"),
+        (15, "limits[6].opening_price", "is missing beside opening_position"),
+        (18, "limits[7]", "sets no limit"),
+        (23, "limits[9].max_value", "'some' is no whole number and not \"none\""),
+        (25, "limits[10].max_value", "the limit max_value:everybody:all is there already"),
+        (28, "operator[1].password", "is no argon2 hash: `outcry venue password` makes one"),
+    ]
+    for line, key, said in wanted:
+        assert any((line, key) == (at, name) and said in text for at, name, text in found), (
+            line, key, found,
+        )  # fmt: skip
+    assert any(key == "instrument[1].fee" for _, key, _ in found)
+
+
+def test_the_more_special_limit_counts(tmp_path: Path) -> None:
+    more = """
+[[limits]]
+participant = 1
+instrument = "GOLD"
+max_qty_lots = "none"
+[[limits]]
+participant = 1
+max_qty_lots = 3
+[[limits]]
+group = "alpha"
+instrument = "SILVER"
+max_qty_lots = 2
+[[limits]]
+max_qty_lots = 1
+orders_per_s = 100
+burst = 7
+"""
+    risk = read_venue(written(tmp_path, more=more)[0]).risk
+    found = {
+        place[1:]: value for place, value in risk.wanted.items() if place[0] is Setting.MAX_QTY
+    }
+    assert found == {
+        (1, "GOLD"): (NO_LIMIT, 0), (1, "SILVER"): (3, 0), (2, "GOLD"): (1, 0),
+        (2, "SILVER"): (1, 0),
+    }  # fmt: skip
+    assert risk.wanted[Setting.RATE, 2, ""] == (10_000_000, 7)
+    assert risk.digest != read_venue(written(tmp_path)[0]).risk.digest

@@ -1,0 +1,257 @@
+"""A venue with sessions in a process of its own, and clients that are kernels: what a participant
+sees of an order, and how many orders a venue takes."""
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.bench.peers.programs import binary
+from openoutcry.order_entry import soupbin
+from openoutcry.wire import OutcryError, make_instruments
+from openoutcry.wire import sockets as so
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, monotonic_ns, store_i64
+from openoutcry.wire.messages import OUCH42
+
+SYMBOLS = [f"SYM{k}" for k in range(8)]
+ORDER_BYTES = soupbin.HEADER_BYTES + OUCH42.from_client("O").size_bytes
+ACCEPTED_BYTES = soupbin.HEADER_BYTES + OUCH42.from_server("A").size_bytes
+CANCELED_BYTES = soupbin.HEADER_BYTES + OUCH42.from_server("C").size_bytes
+PASSWORD = "bench"
+SILENCE_NS = 60_000_000_000
+"""A client waits for an answer as long as this."""
+IN_FLIGHT = 256
+"""Orders that a session has sent and not been answered, at most."""
+AT_ONCE = 32
+"""Orders that it sends in one call, at most."""
+FD, BEGIN, SENT, SENT_END, GOT, GOT_END = range(0, 48, 8)
+CLIENT_BYTES = 64
+"""A client of :func:`pump`: its socket; addresses of its packets: the first, the next to send,
+behind the last; bytes of answers that came and that will come."""
+
+Array = npt.NDArray[Any]
+
+
+@kernel
+def round_trips(
+    fd: int, packets: int, asked: int, answered: int, count: int, buffer: int, times: int
+) -> int:
+    """Send ``count`` packets, each when the one before is answered; ns of each to ``times``.
+    Returns 0, or -1 when the peer has gone or says nothing any more."""
+    for index in range(count):
+        start = monotonic_ns()
+        if so.send(fd, packets + asked * index, asked) != asked:
+            return -1
+        got, turns = 0, 0
+        while got < answered:
+            more = so.recv(fd, buffer, answered - got)
+            if more == 0:
+                return -1
+            if more > 0:
+                got += more
+            turns += 1
+            if turns & 0xFFFF == 0 and monotonic_ns() - start > SILENCE_NS:
+                return -1
+        store_i64(times + 8 * index, monotonic_ns() - start)
+    return 0
+
+
+@kernel
+def pump(clients: int, count: int, answer: int, buffer: int, buffer_bytes: int) -> int:
+    """Let ``count`` clients (rows of CLIENT_BYTES) send what they have, IN_FLIGHT orders each ahead
+    of their answers, until all is answered.  Returns the ns that it took, or -1."""
+    start = monotonic_ns()
+    last = start
+    left = count
+    while left > 0:
+        left, moved = 0, 0
+        for index in range(count):
+            client = clients + CLIENT_BYTES * index
+            got, end = load_i64(client + GOT), load_i64(client + GOT_END)
+            if got >= end:
+                continue
+            left += 1
+            fd, at = load_i64(client + FD), load_i64(client + SENT)
+            may = load_i64(client + BEGIN) + (got // answer + IN_FLIGHT) * ORDER_BYTES
+            size = min(may, load_i64(client + SENT_END)) - at
+            size = min(size, AT_ONCE * ORDER_BYTES)
+            if size > 0:
+                done = so.send(fd, at, size)
+                if done > 0:
+                    store_i64(client + SENT, at + done)
+                    moved += 1
+            more = so.recv(fd, buffer, min(buffer_bytes, end - got))
+            if more == 0:
+                return -1
+            if more > 0:
+                store_i64(client + GOT, got + more)
+                moved += 1
+        if moved > 0:
+            last = monotonic_ns()
+        elif monotonic_ns() - last > SILENCE_NS:
+            return -1
+    return monotonic_ns() - start
+
+
+def order_packets(first: int, count: int, time_in_force: int, price: int) -> Array:
+    """So many packets with orders that differ in token and instrument: (count, ORDER_BYTES)."""
+    one = OUCH42.from_client("O").pack(
+        token="0" * 14, side="B", symbol=SYMBOLS[0], shares=100, time_in_force=time_in_force,
+        firm="FIRM", price=price, display="Y", capacity="P", iso="N", cross="N", customer=" ",
+    )  # fmt: skip
+    packet = np.frombuffer(soupbin.packet("U", one), np.uint8)
+    packets = np.tile(packet, (count, 1))
+    at = soupbin.HEADER_BYTES + OUCH42.from_client("O").offsets["token"]
+    numbers = np.arange(first, first + count)
+    for place in range(13, -1, -1):
+        packets[:, at + place] = 48 + numbers % 10
+        numbers //= 10
+    symbols = np.frombuffer("".join(s.ljust(8) for s in SYMBOLS).encode(), np.uint8).reshape(-1, 8)
+    at = soupbin.HEADER_BYTES + OUCH42.from_client("O").offsets["symbol"]
+    packets[:, at : at + 8] = symbols[np.arange(count) % len(SYMBOLS)]
+    return packets
+
+
+def log_in(port: int, name: str) -> socket.socket:
+    """A connection whose login is answered."""
+    client = socket.create_connection(("127.0.0.1", port), timeout=60)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    client.sendall(soupbin.login_packet(soupbin.LoginRequest(name, PASSWORD)))
+    answer = client.recv(3, socket.MSG_WAITALL)
+    body = client.recv(int.from_bytes(answer[:2], "big") - 1, socket.MSG_WAITALL)
+    if answer[2:] != b"A":
+        raise OutcryError(f"bench sessions: login {name} was answered {answer + body!r}")
+    client.setblocking(False)
+    return client
+
+
+@contextlib.contextmanager
+def venue(sessions: int, durability: str, orders: int) -> Iterator[int]:
+    """A venue of so many sessions, named S1, S2 …; gives its port."""
+    with tempfile.TemporaryDirectory(prefix=".bench-sessions-", dir=".") as folder:
+        document = {"sessions": sessions, "durability": durability, "orders": orders,
+                    "journal": str(Path(folder) / "journal")}  # fmt: skip
+        command = [sys.executable, "-m", __name__, json.dumps(document)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            if not line:
+                raise OutcryError(f"bench sessions: the venue ended with {process.wait()}")
+            yield int(line)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.stdout.read()
+            code = process.wait()
+            process.stdout.close()
+        if code:
+            raise OutcryError(f"bench sessions: the venue ended with {code}")
+
+
+@contextlib.contextmanager
+def tcp_echo(asked: int, answered: int) -> Iterator[socket.socket]:
+    """A connection to the bare echo."""
+    command = [str(binary("tcp_echo")), str(asked), str(answered)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        client = socket.create_connection(("127.0.0.1", int(process.stdout.readline())))
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.setblocking(False)
+        with client:
+            yield client
+
+
+def latencies(client: socket.socket, packets: Array) -> Array:
+    """ns from each order's sending to the last byte of its acknowledgement."""
+    times = np.zeros(len(packets), np.int64)
+    buffer = np.zeros(1 << 16, np.uint8)
+    asked, answered = packets.shape[1], ACCEPTED_BYTES
+    if round_trips(
+        client.fileno(), packets.ctypes.data, asked, answered, len(packets),
+        buffer.ctypes.data, times.ctypes.data,
+    ):  # fmt: skip
+        raise OutcryError("bench sessions: an order was not answered")
+    return times
+
+
+def orders_per_s(port: int, sessions: int, orders: int) -> float:
+    """Orders a second, immediate or cancel, from the first one's sending to the last one's end,
+    over so many sessions at once."""
+    answer = ACCEPTED_BYTES + CANCELED_BYTES
+    packets = [order_packets(1, orders, 0, 10_000) for _ in range(sessions)]
+    clients = np.zeros((sessions, CLIENT_BYTES // 8), np.int64)
+    buffer = np.zeros(1 << 16, np.uint8)
+    with contextlib.ExitStack() as stack:
+        for index, mine in enumerate(packets):
+            connection = stack.enter_context(log_in(port, f"S{index + 1}"))
+            at = mine.ctypes.data
+            end = at + mine.size
+            clients[index, :6] = connection.fileno(), at, at, end, 0, answer * orders
+        took = pump(clients.ctypes.data, sessions, answer, buffer.ctypes.data, len(buffer))
+    if took < 0:
+        raise OutcryError("bench sessions: an order was not answered")
+    return sessions * orders * 1e9 / took
+
+
+# The venue's process.
+
+
+class Nobody:
+    """A source without commands."""
+
+    name, count_hint, account = "nobody", 0, {}
+
+    def __init__(self) -> None:
+        self.instruments = make_instruments(SYMBOLS)
+
+    def chunks(self) -> Iterator[Array]:
+        return iter(())
+
+
+def serve(document: dict[str, Any]) -> None:
+    """Run until told to stop; says its port."""
+    from argon2 import PasswordHasher
+
+    from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec, SessionsSpec
+    from openoutcry.pipeline.run import Options, Watcher, run
+    from openoutcry.pipeline.sessions import with_sessions
+    from openoutcry.pipeline.topology import TOPOLOGY
+
+    def note(text: str) -> None:
+        if text.startswith("OUCH42 on"):
+            print(text.rpartition(":")[2], flush=True)
+
+    secret = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    sessions, tokens = int(document["sessions"]), int(document["orders"])
+    rows = [
+        SessionSpec(f"S{k + 1}", k + 1, Protocol.OUCH42, secret, queue_bytes=1 << 26)
+        for k in range(sessions)
+    ]
+    spec = SessionsSpec(
+        tuple(rows), (PortSpec(Protocol.OUCH42, "127.0.0.1", 0),), day_begin_ns=1,
+        token_capacity=1 << max(16, (2 * tokens - 1).bit_length()),
+        stream_entries=1 << 22, stream_bytes=1 << 29,
+    )  # fmt: skip
+    durable = document["durability"] != "none"
+    run(
+        Options(
+            source=Nobody(), wiring=with_sessions(TOPOLOGY), sessions=spec,
+            journal=Path(document["journal"]) if durable else None,
+            durability=document["durability"], verify=False, volatile_journal=True,
+        ),
+        Watcher(note=note),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    serve(json.loads(sys.argv[1]))

@@ -1,0 +1,48 @@
+"""What the subcommands that ask a running venue's desk have in common."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from openoutcry.cli.options import PathArgument, as_json_option
+
+FILE_OPTION = click.option(
+    "--venue", "file", type=PathArgument, default=Path("venue.toml"), show_default=True,
+    help="The venue's file.",
+)  # fmt: skip
+OPERATOR_OPTION = click.option(
+    "--operator", help="An operator of the file; the password is asked for, or read from a pipe."
+)
+
+
+def asks(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every such subcommand."""
+    return FILE_OPTION(OPERATOR_OPTION(as_json_option(function)))
+
+
+def tell_desk(file: Path, request: dict[str, Any], operator: str | None, as_json: bool) -> None:
+    """Ask, and show what was done; errors of the desk end with exit status 1."""
+    from openoutcry.pipeline.venue.desk import ask
+    from openoutcry.pipeline.venue.file import read_venue
+
+    journal = read_venue(file).journal
+    if operator:
+        request = request | {"operator": operator, "password": _password(operator)}
+    answer = ask(journal, request)
+    if as_json:
+        click.echo(json.dumps(answer))
+        return
+    for line in answer["done"]:
+        click.echo(line)
+    if "state" in answer:
+        click.echo(f"what stands is in {answer['state']}")
+
+
+def _password(operator: str) -> str:
+    if sys.stdin.isatty():
+        return str(click.prompt(f"password of {operator}", hide_input=True, err=True))
+    return sys.stdin.readline().rstrip("\n")

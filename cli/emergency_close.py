@@ -1,0 +1,20 @@
+"""``outcry emergency-close``: everything stops."""
+
+from pathlib import Path
+
+import click
+
+from openoutcry.cli.desk import asks, tell_desk
+
+
+@click.command("emergency-close")
+@asks
+def emergency_close(file: Path, operator: str | None, as_json: bool) -> None:
+    """Close a running venue's market at once, in six steps of its journal.
+
+    Reject all, cancel all, disable the participants of all sessions, publish (every instrument
+    halts), write down what stands, notify.
+
+    Each step is in the journal. One that broke off goes on behind its last step.
+    """
+    tell_desk(file, {"do": "emergency-close"}, operator, as_json)

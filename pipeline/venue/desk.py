@@ -1,0 +1,212 @@
+"""The exchange operator's desk: a socket beside the journal by which orders to the market come in
+while the venue is open.
+
+Whoever may write to the socket (it is its owner's alone) may stop things; opening the whole market
+again takes two of the file's operators, each with a password.  A request is one line of JSON, and
+so is the answer::
+
+    {"do": "kill", "what": "participant", "name": "7"}
+    {"done": ["participant 7 killed", "…"], "commands": 2, "durable": true}
+
+What is asked becomes commands on the operator's lane, sequenced and journaled; the answer comes
+when the core has had them (and, where the venue is durable, the disk), and says what the core
+says: that a limit is set, it has read in the core's own state.
+"""
+
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from openoutcry.wire.errors import OutcryError
+
+NAME = "desk.sock"
+MAX_REQUEST = 1 << 16
+MAX_CLIENTS = 16
+ANSWER_S = 60.0
+"""As long as a client waits for the core."""
+
+
+class DeskError(OutcryError):
+    """What is asked of the exchange operator's desk cannot be done."""
+
+
+@dataclass
+class Work:
+    """What a request comes to: commands for the lane, and how to see that they did what they
+    should."""
+
+    records: npt.NDArray[Any]
+    done: list[str]
+    refused: Callable[[], str] = lambda: ""
+    """Asked when the core has had the commands: why it did not do them, or nothing."""
+    follow: Callable[[], "Work | None"] = lambda: None
+    """What comes behind that, if anything."""
+    more: dict[str, Any] = field(default_factory=dict)
+    """Told as well."""
+
+
+@dataclass
+class _Client:
+    connection: socket.socket
+    received: bytearray = field(default_factory=bytearray)
+    work: Work | None = None
+    target: int = 0
+    """The operator's lane, up to here, is what was asked."""
+    commands: int = 0
+    done: list[str] = field(default_factory=list)
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def _address(directory: Path) -> Iterator[str]:
+    """The socket's address, however long the directory's path is."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{fd}/{NAME}"
+    finally:
+        os.close(fd)
+
+
+class Desk:
+    """Listens in ``directory`` and lets ``work_of`` turn requests into work."""
+
+    def __init__(self, directory: Path, work_of: Callable[[dict[str, Any]], Work]) -> None:
+        self.directory, self.work_of = directory, work_of
+        self.clients: list[_Client] = []
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        with _address(directory) as address:
+            with suppress(FileNotFoundError):
+                os.unlink(address)
+            before = os.umask(0o177)
+            try:
+                self.listener.bind(address)
+            finally:
+                os.umask(before)
+        self.listener.listen(MAX_CLIENTS)
+
+    def close(self) -> None:
+        for client in self.clients:
+            self._answer(client, {"error": "the venue has closed"})
+        self.clients = []
+        self.listener.close()
+        with suppress(FileNotFoundError):
+            (self.directory / NAME).unlink()
+
+    def look(
+        self, publish: Callable[[npt.NDArray[Any]], int], has_had: Callable[[int], bool]
+    ) -> None:
+        """Take requests and give answers.  ``publish`` puts records on the lane and returns the
+        lane's sequence of the last; ``has_had`` says whether the core has had up to that."""
+        while len(self.clients) < MAX_CLIENTS:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                break
+            connection.setblocking(False)
+            self.clients.append(_Client(connection))
+        for client in list(self.clients):
+            if client.work is None:
+                self._read(client)
+                self._begin(client, publish)
+            elif has_had(client.target):
+                self._finish(client, publish)
+
+    def _read(self, client: _Client) -> None:
+        try:
+            data = client.connection.recv(MAX_REQUEST)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        client.received += data
+        if not data or len(client.received) > MAX_REQUEST:
+            self._gone(client)
+
+    def _begin(self, client: _Client, publish: Callable[[npt.NDArray[Any]], int]) -> None:
+        line, found, _ = bytes(client.received).partition(b"\n")
+        if not found or client not in self.clients:
+            return
+        try:
+            request = json.loads(line)
+            if type(request) is not dict:
+                raise ValueError
+            self._publish(client, self.work_of(request), publish)
+        except OutcryError as error:
+            self._answer(client, {"error": str(error)})
+        except ValueError:
+            self._answer(client, {"error": "a request is one line, a JSON object"})
+
+    def _publish(
+        self, client: _Client, work: Work, publish: Callable[[npt.NDArray[Any]], int]
+    ) -> None:
+        client.work = work
+        client.target = publish(work.records)
+        client.commands += len(work.records)
+
+    def _finish(self, client: _Client, publish: Callable[[npt.NDArray[Any]], int]) -> None:
+        assert client.work is not None
+        why = client.work.refused()
+        client.done += [] if why else client.work.done
+        client.more |= client.work.more
+        if why:
+            self._answer(client, {"error": why, "done": client.done})
+            return
+        following = client.work.follow()
+        if following is not None:
+            self._publish(client, following, publish)
+            return
+        self._answer(client, {"done": client.done, "commands": client.commands, **client.more})
+
+    def _answer(self, client: _Client, answer: dict[str, Any]) -> None:
+        with suppress(OSError):
+            client.connection.sendall(json.dumps(answer).encode() + b"\n")
+        self._gone(client)
+
+    def _gone(self, client: _Client) -> None:
+        client.connection.close()
+        if client in self.clients:
+            self.clients.remove(client)
+
+
+def ask(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
+    """Ask the desk of the venue whose journal this is.
+
+    Raises :class:`DeskError` where nobody serves the venue, or with what the desk says.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(ANSWER_S)
+        try:
+            with _address(directory) as address:
+                connection.connect(address)
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            raise DeskError(f"{directory}: nobody serves this venue now, or it is closed") from None
+        except PermissionError:
+            raise DeskError(f"{directory / NAME}: only who serves the venue may ask") from None
+        try:
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            found = _line(connection)
+        except TimeoutError:
+            raise DeskError(f"no answer within {ANSWER_S:.0f} s: `outcry limits show` says what "
+                            "stands") from None  # fmt: skip
+    if "error" in found:
+        before = f" (before that: {', '.join(found['done'])})" if found.get("done") else ""
+        raise DeskError(found["error"] + before)
+    return found
+
+
+def _line(connection: socket.socket) -> dict[str, Any]:
+    received = bytearray()
+    while not received.endswith(b"\n"):
+        data = connection.recv(MAX_REQUEST)
+        if not data:
+            raise DeskError("the venue went away before it answered: `outcry limits show` says "
+                            "what stands")  # fmt: skip
+        received += data
+    return dict(json.loads(received))

@@ -1,0 +1,169 @@
+"""The limits of a venue file against those of the core: what the operator still has to set.
+
+Nothing is set twice: the core remembers the digest of the file whose limits it has, so limits that
+were changed while trading outlive a restart.  A file that says something else than that one counts
+again as a whole, where it differs from what stands; what is no longer in it has no limit.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.pipeline.venue.risk_tables import (
+    OF_CELLS,
+    OF_INSTRUMENTS,
+    OF_PARTICIPANTS,
+    LimitsError,
+    RiskSpec,
+    name_number,
+)
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import NO_LIMIT, Setting
+from openoutcry.risk.region import View, make_region, setting
+from openoutcry.risk.settings import stands
+from openoutcry.wire import ORDER_DTYPE
+
+LEAST_ROWS = 256
+GROUPS = 64
+
+
+def risk_rows(numbers: Iterable[int]) -> int:
+    """Participants that the core has rows for: room for as many again as there are."""
+    return max(LEAST_ROWS, 2 * 2 ** max(numbers, default=0).bit_length())
+
+
+def hook_settings(numbers: Iterable[int], order_capacity: int, spec: RiskSpec) -> dict[str, Any]:
+    """What the configuration of a new journal says about risk: its structure, and no limit."""
+    return {
+        "name": "risk",
+        "participants": min(risk_rows(numbers), 1 << 16),
+        "groups": GROUPS,
+        "order_capacity": order_capacity,
+        "multipliers": list(spec.multipliers),
+        "leveraged": list(spec.leveraged),
+    }
+
+
+def check_structure(hooks: Mapping[str, Any] | None, spec: RiskSpec, numbers: list[int]) -> None:
+    """Raise :class:`LimitsError` unless a journal with these hooks can keep this file's limits."""
+    if hooks is None:
+        if spec.wanted or spec.opening or spec.group_limits:
+            raise LimitsError(
+                "the journal began without risk in its core: limits need a new journal"
+            )
+        return
+    most = int(hooks["participants"]) - 1
+    if numbers and max(numbers) > most:
+        raise LimitsError(
+            f"participant {max(numbers)}: the journal has room for numbers up to {most}; "
+            "higher ones need a new journal"
+        )
+    for name, now in (("multiplier", spec.multipliers), ("leveraged", spec.leveraged)):
+        before = hooks.get("multipliers" if name == "multiplier" else name, [])
+        if list(before) != list(now):
+            raise LimitsError(f"{name} of the instruments was {before}, not {list(now)}: it is the "
+                              "journal's, and another needs a new journal")  # fmt: skip
+
+
+class FileLimits:
+    """The limits of a file, for one journal's core."""
+
+    def __init__(
+        self, spec: RiskSpec, numbers: list[int], instruments: npt.NDArray[Any], view: View
+    ) -> None:
+        """``view``: of the core as it stands, or of one that nothing has happened to."""
+        self.spec, self.numbers, self.view = spec, numbers, view
+        self.symbols = [symbol.decode() for symbol in instruments["symbol"].tolist()]
+        self.groups, self.new_groups = self._group_rows()
+
+    def _group_rows(self) -> tuple[dict[str, int], list[int]]:
+        """The core's row of each group by its name, and which of them are new."""
+        taken = {int(n): row for row, n in enumerate(self.view.groups[:, lay.GROUP_NAME // 8]) if n}
+        free = iter([row for row in range(1, len(self.view.groups)) if row not in taken.values()])
+        rows, new = {}, []
+        for name in self.spec.groups:
+            row = taken.get(name_number(name)) or next(free, None)
+            if row is None:
+                raise LimitsError(f"group {name}: the journal has room for "
+                                  f"{len(self.view.groups) - 1} groups")  # fmt: skip
+            rows[name] = row
+            if name_number(name) not in taken:
+                new.append(row)
+        return rows, new
+
+    def due(self) -> npt.NDArray[Any]:
+        """The RISK commands that bring the core to what the file says; none if it has had them."""
+        digest, had = self.spec.digest, self.view.word(lay.FILE_DIGEST)
+        if had == digest:
+            return np.zeros(0, ORDER_DTYPE)
+        made = [setting(Setting.GROUP_NAME, name_number(name), row)
+                for name, row in self.groups.items() if row in self.new_groups]  # fmt: skip
+        made += self._instruments()
+        made += self._members()
+        made += self._opening() if had == 0 else []
+        made += self._participants()
+        made.append(setting(Setting.FILE, digest))
+        return np.concatenate(made)
+
+    def _unless_it_stands(
+        self, what: Setting, value: tuple[int, int], who: int = 0, symbol: str = ""
+    ) -> list[npt.NDArray[Any]]:
+        index = self.symbols.index(symbol) if symbol else -1
+        if stands(self.view, what, who, index) == value:
+            return []
+        return [setting(what, value[0], who, symbol.encode(), value[1])]
+
+    def _instruments(self) -> list[npt.NDArray[Any]]:
+        return [
+            record
+            for symbol in self.symbols
+            for one in OF_INSTRUMENTS.values()
+            for record in self._unless_it_stands(
+                one.setting,
+                self.spec.wanted.get((one.setting, 0, symbol), (one.default, 0)),
+                symbol=symbol,
+            )
+        ]
+
+    def _members(self) -> list[npt.NDArray[Any]]:
+        """Everybody's group, and what groups may hold."""
+        made = []
+        for number in self.numbers:
+            row = self.groups.get(self.spec.group_of.get(number, ""), 0)
+            made += self._unless_it_stands(Setting.GROUP, (row, 0), number)
+        for name, row in self.groups.items():
+            limit = self.spec.group_limits.get(name, NO_LIMIT)
+            made += self._unless_it_stands(Setting.GROUP_GROSS_POSITION, (limit, 0), row)
+        return made
+
+    def _opening(self) -> list[npt.NDArray[Any]]:
+        """Of a journal that is new: nothing has been traded, so what is there was set from here."""
+        made = []
+        for (what, who, symbol), (value, second) in self.spec.opening.items():
+            index = self.symbols.index(symbol) if symbol else -1
+            if stands(self.view, what, who, index)[0] == 0:
+                made.append(setting(what, value, who, symbol.encode(), second))
+        return made
+
+    def _participants(self) -> list[npt.NDArray[Any]]:
+        made, wanted = [], self.spec.wanted
+        for number in self.numbers:
+            for one in OF_PARTICIPANTS.values():
+                second = 1 if one.setting is Setting.RATE else 0
+                value = wanted.get((one.setting, number, ""), (one.default, second))
+                made += self._unless_it_stands(one.setting, value, number)
+            for one in OF_CELLS.values():
+                for symbol in self.symbols:
+                    value = wanted.get((one.setting, number, symbol), (one.default, 0))
+                    made += self._unless_it_stands(one.setting, value, number, symbol)
+        return made
+
+
+def fresh_view(hooks: Mapping[str, Any], instruments: npt.NDArray[Any]) -> View:
+    """The risk state of a core that nothing has happened to."""
+    return View(make_region(
+        instruments, int(hooks["participants"]), int(hooks["groups"]),
+        int(hooks["order_capacity"]), hooks["multipliers"], hooks["leveraged"],
+    ))  # fmt: skip

@@ -1,0 +1,315 @@
+"""What the exchange operator may ask for while the venue is open, and the commands that it becomes.
+
+Blocking comes before cancelling, always: between the two nothing new gets in.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.order_entry.passwords import password_hasher
+from openoutcry.pipeline.venue.desk import DeskError, Work
+from openoutcry.pipeline.venue.limits import FileLimits
+from openoutcry.pipeline.venue.risk_tables import OF_CELLS, OF_INSTRUMENTS, OF_PARTICIPANTS, limit
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.region import setting
+from openoutcry.risk.settings import stands
+from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.enums import CommandKind, Phase
+
+REFUSES = "the core refuses"
+STEPS = ("reject all", "cancel all", "disable sessions", "publish", "dump state", "notify")
+"""The emergency close, in its order."""
+
+
+def command(kind: CommandKind, **fields: Any) -> npt.NDArray[Any]:
+    record = np.zeros(1, ORDER_DTYPE)
+    record["kind"] = kind
+    for name, value in fields.items():
+        record[name] = value
+    return record
+
+
+def disconnect(participant: int) -> npt.NDArray[Any]:
+    """Cancels all orders of a participant."""
+    return command(CommandKind.DISCONNECT, participant=participant)
+
+
+class Operations:
+    """Turns requests into work, on the limits and the state of one run."""
+
+    def __init__(
+        self,
+        limits: FileLimits,
+        halted: Callable[[str, bool], Iterable[npt.NDArray[Any]]],
+        dump: Callable[[], str],
+        note: Callable[[str], None],
+    ) -> None:
+        """``halted(symbol, yes)`` tells the calendar, and gives the PHASE commands of it; ``dump``
+        writes what stands and says where; ``note`` tells whoever watches the venue."""
+        self.limits, self.halted, self.dump, self.note = limits, halted, dump, note
+        self.view, self.spec = limits.view, limits.spec
+
+    def work_of(self, request: dict[str, Any]) -> Work:
+        """Raises :class:`DeskError` naming what cannot be."""
+        does: dict[Any, Callable[[dict[str, Any]], Work]] = {
+            "set": self._set,
+            "kill": partial(self._switch, on=True),
+            "enable": partial(self._switch, on=False),
+            "halt": self._halt,
+            "resume": self._resume,
+            "emergency-close": self._emergency,
+        }
+        asked = request.get("do")
+        if asked not in does:
+            raise DeskError(f"the desk knows no {asked!r}; it knows {', '.join(does)}")
+        return does[asked](request)
+
+    # Limits
+
+    def _set(self, request: dict[str, Any]) -> Work:
+        name = request.get("limit")
+        known = OF_PARTICIPANTS | OF_CELLS | OF_INSTRUMENTS
+        symbol = str(request.get("instrument") or "")
+        parse: Callable[[Any], int]
+        if name == "group_gross_position":
+            who, what = self._group(request.get("group")), Setting.GROUP_GROSS_POSITION
+            parse = limit
+        elif name in known:
+            what, parse = known[name].setting, known[name].parse
+            of_instrument = name in OF_INSTRUMENTS
+            who = 0 if of_instrument else self._participant(request.get("participant"))
+            if bool(symbol) != (of_instrument or name in OF_CELLS):
+                counts = "counts over all instruments" if symbol else "needs an instrument"
+                raise DeskError(f"{name} {counts}")
+        elif name == "deposit":
+            who, what = self._participant(request.get("participant")), Setting.DEPOSIT
+            parse = _whole
+        else:
+            names = ", ".join([*known, "group_gross_position", "deposit"])
+            raise DeskError(f"there is no limit {name!r}; there are {names}")
+        index = self._instrument(symbol) if symbol else -1
+        try:
+            value = parse(request.get("value"))
+        except ValueError as error:
+            raise DeskError(f"{name}: {error}") from None
+        second = max(1, _whole(request.get("burst") or 1)) if what is Setting.RATE else 0
+        before = stands(self.view, what, who, index)
+        wanted = before[0] + value if what is Setting.DEPOSIT else value
+        shown = f"{name} of {_whose(request)}"
+
+        def refused() -> str:
+            found = stands(self.view, what, who, index)[0]
+            # A balance moves with every trade: only that the deposit was taken can be seen.
+            taken = found != before[0] or not value if what is Setting.DEPOSIT else found == wanted
+            return "" if taken else f"{shown}: the core refuses {value}"
+
+        record = setting(what, value, who, symbol.encode(), second, self._operator(request))
+        return Work(record, [f"{shown} is {wanted}"], refused, more={"before": before[0]})
+
+    # Kill switches
+
+    def _switch(self, request: dict[str, Any], on: bool) -> Work:
+        what, name = request.get("what"), request.get("name")
+        kinds = {"participant": self._participants, "group": self._groups,
+                 "instrument": self._instruments, "market": self._market}  # fmt: skip
+        if what not in kinds:
+            raise DeskError(f"there is no switch of {what!r}; there are {', '.join(kinds)}")
+        return kinds[what](request, name, on)
+
+    def _participants(self, request: dict[str, Any], name: Any, on: bool) -> Work:
+        who = self._participant(name)
+        records = [setting(Setting.KILL, int(on), who, operator=self._operator(request))]
+        return self._switched(f"participant {who}", records, [who], on,
+                              partial(stands, self.view, Setting.KILL, who))  # fmt: skip
+
+    def _groups(self, request: dict[str, Any], name: Any, on: bool) -> Work:
+        row = self._group(name)
+        members = [number for number, group in self.spec.group_of.items() if group == name]
+        records = [setting(Setting.GROUP_KILL, int(on), row, operator=self._operator(request))]
+        return self._switched(f"group {name}", records, members, on,
+                              partial(stands, self.view, Setting.GROUP_KILL, row))  # fmt: skip
+
+    def _switched(
+        self,
+        shown: str,
+        records: list[npt.NDArray[Any]],
+        members: list[int],
+        on: bool,
+        state: Callable[[], tuple[int, int]],
+    ) -> Work:
+        if on:
+            records += [disconnect(who) for who in members]
+
+        def refused() -> str:
+            if state()[0] != int(on):
+                return f"{shown}: the core refuses the switch"
+            left = sum(self.view.of(who, lay.OPEN) for who in members) if on else 0
+            return f"{shown} is killed, and {left} orders are still open" if left else ""
+
+        done = f"{shown} is killed, its orders are cancelled" if on else f"{shown} may trade again"
+        self.note(f"operator: {shown}: {'kill' if on else 'enable'}")
+        return Work(np.concatenate(records), [done], refused)
+
+    def _instruments(self, request: dict[str, Any], name: Any, on: bool) -> Work:
+        work = (self._halt if on else self._resume)(request | {"instrument": name})
+        if on:
+            cancel = command(CommandKind.MASS_CANCEL, symbol=str(name).encode(), aux=1)
+            work.records = np.concatenate([work.records, cancel])
+            work.done.append(f"{name}: everybody's orders are cancelled")
+        return work
+
+    def _market(self, request: dict[str, Any], name: Any, on: bool) -> Work:
+        operator = self._proven_operator(request) if not on else self._operator(request)
+        if on:
+            cancel = command(CommandKind.MASS_CANCEL, aux=1)
+            kill = setting(Setting.MARKET_KILL, 1, operator=operator)
+            self.note("operator: the market is killed")
+            return Work(np.concatenate([kill, cancel]),
+                        ["the market is killed, everybody's orders are cancelled"],
+                        lambda: "" if self.view.word(lay.MARKET_KILL) else REFUSES)  # fmt: skip
+        if not self.view.word(lay.MARKET_KILL):
+            raise DeskError("the market is not killed")
+        if self.view.word(lay.FIRST_OPERATOR) == operator:
+            raise DeskError("this operator has asked already: opening the market takes another one")
+        first = self.view.word(lay.FIRST_OPERATOR) == 0
+        done = "one operator has asked: opening the market takes another one" if first else (
+            "the market is open again"
+        )  # fmt: skip
+        self.note(f"operator {request.get('operator')}: {done}")
+
+        def refused() -> str:
+            if first:
+                return "" if self.view.word(lay.FIRST_OPERATOR) == operator else "the core refuses"
+            return "the core refuses" if self.view.word(lay.MARKET_KILL) else ""
+
+        record = setting(Setting.MARKET_KILL, 0, operator=operator)
+        return Work(record, [done], refused, more={"open": not first})
+
+    # Halts
+
+    def _halt(self, request: dict[str, Any]) -> Work:
+        symbol = str(request.get("instrument") or "")
+        index = self._instrument(symbol)
+        records = [setting(Setting.HALT, 1, 0, symbol.encode(), operator=self._operator(request))]
+        records += self.halted(symbol, True)
+        self.note(f"operator: {symbol} is halted")
+        return Work(np.concatenate(records), [f"{symbol} is halted; cancels are taken"],
+                    lambda: "" if stands(self.view, Setting.HALT, 0, index)[0] else
+                    f"{symbol}: the core refuses")  # fmt: skip
+
+    def _resume(self, request: dict[str, Any]) -> Work:
+        symbol = str(request.get("instrument") or "")
+        index = self._instrument(symbol)
+        if not stands(self.view, Setting.HALT, 0, index)[0]:
+            raise DeskError(f"{symbol} is not halted")
+        records = [setting(Setting.HALT, 0, 0, symbol.encode(), operator=self._operator(request))]
+        phases = list(self.halted(symbol, False))
+        names = [Phase(int(record["aux"][0])).name for record in phases]
+        self.note(f"operator: {symbol} trades again")
+        return Work(np.concatenate([*records, *phases]),
+                    [f"{symbol} goes on{' with ' + names[0] if names else ''}"],
+                    lambda: f"{symbol}: the core refuses"
+                    if stands(self.view, Setting.HALT, 0, index)[0] else "")  # fmt: skip
+
+    # Emergency
+
+    def _emergency(self, request: dict[str, Any]) -> Work:
+        """The six steps; one that was begun and broke off goes on behind its last step."""
+        begun = self.view.word(lay.EMERGENCY)
+        if begun == len(STEPS):
+            raise DeskError("the emergency close is done; two operators open the market again")
+        return self._emergency_step(begun + 1, self._operator(request))
+
+    def _emergency_step(self, step: int, operator: int) -> Work:
+        records = []
+        more: dict[str, Any] = {}
+        if step == 1:
+            records = [setting(Setting.MARKET_KILL, 1, operator=operator)]
+        elif step == 2:
+            records = [command(CommandKind.MASS_CANCEL, aux=1)]
+        elif step == 3:
+            numbers = self.limits.numbers
+            records = [setting(Setting.KILL, 1, who, operator=operator) for who in numbers]
+        elif step == 4:
+            for symbol in self.limits.symbols:
+                records += [setting(Setting.HALT, 1, 0, symbol.encode(), operator=operator)]
+                records += self.halted(symbol, True)
+        elif step == 5:
+            more = {"state": self.dump()}
+        text = f"emergency close: step {step} of {len(STEPS)}: {STEPS[step - 1]}"
+        self.note(text)
+        records.append(setting(Setting.EMERGENCY, step, operator=operator))
+        return Work(
+            np.concatenate(records),
+            [f"step {step}: {STEPS[step - 1]}"],
+            lambda: "" if self.view.word(lay.EMERGENCY) >= step else f"{text}: the core refuses",
+            lambda: self._emergency_step(step + 1, operator) if step < len(STEPS) else None,
+            more,
+        )
+
+    # Who and what
+
+    def _participant(self, name: Any) -> int:
+        try:
+            who = int(name)
+        except (TypeError, ValueError):
+            raise DeskError(f"{name!r} is no participant's number") from None
+        if not 1 <= who < len(self.view.participants):
+            raise DeskError(f"there is no participant {who}")
+        return who
+
+    def _group(self, name: Any) -> int:
+        if name not in self.limits.groups:
+            known = ", ".join(self.limits.groups) or "none"
+            raise DeskError(f"there is no group {name!r}; there are: {known}")
+        return self.limits.groups[name]
+
+    def _instrument(self, symbol: str) -> int:
+        if symbol not in self.limits.symbols:
+            raise DeskError(f"there is no instrument {symbol!r}")
+        return self.limits.symbols.index(symbol)
+
+    def _operator(self, request: dict[str, Any]) -> int:
+        """The number of the operator who is named, from 1; 0 if none is.  Stopping needs nobody's
+        name, but who gives one proves it."""
+        return self._proven_operator(request) if request.get("operator") else 0
+
+    def _proven_operator(self, request: dict[str, Any]) -> int:
+        from argon2.exceptions import InvalidHashError, VerificationError
+
+        if len(self.spec.operators) < 2:
+            raise DeskError("opening the market again takes two operators: the venue file has "
+                            f"{len(self.spec.operators)} ([[operator]])")  # fmt: skip
+        name = request.get("operator")
+        if not name:
+            raise DeskError("opening the market again takes an operator's name and password")
+        for number, one in enumerate(self.spec.operators, start=1):
+            if one.name == name:
+                try:
+                    password_hasher().verify(one.password, str(request.get("password") or ""))
+                except (VerificationError, InvalidHashError):
+                    break
+                return number
+        raise DeskError("no operator has this name and this password")
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise ValueError(f"{value!r} is no whole number")
+    return value
+
+
+def _whose(request: dict[str, Any]) -> str:
+    parts = []
+    if request.get("participant"):
+        parts.append(f"participant {request['participant']}")
+    if request.get("group"):
+        parts.append(f"group {request['group']}")
+    if request.get("instrument"):
+        parts.append(f"{request['instrument']}")
+    return " in ".join(parts)

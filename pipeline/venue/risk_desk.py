@@ -1,0 +1,183 @@
+"""Risk in a run of a venue: the file's limits at its begin, the desk while it is open, and the
+cancels that the core's own kills ask for."""
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.matcher import Engine
+from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.venue.calendar import SECOND_NS, Command, utc_text
+from openoutcry.pipeline.venue.desk import Desk
+from openoutcry.pipeline.venue.limits import FileLimits, fresh_view, hook_settings
+from openoutcry.pipeline.venue.operations import Operations, command, disconnect
+from openoutcry.risk import layout as lay
+from openoutcry.risk.region import View
+from openoutcry.wire.enums import CommandKind, Phase
+
+if TYPE_CHECKING:
+    from openoutcry.pipeline.venue.file import VenueFile
+    from openoutcry.pipeline.venue.house import Clock, House
+
+REOPENING_S = 60
+"""How long the auction calls by which an instrument opens again behind a halt."""
+STATE_TEXT = "what stood at the emergency close"
+
+
+def phase_of(symbol: str, phase: Phase) -> npt.NDArray[Any]:
+    return command(CommandKind.PHASE, symbol=symbol.encode(), aux=phase)
+
+
+class RiskDesk:
+    """Beside the calendar on the operator's lane."""
+
+    def __init__(self, file: "VenueFile", clock: "Clock", note: Callable[[str], None]) -> None:
+        self.file, self.clock, self.note = file, clock, note
+        self.house: House | None = None
+        self.shared: Shared | None = None
+        self.desk: Desk | None = None
+        self.view: View | None = None
+        self.limits: FileLimits | None = None
+        self.halted: set[str] = set()
+        self.reopenings: dict[str, int] = {}
+        """When an instrument's call behind a halt ends, by its symbol."""
+        self.cancelling: set[int] = set()
+        """Killed by the core, and their DISCONNECT is under way."""
+
+    def begin(self, shared: Shared, engine: Engine | None, house: "House") -> None:
+        """The run begins; its journal left this core, None: there was no journal."""
+        self.shared, self.house = shared, house
+        if shared.region is None:
+            self.note("this journal began without risk: limits and switches need a new one")
+            return
+        if engine is not None:
+            view = View(engine.region)
+        else:
+            numbers = [one.number for one in self.file.participants]
+            hooks = hook_settings(numbers, self.file.order_capacity, self.file.risk)
+            view = fresh_view(hooks, self.file.instruments)
+        numbers = [one.number for one in self.file.participants]
+        self.limits = FileLimits(self.file.risk, numbers, self.file.instruments, view)
+        switches = view.instruments[:, lay.HALT // 8]
+        self.halted = {s for s, on in zip(self.limits.symbols, switches, strict=True) if on}
+        due = self.limits.due()
+        if len(due):
+            house.put(due)
+            self.note(f"limits of the file: {len(due) - 1} to set")
+
+    def look(self, put: Callable[[npt.NDArray[Any]], int], has_had: Callable[[int], bool]) -> None:
+        """While the run is under way: requests, kills, openings that are due."""
+        if self.limits is None:
+            return
+        if self.desk is None:
+            # The matcher's process has put the state there by now.
+            assert self.shared is not None
+            assert self.shared.region is not None
+            self.view = self.limits.view = View(self.shared.region)
+            operations = Operations(self.limits, self._halt, self._dump, self.note)
+            self.desk = Desk(self.file.journal, operations.work_of)
+        self.desk.look(put, has_had)
+        self._cancel(put)
+        now_ns = self.clock.now_ns()
+        for symbol in [s for s, until in self.reopenings.items() if until <= now_ns]:
+            del self.reopenings[symbol]
+            put(phase_of(symbol, self._expected(symbol)))
+
+    def close(self) -> None:
+        if self.desk is not None:
+            self.desk.close()
+            self.desk = None
+
+    def lets(self, asked: Command) -> bool:
+        """Whether what the calendar asks for is sent: a halted instrument stays halted, to the end
+        of its day."""
+        if asked.phase is None:
+            return True
+        self.reopenings.pop(asked.symbol, None)
+        return asked.symbol not in self.halted or asked.phase is Phase.CLOSED
+
+    def status(self) -> dict[str, Any]:
+        """What is switched off."""
+        view = self.view
+        if view is None or self.limits is None:
+            return {}
+        flags = view.participants[:, lay.FLAGS // 8]
+        groups = view.groups[:, lay.GROUP_KILL // 8]
+        return {
+            "halted": sorted(self.halted),
+            "killed": np.flatnonzero(flags & lay.KILLED_FLAGS).tolist(),
+            "groups_killed": [n for n, row in self.limits.groups.items() if groups[row]],
+            "market_killed": bool(view.word(lay.MARKET_KILL)),
+            "emergency_step": view.word(lay.EMERGENCY),
+        }
+
+    def _cancel(self, put: Callable[[npt.NDArray[Any]], int]) -> None:
+        """Whoever the core has killed for its losses loses its open orders, too."""
+        assert self.view is not None
+        flags = self.view.participants[:, lay.FLAGS // 8]
+        wanted = set(np.flatnonzero(flags & lay.CANCEL_WANTED).tolist())
+        for who in sorted(wanted - self.cancelling):
+            self.note(f"participant {who} is killed by its limits: its orders are cancelled")
+            put(disconnect(who))
+        self.cancelling = wanted
+
+    def _expected(self, symbol: str) -> Phase:
+        return self.file.calendar.expected(self.clock.now_ns())[symbol]
+
+    def _halt(self, symbol: str, on: bool) -> Iterable[npt.NDArray[Any]]:
+        """The PHASE of a halt, or of what comes behind it: an auction, if the instrument should
+        trade continuously now."""
+        assert self.house is not None
+        self.reopenings.pop(symbol, None)
+        if on:
+            self.halted.add(symbol)
+            return [] if self.house.phases[symbol] is Phase.CLOSED else [
+                phase_of(symbol, Phase.HALT)
+            ]  # fmt: skip
+        self.halted.discard(symbol)
+        phase = self._expected(symbol)
+        if phase is Phase.CLOSED:
+            return []
+        if phase is Phase.CONTINUOUS:
+            self.reopenings[symbol] = self.clock.now_ns() + REOPENING_S * SECOND_NS
+            phase = Phase.VOLATILITY_AUCTION
+        return [phase_of(symbol, phase)]
+
+    def _dump(self) -> str:
+        """Write what stands to a file beside the journal; returns its path."""
+        assert self.view is not None
+        assert self.limits is not None
+        assert self.shared is not None
+        view, symbols = self.view, self.limits.symbols
+        rows = [
+            {
+                "participant": who,
+                "balance": view.of(who, lay.BALANCE),
+                "reserved": view.of(who, lay.RESERVED),
+                "profit": view.of(who, lay.PROFIT),
+                "open_orders": view.of(who, lay.OPEN),
+                "positions": {
+                    symbol: view.cell(who, index, lay.POSITION)
+                    for index, symbol in enumerate(symbols)
+                    if view.cell(who, index, lay.POSITION)
+                },
+            }
+            for who in self.limits.numbers
+        ]
+        document = {
+            "what": STATE_TEXT,
+            "at": utc_text(self.clock.now_ns()),
+            "commands": int(self.shared.sequenced.published),
+            "risk_digest": view.digest(),
+            "participants": rows,
+        }
+        name = f"emergency-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.json"
+        path = self.file.journal / name
+        new = path.with_suffix(".new")
+        new.write_text(json.dumps(document, indent=1), encoding="utf-8")
+        new.replace(path)
+        return str(path)

@@ -1,0 +1,278 @@
+"""The venue file's tables of risk: limits, what instruments count, who may open the market again.
+
+Limits come in rows of ``[[limits]]``: of everybody, of a group, of one participant, each for all
+instruments or for one.  What is more special counts: a participant's row before its group's, that
+before everybody's, and a row that names the instrument before one that does not.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+from openoutcry.pipeline.venue import table as t
+from openoutcry.pipeline.venue.table import Key, Tables
+from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
+from openoutcry.wire.errors import OutcryError
+
+SECOND_NS = 1_000_000_000
+Place = tuple[Setting, int, str]
+"""What is set, whose (participant's or group's number), of which instrument."""
+Value = tuple[int, int]
+"""The value and the second value."""
+
+
+class LimitsError(OutcryError):
+    """The limits of a venue file do not fit its journal."""
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Who may open a market again, with another."""
+
+    name: str
+    password: str
+
+
+@dataclass(frozen=True)
+class RiskSpec:
+    """What a venue file says about risk, checked."""
+
+    wanted: dict[Place, Value] = field(default_factory=dict)
+    """Every limit that stands in the file."""
+    opening: dict[Place, Value] = field(default_factory=dict)
+    """Balances and positions at the beginning of a journal."""
+    groups: tuple[str, ...] = ()
+    """Names, in the order of the participants."""
+    group_of: dict[int, str] = field(default_factory=dict)
+    """By participant."""
+    group_limits: dict[str, int] = field(default_factory=dict)
+    """What a group's members may hold together, by its name."""
+    multipliers: tuple[int, ...] = ()
+    leveraged: tuple[int, ...] = ()
+    operators: tuple[Operator, ...] = ()
+
+    @property
+    def digest(self) -> int:
+        """A number of these limits that is not 0."""
+        text = repr((sorted(self.wanted.items()), self.groups, sorted(self.group_of.items()),
+                     sorted(self.group_limits.items())))  # fmt: skip
+        return 1 + int.from_bytes(blake2b(text.encode(), digest_size=7).digest(), "little")
+
+
+def name_number(name: str) -> int:
+    """The number that stands for a group's name in the risk state."""
+    return 1 + int.from_bytes(blake2b(name.encode(), digest_size=7).digest(), "little")
+
+
+def limit(value: Any) -> int:
+    if value == "none":
+        return NO_LIMIT
+    if type(value) is str:
+        raise ValueError(f'{value!r} is no whole number and not "none"')
+    return t.integer(0, LARGEST)(value)
+
+
+def _switch(value: Any) -> int:
+    return int(t.boolean(value))
+
+
+def _rate(value: Any) -> int:
+    return SECOND_NS // t.integer(1, SECOND_NS)(value)
+
+
+def _window(value: Any) -> int:
+    return 1_000_000 * t.integer(0, 86_400_000)(value)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A key of ``[[limits]]``: what it sets, how its value is read, what counts without it."""
+
+    setting: Setting
+    parse: Callable[[Any], int]
+    default: int
+
+
+OF_PARTICIPANTS = {
+    "credit": Limit(Setting.CREDIT, limit, NO_LIMIT),
+    "exposure_buy": Limit(Setting.EXPOSURE_BUY, limit, NO_LIMIT),
+    "exposure_sell": Limit(Setting.EXPOSURE_SELL, limit, NO_LIMIT),
+    "gross_position": Limit(Setting.GROSS_POSITION, limit, NO_LIMIT),
+    "open_orders": Limit(Setting.OPEN_ORDERS, limit, NO_LIMIT),
+    "orders_per_s": Limit(Setting.RATE, _rate, 0),
+    "duplicate_window_ms": Limit(Setting.DUPLICATE_WINDOW, _window, 0),
+    "loss": Limit(Setting.LOSS, limit, NO_LIMIT),
+    "drawdown": Limit(Setting.DRAWDOWN, limit, NO_LIMIT),
+    "names_self_trade": Limit(Setting.SELF_TRADE, _switch, 0),
+}
+OF_CELLS = {
+    "position_long": Limit(Setting.POSITION_LONG, limit, NO_LIMIT),
+    "position_short": Limit(Setting.POSITION_SHORT, limit, NO_LIMIT),
+    "max_qty_lots": Limit(Setting.MAX_QTY, limit, NO_LIMIT),
+    "max_value": Limit(Setting.MAX_VALUE, limit, NO_LIMIT),
+    "restricted": Limit(Setting.RESTRICTED, _switch, 0),
+    "no_short_sale": Limit(Setting.SHORT_SALE, _switch, 0),
+}
+OF_INSTRUMENTS = {
+    "fee": Limit(Setting.FEE, t.integer(0, LARGEST), 0),
+    "margin": Limit(Setting.MARGIN, t.integer(0, LARGEST), 0),
+    "weight": Limit(Setting.WEIGHT, t.integer(0, LARGEST), 1),
+    "price_distance_bps": Limit(Setting.DISTANCE, limit, NO_LIMIT),
+    "adv_lots": Limit(Setting.ADV, t.integer(0, LARGEST), 0),
+    "adv_share_bps": Limit(Setting.ADV_SHARE, limit, NO_LIMIT),
+}
+"""Keys of ``[[instrument]]``."""
+STRUCTURE = {"multiplier": Key(t.integer(1, LARGEST), 1), "leveraged": Key(t.boolean, False)}
+"""Keys of ``[[instrument]]`` that are the journal's, as the instrument is."""
+INSTRUMENT_KEYS = STRUCTURE | {name: Key(one.parse, None) for name, one in OF_INSTRUMENTS.items()}
+PLACES = ("participant", "group", "instrument")
+LIMITS = {
+    "participant": Key(t.integer(1, 65_535), 0),
+    "group": Key(t.text(32), ""),
+    "instrument": Key(t.text(8), ""),
+    "burst": Key(t.integer(1, 1_000_000_000), None),
+    "opening_balance": Key(t.integer(-LARGEST, LARGEST), None),
+    "opening_position": Key(t.integer(-LARGEST, LARGEST), None),
+    "opening_price": Key(t.integer(-LARGEST, LARGEST), None),
+    "group_gross_position": Key(limit, None),
+    **{name: Key(one.parse, None) for name, one in (OF_PARTICIPANTS | OF_CELLS).items()},
+}
+
+
+def read_risk(
+    tables: Tables,
+    numbers: dict[int, str],
+    symbols: Iterable[str],
+    password_hash: Callable[[Any], str],
+) -> RiskSpec:
+    """``numbers``: each participant's group (or nothing); ``password_hash`` reads one."""
+    symbols = list(symbols)
+    operators = {"name": Key(t.text(32)), "password": Key(password_hash)}
+    given = tables.rows("operator", operators)
+    tables.distinct([((*path, "name"), row["name"]) for path, row in given], "name")
+    rows = tables.rows("limits", LIMITS)
+    for path, row in rows:
+        _check(tables, path, row, numbers, symbols)
+    tables.distinct(
+        [((*path, name), _shown_place(row, name)) for path, row in rows for name in row
+         if name not in PLACES and row[name] is not None],
+        "the limit",
+    )  # fmt: skip
+    groups = tuple(dict.fromkeys(group for group in numbers.values() if group))
+    wanted: dict[Place, Value] = {}
+    for rank in range(6):
+        # The more special a row is, the later it is taken.
+        for _, row in rows:
+            if _rank(row) == rank:
+                wanted |= _limits_of(row, numbers, symbols)
+    wanted |= _instruments(tables)
+    opening = {place: value for _, row in rows for place, value in _opening(row).items()}
+    documents = _documents(tables)
+    return RiskSpec(
+        wanted,
+        opening,
+        groups,
+        {number: group for number, group in numbers.items() if group},
+        {row["group"]: row["group_gross_position"] for _, row in rows
+         if row["group"] and row["group_gross_position"] is not None},
+        tuple(_whole(row.get("multiplier", 1)) for row in documents),
+        tuple(index for index, row in enumerate(documents) if row.get("leveraged") is True),
+        tuple(Operator(row["name"], row["password"]) for _, row in given),
+    )  # fmt: skip
+
+
+def _shown_place(row: dict[str, Any], name: str) -> tuple[Any, ...]:
+    whose = row["participant"] or row["group"] or "everybody"
+    return name, whose, row["instrument"] or "all"
+
+
+def _documents(tables: Tables) -> list[dict[str, Any]]:
+    given = tables.document.get("instrument", [])
+    return [row for row in given if isinstance(row, dict)] if isinstance(given, list) else []
+
+
+def _whole(value: Any) -> int:
+    return value if type(value) is int else 1
+
+
+def _check(
+    tables: Tables, path: Any, row: dict[str, Any], numbers: dict[int, str], symbols: list[str]
+) -> None:
+    who, group, symbol = row["participant"], row["group"], row["instrument"]
+    if who and group:
+        tables.wrong((*path, "group"), "the row is of a participant or of a group, not of both")
+    if who and who not in numbers:
+        tables.wrong((*path, "participant"), f"there is no participant {who}")
+    if group and group not in numbers.values():
+        tables.wrong((*path, "group"), f"no participant is in group {group!r}")
+    if symbol and symbol not in symbols:
+        tables.wrong((*path, "instrument"), f"there is no instrument {symbol!r}")
+    for name in OF_PARTICIPANTS:
+        if symbol and row[name] is not None:
+            tables.wrong((*path, name), "counts over all instruments: the row names one")
+    if row["group_gross_position"] is not None and (not group or symbol):
+        tables.wrong((*path, "group_gross_position"), "is of a group, over all instruments")
+    if row["burst"] is not None and row["orders_per_s"] is None:
+        tables.wrong((*path, "burst"), "belongs to orders_per_s, which is missing")
+    if row["opening_balance"] is not None and (not who or symbol):
+        tables.wrong((*path, "opening_balance"), "is of one participant, over all instruments")
+    for name, other in (
+        ("opening_position", "opening_price"),
+        ("opening_price", "opening_position"),
+    ):
+        if row[name] is None:
+            continue
+        if not who or not symbol:
+            tables.wrong((*path, name), "is of one participant in one instrument")
+        if row[other] is None:
+            tables.wrong((*path, other), f"is missing beside {name}")
+    if all(value is None for name, value in row.items() if name not in PLACES):
+        tables.wrong(path, "sets no limit")
+
+
+def _rank(row: dict[str, Any]) -> int:
+    whose = 4 if row["participant"] else 2 if row["group"] else 0
+    return whose + bool(row["instrument"])
+
+
+def _limits_of(
+    row: dict[str, Any], numbers: dict[int, str], symbols: list[str]
+) -> dict[Place, Value]:
+    found: dict[Place, Value] = {}
+    for number, group in numbers.items():
+        named = row["participant"] in (0, number)
+        if not named or (row["group"] and row["group"] != group):
+            continue
+        for name, one in OF_PARTICIPANTS.items():
+            if row[name] is not None:
+                second = row["burst"] or 1 if one.setting is Setting.RATE else 0
+                found[one.setting, number, ""] = row[name], second
+        for name, one in OF_CELLS.items():
+            if row[name] is not None:
+                chosen = [row["instrument"]] if row["instrument"] else symbols
+                found |= {(one.setting, number, symbol): (row[name], 0) for symbol in chosen}
+    return found
+
+
+def _instruments(tables: Tables) -> dict[Place, Value]:
+    """What instruments count; their values' own mistakes are noted where the rows are read."""
+    found: dict[Place, Value] = {}
+    for row in _documents(tables):
+        for name, one in OF_INSTRUMENTS.items():
+            if name in row:
+                try:
+                    found[one.setting, 0, str(row.get("symbol", ""))] = one.parse(row[name]), 0
+                except ValueError:
+                    continue
+    return found
+
+
+def _opening(row: dict[str, Any]) -> dict[Place, Value]:
+    found: dict[Place, Value] = {}
+    if row["opening_balance"]:
+        found[Setting.DEPOSIT, row["participant"], ""] = row["opening_balance"], 0
+    if row["opening_position"] and row["opening_price"] is not None:
+        place = Setting.POSITION, row["participant"], row["instrument"]
+        found[place] = row["opening_position"], row["opening_price"]
+    return found

@@ -1,0 +1,93 @@
+"""What stands in the risk state of a venue, read from its journal."""
+
+from typing import Any
+
+from openoutcry.journal import Journal
+from openoutcry.pipeline.venue.file import VenueFile
+from openoutcry.pipeline.venue.limits import FileLimits
+from openoutcry.pipeline.venue.risk_tables import OF_CELLS, OF_INSTRUMENTS, OF_PARTICIPANTS, Limit
+from openoutcry.replay.checkpoint import recover
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import NO_LIMIT, Setting
+from openoutcry.risk.region import View
+from openoutcry.risk.settings import stands
+from openoutcry.wire.errors import OutcryError
+
+SECOND_NS = 1_000_000_000
+OTHERS = {
+    "balance": Limit(Setting.DEPOSIT, int, 0),
+    "killed": Limit(Setting.KILL, int, 0),
+}
+POSITION = {"position": Limit(Setting.POSITION, int, 0)}
+HALTED = {"halted": Limit(Setting.HALT, int, 0)}
+
+
+def standing(
+    file: VenueFile, participant: int | None = None, instrument: str | None = None
+) -> list[dict[str, Any]]:
+    """Everything that is not as at the very beginning, a row each: ``of``, ``what``, ``value``.
+
+    Raises :class:`OutcryError` for a venue without journal or risk, and for who or what is not.
+    """
+    if not Journal.exists(file.journal):
+        raise OutcryError(f"{file.journal}: this venue was never opened")
+    engine = recover(file.journal).engine
+    if engine.hooks is None:
+        raise OutcryError(f"{file.journal}: the journal began without risk in its core")
+    view = View(engine.region)
+    numbers = [one.number for one in file.participants]
+    limits = FileLimits(file.risk, numbers, file.instruments, view)
+    if participant is not None and participant not in numbers:
+        raise OutcryError(f"there is no participant {participant}")
+    if instrument is not None and instrument not in limits.symbols:
+        raise OutcryError(f"there is no instrument {instrument!r}")
+    rows = []
+    everything = participant is None and instrument is None
+    if everything and view.word(lay.MARKET_KILL):
+        rows.append({"of": "market", "what": "killed", "value": True})
+    for index, symbol in enumerate(limits.symbols):
+        if participant is None and instrument in (None, symbol):
+            rows += _rows(view, OF_INSTRUMENTS | HALTED, symbol, 0, index)
+    for name, row in limits.groups.items():
+        if everything:
+            both = {
+                "group_gross_position": Limit(Setting.GROUP_GROSS_POSITION, int, NO_LIMIT),
+                "killed": Limit(Setting.GROUP_KILL, int, 0),
+            }
+            rows += _rows(view, both, f"group {name}", row, -1)
+    for who in numbers:
+        if participant not in (None, who):
+            continue
+        if instrument is None:
+            rows += _rows(view, OF_PARTICIPANTS | OTHERS, f"participant {who}", who, -1)
+        for index, symbol in enumerate(limits.symbols):
+            if instrument in (None, symbol):
+                of = f"participant {who} {symbol}"
+                rows += _rows(view, OF_CELLS | POSITION, of, who, index)
+    return rows
+
+
+def _rows(
+    view: View, limits: dict[str, Limit], of: str, who: int, index: int
+) -> list[dict[str, Any]]:
+    found = []
+    for name, one in limits.items():
+        value, second = stands(view, one.setting, who, index)
+        if value == one.default:
+            continue
+        row = {"of": of, "what": name, "value": _shown(one.setting, value)}
+        if one.setting is Setting.RATE:
+            row["burst"] = second
+        found.append(row)
+    return found
+
+
+def _shown(what: Setting, value: int) -> Any:
+    if what is Setting.RATE:
+        return SECOND_NS // value
+    if what is Setting.DUPLICATE_WINDOW:
+        return value // 1_000_000
+    if what in (Setting.SELF_TRADE, Setting.KILL, Setting.RESTRICTED, Setting.SHORT_SALE,
+                Setting.HALT, Setting.GROUP_KILL):  # fmt: skip
+        return bool(value)
+    return "none" if value == NO_LIMIT else value

@@ -1,0 +1,270 @@
+"""OUCH 5.0 and drop copies on real sockets: numbers and switches survive a kill of everything, a
+group's copy has all that its members are told and nothing of others, and nobody orders on it."""
+
+import random
+
+import numpy as np
+import pytest
+from sessions_traders import Trader, storm
+from sessions_venue import DAY, Client, Venue
+
+from openoutcry.order_entry import soupbin
+from openoutcry.order_entry.drop_copy import COPY_DTYPE
+from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
+from openoutcry.wire import EVENT_DTYPE
+from openoutcry.wire.enums import EventKind
+from openoutcry.wire.messages import OUCH50
+
+RATE = 41
+OUCH50_PORT, COPY_PORT = int(Protocol.OUCH50), int(Protocol.DROP_COPY)
+KEEP = {"cancel_on_disconnect": int(CancelOnDisconnect.NONE)}
+SESSIONS = [
+    {"name": "FIVE", "participant": 1, "protocol": OUCH50_PORT, **KEEP},
+    {"name": "SIX", "participant": 2, "protocol": OUCH50_PORT, **KEEP},
+    {"name": "SLOW", "participant": 2, "protocol": OUCH50_PORT, "throttle_per_s": 1, **KEEP},
+    {"name": "FOUR", "participant": 3, **KEEP},
+    {"name": "COPY", "participant": 0, "group": [1, 3], "protocol": COPY_PORT},
+    {"name": "ONLY", "participant": 2, "protocol": COPY_PORT},
+]
+
+
+class Client50(Client):
+    """Of OUCH 5.0."""
+
+    def message(self):
+        kind, body = self.packet()
+        assert kind == "S", (kind, body)
+        self.messages.append(body)
+        self.number += 1
+        message = OUCH50.from_server(body[:1].decode())
+        return body[:1].decode(), message.unpack(body[: message.size_bytes])
+
+    def say(self, letter, **fields):
+        message = OUCH50.from_client(letter)
+        if letter in "OU":
+            fields = {"time_in_force": "0", "display": "Y", "iso": "N", "clordid": "",
+                      "appendage_bytes": 0} | fields  # fmt: skip
+        if letter == "O":
+            fields = {"capacity": "P", "cross": "N", "symbol": "ACME"} | fields
+        self.send(message.pack(**fields))
+
+    def enter(self, user_ref, side="B", quantity=100, price=1_000_000, **more):
+        self.say("O", user_ref=user_ref, side=side, quantity=quantity, price=price, **more)
+
+    def until(self, letter):
+        """Messages up to the first of that letter."""
+        while True:
+            found = self.message()
+            if found[0] == letter:
+                return found
+
+
+def five(venue, name="FIVE", **login):
+    return Client50(venue.ports["OUCH50"], name, **login)
+
+
+def copies(venue, name, count, **login):
+    """So many messages of a drop copy, as they came, and as records."""
+    client = Client(venue.ports["DROP_COPY"], name, **login)
+    bodies = [client.packet()[1] for _ in range(count)]
+    client.close()
+    return bodies, np.frombuffer(b"".join(bodies), COPY_DTYPE)
+
+
+def events_of(records):
+    return np.frombuffer(np.ascontiguousarray(records["event"]).tobytes(), EVENT_DTYPE)
+
+
+@pytest.fixture(scope="module")
+def venue(tmp_path_factory):
+    journal = tmp_path_factory.mktemp("ouch50") / "journal"
+    with Venue(SESSIONS, journal, durability="durable") as venue:
+        yield venue
+
+
+def test_a_day_of_two_versions_and_their_copies(venue):
+    """Trades, a replace, a mass cancel, the switch; then everything is killed, and all is as it
+    was: numbers, the switch, streams and copies byte for byte."""
+    one, two, four = five(venue), five(venue, "SIX"), venue.client("FOUR")
+    one.enter(1)
+    assert one.message()[0] == "A"
+    two.enter(1, "S", 20)
+    assert [two.message()[0] for _ in range(2)] == ["A", "E"]
+    kind, fill = one.message()
+    assert (kind, fill["user_ref"], fill["quantity"]) == ("E", 1, 20)
+    one.say("U", orig_user_ref=1, user_ref=2, quantity=70, price=1_000_000)
+    kind, replaced = one.message()
+    assert (kind, replaced["user_ref"], replaced["quantity"]) == ("U", 2, 50)
+    one.enter(2)  # a number that was had: nothing is said
+    one.enter(5, price=900_000)
+    assert one.message()[1]["user_ref"] == 5
+    one.say("U", orig_user_ref=5, user_ref=6, quantity=9, price=0)
+    kind, gone = one.message()
+    assert (kind, gone["user_ref"], gone["reason"]) == ("C", 5, "U"), "section 2.2 of 4.2"
+    one.say("C", user_ref=7, firm="ABCD", symbol="ACME")
+    kind, gone = one.message()
+    assert (kind, gone["user_ref"], gone["quantity"]) == ("C", 2, 50)
+    assert one.message()[0] == "X"
+    one.say("D", user_ref=8, firm="ABCD")
+    assert one.message()[0] == "G"
+    one.enter(9)
+    kind, refused = one.message()
+    assert (kind, refused["reason"]) == ("J", 12)
+    four.enter("f1", "B", 7, price=500_000)
+    assert four.message()[0] == "A"
+    # A, E, U, A, C, C, COMPLETED, G's and J's records, FOUR's A: REJECTED ones are those refused.
+    before, records = copies(venue, "COPY", 10)
+    events = events_of(records)
+    assert set(events["participant"].tolist()) == {1, 3}
+    kinds = EventKind
+    assert events["kind"].tolist() == [
+        kinds.ACCEPTED, kinds.FILLED, kinds.REPLACED, kinds.ACCEPTED, kinds.CANCELLED,
+        kinds.CANCELLED, kinds.COMPLETED, kinds.REJECTED, kinds.REJECTED, kinds.ACCEPTED,
+    ]  # fmt: skip
+    assert records["session"].tolist()[-1].strip() == b"FOUR"
+    assert records["token"].tolist()[-1].strip() == b"f1"
+    assert [int.from_bytes(token[:4], "little") for token in records["token"][:6]] == [
+        1, 1, 2, 5, 5, 2,
+    ]  # fmt: skip
+    assert (records["message"][:3] == [ord("O"), 0, ord("U")]).all()
+    theirs, records = copies(venue, "ONLY", 2)
+    assert (events_of(records)["participant"] == 2).all()
+    told = list(one.messages), list(two.messages)
+    venue.kill()
+    venue.start()
+    assert copies(venue, "COPY", 10)[0] == before
+    assert copies(venue, "COPY", 3, sequence=8)[0] == before[7:]
+    assert copies(venue, "ONLY", 2)[0] == theirs
+    for name, mine in zip(("FIVE", "SIX"), told, strict=True):
+        again = five(venue, name)
+        assert [again.packet()[1] for _ in range(len(mine))] == mine
+        again.close()
+    one = five(venue, sequence=0)
+    one.enter(9)
+    one.say("Q")
+    kind, query = one.message()
+    assert (kind, query["next_user_ref"]) == ("Q", 10)
+    one.enter(10)
+    kind, refused = one.message()
+    assert (kind, refused["reason"]) == ("J", 12), "entry is still disabled"
+    one.say("E", user_ref=11, firm="ABCD")
+    assert one.message()[0] == "K"
+    one.enter(12)
+    assert one.message()[0] == "A"
+    one.say("C", user_ref=13, firm="ABCD", symbol="")
+    one.until("X")
+    one.close()
+
+
+def test_a_switch_that_came_too_fast_is_refused_and_changes_nothing(venue):
+    client = five(venue, "SLOW", sequence=0)
+    switch = [
+        soupbin.packet("U", OUCH50.from_client(kind).pack(user_ref=ref, firm="ABCD"))
+        for ref, kind in ((1, "D"), (2, "E"))
+    ]
+    client.socket.sendall(b"".join(switch))
+    assert [client.message()[0] for _ in range(2)] == ["G", "J"]
+    reason = RATE
+    while reason == RATE:
+        client.enter(client.number + 3)
+        reason = client.message()[1]["reason"]
+    assert reason == 12, "entry is still disabled"
+    client.close()
+
+
+def test_an_order_on_a_drop_copy_ends_its_connection_and_no_order_goes(venue):
+    four = venue.client("FOUR", sequence=0)
+    four.enter("keep", "B", 7, price=500_000)
+    assert four.message()[0] == "A"
+    copy = Client(venue.ports["DROP_COPY"], "COPY", sequence=0)
+    copy.socket.sendall(soupbin.packet("U", b"O" + bytes(48)))
+    while copy.packet()[0] == "S":
+        pass
+    assert copy.packet() == ("", b"")
+    four.cancel("keep")
+    kind, gone = four.message()
+    assert (kind, gone["shares"], gone["reason"]) == ("C", 7, "U")
+    four.close()
+    refused = Client(venue.ports["OUCH42"], "COPY", sequence=0, wait_s=0)
+    assert refused.answer == ("J", b"A"), "it has a port of its own"
+
+
+def test_a_replace_leaves_what_its_total_says_however_much_is_executed_under_way(venue):
+    """Orders and replaces in flight against each other: after each, executed and open are the
+    total that the replace stated."""
+    one, two = five(venue, sequence=0), venue.client("FOUR", sequence=0)
+    one.say("Q")
+    first = one.until("Q")[1]["next_user_ref"]
+    one.enter(first, "B", 5000, price=1_100_000)
+    assert one.message()[0] == "A"
+    totals = {}
+    for index in range(1, 101):
+        two.enter(f"x{index}", "S", 3, price=1_100_000, time_in_force=0)
+        totals[first + index] = 4900 - index % 2
+        one.say(
+            "U", orig_user_ref=first + index - 1, user_ref=first + index,
+            quantity=totals[first + index], price=1_100_000,
+        )  # fmt: skip
+    executed = answered = 0
+    while answered < 100:
+        kind, fields = one.message()
+        if kind == "E":
+            executed += fields["quantity"]
+        else:
+            assert kind == "U"
+            assert executed + fields["quantity"] == totals[fields["user_ref"]]
+            answered += 1
+    one.say("C", user_ref=first + 101, firm="ABCD", symbol="")
+    one.until("X")
+    one.close()
+    two.close()
+
+
+class Trader50(Trader):
+    """A trader of 5.0: his numbers rise, so what was not answered is sent again in its order."""
+
+    def order(self, token):
+        side = "B" if (token + len(self.trader)) % 2 else "S"
+        return OUCH50.from_client("O").pack(
+            user_ref=token, side=side, quantity=1 + token % 7, symbol="ACME", price=10_000,
+            time_in_force="0" if token % 5 == 0 else "3", display="Y", capacity="P", iso="N",
+            cross="N", clordid="", appendage_bytes=0,
+        )  # fmt: skip
+
+    def token(self, body):
+        accepted = OUCH50.from_server("A")
+        return accepted.unpack(body[: accepted.size_bytes])["user_ref"]
+
+
+def test_everything_is_killed_while_5_0_trades(tmp_path):
+    """What was acknowledged is there once, and the streams and copies are what they were."""
+    rows = [
+        {"name": "EVEN", "participant": 1, "protocol": OUCH50_PORT, **KEEP},
+        {"name": "ODDS5", "participant": 2, "protocol": OUCH50_PORT, **KEEP},
+        {"name": "BOTH", "participant": 0, "group": [1, 2], "protocol": COPY_PORT},
+    ]
+    rng = random.Random(50)
+    with Venue(rows, tmp_path / "journal", durability="durable") as venue:
+        copied = []
+
+        def break_it():
+            bodies, _ = copies(venue, "BOTH", 40 + len(copied))
+            assert bodies[: len(copied)] == copied
+            copied[:] = bodies
+            venue.kill()
+            if rng.random() < 0.5:
+                for stream in (tmp_path / "journal" / "sessions").glob(f"*.{DAY}.stream"):
+                    stream.unlink()
+            venue.start()
+
+        traders = [Trader50("EVEN"), Trader50("ODDS5")]
+        storm(traders, lambda name, **login: five(venue, name, **login), 2, rng, break_it)
+        for trader in traders:
+            assert len(trader.check()) >= 40
+            client = five(venue, trader.trader)
+            assert [client.packet()[1] for _ in trader.told] == trader.told
+            client.close()
+        assert copies(venue, "BOTH", len(copied))[0] == copied
+        said = venue.stop()
+    assert (said["result"]["lost"], said["result"]["duplicated"]) == (0, 0)
+    assert said["replay"]["equal"] is True

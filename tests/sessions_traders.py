@@ -1,0 +1,81 @@
+"""Traders that send as fast as they are answered while everything is broken under them."""
+
+import random
+import threading
+import time
+
+from sessions_venue import enter
+
+
+class Trader(threading.Thread):
+    """Sends orders as fast as they are acknowledged, and keeps what it is told, until the
+    connection goes; after that it goes on from its next number."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.trader, self.rng = name, random.Random(name)
+        self.told = []
+        self.sent = 0
+        self.unanswered = []
+        self.stopping = False
+        self.wrong = ""
+
+    def trade(self, port_client):
+        """On one connection; whatever was not answered before is sent again, as it was."""
+        client = port_client(self.trader, sequence=len(self.told) + 1)
+        if client.number != len(self.told) + 1:
+            self.wrong = f"{client.answer} after {len(self.told)} messages"
+            return
+        for token in self.unanswered:
+            client.send(self.order(token))
+        while not self.stopping:
+            try:
+                while len(self.unanswered) < 20:
+                    self.sent += 1
+                    self.unanswered.append(self.sent)
+                    client.send(self.order(self.sent))
+                kind, body = client.packet()
+            except OSError:
+                break
+            if kind != "S":
+                break
+            self.told.append(body)
+            if body[:1] == b"A":
+                token = self.token(body)
+                self.unanswered = [one for one in self.unanswered if one != token]
+        client.close()
+
+    def order(self, token):
+        side = "B" if (token + int(self.trader[1])) % 2 else "S"
+        tif = 99998 if token % 5 == 0 else 0  # four of five are gone at once: the book stays small
+        return enter(str(token), side, 1 + token % 7, "ACME", 10_000, time_in_force=tif)
+
+    def token(self, body):
+        """Of an Accepted."""
+        return int(body[9:23])
+
+    def check(self):
+        """Each token was accepted once, in its order."""
+        accepted = [self.token(body) for body in self.told if body[:1] == b"A"]
+        assert not self.wrong, self.wrong
+        assert sorted(set(accepted)) == sorted(accepted), "an order was doubled"
+        return accepted
+
+
+def storm(traders, client, rounds, rng, break_it):
+    """Trade, break, trade again; ``client(name, sequence=...)`` connects."""
+    for _ in range(rounds):
+        before = [len(t.told) for t in traders]
+        threads = [threading.Thread(target=t.trade, args=(client,), daemon=True) for t in traders]
+        for thread in threads:
+            thread.start()
+        until = time.monotonic() + 300
+        while time.monotonic() < until and any(
+            len(t.told) < b + 40 for t, b in zip(traders, before, strict=True) if not t.wrong
+        ):
+            time.sleep(0.01)
+        time.sleep(rng.random() * 0.2)
+        break_it()
+        for thread in threads:
+            thread.join(300)
+            assert not thread.is_alive()

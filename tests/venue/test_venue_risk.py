@@ -1,0 +1,282 @@
+"""Risk in a venue that is being served: limits of the file and of the operator, kill switches,
+halts and the emergency close, over kills of the venue itself; the journal has all of it."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from served_venue import PORT, VENUE, WAIT_S, ServedVenue
+
+from openoutcry.cli.main import main
+from openoutcry.journal import JournalReader
+from openoutcry.order_entry.passwords import password_hasher
+from openoutcry.replay.events import events_of, starting_point
+from openoutcry.replay.replay import replay
+from openoutcry.risk.bits import RiskBit, Setting
+from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.enums import (
+    CommandKind,
+    EventKind,
+    OrderType,
+    Phase,
+    Reason,
+    Side,
+    TimeInForce,
+)
+
+WORD = "secret"
+MORE = """
+[[participant]]
+number = 2
+name = "two"
+group = "alpha"
+[[participant]]
+number = 3
+name = "three"
+group = "alpha"
+[[limits]]
+max_qty_lots = 100
+[[limits]]
+group = "alpha"
+group_gross_position = 1_000
+[[limits]]
+participant = 1
+opening_balance = 1_000_000
+credit = 0
+[[limits]]
+participant = 1
+instrument = "TIN"
+opening_position = 40
+opening_price = 500
+"""
+OPERATOR = """
+[[operator]]
+name = "{name}"
+password = "{password}"
+"""
+
+
+def order(order_id: int, side: Side, qty: int, price: int, who: int = 1, **more: Any) -> np.ndarray:
+    made = np.zeros(1, ORDER_DTYPE)
+    made["kind"], made["order_id"], made["side"], made["symbol"] = 1, order_id, side, b"GOLD"
+    made["qty_lots"], made["price_ticks"], made["participant"] = qty, price, who
+    made["order_type"], made["time_in_force"] = OrderType.LIMIT, TimeInForce.GTC
+    for name, value in more.items():
+        made[name] = value
+    return made
+
+
+class Floor:
+    """A served venue, its operator, and what its journal says."""
+
+    def __init__(self, folder: Path) -> None:
+        hashed = password_hasher().hash(WORD)
+        operators = "".join(OPERATOR.format(name=n, password=hashed) for n in ("anna", "bert"))
+        self.venue = ServedVenue(folder, "2026-11-23T10:00", PORT, VENUE + MORE + operators)
+        self.file = folder / "venue.toml"
+        self.open()
+
+    def open(self) -> None:
+        self.venue.start()
+        self.venue.wait_for(lambda s: s["state"] == "open" and s["phases_sequenced"]
+                            and s["risk"] != {})  # fmt: skip
+
+    def again(self) -> None:
+        self.venue.kill()
+        self.open()
+
+    def ask(self, *words: str, password: str = "", status: int = 0) -> dict[str, Any]:
+        """An `outcry` command about this venue, as JSON."""
+        done = CliRunner().invoke(
+            main, [*words, "--venue", str(self.file), "--json"], input=password + "\n"
+        )
+        assert done.exit_code == status, done.output
+        return dict(json.loads(done.stdout.splitlines()[-1]))
+
+    def send(self, *orders: np.ndarray) -> list[np.ndarray]:
+        """Their own events, each."""
+        sent = np.concatenate(orders)
+        assert self.venue.send(sent)["acknowledged"] == len(sent)
+        commands, events = self.journal()
+        ours = commands[np.isin(commands["kind"], (1, 2))][-len(sent) :]
+        return [events[events["cause_seq"] == one["seq"]] for one in ours]
+
+    def journal(self) -> tuple[np.ndarray, np.ndarray]:
+        reader = JournalReader(self.venue.journal)
+        batches = [
+            (np.array(batch.commands), np.array(batch.events))
+            for batch in events_of(reader, starting_point(reader))
+        ]
+        commands, events = zip(*batches, strict=True)
+        return np.concatenate(commands), np.concatenate(events)
+
+    def settings(self) -> list[Setting]:
+        commands, _ = self.journal()
+        risk = commands[commands["kind"] == CommandKind.RISK]
+        assert not risk["participant"].any()
+        return [Setting(int(what)) for what in risk["order_type"]]
+
+
+def kinds(events: np.ndarray) -> list[EventKind]:
+    return [EventKind(int(kind)) for kind in events["kind"]]
+
+
+def told(events: np.ndarray) -> tuple[set[str], int, int, int]:
+    """Checks that failed; of the first the limit, what stands, what was asked."""
+    (event,) = events
+    assert (event["kind"], event["reason"]) == (EventKind.REJECTED, Reason.RISK)
+    failed = {bit.name for bit in RiskBit if int(event["contra_id"]) >> bit & 1}
+    return failed, int(event["price_ticks"]), int(event["leaves_lots"]), int(event["qty_lots"])
+
+
+@pytest.fixture(scope="module")
+def floor(tmp_path_factory: pytest.TempPathFactory):
+    made = Floor(tmp_path_factory.mktemp("floor"))
+    yield made
+    last = made.venue.stop()["last_run"]
+    assert (last["lost"], last["duplicated"]) == (0, 0)
+    found = replay(made.venue.journal)
+    assert (found["state_hash"], found["commands"]) == (last["state_hash"], last["commands"])
+
+
+def test_limits_of_the_file_count_once_and_those_of_the_operator_outlive_a_kill(floor) -> None:
+    first = floor.settings()
+    assert first[-1] is Setting.FILE
+    assert first.count(Setting.MAX_QTY) == 6
+    assert first.count(Setting.DEPOSIT) == first.count(Setting.POSITION) == 1
+    refused, passed = floor.send(order(1, Side.BUY, 101, 10), order(2, Side.BUY, 100, 10))
+    assert told(refused) == ({"MAX_QTY"}, 100, 0, 101)
+    assert kinds(passed) == [EventKind.ACCEPTED]
+    done = floor.ask("limits", "set", "max_qty_lots", "50", "--participant", "1",
+                     "--instrument", "GOLD")  # fmt: skip
+    assert (done["before"], done["commands"]) == (100, 1)
+    floor.again()
+    assert floor.settings() == [*first, Setting.MAX_QTY]
+    (refused,) = floor.send(order(3, Side.BUY, 51, 10))
+    assert told(refused) == ({"MAX_QTY"}, 50, 0, 51)
+    # 1,000,000 at the beginning, of which 1,000 are reserved.
+    (refused,) = floor.send(order(4, Side.BUY, 50, 20_000))
+    assert told(refused) == ({"CAPITAL"}, 1_000_000, 1_000, 1_001_000)
+    sql = "select verdict from audit where order_id = 3"
+    shown = CliRunner().invoke(main, ["journal", "sql", str(floor.venue.journal), sql, "--csv"])
+    assert "REJECTED MAX_QTY: limit 50, stands 0, asked 51" in shown.stdout
+    sql = "select distinct order_type from orders where action = 'RISK' and aux = 50"
+    shown = CliRunner().invoke(main, ["journal", "sql", str(floor.venue.journal), sql, "--csv"])
+    assert "MAX_QTY" in shown.stdout
+    rows = CliRunner().invoke(main, ["limits", "show", "--venue", str(floor.file), "--json"])
+    found = {(row["of"], row["what"]): row["value"] for row in json.loads(rows.stdout)}
+    assert found["participant 1 GOLD", "max_qty_lots"] == 50
+    assert found["participant 1 TIN", "position"] == 40
+    assert found["group alpha", "group_gross_position"] == 1_000
+
+
+def test_a_kill_blocks_cancels_and_stays_until_it_is_taken_back(floor) -> None:
+    (accepted,) = floor.send(order(10, Side.BUY, 5, 10))
+    assert kinds(accepted) == [EventKind.ACCEPTED]
+    assert floor.ask("kill", "participant", "1")["commands"] == 2
+    commands, events = floor.journal()
+    assert [int(kind) for kind in commands["kind"][-2:]] == [
+        CommandKind.RISK, CommandKind.DISCONNECT
+    ]  # fmt: skip
+    gone = events[events["cause_seq"] == commands["seq"][-1]]
+    assert set(kinds(gone)) == {EventKind.CANCELLED, EventKind.COMPLETED}
+    floor.again()
+    assert floor.venue.status()["risk"]["killed"] == [1]
+    (refused,) = floor.send(order(11, Side.BUY, 5, 10))
+    assert told(refused)[0] == {"KILLED"}
+    floor.ask("resume", "participant", "1")
+    assert floor.ask("kill", "group", "alpha")["commands"] == 3
+    refused, passed = floor.send(order(12, Side.BUY, 5, 10, who=2), order(13, Side.BUY, 5, 10))
+    assert told(refused)[0] == {"GROUP_KILLED"}
+    assert kinds(passed) == [EventKind.ACCEPTED]
+    floor.ask("resume", "group", "alpha")
+
+
+def test_a_loss_kills_and_its_orders_are_cancelled_by_the_operators_lane(floor) -> None:
+    floor.ask("limits", "set", "loss", "100", "--participant", "3")
+    floor.send(
+        order(20, Side.BUY, 10, 100, who=3), order(21, Side.SELL, 10, 100, who=2),
+        order(22, Side.BUY, 5, 60, who=3), order(23, Side.BUY, 5, 80, who=2),
+    )  # fmt: skip
+    floor.send(order(24, Side.SELL, 5, 80, who=3))
+    floor.venue.wait_for(lambda s: 3 in s["risk"]["killed"])
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        commands, events = floor.journal()
+        if ((commands["kind"] == CommandKind.DISCONNECT) & (commands["participant"] == 3)).any():
+            break
+        assert time.monotonic() < deadline
+    (gone,) = events[(events["order_id"] == 22) & (events["kind"] == EventKind.CANCELLED)]
+    assert gone["reason"] == Reason.DISCONNECTED
+    floor.ask("limits", "set", "loss", "none", "--participant", "3")
+    floor.ask("resume", "participant", "3")
+
+
+def test_a_halt_takes_cancels_and_ends_with_an_auction(floor) -> None:
+    floor.send(order(30, Side.BUY, 5, 10))
+    floor.ask("halt", "GOLD")
+    assert floor.venue.status()["phases"]["TIN"] == "CONTINUOUS"
+    floor.again()
+    floor.venue.wait_for(lambda s: s["phases"]["GOLD"] == "HALT")
+    cancel = order(30, Side.BUY, 5, 10, kind=CommandKind.CANCEL)
+    refused, cancelled = floor.send(order(31, Side.BUY, 5, 10), cancel)
+    assert told(refused)[0] == {"HALTED"}
+    assert kinds(cancelled) == [EventKind.CANCELLED]
+    done = floor.ask("resume", "instrument", "GOLD")
+    assert done["done"] == ["GOLD goes on with VOLATILITY_AUCTION"]
+    floor.venue.set_time("2026-11-23T10:02")
+    floor.venue.wait_for_phase("CONTINUOUS")
+    phases = [Phase(phase).name for symbol, phase in floor.venue.phases() if symbol == "GOLD"]
+    assert phases[-3:] == ["HALT", "VOLATILITY_AUCTION", "CONTINUOUS"]
+    floor.ask("resume", "instrument", "GOLD", status=1)
+
+
+def test_the_market_is_opened_by_two(floor) -> None:
+    floor.ask("kill", "market")
+    (refused,) = floor.send(order(40, Side.BUY, 5, 10))
+    assert told(refused)[0] == {"MARKET_KILLED"}
+    market = ("resume", "market", "--operator")
+    assert "no operator" in floor.ask(*market, "anna", password="wrong", status=1)["error"]
+    assert "an operator's name" in floor.ask("resume", "market", status=1)["error"]
+    assert floor.ask(*market, "anna", password=WORD)["open"] is False
+    assert "another one" in floor.ask(*market, "anna", password=WORD, status=1)["error"]
+    floor.again()
+    assert floor.ask(*market, "bert", password=WORD)["open"] is True
+    (passed,) = floor.send(order(41, Side.BUY, 5, 10))
+    assert kinds(passed) == [EventKind.ACCEPTED]
+
+
+def test_an_emergency_close_is_six_steps_in_the_journal(floor) -> None:
+    done = floor.ask("emergency-close")
+    assert [line.split(":")[0] for line in done["done"]] == [f"step {n}" for n in range(1, 7)]
+    commands, _ = floor.journal()
+    marks = (commands["kind"] == CommandKind.RISK) & (commands["order_type"] == Setting.EMERGENCY)
+    assert commands["aux"][marks].tolist() == [1, 2, 3, 4, 5, 6]
+    first, second = np.flatnonzero(marks)[:2]
+    assert commands["order_type"][first - 1] == Setting.MARKET_KILL
+    assert commands["kind"][second - 1] == CommandKind.MASS_CANCEL
+    state = json.loads(Path(done["state"]).read_text())
+    assert sum(row["open_orders"] for row in state["participants"]) == 0
+    assert [row["participant"] for row in state["participants"]] == [1, 2, 3]
+    (refused,) = floor.send(order(50, Side.BUY, 5, 10))
+    assert told(refused)[0] == {"MARKET_KILLED", "HALTED", "KILLED"}
+    assert "is done" in floor.ask("emergency-close", status=1)["error"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("kill", "participant", "70000"), "there is no participant 70000"),
+        (("kill", "group", "beta"), "there is no group 'beta'; there are: alpha"),
+        (("halt", "LEAD"), "there is no instrument 'LEAD'"),
+        (("limits", "set", "max_qty", "1", "--participant", "1"), "there is no limit 'max_qty'"),
+        (("limits", "set", "credit", "x", "--participant", "1"), "'x' is no whole number"),
+        (("limits", "set", "fee", "1"), "fee needs an instrument"),
+    ],
+)
+def test_what_cannot_be_is_told(floor, words: tuple[str, ...], says: str) -> None:
+    assert says in floor.ask(*words, status=1)["error"]
