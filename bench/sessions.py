@@ -269,7 +269,8 @@ def bench_sessions(
 def _acknowledgements(quick: bool, add: Add) -> None:
     """Blocks of orders to the venue and to the echo, one after the other, in turns."""
     count = QUICK_ACKS if quick else ACKS
-    ours, theirs = [], []
+    ours: list[npt.NDArray[np.int64]] = []
+    theirs: list[npt.NDArray[np.int64]] = []
     with (
         live.venue(1, "none", ACK_BLOCKS * count) as port,
         live.log_in(port, "S1") as client,

@@ -209,9 +209,11 @@ def orders_per_s(port: int, sessions: int, orders: int) -> float:
 class Nobody:
     """A source without commands."""
 
-    name, count_hint, account = "nobody", 0, {}
+    name = "nobody"
 
     def __init__(self) -> None:
+        self.count_hint: int | None = 0
+        self.account: dict[str, int] = {}
         self.instruments = make_instruments(SYMBOLS)
 
     def chunks(self) -> Iterator[Array]:
