@@ -163,7 +163,8 @@ def replace_any(arena: int, order: int, instrument: int, slot: int) -> int:
         return reason
     left = load_i64(order + const.ORDER_QTY) - lost_since(arena, order, slot)
     if left <= 0:
-        end(arena, instrument, slot, reason_word(const.CANCELLED, const.REDUCED_TO_ZERO))
+        why = any_order.reason_word(const.CANCELLED, const.REDUCED_TO_ZERO)
+        any_order.end(arena, instrument, slot, why)
         return const.ACCEPT
     store_i64(restated + const.ORDER_QTY, left)
     return replace_checked(arena, restated, instrument, slot)
