@@ -1,20 +1,28 @@
 """``outcry feed``: the public market data of a venue, as files and live."""
 
 import json
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from openoutcry.cli.options import PathArgument, as_json_option
 
+if TYPE_CHECKING:
+    from openoutcry.market_data.receiver import Receiver
+
+REDRAW_S = 0.25
+
 
 @click.group()
 def feed() -> None:
-    """Public market data: write a journal's feed to a file.
+    """Public market data: write a journal's feed to a file, listen to a live one.
 
     \b
     outcry feed write JOURNAL day.itch
     outcry feed write JOURNAL day.pcap --format pcap
+    outcry feed listen -a 239.193.0.1:26400 -b 239.193.0.2:26400 --ask 10.0.0.1:26401
     """
 
 
@@ -52,3 +60,126 @@ def write(
             f"{out}: {made['messages']:,} messages, {made['bytes']:,} bytes, "
             f"session {made['session']}"
         )
+
+
+class AddressType(click.ParamType):  # type: ignore[type-arg]
+    """ADDRESS:PORT."""
+
+    name = "address:port"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, int]:
+        from openoutcry.pipeline.venue.feed_table import udp_endpoint
+
+        if isinstance(value, tuple):
+            return value
+        try:
+            return udp_endpoint(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@feed.command()
+@click.option("-a", "first", type=AddressType(), required=True, help="Group of line A.")
+@click.option("-b", "second", type=AddressType(), help="Group of line B.")
+@click.option("--ask", type=AddressType(), help="Where to ask for what is missing.")
+@click.option("--interface", default="", help="Address of the interface to listen on.")
+@click.option("--symbol", help="Whose ladder to show; without it the first one that trades.")
+@click.option("--levels", type=click.IntRange(1, 50), default=10, show_default=True,
+              help="Of each side.")  # fmt: skip
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long to listen.")
+@as_json_option
+def listen(
+    first: tuple[str, int],
+    second: tuple[str, int] | None,
+    ask: tuple[str, int] | None,
+    interface: str,
+    symbol: str | None,
+    levels: int,
+    seconds: float | None,
+    as_json: bool,
+) -> None:
+    """Rebuild a venue's book from its live feed and show it, until Control-C.
+
+    Takes each message from the line that has it first and asks for those that neither has.
+    """
+    from rich.console import Console
+    from rich.live import Live
+
+    from openoutcry.market_data.receiver import Receiver
+
+    receiver = Receiver([one for one in (first, second) if one], ask, interface)
+    until = time.monotonic() + seconds if seconds else float("inf")
+    console = Console(stderr=as_json)
+    try:
+        with Live(console=console, auto_refresh=False, transient=as_json) as live:
+            due = 0.0
+            while time.monotonic() < until and not receiver.lines.complete:
+                receiver.poll(min(REDRAW_S, max(0.0, until - time.monotonic())))
+                if time.monotonic() >= due:
+                    due = time.monotonic() + REDRAW_S
+                    live.update(ladder(receiver, symbol, levels), refresh=True)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        receiver.close()
+    if as_json:
+        click.echo(json.dumps(account(receiver, levels)))
+
+
+def account(receiver: "Receiver", levels: int) -> dict[str, Any]:
+    """What was received, and the book at the end.  Prices have four decimals."""
+    lines, book = receiver.lines, receiver.book
+    return {
+        "session": lines.session.decode("latin-1"),
+        "messages": lines.taken,
+        "next_sequence": lines.next_sequence,
+        "missing": lines.missing[1],
+        "duplicates": lines.duplicates,
+        "gaps": lines.gaps,
+        "requests": lines.requests,
+        "foreign": lines.foreign,
+        "book_hash": book.hash(),
+        "instruments": [
+            {
+                "symbol": one.symbol, "state": one.state, "last_price": one.last_price,
+                "volume": one.volume, "trades": one.trades,
+                "bids": book.levels(one.locate, "B", levels),
+                "asks": book.levels(one.locate, "S", levels),
+            }
+            for one in book.instruments()
+        ],
+    }  # fmt: skip
+
+
+def ladder(receiver: "Receiver", symbol: str | None, levels: int) -> Any:
+    """Asks above bids, best in the middle, with the spread and the last trade."""
+    from rich.table import Table
+
+    lines, book = receiver.lines, receiver.book
+    found = book.instruments()
+    shown = [one for one in found if symbol is None or one.symbol == symbol]
+    chosen = next((one for one in shown if one.trades), shown[0] if shown else None)
+    state = f"{lines.taken:,} messages, {lines.gaps} gaps, {lines.missing[1]} missing"
+    if chosen is None:
+        waiting = f"{symbol} is not in it" if found else "nothing yet"
+        return f"session {lines.session.decode('latin-1') or '?'}: {waiting}; {state}"
+    bids, asks = (book.levels(chosen.locate, side, levels) for side in "BS")
+    spread = price_text(asks[0][0] - bids[0][0]) if bids and asks else "none"
+    last = f"{chosen.last_shares:,} @ {price_text(chosen.last_price)}" if chosen.trades else "none"
+    table = Table(
+        title=f"{chosen.symbol} {chosen.state}",
+        caption=f"last {last} · volume {chosen.volume:,} · spread {spread}\n{state}",
+    )
+    for name in ("orders", "bid", "price", "ask", "orders"):
+        table.add_column(name, justify="right")
+    for price, shares, orders in reversed(asks):
+        table.add_row("", "", price_text(price), f"{shares:,}", str(orders))
+    for price, shares, orders in bids:
+        table.add_row(str(orders), f"{shares:,}", price_text(price), "", "")
+    return table
+
+
+def price_text(price: int) -> str:
+    """A price with its four decimals."""
+    sign, price = ("-", -price) if price < 0 else ("", price)
+    return f"{sign}{price // 10_000:,}.{price % 10_000:04d}"

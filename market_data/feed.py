@@ -5,7 +5,7 @@ each message has the same number and the same bytes.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 import openoutcry.market_data.state as s
 from openoutcry.market_data import say
-from openoutcry.market_data.encode import CALLS, MESSAGES_AN_EVENT, MORE_MESSAGES, encode
+from openoutcry.market_data.encode import MESSAGES_AN_EVENT, MORE_MESSAGES, encode
 from openoutcry.market_data.errors import FeedError
 from openoutcry.wire.enums import Phase
 from openoutcry.wire.records import EVENT_DTYPE
@@ -54,24 +54,33 @@ def scales_of(
     return np.array(scales, np.int64)
 
 
-def check_instruments(
+def limits_broken(
     instruments: npt.NDArray[Any], decimals: Mapping[str, int] | None = None
-) -> None:
-    """Raise :class:`FeedError` for an instrument whose limits allow what ITCH 5.0 cannot say: a
-    price below 0 or above 429,496.7295, more than 4,294,967,295 lots."""
-    for row, scale in zip(instruments, scales_of(instruments, decimals).tolist(), strict=True):
-        symbol = bytes(row["symbol"]).decode()
-        most = say.MAX_U32 // scale
+) -> Iterator[tuple[int, str, str]]:
+    """Index, field and what is wrong with it, of each limit that allows what ITCH 5.0 cannot say: a
+    price below 0 or above 429,496.7295, more than 4,294,967,295 lots, more than four decimals."""
+    for index, row in enumerate(instruments):
+        places = (decimals or {}).get(bytes(row["symbol"]).decode(), MAX_DECIMALS)
+        if not 0 <= places <= MAX_DECIMALS:
+            yield index, "decimals", f"is {places}: the feed can say 0 to {MAX_DECIMALS}"
+            continue
+        most = say.MAX_U32 // 10 ** (MAX_DECIMALS - places)
         for field, low, high in (
             ("min_price_ticks", 0, most),
             ("max_price_ticks", 0, most),
             ("max_qty_lots", 1, say.MAX_U32),
         ):
             if not low <= int(row[field]) <= high:
-                raise FeedError(
-                    f"instrument {symbol}: {field} is {int(row[field])}: the feed can say {low} to "
-                    f"{high}"
-                )
+                yield index, field, f"is {int(row[field])}: the feed can say {low} to {high}"
+
+
+def check_instruments(
+    instruments: npt.NDArray[Any], decimals: Mapping[str, int] | None = None
+) -> None:
+    """Raise :class:`FeedError` for an instrument of which a limit is (:func:`limits_broken`)."""
+    for index, field, words in limits_broken(instruments, decimals):
+        symbol = bytes(instruments["symbol"][index]).decode()
+        raise FeedError(f"instrument {symbol}: {field} {words}")
 
 
 class Feed:
@@ -188,6 +197,3 @@ def _phase_rows() -> npt.NDArray[np.int64]:
         cross = ord(CROSS_LETTERS.get(phase, "O"))
         rows[phase] = ord(letter), int.from_bytes(reason.encode(), "big"), cross
     return rows
-
-
-__all__ = ["CALLS", "Feed", "check_instruments", "scales_of"]

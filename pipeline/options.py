@@ -11,6 +11,7 @@ import numpy.typing as npt
 from openoutcry.dpdk_shim.authentication import PacketSession
 from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.gateway_fpga import Settings
+from openoutcry.market_data.spec import FeedSpec
 from openoutcry.matcher import Engine
 from openoutcry.order_entry.spec import SessionsSpec
 from openoutcry.pipeline.recording import Recording
@@ -104,6 +105,8 @@ class Options:
     """When a stage that lives and makes no progress is reported, and when it is restarted."""
     sessions: SessionsSpec | None = None
     """Participants' sessions and their ports; ``wiring`` has their rows (``with_sessions``)."""
+    feed: FeedSpec | None = None
+    """The public market data; ``wiring`` has its row (``with_feed``)."""
     recording: Recording | None = None
     """Filled with every command's stamps; for a source of known length."""
 

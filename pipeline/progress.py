@@ -120,6 +120,8 @@ def take_sample(work: Work, state: RunState, note: Callable[[str], None]) -> Sam
     state.book.look(work, note)
     if work.sessions is not None:
         work.sessions.look(note)
+    if work.feed is not None:
+        work.feed.look(note)
     shared = work.shared
     control = shared.control
     first_ns = control[ct.FIRST_NS]

@@ -39,6 +39,8 @@ __all__ = ["ORDER_CAPACITY", "Options", "PipelineError", "Sample", "Source", "Wa
 
 NO_LIMIT = 2**62
 # A stop is answered within a second: a longer journal (0.3 s a million) is left to `outcry replay`.
+FEED_DRAIN_S = 10.0
+"""How long the end of a run waits for its feed to have told everything."""
 REPLAY_AT_STOP = 500_000
 UNAUTHENTICATED = (
     "unauthenticated: whoever reaches this network port is any participant he names, except the "
@@ -116,6 +118,8 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
             _run_inline(work, state, watcher)
         else:
             Supervisor(work, state, watcher, options.stall).run()
+    if work.feed is not None:
+        work.feed.finish(FEED_DRAIN_S)
 
     result = make_result(options, work, state)
     if options.recording is not None:
@@ -183,6 +187,7 @@ def _prepare(
         recording=options.recording,
         spare_cores=options.spare_cores,
         sessions=_open_sessions(options, shared, directory, watcher, stack),
+        feed=_open_feed(options, shared, directory, watcher, stack),
     )
     if directory is not None and options.journal is not None and options.topology == "processes":
         stack.enter_context(following(directory, options.checkpoint_every))
@@ -203,6 +208,25 @@ def _open_sessions(
         watcher.note(f"{row.protocol.name} on {host}:{port}")
     sessions.open_doors()
     return sessions
+
+
+def _open_feed(
+    options: Options, shared: Shared, journal: Path | None, watcher: Watcher, stack: ExitStack
+) -> Any:
+    """The public market data, if it is asked for."""
+    if options.feed is None:
+        return None
+    if journal is None:
+        raise PipelineError("market data are made of the journal: --durability none keeps none")
+    from openoutcry.pipeline.feed import PublicFeed  # for a venue only, as the sessions
+
+    feed = PublicFeed(options.feed, shared, options.table, options.order_capacity, journal)
+    stack.callback(feed.close)
+    if feed.retransmission:
+        watcher.note("retransmission on {}:{}".format(*feed.retransmission))
+    watcher.note(f"feed {feed.session} on {options.feed.a[0]}:{options.feed.a[1]}")
+    feed.start()
+    return feed
 
 
 def _make_receiver(options: Options, stack: ExitStack) -> UdpReceiver | None:

@@ -82,6 +82,8 @@ class Work:
     sessions: Any = None
     """Participants' sessions (sessions.Sessions), where there are any.  Not imported here: every
     stage's machine code would depend on all of order entry."""
+    feed: Any = None
+    """The public feed (feed.PublicFeed), if there is one."""
 
     @property
     def instruments(self) -> npt.NDArray[Any]:

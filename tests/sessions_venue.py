@@ -13,6 +13,7 @@ from pathlib import Path
 
 import argon2
 
+from openoutcry.market_data.spec import FeedSpec
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.spec import (
     CancelOnDisconnect,
@@ -23,6 +24,7 @@ from openoutcry.order_entry.spec import (
     Takeover,
     ThrottlePolicy,
 )
+from openoutcry.pipeline.feed import with_feed
 from openoutcry.pipeline.run import Options, Watcher, run
 from openoutcry.pipeline.sessions import with_sessions
 from openoutcry.pipeline.topology import TOPOLOGY
@@ -58,6 +60,11 @@ def session(name, participant, networks=(), protocol=int(Protocol.OUCH42), **mor
     return SessionSpec(name, participant, Protocol(protocol), HASH, **more)
 
 
+def feed_of(document):
+    tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in document.items()}
+    return FeedSpec(**tuples)
+
+
 def serve(document):
     """In the process: run what the document says until it is told to stop."""
     rows = [session(**row) for row in document["sessions"]]
@@ -74,13 +81,17 @@ def serve(document):
     def note(text):
         print(json.dumps({"note": text}), flush=True)
 
+    wiring = with_sessions(TOPOLOGY)
+    if "feed" in document:
+        wiring = with_feed(wiring)
     result = run(
         Options(
-            source=Nobody(), wiring=with_sessions(TOPOLOGY), sessions=sessions, journal=journal,
+            source=Nobody(), wiring=wiring, sessions=sessions, journal=journal,
             durability=document.get("durability", "async" if journal else "none"),
             resume=resume, order_capacity=1 << 12, verify=journal is not None,
             spare_cores=document.get("spare_cores", 1), volatile_journal=True,
             topology=document.get("topology", "processes"),
+            feed=feed_of(document["feed"]) if "feed" in document else None,
         ),
         Watcher(note=note),
     )  # fmt: skip

@@ -14,10 +14,12 @@ from typing import Any
 import numpy.typing as npt
 
 from openoutcry.dpdk_shim.authentication import NETWORKS_MAX, PacketSession
+from openoutcry.market_data.spec import FeedSpec
 from openoutcry.order_entry import spec
 from openoutcry.pipeline.venue import table as t
 from openoutcry.pipeline.venue.calendar import Calendar
 from openoutcry.pipeline.venue.calendar_tables import read_calendar, read_instruments
+from openoutcry.pipeline.venue.feed_table import read_feed
 from openoutcry.pipeline.venue.limits import risk_rows
 from openoutcry.pipeline.venue.lines import key_lines
 from openoutcry.pipeline.venue.risk_tables import RiskSpec, read_risk
@@ -44,7 +46,7 @@ SOUPBIN_NAME = 6
 MAX_COUNT = 2**62
 TABLES = (
     "venue", "calendar", "schedule", "instrument", "participant", "session", "port", "limits",
-    "operator",
+    "operator", "market_data",
 )  # fmt: skip
 
 
@@ -87,6 +89,8 @@ class VenueFile:
     retention_days: int
     order_capacity: int
     housekeeping_cores: int
+    feed: FeedSpec | None
+    """The public market data."""
     risk: RiskSpec
 
 
@@ -219,6 +223,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     if sessions and venue["retention_days"]:
         tables.wrong(("venue", "retention_days"), "a venue with sessions keeps its whole journal: "
                      "their streams are made from it")  # fmt: skip
+    feed = read_feed(tables, instruments, decimals)
     if packet_sessions and path.stat().st_mode & 0o077:
         tables.wrong((), f"holds session keys, and others may read it: chmod 600 {path}")
     if tables.mistakes:
@@ -246,6 +251,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
         packet_sessions=tuple(packet_sessions),
         journal=folder / venue["journal"],
         copies=tuple(folder / copy for copy in venue["copies"]),
+        feed=feed,
         risk=risk,
         **{name: venue[name] for name in same},
     )

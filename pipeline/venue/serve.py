@@ -20,9 +20,11 @@ from openoutcry.journal import Journal, JournalError, JournalReader
 from openoutcry.journal.archive import archive, retire
 from openoutcry.journal.unwritten import is_unwritten
 from openoutcry.order_entry.spec import SessionsSpec
+from openoutcry.pipeline.feed import with_feed
 from openoutcry.pipeline.options import Options, PipelineError
 from openoutcry.pipeline.run import Sample, Watcher, run
 from openoutcry.pipeline.sessions import with_sessions
+from openoutcry.pipeline.topology import Topology
 from openoutcry.pipeline.venue import days
 from openoutcry.pipeline.venue.calendar import TradingDay, moment_ns, utc_text
 from openoutcry.pipeline.venue.file import VenueFile
@@ -149,8 +151,9 @@ class Venue:
             hooks=self._hooks(resume),
             spare_cores=file.housekeeping_cores,
             verify=False,
-            wiring=with_sessions(WIRING) if file.sessions.sessions else WIRING,
+            wiring=wiring_of(file),
             sessions=self._sessions(),
+            feed=file.feed,
             operator=house,
         )
 
@@ -245,6 +248,12 @@ class Venue:
                 "phase": next_phase.phase.name if next_phase.phase else "",
             },
         }
+
+
+def wiring_of(file: VenueFile) -> Topology:
+    """The table of a venue with what its file asks for."""
+    table = with_sessions(WIRING) if file.sessions.sessions else WIRING
+    return with_feed(table) if file.feed else table
 
 
 def put_away(file: VenueFile) -> dict[str, Any]:

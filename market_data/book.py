@@ -1,0 +1,173 @@
+"""A subscriber's book: messages of ITCH 5.0 in, every displayed order of every instrument out."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import openoutcry.market_data.book_state as b
+from openoutcry.market_data.book_apply import apply, list_levels, list_orders, rehash
+from openoutcry.market_data.errors import FeedError
+
+ERRORS = {
+    b.BAD_MESSAGE: "is no message of ITCH 5.0",
+    b.UNKNOWN_ORDER: "is about an order that is not in the book",
+    b.TWICE: "adds an order that is in the book already",
+    b.TOO_MUCH: "takes off more shares than the order has, or none",
+}
+SIDES = "BS"
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """What is known of an instrument beside its book.  Prices have four decimals."""
+
+    locate: int
+    symbol: str
+    state: str
+    """T trading, Q a call phase, P paused, H halted or closed."""
+    last_price: int
+    last_shares: int
+    volume: int
+    trades: int
+    turnover: int
+    """Sum of price times shares, modulo 2**64."""
+    paired: int
+    imbalance: int
+    direction: str
+    near_price: int
+
+
+class Book:
+    """The displayed orders of all instruments.
+
+    ``orders``: room to begin with; the book grows as it must.
+    """
+
+    def __init__(self, orders: int = 1 << 16) -> None:
+        self._header = np.zeros(b.HEADER_BYTES // 8, np.int64)
+        self._instruments = np.zeros(
+            (b.MAX_LOCATE + 1) * b.INSTRUMENT_BYTES // 8, np.int64
+        ).reshape(b.MAX_LOCATE + 1, -1)
+        self._header[b.INSTRUMENTS // 8] = self._instruments.ctypes.data
+        self._orders = self._levels = np.zeros(0, np.int64)
+        self._tables: tuple[npt.NDArray[np.int64], ...] = ()
+        self._allocate(orders)
+
+    def _allocate(self, capacity: int) -> None:
+        """Room for so many orders; what there is stays as it is."""
+        header, old = self._header, (self._orders, self._levels)
+        self._orders = np.zeros((capacity + 1) * b.ORDER_BYTES // 8, np.int64)
+        self._levels = np.zeros((capacity + 1) * b.LEVEL_BYTES // 8, np.int64)
+        for new, before in zip((self._orders, self._levels), old, strict=True):
+            new[: len(before)] = before
+        entries = 1 << (2 * capacity).bit_length()
+        self._tables = tuple(np.zeros(2 * entries, np.int64) for _ in range(2))
+        for word, value in (
+            (b.ORDERS, self._orders.ctypes.data),
+            (b.ORDER_CAPACITY, capacity),
+            (b.ORDER_TABLE, self._tables[0].ctypes.data),
+            (b.ORDER_MASK, entries - 1),
+            (b.LEVELS, self._levels.ctypes.data),
+            (b.LEVEL_CAPACITY, capacity),
+            (b.LEVEL_TABLE, self._tables[1].ctypes.data),
+            (b.LEVEL_MASK, entries - 1),
+        ):
+            header[word // 8] = value
+        # All rows are in use when room is made: none of the orders' is free.
+        free = int(header[b.LEVEL_FREE // 8])
+        levels = self._levels.reshape(-1, b.LEVEL_BYTES // 8)
+        while free:
+            levels[free, b.COUNT // 8] = 0
+            free = int(levels[free, b.WORSE // 8])
+        for table, rows, row_bytes, used, count_at in (
+            (self._tables[0], self._orders, b.ORDER_BYTES, b.ORDERS_USED, b.SHARES),
+            (self._tables[1], self._levels, b.LEVEL_BYTES, b.LEVELS_USED, b.COUNT),
+        ):
+            rehash(table.ctypes.data, entries - 1, rows.ctypes.data, row_bytes,
+                   int(header[used // 8]), count_at)  # fmt: skip
+
+    @property
+    def messages(self) -> int:
+        """How many messages were taken in."""
+        return int(self._header[b.MESSAGES // 8])
+
+    @property
+    def open_orders(self) -> int:
+        return int(self._header[b.OPEN // 8])
+
+    @property
+    def time_ns(self) -> int:
+        """Time of the last message, ns since midnight."""
+        return int(self._header[b.NOW // 8])
+
+    def apply(self, messages: bytes) -> None:
+        """Take in messages, each behind its length (u16, big-endian).
+
+        Raises :class:`FeedError` naming the message that cannot be; those before it are in.
+        """
+        data = np.frombuffer(messages, np.uint8)
+        at = 0
+        while at < len(messages):
+            at += apply(self._header.ctypes.data, data.ctypes.data + at, len(messages) - at)
+            error = int(self._header[b.ERROR // 8])
+            self._header[b.ERROR // 8] = 0
+            if error == b.FULL:
+                self._allocate(2 * int(self._header[b.ORDER_CAPACITY // 8]))
+            elif error:
+                raise FeedError(f"message {self.messages + 1} of the book {ERRORS[error]}")
+
+    def instruments(self) -> list[Instrument]:
+        """Those that the stream has named, by locate."""
+        return [self.instrument(int(k)) for k in np.flatnonzero(self._instruments[:, 0])]
+
+    def instrument(self, locate: int) -> Instrument:
+        row = {
+            at: int(self._instruments[locate, at // 8]) for at in range(0, b.INSTRUMENT_BYTES, 8)
+        }
+        return Instrument(
+            locate=locate,
+            symbol=row[b.SYMBOL].to_bytes(8, "little", signed=True).decode("latin-1").rstrip(" \0"),
+            state=chr(row[b.STATE]).strip("\0"),
+            last_price=row[b.LAST_PRICE],
+            last_shares=row[b.LAST_SHARES],
+            volume=row[b.VOLUME],
+            trades=row[b.TRADES],
+            turnover=row[b.TURNOVER] & (1 << 64) - 1,
+            paired=row[b.PAIRED],
+            imbalance=row[b.IMBALANCE],
+            direction=chr(row[b.DIRECTION]).strip("\0"),
+            near_price=row[b.NEAR_PRICE],
+        )
+
+    def orders(self, locate: int, side: str) -> npt.NDArray[np.int64]:
+        """(price, shares, number) of a side's orders, best price first, then in their queue."""
+        out = np.zeros((self.open_orders, 3), np.int64)
+        at = self._header.ctypes.data, locate, int(side == "B")
+        return out[: list_orders(*at, out.ctypes.data, len(out))]
+
+    def levels(self, locate: int, side: str, most: int = 10) -> list[tuple[int, int, int]]:
+        """(price, shares, orders) of a side's best levels."""
+        out = np.zeros((most, 3), np.int64)
+        at = self._header.ctypes.data, locate, int(side == "B")
+        count = list_levels(*at, out.ctypes.data, most)
+        return [tuple(row) for row in out[:count].tolist()]
+
+    def hash(self) -> str:
+        """Of every displayed order in its place: locate, side, price, shares."""
+        found = blake2b(digest_size=16)
+        for locate in np.flatnonzero(self._instruments[:, 1:3].any(axis=1)).tolist():
+            for side in SIDES:
+                hash_side(found, locate, side, self.orders(locate, side)[:, :2])
+        return found.hexdigest()
+
+
+def hash_side(found: Any, locate: int, side: str, orders: npt.NDArray[np.int64]) -> None:
+    """Add a side of an instrument to a hash: ``orders`` (price with four decimals, shares), best
+    price first, then in their queue.  Empty sides are left out."""
+    if len(orders):
+        found.update(locate.to_bytes(2, "big") + side.encode())
+        found.update(len(orders).to_bytes(8, "big"))
+        found.update(np.ascontiguousarray(orders, ">i8").tobytes())

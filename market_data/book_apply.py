@@ -1,0 +1,302 @@
+"""Messages of ITCH 5.0 become a book: order by order, level by level.
+
+Whatever comes from a network is checked before anything is changed; a message that cannot be is an
+error, and neither it nor anything behind it is taken in.
+"""
+
+import openoutcry.market_data.book_state as b
+from openoutcry.wire.big_endian import load_any64, load_be16, load_be32, load_be64
+from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import add_wrapping, load_i64, load_u8, mul_wrapping, store_i64
+
+_OUT = {message.kind: message for message in ITCH50.server}
+_S, _R, _H, _A, _E, _C = (_OUT[kind].at for kind in "SRHAEC")
+_X, _U, _P, _Q, _I = (_OUT[kind].at for kind in "XUPQI")
+_KR, _KH, _KA, _KF, _KE, _KC = (ord(kind) for kind in "RHAFEC")
+_KX, _KD, _KU, _KP, _KQ, _KI = (ord(kind) for kind in "XDUPQI")
+_ZR, _ZH, _ZA, _ZF, _ZE, _ZC = (_OUT[kind].size_bytes for kind in "RHAFEC")
+_ZX, _ZD, _ZU, _ZP, _ZQ, _ZI = (_OUT[kind].size_bytes for kind in "XDUPQI")
+_MIN_BYTES = min(message.size_bytes for message in ITCH50.server)
+_BUY, _SELL, _YES = ord("B"), ord("S"), ord("Y")
+
+
+@kernel
+def fail(state: int, error: int) -> int:
+    store_i64(state + b.ERROR, error)
+    return 0
+
+
+@kernel
+def enter(state: int, ref: int, locate: int, is_buy: int, price: int, shares: int) -> int:
+    """A new order at the back of its price; 1, or 0 after an error."""
+    table, mask = load_i64(state + b.ORDER_TABLE), load_i64(state + b.ORDER_MASK)
+    if ref == 0 or shares == 0 or locate == 0:
+        return fail(state, b.BAD_MESSAGE)
+    entry = b.place_of(table, mask, ref)
+    if load_i64(entry) != 0:
+        return fail(state, b.TWICE)
+    if load_i64(state + b.OPEN) == load_i64(state + b.ORDER_CAPACITY):
+        return fail(state, b.FULL)
+    number = load_i64(state + b.ORDER_FREE)
+    if number != 0:
+        store_i64(state + b.ORDER_FREE, load_i64(b.order_row(state, number) + b.BEHIND))
+    else:
+        number = load_i64(state + b.ORDERS_USED) + 1
+        store_i64(state + b.ORDERS_USED, number)
+    store_i64(entry, ref)
+    store_i64(entry + 8, number)
+    key = locate << b.LOCATE_SHIFT | (b.SIDE_BIT if is_buy else 0) | price
+    level_table, level_mask = load_i64(state + b.LEVEL_TABLE), load_i64(state + b.LEVEL_MASK)
+    entry = b.place_of(level_table, level_mask, key)
+    level = load_i64(entry + 8) if load_i64(entry) != 0 else b.new_level(state, key, entry)
+    row, at = b.order_row(state, number), b.level_row(state, level)
+    last = load_i64(at + b.LAST)
+    store_i64(row + b.REF, ref)
+    store_i64(row + b.PRICE, price)
+    store_i64(row + b.SHARES, shares)
+    store_i64(row + b.LEVEL, level)
+    store_i64(row + b.BEHIND, 0)
+    store_i64(row + b.BEFORE, last)
+    if last != 0:
+        store_i64(b.order_row(state, last) + b.BEHIND, number)
+    else:
+        store_i64(at + b.FIRST, number)
+    store_i64(at + b.LAST, number)
+    store_i64(at + b.TOTAL, load_i64(at + b.TOTAL) + shares)
+    store_i64(at + b.COUNT, load_i64(at + b.COUNT) + 1)
+    store_i64(state + b.OPEN, load_i64(state + b.OPEN) + 1)
+    return 1
+
+
+@kernel
+def find(state: int, ref: int) -> int:
+    """Address of an order's entry in the table, 0 after an error."""
+    entry = b.place_of(load_i64(state + b.ORDER_TABLE), load_i64(state + b.ORDER_MASK), ref)
+    if ref == 0 or load_i64(entry) == 0:
+        return fail(state, b.UNKNOWN_ORDER)
+    return entry
+
+
+@kernel
+def leave(state: int, entry: int) -> None:
+    """An order is no longer there."""
+    number = load_i64(entry + 8)
+    row = b.order_row(state, number)
+    level = load_i64(row + b.LEVEL)
+    at = b.level_row(state, level)
+    before, behind = load_i64(row + b.BEFORE), load_i64(row + b.BEHIND)
+    if before != 0:
+        store_i64(b.order_row(state, before) + b.BEHIND, behind)
+    else:
+        store_i64(at + b.FIRST, behind)
+    if behind != 0:
+        store_i64(b.order_row(state, behind) + b.BEFORE, before)
+    else:
+        store_i64(at + b.LAST, before)
+    store_i64(at + b.TOTAL, load_i64(at + b.TOTAL) - load_i64(row + b.SHARES))
+    count = load_i64(at + b.COUNT) - 1
+    store_i64(at + b.COUNT, count)
+    if count == 0:
+        b.drop_level(state, level)
+    b.take_out(load_i64(state + b.ORDER_TABLE), load_i64(state + b.ORDER_MASK), entry)
+    store_i64(row + b.BEHIND, load_i64(state + b.ORDER_FREE))
+    store_i64(state + b.ORDER_FREE, number)
+    store_i64(state + b.OPEN, load_i64(state + b.OPEN) - 1)
+
+
+@kernel
+def take_off(state: int, entry: int, shares: int) -> int:
+    """Fewer shares of an order; 0 after an error."""
+    row = b.order_row(state, load_i64(entry + 8))
+    left = load_i64(row + b.SHARES) - shares
+    if left < 0 or shares == 0:
+        return fail(state, b.TOO_MUCH)
+    if left == 0:
+        leave(state, entry)
+        return 1
+    store_i64(row + b.SHARES, left)
+    at = b.level_row(state, load_i64(row + b.LEVEL))
+    store_i64(at + b.TOTAL, load_i64(at + b.TOTAL) - shares)
+    return 1
+
+
+@kernel
+def traded(state: int, locate: int, price: int, shares: int) -> None:
+    row = b.instrument_row(state, locate)
+    store_i64(row + b.LAST_PRICE, price)
+    store_i64(row + b.LAST_SHARES, shares)
+    store_i64(row + b.VOLUME, add_wrapping(load_i64(row + b.VOLUME), shares))
+    store_i64(row + b.TRADES, load_i64(row + b.TRADES) + 1)
+    turnover = add_wrapping(load_i64(row + b.TURNOVER), mul_wrapping(price, shares))
+    store_i64(row + b.TURNOVER, turnover)
+
+
+@kernel
+def executed(state: int, message: int, size: int, locate: int) -> int:
+    """E and C."""
+    is_c = load_u8(message) == _KC
+    if size != (_ZC if is_c else _ZE):
+        return fail(state, b.BAD_MESSAGE)
+    entry = find(state, load_be64(message + _E.reference))
+    if entry == 0:
+        return 0
+    price = load_i64(b.order_row(state, load_i64(entry + 8)) + b.PRICE)
+    shares = load_be32(message + _E.shares)
+    if take_off(state, entry, shares) == 0:
+        return 0
+    if not is_c:
+        traded(state, locate, price, shares)
+    elif load_u8(message + _C.printable) == _YES:
+        traded(state, locate, load_be32(message + _C.price), shares)
+    return 1
+
+
+@kernel
+def replaced(state: int, message: int, size: int, locate: int) -> int:
+    entry = find(state, load_be64(message + _U.reference)) if size == _ZU else 0
+    if entry == 0:
+        return fail(state, b.BAD_MESSAGE if size != _ZU else b.UNKNOWN_ORDER)
+    shares, ref = load_be32(message + _U.shares), load_be64(message + _U.new_reference)
+    table, mask = load_i64(state + b.ORDER_TABLE), load_i64(state + b.ORDER_MASK)
+    if shares == 0 or ref == 0 or load_i64(b.place_of(table, mask, ref)) != 0:
+        return fail(state, b.TWICE if ref != 0 and shares != 0 else b.BAD_MESSAGE)
+    level = b.level_row(state, load_i64(b.order_row(state, load_i64(entry + 8)) + b.LEVEL))
+    is_buy = load_i64(level + b.KEY) & b.SIDE_BIT
+    leave(state, entry)
+    return enter(state, ref, locate, is_buy, load_be32(message + _U.price), shares)
+
+
+@kernel_outlined
+def of_the_market(state: int, message: int, size: int, locate: int) -> int:
+    """What is about no order that is displayed; what a book does not keep is passed over."""
+    kind, row = load_u8(message), b.instrument_row(state, locate)
+    wanted = 0
+    if kind == _KR:
+        wanted = _ZR
+        if size == _ZR:
+            store_i64(row + b.SYMBOL, load_any64(message + _R.stock))
+    elif kind == _KH:
+        wanted = _ZH
+        if size == _ZH:
+            store_i64(row + b.STATE, load_u8(message + _H.state))
+    elif kind == _KP:
+        wanted = _ZP
+        if size == _ZP:
+            shares = load_be32(message + _P.shares)
+            traded(state, locate, load_be32(message + _P.price), shares)
+    elif kind == _KQ:
+        wanted = _ZQ
+        if size == _ZQ and load_be64(message + _Q.shares) != 0:
+            shares = load_be64(message + _Q.shares)
+            traded(state, locate, load_be32(message + _Q.price), shares)
+    elif kind == _KI:
+        wanted = _ZI
+        if size == _ZI:
+            store_i64(row + b.PAIRED, load_be64(message + _I.paired))
+            store_i64(row + b.IMBALANCE, load_be64(message + _I.imbalance))
+            store_i64(row + b.DIRECTION, load_u8(message + _I.direction))
+            store_i64(row + b.NEAR_PRICE, load_be32(message + _I.near_price))
+    if wanted != 0 and size != wanted:
+        return fail(state, b.BAD_MESSAGE)
+    return 1
+
+
+@kernel
+def one(state: int, message: int, size: int) -> int:
+    """Take one message in; 0 after an error."""
+    if size < _MIN_BYTES:
+        return fail(state, b.BAD_MESSAGE)
+    kind, locate = load_u8(message), load_be16(message + _S.locate)
+    if kind in (_KA, _KF):
+        side = load_u8(message + _A.side)
+        if size != (_ZA if kind == _KA else _ZF) or (side not in (_BUY, _SELL)):
+            return fail(state, b.BAD_MESSAGE)
+        ref, shares = load_be64(message + _A.reference), load_be32(message + _A.shares)
+        return enter(state, ref, locate, side == _BUY, load_be32(message + _A.price), shares)
+    if kind == _KD:
+        entry = find(state, load_be64(message + _E.reference)) if size == _ZD else 0
+        if entry == 0:
+            return fail(state, b.BAD_MESSAGE if size != _ZD else b.UNKNOWN_ORDER)
+        leave(state, entry)
+        return 1
+    if kind in (_KE, _KC):
+        return executed(state, message, size, locate)
+    if kind == _KX:
+        entry = find(state, load_be64(message + _X.reference)) if size == _ZX else 0
+        if entry == 0:
+            return fail(state, b.BAD_MESSAGE if size != _ZX else b.UNKNOWN_ORDER)
+        return take_off(state, entry, load_be32(message + _X.shares))
+    if kind == _KU:
+        return replaced(state, message, size, locate)
+    return of_the_market(state, message, size, locate)
+
+
+@kernel
+def apply(state: int, messages: int, length: int) -> int:
+    """Take in messages, each behind its length; returns how many bytes were.  After an error the
+    header has its kind, and the message at which it happened was not taken in."""
+    at = 0
+    while at + FRAME_BYTES <= length:
+        size = load_be16(messages + at)
+        if at + FRAME_BYTES + size > length:
+            fail(state, b.BAD_MESSAGE)
+            break
+        message = messages + at + FRAME_BYTES
+        if one(state, message, size) == 0:
+            break
+        at += FRAME_BYTES + size
+        store_i64(state + b.MESSAGES, load_i64(state + b.MESSAGES) + 1)
+        now = load_be16(message + _S.timestamp) << 32 | load_be32(message + _S.timestamp + 2)
+        store_i64(state + b.NOW, now)
+    if at != length and load_i64(state + b.ERROR) == 0:
+        fail(state, b.BAD_MESSAGE)
+    return at
+
+
+@kernel
+def rehash(table: int, mask: int, rows: int, row_bytes: int, used: int, count_at: int) -> None:
+    """Enter rows 1 to ``used`` into an empty table, by their first word; those without
+    ``count_at`` are free."""
+    for number in range(1, used + 1):
+        row = rows + row_bytes * number
+        if load_i64(row + count_at) != 0:
+            entry = b.place_of(table, mask, load_i64(row))
+            store_i64(entry, load_i64(row))
+            store_i64(entry + 8, number)
+
+
+@kernel
+def list_orders(state: int, locate: int, is_buy: int, out: int, room: int) -> int:
+    """(price, shares, number) of a side's orders, int64 each, best price first, then in their
+    queue; returns how many there are."""
+    level = load_i64(b.instrument_row(state, locate) + (b.BEST_BID if is_buy else b.BEST_ASK))
+    count = 0
+    while level != 0:
+        at = b.level_row(state, level)
+        number = load_i64(at + b.FIRST)
+        while number != 0:
+            row = b.order_row(state, number)
+            if count < room:
+                store_i64(out + 24 * count, load_i64(row + b.PRICE))
+                store_i64(out + 24 * count + 8, load_i64(row + b.SHARES))
+                store_i64(out + 24 * count + 16, load_i64(row + b.REF))
+            count += 1
+            number = load_i64(row + b.BEHIND)
+        level = load_i64(at + b.WORSE)
+    return count
+
+
+@kernel
+def list_levels(state: int, locate: int, is_buy: int, out: int, room: int) -> int:
+    """(price, shares, orders) of a side's best levels, int64 each; returns how many are listed."""
+    level = load_i64(b.instrument_row(state, locate) + (b.BEST_BID if is_buy else b.BEST_ASK))
+    count = 0
+    while level != 0 and count < room:
+        at = b.level_row(state, level)
+        store_i64(out + 24 * count, load_i64(at + b.KEY) & 0xFFFFFFFF)
+        store_i64(out + 24 * count + 8, load_i64(at + b.TOTAL))
+        store_i64(out + 24 * count + 16, load_i64(at + b.COUNT))
+        count += 1
+        level = load_i64(at + b.WORSE)
+    return count

@@ -1,0 +1,147 @@
+"""Two lines that say the same become one stream: each message once, in order, none missing.
+
+Packets come from line A, from line B and in answer to requests, lost, doubled and out of order as a
+network has it.  The first that has the next message is taken, what came too early is kept, and for
+what is missing there is a request to be sent.  Knows neither sockets nor clocks.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from openoutcry.market_data import mold
+from openoutcry.wire.big_endian import load_be16
+from openoutcry.wire.feed_messages import FRAME_BYTES
+from openoutcry.wire.kernel import kernel
+
+REQUEST_AFTER_NS = 1_000_000
+"""How long a gap may be filled by the other line before its messages are asked for."""
+RETRY_NS = 50_000_000
+"""After which what was asked for is asked for again."""
+MAX_EARLY = 4096
+"""Packets that came too early and are kept; of more the latest go, and come again when asked."""
+REQUESTED_MOST = 1024
+"""Messages of one request."""
+
+
+@kernel
+def skip(data: int, length: int, count: int) -> int:
+    """Where the message behind the first ``count`` begins."""
+    at = 0
+    for _ in range(count):
+        if at + FRAME_BYTES > length:
+            return length
+        at += FRAME_BYTES + load_be16(data + at)
+    return min(at, length)
+
+
+@dataclass
+class Lines:
+    """The lines of one venue.
+
+    ``deliver`` is given messages, each behind its length, and the number of the first.  A packet of
+    another session than the first one's is counted as foreign and goes no further.
+    """
+
+    deliver: Callable[[bytes, int], None]
+    next_sequence: int = 1
+    """The first message that has not come."""
+    session: bytes = b""
+    """Of the first packet, if none is given."""
+    highest: int = 0
+    """The last message that is known to have been sent."""
+    ended: bool = False
+    taken: int = 0
+    duplicates: int = 0
+    """Messages that had come already."""
+    foreign: int = 0
+    """Packets that are damaged or of another session."""
+    gaps: int = 0
+    requests: int = 0
+    _early: dict[int, mold.Packet] = field(default_factory=dict)
+    _gap_ns: int = 0
+    """When the gap at ``next_sequence`` was seen; 0: there is none."""
+    _asked_ns: int = 0
+
+    def take(self, data: bytes, now_ns: int) -> None:
+        """A packet as it came, at a time that never goes back (ns)."""
+        packet = mold.parse(data)
+        if packet is None or packet.session != (self.session or packet.session):
+            self.foreign += 1
+            return
+        self.session = packet.session
+        if packet.is_end or packet.count == 0:
+            self.highest = max(self.highest, packet.sequence - 1)
+            self.ended |= packet.is_end
+        else:
+            self.highest = max(self.highest, packet.sequence + packet.count - 1)
+            if packet.sequence <= self.next_sequence:
+                self._take(packet)
+            else:
+                self._keep(packet)
+        self._watch(now_ns)
+
+    def _take(self, packet: mold.Packet) -> None:
+        """A packet that has the next message, or nothing new; then what had come too early."""
+        found: mold.Packet | None = packet
+        while found is not None:
+            old = self.next_sequence - found.sequence
+            self.duplicates += min(old, found.count)
+            if old < found.count:
+                messages = found.messages
+                if old:
+                    view = np.frombuffer(messages, np.uint8)
+                    messages = messages[skip(view.ctypes.data, len(messages), old) :]
+                self.deliver(messages, self.next_sequence)
+                self.taken += found.count - old
+                self.next_sequence += found.count - old
+                self._gap_ns = self._asked_ns = 0
+            found = self._ripe()
+
+    def _ripe(self) -> mold.Packet | None:
+        """A packet that came too early and no longer is."""
+        if not self._early:
+            return None
+        first = min(self._early)
+        return self._early.pop(first) if first <= self.next_sequence else None
+
+    def _keep(self, packet: mold.Packet) -> None:
+        known = self._early.get(packet.sequence)
+        if known is not None and known.count >= packet.count:
+            self.duplicates += packet.count
+            return
+        self._early[packet.sequence] = packet
+        if len(self._early) > MAX_EARLY:
+            del self._early[max(self._early)]
+
+    def _watch(self, now_ns: int) -> None:
+        if self.next_sequence > self.highest:
+            self._gap_ns = 0
+        elif not self._gap_ns:
+            self._gap_ns = max(now_ns, 1)
+            self.gaps += 1
+
+    @property
+    def complete(self) -> bool:
+        """The session has ended, and every message of it has come."""
+        return self.ended and self.next_sequence > self.highest
+
+    @property
+    def missing(self) -> tuple[int, int]:
+        """The first message that is missing, and how many are from there to the next one that came;
+        (0, 0): none."""
+        if self.next_sequence > self.highest:
+            return 0, 0
+        until = min(self._early, default=self.highest + 1)
+        return self.next_sequence, until - self.next_sequence
+
+    def request(self, now_ns: int) -> bytes:
+        """The request to be sent now; empty if there is none."""
+        first, count = self.missing
+        asked_lately = self._asked_ns and now_ns - self._asked_ns < RETRY_NS
+        if not count or now_ns - self._gap_ns < REQUEST_AFTER_NS or asked_lately:
+            return b""
+        self._asked_ns = max(now_ns, 1)
+        self.requests += 1
+        return mold.header(self.session.decode("latin-1"), first, min(count, REQUESTED_MOST))

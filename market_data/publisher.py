@@ -1,0 +1,153 @@
+"""Sends packets on two lines, and again to whoever asks: sockets that never wait.
+
+What a socket does not take is lost on that line, as on any network: the other line and the
+retransmission server have it.
+"""
+
+import contextlib
+import socket
+import struct
+from dataclasses import dataclass
+
+from openoutcry.market_data import mold
+from openoutcry.market_data.spec import Address, FeedSpec
+from openoutcry.market_data.store import Store
+from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES
+
+REQUESTS_A_TURN = 256
+MAX_CLIENTS = 4096
+"""Clients whose requests are counted; of more the one that asked longest ago is forgotten."""
+SEND_BUFFER_BYTES = 1 << 22
+
+
+@dataclass
+class Client:
+    """What a client of the retransmission server may still have: packets, as of a time."""
+
+    allowed: float
+    as_of_ns: int
+
+
+def line_socket(spec: FeedSpec) -> socket.socket:
+    """A socket that multicast leaves by."""
+    family = socket.AF_INET6 if spec.ipv6 else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_DGRAM)
+    made.setblocking(False)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    if spec.ipv6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, spec.ttl)
+        if spec.interface:
+            index = socket.if_nametoindex(spec.interface)
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+    else:
+        made.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, spec.ttl)
+        if spec.interface:
+            address = socket.inet_aton(spec.interface)
+            made.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, address)
+    return made
+
+
+def join(group: Address, interface: str = "") -> socket.socket:
+    """A socket that receives what is sent to a group (or, of no multicast group, to an address)."""
+    family = socket.AF_INET6 if ":" in group[0] else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_DGRAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SEND_BUFFER_BYTES)
+    made.setblocking(False)
+    try:
+        made.bind(group)
+        packed = socket.inet_pton(family, group[0])
+        if family == socket.AF_INET6 and packed[0] == 0xFF:
+            index = socket.if_nametoindex(interface) if interface else 0
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP,
+                            packed + struct.pack("@I", index))  # fmt: skip
+        elif family == socket.AF_INET and 224 <= packed[0] < 240:
+            mine = socket.inet_aton(interface or "0.0.0.0")
+            made.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, packed + mine)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+class Publisher:
+    """The lines of one stream and its retransmission server.
+
+    ``requests``: the bound socket of the server, if there is one.
+    """
+
+    def __init__(
+        self, spec: FeedSpec, session: str, store: Store, requests: socket.socket | None
+    ) -> None:
+        self.spec, self.session, self.store, self.requests = spec, session, store, requests
+        self._socket = line_socket(spec)
+        self._groups = [group for group in (spec.a, spec.b) if group is not None]
+        self._clients: dict[Address, Client] = {}
+        self._beat_ns = 0
+        self.packets = self.not_taken = self.answered = self.refused = 0
+
+    def send(self, first_sequence: int, messages: bytes, now_ns: int) -> None:
+        """Messages of which the first has that number, on both lines."""
+        for packet in mold.packets(self.session, first_sequence, messages, self.spec.room):
+            self._send(packet, now_ns)
+
+    def beat(self, now_ns: int) -> None:
+        """A heartbeat, if nothing was sent for that long."""
+        if now_ns - self._beat_ns >= self.spec.heartbeat_ms * 1_000_000:
+            self._send(mold.heartbeat(self.session, self.store.count + 1), now_ns)
+
+    def _send(self, packet: bytes, now_ns: int) -> None:
+        self._beat_ns = now_ns
+        self.packets += 1
+        for group in self._groups:
+            try:
+                self._socket.sendto(packet, group)
+            except OSError:
+                self.not_taken += 1
+
+    def answer(self, now_ns: int) -> int:
+        """Answer requests that have come, some at a time; returns how many came."""
+        if self.requests is None:
+            return 0
+        for number in range(REQUESTS_A_TURN):
+            try:
+                data, client = self.requests.recvfrom(MOLD_HEADER_BYTES + 1)
+            except OSError:
+                return number
+            self._answer(data, client, now_ns)
+        return REQUESTS_A_TURN
+
+    def _answer(self, data: bytes, client: Address, now_ns: int) -> None:
+        """One packet with what fits of what was asked for, if the client may have one more."""
+        asked = mold.parse_request(data)
+        if asked is None or asked.session != self.session.encode() or not self._may(client, now_ns):
+            self.refused += 1
+            return
+        room = self.spec.room - MOLD_HEADER_BYTES
+        count, messages = self.store.read(asked.sequence, asked.count, room)
+        if not count:
+            self.refused += 1
+            return
+        packet = mold.header(self.session, asked.sequence, count) + messages
+        assert self.requests is not None
+        with contextlib.suppress(OSError):
+            self.requests.sendto(packet, client)
+        self.answered += 1
+
+    def _may(self, client: Address, now_ns: int) -> bool:
+        most = self.spec.requests_per_s
+        known = self._clients.pop(client, None)
+        if known is None:
+            known = Client(float(most), now_ns)
+            if len(self._clients) >= MAX_CLIENTS:
+                del self._clients[next(iter(self._clients))]
+        earned = (now_ns - known.as_of_ns) * most / 1e9
+        known.allowed, known.as_of_ns = min(float(most), known.allowed + earned), now_ns
+        self._clients[client] = known
+        if known.allowed < 1:
+            return False
+        known.allowed -= 1
+        return True
+
+    def close(self) -> None:
+        self._socket.close()

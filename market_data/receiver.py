@@ -1,0 +1,63 @@
+"""A feed handler: the sockets of both lines and of requests, and the book that comes of them."""
+
+import select
+import time
+from collections.abc import Callable
+
+from openoutcry.market_data.book import Book
+from openoutcry.market_data.lines import Lines
+from openoutcry.market_data.publisher import join
+from openoutcry.market_data.spec import Address
+
+TAKEN_A_TURN = 1024
+PACKET_BYTES = 1 << 16
+
+
+class Receiver:
+    """Listens to lines of one venue.
+
+    ``server``: where to ask for what is missing; without one a gap stays.  ``deliver`` is given all
+    messages besides the book, each behind its length, and the number of the first.
+    """
+
+    def __init__(
+        self,
+        lines: list[Address],
+        server: Address | None = None,
+        interface: str = "",
+        deliver: Callable[[bytes, int], None] = lambda messages, first: None,
+    ) -> None:
+        self.book = Book()
+        self.server, self._deliver = server, deliver
+        self.lines = Lines(self._take)
+        self._sockets = [join(line, interface) for line in lines]
+        if server is not None:
+            self._requests = join((interface or "0.0.0.0" if ":" not in server[0] else "::", 0))
+            self._sockets.append(self._requests)
+
+    def _take(self, messages: bytes, first: int) -> None:
+        self.book.apply(messages)
+        self._deliver(messages, first)
+
+    def poll(self, timeout_s: float) -> int:
+        """Take in what has come, waiting for it so long; ask for what is missing.  Returns how many
+        packets came."""
+        count = 0
+        ready, _, _ = select.select(self._sockets, [], [], timeout_s)
+        for one in ready:
+            for _ in range(TAKEN_A_TURN):
+                try:
+                    data = one.recv(PACKET_BYTES)
+                except OSError:
+                    break
+                self.lines.take(data, time.monotonic_ns())
+                count += 1
+        if self.server is not None:
+            request = self.lines.request(time.monotonic_ns())
+            if request:
+                self._requests.sendto(request, self.server)
+        return count
+
+    def close(self) -> None:
+        for one in self._sockets:
+            one.close()

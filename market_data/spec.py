@@ -1,0 +1,44 @@
+"""What a venue says about its feed."""
+
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.mold import MTU, payload_bytes
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class FeedSpec:
+    """Where the feed goes.  Both lines say the same, packet by packet."""
+
+    a: Address
+    b: Address | None = None
+    interface: str = ""
+    """Address of the network interface that multicast leaves by; empty: the system chooses."""
+    retransmission: Address | None = None
+    """Where requests for messages are taken, over UDP."""
+    ttl: int = 1
+    mtu: int = MTU
+    heartbeat_ms: int = 1_000
+    requests_per_s: int = 100
+    """Packets that one client gets in answer, in a second; and as many at once."""
+    price_decimals: dict[str, int] = field(default_factory=dict)
+    """By symbol: decimals of one tick; 4 where nothing is said."""
+
+    def __post_init__(self) -> None:
+        addresses = [one for one in (self.a, self.b, self.retransmission) if one is not None]
+        versions = {ip_address(host).version for host, _ in addresses}
+        if len(versions) > 1:
+            raise FeedError("the feed's addresses are of IPv4 and of IPv6: of one, please")
+        payload_bytes(self.mtu, self.ipv6)
+
+    @property
+    def ipv6(self) -> bool:
+        return ip_address(self.a[0]).version == 6
+
+    @property
+    def room(self) -> int:
+        """Bytes of a packet."""
+        return payload_bytes(self.mtu, self.ipv6)

@@ -1,0 +1,70 @@
+"""The table [market_data] of a venue file: where the public feed goes."""
+
+from ipaddress import ip_address
+from typing import Any
+
+import numpy.typing as npt
+
+from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.feed import limits_broken
+from openoutcry.market_data.mold import MTU
+from openoutcry.market_data.spec import FeedSpec
+from openoutcry.pipeline.venue import table as t
+from openoutcry.pipeline.venue.table import Key, Tables
+
+
+def udp_endpoint(value: Any) -> tuple[str, int]:
+    """ADDRESS:PORT, a numeric address."""
+    host, _, port = t.text()(value).rpartition(":")
+    host = host.strip("[]")
+    try:
+        ip_address(host)
+    except ValueError:
+        raise ValueError(f"{value!r} is not ADDRESS:PORT with a numeric address") from None
+    if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65_535:
+        raise ValueError(f"{value!r} has no port from 1 to 65535")
+    return host, int(port)
+
+
+def group(value: Any) -> tuple[str, int]:
+    """ADDRESS:PORT of a multicast group."""
+    host, port = udp_endpoint(value)
+    if not ip_address(host).is_multicast:
+        raise ValueError(f"{host} is no multicast group (239.0.0.0/8, ff00::/8)")
+    return host, port
+
+
+MARKET_DATA = {
+    "a": Key(group),
+    "b": Key(group, None),
+    "interface": Key(t.text(), ""),
+    "retransmission": Key(udp_endpoint, None),
+    "ttl": Key(t.integer(0, 255), 1),
+    "mtu": Key(t.integer(256, 9_216), MTU),
+    "heartbeat_ms": Key(t.integer(10, 60_000), 1_000),
+    "requests_per_s": Key(t.integer(1, 1_000_000), 100),
+}
+
+
+def read_feed(
+    tables: Tables, instruments: npt.NDArray[Any] | None, decimals: dict[str, int]
+) -> FeedSpec | None:
+    """What the table says, None if there is none; mistakes are noted, also of instruments whose
+    limits the feed cannot say."""
+    if "market_data" not in tables.document:
+        return None
+    row = tables.table("market_data", MARKET_DATA)
+    if instruments is not None:
+        for index, field, words in limits_broken(instruments, decimals):
+            tables.wrong(("instrument", index, field), words)
+    retention = tables.document.get("venue", {})
+    if isinstance(retention, dict) and retention.get("retention_days"):
+        tables.wrong(("venue", "retention_days"), "a venue with market data keeps its whole "
+                     "journal: they are made from it")  # fmt: skip
+    if tables.mistakes:
+        return None
+    try:
+        return FeedSpec(**row, price_decimals=decimals)
+    except FeedError as error:
+        tables.wrong(("market_data",), str(error))
+        return None

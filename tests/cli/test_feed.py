@@ -1,0 +1,75 @@
+"""`outcry feed`: what is wrong with its arguments, what it listened to, and the ladder it shows."""
+
+import json
+import socket
+
+from click.testing import CliRunner
+from rich.console import Console
+
+from openoutcry.cli.feed import account, ladder, price_text
+from openoutcry.cli.main import main
+from openoutcry.market_data.receiver import Receiver
+from openoutcry.wire.feed_messages import ITCH50
+
+ROWS = (
+    ("R", {"locate": 1, "stock": "GOLD"}),
+    ("H", {"locate": 1, "stock": "GOLD", "state": "T"}),
+    ("A", {"locate": 1, "reference": 1, "side": "B", "shares": 70, "price": 99_0000}),
+    ("A", {"locate": 1, "reference": 2, "side": "S", "shares": 30, "price": 101_5000}),
+    ("A", {"locate": 1, "reference": 3, "side": "S", "shares": 1234, "price": 102_0000}),
+    ("E", {"locate": 1, "reference": 1, "shares": 20, "match": 4}),
+)
+
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def shown(drawn):
+    console = Console(width=100, record=True)
+    console.print(drawn)
+    return console.export_text()
+
+
+def test_the_ladder_has_the_book_the_spread_and_the_last_trade():
+    receiver = Receiver([("127.0.0.1", free_port())])
+    assert "nothing yet" in shown(ladder(receiver, None, 5))
+    for kind, fields in ROWS:
+        message = ITCH50.from_server(kind).pack(**fields)
+        receiver.book.apply(len(message).to_bytes(2, "big") + message)
+    text = shown(ladder(receiver, None, 5))
+    places = [text.index(word) for word in ("102.0000", "101.5000", "99.0000")]
+    assert places == sorted(places)
+    assert "GOLD T" in text
+    assert "last 20 @ 99.0000 · volume 20 · spread 2.5000" in " ".join(text.split())
+    assert "1,234" in text
+    assert "LEAD is not in it" in shown(ladder(receiver, "LEAD", 5))
+    found = account(receiver, 5)
+    assert found["instruments"][0]["bids"] == [(990_000, 50, 1)]
+    receiver.close()
+    assert price_text(-12_345) == "-1.2345"
+
+
+def test_listening_ends_by_itself_and_says_what_came():
+    done = CliRunner().invoke(
+        main, ["feed", "listen", "-a", f"127.0.0.1:{free_port()}", "--seconds", "0.1", "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert (found["messages"], found["next_sequence"], found["missing"]) == (0, 1, 0)
+
+
+def test_addresses_are_checked():
+    for wrong in ("239.1.1.1", "host:1", "239.1.1.1:0"):
+        done = CliRunner().invoke(main, ["feed", "listen", "-a", wrong])
+        assert done.exit_code == 2
+        assert wrong in done.output
+
+
+def test_a_journal_that_is_none_is_told(tmp_path):
+    done = CliRunner().invoke(main, ["feed", "write", str(tmp_path / "j"), str(tmp_path / "x")])
+    assert done.exit_code == 1
+    assert str(tmp_path / "j") in done.output
+    assert list(tmp_path.iterdir()) == []

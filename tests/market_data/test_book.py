@@ -1,0 +1,139 @@
+"""A subscriber's book is the matcher's: kernels against a plain book, hashes, damaged streams."""
+
+from hashlib import blake2b
+
+import numpy as np
+import pytest
+from feed_support import NO_LIMIT, PlainBook, by_command, flow, unframed
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openoutcry.market_data.book import Book, hash_side
+from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.feed import Feed
+from openoutcry.matcher import BookFromEvents
+from openoutcry.wire.enums import Side
+from openoutcry.wire.feed_messages import ITCH50
+
+SIDES = ((Side.BUY, "B"), (Side.SELL, "S"))
+
+
+def framed(kind, **values):
+    message = ITCH50.from_server(kind).pack(**values)
+    return len(message).to_bytes(2, "big") + message
+
+
+def hash_of_the_matchers(truth, count):
+    """The hash of what a matcher displays, by its events."""
+    found = blake2b(digest_size=16)
+    for index in range(count):
+        for side, letter in SIDES:
+            queue = [o for o in truth.queue(index, side) if o.price_ticks not in NO_LIMIT]
+            rows = [(order.price_ticks, order.shown_lots) for order in queue]
+            hash_side(found, index + 1, letter, np.array(rows, np.int64).reshape(-1, 2))
+    return found.hexdigest()
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(st.integers(0, 10**6))
+def test_the_book_is_the_matchers_after_every_command(seed):
+    """From a memory for two orders on, which has to grow; by hash, orders and levels."""
+    run, events, rx_ts_ns = flow(seed, 150)
+    feed, book = Feed(run.instruments, run.order_capacity), Book(orders=2)
+    truth, plain = BookFromEvents(), PlainBook()
+    for command in by_command(events):
+        truth.apply(command)
+        data = feed.encode(command, rx_ts_ns, 1)
+        book.apply(data)
+        for message in unframed(data):
+            plain.apply(message)
+        assert book.hash() == hash_of_the_matchers(truth, len(run.instruments))
+    assert book.messages == feed.messages
+    assert book.open_orders == len(plain.orders)
+    for index in range(len(run.instruments)):
+        for side, letter in SIDES:
+            orders = [tuple(row) for row in book.orders(index + 1, letter)[:, :2].tolist()]
+            assert orders == plain.queue(index + 1, letter)
+            depth = truth.depth(index, 10**6)["bids" if side == Side.BUY else "asks"]
+            shown = [level for level in depth if level[0] not in NO_LIMIT]
+            assert book.levels(index + 1, letter, 10**3) == shown
+
+
+def test_trades_are_counted_once():
+    """E, C that is printable, P and Q count; C of an auction does not."""
+    book = Book()
+    for data in (
+        framed("R", locate=3, stock="ABC"),
+        framed("H", locate=3, stock="ABC", state="T"),
+        framed("A", locate=3, reference=1, side="B", shares=100, stock="ABC", price=50_000),
+        framed("E", locate=3, reference=1, shares=10, match=1),
+        framed("C", locate=3, reference=1, shares=10, match=2, printable="Y", price=40_000),
+        framed("C", locate=3, reference=1, shares=10, match=3, printable="N", price=30_000),
+        framed("P", locate=3, side="B", shares=7, stock="ABC", price=45_000, match=4),
+        framed("Q", locate=3, shares=30, stock="ABC", price=30_000, match=5, cross_type="O"),
+        framed("I", locate=3, paired=8, imbalance=2, direction="S", stock="ABC", near_price=9),
+    ):
+        book.apply(data)
+    found = book.instruments()
+    assert [one.symbol for one in found] == ["ABC"]
+    one = found[0]
+    assert (one.volume, one.trades, one.last_price, one.last_shares) == (57, 4, 30_000, 30)
+    assert one.turnover == 500_000 + 400_000 + 315_000 + 900_000
+    assert (one.state, one.paired, one.imbalance, one.direction, one.near_price) == (
+        "T", 8, 2, "S", 9,
+    )  # fmt: skip
+    assert book.levels(3, "B") == [(50_000, 70, 1)]
+
+
+ADD = framed("A", locate=3, reference=1, side="B", shares=100, stock="ABC", price=50_000)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (framed("D", locate=3, reference=2), "is about an order that is not in the book"),
+        (framed("E", locate=3, reference=2, shares=1), "is about an order that is not in"),
+        (framed("U", locate=3, reference=2, new_reference=4, shares=1), "is about an order"),
+        (framed("X", locate=3, reference=1, shares=101), "takes off more shares"),
+        (framed("E", locate=3, reference=1, shares=0), "takes off more shares than the order has"),
+        (framed("U", locate=3, reference=1, new_reference=1, shares=1), "adds an order that is"),
+        (ADD, "adds an order that is in the book already"),
+        (framed("A", locate=3, reference=9, side="?", shares=1), "is no message of ITCH 5.0"),
+        (framed("A", locate=3, reference=9, side="B", shares=0), "is no message of ITCH 5.0"),
+        (b"\x00\x13" + framed("A")[2:21], "is no message of ITCH 5.0"),
+        (b"\x00\x02AB", "is no message of ITCH 5.0"),
+        (ADD[:-1], "is no message of ITCH 5.0"),
+        (b"\x00", "is no message of ITCH 5.0"),
+    ],
+)
+def test_what_cannot_be_is_named_and_changes_nothing(data, words):
+    book = Book()
+    book.apply(ADD)
+    before = book.hash()
+    with pytest.raises(FeedError, match=f"message 2 of the book {words}"):
+        book.apply(data)
+    assert book.hash() == before
+    assert book.messages == 1
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(st.integers(0, 50), st.data())
+def test_damaged_streams_are_refused_or_read_but_never_followed_into_the_wild(seed, data):
+    """Any bytes changed anywhere: an error that names the message, or a book that still adds up."""
+    run, events, rx_ts_ns = flow(seed, 60)
+    stream = bytearray(Feed(run.instruments, run.order_capacity).encode(events, rx_ts_ns, 1))
+    for _ in range(data.draw(st.integers(1, 4))):
+        stream[data.draw(st.integers(0, len(stream) - 1))] ^= data.draw(st.integers(1, 255))
+    book, said = Book(orders=4), ""
+    try:
+        book.apply(bytes(stream))
+    except FeedError as error:
+        said = str(error)
+    assert said.startswith(f"message {book.messages + 1} of the book" if said else "")
+    total = 0
+    for locate in {1 + k for k in range(len(run.instruments))}:
+        for side in "BS":
+            orders, levels = book.orders(locate, side), book.levels(locate, side, 1000)
+            assert sum(level[1] for level in levels) == orders[:, 1].sum()
+            total += len(orders)
+    assert total <= book.open_orders

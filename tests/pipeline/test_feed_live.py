@@ -1,0 +1,104 @@
+"""The public feed of a venue on real sockets: two lines of multicast and a retransmission server,
+through the death of the feed's process and of everything."""
+
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+from sessions_venue import Venue
+from user_commands import free_port
+
+from openoutcry.market_data.files import write_feed
+from openoutcry.market_data.receiver import Receiver
+
+WAIT_S = 180
+
+
+def free_udp_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def feed_pid(venue):
+    """The process of the venue that keeps the feed's store open."""
+    until = time.monotonic() + WAIT_S
+    while time.monotonic() < until:
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                if parent == venue.process.pid:
+                    links = [os.readlink(fd) for fd in (entry / "fd").iterdir()]
+                    if any(link.endswith(".itch") for link in links):
+                        return int(entry.name)
+            except (OSError, ValueError):
+                continue
+        time.sleep(0.01)
+    raise AssertionError("there is no process of the feed")
+
+
+class Subscriber:
+    """A receiver, and all that it was given."""
+
+    def __init__(self, feed):
+        self.data = b""
+        lines = [tuple(feed["a"]), tuple(feed["b"])]
+        self.receiver = Receiver(lines, tuple(feed["retransmission"]), feed["interface"], self.take)
+
+    def take(self, messages, first):
+        self.data += messages
+
+    def wait_for(self, done):
+        until = time.monotonic() + WAIT_S
+        while not done():
+            assert time.monotonic() < until, vars(self.receiver.lines)
+            self.receiver.poll(0.01)
+
+    def wait_for_bids(self, *levels):
+        self.wait_for(lambda: self.receiver.book.levels(1, "B") == list(levels))
+
+
+def test_the_feed_goes_on_without_a_hole_or_a_change(tmp_path):
+    """What was told before its process died, before everything died, and after, is one stream; who
+    comes late is given all of the past; and the journal gives the same, byte for byte."""
+    feed = {
+        "a": ("239.193.7.1", free_udp_port()), "b": ("239.193.7.2", free_udp_port()),
+        "interface": "127.0.0.1", "retransmission": ("127.0.0.1", free_udp_port()),
+        "heartbeat_ms": 50,
+    }  # fmt: skip
+    journal = tmp_path / "j"
+    rows = [{"name": "ONE", "participant": 1, "cancel_on_disconnect": 0}]
+    venue = Venue(rows, journal, feed=feed, port=free_port())
+    first = Subscriber(feed)
+    with venue:
+        client = venue.client("ONE")
+        client.enter("A", price=1_000_000)
+        first.wait_for_bids((1_000_000, 100, 1))
+        assert [one.symbol for one in first.receiver.book.instruments()] == ["ACME", "BOLT"]
+        os.kill(feed_pid(venue), signal.SIGKILL)
+        client.enter("B", price=1_000_100)
+        client.enter("C", side="S", price=1_000_100, shares=30)
+        first.wait_for_bids((1_000_100, 70, 1), (1_000_000, 100, 1))
+        assert first.receiver.book.instrument(1).volume == 30
+        venue.kill()
+        client.close()
+        venue.start()
+        client = venue.client("ONE", sequence=1)
+        client.enter("D", price=1_000_200)
+        levels = (1_000_200, 100, 1), (1_000_100, 70, 1), (1_000_000, 100, 1)
+        first.wait_for_bids(*levels)
+        late = Subscriber(feed)
+        late.wait_for_bids(*levels)
+        assert late.data == first.data
+        assert late.receiver.lines.requests > 0
+        client.close()
+    written = write_feed(journal, tmp_path / "day.itch")
+    whole = (tmp_path / "day.itch").read_bytes()
+    assert whole.startswith(first.data)
+    assert first.receiver.lines.session.decode() == written["session"]
+    assert first.receiver.lines.foreign == 0
+    for one in (first, late):
+        one.receiver.close()
+    assert not list(journal.glob("market_data/*.itch"))

@@ -1,0 +1,92 @@
+"""The table [market_data] of a venue file, and the feed of a venue that is served."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from openoutcry.pipeline.venue.example import EXAMPLE
+from openoutcry.pipeline.venue.file import VenueFileError, read_venue
+from openoutcry.pipeline.venue.serve import wiring_of
+
+FEED = """
+[market_data]
+a = "239.193.0.1:26400"
+b = "239.193.0.2:26400"
+retransmission = "127.0.0.1:26401"
+"""
+OLD = "max_price_ticks = 1_000_000_000\n"
+LIMITS = "max_price_ticks = 42_949_672\n"
+SILVER = 'symbol = "SILVER"\n'
+SILVERS = f"{SILVER}max_price_ticks = 4_000_000_000\nmax_qty_lots = 1_000_000\n"
+
+
+def written(path: Path, old: str = "", new: str = "", more: str = "") -> tuple[Path, str]:
+    """The example with ``old`` replaced once and ``more`` at its end."""
+    text = EXAMPLE.read_text()
+    assert old in text
+    (path / "venue.toml").write_text(text.replace(old, new, 1) + more)
+    return path / "venue.toml", text.replace(old, new, 1)
+
+
+def mistakes(path: Path) -> list[tuple[int, str, str]]:
+    with pytest.raises(VenueFileError) as raised:
+        read_venue(path)
+    return [tuple(mistake) for mistake in raised.value.mistakes]
+
+
+def limited(path: Path, more: str) -> Path:
+    """The example with instruments that the feed can tell, and ``more``."""
+    _, text = written(path, OLD, LIMITS)
+    assert SILVER in text
+    (path / "venue.toml").write_text(text.replace(SILVER, SILVERS, 1) + more)
+    return path / "venue.toml"
+
+
+def test_it_becomes_what_the_feed_takes(tmp_path: Path) -> None:
+    venue = read_venue(limited(tmp_path, FEED))
+    assert venue.feed is not None
+    assert (venue.feed.a, venue.feed.b) == (("239.193.0.1", 26400), ("239.193.0.2", 26400))
+    assert venue.feed.retransmission == ("127.0.0.1", 26401)
+    assert venue.feed.price_decimals == {"GOLD": 2, "SILVER": 4}
+    assert [row.name for row in wiring_of(venue).released] == ["market_data"]
+    path, _ = written(tmp_path)
+    assert read_venue(path).feed is None
+    assert wiring_of(read_venue(path)).released == ()
+
+
+def test_limits_that_the_feed_cannot_say_are_mistakes_of_their_lines(tmp_path: Path) -> None:
+    path, _ = written(tmp_path, more=FEED)
+    found = {(key, text) for _, key, text in mistakes(path)}
+    assert ("instrument 1: max_price_ticks",
+            "is 1000000000: the feed can say 0 to 42949672") in {
+        (re.sub(r"instrument\W+(\d+)\W+(\w+)", r"instrument \1: \2", key), text)
+        for key, text in found
+    }  # fmt: skip
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("239.193.0.1", "10.0.0.1", "10.0.0.1 is no multicast group"),
+        ("239.193.0.1:26400", "239.193.0.1", "numeric address"),
+        ("239.193.0.1:26400", "group:26400", "is not ADDRESS:PORT with a numeric address"),
+        (":26401", ":99999", "has no port from 1 to 65535"),
+        ("239.193.0.2", "[ff05::1]", "are of IPv4 and of IPv6"),
+        ("retransmission", "retransmision", "is retransmission meant?"),
+        ('a = "239.193.0.1:26400"', "", "is missing"),
+        ("[market_data]", "[market_data]\nmtu = 100", "256 to 9216"),
+    ],
+)
+def test_each_mistake_is_told(tmp_path: Path, old: str, new: str, words: str) -> None:
+    assert old in FEED
+    path = limited(tmp_path, FEED.replace(old, new, 1))
+    assert any(words in text for _, _, text in mistakes(path)), mistakes(path)
+
+
+def test_a_venue_with_a_feed_keeps_its_whole_journal(tmp_path: Path) -> None:
+    path = limited(tmp_path, FEED)
+    text = path.read_text().replace("# retention_days = 30", "retention_days = 30")
+    path.write_text(text)
+    assert any("keeps its whole journal" in words for _, _, words in mistakes(path))
