@@ -36,7 +36,8 @@ def sessions() -> None:
 
     for module in CODECS.values():
         for name, count in ARGUMENTS.items():
-            compile_kernel(getattr(module, name), count)
+            if hasattr(module, name):
+                compile_kernel(getattr(module, name), count)
     for row in STAGES:
         step_address(row)
 
