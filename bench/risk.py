@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.bench.kill import kill_ms
 from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.matcher import Engine
 from openoutcry.risk.after import after
@@ -150,6 +151,8 @@ def bench_risk(
             add(f"risk_ns_{name}", "ns", "lower", min(stream.ns() for _ in range(PASSES)))
         unlimited = min(streams["cached"].ns(limits=False) for _ in range(PASSES))
         add("risk_ns_unlimited", "ns", "lower", unlimited)
+        add("kill_last_cancel_memory", "ms", "lower", kill_ms(durable=False, quick=quick))
+        add("kill_last_cancel_durable", "ms", "lower", kill_ms(durable=True, quick=quick))
 
     gathered.run(one)
     return gathered.document("risk", command, {"sizes": SIZES})

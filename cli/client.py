@@ -2,21 +2,16 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from openoutcry.cli.options import Count, Endpoint, as_json_option
-from openoutcry.client import ClientError, OuchClient
+from openoutcry.cli.prompt import SETTLE_S, FixPrompt, Prompt
+from openoutcry.client import ClientError, FixClient, OuchClient
 from openoutcry.client.load import run_load
-
-HELP = """buy SYMBOL QTY PRICE [ioc]     sell SYMBOL QTY PRICE [ioc]     (PRICE may be `market`)
-replace ORDER QTY PRICE        QTY with what the order has executed
-cancel ORDER [QTY]             QTY to leave, with what it has executed; none: cancel
-orders                         what is open      wait [SECONDS]  listen      quit"""
-SETTLE_S = 0.2
-"""How long answers are waited for before the next command is asked for."""
 
 
 @click.group()
@@ -29,11 +24,20 @@ def _session_options(command: Any) -> Any:
         click.option("--password", envvar="OUTCRY_PASSWORD", prompt=True, hide_input=True,
                      help="Of the session [OUTCRY_PASSWORD]."),
         click.option("--user", required=True, help="The session's name."),
-        click.option("--protocol", type=click.Choice(["ouch", "ouch50"]), default="ouch",
-                     show_default=True, help="OUCH 4.2 or 5.0."),
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def _protocol_option(*choices: str) -> Any:
+    return click.option("--protocol", type=click.Choice(choices), default="ouch",
+                        show_default=True, help="OUCH 4.2 (ouch), 5.0 (ouch50), FIX 4.4 (fix)."
+                        if "fix" in choices else "OUCH 4.2 or 5.0.")  # fmt: skip
+
+
+_target_option = click.option(
+    "--target", default="OUTCRY", show_default=True, help="The venue's CompID, of FIX."
+)
 
 
 def _version(protocol: str) -> str:
@@ -43,6 +47,7 @@ def _version(protocol: str) -> str:
 @client.command()
 @click.argument("to", type=Endpoint(), metavar="HOST:PORT")
 @_session_options
+@_protocol_option("ouch", "ouch50")
 @click.option("--sequence", type=click.IntRange(0), default=1, show_default=True,
               help="First message wanted; 0: only what is new.")  # fmt: skip
 @click.option("--prefix", default="C", show_default=True, help="Of the tokens.")
@@ -55,11 +60,29 @@ def ouch(
         *to, user, password, version=version, sequence=sequence, prefix=prefix
     ) as session:
         click.echo(f"session {session.session}, next message {session.sequence}")
-        prompt = Prompt(session)
-        prompt.listen(SETTLE_S)
-        for line in _lines():
-            if not prompt.do(line.split()):
-                break
+        _read(Prompt(session))
+
+
+@client.command()
+@click.argument("to", type=Endpoint(), metavar="HOST:PORT")
+@_session_options
+@_target_option
+@click.option("--prefix", default="", help="Of the ClOrdIDs; none: the time of day.")
+def fix(to: tuple[str, int], user: str, password: str, target: str, prefix: str) -> None:
+    """Log on over FIX 4.4 (both sides count from 1) and read commands: `help` says which."""
+    prefix = prefix or time.strftime("%H%M%S-")
+    with FixClient(*to, user, password, target=target, prefix=prefix) as session:
+        click.echo(f"logged on to {target}")
+        session.mass_status()
+        _read(FixPrompt(session))
+
+
+def _read(prompt: Prompt) -> None:
+    """Do what the lines say, to the last or to `quit`."""
+    prompt.listen(SETTLE_S)
+    for line in _lines():
+        if not prompt.do(line.split()):
+            break
 
 
 def _lines() -> Iterator[str]:
@@ -74,98 +97,11 @@ def _lines() -> Iterator[str]:
             return
 
 
-class Prompt:
-    """What the commands do."""
-
-    def __init__(self, session: OuchClient) -> None:
-        self.session = session
-        self.open: dict[str, dict[str, Any]] = {}
-        """By name: side, symbol, price, and what is open."""
-        self.used = 0
-
-    def do(self, words: list[str]) -> bool:
-        """One command; false when it was the last."""
-        if not words:
-            self.listen(SETTLE_S)
-            return True
-        command, arguments = words[0], words[1:]
-        if command in ("quit", "exit"):
-            return False
-        try:
-            self._do(command, arguments)
-        except (ValueError, AssertionError, IndexError) as error:
-            click.echo(f"{' '.join(words)}: {error or 'not understood'} (try help)")
-        return True
-
-    def _do(self, command: str, arguments: list[str]) -> None:
-        if command in ("buy", "sell"):
-            symbol, quantity, price, *more = arguments
-            side = "B" if command == "buy" else "S"
-            name = self.session.enter(
-                side, symbol, int(quantity), price, ioc="ioc" in more, name=self._name()
-            )
-            click.echo(f"order {name}")
-        elif command == "replace":
-            order, quantity, price = arguments
-            name = self.session.replace(self._order(order), int(quantity), price, name=self._name())
-            click.echo(f"order {name}")
-        elif command == "cancel":
-            self.session.cancel(
-                self._order(arguments[0]), int(arguments[1]) if arguments[1:] else 0
-            )
-        elif command == "orders":
-            self.listen(SETTLE_S)
-            for open_name, terms in self.open.items():
-                words = (f"{key}={value}" for key, value in terms.items())
-                click.echo(f"{open_name} {' '.join(words)}")
-            return
-        elif command == "wait":
-            self.listen(float(arguments[0]) if arguments else 1.0)
-            return
-        elif command == "help":
-            click.echo(HELP)
-            return
-        else:
-            raise ValueError("not understood")
-        self.listen(SETTLE_S)
-
-    def _order(self, text: str) -> str | int:
-        return int(text) if self.session.is_50 else text
-
-    def _name(self) -> str | int:
-        """A name that the stream has not shown yet: an earlier run may have used the first ones."""
-        self.used += 1
-        return self.used if self.session.is_50 else f"{self.session.prefix}{self.used}"
-
-    def listen(self, timeout_s: float) -> None:
-        """Print what comes, and keep the open orders."""
-        for message in self.session.messages(timeout_s):
-            click.echo(str(message))
-            self._keep(message.kind, message.fields)
-
-    def _keep(self, kind: str, fields: dict[str, Any]) -> None:
-        name = str(fields.get("token", fields.get("user_ref", "")))
-        size = fields.get("shares", fields.get("quantity", 0))
-        digits = name.removeprefix(self.session.prefix)
-        if digits.isdigit():
-            self.used = max(self.used, int(digits))
-        if kind in "AU":
-            before = fields.get("previous_token", fields.get("orig_user_ref"))
-            if before is not None:
-                self.open.pop(str(before), None)
-            kept = {key: fields[key] for key in ("side", "symbol")}
-            self.open[name] = kept | {"open": size, "price": f"{fields['price'] / 10_000:.4f}"}
-        elif kind == "M" and name in self.open:
-            self.open[name]["open"] = size
-        elif kind in "ECD" and name in self.open:
-            self.open[name]["open"] -= size
-            if self.open[name]["open"] <= 0:
-                del self.open[name]
-
-
 @client.command()
 @click.argument("to", type=Endpoint(), metavar="HOST:PORT")
 @_session_options
+@_protocol_option("ouch", "ouch50", "fix")
+@_target_option
 @click.option(
     "--sessions",
     type=Count,
@@ -187,6 +123,7 @@ class Prompt:
 def load(
     to: tuple[str, int],
     protocol: str,
+    target: str,
     user: str,
     password: str,
     sessions: int,
@@ -197,17 +134,21 @@ def load(
     as_json: bool,
 ) -> None:  # fmt: skip
     """Buys and sells of one lot, by intended send time; latency from then to the answer."""
-    clients: list[OuchClient] = []
+    clients: list[OuchClient | FixClient] = []
     try:
         for number in range(1, sessions + 1):
             name, secret = (text.replace("{n}", str(number)) for text in (user, password))
-            clients.append(OuchClient(*to, name, secret, version=_version(protocol)))
+            if protocol == "fix":
+                clients.append(FixClient(*to, name, secret, target=target))
+            else:
+                clients.append(OuchClient(*to, name, secret, version=_version(protocol)))
         result = run_load(clients, orders, rate, symbol, price)
     except ValueError as error:
         raise ClientError(str(error)) from None
     finally:
         for one in clients:
-            one.connection.socket.setblocking(True)
+            where = one if isinstance(one, FixClient) else one.connection
+            where.socket.setblocking(True)
             one.logout()
     percentiles = {name: round(value, 1) for name, value in result.percentiles().items()}
     answered = result.accepted + result.rejected

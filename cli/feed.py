@@ -82,6 +82,7 @@ class AddressType(click.ParamType):  # type: ignore[type-arg]
 @click.option("-a", "first", type=AddressType(), required=True, help="Group of line A.")
 @click.option("-b", "second", type=AddressType(), help="Group of line B.")
 @click.option("--ask", type=AddressType(), help="Where to ask for what is missing.")
+@click.option("--snapshots", type=AddressType(), help="Where to begin with a snapshot.")
 @click.option("--interface", default="", help="Address of the interface to listen on.")
 @click.option("--symbol", help="Whose ladder to show; without it the first one that trades.")
 @click.option("--levels", type=click.IntRange(1, 50), default=10, show_default=True,
@@ -92,6 +93,7 @@ def listen(
     first: tuple[str, int],
     second: tuple[str, int] | None,
     ask: tuple[str, int] | None,
+    snapshots: tuple[str, int] | None,
     interface: str,
     symbol: str | None,
     levels: int,
@@ -107,7 +109,8 @@ def listen(
 
     from openoutcry.market_data.receiver import Receiver
 
-    receiver = Receiver([one for one in (first, second) if one], ask, interface)
+    receiver = Receiver([one for one in (first, second) if one], ask, interface,
+                        snapshots=snapshots)  # fmt: skip
     until = time.monotonic() + seconds if seconds else float("inf")
     console = Console(stderr=as_json)
     try:

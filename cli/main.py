@@ -16,6 +16,7 @@ from openoutcry.wire.errors import OutcryError
 
 AS_JSON = "openoutcry.json"
 SUBCOMMANDS = {
+    "bars": "Bars of what a journal's market traded: a second, a minute, a day.",
     "bench": "Measure on this machine: medians over interleaved rounds, each with its error.",
     "check-book": "Run recorded messages through our matcher; compare its book with the recorded "
     "one.",

@@ -4,6 +4,7 @@ import json
 import secrets
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -104,6 +105,16 @@ def key() -> None:
     click.echo(secrets.token_hex(32))
 
 
+def switched_off(risk: dict[str, Any]) -> list[str]:
+    """What a status says of kills and halts, a line each."""
+    lines = ["the market is killed"] if risk.get("market_killed") else []
+    if step := risk.get("emergency_step"):
+        lines.append(f"emergency close: step {step} of 6 is done")
+    for what, names in (("group", "groups_killed"), ("participant", "killed")):
+        lines += [f"{what} {name} is killed" for name in risk.get(names, [])]
+    return lines + [f"{symbol} is halted" for symbol in risk.get("halted", [])]
+
+
 @venue.command()
 @file_argument
 @as_json_option
@@ -123,6 +134,8 @@ def status(file: Path, as_json: bool) -> None:
     click.echo(f"{document['venue']}: {document['state']} at {document['time']}")
     for symbol, phase in document["phases"].items():
         click.echo(f"{symbol:<8} {phase}")
+    for line in switched_off(document.get("risk", {})):
+        click.echo(line)
     if document["next"]:
         click.echo(f"next: {document['next']['phase']} at {document['next']['at']}")
     for day in document["days"]:

@@ -6,6 +6,7 @@
 ...     print(client.next(timeout_s=1))
 """
 
+from openoutcry.client.fix import FixClient, FixMessage, FixNumbers
 from openoutcry.client.ouch import (
     ClientError,
     LoginRejected,
@@ -18,6 +19,9 @@ from openoutcry.client.ouch import (
 
 __all__ = [
     "ClientError",
+    "FixClient",
+    "FixMessage",
+    "FixNumbers",
     "LoginRejected",
     "Message",
     "OuchClient",

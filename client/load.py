@@ -1,4 +1,4 @@
-"""A load of orders over OUCH: each has an intended send time, and its latency counts from then.
+"""A load of orders over OUCH or FIX: each has an intended send time, and latency counts from then.
 
 Order i is due at start + i / rate whether or not the venue (or this client) keeps up: one that
 falls behind shows it (no coordinated omission).  One thread, non-blocking sockets.
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.client.fix import FixClient
+from openoutcry.client.fix_load import FixLoadSession
 from openoutcry.client.ouch import OuchClient, price4
 from openoutcry.client.soupbin import ClientError
 from openoutcry.order_entry import soupbin
@@ -82,6 +84,10 @@ class _Session:
         message = template[:at] + name + template[at + self.name_bytes :]
         self.out += soupbin.packet("U", message)
 
+    def beat(self) -> None:
+        """Say that we live."""
+        self.out += soupbin.CLIENT_HEARTBEAT
+
     def flush(self) -> None:
         """Send what the socket takes."""
         if self.out:
@@ -116,8 +122,16 @@ class _Session:
         return found
 
 
+def _session(
+    client: OuchClient | FixClient, symbol: str, price: str, run: int
+) -> "_Session | FixLoadSession":
+    if isinstance(client, FixClient):
+        return FixLoadSession(client, symbol, price, run)
+    return _Session(client, symbol, price, run)
+
+
 def run_load(
-    clients: Sequence[OuchClient], orders: int, rate: float, symbol: str, price: str
+    clients: Sequence[OuchClient | FixClient], orders: int, rate: float, symbol: str, price: str
 ) -> LoadResult:
     """Send ``orders`` orders of one lot, buys and sells by turns, over the sessions by turns.
 
@@ -125,7 +139,7 @@ def run_load(
     if orders > MAX_ORDERS:
         raise ValueError(f"{orders:,} orders are more than {MAX_ORDERS:,}")
     run = time.time_ns() // 8_000_000 & 0xFFFFFF
-    sessions = [_Session(client, symbol, price, run) for client in clients]
+    sessions = [_session(client, symbol, price, run) for client in clients]
     selector = selectors.DefaultSelector()
     for session in sessions:
         session.socket.setblocking(False)
@@ -163,7 +177,7 @@ def run_load(
         if second - beat > 1:
             beat = second
             for session in sessions:
-                session.out += soupbin.CLIENT_HEARTBEAT
+                session.beat()
     took = (time.monotonic_ns() - start) / 1e9
     for session in sessions:
         session.socket.setblocking(True)

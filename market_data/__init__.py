@@ -7,5 +7,7 @@
                                        receiver: Book ◄────────────┘
 
 ``encode.py`` turns events into messages and ``reference.py`` says the same slowly; ``feed.py`` is
-their face.
+their face.  ``publisher.py`` and ``store.py`` send them, ``glimpse.py`` gives the book of a moment;
+``lines.py``, ``book.py`` and ``receiver.py`` are the other side.  The process that does all this
+for a venue is ``pipeline/feed.py``.
 """

@@ -28,6 +28,7 @@ class Instrument:
     symbol: str
     state: str
     """T trading, Q a call phase, P paused, H halted or closed."""
+    reason: str
     last_price: int
     last_shares: int
     volume: int
@@ -130,7 +131,8 @@ class Book:
         return Instrument(
             locate=locate,
             symbol=row[b.SYMBOL].to_bytes(8, "little", signed=True).decode("latin-1").rstrip(" \0"),
-            state=chr(row[b.STATE]).strip("\0"),
+            state=chr(row[b.STATE]).strip(" \0"),
+            reason=row[b.REASON].to_bytes(4, "big").decode("latin-1").strip(" \0"),
             last_price=row[b.LAST_PRICE],
             last_shares=row[b.LAST_SHARES],
             volume=row[b.VOLUME],

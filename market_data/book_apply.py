@@ -180,6 +180,7 @@ def of_the_market(state: int, message: int, size: int, locate: int) -> int:
         wanted = _ZH
         if size == _ZH:
             store_i64(row + b.STATE, load_u8(message + _H.state))
+            store_i64(row + b.REASON, load_be32(message + _H.reason))
     elif kind == _KP:
         wanted = _ZP
         if size == _ZP:

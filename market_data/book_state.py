@@ -27,9 +27,9 @@ LEVEL_BYTES = 56
 SYMBOL, BEST_BID, BEST_ASK, STATE, LAST_PRICE, LAST_SHARES, VOLUME, TRADES, TURNOVER = range(
     0, 72, 8
 )
-PAIRED, IMBALANCE, DIRECTION, NEAR_PRICE = range(72, 104, 8)
-INSTRUMENT_BYTES = 104
-"""STATE: letter of the last H; TURNOVER: sum of price times shares, wrapping at 2**64."""
+PAIRED, IMBALANCE, DIRECTION, NEAR_PRICE, REASON = range(72, 112, 8)
+INSTRUMENT_BYTES = 112
+"""STATE and REASON: of the last H; TURNOVER: sum of price times shares, wrapping at 2**64."""
 SIDE_BIT, LOCATE_SHIFT = 1 << 32, 33
 """Of a level's KEY: set for a bid; where the locate begins."""
 MAX_LOCATE = 65_535
@@ -44,8 +44,9 @@ ENTRY_BYTES = 16
 
 @kernel
 def home_of(key: int, mask: int) -> int:
-    mixed = mul_wrapping(key ^ (key >> 31 & 0x1FFFFFFFF), -0x61C8864680B583EB)
-    return (mixed >> 32) & mask
+    # Four keys in a row share a cache line: numbers and prices that are near meet often.
+    mixed = mul_wrapping(key >> 2 ^ (key >> 31 & 0x1FFFFFFFF), -0x61C8864680B583EB)
+    return (mixed >> 32 << 2 | key & 3) & mask
 
 
 @kernel

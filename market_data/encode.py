@@ -390,7 +390,11 @@ def encode(
             store_i64(state + s.ERROR, s.SEQUENCE)
         store_i64(state + s.EVENT_SEQ, seq)
         ts_ns = load_i64(times + stride * (load_i64(event + _CAUSE) - first_cause))
-        store_i64(state + s.NOW, ts_ns % DAY_NS)
+        now = ts_ns - load_i64(state + s.MIDNIGHT)
+        if now < 0 or now >= DAY_NS:  # a division costs more than all that most messages do
+            store_i64(state + s.MIDNIGHT, ts_ns - ts_ns % DAY_NS)
+            now = ts_ns % DAY_NS
+        store_i64(state + s.NOW, now)
         if load_i64(state + s.BEGUN) == 0:
             out = begin(state, out)
         if kind in (_PHASE_CHANGED, _INDICATIVE, _UNCROSSED):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from openoutcry.market_data.book import Book
+from openoutcry.market_data.glimpse import fetch
 from openoutcry.market_data.lines import Lines
 from openoutcry.market_data.publisher import join
 from openoutcry.market_data.spec import Address
@@ -17,7 +18,9 @@ class Receiver:
     """Listens to lines of one venue.
 
     ``server``: where to ask for what is missing; without one a gap stays.  ``deliver`` is given all
-    messages besides the book, each behind its length, and the number of the first.
+    messages besides the book, each behind its length, and the number of the first.  ``snapshots``:
+    where to begin with a snapshot; else the stream is asked for from its first message on.  Raises
+    :class:`FeedError` if there is none to be had.
     """
 
     def __init__(
@@ -26,6 +29,7 @@ class Receiver:
         server: Address | None = None,
         interface: str = "",
         deliver: Callable[[bytes, int], None] = lambda messages, first: None,
+        snapshots: Address | None = None,
     ) -> None:
         self.book = Book()
         self.server, self._deliver = server, deliver
@@ -34,6 +38,11 @@ class Receiver:
         if server is not None:
             self._requests = join((interface or "0.0.0.0" if ":" not in server[0] else "::", 0))
             self._sockets.append(self._requests)
+        if snapshots is not None:
+            # The lines are joined: what comes meanwhile waits in their sockets.
+            session, messages, following = fetch(snapshots)
+            self.book.apply(messages)
+            self.lines.session, self.lines.next_sequence = session.encode(), following
 
     def _take(self, messages: bytes, first: int) -> None:
         self.book.apply(messages)

@@ -19,6 +19,8 @@ class FeedSpec:
     """Address of the network interface that multicast leaves by; empty: the system chooses."""
     retransmission: Address | None = None
     """Where requests for messages are taken, over UDP."""
+    snapshots: Address | None = None
+    """Where snapshots are given, over TCP."""
     ttl: int = 1
     mtu: int = MTU
     heartbeat_ms: int = 1_000
@@ -28,7 +30,9 @@ class FeedSpec:
     """By symbol: decimals of one tick; 4 where nothing is said."""
 
     def __post_init__(self) -> None:
-        addresses = [one for one in (self.a, self.b, self.retransmission) if one is not None]
+        addresses = [
+            one for one in (self.a, self.b, self.retransmission, self.snapshots) if one is not None
+        ]
         versions = {ip_address(host).version for host, _ in addresses}
         if len(versions) > 1:
             raise FeedError("the feed's addresses are of IPv4 and of IPv6: of one, please")

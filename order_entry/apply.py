@@ -15,6 +15,8 @@ from openoutcry.order_entry import rows as r
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import stream as st
 from openoutcry.order_entry import tokens as t
+from openoutcry.order_entry.fix import words as fix_words
+from openoutcry.order_entry.fix.refusals import Refusal as FixRefusal
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, CommandKind, EventKind
 from openoutcry.wire.indirect import _call, intrinsic
@@ -57,13 +59,17 @@ REJECTED, CONVERTED = int(EventKind.REJECTED), int(EventKind.CONVERTED)
 REPEGGED = int(EventKind.REPEGGED)
 
 CODEC_FRAME, CODEC_DECODE, CODEC_COMPLETE, CODEC_ENCODE, CODEC_REFUSE = range(0, 40, 8)
-CODEC_BYTES = 64
-"""A protocol's row: addresses of its kernels (docs/decisions/016-sessions.md)."""
+CODEC_BEGIN, CODEC_LOST, CODEC_MORE, CODEC_QUEUED, CODEC_TIMER, CODEC_FAREWELL = range(40, 88, 8)
+CODEC_BYTES = 128
+"""A protocol's row: addresses of its kernels, the latter ones FIX's alone
+(docs/decisions/016-sessions.md)."""
 CODECS = 8
 """Rows, by Protocol; behind them ROOM bytes to encode into."""
 ROOM = 4096
 """Bytes that one event's messages have at most."""
 OUCH50 = int(Protocol.OUCH50)
+FIX44, FIX42 = int(Protocol.FIX44), int(Protocol.FIX42)
+MASS_STATUS = int(FixRefusal.MASS_STATUS)
 
 
 @intrinsic
@@ -102,6 +108,19 @@ def add(address: int, amount: int) -> None:
 
 
 @kernel
+def is_fix(protocol: int) -> bool:
+    return (protocol == FIX44) | (protocol == FIX42)
+
+
+@kernel
+def name_row(hall: int, number: int) -> None:
+    """The answer to the command at hand will speak of this order: its row stays until then."""
+    row = r.find_row(load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK), number)
+    if row != 0:
+        store_i64(row + r.NAMED_BY, load_i64(hall + h.LANE_SEQ) + 1)
+
+
+@kernel
 def apply_command(hall: int, order: int, note: int) -> None:
     """Rows and tokens as they are once this command is under way."""
     flags = load_u8(note + n.FLAGS)
@@ -117,6 +136,10 @@ def apply_command(hall: int, order: int, note: int) -> None:
     if load_u8(note + n.PROTOCOL) == OUCH50:
         ouch50_in.resume(note, session)
     number = load_i64(note + n.ROW)
+    fix = is_fix(load_u8(note + n.PROTOCOL))
+    if fix:
+        store_i64(session + fix_words.APPLIED_IN, load_i64(note + n.CLIENT_SEQ))
+        name_row(hall, number)
     if load_u8(note + n.REFUSED) != 0 or number == 0:
         return
     table = load_i64(hall + h.TOKENS)
@@ -125,6 +148,7 @@ def apply_command(hall: int, order: int, note: int) -> None:
         replaced = 0
         if load_u8(order + ORDER_KIND) == REPLACE:
             replaced = t.number_of(table, index, note + n.ORIG)
+            name_row(hall, replaced)
         fill_row(hall, session, r.take_row(rows, mask, number), replaced, order, note)
         store_i64(hall + h.LAST_NUMBER, max(number, load_i64(hall + h.LAST_NUMBER)))
     if flags & (n.FLAG_TOKEN | n.FLAG_NEW_ROW):
@@ -185,6 +209,7 @@ def fill_row(hall: int, session: int, row: int, replaced: int, order: int, note:
     st.copy_bytes(row + r.TOKEN, note + n.TOKEN, 40)
     st.copy_bytes(row + r.OWN, note + n.OWN, 24)
     store_i64(row + r.CHAIN, replaced)
+    store_u16(row + r.FLAGS, load_u8(note + n.FLAGS) & n.FLAGS_OF_PROTOCOL)
     instrument = s.find_symbol(session, symbol)
     if instrument != 0:
         store_u16(row + r.INSTRUMENT, load_i64(instrument + s.SYMBOL_INSTRUMENT))
@@ -226,6 +251,11 @@ def apply_event(hall: int, codecs: int, event: int, order: int, note: int, rx_ts
     session = block_of(hall, load_u16(row + r.SESSION))
     mine = note if own and is_about(hall, event, row, note) else 0
     update_row(hall, row, event)
+    if mine != 0 and load_u8(event + EVENT_KIND) == REJECTED:
+        # A replace is rejected: FIX tells how the order is that it was for.
+        replaced = r.find_row(rows, mask, load_i64(row + r.CHAIN))
+        if replaced != 0 and is_fix(load_u8(row + r.PROTOCOL)):
+            row = replaced
     return tell(hall, codecs, session, event, row, mine, rx_ts_ns)
 
 
@@ -333,12 +363,18 @@ def tell_refused(hall: int, codecs: int, event: int, order: int, note: int, rx_t
     if load_u8(event + EVENT_KIND) != REJECTED:
         return 0
     session = block_of(hall, load_u16(note + n.SESSION))
-    refuse = load_i64(codecs + CODEC_BYTES * load_i64(session + s.PROTOCOL) + CODEC_REFUSE)
+    protocol = load_i64(session + s.PROTOCOL)
+    refuse = load_i64(codecs + CODEC_BYTES * protocol + CODEC_REFUSE)
     if refuse == 0:
         return 0
     store_i64(session + s.RX_TS_NS, rx_ts_ns)
     store_i64(session + s.CAUSE_SEQ, load_i64(event + EVENT_CAUSE))
     out = codecs + CODEC_BYTES * CODECS
+    if is_fix(protocol):
+        rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+        store_i64(session + s.NAMED, r.find_row(rows, mask, load_i64(note + n.ROW)))
+        if load_u8(note + n.REFUSED) == MASS_STATUS:
+            return tell_open_orders(hall, session, refuse, event, order, note, out)
     size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)
     return put_out(hall, session, out, size, load_i64(event + EVENT_SEQ))
 
@@ -378,12 +414,52 @@ def copy_event(hall: int, codecs: int, event: int, note: int, rx_ts_ns: int) -> 
 
 
 @kernel
+def is_open(hall: int, session: int, row: int) -> bool:
+    """The row is the current one of an open order of the session."""
+    if load_u8(row + r.STATE) != r.OPEN or load_u16(row + r.SESSION) != load_i64(session + s.INDEX):
+        return False
+    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+    return r.current_row(rows, mask, load_i64(row + r.ORDER_ID)) == row
+
+
+@kernel_outlined
+def tell_open_orders(
+    hall: int, session: int, refuse: int, event: int, order: int, note: int, out: int
+) -> int:
+    """One message for each open order of the session, or one that says that there is none.  Only
+    what events have done is looked at, however far commands have run ahead."""
+    rows, told, left = load_i64(hall + h.ROWS), 0, 0
+    end = rows + r.ROW_BYTES * (
+        1 + min(load_i64(hall + h.ROW_MASK), load_i64(hall + h.LAST_NUMBER))
+    )
+    for row in range(rows, end, r.ROW_BYTES):
+        if is_open(hall, session, row):
+            left += 1
+    store_i64(session + fix_words.STATUS_TOTAL, left)
+    store_i64(session + s.NAMED, 0)
+    if left == 0:
+        size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)
+        return put_out(hall, session, out, size, load_i64(event + EVENT_SEQ))
+    for row in range(rows, end, r.ROW_BYTES):
+        if is_open(hall, session, row):
+            left -= 1
+            store_i64(session + fix_words.STATUS_LEFT, left)
+            store_i64(session + s.NAMED, row)
+            size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)
+            told |= put_out(hall, session, out, size, load_i64(event + EVENT_SEQ))
+    return told
+
+
+@kernel
 def put_out(hall: int, session: int, out: int, size: int, event_seq: int) -> int:
     """Put what was encoded behind a packet's header at ``out`` into the session's stream, if it is
-    of this day."""
+    of this day.  FIX has no packets: a message's header comes when it is sent."""
     if size <= 0 or load_i64(hall + h.DAY_BEGUN) == 0:
         return 0
-    size = soupbin.sequenced(out, size)
+    if is_fix(load_i64(session + s.PROTOCOL)):
+        out += soupbin.HEADER_BYTES
+    else:
+        size = soupbin.sequenced(out, size)
     number = st.append(load_i64(session + s.STREAM), out, size, event_seq)
     if number == 0:
         add(hall + h.UNTOLD, 1)
@@ -419,10 +495,13 @@ def apply_batch(
         is_today = load_i64(order + ORDER_TS) >= load_i64(hall + h.DAY_BEGIN)
         if is_today and load_i64(hall + h.DAY_BEGUN) == 0:
             begin_day(hall)
+        lane_seq = 0
         if note != 0:
             apply_command(hall, order, note)
             remember(hall, order, note)
             noted += 1
+            lane_seq = load_i64(hall + h.LANE_SEQ) + 1
+            store_i64(hall + h.LANE_SEQ, lane_seq)
         seq = load_i64(order + ORDER_SEQ)
         while at < event_count and load_i64(events + 64 * at + EVENT_CAUSE) == seq:
             event = events + 64 * at
@@ -430,5 +509,6 @@ def apply_batch(
                 if load_i64(hall + h.COPY_COUNT) > 0:
                     copy_event(hall, codecs, event, note, load_i64(order + ORDER_TS))
                 apply_event(hall, codecs, event, order, note, load_i64(order + ORDER_TS))
+                store_i64(hall + h.TOLD, max(lane_seq, load_i64(hall + h.TOLD)))
             at += 1
     return noted

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import soupbin
+from openoutcry.order_entry.fix import logon as fix_logon
 from openoutcry.order_entry.hall import Hall
 from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec, SessionsSpec, Takeover
@@ -39,6 +40,7 @@ MAX_ATTEMPTS = 4096
 SEQUENCE_AT = soupbin.HEADER_BYTES + 10
 """Where login_accepted has the sequence number."""
 SOUPBIN_PROTOCOLS = {Protocol.OUCH42, Protocol.OUCH50, Protocol.DROP_COPY}
+FIX_BEGIN = {Protocol.FIX44: "FIX.4.4", Protocol.FIX42: "FIX.4.2"}
 
 
 class Refused(Exception):
@@ -190,20 +192,23 @@ class Doorman:
         self, read: Callable[[], Awaitable[bytes]], port: PortSpec, address: str
     ) -> tuple[int, bytes, bytes, int]:
         """The first message, and whether it opens the door: index of the session, the answer to
-        the login, what came behind it, and the number that is asked for.
+        the login, what the stage is to read, and the number that is asked for.
 
         Raises :class:`Refused`.
         """
         data = b""
+        first = _first_message if port.protocol in FIX_BEGIN else _first_packet
         async with asyncio.timeout(LOGIN_S):
             while True:
                 more = await read()
                 if not more:
                     raise Refused("connection lost", "")
                 data += more
-                whole = _first_packet(data)
+                whole = first(data)
                 if whole:
                     break
+        if port.protocol in FIX_BEGIN:
+            return await self._log_on(data, whole, port, address)
         try:
             login = soupbin.read_login(data[:whole])
         except soupbin.LoginError as error:
@@ -214,6 +219,24 @@ class Doorman:
         self._require_free(index, row)
         reply = soupbin.login_accepted(self.day, 0)
         return index, reply, data[whole:], login.sequence
+
+    async def _log_on(
+        self, data: bytes, whole: int, port: PortSpec, address: str
+    ) -> tuple[int, bytes, bytes, int]:
+        """As :meth:`_login` over FIX: the stage reads the Logon again, and answers it."""
+        try:
+            logon = fix_logon.read_logon(data[:whole])
+        except fix_logon.LogonError as error:
+            raise Refused("malformed login", "") from error
+        index, row = await self._authenticate(logon.sender, logon.password, port, address)
+        ours = row.target or self.spec.name, FIX_BEGIN[row.protocol]
+        # Names are compared exactly here: they are those of every message that follows.
+        if row.name != logon.sender or logon.username not in ("", row.name):
+            raise Refused("another name")
+        if (logon.target, logon.begin) != ours:
+            raise Refused("another target")
+        self._require_free(index, row)
+        return index, b"", data, 0
 
     async def _authenticate(
         self, name: str, password: str, port: PortSpec, address: str
@@ -291,6 +314,14 @@ def _first_packet(data: bytes) -> int:
     if whole > soupbin.MAX_CLIENT_PACKET:
         raise Refused("malformed login", "")
     return whole if len(data) >= whole else 0
+
+
+def _first_message(data: bytes) -> int:
+    """Bytes of the first whole FIX message, 0 if it is not there yet."""
+    try:
+        return fix_logon.first_message(data)
+    except fix_logon.LogonError as error:
+        raise Refused("malformed login", "") from error
 
 
 def _is_inside(address: str, row: SessionSpec) -> bool:

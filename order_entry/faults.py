@@ -39,6 +39,8 @@ class Kind(IntEnum):
     RESEND = 21
     SEQUENCE_RESET = 22
     REJECT = 23
+    DISCONNECT = 24
+    """What there is to send is sent, then the connection ends; nobody logged out."""
 
 
 class Refusal(IntEnum):
@@ -55,3 +57,5 @@ class Refusal(IntEnum):
     """No order row or no place for a token is left."""
     NO_EFFECT = 205
     """A quantity to reduce to that is not below what is open."""
+    TOO_LATE = 206
+    """The order is done, or goes by another name."""

@@ -34,9 +34,10 @@ from openoutcry.order_entry.spec import Protocol
     UNTOLD,  # events of sessions' orders whose row or store had no room for them
     DAY_BEGIN,  # ns since the epoch: streams and tokens are of what came from then on
     DAY_BEGUN,
+    TOLD,  # commands of the lane before this one have been answered
     COPY_COUNT,  # drop copies
     COPY_MASKS,  # address of a word a participant: a bit for each drop copy about him
-) = range(0, 8 * 16, 8)
+) = range(0, 8 * 17, 8)
 COPY_SESSIONS = 1024
 """Index of the session of each drop copy, MAX_COPIES words."""
 MAX_COPIES = 62
@@ -143,7 +144,7 @@ class Hall:
             self.words[at + 512 :] = 0
         table = self.words[at : at + tokens.TABLE_BYTES // 8]
         tokens.prepare_table(table, self.address + 8 * at + 4096, self.sizes.tokens)
-        for word in (LAST_NUMBER, LANE_SEQ, EVENT_SEQ, UNTOLD, DAY_BEGUN):
+        for word in (LAST_NUMBER, LANE_SEQ, EVENT_SEQ, UNTOLD, DAY_BEGUN, TOLD):
             self._set(word, 0)
         for index in range(1, self.sizes.sessions + 1):
             block = self.block(index)

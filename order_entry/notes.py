@@ -54,6 +54,7 @@ CLIENT_SEQ, ROW, TOKEN, ORIG, OWN = (
 )
 
 FLAG_INTERNAL, FLAG_NEW_ROW, FLAG_TOKEN = 128, 64, 32
+FLAGS_OF_PROTOCOL = 31
 """INTERNAL: the session layer's own: a connection that came or was lost, and what follows from it ·
 NEW_ROW: the number is a new one · TOKEN: from here on the token names the order ``row``."""
 LOGGED_IN, LOGGED_OUT, LOST = ord("L"), ord("Z"), ord("D")

@@ -222,6 +222,13 @@ def gateway_bit(event: int) -> int:
     return 15 if bits == 0 else count_trailing_zeros(bits) & 15
 
 
+@kernel
+def risk_bit(event: int) -> int:
+    """Number of the first check that failed, of a reject by a limit; 63 if none did."""
+    bits = load_i64(event + CONTRA)
+    return 63 if bits == 0 else count_trailing_zeros(bits) & 63
+
+
 GATEWAY_BITS = len(ErrorBit)
 NO_INSTRUMENT = 65535
 

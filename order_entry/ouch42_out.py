@@ -7,6 +7,7 @@ Nasdaq, O*U*C*H 4.2, section 3.
 
 from openoutcry.order_entry import notes, ouch, ouch42_in, rows
 from openoutcry.order_entry.ouch import Refusal
+from openoutcry.order_entry.risk_reasons import letter as risk_letter
 from openoutcry.wire.big_endian import (
     load_any32,
     store_any32,
@@ -91,6 +92,7 @@ GATEWAY_LETTERS = {
 """And for what the gateway does."""
 _REFUSAL_LETTER = ouch.table_of({int(k): v for k, v in REFUSAL_LETTERS.items()}, 64, "O")
 _REASON_LETTER = ouch.table_of({int(k): v for k, v in REASON_LETTERS.items()}, 64, "O")
+_RISK, _RISK_LETTER = int(Reason.RISK), tuple(ord(risk_letter(1 << bit)) for bit in range(64))
 _GATEWAY_LETTER = ouch.table_of({int(k): v for k, v in GATEWAY_LETTERS.items()}, 16, "O")
 
 
@@ -275,6 +277,8 @@ def _rejected(event: int, row: int, session: int, note: int, out: int) -> int:
         letter = _REASON_LETTER[reason & 63]
         if reason == _GATEWAY:
             letter = _GATEWAY_LETTER[ouch.gateway_bit(event)]
+        elif reason == _RISK:
+            letter = _RISK_LETTER[ouch.risk_bit(event)]
         return _reject(session, note + notes.TOKEN, letter, out)
     if (message != _X and message != _M) or reason == _UNKNOWN_ORDER:
         return 0

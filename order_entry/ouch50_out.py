@@ -7,6 +7,7 @@ from openoutcry.order_entry import notes, ouch, ouch50_in, rows
 from openoutcry.order_entry.faults import Refusal as Throttle
 from openoutcry.order_entry.ouch import Refusal
 from openoutcry.order_entry.ouch42_out import NO_ROOM, cancel_letter, is_taker
+from openoutcry.order_entry.risk_reasons import code as risk_code
 from openoutcry.wire.big_endian import (
     load_any32,
     load_any64,
@@ -103,6 +104,7 @@ _REFUSAL_CODE = tuple(
     {int(k): v for k, v in REFUSAL_CODES.items()}.get(n, OTHER) for n in range(256)
 )
 _REASON_CODE = tuple({int(k): v for k, v in REASON_CODES.items()}.get(n, OTHER) for n in range(64))
+_RISK, _RISK_CODE = int(Reason.RISK), tuple(risk_code(1 << bit, OTHER) for bit in range(64))
 _GATEWAY_CODE = tuple(
     {int(k): v for k, v in GATEWAY_CODES.items()}.get(n, OTHER) for n in range(16)
 )
@@ -329,6 +331,8 @@ def _rejected(event: int, row: int, session: int, note: int, out: int) -> int:
         code = _REASON_CODE[reason & 63]
         if reason == _GATEWAY:
             code = _GATEWAY_CODE[ouch.gateway_bit(event)]
+        elif reason == _RISK:
+            code = _RISK_CODE[ouch.risk_bit(event)]
         return _reject(session, note, code, out)
     if message not in (_X, _M) or reason == _UNKNOWN_ORDER:
         return 0

@@ -25,13 +25,14 @@ ROW_DTYPE = np.dtype(
         ("order_type", "u1"), ("time_in_force", "u1"), ("token_bytes", "u1"),
         ("client_seq", "<i8"), ("token", "V40"), ("own", "V24"), ("chain", "<i8"),
         ("instrument", "<u2"), ("flags", "<u2"), ("reserved", "<u4"),
-        ("more", "V80"), ("number", "<i8"), ("current", "<i8"),
+        ("more", "V72"), ("named_by", "<i8"), ("number", "<i8"), ("current", "<i8"),
     ]
 )  # fmt: skip
 """order_id: the core's · leaves_lots, cum_lots, cum_value (sum of price times quantity): as of the
 last event told · state: see below · client_seq, token, own: the note's of the order · chain: number
-of the order that this one replaced, 0 none · more: the protocol's own · number: this row's ·
-current: in a root, number of the order's newest accepted row, 0 itself."""
+of the order that this one replaced, 0 none · flags: the protocol's own · more: the same · named_by:
+lane sequence of the last command whose answer speaks of this row · number: this row's · current: in
+a root, number of the order's newest accepted row, 0 itself."""
 assert ROW_DTYPE.itemsize == ROW_BYTES
 
 _OFFSETS = {name: int(field[1]) for name, field in (ROW_DTYPE.fields or {}).items()}
@@ -44,7 +45,9 @@ ORDER_TYPE, TIME_IN_FORCE, TOKEN_BYTES, CLIENT_SEQ = (
     _OFFSETS[n] for n in ("order_type", "time_in_force", "token_bytes", "client_seq")
 )
 TOKEN, OWN, CHAIN, INSTRUMENT = (_OFFSETS[n] for n in ("token", "own", "chain", "instrument"))
-FLAGS, MORE, NUMBER, CURRENT = (_OFFSETS[n] for n in ("flags", "more", "number", "current"))
+FLAGS, MORE, NAMED_BY, NUMBER, CURRENT = (
+    _OFFSETS[n] for n in ("flags", "more", "named_by", "number", "current")
+)
 
 FREE, SENT, OPEN, DONE = range(4)
 """``state``: never used; its command is under way; accepted by the core; nothing more will come."""
@@ -66,10 +69,16 @@ def is_live(row: int) -> bool:
 
 
 @kernel
-def next_number(rows: int, mask: int, last: int) -> int:
-    """The first number after ``last`` whose row holds no live order; 0 if every row does."""
+def next_number(rows: int, mask: int, last: int, told: int) -> int:
+    """The first number after ``last`` whose row holds no live order, and none that an answer still
+    to come speaks of; 0 if every row does.
+
+    ``told``: commands of the lane before this one have been answered.
+    """
     for number in range(last + 1, last + mask + 2):
-        if not is_live(row_of(rows, mask, number)):
+        row = row_of(rows, mask, number)
+        named_by = load_i64(row + NAMED_BY)
+        if not is_live(row) and (named_by == 0 or named_by < told):
             return number
     return 0
 

@@ -70,7 +70,8 @@ SIDE, SIDE_BYTES = 1024, 1024
     PENDING,  # whole messages may wait at INPUT
     SWEEP,  # next row number to look at while orders are cancelled one by one, 0 none
     SWEEP_END,
-) = range(0, 8 * 49, 8)
+    NAMED,  # while encoding a refusal: row of the order that its message names, 0 none
+) = range(0, 8 * 50, 8)
 DISCONNECTED, CONNECTED, ENDING = range(3)
 
 # A row of the symbol table.

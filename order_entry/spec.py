@@ -1,6 +1,7 @@
 """What a venue says of its participants, sessions and ports: plain data, checked by whoever reads
 the venue file."""
 
+import re
 from dataclasses import dataclass, field
 from enum import IntEnum
 from ipaddress import IPv4Network, IPv6Network
@@ -44,6 +45,10 @@ class Takeover(IntEnum):
     REFUSE = 0
     TAKE_OVER = 1
     """The first connection is closed."""
+
+
+FIX_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
+"""What a session of FIX may be called: its files have that name too."""
 
 
 @dataclass(frozen=True)

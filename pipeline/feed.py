@@ -12,6 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,10 @@ import numpy.typing as npt
 from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.journal import JournalReader
 from openoutcry.market_data import mold
+from openoutcry.market_data.book import Book
 from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
+from openoutcry.market_data.glimpse import serve_one, snapshot
 from openoutcry.market_data.publisher import Publisher
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.market_data.store import Store
@@ -37,6 +40,7 @@ QUEUE = 1 << 13
 IDLE_S = 0.001
 NOTHING_SENT = -1
 FOLDER = "market_data"
+SNAPSHOTS_AT_ONCE = 16
 
 
 def with_feed(table: Topology) -> Topology:
@@ -111,7 +115,11 @@ class PublicFeed:
         self._sent = np.frombuffer(self._map, np.int64)
         self._sent[0] = NOTHING_SENT
         self.requests = self._listen()
+        self.snapshots = self._listen_for_snapshots()
         self.pid = 0
+        self._named = 1 + len(instruments)
+        self._book = Book()
+        self._children: set[int] = set()
 
     def _listen(self) -> socket.socket | None:
         if self.spec.retransmission is None:
@@ -125,6 +133,18 @@ class PublicFeed:
             made.close()
             host, port = self.spec.retransmission
             raise FeedError(f"cannot take requests on {host}:{port}: {error}") from None
+        return made
+
+    def _listen_for_snapshots(self) -> socket.socket | None:
+        if self.spec.snapshots is None:
+            return None
+        host, port = self.spec.snapshots
+        family = socket.AF_INET6 if self.spec.ipv6 else socket.AF_INET
+        try:
+            made = socket.create_server((host, port), family=family, backlog=SNAPSHOTS_AT_ONCE)
+        except OSError as error:
+            raise FeedError(f"cannot give snapshots on {host}:{port}: {error}") from None
+        made.setblocking(False)
         return made
 
     @property
@@ -163,8 +183,9 @@ class PublicFeed:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
             self.pid = 0
-        if self.requests:
-            self.requests.close()
+        for one in (self.requests, self.snapshots):
+            if one is not None:
+                one.close()
         (self.journal / FOLDER / f"{self.session}.itch").unlink(missing_ok=True)
 
     # In the process.
@@ -189,6 +210,7 @@ class PublicFeed:
             elif ended:
                 return
             publisher.answer(now_ns)
+            self._give_snapshots(store)
             if self.sent != NOTHING_SENT or reader.place.event_seq >= told_until:
                 publisher.beat(now_ns)
             if not len(events):
@@ -200,6 +222,8 @@ class PublicFeed:
         store = publisher.store
         first = store.count + 1
         store.append(messages, self.feed.messages - store.count)
+        if self.snapshots is not None:
+            self._book.apply(messages)
         if self.sent == NOTHING_SENT and not is_new:
             return
         if self.sent < first:
@@ -211,3 +235,27 @@ class PublicFeed:
             publisher.send(behind, part, now_ns)
             behind += count
             self._sent[0] = behind - 1
+
+    def _give_snapshots(self, store: Store) -> None:
+        """A process for each client, whose memory is the book of the moment at which it came."""
+        if self.snapshots is None:
+            return
+        for pid in list(self._children):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                self._children.discard(pid)
+        if len(self._children) >= SNAPSHOTS_AT_ONCE:
+            return
+        try:
+            connection, _ = self.snapshots.accept()
+        except OSError:
+            return
+        with connection:
+            self._children.add(fork(partial(self._snapshot, connection, store), STOP_SIGNALS))
+
+    def _snapshot(self, connection: socket.socket, store: Store) -> None:
+        begin = [store.read(number, 1, 64)[1][2:] for number in range(1, self._named + 1)]
+        following = store.count + 1
+        try:
+            serve_one(connection, self.session, snapshot(self._book, begin, following))
+        except (FeedError, OSError):
+            return

@@ -27,9 +27,19 @@ from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry.doorman import Doorman
+from openoutcry.order_entry.fix import live as fix44
+from openoutcry.order_entry.fix import words as fix_words
+from openoutcry.order_entry.fix.numbers import NumbersFile
 from openoutcry.order_entry.passwords import password_hasher
-from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, SessionSpec, SessionsSpec
+from openoutcry.order_entry.spec import (
+    FIX_NAME,
+    CancelOnDisconnect,
+    Protocol,
+    SessionSpec,
+    SessionsSpec,
+)
 from openoutcry.order_entry.stream import DIFFERENT, Stream
+from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import session_words as x
 from openoutcry.pipeline.stages import sessions as stage
@@ -56,11 +66,19 @@ STAGES = (
 CODECS: dict[Protocol, Any] = {
     Protocol.OUCH42: ouch42,
     Protocol.OUCH50: ouch50,
+    Protocol.FIX44: fix44,
     Protocol.DROP_COPY: drop_copy,
 }
-"""The protocol's module: frame, decode, and if it has orders complete, encode, refuse."""
+"""The protocol's module: frame, decode, if it has orders complete, encode, refuse, and what only
+FIX has."""
+FIX = {Protocol.FIX44: "FIX.4.4"}
+"""Protocols that are FIX, and their BeginString."""
 DAY_NS = 86_400_000_000_000
-ARGUMENTS = {"frame": 2, "decode": 5, "complete": 4, "encode": 6, "refuse": 5}
+EASTERNMOST_NS = 14 * 3_600_000_000_000
+ACCURACY_NS = 120_000_000_000
+"""How far a FIX message's SendingTime may be off."""
+ARGUMENTS = {"frame": 2, "decode": 5, "complete": 4, "encode": 6, "refuse": 5, "begin": 2,
+             "lost": 2, "more": 2, "queued": 2, "timer": 2, "farewell": 2}  # fmt: skip
 
 
 class SessionsError(OutcryError):
@@ -100,8 +118,12 @@ class Sessions:
         self.symbols = s.Symbols(instruments, spec.price_decimals)
         self.streams = [self._stream(row, journal) for row in spec.sessions]
         self.codecs = self._codecs()
+        self.fields = fix_words.make_fields()
+        self.fix: dict[int, FixSession] = {}
         for index, row in enumerate(spec.sessions, start=1):
             self._fill(index, row)
+            if row.protocol in FIX:
+                self.fix[index] = FixSession(self, index, row, journal)
         self.stage_socket, self.doorman_socket = socket.socketpair(
             socket.AF_UNIX, socket.SOCK_SEQPACKET
         )
@@ -237,6 +259,9 @@ class Sessions:
                 x.CLOSED: int(closed != 0),
             },
         )
+        for index in self.fix:
+            block = self.hall.block(index)
+            block[fix_words.CLOCK_OFFSET_NS // 8] = shared.control[ct.EPOCH_OFFSET]
         stage.watch(contexts.address_of(name), self.stage_socket.fileno(), 0)
 
     def _restore(self, work: "Work", published: int, told: int) -> None:
@@ -247,6 +272,8 @@ class Sessions:
         hall.words[h.DAY_BEGIN // 8] = self.spec.day_begin_ns or day_start
         for stream in self.streams:
             stream.begin()
+        for one in self.fix.values():
+            one.begin()
         noted = 0
         if published or told:
             if work.journal is None:
@@ -273,6 +300,8 @@ class Sessions:
             block[s.FD // 8] = -1
             if not block[s.LOGGED_OUT // 8]:
                 block[s.LOST_NS // 8] = time.monotonic_ns()
+        for one in self.fix.values():
+            one.resume(int(self.day))
 
     def _from_journal(self, directory: Path, told: int) -> int:
         """Apply what the journal has, events up to ``told``; returns how many commands had a
@@ -311,6 +340,45 @@ class Sessions:
         return sum(stream[DIFFERENT] for stream in self.streams)
 
 
+class FixSession:
+    """What a session of FIX has beside its block: numbers, messages kept, bytes to be sent."""
+
+    def __init__(
+        self, sessions: Sessions, index: int, row: SessionSpec, journal: Path | None
+    ) -> None:
+        self.block, self.stream = sessions.hall.block(index), sessions.streams[index - 1]
+        path = journal / "sessions" / f"{row.name}.numbers" if journal else None
+        identity = blake2b(row.name.encode(), digest_size=7).digest()
+        capacity = 1 << (sessions.spec.stream_entries - 1).bit_length()
+        self.numbers = NumbersFile(path, int.from_bytes(identity, "little"), capacity)
+        us, begin = row.target or sessions.spec.name, FIX[row.protocol]
+        self.memory = fix_words.Memory(
+            self.block, begin, us, row.name, capacity, self.numbers.numbers_address
+        )
+        self.out = np.zeros(fix_words.OUT_SIZE + 64, np.uint8)
+        day_ns = int(self.block[s.DAY_START_NS // 8])
+        ahead_ns = -day_ns % DAY_NS
+        for word, value in {
+            fix_words.FIELDS: sessions.fields.ctypes.data,
+            fix_words.NUMBERS_FILE: self.numbers.address,
+            fix_words.OUT: self.out.ctypes.data,
+            fix_words.OUT_CAPACITY: fix_words.OUT_SIZE,
+            fix_words.ACCURACY_NS: ACCURACY_NS,
+            fix_words.UTC_OFFSET_NS: ahead_ns if ahead_ns <= EASTERNMOST_NS else ahead_ns - DAY_NS,
+        }.items():
+            self.block[word // 8] = value
+
+    def begin(self) -> None:
+        """Commands are about to be applied again."""
+        for word in (fix_words.APPLIED_IN, fix_words.STATE, fix_words.OUT_FROM, fix_words.OUT_END):
+            self.block[word // 8] = 0
+
+    def resume(self, day: int) -> None:
+        """They have been."""
+        self.memory.queue[:] = 0
+        self.numbers.resume(self.block, day, self.stream.count)
+
+
 class BlockNotes:
     """The notes of one block's commands, by the command's place in it."""
 
@@ -343,7 +411,10 @@ def check(spec: SessionsSpec) -> None:
             about = row.group
         if not all(1 <= participant <= 65535 for participant in about):
             raise SessionsError(f"{where}: participant {row.participant} is not 1 to 65535")
-        if not (row.name.isascii() and row.name.isalnum() and len(row.name) <= 6):
+        if row.protocol in FIX:
+            if not FIX_NAME.fullmatch(row.name):
+                raise SessionsError(f"{where}: a name is 1 to 32 letters, digits, - _ .")
+        elif not (row.name.isascii() and row.name.isalnum() and len(row.name) <= 6):
             raise SessionsError(f"{where}: a name is 1 to 6 letters and digits")
         if row.throttle_burst < 1:
             raise SessionsError(f"{where}: throttle_burst is {row.throttle_burst}, less than 1")

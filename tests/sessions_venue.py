@@ -27,6 +27,7 @@ from openoutcry.order_entry.spec import (
 from openoutcry.pipeline.feed import with_feed
 from openoutcry.pipeline.run import Options, Watcher, run
 from openoutcry.pipeline.sessions import with_sessions
+from openoutcry.pipeline.top import running
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.wire import make_instruments
 from openoutcry.wire.messages import OUCH42
@@ -74,7 +75,8 @@ def serve(document):
         PortSpec(protocol, "127.0.0.1", known.get(protocol.name, 0), *tls)
         for protocol in sorted({row.protocol for row in rows})
     ]
-    sessions = SessionsSpec(tuple(rows), tuple(ports), day=DAY, day_begin_ns=1, **SMALL)
+    sizes = SMALL | document.get("sizes", {})
+    sessions = SessionsSpec(tuple(rows), tuple(ports), day=DAY, day_begin_ns=1, **sizes)
     journal = Path(document["journal"]) if document.get("journal") else None
     resume = journal is not None and bool(list(journal.glob("segment-*")))
 
@@ -238,6 +240,18 @@ def enter(token, side, shares, symbol, price, **more):
     return OUCH42.from_client("O").pack(
         token=token, side=side, shares=shares, symbol=symbol, price=price, **fields
     )
+
+
+def kill_stage(venue):
+    """SIGKILL of the process that has the sessions."""
+    (pipeline,) = (one for one in running() if one.owner.pid == venue.process.pid)
+    while True:
+        rows = pipeline.view(pipeline.positions(), 1)["stages"]
+        pid = next(row["pid"] for row in rows if row["name"] == "sessions")
+        try:
+            return os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            time.sleep(0.01)  # the one before is not replaced yet
 
 
 if __name__ == "__main__":

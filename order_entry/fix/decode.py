@@ -2,7 +2,7 @@
 # (intrinsics have no types that mypy could see)
 """Messages of orders (D F G q H AF), parsed and in their turn, as an ORDER record and a NOTE.
 
-The two callers' tables (ClOrdID to order, order rows) are not looked into here; :func:`resolve`
+The callers' tables (ClOrdID to order, order rows) are not looked into here; :mod:`.resolve`
 completes a cancel or replace from the row of its order.
 """
 
@@ -10,7 +10,6 @@ import openoutcry.order_entry.fix.scan as scan
 import openoutcry.order_entry.fix.session as fix_session
 import openoutcry.order_entry.fix.words as words
 import openoutcry.order_entry.notes as notes
-import openoutcry.order_entry.rows as rows
 import openoutcry.order_entry.session as block
 from openoutcry.order_entry.faults import Kind
 from openoutcry.order_entry.fix.refusals import Refusal
@@ -91,10 +90,6 @@ assert SELF_TRADE == (1, 2, 3), "SelfMatchPreventionInstruction has the same num
 FINE, MISSING, FORM, RANGE, NUMBER = 0, 1, 2, 3, 4
 UNSUPPORTED, BAD_PRICE, BAD_QTY = (
     int(Refusal.UNSUPPORTED), int(Refusal.PRICE), int(Refusal.QUANTITY)
-)  # fmt: skip
-
-UNKNOWN_ORDER, TOO_LATE, MISMATCH = (
-    int(Refusal.UNKNOWN_ORDER), int(Refusal.TOO_LATE), int(Refusal.MISMATCH)
 )  # fmt: skip
 
 
@@ -464,7 +459,16 @@ def decode_mass(session: int, fields: int, order: int, note: int, msg_type: int)
 
 @kernel_outlined
 def decode_unknown(fields: int, note: int) -> int:
-    """A message type that is not taken here: its letters go into the note."""
+    """A message type that is not taken here: its letters go into the note.  What is no letter or
+    digit is no type at all."""
+    left = load_i64(fields + words.MSG_TYPE)
+    while left != 0:
+        letter = left & 255
+        folded = letter | 32
+        if not (48 <= letter <= 57) and not (97 <= folded <= 122):
+            fix_session.set_error(fields, scan.BAD_MSG_TYPE, 0)
+            return REJECT
+        left >>= 8
     store_word(note + notes.OWN, load_i64(fields + words.MSG_TYPE))
     refuse_note(note, Refusal.UNSUPPORTED_MESSAGE)
     return APPLICATION
@@ -527,44 +531,3 @@ def decode(message: int, length: int, session: int, order: int, note: int) -> in
     if load_u8(note + notes.REFUSED) != 0:
         store_u8(order + KIND, 0)
     return APPLICATION
-
-
-@kernel
-def resolve(order: int, note: int, row: int) -> int:
-    """Complete a cancel or replace from the row of its order (0: there is none); returns the
-    refusal, which is also noted and leaves the record without a kind, or 0.
-
-    The core wants the new open quantity, FIX says the new whole one.
-    """
-    refusal = 0
-    if row == 0 or not rows.is_live(row):
-        refusal = UNKNOWN_ORDER if row == 0 else TOO_LATE
-    elif load_i64(row + rows.SYMBOL) != load_i64(order + SYMBOL) or (
-        load_u8(row + rows.SIDE) != load_u8(order + SIDE)
-    ):
-        refusal = MISMATCH
-    else:
-        store_i64(order + ORDER_ID, load_i64(row + rows.ORDER_ID))
-        if load_u8(order + KIND) == REPLACE:
-            refusal = resolve_replace(order, row)
-    if refusal != 0:
-        refuse_note(note, refusal)
-        store_u8(order + KIND, 0)
-    return refusal
-
-
-@kernel
-def resolve_replace(order: int, row: int) -> int:
-    """Price, quantity and an iceberg's display change; a type, a trigger or an offset does not."""
-    if load_u8(row + rows.ORDER_TYPE) != load_u8(order + ORDER_TYPE):
-        return MISMATCH
-    order_type = load_u8(order + ORDER_TYPE)
-    if order_type != ICEBERG and load_i64(order + AUX) != load_i64(row + rows.AUX):
-        return MISMATCH
-    if order_type != ICEBERG:
-        store_i64(order + AUX, 0)
-    qty = load_i64(order + QTY) - load_i64(row + rows.CUM)
-    if qty <= 0:
-        return TOO_LATE
-    store_i64(order + QTY, qty)
-    return 0

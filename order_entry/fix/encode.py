@@ -54,13 +54,18 @@ put_59, put_99, put_31 = constant(b"\x0159="), constant(b"\x0199="), constant(b"
 put_32, put_151, put_14 = constant(b"\x0132="), constant(b"\x01151="), constant(b"\x0114=")
 put_6, put_60, put_58 = constant(b"\x016="), constant(b"\x0160="), constant(b"58=")
 put_103, put_102, put_434 = constant(b"103="), constant(b"102="), constant(b"\x01434=")
-put_none, put_45, put_372 = constant(b"NONE"), constant(b"45="), constant(b"\x01372=")
+put_none, put_45, put_372 = constant(b"NONE"), constant(b"45="), constant(b"372=")
 put_380, put_11_first, put_restated = constant(b"380="), constant(b"11="), constant(b"378=5\x01")
 put_530, put_531, put_532 = constant(b"530="), constant(b"\x01531="), constant(b"532=")
 put_533, put_37, put_584 = constant(b"533="), constant(b"37="), constant(b"584=")
 put_911, put_912, put_no = constant(b"\x01911="), constant(b"\x01912=Y\x01"), constant(b"0")
+put_zero_reports = constant(b"\x01911=0\x01")
+put_no_symbol, put_no_orders = constant(b"[N/A]"), constant(b"58=no open orders\x01")
 NEW, PARTLY, DONE, GONE, OVER, REFUSED = (ord(letter) for letter in "0124C8")
 """OrdStatus."""
+UNDISCLOSED = ord("7")
+"""Side of what no order is known of."""
+COMMON = tuple(int(refusal) for refusal in refusals.COMMON)
 
 
 @kernel
@@ -195,9 +200,8 @@ def encode(event: int, row: int, session: int, note: int, out: int, room: int) -
         return 0
     leaves, reason = load_i64(event + LEAVES), load_u8(event + REASON)
     decimals = row_decimals(session, row)
-    is_named = (message == decode.F and kind == CANCELLED) | (
-        message == decode.G and kind == REPLACED
-    )
+    is_named = ((message == decode.F) | (message == decode.G)) & (kind == CANCELLED)
+    is_named |= (message == decode.G) & (kind == REPLACED)
     status = working_status(row, leaves)
     qty = leaves + load_i64(row + rows.CUM)
     if kind == FILLED:
@@ -237,7 +241,7 @@ def encode_rejected(event: int, row: int, session: int, note: int, out: int) -> 
     this session's."""
     if note == 0:
         return 0
-    refused = load_u8(note + notes.REFUSED)
+    refused = refusal_of(note)
     number = refusals.CORE_REASONS + refused if refused != 0 else load_u8(event + REASON)
     exec_id = load_i64(event + SEQ)
     message = load_u8(note + notes.MESSAGE)
@@ -253,10 +257,19 @@ def encode_rejected(event: int, row: int, session: int, note: int, out: int) -> 
 
 
 @kernel
+def refusal_of(note: int) -> int:
+    """Why the note's message was refused, as this protocol says it."""
+    refused = load_u8(note + notes.REFUSED)
+    if refused >= refusals.FIRST_COMMON:
+        return COMMON[refused - refusals.FIRST_COMMON]
+    return refused
+
+
+@kernel
 def refuse(note: int, order: int, session: int, out: int, room: int) -> int:
     """The answer to a command whose note says ``refused``, where no event tells of it; ExecID is
     the command's sequence.  ``order`` is its row, or 0."""
-    refused = load_u8(note + notes.REFUSED)
+    refused = refusal_of(note)
     if room < MAX_BODY or refused == 0:
         return 0
     number = refusals.CORE_REASONS + refused
@@ -267,7 +280,9 @@ def refuse(note: int, order: int, session: int, out: int, room: int) -> int:
         return encode_mass_report(session, note, number, 0, out)
     if (message == decode.F) | (message == decode.G):
         return encode_cancel_reject(session, order, note, number, out)
-    if (message == decode.H) | (message == decode.MASS_STATUS):
+    if message == decode.MASS_STATUS and refused == Refusal.MASS_STATUS:
+        return encode_mass_status(session, order, note, exec_id, out)
+    if (message == decode.H) | (message == decode.MASS_STATUS) | (refused == Refusal.STATUS):
         return encode_status(session, order, note, 0, exec_id, out)
     return encode_order_reject(session, order, note, number, exec_id, out)
 
@@ -298,11 +313,13 @@ def encode_order_reject(
     at = put_number(at, order_number) if order_number > 0 else put_none(at)
     at = put_token(put_11(at), note)
     at = put_rejected(put_field_end(put_number(put_17(at), exec_id)))
-    if row != 0:
-        at = put_padded(put_55(at), row + rows.SYMBOL, decode.MAX_SYMBOL)
-        at = put_char(put_54(at), load_u8(row + rows.OWN + decode.SIDE_CHAR))
-    else:
-        at = put_char(put_54(at - 1), load_u8(note + notes.OWN + decode.SIDE_CHAR))
+    symbol = session + words.REFUSED_SYMBOL if row == 0 else row + rows.SYMBOL
+    own = note + notes.OWN if row == 0 else row + rows.OWN
+    at = put_55(at)
+    has_symbol = load_u8(symbol) != 0
+    at = put_padded(at, symbol, decode.MAX_SYMBOL) if has_symbol else put_no_symbol(at)
+    side = load_u8(own + decode.SIDE_CHAR)
+    at = put_char(put_54(at), side if side != 0 else UNDISCLOSED)
     at = put_time(put_zeros(at), session)
     at = put_number(put_103(at), load_u8(reason_row(session, number)))
     return put_reason(put_field_end(at), session, number) - out
@@ -333,11 +350,12 @@ def encode_cancel_reject(session: int, row: int, note: int, number: int, out: in
 @kernel
 def encode_business_reject(session: int, note: int, out: int) -> int:
     """j: a message type that is not taken here."""
-    at = put_number(put_45(put_j(out)), load_i64(note + notes.CLIENT_SEQ))
+    seq = load_i64(note + notes.CLIENT_SEQ) & (1 << words.SEQ_BITS) - 1
+    at = put_number(put_45(put_j(out)), seq)
+    number = refusals.CORE_REASONS + Refusal.UNSUPPORTED_MESSAGE
+    at = put_reason(put_field_end(at), session, number)
     at = put_padded(put_372(at), note + notes.OWN, 8)
-    at = put_380(put_field_end(at))
-    at = put_field_end(put_char(at, 51))
-    return put_reason(at, session, refusals.CORE_REASONS + Refusal.UNSUPPORTED_MESSAGE) - out
+    return put_field_end(put_char(put_380(put_field_end(at)), 51)) - out
 
 
 @kernel
@@ -389,6 +407,22 @@ def encode_status(session: int, row: int, note: int, total: int, exec_id: int, o
         at = put_token(put_584(at), note)
         at = put_field_end(put_number(put_911(at - 1), total))
     return at - out
+
+
+put_no_status = constant(b"35=8\x0137=NONE\x0117=0\x01150=I\x0139=8\x0155=[N/A]\x0154=7")
+
+
+@kernel
+def encode_mass_status(session: int, row: int, note: int, exec_id: int, out: int) -> int:
+    """One of the STATUS_TOTAL answers to AF, STATUS_LEFT more behind it; without an open order
+    (``row`` 0) the only one says so."""
+    if row == 0:
+        at = put_time(put_zeros(put_no_status(out)), session)
+        at = put_token(put_584(at), note)
+        return put_no_orders(mark_last(out, put_zero_reports(at - 1) - out) + out) - out
+    total = load_i64(session + words.STATUS_TOTAL)
+    size = encode_status(session, row, note, total, exec_id, out)
+    return size if load_i64(session + words.STATUS_LEFT) > 0 else mark_last(out, size)
 
 
 @kernel

@@ -18,6 +18,7 @@ SOH = b"\x01"
 LARGEST = 2**62
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INVALID, MISSING, EMPTY, RANGE, FORM, TWICE, ORDER = 0, 1, 4, 5, 6, 13, 14
+BAD_TYPE = 11
 SELF_TRADE_TAG = 2964
 SIDES, TYPES, TIFS = "123456789ABCDEFG", "123456789DEGIJKLMP", "01234567"
 AUX_FREE = (
@@ -166,6 +167,8 @@ class Decoder:
         elif kind in ("D", "F", "G", "H"):
             self._one(fields, result, kind)
         else:
+            if not re.fullmatch(r"[A-Za-z0-9]+", kind):
+                raise Rejected(BAD_TYPE, "")
             result.own[: len(kind)] = kind.encode("latin-1")
             result.refuse(Refusal.UNSUPPORTED_MESSAGE)
         if "refused" in result.note:

@@ -2,6 +2,7 @@
 
 from enum import IntEnum
 
+import openoutcry.order_entry.faults as faults
 from openoutcry.wire.enums import Reason
 
 
@@ -26,6 +27,9 @@ class Refusal(IntEnum):
     STATUS = 12
     """No refusal: a status request, whose answer needs no command."""
     MASS_STATUS = 13
+    NO_ROOM = 14
+    PENDING = 15
+    """A replace names an order that another replace of is under way."""
 
 
 TEXTS = {
@@ -40,6 +44,8 @@ TEXTS = {
     Refusal.MISMATCH: "symbol, side or type is not the order's",
     Refusal.TOO_LATE: "too late",
     Refusal.UNSUPPORTED_MESSAGE: "Unsupported Message Type",
+    Refusal.NO_ROOM: "the venue has no room for more orders",
+    Refusal.PENDING: "a replace of this order is under way",
 }
 """Text (58) of the answer."""
 ORDER_REASONS = {
@@ -52,7 +58,9 @@ ORDER_REASONS = {
     Refusal.TOO_LATE: 4,
 }
 """OrdRejReason (103); 99 other."""
-CANCEL_REASONS = {Refusal.UNKNOWN_ORDER: 1, Refusal.DUPLICATE: 6, Refusal.TOO_LATE: 0}
+CANCEL_REASONS = {
+    Refusal.UNKNOWN_ORDER: 1, Refusal.DUPLICATE: 6, Refusal.TOO_LATE: 0, Refusal.PENDING: 3,
+}  # fmt: skip
 """CxlRejReason (102); 99 other."""
 
 CORE_ORDER_REASONS = {
@@ -64,11 +72,20 @@ CORE_ORDER_REASONS = {
     Reason.DUPLICATE_ID: 6,
     Reason.MALFORMED: 11,
     Reason.BAD_AUX: 11,
+    Reason.RISK: 3,
     Reason.BAD_QTY: 13,
     Reason.OFF_LOT: 13,
 }
 """OrdRejReason (103) of what the core rejects; 99 other."""
 CORE_CANCEL_REASONS = {Reason.UNKNOWN_ORDER: 1, Reason.NOT_OWNER: 1}
+
+FIRST_COMMON = int(faults.Refusal.THROTTLED)
+COMMON = (
+    Refusal.THROTTLED, Refusal.TOO_MANY_OPEN, Refusal.UNKNOWN_ORDER, Refusal.DUPLICATE,
+    Refusal.NO_ROOM, Refusal.TOO_LATE, Refusal.TOO_LATE,
+)  # fmt: skip
+"""What the refusals that all protocols have in common are here, from the first of them on."""
+assert len(COMMON) == len(faults.Refusal)
 
 NAME_BYTES, TEXT_COUNT = 56, 64
 ROW_BYTES = 64

@@ -81,6 +81,7 @@ def forget_numbers(session: int) -> None:
     """Both sides begin at 1 again."""
     store_i64(session + block.IN_SEQ, 1)
     store_i64(session + block.OUT_SEQ, 1)
+    store_i64(session + words.RESETS, load_i64(session + words.RESETS) + 1)
     store_i64(session + words.RESEND_TO, 0)
     store_i64(session + words.RESEND_NEXT, 0)
     empty_queue(session)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import openoutcry.order_entry.fix.refusals as refusals
 import openoutcry.order_entry.session as block
 
-_WORDS = range(block.PROTOCOL_WORDS, block.PROTOCOL_WORDS + 8 * 20, 8)
+_WORDS = range(block.PROTOCOL_WORDS, block.PROTOCOL_WORDS + 8 * 30, 8)
 (
     FIELDS,
     NUMBERS,
@@ -34,7 +34,17 @@ _WORDS = range(block.PROTOCOL_WORDS, block.PROTOCOL_WORDS + 8 * 20, 8)
     QUEUED_BYTES,  # length of what take_queued gave
     CACHED_DAY,  # two words: day and its text
     _CACHED_TEXT,
-    _SPARE,
+    OUT,  # address of what is to be sent,
+    OUT_CAPACITY,  # its size,
+    OUT_FROM,  # and where in it begins what was not sent yet,
+    OUT_END,  # and ends what there is
+    RESETS,  # how often both sides began at 1: over the numbers' life, counted up for ever
+    DECODED_IN,  # last message of orders that came: RESETS << SEQ_BITS | MsgSeqNum
+    APPLIED_IN,  # the same, of those whose command is on the lane
+    NUMBERS_FILE,  # address of what is kept of the numbers (numbers.py), 0 nothing is
+    STATUS_TOTAL,  # while encoding: reports that answer a mass status request,
+    STATUS_LEFT,  # and how many of them come behind this one
+    REFUSED_SYMBOL,  # while encoding a refusal: the symbol that its message names, 0 none
 ) = _WORDS
 TEXTS = _WORDS[-1] + 8
 BEGIN_SIZE, BEGIN = TEXTS, TEXTS + 8
@@ -49,6 +59,12 @@ assert TAIL + 48 <= 1024
 
 RESET_ON_LOGON, RESET_SENT, NEXT_EXPECTED = 1, 2, 4
 """OPTIONS: numbers begin at 1 with each logon; we asked for a reset; the participant sends 789."""
+
+SEQ_BITS = 40
+"""Of a MsgSeqNum, where a number of a reset stands above it."""
+
+OUT_SIZE, OUT_MIN_ROOM = 1 << 16, 1 << 13
+"""Bytes at OUT; with less room than the latter no message is taken."""
 
 NONE, AWAITED, ACTIVE, LOGGING_OUT = range(4)
 """STATE: not connected; connected, its Logon is awaited; logged on; we asked for a logout."""
@@ -115,17 +131,24 @@ class Memory:
     """What the words of one session point to, and the texts of its block."""
 
     def __init__(
-        self, words: npt.NDArray[Any], begin: str, sender: str, target: str, messages: int
+        self,
+        words: npt.NDArray[Any],
+        begin: str,
+        sender: str,
+        target: str,
+        messages: int,
+        numbers: int = 0,
     ) -> None:
         """``words``: the session's block as int64; ``messages``: how many MsgSeqNum can be sent
-        again, a power of two.  ``sender`` is us, ``target`` the participant.
+        again, a power of two.  ``sender`` is us, ``target`` the participant.  ``numbers``: address
+        of memory for what was sent, if it is not to be made.
 
         Raises ``ValueError`` for a CompID that is empty, too long or not printable.
         """
-        self.numbers = np.zeros(messages * NUMBER_BYTES // 8, np.int64)
+        self.numbers = np.zeros(0 if numbers else messages * NUMBER_BYTES // 8, np.int64)
         self.queue = np.zeros(QUEUE_BYTES, np.uint8)
         assert messages & (messages - 1) == 0
-        words[NUMBERS // 8] = self.numbers.ctypes.data
+        words[NUMBERS // 8] = numbers or self.numbers.ctypes.data
         words[NUMBERS_MASK // 8] = messages - 1
         words[QUEUE // 8] = self.queue.ctypes.data
         words[CACHED_DAY // 8] = -1

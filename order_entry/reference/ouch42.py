@@ -3,6 +3,7 @@ a second time."""
 
 from typing import Any
 
+from openoutcry.order_entry import risk_reasons
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.ouch import CANCEL_LETTERS, Refusal
 from openoutcry.order_entry.ouch42_out import GATEWAY_LETTERS, REASON_LETTERS, REFUSAL_LETTERS
@@ -366,6 +367,8 @@ def rejected(event: Any, row: Row | None, note: Any, world: World) -> bytes:
         if reason == Reason.GATEWAY:
             bits = [bit for bit in ErrorBit if int(event["contra_id"]) >> bit & 1]
             letter = GATEWAY_LETTERS.get(bits[0], "O") if bits else "O"
+        elif reason == Reason.RISK:
+            letter = risk_reasons.letter(int(event["contra_id"]))
         return say("J", world, note["token"].tobytes(), reason=letter)
     if message not in ("X", "M") or reason == Reason.UNKNOWN_ORDER:
         return b""

@@ -3,6 +3,7 @@ a second time."""
 
 from typing import Any
 
+from openoutcry.order_entry import risk_reasons
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.ouch import CANCEL_LETTERS, STRATEGY_LETTERS, Refusal
 from openoutcry.order_entry.ouch50_out import (
@@ -500,6 +501,8 @@ def rejected(event: Any, row: Row | None, note: Any, world: World) -> bytes:
         if reason == Reason.GATEWAY:
             bits = [bit for bit in ErrorBit if int(event["contra_id"]) >> bit & 1]
             code = GATEWAY_CODES.get(bits[0], OTHER) if bits else OTHER
+        elif reason == Reason.RISK:
+            code = risk_reasons.code(int(event["contra_id"]), OTHER)
         return reject(note, code, world)
     if message not in ("X", "M") or reason == Reason.UNKNOWN_ORDER:
         return b""

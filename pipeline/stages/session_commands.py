@@ -8,7 +8,10 @@ from openoutcry.order_entry import rows as r
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import tokens as t
 from openoutcry.order_entry.faults import Kind, Refusal
-from openoutcry.order_entry.spec import Protocol
+from openoutcry.order_entry.fix import decode as fix_decode
+from openoutcry.order_entry.fix import words as f
+from openoutcry.order_entry.fix.refusals import Refusal as FixRefusal
+from openoutcry.order_entry.spec import Protocol, ThrottlePolicy
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.stages import session_words as x
 from openoutcry.pipeline.stages import words as w
@@ -31,8 +34,10 @@ NEW, REPLACE = int(CommandKind.NEW), int(CommandKind.REPLACE)
 APPLICATION, IGNORE = int(Kind.APPLICATION), int(Kind.IGNORE)
 THROTTLED, TOO_MANY_OPEN = int(Refusal.THROTTLED), int(Refusal.TOO_MANY_OPEN)
 UNKNOWN_ORDER, DUPLICATE = int(Refusal.UNKNOWN_ORDER), int(Refusal.DUPLICATE_TOKEN)
-VENUE_FULL = int(Refusal.VENUE_FULL)
+VENUE_FULL, TOO_LATE = int(Refusal.VENUE_FULL), int(Refusal.TOO_LATE)
+STATUS, MASS_STATUS = int(FixRefusal.STATUS), int(FixRefusal.MASS_STATUS)
 OUCH50 = int(Protocol.OUCH50)
+QUEUE = int(ThrottlePolicy.QUEUE)
 
 
 @kernel
@@ -55,6 +60,14 @@ def has_token(session: int, now: int) -> bool:
     return load_i64(session + s.THROTTLE_AT) - now <= each * (
         load_i64(session + s.THROTTLE_BURST) - 1
     )
+
+
+@kernel
+def may_take(session: int, now: int) -> bool:
+    """A FIX message may be taken: there is room for what answers it, and it need not wait."""
+    room = load_i64(session + f.OUT_CAPACITY) - load_i64(session + f.OUT_END)
+    waits = load_i64(session + s.THROTTLE_POLICY) == QUEUE and not has_token(session, now)
+    return room >= f.OUT_MIN_ROOM and not waits
 
 
 @kernel
@@ -98,12 +111,31 @@ def one_message(context: int, session: int, codec: int, message: int, size: int,
         )
         if asks and resolve(hall, session, codec, order, note) == IGNORE:
             return IGNORE
-    if load_u8(note + n.REFUSED) != 0:
-        a.add(session + s.REFUSED, 1)
+    refused = load_u8(note + n.REFUSED)
+    if refused != 0:
+        if a.is_fix(load_i64(session + s.PROTOCOL)):
+            find_named(hall, session, note)
+        if refused != STATUS and refused != MASS_STATUS:
+            a.add(session + s.REFUSED, 1)
         store_u8(order + a.ORDER_KIND, 0)
         store_i64(order + a.ORDER_ID, 0)
     publish(context, seq, order, note)
     return kind
+
+
+@kernel_outlined
+def find_named(hall: int, session: int, note: int) -> None:
+    """The order that a refused FIX message names, if there is one: its answer says how that is."""
+    table, index = load_i64(hall + h.TOKENS), load_i64(session + s.INDEX)
+    number = 0
+    if load_u8(note + n.ORIG_BYTES) != 0:
+        number = t.number_of(table, index, note + n.ORIG)
+    elif load_u8(note + n.REFUSED) == STATUS:
+        number = t.number_of(table, index, note + n.TOKEN)
+    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+    if number != 0 and r.find_row(rows, mask, number) == 0:
+        number = 0
+    store_i64(note + n.ROW, number)
 
 
 @kernel_outlined
@@ -128,6 +160,8 @@ def resolve(hall: int, session: int, codec: int, order: int, note: int) -> int:
     row = r.find_row(rows, mask, t.number_of(table, index, note + n.ORIG))
     if row != 0 and not is_workable(rows, mask, row):
         row = 0
+        if load_i64(session + s.PROTOCOL) > OUCH50:
+            store_u8(note + n.REFUSED, TOO_LATE)
     if is_taken:
         return duplicate(session, note)
     complete = load_i64(codec + a.CODEC_COMPLETE)
@@ -147,10 +181,13 @@ def resolve(hall: int, session: int, codec: int, order: int, note: int) -> int:
 
 @kernel
 def duplicate(session: int, note: int) -> int:
-    """A token that is taken: OUCH ignores the message, FIX rejects it."""
+    """A token that is taken: OUCH ignores the message, FIX rejects it, or tells how the order is
+    where it says itself that it may have been sent before."""
     if load_i64(session + s.PROTOCOL) <= OUCH50:
         return IGNORE
-    store_u8(note + n.REFUSED, DUPLICATE)
+    is_resend = load_u8(note + n.FLAGS) & fix_decode.POSS_RESEND != 0
+    status = is_resend and load_u8(note + n.MESSAGE) == fix_decode.D
+    store_u8(note + n.REFUSED, STATUS if status else DUPLICATE)
     return APPLICATION
 
 
@@ -168,7 +205,8 @@ def is_workable(rows: int, mask: int, row: int) -> bool:
 def new_number(hall: int, order: int, note: int) -> None:
     """Give the message a row of its own; a replace's core order stays the same."""
     table, rows = load_i64(hall + h.TOKENS), load_i64(hall + h.ROWS)
-    number = r.next_number(rows, load_i64(hall + h.ROW_MASK), load_i64(hall + h.LAST_NUMBER))
+    last, told = load_i64(hall + h.LAST_NUMBER), load_i64(hall + h.TOLD)
+    number = r.next_number(rows, load_i64(hall + h.ROW_MASK), last, told)
     if number == 0 or t.is_full(table):
         store_u8(note + n.REFUSED, VENUE_FULL)
         return

@@ -18,7 +18,9 @@ from openoutcry.order_entry import notes as n
 from openoutcry.order_entry import rows as r
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import stream as st
-from openoutcry.order_entry.faults import Fault, Kind, Refusal
+from openoutcry.order_entry.faults import Fault, Kind
+from openoutcry.order_entry.fix import decode as fix_decode
+from openoutcry.order_entry.fix import words as f
 from openoutcry.order_entry.spec import CancelOnDisconnect, ThrottlePolicy
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.lanes import NUMBERS, SHIFT
@@ -51,22 +53,14 @@ MAX_SEND = 1 << 18
 
 # A hand-over's words (order_entry/doorman.py), then bytes that came with the login.
 HAND_INDEX, HAND_SEQUENCE, HAND_REPLY, HAND_REPLY_AT, HAND_BYTES = 0, 8, 16, 24, 512
-HAND_MAX = 4096
-CONTROL_AT = 64  # of the cmsg behind x.MESSAGE
-DATA_AT = 128
+HAND_MAX, CONTROL_AT, DATA_AT = 4096, 64, 128  # CONTROL_AT: of the cmsg behind x.MESSAGE
 
-NEW, CANCEL = int(CommandKind.NEW), int(CommandKind.CANCEL)
-REDUCE, REPLACE = int(CommandKind.REDUCE), int(CommandKind.REPLACE)
-DISCONNECT = int(CommandKind.DISCONNECT)
-MASS_CANCEL = int(CommandKind.MASS_CANCEL)
+CANCEL, DISCONNECT = int(CommandKind.CANCEL), int(CommandKind.DISCONNECT)
 DAY = int(TimeInForce.DAY)
-CANCEL_NONE, CANCEL_DAY = int(CancelOnDisconnect.NONE), int(CancelOnDisconnect.DAY)
+CANCEL_NONE, CANCEL_DAY, CANCEL_ALL = (int(mode) for mode in CancelOnDisconnect)
 QUEUE = int(ThrottlePolicy.QUEUE)
-APPLICATION, LOGOUT = int(Kind.APPLICATION), int(Kind.LOGOUT)
+LOGOUT, LOGIN, DISCONNECTING = int(Kind.LOGOUT), int(Kind.LOGIN), int(Kind.DISCONNECT)
 OVERSIZE = int(Fault.OVERSIZE)
-THROTTLED, TOO_MANY_OPEN = int(Refusal.THROTTLED), int(Refusal.TOO_MANY_OPEN)
-UNKNOWN_ORDER, DUPLICATE = int(Refusal.UNKNOWN_ORDER), int(Refusal.DUPLICATE_TOKEN)
-VENUE_FULL, NO_EFFECT = int(Refusal.VENUE_FULL), int(Refusal.NO_EFFECT)
 
 
 # Out: events into streams.
@@ -108,6 +102,8 @@ def take_events(context: int) -> int:
         if note == 0 and load_i64(event + a.EVENT_ID) & r.ORDER_BIT == 0:
             continue
         told = a.apply_event(hall, codecs, event, order, note, rx_ts_ns)
+        if note != 0:
+            store_i64(hall + h.TOLD, origin >> SHIFT)
         if told != 0:
             mark_dirty(context, a.block_of(hall, told))
     for place in range(copies):
@@ -145,6 +141,8 @@ def flush(context: int) -> int:
 @kernel_outlined
 def send_some(context: int, session: int) -> int:
     """What goes beside the stream first, then the stream; 0 if all of it is sent."""
+    if a.is_fix(load_i64(session + s.PROTOCOL)):
+        return send_fix(context, session)
     fd = load_i64(session + s.FD)
     left = load_i64(session + s.SIDE_LENGTH)
     if left > 0:
@@ -170,6 +168,37 @@ def send_some(context: int, session: int) -> int:
     if load_i64(session + s.STATE) == s.ENDING:
         hang_up(context, session)
     return 0
+
+
+@kernel
+def call_codec(context: int, session: int, what: int) -> int:
+    """One of FIX's own kernels: of the session and the time."""
+    codec = load_i64(context + x.CODECS) + a.CODEC_BYTES * load_i64(session + s.PROTOCOL)
+    return a.call2(load_i64(codec + what), session, monotonic_ns())
+
+
+@kernel_outlined
+def send_fix(context: int, session: int) -> int:
+    """As :func:`send_some`: messages are numbered when there is nothing else left to be sent."""
+    fd, most = load_i64(session + s.FD), MAX_SEND
+    while most > 0:
+        begin, end = load_i64(session + f.OUT_FROM), load_i64(session + f.OUT_END)
+        if begin == end:
+            begin, end = 0, call_codec(context, session, a.CODEC_MORE)
+        if end == 0:
+            if load_i64(session + s.STATE) == s.ENDING:
+                hang_up(context, session)
+            return 0
+        done = so.send(fd, load_i64(session + f.OUT) + begin, end - begin)
+        if done > 0:
+            most -= done
+            store_i64(session + f.OUT_FROM, begin + done)
+        if done < end - begin:
+            if load_i64(session + s.STATE) == s.ENDING:
+                hang_up(context, session)
+                return 0
+            return unsent(context, session)
+    return 1
 
 
 @kernel
@@ -206,6 +235,8 @@ def hang_up(context: int, session: int) -> None:
     fd = load_i64(session + s.FD)
     if fd < 0:
         return
+    if a.is_fix(load_i64(session + s.PROTOCOL)):
+        call_codec(context, session, a.CODEC_LOST)
     store_i64(session + s.FD, -1)
     store_i64(session + s.STATE, s.DISCONNECTED)
     store_i64(session + s.INPUT_LENGTH, 0)
@@ -217,9 +248,28 @@ def hang_up(context: int, session: int) -> None:
 @kernel_outlined
 def lose(context: int, session: int) -> None:
     """The connection is lost, which is no logout: its orders wait for their fate."""
-    if load_i64(session + s.FD) >= 0 and load_i64(session + s.STATE) == s.CONNECTED:
-        store_i64(session + s.LOST_NS, monotonic_ns())
+    note_loss(session)
     hang_up(context, session)
+
+
+@kernel_outlined
+def note_loss(session: int) -> None:
+    if load_i64(session + s.FD) < 0 or load_i64(session + s.STATE) != s.CONNECTED:
+        return
+    # A FIX connection whose Logon was not accepted changes nothing of what was before.
+    is_on = not a.is_fix(load_i64(session + s.PROTOCOL)) or load_i64(session + s.LOGGED_OUT) == 0
+    if is_on and load_i64(session + s.LOST_NS) == 0:
+        store_i64(session + s.LOST_NS, monotonic_ns())
+
+
+@kernel_outlined
+def logged_on(context: int, session: int) -> None:
+    """A participant is back: his orders stay."""
+    store_i64(session + s.LOST_NS, 0)
+    store_i64(session + s.SWEEP, 0)
+    store_i64(session + s.CAUGHT_UP, st.head_end(load_i64(session + s.STREAM)))
+    c.say(context, session, n.LOGGED_IN)
+    mark_dirty(context, session)
 
 
 @kernel
@@ -254,22 +304,13 @@ def take_connection(context: int) -> int:
     if load_i64(session + s.FD) >= 0:
         hang_up(context, session)
     now = monotonic_ns()
-    stream = load_i64(session + s.STREAM)
-    count = load_i64(stream + st.HEAD)
-    wanted = load_i64(data + HAND_SEQUENCE)
-    if wanted < 1 or wanted > count + 1:
-        wanted = count + 1
-    store_i64(session + s.SENT_BYTES, st.entry_end(stream, wanted - 1))
-    store_i64(session + s.CAUGHT_UP, st.head_end(stream))
     store_i64(session + s.LAST_IN_NS, now)
     store_i64(session + s.LAST_OUT_NS, now)
-    store_i64(session + s.LOST_NS, 0)
-    store_i64(session + s.SWEEP, 0)
-    reply = load_i64(data + HAND_REPLY)
-    st.copy_bytes(session + s.SIDE, data + 64, reply)
-    put_number(session + s.SIDE + load_i64(data + HAND_REPLY_AT), wanted)
-    store_i64(session + s.SIDE_AT, 0)
-    store_i64(session + s.SIDE_LENGTH, reply)
+    is_fix = a.is_fix(load_i64(session + s.PROTOCOL))
+    if is_fix:
+        call_codec(context, session, a.CODEC_BEGIN)
+    else:
+        accept(session, data)
     rest = size - HAND_BYTES
     st.copy_bytes(load_i64(session + s.INPUT), data + HAND_BYTES, rest)
     store_i64(session + s.INPUT_LENGTH, rest)
@@ -279,9 +320,25 @@ def take_connection(context: int) -> int:
     watch(context, fd, index)
     if rest > 0:
         set_pending(context, session, 1)
-    c.say(context, session, n.LOGGED_IN)
-    mark_dirty(context, session)
+    if not is_fix:
+        logged_on(context, session)
     return 1
+
+
+@kernel_outlined
+def accept(session: int, data: int) -> None:
+    """Answer a SoupBinTCP login, and go on from the number that it asks for."""
+    stream = load_i64(session + s.STREAM)
+    count = load_i64(stream + st.HEAD)
+    wanted = load_i64(data + HAND_SEQUENCE)
+    if wanted < 1 or wanted > count + 1:
+        wanted = count + 1
+    store_i64(session + s.SENT_BYTES, st.entry_end(stream, wanted - 1))
+    reply = load_i64(data + HAND_REPLY)
+    st.copy_bytes(session + s.SIDE, data + 64, reply)
+    put_number(session + s.SIDE + load_i64(data + HAND_REPLY_AT), wanted)
+    store_i64(session + s.SIDE_AT, 0)
+    store_i64(session + s.SIDE_LENGTH, reply)
 
 
 @kernel
@@ -357,8 +414,19 @@ def understand(context: int, session: int) -> int:
     most = min(x.MESSAGES_A_TURN, c.lane_room(context) - 2)
     at, done, result, waits = 0, 0, 0, 0
     now = monotonic_ns()
+    is_fix = a.is_fix(load_i64(session + s.PROTOCOL))
     while done < most:
-        size = a.call2(load_i64(codec + a.CODEC_FRAME), buffer + at, length - at)
+        message, size, kept = buffer + at, 0, 0
+        if is_fix:
+            # A kept message that is taken must be dealt with.
+            if not c.may_take(session, now):
+                waits = 1
+                break
+            kept = a.call2(load_i64(codec + a.CODEC_QUEUED), session, now)
+        if kept != 0:
+            message, size = kept, load_i64(session + f.QUEUED_BYTES)
+        else:
+            size = a.call2(load_i64(codec + a.CODEC_FRAME), message, length - at)
         if size == 0:
             if at == 0 and length == load_i64(session + s.INPUT_CAPACITY):
                 size = OVERSIZE
@@ -370,21 +438,28 @@ def understand(context: int, session: int) -> int:
         if load_i64(session + s.THROTTLE_POLICY) == QUEUE and not c.has_token(session, now):
             waits = 1
             break
-        result = c.one_message(context, session, codec, buffer + at, size, now)
-        at += size
+        result = c.one_message(context, session, codec, message, size, now)
+        at += size if kept == 0 else 0
         done += 1
-        if result < 0 or result == LOGOUT:
+        if result == LOGIN and is_fix:
+            logged_on(context, session)
+        elif result < 0 or result in (LOGOUT, DISCONNECTING):
             break
     if done >= most:
         waits = 1
     if at > 0:
         st.copy_bytes(buffer, buffer + at, length - at)
         store_i64(session + s.INPUT_LENGTH, length - at)
-    set_pending(context, session, 1 if waits and at < length else 0)
+    set_pending(context, session, 1 if waits and (is_fix or at < length) else 0)
+    if is_fix:
+        mark_dirty(context, session)
     if result < 0:
         fault(context, session)
-    elif result == LOGOUT:
-        c.say(context, session, n.LOGGED_OUT)
+    elif result in (LOGOUT, DISCONNECTING):
+        if result == LOGOUT:
+            c.say(context, session, n.LOGGED_OUT)
+        else:
+            note_loss(session)
         store_i64(session + s.STATE, s.ENDING)
         store_i64(session + s.INPUT_LENGTH, 0)
         set_pending(context, session, 0)
@@ -401,7 +476,9 @@ def timers(context: int, now: int) -> None:
     hall = load_i64(context + x.HALL)
     for index in range(1, load_i64(hall + h.SESSION_COUNT) + 1):
         session = a.block_of(hall, index)
-        if load_i64(session + s.FD) >= 0:
+        if a.is_fix(load_i64(session + s.PROTOCOL)):
+            fix_timer(context, session)
+        elif load_i64(session + s.FD) >= 0:
             if now - load_i64(session + s.LAST_IN_NS) > load_i64(session + s.TIMEOUT_NS):
                 lose(context, session)
             elif now - load_i64(session + s.LAST_OUT_NS) >= load_i64(session + s.HEARTBEAT_NS):
@@ -414,13 +491,24 @@ def timers(context: int, now: int) -> None:
 
 
 @kernel_outlined
+def fix_timer(context: int, session: int) -> None:
+    if load_i64(session + s.FD) < 0 or load_i64(session + s.STATE) != s.CONNECTED:
+        return
+    if call_codec(context, session, a.CODEC_TIMER) == DISCONNECTING:
+        lose(context, session)
+    elif load_i64(session + f.OUT_END) > load_i64(session + f.OUT_FROM):
+        mark_dirty(context, session)
+
+
+@kernel_outlined
 def cancel_orders(context: int, session: int) -> None:
     """The lost session's orders go: by one command where they are its participant's only ones, else
     one by one."""
-    if load_i64(session + s.CANCEL_MODE) == CANCEL_NONE:
+    is_fix = a.is_fix(load_i64(session + s.PROTOCOL))
+    if load_i64(session + s.CANCEL_MODE) == CANCEL_NONE and not is_fix:
         if c.say(context, session, n.LOST) != 0:
             store_i64(session + s.LOST_NS, 0)
-    elif load_i64(session + s.CANCEL_MODE) != CANCEL_DAY and load_i64(session + s.ALONE) == 1:
+    elif load_i64(session + s.CANCEL_MODE) == CANCEL_ALL and load_i64(session + s.ALONE) == 1:
         if c.internal(context, session, n.LOST, DISCONNECT, 0) != 0:
             store_i64(session + s.LOST_NS, 0)
     else:
@@ -439,13 +527,18 @@ def sweep(context: int, session: int) -> None:
     rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
     number, end = load_i64(session + s.SWEEP), load_i64(session + s.SWEEP_END)
     until = min(end, number + SWEEP_ROWS)
-    day_only = load_i64(session + s.CANCEL_MODE) == CANCEL_DAY
+    mode = load_i64(session + s.CANCEL_MODE)
+    is_fix = a.is_fix(load_i64(session + s.PROTOCOL))
     while number <= until:
         row = r.find_row(rows, mask, number)
         if row != 0 and load_u16(row + r.SESSION) == load_i64(session + s.INDEX):
             live = r.is_live(row) and load_i64(row + r.ORDER_ID) == r.ORDER_BIT | number
-            live = live and (not day_only or load_u8(row + r.TIME_IN_FORCE) & 15 == DAY)
-            if live and c.internal(context, session, n.LOST, CANCEL, number) == 0:
+            goes = mode == CANCEL_ALL or (
+                mode == CANCEL_DAY and load_u8(row + r.TIME_IN_FORCE) & 15 == DAY
+            )
+            if is_fix and load_u16(row + r.FLAGS) & fix_decode.CANCEL_ON_LOSS:
+                goes = True
+            if live and goes and c.internal(context, session, n.LOST, CANCEL, number) == 0:
                 break
         number += 1
     store_i64(session + s.SWEEP, 0 if number > end else number)
@@ -468,7 +561,10 @@ def end(context: int) -> None:
         for index in range(1, load_i64(hall + h.SESSION_COUNT) + 1):
             session = a.block_of(hall, index)
             if load_i64(session + s.FD) >= 0:
-                put_aside(context, session, 90)
+                if a.is_fix(load_i64(session + s.PROTOCOL)):
+                    call_codec(context, session, a.CODEC_FAREWELL)
+                else:
+                    put_aside(context, session, 90)
                 store_i64(session + s.STATE, s.ENDING)
                 mark_dirty(context, session)
     flush(context)

@@ -1,5 +1,6 @@
 """The commented example of a venue file."""
 
+import re
 from pathlib import Path
 
 from openoutcry.order_entry.passwords import make_password, password_hasher
@@ -26,7 +27,21 @@ password = "{BETA}"
 [[port]]
 protocol = "ouch-4.2"
 address = "127.0.0.1:9001"
+
+# FIX 4.4: the name is the SenderCompID, the venue's name the TargetCompID unless `target` is given.
+[[session]]
+name = "ALPHAFIX"
+protocol = "fix-4.4"
+participant = 1
+password = "{ALPHAFIX}"
+
+[[port]]
+protocol = "fix-4.4"
+address = "127.0.0.1:9003"
+# certificate = "venue.pem"   # with both of them the port speaks TLS
+# key = "venue.key"
 """
+SESSION_NAMES = re.compile(r'^password = "{(\w+)}"$', re.M)
 
 
 def make_example() -> tuple[str, dict[str, str]]:
@@ -37,6 +52,6 @@ def make_example() -> tuple[str, dict[str, str]]:
         hasher = password_hasher()
     except OutcryError:
         return text, {}
-    passwords = {name: make_password() for name in ("ALPHA", "BETA")}
+    passwords = {name: make_password() for name in SESSION_NAMES.findall(SESSIONS)}
     hashes = {name: hasher.hash(word) for name, word in passwords.items()}
     return text + SESSIONS.format(**hashes), passwords

@@ -39,6 +39,7 @@ MARKET_DATA = {
     "b": Key(group, None),
     "interface": Key(t.text(), ""),
     "retransmission": Key(udp_endpoint, None),
+    "snapshots": Key(udp_endpoint, None),
     "ttl": Key(t.integer(0, 255), 1),
     "mtu": Key(t.integer(256, 9_216), MTU),
     "heartbeat_ms": Key(t.integer(10, 60_000), 1_000),

@@ -325,8 +325,8 @@ def _check_session(
     if protocol in SOUPBIN and name is not None and not _fits(name, SOUPBIN_NAME):
         tables.wrong((*path, "name"), f"{name!r}: a login over SoupBinTCP has 1 to "
                      f"{SOUPBIN_NAME} letters and digits")  # fmt: skip
-    if protocol in FIX and name == (row["target"] or venue):
-        tables.wrong((*path, "name"), f"{name!r} is our own CompID as well")
+    if protocol in FIX:
+        _check_comp_ids(tables, path, name, row["target"] or venue)
     if row["target"] and protocol is not None and protocol not in FIX:
         tables.wrong((*path, "target"), "only a FIX session has one")
     if row["group"] and protocol is not None and protocol != spec.Protocol.DROP_COPY:
@@ -341,6 +341,16 @@ def _check_session(
     _check_secret(tables, path, row)
     if row["timeout_ms"] <= row["heartbeat_ms"]:
         tables.wrong((*path, "timeout_ms"), "is not longer than heartbeat_ms")
+
+
+def _check_comp_ids(tables: Tables, path: Any, name: str | None, ours: str) -> None:
+    if name is not None and not spec.FIX_NAME.fullmatch(name):
+        tables.wrong((*path, "name"), f"{name!r}: a session of FIX has 1 to 32 letters, digits, "
+                     "- _ .")  # fmt: skip
+    if name == ours:
+        tables.wrong((*path, "name"), f"{name!r} is our own CompID as well")
+    if not (ours.isascii() and ours.isprintable()):
+        tables.wrong((*path, "target"), f"{ours!r}: a CompID is printable ASCII")
 
 
 def _check_secret(tables: Tables, path: Any, row: dict[str, Any]) -> None:

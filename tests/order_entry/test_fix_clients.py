@@ -3,33 +3,15 @@ in the middle of messages loses nothing and doubles nothing; simplefix reads wha
 
 import os
 import socket
-import threading
 import time
 
 import pytest
 from fix_acceptor import Acceptor, Connection, Server
+from fix_quickfix import PATIENCE_S, quickfix_client, wait_until
 from fix_venue import Acknowledger, CuttingProxy, venue_session
 
 from openoutcry.order_entry import session as block
 from openoutcry.order_entry.fix import reference
-
-PATIENCE_S = 600
-SETTINGS = """[DEFAULT]
-ConnectionType=initiator
-ReconnectInterval=1
-FileStorePath={folder}
-StartTime=00:00:00
-EndTime=00:00:00
-HeartBtInt=30
-SocketConnectHost=127.0.0.1
-SocketConnectPort={port}
-UseDataDictionary=Y
-DataDictionary={dictionary}
-[SESSION]
-BeginString=FIX.4.4
-SenderCompID=FIRM
-TargetCompID=VENUE
-"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -49,82 +31,22 @@ def warm():
     assert kinds == [b"A", b"8", b"4", b"8"], "a gap for the logon, and the report again"
 
 
-def wait_until(condition, what):
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.01)
-
-
 def trade_through_cuts(tmp_path, count, cuts):
     """Orders sent by QuickFIX, in order, through a proxy that cuts; returns what each side saw."""
-    fix = pytest.importorskip("quickfix", reason="PyPI's quickfix could not be built")
-    from fix_dictionary import PATHS
-
-    dictionary = next(p for p in PATHS if (p / "FIX44.xml").exists()) / "FIX44.xml"
-
-    class Client(fix.Application):
-        def __init__(self):
-            super().__init__()
-            self.session, self.reports, self.faults = None, [], []
-            self.logged_on = threading.Event()
-
-        def onCreate(self, session):  # noqa: N802
-            self.session = session
-
-        def onLogon(self, session):  # noqa: N802
-            self.logged_on.set()
-
-        def onLogout(self, session):  # noqa: N802
-            pass
-
-        def toAdmin(self, message, session):  # noqa: N802
-            pass
-
-        def fromAdmin(self, message, session):  # noqa: N802
-            if message.getHeader().getField(35) == "3":
-                self.faults.append(message.toString())
-
-        def toApp(self, message, session):  # noqa: N802
-            if message.getHeader().getField(35) != "D":
-                self.faults.append(message.toString())
-
-        def fromApp(self, message, session):  # noqa: N802
-            self.reports.append((message.getField(11), message.getField(39), message.getField(38)))
-
     one, application = venue_session(), Acknowledger()
     acceptor = Acceptor({("VENUE", "FIRM"): one}, application)
     with Server(acceptor) as server, CuttingProxy(server.port, cuts) as proxy:
-        path = tmp_path / "client.cfg"
-        path.write_text(
-            SETTINGS.format(folder=tmp_path, port=proxy.listen_port, dictionary=dictionary)
-        )
-        client, settings = Client(), fix.SessionSettings(str(path))
-        store = fix.FileStoreFactory(settings)
-        initiator = fix.SocketInitiator(client, store, settings)
-        initiator.start()
-        try:
-            assert client.logged_on.wait(PATIENCE_S)
+        with quickfix_client(tmp_path, proxy.listen_port) as client:
             for number in range(count):
-                message = fix.Message()
-                message.getHeader().setField(35, "D")
-                for tag, value in {
+                client.send({
                     11: f"C{number}", 55: "GOLD", 54: "1", 38: str(number + 1), 40: "2",
                     44: "12.34", 60: "20260105-09:30:00.000", 21: "1",
-                }.items():  # fmt: skip
-                    message.setField(tag, value)
-                fix.Session.sendToTarget(message, client.session)
+                })  # fmt: skip
             wait_until(lambda: len(client.reports) >= count, "reports are missing")
-            session = fix.Session.lookupSession(client.session)
             wait_until(
-                lambda: (
-                    (session.getExpectedTargetNum(), session.getExpectedSenderNum())
-                    == (one[block.OUT_SEQ], one[block.IN_SEQ])
-                ),
+                lambda: client.numbers() == (one[block.OUT_SEQ], one[block.IN_SEQ]),
                 "sequence numbers differ",
             )
-        finally:
-            initiator.stop()
         assert proxy.done == len(cuts)
     return application.orders, client
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from openoutcry.order_entry import rows
 from openoutcry.order_entry.faults import Fault
-from openoutcry.order_entry.fix import decode, encode, reference, scan, text
+from openoutcry.order_entry.fix import encode, reference, scan, text
+from openoutcry.order_entry.fix import resolve as resolving
 from openoutcry.order_entry.fix.refusals import Refusal
-from openoutcry.wire.enums import EventKind, OrderType, Reason, TimeInForce
+from openoutcry.wire.enums import OPEN_KNOWN, EventKind, OrderType, Reason, TimeInForce
 from openoutcry.wire.records import ORDER_DTYPE
 
 CODEC = Codec()
@@ -457,18 +458,21 @@ def test_a_replace_means_the_whole_quantity():
     def resolve(**changes):
         fields = BASE | {41: "C1"} | {int(n[1:]): v for n, v in changes.items()}
         order, note = (np.array([part]) for part in CODEC.decode(order_message("G", fields)))
-        result = decode.resolve(order.ctypes.data, note.ctypes.data, row.ctypes.data)
+        result = resolving.resolve(order.ctypes.data, note.ctypes.data, row.ctypes.data)
         assert note["refused"][0] == result
         return result, order[0]
 
     result, order = resolve(t38="80")
     assert (result, order["qty_lots"], order["order_id"]) == (0, 50, rows.ORDER_BIT | 1)
+    assert (order["aux"], order["time_in_force"]) == (100, OPEN_KNOWN), "what was open, as known"
     assert resolve(t38="30")[0] == Refusal.TOO_LATE
     assert resolve(t55="OIL")[0] == Refusal.MISMATCH
     assert resolve(t54="2")[0] == Refusal.MISMATCH
     assert resolve(t18="6")[0] == Refusal.MISMATCH
     row["state"] = rows.DONE
     assert resolve(t38="80")[0] == Refusal.TOO_LATE
+    row["state"], row["chain"] = rows.SENT, 3
+    assert resolve(t38="80")[0] == Refusal.PENDING
 
 
 def test_the_clock_of_the_tests():

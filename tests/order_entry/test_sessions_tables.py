@@ -75,14 +75,14 @@ def test_numbers_pass_over_rows_that_are_live():
     table = np.zeros(8, rows.ROW_DTYPE)
     at, last, given_out = table.ctypes.data, 0, []
     for _ in range(8):
-        last = int(rows.next_number(at, 7, last))
+        last = int(rows.next_number(at, 7, last, 0))
         rows.take_row(at, 7, last)
         table[last & 7]["state"] = rows.SENT
         given_out.append(last)
     assert sorted(given_out) == list(range(1, 9))
-    assert rows.next_number(at, 7, last) == 0
+    assert rows.next_number(at, 7, last, 0) == 0
     table[5]["state"] = rows.DONE
-    number = int(rows.next_number(at, 7, last))
+    number = int(rows.next_number(at, 7, last, 0))
     assert number == 13
     assert rows.find_row(at, 7, 5) != 0
     rows.take_row(at, 7, number)

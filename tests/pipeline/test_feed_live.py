@@ -42,10 +42,11 @@ def feed_pid(venue):
 class Subscriber:
     """A receiver, and all that it was given."""
 
-    def __init__(self, feed):
+    def __init__(self, feed, **more):
         self.data = b""
         lines = [tuple(feed["a"]), tuple(feed["b"])]
-        self.receiver = Receiver(lines, tuple(feed["retransmission"]), feed["interface"], self.take)
+        server = tuple(feed["retransmission"])
+        self.receiver = Receiver(lines, server, feed["interface"], self.take, **more)
 
     def take(self, messages, first):
         self.data += messages
@@ -66,7 +67,7 @@ def test_the_feed_goes_on_without_a_hole_or_a_change(tmp_path):
     feed = {
         "a": ("239.193.7.1", free_udp_port()), "b": ("239.193.7.2", free_udp_port()),
         "interface": "127.0.0.1", "retransmission": ("127.0.0.1", free_udp_port()),
-        "heartbeat_ms": 50,
+        "heartbeat_ms": 50, "snapshots": ("127.0.0.1", free_port()),
     }  # fmt: skip
     journal = tmp_path / "j"
     rows = [{"name": "ONE", "participant": 1, "cancel_on_disconnect": 0}]
@@ -93,12 +94,24 @@ def test_the_feed_goes_on_without_a_hole_or_a_change(tmp_path):
         late.wait_for_bids(*levels)
         assert late.data == first.data
         assert late.receiver.lines.requests > 0
+        # From a snapshot on, without the past; who is silent there holds nobody up.
+        with socket.create_connection(feed["snapshots"]):
+            third = Subscriber(feed, snapshots=feed["snapshots"])
+            assert third.receiver.book.hash() == late.receiver.book.hash()
+            assert third.receiver.book.instruments()[0].state == "T"
+            client.enter("E", side="S", price=1_000_200, shares=100)
+            third.wait_for_bids(*levels[1:])
+            late.wait_for_bids(*levels[1:])
+        assert third.receiver.book.hash() == late.receiver.book.hash()
+        assert late.data.endswith(third.data)
+        assert 0 < len(third.data) < 100
+        first.wait_for_bids(*levels[1:])
         client.close()
     written = write_feed(journal, tmp_path / "day.itch")
     whole = (tmp_path / "day.itch").read_bytes()
     assert whole.startswith(first.data)
     assert first.receiver.lines.session.decode() == written["session"]
     assert first.receiver.lines.foreign == 0
-    for one in (first, late):
+    for one in (first, late, third):
         one.receiver.close()
     assert not list(journal.glob("market_data/*.itch"))

@@ -40,7 +40,8 @@ def test_two_participants_trade(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = str(unused.getsockname()[1])
     text = file.read_text().replace("# volatile_journal", "volatile_journal")
-    file.write_text(text.replace("127.0.0.1:9000", "127.0.0.1:0").replace("9001", port))
+    text = re.sub(r"127\.0\.0\.1:900[^1]", "127.0.0.1:0", text)
+    file.write_text(text.replace("9001", port))
     with subprocess.Popen(
         ["bash", "-c", f"exec {serve} {NOON}"], cwd=tmp_path, env=environment(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,

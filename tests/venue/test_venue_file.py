@@ -149,6 +149,10 @@ SESSION_CASES = [
     ("participant = 1\n", "", "session[1].participant", "the session has no participant"),
     ("participant = 1", 'participant = 1\ngroup = "alpha"', "session[1].group", "only a drop"),
     ('"ouch-4.2"', '"fix-4.4"', "session[1].protocol", "no port speaks it"),
+    ('"ALPHA1"\nprotocol = "ouch-4.2"', '"A/B"\nprotocol = "fix-4.4"', "session[1].name",
+     "1 to 32 letters, digits"),
+    ('"ALPHA1"\nprotocol = "ouch-4.2"', '"OUTCRY"\nprotocol = "fix-4.4"', "session[1].name",
+     "our own CompID"),
     (HASH, "secret", "session[1].password", "is no argon2 hash: `outcry venue password`"),
     ("participant = 1", 'participant = 1\nnetworks = ["10.0.0.1/8"]', "session[1].networks",
      "no address or network"),
@@ -241,7 +245,7 @@ def test_init_writes_the_example_and_never_over_a_file(
     assert said.exit_code == 0
     assert (tmp_path / "venue.toml").read_text().startswith(EXAMPLE.read_text())
     told = outcry("venue", "check", "venue.toml").stdout
-    assert "2 instruments, 2 participants, 2 sessions: no mistake" in told
+    assert "2 instruments, 2 participants, 3 sessions: no mistake" in told
     sessions = read_venue(tmp_path / "venue.toml").sessions.sessions
     words = re.findall(r"^session (\w+): password (\w{10})$", said.stdout, re.MULTILINE)
     assert [name for name, _ in words] == [session.name for session in sessions]

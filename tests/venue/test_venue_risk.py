@@ -262,6 +262,10 @@ def test_an_emergency_close_is_six_steps_in_the_journal(floor) -> None:
     state = json.loads(Path(done["state"]).read_text())
     assert sum(row["open_orders"] for row in state["participants"]) == 0
     assert [row["participant"] for row in state["participants"]] == [1, 2, 3]
+    floor.venue.wait_for(lambda s: s["risk"]["emergency_step"] == 6)
+    shown = CliRunner().invoke(main, ["venue", "status", str(floor.file)]).stdout.splitlines()
+    assert {"the market is killed", "emergency close: step 6 of 6 is done", "GOLD is halted",
+            "participant 3 is killed"} <= set(shown)  # fmt: skip
     (refused,) = floor.send(order(50, Side.BUY, 5, 10))
     assert told(refused)[0] == {"MARKET_KILLED", "HALTED", "KILLED"}
     assert "is done" in floor.ask("emergency-close", status=1)["error"]

@@ -1,0 +1,117 @@
+"""How long a kill takes: from the commands on the operator's lane to the last cancel's release.
+
+A run of the whole pipeline in which one participant has so many open orders; then a RISK KILL and a
+DISCONNECT, and the gate's cursor is watched until the last of what they cause has been let go.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.matcher import Engine
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.options import Options
+from openoutcry.pipeline.run import run
+from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.venue.house import HOUSE_RING, WIRING
+from openoutcry.pipeline.venue.operations import disconnect
+from openoutcry.ring.producer import Producer
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.region import setting
+from openoutcry.wire import ORDER_DTYPE, OutcryError, make_instruments
+from openoutcry.wire.enums import OrderType, Side, TimeInForce
+
+OPEN, QUICK_OPEN = 100_000, 5_000
+WHO = 1
+WAIT_S = 60.0
+LEVELS = 1_000
+
+
+class Bids:
+    """So many bids of one participant that stay open."""
+
+    def __init__(self, count: int) -> None:
+        self.name = "bids"
+        self.count_hint: int | None = count
+        self.account: dict[str, int] = {}
+        self.instruments = make_instruments(
+            [{"symbol": "A", "min_price_ticks": 1, "max_price_ticks": 1 << 20}]
+        )
+
+    def chunks(self) -> Iterator[npt.NDArray[Any]]:
+        assert self.count_hint is not None
+        made = np.zeros(self.count_hint, ORDER_DTYPE)
+        made["kind"], made["side"], made["symbol"] = 1, Side.BUY, b"A"
+        made["order_type"], made["time_in_force"] = OrderType.LIMIT, TimeInForce.GTC
+        made["order_id"] = np.arange(1, len(made) + 1)
+        made["price_ticks"] = 1 + made["order_id"] % LEVELS
+        made["qty_lots"], made["participant"] = 1, WHO
+        yield made
+
+
+@dataclass
+class Killer:
+    """The operator: kills once everything is open."""
+
+    count: int
+    took_ns: int = 0
+    shared: Shared | None = None
+    producer: Producer | None = None
+
+    def begin(self, shared: Shared, engine: Engine | None) -> None:
+        self.shared, self.producer = shared, shared.rings[HOUSE_RING].producer()
+
+    def look(self) -> None:
+        assert self.shared is not None
+        control, gate = self.shared.control, self.shared.events.cursors["gate"]
+        if self.producer is None or not control[ct.GO]:
+            return
+        if not control[ct.STOP]:
+            if int(gate[0]) < self.count:
+                return
+            self._kill(self.producer, gate)
+        self.producer.close()
+        self.producer = None
+        self.shared.rings[HOUSE_RING].close()
+        control[ct.STOP] = 1
+
+    def _kill(self, producer: Producer, gate: npt.NDArray[Any]) -> None:
+        records = np.concatenate([setting(Setting.KILL, 1, WHO), disconnect(WHO)])
+        # Each order's cancel, and that the two commands are done.
+        last = self.count + self.count + 2
+        start = time.monotonic_ns()
+        producer.publish(records)
+        while int(gate[0]) < last:
+            if time.monotonic_ns() - start > WAIT_S * 1e9:
+                raise OutcryError(f"bench risk: {last - int(gate[0])} events were not released")
+            time.sleep(50e-6)
+        self.took_ns = time.monotonic_ns() - start
+
+
+def kill_ms(durable: bool, quick: bool) -> float:
+    """Milliseconds from the kill to the last cancel's release.
+
+    Raises :class:`OutcryError` if the run lost or refused anything.
+    """
+    count = QUICK_OPEN if quick else OPEN
+    capacity = 1 << (count - 1).bit_length()
+    killer = Killer(count)
+    hooks = {"name": "risk", "participants": 256, "groups": 1, "order_capacity": capacity}
+    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix="bench-kill-") as folder:
+        result = run(
+            Options(
+                source=Bids(count), orders=count, wiring=WIRING, operator=killer, hooks=hooks,
+                order_capacity=capacity, durability="durable" if durable else "none",
+                journal=Path(folder) / "journal" if durable else None, verify=False,
+                volatile_journal=True,
+            )
+        )  # fmt: skip
+    if result["open_orders"] or result["lost"] or not killer.took_ns:
+        raise OutcryError(f"bench risk: {result['open_orders']} orders outlived the kill")
+    return killer.took_ns / 1e6

@@ -1,0 +1,95 @@
+"""``outcry bars``: open, high, low, close, volume and VWAP of a journal's trades."""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from fractions import Fraction
+from pathlib import Path
+
+import click
+
+from openoutcry.cli.options import PathArgument, as_json_option
+
+
+@click.command()
+@click.argument("journal", type=PathArgument)
+@click.argument("symbol", required=False)
+@click.option("--every", "every_s", type=click.IntRange(1, 86_400), default=60, show_default=True,
+              help="Seconds of a bar: 60 a minute, 86400 a day (UTC).")  # fmt: skip
+@click.option("--from", "begin", help="First moment, ISO 8601; without an offset UTC.")
+@click.option("--to", "end", help="Moment at which it ends.")
+@click.option("--decimals", type=click.IntRange(0, 9), default=4, show_default=True,
+              help="Of a tick, for what is printed.")  # fmt: skip
+@click.option("--parquet", type=PathArgument, help="Write them to this file, in ticks.")
+@as_json_option
+def bars(
+    journal: Path,
+    symbol: str | None,
+    every_s: int,
+    begin: str | None,
+    end: str | None,
+    decimals: int,
+    parquet: Path | None,
+    as_json: bool,
+) -> None:
+    """Bars of what a journal's market traded: a second, a minute, a day.
+
+    Volume, turnover and VWAP are exact; --json and --parquet give ticks and lots.
+    """
+    from rich.console import Console
+
+    from openoutcry.cli.columns import print_columns
+    from openoutcry.market_data.bars import EVER_NS, make_bars, write_parquet
+
+    found = make_bars(
+        journal,
+        every_s,
+        symbol,
+        moment_ns(begin, "--from") if begin else 0,
+        moment_ns(end, "--to") if end else EVER_NS,
+    )
+    if parquet is not None:
+        size_bytes = write_parquet(found, parquet)
+        if not as_json:
+            click.echo(f"{parquet}: {len(found):,} bars, {size_bytes:,} bytes")
+            return
+    if as_json:
+        rows = [asdict(bar) | {"vwap": rounded(bar.vwap, 9)} for bar in found]
+        click.echo(json.dumps({"every_s": every_s, "bars": rows}))
+        return
+    names = ("from (UTC)", "symbol", "open", "high", "low", "close", "VWAP", "volume", "trades")
+    scale = 10**decimals
+    lines = [
+        (
+            datetime.fromtimestamp(bar.start_ns // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+            bar.symbol,
+            *(rounded(Fraction(price, scale), decimals) for price in (
+                bar.open_ticks, bar.high_ticks, bar.low_ticks, bar.close_ticks)),
+            rounded(bar.vwap / scale, decimals + 2),
+            f"{bar.volume_lots:,}",
+            f"{bar.trades:,}",
+        )
+        for bar in found
+    ]  # fmt: skip
+    print_columns(Console(), names, lines, right=names[2:])
+
+
+def moment_ns(text: str, option: str) -> int:
+    """A moment in ISO 8601, ns since the epoch."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no moment like 2026-11-23T10:00", None, None,
+                                 option) from None  # fmt: skip
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1_000
+
+
+def rounded(value: Fraction, places: int) -> str:
+    """So many decimals, the nearest, of two the even one."""
+    with localcontext() as context:
+        context.prec = 80
+        exact = Decimal(value.numerator) / Decimal(value.denominator)
+        return f"{exact.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN):f}"

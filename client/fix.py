@@ -1,0 +1,433 @@
+"""A client of FIX 4.4: blocking, small, one connection; it answers what the session layer asks.
+
+Prices are decimal text or :class:`decimal.Decimal`; floats are refused.
+"""
+
+import contextlib
+import re
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from types import TracebackType
+from typing import Any
+
+from openoutcry.client.soupbin import ClientError, SessionEnded
+
+Fields = tuple[tuple[int, str], ...]
+NAMES = {
+    1: "Account", 6: "AvgPx", 11: "ClOrdID", 14: "CumQty", 17: "ExecID", 31: "LastPx",
+    32: "LastQty", 37: "OrderID", 38: "OrderQty", 39: "OrdStatus", 40: "OrdType", 41: "OrigClOrdID",
+    44: "Price", 45: "RefSeqNum", 54: "Side", 55: "Symbol", 58: "Text", 59: "TimeInForce",
+    99: "StopPx", 102: "CxlRejReason", 103: "OrdRejReason", 150: "ExecType", 151: "LeavesQty",
+    371: "RefTagID", 372: "RefMsgType", 373: "SessionRejectReason", 378: "ExecRestatementReason",
+    380: "BusinessRejectReason", 434: "CxlRejResponseTo", 448: "PartyID",
+}  # fmt: skip
+KINDS = {
+    "3": "Reject", "8": "ExecutionReport", "9": "OrderCancelReject", "j": "BusinessReject",
+    "r": "OrderMassCancelReport",
+}  # fmt: skip
+POSS_RESEND = 97
+"""A field of a message that stands in its header."""
+_HEADER = {8, 9, 10, 34, 35, 43, 49, 52, 56, 60, 97, 122}
+_HEAD = re.compile(rb"8=FIX[^\x01]{1,10}\x019=(\d{1,6})\x01")
+_TRAILER_BYTES = 7
+_ADMIN = "0124A5"
+
+
+@dataclass(frozen=True)
+class FixMessage:
+    """What the venue said: MsgSeqNum, MsgType, and its fields, in their order."""
+
+    sequence: int
+    kind: str
+    fields: Fields
+    raw: bytes
+
+    def get(self, tag: int, default: str = "") -> str:
+        """Value of the first such field."""
+        return next((value for name, value in self.fields if name == tag), default)
+
+    def __getitem__(self, tag: int) -> str:
+        for name, value in self.fields:
+            if name == tag:
+                return value
+        raise KeyError(tag)
+
+    def __str__(self) -> str:
+        told = [(tag, value) for tag, value in self.fields if tag not in _HEADER]
+        words = " ".join(f"{NAMES.get(tag, tag)}={value}" for tag, value in told)
+        return f"{self.sequence} {KINDS.get(self.kind, self.kind)} {words}"
+
+
+@dataclass
+class FixNumbers:
+    """What one side of a session counts, over its connections."""
+
+    next_out: int = 1
+    next_in: int = 1
+    sent: dict[int, tuple[str, Fields, str]] = field(default_factory=dict)
+    """Messages of orders by number, for when the venue asks for them: type, fields, first time."""
+    last_name: int = 0
+    """Names that were made up."""
+
+
+class FixClient:
+    """A session of a venue.  ``numbers``: of the connection before, to go on where it stopped;
+    without it both sides begin at 1 (ResetSeqNumFlag)."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        name: str,
+        password: str,
+        *,
+        target: str = "OUTCRY",
+        numbers: FixNumbers | None = None,
+        next_expected: bool = False,
+        heartbeat_s: int = 30,
+        tls: ssl.SSLContext | None = None,
+        prefix: str = "",
+        timeout_s: float = 10.0,
+    ) -> None:
+        """Connect and log on.  ``name`` is the SenderCompID, ``target`` the venue's; with
+        ``next_expected`` the venue is told what is missed (789) and sends it of itself.
+
+        Raises :class:`ClientError` if nobody answers or the venue refuses."""
+        self.name, self.target, self.prefix = name, target, prefix
+        self.heartbeat_s = heartbeat_s
+        self.numbers = numbers or FixNumbers()
+        try:
+            self.socket = socket.create_connection((host, port), timeout_s)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if tls is not None:
+                self.socket = tls.wrap_socket(self.socket, server_hostname=host)
+        except OSError as error:
+            raise ClientError(f"{host}:{port}: {error.strerror or error}") from None
+        self._data = bytearray()
+        self._sent_s = self._heard_s = time.monotonic()
+        self._asked_to = 0
+        logon = [(98, "0"), (108, str(heartbeat_s)), (554, password)]
+        if numbers is None:
+            logon.append((141, "Y"))
+        if next_expected:
+            logon.append((789, str(self.numbers.next_in)))
+        try:
+            self._send("A", tuple(logon))
+            self._log_on(time.monotonic() + timeout_s, next_expected)
+        except SessionEnded:
+            self.socket.close()
+            raise ClientError(f"{host}:{port} closed the connection during the logon") from None
+        except ClientError:
+            self.socket.close()
+            raise
+
+    def _log_on(self, until_s: float, next_expected: bool) -> None:
+        message = self._receive(until_s)
+        if message is None or message.kind != "A":
+            said = "nothing" if message is None else f"{message.kind} {message.get(58)}".strip()
+            raise ClientError(f"the logon was answered with {said}")
+        if message.sequence > self.numbers.next_in and not next_expected:
+            self._ask(message.sequence)
+        elif message.sequence == self.numbers.next_in:
+            self.numbers.next_in += 1
+        elif message.sequence < self.numbers.next_in:
+            raise ClientError(f"the venue's number is {message.sequence}, and should be "
+                              f"{self.numbers.next_in}")  # fmt: skip
+        if message.get(789):
+            # What the venue misses it does not ask for then.
+            self._resend(int(message[789]), 0)
+
+    # Orders.
+
+    def buy(self, symbol: str, quantity: int, price: str | Decimal, **more: Any) -> str:
+        return self.enter("1", symbol, quantity, price, **more)
+
+    def sell(self, symbol: str, quantity: int, price: str | Decimal, **more: Any) -> str:
+        return self.enter("2", symbol, quantity, price, **more)
+
+    def enter(
+        self,
+        side: str,
+        symbol: str,
+        quantity: int,
+        price: str | Decimal,
+        *,
+        ioc: bool = False,
+        name: str | None = None,
+        **more: str,
+    ) -> str:
+        """Enter an order (D); its ClOrdID.  ``price`` may be "market"; ``more`` are further fields
+        as ``t18="6"``."""
+        name = self._new_name(name)
+        terms = [(11, name), (55, symbol), (54, side), (60, utc_text()), (38, str(quantity))]
+        self.send("D", tuple(terms) + _terms(price, more, {59: "3"} if ioc else {}))
+        return name
+
+    def replace(
+        self,
+        order: str,
+        symbol: str,
+        side: str,
+        quantity: int,
+        price: str | Decimal,
+        *,
+        name: str | None = None,
+        **more: str,
+    ) -> str:
+        """Give an open order a price and a quantity, with what it has executed (G); its new
+        ClOrdID."""
+        name = self._new_name(name)
+        terms = [(41, order), (11, name), (55, symbol), (54, side), (60, utc_text())]
+        self.send("G", (*terms, (38, str(quantity)), *_terms(price, more, {})))
+        return name
+
+    def cancel(self, order: str, symbol: str, side: str, *, name: str | None = None) -> str:
+        """Cancel an open order (F); the ClOrdID of the cancel."""
+        name = self._new_name(name)
+        terms = ((41, order), (11, name), (55, symbol), (54, side), (60, utc_text()))
+        self.send("F", terms)
+        return name
+
+    def mass_cancel(self, symbol: str = "") -> str:
+        """Cancel every order of the participant, of one symbol or all (q)."""
+        name = self._new_name(None)
+        which = ((530, "1"), (55, symbol)) if symbol else ((530, "7"),)
+        self.send("q", ((11, name), *which, (60, utc_text())))
+        return name
+
+    def status(self, order: str, symbol: str, side: str) -> None:
+        """Ask how an order is (H)."""
+        self.send("H", ((11, order), (55, symbol), (54, side)))
+
+    def mass_status(self) -> str:
+        """Ask for every open order of this session (AF); the name of the request."""
+        name = self._new_name(None)
+        self.send("AF", ((584, name), (585, "7")))
+        return name
+
+    def send(self, kind: str, fields: Fields) -> None:
+        """A message of orders, which is kept until the numbers begin anew."""
+        self.numbers.sent[self.numbers.next_out] = kind, fields, utc_text()
+        self._send(kind, fields)
+
+    # What comes.
+
+    def next(self, timeout_s: float | None = None) -> FixMessage | None:
+        """The next message of orders (or Reject), in its turn; None after ``timeout_s`` without
+        one.  What the session layer asks for meanwhile is answered.
+
+        Raises :class:`SessionEnded` when nothing more can come."""
+        until_s = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            message = self._receive(until_s)
+            if message is None:
+                return None
+            if self._take(message):
+                return message
+
+    def messages(self, timeout_s: float | None = None) -> Iterator[FixMessage]:
+        """Messages until ``timeout_s`` passes without one."""
+        while (message := self.next(timeout_s)) is not None:
+            yield message
+
+    def ask_again(self, begin: int) -> None:
+        """Let the venue send its messages from this number on again: they come by :meth:`next`."""
+        self.numbers.next_in = begin
+        self._ask(0)
+
+    def keep_alive(self) -> None:
+        """Say that we live, if nothing was said for the heartbeat's interval."""
+        if self.heartbeat_s and time.monotonic() - self._sent_s >= self.heartbeat_s:
+            self._send("0", ())
+
+    def logout(self, timeout_s: float = 5.0) -> None:
+        """Log out, wait for the answer, and close."""
+        with contextlib.suppress(ClientError):
+            self._send("5", ())
+            until_s = time.monotonic() + timeout_s
+            while (message := self._receive(until_s)) is not None and message.kind != "5":
+                self._take(message)
+            if message is not None and message.sequence == self.numbers.next_in:
+                self.numbers.next_in += 1
+        self.close()
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def __enter__(self) -> "FixClient":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.logout()
+
+    # The session layer.
+
+    def _take(self, message: FixMessage) -> bool:
+        """Deal with a message; true if it is one of orders, in its turn."""
+        numbers, sequence = self.numbers, message.sequence
+        if message.kind == "4" and message.get(123) != "Y":
+            numbers.next_in = max(numbers.next_in, int(message[36]))
+            return False
+        if message.kind == "2":
+            self._resend(int(message[7]), int(message[16]))
+        elif message.kind == "5":
+            raise SessionEnded(f"the venue logged out: {message.get(58)}".rstrip(": "))
+        if sequence > numbers.next_in:
+            if self._asked_to < numbers.next_in:
+                self._ask(sequence)
+            return False
+        if sequence < numbers.next_in:
+            return False
+        if message.kind == "4":
+            numbers.next_in = int(message[36])
+            return False
+        numbers.next_in += 1
+        if message.kind == "1":
+            self._send("0", ((112, message[112]),))
+        return message.kind not in _ADMIN
+
+    def _ask(self, to: int) -> None:
+        self._asked_to = to
+        self._send("2", ((7, str(self.numbers.next_in)), (16, "0")))
+
+    def _resend(self, begin: int, end: int) -> None:
+        """Messages of orders again, gaps for all others; nothing new is numbered."""
+        last = self.numbers.next_out - 1
+        end = last if end == 0 else min(end, last)
+        at = begin
+        while at <= end:
+            kept = self.numbers.sent.get(at)
+            if kept is not None:
+                kind, fields, first = kept
+                self._write(self.pack(kind, at, fields, first))
+                at += 1
+                continue
+            gap = at
+            while at <= end and at not in self.numbers.sent:
+                at += 1
+            self._write(self.pack("4", gap, ((123, "Y"), (36, str(at))), utc_text()))
+
+    def _send(self, kind: str, fields: Fields) -> None:
+        number = self.numbers.next_out
+        self.numbers.next_out += 1
+        self._write(self.pack(kind, number, fields))
+
+    def pack(self, kind: str, number: int, fields: Fields, first: str = "") -> bytes:
+        """A whole message; ``first``: when it was sent for the first time, if it was."""
+        head = [(35, kind), (34, str(number)), (49, self.name), (52, utc_text()), (56, self.target)]
+        if first:
+            head += [(43, "Y"), (122, first)]
+        head += [pair for pair in fields if pair[0] == POSS_RESEND]
+        rest = (pair for pair in fields if pair[0] != POSS_RESEND)
+        body = b"".join(b"%d=%s\x01" % (t, v.encode("latin-1")) for t, v in (*head, *rest))
+        data = b"8=FIX.4.4\x019=%d\x01" % len(body) + body
+        return data + b"10=%03d\x01" % (sum(data) % 256)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self.socket.sendall(data)
+        except OSError as error:
+            raise SessionEnded(f"the connection is lost: {error.strerror or error}") from None
+        self._sent_s = time.monotonic()
+
+    def _receive(self, until_s: float | None) -> FixMessage | None:
+        """The next whole message, whatever it is; None when it is too late."""
+        while True:
+            whole = whole_message(self._data)
+            if whole:
+                data = bytes(self._data[:whole])
+                del self._data[:whole]
+                return read_message(data)
+            if not self._more(until_s):
+                return None
+
+    def _more(self, until_s: float | None) -> bool:
+        """Wait for bytes, at most until then."""
+        now_s, most_s = time.monotonic(), float(self.heartbeat_s or 30)
+        wait_s = most_s if until_s is None else min(most_s, until_s - now_s)
+        self.socket.settimeout(max(wait_s, 1e-6))
+        try:
+            data = self.socket.recv(1 << 16)
+        except TimeoutError:
+            self.socket.settimeout(None)
+            self.keep_alive()
+            now_s = time.monotonic()
+            if self.heartbeat_s and now_s - self._heard_s > 2.4 * self.heartbeat_s:
+                raise SessionEnded("the venue was silent for too long") from None
+            return until_s is None or now_s < until_s
+        except OSError as error:
+            raise SessionEnded(f"the connection is lost: {error.strerror or error}") from None
+        self.socket.settimeout(None)
+        if not data:
+            raise SessionEnded("the venue closed the connection")
+        self._data += data
+        self._heard_s = time.monotonic()
+        self.keep_alive()
+        return True
+
+    def _new_name(self, name: str | None) -> str:
+        if name is not None:
+            return name
+        self.numbers.last_name += 1
+        return f"{self.prefix}{self.numbers.last_name}"
+
+
+def utc_text() -> str:
+    """UTCTimestamp of now."""
+    return datetime.now(UTC).strftime("%Y%m%d-%H:%M:%S.%f")[:-3]
+
+
+def _terms(price: str | Decimal, more: dict[str, str], others: dict[int, str]) -> Fields:
+    """OrdType, price, and what else is asked for; a field that is named takes the others' place."""
+    fields = {40: "1"} if price == "market" else {40: "2", 44: price_text(price)}
+    fields |= others
+    for key, value in more.items():
+        if not re.fullmatch(r"t\d{1,4}", key):
+            raise ValueError(f"{key!r} is no field: say t and its tag")
+        fields[int(key[1:])] = value
+    return tuple(fields.items())
+
+
+def price_text(price: str | Decimal) -> str:
+    """A price as FIX has it; raises ``ValueError`` for what is none."""
+    if isinstance(price, float):
+        raise ValueError(f"price {price!r} is a float: give text or a Decimal")
+    try:
+        value = Decimal(price)
+    except InvalidOperation:
+        raise ValueError(f"price {price!r} is no number") from None
+    if not value.is_finite():
+        raise ValueError(f"price {price} is no number")
+    return f"{value:f}"
+
+
+def whole_message(data: bytes | bytearray) -> int:
+    """Bytes of the first message, 0 if it is not whole yet."""
+    head = _HEAD.match(data)
+    if head is None:
+        if len(data) > 64:
+            raise ClientError("the venue sent something else than FIX")
+        return 0
+    whole = head.end() + int(head[1]) + _TRAILER_BYTES
+    return whole if len(data) >= whole else 0
+
+
+def read_message(data: bytes) -> FixMessage:
+    """Raises :class:`ClientError` for a damaged one."""
+    body, tail = data[:-_TRAILER_BYTES], data[-_TRAILER_BYTES:]
+    if tail != b"10=%03d\x01" % (sum(body) % 256):
+        raise ClientError(f"the venue sent a damaged message: {data[:80]!r}")
+    pairs = (part.partition("=") for part in body.decode("latin-1")[:-1].split("\x01"))
+    fields = tuple((int(tag), value) for tag, _, value in pairs)
+    message = FixMessage(0, "", fields, data)
+    return FixMessage(int(message.get(34, "0")), message.get(35), fields, data)

@@ -1,0 +1,112 @@
+"""GLIMPSE 5.0: the whole book at one moment, over SoupBinTCP, and where live data go on.
+
+Behind the login come, as sequenced data, the directory, each instrument's state and every displayed
+order, best price first and in the order of its queue; then ``G`` and the number of the first live
+message that is not in it.  Source: Nasdaq, GLIMPSE 5.0.
+"""
+
+import socket
+from collections.abc import Iterator
+
+from openoutcry.market_data.book import SIDES, Book
+from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.spec import Address
+from openoutcry.wire.feed_messages import FRAME_BYTES, GLIMPSE, ITCH50
+from openoutcry.wire.messages import PACKET_LENGTH_BYTES, SOUPBIN
+
+TIMEOUT_S = 30.0
+LOGIN_MOST = 64
+"""Bytes of a login, at most."""
+SEND_BYTES = 1 << 16
+
+
+def snapshot(book: Book, directory: list[bytes], next_sequence: int) -> Iterator[bytes]:
+    """The messages of a snapshot.  ``directory``: those with which the stream began (S and R)."""
+    yield from directory
+    now = {"timestamp": book.time_ns}
+    add, action = ITCH50.from_server("A"), ITCH50.from_server("H")
+    instruments = book.instruments()
+    for one in instruments:
+        named = now | {"locate": one.locate, "stock": one.symbol}
+        yield action.pack(**named, state=one.state, reason=one.reason)
+    for one in instruments:
+        named = now | {"locate": one.locate, "stock": one.symbol}
+        for side in SIDES:
+            for price, shares, reference in book.orders(one.locate, side).tolist():
+                yield add.pack(**named, reference=reference, side=side, shares=shares, price=price)
+    yield GLIMPSE.from_server("G").pack(sequence=str(next_sequence))
+
+
+def _packet(kind: str, data: bytes) -> bytes:
+    return (len(data) + 1).to_bytes(PACKET_LENGTH_BYTES, "big") + kind.encode() + data
+
+
+def serve_one(
+    connection: socket.socket, session: str, messages: Iterator[bytes], timeout_s: float = TIMEOUT_S
+) -> None:
+    """Answer one client's login with the messages.  Whoever logs in gets them: they are public.
+
+    A client that says nothing, or takes nothing, for that long is left.
+    """
+    connection.settimeout(timeout_s)
+    login = _read(connection, b"", LOGIN_MOST)[0]
+    sizes = {one.size_bytes for one in SOUPBIN.client if one.kind == "L"}
+    if login[:1] != b"L" or len(login) not in sizes:
+        connection.sendall(_packet("J", b"A"))
+        return
+    accepted = SOUPBIN.from_server("A").pack(session=session, sequence="1")
+    out = bytearray(_packet("A", accepted[1:]))
+    for message in messages:
+        out += _packet("S", message)
+        if len(out) >= SEND_BYTES:
+            connection.sendall(out)
+            out.clear()
+    connection.sendall(out + _packet("Z", b""))
+
+
+def _read(connection: socket.socket, data: bytes, most: int) -> tuple[bytes, bytes]:
+    """The next packet without its length, and what was read behind it.
+
+    Raises :class:`FeedError` for one that is too long, or if there will be no more.
+    """
+    while True:
+        size = int.from_bytes(data[:PACKET_LENGTH_BYTES], "big")
+        if len(data) >= PACKET_LENGTH_BYTES:
+            if not 1 <= size <= most:
+                raise FeedError(f"a packet of {size} bytes")
+            if len(data) >= PACKET_LENGTH_BYTES + size:
+                end = PACKET_LENGTH_BYTES + size
+                return data[PACKET_LENGTH_BYTES:end], data[end:]
+        more = connection.recv(SEND_BYTES)
+        if not more:
+            raise FeedError("the connection was closed")
+        data += more
+
+
+def fetch(
+    server: Address, username: str = "", password: str = "", timeout_s: float = TIMEOUT_S
+) -> tuple[str, bytes, int]:
+    """A snapshot: its session, its messages, each behind its length, and the number of the first
+    live message that is not in it.  Raises :class:`FeedError`."""
+    login = SOUPBIN.from_client("L").pack(username=username, password=password, sequence="1")
+    parts: list[bytes] = []
+    where = "{}:{}".format(*server)
+    try:
+        with socket.create_connection(server, timeout_s) as connection:
+            connection.sendall(_packet("L", login[1:]))
+            packet, rest = _read(connection, b"", 1 << 16)
+            if packet[:1] != b"A":
+                raise FeedError(f"{where}: the snapshot is refused ({packet[1:2]!r})")
+            session = SOUPBIN.from_server("A").unpack(packet)["session"].strip()
+            while True:
+                packet, rest = _read(connection, rest, 1 << 16)
+                kind, message = packet[:1], packet[1:]
+                if kind == b"S" and message[:1] == b"G":
+                    number = GLIMPSE.from_server("G").unpack(message)["sequence"]
+                    return session, b"".join(parts), int(number)
+                if kind == b"S":
+                    parts.append(len(message).to_bytes(FRAME_BYTES, "big") + message)
+                elif kind == b"Z":
+                    raise FeedError("it ended before its end")
+    except (OSError, ValueError) as error:
+        raise FeedError(f"{where}: no snapshot: {error}") from None

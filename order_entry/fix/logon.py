@@ -1,0 +1,72 @@
+"""The Logon of FIX as the doorman reads it: whole, in order, and who it says he is.
+
+The session layer's kernels read it again, and answer it; here it only opens the door.
+"""
+
+import re
+from dataclasses import dataclass
+
+MAX_LOGON = 2048
+"""Bytes of the longest that is read."""
+SOH = b"\x01"
+_HEAD = re.compile(rb"8=(FIX[^\x01]{1,10})\x019=(\d{1,5})\x0135=A\x01")
+_BEGIN = b"8=FIX"
+_NAMES = (b"49", b"56", b"553", b"554")
+_TRAILER_BYTES = 7
+
+
+class LogonError(ValueError):
+    """What came first is no Logon; says why."""
+
+
+@dataclass(frozen=True)
+class Logon:
+    begin: str
+    sender: str
+    """SenderCompID (49): the session's name."""
+    target: str
+    username: str
+    """Username (553), empty without one."""
+    password: str
+    """Password (554)."""
+
+
+def first_message(data: bytes) -> int:
+    """Bytes of the Logon at the begin of ``data``; 0 if it is not whole yet.
+
+    Raises :class:`LogonError` for what can become none.
+    """
+    if not data.startswith(_BEGIN[: len(data)]):
+        raise LogonError("not FIX")
+    head = _HEAD.match(data)
+    if head is None:
+        if data.count(SOH) >= 3 or len(data) > 64:
+            raise LogonError("the first message is no Logon")
+        return 0
+    whole = data.index(b"35=A") + int(head[2]) + _TRAILER_BYTES
+    if whole > MAX_LOGON:
+        raise LogonError(f"{whole} bytes are too many for a Logon")
+    return whole if len(data) >= whole else 0
+
+
+def read_logon(data: bytes) -> Logon:
+    """A whole one, as :func:`first_message` found it.
+
+    Raises :class:`LogonError` naming what is wrong."""
+    head, tail = _HEAD.match(data), data[-_TRAILER_BYTES:]
+    if head is None or tail != b"10=%03d\x01" % (sum(data[:-_TRAILER_BYTES]) % 256):
+        raise LogonError("wrong check sum")
+    fields: dict[bytes, bytes] = {}
+    for part in data[:-1].split(SOH):
+        tag, _, value = part.partition(b"=")
+        if tag in _NAMES and tag in fields:
+            raise LogonError(f"{tag.decode()} is there twice")
+        fields[tag] = value
+    texts = {tag: fields.get(tag, b"") for tag in _NAMES}
+    for tag, text in texts.items():
+        if not (text.isascii() and text.decode("ascii").isprintable()):
+            raise LogonError(f"{tag.decode()} is not printable ASCII")
+    sender, target, username, password = (text.decode() for text in texts.values())
+    if not sender or not target:
+        raise LogonError("49 or 56 is missing")
+    return Logon(head[1].decode(), sender, target, username, password)

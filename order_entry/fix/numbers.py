@@ -1,0 +1,140 @@
+"""The numbers file of a FIX session: what both sides count, and which message had which number.
+
+    header   4,096 bytes: the words below, then two slots of what is counted
+    numbers  16 bytes a MsgSeqNum that was sent: entry of the stream (0: a session message), time
+
+Messages of orders can be made again from the journal; their numbers cannot, because heartbeats and
+whatever else a clock or a client asks for stand between them.  So the file is mapped, a number is
+taken in it before a byte of its message is sent, and what is counted is written to the slot that is
+not the active one, which then becomes it by one store: whoever is killed leaves one or the other.
+
+What came in is not believed beyond the journal: of commands that it does not have the client is
+asked again (:meth:`NumbersFile.resume`).
+"""
+
+import ctypes
+import mmap
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import openoutcry.order_entry.fix.words as words
+import openoutcry.order_entry.session as block
+from openoutcry.order_entry.stream import StreamError
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, store_i64, store_release
+
+HEADER_BYTES = 4096
+NUMBERS_MAGIC = int.from_bytes(b"OUTCRYFX", "little")
+MAGIC, IDENTITY, CAPACITY, DAY, ACTIVE = range(0, 40, 8)
+SLOTS, SLOT_BYTES = 64, 64
+RESETS, IN_SEQ, OUT_SEQ, SENT_ENTRY, DECODED_IN = range(5)
+"""Words of a slot."""
+SEQ_MASK = (1 << words.SEQ_BITS) - 1
+
+
+@kernel
+def save(session: int) -> None:
+    """What is counted, as it is now: before anything is sent that follows from it."""
+    file = load_i64(session + words.NUMBERS_FILE)
+    if file == 0:
+        return
+    other = load_i64(file + ACTIVE) ^ 1
+    slot = file + SLOTS + SLOT_BYTES * other
+    store_i64(slot + 8 * RESETS, load_i64(session + words.RESETS))
+    store_i64(slot + 8 * IN_SEQ, load_i64(session + block.IN_SEQ))
+    store_i64(slot + 8 * OUT_SEQ, load_i64(session + block.OUT_SEQ))
+    store_i64(slot + 8 * SENT_ENTRY, load_i64(session + words.SENT_ENTRY))
+    store_i64(slot + 8 * DECODED_IN, load_i64(session + words.DECODED_IN))
+    store_release(file + ACTIVE, other)
+
+
+class NumbersFile:
+    """One session's, made or taken up; ``path`` None keeps it in memory."""
+
+    def __init__(self, path: Path | None, identity: int, capacity: int) -> None:
+        """``capacity``: numbers that can be sent again, a power of two.
+
+        Raises :class:`StreamError` naming the file if it is something else.
+        """
+        assert capacity & (capacity - 1) == 0
+        size = HEADER_BYTES + words.NUMBER_BYTES * capacity
+        if path is None:
+            fd = os.memfd_create("numbers")
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            found = os.fstat(fd).st_size
+            if found not in (0, size):
+                raise StreamError(f"{path} is no numbers file: {found} bytes, not {size}")
+            os.truncate(fd, size)
+            self._map = mmap.mmap(fd, size)
+        except OSError as error:
+            raise StreamError(f"{path}: {error.strerror}") from error
+        finally:
+            os.close(fd)
+        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
+        self.capacity = capacity
+        memory = np.frombuffer(self._map, np.int64)
+        self._words = memory[: HEADER_BYTES // 8]
+        self._numbers = memory[HEADER_BYTES // 8 :].reshape(-1, 2)
+        header = (NUMBERS_MAGIC, identity, capacity)
+        if self._words[MAGIC // 8] == 0:
+            self._words[1:3] = header[1:]
+            self._write((1, 1, 1, 0, 0))
+            self._words[0] = header[0]
+        elif tuple(self._words[:3].tolist()) != header:
+            raise StreamError(f"{path} is the numbers file of something else")
+
+    @property
+    def numbers_address(self) -> int:
+        return self.address + HEADER_BYTES
+
+    def counted(self) -> tuple[int, ...]:
+        """The words of the active slot."""
+        at = (SLOTS + SLOT_BYTES * int(self._words[ACTIVE // 8])) // 8
+        return tuple(self._words[at : at + 5].tolist())
+
+    def _write(self, counted: tuple[int, ...]) -> None:
+        other = int(self._words[ACTIVE // 8]) ^ 1
+        at = (SLOTS + SLOT_BYTES * other) // 8
+        self._words[at : at + 5] = counted
+        self._words[ACTIVE // 8] = other
+
+    def resume(self, session: npt.NDArray[Any], day: int, head: int) -> None:
+        """Put what was counted into a session's block.
+
+        ``day``: of the stream, which has ``head`` entries; numbers of another day's are gaps from
+        here on.  APPLIED_IN of the block: the last message whose command the journal or the lane
+        has.  If more had been taken, they are asked for again.
+        """
+        resets, in_seq, out_seq, sent, decoded = self.counted()
+        used = min(out_seq, self.capacity)
+        if self._words[DAY // 8] != day:
+            self._numbers[:used, 0] = 0
+            sent = 0
+        if sent > head:
+            # After a power cut the journal has less than was told.
+            entries = self._numbers[:used, 0]
+            entries[entries > head] = 0
+            sent = head
+        applied = int(session[words.APPLIED_IN // 8])
+        if applied >> words.SEQ_BITS > resets:
+            resets, in_seq, decoded = applied >> words.SEQ_BITS, 1, 0
+        last = applied & SEQ_MASK if applied >> words.SEQ_BITS == resets else 0
+        had = decoded & SEQ_MASK if decoded >> words.SEQ_BITS == resets else 0
+        in_seq = last + 1 if last < had else max(in_seq, last + 1)
+        self._write((resets, in_seq, out_seq, sent, applied))
+        self._words[DAY // 8] = day
+        for word, value in {
+            words.RESETS: resets,
+            words.DECODED_IN: applied,
+            words.SENT_ENTRY: sent,
+            block.IN_SEQ: in_seq,
+            block.OUT_SEQ: out_seq,
+        }.items():
+            session[word // 8] = value

@@ -1,0 +1,60 @@
+"""What protocols answer to a reject by a limit (reason RISK), by the first check that failed.
+
+The checks' numbers are those of ``risk/bits.py``, which this room does not import; a test compares.
+"""
+
+CHECKS = (
+    "ARITHMETIC", "UNKNOWN_PARTICIPANT", "MARKET_KILLED", "HALTED", "GROUP_KILLED", "KILLED",
+    "RESTRICTED", "SHORT_SALE", "SELF_TRADE", "MAX_QTY", "MAX_VALUE", "UNPRICED", "PRICE_DISTANCE",
+    "PRICE_BAND", "ADV_SHARE", "DUPLICATE", "RATE", "OPEN_ORDERS", "POSITION_LONG",
+    "POSITION_SHORT", "GROSS_POSITION", "GROUP_GROSS_POSITION", "EXPOSURE_BUY", "EXPOSURE_SELL",
+    "CAPITAL", "LOSS", "DRAWDOWN",
+)  # fmt: skip
+LETTERS = {
+    "MARKET_KILLED": "a",
+    "HALTED": "H",
+    "GROUP_KILLED": "a",
+    "KILLED": "a",
+    "RESTRICTED": "c",
+    "SHORT_SALE": "i",
+    "MAX_QTY": "m",
+    "MAX_VALUE": "n",
+    "PRICE_DISTANCE": "X",
+    "PRICE_BAND": "X",
+    "ADV_SHARE": "m",
+    "POSITION_LONG": "m",
+    "POSITION_SHORT": "m",
+    "GROSS_POSITION": "m",
+    "GROUP_GROSS_POSITION": "m",
+    "EXPOSURE_BUY": "n",
+    "EXPOSURE_SELL": "n",
+    "CAPITAL": "n",
+}
+"""OUCH 4.2's reasons of pre-trade risk: a all is rejected, c the symbol is restricted, i a short
+sale, m shares or n money beyond a limit; every other is O, "other"."""
+CODES = {
+    "MARKET_KILLED": 0x000C,
+    "HALTED": 0x0007,
+    "GROUP_KILLED": 0x000C,
+    "KILLED": 0x000C,
+    "MAX_QTY": 0x0013,
+    "MAX_VALUE": 0x001F,
+    "PRICE_DISTANCE": 0x0006,
+    "PRICE_BAND": 0x0006,
+    "RATE": 0x0029,
+}
+"""OUCH 5.0's, as of the gateway's checks of the same kind; every other is "other"."""
+
+
+def letter(bits: int) -> str:
+    """OUCH 4.2's letter for an event's ``contra_id``."""
+    return LETTERS.get(_first(bits), "O")
+
+
+def code(bits: int, other: int) -> int:
+    """OUCH 5.0's code for an event's ``contra_id``; ``other``: of a check that has none."""
+    return CODES.get(_first(bits), other)
+
+
+def _first(bits: int) -> str:
+    return next((name for bit, name in enumerate(CHECKS) if bits >> bit & 1), "")

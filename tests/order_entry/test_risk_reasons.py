@@ -1,0 +1,29 @@
+"""Rejects by a limit have their own reasons in OUCH, by the first check that failed."""
+
+import numpy as np
+import pytest
+
+from openoutcry.order_entry import ouch
+from openoutcry.order_entry.risk_reasons import CHECKS, CODES, LETTERS, code, letter
+from openoutcry.risk.bits import RiskBit
+from openoutcry.wire import EVENT_DTYPE
+
+
+def test_the_checks_have_the_numbers_of_the_core():
+    assert list(CHECKS) == [bit.name for bit in sorted(RiskBit)]
+    assert {*LETTERS, *CODES} <= set(CHECKS)
+
+
+@pytest.mark.parametrize("bit", [*RiskBit])
+def test_the_first_check_decides(bit):
+    bits = 1 << bit | 1 << RiskBit.DRAWDOWN
+    event = np.zeros(1, EVENT_DTYPE)
+    event["contra_id"] = bits
+    assert ouch.risk_bit(event.ctypes.data) == bit
+    assert letter(bits) == LETTERS.get(bit.name, "O")
+    assert code(bits, 5) == CODES.get(bit.name, 5)
+
+
+def test_without_a_check_it_is_other():
+    assert ouch.risk_bit(np.zeros(1, EVENT_DTYPE).ctypes.data) == 63
+    assert (letter(0), code(0, 5), letter(1 << 63)) == ("O", 5, "O")
