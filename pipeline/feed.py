@@ -161,11 +161,13 @@ class PublicFeed:
         self.pid = fork(self._run, STOP_SIGNALS)
 
     def look(self, note: Callable[[str], None]) -> None:
-        """Start the process again if it is gone."""
+        """Start the process again if it is gone; not if it has told everything."""
         if not self.pid:
             return
         pid, status = os.waitpid(self.pid, os.WNOHANG)
-        if pid:
+        if pid and status == 0:
+            self.pid = 0
+        elif pid:
             note(f"the feed (pid {pid}) ended with {status}: started again")
             self.start()
 
