@@ -39,8 +39,9 @@ test: $(VENV)/.test-ready
 	-@$(BIN)/python -m openoutcry bench matcher --setup
 ifeq ($(strip $(ARGS)),)
 	@echo "Compiling the kernels, with their assertions and without: a minute or two the first time."
-	@OUTCRY_VERIFY=1 $(BIN)/python -m openoutcry.pipeline.compile matcher & \
-	$(BIN)/python -m openoutcry.pipeline.compile; wait
+	@(OUTCRY_VERIFY=1 $(BIN)/python tests/compile_first.py verified; \
+	$(BIN)/python tests/compile_first.py sessions) & \
+	$(BIN)/python tests/compile_first.py matcher; wait
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 else
 	$(BIN)/python -m pytest $(ARGS)

@@ -60,11 +60,11 @@ def check_book(
         cells = next(recorded, None)
         if cells is None:
             raise FlowError(f"{orderbook} ends at row {rows - 1}, before {messages} does")
-        expected, found = _recorded_book(cells[: 4 * compared]), market.book(compared)
-        if expected == found:
+        expected, book = _recorded_book(cells[: 4 * compared]), market.book(compared)
+        if expected == book:
             equal += 1
         elif first_difference is None:
-            first_difference = {"row": rows, **_difference(expected, found)}
+            first_difference = {"row": rows, **_difference(expected, book)}
     if next(recorded, None) is not None:
         raise FlowError(f"{orderbook} has more rows than {messages}, which has {rows}")
     return {

@@ -117,12 +117,12 @@ def groups(cores: Sequence[int], table: Sequence[Sequence[float]]) -> list[list[
         others = [value for column, value in enumerate(table[row]) if column != row]
         bound = SAME_GROUP * min(others)
         near[core] = {cores[c] for c, value in enumerate(table[row]) if c != row and value <= bound}
-    found: list[list[int]] = []
+    neighbours: list[list[int]] = []
     left = set(cores)
     while left:
         core = min(left)
         # Near to each other, both ways: a core far from all is in a group of its own.
         mates = {other for other in near[core] & left if core in near[other]}
-        found.append(sorted({core} | mates))
+        neighbours.append(sorted({core} | mates))
         left -= {core} | mates
-    return found
+    return neighbours

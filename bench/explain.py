@@ -78,7 +78,7 @@ class Tail:
     def bands(self) -> list[dict[str, Any]]:
         """The causes by how long commands took, a decade each, so that a few long gaps do not hide
         many short ones.  Of a decade with more than BAND_ROWS commands as many, evenly spread."""
-        found = []
+        rows = []
         for low, high in itertools.pairwise(BANDS_NS):
             inside = np.flatnonzero((self.whole >= low) & (self.whole < high))
             inside = inside[inside >= self.done.warm]
@@ -89,11 +89,11 @@ class Tail:
             for row in chosen.tolist():
                 total += self.causes(row)
             time_ns = sum(total.values()) or 1
-            found.append({
+            rows.append({
                 "from_ns": low, "to_ns": high, "commands": len(inside),
                 "causes": [{"cause": c, "share": ns / time_ns} for c, ns in total.most_common()],
             })  # fmt: skip
-        return found
+        return rows
 
     def causes(self, row: int) -> Counter[str]:
         """ns of one command's way beyond the usual, by cause."""

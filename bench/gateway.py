@@ -88,15 +88,15 @@ def _short(rate: int) -> str:
 def stalled(seconds: float) -> tuple[dict[str, float], dict[str, float]]:
     """Latencies of the open-loop client and of the coordinated one, each for so long among stalls
     of the same length and distance.  Raises :class:`PeerError` if one met fewer than three."""
-    found = []
+    figures = []
     for rate, window in ((STALLED_RATE, None), (None, 1)):
         with listening() as (pipeline, address), stalls(pipeline) as met:
             source = flow("normal", int(seconds * (rate or MOST_COORDINATED)))
             result = answered(address, _lasting(source, seconds), rate, window)
         if len(met) < STALLS_MIN:
             raise PeerError(f"{len(met)} stalls in {seconds:g} s: nothing to show")
-        found.append(result["latency"])
-    return found[0], found[1]
+        figures.append(result["latency"])
+    return figures[0], figures[1]
 
 
 def _lasting(source: Source, seconds: float) -> Iterator[npt.NDArray[Any]]:

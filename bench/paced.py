@@ -59,8 +59,8 @@ class Paced:
 
 def percentiles(values: Ns) -> dict[str, float]:
     """p50, p90, p99, p999 and max, exact."""
-    made = {name: float(np.percentile(values, at)) for name, at in PERCENTILES.items()}
-    return made | {"max": float(values.max())}
+    figures = {name: float(np.percentile(values, at)) for name, at in PERCENTILES.items()}
+    return figures | {"max": float(values.max())}
 
 
 def flow(name: str, orders: int) -> Any:

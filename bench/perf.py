@@ -64,35 +64,43 @@ def profile(progress: Callable[[str], None] = lambda text: None) -> dict[str, An
     ``kind`` says which counters there were; ``notes`` what could not be had and why.  Without perf
     only notes.
     """
-    made: dict[str, Any] = {"kind": "", "processes": [], "functions": [], "flame": "", "notes": []}
-    made["off_cpu_ns"] = {}
+    document: dict[str, Any] = {
+        "kind": "",
+        "processes": [],
+        "functions": [],
+        "flame": "",
+        "notes": [],
+    }
+    document["off_cpu_ns"] = {}
     if shutil.which("perf") is None:
-        made["notes"].append("perf is not installed: sudo apt-get install linux-perf")
-        return made
-    events, made["kind"] = events_here()
+        document["notes"].append("perf is not installed: sudo apt-get install linux-perf")
+        return document
+    events, document["kind"] = events_here()
     if not events:
-        made["notes"].append(made["kind"])
-        return made
+        document["notes"].append(document["kind"])
+        return document
     with tempfile.TemporaryDirectory(prefix="outcry-perf-") as name:
         folder = Path(name)
         progress("perf stat")
-        made["processes"], said = _counted(folder, events)
-        made["notes"] += said
+        document["processes"], note = _counted(folder, events)
+        document["notes"] += note
         progress("perf record")
-        stacks, said = _sampled(folder)
-        made["notes"] += said
-        made["deeper"], said = _deeper(folder) if "cycles" in events else ({}, [NO_COUNTERS])
-        made["notes"] += said
+        stacks, note = _sampled(folder)
+        document["notes"] += note
+        document["deeper"], note = _deeper(folder) if "cycles" in events else ({}, [NO_COUNTERS])
+        document["notes"] += note
     total = sum(stacks.values()) or 1
     leaves: Counter[str] = Counter()
     for stack, count in stacks.items():
         leaves[stack[-1]] += count
-    made["functions"] = [[name, count / total] for name, count in leaves.most_common(TOP_FUNCTIONS)]
-    made["flame"] = str(flame_graph(stacks)) if stacks else ""
+    document["functions"] = [
+        [name, count / total] for name, count in leaves.most_common(TOP_FUNCTIONS)
+    ]
+    document["flame"] = str(flame_graph(stacks)) if stacks else ""
     progress("off-CPU time")
-    made["off_cpu_ns"], said = _off_cpu()
-    made["notes"] += said
-    return made
+    document["off_cpu_ns"], note = _off_cpu()
+    document["notes"] += note
+    return document
 
 
 def events_here() -> tuple[tuple[str, ...], str]:
@@ -120,7 +128,7 @@ def _deeper(folder: Path) -> tuple[dict[str, str], list[str]]:
 
     Needs hardware counters; c2c also needs sampled memory accesses.  What perf refuses is a note.
     """
-    found: dict[str, str] = {}
+    figures: dict[str, str] = {}
     notes = []
     top, lines = folder / "topdown.txt", folder / "c2c.data"
     ways = {
@@ -132,13 +140,13 @@ def _deeper(folder: Path) -> tuple[dict[str, str], list[str]]:
         def arguments(pids: list[int], words: list[str] = words) -> list[str]:
             return ["perf", *words, "-p", ",".join(map(str, pids)), "--", "sleep", "1"]
 
-        with _attached(arguments) as made:
+        with _attached(arguments) as attached:
             pass
-        if made[1] == 0:
-            found[name] = read()
+        if attached[1] == 0:
+            figures[name] = read()
         else:
-            notes.append(f"{name} ended with {made[1]}: this processor does not count that")
-    return found, notes
+            notes.append(f"{name} ended with {attached[1]}: this processor does not count that")
+    return figures, notes
 
 
 def _c2c_report(data: Path) -> str:
@@ -155,18 +163,18 @@ def _attached(arguments: Callable[[list[int]], list[str]]) -> Iterator[list[Any]
 
     Yields the pair (groups, perf's stderr), filled when the run is over.
     """
-    made: list[Any] = []
+    groups: list[Any] = []
     watcher = fork(partial(_watch, os.getpid(), arguments))
     try:
         orders = int(RATE * SECONDS)
         # Not recorded: the probe's clock readings would stand in the profile.
         options = Options(source=flow("normal", orders), orders=orders, rate=RATE,
                           durability="none", verify=False)  # fmt: skip
-        made.append(checked(run(options))["groups"])
-        yield made
+        groups.append(checked(run(options))["groups"])
+        yield groups
     finally:
         _, status = os.waitpid(watcher, 0)
-        made.append(os.waitstatus_to_exitcode(status))
+        groups.append(os.waitstatus_to_exitcode(status))
 
 
 def _watch(parent: int, arguments: Callable[[list[int]], list[str]]) -> int:
@@ -191,11 +199,11 @@ def _counted(folder: Path, events: Sequence[str]) -> tuple[list[dict[str, Any]],
         return ["perf", "stat", "-x", ";", "-o", str(out), "--per-thread", "-e", ",".join(events),
                 "-p", ",".join(map(str, pids)), "--", "sleep", "1"]  # fmt: skip
 
-    with _attached(arguments) as made:
+    with _attached(arguments) as attached:
         pass
-    groups = made[0]
+    groups = attached[0]
     if not out.exists():
-        return [], [f"perf stat ended with {made[1]}: no counters"]
+        return [], [f"perf stat ended with {attached[1]}: no counters"]
     counters = stat_rows(out.read_text())
     return [
         {"process": group["process"], "stages": group["stages"],
@@ -206,7 +214,7 @@ def _counted(folder: Path, events: Sequence[str]) -> tuple[list[dict[str, Any]],
 
 def stat_rows(text: str) -> dict[int, dict[str, float]]:
     """``perf stat -x ; --per-thread``: the counters of each thread, by its number."""
-    found: dict[int, dict[str, float]] = {}
+    rows: dict[int, dict[str, float]] = {}
     for line in text.splitlines():
         words = line.split(";")
         who = words[0].rpartition("-")[2]
@@ -214,10 +222,10 @@ def stat_rows(text: str) -> dict[int, dict[str, float]]:
             try:
                 # perf marks an event of which it counts the user's part alone.
                 name = words[3].removesuffix(":u")
-                found.setdefault(int(who), {})[name] = float(words[1])
+                rows.setdefault(int(who), {})[name] = float(words[1])
             except ValueError:
                 continue  # <not supported>, <not counted>
-    return found
+    return rows
 
 
 def _sampled(folder: Path) -> tuple[Counter[tuple[str, ...]], list[str]]:
@@ -232,11 +240,11 @@ def _sampled(folder: Path) -> tuple[Counter[tuple[str, ...]], list[str]]:
 
     pids: list[int] = []
     try:
-        with _attached(arguments) as made:
-            pids = [group["pid"] for group in made[0] if group.get("pid")]
+        with _attached(arguments) as attached:
+            pids = [group["pid"] for group in attached[0] if group.get("pid")]
             maps = [map_path(pid) for pid in pids]
         if not data.exists():
-            return Counter(), [f"perf record ended with {made[1]}: no samples"]
+            return Counter(), [f"perf record ended with {attached[1]}: no samples"]
         done = subprocess.run(
             ["perf", "script", "-i", str(data), "-F", "comm,pid,time,ip,sym,dso"],
             capture_output=True, text=True, errors="replace", timeout=300,
@@ -244,7 +252,7 @@ def _sampled(folder: Path) -> tuple[Counter[tuple[str, ...]], list[str]]:
     finally:
         for path in maps:
             path.unlink(missing_ok=True)
-    names = {group["pid"]: group["process"] for group in made[0] if group.get("pid")}
+    names = {group["pid"]: group["process"] for group in attached[0] if group.get("pid")}
     return folded(done.stdout.splitlines(), names), []
 
 
@@ -268,7 +276,7 @@ def write_map(pid: int) -> Path:
 def kernel_symbols() -> list[tuple[int, int, str]]:
     """(address, size, name) of every compiled signature of the loop's kernels, of the stages'
     steps and of the matcher's batch kernel, which they call by address."""
-    found: list[tuple[int, int, str]] = []
+    symbols: list[tuple[int, int, str]] = []
     kernels = [*vars(loop).items(), ("process_batch", process_batch)]
     for row in TOPOLOGY.stages:
         if row.compiled:
@@ -278,12 +286,12 @@ def kernel_symbols() -> list[tuple[int, int, str]]:
             library = compiled.library
             address = library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
             if address:
-                found.append((address, code_size(library), name))
-    found.sort()
-    ends = [address for address, _, _ in found[1:]] + [1 << 63]
+                symbols.append((address, code_size(library), name))
+    symbols.sort()
+    ends = [address for address, _, _ in symbols[1:]] + [1 << 63]
     # Where the size is not known (code read from the cache) it ends before the next at the latest.
     return [(address, min(size, end - address), name)
-            for (address, size, name), end in zip(found, ends, strict=True)]  # fmt: skip
+            for (address, size, name), end in zip(symbols, ends, strict=True)]  # fmt: skip
 
 
 def code_size(library: Any) -> int:

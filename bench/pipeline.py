@@ -117,81 +117,82 @@ def bench_pipeline(
     run, and with ``explain`` the tail by cause.  A round in which two ways to run disagree on the
     state hash fails the whole bench.
     """
-    made = Session(
+    session = Session(
         quick, Rounds(rounds, progress), peers_named(None) if peers is None else peers,
         _has_disk(Path(".")), _rtl_refusal(),
     )  # fmt: skip
     started = time.perf_counter()
     compile_kernels(lambda label, done, total: progress(f"compiling: {label}"))
     compile_s = time.perf_counter() - started
-    _name_missing(made)
+    _name_missing(session)
     refused = real_time_refusal()
-    if refused and made.disk:
-        made.rounds.miss(
+    if refused and session.disk:
+        session.rounds.miss(
             "the journal at real-time priority",
             f"{refused}: durable figures were taken without (`outcry doctor` says what allows it)",
         )
-    made.rounds.run(lambda number, add: _round(made, number, add))
-    details: dict[str, Any] = {"compile_s": compile_s, "ladder": made.ladders}
-    if made.alone:
+    session.rounds.run(lambda number, add: _round(session, number, add))
+    details: dict[str, Any] = {"compile_s": compile_s, "ladder": session.ladders}
+    if session.alone:
         rates = {
-            name: float(np.median([one[name] for one in made.alone])) for name in made.alone[0]
+            name: float(np.median([one[name] for one in session.alone]))
+            for name in session.alone[0]
         }
         details["alone"] = rates
         golden = {name: rate for name, rate in rates.items() if name != "gateway_rtl"}
         details["bottleneck"] = bottleneck(golden)
-    if made.last is not None:
-        details["pictures"] = pictures(made.last)
-    if explain and not made.rounds.partial:
-        details["explain"] = explained(made)
-    if perf and not made.rounds.partial:
+    if session.last is not None:
+        details["pictures"] = pictures(session.last)
+    if explain and not session.rounds.partial:
+        details["explain"] = explained(session)
+    if perf and not session.rounds.partial:
         from openoutcry.bench.perf import profile
 
         progress("perf")
-        with made.if_there_is_room("perf"):
+        with session.if_there_is_room("perf"):
             details["perf"] = profile(progress)
-    return made.rounds.document("pipeline", command, details=details)
+    return session.rounds.document("pipeline", command, details=details)
 
 
-def _name_missing(made: Session) -> None:
-    if not made.disk:
+def _name_missing(session: Session) -> None:
+    if not session.disk:
         why = "this folder is in memory: fdatasync costs nothing here"
         for name, _, kind in THROUGHPUT:
             if kind == "durable":
-                made.rounds.miss(f"throughput_{name}", why)
+                session.rounds.miss(f"throughput_{name}", why)
         for name, _, kind, _ in PACED:
             if kind == "durable":
                 for span in SPANS:
-                    made.rounds.miss(f"{span}_{name}", why)
-        made.rounds.miss("knee_durable", why)
-        made.rounds.miss("alone_journal", why)
-    if made.rtl:
+                    session.rounds.miss(f"{span}_{name}", why)
+        session.rounds.miss("knee_durable", why)
+        session.rounds.miss("alone_journal", why)
+    if session.rtl:
         for name in ("throughput_rtl", "alone_gateway_rtl", "whole_p50_rtl_100k"):
-            made.rounds.miss(name, made.rtl)
+            session.rounds.miss(name, session.rtl)
 
 
-def _round(made: Session, number: int, add: Add) -> None:
-    _throughput(made, add)
-    _paced(made, add)
-    _alone(made, add)
-    _flows(made, number, add)
-    _peers(made, add)
-    _ladder(made, number, add)
+def _round(session: Session, number: int, add: Add) -> None:
+    _throughput(session, add)
+    _paced(session, add)
+    _alone(session, add)
+    _flows(session, number, add)
+    _peers(session, add)
+    _ladder(session, number, add)
 
 
-def _durable_too(made: Session, ways: Sequence[Any], at: int) -> list[Any]:
-    return [way for way in ways if made.disk or way[at] != "durable"]
+def _durable_too(session: Session, ways: Sequence[Any], at: int) -> list[Any]:
+    return [way for way in ways if session.disk or way[at] != "durable"]
 
 
-def _throughput(made: Session, add: Add) -> None:
-    orders = QUICK_ORDERS if made.quick else ORDERS
+def _throughput(session: Session, add: Add) -> None:
+    orders = QUICK_ORDERS if session.quick else ORDERS
     hashes = set()
-    ways = [(*way, "golden") for way in _durable_too(made, THROUGHPUT, 2)]
-    if made.rtl is None:
+    ways = [(*way, "golden") for way in _durable_too(session, THROUGHPUT, 2)]
+    if session.rtl is None:
         ways.append(("rtl", "processes", "none", "rtl"))
     for name, topology, durability, gateway in ways:
-        made.say(f"throughput {name}")
-        with made.if_there_is_room(f"throughput_{name}"):
+        session.say(f"throughput {name}")
+        with session.if_there_is_room(f"throughput_{name}"):
             result = as_fast(orders, topology, durability, gateway)
             hashes.add((result["state_hash"], result["event_hash"]))
             add(f"throughput_{name}", "1/s", "higher", result["commands_per_s"])
@@ -208,18 +209,18 @@ def as_fast(orders: int, topology: str, durability: str, gateway: str, name: str
     return checked(run(options))
 
 
-def _paced(made: Session, add: Add) -> None:
-    seconds = QUICK_SECONDS if made.quick else PACED_SECONDS
-    ways = [(*way, "golden") for way in _durable_too(made, PACED, 2)]
-    if made.rtl is None:
+def _paced(session: Session, add: Add) -> None:
+    seconds = QUICK_SECONDS if session.quick else PACED_SECONDS
+    ways = [(*way, "golden") for way in _durable_too(session, PACED, 2)]
+    if session.rtl is None:
         ways.append(("rtl_100k", "processes", "none", 100_000, "rtl"))
     for name, topology, durability, rate, gateway in ways:
-        made.say(f"latency {name}")
-        with made.if_there_is_room(*(f"{span}_{name}" for span in SPANS)):
+        session.say(f"latency {name}")
+        with session.if_there_is_room(*(f"{span}_{name}" for span in SPANS)):
             done = paced(rate, seconds, durability, topology=topology, gateway=gateway)
             _add_spans(done, name, add)
             if name == "none_100k":
-                made.last = done
+                session.last = done
 
 
 def _add_spans(done: Paced, name: str, add: Add) -> None:
@@ -230,54 +231,54 @@ def _add_spans(done: Paced, name: str, add: Add) -> None:
     add(f"warm_up_whole_p50_{name}", "ns", "lower", percentiles(done.warm_up())["p50"])
 
 
-def _alone(made: Session, add: Add) -> None:
-    made.say("each stage alone")
-    count = QUICK_COMMANDS if made.quick else COMMANDS
-    with made.if_there_is_room(*(f"alone_{name}" for name in TOPOLOGY.names)):
-        rates = stage_rates(count, journaled=made.disk)
-        if made.rtl is None:
+def _alone(session: Session, add: Add) -> None:
+    session.say("each stage alone")
+    count = QUICK_COMMANDS if session.quick else COMMANDS
+    with session.if_there_is_room(*(f"alone_{name}" for name in TOPOLOGY.names)):
+        rates = stage_rates(count, journaled=session.disk)
+        if session.rtl is None:
             rates["gateway_rtl"] = stage_rates(count, "rtl", journaled=False)["gateway"]
         for name, rate in rates.items():
             add(f"alone_{name}", "1/s", "higher", rate)
-        made.alone.append(rates)
+        session.alone.append(rates)
 
 
-def _flows(made: Session, number: int, add: Add) -> None:
+def _flows(session: Session, number: int, add: Add) -> None:
     """Throughput by flow; a quick run takes two of them."""
-    names = ("normal", "mixed") if made.quick else FLOW_NAMES
+    names = ("normal", "mixed") if session.quick else FLOW_NAMES
     for name in names:
-        made.say(f"flow {name}")
+        session.say(f"flow {name}")
         figure = f"throughput_flow_{name.replace('-', '_')}"
-        with made.if_there_is_room(figure):
+        with session.if_there_is_room(figure):
             result = as_fast(QUICK_ORDERS, "processes", "none", "golden", name)
             add(figure, "1/s", "higher", result["commands_per_s"])
 
 
-def _peers(made: Session, add: Add) -> None:
+def _peers(session: Session, add: Add) -> None:
     """The same commands through us and through them, as fast as each goes and at a rate that all
     can do; at the rate the same warm-up counts for nobody."""
-    if not made.peers:
+    if not session.peers:
         return
-    count = QUICK_PEER_ORDERS if made.quick else PEER_ORDERS
-    with made.if_there_is_room("throughput_peer_flow", "whole_p50_none_2k", "whole_p99_none_2k"):
-        _beside_peers(made, count, add)
+    count = QUICK_PEER_ORDERS if session.quick else PEER_ORDERS
+    with session.if_there_is_room("throughput_peer_flow", "whole_p50_none_2k", "whole_p99_none_2k"):
+        _beside_peers(session, count, add)
 
 
-def _beside_peers(made: Session, count: int, add: Add) -> None:
+def _beside_peers(session: Session, count: int, add: Add) -> None:
     commands = _as_the_peers_see_them(count)
-    made.say("the same flow as the peers")
+    session.say("the same flow as the peers")
     as_ours = as_fast(count, "processes", "none", "golden")
     add("throughput_peer_flow", "1/s", "higher", as_ours["commands_per_s"])
     ours = paced(PEER_RATE, count / PEER_SHARE / PEER_RATE, "none")
     _add_at_rate(add, ours.spans()["whole"])
     slow = _as_the_peers_see_them(len(ours.recording.stamps))
-    for peer in made.peers:
-        made.say(f"peer {peer}")
+    for peer in session.peers:
+        session.say(f"peer {peer}")
         try:
             fast = plain_exchange.measure(peer, commands, 0, as_ours["trades"])
             at_rate = plain_exchange.measure(peer, slow, PEER_RATE, ours.result["trades"])
         except PeerMissing as error:
-            made.rounds.miss(peer, str(error))
+            session.rounds.miss(peer, str(error))
             continue
         add("throughput_peer_flow", "1/s", "higher", len(commands) / fast.seconds, peer)
         _add_at_rate(add, at_rate.latencies[ours.warm :], peer)
@@ -294,42 +295,42 @@ def _add_at_rate(add: Add, latencies: Ns, *peer: str) -> None:
         add(f"whole_{figure}_none_2k", "ns", "lower", figures[figure], *peer)
 
 
-def _ladder(made: Session, number: int, add: Add) -> None:
+def _ladder(session: Session, number: int, add: Add) -> None:
     """Once a round for each durability; a quick run climbs in memory only, in its first round."""
-    if made.quick:
-        made.rounds.miss("knee_durable", "a quick run climbs in memory only")
+    if session.quick:
+        session.rounds.miss("knee_durable", "a quick run climbs in memory only")
         if number:
             return
-    seconds = QUICK_RUNG_SECONDS if made.quick else RUNG_SECONDS
-    for durability in ("none",) if made.quick else LADDERS:
-        if durability == "durable" and not made.disk:
+    seconds = QUICK_RUNG_SECONDS if session.quick else RUNG_SECONDS
+    for durability in ("none",) if session.quick else LADDERS:
+        if durability == "durable" and not session.disk:
             continue
-        made.say(f"ladder {durability}")
-        with made.if_there_is_room(f"knee_{durability}"):
-            rungs = climb(durability, seconds, QUICK_RATES if made.quick else RATES)
-            made.ladders.setdefault(durability, []).append(rungs)
-            _add_knee(made, f"knee_{durability}", rungs, add)
+        session.say(f"ladder {durability}")
+        with session.if_there_is_room(f"knee_{durability}"):
+            rungs = climb(durability, seconds, QUICK_RATES if session.quick else RATES)
+            session.ladders.setdefault(durability, []).append(rungs)
+            _add_knee(session, f"knee_{durability}", rungs, add)
 
 
-def _add_knee(made: Session, name: str, rungs: list[dict[str, Any]], add: Add) -> None:
-    found = knee(rungs)
+def _add_knee(session: Session, name: str, rungs: list[dict[str, Any]], add: Add) -> None:
+    rung = knee(rungs)
     if "ended" in rungs[-1]:
-        made.rounds.miss(name, f"above {rungs[-1]['rate']:,}/s: {rungs[-1]['ended']}")
-    elif found is None:
-        made.rounds.miss(name, "already the lowest rate is beyond the knee")
+        session.rounds.miss(name, f"above {rungs[-1]['rate']:,}/s: {rungs[-1]['ended']}")
+    elif rung is None:
+        session.rounds.miss(name, "already the lowest rate is beyond the knee")
     else:
-        add(name, "1/s", "higher", found)
+        add(name, "1/s", "higher", rung)
 
 
-def explained(made: Session) -> list[dict[str, Any]]:
+def explained(session: Session) -> list[dict[str, Any]]:
     """One watched run for each durability, its tail taken apart."""
-    found = []
-    for durability in LADDERS if made.disk else ("none",):
-        made.say(f"watching a run, durability {durability}")
-        seconds = 1.0 if made.quick else EXPLAIN_SECONDS
-        with made.if_there_is_room(f"the tail, {durability}"):
-            found.append(explain_run(EXPLAIN_RATE, seconds, durability))
-    return found
+    runs = []
+    for durability in LADDERS if session.disk else ("none",):
+        session.say(f"watching a run, durability {durability}")
+        seconds = 1.0 if session.quick else EXPLAIN_SECONDS
+        with session.if_there_is_room(f"the tail, {durability}"):
+            runs.append(explain_run(EXPLAIN_RATE, seconds, durability))
+    return runs
 
 
 def explain_run(rate: int, seconds: float, durability: str, **options: Any) -> dict[str, Any]:

@@ -38,5 +38,5 @@ def restart_s(journal: Path, quick: bool) -> float | None:
     result = run(options, Watcher(sample=kill))
     if result["interrupted"]:
         raise KeyboardInterrupt
-    found: list[float | None] = [row["restart_s"] for row in result["restarts"]]
-    return found[0] if found else None
+    seconds: list[float | None] = [row["restart_s"] for row in result["restarts"]]
+    return seconds[0] if seconds else None

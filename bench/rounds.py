@@ -83,10 +83,10 @@ class NoiseWatch:
     def _moves() -> tuple[int | None, float]:
         """How often this process has moved, where the kernel counts it, and the time."""
         try:
-            found = MIGRATIONS.search(Path("/proc/self/sched").read_text())
+            match = MIGRATIONS.search(Path("/proc/self/sched").read_text())
         except OSError:
-            found = None
-        return (int(found[1]) if found else None), time.monotonic()
+            match = None
+        return (int(match[1]) if match else None), time.monotonic()
 
     def _read(self) -> tuple[float, float, float, float] | None:
         """All cores' seconds: passed, stolen, busy, and ours (with ended children's)."""
@@ -171,11 +171,11 @@ class Rounds:
         """Every figure; one that some rounds could not give is not missing."""
         names = {name for name, _, _ in self.figures}
         self.missing[:] = [entry for entry in self.missing if entry["name"] not in names]
-        made = []
+        rows = []
         for (name, unit, better), by_whom in self.figures.items():
             peers = {who: values for who, values in by_whom.items() if who != "ours"}
-            made.append(summarise(name, unit, better, by_whom["ours"], peers))
-        return made
+            rows.append(summarise(name, unit, better, by_whom["ours"], peers))
+        return rows
 
     def document(
         self, subject: str, command: str, details: Mapping[str, Any] | None = None

@@ -99,12 +99,12 @@ def bottleneck(rates: dict[str, float]) -> dict[str, object]:
     A process does its stages in turn, so its rate is 1 / (sum of the stages' times).
     """
     table = TOPOLOGY if "journal" in rates else TOPOLOGY.without("journal")
-    found: list[tuple[float, str, str]] = []
+    sums: list[tuple[float, str, str]] = []
     cores = sorted(os.sched_getaffinity(0))
     for group in plan_groups(cores, spare_cores=0, table=table):
         times = {name: 1 / rates[name] for name in group.stages if name in rates}
         if times:
             slowest = max(times, key=lambda name: times[name])
-            found.append((1 / sum(times.values()), group.name, slowest))
-    rate, process, stage = min(found)
+            sums.append((1 / sum(times.values()), group.name, slowest))
+    rate, process, stage = min(sums)
     return {"process": process, "stage": stage, "commands_per_s": rate}

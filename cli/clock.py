@@ -50,8 +50,8 @@ def clock(ctx: click.Context, watch: bool, as_json: bool, zone: str) -> None:
         return
     place = _zone(zone)
     while True:
-        found = look()
-        click.echo(json.dumps(found) if as_json else "\n".join(_lines(found, place)))
+        document = look()
+        click.echo(json.dumps(document) if as_json else "\n".join(_lines(document, place)))
         if not watch:
             return
         time.sleep(1)
@@ -59,28 +59,28 @@ def clock(ctx: click.Context, watch: bool, as_json: bool, zone: str) -> None:
             click.echo()
 
 
-def _lines(found: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
-    now = found.get("now")
-    if found["page"] is None:
+def _lines(document: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
+    now = document.get("now")
+    if document["page"] is None:
         yield "no clock daemon is running (`outcry clock serve`): what follows is the kernel's word"
     elif now:
         yield f"it is      {local(now['utc'], zone)} ± {duration(now['bound_ns'])}"
     else:
-        yield f"time       NOT KNOWN: {found['error']}"
-    yield f"state      {found['state'].replace('_', ' ')}"
-    yield f"source     {found['source']}, grandmaster {found['grandmaster'] or 'none'}"
-    yield f"offset     {duration(found['offset_ns'])} at the last sample"
-    yield f"bound      {duration(found['bound_ns'])}"
-    yield f"drift      {found['drift_ppb']:,} ppb (the counter against the source)"
-    yield f"path       {duration(found['path_delay_ns'])} one way"
-    rts25 = found["rts25"]
+        yield f"time       NOT KNOWN: {document['error']}"
+    yield f"state      {document['state'].replace('_', ' ')}"
+    yield f"source     {document['source']}, grandmaster {document['grandmaster'] or 'none'}"
+    yield f"offset     {duration(document['offset_ns'])} at the last sample"
+    yield f"bound      {duration(document['bound_ns'])}"
+    yield f"drift      {document['drift_ppb']:,} ppb (the counter against the source)"
+    yield f"path       {duration(document['path_delay_ns'])} one way"
+    rts25 = document["rts25"]
     since = f" since {local(rts25['since_utc'], zone)}" if rts25["since_utc"] else ""
     yield f"RTS 25     {'holds' if rts25['holds'] else 'DOES NOT HOLD'}{since} (100 us of UTC)"
-    if found["flags"]:
-        yield f"flags      {', '.join(found['flags'])}"
-    for source in found.get("sources", ()):
+    if document["flags"]:
+        yield f"flags      {', '.join(document['flags'])}"
+    for source in document.get("sources", ()):
         yield f"heard      {source['source']}: {_heard(source)}"
-    for event in found.get("events", ()):
+    for event in document.get("events", ()):
         yield f"event      {event['event']} at {local(event['utc'], zone)}"
 
 
@@ -159,10 +159,11 @@ def _say(table: Any) -> Any:
     def listener(event: ClockEvent, records: Any) -> None:
         if event is ClockEvent.SAMPLE:
             return
-        found = describe(records[0], table)
+        document = describe(records[0], table)
         click.echo(
-            f"{found['utc'] or '-'} {event.name.lower()}: {found['state']}, {found['source']}, "
-            f"bound {duration(found['bound_ns'])}, offset {duration(found['offset_ns'])}",
+            f"{document['utc'] or '-'} {event.name.lower()}: {document['state']}, "
+            f"{document['source']}, bound {duration(document['bound_ns'])}, "
+            f"offset {duration(document['offset_ns'])}",
             err=True,
         )
         sys.stderr.flush()
@@ -183,10 +184,16 @@ def report(journal: Path, as_json: bool, zone: str) -> None:
     Exit status 1 if RTS 25 did not hold all the time, or there is no evidence that it did.
     """
     place, table = _zone(zone), load_table()
-    found = clock_records(journal, table)
-    made = summarise(found.records, table, place, found.since_tai_ns, found.until_tai_ns)
-    click.echo(json.dumps(made) if as_json else "\n".join(report_lines(made)))
-    if not made["rts25_held"]:
+    journal_records = clock_records(journal, table)
+    summary = summarise(
+        journal_records.records,
+        table,
+        place,
+        journal_records.since_tai_ns,
+        journal_records.until_tai_ns,
+    )
+    click.echo(json.dumps(summary) if as_json else "\n".join(report_lines(summary)))
+    if not summary["rts25_held"]:
         sys.exit(1)
 
 
@@ -199,12 +206,12 @@ def local(utc: str | None, zone: ZoneInfo) -> str:
     return f"{there:%Y-%m-%dT%H:%M}:{rest}{there:%z}"
 
 
-def report_lines(made: dict[str, Any]) -> Iterator[str]:
+def report_lines(summary: dict[str, Any]) -> Iterator[str]:
     """The report for people."""
-    zone = ZoneInfo(made["zone"])
-    first, last = (local(made[key], zone) for key in ("first_utc", "last_utc"))
+    zone = ZoneInfo(summary["zone"])
+    first, last = (local(summary[key], zone) for key in ("first_utc", "last_utc"))
     yield f"clock evidence from {first} to {last}"
-    for row in [*made["days"], {"day": "whole", **made["whole"]}]:
+    for row in [*summary["days"], {"day": "whole", **summary["whole"]}]:
         states = ", ".join(f"{name} {s:,.0f} s" for name, s in row["state_s"].items())
         yield (
             f"{row['day']:<10}  RTS 25 {row['rts25_share']:.4%} of {row['covered_s']:,.0f} s; "
@@ -215,11 +222,11 @@ def report_lines(made: dict[str, Any]) -> Iterator[str]:
             yield f"{'':<12}{row['without_evidence_s']:,.0f} s without evidence"
         if row["missing_records"]:
             yield f"{'':<12}{row['missing_records']:,} records are missing"
-    for event in made["events"]:
+    for event in summary["events"]:
         about = "about " if event["about"] else ""
         yield (
             f"{about}{local(event['utc'], zone)}  {event['event']}: {event['state']}, "
             f"bound {duration(event['bound_ns'] if event['bound_ns'] < MAX_VALUE else None)}"
         )
-    verdict = "held all the time" if made["rts25_held"] else "did NOT hold all the time"
+    verdict = "held all the time" if summary["rts25_held"] else "did NOT hold all the time"
     yield f"RTS 25 (100 us of UTC, traceable) {verdict}"

@@ -39,12 +39,12 @@ def print_columns(
 
 def sections(widths: Sequence[int], width: int) -> list[list[int]]:
     """The columns of each table: all of them in order, the first in every one."""
-    made: list[list[int]] = [[]]
+    parts: list[list[int]] = [[]]
     used = EDGES
     for at, wide in enumerate(widths):
-        if len(made[-1]) > (len(made) > 1) and used + wide + BETWEEN > width + 1:
-            made.append([0])
+        if len(parts[-1]) > (len(parts) > 1) and used + wide + BETWEEN > width + 1:
+            parts.append([0])
             used = EDGES + widths[0] + BETWEEN
-        made[-1].append(at)
+        parts[-1].append(at)
         used += wide + BETWEEN
-    return made
+    return parts

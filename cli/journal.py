@@ -34,39 +34,39 @@ def ls(directory: Path, as_json: bool) -> None:
     """Segments, checkpoints and what was acknowledged; also of a running journal."""
     from openoutcry.journal.listing import describe
 
-    made = describe(directory)
+    document = describe(directory)
     if as_json:
-        click.echo(json.dumps(made))
+        click.echo(json.dumps(document))
         return
     click.echo(
-        f"{directory}: journal {made['journal_id']}, {made['commands']:,} commands in "
-        f"{made['blocks']:,} blocks, {_acknowledged(made)}"
+        f"{directory}: journal {document['journal_id']}, {document['commands']:,} commands in "
+        f"{document['blocks']:,} blocks, {_acknowledged(document)}"
     )
     names = ("segment", "first", "last", "state", "since (UTC)", "blocks", "bytes")
     rows = [
         (row["name"].split(".")[0], f"{row['first_seq']:,}", f"{row['last_seq']:,}", row["state"],
          _time(row["first_ts_ns"]), f"{row['blocks']:,}", f"{row['bytes']:,}")
-        for row in made["segments"]
+        for row in document["segments"]
     ]  # fmt: skip
     print_columns(Console(), names, rows, right=("first", "last", "blocks", "bytes"))
-    for row in made["checkpoints"]:
+    for row in document["checkpoints"]:
         good = "good" if row["good"] else "DAMAGED"
         click.echo(f"{row['name']}: after command {row['seq']:,}, {row['bytes']:,} bytes, {good}")
-    for row in made["resumed"]:
+    for row in document["resumed"]:
         click.echo(f"resumed behind command {row['seq']:,} at {_time(row['ts_ns'])} UTC")
-    for copy in made["copies"]:
-        click.echo(f"copy: {copy} (policy {made['policy']})")
-    for place, why in made["failed"].items():
+    for copy in document["copies"]:
+        click.echo(f"copy: {copy} (policy {document['policy']})")
+    for place, why in document["failed"].items():
         click.echo(f"left behind: {place}: {why}")
-    if made["torn"]:
-        click.echo(f"the end is torn: {made['torn']}")
+    if document["torn"]:
+        click.echo(f"the end is torn: {document['torn']}")
 
 
-def _acknowledged(made: dict[str, Any]) -> str:
-    if made["acknowledged_seq"] is None:
-        why = made["watermark_flaw"] or "there is no watermark"
+def _acknowledged(document: dict[str, Any]) -> str:
+    if document["acknowledged_seq"] is None:
+        why = document["watermark_flaw"] or "there is no watermark"
         return f"acknowledged up to where is unknown: {why}"
-    return f"acknowledged up to {made['acknowledged_seq']:,}"
+    return f"acknowledged up to {document['acknowledged_seq']:,}"
 
 
 def _time(ts_ns: int) -> str:
@@ -84,26 +84,27 @@ def verify(directory: Path, as_json: bool) -> None:
     """
     from openoutcry.journal.verify import verify as check
 
-    found = check(directory)
+    verdict = check(directory)
     if as_json:
-        click.echo(json.dumps(found.as_json()))
+        click.echo(json.dumps(verdict.as_json()))
     else:
-        rate = found.bytes / found.seconds / 1e9
+        rate = verdict.bytes / verdict.seconds / 1e9
         click.echo(
-            f"{found.commands:,} commands, {found.blocks:,} blocks, {found.segments:,} segments: "
-            f"{found.bytes:,} bytes in {found.seconds:.2f} s ({rate:.2f} GB/s)"
+            f"{verdict.commands:,} commands, {verdict.blocks:,} blocks, "
+            f"{verdict.segments:,} segments: {verdict.bytes:,} bytes in {verdict.seconds:.2f} s "
+            f"({rate:.2f} GB/s)"
         )
-        if found.torn:
+        if verdict.torn:
             unknown = "no watermark says if it was acknowledged"
-            told = "never acknowledged" if found.watermarked else unknown
-            click.echo(f"{told}: {found.torn}")
-        if found.sound:
-            click.echo(f"sound; head {found.head}")
+            told = "never acknowledged" if verdict.watermarked else unknown
+            click.echo(f"{told}: {verdict.torn}")
+        if verdict.sound:
+            click.echo(f"sound; head {verdict.head}")
         else:
-            click.echo(f"DAMAGED: {found.flaw}")
-            at = "" if found.bad_byte is None else f" byte {found.bad_byte}"
-            click.echo(f"first bad byte: {found.bad_file}{at}")
-    if not found.sound:
+            click.echo(f"DAMAGED: {verdict.flaw}")
+            at = "" if verdict.bad_byte is None else f" byte {verdict.bad_byte}"
+            click.echo(f"first bad byte: {verdict.bad_file}{at}")
+    if not verdict.sound:
         sys.exit(1)
 
 
@@ -146,11 +147,11 @@ def export(
         raise click.UsageError("--what goes with --format parquet or csv")
     if symbol and form != "lobster":
         raise click.UsageError("--symbol goes with --format lobster")
-    made = write(directory, form, out, what, symbol)
+    document = write(directory, form, out, what, symbol)
     if as_json:
-        click.echo(json.dumps(made))
+        click.echo(json.dumps(document))
     else:
-        click.echo(f"{out}: {made['rows']:,} rows, {made['bytes']:,} bytes")
+        click.echo(f"{out}: {document['rows']:,} rows, {document['bytes']:,} bytes")
 
 
 @journal.command()
@@ -206,8 +207,8 @@ def checkpoint(directory: Path, every: int | None, as_json: bool) -> None:
     """Write the matcher's state at the journal's end, so that a restart need not read it all."""
     from openoutcry.replay.checkpoint import make_checkpoints
 
-    made = [str(path) for path in make_checkpoints(directory, every)]
-    _say(directory, "made", made, "nothing new to write down", as_json)
+    paths = [str(path) for path in make_checkpoints(directory, every)]
+    _say(directory, "made", paths, "nothing new to write down", as_json)
 
 
 @journal.command()

@@ -54,8 +54,8 @@ class OutcryGroup(click.Group):
         if cmd_name not in SUBCOMMANDS:
             return None
         name = cmd_name.replace("-", "_")
-        found: click.Command = getattr(import_module(f"openoutcry.cli.{name}"), name)
-        return found
+        command: click.Command = getattr(import_module(f"openoutcry.cli.{name}"), name)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         limit = formatter.width - 6 - max(map(len, SUBCOMMANDS))

@@ -64,9 +64,9 @@ def _print_cleaned(cleaned: Any, as_json: bool) -> None:
         click.echo("nothing to remove")
 
 
-def _print_rings(found: list[Any], as_json: bool) -> None:
-    others = [info for info in found if info.state == "other"]
-    shown = [info for info in found if info.state != "other"]
+def _print_rings(infos: list[Any], as_json: bool) -> None:
+    others = [info for info in infos if info.state == "other"]
+    shown = [info for info in infos if info.state != "other"]
     if as_json:
         rows = {"rings": shown, "others": others}
         click.echo(json.dumps({key: [i.as_dict() for i in infos] for key, infos in rows.items()}))
@@ -76,7 +76,7 @@ def _print_rings(found: list[Any], as_json: bool) -> None:
             click.echo(line)
     for info in others:
         click.echo(f"{info.name}: {info.problem}, {info.size_bytes:,} bytes, {_owner(info)}")
-    if not found:
+    if not infos:
         click.echo("no ring on this machine")
 
 

@@ -32,7 +32,7 @@ def serve(file: Any, resume: bool, start: datetime | None, speed: float, as_json
     from openoutcry.pipeline.venue.house import AcceleratedClock, SystemClock
     from openoutcry.pipeline.venue.serve import Venue
 
-    found = read_venue(file)
+    venue = read_venue(file)
     clock: Any = SystemClock()
     if start is not None or speed != 1:
         begin_ns = clock.now_ns()
@@ -40,7 +40,7 @@ def serve(file: Any, resume: bool, start: datetime | None, speed: float, as_json
             begin_ns = int(start.replace(tzinfo=UTC).timestamp()) * 1_000_000_000
         clock = AcceleratedClock(begin_ns, speed)
     with Display(Console(stderr=True)) as display:
-        result = Venue(found, display.watcher(), clock).serve(resume)
+        result = Venue(venue, display.watcher(), clock).serve(resume)
     if as_json:
         click.echo(json.dumps(result))
         return

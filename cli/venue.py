@@ -55,7 +55,7 @@ def check(file: Path, as_json: bool) -> None:
     from openoutcry.pipeline.venue.file import VenueFileError, read_venue
 
     try:
-        found = read_venue(file)
+        parsed = read_venue(file)
     except VenueFileError as error:
         if as_json:
             click.echo(json.dumps({"mistakes": [m._asdict() for m in error.mistakes]}))
@@ -66,10 +66,10 @@ def check(file: Path, as_json: bool) -> None:
         click.echo(json.dumps({"mistakes": []}))
         return
     counts = (
-        f"{len(found.instruments)} instruments", f"{len(found.participants)} participants",
-        f"{len(found.sessions.sessions)} sessions",
+        f"{len(parsed.instruments)} instruments", f"{len(parsed.participants)} participants",
+        f"{len(parsed.sessions.sessions)} sessions",
     )  # fmt: skip
-    click.echo(f"{file}: {found.name}: {', '.join(counts)}: no mistake")
+    click.echo(f"{file}: {parsed.name}: {', '.join(counts)}: no mistake")
 
 
 @venue.command()
@@ -124,20 +124,20 @@ def status(file: Path, as_json: bool) -> None:
     from openoutcry.pipeline.venue.file import read_venue
 
     journal = read_venue(file).journal
-    found = read_status(journal)
-    if found is None:
+    document = read_status(journal)
+    if document is None:
         raise OutcryError(f"{file}: this venue was never opened")
-    found["days"] = finished_days(journal)[-DAYS_SHOWN:]
+    document["days"] = finished_days(journal)[-DAYS_SHOWN:]
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps(document))
         return
-    click.echo(f"{found['venue']}: {found['state']} at {found['time']}")
-    for symbol, phase in found["phases"].items():
+    click.echo(f"{document['venue']}: {document['state']} at {document['time']}")
+    for symbol, phase in document["phases"].items():
         click.echo(f"{symbol:<8} {phase}")
-    for line in switched_off(found.get("risk", {})):
+    for line in switched_off(document.get("risk", {})):
         click.echo(line)
-    if found["next"]:
-        click.echo(f"next: {found['next']['phase']} at {found['next']['at']}")
-    for day in found["days"]:
+    if document["next"]:
+        click.echo(f"next: {document['next']['phase']} at {document['next']['at']}")
+    for day in document["days"]:
         click.echo(f"{day['day']}: ended behind command {day['last_seq']:,}, "
                    f"{day['open_orders']:,} orders stayed open")  # fmt: skip

@@ -3,7 +3,6 @@
 The machine code is kept on disk (wire/kernel.py), so only the first run on a machine waits.
 """
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -26,9 +25,8 @@ from openoutcry.wire.kernel import compile_kernel
 def compile_kernels(
     progress: Callable[[str, int, int], None],
     table: Topology = TOPOLOGY,
-    until: str = "stage loop",
 ) -> None:
-    """Call ``progress(what, done, total)`` before each step up to ``until`` and once at the end."""
+    """Call ``progress(what, done, total)`` before each step and once at the end."""
     orders: list[Any] = [np.zeros(0, ORDER_DTYPE)]
 
     def flow() -> None:
@@ -69,7 +67,6 @@ def compile_kernels(
         ("rings", rings),
         ("stage loop", steps_and_loop),
     )
-    steps = steps[: 1 + [label for label, _ in steps].index(until)]
     for index, (label, step) in enumerate(steps):
         progress(label, index, len(steps))
         step()
@@ -77,6 +74,4 @@ def compile_kernels(
 
 
 if __name__ == "__main__":
-    # ``python -m openoutcry.pipeline.compile matcher``: no test runs the stage loop under VERIFY.
-    last = sys.argv[1] if len(sys.argv) > 1 else "stage loop"
-    compile_kernels(lambda what, done, total: None, until=last)
+    compile_kernels(lambda what, done, total: None)

@@ -177,8 +177,8 @@ class ClockDaemon:
         if follower.verdict in (Verdict.GATHERED, Verdict.BELIEVED, Verdict.NOISE):
             follower.believed_ticks = sample.ticks
             self._heed_leap(sample)
-        found = {Verdict.STEP: ClockEvent.STEP, Verdict.SLEW: ClockEvent.SLEW}
-        return [found[follower.verdict]] if follower.verdict in found else []
+        events = {Verdict.STEP: ClockEvent.STEP, Verdict.SLEW: ClockEvent.SLEW}
+        return [events[follower.verdict]] if follower.verdict in events else []
 
     def _heed_leap(self, sample: Sample) -> None:
         if sample.traceable and (sample.leap_insert or sample.leap_delete):
@@ -207,15 +207,15 @@ class ClockDaemon:
     def _contradictions(self, best: Follower, ticks: int) -> list[tuple[Follower, int]]:
         """The followers whose interval does not meet the best one's, and how far theirs reaches."""
         line, bound = best.calibration.tai_at(ticks), best.calibration.bound_ns(ticks)
-        found = []
+        pairs = []
         for other in self.followers:
             if other is best or not other.calibration.ready or not _held(other):
                 continue
             away = abs(other.calibration.tai_at(ticks) - line)
             theirs = other.calibration.bound_ns(ticks)
             if away > bound + theirs:
-                found.append((other, away + theirs))
-        return found
+                pairs.append((other, away + theirs))
+        return pairs
 
     def _confirm(self, best: Follower, ticks: int) -> None:
         """A source in doubt that another one agrees with is followed again."""
@@ -250,11 +250,11 @@ class ClockDaemon:
             state = ClockState.HOLDOVER
         else:
             state = ClockState.LOCKED
-        offset_s, said = self._utc_offset(last, tai_ns)
-        flags |= said
+        offset_s, offset_flags = self._utc_offset(last, tai_ns)
+        flags |= offset_flags
         if last.traceable:
             flags |= ClockFlag.TRACEABLE
-            if bound_ns <= CRITICAL_NS and _utc_known(last, said):
+            if bound_ns <= CRITICAL_NS and _utc_known(last, offset_flags):
                 flags |= ClockFlag.RTS25
         if calibration.doubt_ns or contradictions:
             flags |= ClockFlag.DOUBTED
@@ -380,12 +380,12 @@ class ClockDaemon:
                 self.listener(event, record)
 
 
-def _utc_known(last: Sample, said: ClockFlag) -> bool:
+def _utc_known(last: Sample, flags: ClockFlag) -> bool:
     """Whether UTC is as well known as TAI.  Where list and source name different offsets one of
     them is a second off; a list that has ended knows nothing of a leap since."""
-    if said & ClockFlag.OFFSET_DISPUTED:
+    if flags & ClockFlag.OFFSET_DISPUTED:
         return False
-    return not said & ClockFlag.LIST_EXPIRED or last.utc_offset_s is not None
+    return not flags & ClockFlag.LIST_EXPIRED or last.utc_offset_s is not None
 
 
 def _held(follower: Follower) -> bool:

@@ -154,8 +154,8 @@ class Machine:
 
     def interface_clock(self, interface: str) -> str | None:
         """The PTP hardware clock of a network interface, None if it has none of its own."""
-        found = sorted(Path("/sys/class/net", interface, "device", "ptp").glob("ptp[0-9]*"))
-        return f"/dev/{found[0].name}" if found else None
+        devices = sorted(Path("/sys/class/net", interface, "device", "ptp").glob("ptp[0-9]*"))
+        return f"/dev/{devices[0].name}" if devices else None
 
     def tracking(self) -> str:
         """chrony's tracking report as comma-separated values."""
@@ -168,8 +168,8 @@ class Machine:
         except subprocess.TimeoutExpired:
             raise SourceSilent("chronyc does not answer") from None
         if done.returncode != 0:
-            said = (done.stdout + done.stderr).strip() or f"exit status {done.returncode}"
-            raise SourceSilent(f"chronyc: {said}")
+            message = (done.stdout + done.stderr).strip() or f"exit status {done.returncode}"
+            raise SourceSilent(f"chronyc: {message}")
         return done.stdout
 
 

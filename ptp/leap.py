@@ -129,12 +129,12 @@ class LeapTable:
     @cached_property
     def _smears(self) -> list[tuple[int, int, int]]:
         """Start (TAI ns), length (TAI ns) and start (UTC ns) of every smear, the latest first."""
-        found = []
+        smears = []
         for utc_s, old, new in zip(self.utc_s[1:], self.offset_s, self.offset_s[1:], strict=False):
             start_utc = utc_s * SECOND_NS - SMEAR_NS // 2
             length = SMEAR_NS + (new - old) * SECOND_NS
-            found.append((start_utc + old * SECOND_NS, length, start_utc))
-        return found[::-1]
+            smears.append((start_utc + old * SECOND_NS, length, start_utc))
+        return smears[::-1]
 
     def text(self, tai_ns: int) -> str:
         """UTC as ``2016-12-31T23:59:60.000000000Z``."""
@@ -197,9 +197,9 @@ def parse_list(text: str, where: str) -> LeapTable:
             hashed += "".join(words)
             seconds, offset = (_number(word, where, number) for word in words)
             rows.append((seconds - NTP_EPOCH_S, offset))
-    made = hashlib.sha1(hashed.encode(), usedforsecurity=False).hexdigest()
-    if made != found_hash:
-        raise LeapListError(f"{where}: its hash is {made}, and it says {found_hash or 'nothing'}")
+    digest = hashlib.sha1(hashed.encode(), usedforsecurity=False).hexdigest()
+    if digest != found_hash:
+        raise LeapListError(f"{where}: its hash is {digest}, and it says {found_hash or 'nothing'}")
     return LeapTable(tuple(r[0] for r in rows), tuple(r[1] for r in rows), expires, where)
 
 

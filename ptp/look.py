@@ -21,28 +21,28 @@ def look() -> dict[str, Any]:
     records = page.evidence()
     if not len(records):
         raise OutcryError(f"{page.name}: the clock daemon knows nothing yet; try again in a second")
-    found = {"page": page.name, **describe(records[-1], table)}
+    document = {"page": page.name, **describe(records[-1], table)}
     since = page.rts25_since_tai_ns
-    found["rts25"]["since_utc"] = table.text(abs(since)) if since else None
-    found["rts25"]["holds"] = since > 0
-    found["sources"] = page.sources()
-    found["events"] = [
+    document["rts25"]["since_utc"] = table.text(abs(since)) if since else None
+    document["rts25"]["holds"] = since > 0
+    document["sources"] = page.sources()
+    document["events"] = [
         {"event": ClockEvent(int(r["event"])).name.lower(), "utc": utc_text(r, table)}
         for r in records
         if r["event"] != ClockEvent.SAMPLE
     ][-5:]
     try:
         now = page.now()
-        found["now"] = {
+        document["now"] = {
             "utc": table.text(now.tai_ns), "bound_ns": now.bound_ns,
             "earliest_tai_ns": now.earliest_tai_ns, "latest_tai_ns": now.latest_tai_ns,
             "earliest_utc_ns": now.earliest_utc_ns, "latest_utc_ns": now.latest_utc_ns,
         }  # fmt: skip
     except OutcryError as error:
         # The page's last word was about a time that is no longer to be had.
-        found["now"], found["error"] = None, str(error)
-        found["rts25"] = {"holds": False, "since_utc": None}
-    return found
+        document["now"], document["error"] = None, str(error)
+        document["rts25"] = {"holds": False, "since_utc": None}
+    return document
 
 
 def describe(record: Any, table: Any) -> dict[str, Any]:

@@ -99,11 +99,11 @@ def body(answer: bytes, identifier: int) -> bytes:
     start = HEADER.size + MANAGEMENT.size
     if len(answer) < start + TLV.size or answer[0] & 0x0F != TYPE_MANAGEMENT:
         raise ManagementError(f"ptp4l answered with {len(answer)} bytes that are no management")
-    kind, length, found = TLV.unpack_from(answer, start)
+    kind, length, answered = TLV.unpack_from(answer, start)
     if kind == TLV_ERROR:
-        raise ManagementError(f"ptp4l refuses data set {identifier:#06x} (error {found})")
-    if kind != TLV_MANAGEMENT or found != identifier:
-        raise ManagementError(f"ptp4l answered {found:#06x} when asked for {identifier:#06x}")
+        raise ManagementError(f"ptp4l refuses data set {identifier:#06x} (error {answered})")
+    if kind != TLV_MANAGEMENT or answered != identifier:
+        raise ManagementError(f"ptp4l answered {answered:#06x} when asked for {identifier:#06x}")
     return answer[start + TLV.size : start + 4 + length]
 
 
@@ -134,11 +134,11 @@ def _listening_port(line: socket.socket) -> bytes | None:
     """The answer of the port that follows somebody, if it is among those still to come."""
     line.settimeout(MORE_PORTS_S)
     try:
-        while port_state(found := body(line.recv(2048), PORT_DATA_SET)) not in LISTENING:
+        while port_state(state := body(line.recv(2048), PORT_DATA_SET)) not in LISTENING:
             pass
     except TimeoutError:
         return None
-    return found
+    return state
 
 
 def _unpack(form: str, data: bytes, what: str) -> tuple[Any, ...]:

@@ -458,21 +458,21 @@ class Simulation:
         ticks = self.machine.ticks()
         after = self.machine.true_tai_ns
         try:
-            found = self.page.at(ticks)
+            interval = self.page.at(ticks)
         except ClockError as error:
             self.refused[error.status] = self.refused.get(error.status, 0) + 1
             return None
         utc_ns = self.table.utc_of(before)
         return (
-            found.earliest_tai_ns <= after
-            and before <= found.latest_tai_ns
-            and found.earliest_utc_ns <= utc_ns + after - before
-            and utc_ns <= found.latest_utc_ns
+            interval.earliest_tai_ns <= after
+            and before <= interval.latest_tai_ns
+            and interval.earliest_utc_ns <= utc_ns + after - before
+            and utc_ns <= interval.latest_utc_ns
         )
 
     def named(self, event: ClockEvent) -> list[float]:
         """When the event was."""
-        return [at for at, found in self.events if found is event]
+        return [at for at, other in self.events if other is event]
 
     def _note(self) -> None:
         status = self.daemon.status
@@ -503,11 +503,11 @@ def _sources(
     chrony: bool = True,
     smeared: bool = False,
 ) -> list[Source]:
-    found: list[Source] = [KernelSource(nominal_ns, CivilTime(smeared))]
+    sources: list[Source] = [KernelSource(nominal_ns, CivilTime(smeared))]
     if chrony:
-        found.insert(0, ChronySource(nominal_ns, CivilTime(smeared)))
+        sources.insert(0, ChronySource(nominal_ns, CivilTime(smeared)))
     if linuxptp:
-        found.insert(0, LinuxptpSource(nominal_ns, "software"))
+        sources.insert(0, LinuxptpSource(nominal_ns, "software"))
     if phc:
-        found.insert(0, PhcSource(nominal_ns, "/dev/ptp0", "phc"))
-    return found
+        sources.insert(0, PhcSource(nominal_ns, "/dev/ptp0", "phc"))
+    return sources

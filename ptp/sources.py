@@ -298,11 +298,11 @@ class LinuxptpSource:
     def sample(self, host: Host, table: LeapTable) -> Sample | None:
         self._trail.add(host.realtime())
         master = ask_ptp4l(host, self.socket)
-        found = self._trail.ticks_of(master.ingress_time_ns)
-        if master.ingress_time_ns == self._ingress_ns or found is None:
+        place = self._trail.ticks_of(master.ingress_time_ns)
+        if master.ingress_time_ns == self._ingress_ns or place is None:
             return None
         self._ingress_ns = master.ingress_time_ns
-        ticks, error_ns = found
+        ticks, error_ns = place
         # ptp4l compares in UTC by the grandmaster's own offset, whether it calls it valid or not.
         master_utc_ns = master.ingress_time_ns - master.offset_ns
         return master.sample(
@@ -458,8 +458,8 @@ def find_sources(
     behind chrony and the kernel's clock smear leap seconds; PTP's time has none."""
     devices = [phc] if phc else ptp_devices()
     sole = len(devices) == 1
-    found: list[Source] = [PhcSource(nominal_ns, path, ptp4l, sole) for path in devices]
+    sources: list[Source] = [PhcSource(nominal_ns, path, ptp4l, sole) for path in devices]
     if ptp4l:
-        found.append(LinuxptpSource(nominal_ns, ptp4l))
+        sources.append(LinuxptpSource(nominal_ns, ptp4l))
     chrony = ChronySource(nominal_ns, CivilTime(smeared))
-    return [*found, chrony, KernelSource(nominal_ns, CivilTime(smeared))]
+    return [*sources, chrony, KernelSource(nominal_ns, CivilTime(smeared))]

@@ -25,7 +25,14 @@ HUGE_PAGES = {"test_segment.py", "test_doctor.py", "test_port_kills.py", "dpdk_s
 BY_THEMSELVES = {"wire", "flow", "matcher", "journal", "gateway_fpga"}
 
 # Of the longest, and late in the alphabet: begun last, one worker would be at them alone.
-FIRST = {"test_kills.py", "test_packaging.py", "test_readme.py", "test_user_pages.py"}
+FIRST = {
+    "test_gateway_rtl.py",
+    "test_kills.py",
+    "test_packaging.py",
+    "test_readme.py",
+    "test_user_pages.py",
+    "test_venue_serve.py",
+}
 
 # A shell that puts the tests in the background without job control leaves them SIGINT ignored, and
 # every command that a test starts and interrupts would inherit that.

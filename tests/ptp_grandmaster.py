@@ -39,7 +39,8 @@ class Behaviour:
     silent: bool = False
     step_ns: int = 0
     jitter_ns: float = 0.0
-    """Standard deviation of what its Sync messages are off by."""
+    """Standard deviation of what its Sync messages are off by, all errors alike up to a bound: what
+    was seen of it is then all that there is."""
     accuracy: int = 0x21
     flags: int = 0x3C
     leap61: bool = False
@@ -104,7 +105,8 @@ class Grandmaster:
         at = self._sent_ns()
         if at is None:
             return
-        off_ns = round(random.gauss(0, self.behaviour.jitter_ns))
+        most_ns = self.behaviour.jitter_ns * 3**0.5
+        off_ns = round(random.uniform(-most_ns, most_ns))
         origin = self.behaviour.tai_ns(at) - self.behaviour.forward_ns + off_ns
         follow = self._message(FOLLOW_UP, _stamp(origin), sequence, 0, 2, -3)
         self.general.sendto(follow, (GROUP, GENERAL_PORT))

@@ -8,13 +8,16 @@ version, of VERIFY and of STRIPPED: an edited file costs the kernels that depend
 
 import atexit
 import ctypes
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,6 +43,10 @@ _IMPORT = re.compile(
     r"|import[ \t]+openoutcry([\w.]*))",
     re.MULTILINE,
 )
+
+PATIENCE_S = 300
+"""So long a process waits for another that compiles the same kernel, which may have been stopped;
+then it compiles the kernel by itself."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -165,6 +172,38 @@ def _place(py_file: str) -> str:
 CacheImpl._locator_classes.insert(0, _PackageCacheLocator)
 
 
+@contextmanager
+def _nobody_else_compiles(index: Path) -> Iterator[None]:
+    """Of the processes that come here with a kernel of this cache index one goes on, the others
+    once it has ended, or the index is there."""
+    lock = index.with_suffix(".lock")
+    with lock.open("w") as file:
+        until_s = time.monotonic() + PATIENCE_S
+        while not index.exists() and time.monotonic() < until_s:
+            # A lock of fcntl's ends with its process and is not inherited by what that forks.
+            with suppress(BlockingIOError):
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(0.02)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _compile_once(entry: Any) -> None:
+    """Have one process compile the kernel where several need it at once, and the others load it."""
+    compile_here, index = entry.compile, Path(entry._cache._cache_file._index_path)
+
+    def compile_or_wait(signature: Any) -> Any:
+        if index.exists():
+            return compile_here(signature)
+        with _nobody_else_compiles(index):
+            return compile_here(signature)
+
+    entry.compile = compile_or_wait
+
+
 class _NoEnvironment:
     """numba's code generator for code that is nowhere yet, so that no environment can be set."""
 
@@ -238,6 +277,7 @@ def kernel(function: F) -> F:
     # Two compilations, each made when it is asked for: one that Python calls and the disk keeps,
     # and one for callers, which becomes machine code only as a part of them.
     entry: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    _compile_once(entry)
     callee = _callee(function, forceinline=True)
     entry.get_call_template = callee.get_call_template
     entry.get_overload = callee.get_overload
@@ -247,13 +287,14 @@ def kernel(function: F) -> F:
 def _callee(function: Callable[..., Any], forceinline: bool) -> Any:
     """``function`` for other kernels only, cached nowhere but in them.  (``forceinline`` left
     unsaid would be the caller's.)"""
-    # numba's stubs do not know of the wrapper that Python would call.
+    # numba's stubs do not know of the wrappers that Python and C would call.
     njit: Any = numba.njit
     return njit(
         nogil=True,
         error_model="numpy",
         forceinline=forceinline,
         no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
         pipeline_class=_CalleeCompiler,
     )(function)
 

@@ -24,7 +24,7 @@ def main() -> None:
     book = Book()
     last: dict[int, Any] = {}
     placed = []
-    made = []
+    trades = []
     match, cancel, is_there = book.match, book.cancel, book.get_order
     before = time.perf_counter_ns()
     for op, order_id, side, price, qty in rows:
@@ -38,7 +38,7 @@ def main() -> None:
             placed.append(order)
             blotter = match(order)
             if blotter.trades:
-                made.append(blotter)
+                trades.append(blotter)
             if op == TAKE and order.quantity:
                 cancel(order)
     took_ns = time.perf_counter_ns() - before
@@ -52,7 +52,7 @@ def main() -> None:
             int(trade.fill_price),
             trade.fill_quantity,
         ]
-        for blotter in made
+        for blotter in trades
         for trade in blotter.trades
     ]
     print(json.dumps({"took_ns": took_ns, "trades": told}))

@@ -5,26 +5,9 @@
 Each returns why the command is refused, when nothing has happened yet, or ACCEPT.
 """
 
+import openoutcry.matcher.book.any_order as any_order
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
-from openoutcry.matcher.book.any_order import (
-    book_of,
-    count_order,
-    end,
-    enlist,
-    extend_plain,
-    extension_index,
-    forget,
-    reason_word,
-    refuse_place,
-    show,
-    stand,
-    standing_contra,
-    standing_flags,
-    unlist,
-    which_book,
-    withdraw,
-)
 from openoutcry.matcher.book.expiry import expire_at
 from openoutcry.matcher.book.instrument_rules import (
     has_many_slices,
@@ -74,7 +57,7 @@ from openoutcry.wire.records import NO_PRICE
 
 @kernel
 def cancel_any(arena: int, instrument: int, slot: int) -> int:
-    end(arena, instrument, slot, reason_word(const.CANCELLED, const.USER))
+    any_order.end(arena, instrument, slot, any_order.reason_word(const.CANCELLED, const.USER))
     return const.ACCEPT
 
 
@@ -87,7 +70,9 @@ def reduce_any(arena: int, order: int, instrument: int, slot: int) -> int:
         return const.OFF_LOT
     leaves = order_leaves(arena, slot)
     if qty >= leaves:
-        end(arena, instrument, slot, reason_word(const.CANCELLED, const.REDUCED_TO_ZERO))
+        any_order.end(
+            arena, instrument, slot, any_order.reason_word(const.CANCELLED, const.REDUCED_TO_ZERO)
+        )
         return const.ACCEPT
     lessen(arena, slot, qty)
     order_id = load_i64(slot_addr(arena, slot) + layout.SLOT_ID)
@@ -104,10 +89,10 @@ def set_expiry(arena: int, order: int, slot: int) -> int:
     touch_order(arena, slot)
     ext = extension_of(arena, slot)
     if ext == 0:
-        ext = extend_plain(arena, slot)
+        ext = any_order.extend_plain(arena, slot)
     if load_u8(ext + layout.EXT_TIF) < const.AT_OPEN:
         store_u8(ext + layout.EXT_TIF, const.GTD)
-    expire_at(arena, extension_index(arena, ext), expiry_ns, command_number(arena))
+    expire_at(arena, any_order.extension_index(arena, ext), expiry_ns, command_number(arena))
     tell_replaced(
         arena, slot, order_price(arena, slot), order_leaves(arena, slot), const.KEPT_PLACE
     )
@@ -116,9 +101,11 @@ def set_expiry(arena: int, order: int, slot: int) -> int:
 
 @kernel_outlined
 def tell_replaced(arena: int, slot: int, price: int, qty: int, flags: int) -> None:
-    word = order_address(arena, slot) | const.REPLACED | standing_flags(arena, slot) | flags
+    word = (
+        order_address(arena, slot) | const.REPLACED | any_order.standing_flags(arena, slot) | flags
+    )
     order_id = load_i64(slot_addr(arena, slot) + layout.SLOT_ID)
-    tell(arena, order_id, standing_contra(arena, slot), price, qty, qty, word)
+    tell(arena, order_id, any_order.standing_contra(arena, slot), price, qty, qty, word)
 
 
 # REPLACE
@@ -176,7 +163,8 @@ def replace_any(arena: int, order: int, instrument: int, slot: int) -> int:
         return reason
     left = load_i64(order + const.ORDER_QTY) - lost_since(arena, order, slot)
     if left <= 0:
-        end(arena, instrument, slot, reason_word(const.CANCELLED, const.REDUCED_TO_ZERO))
+        why = any_order.reason_word(const.CANCELLED, const.REDUCED_TO_ZERO)
+        any_order.end(arena, instrument, slot, why)
         return const.ACCEPT
     store_i64(restated + const.ORDER_QTY, left)
     return replace_checked(arena, restated, instrument, slot)
@@ -262,9 +250,9 @@ def replace_parked(arena: int, order: int, slot: int, ext: int) -> int:
 @kernel_outlined
 def to_the_back(arena: int, ext: int, which: int) -> None:
     """The order, about to be told REPLACED, arrives anew in its list."""
-    unlist(arena, ext)
+    any_order.unlist(arena, ext)
     store_i64(ext + layout.EXT_ARRIVAL, command_number(arena))
-    enlist(arena, ext, which)
+    any_order.enlist(arena, ext, which)
 
 
 @kernel_outlined
@@ -292,7 +280,7 @@ def replace_stop(arena: int, order: int, instrument: int, slot: int, ext: int) -
             lessen(arena, slot, less)
         tell_replaced(arena, slot, load_i64(ext + layout.EXT_PRICE), qty, const.KEPT_PLACE)
         return const.ACCEPT
-    withdraw(arena, slot)
+    any_order.withdraw(arena, slot)
     store_i64(ext + layout.EXT_TRIGGER, trigger)
     store_i64(ext + layout.EXT_ARRIVAL, command_number(arena))
     if is_trailing(order_type):
@@ -317,10 +305,10 @@ def replace_peg(arena: int, order: int, instrument: int, slot: int, ext: int) ->
         price = peg_price(arena, instrument, order_type, side, offset, limit, bid, ask)
     leaves = order_leaves(arena, slot)
     kept = price == before and qty <= leaves
-    book = book_of(instrument, which_book(load_u8(ext + layout.EXT_TYPE)), side)
+    book = any_order.book_of(instrument, any_order.which_book(load_u8(ext + layout.EXT_TYPE)), side)
     if not kept and price != NO_PRICE:
         own = leaves if price == before else 0
-        reason = refuse_place(arena, book, price, qty, own)
+        reason = any_order.refuse_place(arena, book, price, qty, own)
         if reason != const.ACCEPT:
             return reason
     name_mode(arena, order, slot)
@@ -335,10 +323,10 @@ def replace_peg(arena: int, order: int, instrument: int, slot: int, ext: int) ->
         tell_replaced(arena, slot, told, qty, const.KEPT_PLACE)
         return const.ACCEPT
     to_the_back(arena, ext, layout.PEG_LIST)
-    withdraw(arena, slot)
+    any_order.withdraw(arena, slot)
     store_i64(at + layout.SLOT_QTY, qty)
     # In no level it looks as if it waited.
-    flags = standing_flags(arena, slot)
+    flags = any_order.standing_flags(arena, slot)
     word = order_address(arena, slot)
     told_flags = flags if price == NO_PRICE else flags & ~const.WAITING
     tell(
@@ -413,7 +401,7 @@ def refuse_move(
         if reason != const.ACCEPT:
             return reason
     own = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY) if same else 0
-    return refuse_place(arena, book, price, shown, own)
+    return any_order.refuse_place(arena, book, price, shown, own)
 
 
 @kernel_outlined
@@ -431,8 +419,8 @@ def refuse_display(arena: int, order: int, instrument: int, slot: int) -> int:
     set_display_slices(arena, order, instrument, slot)
     after = load_i64(arena + layout.EXTRA_EVENTS)
     new = load_u32(extension_of(arena, slot) + layout.EXT_SLICES)
-    count_order(arena, instrument, const.ICEBERG, const.GTC, new, -1)
-    count_order(arena, instrument, const.ICEBERG, const.GTC, old, 1)
+    any_order.count_order(arena, instrument, const.ICEBERG, const.GTC, new, -1)
+    any_order.count_order(arena, instrument, const.ICEBERG, const.GTC, old, 1)
     store_u32(extension_of(arena, slot) + layout.EXT_SLICES, old)
     return (
         const.BOOK_FULL
@@ -445,8 +433,10 @@ def refuse_display(arena: int, order: int, instrument: int, slot: int) -> int:
 def set_display_slices(arena: int, order: int, instrument: int, slot: int) -> None:
     ext = extension_of(arena, slot)
     slices = slices_of(load_i64(order + const.ORDER_QTY), display_asked(arena, order, slot))
-    count_order(arena, instrument, const.ICEBERG, const.GTC, load_u32(ext + layout.EXT_SLICES), -1)
-    count_order(arena, instrument, const.ICEBERG, const.GTC, slices, 1)
+    any_order.count_order(
+        arena, instrument, const.ICEBERG, const.GTC, load_u32(ext + layout.EXT_SLICES), -1
+    )
+    any_order.count_order(arena, instrument, const.ICEBERG, const.GTC, slices, 1)
     store_u32(ext + layout.EXT_SLICES, slices)
 
 
@@ -472,7 +462,7 @@ def move(arena: int, order: int, instrument: int, slot: int, order_type: int, pr
         store_i64(ext + layout.EXT_ARRIVAL, command_number(arena))
     tell_replaced(arena, slot, price, qty, 0)
     word = order_address(arena, slot)
-    withdraw(arena, slot)
+    any_order.withdraw(arena, slot)
     set_taker(arena, load_i64(at + layout.SLOT_ID), word, price, mode_of(order))
     phase = load_u8(instrument_addr(arena, instrument) + layout.PHASE)
     books = AT_LIMIT if phase == const.TRADING_AT_LAST else ALL_BOOKS
@@ -481,6 +471,6 @@ def move(arena: int, order: int, instrument: int, slot: int, order_type: int, pr
         can_take = fillable(arena, instrument, side, price, qty, books) == qty
     left = take(arena, instrument, side, price, qty, books) if can_take else qty
     if left == 0:
-        forget(arena, instrument, slot)
+        any_order.forget(arena, instrument, slot)
     else:
-        stand(arena, book, price, slot, show(arena, slot, ext, left))
+        any_order.stand(arena, book, price, slot, any_order.show(arena, slot, ext, left))

@@ -3,25 +3,9 @@
 """Plain orders: how they rest, go and trade with each other, whatever else the instrument holds."""
 
 import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.book.levels as levels
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.ids import find_in_chain
-from openoutcry.matcher.book.levels import (
-    book_addr,
-    find_page,
-    has_free_page,
-    is_touched,
-    join_touched,
-    key_flip,
-    leave_level,
-    leave_touched,
-    level_addr,
-    level_key,
-    next_level,
-    page_addr,
-    page_number,
-    slot_addr,
-    touch_instrument,
-)
 from openoutcry.matcher.book.orders import (
     close_in_chain,
     close_order,
@@ -60,12 +44,12 @@ def plain_new(
     qty = load_i64(order + const.ORDER_QTY)
     order_id = load_i64(order + const.ORDER_ID)
     book = instrument << 4 | layout.DISPLAYED | (side - const.BUY)
-    key = price ^ key_flip(book)
-    page = find_page(arena, book, page_number(key))
-    level = level_addr(arena, (page << 6) | (key & 63))
-    is_open = (load_i64(page_addr(arena, page) + layout.PAGE_BITMAP) >> (key & 63)) & 1
+    key = price ^ levels.key_flip(book)
+    page = levels.find_page(arena, book, levels.page_number(key))
+    level = levels.level_addr(arena, (page << 6) | (key & 63))
+    is_open = (load_i64(levels.page_addr(arena, page) + layout.PAGE_BITMAP) >> (key & 63)) & 1
     total = load_i64(level + layout.LEVEL_TOTAL) * is_open
-    opposite = book_addr(arena, book ^ 1)
+    opposite = levels.book_addr(arena, book ^ 1)
     crosses = (load_u32(opposite + layout.BOOK_BEST_LEVEL) != 0) & (
         load_i64(opposite + layout.BOOK_BEST_KEY) <= ~key
     )
@@ -73,7 +57,7 @@ def plain_new(
     if (
         crosses
         | (page == 0)
-        | (not is_touched(arena, page))
+        | (not levels.is_touched(arena, page))
         | (qty < load_i64(state + layout.MIN_QTY))
         | (qty > load_i64(state + layout.MAX_QTY))
         | (price < load_i64(state + layout.MIN_PRICE))
@@ -92,7 +76,7 @@ def plain_new(
         what | POST_BIT == POST_GTC
     )
     slot = open_in_chain(arena, entry, order_id, owner)
-    join_touched(arena, book, page, key, slot, qty)
+    levels.join_touched(arena, book, page, key, slot, qty)
     return out
 
 
@@ -100,19 +84,19 @@ def plain_new(
 def plain_cancel(arena: int, order: int, entry: int, word: int, out: int) -> int:
     order_id = load_i64(order + const.ORDER_ID)
     slot = find_in_chain(arena, entry, order_id)
-    at = slot_addr(arena, slot)
+    at = levels.slot_addr(arena, slot)
     owner = load_u32(at + layout.SLOT_OWNER) & 0xFFFF
     level = load_u32(at + layout.SLOT_LEVEL)
-    if (slot == 0) | (owner != word & 0xFFFF) | (not is_touched(arena, level >> 6)):
+    if (slot == 0) | (owner != word & 0xFFFF) | (not levels.is_touched(arena, level >> 6)):
         return 0
     book = plain_book(arena, slot)
-    price = level_key(arena, level) ^ key_flip(book)
+    price = levels.level_key(arena, level) ^ levels.key_flip(book)
     what = book_address(book, owner) | const.LAST
     cause = load_i64(order + const.ORDER_SEQ)
     out = emit_cancelled(
         out, order_id, price, load_i64(at + layout.SLOT_QTY), cause, what, const.USER
     )
-    leave_touched(arena, slot)
+    levels.leave_touched(arena, slot)
     close_in_chain(arena, entry, slot)
     return out
 
@@ -134,16 +118,16 @@ def match(
     to the key ``limit``.  ``taker`` is the address of the taker's events, ``state`` that of the
     instrument.  Returns (what is left, out); with ``special`` also when the next maker is
     not a plain order."""
-    side = book_addr(arena, opposite)
-    flip = key_flip(opposite)
+    side = levels.book_addr(arena, opposite)
+    flip = levels.key_flip(opposite)
     instrument = opposite >> 4
     while qty > 0:
         level = load_u32(side + layout.BOOK_BEST_LEVEL)
         key = load_i64(side + layout.BOOK_BEST_KEY)
         if level == 0 or key > limit:
             break
-        slot = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
-        maker = slot_addr(arena, slot)
+        slot = load_u32(levels.level_addr(arena, level) + layout.LEVEL_HEAD)
+        maker = levels.slot_addr(arena, slot)
         owner = load_u32(maker + layout.SLOT_OWNER)
         if special and owner & layout.EXTENDED != 0:
             break
@@ -154,11 +138,11 @@ def match(
         about = book_address(opposite, owner & 0xFFFF) | const.FILLED | const.MAKER
         left = maker_qty - traded
         store_i64(state + layout.LAST_PRICE, key ^ flip)
-        touch_instrument(arena, instrument)
+        levels.touch_instrument(arena, instrument)
         out = emit(out, maker_id, taker_id, key ^ flip, traded, left, cause, about)
         out = emit(out, taker_id, maker_id, key ^ flip, traded, qty, cause, taker | const.FILLED)
         if left == 0:
-            leave_level(arena, slot)
+            levels.leave_level(arena, slot)
             close_order(arena, instrument, slot)
         else:
             take_off(arena, slot, traded)
@@ -186,10 +170,15 @@ def refuse_rest(
     """
     if post_only and would_cross(arena, book, key):
         return const.WOULD_CROSS
-    if not has_slot or (page == 0 and not has_free_page(arena)):
+    if not has_slot or (page == 0 and not levels.has_free_page(arena)):
         return const.BOOK_FULL
-    if page != 0 and (load_i64(page_addr(arena, page) + layout.PAGE_BITMAP) >> (key & 63)) & 1:
-        total = load_i64(level_addr(arena, (page << 6) | (key & 63)) + layout.LEVEL_TOTAL) - own
+    if (
+        page != 0
+        and (load_i64(levels.page_addr(arena, page) + layout.PAGE_BITMAP) >> (key & 63)) & 1
+    ):
+        total = (
+            load_i64(levels.level_addr(arena, (page << 6) | (key & 63)) + layout.LEVEL_TOTAL) - own
+        )
         if qty > MAX_VALUE - total:
             return const.LEVEL_OVERFLOW
     return const.ACCEPT
@@ -198,7 +187,7 @@ def refuse_rest(
 @kernel
 def would_cross(arena: int, book: int, key: int) -> bool:
     """Whether an order for ``book`` at ``key`` would trade on arrival."""
-    opposite = book_addr(arena, book ^ 1)
+    opposite = levels.book_addr(arena, book ^ 1)
     # The complement of a key is the same price seen from the other side.
     return (
         load_u32(opposite + layout.BOOK_BEST_LEVEL) != 0
@@ -212,12 +201,12 @@ def is_fillable(arena: int, opposite: int, limit: int, qty: int) -> bool:
 
     Walks no further than it must, and subtracts, so that no sum can overflow.
     """
-    level = load_u32(book_addr(arena, opposite) + layout.BOOK_BEST_LEVEL)
-    while level != 0 and level_key(arena, level) <= limit:
-        qty -= load_i64(level_addr(arena, level) + layout.LEVEL_TOTAL)
+    level = load_u32(levels.book_addr(arena, opposite) + layout.BOOK_BEST_LEVEL)
+    while level != 0 and levels.level_key(arena, level) <= limit:
+        qty -= load_i64(levels.level_addr(arena, level) + layout.LEVEL_TOTAL)
         if qty <= 0:
             return True
-        level = next_level(arena, level)
+        level = levels.next_level(arena, level)
     return False
 
 
@@ -226,5 +215,5 @@ def is_fillable(arena: int, opposite: int, limit: int, qty: int) -> bool:
 
 @kernel
 def plain_address(arena: int, slot: int) -> int:
-    owner = load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER) & 0xFFFF
+    owner = load_u32(levels.slot_addr(arena, slot) + layout.SLOT_OWNER) & 0xFFFF
     return book_address(plain_book(arena, slot), owner)

@@ -8,6 +8,7 @@ the ``n``-th extended one has extension ``n``.
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
+import openoutcry.matcher.state.save as saved
 from openoutcry.matcher.book.ids import find_id
 from openoutcry.matcher.book.instrument_rules import (
     PEG_BITS,
@@ -29,37 +30,6 @@ from openoutcry.matcher.book.levels import (
 )
 from openoutcry.matcher.book.orders import extension_addr, open_order
 from openoutcry.matcher.event_bound import instrument_extra, order_extra
-from openoutcry.matcher.state.save import (
-    CALLED_SHIFT,
-    INDICATIVE_SIDE_SHIFT,
-    MODE_SHIFT,
-    PARTICIPANT_SHIFT,
-    PLACE_SHIFT,
-    ROW_ARRIVAL,
-    ROW_AUX,
-    ROW_DISPLAY,
-    ROW_EXPIRY_NS,
-    ROW_EXPIRY_NUMBER,
-    ROW_FLAGS,
-    ROW_ID,
-    ROW_LIMIT,
-    ROW_PRICE,
-    ROW_QTY,
-    ROW_RESERVE,
-    ROW_SLICES,
-    ROW_TRIGGER,
-    ROW_WORD,
-    SIDE_SHIFT,
-    STATE_LAST,
-    STATE_PRICE,
-    STATE_REFERENCE,
-    STATE_SURPLUS,
-    STATE_VOLUME,
-    STATE_WORD,
-    TIF_SHIFT,
-    TYPE_SHIFT,
-    USED_SHIFT,
-)
 from openoutcry.matcher.state.snapshot import (
     NO_PLACE,
     ROW_BYTES,
@@ -86,19 +56,19 @@ def load_states(arena: int, rows: int) -> None:
     for instrument in range(load_i64(arena + layout.INSTRUMENT_COUNT)):
         row = rows + instrument * STATE_BYTES
         state = instrument_addr(arena, instrument)
-        word = load_i64(row + STATE_WORD)
+        word = load_i64(row + saved.STATE_WORD)
         phase = word & 0xFF
-        store_i64(state + layout.LAST_PRICE, load_i64(row + STATE_LAST))
-        store_i64(state + layout.REFERENCE, load_i64(row + STATE_REFERENCE))
-        store_i64(state + layout.INDICATIVE_PRICE, load_i64(row + STATE_PRICE))
-        store_i64(state + layout.INDICATIVE_VOLUME, load_i64(row + STATE_VOLUME))
-        store_i64(state + layout.INDICATIVE_SURPLUS, load_i64(row + STATE_SURPLUS))
-        store_i64(state + layout.INDICATIVE_SIDE, (word >> INDICATIVE_SIDE_SHIFT) & 0xFF)
+        store_i64(state + layout.LAST_PRICE, load_i64(row + saved.STATE_LAST))
+        store_i64(state + layout.REFERENCE, load_i64(row + saved.STATE_REFERENCE))
+        store_i64(state + layout.INDICATIVE_PRICE, load_i64(row + saved.STATE_PRICE))
+        store_i64(state + layout.INDICATIVE_VOLUME, load_i64(row + saved.STATE_VOLUME))
+        store_i64(state + layout.INDICATIVE_SURPLUS, load_i64(row + saved.STATE_SURPLUS))
+        store_i64(state + layout.INDICATIVE_SIDE, (word >> saved.INDICATIVE_SIDE_SHIFT) & 0xFF)
         store_i64(state + layout.PEGGED_BID, UNSEEN_PRICE)
         store_i64(state + layout.PEGGED_ASK, UNSEEN_PRICE)
         store_u8(state + layout.PHASE, phase)
-        store_u8(state + layout.CALLED, (word >> CALLED_SHIFT) & 0xFF)
-        store_u8(state + layout.EXTENSIONS_USED, (word >> USED_SHIFT) & 0xFF)
+        store_u8(state + layout.CALLED, (word >> saved.CALLED_SHIFT) & 0xFF)
+        store_u8(state + layout.EXTENSIONS_USED, (word >> saved.USED_SHIFT) & 0xFF)
         mode = load_i64(state + layout.MODE) & ~layout.MODE_PHASE
         store_i64(
             state + layout.MODE, mode if phase == const.CONTINUOUS else mode | layout.MODE_PHASE
@@ -129,13 +99,13 @@ def load_orders(arena: int, rows: int, count: int) -> tuple[int, int]:
 
 @kernel_outlined
 def load_order(arena: int, row: int) -> int:
-    word = load_i64(row + ROW_WORD)
+    word = load_i64(row + saved.ROW_WORD)
     instrument = word & 0xFFFF
-    side, place = (word >> SIDE_SHIFT) & 0xFF, (word >> PLACE_SHIFT) & 0xFF
+    side, place = (word >> saved.SIDE_SHIFT) & 0xFF, (word >> saved.PLACE_SHIFT) & 0xFF
     order_id, price, qty = (
-        load_i64(row + ROW_ID),
-        load_i64(row + ROW_PRICE),
-        load_i64(row + ROW_QTY),
+        load_i64(row + saved.ROW_ID),
+        load_i64(row + saved.ROW_PRICE),
+        load_i64(row + saved.ROW_QTY),
     )
     if find_id(arena, instrument, order_id) != 0:
         return REPEATED_ID
@@ -153,7 +123,7 @@ def load_order(arena: int, row: int) -> int:
     slot = open_order(arena, instrument, order_id, plain_owner(word))
     store_i64(slot_addr(arena, slot) + layout.SLOT_QTY, qty)
     store_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL, 0)
-    if load_u32(row + ROW_FLAGS) & ROW_EXTENDED:
+    if load_u32(row + saved.ROW_FLAGS) & ROW_EXTENDED:
         load_extension(arena, slot, row)
     if place != NO_PLACE:
         join_level(arena, book, page, key, slot, qty)
@@ -172,10 +142,10 @@ def standing_qty(arena: int, page: int, key: int) -> int:
 
 @kernel
 def plain_owner(word: int) -> int:
-    owner = (word >> PARTICIPANT_SHIFT) & 0xFFFF
-    if (word >> TYPE_SHIFT) & 0xFF == const.POST_ONLY:
+    owner = (word >> saved.PARTICIPANT_SHIFT) & 0xFFFF
+    if (word >> saved.TYPE_SHIFT) & 0xFF == const.POST_ONLY:
         owner |= layout.SLOT_POST_ONLY
-    if (word >> TIF_SHIFT) & 15 == const.GTC:
+    if (word >> saved.TIF_SHIFT) & 15 == const.GTC:
         owner |= layout.SLOT_GTC
     return owner
 
@@ -189,24 +159,24 @@ def load_extension(arena: int, slot: int, row: int) -> None:
     owner_at = slot_addr(arena, slot) + layout.SLOT_OWNER
     store_u32(ext + layout.EXT_OWNER, load_u32(owner_at))
     store_u32(owner_at, layout.EXTENDED | number)
-    word = load_i64(row + ROW_WORD)
-    instrument, order_type = word & 0xFFFF, (word >> TYPE_SHIFT) & 0xFF
-    tif, place = (word >> TIF_SHIFT) & 15, (word >> PLACE_SHIFT) & 0xFF
-    slices = load_u32(row + ROW_SLICES)
+    word = load_i64(row + saved.ROW_WORD)
+    instrument, order_type = word & 0xFFFF, (word >> saved.TYPE_SHIFT) & 0xFF
+    tif, place = (word >> saved.TIF_SHIFT) & 15, (word >> saved.PLACE_SHIFT) & 0xFF
+    slices = load_u32(row + saved.ROW_SLICES)
     store_u8(ext + layout.EXT_TYPE, order_type)
     store_u8(ext + layout.EXT_TIF, tif)
-    store_u8(ext + layout.EXT_MODE, (word >> MODE_SHIFT) & 15)
-    store_u8(ext + layout.EXT_SIDE, (word >> SIDE_SHIFT) & 0xFF)
+    store_u8(ext + layout.EXT_MODE, (word >> saved.MODE_SHIFT) & 15)
+    store_u8(ext + layout.EXT_SIDE, (word >> saved.SIDE_SHIFT) & 0xFF)
     store_u32(ext + layout.EXT_INSTRUMENT, instrument)
     store_u32(ext + layout.EXT_SLOT, slot)
     store_i64(ext + layout.EXT_PRICE, extension_price(row, order_type, place))
-    store_i64(ext + layout.EXT_RESERVE, load_i64(row + ROW_RESERVE))
-    store_i64(ext + layout.EXT_DISPLAY, load_i64(row + ROW_DISPLAY))
-    store_i64(ext + layout.EXT_TRIGGER, load_i64(row + ROW_TRIGGER))
-    store_i64(ext + layout.EXT_AUX, load_i64(row + ROW_AUX))
-    store_i64(ext + layout.EXT_EXPIRY_NS, load_i64(row + ROW_EXPIRY_NS))
-    store_i64(ext + layout.EXT_EXPIRY_NUMBER, load_i64(row + ROW_EXPIRY_NUMBER))
-    store_i64(ext + layout.EXT_ARRIVAL, load_i64(row + ROW_ARRIVAL))
+    store_i64(ext + layout.EXT_RESERVE, load_i64(row + saved.ROW_RESERVE))
+    store_i64(ext + layout.EXT_DISPLAY, load_i64(row + saved.ROW_DISPLAY))
+    store_i64(ext + layout.EXT_TRIGGER, load_i64(row + saved.ROW_TRIGGER))
+    store_i64(ext + layout.EXT_AUX, load_i64(row + saved.ROW_AUX))
+    store_i64(ext + layout.EXT_EXPIRY_NS, load_i64(row + saved.ROW_EXPIRY_NS))
+    store_i64(ext + layout.EXT_EXPIRY_NUMBER, load_i64(row + saved.ROW_EXPIRY_NUMBER))
+    store_i64(ext + layout.EXT_ARRIVAL, load_i64(row + saved.ROW_ARRIVAL))
     store_u32(ext + layout.EXT_SLICES, slices)
     state = instrument_addr(arena, instrument)
     add(state + layout.MODE, layout.MODE_SPECIAL)
@@ -222,14 +192,14 @@ def load_extension(arena: int, slot: int, row: int) -> None:
 def extension_price(row: int, order_type: int, place: int) -> int:
     """Its limit; of what has none the price at which it stands or will stand."""
     if ((STOP_BITS | PEG_BITS) >> order_type) & 1:
-        return load_i64(row + ROW_LIMIT)
+        return load_i64(row + saved.ROW_LIMIT)
     if place != NO_PLACE:
-        return load_i64(row + ROW_PRICE)
+        return load_i64(row + saved.ROW_PRICE)
     if (UNPRICED_BITS >> order_type) & 1:
         # A market order that waits for an auction: the most aggressive price.
-        side = (load_i64(row + ROW_WORD) >> SIDE_SHIFT) & 0xFF
+        side = (load_i64(row + saved.ROW_WORD) >> saved.SIDE_SHIFT) & 0xFF
         return MAX_VALUE if side == const.BUY else -MAX_VALUE - 1
-    return load_i64(row + ROW_LIMIT)
+    return load_i64(row + saved.ROW_LIMIT)
 
 
 @kernel

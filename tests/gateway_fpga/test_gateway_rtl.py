@@ -9,6 +9,8 @@ FIRST = ["rtl_equals_golden", "latency", "under_traffic", "read_back", "in_reset
 """What `make test` runs of the small table on Icarus; the rest there takes a minute more."""
 REST = [f"^(?!.*({'|'.join(FIRST)}))"]
 TAKES_LONG = [pytest.mark.long, pytest.mark.fpga]
+FURTHER = {"icarus": [], "verilator": TAKES_LONG}
+"""Of further sizes: each is a model of its own, which takes Verilator most of a minute to build."""
 
 
 @pytest.mark.parametrize(
@@ -21,12 +23,12 @@ TAKES_LONG = [pytest.mark.long, pytest.mark.fpga]
             pytest.param(simulator, *run, id=f"{simulator}-{name}", marks=marks)
             for simulator in SIMULATORS
             for name, run, marks in (
-                ("small-counters", (4, 4, ["counters_", "every_address"]), ()),
+                ("small-counters", (4, 4, ["counters_", "every_address"]), FURTHER[simulator]),
                 ("small-counters-all", (4, 4, None), pytest.mark.long),
                 (
                     "full-table",
                     (9, 32, ["every_verdict_on_many_orders", "read_back", "rows_of_any"]),
-                    (),
+                    FURTHER[simulator],
                 ),
             )
         ),

@@ -38,7 +38,8 @@ def test_examples_on_the_page_are_what_happens(script, number):
 def test_everything_that_has_a_name_has_an_example(names):
     """Whoever adds an order type, an event or a reason shows on the page what it does."""
     words = set(re.split(r"[\s=+]+", "\n".join(EXAMPLES)))
-    unshown = {name.name for name in names} - words - {"NONE", "LAST"}
+    # RISK is answered before the matcher: docs/risk.md.
+    unshown = {name.name for name in names} - words - {"NONE", "LAST", "RISK"}
     assert unshown == set()
 
 

@@ -2,12 +2,15 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from openoutcry.wire import kernel as kernel_module
 from openoutcry.wire.kernel import CACHE_DIR, kernel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,6 +121,53 @@ def test_a_copy_of_the_same_sources_compiles_nothing(tree, tmp_path):
     other_cache, answer, hits = ask(copy, OUTCRY_CACHE_DIR=str(tree / "cache"))
     assert (answer, hits) == (15, 0)
     assert other_cache != cache
+
+
+def test_processes_that_need_a_kernel_at_once_compile_it_once(tree):
+    """Five begin together in an empty cache: one compiles, four load what it has compiled."""
+    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= {"OUTCRY_CACHE_DIR": str(tree / "cache")}
+    start = "import sys\nfrom openoutcry.flow import caller\nprint(flush=True)\nsys.stdin.read()\n"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", start + ASK], env=environment, cwd=tree, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )
+        for _ in range(5)
+    ]  # fmt: skip
+    for process in processes:
+        process.stdout.readline()
+    for process in processes:
+        process.stdin.close()
+    hits = []
+    for process in processes:
+        with process:
+            _, cache, answer, hit = process.stdout.read().strip().split("|")
+        assert answer == "11"
+        hits.append(int(hit))
+    assert sorted(hits) == [0, 1, 1, 1, 1]
+    assert not list(Path(cache).glob("*.lock"))
+
+
+@pytest.mark.parametrize(("ended", "patience_s"), [(True, 600), (False, 0.1)])
+def test_nobody_waits_for_one_that_compiles_no_more(tmp_path, monkeypatch, ended, patience_s):
+    """Killed, it holds the lock no longer; stopped, it is waited for a while.  No file is left."""
+    monkeypatch.setattr(kernel_module, "PATIENCE_S", patience_s)
+    index, begun = tmp_path / "kernel.nbi", tmp_path / "begun"
+    child = os.fork()
+    if child == 0:
+        with kernel_module._nobody_else_compiles(index):
+            begun.touch()
+            signal.pause()
+    while not begun.exists():
+        time.sleep(0.001)
+    if ended:
+        os.kill(child, signal.SIGKILL)
+    with kernel_module._nobody_else_compiles(index):
+        begun.unlink()
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_verify_has_kernels_of_its_own(tree):
