@@ -92,6 +92,20 @@ def _attempt(read: Callable[[], Any]) -> Any:
         return None
 
 
+def isolated_cores(base: Path = Path("/")) -> set[int]:
+    """The cores on which the scheduler puts nothing by itself (isolcpus), none where it does not
+    say.  The list's form: https://docs.kernel.org/admin-guide/cputopology.html."""
+    found: set[int] = set()
+    try:
+        text = _text(base / CPU / "isolated")
+    except OSError:
+        return found
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        found |= set(range(int(first), int(last or first) + 1))
+    return found
+
+
 def _text(path: Path) -> str:
     return path.read_text(errors="replace").strip()
 

@@ -58,7 +58,7 @@ def compile_kernels(
         for row in table.stages:
             if row.compiled:
                 step_address(row)
-        compile_kernel(loop.run_stages, 6)
+        compile_kernel(loop.run_stages, 7)
 
     steps: tuple[tuple[str, Callable[[], None]], ...] = (
         ("order flow", flow),

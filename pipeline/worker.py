@@ -20,6 +20,7 @@ from openoutcry.dpdk_shim.packets import Key
 from openoutcry.dpdk_shim.shim import Shim
 from openoutcry.gateway_fpga import Settings, make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
+from openoutcry.host.info import isolated_cores
 from openoutcry.host.processes import STOP_SIGNALS, fork_reporting
 from openoutcry.journal import JournalWriter
 from openoutcry.matcher import Engine
@@ -45,6 +46,9 @@ SLICE_NS = 20_000_000
 # A pause is 10 to 40 ns: this many keep a stage awake for over 100 us, then it yields the core
 # each time round.
 SPINS = 4_000
+NAP_US = 500
+"""In quiet times a loop sleeps for so long on a core that is not its own (isolcpus), or an idle
+venue would keep every such core busy; not where steps are being timed."""
 MIN_SLEEP_S, MAX_SLEEP_S, IDLE_SHARE = 20e-6, 500e-6, 32
 """A stage of Python that finds nothing sleeps for this share of the time since it last did, within
 these bounds."""
@@ -128,6 +132,7 @@ class StageGroup:
         plan = [(step_address(r), self.contexts.address_of(r.name), table.index[r.name])
                 for r in rows]  # fmt: skip
         self.plan = np.array(plan, np.int64).reshape(-1, loop.PLAN_BYTES // 8)
+        self.nap = np.zeros(loop.NAP_WORDS, np.int64)
 
     def rebuild_engine(self, name: str) -> Engine:
         """The stage's engine; what its hooks keep lies where the exchange operator sees it."""
@@ -143,7 +148,13 @@ class StageGroup:
     def run(self, slice_ns: int, leave_idle: bool) -> int:
         return int(
             loop.run_stages(
-                self.plan.ctypes.data, len(self.plan), self.probe, slice_ns, SPINS, int(leave_idle)
+                self.plan.ctypes.data,
+                len(self.plan),
+                self.probe,
+                slice_ns,
+                SPINS,
+                int(leave_idle),
+                self.nap.ctypes.data,
             )
         )
 
@@ -233,6 +244,8 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
     if apart:
         return _run_python(work, apart[0])
     stages = StageGroup(work, group.stages)
+    if not stages.probe and group.core not in isolated_cores():
+        stages.nap[loop.NAP_US // 8] = NAP_US
     say_ready(work.shared, group.stages)
     while stages.run(SLICE_NS, leave_idle=False) != loop.FINISHED:
         stages.check()

@@ -9,8 +9,15 @@ from openoutcry.pipeline.stages import words as w
 from openoutcry.wire.indirect import call_step
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, monotonic_ns, pause, store_i64, yield_cpu
+from openoutcry.wire.sleep import sleep_us
 
 IDLE, TIME_UP, FINISHED = 0, 1, 2
+
+# Words of a nap, as byte offsets: for how long (0: never), and when there was work last.
+NAP_US, NAP_BUSY_NS, NAP_WORDS = 0, 8, 2
+QUIET_NS = 100_000_000
+"""A loop that has had work, and none for so long, naps each time round."""
+LOOK_ROUNDS = 128
 
 # A plan's rows, as byte offsets.
 PLAN_STEP, PLAN_CONTEXT, PLAN_STAGE, PLAN_BYTES = 0, 8, 16, 24
@@ -57,18 +64,27 @@ def probe_step(probe: int, stage: int, before: int) -> int:
 
 
 @kernel
+def is_quiet(nap: int, now: int) -> int:
+    """1 if the loop may nap: it has had work, and none for a while."""
+    busy = load_i64(nap + NAP_BUSY_NS)
+    return 1 if load_i64(nap + NAP_US) > 0 and busy > 0 and now - busy > QUIET_NS else 0
+
+
+@kernel
 def run_stages(
-    plan: int, count: int, probe: int, slice_ns: int, spins: int, leave_idle: int
+    plan: int, count: int, probe: int, slice_ns: int, spins: int, leave_idle: int, nap: int
 ) -> int:
     """Run the plan's stages in turn until ``slice_ns`` have passed or all have finished.
 
     ``probe``: where long steps are noted, 0 for nowhere.  With ``leave_idle`` it returns as soon as
     no stage could do anything (inline: the journal must then make room).  Otherwise an idle loop
-    pauses ``spins`` times, then gives the core away each time round.
+    pauses ``spins`` times, then gives the core away each time round; in quiet times it sleeps, as
+    ``nap`` says.
     """
     step = monotonic_ns()
     until = step + slice_ns
-    idle = 0
+    naps = is_quiet(nap, step)
+    idle = spins if naps == 1 else 0
     rounds = 0
     while True:
         work = 0
@@ -87,10 +103,15 @@ def run_stages(
             idle += 1
             if idle < spins:
                 pause()
+            elif naps == 1:
+                sleep_us(load_i64(nap + NAP_US))
             else:
                 yield_cpu()
-        if rounds & 127 == 0:
+        if naps == 1 or rounds & (LOOK_ROUNDS - 1) == 0:
             now = monotonic_ns()
+            if idle < min(spins, LOOK_ROUNDS):
+                store_i64(nap + NAP_BUSY_NS, now)
+            naps = is_quiet(nap, now) if idle >= spins else 0
             if heartbeat(plan, count, now) == 1:
                 return FINISHED
             if now > until:

@@ -1,10 +1,19 @@
-"""A stage of Python that has nothing to do leaves the core to others."""
+"""A process that has nothing to do leaves the core to others."""
 
+import resource
+import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from openoutcry.host.info import isolated_cores
+from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import worker
+from openoutcry.pipeline.stages import loop
+from openoutcry.pipeline.stages import words as w
+from openoutcry.wire.indirect import kernel_address
+from openoutcry.wire.kernel import kernel
 
 
 class Hands:
@@ -61,3 +70,40 @@ def test_a_long_wait_is_a_share_of_itself_and_bounded(slept):
 
 def test_work_makes_it_awake_again(slept):
     assert slept([0] * 3000 + [5, 0])[-1] == worker.MIN_SLEEP_S
+
+
+@kernel
+def nothing_to_do(context: int) -> int:
+    return 0
+
+
+def naps_of(nap_us, busy_ns):
+    """How often a loop of one idle stage sleeps in a slice."""
+    block, context = np.zeros(16, np.int64), np.zeros(w.CONTEXT_BYTES // 8, np.int64)
+    context[w.BLOCK // 8] = block.ctypes.data
+    plan = np.array([kernel_address(nothing_to_do, 1), context.ctypes.data, 0], np.int64)
+    nap = np.array([nap_us, busy_ns], np.int64)
+    before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+    ended = loop.run_stages(plan.ctypes.data, 1, 0, 20_000_000, 10, 0, nap.ctypes.data)
+    assert ended == loop.TIME_UP
+    assert block[ct.STAGE_HEARTBEAT_NS // 8] > 0
+    assert nap.tolist() == [nap_us, busy_ns]
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before
+
+
+def test_a_loop_sleeps_only_in_quiet_times_and_where_it_may():
+    long_ago = time.monotonic_ns() - 2 * loop.QUIET_NS
+    assert naps_of(500, long_ago) > 0
+    for nap_us, busy_ns in ((0, long_ago), (500, 0), (500, time.monotonic_ns() + 2**40)):
+        # A page that has to be waited for would count as well.
+        counts = [naps_of(nap_us, busy_ns) for _ in range(5)]
+        assert min(counts) == 0, (nap_us, busy_ns)
+
+
+def test_isolated_cores_are_read_as_the_kernel_lists_them(tmp_path):
+    assert isolated_cores(tmp_path) == set()
+    path = tmp_path / "sys/devices/system/cpu/isolated"
+    path.parent.mkdir(parents=True)
+    for text, cores in (("\n", set()), ("3\n", {3}), ("2-4,7\n", {2, 3, 4, 7})):
+        path.write_text(text)
+        assert isolated_cores(tmp_path) == cores
