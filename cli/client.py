@@ -10,7 +10,7 @@ import click
 
 from openoutcry.cli.options import Count, Endpoint, as_json_option
 from openoutcry.cli.prompt import SETTLE_S, FixPrompt, Prompt
-from openoutcry.client import ClientError, FixClient, OuchClient
+from openoutcry.client import ClientError, DropCopyClient, FixClient, OuchClient
 from openoutcry.client.load import run_load
 
 
@@ -75,6 +75,23 @@ def fix(to: tuple[str, int], user: str, password: str, target: str, prefix: str)
         click.echo(f"logged on to {target}")
         session.mass_status()
         _read(FixPrompt(session))
+
+
+@client.command("drop-copy")
+@click.argument("to", type=Endpoint(), metavar="HOST:PORT")
+@_session_options
+@click.option("--sequence", type=click.IntRange(0), default=1, show_default=True,
+              help="First message wanted; 0: only what is new.")  # fmt: skip
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=None,
+              help="End after so long without a message; otherwise when interrupted.")  # fmt: skip
+def drop_copy(
+    to: tuple[str, int], user: str, password: str, sequence: int, seconds: float | None
+) -> None:
+    """Show everything that happens to the orders of a participant or a group, as it happens."""
+    with DropCopyClient(*to, user, password, sequence=sequence) as session:
+        click.echo(f"session {session.session}, next message {session.sequence}")
+        for copy in session.copies(seconds):
+            click.echo(str(copy))
 
 
 def _read(prompt: Prompt) -> None:

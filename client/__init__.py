@@ -6,6 +6,7 @@
 ...     print(client.next(timeout_s=1))
 """
 
+from openoutcry.client.drop_copy import Copy, DropCopyClient
 from openoutcry.client.fix import FixClient, FixMessage, FixNumbers
 from openoutcry.client.ouch import (
     ClientError,
@@ -19,6 +20,8 @@ from openoutcry.client.ouch import (
 
 __all__ = [
     "ClientError",
+    "Copy",
+    "DropCopyClient",
     "FixClient",
     "FixMessage",
     "FixNumbers",

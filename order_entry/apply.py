@@ -388,25 +388,25 @@ def copy_event(hall: int, codecs: int, event: int, note: int, rx_ts_ns: int) -> 
     if copies == 0:
         return
     rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
-    row, name = 0, 0
+    row, sender = 0, 0
     if load_u8(event + EVENT_KIND) != REJECTED:
         row = r.current_row(rows, mask, load_i64(event + EVENT_ID))
     if row != 0:
-        name = block_of(hall, load_u16(row + r.SESSION)) + s.NAME
+        sender = block_of(hall, load_u16(row + r.SESSION))
     if note != 0:
         if load_u8(note + n.FLAGS) & n.FLAG_INTERNAL:
             if load_u8(event + EVENT_KIND) == REJECTED:
                 return
             note = 0
         else:
-            sender = block_of(hall, load_u16(note + n.SESSION))
+            causer = block_of(hall, load_u16(note + n.SESSION))
             # What a taker's note says is nothing about the orders that it met.
-            if load_i64(sender + s.PARTICIPANT) != who or (row != 0 and sender + s.NAME != name):
+            if load_i64(causer + s.PARTICIPANT) != who or (row != 0 and causer != sender):
                 note = 0
             else:
-                name = sender + s.NAME
+                sender = causer
     out = codecs + CODEC_BYTES * CODECS
-    size = drop_copy.write_copy(event, row, note, name, rx_ts_ns, out + soupbin.HEADER_BYTES)
+    size = drop_copy.write_copy(event, row, note, sender, rx_ts_ns, out + soupbin.HEADER_BYTES)
     for place in range(load_i64(hall + h.COPY_COUNT)):
         if copies >> place & 1:
             session = block_of(hall, load_i64(hall + h.COPY_SESSIONS + 8 * place))

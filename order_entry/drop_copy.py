@@ -9,6 +9,7 @@ import numpy as np
 
 from openoutcry.order_entry import notes as n
 from openoutcry.order_entry import rows as r
+from openoutcry.order_entry import session as s
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.soupbin import frame
@@ -16,23 +17,26 @@ from openoutcry.wire.enums import EventKind
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
     copy64,
+    load_i64,
     load_u8,
     store_i64,
     store_u8,
 )
-from openoutcry.wire.records import EVENT
+from openoutcry.wire.records import EVENT, EVENT_DTYPE
 
 __all__ = ["COPY_BYTES", "COPY_DTYPE", "decode", "frame", "write_copy"]
 
 COPY_DTYPE = np.dtype(
     [
-        ("event", "V64"), ("rx_ts_ns", "<i8"), ("session", "S14"), ("message", "u1"),
+        ("event", EVENT_DTYPE), ("rx_ts_ns", "<i8"), ("session", "S13"), ("protocol", "u1"),
+        ("message", "u1"),
         ("refused", "u1"), ("token", "S40"),
     ]
 )  # fmt: skip
-"""session: user name of the order's session, empty if it has none · message: type byte of the
-session's message that caused the event, 0 if it was another's · refused: why the session layer
-refused that, 0 if it did not · token: of a rejected message its own or the one that it names."""
+"""session: user name of the order's session, empty if it has none · protocol: that session's
+(:class:`spec.Protocol`) · message: type byte of the session's message that caused the event, 0 if
+it was another's · refused: why the session layer refused that, 0 if it did not · token: of a
+rejected message its own or the one that it names."""
 COPY_BYTES = COPY_DTYPE.itemsize
 assert COPY_BYTES == 128
 
@@ -41,8 +45,8 @@ _KIND = EVENT.offsets["kind"]
 _REJECTED, _ACCEPTED, _REPLACED = (
     int(kind) for kind in (EventKind.REJECTED, EventKind.ACCEPTED, EventKind.REPLACED)
 )
-_RX_TS, _SESSION, _MESSAGE, _REFUSED, _TOKEN = 64, 72, 86, 87, 88
-_NAME_BYTES, _TOKEN_BYTES = 14, 40
+_RX_TS, _SESSION, _PROTOCOL, _MESSAGE, _REFUSED, _TOKEN = 64, 72, 85, 86, 87, 88
+_NAME_BYTES, _TOKEN_BYTES = 13, 40
 
 
 @kernel
@@ -53,19 +57,20 @@ def decode(packet: int, length: int, session: int, order: int, note: int) -> int
 
 
 @kernel_outlined
-def write_copy(event: int, row: int, note: int, name: int, rx_ts_ns: int, out: int) -> int:
+def write_copy(event: int, row: int, note: int, sender: int, rx_ts_ns: int, out: int) -> int:
     """Write the copy of an event; its bytes.
 
     ``row``: of its order before the event, 0 if it is no session's; ``note``: of the command that
-    caused it, if that was the order's own session, else 0; ``name``: address of the name (16 bytes)
-    of that session, or 0.
+    caused it, if that was the order's own session, else 0; ``sender``: address of that session's
+    block, or 0.
     """
     copy64(out, event)
     for offset in range(64, 128, 8):
         store_i64(out + offset, 0)
     store_i64(out + _RX_TS, rx_ts_ns)
-    if name != 0:
-        copy_text(out + _SESSION, name, _NAME_BYTES)
+    if sender != 0:
+        copy_text(out + _SESSION, sender + s.NAME, _NAME_BYTES)
+        store_u8(out + _PROTOCOL, load_i64(sender + s.PROTOCOL))
     token = row + r.TOKEN if row != 0 else 0
     if note != 0:
         store_u8(out + _MESSAGE, load_u8(note + n.MESSAGE))

@@ -28,6 +28,17 @@ password = "{BETA}"
 protocol = "ouch-4.2"
 address = "127.0.0.1:9001"
 
+# A drop copy only listens: to all that happens to a participant's orders, or to a group's.
+[[session]]
+name = "COPY"
+protocol = "drop-copy"
+group = "alpha"
+password = "{COPY}"
+
+[[port]]
+protocol = "drop-copy"
+address = "127.0.0.1:9002"
+
 # FIX 4.4: the name is the SenderCompID, the venue's name the TargetCompID unless `target` is given.
 [[session]]
 name = "ALPHAFIX"

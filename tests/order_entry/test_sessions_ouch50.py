@@ -122,6 +122,7 @@ def test_a_day_of_two_versions_and_their_copies(venue):
         kinds.CANCELLED, kinds.COMPLETED, kinds.REJECTED, kinds.REJECTED, kinds.ACCEPTED,
     ]  # fmt: skip
     assert records["session"].tolist()[-1].strip() == b"FOUR"
+    assert records["protocol"].tolist() == [2] * 9 + [1]
     assert records["token"].tolist()[-1].strip() == b"f1"
     assert [int.from_bytes(token[:4], "little") for token in records["token"][:6]] == [
         1, 1, 2, 5, 5, 2,

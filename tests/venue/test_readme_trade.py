@@ -12,6 +12,7 @@ from user_commands import ROOT, environment, run
 
 pytest.importorskip("argon2", reason="passwords need argon2-cffi (openoutcry[venue])")
 NOON = "--from 2026-11-23T12:00"
+PORTS = "9001", "9002"
 
 
 def blocks() -> list[list[str]]:
@@ -31,17 +32,19 @@ def shown(lines: list[str]) -> re.Pattern[str]:
 
 
 def test_two_participants_trade(tmp_path: Path) -> None:
-    venue, alpha, beta = blocks()
+    venue, alpha, beta, copy = blocks()
     _, init, serve = [line.removeprefix("$ ") for line in venue if line.startswith("$ ")]
     said = run(init, tmp_path)
     assert shown(venue).match(said)
     words = dict(re.findall(r"^session (\w+): password (\w+)$", said, re.M))
     file = tmp_path / "venue.toml"
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = str(unused.getsockname()[1])
+    unused = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    ports = {shown: str(one.getsockname()[1]) for shown, one in zip(PORTS, unused, strict=True)}
+    for one in unused:
+        one.close()
     text = file.read_text().replace("# volatile_journal", "volatile_journal")
-    text = re.sub(r"127\.0\.0\.1:900[^1]", "127.0.0.1:0", text)
-    file.write_text(text.replace("9001", port))
+    text = re.sub(r"127\.0\.0\.1:900[^12]", "127.0.0.1:0", text)
+    file.write_text(replaced(text, ports))
     with subprocess.Popen(
         ["bash", "-c", f"exec {serve} {NOON}"], cwd=tmp_path, env=environment(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -52,21 +55,27 @@ def test_two_participants_trade(tmp_path: Path) -> None:
                 assert serving.poll() is None, serving.communicate()
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
-            for lines, name in ((alpha, "ALPHA"), (beta, "BETA")):
-                assert shown(lines).search(trade(lines, port, words[name])), lines
+            for lines, name in ((alpha, "ALPHA"), (beta, "BETA"), (copy, "COPY")):
+                assert shown(lines).search(trade(lines, ports, words[name])), lines
         finally:
             serving.send_signal(signal.SIGINT)
             _, err = serving.communicate(timeout=300)
         assert serving.returncode == 0, err
 
 
-def trade(lines: list[str], port: str, password: str) -> str:
+def replaced(text: str, ports: dict[str, str]) -> str:
+    for port, ours in ports.items():
+        text = text.replace(port, ours)
+    return text
+
+
+def trade(lines: list[str], ports: dict[str, str], password: str) -> str:
     """What the client prints of a block's commands, once all that is shown has come."""
     (command,) = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
     typed = [line.removeprefix("outcry> ") for line in lines if line.startswith("outcry> ")]
     messages = sum(line[:1].isdigit() for line in lines)
     with subprocess.Popen(
-        ["bash", "-c", f"exec {command.replace('9001', port)}"], text=True,
+        ["bash", "-c", f"exec {replaced(command, ports)}"], text=True,
         env=environment() | {"OUTCRY_PASSWORD": password, "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     ) as client:  # fmt: skip

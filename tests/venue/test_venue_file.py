@@ -245,7 +245,7 @@ def test_init_writes_the_example_and_never_over_a_file(
     assert said.exit_code == 0
     assert (tmp_path / "venue.toml").read_text().startswith(EXAMPLE.read_text())
     told = outcry("venue", "check", "venue.toml").stdout
-    assert "2 instruments, 2 participants, 3 sessions: no mistake" in told
+    assert "2 instruments, 2 participants, 4 sessions: no mistake" in told
     sessions = read_venue(tmp_path / "venue.toml").sessions.sessions
     words = re.findall(r"^session (\w+): password (\w{10})$", said.stdout, re.MULTILINE)
     assert [name for name, _ in words] == [session.name for session in sessions]

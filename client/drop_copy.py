@@ -1,0 +1,113 @@
+"""A client of a drop copy: told everything that happens to the orders of a participant or a group,
+and able to say nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+
+from openoutcry.client.soupbin import ClientError, SoupBinConnection
+from openoutcry.order_entry.drop_copy import COPY_BYTES, COPY_DTYPE
+from openoutcry.order_entry.soupbin import LoginRequest
+from openoutcry.order_entry.spec import Protocol
+from openoutcry.wire.enums import EventKind, Reason, Side
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What happened to an order, as of the event record (docs/wire.md)."""
+
+    sequence: int
+    """Of the copy's own stream."""
+    event: EventKind
+    reason: Reason
+    rx_ts_ns: int
+    """When the command that caused it came, ns since the epoch (UTC)."""
+    session: str
+    """User name of the order's session; "" if it came another way."""
+    token: str | int
+    """The order's name in that session; of OUCH 5.0 its UserRefNum."""
+    participant: int
+    instrument: int
+    """Its place in the venue file, from 0; 65,535: unknown."""
+    side: Side
+    order_id: int
+    price_ticks: int
+    qty_lots: int
+    leaves_lots: int
+    event_seq: int
+
+    def __str__(self) -> str:
+        words = {"session": self.session, "token": self.token, "side": self.side.name}
+        numbers = {
+            name: getattr(self, name)
+            for name in ("qty_lots", "price_ticks", "leaves_lots", "instrument", "participant")
+        }
+        if self.reason:
+            numbers["reason"] = self.reason.name
+        told = " ".join(f"{key}={value}" for key, value in (words | numbers).items() if value != "")
+        return f"{self.sequence} {self.event.name.lower()} {told}"
+
+
+def read_copy(sequence: int, data: bytes) -> Copy:
+    """A message of the stream, by its bytes.  Raises :class:`ClientError` if it is none."""
+    if len(data) != COPY_BYTES:
+        raise ClientError(f"message {sequence}: {len(data)} bytes, not {COPY_BYTES}")
+    (record,) = np.frombuffer(data, COPY_DTYPE)
+    event = record["event"]
+    token: str | int = record["token"].decode("latin-1").rstrip(" ")
+    if record["protocol"] == Protocol.OUCH50:
+        token = int.from_bytes(data[-COPY_DTYPE["token"].itemsize :][:4], "little")
+    names = ("participant", "instrument", "order_id", "price_ticks", "qty_lots", "leaves_lots")
+    return Copy(
+        sequence=sequence, event=EventKind(event["kind"]), reason=Reason(event["reason"]),
+        rx_ts_ns=int(record["rx_ts_ns"]), session=record["session"].decode("latin-1").rstrip(" "),
+        token=token, side=Side(event["side"]), event_seq=int(event["seq"]),
+        **{name: int(event[name]) for name in names},
+    )  # fmt: skip
+
+
+class DropCopyClient:
+    """A logged-in drop copy.  ``sequence``: number of the first message wanted, 1 for all of the
+    day, 0 for only what is new."""
+
+    def __init__(
+        self, host: str, port: int, username: str, password: str, *, sequence: int = 1
+    ) -> None:
+        """Raises :class:`ClientError` or :class:`LoginRejected`."""
+        login = LoginRequest(username, password, "", sequence)
+        self.connection = SoupBinConnection(host, port, login)
+
+    @property
+    def session(self) -> str:
+        return self.connection.session
+
+    @property
+    def sequence(self) -> int:
+        """Number of the next message: with it a later login goes on where this one stopped."""
+        return self.connection.sequence
+
+    def next(self, timeout_s: float | None = None) -> Copy | None:
+        """The next message; None after ``timeout_s`` without one (None: wait for ever)."""
+        data = self.connection.receive(timeout_s)
+        return None if data is None else read_copy(self.sequence - 1, data)
+
+    def copies(self, timeout_s: float | None = None) -> Iterator[Copy]:
+        """Messages until ``timeout_s`` passes without one."""
+        while (copy := self.next(timeout_s)) is not None:
+            yield copy
+
+    def logout(self) -> None:
+        self.connection.logout()
+
+    def __enter__(self) -> "DropCopyClient":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.logout()
