@@ -167,7 +167,8 @@ def test_what_takes_away_is_never_refused() -> None:
     )
     entry = 1 << ErrorBit.PARTICIPANT | 1 << ErrorBit.HALTED
     rate = 1 << ErrorBit.RATE
-    kinds = [k for k in CommandKind if k not in (CommandKind.TIME, CommandKind.PHASE)]
+    operators = (CommandKind.TIME, CommandKind.PHASE, CommandKind.RISK)
+    kinds = [k for k in CommandKind if k not in operators]
     got = dict(zip(kinds, codes(make_orders(kind=kinds), chosen), strict=True))
     assert got == {
         CommandKind.NEW: entry,

@@ -21,6 +21,7 @@ from openoutcry.client.fix import utc_text
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry.fix import reference
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, Takeover, ThrottlePolicy
+from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind
 
 FIX = int(Protocol.FIX44)
@@ -266,7 +267,7 @@ def wait_for_command(venue, name, kind):
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
         chunks = [orders for _, orders in JournalReader(venue.document["journal"]).chunks()]
-        commands = np.concatenate(chunks)
+        commands = np.concatenate([np.zeros(0, ORDER_DTYPE), *chunks])
         if ((commands["participant"] == NAMES[name]) & (commands["kind"] == kind)).any():
             return
         time.sleep(0.02)

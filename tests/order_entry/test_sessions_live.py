@@ -14,6 +14,7 @@ from sessions_venue import Client, Venue, enter
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.spec import CancelOnDisconnect, Takeover, ThrottlePolicy
+from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind
 
 ALL, NONE, DAY = CancelOnDisconnect.ALL, CancelOnDisconnect.NONE, CancelOnDisconnect.DAY
@@ -48,7 +49,7 @@ def wait_for(venue, participant, kind, count):
     until = time.monotonic() + 300
     while time.monotonic() < until:
         chunks = [orders for _, orders in JournalReader(venue.document["journal"]).chunks()]
-        commands = np.concatenate(chunks)
+        commands = np.concatenate([np.zeros(0, ORDER_DTYPE), *chunks])
         mine = commands[(commands["participant"] == participant) & (commands["kind"] == kind)]
         if len(mine) >= count:
             return
