@@ -236,6 +236,7 @@ class Storm:
     def begin(self, topology: str = "") -> Life:
         """Take the journal up, mending it where that is asked for, until the client is answered."""
         topology = topology or self.rng.choice(("inline", "inline", "processes"))
+        heard: list[str] = []
         for _ in range(3):
             life = self.live(self.options(topology, self.journal, self.port))
             if self._answers(life, self.client):
@@ -243,15 +244,18 @@ class Storm:
                 return life
             # Told in words: mended as the words say, each directory by the other.
             said = life.said.read_text()
+            heard.append(said)
             if "Traceback" in said or "outcry: " not in said:
                 raise Violation(f"no error in words: {said}")
             if not self.began:
                 raise Violation(f"a new journal was refused: {said}")
             self.outcomes["refused, then repaired"] += 1
             for path, other in ((self.journal, self.copy), (self.copy, self.journal)):
-                with suppress(OutcryError):
+                try:
                     repair(path, other)
-        raise Violation(f"not to be resumed: {said}")
+                except OutcryError as error:
+                    heard.append(f"repair of {path.name}: {error}")
+        raise Violation(f"not to be resumed: {'; then '.join(heard)}")
 
     def _answers(self, life: Life, client: Client) -> bool:
         if client.packets:
