@@ -27,7 +27,6 @@ ring = RingBuffer.create(name, 4096, ORDER_DTYPE, ["journal"])
 producer, reader = ring.producer(), ring.reader("journal")
 records = np.zeros(1, ORDER_DTYPE)
 records["symbol"], records["kind"], records["side"] = b"OUTCRY", 1, 2
-print(name, flush=True)
 count = 0
 while True:
     count += 1
@@ -35,6 +34,8 @@ while True:
     producer.publish(records)
     for _ in reader.drain():
         pass
+    if count == 10:
+        print(name, flush=True)  # there is something to be seen
     time.sleep(0.0002)
 """
 
