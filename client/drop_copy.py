@@ -3,10 +3,10 @@ and able to say nothing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
 
 import numpy as np
 
+from openoutcry.client.logged_in import LoggedIn
 from openoutcry.client.soupbin import ClientError, SoupBinConnection
 from openoutcry.order_entry.drop_copy import COPY_BYTES, COPY_DTYPE
 from openoutcry.order_entry.soupbin import LoginRequest
@@ -68,7 +68,7 @@ def read_copy(sequence: int, data: bytes) -> Copy:
     )  # fmt: skip
 
 
-class DropCopyClient:
+class DropCopyClient(LoggedIn):
     """A logged-in drop copy.  ``sequence``: number of the first message wanted, 1 for all of the
     day, 0 for only what is new."""
 
@@ -100,14 +100,3 @@ class DropCopyClient:
 
     def logout(self) -> None:
         self.connection.logout()
-
-    def __enter__(self) -> "DropCopyClient":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.logout()

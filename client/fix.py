@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from types import TracebackType
 from typing import Any
 
+from openoutcry.client.logged_in import LoggedIn
 from openoutcry.client.soupbin import ClientError, SessionEnded
 
 Fields = tuple[tuple[int, str], ...]
@@ -75,7 +75,7 @@ class FixNumbers:
     """Names that were made up."""
 
 
-class FixClient:
+class FixClient(LoggedIn):
     """A session of a venue.  ``numbers``: of the connection before, to go on where it stopped;
     without it both sides begin at 1 (ResetSeqNumFlag)."""
 
@@ -261,17 +261,6 @@ class FixClient:
 
     def close(self) -> None:
         self.socket.close()
-
-    def __enter__(self) -> "FixClient":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.logout()
 
     # The session layer.
 

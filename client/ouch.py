@@ -7,9 +7,9 @@ are refused.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from types import TracebackType
 from typing import Any
 
+from openoutcry.client.logged_in import LoggedIn
 from openoutcry.client.soupbin import ClientError, LoginRejected, SessionEnded, SoupBinConnection
 from openoutcry.order_entry.soupbin import LoginRequest
 from openoutcry.wire.messages import OPTIONS50, OUCH42, OUCH50
@@ -64,7 +64,7 @@ class Message:
         return f"{self.sequence} {self.name} {words}"
 
 
-class OuchClient:
+class OuchClient(LoggedIn):
     """A session of a venue.  ``version`` is "4.2" or "5.0"; an order's name is its token (text) in
     4.2, its UserRefNum (a number) in 5.0.
 
@@ -205,17 +205,6 @@ class OuchClient:
 
     def logout(self) -> None:
         self.connection.logout()
-
-    def __enter__(self) -> "OuchClient":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.logout()
 
     def _new_name(self, name: str | int | None) -> str | int:
         if self.is_50:
