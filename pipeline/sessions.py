@@ -30,6 +30,7 @@ from openoutcry.order_entry import session as s
 from openoutcry.order_entry.doorman import Doorman
 from openoutcry.order_entry.fix import drop_copy as fix_drop_copy
 from openoutcry.order_entry.fix import live as fix44
+from openoutcry.order_entry.fix import live42 as fix42
 from openoutcry.order_entry.fix import words as fix_words
 from openoutcry.order_entry.fix.numbers import NumbersFile
 from openoutcry.order_entry.passwords import password_hasher
@@ -71,6 +72,7 @@ CODECS: dict[Protocol, Any] = {
     Protocol.OUCH42: ouch42,
     Protocol.OUCH50: ouch50,
     Protocol.FIX44: fix44,
+    Protocol.FIX42: fix42,
     Protocol.DROP_COPY: drop_copy,
     Protocol.FIX_DROP_COPY: fix_drop_copy,
 }
