@@ -66,7 +66,7 @@ def _offsets(sizes: Sizes) -> tuple[dict[str, int], int]:
         "notes": sizes.notes * notes.NOTE_BYTES,
         "orders": sizes.notes * ORDER_BYTES,
         "copies": 8 * PARTICIPANTS if sizes.copies else 0,
-        "tokens": 4096 + sizes.tokens * tokens.ENTRY_BYTES,
+        "tokens": 4096 + tokens.memory_bytes(sizes.tokens),
     }
     at, found = HEAD_BYTES, {}
     for name, size in parts.items():
