@@ -118,7 +118,7 @@ class Sessions:
             len(spec.sessions), spec.row_capacity, shared.geometry.stamps, spec.token_capacity,
             not spoken.isdisjoint(DROP_COPIES), Protocol.FIX_DROP_COPY in spoken,
         )  # fmt: skip
-        segment = shared.segment("sessions", h.hall_bytes(sizes))
+        segment = shared.segment("sessions", h.hall_bytes(sizes), huge_pages=True)
         self.hall = h.Hall(segment.words(0, h.hall_bytes(sizes) // 8), sizes)
         self.symbols = s.Symbols(instruments, spec.price_decimals)
         self.streams = [self._stream(row, journal) for row in spec.sessions]
