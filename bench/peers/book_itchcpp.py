@@ -1,7 +1,7 @@
 """Run by the interpreter of itchcpp's own environment: see ``feed_peers.py``.
 
-``book_itchcpp.py FILE SYMBOL...`` prints JSON: how long its C++ took to build every symbol's book of
-FILE (ITCH 5.0 behind lengths), the best of three, and each book's best prices.
+``book_itchcpp.py FILE SYMBOL...`` prints JSON: how long its C++ took to build every symbol's book
+of FILE (ITCH 5.0 behind lengths), the best of three, and each book's best prices.
 """
 
 import json
