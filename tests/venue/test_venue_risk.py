@@ -73,10 +73,10 @@ def order(order_id: int, side: Side, qty: int, price: int, who: int = 1, **more:
 class Floor:
     """A served venue, its operator, and what its journal says."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, text: str = VENUE + MORE) -> None:
         hashed = password_hasher().hash(WORD)
         operators = "".join(OPERATOR.format(name=n, password=hashed) for n in ("anna", "bert"))
-        self.venue = ServedVenue(folder, "2026-11-23T10:00", PORT, VENUE + MORE + operators)
+        self.venue = ServedVenue(folder, "2026-11-23T10:00", PORT, text + operators)
         self.file = folder / "venue.toml"
         self.open()
 
