@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from served_venue import PORT, VENUE
-from test_venue_risk import Floor, kinds, order, told
+from served_venue import VENUE
+from venue_floor import Floor, kinds, order, told
 
 from openoutcry.replay.replay import replay
 from openoutcry.risk.bits import Setting
-from openoutcry.wire.enums import CommandKind, EventKind, Phase, Side
+from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason, Side
 
 LIMITS = "\nmin_price_ticks = 1\nmax_price_ticks = 100_000\nreference_price_ticks = 1_000\n"
 PROTECTED = """
@@ -146,13 +146,22 @@ def test_the_breaker_halts_the_market_and_then_closes_it(market) -> None:
     for step, price in enumerate((925, 890, 871)):
         market.at(f"10:{50 + step}:00")
         assert market.trade(price, b"TIN") == [set(), set()], price
+    market.at("11:00:00")
+    assert market.trade(870, b"TIN") == [set(), set()]
+    market.venue.wait_for(lambda s: s["risk"]["breaker_level"] == 2)
+    market.is_in("TIN", "HALT")
+    market.at("11:15:00")
+    market.is_in("TIN", "VOLATILITY_AUCTION")
+    market.at("11:16:00")
+    market.is_in("TIN", "CONTINUOUS")
     for step, price in enumerate((840, 801, 800)):
-        market.at(f"11:{step}0:00")
+        market.at(f"11:{step + 2}0:00")
         assert market.trade(price, b"TIN") == [set(), set()], price
     market.again()
     for symbol in ("GOLD", "TIN"):
         market.is_in(symbol, "CLOSED")
     assert market.venue.status()["risk"]["breaker_level"] == 3
-    market.at("17:00:00")
-    assert market.trade(980) == [{"HALTED"}, {"HALTED"}]
+    market.at("17:00:00")  # the calendar's closing auction is none
+    (refused,) = market.send(order(900, Side.BUY, 1, 980))
+    assert [row["reason"] for row in refused] == [Reason.WRONG_PHASE]
     assert market.phases_of("TIN")[-1] == "CLOSED"
