@@ -6,6 +6,7 @@ from typing import Any
 import numpy.typing as npt
 
 from openoutcry.matcher.hooks import Hooks
+from openoutcry.risk import open_orders
 from openoutcry.risk.after import after
 from openoutcry.risk.before import APPLIED, before
 from openoutcry.risk.bits import Setting
@@ -38,3 +39,15 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         if before(region.ctypes.data, record.ctypes.data) != APPLIED:
             raise RiskError(f"limits row {number}: {dict(row)} makes no sense")
     return Hooks(region, before, after)
+
+
+def open_orders_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:
+    """``settings``: ``limit``, the open orders that each participant may hold.
+
+    Raises :class:`RiskError` if that makes no sense.
+    """
+    try:
+        state = open_orders.make_state(int(settings["limit"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise RiskError(f"a bound on open orders: {error}") from None
+    return Hooks(state, open_orders.before, open_orders.after)
