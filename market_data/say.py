@@ -1,7 +1,7 @@
 """Write messages of ITCH 5.0, each behind its length: one function a message, from the one table.
 
-``out`` is where the message goes; each returns where the next one does.  A price or a quantity that
-its field cannot hold is written as it comes and noted as an error, with which nothing is sent.
+``out`` is where the message goes; each returns where the next one does.  Of a price or a quantity
+that its field cannot hold the nearest that it can is written, and counted.
 """
 
 import openoutcry.market_data.state as s
@@ -17,7 +17,8 @@ _X, _D, _U, _P, _Q, _I = (_OUT[kind].at for kind in "XDUPQI")
 _ZS, _ZR, _ZH, _ZJ, _ZA, _ZE, _ZC = (_OUT[kind].size_bytes for kind in "SRHJAEC")
 _ZX, _ZD, _ZU, _ZP, _ZQ, _ZI = (_OUT[kind].size_bytes for kind in "XDUPQI")
 MAX_BYTES = FRAME_BYTES + max(message.size_bytes for message in ITCH50.server)
-_LOCATE, _TIME = _S.locate, _S.timestamp
+_TIME = _S.timestamp
+assert (_S.locate, _TIME) == (1, 5)
 _KS, _KR, _KH, _KJ, _KA, _KE, _KC = (ord(kind) for kind in "SRHJAEC")
 _KX, _KD, _KU, _KP, _KQ, _KI = (ord(kind) for kind in "XDUPQI")
 
@@ -40,16 +41,13 @@ STATES = {
 
 @kernel
 def head(state: int, out: int, kind: int, size: int, locate: int) -> int:
-    """Length, type, locate and time of a message; returns its address."""
-    store_be16(out, size)
-    message = out + FRAME_BYTES
-    store_u8(message, kind)
-    store_be32(message + _LOCATE, locate << 16)
+    """Length, type, locate, tracking (0) and time of a message, in two stores; returns its
+    address."""
     now = load_i64(state + s.NOW)
-    store_be16(message + _TIME, now >> 32)
-    store_be32(message + _TIME + 2, now)
+    store_be64(out, size << 48 | kind << 40 | locate << 24)
+    store_be64(out + FRAME_BYTES + _TIME - 2, now)
     store_i64(state + s.MESSAGES, load_i64(state + s.MESSAGES) + 1)
-    return message
+    return out + FRAME_BYTES
 
 
 @kernel
@@ -60,10 +58,9 @@ def instrument_of(state: int, row: int) -> int:
 
 @kernel
 def store_price(state: int, instrument: int, at: int, price_ticks: int) -> None:
-    """A price with four decimals; what does not fit is an error."""
+    """A price with four decimals."""
     if price_ticks < 0 or price_ticks > load_i64(instrument + s.PRICE_MAX):
-        store_i64(state + s.ERROR, s.PRICE_RANGE)
-        price_ticks = 0
+        price_ticks = s.clamped(state, price_ticks, load_i64(instrument + s.PRICE_MAX))
     store_be32(at, price_ticks * load_i64(instrument + s.SCALE))
 
 
@@ -77,7 +74,7 @@ def store_limit(instrument: int, at: int, price_ticks: int) -> None:
 @kernel
 def store_shares(state: int, at: int, qty_lots: int) -> None:
     if qty_lots < 0 or qty_lots > MAX_U32:
-        store_i64(state + s.ERROR, s.QTY_RANGE)
+        qty_lots = s.clamped(state, qty_lots, MAX_U32)
     store_be32(at, qty_lots)
 
 
@@ -143,7 +140,7 @@ def auction_collar(state: int, out: int, instrument: int) -> int:
 @kernel
 def add(state: int, out: int, row: int, reference: int, shares: int) -> int:
     instrument = instrument_of(state, row)
-    message = head(state, out, _KA, _ZA, load_i64(instrument + s.LOCATE))
+    message = head(state, out, _KA, _ZA, load_u16(row + s.INSTRUMENT_AT) + 1)
     store_be64(message + _A.reference, reference)
     store_u8(message + _A.side, _B if load_u8(row + s.SIDE_AT) == BUY else _SELL_LETTER)
     store_shares(state, message + _A.shares, shares)
