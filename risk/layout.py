@@ -23,8 +23,8 @@ def _words(names: str, first: int = 0) -> list[int]:
     MAGIC_AT, TRACKING, PARTICIPANTS, GROUPS, INSTRUMENTS, SYMBOL_MASK, ORDER_MASK, ORDERS_OPEN,
     SYMBOLS_AT, PARTICIPANT_AT, GROUP_AT, INSTRUMENT_AT, CELL_AT, ORDER_AT, NOW_NS, MARKET_KILL,
     FIRST_OPERATOR, REFUSED_SEQ, REFUSED_BITS, REFUSED_BIT, REFUSED_LIMIT, REFUSED_VALUE,
-    REFUSED_ASKED, REFUSALS, FILE_DIGEST, EMERGENCY,
-) = _words("x " * 26)  # fmt: skip
+    REFUSED_ASKED, REFUSALS, FILE_DIGEST, EMERGENCY, PASSED,
+) = _words("x " * 27)  # fmt: skip
 HEADER_BYTES = 32 * WORD
 """TRACKING 0: nothing is checked and nothing counted.  FIRST_OPERATOR: who asked first for the
 market's reopening.  REFUSED_*: of the last order refused: command, bits, first bit, and of this one
