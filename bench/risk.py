@@ -14,7 +14,7 @@ from openoutcry.bench.kill import kill_ms
 from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.matcher import Engine
 from openoutcry.risk.after import after
-from openoutcry.risk.before import before
+from openoutcry.risk.before import ahead, before
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import View, make_region, setting
 from openoutcry.wire import ORDER_DTYPE, OutcryError, make_instruments
@@ -30,6 +30,7 @@ SIZES = {"cached": (64, 64), "large": (1_024, 256)}
 PASSES = 3
 """A figure of a round is the best of so many passes over the same commands."""
 BURST = 128
+AHEAD = 8
 PLENTY = 1 << 60
 
 
@@ -47,18 +48,19 @@ def run_commands(
             read += load_i64(orders + index * RECORD_BYTES) & 1
         for index in range(load_i64(firsts + 8 * begin), load_i64(firsts + 8 * end)):
             read += load_i64(events + index * RECORD_BYTES) & 1
+        first = load_i64(firsts + 8 * begin)
         start = monotonic_ns()
+        for index in range(begin, min(begin + AHEAD, end)):
+            ahead(state, orders + index * RECORD_BYTES)
         for index in range(begin, end):
+            if index + AHEAD < end:
+                ahead(state, orders + (index + AHEAD) * RECORD_BYTES)
             order = orders + index * RECORD_BYTES
-            first = load_i64(firsts + 8 * index)
             if before(state, order) != 0:
                 refused += 1
-            after(
-                state,
-                order,
-                events + first * RECORD_BYTES,
-                load_i64(firsts + 8 * index + 8) - first,
-            )
+            end_event = load_i64(firsts + 8 * index + 8)
+            after(state, order, events + first * RECORD_BYTES, end_event - first)
+            first = end_event
         store_i64(spent + begin // BURST * 8, monotonic_ns() - start)
     return refused, read
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from openoutcry.matcher.hooks import Hooks
 from openoutcry.risk.after import after
-from openoutcry.risk.before import APPLIED, before
+from openoutcry.risk.before import APPLIED, ahead, before
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import RiskError, make_region, setting
 
@@ -37,4 +37,4 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         )  # fmt: skip
         if before(region.ctypes.data, record.ctypes.data) != APPLIED:
             raise RiskError(f"limits row {number}: {dict(row)} makes no sense")
-    return Hooks(region, before, after)
+    return Hooks(region, before, after, ahead)

@@ -8,6 +8,9 @@
 #include <time.h>
 
 #define BURST 128
+#ifndef AHEAD
+#define AHEAD 8
+#endif
 #define W(at) (*(int64_t *)(at))
 #define NO_LIMIT INT64_MAX
 #define LARGEST (INT64_C(1) << 62)
@@ -253,7 +256,7 @@ static inline int reserve(char *s, const order_t *o, int64_t instrument) {
         STOP(limited == 0 || (distance != NO_LIMIT && limited == 1) || banded);
         size = W(rules + L_BOUND), paid = W(rules + L_WORST_BUY + at);
     } else {
-        STOP(banded && (price < W(rules + L_BAND_LOW) || price > W(rules + L_BAND_HIGH)));
+        STOP(banded && (sign ? price < W(rules + L_BAND_LOW) : price > W(rules + L_BAND_HIGH)));
         if (distance != NO_LIMIT && last != NO_LIMIT) {
             int64_t away, parts, allowed;
             STOP(__builtin_sub_overflow(price, last, &away));
@@ -507,6 +510,16 @@ static inline void after(char *s, const order_t *o, event_t *events, int64_t cou
     }
 }
 
+/* Asks for what a command that comes soon will need. */
+static inline void ahead(char *s, const order_t *o) {
+    if (W(s + L_TRACKING) == 0) return;
+    int64_t instrument = find_symbol(s, W(o->symbol));
+    char *cell = cell_of(s, o->participant, instrument);
+    __builtin_prefetch(cell);
+    __builtin_prefetch(cell + 64);
+    __builtin_prefetch(s + W(s + L_ORDER_AT) + order_home(s, instrument, o->order_id) * L_ORDER_BYTES);
+}
+
 static int64_t monotonic_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -525,7 +538,9 @@ int64_t run(char *state, const order_t *orders, int64_t count, event_t *events,
         for (int64_t i = firsts[begin]; i < firsts[end]; i++) read += events[i].order_id;
         __asm__ volatile("" ::"r"(read) : "memory");
         int64_t start = monotonic_ns();
+        for (int64_t i = begin; i < begin + AHEAD && i < end; i++) ahead(state, orders + i);
         for (int64_t i = begin; i < end; i++) {
+            if (i + AHEAD < end) ahead(state, orders + i + AHEAD);
             int64_t verdict = before(state, orders + i);
             if (verdicts) verdicts[i] = verdict;
             after(state, orders + i, events + firsts[i], firsts[i + 1] - firsts[i]);
