@@ -80,14 +80,29 @@ def fix(to: tuple[str, int], user: str, password: str, target: str, prefix: str)
 @client.command("drop-copy")
 @click.argument("to", type=Endpoint(), metavar="HOST:PORT")
 @_session_options
+@click.option("--protocol", type=click.Choice(["soupbin", "fix"]), default="soupbin",
+              show_default=True, help="SoupBinTCP, or FIX 4.4: from now on.")  # fmt: skip
+@_target_option
 @click.option("--sequence", type=click.IntRange(0), default=1, show_default=True,
-              help="First message wanted; 0: only what is new.")  # fmt: skip
+              help="First message wanted; 0: only what is new. Not over FIX.")  # fmt: skip
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), default=None,
               help="End after so long without a message; otherwise when interrupted.")  # fmt: skip
 def drop_copy(
-    to: tuple[str, int], user: str, password: str, sequence: int, seconds: float | None
+    to: tuple[str, int],
+    user: str,
+    password: str,
+    protocol: str,
+    target: str,
+    sequence: int,
+    seconds: float | None,
 ) -> None:
     """Show everything that happens to the orders of a participant or a group, as it happens."""
+    if protocol == "fix":
+        with FixClient(*to, user, password, target=target) as reports:
+            click.echo(f"logged on to {target}")
+            for report in reports.messages(seconds):
+                click.echo(str(report))
+        return
     with DropCopyClient(*to, user, password, sequence=sequence) as session:
         click.echo(f"session {session.session}, next message {session.sequence}")
         for copy in session.copies(seconds):

@@ -24,7 +24,8 @@ NAMES = {
     44: "Price", 45: "RefSeqNum", 54: "Side", 55: "Symbol", 58: "Text", 59: "TimeInForce",
     99: "StopPx", 102: "CxlRejReason", 103: "OrdRejReason", 150: "ExecType", 151: "LeavesQty",
     371: "RefTagID", 372: "RefMsgType", 373: "SessionRejectReason", 378: "ExecRestatementReason",
-    380: "BusinessRejectReason", 434: "CxlRejResponseTo", 448: "PartyID",
+    380: "BusinessRejectReason", 434: "CxlRejResponseTo", 447: "PartyIDSource", 448: "PartyID",
+    452: "PartyRole", 453: "NoPartyIDs", 797: "CopyMsgIndicator",
 }  # fmt: skip
 KINDS = {
     "3": "Reject", "8": "ExecutionReport", "9": "OrderCancelReject", "j": "BusinessReject",

@@ -229,10 +229,12 @@ def _agreed(
     for scan in scans:
         if scan not in members:
             flaws.append(
-                f"{scan.directory} and {best.directory} hold different blocks of one journal"
+                f"{scan.directory} and {best.directory} hold different blocks of one journal: "
+                f"`outcry journal repair {scan.directory} --copy {best.directory}` mends it or "
+                "says why not"
             )
     if scans[0] not in members:
-        raise JournalError(f"{flaws[-1]}: resume {best.directory}")
+        raise JournalError(f"{flaws[-1]}; or resume {best.directory}")
     return best, members
 
 

@@ -89,7 +89,11 @@ def agreeing(scans: Sequence[Scan], wanted: int, disk: Disk = REAL) -> tuple[Sca
         if len(members) >= wanted:
             found.append((tip, members))
     if not found:
-        raise JournalError(f"{_named(scans)} hold different blocks of one journal")
+        one, other = scans[0].directory, scans[-1].directory
+        raise JournalError(
+            f"{_named(scans)} hold different blocks of one journal: `outcry journal repair {one} "
+            f"--copy {other}` says where they part"
+        )
     best, members = max(found, key=lambda row: (row[0].next_index, row[0].end_segment))
     for tip, _ in found:
         if not begins(tip, best, disk):

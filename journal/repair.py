@@ -7,6 +7,7 @@ from pathlib import Path
 from openoutcry.journal.archive import upkeep_lock
 from openoutcry.journal.block import ALIGN, HEADER_BYTES, Block, BlockHeader, examine, unpack_header
 from openoutcry.journal.disk import REAL, Disk
+from openoutcry.journal.diverged import cut_superseded
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import FAILED_NAME, forget_failed, read_failed
 from openoutcry.journal.lock import JournalLock, lock_if_there
@@ -38,13 +39,15 @@ BLOCK_WINDOW_BYTES = ALIGN
 def repair(directory: PathName, copy: PathName | None = None, *, disk: Disk = REAL) -> list[str]:
     """Mend a journal that no pipeline is writing; returns what was done, one line a change.
 
-    Three things are ever done: a block that is damaged or missing is put back from ``copy``,
+    Four things are ever done: a block that is damaged or missing is put back from ``copy``,
     another directory of the same journal, if it is the very block that the chain asks for there;
     what is torn behind the last block and was never acknowledged, as far as the watermarks here and
     in the journal's other directories say, is cut off; a damaged watermark is made anew where the
-    copies show that nothing acknowledged is missing.  Then, with ``copy``, a directory that had
-    failed counts again (``failed.py``).  Raises :class:`JournalError`, having said in it what
-    was mended before, where none is possible: nothing acknowledged is thrown away.
+    copies show that nothing acknowledged is missing; a block that was in flight when the writer
+    died, and that the others went on without, gives way to theirs (``diverged.py``).  Then, with
+    ``copy``, a directory that had failed counts again (``failed.py``).  Raises
+    :class:`JournalError`, having said in it what was mended before, where none is possible: nothing
+    acknowledged is thrown away.
     """
     path = Path(directory)
     source = None if copy is None else Path(copy)
@@ -67,6 +70,7 @@ def repair(directory: PathName, copy: PathName | None = None, *, disk: Disk = RE
             if not scan.journal_id:
                 scan = Scan(path, disk)
         if source is not None:
+            done += _take_over(scan, source, disk, done)
             done += _readmit(path, source, disk)
     return done
 
@@ -87,6 +91,24 @@ def _step(scan: Scan, copy: Path | None, disk: Disk, done: list[str]) -> str:
     if scan.watermark_flaw:
         return _renew_watermark(scan, copy, disk)
     return ""
+
+
+def _take_over(scan: Scan, copy: Path, disk: Disk, done: list[str]) -> list[str]:
+    """Go over to the history of ``copy`` if what is here was superseded by it."""
+    try:
+        step = cut_superseded(scan, copy, disk)
+        if not step:
+            return []
+        steps, anew = [step], Scan(scan.directory, disk)
+        while step := _step(anew, copy, disk, steps):
+            steps.append(step)
+    except JournalError as error:
+        raise JournalError(f"{error}{_before(done)}") from None
+    return steps
+
+
+def _before(done: list[str]) -> str:
+    return f" (mended before: {'; '.join(done)})" if done else ""
 
 
 def _readmit(path: Path, copy: Path, disk: Disk) -> list[str]:
@@ -116,7 +138,7 @@ def _readmit(path: Path, copy: Path, disk: Disk) -> list[str]:
 
 def _restore(scan: Scan, flaw: str, copy: Path | None, disk: Disk, done: list[str]) -> str:
     """Put back the block that belongs where the scan stopped."""
-    before = f" (mended before: {'; '.join(done)})" if done else ""
+    before = _before(done)
     if copy is None:
         raise JournalError(f"{flaw}; a second copy could mend it: give --copy DIR{before}")
     place = _find_in_copy(scan, copy, disk)

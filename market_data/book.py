@@ -1,5 +1,6 @@
 """A subscriber's book: messages of ITCH 5.0 in, every displayed order of every instrument out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -77,18 +78,40 @@ class Book:
             (b.LEVEL_MASK, entries - 1),
         ):
             header[word // 8] = value
-        # All rows are in use when room is made: none of the orders' is free.
-        free = int(header[b.LEVEL_FREE // 8])
-        levels = self._levels.reshape(-1, b.LEVEL_BYTES // 8)
-        while free:
-            levels[free, b.COUNT // 8] = 0
-            free = int(levels[free, b.WORSE // 8])
+        for rows, row_bytes, first, mark, behind in (
+            (self._levels, b.LEVEL_BYTES, b.LEVEL_FREE, b.COUNT, b.WORSE),
+            (self._orders, b.ORDER_BYTES, b.ORDER_FREE, b.SHARES, b.BEHIND),
+        ):
+            table_of, free = rows.reshape(-1, row_bytes // 8), int(header[first // 8])
+            while free:
+                table_of[free, mark // 8] = 0
+                free = int(table_of[free, behind // 8])
         for table, rows, row_bytes, used, count_at in (
             (self._tables[0], self._orders, b.ORDER_BYTES, b.ORDERS_USED, b.SHARES),
             (self._tables[1], self._levels, b.LEVEL_BYTES, b.LEVELS_USED, b.COUNT),
         ):
             rehash(table.ctypes.data, entries - 1, rows.ctypes.data, row_bytes,
                    int(header[used // 8]), count_at)  # fmt: skip
+
+    def saved(self) -> dict[str, npt.NDArray[Any]]:
+        """The book as arrays, for :meth:`restore`."""
+        known = np.flatnonzero(self._instruments.any(axis=1))
+        orders, levels = (int(self._header[w // 8]) + 1 for w in (b.ORDERS_USED, b.LEVELS_USED))
+        return {
+            "book": self._header.copy(),
+            "places": self._instruments[: (known[-1] + 1 if len(known) else 0)],
+            "orders": self._orders[: orders * b.ORDER_BYTES // 8],
+            "levels": self._levels[: levels * b.LEVEL_BYTES // 8],
+        }
+
+    def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Be the book that was saved."""
+        self._header[:] = arrays["book"]
+        self._header[b.INSTRUMENTS // 8] = self._instruments.ctypes.data
+        self._instruments[:] = 0
+        self._instruments[: len(arrays["places"])] = arrays["places"]
+        self._orders, self._levels = arrays["orders"], arrays["levels"]
+        self._allocate(int(self._header[b.ORDER_CAPACITY // 8]))
 
     @property
     def messages(self) -> int:

@@ -49,6 +49,8 @@ RENEWED_BIT = 1 << 60
 MESSAGES_AN_EVENT = 4
 """At most, with what is told behind the command's last; and beside these :data:`MORE_MESSAGES`."""
 MORE_MESSAGES = 8
+BY_EVENT = -1
+"""In place of the first command: times are of the events, not of their commands."""
 
 
 @kernel
@@ -379,9 +381,9 @@ def encode(
     """Messages of ``count`` events, each behind its length, at ``out``; returns where they end.
 
     ``times``: address of the time of command ``first_cause`` (int64, ns since the epoch), the
-    others ``stride`` bytes apart.  ``out`` has MAX_BYTES for MESSAGES_AN_EVENT an event, one for
-    each pending order and instrument, and MORE_MESSAGES.  After an error, which the header has, the
-    messages must not be sent, and the state is of no use any more.
+    others ``stride`` bytes apart; with BY_EVENT of the first event's.  ``out`` has MAX_BYTES for
+    MESSAGES_AN_EVENT an event, one for each pending order and instrument, and MORE_MESSAGES.  After
+    an error, which the header has, the messages must not be sent, and the state is of no use.
     """
     for index in range(count):
         event = events + RECORD_BYTES * index
@@ -389,7 +391,8 @@ def encode(
         if seq != load_i64(state + s.EVENT_SEQ) + 1:
             store_i64(state + s.ERROR, s.SEQUENCE)
         store_i64(state + s.EVENT_SEQ, seq)
-        ts_ns = load_i64(times + stride * (load_i64(event + _CAUSE) - first_cause))
+        which = index if first_cause == BY_EVENT else load_i64(event + _CAUSE) - first_cause
+        ts_ns = load_i64(times + stride * which)
         now = ts_ns - load_i64(state + s.MIDNIGHT)
         if now < 0 or now >= DAY_NS:  # a division costs more than all that most messages do
             store_i64(state + s.MIDNIGHT, ts_ns - ts_ns % DAY_NS)

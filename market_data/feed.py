@@ -28,8 +28,6 @@ CHUNK = 1 << 14
 ERRORS = {
     s.FULL: "more orders are open than there is room for",
     s.MISSING: "is about an order that is not open: events before it are missing",
-    s.PRICE_RANGE: "has a price that no message can hold: 0 to 429,496.7295",
-    s.QTY_RANGE: "has a quantity that no message can hold: 0 to 4,294,967,295",
     s.SEQUENCE: "is not the next one",
 }
 
@@ -86,7 +84,11 @@ def check_instruments(
 class Feed:
     """The feed of some instruments from the first event on.
 
-    ``order_capacity``: the most orders that can be open, as the engine has it.
+    ``order_capacity``: the most orders that can be open, as the engine has it.  Where an
+    instrument's own limits allow what a message cannot say (:func:`limits_broken`), an event that
+    has such a value is an error; else only an operator's reference price can lead to one (an
+    auction at it), the nearest value is told, and ``clamped`` counts it.  ``strict``: whichever
+    of the two, said.
     """
 
     def __init__(
@@ -94,8 +96,12 @@ class Feed:
         instruments: npt.NDArray[Any],
         order_capacity: int,
         decimals: Mapping[str, int] | None = None,
+        strict: bool | None = None,
     ) -> None:
         self._header = np.zeros(s.HEADER_BYTES // 8, np.int64)
+        self._strict = strict
+        if strict is None:
+            self._strict = any(True for _ in limits_broken(instruments, decimals))
         self._instruments = _instrument_rows(instruments, scales_of(instruments, decimals))
         self._phases = _phase_rows()
         # The order at work may be one more than can be open.
@@ -123,9 +129,54 @@ class Feed:
         return int(self._header[s.MESSAGES // 8])
 
     @property
+    def clamped(self) -> int:
+        """Values that were told as the nearest one that their field can hold."""
+        return int(self._header[s.CLAMPED // 8])
+
+    @property
     def event_seq(self) -> int:
         """The last event."""
         return int(self._header[s.EVENT_SEQ // 8])
+
+    @property
+    def is_between_commands(self) -> bool:
+        """Nothing is left to be told of the last command: what :meth:`saved` wants."""
+        header = self._header
+        return not any(
+            int(header[word // 8])
+            for word in (s.PENDING_COUNT, s.CROSS_INSTRUMENT, s.PHASE_INSTRUMENT)
+        )
+
+    def saved(self) -> dict[str, npt.NDArray[Any]]:
+        """All that the next event needs, for :meth:`restore` of a feed of the same instruments."""
+        assert self.is_between_commands
+        used = int(self._header[s.USED // 8]) + 1
+        return {
+            "header": self._header.copy(),
+            "instruments": self._instruments,
+            "rows": self._rows[: used * s.ROW_BYTES // 8],
+            "table": self._table,
+        }
+
+    def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on where another feed was saved.  Raises :class:`FeedError` if it was of others."""
+        header, rows = arrays["header"], arrays["rows"]
+        mine = self._instruments.copy()
+        for word in (s.PHASE, s.REFERENCE, s.EXTENSION, s.CROSS_TYPE):  # what changes
+            mine[:, word // 8] = arrays["instruments"][: len(mine), word // 8]
+        if (
+            len(arrays["table"]) != len(self._table)
+            or len(header) != len(self._header)
+            or not np.array_equal(mine, arrays["instruments"])
+        ):
+            raise FeedError("it is of other instruments or of another capacity")
+        kept = [word // 8 for word in (s.INSTRUMENTS, s.PHASES, s.ROWS, s.TABLE)]
+        addresses = self._header[kept]
+        self._header[:] = header
+        self._header[kept] = addresses
+        self._instruments[:] = mine
+        self._rows[: len(rows)] = rows
+        self._table[:] = arrays["table"]
 
     def encode(
         self, events: npt.NDArray[Any], rx_ts_ns: npt.NDArray[np.int64], first_cause: int
@@ -148,7 +199,7 @@ class Feed:
                 self.address, part.ctypes.data, len(part), rx_ts_ns.ctypes.data,
                 rx_ts_ns.strides[0], first_cause, out.ctypes.data,
             )  # fmt: skip
-            self._require_sound()
+            self.require_sound()
             parts.append(out[: end - out.ctypes.data].tobytes())
         return b"".join(parts)
 
@@ -163,10 +214,16 @@ class Feed:
             self._out = np.zeros(messages * say.MAX_BYTES * 5 // 4, np.uint8)
         return self._out
 
-    def _require_sound(self) -> None:
+    def require_sound(self) -> None:
+        """Raise :class:`FeedError` if an event could not be told."""
         error = int(self._header[s.ERROR // 8])
         if error:
             raise FeedError(f"event {int(self._header[s.ERROR_SEQ // 8])} {ERRORS[error]}")
+        if self._strict and self.clamped:
+            raise FeedError(
+                f"event {int(self._header[s.CLAMPED_SEQ // 8])} has a price or a quantity that no "
+                "message can hold: 0 to 429,496.7295, 0 to 4,294,967,295"
+            )
 
 
 def _instrument_rows(

@@ -80,10 +80,14 @@ class Publisher:
         self, spec: FeedSpec, session: str, store: Store, requests: socket.socket | None
     ) -> None:
         self.spec, self.session, self.store, self.requests = spec, session, store, requests
-        self._socket = line_socket(spec)
-        self._groups = [group for group in (spec.a, spec.b) if group is not None]
+        self.sockets = []
+        for group in (spec.a, spec.b):
+            if group is not None:
+                self.sockets.append(line_socket(spec))
+                self.sockets[-1].connect(group)  # a route is sought once, not for each packet
         self._clients: dict[Address, Client] = {}
-        self._beat_ns = 0
+        self.beat_ns = 0
+        """When something was sent last."""
         self.packets = self.not_taken = self.answered = self.refused = 0
 
     def send(self, first_sequence: int, messages: bytes, now_ns: int) -> None:
@@ -93,15 +97,18 @@ class Publisher:
 
     def beat(self, now_ns: int) -> None:
         """A heartbeat, if nothing was sent for that long."""
-        if now_ns - self._beat_ns >= self.spec.heartbeat_ms * 1_000_000:
+        if now_ns - self.beat_ns >= self.spec.heartbeat_ms * 1_000_000:
             self._send(mold.heartbeat(self.session, self.store.count + 1), now_ns)
 
     def _send(self, packet: bytes, now_ns: int) -> None:
-        self._beat_ns = now_ns
+        self.beat_ns = now_ns
         self.packets += 1
-        for group in self._groups:
+        for line in self.sockets:
             try:
-                self._socket.sendto(packet, group)
+                line.send(packet)
+            except ConnectionRefusedError:  # what came back of an earlier one
+                with contextlib.suppress(OSError):
+                    line.send(packet)
             except OSError:
                 self.not_taken += 1
 
@@ -150,4 +157,5 @@ class Publisher:
         return True
 
     def close(self) -> None:
-        self._socket.close()
+        for line in self.sockets:
+            line.close()

@@ -46,7 +46,7 @@ class Order:
 
 
 class ReferenceFeed:
-    """As :class:`openoutcry.market_data.feed.Feed`; prices and quantities must fit."""
+    """As :class:`openoutcry.market_data.feed.Feed`; quantities must fit."""
 
     def __init__(
         self, instruments: npt.NDArray[Any], decimals: Mapping[str, int] | None = None
@@ -89,9 +89,10 @@ class ReferenceFeed:
             fields["locate"] = instrument + 1
             if "stock" in layout.offsets:
                 fields["stock"] = bytes(self.rows[instrument]["symbol"])
+            most = (2**32 - 1) // self.scales[instrument]
             for name in layout.offsets:
                 if "price" in name or name in ("upper", "lower"):
-                    fields[name] = int(fields[name]) * self.scales[instrument]
+                    fields[name] = min(max(int(fields[name]), 0), most) * self.scales[instrument]
         self.messages.append(layout.pack(timestamp=self.now, **fields))
 
     def begin(self) -> None:

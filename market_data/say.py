@@ -1,7 +1,7 @@
 """Write messages of ITCH 5.0, each behind its length: one function a message, from the one table.
 
-``out`` is where the message goes; each returns where the next one does.  A price or a quantity that
-its field cannot hold is written as it comes and noted as an error, with which nothing is sent.
+``out`` is where the message goes; each returns where the next one does.  Of a price or a quantity
+that its field cannot hold the nearest that it can is written, and counted.
 """
 
 import openoutcry.market_data.state as s
@@ -60,10 +60,9 @@ def instrument_of(state: int, row: int) -> int:
 
 @kernel
 def store_price(state: int, instrument: int, at: int, price_ticks: int) -> None:
-    """A price with four decimals; what does not fit is an error."""
+    """A price with four decimals."""
     if price_ticks < 0 or price_ticks > load_i64(instrument + s.PRICE_MAX):
-        store_i64(state + s.ERROR, s.PRICE_RANGE)
-        price_ticks = 0
+        price_ticks = s.clamped(state, price_ticks, load_i64(instrument + s.PRICE_MAX))
     store_be32(at, price_ticks * load_i64(instrument + s.SCALE))
 
 
@@ -77,7 +76,7 @@ def store_limit(instrument: int, at: int, price_ticks: int) -> None:
 @kernel
 def store_shares(state: int, at: int, qty_lots: int) -> None:
     if qty_lots < 0 or qty_lots > MAX_U32:
-        store_i64(state + s.ERROR, s.QTY_RANGE)
+        qty_lots = s.clamped(state, qty_lots, MAX_U32)
     store_be32(at, qty_lots)
 
 

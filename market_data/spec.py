@@ -26,6 +26,8 @@ class FeedSpec:
     heartbeat_ms: int = 1_000
     requests_per_s: int = 100
     """Packets that one client gets in answer, in a second; and as many at once."""
+    idle_us: int = 50
+    """How long the feed's process sleeps when nothing was released for a millisecond; 0: never."""
     price_decimals: dict[str, int] = field(default_factory=dict)
     """By symbol: decimals of one tick; 4 where nothing is said."""
 

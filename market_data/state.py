@@ -5,7 +5,7 @@ A header, a row an instrument, a row an open order (displayed or not), and a has
 ``REF``, ``SHOWN`` and ``SHOWN_PRICE`` of a row, the rest is what the next event needs.
 """
 
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
     add_wrapping,
     load_i64,
@@ -36,7 +36,8 @@ from openoutcry.wire.memory import (
     NOW,  # ns since midnight of the command at work
     PHASES,  # a table by phase
     MIDNIGHT,  # of NOW, ns since the epoch
-) = range(0, 8 * 29, 8)  # fmt: skip
+    CLAMPED, CLAMPED_SEQ,  # values that their fields could not hold, and the first such event
+) = range(0, 8 * 31, 8)  # fmt: skip
 """The header's words; INSTRUMENT words hold the address of an instrument's row, or 0."""
 HEADER_BYTES = 256
 
@@ -64,9 +65,17 @@ HIDDEN, WAITING, PENDING, RENEWED = 1, 2, 4, 8
 """RENEWED: it gets a new number though its place has not changed."""
 NONE = 0xFFFFFFFF
 
-FULL, MISSING, PRICE_RANGE, QTY_RANGE, SEQUENCE = 1, 2, 3, 4, 5
-"""ERROR: no room for another order; an event about no open order; a price or a quantity that its
-field cannot hold; not the next event."""
+FULL, MISSING, SEQUENCE = 1, 2, 3
+"""ERROR: no room for another order; an event about no open order; not the next event."""
+
+
+@kernel_outlined
+def clamped(state: int, value: int, most: int) -> int:
+    """The nearest of 0 to ``most``; that it is not the value itself is counted."""
+    if load_i64(state + CLAMPED) == 0:
+        store_i64(state + CLAMPED_SEQ, load_i64(state + EVENT_SEQ))
+    store_i64(state + CLAMPED, load_i64(state + CLAMPED) + 1)
+    return min(max(value, 0), most)
 
 
 @kernel

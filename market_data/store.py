@@ -1,14 +1,16 @@
 """All messages of a stream, to be given again by their numbers: a file and an index into it.
 
-The file is made anew with the stream: the journal has everything that it is made of.
+The file is made anew with the stream, or gone on with from where a checkpoint knows it whole.
 """
 
+import mmap
 import os
 from array import array
 from pathlib import Path
 
 import numpy as np
 
+from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.lines import skip
 from openoutcry.market_data.mold import COUNT_SHIFT, fitting
 
@@ -17,16 +19,47 @@ STRIDE = 256
 
 
 class Store:
-    """Messages from number 1 on, each behind its length."""
+    """Messages from number 1 on, each behind its length.
 
-    def __init__(self, path: Path) -> None:
+    ``count`` and ``size_bytes``: so much of the file that is there stands; what is behind goes.
+    Raises :class:`FeedError` if it does not have them.
+    """
+
+    def __init__(self, path: Path, count: int = 0, size_bytes: int = 0) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._index = array("Q")
-        self.count = 0
-        self.size_bytes = 0
+        self.count = self.size_bytes = 0
+        try:
+            if os.fstat(self._file).st_size < size_bytes:
+                raise FeedError(f"{path} is shorter than its {count:,} messages")
+            os.ftruncate(self._file, size_bytes)
+            if count:
+                self._find(count, size_bytes)
+        except (FeedError, OSError):
+            os.close(self._file)
+            raise
+
+    def _find(self, count: int, size_bytes: int) -> None:
+        """Index the messages that are there."""
+        with mmap.mmap(self._file, size_bytes, prot=mmap.PROT_READ) as data:
+            view = np.frombuffer(data, np.uint8)
+            at, begin = 0, view.ctypes.data
+            for first in range(0, count, STRIDE):
+                self._index.append(at)
+                at += skip(begin + at, size_bytes - at, min(STRIDE, count - first))
+            last = self._index[-1]
+            found = fitting(begin + last, size_bytes - last, size_bytes - last)
+            del view
+        behind = (count - 1) % STRIDE + 1
+        if at != size_bytes or found != behind << COUNT_SHIFT | size_bytes - last:
+            raise FeedError(f"{self.path} does not have {count:,} messages in {size_bytes:,} bytes")
+        self.count, self.size_bytes = count, size_bytes
+
+    def sync(self) -> None:
+        """What was kept stays through a power cut."""
+        os.fsync(self._file)
 
     def append(self, messages: bytes, count: int) -> None:
         """Keep the next ``count`` messages."""
@@ -62,4 +95,3 @@ class Store:
 
     def close(self) -> None:
         os.close(self._file)
-        self.path.unlink(missing_ok=True)

@@ -8,9 +8,9 @@ the event, its command's note and rows of commands before it.
 
 from numba import types
 
-from openoutcry.order_entry import drop_copy, ouch, ouch50_in, soupbin
 from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
+from openoutcry.order_entry import ouch, ouch50_in, soupbin
 from openoutcry.order_entry import rows as r
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import stream as st
@@ -56,7 +56,7 @@ ACCEPTED, FILLED = int(EventKind.ACCEPTED), int(EventKind.FILLED)
 CANCELLED, EXPIRED = int(EventKind.CANCELLED), int(EventKind.EXPIRED)
 REDUCED, REPLACED = int(EventKind.REDUCED), int(EventKind.REPLACED)
 REJECTED, CONVERTED = int(EventKind.REJECTED), int(EventKind.CONVERTED)
-REPEGGED = int(EventKind.REPEGGED)
+REPEGGED, ELECTED = int(EventKind.REPEGGED), int(EventKind.ELECTED)
 
 CODEC_FRAME, CODEC_DECODE, CODEC_COMPLETE, CODEC_ENCODE, CODEC_REFUSE = range(0, 40, 8)
 CODEC_BEGIN, CODEC_LOST, CODEC_MORE, CODEC_QUEUED, CODEC_TIMER, CODEC_FAREWELL = range(40, 88, 8)
@@ -68,7 +68,7 @@ CODECS = 8
 ROOM = 4096
 """Bytes that one event's messages have at most."""
 OUCH50 = int(Protocol.OUCH50)
-FIX44, FIX42 = int(Protocol.FIX44), int(Protocol.FIX42)
+is_fix = s.is_fix
 MASS_STATUS = int(FixRefusal.MASS_STATUS)
 
 
@@ -108,11 +108,6 @@ def add(address: int, amount: int) -> None:
 
 
 @kernel
-def is_fix(protocol: int) -> bool:
-    return (protocol == FIX44) | (protocol == FIX42)
-
-
-@kernel
 def name_row(hall: int, number: int) -> None:
     """The answer to the command at hand will speak of this order: its row stays until then."""
     row = r.find_row(load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK), number)
@@ -139,6 +134,7 @@ def apply_command(hall: int, order: int, note: int) -> None:
     fix = is_fix(load_u8(note + n.PROTOCOL))
     if fix:
         store_i64(session + fix_words.APPLIED_IN, load_i64(note + n.CLIENT_SEQ))
+    if fix or load_i64(hall + h.FIX_COPIES) != 0:
         name_row(hall, number)
     if load_u8(note + n.REFUSED) != 0 or number == 0:
         return
@@ -379,40 +375,6 @@ def tell_refused(hall: int, codecs: int, event: int, order: int, note: int, rx_t
     return put_out(hall, session, out, size, load_i64(event + EVENT_SEQ))
 
 
-@kernel_outlined
-def copy_event(hall: int, codecs: int, event: int, note: int, rx_ts_ns: int) -> None:
-    """Who gets a copy of an event: every drop copy whose group has its participant.  Before
-    :func:`apply_event`, for every event; ``note``: 0 if no session caused it."""
-    who = load_u16(event + EVENT_PARTICIPANT)
-    copies = load_i64(load_i64(hall + h.COPY_MASKS) + 8 * who)
-    if copies == 0:
-        return
-    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
-    row, sender = 0, 0
-    if load_u8(event + EVENT_KIND) != REJECTED:
-        row = r.current_row(rows, mask, load_i64(event + EVENT_ID))
-    if row != 0:
-        sender = block_of(hall, load_u16(row + r.SESSION))
-    if note != 0:
-        if load_u8(note + n.FLAGS) & n.FLAG_INTERNAL:
-            if load_u8(event + EVENT_KIND) == REJECTED:
-                return
-            note = 0
-        else:
-            causer = block_of(hall, load_u16(note + n.SESSION))
-            # What a taker's note says is nothing about the orders that it met.
-            if load_i64(causer + s.PARTICIPANT) != who or (row != 0 and causer != sender):
-                note = 0
-            else:
-                sender = causer
-    out = codecs + CODEC_BYTES * CODECS
-    size = drop_copy.write_copy(event, row, note, sender, rx_ts_ns, out + soupbin.HEADER_BYTES)
-    for place in range(load_i64(hall + h.COPY_COUNT)):
-        if copies >> place & 1:
-            session = block_of(hall, load_i64(hall + h.COPY_SESSIONS + 8 * place))
-            put_out(hall, session, out, size, load_i64(event + EVENT_SEQ))
-
-
 @kernel
 def is_open(hall: int, session: int, row: int) -> bool:
     """The row is the current one of an open order of the session."""
@@ -471,44 +433,3 @@ def put_out(hall: int, session: int, out: int, size: int, event_seq: int) -> int
 def command(hall: int, order: int, note: int) -> None:
     """As :func:`apply_command`, for the running stage."""
     apply_command(hall, order, note)
-
-
-@kernel
-def apply_batch(
-    hall: int,
-    codecs: int,
-    orders: int,
-    count: int,
-    notes: int,
-    events: int,
-    event_count: int,
-    last_event: int,
-) -> int:
-    """Apply commands in sequence and, behind each, its events up to ``last_event``; returns the
-    number of commands that had a note.
-
-    ``notes``: by command, address of its note or 0.
-    """
-    at, noted = 0, 0
-    for index in range(count):
-        order, note = orders + 64 * index, load_i64(notes + 8 * index)
-        is_today = load_i64(order + ORDER_TS) >= load_i64(hall + h.DAY_BEGIN)
-        if is_today and load_i64(hall + h.DAY_BEGUN) == 0:
-            begin_day(hall)
-        lane_seq = 0
-        if note != 0:
-            apply_command(hall, order, note)
-            remember(hall, order, note)
-            noted += 1
-            lane_seq = load_i64(hall + h.LANE_SEQ) + 1
-            store_i64(hall + h.LANE_SEQ, lane_seq)
-        seq = load_i64(order + ORDER_SEQ)
-        while at < event_count and load_i64(events + 64 * at + EVENT_CAUSE) == seq:
-            event = events + 64 * at
-            if load_i64(event + EVENT_SEQ) <= last_event:
-                if load_i64(hall + h.COPY_COUNT) > 0:
-                    copy_event(hall, codecs, event, note, load_i64(order + ORDER_TS))
-                apply_event(hall, codecs, event, order, note, load_i64(order + ORDER_TS))
-                store_i64(hall + h.TOLD, max(lane_seq, load_i64(hall + h.TOLD)))
-            at += 1
-    return noted

@@ -25,7 +25,14 @@ from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.fix import logon as fix_logon
 from openoutcry.order_entry.hall import Hall
 from openoutcry.order_entry.passwords import password_hasher
-from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec, SessionsSpec, Takeover
+from openoutcry.order_entry.spec import (
+    FIX_BEGIN,
+    PortSpec,
+    Protocol,
+    SessionSpec,
+    SessionsSpec,
+    Takeover,
+)
 
 HAND_BYTES, HAND_MAX = 512, 4096
 REPLY_AT = 64
@@ -40,7 +47,6 @@ MAX_ATTEMPTS = 4096
 SEQUENCE_AT = soupbin.HEADER_BYTES + 10
 """Where login_accepted has the sequence number."""
 SOUPBIN_PROTOCOLS = {Protocol.OUCH42, Protocol.OUCH50, Protocol.DROP_COPY}
-FIX_BEGIN = {Protocol.FIX44: "FIX.4.4", Protocol.FIX42: "FIX.4.2"}
 
 
 class Refused(Exception):

@@ -4,7 +4,7 @@
 
     byte 0      the words below
     then        blocks, from index 0 (nobody's) | bytes received, a buffer a session | order rows
-                | notes and the commands they belong to, by lane sequence | tokens
+                | notes and the commands they belong to, by lane sequence | drop copies | tokens
 
 Everything that must outlive the process of the sessions is here or in the stream stores; what the
 journal does not have yet, it has from here.
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.order_entry import notes, ouch, rows, session, tokens
+from openoutcry.order_entry import notes, ouch, rows, session, sums, tokens
 from openoutcry.order_entry.spec import Protocol
 
 (
@@ -37,7 +37,10 @@ from openoutcry.order_entry.spec import Protocol
     TOLD,  # commands of the lane before this one have been answered
     COPY_COUNT,  # drop copies
     COPY_MASKS,  # address of a word a participant: a bit for each drop copy about him
-) = range(0, 8 * 17, 8)
+    FIX_COPIES,  # a bit for each drop copy over FIX
+    SUMS,  # address of what is executed of orders that are no session's (sums.py),
+    SUMS_MASK,
+) = range(0, 8 * 20, 8)
 COPY_SESSIONS = 1024
 """Index of the session of each drop copy, MAX_COPIES words."""
 MAX_COPIES = 62
@@ -55,7 +58,9 @@ class Sizes(NamedTuple):
     notes: int
     tokens: int
     copies: bool = False
-    """Whether there are drop copies."""
+    """Whether there are drop copies,"""
+    sums: bool = False
+    """and some over FIX."""
 
 
 def _offsets(sizes: Sizes) -> tuple[dict[str, int], int]:
@@ -66,7 +71,8 @@ def _offsets(sizes: Sizes) -> tuple[dict[str, int], int]:
         "notes": sizes.notes * notes.NOTE_BYTES,
         "orders": sizes.notes * ORDER_BYTES,
         "copies": 8 * PARTICIPANTS if sizes.copies else 0,
-        "tokens": 4096 + sizes.tokens * tokens.ENTRY_BYTES,
+        "sums": 2 * sizes.rows * sums.ENTRY_BYTES if sizes.sums else 0,
+        "tokens": 4096 + tokens.memory_bytes(sizes.tokens),
     }
     at, found = HEAD_BYTES, {}
     for name, size in parts.items():
@@ -99,6 +105,8 @@ class Hall:
         self._set(NOTE_MASK, sizes.notes - 1)
         self._set(TOKENS, address["tokens"])
         self._set(COPY_MASKS, address["copies"])
+        self._set(SUMS, address["sums"])
+        self._set(SUMS_MASK, 2 * sizes.rows - 1)
         self.clear()
         for index in range(1, sizes.sessions + 1):
             block = self.block(index)
@@ -121,9 +129,10 @@ class Hall:
     def block_address(self, index: int) -> int:
         return self[BLOCKS] + index * session.BLOCK_BYTES
 
-    def copy_to(self, index: int, participants: Iterable[int]) -> None:
-        """The session ``index`` is a drop copy about these participants."""
+    def copy_to(self, index: int, participants: Iterable[int], fix: bool = False) -> None:
+        """The session ``index`` is a drop copy about these participants; ``fix``: over FIX."""
         place = self[COPY_COUNT]
+        self._set(FIX_COPIES, self[FIX_COPIES] | fix << place)
         self._set(COPY_SESSIONS + 8 * place, index)
         masks = self.words[self._at["copies"] // 8 :][:PARTICIPANTS]
         for participant in participants:
@@ -138,6 +147,8 @@ class Hall:
     def clear(self) -> None:
         """No order, no token, nothing told: where making it again from the journal begins."""
         begin, end = self._at["rows"] // 8, self._at["notes"] // 8
+        self.words[begin:end] = 0
+        begin, end = self._at["sums"] // 8, self._at["tokens"] // 8
         self.words[begin:end] = 0
         at = self._at["tokens"] // 8
         if self.words[at]:

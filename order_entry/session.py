@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, mul_wrapping
 
@@ -73,12 +74,20 @@ SIDE, SIDE_BYTES = 1024, 1024
     NAMED,  # while encoding a refusal: row of the order that its message names, 0 none
 ) = range(0, 8 * 50, 8)
 DISCONNECTED, CONNECTED, ENDING = range(3)
+FIX44, FIX42, FIX_DROP_COPY = (
+    int(one) for one in (Protocol.FIX44, Protocol.FIX42, Protocol.FIX_DROP_COPY)
+)
 
 # A row of the symbol table.
 SYMBOL, SYMBOL_INSTRUMENT, SYMBOL_DECIMALS, SYMBOL_SCALE, SYMBOL_BYTES = 0, 8, 16, 24, 32
 """symbol as it stands in a record · instrument index · decimals of a tick · 10 ** (4 - decimals),
 what a tick is in ten-thousandths, 0 where ticks are finer than those."""
 SYMBOL_HASH = -7046029254386353131  # 2**64 / golden ratio, as a signed word
+
+
+@kernel
+def is_fix(protocol: int) -> bool:
+    return (protocol == FIX44) | (protocol == FIX42) | (protocol == FIX_DROP_COPY)
 
 
 @kernel

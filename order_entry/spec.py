@@ -20,6 +20,17 @@ class Protocol(IntEnum):
     PACKETS = 5
     DROP_COPY = 6
     """SoupBinTCP, read-only: everything that the participants of a group are told."""
+    FIX_DROP_COPY = 7
+    """The same as reports of FIX 4.4."""
+
+
+DROP_COPIES = (Protocol.DROP_COPY, Protocol.FIX_DROP_COPY)
+FIX_BEGIN = {
+    Protocol.FIX44: "FIX.4.4",
+    Protocol.FIX42: "FIX.4.2",
+    Protocol.FIX_DROP_COPY: "FIX.4.4",
+}
+"""Protocols that are FIX, and their BeginString."""
 
 
 class CancelOnDisconnect(IntEnum):

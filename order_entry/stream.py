@@ -12,6 +12,7 @@ made again, and whatever of it is still there is compared byte for byte (:func:`
 import ctypes
 import mmap
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,10 @@ class Stream:
                 raise StreamError(f"{path} is no stream store: {found} bytes, not {size}")
             os.truncate(fd, size)
             self._map = mmap.mmap(fd, size)
+            if path is None:
+                # Measured: first touches of small pages were a sixth of the sessions stage's time.
+                with suppress(OSError):
+                    self._map.madvise(mmap.MADV_HUGEPAGE)
         except OSError as error:
             raise StreamError(f"{path}: {error.strerror}") from error
         finally:

@@ -1,9 +1,14 @@
-"""Which order a session's token names: an open-addressing table with exact comparison.
+"""Which order a session's token names: an open-addressing index with exact comparison.
 
-An entry is 64 bytes: the order's number, the session, and the whole token, because a token stays
-taken for the day, long after the row of its order has become another's.  The hash is multilinear
-with secret keys (Lemire and Kaser, "Strongly universal string hashing is fast"): whoever chooses
-his tokens cannot choose where they collide.
+A slot of the index is 8 bytes: half of the token's hash, and the number of its entry.  Entries, 64
+bytes each, stand in the order in which tokens came: the order's number, the session, and the whole
+token, because a token stays taken for the day, long after the row of its order has become
+another's.  A new token, the common case, so reads one slot and writes behind the last entry
+(measured: with entries in the table itself, 64 sessions in a table of half a gigabyte, the wait for
+the page of one was half of the sessions stage's time).
+
+The hash is multilinear with secret keys (Lemire and Kaser, "Strongly universal string hashing is
+fast"): whoever chooses his tokens cannot choose where they collide.
 """
 
 import secrets
@@ -20,29 +25,38 @@ from openoutcry.wire.memory import (
     store_i64,
 )
 
-ENTRY_BYTES = 64
+ENTRY_BYTES, SLOT_BYTES = 64, 8
 NUMBER, SESSION, TOKEN = 0, 8, 16
 TOKEN_SIZE = 40
 HALVES = 1 + TOKEN_SIZE // 4
 """32-bit words that are hashed: the session's, and the token's."""
-TABLE_COUNT, TABLE_MASK, TABLE_ENTRIES, TABLE_KEYS = 0, 8, 16, 24
-"""Words of the table: entries taken, capacity - 1, address of the entries, then the keys."""
-TABLE_BYTES = 24 + 8 * (HALVES + 1)
+TABLE_COUNT, TABLE_MASK, TABLE_INDEX, TABLE_ENTRIES, TABLE_KEYS = range(0, 40, 8)
+"""Words of the table: entries taken, capacity - 1, addresses of index and entries, then the
+keys."""
+TABLE_BYTES = TABLE_KEYS + 8 * (HALVES + 1)
 FULL, TAKEN = -1, 0
+HASH_BITS, ENTRY_BITS = -(1 << 32), (1 << 32) - 1
+"""Of a slot: the upper half of the hash, and 1 + index of the entry."""
 
 
-def prepare_table(words: npt.NDArray[np.int64], entries_address: int, capacity: int) -> None:
-    """Lay out a table's words (TABLE_BYTES) over zeroed entries; capacity is a power of two."""
+def memory_bytes(capacity: int) -> int:
+    """Of index and entries of a table."""
+    return capacity * (SLOT_BYTES + ENTRY_BYTES)
+
+
+def prepare_table(words: npt.NDArray[np.int64], address: int, capacity: int) -> None:
+    """Lay out a table's words (TABLE_BYTES) over zeroed memory (:func:`memory_bytes`); capacity is
+    a power of two."""
     assert capacity & (capacity - 1) == 0
     assert capacity <= 1 << 31
-    words[0], words[1], words[2] = 0, capacity - 1, entries_address
+    words[:4] = 0, capacity - 1, address, address + SLOT_BYTES * capacity
     keys = [secrets.randbits(64) | 1 for _ in range(HALVES + 1)]
-    words[3 : 3 + HALVES + 1] = np.array(keys, np.uint64).view(np.int64)
+    words[4 : 4 + HALVES + 1] = np.array(keys, np.uint64).view(np.int64)
 
 
 @kernel
-def token_place(table: int, session: int, token: int) -> int:
-    """The entry at which the search for a token begins."""
+def token_hash(table: int, session: int, token: int) -> int:
+    """The hash of a token, of which the upper half is what counts."""
     hashed = add_wrapping(
         load_i64(table + TABLE_KEYS), mul_wrapping(load_i64(table + TABLE_KEYS + 8), session)
     )
@@ -51,28 +65,33 @@ def token_place(table: int, session: int, token: int) -> int:
         key = table + TABLE_KEYS + 16 + 16 * index
         hashed = add_wrapping(hashed, mul_wrapping(load_i64(key), word & 0xFFFFFFFF))
         hashed = add_wrapping(hashed, mul_wrapping(load_i64(key + 8), word >> 32 & 0xFFFFFFFF))
-    return (hashed >> 32 & 0xFFFFFFFF) & load_i64(table + TABLE_MASK)
+    return hashed
 
 
 @kernel
-def short_place(table: int, session: int, first: int, second: int) -> int:
-    """As :func:`token_place`, of a token of at most 16 bytes, given as two words."""
+def short_hash(table: int, session: int, first: int, second: int) -> int:
+    """As :func:`token_hash`, of a token of at most 16 bytes, given as two words."""
     keys = table + TABLE_KEYS
     hashed = add_wrapping(load_i64(keys), mul_wrapping(load_i64(keys + 8), session))
     hashed = add_wrapping(hashed, mul_wrapping(load_i64(keys + 16), first & 0xFFFFFFFF))
     hashed = add_wrapping(hashed, mul_wrapping(load_i64(keys + 24), first >> 32 & 0xFFFFFFFF))
     hashed = add_wrapping(hashed, mul_wrapping(load_i64(keys + 32), second & 0xFFFFFFFF))
-    hashed = add_wrapping(hashed, mul_wrapping(load_i64(keys + 40), second >> 32 & 0xFFFFFFFF))
-    return (hashed >> 32 & 0xFFFFFFFF) & load_i64(table + TABLE_MASK)
+    return add_wrapping(hashed, mul_wrapping(load_i64(keys + 40), second >> 32 & 0xFFFFFFFF))
+
+
+@kernel
+def first_place(table: int, hashed: int) -> int:
+    """The slot at which the search for a token begins."""
+    return hashed >> 32 & load_i64(table + TABLE_MASK)
 
 
 @kernel
 def prefetch_token(table: int, session: int, first: int, second: int) -> None:
-    """Ask for the entry of such a token.
+    """Ask for the slot of such a token.
 
     Measured: at 64 sessions a fifth of the sessions stage's time was the wait for this line."""
-    place = short_place(table, session, first, second)
-    prefetch(load_i64(table + TABLE_ENTRIES) + ENTRY_BYTES * place)
+    place = first_place(table, short_hash(table, session, first, second))
+    prefetch(load_i64(table + TABLE_INDEX) + SLOT_BYTES * place)
 
 
 @kernel
@@ -86,32 +105,41 @@ def same_token(entry: int, session: int, token: int) -> bool:
 
 
 @kernel
-def find_token(table: int, session: int, token: int) -> int:
-    """Address of the token's entry, or of the free one where it would stand; 0 if there is
+def find_slot(table: int, session: int, token: int, hashed: int) -> int:
+    """Address of the token's slot, or of the free one where it would stand; 0 if there is
     neither."""
-    mask, entries = load_i64(table + TABLE_MASK), load_i64(table + TABLE_ENTRIES)
-    place = token_place(table, session, token)
+    mask, index = load_i64(table + TABLE_MASK), load_i64(table + TABLE_INDEX)
+    entries = load_i64(table + TABLE_ENTRIES) - ENTRY_BYTES
+    place = first_place(table, hashed)
     for step in range(mask + 1):
-        entry = entries + ENTRY_BYTES * (place + step & mask)
-        if load_i64(entry + NUMBER) == 0 or same_token(entry, session, token):
-            return entry
+        slot = index + SLOT_BYTES * (place + step & mask)
+        found = load_i64(slot)
+        if found == 0:
+            return slot
+        if (found ^ hashed) & HASH_BITS == 0:
+            entry = entries + ENTRY_BYTES * (found & ENTRY_BITS)
+            if same_token(entry, session, token):
+                return slot
     return 0
 
 
 @kernel
 def number_of(table: int, session: int, token: int) -> int:
     """Number of the order that the session's token names, 0 if it names none."""
-    entry = find_token(table, session, token)
-    return 0 if entry == 0 else load_i64(entry + NUMBER)
+    slot = find_slot(table, session, token, token_hash(table, session, token))
+    found = load_i64(slot) & ENTRY_BITS if slot != 0 else 0
+    if found == 0:
+        return 0
+    return load_i64(load_i64(table + TABLE_ENTRIES) + ENTRY_BYTES * (found - 1) + NUMBER)
 
 
 @kernel
 def clear_table(table: int) -> None:
     """No token is taken any more."""
-    entries = load_i64(table + TABLE_ENTRIES)
+    index = load_i64(table + TABLE_INDEX)
     if load_i64(table + TABLE_COUNT) > 0:
-        for offset in range(0, ENTRY_BYTES * (load_i64(table + TABLE_MASK) + 1), 8):
-            store_i64(entries + offset, 0)
+        for place in range(load_i64(table + TABLE_MASK) + 1):
+            store_i64(index + SLOT_BYTES * place, 0)
     store_i64(table + TABLE_COUNT, 0)
 
 
@@ -125,14 +153,18 @@ def is_full(table: int) -> bool:
 @kernel
 def put_token(table: int, session: int, token: int, number: int) -> int:
     """Let a token name an order; 1, or TAKEN (nothing is changed), or FULL at seven eighths."""
-    entry = find_token(table, session, token)
-    if entry != 0 and load_i64(entry + NUMBER) != 0:
+    hashed = token_hash(table, session, token)
+    slot = find_slot(table, session, token, hashed)
+    if slot != 0 and load_i64(slot) != 0:
         return TAKEN
-    if entry == 0 or is_full(table):
+    if slot == 0 or is_full(table):
         return FULL
+    count = load_i64(table + TABLE_COUNT)
+    entry = load_i64(table + TABLE_ENTRIES) + ENTRY_BYTES * count
+    store_i64(entry + NUMBER, number)
     store_i64(entry + SESSION, session)
     for offset in range(0, TOKEN_SIZE, 8):
         store_i64(entry + TOKEN + offset, load_i64(token + offset))
-    store_i64(entry + NUMBER, number)
-    store_i64(table + TABLE_COUNT, load_i64(table + TABLE_COUNT) + 1)
+    store_i64(slot, hashed & HASH_BITS | (count + 1))
+    store_i64(table + TABLE_COUNT, count + 1)
     return 1

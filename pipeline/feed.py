@@ -1,18 +1,16 @@
 """The public feed of a run: a process that reads released events and tells the market.
 
-It is made again from the journal after any death: the same messages with the same numbers, of which
-those that were sent are not sent again.  Nothing waits for it: a released reader (``released.py``)
-that falls behind goes on from the journal.
+It is made again after any death, from a checkpoint and the journal behind it: the same messages
+with the same numbers, of which those that were sent are not sent again.  Nothing waits for it: a
+released reader (``released.py``) that falls behind goes on from the journal.
 """
 
 import mmap
 import os
-import select
 import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +18,12 @@ import numpy.typing as npt
 
 from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.journal import JournalReader
-from openoutcry.market_data import mold
-from openoutcry.market_data.book import Book
+from openoutcry.market_data import checkpoint, mold
 from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
-from openoutcry.market_data.glimpse import serve_one, snapshot
-from openoutcry.market_data.publisher import Publisher
 from openoutcry.market_data.spec import FeedSpec
-from openoutcry.market_data.store import Store
 from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.released import MAX_BATCH, ReleasedReader
+from openoutcry.pipeline.feed_process import IDLE_S, NOTHING_SENT, SNAPSHOTS_AT_ONCE, FeedProcess
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.topology import Reader, Topology
 from openoutcry.replay.events import Batch, events_of
@@ -37,10 +31,9 @@ from openoutcry.ring import ProcessIdentity
 
 NAME = "market_data"
 QUEUE = 1 << 13
-IDLE_S = 0.001
-NOTHING_SENT = -1
 FOLDER = "market_data"
-SNAPSHOTS_AT_ONCE = 16
+FUTILE = 5
+"""Deaths in a row without a message sent, after which the process is not started again."""
 
 
 def with_feed(table: Topology) -> Topology:
@@ -54,8 +47,8 @@ class Times:
     def __init__(self, shared: Shared, journal: Path, after_seq: int) -> None:
         """``after_seq``: stamps are of later commands; those before are of an earlier run."""
         self.shared, self.journal, self.after_seq = shared, journal, after_seq
-        self._stamps = shared.stamps_of("received")
-        self._offset = int(shared.control[ct.EPOCH_OFFSET])
+        self.stamps = shared.stamps_of("received")
+        self.offset = int(shared.control[ct.EPOCH_OFFSET])
         self._reader: JournalReader | None = None
         self._batches: Iterator[Batch] = iter(())
         self._first = 0
@@ -64,8 +57,8 @@ class Times:
     def of(self, first: int, last: int) -> npt.NDArray[np.int64]:
         """Of commands ``first`` to ``last``: int64, ns since the epoch."""
         if first > self.after_seq:
-            count = len(self._stamps)
-            found = self._stamps[np.arange(first, last + 1) & (count - 1)] + self._offset
+            count = len(self.stamps)
+            found = self.stamps[np.arange(first, last + 1) & (count - 1)] + self.offset
             # Written again only when a whole round of commands has come, not long before it.
             if self.shared.sequenced.published - first < count // 2:
                 return found
@@ -102,24 +95,31 @@ class PublicFeed:
         journal: Path,
     ) -> None:
         """Raises :class:`FeedError` if the address of the server cannot be had, or the journal has
-        lost its begin."""
-        self.spec, self.shared, self.journal = spec, shared, journal
+        lost its begin and no checkpoint stands for it."""
+        self.spec, self.journal, self.name = spec, journal, NAME
         reader = JournalReader(journal)
-        if reader.first_seq > 1:
+        self.folder, self.journal_id = journal / FOLDER, reader.journal_id
+        self.begin_is_retired = reader.first_seq > 1
+        if self.begin_is_retired and not checkpoint.newest(self.folder, journal, self.journal_id):
             raise FeedError(f"{journal}: its begin is retired, so the feed has no numbers")
-        self.session = mold.session_name(reader.journal_id)
-        self.feed = Feed(instruments, order_capacity, spec.price_decimals)
-        self.after_seq = int(shared.sequenced.published)
+        self.session = mold.session_name(self.journal_id)
+        self.store_path = self.folder / f"{self.session}.itch"
+        self.instruments, self.order_capacity = instruments, order_capacity
+        self.instrument_count = len(instruments)
+        self.feed = self.new_feed()
+        self.times = Times(shared, journal, int(shared.sequenced.published))
         self.owner = ProcessIdentity.mine()
         self._map = mmap.mmap(-1, mmap.PAGESIZE)
-        self._sent = np.frombuffer(self._map, np.int64)
-        self._sent[0] = NOTHING_SENT
+        self._words = np.frombuffer(self._map, np.int64)
+        self._words[0] = NOTHING_SENT
         self.requests = self._listen()
         self.snapshots = self._listen_for_snapshots()
         self.pid = 0
-        self._named = 1 + len(instruments)
-        self._book = Book()
-        self._children: set[int] = set()
+        self._futile = self._clamped_told = 0
+        self._sent_at_start = NOTHING_SENT
+
+    def new_feed(self) -> Feed:
+        return Feed(self.instruments, self.order_capacity, self.spec.price_decimals, strict=False)
 
     def _listen(self) -> socket.socket | None:
         if self.spec.retransmission is None:
@@ -155,19 +155,45 @@ class PublicFeed:
     @property
     def sent(self) -> int:
         """The last message that was sent; -1: none was."""
-        return int(self._sent[0])
+        return int(self._words[0])
+
+    @sent.setter
+    def sent(self, number: int) -> None:
+        self._words[0] = number
+
+    @property
+    def sent_address(self) -> int:
+        return self._words.ctypes.data
+
+    @property
+    def clamped(self) -> int:
+        """Values that were told as the nearest one that their field can hold."""
+        return int(self._words[1])
+
+    def note_clamped(self, count: int) -> None:
+        self._words[1] = count
 
     def start(self) -> None:
-        self.pid = fork(self._run, STOP_SIGNALS)
+        self._sent_at_start = self.sent
+        self.pid = fork(lambda: FeedProcess(self).run(), STOP_SIGNALS)
 
     def look(self, note: Callable[[str], None]) -> None:
         """Start the process again if it is gone; not if it has told everything."""
         if not self.pid:
             return
+        if self.clamped > self._clamped_told:
+            self._clamped_told = self.clamped
+            note(f"the feed told {self.clamped} values as the nearest that their field can hold")
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         if pid and status == 0:
             self.pid = 0
         elif pid:
+            self._futile = self._futile + 1 if self.sent == self._sent_at_start else 1
+            if self._futile > FUTILE:
+                note(f"the feed (pid {pid}) ended with {status} {FUTILE} times in a row without "
+                     "having told anything: it stays away")  # fmt: skip
+                self.pid = 0
+                return
             note(f"the feed (pid {pid}) ended with {status}: started again")
             self.start()
 
@@ -188,76 +214,3 @@ class PublicFeed:
         for one in (self.requests, self.snapshots):
             if one is not None:
                 one.close()
-        (self.journal / FOLDER / f"{self.session}.itch").unlink(missing_ok=True)
-
-    # In the process.
-
-    def _run(self) -> None:
-        """Tell the market until the run is over."""
-        store = Store(self.journal / FOLDER / f"{self.session}.itch")
-        publisher = Publisher(self.spec, self.session, store, self.requests)
-        reader = ReleasedReader(self.owner, NAME, [self.journal])
-        times = Times(self.shared, self.journal, self.after_seq)
-        told_until = reader.released_seq
-        while True:
-            ended = reader.ended
-            old = told_until - reader.place.event_seq
-            events = reader.poll(old if old > 0 else MAX_BATCH)
-            now_ns = time.monotonic_ns()
-            if len(events):
-                first = int(events["cause_seq"][0])
-                messages = self.feed.encode(events, times.of(first, int(events["cause_seq"][-1])),
-                                            first)  # fmt: skip
-                self._tell(publisher, messages, reader.place.event_seq > told_until, now_ns)
-            elif ended:
-                return
-            publisher.answer(now_ns)
-            self._give_snapshots(store)
-            if self.sent != NOTHING_SENT or reader.place.event_seq >= told_until:
-                publisher.beat(now_ns)
-            if not len(events):
-                select.select([self.requests] if self.requests else [], [], [], IDLE_S)
-
-    def _tell(self, publisher: Publisher, messages: bytes, is_new: bool, now_ns: int) -> None:
-        """Keep messages, and send those that no process before this one has sent: after a start of
-        the whole venue, what is released from then on."""
-        store = publisher.store
-        first = store.count + 1
-        store.append(messages, self.feed.messages - store.count)
-        if self.snapshots is not None:
-            self._book.apply(messages)
-        if self.sent == NOTHING_SENT and not is_new:
-            return
-        if self.sent < first:
-            publisher.send(first, messages, now_ns)
-            self._sent[0] = store.count
-        behind = max(first, self.sent + 1)
-        while behind <= store.count:
-            count, part = store.read(behind, store.count - behind + 1, self.spec.room - 20)
-            publisher.send(behind, part, now_ns)
-            behind += count
-            self._sent[0] = behind - 1
-
-    def _give_snapshots(self, store: Store) -> None:
-        """A process for each client, whose memory is the book of the moment at which it came."""
-        if self.snapshots is None:
-            return
-        for pid in list(self._children):
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                self._children.discard(pid)
-        if len(self._children) >= SNAPSHOTS_AT_ONCE:
-            return
-        try:
-            connection, _ = self.snapshots.accept()
-        except OSError:
-            return
-        with connection:
-            self._children.add(fork(partial(self._snapshot, connection, store), STOP_SIGNALS))
-
-    def _snapshot(self, connection: socket.socket, store: Store) -> None:
-        begin = [store.read(number, 1, 64)[1][2:] for number in range(1, self._named + 1)]
-        following = store.count + 1
-        try:
-            serve_one(connection, self.session, snapshot(self._book, begin, following))
-        except (FeedError, OSError):
-            return

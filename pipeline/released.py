@@ -112,6 +112,25 @@ class ReleasedReader:
         done = self.control.stage(self.table.index[self.table.gate.name], ct.STAGE_DONE)
         return done == self.place.event_seq + 1
 
+    @property
+    def cursor_address(self) -> int:
+        """Of this reader's cursor; and below of the gate's: for a kernel that reads the ring."""
+        return int(self._cursor.ctypes.data)
+
+    @property
+    def gate_address(self) -> int:
+        return int(self._gate.ctypes.data)
+
+    def went_on(self, event_seq: int, cause_seq: int) -> None:
+        """A kernel has moved the cursor up to that event."""
+        assert self._on_ring
+        assert event_seq >= self.place.event_seq
+        self.place = Place(event_seq, cause_seq)
+
+    def lost(self) -> None:
+        """A kernel has found the cursor taken away."""
+        self._lost()
+
     def poll(self, limit: int = MAX_BATCH) -> npt.NDArray[Any]:
         """The next released events (EVENT_DTYPE, a copy), at most ``limit``; maybe none yet.
 

@@ -22,16 +22,20 @@ import numpy.typing as npt
 from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry import apply as a
+from openoutcry.order_entry import copies as cp
 from openoutcry.order_entry import drop_copy, ouch42, ouch50
 from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry.doorman import Doorman
+from openoutcry.order_entry.fix import drop_copy as fix_drop_copy
 from openoutcry.order_entry.fix import live as fix44
 from openoutcry.order_entry.fix import words as fix_words
 from openoutcry.order_entry.fix.numbers import NumbersFile
 from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.order_entry.spec import (
+    DROP_COPIES,
+    FIX_BEGIN,
     FIX_NAME,
     CancelOnDisconnect,
     Protocol,
@@ -68,11 +72,10 @@ CODECS: dict[Protocol, Any] = {
     Protocol.OUCH50: ouch50,
     Protocol.FIX44: fix44,
     Protocol.DROP_COPY: drop_copy,
+    Protocol.FIX_DROP_COPY: fix_drop_copy,
 }
 """The protocol's module: frame, decode, if it has orders complete, encode, refuse, and what only
 FIX has."""
-FIX = {Protocol.FIX44: "FIX.4.4"}
-"""Protocols that are FIX, and their BeginString."""
 DAY_NS = 86_400_000_000_000
 EASTERNMOST_NS = 14 * 3_600_000_000_000
 ACCURACY_NS = 120_000_000_000
@@ -108,12 +111,12 @@ class Sessions:
         self.day = spec.day or datetime.now(UTC).strftime("%Y%m%d")
         check(spec)
         password_hasher()  # not only in the doorman's process, where nobody would see it
-        copies = any(row.protocol == Protocol.DROP_COPY for row in spec.sessions)
+        spoken = {row.protocol for row in spec.sessions}
         sizes = h.Sizes(
             len(spec.sessions), spec.row_capacity, shared.geometry.stamps, spec.token_capacity,
-            copies,
+            not spoken.isdisjoint(DROP_COPIES), Protocol.FIX_DROP_COPY in spoken,
         )  # fmt: skip
-        segment = shared.segment("sessions", h.hall_bytes(sizes))
+        segment = shared.segment("sessions", h.hall_bytes(sizes), huge_pages=True)
         self.hall = h.Hall(segment.words(0, h.hall_bytes(sizes) // 8), sizes)
         self.symbols = s.Symbols(instruments, spec.price_decimals)
         self.streams = [self._stream(row, journal) for row in spec.sessions]
@@ -122,7 +125,7 @@ class Sessions:
         self.fix: dict[int, FixSession] = {}
         for index, row in enumerate(spec.sessions, start=1):
             self._fill(index, row)
-            if row.protocol in FIX:
+            if row.protocol in FIX_BEGIN:
                 self.fix[index] = FixSession(self, index, row, journal)
         self.stage_socket, self.doorman_socket = socket.socketpair(
             socket.AF_UNIX, socket.SOCK_SEQPACKET
@@ -140,7 +143,7 @@ class Sessions:
         return Stream(path, int.from_bytes(identity, "little"), *sizes)
 
     def _codecs(self) -> npt.NDArray[np.int64]:
-        for function, count in ((a.begin_day, 1), (a.apply_batch, 8), (stage.watch, 3)):
+        for function, count in ((a.begin_day, 1), (cp.apply_batch, 8), (stage.watch, 3)):
             compile_kernel(function, count)
         words = np.zeros((a.CODEC_BYTES * a.CODECS + a.ROOM + 64) // 8, np.int64)
         for protocol in {row.protocol for row in self.spec.sessions}:
@@ -153,10 +156,11 @@ class Sessions:
         return words
 
     def _fill(self, index: int, row: SessionSpec) -> None:
-        copies = row.protocol == Protocol.DROP_COPY
+        copies = row.protocol in DROP_COPIES
         if copies:
-            self.hall.copy_to(index, row.group or (row.participant,))
-        traders = [r for r in self.spec.sessions if r.protocol != Protocol.DROP_COPY]
+            over_fix = row.protocol == Protocol.FIX_DROP_COPY
+            self.hall.copy_to(index, row.group or (row.participant,), over_fix)
+        traders = [r for r in self.spec.sessions if r.protocol not in DROP_COPIES]
         alone = [r.participant for r in traders].count(row.participant) == 1
         per_s = row.throttle_per_s
         day = datetime.strptime(self.day, "%Y%m%d").replace(tzinfo=UTC)
@@ -290,7 +294,7 @@ class Sessions:
             note[0] = hall[h.NOTES] + n.NOTE_BYTES * at
             order = hall[h.ORDERS] + h.ORDER_BYTES * at
             codecs = self.codecs.ctypes.data
-            a.apply_batch(hall.address, codecs, order, 1, note.ctypes.data, 0, 0, told)
+            cp.apply_batch(hall.address, codecs, order, 1, note.ctypes.data, 0, 0, told)
         hall.words[h.LANE_SEQ // 8] = published
         hall.words[h.EVENT_SEQ // 8] = told
         for index in range(1, len(self.streams) + 1):
@@ -327,7 +331,7 @@ class Sessions:
         first = int(commands["seq"][0]) - batch.header.first_seq
         addresses = np.ascontiguousarray(notes.addresses[first : first + len(commands)])
         return int(
-            a.apply_batch(
+            cp.apply_batch(
                 self.hall.address, self.codecs.ctypes.data,
                 commands.ctypes.data, len(commands), addresses.ctypes.data,
                 events.ctypes.data, len(events), told,
@@ -351,7 +355,7 @@ class FixSession:
         identity = blake2b(row.name.encode(), digest_size=7).digest()
         capacity = 1 << (sessions.spec.stream_entries - 1).bit_length()
         self.numbers = NumbersFile(path, int.from_bytes(identity, "little"), capacity)
-        us, begin = row.target or sessions.spec.name, FIX[row.protocol]
+        us, begin = row.target or sessions.spec.name, FIX_BEGIN[row.protocol]
         self.memory = fix_words.Memory(
             self.block, begin, us, row.name, capacity, self.numbers.numbers_address
         )
@@ -407,11 +411,11 @@ def check(spec: SessionsSpec) -> None:
         if row.protocol not in CODECS:
             raise SessionsError(f"{where}: {row.protocol.name} is not served yet")
         about: tuple[int, ...] = (row.participant,)
-        if row.protocol == Protocol.DROP_COPY and row.group:
+        if row.protocol in DROP_COPIES and row.group:
             about = row.group
         if not all(1 <= participant <= 65535 for participant in about):
             raise SessionsError(f"{where}: participant {row.participant} is not 1 to 65535")
-        if row.protocol in FIX:
+        if row.protocol in FIX_BEGIN:
             if not FIX_NAME.fullmatch(row.name):
                 raise SessionsError(f"{where}: a name is 1 to 32 letters, digits, - _ .")
         elif not (row.name.isascii() and row.name.isalnum() and len(row.name) <= 6):
@@ -420,7 +424,7 @@ def check(spec: SessionsSpec) -> None:
             raise SessionsError(f"{where}: throttle_burst is {row.throttle_burst}, less than 1")
         if row.cancel_on_disconnect not in CancelOnDisconnect:
             raise SessionsError(f"{where}: cancel_on_disconnect {row.cancel_on_disconnect}")
-    if sum(row.protocol == Protocol.DROP_COPY for row in spec.sessions) > h.MAX_COPIES:
+    if sum(row.protocol in DROP_COPIES for row in spec.sessions) > h.MAX_COPIES:
         raise SessionsError(f"there are more than {h.MAX_COPIES} drop copies")
     for port in spec.ports:
         if port.protocol not in CODECS:

@@ -111,8 +111,9 @@ class Shared:
     def _name(self, what: str) -> str:
         return segment_name(ProcessIdentity.mine(), what)
 
-    def segment(self, what: str, size_bytes: int) -> Segment:
-        segment = Segment.create(self._name(what), size_bytes)
+    def segment(self, what: str, size_bytes: int, huge_pages: bool = False) -> Segment:
+        """One more of the run's segments; huge pages, where they are wished, if they can be had."""
+        segment = Segment.create(self._name(what), size_bytes, huge_pages)
         self._segments.append(segment)
         return segment
 

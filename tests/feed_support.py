@@ -15,14 +15,22 @@ NOON_NS = 1_700_000_000 * 10**9
 NO_LIMIT = (2**63 - 1, -(2**63))
 
 
-def flow(seed: int, count: int = 400) -> tuple[Mixed, np.ndarray, np.ndarray]:
-    """A random flow of everything the matcher knows, its events, and each command's time."""
+def flow(
+    seed: int, count: int = 400, any_reference: bool = False
+) -> tuple[Mixed, np.ndarray, np.ndarray]:
+    """A random flow of everything the matcher knows, its events, and each command's time.
+
+    ``any_reference``: the operator's reference prices, which nobody checks, may be any."""
     run = mixed(seed, count, extreme=0.0, malformed=0.0, centres=(1000, 100, 10**6, 10**9))
     run.instruments["min_price_ticks"] = np.maximum(run.instruments["min_price_ticks"], 0)
     run.instruments["max_price_ticks"] = np.minimum(run.instruments["max_price_ticks"], 2**32 - 1)
     orders = run.orders.copy()
-    # The operator's reference prices are checked by nobody.
-    orders["price_ticks"][orders["kind"] == CommandKind.PHASE] &= 0xFFFF
+    if not any_reference:
+        orders["price_ticks"][orders["kind"] == CommandKind.PHASE] &= 0xFFFF
+    else:
+        phases = np.flatnonzero(orders["kind"] == CommandKind.PHASE)
+        orders["price_ticks"][phases[::2]] = -5 + 2**33 * (seed % 2)
+        orders["qty_lots"][phases[::2]] = 1
     orders["rx_ts_ns"] = NOON_NS + 1_234_567 * np.arange(len(orders))
     engine = Engine(run.instruments, run.order_capacity)
     return run, engine.process(orders), np.ascontiguousarray(orders["rx_ts_ns"])

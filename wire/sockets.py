@@ -16,10 +16,15 @@ EPOLLIN, EPOLLHUP = 0x001, 0x010
 EPOLL_CTL_ADD, EPOLL_CTL_DEL = 1, 2
 EVENT_BYTES, EVENT_DATA = (12, 4) if platform.machine() == "x86_64" else (16, 8)
 """struct epoll_event: its size, and where its 64 bits of data stand."""
-EINTR, EAGAIN = 4, 11
+EINTR, EAGAIN, ECONNREFUSED = 4, 11, 111
+IOVEC_BYTES, MMSGHDR_BYTES = 16, 64
+"""struct iovec: address, length.  struct mmsghdr: a msghdr (MSG_IOV, MSG_IOVLEN; a name is left out
+where the socket is connected) and how many bytes went."""
+MSG_IOV, MSG_IOVLEN = 16, 24
 
 _recv = _libc("recv", 64, 32, 64, 64, 32)
 _send = _libc("send", 64, 32, 64, 64, 32)
+_sendmmsg = _libc("sendmmsg", 32, 32, 64, 32, 32)
 _recvmsg = _libc("recvmsg", 64, 32, 64, 32)
 _close = _libc("close", 32, 32)
 _epoll_wait = _libc("epoll_wait", 32, 32, 64, 32, 32)
@@ -54,6 +59,16 @@ def send(typingctx: Any, fd: Any, data: Any, size: Any) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return _send(builder, [*args, I64(MSG_DONTWAIT | MSG_NOSIGNAL)])
+
+    return types.int64(*[types.int64] * 3), codegen
+
+
+@intrinsic
+def sendmmsg(typingctx: Any, fd: Any, messages: Any, count: Any) -> Any:
+    """sendmmsg(2) of so many ``struct mmsghdr``: how many went, or -1."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _sendmmsg(builder, [*args, I64(MSG_DONTWAIT | MSG_NOSIGNAL)])
 
     return types.int64(*[types.int64] * 3), codegen
 

@@ -170,6 +170,38 @@ def working_status(row: int, leaves: int) -> int:
 
 
 @kernel
+def status_of(row: int) -> int:
+    """OrdStatus of an order that a rejected F or G names; ``row`` 0: there is none."""
+    if row == 0:
+        return REFUSED
+    status = working_status(row, load_i64(row + rows.LEAVES))
+    if status == DONE and load_i64(row + rows.CUM) < load_i64(row + rows.QTY):
+        return GONE
+    return status
+
+
+@kernel
+def what_of(event: int, row: int) -> int:
+    """ExecType, and OrdStatus << 8, of an order's event; 0: nothing is said of it."""
+    kind, leaves = load_u8(event + KIND), load_i64(event + LEAVES)
+    status = working_status(row, leaves)
+    if kind == FILLED:
+        return ord("F") | status << 8
+    if kind == ACCEPTED:
+        return NEW | working_status(row, max(leaves, 1)) << 8
+    if (kind == CANCELLED) | (kind == EXPIRED):
+        over = kind == EXPIRED or ENDED >> load_u8(event + REASON) & 1 != 0
+        return OVER | OVER << 8 if over else GONE | GONE << 8
+    if kind == REPLACED:
+        return ord("5") | status << 8
+    if kind == ELECTED:
+        return ord("L") | status << 8
+    if (kind == REDUCED) | (kind == CONVERTED):
+        return ord("D") | status << 8
+    return 0
+
+
+@kernel
 def put_report(
     at: int, session: int, row: int, note: int, is_named: bool, exec_id: int, what: int
 ) -> int:
@@ -202,27 +234,16 @@ def encode(event: int, row: int, session: int, note: int, out: int, room: int) -
     decimals = row_decimals(session, row)
     is_named = ((message == decode.F) | (message == decode.G)) & (kind == CANCELLED)
     is_named |= (message == decode.G) & (kind == REPLACED)
-    status = working_status(row, leaves)
-    qty = leaves + load_i64(row + rows.CUM)
-    if kind == FILLED:
-        exec_type = ord("F")
-    elif kind == ACCEPTED:
-        exec_type, status = NEW, working_status(row, max(leaves, 1))
-        qty = load_i64(row + rows.QTY)
-    elif (kind == CANCELLED) | (kind == EXPIRED):
-        over = kind == EXPIRED or ENDED >> reason & 1 != 0
-        exec_type = status = OVER if over else GONE
-        qty, leaves = load_i64(row + rows.QTY), 0
-    elif kind == REPLACED:
-        exec_type = ord("5")
-    elif kind == ELECTED:
-        exec_type = ord("L")
-    elif (kind == REDUCED) | (kind == CONVERTED):
-        exec_type = ord("D")
-    else:
+    what = what_of(event, row)
+    if what == 0:
         return 0
+    exec_type, qty = what & 255, leaves + load_i64(row + rows.CUM)
+    if (kind == CANCELLED) | (kind == EXPIRED):
+        leaves = 0
+    if (kind == ACCEPTED) | (kind == CANCELLED) | (kind == EXPIRED):
+        qty = load_i64(row + rows.QTY)
     seq = load_i64(event + SEQ)
-    at = put_report(out, session, row, note, is_named, seq, exec_type | status << 8)
+    at = put_report(out, session, row, note, is_named, seq, what)
     at = put_order(at, row, decimals, qty)
     if kind == FILLED:
         at = put_decimal(put_31(at), load_i64(event + PRICE), decimals)
@@ -335,12 +356,7 @@ def encode_cancel_reject(session: int, row: int, note: int, number: int, out: in
         at = put_none(at)
     at = put_41(put_token(put_11(at), note))
     at = put_bytes(at, note + notes.ORIG, load_u8(note + notes.ORIG_BYTES))
-    status = REFUSED
-    if row != 0:
-        status = working_status(row, load_i64(row + rows.LEAVES))
-        if status == DONE and load_i64(row + rows.CUM) < load_i64(row + rows.QTY):
-            status = GONE
-    at = put_char(put_39(at), status)
+    at = put_char(put_39(at), status_of(row))
     at = put_char(put_434(at), 49 if load_u8(note + notes.MESSAGE) == decode.F else 50)
     at = put_time(at, session)
     at = put_number(put_102(at), load_u8(reason_row(session, number) + 1))

@@ -88,17 +88,25 @@ def decode(message: int, size: int, session: int, order: int, note: int) -> int:
     now_ns = load_i64(order + RX_TS) - load_i64(session + words.CLOCK_OFFSET_NS)
     out = out_end(session)
     result = fix_session.on_message(session, message, size, now_ns, out, out_room(session))
-    kind = IGNORE
     if result == fix_session.APPLICATION:
-        kind = fix_decode.decode(message, size, session, order, note)
-        if kind == REJECT:
+        result = fix_decode.decode(message, size, session, order, note)
+        if result == REJECT:
             fix_session.reject(session, now_ns, out)
-            kind = IGNORE
+            result = IGNORE
         else:
             resets = load_i64(session + words.RESETS) << words.SEQ_BITS
             number = resets | load_i64(note + notes.CLIENT_SEQ)
             store_i64(note + notes.CLIENT_SEQ, number)
             store_i64(session + words.DECODED_IN, number)
+    return decoded(session, result)
+
+
+@kernel
+def decoded(session: int, result: int) -> int:
+    """What a message that was taken is to the stage; what answers it is to be sent."""
+    kind = IGNORE
+    if result == APPLICATION:
+        kind = APPLICATION
     elif result == fix_session.LOGGED_ON:
         kind = LOGIN
     elif result == fix_session.LOGGED_OUT:

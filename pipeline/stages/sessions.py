@@ -13,6 +13,7 @@ leaves, and can be made again (docs/decisions/016-sessions.md).
 from typing import Any
 
 from openoutcry.order_entry import apply as a
+from openoutcry.order_entry import copies as cp
 from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
 from openoutcry.order_entry import rows as r
@@ -97,11 +98,9 @@ def take_events(context: int) -> int:
             note_mask = load_i64(hall + h.NOTE_MASK)
             note = n.note_at(load_i64(hall + h.NOTES), note_mask, origin >> SHIFT)
             order = load_i64(hall + h.ORDERS) + 64 * (origin >> SHIFT & note_mask)
-        if copies > 0:
-            a.copy_event(hall, codecs, event, note, rx_ts_ns)
-        if note == 0 and load_i64(event + a.EVENT_ID) & r.ORDER_BIT == 0:
+        if copies == 0 and note == 0 and load_i64(event + a.EVENT_ID) & r.ORDER_BIT == 0:
             continue
-        told = a.apply_event(hall, codecs, event, order, note, rx_ts_ns)
+        told = cp.tell_event(hall, codecs, event, order, note, rx_ts_ns)
         if note != 0:
             store_i64(hall + h.TOLD, origin >> SHIFT)
         if told != 0:

@@ -43,6 +43,7 @@ MARKET_DATA = {
     "ttl": Key(t.integer(0, 255), 1),
     "mtu": Key(t.integer(256, 9_216), MTU),
     "heartbeat_ms": Key(t.integer(10, 60_000), 1_000),
+    "idle_us": Key(t.integer(0, 100_000), 50),
     "requests_per_s": Key(t.integer(1, 1_000_000), 100),
 }
 
@@ -58,10 +59,6 @@ def read_feed(
     if instruments is not None:
         for index, field, words in limits_broken(instruments, decimals):
             tables.wrong(("instrument", index, field), words)
-    retention = tables.document.get("venue", {})
-    if isinstance(retention, dict) and retention.get("retention_days"):
-        tables.wrong(("venue", "retention_days"), "a venue with market data keeps its whole "
-                     "journal: they are made from it")  # fmt: skip
     if tables.mistakes:
         return None
     try:

@@ -36,9 +36,9 @@ PROTOCOLS = {
     "fix-4.2": spec.Protocol.FIX42,
     "packets": spec.Protocol.PACKETS,
     "drop-copy": spec.Protocol.DROP_COPY,
+    "fix-drop-copy": spec.Protocol.FIX_DROP_COPY,
 }
 SOUPBIN = (spec.Protocol.OUCH42, spec.Protocol.OUCH50, spec.Protocol.DROP_COPY)
-FIX = (spec.Protocol.FIX44, spec.Protocol.FIX42)
 ARGON2 = re.compile(
     r"\$argon2(?:id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}"
 )
@@ -325,11 +325,11 @@ def _check_session(
     if protocol in SOUPBIN and name is not None and not _fits(name, SOUPBIN_NAME):
         tables.wrong((*path, "name"), f"{name!r}: a login over SoupBinTCP has 1 to "
                      f"{SOUPBIN_NAME} letters and digits")  # fmt: skip
-    if protocol in FIX:
+    if protocol in spec.FIX_BEGIN:
         _check_comp_ids(tables, path, name, row["target"] or venue)
-    if row["target"] and protocol is not None and protocol not in FIX:
+    if row["target"] and protocol is not None and protocol not in spec.FIX_BEGIN:
         tables.wrong((*path, "target"), "only a FIX session has one")
-    if row["group"] and protocol is not None and protocol != spec.Protocol.DROP_COPY:
+    if row["group"] and protocol is not None and protocol not in spec.DROP_COPIES:
         tables.wrong((*path, "group"), "only a drop copy has one")
     if row["group"] and row["group"] not in {one.group for one in participants}:
         tables.wrong((*path, "group"), f"no participant is in group {row['group']!r}")

@@ -407,33 +407,41 @@ class Storm:
                 self.outcomes["checkpoint damaged"] += 1
 
     def checkpoint_of_a_fork(self) -> None:
-        """The journal is copied, the copy goes on with other orders, and its checkpoints are put
-        beside the journal."""
+        """Both directories are copied, the copies go on in their places with other orders, and the
+        checkpoints of that are put beside the journal."""
         self.killed()
-        fork = self.folder / "fork"
-        shutil.copytree(self.journal, fork)
-        document = JournalReader(fork).document
-        document["copies"] = []
+        aside, fork = self.folder / "aside", self.folder / "fork"
+        for path in (self.journal, self.copy):
+            shutil.copytree(path, fork / path.name)
+            aside.mkdir(exist_ok=True)
+            path.rename(aside / path.name)
+            (fork / path.name).rename(path)
         port = free_port()
-        options = self.options("processes", fork, port)
-        hidden = self.copy.rename(self.folder / "hidden")
+        life = self.live(self.options("processes", self.journal, port))
+        other = Client(port, self.rng, 10**9)
         try:
-            life = self.live(options)
-            other = Client(port, self.rng, 10**9)
-            with suppress(Violation):
-                if self._answers(life, other):
-                    for _ in range(10):
-                        other.send(22)
-                        other.listen(0.02)
-            life.kill()
+            if not self._answers(life, other):
+                raise Violation(f"a fork was refused: {life.said.read_text()}")
+            until = time.monotonic() + 10
+            before = aside / self.journal.name
+            while not new_checkpoints(self.journal, before) and time.monotonic() < until:
+                other.send(22)
+                other.listen(0.02)
         finally:
-            shutil.rmtree(self.copy, ignore_errors=True)
-            hidden.rename(self.copy)
-        for seq in checkpoint_seqs(fork):
-            if not checkpoint_path(self.journal, seq).exists():
-                shutil.copy(checkpoint_path(fork, seq), self.journal)
-                self.outcomes["checkpoint of a fork"] += 1
+            life.kill()
+            for path in (self.journal, self.copy):
+                path.rename(fork / path.name)
+                (aside / path.name).rename(path)
+        for seq in new_checkpoints(fork / self.journal.name, self.journal):
+            shutil.copy(checkpoint_path(fork / self.journal.name, seq), self.journal)
+            self.outcomes["checkpoint of a fork"] += 1
         shutil.rmtree(fork)
+        aside.rmdir()
+
+
+def new_checkpoints(directory: Path, before: Path) -> list[int]:
+    """Sequences of the checkpoints that the one directory has and the other one not."""
+    return [seq for seq in checkpoint_seqs(directory) if not checkpoint_path(before, seq).exists()]
 
 
 def _flip(path: Path, rng: random.Random) -> None:

@@ -49,7 +49,7 @@ def test_what_was_acknowledged_outlives_a_disaster_of_each_kind(tmp_path: Path) 
 
 @pytest.mark.long
 def test_a_journal_goes_on_after_a_checkpoint_of_a_fork(tmp_path: Path) -> None:
-    """In this storm disasters follow that one.  Open: docs/security.md, Capacity."""
+    """In this storm disasters follow that one."""
     check(storm(tmp_path, disasters.EPOCH, seed=3), 1)
 
 

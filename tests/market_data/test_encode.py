@@ -30,6 +30,18 @@ def test_kernels_say_what_the_reference_says(seed):
     assert len(fast) == len(slow) == feed.messages
 
 
+def test_a_reference_price_that_no_message_can_hold_harms_nobody():
+    """It is the operator's; an auction at it is told at the nearest price, and that is counted."""
+    clamped = 0
+    for seed in range(60):
+        run, events, rx_ts_ns = flow(seed, any_reference=True)
+        feed = Feed(run.instruments, run.order_capacity, strict=False)
+        fast = unframed(feed.encode(events, rx_ts_ns, 1))
+        assert fast == ReferenceFeed(run.instruments).encode(events, times_of(rx_ts_ns))
+        clamped += feed.clamped
+    assert clamped > 10
+
+
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(SEEDS)
 def test_the_book_told_is_the_book_displayed(seed):

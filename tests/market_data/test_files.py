@@ -181,7 +181,7 @@ def test_a_file_is_written_whole_or_not_at_all(day, tmp_path):
     orders["price_ticks"][20:] += 2**33
     high = make_journal(tmp_path / "j", make_instruments(day[2]["symbol"].tolist()), orders, 64)
     (tmp_path / "x.itch").write_bytes(b"of yesterday")
-    with pytest.raises(FeedError, match="has a price that no message can hold"):
+    with pytest.raises(FeedError, match="has a price or a quantity that no message can hold"):
         write_feed(high, tmp_path / "x.itch")
     assert (tmp_path / "x.itch").read_bytes() == b"of yesterday"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["j", "x.itch"]

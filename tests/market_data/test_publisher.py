@@ -40,8 +40,18 @@ def store(tmp_path, stream):
         made.append(data[at : at + size], count)
         at, number = at + size, number + count
     yield made
+    count, size_bytes = made.count, made.size_bytes
+    again = Store(made.path, count, size_bytes)  # as it stands
+    assert again.read(count // 2, 9, 500) == made.read(count // 2, 9, 500)
+    again.close()
     made.close()
-    assert not (tmp_path / "x" / "s.itch").exists()
+    with pytest.raises(FeedError, match="does not have"):
+        Store(made.path, count, size_bytes - 1)
+    with pytest.raises(FeedError, match="is shorter than"):
+        Store(made.path, count, size_bytes)
+    fresh = Store(made.path)
+    assert (fresh.count, fresh.read(1, 1, 100)) == (0, (0, b""))
+    fresh.close()
 
 
 def test_messages_are_given_again_by_number(store, stream):

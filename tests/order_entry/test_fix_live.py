@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from sessions_clients import PATIENCE_S, connect, take, told
 from sessions_venue import PASSWORD, Venue
 
 from openoutcry.cli.client import client as client_command
@@ -26,7 +27,6 @@ from openoutcry.wire.enums import CommandKind
 
 FIX = int(Protocol.FIX44)
 NONE = int(CancelOnDisconnect.NONE)
-PATIENCE_S = 120
 NAMES = {"FIRM": 1, "OTHER": 2, "KEEP": 3, "LATE": 4, "NEXT": 5, "LOSES": 6, "MANY": 7, "TAKE": 8,
          "FAST": 9, "WAIT": 10, "FEW": 11, "LOCK": 12, "SOME": 13, "GONE": 14}  # fmt: skip
 MORE = {
@@ -54,20 +54,6 @@ def venue(tmp_path_factory):
         yield venue
 
 
-def connect(venue, name="FIRM", password=PASSWORD, **options):
-    """Until the connection before is closed on the other side too."""
-    until = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return FixClient(
-                "127.0.0.1", venue.ports["FIX44"], name, password, timeout_s=PATIENCE_S, **options
-            )
-        except ClientError as error:
-            if "closed the connection" not in str(error) or time.monotonic() > until:
-                raise
-            time.sleep(0.05)
-
-
 def refused(venue, name="FIRM", password=PASSWORD, **options):
     """Whether the door stays shut, without a word."""
     try:
@@ -75,16 +61,6 @@ def refused(venue, name="FIRM", password=PASSWORD, **options):
     except ClientError as error:
         return "closed the connection" in str(error)
     return False
-
-
-def take(client, count):
-    messages = [client.next(PATIENCE_S) for _ in range(count)]
-    assert None not in messages
-    return messages
-
-
-def told(client, count, *tags):
-    return [tuple(message.get(tag) for tag in tags) for message in take(client, count)]
 
 
 def raw_connection(venue, name, numbered):

@@ -5,6 +5,7 @@ import random
 
 import numpy as np
 import pytest
+from sessions_clients import five
 from sessions_traders import Trader, storm
 from sessions_venue import DAY, Client, Venue
 
@@ -26,41 +27,6 @@ SESSIONS = [
     {"name": "COPY", "participant": 0, "group": [1, 3], "protocol": COPY_PORT},
     {"name": "ONLY", "participant": 2, "protocol": COPY_PORT},
 ]
-
-
-class Client50(Client):
-    """Of OUCH 5.0."""
-
-    def message(self):
-        kind, body = self.packet()
-        assert kind == "S", (kind, body)
-        self.messages.append(body)
-        self.number += 1
-        message = OUCH50.from_server(body[:1].decode())
-        return body[:1].decode(), message.unpack(body[: message.size_bytes])
-
-    def say(self, letter, **fields):
-        message = OUCH50.from_client(letter)
-        if letter in "OU":
-            fields = {"time_in_force": "0", "display": "Y", "iso": "N", "clordid": "",
-                      "appendage_bytes": 0} | fields  # fmt: skip
-        if letter == "O":
-            fields = {"capacity": "P", "cross": "N", "symbol": "ACME"} | fields
-        self.send(message.pack(**fields))
-
-    def enter(self, user_ref, side="B", quantity=100, price=1_000_000, **more):
-        self.say("O", user_ref=user_ref, side=side, quantity=quantity, price=price, **more)
-
-    def until(self, letter):
-        """Messages up to the first of that letter."""
-        while True:
-            found = self.message()
-            if found[0] == letter:
-                return found
-
-
-def five(venue, name="FIVE", **login):
-    return Client50(venue.ports["OUCH50"], name, **login)
 
 
 def copies(venue, name, count, **login):

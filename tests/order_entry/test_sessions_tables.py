@@ -103,10 +103,10 @@ def test_a_replaced_order_is_found_by_the_cores_id():
 
 
 def make_table(capacity):
-    entries = np.zeros(capacity * 8, np.int64)
+    memory = np.zeros(tokens.memory_bytes(capacity) // 8, np.int64)
     words = np.zeros(tokens.TABLE_BYTES // 8, np.int64)
-    tokens.prepare_table(words, entries.ctypes.data, capacity)
-    return words, entries
+    tokens.prepare_table(words, memory.ctypes.data, capacity)
+    return words, memory
 
 
 def token_address(token):
@@ -120,15 +120,15 @@ def token_address(token):
 )
 def test_tokens_are_a_dictionary(wanted):
     """Against a dict; a token names what it named first, a session never sees another's."""
-    words, _entries = make_table(64)
+    words, _memory = make_table(64)
     known = {}
     for number, (who, token) in enumerate(wanted, start=1):
         held, at = token_address(token)
         key = who, held.tobytes()
         assert tokens.number_of(words.ctypes.data, who, at) == known.get(key, 0)
-        place = tokens.token_place(words.ctypes.data, who, at)
-        short = tokens.short_place(words.ctypes.data, who, int(held[0]), int(held[1]))
-        assert short == place or len(token) > 16
+        whole = tokens.token_hash(words.ctypes.data, who, at)
+        short = tokens.short_hash(words.ctypes.data, who, int(held[0]), int(held[1]))
+        assert short == whole or len(token) > 16
         result = int(tokens.put_token(words.ctypes.data, who, at, number))
         if key in known:
             assert result == tokens.TAKEN

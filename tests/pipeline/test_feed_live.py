@@ -107,6 +107,15 @@ def test_the_feed_goes_on_without_a_hole_or_a_change(tmp_path):
         assert 0 < len(third.data) < 100
         first.wait_for_bids(*levels[1:])
         client.close()
+    # A clean stop leaves a checkpoint: the next start reads no more than what is behind it.
+    kept = journal / "market_data" / f"{first.receiver.lines.session.decode()}.itch"
+    marked = kept.stat().st_ino
+    with venue:
+        later = Subscriber(feed)
+        later.wait_for_bids(*levels[1:])
+        assert later.data == late.data
+    later.receiver.close()
+    assert kept.stat().st_ino == marked
     written = write_feed(journal, tmp_path / "day.itch")
     whole = (tmp_path / "day.itch").read_bytes()
     assert whole.startswith(first.data)
@@ -114,4 +123,5 @@ def test_the_feed_goes_on_without_a_hole_or_a_change(tmp_path):
     assert first.receiver.lines.foreign == 0
     for one in (first, late, third):
         one.receiver.close()
-    assert not list(journal.glob("market_data/*.itch"))
+    assert list(journal.glob("market_data/checkpoint-*.occ"))
+    assert (journal / "market_data" / f"{written['session']}.itch").read_bytes() == whole

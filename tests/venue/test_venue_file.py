@@ -77,17 +77,27 @@ password = "HASH"
 [[port]]
 protocol = "drop-copy"
 address = "[::1]:9002"
+[[session]]
+name = "COMPLIANCE-1"
+protocol = "fix-drop-copy"
+participant = 1
+password = "HASH"
+[[port]]
+protocol = "fix-drop-copy"
+address = "[::1]:9003"
 """.replace("HASH", HASH)
     path, _ = written(tmp_path, more=PORT + SESSION + more)
     sessions = read_venue(path).sessions
-    first, drop = sessions.sessions
+    first, drop, reports = sessions.sessions
     assert (first.name, first.participant, first.protocol) == ("ALPHA1", 1, Protocol.OUCH42)
     assert [str(network) for network in first.networks] == ["10.0.0.0/8", "127.0.0.1/32"]
     assert first.cancel_on_disconnect is CancelOnDisconnect.DAY
     assert (first.grace_ms, first.throttle_per_s) == (500, 100)
     assert (drop.participant, drop.group) == (0, (1,))
+    assert (reports.participant, reports.protocol) == (1, Protocol.FIX_DROP_COPY)
     assert sessions.ports == (
         PortSpec(Protocol.OUCH42, "127.0.0.1", 9001), PortSpec(Protocol.DROP_COPY, "::1", 9002),
+        PortSpec(Protocol.FIX_DROP_COPY, "::1", 9003),
     )  # fmt: skip
 
 

@@ -1,0 +1,184 @@
+"""Two whole histories of one journal: where they part, and whether one of them was superseded.
+
+A writer begins no block before the one before has come to as many directories as the policy asks.
+So a directory may be one block ahead of what was acknowledged, never two.  If the others are
+resumed without it, they go on with another block there.
+"""
+
+import json
+import os
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from openoutcry.journal.block import RESUMED, Block
+from openoutcry.journal.disk import REAL, Disk
+from openoutcry.journal.errors import JournalError
+from openoutcry.journal.history import RESUMED_BEFORE
+from openoutcry.journal.places import begins, block_at, places_of, same_directory
+from openoutcry.journal.scan import Scan
+from openoutcry.journal.segment import retired_before, segment_path, write_whole
+from openoutcry.journal.tail import anchor_segment
+from openoutcry.journal.watermark import WATERMARK_NAME, Reached, Watermark, pack_watermark
+from openoutcry.ring.policy import needed
+from openoutcry.wire.enums import BlockKind
+from openoutcry.wire.errors import OutcryError
+
+
+class Parting(NamedTuple):
+    """The first block that two directories do not share, as ``ours`` has it in segment ``number``;
+    ``one``: it is the only one there, but for what a segment begins with; ``resumed``: what the
+    other has there begins with a run that resumed the journal, and ours does not."""
+
+    number: int
+    ours: Block
+    one: bool
+    resumed: bool
+
+
+def cut_superseded(scan: Scan, copy: Path, disk: Disk = REAL) -> str:
+    """Cut off the one block that was in flight when the writer died and that the other directories
+    never had, if they were resumed without this one and go on in ``copy``; returns what was done,
+    empty if the two hold one history.  The blocks of ``copy`` can then be put in its place.
+
+    ``scan`` stands at a sound end.  Raises :class:`JournalError` if the histories differ otherwise:
+    which is right no program can say.
+    """
+    try:
+        other = _to_end(copy, disk)
+    except OutcryError:
+        return ""  # it needs mending itself, and then says so
+    if other.journal_id != scan.journal_id:
+        return ""
+    parting = _parting(scan, other, disk)
+    if parting is None:
+        return ""
+    index = parting.ours.header.block_index
+    path = scan.directory
+    differ = f"{path} and {copy} hold different blocks of one journal from block {index} on"
+    if not _is_superseded(scan, other, parting, disk):
+        back = _parting(other, scan, disk)
+        if back is not None and _is_superseded(other, scan, back, disk):
+            raise JournalError(f"{differ}: mend {copy}: outcry journal repair {copy} --copy {path}")
+        raise JournalError(
+            f"{differ}, {scan.next_index - index} here and {other.next_index - index} there, and "
+            "which of the two is right no program can say: take one away, and put a copy of the "
+            "other in its place"
+        )
+    target = segment_path(path, parting.number)
+    try:
+        _lower_watermark(scan, parting, disk)
+        _cut(target, parting.ours.offset, disk)
+    except OSError as error:
+        raise JournalError(f"{target}: cannot cut: {error.strerror}") from None
+    return (
+        f"{target}: block {index}, bytes {parting.ours.offset:,} to {parting.ours.end - 1:,}, cut "
+        f"off: it was in flight when its writer died, and a run that resumed without {path} wrote "
+        f"another one to {copy}"
+    )
+
+
+def _to_end(path: Path, disk: Disk) -> Scan:
+    return Scan(path, disk).to_end(anchor_segment(path, disk))
+
+
+def _parting(ours: Scan, theirs: Scan, disk: Disk) -> Parting | None:
+    """Where two journals part; None if one is the beginning of the other."""
+    if begins(ours, theirs, disk) or begins(theirs, ours, disk):
+        return None
+    number = _last_shared(ours, theirs, disk)
+    one, two = Scan(ours.directory, disk), Scan(theirs.directory, disk)
+    mine, others = one.blocks(number), two.blocks(number)
+    for block, other in zip(mine, others, strict=False):
+        if block.whole != other.whole:
+            at = one.end_segment
+            own = next((b for b in chain([block], mine) if not _only_repeats(b)), block)
+            answer = next((b for b in chain([other], others) if not _only_repeats(b)), other)
+            return Parting(
+                at,
+                block,
+                one=own.header.block_index == ours.next_index - 1,
+                resumed=_resumes(answer) and not _resumes(own),
+            )
+    return None
+
+
+def _last_shared(ours: Scan, theirs: Scan, disk: Disk) -> int:
+    """The last segment whose first block both have: it stands for all before.  Raises
+    :class:`JournalError` if there is none."""
+    first = max(retired_before(ours.directory), retired_before(theirs.directory))
+    if first > min(ours.end_segment, theirs.end_segment):
+        raise JournalError(
+            f"{ours.directory} and {theirs.directory} have no segment in common: the one begins "
+            "behind the other's end"
+        )
+    for number in range(min(ours.end_segment, theirs.end_segment), first, -1):
+        mine = block_at(ours.directory, number, 0, disk)
+        other = block_at(theirs.directory, number, 0, disk)
+        if isinstance(mine, Block) and isinstance(other, Block) and mine.whole == other.whole:
+            return number
+    return first
+
+
+def _is_superseded(scan: Scan, other: Scan, parting: Parting, disk: Disk) -> bool:
+    """Whether what ``scan`` has from the parting on was never acknowledged: it is one block, a
+    resumed run wrote another one, and so many of the journal's own directories have that one that
+    the rest were too few for the policy."""
+    if not (parting.one and parting.resumed):
+        return False
+    places = places_of(scan.directory, scan.document)
+    without = 0
+    for place in places.others:
+        if same_directory(place, other.directory):
+            without += 1
+            continue
+        try:
+            third = _to_end(place, disk)
+        except OutcryError:
+            continue
+        without += third.journal_id == other.journal_id and (
+            begins(third, other, disk) or begins(other, third, disk)
+        )
+    return without > places.total - needed(scan.document.get("policy", "all"), places.total)
+
+
+def _only_repeats(block: Block) -> bool:
+    """What a segment begins with, whoever writes it."""
+    return block.header.kind == BlockKind.CONFIG or RESUMED_BEFORE in _said(block)
+
+
+def _resumes(block: Block) -> bool:
+    return RESUMED in _said(block)
+
+
+def _said(block: Block) -> dict[str, object]:
+    if block.header.kind != BlockKind.EVIDENCE:
+        return {}
+    return dict(json.loads(bytes(block.payload)))
+
+
+def _lower_watermark(scan: Scan, parting: Parting, disk: Disk) -> None:
+    """It may name the block that goes: that was durable here."""
+    found = scan.watermark
+    if found is None or found.block_index < parting.ours.header.block_index:
+        return
+    before = Scan(scan.directory, disk)
+    for block in before.blocks(max(retired_before(scan.directory), parting.number - 1)):
+        if block.header.block_index + 1 == parting.ours.header.block_index:
+            reached = Reached.by(block.header)
+            lower = pack_watermark(Watermark(scan.journal_id, *reached))
+            write_whole(scan.directory / WATERMARK_NAME, lower, disk)
+            return
+
+
+def _cut(target: Path, offset: int, disk: Disk) -> None:
+    if offset == 0:
+        disk.unlink(target)
+        disk.sync_directory(target.parent)
+        return
+    fd = disk.open(target, os.O_RDWR)
+    try:
+        disk.truncate(fd, offset)
+        disk.sync(fd)
+    finally:
+        disk.close(fd)

@@ -1,0 +1,99 @@
+"""Where a feed can go on without its past: its state, and the store's, at a command of the journal.
+
+A checkpoint file of the journal's own kind (``journal/checkpoints.py``) in the feed's folder: it is
+bound to the block that holds the command, whose hash stands for all that was before it.
+"""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import openoutcry.market_data.book_state as b
+import openoutcry.market_data.state as s
+from openoutcry.journal import checkpoints
+from openoutcry.journal.block import BlockId, digest
+from openoutcry.journal.errors import JournalError
+from openoutcry.journal.tail import block_holding
+from openoutcry.market_data.book import Book
+from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.feed import Feed
+from openoutcry.market_data.store import Store
+
+KEEP = 2
+LAYOUT = [s.HEADER_BYTES, s.ROW_BYTES, s.INSTRUMENT_BYTES, b.HEADER_BYTES, b.ORDER_BYTES,
+          b.LEVEL_BYTES, b.INSTRUMENT_BYTES, 1]  # fmt: skip
+"""Of the arrays; the last number changes with their meaning."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A checkpoint that may be gone on from."""
+
+    event_seq: int
+    cause_seq: int
+    messages: int
+    size_bytes: int
+    state: bytes
+
+
+def save(
+    folder: Path, journal: Path, journal_id: int, cause_seq: int, feed: Feed, book: Book,
+    store: Store,
+) -> Path | None:  # fmt: skip
+    """Write one, durable; None if the journal does not hold the command yet, or more is to be told
+    of it."""
+    block = block_holding(journal, cause_seq) if feed.is_between_commands else None
+    if block is None:
+        return None
+    assert feed.messages == store.count
+    facts = {
+        "layout": LAYOUT,
+        "event_seq": feed.event_seq,
+        "messages": store.count,
+        "size_bytes": store.size_bytes,
+    }
+    state = io.BytesIO()
+    np.savez(state, **feed.saved(), **book.saved())  # type: ignore[arg-type]
+    store.sync()
+    name = BlockId(block.header.block_index, digest(block.whole))
+    made = checkpoints.Checkpoint(journal_id, cause_seq, name, facts, state.getvalue())
+    path = checkpoints.write_checkpoint(folder, made)
+    for seq in checkpoints.checkpoint_seqs(folder)[:-KEEP]:
+        checkpoints.checkpoint_path(folder, seq).unlink(missing_ok=True)
+    return path
+
+
+def newest(folder: Path, journal: Path, journal_id: int) -> Standing | None:
+    """The newest good one that was made of this very journal; None if there is none."""
+    if not folder.is_dir():
+        return None
+    for seq in reversed(checkpoints.checkpoint_seqs(folder)):
+        try:
+            found = checkpoints.read_checkpoint(checkpoints.checkpoint_path(folder, seq))
+            block = block_holding(journal, seq)
+        except JournalError:
+            continue
+        if block is None or found.journal_id != journal_id or found.facts.get("layout") != LAYOUT:
+            continue
+        if found.block == BlockId(block.header.block_index, digest(block.whole)):
+            facts = found.facts
+            return Standing(
+                facts["event_seq"], seq, facts["messages"], facts["size_bytes"], found.state
+            )
+    return None
+
+
+def resume(standing: Standing, path: Path, feed: Feed, book: Book) -> Store:
+    """Bring feed and book to where they stood; returns the store as it stood.  Raises
+    :class:`FeedError`, and then neither is of use any more."""
+    store = Store(path, standing.messages, standing.size_bytes)
+    try:
+        with np.load(io.BytesIO(standing.state), allow_pickle=False) as arrays:
+            feed.restore(arrays)
+            book.restore(arrays)
+    except (FeedError, ValueError, KeyError):
+        store.close()
+        raise
+    return store

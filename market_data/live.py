@@ -1,0 +1,112 @@
+"""The pump's memory, as Python has it: buffers, sockets, and what it has told."""
+
+import select
+from dataclasses import dataclass
+
+import numpy as np
+
+import openoutcry.market_data.pump as p
+from openoutcry.market_data.feed import Feed
+from openoutcry.market_data.publisher import Publisher
+from openoutcry.wire import sockets as so
+from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES, MOLD_SESSION_BYTES
+from openoutcry.wire.records import RECORD_BYTES
+
+MIN_ROOM = 1 << 22
+"""Bytes of messages that wait to be kept, at least."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where released events are: addresses, of the event ring and its cursors and of the stamps."""
+
+    ring: int
+    mask: int
+    cursor: int
+    gate: int
+    stamps: int
+    stamp_mask: int
+    epoch_offset: int
+    after_seq: int = 0
+
+
+class Pump:
+    """Events of a ring to a publisher's lines, by the kernel :func:`pump.run`.
+
+    ``sent``: address of the word that has the last message's number that was sent.
+    """
+
+    def __init__(
+        self, source: Source, feed: Feed, publisher: Publisher, sent: int, idle_us: int
+    ) -> None:
+        self.feed, self.publisher = feed, publisher
+        self.epoll = select.epoll()
+        self._events = np.zeros(p.BATCH * RECORD_BYTES + 64, np.uint8)
+        self._times = np.zeros(p.BATCH, np.int64)
+        self._messages = np.zeros(0, np.uint8)
+        self._headers = np.zeros((p.PACKETS, p.HEADER_STRIDE), np.uint8)
+        self._iovecs = np.zeros((p.PACKETS, 2, 2), np.int64)
+        self._vector = np.zeros((p.PACKETS, so.MMSGHDR_BYTES // 8), np.int64)
+        self._epoll_events = np.zeros(2 * so.EVENT_BYTES, np.uint8)
+        self.context = np.zeros(p.CONTEXT_WORDS, np.int64)
+        self._build()
+        a, *b = (line.fileno() for line in publisher.sockets)
+        events = self._events.ctypes.data
+        for word, value in {
+            p.RING: source.ring, p.MASK: source.mask,
+            p.CURSOR: source.cursor, p.GATE: source.gate,
+            p.STAMPS: source.stamps, p.STAMP_MASK: source.stamp_mask,
+            p.EPOCH_OFFSET: source.epoch_offset, p.AFTER_SEQ: source.after_seq,
+            p.EVENTS: events + -events % 64, p.STATE: feed.address,
+            p.TIMES: self._times.ctypes.data,
+            p.PACKET_ROOM: publisher.spec.room - MOLD_HEADER_BYTES,
+            p.HEADERS: self._headers.ctypes.data, p.IOVECS: self._iovecs.ctypes.data,
+            p.HEADER_WORDS: self._vector.ctypes.data,
+            p.LINE_A: a, p.LINE_B: b[0] if b else -1, p.SENT: sent,
+            p.EPOLL: self.epoll.fileno(), p.EPOLL_EVENTS: self._epoll_events.ctypes.data,
+            p.IDLE_US: idle_us,
+        }.items():  # fmt: skip
+            self.context[word // 8] = value
+
+    def _build(self) -> None:
+        """Each packet: its header, then its messages, for a connected socket."""
+        session = np.frombuffer(self.publisher.session.encode(), np.uint8)
+        assert len(session) == MOLD_SESSION_BYTES
+        self._headers[:, :MOLD_SESSION_BYTES] = session
+        for index in range(p.PACKETS):
+            self._iovecs[index, 0] = self._headers[index].ctypes.data, MOLD_HEADER_BYTES
+            self._vector[index, so.MSG_IOV // 8] = self._iovecs[index].ctypes.data
+            self._vector[index, so.MSG_IOVLEN // 8] = 2
+
+    def run(self, until_ns: int) -> int:
+        """Tell what is released, until that time (CLOCK_MONOTONIC) at most; why it came back."""
+        wanted = int(p.room_wanted(self.feed.address, p.BATCH))
+        if len(self._messages) < 2 * wanted:
+            self._messages = np.zeros(max(MIN_ROOM, 4 * wanted), np.uint8)
+            self.context[p.MESSAGES // 8] = self._messages.ctypes.data
+            self.context[p.ROOM // 8] = len(self._messages)
+        before = self.packets
+        why = int(p.run(self.context.ctypes.data, until_ns))
+        publisher = self.publisher
+        publisher.packets += self.packets - before
+        publisher.not_taken += int(self.context[p.NOT_TAKEN // 8])
+        self.context[p.NOT_TAKEN // 8] = 0
+        return why
+
+    @property
+    def packets(self) -> int:
+        return int(self.context[p.PACKETS_SENT // 8])
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The last event that was told, and its command."""
+        return int(self.context[p.EVENT_SEQ // 8]), int(self.context[p.CAUSE_SEQ // 8])
+
+    def messages(self) -> bytes:
+        """What was told since this was asked last."""
+        used = int(self.context[p.USED // 8])
+        self.context[p.USED // 8] = 0
+        return self._messages[:used].tobytes()
+
+    def close(self) -> None:
+        self.epoll.close()

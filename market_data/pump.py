@@ -1,0 +1,211 @@
+"""From the event ring to the network in one kernel: events in, messages, packets, two lines.
+
+One turn takes what the gate has released, encodes it, and gives the packets to the kernel's sockets
+of line A, then of line B, each line's packets in one call.  Messages stay where they were encoded
+until Python has kept them (``Store``); the packets are gathered from there, nothing is copied.
+What a socket does not take is lost on that line, and counted.
+"""
+
+import openoutcry.market_data.state as s
+from openoutcry.market_data import say
+from openoutcry.market_data.encode import BY_EVENT, MESSAGES_AN_EVENT, MORE_MESSAGES, encode
+from openoutcry.market_data.mold import COUNT_SHIFT, fitting
+from openoutcry.ring import kernels, layout
+from openoutcry.wire import sockets as so
+from openoutcry.wire.big_endian import store_be16, store_be64
+from openoutcry.wire.feed_messages import (
+    MOLD_COUNT_AT,
+    MOLD_SEQUENCE_AT,
+)
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import (
+    compare_exchange,
+    copy64,
+    load_acquire,
+    load_i64,
+    monotonic_ns,
+    pause,
+    store_i64,
+    yield_cpu,
+)
+from openoutcry.wire.records import EVENT, RECORD_BYTES
+from openoutcry.wire.sleep import sleep_us
+
+_CAUSE, _SEQ = EVENT.offsets["cause_seq"], EVENT.offsets["seq"]
+
+(
+    RING, MASK, CURSOR, GATE,  # the event ring, this reader's cursor and the gate's, by address
+    EVENTS,  # BATCH records
+    EVENT_SEQ, CAUSE_SEQ,  # the last event that was told, and its command
+    STATE,  # of the encoder
+    STAMPS, STAMP_MASK, EPOCH_OFFSET,
+    TIMES,  # BATCH words
+    MESSAGES, USED, ROOM,  # messages that are not kept yet: where, bytes used, bytes in all
+    PACKET_ROOM,  # bytes of a packet's messages
+    HEADERS, IOVECS, HEADER_WORDS,  # of PACKETS packets: mold headers, iovecs and mmsghdrs
+    LINE_A, LINE_B,  # sockets; -1: there is none
+    SENT,  # address of the last message's number that was sent
+    PACKETS_SENT, NOT_TAKEN,
+    EPOLL, EPOLL_EVENTS,  # readable: somebody asks for something
+    BUSY_NS,  # when there was something to tell
+    IDLE_US,  # how long to sleep when there was nothing for QUIET_NS; 0: never
+    HANDED_NS,  # where the time of each event's handing over goes, by event; 0: nowhere
+    HANDED_MASK,
+    AFTER_SEQ,  # stamps are of later commands only
+) = range(0, 8 * 31, 8)  # fmt: skip
+CONTEXT_WORDS = 40
+
+BATCH, PACKETS = 256, 64
+"""Events of a turn; packets of a call.  A turn of one event is one call a line."""
+HEADER_STRIDE = 32
+QUIET_NS = 1_000_000
+"""A loop that has had nothing to tell for so long sleeps between its looks."""
+LOOK_TURNS = 64
+"""Turns between two looks at the clock and at who asks."""
+
+DUE, FULL, DETACHED, FAILED, ASKED, OLD = range(6)
+"""Why the loop has come back: the time that was asked for; no more room for messages; the cursor
+was taken away; the encoder's error; somebody asks; an event whose command has no stamp."""
+
+
+@kernel
+def take(c: int) -> int:
+    """Copy up to BATCH released events behind the cursor, with the times of their commands, and
+    move it; -1 if the cursor was taken away, also meanwhile: what was copied may then be
+    overwritten.  Stamps are there for all that stands in a ring, so they are read before."""
+    ring, mask, cursor = load_i64(c + RING), load_i64(c + MASK), load_i64(c + CURSOR)
+    begin = load_acquire(cursor)
+    if begin == layout.FREE:
+        return -1
+    count = min(load_acquire(load_i64(c + GATE)) - begin, BATCH)
+    if count <= 0:
+        return 0
+    out, times, stamps = load_i64(c + EVENTS), load_i64(c + TIMES), load_i64(c + STAMPS)
+    stamp_mask, offset = load_i64(c + STAMP_MASK), load_i64(c + EPOCH_OFFSET)
+    after_seq = load_i64(c + AFTER_SEQ)
+    for index in range(count):
+        event = out + RECORD_BYTES * index
+        copy64(event, kernels.slot_address(ring, mask, begin + 1 + index))
+        if load_i64(event + _CAUSE) <= after_seq:
+            return -2
+        stamp = load_i64(stamps + 8 * (load_i64(event + _CAUSE) & stamp_mask))
+        store_i64(times + 8 * index, stamp + offset)
+    if compare_exchange(cursor, begin, begin + count) != 1:
+        return -1
+    return count
+
+
+@kernel
+def room_wanted(state: int, events: int) -> int:
+    """Bytes that the messages of so many events may take."""
+    count = MESSAGES_AN_EVENT * events + load_i64(state + s.PENDING_COUNT)
+    # Of an auction's renewals there may be one for each open order.
+    count += 2 * load_i64(state + s.INSTRUMENT_COUNT) + load_i64(state + s.USED) + MORE_MESSAGES
+    return count * say.MAX_BYTES
+
+
+@kernel_outlined
+def hand_over(c: int, fd: int, count: int) -> None:
+    """``count`` packets to one line's socket, in one call if it takes them."""
+    vector, done, refused = load_i64(c + HEADER_WORDS), 0, 0
+    while done < count:
+        went = so.sendmmsg(fd, vector + so.MMSGHDR_BYTES * done, count - done)
+        if went > 0:
+            done += went
+        elif so.last_errno() == so.EINTR:
+            continue
+        elif so.last_errno() == so.ECONNREFUSED and refused == 0:
+            refused = 1  # what came back of an earlier packet
+        else:
+            store_i64(c + NOT_TAKEN, load_i64(c + NOT_TAKEN) + 1)
+            done, refused = done + 1, 0
+
+
+@kernel_outlined
+def send_all(c: int, begin: int, end: int, sequence: int) -> int:
+    """The messages from ``begin`` to ``end``, the first of which has the number ``sequence``, on
+    both lines; returns the number behind the last."""
+    headers, iovecs = load_i64(c + HEADERS), load_i64(c + IOVECS)
+    room, at = load_i64(c + PACKET_ROOM), begin
+    while at < end:
+        count = 0
+        while at < end and count < PACKETS:
+            found = fitting(at, end - at, room)
+            size = found & (1 << COUNT_SHIFT) - 1
+            header = headers + HEADER_STRIDE * count
+            store_be64(header + MOLD_SEQUENCE_AT, sequence)
+            store_be16(header + MOLD_COUNT_AT, found >> COUNT_SHIFT)
+            data = iovecs + 2 * so.IOVEC_BYTES * count + so.IOVEC_BYTES
+            store_i64(data, at)
+            store_i64(data + 8, size)
+            at, sequence, count = at + size, sequence + (found >> COUNT_SHIFT), count + 1
+        hand_over(c, load_i64(c + LINE_A), count)
+        if load_i64(c + LINE_B) >= 0:
+            hand_over(c, load_i64(c + LINE_B), count)
+        store_i64(c + PACKETS_SENT, load_i64(c + PACKETS_SENT) + count)
+    return sequence
+
+
+@kernel
+def tell(c: int, count: int) -> int:
+    """Encode and send so many events of the buffer; DUE or FAILED."""
+    state, events = load_i64(c + STATE), load_i64(c + EVENTS)
+    begin = load_i64(c + MESSAGES) + load_i64(c + USED)
+    sequence = load_i64(state + s.MESSAGES) + 1
+    end = encode(state, events, count, load_i64(c + TIMES), 8, BY_EVENT, begin)
+    if load_i64(state + s.ERROR) != 0:
+        return FAILED
+    if end > begin:
+        following = send_all(c, begin, end, sequence)
+        store_i64(load_i64(c + SENT), following - 1)
+        store_i64(c + USED, end - load_i64(c + MESSAGES))
+    last = events + RECORD_BYTES * (count - 1)
+    store_i64(c + EVENT_SEQ, load_i64(last + _SEQ))
+    store_i64(c + CAUSE_SEQ, load_i64(last + _CAUSE))
+    if load_i64(c + HANDED_NS) != 0:
+        note_handed(c, load_i64(events + _SEQ), load_i64(last + _SEQ))
+    return DUE
+
+
+@kernel_outlined
+def note_handed(c: int, first: int, last: int) -> None:
+    """For a measurement: when the events were with the sockets, CLOCK_MONOTONIC."""
+    now, table, mask = monotonic_ns(), load_i64(c + HANDED_NS), load_i64(c + HANDED_MASK)
+    for seq in range(first, last + 1):
+        store_i64(table + 8 * (seq & mask), now)
+
+
+@kernel
+def run(c: int, until_ns: int) -> int:
+    """Tell what is released until there is something for Python to do; returns why it came back."""
+    turn = 0
+    while True:
+        turn += 1
+        if load_i64(c + ROOM) - load_i64(c + USED) < room_wanted(load_i64(c + STATE), BATCH):
+            return FULL
+        count = take(c)
+        if count < 0:
+            return DETACHED if count == -1 else OLD
+        if count > 0:
+            outcome = tell(c, count)
+            store_i64(c + BUSY_NS, 0)
+            if outcome != DUE:
+                return outcome
+            if turn % LOOK_TURNS != 0:
+                continue
+        now = monotonic_ns()
+        if load_i64(c + BUSY_NS) == 0:
+            store_i64(c + BUSY_NS, now)
+        if now >= until_ns:
+            return DUE
+        if turn % LOOK_TURNS == 0:
+            if so.epoll_poll(load_i64(c + EPOLL), load_i64(c + EPOLL_EVENTS), 1) > 0:
+                return ASKED
+            if count == 0:
+                yield_cpu()
+        if count == 0:
+            if load_i64(c + IDLE_US) != 0 and now - load_i64(c + BUSY_NS) > QUIET_NS:
+                sleep_us(load_i64(c + IDLE_US))
+                turn = LOOK_TURNS - 1
+            else:
+                pause()

@@ -1,0 +1,282 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""A drop copy over FIX 4.4: a report of everything that happens to a group's orders.
+
+Read-only: the session layer answers as for everybody, and whoever sends a message of orders is told
+that he may not (BusinessMessageReject).  Each report is an ExecutionReport (or an
+OrderCancelReject) with CopyMsgIndicator, the participant and his session as parties, and the
+order's name in that session.
+"""
+
+import openoutcry.order_entry.fix.decode as fix_decode
+import openoutcry.order_entry.fix.encode as fix_encode
+import openoutcry.order_entry.fix.refusals as refusals
+import openoutcry.order_entry.fix.send as send
+import openoutcry.order_entry.fix.words as words
+import openoutcry.order_entry.notes as notes
+import openoutcry.order_entry.rows as rows
+import openoutcry.order_entry.session as block
+from openoutcry.order_entry import ouch
+from openoutcry.order_entry.fix import live, scan, session
+from openoutcry.order_entry.fix.live import begin, farewell, frame, lost, more, queued, timer
+from openoutcry.order_entry.fix.send import put_field_end
+from openoutcry.order_entry.fix.text import constant, put_bytes, put_decimal, put_number
+from openoutcry.order_entry.spec import Protocol
+from openoutcry.wire.enums import OrderType, TimeInForce
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32
+from openoutcry.wire.records import EVENT, ORDER
+
+__all__ = ["begin", "decode", "farewell", "frame", "lost", "more", "queued", "timer"]
+
+SCRATCH = 2048
+"""Where, behind ``out``, a row may be made for :func:`write_report`."""
+OUCH50, PACKETS = int(Protocol.OUCH50), int(Protocol.PACKETS)
+SIDE, PARTICIPANT, INSTRUMENT = (
+    EVENT.offsets[name] for name in ("side", "participant", "instrument")
+)
+RX_TS = ORDER.offsets["rx_ts_ns"]
+REFUSALS = refusals.Refusal
+_OUCH_WORDS = {
+    int(ouch.Refusal.QTY): REFUSALS.QUANTITY, int(ouch.Refusal.SYMBOL): REFUSALS.UNKNOWN_SYMBOL,
+    int(ouch.Refusal.PRICE): REFUSALS.PRICE, int(ouch.Refusal.TOKEN): REFUSALS.UNSUPPORTED,
+    int(ouch.Refusal.REPLACE): REFUSALS.MISMATCH,
+}  # fmt: skip
+OF_OUCH = tuple(int(_OUCH_WORDS.get(code, REFUSALS.UNSUPPORTED)) for code in range(32))
+"""What OUCH's own refusals are here; those from 32 on are none."""
+SILENT = (
+    1 << REFUSALS.STATUS | 1 << REFUSALS.MASS_STATUS | 1 << REFUSALS.UNSUPPORTED_MESSAGE
+)  # fmt: skip
+"""FIX's own that are about no order."""
+_TYPES = {
+    OrderType.MARKET: "1", OrderType.MARKET_TO_LIMIT: "K", OrderType.STOP: "3",
+    OrderType.STOP_LIMIT: "4", OrderType.TRAILING_STOP: "P", OrderType.TRAILING_STOP_BPS: "P",
+    OrderType.PEG_PRIMARY: "P", OrderType.PEG_MARKET: "P", OrderType.PEG_MIDPOINT: "P",
+}  # fmt: skip
+_TIMES = {
+    TimeInForce.DAY: "0", TimeInForce.GTC: "1", TimeInForce.AT_OPEN: "2", TimeInForce.IOC: "3",
+    TimeInForce.FOK: "4", TimeInForce.GTD: "6", TimeInForce.AT_CLOSE: "7",
+}  # fmt: skip
+TYPES = (0, *(ord(_TYPES.get(kind, "2")) for kind in OrderType))
+TIMES = (0, *(ord(_TIMES[kind]) for kind in TimeInForce))
+"""OrdType and TimeInForce of the core's."""
+CANCELS = (fix_decode.F, ord("X"))
+"""Message types that ask for a cancel."""
+
+put_8, put_9, put_p = constant(b"35=8\x0137="), constant(b"35=9\x0137="), constant(b"P")
+put_parties, put_role = constant(b"453=2\x01448="), constant(b"\x01447=D\x01452=1\x01448=")
+put_party, put_role_2 = constant(b"453=1\x01448="), constant(b"\x01447=D\x01452=36\x01")
+put_role_1, put_copy = constant(b"\x01447=D\x01452=1\x01"), constant(b"797=Y\x01")
+put_17, put_11, put_41 = constant(b"17="), constant(b"11="), constant(b"41=")
+put_150, put_39, put_1 = constant(b"150="), constant(b"\x0139="), constant(b"1=")
+put_55, put_54, put_38 = constant(b"55="), constant(b"\x0154="), constant(b"\x0138=")
+put_40, put_44, put_59 = constant(b"\x0140="), constant(b"\x0144="), constant(b"\x0159=")
+put_99, put_31, put_32 = constant(b"\x0199="), constant(b"\x0131="), constant(b"\x0132=")
+put_103, put_102, put_434 = constant(b"103="), constant(b"102="), constant(b"\x01434=")
+put_no_id, put_no_symbol = constant(b"NONE"), constant(b"[N/A]")
+put_rejected, put_39_first = constant(b"150=8\x0139=8\x01"), constant(b"39=")
+put_zeros = constant(b"\x01151=0\x0114=0\x016=0")
+put_j, put_only = constant(b"35=j\x0145="), constant(b"\x0158=a drop copy only listens\x01372=")
+put_380 = constant(b"\x01380=6\x01")
+
+
+@kernel
+def decode(message: int, size: int, copy: int, order: int, note: int) -> int:
+    """As :func:`live.decode`; a message of orders is rejected."""
+    now_ns = load_i64(order + RX_TS) - load_i64(copy + words.CLOCK_OFFSET_NS)
+    out = live.out_end(copy)
+    result = session.on_message(copy, message, size, now_ns, out, live.out_room(copy))
+    if result == session.APPLICATION:
+        fields, body = load_i64(copy + words.FIELDS), send.body_of(copy)
+        at = put_only(put_number(put_j(body), scan.number_of(fields, 34)))
+        at = put_380(send.put_msg_type(at, load_i64(fields + words.MSG_TYPE)))
+        send.send_body(copy, at - body, now_ns, out)
+        result = live.IGNORE
+    return live.decoded(copy, result)
+
+
+@kernel_outlined
+def write_report(event: int, row: int, copy: int, note: int, sender: int, out: int) -> int:
+    """Write the body that tells this event; its bytes, 0: nothing is said.
+
+    ``row``: the order's, as it is after the event; 0 of a rejected command.  ``copy``: the drop
+    copy's block, whose NAMED is the row of the order that the command names and whose
+    REFUSED_SYMBOL the command's symbol, 0 none.  ``note``: of the command that caused it, if the
+    order's own session sent it, else 0; ``sender``: that session's block, 0 if there is none.
+    """
+    kind, reason = load_u8(event + fix_encode.KIND), load_u8(event + fix_encode.REASON)
+    if kind == fix_encode.REJECTED:
+        return write_rejected(event, copy, note, sender, out)
+    what = fix_encode.what_of(event, row) if row != 0 else 0
+    if what == 0:
+        return 0
+    leaves = load_i64(event + fix_encode.LEAVES)
+    qty = leaves + load_i64(row + rows.CUM)
+    if (kind == fix_encode.CANCELLED) | (kind == fix_encode.EXPIRED):
+        leaves = 0
+    if (
+        (kind == fix_encode.ACCEPTED)
+        | (kind == fix_encode.CANCELLED)
+        | (kind == fix_encode.EXPIRED)
+    ):
+        qty = load_i64(row + rows.QTY)
+    named = note != 0 and load_u8(note + notes.ORIG_BYTES) != 0
+    own_name = named and load_u8(note + notes.TOKEN_BYTES) != 0
+    at = put_order_id(put_8(out), row)
+    if own_name and kind in (fix_encode.CANCELLED, fix_encode.REDUCED, fix_encode.REPLACED):
+        at = put_name(put_11(at), note + notes.TOKEN, load_u8(note + notes.PROTOCOL))
+        at = put_name(put_41(at), note + notes.ORIG, load_u8(note + notes.PROTOCOL))
+    elif load_u8(row + rows.TOKEN_BYTES) != 0 or load_u8(row + rows.PROTOCOL) == OUCH50:
+        at = put_name(put_11(at), row + rows.TOKEN, load_u8(row + rows.PROTOCOL))
+    at = put_parties_of(at, event, sender)
+    at = put_field_end(put_number(put_17(at), load_i64(event + fix_encode.SEQ)))
+    at = fix_encode.put_char(put_150(at), what & 255)
+    at = put_field_end(fix_encode.put_char(put_39(at), what >> 8))
+    decimals = fix_encode.row_decimals(copy, row)
+    at = put_terms(at, copy, row, decimals, qty)
+    if kind == fix_encode.FILLED:
+        at = put_decimal(put_31(at), load_i64(event + fix_encode.PRICE), decimals)
+        at = put_number(put_32(at), load_i64(event + fix_encode.QTY))
+    at = fix_encode.put_sums(at, copy, row, decimals, leaves)
+    if what & 255 == ord("D"):
+        at = fix_encode.put_restated(at)
+    if reason != 0:
+        at = fix_encode.put_reason(at, copy, reason)
+    return put_copy(at) - out
+
+
+@kernel
+def put_order_id(at: int, row: int) -> int:
+    """A session's orders are counted; another's have the core's number behind a P."""
+    if load_u8(row + rows.PROTOCOL) == PACKETS:
+        return put_field_end(put_number(put_p(at), load_i64(row + rows.ORDER_ID)))
+    return put_field_end(put_number(at, load_i64(row + rows.ORDER_ID) & rows.NUMBER_MASK))
+
+
+@kernel
+def put_name(at: int, token: int, protocol: int) -> int:
+    """An order's name in its session: text, of OUCH 5.0 a number."""
+    if protocol == OUCH50:
+        return put_field_end(put_number(at, load_u32(token)))
+    size = 40
+    while size > 1 and (load_u8(token + size - 1) | 32) == 32:
+        size -= 1
+    return put_field_end(put_bytes(at, token, size))
+
+
+@kernel
+def put_parties_of(at: int, event: int, sender: int) -> int:
+    """The participant (executing firm) and his session (entering trader)."""
+    who = load_u16(event + PARTICIPANT)
+    if sender == 0:
+        return put_role_1(put_number(put_party(at), who))
+    at = put_role(put_number(put_parties(at), who))
+    if block.is_fix(load_i64(sender + block.PROTOCOL)):
+        at = put_bytes(at, sender + words.TARGET, load_i64(sender + words.TARGET_SIZE))
+    else:
+        size = 16
+        while size > 1 and (load_u8(sender + block.NAME + size - 1) | 32) == 32:
+            size -= 1
+        at = put_bytes(at, sender + block.NAME, size)
+    return put_role_2(at)
+
+
+@kernel_outlined
+def put_terms(at: int, copy: int, row: int, decimals: int, qty: int) -> int:
+    """Account, symbol, side, quantity and, of a session's order, type, price and time in force."""
+    protocol, own = load_u8(row + rows.PROTOCOL), row + rows.OWN
+    order_type = load_u8(row + rows.ORDER_TYPE)
+    fix = block.is_fix(protocol)
+    if fix and load_u8(own + fix_decode.ACCOUNT) != 0:
+        account = own + fix_decode.ACCOUNT
+        at = put_field_end(fix_encode.put_padded(put_1(at), account, fix_decode.MAX_ACCOUNT))
+    at = put_55(at)
+    if load_i64(row + rows.SYMBOL) != 0:
+        at = fix_encode.put_padded(at, row + rows.SYMBOL, fix_decode.MAX_SYMBOL)
+    else:
+        at = put_symbol(at, copy, load_u16(row + rows.INSTRUMENT))
+    side = load_u8(own + fix_decode.SIDE_CHAR) if fix else 48 + load_u8(row + rows.SIDE)
+    at = fix_encode.put_char(put_54(at), side)
+    at = put_number(put_38(at), qty)
+    if protocol == PACKETS:
+        return at
+    letter = load_u8(own + fix_decode.TYPE_CHAR) if fix else TYPES[order_type]
+    at = fix_encode.put_char(put_40(at), letter)
+    if fix_encode.NO_PRICE_BITS >> order_type & 1 == 0:
+        at = put_decimal(put_44(at), load_i64(row + rows.PRICE), decimals)
+    if fix_encode.TRIGGER_BITS >> order_type & 1:
+        at = put_decimal(put_99(at), load_i64(row + rows.AUX), decimals)
+    letter = TIMES[load_u8(row + rows.TIME_IN_FORCE) & 7]
+    if fix:
+        letter = load_u8(own + fix_decode.TIF_CHAR)
+    return fix_encode.put_char(put_59(at), letter) if letter != 0 else at
+
+
+@kernel
+def put_symbol(at: int, copy: int, instrument: int) -> int:
+    row = block.instrument_row(copy, instrument)
+    if row == 0:
+        return put_no_symbol(at)
+    return fix_encode.put_padded(at, row + block.SYMBOL, fix_decode.MAX_SYMBOL)
+
+
+@kernel
+def reason_number(event: int, note: int) -> int:
+    """Row of the table of reasons; 0: nothing is to be told."""
+    refused = load_u8(note + notes.REFUSED) if note != 0 else 0
+    if refused == 0:
+        return load_u8(event + fix_encode.REASON)
+    if refused < refusals.FIRST_COMMON and load_u8(note + notes.PROTOCOL) <= OUCH50:
+        return refusals.CORE_REASONS + OF_OUCH[refused] if refused < 32 else 0
+    refused = fix_encode.refusal_of(note)
+    return 0 if SILENT >> refused & 1 else refusals.CORE_REASONS + refused
+
+
+@kernel_outlined
+def write_rejected(event: int, copy: int, note: int, sender: int, out: int) -> int:
+    """A new order that was rejected is a report, what would have changed an order a 9."""
+    number = reason_number(event, note)
+    if number == 0:
+        return 0
+    protocol = load_u8(note + notes.PROTOCOL) if note != 0 else PACKETS
+    row = load_i64(copy + block.NAMED)
+    if note != 0 and load_u8(note + notes.ORIG_BYTES) != 0:
+        return write_cancel_reject(copy, row, note, number, out)
+    if note != 0 and load_u8(note + notes.TOKEN_BYTES) == 0 and protocol != OUCH50:
+        return 0
+    at = put_8(out)
+    order_number = load_i64(note + notes.ROW) if note != 0 else 0
+    at = put_number(at, order_number) if order_number > 0 else put_no_id(at)
+    at = put_field_end(at)
+    if note != 0:
+        at = put_name(put_11(at), note + notes.TOKEN, protocol)
+    at = put_parties_of(at, event, sender)
+    at = put_rejected(put_field_end(put_number(put_17(at), load_i64(event + fix_encode.SEQ))))
+    at = put_55(at)
+    symbol = copy + words.REFUSED_SYMBOL
+    if load_i64(symbol) != 0:
+        at = fix_encode.put_padded(at, symbol, fix_decode.MAX_SYMBOL)
+    else:
+        at = put_symbol(at, copy, load_u16(event + INSTRUMENT))
+    side = load_u8(event + SIDE)
+    at = fix_encode.put_char(put_54(at), 48 + side if 1 <= side <= 2 else fix_encode.UNDISCLOSED)
+    at = fix_encode.put_time(put_zeros(at), copy)
+    at = put_number(put_103(at), load_u8(fix_encode.reason_row(copy, number)))
+    return put_copy(fix_encode.put_reason(put_field_end(at), copy, number)) - out
+
+
+@kernel_outlined
+def write_cancel_reject(copy: int, row: int, note: int, number: int, out: int) -> int:
+    """9; ``row``: of the order that is named, 0 if there is none."""
+    protocol = load_u8(note + notes.PROTOCOL)
+    at = put_9(out)
+    at = put_order_id(at, row) if row != 0 else put_field_end(put_no_id(at))
+    name = notes.TOKEN if load_u8(note + notes.TOKEN_BYTES) != 0 else notes.ORIG
+    at = put_name(put_11(at), note + name, protocol)
+    at = put_name(put_41(at), note + notes.ORIG, protocol)
+    at = fix_encode.put_char(put_39_first(at), fix_encode.status_of(row))
+    is_cancel = load_u8(note + notes.MESSAGE) in CANCELS
+    at = fix_encode.put_char(put_434(at), 49 if is_cancel else 50)
+    at = fix_encode.put_time(at, copy)
+    at = put_number(put_102(at), load_u8(fix_encode.reason_row(copy, number) + 1))
+    return fix_encode.put_reason(put_field_end(at), copy, number) - out

@@ -1,0 +1,63 @@
+"""What is executed of orders that are no session's: for drop copies over FIX, which tell sums.
+
+An open-addressing table by the core's order id, 32 bytes an order: its quantity and what is done of
+it.  An order that is over is taken out, and what stands behind it moves up, so that no search ever
+passes over a grave.
+"""
+
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, mul_wrapping, store_i64
+
+ENTRY_BYTES = 32
+KEY, QTY, CUM, CUM_VALUE = 0, 8, 16, 24
+"""~order id (0: nobody's) · whole quantity · executed lots · their value, lots times ticks."""
+HASH = -7046029254386353131  # 2**64 / golden ratio, as a signed word
+
+
+@kernel
+def place_of(key: int, mask: int) -> int:
+    return mul_wrapping(key, HASH) >> 32 & mask
+
+
+@kernel
+def find(table: int, mask: int, order_id: int) -> int:
+    """Address of the order's entry, or of the free one where it would stand; 0: the table is
+    full of others."""
+    key = ~order_id
+    place = place_of(key, mask)
+    for step in range(mask + 1):
+        entry = table + ENTRY_BYTES * (place + step & mask)
+        found = load_i64(entry + KEY)
+        if found in (key, 0):
+            return entry
+    return 0
+
+
+@kernel
+def put(entry: int, order_id: int, qty: int) -> None:
+    """A free entry is an order's from here on."""
+    store_i64(entry + KEY, ~order_id)
+    store_i64(entry + QTY, qty)
+    store_i64(entry + CUM, 0)
+    store_i64(entry + CUM_VALUE, 0)
+
+
+@kernel
+def remove(table: int, mask: int, entry: int) -> None:
+    """The order is over."""
+    hole = (entry - table) // ENTRY_BYTES
+    place = hole
+    for _ in range(mask):
+        place = place + 1 & mask
+        key = load_i64(table + ENTRY_BYTES * place + KEY)
+        if key == 0:
+            break
+        # One that may not stand before its own place stays.
+        if place - place_of(key, mask) & mask < place - hole & mask:
+            continue
+        for offset in range(0, ENTRY_BYTES, 8):
+            value = load_i64(table + ENTRY_BYTES * place + offset)
+            store_i64(table + ENTRY_BYTES * hole + offset, value)
+        hole = place
+    for offset in range(0, ENTRY_BYTES, 8):
+        store_i64(table + ENTRY_BYTES * hole + offset, 0)

@@ -1,0 +1,220 @@
+"""What the feed's process does: catches up from a checkpoint or the journal, then tells what is
+released as it comes, keeps it, and answers those who ask.
+
+In between two turns of the pump's kernel Python keeps what was told, which takes longer than the
+telling: nothing is told later for it but what comes meanwhile.
+"""
+
+import os
+import select
+import socket
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import openoutcry.market_data.pump as p
+from openoutcry.host.processes import STOP_SIGNALS, fork
+from openoutcry.market_data import checkpoint
+from openoutcry.market_data.book import Book
+from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.glimpse import serve_one, snapshot
+from openoutcry.market_data.live import Pump, Source
+from openoutcry.market_data.publisher import Publisher
+from openoutcry.market_data.store import Store
+from openoutcry.pipeline.released import MAX_BATCH, Place, ReleasedReader
+from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES
+
+if TYPE_CHECKING:
+    from openoutcry.pipeline.feed import PublicFeed
+
+IDLE_S = 0.001
+NOTHING_SENT = -1
+SNAPSHOTS_AT_ONCE = 16
+TURN_NS = 20_000_000
+"""The pump comes back after so long at most."""
+CHECKPOINT_NS = 30_000_000_000
+"""Between two checkpoints, while there is something new."""
+
+
+class FeedProcess:
+    """The feed of :class:`PublicFeed`, in its process."""
+
+    def __init__(self, public: "PublicFeed") -> None:
+        self.public, self.spec, self.feed = public, public.spec, public.feed
+        self.book = Book()
+        self.store, place = self._begin()
+        self.publisher = Publisher(self.spec, public.session, self.store, public.requests)
+        self.reader = ReleasedReader(public.owner, public.name, [public.journal], place)
+        self.pump = Pump(self._source(), self.feed, self.publisher, public.sent_address,
+                         self.spec.idle_us)  # fmt: skip
+        self._asks: list[socket.socket] = [
+            one for one in (public.requests, public.snapshots) if one is not None
+        ]
+        for one in self._asks:
+            self.pump.epoll.register(one, select.EPOLLIN)
+        self._children: set[int] = set()
+        self._listening = public.snapshots is not None
+        self._saving = 0
+        self._saved_messages = self.store.count
+        self._save_ns = time.monotonic_ns() + CHECKPOINT_NS
+        self._named = 1 + public.instrument_count
+        self._told_until = self.reader.released_seq
+
+    def _begin(self) -> tuple[Store, Place]:
+        """Where to begin: behind the newest checkpoint, or with the first event."""
+        public = self.public
+        standing = checkpoint.newest(public.folder, public.journal, public.journal_id)
+        if standing is not None:
+            try:
+                store = checkpoint.resume(standing, public.store_path, self.feed, self.book)
+                return store, Place(standing.event_seq, standing.cause_seq)
+            except (FeedError, ValueError, KeyError) as error:
+                if public.begin_is_retired:
+                    raise FeedError(f"{public.folder}: nothing to go on from: {error}") from None
+                self.feed = public.feed = public.new_feed()
+                self.book = Book()
+        return Store(public.store_path), Place()
+
+    def _source(self) -> Source:
+        reader, times = self.reader, self.public.times
+        stamps = times.stamps
+        return Source(
+            ring=reader.ring.address, mask=reader.ring.mask,
+            cursor=reader.cursor_address, gate=reader.gate_address,
+            stamps=stamps.ctypes.data, stamp_mask=len(stamps) - 1,
+            epoch_offset=times.offset, after_seq=times.after_seq,
+        )  # fmt: skip
+
+    def run(self) -> None:
+        """Tell the market until the run is over."""
+        reader, publisher = self.reader, self.publisher
+        poll_once = True
+        while True:
+            ended = reader.ended
+            caught_up = reader.on_ring and reader.place.event_seq >= self._told_until
+            if caught_up and not poll_once:
+                poll_once = self._turn()
+            elif not self._catch_up(ended):
+                break
+            else:
+                poll_once = False
+            publisher.answer(time.monotonic_ns())
+            self._give_snapshots()
+            if self.public.sent != NOTHING_SENT or reader.place.event_seq >= self._told_until:
+                publisher.beat(time.monotonic_ns())
+            self._save_sometimes()
+        self._save()
+
+    def _turn(self) -> bool:
+        """A turn of the pump; True if the next events have to come from elsewhere."""
+        publisher, reader = self.publisher, self.reader
+        begun_ns, before = time.monotonic_ns(), self.store.count
+        beat_ns = publisher.beat_ns + self.spec.heartbeat_ms * 1_000_000
+        why = self.pump.run(min(beat_ns, begun_ns + TURN_NS))
+        data = self.pump.messages()
+        if why == p.FAILED:
+            self.feed.require_sound()
+        if data:
+            self._keep(data)
+        if self.feed.event_seq > reader.place.event_seq:
+            reader.went_on(*self.pump.place)
+        if self.store.count > before:
+            publisher.beat_ns = time.monotonic_ns()
+        elif why == p.DUE and reader.ended:
+            return True
+        if why == p.DETACHED:
+            reader.lost()
+        self.public.note_clamped(self.feed.clamped)
+        return why in (p.DETACHED, p.OLD)
+
+    def _keep(self, messages: bytes) -> None:
+        self.store.append(messages, self.feed.messages - self.store.count)
+        self.book.apply(messages)
+
+    def _catch_up(self, ended: bool) -> bool:
+        """A turn of Python's: events that are behind, or whose times only the journal has.  False
+        if there are no more and there will be none."""
+        reader = self.reader
+        old = self._told_until - reader.place.event_seq
+        events = reader.poll(old if old > 0 else MAX_BATCH)
+        if not len(events):
+            if ended:
+                return False
+            if not reader.on_ring:
+                select.select(self._asks, [], [], IDLE_S)
+            return True
+        first, last = int(events["cause_seq"][0]), int(events["cause_seq"][-1])
+        messages = self.feed.encode(events, self.public.times.of(first, last), first)
+        self._tell(messages, reader.place.event_seq > self._told_until)
+        return True
+
+    def _tell(self, messages: bytes, is_new: bool) -> None:
+        """Keep messages, and send those that no process before this one has sent: after a start of
+        the whole venue, what is released from then on."""
+        store, public, now_ns = self.store, self.public, time.monotonic_ns()
+        first = store.count + 1
+        self._keep(messages)
+        if public.sent == NOTHING_SENT and not is_new:
+            return
+        if public.sent < first:
+            self.publisher.send(first, messages, now_ns)
+            public.sent = store.count
+        behind = max(first, public.sent + 1)
+        while behind <= store.count:
+            room = self.spec.room - MOLD_HEADER_BYTES
+            count, part = store.read(behind, store.count - behind + 1, room)
+            self.publisher.send(behind, part, now_ns)
+            behind += count
+            public.sent = behind - 1
+
+    # Snapshots and checkpoints: a process each, whose memory is that of the moment.
+
+    def _reap(self) -> None:
+        for pid in [*self._children, self._saving]:
+            if pid and os.waitpid(pid, os.WNOHANG)[0]:
+                self._children.discard(pid)
+                self._saving = 0 if pid == self._saving else self._saving
+
+    def _give_snapshots(self) -> None:
+        """A process for each client, whose memory is the book of the moment at which it came."""
+        self._reap()
+        listener = self.public.snapshots
+        if listener is None:
+            return
+        wanted = len(self._children) < SNAPSHOTS_AT_ONCE
+        if wanted != self._listening:  # who is not let in must not keep the pump awake
+            change = self.pump.epoll.register if wanted else self.pump.epoll.unregister
+            change(listener)
+            self._listening = wanted
+        if not wanted:
+            return
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        with connection:
+            self._children.add(fork(partial(self._snapshot, connection), STOP_SIGNALS))
+
+    def _snapshot(self, connection: socket.socket) -> None:
+        store = self.store
+        begin = [store.read(number, 1, 64)[1][2:] for number in range(1, self._named + 1)]
+        following = store.count + 1
+        try:
+            serve_one(connection, self.public.session, snapshot(self.book, begin, following))
+        except (FeedError, OSError):
+            return
+
+    def _save_sometimes(self) -> None:
+        if self._saving or time.monotonic_ns() < self._save_ns:
+            return
+        self._save_ns = time.monotonic_ns() + CHECKPOINT_NS
+        if self.store.count > self._saved_messages:
+            self._saved_messages = self.store.count
+            self._saving = fork(self._save, STOP_SIGNALS)
+
+    def _save(self) -> None:
+        public, place = self.public, self.reader.place
+        if place.cause_seq == 0 or place.event_seq != self.feed.event_seq:
+            return
+        checkpoint.save(public.folder, public.journal, public.journal_id, place.cause_seq,
+                        self.feed, self.book, self.store)  # fmt: skip

@@ -1,0 +1,91 @@
+"""A feed goes on from a checkpoint with the same numbers and bytes, and from none but its own."""
+
+import numpy as np
+import pytest
+from feed_journal import make_journal
+from feed_support import flow
+
+from openoutcry.journal import JournalReader
+from openoutcry.market_data import checkpoint
+from openoutcry.market_data.book import Book
+from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.feed import Feed
+from openoutcry.market_data.store import Store
+
+
+class Day:
+    """A journal, its events, and a feed of it up to some event."""
+
+    def __init__(self, home, seed):
+        self.run, self.events, self.rx_ts_ns = flow(seed, 900)
+        self.home, self.folder = home, home / "market_data"
+        make_journal(home, self.run.instruments, self.run.orders, self.run.order_capacity)
+        self.journal_id = JournalReader(home).journal_id
+        self.path = self.folder / "x.itch"
+
+    def feed(self):
+        return Feed(self.run.instruments, self.run.order_capacity, strict=False)
+
+    def tell(self, feed, book, store, until):
+        part = np.ascontiguousarray(self.events[feed.event_seq : until])
+        messages = feed.encode(part, self.rx_ts_ns, 1)
+        store.append(messages, feed.messages - store.count)
+        book.apply(messages)
+
+    def newest(self):
+        return checkpoint.newest(self.folder, self.home, self.journal_id)
+
+    def save(self, feed, book, store):
+        cause = int(self.events["cause_seq"][feed.event_seq - 1])
+        return checkpoint.save(self.folder, self.home, self.journal_id, cause, feed, book, store)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_it_goes_on_where_it_stood(tmp_path, seed):
+    day = Day(tmp_path / "j", seed)
+    whole, whole_book = day.feed().encode(day.events, day.rx_ts_ns, 1), Book()
+    whole_book.apply(whole)
+    feed, book, store = day.feed(), Book(8), Store(day.path)
+    for until in (len(day.events) // 3, len(day.events) // 2):
+        day.tell(feed, book, store, until)
+        if not feed.is_between_commands:
+            assert day.save(feed, book, store) is None
+        while not feed.is_between_commands:
+            day.tell(feed, book, store, feed.event_seq + 1)
+        assert day.save(feed, book, store)
+        day.tell(feed, book, store, feed.event_seq + 20)  # what is behind it is lost
+    store.close()
+    standing = day.newest()
+    assert standing.event_seq < feed.event_seq
+    again, book_again = day.feed(), Book()
+    store = checkpoint.resume(standing, day.path, again, book_again)
+    assert (again.event_seq, again.messages) == (standing.event_seq, standing.messages)
+    day.tell(again, book_again, store, len(day.events))
+    assert day.path.read_bytes() == whole
+    assert book_again.hash() == whole_book.hash()
+    assert store.read(1, 1, 100)[0] == 1
+    store.close()
+
+
+def test_of_other_journals_instruments_and_damaged_ones_none_is_taken(tmp_path):
+    day, other = Day(tmp_path / "j", 1), Day(tmp_path / "k", 2)
+    feed, book, store = day.feed(), Book(), Store(day.path)
+    day.tell(feed, book, store, len(day.events))
+    path = day.save(feed, book, store)
+    store.close()
+    assert day.newest() is not None
+    other.folder.mkdir()
+    (other.folder / path.name).write_bytes(path.read_bytes())
+    assert other.newest() is None
+    with pytest.raises(FeedError, match="of other instruments or of another capacity"):
+        checkpoint.resume(day.newest(), day.path, other.feed(), Book())
+    smaller = Feed(day.run.instruments, 8)
+    with pytest.raises(FeedError, match="of other instruments or of another capacity"):
+        checkpoint.resume(day.newest(), day.path, smaller, Book())
+    day.path.write_bytes(day.path.read_bytes()[:-1])
+    with pytest.raises(FeedError, match="is shorter than its"):
+        checkpoint.resume(day.newest(), day.path, day.feed(), Book())
+    data = bytearray(path.read_bytes())
+    data[-50] ^= 1
+    path.write_bytes(data)
+    assert day.newest() is None
