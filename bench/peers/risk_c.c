@@ -2,15 +2,11 @@
  * NEW and REPLACE are checked, every event is booked, refusals are told word by word.  What the
  * operator sets is set by our own kernels beforehand.
  *
- * L_... are the offsets of risk/layout.py, B_... the bit numbers of risk/bits.py, by -D.  Built as
- * a library; `run` is its only entry. */
+ * L_... are the words of risk/layout.py, B_... the bit numbers of risk/bits.py; they, BURST and AHEAD
+ * come by -D.  A library: `run` is its only entry. */
 #include "outcry_wire.h"
 #include <time.h>
 
-#define BURST 128
-#ifndef AHEAD
-#define AHEAD 8
-#endif
 #define W(at) (*(int64_t *)(at))
 #define NO_LIMIT INT64_MAX
 #define LARGEST (INT64_C(1) << 62)
@@ -196,7 +192,7 @@ static RARE int64_t check_exactly(char *s, const order_t *o, int64_t instrument)
     ON(KILLED, row_flags & L_KILLED_FLAGS);
     ON(RESTRICTED, cell_flags & L_RESTRICTED_FLAG);
     if (cell_flags & L_NO_SHORT_FLAG) TOTAL(SHORT_SALE, new_short, short_now, 0);
-    int mode = o->time_in_force >> L_SELF_TRADE_SHIFT & L_SELF_TRADE_MASK;
+    int mode = o->time_in_force >> SELF_TRADE_SHIFT & SELF_TRADE_MASK;
     ON(SELF_TRADE, row_flags & L_NAMES_SELF_TRADE && mode == 0);
     int64_t max_qty = W(cell + L_MAX_QTY), max_value = W(cell + L_MAX_VALUE);
     if (qty > max_qty) FAIL(MAX_QTY, max_qty, 0, qty);
@@ -333,7 +329,7 @@ static inline int64_t before(char *s, const order_t *o) {
     int64_t instrument = find_symbol(s, W(o->symbol));
     if (instrument < 0 || o->qty_lots <= 0) return 0;
     if (o->kind == NEW) {
-        if (o->side - 1u > 1 || o->order_type - 1u >= L_TYPE_COUNT) return 0;
+        if (o->side - 1u > 1 || o->order_type - 1u >= TYPE_COUNT) return 0;
         if (LIKELY(o->participant < W(s + L_PARTICIPANTS)) && reserve(s, o, instrument)) return 0;
     }
     return check_exactly(s, o, instrument);
