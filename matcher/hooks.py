@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
+from openoutcry.matcher.book.depth import fill_best
 from openoutcry.matcher.book.ids import id_addr, prefetch_chain
 from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
 from openoutcry.matcher.errors import MatcherError
@@ -29,7 +30,7 @@ from openoutcry.matcher.events import event_address, mark_last, reject
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before, kernel_address
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, prefetch, store_i64
-from openoutcry.wire.records import RECORD_BYTES
+from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
 
 REASON_BITS = 8
 REGION_MAGIC = b"OUTCRYRG"
@@ -38,7 +39,10 @@ TRAILER_BYTES = 32
 """Behind a snapshot with hooks: region, then magic, length and blake2b-128 of the region."""
 
 # Words of the block that the batch kernel is given.
-ARENA, BATCH, REGION, BEFORE, AFTER, AHEAD = range(0, 48, 8)
+ARENA, BATCH, REGION, BEFORE, AFTER, QUOTES, AHEAD = range(0, 56, 8)
+EVENT_WORD = EVENT.offsets["participant"]
+INSTRUMENT_SHIFT = 8 * (EVENT.offsets["instrument"] - EVENT_WORD)
+QUOTE_BYTES = 48
 
 FAR, NEAR = 8, 4
 """How many commands ahead memory is asked for: the hooks' and that of the id's entry, and what the
@@ -54,6 +58,9 @@ class Hooks:
     """What the region holds at the start; each engine has a copy of its own."""
     before: Callable[..., Any] | None = None
     after: Callable[..., Any] | None = None
+    quotes_at: int = 0
+    """Where in the region the best displayed prices of each instrument are kept up to date for
+    ``after``, six words each as ``fill_best`` writes them; 0: nowhere."""
     ahead: Callable[..., Any] | None = None
     """``ahead(region, order) -> 0`` is told of commands to come, so that it may ask for memory."""
 
@@ -63,7 +70,9 @@ class Hooks:
         after = kernel_address(self.after, 4) if self.after else 0
         ahead = kernel_address(self.ahead, 2) if self.ahead else 0
         batch = kernel_address(process_batch, 5)
-        return np.array([arena, batch, region.ctypes.data, before, after, ahead], np.int64)
+        quotes = region.ctypes.data + self.quotes_at if self.quotes_at else 0
+        words = [arena, batch, region.ctypes.data, before, after, quotes, ahead]
+        return np.array(words, np.int64)
 
 
 @kernel
@@ -81,6 +90,7 @@ def process_hooked(
     arena, batch = load_i64(block + ARENA), load_i64(block + BATCH)
     region = load_i64(block + REGION)
     before, after = load_i64(block + BEFORE), load_i64(block + AFTER)
+    quotes = load_i64(block + QUOTES)
     ahead = load_i64(block + AHEAD)
     for index in range(1, min(FAR, count)):
         look_ahead(arena, region, ahead, orders + index * RECORD_BYTES)
@@ -100,6 +110,8 @@ def process_hooked(
             events = refuse(arena, order, at, refused)
         else:
             _, events = call_batch_kernel(batch, arena, order, 1, at, out_capacity - written)
+            if quotes != 0:
+                note_best(arena, quotes, at, events)
         if after != 0:
             call_after(after, region, order, at, events)
         written += events
@@ -118,6 +130,18 @@ def look_ahead(arena: int, region: int, ahead: int, order: int) -> None:
 def id_entry(arena: int, order: int) -> int:
     instrument = find_instrument(arena, load_i64(order + const.ORDER_SYMBOL))
     return id_addr(arena, instrument, load_i64(order + const.ORDER_ID))
+
+
+@kernel
+def note_best(arena: int, quotes: int, events: int, count: int) -> None:
+    """Keep the best displayed prices of the instruments that have events."""
+    noted = NO_INSTRUMENT
+    for index in range(count):
+        word = load_i64(events + index * RECORD_BYTES + EVENT_WORD)
+        instrument = (word >> INSTRUMENT_SHIFT) & 0xFFFF
+        if instrument not in (noted, NO_INSTRUMENT):
+            noted = instrument
+            fill_best(arena, instrument, quotes + instrument * QUOTE_BYTES)
 
 
 @kernel

@@ -56,6 +56,7 @@ PROGRAMS = {
     "rte_ring_backoff": Program("ring_rte.c", ("ZERO_COPY=1",), True, RTE),
     "tcp_echo": Program("tcp_echo.c"),
     "risk": Program("risk_c.c", flags=("-shared", "-fPIC")),
+    "send_datagram": Program("send_datagram.c"),
     "disruptor": Program("RingDisruptor.java"),
     "disruptor_backoff": Program("RingDisruptor.java", backoff=True),
 }
