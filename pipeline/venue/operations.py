@@ -257,7 +257,7 @@ class Operations:
     def _participant(self, name: Any) -> int:
         try:
             who = int(name)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise DeskError(f"{name!r} is no participant's number") from None
         if not 1 <= who < len(self.view.participants):
             raise DeskError(f"there is no participant {who}")

@@ -111,6 +111,7 @@ REQUESTS = st.fixed_dictionaries(
 @example(asked={"do": "set", "limit": "orders_per_s", "value": 1, "participant": 1, "burst": 2**63})
 @example(asked={"do": "set", "limit": "orders_per_s", "value": 1, "participant": 1, "burst": "x"})
 @settings(max_examples=600, deadline=None)
+@example(asked={"do": "kill", "what": "participant", "name": float("inf")})
 def test_any_request_is_done_or_refused_in_words(
     operations: Operations, asked: dict[str, Any]
 ) -> None:
