@@ -22,13 +22,14 @@ import numpy.typing as npt
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
+from openoutcry.matcher.book.depth import fill_best
 from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
 from openoutcry.matcher.errors import MatcherError
 from openoutcry.matcher.events import event_address, mark_last, reject
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before, kernel_address
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, store_i64
-from openoutcry.wire.records import RECORD_BYTES
+from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
 
 REASON_BITS = 8
 REGION_MAGIC = b"OUTCRYRG"
@@ -36,8 +37,10 @@ TRAILER_BYTES = 32
 """Behind a snapshot with hooks: region, then magic, length and blake2b-128 of the region."""
 
 # Words of the block that the batch kernel is given.
-ARENA, BATCH, REGION, BEFORE, AFTER = range(0, 40, 8)
-BLOCK_WORDS = 5
+ARENA, BATCH, REGION, BEFORE, AFTER, QUOTES = range(0, 48, 8)
+EVENT_WORD = EVENT.offsets["participant"]
+INSTRUMENT_SHIFT = 8 * (EVENT.offsets["instrument"] - EVENT_WORD)
+QUOTE_BYTES = 48
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,17 @@ class Hooks:
     """What the region holds at the start; each engine has a copy of its own."""
     before: Callable[..., Any] | None = None
     after: Callable[..., Any] | None = None
+    quotes_at: int = 0
+    """Where in the region the best displayed prices of each instrument are kept up to date for
+    ``after``, six words each as ``fill_best`` writes them; 0: nowhere."""
 
     def block(self, arena: int, region: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         """The words for :func:`process_hooked`."""
         before = kernel_address(self.before, 2) if self.before else 0
         after = kernel_address(self.after, 4) if self.after else 0
         batch = kernel_address(process_batch, 5)
-        return np.array([arena, batch, region.ctypes.data, before, after], np.int64)
+        quotes = region.ctypes.data + self.quotes_at if self.quotes_at else 0
+        return np.array([arena, batch, region.ctypes.data, before, after, quotes], np.int64)
 
 
 @kernel
@@ -73,6 +80,7 @@ def process_hooked(
     arena, batch = load_i64(block + ARENA), load_i64(block + BATCH)
     region = load_i64(block + REGION)
     before, after = load_i64(block + BEFORE), load_i64(block + AFTER)
+    quotes = load_i64(block + QUOTES)
     worst = load_i64(arena + layout.WORST_EVENTS)
     done = written = 0
     while done < count and written + worst <= out_capacity:
@@ -85,11 +93,25 @@ def process_hooked(
             events = refuse(arena, order, at, refused)
         else:
             _, events = call_batch_kernel(batch, arena, order, 1, at, out_capacity - written)
+            if quotes != 0:
+                note_best(arena, quotes, at, events)
         if after != 0:
             call_after(after, region, order, at, events)
         written += events
         done += 1
     return done, written
+
+
+@kernel
+def note_best(arena: int, quotes: int, events: int, count: int) -> None:
+    """Keep the best displayed prices of the instruments that have events."""
+    noted = NO_INSTRUMENT
+    for index in range(count):
+        word = load_i64(events + index * RECORD_BYTES + EVENT_WORD)
+        instrument = (word >> INSTRUMENT_SHIFT) & 0xFFFF
+        if instrument not in (noted, NO_INSTRUMENT):
+            noted = instrument
+            fill_best(arena, instrument, quotes + instrument * QUOTE_BYTES)
 
 
 @kernel

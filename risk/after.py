@@ -10,6 +10,7 @@ from openoutcry.risk import before as command
 from openoutcry.risk import totals, wide
 from openoutcry.risk.bits import NO_LIMIT, RISK_REASON
 from openoutcry.risk.money import add_money, judge_profit, mark_position
+from openoutcry.risk.protection import watch
 from openoutcry.wire.enums import EventFlag, EventKind, Side
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, load_u8, store_i64
@@ -56,6 +57,8 @@ def after(state: int, order: int, events: int, count: int) -> int:
             store_i64(rules + lay.REFERENCE, load_i64(event + PRICE))
             if load_i64(rules + lay.LAST) == NO_LIMIT:
                 store_i64(rules + lay.LAST, load_i64(event + PRICE))
+    if load_i64(state + lay.PROTECTION_AT) != 0:
+        watch(state, events, count)
     return 0
 
 

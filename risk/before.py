@@ -12,6 +12,7 @@ import openoutcry.risk.layout as lay
 from openoutcry.risk import bits, totals, wide
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.house import apply_setting
+from openoutcry.risk.protection import tick
 from openoutcry.wire.enums import SELF_TRADE_MASK, SELF_TRADE_SHIFT, CommandKind, OrderType, Side
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, not_inlined, store_i64
@@ -68,6 +69,8 @@ def house(state: int, order: int, kind: int) -> int:
         return 0
     if kind == TIME:
         store_i64(state + lay.NOW_NS, max(load_i64(state + lay.NOW_NS), load_i64(order + AUX)))
+        if load_i64(state + lay.PROTECTION_AT) != 0:
+            tick(state)
         return 0
     instrument = totals.find_symbol(state, load_i64(order + SYMBOL))
     if kind == PHASE and instrument >= 0 and load_i64(order + QTY) == 1:

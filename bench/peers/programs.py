@@ -53,6 +53,7 @@ PROGRAMS = {
     "rte_ring_copy": Program("ring_rte.c", ("ZERO_COPY=0",), libraries=RTE),
     "rte_ring_backoff": Program("ring_rte.c", ("ZERO_COPY=1",), True, RTE),
     "tcp_echo": Program("tcp_echo.c"),
+    "send_datagram": Program("send_datagram.c"),
     "disruptor": Program("RingDisruptor.java"),
     "disruptor_backoff": Program("RingDisruptor.java", backoff=True),
 }
