@@ -191,6 +191,8 @@ def _prepare(
         sessions=_open_sessions(options, shared, directory, watcher, stack),
         feed=_open_feed(options, shared, directory, watcher, stack),
     )
+    if options.operator is not None:
+        options.operator.sessions = work.sessions
     if directory is not None and options.journal is not None and options.topology == "processes":
         make = work.sessions.follower if work.sessions else Follower
         stack.enter_context(following(directory, options.checkpoint_every, make))

@@ -20,24 +20,21 @@ from openoutcry.order_entry import rows as r
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import stream as st
 from openoutcry.order_entry.faults import Fault, Kind
-from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import words as f
-from openoutcry.order_entry.spec import CancelOnDisconnect, ThrottlePolicy
+from openoutcry.order_entry.spec import ThrottlePolicy
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.lanes import NUMBERS, SHIFT
 from openoutcry.pipeline.stages import session_commands as c
+from openoutcry.pipeline.stages import session_loss as loss
 from openoutcry.pipeline.stages import session_words as x
 from openoutcry.pipeline.stages import words as w
 from openoutcry.ring import layout
 from openoutcry.ring.kernels import slot_address
 from openoutcry.wire import sockets as so
-from openoutcry.wire.enums import CommandKind, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
     load_acquire,
     load_i64,
-    load_u8,
-    load_u16,
     load_u32,
     monotonic_ns,
     store_i64,
@@ -47,8 +44,6 @@ from openoutcry.wire.memory import (
 
 MAX_EVENTS = 64
 TIMER_NS = 5_000_000
-SWEEP_ROWS = 4096
-"""Order rows that a step looks at when a lost session's orders go one by one."""
 DRAIN_NS = 500_000_000
 MAX_SEND = 1 << 18
 
@@ -56,9 +51,6 @@ MAX_SEND = 1 << 18
 HAND_INDEX, HAND_SEQUENCE, HAND_REPLY, HAND_REPLY_AT, HAND_BYTES = 0, 8, 16, 24, 512
 HAND_MAX, CONTROL_AT, DATA_AT = 4096, 64, 128  # CONTROL_AT: of the cmsg behind x.MESSAGE
 
-CANCEL, DISCONNECT = int(CommandKind.CANCEL), int(CommandKind.DISCONNECT)
-DAY = int(TimeInForce.DAY)
-CANCEL_NONE, CANCEL_DAY, CANCEL_ALL = (int(mode) for mode in CancelOnDisconnect)
 QUEUE = int(ThrottlePolicy.QUEUE)
 LOGOUT, LOGIN, DISCONNECTING = int(Kind.LOGOUT), int(Kind.LOGIN), int(Kind.DISCONNECT)
 OVERSIZE = int(Fault.OVERSIZE)
@@ -300,6 +292,9 @@ def take_connection(context: int) -> int:
     session = a.block_of(hall, index)
     if load_i64(session + s.FD) >= 0:
         hang_up(context, session)
+    if load_i64(session + s.KILLED) != 0:
+        so.close(fd)
+        return 1
     now = monotonic_ns()
     store_i64(session + s.LAST_IN_NS, now)
     store_i64(session + s.LAST_OUT_NS, now)
@@ -481,11 +476,13 @@ def timers(context: int, now: int) -> None:
                 lose(context, session)
             elif now - load_i64(session + s.LAST_OUT_NS) >= load_i64(session + s.HEARTBEAT_NS):
                 put_aside(context, session, 72)
+        if load_i64(session + s.SWITCH) != 0:
+            switch(context, session)
         lost = load_i64(session + s.LOST_NS)
         if lost != 0 and now - lost >= load_i64(session + s.GRACE_NS):
-            cancel_orders(context, session)
+            loss.cancel_orders(context, session)
         if load_i64(session + s.SWEEP) != 0:
-            sweep(context, session)
+            loss.sweep(context, session)
 
 
 @kernel_outlined
@@ -499,47 +496,31 @@ def fix_timer(context: int, session: int) -> None:
 
 
 @kernel_outlined
-def cancel_orders(context: int, session: int) -> None:
-    """The lost session's orders go: by one command where they are its participant's only ones, else
-    one by one."""
-    is_fix = a.is_fix(load_i64(session + s.PROTOCOL))
-    if load_i64(session + s.CANCEL_MODE) == CANCEL_NONE and not is_fix:
-        if c.say(context, session, n.LOST) != 0:
-            store_i64(session + s.LOST_NS, 0)
-    elif load_i64(session + s.CANCEL_MODE) == CANCEL_ALL and load_i64(session + s.ALONE) == 1:
-        if c.internal(context, session, n.LOST, DISCONNECT, 0) != 0:
-            store_i64(session + s.LOST_NS, 0)
-    else:
-        hall = load_i64(context + x.HALL)
-        if c.say(context, session, n.LOST) != 0:
-            store_i64(session + s.LOST_NS, 0)
-            last = load_i64(hall + h.LAST_NUMBER)
-            store_i64(session + s.SWEEP, max(1, last - load_i64(hall + h.ROW_MASK)))
-            store_i64(session + s.SWEEP_END, last)
+def switch(context: int, session: int) -> None:
+    """What the operator asks: a session that is switched off says goodbye, and its orders go by its
+    policy, without grace."""
+    is_off = load_i64(session + s.SWITCH) == s.SWITCH_OFF
+    if is_off != (load_i64(session + s.KILLED) != 0):
+        if c.say(context, session, n.KILLED if is_off else n.ENABLED) == 0:
+            return
+        if is_off:
+            if load_i64(session + s.FD) >= 0:
+                say_goodbye(context, session)
+                send_some(context, session)
+                hang_up(context, session)
+            store_i64(session + s.LOST_NS, max(1, monotonic_ns() - load_i64(session + s.GRACE_NS)))
+    store_i64(session + s.SWITCH, 0)
 
 
 @kernel_outlined
-def sweep(context: int, session: int) -> None:
-    """Cancel a lost session's orders one by one, some rows at a time."""
-    hall = load_i64(context + x.HALL)
-    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
-    number, end = load_i64(session + s.SWEEP), load_i64(session + s.SWEEP_END)
-    until = min(end, number + SWEEP_ROWS)
-    mode = load_i64(session + s.CANCEL_MODE)
-    is_fix = a.is_fix(load_i64(session + s.PROTOCOL))
-    while number <= until:
-        row = r.find_row(rows, mask, number)
-        if row != 0 and load_u16(row + r.SESSION) == load_i64(session + s.INDEX):
-            live = r.is_live(row) and load_i64(row + r.ORDER_ID) == r.ORDER_BIT | number
-            goes = mode == CANCEL_ALL or (
-                mode == CANCEL_DAY and load_u8(row + r.TIME_IN_FORCE) & 15 == DAY
-            )
-            if is_fix and load_u16(row + r.FLAGS) & fix_decode.CANCEL_ON_LOSS:
-                goes = True
-            if live and goes and c.internal(context, session, n.LOST, CANCEL, number) == 0:
-                break
-        number += 1
-    store_i64(session + s.SWEEP, 0 if number > end else number)
+def say_goodbye(context: int, session: int) -> None:
+    """The last message of a connection."""
+    if a.is_fix(load_i64(session + s.PROTOCOL)):
+        call_codec(context, session, a.CODEC_FAREWELL)
+    else:
+        put_aside(context, session, 90)
+    store_i64(session + s.STATE, s.ENDING)
+    mark_dirty(context, session)
 
 
 @kernel
@@ -559,12 +540,7 @@ def end(context: int) -> None:
         for index in range(1, load_i64(hall + h.SESSION_COUNT) + 1):
             session = a.block_of(hall, index)
             if load_i64(session + s.FD) >= 0:
-                if a.is_fix(load_i64(session + s.PROTOCOL)):
-                    call_codec(context, session, a.CODEC_FAREWELL)
-                else:
-                    put_aside(context, session, 90)
-                store_i64(session + s.STATE, s.ENDING)
-                mark_dirty(context, session)
+                say_goodbye(context, session)
     flush(context)
     if load_i64(context + x.DIRTY_COUNT) == 0 or now - load_i64(context + x.CLOSING_NS) > DRAIN_NS:
         for index in range(1, load_i64(hall + h.SESSION_COUNT) + 1):

@@ -39,6 +39,10 @@ def disconnect(participant: int) -> npt.NDArray[Any]:
     return command(CommandKind.DISCONNECT, participant=participant)
 
 
+def no_session(name: Any, on: bool) -> Work:
+    raise DeskError("this venue has no sessions")
+
+
 class Operations:
     """Turns requests into work, on the limits and the state of one run."""
 
@@ -48,10 +52,13 @@ class Operations:
         halted: Callable[[str, bool], Iterable[npt.NDArray[Any]]],
         dump: Callable[[], str],
         note: Callable[[str], None],
+        session: Callable[[Any, bool], Work] = no_session,
     ) -> None:
         """``halted(symbol, yes)`` tells the calendar, and gives the PHASE commands of it; ``dump``
-        writes what stands and says where; ``note`` tells whoever watches the venue."""
+        writes what stands and says where; ``note`` tells whoever watches the venue;
+        ``session(name, kill)`` switches a session."""
         self.limits, self.halted, self.dump, self.note = limits, halted, dump, note
+        self.session = session
         self.view, self.spec = limits.view, limits.spec
 
     def work_of(self, request: dict[str, Any]) -> Work:
@@ -115,11 +122,16 @@ class Operations:
 
     def _switch(self, request: dict[str, Any], on: bool) -> Work:
         what, name = request.get("what"), request.get("name")
-        kinds = {"participant": self._participants, "group": self._groups,
-                 "instrument": self._instruments, "market": self._market}  # fmt: skip
+        kinds = {"session": self._session, "participant": self._participants,
+                 "group": self._groups, "instrument": self._instruments,
+                 "market": self._market}  # fmt: skip
         if what not in kinds:
             raise DeskError(f"there is no switch of {what!r}; there are {', '.join(kinds)}")
         return kinds[what](request, name, on)
+
+    def _session(self, request: dict[str, Any], name: Any, on: bool) -> Work:
+        self._operator(request)
+        return self.session(name, on)
 
     def _participants(self, request: dict[str, Any], name: Any, on: bool) -> Work:
         who = self._participant(name)
