@@ -124,8 +124,37 @@ class Setting(IntEnum):
     """The emergency close has done its step 1, 2, … 6, each after the one before; only while the
     market is killed, and over when it is enabled again."""
 
+    LULD = 60
+    """I, as those up to RENEWAL, where the journal began with protection and prices are limited to
+    2**30: dynamic bands, 1/10,000 of the mean of five minutes; ``price_ticks``: ticks of 1.00, for
+    the Plan's tiers below 3.00, 0: no tiers.  0: none."""
+    STATIC_BAND = 61
+    """1/10,000 of the last auction's price; 0: none."""
+    VOLATILITY = 62
+    """1/10,000 that a price may be away from any within ``price_ticks`` seconds (1 to 300); 0: no
+    limit."""
+    VELOCITY = 63
+    """Ticks, likewise."""
+    LIMIT_STATE = 64
+    """ns of a limit state until it is a pause."""
+    PAUSE = 65
+    """ns; ``price_ticks``: ns of the re-opening auction's call."""
+    INDEX_WEIGHT = 66
+    HALT_GROUP = 67
+    """A number: a pause of one is one of all that have it; 0: by itself."""
+    CANCEL_RESTING = 68
+    """1: a pause cancels resting orders."""
+    RENEWAL = 69
+    """ns that a reference is in effect at least."""
+    TRADING_DAY = 70
+    """A new one, by a number larger than the last; ``price_ticks``: up to when, ns of sequenced
+    time, levels 1 and 2 of the breaker count."""
+    BREAKER = 71
+    """1/10,000 of ``qty_lots``' level (1 to 3), 0: off; ``price_ticks``: ns of its halt."""
+
 
 PARTICIPANT_SETTINGS = tuple(s for s in Setting if s < 30)
 CELL_SETTINGS = tuple(s for s in Setting if 20 <= s < 30)
-INSTRUMENT_SETTINGS = tuple(s for s in Setting if 20 <= s < 40)
+INSTRUMENT_SETTINGS = tuple(s for s in Setting if 20 <= s < 40 or 60 <= s < 70)
 GROUP_SETTINGS = tuple(s for s in Setting if 40 <= s < 50)
+PROTECTION_SETTINGS = tuple(s for s in Setting if s >= 60)

@@ -6,6 +6,8 @@ import openoutcry.risk.constants as rb
 import openoutcry.risk.layout as lay
 from openoutcry.risk import totals, wide
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
+from openoutcry.risk.guard import has_bands, set_protection
+from openoutcry.risk.guard_layout import OPERATORS_HALT
 from openoutcry.risk.money import judge_profit, mark_position
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, not_inlined, store_i64
@@ -30,6 +32,10 @@ def apply_setting(state: int, order: int, instrument: int) -> bool:
     value, second = load_i64(order + AUX), load_i64(order + PRICE)
     if setting == rb.SET_MARKET_KILL:
         return set_market(state, load_i64(order + CLIENT_ID), value)
+    if setting >= rb.SET_LULD:
+        return set_protection(state, instrument, setting, who, value, second)
+    if setting == rb.SET_BANDS and instrument >= 0 and has_bands(state, instrument):
+        return False
     if setting == rb.SET_FILE:
         store_i64(state + lay.FILE_DIGEST, value)
         return True
@@ -230,7 +236,7 @@ def set_instrument(state: int, instrument: int, setting: int, value: int, second
     if setting == rb.SET_HALT:
         if value != 0 and value != 1:
             return False
-        store_i64(rules + lay.HALT, value)
+        store_i64(rules + lay.HALT, load_i64(rules + lay.HALT) & ~OPERATORS_HALT | value)
         return True
     if setting == rb.SET_MARK:
         mark_all(state, instrument)

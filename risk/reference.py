@@ -11,6 +11,7 @@ from typing import Any
 import numpy.typing as npt
 
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, RISK_REASON, RiskBit
+from openoutcry.risk.reference_guard import Best, PlainGuard
 from openoutcry.risk.reference_house import apply_setting
 from openoutcry.wire.enums import (
     SELF_TRADE_MASK,
@@ -52,12 +53,18 @@ class Instrument:
     last: int | None = None
     volume: int = 0
     halted: bool = False
+    """By the operator; ``paused``: by the protection."""
+    paused: bool = False
     band_low: int = -NO_LIMIT
     band_high: int = NO_LIMIT
 
     @property
     def price_limited(self) -> bool:
         return max(-self.low, self.high, self.band) <= PRICE_LIMIT
+
+    @property
+    def is_halted(self) -> bool:
+        return self.halted or self.paused
 
     @property
     def banded(self) -> bool:
@@ -163,6 +170,7 @@ class Reference:
         groups: int = 1,
         multipliers: Iterable[int] | None = None,
         leveraged: Iterable[int] = (),
+        protection: bool = False,
     ) -> None:
         given = [1] * len(instruments) if multipliers is None else list(multipliers)
         margined = set(leveraged)
@@ -189,6 +197,8 @@ class Reference:
         self.file_digest = self.emergency = 0
         self.refusals = 0
         self.refused = (0, 0, 0, 0, 0, 0)
+        phases = instruments["initial_phase"].tolist()
+        self.guard = PlainGuard(self, phases) if protection else None
 
     # What the open orders come to
 
@@ -265,6 +275,8 @@ class Reference:
             self.participants[int(c["participant"])].cancel_wanted = False
         if kind == CommandKind.TIME and house:
             self.now = max(self.now, int(c["aux"]))
+            if self.guard is not None:
+                self.guard.tick()
         if kind == CommandKind.PHASE and house:
             rules = self._instrument(c)
             price = int(c["price_ticks"])
@@ -335,7 +347,7 @@ class Reference:
         mode = int(c["time_in_force"]) >> SELF_TRADE_SHIFT & SELF_TRADE_MASK
         on = {
             RiskBit.MARKET_KILLED: self.market_killed,
-            RiskBit.HALTED: self.instruments[order.instrument].halted,
+            RiskBit.HALTED: self.instruments[order.instrument].is_halted,
             RiskBit.GROUP_KILLED: self.groups[owner.group].killed,
             RiskBit.KILLED: bool(owner.killed),
             RiskBit.RESTRICTED: cell.restricted,
@@ -445,7 +457,8 @@ class Reference:
         figures = {"price_ticks": limit, "leaves_lots": stands, "qty_lots": asked}
         return what | figures | {"order_id": int(c["order_id"])}
 
-    def after(self, c: Any, events: npt.NDArray[Any]) -> None:
+    def after(self, c: Any, events: npt.NDArray[Any], best: Best = lambda _: (None, None)) -> None:
+        """``best`` says what is displayed of an instrument behind the command."""
         for event in events:
             kind = event["kind"]
             key = (int(event["instrument"]), int(event["order_id"]))
@@ -467,6 +480,8 @@ class Reference:
                 rules.last = rules.reference if rules.last is None else rules.last
             if kind in ENDS_WITH_LEAVES:
                 self._leaves(key, int(event["leaves_lots"]))
+        if self.guard is not None:
+            self.guard.watch(events, best)
 
     def _accepted(self, c: Any, event: Any, key: tuple[int, int]) -> None:
         priced, peg = c["order_type"] not in UNPRICED, c["order_type"] in PEGS

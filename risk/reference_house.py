@@ -9,6 +9,7 @@ from openoutcry.risk.bits import (
     LARGEST,
     NO_LIMIT,
     PARTICIPANT_SETTINGS,
+    PROTECTION_SETTINGS,
     Setting,
 )
 from openoutcry.wire.enums import Side
@@ -55,6 +56,9 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         return False
     what, who, value = Setting(int(c["order_type"])), int(c["qty_lots"]), int(c["aux"])
     instrument = risk.index.get(bytes(c["symbol"]))
+    if what in PROTECTION_SETTINGS:
+        second = int(c["price_ticks"])
+        return risk.guard is not None and risk.guard.apply(what, instrument, who, value, second)
     if what in INSTRUMENT_SETTINGS and instrument is None:
         return False
     if what in PARTICIPANT_SETTINGS and not 0 <= who < len(risk.participants):
@@ -201,7 +205,7 @@ def _instrument(risk: "Reference", index: int, what: Setting, value: int, second
     if what in INSTRUMENT_VALUES:
         setattr(rules, INSTRUMENT_VALUES[what], value)
     elif what == Setting.BANDS:
-        if second > value:
+        if second > value or (risk.guard is not None and risk.guard.rows[index].banded):
             return False
         rules.band_low, rules.band_high = second, value
     elif what == Setting.HALT:

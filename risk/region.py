@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 import openoutcry.risk.layout as lay
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, Setting
+from openoutcry.risk.guard import Guard, enter_guard
+from openoutcry.risk.guard_layout import block_bytes
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE, ORDER_DTYPE
 
@@ -31,11 +33,13 @@ def make_region(
     multipliers: Iterable[int] | None = None,
     leveraged: Iterable[int] = (),
     tracking: bool = True,
+    protection: bool = False,
 ) -> Region:
     """A state in which nobody has limits, for participants 0 to ``participants - 1``.
 
     ``multipliers``: money a tick and lot, by instrument (1); ``leveraged``: indices of instruments
     of which margin is paid and not the price.  Without ``tracking`` nothing is ever checked.
+    ``protection``: with room for the market's (``guard_layout.py``).
     """
     count = len(instruments)
     if not 1 <= participants <= 1 << 16 or not 1 <= groups <= 1 << 16:
@@ -52,6 +56,8 @@ def make_region(
         lay.CELL_AT: participants * count * lay.CELL_BYTES,
         lay.ORDER_AT: orders * lay.ORDER_BYTES,
     }
+    if protection:
+        sizes[lay.PROTECTION_AT] = block_bytes(count)
     at, offsets = lay.HEADER_BYTES, {}
     for word, size in sizes.items():
         offsets[word], at = at, at + -(-size // 64) * 64
@@ -65,6 +71,8 @@ def make_region(
     for word, value in header.items():
         words[word // 8] = value
     _enter_symbols(words, instruments, symbols - 1)
+    if protection:
+        enter_guard(words, offsets[lay.PROTECTION_AT], instruments)
     view = View(words.view(np.uint8))
     for column in (lay.CREDIT, lay.OPEN_LIMIT, lay.BUY_EXPOSURE_LIMIT, lay.SELL_EXPOSURE_LIMIT,
                    lay.GROSS_LIMIT, lay.LOSS_LIMIT, lay.DRAWDOWN_LIMIT):  # fmt: skip
@@ -135,6 +143,8 @@ class View:
         cells = table(lay.CELL_AT, rows * columns, lay.CELL_BYTES)
         self.cells = cells.reshape(rows, columns, lay.CELL_BYTES // 8)
         self.orders = table(lay.ORDER_AT, self.word(lay.ORDER_MASK) + 1, lay.ORDER_BYTES)
+        at = self.word(lay.PROTECTION_AT)
+        self.guard = Guard(words, at, columns) if at else None
 
     def word(self, offset: int) -> int:
         return int(self.header[offset // 8])
@@ -159,11 +169,15 @@ class View:
 
     def digest(self) -> str:
         """Hash, 32 hexadecimal digits, of the whole state, however its tables came to be."""
-        skip = [word // 8 for word in (lay.SYMBOL_MASK, lay.ORDER_MASK, lay.ORDER_AT)]
+        places = lay.SYMBOL_MASK, lay.ORDER_MASK, lay.ORDER_AT, lay.PROTECTION_AT
+        skip = [word // 8 for word in places]
         digest = hashlib.blake2b(np.delete(self.header, skip).tobytes(), digest_size=16)
         for table in (self.participants, self.groups, self.instruments, self.cells):
             digest.update(table.tobytes())
         digest.update(np.array(self.open_orders(), np.int64).tobytes())
+        if self.guard is not None:
+            for table in (self.guard.header, self.guard.quotes, self.guard.rows):
+                digest.update(table.tobytes())
         return digest.hexdigest()
 
 

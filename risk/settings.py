@@ -1,7 +1,15 @@
 """What stands in the risk state of each setting, and the RISK command that makes it another."""
 
+from openoutcry.risk import guard_layout as g
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import CELL_SETTINGS, GROUP_SETTINGS, INSTRUMENT_SETTINGS, Setting
+from openoutcry.risk.bits import (
+    CELL_SETTINGS,
+    GROUP_SETTINGS,
+    INSTRUMENT_SETTINGS,
+    PROTECTION_SETTINGS,
+    Setting,
+)
+from openoutcry.risk.guard import LEVEL_WORDS, ROW_WORDS
 from openoutcry.risk.region import RiskError, View
 
 PARTICIPANT_WORDS = {
@@ -58,6 +66,8 @@ def stands(view: View, what: Setting, who: int = 0, instrument: int = -1) -> tup
 
     Raises :class:`RiskError` for a participant, group or instrument that the state has no row of.
     """
+    if what in PROTECTION_SETTINGS:
+        return protection_stands(view, what, who, instrument)
     if what in MARKET_WORDS:
         return view.word(MARKET_WORDS[what]), 0
     if what in INSTRUMENT_SETTINGS and not 0 <= instrument < len(view.instruments):
@@ -81,3 +91,19 @@ def stands(view: View, what: Setting, who: int = 0, instrument: int = -1) -> tup
         return int(rows[who, lay.FLAGS // 8] & PARTICIPANT_FLAGS[what] != 0), 0
     second = int(rows[who, lay.RATE_BURST // 8]) if what is Setting.RATE else 0
     return int(rows[who, PARTICIPANT_WORDS[what] // 8]), second
+
+
+def protection_stands(view: View, what: Setting, who: int, instrument: int) -> tuple[int, int]:
+    """As :func:`stands`, of the protection; ``who``: the breaker's level."""
+    guard = view.guard
+    if guard is None:
+        raise RiskError(f"{what.name}: the journal began without protection")
+    if what is Setting.TRADING_DAY:
+        return guard.word(g.DAY), guard.word(g.CUT_OFF_NS)
+    if what is Setting.BREAKER:
+        first, second = LEVEL_WORDS[who]
+        return guard.word(first), guard.word(second) if second >= 0 else 0
+    if not 0 <= instrument < len(guard.rows):
+        raise RiskError(f"{what.name}: there is no such instrument")
+    first, second = ROW_WORDS[what]
+    return guard.of(instrument, first), guard.of(instrument, second) if second >= 0 else 0

@@ -3,10 +3,13 @@
 import numpy as np
 
 from openoutcry.matcher import Engine
+from openoutcry.matcher.hooks import note_best
+from openoutcry.risk import guard_layout as g
 from openoutcry.risk import layout as lay
 from openoutcry.risk.after import after
 from openoutcry.risk.before import before
 from openoutcry.risk.bits import NO_LIMIT, RiskBit, Setting
+from openoutcry.risk.guard import ROW_WORDS
 from openoutcry.risk.reference import Reference
 from openoutcry.risk.region import View, make_region, setting
 from openoutcry.wire import EVENT_DTYPE
@@ -32,11 +35,15 @@ class Kernels:
         self.engine = Engine(instruments, order_capacity)
         self.region = make_region(instruments, order_capacity=order_capacity, **more)
         self.view = View(self.region)
+        guard = self.view.word(lay.PROTECTION_AT)
+        self.quotes = self.region.ctypes.data + guard + g.HEADER_BYTES if guard else 0
 
     def process(self, orders):
         """Verdict and events of one command (an array of one)."""
         verdict = before(self.region.ctypes.data, orders.ctypes.data)
         events = rejected(orders[0], verdict) if verdict else self.engine.process(orders)
+        if self.quotes and not verdict:
+            note_best(self.engine.address, self.quotes, events.ctypes.data, len(events))
         after(self.region.ctypes.data, orders.ctypes.data, events.ctypes.data, len(events))
         return verdict, events
 
@@ -65,7 +72,7 @@ class Pair:
         if verdict:
             told = self.reference.tells(orders[0], wanted)
             assert {name: int(events[name][0]) for name in told} == told
-        self.reference.after(orders[0], events)
+        self.reference.after(orders[0], events, self.best)
         self.verdicts.append(verdict)
         if verdict & 0xFF:
             assert self.view.refusal == self.reference.refused[1:]
@@ -73,6 +80,10 @@ class Pair:
             if who < len(self.reference.participants):
                 self.conserved(who)
         return verdict, events
+
+    def best(self, index):
+        bid, _, ask, _ = self.kernels.engine.best(self.reference.instruments[index].symbol)
+        return bid, ask
 
     def conserved(self, who):
         """Reserved is what the open orders need, to the unit; so is every other total."""
@@ -89,6 +100,8 @@ class Pair:
         for name, table in tables.items():
             found = view.open_orders() if name == "orders" else getattr(view, name)
             assert np.array_equal(np.array(found, np.int64).reshape(np.shape(table)), table), name
+        if view.guard is not None:
+            same_guard(self.reference.guard, view.guard)
 
 
 def bits(verdict):
@@ -118,6 +131,40 @@ def words_of(plain, view):
     }  # fmt: skip
 
 
+def same_guard(plain, guard):
+    """What the protection decided, and its windows, from the plain list of trades."""
+    header = {g.DAY: plain.day, g.CUT_OFF_NS: plain.cut_off, g.LEVEL_FIRED: plain.fired,
+              g.MARKET_UNTIL_NS: plain.market_until, g.LOGGED: len(plain.log),
+              g.PAUSES: plain.pauses, g.LEVEL_1_BPS: plain.levels[1][0],
+              g.LEVEL_3_BPS: plain.levels[3][0], g.HALT_2_NS: plain.levels[2][1],
+              g.INDEXED: sum(r.rules[Setting.INDEX_WEIGHT][0] > 0 for r in plain.rows)}  # fmt: skip
+    assert {at: guard.word(at) for at in header} == header
+    assert guard.logged() == plain.log[-g.LOG_ENTRIES :]
+    for index, row in enumerate(plain.rows):
+        for what, value in row.rules.items():
+            first, second = ROW_WORDS[what]
+            found = guard.of(index, first), guard.of(index, second) if second >= 0 else 0
+            assert found == value, (index, what)
+        second = guard.of(index, g.SECOND)
+        prices = row.within(second, 300)
+        slow = row.within(second, row.rules[Setting.VOLATILITY][1])
+        fast = row.within(second, row.rules[Setting.VELOCITY][1])
+        wanted = {
+            g.PHASE: row.phase, g.STATE: row.state, g.SINCE_NS: row.since, g.UNTIL_NS: row.until,
+            g.WHY: row.why, g.REFERENCE: never(row.reference), g.STATIC_REFERENCE: never(row.fixed),
+            g.REFERENCE_AT_NS: row.reference_at, g.LOW: row.low, g.HIGH: row.high,
+            g.CLOSE: never(row.close), g.PAUSED_TIMES: row.paused_times, g.SUM: sum(prices),
+            g.TRADES: len(prices), g.LOWEST: min(slow, default=g.NEVER),
+            g.HIGHEST: max(slow, default=-g.NEVER), g.FAST_LOWEST: min(fast, default=g.NEVER),
+            g.FAST_HIGHEST: max(fast, default=-g.NEVER),
+        }  # fmt: skip
+        assert {at: guard.of(index, at) for at in wanted} == wanted, index
+
+
+def never(price):
+    return g.NEVER if price is None else price
+
+
 def participant_words(plain, who):
     p = plain.participants[who]
     names = {"house": lay.KILLED_BY_HOUSE, "loss": lay.KILLED_BY_LOSS,
@@ -140,7 +187,8 @@ def instrument_words(one):
         worst[1], worst[2], max(map(abs, worst.values())), one.multiplier, one.fee, one.margin,
         one.leveraged, one.weight, one.distance, one.adv, one.adv_share,
         NO_PRICE if one.reference is None else one.reference,
-        NO_LIMIT if one.last is None else one.last, one.volume, one.halted, one.band_low,
+        NO_LIMIT if one.last is None else one.last, one.volume, one.halted + 2 * one.paused,
+        one.band_low,
         one.band_high, one.banded, limited, 0, 0, 0, 0, 0,
     ]  # fmt: skip
 
@@ -162,18 +210,21 @@ def order_meta(o):
 
 
 RARE = (Setting.MARKET_KILL, Setting.LOSS, Setting.DRAWDOWN)
-DRAWN = [int(s) for s in Setting for _ in range(1 if s in RARE else 4)]
+DRAWN = [int(s) for s in Setting if s < Setting.LULD for _ in range(1 if s in RARE else 4)]
+PROTECTING = [int(s) for s in Setting if s >= Setting.LULD]
 
 
 class Operator:
     """Draws RISK commands whose limits lie near what stands, so that they bind and give way."""
 
-    def __init__(self, seed, pair, symbols):
+    def __init__(self, seed, pair, symbols, protecting=0.0):
         self.rng, self.pair, self.symbols = np.random.default_rng([seed, 18]), pair, symbols
+        self.protecting = protecting
 
     def draw(self):
         rng = self.rng
-        what = Setting(int(rng.choice(DRAWN)))
+        guards = self.protecting and rng.random() < self.protecting
+        what = Setting(int(rng.choice(PROTECTING if guards else DRAWN)))
         if self.pair.reference.market_killed and rng.random() < 0.5:
             return setting(Setting.MARKET_KILL, 0, operator=int(rng.integers(1, 3)))
         who = int(rng.integers(0, PARTICIPANTS))
@@ -181,7 +232,7 @@ class Operator:
         value, second = self._value(what, who, index)
         if rng.random() < 0.02:
             value = int(rng.choice([-1, 2**62, 2**62 + 1, -(2**63), 5]))
-        who = who % GROUPS if what >= Setting.GROUP_GROSS_POSITION else who
+        who = who % GROUPS if Setting.GROUP_GROSS_POSITION <= what < Setting.LULD else who
         operator = int(rng.integers(0, 3))
         return setting(what, value, who, self.symbols[index], second, operator)
 
@@ -227,4 +278,30 @@ class Operator:
         if what == Setting.BANDS:
             wide = rng.random() < 0.6 or last == NO_LIMIT
             return (NO_LIMIT, -NO_LIMIT) if wide else (int(last) + 30, int(last) - 30)
+        if what >= Setting.LULD:
+            return self._protection(what)
         return values.get(what, int(rng.random() < 0.15)), int(rng.integers(1, 40))
+
+    def _protection(self, what):
+        """Narrow and short, so that everything happens in a few thousand commands."""
+        rng = self.rng
+        s = 10**9
+        drawn = {
+            Setting.LULD: (int(rng.choice([0, 50, 200])), int(rng.choice([0, 100, 50_000]))),
+            Setting.STATIC_BAND: (int(rng.choice([0, 0, 300])), 0),
+            Setting.VOLATILITY: (int(rng.choice([0, 50, 200])), int(rng.integers(1, 301))),
+            Setting.VELOCITY: (int(rng.choice([0, 200])), int(rng.integers(1, 30))),
+            Setting.LIMIT_STATE: (int(rng.integers(1, 15 * s)), 0),
+            Setting.PAUSE: (int(rng.integers(1, 60 * s)), s),
+            Setting.INDEX_WEIGHT: (int(rng.choice([0, 1, 5])), 0),
+            Setting.HALT_GROUP: (int(rng.integers(0, 3)), 0),
+            Setting.CANCEL_RESTING: (int(rng.integers(0, 2)), 0),
+            Setting.RENEWAL: (int(rng.integers(0, 30 * s)), 0),
+            Setting.TRADING_DAY: (
+                self.pair.reference.guard.day + int(rng.integers(0, 3))
+                if self.pair.reference.guard else 1,
+                self.pair.reference.now + int(rng.integers(0, 3_600 * s)),
+            ),
+            Setting.BREAKER: (int(rng.choice([0, 30, 100, 200])), int(rng.integers(1, 60 * s))),
+        }  # fmt: skip
+        return drawn[what]

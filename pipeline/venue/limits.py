@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.pipeline.venue.guard_tables import unprotected
 from openoutcry.pipeline.venue.risk_tables import (
     OF_CELLS,
     OF_INSTRUMENTS,
@@ -21,6 +22,7 @@ from openoutcry.pipeline.venue.risk_tables import (
 )
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
+from openoutcry.risk.guard import LEVEL_WORDS, ROW_WORDS
 from openoutcry.risk.region import View, make_region, setting
 from openoutcry.risk.settings import stands
 from openoutcry.wire import ORDER_DTYPE
@@ -43,7 +45,7 @@ def hook_settings(numbers: Iterable[int], order_capacity: int, spec: RiskSpec) -
         "order_capacity": order_capacity,
         "multipliers": list(spec.multipliers),
         "leveraged": list(spec.leveraged),
-    }
+    } | ({"protection": True} if spec.protection else {})
 
 
 def check_structure(hooks: Mapping[str, Any] | None, spec: RiskSpec, numbers: list[int]) -> None:
@@ -59,6 +61,11 @@ def check_structure(hooks: Mapping[str, Any] | None, spec: RiskSpec, numbers: li
         raise LimitsError(
             f"participant {max(numbers)}: the journal has room for numbers up to {most}; "
             "higher ones need a new journal"
+        )
+    if spec.protection and not hooks.get("protection"):
+        raise LimitsError(
+            "the journal began without market protection: [[protection]] and [breaker] need a new "
+            "journal"
         )
     for name, now in (("multiplier", spec.multipliers), ("leveraged", spec.leveraged)):
         before = hooks.get("multipliers" if name == "multiplier" else name, [])
@@ -101,6 +108,7 @@ class FileLimits:
         made = [setting(Setting.GROUP_NAME, name_number(name), row)
                 for name, row in self.groups.items() if row in self.new_groups]  # fmt: skip
         made += self._instruments()
+        made += self._protection()
         made += self._members()
         made += self._opening() if had == 0 else []
         made += self._participants()
@@ -124,6 +132,19 @@ class FileLimits:
                 one.setting,
                 self.spec.wanted.get((one.setting, 0, symbol), (one.default, 0)),
                 symbol=symbol,
+            )
+        ]
+
+    def _protection(self) -> list[npt.NDArray[Any]]:
+        if self.view.guard is None:
+            return []
+        places = [(what, 0, symbol) for symbol in self.symbols for what in ROW_WORDS]
+        places += [(Setting.BREAKER, level, "") for level in LEVEL_WORDS]
+        return [
+            record
+            for what, who, symbol in places
+            for record in self._unless_it_stands(
+                what, self.spec.wanted.get((what, who, symbol), unprotected(what, who)), who, symbol
             )
         ]
 
@@ -166,4 +187,5 @@ def fresh_view(hooks: Mapping[str, Any], instruments: npt.NDArray[Any]) -> View:
     return View(make_region(
         instruments, int(hooks["participants"]), int(hooks["groups"]),
         int(hooks["order_capacity"]), hooks["multipliers"], hooks["leveraged"],
+        protection=bool(hooks.get("protection", False)),
     ))  # fmt: skip

@@ -13,11 +13,13 @@ from openoutcry.matcher import Engine
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.venue.calendar import SECOND_NS, Command, utc_text
 from openoutcry.pipeline.venue.desk import Desk
+from openoutcry.pipeline.venue.guard import MarketGuard, phase_of
 from openoutcry.pipeline.venue.limits import FileLimits, fresh_view, hook_settings
-from openoutcry.pipeline.venue.operations import Operations, command, disconnect
+from openoutcry.pipeline.venue.operations import Operations, disconnect
 from openoutcry.risk import layout as lay
+from openoutcry.risk.guard_layout import OPERATORS_HALT
 from openoutcry.risk.region import View
-from openoutcry.wire.enums import CommandKind, Phase
+from openoutcry.wire.enums import Phase
 
 if TYPE_CHECKING:
     from openoutcry.pipeline.venue.file import VenueFile
@@ -26,10 +28,6 @@ if TYPE_CHECKING:
 REOPENING_S = 60
 """How long the auction calls by which an instrument opens again behind a halt."""
 STATE_TEXT = "what stood at the emergency close"
-
-
-def phase_of(symbol: str, phase: Phase) -> npt.NDArray[Any]:
-    return command(CommandKind.PHASE, symbol=symbol.encode(), aux=phase)
 
 
 class RiskDesk:
@@ -42,6 +40,7 @@ class RiskDesk:
         self.desk: Desk | None = None
         self.view: View | None = None
         self.limits: FileLimits | None = None
+        self.guard: MarketGuard | None = None
         self.halted: set[str] = set()
         self.reopenings: dict[str, int] = {}
         """When an instrument's call behind a halt ends, by its symbol."""
@@ -63,16 +62,27 @@ class RiskDesk:
         numbers = [one.number for one in self.file.participants]
         self.limits = FileLimits(self.file.risk, numbers, self.file.instruments, view)
         switches = view.instruments[:, lay.HALT // 8]
-        self.halted = {s for s, on in zip(self.limits.symbols, switches, strict=True) if on}
+        self.halted = {
+            symbol
+            for symbol, halt in zip(self.limits.symbols, switches.tolist(), strict=True)
+            if halt & OPERATORS_HALT
+        }
+        self.view = view
         due = self.limits.due()
         if len(due):
             house.put(due)
             self.note(f"limits of the file: {len(due) - 1} to set")
+        if view.guard is not None:
+            self.guard = MarketGuard(self.file, self.limits.symbols, self.note)
+            begins = self.guard.day_due(view, max(self.clock.now_ns(), house.time_ns))
+            if begins is not None:
+                house.put(begins)
 
     def look(self, put: Callable[[npt.NDArray[Any]], int], has_had: Callable[[int], bool]) -> None:
         """While the run is under way: requests, kills, openings that are due."""
         if self.limits is None:
             return
+        assert self.view is not None
         if self.desk is None:
             # The matcher's process has put the state there by now.
             assert self.shared is not None
@@ -82,6 +92,9 @@ class RiskDesk:
             self.desk = Desk(self.file.journal, operations.work_of)
         self.desk.look(put, has_had)
         self._cancel(put)
+        if self.guard is not None:
+            assert self.house is not None
+            self.guard.look(self.view, self.house, self._expected, self.halted, put)
         now_ns = self.clock.now_ns()
         for symbol in [s for s, until in self.reopenings.items() if until <= now_ns]:
             del self.reopenings[symbol]
@@ -98,12 +111,16 @@ class RiskDesk:
         if asked.phase is None:
             return True
         self.reopenings.pop(asked.symbol, None)
+        if self.guard is not None:
+            assert self.view is not None
+            if not self.guard.lets(self.view, asked):
+                return False
         return asked.symbol not in self.halted or asked.phase is Phase.CLOSED
 
     def status(self) -> dict[str, Any]:
         """What is switched off."""
         view = self.view
-        if view is None or self.limits is None:
+        if view is None or self.limits is None or self.desk is None:
             return {}
         flags = view.participants[:, lay.FLAGS // 8]
         groups = view.groups[:, lay.GROUP_KILL // 8]
@@ -113,7 +130,7 @@ class RiskDesk:
             "groups_killed": [n for n, row in self.limits.groups.items() if groups[row]],
             "market_killed": bool(view.word(lay.MARKET_KILL)),
             "emergency_step": view.word(lay.EMERGENCY),
-        }
+        } | (self.guard.status(view) if self.guard else {})
 
     def _cancel(self, put: Callable[[npt.NDArray[Any]], int]) -> None:
         """Whoever the core has killed for its losses loses its open orders, too."""
@@ -143,7 +160,9 @@ class RiskDesk:
         if phase is Phase.CLOSED:
             return []
         if phase is Phase.CONTINUOUS:
-            self.reopenings[symbol] = self.clock.now_ns() + REOPENING_S * SECOND_NS
+            assert self.view is not None
+            if self.guard is None or not self.guard.opens(self.view, symbol):
+                self.reopenings[symbol] = self.clock.now_ns() + REOPENING_S * SECOND_NS
             phase = Phase.VOLATILITY_AUCTION
         return [phase_of(symbol, phase)]
 

@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import Any
 
 from openoutcry.pipeline.venue import table as t
+from openoutcry.pipeline.venue.guard_tables import read_guard
 from openoutcry.pipeline.venue.table import Key, Tables
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
 from openoutcry.wire.errors import OutcryError
@@ -51,6 +52,10 @@ class RiskSpec:
     multipliers: tuple[int, ...] = ()
     leveraged: tuple[int, ...] = ()
     operators: tuple[Operator, ...] = ()
+    protection: bool = False
+    """The market is protected; ``wanted`` has its settings, too."""
+    cut_off_s: int = 0
+    """Until when levels 1 and 2 of the breaker count, s after midnight."""
 
     @property
     def digest(self) -> int:
@@ -169,6 +174,9 @@ def read_risk(
     wanted |= _instruments(tables)
     opening = {place: value for _, row in rows for place, value in _opening(row).items()}
     documents = _documents(tables)
+    guard = read_guard(tables, symbols)
+    if guard is not None:
+        wanted |= guard[0]
     return RiskSpec(
         wanted,
         opening,
@@ -179,6 +187,8 @@ def read_risk(
         tuple(_whole(row.get("multiplier", 1)) for row in documents),
         tuple(index for index, row in enumerate(documents) if row.get("leveraged") is True),
         tuple(Operator(row["name"], row["password"]) for _, row in given),
+        protection=guard is not None,
+        cut_off_s=guard[1] if guard else 0,
     )  # fmt: skip
 
 

@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 from risk_core import bits
 from risk_desk import Desk
+from risk_market import Market, S
 
+from openoutcry.risk import guard_layout as g
 from openoutcry.risk.bits import RiskBit, Setting
-from openoutcry.wire.enums import OrderType, Side
+from openoutcry.wire.enums import OrderType, Phase, Side
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "risk.md").read_text()
 EXAMPLES = re.findall(r"```risk\n(.*?)```", PAGE, re.DOTALL)
+PROTECTION = re.findall(r"```protection\n(.*?)```", PAGE, re.DOTALL)
 NEW = re.compile(r"NEW (BUY|SELL) (\d+)(?:@(\d+))?( MARKET)? p(\d) -> (.*)")
 
 
@@ -46,6 +49,49 @@ def test_an_example_of_the_page(example):
             order_type = OrderType.MARKET if market else OrderType.LIMIT
             verdict = desk.new(Side[side], int(qty), int(price or 0), int(who), b"A", order_type)
             assert answer(desk, verdict) == wanted, line
+
+
+STATES = ("normal", "limit state", "paused", "due", "calling")
+
+
+def protection_line(market, words):
+    """What a line of a protection's example answers."""
+    match words:
+        case ["SET", what, value, *rest]:
+            level = next((int(word[-1]) for word in rest if word.startswith("level")), 0)
+            symbol = next((word.encode() for word in rest if word in "ABC"), b"A")
+            second = next((int(word) for word in rest if word.isdigit()), 0)
+            assert market.set(Setting[what], int(value), level, symbol, second), words
+        case ["TIME", at]:
+            market.time(int(at) * S)
+        case ["PHASE", phase, symbol]:
+            market.phase(Phase[phase], symbol.encode())
+        case ["TRADE", price, symbol]:
+            return market.trade(int(price), symbol=symbol.encode())
+        case ["NEW", side, price, symbol]:
+            return market.new(Side[side], int(price), symbol=symbol.encode())
+        case ["STANDS", symbol]:
+            index = "ABC".index(symbol)
+            low, high = market.word(g.LOW, index), market.word(g.HIGH, index)
+            bands = f" {low} {high}" if high != g.NEVER else ""
+            return STATES[market.word(g.STATE, index)] + bands
+        case _:
+            raise AssertionError(words)
+    return None
+
+
+@pytest.mark.parametrize("example", PROTECTION)
+def test_an_example_of_protection(example):
+    market = Market(3)
+    for line in example.splitlines():
+        asked, _, wanted = line.partition(" -> ")
+        if asked.startswith("CLOSE"):
+            market = Market(3, int(asked.split()[1]))
+            continue
+        found = protection_line(market, asked.split())
+        if isinstance(found, set):
+            found = " ".join(sorted(found)) or "passes"
+        assert (found or "") == wanted, line
 
 
 def test_every_check_has_an_example_and_a_row():

@@ -10,9 +10,10 @@ import pytest
 from risk_core import PARTICIPANTS, Operator, Pair, bits
 
 from openoutcry.flow.mixed import INSTRUMENTS, MixedFlow
-from openoutcry.risk.bits import RiskBit
-from openoutcry.wire import make_instruments
-from openoutcry.wire.enums import CommandKind
+from openoutcry.risk.bits import NO_LIMIT, RiskBit
+from openoutcry.risk.reference_guard import PAUSED
+from openoutcry.wire import ORDER_DTYPE, make_instruments
+from openoutcry.wire.enums import CommandKind, Phase, Side
 
 LIMITED = {"min_price_ticks": 10, "max_price_ticks": 200_000}
 
@@ -33,6 +34,39 @@ def mixed_commands(count, seed):
         who = chunk["participant"]
         chunk["participant"] = np.where(who > 0, 1 + who % PARTICIPANTS, 0)
         yield from (chunk[n : n + 1] for n in range(len(chunk)))
+
+
+def with_time(commands, both, symbols, seed):
+    """Between the commands sequenced time goes on by seconds, prices move as they never do in the
+    mixed flow, and instruments that pause, or have paused, are called and opened again."""
+    rng, moved = np.random.default_rng([seed, 23]), 0
+    for number, command in enumerate(commands):
+        if number % 80 == 0:
+            moved = int(np.clip(moved + 10 * rng.integers(-80, 81), -20_000, 20_000))
+        if command["kind"] in (CommandKind.NEW, CommandKind.REPLACE) and command["price_ticks"]:
+            command["price_ticks"] += moved
+            row = both.reference.guard.rows[symbols.index(bytes(command["symbol"][0]))]
+            if row.high != NO_LIMIT and rng.random() < 0.2:
+                command["price_ticks"] = row.high if command["side"] == Side.BUY else row.low
+        if number % 40 == 0:
+            yield house(CommandKind.TIME, aux=both.reference.now + int(rng.integers(1, 8 * 10**9)))
+        if number % 20 == 10:
+            index = int(rng.integers(len(symbols)))
+            row = both.reference.guard.rows[index]
+            if row.state >= PAUSED or row.phase != Phase.CONTINUOUS:
+                calls = row.phase == Phase.VOLATILITY_AUCTION
+                phase = Phase.CONTINUOUS if calls else Phase.VOLATILITY_AUCTION
+                phase = Phase.CLOSED if row.until == NO_LIMIT and row.state == PAUSED else phase
+                yield house(CommandKind.PHASE, symbol=symbols[index], aux=phase)
+        yield command
+
+
+def house(kind, **fields):
+    record = np.zeros(1, ORDER_DTYPE)
+    record["kind"] = kind
+    for name, value in fields.items():
+        record[name] = value
+    return record
 
 
 def run(both, commands, operator, share, seed, look_every):
@@ -63,6 +97,19 @@ def test_ten_thousand_mixed_commands():
     passed = sum(verdict == 0 for verdict in both.verdicts)
     assert passed > 2_000
     assert {bit.name for bit in RiskBit} - set(found) <= {"ARITHMETIC", "LOSS"}, found
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_ten_thousand_mixed_commands_with_protection(seed):
+    """Bands, limit states, pauses, calls and the breaker among everything else: every word and
+    decision as in the plain reference, and each kind of decision happens."""
+    both = pair(protection=True)
+    symbols = instruments()["symbol"].tolist()
+    commands = with_time(mixed_commands(10_000, seed), both, symbols, seed)
+    run(both, commands, Operator(seed, both, symbols, protecting=0.99), 0.05, seed, 50)
+    kinds = {kind for kind, *_ in both.reference.guard.log}
+    assert kinds == set(range(1, 9)), kinds
+    assert {why for kind, _, _, why in both.reference.guard.log if kind == 3} == set(range(1, 6))
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -392,3 +392,66 @@ burst = 7
     }  # fmt: skip
     assert risk.wanted[Setting.RATE, 2, ""] == (10_000_000, 7)
     assert risk.digest != read_venue(written(tmp_path)[0]).risk.digest
+
+
+PROTECTION = """
+[[protection]]
+instruments = ["GOLD", "LEAD"]
+luld_bps = 10_001
+[[protection]]
+instruments = ["GOLD"]
+static_bps = 100
+pause_s = 0
+[[protection]]
+call_s = 5
+[breaker]
+index = { TIN = 1 }
+levels_bps = [700, 600, 2_000]
+cut_off = "25:00"
+halts = 5
+"""
+
+
+def test_mistakes_in_protection(tmp_path: Path) -> None:
+    path, text = written(tmp_path, more=PROTECTION)
+    first = text[: text.index("[[protection]]")].count("\n") + 1
+    found = [(line - first, key, said) for line, key, said in mistakes(path)]
+    wanted = [
+        (1, "protection[1].instruments", "there is no instrument 'LEAD'"),
+        (2, "protection[1].luld_bps", "10001 is not 0 to 10000"),
+        (0, "protection[1]", "protects from nothing"),
+        (4, "protection[2].instruments", "GOLD is protected already, in line "),
+        (6, "protection[2].pause_s", "0 is not 1 to 86400"),
+        (7, "protection[3]", "protects from nothing: one of luld_bps, static_bps"),
+        (10, "breaker.index", "there is no instrument 'TIN'"),
+        (11, "breaker.levels_bps", "[700, 600, 2000] do not rise"),
+        (12, "breaker.cut_off", "'25:00' is not HH:MM"),
+        (13, "breaker.halts", "there is no such key"),
+    ]
+    for line, key, said in wanted:
+        assert any((line, key) == (at, name) and said in text for at, name, text in found), (
+            line, key, found,
+        )  # fmt: skip
+    assert any("SILVER is protected (line" in said and "min_price_ticks" in said
+               for _, _, said in found)  # fmt: skip
+
+
+def test_protection_means_what_it_says(tmp_path: Path) -> None:
+    more = """
+[[protection]]
+volatility_bps = 1_000
+together = true
+[breaker]
+index = { GOLD = 3 }
+levels_bps = [0, 1_300, 2_000]
+cut_off = "15:00"
+"""
+    silver = 'symbol = "SILVER"'
+    path, _ = written(tmp_path, silver, f"{silver}\nmax_price_ticks = 1_000_000", more)
+    risk = read_venue(path).risk
+    assert (risk.protection, risk.cut_off_s) == (True, 15 * 3600)
+    assert risk.wanted[Setting.VOLATILITY, 0, "SILVER"] == (1_000, 300)
+    assert risk.wanted[Setting.HALT_GROUP, 0, "GOLD"] == (1, 0)
+    assert risk.wanted[Setting.PAUSE, 0, "GOLD"] == (300 * 10**9, 60 * 10**9)
+    assert risk.wanted[Setting.BREAKER, 2, ""] == (1_300, 900 * 10**9)
+    assert risk.wanted[Setting.INDEX_WEIGHT, 0, "GOLD"] == (3, 0)

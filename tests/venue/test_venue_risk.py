@@ -4,133 +4,23 @@ halts and the emergency close, over kills of the venue itself; the journal has a
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from served_venue import PORT, VENUE, WAIT_S, ServedVenue
+from served_venue import WAIT_S
+from venue_floor import WORD, Floor, kinds, order, told
 
 from openoutcry.cli.main import main
-from openoutcry.journal import JournalReader
-from openoutcry.order_entry.passwords import password_hasher
-from openoutcry.replay.events import events_of, starting_point
 from openoutcry.replay.replay import replay
-from openoutcry.risk.bits import RiskBit, Setting
-from openoutcry.wire import ORDER_DTYPE
+from openoutcry.risk.bits import Setting
 from openoutcry.wire.enums import (
     CommandKind,
     EventKind,
-    OrderType,
     Phase,
     Reason,
     Side,
-    TimeInForce,
 )
-
-WORD = "secret"
-MORE = """
-[[participant]]
-number = 2
-name = "two"
-group = "alpha"
-[[participant]]
-number = 3
-name = "three"
-group = "alpha"
-[[limits]]
-max_qty_lots = 100
-[[limits]]
-group = "alpha"
-group_gross_position = 1_000
-[[limits]]
-participant = 1
-opening_balance = 1_000_000
-credit = 0
-[[limits]]
-participant = 1
-instrument = "TIN"
-opening_position = 40
-opening_price = 500
-"""
-OPERATOR = """
-[[operator]]
-name = "{name}"
-password = "{password}"
-"""
-
-
-def order(order_id: int, side: Side, qty: int, price: int, who: int = 1, **more: Any) -> np.ndarray:
-    made = np.zeros(1, ORDER_DTYPE)
-    made["kind"], made["order_id"], made["side"], made["symbol"] = 1, order_id, side, b"GOLD"
-    made["qty_lots"], made["price_ticks"], made["participant"] = qty, price, who
-    made["order_type"], made["time_in_force"] = OrderType.LIMIT, TimeInForce.GTC
-    for name, value in more.items():
-        made[name] = value
-    return made
-
-
-class Floor:
-    """A served venue, its operator, and what its journal says."""
-
-    def __init__(self, folder: Path) -> None:
-        hashed = password_hasher().hash(WORD)
-        operators = "".join(OPERATOR.format(name=n, password=hashed) for n in ("anna", "bert"))
-        self.venue = ServedVenue(folder, "2026-11-23T10:00", PORT, VENUE + MORE + operators)
-        self.file = folder / "venue.toml"
-        self.open()
-
-    def open(self) -> None:
-        self.venue.start()
-        self.venue.wait_for(lambda s: s["state"] == "open" and s["phases_sequenced"]
-                            and s["risk"] != {})  # fmt: skip
-
-    def again(self) -> None:
-        self.venue.kill()
-        self.open()
-
-    def ask(self, *words: str, password: str = "", status: int = 0) -> dict[str, Any]:
-        """An `outcry` command about this venue, as JSON."""
-        done = CliRunner().invoke(
-            main, [*words, "--venue", str(self.file), "--json"], input=password + "\n"
-        )
-        assert done.exit_code == status, done.output
-        return dict(json.loads(done.stdout.splitlines()[-1]))
-
-    def send(self, *orders: np.ndarray) -> list[np.ndarray]:
-        """Their own events, each."""
-        sent = np.concatenate(orders)
-        assert self.venue.send(sent)["acknowledged"] == len(sent)
-        commands, events = self.journal()
-        ours = commands[np.isin(commands["kind"], (1, 2))][-len(sent) :]
-        return [events[events["cause_seq"] == one["seq"]] for one in ours]
-
-    def journal(self) -> tuple[np.ndarray, np.ndarray]:
-        reader = JournalReader(self.venue.journal)
-        batches = [
-            (np.array(batch.commands), np.array(batch.events))
-            for batch in events_of(reader, starting_point(reader))
-        ]
-        commands, events = zip(*batches, strict=True)
-        return np.concatenate(commands), np.concatenate(events)
-
-    def settings(self) -> list[Setting]:
-        commands, _ = self.journal()
-        risk = commands[commands["kind"] == CommandKind.RISK]
-        assert not risk["participant"].any()
-        return [Setting(int(what)) for what in risk["order_type"]]
-
-
-def kinds(events: np.ndarray) -> list[EventKind]:
-    return [EventKind(int(kind)) for kind in events["kind"]]
-
-
-def told(events: np.ndarray) -> tuple[set[str], int, int, int]:
-    """Checks that failed; of the first the limit, what stands, what was asked."""
-    (event,) = events
-    assert (event["kind"], event["reason"]) == (EventKind.REJECTED, Reason.RISK)
-    failed = {bit.name for bit in RiskBit if int(event["contra_id"]) >> bit & 1}
-    return failed, int(event["price_ticks"]), int(event["leaves_lots"]), int(event["qty_lots"])
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,157 @@
+"""What the core's market protection needs from the operator's lane: phases.
+
+The core stops entry by itself (``risk/protection.py``).  Halts, re-opening auctions and the close
+are the matcher's phases, and come from here: whatever stands in the core decides what is asked for,
+so a venue that was killed anywhere goes on with what is still due.
+"""
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from openoutcry.pipeline.venue.calendar import (
+    CALL_PHASES,
+    UNCROSSING_PHASES,
+    Command,
+    moment_ns,
+)
+from openoutcry.pipeline.venue.operations import command
+from openoutcry.risk import guard_layout as g
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.region import View, setting
+from openoutcry.wire.enums import CommandKind, Phase
+
+if TYPE_CHECKING:
+    from openoutcry.pipeline.venue.file import VenueFile
+    from openoutcry.pipeline.venue.house import House
+
+Put = Callable[[npt.NDArray[Any]], int]
+WHY = {
+    g.BY_BANDS: "price bands", g.BY_VOLATILITY: "volatility", g.BY_VELOCITY: "velocity",
+    g.BY_MARKET: "the market-wide breaker", g.BY_GROUP: "one that it halts together with",
+}  # fmt: skip
+STATES = ("normal", "limit state", "paused", "paused", "re-opening auction")
+
+
+def phase_of(symbol: str, phase: Phase) -> npt.NDArray[Any]:
+    return command(CommandKind.PHASE, symbol=symbol.encode(), aux=phase)
+
+
+class MarketGuard:
+    """For one run of a venue whose journal has protection."""
+
+    def __init__(self, file: "VenueFile", symbols: list[str], note: Callable[[str], None]) -> None:
+        self.file, self.symbols, self.note = file, symbols, note
+        self.told = 0
+        """Decisions of the core's log that were told already."""
+        self.called: dict[str, int] = {}
+        """The pause behind which an instrument was called, by symbol."""
+
+    def day_due(self, view: View, now_ns: int) -> npt.NDArray[Any] | None:
+        """The command by which a trading day begins; None if it has."""
+        assert view.guard is not None
+        self.told = view.guard.word(g.LOGGED)
+        calendar = self.file.calendar
+        day = calendar.current_or_next(now_ns)
+        number = int(day.day.strftime("%Y%m%d"))
+        if day.begin_ns > now_ns or number <= view.guard.word(g.DAY):
+            return None
+        cut_off_ns = moment_ns(calendar.zone, day.day, self.file.risk.cut_off_s)
+        return setting(Setting.TRADING_DAY, number, second=cut_off_ns)
+
+    def look(
+        self,
+        view: View,
+        house: "House",
+        expected: Callable[[str], Phase],
+        halted: Collection[str],
+        put: Put,
+    ) -> None:
+        """Ask for the phases that what stands in the core needs; ``halted``: by the operator."""
+        assert view.guard is not None
+        for index, symbol in enumerate(self.symbols):
+            state, asked = view.guard.of(index, g.STATE), house.phases[symbol]
+            if state == g.PAUSED:
+                self._pause(view, index, symbol, asked, put)
+            elif state == g.DUE and symbol not in halted:
+                self._call(view, index, symbol, expected(symbol), put)
+            elif state == g.CALLING and asked in CALL_PHASES:
+                wanted = expected(symbol)
+                if wanted in UNCROSSING_PHASES and self._has_called(view, index):
+                    put(phase_of(symbol, wanted))
+        self._tell(view)
+
+    def _call(self, view: View, index: int, symbol: str, wanted: Phase, put: Put) -> None:
+        """The re-opening auction, once a pause; or what the calendar has instead by now."""
+        assert view.guard is not None
+        pause = view.guard.of(index, g.PAUSED_TIMES)
+        if self.called.get(symbol) != pause:
+            self.called[symbol] = pause
+            trades = wanted in (Phase.CONTINUOUS, Phase.TRADING_AT_LAST)
+            put(phase_of(symbol, Phase.VOLATILITY_AUCTION if trades else wanted))
+
+    def _has_called(self, view: View, index: int) -> bool:
+        """Whether the call has been as long as it should, in sequenced time."""
+        assert view.guard is not None
+        until_ns = view.guard.of(index, g.SINCE_NS) + view.guard.of(index, g.CALL_NS)
+        return view.word(lay.NOW_NS) >= until_ns
+
+    def _pause(self, view: View, index: int, symbol: str, asked: Phase, put: Put) -> None:
+        assert view.guard is not None
+        by_market = view.guard.of(index, g.WHY) == g.BY_MARKET
+        if by_market and view.guard.word(g.MARKET_UNTIL_NS) == g.NEVER:
+            if asked is not Phase.CLOSED:
+                put(phase_of(symbol, Phase.CLOSED))
+        elif asked in (Phase.CONTINUOUS, Phase.TRADING_AT_LAST) or (
+            by_market and asked in CALL_PHASES
+        ):
+            put(phase_of(symbol, Phase.HALT))
+            if view.guard.of(index, g.CANCEL_RESTING):
+                put(command(CommandKind.MASS_CANCEL, symbol=symbol.encode(), aux=1))
+
+    def lets(self, view: View, asked: Command) -> bool:
+        """Whether a PHASE of the calendar is sent: a pause ends with the day or with a call phase,
+        that of the whole market with the day only."""
+        assert view.guard is not None
+        index = self.symbols.index(asked.symbol)
+        state, closed = view.guard.of(index, g.STATE), asked.phase is Phase.CLOSED
+        calls = asked.phase in CALL_PHASES
+        if view.guard.word(g.MARKET_UNTIL_NS) != 0:
+            return closed
+        if state == g.PAUSED:
+            return closed or (calls and view.guard.of(index, g.WHY) != g.BY_MARKET)
+        if state in (g.DUE, g.CALLING):
+            return closed or (calls and asked.phase is not Phase.PRE_OPEN)
+        return True
+
+    def opens(self, view: View, symbol: str) -> bool:
+        """Whether the call of this instrument, which is about to begin, ends by ``look``."""
+        assert view.guard is not None
+        return view.guard.of(self.symbols.index(symbol), g.STATE) in (g.PAUSED, g.DUE)
+
+    def _tell(self, view: View) -> None:
+        assert view.guard is not None
+        for kind, index, _, value in view.guard.logged(self.told):
+            self.told += 1
+            if kind == g.MARKET_HALT:
+                self.note(f"the index is down by level {value} of the breaker: the market "
+                          f"{'closes' if value == 3 else 'halts'}")  # fmt: skip
+            elif kind == g.PAUSE:
+                self.note(f"{self.symbols[index]} pauses: {WHY[value]}")
+            elif kind == g.LIMIT:
+                self.note(f"{self.symbols[index]} is in a limit state")
+            elif kind == g.OPENED:
+                self.note(f"{self.symbols[index]} trades again")
+        self.told = max(self.told, view.guard.word(g.LOGGED))
+
+    def status(self, view: View) -> dict[str, Any]:
+        """What is not as always, by symbol, and the breaker's level."""
+        assert view.guard is not None
+        states = {symbol: view.guard.of(index, g.STATE) for index, symbol in
+                  enumerate(self.symbols)}  # fmt: skip
+        return {
+            "protection": {symbol: STATES[state] for symbol, state in states.items() if state},
+            "breaker_level": view.guard.word(g.LEVEL_FIRED),
+        }
