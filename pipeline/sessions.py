@@ -134,6 +134,7 @@ class Sessions:
         self.doorman_socket.setblocking(False)
         self.listeners: list[socket.socket] = []
         self.doorman_pid = 0
+        self.untold = 0
 
     def _stream(self, row: SessionSpec, journal: Path | None) -> Stream:
         name = f"{row.name}.{self.day}"
@@ -205,7 +206,10 @@ class Sessions:
         self.doorman_pid = fork(doorman.run, STOP_SIGNALS)
 
     def look(self, note: Callable[[str], None]) -> None:
-        """Start the doorman again if he is gone."""
+        """Start the doorman again if he is gone; say what could not be told."""
+        if self.hall[h.UNTOLD] > 2 * self.untold:
+            self.untold = self.hall[h.UNTOLD]
+            note(f"{self.untold:,} messages could not be told: a session's stream is full")
         if not self.doorman_pid:
             return
         pid, status = os.waitpid(self.doorman_pid, os.WNOHANG)
