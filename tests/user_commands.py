@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -49,13 +48,6 @@ def run(command: str, folder: Path, status: int = 0) -> str:
     )  # fmt: skip
     assert done.returncode == status, (command, done.stdout, done.stderr)
     return done.stdout
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
-        unused.bind(("127.0.0.1", 0))
-        port: int = unused.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from udp_runs import free_port, limit_orders, listening, replied_events, started, stopped
+from processes import free_port
+from udp_runs import limit_orders, listening, replied_events, started, stopped
 
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.wire.enums import EventKind

@@ -7,8 +7,8 @@ import socket
 import time
 from pathlib import Path
 
+from processes import free_port
 from sessions_venue import Venue
-from user_commands import free_port
 
 from openoutcry.market_data.files import write_feed
 from openoutcry.market_data.receiver import Receiver
