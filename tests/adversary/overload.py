@@ -26,13 +26,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
-<<<<<<< HEAD
 from disasters import add_evidence
-from udp_runs import free_port, limit_orders, listening, replied_events, started
-=======
 from processes import free_port
-from udp_runs import limit_orders, listening, replied_events, started, stopped
->>>>>>> a936886b12fb769e1beac2f87e48e105fe426b9c
+from udp_runs import limit_orders, listening, replied_events, started
 
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.wire.enums import EventKind
