@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from processes import free_port
 from served_venue import ServedVenue
 from sessions_venue import HASH, PASSWORD, Client
-from user_commands import free_port
 
 from openoutcry.cli.main import main
 from openoutcry.client import FixClient, SessionEnded
