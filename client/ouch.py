@@ -10,7 +10,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from openoutcry.client.logged_in import LoggedIn
-from openoutcry.client.soupbin import ClientError, LoginRejected, SessionEnded, SoupBinConnection
+from openoutcry.client.soupbin import LoginRejected, SoupBinConnection
+from openoutcry.client.waiting import ClientError, SessionEnded
 from openoutcry.order_entry.soupbin import LoginRequest
 from openoutcry.wire.messages import OPTIONS50, OUCH42, OUCH50
 

@@ -486,14 +486,13 @@ def test_asyncfix_trades_and_is_sent_again_what_it_missed(venue):
         assert await asyncio.wait_for(client.told.get(), PATIENCE_S) == ("8", "0", "0", "Y1")
         await client.disconnect(ConnectionState.DISCONNECTED_BROKEN_CONN)
         await asyncio.to_thread(sell_to_it)
-        again = Client()
-        await again.connect()
-        await asyncio.wait_for(again.logged_on.wait(), PATIENCE_S)
-        assert await asyncio.wait_for(again.told.get(), PATIENCE_S) == ("8", "F", "2", "Y1")
-        await again.send_msg(asyncfix.FIXMessage("5"))
-        for one in (client, again):
-            for task in (one._aio_task_socket_read, one._aio_task_heartbeat):
-                task.cancel()
+        client.logged_on.clear()
+        await client.connect()
+        await asyncio.wait_for(client.logged_on.wait(), PATIENCE_S)
+        assert await asyncio.wait_for(client.told.get(), PATIENCE_S) == ("8", "F", "2", "Y1")
+        await client.send_msg(asyncfix.FIXMessage("5"))
+        for task in (client._aio_task_socket_read, client._aio_task_heartbeat):
+            task.cancel()
 
     def sell_to_it():
         with connect(venue, "OTHER", prefix="YO") as other:
