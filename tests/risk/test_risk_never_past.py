@@ -111,7 +111,7 @@ def seconds(default=0):
 
 @pytest.mark.long
 def test_a_hundred_million_commands_never_past_a_limit():
-    """Looked at after every command; OUTCRY_RISK_EVIDENCE=1 writes docs/evidence/risk_hostile.json."""
+    """Looked at after every command; OUTCRY_RISK_EVIDENCE=1 writes the figures to docs/evidence."""
     started, commands, refused, events, seed = time.monotonic(), 0, 0, 0, 1_000
     while commands < 100_000_000 and time.monotonic() - started < seconds():
         refused += mixed_never_past(200_000, seed)
