@@ -78,8 +78,8 @@ def tell(state: int, order: int, event: int, word: int) -> None:
 
 @kernel
 def enter(state: int, order: int, event: int, word: int) -> None:
-    """The command's own order is open: at the price of its event (a sliding one's is another than
-    the command's), of a peg at its limit."""
+    """The command's own order is open: at the price of its event, of what moves by itself (pegs,
+    sliding orders) at the one that was asked for."""
     participant, instrument = word & 0xFFFF, (word >> INSTRUMENT_SHIFT) & 0xFFFF
     side, order_type = (word >> SIDE_SHIFT) & 0xFF, load_u8(order + command.TYPE)
     flags = lay.PRICED_FLAG if (command.UNPRICED_TYPES >> order_type) & 1 == 0 else 0

@@ -16,6 +16,7 @@ from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.gateway_stage import make_gateway
 from openoutcry.pipeline.lanes import SHIFT
 from openoutcry.pipeline.stages import words as w
+from openoutcry.pipeline.stages.published import publication_of, take_publication
 from openoutcry.ring.kernels import published_count, slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
 from openoutcry.wire.kernel import VERIFY, kernel
@@ -35,9 +36,12 @@ if TYPE_CHECKING:
 
 ORDER_TS = ORDER.offsets["rx_ts_ns"]
 ORDER_ERROR = ORDER.offsets["error_code"]
-RULES, RTL, RTL_HANDLE, LANES, LANE_COUNT, TURN, LANE_WORDS, INTENDED, RECEIVED = w.own_words(9)
+(
+    RULES, RTL, RTL_HANDLE, LANES, LANE_COUNT, TURN, LANE_WORDS, INTENDED, RECEIVED, PUBLISHED_BITS,
+) = w.own_words(10)  # fmt: skip
 """RTL: address of the Verilated gateway's function, 0 for the golden model.  LANE_WORDS, INTENDED
-and RECEIVED: arrays by global sequence that are filled here where there are several lanes."""
+and RECEIVED: arrays by global sequence that are filled here where there are several lanes.
+PUBLISHED_BITS: block of ``published.py``, 0 for none."""
 
 LANE_RING, LANE_MASK, LANE_CURSOR, LANE_END, LANE_NEXT, LANE_NUMBER = range(0, 48, 8)
 LANE_SENT, LANE_CAME = 48, 56  # its stamps by lane sequence, 0 for a lane that nobody stamps
@@ -110,6 +114,9 @@ def note_lane(context: int, lane: int, first: int, count: int) -> None:
 def step(context: int) -> int:
     """One burst of the next lane, in turn, that has any."""
     rows, lane_count = load_i64(context + LANES), load_i64(context + LANE_COUNT)
+    bits = load_i64(context + PUBLISHED_BITS)
+    if bits != 0:
+        take_publication(bits)
     turn = load_i64(context + TURN)
     for _ in range(lane_count):
         lane = rows + turn * LANE_BYTES
@@ -152,6 +159,10 @@ def prepare(group: "StageGroup", name: str) -> None:
         LANE_WORDS: shared.lane_words_address, INTENDED: shared.stamp_address("intended"),
         RECEIVED: shared.stamp_address("received"),
     }  # fmt: skip
+    bits = None if group.rtl is not None else publication_of(work, rules)
+    if bits is not None:
+        contexts.keep_alive.append(bits)
+        words[PUBLISHED_BITS] = bits.ctypes.data
     if group.rtl is not None:
         words |= {RTL: group.rtl.function, RTL_HANDLE: group.rtl.handle}
     contexts.set(name, words)

@@ -104,6 +104,11 @@ def test_swarms_never_past_a_limit():
     assert sum(events for _, events in counts) > 20_000
 
 
+def test_a_sliding_order_counts_at_the_price_that_was_asked():
+    """A sale that slides up to behind the bid (found by a hundred million commands)."""
+    assert swarm_never_past(114_884, 2_000)[1] > 0
+
+
 def seconds(default=0):
     """Stop after this long (OUTCRY_RISK_SECONDS), and say how far it came."""
     return int(os.environ.get("OUTCRY_RISK_SECONDS", default)) or float("inf")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from served_venue import VENUE
-from venue_floor import Floor, kinds, order, told
+from venue_floor import Floor, gateway_told, kinds, order, told
 
 from openoutcry.replay.replay import replay
 from openoutcry.risk.bits import Setting
@@ -59,7 +59,7 @@ class Guarded(Floor):
             order(self.ids, Side.SELL, 1, price, who=2, symbol=symbol),
             order(self.ids + 1, Side.BUY, 1, price, who=1, symbol=symbol),
         )
-        return [told(e)[0] if e["kind"][0] == EventKind.REJECTED else set() for e in both]
+        return [gateway_told(e) if e["kind"][0] == EventKind.REJECTED else set() for e in both]
 
     def is_in(self, symbol: str, phase: str) -> None:
         self.venue.wait_for(lambda s: s["phases"][symbol] == phase and s["phases_sequenced"])
