@@ -55,6 +55,10 @@ _ALL = (
     Subject("jitter", "jitter:bench_jitter", "what each core loses, and to whom"),
     Subject("journal", "journal:bench_journal",
             "durable records and commits beside bare fdatasync; scan, recovery, restart"),
+    Subject("market-data", "market_data:bench_market_data",
+            "events to datagrams beside a bare sendto, encoding, what the feed costs the orders, "
+            "a book built beside itchcpp's",
+            "peers.feed_peers:feed_peers_named", "peers.feed_peers:setup_feed_peers"),
     Subject("matcher", "matcher:bench_matcher",
             "ns a command, alone and in flows: lightmatchingengine, pyorderbook, nautilus_book",
             "matcher:matchers_named", "matcher:setup_matchers"),

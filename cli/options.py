@@ -43,6 +43,20 @@ class Rate(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return int(text)
 
 
+class OpenOrders(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A number of orders, or ``max`` (0)."""
+
+    name = "orders"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        text = str(value)
+        if text == "max":
+            return 0
+        if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MAX_COUNT:
+            self.fail(f"{value!r} is neither `max` nor 1 to {MAX_COUNT} orders", param, ctx)
+        return int(text)
+
+
 def exactly_one(**given: Any) -> None:
     """Of options that exclude each other at most one is given."""
     names = ["--" + name for name, value in given.items() if value is not None]

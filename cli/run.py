@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +11,15 @@ import click
 from rich.console import Console
 
 from openoutcry.cli.display import Display
-from openoutcry.cli.options import Count, CountOrNone, Endpoint, PathArgument, Rate, exactly_one
+from openoutcry.cli.options import (
+    Count,
+    CountOrNone,
+    Endpoint,
+    OpenOrders,
+    PathArgument,
+    Rate,
+    exactly_one,
+)
 from openoutcry.dpdk_shim import native
 from openoutcry.dpdk_shim.spec import endpoint, parse_port
 from openoutcry.flow import (
@@ -22,15 +30,19 @@ from openoutcry.flow import (
     LobsterSource,
 )
 from openoutcry.gateway_fpga.settings_file import read_settings
+from openoutcry.journal import Journal, JournalReader
 from openoutcry.pipeline.journal_setup import kept_journal_path
 from openoutcry.pipeline.run import Options
 from openoutcry.pipeline.run import run as run_pipeline
 from openoutcry.pipeline.topology import MAX_SHARDS
+from openoutcry.replay.core import OPEN_ORDERS
 from openoutcry.report.run_report import write_report
 from openoutcry.report.run_text import print_result
 from openoutcry.wire.errors import OutcryError
 
 DEFAULT_ORDERS = 1_000_000
+SHARE = 4
+"""Participants who could fill the book together, by default; fewer cannot."""
 RUN_OPTIONS = (
     "orders", "seed", "rate", "topology", "durability", "journal", "gateway", "resume", "copies",
     "policy", "checkpoint_every", "spare_cores", "volatile_journal",
@@ -73,6 +85,10 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--participant-rate", type=Rate(), default="100000", show_default=True,
               help="Orders a second that one participant may send by a network, a tenth of it at "
               "once; what is beyond is rejected. `max`: any number.")  # fmt: skip
+@click.option("--participant-orders", type=OpenOrders(),
+              help="Open orders that one participant may hold, by a network; what is beyond is "
+              "rejected. `max`: any number [default: a quarter of the book; with --shards "
+              "any number].")  # fmt: skip
 @click.option("--topology", type=click.Choice(["inline", "processes"]), default="processes",
               show_default=True, help="One thread, or one process a group of stages.")  # fmt: skip
 @click.option("--housekeeping-cores", "spare_cores", type=click.IntRange(0), default=1,
@@ -134,6 +150,8 @@ def run(report: Path | None, as_json: bool, **given: Any) -> None:
         options.gateway_settings = read_settings(asked.gateway_settings, options.table)
     if _from_network(options) and not options.arbitrate:
         options.participant_rate = asked.participant_rate
+    if _from_network(options):
+        options.hooks = _bound(options, asked)
     open_ended = bool(asked.udp or asked.ports) and asked.orders is None
     with Display(Console(stderr=True)) as display:
         result = run_pipeline(options, display.watcher())
@@ -166,8 +184,21 @@ def _check_together(asked: SimpleNamespace) -> None:
         raise click.UsageError("--rate goes with a recorded or generated source, not with a port")
     if (asked.resume or asked.copies) and not asked.journal:
         raise click.UsageError("--resume and --copy go with --journal DIR")
+    if asked.participant_orders and asked.shards > 1:
+        raise click.UsageError("--participant-orders counts in one matcher: not with --shards")
     if asked.resume and asked.copies:
         raise click.UsageError("--copy is for a new journal; a resumed one knows its copies")
+
+
+def _bound(options: Options, asked: SimpleNamespace) -> Mapping[str, Any] | None:
+    """What keeps one participant from filling the book; a resumed journal has its own."""
+    limit = asked.participant_orders
+    if limit is None and asked.resume and Journal.exists(asked.journal):
+        hooks: Mapping[str, Any] | None = JournalReader(asked.journal).config.get("hooks")
+        return hooks
+    if limit is None:
+        limit = 0 if asked.shards > 1 else options.order_capacity // SHARE
+    return {"name": OPEN_ORDERS, "limit": limit} if limit else None
 
 
 def _choose_source(options: Options, asked: SimpleNamespace) -> None:

@@ -93,6 +93,11 @@ class Book:
             rehash(table.ctypes.data, entries - 1, rows.ctypes.data, row_bytes,
                    int(header[used // 8]), count_at)  # fmt: skip
 
+    def touch(self) -> None:
+        """Have the system find all memory now rather than at a message."""
+        for array in (self._orders, self._levels, *self._tables):
+            array[:: 4096 // array.itemsize] |= 0
+
     def saved(self) -> dict[str, npt.NDArray[Any]]:
         """The book as arrays, for :meth:`restore`."""
         known = np.flatnonzero(self._instruments.any(axis=1))

@@ -39,6 +39,7 @@ _LAST, _MAKER, _KEPT_PLACE, _F_HIDDEN, _F_WAITING, _ICEBERG, _AUCTION = (
 _CLOSED, _PRE_OPEN, _OPENING, _CONTINUOUS, _VOLATILITY, _HALT, _CLOSING, _AT_LAST = (
     int(phase) for phase in Phase
 )
+_NOT_SIMPLE = _KEPT_PLACE | _F_HIDDEN | _F_WAITING | _ICEBERG | _AUCTION
 CALLS = (_PRE_OPEN, _OPENING, _VOLATILITY, _CLOSING)
 _LETTER_O, _LETTER_S, _LETTER_Q, _LETTER_M, _LETTER_E = (ord(letter) for letter in "OSQME")
 DAY_NS = 86_400_000_000_000
@@ -57,10 +58,10 @@ BY_EVENT = -1
 def displayed(row: int) -> int:
     """What others may see of an order, in lots."""
     price = load_i64(row + s.PRICE)
-    hidden = load_u8(row + s.FLAGS_AT) & (s.HIDDEN | s.WAITING)
-    if hidden != 0 or price in (MARKET_BUY, MARKET_SELL):
+    flags = load_u8(row + s.FLAGS_AT)
+    if flags & (s.HIDDEN | s.WAITING) != 0 or price in (MARKET_BUY, MARKET_SELL):
         return 0
-    if load_i64(row + s.DISPLAY) != 0:
+    if flags & s.SLICED:
         return load_i64(row + s.SLICE)
     return load_i64(row + s.LEAVES)
 
@@ -122,9 +123,24 @@ def place(state: int, row: int, seq: int) -> None:
     """The order stands at the back of its price; it is told of later, if it is displayed."""
     s.unlink(state, row)
     store_i64(row + s.PLACED, seq)
-    store_i64(row + s.SLICE, load_i64(row + s.DISPLAY))
-    if load_u8(row + s.FLAGS_AT) & s.HIDDEN == 0:
+    flags = load_u8(row + s.FLAGS_AT)
+    if flags & s.SLICED:
+        store_i64(row + s.SLICE, load_i64(row + s.DISPLAY))
+    if flags & s.HIDDEN == 0:
         s.link(state, row, 0)
+
+
+@kernel_outlined
+def show_slices(row: int, display: int) -> None:
+    """The order is an iceberg that shows at most ``display``; 0: no iceberg."""
+    flags = load_u8(row + s.FLAGS_AT)
+    if display == 0:
+        store_u8(row + s.FLAGS_AT, flags & ~s.SLICED)
+        return
+    if flags & s.SLICED == 0:
+        store_u8(row + s.FLAGS_AT, flags | s.SLICED)
+        store_i64(row + s.SLICE, 0)
+    store_i64(row + s.DISPLAY, display)
 
 
 @kernel
@@ -344,11 +360,14 @@ def of_an_order(state: int, kind: int, event: int, out: int) -> int:
     leaves = load_i64(event + _LEAVES)
     store_i64(row + s.LEAVES, leaves)
     if flags & _ICEBERG:
-        store_i64(row + s.DISPLAY, load_i64(event + _CONTRA))
+        show_slices(row, load_i64(event + _CONTRA))
+    sliced = load_u8(row + s.FLAGS_AT) & s.SLICED
     if kind == _FILLED and flags & _MAKER:
-        store_i64(row + s.SLICE, load_i64(row + s.SLICE) - load_i64(event + _QTY))
+        if sliced:
+            store_i64(row + s.SLICE, load_i64(row + s.SLICE) - load_i64(event + _QTY))
     elif kind == _FILLED:
-        store_i64(row + s.SLICE, min(load_i64(row + s.DISPLAY), leaves))
+        if sliced:
+            store_i64(row + s.SLICE, min(load_i64(row + s.DISPLAY), leaves))
         if flags & _AUCTION:
             out = auction_trade(state, row, event, out)
     elif kind in (_ACCEPTED, _REPLACED, _REPEGGED):
@@ -364,7 +383,8 @@ def of_an_order(state: int, kind: int, event: int, out: int) -> int:
         if kind == _ELECTED:
             store_u8(row + s.FLAGS_AT, load_u8(row + s.FLAGS_AT) & ~s.WAITING)
         place(state, row, load_i64(event + _SEQ))
-    store_i64(row + s.SLICE, min(load_i64(row + s.SLICE), leaves))
+    if sliced:
+        store_i64(row + s.SLICE, min(load_i64(row + s.SLICE), leaves))
     if leaves == 0:
         out = show_no_more(state, row, out)
         s.unlink(state, row)
@@ -372,6 +392,44 @@ def of_an_order(state: int, kind: int, event: int, out: int) -> int:
     elif kind != _FILLED:
         out = shrink(state, row, out)
     return out
+
+
+@kernel
+def appears(state: int, event: int, seq: int, out: int) -> int:
+    """A new order that rests as it came, and the command is done: what most commands are.  As
+    :func:`of_an_order` and :func:`tell` do it, without a list of one order."""
+    side, price, shares = (
+        load_u8(event + _SIDE),
+        load_i64(event + _PRICE),
+        load_i64(event + _LEAVES),
+    )
+    row = s.insert(state, load_u16(event + _INSTRUMENT), load_i64(event + _ID), side)
+    if row == 0:
+        store_i64(state + s.ERROR, s.FULL)
+        return out
+    store_i64(row + s.PRICE, price)
+    store_i64(row + s.LEAVES, shares)
+    store_i64(row + s.PLACED, seq)
+    store_i64(row + s.REF, seq)
+    store_i64(row + s.SHOWN, shares)
+    store_i64(row + s.SHOWN_PRICE, price)
+    return say.add(state, out, row, seq, shares)
+
+
+@kernel
+def is_simple(state: int, event: int, flags: int) -> bool:
+    """Whether :func:`appears` says all of an ACCEPTED event."""
+    price = load_i64(event + _PRICE)
+    return (
+        flags & (_LAST | _NOT_SIMPLE) == _LAST
+        and load_i64(event + _LEAVES) > 0
+        and price != MARKET_BUY
+        and price != MARKET_SELL
+        and load_i64(state + s.PENDING_COUNT)
+        | load_i64(state + s.CROSS_INSTRUMENT)
+        | load_i64(state + s.PHASE_INSTRUMENT)
+        == 0
+    )
 
 
 @kernel
@@ -400,11 +458,18 @@ def encode(
         store_i64(state + s.NOW, now)
         if load_i64(state + s.BEGUN) == 0:
             out = begin(state, out)
+        flags = load_u8(event + _FLAGS)
+        if kind == _ACCEPTED and is_simple(state, event, flags):
+            out = appears(state, event, seq, out)
+            if load_i64(state + s.ERROR) != 0:
+                store_i64(state + s.ERROR_SEQ, seq)
+                return out
+            continue
         if kind in (_PHASE_CHANGED, _INDICATIVE, _UNCROSSED):
             out = of_the_market(state, kind, event, out)
         elif kind != _REJECTED and kind != _COMPLETED:
             out = of_an_order(state, kind, event, out)
-        if load_u8(event + _FLAGS) & _LAST:
+        if flags & _LAST:
             if load_i64(state + s.CROSS_INSTRUMENT) | load_i64(state + s.PHASE_INSTRUMENT):
                 out = tell_market(state, out)
             if load_i64(state + s.PENDING_COUNT) == 1:

@@ -201,8 +201,8 @@ def run(c: int, until_ns: int) -> int:
         if turn % LOOK_TURNS == 0:
             if so.epoll_poll(load_i64(c + EPOLL), load_i64(c + EPOLL_EVENTS), 1) > 0:
                 return ASKED
-            if count == 0:
-                yield_cpu()
+            if count == 0 and load_i64(c + IDLE_US) != 0:
+                yield_cpu()  # the core may be shared with the orders' path
         if count == 0:
             if load_i64(c + IDLE_US) != 0 and now - load_i64(c + BUSY_NS) > QUIET_NS:
                 sleep_us(load_i64(c + IDLE_US))

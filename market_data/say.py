@@ -17,7 +17,8 @@ _X, _D, _U, _P, _Q, _I = (_OUT[kind].at for kind in "XDUPQI")
 _ZS, _ZR, _ZH, _ZJ, _ZA, _ZE, _ZC = (_OUT[kind].size_bytes for kind in "SRHJAEC")
 _ZX, _ZD, _ZU, _ZP, _ZQ, _ZI = (_OUT[kind].size_bytes for kind in "XDUPQI")
 MAX_BYTES = FRAME_BYTES + max(message.size_bytes for message in ITCH50.server)
-_LOCATE, _TIME = _S.locate, _S.timestamp
+_TIME = _S.timestamp
+assert (_S.locate, _TIME) == (1, 5)
 _KS, _KR, _KH, _KJ, _KA, _KE, _KC = (ord(kind) for kind in "SRHJAEC")
 _KX, _KD, _KU, _KP, _KQ, _KI = (ord(kind) for kind in "XDUPQI")
 
@@ -40,16 +41,13 @@ STATES = {
 
 @kernel
 def head(state: int, out: int, kind: int, size: int, locate: int) -> int:
-    """Length, type, locate and time of a message; returns its address."""
-    store_be16(out, size)
-    message = out + FRAME_BYTES
-    store_u8(message, kind)
-    store_be32(message + _LOCATE, locate << 16)
+    """Length, type, locate, tracking (0) and time of a message, in two stores; returns its
+    address."""
     now = load_i64(state + s.NOW)
-    store_be16(message + _TIME, now >> 32)
-    store_be32(message + _TIME + 2, now)
+    store_be64(out, size << 48 | kind << 40 | locate << 24)
+    store_be64(out + FRAME_BYTES + _TIME - 2, now)
     store_i64(state + s.MESSAGES, load_i64(state + s.MESSAGES) + 1)
-    return message
+    return out + FRAME_BYTES
 
 
 @kernel
@@ -142,7 +140,7 @@ def auction_collar(state: int, out: int, instrument: int) -> int:
 @kernel
 def add(state: int, out: int, row: int, reference: int, shares: int) -> int:
     instrument = instrument_of(state, row)
-    message = head(state, out, _KA, _ZA, load_i64(instrument + s.LOCATE))
+    message = head(state, out, _KA, _ZA, load_u16(row + s.INSTRUMENT_AT) + 1)
     store_be64(message + _A.reference, reference)
     store_u8(message + _A.side, _B if load_u8(row + s.SIDE_AT) == BUY else _SELL_LETTER)
     store_shares(state, message + _A.shares, shares)

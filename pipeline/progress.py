@@ -8,6 +8,8 @@ from typing import Any
 from openoutcry.matcher import Engine
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.worker import Work
+from openoutcry.replay.core import OPEN_ORDERS
+from openoutcry.risk.open_orders import largest
 
 SAMPLE_S = 0.02
 DROPS_LOOK_S = 0.25
@@ -100,8 +102,10 @@ class BookWatch:
 
     fill: float = 0.0
     told: bool = False
+    holder_told: bool = False
 
     def look(self, work: Work, note: Callable[[str], None]) -> None:
+        self._look_at_holders(work, note)
         capacity, stages = work.core.order_capacity, range(len(work.table.stages))
         fullest = max(work.shared.control.stage(at, ct.STAGE_OPEN_ORDERS) for at in stages)
         self.fill = fullest / capacity
@@ -113,6 +117,21 @@ class BookWatch:
             )
         elif self.fill < EMPTIER:
             self.told = False
+
+    def _look_at_holders(self, work: Work, note: Callable[[str], None]) -> None:
+        """Who has come to his bound."""
+        hooks, region = work.core.hooks, work.shared.region
+        if hooks is None or region is None or hooks["name"] != OPEN_ORDERS:
+            return
+        who, count, limit = largest(region)
+        if count >= limit and not self.holder_told:
+            self.holder_told = True
+            note(
+                f"participant {who} holds {count:,} open orders, as many as one may: further ones "
+                "are rejected (RISK, OPEN_ORDERS)"
+            )
+        elif count < EMPTIER * limit:
+            self.holder_told = False
 
 
 def take_sample(work: Work, state: RunState, note: Callable[[str], None]) -> Sample:

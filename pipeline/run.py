@@ -86,6 +86,8 @@ def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
         _build_gateway(options, watcher)
     started = time.monotonic()
     compile_kernels(watcher.compiling, options.wiring)
+    if options.hooks is not None:
+        options.core.fresh()  # their kernels as well: no stage waits for them
     compile_s = time.monotonic() - started
     with ExitStack() as stack:
         return _run(options, watcher, stack, compile_s)

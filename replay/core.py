@@ -13,10 +13,14 @@ import numpy.typing as npt
 from openoutcry.journal.errors import JournalError
 from openoutcry.matcher import Engine
 from openoutcry.matcher.hooks import Hooks
-from openoutcry.replay.risk_hooks import risk_hooks
+from openoutcry.replay.risk_hooks import open_orders_hooks, risk_hooks
 from openoutcry.wire import make_instruments
 
-HOOKS: dict[str, Callable[[Mapping[str, Any], npt.NDArray[Any]], Hooks]] = {"risk": risk_hooks}
+OPEN_ORDERS = "open orders"
+HOOKS: dict[str, Callable[[Mapping[str, Any], npt.NDArray[Any]], Hooks]] = {
+    "risk": risk_hooks,
+    OPEN_ORDERS: open_orders_hooks,
+}
 """What may stand around the matcher, by the name that the configuration has: made from its settings
 and the instrument table."""
 

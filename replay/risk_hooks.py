@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from openoutcry.matcher.hooks import Hooks
 from openoutcry.risk import layout as lay
+from openoutcry.risk import open_orders
 from openoutcry.risk.after import after
-from openoutcry.risk.before import APPLIED, before
+from openoutcry.risk.before import APPLIED, ahead, before
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.guard_layout import HEADER_BYTES
 from openoutcry.risk.region import RiskError, make_region, setting
@@ -42,4 +43,17 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         if before(region.ctypes.data, record.ctypes.data) != APPLIED:
             raise RiskError(f"limits row {number}: {dict(row)} makes no sense")
     guard = int(region.view(np.int64)[lay.PROTECTION_AT // 8])
-    return Hooks(region, before, after, quotes_at=guard + HEADER_BYTES if guard else 0)
+    quotes_at = guard + HEADER_BYTES if guard else 0
+    return Hooks(region, before, after, quotes_at, ahead)
+
+
+def open_orders_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:
+    """``settings``: ``limit``, the open orders that each participant may hold.
+
+    Raises :class:`RiskError` if that makes no sense.
+    """
+    try:
+        state = open_orders.make_state(int(settings["limit"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise RiskError(f"a bound on open orders: {error}") from None
+    return Hooks(state, open_orders.before, open_orders.after)

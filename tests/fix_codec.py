@@ -53,7 +53,7 @@ class Codec:
             entry = scan.field(address, tag)
             if entry:
                 at, size = entry >> 16, entry & 0xFFFF
-                name = scan.SELF_TRADE_TAG if tag == scan.SELF_TRADE_SLOT else tag
+                name = words.SELF_TRADE_TAG if tag == words.SELF_TRADE_SLOT else tag
                 found[name] = data[at : at + size].decode("latin-1")
         return found, self.error()
 

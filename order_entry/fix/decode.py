@@ -18,6 +18,7 @@ from openoutcry.order_entry.fix.text import (
     DAY_NS,
     FIRST_ERROR,
     load_word,
+    padded_copy,
     read_date,
     read_decimal,
     read_timestamp,
@@ -44,6 +45,7 @@ MASS_STATUS = ord("A")
 # The note's own bytes (and the row's): the characters as they came, to be said back.
 HANDL_INST, SIDE_CHAR, TYPE_CHAR, TIF_CHAR, EXEC_INST, ACCOUNT = 0, 1, 2, 3, 4, 8
 EXEC_INST_BYTES = 4
+copy_token, copy_account = padded_copy(40), padded_copy(MAX_ACCOUNT)
 CANCEL_ON_LOSS, POSS_RESEND, HAS_AUX = 1, 2, 4
 """``flags`` of the note: ExecInst ``o``; PossResend; a replace that names a new ``aux``."""
 
@@ -115,17 +117,6 @@ def refuse_note(note: int, refusal: int) -> None:
 
 
 @kernel
-def copy_padded(to: int, source: int, size: int, room: int) -> None:
-    """Copy ``size`` bytes into ``room`` bytes (a multiple of 8), the rest zero."""
-    for offset in range(0, room, 8):
-        left = size - offset
-        word = load_word(source + offset) if left > 0 else 0
-        if left < 8:
-            word &= (1 << (8 * max(left, 0))) - 1
-        store_word(to + offset, word)
-
-
-@kernel
 def take_token(fields: int, tag: int, at: int, size_at: int) -> int:
     """Copy an identifier of the client's; FINE, MISSING or RANGE (too long)."""
     entry = scan.field(fields, tag)
@@ -134,7 +125,7 @@ def take_token(fields: int, tag: int, at: int, size_at: int) -> int:
         return MISSING
     if size > MAX_TOKEN:
         return RANGE
-    copy_padded(at, scan.value_of(fields, entry), size, 40)
+    copy_token(at, scan.value_of(fields, entry), size)
     store_u8(size_at, size)
     return FINE
 
@@ -305,10 +296,10 @@ def take_time_in_force(session: int, fields: int, order: int, note: int, charact
     elif character == 53:
         refuse_note(note, UNSUPPORTED)
     store_u8(order + TIF, tif)
-    if scan.field(fields, scan.SELF_TRADE_SLOT) != 0:
-        mode = scan.char_of(fields, scan.SELF_TRADE_SLOT) - 48
+    if scan.field(fields, words.SELF_TRADE_SLOT) != 0:
+        mode = scan.char_of(fields, words.SELF_TRADE_SLOT) - 48
         if mode < 1 or mode > 3:
-            return scan.SELF_TRADE_TAG
+            return words.SELF_TRADE_TAG
         store_u8(order + TIF, tif | mode << 4)
     return FINE
 
@@ -397,9 +388,7 @@ def decode_order(session: int, fields: int, order: int, note: int, decimals: int
     if entry != 0:
         if entry & 0xFFFF > MAX_ACCOUNT:
             return rejected(fields, scan.OUT_OF_RANGE, 1)
-        copy_padded(
-            note + notes.OWN + ACCOUNT, scan.value_of(fields, entry), entry & 0xFFFF, MAX_ACCOUNT
-        )
+        copy_account(note + notes.OWN + ACCOUNT, scan.value_of(fields, entry), entry & 0xFFFF)
     if character == 50 and bits | scan.field(fields, 111) | scan.field(fields, 110) == 0:
         order_type = LIMIT
     elif character == 50:
@@ -420,7 +409,7 @@ def decode_order(session: int, fields: int, order: int, note: int, decimals: int
     if tag == 126 and scan.field(fields, 126) == 0:
         return rejected(fields, scan.REQUIRED_MISSING, 126)
     if tag != 0:
-        bad = scan.OUT_OF_RANGE if tag == scan.SELF_TRADE_TAG else scan.BAD_FORMAT
+        bad = scan.OUT_OF_RANGE if tag == words.SELF_TRADE_TAG else scan.BAD_FORMAT
         return rejected(fields, bad, tag)
     return 0
 

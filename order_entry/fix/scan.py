@@ -16,6 +16,7 @@ from openoutcry.order_entry.fix.text import (
     bytes_that_are,
     find_byte,
     load_word,
+    number_in,
     read_number,
 )
 from openoutcry.wire.kernel import kernel, kernel_outlined
@@ -31,15 +32,20 @@ MAX_MESSAGE = 8192
 MAX_SIZE_DIGITS = 5
 BEGIN_WORD = int.from_bytes(b"8=FIX", "little")
 FIVE_BYTES, THREE_BYTES = (1 << 40) - 1, (1 << 24) - 1
-TAG_35, TAG_10 = int.from_bytes(b"35=", "little"), int.from_bytes(b"10=", "little")
+TAG_9, TWO_BYTES = int.from_bytes(b"9=", "little"), (1 << 16) - 1
+TAG_35 = int.from_bytes(b"35=", "little")
+TAG_10 = int.from_bytes(b"10=\0\0\0\x01", "little")
+SEVENTH_TOO = THREE_BYTES | 255 << 48
+EQUALS_4, ONES_4, HIGH_4 = 0x3D3D3D3D, 0x01010101, 0x80808080
+NO_EQUALS = 39
+ZEROS_3, ABOVE_NINE_3, HIGH_3 = 0x303030, 0x767676, 0x808080
+"""Of the first bytes of a field, a byte each: ``=``, 1, the high bit; 0, and as in text.py."""
 CHECKSUM_BYTES = 7
 """Of ``10=nnn|``."""
 OVERSIZE = int(Fault.OVERSIZE)
 GARBLED, WHOLE = 1, 0
 """STATUS of a message."""
-LAST_TAG, USER_TAGS = 956, 5000
-SELF_TRADE_TAG, SELF_TRADE_SLOT = 2964, 1000
-"""SelfMatchPreventionInstruction, of later versions; where its entry stands."""
+USER_TAGS = 5000
 
 # SessionRejectReason (373)
 (
@@ -63,6 +69,25 @@ def begin_of_next(buffer: int, size: int, start: int) -> int:
 
 
 @kernel
+def head_of(buffer: int, size: int, ends: int) -> int:
+    """Of ``8=…|9=length|`` that is all there and well-formed: offset behind it, and the length
+    shifted by 32; 0 for any other, which :func:`body_begin` looks at.  ``ends``: where SOH is
+    among the first 64 bytes."""
+    second = ends & (ends - 1)
+    if second == 0:
+        return 0
+    at, end = count_trailing_zeros(ends) + 1, count_trailing_zeros(second)
+    digits = end - at - 2
+    if at > 16 or end >= size or digits < 1 or digits > MAX_SIZE_DIGITS:
+        return 0
+    word = load_word(buffer + at)
+    if (word ^ TAG_9) & TWO_BYTES != 0:
+        return 0
+    said = number_in(load_word(buffer + at + 2), digits)
+    return 0 if said < 0 else said << 32 | end + 1
+
+
+@kernel_outlined
 def body_begin(buffer: int, size: int) -> int:
     """Offset behind ``8=…|9=…|``: 0 if that is not all there yet, -1 if it is something else."""
     begin_end = find_byte(buffer, min(size, 16), SOH)
@@ -81,7 +106,7 @@ def body_begin(buffer: int, size: int) -> int:
     return 0 if at + 2 + digits >= size else at + 3 + digits
 
 
-@kernel
+@kernel_outlined
 def body_size(buffer: int, begin: int) -> int:
     """What ``9=`` says, of a body that begins at ``begin``; less than 0 if that is no number."""
     at = begin - 2
@@ -102,14 +127,15 @@ def frame(buffer: int, size: int) -> int:
         return 0
     if (load_word(buffer) ^ BEGIN_WORD) & FIVE_BYTES != 0:
         return begin_of_next(buffer, size, 1)
-    begin = body_begin(buffer, size)
-    if begin == 0:
-        return 0
-    if begin < 0:
-        return begin_of_next(buffer, size, 5)
-    said = body_size(buffer, begin)
-    if said < 0:
-        return begin_of_next(buffer, size, 5)
+    head = head_of(buffer, size, bytes_that_are(buffer, SOH))
+    begin, said = head & 0xFFFFFFFF, head >> 32
+    if head == 0:
+        begin = body_begin(buffer, size)
+        if begin == 0:
+            return 0
+        said = body_size(buffer, begin) if begin > 0 else -1
+        if said < 0:
+            return begin_of_next(buffer, size, 5)
     end = begin + said
     if end + CHECKSUM_BYTES > MAX_MESSAGE:
         return OVERSIZE
@@ -136,20 +162,22 @@ def end_of_garbled(buffer: int, size: int, end: int) -> int:
 
 
 @kernel
-def is_garbled(message: int, size: int) -> bool:
-    """BeginString, BodyLength and MsgType do not stand first, BodyLength or CheckSum is wrong."""
+def is_garbled(message: int, size: int, ends: int) -> bool:
+    """BeginString, BodyLength and MsgType do not stand first, BodyLength or CheckSum is wrong.
+    ``ends``: where SOH is among the first 64 bytes."""
     if size < 16 or (load_word(message) ^ BEGIN_WORD) & FIVE_BYTES != 0:
         return True
-    begin = body_begin(message, size)
-    if begin <= 0 or body_size(message, begin) != size - CHECKSUM_BYTES - begin:
+    # Of a whole message what is not found so is nothing else either.
+    head = head_of(message, size, ends)
+    begin = head & 0xFFFFFFFF
+    if head == 0 or head >> 32 != size - CHECKSUM_BYTES - begin:
         return True
     if (load_word(message + begin) ^ TAG_35) & THREE_BYTES != 0:
         return True
-    tail = message + size - CHECKSUM_BYTES
-    said = read_number(tail + 3, 3)
-    if said != byte_sum(message, size - CHECKSUM_BYTES):
+    tail = load_word(message + size - CHECKSUM_BYTES)
+    if (tail ^ TAG_10) & SEVENTH_TOO != 0:
         return True
-    return (load_word(tail) ^ TAG_10) & THREE_BYTES != 0 or load_u8(tail + 6) != SOH
+    return number_in(tail >> 24, 3) != byte_sum(message, size - CHECKSUM_BYTES)
 
 
 @kernel_outlined
@@ -163,8 +191,8 @@ def long_tag(at: int, size: int) -> int:
         return -2
     if negative or value == 0 or load_u8(at) == ZERO:
         return -1
-    if value == SELF_TRADE_TAG:
-        return SELF_TRADE_SLOT
+    if value == words.SELF_TRADE_TAG:
+        return words.SELF_TRADE_SLOT
     return 0 if value > USER_TAGS else -1
 
 
@@ -204,11 +232,11 @@ def parse(fields: int, message: int, size: int) -> int:
     store_i64(fields + words.ERROR, 0)
     store_i64(fields + words.STATUS, GARBLED)
     store_i64(fields + words.MSG_TYPE, 0)
-    if is_garbled(message, size):
+    window, ends = 0, bytes_that_are(message, SOH)
+    if is_garbled(message, size, ends):
         return GARBLED
     stamp = generation << 32
-    at, body, data_size = 0, False, -1
-    window, ends = 0, bytes_that_are(message, SOH)
+    at, body, data_size, rare = 0, 0, -1, words.RARE_TAGS
     while at < size:
         while ends == 0:
             window += 64
@@ -218,15 +246,15 @@ def parse(fields: int, message: int, size: int) -> int:
         end = window + count_trailing_zeros(ends)
         ends &= ends - 1
         word = load_word(message + at)
-        b0, b1 = (word & 255) - ZERO, (word >> 8 & 255) - ZERO
-        b2, b3 = (word >> 16 & 255) - ZERO, (word >> 24 & 255) - ZERO
-        if (b2 == EQUALS - ZERO) & (1 <= b0 <= 9) & (0 <= b1 <= 9):
-            tag, value = b0 * 10 + b1, at + 3
-        elif (b3 == EQUALS - ZERO) & (1 <= b0 <= 9) & (0 <= b1 <= 9) & (0 <= b2 <= 9):
-            tag, value = b0 * 100 + b1 * 10 + b2, at + 4
-        elif (b1 == EQUALS - ZERO) & (1 <= b0 <= 9):
-            tag, value = b0, at + 2
-        else:
+        equals = (word ^ EQUALS_4) & 0xFFFFFFFF
+        # 7, 15, 23 or 31 behind 0 to 3 characters of a tag, else NO_EQUALS.
+        place = count_trailing_zeros((equals - ONES_4) & ~equals & HIGH_4 | 1 << NO_EQUALS)
+        left = ((word ^ ZEROS_3) << (31 ^ place)) & 0xFFFFFF
+        tens = left * 10 + (left >> 8)
+        tag, value = (tens & 255) * 10 + (left >> 16), at + (place >> 3) + 1
+        # Anything but a digit from 1 to 9 and up to two digits behind it.
+        odd = (left + ABOVE_NINE_3 | left) & HIGH_3
+        if (odd != 0) | (left == 0) | (word & 255 == ZERO):
             digits = find_byte(message + at, end - at, EQUALS)
             value = at + digits + 1
             tag = long_tag(message + at, digits)
@@ -235,35 +263,32 @@ def parse(fields: int, message: int, size: int) -> int:
             if tag == -1:
                 note_error(fields, INVALID_TAG, message + at, digits)
                 tag = 0
-        if tag > LAST_TAG and tag != SELF_TRADE_SLOT:
-            note_error(fields, INVALID_TAG, message + at, 3)
-            tag = 0
         if value > end:
             return GARBLED
         kind = load_u8(fields + words.CLASSES + tag)
-        if kind & words.DATA_TAG and data_size >= 0:
-            end = value + data_size
-            if end >= size or load_u8(message + end) != SOH:
-                return GARBLED
-            window = end & ~63
-            ends = bytes_that_are(message + window, SOH) & ~((2 << (end & 63)) - 1)
-        if kind & words.LENGTH_TAG:
-            data_size = read_number(message + value, end - value)
-            if data_size > size:
-                return GARBLED
-        else:
-            data_size = -1
+        if kind & rare != 0:
+            if kind & words.UNKNOWN_TAG:
+                note_error(fields, INVALID_TAG, message + at, 3)
+                tag, kind = 0, words.ANY_TAG
+            if kind & words.DATA_TAG and data_size >= 0:
+                end = value + data_size
+                if end >= size or load_u8(message + end) != SOH:
+                    return GARBLED
+                window = end & ~63
+                ends = bytes_that_are(message + window, SOH) & ~((2 << (end & 63)) - 1)
+            data_size, rare = -1, words.RARE_TAGS
+            if kind & words.LENGTH_TAG:
+                data_size, rare = read_number(message + value, end - value), words.ANY_TAG
+                if data_size > size:
+                    return GARBLED
         entry = fields + words.ENTRIES + 8 * tag
-        if value == end:
-            note_error(fields, NO_VALUE, message + at, value - at - 1)
-        elif load_i64(entry) >> 32 == generation and kind & words.SINGLE_TAG:
-            note_error(fields, TWICE, message + at, value - at - 1)
-        elif kind & words.HEADER_TAG and body:
-            note_error(fields, OUT_OF_ORDER, message + at, value - at - 1)
-        if kind & words.HEADER_TAG == 0:
-            body = True
-        if tag > 0:
-            store_i64(entry, stamp | value << 16 | (end - value))
+        is_twice = (load_i64(entry) >> 32 == generation) & (kind >> 1)
+        is_late = kind & body
+        if (value == end) | (is_twice | is_late) != 0:
+            error = NO_VALUE if value == end else TWICE if is_twice else OUT_OF_ORDER
+            note_error(fields, error, message + at, value - at - 1)
+        body |= ~kind & words.HEADER_TAG
+        store_i64(entry, stamp | value << 16 | (end - value))
         at = end + 1
     msg_type = load_i64(fields + words.ENTRIES + 8 * 35)
     type_size = msg_type & 0xFFFF

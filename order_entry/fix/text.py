@@ -10,15 +10,18 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
     I8,
     I64,
+    add_wrapping,
     count_trailing_zeros,
     intrinsic,
     load_i64,
     load_u8,
+    mul_wrapping,
     store_i64,
     store_u8,
 )
@@ -30,10 +33,16 @@ BAD, INEXACT, TOO_LARGE = -(2**63), -(2**63) + 1, -(2**63) + 2
 FIRST_ERROR = -(2**63) + 3
 """Whatever is less is one of these three."""
 LARGEST = 2**62
-NO_DIGITS = 1_000_000
 LAST_YEAR = 2261
 """Later times are no int64 of ns."""
 TENS = tuple(10**power for power in range(19))
+ZEROS, ABOVE_NINE, HIGH_BITS = 0x3030303030303030, 0x7676767676767676, -0x7F7F7F7F7F7F7F80
+"""A byte each: the digit 0; what makes the high bit of a byte above 9; that bit."""
+PAIRS, FOURS = 0x00FF00FF00FF00FF, 0x0000FFFF0000FFFF
+DOTS, ONES = 0x2E2E2E2E2E2E2E2E, 0x0101010101010101
+CLOCK, COLONS = int.from_bytes(b"00:00:00", "little"), 0x0000FF0000FF0000
+MAX_BYTES = (1 << 56) - 1
+LONG_MONTHS = sum(1 << month for month in (1, 3, 5, 7, 8, 10, 12))
 
 
 def constant(text: bytes) -> Any:
@@ -64,11 +73,7 @@ def bytes_that_are(typingctx: Any, address: Any, byte: Any) -> Any:
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         vector = ir.VectorType(I8, 64)
         loaded = builder.load(builder.inttoptr(args[0], vector.as_pointer()), align=1)
-        one = builder.insert_element(
-            ir.Constant(vector, ir.Undefined), builder.trunc(args[1], I8), ir.IntType(32)(0)
-        )
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), 64), None)
-        wanted = builder.shuffle_vector(one, one, zeros)
+        wanted = _all64(builder, args[1])
         return builder.bitcast(builder.icmp_unsigned("==", loaded, wanted), I64)
 
     return types.int64(types.int64, types.int64), codegen
@@ -135,25 +140,78 @@ def same_text(one: int, one_size: int, other: int, other_size: int) -> bool:
     return offset == other_size and offset == one_size
 
 
+def _first_bytes(builder: Any, address: Any, count: Any) -> Any:
+    """64 bytes, zeros from ``count`` on."""
+    vector = ir.VectorType(I8, 64)
+    loaded = builder.load(builder.inttoptr(address, vector.as_pointer()), align=1)
+    taken = builder.icmp_unsigned("<", ir.Constant(vector, list(range(64))), _all64(builder, count))
+    return builder.select(taken, loaded, ir.Constant(vector, None))
+
+
+def _all64(builder: Any, byte: Any) -> Any:
+    """The byte 64 times."""
+    vector = ir.VectorType(I8, 64)
+    one = builder.insert_element(
+        ir.Constant(vector, ir.Undefined), builder.trunc(byte, I8), ir.IntType(32)(0)
+    )
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), 64), None)
+    return builder.shuffle_vector(one, one, zeros)
+
+
+def padded_copy(room: int) -> Any:
+    """An intrinsic that copies ``size`` bytes into ``room`` (at most 64, a multiple of 8), the rest
+    zero."""
+
+    @intrinsic
+    def copy(typingctx: Any, to: Any, source: Any, size: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            words = builder.bitcast(_first_bytes(builder, args[1], args[2]), ir.VectorType(I64, 8))
+            indices = ir.Constant(ir.VectorType(ir.IntType(32), room // 8), list(range(room // 8)))
+            part = builder.shuffle_vector(words, words, indices)
+            kind = ir.VectorType(I64, room // 8).as_pointer()
+            builder.store(part, builder.inttoptr(args[0], kind), align=1)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, types.int64), codegen
+
+    return copy
+
+
+@intrinsic
+def sum_of_bytes(typingctx: Any, address: Any, count: Any) -> Any:
+    """Sum modulo 256 of the first ``count`` (0 to 64) bytes at ``address``."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        vector = ir.VectorType(I8, 64)
+        kept = _first_bytes(builder, args[0], args[1])
+        kind = ir.FunctionType(I8, [vector])
+        name = "llvm.vector.reduce.add.v64i8"
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        return builder.zext(builder.call(function, [kept]), I64)
+
+    return types.int64(types.int64, types.int64), codegen
+
+
 @kernel
 def byte_sum(address: int, size: int) -> int:
     """Sum of ``size`` bytes modulo 256 (the check sum of a message)."""
-    total, even = 0, 0x00FF00FF00FF00FF
-    whole = size & ~7
-    at = 0
-    while at < whole:
-        # Four sums of 16 bits: 128 words of at most 510 each fit.
-        lanes = 0
-        stop = min(whole, at + 1024)
-        while at < stop:
-            word = load_word(address + at)
-            lanes += (word & even) + (word >> 8 & even)
-            at += 8
-        total += (lanes & 0xFFFF) + (lanes >> 16 & 0xFFFF) + (lanes >> 32 & 0xFFFF)
-        total += lanes >> 48 & 0xFFFF
-    for offset in range(whole, size):
-        total += load_u8(address + offset)
+    total = 0
+    for offset in range(0, size, 64):
+        total += sum_of_bytes(address + offset, min(size - offset, 64))
     return total & 255
+
+
+@kernel
+def number_in(word: int, digits: int) -> int:
+    """The number that the first 1 to 8 bytes of a word are the digits of; less than 0 if one is
+    none.  (D. Lemire, "Parsing eight digits": three multiplications instead of a loop.)"""
+    shift = 64 - 8 * digits
+    value = (word ^ ZEROS) << shift
+    if (add_wrapping(value, ABOVE_NINE) | value) & HIGH_BITS != 0:
+        return BAD
+    value = mul_wrapping(value, 10 * 256 + 1) >> 8 & PAIRS
+    value = mul_wrapping(value, 100 * 65536 + 1) >> 16 & FOURS
+    return mul_wrapping(value, (10_000 << 32) + 1) >> 32
 
 
 @kernel
@@ -161,13 +219,17 @@ def read_number(address: int, size: int) -> int:
     """An unsigned number of 1 to 18 digits; BAD if it is something else."""
     if size < 1 or size > 18:
         return BAD
-    value = 0
-    for offset in range(size):
-        digit = load_u8(address + offset) - ZERO
-        if digit < 0 or digit > 9:
-            return BAD
-        value = value * 10 + digit
-    return value
+    if size <= 8:
+        return number_in(load_word(address), size)
+    value = number_in(load_word(address), 8)
+    if size <= 16:
+        low = number_in(load_word(address + 8), size - 8)
+        return value * TENS[size - 8] + low if value >= 0 and low >= 0 else BAD
+    middle = number_in(load_word(address + 8), 8)
+    low = number_in(load_word(address + 16), size - 16)
+    if value < 0 or middle < 0 or low < 0:
+        return BAD
+    return (value * 100_000_000 + middle) * TENS[size - 16] + low
 
 
 @kernel
@@ -176,6 +238,29 @@ def read_decimal(address: int, size: int, decimals: int) -> int:
 
     [-]digits[.digits], at least one digit, no plus sign, no exponent.
     """
+    if size < 1 or size > 8 or decimals > 9:
+        return read_long_decimal(address, size, decimals)
+    word = load_word(address)
+    # The lowest marked byte is a dot, whatever is marked above it.
+    dots = word ^ DOTS
+    dots = add_wrapping(dots, -ONES) & ~dots & HIGH_BITS
+    dot = count_trailing_zeros(dots) >> 3 if dots != 0 else 8
+    if dot >= size:
+        value = number_in(word, size)
+        return value * TENS[decimals] if value >= 0 else read_long_decimal(address, size, decimals)
+    places = size - 1 - dot
+    if places > decimals or size == 1:
+        return read_long_decimal(address, size, decimals)
+    below = (1 << (8 * dot)) - 1
+    value = number_in(word & below | word >> 8 & ~below, size - 1)
+    if value < 0:
+        return read_long_decimal(address, size, decimals)
+    return value * TENS[decimals - places]
+
+
+@kernel_outlined
+def read_long_decimal(address: int, size: int, decimals: int) -> int:
+    """As :func:`read_decimal`, one character after the other."""
     at, end = address, address + size
     negative = size > 0 and load_u8(at) == MINUS
     if negative:
@@ -215,12 +300,16 @@ def read_decimal(address: int, size: int, decimals: int) -> int:
 
 
 @kernel
-def two_digits(address: int) -> int:
-    """The number of two digits at ``address``, or NO_DIGITS."""
-    high, low = load_u8(address) - ZERO, load_u8(address + 1) - ZERO
-    if high < 0 or high > 9 or low < 0 or low > 9:
-        return NO_DIGITS
-    return high * 10 + low
+def pairs_of(digits: int) -> int:
+    """Of eight digits (their values, a byte each), or of some beside zeros: in each byte ten times
+    it plus the next one."""
+    return add_wrapping(mul_wrapping(digits, 10), digits >> 8 & MAX_BYTES)
+
+
+@kernel
+def are_digits(values: int) -> bool:
+    """Whether each byte is 0 to 9."""
+    return (add_wrapping(values, ABOVE_NINE) | values) & HIGH_BITS == 0
 
 
 @kernel
@@ -238,13 +327,20 @@ def days_of(year: int, month: int, day: int) -> int:
 @kernel
 def read_date(address: int) -> int:
     """Days since the epoch of YYYYMMDD; BAD if it is no date."""
-    year = two_digits(address) * 100 + two_digits(address + 2)
-    month, day = two_digits(address + 4), two_digits(address + 6)
+    values = load_word(address) ^ ZEROS
+    if not are_digits(values):
+        return BAD
+    pairs = pairs_of(values)
+    year = (pairs & 255) * 100 + (pairs >> 16 & 255)
+    month, day = pairs >> 32 & 255, pairs >> 48 & 255
     if year > LAST_YEAR or year < 1970 or month < 1 or month > 12 or day < 1 or day > 31:
         return BAD
-    days = days_of(year, month, day)
-    following = days_of(year + month // 12, month % 12 + 1, 1)
-    return days if days < following else BAD
+    if day > 28:
+        leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+        last = 28 + leap if month == 2 else 30 + (LONG_MONTHS >> month & 1)
+        if day > last:
+            return BAD
+    return days_of(year, month, day)
 
 
 @kernel
@@ -256,16 +352,17 @@ def read_timestamp(address: int, size: int) -> int:
     if size != 17 and size != 21 and size != 24 and size != 27:
         return BAD
     days = read_date(address)
-    hour, minute = two_digits(address + 9), two_digits(address + 12)
-    second = two_digits(address + 15)
+    values = load_word(address + 9) ^ CLOCK
+    pairs = pairs_of(values)
+    hour, minute, second = pairs & 255, pairs >> 24 & 255, pairs >> 48 & 255
     if (
         days == BAD
+        or not are_digits(values)
+        or values & COLONS != 0
         or hour > 23
         or minute > 59
         or second > 60
         or load_u8(address + 8) != MINUS
-        or load_u8(address + 11) != 58
-        or load_u8(address + 14) != 58
     ):
         return BAD
     fraction = 0
@@ -275,8 +372,7 @@ def read_timestamp(address: int, size: int) -> int:
         fraction = read_number(address + 18, size - 18)
         if fraction == BAD:
             return BAD
-        for _ in range(size - 18, 9):
-            fraction *= 10
+        fraction *= TENS[27 - size]
     if second == 60:
         second, fraction = 59, 999_999_999
     return days * DAY_NS + ((hour * 60 + minute) * 60 + second) * 1_000_000_000 + fraction

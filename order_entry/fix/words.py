@@ -88,7 +88,12 @@ REASONS = BODY + 2048
 FIELDS_BYTES = REASONS + refusals.ROW_BYTES * refusals.TEXT_COUNT
 """CLASSES: a byte a tag · ENTRIES: generation, offset and length of the value, by tag · BODY: room
 for the body of a session message · REASONS: codes and texts of refusals."""
-HEADER_TAG, SINGLE_TAG, DATA_TAG, LENGTH_TAG = 1, 2, 4, 8
+HEADER_TAG, SINGLE_TAG, DATA_TAG, LENGTH_TAG, UNKNOWN_TAG, ANY_TAG = 1, 2, 4, 8, 16, 32
+"""Bits of CLASSES; the last one is every tag's."""
+RARE_TAGS = DATA_TAG | LENGTH_TAG | UNKNOWN_TAG
+LAST_TAG = 956
+SELF_TRADE_TAG, SELF_TRADE_SLOT = 2964, 1000
+"""SelfMatchPreventionInstruction, of later versions; where its entry stands."""
 
 HEADER_TAGS = (
     8, 9, 35, 34, 43, 49, 50, 52, 56, 57, 90, 91, 97, 115, 116, 122, 128, 129, 142, 143, 144, 145,
@@ -115,6 +120,9 @@ NUMBER_BYTES = 16
 def make_fields() -> npt.NDArray[np.uint8]:
     """The memory of a parsed message."""
     fields = np.zeros(FIELDS_BYTES + 64, np.uint8)
+    fields[CLASSES : CLASSES + TAGS] = ANY_TAG
+    fields[CLASSES + LAST_TAG + 1 : CLASSES + TAGS] |= UNKNOWN_TAG
+    fields[CLASSES + SELF_TRADE_SLOT] = ANY_TAG
     for tag in HEADER_TAGS:
         fields[CLASSES + tag] |= HEADER_TAG | SINGLE_TAG
     for tag in SINGLE_TAGS:

@@ -212,6 +212,7 @@ def run_udp(folder: Path, what: list[str], orders: int) -> dict[str, Any]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     listen = [*OUTCRY, "run", "--udp", f"127.0.0.1:{port}", "--orders", str(orders), "--json"]
+    listen += ["--participant-orders", "max"]  # as a run from a file, to the hash
     with subprocess.Popen(
         listen, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -34,7 +34,7 @@ def hash_of_the_matchers(truth, count):
     return found.hexdigest()
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, deadline=None, max_examples=20)
 @given(st.integers(0, 10**6))
 def test_the_book_is_the_matchers_after_every_command(seed):
     """From a memory for two orders on, which has to grow; by hash, orders and levels."""

@@ -20,11 +20,13 @@ from processes import find_pipeline
 from openoutcry.journal import JournalError, JournalLock
 from openoutcry.journal.lock import InUse
 from openoutcry.matcher import Engine, MatcherError
+from openoutcry.matcher.hooks import Hooks
 from openoutcry.pipeline.progress import Sample, Watcher
 from openoutcry.pipeline.resume import ResumeError
 from openoutcry.pipeline.run import run
 from openoutcry.pipeline.top import running
 from openoutcry.replay.checkpoint import make_checkpoints, recover
+from openoutcry.replay.core import HOOKS
 from openoutcry.replay.replay import replay
 
 KEYS = ("commands", "events", "state_hash", "event_hash")
@@ -62,7 +64,7 @@ def test_the_hooks_see_and_refuse_what_the_plain_reference_does() -> None:
     assert counts[1:].max() == core.LIMIT
     refused = wanted[wanted["reason"] == core.REFUSED]
     assert len(refused) > 100
-    assert (refused["contra_id"] >= core.LIMIT).all()
+    assert (refused["leaves_lots"] >= core.LIMIT).all()
     for symbol in hooked.instruments["symbol"]:
         assert hooked.depth(symbol, 100) == plain.engine.depth(symbol, 100)
 
@@ -96,7 +98,7 @@ def test_a_snapshot_is_refused_with_other_hooks_or_a_damaged_region() -> None:
     damaged = data[:-50] + bytes([data[-50] ^ 1]) + data[-49:]
     with pytest.raises(MatcherError, match="the checksum of the region"):
         Engine.restore(damaged, core.CAPACITY, hooks=core.hooks())
-    small = core.Hooks(np.zeros(8, np.uint8))
+    small = Hooks(np.zeros(8, np.uint8))
     with pytest.raises(MatcherError, match="524296 bytes, the hooks' has 8"):
         Engine.restore(data, core.CAPACITY, hooks=small)
 
@@ -104,7 +106,7 @@ def test_a_snapshot_is_refused_with_other_hooks_or_a_damaged_region() -> None:
 def test_hooks_that_do_nothing_change_no_event() -> None:
     """The matcher's events, and one hash for the book."""
     orders = commands(4_000)
-    idle = Engine(core.flow().instruments, core.CAPACITY, hooks=core.Hooks(np.zeros(8, np.uint8)))
+    idle = Engine(core.flow().instruments, core.CAPACITY, hooks=Hooks(np.zeros(8, np.uint8)))
     plain = Engine(core.flow().instruments, core.CAPACITY)
     assert np.array_equal(idle.process(orders), plain.process(orders))
     assert idle.book_hash() == plain.book_hash()
@@ -116,7 +118,7 @@ def test_inline_the_run_is_the_engines_and_its_journal_replays(
     """The pipeline's hashes are those of the core fed by hand, but for what the gateway refuses;
     the replay made its own core from the journal's configuration."""
     assert inline["replay"]["equal"] is True
-    assert inline["rejects"]["QTY_LIMIT"] > 100
+    assert inline["rejects"]["RISK"] > 100
     journal = Path(inline["journal"]["path"])
     make_checkpoints(journal, every=7_000)
     same({**replay(journal)}, inline)
@@ -193,6 +195,6 @@ def test_a_journal_whose_hooks_are_unknown_here_is_not_replayed(
     inline: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rather than with the matcher alone, which would give other events."""
-    monkeypatch.delitem(core.HOOKS, core.NAME)
-    with pytest.raises(JournalError, match=r"hooks 'open order limit' .* not known"):
+    monkeypatch.delitem(HOOKS, core.NAME)
+    with pytest.raises(JournalError, match=r"hooks 'open orders' .* not known"):
         replay(inline["journal"]["path"])

@@ -1,0 +1,183 @@
+"""The feed's pump over a ring in memory: from an event's release to its datagram, and how many
+messages a core sends."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import openoutcry.market_data.pump as p
+from openoutcry.market_data.feed import Feed
+from openoutcry.market_data.live import Pump, Source
+from openoutcry.market_data.publisher import Publisher
+from openoutcry.market_data.spec import FeedSpec
+from openoutcry.market_data.store import Store
+from openoutcry.ring import layout
+from openoutcry.wire import OutcryError
+from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50, MOLD_HEADER_BYTES
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_acquire, load_i64, monotonic_ns, store_i64, store_release
+from openoutcry.wire.records import RECORD_BYTES
+
+GROUPS = ("239.193.99.1", 26_499), ("239.193.99.2", 26_499)
+"""Nobody listens there: what is measured is the handing over."""
+SESSION = "00000BENCH"
+SILENCE_NS = 30_000_000_000
+PAUSE_NS = 20_000
+"""Between an event's datagram and the next event's release."""
+
+Array = npt.NDArray[Any]
+
+
+@kernel
+def release(gate: int, handed: int, mask: int, first: int, count: int, pause: int, out: int) -> int:
+    """Release so many events one by one, each a pause after the one before was with the sockets; ns
+    of each to ``out``.  Returns 0, or -1 if one never was."""
+    for index in range(count):
+        start = monotonic_ns()
+        while monotonic_ns() - start < pause:
+            pass
+        at = handed + 8 * ((first + index) & mask)
+        start = monotonic_ns()
+        store_release(gate, first + index)
+        now = start
+        while load_acquire(at) == 0:
+            now = monotonic_ns()
+            if now - start > SILENCE_NS:
+                return -1
+        store_i64(out + 8 * index, load_i64(at) - start)
+    return 0
+
+
+@kernel
+def turns(c: int, gate: int, first: int, count: int, pause: int, out: int) -> int:
+    """As :func:`release`, and the pump's turn in the same thread: what telling costs without the
+    way from core to core."""
+    for index in range(count):
+        start = monotonic_ns()
+        while monotonic_ns() - start < pause:
+            pass
+        start = monotonic_ns()
+        store_release(gate, first + index)
+        if p.take(c) != 1 or p.tell(c, 1) != p.DUE:
+            return -1
+        store_i64(out + 8 * index, monotonic_ns() - start)
+    return 0
+
+
+class Bench:
+    """A pump whose ring has all the events (EVENT_DTYPE, from sequence 1 on)."""
+
+    def __init__(
+        self, instruments: Array, events: Array, order_capacity: int, lines: int, folder: Path
+    ) -> None:
+        count = 1 << len(events).bit_length()
+        self._ring = np.zeros(layout.SLOTS + RECORD_BYTES * count + 4096, np.uint8)
+        base = self._ring.ctypes.data + -self._ring.ctypes.data % 4096
+        slots = self._ring[base - self._ring.ctypes.data + layout.SLOTS :]
+        slots = slots[: RECORD_BYTES * count].view(events.dtype)
+        slots[(np.arange(1, len(events) + 1)) & (count - 1)] = events
+        self.events = events
+        self._words = np.zeros(3 * 64, np.int64)  # cursor, gate and sent, a line each
+        self._stamps = np.arange(1 << 16, dtype=np.int64)
+        self.handed = np.zeros(count, np.int64)
+        self.gate = self._words[64:].ctypes.data
+        self._store = Store(folder / f"{lines}.itch")
+        second = GROUPS[1] if lines > 1 else None
+        spec = FeedSpec(GROUPS[0], second, interface="127.0.0.1", ttl=0, idle_us=0)
+        self.publisher = Publisher(spec, SESSION, self._store, None)
+        self.feed = Feed(instruments, order_capacity)
+        source = Source(base, count - 1, self._words.ctypes.data, self.gate,
+                        self._stamps.ctypes.data, len(self._stamps) - 1, 0)  # fmt: skip
+        self.pump = Pump(source, self.feed, self.publisher, self._words[128:].ctypes.data, 0)
+
+    def note_handed(self) -> None:
+        self.pump.context[p.HANDED_NS // 8] = self.handed.ctypes.data
+        self.pump.context[p.HANDED_MASK // 8] = len(self.handed) - 1
+
+    def turn(self, until_ns: int) -> None:
+        self.pump.run(until_ns)
+        self.feed.require_sound()
+        self.pump.messages()
+
+    def latencies(self, first: int, count: int) -> Array:
+        """ns from the release of so many events, one by one, to when each was with the sockets."""
+        out = np.zeros(count, np.int64)
+        self.note_handed()
+        self.handed[:] = 0
+        self.turn(0)  # compiled by now
+        found: list[int] = []
+        producer = threading.Thread(
+            target=lambda: found.append(
+                release(self.gate, self.handed.ctypes.data, len(self.handed) - 1, first, count,
+                        PAUSE_NS, out.ctypes.data)
+            )
+        )  # fmt: skip
+        producer.start()
+        while producer.is_alive():
+            self.turn(time.monotonic_ns() + 5_000_000)
+        producer.join()
+        if found != [0]:
+            raise OutcryError("bench market-data: an event was never told")
+        return out
+
+    def turn_ns(self, first: int, count: int) -> Array:
+        """ns of so many events one by one, released and told in one thread."""
+        out = np.zeros(count, np.int64)
+        self.turn(0)
+        c = self.pump.context.ctypes.data
+        if turns(c, self.gate, first, count, PAUSE_NS, out.ctypes.data):
+            raise OutcryError("bench market-data: an event was not told")
+        self.pump.messages()
+        return out
+
+    def messages_per_s(self, first: int, last: int) -> float:
+        """All of these events at once: messages a second, encoded, packed and sent."""
+        before = self.feed.messages
+        start = time.monotonic_ns()
+        self._words[64] = last
+        while self.feed.event_seq < last:
+            self.turn(0)
+        took = time.monotonic_ns() - start
+        assert self.feed.event_seq == last >= first
+        if self.publisher.not_taken:
+            raise OutcryError(f"bench market-data: {self.publisher.not_taken} packets not taken")
+        return (self.feed.messages - before) * 1e9 / took
+
+    def close(self) -> None:
+        self.pump.close()
+        self.publisher.close()
+        self._store.close()
+
+
+@contextmanager
+def bench(instruments: Array, events: Array, order_capacity: int, lines: int) -> Iterator[Bench]:
+    with ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory(prefix="outcry-bench-"))
+        made = Bench(instruments, events, order_capacity, lines, Path(folder))
+        stack.callback(made.close)
+        yield made
+
+
+def datagram_bytes() -> int:
+    """Of one event's packet, in the measured stream: its Add."""
+    return MOLD_HEADER_BYTES + FRAME_BYTES + ITCH50.from_server("A").size_bytes
+
+
+def can_multicast() -> str:
+    """Why loopback takes no multicast; empty if it does."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        try:
+            one.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF,
+                           socket.inet_aton("127.0.0.1"))  # fmt: skip
+            one.sendto(b"", GROUPS[0])
+        except OSError as error:
+            return f"loopback takes no multicast: {error.strerror}"
+    return ""

@@ -1,0 +1,34 @@
+"""Run by the interpreter of itchcpp's own environment: see ``feed_peers.py``.
+
+``book_itchcpp.py FILE SYMBOL...`` prints JSON: how long its C++ took to build every symbol's book
+of FILE (ITCH 5.0 behind lengths), the best of three, and each book's best prices.
+"""
+
+import json
+import sys
+import time
+
+from itchcpp.book import BookManager
+
+PASSES = 3
+
+
+def main() -> None:
+    with open(sys.argv[1], "rb") as file:
+        data = file.read()
+    took = []
+    for _ in range(PASSES):
+        manager = BookManager()
+        for symbol in sys.argv[2:]:
+            manager.track_symbol(symbol)
+        before = time.perf_counter_ns()
+        manager.process_stream(data)
+        took.append(time.perf_counter_ns() - before)
+    best = {}
+    for symbol in sys.argv[2:]:
+        bbo = manager.book_for_symbol(symbol).bbo()
+        best[symbol] = {name: getattr(bbo, name) for name in dir(bbo) if not name.startswith("_")}
+    print(json.dumps({"took_ns": min(took), "best": best}))
+
+
+main()

@@ -1,0 +1,66 @@
+"""The feed's peers: a bare ``sendto`` in C, and the C++ book of itchcpp (PyPI), which is what
+``itchfeed`` uses where it is installed, in an environment of its own."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from openoutcry.bench.peers.programs import PeerMissing, binary
+from openoutcry.bench.subjects import chosen
+from openoutcry.host.processes import PeerError, die_with_parent
+from openoutcry.wire.kernel import CACHE_DIR
+
+SCRIPT = Path(__file__).resolve().parent / "book_itchcpp.py"
+ENVIRONMENT = CACHE_DIR.parent / "feed-peers" / "itchcpp"
+PACKAGE = "itchcpp"
+NAMES = ("bare_sendto", "itchcpp")
+TIMEOUT_S = 600
+
+
+def feed_peers_named(text: str | None) -> list[str]:
+    return chosen(text, NAMES)
+
+
+def setup_feed_peers() -> int:
+    """Install itchcpp in its environment; 0 when it is there."""
+    python = ENVIRONMENT / "bin" / "python"
+    if not python.exists():
+        ENVIRONMENT.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    return subprocess.run([*pip, PACKAGE]).returncode
+
+
+def sendto_ns(group: tuple[str, int], size_bytes: int, count: int, pause_ns: int) -> list[float]:
+    """ns of a bare sendto of so many bytes: median and 99th percentile."""
+    command = [str(binary("send_datagram")), *map(str, (*group, size_bytes, count, pause_ns))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S,
+                          preexec_fn=die_with_parent)  # fmt: skip
+    if done.returncode:
+        raise PeerError(f"send_datagram ended with {done.returncode}")
+    return [float(word) for word in done.stdout.split()]
+
+
+def itchcpp_book(path: Path, symbols: Sequence[str]) -> tuple[float, dict[str, tuple[int, int]]]:
+    """ns that itchcpp took to build the books of a file, and each symbol's best bid and ask (four
+    decimals; 0: none).  Raises :class:`PeerMissing` if it is not installed."""
+    python = ENVIRONMENT / "bin" / "python"
+    if not python.exists():
+        raise PeerMissing(f"no {python}: outcry bench market-data --setup")
+    done = subprocess.run(
+        [str(python), str(SCRIPT), str(path), *symbols],
+        capture_output=True, text=True, timeout=TIMEOUT_S, preexec_fn=die_with_parent,
+    )  # fmt: skip
+    if done.returncode:
+        raise PeerError(f"itchcpp ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+    told = json.loads(done.stdout)
+    best = {
+        symbol: (
+            round(row["bid_price"] * 10_000) if row["has_bid"] else 0,
+            round(row["ask_price"] * 10_000) if row["has_ask"] else 0,
+        )
+        for symbol, row in told["best"].items()
+    }
+    return float(told["took_ns"]), best

@@ -1,0 +1,73 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""A bound on the open orders of each participant, for a core that has no other limits: so that
+nobody fills the book for everybody.
+
+``before`` refuses a NEW of a participant who holds as many as one may, with the bit OPEN_ORDERS, as
+the limit of that name does (``before.py``); ``after`` counts from the events: each says what is
+open of its order.  The state is the bound, then a count for each participant.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.risk.bits import RISK_REASON, RiskBit
+from openoutcry.wire.enums import CommandKind, EventKind
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_i64
+from openoutcry.wire.records import EVENT, ORDER, RECORD_BYTES
+
+PARTICIPANTS = 1 << 16
+COUNTS = 8
+REFUSED = 1 << int(RiskBit.OPEN_ORDERS) << 8 | RISK_REASON
+"""The answer of ``before``: the bits, and the reason behind them."""
+
+ORDER_KIND, ORDER_WHO = ORDER.offsets["kind"], ORDER.offsets["participant"]
+EVENT_KIND, EVENT_WHO = EVENT.offsets["kind"], EVENT.offsets["participant"]
+REASON, PRICE = EVENT.offsets["reason"], EVENT.offsets["price_ticks"]
+LEAVES, QTY = EVENT.offsets["leaves_lots"], EVENT.offsets["qty_lots"]
+NEW, ACCEPTED, REJECTED = int(CommandKind.NEW), int(EventKind.ACCEPTED), int(EventKind.REJECTED)
+FILLED, GONE, EXPIRED = int(EventKind.FILLED), int(EventKind.CANCELLED), int(EventKind.EXPIRED)
+
+
+def make_state(limit: int) -> npt.NDArray[np.uint8]:
+    """A state in which nobody holds anything.  Raises ``ValueError`` for a bound below one."""
+    if not 1 <= limit < 1 << 62:
+        raise ValueError(f"{limit} open orders of a participant are not 1 or more")
+    words = np.zeros(1 + PARTICIPANTS, np.int64)
+    words[0] = limit
+    return words.view(np.uint8)
+
+
+def largest(state: npt.NDArray[np.uint8]) -> tuple[int, int, int]:
+    """Who holds most, how many, and how many one may."""
+    words = state.view(np.int64)
+    who = int(words[1:].argmax())
+    return who, int(words[1 + who]), int(words[0])
+
+
+@kernel
+def before(state: int, order: int) -> int:
+    """0, or :data:`REFUSED`."""
+    if load_u8(order + ORDER_KIND) != NEW:
+        return 0
+    count = load_i64(state + COUNTS + 8 * load_u16(order + ORDER_WHO))
+    return REFUSED if count >= load_i64(state) else 0
+
+
+@kernel
+def after(state: int, order: int, events: int, count: int) -> int:
+    """Take the events of one command, contiguous at ``events``.  Returns 0."""
+    for index in range(count):
+        event = events + index * RECORD_BYTES
+        kind = load_u8(event + EVENT_KIND)
+        at = state + COUNTS + 8 * load_u16(event + EVENT_WHO)
+        if kind == ACCEPTED:
+            store_i64(at, load_i64(at) + 1)
+        elif kind in (GONE, EXPIRED) or (kind == FILLED and load_i64(event + LEAVES) == 0):
+            store_i64(at, load_i64(at) - 1)
+        elif kind == REJECTED and load_u8(event + REASON) == RISK_REASON:
+            store_i64(event + PRICE, load_i64(state))
+            store_i64(event + LEAVES, load_i64(at))
+            store_i64(event + QTY, load_i64(at) + 1)
+    return 0
