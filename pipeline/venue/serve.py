@@ -159,6 +159,7 @@ class Venue:
             checkpoint_every=file.checkpoint_every,
             order_capacity=file.order_capacity,
             hooks=self._hooks(resume),
+            speed_bump_ns=1_000 * file.speed_bump_us,
             spare_cores=file.housekeeping_cores,
             verify=False,
             wiring=wiring_of(file),
