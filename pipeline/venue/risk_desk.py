@@ -95,8 +95,7 @@ class RiskDesk:
             self._take_queue(operations, put)
             self.desk = Desk(self.file.journal, operations.work_of)
         if self.queued and has_had(self.queued):
-            self.queued = 0
-            DeskQueue(self.file).done()
+            self._queue_is_done()
         self.desk.look(put, has_had)
         self._cancel(put)
         if self.guard is not None:
@@ -119,6 +118,15 @@ class RiskDesk:
             self.queued = put(work.records)
             for line in work.done:
                 self.note(f"asked for while closed: {line}")
+
+    def _queue_is_done(self) -> None:
+        self.queued = 0
+        DeskQueue(self.file).done()
+
+    def ended(self) -> None:
+        """The run has ended by itself: whatever was put on the lane is in the journal."""
+        if self.queued and self.house is not None and self.house.nothing_waits:
+            self._queue_is_done()
 
     def close(self) -> None:
         if self.desk is not None:

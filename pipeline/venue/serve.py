@@ -126,6 +126,7 @@ class Venue:
         watcher = replace(self.watcher, sample=self._sample)
         try:
             result = run(self._options(house), watcher)
+            desk.ended()
         except KeyboardInterrupt:
             # Asked to stop before it had begun, or a second time.
             self.stopping = True
