@@ -42,6 +42,8 @@ HANDED_S = 2.0
 """A session that was handed over counts as connected for so long, until the stage says so."""
 MAX_WAITING = 256
 """Connections that have not logged in."""
+MAX_WAITING_FROM = 64
+"""Of one address: no host takes all the places."""
 MAX_HASHING = 2
 MAX_ATTEMPTS = 4096
 SEQUENCE_AT = soupbin.HEADER_BYTES + 10
@@ -79,7 +81,8 @@ class Doorman:
     refused: Counter[str] = field(default_factory=Counter)
     attempts: dict[tuple[str, str], Attempts] = field(default_factory=dict)
     handed: dict[int, tuple[int, float]] = field(default_factory=dict)
-    waiting: int = 0
+    waiting: Counter[str] = field(default_factory=Counter)
+    """Connections that have not logged in, by their addresses."""
 
     def __post_init__(self) -> None:
         self.names = {
@@ -111,27 +114,27 @@ class Doorman:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                client, _ = await loop.sock_accept(listener)
+                client, (address, *_) = await loop.sock_accept(listener)
             except OSError:
                 # No descriptor is left, or the client has gone already.
                 await asyncio.sleep(0.05)
                 continue
-            if self.waiting >= MAX_WAITING:
+            full = self.waiting.total() >= MAX_WAITING
+            if full or self.waiting[address] >= MAX_WAITING_FROM:
                 self.refused["too many connections"] += 1
                 client.close()
                 continue
-            task = loop.create_task(self._receive(client, port, context))
+            task = loop.create_task(self._receive(client, address, port, context))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
     async def _receive(
-        self, client: socket.socket, port: PortSpec, context: ssl.SSLContext | None
+        self, client: socket.socket, address: str, port: PortSpec, context: ssl.SSLContext | None
     ) -> None:
-        self.waiting += 1
+        self._wait(address, 1)
         try:
             client.setblocking(False)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            address = client.getpeername()[0]
             if context is None:
                 await self._let_in_plain(client, port, address)
             else:
@@ -139,8 +142,13 @@ class Doorman:
         except (OSError, TimeoutError, ssl.SSLError):
             self.refused["connection lost"] += 1
         finally:
-            self.waiting -= 1
+            self._wait(address, -1)
             client.close()
+
+    def _wait(self, address: str, change: int) -> None:
+        self.waiting[address] += change
+        if not self.waiting[address]:
+            del self.waiting[address]
 
     async def _let_in_plain(self, client: socket.socket, port: PortSpec, address: str) -> None:
         loop = asyncio.get_running_loop()
@@ -181,7 +189,7 @@ class Doorman:
                     return
                 theirs.setblocking(False)
                 await self._hand_over(index, theirs, reply, rest, wanted)
-            self.waiting -= 1
+            self._wait(address, -1)
             try:
                 ours.setblocking(False)
                 mine_reader, mine_writer = await asyncio.open_connection(sock=ours)
@@ -192,7 +200,7 @@ class Doorman:
                     task.cancel()
                 mine_writer.close()
             finally:
-                self.waiting += 1
+                self._wait(address, 1)
 
     async def _login(
         self, read: Callable[[], Awaitable[bytes]], port: PortSpec, address: str
