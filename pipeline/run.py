@@ -30,7 +30,7 @@ from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.supervisor import Supervisor
 from openoutcry.pipeline.topology import Group, geometry
-from openoutcry.replay.checkpoint import following
+from openoutcry.replay.checkpoint import Follower, following
 from openoutcry.replay.event_hash import START
 from openoutcry.replay.replay import replay
 from openoutcry.ring import remove_dead_segments
@@ -220,7 +220,8 @@ def _prepare(
         feed=_open_feed(options, shared, directory, watcher, stack),
     )
     if directory is not None and options.journal is not None and options.topology == "processes":
-        stack.enter_context(following(directory, options.checkpoint_every))
+        make = work.sessions.follower if work.sessions else Follower
+        stack.enter_context(following(directory, options.checkpoint_every, make))
     return work, {"flow_s": flow_s, "journal_s": journal_s}
 
 

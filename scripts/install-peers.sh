@@ -20,7 +20,7 @@ umask 077
 mkdir -p "$kept"
 # --no-cache-dir: what is not optimised stays out of the wheels that pip keeps for everybody.
 # shellcheck disable=SC2086
-CFLAGS="-O0 -g0" "$python" -m pip wheel --quiet --disable-pip-version-check --no-cache-dir --no-deps \
-    --wheel-dir "$kept" $peers &&
+CFLAGS="-O0 -g0" CXXFLAGS="-O0 -g0" "$python" -m pip wheel --quiet --disable-pip-version-check \
+    --no-cache-dir --no-deps --wheel-dir "$kept" $peers &&
     $pip --no-index --find-links "$kept" $peers ||
     echo "quickfix could not be built (above is why): tests that talk to it are skipped." >&2

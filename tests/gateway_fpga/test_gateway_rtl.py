@@ -49,7 +49,7 @@ def test_gateway(
     simulate(
         simulator,
         "outcry_gateway",
-        "bench_gateway",
+        "bench_gateway,bench_gateway_rows",
         tmp_path,
         parameters={"SLOT_BITS": slot_bits, "COUNTER_BITS": counter_bits},
         environment={"SLOT_BITS": str(slot_bits), "COUNTER_BITS": str(counter_bits)},

@@ -13,7 +13,6 @@ from sessions_venue import Client, Venue, enter
 
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry import soupbin
-from openoutcry.order_entry.doorman import MAX_WAITING
 from openoutcry.order_entry.spec import CancelOnDisconnect, Takeover, ThrottlePolicy
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind
@@ -193,21 +192,6 @@ def test_logins_that_are_refused(venue):
     with socket.create_connection(("127.0.0.1", venue.port), timeout=30) as raw:
         raw.sendall(soupbin.packet("U", b"no login"))
         assert raw.recv(100) == b""
-
-
-def test_connections_that_never_log_in_take_no_places_from_other_hosts(venue):
-    """As many as there are places for everybody, of one address: the login from another counts."""
-    silent = []
-    for _ in range(MAX_WAITING + 8):
-        one = socket.create_connection(
-            ("127.0.0.1", venue.port), timeout=30, source_address=("127.0.0.9", 0)
-        )
-        silent.append(one)
-    two = venue.client("TWO")
-    assert two.answer[0] == "A"
-    two.close()
-    for one in silent:
-        one.close()
 
 
 def test_a_second_login_takes_over_where_that_is_the_policy(venue):
