@@ -61,6 +61,14 @@ def head_end(stream: int) -> int:
 
 
 @kernel
+def is_nearly_full(stream: int, part: int) -> bool:
+    """Less than one ``part``-th of the store's entries, or of its bytes, is left."""
+    entries, size = load_i64(stream + ENTRIES), load_i64(stream + DATA_BYTES)
+    head = load_i64(stream + HEAD)
+    return head > entries - entries // part or entry_end(stream, head) > size - size // part
+
+
+@kernel
 def copy_bytes(to: int, source: int, size: int) -> None:
     whole = size & ~7
     for offset in range(0, whole, 8):

@@ -87,6 +87,7 @@ class Sessions(State):
         self.doorman_socket.setblocking(False)
         self.listeners: list[socket.socket] = []
         self.doorman_pid = 0
+        self.untold = 0
 
     # Doors.
 
@@ -107,7 +108,10 @@ class Sessions(State):
         self.doorman_pid = fork(doorman.run, STOP_SIGNALS)
 
     def look(self, note: Callable[[str], None]) -> None:
-        """Start the doorman again if he is gone."""
+        """Start the doorman again if he is gone; say what could not be told."""
+        if self.hall[h.UNTOLD] > 2 * self.untold:
+            self.untold = self.hall[h.UNTOLD]
+            note(f"{self.untold:,} messages could not be told: a session's stream is full")
         if not self.doorman_pid:
             return
         pid, status = os.waitpid(self.doorman_pid, os.WNOHANG)

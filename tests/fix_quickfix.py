@@ -68,7 +68,12 @@ def make_client(fix, password):
                 self.faults.append(message.toString())
 
         def fromApp(self, message, session):  # noqa: N802
-            self.reports.append((message.getField(11), message.getField(39), message.getField(38)))
+            if all(message.isSetField(tag) for tag in (11, 39, 38)):
+                told = message.getField(11), message.getField(39), message.getField(38)
+                self.reports.append(told)
+            else:
+                # An exception here would be a BusinessMessageReject there.
+                self.faults.append(message.toString())
 
         def numbers(self):
             """(next of the venue, next of ours)."""

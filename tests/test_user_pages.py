@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import free_port
 from user_commands import (
     DOCS,
     PORT,
     ROOT,
     commands,
     copy_of_the_tree,
-    free_port,
     kill_whole_pipeline,
     listening,
     python_blocks,

@@ -5,7 +5,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -57,13 +56,6 @@ def run(command: str, folder: Path, status: int = 0) -> str:
         )  # fmt: skip
     assert done.returncode == status, (command, done.stdout, done.stderr)
     return done.stdout
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
-        unused.bind(("127.0.0.1", 0))
-        port: int = unused.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -27,7 +27,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from disasters import add_evidence
-from udp_runs import free_port, limit_orders, listening, replied_events, started
+from processes import free_port
+from udp_runs import limit_orders, listening, replied_events, started
 
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.wire.enums import EventKind

@@ -8,8 +8,8 @@ import socket
 import time
 from pathlib import Path
 
+from processes import free_port
 from sessions_venue import Venue
-from user_commands import free_port
 from websockets.sync.client import connect
 
 from openoutcry.market_data.depth import DepthReceiver

@@ -3,9 +3,9 @@ killed recover their stream from any number; the next day has a stream of its ow
 
 from pathlib import Path
 
+from processes import free_port
 from served_venue import ServedVenue
 from sessions_venue import HASH, Client
-from user_commands import free_port
 
 from openoutcry.pipeline.sessions_checkpoint import newest_seq
 
