@@ -85,8 +85,8 @@ def run_stages(
 
     ``probe``: where long steps are noted, 0 for nowhere.  With ``leave_idle`` it returns as soon as
     no stage could do anything (inline: the journal must then make room).  Otherwise an idle loop
-    pauses ``spins`` times, then gives the core away each time round; in quiet times, and where others
-    want the core, it sleeps, as ``nap`` says.
+    pauses ``spins`` times, then gives the core away each time round; in quiet times, and where
+    others want the core, it sleeps, as ``nap`` says.
     """
     step = monotonic_ns()
     until = step + slice_ns
