@@ -38,7 +38,7 @@ MORE = {
     "LOSES": {"cancel_on_disconnect": NONE},
     "MANY": {"cancel_on_disconnect": NONE},
     "SOME": {"cancel_on_disconnect": NONE},
-    "ASYNC": {"cancel_on_disconnect": NONE},
+    "ASYNC": {"takeover": int(Takeover.TAKE_OVER), "cancel_on_disconnect": NONE},
     "TAKE": {"takeover": int(Takeover.TAKE_OVER), "cancel_on_disconnect": NONE},
     "FAST": {"throttle_per_s": 1, "throttle_burst": 3},
     "WAIT": {"throttle_per_s": 50, "throttle_burst": 2,
