@@ -20,7 +20,8 @@ def feed() -> None:
 
     \b
     outcry feed write JOURNAL day.itch
-    outcry feed write JOURNAL day.pcap --format pcap
+    outcry feed write JOURNAL day.pcapng --format pcapng
+    outcry feed write JOURNAL day.dbn --format dbn
     outcry feed listen -a 239.193.0.1:26400 -b 239.193.0.2:26400 --ask 10.0.0.1:26401
     """
 
@@ -28,15 +29,25 @@ def feed() -> None:
 @feed.command()
 @click.argument("journal", type=PathArgument)
 @click.argument("out", type=PathArgument)
-@click.option("--format", "form", type=click.Choice(["itch", "pcap"]), default="itch",
-              show_default=True, help="ITCH 5.0 with lengths, or MoldUDP64.")  # fmt: skip
+@click.option("--format", "form", default="itch", show_default=True,
+              type=click.Choice(["itch", "pcap", "pcapng", "dbn", "npz", "parquet"]),
+              help="ITCH 5.0 with lengths; MoldUDP64; Databento's MBO; hftbacktest's events of one "
+              "instrument; trades.")  # fmt: skip
+@click.option("--symbol", help="Whose events, for npz.")
 @click.option("--decimals", type=click.IntRange(0, 4), default=4, show_default=True,
               help="Of a tick of every instrument.")  # fmt: skip
 @click.option("--venue", type=PathArgument, help="Venue file that has each instrument's decimals.")
 @click.option("--mtu", type=int, default=1500, show_default=True, help="Largest frame, for pcap.")
 @as_json_option
 def write(
-    journal: Path, out: Path, form: str, decimals: int, venue: Path | None, mtu: int, as_json: bool
+    journal: Path,
+    out: Path,
+    form: str,
+    symbol: str | None,
+    decimals: int,
+    venue: Path | None,
+    mtu: int,
+    as_json: bool,
 ) -> None:
     """Write what a journal's market told the public, byte for byte as it was told.
 
@@ -51,7 +62,7 @@ def write(
         places = dict(read_venue(venue).sessions.price_decimals)
     else:
         places = dict.fromkeys(instruments_of(journal), decimals)
-    made = write_feed(journal, out, form, places, mtu)
+    made = write_feed(journal, out, form, places, mtu, symbol)
     if as_json:
         click.echo(json.dumps(made))
     else:

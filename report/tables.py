@@ -301,6 +301,24 @@ SHIM_ROWS = (
 )
 shim_table = partial(_goal_table, SHIM_ROWS)
 
+SESSIONS_ROWS = (
+    ("ouch_ack_p50", "", "OUCH order → acknowledgement, p50", ""),
+    ("ouch_ack_p50", "tcp_echo", "the same / a bare TCP echo", "≤ 1.3"),
+    ("ouch_ack_p99", "tcp_echo", "the same, p99", "≤ 2"),
+    ("fix_ack_p50", "", "FIX D → 8, p50", ""),
+    ("fix_ack_p50", "tcp_echo", "the same / a bare TCP echo", "≤ 1.5"),
+    ("fix_ack_p50", "quickfix", "the same / a QuickFIX acceptor", "≤ 1/8"),
+    ("ouch_orders_memory", "", "orders a second, 64 sessions, memory only", "≥ 1 M/s"),
+    ("ouch_orders_durable", "", "orders a second, 64 sessions, durable", "≥ 0.5 M/s"),
+    ("ouch_decode_ns", "", "an OUCH order read", "≤ 15 ns"),
+    ("ouch_encode_ns", "", "its acknowledgement written", "≤ 15 ns"),
+    ("fix_decode_ns", "", "a FIX D read", "≤ 120 ns"),
+    ("fix_encode_ns", "", "its 8 written", "≤ 120 ns"),
+    ("journal_bytes", "", "bytes of journal a command of a session", ""),
+    ("journal_bytes", "packets", "the same / a command that came as a packet", "≤ 1.1"),
+)
+sessions_table = partial(_goal_table, SESSIONS_ROWS)
+
 
 def shim_fuzz_table(made: dict[str, Any]) -> str:
     figures = made["figures"]
@@ -418,6 +436,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "ring": ring_table,
     "ring_kills": ring_kills_table,
     "shim": shim_table,
+    "sessions": sessions_table,
     "shim_fuzz": shim_fuzz_table,
     "journal": journal_table,
     **dict.fromkeys(FACTS, facts_table),
