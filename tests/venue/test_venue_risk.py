@@ -160,6 +160,19 @@ def test_a_halt_takes_cancels_and_ends_with_an_auction(floor) -> None:
     floor.ask("resume", "instrument", "GOLD", status=1)
 
 
+def test_all_instruments_are_halted_at_once_and_resumed_each(floor) -> None:
+    assert floor.ask("halt", "--all")["done"] == ["every instrument is halted; cancels are taken"]
+    commands, _ = floor.journal()
+    halts = (commands["kind"] == CommandKind.RISK) & (commands["order_type"] == Setting.HALT)
+    assert commands["symbol"][halts][-2:].tolist() == [b"GOLD", b"TIN"]
+    floor.venue.wait_for(lambda s: s["risk"]["halted"] == ["GOLD", "TIN"])
+    assert CliRunner().invoke(main, ["halt", "--venue", str(floor.file)]).exit_code == 2
+    for symbol in ("GOLD", "TIN"):
+        floor.ask("resume", "instrument", symbol)
+    floor.venue.set_time("2026-11-23T10:04")
+    floor.venue.wait_for_phase("CONTINUOUS")
+
+
 def test_the_market_is_opened_by_two(floor) -> None:
     floor.ask("kill", "market")
     (refused,) = floor.send(order(40, Side.BUY, 5, 10))
