@@ -307,6 +307,8 @@ def _run_child(work: Work, group: Group, stack_fd: int) -> dict[str, Any]:
         return run_group(work, group)
     except OutcryError:
         raise
+    except MemoryError:
+        raise OutcryError(f"stage {' + '.join(group.stages)}: no memory is left") from None
     except Exception as error:
         text = f"stage {' + '.join(group.stages)}: {traceback.format_exc()}"
         raise OutcryError(text) from error
