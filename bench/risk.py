@@ -1,7 +1,10 @@
 """What risk costs: ns a command in ``before`` and ``after`` together, every check set.
 
 Commands and the events that the real matcher answered them with lie in memory, so that its own time
-is not in the figure.  Half of the commands are new orders, the others cancel; some trade.
+is not in the figure; a burst of them is read before its time is taken, as in the core the gateway
+and the matcher have just touched them.  Half of the commands are new orders, the others cancel;
+some trade.  A figure is that of the median burst.  The same checks and books in C go over the same
+records in the same rounds, and must come to the same verdicts and the same bytes.
 """
 
 from collections.abc import Callable
@@ -11,16 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.bench.kill import kill_ms
-from openoutcry.bench.rounds import Add, Rounds
+from openoutcry.bench.peers.programs import PeerMissing
+from openoutcry.bench.risk_peer import Pass, c_runner
+from openoutcry.bench.rounds import Add, Rounds, rotated
 from openoutcry.matcher import Engine
 from openoutcry.risk.after import after
-from openoutcry.risk.before import before
+from openoutcry.risk.before import ahead, before
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import View, make_region, setting
 from openoutcry.wire import ORDER_DTYPE, OutcryError, make_instruments
 from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, monotonic_ns
+from openoutcry.wire.memory import load_i64, monotonic_ns, store_i64
 from openoutcry.wire.records import RECORD_BYTES
 
 COMMANDS, QUICK_COMMANDS = 1_000_000, 200_000
@@ -29,28 +34,56 @@ SIZES = {"cached": (64, 64), "large": (1_024, 256)}
 """Participants and instruments."""
 PASSES = 3
 """A figure of a round is the best of so many passes over the same commands."""
+BURST, AHEAD = 128, 8
+"""Commands whose time is taken together; how far ahead memory is asked for, as in the core."""
 PLENTY = 1 << 60
 
 
 @kernel
-def run_commands(state: int, orders: int, count: int, events: int, firsts: int) -> int:
+def run_commands(
+    state: int, orders: int, count: int, events: int, firsts: int, spent: int, verdicts: int
+) -> tuple[int, int]:
     """``before`` and ``after`` of ``count`` commands, whose events begin at the event numbers in
-    ``firsts`` (one more than commands).  Returns the ns it took; below 0: how many were refused."""
-    refused = 0
-    start = monotonic_ns()
-    for index in range(count):
-        order = orders + index * RECORD_BYTES
-        first = load_i64(firsts + 8 * index)
-        if before(state, order) != 0:
-            refused += 1
-        after(
-            state,
-            order,
-            events + first * RECORD_BYTES,
-            load_i64(firsts + 8 * index + 8) - first,
-        )
-    took = monotonic_ns() - start
-    return -refused if refused else took
+    ``firsts`` (one more than commands), in bursts: a burst's records are read, and then its time is
+    taken (ns, to ``spent``); verdicts are kept unless their address is 0.  Returns how many were
+    refused, and a sum of what was read."""
+    refused = read = 0
+    for begin in range(0, count, BURST):
+        end = min(begin + BURST, count)
+        for index in range(begin, end):
+            read += load_i64(orders + index * RECORD_BYTES) & 1
+        for index in range(load_i64(firsts + 8 * begin), load_i64(firsts + 8 * end)):
+            read += load_i64(events + index * RECORD_BYTES) & 1
+        first = load_i64(firsts + 8 * begin)
+        start = monotonic_ns()
+        for index in range(begin, min(begin + AHEAD, end)):
+            ahead(state, orders + index * RECORD_BYTES)
+        for index in range(begin, end):
+            if index + AHEAD < end:
+                ahead(state, orders + (index + AHEAD) * RECORD_BYTES)
+            order = orders + index * RECORD_BYTES
+            verdict = before(state, order)
+            refused += verdict != 0
+            if verdicts != 0:
+                store_i64(verdicts + 8 * index, verdict)
+            end_event = load_i64(firsts + 8 * index + 8)
+            after(state, order, events + first * RECORD_BYTES, end_event - first)
+            first = end_event
+        store_i64(spent + begin // BURST * 8, monotonic_ns() - start)
+    return refused, read
+
+
+def _odd(orders: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """0 and 1 in turn for a participant's orders of one side of an instrument: no duplicates."""
+    key = np.zeros(len(orders), np.int64)
+    for name in ("participant", "symbol", "side"):
+        key = key * (1 << 16) + np.unique(orders[name], return_inverse=True)[1]
+    by_key = np.argsort(key, kind="stable")
+    starts = np.flatnonzero(np.diff(key[by_key], prepend=-1))
+    place = np.arange(len(orders)) - np.repeat(starts, np.diff(starts, append=len(orders)))
+    odd = np.zeros(len(orders), np.int64)
+    odd[by_key] = place & 1
+    return odd
 
 
 class Stream:
@@ -71,7 +104,7 @@ class Stream:
         self.firsts = np.concatenate([[0], ends]).astype(np.int64)
 
     def _draw(self, count: int) -> npt.NDArray[Any]:
-        """New orders of two lots around 10,000, each cancelled 4,096 new orders later."""
+        """New orders of two or three lots around 10,000, each cancelled 4,096 new orders later."""
         rng = np.random.default_rng(1)
         orders = np.zeros(count, ORDER_DTYPE)
         half, behind = count // 2, 4_096
@@ -82,7 +115,7 @@ class Stream:
         new["symbol"] = self.table["symbol"][rng.integers(0, self.instruments, half)]
         away = rng.integers(-2, 40, half)
         new["price_ticks"] = 10_000 + np.where(new["side"] == 1, -away, away)
-        new["qty_lots"], new["order_id"] = 2, np.arange(1, half + 1)
+        new["qty_lots"], new["order_id"] = 2 + _odd(new), np.arange(1, half + 1)
         orders[0::2] = new
         gone = new[np.maximum(np.arange(half) - behind, 0)]
         gone["kind"] = CommandKind.CANCEL
@@ -103,8 +136,10 @@ class Stream:
         cells = View(region).cells
         symbols = self.table["symbol"].tolist()
 
-        def apply(what: Setting, value: int, who: int = 0, symbol: bytes = b"") -> None:
-            record = setting(what, value, who, symbol, second=1 << 40)
+        def apply(
+            what: Setting, value: int, who: int = 0, symbol: bytes = b"", second: int = 1 << 40
+        ) -> None:
+            record = setting(what, value, who, symbol, second)
             if before(region.ctypes.data, record.ctypes.data) == 0:
                 raise OutcryError(f"bench risk: {what.name} was not taken")
 
@@ -114,26 +149,34 @@ class Stream:
                          Setting.DRAWDOWN):  # fmt: skip
                 apply(what, PLENTY, who)
             apply(Setting.RATE, 1, who)
-            apply(Setting.DUPLICATE_WINDOW, 0, who)
+            apply(Setting.DUPLICATE_WINDOW, 1 << 40, who)
         for symbol in symbols:
             for what, value in {Setting.FEE: 1, Setting.MARGIN: 5_000, Setting.WEIGHT: 2,
                                 Setting.DISTANCE: 500, Setting.ADV: 1_000_000,
                                 Setting.ADV_SHARE: 1_000}.items():  # fmt: skip
                 apply(what, value, symbol=symbol)
+            apply(Setting.BANDS, 1 << 20, symbol=symbol, second=1)
         apply(Setting.GROUP_GROSS_POSITION, PLENTY)
         cells[:, :, -4:] = PLENTY  # position, quantity and value limits, as RISK commands set them
 
-    def ns(self, limits: bool = True) -> float:
-        region = self.state(limits)
-        # Every page touched: what the system takes to find zeroed memory is not measured.
-        region[::4096] |= 0
-        took = run_commands(
-            region.ctypes.data, self.orders.ctypes.data, len(self.orders),
-            self.events.ctypes.data, self.firsts.ctypes.data,
-        )  # fmt: skip
-        if took < 0:
-            raise OutcryError(f"bench risk: {-took} commands were refused")
-        return took / len(self.orders)
+    def ns(self, limits: bool = True, run: Any = run_commands) -> float:
+        """Of ``run``: ours, or the C peer's."""
+        one = self.taken(self.state(limits), run, keeps_verdicts=False)
+        return float(np.median(one.spent)) / BURST
+
+    def taken(self, region: npt.NDArray[np.uint8], run: Any, keeps_verdicts: bool = True) -> Pass:
+        one = Pass(region, self.orders, self.events, self.firsts, BURST)
+        run(*one.arguments(keeps_verdicts))
+        return one
+
+
+def require_agreement(stream: Stream, run: Any) -> None:
+    """The C peer refuses what we refuse (nothing), and leaves the same state."""
+    region = stream.state()
+    ours = stream.taken(region, run_commands)
+    if ours.verdicts.any():
+        raise OutcryError(f"bench risk: {np.count_nonzero(ours.verdicts)} commands were refused")
+    ours.require_same(stream.taken(region, run))
 
 
 def bench_risk(
@@ -144,11 +187,21 @@ def bench_risk(
     gathered = Rounds(rounds, progress)
     progress("compiling")
     streams = {name: Stream(*size, count) for name, size in SIZES.items()}
+    peers: dict[str, Any] = {}
+    try:
+        peers["c"] = c_runner(BURST, AHEAD)
+    except PeerMissing as error:
+        gathered.miss("c", str(error))
+    for stream in streams.values():
+        for run in peers.values():
+            require_agreement(stream, run)
     streams["cached"].ns()
 
     def one(number: int, add: Add) -> None:
         for name, stream in streams.items():
-            add(f"risk_ns_{name}", "ns", "lower", min(stream.ns() for _ in range(PASSES)))
+            for who, run in rotated([("ours", run_commands), *peers.items()], number):
+                best = min(stream.ns(run=run) for _ in range(PASSES))
+                add(f"risk_ns_{name}", "ns", "lower", best, who)
         unlimited = min(streams["cached"].ns(limits=False) for _ in range(PASSES))
         add("risk_ns_unlimited", "ns", "lower", unlimited)
         add("kill_last_cancel_memory", "ms", "lower", kill_ms(durable=False, quick=quick))

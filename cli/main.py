@@ -5,6 +5,7 @@ Exit status: 0 only when everything asked for happened, 2 for a usage error, 1 f
 it); people's text goes to standard error then.
 """
 
+import errno
 import json
 from importlib import import_module
 from typing import Any
@@ -12,9 +13,12 @@ from typing import Any
 import click
 
 import openoutcry
+from openoutcry.early import leaving_at_once
 from openoutcry.wire.errors import OutcryError
 
 AS_JSON = "openoutcry.json"
+LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
+A_LIMIT = "a limit of this user or machine (ulimit -a)"
 SUBCOMMANDS = {
     "bars": "Bars of what a journal's market traded: a second, a minute, a day.",
     "bench": "Measure on this machine: medians over interleaved rounds, each with its error.",
@@ -54,7 +58,8 @@ class OutcryGroup(click.Group):
         if cmd_name not in SUBCOMMANDS:
             return None
         name = cmd_name.replace("-", "_")
-        command: click.Command = getattr(import_module(f"openoutcry.cli.{name}"), name)
+        with leaving_at_once():
+            command: click.Command = getattr(import_module(f"openoutcry.cli.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -82,11 +87,16 @@ class OutcryGroup(click.Group):
             raise
         except OutcryError as error:
             text = str(error)
+        except MemoryError:
+            text = f"no memory is left: {A_LIMIT}"
         except OSError as error:
-            # Of a path that was given; without a name it is no user's error.
-            if error.filename is None:
+            # Of a path that was given; without a name it is no user's error, but for a limit.
+            if error.filename is not None:
+                text = f"{error.filename}: {error.strerror}"
+            elif error.errno in LIMITS:
+                text = f"{error.strerror}: {A_LIMIT}"
+            else:
                 raise
-            text = f"{error.filename}: {error.strerror}"
         click.echo(f"outcry: {text}", err=True)
         if ctx.meta[AS_JSON]:
             click.echo(json.dumps({"error": text}))

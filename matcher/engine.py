@@ -14,7 +14,14 @@ from openoutcry.matcher.book.shards import enter_shard
 from openoutcry.matcher.commands.dispatch import process_batch, scratch_records
 from openoutcry.matcher.errors import MatcherError
 from openoutcry.matcher.events import number_events
-from openoutcry.matcher.hooks import Hooks, process_hooked, seal_region, with_region, without_region
+from openoutcry.matcher.hooks import (
+    Hooks,
+    own_region,
+    process_hooked,
+    seal_region,
+    with_region,
+    without_region,
+)
 from openoutcry.matcher.state.arena_check import check_arena
 from openoutcry.matcher.state.clone import copy_arena
 from openoutcry.matcher.state.digest import book_hash, hash_instruments, seal, seal_numbers
@@ -65,7 +72,7 @@ class Engine:
         self.level_pages = order_capacity if level_pages is None else level_pages
         self.shard = shard
         self.hooks = hooks
-        self.region = hooks.region.copy() if hooks else np.zeros(0, np.uint8)
+        self.region = own_region(hooks.region) if hooks else np.zeros(0, np.uint8)
         self._use(new_arena(self.instruments, self.order_capacity, self.level_pages, id_key))
         if shard is not None:
             enter_shard(self.arena, *shard)
@@ -226,7 +233,7 @@ class Engine:
         memory, not its capacity."""
         other = object.__new__(Engine)
         other.instruments, other.shard = self.instruments, self.shard
-        other.hooks, other.region = self.hooks, self.region.copy()
+        other.hooks, other.region = self.hooks, own_region(self.region)
         other.order_capacity, other.level_pages = self.order_capacity, self.level_pages
         other._use(copy_arena(self.arena))
         return other
@@ -248,7 +255,7 @@ class Engine:
         Raises :class:`MatcherError` for damaged or foreign bytes or too small a capacity,
         ``LayoutMismatch`` for another layout.
         """
-        region = hooks.region.copy() if hooks else np.zeros(0, np.uint8)
+        region = own_region(hooks.region) if hooks else np.zeros(0, np.uint8)
         state = decode(without_region(data, region) if hooks else data)
         engine = cls(state.instruments, order_capacity, level_pages, shard, id_key, hooks)
         put_back(engine.arena, state)

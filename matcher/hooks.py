@@ -23,24 +23,30 @@ import numpy.typing as npt
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.depth import fill_best
+from openoutcry.matcher.book.ids import id_addr, prefetch_chain
 from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
 from openoutcry.matcher.errors import MatcherError
 from openoutcry.matcher.events import event_address, mark_last, reject
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before, kernel_address
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.memory import load_i64, prefetch, store_i64
 from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
 
 REASON_BITS = 8
 REGION_MAGIC = b"OUTCRYRG"
+LINE_BYTES = 64
 TRAILER_BYTES = 32
 """Behind a snapshot with hooks: region, then magic, length and blake2b-128 of the region."""
 
 # Words of the block that the batch kernel is given.
-ARENA, BATCH, REGION, BEFORE, AFTER, QUOTES = range(0, 48, 8)
+ARENA, BATCH, REGION, BEFORE, AFTER, QUOTES, AHEAD = range(0, 56, 8)
 EVENT_WORD = EVENT.offsets["participant"]
 INSTRUMENT_SHIFT = 8 * (EVENT.offsets["instrument"] - EVENT_WORD)
 QUOTE_BYTES = 48
+
+FAR, NEAR = 8, 4
+"""How many commands ahead memory is asked for: the hooks' and that of the id's entry, and what the
+entry then leads to, as ``process_batch`` does by itself in a batch of many."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +61,18 @@ class Hooks:
     quotes_at: int = 0
     """Where in the region the best displayed prices of each instrument are kept up to date for
     ``after``, six words each as ``fill_best`` writes them; 0: nowhere."""
+    ahead: Callable[..., Any] | None = None
+    """``ahead(region, order) -> 0`` is told of commands to come, so that it may ask for memory."""
 
     def block(self, arena: int, region: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         """The words for :func:`process_hooked`."""
         before = kernel_address(self.before, 2) if self.before else 0
         after = kernel_address(self.after, 4) if self.after else 0
+        ahead = kernel_address(self.ahead, 2) if self.ahead else 0
         batch = kernel_address(process_batch, 5)
         quotes = region.ctypes.data + self.quotes_at if self.quotes_at else 0
-        return np.array([arena, batch, region.ctypes.data, before, after, quotes], np.int64)
+        words = [arena, batch, region.ctypes.data, before, after, quotes, ahead]
+        return np.array(words, np.int64)
 
 
 @kernel
@@ -81,10 +91,17 @@ def process_hooked(
     region = load_i64(block + REGION)
     before, after = load_i64(block + BEFORE), load_i64(block + AFTER)
     quotes = load_i64(block + QUOTES)
+    ahead = load_i64(block + AHEAD)
+    for index in range(1, min(FAR, count)):
+        look_ahead(arena, region, ahead, orders + index * RECORD_BYTES)
     worst = load_i64(arena + layout.WORST_EVENTS)
     done = written = 0
     while done < count and written + worst <= out_capacity:
         order, at = orders + done * RECORD_BYTES, out + written * RECORD_BYTES
+        if done + FAR < count:
+            look_ahead(arena, region, ahead, order + FAR * RECORD_BYTES)
+        if done + NEAR < count:
+            prefetch_chain(arena, id_entry(arena, order + NEAR * RECORD_BYTES))
         refused = 0
         error_code = (load_i64(order + const.ORDER_WORD) >> const.ERROR_SHIFT) & 0xFFFF
         if before != 0 and error_code == 0:
@@ -100,6 +117,19 @@ def process_hooked(
         written += events
         done += 1
     return done, written
+
+
+@kernel
+def look_ahead(arena: int, region: int, ahead: int, order: int) -> None:
+    prefetch(id_entry(arena, order))
+    if ahead != 0:
+        call_before(ahead, region, order)
+
+
+@kernel
+def id_entry(arena: int, order: int) -> int:
+    instrument = find_instrument(arena, load_i64(order + const.ORDER_SYMBOL))
+    return id_addr(arena, instrument, load_i64(order + const.ORDER_ID))
 
 
 @kernel
@@ -129,6 +159,14 @@ def refuse(arena: int, order: int, out: int, refused: int) -> int:
 
 
 # The region in hashes and snapshots
+
+
+def own_region(region: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """A copy that begins with a cache line, so that what is aligned in it is."""
+    room = np.empty(len(region) + LINE_BYTES, np.uint8)
+    at = -room.ctypes.data % LINE_BYTES
+    room[at : at + len(region)] = region
+    return room[at : at + len(region)]
 
 
 def region_hash(region: npt.NDArray[np.uint8]) -> bytes:

@@ -3,9 +3,12 @@
 import sys
 
 try:
-    from openoutcry.cli.main import main
+    from openoutcry.early import leaving_at_once
+
+    with leaving_at_once():
+        from openoutcry.cli.main import main
 except KeyboardInterrupt:
-    # Control-C before click is there to answer it: in its words and with its status.
+    # Before there was a handler: in the same words.
     sys.stderr.write("Aborted!\n")
     if "--json" in sys.argv:
         sys.stdout.write('{"error": "Aborted!"}\n')

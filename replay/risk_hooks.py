@@ -10,7 +10,7 @@ from openoutcry.matcher.hooks import Hooks
 from openoutcry.risk import layout as lay
 from openoutcry.risk import open_orders
 from openoutcry.risk.after import after
-from openoutcry.risk.before import APPLIED, before
+from openoutcry.risk.before import APPLIED, ahead, before
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.guard_layout import HEADER_BYTES
 from openoutcry.risk.region import RiskError, make_region, setting
@@ -43,7 +43,8 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         if before(region.ctypes.data, record.ctypes.data) != APPLIED:
             raise RiskError(f"limits row {number}: {dict(row)} makes no sense")
     guard = int(region.view(np.int64)[lay.PROTECTION_AT // 8])
-    return Hooks(region, before, after, quotes_at=guard + HEADER_BYTES if guard else 0)
+    quotes_at = guard + HEADER_BYTES if guard else 0
+    return Hooks(region, before, after, quotes_at, ahead)
 
 
 def open_orders_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:

@@ -12,8 +12,8 @@ from openoutcry.risk.bits import NO_LIMIT, RISK_REASON
 from openoutcry.risk.money import add_money, judge_profit, mark_position
 from openoutcry.risk.protection import watch
 from openoutcry.wire.enums import EventFlag, EventKind, Side
-from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, load_u8, store_i64
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, load_u8, not_inlined, store_i64
 from openoutcry.wire.records import EVENT, NO_PRICE, RECORD_BYTES
 
 EVENT_ORDER, CONTRA, PRICE = (
@@ -48,6 +48,8 @@ def after(state: int, order: int, events: int, count: int) -> int:
         kind = (word >> KIND_SHIFT) & 0xFF
         if kind == ACCEPTED:
             enter(state, order, event, word)
+        elif kind == CANCELLED and load_i64(event + LEAVES) == 0:
+            close(state, event, word)
         elif (CHANGES >> kind) & 1 != 0:
             change(state, order, event, word, kind)
         elif kind == REJECTED:
@@ -70,6 +72,8 @@ def tell(state: int, order: int, event: int, word: int) -> None:
         store_i64(event + PRICE, load_i64(state + lay.REFUSED_LIMIT))
         store_i64(event + LEAVES, load_i64(state + lay.REFUSED_VALUE))
         store_i64(event + QTY, load_i64(state + lay.REFUSED_ASKED))
+    elif load_i64(state + lay.PASSED) != 0:
+        give_back(state, order, event, word)
     elif reason == 0:
         store_i64(event + WORD, word + ((COMPLETED - REJECTED) << KIND_SHIFT))
         store_i64(event + CONTRA, load_u8(order + command.TYPE))
@@ -78,39 +82,78 @@ def tell(state: int, order: int, event: int, word: int) -> None:
 
 @kernel
 def enter(state: int, order: int, event: int, word: int) -> None:
-    """The command's own order is open: at the price of its event (a sliding one's is another than
-    the command's), of a peg at its limit."""
+    """The command's own order is open: at the price of its event, of what moves by itself (pegs,
+    sliding orders) at the one that was asked for.  What ``before`` reserved stands already."""
     participant, instrument = word & 0xFFFF, (word >> INSTRUMENT_SHIFT) & 0xFFFF
     side, order_type = (word >> SIDE_SHIFT) & 0xFF, load_u8(order + command.TYPE)
-    flags = lay.PRICED_FLAG if (command.UNPRICED_TYPES >> order_type) & 1 == 0 else 0
-    price = load_i64(event + PRICE) if flags != 0 else 0
-    if (command.PEG_TYPES >> order_type) & 1 != 0:
-        flags |= lay.PEG_FLAG
-        price = load_i64(order + command.PRICE)
+    asked_price, asked_qty = load_i64(order + command.PRICE), load_i64(order + command.QTY)
     entry = totals.find_order(state, instrument, load_i64(event + EVENT_ORDER))
+    cell = totals.cell_of(state, participant, instrument)
+    last = cell + lay.LAST_BUY_PRICE + 24 * (side - BUY)
+    store_i64(last, asked_price)
+    store_i64(last + 8, asked_qty)
+    store_i64(last + 16, load_i64(state + lay.NOW_NS))
+    flags, price = lay.PRICED_FLAG, load_i64(event + PRICE)
+    if (command.UNPRICED_TYPES >> order_type) & 1 != 0:
+        flags, price, asked_price = 0, 0, 0
+    elif (command.PEG_TYPES >> order_type) & 1 != 0:
+        flags, price = lay.PRICED_FLAG | lay.PEG_FLAG, asked_price
+    leaves, reserved = load_i64(event + LEAVES), asked_qty
+    if load_i64(state + lay.PASSED) == 0:
+        reserved = 0
+        row = totals.participant_row(state, participant)
+        store_i64(row + lay.OPEN, load_i64(row + lay.OPEN) + 1)
+    store_i64(state + lay.PASSED, 0)
+    if reserved != leaves or asked_price != price:
+        bring_rarely(state, event, word, reserved, asked_price, flags, leaves, price)
     meta = instrument | participant << lay.META_PARTICIPANT | side << lay.META_SIDE
     store_i64(entry + lay.ORDER_ID, load_i64(event + EVENT_ORDER))
     store_i64(entry + lay.ORDER_META, meta | flags << lay.META_FLAGS)
-    store_i64(entry + lay.ORDER_LEAVES, 0)
+    store_i64(entry + lay.ORDER_LEAVES, leaves)
     store_i64(entry + lay.ORDER_PRICE, price)
     store_i64(state + lay.ORDERS_OPEN, load_i64(state + lay.ORDERS_OPEN) + 1)
-    row = totals.participant_row(state, participant)
-    store_i64(row + lay.OPEN, load_i64(row + lay.OPEN) + 1)
-    cell = totals.cell_of(state, participant, instrument)
-    last = cell + (lay.LAST_BUY_PRICE if side == BUY else lay.LAST_SELL_PRICE)
-    store_i64(last, load_i64(order + command.PRICE))
-    store_i64(last + 8, load_i64(order + command.QTY))
-    store_i64(last + 16, load_i64(state + lay.NOW_NS))
-    set_open(state, entry, load_i64(event + LEAVES), price, flags, 0, 0)
+
+
+@kernel_outlined
+def give_back(state: int, order: int, event: int, word: int) -> None:
+    """``before`` reserved for a NEW that the matcher then refused."""
+    not_inlined()
+    qty, price, flags = load_i64(order + command.QTY), 0, 0
+    if (command.UNPRICED_TYPES >> load_u8(order + command.TYPE)) & 1 == 0:
+        price, flags = load_i64(order + command.PRICE), lay.PRICED_FLAG
+    bring(state, event, word, qty, price, flags, 0, price, flags, 0)
+    row = totals.participant_row(state, word & 0xFFFF)
+    store_i64(row + lay.OPEN, load_i64(row + lay.OPEN) - 1)
+    store_i64(state + lay.PASSED, 0)
 
 
 @kernel
-def change(state: int, order: int, event: int, word: int, kind: int) -> None:
-    """An open order has other leaves, another price, or is gone."""
+def close(state: int, event: int, word: int) -> None:
+    """An open order is gone without a trade."""
     instrument = (word >> INSTRUMENT_SHIFT) & 0xFFFF
     entry = totals.find_order(state, instrument, load_i64(event + EVENT_ORDER))
+    leaves, price = load_i64(entry + lay.ORDER_LEAVES), load_i64(entry + lay.ORDER_PRICE)
     flags = load_i64(entry + lay.ORDER_META) >> lay.META_FLAGS
-    price, traded = load_i64(entry + lay.ORDER_PRICE), 0
+    bring(state, event, word, leaves, price, flags, 0, price, flags, 0)
+    gone(state, entry, word)
+
+
+@kernel
+def gone(state: int, entry: int, word: int) -> None:
+    row = totals.participant_row(state, word & 0xFFFF)
+    store_i64(row + lay.OPEN, load_i64(row + lay.OPEN) - 1)
+    totals.erase_order(state, entry)
+
+
+@kernel_outlined
+def change(state: int, order: int, event: int, word: int, kind: int) -> None:
+    """An open order has other leaves, another price, or is gone."""
+    not_inlined()
+    instrument = (word >> INSTRUMENT_SHIFT) & 0xFFFF
+    entry = totals.find_order(state, instrument, load_i64(event + EVENT_ORDER))
+    meta, old_price = load_i64(entry + lay.ORDER_META), load_i64(entry + lay.ORDER_PRICE)
+    old_flags, traded = meta >> lay.META_FLAGS, 0
+    flags, price, leaves = old_flags, old_price, load_i64(event + LEAVES)
     if kind == CONVERTED:
         flags, price = lay.PRICED_FLAG, load_i64(event + PRICE)
     elif kind == REPLACED and load_u8(order + command.KIND) == command.REPLACE:
@@ -126,63 +169,10 @@ def change(state: int, order: int, event: int, word: int, kind: int) -> None:
         ):
             store_i64(rules + lay.LAST, load_i64(event + PRICE))
             store_i64(rules + lay.VOLUME, wide.add(load_i64(rules + lay.VOLUME), traded))
-    set_open(state, entry, load_i64(event + LEAVES), price, flags, traded, load_i64(event + PRICE))
-
-
-@kernel
-def set_open(
-    state: int, entry: int, leaves: int, price: int, flags: int, traded: int, trade_price: int
-) -> None:
-    """Bring the order and every total that it is part of to this; ``traded`` lots of it were."""
-    meta = load_i64(entry + lay.ORDER_META)
-    instrument, participant = meta & 0xFFFF, (meta >> lay.META_PARTICIPANT) & 0xFFFF
-    side, old_flags = (meta >> lay.META_SIDE) & 0xFF, meta >> lay.META_FLAGS
-    old_leaves, old_price = load_i64(entry + lay.ORDER_LEAVES), load_i64(entry + lay.ORDER_PRICE)
-    row = totals.participant_row(state, participant)
-    rules = totals.instrument_row(state, instrument)
-    cell = totals.cell_of(state, participant, instrument)
-    group = totals.group_row(state, load_i64(row + lay.GROUP))
-
-    # Plain sums and products: ``before`` let nothing in whose totals would pass 2**62.
-    position, buys = load_i64(cell + lay.POSITION), load_i64(cell + lay.BUY_LOTS)
-    sells, more = load_i64(cell + lay.SELL_LOTS), leaves - old_leaves
-    short, worst = max(sells - position, 0), max(position + buys, sells - position, 0)
-    multiplier, leveraged = load_i64(rules + lay.MULTIPLIER), load_i64(rules + lay.LEVERAGED)
-    cost = exposure = 0
-    if flags == old_flags and price == old_price:
-        size = lot_size(rules, flags, price)
-        exposure = more * max(size, -size) * multiplier
-        cost = more * paid_a_lot(rules, side, flags, price)
-    else:
-        size, old_size = lot_size(rules, flags, price), lot_size(rules, old_flags, old_price)
-        exposure = leaves * max(size, -size) - old_leaves * max(old_size, -old_size)
-        exposure *= multiplier
-        cost = leaves * paid_a_lot(rules, side, flags, price)
-        cost -= old_leaves * paid_a_lot(rules, side, old_flags, old_price)
-    if side == BUY:
-        buys += more
-        store_i64(cell + lay.BUY_LOTS, buys)
-        store_i64(row + lay.BUY_EXPOSURE, load_i64(row + lay.BUY_EXPOSURE) + exposure)
-    else:
-        sells += more
-        store_i64(cell + lay.SELL_LOTS, sells)
-        store_i64(row + lay.SELL_EXPOSURE, load_i64(row + lay.SELL_EXPOSURE) + exposure)
-    if cost != 0:
-        store_i64(cell + lay.COST, load_i64(cell + lay.COST) + cost)
-    if traded != 0:
-        position += traded if side == BUY else -traded
-        trade(rules, row, cell, side, traded, trade_price, position)
-    more_worst = max(position + buys, sells - position, 0) - worst
-    margined = more_worst if leveraged != 0 else max(sells - position, 0) - short
-    need = cost + more * load_i64(rules + lay.FEE) + margined * load_i64(rules + lay.MARGIN)
-    store_i64(row + lay.RESERVED, load_i64(row + lay.RESERVED) + need)
-    if more_worst != 0:
-        more_worst *= load_i64(rules + lay.WEIGHT)
-        store_i64(row + lay.GROSS, load_i64(row + lay.GROSS) + more_worst)
-        store_i64(group + lay.GROUP_GROSS, load_i64(group + lay.GROUP_GROSS) + more_worst)
+    old_leaves = load_i64(entry + lay.ORDER_LEAVES)
+    bring(state, event, word, old_leaves, old_price, old_flags, leaves, price, flags, traded)
     if leaves == 0:
-        store_i64(row + lay.OPEN, load_i64(row + lay.OPEN) - 1)
-        totals.erase_order(state, entry)
+        gone(state, entry, word)
     else:
         store_i64(entry + lay.ORDER_LEAVES, leaves)
         store_i64(entry + lay.ORDER_PRICE, price)
@@ -190,19 +180,78 @@ def set_open(
         store_i64(entry + lay.ORDER_META, meta | flags << lay.META_FLAGS)
 
 
-@kernel
-def lot_size(rules: int, flags: int, price: int) -> int:
-    return price if flags & lay.PRICED_FLAG != 0 else load_i64(rules + lay.BOUND)
+@kernel_outlined
+def bring_rarely(
+    state: int, event: int, word: int, old_leaves: int, old_price: int, flags: int, leaves: int,
+    price: int,
+) -> None:  # fmt: skip
+    not_inlined()
+    bring(state, event, word, old_leaves, old_price, flags, leaves, price, flags, 0)
 
 
 @kernel
-def paid_a_lot(rules: int, side: int, flags: int, price: int) -> int:
-    """As ``totals.lot_cost``, of an order that was let in."""
-    if load_i64(rules + lay.LEVERAGED) != 0:
-        return 0
-    if flags & lay.PRICED_FLAG == 0:
-        price = load_i64(rules + (lay.WORST_BUY if side == BUY else lay.WORST_SELL))
-    return max(price if side == BUY else -price, 0) * load_i64(rules + lay.MULTIPLIER)
+def bring(
+    state: int, event: int, word: int, old_leaves: int, old_price: int, old_flags: int,
+    leaves: int, price: int, flags: int, traded: int,
+) -> None:  # fmt: skip
+    """Bring every total that the event's order is part of to these leaves, price and flags of it;
+    ``traded`` lots of it were.
+
+    Plain sums and products: ``before`` let nothing in whose totals would pass 2**62.
+    """
+    side = (word >> SIDE_SHIFT) & 0xFF
+    # As in ``before.reserve``.
+    at, sign = 8 * (side - BUY), BUY - side
+    row = totals.participant_row(state, word & 0xFFFF)
+    rules = totals.instrument_row(state, (word >> INSTRUMENT_SHIFT) & 0xFFFF)
+    cell = totals.cell_of(state, word & 0xFFFF, (word >> INSTRUMENT_SHIFT) & 0xFFFF)
+    group = totals.group_row(state, load_i64(row + lay.GROUP))
+    more, leveraged = leaves - old_leaves, load_i64(rules + lay.LEVERAGED)
+    multiplier = load_i64(rules + lay.MULTIPLIER)
+    exposure = more * wide.size(lot_price(rules + lay.BOUND, flags, price))
+    cost = more * paid_a_lot(rules, at, sign, flags, price)
+    if flags != old_flags or price != old_price:
+        exposure = leaves * wide.size(lot_price(rules + lay.BOUND, flags, price))
+        exposure -= old_leaves * wide.size(lot_price(rules + lay.BOUND, old_flags, old_price))
+        cost = leaves * paid_a_lot(rules, at, sign, flags, price)
+        cost -= old_leaves * paid_a_lot(rules, at, sign, old_flags, old_price)
+    position = (load_i64(cell + lay.POSITION) ^ sign) - sign
+    lots, other = load_i64(cell + lay.BUY_LOTS + at), load_i64(cell + lay.SELL_LOTS - at)
+    # If all of this side traded, and all of the other; the sales are one of the two.
+    side_now, other_now = position + lots, other - position
+    side_new, other_new = side_now + more + traded, other_now - traded
+    sales_now = side_now & sign | other_now & ~sign
+    sales_new = side_new & sign | other_new & ~sign
+    more_worst = max(side_new, other_new, 0) - max(side_now, other_now, 0)
+    margined = max(sales_new, 0) - max(sales_now, 0)
+    if leveraged != 0:
+        margined, cost = more_worst, 0
+    cost *= multiplier
+    need = cost + more * load_i64(rules + lay.FEE) + margined * load_i64(rules + lay.MARGIN)
+    more_worst *= load_i64(rules + lay.WEIGHT)
+    exposed = row + lay.BUY_EXPOSURE + 2 * at
+    store_i64(cell + lay.BUY_LOTS + at, lots + more)
+    store_i64(cell + lay.COST, load_i64(cell + lay.COST) + cost)
+    store_i64(row + lay.RESERVED, load_i64(row + lay.RESERVED) + need)
+    store_i64(exposed, load_i64(exposed) + exposure * multiplier)
+    store_i64(row + lay.GROSS, load_i64(row + lay.GROSS) + more_worst)
+    store_i64(group + lay.GROUP_GROSS, load_i64(group + lay.GROUP_GROSS) + more_worst)
+    if traded != 0:
+        held = ((position + traded) ^ sign) - sign
+        trade(rules, row, cell, side, traded, load_i64(event + PRICE), held)
+
+
+@kernel
+def lot_price(unpriced_at: int, flags: int, price: int) -> int:
+    return price if flags & lay.PRICED_FLAG != 0 else load_i64(unpriced_at)
+
+
+@kernel
+def paid_a_lot(rules: int, at: int, sign: int, flags: int, price: int) -> int:
+    """As ``totals.lot_cost``, of an order that was let in, without the multiplier; of one of an
+    instrument that is not leveraged."""
+    paid = lot_price(rules + lay.WORST_BUY + at, flags, price)
+    return max((paid ^ sign) - sign, 0)
 
 
 @kernel

@@ -15,7 +15,7 @@ from openoutcry.risk.house import apply_setting
 from openoutcry.risk.protection import tick
 from openoutcry.wire.enums import SELF_TRADE_MASK, SELF_TRADE_SHIFT, CommandKind, OrderType, Side
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, not_inlined, store_i64
+from openoutcry.wire.memory import load_i64, load_u8, load_u16, not_inlined, prefetch, store_i64
 from openoutcry.wire.order_types import PEGS, UNPRICED, type_bits
 from openoutcry.wire.records import ORDER
 
@@ -29,10 +29,16 @@ TYPE, TIME_IN_FORCE = ORDER.offsets["order_type"], ORDER.offsets["time_in_force"
 NEW, REPLACE, TIME = int(CommandKind.NEW), int(CommandKind.REPLACE), int(CommandKind.TIME)
 PHASE, DISCONNECT = int(CommandKind.PHASE), int(CommandKind.DISCONNECT)
 BUY, SELL = int(Side.BUY), int(Side.SELL)
-UNPRICED_TYPES, PEG_TYPES, TYPE_COUNT = type_bits(UNPRICED), type_bits(PEGS), len(OrderType)
+UNPRICED_TYPES, TYPE_COUNT = type_bits(UNPRICED), len(OrderType)
+PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
+"""What moves by itself counts at the price that was asked for, wherever it stands: a sale that
+slides up would grow its exposure."""
 REASON_BITS = 8
 APPLIED = 1 << REASON_BITS
 """Answer to a RISK command that was applied: no reason, and a detail."""
+
+EASY_BITS = 60
+"""What a NEW adds to a total stays below 2**60: three such and a total are within int64."""
 
 ARITHMETIC, UNKNOWN_PARTICIPANT = 1 << rb.ARITHMETIC, 1 << rb.UNKNOWN_PARTICIPANT
 
@@ -45,7 +51,16 @@ def before(state: int, order: int) -> int:
         return 0
     kind = load_u8(order + KIND)
     if kind in (NEW, REPLACE):
-        return check(state, order, kind)
+        instrument = totals.find_symbol(state, load_i64(order + SYMBOL))
+        if instrument < 0 or load_i64(order + QTY) <= 0:
+            return 0
+        if kind == NEW:
+            side, order_type = load_u8(order + SIDE), load_u8(order + TYPE)
+            if side == 0 or side > SELL or order_type == 0 or order_type > TYPE_COUNT:
+                return 0
+            if reserve(state, order, instrument, side, order_type) != 0:
+                return 0
+        return check(state, order, kind, instrument)
     if kind <= DISCONNECT:
         if kind == DISCONNECT:
             wanted(state, load_u16(order + PARTICIPANT))
@@ -54,11 +69,32 @@ def before(state: int, order: int) -> int:
 
 
 @kernel
+def ahead(state: int, order: int) -> int:
+    """Ask for what a command that comes soon will need: its cell and its open order.  Returns 0.
+
+    Whatever the record holds: to ask for an address that is not there does no harm.  Measured with
+    every limit set: 27 ns a command instead of 36 (64 participants, 64 instruments), 38 instead of
+    101 (1,024 and 256).
+    """
+    if load_i64(state + lay.TRACKING) != 0:
+        instrument = totals.find_symbol(state, load_i64(order + SYMBOL))
+        cell = totals.cell_of(state, load_u16(order + PARTICIPANT), instrument)
+        prefetch(cell)
+        prefetch(cell + 64)
+        home = totals.order_home(state, instrument, load_i64(order + CLIENT_ID))
+        prefetch(state + load_i64(state + lay.ORDER_AT) + home * lay.ORDER_BYTES)
+    return 0
+
+
+@kernel
 def wanted(state: int, participant: int) -> None:
     """A DISCONNECT takes all orders of the participant: what a kill asked for."""
     if participant < load_i64(state + lay.PARTICIPANTS):
         row = totals.participant_row(state, participant)
-        store_i64(row + lay.FLAGS, load_i64(row + lay.FLAGS) & ~lay.CANCEL_WANTED)
+        flags = load_i64(row + lay.FLAGS)
+        store_i64(row + lay.FLAGS, flags & ~lay.CANCEL_WANTED)
+        if flags & lay.CANCEL_WANTED != 0:
+            totals.publish(state)
 
 
 @kernel_outlined
@@ -81,6 +117,10 @@ def house(state: int, order: int, kind: int) -> int:
         if load_i64(rules + lay.PRICE_LIMITED) != 0 and (price < low or price > high):
             return refuse(state, order, 1 << rb.PRICE_BAND, high, low, price)
     if kind == bits.RISK_KIND and apply_setting(state, order, instrument):
+        setting = load_u8(order + TYPE)
+        kills = setting in (rb.SET_KILL, rb.SET_GROUP_KILL, rb.SET_MARKET_KILL)
+        if kills or setting in (rb.SET_GROUP, rb.SET_HALT):
+            totals.publish(state)
         return APPLIED
     return 0
 
@@ -108,20 +148,166 @@ def grows_past(total: int, was: int, limit: int, bit: int) -> int:
 
 
 @kernel
-def check(state: int, order: int, kind: int) -> int:
-    """A NEW, or the REPLACE of an open order: all that it changes, and every limit on that."""
-    instrument = totals.find_symbol(state, load_i64(order + SYMBOL))
-    participant, qty = load_u16(order + PARTICIPANT), load_i64(order + QTY)
-    if instrument < 0 or qty <= 0:
+def reserve(state: int, order: int, instrument: int, side: int, order_type: int) -> int:
+    """1 if a NEW is surely within every limit; its totals are then what they will be once it is
+    open, and PASSED says so.  0: nothing is changed, and :func:`check` has to say.
+
+    Comparisons and plain products alone: what is rare, leaves int64 or comes near 2**62 is 0.
+    Measured with every limit set: with what ``after`` then saves, a third of ``check``'s time.
+    """
+    qty, price = load_i64(order + QTY), load_i64(order + PRICE)
+    participant = load_u16(order + PARTICIPANT)
+    if participant >= load_i64(state + lay.PARTICIPANTS) or qty >> EASY_BITS != 0:
         return 0
+    # The order's side has its words ``at`` behind the buys'; ``sign`` turns what is signed into the
+    # order's direction: 0, or all ones for a sale.
+    at, sign = 8 * (side - BUY), BUY - side
+    row = totals.participant_row(state, participant)
+    rules = totals.instrument_row(state, instrument)
+    cell = totals.cell_of(state, participant, instrument)
+    group = totals.group_row(state, load_i64(row + lay.GROUP))
+    switches = load_i64(state + lay.MARKET_KILL) | load_i64(rules + lay.HALT)
+    switches |= load_i64(group + lay.GROUP_KILL)
+    switches |= load_i64(row + lay.FLAGS) & (lay.KILLED_FLAGS | lay.NAMES_SELF_TRADE)
+    # RESTRICTED for both sides, NO_SHORT for sales.
+    switches |= load_i64(cell + lay.CELL_FLAGS) & (2 * side - 1)
+    if switches != 0:
+        return 0
+
+    # Price and quantity.
+    distance, last = load_i64(rules + lay.DISTANCE_BPS), load_i64(rules + lay.LAST)
+    banded = load_i64(rules + lay.BANDED)
+    size = paid = price
+    if (UNPRICED_TYPES >> order_type) & 1 != 0:
+        limited = load_i64(rules + lay.PRICE_LIMITED)
+        if limited == 0 or banded != 0 or (distance != NO_LIMIT and limited == 1):
+            return 0
+        size, paid = load_i64(rules + lay.BOUND), load_i64(rules + lay.WORST_BUY + at)
+    else:
+        size = wide.size(price)
+        if size < 0:
+            return 0
+        if banded != 0:
+            low, high = load_i64(rules + lay.BAND_LOW), load_i64(rules + lay.BAND_HIGH)
+            outside = price > high if side == BUY else price < low
+            if outside:
+                return 0
+        if distance != NO_LIMIT and last != NO_LIMIT:
+            away, left = wide.sub_checked(price, last)
+            parts, left_too = wide.mul_checked(wide.size(away), 10_000)
+            allowed, left_also = wide.mul_checked(wide.size(last), distance)
+            if left | left_too | left_also != 0 or parts > allowed:
+                return 0
+    adv, share = load_i64(rules + lay.ADV), load_i64(rules + lay.ADV_BPS)
+    if adv != 0:
+        parts, left = wide.mul_checked(qty, 10_000)
+        if left != 0:
+            return 0
+        if share != NO_LIMIT:
+            allowed, left = wide.mul_checked(share, adv)
+            if left != 0 or parts > allowed:
+                return 0
+    if qty > load_i64(cell + lay.MAX_QTY):
+        return 0
+
+    # Totals.
+    leveraged = load_i64(rules + lay.LEVERAGED)
+    position = (load_i64(cell + lay.POSITION) ^ sign) - sign
+    lots, other = load_i64(cell + lay.BUY_LOTS + at), load_i64(cell + lay.SELL_LOTS - at)
+    side_now = position + lots
+    side_new = side_now + qty
+    worst = max(side_now, other - position, 0)
+    new_worst = max(side_new, worst)
+    more_worst = new_worst - worst
+    margined = (max(side_new, 0) - max(side_now, 0)) & sign
+    paid = max((paid ^ sign) - sign, 0)
+    if leveraged != 0:
+        margined, paid = more_worst, 0
+    units, left = wide.mul_checked(qty, load_i64(rules + lay.MULTIPLIER))
+    if left != 0:
+        return 0
+    value, left = wide.mul_checked(units, size)
+    if left != 0:
+        return 0
+    cost, left = wide.mul_checked(units, paid)
+    if left != 0:
+        return 0
+    fees, left = wide.mul_checked(qty, load_i64(rules + lay.FEE))
+    if left != 0:
+        return 0
+    margin, left = wide.mul_checked(margined, load_i64(rules + lay.MARGIN))
+    if left != 0:
+        return 0
+    weighed, left = wide.mul_checked(more_worst, load_i64(rules + lay.WEIGHT))
+    if left != 0 or (value | cost | fees | margin | weighed) >> EASY_BITS != 0:
+        return 0
+    reserved = load_i64(row + lay.RESERVED) + cost + fees + margin
+    exposure = load_i64(row + lay.BUY_EXPOSURE + 2 * at) + value
+    gross = load_i64(row + lay.GROSS) + weighed
+    group_gross = load_i64(group + lay.GROUP_GROSS) + weighed
+    cost += load_i64(cell + lay.COST)
+    lots += qty
+    if (new_worst | lots | cost | reserved | exposure | gross | group_gross) >> 62 != 0:
+        return 0
+    if side_new > load_i64(cell + lay.LONG_LIMIT + at):
+        return 0
+    if value > load_i64(cell + lay.MAX_VALUE):
+        return 0
+    if gross > load_i64(row + lay.GROSS_LIMIT):
+        return 0
+    if group_gross > load_i64(group + lay.GROUP_GROSS_LIMIT):
+        return 0
+    if exposure > load_i64(row + lay.BUY_EXPOSURE_LIMIT + 2 * at):
+        return 0
+    credit = load_i64(row + lay.CREDIT)
+    if credit != NO_LIMIT and reserved > load_i64(row + lay.BALANCE) + credit:
+        return 0
+    count = load_i64(row + lay.OPEN)
+    if count >= load_i64(row + lay.OPEN_LIMIT):
+        return 0
+    profit = load_i64(row + lay.PROFIT)
+    if -profit >= load_i64(row + lay.LOSS_LIMIT):
+        return 0
+    if wide.sub(load_i64(row + lay.PEAK), profit) >= load_i64(row + lay.DRAWDOWN_LIMIT):
+        return 0
+
+    # Time.
+    now, window = load_i64(state + lay.NOW_NS), load_i64(row + lay.DUPLICATE_NS)
+    if window != 0:
+        last_at = cell + lay.LAST_BUY_PRICE + 3 * at
+        same = load_i64(last_at) == price and load_i64(last_at + 8) == qty
+        if same and now - load_i64(last_at + 16) < window:
+            return 0
+    rate_ns = load_i64(row + lay.RATE_NS)
+    if rate_ns != 0:
+        full_at, left = wide.add_checked(max(load_i64(row + lay.FULL_AT_NS), now), rate_ns)
+        most, left_too = wide.mul_checked(rate_ns, load_i64(row + lay.RATE_BURST))
+        if left | left_too != 0 or full_at - now > most:
+            return 0
+        store_i64(row + lay.FULL_AT_NS, full_at)
+
+    store_i64(cell + lay.BUY_LOTS + at, lots)
+    store_i64(cell + lay.COST, cost)
+    store_i64(row + lay.RESERVED, reserved)
+    store_i64(row + lay.BUY_EXPOSURE + 2 * at, exposure)
+    store_i64(row + lay.GROSS, gross)
+    store_i64(row + lay.OPEN, count + 1)
+    store_i64(group + lay.GROUP_GROSS, group_gross)
+    store_i64(state + lay.PASSED, 1)
+    return 1
+
+
+@kernel_outlined
+def check(state: int, order: int, kind: int, instrument: int) -> int:
+    """A NEW, or the REPLACE of an open order: all that it changes, and every limit on that."""
+    not_inlined()
+    participant, qty = load_u16(order + PARTICIPANT), load_i64(order + QTY)
     side, order_type = load_u8(order + SIDE), load_u8(order + TYPE)
     price = load_i64(order + PRICE)
     is_new = kind == NEW
     flags = 0
     old_lots, old_price, old_flags = 0, 0, lay.PRICED_FLAG
     if is_new:
-        if side == 0 or side > SELL or order_type == 0 or order_type > TYPE_COUNT:
-            return 0
         flags = lay.PRICED_FLAG if (UNPRICED_TYPES >> order_type) & 1 == 0 else 0
         if participant >= load_i64(state + lay.PARTICIPANTS):
             known = load_i64(state + lay.PARTICIPANTS)

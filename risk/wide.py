@@ -50,6 +50,37 @@ def mul(typingctx: Any, a: Any, b: Any) -> Any:
     return types.int64(types.int64, types.int64), codegen
 
 
+def _checked(name: str) -> Any:
+    """Difference, sum or product as it comes, and 1 if it left int64: for callers that then go
+    another way, in two instructions."""
+
+    @intrinsic
+    def checked(typingctx: Any, a: Any, b: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            pair = getattr(builder, f"s{name}_with_overflow")(*args)
+            left = builder.zext(builder.extract_value(pair, 1), I64)
+            return cgutils.pack_array(builder, [builder.extract_value(pair, 0), left])
+
+        return types.UniTuple(types.int64, 2)(types.int64, types.int64), codegen
+
+    return checked
+
+
+add_checked, sub_checked, mul_checked = _checked("add"), _checked("sub"), _checked("mul")
+
+
+@intrinsic
+def size(typingctx: Any, value: Any) -> Any:
+    """The value without its sign; of the lowest int64 itself."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        zero = ir.Constant(I64, 0)
+        negative = builder.icmp_signed("<", args[0], zero)
+        return builder.select(negative, builder.sub(zero, args[0]), args[0])
+
+    return types.int64(types.int64), codegen
+
+
 @intrinsic
 def product_above(typingctx: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """1 if a * b > c * d, exactly; else 0."""

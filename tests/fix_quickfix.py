@@ -23,7 +23,7 @@ SocketConnectPort={port}
 UseDataDictionary=Y
 DataDictionary={dictionary}
 [SESSION]
-BeginString=FIX.4.4
+BeginString=FIX.{version}
 SenderCompID={sender}
 TargetCompID={target}
 """
@@ -56,7 +56,11 @@ def make_client(fix, password):
 
         def toAdmin(self, message, session):  # noqa: N802
             if password and message.getHeader().getField(35) == "A":
-                message.setField(554, password)
+                if message.getHeader().getField(8) == "FIX.4.2":
+                    message.setField(95, str(len(password)))
+                    message.setField(96, password)
+                else:
+                    message.setField(554, password)
 
         def fromAdmin(self, message, session):  # noqa: N802
             if message.getHeader().getField(35) == "3":
@@ -90,14 +94,20 @@ def make_client(fix, password):
 
 
 @contextlib.contextmanager
-def quickfix_client(folder, port, sender="FIRM", target="VENUE", password=""):
+def quickfix_client(folder, port, sender="FIRM", target="VENUE", password="", version="4.4"):
     """A client that is logged on."""
     fix = pytest.importorskip("quickfix", reason="PyPI's quickfix could not be built")
-    dictionary = next(p for p in PATHS if (p / "FIX44.xml").exists()) / "FIX44.xml"
+    name = f"FIX{version.replace('.', '')}.xml"
+    dictionary = next(p for p in PATHS if (p / name).exists()) / name
     path = folder / "client.cfg"
     path.write_text(
         SETTINGS.format(
-            folder=folder, port=port, dictionary=dictionary, sender=sender, target=target
+            folder=folder,
+            port=port,
+            dictionary=dictionary,
+            sender=sender,
+            target=target,
+            version=version,
         )
     )
     client, settings = make_client(fix, password), fix.SessionSettings(str(path))

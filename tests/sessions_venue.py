@@ -97,6 +97,7 @@ def serve(document):
             spare_cores=document.get("spare_cores", 1), volatile_journal=True,
             topology=document.get("topology", "processes"),
             feed=feed_of(document["feed"]) if "feed" in document else None,
+            checkpoint_every=document.get("checkpoint_every", 1_000_000),
         ),
         Watcher(note=note),
     )  # fmt: skip

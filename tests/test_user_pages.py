@@ -2,9 +2,11 @@
 fewer orders and rounds."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from processes import free_port
@@ -19,6 +21,9 @@ from user_commands import (
     python_blocks,
     run,
 )
+
+from openoutcry.bench.results import read_document
+from openoutcry.report.tables import PIPELINE_ROWS
 
 PAGES = sorted(path.name for path in DOCS.glob("for-*.md"))
 FEWER_ORDERS = " --orders 2000"
@@ -51,11 +56,21 @@ def test_benchmarkers_find_the_tail_and_compare_two_builds(tmp_path: Path) -> No
     assert "sent -> replied" in run(measure + FEWER_ORDERS, tmp_path)
     assert "</html>" in (tmp_path / "report.html").read_text()
     assert "core" in run(jitter + ONE_ROUND, tmp_path)
-    run(bench + ONE_ROUND, tmp_path)
-    document = json.loads((tmp_path / "before.json").read_text())
-    assert "tail" in json.dumps(document)
+    printed = json.loads(run(f"{bench}{ONE_ROUND} --json", tmp_path))
+    check_the_pipelines_document(tmp_path / "before.json", printed)
     shutil.copy(tmp_path / "before.json", tmp_path / "after.json")
     assert "cannot tell" in run(compare, tmp_path)
+
+
+def check_the_pipelines_document(path: Path, printed: Any) -> None:
+    """It is what --json prints, tells of the tail, and has every figure that README's table
+    shows."""
+    document = read_document(path)
+    assert document == printed
+    assert "tail" in json.dumps(document)
+    names = {row["name"] for row in document["results"] + document["missing"]}
+    assert {name for name, _, _, _ in PIPELINE_ROWS} <= names
+    assert all(row["median"] > 0 and row["samples"] == 1 for row in document["results"])
 
 
 def test_hardware_engineers_run_the_rtl_and_its_bench(clone_first: Path, tmp_path: Path) -> None:
@@ -125,3 +140,25 @@ def test_contributors_check_compile_and_run_their_change(clone_first: Path, tmp_
     run(generate, clone_first)
     run(compile_kernels, clone_first)
     assert "state and events equal" in run(inline + FEWER_ORDERS, tmp_path)
+
+
+def test_contributors_add_a_stage_from_the_page_alone(clone_first: Path, tmp_path: Path) -> None:
+    """Its two files, as they stand there: inline, as processes, and killed, the stage sees every
+    command once."""
+    files = re.findall(
+        r"`(\w+\.py)` (?:is the row's|adds the row)", (DOCS / "for-contributors.md").read_text()
+    )
+    assert files == ["tally.py", "try_tally.py"]
+    for name, block in zip(files, python_blocks(DOCS / "for-contributors.md"), strict=True):
+        (tmp_path / name).write_text(block)
+    for _ in range(5):  # a busy machine may let a run of a second end before it is killed
+        printed = run(f"{sys.executable} {files[1]}", tmp_path)
+        rows = [line.split() for line in printed.splitlines()]
+        assert [row[0] for row in rows] == ["inline", "processes", "processes"]
+        assert len({row[1] for row in rows}) == 1
+        assert int(rows[0][1]) > 0
+        assert all(row[2:4] == ["0", "0"] for row in rows)
+        assert rows[0][4] == rows[1][4] == "0"
+        if rows[2][4] == "1":
+            return
+    raise AssertionError("the stage was never killed in time")

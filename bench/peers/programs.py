@@ -1,12 +1,13 @@
 """Build the peers' programs into a cache folder and run them: one figure a run."""
 
+import ctypes
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,7 @@ from openoutcry.wire.private_folder import private_folder
 
 SOURCES = Path(__file__).resolve().parent
 SETUP = SOURCES / "setup.sh"
+WIRE = SOURCES.parent.parent / "wire"
 DISRUPTOR_JAR = Path("/usr/share/java/disruptor.jar")
 BOOST_HEADER = Path("/usr/include/boost/lockfree/spsc_queue.hpp")
 # Heap that a run's garbage never fills, no parallel collector's threads on the measured cores.
@@ -53,6 +55,7 @@ PROGRAMS = {
     "rte_ring_copy": Program("ring_rte.c", ("ZERO_COPY=0",), libraries=RTE),
     "rte_ring_backoff": Program("ring_rte.c", ("ZERO_COPY=1",), True, RTE),
     "tcp_echo": Program("tcp_echo.c"),
+    "risk": Program("risk_c.c", flags=("-shared", "-fPIC")),
     "send_datagram": Program("send_datagram.c"),
     "disruptor": Program("RingDisruptor.java"),
     "disruptor_backoff": Program("RingDisruptor.java", backoff=True),
@@ -97,6 +100,13 @@ def binary(name: str) -> Path:
     """A program of C that is no ring, compiled.  Raises :class:`PeerMissing` as :func:`build`."""
     program = PROGRAMS[name]
     return _built(name, program, [*_compile_command(program), str(SOURCES / program.source)], "-o")
+
+
+def library(name: str, defines: Iterable[str]) -> ctypes.CDLL:
+    """A program that is a library, compiled with these and loaded.  Raises as :func:`build`."""
+    program = PROGRAMS[name]
+    command = [*_compile_command(program), f"-I{WIRE}", *(f"-D{define}" for define in defines)]
+    return ctypes.CDLL(str(_built(name, program, [*command, str(SOURCES / program.source)], "-o")))
 
 
 def _compile_command(program: Program) -> list[str]:

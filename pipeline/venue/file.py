@@ -89,6 +89,7 @@ class VenueFile:
     retention_days: int
     order_capacity: int
     housekeeping_cores: int
+    speed_bump_us: int
     feed: FeedSpec | None
     """The public market data."""
     risk: RiskSpec
@@ -139,6 +140,7 @@ VENUE = {
     "retention_days": Key(t.integer(0, 36_500), 0),
     "order_capacity": Key(power_of_two, 1 << 17),
     "housekeeping_cores": Key(t.integer(0, 1024), 1),
+    "speed_bump_us": Key(t.integer(0, 100_000), 0),
     "failures_before_lock": Key(t.integer(1, 1_000_000), 5),
     "lock_s": Key(t.integer(1, 86_400), 60),
 }
@@ -220,9 +222,6 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
         [one.symbol for one in traded], password_hash,
     )  # fmt: skip
     _check_cells(tables, participants, len(traded))
-    if sessions and venue["retention_days"]:
-        tables.wrong(("venue", "retention_days"), "a venue with sessions keeps its whole journal: "
-                     "their streams are made from it")  # fmt: skip
     feed = read_feed(tables, instruments, decimals)
     if packet_sessions and path.stat().st_mode & 0o077:
         tables.wrong((), f"holds session keys, and others may read it: chmod 600 {path}")
@@ -232,7 +231,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     assert calendar is not None
     folder = path.absolute().parent
     same = ("name", "durability", "volatile_journal", "policy", "checkpoint_every",
-            "retention_days", "order_capacity", "housekeeping_cores")  # fmt: skip
+            "retention_days", "order_capacity", "housekeeping_cores", "speed_bump_us")  # fmt: skip
     return VenueFile(
         path=path,
         instruments=instruments,
