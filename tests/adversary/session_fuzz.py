@@ -313,8 +313,9 @@ class Fuzz:
         time.sleep(CALM_S)
 
     def settled(self, before: dict[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
-        """What processes hold once connections that are over are closed."""
-        until = time.monotonic() + 60
+        """What processes hold once connections that are over are closed: of a FIX peer that read
+        nothing that is so after 2.4 of its heartbeats."""
+        until = time.monotonic() + PATIENCE_S
         while True:
             self.trade("quiet")
             now = self.holds()
