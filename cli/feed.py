@@ -95,6 +95,7 @@ class AddressType(click.ParamType):  # type: ignore[type-arg]
 @click.option("--snapshots", type=AddressType(), help="Where to begin with a snapshot.")
 @click.option("--depth", type=AddressType(),
               help="Group of the conflated feed, instead of the lines.")  # fmt: skip
+@click.option("--stream", type=AddressType(), help="Where the stream over SoupBinTCP is, instead.")
 @click.option("--interface", default="", help="Address of the interface to listen on.")
 @click.option("--symbol", help="Whose ladder to show; without it the first one that trades.")
 @click.option("--levels", type=click.IntRange(1, 50), default=10, show_default=True,
@@ -107,6 +108,7 @@ def listen(
     ask: tuple[str, int] | None,
     snapshots: tuple[str, int] | None,
     depth: tuple[str, int] | None,
+    stream: tuple[str, int] | None,
     interface: str,
     symbol: str | None,
     levels: int,
@@ -122,15 +124,21 @@ def listen(
 
     from openoutcry.market_data.receiver import Receiver
 
-    if (first is None) == (depth is None):
-        raise click.UsageError("say either -a (the full feed) or --depth (the conflated one)")
+    if [first, depth, stream].count(None) != 2:
+        raise click.UsageError("say either -a or --stream (the full feed) or --depth")
     if depth is not None:
         from openoutcry.cli.feed_depth import listen_to_depth
 
         listen_to_depth(depth, interface, symbol, seconds, as_json)
         return
-    receiver = Receiver([one for one in (first, second) if one], ask, interface,
-                        snapshots=snapshots)  # fmt: skip
+    receiver: Any
+    if stream is not None:
+        from openoutcry.market_data.stream import StreamReceiver
+
+        receiver = StreamReceiver(stream)
+    else:
+        receiver = Receiver([one for one in (first, second) if one], ask, interface,
+                            snapshots=snapshots)  # fmt: skip
     until = time.monotonic() + seconds if seconds else float("inf")
     console = Console(stderr=as_json)
     try:

@@ -319,6 +319,21 @@ SESSIONS_ROWS = (
 )
 sessions_table = partial(_goal_table, SESSIONS_ROWS)
 
+MARKET_DATA_ROWS = (
+    ("event_to_datagram_p50", "", "an event's release → its datagram, p50", "≤ 5 µs"),
+    ("event_to_datagram_p50", "bare_sendto", "the same / a bare sendto", "≤ 1.2"),
+    ("event_to_datagram_p99", "bare_sendto", "the same, p99", "≤ 2"),
+    ("turn_to_datagram_p50", "bare_sendto", "released and told in one thread / the same", "≤ 1.2"),
+    ("turn_to_datagram_p99", "bare_sendto", "the same, p99", "≤ 2"),
+    ("event_to_datagram_p50_two_lines", "", "to line B's datagram too, p50", ""),
+    ("encode_ns", "", "an event encoded", "≤ 10 ns"),
+    ("messages_out", "", "messages a second out of one core, one line", "≥ 5 M/s"),
+    ("order_path_throughput", "feed_off", "commands a second, with the feed / without", "≥ 0.97"),
+    ("receive_messages", "", "messages a second into a receiver's book", "≥ 10 M/s"),
+    ("receive_messages", "itchcpp", "the same / itchcpp's", "≥ 3"),
+)
+market_data_table = partial(_goal_table, MARKET_DATA_ROWS)
+
 
 def shim_fuzz_table(made: dict[str, Any]) -> str:
     figures = made["figures"]
@@ -437,6 +452,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "ring_kills": ring_kills_table,
     "shim": shim_table,
     "sessions": sessions_table,
+    "market-data": market_data_table,
     "shim_fuzz": shim_fuzz_table,
     "journal": journal_table,
     **dict.fromkeys(FACTS, facts_table),

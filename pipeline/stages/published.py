@@ -33,7 +33,8 @@ def publication_of(work: "Work", rules: npt.NDArray[np.int64]) -> npt.NDArray[An
     gives the same events whenever its stages ran, without a journal a gateway's verdicts could not
     be found again, participants' own bits are the settings', and beyond PARTICIPANTS the gateway
     has none."""
-    region, preloaded = work.shared.region, any(t.count for t in work.shared.tapes.values())
+    inputs = work.shared.preloaded.values()
+    region, preloaded = work.shared.region, any(one.count for one in inputs)
     if region is None or preloaded or work.journal is None or work.settings.check_participants:
         return None
     header = region.view(np.int64)[: lay.HEADER_BYTES // 8]
