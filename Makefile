@@ -2,10 +2,13 @@
 #   PYTHON  the interpreter to make the environment with      make run PYTHON=python3.12
 #   VENV    where the environment is                          make test VENV=/tmp/venv
 #   ARGS    more arguments for pytest                         make test ARGS="tests/ring -x"
+#   WORKERS how many at once, 2 to 4 by itself                make test WORKERS=2
+#   ORDERS  how many orders `make run` sends                  make run ORDERS=100000
 
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+ORDERS ?= 1000000
 BIN := $(VENV)/bin
 # The tests start processes by the hundred, and each would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -30,7 +33,7 @@ help:
 
 run: $(VENV)/.run-ready
 	@rm -rf run-journal
-	$(BIN)/outcry run --flow normal --orders 1000000 --rate 100000 --topology processes \
+	$(BIN)/outcry run --flow normal --orders $(ORDERS) --rate 100000 --topology processes \
 		--durability durable --journal run-journal --report report.html
 
 test: $(VENV)/.test-ready
@@ -38,17 +41,21 @@ test: $(VENV)/.test-ready
 	@$(BIN)/python -m openoutcry.dpdk_shim.native
 	-@$(BIN)/python -m openoutcry bench matcher --setup
 ifeq ($(strip $(ARGS)),)
-	@echo "Compiling the kernels, with their assertions and without: a minute or two the first time."
-	@(OUTCRY_VERIFY=1 $(BIN)/python tests/compile_first.py verified; \
+	@echo "Compiling the kernels, with their assertions and without, and what the tests talk to:"
+	@echo "some minutes the first time."
+	@scripts/install-peers.sh $(BIN)/python & \
+	(OUTCRY_VERIFY=1 $(BIN)/python tests/compile_first.py verified; \
 	$(BIN)/python tests/compile_first.py sessions) & \
 	$(BIN)/python tests/compile_first.py matcher; wait
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n $${WORKERS:-$$($(BIN)/python tests/workers.py)} --dist loadgroup
 else
+	@scripts/install-peers.sh $(BIN)/python
 	$(BIN)/python -m pytest $(ARGS)
 endif
 
 test-long: $(VENV)/.test-ready
 	@scripts/setup-system.sh $(BIN)/python
+	@scripts/install-peers.sh $(BIN)/python
 	$(BIN)/python -m pytest -m long $(ARGS)
 
 evidence: $(VENV)/.test-ready
@@ -110,6 +117,4 @@ $(VENV)/.test-ready: $(VENV)/.run-ready
 	@echo "Installing what the tests need from PyPI into $(VENV): a minute or two."
 	@scripts/setup-system.sh $(BIN)/python compilers
 	@$(PIP) --editable '.[test]'
-	@$(PIP) --editable '.[peers]' || \
-		echo "quickfix could not be built (above is why): tests that talk to it are skipped." >&2
 	@touch $@

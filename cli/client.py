@@ -67,13 +67,17 @@ def ouch(
 @click.argument("to", type=Endpoint(), metavar="HOST:PORT")
 @_session_options
 @_target_option
+@click.option("--version", type=click.Choice(["4.4", "4.2"]), default="4.4", show_default=True)
 @click.option("--prefix", default="", help="Of the ClOrdIDs; none: the time of day.")
-def fix(to: tuple[str, int], user: str, password: str, target: str, prefix: str) -> None:
-    """Log on over FIX 4.4 (both sides count from 1) and read commands: `help` says which."""
+def fix(
+    to: tuple[str, int], user: str, password: str, target: str, version: str, prefix: str
+) -> None:
+    """Log on over FIX (both sides count from 1) and read commands: `help` says which."""
     prefix = prefix or time.strftime("%H%M%S-")
-    with FixClient(*to, user, password, target=target, prefix=prefix) as session:
+    with FixClient(*to, user, password, target=target, version=version, prefix=prefix) as session:
         click.echo(f"logged on to {target}")
-        session.mass_status()
+        if version != "4.2":
+            session.mass_status()
         _read(FixPrompt(session))
 
 

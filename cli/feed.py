@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from openoutcry.cli.feed_ladder import REDRAW_S, drawn, price_text
 from openoutcry.cli.options import PathArgument, as_json_option
 
 if TYPE_CHECKING:
     from openoutcry.market_data.receiver import Receiver
-
-REDRAW_S = 0.25
 
 
 @click.group()
@@ -79,10 +78,12 @@ class AddressType(click.ParamType):  # type: ignore[type-arg]
 
 
 @feed.command()
-@click.option("-a", "first", type=AddressType(), required=True, help="Group of line A.")
+@click.option("-a", "first", type=AddressType(), help="Group of line A.")
 @click.option("-b", "second", type=AddressType(), help="Group of line B.")
 @click.option("--ask", type=AddressType(), help="Where to ask for what is missing.")
 @click.option("--snapshots", type=AddressType(), help="Where to begin with a snapshot.")
+@click.option("--depth", type=AddressType(),
+              help="Group of the conflated feed, instead of the lines.")  # fmt: skip
 @click.option("--interface", default="", help="Address of the interface to listen on.")
 @click.option("--symbol", help="Whose ladder to show; without it the first one that trades.")
 @click.option("--levels", type=click.IntRange(1, 50), default=10, show_default=True,
@@ -90,10 +91,11 @@ class AddressType(click.ParamType):  # type: ignore[type-arg]
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long to listen.")
 @as_json_option
 def listen(
-    first: tuple[str, int],
+    first: tuple[str, int] | None,
     second: tuple[str, int] | None,
     ask: tuple[str, int] | None,
     snapshots: tuple[str, int] | None,
+    depth: tuple[str, int] | None,
     interface: str,
     symbol: str | None,
     levels: int,
@@ -109,6 +111,13 @@ def listen(
 
     from openoutcry.market_data.receiver import Receiver
 
+    if (first is None) == (depth is None):
+        raise click.UsageError("say either -a (the full feed) or --depth (the conflated one)")
+    if depth is not None:
+        from openoutcry.cli.feed_depth import listen_to_depth
+
+        listen_to_depth(depth, interface, symbol, seconds, as_json)
+        return
     receiver = Receiver([one for one in (first, second) if one], ask, interface,
                         snapshots=snapshots)  # fmt: skip
     until = time.monotonic() + seconds if seconds else float("inf")
@@ -156,8 +165,6 @@ def account(receiver: "Receiver", levels: int) -> dict[str, Any]:
 
 def ladder(receiver: "Receiver", symbol: str | None, levels: int) -> Any:
     """Asks above bids, best in the middle, with the spread and the last trade."""
-    from rich.table import Table
-
     lines, book = receiver.lines, receiver.book
     found = book.instruments()
     shown = [one for one in found if symbol is None or one.symbol == symbol]
@@ -167,22 +174,6 @@ def ladder(receiver: "Receiver", symbol: str | None, levels: int) -> Any:
         waiting = f"{symbol} is not in it" if found else "nothing yet"
         return f"session {lines.session.decode('latin-1') or '?'}: {waiting}; {state}"
     bids, asks = (book.levels(chosen.locate, side, levels) for side in "BS")
-    spread = price_text(asks[0][0] - bids[0][0]) if bids and asks else "none"
     last = f"{chosen.last_shares:,} @ {price_text(chosen.last_price)}" if chosen.trades else "none"
-    table = Table(
-        title=f"{chosen.symbol} {chosen.state}",
-        caption=f"last {last} · volume {chosen.volume:,} · spread {spread}\n{state}",
-    )
-    for name in ("orders", "bid", "price", "ask", "orders"):
-        table.add_column(name, justify="right")
-    for price, shares, orders in reversed(asks):
-        table.add_row("", "", price_text(price), f"{shares:,}", str(orders))
-    for price, shares, orders in bids:
-        table.add_row(str(orders), f"{shares:,}", price_text(price), "", "")
-    return table
-
-
-def price_text(price: int) -> str:
-    """A price with its four decimals."""
-    sign, price = ("-", -price) if price < 0 else ("", price)
-    return f"{sign}{price // 10_000:,}.{price % 10_000:04d}"
+    return drawn(f"{chosen.symbol} {chosen.state}", bids, asks,
+                 f"last {last} · volume {chosen.volume:,}", state)  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 import openoutcry
+from openoutcry.early import leaving_at_once
 from openoutcry.wire.errors import OutcryError
 
 AS_JSON = "openoutcry.json"
@@ -54,7 +55,8 @@ class OutcryGroup(click.Group):
         if cmd_name not in SUBCOMMANDS:
             return None
         name = cmd_name.replace("-", "_")
-        command: click.Command = getattr(import_module(f"openoutcry.cli.{name}"), name)
+        with leaving_at_once():
+            command: click.Command = getattr(import_module(f"openoutcry.cli.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,4 +1,4 @@
-"""A client of FIX 4.4: blocking, small, one connection; it answers what the session layer asks.
+"""A client of FIX: blocking, small, one connection; it answers what the session layer asks.
 
 Prices are decimal text or :class:`decimal.Decimal`; floats are refused.
 """
@@ -19,7 +19,8 @@ from openoutcry.client.soupbin import ClientError, SessionEnded
 
 Fields = tuple[tuple[int, str], ...]
 NAMES = {
-    1: "Account", 6: "AvgPx", 11: "ClOrdID", 14: "CumQty", 17: "ExecID", 31: "LastPx",
+    1: "Account", 6: "AvgPx", 11: "ClOrdID", 14: "CumQty", 17: "ExecID", 20: "ExecTransType",
+    31: "LastPx",
     32: "LastQty", 37: "OrderID", 38: "OrderQty", 39: "OrdStatus", 40: "OrdType", 41: "OrigClOrdID",
     44: "Price", 45: "RefSeqNum", 54: "Side", 55: "Symbol", 58: "Text", 59: "TimeInForce",
     99: "StopPx", 102: "CxlRejReason", 103: "OrdRejReason", 150: "ExecType", 151: "LeavesQty",
@@ -88,6 +89,7 @@ class FixClient(LoggedIn):
         password: str,
         *,
         target: str = "OUTCRY",
+        version: str = "4.4",
         numbers: FixNumbers | None = None,
         next_expected: bool = False,
         heartbeat_s: int = 30,
@@ -95,12 +97,13 @@ class FixClient(LoggedIn):
         prefix: str = "",
         timeout_s: float = 10.0,
     ) -> None:
-        """Connect and log on.  ``name`` is the SenderCompID, ``target`` the venue's; with
+        """Connect and log on.  ``name`` is the SenderCompID, ``target`` the venue's; ``version`` is
+        4.4 or 4.2; with
         ``next_expected`` the venue is told what is missed (789) and sends it of itself.
 
         Raises :class:`ClientError` if nobody answers or the venue refuses."""
         self.name, self.target, self.prefix = name, target, prefix
-        self.heartbeat_s = heartbeat_s
+        self.heartbeat_s, self.version = heartbeat_s, version
         self.numbers = numbers or FixNumbers()
         try:
             self.socket = socket.create_connection((host, port), timeout_s)
@@ -112,7 +115,10 @@ class FixClient(LoggedIn):
         self._data = bytearray()
         self._sent_s = self._heard_s = time.monotonic()
         self._asked_to = 0
-        logon = [(98, "0"), (108, str(heartbeat_s)), (554, password)]
+        secret = [(554, password)]
+        if version == "4.2":
+            secret = [(95, str(len(password))), (96, password)]
+        logon = [(98, "0"), (108, str(heartbeat_s)), *secret]
         if numbers is None:
             logon.append((141, "Y"))
         if next_expected:
@@ -323,7 +329,7 @@ class FixClient(LoggedIn):
         head += [pair for pair in fields if pair[0] == POSS_RESEND]
         rest = (pair for pair in fields if pair[0] != POSS_RESEND)
         body = b"".join(b"%d=%s\x01" % (t, v.encode("latin-1")) for t, v in (*head, *rest))
-        data = b"8=FIX.4.4\x019=%d\x01" % len(body) + body
+        data = b"8=FIX.%s\x019=%d\x01" % (self.version.encode(), len(body)) + body
         return data + b"10=%03d\x01" % (sum(data) % 256)
 
     def _write(self, data: bytes) -> None:

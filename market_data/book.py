@@ -53,7 +53,9 @@ class Book:
         self._instruments = np.zeros(
             (b.MAX_LOCATE + 1) * b.INSTRUMENT_BYTES // 8, np.int64
         ).reshape(b.MAX_LOCATE + 1, -1)
+        self._hints = np.zeros(len(b.HINT_SHIFTS) * b.HINTS_EACH, np.uint32)
         self._header[b.INSTRUMENTS // 8] = self._instruments.ctypes.data
+        self._header[b.HINTS // 8] = self._hints.ctypes.data
         self._orders = self._levels = np.zeros(0, np.int64)
         self._tables: tuple[npt.NDArray[np.int64], ...] = ()
         self._allocate(orders)
@@ -61,12 +63,12 @@ class Book:
     def _allocate(self, capacity: int) -> None:
         """Room for so many orders; what there is stays as it is."""
         header, old = self._header, (self._orders, self._levels)
-        self._orders = np.zeros((capacity + 1) * b.ORDER_BYTES // 8, np.int64)
-        self._levels = np.zeros((capacity + 1) * b.LEVEL_BYTES // 8, np.int64)
+        self._orders = lines((capacity + 1) * b.ORDER_BYTES)
+        self._levels = lines((capacity + 1) * b.LEVEL_BYTES)
         for new, before in zip((self._orders, self._levels), old, strict=True):
             new[: len(before)] = before
-        entries = 1 << (2 * capacity).bit_length()
-        self._tables = tuple(np.zeros(2 * entries, np.int64) for _ in range(2))
+        entries = max(16, 1 << (2 * capacity).bit_length())
+        self._tables = tuple(lines(b.ENTRY_BYTES * entries) for _ in range(2))
         for word, value in (
             (b.ORDERS, self._orders.ctypes.data),
             (b.ORDER_CAPACITY, capacity),
@@ -82,10 +84,10 @@ class Book:
             (self._levels, b.LEVEL_BYTES, b.LEVEL_FREE, b.COUNT, b.WORSE),
             (self._orders, b.ORDER_BYTES, b.ORDER_FREE, b.SHARES, b.BEHIND),
         ):
-            table_of, free = rows.reshape(-1, row_bytes // 8), int(header[first // 8])
+            words, free = rows.view(np.uint32).reshape(-1, row_bytes // 4), int(header[first // 8])
             while free:
-                table_of[free, mark // 8] = 0
-                free = int(table_of[free, behind // 8])
+                words[free, mark // 4 : mark // 4 + 2] = 0  # where rehash looks
+                free = int(words[free, behind // 4])
         for table, rows, row_bytes, used, count_at in (
             (self._tables[0], self._orders, b.ORDER_BYTES, b.ORDERS_USED, b.SHARES),
             (self._tables[1], self._levels, b.LEVEL_BYTES, b.LEVELS_USED, b.COUNT),
@@ -113,6 +115,8 @@ class Book:
         """Be the book that was saved."""
         self._header[:] = arrays["book"]
         self._header[b.INSTRUMENTS // 8] = self._instruments.ctypes.data
+        self._header[b.HINTS // 8] = self._hints.ctypes.data
+        self._hints[:] = 0
         self._instruments[:] = 0
         self._instruments[: len(arrays["places"])] = arrays["places"]
         self._orders, self._levels = arrays["orders"], arrays["levels"]
@@ -192,6 +196,13 @@ class Book:
             for side in SIDES:
                 hash_side(found, locate, side, self.orders(locate, side)[:, :2])
         return found.hexdigest()
+
+
+def lines(size_bytes: int) -> npt.NDArray[np.int64]:
+    """Zeroed memory that begins with a cache line."""
+    memory = np.zeros(size_bytes // 8 + 8, np.int64)
+    first = -memory.ctypes.data % 64 // 8
+    return memory[first : first + size_bytes // 8]
 
 
 def hash_side(found: Any, locate: int, side: str, orders: npt.NDArray[np.int64]) -> None:

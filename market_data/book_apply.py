@@ -8,7 +8,16 @@ import openoutcry.market_data.book_state as b
 from openoutcry.wire.big_endian import load_any64, load_be16, load_be32, load_be64
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import add_wrapping, load_i64, load_u8, mul_wrapping, store_i64
+from openoutcry.wire.memory import (
+    add_wrapping,
+    load_i64,
+    load_u8,
+    load_u32,
+    mul_wrapping,
+    prefetch,
+    store_i64,
+    store_u32,
+)
 
 _OUT = {message.kind: message for message in ITCH50.server}
 _S, _R, _H, _A, _E, _C = (_OUT[kind].at for kind in "SRHAEC")
@@ -40,7 +49,7 @@ def enter(state: int, ref: int, locate: int, is_buy: int, price: int, shares: in
         return fail(state, b.FULL)
     number = load_i64(state + b.ORDER_FREE)
     if number != 0:
-        store_i64(state + b.ORDER_FREE, load_i64(b.order_row(state, number) + b.BEHIND))
+        store_i64(state + b.ORDER_FREE, load_u32(b.order_row(state, number) + b.BEHIND))
     else:
         number = load_i64(state + b.ORDERS_USED) + 1
         store_i64(state + b.ORDERS_USED, number)
@@ -53,13 +62,13 @@ def enter(state: int, ref: int, locate: int, is_buy: int, price: int, shares: in
     row, at = b.order_row(state, number), b.level_row(state, level)
     last = load_i64(at + b.LAST)
     store_i64(row + b.REF, ref)
-    store_i64(row + b.PRICE, price)
-    store_i64(row + b.SHARES, shares)
-    store_i64(row + b.LEVEL, level)
-    store_i64(row + b.BEHIND, 0)
-    store_i64(row + b.BEFORE, last)
+    store_u32(row + b.PRICE, price)
+    store_u32(row + b.SHARES, shares)
+    store_u32(row + b.LEVEL, level)
+    store_u32(row + b.BEHIND, 0)
+    store_u32(row + b.BEFORE, last)
     if last != 0:
-        store_i64(b.order_row(state, last) + b.BEHIND, number)
+        store_u32(b.order_row(state, last) + b.BEHIND, number)
     else:
         store_i64(at + b.FIRST, number)
     store_i64(at + b.LAST, number)
@@ -83,24 +92,24 @@ def leave(state: int, entry: int) -> None:
     """An order is no longer there."""
     number = load_i64(entry + 8)
     row = b.order_row(state, number)
-    level = load_i64(row + b.LEVEL)
+    level = load_u32(row + b.LEVEL)
     at = b.level_row(state, level)
-    before, behind = load_i64(row + b.BEFORE), load_i64(row + b.BEHIND)
+    before, behind = load_u32(row + b.BEFORE), load_u32(row + b.BEHIND)
     if before != 0:
-        store_i64(b.order_row(state, before) + b.BEHIND, behind)
+        store_u32(b.order_row(state, before) + b.BEHIND, behind)
     else:
         store_i64(at + b.FIRST, behind)
     if behind != 0:
-        store_i64(b.order_row(state, behind) + b.BEFORE, before)
+        store_u32(b.order_row(state, behind) + b.BEFORE, before)
     else:
         store_i64(at + b.LAST, before)
-    store_i64(at + b.TOTAL, load_i64(at + b.TOTAL) - load_i64(row + b.SHARES))
+    store_i64(at + b.TOTAL, load_i64(at + b.TOTAL) - load_u32(row + b.SHARES))
     count = load_i64(at + b.COUNT) - 1
     store_i64(at + b.COUNT, count)
     if count == 0:
         b.drop_level(state, level)
     b.take_out(load_i64(state + b.ORDER_TABLE), load_i64(state + b.ORDER_MASK), entry)
-    store_i64(row + b.BEHIND, load_i64(state + b.ORDER_FREE))
+    store_u32(row + b.BEHIND, load_i64(state + b.ORDER_FREE))
     store_i64(state + b.ORDER_FREE, number)
     store_i64(state + b.OPEN, load_i64(state + b.OPEN) - 1)
 
@@ -109,14 +118,14 @@ def leave(state: int, entry: int) -> None:
 def take_off(state: int, entry: int, shares: int) -> int:
     """Fewer shares of an order; 0 after an error."""
     row = b.order_row(state, load_i64(entry + 8))
-    left = load_i64(row + b.SHARES) - shares
+    left = load_u32(row + b.SHARES) - shares
     if left < 0 or shares == 0:
         return fail(state, b.TOO_MUCH)
     if left == 0:
         leave(state, entry)
         return 1
-    store_i64(row + b.SHARES, left)
-    at = b.level_row(state, load_i64(row + b.LEVEL))
+    store_u32(row + b.SHARES, left)
+    at = b.level_row(state, load_u32(row + b.LEVEL))
     store_i64(at + b.TOTAL, load_i64(at + b.TOTAL) - shares)
     return 1
 
@@ -141,7 +150,7 @@ def executed(state: int, message: int, size: int, locate: int) -> int:
     entry = find(state, load_be64(message + _E.reference))
     if entry == 0:
         return 0
-    price = load_i64(b.order_row(state, load_i64(entry + 8)) + b.PRICE)
+    price = load_u32(b.order_row(state, load_i64(entry + 8)) + b.PRICE)
     shares = load_be32(message + _E.shares)
     if take_off(state, entry, shares) == 0:
         return 0
@@ -161,7 +170,7 @@ def replaced(state: int, message: int, size: int, locate: int) -> int:
     table, mask = load_i64(state + b.ORDER_TABLE), load_i64(state + b.ORDER_MASK)
     if shares == 0 or ref == 0 or load_i64(b.place_of(table, mask, ref)) != 0:
         return fail(state, b.TWICE if ref != 0 and shares != 0 else b.BAD_MESSAGE)
-    level = b.level_row(state, load_i64(b.order_row(state, load_i64(entry + 8)) + b.LEVEL))
+    level = b.level_row(state, load_u32(b.order_row(state, load_i64(entry + 8)) + b.LEVEL))
     is_buy = load_i64(level + b.KEY) & b.SIDE_BIT
     leave(state, entry)
     return enter(state, ref, locate, is_buy, load_be32(message + _U.price), shares)
@@ -238,12 +247,18 @@ def apply(state: int, messages: int, length: int) -> int:
     """Take in messages, each behind its length; returns how many bytes were.  After an error the
     header has its kind, and the message at which it happened was not taken in."""
     at = 0
+    orders, mask = load_i64(state + b.ORDER_TABLE), load_i64(state + b.ORDER_MASK)
     while at + FRAME_BYTES <= length:
         size = load_be16(messages + at)
         if at + FRAME_BYTES + size > length:
             fail(state, b.BAD_MESSAGE)
             break
         message = messages + at + FRAME_BYTES
+        # The next message's order, if it has one: where it would stand is asked for by now.
+        ahead = at + 2 * FRAME_BYTES + size + _E.reference + 8
+        if ahead <= length:
+            ref = load_be64(messages + ahead - 8)
+            prefetch(orders + b.ENTRY_BYTES * b.home_of(ref, mask))
         if one(state, message, size) == 0:
             break
         at += FRAME_BYTES + size
@@ -279,11 +294,11 @@ def list_orders(state: int, locate: int, is_buy: int, out: int, room: int) -> in
         while number != 0:
             row = b.order_row(state, number)
             if count < room:
-                store_i64(out + 24 * count, load_i64(row + b.PRICE))
-                store_i64(out + 24 * count + 8, load_i64(row + b.SHARES))
+                store_i64(out + 24 * count, load_u32(row + b.PRICE))
+                store_i64(out + 24 * count + 8, load_u32(row + b.SHARES))
                 store_i64(out + 24 * count + 16, load_i64(row + b.REF))
             count += 1
-            number = load_i64(row + b.BEHIND)
+            number = load_u32(row + b.BEHIND)
         level = load_i64(at + b.WORSE)
     return count
 

@@ -4,7 +4,7 @@ Rows are named by their numbers, from 1, so that a larger memory takes them over
 """
 
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, mul_wrapping, store_i64
+from openoutcry.wire.memory import load_i64, load_u32, mul_wrapping, store_i64, store_u32
 
 (
     ORDERS, ORDER_FREE, ORDERS_USED, ORDER_CAPACITY, ORDER_TABLE, ORDER_MASK,
@@ -13,16 +13,17 @@ from openoutcry.wire.memory import load_i64, mul_wrapping, store_i64
     ERROR, ERROR_AT,
     MESSAGES, OPEN,
     NOW,
-) = range(0, 8 * 18, 8)  # fmt: skip
+    HINTS,
+) = range(0, 8 * 19, 8)  # fmt: skip
 """MESSAGES: taken in so far; OPEN: displayed orders; NOW: ns since midnight of the last message."""
 HEADER_BYTES = 256
 
-REF, PRICE, SHARES, LEVEL, BEHIND, BEFORE = range(0, 48, 8)
-ORDER_BYTES = 48
-"""An order: LEVEL, BEHIND and BEFORE (in its queue) are numbers of rows; BEHIND also links free
-rows."""
+REF, SHARES, LEVEL, BEHIND, BEFORE, PRICE = 0, 8, 12, 16, 20, 24
+ORDER_BYTES = 32
+"""An order: REF is a u64, all else u32, two orders a cache line; LEVEL, BEHIND and BEFORE (in its
+queue) are numbers of rows; BEHIND also links free rows."""
 KEY, TOTAL, COUNT, FIRST, LAST, WORSE, BETTER = range(0, 56, 8)
-LEVEL_BYTES = 56
+LEVEL_BYTES = 64
 """A level: its KEY is locate, side and price; WORSE also links free rows."""
 SYMBOL, BEST_BID, BEST_ASK, STATE, LAST_PRICE, LAST_SHARES, VOLUME, TRADES, TURNOVER = range(
     0, 72, 8
@@ -42,11 +43,25 @@ ENTRY_BYTES = 16
 """Of a table: a key, 0 if the place is free, and a number."""
 
 
+HINT_SHIFTS = (4, 9, 14)
+HINTS_EACH = 1 << 12
+"""Where a new level's place is sought from: for prices that agree but for so many low bits, a level
+that there was; so many numbers (u32) for each shift.  Levels of a book that is deep and changes far
+from its best would else be walked over one by one (measured: 36 a message)."""
+
+
+@kernel
+def hint_at(state: int, which: int, key: int, shift: int) -> int:
+    mixed = mul_wrapping(key >> shift, -0x61C8864680B583EB) >> 40
+    return load_i64(state + HINTS) + 4 * (HINTS_EACH * which + (mixed & (HINTS_EACH - 1)))
+
+
 @kernel
 def home_of(key: int, mask: int) -> int:
-    # Four keys in a row share a cache line: numbers and prices that are near meet often.
+    # Four keys in a row share two cache lines, as they meet often, and a free place behind each
+    # ends most searches and removals at once.
     mixed = mul_wrapping(key >> 2 ^ (key >> 31 & 0x1FFFFFFFF), -0x61C8864680B583EB)
-    return (mixed >> 32 << 2 | key & 3) & mask
+    return (mixed >> 32 << 3 | (key & 3) << 1) & mask
 
 
 @kernel
@@ -100,8 +115,37 @@ def best_of(state: int, key: int) -> int:
 
 
 @kernel
+def sought(state: int, key: int) -> int:
+    """The level behind which that of ``key``, which is none yet, stands; 0: it is the best.  From
+    the nearest hint there is."""
+    at, is_bid = load_i64(best_of(state, key)), key & SIDE_BIT != 0
+    for which in range(len(HINT_SHIFTS)):
+        shift = HINT_SHIFTS[which]
+        number = load_u32(hint_at(state, which, key, shift))
+        row = level_row(state, number)
+        # A row that is free, or another level's by now, may stand there too.
+        if (
+            number != 0
+            and load_i64(row + COUNT) != 0
+            and load_i64(row + KEY) >> shift == key >> shift
+        ):
+            at = number
+            break
+    better = 0
+    if at != 0 and (load_i64(level_row(state, at) + KEY) < key) == is_bid:
+        # It is worse: the place is on the way to the best.
+        better = load_i64(level_row(state, at) + BETTER)
+        while better != 0 and (load_i64(level_row(state, better) + KEY) < key) == is_bid:
+            better = load_i64(level_row(state, better) + BETTER)
+        return better
+    while at != 0 and (load_i64(level_row(state, at) + KEY) < key) != is_bid:
+        better, at = at, load_i64(level_row(state, at) + WORSE)
+    return better
+
+
+@kernel
 def new_level(state: int, key: int, entry: int) -> int:
-    """The number of a new, empty level, linked in its place; it is sought from the best on."""
+    """The number of a new, empty level, linked in its place."""
     number = load_i64(state + LEVEL_FREE)
     if number != 0:
         store_i64(state + LEVEL_FREE, load_i64(level_row(state, number) + WORSE))
@@ -115,12 +159,8 @@ def new_level(state: int, key: int, entry: int) -> int:
         store_i64(row + at, 0)
     store_i64(row + KEY, key)
     best = best_of(state, key)
-    better, worse = 0, load_i64(best)
-    while worse != 0:
-        other = load_i64(level_row(state, worse) + KEY)
-        if (other < key) == (key & SIDE_BIT != 0):
-            break
-        better, worse = worse, load_i64(level_row(state, worse) + WORSE)
+    better = sought(state, key)
+    worse = load_i64(level_row(state, better) + WORSE) if better != 0 else load_i64(best)
     store_i64(row + BETTER, better)
     store_i64(row + WORSE, worse)
     if better != 0:
@@ -129,6 +169,8 @@ def new_level(state: int, key: int, entry: int) -> int:
         store_i64(best, number)
     if worse != 0:
         store_i64(level_row(state, worse) + BETTER, number)
+    for which in range(len(HINT_SHIFTS)):
+        store_u32(hint_at(state, which, key, HINT_SHIFTS[which]), number)
     return number
 
 

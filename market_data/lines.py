@@ -99,6 +99,18 @@ class Lines:
                 self._gap_ns = self._asked_ns = 0
             found = self._ripe()
 
+    def jump(self, sequence: int) -> None:
+        """Go on with that message: those before it are in a snapshot."""
+        if sequence <= self.next_sequence:
+            return
+        self.next_sequence = sequence
+        self._gap_ns = self._asked_ns = 0
+        for first in [k for k, packet in self._early.items() if k + packet.count <= sequence]:
+            del self._early[first]
+        found = self._ripe()
+        if found is not None:
+            self._take(found)
+
     def _ripe(self) -> mold.Packet | None:
         """A packet that came too early and no longer is."""
         if not self._early:

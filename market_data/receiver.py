@@ -1,16 +1,20 @@
 """A feed handler: the sockets of both lines and of requests, and the book that comes of them."""
 
+import contextlib
 import select
 import time
 from collections.abc import Callable
 
 from openoutcry.market_data.book import Book
+from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.glimpse import fetch
 from openoutcry.market_data.lines import Lines
 from openoutcry.market_data.publisher import join
 from openoutcry.market_data.spec import Address
 
 TAKEN_A_TURN = 1024
+SNAPSHOT_GAP = 50_000
+"""Messages that are missing at once from which on a snapshot takes less than asking for them."""
 PACKET_BYTES = 1 << 16
 
 
@@ -19,8 +23,9 @@ class Receiver:
 
     ``server``: where to ask for what is missing; without one a gap stays.  ``deliver`` is given all
     messages besides the book, each behind its length, and the number of the first.  ``snapshots``:
-    where to begin with a snapshot; else the stream is asked for from its first message on.  Raises
-    :class:`FeedError` if there is none to be had.
+    where to begin with a snapshot, and where to go when more than ``gap`` messages are missing
+    (``deliver`` then misses what is in the snapshot); else the stream is asked for from its first
+    message on.  Raises :class:`FeedError` if there is none to be had.
     """
 
     def __init__(
@@ -30,9 +35,11 @@ class Receiver:
         interface: str = "",
         deliver: Callable[[bytes, int], None] = lambda messages, first: None,
         snapshots: Address | None = None,
+        gap: int = SNAPSHOT_GAP,
     ) -> None:
         self.book = Book()
         self.server, self._deliver = server, deliver
+        self.snapshots, self._gap, self.joins = snapshots, gap, 0
         self.lines = Lines(self._take)
         self._sockets = [join(line, interface) for line in lines]
         if server is not None:
@@ -40,9 +47,17 @@ class Receiver:
             self._sockets.append(self._requests)
         if snapshots is not None:
             # The lines are joined: what comes meanwhile waits in their sockets.
-            session, messages, following = fetch(snapshots)
-            self.book.apply(messages)
-            self.lines.session, self.lines.next_sequence = session.encode(), following
+            self._begin_with_snapshot(snapshots)
+
+    def _begin_with_snapshot(self, server: Address) -> None:
+        """The book of a moment, and the lines from there on."""
+        session, messages, following = fetch(server)
+        book = Book()
+        book.apply(messages)
+        self.book = book
+        self.lines.session = session.encode()
+        self.lines.jump(following)
+        self.joins += 1
 
     def _take(self, messages: bytes, first: int) -> None:
         self.book.apply(messages)
@@ -61,6 +76,9 @@ class Receiver:
                     break
                 self.lines.take(data, time.monotonic_ns())
                 count += 1
+        if self.snapshots is not None and self.lines.missing[1] > self._gap:
+            with contextlib.suppress(FeedError):  # none to be had now: asked for as any gap is
+                self._begin_with_snapshot(self.snapshots)
         if self.server is not None:
             request = self.lines.request(time.monotonic_ns())
             if request:

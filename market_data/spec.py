@@ -21,6 +21,12 @@ class FeedSpec:
     """Where requests for messages are taken, over UDP."""
     snapshots: Address | None = None
     """Where snapshots are given, over TCP."""
+    depth: Address | None = None
+    """Group of the conflated feed's records."""
+    pages: Address | None = None
+    """Where the conflated feed is served over WebSocket."""
+    interval_ms: int = 100
+    """Of the conflated feed, at its shortest."""
     ttl: int = 1
     mtu: int = MTU
     heartbeat_ms: int = 1_000
@@ -33,8 +39,13 @@ class FeedSpec:
 
     def __post_init__(self) -> None:
         addresses = [
-            one for one in (self.a, self.b, self.retransmission, self.snapshots) if one is not None
+            one
+            for one in (self.a, self.b, self.retransmission, self.snapshots, self.depth, self.pages)
+            if one is not None
         ]
+        if (self.depth or self.pages) and self.snapshots is None:
+            raise FeedError("the conflated feed (depth, pages) begins with a snapshot: "
+                            "`snapshots` is missing")  # fmt: skip
         versions = {ip_address(host).version for host, _ in addresses}
         if len(versions) > 1:
             raise FeedError("the feed's addresses are of IPv4 and of IPv6: of one, please")

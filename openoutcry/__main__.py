@@ -1,15 +1,9 @@
 """``python -m openoutcry``: the ``outcry`` command."""
 
-import sys
+from openoutcry.early import leaving_at_once
 
-try:
+with leaving_at_once():
     from openoutcry.cli.main import main
-except KeyboardInterrupt:
-    # Control-C before click is there to answer it: in its words and with its status.
-    sys.stderr.write("Aborted!\n")
-    if "--json" in sys.argv:
-        sys.stdout.write('{"error": "Aborted!"}\n')
-    sys.exit(1)
 
 __all__ = ["main"]
 

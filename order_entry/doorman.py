@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import soupbin
@@ -41,8 +42,9 @@ LOGIN_S = 10.0
 HANDED_S = 2.0
 """A session that was handed over counts as connected for so long, until the stage says so."""
 MAX_WAITING = 256
-"""Connections that have not logged in."""
-MAX_HASHING = 2
+"""Connections that have not logged in; for one more, the address that has most loses its oldest."""
+MAX_HASHING, MAX_HASHING_EACH = 3, 2
+"""Passwords that are checked at once, in all and of one address: others' are not kept waiting."""
 MAX_ATTEMPTS = 4096
 SEQUENCE_AT = soupbin.HEADER_BYTES + 10
 """Where login_accepted has the sequence number."""
@@ -79,7 +81,8 @@ class Doorman:
     refused: Counter[str] = field(default_factory=Counter)
     attempts: dict[tuple[str, str], Attempts] = field(default_factory=dict)
     handed: dict[int, tuple[int, float]] = field(default_factory=dict)
-    waiting: int = 0
+    waiting: dict[asyncio.Task[None], str] = field(default_factory=dict)
+    """Connections that have not logged in, the oldest first, and whence they came."""
 
     def __post_init__(self) -> None:
         self.names = {
@@ -89,6 +92,8 @@ class Doorman:
         self.no_such_hash = self.hasher.hash("nobody has this password")
         """Checked for a name that does not exist, so that its answer takes as long."""
         self.tasks: set[asyncio.Task[None]] = set()
+        self.turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        """Of each address whose passwords are being checked."""
 
     def run(self) -> None:
         """Until the process ends."""
@@ -111,27 +116,36 @@ class Doorman:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                client, _ = await loop.sock_accept(listener)
+                client, (address, *_) = await loop.sock_accept(listener)
             except OSError:
                 # No descriptor is left, or the client has gone already.
                 await asyncio.sleep(0.05)
                 continue
-            if self.waiting >= MAX_WAITING:
-                self.refused["too many connections"] += 1
-                client.close()
-                continue
-            task = loop.create_task(self._receive(client, port, context))
+            if len(self.waiting) >= MAX_WAITING:
+                self._turn_away()
+            task = loop.create_task(self._receive(client, port, context, address))
+            self.waiting[task] = address
             self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+            task.add_done_callback(self._done)
+
+    def _turn_away(self) -> None:
+        """Nobody keeps others out by waiting at the door himself."""
+        ((most, _),) = Counter(self.waiting.values()).most_common(1)
+        oldest = next(task for task, address in self.waiting.items() if address == most)
+        self.refused["too many connections"] += 1
+        del self.waiting[oldest]
+        oldest.cancel()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        self.waiting.pop(task, None)
 
     async def _receive(
-        self, client: socket.socket, port: PortSpec, context: ssl.SSLContext | None
+        self, client: socket.socket, port: PortSpec, context: ssl.SSLContext | None, address: str
     ) -> None:
-        self.waiting += 1
         try:
             client.setblocking(False)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            address = client.getpeername()[0]
             if context is None:
                 await self._let_in_plain(client, port, address)
             else:
@@ -139,7 +153,6 @@ class Doorman:
         except (OSError, TimeoutError, ssl.SSLError):
             self.refused["connection lost"] += 1
         finally:
-            self.waiting -= 1
             client.close()
 
     async def _let_in_plain(self, client: socket.socket, port: PortSpec, address: str) -> None:
@@ -181,18 +194,16 @@ class Doorman:
                     return
                 theirs.setblocking(False)
                 await self._hand_over(index, theirs, reply, rest, wanted)
-            self.waiting -= 1
-            try:
-                ours.setblocking(False)
-                mine_reader, mine_writer = await asyncio.open_connection(sock=ours)
-                ways = [_relay(reader, mine_writer), _relay(mine_reader, writer)]
-                tasks = [asyncio.ensure_future(way) for way in ways]
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in tasks:
-                    task.cancel()
-                mine_writer.close()
-            finally:
-                self.waiting += 1
+            if (task := asyncio.current_task()) is not None:
+                self.waiting.pop(task, None)
+            ours.setblocking(False)
+            mine_reader, mine_writer = await asyncio.open_connection(sock=ours)
+            relays = [_relay(reader, mine_writer), _relay(mine_reader, writer)]
+            tasks = [asyncio.ensure_future(relay) for relay in relays]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for way in tasks:
+                way.cancel()
+            mine_writer.close()
 
     async def _login(
         self, read: Callable[[], Awaitable[bytes]], port: PortSpec, address: str
@@ -257,7 +268,9 @@ class Doorman:
         locked = tried.locked_until_s > now_s
         password_hash = row.password_hash if row is not None and known else self.no_such_hash
         # Whatever it is that will be refused, the answer takes as long.
-        right = await self._verify(password_hash, password)
+        turns = self.turns.setdefault(address, asyncio.Semaphore(MAX_HASHING_EACH))
+        async with turns, self.hashing:
+            right = await self._verify(password_hash, password)
         if locked:
             raise Refused("locked")
         if row is None or not known or not right:
@@ -280,11 +293,10 @@ class Doorman:
     async def _verify(self, password_hash: str, password: str) -> bool:
         from argon2.exceptions import InvalidHashError, VerificationError
 
-        async with self.hashing:
-            try:
-                return await asyncio.to_thread(self.hasher.verify, password_hash, password)
-            except (VerificationError, InvalidHashError):
-                return False
+        try:
+            return await asyncio.to_thread(self.hasher.verify, password_hash, password)
+        except (VerificationError, InvalidHashError):
+            return False
 
     def _require_free(self, index: int, row: SessionSpec) -> None:
         """One connection a session, unless a second one takes over."""

@@ -24,6 +24,8 @@ class Fault(IntEnum):
     """It does not begin as the protocol's messages do."""
     READ_ONLY = -10
     """An order on a session that only listens."""
+    STREAM_FULL = -11
+    """The session has been told nearly all that can be told in a day."""
 
 
 class Kind(IntEnum):

@@ -144,6 +144,20 @@ class Hall:
         at = self._at["rows"] // 8
         return self.words[at : at + self.sizes.rows * rows.ROW_BYTES // 8].view(rows.ROW_DTYPE)
 
+    @property
+    def tokens(self) -> npt.NDArray[np.int64]:
+        """The tokens that are taken, an entry of words each, in the order in which they came."""
+        at = self._at["tokens"] // 8
+        entries = (self.words[at + tokens.TABLE_ENTRIES // 8] - self.address) // 8
+        width, count = tokens.ENTRY_BYTES // 8, self.words[at]
+        return self.words[entries : entries + width * count].reshape(-1, width)
+
+    @property
+    def sums(self) -> npt.NDArray[np.int64]:
+        """The table of sums, as words."""
+        begin, end = self._at["sums"] // 8, self._at["tokens"] // 8
+        return self.words[begin:end].reshape(-1, sums.ENTRY_BYTES // 8)
+
     def clear(self) -> None:
         """No order, no token, nothing told: where making it again from the journal begins."""
         begin, end = self._at["rows"] // 8, self._at["notes"] // 8

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from blake3 import blake3
 
 from openoutcry.wire import OutcryError
 from openoutcry.wire.kernel import kernel
@@ -57,6 +58,14 @@ def data_address(stream: int) -> int:
 def head_end(stream: int) -> int:
     """Bytes of the stream so far."""
     return entry_end(stream, load_i64(stream + HEAD))
+
+
+@kernel
+def is_nearly_full(stream: int, part: int) -> bool:
+    """Less than one ``part``-th of the store's entries, or of its bytes, is left."""
+    entries, size = load_i64(stream + ENTRIES), load_i64(stream + DATA_BYTES)
+    head = load_i64(stream + HEAD)
+    return head > entries - entries // part or entry_end(stream, head) > size - size // part
 
 
 @kernel
@@ -107,6 +116,29 @@ def append(stream: int, message: int, size: int, event_seq: int) -> int:
     return number
 
 
+def map_file(path: Path | None, size: int, what: str) -> mmap.mmap:
+    """A sparse file of ``size`` bytes, made or taken up, mapped for every process of the run;
+    ``path`` None keeps it in memory.
+
+    Raises :class:`StreamError` naming the file if it has another size, or cannot be.
+    """
+    if path is None:
+        fd = os.memfd_create(what.replace(" ", "-"))
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        found = os.fstat(fd).st_size
+        if found not in (0, size):
+            raise StreamError(f"{path} is no {what}: {found} bytes, not {size}")
+        os.truncate(fd, size)
+        return mmap.mmap(fd, size)
+    except OSError as error:
+        raise StreamError(f"{path}: {error.strerror}") from error
+    finally:
+        os.close(fd)
+
+
 class Stream:
     """One session's store, made or taken up; ``path`` None keeps it in memory."""
 
@@ -116,47 +148,57 @@ class Stream:
         identity: int,
         entries: int = MAX_ENTRIES,
         data_bytes: int = MAX_DATA_BYTES,
+        follows: bool = False,
     ) -> None:
-        """``identity``: a word that only this session's store of this journal has.
+        """``identity``: a word that only this session's store of this journal has; ``follows``:
+        only look at what another process writes.
 
         Raises :class:`StreamError` naming the file if it is something else.
         """
         self.path = path
         size = HEADER_BYTES + ENTRY_BYTES * entries + data_bytes
+        self._map = map_file(path, size, "stream store")
         if path is None:
-            fd = os.memfd_create("stream")
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            found = os.fstat(fd).st_size
-            if found not in (0, size):
-                raise StreamError(f"{path} is no stream store: {found} bytes, not {size}")
-            os.truncate(fd, size)
-            self._map = mmap.mmap(fd, size)
-            if path is None:
-                # Measured: first touches of small pages were a sixth of the sessions stage's time.
-                with suppress(OSError):
-                    self._map.madvise(mmap.MADV_HUGEPAGE)
-        except OSError as error:
-            raise StreamError(f"{path}: {error.strerror}") from error
-        finally:
-            os.close(fd)
+            # Measured: first touches of small pages were a sixth of the sessions stage's time.
+            with suppress(OSError):
+                self._map.madvise(mmap.MADV_HUGEPAGE)
         self._words = np.frombuffer(self._map, np.int64, HEADER_BYTES // 8)
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
-        header = (STREAM_MAGIC, identity, entries, data_bytes)
+        self._index = np.frombuffer(self._map, np.int64, 2 * entries, HEADER_BYTES)
+        self._header = (STREAM_MAGIC, identity, entries, data_bytes)
         if self[MAGIC] == 0:
-            self._words[:4] = header
-        elif tuple(self._words[:4].tolist()) != header:
+            self._words[:4] = self._header
+        elif tuple(self._words[:4].tolist()) != self._header:
             raise StreamError(f"{path} is the stream store of something else")
-        self.begin()
+        if not follows:
+            self.begin()
 
     def __getitem__(self, word: int) -> int:
         return int(self._words[word // 8])
 
-    def begin(self) -> None:
-        """Everything that is there will be made again."""
-        self._words[HEAD // 8] = self._words[DIFFERENT // 8] = 0
+    def begin(self, count: int = 0) -> None:
+        """Everything behind the first ``count`` entries, which are right, will be made again."""
+        self._words[HEAD // 8], self._words[DIFFERENT // 8] = count, 0
+
+    def stand_behind(self, count: int, end: int) -> None:
+        """Go on behind ``count`` entries of ``end`` bytes, which are not here: of a store in memory
+        that follows another's."""
+        assert self.path is None
+        self._map.madvise(mmap.MADV_REMOVE)
+        self._words[:4] = self._header
+        self._words[COUNT // 8] = self._words[HEAD // 8] = count
+        self._index[2 * count] = end
+
+    def digest_of(self, count: int) -> str:
+        """BLAKE3 of the first ``count`` entries, events and bytes."""
+        hashed = blake3(memoryview(self._map)[HEADER_BYTES:][: ENTRY_BYTES * (count + 1)])
+        at = int(data_address(self.address)) - self.address
+        hashed.update(memoryview(self._map)[at : at + int(entry_end(self.address, count))])
+        return hashed.hexdigest()
+
+    def entry_end(self, count: int) -> int:
+        """Bytes of the first ``count`` entries."""
+        return int(entry_end(self.address, count))
 
     @property
     def count(self) -> int:
@@ -164,7 +206,7 @@ class Stream:
 
     def entry(self, number: int) -> tuple[bytes, int]:
         """The message ``number`` and the event that it tells."""
-        if not 1 <= number <= self.count:
+        if not 1 <= number <= self[COUNT]:
             raise IndexError(number)
         begin, end = entry_end(self.address, number - 1), entry_end(self.address, number)
         at = int(data_address(self.address)) - self.address

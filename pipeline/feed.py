@@ -115,7 +115,7 @@ class PublicFeed:
         self.requests = self._listen()
         self.snapshots = self._listen_for_snapshots()
         self.pid = 0
-        self._futile = self._clamped_told = 0
+        self._futile = self._clamped_told = self._conflating = 0
         self._sent_at_start = NOTHING_SENT
 
     def new_feed(self) -> Feed:
@@ -176,9 +176,22 @@ class PublicFeed:
     def start(self) -> None:
         self._sent_at_start = self.sent
         self.pid = fork(lambda: FeedProcess(self).run(), STOP_SIGNALS)
+        if not self._conflating and (self.spec.depth or self.spec.pages):
+            self._conflating = fork(self._conflate, STOP_SIGNALS)
+
+    def _conflate(self) -> None:
+        """The conflated feed's process."""
+        from openoutcry.pipeline.depth_process import conflate  # asyncio, for few
+
+        listener = self.snapshots
+        assert listener is not None
+        conflate(self.spec, listener.getsockname()[:2])
 
     def look(self, note: Callable[[str], None]) -> None:
         """Start the process again if it is gone; not if it has told everything."""
+        if self._conflating and os.waitpid(self._conflating, os.WNOHANG)[0]:
+            note(f"the conflated feed (pid {self._conflating}) ended: started again")
+            self._conflating = fork(self._conflate, STOP_SIGNALS)
         if not self.pid:
             return
         if self.clamped > self._clamped_told:
@@ -207,10 +220,11 @@ class PublicFeed:
                 time.sleep(IDLE_S)
 
     def close(self) -> None:
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-            self.pid = 0
+        for pid in (self.pid, self._conflating):
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+        self.pid = self._conflating = 0
         for one in (self.requests, self.snapshots):
             if one is not None:
                 one.close()

@@ -124,7 +124,7 @@ class BookWatch:
         if hooks is None or region is None or hooks["name"] != OPEN_ORDERS:
             return
         who, count, limit = largest(region)
-        if count >= limit and not self.holder_told:
+        if count >= limit > 0 and not self.holder_told:  # 0: the matcher has not begun
             self.holder_told = True
             note(
                 f"participant {who} holds {count:,} open orders, as many as one may: further ones "

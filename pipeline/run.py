@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.supervisor import Supervisor
 from openoutcry.pipeline.topology import Group, geometry
-from openoutcry.replay.checkpoint import following
+from openoutcry.replay.checkpoint import Follower, following
 from openoutcry.replay.event_hash import START
 from openoutcry.replay.replay import replay
 from openoutcry.ring import remove_dead_segments
@@ -54,8 +55,9 @@ def run(options: Options, watcher: Watcher | None = None) -> dict[str, Any]:
     Raises an ``OutcryError`` when something asked for could not be done; whatever shared memory,
     child or half-made journal there was is gone by then.
     """
-    with handling(_unwind, signal.SIGTERM, signal.SIGHUP):
-        return _run_cleanly(options, _with_operator(options, watcher or Watcher()))
+    unwind = _Unwind()
+    with handling(unwind, *unwind.signals()):
+        return _run_cleanly(options, unwind.asked_by(_with_operator(options, watcher or Watcher())))
 
 
 def _with_operator(options: Options, watcher: Watcher) -> Watcher:
@@ -93,9 +95,35 @@ def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
         return _run(options, watcher, stack, compile_s)
 
 
-def _unwind(number: int, frame: Any) -> None:
-    """As Control-C does: leave through every clean-up there is."""
-    raise KeyboardInterrupt
+class _Unwind:
+    """As Control-C does: leave through every clean-up there is.  A signal that comes where an
+    exception is swallowed (at the end of an object) counts at the next step."""
+
+    def __init__(self) -> None:
+        self.came = False
+
+    def __call__(self, number: int, frame: Any) -> None:
+        self.came = True
+        raise KeyboardInterrupt
+
+    @staticmethod
+    def signals() -> list[signal.Signals]:
+        """An interrupt that is ignored, or that whoever calls us answers, is left to them."""
+        ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        return [signal.SIGTERM, signal.SIGHUP, *([signal.SIGINT] if ours else [])]
+
+    def asked_by(self, watcher: Watcher) -> Watcher:
+        """The watcher, by whose steps a signal that was lost is found."""
+
+        def first(tell: Callable[..., None]) -> Callable[..., None]:
+            def told(*what: Any) -> None:
+                if self.came:
+                    raise KeyboardInterrupt
+                tell(*what)
+
+            return told
+
+        return replace(watcher, phase=first(watcher.phase), compiling=first(watcher.compiling))
 
 
 def _build_gateway(options: Options, watcher: Watcher) -> None:
@@ -192,7 +220,8 @@ def _prepare(
         feed=_open_feed(options, shared, directory, watcher, stack),
     )
     if directory is not None and options.journal is not None and options.topology == "processes":
-        stack.enter_context(following(directory, options.checkpoint_every))
+        make = work.sessions.follower if work.sessions else Follower
+        stack.enter_context(following(directory, options.checkpoint_every, make))
     return work, {"flow_s": flow_s, "journal_s": journal_s}
 
 

@@ -1,19 +1,19 @@
-"""The clock page: one cache line that turns the counter into an interval of time.
+"""The clock page: one cache line that converts the counter into an interval of time.
 
-The line is ``clock_page`` of wire/records.py: a point (counter, TAI), a rate, how far off both may
-be, and a version that is odd while the rest is being written (a seqlock: readers retry, the writer
-never waits).  The segment is ``outcry.PID.START.clock``::
+The line is ``clock_page`` of wire/records.py: a reference point (counter, TAI), a rate, the error
+bound of both, and a version that is odd while the line is being written (a seqlock: readers retry,
+the writer never waits).  The segment is ``outcry.PID.START.clock``::
 
-    byte 0      magic | layout hash | since when RTS 25 holds (TAI ns) or, negative, does not |
-                how long the machine had been suspended since boot when the page was last made (ns)
+    byte 0      magic | layout hash | RTS 25 holds since (TAI ns), negative: is violated since |
+                time suspended since boot at the last update (ns)
     byte 128    the line
-    byte 512    what each source says: length, CRC-32, JSON
+    byte 512    status of each source: length, CRC-32, JSON
     byte 4096   evidence: the last 256 clock records, slot = seq & 255, each published by its seq
 
-A reader never sees half an update, and never an answer from a page that nobody keeps: the writer's
-thread stands in ``owner``, on the list of robust futexes that the kernel goes through when a thread
-ends, however it ends (set_robust_list(2)).  The kernel itself marks the word then, so that a kernel
-or C reader learns of the death from the line it reads anyway, with no system call.
+A reader never sees half an update, and gets no answer from a page whose writer has died: ``owner``
+holds the writer's thread id and is on that thread's list of robust futexes (set_robust_list(2)).
+When the thread ends, for whatever reason, the Linux kernel sets FUTEX_OWNER_DIED in the word, so
+that a reader sees the death in the line it reads anyway, without a system call.
 """
 
 import ctypes
@@ -67,9 +67,9 @@ STATE = CLOCK_PAGE.offsets["state"]
 SOURCE = CLOCK_PAGE.offsets["source"]
 
 OK, STALE, DEAD, CLOSED, UNKNOWN, BUSY = range(6)
-"""What :func:`now` answers: only with OK does ``out`` hold an interval."""
+"""Status returned by :func:`now`; ``out`` holds an interval only with OK."""
 WHY = {
-    STALE: "the page is stale: its writer has not renewed it in time, or the counter jumped",
+    STALE: "the page is stale: its writer has not updated it in time, or the counter jumped",
     DEAD: "the clock daemon is dead",
     CLOSED: "the clock daemon has ended",
     UNKNOWN: "the time is not known (yet)",
@@ -89,7 +89,7 @@ STALE_MS_MAX = 600_000
 
 
 class ClockError(OutcryError):
-    """There is no time to be had; ``status`` is the kernel's answer."""
+    """The time is not available; ``status`` is the reading kernel's status."""
 
     def __init__(self, text: str, status: int = UNKNOWN) -> None:
         super().__init__(text)
@@ -101,10 +101,10 @@ class ClockError(OutcryError):
 
 @kernel
 def interval_at(page: int, ticks: int, out: int) -> int:
-    """When the counter stood at ``ticks``.
+    """The time at which the counter read ``ticks``.
 
     ``page``: address of the line.  ``out``: int64[4]: earliest and latest TAI, earliest and latest
-    UTC, ns since 1970.  Returns OK, or why there is no answer (``out`` is then left alone).
+    UTC, ns since 1970.  Returns OK, or another status (``out`` is then unchanged).
     """
     for _ in range(SPINS):
         version = load_acquire(page + VERSION)
@@ -122,11 +122,11 @@ def interval_at(page: int, ticks: int, out: int) -> int:
                 if status != OK:
                     return status
                 elapsed_ns = scale_q48(ticks - base_ticks, mult_q48)
-                # A page renewed after the counter was read counts backwards: as good as forwards.
+                # Negative if the page was updated since the reading: the error grows then too.
                 age_ns = abs(elapsed_ns)
                 if age_ns >= (rest & 0xFFFFFFFF) * 1_000_000:
                     return STALE
-                # A billionth by shifts: 4.8 % more than that, and 1 ns faster than the division.
+                # Division by 1e9 as shifts: 4.8 % too large (safe), and 1 ns faster.
                 grown = age_ns * (growth_owner & 0xFFFFFFFF)
                 bound_ns += 1 + (grown + (grown >> 3) >> 30)
                 tai_ns = base_tai_ns + elapsed_ns
@@ -162,24 +162,23 @@ def _store_interval(out: int, earliest: int, latest: int, leap_tai_ns: int, rest
         store_i64(out + EARLIEST_UTC, earliest - after_ns)
         store_i64(out + LATEST_UTC, latest - after_ns)
     else:
-        # UTC is not monotonic across a leap second: everything it may be, on both sides.
+        # UTC is not monotonic across a leap second: the interval covers both sides.
         store_i64(out + EARLIEST_UTC, min(earliest - before_ns, leap_tai_ns - after_ns))
         store_i64(out + LATEST_UTC, max(latest - after_ns, leap_tai_ns - 1 - before_ns))
 
 
 @kernel
 def now(page: int, out: int) -> int:
-    """What time it is: an interval that holds it.
+    """The current time, as an interval that contains it.
 
-    As :func:`interval_at` for the counter's present value; the time is that of some moment between
-    call and return.
+    As :func:`interval_at` for the counter's current value, read between call and return.
     """
     return interval_at(page, read_ticks(), out)
 
 
 @dataclass(frozen=True)
 class Interval:
-    """The time is somewhere in here: ns since 1970, in TAI and in UTC."""
+    """An interval that contains the true time: ns since 1970, in TAI and in UTC."""
 
     earliest_tai_ns: int
     latest_tai_ns: int
@@ -188,12 +187,12 @@ class Interval:
 
     @property
     def bound_ns(self) -> int:
-        """Half its width."""
+        """Half the width."""
         return (self.latest_tai_ns - self.earliest_tai_ns + 1) // 2
 
     @property
     def tai_ns(self) -> int:
-        """Its middle."""
+        """The midpoint."""
         return self.earliest_tai_ns + self.bound_ns
 
     @property
@@ -218,7 +217,7 @@ class ClockPage:
         """The page of that name, or the newest one whose daemon is alive.
 
         Raises :class:`ClockError` if there is none, :class:`SegmentError` or
-        :class:`~openoutcry.wire.LayoutMismatch` for one that is not to be read.
+        :class:`~openoutcry.wire.LayoutMismatch` for one that cannot be read.
         """
         if name is None:
             names = living_pages()
@@ -235,18 +234,18 @@ class ClockPage:
         return cls(segment)
 
     def now(self) -> Interval:
-        """Raises :class:`ClockError` saying why there is no time.
+        """The current time.  Raises :class:`ClockError` with the reason if it is not available.
 
-        Unlike a reading in a kernel or in C it also tells by itself that the machine has been
-        suspended since the daemon's last look.
+        Unlike the kernel and C readers it also detects that the machine has been suspended since
+        the daemon's last update.
         """
-        found = self.at(ticks_now())
+        interval = self.at(ticks_now())
         if abs(asleep_ns() - int(self.segment.words(ASLEEP, 1)[0])) > ASLEEP_NS:
             raise ClockError(f"{self.name}: the machine was suspended since the last update", STALE)
-        return found
+        return interval
 
     def at(self, ticks: int) -> Interval:
-        """When the counter stood at ``ticks``; raises as :meth:`now`."""
+        """The time at which the counter read ``ticks``; raises as :meth:`now`."""
         status = interval_at(self.address, ticks, self._out.ctypes.data)
         if status != OK:
             raise ClockError(f"{self.name}: {WHY[status]}", status)
@@ -254,16 +253,16 @@ class ClockPage:
 
     @property
     def rts25_since_tai_ns(self) -> int:
-        """Since when RTS 25's 100 us hold, TAI ns; negative: since when they do not; 0 unknown."""
+        """RTS 25 (100 us) holds since, TAI ns; negative: is violated since; 0: unknown."""
         return int(self.segment.words(RTS25_SINCE, 1)[0])
 
     def sources(self) -> list[dict[str, Any]]:
-        """What each source said at the daemon's last look; none before the first."""
+        """Each source's status at the daemon's last update; none before the first."""
         for _ in range(ATTEMPTS):
             data = bytes(self.segment.view[SOURCES:EVIDENCE])
             length, crc = SOURCES_HEAD.unpack_from(data)
             text = data[SOURCES_HEAD.size : SOURCES_HEAD.size + length]
-            if zlib.crc32(text) == crc:  # else it is just being written
+            if zlib.crc32(text) == crc:  # otherwise it is being written
                 return list(json.loads(text)) if text else []
             time.sleep(0.001)
         return []
@@ -271,23 +270,24 @@ class ClockPage:
     def evidence(self, after_seq: int = 0) -> npt.NDArray[Any]:
         """Clock records with a sequence above ``after_seq``, oldest first, at most the last 256.
 
-        Returns a copy, an array of CLOCK_DTYPE.  A reader that comes seldom sees a gap in ``seq``.
+        Returns a copy, an array of CLOCK_DTYPE.  ``seq`` has a gap for a reader that polls too
+        rarely.
         """
         slots = self._slots.copy()
-        # One that was overwritten while it was copied carries another stamp before than after.
-        settled = slots["seq"] == self._slots["seq"]
-        found = slots[settled & (slots["seq"] > after_seq)]
-        return found[np.argsort(found["seq"])]
+        # A slot overwritten during the copy has a different seq now.
+        stable = slots["seq"] == self._slots["seq"]
+        records = slots[stable & (slots["seq"] > after_seq)]
+        return records[np.argsort(records["seq"])]
 
 
 def living_pages() -> list[str]:
     """Names of the clock pages whose daemons are alive, the oldest daemon first."""
-    found = [
+    pages = [
         (owner.start_ticks, owner.pid, name)
         for name, owner in list_segments()
         if name.endswith(f".{WHAT}") and owner.alive()
     ]
-    return [name for *_, name in sorted(found)]
+    return [name for *_, name in sorted(pages)]
 
 
 # The writer
@@ -295,7 +295,7 @@ def living_pages() -> list[str]:
 
 @kernel
 def publish_line(page: int, line: int) -> None:
-    """Take over the line at ``line`` (a ``clock_page``); version and owner stay as they are."""
+    """Publish the line at ``line`` (a ``clock_page``); version and owner are not copied."""
     version = load_i64(page + VERSION)
     if VERIFY:
         assert version & 1 == 0
@@ -312,7 +312,7 @@ def publish_line(page: int, line: int) -> None:
 
 @kernel
 def publish_evidence(slots: int, record: int, seq: int) -> None:
-    """Publish a clock record under ``seq``; whoever is copying what it replaces will notice."""
+    """Publish a clock record under ``seq``; a reader copying the old one detects the overwrite."""
     slot = slots + 64 * (seq & (EVIDENCE_SLOTS - 1))
     if VERIFY:
         assert seq > 0
@@ -326,7 +326,7 @@ def publish_evidence(slots: int, record: int, seq: int) -> None:
 
 @dataclass
 class Line:
-    """What a page says, in the writer's hands; see ``clock_page`` in wire/records.py."""
+    """The contents of a page, as the writer sets them; see ``clock_page`` in wire/records.py."""
 
     base_ticks: int
     base_tai_ns: int
@@ -342,9 +342,9 @@ class Line:
 
 
 class PageWriter:
-    """The one who keeps a page; made, used and ended in one thread.
+    """The writer of a page; created, used and closed in one thread.
 
-    When that thread ends without :meth:`close`, the kernel says so in the page.
+    If that thread ends without :meth:`close`, the Linux kernel marks the page.
     """
 
     def __init__(self, name: str | None = None) -> None:
@@ -359,13 +359,13 @@ class PageWriter:
         words[1] = np.uint64(LAYOUT_HASH).view(np.int64)
         self.set_asleep(asleep_ns())
         self.segment.view[LINE + STATE] = STATE_UNKNOWN
-        self._watch = _DeathMark(self.address + OWNER)
-        # Last, so that nobody opens a half-made page.
+        self._watch = _RobustFutex(self.address + OWNER)
+        # Last, so that no reader opens an incomplete page.
         words[0] = CLOCK_MAGIC
 
     def publish(self, line: Line) -> None:
-        """Make ``line`` what readers see, all at once.  Raises ``ValueError`` naming a field that
-        is out of range."""
+        """Replace what readers see by ``line``, atomically.  Raises ``ValueError`` naming a field
+        that is out of range."""
         if not 0 <= line.growth_ppb <= GROWTH_PPB_MAX:
             raise ValueError(f"growth_ppb is {line.growth_ppb}: not 0 to {GROWTH_PPB_MAX}")
         if not 0 < line.stale_ms <= STALE_MS_MAX:
@@ -384,32 +384,31 @@ class PageWriter:
         return self.seq
 
     def set_rts25(self, since_tai_ns: int) -> None:
-        """Since when RTS 25 holds (TAI ns), or minus since when it does not; 0 nothing is known."""
+        """RTS 25 holds since (TAI ns), or negative: is violated since; 0: unknown."""
         self.segment.words(RTS25_SINCE, 1)[0] = since_tai_ns
 
     def set_asleep(self, ns: int) -> None:
-        """How long the machine has been suspended since boot, as far as the page allows for it."""
+        """Time suspended since boot (ns) that the page accounts for."""
         self.segment.words(ASLEEP, 1)[0] = ns
 
-    def set_sources(self, said: list[dict[str, Any]]) -> None:
-        """What each source says, for people: JSON, at most about 3 KiB of it (the rest is left
-        out)."""
+    def set_sources(self, statuses: list[dict[str, Any]]) -> None:
+        """Each source's status, for people: JSON, at most about 3 KiB (the rest is dropped)."""
         room = EVIDENCE - SOURCES - SOURCES_HEAD.size
-        text = json.dumps(said).encode()
+        text = json.dumps(statuses).encode()
         while len(text) > room:
-            said = said[:-1]
-            text = json.dumps(said).encode()
+            statuses = statuses[:-1]
+            text = json.dumps(statuses).encode()
         head = SOURCES_HEAD.pack(len(text), zlib.crc32(text))
         self.segment.view[SOURCES:][: len(head) + len(text)] = np.frombuffer(head + text, np.uint8)
 
     def close(self) -> None:
-        """Say that this was the end, and remove the name."""
+        """Mark the page closed and unlink it."""
         self.segment.view[LINE + OWNER :][:4] = 0
         self._watch.release()
         self.segment.unlink()
 
 
-# Proof of death
+# Detection of the writer's death
 
 
 class _RobustHead(ctypes.Structure):
@@ -426,16 +425,17 @@ SET_ROBUST_LIST = {"x86_64": 273, "aarch64": 99}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class _DeathMark:
-    """Has the kernel mark the 32-bit word at ``address`` when the calling thread ends.
+class _RobustFutex:
+    """Makes the Linux kernel set FUTEX_OWNER_DIED in the 32-bit word at ``address`` when the
+    calling thread ends.
 
-    The thread's own list of robust mutexes (pthread_mutexattr_setrobust) is replaced: it must not
-    use any.  A child of fork(2) or what is exec'ed has no list.
+    Replaces the thread's list of robust mutexes (pthread_mutexattr_setrobust): it must not use
+    any.  A child of fork(2) and an exec'ed program have no list.
     """
 
     def __init__(self, address: int) -> None:
         self.head = _RobustHead()
-        # The one entry: a pointer back to the head, and the word stands futex_offset from it.
+        # The only entry: a pointer back to the head; the word lies futex_offset from it.
         self.entry = ctypes.c_void_p(ctypes.addressof(self.head))
         entry_address = ctypes.addressof(self.entry)
         self.head.next = entry_address
@@ -447,5 +447,5 @@ class _DeathMark:
             raise ClockError(f"the kernel cannot watch over the clock page: {error}")
 
     def release(self) -> None:
-        """The thread goes on without a mark."""
+        """Remove the word from the thread's list."""
         self.head.next = ctypes.addressof(self.head)

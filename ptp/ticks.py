@@ -1,7 +1,7 @@
-"""The counter that time is interpolated with, and what goes on beside it.
+"""The counter that time is interpolated with, and readings of the system clocks beside it.
 
-x86-64: the time stamp counter, read after everything before it is done (``lfence; rdtsc``, what
-the kernel's own vDSO does).  Elsewhere CLOCK_MONOTONIC_RAW stands for it, a tick being 1 ns.
+x86-64: the time stamp counter, serialised (``lfence; rdtsc``, as in the Linux vDSO).  Elsewhere
+CLOCK_MONOTONIC_RAW, one tick being 1 ns.
 """
 
 import platform
@@ -39,7 +39,7 @@ def _read_tsc(typingctx: Any) -> Any:
 
 
 read_ticks: Any = _read_tsc if HAS_TSC else monotonic_raw_ns
-"""The counter, now."""
+"""Read the counter."""
 
 
 @intrinsic
@@ -56,12 +56,12 @@ def scale_q48(typingctx: Any, ticks: Any, mult_q48: Any) -> Any:
 TRIES = 5
 UNDISTURBED_NS = 50_000
 ASLEEP_NS = 1_000_000
-"""A shorter sleep is none: nobody suspends a machine for a millisecond."""
+"""Suspensions shorter than this are measurement noise."""
 
 
 @kernel
 def _keep_narrower(out: int, before: int, now_ns: int, after: int, narrowest: int) -> int:
-    """Keep the bracket if it is narrower than the narrowest so far; returns the narrowest now."""
+    """Store the bracket if it is narrower than ``narrowest``; returns the narrower width."""
     if after - before >= narrowest:
         return narrowest
     store_i64(out, before)
@@ -96,20 +96,20 @@ def bracket_raw(out: int) -> None:
 
 
 def asleep_ns() -> int:
-    """How long the machine has been suspended since boot: CLOCK_BOOTTIME beside CLOCK_MONOTONIC,
-    the attempt that was disturbed least of five."""
-    found = []
+    """Time suspended since boot: CLOCK_BOOTTIME minus CLOCK_MONOTONIC, from the least disturbed of
+    five attempts."""
+    attempts = []
     for _ in range(TRIES):
         before = time.monotonic_ns()
         boot = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         after = time.monotonic_ns()
-        found.append((after - before, boot - (before + after) // 2))
+        attempts.append((after - before, boot - (before + after) // 2))
         if after - before < UNDISTURBED_NS:
             break
-    return min(found)[1]
+    return min(attempts)[1]
 
 
 @kernel
 def ticks_now() -> int:
-    """:data:`read_ticks` for Python."""
+    """:data:`read_ticks`, callable from Python."""
     return read_ticks()

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from openoutcry.journal.checkpoints import (
     write_checkpoint,
 )
 from openoutcry.journal.errors import JournalError
-from openoutcry.replay.events import NO_LIMIT, Point, events_of, starting_point
+from openoutcry.replay.events import NO_LIMIT, Batch, Point, events_of, starting_point
 from openoutcry.wire.errors import OutcryError
 
 EVERY = 1_000_000
@@ -85,15 +85,30 @@ class Follower:
     def __init__(self, directory: Path, every: int | None) -> None:
         self.reader = JournalReader(directory)
         self.every = every
-        self.point = starting_point(self.reader, NO_LIMIT)
+        self.point = self.first_point()
+
+    def first_point(self) -> Point:
+        """Where it begins."""
+        return starting_point(self.reader, NO_LIMIT)
+
+    def take(self, batch: Batch) -> None:
+        """Somebody else's part, who goes along."""
+
+    def save(self) -> list[Path]:
+        """A checkpoint of the state that it has come to; the new files."""
+        return [save(self.reader.directory, self.reader.journal_id, self.point)]
+
+    def settle(self) -> None:
+        """It has come to the journal's end for the first time."""
 
     def advance(self) -> list[Path]:
         """Read what the journal has by now; returns the checkpoints that came due."""
         point, made = self.point, []
         start, every = point.seq + 1, self.every or 0
         for batch in events_of(self.reader, point, from_seq=start, every=every):
+            self.take(batch)
             if every and len(batch.commands) and point.seq % every == 0:
-                made.append(save(self.reader.directory, self.reader.journal_id, point))
+                made += self.save()
         return made
 
 
@@ -104,17 +119,19 @@ def make_checkpoints(directory: Path, every: int | None = None) -> list[Path]:
     before = follower.point.seq
     made = follower.advance()
     if every is None and follower.point.seq > before:
-        made.append(save(directory, follower.reader.journal_id, follower.point))
+        made += follower.save()
     return made
 
 
 @contextmanager
-def following(directory: Path, every: int) -> Iterator[None]:
+def following(
+    directory: Path, every: int, make: Callable[[Path, int], Follower] = Follower
+) -> Iterator[None]:
     """While a pipeline runs, write a checkpoint each ``every`` commands in a process of its own,
-    at the lowest priority; ``every`` 0: none.
+    at the lowest priority; ``every`` 0: none.  ``make`` is called in that process.
 
     It is killed at the end wherever it is: a checkpoint is whole or not there."""
-    pid = fork(partial(_follow, directory, every), STOP_SIGNALS) if every else 0
+    pid = fork(partial(_follow, directory, every, make), STOP_SIGNALS) if every else 0
     try:
         yield
     finally:
@@ -123,10 +140,12 @@ def following(directory: Path, every: int) -> Iterator[None]:
             os.waitpid(pid, 0)
 
 
-def _follow(directory: Path, every: int) -> None:
+def _follow(directory: Path, every: int, make: Callable[[Path, int], Follower]) -> None:
     os.nice(19)
     try:
-        follower = Follower(directory, every)
+        follower = make(directory, every)
+        follower.advance()
+        follower.settle()
         while True:
             follower.advance()
             time.sleep(PAUSE_S)

@@ -20,7 +20,7 @@ SocketConnectPort={port}
 UseDataDictionary=Y
 DataDictionary={dictionary}
 [SESSION]
-BeginString=FIX.4.4
+BeginString=FIX.{version}
 SenderCompID={sender}
 TargetCompID={target}
 """
@@ -53,7 +53,11 @@ def make_client(fix, password):
 
         def toAdmin(self, message, session):  # noqa: N802
             if password and message.getHeader().getField(35) == "A":
-                message.setField(554, password)
+                if message.getHeader().getField(8) == "FIX.4.2":
+                    message.setField(95, str(len(password)))
+                    message.setField(96, password)
+                else:
+                    message.setField(554, password)
 
         def fromAdmin(self, message, session):  # noqa: N802
             if message.getHeader().getField(35) == "3":
@@ -64,7 +68,12 @@ def make_client(fix, password):
                 self.faults.append(message.toString())
 
         def fromApp(self, message, session):  # noqa: N802
-            self.reports.append((message.getField(11), message.getField(39), message.getField(38)))
+            if all(message.isSetField(tag) for tag in (11, 39, 38)):
+                told = message.getField(11), message.getField(39), message.getField(38)
+                self.reports.append(told)
+            else:
+                # An exception here would be a BusinessMessageReject there.
+                self.faults.append(message.toString())
 
         def numbers(self):
             """(next of the venue, next of ours)."""
@@ -82,14 +91,20 @@ def make_client(fix, password):
 
 
 @contextlib.contextmanager
-def quickfix_client(folder, port, sender="FIRM", target="VENUE", password=""):
+def quickfix_client(folder, port, sender="FIRM", target="VENUE", password="", version="4.4"):
     """A client that is logged on."""
     fix = pytest.importorskip("quickfix", reason="PyPI's quickfix could not be built")
-    dictionary = next(p for p in PATHS if (p / "FIX44.xml").exists()) / "FIX44.xml"
+    name = f"FIX{version.replace('.', '')}.xml"
+    dictionary = next(p for p in PATHS if (p / name).exists()) / name
     path = folder / "client.cfg"
     path.write_text(
         SETTINGS.format(
-            folder=folder, port=port, dictionary=dictionary, sender=sender, target=target
+            folder=folder,
+            port=port,
+            dictionary=dictionary,
+            sender=sender,
+            target=target,
+            version=version,
         )
     )
     client, settings = make_client(fix, password), fix.SessionSettings(str(path))

@@ -1,6 +1,8 @@
 """What tests need to run the real command beside themselves."""
 
 import os
+import random
+import socket
 import sys
 import time
 from pathlib import Path
@@ -11,6 +13,21 @@ from openoutcry.ring import list_segments
 OUTCRY = [sys.executable, "-m", "openoutcry"]
 SPREAD = ("--housekeeping-cores", "0")
 """Stages in as many processes as there are cores, so that one dies while others live."""
+
+
+def free_port() -> int:
+    """A port of TCP and UDP that nobody has, below those that the system gives to outgoing
+    connections: one of these would take it while what listens there is down."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.SystemRandom().randrange(first // 2, first)
+        try:
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(socket.AF_INET, kind) as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return port
 
 
 def left_behind() -> set[str]:

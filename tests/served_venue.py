@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from user_commands import free_port
+from processes import free_port
 
 from openoutcry.journal import JournalReader
 from openoutcry.pipeline.send import send

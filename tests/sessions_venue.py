@@ -12,6 +12,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import argon2
+from processes import free_port
 
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.order_entry import soupbin
@@ -96,6 +97,7 @@ def serve(document):
             spare_cores=document.get("spare_cores", 1), volatile_journal=True,
             topology=document.get("topology", "processes"),
             feed=feed_of(document["feed"]) if "feed" in document else None,
+            checkpoint_every=document.get("checkpoint_every", 1_000_000),
         ),
         Watcher(note=note),
     )  # fmt: skip
@@ -109,7 +111,8 @@ class Venue:
 
     def __init__(self, sessions, journal=None, **more):
         self.document = {"sessions": sessions, "journal": journal and str(journal), **more}
-        self.ports = self.document["ports"] = {}
+        spoken = {Protocol(row.get("protocol", Protocol.OUCH42)).name for row in sessions}
+        self.ports = self.document["ports"] = {name: free_port() for name in sorted(spoken)}
         self.notes = []
 
     def __enter__(self):

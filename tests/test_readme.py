@@ -43,7 +43,14 @@ def test_make_run(tmp_path: Path) -> None:
     if not (environment / ".run-ready").exists():
         pytest.skip("this environment was not made by make: `make test` runs this test")
     done = subprocess.run(
-        ["make", "run", f"VENV={environment}", "--old-file", f"{environment}/.run-ready"],
+        [
+            "make",
+            "run",
+            f"VENV={environment}",
+            "--old-file",
+            f"{environment}/.run-ready",
+            "ORDERS=50000",
+        ],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -5,20 +5,24 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from processes import free_port
 from user_commands import (
     DOCS,
     PORT,
     ROOT,
     commands,
     copy_of_the_tree,
-    free_port,
     kill_whole_pipeline,
     listening,
     python_blocks,
     run,
 )
+
+from openoutcry.bench.results import read_document
+from openoutcry.report.tables import PIPELINE_ROWS
 
 PAGES = sorted(path.name for path in DOCS.glob("for-*.md"))
 FEWER_ORDERS = " --orders 2000"
@@ -51,11 +55,21 @@ def test_benchmarkers_find_the_tail_and_compare_two_builds(tmp_path: Path) -> No
     assert "sent -> replied" in run(measure + FEWER_ORDERS, tmp_path)
     assert "</html>" in (tmp_path / "report.html").read_text()
     assert "core" in run(jitter + ONE_ROUND, tmp_path)
-    run(bench + ONE_ROUND, tmp_path)
-    document = json.loads((tmp_path / "before.json").read_text())
-    assert "tail" in json.dumps(document)
+    printed = json.loads(run(f"{bench}{ONE_ROUND} --json", tmp_path))
+    check_the_pipelines_document(tmp_path / "before.json", printed)
     shutil.copy(tmp_path / "before.json", tmp_path / "after.json")
     assert "cannot tell" in run(compare, tmp_path)
+
+
+def check_the_pipelines_document(path: Path, printed: Any) -> None:
+    """It is what --json prints, tells of the tail, and has every figure that README's table
+    shows."""
+    document = read_document(path)
+    assert document == printed
+    assert "tail" in json.dumps(document)
+    names = {row["name"] for row in document["results"] + document["missing"]}
+    assert {name for name, _, _, _ in PIPELINE_ROWS} <= names
+    assert all(row["median"] > 0 and row["samples"] == 1 for row in document["results"])
 
 
 def test_hardware_engineers_run_the_rtl_and_its_bench(clone_first: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -28,12 +27,6 @@ def limit_orders(count: int) -> np.ndarray:
     orders["order_id"] = np.arange(1, count + 1)
     orders["participant"] = 1
     return orders
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def queued_bytes(port: int) -> int:

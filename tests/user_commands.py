@@ -2,15 +2,17 @@
 
 import os
 import re
+import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import warm_outcry
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -42,20 +44,18 @@ def environment() -> dict[str, str]:
 
 
 def run(command: str, folder: Path, status: int = 0) -> str:
-    """Run a shell line in a folder and return its standard output; it ends with ``status``."""
-    done = subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=environment(), capture_output=True, text=True,
-        timeout=TIMEOUT_S,
-    )  # fmt: skip
+    """Run a shell line in a folder and return its standard output; it ends with ``status``.  One
+    that is ``outcry`` and words is forked from a process that has loaded it (warm_outcry.py)."""
+    name, *words = shlex.split(command)
+    if name == "outcry" and not set(command) & set("|&;<>$`*?{}~"):
+        done = warm_outcry.run(words, folder, TIMEOUT_S)
+    else:
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=folder, env=environment(), capture_output=True, text=True,
+            timeout=TIMEOUT_S,
+        )  # fmt: skip
     assert done.returncode == status, (command, done.stdout, done.stderr)
     return done.stdout
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
-        unused.bind(("127.0.0.1", 0))
-        port: int = unused.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -380,6 +380,12 @@ def decode_order(session: int, fields: int, order: int, note: int, decimals: int
     tif = scan.char_of(fields, 59)
     if tif != 0 and not has_bit(TIF_LOW, TIF_HIGH, tif):
         return rejected(fields, scan.OUT_OF_RANGE, 59)
+    if load_i64(session + block.PROTOCOL) == block.FIX42:
+        # 4.2 has neither market-to-limit nor "at the close".
+        if character == ord("K"):
+            return rejected(fields, scan.OUT_OF_RANGE, 40)
+        if tif == 55:
+            return rejected(fields, scan.OUT_OF_RANGE, 59)
     bits = exec_inst_bits(fields, note) if scan.field(fields, 18) != 0 else 0
     store_u8(note + notes.OWN + HANDL_INST, scan.char_of(fields, 21))
     store_u8(note + notes.OWN + TYPE_CHAR, character)
@@ -482,7 +488,8 @@ def decode(message: int, length: int, session: int, order: int, note: int) -> in
     if scan.char_of(fields, 97) == 89:
         store_u8(note + notes.FLAGS, POSS_RESEND)
     if msg_type != D and msg_type != F and msg_type != G and msg_type != H:
-        if (msg_type == Q) | (msg_type == AF):
+        is_42 = load_i64(session + block.PROTOCOL) == block.FIX42
+        if not is_42 and (msg_type == Q) | (msg_type == AF):
             return decode_mass(session, fields, order, note, msg_type)
         return decode_unknown(fields, note)
     problem = take_token(fields, 11, note + notes.TOKEN, note + notes.TOKEN_BYTES)

@@ -11,7 +11,7 @@ MAX_LOGON = 2048
 SOH = b"\x01"
 _HEAD = re.compile(rb"8=(FIX[^\x01]{1,10})\x019=(\d{1,5})\x0135=A\x01")
 _BEGIN = b"8=FIX"
-_NAMES = (b"49", b"56", b"553", b"554")
+_NAMES = (b"49", b"56", b"553", b"554", b"96")
 _TRAILER_BYTES = 7
 
 
@@ -28,7 +28,7 @@ class Logon:
     username: str
     """Username (553), empty without one."""
     password: str
-    """Password (554)."""
+    """Password (554); over FIX 4.2, which has none, also RawData (96)."""
 
 
 def first_message(data: bytes) -> int:
@@ -66,7 +66,9 @@ def read_logon(data: bytes) -> Logon:
     for tag, text in texts.items():
         if not (text.isascii() and text.decode("ascii").isprintable()):
             raise LogonError(f"{tag.decode()} is not printable ASCII")
-    sender, target, username, password = (text.decode() for text in texts.values())
+    sender, target, username, password, raw = (text.decode() for text in texts.values())
+    if head[1] == b"FIX.4.2":
+        password = password or raw
     if not sender or not target:
         raise LogonError("49 or 56 is missing")
     return Logon(head[1].decode(), sender, target, username, password)

@@ -13,8 +13,6 @@ asked again (:meth:`NumbersFile.resume`).
 """
 
 import ctypes
-import mmap
-import os
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ import numpy.typing as npt
 
 import openoutcry.order_entry.fix.words as words
 import openoutcry.order_entry.session as block
-from openoutcry.order_entry.stream import StreamError
+from openoutcry.order_entry.stream import StreamError, map_file
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, store_i64, store_release
 
@@ -62,21 +60,7 @@ class NumbersFile:
         """
         assert capacity & (capacity - 1) == 0
         size = HEADER_BYTES + words.NUMBER_BYTES * capacity
-        if path is None:
-            fd = os.memfd_create("numbers")
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            found = os.fstat(fd).st_size
-            if found not in (0, size):
-                raise StreamError(f"{path} is no numbers file: {found} bytes, not {size}")
-            os.truncate(fd, size)
-            self._map = mmap.mmap(fd, size)
-        except OSError as error:
-            raise StreamError(f"{path}: {error.strerror}") from error
-        finally:
-            os.close(fd)
+        self._map = map_file(path, size, "numbers file")
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
         self.capacity = capacity
         memory = np.frombuffer(self._map, np.int64)

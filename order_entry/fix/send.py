@@ -374,6 +374,8 @@ def put_route(at: int, fields: int) -> int:
     return at
 
 
+LAST_REASON_42 = 11
+"""SessionRejectReason of FIX 4.2 ends there."""
 put_ref_seq, put_ref_tag = constant(b"45="), constant(b"371=")
 put_ref_type, put_ref_reason = constant(b"372="), constant(b"373=")
 
@@ -401,5 +403,6 @@ def send_reject(session: int, seq: int, now_ns: int, out: int) -> int:
         at = put_ref_tag(at)
         at = put_field_end(put_bytes(at, ref, min(load_i64(fields + words.REF_SIZE), 16)))
     at = put_field_end(put_msg_type(put_ref_type(at), load_i64(fields + words.MSG_TYPE)))
-    at = put_field_end(put_number(put_ref_reason(at), reason))
+    if reason <= LAST_REASON_42 or load_i64(session + block.PROTOCOL) != block.FIX42:
+        at = put_field_end(put_number(put_ref_reason(at), reason))
     return send_body(session, at - body, now_ns, out)

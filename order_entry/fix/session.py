@@ -42,6 +42,7 @@ class Result(IntEnum):
 IGNORE, APPLICATION = int(Kind.IGNORE), int(Kind.APPLICATION)
 SESSION, LOGGED_ON, LOGGED_OUT = Result.SESSION, Result.LOGGED_ON, Result.LOGGED_OUT
 DISCONNECT, GARBLED = Result.DISCONNECT, Result.GARBLED
+BUSINESS_REJECT = ord("j")
 LOGON, HEARTBEAT, TEST_REQUEST, RESEND_REQUEST, REJECT, SEQUENCE_RESET, LOGOUT = (
     ord(letter) for letter in "A012345"
 )
@@ -484,7 +485,8 @@ def on_parsed(session: int, message: int, size: int, now_ns: int, out: int, room
     if msg_type < 256 and (HEARTBEAT <= msg_type <= SEQUENCE_RESET or msg_type == LOGON):
         return on_session_message(session, msg_type, seq, now_ns, out)
     store_i64(session + block.IN_SEQ, seq + 1)
-    return APPLICATION
+    # Two that reject each other's BusinessMessageRejects would never end.
+    return IGNORE if msg_type == BUSINESS_REJECT else APPLICATION
 
 
 @kernel
@@ -496,26 +498,33 @@ def reject(session: int, now_ns: int, out: int) -> int:
 
 
 @kernel
+def is_given_up(session: int, now_ns: int) -> bool:
+    """A Logon that does not come, a Logout without its answer, or 2.4 intervals of silence."""
+    state, since = load_i64(session + words.STATE), load_i64(session + words.LOGOUT_NS)
+    if state == words.NONE:
+        return False
+    if state == words.AWAITED:
+        return now_ns - since >= LOGON_TIMEOUT_NS
+    if state == words.LOGGING_OUT and now_ns - since >= LOGOUT_TIMEOUT_NS:
+        return True
+    interval = load_i64(session + block.HEARTBEAT_NS)
+    return interval > 0 and 5 * (now_ns - load_i64(session + block.LAST_IN_NS)) >= 12 * interval
+
+
+@kernel
 def on_timer(session: int, now_ns: int, out: int) -> int:
     """Heartbeats, and who is silent: returns IGNORE, SESSION or DISCONNECT.
 
     After 1.2 intervals of silence a TestRequest asks, after 2.4 the connection is given up.
     """
     store_i64(session + words.OUT_BYTES, 0)
-    state, since = load_i64(session + words.STATE), load_i64(session + words.LOGOUT_NS)
-    if state == words.NONE:
-        return IGNORE
-    if state == words.AWAITED:
-        return DISCONNECT if now_ns - since >= LOGON_TIMEOUT_NS else IGNORE
-    if state == words.LOGGING_OUT and now_ns - since >= LOGOUT_TIMEOUT_NS:
+    if is_given_up(session, now_ns):
         return DISCONNECT
     interval = load_i64(session + block.HEARTBEAT_NS)
-    if interval == 0:
+    if interval == 0 or load_i64(session + words.STATE) < words.ACTIVE:
         return IGNORE
     silent = now_ns - load_i64(session + block.LAST_IN_NS)
     asked = load_i64(session + words.TEST_REQUESTS)
-    if 5 * silent >= 12 * interval:
-        return DISCONNECT
     if 5 * silent >= 6 * interval * (asked + 1):
         store_i64(session + words.TEST_REQUESTS, asked + 1)
         send.send_test_request(session, now_ns, out)

@@ -6,8 +6,9 @@ from openoutcry.order_entry import notes as n
 from openoutcry.order_entry import ouch, soupbin
 from openoutcry.order_entry import rows as r
 from openoutcry.order_entry import session as s
+from openoutcry.order_entry import stream as st
 from openoutcry.order_entry import tokens as t
-from openoutcry.order_entry.faults import Kind, Refusal
+from openoutcry.order_entry.faults import Fault, Kind, Refusal
 from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import words as f
 from openoutcry.order_entry.fix.refusals import Refusal as FixRefusal
@@ -38,6 +39,10 @@ UNKNOWN_ORDER, DUPLICATE = int(Refusal.UNKNOWN_ORDER), int(Refusal.DUPLICATE_TOK
 VENUE_FULL, TOO_LATE = int(Refusal.VENUE_FULL), int(Refusal.TOO_LATE)
 STATUS, MASS_STATUS = int(FixRefusal.STATUS), int(FixRefusal.MASS_STATUS)
 OUCH42, OUCH50 = int(Protocol.OUCH42), int(Protocol.OUCH50)
+STREAM_FULL = int(Fault.STREAM_FULL)
+RESERVED, LAST = 8, 16
+"""With less than these parts of a session's stream left: no new order (what is left is for those
+that are open), and the end of the connection with each message."""
 AHEAD = 4
 QUEUE = int(ThrottlePolicy.QUEUE)
 
@@ -135,7 +140,7 @@ def one_message(context: int, session: int, codec: int, message: int, size: int,
         store_u8(order + a.ORDER_KIND, 0)
         store_i64(order + a.ORDER_ID, 0)
     publish(context, seq, order, note)
-    return kind
+    return STREAM_FULL if st.is_nearly_full(load_i64(session + s.STREAM), LAST) else kind
 
 
 @kernel_outlined
@@ -167,6 +172,8 @@ def resolve(hall: int, session: int, codec: int, order: int, note: int) -> int:
             return duplicate(session, note)
         if most > 0 and load_i64(session + s.OPEN_ORDERS) >= most:
             store_u8(note + n.REFUSED, TOO_MANY_OPEN)
+        elif st.is_nearly_full(load_i64(session + s.STREAM), RESERVED):
+            store_u8(note + n.REFUSED, VENUE_FULL)
         else:
             new_number(hall, order, note)
         return APPLICATION

@@ -146,7 +146,7 @@ def send_some(context: int, session: int) -> int:
         at = load_i64(session + s.SIDE_AT)
         done = so.send(fd, session + s.SIDE + at, left)
         if done <= 0:
-            return unsent(context, session)
+            return unsent(context, session, done)
         store_i64(session + s.LAST_OUT_NS, monotonic_ns())
         store_i64(session + s.SIDE_AT, at + done)
         store_i64(session + s.SIDE_LENGTH, left - done)
@@ -156,12 +156,11 @@ def send_some(context: int, session: int) -> int:
     begin, end = load_i64(session + s.SENT_BYTES), st.head_end(stream)
     if begin < end:
         done = so.send(fd, st.data_address(stream) + begin, min(end - begin, MAX_SEND))
-        if done <= 0:
-            return unsent(context, session)
-        store_i64(session + s.LAST_OUT_NS, monotonic_ns())
-        store_i64(session + s.SENT_BYTES, begin + done)
-        if begin + done < end:
-            return unsent(context, session)
+        if done > 0:
+            store_i64(session + s.LAST_OUT_NS, monotonic_ns())
+            store_i64(session + s.SENT_BYTES, begin + done)
+        if done < end - begin:
+            return unsent(context, session, done)
     if load_i64(session + s.STATE) == s.ENDING:
         hang_up(context, session)
     return 0
@@ -194,16 +193,19 @@ def send_fix(context: int, session: int) -> int:
             if load_i64(session + s.STATE) == s.ENDING:
                 hang_up(context, session)
                 return 0
-            return unsent(context, session)
+            return unsent(context, session, done)
     return 1
 
 
 @kernel
-def unsent(context: int, session: int) -> int:
-    """The socket is full, or broken: a reader that is too far behind is disconnected."""
-    stream = load_i64(session + s.STREAM)
+def unsent(context: int, session: int, done: int) -> int:
+    """The socket is full (a reader that is too far behind is disconnected), or broken: with no room
+    for answers nothing is read that would tell.  ``done``: what ``send`` returned."""
+    if done < 0 and so.last_errno() not in (so.EAGAIN, so.EINTR):
+        lose(context, session)
+        return 1
     seen = max(load_i64(session + s.SENT_BYTES), load_i64(session + s.CAUGHT_UP))
-    if st.head_end(stream) - seen > load_i64(session + s.QUEUE_BYTES):
+    if st.head_end(load_i64(session + s.STREAM)) - seen > load_i64(session + s.QUEUE_BYTES):
         a.add(session + s.SLOW, 1)
         lose(context, session)
     return 1
@@ -394,8 +396,7 @@ def receive(context: int, session: int) -> int:
         lose(context, session)
         return 1
     if size < 0:
-        error = so.last_errno()
-        if error not in (so.EAGAIN, so.EINTR):
+        if so.last_errno() not in (so.EAGAIN, so.EINTR):
             lose(context, session)
         return 0
     store_i64(session + s.INPUT_LENGTH, length + size)

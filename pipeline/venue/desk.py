@@ -104,11 +104,16 @@ class Desk:
     ) -> None:
         """Take requests and give answers.  ``publish`` puts records on the lane and returns the
         lane's sequence of the last; ``has_had`` says whether the core has had up to that."""
-        while len(self.clients) < MAX_CLIENTS:
+        for _ in range(MAX_CLIENTS):
+            silent = [client for client in self.clients if client.work is None]
+            if len(self.clients) >= MAX_CLIENTS and not silent:
+                break
             try:
                 connection, _ = self.listener.accept()
             except OSError:
                 break
+            if len(self.clients) >= MAX_CLIENTS:
+                self._gone(silent[0])  # who has asked for nothing gives way to who may
             connection.setblocking(False)
             self.clients.append(_Client(connection))
         for client in list(self.clients):
@@ -134,14 +139,9 @@ class Desk:
         if not found or client not in self.clients:
             return
         try:
-            request = json.loads(line)
-            if type(request) is not dict:
-                raise ValueError
-            self._publish(client, self.work_of(request), publish)
+            self._publish(client, self.work_of(_request(line)), publish)
         except OutcryError as error:
             self._answer(client, {"error": str(error)})
-        except ValueError:
-            self._answer(client, {"error": "a request is one line, a JSON object"})
 
     def _publish(
         self, client: _Client, work: Work, publish: Callable[[npt.NDArray[Any]], int]
@@ -173,6 +173,16 @@ class Desk:
         client.connection.close()
         if client in self.clients:
             self.clients.remove(client)
+
+
+def _request(line: bytes) -> dict[str, Any]:
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        request = None
+    if type(request) is not dict or any(type(v) in (dict, list) for v in request.values()):
+        raise DeskError("a request is one line, a JSON object of plain values")
+    return request
 
 
 def ask(directory: Path, request: dict[str, Any]) -> dict[str, Any]:

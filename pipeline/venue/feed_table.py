@@ -8,6 +8,7 @@ import numpy.typing as npt
 from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import limits_broken
 from openoutcry.market_data.mold import MTU
+from openoutcry.market_data.pages import websockets
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.pipeline.venue import table as t
 from openoutcry.pipeline.venue.table import Key, Tables
@@ -40,6 +41,9 @@ MARKET_DATA = {
     "interface": Key(t.text(), ""),
     "retransmission": Key(udp_endpoint, None),
     "snapshots": Key(udp_endpoint, None),
+    "depth": Key(group, None),
+    "pages": Key(udp_endpoint, None),
+    "interval_ms": Key(t.integer(10, 60_000), 100),
     "ttl": Key(t.integer(0, 255), 1),
     "mtu": Key(t.integer(256, 9_216), MTU),
     "heartbeat_ms": Key(t.integer(10, 60_000), 1_000),
@@ -62,6 +66,8 @@ def read_feed(
     if tables.mistakes:
         return None
     try:
+        if row["pages"] is not None:
+            websockets()
         return FeedSpec(**row, price_decimals=decimals)
     except FeedError as error:
         tables.wrong(("market_data",), str(error))

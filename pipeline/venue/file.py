@@ -220,9 +220,6 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
         [one.symbol for one in traded], password_hash,
     )  # fmt: skip
     _check_cells(tables, participants, len(traded))
-    if sessions and venue["retention_days"]:
-        tables.wrong(("venue", "retention_days"), "a venue with sessions keeps its whole journal: "
-                     "their streams are made from it")  # fmt: skip
     feed = read_feed(tables, instruments, decimals)
     if packet_sessions and path.stat().st_mode & 0o077:
         tables.wrong((), f"holds session keys, and others may read it: chmod 600 {path}")

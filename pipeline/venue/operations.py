@@ -15,7 +15,7 @@ from openoutcry.pipeline.venue.desk import DeskError, Work
 from openoutcry.pipeline.venue.limits import FileLimits
 from openoutcry.pipeline.venue.risk_tables import OF_CELLS, OF_INSTRUMENTS, OF_PARTICIPANTS, limit
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import Setting
+from openoutcry.risk.bits import LARGEST, Setting
 from openoutcry.risk.region import setting
 from openoutcry.risk.settings import stands
 from openoutcry.wire import ORDER_DTYPE
@@ -95,9 +95,9 @@ class Operations:
         index = self._instrument(symbol) if symbol else -1
         try:
             value = parse(request.get("value"))
+            second = max(1, _whole(request.get("burst") or 1)) if what is Setting.RATE else 0
         except ValueError as error:
             raise DeskError(f"{name}: {error}") from None
-        second = max(1, _whole(request.get("burst") or 1)) if what is Setting.RATE else 0
         before = stands(self.view, what, who, index)
         wanted = before[0] + value if what is Setting.DEPOSIT else value
         shown = f"{name} of {_whose(request)}"
@@ -257,7 +257,7 @@ class Operations:
     def _participant(self, name: Any) -> int:
         try:
             who = int(name)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise DeskError(f"{name!r} is no participant's number") from None
         if not 1 <= who < len(self.view.participants):
             raise DeskError(f"there is no participant {who}")
@@ -301,6 +301,8 @@ class Operations:
 def _whole(value: Any) -> int:
     if type(value) is not int:
         raise ValueError(f"{value!r} is no whole number")
+    if abs(value) > LARGEST:
+        raise ValueError(f"{value} is not {-LARGEST} to {LARGEST}")
     return value
 
 

@@ -24,6 +24,7 @@ from openoutcry.pipeline.feed import with_feed
 from openoutcry.pipeline.options import Options, PipelineError
 from openoutcry.pipeline.run import Sample, Watcher, run
 from openoutcry.pipeline.sessions import with_sessions
+from openoutcry.pipeline.sessions_checkpoint import make_sessions_checkpoint, newest_seq
 from openoutcry.pipeline.topology import Topology
 from openoutcry.pipeline.venue import days
 from openoutcry.pipeline.venue.calendar import TradingDay, moment_ns, utc_text
@@ -65,6 +66,8 @@ class Venue:
     """The days that ended meanwhile."""
     last_run: dict[str, Any] = field(default_factory=dict)
     house: House | None = None
+    sessions: SessionsSpec | None = None
+    """Of the day that is served."""
     _status_due_s: float = 0.0
 
     def serve(self, resume: bool = False) -> dict[str, Any]:
@@ -132,6 +135,7 @@ class Venue:
     def _options(self, house: House) -> Options:
         file = self.file
         journal = file.journal
+        self.sessions = self._sessions()
         resume = Journal.exists(journal) and not is_unwritten(journal)
         return Options(
             source=None if file.packets else NobodySends(file.instruments),
@@ -152,7 +156,7 @@ class Venue:
             spare_cores=file.housekeeping_cores,
             verify=False,
             wiring=wiring_of(file),
-            sessions=self._sessions(),
+            sessions=self.sessions,
             feed=file.feed,
             operator=house,
         )
@@ -199,7 +203,7 @@ class Venue:
         if not done or done[-1]["day"] != row["day"]:
             days.note_day(self.file.journal, row)
             self.finished.append(row)
-        work = partial(put_away, self.file)
+        work = partial(put_away, self.file, self.sessions)
         pid, fd = fork_reporting(work, STOP_SIGNALS)
         _, status = os.waitpid(pid, 0)
         said = outcome(fd)
@@ -256,18 +260,24 @@ def wiring_of(file: VenueFile) -> Topology:
     return with_feed(table) if file.feed else table
 
 
-def put_away(file: VenueFile) -> dict[str, Any]:
-    """A checkpoint at the journal's end, finished segments compressed, and those retired that no
+def put_away(file: VenueFile, sessions: SessionsSpec | None) -> dict[str, Any]:
+    """Checkpoints at the journal's end, finished segments compressed, and those retired that no
     kept day needs; in a process of its own."""
     os.nice(19)
     directory = file.journal
     made = [path.name for path in make_checkpoints(directory)]
+    if sessions is not None:
+        paths = make_sessions_checkpoint(directory, sessions, file.instruments)
+        made += [f"sessions: {path.name}" for path in paths]
     try:
         made += archive(directory)
     except JournalError as error:
         made.append(str(error))
     if file.retention_days:
         until_seq = days.retired_until(directory, file.retention_days)
+        if sessions is not None and until_seq is not None:
+            # No further than the sessions can be made again without.
+            until_seq = min(until_seq, newest_seq(directory)) or None
         if until_seq is not None:
             made += retire(directory, until_seq=until_seq)
     return {"done": made}

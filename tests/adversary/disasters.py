@@ -35,7 +35,8 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from udp_runs import free_port, limit_orders
+from processes import free_port
+from udp_runs import limit_orders
 
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.flow import GeneratedFlow
@@ -131,9 +132,9 @@ class Client:
 
 
 class Life:
-    """One run of the pipeline, in a process group of its own."""
+    """One run of the pipeline (what ``work`` does), in a process group of its own."""
 
-    def __init__(self, folder: Path, options: Options) -> None:
+    def __init__(self, folder: Path, work: Callable[[], object]) -> None:
         self.said = folder / "said"
         self.pid = os.fork()
         if self.pid == 0:
@@ -144,7 +145,7 @@ class Life:
                 fd = os.open(self.said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
                 os.dup2(fd, 1)
                 os.dup2(fd, 2)
-                run(options)
+                work()
                 status = 0
             except OutcryError as error:
                 print(f"outcry: {error}", file=sys.stderr, flush=True)
@@ -230,7 +231,7 @@ class Storm:
         )
 
     def live(self, options: Options) -> Life:
-        self.lives.append(Life(self.folder, options))
+        self.lives.append(Life(self.folder, partial(run, options)))
         return self.lives[-1]
 
     def begin(self, topology: str = "") -> Life:

@@ -23,7 +23,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 from disasters import Life, Violation, add_evidence, in_small_segments
-from udp_runs import free_port, limit_orders
+from processes import free_port
+from udp_runs import limit_orders
 
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.flow import GeneratedFlow

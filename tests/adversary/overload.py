@@ -1,116 +1,179 @@
-"""How a quiet participant fares beside one who sends ten times what the pipeline takes.
+"""How a quiet participant fares beside one who sends ten times what the pipeline takes, and how
+long a stop takes in the midst of it.
 
-    python tests/adversary/overload.py [--seconds 5] [--participant-rate 100000]
+    python tests/adversary/overload.py [--rounds 12] [--participant-rate 100000] [--evidence FILE]
 
-Each phase is a run of its own on this machine, over loopback: quiet alone, quiet beside the flood.
+One run, over loopback: rounds without and with the flood take turns, so that whatever else the
+machine does meets both; then it is stopped while the flood goes on.
 """
 
 import argparse
 import json
 import os
+import signal
 import socket
 import struct
+import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from multiprocessing import Process, Value
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from udp_runs import free_port, limit_orders, listening, replied_events, started, stopped
+from disasters import add_evidence
+from processes import free_port
+from udp_runs import limit_orders, listening, replied_events, started
 
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.wire.enums import EventKind
 
 PAUSE_S = 0.001
-FIRST_SEQ_AT = 8
+SETTLED_S = 0.1
+UNANSWERED_S = 2.0
 
 
-def flood(port: int, until_s: float, sent: Any) -> None:
-    """Full packets of one participant, as fast as one core sends them."""
+def flood(port: int, on: Any, sent: Any) -> None:
+    """Full packets of one participant, as fast as one core sends them, while ``on`` is 1; until it
+    is 2."""
     data = bytearray(build_packets(limit_orders(22), 9, 1, 0)[0])
-    (at,) = (data.index(struct.pack("<q", 1), 0, 32),)
+    at = data.index(struct.pack("<q", 1), 0, 32)
     first = 1
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.connect(("127.0.0.1", port))
-        while time.monotonic() < until_s:
+        while on.value < 2:
+            if not on.value:
+                time.sleep(0.001)
+                continue
             for _ in range(200):
                 struct.pack_into("<q", data, at, first)
-                client.send(data)
+                with suppress(ConnectionRefusedError):
+                    client.send(data)
                 first += 22
-    sent.value = first - 1
+            sent.value = first - 1
 
 
-def round_trips(port: int, seconds: float) -> list[int]:
+class Quiet:
     """One order at a time, its reply, a pause."""
-    order = limit_orders(1)
-    order["participant"] = 2
-    took_ns, number = [], 0
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.connect(("127.0.0.1", port))
-        client.settimeout(2)
+
+    def __init__(self, port: int) -> None:
+        self.client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.client.connect(("127.0.0.1", port))
+        self.client.settimeout(UNANSWERED_S)
+        self.order = limit_orders(1)
+        self.order["participant"] = 2
+        self.number = 0
+
+    def round(self, seconds: float) -> list[int]:
+        took_ns = []
         until_s = time.monotonic() + seconds
         while time.monotonic() < until_s:
-            number += 1
-            order["order_id"] = 10**12 + number
-            (data,) = build_packets(order, 8, number, 0)
+            self.number += 1
+            self.order["order_id"] = 10**12 + self.number
+            (data,) = build_packets(self.order, 8, self.number, 0)
             start_ns = time.monotonic_ns()
-            client.send(data)
+            self.client.send(data)
             try:
-                (kind,) = replied_events(client.recv(4_096))["kind"]
+                (kind,) = replied_events(self.client.recv(4_096))["kind"]
                 assert kind == EventKind.ACCEPTED, kind
-                took_ns.append(time.monotonic_ns() - start_ns)
             except TimeoutError:
-                took_ns.append(2_000_000_000)
+                pass
+            took_ns.append(time.monotonic_ns() - start_ns)
             time.sleep(PAUSE_S)
-    return took_ns
+        return took_ns
 
 
-def phase(seconds: float, with_flood: bool, *arguments: str) -> dict[str, Any]:
+def real_time(pid: int, priority: int) -> None:
+    policy = os.SCHED_FIFO if priority else os.SCHED_OTHER
+    os.sched_setscheduler(pid, policy, os.sched_param(priority))
+
+
+def measure(rounds: int, seconds: float, *arguments: str) -> dict[str, Any]:
     port = free_port()
     folder = tempfile.TemporaryDirectory(dir="/var/tmp")
+    found: dict[bool, list[list[int]]] = {False: [], True: []}
     with folder, listening(Path(folder.name), port, *arguments) as process:
         pipeline = started(process)
         for pid in {row["pid"] for row in pipeline.view(pipeline.positions(), 1)["stages"]}:
-            os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(2))
-        sent = Value("q", 0)
-        flooder = Process(target=flood, args=(port, time.monotonic() + seconds + 1, sent))
-        if with_flood:
-            flooder.start()
-            os.sched_setscheduler(flooder.pid or 0, os.SCHED_FIFO, os.sched_param(1))
-            time.sleep(0.5)
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(3))
-        took_ns = round_trips(port, seconds)
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-        if with_flood:
-            flooder.join()
-        result = stopped(process)
+            real_time(pid, 2)
+        on, sent = Value("q", 0), Value("q", 0)
+        flooder = Process(target=flood, args=(port, on, sent), daemon=True)
+        flooder.start()
+        real_time(flooder.pid or 0, 1)
+        quiet = Quiet(port)
+        real_time(0, 3)
+        quiet.round(seconds)
+        for number in range(2 * rounds):
+            with_flood = number % 2 == 1
+            on.value = int(with_flood)
+            time.sleep(SETTLED_S)
+            found[with_flood].append(quiet.round(seconds))
+        real_time(0, 0)
+        flood_s = rounds * (seconds + SETTLED_S)
+        flood_per_s = int(sent.value / flood_s)
+        real_time(flooder.pid or 0, 0)
+        on.value = 1
+        result, stop = stopped_in(process)
+        on.value = 2
+        flooder.join()
     account = result["source"]["account"]
-    return {
-        "orders": len(took_ns),
-        "unanswered": sum(t >= 2_000_000_000 for t in took_ns),
-        "p50_ns": int(np.percentile(took_ns, 50)),
-        "p99_ns": int(np.percentile(took_ns, 99)),
-        "max_ns": max(took_ns),
-        "flood_per_s": int(sent.value / (seconds + 1)),
-        "commands": result["commands"],
-        "refused": account["rate_refused_records"],
-        "dropped_packets": account.get("system_drops", account.get("device_dropped")),
+    p99 = {name: [float(np.percentile(one, 99)) for one in found[name]] for name in found}
+    both = {
+        name: {
+            "orders": sum(map(len, found[flooded])),
+            "unanswered": sum(t >= UNANSWERED_S * 1e9 for one in found[flooded] for t in one),
+            "p50_ns": int(np.median([np.median(one) for one in found[flooded]])),
+            "p99_ns": int(np.median(p99[flooded])),
+        }
+        for name, flooded in (("quiet", False), ("beside_the_flood", True))
     }
+    return both | {
+        "rounds": rounds, "seconds_a_round": seconds, "flood_per_s": flood_per_s,
+        "p99_ratio": round(float(np.median(np.array(p99[True]) / p99[False])), 2),
+        "commands": result["commands"], "refused": account["rate_refused_records"],
+        "dropped_packets": account.get("system_drops", account.get("device_dropped")),
+        "stop": stop,
+    }  # fmt: skip
+
+
+def cpu_s(pid: int) -> float:
+    """What a process has had of the processors."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
+def stopped_in(process: subprocess.Popen[str]) -> tuple[dict[str, Any], dict[str, float]]:
+    """The result, and what the stop took: until all was drained and the journal closed, until the
+    supervisor was gone (it replays the journal first), and of that on a processor."""
+    began, before = time.monotonic(), cpu_s(process.pid)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    assert process.stdout is not None
+    while "replaying the journal" not in process.stderr.readline():
+        assert process.poll() is None, "it ended without a replay"
+    drained_s = time.monotonic() - began
+    result = json.loads(process.stdout.readline())
+    told_s, told_cpu_s = time.monotonic() - began, cpu_s(process.pid) - before
+    process.wait()
+    took = {"drained_s": drained_s, "told_s": told_s, "told_cpu_s": told_cpu_s,
+            "gone_s": time.monotonic() - began}  # fmt: skip
+    return result, {name: round(value, 2) for name, value in took.items()}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=5)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of a round")
+    parser.add_argument("--evidence", type=Path, help="JSON file in which this becomes a section")
     given, more = parser.parse_known_args()
-    for name, with_flood, extra in (
-        ("quiet", False, more),
-        ("flood", True, more),
-    ):
-        print(name, json.dumps(phase(given.seconds, with_flood, *extra)), flush=True)
+    found = measure(given.rounds, given.seconds, *more)
+    print(json.dumps(found, indent=1))
+    if given.evidence:
+        add_evidence(given.evidence, "overload", found)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from other_user import NOBODY, as_nobody, as_root
 
 from openoutcry.wire.private_folder import private_folder
 
-NOBODY = 65534
 ROOT = Path(__file__).parents[2]
 CALLER = """
 from openoutcry.wire.kernel import CACHE_ROOT
@@ -23,24 +23,6 @@ words = np.zeros(1, np.int64)
 release(words.ctypes.data, 42)
 print(CACHE_ROOT, words[0])
 """
-
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
-
-
-def as_nobody(act: Callable[[], None]) -> None:
-    """Do something as another user, in a child."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            act()
-            status = 0
-        finally:
-            os._exit(status)
-    assert os.waitpid(pid, 0)[1] == 0
 
 
 @pytest.fixture

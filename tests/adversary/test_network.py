@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from processes import left_behind
-from udp_runs import free_port, limit_orders, listening, replied_events, started, stopped
+from processes import free_port, left_behind
+from udp_runs import limit_orders, listening, replied_events, started, stopped
 
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.dpdk_shim.receive_window import SENDERS_MAX

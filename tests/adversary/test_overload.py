@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import OUTCRY
+from processes import OUTCRY, free_port
 from shim_wire import needs_shim
-from udp_runs import free_port, limit_orders, listening, replied_events, started, stopped
+from udp_runs import limit_orders, listening, replied_events, started, stopped
 
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.pipeline.compile import compile_kernels

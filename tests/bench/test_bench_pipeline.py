@@ -1,39 +1,16 @@
 """The bench command and the tables made from its figures."""
 
-import json
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
 from bench_command import bench_here
-from processes import OUTCRY
 
 from openoutcry.bench.collect import MEASURED
 from openoutcry.bench.pipeline import Session
-from openoutcry.bench.results import read_document
 from openoutcry.bench.rounds import Rounds
 from openoutcry.report.evidence import ROOT
-from openoutcry.report.tables import DOCUMENTS, PIPELINE_ROWS, TABLES, filled
+from openoutcry.report.tables import DOCUMENTS, TABLES, filled
 from openoutcry.ring.segment import NoRoomError, SegmentError
-
-
-def test_the_pipeline_subject_gives_the_shared_shape(tmp_path: Path) -> None:
-    """A quick round prints one document, writes the same to --out, and has every figure that the
-    README's table shows."""
-    done = subprocess.run(
-        [*OUTCRY, "bench", "pipeline", "--quick", "--rounds", "1", "--json", "--out", "b.json"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    made = json.loads(done.stdout)
-    assert read_document(tmp_path / "b.json") == made
-    names = {row["name"] for row in made["results"] + made["missing"]}
-    assert {name for name, _, _, _ in PIPELINE_ROWS} <= names
-    assert all(row["median"] > 0 and row["samples"] == 1 for row in made["results"])
 
 
 def test_an_out_file_in_a_missing_folder_is_refused_before_measuring() -> None:

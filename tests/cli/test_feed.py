@@ -3,11 +3,16 @@
 import json
 import socket
 
+import numpy as np
 from click.testing import CliRunner
 from rich.console import Console
 
-from openoutcry.cli.feed import account, ladder, price_text
+from openoutcry.cli.feed import account, ladder
+from openoutcry.cli.feed_depth import account as depth_account
+from openoutcry.cli.feed_depth import ladder as depth_ladder
+from openoutcry.cli.feed_ladder import price_text
 from openoutcry.cli.main import main
+from openoutcry.market_data.depth import DEPTH_DTYPE, DepthBook, View, records_of
 from openoutcry.market_data.receiver import Receiver
 from openoutcry.wire.feed_messages import ITCH50
 
@@ -73,3 +78,29 @@ def test_a_journal_that_is_none_is_told(tmp_path):
     assert done.exit_code == 1
     assert str(tmp_path / "j") in done.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_conflated_feed_is_shown_and_told():
+    port = free_port()
+    done = CliRunner().invoke(
+        main, ["feed", "listen", "--depth", f"127.0.0.1:{port}", "--seconds", "0.1", "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == {"records": 0, "gaps": 0, "itch_seq": 0, "instruments": []}
+    for words in ([], ["-a", f"127.0.0.1:{port}", "--depth", f"127.0.0.1:{port}"]):
+        done = CliRunner().invoke(main, ["feed", "listen", *words])
+        assert done.exit_code == 2
+        assert "either -a" in done.output
+    book = DepthBook()
+    assert "nothing yet" in shown(depth_ladder(book, None))
+    view = View(1, "GOLD", "T", ((99_0000, 50, 1),), ((101_5000, 30, 2),), 99_0000, 20, 3)
+    for number, (side, level, price, shares, orders) in enumerate(records_of(None, view), start=1):
+        record = np.zeros(1, DEPTH_DTYPE)
+        record["seq"], record["symbol"], record["locate"] = number, b"GOLD", 1
+        record["state"], record["side"], record["level"] = ord("T"), side, level
+        record["price"], record["shares"], record["orders"] = price, shares, orders
+        book.take(record.tobytes())
+    text = " ".join(shown(depth_ladder(book, "GOLD")).split())
+    assert "last 20 @ 99.0000 · spread 2.5000" in text
+    assert "LEAD is not in it" in shown(depth_ladder(book, "LEAD"))
+    assert depth_account(book)["instruments"][0]["bids"] == ((99_0000, 50, 1),)

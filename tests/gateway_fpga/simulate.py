@@ -74,6 +74,7 @@ def simulate(
 ) -> None:
     """Build ``toplevel`` for ``simulator`` and run the bench module's tests on it.
 
+    ``bench`` is a module, or several with commas, whose tests run in one simulation.
     ``sources`` come beside ``gateway_fpga/rtl``, where a module is looked up by its file name;
     ``parameters`` are the toplevel's; ``tests`` are regular expressions of those to run;
     ``environment`` reaches the bench.  Raises ``AssertionError`` with the names of the cocotb tests
@@ -134,7 +135,8 @@ def simulate(
             shutil.copy(tmp_path / "coverage.dat", kept)
     _check(results, log)
     if kept_results := os.environ.get("OUTCRY_FPGA_RESULTS"):
-        shutil.copy(results, Path(kept_results) / f"{bench}-{simulator}-{uuid.uuid4().hex}.xml")
+        first = bench.partition(",")[0]
+        shutil.copy(results, Path(kept_results) / f"{first}-{simulator}-{uuid.uuid4().hex}.xml")
 
 
 def _check(results: Path, log: Path) -> None:

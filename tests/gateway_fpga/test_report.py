@@ -48,8 +48,11 @@ def test_registers_from_data_to_each_output(module):
     assert depths(module) == EXPECTED[module]
 
 
+@pytest.mark.long
+@pytest.mark.fpga
 def test_no_latch_no_loop_no_loose_net():
-    """In the whole design, flattened."""
+    """In the whole design, flattened, by Yosys: half a minute; Verilator's warnings, below, are
+    asked for the same each time."""
     assert structure(TOP) is None
 
 

@@ -128,6 +128,7 @@ def test_two_participants_trade_and_each_is_told_his_own(venue):
         assert told(one, 1, 150, 39) == [("I", "4")], "a possible resend of what there was"
         one.send("D", ((11, "X1"),))
         assert told(one, 1, 35, 371, 373) == [("3", "55", "1")]
+        one.send("j", ((45, "1"), (372, "8"), (380, "5")))  # taken without a word
         one.send("V", ((262, "R"),))
         assert told(one, 1, 35, 372, 380) == [("j", "V", "3")]
 

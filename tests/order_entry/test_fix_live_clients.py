@@ -17,7 +17,7 @@ from openoutcry.order_entry.fix.numbers import IN_SEQ, OUT_SEQ, NumbersFile
 from openoutcry.order_entry.spec import Protocol
 
 FIX = int(Protocol.FIX44)
-SIZES = {"token_capacity": 1 << 18, "stream_bytes": 1 << 27}
+SIZES = {"row_capacity": 1 << 17, "token_capacity": 1 << 18, "stream_bytes": 1 << 27}
 STREAM_ENTRIES = 1 << 18
 
 

@@ -1,15 +1,18 @@
 """The public feed of a venue on real sockets: two lines of multicast and a retransmission server,
 through the death of the feed's process and of everything."""
 
+import json
 import os
 import signal
 import socket
 import time
 from pathlib import Path
 
+from processes import free_port
 from sessions_venue import Venue
-from user_commands import free_port
+from websockets.sync.client import connect
 
+from openoutcry.market_data.depth import DepthReceiver
 from openoutcry.market_data.files import write_feed
 from openoutcry.market_data.receiver import Receiver
 
@@ -61,6 +64,22 @@ class Subscriber:
         self.wait_for(lambda: self.receiver.book.levels(1, "B") == list(levels))
 
 
+def conflated_show(feed, levels):
+    """The records and the pages of the conflated feed come to have these bids."""
+    receiver = DepthReceiver(feed["depth"], feed["interface"])
+    until = time.monotonic() + WAIT_S
+    while receiver.book.levels(1, "B") != tuple(levels):
+        assert time.monotonic() < until, vars(receiver.book)
+        receiver.poll()
+    receiver.close()
+    host, port = feed["pages"]
+    with connect(f"ws://{host}:{port}") as page:
+        page.send(json.dumps({"subscribe": ["ACME"]}))
+        row = json.loads(page.recv(timeout=WAIT_S))
+    assert (row["type"], row["symbol"]) == ("snapshot", "ACME")
+    assert row["bids"] == [list(level) for level in levels]
+
+
 def test_the_feed_goes_on_without_a_hole_or_a_change(tmp_path):
     """What was told before its process died, before everything died, and after, is one stream; who
     comes late is given all of the past; and the journal gives the same, byte for byte."""
@@ -68,6 +87,8 @@ def test_the_feed_goes_on_without_a_hole_or_a_change(tmp_path):
         "a": ("239.193.7.1", free_udp_port()), "b": ("239.193.7.2", free_udp_port()),
         "interface": "127.0.0.1", "retransmission": ("127.0.0.1", free_udp_port()),
         "heartbeat_ms": 50, "snapshots": ("127.0.0.1", free_port()),
+        "depth": ("239.193.7.3", free_udp_port()), "pages": ("127.0.0.1", free_port()),
+        "interval_ms": 20,
     }  # fmt: skip
     journal = tmp_path / "j"
     rows = [{"name": "ONE", "participant": 1, "cancel_on_disconnect": 0}]
@@ -104,6 +125,7 @@ def test_the_feed_goes_on_without_a_hole_or_a_change(tmp_path):
             late.wait_for_bids(*levels[1:])
         assert third.receiver.book.hash() == late.receiver.book.hash()
         assert late.data.endswith(third.data)
+        conflated_show(feed, levels[1:])
         assert 0 < len(third.data) < 100
         first.wait_for_bids(*levels[1:])
         client.close()

@@ -143,7 +143,9 @@ def check_same(result: dict[str, Any], undisturbed: dict[str, Any], journal: Pat
     assert (again["equal"], again["wrong_seq"]) == (True, None)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 4))]
+)
 def test_a_killed_pipeline_is_taken_up_again(
     seed: int, tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:

@@ -44,8 +44,12 @@ SLOW = {
     ("a reader comes back to two producers", Weak),
     ("a reader comes back to claims, beside B", Weak),
     ("a reader killed coming back to claims", Weak),
+    ("claims 1, 1; killed, repaired", Weak),
+    ("a late worker killed, an heir", Weak),
+    ("a worker killed, an heir", Weak),
+    ("a reader comes back", Weak),
 }
-"""What takes more than five seconds."""
+"""What takes more than five seconds, and of the weak memory what takes more than two."""
 SLOW_FLAWS = {
     ("stale claim", Weak), ("entry freed undecided", Weak), ("read meanwhile", Weak),
     ("buried by a store", Weak), ("lapped work", Weak), ("heirs wait for each other", Tso),

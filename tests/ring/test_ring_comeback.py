@@ -106,7 +106,7 @@ def test_only_one_of_many_gets_a_dead_consumers_place(
         repair(ring)
         pause_for_ever()
 
-    for number in range(20):
+    for number in range(8):
         ready[:], go[:], got[:] = 0, 0, 0
         holder = children.fork(read)
         wait_until(lambda: bool(ready[0]))
@@ -160,7 +160,7 @@ def test_a_consumer_that_comes_back_under_full_load_is_never_overtaken(
     make_ring: Callable[..., RingBuffer], children: Children, multi: bool, other: bool
 ) -> None:
     """Nobody else gates, or another does, and the producers run free: from its first record on the
-    rejoined one gets every record, each whole (50 times)."""
+    rejoined one gets every record, each whole (21 times)."""
     ring = make_ring(4, ("a", "b") if other else ("a",), multi_producer=multi)
     stop = shared_words(1)
 
@@ -198,7 +198,7 @@ def test_a_consumer_that_comes_back_under_full_load_is_never_overtaken(
             next_seq += len(batch)
             reader.release(len(batch))
 
-    for number in range(50):
+    for number in range(21):
         children.join([children.fork(read_some, number)])
         assert repair(ring, detach_consumers=True).consumers == 1
     stop[0] = 1

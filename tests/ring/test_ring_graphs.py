@@ -24,7 +24,7 @@ from ring_processes import (
 
 from openoutcry.ring import Readiness, RingBuffer, RingError, SegmentError, WaitStrategy
 
-TOTAL = 2_000
+TOTAL = 800
 
 PIPELINE = {"a": (), "b": ("a",), "c": ("b",)}
 DIAMOND = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c")}

@@ -398,9 +398,9 @@ def rage(seed: int, kills: int, tally: Tally) -> None:
 
 @pytest.mark.parametrize("seed", range(len(KINDS)))
 def test_kills_at_random_points_lose_and_double_nothing(seed: int) -> None:
-    """17 kills each, 204 in all: two capacities under three wait strategies, loops in Python (long
+    """8 kills each, 96 in all: two capacities under three wait strategies, loops in Python (long
     between claim and publish) and compiled (always between two steps of the protocol)."""
-    rage(seed, 17, Tally())
+    rage(seed, 8, Tally())
 
 
 @pytest.mark.long

@@ -218,12 +218,6 @@ def test_sessions_of_packets_have_keys_and_a_file_that_others_cannot_read(tmp_pa
     assert "nobody could use it" in mistakes(path)[0][2]
 
 
-def test_a_venue_with_sessions_keeps_its_whole_journal(tmp_path: Path) -> None:
-    path, _ = written(tmp_path, "# retention_days", "retention_days", more=PORT + SESSION)
-    ((_, key, told),) = mistakes(path)
-    assert (key, "keeps its whole journal" in told) == ("venue.retention_days", True)
-
-
 def test_two_ports_cannot_be_bound_to_one_address(tmp_path: Path) -> None:
     path, text = written(tmp_path, more=PORT + PORT.replace("127.0.0.1", "0.0.0.0") + SESSION)
     ((line, key, told),) = mistakes(path)

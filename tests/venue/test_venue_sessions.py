@@ -3,9 +3,11 @@ killed recover their stream from any number; the next day has a stream of its ow
 
 from pathlib import Path
 
+from processes import free_port
 from served_venue import ServedVenue
 from sessions_venue import HASH, Client
-from user_commands import free_port
+
+from openoutcry.pipeline.sessions_checkpoint import newest_seq
 
 SESSIONS = """
 [[port]]
@@ -58,6 +60,7 @@ def test_a_session_over_two_days_and_a_kill(tmp_path: Path) -> None:
     assert Client(port, "TWO").answer[0] == "A", "a new session, behind the one that was there"
     venue.set_time("2026-11-23T18:00")
     venue.wait_for(lambda status: status["state"] == "closed")
+    assert newest_seq(venue.journal) > 0, "the next day begins from there"
     venue.set_time("2026-11-24T10:00")
     venue.wait_for_phase("CONTINUOUS")
     client = Client(port, "ONE")

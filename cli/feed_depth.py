@@ -1,0 +1,69 @@
+"""``outcry feed listen --depth``: the conflated feed."""
+
+import json
+import select
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from openoutcry.cli.feed_ladder import REDRAW_S, drawn, price_text
+
+if TYPE_CHECKING:
+    from openoutcry.market_data.depth import DepthBook
+
+
+def listen_to_depth(
+    group: tuple[str, int], interface: str, symbol: str | None, seconds: float | None, as_json: bool
+) -> None:
+    """Show the conflated feed's levels of one instrument until Control-C, or so long."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from openoutcry.market_data.depth import DepthReceiver
+
+    receiver = DepthReceiver(group, interface)
+    until = time.monotonic() + seconds if seconds else float("inf")
+    book = receiver.book
+    console = Console(stderr=as_json)
+    try:
+        with Live(console=console, auto_refresh=False, transient=as_json) as live:
+            due = 0.0
+            while time.monotonic() < until:
+                wait_s = min(REDRAW_S, max(0.0, until - time.monotonic()))
+                select.select([receiver.socket], [], [], wait_s)
+                receiver.poll()
+                if time.monotonic() >= due:
+                    due = time.monotonic() + REDRAW_S
+                    live.update(ladder(book, symbol), refresh=True)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        receiver.close()
+    if as_json:
+        click.echo(json.dumps(account(book)))
+
+
+def account(book: "DepthBook") -> dict[str, object]:
+    """What stands at the end.  Prices have four decimals."""
+    return {
+        "records": book.seq, "gaps": book.gaps, "itch_seq": book.itch_seq,
+        "instruments": [
+            {"symbol": name, "state": book.states[locate], "last": book.last.get(locate),
+             "bids": book.levels(locate, "B"), "asks": book.levels(locate, "S")}
+            for locate, name in sorted(book.symbols.items())
+        ],
+    }  # fmt: skip
+
+
+def ladder(book: "DepthBook", symbol: str | None) -> Any:
+    """One instrument's levels: the one that is named, or the first."""
+    found = [k for k, name in sorted(book.symbols.items()) if symbol in (None, name)]
+    state = f"{book.seq:,} records, {book.gaps} gaps, as of message {book.itch_seq:,}"
+    if not found:
+        return f"{symbol + ' is not in it' if symbol and book.symbols else 'nothing yet'}; {state}"
+    locate = found[0]
+    price, shares, trades = book.last.get(locate, (0, 0, 0))
+    last = f"last {shares:,} @ {price_text(price)}" if trades else "last none"
+    title = f"{book.symbols[locate]} {book.states[locate]}"
+    return drawn(title, book.levels(locate, "B"), book.levels(locate, "S"), last, state)

@@ -1,0 +1,26 @@
+"""A ladder as a table: what both kinds of feed are shown as."""
+
+from typing import Any
+
+REDRAW_S = 0.25
+
+
+def drawn(title: str, bids: Any, asks: Any, last: str, state: str) -> Any:
+    """The table of a ladder."""
+    from rich.table import Table
+
+    spread = price_text(asks[0][0] - bids[0][0]) if bids and asks else "none"
+    table = Table(title=title, caption=f"{last} · spread {spread}\n{state}")
+    for name in ("orders", "bid", "price", "ask", "orders"):
+        table.add_column(name, justify="right")
+    for price, shares, orders in reversed(asks):
+        table.add_row("", "", price_text(price), f"{shares:,}", str(orders))
+    for price, shares, orders in bids:
+        table.add_row(str(orders), f"{shares:,}", price_text(price), "", "")
+    return table
+
+
+def price_text(price: int) -> str:
+    """A price with its four decimals."""
+    sign, price = ("-", -price) if price < 0 else ("", price)
+    return f"{sign}{price // 10_000:,}.{price % 10_000:04d}"

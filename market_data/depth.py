@@ -1,0 +1,200 @@
+"""The conflated feed: what stands at the top of each book at an interval, and what changed since.
+
+Who is told this misses what came and went in between, and nothing else: each interval's view is
+whole, and so is what is told of it by positions (records) or by prices (pages).
+"""
+
+import socket
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.market_data.book import Book
+from openoutcry.market_data.publisher import join, line_socket
+from openoutcry.market_data.spec import Address, FeedSpec
+from openoutcry.wire.depth import AGAIN, DEPTH, HEARTBEAT, LAST
+
+DEPTH_DTYPE = DEPTH.dtype()
+LEVELS = 10
+RECORDS_A_PACKET = 22
+"""Of 64 bytes, in a frame of 1,500."""
+Levels = tuple[tuple[int, int, int], ...]
+"""(price with four decimals, shares, orders), best first."""
+
+
+@dataclass(frozen=True)
+class View:
+    """The top of an instrument's book at one moment."""
+
+    locate: int
+    symbol: str
+    state: str
+    bids: Levels = ()
+    asks: Levels = ()
+    last_price: int = 0
+    last_shares: int = 0
+    trades: int = 0
+
+    def cut(self, depth: int) -> "View":
+        """Only so many levels of it."""
+        if len(self.bids) <= depth and len(self.asks) <= depth:
+            return self
+        return View(self.locate, self.symbol, self.state, self.bids[:depth], self.asks[:depth],
+                    self.last_price, self.last_shares, self.trades)  # fmt: skip
+
+
+def views_of(book: Book, depth: int = LEVELS) -> dict[int, View]:
+    """Every instrument's view, by locate."""
+    return {
+        one.locate: View(
+            one.locate, one.symbol, one.state,
+            tuple(book.levels(one.locate, "B", depth)), tuple(book.levels(one.locate, "S", depth)),
+            one.last_price, one.last_shares, one.trades,
+        )
+        for one in book.instruments()
+    }  # fmt: skip
+
+
+def by_price(old: Levels, new: Levels) -> list[tuple[int, int, int]]:
+    """What makes ``old`` to ``new``, by price: levels that are new or changed, and (price, 0, 0)
+    for each that is no longer among them."""
+    before, after = {row[0]: row for row in old}, {row[0] for row in new}
+    gone = [(price, 0, 0) for price in before if price not in after]
+    return gone + [row for row in new if before.get(row[0]) != row]
+
+
+def applied(old: Levels, changes: Iterable[tuple[int, int, int]], side: str) -> Levels:
+    """``old`` with the changes of :func:`by_price`: what who is told them knows."""
+    rows = {row[0]: row for row in old}
+    for row in changes:
+        if row[1]:
+            rows[row[0]] = (row[0], row[1], row[2])
+        else:
+            rows.pop(row[0], None)
+    return tuple(sorted(rows.values(), reverse=side == "B"))
+
+
+def records_of(old: View | None, new: View, again: bool = False) -> Iterator[tuple[int, ...]]:
+    """(side, level, price, shares, orders) of every position that changed; with ``again`` of all,
+    also of those where nothing is."""
+    before = old or View(new.locate, new.symbol, "")
+    was = (before.last_price, before.last_shares, before.trades, before.state)
+    if again or was != (new.last_price, new.last_shares, new.trades, new.state):
+        yield ord(" "), 0, new.last_price, new.last_shares, new.trades
+    for side, older, newer in (("B", before.bids, new.bids), ("S", before.asks, new.asks)):
+        for position in range(LEVELS if again else max(len(older), len(newer))):
+            row = newer[position] if position < len(newer) else (0, 0, 0)
+            if again or position >= len(older) or older[position] != row:
+                yield ord(side), position + 1, *row
+
+
+class DepthLine:
+    """Sends the views of each interval as records to a group.
+
+    ``refresh``: every so many intervals all is said again, for those who came late or lost
+    something.
+    """
+
+    def __init__(self, spec: FeedSpec, group: Address, refresh: int = 10) -> None:
+        self._socket = line_socket(spec)
+        self._socket.connect(group)
+        self._refresh, self._interval = refresh, 0
+        self._views: dict[int, View] = {}
+        self.seq = self.not_taken = 0
+
+    def tell(self, views: dict[int, View], itch_seq: int, ts_ns: int) -> int:
+        """An interval; returns how many records went."""
+        again = self._interval % self._refresh == 0
+        self._interval += 1
+        rows: list[tuple[View, tuple[int, ...]]] = [
+            (view, row)
+            for view in views.values()
+            for row in records_of(None if again else self._views.get(view.locate), view, again)
+        ]
+        self._views = dict(views)
+        records = np.zeros(max(1, len(rows)), DEPTH_DTYPE)
+        for record, (view, row) in zip(records, rows, strict=False):
+            side, level, price, shares, orders = row
+            record["price"], record["shares"], record["orders"] = price, shares, orders
+            record["symbol"], record["locate"] = view.symbol.encode(), view.locate
+            record["side"], record["level"] = side, level
+            record["state"] = ord(view.state or " ")
+        records["flags"] = (AGAIN if again else 0) if rows else HEARTBEAT
+        records["flags"][-1] |= LAST
+        records["itch_seq"], records["ts_ns"] = itch_seq, ts_ns
+        records["seq"] = self.seq + 1 + np.arange(len(records))
+        self.seq += len(records)
+        for at in range(0, len(records), RECORDS_A_PACKET):
+            try:
+                self._socket.send(records[at : at + RECORDS_A_PACKET].tobytes())
+            except OSError:
+                self.not_taken += 1
+        return len(rows)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@dataclass
+class DepthBook:
+    """What who listens to a depth line knows.  A gap heals with the next refresh."""
+
+    seq: int = 0
+    gaps: int = 0
+    itch_seq: int = 0
+    symbols: dict[int, str] = field(default_factory=dict)
+    states: dict[int, str] = field(default_factory=dict)
+    last: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    """Price, shares and how many trades, by locate."""
+    _levels: dict[tuple[int, str], dict[int, tuple[int, int, int]]] = field(default_factory=dict)
+
+    def take(self, packet: bytes) -> int:
+        """A datagram; returns how many records it had.  What is none is passed over."""
+        if not packet or len(packet) % DEPTH_DTYPE.itemsize:
+            return 0
+        records: npt.NDArray[np.void] = np.frombuffer(packet, DEPTH_DTYPE)
+        for record in records:
+            seq = int(record["seq"])
+            if seq <= self.seq and self.seq - seq < 1 << 20:
+                continue  # doubled, or late
+            self.gaps += bool(self.seq) and seq != self.seq + 1
+            self.seq, self.itch_seq = seq, int(record["itch_seq"])
+            if record["flags"] & HEARTBEAT:
+                continue
+            locate, side = int(record["locate"]), chr(record["side"])
+            self.symbols[locate] = bytes(record["symbol"]).decode("latin-1")
+            self.states[locate] = chr(record["state"])
+            row = tuple(int(record[name]) for name in ("price", "shares", "orders"))
+            if record["level"] == 0:
+                self.last[locate] = row  # type: ignore[assignment]
+            else:
+                self._levels.setdefault((locate, side), {})[int(record["level"])] = row  # type: ignore[assignment]
+        return len(records)
+
+    def levels(self, locate: int, side: str) -> Levels:
+        """(price, shares, orders) of a side, best first."""
+        rows = self._levels.get((locate, side), {})
+        return tuple(rows[level] for level in sorted(rows) if rows[level][1])
+
+
+class DepthReceiver:
+    """Listens to a depth line."""
+
+    def __init__(self, group: Address, interface: str = "") -> None:
+        self.book = DepthBook()
+        self.socket: socket.socket = join(group, interface)
+
+    def poll(self) -> int:
+        """Take in what has come; returns how many packets."""
+        count = 0
+        while True:
+            try:
+                self.book.take(self.socket.recv(1 << 16))
+            except OSError:
+                return count
+            count += 1
+
+    def close(self) -> None:
+        self.socket.close()

@@ -1,0 +1,193 @@
+"""The conflated feed for pages: JSON over WebSocket, to each subscriber at his own pace.
+
+Each has a task that, at every interval of his, compares what he was told last with what stands now,
+sends the difference and waits until his connection takes it.  Who is slow is told less often, and
+always what stands when he can take it; what is kept of him is what he knows, however slow he is.
+Client to server: ``{"subscribe": ["GOLD"], "depth": 10, "interval_ms": 100}`` (``"*"``: all),
+``{"resync": "GOLD"}``.  Server to client: ``snapshot``, ``update`` (levels by price, 0 shares:
+gone), ``heartbeat``, ``error``; ``seq`` counts them.
+"""
+
+import asyncio
+import contextlib
+import json
+import socket
+from dataclasses import dataclass, field
+from typing import Any
+
+from openoutcry.market_data.depth import LEVELS, View, by_price
+from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.spec import Address
+
+MAX_SUBSCRIBERS = 4_096
+REQUEST_BYTES = 1 << 16
+SEND_BUFFER_BYTES = 1 << 16
+WRITE_LIMIT_BYTES = 1 << 15
+"""What waits in a connection at most: so much is old when it arrives at one that is slow."""
+HEARTBEAT_S = 1.0
+PING_S = 20.0
+"""A connection that does not answer a ping for so long is dead."""
+MAX_INTERVAL_MS = 60_000
+
+
+def websockets() -> Any:
+    """The library, or :class:`FeedError` saying what gives it."""
+    try:
+        import websockets.asyncio.server as found
+    except ImportError:
+        raise FeedError("pages need websockets: pip install 'openoutcry[venue]'") from None
+    return found
+
+
+@dataclass(eq=False)
+class Subscriber:
+    """What one connection wants and knows."""
+
+    names: frozenset[str] | None = frozenset()
+    """Symbols; None: all."""
+    depth: int = LEVELS
+    interval_ms: int = 100
+    seq: int = 0
+    known: dict[int, View] = field(default_factory=dict)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wants(self, view: View) -> bool:
+        return self.names is None or view.symbol in self.names
+
+
+class Pages:
+    """Serves the views that :meth:`tell` is given.
+
+    ``interval_ms``: the shortest that a subscriber may choose.
+    """
+
+    def __init__(self, address: Address, interval_ms: int) -> None:
+        self.address, self.interval_ms = address, interval_ms
+        self.views: dict[int, View] = {}
+        self.itch_seq = 0
+        self.subscribers: set[Subscriber] = set()
+        self.refused = 0
+        self._server: Any = None
+
+    async def start(self) -> None:
+        """Listen.  Raises :class:`FeedError`."""
+        host, port = self.address
+        try:
+            self._server = await websockets().serve(
+                self._serve, host, port, max_size=REQUEST_BYTES, max_queue=4, compression=None,
+                write_limit=WRITE_LIMIT_BYTES, ping_interval=PING_S, ping_timeout=PING_S,
+            )  # fmt: skip
+        except OSError as error:
+            raise FeedError(f"cannot serve pages on {host}:{port}: {error}") from None
+
+    @property
+    def port(self) -> int:
+        return int(next(iter(self._server.sockets)).getsockname()[1])
+
+    def tell(self, views: dict[int, View], itch_seq: int) -> None:
+        """What stands now; subscribers look at it when it is their time."""
+        self.views, self.itch_seq = views, itch_seq
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+
+    async def _serve(self, connection: Any) -> None:
+        if len(self.subscribers) >= MAX_SUBSCRIBERS:
+            self.refused += 1
+            await connection.close(1013, "too many subscribers")
+            return
+        raw = connection.transport.get_extra_info("socket")
+        if raw is not None:
+            with contextlib.suppress(OSError):
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        one = Subscriber(interval_ms=self.interval_ms)
+        self.subscribers.add(one)
+        telling = asyncio.create_task(self._tell_one(connection, one))
+        try:
+            async for text in connection:
+                await self._asked(connection, one, text)
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] != "websockets":
+                raise
+        finally:
+            telling.cancel()
+            self.subscribers.discard(one)
+
+    async def _asked(self, connection: Any, one: Subscriber, text: str | bytes) -> None:
+        try:
+            wish = json.loads(text)
+            if type(wish) is not dict:
+                raise ValueError("a request is a JSON object")
+            if "resync" in wish:
+                one.known = {k: v for k, v in one.known.items() if v.symbol != wish["resync"]}
+            elif "subscribe" in wish:
+                self._subscribe(one, wish)
+            else:
+                raise ValueError('a request has "subscribe" or "resync"')
+        except (ValueError, RecursionError) as error:
+            await self._say(connection, one, "error", error=str(error))
+            return
+        one.changed.set()
+
+    def _subscribe(self, one: Subscriber, wish: dict[str, Any]) -> None:
+        names = wish["subscribe"]
+        depth, interval_ms = wish.get("depth", LEVELS), wish.get("interval_ms", self.interval_ms)
+        if names != "*" and (
+            type(names) is not list or not all(isinstance(name, str) for name in names)
+        ):
+            raise ValueError('"subscribe" is a list of symbols, or "*"')
+        known = {view.symbol for view in self.views.values()}
+        if names != "*" and set(names) - known:
+            raise ValueError(f"no instrument {min(set(names) - known)!r}")
+        if type(depth) is not int or not 1 <= depth <= LEVELS:
+            raise ValueError(f'"depth" is 1 to {LEVELS}')
+        if type(interval_ms) is not int or not self.interval_ms <= interval_ms <= MAX_INTERVAL_MS:
+            raise ValueError(f'"interval_ms" is {self.interval_ms} to {MAX_INTERVAL_MS}')
+        one.names = None if names == "*" else frozenset(names)
+        one.depth, one.interval_ms, one.known = depth, interval_ms, {}
+
+    async def _say(self, connection: Any, one: Subscriber, kind: str, **more: Any) -> None:
+        one.seq += 1
+        await connection.send(json.dumps({"type": kind, "seq": one.seq, **more}))
+
+    async def _tell_one(self, connection: Any, one: Subscriber) -> None:
+        """His intervals, one after the other; each takes as long as he takes."""
+        loop = asyncio.get_running_loop()
+        said = due = loop.time()
+        while True:
+            wait_s = min(due - loop.time(), HEARTBEAT_S)
+            with contextlib.suppress(TimeoutError):  # sooner if he asks for something
+                await asyncio.wait_for(one.changed.wait(), max(wait_s, 0.001))
+            before = one.seq
+            if one.changed.is_set() or loop.time() >= due:
+                one.changed.clear()
+                due = loop.time() + one.interval_ms / 1e3
+                await self._difference(connection, one)
+            if one.seq > before:
+                said = loop.time()
+            elif loop.time() - said >= HEARTBEAT_S:
+                await self._say(connection, one, "heartbeat", itch_seq=self.itch_seq)
+                said = loop.time()
+
+    async def _difference(self, connection: Any, one: Subscriber) -> None:
+        for locate in list(self.views):
+            view = self.views[locate]  # of now: an earlier send may have waited
+            if not one.wants(view):
+                continue
+            view, known = view.cut(one.depth), one.known.get(locate)
+            if known == view:
+                continue
+            one.known[locate] = view
+            fields = {
+                "symbol": view.symbol, "itch_seq": self.itch_seq, "state": view.state,
+                "last": [view.last_price, view.last_shares], "trades": view.trades,
+            }  # fmt: skip
+            if known is None:
+                await self._say(connection, one, "snapshot", **fields, bids=view.bids,
+                                asks=view.asks)  # fmt: skip
+            else:
+                await self._say(connection, one, "update", **fields,
+                                bids=by_price(known.bids, view.bids),
+                                asks=by_price(known.asks, view.asks))  # fmt: skip

@@ -1,0 +1,297 @@
+"""Where the sessions can go on without their past: what they know, and the core, at a command.
+
+A checkpoint file of the journal's own kind (``journal/checkpoints.py``) beside the streams, bound
+to the block that holds its command, whose hash stands for all that was before.  The streams are not
+in it: it has how far each was, and the digest of what stands there, and is taken only where that
+still stands.  Whoever makes one follows the journal in a process of its own: no session waits.
+"""
+
+import io
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.journal import JournalReader, checkpoints
+from openoutcry.journal.block import BlockId, digest
+from openoutcry.journal.errors import JournalError
+from openoutcry.journal.origins import Senders
+from openoutcry.journal.tail import block_holding
+from openoutcry.order_entry import hall as h
+from openoutcry.order_entry import ouch, rows, sums, tokens
+from openoutcry.order_entry import session as s
+from openoutcry.order_entry.fix import words as fix_words
+from openoutcry.order_entry.spec import Protocol, SessionsSpec
+from openoutcry.order_entry.stream import COUNT
+from openoutcry.pipeline.sessions_state import State, sizes_of
+from openoutcry.replay.checkpoint import Follower
+from openoutcry.replay.core import Core
+from openoutcry.replay.event_hash import START
+from openoutcry.replay.events import NO_LIMIT, Batch, Point
+
+KEEP = 2
+LAYOUT = [rows.ROW_BYTES, sums.ENTRY_BYTES, tokens.ENTRY_BYTES, 1]
+"""Of the arrays; the last number changes with their meaning."""
+WORDS = (h.LAST_NUMBER, h.LANE_SEQ, h.UNTOLD, h.DAY_BEGUN, h.TOLD)
+"""Of the hall: what follows from the journal."""
+BLOCK_WORDS = (s.OPEN_ORDERS, s.LOGGED_OUT)
+"""Of each session, with two of its protocol's own."""
+STREAMS_S = 60.0
+"""How long the streams are waited for: their writer comes behind the journal's."""
+
+
+def folder_of(journal: Path) -> Path:
+    return journal / "sessions" / "checkpoints"
+
+
+def own_words(protocol: int) -> tuple[int, ...]:
+    """A protocol's own words of a session's block that follow from the journal."""
+    if protocol == Protocol.OUCH50:
+        return ouch.LAST_USER_REF_WORD, ouch.DISABLED_WORD
+    return (fix_words.APPLIED_IN,) if s.is_fix(protocol) else ()
+
+
+def arrays_of(state: State) -> dict[str, npt.NDArray[Any]]:
+    """Everything that the sessions know, in canonical order."""
+    hall = state.hall
+    known = hall.rows[hall.rows["number"] != 0]
+    table = hall.sums[hall.sums[:, sums.KEY // 8] != 0]
+    blocks = np.zeros((len(state.streams), len(BLOCK_WORDS) + 2), np.int64)
+    for index in range(1, len(state.streams) + 1):
+        block = hall.block(index)
+        own = own_words(int(block[s.PROTOCOL // 8]))
+        for place, word in enumerate((*BLOCK_WORDS, *own)):
+            blocks[index - 1, place] = block[word // 8]
+    return {
+        "words": np.array([hall[word] for word in WORDS]),
+        "rows": known[np.argsort(known["number"])],
+        "tokens": hall.tokens.copy(),
+        "sums": table[np.argsort(table[:, sums.KEY // 8])],
+        "blocks": blocks,
+    }
+
+
+def put_back(state: State, arrays: Any) -> None:
+    """Let a state that has begun know what :func:`arrays_of` gave."""
+    hall = state.hall
+    for word, value in zip(WORDS, arrays["words"].tolist(), strict=True):
+        hall.words[word // 8] = value
+    known = arrays["rows"]
+    hall.rows[known["number"] & hall[h.ROW_MASK]] = known
+    for entry in np.ascontiguousarray(arrays["tokens"]):
+        number, session = entry[:2].tolist()
+        token = entry.ctypes.data + tokens.TOKEN
+        assert tokens.put_token(hall[h.TOKENS], session, token, number) == 1
+    for key, *values in arrays["sums"].tolist() if hall.sizes.sums else ():
+        place = int(sums.find(hall[h.SUMS], hall[h.SUMS_MASK], ~key))
+        hall.sums[(place - hall[h.SUMS]) // sums.ENTRY_BYTES] = key, *values
+    for index, values in enumerate(arrays["blocks"].tolist(), start=1):
+        block = hall.block(index)
+        own = own_words(int(block[s.PROTOCOL // 8]))
+        for word, value in zip((*BLOCK_WORDS, *own), values, strict=False):
+            block[word // 8] = value
+
+
+def identity_of(spec: SessionsSpec) -> list[str]:
+    return [f"{row.name} {row.protocol.name} {row.participant}" for row in spec.sessions]
+
+
+def save(state: State, point: Point, journal_id: int) -> Path | None:
+    """Write what a state that follows the journal knows, durable; None if the day's streams are
+    not as far, or not the same."""
+    assert state.journal is not None
+    assert point.block is not None
+    streams = []
+    for row, mine in zip(state.spec.sessions, state.streams, strict=True):
+        theirs = state.stream_of(row, state.journal, follows=True)
+        count = mine.count
+        if theirs[COUNT] < count or theirs.entry_end(count) != mine.entry_end(count):
+            return None
+        streams.append([count, mine.entry_end(count), theirs.digest_of(count)])
+    engine = point.engine.snapshot()
+    facts = {
+        "layout": LAYOUT,
+        "chain": point.chain,
+        "trades": point.trades,
+        "events": point.engine.event_count,
+        "senders": point.senders.as_json(),
+        "day": state.day,
+        "day_begin_ns": state.hall[h.DAY_BEGIN],
+        "max_ts_ns": state.max_ts_ns,
+        "sessions": identity_of(state.spec),
+        "rows": state.hall.sizes.rows,
+        "tokens": state.hall.sizes.tokens,
+        "streams": streams,
+    }
+    data = io.BytesIO()
+    arrays = {"engine": np.frombuffer(engine, np.uint8), **arrays_of(state)}
+    np.savez_compressed(data, **arrays)  # type: ignore[arg-type]
+    folder = folder_of(state.journal)
+    folder.mkdir(parents=True, exist_ok=True)
+    made = checkpoints.Checkpoint(journal_id, point.seq, point.block, facts, data.getvalue())
+    path = checkpoints.write_checkpoint(folder, made)
+    remove_old(folder)
+    return path
+
+
+def remove_old(folder: Path) -> None:
+    """Keep the newest, and the newest of an earlier day: the streams of days before are nobody's
+    business, so that one is good whatever happened to them."""
+    kept, days = 0, set[str]()
+    for seq in reversed(checkpoints.checkpoint_seqs(folder)):
+        path = checkpoints.checkpoint_path(folder, seq)
+        try:
+            day = str(checkpoints.read_checkpoint(path).facts.get("day"))
+        except JournalError:
+            continue
+        new_day = day not in days and len(days) < KEEP
+        days.add(day)
+        if kept >= KEEP and not new_day:
+            path.unlink(missing_ok=True)
+        kept += 1
+
+
+def good_ones(state: State, reader: JournalReader, told: int) -> Iterator[checkpoints.Checkpoint]:
+    """Checkpoints that the state may go on from, the newest first.  ``told``: events that are
+    known to have been told."""
+    assert state.journal is not None
+    folder = folder_of(state.journal)
+    if not folder.is_dir():
+        return
+    mine = identity_of(state.spec)
+    for seq in reversed(checkpoints.checkpoint_seqs(folder)):
+        try:
+            found = checkpoints.read_checkpoint(checkpoints.checkpoint_path(folder, seq))
+            block = block_holding(reader.directory, seq)
+        except JournalError:
+            continue
+        facts = found.facts
+        if (
+            block is None
+            or (found.journal_id, facts.get("layout")) != (reader.journal_id, LAYOUT)
+            or found.block != BlockId(block.header.block_index, digest(block.whole))
+            or facts["events"] > told
+            or facts["sessions"] != mine[: len(facts["sessions"])]
+            or (facts["rows"], facts["tokens"]) != (state.hall.sizes.rows, state.hall.sizes.tokens)
+        ):
+            continue
+        yield found
+
+
+def is_of_today(state: State, facts: dict[str, Any]) -> bool | None:
+    """Whether the streams of a checkpoint are the day's; None: it cannot be said."""
+    begin_ns = state.hall[h.DAY_BEGIN]
+    if (facts["day"], facts["day_begin_ns"]) == (state.day, begin_ns):
+        return True
+    return False if facts["max_ts_ns"] < begin_ns else None
+
+
+def resume(state: State, reader: JournalReader, told: int = NO_LIMIT) -> Point:
+    """Let a state that has begun stand where the newest checkpoint does that can be used, or at
+    the journal's begin; returns the core there.
+
+    Raises :class:`JournalError` if the begin is retired and none bridges the gap.
+    """
+    core = Core.of(reader.config)
+    for found in good_ones(state, reader, told):
+        facts, today = found.facts, is_of_today(state, found.facts)
+        if today is None or (today and not _stand(state, facts["streams"])):
+            continue
+        with np.load(io.BytesIO(found.state), allow_pickle=False) as arrays:
+            put_back(state, arrays)
+            engine = core.restored(arrays["engine"].tobytes())
+        state.max_ts_ns = facts["max_ts_ns"]
+        if not today:
+            state.hall.words[h.DAY_BEGUN // 8] = 0
+        senders = Senders.from_json(facts["senders"])
+        return Point(engine, facts["chain"], facts["trades"], found.seq, found.block, senders)
+    if reader.first_seq > 1:
+        raise JournalError(
+            f"{reader.directory} begins at sequence {reader.first_seq}, and no good checkpoint of "
+            "its sessions stands for what was before"
+        )
+    return Point(core.fresh(), START)
+
+
+def _stand(state: State, streams: list[Any]) -> bool:
+    """Put the day's streams where a checkpoint has them, if they hold what they held then."""
+    assert state.journal is not None
+    files = []
+    for row, (count, end, wanted) in zip(state.spec.sessions, streams, strict=False):
+        file = state.stream_of(row, state.journal, follows=True)
+        if file[COUNT] < count or file.entry_end(count) != end or file.digest_of(count) != wanted:
+            return False
+        files.append((count, end))
+    for stream, (count, end) in zip(state.streams, files, strict=False):
+        if stream.path is None:
+            stream.stand_behind(count, end)
+        else:
+            stream.begin(count)
+    return True
+
+
+class Shadow(State):
+    """A state in memory of its own that follows the journal; streams of it hold only what came
+    since the last checkpoint."""
+
+    def __init__(self, spec: SessionsSpec, instruments: npt.NDArray[Any], journal: Path) -> None:
+        sizes = sizes_of(spec, 1)
+        hall = h.Hall(np.zeros(h.hall_bytes(sizes) // 8, np.int64), sizes)
+        super().__init__(spec, instruments, hall, None)
+        self.journal = journal
+        self.begin()
+
+
+class SessionsFollower(Follower):
+    """A matcher and the sessions' state that go along behind the journal, and write checkpoints of
+    both."""
+
+    def __init__(self, directory: Path, every: int | None, shadow: Shadow) -> None:
+        self.shadow = shadow
+        super().__init__(directory, every)
+        self.saved_seq = self.point.seq
+
+    def first_point(self) -> Point:
+        return resume(self.shadow, self.reader)
+
+    def take(self, batch: Batch) -> None:
+        self.shadow.apply(batch, NO_LIMIT)
+
+    def save(self) -> list[Path]:
+        return [*super().save(), *self.save_sessions()]
+
+    def save_sessions(self) -> list[Path]:
+        """A checkpoint of the sessions, once the day's streams are as far; none if they are not
+        within a minute: the next one comes."""
+        until_s = time.monotonic() + STREAMS_S
+        while (path := save(self.shadow, self.point, self.reader.journal_id)) is None:
+            if time.monotonic() > until_s:
+                return []
+            time.sleep(0.05)
+        self.saved_seq = self.point.seq
+        for stream in self.shadow.streams:
+            stream.stand_behind(stream.count, stream.entry_end(stream.count))
+        return [path]
+
+    def settle(self) -> None:
+        """At the begin of a run: what the next start need not do again."""
+        if self.point.seq > self.saved_seq:
+            self.save_sessions()
+
+
+def make_sessions_checkpoint(
+    directory: Path, spec: SessionsSpec, instruments: npt.NDArray[Any]
+) -> list[Path]:
+    """One at the journal's end, if there is none yet."""
+    follower = SessionsFollower(directory, None, Shadow(spec, instruments, directory))
+    follower.advance()
+    return follower.save_sessions() if follower.point.seq > follower.saved_seq else []
+
+
+def newest_seq(journal: Path) -> int:
+    """Of the checkpoints that are there; 0: there is none."""
+    folder = folder_of(journal)
+    return max(checkpoints.checkpoint_seqs(folder), default=0) if folder.is_dir() else 0

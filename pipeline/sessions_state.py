@@ -1,0 +1,277 @@
+"""What the sessions of a run know and were told, as a function of the journal.
+
+Rows and tokens are made again from the journal's commands and notes, streams from these and the
+events that a matcher of its own makes of the commands; from a checkpoint (sessions_checkpoint.py)
+where there is one.  The stage has one, and whoever makes checkpoints another beside it.
+"""
+
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.order_entry import apply as a
+from openoutcry.order_entry import copies as cp
+from openoutcry.order_entry import drop_copy, ouch42, ouch50
+from openoutcry.order_entry import hall as h
+from openoutcry.order_entry import notes as n
+from openoutcry.order_entry import session as s
+from openoutcry.order_entry.fix import drop_copy as fix_drop_copy
+from openoutcry.order_entry.fix import live as fix44
+from openoutcry.order_entry.fix import live42 as fix42
+from openoutcry.order_entry.fix import words as fix_words
+from openoutcry.order_entry.fix.numbers import NumbersFile
+from openoutcry.order_entry.spec import (
+    DROP_COPIES,
+    FIX_BEGIN,
+    FIX_NAME,
+    CancelOnDisconnect,
+    Protocol,
+    SessionSpec,
+    SessionsSpec,
+)
+from openoutcry.order_entry.stream import DIFFERENT, Stream
+from openoutcry.replay.events import Batch
+from openoutcry.wire import OutcryError
+from openoutcry.wire.indirect import kernel_address
+from openoutcry.wire.kernel import compile_kernel
+
+CODECS: dict[Protocol, Any] = {
+    Protocol.OUCH42: ouch42,
+    Protocol.OUCH50: ouch50,
+    Protocol.FIX44: fix44,
+    Protocol.FIX42: fix42,
+    Protocol.DROP_COPY: drop_copy,
+    Protocol.FIX_DROP_COPY: fix_drop_copy,
+}
+"""The protocol's module: frame, decode, if it has orders complete, encode, refuse, and what only
+FIX has."""
+DAY_NS = 86_400_000_000_000
+EASTERNMOST_NS = 14 * 3_600_000_000_000
+ACCURACY_NS = 120_000_000_000
+"""How far a FIX message's SendingTime may be off."""
+ARGUMENTS = {"frame": 2, "decode": 5, "complete": 4, "encode": 6, "refuse": 5, "begin": 2,
+             "lost": 2, "more": 2, "queued": 2, "timer": 2, "farewell": 2}  # fmt: skip
+
+
+class SessionsError(OutcryError):
+    """The sessions of a venue cannot be as they are asked for."""
+
+
+def sizes_of(spec: SessionsSpec, notes: int) -> h.Sizes:
+    """Of the hall; ``notes``: commands of the lane that may be under way, a power of two."""
+    spoken = {row.protocol for row in spec.sessions}
+    return h.Sizes(
+        len(spec.sessions), spec.row_capacity, notes, spec.token_capacity,
+        not spoken.isdisjoint(DROP_COPIES), Protocol.FIX_DROP_COPY in spoken,
+    )  # fmt: skip
+
+
+class State:
+    """Hall, streams and protocols."""
+
+    def __init__(
+        self,
+        spec: SessionsSpec,
+        instruments: npt.NDArray[Any],
+        hall: h.Hall,
+        journal: Path | None,
+    ) -> None:
+        """``journal``: beside which the streams are kept; None: in memory only."""
+        self.spec, self.hall, self.journal = spec, hall, journal
+        self.day = spec.day or datetime.now(UTC).strftime("%Y%m%d")
+        self.max_ts_ns = 0
+        """When the latest command came."""
+        self.blocks: set[int] = set()
+        """Of the journal, whose commands were applied."""
+        self._notes, self._block = BlockNotes(), -1
+        self.symbols = s.Symbols(instruments, spec.price_decimals)
+        self.streams = [self.stream_of(row, journal) for row in spec.sessions]
+        self.codecs = self._codecs()
+        self.fields = fix_words.make_fields()
+        self.fix: dict[int, FixSession] = {}
+        for index, row in enumerate(spec.sessions, start=1):
+            self._fill(index, row)
+            if row.protocol in FIX_BEGIN:
+                self.fix[index] = FixSession(self, index, row, journal)
+
+    def stream_of(self, row: SessionSpec, journal: Path | None, follows: bool = False) -> Stream:
+        """The day's stream of a session; ``follows``: as another process writes it."""
+        name = f"{row.name}.{self.day}"
+        identity = blake2b(name.encode(), digest_size=7).digest()
+        path = journal / "sessions" / f"{name}.stream" if journal else None
+        sizes = self.spec.stream_entries, self.spec.stream_bytes
+        return Stream(path, int.from_bytes(identity, "little"), *sizes, follows)
+
+    def _codecs(self) -> npt.NDArray[np.int64]:
+        for function, count in ((a.begin_day, 1), (cp.apply_batch, 8)):
+            compile_kernel(function, count)
+        words = np.zeros((a.CODEC_BYTES * a.CODECS + a.ROOM + 64) // 8, np.int64)
+        for protocol in {row.protocol for row in self.spec.sessions}:
+            module = CODECS[protocol]
+            at = protocol * a.CODEC_BYTES // 8
+            words[at : at + len(ARGUMENTS)] = [
+                kernel_address(getattr(module, name), count) if hasattr(module, name) else 0
+                for name, count in ARGUMENTS.items()
+            ]
+        return words
+
+    def _fill(self, index: int, row: SessionSpec) -> None:
+        copies = row.protocol in DROP_COPIES
+        if copies:
+            over_fix = row.protocol == Protocol.FIX_DROP_COPY
+            self.hall.copy_to(index, row.group or (row.participant,), over_fix)
+        traders = [r for r in self.spec.sessions if r.protocol not in DROP_COPIES]
+        alone = [r.participant for r in traders].count(row.participant) == 1
+        per_s = row.throttle_per_s
+        day = datetime.strptime(self.day, "%Y%m%d").replace(tzinfo=UTC)
+        words = self.symbols.words() | {
+            s.PARTICIPANT: row.participant,
+            s.PROTOCOL: int(row.protocol),
+            s.DAY_START_NS: self.spec.day_start_ns or int(day.timestamp()) * 1_000_000_000,
+            s.STREAM: self.streams[index - 1].address,
+            s.HEARTBEAT_NS: row.heartbeat_ms * 1_000_000,
+            s.TIMEOUT_NS: row.timeout_ms * 1_000_000,
+            s.GRACE_NS: row.grace_ms * 1_000_000,
+            s.CANCEL_MODE: int(CancelOnDisconnect.NONE if copies else row.cancel_on_disconnect),
+            s.THROTTLE_NS: 1_000_000_000 // per_s if per_s else 0,
+            s.THROTTLE_BURST: row.throttle_burst,
+            s.THROTTLE_POLICY: int(row.throttle_policy),
+            s.MAX_OPEN: row.max_open_orders,
+            s.QUEUE_BYTES: row.queue_bytes,
+            s.ALONE: int(alone),
+        }
+        block = self.hall.block(index)
+        for offset, value in words.items():
+            block[offset // 8] = value
+        name = row.name.encode().ljust(16)[:16]
+        block.view(np.uint8)[s.NAME : s.NAME + 16] = np.frombuffer(name, np.uint8)
+
+    def begin(self) -> None:
+        """Nothing is known, nothing was told."""
+        hall = self.hall
+        hall.clear()
+        day_start = int(hall.block(1)[s.DAY_START_NS // 8])
+        hall.words[h.DAY_BEGIN // 8] = self.spec.day_begin_ns or day_start
+        self.max_ts_ns, self._block = 0, -1
+        for stream in self.streams:
+            stream.begin()
+        for one in self.fix.values():
+            one.begin()
+
+    def apply(self, batch: Batch, told: int) -> int:
+        """Commands of one block with their events up to ``told``; returns how many had a note."""
+        if batch.header.block_index != self._block:
+            self._block = batch.header.block_index
+            self._notes = BlockNotes.of(batch, len(self.streams))
+        commands, events = batch.commands, batch.events
+        if not len(commands):
+            return 0
+        self.blocks.add(self._block)
+        self.max_ts_ns = max(self.max_ts_ns, int(commands["rx_ts_ns"].max()))
+        first = int(commands["seq"][0]) - batch.header.first_seq
+        addresses = np.ascontiguousarray(self._notes.addresses[first : first + len(commands)])
+        return int(
+            cp.apply_batch(
+                self.hall.address, self.codecs.ctypes.data,
+                commands.ctypes.data, len(commands), addresses.ctypes.data,
+                events.ctypes.data, len(events), told,
+            )
+        )  # fmt: skip
+
+    @property
+    def different(self) -> int:
+        """Stream entries found on the disk that were not what the journal gave."""
+        return sum(stream[DIFFERENT] for stream in self.streams)
+
+
+class FixSession:
+    """What a session of FIX has beside its block: numbers, messages kept, bytes to be sent."""
+
+    def __init__(self, sessions: State, index: int, row: SessionSpec, journal: Path | None) -> None:
+        self.block, self.stream = sessions.hall.block(index), sessions.streams[index - 1]
+        path = journal / "sessions" / f"{row.name}.numbers" if journal else None
+        identity = blake2b(row.name.encode(), digest_size=7).digest()
+        capacity = 1 << (sessions.spec.stream_entries - 1).bit_length()
+        self.numbers = NumbersFile(path, int.from_bytes(identity, "little"), capacity)
+        us, begin = row.target or sessions.spec.name, FIX_BEGIN[row.protocol]
+        self.memory = fix_words.Memory(
+            self.block, begin, us, row.name, capacity, self.numbers.numbers_address
+        )
+        self.out = np.zeros(fix_words.OUT_SIZE + 64, np.uint8)
+        day_ns = int(self.block[s.DAY_START_NS // 8])
+        ahead_ns = -day_ns % DAY_NS
+        for word, value in {
+            fix_words.FIELDS: sessions.fields.ctypes.data,
+            fix_words.NUMBERS_FILE: self.numbers.address,
+            fix_words.OUT: self.out.ctypes.data,
+            fix_words.OUT_CAPACITY: fix_words.OUT_SIZE,
+            fix_words.ACCURACY_NS: ACCURACY_NS,
+            fix_words.UTC_OFFSET_NS: ahead_ns if ahead_ns <= EASTERNMOST_NS else ahead_ns - DAY_NS,
+        }.items():
+            self.block[word // 8] = value
+
+    def begin(self) -> None:
+        """Commands are about to be applied again."""
+        for word in (fix_words.APPLIED_IN, fix_words.STATE, fix_words.OUT_FROM, fix_words.OUT_END):
+            self.block[word // 8] = 0
+
+    def resume(self, day: int) -> None:
+        """They have been."""
+        self.memory.queue[:] = 0
+        self.numbers.resume(self.block, day, self.stream.count)
+
+
+class BlockNotes:
+    """The notes of one block's commands, by the command's place in it."""
+
+    def __init__(self, count: int = 0) -> None:
+        self.addresses = np.zeros(count, np.int64)
+        self.notes = np.zeros(0, n.NOTE_DTYPE)
+
+    @classmethod
+    def of(cls, batch: Batch, sessions: int) -> "BlockNotes":
+        found = cls(batch.header.record_count)
+        text = batch.block.note.get(n.NOTES, "") if batch.header.record_count else ""
+        if text:
+            there, found.notes = n.unpack(text, batch.header.record_count, sessions)
+            places = np.arange(len(there)) * n.NOTE_BYTES
+            found.addresses[there] = found.notes.ctypes.data + places
+        return found
+
+
+def check(spec: SessionsSpec) -> None:
+    """Raise :class:`SessionsError` naming what cannot be."""
+    names = [row.name.casefold() for row in spec.sessions]
+    for row in spec.sessions:
+        where = f"session {row.name}"
+        if names.count(row.name.casefold()) > 1:
+            raise SessionsError(f"{where}: the name is there twice")
+        if row.protocol not in CODECS:
+            raise SessionsError(f"{where}: {row.protocol.name} is not served yet")
+        about: tuple[int, ...] = (row.participant,)
+        if row.protocol in DROP_COPIES and row.group:
+            about = row.group
+        if not all(1 <= participant <= 65535 for participant in about):
+            raise SessionsError(f"{where}: participant {row.participant} is not 1 to 65535")
+        if row.protocol in FIX_BEGIN:
+            if not FIX_NAME.fullmatch(row.name):
+                raise SessionsError(f"{where}: a name is 1 to 32 letters, digits, - _ .")
+        elif not (row.name.isascii() and row.name.isalnum() and len(row.name) <= 6):
+            raise SessionsError(f"{where}: a name is 1 to 6 letters and digits")
+        if row.throttle_burst < 1:
+            raise SessionsError(f"{where}: throttle_burst is {row.throttle_burst}, less than 1")
+        if row.cancel_on_disconnect not in CancelOnDisconnect:
+            raise SessionsError(f"{where}: cancel_on_disconnect {row.cancel_on_disconnect}")
+    if sum(row.protocol in DROP_COPIES for row in spec.sessions) > h.MAX_COPIES:
+        raise SessionsError(f"there are more than {h.MAX_COPIES} drop copies")
+    for port in spec.ports:
+        if port.protocol not in CODECS:
+            raise SessionsError(f"port {port.port}: {port.protocol.name} is not served yet")
+    for name in ("row_capacity", "token_capacity"):
+        value = getattr(spec, name)
+        if value < 2 or value & (value - 1):
+            raise SessionsError(f"{name} is {value}, no power of two")

@@ -1,0 +1,20 @@
+"""How many workers ``make test`` gives pytest: ``python tests/workers.py`` prints the number."""
+
+import os
+
+import psutil
+
+FEWEST, MOST = 2, 4
+"""Two are what the suite's time is stated for.  With more than four the longest files decide."""
+MEMORY_BYTES = 3 << 30
+"""For each: its process with every kernel loaded takes 1 GiB, what its tests start another or two,
+shared memory (a folder in memory a worker) among them."""
+
+
+def workers(cores: int, memory_bytes: int) -> int:
+    """One for each core and each MEMORY_BYTES."""
+    return max(FEWEST, min(MOST, cores, memory_bytes // MEMORY_BYTES))
+
+
+if __name__ == "__main__":
+    print(workers(len(os.sched_getaffinity(0)), psutil.virtual_memory().available))

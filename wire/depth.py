@@ -1,0 +1,29 @@
+"""The record of the conflated feed: one level of one side of an instrument, as of an interval.
+
+Not of the layout hash: nothing of a pipeline or a journal has it, only datagrams.
+"""
+
+from openoutcry.wire.records import RECORD_BYTES, Field, Record
+
+DEPTH = Record(
+    "depth",
+    RECORD_BYTES,
+    "A level of the conflated feed; 23 of them at most make a datagram.",
+    (
+        Field("price", "u64", "four decimals; of level 0 the last trade's"),
+        Field("shares", "u64", "displayed; 0: there is no such level; of level 0 the last trade's"),
+        Field("itch_seq", "u64", "the last message of the full feed that is in it"),
+        Field("ts_ns", "u64", "ns since midnight of that message"),
+        Field("symbol", "char8", "instrument"),
+        Field("orders", "u32", "at the level; of level 0 how many trades there were"),
+        Field("locate", "u16", "number of the instrument"),
+        Field("side", "u8", "B or S; of level 0 a space"),
+        Field("level", "u8", "1: the best; 0: the instrument itself"),
+        Field("state", "u8", "T trading, Q a call phase, P paused, H halted or closed"),
+        Field("flags", "u8", "1: said again; 2: the last of the interval; 4: heartbeat"),
+        Field("reserved", "u16", "0"),
+        Field("reserved2", "u32", "0"),
+        Field("seq", "u64", "of the records, without a hole"),
+    ),
+)
+AGAIN, LAST, HEARTBEAT = 1, 2, 4
