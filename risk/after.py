@@ -37,7 +37,7 @@ MAKER, AUCTION = int(EventFlag.MAKER), int(EventFlag.AUCTION)
 BUY = int(Side.BUY)
 AHEAD_EVENTS = 16
 """How many events ahead their open orders are asked for.  Measured: 100,000 cancelled at once take
-5 to 9 ms, and 50 to 70 without it."""
+5 to 8 ms of a processor here, and 10 to 15 without it.  Out of line: 4 ns less a command."""
 
 
 @kernel
@@ -69,9 +69,10 @@ def after(state: int, order: int, events: int, count: int) -> int:
     return 0
 
 
-@kernel
+@kernel_outlined
 def ask_for_order(state: int, event: int) -> None:
     """Of a mass cancel, whose many orders lie anywhere."""
+    not_inlined()
     instrument = (load_i64(event + WORD) >> INSTRUMENT_SHIFT) & 0xFFFF
     home = totals.order_home(state, instrument, load_i64(event + EVENT_ORDER))
     prefetch(state + load_i64(state + lay.ORDER_AT) + home * lay.ORDER_BYTES)
