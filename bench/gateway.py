@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
@@ -131,8 +132,9 @@ def answered(
 
 
 @contextmanager
-def listening() -> Iterator[tuple[RunningPipeline, tuple[str, int]]]:
-    """A pipeline in a process of its own that listens on a free port of this host.
+def listening(journal: Path | None = None) -> Iterator[tuple[RunningPipeline, tuple[str, int]]]:
+    """A pipeline in a process of its own that listens on a free port of this host; with a journal
+    it is durable.
 
     Its kernels are compiled before: a SIGINT in the midst of that may be lost in the compiler.
     """
@@ -141,7 +143,8 @@ def listening() -> Iterator[tuple[RunningPipeline, tuple[str, int]]]:
 
     def listen() -> None:
         options = Options(
-            listen=address, source_kind="udp", durability="none", seed=SEED,
+            listen=address, source_kind="udp", durability="durable" if journal else "none",
+            journal=journal, volatile_journal=True, seed=SEED,
             instruments=flow("normal", 1).instruments, verify=False,
         )  # fmt: skip
         run(options)

@@ -8,14 +8,16 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.bench.gateway import listening, sent
 from openoutcry.bench.peers.programs import binary
+from openoutcry.journal import JournalReader
 from openoutcry.order_entry import soupbin
 from openoutcry.wire import OutcryError, make_instruments
 from openoutcry.wire import sockets as so
@@ -32,6 +34,7 @@ SILENCE_NS = 60_000_000_000
 """A client waits for an answer as long as this."""
 IN_FLIGHT = 256
 """Orders that a session has sent and not been answered, at most."""
+ANSWER_ROOM = 1 << 16
 AT_ONCE = 128
 """Orders that it sends in one call, at most."""
 FD, BEGIN, SENT, SENT_END, GOT, GOT_END = range(0, 48, 8)
@@ -40,6 +43,7 @@ CLIENT_BYTES = 64
 behind the last; bytes of answers that came and that will come."""
 
 Array = npt.NDArray[Any]
+Told = Callable[[Path], None] | None
 
 
 @kernel
@@ -136,11 +140,15 @@ def log_in(port: int, name: str) -> socket.socket:
 
 
 @contextlib.contextmanager
-def venue(sessions: int, durability: str, orders: int) -> Iterator[int]:
-    """A venue of so many sessions, named S1, S2 …; gives its port."""
+def venue(
+    sessions: int, durability: str, orders: int, protocol: str = "OUCH42", told: Told = None
+) -> Iterator[int]:
+    """A venue of so many sessions, named S1, S2 …; gives its port.  ``told`` is called with its
+    journal's folder when the venue has ended."""
     with tempfile.TemporaryDirectory(prefix=".bench-sessions-", dir=".") as folder:
+        journal = Path(folder) / "journal"
         document = {"sessions": sessions, "durability": durability, "orders": orders,
-                    "journal": str(Path(folder) / "journal")}  # fmt: skip
+                    "journal": str(journal), "protocol": protocol}  # fmt: skip
         command = [sys.executable, "-m", __name__, json.dumps(document)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
@@ -156,6 +164,8 @@ def venue(sessions: int, durability: str, orders: int) -> Iterator[int]:
             process.stdout.close()
         if code:
             raise OutcryError(f"bench sessions: the venue ended with {code}")
+        if told is not None:
+            told(journal)
 
 
 @contextlib.contextmanager
@@ -171,11 +181,11 @@ def tcp_echo(asked: int, answered: int) -> Iterator[socket.socket]:
             yield client
 
 
-def latencies(client: socket.socket, packets: Array) -> Array:
+def latencies(client: socket.socket, packets: Array, answered: int = ACCEPTED_BYTES) -> Array:
     """ns from each order's sending to the last byte of its acknowledgement."""
     times = np.zeros(len(packets), np.int64)
-    buffer = np.zeros(1 << 16, np.uint8)
-    asked, answered = packets.shape[1], ACCEPTED_BYTES
+    buffer = np.zeros(ANSWER_ROOM, np.uint8)
+    asked = packets.shape[1]
     if round_trips(
         client.fileno(), packets.ctypes.data, asked, answered, len(packets),
         buffer.ctypes.data, times.ctypes.data,
@@ -201,6 +211,26 @@ def orders_per_s(port: int, sessions: int, orders: int) -> float:
     if took < 0:
         raise OutcryError("bench sessions: an order was not answered")
     return sessions * orders * 1e9 / took
+
+
+def journal_bytes(journal: Path) -> float:
+    """Bytes of a journal a command: records and what stands beside them, without the zeros that
+    fill a block."""
+    size = commands = 0
+    for block in JournalReader(journal).all_blocks():
+        if block.header.commands:
+            size += block.header.payload_bytes
+            commands += block.header.commands
+    return size / commands
+
+
+def packets_journal_bytes(orders: int) -> float:
+    """The same of as many orders that one sender sends as packets over UDP."""
+    with tempfile.TemporaryDirectory(prefix=".bench-sessions-", dir=".") as folder:
+        journal = Path(folder) / "journal"
+        with listening(journal) as (_, address):
+            sent(address, None, orders)
+        return journal_bytes(journal)
 
 
 # The venue's process.
@@ -229,18 +259,20 @@ def serve(document: dict[str, Any]) -> None:
     from openoutcry.pipeline.sessions import with_sessions
     from openoutcry.pipeline.topology import TOPOLOGY
 
+    protocol = Protocol[document["protocol"]]
+
     def note(text: str) -> None:
-        if text.startswith("OUCH42 on"):
+        if text.startswith(f"{protocol.name} on"):
             print(text.rpartition(":")[2], flush=True)
 
     secret = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
     sessions, tokens = int(document["sessions"]), int(document["orders"])
     rows = [
-        SessionSpec(f"S{k + 1}", k + 1, Protocol.OUCH42, secret, queue_bytes=1 << 26)
+        SessionSpec(f"S{k + 1}", k + 1, protocol, secret, queue_bytes=1 << 26)
         for k in range(sessions)
     ]
     spec = SessionsSpec(
-        tuple(rows), (PortSpec(Protocol.OUCH42, "127.0.0.1", 0),), day_begin_ns=1,
+        tuple(rows), (PortSpec(protocol, "127.0.0.1", 0),), day_begin_ns=1,
         token_capacity=1 << max(16, (2 * tokens - 1).bit_length()),
         stream_entries=1 << 22, stream_bytes=1 << 29,
     )  # fmt: skip

@@ -43,7 +43,7 @@ def stage_rates(commands: int, gateway: str = "golden", journaled: bool = True) 
     with ExitStack() as stack:
         shared = Shared(sizes, table)
         stack.callback(shared.unlink)
-        shared.load_tape(source.chunks(), commands, commands)
+        shared.preload(source.chunks(), commands, commands)
         shared.control[ct.GO] = 1
         writer = stack.enter_context(_journal(source, commands)) if journaled else None
         work = Work(

@@ -20,7 +20,8 @@ def feed() -> None:
 
     \b
     outcry feed write JOURNAL day.itch
-    outcry feed write JOURNAL day.pcap --format pcap
+    outcry feed write JOURNAL day.pcapng --format pcapng
+    outcry feed write JOURNAL day.dbn --format dbn
     outcry feed listen -a 239.193.0.1:26400 -b 239.193.0.2:26400 --ask 10.0.0.1:26401
     """
 
@@ -28,15 +29,25 @@ def feed() -> None:
 @feed.command()
 @click.argument("journal", type=PathArgument)
 @click.argument("out", type=PathArgument)
-@click.option("--format", "form", type=click.Choice(["itch", "pcap"]), default="itch",
-              show_default=True, help="ITCH 5.0 with lengths, or MoldUDP64.")  # fmt: skip
+@click.option("--format", "form", default="itch", show_default=True,
+              type=click.Choice(["itch", "pcap", "pcapng", "dbn", "npz", "parquet"]),
+              help="ITCH 5.0 with lengths; MoldUDP64; Databento's MBO; hftbacktest's events of one "
+              "instrument; trades.")  # fmt: skip
+@click.option("--symbol", help="Whose events, for npz.")
 @click.option("--decimals", type=click.IntRange(0, 4), default=4, show_default=True,
               help="Of a tick of every instrument.")  # fmt: skip
 @click.option("--venue", type=PathArgument, help="Venue file that has each instrument's decimals.")
 @click.option("--mtu", type=int, default=1500, show_default=True, help="Largest frame, for pcap.")
 @as_json_option
 def write(
-    journal: Path, out: Path, form: str, decimals: int, venue: Path | None, mtu: int, as_json: bool
+    journal: Path,
+    out: Path,
+    form: str,
+    symbol: str | None,
+    decimals: int,
+    venue: Path | None,
+    mtu: int,
+    as_json: bool,
 ) -> None:
     """Write what a journal's market told the public, byte for byte as it was told.
 
@@ -51,7 +62,7 @@ def write(
         places = dict(read_venue(venue).sessions.price_decimals)
     else:
         places = dict.fromkeys(instruments_of(journal), decimals)
-    made = write_feed(journal, out, form, places, mtu)
+    made = write_feed(journal, out, form, places, mtu, symbol)
     if as_json:
         click.echo(json.dumps(made))
     else:
@@ -84,6 +95,7 @@ class AddressType(click.ParamType):  # type: ignore[type-arg]
 @click.option("--snapshots", type=AddressType(), help="Where to begin with a snapshot.")
 @click.option("--depth", type=AddressType(),
               help="Group of the conflated feed, instead of the lines.")  # fmt: skip
+@click.option("--stream", type=AddressType(), help="Where the stream over SoupBinTCP is, instead.")
 @click.option("--interface", default="", help="Address of the interface to listen on.")
 @click.option("--symbol", help="Whose ladder to show; without it the first one that trades.")
 @click.option("--levels", type=click.IntRange(1, 50), default=10, show_default=True,
@@ -96,6 +108,7 @@ def listen(
     ask: tuple[str, int] | None,
     snapshots: tuple[str, int] | None,
     depth: tuple[str, int] | None,
+    stream: tuple[str, int] | None,
     interface: str,
     symbol: str | None,
     levels: int,
@@ -111,15 +124,21 @@ def listen(
 
     from openoutcry.market_data.receiver import Receiver
 
-    if (first is None) == (depth is None):
-        raise click.UsageError("say either -a (the full feed) or --depth (the conflated one)")
+    if [first, depth, stream].count(None) != 2:
+        raise click.UsageError("say either -a or --stream (the full feed) or --depth")
     if depth is not None:
         from openoutcry.cli.feed_depth import listen_to_depth
 
         listen_to_depth(depth, interface, symbol, seconds, as_json)
         return
-    receiver = Receiver([one for one in (first, second) if one], ask, interface,
-                        snapshots=snapshots)  # fmt: skip
+    receiver: Any
+    if stream is not None:
+        from openoutcry.market_data.stream import StreamReceiver
+
+        receiver = StreamReceiver(stream)
+    else:
+        receiver = Receiver([one for one in (first, second) if one], ask, interface,
+                            snapshots=snapshots)  # fmt: skip
     until = time.monotonic() + seconds if seconds else float("inf")
     console = Console(stderr=as_json)
     try:

@@ -5,6 +5,7 @@ Exit status: 0 only when everything asked for happened, 2 for a usage error, 1 f
 it); people's text goes to standard error then.
 """
 
+import errno
 import json
 from importlib import import_module
 from typing import Any
@@ -16,6 +17,8 @@ from openoutcry.early import leaving_at_once
 from openoutcry.wire.errors import OutcryError
 
 AS_JSON = "openoutcry.json"
+LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
+A_LIMIT = "a limit of this user or machine (ulimit -a)"
 SUBCOMMANDS = {
     "bars": "Bars of what a journal's market traded: a second, a minute, a day.",
     "bench": "Measure on this machine: medians over interleaved rounds, each with its error.",
@@ -84,11 +87,16 @@ class OutcryGroup(click.Group):
             raise
         except OutcryError as error:
             text = str(error)
+        except MemoryError:
+            text = f"no memory is left: {A_LIMIT}"
         except OSError as error:
-            # Of a path that was given; without a name it is no user's error.
-            if error.filename is None:
+            # Of a path that was given; without a name it is no user's error, but for a limit.
+            if error.filename is not None:
+                text = f"{error.filename}: {error.strerror}"
+            elif error.errno in LIMITS:
+                text = f"{error.strerror}: {A_LIMIT}"
+            else:
                 raise
-            text = f"{error.filename}: {error.strerror}"
         click.echo(f"outcry: {text}", err=True)
         if ctx.meta[AS_JSON]:
             click.echo(json.dumps({"error": text}))

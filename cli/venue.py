@@ -24,6 +24,7 @@ def venue() -> None:
     outcry venue check venue.toml
     outcry venue password
     outcry venue status venue.toml
+    outcry venue fairness venue.toml
     """
 
 
@@ -144,3 +145,33 @@ def status(file: Path, as_json: bool) -> None:
     for day in document["days"]:
         click.echo(f"{day['day']}: ended behind command {day['last_seq']:,}, "
                    f"{day['open_orders']:,} orders stayed open")  # fmt: skip
+
+
+@venue.command()
+@file_argument
+@as_json_option
+def fairness(file: Path, as_json: bool) -> None:
+    """Whether anybody was let in out of turn: the audit of a speed bump, from the journal alone.
+
+    Exit status 1 if anybody was.
+    """
+    from openoutcry.journal import Journal
+    from openoutcry.pipeline.venue.fairness import fairness as audit
+    from openoutcry.pipeline.venue.file import read_venue
+
+    found = read_venue(file)
+    if not found.speed_bump_us:
+        raise OutcryError(f"{file}: the venue has no speed bump ([venue] speed_bump_us)")
+    if not Journal.exists(found.journal):
+        raise OutcryError(f"{file}: this venue was never opened")
+    result = audit(found.journal)
+    if as_json:
+        click.echo(json.dumps(result))
+    else:
+        for fault in result["faults"]:
+            click.echo(f"command {fault['seq']} came {fault['by_ns']:,} ns before one that was let "
+                       "in before it")  # fmt: skip
+        click.echo(f"{result['commands']:,} commands of participants, {result['out_of_turn']:,} "
+                   "out of turn")  # fmt: skip
+    if result["out_of_turn"]:
+        sys.exit(1)

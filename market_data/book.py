@@ -40,6 +40,9 @@ class Instrument:
     imbalance: int
     direction: str
     near_price: int
+    open_price: int
+    high: int
+    low: int
 
 
 class Book:
@@ -174,6 +177,9 @@ class Book:
             imbalance=row[b.IMBALANCE],
             direction=chr(row[b.DIRECTION]).strip("\0"),
             near_price=row[b.NEAR_PRICE],
+            open_price=row[b.OPEN_PRICE],
+            high=row[b.HIGH],
+            low=row[b.LOW],
         )
 
     def orders(self, locate: int, side: str) -> npt.NDArray[np.int64]:

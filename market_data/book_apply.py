@@ -133,6 +133,11 @@ def take_off(state: int, entry: int, shares: int) -> int:
 @kernel
 def traded(state: int, locate: int, price: int, shares: int) -> None:
     row = b.instrument_row(state, locate)
+    if load_i64(row + b.TRADES) == 0:
+        store_i64(row + b.OPEN_PRICE, price)
+        store_i64(row + b.LOW, price)
+    store_i64(row + b.HIGH, max(load_i64(row + b.HIGH), price))
+    store_i64(row + b.LOW, min(load_i64(row + b.LOW), price))
     store_i64(row + b.LAST_PRICE, price)
     store_i64(row + b.LAST_SHARES, shares)
     store_i64(row + b.VOLUME, add_wrapping(load_i64(row + b.VOLUME), shares))

@@ -28,9 +28,10 @@ LEVEL_BYTES = 64
 SYMBOL, BEST_BID, BEST_ASK, STATE, LAST_PRICE, LAST_SHARES, VOLUME, TRADES, TURNOVER = range(
     0, 72, 8
 )
-PAIRED, IMBALANCE, DIRECTION, NEAR_PRICE, REASON = range(72, 112, 8)
-INSTRUMENT_BYTES = 112
-"""STATE and REASON: of the last H; TURNOVER: sum of price times shares, wrapping at 2**64."""
+PAIRED, IMBALANCE, DIRECTION, NEAR_PRICE, REASON, OPEN_PRICE, HIGH, LOW = range(72, 136, 8)
+INSTRUMENT_BYTES = 136
+"""STATE and REASON: of the last H; OPEN_PRICE, HIGH and LOW: of all trades so far; TURNOVER: sum of
+price times shares, wrapping at 2**64."""
 SIDE_BIT, LOCATE_SHIFT = 1 << 32, 33
 """Of a level's KEY: set for a bid; where the locate begins."""
 MAX_LOCATE = 65_535

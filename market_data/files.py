@@ -1,4 +1,5 @@
-"""The feed of a journal as files: ITCH with length framing, and a capture of its packets."""
+"""The feed of a journal as files: ITCH with length framing, captures of its packets, and what
+others keep (``exports.py``)."""
 
 import struct
 from collections.abc import Callable, Iterator, Mapping
@@ -6,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from openoutcry.journal import JournalReader
-from openoutcry.market_data import mold
+from openoutcry.market_data import exports, mold
 from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
 from openoutcry.replay.events import Batch, events_of, starting_point
@@ -17,6 +18,9 @@ GROUP, PORT = "239.193.0.1", 26_400
 _PCAP = struct.Struct("<IHHiIII")
 _PACKET = struct.Struct("<IIII")
 PCAP_NS_MAGIC, LINKTYPE_ETHERNET = 0xA1B23C4D, 1
+SECTION, INTERFACE, ENHANCED_PACKET = 0x0A0D0D0A, 1, 6
+"""Blocks of pcapng (draft-ietf-opsawg-pcapng)."""
+FORMS = ("itch", "pcap", "pcapng", "dbn", "npz", "parquet")
 
 
 class Part(NamedTuple):
@@ -73,12 +77,14 @@ def write_feed(
     form: str = "itch",
     decimals: Mapping[str, int] | None = None,
     mtu: int = mold.MTU,
+    symbol: str | None = None,
 ) -> dict[str, Any]:
     """Write a journal's feed to ``out``; returns ``messages``, ``bytes`` and ``session``.
 
-    ``form``: ``itch``, each message behind its length (u16, big-endian), or ``pcap``, the packets
-    of MoldUDP64.  Whole or not at all: it is written beside and renamed.  Raises
-    :class:`FeedError` or :class:`JournalError`.
+    ``form``: ``itch``, each message behind its length (u16, big-endian); ``pcap`` or ``pcapng``,
+    the packets of MoldUDP64; ``dbn``, Databento's market by order; ``npz``, hftbacktest's events of
+    ``symbol``; ``parquet``, the trades.  Whole or not at all: it is written beside and renamed.
+    Raises :class:`FeedError` or :class:`JournalError`.
     """
     if out.exists() and not out.is_file():
         raise FeedError(f"{out} is there and is not a regular file")
@@ -86,9 +92,18 @@ def write_feed(
         raise FeedError(f"{out}: there is no folder {out.absolute().parent}")
     source = JournalFeed(directory, decimals)
     part = out.with_name(f".{out.name}.part")
+    room, symbols = mold.payload_bytes(mtu), instruments_of(directory)
+    if (symbol is None) == (form == "npz"):
+        raise FeedError("npz is of one instrument, and nothing else is: say which (--symbol)")
+    if symbol is not None and symbol not in symbols:
+        raise FeedError(f"{symbol} is not among the journal's instruments")
     writers: dict[str, Callable[[], None]] = {
         "itch": lambda: _itch(source, part),
-        "pcap": lambda: _pcap(source, part, mold.payload_bytes(mtu)),
+        "pcap": lambda: _pcap(source, part, room),
+        "pcapng": lambda: _pcapng(source, part, room),
+        "dbn": lambda: exports.write_dbn(source.parts(), symbols, part),
+        "npz": lambda: exports.write_npz(source.parts(), symbols.index(symbol or "") + 1, part),
+        "parquet": lambda: exports.write_trades(source.parts(), symbols, part),
     }
     try:
         writers[form]()
@@ -113,19 +128,44 @@ def _itch(source: JournalFeed, path: Path) -> None:
             file.write(part.messages)
 
 
+def _packets(source: JournalFeed, room: int) -> Iterator[tuple[bytes, int]]:
+    """Each packet as a frame, and its time; the end of the session is the last."""
+    ts_ns = 0
+    for part in source.parts():
+        ts_ns = max(ts_ns, part.ts_ns)
+        for packet in mold.packets(source.session, part.first_sequence, part.messages, room):
+            yield _frame(packet), ts_ns
+    yield _frame(mold.end_of_session(source.session, source.feed.messages + 1)), ts_ns
+
+
 def _pcap(source: JournalFeed, path: Path, room: int) -> None:
     with path.open("wb") as file:
         file.write(_PCAP.pack(PCAP_NS_MAGIC, 2, 4, 0, 0, 65_535, LINKTYPE_ETHERNET))
-        ts_ns = 0
-        for part in source.parts():
-            ts_ns = max(ts_ns, part.ts_ns)
-            for packet in mold.packets(source.session, part.first_sequence, part.messages, room):
-                file.write(_captured(packet, ts_ns))
-        end = mold.end_of_session(source.session, source.feed.messages + 1)
-        file.write(_captured(end, ts_ns))
+        for frame, ts_ns in _packets(source, room):
+            seconds, ns = divmod(max(0, ts_ns), 1_000_000_000)
+            file.write(_PACKET.pack(seconds, ns, len(frame), len(frame)) + frame)
 
 
-def _captured(payload: bytes, ts_ns: int) -> bytes:
+def _block(kind: int, body: bytes) -> bytes:
+    """A block of pcapng."""
+    body += bytes(-len(body) % 4)
+    size = struct.pack("<I", 12 + len(body))
+    return struct.pack("<I", kind) + size + body + size
+
+
+def _pcapng(source: JournalFeed, path: Path, room: int) -> None:
+    with path.open("wb") as file:
+        file.write(_block(SECTION, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)))
+        # if_tsresol 9: times are in ns.
+        options = struct.pack("<HHB3xHH", 9, 1, 9, 0, 0)
+        file.write(_block(INTERFACE, struct.pack("<HHI", LINKTYPE_ETHERNET, 0, 65_535) + options))
+        for frame, ts_ns in _packets(source, room):
+            high, low = divmod(max(0, ts_ns), 1 << 32)
+            head = struct.pack("<IIIII", 0, high, low, len(frame), len(frame))
+            file.write(_block(ENHANCED_PACKET, head + frame))
+
+
+def _frame(payload: bytes) -> bytes:
     """A packet as a capture has it: multicast over IPv4, without a UDP checksum."""
     udp = struct.pack(">HHHH", PORT, PORT, 8 + len(payload), 0) + payload
     group = bytes(int(part) for part in GROUP.split("."))
@@ -133,9 +173,7 @@ def _captured(payload: bytes, ts_ns: int) -> bytes:
                      bytes([127, 0, 0, 1]), group)  # fmt: skip
     ip = ip[:10] + struct.pack(">H", _ip_checksum(ip)) + ip[12:]
     ethernet = bytes([1, 0, 0x5E, group[1] & 127, *group[2:], 2, 0, 0, 0, 0, 1, 8, 0])
-    frame = ethernet + ip + udp
-    seconds, ns = divmod(max(0, ts_ns), 1_000_000_000)
-    return _PACKET.pack(seconds, ns, len(frame), len(frame)) + frame
+    return ethernet + ip + udp
 
 
 def _ip_checksum(header: bytes) -> int:

@@ -37,7 +37,8 @@ def snapshot(book: Book, directory: list[bytes], next_sequence: int) -> Iterator
     yield GLIMPSE.from_server("G").pack(sequence=str(next_sequence))
 
 
-def _packet(kind: str, data: bytes) -> bytes:
+def packet_of(kind: str, data: bytes) -> bytes:
+    """A packet of SoupBinTCP."""
     return (len(data) + 1).to_bytes(PACKET_LENGTH_BYTES, "big") + kind.encode() + data
 
 
@@ -52,16 +53,16 @@ def serve_one(
     login = _read(connection, b"", LOGIN_MOST)[0]
     sizes = {one.size_bytes for one in SOUPBIN.client if one.kind == "L"}
     if login[:1] != b"L" or len(login) not in sizes:
-        connection.sendall(_packet("J", b"A"))
+        connection.sendall(packet_of("J", b"A"))
         return
     accepted = SOUPBIN.from_server("A").pack(session=session, sequence="1")
-    out = bytearray(_packet("A", accepted[1:]))
+    out = bytearray(packet_of("A", accepted[1:]))
     for message in messages:
-        out += _packet("S", message)
+        out += packet_of("S", message)
         if len(out) >= SEND_BYTES:
             connection.sendall(out)
             out.clear()
-    connection.sendall(out + _packet("Z", b""))
+    connection.sendall(out + packet_of("Z", b""))
 
 
 def _read(connection: socket.socket, data: bytes, most: int) -> tuple[bytes, bytes]:
@@ -93,7 +94,7 @@ def fetch(
     where = "{}:{}".format(*server)
     try:
         with socket.create_connection(server, timeout_s) as connection:
-            connection.sendall(_packet("L", login[1:]))
+            connection.sendall(packet_of("L", login[1:]))
             packet, rest = _read(connection, b"", 1 << 16)
             if packet[:1] != b"A":
                 raise FeedError(f"{where}: the snapshot is refused ({packet[1:2]!r})")

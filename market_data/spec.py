@@ -21,6 +21,8 @@ class FeedSpec:
     """Where requests for messages are taken, over UDP."""
     snapshots: Address | None = None
     """Where snapshots are given, over TCP."""
+    stream: Address | None = None
+    """Where the same messages are given over SoupBinTCP."""
     depth: Address | None = None
     """Group of the conflated feed's records."""
     pages: Address | None = None
@@ -40,7 +42,15 @@ class FeedSpec:
     def __post_init__(self) -> None:
         addresses = [
             one
-            for one in (self.a, self.b, self.retransmission, self.snapshots, self.depth, self.pages)
+            for one in (
+                self.a,
+                self.b,
+                self.retransmission,
+                self.snapshots,
+                self.stream,
+                self.depth,
+                self.pages,
+            )
             if one is not None
         ]
         if (self.depth or self.pages) and self.snapshots is None:

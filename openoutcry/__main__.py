@@ -1,9 +1,18 @@
 """``python -m openoutcry``: the ``outcry`` command."""
 
-from openoutcry.early import leaving_at_once
+import sys
 
-with leaving_at_once():
-    from openoutcry.cli.main import main
+try:
+    from openoutcry.early import leaving_at_once
+
+    with leaving_at_once():
+        from openoutcry.cli.main import main
+except KeyboardInterrupt:
+    # Before there was a handler: in the same words.
+    sys.stderr.write("Aborted!\n")
+    if "--json" in sys.argv:
+        sys.stdout.write('{"error": "Aborted!"}\n')
+    sys.exit(1)
 
 __all__ = ["main"]
 

@@ -117,7 +117,7 @@ def append(stream: int, message: int, size: int, event_seq: int) -> int:
 
 
 def map_file(path: Path | None, size: int, what: str) -> mmap.mmap:
-    """A sparse file of ``size`` bytes, made or taken up, mapped for every process of the run;
+    """A sparse file of ``size`` bytes, created or resumed, mapped for every process of the run;
     ``path`` None keeps it in memory.
 
     Raises :class:`StreamError` naming the file if it has another size, or cannot be.
@@ -140,7 +140,7 @@ def map_file(path: Path | None, size: int, what: str) -> mmap.mmap:
 
 
 class Stream:
-    """One session's store, made or taken up; ``path`` None keeps it in memory."""
+    """One session's store, created or resumed; ``path`` None keeps it in memory."""
 
     def __init__(
         self,

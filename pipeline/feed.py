@@ -23,7 +23,7 @@ from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.feed_process import IDLE_S, NOTHING_SENT, SNAPSHOTS_AT_ONCE, FeedProcess
+from openoutcry.pipeline.feed_process import IDLE_S, NOTHING_SENT, FeedProcess
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.topology import Reader, Topology
 from openoutcry.replay.events import Batch, events_of
@@ -32,6 +32,7 @@ from openoutcry.ring import ProcessIdentity
 NAME = "market_data"
 QUEUE = 1 << 13
 FOLDER = "market_data"
+BACKLOG = 64
 FUTILE = 5
 """Deaths in a row without a message sent, after which the process is not started again."""
 
@@ -113,9 +114,11 @@ class PublicFeed:
         self._words = np.frombuffer(self._map, np.int64)
         self._words[0] = NOTHING_SENT
         self.requests = self._listen()
-        self.snapshots = self._listen_for_snapshots()
+        self.snapshots = self._listen_tcp(spec.snapshots, "snapshots")
+        self.stream = self._listen_tcp(spec.stream, "the stream")
         self.pid = 0
-        self._futile = self._clamped_told = self._conflating = 0
+        self._futile = self._clamped_told = 0
+        self._others: dict[int, Callable[[], None]] = {}
         self._sent_at_start = NOTHING_SENT
 
     def new_feed(self) -> Feed:
@@ -135,15 +138,14 @@ class PublicFeed:
             raise FeedError(f"cannot take requests on {host}:{port}: {error}") from None
         return made
 
-    def _listen_for_snapshots(self) -> socket.socket | None:
-        if self.spec.snapshots is None:
+    def _listen_tcp(self, address: tuple[str, int] | None, what: str) -> socket.socket | None:
+        if address is None:
             return None
-        host, port = self.spec.snapshots
         family = socket.AF_INET6 if self.spec.ipv6 else socket.AF_INET
         try:
-            made = socket.create_server((host, port), family=family, backlog=SNAPSHOTS_AT_ONCE)
+            made = socket.create_server(address, family=family, backlog=BACKLOG)
         except OSError as error:
-            raise FeedError(f"cannot give snapshots on {host}:{port}: {error}") from None
+            raise FeedError("cannot give {} on {}:{}: {}".format(what, *address, error)) from None
         made.setblocking(False)
         return made
 
@@ -173,11 +175,27 @@ class PublicFeed:
     def note_clamped(self, count: int) -> None:
         self._words[1] = count
 
+    @property
+    def kept(self) -> tuple[int, int]:
+        """Messages of the store, and their bytes: they stand, whoever is started again."""
+        return int(self._words[2]), int(self._words[3])
+
+    def note_kept(self, count: int, size_bytes: int) -> None:
+        if count > self._words[2]:  # a store that is made again has what it had
+            self._words[3], self._words[2] = size_bytes, count
+
+    def note_ended(self) -> None:
+        self._words[4] = 1
+
     def start(self) -> None:
         self._sent_at_start = self.sent
         self.pid = fork(lambda: FeedProcess(self).run(), STOP_SIGNALS)
-        if not self._conflating and (self.spec.depth or self.spec.pages):
-            self._conflating = fork(self._conflate, STOP_SIGNALS)
+        for work, wanted in (
+            (self._conflate, self.spec.depth or self.spec.pages),
+            (self._serve_stream, self.spec.stream),
+        ):
+            if wanted and work not in self._others.values():
+                self._others[fork(work, STOP_SIGNALS)] = work
 
     def _conflate(self) -> None:
         """The conflated feed's process."""
@@ -187,11 +205,24 @@ class PublicFeed:
         assert listener is not None
         conflate(self.spec, listener.getsockname()[:2])
 
+    def _serve_stream(self) -> None:
+        """The process that serves the stream over SoupBinTCP."""
+        import asyncio
+
+        from openoutcry.market_data.stream import Stream, Tail
+
+        assert self.stream is not None
+        tail = Tail(self.store_path, lambda: self.kept)
+        served = Stream(self.session, tail, lambda: bool(self._words[4]))
+        asyncio.run(served.serve(self.stream))
+
     def look(self, note: Callable[[str], None]) -> None:
         """Start the process again if it is gone; not if it has told everything."""
-        if self._conflating and os.waitpid(self._conflating, os.WNOHANG)[0]:
-            note(f"the conflated feed (pid {self._conflating}) ended: started again")
-            self._conflating = fork(self._conflate, STOP_SIGNALS)
+        for pid in list(self._others):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                work = self._others.pop(pid)
+                note(f"a process of the feed (pid {pid}, {work.__name__}) ended: started again")
+                self._others[fork(work, STOP_SIGNALS)] = work
         if not self.pid:
             return
         if self.clamped > self._clamped_told:
@@ -220,11 +251,11 @@ class PublicFeed:
                 time.sleep(IDLE_S)
 
     def close(self) -> None:
-        for pid in (self.pid, self._conflating):
+        for pid in [*self._others, self.pid]:
             if pid:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
-        self.pid = self._conflating = 0
-        for one in (self.requests, self.snapshots):
+        self.pid, self._others = 0, {}
+        for one in (self.requests, self.snapshots, self.stream):
             if one is not None:
                 one.close()

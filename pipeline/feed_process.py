@@ -59,6 +59,7 @@ class FeedProcess:
         self._save_ns = time.monotonic_ns() + CHECKPOINT_NS
         self._named = 1 + public.instrument_count
         self._told_until = self.reader.released_seq
+        public.note_kept(self.store.count, self.store.size_bytes)
 
     def _begin(self) -> tuple[Store, Place]:
         """Where to begin: behind the newest checkpoint, or with the first event."""
@@ -104,6 +105,7 @@ class FeedProcess:
                 publisher.beat(time.monotonic_ns())
             self._save_sometimes()
         self._save()
+        self.public.note_ended()
 
     def _turn(self) -> bool:
         """A turn of the pump; True if the next events have to come from elsewhere."""
@@ -129,6 +131,7 @@ class FeedProcess:
 
     def _keep(self, messages: bytes) -> None:
         self.store.append(messages, self.feed.messages - self.store.count)
+        self.public.note_kept(self.store.count, self.store.size_bytes)
         self.book.apply(messages)
 
     def _catch_up(self, ended: bool) -> bool:

@@ -47,10 +47,10 @@ def sequenced_commands(work: "Work", last_seq: int) -> Iterator[npt.NDArray[Any]
         while work.shared.control[WRITTEN_SEQ] < last_seq:
             time.sleep(0.001)
         yield from _journaled(work, last_seq)
-    elif work.shared.tapes and len(work.table.lanes) == 1:
-        (lane,) = work.shared.tapes
+    elif work.shared.preloaded and len(work.table.lanes) == 1:
+        (lane,) = work.shared.preloaded
         for at in range(0, last_seq, CHUNK):
-            commands = work.shared.tape_records(lane, at, min(CHUNK, last_seq - at)).copy()
+            commands = work.shared.preloaded_records(lane, at, min(CHUNK, last_seq - at)).copy()
             commands["seq"] = np.arange(at + 1, at + 1 + len(commands))
             yield commands
     else:

@@ -1,4 +1,4 @@
-"""Keep every command's stamps and every long step of a run: what the laboratory takes apart.
+"""Keep every command's stamps and every long step of a run: what the reports take apart.
 
 A recorded run costs 56 bytes of memory a command and one clock reading a step; a run that is not
 recorded pays one branch a step for the possibility.

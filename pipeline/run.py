@@ -185,7 +185,7 @@ def _prepare(
     limit = options.orders if options.orders is not None else NO_LIMIT
     if options.source:
         watcher.phase("reading the source")
-        limit = _load_tapes(shared, options, options.source, limit)
+        limit = _preload(shared, options, options.source, limit)
     flow_s = time.monotonic() - started
 
     _fill_control(shared, options, limit if limit != NO_LIMIT else 0)
@@ -214,6 +214,7 @@ def _prepare(
         ports=ports,
         gateway=options.gateway,
         settings=options.gateway_settings,
+        speed_bump_ns=options.speed_bump_ns,
         recording=options.recording,
         spare_cores=options.spare_cores,
         sessions=_open_sessions(options, shared, directory, watcher, stack),
@@ -287,15 +288,15 @@ def _make_shared(options: Options) -> Shared:
     )
 
 
-def _load_tapes(shared: Shared, options: Options, source: Source, limit: int) -> int:
+def _preload(shared: Shared, options: Options, source: Source, limit: int) -> int:
     """Preload the sources' commands; returns how many.  ``limit`` is the first one's."""
     first = shared.table[shared.table.sources[0]].writes
     now_ns = time.time_ns()
     chunks = bounded_times(source.chunks(), source.name, now_ns)
-    count = shared.load_tape(chunks, limit, source.count_hint, first)
+    count = shared.preload(chunks, limit, source.count_hint, first)
     for lane, more in options.more_sources.items():
         chunks = bounded_times(more.chunks(), more.name, now_ns)
-        count += shared.load_tape(chunks, NO_LIMIT, more.count_hint, lane)
+        count += shared.preload(chunks, NO_LIMIT, more.count_hint, lane)
     return count
 
 

@@ -32,7 +32,7 @@ MADV_POPULATE_READ, MADV_POPULATE_WRITE = 22, 23
 
 
 @dataclass
-class Tape:
+class Preloaded:
     """A source's commands, preloaded."""
 
     segment: Segment
@@ -40,7 +40,7 @@ class Tape:
 
 
 class Shared:
-    """The segments of one run: control, rings, stamps with histograms, tapes by lane."""
+    """The segments of one run: control, rings, stamps with histograms, preloaded input by lane."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Shared:
         self.network = network
         self.geometry = geometry
         self.table = table
-        self.tapes: dict[str, Tape] = {}
+        self.preloaded: dict[str, Preloaded] = {}
         self.resumed_lanes: dict[str, int] = {}
         """How many of each lane's commands the journal held when the run resumed it."""
         self._segments: list[Segment] = []
@@ -137,38 +137,38 @@ class Shared:
             ring.words(layout.DETACHED)[0] = 1
         return ring
 
-    def load_tape(
+    def preload(
         self, chunks: Iterable[npt.NDArray[Any]], limit: int, hint: int | None, lane: str = "lane"
     ) -> int:
         """Lay the source's commands (at most ``limit``) in a segment, so that a receive stage that
         is started again finds its place by counting; returns how many.  Grows by doubling where the
         source does not say how many it has."""
         capacity = max(1, min(limit, hint if hint is not None else 1 << 16))
-        tape = self.segment(f"tape-{lane}", capacity * RECORD_BYTES)
+        segment = self.segment(f"preloaded-{lane}", capacity * RECORD_BYTES)
         count = 0
         for chunk in chunks:
             chunk = chunk[: limit - count]
             while count + len(chunk) > capacity:
                 capacity *= 2
-                tape = self._grow(tape, capacity * RECORD_BYTES)
-            tape.records(count * RECORD_BYTES, len(chunk), ORDER_DTYPE)[:] = chunk
+                segment = self._grow(segment, capacity * RECORD_BYTES)
+            segment.records(count * RECORD_BYTES, len(chunk), ORDER_DTYPE)[:] = chunk
             count += len(chunk)
             if count == limit:
                 break
-        self.tapes[lane] = Tape(tape, count)
+        self.preloaded[lane] = Preloaded(segment, count)
         return count
 
-    def _grow(self, tape: Segment, size_bytes: int) -> Segment:
-        self._segments.remove(tape)
-        tape.unlink()
-        larger = Segment.create(tape.name, size_bytes)
+    def _grow(self, segment: Segment, size_bytes: int) -> Segment:
+        self._segments.remove(segment)
+        segment.unlink()
+        larger = Segment.create(segment.name, size_bytes)
         self._segments.append(larger)
-        larger.view[: tape.size_bytes] = tape.view
+        larger.view[: segment.size_bytes] = segment.view
         return larger
 
-    def tape_records(self, lane: str, first: int, count: int) -> npt.NDArray[Any]:
-        """Records ``first`` (from 0) to ``first + count`` of a lane's tape, no copy."""
-        return self.tapes[lane].segment.records(first * RECORD_BYTES, count, ORDER_DTYPE)
+    def preloaded_records(self, lane: str, first: int, count: int) -> npt.NDArray[Any]:
+        """Records ``first`` (from 0) to ``first + count`` of a lane's preloaded input, no copy."""
+        return self.preloaded[lane].segment.records(first * RECORD_BYTES, count, ORDER_DTYPE)
 
     def histogram(self, interval: str) -> npt.NDArray[np.int64]:
         """One latency histogram, of a stage or a span: int64[4096]."""
@@ -281,9 +281,9 @@ class Shared:
         """Touch every page for this process: after a fork the page tables start empty, and a first
         touch in mid-run would stand in somebody's latency.  Kernels before 5.14 cannot; there the
         first lap of each ring is slower."""
-        tapes = [tape.segment for tape in self.tapes.values()]
+        preloaded = [one.segment for one in self.preloaded.values()]
         for segment in self._segments:
-            advice = MADV_POPULATE_READ if segment in tapes else MADV_POPULATE_WRITE
+            advice = MADV_POPULATE_READ if segment in preloaded else MADV_POPULATE_WRITE
             try:
                 segment.map.madvise(advice)
             except (OSError, ValueError):

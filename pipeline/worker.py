@@ -79,6 +79,8 @@ class Work:
     """The gateway's."""
     recording: Recording | None = None
     """Keep every command's stamps and note long steps."""
+    speed_bump_ns: int = 0
+    """What participants send waits so long at the gateway, and enters by the time it came."""
     spare_cores: int = 1
     """Cores that no stage spins on."""
     copies: tuple[Path, ...] = ()
@@ -303,6 +305,8 @@ def _run_child(work: Work, group: Group, stack_fd: int) -> dict[str, Any]:
         return run_group(work, group)
     except OutcryError:
         raise
+    except MemoryError:
+        raise OutcryError(f"stage {' + '.join(group.stages)}: no memory is left") from None
     except Exception as error:
         text = f"stage {' + '.join(group.stages)}: {traceback.format_exc()}"
         raise OutcryError(text) from error

@@ -301,6 +301,39 @@ SHIM_ROWS = (
 )
 shim_table = partial(_goal_table, SHIM_ROWS)
 
+SESSIONS_ROWS = (
+    ("ouch_ack_p50", "", "OUCH order → acknowledgement, p50", ""),
+    ("ouch_ack_p50", "tcp_echo", "the same / a bare TCP echo", "≤ 1.3"),
+    ("ouch_ack_p99", "tcp_echo", "the same, p99", "≤ 2"),
+    ("fix_ack_p50", "", "FIX D → 8, p50", ""),
+    ("fix_ack_p50", "tcp_echo", "the same / a bare TCP echo", "≤ 1.5"),
+    ("fix_ack_p50", "quickfix", "the same / a QuickFIX acceptor", "≤ 1/8"),
+    ("ouch_orders_memory", "", "orders a second, 64 sessions, memory only", "≥ 1 M/s"),
+    ("ouch_orders_durable", "", "orders a second, 64 sessions, durable", "≥ 0.5 M/s"),
+    ("ouch_decode_ns", "", "an OUCH order read", "≤ 15 ns"),
+    ("ouch_encode_ns", "", "its acknowledgement written", "≤ 15 ns"),
+    ("fix_decode_ns", "", "a FIX D read", "≤ 120 ns"),
+    ("fix_encode_ns", "", "its 8 written", "≤ 120 ns"),
+    ("journal_bytes", "", "bytes of journal a command of a session", ""),
+    ("journal_bytes", "packets", "the same / a command that came as a packet", "≤ 1.1"),
+)
+sessions_table = partial(_goal_table, SESSIONS_ROWS)
+
+MARKET_DATA_ROWS = (
+    ("event_to_datagram_p50", "", "an event's release → its datagram, p50", "≤ 5 µs"),
+    ("event_to_datagram_p50", "bare_sendto", "the same / a bare sendto", "≤ 1.2"),
+    ("event_to_datagram_p99", "bare_sendto", "the same, p99", "≤ 2"),
+    ("turn_to_datagram_p50", "bare_sendto", "released and told in one thread / the same", "≤ 1.2"),
+    ("turn_to_datagram_p99", "bare_sendto", "the same, p99", "≤ 2"),
+    ("event_to_datagram_p50_two_lines", "", "to line B's datagram too, p50", ""),
+    ("encode_ns", "", "an event encoded", "≤ 10 ns"),
+    ("messages_out", "", "messages a second out of one core, one line", "≥ 5 M/s"),
+    ("order_path_throughput", "feed_off", "commands a second, with the feed / without", "≥ 0.97"),
+    ("receive_messages", "", "messages a second into a receiver's book", "≥ 10 M/s"),
+    ("receive_messages", "itchcpp", "the same / itchcpp's", "≥ 3"),
+)
+market_data_table = partial(_goal_table, MARKET_DATA_ROWS)
+
 
 def shim_fuzz_table(made: dict[str, Any]) -> str:
     figures = made["figures"]
@@ -428,6 +461,8 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "ring": ring_table,
     "ring_kills": ring_kills_table,
     "shim": shim_table,
+    "sessions": sessions_table,
+    "market-data": market_data_table,
     "shim_fuzz": shim_fuzz_table,
     "journal": journal_table,
     "risk": risk_table,

@@ -96,8 +96,8 @@ def tell(state: int, order: int, event: int, word: int) -> None:
 
 @kernel
 def enter(state: int, order: int, event: int, word: int) -> None:
-    """The command's own order is open: at the price of its event (a sliding one's is another than
-    the command's), of a peg at its limit.  What ``before`` reserved for it stands already."""
+    """The command's own order is open: at the price of its event, of what moves by itself (pegs,
+    sliding orders) at the one that was asked for.  What ``before`` reserved stands already."""
     participant, instrument = word & 0xFFFF, (word >> INSTRUMENT_SHIFT) & 0xFFFF
     side, order_type = (word >> SIDE_SHIFT) & 0xFF, load_u8(order + command.TYPE)
     asked_price, asked_qty = load_i64(order + command.PRICE), load_i64(order + command.QTY)

@@ -29,7 +29,10 @@ TYPE, TIME_IN_FORCE = ORDER.offsets["order_type"], ORDER.offsets["time_in_force"
 NEW, REPLACE, TIME = int(CommandKind.NEW), int(CommandKind.REPLACE), int(CommandKind.TIME)
 PHASE, DISCONNECT = int(CommandKind.PHASE), int(CommandKind.DISCONNECT)
 BUY, SELL = int(Side.BUY), int(Side.SELL)
-UNPRICED_TYPES, PEG_TYPES, TYPE_COUNT = type_bits(UNPRICED), type_bits(PEGS), len(OrderType)
+UNPRICED_TYPES, TYPE_COUNT = type_bits(UNPRICED), len(OrderType)
+PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
+"""What moves by itself counts at the price that was asked for, wherever it stands: a sale that
+slides up would grow its exposure."""
 REASON_BITS = 8
 APPLIED = 1 << REASON_BITS
 """Answer to a RISK command that was applied: no reason, and a detail."""
@@ -88,7 +91,10 @@ def wanted(state: int, participant: int) -> None:
     """A DISCONNECT takes all orders of the participant: what a kill asked for."""
     if participant < load_i64(state + lay.PARTICIPANTS):
         row = totals.participant_row(state, participant)
-        store_i64(row + lay.FLAGS, load_i64(row + lay.FLAGS) & ~lay.CANCEL_WANTED)
+        flags = load_i64(row + lay.FLAGS)
+        store_i64(row + lay.FLAGS, flags & ~lay.CANCEL_WANTED)
+        if flags & lay.CANCEL_WANTED != 0:
+            totals.publish(state)
 
 
 @kernel_outlined
@@ -111,6 +117,10 @@ def house(state: int, order: int, kind: int) -> int:
         if load_i64(rules + lay.PRICE_LIMITED) != 0 and (price < low or price > high):
             return refuse(state, order, 1 << rb.PRICE_BAND, high, low, price)
     if kind == bits.RISK_KIND and apply_setting(state, order, instrument):
+        setting = load_u8(order + TYPE)
+        kills = setting in (rb.SET_KILL, rb.SET_GROUP_KILL, rb.SET_MARKET_KILL)
+        if kills or setting in (rb.SET_GROUP, rb.SET_HALT):
+            totals.publish(state)
         return APPLIED
     return 0
 

@@ -23,14 +23,14 @@ def _words(names: str, first: int = 0) -> list[int]:
     MAGIC_AT, TRACKING, PARTICIPANTS, GROUPS, INSTRUMENTS, SYMBOL_MASK, ORDER_MASK, ORDERS_OPEN,
     SYMBOLS_AT, PARTICIPANT_AT, GROUP_AT, INSTRUMENT_AT, CELL_AT, ORDER_AT, NOW_NS, MARKET_KILL,
     FIRST_OPERATOR, REFUSED_SEQ, REFUSED_BITS, REFUSED_BIT, REFUSED_LIMIT, REFUSED_VALUE,
-    REFUSED_ASKED, REFUSALS, FILE_DIGEST, EMERGENCY, PROTECTION_AT, PASSED,
-) = _words("x " * 28)  # fmt: skip
+    REFUSED_ASKED, REFUSALS, FILE_DIGEST, EMERGENCY, PROTECTION_AT, PUBLICATION, PASSED,
+) = _words("x " * 29)  # fmt: skip
 HEADER_BYTES = 32 * WORD
 """TRACKING 0: nothing is checked and nothing counted.  PROTECTION_AT: offset of ``guard_layout``'s
-block; 0: there is none.  FIRST_OPERATOR: who asked first for the
-market's reopening.  REFUSED_*: of the last order refused: command, bits, first bit, and of this one
-the limit, what stands against it now, and what it would be.  PASSED, within a command: the totals
-hold what a NEW will be once it is open."""
+block; 0: there is none.  PUBLICATION: counts what the gateway is told (``publish``).
+FIRST_OPERATOR: who asked first for the market's reopening.  REFUSED_*: of the last order refused:
+command, bits, first bit, and of this one the limit, what stands against it now, and what it would
+be.  PASSED, within a command: the totals hold what a NEW will be once it is open."""
 
 # A participant's row.
 (

@@ -177,6 +177,7 @@ def switch_halt(state: int, instrument: int, on: bool) -> None:
     rules = totals.instrument_row(state, instrument)
     halt = load_i64(rules + lay.HALT) & ~g.PROTECTIONS_HALT
     store_i64(rules + lay.HALT, halt | (g.PROTECTIONS_HALT if on else 0))
+    totals.publish(state)
 
 
 @kernel

@@ -26,6 +26,8 @@ from openoutcry.wire.order_types import PEGS, UNPRICED
 from openoutcry.wire.records import NO_PRICE
 
 PRICE_LIMIT = 1 << 50
+MOVING = (*PEGS, OrderType.POST_ONLY_SLIDE)
+"""Types that count at the price that was asked for, wherever they stand."""
 APPLIED = 1 << 8
 Told = tuple[int, int, int]
 
@@ -311,7 +313,7 @@ class Reference:
         if c["kind"] == CommandKind.NEW:
             if c["side"] not in list(Side) or order_type not in list(OrderType):
                 return None
-            priced, peg = order_type not in UNPRICED, order_type in PEGS
+            priced, peg = order_type not in UNPRICED, order_type in MOVING
             side = int(c["side"])
             return Order(number, index, participant, side, qty, price, priced, peg), None
         old = self.orders.get((index, number))
@@ -484,7 +486,7 @@ class Reference:
             self.guard.watch(events, best)
 
     def _accepted(self, c: Any, event: Any, key: tuple[int, int]) -> None:
-        priced, peg = c["order_type"] not in UNPRICED, c["order_type"] in PEGS
+        priced, peg = c["order_type"] not in UNPRICED, c["order_type"] in MOVING
         price = int((c if peg else event)["price_ticks"]) if priced else 0
         who, side = int(c["participant"]), int(c["side"])
         order = Order(key[1], key[0], who, side, int(event["leaves_lots"]), price, priced, peg)

@@ -6,7 +6,7 @@ import openoutcry.risk.layout as lay
 from openoutcry.risk import wide
 from openoutcry.wire.enums import Side
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import add_wrapping, load_i64, mul_wrapping, store_i64
+from openoutcry.wire.memory import add_wrapping, load_i64, mul_wrapping, store_i64, store_release
 
 BUY = int(Side.BUY)
 
@@ -30,6 +30,12 @@ def instrument_row(state: int, instrument: int) -> int:
 def cell_of(state: int, participant: int, instrument: int) -> int:
     index = participant * load_i64(state + lay.INSTRUMENTS) + instrument
     return state + load_i64(state + lay.CELL_AT) + index * lay.CELL_BYTES
+
+
+@kernel
+def publish(state: int) -> None:
+    """Who is killed, or what is halted, is another than before: the gateway looks anew."""
+    store_release(state + lay.PUBLICATION, load_i64(state + lay.PUBLICATION) + 1)
 
 
 @kernel

@@ -60,6 +60,16 @@ def fields(message: bytes) -> dict[str, Any]:
     return {"kind": kind, **ITCH50.from_server(kind).unpack(message)}
 
 
+def damaged_line(packets, rng, loss):
+    """What arrives of a line: packets lost, doubled and out of order."""
+    found = []
+    for number, packet in enumerate(packets):
+        if rng.random() >= loss:
+            for _ in range(1 + (rng.random() < loss)):
+                found.append((number + rng.random() * (8 if rng.random() < loss else 0.5), packet))
+    return [packet for _, packet in sorted(found, key=lambda one: one[0])]
+
+
 @dataclass
 class PlainBook:
     """What a subscriber knows: orders by number, in the order in which they came."""

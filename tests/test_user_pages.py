@@ -2,6 +2,7 @@
 fewer orders and rounds."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -139,3 +140,25 @@ def test_contributors_check_compile_and_run_their_change(clone_first: Path, tmp_
     run(generate, clone_first)
     run(compile_kernels, clone_first)
     assert "state and events equal" in run(inline + FEWER_ORDERS, tmp_path)
+
+
+def test_contributors_add_a_stage_from_the_page_alone(clone_first: Path, tmp_path: Path) -> None:
+    """Its two files, as they stand there: inline, as processes, and killed, the stage sees every
+    command once."""
+    files = re.findall(
+        r"`(\w+\.py)` (?:is the row's|adds the row)", (DOCS / "for-contributors.md").read_text()
+    )
+    assert files == ["tally.py", "try_tally.py"]
+    for name, block in zip(files, python_blocks(DOCS / "for-contributors.md"), strict=True):
+        (tmp_path / name).write_text(block)
+    for _ in range(5):  # a busy machine may let a run of a second end before it is killed
+        printed = run(f"{sys.executable} {files[1]}", tmp_path)
+        rows = [line.split() for line in printed.splitlines()]
+        assert [row[0] for row in rows] == ["inline", "processes", "processes"]
+        assert len({row[1] for row in rows}) == 1
+        assert int(rows[0][1]) > 0
+        assert all(row[2:4] == ["0", "0"] for row in rows)
+        assert rows[0][4] == rows[1][4] == "0"
+        if rows[2][4] == "1":
+            return
+    raise AssertionError("the stage was never killed in time")

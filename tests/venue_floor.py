@@ -14,7 +14,15 @@ from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.replay.events import events_of, starting_point
 from openoutcry.risk.bits import RiskBit, Setting
 from openoutcry.wire import ORDER_DTYPE
-from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Reason, Side, TimeInForce
+from openoutcry.wire.enums import (
+    CommandKind,
+    ErrorBit,
+    EventKind,
+    OrderType,
+    Reason,
+    Side,
+    TimeInForce,
+)
 
 WORD = "secret"
 MORE = """
@@ -111,6 +119,13 @@ class Floor:
 
 def kinds(events: np.ndarray) -> list[EventKind]:
     return [EventKind(int(kind)) for kind in events["kind"]]
+
+
+def gateway_told(events: np.ndarray) -> set[str]:
+    """The gateway's checks that failed."""
+    (event,) = events
+    assert (event["kind"], event["reason"]) == (EventKind.REJECTED, Reason.GATEWAY)
+    return {bit.name for bit in ErrorBit if int(event["contra_id"]) >> bit & 1}
 
 
 def told(events: np.ndarray) -> tuple[set[str], int, int, int]:

@@ -13,8 +13,9 @@ from openoutcry.host.processes import PeerError, die_with_parent
 from openoutcry.wire.kernel import CACHE_DIR
 
 SCRIPT = Path(__file__).resolve().parent / "book_itchcpp.py"
-ENVIRONMENT = CACHE_DIR.parent / "feed-peers" / "itchcpp"
-PACKAGE = "itchcpp"
+PACKAGES = ("itchcpp", "hftbacktest")
+"""Each in an environment of its own; hftbacktest, which reads our events in a test, wants an older
+numpy than ours."""
 NAMES = ("bare_sendto", "itchcpp")
 TIMEOUT_S = 600
 
@@ -23,14 +24,23 @@ def feed_peers_named(text: str | None) -> list[str]:
     return chosen(text, NAMES)
 
 
+def environment(package: str) -> Path:
+    """Where a package's environment is, there or not."""
+    return CACHE_DIR.parent / "feed-peers" / package
+
+
 def setup_feed_peers() -> int:
-    """Install itchcpp in its environment; 0 when it is there."""
-    python = ENVIRONMENT / "bin" / "python"
-    if not python.exists():
-        ENVIRONMENT.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    return subprocess.run([*pip, PACKAGE]).returncode
+    """Install each package in its environment; 0 when all are there."""
+    status = 0
+    for package in PACKAGES:
+        home = environment(package)
+        python = home / "bin" / "python"
+        if not python.exists():
+            home.parent.mkdir(parents=True, exist_ok=True)
+            subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        status |= subprocess.run([*pip, package]).returncode
+    return status
 
 
 def sendto_ns(group: tuple[str, int], size_bytes: int, count: int, pause_ns: int) -> list[float]:
@@ -46,7 +56,7 @@ def sendto_ns(group: tuple[str, int], size_bytes: int, count: int, pause_ns: int
 def itchcpp_book(path: Path, symbols: Sequence[str]) -> tuple[float, dict[str, tuple[int, int]]]:
     """ns that itchcpp took to build the books of a file, and each symbol's best bid and ask (four
     decimals; 0: none).  Raises :class:`PeerMissing` if it is not installed."""
-    python = ENVIRONMENT / "bin" / "python"
+    python = environment("itchcpp") / "bin" / "python"
     if not python.exists():
         raise PeerMissing(f"no {python}: outcry bench market-data --setup")
     done = subprocess.run(

@@ -80,7 +80,7 @@ def change_phase(m: Market, new: Phase, ref: int | None, has_ref: bool) -> None:
 
 
 def announce(m: Market, new: Phase, old: Phase, reason: Reason) -> None:
-    m.tape.write(
+    m.event_log.write(
         EventKind.PHASE_CHANGED,
         m.index,
         price=event_price(m.ref),
@@ -132,7 +132,7 @@ def publish_indicative(m: Market) -> None:
 
 def report(m: Market, kind: EventKind, found: Outcome) -> None:
     volume, surplus = found.told
-    m.tape.write(
+    m.event_log.write(
         kind,
         m.index,
         price=event_price(found.price),

@@ -208,7 +208,7 @@ class TickTable:
 
 
 @dataclass
-class Tape:
+class EventLog:
     """The events written, and the command that causes them."""
 
     count: int = 0
@@ -290,8 +290,8 @@ Book = dict[int, list[OpenOrder]]
 class Market:
     """One instrument: its rules, phase, prices, and the orders in its books."""
 
-    def __init__(self, index: int, row: Any, room: Room, tape: Tape) -> None:
-        self.index, self.rules, self.room, self.tape = index, Rules(row), room, tape
+    def __init__(self, index: int, row: Any, room: Room, event_log: EventLog) -> None:
+        self.index, self.rules, self.room, self.event_log = index, Rules(row), room, event_log
         self.phase = Phase(int(row["initial_phase"]))
         self.called = self.phase in CALL_PHASES
         self.last: int | None = None
@@ -445,7 +445,7 @@ class Market:
         flags: int = 0,
     ) -> None:
         """Write an event about an order at its price, or another."""
-        self.tape.write(
+        self.event_log.write(
             kind,
             self.index,
             order.order_id,

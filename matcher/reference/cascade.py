@@ -171,7 +171,7 @@ def place_peg(m: Market, order: OpenOrder, price: int | None) -> None:
 
 def move_pegs(m: Market) -> bool:
     """Re-peg all pegs whose price has changed; whether there were any."""
-    before = m.tape.count
+    before = m.event_log.count
     for order in m.pegs():
         if order.leaves == 0:
             continue
@@ -188,7 +188,7 @@ def move_pegs(m: Market) -> bool:
             order.price = price
         m.emit_standing(EventKind.REPEGGED, order, waits=price is None)
         place_peg(m, order, price)
-    return m.tape.count > before
+    return m.event_log.count > before
 
 
 def park_pegs(m: Market) -> None:

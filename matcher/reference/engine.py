@@ -18,11 +18,11 @@ from openoutcry.matcher.reference.books import (
     ANY_PRICE,
     CALL_PHASES,
     POST_ONLY,
+    EventLog,
     Market,
     OpenOrder,
     Place,
     Room,
-    Tape,
     other,
     price_or_none,
     reaches,
@@ -79,10 +79,12 @@ class ReferenceEngine:
     ) -> None:
         self.instruments = check_instruments(instruments)
         self.index = {s: i for i, s in enumerate(self.instruments["symbol"].tolist())}
-        self.tape = Tape()
+        self.event_log = EventLog()
         pages = order_capacity if level_pages is None else level_pages
         self.room = Room(order_capacity, pages)
-        self.markets = [Market(i, r, self.room, self.tape) for i, r in enumerate(self.instruments)]
+        self.markets = [
+            Market(i, r, self.room, self.event_log) for i, r in enumerate(self.instruments)
+        ]
         self.room.markets = self.markets
         self.shard_of, self.shard = shard if shard else ([0] * len(self.markets), 0)
         self.is_shard = shard is not None
@@ -95,7 +97,7 @@ class ReferenceEngine:
 
     @property
     def event_count(self) -> int:
-        return self.tape.count
+        return self.event_log.count
 
     def process(self, orders: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Events (EVENT_DTYPE) of the commands ``orders`` (ORDER_DTYPE)."""
@@ -104,7 +106,7 @@ class ReferenceEngine:
 
     def state(self) -> State:
         """Everything that decides what comes next, as tables."""
-        numbers = (self.now, self.last_seq, self.event_count, self.tape.commands)
+        numbers = (self.now, self.last_seq, self.event_count, self.event_log.commands)
         return state_of(self.instruments, self.markets, *numbers)
 
     def snapshot(self) -> bytes:
@@ -120,8 +122,8 @@ class ReferenceEngine:
 
     def _process_one(self, c: Command) -> list[tuple[int, ...]]:
         self.last_seq = c.seq
-        self.tape.commands += 1
-        self.tape.events, self.tape.cause_seq = [], c.seq
+        self.event_log.commands += 1
+        self.event_log.events, self.event_log.cause_seq = [], c.seq
         instrument = self.index.get(c.symbol, NO_INSTRUMENT)
         means_all = not c.error_code and (
             c.kind in TO_ALL or (c.kind == CommandKind.MASS_CANCEL and not c.symbol)
@@ -133,8 +135,8 @@ class ReferenceEngine:
         try:
             self._dispatch(c, instrument, means_all)
         except Rejected as refusal:
-            assert not self.tape.events, "a rejected command changes nothing"
-            self.tape.write(
+            assert not self.event_log.events, "a rejected command changes nothing"
+            self.event_log.write(
                 EventKind.REJECTED,
                 instrument,
                 c.order_id,
@@ -145,10 +147,10 @@ class ReferenceEngine:
                 reason=refusal.reason,
                 contra_id=refusal.contra_id,
             )
-        last = list(self.tape.events[-1])
+        last = list(self.event_log.events[-1])
         last[FLAGS_FIELD] |= EventFlag.LAST
-        self.tape.events[-1] = tuple(last)
-        return self.tape.events
+        self.event_log.events[-1] = tuple(last)
+        return self.event_log.events
 
     def _is_ours(self, instrument: int, means_all: bool) -> bool:
         """Whether this shard answers; what belongs to no instrument is the first one's."""
@@ -221,7 +223,7 @@ class ReferenceEngine:
             refusal = Reason.NONE if waits and not order.is_stop else m.refusal_of(rests)
             require(not refusal, refusal)
         m.emit_standing(EventKind.ACCEPTED, order, waits)
-        order.arrival = order.expiry_number = self.tape.commands
+        order.arrival = order.expiry_number = self.event_log.commands
         if order.order_type == OrderType.POST_ONLY_SLIDE:
             order.order_type = OrderType.POST_ONLY
         self._act(m, order, waits)
@@ -325,7 +327,7 @@ class ReferenceEngine:
             order.tif = TimeInForce.GTD
         waits = order.place in (Place.NOWHERE, Place.TRIGGER)
         m.emit_standing(EventKind.REPLACED, order, waits, EventFlag.KEPT_PLACE)
-        order.expiry_number = self.tape.commands
+        order.expiry_number = self.event_log.commands
 
     def _replace(self, c: Command, m: Market, order: OpenOrder) -> None:
         if c.is_open_known:
@@ -351,7 +353,7 @@ class ReferenceEngine:
             require(not refusal, refusal)
             m.close(order)
             m.emit_standing(EventKind.REPLACED, new, waits)
-            new.arrival = self.tape.commands
+            new.arrival = self.event_log.commands
             m.orders[new.order_id] = new
             self._act(m, new, waits)
             return
@@ -417,13 +419,13 @@ class ReferenceEngine:
         for m, order in gone:
             m.cancel(order, reason, kind)
             if kind == EventKind.EXPIRED and self.is_shard:
-                fields = list(self.tape.events[-1])
+                fields = list(self.event_log.events[-1])
                 fields[CONTRA_FIELD], fields[LEAVES_FIELD] = order.expiry_number, order.expiry or 0
-                self.tape.events[-1] = tuple(fields)
+                self.event_log.events[-1] = tuple(fields)
         touched = {m.index for m, _ in gone}
         for index in sorted(touched):
             self._aftermath(self.markets[index])
-        self.tape.write(
+        self.event_log.write(
             EventKind.COMPLETED,
             instrument,
             participant=c.participant,

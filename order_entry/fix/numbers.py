@@ -51,7 +51,7 @@ def save(session: int) -> None:
 
 
 class NumbersFile:
-    """One session's, made or taken up; ``path`` None keeps it in memory."""
+    """One session's, created or resumed; ``path`` None keeps it in memory."""
 
     def __init__(self, path: Path | None, identity: int, capacity: int) -> None:
         """``capacity``: numbers that can be sent again, a power of two.

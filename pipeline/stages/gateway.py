@@ -16,6 +16,7 @@ from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.gateway_stage import make_gateway
 from openoutcry.pipeline.lanes import SHIFT
 from openoutcry.pipeline.stages import words as w
+from openoutcry.pipeline.stages.published import publication_of, take_publication
 from openoutcry.ring.kernels import published_count, slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
 from openoutcry.wire.kernel import VERIFY, kernel
@@ -35,13 +36,18 @@ if TYPE_CHECKING:
 
 ORDER_TS = ORDER.offsets["rx_ts_ns"]
 ORDER_ERROR = ORDER.offsets["error_code"]
-RULES, RTL, RTL_HANDLE, LANES, LANE_COUNT, TURN, LANE_WORDS, INTENDED, RECEIVED = w.own_words(9)
+(
+    RULES, RTL, RTL_HANDLE, LANES, LANE_COUNT, TURN, LANE_WORDS, INTENDED, RECEIVED, PUBLISHED_BITS,
+    BUMP_NS,
+) = w.own_words(11)  # fmt: skip
 """RTL: address of the Verilated gateway's function, 0 for the golden model.  LANE_WORDS, INTENDED
-and RECEIVED: arrays by global sequence that are filled here where there are several lanes."""
+and RECEIVED: arrays by global sequence that are filled here where there are several lanes.
+PUBLISHED_BITS: block of ``published.py``, 0 for none.  BUMP_NS: the speed bump's delay."""
 
 LANE_RING, LANE_MASK, LANE_CURSOR, LANE_END, LANE_NEXT, LANE_NUMBER = range(0, 48, 8)
 LANE_SENT, LANE_CAME = 48, 56  # its stamps by lane sequence, 0 for a lane that nobody stamps
 LANE_BYTES = 64
+NEVER = 2**63 - 1
 
 
 @kernel
@@ -110,6 +116,11 @@ def note_lane(context: int, lane: int, first: int, count: int) -> None:
 def step(context: int) -> int:
     """One burst of the next lane, in turn, that has any."""
     rows, lane_count = load_i64(context + LANES), load_i64(context + LANE_COUNT)
+    bits = load_i64(context + PUBLISHED_BITS)
+    if bits != 0:
+        take_publication(bits)
+    if load_i64(context + BUMP_NS) != 0:
+        return bumped_step(context)
     turn = load_i64(context + TURN)
     for _ in range(lane_count):
         lane = rows + turn * LANE_BYTES
@@ -121,12 +132,55 @@ def step(context: int) -> int:
             if done > 0:
                 store_i64(context + TURN, turn)
             return done
+    return finish_if_ended(context)
+
+
+@kernel
+def finish_if_ended(context: int) -> int:
+    """Every lane has ended and nothing is left on it: the stage has.  Returns 0."""
+    rows, lane_count = load_i64(context + LANES), load_i64(context + LANE_COUNT)
     for index in range(lane_count):
         lane = rows + index * LANE_BYTES
         if load_acquire(load_i64(lane + LANE_END)) != load_i64(lane + LANE_NEXT):
             return 0
     w.finish(context, load_i64(context + w.NEXT) - 1)
     return 0
+
+
+@kernel
+def due_at(context: int, lane: int, seq: int) -> int:
+    """When the lane's command may be sequenced: of the operator's lane when it came."""
+    order = slot_address(load_i64(lane + LANE_RING), load_i64(lane + LANE_MASK), seq)
+    came = load_i64(order + ORDER_TS)
+    return came if load_i64(lane + LANE_NUMBER) == 0 else came + load_i64(context + BUMP_NS)
+
+
+@kernel
+def bumped_step(context: int) -> int:
+    """A burst of the lane whose next command is due first, up to where another lane's is, or to
+    now: by the time of release over all lanes, whatever a command is."""
+    rows, lane_count = load_i64(context + LANES), load_i64(context + LANE_COUNT)
+    first, due, other = 0, NEVER, NEVER
+    for index in range(lane_count):
+        lane = rows + index * LANE_BYTES
+        seq = load_i64(lane + LANE_NEXT)
+        if published_count(load_i64(lane + LANE_RING), load_i64(lane + LANE_MASK), seq, 1) > 0:
+            at = due_at(context, lane, seq)
+            if at < due:
+                first, due, other = lane, at, due
+            else:
+                other = min(other, at)
+    if first == 0:
+        return finish_if_ended(context)
+    now = monotonic_ns() + load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
+    if due > now:
+        return 0
+    ring, mask = load_i64(first + LANE_RING), load_i64(first + LANE_MASK)
+    seq = load_i64(first + LANE_NEXT)
+    ready, count = published_count(ring, mask, seq, w.BURST), 1
+    while count < ready and due_at(context, first, seq + count) <= min(now, other):
+        count += 1
+    return sequence_burst(context, first, count)
 
 
 def prepare(group: "StageGroup", name: str) -> None:
@@ -150,8 +204,12 @@ def prepare(group: "StageGroup", name: str) -> None:
     words = {
         RULES: rules.ctypes.data, LANES: rows.ctypes.data, LANE_COUNT: len(rows),
         LANE_WORDS: shared.lane_words_address, INTENDED: shared.stamp_address("intended"),
-        RECEIVED: shared.stamp_address("received"),
+        RECEIVED: shared.stamp_address("received"), BUMP_NS: work.speed_bump_ns,
     }  # fmt: skip
+    bits = None if group.rtl is not None else publication_of(work, rules)
+    if bits is not None:
+        contexts.keep_alive.append(bits)
+        words[PUBLISHED_BITS] = bits.ctypes.data
     if group.rtl is not None:
         words |= {RTL: group.rtl.function, RTL_HANDLE: group.rtl.handle}
     contexts.set(name, words)

@@ -13,11 +13,18 @@ from openoutcry.wire.sleep import sleep_us
 
 IDLE, TIME_UP, FINISHED = 0, 1, 2
 
-# Words of a nap, as byte offsets: for how long (0: never), and when there was work last.
-NAP_US, NAP_BUSY_NS, NAP_WORDS = 0, 8, 2
+# Words of a nap, as byte offsets: for how long (0: never), when there was work last, and until when
+# the core is taken to be crowded.
+NAP_US, NAP_BUSY_NS, NAP_CROWDED_NS, NAP_WORDS = 0, 8, 16, 3
 QUIET_NS = 100_000_000
 """A loop that has had work, and none for so long, naps each time round."""
 LOOK_ROUNDS = 128
+AWAY_NS, CROWDED_NS = 1_000_000, 100_000_000
+"""A loop that has nothing to do and is away from its core for so long shares it with others who are
+busy: for the latter time it naps, CROWDED_NAP_US after CROWDED_SPINS pauses.  Whoever spins there
+has used up his share when work comes, and waits for the slices of all others; whoever sleeps is
+woken before them (measured: docs/decisions/010)."""
+CROWDED_NAP_US, CROWDED_SPINS = 50, 200
 
 # A plan's rows, as byte offsets.
 PLAN_STEP, PLAN_CONTEXT, PLAN_STAGE, PLAN_BYTES = 0, 8, 16, 24
@@ -78,14 +85,15 @@ def run_stages(
 
     ``probe``: where long steps are noted, 0 for nowhere.  With ``leave_idle`` it returns as soon as
     no stage could do anything (inline: the journal must then make room).  Otherwise an idle loop
-    pauses ``spins`` times, then gives the core away each time round; in quiet times it sleeps, as
-    ``nap`` says.
+    pauses ``spins`` times, then gives the core away each time round; in quiet times, and where
+    others want the core, it sleeps, as ``nap`` says.
     """
     step = monotonic_ns()
     until = step + slice_ns
     naps = is_quiet(nap, step)
     idle = spins if naps == 1 else 0
-    rounds = 0
+    crowded = load_i64(nap + NAP_CROWDED_NS) > step
+    rounds, looked = 0, step
     while True:
         work = 0
         if probe != 0:
@@ -101,10 +109,12 @@ def run_stages(
             return FINISHED if heartbeat(plan, count, monotonic_ns()) == 1 else IDLE
         else:
             idle += 1
-            if idle < spins:
+            if idle < (min(spins, CROWDED_SPINS) if crowded else spins):
                 pause()
             elif naps == 1:
                 sleep_us(load_i64(nap + NAP_US))
+            elif crowded:
+                sleep_us(CROWDED_NAP_US)
             else:
                 yield_cpu()
         if naps == 1 or rounds & (LOOK_ROUNDS - 1) == 0:
@@ -112,6 +122,13 @@ def run_stages(
             if idle < min(spins, LOOK_ROUNDS):
                 store_i64(nap + NAP_BUSY_NS, now)
             naps = is_quiet(nap, now) if idle >= spins else 0
+            if crowded:
+                crowded = now < load_i64(nap + NAP_CROWDED_NS)
+            elif idle >= LOOK_ROUNDS and naps == 0 and load_i64(nap + NAP_US) > 0:
+                crowded = now - looked > AWAY_NS
+                if crowded:
+                    store_i64(nap + NAP_CROWDED_NS, now + CROWDED_NS)
+            looked = now
             if heartbeat(plan, count, now) == 1:
                 return FINISHED
             if now > until:

@@ -1,4 +1,4 @@
-"""receive: a source's commands into its lane, from a preloaded tape, the UDP socket or the shim's
+"""receive: a source's commands into its lane, from preloaded input, the UDP socket or the shim's
 ports.
 
 Stamps are by the lane's sequence, which is the command's own where there is one lane; of several,
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 OLDEST_SEND_NS = 60_000_000_000
 ORDER_TS = ORDER.offsets["rx_ts_ns"]
 (
-    TAPE,  # address of the first record
+    PRELOADED,  # address of the first record
     COUNT,  # commands to take at most
-    KEEPS_RX_TS,  # 1: times of receipt are written into the tape
+    KEEPS_RX_TS,  # 1: times of receipt are written into the preloaded input
     RATE,
     RESUMED,  # commands of this lane that the journal already held when the run resumed it
-    UDP,  # address of the receiver's context, 0 for a tape
+    UDP,  # address of the receiver's context, 0 for preloaded input
     UDP_OUT,  # scratch for one burst of records
     UDP_SENT,  # and their senders' clock readings
     UDP_SENDERS,  # who these are
@@ -54,7 +54,7 @@ def prepare(group: "StageGroup", name: str) -> None:
     """Behind the last command published on the lane, which the slots say."""
     work, contexts = group.work, group.contexts
     lane = work.shared.table[name].writes
-    tape = work.shared.tapes.get(lane)
+    preloaded = work.shared.preloaded.get(lane)
     # A rate limit's verdicts depend on the times at which commands were received: where no journal
     # keeps them, the preloaded input does.
     keeps_times = work.journal is None and work.settings.rate_interval_ns != 0
@@ -65,8 +65,8 @@ def prepare(group: "StageGroup", name: str) -> None:
         KEEPS_RX_TS: int(keeps_times),
     }
     first = name == work.table.sources[0]
-    if tape is not None:
-        words |= {TAPE: tape.segment.address, COUNT: tape.count}
+    if preloaded is not None:
+        words |= {PRELOADED: preloaded.segment.address, COUNT: preloaded.count}
     elif not first:
         words[COUNT] = 0
     if first and work.receiver is not None:
@@ -100,9 +100,9 @@ def put_on_lane(context: int, seq: int, source: int, intended_ns: int, now_ns: i
 
 
 @kernel
-def receive_tape(context: int) -> int:
-    """Take what is due from the tape.  With a rate, command i is due at first + (i - 1) / rate
-    whether or not the pipeline keeps up, and its latency counts from then: no coordinated
+def receive_preloaded(context: int) -> int:
+    """Take what is due of the preloaded input.  With a rate, command i is due at first + (i - 1) /
+    rate whether or not the pipeline keeps up, and its latency counts from then: no coordinated
     omission."""
     control = load_i64(context + w.CONTROL)
     next_seq = load_i64(context + w.NEXT)
@@ -124,7 +124,7 @@ def receive_tape(context: int) -> int:
         # Before any of them is published; one that is not due yet gets its own time later.
         rx_ts_ns = now + load_i64(control + ct.EPOCH_OFFSET)
         for seq in range(next_seq, next_seq + count):
-            store_i64(load_i64(context + TAPE) + 64 * (seq - 1) + ORDER_TS, rx_ts_ns)
+            store_i64(load_i64(context + PRELOADED) + 64 * (seq - 1) + ORDER_TS, rx_ts_ns)
     rate = load_i64(context + RATE)
     done = 0
     while done < count:
@@ -135,7 +135,7 @@ def receive_tape(context: int) -> int:
             intended = first_ns + due * 1_000_000_000 // rate
             if intended > now:
                 break
-        put_on_lane(context, seq, load_i64(context + TAPE) + 64 * (seq - 1), intended, now)
+        put_on_lane(context, seq, load_i64(context + PRELOADED) + 64 * (seq - 1), intended, now)
         done += 1
     if done > 0:
         store_i64(context + w.NEXT, next_seq + done)
@@ -216,4 +216,4 @@ def step(context: int) -> int:
         return receive_shim(context)
     if load_i64(context + UDP) != 0:
         return receive_udp(context)
-    return receive_tape(context)
+    return receive_preloaded(context)

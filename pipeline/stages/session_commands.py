@@ -12,19 +12,20 @@ from openoutcry.order_entry.faults import Fault, Kind, Refusal
 from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import words as f
 from openoutcry.order_entry.fix.refusals import Refusal as FixRefusal
-from openoutcry.order_entry.spec import Protocol, ThrottlePolicy
+from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, ThrottlePolicy
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.stages import session_words as x
 from openoutcry.pipeline.stages import words as w
 from openoutcry.ring import layout
 from openoutcry.ring.kernels import gate, slot_address
 from openoutcry.wire.big_endian import load_any64
-from openoutcry.wire.enums import CommandKind
+from openoutcry.wire.enums import CommandKind, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
     copy56,
     load_i64,
     load_u8,
+    load_u16,
     monotonic_ns,
     store_i64,
     store_release,
@@ -39,11 +40,16 @@ UNKNOWN_ORDER, DUPLICATE = int(Refusal.UNKNOWN_ORDER), int(Refusal.DUPLICATE_TOK
 VENUE_FULL, TOO_LATE = int(Refusal.VENUE_FULL), int(Refusal.TOO_LATE)
 STATUS, MASS_STATUS = int(FixRefusal.STATUS), int(FixRefusal.MASS_STATUS)
 OUCH42, OUCH50 = int(Protocol.OUCH42), int(Protocol.OUCH50)
+CANCEL, DISCONNECT = int(CommandKind.CANCEL), int(CommandKind.DISCONNECT)
+DAY = int(TimeInForce.DAY)
+CANCEL_NONE, CANCEL_DAY, CANCEL_ALL = (int(mode) for mode in CancelOnDisconnect)
 STREAM_FULL = int(Fault.STREAM_FULL)
 RESERVED, LAST = 8, 16
 """With less than these parts of a session's stream left: no new order (what is left is for those
 that are open), and the end of the connection with each message."""
 AHEAD = 4
+SWEEP_ROWS = 4096
+"""Order rows that a step looks at when a lost session's orders go one by one."""
 QUEUE = int(ThrottlePolicy.QUEUE)
 
 
@@ -285,3 +291,50 @@ def internal(context: int, session: int, message: int, kind: int, number: int) -
 def say(context: int, session: int, message: int) -> int:
     """Let the journal know what became of a connection: a record that has no effect."""
     return internal(context, session, message, 0, 0)
+
+
+# A lost session's orders.
+
+
+@kernel_outlined
+def cancel_orders(context: int, session: int) -> None:
+    """The lost session's orders go: by one command where they are its participant's only ones, else
+    one by one."""
+    is_fix = a.is_fix(load_i64(session + s.PROTOCOL))
+    if load_i64(session + s.CANCEL_MODE) == CANCEL_NONE and not is_fix:
+        if say(context, session, n.LOST) != 0:
+            store_i64(session + s.LOST_NS, 0)
+    elif load_i64(session + s.CANCEL_MODE) == CANCEL_ALL and load_i64(session + s.ALONE) == 1:
+        if internal(context, session, n.LOST, DISCONNECT, 0) != 0:
+            store_i64(session + s.LOST_NS, 0)
+    else:
+        hall = load_i64(context + x.HALL)
+        if say(context, session, n.LOST) != 0:
+            store_i64(session + s.LOST_NS, 0)
+            last = load_i64(hall + h.LAST_NUMBER)
+            store_i64(session + s.SWEEP, max(1, last - load_i64(hall + h.ROW_MASK)))
+            store_i64(session + s.SWEEP_END, last)
+
+
+@kernel_outlined
+def sweep(context: int, session: int) -> None:
+    """Cancel a lost session's orders one by one, some rows at a time."""
+    hall = load_i64(context + x.HALL)
+    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+    number, end = load_i64(session + s.SWEEP), load_i64(session + s.SWEEP_END)
+    until = min(end, number + SWEEP_ROWS)
+    mode = load_i64(session + s.CANCEL_MODE)
+    is_fix = a.is_fix(load_i64(session + s.PROTOCOL))
+    while number <= until:
+        row = r.find_row(rows, mask, number)
+        if row != 0 and load_u16(row + r.SESSION) == load_i64(session + s.INDEX):
+            live = r.is_live(row) and load_i64(row + r.ORDER_ID) == r.ORDER_BIT | number
+            goes = mode == CANCEL_ALL or (
+                mode == CANCEL_DAY and load_u8(row + r.TIME_IN_FORCE) & 15 == DAY
+            )
+            if is_fix and load_u16(row + r.FLAGS) & fix_decode.CANCEL_ON_LOSS:
+                goes = True
+            if live and goes and internal(context, session, n.LOST, CANCEL, number) == 0:
+                break
+        number += 1
+    store_i64(session + s.SWEEP, 0 if number > end else number)

@@ -20,8 +20,9 @@ from openoutcry.pipeline.stages import words as w
     PENDING_COUNT,  # sessions with whole messages left in their input
     CLOSED,  # 1: the lane takes nothing more
     CLOSING_NS,  # since when the last bytes are being sent
-    TURN,  # session at which the next look at pending ones begins
-) = w.own_words(18)
+    TURN,  # looks at sockets so far
+    ONLY,  # session whose socket alone had something at the last look at all, 0 none
+) = w.own_words(19)
 
 LANE = 2
 """Number of the sessions' lane."""

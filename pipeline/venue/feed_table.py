@@ -41,6 +41,7 @@ MARKET_DATA = {
     "interface": Key(t.text(), ""),
     "retransmission": Key(udp_endpoint, None),
     "snapshots": Key(udp_endpoint, None),
+    "stream": Key(udp_endpoint, None),
     "depth": Key(group, None),
     "pages": Key(udp_endpoint, None),
     "interval_ms": Key(t.integer(10, 60_000), 100),

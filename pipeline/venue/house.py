@@ -180,6 +180,11 @@ class House:
             control[ct.STOP] = 1
 
     @property
+    def nothing_waits(self) -> bool:
+        """All of the operator's own commands are on the lane."""
+        return not self._records
+
+    @property
     def sequenced(self) -> bool:
         """Everything that was put on the lane has its place among the commands."""
         if self._shared is None:

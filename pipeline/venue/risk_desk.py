@@ -12,7 +12,8 @@ import numpy.typing as npt
 from openoutcry.matcher import Engine
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.venue.calendar import SECOND_NS, Command, utc_text
-from openoutcry.pipeline.venue.desk import Desk
+from openoutcry.pipeline.venue.desk import Desk, DeskError
+from openoutcry.pipeline.venue.desk_queue import DeskQueue
 from openoutcry.pipeline.venue.guard import MarketGuard, phase_of
 from openoutcry.pipeline.venue.limits import FileLimits, fresh_view, hook_settings
 from openoutcry.pipeline.venue.operations import Operations, disconnect
@@ -41,6 +42,8 @@ class RiskDesk:
         self.view: View | None = None
         self.limits: FileLimits | None = None
         self.guard: MarketGuard | None = None
+        self.queued = 0
+        """The operator's lane, up to here, is what was asked for while the venue was closed."""
         self.halted: set[str] = set()
         self.reopenings: dict[str, int] = {}
         """When an instrument's call behind a halt ends, by its symbol."""
@@ -89,7 +92,10 @@ class RiskDesk:
             assert self.shared.region is not None
             self.view = self.limits.view = View(self.shared.region)
             operations = Operations(self.limits, self._halt, self._dump, self.note)
+            self._take_queue(operations, put)
             self.desk = Desk(self.file.journal, operations.work_of)
+        if self.queued and has_had(self.queued):
+            self._queue_is_done()
         self.desk.look(put, has_had)
         self._cancel(put)
         if self.guard is not None:
@@ -99,6 +105,28 @@ class RiskDesk:
         for symbol in [s for s, until in self.reopenings.items() if until <= now_ns]:
             del self.reopenings[symbol]
             put(phase_of(symbol, self._expected(symbol)))
+
+    def _take_queue(self, operations: Operations, put: Callable[[npt.NDArray[Any]], int]) -> None:
+        """What was asked for between two days is done first; killed meanwhile, it is done again,
+        which changes nothing."""
+        for request in DeskQueue(self.file).waiting():
+            try:
+                work = operations.work_of(request)
+            except DeskError as error:
+                self.note(f"asked for while closed, and cannot be done: {error}")
+                continue
+            self.queued = put(work.records)
+            for line in work.done:
+                self.note(f"asked for while closed: {line}")
+
+    def _queue_is_done(self) -> None:
+        self.queued = 0
+        DeskQueue(self.file).done()
+
+    def ended(self) -> None:
+        """The run has ended by itself: whatever was put on the lane is in the journal."""
+        if self.queued and self.house is not None and self.house.nothing_waits:
+            self._queue_is_done()
 
     def close(self) -> None:
         if self.desk is not None:

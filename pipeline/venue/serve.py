@@ -28,6 +28,8 @@ from openoutcry.pipeline.sessions_checkpoint import make_sessions_checkpoint, ne
 from openoutcry.pipeline.topology import Topology
 from openoutcry.pipeline.venue import days
 from openoutcry.pipeline.venue.calendar import TradingDay, moment_ns, utc_text
+from openoutcry.pipeline.venue.desk import Desk
+from openoutcry.pipeline.venue.desk_queue import DeskQueue
 from openoutcry.pipeline.venue.file import VenueFile
 from openoutcry.pipeline.venue.house import WIRING, Clock, House, SystemClock
 from openoutcry.pipeline.venue.limits import check_structure, hook_settings
@@ -103,9 +105,17 @@ class Venue:
         day = self.file.calendar.current_or_next(self.clock.now_ns())
         if self.clock.now_ns() < day.begin_ns:
             self.watcher.note(f"closed until {utc_text(day.begin_ns)}")
-        while not self.stopping and self.clock.now_ns() < day.begin_ns:
-            self._say("closed", every_s=STATUS_S)
-            time.sleep(WAIT_S)
+        there = self.file.journal.is_dir()
+        desk = Desk(self.file.journal, DeskQueue(self.file).work_of) if there else None
+        try:
+            while not self.stopping and self.clock.now_ns() < day.begin_ns:
+                if desk is not None:
+                    desk.look(lambda records: 0, lambda seq: True)
+                self._say("closed", every_s=STATUS_S)
+                time.sleep(WAIT_S)
+        finally:
+            if desk is not None:
+                desk.close()
 
     def _day(self) -> None:
         """One run, to the end of its trading day or to a stop."""
@@ -116,6 +126,7 @@ class Venue:
         watcher = replace(self.watcher, sample=self._sample)
         try:
             result = run(self._options(house), watcher)
+            desk.ended()
         except KeyboardInterrupt:
             # Asked to stop before it had begun, or a second time.
             self.stopping = True
@@ -153,6 +164,7 @@ class Venue:
             checkpoint_every=file.checkpoint_every,
             order_capacity=file.order_capacity,
             hooks=self._hooks(resume),
+            speed_bump_ns=1_000 * file.speed_bump_us,
             spare_cores=file.housekeeping_cores,
             verify=False,
             wiring=wiring_of(file),

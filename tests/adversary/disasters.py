@@ -2,7 +2,7 @@
 
     python tests/adversary/disasters.py --count 200 [--seed 1] [--evidence FILE]
 
-A client sends orders by UDP to a pipeline with a durable journal; whenever it is taken up again he
+A client sends orders by UDP to a pipeline with a durable journal; whenever it is resumed he
 sends all that he has sent once more, some of it doubled, in any order.  The pipeline meets one
 disaster after another: killed whole or in part, its disk failing, lying, full or slow
 (disk_faults.c before libc), its rings truncated, its journal and checkpoints damaged, swapped with

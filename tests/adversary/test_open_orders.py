@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from udp_runs import free_port, limit_orders, listening, replied_events, started, stopped
+from processes import free_port
+from udp_runs import limit_orders, listening, replied_events, started, stopped
 
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.journal import JournalReader

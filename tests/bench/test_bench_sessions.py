@@ -1,7 +1,14 @@
 """The sessions subject: its loops read and write whole messages, its document has the shape."""
 
+from types import SimpleNamespace
+
+import pytest
+
+from openoutcry.bench import sessions_fix
+from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.results import SHAPE
 from openoutcry.bench.sessions import ORDERS, SLOT, Orders, bench_sessions
+from openoutcry.order_entry.fix import reference
 from openoutcry.wire.messages import OUCH42
 
 
@@ -17,9 +24,31 @@ def test_the_loops_read_and_write_whole_messages():
         assert fields["price"] == orders.orders["price_ticks"][number]
 
 
-def test_the_document_has_both_figures():
+def test_the_document_has_every_figure():
     document = bench_sessions(1, True, "outcry bench sessions --quick", lambda line: None)
     assert document["shape"] == SHAPE
     assert {result["name"] for result in document["results"]} >= {
-        "ouch_decode_ns", "ouch_encode_ns",
+        "ouch_decode_ns", "ouch_encode_ns", "fix_decode_ns", "fix_encode_ns", "ouch_ack_p50",
+        "ouch_ack_p99", "fix_ack_p50", "ouch_orders_memory", "ouch_orders_durable",
+        "journal_bytes",
     }  # fmt: skip
+
+
+def test_a_fix_order_of_the_bench_is_a_whole_message():
+    """With the right sums, and nothing but its numbers different from the one before."""
+    packets = sessions_fix.order_packets(9_998, 4)
+    for number, packet in enumerate(packets.tolist(), start=9_998):
+        fields, error = reference.parse(bytes(packet))
+        assert error is None
+        assert (int(fields[34]), int(fields[11][1:])) == (number, number)
+
+
+def test_a_quickfix_without_optimisation_is_no_peer(tmp_path, monkeypatch):
+    (tmp_path / "_quickfix.so").write_bytes(sessions_fix.SPILL * 10 + bytes(1 << 18))
+    spec = SimpleNamespace(origin=str(tmp_path / "_quickfix.so"))
+    monkeypatch.setattr(sessions_fix, "need_module", lambda module, setup: None)
+    monkeypatch.setattr(sessions_fix, "find_spec", lambda name: spec)
+    with pytest.raises(PeerMissing, match="without optimisation"):
+        sessions_fix.need_optimised_quickfix()
+    (tmp_path / "_quickfix.so").write_bytes(sessions_fix.SPILL + bytes(1 << 18))
+    sessions_fix.need_optimised_quickfix()

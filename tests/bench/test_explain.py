@@ -250,12 +250,12 @@ def test_a_ladder_that_shared_memory_ends_says_so():
 
     def run(rate):
         if rate > 20:
-            raise NoRoomError("no space for the tape")
+            raise NoRoomError("no space for the input")
         return rung(rate, 1e3)
 
     rungs = ladder.climb_with(run, (10, 20, 30, 40))
     assert [one["rate"] for one in rungs] == [10, 20]
-    assert rungs[-1]["ended"] == "no space for the tape"
+    assert rungs[-1]["ended"] == "no space for the input"
     with pytest.raises(NoRoomError):
         ladder.climb_with(run, (30, 40))
 

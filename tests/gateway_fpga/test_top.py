@@ -6,6 +6,10 @@ from simulate import ROOT, simulate
 BOARD = ROOT / "gateway_fpga" / "board"
 
 
+@pytest.mark.parametrize(
+    "simulator",
+    [pytest.param("icarus", marks=[pytest.mark.long, pytest.mark.fpga]), "verilator"],
+)
 def test_top(simulator, tmp_path):
     """Frames at three ports become one sequence of orders with the golden model's verdicts."""
     simulate(

@@ -143,10 +143,11 @@ def test_itchfeed_reads_every_message(day):
 
 
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
-def test_tshark_dissects_every_packet(day, tmp_path):
+@pytest.mark.parametrize("form", ["pcap", "pcapng"])
+def test_tshark_dissects_every_packet(day, tmp_path, form):
     """MoldUDP64 with every message in it, numbers without a hole, and the end of the session."""
     home, path, _, made = day
-    packets = write_feed(home, tmp_path / "day.pcap", "pcap")
+    packets = write_feed(home, tmp_path / "day.pcap", form)
     assert packets["messages"] == made["messages"]
     done = subprocess.run(
         ["tshark", "-r", str(tmp_path / "day.pcap"), "-d", "udp.port==26400,moldudp64",

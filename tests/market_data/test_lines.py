@@ -2,7 +2,7 @@
 
 import random
 
-from feed_support import flow, unframed
+from feed_support import damaged_line, flow, unframed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,16 +11,6 @@ from openoutcry.market_data.book import Book
 from openoutcry.market_data.feed import Feed
 
 SESSION = "20261121AB"
-
-
-def damaged_line(packets, rng, loss):
-    """What arrives of a line: packets lost, doubled and out of order."""
-    found = []
-    for number, packet in enumerate(packets):
-        if rng.random() >= loss:
-            for _ in range(1 + (rng.random() < loss)):
-                found.append((number + rng.random() * (8 if rng.random() < loss else 0.5), packet))
-    return [packet for _, packet in sorted(found, key=lambda one: one[0])]
 
 
 def answer(messages, asked, room=400):

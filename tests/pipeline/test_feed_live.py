@@ -15,6 +15,7 @@ from websockets.sync.client import connect
 from openoutcry.market_data.depth import DepthReceiver
 from openoutcry.market_data.files import write_feed
 from openoutcry.market_data.receiver import Receiver
+from openoutcry.market_data.stream import StreamReceiver
 
 WAIT_S = 180
 
@@ -88,7 +89,7 @@ def test_the_feed_goes_on_without_a_hole_or_a_change(tmp_path):
         "interface": "127.0.0.1", "retransmission": ("127.0.0.1", free_udp_port()),
         "heartbeat_ms": 50, "snapshots": ("127.0.0.1", free_port()),
         "depth": ("239.193.7.3", free_udp_port()), "pages": ("127.0.0.1", free_port()),
-        "interval_ms": 20,
+        "interval_ms": 20, "stream": ("127.0.0.1", free_port()),
     }  # fmt: skip
     journal = tmp_path / "j"
     rows = [{"name": "ONE", "participant": 1, "cancel_on_disconnect": 0}]
@@ -126,6 +127,12 @@ def test_the_feed_goes_on_without_a_hole_or_a_change(tmp_path):
         assert third.receiver.book.hash() == late.receiver.book.hash()
         assert late.data.endswith(third.data)
         conflated_show(feed, levels[1:])
+        streamed = bytearray()
+        stream = StreamReceiver(feed["stream"], deliver=lambda part, at: streamed.extend(part))
+        while len(streamed) < len(late.data):
+            stream.poll(0.1)
+        assert bytes(streamed) == late.data
+        stream.close()
         assert 0 < len(third.data) < 100
         first.wait_for_bids(*levels[1:])
         client.close()

@@ -160,7 +160,7 @@ def test_a_matcher_rebuilt_from_the_preloaded_input_sees_the_same_verdicts(gatew
     source = GeneratedFlow("normal", 20_000, 7)
     shared = Shared(geometry("inline", "none"), TOPOLOGY.without("journal"))
     try:
-        shared.load_tape(source.chunks(), 20_000, 20_000)
+        shared.preload(source.chunks(), 20_000, 20_000)
         shared.control[EPOCH_OFFSET] = 10**18
         work = worker.Work(
             shared=shared, core=Core(source.instruments, 1 << 15), rate=0,
@@ -174,10 +174,10 @@ def test_a_matcher_rebuilt_from_the_preloaded_input_sees_the_same_verdicts(gatew
         lost = group.outcome()["core matcher"]["state_hash"]
         assert worker.rebuild_engine(work, "matcher").state_hash() == lost
         free = Engine(source.instruments, 1 << 15)
-        records = shared.tape_records("lane", 0, 20_000).copy()
+        records = shared.preloaded_records("lane", 0, 20_000).copy()
         records["seq"] = np.arange(1, 20_001)
         free.process(records)
         assert free.state_hash() != lost
-        assert np.all(shared.tape_records("lane", 0, 20_000)["rx_ts_ns"] > 10**18)
+        assert np.all(shared.preloaded_records("lane", 0, 20_000)["rx_ts_ns"] > 10**18)
     finally:
         shared.unlink()

@@ -77,17 +77,17 @@ def nothing_to_do(context: int) -> int:
     return 0
 
 
-def naps_of(nap_us, busy_ns):
+def naps_of(nap_us, busy_ns, crowded_ns=0):
     """How often a loop of one idle stage sleeps in a slice."""
     block, context = np.zeros(16, np.int64), np.zeros(w.CONTEXT_BYTES // 8, np.int64)
     context[w.BLOCK // 8] = block.ctypes.data
     plan = np.array([kernel_address(nothing_to_do, 1), context.ctypes.data, 0], np.int64)
-    nap = np.array([nap_us, busy_ns], np.int64)
+    nap = np.array([nap_us, busy_ns, crowded_ns], np.int64)
     before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
     ended = loop.run_stages(plan.ctypes.data, 1, 0, 20_000_000, 10, 0, nap.ctypes.data)
     assert ended == loop.TIME_UP
     assert block[ct.STAGE_HEARTBEAT_NS // 8] > 0
-    assert nap.tolist() == [nap_us, busy_ns]
+    assert nap.tolist()[:2] == [nap_us, busy_ns]
     return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before
 
 
@@ -98,6 +98,12 @@ def test_a_loop_sleeps_only_in_quiet_times_and_where_it_may():
         # A page that has to be waited for would count as well.
         counts = [naps_of(nap_us, busy_ns) for _ in range(5)]
         assert min(counts) == 0, (nap_us, busy_ns)
+
+
+def test_a_loop_on_a_crowded_core_sleeps_though_it_had_work_just_now():
+    soon, busy = time.monotonic_ns() + 60_000_000_000, time.monotonic_ns() + 2**40
+    assert naps_of(500, busy, crowded_ns=soon) > 0
+    assert min(naps_of(0, busy, crowded_ns=0) for _ in range(5)) == 0
 
 
 def test_isolated_cores_are_read_as_the_kernel_lists_them(tmp_path):

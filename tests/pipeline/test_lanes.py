@@ -1,5 +1,6 @@
 """Lanes: merged fairly, and what was sequenced of each is known after any death."""
 
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -34,11 +35,12 @@ def shared() -> Iterator[Shared]:
     made.unlink()
 
 
-def gateway(shared: Shared) -> StageGroup:
+def gateway(shared: Shared, bump_ns: int = 0) -> StageGroup:
     instruments = GeneratedFlow("normal", 1, 1).instruments
     work = Work(
         shared=shared, core=Core(instruments, 1024), rate=0, limit=0,
         durability="none", journal=None, writer=None, receiver=None,
+        speed_bump_ns=bump_ns,
     )  # fmt: skip
     return StageGroup(work, ("gateway",))
 
@@ -85,6 +87,51 @@ def test_lanes_that_all_flood_take_turns_of_a_burst(shared: Shared) -> None:
     assert taken == [BURST] * 4
     lanes = [order_id // 1000 for order_id in sequenced(shared)]
     assert lanes == [0] * BURST + [2] * BURST + [1] * BURST + [0] * BURST
+
+
+BUMP_NS = 350_000
+
+
+def came(shared: Shared, lane: str, first_id: int, times: list[int]) -> None:
+    """Commands of all kinds that came on a lane at these times."""
+    records = np.zeros(len(times), ORDER_DTYPE)
+    records["order_id"] = np.arange(first_id, first_id + len(times))
+    records["kind"] = np.arange(len(times)) % 5 + 1
+    records["rx_ts_ns"] = times
+    shared.rings[lane].producer().publish(records)
+
+
+def test_a_speed_bump_lets_in_by_the_time_of_release_over_all_lanes(shared: Shared) -> None:
+    """350 us, cancels included, to the nanosecond by the gateway's own stamp; what the operator
+    sends does not wait.  A gateway that is started again in the middle goes on in turn."""
+    rng = np.random.default_rng(4)
+    group = gateway(shared, BUMP_NS)
+    now = time.monotonic_ns()
+    ids = {}
+    for lane, first in (("lane", 1), ("lane2", 1001)):
+        times = sorted((now + rng.integers(0, 20_000_000, 60)).tolist())
+        ids |= {first + n: at + BUMP_NS for n, at in enumerate(times)}
+        came(shared, lane, first, times)
+    house = sorted((now + rng.integers(0, 20_000_000, 20)).tolist())
+    ids |= {2001 + n: at for n, at in enumerate(house)}
+    came(shared, "house", 2001, house)
+    while shared.sequenced.published < 70:
+        step(group)
+    group = gateway(shared, BUMP_NS)
+    while shared.sequenced.published < len(ids):
+        step(group)
+    released = [ids[order_id] for order_id in sequenced(shared)]
+    assert released == sorted(ids.values())
+    let_in = shared.stamps_of("sequenced")[1 : 1 + len(ids)]
+    assert (let_in >= released).all()
+
+
+def test_what_is_not_due_waits(shared: Shared) -> None:
+    group = gateway(shared, BUMP_NS)
+    came(shared, "lane", 1, [time.monotonic_ns() + 3_600 * 10**9])
+    assert [step(group) for _ in range(100)] == [0] * 100
+    came(shared, "house", 2001, [time.monotonic_ns()])
+    assert step(group) == 1
 
 
 def test_a_gateway_started_again_finds_every_lane_where_it_was(shared: Shared) -> None:

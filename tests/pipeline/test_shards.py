@@ -148,7 +148,7 @@ def test_a_merge_killed_before_its_state_counts_publishes_the_same_again(seed: i
     orders["seq"] = np.arange(1, count + 1)
     shared = Shared(geometry("inline", "none", table), table)
     try:
-        shared.load_tape(source.chunks(), count, count)
+        shared.preload(source.chunks(), count, count)
         shared.control[ct.GO] = 1
         work = Work(shared=shared, core=Core(source.instruments, CAPACITY), rate=0, limit=count,
                     durability="none", journal=None, writer=None, receiver=None)  # fmt: skip

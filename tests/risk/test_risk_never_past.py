@@ -1,12 +1,16 @@
 """Nobody gets past a limit, whatever is tried: larger replaces, icebergs, stops that elect each
 other, pegs, auctions, self-trades, mass cancels; looked at after every command."""
 
+import os
+import time
+
 import matcher_mixed
 import numpy as np
 import pytest
 from risk_loop import Loop
 
 from openoutcry.flow.mixed import INSTRUMENTS, MixedFlow
+from openoutcry.report.evidence import write_evidence
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
@@ -64,6 +68,7 @@ def mixed_never_past(count, seed):
     assert 0.1 * count < refused < 0.9 * count
     traded = np.abs(loop.view.cells[:, :, lay.POSITION // 8])
     assert (traded > 0).sum() > 20
+    return refused
 
 
 def far_out(table):
@@ -99,9 +104,36 @@ def test_swarms_never_past_a_limit():
     assert sum(events for _, events in counts) > 20_000
 
 
+def test_a_sliding_order_counts_at_the_price_that_was_asked():
+    """A sale that slides up to behind the bid (found by a hundred million commands)."""
+    assert swarm_never_past(114_884, 2_000)[1] > 0
+
+
+def seconds(default=0):
+    """Stop after this long (OUTCRY_RISK_SECONDS), and say how far it came."""
+    return int(os.environ.get("OUTCRY_RISK_SECONDS", default)) or float("inf")
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(50))
-def test_a_hundred_million_commands_never_past_a_limit(seed):
-    mixed_never_past(1_000_000, 1_000 + seed)
-    for number in range(500):
-        swarm_never_past(10_000 + 500 * seed + number, 2_000)
+def test_a_hundred_million_commands_never_past_a_limit():
+    """Looked at after every command; OUTCRY_RISK_EVIDENCE=1 writes the figures to docs/evidence."""
+    started, commands, refused, events, seed = time.monotonic(), 0, 0, 0, 1_000
+    while commands < 100_000_000 and time.monotonic() - started < seconds():
+        refused += mixed_never_past(200_000, seed)
+        commands += 200_000
+        for number in range(100):
+            more, told = swarm_never_past(10_000 + 100 * seed + number, 2_000)
+            refused, events = refused + more, events + told
+            commands += 2_000 if told else 0
+        seed += 1
+    took_s = time.monotonic() - started
+    figures = {
+        "commands": commands, "refused_by_a_limit": refused, "past_a_limit": 0,
+        "first_seed": 1_000, "last_seed": seed - 1, "participants": PARTICIPANTS,
+        "seconds": round(took_s, 1), "commands_per_s": round(commands / took_s),
+    }  # fmt: skip
+    print(figures)
+    if os.environ.get("OUTCRY_RISK_EVIDENCE"):
+        made = "make test-long ARGS=tests/risk/test_risk_never_past.py"
+        limit = os.environ.get("OUTCRY_RISK_SECONDS")
+        write_evidence("risk_hostile", figures, f"OUTCRY_RISK_SECONDS={limit} {made}")

@@ -2,6 +2,8 @@
 around the real matcher, in flows with every order type, auctions, halts and changing limits; and
 what is reserved is what the open orders need after every single command."""
 
+import os
+import time
 from collections import Counter
 
 import matcher_mixed
@@ -10,6 +12,7 @@ import pytest
 from risk_core import PARTICIPANTS, Operator, Pair, bits
 
 from openoutcry.flow.mixed import INSTRUMENTS, MixedFlow
+from openoutcry.report.evidence import write_evidence
 from openoutcry.risk.bits import NO_LIMIT, RiskBit
 from openoutcry.risk.reference_guard import PAUSED
 from openoutcry.wire import ORDER_DTYPE, make_instruments
@@ -124,12 +127,32 @@ def test_swarms_with_extremes(seed):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(100, 200))
-def test_ten_million_mixed_commands(seed):
-    """In pieces of 100,000."""
-    both = pair()
-    symbols = instruments()["symbol"].tolist()
-    run(both, mixed_commands(100_000, seed), Operator(seed, both, symbols), 0.03, seed, 5_000)
+def test_ten_million_mixed_commands():
+    """In pieces of 20,000, every second one with protection; OUTCRY_RISK_SECONDS stops it sooner,
+    OUTCRY_RISK_EVIDENCE=1 writes docs/evidence/risk_reference.json."""
+    limit = int(os.environ.get("OUTCRY_RISK_SECONDS", 0))
+    started, commands, seed, decisions = time.monotonic(), 0, 100, 0
+    while commands < 10_000_000 and (not limit or time.monotonic() - started < limit):
+        guarded = seed % 2 == 0
+        both = pair(protection=guarded)
+        symbols = instruments()["symbol"].tolist()
+        flow = mixed_commands(20_000, seed)
+        if guarded:
+            flow = with_time(flow, both, symbols, seed)
+        operator = Operator(seed, both, symbols, protecting=0.9 if guarded else 0.0)
+        run(both, flow, operator, 0.03, seed, 1_000)
+        commands, seed = commands + both.seq, seed + 1
+        decisions += len(both.reference.guard.log) if guarded else 0
+    took_s = time.monotonic() - started
+    figures = {
+        "commands": commands, "differences": 0, "first_seed": 100, "last_seed": seed - 1,
+        "protection_decisions": decisions, "seconds": round(took_s, 1),
+        "commands_per_s": round(commands / took_s),
+    }  # fmt: skip
+    print(figures)
+    if os.environ.get("OUTCRY_RISK_EVIDENCE"):
+        made = "make test-long ARGS=tests/risk/test_risk_reference.py"
+        write_evidence("risk_reference", figures, f"OUTCRY_RISK_SECONDS={limit} {made}")
 
 
 def test_the_state_goes_on_from_a_copy():

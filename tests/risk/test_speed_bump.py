@@ -1,9 +1,14 @@
 """The speed bump: to the nanosecond, in turn, and the audit finds what is not."""
 
+import itertools
+
 import numpy as np
 import pytest
 
+from openoutcry.pipeline.venue.fairness import Audit
 from openoutcry.risk import speed_bump as bump
+from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.enums import CommandKind
 
 
 def let_in(block, until, step=1):
@@ -54,3 +59,22 @@ def test_nobody_is_let_in_out_of_turn(window):
     assert audit([*released, released[0]]) == [
         f"command {released[0][0]} was released and had not entered, or twice"
     ]
+
+
+def test_the_audit_of_a_journal_finds_each_who_was_let_in_out_of_turn():
+    """In any pieces; the operator's own commands, and what he sends in others' names, do not
+    count."""
+    commands = np.zeros(6, ORDER_DTYPE)
+    commands["seq"] = np.arange(1, 7)
+    commands["participant"] = [1, 2, 0, 1, 3, 2]
+    commands["rx_ts_ns"] = [100, 200, 50, 199, 200, 201]
+    for cuts in ([6], [1, 3, 6], [4, 6]):
+        audit = Audit()
+        for first, last in itertools.pairwise([0, *cuts]):
+            audit.look(commands[first:last])
+        assert (audit.commands, audit.out_of_turn) == (5, 1)
+        assert audit.faults == [{"seq": 4, "by_ns": 1}]
+    commands["kind"][3] = CommandKind.DISCONNECT
+    audit = Audit()
+    audit.look(commands)
+    assert audit.out_of_turn == 0

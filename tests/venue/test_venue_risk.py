@@ -1,21 +1,24 @@
 """Risk in a venue that is being served: limits of the file and of the operator, kill switches,
-halts and the emergency close, over kills of the venue itself; the journal has all of it."""
+halts and the emergency close, over kills of the venue itself; the journal has all of it.  What is
+killed or halted the gateway refuses already."""
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from served_venue import WAIT_S
-from venue_floor import WORD, Floor, kinds, order, told
+from venue_floor import WORD, Floor, gateway_told, kinds, order, told
 
 from openoutcry.cli.main import main
 from openoutcry.replay.replay import replay
 from openoutcry.risk.bits import Setting
 from openoutcry.wire.enums import (
     CommandKind,
+    ErrorBit,
     EventKind,
     Phase,
     Reason,
@@ -77,13 +80,41 @@ def test_a_kill_blocks_cancels_and_stays_until_it_is_taken_back(floor) -> None:
     floor.again()
     assert floor.venue.status()["risk"]["killed"] == [1]
     (refused,) = floor.send(order(11, Side.BUY, 5, 10))
-    assert told(refused)[0] == {"KILLED"}
+    assert gateway_told(refused) == {"PARTICIPANT"}
     floor.ask("resume", "participant", "1")
     assert floor.ask("kill", "group", "alpha")["commands"] == 3
     refused, passed = floor.send(order(12, Side.BUY, 5, 10, who=2), order(13, Side.BUY, 5, 10))
-    assert told(refused)[0] == {"GROUP_KILLED"}
+    assert gateway_told(refused) == {"PARTICIPANT"}
     assert kinds(passed) == [EventKind.ACCEPTED]
     floor.ask("resume", "group", "alpha")
+
+
+def test_under_way_the_core_refuses_first_and_then_the_gateway(floor) -> None:
+    """Of orders that come in all the time none is accepted behind the KILL; from one on, which is
+    soon, the gateway refuses them all."""
+    flow = np.concatenate([order(1_000 + n, Side.BUY, 1, 10) for n in range(4_000)])
+    before = len(floor.journal()[0])
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(floor.venue.send, flow)
+        floor.venue.wait_for(lambda s: s["commands"] > before + 500)
+        floor.ask("kill", "participant", "1")
+        assert sent.result()["acknowledged"] == len(flow)
+    commands, events = floor.journal()
+    kills = (commands["kind"] == CommandKind.RISK) & (commands["order_type"] == Setting.KILL)
+    killed = int(commands["seq"][kills][-1])
+    ours = np.isin(commands["order_id"], flow["order_id"]) & (commands["kind"] == CommandKind.NEW)
+    behind = commands[ours & (commands["seq"] > killed)]
+    assert len(behind)
+    at_gateway = behind["error_code"] == 1 << ErrorBit.PARTICIPANT
+    first = int(np.argmax(at_gateway))
+    assert at_gateway[first:].all()
+    answers = events[np.isin(events["cause_seq"], behind["seq"])]
+    assert set(kinds(answers)) == {EventKind.REJECTED}
+    print(f"refused by the core {first}, by the gateway {len(behind) - first}; "
+          f"{int(behind['seq'][first]) - killed} commands behind the kill")  # fmt: skip
+    floor.ask("resume", "participant", "1")
+    (passed,) = floor.send(order(9_000, Side.BUY, 1, 10))
+    assert kinds(passed) == [EventKind.ACCEPTED]
 
 
 def test_a_loss_kills_and_its_orders_are_cancelled_by_the_operators_lane(floor) -> None:
@@ -114,7 +145,7 @@ def test_a_halt_takes_cancels_and_ends_with_an_auction(floor) -> None:
     floor.venue.wait_for(lambda s: s["phases"]["GOLD"] == "HALT")
     cancel = order(30, Side.BUY, 5, 10, kind=CommandKind.CANCEL)
     refused, cancelled = floor.send(order(31, Side.BUY, 5, 10), cancel)
-    assert told(refused)[0] == {"HALTED"}
+    assert gateway_told(refused) == {"HALTED"}
     assert kinds(cancelled) == [EventKind.CANCELLED]
     done = floor.ask("resume", "instrument", "GOLD")
     assert done["done"] == ["GOLD goes on with VOLATILITY_AUCTION"]
@@ -128,7 +159,7 @@ def test_a_halt_takes_cancels_and_ends_with_an_auction(floor) -> None:
 def test_the_market_is_opened_by_two(floor) -> None:
     floor.ask("kill", "market")
     (refused,) = floor.send(order(40, Side.BUY, 5, 10))
-    assert told(refused)[0] == {"MARKET_KILLED"}
+    assert gateway_told(refused) == {"PARTICIPANT"}
     market = ("resume", "market", "--operator")
     assert "no operator" in floor.ask(*market, "anna", password="wrong", status=1)["error"]
     assert "an operator's name" in floor.ask("resume", "market", status=1)["error"]
@@ -157,7 +188,7 @@ def test_an_emergency_close_is_six_steps_in_the_journal(floor) -> None:
     assert {"the market is killed", "emergency close: step 6 of 6 is done", "GOLD is halted",
             "participant 3 is killed"} <= set(shown)  # fmt: skip
     (refused,) = floor.send(order(50, Side.BUY, 5, 10))
-    assert told(refused)[0] == {"MARKET_KILLED", "HALTED", "KILLED"}
+    assert gateway_told(refused) == {"PARTICIPANT", "HALTED"}
     assert "is done" in floor.ask("emergency-close", status=1)["error"]
 
 

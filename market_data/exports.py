@@ -1,0 +1,190 @@
+"""The feed of a journal as others keep it: Databento's DBN (MBO), hftbacktest's arrays, trades.
+
+All come from one pass over the messages, order by order: what each says as additions, cancels,
+fills and trades (:func:`market_by_order`).
+"""
+
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from openoutcry.market_data.errors import FeedError
+from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
+
+DAY_NS = 86_400_000_000_000
+DATASET = "OUTCRY.ITCH"
+DBN_PRICE = 100_000
+"""A unit of DBN's prices is 1e-9, one of ours 1e-4."""
+ADD, CANCEL, FILL, TRADE = "A", "C", "F", "T"
+
+
+class Part(Protocol):
+    """What :class:`files.JournalFeed` gives."""
+
+    @property
+    def first_sequence(self) -> int: ...
+    @property
+    def messages(self) -> bytes: ...
+    @property
+    def ts_ns(self) -> int: ...
+
+
+class Step(NamedTuple):
+    """One step of an order or a trade, as DBN's MBO schema has it."""
+
+    ts_ns: int
+    sequence: int
+    """Of the message that says it."""
+    action: str
+    """A add, C cancel (of ``shares``), F fill (of who rested), T trade (of who came)."""
+    side: str
+    """B, S; N where the message does not say."""
+    price: int
+    shares: int
+    order: int
+    """0: of a trade."""
+    locate: int
+    left: int
+    """What the order has after it; 0: it is gone."""
+    last: bool
+    """The last step of its message."""
+    match: int = 0
+
+
+def _messages(parts: Iterable[Part]) -> Iterator[tuple[int, int, str, dict[str, Any]]]:
+    """Each message's time (ns since the epoch), number, type and fields."""
+    for part in parts:
+        midnight, at, sequence = part.ts_ns // DAY_NS * DAY_NS, 0, part.first_sequence
+        while at < len(part.messages):
+            size = int.from_bytes(part.messages[at : at + FRAME_BYTES], "big")
+            message = part.messages[at + FRAME_BYTES : at + FRAME_BYTES + size]
+            kind = chr(message[0])
+            row = ITCH50.from_server(kind).unpack(message)
+            # A part may begin on the day before its end.
+            ts_ns = midnight + row["timestamp"]
+            yield ts_ns - (DAY_NS if ts_ns > part.ts_ns else 0), sequence, kind, row
+            at, sequence = at + FRAME_BYTES + size, sequence + 1
+
+
+def market_by_order(parts: Iterable[Part]) -> Iterator[Step]:
+    """Every step.  An execution is a trade of who came, a fill of who rested, and a cancel of what
+    no longer rests; a replacement a cancel and an addition; an auction's volume one trade."""
+    open_orders: dict[int, list[Any]] = {}  # number: side, price, shares, locate
+    other = {"B": "S", "S": "B"}
+    for ts_ns, sequence, kind, row in _messages(parts):
+        locate = row["locate"]
+
+        def step(
+            action: str, side: str, price: int, shares: int, order: int = 0, left: int = 0,
+            last: bool = True, match: int = 0,
+            now: tuple[int, int, int] = (ts_ns, sequence, locate),
+        ) -> Step:  # fmt: skip
+            return Step(now[0], now[1], action, side, price, shares, order, now[2], left, last,
+                        match)  # fmt: skip
+
+        if kind in "AF":
+            open_orders[row["reference"]] = [row["side"], row["price"], row["shares"], locate]
+            yield step(ADD, row["side"], row["price"], row["shares"], row["reference"],
+                       row["shares"])  # fmt: skip
+        elif kind in "ECXDU":
+            number = row["reference"]
+            order = open_orders[number]
+            side, price = order[0], order[1]
+            shares = order[2] if kind in "DU" else row["shares"]
+            order[2] -= shares
+            if not order[2]:
+                del open_orders[number]
+            if kind in "EC" and (kind == "E" or row["printable"] == "Y"):
+                paid = price if kind == "E" else row["price"]
+                yield step(TRADE, other[side], paid, shares, last=False, match=row["match"])
+                yield step(FILL, side, paid, shares, number, order[2], False, row["match"])
+            yield step(CANCEL, side, price, shares, number, order[2], kind != "U")
+            if kind == "U":
+                new = row["new_reference"]
+                open_orders[new] = [side, row["price"], row["shares"], locate]
+                yield step(ADD, side, row["price"], row["shares"], new, row["shares"])
+        elif kind == "P" or (kind == "Q" and row["shares"]):
+            yield step(TRADE, "N", row["price"], row["shares"], match=row["match"])
+
+
+def write_dbn(parts: Iterable[Part], symbols: list[str], path: Path) -> None:
+    """Databento's DBN, schema MBO: instrument ids are locates, prices have nine decimals."""
+    try:
+        dbn: Any = import_module("databento_dbn")
+    except ImportError:
+        raise FeedError("dbn needs databento-dbn: pip install databento-dbn") from None
+    sides = {"B": dbn.Side.BID, "S": dbn.Side.ASK, "N": dbn.Side.NONE}
+    actions = {ADD: dbn.Action.ADD, CANCEL: dbn.Action.CANCEL, FILL: dbn.Action.FILL,
+               TRADE: dbn.Action.TRADE}  # fmt: skip
+    body, begin_ns, end_ns = path.with_name(path.name + ".body"), 0, 0
+    try:
+        with body.open("wb") as file:
+            for one in market_by_order(parts):
+                begin_ns, end_ns = begin_ns or one.ts_ns, one.ts_ns
+                record = dbn.MBOMsg(
+                    1, one.locate, one.ts_ns, one.order, one.price * DBN_PRICE, one.shares,
+                    actions[one.action], sides[one.side], one.ts_ns,
+                    dbn.F_LAST if one.last else 0, 0, 0, one.sequence & 0xFFFFFFFF,
+                )  # fmt: skip
+                file.write(bytes(record))
+        metadata = dbn.Metadata(
+            DATASET, begin_ns, dbn.SType.RAW_SYMBOL, dbn.SType.INSTRUMENT_ID, dbn.Schema.MBO,
+            symbols, end=end_ns + 1,
+        )  # fmt: skip
+        with path.open("wb") as file, body.open("rb") as records:
+            file.write(metadata.encode())
+            while chunk := records.read(1 << 20):
+                file.write(chunk)
+    finally:
+        body.unlink(missing_ok=True)
+
+
+EXCH, LOCAL, BUY_SIDE, SELL_SIDE = 1 << 31, 1 << 30, 1 << 29, 1 << 28
+HFT_KINDS = {ADD: 10, CANCEL: 11, "M": 12, FILL: 13, TRADE: 2}
+HFT_DTYPE = np.dtype(
+    [("ev", "<u8"), ("exch_ts", "<i8"), ("local_ts", "<i8"), ("px", "<f8"), ("qty", "<f8"),
+     ("order_id", "<u8"), ("ival", "<i8"), ("fval", "<f8")],
+    align=True,
+)  # fmt: skip
+"""hftbacktest's events (its types.py)."""
+
+
+def write_npz(parts: Iterable[Part], locate: int, path: Path) -> None:
+    """hftbacktest's events of one instrument: ``data`` in a compressed .npz.
+
+    What arrives at once arrives where it was sent: local times are the exchange's.  A cancel of a
+    part is a modification, as hftbacktest's cancel is of the whole.
+    """
+    rows = []
+    for one in market_by_order(parts):
+        if one.locate != locate:
+            continue
+        part = one.action == CANCEL and one.left > 0
+        side = {"B": BUY_SIDE, "S": SELL_SIDE, "N": 0}[one.side]
+        rows.append(
+            (HFT_KINDS["M" if part else one.action] | EXCH | LOCAL | side, one.ts_ns, one.ts_ns,
+             one.price / 10_000, float(one.left if part else one.shares), one.order, 0, 0.0)
+        )  # fmt: skip
+    with path.open("wb") as file:
+        np.savez_compressed(file, data=np.array(rows, HFT_DTYPE))
+
+
+def write_trades(parts: Iterable[Part], symbols: list[str], path: Path) -> None:
+    """Every trade that the public was told of: a Parquet table."""
+    from openoutcry.replay.tables import arrow
+
+    pa = arrow()
+    names = ("ts_ns", "symbol", "price", "shares", "aggressor", "match", "itch_seq")
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for one in market_by_order(parts):
+        if one.action == TRADE:
+            row = (one.ts_ns, symbols[one.locate - 1], one.price, one.shares, one.side, one.match,
+                   one.sequence)  # fmt: skip
+            for name, value in zip(names, row, strict=True):
+                columns[name].append(value)
+    text = {"symbol", "aggressor"}
+    schema = pa.schema([(n, pa.string() if n in text else pa.int64()) for n in names])
+    pa.parquet.write_table(pa.table(columns, schema), path, compression="zstd")

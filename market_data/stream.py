@@ -1,0 +1,273 @@
+"""The full feed over SoupBinTCP, for those without multicast: the same messages and numbers.
+
+A client logs in with the number that he wants next (1: from the begin, 0: what comes from now on)
+and is sent sequenced data from there, each at his own pace from the store's file: who is slow makes
+nobody wait, and what is kept of him is one piece of the file.  Source: Nasdaq, SoupBinTCP 3.00.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from openoutcry.market_data.book import Book
+from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.glimpse import packet_of
+from openoutcry.market_data.lines import Lines, skip
+from openoutcry.market_data.mold import COUNT_SHIFT, fitting
+from openoutcry.market_data.spec import Address
+from openoutcry.wire.feed_messages import FRAME_BYTES
+from openoutcry.wire.messages import PACKET_LENGTH_BYTES, SOUPBIN
+
+HEARTBEAT_S = 1.0
+SILENCE_S = 15.0
+"""A client that says nothing for so long is left."""
+LOOK_S = 0.002
+PIECE_BYTES = 1 << 16
+STRIDE = 1 << 10
+LOGIN_MOST = 64
+MAX_CLIENTS = 1_024
+LOGIN_BYTES = {one.size_bytes for one in SOUPBIN.client if one.kind == "L"}
+
+
+class Tail:
+    """A store's file, as another process writes it.
+
+    ``kept()``: how many messages and bytes of it stand.
+    """
+
+    def __init__(self, path: Path, kept: Callable[[], tuple[int, int]]) -> None:
+        self.path, self.kept = path, kept
+        self._file = -1
+        self._index, self._count, self._at = array("Q"), 0, 0
+
+    def read(self, at: int, most: int = PIECE_BYTES) -> bytes:
+        """Bytes that stand, from there on; whole messages only."""
+        if self._file < 0:
+            with contextlib.suppress(FileNotFoundError):
+                self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        size = min(most, self.kept()[1] - at)
+        if self._file < 0 or size <= 0:
+            return b""
+        data = os.pread(self._file, size, at)
+        view = np.frombuffer(data, np.uint8)
+        return data[: int(fitting(view.ctypes.data, len(data), len(data))) & (1 << COUNT_SHIFT) - 1]
+
+    def place_of(self, number: int) -> int | None:
+        """Where message ``number`` begins, or will begin if it is the next one; None: not known."""
+        while self._count < number - 1:
+            if self._count % STRIDE == 0 and self._count // STRIDE == len(self._index):
+                self._index.append(self._at)
+            wanted = STRIDE - self._count % STRIDE
+            data = self.read(self._at, 52 * wanted)
+            view = np.frombuffer(data, np.uint8)
+            found = int(fitting(view.ctypes.data, len(data), len(data))) >> COUNT_SHIFT
+            step = min(wanted, found)
+            if not step:
+                return None
+            self._at += int(skip(view.ctypes.data, len(data), step))
+            self._count += step
+        stride = (number - 1) // STRIDE
+        at = self._index[stride] if stride < len(self._index) else self._at
+        rest = (number - 1) % STRIDE if stride < len(self._index) else 0
+        data = self.read(at, 52 * rest) if rest else b""
+        view = np.frombuffer(data, np.uint8)
+        return at + (int(skip(view.ctypes.data, len(data), rest)) if rest else 0)
+
+
+class Stream:
+    """Serves a store's messages on a listening socket; ``ended()``: there will be no more."""
+
+    def __init__(self, session: str, tail: Tail, ended: Callable[[], bool]) -> None:
+        self.session, self.tail, self.ended = session, tail, ended
+        self.clients = self.refused = 0
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Until it is cancelled."""
+        server = await asyncio.start_server(self._client, sock=listener, limit=PIECE_BYTES)
+        async with server:
+            await server.serve_forever()
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.clients += 1
+        try:
+            writer.transport.set_write_buffer_limits(high=PIECE_BYTES)
+            if self.clients > MAX_CLIENTS:
+                self.refused += 1
+                return
+            at = await asyncio.wait_for(self._login(reader, writer), SILENCE_S)
+            if at is not None:
+                listening = asyncio.create_task(self._listen(reader))
+                telling = asyncio.create_task(self._tell(writer, at))
+                try:
+                    tasks = [listening, telling]
+                    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for task in (listening, telling):
+                        task.cancel()
+                    await asyncio.gather(listening, telling, return_exceptions=True)
+        except (OSError, EOFError, TimeoutError):
+            return
+        finally:
+            self.clients -= 1
+            if not writer.transport.is_closing():
+                with contextlib.suppress(OSError, TimeoutError):
+                    await asyncio.wait_for(writer.drain(), HEARTBEAT_S)
+            writer.transport.abort() if self.clients > MAX_CLIENTS else writer.close()
+
+    async def _packet(self, reader: asyncio.StreamReader, most: int) -> bytes:
+        size = int.from_bytes(await reader.readexactly(PACKET_LENGTH_BYTES), "big")
+        if not 1 <= size <= most:
+            raise EOFError
+        return await reader.readexactly(size)
+
+    async def _login(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> int | None:
+        """Where in the file the client begins; None if he is refused."""
+        login = await self._packet(reader, LOGIN_MOST)
+        if login[:1] != b"L" or len(login) not in LOGIN_BYTES:
+            writer.write(packet_of("J", b"A"))
+            return None
+        fields = SOUPBIN.from_client("L").unpack(login[: SOUPBIN.from_client("L").size_bytes])
+        session, text = fields["session"].strip(), fields["sequence"].strip()
+        number = int(text) if text.isascii() and text.isdigit() else -1
+        count = self.tail.kept()[0]
+        number = count + 1 if number == 0 or not text else number
+        at = self.tail.place_of(number) if 1 <= number <= count + 1 else None
+        if at is None or (session and session != self.session):
+            writer.write(packet_of("J", b"S"))
+            return None
+        accepted = SOUPBIN.from_server("A").pack(session=self.session, sequence=str(number))
+        writer.write(packet_of("A", accepted[1:]))
+        return at
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        """Until he goes, is silent for too long, or says what no client says."""
+        while True:
+            kind = (await asyncio.wait_for(self._packet(reader, PIECE_BYTES), SILENCE_S))[:1]
+            if kind not in (b"R", b"+", b"U"):
+                return
+
+    async def _tell(self, writer: asyncio.StreamWriter, at: int) -> None:
+        said = time.monotonic()
+        while True:
+            ended, data = self.ended(), self.tail.read(at)
+            if data:
+                at += len(data)
+                writer.write(sequenced(data))
+            elif ended:
+                writer.write(packet_of("Z", b""))
+                await writer.drain()
+                return
+            elif time.monotonic() - said >= HEARTBEAT_S:
+                writer.write(packet_of("H", b""))
+            else:
+                await asyncio.sleep(LOOK_S)
+                continue
+            said = time.monotonic()
+            await writer.drain()
+
+
+def sequenced(messages: bytes) -> bytes:
+    """Messages behind their lengths, as packets of sequenced data."""
+    out, at = bytearray(), 0
+    while at < len(messages):
+        size = int.from_bytes(messages[at : at + FRAME_BYTES], "big")
+        out += (size + 1).to_bytes(PACKET_LENGTH_BYTES, "big") + b"S"
+        out += messages[at + FRAME_BYTES : at + FRAME_BYTES + size]
+        at += FRAME_BYTES + size
+    return bytes(out)
+
+
+class StreamReceiver:
+    """A client: as :class:`receiver.Receiver`, from one connection.  A connection that is lost is
+    made again, and goes on by number."""
+
+    def __init__(
+        self,
+        server: Address,
+        first: int = 1,
+        deliver: Callable[[bytes, int], None] = lambda messages, first: None,
+    ) -> None:
+        """Raises :class:`FeedError` if there is no server, or it refuses the login."""
+        self.server, self._deliver = server, deliver
+        self.book, self.lines = Book(), Lines(deliver, next_sequence=first)
+        self.logins = 0
+        self._connect()
+
+    def _connect(self) -> None:
+        self._data, self._beat = b"", time.monotonic()
+        session = self.lines.session.decode()
+        login = SOUPBIN.from_client("L").pack(
+            username="", password="", session=session, sequence=str(self.lines.next_sequence)
+        )
+        try:
+            self.socket = socket.create_connection(self.server, SILENCE_S)
+            self.socket.sendall(packet_of("L", login[1:]))
+            while len(self._data) < 3 or len(self._data) < 2 + int.from_bytes(
+                self._data[:2], "big"
+            ):
+                more = self.socket.recv(PIECE_BYTES)
+                if not more:
+                    raise FeedError("{}:{} closed the connection".format(*self.server))
+                self._data += more
+        except OSError as error:
+            raise FeedError("{}:{}: no stream: {}".format(*self.server, error)) from None
+        size = 2 + int.from_bytes(self._data[:2], "big")
+        answer, self._data = self._data[2:size], self._data[size:]
+        if answer[:1] != b"A":
+            host, port = self.server
+            raise FeedError(f"{host}:{port}: the login is refused ({answer[1:2]!r})")
+        told = SOUPBIN.from_server("A").unpack(answer)
+        self.lines.session = told["session"].strip().encode()
+        self.lines.next_sequence = int(told["sequence"])
+        self.logins += 1
+
+    def poll(self, timeout_s: float) -> int:
+        """Take in what has come, waiting for it so long; returns how many packets."""
+        if time.monotonic() - self._beat >= HEARTBEAT_S:
+            self._beat = time.monotonic()
+            with contextlib.suppress(OSError):
+                self.socket.sendall(packet_of("R", b""))
+        self.socket.settimeout(max(timeout_s, 1e-6))
+        try:
+            data = self.socket.recv(PIECE_BYTES)
+        except TimeoutError:
+            data = None
+        except OSError:
+            data = b""
+        if data == b"" and not self.lines.ended:
+            self.socket.close()
+            self._connect()
+        return self._take(data or b"")
+
+    def _take(self, data: bytes) -> int:
+        data, at, count, messages = self._data + data, 0, 0, bytearray()
+        first = self.lines.next_sequence
+        while len(data) >= at + 2:
+            size = int.from_bytes(data[at : at + 2], "big")
+            if len(data) < at + 2 + size:
+                break
+            kind = data[at + 2 : at + 3]
+            if kind == b"S":
+                messages += (size - 1).to_bytes(FRAME_BYTES, "big") + data[at + 3 : at + 2 + size]
+                self.lines.next_sequence += 1
+            self.lines.ended |= kind == b"Z"
+            at, count = at + 2 + size, count + 1
+        self._data = data[at:]
+        if messages:
+            self.lines.taken += self.lines.next_sequence - first
+            self.lines.highest = self.lines.next_sequence - 1
+            self.book.apply(bytes(messages))
+            self._deliver(bytes(messages), first)
+        return count
+
+    def close(self) -> None:
+        self.socket.close()

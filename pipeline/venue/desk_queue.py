@@ -1,0 +1,75 @@
+"""The operator's desk between two trading days: what stops something is kept and done first when
+the next run begins; what opens something again has to wait until then."""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from openoutcry.pipeline.venue.desk import DeskError, Work
+from openoutcry.wire import ORDER_DTYPE
+
+if TYPE_CHECKING:
+    from openoutcry.pipeline.venue.file import VenueFile
+
+NAME = "desk-queue.jsonl"
+STOPS = ("kill", "halt")
+
+
+class DeskQueue:
+    """Requests in a file beside the journal, a line each."""
+
+    def __init__(self, file: "VenueFile") -> None:
+        self.file, self.path = file, file.journal / NAME
+
+    def work_of(self, request: dict[str, Any]) -> Work:
+        """Keep a request.  Raises :class:`DeskError` for one that cannot wait, or names nobody."""
+        asked = request.get("do")
+        if asked not in STOPS:
+            raise DeskError("the venue is closed between two trading days: it takes "
+                            f"{', '.join(STOPS)}, which count from the next day's begin on; "
+                            "anything else when it is open")  # fmt: skip
+        if request.get("operator"):
+            raise DeskError("the venue is closed: without --operator this is kept for the next day")
+        what, name = _named(request)
+        self._check(what, name)
+        line = {key: request[key] for key in ("do", "what", "name", "instrument") if key in request}
+        with self.path.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(line) + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        shown = " ".join(str(part) for part in (asked, what, name) if part)
+        done = f"{shown}: the venue is closed; kept, and done first when the next day begins"
+        return Work(np.zeros(0, ORDER_DTYPE), [done], more={"queued": True})
+
+    def _check(self, what: str, name: Any) -> None:
+        known: dict[str, set[str]] = {
+            "participant": {str(one.number) for one in self.file.participants},
+            "group": {one.group for one in self.file.participants if one.group},
+            "instrument": {one.symbol for one in self.file.calendar.instruments},
+        }
+        if what in known and str(name) not in known[what]:
+            raise DeskError(f"there is no {what} {name}")
+        if what not in known and what != "market":
+            raise DeskError(f"there is no switch of {what!r}")
+
+    def waiting(self) -> Iterator[dict[str, Any]]:
+        """What was kept, in order; a line that a crash broke off is none."""
+        if not self.path.exists():
+            return
+        for line in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                yield dict(json.loads(line))
+            except ValueError:
+                continue
+
+    def done(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+def _named(request: dict[str, Any]) -> tuple[str, Any]:
+    if request["do"] == "halt":
+        return "instrument", request.get("instrument")
+    return str(request.get("what")), request.get("name")

@@ -1,0 +1,83 @@
+"""Measure two checkouts in alternation, for `outcry bench compare`:
+
+    python scripts/bench_interleaved.py BEFORE NOW ROUNDS SUBJECT [ARGUMENT …]
+
+Runs `outcry bench SUBJECT --rounds ROUNDS ARGUMENT …` of both folders beside each other, each round
+of one behind a round of the other (A B, B A, A B, …) and never two at once, so that a host that
+changes pace changes it for both.  Writes SUBJECT-before.json and SUBJECT-now.json into this folder.
+No round is taken again; what disturbed it stands in the documents.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+# In the checkout's own process: `Rounds._attempt`, as both builds have it, waits for its turn.
+ROUND = """
+import importlib.util, os, sys
+turn, told = int(sys.argv[1]), int(sys.argv[2])
+from openoutcry.bench import rounds
+def attempt(self, one, number, watch):
+    os.write(told, b"r")
+    if not os.read(turn, 1):
+        sys.exit(1)
+    watch.look()
+    figures = rounds._one_round(one, number)
+    self.noises.append(watch.look())
+    self._keep(figures)
+    return True
+rounds.Rounds._attempt = attempt
+sys.argv = ["outcry", *sys.argv[3:]]
+import openoutcry
+cli = os.path.join(os.path.dirname(openoutcry.__file__), "cli")
+if os.path.isdir(cli):
+    from openoutcry.cli.main import main
+else:
+    from openoutcry.__main__ import main
+main(prog_name="outcry")
+"""
+
+
+class Build:
+    """`outcry bench` of a checkout, from the moment that it is ready for its first round."""
+
+    def __init__(self, folder: Path, name: str, rounds: int, subject: str, more: list[str]) -> None:
+        turn, self.turn = os.pipe()
+        self.told, told = os.pipe()
+        out = Path.cwd() / f"{subject}-{name}.json"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", ROUND, str(turn), str(told), "bench", subject,
+             "--rounds", str(rounds), "--out", str(out), *more],
+            cwd=folder, pass_fds=[turn, told], stdout=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": str(folder)},
+        )  # fmt: skip
+        os.close(turn)
+        os.close(told)
+        self.wait()
+
+    def wait(self) -> None:
+        """Until it asks for a round, or has ended."""
+        if not os.read(self.told, 1) and self.process.wait():
+            sys.exit(f"outcry bench in {self.process.args} ended with {self.process.returncode}")
+
+    def round(self) -> None:
+        os.write(self.turn, b"g")
+        self.wait()
+
+
+def main() -> None:
+    before, now, rounds, subject, *more = sys.argv[1:]
+    builds = [
+        Build(Path(folder).resolve(), name, int(rounds), subject, more)
+        for folder, name in ((before, "before"), (now, "now"))
+    ]
+    for number in range(int(rounds)):
+        for build in builds if number % 2 == 0 else builds[::-1]:
+            build.round()
+        print(f"round {number + 1} of {rounds}", flush=True)
+    sys.exit(max(build.process.wait() for build in builds))
+
+
+if __name__ == "__main__":
+    main()

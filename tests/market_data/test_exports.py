@@ -1,0 +1,141 @@
+"""What others keep of a day, read back by their own libraries: the same book, order by order."""
+
+import json
+import subprocess
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+from feed_journal import book_of, make_journal
+from feed_support import PlainBook, unframed
+
+from openoutcry.bench.peers.feed_peers import environment
+from openoutcry.flow.mixed import MixedFlow
+from openoutcry.market_data.bars import make_bars
+from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.files import write_feed
+
+NOON_NS = 1_700_000_000 * 10**9
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory):
+    """A journal with auctions, icebergs, hidden orders; its public book at the end; its symbols."""
+    home = tmp_path_factory.mktemp("exports")
+    source = MixedFlow(6_000, 5)
+    orders = np.concatenate(list(source.chunks()))
+    orders["rx_ts_ns"] = NOON_NS + 200_000 * np.arange(len(orders))
+    make_journal(home / "j", source.instruments, orders, 1 << 14)
+    write_feed(home / "j", home / "day.itch")
+    book = PlainBook()
+    for message in unframed((home / "day.itch").read_bytes()):
+        book.apply(message)
+    assert book_of(home / "j")[1] == len(orders)
+    return home / "j", book, [bytes(s).decode() for s in source.instruments["symbol"]]
+
+
+def test_databentos_own_decoder_rebuilds_the_book(day, tmp_path):
+    dbn = pytest.importorskip("databento_dbn", reason="databento-dbn is not installed")
+    home, book, symbols = day
+    write_feed(home, tmp_path / "day.dbn", "dbn")
+    decoder = dbn.DBNDecoder()
+    decoder.write((tmp_path / "day.dbn").read_bytes())
+    metadata, *records = decoder.decode()
+    assert metadata.schema == dbn.Schema.MBO
+    assert metadata.symbols == symbols
+    sides, orders, traded = {dbn.Side.BID: "B", dbn.Side.ASK: "S"}, {}, {}
+    for one in records:
+        if one.action == dbn.Action.ADD:
+            assert one.order_id not in orders
+            side = sides[one.side]
+            orders[one.order_id] = [one.instrument_id, side, one.price // 100_000, one.size]
+        elif one.action == dbn.Action.CANCEL:
+            orders[one.order_id][3] -= one.size
+            if orders[one.order_id][3] == 0:
+                del orders[one.order_id]
+        elif one.action == dbn.Action.TRADE:
+            name = symbols[one.instrument_id - 1]
+            traded[name] = traded.get(name, 0) + one.size
+    assert orders == book.orders
+    assert [one.sequence for one in records] == sorted(one.sequence for one in records)
+    expected = {}
+    for bar in make_bars(home, 86_400):
+        expected[bar.symbol] = expected.get(bar.symbol, 0) + bar.volume_lots
+    assert traded == expected
+
+
+def test_the_trades_table_has_what_the_bars_have(day, tmp_path):
+    home, _, symbols = day
+    write_feed(home, tmp_path / "trades.parquet", "parquet")
+    rows = pyarrow.parquet.read_table(tmp_path / "trades.parquet").to_pylist()
+    turnover = {}
+    for row in rows:
+        assert row["symbol"] in symbols
+        turnover[row["symbol"]] = turnover.get(row["symbol"], 0) + row["price"] * row["shares"]
+    expected = {}
+    for bar in make_bars(home, 86_400):
+        expected[bar.symbol] = expected.get(bar.symbol, 0) + bar.turnover
+    assert turnover == expected
+
+
+def test_the_events_for_hftbacktest_are_the_book(day, tmp_path):
+    """By our own reading of its format; the library's is the test below."""
+    home, book, symbols = day
+    for locate, symbol in enumerate(symbols[:3], start=1):
+        write_feed(home, tmp_path / "x.npz", "npz", symbol=symbol)
+        with np.load(tmp_path / "x.npz") as found:
+            data = found["data"]
+        orders = {}
+        for row in data:
+            kind, number = int(row["ev"]) & 0xFF, int(row["order_id"])
+            if kind == 10:
+                side = "B" if int(row["ev"]) >> 29 & 1 else "S"
+                orders[number] = [locate, side, round(row["px"] * 10_000), int(row["qty"])]
+            elif kind == 11:
+                del orders[number]
+            elif kind == 12:
+                orders[number][3] = int(row["qty"])
+        assert orders == {k: v for k, v in book.orders.items() if v[0] == locate}
+        assert (np.diff(data["exch_ts"]) >= 0).all()
+    with pytest.raises(FeedError, match="say which"):
+        write_feed(home, tmp_path / "x.npz", "npz")
+    with pytest.raises(FeedError, match="NONE is not among"):
+        write_feed(home, tmp_path / "x.npz", "npz", symbol="NONE")
+
+
+READER = """
+import json, sys
+import numpy as np
+from hftbacktest import BacktestAsset, HashMapMarketDepthBacktest
+from hftbacktest.data import validate_event_order
+data = np.load(sys.argv[1])["data"]
+validate_event_order(data)
+asset = (BacktestAsset().data([sys.argv[1]]).linear_asset(1.0).constant_order_latency(0, 0)
+         .l3_fifo_queue_model().no_partial_fill_exchange().trading_value_fee_model(0, 0)
+         .tick_size(0.0001).lot_size(1.0))
+hbt = HashMapMarketDepthBacktest([asset])
+while hbt.elapse(60_000_000_000) == 0:
+    pass
+depth = hbt.depth(0)
+print(json.dumps([float(depth.best_bid), float(depth.best_bid_qty), float(depth.best_ask),
+                  float(depth.best_ask_qty)]))
+"""
+
+
+@pytest.mark.long
+def test_hftbacktest_replays_the_events(day, tmp_path):
+    """In an environment of its own, as it wants an older numpy than ours."""
+    python = environment("hftbacktest") / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"no {python}: outcry bench market-data --setup")
+    home, book, symbols = day
+    write_feed(home, tmp_path / "x.npz", "npz", symbol=symbols[0])
+    done = subprocess.run([str(python), "-c", READER, str(tmp_path / "x.npz")],
+                          capture_output=True, text=True, timeout=600)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    expected = []
+    for side in "BS":
+        queue = book.queue(1, side)
+        best = [shares for price, shares in queue if price == queue[0][0]]
+        expected += [queue[0][0] / 10_000, float(sum(best))]
+    assert json.loads(done.stdout) == pytest.approx(expected)
