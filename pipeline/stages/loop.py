@@ -24,7 +24,8 @@ AWAY_NS, CROWDED_NS = 1_000_000, 100_000_000
 busy: for the latter time it naps, CROWDED_NAP_US after CROWDED_SPINS pauses.  Whoever spins there
 has used up his share when work comes, and waits for the slices of all others; whoever sleeps is
 woken before them (measured: docs/decisions/010)."""
-CROWDED_NAP_US, CROWDED_SPINS = 50, 200
+CROWDED_NAP_US, CROWDED_SPINS = 20, 1_000
+"""Pauses that are longer than a nap: of two loops that work in turns one is awake."""
 
 # A plan's rows, as byte offsets.
 PLAN_STEP, PLAN_CONTEXT, PLAN_STAGE, PLAN_BYTES = 0, 8, 16, 24

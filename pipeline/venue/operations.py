@@ -22,6 +22,8 @@ from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase
 
 REFUSES = "the core refuses"
+ALL_INSTRUMENTS = "*"
+"""Not a symbol: of a halt, every instrument there is."""
 STEPS = ("reject all", "cancel all", "disable sessions", "publish", "dump state", "notify")
 """The emergency close, in its order."""
 
@@ -156,6 +158,7 @@ class Operations:
         return Work(np.concatenate(records), [done], refused)
 
     def _instruments(self, request: dict[str, Any], name: Any, on: bool) -> Work:
+        self._instrument(str(name))
         work = (self._halt if on else self._resume)(request | {"instrument": name})
         if on:
             cancel = command(CommandKind.MASS_CANCEL, symbol=str(name).encode(), aux=1)
@@ -193,14 +196,22 @@ class Operations:
     # Halts
 
     def _halt(self, request: dict[str, Any]) -> Work:
+        """One instrument, or all of them with the name ALL_INSTRUMENTS."""
         symbol = str(request.get("instrument") or "")
-        index = self._instrument(symbol)
-        records = [setting(Setting.HALT, 1, 0, symbol.encode(), operator=self._operator(request))]
-        records += self.halted(symbol, True)
-        self.note(f"operator: {symbol} is halted")
-        return Work(np.concatenate(records), [f"{symbol} is halted; cancels are taken"],
-                    lambda: "" if stands(self.view, Setting.HALT, 0, index)[0] else
-                    f"{symbol}: the core refuses")  # fmt: skip
+        symbols = self.limits.symbols if symbol == ALL_INSTRUMENTS else [symbol]
+        places, operator = [self._instrument(one) for one in symbols], self._operator(request)
+        records: list[npt.NDArray[Any]] = []
+        for one in symbols:
+            records.append(setting(Setting.HALT, 1, 0, one.encode(), operator=operator))
+            records += self.halted(one, True)
+        shown = "every instrument" if symbol == ALL_INSTRUMENTS else symbol
+        self.note(f"operator: {shown} is halted")
+
+        def refused() -> str:
+            halted = all(stands(self.view, Setting.HALT, 0, place)[0] for place in places)
+            return "" if halted else f"{shown}: the core refuses"
+
+        return Work(np.concatenate(records), [f"{shown} is halted; cancels are taken"], refused)
 
     def _resume(self, request: dict[str, Any]) -> Work:
         symbol = str(request.get("instrument") or "")
