@@ -47,7 +47,7 @@ def collect_books(data: Path) -> None:
     write_evidence("books", {"recordings": recordings}, command)
 
 
-MEASURED = ("matcher", "pipeline", "ring", "shim", "clock", "journal", "sessions")
+MEASURED = ("matcher", "pipeline", "ring", "shim", "clock", "journal", "sessions", "risk")
 """The subjects that documents quote."""
 
 

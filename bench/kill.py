@@ -95,8 +95,8 @@ class Killer:
         self.took_ns = time.monotonic_ns() - start
 
 
-def kill_ms(durable: bool, quick: bool) -> float:
-    """Milliseconds from the kill to the last cancel's release.
+def kill_ns(durable: bool, quick: bool) -> int:
+    """Nanoseconds from the kill to the last cancel's release.
 
     Raises :class:`OutcryError` if the run lost or refused anything.
     """
@@ -115,4 +115,4 @@ def kill_ms(durable: bool, quick: bool) -> float:
         )  # fmt: skip
     if result["open_orders"] or result["lost"] or not killer.took_ns:
         raise OutcryError(f"bench risk: {result['open_orders']} orders outlived the kill")
-    return killer.took_ns / 1e6
+    return killer.took_ns

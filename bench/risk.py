@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.bench.kill import kill_ms
+from openoutcry.bench.kill import kill_ns
 from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.risk_peer import Pass, c_runner
 from openoutcry.bench.rounds import Add, Rounds, rotated
@@ -204,8 +204,8 @@ def bench_risk(
                 add(f"risk_ns_{name}", "ns", "lower", best, who)
         unlimited = min(streams["cached"].ns(limits=False) for _ in range(PASSES))
         add("risk_ns_unlimited", "ns", "lower", unlimited)
-        add("kill_last_cancel_memory", "ms", "lower", kill_ms(durable=False, quick=quick))
-        add("kill_last_cancel_durable", "ms", "lower", kill_ms(durable=True, quick=quick))
+        add("kill_last_cancel_memory", "ns", "lower", kill_ns(durable=False, quick=quick))
+        add("kill_last_cancel_durable", "ns", "lower", kill_ns(durable=True, quick=quick))
 
     gathered.run(one)
     return gathered.document("risk", command, {"sizes": SIZES})

@@ -73,7 +73,7 @@ def _source(made: dict[str, Any]) -> str:
 
 GoalRow = tuple[str, str, str, str]
 """Metric, peer (then the figure is the ratio to it), what it is, goal."""
-GOAL_UNITS = {"": 1.0, "ns": 1.0, "µs": 1e3, "ppb": 1.0, "M/s": 1e6, "GB/s": 1e9}
+GOAL_UNITS = {"": 1.0, "ns": 1.0, "µs": 1e3, "ms": 1e6, "ppb": 1.0, "M/s": 1e6, "GB/s": 1e9}
 
 
 def _goal_table(wanted: Sequence[GoalRow], made: dict[str, Any]) -> str:
@@ -369,6 +369,16 @@ JOURNAL_ROWS = (
     ("restart_s", "", "from the matcher's SIGKILL to the next release", ""),
 )
 journal_table = partial(_goal_table, JOURNAL_ROWS)
+RISK_ROWS = (
+    ("risk_ns_cached", "", "all checks and books, 64 participants × 64 instruments", "≤ 25 ns"),
+    ("risk_ns_cached", "c", "the same / the same in C", "≤ 1.5"),
+    ("risk_ns_large", "", "all checks and books, 1,024 × 256", "≤ 60 ns"),
+    ("risk_ns_large", "c", "the same / the same in C", "≤ 1.5"),
+    ("risk_ns_unlimited", "", "not tracking", "≤ 2 ns"),
+    ("kill_last_cancel_memory", "", "kill → 100,000th cancel released, memory only", "≤ 20 ms"),
+    ("kill_last_cancel_durable", "", "kill → 100,000th cancel released, durable", "≤ 50 ms"),
+)
+risk_table = partial(_goal_table, RISK_ROWS)
 
 FACTS = {
     "journal_power_cuts": (
@@ -468,6 +478,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "market-data": market_data_table,
     "shim_fuzz": shim_fuzz_table,
     "journal": journal_table,
+    "risk": risk_table,
     **dict.fromkeys(FACTS, facts_table),
     "clock": clock_table,
     "clock_days": clock_days_table,

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 EVENT_CAUSE = EVENT.offsets["cause_seq"]
 EVENT_FLAGS = EVENT.offsets["flags"]
 LAST = int(EventFlag.LAST)
+TOUCHED_EVENTS = 1 << 20
+"""Of the scratch, so many have their memory from the start: what many open orders are cancelled
+with by one command."""
 (
     BATCH,  # address of the batch kernel
     CORE,  # and what it is called with
@@ -132,6 +135,8 @@ def prepare(group: "StageGroup", name: str) -> None:
     engine = group.engines[name] = group.rebuild_engine(name)
     # One worst case beyond a burst: see `step`.
     scratch = np.zeros(w.BURST + scratch_records(engine.order_capacity), EVENT_DTYPE)
+    # Memory that is there: a kill must not wait for pages.
+    scratch[:TOUCHED_EVENTS].view(np.uint8).fill(0)
     contexts.keep_alive.append(scratch)
     index, control = work.table.index[name], work.shared.control
     control.set_stage(index, ct.STAGE_OPEN_ORDERS, engine.open_orders)

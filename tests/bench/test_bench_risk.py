@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from openoutcry.bench import risk as bench
-from openoutcry.bench.kill import kill_ms
+from openoutcry.bench.kill import kill_ns
 from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.risk_peer import c_runner
 from openoutcry.matcher import Engine
@@ -23,7 +23,7 @@ from openoutcry.wire.enums import CommandKind, OrderType
 def test_every_open_order_is_cancelled_and_released(durable, tmp_path, monkeypatch):
     """The figure is of a run that lost nothing and left nothing open: else it raises."""
     monkeypatch.chdir(tmp_path)
-    assert kill_ms(durable, quick=True) > 0
+    assert kill_ns(durable, quick=True) > 0
     assert not list(tmp_path.iterdir())
 
 
