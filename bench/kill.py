@@ -63,6 +63,7 @@ class Killer:
     took_ns: int = 0
     shared: Shared | None = None
     producer: Producer | None = None
+    sessions: Any = None
 
     def begin(self, shared: Shared, engine: Engine | None) -> None:
         self.shared, self.producer = shared, shared.rings[HOUSE_RING].producer()

@@ -8,13 +8,19 @@ from openoutcry.cli.desk import asks, tell_desk
 
 
 @click.command()
-@click.argument("instrument")
+@click.argument("instrument", required=False)
+@click.option("--all", "everything", is_flag=True, help="Every instrument of the venue.")
 @asks
-def halt(instrument: str, file: Path, operator: str | None, as_json: bool) -> None:
-    """Halt an instrument of a running venue; cancels are still taken.
+def halt(
+    instrument: str | None, everything: bool, file: Path, operator: str | None, as_json: bool
+) -> None:
+    """Halt an instrument of a running venue, or all; cancels are still taken.
 
     No order enters, nothing trades, orders stay.
 
     `outcry resume instrument INSTRUMENT` ends it.
     """
-    tell_desk(file, {"do": "halt", "instrument": instrument}, operator, as_json)
+    if everything == (instrument is not None):
+        raise click.UsageError("name an INSTRUMENT, or --all")
+    name = "*" if everything else instrument
+    tell_desk(file, {"do": "halt", "instrument": name}, operator, as_json)

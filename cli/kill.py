@@ -7,7 +7,7 @@ import click
 
 from openoutcry.cli.desk import asks, tell_desk
 
-WHAT = ("participant", "group", "instrument", "market")
+WHAT = ("session", "participant", "group", "instrument", "market")
 
 
 @click.command()
@@ -15,13 +15,15 @@ WHAT = ("participant", "group", "instrument", "market")
 @click.argument("name", required=False)
 @asks
 def kill(what: str, name: str | None, file: Path, operator: str | None, as_json: bool) -> None:
-    """Stop a participant, a group, an instrument or the market; cancel what is open.
+    """Stop a session, a participant, a group, an instrument or the market; cancel what is open.
 
-    Nothing new is taken of WHAT (NAME of it), then its open orders are cancelled.
+    Nothing new is taken of WHAT (NAME of it), then its open orders are cancelled; a session's as
+    its cancel_on_disconnect says, and nobody logs in to it.
 
     It stays so, over restarts too, until `outcry resume` of the same.
 
     \b
+    outcry kill session ALPHA
     outcry kill participant 7
     outcry kill group alpha
     outcry kill instrument GOLD

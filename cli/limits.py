@@ -18,6 +18,7 @@ def limits() -> None:
     \b
     outcry limits show --participant 7
     outcry limits set max_qty_lots 500 --participant 7 --instrument GOLD
+    outcry limits history
     """
 
 
@@ -73,3 +74,26 @@ def show(participant: int | None, instrument: str | None, file: Path, as_json: b
         raise OutcryError(f"{file}: no limit is set, nothing is held, nothing is switched off")
     for row in rows:
         click.echo(f"{row['of']:<24} {row['what']:<22} {row['value']}")
+
+
+@limits.command()
+@FILE_OPTION
+@as_json_option
+def history(file: Path, as_json: bool) -> None:
+    """What was killed, halted and let trade again, when and by whom, by the journal."""
+    from openoutcry.journal import Journal
+    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.pipeline.venue.history import switch_history
+
+    venue = read_venue(file)
+    if not Journal.exists(venue.journal):
+        raise OutcryError(f"{venue.journal}: this venue was never opened")
+    rows = switch_history(venue.journal, venue.risk)
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        by = f" by {row['operator']}" if row["operator"] else ""
+        click.echo(f"{row['at']} {row['what']}: {row['did']}{by} (command {row['seq']:,})")
+    if not rows:
+        click.echo("nothing was killed or halted")

@@ -29,7 +29,7 @@ SUBCOMMANDS = {
     "doctor": "Say what this host does to latency, what it costs here, and what changes it.",
     "emergency-close": "Close a running venue's market at once, in six steps of its journal.",
     "feed": "Public market data: write a journal's feed to a file, listen to a live one.",
-    "halt": "Halt an instrument of a running venue; cancels are still taken.",
+    "halt": "Halt an instrument of a running venue, or all; cancels are still taken.",
     "journal": "Look into a journal, prove it, mend it, ask it.",
     "kill": "Stop a participant, a group, an instrument or the market; cancel what is open.",
     "limits": "Show or set the limits of a venue's participants and instruments.",

@@ -4,11 +4,15 @@ from typing import Any
 
 import click
 
-from openoutcry.client import FixClient, FixMessage
+from openoutcry.client import ClientError, FixClient, FixMessage, SessionEnded
 
 HELP = """buy SYMBOL QTY PRICE [ioc]     sell SYMBOL QTY PRICE [ioc]     (PRICE may be `market`)
 replace ORDER QTY PRICE        QTY with what the order has executed
 cancel ORDER [QTY]             QTY to leave, with what it has executed; none: cancel
+modify ORDER SIDE QTY          another kind of sale (S, T, E), or less quantity; not over FIX
+mass-cancel [SYMBOL]           all orders of the participant; not over OUCH 4.2
+status [ORDER]                 what the venue says of one order, or of all; over FIX
+disable   enable   query       order entry off and on, the next UserRefNum; over OUCH 5.0
 orders                         what is open      wait [SECONDS]  listen      quit"""
 SETTLE_S = 0.2
 """How long answers are waited for before the next command is asked for."""
@@ -35,7 +39,9 @@ class Prompt:
             return False
         try:
             self._do(command, arguments)
-        except (ValueError, AssertionError, IndexError) as error:
+        except SessionEnded:
+            raise
+        except (ClientError, ValueError, AssertionError, IndexError) as error:
             click.echo(f"{' '.join(words)}: {error or 'not understood'} (try help)")
         return True
 
@@ -48,6 +54,15 @@ class Prompt:
             click.echo(f"order {self.replace(order, int(quantity), price)}")
         elif command == "cancel":
             self.cancel(arguments[0], *map(int, arguments[1:]))
+        elif command == "modify":
+            order, side, quantity = arguments
+            self.modify(order, side.upper(), int(quantity))
+        elif command == "mass-cancel":
+            self.session.mass_cancel(*arguments[:1])
+        elif command == "status":
+            self.status(*arguments[:1])
+        elif command in ("disable", "enable", "query"):
+            self.switch(command)
         elif command == "orders":
             self.listen(SETTLE_S)
             for open_name, terms in self.open.items():
@@ -73,6 +88,18 @@ class Prompt:
 
     def cancel(self, order: str, quantity: int = 0) -> None:
         self.session.cancel(self._order(order), quantity)
+
+    def modify(self, order: str, side: str, quantity: int) -> None:
+        self.session.modify(self._order(order), side, quantity)
+
+    def status(self, order: str = "") -> None:
+        raise ValueError("OUCH tells an order's state as it changes: see orders")
+
+    def switch(self, what: str) -> None:
+        if what == "query":
+            self.session.query()
+        else:
+            self.session.switch_entry(what == "enable", name=self._name())
 
     def _order(self, text: str) -> str | int:
         return int(text) if self.session.is_50 else text
@@ -129,6 +156,19 @@ class FixPrompt(Prompt):
             raise ValueError("FIX cancels the whole order: replace it with less")
         terms = self._terms(order)
         self.session.cancel(order, terms["symbol"], terms["side"])
+
+    def modify(self, order: str, side: str, quantity: int) -> None:
+        raise ValueError("FIX has no modify: replace it")
+
+    def status(self, order: str = "") -> None:
+        if not order:
+            self.session.mass_status()
+            return
+        terms = self._terms(order)
+        self.session.status(order, terms["symbol"], terms["side"])
+
+    def switch(self, what: str) -> None:
+        raise ValueError(f"{what} is of OUCH 5.0")
 
     def _terms(self, order: str) -> dict[str, Any]:
         if order not in self.open:

@@ -21,6 +21,7 @@ def resume(what: str, name: str | None, file: Path, operator: str | None, as_jso
     \b
     outcry resume instrument GOLD
     outcry resume participant 7
+    outcry resume session ALPHA
     outcry resume market --operator anna
     """
     tell_desk(file, switch("enable", what, name), operator, as_json)

@@ -24,6 +24,7 @@ def venue() -> None:
     outcry venue check venue.toml
     outcry venue password
     outcry venue status venue.toml
+    outcry venue sessions venue.toml
     outcry venue fairness venue.toml
     """
 
@@ -119,6 +120,37 @@ def switched_off(risk: dict[str, Any]) -> list[str]:
     return lines + [f"{symbol} is halted" for symbol in risk.get("halted", [])]
 
 
+def told_of(row: dict[str, Any]) -> str:
+    """What a status says of a session, in a line."""
+    words = [word for word in ("killed", "locked", "connected") if row.get(word)]
+    counts = ("connections", "messages", "refused", "throttled", "faults", "slow", "open_orders")
+    told = [f"{row[name]:,} {name.replace('_', ' ')}" for name in counts if row.get(name)]
+    logins = [f"{count:,} {why}" for why, count in row["refused_logins"].items()]
+    told += [f"logins refused: {', '.join(logins)}"] if logins else []
+    who = row["name"] or "(no session)"
+    return f"{who:<8} {row.get('protocol', ''):<13} {' '.join(words)}: {'; '.join(told)}".rstrip(
+        ": "
+    )
+
+
+@venue.command()
+@file_argument
+@as_json_option
+def sessions(file: Path, as_json: bool) -> None:
+    """Sessions of the venue of this file: connected, switched off, locked out, refused logins."""
+    from openoutcry.pipeline.venue.days import read_status
+    from openoutcry.pipeline.venue.file import read_venue
+
+    document = read_status(read_venue(file).journal)
+    if document is None or document["state"] != "open":
+        raise OutcryError(f"{file}: this venue is not open")
+    if as_json:
+        click.echo(json.dumps(document["sessions"]))
+        return
+    for row in document["sessions"]:
+        click.echo(told_of(row))
+
+
 @venue.command()
 @file_argument
 @as_json_option
@@ -140,6 +172,10 @@ def status(file: Path, as_json: bool) -> None:
         click.echo(f"{symbol:<8} {phase}")
     for line in switched_off(document.get("risk", {})):
         click.echo(line)
+    for row in document.get("sessions", []):
+        for word in ("killed", "locked"):
+            if row.get(word):
+                click.echo(f"session {row['name']} is {word}{' out' * (word == 'locked')}")
     if document["next"]:
         click.echo(f"next: {document['next']['phase']} at {document['next']['at']}")
     for day in document["days"]:

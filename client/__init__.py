@@ -9,14 +9,13 @@
 from openoutcry.client.drop_copy import Copy, DropCopyClient
 from openoutcry.client.fix import FixClient, FixMessage, FixNumbers
 from openoutcry.client.ouch import (
-    ClientError,
     LoginRejected,
     Message,
     OuchClient,
-    SessionEnded,
     price4,
     price_text,
 )
+from openoutcry.client.waiting import ClientError, SessionEnded
 
 __all__ = [
     "ClientError",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from openoutcry.client.logged_in import LoggedIn
-from openoutcry.client.soupbin import ClientError, SoupBinConnection
+from openoutcry.client.soupbin import SoupBinConnection
+from openoutcry.client.waiting import ClientError
 from openoutcry.order_entry.drop_copy import COPY_BYTES, COPY_DTYPE
 from openoutcry.order_entry.soupbin import LoginRequest
 from openoutcry.order_entry.spec import Protocol

@@ -15,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from openoutcry.client.logged_in import LoggedIn
-from openoutcry.client.soupbin import ClientError, SessionEnded
+from openoutcry.client.waiting import ClientError, Received, SessionEnded
 
 Fields = tuple[tuple[int, str], ...]
 NAMES = {
@@ -112,8 +112,10 @@ class FixClient(LoggedIn):
                 self.socket = tls.wrap_socket(self.socket, server_hostname=host)
         except OSError as error:
             raise ClientError(f"{host}:{port}: {error.strerror or error}") from None
-        self._data = bytearray()
-        self._sent_s = self._heard_s = time.monotonic()
+        self._sent_s = time.monotonic()
+        self._received = Received(
+            self.socket, float(heartbeat_s or 30), 2.4 * heartbeat_s, self.keep_alive
+        )
         self._asked_to = 0
         secret = [(554, password)]
         if version == "4.2":
@@ -262,7 +264,7 @@ class FixClient(LoggedIn):
             if message is not None and message.sequence == self.numbers.next_in:
                 self.numbers.next_in += 1
             # The venue closes; until it has, the session could not log on again.
-            while message is not None and self._more(until_s):
+            while message is not None and self._received.more(until_s):
                 pass
         self.close()
 
@@ -342,37 +344,11 @@ class FixClient(LoggedIn):
     def _receive(self, until_s: float | None) -> FixMessage | None:
         """The next whole message, whatever it is; None when it is too late."""
         while True:
-            whole = whole_message(self._data)
+            whole = whole_message(self._received.data)
             if whole:
-                data = bytes(self._data[:whole])
-                del self._data[:whole]
-                return read_message(data)
-            if not self._more(until_s):
+                return read_message(self._received.take(whole))
+            if not self._received.more(until_s):
                 return None
-
-    def _more(self, until_s: float | None) -> bool:
-        """Wait for bytes, at most until then."""
-        now_s, most_s = time.monotonic(), float(self.heartbeat_s or 30)
-        wait_s = most_s if until_s is None else min(most_s, until_s - now_s)
-        self.socket.settimeout(max(wait_s, 1e-6))
-        try:
-            data = self.socket.recv(1 << 16)
-        except TimeoutError:
-            self.socket.settimeout(None)
-            self.keep_alive()
-            now_s = time.monotonic()
-            if self.heartbeat_s and now_s - self._heard_s > 2.4 * self.heartbeat_s:
-                raise SessionEnded("the venue was silent for too long") from None
-            return until_s is None or now_s < until_s
-        except OSError as error:
-            raise SessionEnded(f"the connection is lost: {error.strerror or error}") from None
-        self.socket.settimeout(None)
-        if not data:
-            raise SessionEnded("the venue closed the connection")
-        self._data += data
-        self._heard_s = time.monotonic()
-        self.keep_alive()
-        return True
 
     def _new_name(self, name: str | None) -> str:
         if name is not None:

@@ -3,7 +3,7 @@
 import contextlib
 
 from openoutcry.client.fix import FixClient, FixMessage, read_message, utc_text, whole_message
-from openoutcry.client.soupbin import ClientError
+from openoutcry.client.waiting import ClientError
 
 ACCEPTED, REJECTED = "0", "8"
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from openoutcry.client.fix import FixClient
 from openoutcry.client.fix_load import FixLoadSession
 from openoutcry.client.ouch import OuchClient, price4
-from openoutcry.client.soupbin import ClientError
+from openoutcry.client.waiting import ClientError
 from openoutcry.order_entry import soupbin
 from openoutcry.wire.messages import OUCH42, OUCH50
 

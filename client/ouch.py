@@ -10,7 +10,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from openoutcry.client.logged_in import LoggedIn
-from openoutcry.client.soupbin import ClientError, LoginRejected, SessionEnded, SoupBinConnection
+from openoutcry.client.soupbin import LoginRejected, SoupBinConnection
+from openoutcry.client.waiting import ClientError, SessionEnded
 from openoutcry.order_entry.soupbin import LoginRequest
 from openoutcry.wire.messages import OPTIONS50, OUCH42, OUCH50
 
@@ -165,16 +166,39 @@ class OuchClient(LoggedIn):
         else:
             self.connection.send(OUCH42.from_client("X").pack(token=order, shares=quantity))
 
+    def modify(self, order: str | int, side: str, quantity: int) -> None:
+        """Make an open sale another kind of sale (S, T, E), or the order smaller."""
+        if self.is_50:
+            self._send50("M", {"user_ref": order, "side": side, "quantity": quantity}, {})
+        else:
+            terms = {"token": order, "side": side, "shares": quantity}
+            self.connection.send(OUCH42.from_client("M").pack(**terms))
+
+    def switch_entry(self, on: bool, *, name: str | int | None = None) -> None:
+        """Let the venue take the participant's new orders, or refuse them until it is switched on
+        again (5.0)."""
+        self._only_50("switch of order entry")
+        terms = {"user_ref": self._new_name(name), "firm": self.firm}
+        self._send50("E" if on else "D", terms, {})
+
+    def query(self) -> None:
+        """Ask for the lowest free UserRefNum (5.0)."""
+        self._only_50("account query")
+        self._send50("Q", {}, {})
+
+    def _only_50(self, what: str) -> None:
+        if not self.is_50:
+            raise ClientError(f"OUCH 4.2 has no {what}")
+
     def mass_cancel(self, symbol: str = "") -> None:
         """Cancel every order of the participant, of one symbol or all (5.0)."""
-        if not self.is_50:
-            raise ClientError("OUCH 4.2 has no mass cancel")
+        self._only_50("mass cancel")
         name = self._new_name(None)
         self._send50("C", {"user_ref": name, "firm": self.firm, "symbol": symbol}, {})
 
     def next_user_ref(self, timeout_s: float = 10.0) -> int:
         """The lowest free UserRefNum, says the venue (5.0); other messages are passed over."""
-        self._send50("Q", {}, {})
+        self.query()
         for message in self.messages(timeout_s):
             if message.kind == "Q":
                 return int(message["next_user_ref"])

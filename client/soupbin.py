@@ -5,16 +5,12 @@ import socket
 import time
 from collections.abc import Iterator
 
+from openoutcry.client.waiting import ClientError, Received, SessionEnded
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.soupbin import HEARTBEAT_MS, SILENCE_MS, LoginRequest
-from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.messages import PACKET_LENGTH_BYTES, SOUPBIN
 
 REASONS = {"A": "not authorised", "S": "session not available"}
-
-
-class ClientError(OutcryError):
-    """What went wrong between us and the venue, in words."""
 
 
 class LoginRejected(ClientError):
@@ -23,10 +19,6 @@ class LoginRejected(ClientError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"login rejected: {REASONS.get(reason, reason)}")
-
-
-class SessionEnded(ClientError):
-    """The connection or the session is over."""
 
 
 class SoupBinConnection:
@@ -42,8 +34,9 @@ class SoupBinConnection:
         except OSError as error:
             raise ClientError(f"{host}:{port}: {error.strerror or error}") from None
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._data = bytearray()
-        self._sent = self._heard = time.monotonic()
+        self._sent = time.monotonic()
+        beat_s, silence_s = HEARTBEAT_MS / 1000, SILENCE_MS / 1000
+        self._received = Received(self.socket, beat_s, silence_s, self.keep_alive)
         self._send(soupbin.login_packet(login))
         try:
             kind, data = self._packet(time.monotonic() + timeout_s)
@@ -108,36 +101,12 @@ class SoupBinConnection:
     def _packet(self, until: float | None) -> tuple[str, bytes]:
         """The next packet's type and data; ("", b"") when it is too late."""
         while True:
-            size = int.from_bytes(self._data[:PACKET_LENGTH_BYTES], "big")
-            whole = PACKET_LENGTH_BYTES + size
-            if len(self._data) >= PACKET_LENGTH_BYTES and len(self._data) >= whole:
-                packet = bytes(self._data[PACKET_LENGTH_BYTES:whole])
-                del self._data[:whole]
+            data = self._received.data
+            whole = PACKET_LENGTH_BYTES + int.from_bytes(data[:PACKET_LENGTH_BYTES], "big")
+            if len(data) >= PACKET_LENGTH_BYTES and len(data) >= whole:
+                packet = self._received.take(whole)[PACKET_LENGTH_BYTES:]
                 if not packet:
                     raise ClientError("the venue sent an empty packet")
                 return packet[:1].decode("latin-1"), packet[1:]
-            if not self._more(until):
+            if not self._received.more(until):
                 return "", b""
-
-    def _more(self, until: float | None) -> bool:
-        """Wait for bytes, at most until then."""
-        now = time.monotonic()
-        wait = HEARTBEAT_MS / 1000 if until is None else min(HEARTBEAT_MS / 1000, until - now)
-        self.socket.settimeout(max(wait, 1e-6))
-        try:
-            data = self.socket.recv(1 << 16)
-        except TimeoutError:
-            self.socket.settimeout(None)
-            self.keep_alive()
-            now = time.monotonic()
-            if now - self._heard > SILENCE_MS / 1000:
-                raise SessionEnded("the venue was silent for 15 seconds") from None
-            return until is None or now < until
-        except OSError as error:
-            raise SessionEnded(f"the connection is lost: {error.strerror or error}") from None
-        self.socket.settimeout(None)
-        if not data:
-            raise SessionEnded("the venue closed the connection")
-        self._data += data
-        self._heard = time.monotonic()
-        return True

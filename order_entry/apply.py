@@ -127,6 +127,8 @@ def apply_command(hall: int, order: int, note: int) -> None:
             store_i64(session + s.LOGGED_OUT, 0)
         elif message == n.LOGGED_OUT:
             store_i64(session + s.LOGGED_OUT, 1)
+        elif message in (n.KILLED, n.ENABLED):
+            store_i64(session + s.KILLED, message == n.KILLED)
         return
     if load_u8(note + n.PROTOCOL) == OUCH50:
         ouch50_in.resume(note, session)

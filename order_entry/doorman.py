@@ -48,15 +48,22 @@ MAX_HASHING, MAX_HASHING_EACH = 3, 2
 MAX_ATTEMPTS = 4096
 SEQUENCE_AT = soupbin.HEADER_BYTES + 10
 """Where login_accepted has the sequence number."""
+REASONS = (
+    "connection lost", "malformed login", "wrong name or password", "locked",
+    "address not allowed", "already connected", "another session", "another name",
+    "another target", "too many connections", "switched off",
+)  # fmt: skip
+"""Why a login is refused, in the order of their words in a session's block."""
 SOUPBIN_PROTOCOLS = {Protocol.OUCH42, Protocol.OUCH50, Protocol.DROP_COPY}
 
 
 class Refused(Exception):
-    """Why a login is refused: for our own counters; the client sees ``letter``."""
+    """Why a login is refused, one of REASONS: for our own counters; the client sees ``letter``.
+    ``index``: of the session that it named, 0 if there is none such."""
 
-    def __init__(self, why: str, letter: str = "A") -> None:
+    def __init__(self, why: str, letter: str = "A", index: int = 0) -> None:
         super().__init__(why)
-        self.letter = letter
+        self.letter, self.index = letter, index
 
 
 @dataclass
@@ -78,7 +85,6 @@ class Doorman:
     """Its end of the pair to the stage."""
     day: str
     """The session that SoupBinTCP logins may ask for."""
-    refused: Counter[str] = field(default_factory=Counter)
     attempts: dict[tuple[str, str], Attempts] = field(default_factory=dict)
     handed: dict[int, tuple[int, float]] = field(default_factory=dict)
     waiting: dict[asyncio.Task[None], str] = field(default_factory=dict)
@@ -132,7 +138,7 @@ class Doorman:
         """Nobody keeps others out by waiting at the door himself."""
         ((most, _),) = Counter(self.waiting.values()).most_common(1)
         oldest = next(task for task, address in self.waiting.items() if address == most)
-        self.refused["too many connections"] += 1
+        self._count("too many connections")
         del self.waiting[oldest]
         oldest.cancel()
 
@@ -151,7 +157,7 @@ class Doorman:
             else:
                 await self._let_in_tls(client, port, address, context)
         except (OSError, TimeoutError, ssl.SSLError):
-            self.refused["connection lost"] += 1
+            self._count("connection lost")
         finally:
             client.close()
 
@@ -162,7 +168,7 @@ class Doorman:
                 lambda: loop.sock_recv(client, HAND_BYTES), port, address
             )
         except Refused as refusal:
-            self.refused[str(refusal)] += 1
+            self._count(str(refusal), refusal.index)
             if port.protocol in SOUPBIN_PROTOCOLS and refusal.letter:
                 await loop.sock_sendall(client, soupbin.login_rejected(refusal.letter))
             return
@@ -187,7 +193,7 @@ class Doorman:
                         lambda: reader.read(HAND_BYTES), port, address
                     )
                 except Refused as refusal:
-                    self.refused[str(refusal)] += 1
+                    self._count(str(refusal), refusal.index)
                     if port.protocol in SOUPBIN_PROTOCOLS and refusal.letter:
                         writer.write(soupbin.login_rejected(refusal.letter))
                         await writer.drain()
@@ -232,7 +238,7 @@ class Doorman:
             raise Refused("malformed login", "") from error
         index, row = await self._authenticate(login.username, login.password, port, address)
         if login.session.strip() not in ("", self.day):
-            raise Refused("another session", "S")
+            raise Refused("another session", "S", index)
         self._require_free(index, row)
         reply = soupbin.login_accepted(self.day, 0)
         return index, reply, data[whole:], login.sequence
@@ -249,9 +255,9 @@ class Doorman:
         ours = row.target or self.spec.name, FIX_BEGIN[row.protocol]
         # Names are compared exactly here: they are those of every message that follows.
         if row.name != logon.sender or logon.username not in ("", row.name):
-            raise Refused("another name")
+            raise Refused("another name", index=index)
         if (logon.target, logon.begin) != ours:
-            raise Refused("another target")
+            raise Refused("another target", index=index)
         self._require_free(index, row)
         return index, b"", data, 0
 
@@ -271,17 +277,27 @@ class Doorman:
         turns = self.turns.setdefault(address, asyncio.Semaphore(MAX_HASHING_EACH))
         async with turns, self.hashing:
             right = await self._verify(password_hash, password)
+        index = index if known else 0
         if locked:
-            raise Refused("locked")
+            raise Refused("locked", index=index)
         if row is None or not known or not right:
             tried.failures += 1
             if tried.failures >= self.spec.failures_before_lock:
                 tried.failures, tried.locked_until_s = 0, now_s + self.spec.lock_s
-            raise Refused("wrong name or password")
+                locked_ns = int(tried.locked_until_s * 1e9)
+                self.hall.block(index)[s.LOCKED_UNTIL_NS // 8] = locked_ns
+            raise Refused("wrong name or password", index=index)
         if row.networks and not _is_inside(address, row):
-            raise Refused("address not allowed")
+            raise Refused("address not allowed", index=index)
+        block = self.hall.block(index)
+        if block[s.KILLED // 8] or block[s.SWITCH // 8] == s.SWITCH_OFF:
+            raise Refused("switched off", index=index)
         tried.failures = 0
         return index, row
+
+    def _count(self, why: str, index: int = 0) -> None:
+        """A refused login, in the block of the session that it named: for the operator."""
+        self.hall.block(index)[s.LOGINS // 8 + REASONS.index(why)] += 1
 
     def _forget_attempts(self, now_s: float) -> None:
         """Keep no more than a bounded number of failed logins in mind: what is locked stays."""
@@ -305,7 +321,7 @@ class Doorman:
         generation, at_s = self.handed.get(index, (-1, 0.0))
         under_way = generation == block[s.GENERATION // 8] and time.monotonic() - at_s < HANDED_S
         if (connected or under_way) and row.takeover == Takeover.REFUSE:
-            raise Refused("already connected", "S")
+            raise Refused("already connected", "S", index)
         self.handed[index] = int(block[s.GENERATION // 8]), time.monotonic()
 
     async def _hand_over(

@@ -58,7 +58,9 @@ FLAGS_OF_PROTOCOL = 31
 """INTERNAL: the session layer's own: a connection that came or was lost, and what follows from it ·
 NEW_ROW: the number is a new one · TOKEN: from here on the token names the order ``row``."""
 LOGGED_IN, LOGGED_OUT, LOST = ord("L"), ord("Z"), ord("D")
-"""``message`` of an internal note without effect: what became of the connection."""
+KILLED, ENABLED = ord("K"), ord("E")
+"""``message`` of an internal note without effect: what became of the connection, and what the
+operator did to the session."""
 NOTES = "notes"
 """What they are called in a block's note."""
 MAX_PACKED = 2 + 2 + WORDS * 9

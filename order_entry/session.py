@@ -21,6 +21,11 @@ PROTOCOL_WORDS = 512
 NAME = 480
 """16 bytes: the session's name, padded with spaces."""
 SIDE, SIDE_BYTES = 1024, 1024
+LOGINS = 2048
+"""A word for each reason of the doorman's: logins that were refused for it; of index 0 those that
+named no session."""
+LOCKED_UNTIL_NS = 3072
+"""CLOCK_MONOTONIC until which some address is locked out, as of the last failure."""
 (
     INDEX,  # from 1
     PARTICIPANT,
@@ -72,7 +77,10 @@ SIDE, SIDE_BYTES = 1024, 1024
     SWEEP,  # next row number to look at while orders are cancelled one by one, 0 none
     SWEEP_END,
     NAMED,  # while encoding a refusal: row of the order that its message names, 0 none
-) = range(0, 8 * 50, 8)
+    SWITCH,  # the operator asks: SWITCH_OFF, SWITCH_ON, 0 nothing
+    KILLED,  # the operator has switched the session off
+) = range(0, 8 * 52, 8)
+SWITCH_OFF, SWITCH_ON = 1, 2
 DISCONNECTED, CONNECTED, ENDING = range(3)
 FIX44, FIX42, FIX_DROP_COPY = (
     int(one) for one in (Protocol.FIX44, Protocol.FIX42, Protocol.FIX_DROP_COPY)

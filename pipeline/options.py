@@ -43,6 +43,9 @@ class Operator(Protocol):
     """The exchange operator: feeds lane 0, whose ring no stage writes, from the supervisor's
     process."""
 
+    sessions: Any
+    """The participants' sessions of the run, once there are any."""
+
     def begin(self, shared: Any, engine: Engine | None) -> None:
         """The run begins: with this matcher if it goes on with a journal, else with a fresh one."""
 

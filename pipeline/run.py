@@ -221,9 +221,14 @@ def _prepare(
         feed=_open_feed(options, shared, directory, watcher, stack),
     )
     if directory is not None and options.journal is not None and options.topology == "processes":
-        make = work.sessions.follower if work.sessions else Follower
-        stack.enter_context(following(directory, options.checkpoint_every, make))
+        stack.enter_context(_followed(options, work, directory))
     return work, {"flow_s": flow_s, "journal_s": journal_s}
+
+
+def _followed(options: Options, work: worker.Work, directory: Path) -> Any:
+    """Checkpoints of the core, and of what the sessions know, while the run goes on."""
+    make = work.sessions.follower if work.sessions else Follower
+    return following(directory, options.checkpoint_every, make)
 
 
 def _open_sessions(
@@ -239,6 +244,8 @@ def _open_sessions(
     for (host, port), row in zip(sessions.listen(), options.sessions.ports, strict=True):
         watcher.note(f"{row.protocol.name} on {host}:{port}")
     sessions.open_doors()
+    if options.operator is not None:
+        options.operator.sessions = sessions
     return sessions
 
 

@@ -37,7 +37,7 @@ LAYOUT = [rows.ROW_BYTES, sums.ENTRY_BYTES, tokens.ENTRY_BYTES, 1]
 """Of the arrays; the last number changes with their meaning."""
 WORDS = (h.LAST_NUMBER, h.LANE_SEQ, h.UNTOLD, h.DAY_BEGUN, h.TOLD)
 """Of the hall: what follows from the journal."""
-BLOCK_WORDS = (s.OPEN_ORDERS, s.LOGGED_OUT)
+BLOCK_WORDS = (s.OPEN_ORDERS, s.LOGGED_OUT, s.KILLED)
 """Of each session, with two of its protocol's own."""
 STREAMS_S = 60.0
 """How long the streams are waited for: their writer comes behind the journal's."""

@@ -23,10 +23,13 @@ DOCUMENTS = (
     "docs/shim.md",
     "docs/journal.md",
     "docs/clock.md",
+    "docs/market-data.md",
 )
 MADE_BY_TESTS = {
     "clock_days": "ptp/test_clock_days",
     "compare": "bench/test_compare_selfcheck",
+    "feed_joins": "market_data/test_receiver",
+    "feed_subscribers": "market_data/test_receiver",
     "journal_faults": "journal/test_journal_faults",
     "journal_kills": "pipeline/test_journal_restarts",
     "journal_power_cuts": "journal/test_journal_power_cuts",
@@ -386,6 +389,16 @@ FACTS = {
         ("different_hashes", "journals whose state or events differ"),
         ("resume_s_p50", "s from the resume to its first reply, median"),
         ("resume_s_max", "s, the longest (goal < 30)"),
+    ),
+    "feed_subscribers": (
+        ("subscribers", "pages that asked for all and did not read, or sent no request"),
+        ("views", "views that another one was told meanwhile, each of them"),
+        ("grown_kib", "KiB of memory more, both ends of every connection being in it"),
+    ),
+    "feed_joins": (
+        ("moments", "moments of a busy day at which a snapshot and the live feed were joined"),
+        ("books_equal", "books that were the matcher's displayed book at the end"),
+        ("messages", "messages of the day"),
     ),
 }
 """By evidence: its figures and what they are."""

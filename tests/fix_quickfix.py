@@ -8,9 +8,12 @@ import pytest
 from fix_dictionary import PATHS
 
 PATIENCE_S = 600
+# CheckLatency: on a busy machine a report may wait longer for its reader than QuickFIX's 120 s, and
+# it would be rejected for its age.
 SETTINGS = """[DEFAULT]
 ConnectionType=initiator
 ReconnectInterval=1
+CheckLatency=N
 FileStorePath={folder}
 StartTime=00:00:00
 EndTime=00:00:00

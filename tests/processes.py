@@ -1,5 +1,6 @@
 """What tests need to run the real command beside themselves."""
 
+import itertools
 import os
 import random
 import socket
@@ -15,12 +16,16 @@ SPREAD = ("--housekeeping-cores", "0")
 """Stages in as many processes as there are cores, so that one dies while others live."""
 
 
+_FIRST = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+_ports = itertools.cycle(range(_FIRST // 2, _FIRST))
+for _ in range(random.SystemRandom().randrange(_FIRST // 2)):
+    next(_ports)
+
+
 def free_port() -> int:
-    """A port of TCP and UDP that nobody has, below those that the system gives to outgoing
-    connections: one of these would take it while what listens there is down."""
-    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        port = random.SystemRandom().randrange(first // 2, first)
+    """A port of TCP and UDP that nobody has, another one each time, below those that the system
+    gives to outgoing connections: one of these would take it while what listens there is down."""
+    for port in _ports:
         try:
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                 with socket.socket(socket.AF_INET, kind) as probe:
@@ -28,6 +33,7 @@ def free_port() -> int:
         except OSError:
             continue
         return port
+    raise AssertionError("no port is free")
 
 
 def left_behind() -> set[str]:

@@ -99,17 +99,17 @@ class ServedVenue:
             script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
-    def memory_bytes(self) -> int:
-        """What all of its processes hold that is no file's: heaps, stacks, shared memory (which is
-        counted in each)."""
+    def memories(self) -> dict[int, int]:
+        """What each of its processes holds that is no file's, by pid: heap, stacks, and what it has
+        touched of shared memory, in bytes."""
         assert self.process is not None
-        total = 0
+        found = {}
         for pid in [self.process.pid, *self.children()]:
             with suppress(FileNotFoundError):
                 rows = Path(f"/proc/{pid}/status").read_text().splitlines()
-                found = [row.split()[1] for row in rows if row.startswith(("RssAnon", "RssShmem"))]
-                total += sum(map(int, found)) * 1024
-        return total
+                sizes = [row.split()[1] for row in rows if row.startswith(("RssAnon", "RssShmem"))]
+                found[pid] = sum(map(int, sizes)) * 1024
+        return found
 
     def children(self) -> list[int]:
         assert self.process is not None

@@ -79,3 +79,9 @@ def storm(traders, client, rounds, rng, break_it):
         for thread in threads:
             thread.join(300)
             assert not thread.is_alive()
+
+
+def what_was_said(message):
+    """Everything but what each sending decides, and when it was said first."""
+    body = tuple(pair for pair in message.fields if pair[0] not in (9, 10, 43, 52, 122))
+    return body, message.get(122) or message[52]

@@ -23,7 +23,9 @@
 enum { BUY = OUTCRY_SIDE_BUY, NEW = OUTCRY_COMMAND_KIND_NEW, REPLACE = OUTCRY_COMMAND_KIND_REPLACE };
 static const unsigned UNPRICED = TYPE(MARKET) | TYPE(MARKET_TO_LIMIT) | TYPE(STOP)
                                  | TYPE(TRAILING_STOP) | TYPE(TRAILING_STOP_BPS);
-static const unsigned PEGS = TYPE(PEG_PRIMARY) | TYPE(PEG_MARKET) | TYPE(PEG_MIDPOINT);
+/* What moves by itself counts at the price that was asked for. */
+static const unsigned PEGS = TYPE(PEG_PRIMARY) | TYPE(PEG_MARKET) | TYPE(PEG_MIDPOINT)
+    | TYPE(POST_ONLY_SLIDE);
 static const unsigned CHANGES = KIND(FILLED) | KIND(CANCELLED) | KIND(REDUCED) | KIND(REPLACED)
                                 | KIND(EXPIRED) | KIND(CONVERTED);
 

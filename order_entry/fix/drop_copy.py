@@ -24,7 +24,7 @@ from openoutcry.order_entry.fix.text import constant, put_bytes, put_decimal, pu
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.enums import OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32
+from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32, store_i64
 from openoutcry.wire.records import EVENT, ORDER
 
 __all__ = ["begin", "decode", "farewell", "frame", "lost", "more", "queued", "timer"]
@@ -105,6 +105,7 @@ def write_report(event: int, row: int, copy: int, note: int, sender: int, out: i
     order's own session sent it, else 0; ``sender``: that session's block, 0 if there is none.
     """
     kind, reason = load_u8(event + fix_encode.KIND), load_u8(event + fix_encode.REASON)
+    store_i64(copy + words.REJECTED, event if kind == fix_encode.REJECTED else 0)
     if kind == fix_encode.REJECTED:
         return write_rejected(event, copy, note, sender, out)
     what = fix_encode.what_of(event, row) if row != 0 else 0

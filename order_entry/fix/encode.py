@@ -12,6 +12,7 @@ import openoutcry.order_entry.fix.words as words
 import openoutcry.order_entry.notes as notes
 import openoutcry.order_entry.rows as rows
 import openoutcry.order_entry.session as block
+from openoutcry.order_entry import risk_reasons
 from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.fix.send import put_field_end
 from openoutcry.order_entry.fix.text import (
@@ -23,7 +24,14 @@ from openoutcry.order_entry.fix.text import (
 )
 from openoutcry.wire.enums import EventKind, Reason
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_u8
+from openoutcry.wire.memory import (
+    count_trailing_zeros,
+    load_i64,
+    load_u8,
+    load_u16,
+    store_i64,
+    store_u8,
+)
 from openoutcry.wire.order_types import UNPRICED, type_bits
 from openoutcry.wire.records import EVENT
 
@@ -36,6 +44,7 @@ ACCEPTED, FILLED, CANCELLED, REDUCED, REPLACED, REJECTED, EXPIRED, ELECTED = (
     int(kind) for kind in list(EventKind)[:8]
 )
 CONVERTED, COMPLETED = int(EventKind.CONVERTED), int(EventKind.COMPLETED)
+RISK, CHECKS, CONTRA = int(Reason.RISK), len(risk_reasons.CHECKS), _AT["contra_id"]
 ENDED = 1 << int(Reason.DAY_END) | 1 << int(Reason.EXPIRED) | 1 << int(Reason.AUCTION_REST)
 """Reasons of a cancellation that mean that an order's time is over."""
 NO_PRICE_BITS = type_bits(UNPRICED)
@@ -59,6 +68,8 @@ put_380, put_11_first, put_restated = constant(b"380="), constant(b"11="), const
 put_530, put_531, put_532 = constant(b"530="), constant(b"\x01531="), constant(b"532=")
 put_533, put_37, put_584 = constant(b"533="), constant(b"37="), constant(b"584=")
 put_911, put_912, put_no = constant(b"\x01911="), constant(b"\x01912=Y\x01"), constant(b"0")
+put_of_limit, put_stands = constant(b": limit "), constant(b", stands ")
+put_asked = constant(b", asked ")
 put_zero_reports = constant(b"\x01911=0\x01")
 put_no_symbol, put_no_orders = constant(b"[N/A]"), constant(b"58=no open orders\x01")
 NEW, PARTLY, DONE, GONE, OVER, REFUSED = (ord(letter) for letter in "0124C8")
@@ -101,9 +112,34 @@ def put_average(at: int, value: int, lots: int, decimals: int) -> int:
 
 @kernel
 def put_reason(at: int, session: int, row_number: int) -> int:
-    """The text of a reason or refusal, as tag 58."""
+    """The text of a reason or refusal, as tag 58; of a limit its name and its figures."""
+    at, event = put_58(at), load_i64(session + words.REJECTED)
+    if row_number == RISK and event != 0:
+        return put_field_end(put_limit(at, session, event))
+    return put_field_end(put_text(at, session, row_number))
+
+
+@kernel
+def put_text(at: int, session: int, row_number: int) -> int:
     source = reason_row(session, row_number)
-    return put_field_end(put_bytes(put_58(at), source + 8, load_u8(source + 2)))
+    return put_bytes(at, source + 8, load_u8(source + 2))
+
+
+@kernel_outlined
+def put_limit(at: int, session: int, event: int) -> int:
+    """Of the first check that failed: which it is, the limit, what stands and what was asked for;
+    a switch has no figures."""
+    bits = load_i64(event + CONTRA)
+    bit = count_trailing_zeros(bits) if bits != 0 else CHECKS
+    if bit >= CHECKS:
+        return put_text(at, session, RISK)
+    at = put_text(at, session, refusals.LIMITS + bit)
+    limit, stands, asked = load_i64(event + PRICE), load_i64(event + LEAVES), load_i64(event + QTY)
+    if limit == 0 and stands == 0 and asked == 0:
+        return at
+    at = put_decimal(put_of_limit(at), limit, 0)
+    at = put_decimal(put_stands(at), stands, 0)
+    return put_decimal(put_asked(at), asked, 0)
 
 
 @kernel
@@ -223,6 +259,7 @@ def encode(event: int, row: int, session: int, note: int, out: int, room: int) -
     """
     if room < MAX_BODY:
         return 0
+    store_i64(session + words.REJECTED, event if load_u8(event + KIND) == REJECTED else 0)
     kind, message = load_u8(event + KIND), load_u8(note + notes.MESSAGE) if note != 0 else 0
     if kind == REJECTED:
         return encode_rejected(event, row, session, note, out)

@@ -3,6 +3,7 @@
 from enum import IntEnum
 
 import openoutcry.order_entry.faults as faults
+from openoutcry.order_entry.risk_reasons import CHECKS
 from openoutcry.wire.enums import Reason
 
 
@@ -87,11 +88,12 @@ COMMON = (
 """What the refusals that all protocols have in common are here, from the first of them on."""
 assert len(COMMON) == len(faults.Refusal)
 
-NAME_BYTES, TEXT_COUNT = 56, 64
+NAME_BYTES, TEXT_COUNT = 56, 96
 ROW_BYTES = 64
 """The table of :func:`rows`: 0 OrdRejReason · 1 CxlRejReason · 2 length of the text · 8 text; from
-row 0 on the core's reasons, from row CORE_REASONS on the refusals."""
-CORE_REASONS = 40
+row 0 on the core's reasons, from row CORE_REASONS on the refusals, from row LIMITS on the checks of
+limits, by their bits."""
+CORE_REASONS, LIMITS = 40, 64
 
 
 def rows() -> bytes:
@@ -110,8 +112,11 @@ def rows() -> bytes:
     for refusal, text in TEXTS.items():
         order, cancel = ORDER_REASONS.get(refusal, 99), CANCEL_REASONS.get(refusal, 99)
         put(CORE_REASONS + refusal, order, cancel, text)
+    for bit, check in enumerate(CHECKS):
+        put(LIMITS + bit, 0, 0, check.lower().replace("_", " "))
     return bytes(table)
 
 
 assert len(Reason) <= CORE_REASONS
-assert CORE_REASONS + len(Refusal) < TEXT_COUNT
+assert CORE_REASONS + len(Refusal) < LIMITS
+assert LIMITS + len(CHECKS) <= TEXT_COUNT

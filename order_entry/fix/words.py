@@ -13,7 +13,7 @@ import numpy.typing as npt
 import openoutcry.order_entry.fix.refusals as refusals
 import openoutcry.order_entry.session as block
 
-_WORDS = range(block.PROTOCOL_WORDS, block.PROTOCOL_WORDS + 8 * 30, 8)
+_WORDS = range(block.PROTOCOL_WORDS, block.PROTOCOL_WORDS + 8 * 31, 8)
 (
     FIELDS,
     NUMBERS,
@@ -45,6 +45,7 @@ _WORDS = range(block.PROTOCOL_WORDS, block.PROTOCOL_WORDS + 8 * 30, 8)
     STATUS_TOTAL,  # while encoding: reports that answer a mass status request,
     STATUS_LEFT,  # and how many of them come behind this one
     REFUSED_SYMBOL,  # while encoding a refusal: the symbol that its message names, 0 none
+    REJECTED,  # while encoding: address of the event by which the core rejects, 0 it does not
 ) = _WORDS
 TEXTS = _WORDS[-1] + 8
 BEGIN_SIZE, BEGIN = TEXTS, TEXTS + 8

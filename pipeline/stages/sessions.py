@@ -293,6 +293,9 @@ def take_connection(context: int) -> int:
     session = a.block_of(hall, index)
     if load_i64(session + s.FD) >= 0:
         hang_up(context, session)
+    if load_i64(session + s.KILLED) != 0:
+        so.close(fd)
+        return 1
     now = monotonic_ns()
     store_i64(session + s.LAST_IN_NS, now)
     store_i64(session + s.LAST_OUT_NS, now)
@@ -492,6 +495,8 @@ def timers(context: int, now: int) -> None:
                 lose(context, session)
             elif now - load_i64(session + s.LAST_OUT_NS) >= load_i64(session + s.HEARTBEAT_NS):
                 put_aside(context, session, 72)
+        if load_i64(session + s.SWITCH) != 0:
+            switch(context, session)
         lost = load_i64(session + s.LOST_NS)
         if lost != 0 and now - lost >= load_i64(session + s.GRACE_NS):
             c.cancel_orders(context, session)
@@ -507,6 +512,34 @@ def fix_timer(context: int, session: int) -> None:
         lose(context, session)
     elif load_i64(session + f.OUT_END) > load_i64(session + f.OUT_FROM):
         mark_dirty(context, session)
+
+
+@kernel_outlined
+def switch(context: int, session: int) -> None:
+    """What the operator asks: a session that is switched off says goodbye, and its orders go by its
+    policy, without grace."""
+    is_off = load_i64(session + s.SWITCH) == s.SWITCH_OFF
+    if is_off != (load_i64(session + s.KILLED) != 0):
+        if c.say(context, session, n.KILLED if is_off else n.ENABLED) == 0:
+            return
+        if is_off:
+            if load_i64(session + s.FD) >= 0:
+                say_goodbye(context, session)
+                send_some(context, session)
+                hang_up(context, session)
+            store_i64(session + s.LOST_NS, max(1, monotonic_ns() - load_i64(session + s.GRACE_NS)))
+    store_i64(session + s.SWITCH, 0)
+
+
+@kernel_outlined
+def say_goodbye(context: int, session: int) -> None:
+    """The last message of a connection."""
+    if a.is_fix(load_i64(session + s.PROTOCOL)):
+        call_codec(context, session, a.CODEC_FAREWELL)
+    else:
+        put_aside(context, session, 90)
+    store_i64(session + s.STATE, s.ENDING)
+    mark_dirty(context, session)
 
 
 @kernel
@@ -526,12 +559,7 @@ def end(context: int) -> None:
         for index in range(1, load_i64(hall + h.SESSION_COUNT) + 1):
             session = a.block_of(hall, index)
             if load_i64(session + s.FD) >= 0:
-                if a.is_fix(load_i64(session + s.PROTOCOL)):
-                    call_codec(context, session, a.CODEC_FAREWELL)
-                else:
-                    put_aside(context, session, 90)
-                store_i64(session + s.STATE, s.ENDING)
-                mark_dirty(context, session)
+                say_goodbye(context, session)
     flush(context)
     if load_i64(context + x.DIRTY_COUNT) == 0 or now - load_i64(context + x.CLOSING_NS) > DRAIN_NS:
         for index in range(1, load_i64(hall + h.SESSION_COUNT) + 1):

@@ -50,6 +50,8 @@ class Work:
     """What comes behind that, if anything."""
     more: dict[str, Any] = field(default_factory=dict)
     """Told as well."""
+    ready: Callable[[], bool] = lambda: True
+    """Asked when the core has had the commands: whether what is not on the lane is done too."""
 
 
 @dataclass
@@ -120,7 +122,7 @@ class Desk:
             if client.work is None:
                 self._read(client)
                 self._begin(client, publish)
-            elif has_had(client.target):
+            elif has_had(client.target) and client.work.ready():
                 self._finish(client, publish)
 
     def _read(self, client: _Client) -> None:

@@ -118,6 +118,7 @@ class House:
     ) -> None:
         self.calendar, self.clock, self.note = calendar, clock, note
         self.desk = desk
+        self.sessions: Any = None
         self.asked_to_stop = asked_to_stop
         self.day: TradingDay | None = None
         self.time_ns = 0
@@ -131,8 +132,8 @@ class House:
         self._due: deque[Command] = deque()
         self._records: deque[npt.NDArray[Any]] = deque()
         """The operator's own commands, which come before the calendar's."""
-        self._behind: dict[int, int] = {}
-        """Of the lane's sequence that is waited for: commands that were sequenced by then."""
+        self._behind: dict[tuple[str, int], int] = {}
+        """Of a lane's sequence that is waited for: commands that were sequenced by then."""
         self._shared: Shared | None = None
         self._producer: Producer | None = None
         self._looked_ns = 0
@@ -170,7 +171,7 @@ class House:
                 self._due.extend(self.calendar.due(self._looked_ns, until_ns))
                 self._looked_ns = until_ns
             if self.desk is not None:
-                self.desk.look(self.put, self._has_had)
+                self.desk.look(self.put, self.has_had)
             self._publish()
             self.day_ended = not (self._due or self._records) and now_ns >= self.end_ns
         if stopping or self.day_ended:
@@ -215,20 +216,20 @@ class House:
         assert self._shared is not None
         return int(self._shared.rings[HOUSE_RING].published_hint[0])
 
-    def _has_had(self, lane_seq: int) -> bool:
-        """The core has had the lane's commands up to there, and the disk, if it must have them."""
+    def has_had(self, lane_seq: int, lane: str = HOUSE_RING) -> bool:
+        """The core has had a lane's commands up to there, and the disk, if it must have them."""
         assert self._shared is not None
         shared = self._shared
-        ring = shared.rings[HOUSE_RING]
+        ring = shared.rings[lane]
         if int(ring.cursors[shared.table.sequencer][0]) < lane_seq:
             return False
-        target = self._behind.setdefault(lane_seq, int(shared.sequenced.published))
+        target = self._behind.setdefault((lane, lane_seq), int(shared.sequenced.published))
         if int(shared.sequenced.cursors["matcher"][0]) < target:
             return False
         durable = ct.DURABILITIES[shared.control[ct.DURABILITY]] == "durable"
         if durable and shared.safe_seq("journal") < target:
             return False
-        self._behind.pop(lane_seq)
+        self._behind.pop((lane, lane_seq))
         return True
 
     def _publish(self) -> None:

@@ -22,6 +22,8 @@ from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase
 
 REFUSES = "the core refuses"
+ALL_INSTRUMENTS = "*"
+"""Not a symbol: of a halt, every instrument there is."""
 STEPS = ("reject all", "cancel all", "disable sessions", "publish", "dump state", "notify")
 """The emergency close, in its order."""
 
@@ -39,6 +41,10 @@ def disconnect(participant: int) -> npt.NDArray[Any]:
     return command(CommandKind.DISCONNECT, participant=participant)
 
 
+def no_session(name: Any, on: bool) -> Work:
+    raise DeskError("this venue has no sessions")
+
+
 class Operations:
     """Turns requests into work, on the limits and the state of one run."""
 
@@ -48,10 +54,13 @@ class Operations:
         halted: Callable[[str, bool], Iterable[npt.NDArray[Any]]],
         dump: Callable[[], str],
         note: Callable[[str], None],
+        session: Callable[[Any, bool], Work] = no_session,
     ) -> None:
         """``halted(symbol, yes)`` tells the calendar, and gives the PHASE commands of it; ``dump``
-        writes what stands and says where; ``note`` tells whoever watches the venue."""
+        writes what stands and says where; ``note`` tells whoever watches the venue;
+        ``session(name, kill)`` switches a session."""
         self.limits, self.halted, self.dump, self.note = limits, halted, dump, note
+        self.session = session
         self.view, self.spec = limits.view, limits.spec
 
     def work_of(self, request: dict[str, Any]) -> Work:
@@ -115,11 +124,16 @@ class Operations:
 
     def _switch(self, request: dict[str, Any], on: bool) -> Work:
         what, name = request.get("what"), request.get("name")
-        kinds = {"participant": self._participants, "group": self._groups,
-                 "instrument": self._instruments, "market": self._market}  # fmt: skip
+        kinds = {"session": self._session, "participant": self._participants,
+                 "group": self._groups, "instrument": self._instruments,
+                 "market": self._market}  # fmt: skip
         if what not in kinds:
             raise DeskError(f"there is no switch of {what!r}; there are {', '.join(kinds)}")
         return kinds[what](request, name, on)
+
+    def _session(self, request: dict[str, Any], name: Any, on: bool) -> Work:
+        self._operator(request)
+        return self.session(name, on)
 
     def _participants(self, request: dict[str, Any], name: Any, on: bool) -> Work:
         who = self._participant(name)
@@ -156,6 +170,7 @@ class Operations:
         return Work(np.concatenate(records), [done], refused)
 
     def _instruments(self, request: dict[str, Any], name: Any, on: bool) -> Work:
+        self._instrument(str(name))
         work = (self._halt if on else self._resume)(request | {"instrument": name})
         if on:
             cancel = command(CommandKind.MASS_CANCEL, symbol=str(name).encode(), aux=1)
@@ -193,14 +208,22 @@ class Operations:
     # Halts
 
     def _halt(self, request: dict[str, Any]) -> Work:
+        """One instrument, or all of them with the name ALL_INSTRUMENTS."""
         symbol = str(request.get("instrument") or "")
-        index = self._instrument(symbol)
-        records = [setting(Setting.HALT, 1, 0, symbol.encode(), operator=self._operator(request))]
-        records += self.halted(symbol, True)
-        self.note(f"operator: {symbol} is halted")
-        return Work(np.concatenate(records), [f"{symbol} is halted; cancels are taken"],
-                    lambda: "" if stands(self.view, Setting.HALT, 0, index)[0] else
-                    f"{symbol}: the core refuses")  # fmt: skip
+        symbols = self.limits.symbols if symbol == ALL_INSTRUMENTS else [symbol]
+        places, operator = [self._instrument(one) for one in symbols], self._operator(request)
+        records: list[npt.NDArray[Any]] = []
+        for one in symbols:
+            records.append(setting(Setting.HALT, 1, 0, one.encode(), operator=operator))
+            records += self.halted(one, True)
+        shown = "every instrument" if symbol == ALL_INSTRUMENTS else symbol
+        self.note(f"operator: {shown} is halted")
+
+        def refused() -> str:
+            halted = all(stands(self.view, Setting.HALT, 0, place)[0] for place in places)
+            return "" if halted else f"{shown}: the core refuses"
+
+        return Work(np.concatenate(records), [f"{shown} is halted; cancels are taken"], refused)
 
     def _resume(self, request: dict[str, Any]) -> Work:
         symbol = str(request.get("instrument") or "")

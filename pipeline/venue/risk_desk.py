@@ -4,12 +4,14 @@ cancels that the core's own kills ask for."""
 import json
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from openoutcry.matcher import Engine
+from openoutcry.pipeline.sessions import LANE as SESSION_LANE
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.venue.calendar import SECOND_NS, Command, utc_text
 from openoutcry.pipeline.venue.desk import Desk, DeskError
@@ -17,6 +19,7 @@ from openoutcry.pipeline.venue.desk_queue import DeskQueue
 from openoutcry.pipeline.venue.guard import MarketGuard, phase_of
 from openoutcry.pipeline.venue.limits import FileLimits, fresh_view, hook_settings
 from openoutcry.pipeline.venue.operations import Operations, disconnect
+from openoutcry.pipeline.venue.session_switch import SessionSwitch
 from openoutcry.risk import layout as lay
 from openoutcry.risk.guard_layout import OPERATORS_HALT
 from openoutcry.risk.region import View
@@ -47,6 +50,7 @@ class RiskDesk:
         self.halted: set[str] = set()
         self.reopenings: dict[str, int] = {}
         """When an instrument's call behind a halt ends, by its symbol."""
+        self.switch: SessionSwitch | None = None
         self.cancelling: set[int] = set()
         """Killed by the core, and their DISCONNECT is under way."""
 
@@ -91,7 +95,12 @@ class RiskDesk:
             assert self.shared is not None
             assert self.shared.region is not None
             self.view = self.limits.view = View(self.shared.region)
-            operations = Operations(self.limits, self._halt, self._dump, self.note)
+            assert self.house is not None
+            lane_had = partial(self.house.has_had, lane=SESSION_LANE)
+            self.switch = SessionSwitch(self.house.sessions, lane_had, self.note)
+            operations = Operations(
+                self.limits, self._halt, self._dump, self.note, self.switch.work
+            )
             self._take_queue(operations, put)
             self.desk = Desk(self.file.journal, operations.work_of)
         if self.queued and has_had(self.queued):
@@ -144,6 +153,10 @@ class RiskDesk:
             if not self.guard.lets(self.view, asked):
                 return False
         return asked.symbol not in self.halted or asked.phase is Phase.CLOSED
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """How each session is."""
+        return self.switch.status() if self.switch is not None else []
 
     def status(self) -> dict[str, Any]:
         """What is switched off."""

@@ -257,6 +257,7 @@ class Venue:
             "sequenced_time_ns": house.time_ns if house else 0,
             "phases": {s: p.name for s, p in house.phases.items()} if house else {},
             "risk": house.desk.status() if house and house.desk and state == "open" else {},
+            "sessions": house.desk.sessions() if house and house.desk and state == "open" else [],
             "phases_sequenced": house.sequenced if house and state == "open" else True,
             "next": next_phase
             and {

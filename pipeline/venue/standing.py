@@ -18,6 +18,11 @@ OTHERS = {
     "balance": Limit(Setting.DEPOSIT, int, 0),
     "killed": Limit(Setting.KILL, int, 0),
 }
+KILLED_BY = {
+    lay.KILLED_BY_HOUSE: "the operator",
+    lay.KILLED_BY_LOSS: "its losses",
+    lay.KILLED_BY_ARITHMETIC: "a figure beyond 2**62",
+}
 POSITION = {"position": Limit(Setting.POSITION, int, 0)}
 HALTED = {"halted": Limit(Setting.HALT, int, 0)}
 
@@ -59,7 +64,10 @@ def standing(
         if participant not in (None, who):
             continue
         if instrument is None:
-            rows += _rows(view, OF_PARTICIPANTS | OTHERS, f"participant {who}", who, -1)
+            of = f"participant {who}"
+            rows += _rows(view, OF_PARTICIPANTS | OTHERS, of, who, -1)
+            why = [text for flag, text in KILLED_BY.items() if view.of(who, lay.FLAGS) & flag]
+            rows += [{"of": of, "what": "killed_by", "value": ", ".join(why)}] if why else []
         for index, symbol in enumerate(limits.symbols):
             if instrument in (None, symbol):
                 of = f"participant {who} {symbol}"

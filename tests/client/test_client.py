@@ -2,6 +2,7 @@
 made of our kernels and the matcher; and the prompt and the load mode of ``outcry client``."""
 
 import json
+from functools import partial
 
 import pytest
 from click.testing import CliRunner
@@ -124,6 +125,35 @@ def test_the_prompt(server):
     result = run(server, "ouch", "--user", "ALICE", text="buy AAPL 1 1\n")
     assert "2 canceled " in result.output
     assert "3 accepted " in result.output
+
+
+def test_the_prompt_says_every_message_of_its_protocol(server):
+    one = "1" if server.version == "5.0" else "C1"
+    text = f"sell AAPL 100 1.25\nmodify {one} T 60\nmass-cancel\ndisable\nenable\nquery\nstatus\n"
+    result = run(server, "ouch", "--user", "ALICE", text=text)
+    assert result.exit_code == 0, result.output
+    assert "not understood" not in result.output
+    assert result.output.count("OUCH 4.2 has no") == (4 if server.version == "4.2" else 0)
+    assert "status: OUCH tells an order's state as it changes" in result.output
+
+
+def test_every_message_of_the_protocol_can_be_said(server):
+    with connect(server) as alice:
+        order = alice.sell("AAPL", 100, "1.25")
+        alice.modify(order, "T", 60)
+        seen, (_, modified) = kinds(alice, 2)
+        assert (seen, modified["side"]) == ("AM", "T")
+        if server.version == "4.2":
+            for say in (alice.query, alice.mass_cancel, partial(alice.switch_entry, False)):
+                with pytest.raises(ClientError, match=r"OUCH 4\.2 has no"):
+                    say()
+            return
+        assert alice.next_user_ref() == 2
+        alice.switch_entry(False)
+        alice.switch_entry(True)
+        assert kinds(alice, 2)[0] == "GK"
+        alice.mass_cancel()
+        assert kinds(alice, 2)[0] == "CX"
 
 
 def test_the_load_mode_counts_every_order(server):

@@ -15,6 +15,7 @@ from openoutcry.order_entry.faults import Fault
 from openoutcry.order_entry.fix import encode, reference, scan, text
 from openoutcry.order_entry.fix import resolve as resolving
 from openoutcry.order_entry.fix.refusals import Refusal
+from openoutcry.risk.bits import RiskBit
 from openoutcry.wire.enums import OPEN_KNOWN, EventKind, OrderType, Reason, TimeInForce
 from openoutcry.wire.records import ORDER_DTYPE
 
@@ -425,6 +426,18 @@ def test_the_core_s_rejections_are_told():
     event = make_event(EventKind.REJECTED, reason=Reason.OFF_LOT, seq=6)
     got = body_fields(CODEC.encode(event, row, note))
     assert (got["39"], got["103"], got["58"], got["17"]) == ("8", "13", "off lot", "6")
+
+
+@pytest.mark.parametrize("bit", [*RiskBit])
+def test_a_limit_is_told_with_its_figures(bit):
+    row, note = CODEC.row_of(new_order())
+    limit = {"contra_id": 1 << bit | 1 << RiskBit.DRAWDOWN, "reason": Reason.RISK}
+    figures = {"price_ticks": 100, "leaves_lots": -7, "qty_lots": 120}
+    name = bit.name.lower().replace("_", " ")
+    for more, words in ((figures, f"{name}: limit 100, stands -7, asked 120"), ({}, name)):
+        event = make_event(EventKind.REJECTED, **limit, **more)
+        got = body_fields(CODEC.encode(event, row, note))
+        assert (got["39"], got["103"], got["58"]) == ("8", "3", words)
 
 
 def test_mass_cancel_and_unknown_messages_are_answered():

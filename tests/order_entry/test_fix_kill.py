@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from sessions_traders import what_was_said
 from sessions_venue import PASSWORD, Venue, kill_stage
 
 from openoutcry.client import ClientError, FixClient, FixNumbers
@@ -96,12 +97,6 @@ class FixTrader:
         reports = [dict(fields)[17] for fields, _ in self.told.values() if (17, "") not in fields]
         assert len(set(reports)) == len(reports), "a report has two numbers"
         assert len(orders) == len(accepted), "the journal has each acknowledged order once"
-
-
-def what_was_said(message):
-    """Everything but what each sending decides, and when it was said first."""
-    body = tuple(pair for pair in message.fields if pair[0] not in (9, 10, 43, 52, 122))
-    return body, message.get(122) or message[52]
 
 
 def storm(venue, break_it, rounds, rng):

@@ -1,6 +1,7 @@
 """Participants trade over FIX 4.4 on real sockets with a pipeline in processes of its own: logons,
 what each is told, what is sent again, throttles, lost connections, and bytes that are no FIX."""
 
+import asyncio
 import contextlib
 import json
 import random
@@ -28,7 +29,8 @@ from openoutcry.wire.enums import CommandKind
 FIX = int(Protocol.FIX44)
 NONE = int(CancelOnDisconnect.NONE)
 NAMES = {"FIRM": 1, "OTHER": 2, "KEEP": 3, "LATE": 4, "NEXT": 5, "LOSES": 6, "MANY": 7, "TAKE": 8,
-         "FAST": 9, "WAIT": 10, "FEW": 11, "LOCK": 12, "SOME": 13, "GONE": 14}  # fmt: skip
+         "FAST": 9, "WAIT": 10, "FEW": 11, "LOCK": 12, "SOME": 13, "GONE": 14,
+         "ASYNC": 16}  # fmt: skip
 MORE = {
     "KEEP": {"cancel_on_disconnect": NONE},
     "LATE": {"cancel_on_disconnect": NONE},
@@ -36,6 +38,7 @@ MORE = {
     "LOSES": {"cancel_on_disconnect": NONE},
     "MANY": {"cancel_on_disconnect": NONE},
     "SOME": {"cancel_on_disconnect": NONE},
+    "ASYNC": {"takeover": int(Takeover.TAKE_OVER), "cancel_on_disconnect": NONE},
     "TAKE": {"takeover": int(Takeover.TAKE_OVER), "cancel_on_disconnect": NONE},
     "FAST": {"throttle_per_s": 1, "throttle_burst": 3},
     "WAIT": {"throttle_per_s": 50, "throttle_burst": 2,
@@ -400,7 +403,12 @@ def test_the_prompt_trades_over_fix(venue, capsys):
         assert prompt.open == {
             second: {"side": "1", "symbol": "ACME", "open": 7, "price": "1.0100"}
         }
-        prompt.do(["cancel", second])
+        prompt.do(["status", second])
+        prompt.do(["status"])
+        for command in (["modify", second, "S", "1"], ["query"]):
+            prompt.do(command)
+            assert f"{' '.join(command)}: " in capsys.readouterr().out
+        prompt.do(["mass-cancel"])
         until(lambda: not prompt.open)
         prompt.do(["cancel", second])
         assert f"{second} is not open" in capsys.readouterr().out
@@ -441,3 +449,54 @@ def test_tls_is_spoken_end_to_end(tmp_path):
                 plain.sendall(data)
                 said = plain.recv(4096)
             assert b"8=FIX" not in said
+
+
+def test_asyncfix_trades_and_is_sent_again_what_it_missed(venue):
+    """asyncfix (PyPI), which has engine and journal of its own."""
+    asyncfix = pytest.importorskip("asyncfix", reason="pip install asyncfix")
+    from asyncfix.connection import ConnectionState
+    from asyncfix.connection_client import AsyncFIXClient
+    from asyncfix.journaler import Journaler
+    from asyncfix.protocol import FIXProtocol44
+
+    journaler = Journaler()
+
+    class Client(AsyncFIXClient):
+        def __init__(self):
+            super().__init__(FIXProtocol44(), "ASYNC", "OUTCRY", journaler, "127.0.0.1",
+                             venue.ports["FIX44"], 30)  # fmt: skip
+            self.told, self.logged_on = asyncio.Queue(), asyncio.Event()
+
+        async def on_connect(self):
+            logon = {98: "0", 108: "30", 554: PASSWORD}
+            await self.send_msg(asyncfix.FIXMessage("A", logon))
+
+        async def on_logon(self, is_healthy):
+            self.logged_on.set()
+
+        async def on_message(self, message):
+            await self.told.put((message[35], message[150], message[39], message[11]))
+
+    async def trade():
+        client = Client()
+        await client.connect()
+        await asyncio.wait_for(client.logged_on.wait(), PATIENCE_S)
+        fields = dict(order("Y1", t38="7"))
+        await client.send_msg(asyncfix.FIXMessage("D", fields))
+        assert await asyncio.wait_for(client.told.get(), PATIENCE_S) == ("8", "0", "0", "Y1")
+        await client.disconnect(ConnectionState.DISCONNECTED_BROKEN_CONN)
+        await asyncio.to_thread(sell_to_it)
+        client.logged_on.clear()
+        await client.connect()
+        await asyncio.wait_for(client.logged_on.wait(), PATIENCE_S)
+        assert await asyncio.wait_for(client.told.get(), PATIENCE_S) == ("8", "F", "2", "Y1")
+        await client.send_msg(asyncfix.FIXMessage("5"))
+        for task in (client._aio_task_socket_read, client._aio_task_heartbeat):
+            task.cancel()
+
+    def sell_to_it():
+        with connect(venue, "OTHER", prefix="YO") as other:
+            other.sell("ACME", 7, "1.00")
+            assert told(other, 2, 150) == [("0",), ("F",)]
+
+    asyncio.run(trade())

@@ -76,7 +76,7 @@ def test_quickfix_trades_with_the_venue_while_it_is_killed_and_the_line_is_cut(t
 @pytest.mark.long
 def test_quickfix_loses_nothing_of_100_000_orders_at_the_venue(tmp_path):
     count = int(os.environ.get("OUTCRY_FIX_ORDERS", "100000"))
-    check(trade(tmp_path, count, [300_001 + 777_777 * k for k in range(20)], kills=5), count)
+    check(trade(tmp_path, count, [300_001 + 77_777 * k for k in range(20)], kills=5), count)
 
 
 # The acceptance scripts.

@@ -1,14 +1,19 @@
 """tshark dissects every byte of SoupBinTCP and OUCH 4.2 that goes out or may come in: no unknown
 value, no malformed packet, no byte left over."""
 
+import contextlib
 import re
+import select
 import shutil
+import socket
 import struct
 import subprocess
+import threading
 
 import pytest
 from ouch42_messages import cancel, enter, finish, modify, open_order, replace
 from ouch_support import Session, make_event, make_row, sequenced, unsequenced
+from sessions_venue import Client, Venue
 
 from openoutcry.order_entry import ouch42, soupbin
 from openoutcry.order_entry.soupbin import LoginRequest
@@ -80,6 +85,104 @@ def told():
     yield session.refuse(note, order)
 
 
+class Tap(threading.Thread):
+    """Passes one connection on to the venue, and keeps each piece: (bytes, from the client?)."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.port, self.pieces = port, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+
+    def run(self):
+        ours, _ = self.listener.accept()
+        with (
+            ours, self.listener, socket.create_connection(("127.0.0.1", self.port)) as theirs,
+            contextlib.suppress(ConnectionResetError),
+        ):  # fmt: skip
+            while True:
+                for one in select.select([ours, theirs], [], [])[0]:
+                    data = one.recv(1 << 16)
+                    if not data:
+                        return
+                    self.pieces.append((data, one is ours))
+                    (theirs if one is ours else ours).sendall(data)
+
+
+def tapped(venue, name, **login):
+    """A client, and what goes between it and the venue."""
+    tap = Tap(venue.port)
+    tap.start()
+    return Client(tap.listener.getsockname()[1], name, **login), tap
+
+
+def clean(text):
+    assert "Malformed" not in text
+    assert "Unknown" not in text, re.findall(r".*Unknown.*", text)[:5]
+    assert "undecoded" not in text.lower()
+
+
+def test_every_byte_of_live_traffic_is_dissected(tmp_path):
+    """Logins, trades, a replace, a cancel, a modify, rejects, heartbeats, a logout; then everything
+    is killed and the stream is recovered."""
+    rows = [{"name": name, "participant": n, "cancel_on_disconnect": 0, "heartbeat_ms": 50}
+            for n, name in enumerate(("ONE", "TWO"), 1)]  # fmt: skip
+    taps = []
+    with Venue(rows, tmp_path / "journal", durability="durable") as venue:
+        (one, tap), (two, other) = tapped(venue, "ONE"), tapped(venue, "TWO")
+        taps += [tap, other]
+        one.enter("a1", "B", 100)
+        one.socket.sendall(soupbin.CLIENT_HEARTBEAT)
+        two.enter("b1", "S", 40, time_in_force=0)
+        two.enter("b2", "S", 5, symbol="NOBODY")
+        assert [two.message()[0] for _ in range(3)] == ["A", "E", "J"]
+        one.replace("a1", "a2", 90, 1_010_000)
+        one.cancel("a2", 60)
+        two.enter("b3", "T", 50, price=2_000_000)
+        two.send(OUCH42.from_client("M").pack(token="b3", side="S", shares=20))
+        assert [two.message()[0] for _ in range(2)] == ["A", "M"]
+        assert [one.message()[0] for _ in range(4)] == ["A", "E", "U", "C"]
+        while sum(data.count(soupbin.SERVER_HEARTBEAT) for data, _ in tap.pieces) < 2:
+            two.enter(f"c{two.number}", "B", 1, price=10_000, time_in_force=0)
+            assert [two.message()[0] for _ in range(2)] == ["A", "C"]
+        two.socket.sendall(soupbin.LOGOUT_REQUEST)
+        assert two.packet() == ("", b"")
+        venue.kill()
+        venue.start()
+        again, tap = tapped(venue, "ONE")
+        taps.append(tap)
+        assert [again.packet()[1] for _ in range(4)] == one.messages
+        wrong, tap = tapped(venue, "ONE", password="wrong")
+        taps.append(tap)
+        assert wrong.answer == ("J", b"A")
+        for client in (one, two, again, wrong):
+            client.close()
+    names = set()
+    for number, tap in enumerate(taps):
+        tap.join(60)
+        path = tmp_path / f"{number}.pcap"
+        write_capture(path, tap.pieces)
+        text = dissect(path)
+        clean(text)
+        assert text.count("SoupBinTCP,") == sum(map(packets_of, both_ways(tap.pieces)))
+        names |= set(re.findall(r"OUCH, (.*)\n", text))
+    assert {"Accepted", "Executed", "Rejected", "Replaced", "Canceled", "Order Modified",
+            "Enter Order", "Replace Order", "Cancel Order", "Modify Order"} <= names  # fmt: skip
+
+
+def both_ways(pieces):
+    return [b"".join(data for data, sender in pieces if sender is way) for way in (True, False)]
+
+
+def packets_of(data):
+    """How many packets these bytes are."""
+    count = at = 0
+    while at < len(data):
+        at += 2 + int.from_bytes(data[at : at + 2], "big")
+        count += 1
+    assert at == len(data)
+    return count
+
+
 def test_every_byte_is_dissected(tmp_path):
     """Each different message once; by its own name, to its last byte."""
     messages = sorted({message for message in told() if message})
@@ -95,9 +198,7 @@ def test_every_byte_is_dissected(tmp_path):
     path = tmp_path / "session.pcap"
     write_capture(path, [(p, True) for p in theirs] + [(p, False) for p in ours])
     text = dissect(path)
-    assert "Malformed" not in text
-    assert "Unknown" not in text, re.findall(r".*Unknown.*", text)[:5]
-    assert "undecoded" not in text.lower()
+    clean(text)
     assert text.count("OUCH, ") == len(day) + len(messages) + 4
     for name in ("Accepted", "Replaced", "Canceled", "AIQ Canceled", "Executed", "Rejected",
                  "Cancel Reject", "Order Priority Update", "Order Modified", "System Event",

@@ -3,6 +3,7 @@ halts and the emergency close, over kills of the venue itself; the journal has a
 killed or halted the gateway refuses already."""
 
 import json
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -133,6 +134,9 @@ def test_a_loss_kills_and_its_orders_are_cancelled_by_the_operators_lane(floor) 
         assert time.monotonic() < deadline
     (gone,) = events[(events["order_id"] == 22) & (events["kind"] == EventKind.CANCELLED)]
     assert gone["reason"] == Reason.DISCONNECTED
+    rows = CliRunner().invoke(main, ["limits", "show", "--venue", str(floor.file), "--json"])
+    found = {(row["of"], row["what"]): row["value"] for row in json.loads(rows.stdout)}
+    assert found["participant 3", "killed_by"] == "its losses"
     floor.ask("limits", "set", "loss", "none", "--participant", "3")
     floor.ask("resume", "participant", "3")
 
@@ -154,6 +158,19 @@ def test_a_halt_takes_cancels_and_ends_with_an_auction(floor) -> None:
     phases = [Phase(phase).name for symbol, phase in floor.venue.phases() if symbol == "GOLD"]
     assert phases[-3:] == ["HALT", "VOLATILITY_AUCTION", "CONTINUOUS"]
     floor.ask("resume", "instrument", "GOLD", status=1)
+
+
+def test_all_instruments_are_halted_at_once_and_resumed_each(floor) -> None:
+    assert floor.ask("halt", "--all")["done"] == ["every instrument is halted; cancels are taken"]
+    commands, _ = floor.journal()
+    halts = (commands["kind"] == CommandKind.RISK) & (commands["order_type"] == Setting.HALT)
+    assert commands["symbol"][halts][-2:].tolist() == [b"GOLD", b"TIN"]
+    floor.venue.wait_for(lambda s: s["risk"]["halted"] == ["GOLD", "TIN"])
+    assert CliRunner().invoke(main, ["halt", "--venue", str(floor.file)]).exit_code == 2
+    for symbol in ("GOLD", "TIN"):
+        floor.ask("resume", "instrument", symbol)
+    floor.venue.set_time("2026-11-23T10:04")
+    floor.venue.wait_for_phase("CONTINUOUS")
 
 
 def test_the_market_is_opened_by_two(floor) -> None:
@@ -190,6 +207,21 @@ def test_an_emergency_close_is_six_steps_in_the_journal(floor) -> None:
     (refused,) = floor.send(order(50, Side.BUY, 5, 10))
     assert gateway_told(refused) == {"PARTICIPANT", "HALTED"}
     assert "is done" in floor.ask("emergency-close", status=1)["error"]
+
+
+def test_the_history_says_who_was_stopped_and_who_opened_it(floor) -> None:
+    shown = CliRunner().invoke(main, ["limits", "history", "--venue", str(floor.file)]).stdout
+    told = [re.sub(r"^\S+Z | \(command [\d,]+\)$", "", line) for line in shown.splitlines()]
+    wanted = [
+        "participant 1: killed", "participant 1: may trade again", "group alpha: killed",
+        "group alpha: may trade again", "participant 3: may trade again", "GOLD: halted",
+        "GOLD: may trade again", "the market: killed", "the market: asked to be opened by anna",
+        "the market: asked to be opened by bert",
+        "the market: emergency close: step 1 of 6: reject all",
+        "the market: emergency close: step 6 of 6: notify",
+    ]  # fmt: skip
+    places = [told.index(line) for line in wanted]
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,62 @@
+"""Bytes of a connection, waited for in pieces: meanwhile the other side hears that we live."""
+
+import socket
+import time
+from collections.abc import Callable
+
+from openoutcry.wire.errors import OutcryError
+
+
+class ClientError(OutcryError):
+    """What went wrong between us and the venue, in words."""
+
+
+class SessionEnded(ClientError):
+    """The connection or the session is over."""
+
+
+class Received:
+    """What a connection has brought, in ``data``."""
+
+    def __init__(
+        self, connection: socket.socket, every_s: float, silence_s: float, live: Callable[[], None]
+    ) -> None:
+        """``live`` is called at least each ``every_s``; the venue may be silent for ``silence_s``,
+        0: for ever."""
+        self.connection, self.every_s, self.silence_s, self.live = (
+            connection, every_s, silence_s, live,
+        )  # fmt: skip
+        self.data = bytearray()
+        self.heard_s = time.monotonic()
+
+    def take(self, size: int) -> bytes:
+        """The first ``size`` bytes, which are there."""
+        taken = bytes(self.data[:size])
+        del self.data[:size]
+        return taken
+
+    def more(self, until_s: float | None) -> bool:
+        """Wait for bytes, at most until then (None: for ever); false when it is too late.
+
+        Raises :class:`SessionEnded` when nothing more can come."""
+        now_s = time.monotonic()
+        wait_s = self.every_s if until_s is None else min(self.every_s, until_s - now_s)
+        self.connection.settimeout(max(wait_s, 1e-6))
+        try:
+            data = self.connection.recv(1 << 16)
+        except TimeoutError:
+            self.connection.settimeout(None)
+            self.live()
+            now_s = time.monotonic()
+            if self.silence_s and now_s - self.heard_s > self.silence_s:
+                raise SessionEnded(f"the venue was silent for {self.silence_s:g} seconds") from None
+            return until_s is None or now_s < until_s
+        except OSError as error:
+            raise SessionEnded(f"the connection is lost: {error.strerror or error}") from None
+        self.connection.settimeout(None)
+        if not data:
+            raise SessionEnded("the venue closed the connection")
+        self.data += data
+        self.heard_s = time.monotonic()
+        self.live()
+        return True

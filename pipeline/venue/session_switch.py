@@ -1,0 +1,100 @@
+"""The operator's switch of one session, and what he sees of all of them.
+
+A session that is switched off says goodbye, lets nobody in, and its orders go by its policy of lost
+connections, without grace.  What is asked stands in the session's block, which the sessions' stage
+looks at; what it does is a record on the sessions' lane, so that it stays so over restarts, until
+the session is switched on again.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from openoutcry.order_entry import hall as h
+from openoutcry.order_entry import session as s
+from openoutcry.order_entry.doorman import REASONS
+from openoutcry.pipeline.sessions import Sessions
+from openoutcry.pipeline.venue.desk import DeskError, Work
+from openoutcry.wire import ORDER_DTYPE
+
+
+@dataclass
+class SessionSwitch:
+    """Of the sessions of one run; ``has_had`` says whether the core, and the disk, have had the
+    sessions' lane up to there; ``note`` tells whoever watches the venue."""
+
+    sessions: Sessions | None
+    has_had: Callable[[int], bool]
+    note: Callable[[str], None]
+    names: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        rows = self.sessions.spec.sessions if self.sessions is not None else ()
+        self.names = {row.name: index for index, row in enumerate(rows, 1)}
+
+    def work(self, name: Any, on: bool) -> Work:
+        """Switch a session off (``on``: the kill is on), or on again.
+
+        Raises :class:`DeskError` if there is no such session."""
+        if self.sessions is None or name not in self.names:
+            known = ", ".join(self.names) or "none"
+            raise DeskError(f"there is no session {name!r} of OUCH, FIX or drop copies; there "
+                            f"are: {known} (of packets: kill the participant)")  # fmt: skip
+        hall = self.sessions.hall
+        block = hall.block(self.names[name])
+        self.note(f"operator: session {name}: {'kill' if on else 'enable'}")
+        block[s.SWITCH // 8] = s.SWITCH_OFF if on else s.SWITCH_ON
+        lane_seq: list[int] = []
+
+        def ready() -> bool:
+            if block[s.SWITCH // 8] != 0:
+                return False
+            if not lane_seq:
+                lane_seq.append(hall[h.LANE_SEQ])
+            return self.has_had(lane_seq[0])
+
+        def refused() -> str:
+            is_off = bool(block[s.KILLED // 8])
+            return "" if is_off == on else f"session {name}: it was switched again meanwhile"
+
+        done = f"session {name} may log in again"
+        if on:
+            done = f"session {name} is killed, its orders go as its cancel_on_disconnect says"
+        return Work(np.zeros(0, ORDER_DTYPE), [done], refused, ready=ready)
+
+    def status(self) -> list[dict[str, Any]]:
+        """A row for each session, and one for logins that named none."""
+        if self.sessions is None:
+            return []
+        now_ns = time.monotonic_ns()
+        found = [self._row(index, now_ns) for index in self.names.values()]
+        nobody = refused_logins(self.sessions.hall.block(0))
+        return [*found, {"name": "", "refused_logins": nobody}] if nobody else found
+
+    def _row(self, index: int, now_ns: int) -> dict[str, Any]:
+        assert self.sessions is not None
+        row, block = self.sessions.spec.sessions[index - 1], self.sessions.hall.block(index)
+        words = {
+            "connections": s.GENERATION, "messages": s.MESSAGES, "refused": s.REFUSED,
+            "throttled": s.THROTTLED, "faults": s.FAULTS, "slow": s.SLOW,
+            "open_orders": s.OPEN_ORDERS,
+        }  # fmt: skip
+        return {
+            "name": row.name,
+            "protocol": row.protocol.name,
+            "participant": row.participant,
+            "connected": bool(block[s.FD // 8] >= 0),
+            "killed": bool(block[s.KILLED // 8]),
+            "locked": bool(block[s.LOCKED_UNTIL_NS // 8] > now_ns),
+            **{name: int(block[word // 8]) for name, word in words.items()},
+            "refused_logins": refused_logins(block),
+        }
+
+
+def refused_logins(block: Any) -> dict[str, int]:
+    """How many logins were refused, by reason."""
+    counts = block[s.LOGINS // 8 :][: len(REASONS)].tolist()
+    return {reason: count for reason, count in zip(REASONS, counts, strict=True) if count}

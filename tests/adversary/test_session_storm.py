@@ -1,0 +1,71 @@
+"""Sessions under attack: killed in mid-traffic, and fuzzed.  `session_storm.py` and
+`session_fuzz.py` are the drivers, and say what they do; the long storms are run by hand
+(docs/evidence/sessions_storms.json)."""
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import session_storm
+
+from openoutcry.wire.enums import CommandKind
+from openoutcry.wire.records import ORDER_DTYPE
+
+
+def run(script: str, folder: Path, *arguments: str) -> dict[str, Any]:
+    """What a storm found; none may find a violation."""
+    path = Path(session_storm.__file__).with_name(script)
+    evidence = folder / "evidence.json"
+    command = [sys.executable, path, "--folder", folder, "--evidence", evidence, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-4_000:]
+    (found,) = json.loads(evidence.read_text()).values()
+    return dict(found)
+
+
+def test_what_sessions_were_told_outlives_kills(tmp_path: Path) -> None:
+    found = run("session_storm.py", tmp_path, "--kills", "5", "--seed", "3")
+    assert (found["kills"], len(found["by_kind"])) == (5, 5)
+    assert found["orders_acknowledged"] > 50
+    assert found["streams_read_again"] > 5
+
+
+def test_no_port_is_hurt_by_what_comes_in(tmp_path: Path) -> None:
+    found = run("session_fuzz.py", tmp_path, "--bytes", "60000", "--seed", "4")
+    assert min(found["bytes"].values()) >= 60_000
+    assert all(found["logins"][name] for name in ("ouch-4.2", "ouch-5.0", "fix-4.4", "drop-copy"))
+    assert found["participant_orders"] > 20
+
+
+@pytest.mark.long
+def test_what_sessions_were_told_outlives_a_thousand_kills(tmp_path: Path) -> None:
+    assert run("session_storm.py", tmp_path, "--kills", "1000", "--seed", "17")["kills"] == 1000
+
+
+@pytest.mark.long
+def test_no_port_is_hurt_by_ten_million_bytes(tmp_path: Path) -> None:
+    found = run("session_fuzz.py", tmp_path, "--bytes", "10000000", "--seed", "17")
+    assert min(found["bytes"].values()) >= 10_000_000
+
+
+def test_the_storm_would_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An acknowledged order that the journal does not have, and one that it has twice."""
+    storm = session_storm.Storm(tmp_path, random.Random(1), 1)
+    orders = np.zeros(3, ORDER_DTYPE)
+    orders["kind"], orders["participant"], orders["qty_lots"] = CommandKind.NEW, 1, (1, 2, 3)
+    monkeypatch.setattr(storm, "commands", lambda: orders)
+    monkeypatch.setattr(storm, "accepted", lambda name: {2} if name == "OUCH 4.2" else set())
+    storm.check()
+    monkeypatch.setattr(storm, "commands", lambda: orders[::2])
+    with pytest.raises(session_storm.Violation, match=r"\[2\] were acknowledged and lost"):
+        storm.check()
+    monkeypatch.setattr(storm, "commands", lambda: orders[[0, 1, 1]])
+    with pytest.raises(session_storm.Violation, match="in the journal twice"):
+        storm.check()
