@@ -47,7 +47,9 @@ def collect_books(data: Path) -> None:
     write_evidence("books", {"recordings": recordings}, command)
 
 
-MEASURED = ("matcher", "pipeline", "ring", "shim", "clock", "journal", "sessions", "risk")
+MEASURED = (
+    "matcher", "pipeline", "ring", "shim", "clock", "journal", "sessions", "risk", "market-data",
+)  # fmt: skip
 """The subjects that documents quote."""
 
 

@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,9 @@ def _with_operator(options: Options, watcher: Watcher) -> Watcher:
         operator.look()
         watcher.sample(taken)
 
-    return replace(watcher, sample=sample)
+    met = copy(watcher)
+    met.sample = sample
+    return met
 
 
 def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
@@ -123,7 +126,9 @@ class _Unwind:
 
             return told
 
-        return replace(watcher, phase=first(watcher.phase), compiling=first(watcher.compiling))
+        asked = copy(watcher)
+        asked.phase, asked.compiling = first(watcher.phase), first(watcher.compiling)
+        return asked
 
 
 def _build_gateway(options: Options, watcher: Watcher) -> None:
