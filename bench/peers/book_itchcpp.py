@@ -8,12 +8,12 @@ import json
 import sys
 import time
 
-from itchcpp.book import BookManager
-
 PASSES = 3
 
 
 def main() -> None:
+    from itchcpp.book import BookManager
+
     with open(sys.argv[1], "rb") as file:
         data = file.read()
     took = []
@@ -31,4 +31,5 @@ def main() -> None:
     print(json.dumps({"took_ns": min(took), "best": best}))
 
 
-main()
+if __name__ == "__main__":
+    main()
