@@ -15,7 +15,7 @@ WHAT = ("session", "participant", "group", "instrument", "market")
 @click.argument("name", required=False)
 @asks
 def kill(what: str, name: str | None, file: Path, operator: str | None, as_json: bool) -> None:
-    """Stop a session, a participant, a group, an instrument or the market; cancel what is open.
+    """Stop a session, participant, group, instrument or the market; cancel what is open.
 
     Nothing new is taken of WHAT (NAME of it), then its open orders are cancelled; a session's as
     its cancel_on_disconnect says, and nobody logs in to it.

@@ -31,7 +31,7 @@ SUBCOMMANDS = {
     "feed": "Public market data: write a journal's feed to a file, listen to a live one.",
     "halt": "Halt an instrument of a running venue, or all; cancels are still taken.",
     "journal": "Look into a journal, prove it, mend it, ask it.",
-    "kill": "Stop a participant, a group, an instrument or the market; cancel what is open.",
+    "kill": "Stop a session, participant, group, instrument or the market; cancel what is open.",
     "limits": "Show or set the limits of a venue's participants and instruments.",
     "replay": "Rebuild the book from a journal alone and compare with what the run recorded.",
     "resume": "Let trade again what was halted or killed; the whole market takes two operators.",

@@ -4,7 +4,9 @@ import ctypes
 import os
 import signal
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -61,20 +63,40 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("suite")
 
 # Workers of pytest -n run pipelines beside each other, and tests look at all there are.
-alone = "PYTEST_XDIST_WORKER" in os.environ and own_shared_memory()
+if "PYTEST_XDIST_WORKER" in os.environ:
+    own_shared_memory()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For --dist loadgroup: a file's tests stay together, and so do those that must not meet."""
     items.sort(key=lambda item: item.path.name not in FIRST)
-    for item in items:
-        path = Path(item.path)
-        group = path.name
-        if {path.name, path.parent.name} & HUGE_PAGES:
-            group = "huge pages"
-        if not alone and path.parent.name not in BY_THEMSELVES:
-            group = "shared memory"
-        item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file's tests stay together in one worker, and so do those that must not meet.  Our own
+    scheduler: the groups that pytest-xdist 3.8 appends to the names of tests are not seen with
+    pytest 9.2, and then each worker starts what a file's tests share."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    shared = not _forked(own_shared_memory)
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = Path(nodeid.split("::")[0])
+            if shared and path.parent.name not in BY_THEMSELVES:
+                return "shared memory"
+            return "huge pages" if {path.name, path.parent.name} & HUGE_PAGES else str(path)
+
+    config.option.loadscopereorder = False
+    return ByGroup(config, log)
+
+
+def _forked(asked: Callable[[], bool]) -> bool:
+    """What a child of this process would be answered."""
+    pid = os.fork()
+    if not pid:
+        os._exit(not asked())
+    return os.waitpid(pid, 0)[1] == 0
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
