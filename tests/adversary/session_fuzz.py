@@ -313,14 +313,16 @@ class Fuzz:
         time.sleep(CALM_S)
 
     def settled(self, before: dict[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
-        """What processes hold once connections that are over are closed: of a FIX peer that read
-        nothing that is so after 2.4 of its heartbeats."""
+        """What processes hold once connections that are over are closed (of a FIX peer that read
+        nothing that is so after 2.4 of its heartbeats) and no password is being checked (64 MiB
+        each while it is)."""
         until = time.monotonic() + PATIENCE_S
         while True:
             self.trade("quiet")
             now = self.holds()
             if not before or all(
-                now.get(pid, (0, 0))[0] <= fds for pid, (fds, _) in before.items()
+                now.get(pid, (0, 0))[0] <= fds and now.get(pid, (0, 0))[1] <= size + GROWTH_BYTES
+                for pid, (fds, size) in before.items()
             ):
                 return now
             if time.monotonic() > until:
