@@ -481,7 +481,7 @@ def test_asyncfix_trades_and_is_sent_again_what_it_missed(venue):
         client = Client()
         await client.connect()
         await asyncio.wait_for(client.logged_on.wait(), PATIENCE_S)
-        fields = dict(order("Y1", t38="7"))
+        fields = dict(order("Y1", t38="7", t44="1.50"))  # better than what other tests leave
         await client.send_msg(asyncfix.FIXMessage("D", fields))
         assert await asyncio.wait_for(client.told.get(), PATIENCE_S) == ("8", "0", "0", "Y1")
         await client.disconnect(ConnectionState.DISCONNECTED_BROKEN_CONN)
@@ -496,7 +496,7 @@ def test_asyncfix_trades_and_is_sent_again_what_it_missed(venue):
 
     def sell_to_it():
         with connect(venue, "OTHER", prefix="YO") as other:
-            other.sell("ACME", 7, "1.00")
+            other.sell("ACME", 7, "1.50")
             assert told(other, 2, 150) == [("0",), ("F",)]
 
     asyncio.run(trade())
