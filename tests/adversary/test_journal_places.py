@@ -4,7 +4,6 @@ is kept, what was cut short while it was made is begun anew, and a wrong path is
 import json
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 import warm_outcry
-from processes import OUTCRY, find_pipeline
+from processes import OUTCRY, find_pipeline, free_port
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Disk, Journal, JournalReader
@@ -221,9 +220,3 @@ def test_what_a_network_run_acknowledged_is_kept_and_can_be_resumed(tmp_path: Pa
     done = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["resumed"]["commands"] == acknowledged
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
-        line.bind(("127.0.0.1", 0))
-        return int(line.getsockname()[1])

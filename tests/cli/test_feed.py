@@ -1,10 +1,10 @@
 """`outcry feed`: what is wrong with its arguments, what it listened to, and the ladder it shows."""
 
 import json
-import socket
 
 import numpy as np
 from click.testing import CliRunner
+from processes import free_port
 from rich.console import Console
 
 from openoutcry.cli.feed import account, ladder
@@ -24,12 +24,6 @@ ROWS = (
     ("A", {"locate": 1, "reference": 3, "side": "S", "shares": 1234, "price": 102_0000}),
     ("E", {"locate": 1, "reference": 1, "shares": 20, "match": 4}),
 )
-
-
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def shown(drawn):

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import warm_outcry
-from processes import OUTCRY
+from processes import OUTCRY, free_port
 from shim_wire import frame, in_namespace, needs_shim, write_pcap
 
 from openoutcry.dpdk_shim import build_packets
@@ -114,12 +113,6 @@ def test_orders_and_replies_over_a_cable(tmp_path: Path) -> None:
                 account["reply_events"] > 0]  # fmt: skip
 
     assert in_namespace(work) == [500, 0, 0, 0, True]
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def test_without_a_compiler_udp_is_received_by_kernels(
