@@ -87,12 +87,23 @@ class Stream:
     def __init__(self, session: str, tail: Tail, ended: Callable[[], bool]) -> None:
         self.session, self.tail, self.ended = session, tail, ended
         self.clients = self.refused = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, listener: socket.socket) -> None:
-        """Until it is cancelled."""
-        server = await asyncio.start_server(self._client, sock=listener, limit=PIECE_BYTES)
-        async with server:
-            await server.serve_forever()
+        """Until it is cancelled; no client's task is left behind."""
+        server = await asyncio.start_server(self._accept, sock=listener, limit=PIECE_BYTES)
+        try:
+            async with server:
+                await server.serve_forever()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._client(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.clients += 1
@@ -203,23 +214,32 @@ class StreamReceiver:
         self._connect()
 
     def _connect(self) -> None:
+        host, port = self.server
+        try:
+            self.socket = socket.create_connection(self.server, SILENCE_S)
+        except OSError as error:
+            raise FeedError(f"{host}:{port}: no stream: {error}") from None
+        try:
+            self._log_in()
+        except OSError as error:
+            self.socket.close()
+            raise FeedError(f"{host}:{port}: no stream: {error}") from None
+        except FeedError:
+            self.socket.close()
+            raise
+
+    def _log_in(self) -> None:
         self._data, self._beat = b"", time.monotonic()
         session = self.lines.session.decode()
         login = SOUPBIN.from_client("L").pack(
             username="", password="", session=session, sequence=str(self.lines.next_sequence)
         )
-        try:
-            self.socket = socket.create_connection(self.server, SILENCE_S)
-            self.socket.sendall(packet_of("L", login[1:]))
-            while len(self._data) < 3 or len(self._data) < 2 + int.from_bytes(
-                self._data[:2], "big"
-            ):
-                more = self.socket.recv(PIECE_BYTES)
-                if not more:
-                    raise FeedError("{}:{} closed the connection".format(*self.server))
-                self._data += more
-        except OSError as error:
-            raise FeedError("{}:{}: no stream: {}".format(*self.server, error)) from None
+        self.socket.sendall(packet_of("L", login[1:]))
+        while len(self._data) < 3 or len(self._data) < 2 + int.from_bytes(self._data[:2], "big"):
+            more = self.socket.recv(PIECE_BYTES)
+            if not more:
+                raise FeedError("{}:{} closed the connection".format(*self.server))
+            self._data += more
         size = 2 + int.from_bytes(self._data[:2], "big")
         answer, self._data = self._data[2:size], self._data[size:]
         if answer[:1] != b"A":

@@ -131,6 +131,7 @@ def test_every_byte_of_live_traffic_is_dissected(tmp_path):
         (one, tap), (two, other) = tapped(venue, "ONE"), tapped(venue, "TWO")
         taps += [tap, other]
         one.enter("a1", "B", 100)
+        assert one.message()[0] == "A"  # it rests before TWO's order, which comes another way
         one.socket.sendall(soupbin.CLIENT_HEARTBEAT)
         two.enter("b1", "S", 40, time_in_force=0)
         two.enter("b2", "S", 5, symbol="NOBODY")
@@ -140,7 +141,7 @@ def test_every_byte_of_live_traffic_is_dissected(tmp_path):
         two.enter("b3", "T", 50, price=2_000_000)
         two.send(OUCH42.from_client("M").pack(token="b3", side="S", shares=20))
         assert [two.message()[0] for _ in range(2)] == ["A", "M"]
-        assert [one.message()[0] for _ in range(4)] == ["A", "E", "U", "C"]
+        assert [one.message()[0] for _ in range(3)] == ["E", "U", "C"]
         while sum(data.count(soupbin.SERVER_HEARTBEAT) for data, _ in tap.pieces) < 2:
             two.enter(f"c{two.number}", "B", 1, price=10_000, time_in_force=0)
             assert [two.message()[0] for _ in range(2)] == ["A", "C"]
