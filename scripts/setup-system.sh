@@ -27,6 +27,7 @@ ptp4l|linuxptp|no real ptp4l is followed
 chronyd|chrony|no real chronyd is asked
 tshark|tshark|nobody else dissects what sessions send
 hledger|hledger|no other ledger adds up our journal
+mariadbd|mariadb-server-core|MariaDB is not asked the questions that were written for it
 END
 }
 wanted() {
