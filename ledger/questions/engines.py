@@ -58,6 +58,7 @@ class DuckDB:
 
     def __init__(self, tables: Path) -> None:
         """Raises ``QuestionsError`` where the tables' file cannot be read or filled in."""
+        _module("sqlglot", "sqlglot")
         duckdb = _module("duckdb", "duckdb")
         self._error: type[Exception] = duckdb.Error
         self._connection = duckdb.connect(config={"enable_external_access": False})
@@ -182,6 +183,7 @@ def opened(tables: Path, address: str) -> Iterator[Engine]:
 
     Raises ``QuestionsError`` for another address.
     """
+    _module("sqlglot", "sqlglot")
     scheme = address.partition("://")[0]
     engine: DuckDB | PostgreSQL | MariaDB
     if address == "duckdb":

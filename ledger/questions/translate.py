@@ -11,16 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import sqlglot
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
-from sqlglot.optimizer.annotate_types import annotate_types
-from sqlglot.optimizer.qualify import qualify
-
 from openoutcry.ledger.questions.errors import QuestionsError
 
-TEXTS = {*exp.DataType.TEXT_TYPES}
-INTEGERS = {*exp.DataType.INTEGER_TYPES}
 Tree = Any
 """An expression of sqlglot, whose base class has another name in each of its versions."""
 Schema = dict[str, dict[str, str]]
@@ -32,6 +24,10 @@ def statements(path: Path) -> list[Tree]:
 
     Raises ``QuestionsError`` naming the file, where it is not there or is no SQL.
     """
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
     try:
         parsed = sqlglot.parse(path.read_text(encoding="utf-8"), read="mysql")
     except SqlglotError as error:
@@ -50,6 +46,8 @@ def table_statements(path: Path) -> tuple[list[Tree], Schema]:
 
     Raises ``QuestionsError`` where it would do anything else.
     """
+    from sqlglot import exp
+
     found, schema = statements(path), Schema()
     for one in found:
         if isinstance(one, exp.Create) and one.kind == "TABLE" and isinstance(one.this, exp.Schema):
@@ -66,6 +64,8 @@ def table_statements(path: Path) -> tuple[list[Tree], Schema]:
 
 def question(path: Path) -> Tree:
     """The one SELECT of a file.  Raises ``QuestionsError`` where there is anything else."""
+    from sqlglot import exp
+
     found = statements(path)
     if len(found) != 1 or not isinstance(found[0], exp.Query):
         raise QuestionsError(f"{path}: one SELECT is wanted")
@@ -91,6 +91,11 @@ def translated(
     Raises ``QuestionsError`` for a quotient that is not under ROUND: MySQL's number of decimals
     there has no counterpart.
     """
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+    from sqlglot.optimizer.annotate_types import annotate_types
+    from sqlglot.optimizer.qualify import qualify
+
     if isinstance(tree, exp.Insert):
         return tree.sql(dialect)
     tree = tree.copy()
@@ -111,6 +116,8 @@ def translated(
 
 
 def _rewritten(node: Tree, as_of: datetime | None) -> Tree:
+    from sqlglot import exp
+
     if isinstance(node, exp.Round) and isinstance(node.this, exp.Div):
         places = node.args.get("decimals") or exp.Literal.number(0)
         ratio = node.this
@@ -135,6 +142,8 @@ def _rewritten(node: Tree, as_of: datetime | None) -> Tree:
 
 def _texts_where_texts_are_meant(tree: Tree) -> None:
     """MySQL compares and unites texts and integers by itself, the others when told how."""
+    from sqlglot import exp
+
     for node in list(tree.find_all(exp.EQ, exp.NEQ)):
         _cast_the_integer(node, "this", "expression")
     for union in list(tree.find_all(exp.SetOperation)):
@@ -145,14 +154,18 @@ def _texts_where_texts_are_meant(tree: Tree) -> None:
 
 
 def _cast_the_integer(node: Tree, *sides: str) -> None:
+    from sqlglot import exp
+
     one, other = (node.args[side] for side in sides)
-    if one.is_type(*TEXTS) and other.is_type(*INTEGERS):
+    if one.is_type(*exp.DataType.TEXT_TYPES) and other.is_type(*exp.DataType.INTEGER_TYPES):
         node.set(sides[1], exp.cast(other.copy(), "TEXT"))
-    elif other.is_type(*TEXTS) and one.is_type(*INTEGERS):
+    elif other.is_type(*exp.DataType.TEXT_TYPES) and one.is_type(*exp.DataType.INTEGER_TYPES):
         node.set(sides[0], exp.cast(one.copy(), "TEXT"))
 
 
 def _cast_beside(one: Tree, other: Tree) -> None:
+    from sqlglot import exp
+
     inner = one.this if isinstance(one, exp.Alias) else one
-    if other.is_type(*TEXTS) and inner.is_type(*INTEGERS):
+    if other.is_type(*exp.DataType.TEXT_TYPES) and inner.is_type(*exp.DataType.INTEGER_TYPES):
         inner.replace(exp.cast(inner.copy(), "TEXT"))
