@@ -33,6 +33,7 @@ SUBCOMMANDS = {
     "halt": "Halt an instrument of a running venue, or all; cancels are still taken.",
     "journal": "Look into a journal, prove it, mend it, ask it.",
     "kill": "Stop a session, participant, group, instrument or the market; cancel what is open.",
+    "ledger": "Who owns what and who owes what: balances, statements, fees, positions, profits.",
     "limits": "Show or set the limits of a venue's participants and instruments.",
     "metrics": "Serve the metrics of a venue (FILE), or of every pipeline that runs, until "
     "Control-C.",
