@@ -5,6 +5,7 @@ import json
 import click
 
 from openoutcry.cli.options import as_json_option
+from openoutcry.cli.questions import questions, sample_books
 
 
 @click.group()
@@ -29,3 +30,7 @@ def accounts(as_json: bool) -> None:
         for kind in kinds:
             number = ":NUMBER" if owner == "participant" else ""
             click.echo(f"{owner}{number}:ASSET:{kind}")
+
+
+ledger.add_command(questions)
+ledger.add_command(sample_books)

@@ -9,7 +9,7 @@ from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.guard import has_bands, set_protection
 from openoutcry.risk.guard_layout import OPERATORS_HALT
 from openoutcry.risk.money import judge_profit, mark_position
-from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, not_inlined, store_i64
 from openoutcry.wire.records import ORDER
 
@@ -234,6 +234,8 @@ def move_group(state: int, row: int, number: int) -> bool:
     gross = load_i64(row + lay.GROSS)
     left = totals.group_row(state, load_i64(row + lay.GROUP))
     joined = totals.group_row(state, number)
+    if VERIFY:
+        assert 0 <= gross <= load_i64(left + lay.GROUP_GROSS), "a group has its members' in it"
     if left != joined and load_i64(joined + lay.GROUP_GROSS) > LARGEST - gross:
         return False
     store_i64(left + lay.GROUP_GROSS, load_i64(left + lay.GROUP_GROSS) - gross)
@@ -321,6 +323,10 @@ def sum_anew(
             store_i64(group + lay.GROUP_GROSS, moved + gross)
             store_i64(row + lay.GROSS, gross)
             store_i64(row + lay.RESERVED, reserved)
+            if VERIFY:
+                assert moved >= 0, "a group has its members' in it"
+                assert 0 <= reserved <= LARGEST, "the first pass saw that it fits"
+                assert 0 <= gross <= LARGEST, "the first pass saw that it fits"
     return True
 
 
