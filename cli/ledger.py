@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.cli.questions import questions, sample_books
 
 if TYPE_CHECKING:
     from openoutcry.ledger.report import Report
@@ -193,3 +194,7 @@ def order(
     from openoutcry.ledger.chain import chain
 
     show(chain(journal, symbol, order_id, standing_at(journal, as_of)), form, out)
+
+
+ledger.add_command(questions)
+ledger.add_command(sample_books)

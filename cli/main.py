@@ -37,6 +37,7 @@ SUBCOMMANDS = {
     "limits": "Show or set the limits of a venue's participants and instruments.",
     "metrics": "Serve the metrics of a venue (FILE), or of every pipeline that runs, until "
     "Control-C.",
+    "proof": "Prove to each member that its balance is in what the venue says it owes.",
     "replay": "Rebuild the book from a journal alone and compare with what the run recorded.",
     "resume": "Let trade again what was halted or killed; the whole market takes two operators.",
     "rings": "List the rings on this machine: fill, rate, cursors, and who is attached, alive or "

@@ -38,7 +38,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.layout import LAYOUT_HASH
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, mul_wrapping, store_i64, store_u16
 from openoutcry.wire.order_types import UNPRICED
@@ -285,6 +285,8 @@ def applicable_checks(kind: int, order_type: int, symbol: int, rules_addr: int) 
     """Mask of the checks that a command is subject to."""
     row = kind * (kind < MASK_COUNT)
     mask: int = load_u16(rules_addr + MASKS_AT + 2 * row)
+    if VERIFY:
+        assert mask & BIT_KIND != 0, "no command gets by without a kind"
     unpriced = (kind == KIND_NEW) & (order_type < 64) & (UNPRICED_WORD >> (order_type & 63))
     everywhere = ((kind == KIND_MASS_CANCEL) | (kind == KIND_RISK)) & (symbol == 0)
     return mask & ~(unpriced * PRICE_BITS | everywhere * BIT_SYMBOL)
@@ -361,6 +363,13 @@ def over_rate(word_addr: int, now_ns: int, rules_addr: int) -> bool:
     refused: bool = bucket > now_ns + load_i64(rules_addr + RATE_BURST_AT)
     if not refused:
         store_i64(word_addr, (max(bucket, now_ns) + interval) | (word & SIGN))
+    if VERIFY:
+        after = load_i64(word_addr)
+        most = now_ns + load_i64(rules_addr + RATE_BURST_AT) + interval
+        assert (after ^ word) & SIGN == 0, "a rate switches nobody on or off"
+        assert after & MAX_VALUE >= bucket, "a bucket's time only goes on"
+        assert refused or after & MAX_VALUE <= most, "nobody is ahead by more than the burst"
+        assert not refused or after == word, "what is refused takes no place"
     return refused
 
 
@@ -405,6 +414,11 @@ def validate(order_addr: int, rules_addr: int) -> int:
     aux = load_i64(order_addr + AUX_AT)
     participant = load_u16(order_addr + PARTICIPANT_AT)
     row = find_row(symbol, rules_addr)
+    if VERIFY:
+        assert load_i64(row) in (symbol, 0), "the rules are the symbol's, or nobody's"
+        assert load_i64(row) == 0 or load_i64(row + ROW_MIN_QTY_AT) <= load_i64(
+            row + ROW_MAX_QTY_AT
+        ), "an instrument has a quantity that may be traded"
 
     below_limit = qty < load_i64(row + ROW_MIN_QTY_AT)
     above_limit = qty > load_i64(row + ROW_MAX_QTY_AT)
@@ -448,6 +462,8 @@ def validate_batch(orders_addr: int, count: int, rules_addr: int) -> int:
         code = validate(order, rules_addr)
         store_u16(order + ERROR_CODE_AT, code)
         rejected += code != 0
+        if VERIFY:
+            assert load_u16(order + ERROR_CODE_AT) == code, "a verdict fits its field"
     return rejected
 
 
