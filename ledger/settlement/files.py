@@ -92,7 +92,7 @@ def net_rows(trades: Trades, nets: Nets) -> Iterable[tuple[date, str, str, int]]
 
 
 def write_settlement(folder: Path, trades: Trades, result: Settled) -> None:
-    """``transfers.csv``, ``balances.csv``, ``fails.csv``, ``owed.csv`` in a new folder, all or none."""
+    """transfers.csv, balances.csv, fails.csv and owed.csv in a new folder, all or none."""
     if folder.exists():
         raise SettlementError(f"{folder} is there already; a settlement is never written over")
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))

@@ -71,11 +71,6 @@ def test_a_split_gives_whole_units_and_cash_for_the_rest(positions, ratio, ticks
         assert received(done.movements, member, "USD") == sign * paid
 
 
-def events(engine, commands):
-    done = engine.process(commands)
-    return [event for event in np.asarray(done)]
-
-
 def opened(orders):
     """An engine before the open, with these orders in it."""
     engine = Engine(make_instruments([b"ACME", b"COIN"]), 64)

@@ -15,9 +15,7 @@ from openoutcry.ledger.settlement.files import net_rows
 from openoutcry.ledger.settlement.netting import gross_units, net
 from openoutcry.ledger.settlement.trades import CLEARING, Trades, obligations, read_trades
 
-HEADER = (
-    "trade_id,trade_date,market,buyer,seller,asset,quantity_units,cash_asset,cash_units\n"
-)
+HEADER = "trade_id,trade_date,market,buyer,seller,asset,quantity_units,cash_asset,cash_units\n"
 DAYS = (date(2026, 11, 24), date(2026, 11, 25), date(2026, 11, 27))
 
 
