@@ -35,6 +35,7 @@ SUBCOMMANDS = {
     "kill": "Stop a session, participant, group, instrument or the market; cancel what is open.",
     "ledger": "Who owns what and who owes what: balances, statements, fees, positions, profits.",
     "limits": "Show or set the limits of a venue's participants and instruments.",
+    "logs": "What a venue has said of itself; --follow goes on with what it says.",
     "metrics": "Serve the metrics of a venue (FILE), or of every pipeline that runs, until "
     "Control-C.",
     "proof": "Prove to each member that its balance is in what the venue says it owes.",
