@@ -43,8 +43,8 @@ def logs(file: Path, follow: bool, last: int | None, seconds: float | None, as_j
 
     if not follow:
         found = list(log_lines(journal))
-        for line in found[len(found) - last :] if last is not None else found:
-            show(line)
+        for one in found[max(0, len(found) - last) :] if last is not None else found:
+            show(one)
         return
     end_s = None if seconds is None else time.monotonic() + seconds
     for line in follow_lines(journal, last):
