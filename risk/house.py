@@ -15,7 +15,9 @@ from openoutcry.wire.records import ORDER
 
 PRICE, QTY = ORDER.offsets["price_ticks"], ORDER.offsets["qty_lots"]
 CLIENT_ID, AUX = ORDER.offsets["order_id"], ORDER.offsets["aux"]
+SYMBOL = ORDER.offsets["symbol"]
 EMERGENCY_STEPS = 6
+LEDGER_UNIT = 1_000_000
 TYPE, SEQ = ORDER.offsets["order_type"], ORDER.offsets["seq"]
 
 
@@ -32,6 +34,8 @@ def apply_setting(state: int, order: int, instrument: int) -> bool:
     value, second = load_i64(order + AUX), load_i64(order + PRICE)
     if setting == rb.SET_MARKET_KILL:
         return set_market(state, load_i64(order + CLIENT_ID), value)
+    if setting >= rb.SET_LEDGER_TIER:
+        return is_for_ledger(order, instrument, setting, who, value, second)
     if setting >= rb.SET_LULD:
         return set_protection(state, instrument, setting, who, value, second)
     if setting == rb.SET_BANDS and instrument >= 0 and has_bands(state, instrument):
@@ -60,6 +64,27 @@ def apply_setting(state: int, order: int, instrument: int) -> bool:
     if rb.SET_DEPOSIT <= setting <= rb.SET_KILL:
         row = totals.participant_row(state, who)
         return set_participant(state, row, setting, value, second, load_i64(order + SEQ))
+    return False
+
+
+@kernel
+def is_for_ledger(
+    order: int, instrument: int, setting: int, who: int, value: int, second: int
+) -> bool:
+    """Whether the ledger can follow it; nothing here changes."""
+    named, has_instrument = load_i64(order + SYMBOL) != 0, instrument >= 0
+    if setting == rb.SET_LEDGER_TIER:
+        maker, taker = (value << 32) >> 32, value >> 32
+        fits = max(maker, -maker) <= LEDGER_UNIT and max(taker, -taker) <= LEDGER_UNIT
+        return fits and 0 <= who < 256 * 16 and who & 15 < 8 and second >= 0
+    if setting == rb.SET_LEDGER_MINIMUM:
+        return 0 <= who < 256 and is_amount(value)
+    if setting == rb.SET_LEDGER_FEES:
+        return -1 <= who < 1 << 16 and -1 <= value < 256 and (has_instrument or not named)
+    if setting == rb.SET_LEDGER_ASSET:
+        return named and not has_instrument and 0 <= value <= 18
+    if setting == rb.SET_LEDGER_QUOTE:
+        return has_instrument and second != 0 and 0 <= value <= 18
     return False
 
 
