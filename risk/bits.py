@@ -64,8 +64,8 @@ class Setting(IntEnum):
     """What a RISK command sets; P, I, G: it names a participant, an instrument, a group."""
 
     DEPOSIT = 1
-    """P: added to the balance; negative: withdrawn.  For the ledger ``symbol`` is which money (0: the
-    first), and ``price_ticks`` where it comes from: 0 the outside world, 1 fees that are
+    """P: added to the balance; negative: withdrawn.  For the ledger ``symbol`` is which money (0:
+    the first), and ``price_ticks`` where it comes from: 0 the outside world, 1 fees that are
     collected, 2 clearing; else suspense."""
     CREDIT = 2
     """P: money beside the balance that orders may need; NO_LIMIT: capital is not checked."""
