@@ -394,6 +394,12 @@ PROPERTIES = (
         ("(!by_side || row_new_sell)", "(!by_side || !row_new_buy)"),
     ),
     Property(
+        "flag_collar_scale",
+        "outcry_validator_flags",
+        "The scaled price that bit 10 is found by is the order's price times 10,000, exactly.",
+        ("{in_price[62:0], 4'd0} - {4'd0, in_price[62:0]}", "{in_price[62:0], 4'd0}"),
+    ),
+    Property(
         "flag_notional",
         "outcry_validator_flags",
         "Bit 11 is set exactly when the sum of the partial products is above the limit, 126 bits.",
