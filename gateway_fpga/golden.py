@@ -64,6 +64,8 @@ KIND_TIME = int(CommandKind.TIME)
 KIND_PHASE = int(CommandKind.PHASE)
 KIND_RISK = int(CommandKind.RISK)
 KIND_LAST = int(max(CommandKind))
+SIDE_BUY = int(Side.BUY)
+SIDE_SELL = int(Side.SELL)
 SIDE_LAST = int(max(Side))
 ORDER_TYPE_LAST = int(max(OrderType))
 TIME_IN_FORCE_LAST = int(max(TimeInForce))
@@ -153,6 +155,7 @@ ROW_HALTED_AT = 50
 COLLAR_LOW_AT = 0
 COLLAR_HIGH_AT = 16
 NOTIONAL_AT = 32
+BY_SIDE_AT = 48
 
 HASH_MULTIPLIER = -7046029254386353131
 """2**64 over the golden ratio, as int64: consecutive symbols fall far apart."""
@@ -246,7 +249,7 @@ def _row_words(row: dict[str, int]) -> tuple[int, ...]:
 def _limit_words(row: dict[str, int]) -> tuple[int, ...]:
     names = ("collar_low", "collar_high", "notional_limit")
     halves = (half for name in names for half in (row[name] >> 64, row[name] % 2**64))
-    return (*map(_signed, halves), 0, 0)
+    return (*map(_signed, halves), row["by_side"], 0)
 
 
 def _signed(word: int) -> int:
@@ -340,11 +343,15 @@ def wide_below(high: int, low: int, limit_addr: int) -> bool:
 
 
 @kernel
-def beyond_limits(price: int, qty: int, limits_addr: int) -> int:
-    """COLLAR and NOTIONAL of a positive price and quantity, by exact integers."""
+def beyond_limits(price: int, qty: int, new_side: int, limits_addr: int) -> int:
+    """COLLAR and NOTIONAL of a positive price and quantity, by exact integers.  ``new_side``: the
+    side of a new order, 0 of others: of price bands only one end is asked."""
     scaled_high, scaled_low = product_high(price, COLLAR_ONE), mul_wrapping(price, COLLAR_ONE)
     too_low = wide_below(scaled_high, scaled_low, limits_addr + COLLAR_LOW_AT)
     too_high = wide_above(scaled_high, scaled_low, limits_addr + COLLAR_HIGH_AT)
+    both = load_i64(limits_addr + BY_SIDE_AT) == 0
+    too_low &= both | (new_side == SIDE_SELL)
+    too_high &= both | (new_side == SIDE_BUY)
     notional_high, notional_low = product_high(price, qty), mul_wrapping(price, qty)
     too_large = wide_above(notional_high, notional_low, limits_addr + NOTIONAL_AT)
     return (too_low | too_high) * BIT_COLLAR | ((qty > 0) & too_large) * BIT_NOTIONAL
@@ -383,7 +390,8 @@ def switched_checks(order_addr: int, row: int, mask: int, rules_addr: int) -> in
         price: int = load_i64(order_addr + PRICE_AT)
         if price > 0:
             limits = row + load_i64(rules_addr + LIMITS_AT)
-            code |= beyond_limits(price, load_i64(order_addr + QTY_AT), limits)
+            new_side = load_u8(order_addr + SIDE_AT) * (load_u8(order_addr + KIND_AT) == KIND_NEW)
+            code |= beyond_limits(price, load_i64(order_addr + QTY_AT), new_side, limits)
         code |= load_u8(row + ROW_HALTED_AT) * BIT_HALTED
     participant: int = load_u16(order_addr + PARTICIPANT_AT)
     outside = participant >= PARTICIPANTS

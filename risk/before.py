@@ -121,7 +121,7 @@ def house(state: int, order: int, kind: int) -> int:
     if kind == bits.RISK_KIND and apply_setting(state, order, instrument):
         setting = load_u8(order + TYPE)
         kills = setting in (rb.SET_KILL, rb.SET_GROUP_KILL, rb.SET_MARKET_KILL)
-        if kills or setting in (rb.SET_GROUP, rb.SET_HALT):
+        if kills or setting in (rb.SET_GROUP, rb.SET_HALT, rb.SET_BANDS):
             totals.publish(state)
         return APPLIED
     return 0

@@ -96,6 +96,7 @@ def set_bands(state: int, guard: int, instrument: int) -> None:
     store_i64(rules + lay.BAND_LOW, low)
     store_i64(rules + lay.BAND_HIGH, high)
     store_i64(rules + lay.BANDED, 0 if high == NEVER else 1)
+    totals.publish(state)
 
 
 @kernel

@@ -34,7 +34,7 @@ def cell_of(state: int, participant: int, instrument: int) -> int:
 
 @kernel
 def publish(state: int) -> None:
-    """Who is killed, or what is halted, is another than before: the gateway looks anew."""
+    """Who is killed, what is halted, or a band is another than before: the gateway looks anew."""
     store_release(state + lay.PUBLICATION, load_i64(state + lay.PUBLICATION) + 1)
 
 

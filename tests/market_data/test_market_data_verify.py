@@ -105,8 +105,6 @@ book = entered()
 book.words[b.OPEN // 8] = 0
 fired["an order that nobody counted"] = fires(book.leave, 1)
 book = entered()
-book.level(b.KEY, (1 << b.LOCATE_SHIFT | b.SIDE_BIT | 100) + (1 << b.LOCATE_SHIFT))
-book.kept[b.INSTRUMENTS][(b.INSTRUMENT_BYTES + b.BEST_BID) // 8] = 2
 fired["a level that still has orders"] = fires(b.drop_level, book.at, 1)
 table = np.zeros(8, np.int64)
 fired["a key taken out twice"] = fires(b.take_out, table.ctypes.data, 3, table.ctypes.data)
