@@ -39,6 +39,8 @@ SUBCOMMANDS = {
     "metrics": "Serve the metrics of a venue (FILE), or of every pipeline that runs, until "
     "Control-C.",
     "proof": "Proofs of what a venue owes: a Merkle sum tree, verified by each member offline.",
+    "reconcile": "Compare journal, ledger, the core's risk and the store; name the first sequence "
+    "they part at.",
     "replay": "Rebuild the book from a journal alone and compare with what the run recorded.",
     "resume": "Let trade again what was halted or killed; the whole market takes two operators.",
     "rings": "List the rings on this machine: fill, rate, cursors, and who is attached, alive or "
@@ -46,7 +48,8 @@ SUBCOMMANDS = {
     "run": "Run orders through the whole pipeline and say what happened.",
     "send": "Send orders as UDP packets, listen for the replies, report the round trip.",
     "serve": "Open a venue and keep it open, day after day, until Control-C or SIGTERM.",
-    "settlement": "Obligations, nets, delivery against payment, dividends and splits, from CSV files.",
+    "settlement": "Obligations, nets, delivery against payment, dividends and splits, from CSV "
+    "files.",
     "top": "Look at running pipelines: rings, stages, durable lag, latency so far.",
     "venue": "Make a venue file, check it, look at the venue (`outcry serve` opens it).",
 }
