@@ -106,9 +106,9 @@ def write_feed(
     session: int | None = None,
 ) -> dict[str, Any]:
     """Write a journal's feed to ``out``; returns ``messages``, ``bytes``, ``session`` (its name)
-    and ``sessions``, how many the journal has.  ``session``: of that one only (from 1); None: of all,
-    one behind the other.
+    and ``sessions`` (how many the journal has).
 
+    ``session``: of that one only, from 1; None: of all, one behind the other.
     ``form``: ``itch``, each message behind its length (u16, big-endian); ``pcap`` or ``pcapng``,
     the packets of MoldUDP64; ``dbn``, Databento's market by order; ``npz``, hftbacktest's events of
     ``symbol``; ``parquet``, the trades.  Whole or not at all: it is written beside and renamed.

@@ -7,6 +7,7 @@ released reader (``released.py``) that falls behind goes on from the journal.
 
 import mmap
 import os
+import resource
 import signal
 import socket
 import time
@@ -41,6 +42,12 @@ SENT, CLAMPED, SESSION, OVER, READY, KEPT = 0, 1, 2, 3, 4, 8
 number), values that were told as the nearest, the session, that the run is over, that what was told
 before it is known; then of the session and of the one before four words each: its number, messages,
 bytes, whether it has ended."""
+
+
+def allow_descriptors() -> None:
+    """As many as this process may have: who holds connections open must not take another's."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def with_feed(table: Topology) -> Topology:
@@ -259,6 +266,7 @@ class PublicFeed:
 
     def _conflate(self) -> None:
         """The conflated feed's process."""
+        allow_descriptors()
         from openoutcry.pipeline.depth_process import conflate  # asyncio, for few
 
         listener = self.snapshots
@@ -274,6 +282,7 @@ class PublicFeed:
 
         from openoutcry.market_data.stream import Kept, Stream, Tail
 
+        allow_descriptors()
         assert self.stream is not None
         known: dict[int, Kept] = {}
 
