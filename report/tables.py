@@ -380,6 +380,13 @@ RISK_ROWS = (
 )
 risk_table = partial(_goal_table, RISK_ROWS)
 
+OPERATIONS_ROWS: tuple[tuple[str, str, str, str], ...] = (
+    ("throughput_watched", "unwatched", "commands a second, watched / alone", "≥ 0.99"),
+    ("p99_watched", "unwatched", "wire → acknowledgement p99, watched / alone", "≤ 1.05"),
+    ("button_to_last_cancel", "", "kill → 100,000th cancel released, durable", "≤ 50 ms"),
+)
+operations_table = partial(_goal_table, OPERATIONS_ROWS)
+
 FACTS = {
     "journal_power_cuts": (
         ("cuts", "power cuts, any subset of the unsynced sectors and names"),
@@ -479,6 +486,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "shim_fuzz": shim_fuzz_table,
     "journal": journal_table,
     "risk": risk_table,
+    "operations": operations_table,
     **dict.fromkeys(FACTS, facts_table),
     "clock": clock_table,
     "clock_days": clock_days_table,
