@@ -17,6 +17,7 @@ from openoutcry.wire.enums import Side
 if TYPE_CHECKING:
     from openoutcry.risk.reference import Participant, Reference
 
+SETTINGS = {int(one) for one in Setting}
 SWITCHES = (
     Setting.SELF_TRADE, Setting.KILL, Setting.RESTRICTED, Setting.SHORT_SALE, Setting.HALT,
     Setting.GROUP_KILL, Setting.MARKET_KILL,
@@ -52,7 +53,7 @@ INSTRUMENT_VALUES = {
 
 def apply_setting(risk: "Reference", c: Any) -> bool:
     """Apply a RISK command; False, and nothing changed, if it makes no sense."""
-    if int(c["order_type"]) not in list(Setting):
+    if int(c["order_type"]) not in SETTINGS:
         return False
     what, who, value = Setting(int(c["order_type"])), int(c["qty_lots"]), int(c["aux"])
     instrument = risk.index.get(bytes(c["symbol"]))
@@ -127,9 +128,11 @@ def _position(risk: "Reference", who: int, index: int, value: int, price: int) -
     was, traded = (cell.position, cell.mark), index in risk.traded_by[who]
     cell.position, cell.mark = value, price
     risk.traded_by[who].add(index)
+    risk.summed.clear()
     totals = risk.gross(who), risk.reserved(who), risk.group_gross(owner.group)
     if max(totals) > LARGEST:
         cell.position, cell.mark = was
+        risk.summed.clear()
         if not traded:
             risk.traded_by[who].discard(index)
         return False
@@ -225,9 +228,11 @@ def _reprice(risk: "Reference", index: int, name: str, value: int) -> bool:
     rules = risk.instruments[index]
     was = getattr(rules, name)
     setattr(rules, name, value)
+    risk.summed.clear()
     everybody = range(len(risk.participants))
     reserved = max(risk.reserved(who) for who in everybody)
     if max(reserved, sum(risk.gross(who) for who in everybody)) > LARGEST:
         setattr(rules, name, was)
+        risk.summed.clear()
         return False
     return True

@@ -66,17 +66,18 @@ class Pair:
         """One command: verdict, what is told, and what the touched participants reserve, equal."""
         self.seq += 1
         orders["seq"] = self.seq
-        wanted = self.reference.before(orders[0])
+        command = dict(zip(orders.dtype.names, orders[0].tolist(), strict=True))
+        wanted = self.reference.before(command)
         verdict, events = self.kernels.process(orders)
         assert verdict == wanted, (orders[0], bits(verdict), bits(wanted))
         if verdict:
-            told = self.reference.tells(orders[0], wanted)
+            told = self.reference.tells(command, wanted)
             assert {name: int(events[name][0]) for name in told} == told
-        self.reference.after(orders[0], events, self.best)
+        self.reference.after(command, events, self.best)
         self.verdicts.append(verdict)
         if verdict & 0xFF:
             assert self.view.refusal == self.reference.refused[1:]
-        for who in {int(p) for p in events["participant"]} | {int(orders["participant"][0])}:
+        for who in {*events["participant"].tolist(), command["participant"]}:
             if who < len(self.reference.participants):
                 self.conserved(who)
         return verdict, events

@@ -5,6 +5,8 @@ what is reserved is what the open orders need after every single command."""
 import os
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import matcher_mixed
 import numpy as np
@@ -126,33 +128,43 @@ def test_swarms_with_extremes(seed):
     run(both, commands, Operator(seed, both, symbols), 0.1 * (seed % 2), seed, 50)
 
 
+def piece(seed):
+    """20,000 commands and more, every second seed with protection: how many, and decisions."""
+    guarded = seed % 2 == 0
+    both = pair(protection=guarded)
+    symbols = instruments()["symbol"].tolist()
+    flow = mixed_commands(20_000, seed)
+    if guarded:
+        flow = with_time(flow, both, symbols, seed)
+    operator = Operator(seed, both, symbols, protecting=0.9 if guarded else 0.0)
+    run(both, flow, operator, 0.03, seed, 1_000)
+    return both.seq, len(both.reference.guard.log) if guarded else 0
+
+
 @pytest.mark.long
 def test_ten_million_mixed_commands():
-    """In pieces of 20,000, every second one with protection; OUTCRY_RISK_SECONDS stops it sooner,
+    """In pieces, OUTCRY_RISK_PROCESSES (1) at once; OUTCRY_RISK_SECONDS stops it sooner,
     OUTCRY_RISK_EVIDENCE=1 writes docs/evidence/risk_reference.json."""
     limit = int(os.environ.get("OUTCRY_RISK_SECONDS", 0))
+    processes = int(os.environ.get("OUTCRY_RISK_PROCESSES", 1))
     started, commands, seed, decisions = time.monotonic(), 0, 100, 0
-    while commands < 10_000_000 and (not limit or time.monotonic() - started < limit):
-        guarded = seed % 2 == 0
-        both = pair(protection=guarded)
-        symbols = instruments()["symbol"].tolist()
-        flow = mixed_commands(20_000, seed)
-        if guarded:
-            flow = with_time(flow, both, symbols, seed)
-        operator = Operator(seed, both, symbols, protecting=0.9 if guarded else 0.0)
-        run(both, flow, operator, 0.03, seed, 1_000)
-        commands, seed = commands + both.seq, seed + 1
-        decisions += len(both.reference.guard.log) if guarded else 0
+    with ProcessPoolExecutor(processes, get_context("fork")) as pool:
+        while commands < 10_000_000 and (not limit or time.monotonic() - started < limit):
+            seeds = range(seed, seed + 2 * processes)
+            for count, decided in pool.map(piece, seeds):
+                commands, decisions = commands + count, decisions + decided
+            seed = seeds.stop
     took_s = time.monotonic() - started
     figures = {
         "commands": commands, "differences": 0, "first_seed": 100, "last_seed": seed - 1,
-        "protection_decisions": decisions, "seconds": round(took_s, 1),
+        "protection_decisions": decisions, "processes": processes, "seconds": round(took_s, 1),
         "commands_per_s": round(commands / took_s),
     }  # fmt: skip
     print(figures)
     if os.environ.get("OUTCRY_RISK_EVIDENCE"):
+        given = f"OUTCRY_RISK_SECONDS={limit} OUTCRY_RISK_PROCESSES={processes}"
         made = "make test-long ARGS=tests/risk/test_risk_reference.py"
-        write_evidence("risk_reference", figures, f"OUTCRY_RISK_SECONDS={limit} {made}")
+        write_evidence("risk_reference", figures, f"{given} {made}")
 
 
 def test_the_state_goes_on_from_a_copy():
