@@ -6,7 +6,7 @@ or a rule, is another.  The kernels are tested against it, word by word.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy.typing as npt
@@ -14,6 +14,17 @@ import numpy.typing as npt
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, RISK_REASON, RiskBit
 from openoutcry.risk.reference_guard import Best, PlainGuard
 from openoutcry.risk.reference_house import apply_setting
+from openoutcry.risk.reference_state import (
+    BUY,
+    SELL,
+    Cell,
+    Group,
+    Instrument,
+    Order,
+    Participant,
+    Sums,
+    cut,
+)
 from openoutcry.wire.enums import (
     SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
@@ -22,16 +33,16 @@ from openoutcry.wire.enums import (
     EventKind,
     OrderType,
     Side,
+    TimeInForce,
 )
 from openoutcry.wire.order_types import PEGS, UNPRICED
-from openoutcry.wire.records import NO_PRICE
+from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
 
-PRICE_LIMIT = 1 << 50
+PART_IDS = 1 << 61
 MOVING = (*PEGS, OrderType.POST_ONLY_SLIDE)
 """Types that count at the price that was asked for, wherever they stand."""
 APPLIED = 1 << 8
 # An enumeration's members take Python a while to look up.
-BUY, SELL = int(Side.BUY), int(Side.SELL)
 SIDES, ORDER_TYPES = {int(one) for one in Side}, {int(one) for one in OrderType}
 NEW, REPLACE = int(CommandKind.NEW), int(CommandKind.REPLACE)
 DISCONNECT, TIME, PHASE = (
@@ -46,145 +57,6 @@ ACCEPTED, FILLED, CONVERTED, REPLACED, PHASE_CHANGED = (
 )  # fmt: skip
 MAKER, AUCTION = int(EventFlag.MAKER), int(EventFlag.AUCTION)
 Told = tuple[int, int, int]
-
-
-def cut(value: int) -> int:
-    """A figure as it is told: within int64."""
-    return min(max(value, -NO_LIMIT), NO_LIMIT)
-
-
-@dataclass
-class Instrument:
-    symbol: bytes
-    low: int
-    high: int
-    band: int
-    reference: int | None
-    multiplier: int = 1
-    leveraged: bool = False
-    fee: int = 0
-    margin: int = 0
-    weight: int = 1
-    distance: int = NO_LIMIT
-    adv: int = 0
-    adv_share: int = NO_LIMIT
-    last: int | None = None
-    volume: int = 0
-    halted: bool = False
-    """By the operator; ``paused``: by the protection."""
-    paused: bool = False
-    band_low: int = -NO_LIMIT
-    band_high: int = NO_LIMIT
-
-    @property
-    def price_limited(self) -> bool:
-        return max(-self.low, self.high, self.band) <= PRICE_LIMIT
-
-    @property
-    def is_halted(self) -> bool:
-        return self.halted or self.paused
-
-    @property
-    def banded(self) -> bool:
-        return (self.band_low, self.band_high) != (-NO_LIMIT, NO_LIMIT)
-
-    @property
-    def worst(self) -> dict[int, int]:
-        """The worst price of an order without one, by side."""
-        if not self.price_limited:
-            return {BUY: 0, SELL: 0}
-        return {BUY: self.high + self.band, SELL: self.low - self.band}
-
-
-@dataclass
-class Group:
-    gross_limit: int = NO_LIMIT
-    killed: bool = False
-    name: int = 0
-
-
-@dataclass
-class Cell:
-    """A participant in an instrument."""
-
-    position: int = 0
-    mark: int = 0
-    restricted: bool = False
-    no_short: bool = False
-    last_order: dict[int, tuple[int, int, int]] = field(
-        default_factory=lambda: {BUY: (0, 0, 0), SELL: (0, 0, 0)}
-    )
-    long_limit: int = NO_LIMIT
-    short_limit: int = NO_LIMIT
-    max_qty: int = NO_LIMIT
-    max_value: int = NO_LIMIT
-
-
-@dataclass
-class Participant:
-    balance: int = 0
-    credit: int = NO_LIMIT
-    group: int = 0
-    open_limit: int = NO_LIMIT
-    duplicate_ns: int = 0
-    exposure_limit: dict[int, int] = field(default_factory=lambda: {BUY: NO_LIMIT, SELL: NO_LIMIT})
-    gross_limit: int = NO_LIMIT
-    full_at: int = 0
-    rate_ns: int = 0
-    burst: int = 1
-    profit: int = 0
-    peak: int = 0
-    loss_limit: int = NO_LIMIT
-    drawdown_limit: int = NO_LIMIT
-    killed: set[str] = field(default_factory=set)
-    cancel_wanted: bool = False
-    names_self_trade: bool = False
-    kills: int = 0
-    killed_seq: int = 0
-
-    def kill(self, why: str) -> None:
-        if why not in self.killed:
-            self.killed.add(why)
-            self.cancel_wanted = True
-            self.kills += 1
-
-    def add(self, what: str, amount: int) -> None:
-        """Add to balance or profit, no further than 2**62; whoever gets there is killed."""
-        inside = min(max(amount, -LARGEST), LARGEST)
-        total = getattr(self, what) + inside
-        end = min(max(total, -LARGEST), LARGEST)
-        setattr(self, what, end)
-        if inside != amount or end != total:
-            self.kill("arithmetic")
-
-    def judge(self) -> None:
-        self.peak = max(self.peak, self.profit)
-        lost = -self.profit >= self.loss_limit
-        if lost or self.peak - self.profit >= self.drawdown_limit:
-            self.kill("loss")
-
-
-@dataclass
-class Order:
-    order_id: int
-    instrument: int
-    participant: int
-    side: int
-    leaves: int
-    price: int
-    priced: bool
-    peg: bool
-
-
-@dataclass(frozen=True)
-class Sums:
-    """What a participant's open orders in an instrument come to, with what it holds there."""
-
-    count: int
-    need: int
-    worst: int
-    buy_exposure: int
-    sell_exposure: int
 
 
 class Reference:
@@ -220,7 +92,10 @@ class Reference:
         self.summed: dict[tuple[int, int], Sums] = {}
         """Of each cell in ``of_cell``, until something of it changes."""
         self.traded_by: list[set[int]] = [set() for _ in range(participants)]
-        self.now = 0
+        self.now = self.seq = 0
+        self.parts = 0
+        self.part: tuple[int, ...] = (0, 0, 0, 0)
+        """Whose next order is a part of a liquidation, of which instrument, lots and price."""
         self.market_killed = False
         self.first_operator = 0
         self.file_digest = self.emergency = 0
@@ -305,7 +180,7 @@ class Reference:
 
     def before(self, c: Any) -> int:
         """0, or what the kernel answers; ``c`` is an order record."""
-        kind, house = int(c["kind"]), int(c["participant"]) == 0
+        kind, house, self.seq = int(c["kind"]), int(c["participant"]) == 0, int(c["seq"])
         if kind in (NEW, REPLACE):
             return self._check(c)
         if kind == DISCONNECT and int(c["participant"]) < len(self.participants):
@@ -372,12 +247,53 @@ class Reference:
         failed = self._switches(c, order)
         failed |= self._order_itself(c, order, is_new=old is None)
         failed |= self._totals(order, old)
+        if failed and old is None and self._is_part(c, order):
+            self.part = (0, *self.part[1:])
+            failed = {bit: told for bit, told in failed.items() if bit in REFUSED_ALWAYS}
         if failed:
             return self._refuse(c, failed)
         owner = self.participants[order.participant]
         if owner.rate_ns:
             owner.full_at = cut(max(owner.full_at, self.now) + owner.rate_ns)
         return 0
+
+    def _is_part(self, c: Any, order: Order) -> bool:
+        """Whether this is the order that a LIQUIDATE said."""
+        who, owner = order.participant, self.participants[order.participant]
+        lots = order.leaves if order.side == BUY else -order.leaves
+        said = (who, order.instrument, lots, int(c["price_ticks"]))
+        kind = (int(c["order_type"]), int(c["time_in_force"]), order.order_id)
+        wanted = (OrderType.LIMIT, TimeInForce.IOC, PART_IDS + self.parts)
+        return who != 0 and "margin" in owner.killed and said == self.part and kind == wanted
+
+    def equity(self, participant: int) -> int:
+        owner = self.participants[participant]
+        return cut(owner.funded + owner.profit)
+
+    def margined(self, participant: int) -> int:
+        """The initial margin of what it holds."""
+        total = 0
+        for rules, cell in zip(self.instruments, self.cells[participant], strict=True):
+            lots = abs(cell.position) if rules.leveraged else max(-cell.position, 0)
+            total += lots * rules.margin
+        return total
+
+    def is_under(self, participant: int) -> bool:
+        owner = self.participants[participant]
+        if owner.credit == NO_LIMIT:
+            return False
+        has = Fraction(cut(self.equity(participant) + owner.credit))
+        return has < Fraction(self.margined(participant) * owner.maintenance, 10_000)
+
+    def judge(self, participant: int) -> None:
+        """Kill who has lost too much, or is under its maintenance margin."""
+        self.participants[participant].judge(self.seq)
+        self.judge_margin(participant)
+
+    def judge_margin(self, participant: int) -> None:
+        owner = self.participants[participant]
+        if owner.maintenance and self.is_under(participant):
+            owner.kill("margin", self.seq)
 
     def _switches(self, c: Any, order: Order) -> dict[RiskBit, Told]:
         owner = self.participants[order.participant]
@@ -497,7 +413,8 @@ class Reference:
 
     def after(self, c: Any, events: npt.NDArray[Any], best: Best = lambda _: (None, None)) -> None:
         """``best`` says what is displayed of an instrument behind the command."""
-        rows = [dict(zip(events.dtype.names, row, strict=True)) for row in events.tolist()]
+        names = EVENT_DTYPE.names or ()
+        rows = [dict(zip(names, row, strict=True)) for row in events.tolist()]
         for event in rows:
             kind, key = event["kind"], (event["instrument"], event["order_id"])
             if kind == ACCEPTED:
@@ -555,22 +472,26 @@ class Reference:
         self.mark(order.participant, order.instrument, price)
         cell.position += sign * qty
         if not rules.leveraged:
-            owner.add("balance", -sign * price * rules.multiplier * qty)
-        owner.add("balance", -rules.fee * qty)
-        owner.add("profit", -rules.fee * qty)
-        owner.judge()
+            owner.add("balance", -sign * price * rules.multiplier * qty, self.seq)
+        owner.add("balance", -rules.fee * qty, self.seq)
+        owner.add("profit", -rules.fee * qty, self.seq)
+        self.judge(order.participant)
 
     def mark(self, participant: int, instrument: int, price: int) -> None:
         """Bring the profit on a position to a price; of a leveraged one, the balance with it."""
         rules, cell = self.instruments[instrument], self.cells[participant][instrument]
         if cell.position:
             gain = cell.position * rules.multiplier * (price - cell.mark)
-            self.participants[participant].add("profit", gain)
+            self.participants[participant].add("profit", gain, self.seq)
             if rules.leveraged:
-                self.participants[participant].add("balance", gain)
+                self.participants[participant].add("balance", gain, self.seq)
         cell.mark = price
 
 
+REFUSED_ALWAYS = (
+    RiskBit.ARITHMETIC, RiskBit.MARKET_KILLED, RiskBit.HALTED, RiskBit.PRICE_BAND,
+)  # fmt: skip
+"""Checks that count for a part of a liquidation, too."""
 ENDS_WITH_LEAVES = {
     int(kind) for kind in (
         EventKind.FILLED, EventKind.CANCELLED, EventKind.REDUCED, EventKind.REPLACED,

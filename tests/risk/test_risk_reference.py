@@ -11,34 +11,18 @@ from multiprocessing import get_context
 import matcher_mixed
 import numpy as np
 import pytest
-from risk_core import PARTICIPANTS, Operator, Pair, bits
+from risk_core import Operator, Pair, bits
+from risk_flow import instruments, mixed_commands
 
-from openoutcry.flow.mixed import INSTRUMENTS, MixedFlow
 from openoutcry.report.evidence import write_evidence
 from openoutcry.risk.bits import NO_LIMIT, RiskBit
 from openoutcry.risk.reference_guard import PAUSED
-from openoutcry.wire import ORDER_DTYPE, make_instruments
+from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase, Side
-
-LIMITED = {"min_price_ticks": 10, "max_price_ticks": 200_000}
-
-
-def instruments():
-    """Those of the mixed flow, all but one with price limits."""
-    return make_instruments([(LIMITED if n != 2 else {}) | dict(row)
-                             for n, row in enumerate(INSTRUMENTS)])  # fmt: skip
 
 
 def pair(**more):
     return Pair(instruments(), leveraged=(4,), multipliers=[1, 1, 5, 1, 2, 1, 1, 1], **more)
-
-
-def mixed_commands(count, seed):
-    """The mixed flow, its participants folded into a few."""
-    for chunk in MixedFlow(count, seed).chunks(count):
-        who = chunk["participant"]
-        chunk["participant"] = np.where(who > 0, 1 + who % PARTICIPANTS, 0)
-        yield from (chunk[n : n + 1] for n in range(len(chunk)))
 
 
 def with_time(commands, both, symbols, seed):
@@ -79,6 +63,8 @@ def run(both, commands, operator, share, seed, look_every):
     for number, command in enumerate(commands):
         while rng.random() < share:
             both.process(operator.draw())
+        if operator.called() and rng.random() < 2 * share:
+            both.process(operator.step())
         both.process(command.copy())
         if rng.random() < share and command["kind"] == CommandKind.NEW:
             again = command.copy()
@@ -97,11 +83,12 @@ def test_ten_thousand_mixed_commands():
     """Every check but the two rarest refuses some (``test_risk_edges`` has each), and many pass."""
     both = pair()
     symbols = instruments()["symbol"].tolist()
-    run(both, mixed_commands(10_000, 7), Operator(7, both, symbols), 0.06, 7, 500)
+    run(both, mixed_commands(10_000, 2), Operator(2, both, symbols), 0.06, 2, 500)
     found = counted(both.verdicts)
     passed = sum(verdict == 0 for verdict in both.verdicts)
     assert passed > 2_000
     assert {bit.name for bit in RiskBit} - set(found) <= {"ARITHMETIC", "LOSS"}, found
+    assert both.parts_traded > 0
 
 
 @pytest.mark.parametrize("seed", range(2))
