@@ -32,6 +32,7 @@ SUBCOMMANDS = {
     "halt": "Halt an instrument of a running venue, or all; cancels are still taken.",
     "journal": "Look into a journal, prove it, mend it, ask it.",
     "kill": "Stop a session, participant, group, instrument or the market; cancel what is open.",
+    "ledger": "Who owns what and who owes what: balances, statements, fees, positions, profits.",
     "limits": "Show or set the limits of a venue's participants and instruments.",
     "replay": "Rebuild the book from a journal alone and compare with what the run recorded.",
     "resume": "Let trade again what was halted or killed; the whole market takes two operators.",

@@ -26,6 +26,7 @@ ip|iproute2|no packet goes over a cable between two interfaces
 ptp4l|linuxptp|no real ptp4l is followed
 chronyd|chrony|no real chronyd is asked
 tshark|tshark|nobody else dissects what sessions send
+hledger|hledger|no other ledger adds up our journal
 END
 }
 wanted() {
