@@ -63,19 +63,19 @@ def judge_profit(row: int, seq_at: int) -> None:
 @kernel
 def judge_margin(row: int, seq_at: int) -> None:
     """Kill who is under its maintenance margin; it is liquidated (``liquidation.py``)."""
-    if load_i64(row + lay.MAINTENANCE_BPS) != 0 and is_under(row):
+    if is_under(row):
         kill(row, lay.KILLED_BY_MARGIN, seq_at)
 
 
 @kernel
 def is_under(row: int) -> bool:
     """Whether equity and credit are less than the maintenance margin of what is held: its share of
-    the initial margin.  Nobody is whose capital is not checked."""
-    credit = load_i64(row + lay.CREDIT)
-    if credit == NO_LIMIT:
+    the initial margin.  Nobody is who has none, or whose capital is not checked."""
+    share, credit = load_i64(row + lay.MAINTENANCE_BPS), load_i64(row + lay.CREDIT)
+    if share == 0 or credit == NO_LIMIT:
         return False
     equity = wide.add(load_i64(row + lay.FUNDED), load_i64(row + lay.PROFIT))
-    share, margined = load_i64(row + lay.MAINTENANCE_BPS), load_i64(row + lay.MARGINED)
+    margined = load_i64(row + lay.MARGINED)
     return wide.product_above(margined, share, wide.add(equity, credit), 10_000) != 0
 
 

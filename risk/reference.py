@@ -280,7 +280,7 @@ class Reference:
 
     def is_under(self, participant: int) -> bool:
         owner = self.participants[participant]
-        if owner.credit == NO_LIMIT:
+        if owner.credit == NO_LIMIT or not owner.maintenance:
             return False
         has = Fraction(cut(self.equity(participant) + owner.credit))
         return has < Fraction(self.margined(participant) * owner.maintenance, 10_000)
@@ -292,7 +292,7 @@ class Reference:
 
     def judge_margin(self, participant: int) -> None:
         owner = self.participants[participant]
-        if owner.maintenance and self.is_under(participant):
+        if self.is_under(participant):
             owner.kill("margin", self.seq)
 
     def _switches(self, c: Any, order: Order) -> dict[RiskBit, Told]:
