@@ -20,6 +20,7 @@ AS_JSON = "openoutcry.json"
 LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 A_LIMIT = "a limit of this user or machine (ulimit -a)"
 SUBCOMMANDS = {
+    "alarms": "Alarms of a venue: watch for them, or write them as rules of Prometheus.",
     "bars": "Bars of what a journal's market traded: a second, a minute, a day.",
     "bench": "Measure on this machine: medians over interleaved rounds, each with its error.",
     "check-book": "Run recorded messages through our matcher; compare its book with the recorded "
@@ -34,6 +35,9 @@ SUBCOMMANDS = {
     "kill": "Stop a session, participant, group, instrument or the market; cancel what is open.",
     "ledger": "Who owns what and who owes what: balances, statements, fees, positions, profits.",
     "limits": "Show or set the limits of a venue's participants and instruments.",
+    "metrics": "Serve the metrics of a venue (FILE), or of every pipeline that runs, until "
+    "Control-C.",
+    "proof": "Prove to each member that its balance is in what the venue says it owes.",
     "replay": "Rebuild the book from a journal alone and compare with what the run recorded.",
     "resume": "Let trade again what was halted or killed; the whole market takes two operators.",
     "rings": "List the rings on this machine: fill, rate, cursors, and who is attached, alive or "

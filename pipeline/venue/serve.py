@@ -166,6 +166,7 @@ class Venue:
             hooks=self._hooks(resume),
             speed_bump_ns=1_000 * file.speed_bump_us,
             spare_cores=file.housekeeping_cores,
+            gateway=file.gateway,
             verify=False,
             wiring=wiring_of(file),
             sessions=self.sessions,
