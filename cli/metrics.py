@@ -1,5 +1,6 @@
 """``outcry metrics``: a running venue as Prometheus metrics."""
 
+import json
 import signal
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from openoutcry.wire.errors import OutcryError
 @click.option("--address", type=Endpoint(), default="127.0.0.1:9464", show_default=True,
               help="Where /metrics is served.")  # fmt: skip
 @click.option("--once", is_flag=True, help="Print the metrics once, and end.")
-def metrics(file: Path | None, address: tuple[str, int], once: bool) -> None:
+@click.option("--grafana", is_flag=True, help="Print a dashboard for Grafana (JSON), and end.")
+def metrics(file: Path | None, address: tuple[str, int], once: bool, grafana: bool) -> None:
     """Serve the metrics of a venue (FILE), or of every pipeline that runs, until Control-C.
 
     \b
@@ -26,6 +28,11 @@ def metrics(file: Path | None, address: tuple[str, int], once: bool) -> None:
     from openoutcry.operations.extra import require_extra
 
     require_extra()
+    if grafana:
+        from openoutcry.operations.dashboard import dashboard
+
+        click.echo(json.dumps(dashboard(), indent=1))
+        return
     from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 
     from openoutcry.operations.metrics import VenueMetrics
