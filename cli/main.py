@@ -46,7 +46,8 @@ SUBCOMMANDS = {
     "run": "Run orders through the whole pipeline and say what happened.",
     "send": "Send orders as UDP packets, listen for the replies, report the round trip.",
     "serve": "Open a venue and keep it open, day after day, until Control-C or SIGTERM.",
-    "settlement": "Say what trades oblige whom to, net it, deliver it against payment.",
+    "settlement": "Obligations, nets, delivery against payment, dividends and splits, from CSV "
+    "files.",
     "top": "Look at running pipelines: rings, stages, durable lag, latency so far.",
     "venue": "Make a venue file, check it, look at the venue (`outcry serve` opens it).",
 }
