@@ -295,11 +295,14 @@ class Fix(Logged):
         kept.log = self.log
         self.numbers.sent, self.numbers.log = kept, self.log
 
-    def on_one_connection(self) -> bool:
-        client = FixClient(
+    def connect(self) -> FixClient:
+        return FixClient(
             "127.0.0.1", self.port, self.name, PASSWORD, target="TEST", numbers=self.numbers,
             next_expected=self.rng.random() < 0.3, prefix=self.name, timeout_s=PATIENCE_S,
         )  # fmt: skip
+
+    def on_one_connection(self) -> bool:
+        client = self.connect()
         try:
             if self.told:
                 self.read_again(client)
@@ -312,12 +315,16 @@ class Fix(Logged):
         wanted = set(self.told)
         client.ask_again(1)
         while wanted:
-            wanted.discard(self.take(client))
+            number = self.take(client)
+            if not number:
+                raise Wrong(f"messages {sorted(wanted)[:9]} do not come again")
+            wanted.discard(number)
 
-    def take(self, client: FixClient) -> int:
-        message = client.next(PATIENCE_S)
+    def take(self, client: FixClient, timeout_s: float = PATIENCE_S) -> int:
+        """Number of the next message; 0: none has come."""
+        message = client.next(timeout_s)
         if message is None:
-            raise Wrong("no answer")
+            return 0
         said = json.loads(json.dumps(what_was_said(message)))
         before = self.told.setdefault(message.sequence, said)
         if before != said:
@@ -342,9 +349,37 @@ class Fix(Logged):
                     old = self.rng.randrange(1, number)
                     client.cancel(f"{self.name}{old}", "GOLD", "12"[old % 2], name=f"X{number}")
                 time.sleep(PAUSE_S)
-            self.take(client)
+            if not self.take(client):
+                raise Wrong("no answer")
             waiting = len(self.unanswered())
         return True
+
+
+class FixCopy(Fix):
+    """Only listens."""
+
+    def trade(self, client: FixClient) -> bool:
+        while not self.stopping:
+            self.take(client, 0.2)
+        return True
+
+    def from_first(self, last: str) -> Iterator[dict[int, str]]:
+        """All messages once more, until the report whose ExecID is ``last``."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                client = self.connect()
+                break
+            except ClientError:  # the connection before is not closed yet
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+        client.ask_again(1)
+        for message in client.messages(PATIENCE_S):
+            yield dict(message.fields)
+            if message.get(17) == last:
+                break
+        client.close()
 
 
 def accepted(said: Any) -> set[str]:
