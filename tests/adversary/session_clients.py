@@ -34,7 +34,7 @@ AHEAD = 10
 PAUSE_S = 0.01
 """Between two orders: a storm is about deaths, not about speed."""
 AGAIN = 256
-"""Packets that are sent once more after a silence: on a machine that is slow all would be a flood."""
+"""Packets that are sent once more after a silence; on a slow machine all would be a flood."""
 PRICE = 10_000
 TOLD, SENT, WORD, NOTE = b"T", b"S", b"W", b"N"
 VERIFIED, DONE, WRONG = "verified", "done", "wrong: "

@@ -204,7 +204,9 @@ class PacketNoise:
         for _ in range(rng.choice((0, 0, 1, 4, 40))):
             name = rng.choice([name for name in ORDER_DTYPE.names if name != "symbol"])
             bits = 8 * ORDER_DTYPE[name].itemsize - (ORDER_DTYPE[name].kind == "i")
-            orders[name][rng.randrange(count)] = rng.choice((rng.randrange(20), rng.getrandbits(bits)))
+            orders[name][rng.randrange(count)] = rng.choice(
+                (rng.randrange(20), rng.getrandbits(bits))
+            )
         orders[-1:]["kind"] = CommandKind.MASS_CANCEL
         orders["symbol"] = b"TIN"
         return orders

@@ -8,8 +8,8 @@ over FIX (session_clients.py).  What is
 killed, and after how many more messages, is drawn from the seed: everything, with its streams or
 without; the processes of the stages; the doorman; a client.  Whoever lost his connection reads his
 stream again from number 1 and compares it with what he wrote down.  After each kill the journal has
-every order that was acknowledged, and none twice.  At a journal's end both drop copies are, event by
-event, what a replay makes of that journal.
+every order that was acknowledged, and none twice.  At a journal's end both drop copies are, event
+by event, what a replay makes of that journal.
 """
 
 import argparse
@@ -366,7 +366,6 @@ class Storm:
         if np.ascontiguousarray(copies).tobytes() != np.ascontiguousarray(events).tobytes():
             raise Violation("the drop copy is not what the journal gives")
 
-
     def check_reports(self, events: np.ndarray) -> None:
         """The reports of FIX's drop copy, from number 1, are what a replay makes of the journal."""
         known: dict[int, list[int]] = {}
@@ -384,8 +383,8 @@ class Storm:
                 raise Violation(f"event {fields[17]} is told as a reject, which it is not")
         if found != wanted:
             differ = [pair for pair in zip(found, wanted, strict=False) if pair[0] != pair[1]]
-            raise Violation(f"the FIX drop copy is not what the journal gives: {len(found)} reports "
-                            f"of {len(wanted)}, {differ[:1]}")  # fmt: skip
+            raise Violation(f"the FIX drop copy is not what the journal gives: {len(found)} "
+                            f"reports of {len(wanted)}, {differ[:1]}")  # fmt: skip
 
 
 ACCOUNTS = {"OUCH 4.2": 1, "OUCH 5.0": 2, "FIX": 3}

@@ -43,8 +43,9 @@ def test_no_port_is_hurt_by_what_comes_in(tmp_path: Path) -> None:
     found = run("session_fuzz.py", tmp_path, "--bytes", "60000", "--seed", "4")
     assert min(found["bytes"].values()) >= 60_000
     streams = [name for name in found["logins"] if name not in WITHOUT_LOGIN]
-    assert len(streams) == 7 and all(found["logins"][name] for name in streams)
-    assert found["participant_orders"] > 20 and found["orders_by_packet"] > 20
+    assert len(streams) == 7
+    assert all(found["logins"][name] for name in streams)
+    assert min(found["participant_orders"], found["orders_by_packet"]) > 20
 
 
 @pytest.mark.long
