@@ -28,7 +28,8 @@ from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 from openoutcry.wire.messages import OUCH42, OUCH50
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 
-PATIENCE_S = 300.0
+PATIENCE_S = 900.0
+"""Silence after which nobody answers any more: a busy machine takes minutes to start a venue."""
 AHEAD = 10
 """Orders that wait for their answers at once."""
 PAUSE_S = 0.01
@@ -91,7 +92,7 @@ class Logged:
 
     def live(self) -> None:
         """Until everything is answered and nothing more is wanted."""
-        self.until = time.monotonic() + PATIENCE_S
+        self.heard()
         while time.monotonic() < self.until:
             try:
                 if self.on_one_connection():
@@ -105,6 +106,9 @@ class Logged:
     def recovered(self) -> None:
         """All that it was ever told has come again."""
         self.log.note(VERIFIED)
+        self.heard()
+
+    def heard(self) -> None:
         self.until = time.monotonic() + PATIENCE_S
 
     def on_one_connection(self) -> bool:
@@ -131,6 +135,7 @@ class SoupBin(Logged):
         self.unanswered.append(number)
 
     def hear(self, body: bytes) -> None:
+        self.heard()
         self.told.append(body)
         number = self.answered(body)
         if number in self.unanswered:
@@ -246,7 +251,7 @@ class Copy(SoupBin):
             if kind != "S":
                 raise OSError("gone")
             self.log.add(TOLD, body)
-            self.told.append(body)
+            self.hear(body)
         return True
 
     def answered(self, body: bytes) -> int:
@@ -327,6 +332,7 @@ class Fix(Logged):
         message = client.next(timeout_s)
         if message is None:
             return 0
+        self.heard()
         said = json.loads(json.dumps(what_was_said(message)))
         before = self.told.get(message.sequence)
         if before is None:
@@ -461,7 +467,7 @@ class Packets(Logged):
             return False
         if not is_sealed(self.key, data):
             raise Wrong("a reply without a tag")
-        self.until = time.monotonic() + PATIENCE_S
+        self.heard()
         for event in np.frombuffer(data[HEADER_BYTES:-TRAILER_BYTES], EVENT_DTYPE):
             body = event.tobytes()
             if self.told.setdefault(event_seq(body), body) != body:

@@ -53,7 +53,7 @@ from openoutcry.replay.events import events_of, starting_point
 from openoutcry.wire.enums import CommandKind, EventKind
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 
-PATIENCE_S = 300.0
+PATIENCE_S = clients.PATIENCE_S
 EPOCH = 25
 """Kills that one journal meets."""
 KEY = bytes(range(32))
