@@ -12,6 +12,7 @@ what it was sent.  Rounds of fuzzing and of quiet alternate: the latencies are o
 
 import argparse
 import contextlib
+import faulthandler
 import json
 import os
 import random
@@ -321,6 +322,7 @@ class Fuzz:
         try:
             self.latencies[when].append(self.calm.trade())
         except AssertionError as error:
+            time.sleep(2.0)  # the supervisor may have something to say of it
             raise Violation(
                 f"the participant's connection ended: {error}; {self.said()}"
             ) from error
@@ -427,15 +429,18 @@ def main() -> None:
     parser.add_argument("--bytes", type=int, default=1_000_000, help="to each port")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="on a disk [default: a temporary one]")
+    parser.add_argument("--keep", action="store_true", help="leave the folder")
     parser.add_argument("--evidence", type=Path, help="JSON file in which this becomes a section")
     given = parser.parse_args()
+    faulthandler.enable(all_threads=False)
     folder = Path(tempfile.mkdtemp(dir=given.folder or "/var/tmp"))
     try:
         found = run_fuzz(folder, given.bytes, given.seed)
     except Violation as error:
         sys.exit(f"VIOLATION: {error}")
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not given.keep:
+            shutil.rmtree(folder, ignore_errors=True)
     if given.evidence:
         add_evidence(given.evidence, "fuzz", found)
     print(json.dumps(found, indent=1))
