@@ -20,6 +20,7 @@ AS_JSON = "openoutcry.json"
 LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 A_LIMIT = "a limit of this user or machine (ulimit -a)"
 SUBCOMMANDS = {
+    "alarms": "Alarms of a venue: watch for them, or write them as rules of Prometheus.",
     "bars": "Bars of what a journal's market traded: a second, a minute, a day.",
     "bench": "Measure on this machine: medians over interleaved rounds, each with its error.",
     "check-book": "Run recorded messages through our matcher; compare its book with the recorded "
@@ -32,7 +33,12 @@ SUBCOMMANDS = {
     "halt": "Halt an instrument of a running venue, or all; cancels are still taken.",
     "journal": "Look into a journal, prove it, mend it, ask it.",
     "kill": "Stop a session, participant, group, instrument or the market; cancel what is open.",
+    "ledger": "Balances, statements, fees, positions and profits of a journal, proven to add up.",
     "limits": "Show or set the limits of a venue's participants and instruments.",
+    "logs": "What a venue has said of itself; --follow goes on with what it says.",
+    "metrics": "Serve the metrics of a venue (FILE), or of every pipeline that runs, until "
+    "Control-C.",
+    "proof": "Proofs of what a venue owes: a Merkle sum tree, verified by each member offline.",
     "replay": "Rebuild the book from a journal alone and compare with what the run recorded.",
     "resume": "Let trade again what was halted or killed; the whole market takes two operators.",
     "rings": "List the rings on this machine: fill, rate, cursors, and who is attached, alive or "
@@ -40,6 +46,8 @@ SUBCOMMANDS = {
     "run": "Run orders through the whole pipeline and say what happened.",
     "send": "Send orders as UDP packets, listen for the replies, report the round trip.",
     "serve": "Open a venue and keep it open, day after day, until Control-C or SIGTERM.",
+    "settlement": "Obligations, nets, delivery against payment, dividends and splits, from CSV "
+    "files.",
     "top": "Look at running pipelines: rings, stages, durable lag, latency so far.",
     "venue": "Make a venue file, check it, look at the venue (`outcry serve` opens it).",
 }

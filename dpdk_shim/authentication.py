@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from openoutcry.dpdk_shim.packets import HEADER_BYTES, MAX_PACKET_BYTES, SENDER_AT, Windows
 from openoutcry.wire.errors import OutcryError
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import (
     copy64,
     load_i64,
@@ -218,6 +218,9 @@ def open_packet(sessions: int, scratch: int, data: int, size_bytes: int, peer: i
     epoch = load_i64(data + packet_bytes)
     if epoch < load_i64(row + ROW_EPOCH):
         return OLD
+    if VERIFY:
+        assert epoch >= load_i64(row + ROW_EPOCH), "a session's epochs only grow"
+        assert (packet_bytes - HEADER_BYTES) % RECORD_BYTES == 0, "a signed packet is of records"
     store_i64(row + ROW_EPOCH, epoch)
     for at in range(HEADER_BYTES, packet_bytes - RECORD_BYTES + 1, RECORD_BYTES):
         store_u16(data + at + PARTICIPANT_AT, number)

@@ -6,7 +6,7 @@ Both stand in the state block (``udp.py``), shared memory that outlives a stage.
 from enum import IntEnum
 
 from openoutcry.dpdk_shim.packets import PacketError
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import load_i64, mul_wrapping, store_i64
 
 
@@ -131,6 +131,9 @@ def find_sender(state: int, name: int, peer: int) -> int:
             if load_i64(state + AT_SENDERS) >= SENDERS_MAX:
                 return 0
             add(state + AT_SENDERS, 1)
+            if VERIFY:
+                assert load_i64(state + AT_SENDERS) <= SENDERS_MAX, "a search meets a free slot"
+                assert name & SENDER_USED != 0, "a name of zero would be a free slot's"
             store_i64(slot + SENDER_ADDRESS_AT, peer)
             store_i64(slot + SENDER_NEXT_AT, 1)
             store_i64(slot + SENDER_FLOOR_AT, 1)
@@ -145,6 +148,9 @@ def is_new(state: int, sender: int, first_seq: int, count: int) -> bool:
     """Hand on these records?  Keeps the sender's window and counts gaps, late comers, doubles."""
     next_seq = load_i64(sender + SENDER_NEXT_AT)
     last = first_seq + count - 1
+    if VERIFY:
+        assert count > 0, "a packet without records is none"
+        assert load_i64(sender + SENDER_FLOOR_AT) <= next_seq, "what is missing lies below the next"
     if first_seq >= next_seq:
         if first_seq - next_seq > MAX_JUMP_RECORDS:
             add(state + AT_JUMP_PACKETS, 1)
@@ -197,11 +203,21 @@ def _insert_range(sender: int, index: int, begin: int, end: int) -> None:
     store_i64(ranges + 16 * index, begin)
     store_i64(ranges + 16 * index + 8, end)
     store_i64(sender + SENDER_RANGE_COUNT_AT, count + 1)
+    if VERIFY:
+        earlier = load_i64(ranges + 16 * index - 8) if index > 0 else 0
+        later = load_i64(ranges + 16 * index + 16) if index < count else end + 1
+        assert begin <= end, "a missing range has a number"
+        assert earlier < begin, "ranges stand in order, and share no number"
+        assert end < later, "on both sides"
+        assert end < load_i64(sender + SENDER_NEXT_AT) or index == count, "it is below the next"
+        assert count < RANGES_MAX, "no more are remembered than there is room for"
 
 
 @kernel
 def _remove_range(sender: int, index: int) -> None:
     count = load_i64(sender + SENDER_RANGE_COUNT_AT) - 1
+    if VERIFY:
+        assert 0 <= index <= count, "only a range that is there goes"
     ranges = sender + SENDER_RANGES_AT
     for at in range(index, count):
         store_i64(ranges + 16 * at, load_i64(ranges + 16 * at + 16))

@@ -46,7 +46,7 @@ from openoutcry.dpdk_shim.packets import (
 from openoutcry.dpdk_shim.refusal import REFUSALS_MAX, write_refusal
 from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.errors import OutcryError
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import (
     copy64,
     epoch_offset_ns,
@@ -220,6 +220,10 @@ def _take_packet(
         store_i64(load_i64(rx_addr + RX_SENDERS) + at, origin)
         store_i64(load_i64(rx_addr + RX_SEQS) + at, first_seq + index)
         kept += 1
+    if VERIFY:
+        assert kept + operators <= count, "no record is counted twice"
+        assert origin <= window.SENDER_SLOTS, "a sender's slot lies in the table"
+        assert load_i64(rx_addr + RX_REFUSED_COUNT) <= REFUSALS_MAX, "as many as have room"
     window.add(state + window.AT_RECORDS, kept)
     window.add(state + window.AT_OPERATOR_RECORDS, operators)
     window.add(state + window.AT_RATE_REFUSED_RECORDS, count - kept - operators)

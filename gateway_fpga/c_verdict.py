@@ -19,7 +19,8 @@ NAMES = (
     *("RATE_BURST_AT", "FIVES_AT", "HEADER_BYTES", "SLOT_BYTES", "HAS_LIMITS"),
     *("CHECKS_PARTICIPANTS", "HAS_RATE", "ROW_MAX_PRICE_AT", "ROW_MIN_QTY_AT", "ROW_MAX_QTY_AT"),
     *("ROW_PRICE_TWOS_AT", "ROW_QTY_TWOS_AT", "ROW_PRICE_FIVES_AT", "ROW_QTY_FIVES_AT"),
-    *("ROW_HALTED_AT", "COLLAR_LOW_AT", "COLLAR_HIGH_AT", "NOTIONAL_AT", "HASH_SHIFT"),
+    *("ROW_HALTED_AT", "COLLAR_LOW_AT", "COLLAR_HIGH_AT", "NOTIONAL_AT", "BY_SIDE_AT"),
+    "HASH_SHIFT",
     *("UNPRICED_WORD", "PRICE_BITS", "ROW_BITS", "TIME_MASK", "KIND_LAST", "SIDE_LAST"),
     *("ORDER_TYPE_LAST", "TIME_IN_FORCE_LAST", "SELF_TRADE_LAST", "SELF_TRADE_SHIFT"),
 )
@@ -114,8 +115,12 @@ static inline unsigned verdict_switched(
         unsigned __int128 price = (unsigned __int128)o->price_ticks;
         if (o->price_ticks > 0) {
             unsigned __int128 scaled = price * VERDICT_COLLAR_ONE;
-            if (scaled < verdict_wide(limits + VERDICT_COLLAR_LOW_AT)
-                || scaled > verdict_wide(limits + VERDICT_COLLAR_HIGH_AT))
+            int is_new = o->kind == OUTCRY_COMMAND_KIND_NEW;
+            int both = verdict_word(limits + VERDICT_BY_SIDE_AT) == 0;
+            int low = both || (is_new && o->side == OUTCRY_SIDE_SELL);
+            int high = both || (is_new && o->side == OUTCRY_SIDE_BUY);
+            if ((low && scaled < verdict_wide(limits + VERDICT_COLLAR_LOW_AT))
+                || (high && scaled > verdict_wide(limits + VERDICT_COLLAR_HIGH_AT)))
                 code |= 1u << OUTCRY_ERROR_BIT_COLLAR;
             if (o->qty_lots > 0
                 && price * (unsigned __int128)o->qty_lots

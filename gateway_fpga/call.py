@@ -1,4 +1,4 @@
-"""Call the Verilated gateway from a kernel, by the address of its batch function."""
+"""Call the Verilated gateway from a kernel, by the addresses of its functions."""
 
 from typing import Any
 
@@ -9,6 +9,11 @@ from numba import extending, types
 intrinsic: Any = extending.intrinsic
 
 I64 = ir.IntType(64)
+THREE = ir.FunctionType(I64, [I64, I64, I64])
+
+
+def _call(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.call(builder.inttoptr(args[0], THREE.as_pointer()), args[1:])
 
 
 @intrinsic
@@ -17,10 +22,13 @@ def call_batch(typingctx: Any, function: Any, handle: Any, orders_addr: Any, cou
 
     ``function`` and ``handle`` are :class:`LiveGateway`'s; returns how many are rejected.
     """
+    return types.int64(*[types.int64] * 4), _call
 
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        kind = ir.FunctionType(I64, [I64, I64, I64])
-        pointer = builder.inttoptr(args[0], kind.as_pointer())
-        return builder.call(pointer, args[1:])
 
-    return types.int64(*[types.int64] * 4), codegen
+@intrinsic
+def call_set(typingctx: Any, function: Any, handle: Any, address: Any, value: Any) -> Any:
+    """``outcry_live_set``: write a register; what it commands has been carried out on return.
+
+    ``function`` and ``handle`` are :class:`LiveGateway`'s ``set_function`` and ``handle``.
+    """
+    return types.int64(*[types.int64] * 4), _call

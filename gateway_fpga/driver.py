@@ -142,6 +142,12 @@ class GatewayDriver:
         self._write_shadow(0)
         self._swap(index)
 
+    def place_of(self, symbol: bytes) -> tuple[int, int]:
+        """Where a symbol's row stands, and its bits: for who writes it past the driver."""
+        self._known(symbol)
+        index = self._index_of[symbol_word(symbol)]
+        return index, row_image(self._rows[index])
+
     def _known(self, symbol: bytes) -> np.void:
         if symbol not in self._instruments:
             raise DeviceError(f"the gateway's table has no symbol {symbol!r}")

@@ -38,7 +38,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.layout import LAYOUT_HASH
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, mul_wrapping, store_i64, store_u16
 from openoutcry.wire.order_types import UNPRICED
@@ -64,6 +64,8 @@ KIND_TIME = int(CommandKind.TIME)
 KIND_PHASE = int(CommandKind.PHASE)
 KIND_RISK = int(CommandKind.RISK)
 KIND_LAST = int(max(CommandKind))
+SIDE_BUY = int(Side.BUY)
+SIDE_SELL = int(Side.SELL)
 SIDE_LAST = int(max(Side))
 ORDER_TYPE_LAST = int(max(OrderType))
 TIME_IN_FORCE_LAST = int(max(TimeInForce))
@@ -153,6 +155,7 @@ ROW_HALTED_AT = 50
 COLLAR_LOW_AT = 0
 COLLAR_HIGH_AT = 16
 NOTIONAL_AT = 32
+BY_SIDE_AT = 48
 
 HASH_MULTIPLIER = -7046029254386353131
 """2**64 over the golden ratio, as int64: consecutive symbols fall far apart."""
@@ -246,7 +249,7 @@ def _row_words(row: dict[str, int]) -> tuple[int, ...]:
 def _limit_words(row: dict[str, int]) -> tuple[int, ...]:
     names = ("collar_low", "collar_high", "notional_limit")
     halves = (half for name in names for half in (row[name] >> 64, row[name] % 2**64))
-    return (*map(_signed, halves), 0, 0)
+    return (*map(_signed, halves), row["by_side"], 0)
 
 
 def _signed(word: int) -> int:
@@ -285,6 +288,8 @@ def applicable_checks(kind: int, order_type: int, symbol: int, rules_addr: int) 
     """Mask of the checks that a command is subject to."""
     row = kind * (kind < MASK_COUNT)
     mask: int = load_u16(rules_addr + MASKS_AT + 2 * row)
+    if VERIFY:
+        assert mask & BIT_KIND != 0, "no command gets by without a kind"
     unpriced = (kind == KIND_NEW) & (order_type < 64) & (UNPRICED_WORD >> (order_type & 63))
     everywhere = ((kind == KIND_MASS_CANCEL) | (kind == KIND_RISK)) & (symbol == 0)
     return mask & ~(unpriced * PRICE_BITS | everywhere * BIT_SYMBOL)
@@ -338,11 +343,15 @@ def wide_below(high: int, low: int, limit_addr: int) -> bool:
 
 
 @kernel
-def beyond_limits(price: int, qty: int, limits_addr: int) -> int:
-    """COLLAR and NOTIONAL of a positive price and quantity, by exact integers."""
+def beyond_limits(price: int, qty: int, new_side: int, limits_addr: int) -> int:
+    """COLLAR and NOTIONAL of a positive price and quantity, by exact integers.  ``new_side``: the
+    side of a new order, 0 of others: of price bands only one end is asked."""
     scaled_high, scaled_low = product_high(price, COLLAR_ONE), mul_wrapping(price, COLLAR_ONE)
     too_low = wide_below(scaled_high, scaled_low, limits_addr + COLLAR_LOW_AT)
     too_high = wide_above(scaled_high, scaled_low, limits_addr + COLLAR_HIGH_AT)
+    both = load_i64(limits_addr + BY_SIDE_AT) == 0
+    too_low &= both | (new_side == SIDE_SELL)
+    too_high &= both | (new_side == SIDE_BUY)
     notional_high, notional_low = product_high(price, qty), mul_wrapping(price, qty)
     too_large = wide_above(notional_high, notional_low, limits_addr + NOTIONAL_AT)
     return (too_low | too_high) * BIT_COLLAR | ((qty > 0) & too_large) * BIT_NOTIONAL
@@ -361,6 +370,13 @@ def over_rate(word_addr: int, now_ns: int, rules_addr: int) -> bool:
     refused: bool = bucket > now_ns + load_i64(rules_addr + RATE_BURST_AT)
     if not refused:
         store_i64(word_addr, (max(bucket, now_ns) + interval) | (word & SIGN))
+    if VERIFY:
+        after = load_i64(word_addr)
+        most = now_ns + load_i64(rules_addr + RATE_BURST_AT) + interval
+        assert (after ^ word) & SIGN == 0, "a rate switches nobody on or off"
+        assert after & MAX_VALUE >= bucket, "a bucket's time only goes on"
+        assert refused or after & MAX_VALUE <= most, "nobody is ahead by more than the burst"
+        assert not refused or after == word, "what is refused takes no place"
     return refused
 
 
@@ -374,7 +390,8 @@ def switched_checks(order_addr: int, row: int, mask: int, rules_addr: int) -> in
         price: int = load_i64(order_addr + PRICE_AT)
         if price > 0:
             limits = row + load_i64(rules_addr + LIMITS_AT)
-            code |= beyond_limits(price, load_i64(order_addr + QTY_AT), limits)
+            new_side = load_u8(order_addr + SIDE_AT) * (load_u8(order_addr + KIND_AT) == KIND_NEW)
+            code |= beyond_limits(price, load_i64(order_addr + QTY_AT), new_side, limits)
         code |= load_u8(row + ROW_HALTED_AT) * BIT_HALTED
     participant: int = load_u16(order_addr + PARTICIPANT_AT)
     outside = participant >= PARTICIPANTS
@@ -405,6 +422,11 @@ def validate(order_addr: int, rules_addr: int) -> int:
     aux = load_i64(order_addr + AUX_AT)
     participant = load_u16(order_addr + PARTICIPANT_AT)
     row = find_row(symbol, rules_addr)
+    if VERIFY:
+        assert load_i64(row) in (symbol, 0), "the rules are the symbol's, or nobody's"
+        assert load_i64(row) == 0 or load_i64(row + ROW_MIN_QTY_AT) <= load_i64(
+            row + ROW_MAX_QTY_AT
+        ), "an instrument has a quantity that may be traded"
 
     below_limit = qty < load_i64(row + ROW_MIN_QTY_AT)
     above_limit = qty > load_i64(row + ROW_MAX_QTY_AT)
@@ -448,6 +470,8 @@ def validate_batch(orders_addr: int, count: int, rules_addr: int) -> int:
         code = validate(order, rules_addr)
         store_u16(order + ERROR_CODE_AT, code)
         rejected += code != 0
+        if VERIFY:
+            assert load_u16(order + ERROR_CODE_AT) == code, "a verdict fits its field"
     return rejected
 
 

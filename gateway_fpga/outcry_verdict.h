@@ -31,6 +31,7 @@
 #define VERDICT_COLLAR_LOW_AT 0
 #define VERDICT_COLLAR_HIGH_AT 16
 #define VERDICT_NOTIONAL_AT 32
+#define VERDICT_BY_SIDE_AT 48
 #define VERDICT_HASH_SHIFT 40
 #define VERDICT_UNPRICED_WORD INT64_C(868)
 #define VERDICT_PRICE_BITS 3331
@@ -135,8 +136,12 @@ static inline unsigned verdict_switched(
         unsigned __int128 price = (unsigned __int128)o->price_ticks;
         if (o->price_ticks > 0) {
             unsigned __int128 scaled = price * VERDICT_COLLAR_ONE;
-            if (scaled < verdict_wide(limits + VERDICT_COLLAR_LOW_AT)
-                || scaled > verdict_wide(limits + VERDICT_COLLAR_HIGH_AT))
+            int is_new = o->kind == OUTCRY_COMMAND_KIND_NEW;
+            int both = verdict_word(limits + VERDICT_BY_SIDE_AT) == 0;
+            int low = both || (is_new && o->side == OUTCRY_SIDE_SELL);
+            int high = both || (is_new && o->side == OUTCRY_SIDE_BUY);
+            if ((low && scaled < verdict_wide(limits + VERDICT_COLLAR_LOW_AT))
+                || (high && scaled > verdict_wide(limits + VERDICT_COLLAR_HIGH_AT)))
                 code |= 1u << OUTCRY_ERROR_BIT_COLLAR;
             if (o->qty_lots > 0
                 && price * (unsigned __int128)o->qty_lots

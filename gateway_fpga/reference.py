@@ -97,6 +97,11 @@ class ReferenceGateway:
             distance = Fraction(abs(price_ticks - reference), reference)
             if distance > Fraction(limits.collar_bps, 10_000):
                 wrong.add(ErrorBit.COLLAR)
+        if order["kind"] == CommandKind.NEW:
+            if order["side"] == Side.SELL and price_ticks < limits.lowest_sell_ticks:
+                wrong.add(ErrorBit.COLLAR)
+            if order["side"] == Side.BUY and price_ticks > limits.highest_buy_ticks:
+                wrong.add(ErrorBit.COLLAR)
         if qty_lots > 0 and price_ticks * qty_lots > limits.notional_limit:
             wrong.add(ErrorBit.NOTIONAL)
         return wrong

@@ -34,16 +34,30 @@ class Limits:
     """One symbol's limits beyond its instrument row.
 
     A ``collar_bps`` of 0 is no collar; otherwise prices further than that many basis points from
-    ``reference_price_ticks`` fail.  ``notional_limit`` is the highest price times quantity.
+    ``reference_price_ticks`` fail.  ``notional_limit`` is the highest price times quantity.  Price
+    bands stand in a collar's place: new sells fail below ``lowest_sell_ticks``, new buys above
+    ``highest_buy_ticks``.
     """
 
     reference_price_ticks: int = 0
     collar_bps: int = 0
     notional_limit: int = NO_NOTIONAL_LIMIT
     halted: bool = False
+    lowest_sell_ticks: int = 0
+    highest_buy_ticks: int = MAX_VALUE
+
+    @property
+    def banded(self) -> bool:
+        return self.lowest_sell_ticks > 0 or self.highest_buy_ticks < MAX_VALUE
 
     def __post_init__(self) -> None:
         _within("collar_bps", self.collar_bps, 0, 65_535)
+        _within("lowest_sell_ticks", self.lowest_sell_ticks, 0, MAX_VALUE)
+        _within("highest_buy_ticks", self.highest_buy_ticks, 0, MAX_VALUE)
+        if self.collar_bps and self.banded:
+            raise SettingsError(
+                "gateway settings collar_bps and price bands: a symbol has one of them"
+            )
         _within("notional_limit", self.notional_limit, 0, NO_NOTIONAL_LIMIT)
         lowest = 1 if self.collar_bps else 0
         _within("reference_price_ticks", self.reference_price_ticks, lowest, MAX_VALUE)
@@ -99,18 +113,23 @@ def row_values(instrument: np.void, limits: Limits) -> dict[str, int]:
     price_twos, price_fives = factors(checked_price_step(instrument))
     qty_twos, qty_fives = factors(int(instrument["qty_step_lots"]))
     reference, bps = limits.reference_price_ticks, limits.collar_bps
+    low = max(0, reference * (COLLAR_ONE - bps)) if bps else 0
+    high = reference * (COLLAR_ONE + bps) if bps else NO_COLLAR_HIGH
+    if limits.banded:
+        low, high = limits.lowest_sell_ticks * COLLAR_ONE, limits.highest_buy_ticks * COLLAR_ONE
     return {
         "symbol": symbol_word(bytes(instrument["symbol"])),
         "max_price_ticks": int(instrument["max_price_ticks"]),
         "min_qty_lots": int(instrument["min_qty_lots"]),
         "max_qty_lots": int(instrument["max_qty_lots"]),
-        "collar_low": max(0, reference * (COLLAR_ONE - bps)) if bps else 0,
-        "collar_high": reference * (COLLAR_ONE + bps) if bps else NO_COLLAR_HIGH,
+        "collar_low": low,
+        "collar_high": high,
         "notional_limit": limits.notional_limit,
         "price_twos": price_twos,
         "price_fives": price_fives,
         "qty_twos": qty_twos,
         "qty_fives": qty_fives,
+        "by_side": int(limits.banded),
         "halted": int(limits.halted),
     }
 

@@ -129,6 +129,12 @@ def digest(block: Any) -> bytes:
     return blake3(block).digest()
 
 
+def checksum_of(block: Any) -> int:
+    """What a block's header says of its own bytes."""
+    checksum: int = _CRC.unpack_from(block, _CRC_OFFSET)[0]
+    return checksum
+
+
 def padded(size_bytes: int) -> int:
     """``size_bytes`` rounded up to whole sectors."""
     return -(-size_bytes // ALIGN) * ALIGN

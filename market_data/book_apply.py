@@ -7,7 +7,7 @@ error, and neither it nor anything behind it is taken in.
 import openoutcry.market_data.book_state as b
 from openoutcry.wire.big_endian import load_any64, load_be16, load_be32, load_be64
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
-from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
     add_wrapping,
     load_i64,
@@ -75,6 +75,10 @@ def enter(state: int, ref: int, locate: int, is_buy: int, price: int, shares: in
     store_i64(at + b.TOTAL, load_i64(at + b.TOTAL) + shares)
     store_i64(at + b.COUNT, load_i64(at + b.COUNT) + 1)
     store_i64(state + b.OPEN, load_i64(state + b.OPEN) + 1)
+    if VERIFY:
+        assert load_i64(state + b.OPEN) <= load_i64(state + b.ORDERS_USED), "a row for each order"
+        assert (last == 0) == (load_i64(at + b.COUNT) == 1), "the first of a queue is alone"
+        assert load_i64(at + b.TOTAL) >= shares, "a level's total has its orders' in it"
     return 1
 
 
@@ -106,6 +110,10 @@ def leave(state: int, entry: int) -> None:
     store_i64(at + b.TOTAL, load_i64(at + b.TOTAL) - load_u32(row + b.SHARES))
     count = load_i64(at + b.COUNT) - 1
     store_i64(at + b.COUNT, count)
+    if VERIFY:
+        assert load_i64(state + b.OPEN) > 0, "an order that leaves was counted"
+        assert (count == 0) == (load_i64(at + b.FIRST) == 0), "no orders, no queue"
+        assert (count == 0) == (load_i64(at + b.TOTAL) == 0), "no orders, no shares"
     if count == 0:
         b.drop_level(state, level)
     b.take_out(load_i64(state + b.ORDER_TABLE), load_i64(state + b.ORDER_MASK), entry)
@@ -127,6 +135,8 @@ def take_off(state: int, entry: int, shares: int) -> int:
     store_u32(row + b.SHARES, left)
     at = b.level_row(state, load_u32(row + b.LEVEL))
     store_i64(at + b.TOTAL, load_i64(at + b.TOTAL) - shares)
+    if VERIFY:
+        assert load_i64(at + b.TOTAL) >= left, "a level's total has its orders' in it"
     return 1
 
 

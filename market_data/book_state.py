@@ -3,7 +3,7 @@
 Rows are named by their numbers, from 1, so that a larger memory takes them over as they stand.
 """
 
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import load_i64, load_u32, mul_wrapping, store_i64, store_u32
 
 (
@@ -80,6 +80,10 @@ def place_of(table: int, mask: int, key: int) -> int:
 def take_out(table: int, mask: int, entry: int) -> None:
     """Free an entry; what was pushed aside by it moves back."""
     hole = (entry - table) // ENTRY_BYTES
+    if VERIFY:
+        gone = load_i64(entry)
+        assert gone != 0, "a free entry has no key to take out"
+        assert 0 <= hole <= mask, "the entry lies in the table"
     at = (hole + 1) & mask
     key = load_i64(table + ENTRY_BYTES * at)
     while key != 0:
@@ -91,6 +95,8 @@ def take_out(table: int, mask: int, entry: int) -> None:
         at = (at + 1) & mask
         key = load_i64(table + ENTRY_BYTES * at)
     store_i64(table + ENTRY_BYTES * hole, 0)
+    if VERIFY:
+        assert load_i64(place_of(table, mask, gone)) == 0, "what is taken out is found no more"
 
 
 @kernel
@@ -162,6 +168,11 @@ def new_level(state: int, key: int, entry: int) -> int:
     best = best_of(state, key)
     better = sought(state, key)
     worse = load_i64(level_row(state, better) + WORSE) if better != 0 else load_i64(best)
+    if VERIFY:
+        is_bid = key & SIDE_BIT != 0
+        assert number <= load_i64(state + LEVEL_CAPACITY), "a level for each order at most"
+        assert better == 0 or (load_i64(level_row(state, better) + KEY) > key) == is_bid
+        assert worse == 0 or (load_i64(level_row(state, worse) + KEY) < key) == is_bid
     store_i64(row + BETTER, better)
     store_i64(row + WORSE, worse)
     if better != 0:
@@ -181,6 +192,10 @@ def drop_level(state: int, number: int) -> None:
     row = level_row(state, number)
     key = load_i64(row + KEY)
     better, worse = load_i64(row + BETTER), load_i64(row + WORSE)
+    if VERIFY:
+        assert load_i64(row + COUNT) == 0, "a level that goes has no order"
+        assert load_i64(row + TOTAL) == 0, "and no shares"
+        assert load_i64(row + FIRST) == 0, "and its queue is empty"
     if better != 0:
         store_i64(level_row(state, better) + WORSE, worse)
     else:

@@ -8,7 +8,7 @@ filled again) is told of first.  ``reference.py`` says the same slowly.
 import openoutcry.market_data.state as s
 from openoutcry.market_data import say
 from openoutcry.wire.enums import EventFlag, EventKind, Phase
-from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_i64, store_u8
 from openoutcry.wire.records import EVENT, RECORD_BYTES
 
@@ -79,6 +79,10 @@ def show_no_more(state: int, row: int, out: int) -> int:
 @kernel
 def forget(state: int, row: int) -> None:
     """The public knows no such order any more."""
+    if VERIFY:
+        pending = load_u8(row + s.FLAGS_AT) & s.PENDING
+        assert load_i64(row + s.REF) != 0, "the public knew it"
+        assert pending == 0 or load_i64(state + s.MOVING_COUNT) > 0, "what moves was counted"
     if load_u8(row + s.FLAGS_AT) & s.PENDING:
         store_i64(state + s.MOVING_COUNT, load_i64(state + s.MOVING_COUNT) - 1)
     store_i64(row + s.REF, 0)
@@ -100,6 +104,9 @@ def tell(state: int, row: int, out: int) -> int:
         out = say.replace(state, out, row, reference, shares)
     else:
         out = say.add(state, out, row, reference, shares)
+    if VERIFY:
+        assert reference != load_i64(row + s.REF), "a new place has a new number"
+        assert shares <= load_i64(row + s.LEAVES), "no more is shown than is open"
     store_i64(row + s.REF, reference)
     store_i64(row + s.SHOWN, shares)
     store_i64(row + s.SHOWN_PRICE, load_i64(row + s.PRICE))
@@ -156,6 +163,8 @@ def shrink(state: int, row: int, out: int) -> int:
         return out
     if now == 0:
         return show_no_more(state, row, out)
+    if VERIFY:
+        assert load_i64(row + s.REF) != 0, "only what is displayed shows less"
     out = say.cancel(state, out, row, shown - now)
     store_i64(row + s.SHOWN, now)
     return out
@@ -192,6 +201,9 @@ def trade(state: int, row: int, event: int, out: int) -> int:
     else:
         out = say.executed_at(state, out, row, qty, load_i64(event + _SEQ), price, 1)
     shown = load_i64(row + s.SHOWN) - qty
+    if VERIFY:
+        assert qty > 0, "a trade has lots"
+        assert shown >= 0, "no more trades than is shown"
     store_i64(row + s.SHOWN, shown)
     if shown == 0:
         forget(state, row)
@@ -476,6 +488,9 @@ def encode(
                 out = tell(state, load_i64(state + s.PENDING_FIRST), out)
             elif load_i64(state + s.PENDING_COUNT) > 1:
                 out = tell_all(state, 0, out)
+            if VERIFY:
+                assert load_i64(state + s.PENDING_COUNT) == 0, "behind a command all is told"
+                assert load_i64(state + s.MOVING_COUNT) == 0, "and nothing is where it was"
         if load_i64(state + s.ERROR) != 0:
             store_i64(state + s.ERROR_SEQ, seq)
             return out

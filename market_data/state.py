@@ -5,7 +5,7 @@ A header, a row an instrument, a row an open order (displayed or not), and a has
 ``REF``, ``SHOWN`` and ``SHOWN_PRICE`` of a row, the rest is what the next event needs.
 """
 
-from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
     add_wrapping,
     load_i64,
@@ -110,6 +110,8 @@ def find(state: int, instrument: int, order_id: int) -> int:
 @kernel
 def insert(state: int, instrument: int, order_id: int, side: int) -> int:
     """Address of a new order's row, 0 if there is no room.  Row 0 stands for none."""
+    if VERIFY:
+        assert find(state, instrument, order_id) == 0, "an order is open once"
     number = load_i64(state + FREE)
     rows = load_i64(state + ROWS)
     if number != 0:
@@ -125,6 +127,10 @@ def insert(state: int, instrument: int, order_id: int, side: int) -> int:
         place = (place + 1) & mask
     store_u32(table + 4 * place, number)
     row = rows + ROW_BYTES * number
+    if VERIFY:
+        assert number <= load_i64(state + USED), "a free row was used before"
+        assert load_i64(row + REF) == 0, "of a free row the public knows nothing"
+        assert load_u8(row + FLAGS_AT) & PENDING == 0, "a free row is on no list"
     store_i64(row + ORDER_ID, order_id)
     store_i64(row + WORD, instrument | side << 16)
     for at in range(PRICE, SLICE, 8):
@@ -138,6 +144,10 @@ def remove(state: int, row: int) -> None:
     table, mask = load_i64(state + TABLE), load_i64(state + TABLE_MASK)
     rows = load_i64(state + ROWS)
     number = (row - rows) // ROW_BYTES
+    if VERIFY:
+        instrument, order_id = load_u16(row + INSTRUMENT_AT), load_i64(row + ORDER_ID)
+        assert find(state, instrument, order_id) == row, "an order goes once"
+        assert load_u8(row + FLAGS_AT) & PENDING == 0, "what is to be told of is not forgotten"
     hole = place_of(state, load_u16(row + INSTRUMENT_AT), load_i64(row + ORDER_ID))
     while load_u32(table + 4 * hole) != number:
         hole = (hole + 1) & mask
@@ -155,6 +165,8 @@ def remove(state: int, row: int) -> None:
     store_i64(row + REF, 0)
     store_i64(row + PLACED, load_i64(state + FREE))
     store_i64(state + FREE, number)
+    if VERIFY:
+        assert find(state, instrument, order_id) == 0, "what is taken out is found no more"
 
 
 # Orders that will be told of at the end of the command: a list by PLACED.
@@ -168,6 +180,12 @@ def unlink(state: int, row: int) -> None:
         return
     store_u8(row + FLAGS_AT, flags & ~(PENDING | RENEWED))
     before, behind = load_i64(row + PREVIOUS), load_i64(row + NEXT)
+    if VERIFY:
+        following = load_i64(before + NEXT) if before != 0 else load_i64(state + PENDING_FIRST)
+        preceding = load_i64(behind + PREVIOUS) if behind != 0 else load_i64(state + PENDING_LAST)
+        assert following == row, "the list leads to it forwards"
+        assert preceding == row, "and backwards"
+        assert load_i64(state + PENDING_COUNT) > 0, "what is on the list was counted"
     if before != 0:
         store_i64(before + NEXT, behind)
     else:
@@ -184,6 +202,11 @@ def unlink(state: int, row: int) -> None:
 @kernel
 def link(state: int, row: int, flags: int) -> None:
     """Put an order on the list, behind all that were placed before it."""
+    if VERIFY:
+        is_empty = load_i64(state + PENDING_FIRST) == 0
+        assert load_u8(row + FLAGS_AT) & PENDING == 0, "an order is on the list once"
+        assert (load_i64(state + PENDING_LAST) == 0) == is_empty, "both ends or none"
+        assert (load_i64(state + PENDING_COUNT) == 0) == is_empty, "an empty list counts none"
     before = load_i64(state + PENDING_LAST)
     while before != 0 and load_i64(before + PLACED) > load_i64(row + PLACED):
         before = load_i64(before + PREVIOUS)

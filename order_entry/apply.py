@@ -20,7 +20,7 @@ from openoutcry.order_entry.fix.refusals import Refusal as FixRefusal
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, CommandKind, EventKind
 from openoutcry.wire.indirect import _call, intrinsic
-from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
     add_wrapping,
     load_i64,
@@ -122,6 +122,11 @@ def apply_command(hall: int, order: int, note: int) -> None:
     flags = load_u8(note + n.FLAGS)
     index = load_u16(note + n.SESSION)
     session = block_of(hall, index)
+    if VERIFY:
+        participant = load_i64(session + s.PARTICIPANT)
+        assert 1 <= index <= load_i64(hall + h.SESSION_COUNT), "the note is a session's"
+        assert load_i64(session + s.INDEX) == index, "a block knows which session it is"
+        assert load_u16(order + ORDER_PARTICIPANT) == participant, "nobody acts for somebody else"
     if flags & n.FLAG_INTERNAL:
         message = load_u8(note + n.MESSAGE)
         if message in (n.LOGGED_IN, n.LOST):
@@ -144,6 +149,8 @@ def apply_command(hall: int, order: int, note: int) -> None:
     table = load_i64(hall + h.TOKENS)
     rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
     if flags & n.FLAG_NEW_ROW:
+        if VERIFY:
+            assert number > load_i64(hall + h.LAST_NUMBER), "order numbers are counted up"
         replaced = 0
         if load_u8(order + ORDER_KIND) == REPLACE:
             replaced = t.number_of(table, index, note + n.ORIG)
@@ -168,6 +175,8 @@ def remember(hall: int, order: int, note: int) -> None:
 def begin_day(hall: int) -> None:
     """What came before was of days before: of their tokens only open orders' are still taken, and
     OUCH 5.0's numbers go on above theirs."""
+    if VERIFY:
+        assert load_i64(hall + h.DAY_BEGUN) == 0, "a day begins once"
     store_i64(hall + h.DAY_BEGUN, 1)
     for index in range(1, load_i64(hall + h.SESSION_COUNT) + 1):
         one = block_of(hall, index)
@@ -214,6 +223,13 @@ def fill_row(hall: int, session: int, row: int, replaced: int, order: int, note:
         store_u16(row + r.INSTRUMENT, load_i64(instrument + s.SYMBOL_INSTRUMENT))
     rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
     old = r.find_row(rows, mask, replaced)
+    if VERIFY:
+        own_id = r.ORDER_BIT | load_i64(row + r.NUMBER)
+        is_new = load_u8(order + ORDER_KIND) == NEW
+        assert not is_new or load_i64(order + ORDER_ID) == own_id, "an order is known by its row"
+        assert not is_new or replaced == 0, "a new order replaces none"
+        assert replaced < load_i64(row + r.NUMBER), "what is replaced was there before"
+        assert old == 0 or load_u16(old + r.SESSION) == load_u16(row + r.SESSION), "one's own"
     if old != 0:
         store_u8(row + r.SIDE, load_u8(old + r.SIDE))
         store_u8(row + r.ORDER_TYPE, load_u8(old + r.ORDER_TYPE))
@@ -250,6 +266,10 @@ def apply_event(hall: int, codecs: int, event: int, order: int, note: int, rx_ts
         session = block_of(hall, load_u16(note + n.SESSION))
         return tell(hall, codecs, session, event, row, note, rx_ts_ns)
     session = block_of(hall, load_u16(row + r.SESSION))
+    if VERIFY:
+        participant = load_i64(session + s.PARTICIPANT)
+        assert load_i64(row + r.ORDER_ID) == load_i64(event + EVENT_ID), "the row is the order's"
+        assert load_u16(event + EVENT_PARTICIPANT) == participant, "nobody hears of others' orders"
     mine = note if own and is_about(hall, event, row, note) else 0
     update_row(hall, row, event)
     if mine != 0 and load_u8(event + EVENT_KIND) == REJECTED:
@@ -305,6 +325,9 @@ def update_row(hall: int, row: int, event: int) -> None:
     """The order as of this event."""
     kind = load_u8(event + EVENT_KIND)
     leaves = load_i64(event + EVENT_LEAVES)
+    if VERIFY:
+        assert load_u8(row + r.STATE) != r.FREE, "an event is about an order that was sent"
+        assert kind != FILLED or load_i64(event + EVENT_QTY) > 0, "a fill has lots"
     if kind == REJECTED:
         if load_u8(row + r.STATE) == r.SENT:
             end_row(hall, row)
@@ -326,6 +349,11 @@ def update_row(hall: int, row: int, event: int) -> None:
             store_u8(row + r.STATE, r.OPEN)
         elif leaves == 0:
             end_row(hall, row)
+        if VERIFY:
+            cum, qty = load_i64(row + r.CUM), load_i64(row + r.QTY)
+            assert leaves >= 0, "no order is short of lots"
+            assert cum + leaves <= qty, "executed and open lots are no more than were asked for"
+            assert leaves > 0 or load_u8(row + r.STATE) != r.SENT, "what is over is not under way"
 
 
 @kernel_outlined
@@ -339,6 +367,9 @@ def end_row(hall: int, row: int) -> None:
     if is_current:
         if root != 0:
             store_u8(root + r.STATE, r.DONE)
+        if VERIFY:
+            block = block_of(hall, load_u16(row + r.SESSION))
+            assert load_i64(block + s.OPEN_ORDERS) > 0, "an order that ends was counted"
         add(block_of(hall, load_u16(row + r.SESSION)) + s.OPEN_ORDERS, -1)
 
 
@@ -421,6 +452,8 @@ def tell_open_orders(
 def put_out(hall: int, session: int, out: int, size: int, event_seq: int) -> int:
     """Put what was encoded behind a packet's header at ``out`` into the session's stream, if it is
     of this day.  FIX has no packets: a message's header comes when it is sent."""
+    if VERIFY:
+        assert size <= ROOM, "an encoder keeps to its room"
     if size <= 0 or load_i64(hall + h.DAY_BEGUN) == 0:
         return 0
     if is_fix(load_i64(session + s.PROTOCOL)):

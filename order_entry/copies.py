@@ -14,7 +14,7 @@ from openoutcry.order_entry import session as s
 from openoutcry.order_entry.fix import drop_copy as fix_drop_copy
 from openoutcry.order_entry.fix import words as fix_words
 from openoutcry.order_entry.spec import Protocol
-from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
     add_wrapping,
     load_i64,
@@ -81,6 +81,9 @@ def copy_event(hall: int, codecs: int, event: int, note: int, rx_ts_ns: int) -> 
             else:
                 sender = causer
     out = codecs + a.CODEC_BYTES * a.CODECS
+    if VERIFY:
+        assert sender == 0 or load_i64(sender + s.PARTICIPANT) == who, "a copy names its own sender"
+        assert copies >> load_i64(hall + h.COPY_COUNT) == 0, "a copy for each bit"
     size = drop_copy.write_copy(event, row, note, sender, rx_ts_ns, out + soupbin.HEADER_BYTES)
     for place in range(load_i64(hall + h.COPY_COUNT)):
         if copies >> place & 1:
@@ -123,6 +126,9 @@ def report_event(hall: int, codecs: int, event: int, order: int, note: int, rx_t
             named = r.find_row(load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK), number)
     if row != 0 and load_u8(row + r.PROTOCOL) != PACKETS:
         sender = a.block_of(hall, load_u16(row + r.SESSION))
+    if VERIFY:
+        assert sender == 0 or load_i64(sender + s.PARTICIPANT) == who, "a copy names its own sender"
+        assert note == 0 or sender != 0, "a note has a sender"
     size = 0
     for place in range(load_i64(hall + h.COPY_COUNT)):
         if copies >> place & 1 == 0:
@@ -160,6 +166,11 @@ def row_of_sums(hall: int, event: int, row: int) -> int:
         store_i64(entry + sums.CUM_VALUE, add_wrapping(load_i64(entry + sums.CUM_VALUE), value))
     elif kind == a.REPLACED:
         store_i64(entry + sums.QTY, load_i64(entry + sums.CUM) + leaves)
+    if VERIFY:
+        assert load_i64(entry + sums.KEY) == ~order_id, "the entry is the order's"
+        whole, done = load_i64(entry + sums.QTY), load_i64(entry + sums.CUM)
+        assert done >= 0, "what is executed only grows"
+        assert done + leaves <= whole, "executed and open lots are no more than were asked for"
     for offset in range(0, r.ROW_BYTES, 8):
         store_i64(row + offset, 0)
     store_i64(row + r.ORDER_ID, order_id)
@@ -204,6 +215,11 @@ def apply_batch(
             lane_seq = load_i64(hall + h.LANE_SEQ) + 1
             store_i64(hall + h.LANE_SEQ, lane_seq)
         seq = load_i64(order + a.ORDER_SEQ)
+        if VERIFY:
+            earlier = load_i64(order - 64 + a.ORDER_SEQ) if index > 0 else 0
+            cause = load_i64(events + 64 * at + a.EVENT_CAUSE) if at < event_count else seq
+            assert seq > earlier, "commands come in sequence"
+            assert cause >= seq, "an event comes behind its own command"
         while at < event_count and load_i64(events + 64 * at + a.EVENT_CAUSE) == seq:
             event = events + 64 * at
             if load_i64(event + a.EVENT_SEQ) <= last_event:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import (
     copy64,
     load_i64,
@@ -115,6 +115,10 @@ def pack_notes(
             store_u8(at, bytes_mask)
             at = body
         store_u16(head, changed)
+        if VERIFY:
+            assert session <= sessions, "a note is a session's"
+            assert changed >> WORDS == 0, "a bit of the mask for each word"
+            assert at - head <= MAX_PACKED - 2, "a note takes no more than was said"
         copy64(before, note)
         copy64(before + 64, note + 64)
     return at - out
@@ -147,6 +151,8 @@ def unpack_notes(packed: int, size: int, count: int, previous: int, sessions: in
                         return -1
                     store_u8(note + 8 * word + byte, load_u8(at))
                     at += 1
+        if VERIFY:
+            assert at <= end, "nothing is read beyond the end"
         copy64(before, note)
         copy64(before + 64, note + 64)
     return 0 if at == end else -1

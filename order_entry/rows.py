@@ -13,8 +13,8 @@ however far the one runs ahead of the other.
 
 import numpy as np
 
-from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, load_u8, store_i64
+from openoutcry.wire.kernel import VERIFY, kernel
+from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_i64
 
 ROW_BYTES = 256
 ROW_DTYPE = np.dtype(
@@ -87,6 +87,10 @@ def next_number(rows: int, mask: int, last: int, told: int) -> int:
 def take_row(rows: int, mask: int, number: int) -> int:
     """Make the row of ``number`` an empty one, and say its number; returns its address."""
     row = row_of(rows, mask, number)
+    if VERIFY:
+        assert number > 0, "order numbers begin at 1"
+        assert number > load_i64(row + NUMBER), "numbers are counted up: a row's only grow"
+        assert not is_live(row), "a live order keeps its row"
     for offset in range(0, ROW_BYTES, 8):
         store_i64(row + offset, 0)
     store_i64(row + NUMBER, number)
@@ -113,4 +117,9 @@ def current_row(rows: int, mask: int, order_id: int) -> int:
     current = load_i64(root + CURRENT)
     if current == 0:
         return root
-    return find_row(rows, mask, current)
+    row = find_row(rows, mask, current)
+    if VERIFY:
+        assert current > load_i64(root + NUMBER), "an order's later rows have higher numbers"
+        assert row == 0 or load_i64(row + ORDER_ID) == order_id, "its current row is the order's"
+        assert row == 0 or load_u16(row + SESSION) == load_u16(root + SESSION), "nobody else's"
+    return row

@@ -19,7 +19,7 @@ import numpy as np
 from blake3 import blake3
 
 from openoutcry.wire import OutcryError
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import load_i64, load_u8, store_i64, store_release, store_u8
 
 HEADER_BYTES = 4096
@@ -95,6 +95,11 @@ def append(stream: int, message: int, size: int, event_seq: int) -> int:
     number = load_i64(stream + HEAD) + 1
     begin = entry_end(stream, number - 1)
     at = data_address(stream) + begin
+    if VERIFY:
+        assert number - 1 <= load_i64(stream + COUNT), "the head is an entry that is there"
+        assert begin <= load_i64(stream + DATA_BYTES), "the entries end within the data"
+        assert size > 0, "every entry has bytes: its end says where it begins"
+        assert event_seq >= entry_event(stream, number - 1), "a stream tells events in order"
     if number <= load_i64(stream + COUNT):
         if (
             entry_end(stream, number) == begin + size
@@ -107,6 +112,8 @@ def append(stream: int, message: int, size: int, event_seq: int) -> int:
         store_release(stream + COUNT, number - 1)
     if number >= load_i64(stream + ENTRIES) or begin + size > load_i64(stream + DATA_BYTES):
         return 0
+    if VERIFY:
+        assert load_i64(stream + COUNT) == number - 1, "no entry that is there is written over"
     copy_bytes(at, message, size)
     entry = stream + HEADER_BYTES + ENTRY_BYTES * number
     store_i64(entry + ENTRY_END, begin + size)

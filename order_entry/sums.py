@@ -5,7 +5,7 @@ it.  An order that is over is taken out, and what stands behind it moves up, so 
 passes over a grave.
 """
 
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import load_i64, mul_wrapping, store_i64
 
 ENTRY_BYTES = 32
@@ -36,6 +36,9 @@ def find(table: int, mask: int, order_id: int) -> int:
 @kernel
 def put(entry: int, order_id: int, qty: int) -> None:
     """A free entry is an order's from here on."""
+    if VERIFY:
+        assert load_i64(entry + KEY) in (0, ~order_id), "an entry has one order"
+        assert ~order_id != 0, "the key of nobody is no order's"
     store_i64(entry + KEY, ~order_id)
     store_i64(entry + QTY, qty)
     store_i64(entry + CUM, 0)
@@ -47,6 +50,10 @@ def remove(table: int, mask: int, entry: int) -> None:
     """The order is over."""
     hole = (entry - table) // ENTRY_BYTES
     place = hole
+    if VERIFY:
+        gone = load_i64(entry + KEY)
+        assert gone != 0, "a free entry has no order to take out"
+        assert 0 <= hole <= mask, "the entry lies in the table"
     for _ in range(mask):
         place = place + 1 & mask
         key = load_i64(table + ENTRY_BYTES * place + KEY)
@@ -61,3 +68,6 @@ def remove(table: int, mask: int, entry: int) -> None:
         hole = place
     for offset in range(0, ENTRY_BYTES, 8):
         store_i64(table + ENTRY_BYTES * hole + offset, 0)
+    if VERIFY:
+        free = find(table, mask, ~gone)
+        assert load_i64(free + KEY) == 0, "what is taken out is found no more"

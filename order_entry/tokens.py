@@ -16,7 +16,7 @@ import secrets
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import (
     add_wrapping,
     load_i64,
@@ -130,6 +130,8 @@ def number_of(table: int, session: int, token: int) -> int:
     found = load_i64(slot) & ENTRY_BITS if slot != 0 else 0
     if found == 0:
         return 0
+    if VERIFY:
+        assert found <= load_i64(table + TABLE_COUNT), "a slot names an entry that is taken"
     return load_i64(load_i64(table + TABLE_ENTRIES) + ENTRY_BYTES * (found - 1) + NUMBER)
 
 
@@ -161,10 +163,16 @@ def put_token(table: int, session: int, token: int, number: int) -> int:
         return FULL
     count = load_i64(table + TABLE_COUNT)
     entry = load_i64(table + TABLE_ENTRIES) + ENTRY_BYTES * count
+    if VERIFY:
+        assert number > 0, "order numbers begin at 1"
+        assert session > 0, "a token belongs to a session"
+        assert count < load_i64(table + TABLE_MASK), "a search always meets a free slot"
     store_i64(entry + NUMBER, number)
     store_i64(entry + SESSION, session)
     for offset in range(0, TOKEN_SIZE, 8):
         store_i64(entry + TOKEN + offset, load_i64(token + offset))
     store_i64(slot, hashed & HASH_BITS | (count + 1))
     store_i64(table + TABLE_COUNT, count + 1)
+    if VERIFY:
+        assert number_of(table, session, token) == number, "what was put in is found"
     return 1

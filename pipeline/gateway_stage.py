@@ -16,6 +16,7 @@ from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import JournalReader
 from openoutcry.journal.errors import JournalError
 from openoutcry.pipeline.control import WRITTEN_SEQ
+from openoutcry.pipeline.stages.published import is_published, with_everybody_on
 from openoutcry.replay.events import events_of
 from openoutcry.wire import OutcryError
 
@@ -27,8 +28,9 @@ CHUNK = 4096
 
 def make_gateway(work: "Work", last_seq: int) -> tuple[npt.NDArray[np.int64], LiveGateway | None]:
     """The golden model's rules and, if the RTL validates, the RTL: after command ``last_seq``."""
-    rules = make_rules(work.instruments, work.settings)
-    rtl = LiveGateway.loaded(work.instruments, work.settings) if work.gateway == "rtl" else None
+    settings = with_everybody_on(work.settings) if is_published(work) else work.settings
+    rules = make_rules(work.instruments, settings)
+    rtl = LiveGateway.loaded(work.instruments, settings) if work.gateway == "rtl" else None
     if last_seq and work.settings.rate_interval_ns:
         for commands in sequenced_commands(work, last_seq):
             if rtl:

@@ -1,15 +1,18 @@
 """Look at running pipelines from outside, through the shared memory they already keep."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.histogram import HISTOGRAM_BYTES, WORDS, summary
-from openoutcry.pipeline.topology import RECORD_TYPES, Topology, as_row
+from openoutcry.pipeline.topology import RECORD_TYPES, Span, Stage, Topology, as_row
 from openoutcry.report.run_text import stage_table
 from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, layout, list_segments
 from openoutcry.ring.segment import segment_name
@@ -93,14 +96,13 @@ class RunningPipeline:
             pid = self.control.stage(index, ct.STAGE_PID)
             if not pid:
                 continue
-            start = self.control.stage(index, ct.STAGE_START)
             beat_ns = self.control.stage(index, ct.STAGE_HEARTBEAT_NS)
             core = self.control.stage(index, ct.STAGE_CORE)
             rows.append(
                 {
                     "name": stage.name,
                     "pid": pid,
-                    "alive": ProcessIdentity(pid, start).alive(),
+                    "alive": self.stage_alive(index),
                     "core": core if core >= 0 else None,
                     "heartbeat_age_ns": time.monotonic_ns() - beat_ns if beat_ns else None,
                     "finished": self.control.stage(index, ct.STAGE_DONE) > 0,
@@ -110,6 +112,11 @@ class RunningPipeline:
             )
         return rows
 
+    def stage_alive(self, index: int) -> bool:
+        """Whether the process of a stage that was started lives."""
+        pid, start = (self.control.stage(index, at) for at in (ct.STAGE_PID, ct.STAGE_START))
+        return ProcessIdentity(pid, start).alive()
+
     def _open_orders(self) -> int:
         """Orders in the book, all shards together."""
         return sum(
@@ -117,12 +124,17 @@ class RunningPipeline:
             for index, _ in enumerate(self.table.stages)
         )
 
-    def _latency(self) -> list[dict[str, Any]]:
+    def histograms(self) -> Iterator[tuple[Stage | Span, npt.NDArray[np.int64]]]:
+        """The latency histogram of each interval, int64[4096] (``histogram.py``)."""
         intervals = self.table.intervals
         at = self.stamps.size_bytes - len(intervals) * HISTOGRAM_BYTES
-        rows = []
         for index, interval in enumerate(intervals):
-            row = summary(self.stamps.words(at + index * HISTOGRAM_BYTES, WORDS))
+            yield interval, self.stamps.words(at + index * HISTOGRAM_BYTES, WORDS)
+
+    def _latency(self) -> list[dict[str, Any]]:
+        rows = []
+        for interval, words in self.histograms():
+            row = summary(words)
             del row["histogram"]
             if row["count"]:
                 rows.append(as_row(interval, row))

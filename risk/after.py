@@ -12,8 +12,8 @@ from openoutcry.risk.bits import NO_LIMIT, RISK_REASON
 from openoutcry.risk.money import add_money, judge_profit, mark_position
 from openoutcry.risk.protection import watch
 from openoutcry.wire.enums import EventFlag, EventKind, Side
-from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, not_inlined, prefetch, store_i64
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, load_u8, load_u16, not_inlined, prefetch, store_i64
 from openoutcry.wire.records import EVENT, NO_PRICE, RECORD_BYTES
 
 EVENT_ORDER, CONTRA, PRICE = (
@@ -113,6 +113,10 @@ def enter(state: int, order: int, event: int, word: int) -> None:
     elif (command.PEG_TYPES >> order_type) & 1 != 0:
         flags, price = lay.PRICED_FLAG | lay.PEG_FLAG, asked_price
     leaves, reserved = load_i64(event + LEAVES), asked_qty
+    if VERIFY:
+        assert load_i64(entry + lay.ORDER_META) == 0, "an order enters once"
+        assert load_i64(state + lay.ORDERS_OPEN) < load_i64(state + lay.ORDER_MASK), "there is room"
+        assert 0 < leaves <= asked_qty, "no more is open than was asked for"
     if load_i64(state + lay.PASSED) == 0:
         reserved = 0
         row = totals.participant_row(state, participant)
@@ -135,6 +139,9 @@ def give_back(state: int, order: int, event: int, word: int) -> None:
     qty, price, flags = load_i64(order + command.QTY), 0, 0
     if (command.UNPRICED_TYPES >> load_u8(order + command.TYPE)) & 1 == 0:
         price, flags = load_i64(order + command.PRICE), lay.PRICED_FLAG
+    if VERIFY:
+        assert load_u8(order + command.KIND) == command.NEW, "only a new order reserves"
+        assert load_u16(order + command.PARTICIPANT) == word & 0xFFFF, "it goes back to its owner"
     bring(state, event, word, qty, price, flags, 0, price, flags, 0)
     row = totals.participant_row(state, word & 0xFFFF)
     store_i64(row + lay.OPEN, load_i64(row + lay.OPEN) - 1)
@@ -155,6 +162,11 @@ def close(state: int, event: int, word: int) -> None:
 @kernel
 def gone(state: int, entry: int, word: int) -> None:
     row = totals.participant_row(state, word & 0xFFFF)
+    if VERIFY:
+        meta = load_i64(entry + lay.ORDER_META)
+        assert meta != 0, "an order goes once"
+        assert (meta >> lay.META_PARTICIPANT) & 0xFFFF == word & 0xFFFF, "it is its owner's"
+        assert load_i64(row + lay.OPEN) > 0, "an order that goes was counted"
     store_i64(row + lay.OPEN, load_i64(row + lay.OPEN) - 1)
     totals.erase_order(state, entry)
 
@@ -167,6 +179,10 @@ def change(state: int, order: int, event: int, word: int, kind: int) -> None:
     entry = totals.find_order(state, instrument, load_i64(event + EVENT_ORDER))
     meta, old_price = load_i64(entry + lay.ORDER_META), load_i64(entry + lay.ORDER_PRICE)
     old_flags, traded = meta >> lay.META_FLAGS, 0
+    if VERIFY:
+        assert meta != 0, "what changes is open"
+        assert (meta >> lay.META_PARTICIPANT) & 0xFFFF == word & 0xFFFF, "it is its owner's"
+        assert (meta >> lay.META_SIDE) & 0xFF == (word >> SIDE_SHIFT) & 0xFF, "no order turns round"
     flags, price, leaves = old_flags, old_price, load_i64(event + LEAVES)
     if kind == CONVERTED:
         flags, price = lay.PRICED_FLAG, load_i64(event + PRICE)
@@ -184,6 +200,8 @@ def change(state: int, order: int, event: int, word: int, kind: int) -> None:
             store_i64(rules + lay.LAST, load_i64(event + PRICE))
             store_i64(rules + lay.VOLUME, wide.add(load_i64(rules + lay.VOLUME), traded))
     old_leaves = load_i64(entry + lay.ORDER_LEAVES)
+    if VERIFY:
+        assert kind != FILLED or leaves == old_leaves - traded, "a fill takes what it trades"
     bring(state, event, word, old_leaves, old_price, old_flags, leaves, price, flags, traded)
     if leaves == 0:
         gone(state, entry, word)
@@ -250,6 +268,16 @@ def bring(
     store_i64(exposed, load_i64(exposed) + exposure * multiplier)
     store_i64(row + lay.GROSS, load_i64(row + lay.GROSS) + more_worst)
     store_i64(group + lay.GROUP_GROSS, load_i64(group + lay.GROUP_GROSS) + more_worst)
+    if VERIFY:
+        buys, sells = load_i64(cell + lay.BUY_LOTS), load_i64(cell + lay.SELL_LOTS)
+        gross, of_all = load_i64(row + lay.GROSS), load_i64(group + lay.GROUP_GROSS)
+        held_cost, reserved = load_i64(cell + lay.COST), load_i64(row + lay.RESERVED)
+        assert min(buys, sells) >= 0, "no less is open than nothing"
+        assert buys + sells > 0 or held_cost == 0, "without open orders nothing can be paid"
+        assert held_cost >= 0, "nobody is paid for an open order"
+        assert reserved >= 0, "what open orders need is never below nothing"
+        assert load_i64(exposed) >= 0, "nor what they count"
+        assert 0 <= gross <= of_all, "a group's gross position has its members' in it"
     if traded != 0:
         held = ((position + traded) ^ sign) - sign
         trade(rules, row, cell, side, traded, load_i64(event + PRICE), held)

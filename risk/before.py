@@ -14,7 +14,7 @@ from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.house import apply_setting
 from openoutcry.risk.protection import tick
 from openoutcry.wire.enums import SELF_TRADE_MASK, SELF_TRADE_SHIFT, CommandKind, OrderType, Side
-from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, not_inlined, prefetch, store_i64
 from openoutcry.wire.order_types import PEGS, UNPRICED, type_bits
 from openoutcry.wire.records import ORDER
@@ -49,6 +49,8 @@ def before(state: int, order: int) -> int:
     check that failed in the state's REFUSED words; or a RISK command, which ends here."""
     if load_i64(state + lay.TRACKING) == 0:
         return 0
+    if VERIFY:
+        assert load_i64(state + lay.PASSED) == 0, "the command before is done with"
     kind = load_u8(order + KIND)
     if kind in (NEW, REPLACE):
         instrument = totals.find_symbol(state, load_i64(order + SYMBOL))
@@ -119,7 +121,7 @@ def house(state: int, order: int, kind: int) -> int:
     if kind == bits.RISK_KIND and apply_setting(state, order, instrument):
         setting = load_u8(order + TYPE)
         kills = setting in (rb.SET_KILL, rb.SET_GROUP_KILL, rb.SET_MARKET_KILL)
-        if kills or setting in (rb.SET_GROUP, rb.SET_HALT):
+        if kills or setting in (rb.SET_GROUP, rb.SET_HALT, rb.SET_BANDS):
             totals.publish(state)
         return APPLIED
     return 0
@@ -128,6 +130,10 @@ def house(state: int, order: int, kind: int) -> int:
 @kernel
 def refuse(state: int, order: int, failed: int, limit: int, value: int, asked: int) -> int:
     """Keep what is told of a refusal; the answer of ``before``."""
+    if VERIFY:
+        assert failed != 0, "a refusal has a check that failed"
+        assert load_i64(order + SEQ) > load_i64(state + lay.REFUSED_SEQ), "refused once"
+        assert load_i64(state + lay.PASSED) == 0, "what is refused reserves nothing"
     first = 0
     while (failed >> first) & 1 == 0:
         first += 1
@@ -294,6 +300,10 @@ def reserve(state: int, order: int, instrument: int, side: int, order_type: int)
     store_i64(row + lay.OPEN, count + 1)
     store_i64(group + lay.GROUP_GROSS, group_gross)
     store_i64(state + lay.PASSED, 1)
+    if VERIFY:
+        assert count >= 0, "nobody has fewer than no open orders"
+        assert gross <= group_gross, "a group's gross position has its members' in it"
+        assert lots >= qty, "the side's open lots have the order's in them"
     return 1
 
 
@@ -331,6 +341,10 @@ def check(state: int, order: int, kind: int, instrument: int) -> int:
     position = load_i64(cell + lay.POSITION)
     buys, sells = load_i64(cell + lay.BUY_LOTS), load_i64(cell + lay.SELL_LOTS)
     cost = load_i64(cell + lay.COST)
+    if VERIFY:
+        assert old_lots >= 0, "an open order has lots"
+        assert old_lots <= (buys if side == BUY else sells), "its side's open lots have them in it"
+        assert load_i64(row + lay.GROSS) <= load_i64(group + lay.GROUP_GROSS), "a member of it"
     more = wide.sub(qty, old_lots)
     new_buys = wide.add(buys, more) if side == BUY else buys
     new_sells = wide.add(sells, more) if side == SELL else sells

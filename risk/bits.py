@@ -64,7 +64,9 @@ class Setting(IntEnum):
     """What a RISK command sets; P, I, G: it names a participant, an instrument, a group."""
 
     DEPOSIT = 1
-    """P: added to the balance; negative: withdrawn."""
+    """P: added to the balance; negative: withdrawn.  For the ledger ``symbol`` is which money (0:
+    the first), and ``price_ticks`` where it comes from: 0 the outside world, 1 fees that are
+    collected, 2 clearing; else suspense."""
     CREDIT = 2
     """P: money beside the balance that orders may need; NO_LIMIT: capital is not checked."""
     EXPOSURE_BUY = 3
@@ -152,9 +154,26 @@ class Setting(IntEnum):
     BREAKER = 71
     """1/10,000 of ``qty_lots``' level (1 to 3), 0: off; ``price_ticks``: ns of its halt."""
 
+    LEDGER_TIER = 80
+    """What the ledger goes by (docs/ledger.md), as those up to LEDGER_QUOTE: the core only sees
+    that the values can be.  ``qty_lots``: fee schedule (0 to 255) x 16 + tier (0 to 7);
+    ``price_ticks``: the 30-day volume from which it counts; ``aux``: maker's (low i32) and taker's
+    (high i32) fee, 1/1,000,000 of the amount, up to all of it; negative: paid to the
+    participant."""
+    LEDGER_MINIMUM = 81
+    """Least fee of a fill, money; ``qty_lots``: fee schedule."""
+    LEDGER_FEES = 82
+    """P (or -1: everybody) and I (or none: all): the fee schedule; -1: what is less special."""
+    LEDGER_ASSET = 83
+    """Declares the money that ``symbol`` names, with ``aux`` (0 to 18) decimals."""
+    LEDGER_QUOTE = 84
+    """I: quoted in the money whose 8 characters ``price_ticks`` has; ``aux``: decimals of ticks
+    times lots times multiplier, which must be the money's."""
+
 
 PARTICIPANT_SETTINGS = tuple(s for s in Setting if s < 30)
 CELL_SETTINGS = tuple(s for s in Setting if 20 <= s < 30)
 INSTRUMENT_SETTINGS = tuple(s for s in Setting if 20 <= s < 40 or 60 <= s < 70)
 GROUP_SETTINGS = tuple(s for s in Setting if 40 <= s < 50)
-PROTECTION_SETTINGS = tuple(s for s in Setting if s >= 60)
+PROTECTION_SETTINGS = tuple(s for s in Setting if 60 <= s < 80)
+LEDGER_SETTINGS = tuple(s for s in Setting if s >= 80)

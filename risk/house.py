@@ -9,13 +9,15 @@ from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.guard import has_bands, set_protection
 from openoutcry.risk.guard_layout import OPERATORS_HALT
 from openoutcry.risk.money import judge_profit, mark_position
-from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, not_inlined, store_i64
 from openoutcry.wire.records import ORDER
 
 PRICE, QTY = ORDER.offsets["price_ticks"], ORDER.offsets["qty_lots"]
 CLIENT_ID, AUX = ORDER.offsets["order_id"], ORDER.offsets["aux"]
+SYMBOL = ORDER.offsets["symbol"]
 EMERGENCY_STEPS = 6
+LEDGER_UNIT = 1_000_000
 TYPE, SEQ = ORDER.offsets["order_type"], ORDER.offsets["seq"]
 
 
@@ -32,6 +34,8 @@ def apply_setting(state: int, order: int, instrument: int) -> bool:
     value, second = load_i64(order + AUX), load_i64(order + PRICE)
     if setting == rb.SET_MARKET_KILL:
         return set_market(state, load_i64(order + CLIENT_ID), value)
+    if setting >= rb.SET_LEDGER_TIER:
+        return is_for_ledger(order, instrument, setting, who, value, second)
     if setting >= rb.SET_LULD:
         return set_protection(state, instrument, setting, who, value, second)
     if setting == rb.SET_BANDS and instrument >= 0 and has_bands(state, instrument):
@@ -60,6 +64,27 @@ def apply_setting(state: int, order: int, instrument: int) -> bool:
     if rb.SET_DEPOSIT <= setting <= rb.SET_KILL:
         row = totals.participant_row(state, who)
         return set_participant(state, row, setting, value, second, load_i64(order + SEQ))
+    return False
+
+
+@kernel
+def is_for_ledger(
+    order: int, instrument: int, setting: int, who: int, value: int, second: int
+) -> bool:
+    """Whether the ledger can follow it; nothing here changes."""
+    named, has_instrument = load_i64(order + SYMBOL) != 0, instrument >= 0
+    if setting == rb.SET_LEDGER_TIER:
+        maker, taker = (value << 32) >> 32, value >> 32
+        fits = max(maker, -maker) <= LEDGER_UNIT and max(taker, -taker) <= LEDGER_UNIT
+        return fits and 0 <= who < 256 * 16 and who & 15 < 8 and second >= 0
+    if setting == rb.SET_LEDGER_MINIMUM:
+        return 0 <= who < 256 and is_amount(value)
+    if setting == rb.SET_LEDGER_FEES:
+        return -1 <= who < 1 << 16 and -1 <= value < 256 and (has_instrument or not named)
+    if setting == rb.SET_LEDGER_ASSET:
+        return named and not has_instrument and 0 <= value <= 18
+    if setting == rb.SET_LEDGER_QUOTE:
+        return has_instrument and second != 0 and 0 <= value <= 18
     return False
 
 
@@ -209,6 +234,8 @@ def move_group(state: int, row: int, number: int) -> bool:
     gross = load_i64(row + lay.GROSS)
     left = totals.group_row(state, load_i64(row + lay.GROUP))
     joined = totals.group_row(state, number)
+    if VERIFY:
+        assert 0 <= gross <= load_i64(left + lay.GROUP_GROSS), "a group has its members' in it"
     if left != joined and load_i64(joined + lay.GROUP_GROSS) > LARGEST - gross:
         return False
     store_i64(left + lay.GROUP_GROSS, load_i64(left + lay.GROUP_GROSS) - gross)
@@ -296,6 +323,10 @@ def sum_anew(
             store_i64(group + lay.GROUP_GROSS, moved + gross)
             store_i64(row + lay.GROSS, gross)
             store_i64(row + lay.RESERVED, reserved)
+            if VERIFY:
+                assert moved >= 0, "a group has its members' in it"
+                assert 0 <= reserved <= LARGEST, "the first pass saw that it fits"
+                assert 0 <= gross <= LARGEST, "the first pass saw that it fits"
     return True
 
 

@@ -5,7 +5,7 @@
 import openoutcry.risk.layout as lay
 from openoutcry.risk import wide
 from openoutcry.risk.bits import LARGEST
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import load_i64, store_i64
 
 
@@ -13,6 +13,8 @@ from openoutcry.wire.memory import load_i64, store_i64
 def add_money(row: int, at: int, amount: int) -> None:
     """Add to a balance or profit.  Neither the amount nor the sum passes 2**62: what would is cut
     off there, and the participant is killed, because the figure is no longer right."""
+    if VERIFY:
+        assert -LARGEST <= load_i64(row + at) <= LARGEST, "what stands was cut off there"
     amount_in = min(max(amount, -LARGEST), LARGEST)
     total = wide.add(load_i64(row + at), amount_in)
     total_in = min(max(total, -LARGEST), LARGEST)
@@ -27,6 +29,10 @@ def kill(row: int, why: int) -> None:
     if flags & why == 0:
         store_i64(row + lay.FLAGS, flags | why | lay.CANCEL_WANTED)
         store_i64(row + lay.KILLS, load_i64(row + lay.KILLS) + 1)
+    if VERIFY:
+        assert why & lay.KILLED_FLAGS == why, "a reason for a kill"
+        assert load_i64(row + lay.FLAGS) & lay.KILLED_FLAGS != 0, "who is killed is killed"
+        assert load_i64(row + lay.KILLS) > 0, "a kill is counted"
 
 
 @kernel
@@ -46,6 +52,8 @@ def mark_position(rules: int, row: int, cell: int, price: int) -> None:
 def judge_profit(row: int) -> None:
     """Kill by a loss from the start, or from the highest profit; both count from here on."""
     profit = load_i64(row + lay.PROFIT)
+    if VERIFY:
+        assert load_i64(row + lay.PEAK) >= 0, "the highest profit begins at none, and only grows"
     peak = max(load_i64(row + lay.PEAK), profit)
     store_i64(row + lay.PEAK, peak)
     lost = wide.sub(0, profit) >= load_i64(row + lay.LOSS_LIMIT)

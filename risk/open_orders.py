@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from openoutcry.risk.bits import RISK_REASON, RiskBit
 from openoutcry.wire.enums import CommandKind, EventKind
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_i64
 from openoutcry.wire.records import EVENT, ORDER, RECORD_BYTES
 
@@ -64,8 +64,12 @@ def after(state: int, order: int, events: int, count: int) -> int:
         at = state + COUNTS + 8 * load_u16(event + EVENT_WHO)
         if kind == ACCEPTED:
             store_i64(at, load_i64(at) + 1)
+            if VERIFY:
+                assert load_i64(at) <= load_i64(state), "before let no more in than one may hold"
         elif kind in (GONE, EXPIRED) or (kind == FILLED and load_i64(event + LEAVES) == 0):
             store_i64(at, load_i64(at) - 1)
+            if VERIFY:
+                assert load_i64(at) >= 0, "an order that goes was counted"
         elif kind == REJECTED and load_u8(event + REASON) == RISK_REASON:
             store_i64(event + PRICE, load_i64(state))
             store_i64(event + LEAVES, load_i64(at))

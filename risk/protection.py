@@ -17,7 +17,7 @@ import openoutcry.risk.layout as lay
 from openoutcry.risk import totals, wide
 from openoutcry.risk.bits import NO_LIMIT
 from openoutcry.wire.enums import EventFlag, EventKind, Phase, Side
-from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined, store_i64
 from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
 
@@ -87,12 +87,16 @@ def set_bands(state: int, guard: int, instrument: int) -> None:
         width = max(1, (max(fixed, -fixed) * static_bps + 5_000) // 10_000)
         least, most = fixed - width, fixed + width
         low, high = min(max(low, least), most), max(min(high, most), least)
+    if VERIFY:
+        assert low <= high, "bands leave a price"
+        assert (low == -NEVER) == (high == NEVER), "both bands or none"
     store_i64(row + g.LOW, low)
     store_i64(row + g.HIGH, high)
     rules = totals.instrument_row(state, instrument)
     store_i64(rules + lay.BAND_LOW, low)
     store_i64(rules + lay.BAND_HIGH, high)
     store_i64(rules + lay.BANDED, 0 if high == NEVER else 1)
+    totals.publish(state)
 
 
 @kernel
@@ -162,6 +166,10 @@ def pause_one(state: int, guard: int, instrument: int, now: int, until: int, why
         if why == g.BY_MARKET:
             store_i64(row + g.WHY, why)
         return
+    if VERIFY:
+        assert until >= now, "a pause ends behind its begin"
+        assert now >= load_i64(row + g.SINCE_NS), "sequenced time goes on"
+        assert g.BY_BANDS <= why <= g.BY_GROUP, "a pause has a reason"
     store_i64(row + g.STATE, g.PAUSED)
     store_i64(row + g.SINCE_NS, now)
     store_i64(row + g.UNTIL_NS, until)
@@ -227,10 +235,17 @@ def roll(row: int, second: int) -> None:
     store_i64(row + g.HIGHEST, high)
     store_i64(row + g.FAST_LOWEST, fast_low)
     store_i64(row + g.FAST_HIGHEST, fast_high)
+    if VERIFY:
+        assert trades >= 0, "trades are counted up"
+        assert trades <= g.TRADES_LIMIT, "as many as a sum has room for"
+        assert trades > 0 or total == 0, "no trades, no sum"
+        assert trades > 0 or low == NEVER, "nor a price"
 
 
 @kernel
 def count_trade(row: int, price: int, second: int) -> None:
+    if VERIFY:
+        assert second >= load_i64(row + g.SECOND), "sequenced time goes on"
     roll(row, second)
     at = row + g.SLOTS_AT + second % SLOTS * g.SLOT_BYTES
     if load_i64(at) != second or load_i64(at + 16) == 0:
@@ -250,6 +265,11 @@ def count_trade(row: int, price: int, second: int) -> None:
     store_i64(row + g.HIGHEST, max(load_i64(row + g.HIGHEST), price))
     store_i64(row + g.FAST_LOWEST, min(load_i64(row + g.FAST_LOWEST), price))
     store_i64(row + g.FAST_HIGHEST, max(load_i64(row + g.FAST_HIGHEST), price))
+    if VERIFY:
+        assert load_i64(row + g.TRADES) > 0, "this one counts"
+        assert load_i64(row + g.LOWEST) <= load_i64(row + g.FAST_LOWEST) or (
+            load_i64(row + g.VOLATILITY_S) < load_i64(row + g.VELOCITY_S)
+        ), "the longer window has the shorter one in it"
 
 
 @kernel
@@ -310,6 +330,8 @@ def break_market(state: int, guard: int, now: int) -> None:
         level = 1
     if level <= fired or (level != 3 and now >= load_i64(guard + g.CUT_OFF_NS)):
         return
+    if VERIFY:
+        assert fired < level <= 3, "a level fires once, and none below one that fired"
     until = NEVER
     if level != 3:
         until = wide.add(now, load_i64(guard + (g.HALT_1_NS if level == 1 else g.HALT_2_NS)))

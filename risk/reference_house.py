@@ -7,6 +7,7 @@ from openoutcry.risk.bits import (
     GROUP_SETTINGS,
     INSTRUMENT_SETTINGS,
     LARGEST,
+    LEDGER_SETTINGS,
     NO_LIMIT,
     PARTICIPANT_SETTINGS,
     PROTECTION_SETTINGS,
@@ -56,6 +57,8 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         return False
     what, who, value = Setting(int(c["order_type"])), int(c["qty_lots"]), int(c["aux"])
     instrument = risk.index.get(bytes(c["symbol"]))
+    if what in LEDGER_SETTINGS:
+        return _for_ledger(c, what, instrument is not None, who, value)
     if what in PROTECTION_SETTINGS:
         second = int(c["price_ticks"])
         return risk.guard is not None and risk.guard.apply(what, instrument, who, value, second)
@@ -88,6 +91,21 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         return _participant(risk, who, what, value, int(c["price_ticks"]), int(c["seq"]))
     assert instrument is not None
     return _instrument(risk, instrument, what, value, int(c["price_ticks"]))
+
+
+def _for_ledger(c: Any, what: Setting, known: bool, who: int, value: int) -> bool:
+    second, named = int(c["price_ticks"]), bytes(c["symbol"]) != b""
+    if what is Setting.LEDGER_TIER:
+        rates = value >> 32, (value & 0xFFFFFFFF) - ((value & 0x80000000) << 1)
+        tiers = 0 <= who < 4096 and who % 16 < 8 and second >= 0
+        return tiers and max(map(abs, rates)) <= 1_000_000
+    if what is Setting.LEDGER_MINIMUM:
+        return 0 <= who < 256 and 0 <= value <= LARGEST
+    if what is Setting.LEDGER_FEES:
+        return -1 <= who < 1 << 16 and -1 <= value < 256 and (known or not named)
+    if what is Setting.LEDGER_ASSET:
+        return named and not known and 0 <= value <= 18
+    return known and second != 0 and 0 <= value <= 18
 
 
 def _makes_sense(what: Setting, value: int) -> bool:

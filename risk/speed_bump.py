@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import add_wrapping, load_i64, mul_wrapping, store_i64
 
 DELAY_NS, WINDOW_NS, SEED, CAPACITY, WAITING, ENTRIES = range(0, 48, 8)
@@ -61,6 +61,9 @@ def swap(heap: int, a: int, b: int) -> None:
 def enter_bump(block: int, seq: int, now: int) -> int:
     """A command arrives at ``now``; returns when it is released, or 0 if there is no room."""
     count = load_i64(block + WAITING)
+    if VERIFY:
+        assert 0 <= count <= load_i64(block + CAPACITY), "no more wait than there is room for"
+        assert seq > 0, "sequences begin at 1: 0 says that nothing is released"
     if count == load_i64(block + CAPACITY):
         return 0
     release, window = now + load_i64(block + DELAY_NS), load_i64(block + WINDOW_NS)
@@ -73,6 +76,9 @@ def enter_bump(block: int, seq: int, now: int) -> int:
     while count > 0 and is_before(heap, count, (count - 1) // 2):
         swap(heap, count, (count - 1) // 2)
         count = (count - 1) // 2
+    if VERIFY:
+        assert release >= now, "nothing leaves before it came"
+        assert load_i64(heap) <= release, "the head is released first"
     return release
 
 
@@ -83,6 +89,8 @@ def leave_bump(block: int, now: int) -> int:
     if count == 0 or load_i64(heap) > now:
         return 0
     seq = load_i64(heap + 8)
+    if VERIFY:
+        release = load_i64(heap)
     count -= 1
     swap(heap, 0, count)
     store_i64(block + WAITING, count)
@@ -95,6 +103,9 @@ def leave_bump(block: int, now: int) -> int:
             break
         swap(heap, child, at)
         at = child
+    if VERIFY:
+        assert count == 0 or load_i64(heap) >= release, "what waits on leaves no earlier"
+        assert load_i64(heap + count * ENTRY_BYTES + 8) == seq, "the head left, nobody else"
     return seq
 
 

@@ -5,7 +5,7 @@
 import openoutcry.risk.layout as lay
 from openoutcry.risk import wide
 from openoutcry.wire.enums import Side
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import add_wrapping, load_i64, mul_wrapping, store_i64, store_release
 
 BUY = int(Side.BUY)
@@ -34,7 +34,7 @@ def cell_of(state: int, participant: int, instrument: int) -> int:
 
 @kernel
 def publish(state: int) -> None:
-    """Who is killed, or what is halted, is another than before: the gateway looks anew."""
+    """Who is killed, what is halted, or a band is another than before: the gateway looks anew."""
     store_release(state + lay.PUBLICATION, load_i64(state + lay.PUBLICATION) + 1)
 
 
@@ -80,6 +80,11 @@ def erase_order(state: int, entry: int) -> None:
     table = state + load_i64(state + lay.ORDER_AT)
     free = (entry - table) // lay.ORDER_BYTES
     at = free
+    if VERIFY:
+        gone = load_i64(entry + lay.ORDER_ID)
+        instrument = load_i64(entry + lay.ORDER_META) & 0xFFFF
+        assert load_i64(entry + lay.ORDER_META) != 0, "a free entry has no order to take out"
+        assert load_i64(state + lay.ORDERS_OPEN) > 0, "an order that goes was counted"
     while True:
         at = (at + 1) & mask
         other = table + at * lay.ORDER_BYTES
@@ -96,6 +101,9 @@ def erase_order(state: int, entry: int) -> None:
     for word in range(0, lay.ORDER_BYTES, 8):
         store_i64(last + word, 0)
     store_i64(state + lay.ORDERS_OPEN, load_i64(state + lay.ORDERS_OPEN) - 1)
+    if VERIFY:
+        left = find_order(state, instrument, gone)
+        assert load_i64(left + lay.ORDER_META) == 0, "what is taken out is found no more"
 
 
 @kernel

@@ -14,7 +14,7 @@ PATTERNS = {
     for line in (HERE / "fields.fmt").read_text().split()
 }
 SOH = "\x01"
-PATIENCE_S = 60
+PATIENCE_S = 300
 
 
 class Mismatch(AssertionError):

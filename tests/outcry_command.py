@@ -15,7 +15,7 @@ from processes import left_behind
 def outcry(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run ``outcry`` in an empty folder of its own."""
 
-    def run(*arguments: object, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: object, timeout_s: float = 600) -> subprocess.CompletedProcess[str]:
         return warm_outcry.run(arguments, tmp_path, timeout_s)
 
     return run

@@ -6,6 +6,7 @@ import random
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from openoutcry.pipeline.top import RunningPipeline, running
@@ -16,10 +17,21 @@ SPREAD = ("--housekeeping-cores", "0")
 """Stages in as many processes as there are cores, so that one dies while others live."""
 
 
-_FIRST = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-_ports = itertools.cycle(range(_FIRST // 2, _FIRST))
-for _ in range(random.SystemRandom().randrange(_FIRST // 2)):
-    next(_ports)
+WORKERS = 8
+"""Of pytest-xdist, that have ports of their own: one may be taken between its choice and its use,
+or while a venue that had it is down."""
+
+
+def _own_ports() -> Iterator[int]:
+    """Those of this worker, for ever, from any of them on."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % WORKERS
+    ports = range(first // 2 + worker, first, WORKERS)
+    start = random.SystemRandom().randrange(len(ports))
+    return itertools.cycle([*ports[start:], *ports[:start]])
+
+
+_ports = _own_ports()
 
 
 def free_port() -> int:

@@ -211,7 +211,7 @@ def order_meta(o):
 
 RARE = (Setting.MARKET_KILL, Setting.LOSS, Setting.DRAWDOWN)
 DRAWN = [int(s) for s in Setting if s < Setting.LULD for _ in range(1 if s in RARE else 4)]
-PROTECTING = [int(s) for s in Setting if s >= Setting.LULD]
+PROTECTING = [int(s) for s in Setting if Setting.LULD <= s < Setting.LEDGER_TIER]
 
 
 class Operator:

@@ -141,7 +141,7 @@ class ServedVenue:
             )
         )
 
-    def send(self, orders: np.ndarray, timeout_s: float = 60.0) -> dict[str, Any]:
+    def send(self, orders: np.ndarray, timeout_s: float = WAIT_S) -> dict[str, Any]:
         """As a sender of its own: one that comes back with numbers it has used is refused."""
         self.senders += 1
         return send([orders], ("127.0.0.1", self.port), rate=2_000, sender_id=self.senders,

@@ -7,15 +7,24 @@ from sessions_venue import PASSWORD, Client
 from openoutcry.client import ClientError, FixClient
 from openoutcry.wire.messages import OUCH50
 
-PATIENCE_S = 120
+PATIENCE_S = 300
+HEARTBEAT_S = 600
+"""A busy machine lets these clients wait for each other longer than anybody's usual interval."""
+
+
+class Patient(FixClient):
+    def logout(self, timeout_s=PATIENCE_S):
+        """Until the venue has answered and closed, so that the session is free."""
+        super().logout(timeout_s)
 
 
 def connect(venue, name="FIRM", password=PASSWORD, port="FIX44", **options):
     """Until the connection before is closed on the other side too."""
     until = time.monotonic() + PATIENCE_S
+    options.setdefault("heartbeat_s", HEARTBEAT_S)
     while True:
         try:
-            return FixClient(
+            return Patient(
                 "127.0.0.1", venue.ports[port], name, password, timeout_s=PATIENCE_S, **options
             )
         except ClientError as error:

@@ -6,6 +6,12 @@ import time
 
 from sessions_venue import enter
 
+PATIENCE_S = 300
+BURST = 500
+"""Orders of one connection, after which a trader slows down: while a busy machine takes its time to
+break it, the tables of a small venue would fill up, and refuse what comes then."""
+PAUSE_S = 0.1
+
 
 class Trader(threading.Thread):
     """Sends orders as fast as they are acknowledged, and keeps what it is told, until the
@@ -22,6 +28,7 @@ class Trader(threading.Thread):
 
     def trade(self, port_client):
         """On one connection; whatever was not answered before is sent again, as it was."""
+        begun = self.sent
         client = port_client(self.trader, sequence=len(self.told) + 1)
         if client.number != len(self.told) + 1:
             self.wrong = f"{client.answer} after {len(self.told)} messages"
@@ -31,6 +38,8 @@ class Trader(threading.Thread):
         while not self.stopping:
             try:
                 while len(self.unanswered) < 20:
+                    if self.sent - begun >= BURST:
+                        time.sleep(PAUSE_S)
                     self.sent += 1
                     self.unanswered.append(self.sent)
                     client.send(self.order(self.sent))
@@ -43,6 +52,9 @@ class Trader(threading.Thread):
             if body[:1] == b"A":
                 token = self.token(body)
                 self.unanswered = [one for one in self.unanswered if one != token]
+            elif body[:1] == b"J":
+                self.wrong = f"refused: {body!r}"
+                break
         client.close()
 
     def order(self, token):
@@ -69,15 +81,15 @@ def storm(traders, client, rounds, rng, break_it):
         threads = [threading.Thread(target=t.trade, args=(client,), daemon=True) for t in traders]
         for thread in threads:
             thread.start()
-        until = time.monotonic() + 300
-        while time.monotonic() < until and any(
-            len(t.told) < b + 40 for t, b in zip(traders, before, strict=True) if not t.wrong
-        ):
+        until = time.monotonic() + PATIENCE_S
+        while any(len(t.told) < b + 40 for t, b in zip(traders, before, strict=True)):
+            assert not any(t.wrong for t in traders), [t.wrong for t in traders]
+            assert time.monotonic() < until, [(t.told[-1:], t.unanswered) for t in traders]
             time.sleep(0.01)
         time.sleep(rng.random() * 0.2)
         break_it()
         for thread in threads:
-            thread.join(300)
+            thread.join(PATIENCE_S)
             assert not thread.is_alive()
 
 

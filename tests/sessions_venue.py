@@ -152,7 +152,7 @@ class Venue:
             document = json.loads(line)
             said |= document
             self.notes.append(document.get("note", ""))
-        assert self.process.wait(60) == 0
+        assert self.process.wait(300) == 0
         return said
 
     def __exit__(self, *error):
@@ -168,7 +168,7 @@ class Client:
     """A SoupBinTCP client; ``number`` is that of the next sequenced message."""
 
     def __init__(
-        self, port, name, password=PASSWORD, sequence=1, session="", wait_s=30, tls=None, source=""
+        self, port, name, password=PASSWORD, sequence=1, session="", wait_s=300, tls=None, source=""
     ):
         """``source``: the address that it comes from."""
         until = time.monotonic() + wait_s
@@ -179,9 +179,12 @@ class Client:
             if tls:
                 self.socket = tls.wrap_socket(self.socket)
             login = soupbin.LoginRequest(name, password, session, sequence)
-            self.socket.sendall(soupbin.login_packet(login))
             self.data = b""
-            kind, body = self.packet()
+            try:
+                self.socket.sendall(soupbin.login_packet(login))
+                kind, body = self.packet()
+            except ConnectionError:
+                kind, body = "", b""
             again = (kind, body) in (("J", b"S"), ("", b""))
             if not again or time.monotonic() > until:
                 break

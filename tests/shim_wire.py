@@ -152,7 +152,7 @@ def without_time(records: npt.NDArray[Any]) -> bytes:
 def records_of(text: str, **options: Any) -> tuple[npt.NDArray[Any], dict[str, Any]]:
     """Everything that one port gives until it is quiet for a while, and its account."""
     with make_ring(1 << 14) as ring, Shim([parse_port(text)], ring, **options) as shim:
-        shim.run(timeout_s=60 if text.startswith("pcap") else 0.3)
+        shim.run(timeout_s=300 if text.startswith("pcap") else 0.3)
         return drain(ring), shim.account()
 
 

@@ -29,11 +29,13 @@ MAY_IMPORT = {
     "report": {"wire", "host"},
     "order_entry": {"wire", "ring", "journal"},
     "market_data": {"wire", "ring", "journal", "replay"},
+    "ledger": {"wire", "replay"},
     "client": {"wire", "order_entry"},
     "pipeline": LOWER - {"client"},
-    "bench": LOWER | {"pipeline"},
-    "cli": LOWER | {"pipeline", "bench"},
-    "tests": LOWER | {"pipeline", "bench", "cli"},
+    "operations": {"wire", "ring", "ptp", "journal", "replay", "pipeline"},
+    "bench": LOWER | {"pipeline", "ledger", "operations"},
+    "cli": LOWER | {"pipeline", "ledger", "bench", "operations"},
+    "tests": LOWER | {"pipeline", "ledger", "bench", "operations", "cli"},
 }
 """A room may import itself and these; the table is the one of ARCHITECTURE.md."""
 

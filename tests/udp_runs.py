@@ -13,6 +13,7 @@ import numpy as np
 from processes import OUTCRY
 
 from openoutcry.flow import GeneratedFlow
+from openoutcry.journal.lock import held
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.wire.enums import CommandKind
 from openoutcry.wire.records import EVENT_DTYPE
@@ -66,9 +67,19 @@ def started(process: subprocess.Popen[str]) -> RunningPipeline:
     raise AssertionError(f"the pipeline did not start: {process.communicate()[1]}")
 
 
+def killed(process: subprocess.Popen[str], journal: Path) -> None:
+    """SIGKILL, and wait until its stages, which die with it, each a moment later, are gone too."""
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 300
+    while held(journal):
+        assert time.monotonic() < deadline, "the journal is still in use"
+        time.sleep(0.01)
+
+
 def stopped(process: subprocess.Popen[str]) -> dict[str, Any]:
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     return dict(json.loads(out))
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import warm_outcry
+from udp_runs import started
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -60,14 +61,14 @@ def run(command: str, folder: Path, status: int = 0) -> str:
 
 @contextmanager
 def listening(command: str, folder: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    """A pipeline that takes orders from the network, once its socket is bound.  Interrupted at the
+    """A pipeline that takes orders from the network, once it takes them.  Interrupted at the
     end, it must stop cleanly, unless the test has killed it."""
     with subprocess.Popen(
         ["bash", "-c", f"exec {command}"], cwd=folder, env=environment(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as pipeline:  # fmt: skip
         try:
-            _wait_until_bound(pipeline, port)
+            started(pipeline)
             yield pipeline
         except BaseException:
             pipeline.kill()
@@ -81,14 +82,6 @@ def listening(command: str, folder: Path, port: int) -> Iterator[subprocess.Pope
 
 def _bound(port: int) -> bool:
     return f":{port:04X} " in Path("/proc/net/udp").read_text()
-
-
-def _wait_until_bound(pipeline: subprocess.Popen[str], port: int) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while not _bound(port):
-        assert pipeline.poll() is None, pipeline.communicate()
-        assert time.monotonic() < deadline, "the socket was not bound in time"
-        time.sleep(0.05)
 
 
 def kill_whole_pipeline(pipeline: subprocess.Popen[str], port: int) -> None:

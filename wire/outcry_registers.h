@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #define OUTCRY_GATEWAY_MAGIC UINT32_C(1464288079)
-#define OUTCRY_MAP_HASH UINT32_C(3163338580)
+#define OUTCRY_MAP_HASH UINT32_C(131416051)
 #define OUTCRY_WAYS UINT32_C(3)
 #define OUTCRY_SLOT_BITS UINT32_C(9)
 #define OUTCRY_PARTICIPANT_BITS UINT32_C(10)
@@ -59,6 +59,8 @@
 #define OUTCRY_ROW_QTY_TWOS_BITS 6
 #define OUTCRY_ROW_QTY_FIVES_LOW 568 /* quantities are multiples of 5 to this power, 0 to 6 */
 #define OUTCRY_ROW_QTY_FIVES_BITS 3
+#define OUTCRY_ROW_BY_SIDE_LOW 574 /* 1: price bands: collar_low is asked of new sells, collar_high of new buys */
+#define OUTCRY_ROW_BY_SIDE_BITS 1
 #define OUTCRY_ROW_HALTED_LOW 575 /* 1: no order may enter or be changed */
 #define OUTCRY_ROW_HALTED_BITS 1
 

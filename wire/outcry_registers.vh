@@ -2,7 +2,7 @@
 `ifndef OUTCRY_REGISTERS_VH
 `define OUTCRY_REGISTERS_VH
 `define OUTCRY_GATEWAY_MAGIC 32'd1464288079
-`define OUTCRY_MAP_HASH 32'd3163338580
+`define OUTCRY_MAP_HASH 32'd131416051
 `define OUTCRY_WAYS 32'd3
 `define OUTCRY_SLOT_BITS 32'd9
 `define OUTCRY_PARTICIPANT_BITS 32'd10
@@ -46,6 +46,7 @@
 `define OUTCRY_ROW_PRICE_FIVES 554:552 // prices are multiples of 5 to this power, 0 to 6
 `define OUTCRY_ROW_QTY_TWOS 565:560 // quantities are multiples of 2 to this power
 `define OUTCRY_ROW_QTY_FIVES 570:568 // quantities are multiples of 5 to this power, 0 to 6
+`define OUTCRY_ROW_BY_SIDE 574:574 // 1: price bands: collar_low is asked of new sells, collar_high of new buys
 `define OUTCRY_ROW_HALTED 575:575 // 1: no order may enter or be changed
 
 // What half byte h of a symbol flips in its slot numbers when its value is v: bits

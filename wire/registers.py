@@ -116,6 +116,12 @@ ROW_FIELDS = (
     RowField("price_fives", 552, 3, "prices are multiples of 5 to this power, 0 to 6"),
     RowField("qty_twos", 560, 6, "quantities are multiples of 2 to this power"),
     RowField("qty_fives", 568, 3, "quantities are multiples of 5 to this power, 0 to 6"),
+    RowField(
+        "by_side",
+        574,
+        1,
+        "1: price bands: collar_low is asked of new sells, collar_high of new buys",
+    ),
     RowField("halted", 575, 1, "1: no order may enter or be changed"),
 )
 ROW_BITS = 576

@@ -279,7 +279,7 @@ function f_no_multiple_of_twos;
 endfunction
 
 // Of each way's row: is it the symbol's, and what is wrong by it.
-wire [WAYS-1:0] f_hit, f_above, f_out, f_price_step, f_qty_step, f_outside, f_dear, f_halted;
+wire [WAYS-1:0] f_hit, f_above, f_out, f_price_step, f_qty_step, f_beyond, f_dear, f_halted;
 genvar f_way;
 generate
     for (f_way = 0; f_way < WAYS; f_way = f_way + 1) begin : g_formal
@@ -294,7 +294,11 @@ generate
             f_no_multiple_of_twos(f_price, f_row[549:544]) || f_price_fives[f_row[554:552]];
         assign f_qty_step[f_way] =
             f_no_multiple_of_twos(f_qty, f_row[565:560]) || f_qty_fives[f_row[570:568]];
-        assign f_outside[f_way] = f_scaled < f_row[335:256] || f_scaled > f_row[415:336];
+        // Of price bands (bit 574) the lower end is asked of new sells, the upper of new buys.
+        wire f_both = !f_row[574];
+        assign f_beyond[f_way] =
+            (f_scaled < f_row[335:256] && (f_both || (f_new && f_side == 8'd2)))
+            || (f_scaled > f_row[415:336] && (f_both || (f_new && f_side == 8'd1)));
         assign f_dear[f_way]    = {1'b0, f_sum} + {1'b0, f_carry} > {1'b0, f_row[541:416]};
         assign f_halted[f_way]  = f_row[575];
     end
@@ -337,7 +341,7 @@ always @(posedge clk) if (f_started && out_valid) begin
                               && !((f_mass || f_kind == 8'd10) && f_symbol == 64'd0)));
     flag_price_step: assert (f_code[8] == (f_priced && f_price > 0 && |(f_hit & f_price_step)));
     flag_qty_step:   assert (f_code[9] == (f_sized && f_qty > 0 && |(f_hit & f_qty_step)));
-    flag_collar:     assert (f_code[10] == (f_priced && f_price > 0 && |(f_hit & f_outside)));
+    flag_collar:     assert (f_code[10] == (f_priced && f_price > 0 && |(f_hit & f_beyond)));
     flag_notional:
         assert (f_code[11] == (f_priced && f_price > 0 && f_qty > 0 && |(f_hit & f_dear)));
     flag_participant: assert (f_code[12] == (f_entry && f_off));

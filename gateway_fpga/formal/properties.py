@@ -404,8 +404,8 @@ PROPERTIES = (
     Property(
         "flag_collar",
         "outcry_validator_flags",
-        "Bit 10 is set exactly when the price times 10,000 lies outside the row's two products.",
-        ("row_price10000 < low ||", "row_price10000 <= low ||"),
+        "Bit 10 is set exactly when the scaled price is outside the row's products; bands by side.",
+        ("(!by_side || row_new_sell)", "(!by_side || !row_new_buy)"),
     ),
     Property(
         "flag_notional",

@@ -19,8 +19,9 @@ from openoutcry.gateway_fpga.settings import Settings
 from openoutcry.wire.kernel import CACHE_DIR
 from openoutcry.wire.private_folder import private_folder
 from openoutcry.wire.records import ORDER, ORDER_DTYPE
-from openoutcry.wire.registers import OKAY
+from openoutcry.wire.registers import ADDRESS, OKAY
 
+COMMANDS = ("row_swap", "participant_set")
 ROOM = Path(__file__).resolve().parent.parent
 RTL = ROOM / "rtl"
 WIRE = ROOM.parent / "wire"
@@ -29,7 +30,10 @@ TOP = "outcry_gateway"
 BUILD_SECONDS_MAX = 600
 # The model starts from random bits where the RTL has no initial value, as hardware does.
 VERILATOR_FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "unique", "--noassert")
-CXX_FLAGS = ("-O3", "-march=native", "-fPIC", f"-DERROR_CODE_BYTE={ORDER.offsets['error_code']}")
+CXX_FLAGS = (
+    *("-O3", "-march=native", "-fPIC", f"-DERROR_CODE_BYTE={ORDER.offsets['error_code']}"),
+    *(f"-D{name.upper()}_REGISTER={ADDRESS[name]}" for name in ("status", *COMMANDS)),
+)
 
 
 class LiveBuildError(DeviceError):
@@ -124,8 +128,12 @@ def _key() -> str:
 class LiveGateway:
     """One Verilated gateway: its registers (a ``driver.Bus``) and its orders.
 
-    ``function`` and ``handle`` are what :func:`~openoutcry.gateway_fpga.call.call_batch` takes.
+    ``function`` and ``handle`` are what :func:`~openoutcry.gateway_fpga.call.call_batch` takes,
+    ``set_function`` what :func:`~openoutcry.gateway_fpga.call.call_set` does.
     """
+
+    driver: GatewayDriver
+    """Of a gateway that was :meth:`loaded`."""
 
     def __init__(self, seed: int = 1) -> None:
         """``seed``: of the bits that flip-flops hold at power-up (1 to 2**31 - 1)."""
@@ -142,6 +150,9 @@ class LiveGateway:
         library.outcry_live_read.argtypes = [ctypes.c_void_p, ctypes.c_uint32, word]
         self.handle = int(library.outcry_live_new(seed))
         self.function = int(ctypes.cast(library.outcry_live_batch, ctypes.c_void_p).value or 0)
+        self.set_function = int(ctypes.cast(library.outcry_live_set, ctypes.c_void_p).value or 0)
+        library.outcry_live_cycles.restype = ctypes.c_int64
+        library.outcry_live_cycles.argtypes = [ctypes.c_void_p]
 
     @classmethod
     def loaded(
@@ -149,8 +160,14 @@ class LiveGateway:
     ) -> "LiveGateway":
         """A gateway with this instrument table and these settings in its registers, armed."""
         gateway = cls(seed)
-        GatewayDriver(gateway).load(instruments, settings)
+        gateway.driver = GatewayDriver(gateway)
+        gateway.driver.load(instruments, settings)
         return gateway
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles since it was made."""
+        return int(self._library.outcry_live_cycles(self.handle))
 
     def validate(self, orders: npt.NDArray[Any]) -> int:
         """Write the verdicts into an array of ``ORDER_DTYPE``; returns how many are rejected."""

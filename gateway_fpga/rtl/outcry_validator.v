@@ -438,6 +438,8 @@ module outcry_validator #(
     reg [511:0]               row_data;
     reg [15:0]                row_mask;
     reg                       row_symbol_given, row_price_positive, row_qty_positive;
+    // Of price bands only one end is asked, of a new order.
+    reg                       row_new_buy, row_new_sell;
     reg                       row_wrong_kind, row_wrong_side, row_wrong_type, row_wrong_time;
     reg                       row_participant_off;
     // Zeros below the lowest bit that is set: the largest power of 2 that divides the number.
@@ -461,6 +463,8 @@ module outcry_validator #(
             row_mask            <= read_mask;
             row_price_positive  <= !read_price[63] && read_price != 64'd0;
             row_qty_positive    <= !read_qty[63] && read_qty != 64'd0;
+            row_new_buy         <= read_new && read_side == `OUTCRY_SIDE_BUY;
+            row_new_sell        <= read_new && read_side == `OUTCRY_SIDE_SELL;
             row_wrong_kind      <= read_wrong_kind;
             row_wrong_side      <= read_wrong_side;
             row_wrong_type      <= read_wrong_type;
@@ -554,6 +558,7 @@ module outcry_validator #(
             wire        [63:0]  max_qty   = this_row[`OUTCRY_ROW_MAX_QTY_LOTS] ^ SIGN;
             wire        [79:0]  low       = this_row[`OUTCRY_ROW_COLLAR_LOW];
             wire        [79:0]  high      = this_row[`OUTCRY_ROW_COLLAR_HIGH];
+            wire                by_side   = this_row[`OUTCRY_ROW_BY_SIDE];
             wire [NOTIONAL_BITS-1:0] limit = this_row[`OUTCRY_ROW_NOTIONAL_LIMIT];
             wire        [5:0]   price_twos = this_row[`OUTCRY_ROW_PRICE_TWOS];
             wire        [5:0]   qty_twos   = this_row[`OUTCRY_ROW_QTY_TWOS];
@@ -572,7 +577,8 @@ module outcry_validator #(
                     check_qty_out[way]    <= row_qty < min_qty || max_qty < row_qty;
                     check_price_twos[way] <= row_price_zeros < price_twos;
                     check_qty_twos[way]   <= row_qty_zeros < qty_twos;
-                    check_collar[way]     <= row_price10000 < low || high < row_price10000;
+                    check_collar[way]     <= (row_price10000 < low && (!by_side || row_new_sell))
+                        || (high < row_price10000 && (!by_side || row_new_buy));
                     check_halted[way]     <= this_row[`OUTCRY_ROW_HALTED];
                     check_left[way*64 +: 64]       <= upper;
                     check_lower[way*2 +: 2]        <= lower[65:64];

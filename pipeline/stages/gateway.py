@@ -206,7 +206,7 @@ def prepare(group: "StageGroup", name: str) -> None:
         LANE_WORDS: shared.lane_words_address, INTENDED: shared.stamp_address("intended"),
         RECEIVED: shared.stamp_address("received"), BUMP_NS: work.speed_bump_ns,
     }  # fmt: skip
-    bits = None if group.rtl is not None else publication_of(work, rules)
+    bits = publication_of(work, rules, group.rtl)
     if bits is not None:
         contexts.keep_alive.append(bits)
         words[PUBLISHED_BITS] = bits.ctypes.data

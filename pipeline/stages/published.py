@@ -1,67 +1,157 @@
-"""What the core tells the gateway: who is killed and what is halted, so that the gateway refuses
-first what the core would refuse.
+"""What the core tells the gateway: who is killed, what is halted and where the price bands are, so
+that the gateway refuses first what the core would refuse.
 
 The core counts its changes (``risk.layout.PUBLICATION``); the gateway looks at that word before
-each burst, and at a new one takes the bits into its own rules.  A verdict stands in the record and
-in the journal: when exactly the gateway saw it changes nothing of a replay.
+each burst, and at a new one takes what changed: into its rules, and of the RTL into its registers.
+So a publication counts from a sequence number on, for the golden model, C and RTL alike: all of a
+burst is judged with it or none.  The verdict stands in the record and in the journal: when exactly
+the gateway saw it changes nothing of a replay.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 import openoutcry.risk.layout as lay
+from openoutcry.gateway_fpga import Settings
 from openoutcry.gateway_fpga import golden as g
-from openoutcry.gateway_fpga.settings import PARTICIPANTS, symbol_word
+from openoutcry.gateway_fpga.call import call_set
+from openoutcry.gateway_fpga.settings import (
+    NO_COLLAR_HIGH,
+    PARTICIPANTS,
+    Limits,
+    symbol_word,
+)
 from openoutcry.risk import totals
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_acquire, load_i64, store_i64, store_u8
-from openoutcry.wire.records import MAX_VALUE
+from openoutcry.wire.memory import (
+    load_acquire,
+    load_i64,
+    load_u8,
+    mul_wrapping,
+    store_i64,
+    store_u8,
+)
+from openoutcry.wire.registers import (
+    ADDRESS,
+    COLLAR_ONE,
+    CONTROL_ARMED,
+    CONTROL_CHECK_PARTICIPANTS,
+    ROW_FIELDS,
+    ROW_WORDS,
+    WORD_BYTES,
+)
 
 if TYPE_CHECKING:
+    from openoutcry.gateway_fpga.live import LiveGateway
     from openoutcry.pipeline.worker import Work
 
-REGION, RULES, SEEN, FEATURES, ROWS = range(0, 40, 8)
+REGION, RULES, SEEN, FEATURES, SET, HANDLE, CHECKING, ROWS = range(0, 64, 8)
 """Words of the block that :func:`take_publication` is given: addresses of the risk state and of the
-rules, the publication that was taken last, the rules' own features; from ROWS on the address of
-each instrument's row in the rules."""
+rules, the publication that was taken last, the rules' own features; the RTL's ``set_function`` (0:
+the golden model judges) and handle, and whether its registers say that participants are checked."""
+ROW, LIMITS, OWN, INDEX, IMAGE = range(0, 40, 8)
+"""Words from ROWS on, of each instrument: addresses of its row and its limits in the rules, what of
+them is the settings' own (HALTED_FLAG, COLLAR_FLAG); in the RTL's table its place and its bits."""
+ROW_BLOCK_BYTES = IMAGE + 8 * ROW_WORDS
+HALTED_FLAG, COLLAR_FLAG = 1, 2
+
+_LOW = {field.name: field.low for field in ROW_FIELDS}
+assert [_LOW[name] for name in ("collar_low", "collar_high", "notional_limit")] == [256, 336, 416]
+assert [_LOW[name] for name in ("by_side", "halted")] == [574, 575]
+NO_HIGH_UPPER = NO_COLLAR_HIGH >> 64
+CONTROL, SHADOW = ADDRESS["control"], ADDRESS["row_shadow"]
+ROW_INDEX, ROW_SWAP = ADDRESS["row_index"], ADDRESS["row_swap"]
+PARTICIPANT_SET = ADDRESS["participant_set"]
+ARMED, CHECKS = 1 << CONTROL_ARMED, 1 << CONTROL_CHECK_PARTICIPANTS
+LOW_16, LOW_32 = 2**16 - 1, 2**32 - 1
 
 
-def publication_of(work: "Work", rules: npt.NDArray[np.int64]) -> npt.NDArray[Any] | None:
-    """The block of a run with risk in its core; None where nothing is published: a preloaded input
-    gives the same events whenever its stages ran, without a journal a gateway's verdicts could not
-    be found again, participants' own bits are the settings', and beyond PARTICIPANTS the gateway
-    has none."""
-    inputs = work.shared.preloaded.values()
-    region, preloaded = work.shared.region, any(one.count for one in inputs)
-    if region is None or preloaded or work.journal is None or work.settings.check_participants:
-        return None
-    header = region.view(np.int64)[: lay.HEADER_BYTES // 8]
+def is_published(work: "Work") -> bool:
+    """Does the core tell this run's gateway?  Not with a preloaded input, which gives the same
+    events whenever its stages ran; not without a journal, as verdicts could not be found again; not
+    where the settings say who is on, nor beyond PARTICIPANTS, who have no bit."""
+    preloaded = any(one.count for one in work.shared.preloaded.values())
+    if work.shared.region is None or preloaded or work.journal is None:
+        return False
     hooks = work.core.hooks or {}
-    if hooks.get("name") != "risk" or int(hooks["participants"]) > PARTICIPANTS:
+    if hooks.get("name") != "risk" or work.settings.check_participants:
+        return False
+    return int(hooks["participants"]) <= PARTICIPANTS
+
+
+def with_everybody_on(settings: Settings) -> Settings:
+    """Bits that count once the core has killed somebody."""
+    return replace(settings, participants_on=frozenset(range(PARTICIPANTS)))
+
+
+def publication_of(
+    work: "Work", rules: npt.NDArray[np.int64], rtl: "LiveGateway | None"
+) -> npt.NDArray[Any] | None:
+    """The block of a run whose core tells its gateway; None of others.  ``rules`` and ``rtl`` were
+    made with :func:`with_everybody_on`."""
+    if not is_published(work):
         return None
+    assert work.shared.region is not None
+    header = work.shared.region.view(np.int64)[: lay.HEADER_BYTES // 8]
+    symbols = work.instruments["symbol"].tolist()
+    return publication_block(header.ctypes.data, rules, symbols, work.settings, rtl)
+
+
+def publication_block(
+    region: int,
+    rules: npt.NDArray[np.int64],
+    symbols: list[bytes],
+    settings: Settings,
+    rtl: "LiveGateway | None",
+) -> npt.NDArray[np.int64]:
+    """The block of the risk state at ``region``, whose instruments are these, in its order."""
     address = rules.ctypes.data
-    rows = []
-    for symbol in work.instruments["symbol"].tolist():
-        word = np.uint64(symbol_word(symbol)).astype(np.int64)
-        rows.append(g.find_row(int(word), address))
-    features = int(rules[g.FEATURES_AT // 8])
-    return np.array([header.ctypes.data, address, -1, features, *rows], np.int64)
+    registers = (rtl.set_function, rtl.handle) if rtl is not None else (0, 0)
+    words = [region, address, -1, int(rules[g.FEATURES_AT // 8]), *registers, 0]
+    for symbol in symbols:
+        word = int(np.uint64(symbol_word(symbol)).astype(np.int64))
+        row = int(g.find_row(word, address))
+        chosen = settings.limits.get(symbol, Limits())
+        own = HALTED_FLAG * chosen.halted
+        own |= COLLAR_FLAG * (chosen.collar_bps != 0 or chosen.banded)
+        index, image = rtl.driver.place_of(symbol) if rtl is not None else (0, 0)
+        words += [row, row + int(rules[g.LIMITS_AT // 8]), own, index]
+        words += np.frombuffer(image.to_bytes(8 * ROW_WORDS, "little"), np.int64).tolist()
+    return np.array(words, np.int64)
 
 
 @kernel
 def take_publication(block: int) -> int:
-    """Bring the rules to what the core has published; returns 1 if that was anything new."""
+    """Bring the gateway to what the core has published; returns 1 if that was anything new."""
     region = load_i64(block + REGION)
     published = load_acquire(region + lay.PUBLICATION)
     # A core that is not there yet (its process has not begun) has no participants.
     if published == load_i64(block + SEEN) or load_i64(region) != lay.MAGIC:
         return 0
     store_i64(block + SEEN, published)
-    rules, features = load_i64(block + RULES), load_i64(block + FEATURES)
+    features = load_i64(block + FEATURES) | take_participants(block, region)
+    for instrument in range(load_i64(region + lay.INSTRUMENTS)):
+        row = block + ROWS + instrument * ROW_BLOCK_BYTES
+        features |= take_instrument(block, row, totals.instrument_row(region, instrument))
+    store_i64(load_i64(block + RULES) + g.FEATURES_AT, features)
+    checking = (features & g.CHECKS_PARTICIPANTS) // g.CHECKS_PARTICIPANTS
+    if load_i64(block + SET) != 0 and checking != load_i64(block + CHECKING):
+        set_register(block, CONTROL, ARMED | CHECKS * checking)
+        store_i64(block + CHECKING, checking)
+    return 1
+
+
+@kernel
+def take_participants(block: int, region: int) -> int:
+    """Everybody's bit; returns the feature that asks for them, 0 if nobody is killed.  As in the
+    registers, a bit that changes fills the participant's bucket."""
+    rules = load_i64(block + RULES)
     people = rules + load_i64(rules + g.PEOPLE_AT)
     market = load_i64(region + lay.MARKET_KILL) != 0
+    anybody = 0
     for who in range(PARTICIPANTS):
         killed = market and who != 0
         if who < load_i64(region + lay.PARTICIPANTS):
@@ -69,14 +159,79 @@ def take_publication(block: int) -> int:
             group = totals.group_row(region, load_i64(row + lay.GROUP))
             flags = load_i64(row + lay.FLAGS) & lay.KILLED_FLAGS
             killed = killed or flags != 0 or load_i64(group + lay.GROUP_KILL) != 0
-        bucket = load_i64(people + 8 * who) & MAX_VALUE
-        store_i64(people + 8 * who, bucket if killed else bucket | g.SIGN)
         if killed:
-            features |= g.CHECKS_PARTICIPANTS
-    for instrument in range(load_i64(region + lay.INSTRUMENTS)):
-        halted = load_i64(totals.instrument_row(region, instrument) + lay.HALT) != 0
-        store_u8(load_i64(block + ROWS + 8 * instrument) + g.ROW_HALTED_AT, 1 if halted else 0)
-        if halted:
-            features |= g.HAS_LIMITS
-    store_i64(rules + g.FEATURES_AT, features)
-    return 1
+            anybody = g.CHECKS_PARTICIPANTS
+        if killed == (load_i64(people + 8 * who) < 0):
+            store_i64(people + 8 * who, 0 if killed else g.SIGN)
+            if load_i64(block + SET) != 0:
+                set_register(block, PARTICIPANT_SET, who | (0 if killed else 1 << 31))
+    return anybody
+
+
+@kernel
+def take_instrument(block: int, row: int, state: int) -> int:
+    """An instrument's halt and bands, from its row in the risk state; returns the feature that asks
+    for them, 0 if there are none."""
+    rules, limits, own = load_i64(row + ROW), load_i64(row + LIMITS), load_i64(row + OWN)
+    halted = 1 if load_i64(state + lay.HALT) != 0 or own & HALTED_FLAG != 0 else 0
+    changed = halted != load_u8(rules + g.ROW_HALTED_AT)
+    store_u8(rules + g.ROW_HALTED_AT, halted)
+    banded = 0
+    if own & COLLAR_FLAG == 0:
+        banded = 1 if load_i64(state + lay.BANDED) != 0 else 0
+        changed |= take_bands(limits, state, banded)
+    if changed and load_i64(block + SET) != 0:
+        set_row(block, row)
+    return g.HAS_LIMITS if halted | banded != 0 else 0
+
+
+@kernel
+def take_bands(limits: int, state: int, banded: int) -> bool:
+    """Into the rules' limits; whether they are others than before.  What passes the gateway has a
+    price above 0: a band below that lets nothing through."""
+    low_upper, low, high_upper, high = 0, 0, NO_HIGH_UPPER, -1
+    if banded != 0:
+        sells, buys = (
+            max(load_i64(state + lay.BAND_LOW), 0),
+            max(load_i64(state + lay.BAND_HIGH), 0),
+        )
+        low_upper, low = g.product_high(sells, COLLAR_ONE), mul_wrapping(sells, COLLAR_ONE)
+        high_upper, high = g.product_high(buys, COLLAR_ONE), mul_wrapping(buys, COLLAR_ONE)
+    changed = replaced(limits + g.BY_SIDE_AT, banded)
+    changed |= replaced(limits + g.COLLAR_LOW_AT, low_upper)
+    changed |= replaced(limits + g.COLLAR_LOW_AT + 8, low)
+    changed |= replaced(limits + g.COLLAR_HIGH_AT, high_upper)
+    changed |= replaced(limits + g.COLLAR_HIGH_AT + 8, high)
+    return changed
+
+
+@kernel
+def replaced(at: int, word: int) -> bool:
+    """Store a word; whether another stood there."""
+    before: int = load_i64(at)
+    store_i64(at, word)
+    return before != word
+
+
+@kernel
+def set_row(block: int, row: int) -> None:
+    """The instrument's row as the rules have it into the RTL's table, all at once."""
+    rules, limits, image = load_i64(row + ROW), load_i64(row + LIMITS), row + IMAGE
+    low, high = load_i64(limits + g.COLLAR_LOW_AT + 8), load_i64(limits + g.COLLAR_HIGH_AT + 8)
+    low_upper, high_upper = load_i64(limits + g.COLLAR_LOW_AT), load_i64(limits + g.COLLAR_HIGH_AT)
+    store_i64(image + 32, low)
+    store_i64(image + 40, low_upper & LOW_16 | high << 16)
+    ends = (high >> 48) & LOW_16 | (high_upper & LOW_16) << 16
+    store_i64(image + 48, load_i64(image + 48) & ~LOW_32 | ends)
+    bits = load_u8(rules + g.ROW_HALTED_AT) << 1 | load_i64(limits + g.BY_SIDE_AT)
+    store_i64(image + 64, load_i64(image + 64) & (1 << 62) - 1 | bits << 62)
+    for word in range(2 * ROW_WORDS):
+        value = load_i64(image + 8 * (word // 2)) >> 32 * (word & 1) & LOW_32
+        set_register(block, SHADOW + WORD_BYTES * word, value)
+    set_register(block, ROW_INDEX, load_i64(row + INDEX))
+    set_register(block, ROW_SWAP, 1)
+
+
+@kernel
+def set_register(block: int, address: int, value: int) -> None:
+    call_set(load_i64(block + SET), load_i64(block + HANDLE), address, value)

@@ -89,6 +89,8 @@ class VenueFile:
     retention_days: int
     order_capacity: int
     housekeeping_cores: int
+    gateway: str
+    """Who validates: the golden model or the RTL."""
     speed_bump_us: int
     feed: FeedSpec | None
     """The public market data."""
@@ -140,6 +142,7 @@ VENUE = {
     "retention_days": Key(t.integer(0, 36_500), 0),
     "order_capacity": Key(power_of_two, 1 << 17),
     "housekeeping_cores": Key(t.integer(0, 1024), 1),
+    "gateway": Key(t.one_of({"golden": "golden", "rtl": "rtl"}), "golden"),
     "speed_bump_us": Key(t.integer(0, 100_000), 0),
     "failures_before_lock": Key(t.integer(1, 1_000_000), 5),
     "lock_s": Key(t.integer(1, 86_400), 60),
@@ -231,7 +234,8 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     assert calendar is not None
     folder = path.absolute().parent
     same = ("name", "durability", "volatile_journal", "policy", "checkpoint_every",
-            "retention_days", "order_capacity", "housekeeping_cores", "speed_bump_us")  # fmt: skip
+            "retention_days", "order_capacity", "housekeeping_cores", "gateway",
+            "speed_bump_us")  # fmt: skip
     return VenueFile(
         path=path,
         instruments=instruments,

@@ -62,7 +62,7 @@ class Served:
 
     def connect(self) -> socket.socket:
         client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        client.settimeout(60)
+        client.settimeout(300)
         client.connect(str(self.folder / NAME))
         return client
 

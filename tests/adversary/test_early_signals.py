@@ -112,7 +112,7 @@ def test_signals_at_every_moment_of_a_run(tmp_path: Path) -> None:
         ) as process:  # fmt: skip
             time.sleep(rng.uniform(0, 2.5))
             process.send_signal(rng.choice([signal.SIGINT, signal.SIGTERM]))
-            out, err = process.communicate(timeout=300)
+            out, err = process.communicate(timeout=600)
         ends[process.returncode] += 1
         if "Exception ignored in" in err:
             assert process.returncode != 0, "an interrupt was lost"

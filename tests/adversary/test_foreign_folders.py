@@ -45,7 +45,7 @@ def run_kernel(shared: Path, **variables: str) -> subprocess.CompletedProcess[st
     environment = {**kept, "HOME": "/proc/none", "TMPDIR": str(shared), **variables}
     return subprocess.run(
         [sys.executable, "-c", CALLER], cwd=ROOT, env=environment, text=True, capture_output=True,
-        timeout=300,
+        timeout=600,
     )  # fmt: skip
 
 

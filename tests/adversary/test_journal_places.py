@@ -217,6 +217,6 @@ def test_what_a_network_run_acknowledged_is_kept_and_can_be_resumed(tmp_path: Pa
     assert outcry("run", "--orders", "1000", "--topology", "inline", cwd=tmp_path).returncode == 0
     assert journal.is_dir()
     again = [*command[:-1], f"{acknowledged}", "--journal", journal.name, "--resume", "--json"]
-    done = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["resumed"]["commands"] == acknowledged

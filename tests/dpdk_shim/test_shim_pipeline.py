@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 import warm_outcry
 from processes import OUTCRY, free_port
 from shim_wire import frame, in_namespace, needs_shim, write_pcap
+from udp_runs import started
 
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.dpdk_shim.ports import hardware_address_of
@@ -100,12 +100,12 @@ def test_orders_and_replies_over_a_cable(tmp_path: Path) -> None:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         try:
-            wait_for_program("vb")
+            started(listening)
             port = f"packet:va,to=10.9.0.2:9000,source=10.9.0.1:7,to_mac={address}"
             sent, _ = outcry("send", "--port", port, "--orders", "500", "--rate", "2000", "--json")
         finally:
             listening.send_signal(signal.SIGINT)
-            said, errors = listening.communicate(timeout=60)
+            said, errors = listening.communicate(timeout=600)
         assert listening.returncode == 0, errors
         result = json.loads(said)
         account = result["source"]["account"]
@@ -127,11 +127,11 @@ def test_without_a_compiler_udp_is_received_by_kernels(
     with subprocess.Popen(
         [*OUTCRY, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as listening:
-        wait_for_socket(port)
+        started(listening)
         sent, _ = outcry("send", "--to", f"127.0.0.1:{port}", "--orders", "500", "--rate", "2000",
                          "--json")  # fmt: skip
         listening.send_signal(signal.SIGINT)
-        said, errors = listening.communicate(timeout=60)
+        said, errors = listening.communicate(timeout=600)
     assert listening.returncode == 0, errors
     assert "there is no C compiler (no-such-compiler)" in errors
     assert "receiving as with --udp" in errors
@@ -142,28 +142,6 @@ def test_without_a_compiler_udp_is_received_by_kernels(
     _, refused = outcry("run", "--port", "pcap:nowhere", ok=False)
     assert "there is no C compiler" in refused
     assert "Traceback" not in refused
-
-
-def wait_for_socket(port: int) -> None:
-    """Until somebody has bound the UDP port."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if f":{port:04X} " in Path("/proc/net/udp").read_text():
-            return
-        time.sleep(0.05)
-    raise TimeoutError("nobody listens")
-
-
-def wait_for_program(interface: str) -> None:
-    """Until an XDP program hangs on the interface."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        shown = subprocess.run(["ip", "link", "show", interface], capture_output=True, text=True)
-        if "xdp" in shown.stdout:
-            time.sleep(0.5)
-            return
-        time.sleep(0.05)
-    raise TimeoutError("no XDP program came")
 
 
 @pytest.mark.parametrize(

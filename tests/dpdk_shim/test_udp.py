@@ -47,7 +47,7 @@ def client(receiver: UdpReceiver) -> Iterator[socket.socket]:
 def _client(receiver: UdpReceiver) -> socket.socket:
     connected = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     connected.connect((receiver.host, receiver.port))
-    connected.settimeout(60)
+    connected.settimeout(300)
     return connected
 
 

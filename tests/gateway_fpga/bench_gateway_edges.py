@@ -30,6 +30,8 @@ from openoutcry.wire.registers import (
     slot_of,
 )
 
+CYCLES_TO_REFUSED = 11
+"""From a command that the bus has taken to the first order that it refuses, at full rate."""
 ROWS = WAYS * 2**SLOT_BITS
 RW = [r.offset + 4 * n for r in REGISTERS for n in range(r.count) if r.access == "RW"]
 BIT = {bit: 1 << bit for bit in ErrorBit}
@@ -399,3 +401,54 @@ async def only_the_armed_bit_lets_orders_in(dut):
             off = (got["error_code"] >> ErrorBit.PARTICIPANT & 1).tolist()
             outside = int(checked or not armed)
             assert off == [int(not armed)] * 5 + [outside] + [0] * 6
+
+
+@cocotb.test(**PATIENCE)
+@cocotb.parametrize(command=["kill", "halt"])
+async def a_command_counts_within_its_cycles(dut, command):
+    """Orders at full rate, and one write of a participant's bit or of a row's swap: from the cycle
+    that takes it off the bus a fixed number passes until the first refused order is out, whenever
+    it comes, and no order behind that one passes."""
+    bench = await with_plain(dut, Settings(check_participants=True, participants_on=frozenset({5})))
+    reason = ErrorBit.PARTICIPANT if command == "kill" else ErrorBit.HALTED
+    address, value = ADDRESS["participant_set"], 5
+    if command == "halt":
+        address, value = ADDRESS["row_swap"], 1
+        index, image = bench.golden_driver.place_of(b"PLAIN")
+        # The next swap is the halt's.
+        await bench.on_rtl(
+            lambda d: (d._write_shadow(image | 1 << 575), d._write("row_index", index))
+        )
+    cycle, written, refused = 0, [], []
+
+    async def watch():
+        nonlocal cycle
+        while True:
+            await RisingEdge(dut.clk)
+            if dut.s_axil_awvalid.value == 1 and dut.s_axil_awready.value == 1:
+                written.append(cycle)
+            if dut.m_axis_tvalid.value == 1 and dut.m_axis_tready.value == 1:
+                code = int(dut.m_axis_tdata.value) >> 400 & 0xFFFF
+                if code >> reason & 1:
+                    refused.append(cycle)
+            cycle += 1
+
+    cocotb.start_soon(watch())
+    for wait in (12, 15):
+        orders = good_orders(48, symbol=b"PLAIN", participant=5, price_ticks=8, qty_lots=8)
+        bench.send_nowait(orders)
+        await ClockCycles(dut.clk, wait)
+        del written[:], refused[:]
+        answer = await bench.master.write(address, value.to_bytes(4, "little"))
+        assert int(answer.resp) == OKAY
+        codes = (await bench.receive(len(orders)))["error_code"]
+        first = int(np.argmax(codes != 0))
+        assert 5 < first < 40
+        assert (codes[:first] == 0).all()
+        assert (codes[first:] == BIT[reason]).all()
+        assert refused[0] - written[0] == CYCLES_TO_REFUSED
+        if command == "kill":
+            await bench.on_rtl(lambda d: d.set_participant(5, True))
+        else:
+            await bench.on_rtl(lambda d: (d._write_shadow(image), d._swap(index)))
+            await bench.on_rtl(lambda d: d._write_shadow(image | 1 << 575))

@@ -49,6 +49,10 @@ LIMITS = {
     b"HUGE": Limits(2**62 + 12_345, collar_bps=9_999, notional_limit=2**126 - 2),
     b"WIDE": Limits(2**53 + 1, collar_bps=10_000, notional_limit=2**100 + 1),
     b"F3": Limits(notional_limit=(2**63 - 1) ** 2 - 1),
+    b"F0": Limits(lowest_sell_ticks=100, highest_buy_ticks=200),
+    b"F1": Limits(notional_limit=10**9, lowest_sell_ticks=8, highest_buy_ticks=7),
+    b"BANDS": Limits(lowest_sell_ticks=2**62),
+    b"F2": Limits(highest_buy_ticks=0),
 }
 SETTINGS = Settings(
     limits=LIMITS,
@@ -66,6 +70,7 @@ def _edges() -> list[int]:
         reference, bps = limits.reference_price_ticks, limits.collar_bps
         middles += [reference * (10_000 - bps) // 10_000, reference * (10_000 + bps) // 10_000]
         middles += [reference, limits.notional_limit // max(1, reference), limits.notional_limit]
+        middles += [limits.lowest_sell_ticks, limits.highest_buy_ticks]
     near = {middle + d for middle in middles for d in (-1, 0, 1)}
     return sorted(value for value in near if -(2**63) <= value < 2**63)
 

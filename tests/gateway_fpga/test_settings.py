@@ -148,6 +148,25 @@ def test_the_collar_is_closed_on_both_sides() -> None:
     assert reasons(orders, SETTINGS, ErrorBit.COLLAR) == [1, 0, 0, 0, 1]
 
 
+def test_price_bands_refuse_new_sells_below_and_new_buys_above() -> None:
+    """A buy far below and a sell far above rest; a REPLACE's side stands in the book alone."""
+    chosen = Settings(limits={b"A": Limits(lowest_sell_ticks=950, highest_buy_ticks=1_050)})
+    prices = [1, 949, 950, 1_050, 1_051, 2**63 - 1]
+    for side, kind, refused in (
+        (1, CommandKind.NEW, [0, 0, 0, 0, 1, 1]),
+        (2, CommandKind.NEW, [1, 1, 0, 0, 0, 0]),
+        (1, CommandKind.REPLACE, [0] * 6),
+        (2, CommandKind.REPLACE, [0] * 6),
+    ):
+        orders = make_orders(price_ticks=prices, side=side, kind=kind)
+        assert reasons(orders, chosen, ErrorBit.COLLAR) == refused
+        assert codes(orders, chosen) == expected(orders, chosen)
+    everything = Settings(limits={b"A": Limits(lowest_sell_ticks=2**63 - 1, highest_buy_ticks=0)})
+    for side in (1, 2):
+        orders = make_orders(price_ticks=[1, 2**63 - 2], side=side)
+        assert reasons(orders, everything, ErrorBit.COLLAR) == [1, 1]
+
+
 def test_a_notional_beyond_64_bits_is_compared_exactly() -> None:
     """2**32 times 2**32 is the limit; one lot more is above it, and nothing wraps."""
     chosen = Settings(limits={b"A": Limits(notional_limit=2**64)})
@@ -212,6 +231,9 @@ def test_without_settings_nothing_is_switched_on() -> None:
         (lambda: Limits(collar_bps=65_536, reference_price_ticks=1), "collar_bps is 65536"),
         (lambda: Limits(collar_bps=-1), "collar_bps is -1"),
         (lambda: Limits(collar_bps=1), "reference_price_ticks is 0, not 1"),
+        (lambda: Limits(lowest_sell_ticks=-1), "lowest_sell_ticks is -1"),
+        (lambda: Limits(highest_buy_ticks=2**63), "highest_buy_ticks"),
+        (lambda: Limits(5, 1, highest_buy_ticks=9), "collar_bps and price bands"),
         (lambda: Limits(reference_price_ticks=2**63), "reference_price_ticks"),
         (lambda: Limits(notional_limit=2**126), "notional_limit"),
         (lambda: Settings(rate_interval_ns=2**32), "rate_interval_ns"),

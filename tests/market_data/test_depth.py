@@ -24,7 +24,7 @@ from openoutcry.market_data.spec import FeedSpec
 from openoutcry.wire.depth import DEPTH, LAST
 
 websockets = pytest.importorskip("websockets.asyncio.client")
-WAIT_S = 120
+WAIT_S = 300
 FLAGS_AT = DEPTH.offsets["flags"] - DEPTH.size_bytes
 
 

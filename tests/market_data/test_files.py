@@ -154,7 +154,7 @@ def test_tshark_dissects_every_packet(day, tmp_path, form):
          "-T", "fields",
          "-e", "moldudp64.session", "-e", "moldudp64.sequence", "-e", "moldudp64.count",
          "-e", "moldudp64.msglen", "-e", "_ws.malformed", "-e", "moldudp64.msgdata"],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     following, data = 1, []

@@ -52,7 +52,7 @@ def test_a_snapshot_and_what_follows_are_the_book(seed, listener):
         book.apply(framed(messages[:cut]))
         thread = answering(listener, snapshot(book, directory, cut + 1))
         session, found, following = fetch(listener.getsockname())
-        thread.join(60)
+        thread.join(300)
         joined = Book()
         joined.apply(found)
         assert (session, following) == (SESSION, cut + 1)
@@ -71,7 +71,7 @@ def test_who_does_not_log_in_gets_nothing(listener, said):
         client.sendall(said)
         client.shutdown(socket.SHUT_WR)
         assert client.recv(100) in (b"", b"\x00\x02JA")
-    thread.join(60)
+    thread.join(300)
     assert not thread.is_alive()
 
 
@@ -79,7 +79,7 @@ def test_what_is_no_snapshot_is_told(listener):
     thread = answering(listener, iter(()))
     with pytest.raises(FeedError, match="it ended before its end"):
         fetch(listener.getsockname())
-    thread.join(60)
+    thread.join(300)
     listener.close()
     with pytest.raises(FeedError, match="no snapshot"):
         fetch(("127.0.0.1", 1))

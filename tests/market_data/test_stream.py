@@ -16,7 +16,7 @@ from openoutcry.market_data.store import Store
 from openoutcry.market_data.stream import Stream, StreamReceiver, Tail
 
 SESSION = "20261121AB"
-WAIT_S = 120
+WAIT_S = 300
 
 
 class Server:

@@ -77,7 +77,9 @@ def test_a_connection_of_4_4_or_a_wrong_word_gets_no_answer(venue):
 
     for version, word in (("4.4", PASSWORD), ("4.2", "wrong")):
         with pytest.raises(ClientError, match="closed the connection"):
-            FixClient("127.0.0.1", venue.ports["FIX42"], "OLD", word, version=version)
+            FixClient(
+                "127.0.0.1", venue.ports["FIX42"], "OLD", word, version=version, timeout_s=300
+            )  # fmt: skip
 
 
 def test_quickfix_trades_over_4_2(venue, tmp_path):

@@ -59,6 +59,7 @@ def venue(tmp_path_factory):
 
 def refused(venue, name="FIRM", password=PASSWORD, **options):
     """Whether the door stays shut, without a word."""
+    options["timeout_s"] = PATIENCE_S
     try:
         FixClient("127.0.0.1", venue.ports["FIX44"], name, password, **options).close()
     except ClientError as error:
@@ -304,9 +305,9 @@ def test_a_second_logon_takes_over_where_that_is_the_policy(venue):
 
 def test_a_throttle_rejects_or_lets_wait(venue):
     fast = connect(venue, "FAST", prefix="F")
-    for _ in range(6):
+    for _ in range(30):
         fast.buy("ACME", 1, "1")
-    found = told(fast, 6, 39, 58)
+    found = told(fast, 30, 39, 58)
     assert [status for status, _ in found[:3]] == ["0"] * 3
     assert ("8", "too many messages") in found
     waiting = connect(venue, "WAIT", prefix="W")
@@ -378,7 +379,9 @@ def test_simplefix_and_the_venue_read_each_other(venue):
                 message.append_pair(tag, value)
             connection.sendall(message.encode())
         while len(found) < 3:
-            parser.append_buffer(connection.recv(4096))
+            data = connection.recv(4096)
+            assert data, found
+            parser.append_buffer(data)
             while (answer := parser.get_message()) is not None:
                 found.append(answer)
     assert sorted(answer.get(35) for answer in found) == [b"0", b"8", b"A"]
@@ -442,7 +445,7 @@ def test_tls_is_spoken_end_to_end(tmp_path):
         with connect(venue, tls=context, prefix="A") as client:
             client.buy("ACME", 1, "1")
             assert told(client, 1, 150) == [("0",)]
-        with socket.create_connection(("127.0.0.1", venue.ports["FIX44"]), 60) as plain:
+        with socket.create_connection(("127.0.0.1", venue.ports["FIX44"]), PATIENCE_S) as plain:
             _, data = raw_connection(venue, "FIRM", [(1, "A", [(98, "0"), (108, "30")])])
             said = b""
             with contextlib.suppress(ConnectionError):

@@ -5,6 +5,7 @@ judge the venue's session layer."""
 import json
 import os
 import platform
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -170,7 +171,8 @@ def names():
 
 
 def adapted(path, name, folder):
-    """The script with the session's name and, in each Logon, its password."""
+    """The script with the session's name and, in each Logon, its password; no heartbeat comes
+    between where the machine is busy."""
     lines = path.read_bytes().replace(b"49=TW\x01", b"49=%s\x01" % name.encode())
     lines = lines.replace(b"56=TW\x01", b"56=%s\x01" % name.encode()).split(b"\n")
     for number, line in enumerate(lines):
@@ -182,7 +184,7 @@ def adapted(path, name, folder):
             else:
                 lines[number] = head + b"\x01554=%s" % PASSWORD.encode() + end + tail
     found = folder / path.name
-    found.write_bytes(b"\n".join(lines))
+    found.write_bytes(re.sub(rb"\x01108=\d\x01", b"\x01108=9\x01", b"\n".join(lines)))
     return found
 
 

@@ -52,7 +52,7 @@ def dissect(path):
     run = subprocess.run(
         ["tshark", "-r", str(path), "-d", f"tcp.port=={PORT},soupbintcp", "-V",
          "--enable-heuristic", "ouch_soupbintcp"],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     return run.stdout
@@ -97,7 +97,7 @@ class Tap(threading.Thread):
         ours, _ = self.listener.accept()
         with (
             ours, self.listener, socket.create_connection(("127.0.0.1", self.port)) as theirs,
-            contextlib.suppress(ConnectionResetError),
+            contextlib.suppress(ConnectionError),
         ):  # fmt: skip
             while True:
                 for one in select.select([ours, theirs], [], [])[0]:
@@ -159,7 +159,8 @@ def test_every_byte_of_live_traffic_is_dissected(tmp_path):
             client.close()
     names = set()
     for number, tap in enumerate(taps):
-        tap.join(60)
+        tap.join(300)
+        assert not tap.is_alive()
         path = tmp_path / f"{number}.pcap"
         write_capture(path, tap.pieces)
         text = dissect(path)

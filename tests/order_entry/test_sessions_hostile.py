@@ -61,21 +61,29 @@ def fix_client(venue, name, heartbeat_s=30, numbers=None):
     )  # fmt: skip
 
 
-def ask_and_never_read(client, numbers):
-    """Ask for thousands of messages once more, over and over, and take none, until the venue takes
-    nothing either."""
+def trade(client):
+    """So that there are thousands of messages to be sent again."""
     for _ in range(1_500):
         client.enter("1", "ACME", 1, "1.00", ioc=True)
     for _ in range(3_000):
         assert client.next(300).kind == "8"
+
+
+def ask_and_never_read(client, numbers):
+    """Ask for thousands of messages once more, over and over, and take none, until the venue takes
+    nothing either, or has closed the connection."""
     client.socket.setblocking(False)
     data = b""
     while select.select([], [client.socket], [], BLOCKED_S)[1]:
         if not data:
             data = client.pack("2", numbers.next_out, ((7, "1"), (16, "0")))
             numbers.next_out += 1
-        with contextlib.suppress(BlockingIOError):
+        try:
             data = data[client.socket.send(data) :]
+        except BlockingIOError:
+            pass
+        except ConnectionError:
+            return
 
 
 def logged_on_again(venue, name, numbers):
@@ -99,6 +107,7 @@ def test_a_fix_peer_that_took_nothing_and_vanished_may_log_on_again(venue, calm)
     """With no room for answers nothing is read of him: his end must be noticed by sending."""
     numbers = FixNumbers()
     client = fix_client(venue, "FIRM", numbers=numbers)
+    trade(client)
     ask_and_never_read(client, numbers)
     client.close()
     logged_on_again(venue, "FIRM", numbers)
@@ -106,6 +115,9 @@ def test_a_fix_peer_that_took_nothing_and_vanished_may_log_on_again(venue, calm)
 
 def test_a_fix_peer_that_takes_nothing_and_stays_is_given_up_like_a_silent_one(venue, calm):
     numbers = FixNumbers()
+    client = fix_client(venue, "MUTE", numbers=numbers)
+    trade(client)
+    client.logout(300)
     client = fix_client(venue, "MUTE", heartbeat_s=1, numbers=numbers)
     ask_and_never_read(client, numbers)
     logged_on_again(venue, "MUTE", numbers)

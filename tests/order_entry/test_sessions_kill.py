@@ -105,7 +105,8 @@ def test_a_dead_doorman_is_replaced(tmp_path):
         stages = {row["pid"] for row in pipeline.view(pipeline.positions(), 1)["stages"]}
         (doorman,) = set(pids) - stages
         os.kill(doorman, signal.SIGKILL)
-        time.sleep(0.5)
+        while os.path.exists(f"/proc/{doorman}"):
+            time.sleep(0.01)
         client = venue.client("S2")
         client.socket.sendall(soupbin.packet("U", enter("a", "B", 1, "ACME", 10_000)))
         assert client.message()[0] == "A"

@@ -95,6 +95,7 @@ def test_a_replaced_order_is_found_by_the_cores_id():
     at = table.ctypes.data
     for number in (3, 4):
         rows.take_row(at, 7, number)
+        table[number]["order_id"] = rows.ORDER_BIT | 3
     assert rows.current_row(at, 7, rows.ORDER_BIT | 3) == at + 256 * 3
     table[3]["current"] = 4
     assert rows.current_row(at, 7, rows.ORDER_BIT | 3) == at + 256 * 4

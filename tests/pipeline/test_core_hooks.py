@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,9 @@ import core_hooks as core
 import numpy as np
 import pytest
 from processes import find_pipeline
+from udp_runs import killed
 
-from openoutcry.journal import JournalError, JournalLock
-from openoutcry.journal.lock import InUse
+from openoutcry.journal import JournalError
 from openoutcry.matcher import Engine, MatcherError
 from openoutcry.matcher.hooks import Hooks
 from openoutcry.pipeline.progress import Sample, Watcher
@@ -127,15 +126,6 @@ def test_inline_the_run_is_the_engines_and_its_journal_replays(
     assert recover(journal, 9_000).seq == 9_000
 
 
-def wait_until_free(journal: Path) -> None:
-    """The killed pipeline's stages die with it, each a moment later."""
-    for _ in range(3_000):
-        with suppress(InUse), JournalLock(journal):
-            return
-        time.sleep(0.01)
-    raise AssertionError("the journal is still in use")
-
-
 class Killer:
     """Kills the matcher at a third and at two thirds of the run."""
 
@@ -178,11 +168,9 @@ def test_a_whole_pipeline_that_was_killed_is_resumed_with_its_hooks(
     command = [sys.executable, core.__file__, str(tmp_path / "j"), "20000"]
     with subprocess.Popen(command) as process:
         pipeline = find_pipeline(process.pid)
-        while pipeline.durable_seq < core.COMMANDS // 3:
-            assert process.poll() is None
+        while pipeline.durable_seq < core.COMMANDS // 3 and process.poll() is None:
             time.sleep(0.01)
-        process.kill()
-    wait_until_free(tmp_path / "j")
+        killed(process, tmp_path / "j")
     with pytest.raises(ResumeError, match="with another hooks"):
         run(core.options(tmp_path / "j", resume=True, changed={"name": core.NAME, "limit": 5}))
     result = run(core.options(tmp_path / "j", resume=True, topology="inline"))

@@ -93,7 +93,8 @@ def naps_of(nap_us, busy_ns, crowded_ns=0):
 
 def test_a_loop_sleeps_only_in_quiet_times_and_where_it_may():
     long_ago = time.monotonic_ns() - 2 * loop.QUIET_NS
-    assert naps_of(500, long_ago) > 0
+    # A slice may pass while somebody else has the core.
+    assert any(naps_of(500, long_ago) for _ in range(5))
     for nap_us, busy_ns in ((0, long_ago), (500, 0), (500, time.monotonic_ns() + 2**40)):
         # A page that has to be waited for would count as well.
         counts = [naps_of(nap_us, busy_ns) for _ in range(5)]
@@ -102,7 +103,7 @@ def test_a_loop_sleeps_only_in_quiet_times_and_where_it_may():
 
 def test_a_loop_on_a_crowded_core_sleeps_though_it_had_work_just_now():
     soon, busy = time.monotonic_ns() + 60_000_000_000, time.monotonic_ns() + 2**40
-    assert naps_of(500, busy, crowded_ns=soon) > 0
+    assert any(naps_of(500, busy, crowded_ns=soon) for _ in range(5))
     assert min(naps_of(0, busy, crowded_ns=0) for _ in range(5)) == 0
 
 

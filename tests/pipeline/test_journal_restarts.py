@@ -71,7 +71,7 @@ def kill_somewhere(pid: int, journal: Path, rng: random.Random) -> int:
     """SIGKILL the supervisor at a random moment, one time in five while it starts; returns up to
     where its replies had acknowledged."""
     if rng.randrange(5):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not acknowledged_by(pid) and alive(pid) and time.monotonic() < deadline:
             time.sleep(0.002)
     time.sleep(rng.uniform(0.0, 0.3))
@@ -79,7 +79,7 @@ def kill_somewhere(pid: int, journal: Path, rng: random.Random) -> int:
     acknowledged = acknowledged_by(pid)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while locked(journal) and time.monotonic() < deadline:
         time.sleep(0.002)
     return acknowledged

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from processes import OUTCRY, SPREAD, find_pipeline
+from processes import OUTCRY, SPREAD, find_pipeline, free_port
 from shim_wire import needs_shim
 from udp_runs import queued_bytes
 
@@ -31,11 +31,8 @@ BURST_RECORDS = 64 * PER_PACKET
 @pytest.fixture
 def client() -> Iterator[socket.socket]:
     """Connected to a port of this host that nobody has yet."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
-        found.bind(("127.0.0.1", 0))
-        address = found.getsockname()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connected:
-        connected.connect(address)
+        connected.connect(("127.0.0.1", free_port()))
         yield connected
 
 
@@ -116,7 +113,7 @@ def run_and_kill(
         send(client, packets)
         settle(pipeline, client.getpeername()[1])
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     return json.loads(out), killed, err
 

@@ -61,11 +61,11 @@ class Child:
             return word in self.lines or (or_event is not None and read >= or_event)
 
         with self.more:
-            assert self.more.wait_for(said, timeout=120), (word, self.lines[-3:])
+            assert self.more.wait_for(said, timeout=600), (word, self.lines[-3:])
 
     def found(self) -> dict[str, Any]:
         """What it printed at its end."""
-        assert self.process.wait(timeout=120) == 0
+        assert self.process.wait(timeout=600) == 0
         self.listener.join()
         return dict(json.loads(self.lines[-1]))
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import topology_rows as rows
 from processes import find_pipeline
+from udp_runs import killed
 
 from openoutcry.journal import JournalReader
 from openoutcry.pipeline.lanes import journaled_lanes
@@ -90,10 +91,9 @@ def test_a_whole_pipeline_that_was_killed_goes_on_with_each_lane_where_it_was(tm
     command = [sys.executable, rows.__file__, str(tmp_path / "j"), str(RATE)]
     with subprocess.Popen(command) as process:
         pipeline = find_pipeline(process.pid)
-        while pipeline.durable_seq < rows.COMMANDS // 2:
-            assert process.poll() is None
+        while pipeline.durable_seq < rows.COMMANDS // 2 and process.poll() is None:
             time.sleep(0.01)
-        process.kill()
+        killed(process, tmp_path / "j")
     subprocess.run([*command[:-1], "0", "--resume"], check=True)
     commands = journaled_commands(tmp_path / "j")
     assert len(commands) == 2 * rows.COMMANDS

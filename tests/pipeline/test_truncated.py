@@ -29,7 +29,7 @@ def test_a_pipeline_whose_segment_is_truncated_ends_and_names_it(
         stages = stage_pids(pipeline)
         (segment,) = SHM.glob(f"outcry.{process.pid}.*.{what}")
         os.truncate(segment, 0)
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=600)
     assert process.returncode == 1
     assert "Traceback" not in said
     assert f"outcry: shared memory {segment} was truncated while in use: 0 of " in said

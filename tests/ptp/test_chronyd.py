@@ -50,13 +50,13 @@ def chronyd(tmp_path, monkeypatch):
     )  # fmt: skip
     yield tmp_path
     process.terminate()
-    process.wait(60)
+    process.wait(300)
 
 
 def test_a_real_chronys_correction_is_taken(chronyd, table):
     """Its report says slow by a millisecond: so much is added to the system clock, and root delay
     and dispersion are granted."""
-    machine, until, found = host.Machine(), time.monotonic() + 120, None
+    machine, until, found = host.Machine(), time.monotonic() + 300, None
     while found is None:
         assert time.monotonic() < until
         time.sleep(0.25)

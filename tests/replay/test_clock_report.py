@@ -198,7 +198,7 @@ def daemon():
     assert process.stderr.readline().startswith(f"outcry.{process.pid}.")
     yield process
     process.send_signal(signal.SIGTERM)
-    assert process.wait(120) == 0
+    assert process.wait(300) == 0
     process.stderr.close()
 
 

@@ -281,7 +281,7 @@ def test_the_examples_of_the_page_run(number, tmp_path):
     program = tmp_path / "example.py"
     program.write_text(blocks("python")[number])
     done = subprocess.run(
-        [sys.executable, str(program)], capture_output=True, text=True, timeout=300, cwd=tmp_path
+        [sys.executable, str(program)], capture_output=True, text=True, timeout=600, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
 

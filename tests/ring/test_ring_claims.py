@@ -123,7 +123,7 @@ def test_a_claim_waits_for_the_consumer_to_make_room(
         child = children.fork(take_later)
         assert producer.try_claim(2) is None
         started[0] = 1
-        assert producer.claim(2, timeout_s=30).first_seq == 5
+        assert producer.claim(2, timeout_s=300).first_seq == 5
         children.join([child])
 
 

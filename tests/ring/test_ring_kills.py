@@ -260,7 +260,7 @@ class Storm:
         """By pidfd for those who had registered; the others were nobody yet."""
         watched = {who.pid for who in watch._watched.values()} & pids
         while watched:
-            dead = {who.pid for who in watch.wait(60)}
+            dead = {who.pid for who in watch.wait(300)}
             assert dead, f"seed {self.seed}: no proof of death of {watched}"
             watched -= dead
         self.proven = time.perf_counter()
@@ -375,9 +375,9 @@ def warm_up() -> None:
                 producer.claim(1).publish()
                 producer.claim(1)
             reader, worker = ring.reader("a", strategy), ring.worker("pool", strategy)
-            assert reader.wait(1)
+            assert reader.wait(300)
             reader.release(len(reader.poll()))
-            assert worker.wait(1)
+            assert worker.wait(300)
             worker.take()
             worker.finish()
             ring.close()

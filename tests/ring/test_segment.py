@@ -239,7 +239,7 @@ def limited(code: str, *arguments: str) -> str:
         [sys.executable, "-c", prelude + code, *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -343,7 +343,7 @@ def test_hugetlbfs_segments_behave_as_others(tmp_path: Path) -> None:
             pytest.skip("no four free huge pages could be made here")
         done = subprocess.run(
             ["unshare", "--mount", "sh", "-c", mount, sys.executable, HUGE, str(folder)],
-            capture_output=True, text=True, timeout=120,
+            capture_output=True, text=True, timeout=600,
         )  # fmt: skip
         if "unshare: " in done.stderr or "mount: " in done.stderr:
             pytest.skip(f"no mount of our own: {done.stderr}")

@@ -38,7 +38,7 @@ def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-c", PRELUDE + code, *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 

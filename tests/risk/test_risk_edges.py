@@ -302,7 +302,7 @@ def test_a_balance_that_no_longer_fits_kills():
 
 ANY_VALUE = (
     Setting.DEPOSIT, Setting.BANDS, Setting.MARK, Setting.GROUP, Setting.POSITION,
-    Setting.GROUP_NAME, Setting.FILE,
+    Setting.GROUP_NAME, Setting.FILE, Setting.LEDGER_TIER, Setting.LEDGER_FEES,
 )  # fmt: skip
 
 

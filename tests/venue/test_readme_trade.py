@@ -2,17 +2,17 @@
 
 import re
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from processes import free_port
 from user_commands import ROOT, environment, run
 
 pytest.importorskip("argon2", reason="passwords need argon2-cffi (openoutcry[venue])")
 NOON = "--from 2026-11-23T12:00"
-PORTS = "9001", "9002"
+PORTS = "127.0.0.1:9001", "127.0.0.1:9002"
 
 
 def blocks() -> list[list[str]]:
@@ -38,10 +38,7 @@ def test_two_participants_trade(tmp_path: Path) -> None:
     assert shown(venue).match(said)
     words = dict(re.findall(r"^session (\w+): password (\w+)$", said, re.M))
     file = tmp_path / "venue.toml"
-    unused = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    ports = {shown: str(one.getsockname()[1]) for shown, one in zip(PORTS, unused, strict=True)}
-    for one in unused:
-        one.close()
+    ports = {shown: f"127.0.0.1:{free_port()}" for shown in PORTS}
     text = file.read_text().replace("# volatile_journal", "volatile_journal")
     text = re.sub(r"127\.0\.0\.1:900[^12]", "127.0.0.1:0", text)
     file.write_text(replaced(text, ports))
@@ -59,7 +56,7 @@ def test_two_participants_trade(tmp_path: Path) -> None:
                 assert shown(lines).search(trade(lines, ports, words[name])), lines
         finally:
             serving.send_signal(signal.SIGINT)
-            _, err = serving.communicate(timeout=300)
+            _, err = serving.communicate(timeout=600)
         assert serving.returncode == 0, err
 
 

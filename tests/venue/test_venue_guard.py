@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from served_venue import VENUE
-from venue_floor import Floor, gateway_told, kinds, order, told
+from venue_floor import Floor, gateway_told, kinds, order
 
 from openoutcry.cli.main import main
 from openoutcry.replay.replay import replay
@@ -91,7 +91,7 @@ def test_bands_a_limit_state_a_pause_and_the_auction_over_kills(market) -> None:
     assert settings[-2:] == [Setting.FILE, Setting.TRADING_DAY]
     assert market.trade(1_000) == [set(), set()]
     (beyond,) = market.send(order(1, Side.BUY, 1, 1_051))
-    assert told(beyond) == ({"PRICE_BAND"}, 1_050, 1_000, 1_051)
+    assert gateway_told(beyond) == {"COLLAR"}
     market.send(order(2, Side.BUY, 1, 1_050), order(3, Side.BUY, 1, 900))
     market.venue.wait_for(lambda s: s["risk"]["protection"] == {"GOLD": "limit state"})
     market.again()
@@ -112,7 +112,7 @@ def test_bands_a_limit_state_a_pause_and_the_auction_over_kills(market) -> None:
     market.is_in("GOLD", "CONTINUOUS")
     assert market.phases_of("GOLD")[-3:] == ["HALT", "VOLATILITY_AUCTION", "CONTINUOUS"]
     (beyond,) = market.send(order(4, Side.BUY, 1, 1_030))
-    assert told(beyond) == ({"PRICE_BAND"}, 1_029, 980, 1_030)
+    assert gateway_told(beyond) == {"COLLAR"}
     assert market.settings() == settings
 
 

@@ -95,7 +95,7 @@ def test_a_client_believes_only_the_venue() -> None:
             thread = threading.Thread(target=answer)
             thread.start()
             made = orders(1, 1, TimeInForce.GTC)
-            done = send_by_line([made], line, rate=1_000, sender_id=1, timeout_s=3.0)
+            done = send_by_line([made], line, rate=1_000, sender_id=1, timeout_s=8.0)
             thread.join()
             assert (done["acknowledged"], done["bad_replies"]) == (0, 4)
             assert isinstance(line.epoch, int)

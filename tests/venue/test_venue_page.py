@@ -22,7 +22,7 @@ def test_the_pages_commands(tmp_path: Path) -> None:
         env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as serving:  # fmt: skip
         try:
-            noted, deadline = tmp_path / "journal" / "status.json", time.monotonic() + 300
+            noted, deadline = tmp_path / "journal" / "status.json", time.monotonic() + 600
             while not noted.exists() or "CONTINUOUS" not in noted.read_text():
                 assert serving.poll() is None, serving.communicate()
                 assert time.monotonic() < deadline
@@ -32,7 +32,7 @@ def test_the_pages_commands(tmp_path: Path) -> None:
             serving.kill()
             raise
         serving.send_signal(signal.SIGINT)
-        out, err = serving.communicate(timeout=120)
+        out, err = serving.communicate(timeout=600)
         assert serving.returncode == 0, err
     assert "OUTCRY: open at 2026-11-23T12:" in shown
     assert "next: CLOSING_AUCTION at 2026-11-23T23:50:00Z" in shown

@@ -2,9 +2,12 @@
 halts and the emergency close, over kills of the venue itself; the journal has all of it.  What is
 killed or halted the gateway refuses already."""
 
+import itertools
 import json
 import re
+import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from served_venue import WAIT_S
 from venue_floor import WORD, Floor, gateway_told, kinds, order, told
 
 from openoutcry.cli.main import main
+from openoutcry.pipeline.send import send
 from openoutcry.replay.replay import replay
 from openoutcry.risk.bits import Setting
 from openoutcry.wire.enums import (
@@ -97,17 +101,36 @@ def test_a_kill_blocks_cancels_and_stays_until_it_is_taken_back(floor) -> None:
 def test_under_way_the_core_refuses_first_and_then_the_gateway(floor) -> None:
     """Of orders that come in all the time none is accepted behind the KILL; from one on, which is
     soon, the gateway refuses them all."""
-    flow = np.concatenate([order(1_000 + n, Side.BUY, 1, 10) for n in range(4_000)])
+    first_id, enough = 100_000, threading.Event()
+
+    def flow() -> Iterator[np.ndarray]:
+        for number in itertools.count(first_id, 50):
+            if enough.is_set():
+                return
+            yield np.concatenate([order(number + n, Side.BUY, 1, 10) for n in range(50)])
+
+    def beyond(count: int) -> None:
+        floor.venue.wait_for(lambda s: s["commands"] > count)
+
+    floor.venue.senders += 1
     before = len(floor.journal()[0])
     with ThreadPoolExecutor(1) as pool:
-        sent = pool.submit(floor.venue.send, flow)
-        floor.venue.wait_for(lambda s: s["commands"] > before + 500)
-        floor.ask("kill", "participant", "1")
-        assert sent.result()["acknowledged"] == len(flow)
+        sent = pool.submit(
+            send, flow(), ("127.0.0.1", floor.venue.port), rate=1_000,
+            sender_id=floor.venue.senders, timeout_s=WAIT_S,
+        )  # fmt: skip
+        try:
+            beyond(before + 500)
+            floor.ask("kill", "participant", "1")
+            beyond(len(floor.journal()[0]) + 500)
+        finally:
+            enough.set()
+        done = sent.result()
+        assert done["acknowledged"] == done["sent_orders"]
     commands, events = floor.journal()
     kills = (commands["kind"] == CommandKind.RISK) & (commands["order_type"] == Setting.KILL)
     killed = int(commands["seq"][kills][-1])
-    ours = np.isin(commands["order_id"], flow["order_id"]) & (commands["kind"] == CommandKind.NEW)
+    ours = (commands["order_id"] >= first_id) & (commands["kind"] == CommandKind.NEW)
     behind = commands[ours & (commands["seq"] > killed)]
     assert len(behind)
     at_gateway = behind["error_code"] == 1 << ErrorBit.PARTICIPANT

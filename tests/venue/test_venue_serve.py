@@ -100,7 +100,7 @@ def test_three_days_in_seconds_by_an_accelerated_clock(outcry, tmp_path: Path) -
         assert time.monotonic() < deadline
         time.sleep(0.05)
     serving.terminate()
-    out, err = serving.communicate(timeout=120)
+    out, err = serving.communicate(timeout=600)
     assert serving.returncode == 0, err
     document = json.loads(out)
     # A Friday, a weekend, and the days after it, each ended once, in order.
@@ -134,6 +134,6 @@ def test_a_venue_that_is_closed_stops_at_once(signal_name: str, tmp_path: Path) 
     assert venue.process.stderr is not None
     assert venue.process.stderr.readline() == "closed until 2026-11-23T08:00:00Z\n"
     subprocess.run(["kill", f"-{signal_name.removeprefix('SIG')}", str(venue.process.pid)])
-    out, _ = venue.process.communicate(timeout=120)
+    out, _ = venue.process.communicate(timeout=600)
     assert venue.process.returncode == 0
     assert json.loads(out)["last_run"] == {}

@@ -30,7 +30,7 @@ def refused(venue: ServedVenue) -> str:
     """Why the venue does not start."""
     venue.start()
     assert venue.process is not None
-    _, err = venue.process.communicate(timeout=300)
+    _, err = venue.process.communicate(timeout=600)
     assert venue.process.returncode != 0
     return err
 
@@ -119,7 +119,10 @@ def test_the_operator_switches_sessions_off_and_on_and_sees_who_was_refused(tmp_
     venue.start()
     venue.wait_for_phase("CONTINUOUS")
     one, stays = Client(ouch, "ONE"), Client(ouch, "STAYS")
-    firm = FixClient("127.0.0.1", int(ports["FIX"]), "FIRM", PASSWORD, target="TEST")
+    firm = FixClient(
+        "127.0.0.1", int(ports["FIX"]), "FIRM", PASSWORD, target="TEST", heartbeat_s=600,
+        timeout_s=300,
+    )  # fmt: skip
     for client in (one, stays):
         client.enter("A", symbol="GOLD", price=10_000)
         assert client.message()[0] == "A"
@@ -129,7 +132,7 @@ def test_the_operator_switches_sessions_off_and_on_and_sees_who_was_refused(tmp_
     assert Client(ouch, "ONE").answer == ("J", b"A")
     said("kill", "session", "FIRM", "--venue", file)
     with pytest.raises(SessionEnded, match="logged out"):
-        firm.next(60)
+        firm.next(300)
     said("kill", "session", "STAYS", "--venue", file)
     said("resume", "session", "STAYS", "--venue", file)
     unknown = CliRunner().invoke(main, ["kill", "session", "NOBODY", "--venue", file])

@@ -1,0 +1,73 @@
+"""``outcry alarms``: what is wrong with a running venue, told where no Prometheus does it."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from openoutcry.cli.options import PathArgument
+
+LOOK_S = 1.0
+
+
+@click.group()
+def alarms() -> None:
+    """Alarms of a venue: watch for them, or write them as rules of Prometheus.
+
+    \b
+    outcry alarms watch venue.toml
+    outcry alarms watch venue.toml --webhook http://127.0.0.1:9000/ --mail-to ops@example.com
+    outcry alarms rules > openoutcry.rules.yml
+    """
+    from openoutcry.operations.extra import require_extra
+
+    require_extra()
+
+
+@alarms.command()
+@click.option("--runbooks", default="docs/alarms.md", show_default=True, metavar="URL",
+              help="Where docs/alarms.md is to be read.")  # fmt: skip
+def rules(runbooks: str) -> None:
+    """Write the alarms as a rule file of Prometheus."""
+    from openoutcry.operations.alarms import rule_file
+
+    click.echo(rule_file(runbooks), nl=False)
+
+
+@alarms.command()
+@click.argument("file", type=PathArgument, required=False)
+@click.option("--webhook", metavar="URL", help="POST what changes there, as Alertmanager would.")
+@click.option("--alertmanager", metavar="URL", help="Give it to an Alertmanager (API v2).")
+@click.option("--smtp", default="127.0.0.1:25", show_default=True, metavar="HOST:PORT",
+              help="The server that takes mail.")  # fmt: skip
+@click.option("--mail-from", default="outcry@localhost", show_default=True, metavar="ADDRESS")
+@click.option("--mail-to", multiple=True, metavar="ADDRESS", help="May be given several times.")
+@click.option("--for", "seconds", type=click.FloatRange(0), metavar="SECONDS",
+              help="End after so long [never].")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="A JSON line for each change.")
+def watch(file: Path | None, webhook: str | None, alertmanager: str | None, smtp: str,
+          mail_from: str, mail_to: tuple[str, ...], seconds: float | None,
+          as_json: bool) -> None:  # fmt: skip
+    """Look at a venue (FILE, or every pipeline that runs) once a second, until Control-C; say what
+    begins to fire, and what is over."""
+    from openoutcry.operations import notify
+    from openoutcry.operations.metrics import VenueMetrics
+    from openoutcry.operations.watch import Watch
+    from openoutcry.pipeline.venue.file import read_venue
+
+    def show(changed: Any) -> None:
+        for one in changed:
+            click.echo(json.dumps(notify.document(one)) if as_json else notify.line(one))
+
+    receivers: list[notify.Notify] = [show]
+    receivers += [notify.webhook(webhook)] if webhook else []
+    receivers += [notify.alertmanager(alertmanager)] if alertmanager else []
+    receivers += [notify.mail(smtp, mail_from, mail_to)] if mail_to else []
+    venue = VenueMetrics(read_venue(file) if file else None)
+    watching = Watch(venue.collect, receivers, lambda text: click.echo(text, err=True))
+    end_s = None if seconds is None else time.monotonic() + seconds
+    while end_s is None or time.monotonic() < end_s:
+        watching.look()
+        time.sleep(LOOK_S)

@@ -1,0 +1,200 @@
+"""``outcry ledger``: who owns what and who owes what, from the journal alone."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.cli.questions import questions, sample_books
+
+if TYPE_CHECKING:
+    from openoutcry.ledger.report import Report
+    from openoutcry.ledger.standing import Standing
+
+journal_argument = click.argument("journal", type=PathArgument)
+
+
+@click.group()
+def ledger() -> None:
+    """Balances, statements, fees, positions and profits of a journal, proven to add up.
+
+    \b
+    outcry ledger balances JOURNAL --as-of 1000
+    outcry ledger statement JOURNAL --participant 7 --format pdf --out 7.pdf
+    outcry ledger trial-balance JOURNAL --as-of 2026-11-22T17:00
+    """
+
+
+@ledger.command()
+@as_json_option
+def accounts(as_json: bool) -> None:
+    """The chart of accounts: what each owner has in each asset."""
+    from openoutcry.ledger.accounts import Account, VenueAccount
+
+    chart = {
+        "participant": [kind.name.lower() for kind in Account],
+        "venue": [kind.name.lower() for kind in VenueAccount],
+    }
+    if as_json:
+        click.echo(json.dumps(chart))
+        return
+    for owner, kinds in chart.items():
+        for kind in kinds:
+            number = ":NUMBER" if owner == "participant" else ""
+            click.echo(f"{owner}{number}:ASSET:{kind}")
+
+
+def report_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Journal, moment and format: what every report takes."""
+    for option in (
+        click.option("--out", type=PathArgument, help="File to write; of Parquet and PDF needed."),
+        click.option("--format", "form", default="table", show_default=True,
+                     type=click.Choice(["table", "csv", "json", "parquet", "pdf"])),
+        click.option("--as-of", help="After which command (a number), or when: 2026-11-22T17:00, "
+                     "without an offset UTC."),
+        journal_argument,
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def standing_at(journal: Path, as_of: str | None) -> "Standing":
+    """The ledger after a command's sequence or at a moment."""
+    from openoutcry.cli.bars import moment_ns
+    from openoutcry.ledger.standing import at
+
+    if as_of is None:
+        return at(journal)
+    if as_of.isascii() and as_of.isdigit() and len(as_of) < 20:
+        return at(journal, seq=int(as_of))
+    return at(journal, time_ns=moment_ns(as_of, "--as-of"))
+
+
+def show(report: "Report", form: str, out: Path | None) -> None:
+    """Print a report, or write it to a file."""
+    from rich.console import Console
+
+    from openoutcry.cli.columns import print_columns
+    from openoutcry.ledger.standing import write_whole
+
+    if form in ("parquet", "pdf"):
+        if out is None:
+            raise click.UsageError(f"--format {form} needs --out FILE")
+        (report.write_parquet if form == "parquet" else report.write_pdf)(out)
+    elif form == "table" and out is None:
+        print_columns(Console(), report.columns, report.texts(), report.numbers)
+        for note in report.notes:
+            click.echo(f"note: {note}")
+    elif form == "table":
+        raise click.UsageError("--out goes with --format csv, json, parquet or pdf")
+    else:
+        text = report.as_csv() if form == "csv" else report.as_json() + "\n"
+        if out is None:
+            click.echo(text, nl=False)
+        else:
+            write_whole(out, text.encode())
+    if out is not None:
+        click.echo(f"{out}: {len(report.rows):,} rows")
+
+
+participant_option = click.option("--participant", type=int, help="Only this one's.")
+
+
+@ledger.command()
+@report_options
+@participant_option
+@click.option("--negative", is_flag=True, help="Only participants' money that is below 0.")
+def balances(
+    journal: Path, as_of: str | None, form: str, out: Path | None, participant: int | None,
+    negative: bool,
+) -> None:  # fmt: skip
+    """Every account that is not empty."""
+    from openoutcry.ledger import reports
+
+    books = standing_at(journal, as_of).books
+    show(reports.negative(books) if negative else reports.balances(books, participant), form, out)
+
+
+@ledger.command("trial-balance")
+@report_options
+def trial_balance(journal: Path, as_of: str | None, form: str, out: Path | None) -> None:
+    """Debits and credits by asset and account: each asset's are equal."""
+    from openoutcry.ledger import reports
+
+    show(reports.trial_balance(standing_at(journal, as_of).books), form, out)
+
+
+@ledger.command()
+@report_options
+@participant_option
+def positions(
+    journal: Path, as_of: str | None, form: str, out: Path | None, participant: int | None
+) -> None:
+    """Lots held, or short of, by participant and instrument."""
+    from openoutcry.ledger import reports
+
+    show(reports.positions(standing_at(journal, as_of).books, participant), form, out)
+
+
+@ledger.command()
+@report_options
+@click.option("--participant", type=int, required=True)
+@click.option("--pending", is_flag=True, help="What was reserved for open orders, too.")
+def statement(
+    journal: Path, as_of: str | None, form: str, out: Path | None, participant: int, pending: bool
+) -> None:
+    """What moved on a participant's accounts, and what it then had."""
+    from openoutcry.ledger import reports
+    from openoutcry.ledger.standing import transactions
+
+    found = standing_at(journal, as_of)
+    rows = transactions(journal, found)
+    show(reports.statement(found.books, rows, participant, pending), form, out)
+
+
+@ledger.command()
+@report_options
+def fees(journal: Path, as_of: str | None, form: str, out: Path | None) -> None:
+    """Fees by participant and instrument: flat ones a lot, and those by schedule."""
+    from openoutcry.ledger import reports
+    from openoutcry.ledger.standing import transactions
+
+    found = standing_at(journal, as_of)
+    show(reports.fees(found.books, transactions(journal, found)), form, out)
+
+
+@ledger.command()
+@report_options
+@participant_option
+@click.option("--method", type=click.Choice(["fifo", "average"]), default="fifo", show_default=True)
+def pnl(
+    journal: Path, as_of: str | None, form: str, out: Path | None, participant: int | None,
+    method: str,
+) -> None:  # fmt: skip
+    """Realised and unrealised profit and loss, at the last price."""
+    from openoutcry.ledger import reports
+    from openoutcry.ledger.standing import transactions
+
+    found = standing_at(journal, as_of)
+    rows = transactions(journal, found)
+    show(reports.profits(found.books, rows, method, participant), form, out)
+
+
+@ledger.command()
+@report_options
+@click.argument("symbol")
+@click.argument("order_id", type=int)
+def order(
+    journal: Path, as_of: str | None, form: str, out: Path | None, symbol: str, order_id: int
+) -> None:
+    """The execution chain of an order: its events, and what was posted for each."""
+    from openoutcry.ledger.chain import chain
+
+    show(chain(journal, symbol, order_id, standing_at(journal, as_of)), form, out)
+
+
+ledger.add_command(questions)
+ledger.add_command(sample_books)

@@ -1,0 +1,57 @@
+"""``outcry metrics``: a running venue as Prometheus metrics."""
+
+import json
+import signal
+from pathlib import Path
+
+import click
+
+from openoutcry.cli.options import Endpoint, PathArgument
+from openoutcry.wire.errors import OutcryError
+
+
+@click.command()
+@click.argument("file", type=PathArgument, required=False)
+@click.option("--address", type=Endpoint(), default="127.0.0.1:9464", show_default=True,
+              help="Where /metrics is served.")  # fmt: skip
+@click.option("--once", is_flag=True, help="Print the metrics once, and end.")
+@click.option("--grafana", is_flag=True, help="Print a dashboard for Grafana (JSON), and end.")
+def metrics(file: Path | None, address: tuple[str, int], once: bool, grafana: bool) -> None:
+    """Serve the metrics of a venue (FILE), or of every pipeline that runs, until Control-C.
+
+    \b
+    outcry metrics venue.toml
+    curl http://127.0.0.1:9464/metrics
+
+    They are read from shared memory: no stage of the venue is asked.
+    """
+    from openoutcry.operations.extra import require_extra
+
+    require_extra()
+    if grafana:
+        from openoutcry.operations.dashboard import dashboard
+
+        click.echo(json.dumps(dashboard(), indent=1))
+        return
+    from prometheus_client import CollectorRegistry, generate_latest, start_http_server
+
+    from openoutcry.operations.metrics import VenueMetrics
+    from openoutcry.pipeline.venue.file import read_venue
+
+    registry = CollectorRegistry()
+    registry.register(VenueMetrics(read_venue(file) if file else None))
+    if once:
+        click.echo(generate_latest(registry).decode(), nl=False)
+        return
+    host, port = address
+    signals = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # before there is a thread that may take one
+    try:
+        server, thread = start_http_server(port, host, registry)
+    except OSError as error:
+        raise OutcryError(f"cannot serve metrics on {host}:{port}: {error.strerror}") from None
+    click.echo(f"http://{host}:{port}/metrics", err=True)
+    signal.sigwait(signals)
+    server.shutdown()
+    server.server_close()
+    thread.join()

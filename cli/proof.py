@@ -1,0 +1,135 @@
+"""``outcry proof``: show each member that its balance is in what the venue says it owes."""
+
+import json
+import secrets
+from pathlib import Path
+
+import click
+
+from openoutcry.cli.options import PathArgument, as_json_option
+
+KEY = click.option("--key", type=PathArgument, required=True, help="The venue's secret key file.")
+CHALLENGE = "--challenge"
+
+
+@click.group()
+def proof() -> None:
+    """Proofs of what a venue owes: a Merkle sum tree, verified by each member offline.
+
+    \b
+    outcry proof key venue.key
+    outcry proof make balances.csv --key venue.key --as-of 1000 --out proofs
+    outcry proof verify proofs/members/alice.json --statement proofs/statement.json \\
+        --public-key HEX --member alice
+    """
+
+
+@proof.command()
+@click.argument("file", type=PathArgument)
+@as_json_option
+def key(file: Path, as_json: bool) -> None:
+    """Make the venue's secret key, and say its public one."""
+    from openoutcry.ledger.proof import files
+    from openoutcry.ledger.proof.statement import public_key_of
+
+    files.write_key(file)
+    public = public_key_of(files.read_key(file)[0]).hex()
+    click.echo(json.dumps({"public_key": public}) if as_json else public)
+
+
+@proof.command()
+@click.argument("balances", type=PathArgument)
+@KEY
+@click.option("--as-of", "as_of_seq", type=click.IntRange(0, 2**63 - 1), required=True,
+              help="The journal's sequence that the balances are of.")  # fmt: skip
+@click.option("--out", "folder", type=PathArgument, required=True, help="A new folder.")
+@as_json_option
+def make(balances: Path, key: Path, as_of_seq: int, folder: Path, as_json: bool) -> None:
+    """Make the signed statement and a proof for each member of a CSV file.
+
+    Its columns are member,asset,balance_units; no balance may be negative.
+    """
+    from openoutcry.ledger.proof.make import make_proofs
+
+    statement = make_proofs(balances, key, as_of_seq, folder)
+    sums = dict(zip(statement.assets, statement.sums, strict=True))
+    if as_json:
+        click.echo(json.dumps({"root": statement.root_hash.hex(), "members":
+                               statement.member_count, "sums": sums}))  # fmt: skip
+        return
+    click.echo(f"{folder}: {statement.member_count:,} members, root {statement.root_hash.hex()}")
+    for asset, units in sums.items():
+        click.echo(f"  {asset}: {units:,} owed")
+
+
+@proof.command()
+def challenge() -> None:
+    """Draw 32 bytes that nobody can have signed before."""
+    click.echo(secrets.token_hex(32))
+
+
+@proof.command()
+@click.argument("statement", type=PathArgument)
+@KEY
+@click.option(CHALLENGE, "text", required=True, help="The member's 32 bytes in hexadecimal.")
+@click.option("--out", type=PathArgument, required=True, help="File to write.")
+def answer(statement: Path, key: Path, text: str, out: Path) -> None:
+    """Sign a statement anew together with a member's challenge."""
+    from openoutcry.ledger.proof import files
+    from openoutcry.ledger.proof.statement import check_signature, public_key_of, signed
+
+    stated, public, signature, before = files.read_statement(statement)
+    signing, _ = files.read_key(key)
+    check_signature(stated, public_key_of(signing), signature, before)
+    asked = files.from_hex(text, CHALLENGE, 32)
+    document = files.statement_document(stated, public, signed(stated, signing, asked), asked)
+    with out.open("x") as file:
+        file.write(json.dumps(document, indent=1) + "\n")
+
+
+@proof.command()
+@click.argument("inclusion", type=PathArgument)
+@click.option("--statement", type=PathArgument, required=True, help="What the venue published.")
+@click.option("--public-key", "public", required=True, metavar="HEX",
+              help="The venue's key, known from elsewhere than from the statement.")  # fmt: skip
+@click.option("--member", required=True, help="Whose proof it must be.")
+@click.option("--balance", "balances", multiple=True, metavar="ASSET=UNITS",
+              help="What the member knows that it has; again for each asset.")  # fmt: skip
+@click.option(CHALLENGE, "text", help="The 32 bytes that the venue must have signed.")
+@as_json_option
+def verify(
+    inclusion: Path,
+    statement: Path,
+    public: str,
+    member: str,
+    balances: tuple[str, ...],
+    text: str | None,
+    as_json: bool,
+) -> None:
+    """Check a member's proof, the venue's signature and the challenge; status 1 if one fails."""
+    from openoutcry.ledger.proof import files
+    from openoutcry.ledger.proof.errors import ProofError
+    from openoutcry.ledger.proof.statement import check_own, check_signature
+
+    known = dict(map(_balance, balances))
+    stated, _, signature, challenged = files.read_statement(statement)
+    own = files.read_inclusion(inclusion)
+    if text is not None and files.from_hex(text, CHALLENGE, 32) != challenged:
+        raise ProofError(f"{statement}: was signed with another challenge or with none")
+    check_signature(stated, files.from_hex(public, "--public-key", 32), signature, challenged)
+    check_own(stated, own, member, known)
+    proven = dict(zip(stated.assets, own.balances, strict=True))
+    if as_json:
+        click.echo(json.dumps({"member": member, "as_of_seq": stated.as_of_seq,
+                               "balances": proven, "challenged": bool(challenged)}))  # fmt: skip
+        return
+    click.echo(f"{member} is in the root {stated.root_hash.hex()} as of {stated.as_of_seq:,}:")
+    for asset, units in proven.items():
+        click.echo(f"  {asset}: {units:,}" + ("" if asset in known else " (compare it yourself)"))
+
+
+def _balance(text: str) -> tuple[str, int]:
+    asset, _, units = text.rpartition("=")
+    if not asset or not units.isascii() or not units.isdigit() or len(units) > 19:
+        raise click.UsageError(f"{text!r} is not ASSET=UNITS")
+    return asset, int(units)

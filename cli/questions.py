@@ -1,0 +1,154 @@
+"""``outcry ledger questions`` and ``sample-books``: an exchange's books asked, and books to ask."""
+
+import csv
+import json
+import sys
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from openoutcry.cli.options import PathArgument, as_json_option
+
+if TYPE_CHECKING:
+    from openoutcry.ledger.questions.corrected import Asked
+    from openoutcry.ledger.questions.faithful import Answer
+
+NAMES = ("q1", "q2", "q3", "q4", "q5", "filled", "fees", "anomalies")
+MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"])
+
+
+@click.command()
+@click.argument("name", type=click.Choice(NAMES), required=False)
+@click.option("--data", "folder", type=PathArgument, required=True,
+              help="Folder with schema_and_data.sql and q1.sql to q5.sql.")  # fmt: skip
+@click.option("--as", "reading", type=click.Choice(["faithful", "corrected"]),
+              help="As the SQL there answers, or as the text means it [both].")  # fmt: skip
+@click.option("--on", "address", default="duckdb", show_default=True, metavar="ADDRESS",
+              help="Who answers faithfully: duckdb, postgresql://… or mysql://….")  # fmt: skip
+@click.option("--as-of", type=MOMENT, help="What NOW() says, UTC [faithful: now; corrected: "
+              "2024-10-02].")  # fmt: skip
+@click.option("--from", "begin", type=MOMENT, help="Where the window of q1, q5 or fees begins.")
+@click.option("--to", "end", type=MOMENT, help="Where it ends; that moment is not in it.")
+@click.option("--order", "order_id", type=int, help="The order of q3 [9001].")
+@click.option("--market", help="The market of q5 [BTC_USD].")
+@click.option("--fees", type=click.Choice(["rate", "amount"]), default="rate", show_default=True,
+              help="What a trade's fees are: parts of its notional, or amounts.")  # fmt: skip
+@click.option("--csv", "as_csv", is_flag=True, help="CSV on standard output: one NAME, one --as.")
+@as_json_option
+def questions(
+    name: str | None,
+    folder: Path,
+    reading: str | None,
+    address: str,
+    as_of: datetime | None,
+    begin: datetime | None,
+    end: datetime | None,
+    order_id: int | None,
+    market: str | None,
+    fees: str,
+    as_csv: bool,
+    as_json: bool,
+) -> None:
+    """Answer the five questions about an exchange's books, and find what is wrong in them.
+
+    q1 bars, q2 users in debt, q3 an order's execution chain, q4 wash trades, q5 ledger against
+    trades; filled and fees are asked beside them; anomalies are all faults. Without a NAME: all.
+    """
+    from openoutcry.ledger.questions import corrected, faithful
+    from openoutcry.ledger.questions.books import read_books
+
+    if as_csv and (name is None or (reading is None and name in NAMES[:5])):
+        raise click.UsageError("--csv is of one answer: give a NAME, and --as for q1 to q5")
+    if name in NAMES[5:] and reading == "faithful":
+        raise click.UsageError(f"there is no SQL for {name}: it has no faithful answer")
+    given: dict[str, Any] = {"as_of": as_of, "order_id": order_id, "market": market}
+    given = {key: value for key, value in given.items() if value is not None}
+    given |= _window(name, begin, end)
+    asked = corrected.Asked(**given, fees_are_rates=fees == "rate")
+    answers: dict[str, dict[str, Answer]] = {}
+    if reading != "corrected" and name not in NAMES[5:]:
+        answers["faithful"] = faithful.ask(folder, address, as_of, name)
+    if reading != "faithful":
+        books = read_books(folder)
+        names = NAMES if name is None else (name,)
+        answers["corrected"] = {one: _corrected(books, one, asked) for one in names}
+    _print(answers, as_csv, as_json)
+
+
+def _window(name: str | None, begin: datetime | None, end: datetime | None) -> dict[str, datetime]:
+    stem = {"q1": "bars", "q5": "books", "fees": "fees"}.get(name or "")
+    if stem is None:
+        if begin or end:
+            raise click.UsageError("--from and --to go with q1, q5 or fees")
+        return {}
+    return {f"{stem}_{key}": at for key, at in (("from", begin), ("to", end)) if at is not None}
+
+
+def _corrected(books: Any, name: str, asked: "Asked") -> "Answer":
+    from openoutcry.ledger.questions.anomalies import Finding, find
+    from openoutcry.ledger.questions.corrected import answer
+    from openoutcry.ledger.questions.faithful import Answer
+
+    if name != "anomalies":
+        return answer(books, name, asked)
+    return Answer(Finding._fields, [tuple(one) for one in find(books, asked.fees_are_rates)])
+
+
+def _print(answers: dict[str, dict[str, "Answer"]], as_csv: bool, as_json: bool) -> None:
+    from rich.console import Console
+
+    from openoutcry.cli.columns import print_columns
+    from openoutcry.ledger.questions.corrected import WHY
+
+    if as_json:
+        document = {
+            reading: {
+                name: [dict(zip(one.names, map(_plain, row), strict=True)) for row in one.rows]
+                for name, one in of.items()
+            }
+            for reading, of in answers.items()
+        }
+        click.echo(json.dumps(document))
+        return
+    for reading, of in answers.items():
+        for name, one in of.items():
+            rows = [["" if value is None else str(_plain(value)) for value in row]
+                    for row in one.rows]  # fmt: skip
+            if as_csv:
+                writer = csv.writer(sys.stdout, lineterminator="\n")
+                writer.writerow(one.names)
+                writer.writerows(rows)
+                continue
+            click.echo(f"{name}, {reading}:" + ("" if rows else " nobody and nothing"))
+            if rows:
+                print_columns(Console(), one.names, rows)
+            if (len(answers) == 2 and reading == "corrected") or name not in NAMES[:5]:
+                for why in WHY.get(name, ()):
+                    click.echo(f"  - {why}")
+
+
+def _plain(value: Any) -> Any:
+    """Money as text, every digit of it; anything else as it is."""
+    return f"{value:f}" if isinstance(value, Decimal) else value
+
+
+@click.command("sample-books")
+@click.argument("folder", type=PathArgument)
+@click.option("--seed", type=int, default=1, show_default=True, help="What is drawn from.")
+@click.option("--trades", type=click.IntRange(20, 100_000), default=40, show_default=True)
+@click.option("--clean", is_flag=True, help="Plant no faults.")
+@as_json_option
+def sample_books(folder: Path, seed: int, trades: int, clean: bool, as_json: bool) -> None:
+    """Write books to ask: the same ten tables, made by a seed, with a fault of each kind."""
+    from openoutcry.ledger.questions.sample import write_sample
+
+    planted = sorted(write_sample(folder, seed, trades, not clean))
+    if as_json:
+        click.echo(json.dumps({"folder": str(folder), "planted": planted}))
+        return
+    click.echo(f"{folder}: {trades} trades, {len(planted)} faults")
+    for kind, table, key in planted:
+        click.echo(f"  {kind}: {table} {key}")

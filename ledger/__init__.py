@@ -1,0 +1,1 @@
+"""Who owns what and who owes what: a double-entry projection of the journal, never edited."""

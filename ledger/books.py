@@ -1,0 +1,247 @@
+"""The books: balances, positions and open orders in memory, brought along the events."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import openoutcry.ledger.layout as lay
+from openoutcry.ledger import configure
+from openoutcry.ledger.accounts import KINDS, Place, index_of, place_of
+from openoutcry.ledger.errors import LedgerError
+from openoutcry.ledger.post import post
+from openoutcry.replay.projections import LEDGER_SETTINGS, Setting, has_risk, instrument_money
+from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, make_instruments
+from openoutcry.wire.enums import CommandKind, EventKind
+
+Records = npt.NDArray[Any]
+RISK = int(CommandKind.RISK)
+FIRST_LEDGER_SETTING = int(min(LEDGER_SETTINGS))
+MOST_ACCOUNTS = 1 << 27
+TABLES = ("balances", "instruments", "participants", "cells", "orders", "schedules")
+"""In the order of the header's addresses."""
+WHY = {
+    lay.Error.NOTIONAL: "price times quantity passes 2^63: this fill cannot be posted",
+    lay.Error.ORDER: "its order was never accepted, or was accepted twice",
+    lay.Error.GAP: "the event before it is missing: the ledger goes on from what it has posted",
+    lay.Error.UNBALANCED: "its postings do not sum to 0",
+}  # fmt: skip
+
+
+class Books:
+    """Everybody's accounts, from a journal's configuration on.
+
+    ``monies`` are the names and decimals of money, ``remarks`` (event sequence, text) what a
+    sequenced command asked of the ledger that cannot be.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.table = make_instruments(config["instruments"])
+        self.symbols = [symbol.decode() for symbol in self.table["symbol"].tolist()]
+        self.count = len(self.table)
+        self.tracks = has_risk(dict(config))
+        hooks = dict(config.get("hooks") or {})
+        capacity = 1 << (2 * int(config["order_capacity"]) + 8).bit_length()
+        self.header = np.zeros(lay.HEADER_WORDS, np.int64)
+        self.balances = np.zeros((0, 2), np.int64)
+        self.participants = np.zeros((0, lay.PARTICIPANT_WORDS), np.int64)
+        self.cells = np.zeros((0, lay.CELL_WORDS), np.int64)
+        self.orders = np.zeros((capacity if self.tracks else 1, lay.ORDER_WORDS), np.int64)
+        self.instruments = self._instruments(dict(config))
+        self.schedules = np.zeros((lay.SCHEDULES, lay.SCHEDULE_WORDS), np.int64)
+        self.schedules[:, 1 :: lay.TIER_WORDS] = lay.UNUSED_TIER
+        self.monies: list[tuple[str, int]] = [("CASH", 0)]
+        self.remarks: list[tuple[int, str]] = []
+        self.failed: str | None = None
+        words = {lay.INSTRUMENTS: self.count, lay.ASSETS: lay.MONEY_SLOTS + self.count,
+                 lay.ORDER_MASK: len(self.orders) - 1, lay.TRACKS: int(self.tracks)}  # fmt: skip
+        for word, value in words.items():
+            self.header[word // 8] = value
+        configure.name_monies(self)
+        self._rows = np.zeros(0, lay.TRANSACTION_DTYPE)
+        self.grow(int(hooks.get("participants", 1)) if self.tracks else 1)
+        self.opening = self._open(hooks) if self.tracks else self._rows[:0].copy()
+
+    def _instruments(self, config: dict[str, Any]) -> npt.NDArray[np.int64]:
+        rows = np.zeros((self.count, lay.INSTRUMENT_WORDS), np.int64)
+        money = instrument_money(config, self.table)
+        columns = {
+            lay.WORST_BUY: money.worst_buy, lay.WORST_SELL: money.worst_sell,
+            lay.MULTIPLIER: money.multiplier, lay.LEVERAGED: money.leveraged, lay.LAST: money.last,
+            lay.SYMBOL: self.table["symbol"].astype("S8").view(np.int64),
+        }  # fmt: skip
+        for word, values in columns.items():
+            rows[:, word // 8] = values
+        return rows
+
+    def _open(self, hooks: Mapping[str, Any]) -> Records:
+        """What the configuration itself sets before the first command: transactions of event 0."""
+        made = []
+        for number, row in enumerate(hooks.get("limits", ())):
+            order, event = np.zeros(1, ORDER_DTYPE), np.zeros(1, EVENT_DTYPE)
+            order["kind"], order["order_type"] = RISK, int(Setting[row["set"]])
+            order["aux"], order["qty_lots"] = row["value"], row.get("who", 0)
+            order["symbol"] = str(row.get("symbol", "")).encode()
+            order["price_ticks"] = row.get("second", 0)
+            event["kind"], event["seq"] = EventKind.COMPLETED, 1
+            self.header[lay.EVENT_SEQ // 8] = 0
+            posted = self.post(order, event, 0)
+            posted["event_seq"], posted["part"] = 0, number << 20 | posted["part"]
+            made.append(posted)
+        self.header[lay.EVENT_SEQ // 8] = self.header[lay.CAUSE_SEQ // 8] = 0
+        return np.concatenate(made) if made else self._rows[:0].copy()
+
+    def grow(self, participants: int) -> None:
+        """Room for participants 0 to ``participants - 1``."""
+        now = len(self.participants)
+        if participants <= now:
+            return
+        assets = lay.MONEY_SLOTS + self.count
+        most = MOST_ACCOUNTS // (assets * KINDS) - 1
+        if participants > most:
+            raise LedgerError(
+                f"participant {participants - 1}: with {self.count:,} instruments the ledger has "
+                f"room for {most:,} participants"
+            )
+        wanted = min(max(participants, 2 * now), most, 1 << 16)
+        self.balances = _longer(self.balances, (wanted + 1) * assets * KINDS)
+        self.participants = _longer(self.participants, wanted)
+        self.cells = _longer(self.cells, wanted * self.count)
+        self.header[lay.PARTICIPANTS // 8] = wanted
+
+    def _place(self) -> int:
+        """Address of the header, with every table's in it."""
+        for word, name in enumerate(TABLES):
+            self.header[word] = getattr(self, name).ctypes.data
+        return self.header.ctypes.data
+
+    def post(self, commands: Records, events: Records, first_seq: int | None = None) -> Records:
+        """Post the events that these commands (ORDER_DTYPE, in sequence) caused; returns the
+        transactions (TRANSACTION_DTYPE).  What was posted before is passed over.
+
+        Raises :class:`LedgerError` naming the event that cannot be posted; of its batch nothing is
+        returned, and the books are not to be used any more.
+        """
+        if self.failed:
+            raise LedgerError(self.failed)
+        first = int(commands["seq"][0]) if first_seq is None and len(commands) else first_seq or 0
+        made = [self._post(commands, part, first) for part in self._parts(commands, events, first)]
+        return np.concatenate(made) if made else self._rows[:0].copy()
+
+    def _parts(self, commands: Records, events: Records, first: int) -> Iterator[Records]:
+        """The events up to each command that changes what the ledger goes by, which is then done,
+        and those behind the last."""
+        at = 0
+        is_risk = commands["kind"] == RISK
+        if is_risk.any():
+            ours = is_risk & (commands["order_type"] >= FIRST_LEDGER_SETTING)
+            for index in np.flatnonzero(ours).tolist():
+                end = int(np.searchsorted(events["cause_seq"], first + index, "right"))
+                yield events[at:end]
+                at = end
+                answer = events[end - 1] if end else None
+                if answer is not None and answer["kind"] == EventKind.COMPLETED:
+                    configure.apply(self, commands[index], int(answer["seq"]))
+        yield events[at:]
+
+    def _post(self, commands: Records, events: Records, first: int) -> Records:
+        if not len(events):
+            return self._rows[:0].copy()
+        self.grow(int(events["participant"].max()) + 1)
+        wide = int(np.count_nonzero(commands["kind"] == RISK))
+        room = len(events) + wide * len(self.participants) + 1
+        if len(self._rows) < room:
+            self._rows = np.zeros(room, lay.TRANSACTION_DTYPE)
+        commands, events = np.ascontiguousarray(commands), np.ascontiguousarray(events)
+        taken, written = post(
+            self._place(), commands.ctypes.data, first, events.ctypes.data, len(events),
+            self._rows.ctypes.data,
+        )  # fmt: skip
+        if taken < len(events):
+            error = lay.Error(int(self.header[lay.ERROR // 8]))
+            event = events[taken]
+            at = f"event {int(event['seq'])} of command {int(event['cause_seq'])}"
+            self.failed = f"{at} ({self._where(event)}): {WHY[error]}"
+            raise LedgerError(self.failed)
+        return self._rows[:written].copy()
+
+    def _where(self, event: Any) -> str:
+        index = int(event["instrument"])
+        symbol = self.symbols[index] if index < self.count else "no instrument"
+        return f"participant {int(event['participant'])}, {symbol}"
+
+    # What stands.
+
+    @property
+    def event_seq(self) -> int:
+        """The last event that was posted."""
+        return int(self.header[lay.EVENT_SEQ // 8])
+
+    @property
+    def cause_seq(self) -> int:
+        """The command that caused it."""
+        return int(self.header[lay.CAUSE_SEQ // 8])
+
+    @property
+    def now_ns(self) -> int:
+        return int(self.header[lay.NOW_NS // 8])
+
+    @property
+    def assets(self) -> list[str]:
+        """Names by asset; a slot of money that is not used has none."""
+        names = [name for name, _ in self.monies]
+        return [*names, *[""] * (lay.MONEY_SLOTS - len(names)), *self.symbols]
+
+    def decimals(self, asset: int) -> int:
+        """Of an asset's amounts: lots are whole."""
+        return self.monies[asset][1] if asset < len(self.monies) else 0
+
+    def balance(self, owner: int, asset: int, kind: int) -> int:
+        """Of one account, however large."""
+        index = index_of(owner, asset, kind, lay.MONEY_SLOTS + self.count)
+        return _value(*self.balances[index].tolist()) if index < len(self.balances) else 0
+
+    def standing(self) -> Iterator[tuple[Place, int]]:
+        """Every account whose balance is not 0, in the table's order."""
+        for index in np.flatnonzero(self.balances.any(axis=1)).tolist():
+            place = place_of(index, lay.MONEY_SLOTS + self.count)
+            yield place, _value(*self.balances[index].tolist())
+
+    def money(self, kind: int) -> npt.NDArray[np.object_]:
+        """By participant, what it has in all money together (as the core's risk counts it) in the
+        accounts of a kind: Python integers."""
+        rows = self.balances.reshape(-1, lay.MONEY_SLOTS + self.count, KINDS, 2)
+        part = rows[1:, : lay.MONEY_SLOTS, kind]
+        total: npt.NDArray[np.object_] = (
+            part[..., 1].astype(object) * (1 << 64) + part[..., 0].astype(np.uint64).astype(object)
+        ).sum(axis=1)
+        return total
+
+    def lots(self, kind: int) -> npt.NDArray[np.int64]:
+        """By participant and instrument, the low halves of the accounts of a kind: exact within
+        int64."""
+        rows = self.balances.reshape(-1, lay.MONEY_SLOTS + self.count, KINDS, 2)
+        return rows[1:, lay.MONEY_SLOTS :, kind, 0]
+
+    def sums(self) -> list[int]:
+        """Of all accounts of each asset: 0, always."""
+        rows = self.balances.reshape(-1, lay.MONEY_SLOTS + self.count, KINDS, 2)
+        high = rows[..., 1].sum(axis=(0, 2))
+        unsigned = rows[..., 0].astype(np.uint64)
+        low = (unsigned & 0xFFFFFFFF).sum(axis=(0, 2)).tolist()
+        upper = (unsigned >> np.uint64(32)).sum(axis=(0, 2)).tolist()
+        return [
+            int(h) * (1 << 64) + int(u) * (1 << 32) + int(v)
+            for h, u, v in zip(high.tolist(), upper, low, strict=True)
+        ]
+
+
+def _longer(table: npt.NDArray[np.int64], length: int) -> npt.NDArray[np.int64]:
+    longer = np.zeros((length, table.shape[1]), np.int64)
+    longer[: len(table)] = table
+    return longer
+
+
+def _value(low: int, high: int) -> int:
+    return high * (1 << 64) + (low & (1 << 64) - 1)

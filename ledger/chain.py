@@ -1,0 +1,56 @@
+"""The execution chain of an order: everything that happened to it, and what was posted for it."""
+
+from pathlib import Path
+from typing import Any
+
+from openoutcry.ledger.errors import LedgerError
+from openoutcry.ledger.report import Report
+from openoutcry.ledger.standing import Standing, at_the_begin
+from openoutcry.replay.events import events_of
+from openoutcry.wire.enums import EventKind, Reason, Side
+
+
+def chain(directory: Path, symbol: str, order_id: int, until: Standing) -> Report:
+    """Of the order, and of later ones that bore the same number.
+
+    Raises :class:`LedgerError` for an instrument or order that is not in the journal.
+    """
+    found = at_the_begin(directory)
+    books = found.books
+    if symbol not in books.symbols:
+        raise LedgerError(f"{symbol} is none of {', '.join(books.symbols)}")
+    index, rows, filled = books.symbols.index(symbol), [], 0
+    for batch in events_of(found.reader, found.point, until_seq=until.seq):
+        posted = {
+            int(row["event_seq"]): row for row in books.post(batch.commands, batch.events)
+            if row["order_id"] == order_id and row["instrument"] == index
+        } if len(batch.commands) else {}  # fmt: skip
+        mine = batch.events[
+            (batch.events["order_id"] == order_id) & (batch.events["instrument"] == index)
+        ]
+        for event in mine:
+            filled += int(event["qty_lots"]) if event["kind"] == EventKind.FILLED else 0
+            rows.append(_row(event, posted.get(int(event["seq"])), filled))
+        if found.seq >= until.seq:
+            break
+    if not rows:
+        raise LedgerError(f"{directory}: {symbol} has no order {order_id}")
+    columns = ("event", "command", "participant", "side", "what", "reason", "price_ticks",
+               "qty_lots", "leaves_lots", "filled_lots", "contra_id", "amount", "reserved",
+               "fees")  # fmt: skip
+    return Report(f"order {order_id} of {symbol}", columns, rows)
+
+
+def _row(event: Any, posted: Any, filled: int) -> tuple[Any, ...]:
+    amount = reserved = fee = 0
+    if posted is not None:
+        amount = sum(int(posted[name]) for name in ("available", "reserved", "margin"))
+        reserved, fee = int(posted["reserved"]), int(posted["fee_income"])
+    side = int(event["side"])
+    reason = Reason(int(event["reason"])).name
+    return (
+        int(event["seq"]), int(event["cause_seq"]), int(event["participant"]),
+        Side(side).name if side in list(Side) else "", EventKind(int(event["kind"])).name,
+        "" if reason == "NONE" else reason, int(event["price_ticks"]), int(event["qty_lots"]),
+        int(event["leaves_lots"]), filled, int(event["contra_id"]), amount, reserved, fee,
+    )  # fmt: skip

@@ -1,0 +1,83 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Fees by schedule: which schedule, which tier by 30 days' volume, and how much of an amount."""
+
+import openoutcry.ledger.layout as lay
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, store_i64
+
+MOST = 2**63 - 1
+
+
+@kernel
+def share_of(amount: int, rate: int) -> int:
+    """``rate`` millionths of an amount (0 or more), the nearest whole unit, of two the even one.
+
+    Exact: the rate is at most 1,000,000 in size, so nothing leaves int64.
+    """
+    size = max(rate, -rate)
+    whole, rest = (amount // lay.FEE_UNIT) * size, (amount % lay.FEE_UNIT) * size
+    fee, left = whole + rest // lay.FEE_UNIT, rest % lay.FEE_UNIT
+    if 2 * left > lay.FEE_UNIT or (2 * left == lay.FEE_UNIT and fee & 1 != 0):
+        fee += 1
+    return fee if rate >= 0 else -fee
+
+
+@kernel
+def bring_to_day(row: int, day: int) -> None:
+    """The volume that counts is that of the 30 days before this one."""
+    last = load_i64(row + lay.DAY)
+    if day <= last:
+        return
+    for step in range(min(day - last, lay.RING_DAYS)):
+        store_i64(row + lay.VOLUMES + 8 * ((day - step) % lay.RING_DAYS), 0)
+    total = 0
+    for index in range(lay.RING_DAYS):
+        more = load_i64(row + lay.VOLUMES + 8 * index)
+        total = MOST if more > MOST - total else total + more
+    store_i64(row + lay.DAY, day)
+    store_i64(row + lay.VOLUME, total)
+
+
+@kernel
+def add_volume(row: int, day: int, amount: int) -> None:
+    at = row + lay.VOLUMES + 8 * (day % lay.RING_DAYS)
+    now = load_i64(at)
+    store_i64(at, MOST if amount > MOST - now else now + amount)
+
+
+@kernel
+def schedule_of(books: int, rules: int, row: int, cell: int) -> int:
+    """Address of the schedule: the most special that is named; 0: none."""
+    number = load_i64(cell + lay.CELL_SCHEDULE)
+    if number == 0:
+        number = load_i64(row + lay.PARTICIPANT_SCHEDULE)
+    if number == 0:
+        number = load_i64(rules + lay.INSTRUMENT_SCHEDULE)
+    if number == 0:
+        number = load_i64(books + lay.SCHEDULE_OF_ALL)
+    if number == 0:
+        return 0
+    return load_i64(books + lay.SCHEDULES_AT) + (number - 1) * lay.SCHEDULE_WORDS * 8
+
+
+@kernel
+def fee_of(
+    books: int, rules: int, row: int, cell: int, day: int, amount: int, is_maker: bool
+) -> int:
+    """The fee of a fill of this amount of money (0 or more); the amount counts as volume."""
+    bring_to_day(row, day)
+    schedule, fee = schedule_of(books, rules, row, cell), 0
+    if schedule != 0:
+        volume, best, rate = load_i64(row + lay.VOLUME), lay.UNUSED_TIER, 0
+        for tier in range(lay.TIER_COUNT):
+            at = schedule + lay.TIERS + tier * lay.TIER_WORDS * 8
+            begin = load_i64(at + lay.TIER_FROM)
+            if begin > best and begin <= volume:
+                best = begin
+                rate = load_i64(at + (lay.TIER_MAKER if is_maker else lay.TIER_TAKER))
+        fee = share_of(amount, rate)
+        if rate > 0:
+            fee = max(fee, load_i64(schedule + lay.MINIMUM))
+    add_volume(row, day, amount)
+    return fee

@@ -1,0 +1,189 @@
+"""Balances in, statements and proofs out: CSV and JSON, read with the row or field of any fault."""
+
+import csv
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from openoutcry.ledger.proof.errors import ProofError
+from openoutcry.ledger.proof.statement import Statement
+from openoutcry.ledger.proof.tree import BALANCE_END, Inclusion, Node, Sums
+
+FORMAT = "openoutcry-proof-1"
+COLUMNS = ["member", "asset", "balance_units"]
+STATEMENT = "statement.json"
+
+
+def read_balances(path: Path) -> tuple[tuple[str, ...], dict[str, Sums]]:
+    """A CSV file with the columns member, asset, balance_units: the assets in the order of their
+    names, and the balances of each member in that order; a member without a row of an asset has 0.
+
+    Raises ``ProofError`` naming row and field: another column, no whole number, a negative one, a
+    member that has the same asset twice.
+    """
+    found: dict[str, dict[str, int]] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if reader.fieldnames != COLUMNS:
+            raise ProofError(f"{path}: the first row must be {','.join(COLUMNS)}")
+        for number, row in enumerate(reader, 2):
+            where = f"{path}: row {number}"
+            if None in row.values() or None in row:
+                raise ProofError(f"{where}: not {len(COLUMNS)} fields")
+            units = _units(row["balance_units"], f"{where}, balance_units")
+            for name in ("member", "asset"):
+                if not row[name]:
+                    raise ProofError(f"{where}, {name}: is empty")
+            own = found.setdefault(row["member"], {})
+            if row["asset"] in own:
+                raise ProofError(f"{where}: {row['member']} has {row['asset']} twice")
+            own[row["asset"]] = units
+    assets = tuple(sorted({asset for own in found.values() for asset in own}))
+    balances = {
+        member: tuple(own.get(asset, 0) for asset in assets) for member, own in found.items()
+    }
+    return assets, balances
+
+
+def _units(text: str, where: str) -> int:
+    digits = text.removeprefix("-")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 39:
+        raise ProofError(f"{where}: {text!r} is no whole number")
+    units = int(text)
+    if units < 0:
+        raise ProofError(f"{where}: {units} is negative; what is owed to others is not less for it")
+    if units >= BALANCE_END:
+        raise ProofError(f"{where}: {units} is 2^63 or more")
+    return units
+
+
+def write_key(path: Path) -> None:
+    """64 random bytes that only their owner may read: the key of signatures, and that of salts."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(64) + "\n")
+
+
+def read_key(path: Path) -> tuple[bytes, bytes]:
+    """The key of signatures and that of salts, 32 bytes each."""
+    key = from_hex(path.read_text(encoding="utf-8", errors="replace").strip(), str(path), 64)
+    return key[:32], key[32:]
+
+
+def from_hex(text: Any, where: str, size_bytes: int) -> bytes:
+    """Raises ``ProofError`` for anything but so many bytes in hexadecimal."""
+    try:
+        value = bytes.fromhex(text)
+    except (ValueError, TypeError):
+        value = b""
+    if len(value) != size_bytes:
+        raise ProofError(f"{where}: not {size_bytes} bytes in hexadecimal")
+    return value
+
+
+def statement_document(
+    statement: Statement, public_key: bytes, signature: bytes, challenge: bytes = b""
+) -> dict[str, Any]:
+    """What the venue publishes; numbers are texts, because JSON readers have 53 bits."""
+    return {
+        "format": FORMAT,
+        "as_of_seq": str(statement.as_of_seq),
+        "members": str(statement.member_count),
+        "root": statement.root_hash.hex(),
+        "sums": dict(zip(statement.assets, map(str, statement.sums), strict=True)),
+        "public_key": public_key.hex(),
+        "challenge": challenge.hex(),
+        "signature": signature.hex(),
+    }
+
+
+def inclusion_document(inclusion: Inclusion) -> dict[str, Any]:
+    """What one member is given."""
+    return {
+        "format": FORMAT,
+        "member": inclusion.member,
+        "salt": inclusion.salt.hex(),
+        "balances": [str(value) for value in inclusion.balances],
+        "leaf_index": str(inclusion.leaf_index),
+        "siblings": [
+            {"hash": node.hash.hex(), "sums": [str(value) for value in node.sums]}
+            for node in inclusion.siblings
+        ],
+    }
+
+
+def read_statement(path: Path) -> tuple[Statement, bytes, bytes, bytes]:
+    """A statement, the public key in it, its signature and its challenge (``b""``: none)."""
+    found = _Fields(path)
+    sums = found.of("sums", dict)
+    statement = Statement(
+        found.number("as_of_seq"),
+        tuple(sums),
+        found.number("members"),
+        from_hex(found.of("root", str), f"{path}: root", 32),
+        tuple(_number(value, f"{path}: sums.{name}") for name, value in sums.items()),
+    )
+    challenge = found.of("challenge", str)
+    return (
+        statement,
+        from_hex(found.of("public_key", str), f"{path}: public_key", 32),
+        from_hex(found.of("signature", str), f"{path}: signature", 64),
+        from_hex(challenge, f"{path}: challenge", 32) if challenge else b"",
+    )
+
+
+def read_inclusion(path: Path) -> Inclusion:
+    """A member's proof, as it stands there: whether it holds is another question."""
+    found = _Fields(path)
+    siblings = []
+    for at, one in enumerate(found.of("siblings", list)):
+        where = f"{path}: siblings[{at}]"
+        if not isinstance(one, dict) or not isinstance(one.get("sums"), list):
+            raise ProofError(f"{where}: wants a hash and sums")
+        sums = _numbers(one["sums"], f"{where}.sums")
+        siblings.append(Node(from_hex(one.get("hash"), f"{where}.hash", 32), sums))
+    return Inclusion(
+        found.of("member", str),
+        from_hex(found.of("salt", str), f"{path}: salt", 32),
+        _numbers(found.of("balances", list), f"{path}: balances"),
+        found.number("leaf_index"),
+        tuple(siblings),
+    )
+
+
+class _Fields:
+    """A JSON document of our format, field by field."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise ProofError(f"{path}: no JSON: {error}") from None
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise ProofError(f"{path}: its format is not {FORMAT}")
+        self._path, self._document = path, document
+
+    def of(self, name: str, kind: type) -> Any:
+        value = self._document.get(name)
+        if not isinstance(value, kind):
+            raise ProofError(f"{self._path}: {name} is missing or is no {kind.__name__}")
+        return value
+
+    def number(self, name: str) -> int:
+        return _number(self.of(name, str), f"{self._path}: {name}")
+
+
+def _numbers(values: Iterable[Any], where: str) -> Sums:
+    return tuple(_number(value, f"{where}[{at}]") for at, value in enumerate(values))
+
+
+def _number(value: Any, where: str) -> int:
+    """A whole number in a text.  A negative one is read, so that the proof is refused for it."""
+    text = value if isinstance(value, str) else ""
+    digits = text.removeprefix("-")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 60:
+        raise ProofError(f"{where}: {value!r} is no whole number in a text")
+    return int(text)

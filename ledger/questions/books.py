@@ -1,0 +1,189 @@
+"""The books of a folder as rows of integers: amounts in units of 1e-8, as the schema has them."""
+
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from openoutcry.ledger.questions.engines import DuckDB
+from openoutcry.ledger.questions.faithful import TABLES, plain_decimal
+
+UNITS = 10**8
+"""Of one whole: the schema's DECIMAL(20,8)."""
+
+
+class Market(NamedTuple):
+    market_id: int
+    symbol: str
+    base_currency: str
+    quote_currency: str
+
+
+class Wallet(NamedTuple):
+    wallet_id: int
+    user_id: int
+    currency: str
+    balance_units: int
+    reserved_units: int
+
+
+class Order(NamedTuple):
+    order_id: int
+    user_id: int
+    market_id: int
+    side: str
+    quantity_units: int
+    filled_qty_units: int
+
+
+class Trade(NamedTuple):
+    trade_id: int
+    market_id: int
+    buy_order_id: int | None
+    sell_order_id: int | None
+    price_units: int
+    quantity_units: int
+    maker_user_id: int | None
+    taker_user_id: int | None
+    maker_fee_units: int
+    taker_fee_units: int
+    executed_at: datetime
+
+
+class Entry(NamedTuple):
+    ledger_id: int
+    user_id: int
+    currency: str
+    amount_units: int
+    reason: str
+    ref_id: str | None
+    created_at: datetime
+
+
+class Transfer(NamedTuple):
+    """A deposit or a withdrawal; a deposit has no fee."""
+
+    transfer_id: int
+    user_id: int
+    currency: str
+    amount_units: int
+    fee_units: int
+    status: str
+
+
+class Cancellation(NamedTuple):
+    cancel_id: int
+    user_id: int
+    cancelled_at: datetime
+
+
+class Flag(NamedTuple):
+    risk_id: int
+    user_id: int | None
+    flag_type: str | None
+    details: str | None
+    flagged_at: datetime
+
+
+@dataclass(frozen=True)
+class Books:
+    """Everything that is asked about, each table by its key."""
+
+    users: dict[int, str]
+    markets: dict[int, Market]
+    wallets: list[Wallet]
+    orders: dict[int, Order]
+    trades: list[Trade]
+    entries: list[Entry]
+    deposits: list[Transfer]
+    withdrawals: list[Transfer]
+    cancellations: list[Cancellation]
+    flags: list[Flag]
+
+    def sides(self, trade: Trade) -> tuple[int | None, int | None]:
+        """Who bought and who sold: the orders say it, not who was the maker.
+
+        Where one order is missing, its user is the maker or taker who does not own the other one;
+        None where that is not known either.
+        """
+        buyer = self.owner(trade.buy_order_id)
+        seller = self.owner(trade.sell_order_id)
+        parties = [trade.maker_user_id, trade.taker_user_id]
+        if buyer is None and seller is not None:
+            buyer = _the_other(parties, seller)
+        elif seller is None and buyer is not None:
+            seller = _the_other(parties, buyer)
+        return buyer, seller
+
+    def owner(self, order_id: int | None) -> int | None:
+        order = self.orders.get(order_id) if order_id is not None else None
+        return order.user_id if order else None
+
+    def notional_units(self, trade: Trade) -> int:
+        """Price times quantity, half-even where it has more than eight decimals."""
+        return half_even(trade.price_units * trade.quantity_units, UNITS)
+
+
+def _the_other(parties: list[int | None], known: int) -> int | None:
+    """The party that is not ``known``; of a pair that does not name ``known`` nobody can say."""
+    if known not in parties:
+        return None
+    rest = list(parties)
+    rest.remove(known)
+    return rest[0]
+
+
+def half_even(numerator: int, denominator: int) -> int:
+    """The nearest integer to a quotient, of two equally near the even one; denominator > 0."""
+    whole, rest = divmod(numerator, denominator)
+    return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1))
+
+
+def read_books(folder: Path) -> Books:
+    """The tables of a folder's schema_and_data.sql.
+
+    Raises ``QuestionsError`` naming the file and what is missing.
+    """
+    with closing(DuckDB(folder / TABLES)) as data:
+
+        def rows(table: str, columns: str) -> list[tuple[Any, ...]]:
+            found = data.rows(f"SELECT {columns} FROM {table} ORDER BY 1")
+            return [tuple(units(value) for value in row) for row in found]
+
+        transfer = "user_id, currency, amount"
+        return Books(
+            users=dict(rows("Users", "user_id, username")),  # type: ignore[arg-type]
+            markets={row[0]: Market(*row) for row in rows(
+                "Markets", "market_id, symbol, base_currency, quote_currency")},
+            wallets=[Wallet(*row) for row in rows(
+                "Wallets", "wallet_id, user_id, currency, balance, reserved")],
+            orders={row[0]: Order(*row) for row in rows(
+                "Orders", "order_id, user_id, market_id, side, quantity, filled_qty")},
+            trades=[Trade(*row) for row in rows(
+                "Trades", "trade_id, market_id, buy_order_id, sell_order_id, price, quantity, "
+                "maker_user_id, taker_user_id, maker_fee, taker_fee, executed_at")],
+            entries=[Entry(*row) for row in rows(
+                "Ledger_Entries",
+                "ledger_id, user_id, currency, amount, reason, ref_id, created_at")],
+            deposits=[Transfer(*row) for row in rows(
+                "Deposits", f"deposit_id, {transfer}, CAST(0 AS DECIMAL(20, 8)), status")],
+            withdrawals=[Transfer(*row) for row in rows(
+                "Withdrawals", f"withdrawal_id, {transfer}, "
+                "COALESCE(fee, CAST(0 AS DECIMAL(20, 8))), status")],
+            cancellations=[Cancellation(*row) for row in rows(
+                "Order_Cancellations", "cancel_id, user_id, cancelled_at")],
+            flags=[Flag(*row) for row in rows(
+                "Risk_Flags", "risk_id, user_id, flag_type, details, flagged_at")],
+        )  # fmt: skip
+
+
+def units(value: Any) -> Any:
+    """A decimal as units of 1e-8, anything else as it is."""
+    return int(value.scaleb(8)) if isinstance(value, Decimal) else value
+
+
+def decimal(units_: int | None) -> Decimal | None:
+    """Units of 1e-8 as a decimal, exactly, without trailing zeros."""
+    return None if units_ is None else plain_decimal(Decimal(units_).scaleb(-8))

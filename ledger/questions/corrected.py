@@ -1,0 +1,281 @@
+"""What the questions' text means, in integers; ``WHY`` says where the given SQL differs."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from openoutcry.ledger.questions.books import Books, Market, Trade, decimal
+from openoutcry.ledger.questions.errors import QuestionsError
+from openoutcry.ledger.questions.expected import FEE, FILL, Leg, legs_of_trade
+from openoutcry.ledger.questions.faithful import Answer
+
+MINUTE = timedelta(minutes=1)
+VENUE = "venue"
+"""Whose account the fee income belongs on."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the questions leave open; the defaults are those of their text.  Moments are naive, UTC,
+    and windows half-open: [from, to)."""
+
+    bars_from: datetime = datetime(2024, 10, 1, 9, 10)
+    bars_to: datetime = datetime(2024, 10, 1, 9, 12)
+    order_id: int = 9001
+    as_of: datetime = datetime(2024, 10, 2)
+    wash_seconds: int = 60
+    market: str = "BTC_USD"
+    books_from: datetime = datetime(2024, 10, 1, 9)
+    books_to: datetime = datetime(2024, 10, 1, 10)
+    fees_from: datetime = datetime(2024, 10, 1)
+    fees_to: datetime = datetime(2024, 10, 2)
+    fees_are_rates: bool = True
+
+
+def answer(books: Books, name: str, asked: Asked) -> Answer:
+    """The answer to q1 … q5, filled or fees.
+
+    Raises ``QuestionsError`` for another name, an order or a market that is not there, and a window
+    that ends before it begins.
+    """
+    if name not in QUESTIONS:
+        raise QuestionsError(f"no question {name!r}: there are {', '.join(QUESTIONS)}")
+    windows = (
+        (asked.bars_from, asked.bars_to),
+        (asked.books_from, asked.books_to),
+        (asked.fees_from, asked.fees_to),
+    )
+    for begin, end in windows:
+        if end < begin:
+            raise QuestionsError(f"the window ends ({end}) before it begins ({begin})")
+    return QUESTIONS[name](books, asked)
+
+
+def bars(books: Books, asked: Asked) -> Answer:
+    """Q1: volume and VWAP of every market and minute; without trades 0 and no VWAP."""
+    quantity: dict[tuple[int, datetime], int] = defaultdict(int)
+    turnover: dict[tuple[int, datetime], int] = defaultdict(int)
+    for trade in books.trades:
+        if asked.bars_from <= trade.executed_at < asked.bars_to:
+            key = trade.market_id, trade.executed_at.replace(second=0, microsecond=0)
+            quantity[key] += trade.quantity_units
+            turnover[key] += trade.price_units * trade.quantity_units
+    rows: list[tuple[Any, ...]] = []
+    for market_id in sorted(books.markets):
+        minute = asked.bars_from.replace(second=0, microsecond=0)
+        while minute < asked.bars_to:
+            key = market_id, minute
+            vwap = half_up(turnover[key], quantity[key]) if quantity[key] else None
+            rows.append((market_id, minute.isoformat(" "), decimal(vwap), decimal(quantity[key])))
+            minute += MINUTE
+    return Answer(("market_id", "minute_bucket", "vwap_price", "total_volume"), rows)
+
+
+def half_up(numerator: int, denominator: int) -> int:
+    """SQL's ROUND of a quotient that is not negative."""
+    return (2 * numerator + denominator) // (2 * denominator)
+
+
+def negative(books: Books, asked: Asked) -> Answer:
+    """Q2: wallets of which more is reserved than there is."""
+    rows = [
+        (one.user_id, books.users.get(one.user_id), one.currency, decimal(one.balance_units),
+         decimal(one.reserved_units), decimal(one.balance_units - one.reserved_units))
+        for one in sorted(
+            books.wallets, key=lambda one: (one.balance_units - one.reserved_units, one.wallet_id)
+        )
+        if one.balance_units < one.reserved_units
+    ]  # fmt: skip
+    names = ("user_id", "username", "currency", "balance", "reserved", "available")
+    return Answer(names, rows)
+
+
+def chain(books: Books, asked: Asked) -> Answer:
+    """Q3: each trade of an order, with the other side's user and what was left then."""
+    order = books.orders.get(asked.order_id)
+    if order is None:
+        raise QuestionsError(f"there is no order {asked.order_id}")
+    rows: list[tuple[Any, ...]] = []
+    left = order.quantity_units
+    for trade in sorted(books.trades, key=lambda one: (one.executed_at, one.trade_id)):
+        buyer, seller = books.sides(trade)
+        for side, order_id, counterparty in (
+            ("BUY_SIDE", trade.buy_order_id, seller),
+            ("SELL_SIDE", trade.sell_order_id, buyer),
+        ):
+            if order_id == order.order_id:
+                left -= trade.quantity_units
+                rows.append((
+                    trade.trade_id, trade.executed_at.isoformat(" "),
+                    decimal(trade.quantity_units), counterparty, side,
+                    decimal(order.quantity_units), decimal(order.filled_qty_units), decimal(left),
+                ))  # fmt: skip
+    names = (
+        "trade_id", "executed_at", "quantity", "counterparty_user_id", "side_of_order",
+        "order_quantity", "order_filled_qty", "remaining_qty",
+    )  # fmt: skip
+    return Answer(names, rows)
+
+
+def wash(books: Books, asked: Asked) -> Answer:
+    """Q4: trades with oneself, and round trips: what was sold is bought back from the same user,
+    at the same price and quantity, within a minute.  Each pair once, the earlier trade first."""
+    begin = asked.as_of - timedelta(days=1)
+    recent = sorted(
+        (one for one in books.trades if begin <= one.executed_at <= asked.as_of),
+        key=lambda one: (one.executed_at, one.trade_id),
+    )
+    own = {one.trade_id: user for one in recent if (user := _self_traded(books, one)) is not None}
+    rows: list[tuple[Any, ...]] = [
+        ("SELF", str(one.trade_id), str(own[one.trade_id]), "SELF_TRADE",
+         one.executed_at.isoformat(" "))
+        for one in recent if one.trade_id in own
+    ]  # fmt: skip
+    groups: dict[tuple[int, int, int], list[Trade]] = defaultdict(list)
+    for one in recent:
+        if one.trade_id not in own and None not in books.sides(one):
+            groups[one.market_id, one.price_units, one.quantity_units].append(one)
+    pairs = []
+    for group in groups.values():
+        for at, first in enumerate(group):
+            for second in group[at + 1 :]:
+                seconds = int((second.executed_at - first.executed_at).total_seconds())
+                if seconds > asked.wash_seconds:
+                    break
+                if books.sides(first) == books.sides(second)[::-1]:
+                    pairs.append((first, second, seconds))
+    for first, second, seconds in sorted(pairs, key=lambda one: (one[0].trade_id, one[1].trade_id)):
+        buyer, seller = books.sides(first)
+        rows.append(("RECIPROCAL", f"{first.trade_id}|{second.trade_id}", f"{buyer}↔{seller}",
+                     f"delta_s={seconds}", second.executed_at.isoformat(" ")))  # fmt: skip
+    return Answer(("type", "trade_id", "user_id", "reason", "executed_at"), rows)
+
+
+def _self_traded(books: Books, trade: Trade) -> int | None:
+    """The user on both sides, by the orders or, where one is missing, by maker and taker."""
+    buyer, seller = books.owner(trade.buy_order_id), books.owner(trade.sell_order_id)
+    if buyer is None or seller is None:
+        buyer, seller = trade.maker_user_id, trade.taker_user_id
+    return buyer if buyer == seller else None
+
+
+def reconciled(books: Books, asked: Asked) -> Answer:
+    """Q5: for each trade, user, currency and reason what should be posted and what is; the venue's
+    fee income, for which the schema has no account, is shown as what is due to it."""
+    market = _market(books, asked.market)
+    trades = [
+        one for one in books.trades
+        if one.market_id == market.market_id
+        and asked.books_from <= one.executed_at < asked.books_to
+    ]  # fmt: skip
+    posted: dict[str, dict[tuple[Any, ...], int]] = defaultdict(lambda: defaultdict(int))
+    for entry in books.entries:
+        if entry.ref_id is not None and entry.reason in (FILL, FEE):
+            key = entry.user_id, entry.currency, entry.reason
+            posted[entry.ref_id][key] += entry.amount_units
+    rows: list[tuple[Any, ...]] = []
+    for trade in trades:
+        legs = legs_of_trade(books, trade, asked.fees_are_rates)
+        due = _sums(legs)
+        have = posted[str(trade.trade_id)]
+        for key in sorted({*due, *have}):
+            expected, found = due.get(key, 0), have.get(key, 0)
+            rows.append((trade.trade_id, str(key[0]), *key[1:], decimal(expected), decimal(found),
+                         decimal(found - expected), int(found != expected)))  # fmt: skip
+        income = -sum(leg.amount_units for leg in legs if leg.reason == FEE)
+        if income:
+            rows.append((trade.trade_id, VENUE, market.quote_currency, FEE, decimal(income),
+                         decimal(0), decimal(-income), 1))  # fmt: skip
+    names = ("trade_id", "user_id", "currency", "reason", "expected", "posted", "difference",
+             "discrepancy_flag")  # fmt: skip
+    return Answer(names, rows)
+
+
+def _sums(legs: list[Leg]) -> dict[tuple[Any, ...], int]:
+    sums: dict[tuple[Any, ...], int] = defaultdict(int)
+    for leg in legs:
+        sums[leg.user_id, leg.currency, leg.reason] += leg.amount_units
+    return sums
+
+
+def _market(books: Books, symbol: str) -> Market:
+    for market in books.markets.values():
+        if market.symbol == symbol:
+            return market
+    known = ", ".join(market.symbol for market in books.markets.values())
+    raise QuestionsError(f"there is no market {symbol!r}; there are {known or 'none'}")
+
+
+def filled(books: Books, asked: Asked) -> Answer:
+    """Each order's filled quantity beside its trades, to the last unit (the text: within 1e-8)."""
+    traded: dict[int, int] = defaultdict(int)
+    for trade in books.trades:
+        for order_id in (trade.buy_order_id, trade.sell_order_id):
+            if order_id is not None:
+                traded[order_id] += trade.quantity_units
+    rows: list[tuple[Any, ...]] = [
+        (one.order_id, decimal(one.quantity_units), decimal(one.filled_qty_units),
+         decimal(traded[one.order_id]), decimal(one.filled_qty_units - traded[one.order_id]))
+        for one in books.orders.values()
+    ]  # fmt: skip
+    return Answer(("order_id", "quantity", "filled_qty", "trades_sum_qty", "mismatch"), rows)
+
+
+def fees(books: Books, asked: Asked) -> Answer:
+    """Fees that each user paid in [fees_from, fees_to), by currency, as the ledger has them."""
+    paid: dict[tuple[int, str], int] = defaultdict(int)
+    for entry in books.entries:
+        if entry.reason == FEE and asked.fees_from <= entry.created_at < asked.fees_to:
+            paid[entry.user_id, entry.currency] -= entry.amount_units
+    rows: list[tuple[Any, ...]] = [(*key, decimal(paid[key])) for key in sorted(paid)]
+    return Answer(("user_id", "currency", "fees_paid"), rows)
+
+
+QUESTIONS: dict[str, Callable[[Books, Asked], Answer]] = {
+    "q1": bars,
+    "q2": negative,
+    "q3": chain,
+    "q4": wash,
+    "q5": reconciled,
+    "filled": filled,
+    "fees": fees,
+}
+
+WHY = {
+    "q1": (
+        "The SQL's window ends at 09:13, the text's at 09:12.",
+        "Minutes in which a market did not trade have a volume of 0; the SQL leaves them out.",
+    ),
+    "q2": (
+        "What is available is the balance less what is reserved; the SQL adds both, so that a "
+        "user in debt looks the richer the more is reserved.",
+    ),
+    "q3": (
+        "The counterparty is who stands on the other side; the SQL takes the taker for it of a "
+        "buy order, the maker of a sell order, and so names the order's own user where a buyer "
+        "was the taker or a seller the maker.",
+        "What is left is told after each trade; the SQL tells the end beside every row.",
+    ),
+    "q4": (
+        "The last 24 hours end at a given moment; the SQL's end now, so that books of 2024 have "
+        "no answer, and what comes later is not left out.",
+        "A trade with oneself is no round trip with itself, and a pair of one second is one pair.",
+        "Round trips are found by who bought and who sold; the SQL misses those in which the same "
+        "user was the maker twice.",
+        "Whose orders traded says who traded with himself, also where maker or taker is missing.",
+    ),
+    "q5": (
+        "Each user's rows are compared; the SQL compares sums over all users, which are 0 "
+        "however wrong the parts are.",
+        "Fees are rates of the notional (0.001 of USD 3600 is USD 3.60); the SQL takes them for "
+        "amounts. --fees amount does, too.",
+        "The buyer is the user of the buy order, not the taker.",
+        "The venue's fee income has no account in this schema: it is shown as missing.",
+        "Trade 8002, which the text promises to flag, is of market 2: --market ETH_USD flags it.",
+    ),
+    "filled": ("Compared to the last unit; the text lets 0.00000001 pass.",),
+    "fees": ("The window is half-open; BETWEEN takes the next midnight in.",),
+}
+"""Where the answers of the given SQL and those of the text part, and why."""

@@ -1,0 +1,120 @@
+"""A report: columns and rows, as a table, CSV, JSON or Parquet."""
+
+import csv
+import io
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from openoutcry.ledger.errors import LedgerError
+from openoutcry.ledger.standing import write_whole
+
+FORMATS = ("table", "csv", "json", "parquet", "pdf")
+
+
+@dataclass
+class Report:
+    """``rows`` hold whole numbers (amounts in their asset's smallest unit) and texts."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    decimals: dict[str, str] = field(default_factory=dict)
+    """By column of amounts: the column that names its asset."""
+    scales: dict[str, int] = field(default_factory=dict)
+    """Decimals by asset."""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def numbers(self) -> list[str]:
+        return [name for at, name in enumerate(self.columns)
+                if any(type(row[at]) is int for row in self.rows)]  # fmt: skip
+
+    def texts(self) -> list[tuple[str, ...]]:
+        """Rows for people: amounts with their decimals."""
+        at = {name: index for index, name in enumerate(self.columns)}
+
+        def text(row: tuple[Any, ...], name: str) -> str:
+            value = row[at[name]]
+            if value is None:
+                return ""
+            if name in self.decimals:
+                return amount_text(value, self.scales.get(row[at[self.decimals[name]]], 0))
+            return f"{value:,}" if type(value) is int and name.endswith("lots") else str(value)
+
+        return [tuple(text(row, name) for name in self.columns) for row in self.rows]
+
+    def as_csv(self) -> str:
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(self.columns)
+        writer.writerows(self.rows)
+        return out.getvalue()
+
+    def as_json(self) -> str:
+        rows = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+        return json.dumps({"report": self.title, "rows": rows, "notes": self.notes})
+
+    def write_parquet(self, path: Path) -> None:
+        """Whole numbers are int64, or decimals of 38 digits where one does not fit."""
+        pa = arrow()
+        columns = {}
+        for at, name in enumerate(self.columns):
+            values = [row[at] for row in self.rows]
+            whole = [value for value in values if type(value) is int]
+            kind = pa.string()
+            if whole:
+                fits = all(-(2**63) <= value < 2**63 for value in whole)
+                kind = pa.int64() if fits else pa.decimal128(38)
+            columns[name] = pa.array(values, kind)
+        sink = pa.BufferOutputStream()
+        pa.parquet.write_table(pa.table(columns), sink)
+        write_whole(path, sink.getvalue().to_pybytes())
+
+    def write_pdf(self, path: Path) -> None:
+        """Pages to be sent to a member."""
+        try:
+            from fpdf import FPDF
+        except ImportError:
+            raise LedgerError(
+                "statements as PDF need fpdf2: pip install 'openoutcry[ledger]'"
+            ) from None
+        page = FPDF(orientation="landscape")
+        page.set_creation_date(datetime(1970, 1, 1, tzinfo=UTC))  # the same bytes every time
+        page.add_page()
+        page.set_font("Helvetica", "B", 14)
+        page.cell(0, 10, _latin(self.title), new_x="LMARGIN", new_y="NEXT")
+        page.set_font("Helvetica", size=8)
+        numbers = set(self.numbers)
+        align = ["RIGHT" if name in numbers else "LEFT" for name in self.columns]
+        with page.table(text_align=align) as table:
+            for row in (self.columns, *self.texts()):
+                table.row([_latin(cell) for cell in row])
+        for note in self.notes:
+            page.multi_cell(0, 5, _latin(note), new_x="LMARGIN", new_y="NEXT")
+        write_whole(path, bytes(page.output()))
+
+
+def _latin(text: str) -> str:
+    """The characters that the built-in fonts have."""
+    return text.encode("latin-1", "replace").decode("latin-1")
+
+
+def amount_text(amount: int, decimals: int) -> str:
+    """``-1234567`` with 2 decimals is ``-12,345.67``."""
+    if not decimals:
+        return f"{amount:,}"
+    whole, part = divmod(abs(amount), 10**decimals)
+    return f"{'-' if amount < 0 else ''}{whole:,}.{part:0{decimals}d}"
+
+
+def arrow() -> Any:
+    """pyarrow, or an error that says how to get it."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise LedgerError("this needs pyarrow: pip install 'openoutcry[ledger]'") from None
+    return pyarrow

@@ -1,0 +1,181 @@
+"""What is asked of a ledger: balances, trial balance, statements, fees, positions, profits."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import openoutcry.ledger.layout as lay
+from openoutcry.ledger.accounts import PLACES, VENUE, Account
+from openoutcry.ledger.books import Books
+from openoutcry.ledger.errors import LedgerError
+from openoutcry.ledger.profit import METHODS
+from openoutcry.ledger.report import Report
+from openoutcry.wire.enums import EventFlag, Side
+
+Rows = Iterable[npt.NDArray[Any]]
+MONEY, LOTS = {"balance": "asset", "amount": "asset"}, "lots"
+
+
+def _scales(books: Books) -> dict[str, int]:
+    return dict(books.monies)
+
+
+def _notes(books: Books) -> list[str]:
+    return [f"event {seq}: {text}" for seq, text in books.remarks]
+
+
+def balances(books: Books, participant: int | None = None) -> Report:
+    """Every account that is not empty."""
+    rows = []
+    for place, value in books.standing():
+        if participant is None or place.participant == participant:
+            who = "venue" if place.owner == VENUE else f"participant {place.participant}"
+            kind = PLACES[place.owner == VENUE, place.kind].lower()
+            rows.append((who, books.assets[place.asset], kind, value))
+    return Report("balances", ("owner", "asset", "account", "balance"), rows,
+                  {"balance": "asset"}, _scales(books), _notes(books))  # fmt: skip
+
+
+def trial_balance(books: Books) -> Report:
+    """By asset and account: what all owners' balances sum to, debits and credits apart.
+
+    Raises :class:`LedgerError` if an asset's do not sum to 0.
+    """
+    debits: dict[tuple[int, bool, int], int] = defaultdict(int)
+    credits: dict[tuple[int, bool, int], int] = defaultdict(int)
+    for place, value in books.standing():
+        key = (place.asset, place.owner == VENUE, place.kind)
+        (credits if value > 0 else debits)[key] += abs(value)
+    rows: list[tuple[Any, ...]] = []
+    keys = sorted({*debits, *credits})
+    for asset in sorted({key[0] for key in keys}):
+        mine = [key for key in keys if key[0] == asset]
+        for key in mine:
+            owner = "venue" if key[1] else "participants"
+            account = f"{owner} {PLACES[key[1:]].lower()}"
+            rows.append((books.assets[asset], account, debits[key], credits[key]))
+        total = sum(debits[key] for key in mine), sum(credits[key] for key in mine)
+        rows.append((books.assets[asset], "total", *total))
+        if total[0] != total[1]:
+            raise LedgerError(f"{books.assets[asset]}: the accounts sum to {total[1] - total[0]}")
+    return Report("trial balance", ("asset", "account", "debit", "credit"), rows,
+                  {"debit": "asset", "credit": "asset"}, _scales(books), _notes(books))  # fmt: skip
+
+
+def _time(ts_ns: int) -> str:
+    seconds, ns = divmod(ts_ns, 10**9)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{ns:09d}"
+
+
+def statement(books: Books, rows: Rows, participant: int, pending: bool = False) -> Report:
+    """Every transaction of a participant that changed what it owns, with what it then had of the
+    money; with ``pending`` those that only reserve, too."""
+    found: list[tuple[Any, ...]] = []
+    own: dict[int, int] = defaultdict(int)
+    due: dict[int, int] = defaultdict(int)
+    for part in rows:
+        for row in part[part["participant"] == participant]:
+            names = ("available", "reserved", "margin")
+            amount, fees = sum(int(row[name]) for name in names), int(row["fees_due"])
+            lots = int(row["lots_available"]) + int(row["lots_reserved"])
+            asset, kind = int(row["asset"]), lay.Kind(int(row["kind"]))
+            own[asset] += amount
+            due[asset] += fees
+            if not (amount or fees or lots or pending):
+                continue
+            index = int(row["instrument"])
+            symbol = books.symbols[index] if index < books.count else ""
+            price = int(row["price_ticks"]) if symbol else None
+            when, what = _time(int(row["ts_ns"])), kind.name.lower()
+            found.append((int(row["event_seq"]), when, what, symbol, lots, price,
+                          books.assets[asset], amount, fees, int(row["reserved"]),
+                          own[asset], due[asset]))  # fmt: skip
+    columns = ("event", "time (UTC)", "what", "instrument", "lots", "price_ticks", "asset",
+               "amount", "fees_due", "reserved", "balance", "owed")  # fmt: skip
+    money = dict.fromkeys(("amount", "fees_due", "reserved", "balance", "owed"), "asset")
+    return Report(f"statement of participant {participant}", columns, found, money,
+                  _scales(books), _notes(books))  # fmt: skip
+
+
+def fees(books: Books, rows: Rows) -> Report:
+    """By participant and instrument: what was traded as maker and taker, and the fees of it."""
+    found: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
+    for part in rows:
+        fills = part[part["kind"] == lay.Kind.POSTED]
+        for row in fills:
+            sums = found[int(row["participant"]), int(row["instrument"])]
+            is_maker = int(row["flags"]) & (EventFlag.MAKER | EventFlag.AUCTION)
+            multiplier = int(books.instruments[row["instrument"], lay.MULTIPLIER // 8])
+            sums[0 if is_maker else 1] += int(row["qty_lots"])
+            sums[2] += abs(int(row["price_ticks"]) * int(row["qty_lots"]) * multiplier)
+            sums[3] += int(row["fee_income"]) + int(row["fees_due"])
+            sums[4] -= int(row["fees_due"])
+    table = [
+        (who, books.symbols[index], sums[0], sums[1],
+         books.assets[int(books.instruments[index, lay.QUOTE // 8])], *sums[2:])
+        for (who, index), sums in sorted(found.items())
+    ]  # fmt: skip
+    columns = ("participant", "instrument", "maker_lots", "taker_lots", "asset", "volume",
+               "lot_fees", "schedule_fees")  # fmt: skip
+    money = dict.fromkeys(("volume", "lot_fees", "schedule_fees"), "asset")
+    return Report("fees", columns, table, money, _scales(books), _notes(books))
+
+
+def profits(books: Books, rows: Rows, method: str, participant: int | None = None) -> Report:
+    """By participant and instrument: the position, what it cost, what it is worth at the last
+    price, and what was and would be earned; before fees, and the fees."""
+    made: dict[tuple[int, int], Any] = {}
+    paid: dict[tuple[int, int], int] = defaultdict(int)
+    for part in rows:
+        moves = part[np.isin(part["kind"], (lay.Kind.POSTED, lay.Kind.POSITION))]
+        for row in moves:
+            key = int(row["participant"]), int(row["instrument"])
+            if participant is not None and key[0] != participant:
+                continue
+            multiplier = int(books.instruments[key[1], lay.MULTIPLIER // 8])
+            qty = int(row["qty_lots"])
+            if row["kind"] == lay.Kind.POSTED and row["side"] == Side.SELL:
+                qty = -qty
+            made.setdefault(key, METHODS[method]()).trade(qty, int(row["price_ticks"]) * multiplier)
+            paid[key] += int(row["fee_income"])
+    table = []
+    for (who, index), one in sorted(made.items()):
+        rules = books.instruments[index]
+        last, multiplier = int(rules[lay.LAST // 8]), int(rules[lay.MULTIPLIER // 8])
+        known = last != lay.NO_LAST
+        worth = one.position * last * multiplier if known else None
+        table.append((who, books.symbols[index], one.position,
+                      books.assets[int(rules[lay.QUOTE // 8])], one.cost,
+                      last if known else None, worth, one.realised,
+                      None if worth is None else worth - one.cost, paid[who, index]))  # fmt: skip
+    columns = ("participant", "instrument", "position_lots", "asset", "cost", "last_ticks", "value",
+               "realised", "unrealised", "fees")  # fmt: skip
+    money = dict.fromkeys(("cost", "value", "realised", "unrealised", "fees"), "asset")
+    return Report(f"profit and loss ({method})", columns, table, money, _scales(books),
+                  _notes(books))  # fmt: skip
+
+
+def positions(books: Books, participant: int | None = None) -> Report:
+    """Lots of every participant that holds or is short of any, and what is reserved for sales."""
+    free, reserved = books.lots(Account.AVAILABLE), books.lots(Account.RESERVED)
+    rows = []
+    for who, index in np.argwhere((free != 0) | (reserved != 0)).tolist():
+        if participant is None or who == participant:
+            held, sold = int(free[who, index]), int(reserved[who, index])
+            rows.append((who, books.symbols[index], held + sold, held, sold))
+    columns = ("participant", "instrument", "position_lots", "available_lots", "reserved_lots")
+    return Report("positions", columns, rows, notes=_notes(books))
+
+
+def negative(books: Books) -> Report:
+    """Participants' accounts of money whose balance is below 0."""
+    report = balances(books)
+    monies = set(_scales(books))
+    report.rows = [row for row in report.rows
+                   if row[0] != "venue" and row[1] in monies and row[3] < 0]  # fmt: skip
+    report.title = "negative balances"
+    return report

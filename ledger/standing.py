@@ -1,0 +1,220 @@
+"""The ledger somewhere in its journal: the matcher and the books, from a checkpoint or the begin.
+
+A checkpoint is one file of the folder ``ledger`` beside the journal: the core's snapshot and the
+books as they stood after one command.  It is written beside and renamed, with a hash over all.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import openoutcry.ledger.layout as lay
+from openoutcry.ledger import configure
+from openoutcry.ledger.books import TABLES, Books
+from openoutcry.ledger.errors import LedgerError
+from openoutcry.replay.core import Core
+from openoutcry.replay.events import NO_LIMIT, Point, Records, events_of, starting_point
+from openoutcry.replay.projections import JournalReader
+
+FOLDER = "ledger"
+EVERY = 1_000_000
+"""Commands from one checkpoint to the next."""
+MAGIC = b"OUTCRYLC"
+HASH_BYTES = 32
+
+
+@dataclass
+class Standing:
+    """A journal's reader, its core at a command, and the books after that command."""
+
+    reader: JournalReader
+    point: Point
+    books: Books
+
+    @property
+    def seq(self) -> int:
+        return self.point.seq
+
+    def advance(
+        self, until_seq: int = NO_LIMIT, every: int = 0, follow: bool = False
+    ) -> Iterator[tuple[Records, Records]]:
+        """Go on to ``until_seq`` or the journal's end: transactions, a batch at a time, and the
+        commands they are of."""
+        start = self.point.seq + 1
+        for batch in events_of(
+            self.reader, self.point, from_seq=start, until_seq=until_seq, every=every, follow=follow
+        ):
+            if len(batch.commands):
+                yield self.books.post(batch.commands, batch.events), batch.commands
+            if self.point.seq >= until_seq:
+                return
+
+
+def folder_of(directory: Path) -> Path:
+    return Path(directory) / FOLDER
+
+
+def opened(directory: Path, until_seq: int = NO_LIMIT, until_ns: int | None = None) -> Standing:
+    """The newest good checkpoint that is not behind ``until_seq`` or ``until_ns``, or the begin.
+
+    Raises :class:`LedgerError` if the journal's begin was retired and no checkpoint is left.
+    """
+    reader = JournalReader(directory)
+    for seq, path in reversed(checkpoints(directory)):
+        if seq > until_seq:
+            continue
+        found = _load(reader, path)
+        if found is not None and (until_ns is None or found.books.now_ns <= until_ns):
+            return found
+    if reader.first_seq > 1:
+        raise LedgerError(
+            f"{directory} begins at sequence {reader.first_seq}, and no checkpoint of the ledger "
+            "stands for what was before"
+        )
+    return Standing(reader, starting_point(reader), Books(reader.config))
+
+
+def at_the_begin(directory: Path) -> Standing:
+    """Before the first command, whatever checkpoints there are."""
+    return opened(directory, 0)
+
+
+def at(directory: Path, seq: int | None = None, time_ns: int | None = None) -> Standing:
+    """The ledger after command ``seq``, or after the last that had come by ``time_ns`` (ns since
+    the epoch, of the commands' ``rx_ts_ns``); of neither: at the journal's end.
+
+    Raises :class:`LedgerError` if the journal ends before ``seq``.
+    """
+    limit = NO_LIMIT if seq is None else seq
+    found = opened(directory, limit, time_ns)
+    if time_ns is not None:
+        limit = _last_by(found, time_ns)
+    if found.seq < limit:
+        for _ in found.advance(limit):
+            pass
+    if seq is not None and found.seq < seq:
+        raise LedgerError(f"{directory}: the journal ends at sequence {found.seq}, before {seq}")
+    return found
+
+
+def _last_by(found: Standing, time_ns: int) -> int:
+    """The last command before the first that came later than this."""
+    last = found.seq
+    for first_seq, orders in found.reader.chunks(from_seq=last + 1):
+        orders = orders[max(0, last + 1 - first_seq) :]
+        late = np.flatnonzero(orders["rx_ts_ns"] > time_ns)
+        if len(late):
+            return last + int(late[0])
+        last += len(orders)
+    return last
+
+
+def checkpoints(directory: Path) -> list[tuple[int, Path]]:
+    """(sequence, file) of what there is, in order."""
+    paths = folder_of(directory).glob("checkpoint-*.olc")
+    return sorted((int(path.stem.split("-")[1]), path) for path in paths)
+
+
+def save(found: Standing, folder: Path | None = None) -> Path:
+    """Write a checkpoint of the ledger as it stands."""
+    folder = folder or folder_of(found.reader.directory)
+    books, point = found.books, found.point
+    arrays: list[npt.NDArray[Any]] = [books.header]
+    for name in TABLES:
+        table = getattr(books, name)
+        rows = np.flatnonzero(table.any(axis=1))
+        arrays += [rows, np.ascontiguousarray(table[rows])]
+    snapshot = np.frombuffer(point.engine.snapshot(), np.uint8)
+    facts = {
+        "journal_id": found.reader.journal_id, "seq": point.seq, "chain": point.chain,
+        "trades": point.trades, "monies": books.monies, "remarks": books.remarks,
+        "participants": len(books.participants),
+        "arrays": [[array.dtype.str, list(array.shape)] for array in (*arrays, snapshot)],
+    }  # fmt: skip
+    text = json.dumps(facts).encode()
+    body = b"".join([len(text).to_bytes(8, "little"), text,
+                     *[array.tobytes() for array in (*arrays, snapshot)]])  # fmt: skip
+    packed = _zstandard().ZstdCompressor(level=1).compress(body)
+    folder.mkdir(exist_ok=True)
+    path = folder / f"checkpoint-{point.seq:015d}.olc"
+    digest = hashlib.blake2b(packed, digest_size=HASH_BYTES).digest()
+    write_whole(path, MAGIC + digest + packed)
+    return path
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Beside and renamed: the file is whole or not there.
+
+    Raises :class:`LedgerError` naming the file where that fails; nothing of it is left then.
+    """
+    beside = path.with_name(path.name + ".tmp")
+    try:
+        with open(beside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise LedgerError(f"{path}: {error.strerror}: nothing of it was written") from None
+
+
+def _load(reader: JournalReader, path: Path) -> Standing | None:
+    """None: it is damaged, or another journal's."""
+    data = path.read_bytes()
+    head, packed = data[: len(MAGIC) + HASH_BYTES], data[len(MAGIC) + HASH_BYTES :]
+    if head != MAGIC + hashlib.blake2b(packed, digest_size=HASH_BYTES).digest():
+        return None
+    body = memoryview(_zstandard().ZstdDecompressor().decompress(packed))
+    size = int.from_bytes(body[:8], "little")
+    facts = json.loads(bytes(body[8 : 8 + size]))
+    if facts["journal_id"] != reader.journal_id:
+        return None
+    arrays, place = [], 8 + size
+    for kind, shape in facts["arrays"]:
+        count = int(np.prod(shape))
+        arrays.append(np.frombuffer(body, kind, count, place).reshape(shape))
+        place += arrays[-1].nbytes
+    books = Books(reader.config)
+    books.grow(facts["participants"])
+    books.header[:] = arrays[0]
+    for number, name in enumerate(TABLES):
+        table = getattr(books, name)
+        table[:] = 0
+        table[arrays[1 + 2 * number]] = arrays[2 + 2 * number]
+    books.monies = [(name, decimals) for name, decimals in facts["monies"]]
+    books.remarks = [(seq, text) for seq, text in facts["remarks"]]
+    configure.name_monies(books)
+    engine = Core.of(reader.config).restored(arrays[-1].tobytes())
+    point = Point(engine, facts["chain"], facts["trades"], facts["seq"])
+    return Standing(reader, point, books)
+
+
+def _zstandard() -> Any:
+    try:
+        import zstandard
+    except ImportError:
+        raise LedgerError(
+            "checkpoints of the ledger need zstandard: pip install 'openoutcry[ledger]'"
+        ) from None
+    return zstandard
+
+
+def transactions(directory: Path, until: Standing) -> Iterator[npt.NDArray[Any]]:
+    """Every transaction of the journal up to where ``until`` stands, in order, by a replay from the
+    begin; those of the configuration first."""
+    found = at_the_begin(directory)
+    if len(found.books.opening):
+        yield found.books.opening
+    for rows, _ in found.advance(until.seq):
+        yield rows
+
+
+assert lay.ROW_BYTES % 8 == 0

@@ -1,0 +1,308 @@
+"""What a running venue is like, as Prometheus metrics.
+
+Names follow Prometheus's conventions (https://prometheus.io/docs/practices/naming/): base units,
+seconds and bytes; counters end in ``_total``.  A scrape reads the shared memory of the run, the
+status beside its journal, and the kernel's accounts of its processes.
+"""
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+import openoutcry
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.histogram import bucket_upper_ns
+from openoutcry.pipeline.top import RunningPipeline, running
+from openoutcry.pipeline.venue.days import read_status
+from openoutcry.pipeline.venue.file import VenueFile
+from openoutcry.ptp.look import look
+from openoutcry.wire import LAYOUT_HASH, OutcryError
+from openoutcry.wire.enums import EventKind, Reason
+
+NS = 1e-9
+THRESHOLDS_NS = (500, 5_000, 10_000)
+"""What alarms ask about: a bucket ends just below each."""
+
+
+def _edges() -> list[int]:
+    """Indices of the histogram's buckets that end a bucket of the metric: just below each power of
+    two from 64 ns to 17 s, and each threshold."""
+    upper = [bucket_upper_ns(index) for index in range(64 * 30)]
+    wanted = [1 << power for power in range(6, 35)] + list(THRESHOLDS_NS)
+    return [max(k for k, end in enumerate(upper) if end < limit) for limit in sorted(wanted)]
+
+
+EDGES = _edges()
+EDGES_S = [(bucket_upper_ns(index)) * NS for index in EDGES]
+
+
+def classic_buckets(words: npt.NDArray[np.int64]) -> tuple[list[tuple[str, float]], float]:
+    """A run's histogram (int64[4096], ns) as cumulative buckets in seconds, and the sum of the
+    values, each taken for the upper edge of its bucket (at most 1.6 % too much)."""
+    counts = words[:-1].copy()  # a running stage counts on
+    reached = np.cumsum(counts)
+    buckets = [
+        (f"{edge:.12g}", float(reached[index])) for edge, index in zip(EDGES_S, EDGES, strict=True)
+    ]
+    used = np.flatnonzero(counts)
+    total_ns = sum(bucket_upper_ns(int(k)) * int(counts[k]) for k in used)
+    return [*buckets, ("+Inf", float(reached[-1]))], total_ns * NS
+
+
+class Families:
+    """Metric families by name, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Any] = {}
+
+    def _family(self, kind: Any, name: str, text: str, labels: dict[str, str]) -> Any:
+        if name not in self.found:
+            self.found[name] = kind(name, text, labels=list(labels))
+        return self.found[name]
+
+    def gauge(self, name: str, text: str, value: float, **labels: str) -> None:
+        family = self._family(GaugeMetricFamily, name, text, labels)
+        family.add_metric(list(labels.values()), value)
+
+    def counter(self, name: str, text: str, value: float, **labels: str) -> None:
+        family = self._family(CounterMetricFamily, name, text, labels)
+        family.add_metric(list(labels.values()), value)
+
+    def histogram(self, name: str, text: str, words: npt.NDArray[np.int64], **labels: str) -> None:
+        buckets, total = classic_buckets(words)
+        family = self._family(HistogramMetricFamily, name, text, labels)
+        family.add_metric(list(labels.values()), buckets, total)
+
+
+class VenueMetrics(Collector):
+    """Metrics of one venue, or without a file of every pipeline of this user that runs."""
+
+    def __init__(self, venue: VenueFile | None = None) -> None:
+        self.venue = venue
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything, read anew."""
+        begin = time.perf_counter()
+        build = InfoMetricFamily("outcry_build", "Which build this is.")
+        build.add_metric([], {"version": openoutcry.__version__, "layout": f"{LAYOUT_HASH:016x}"})
+        yield build
+        out = Families()
+        self._venue(out)
+        _clock(out)
+        _host(out)
+        out.gauge("outcry_scrape_seconds", "How long this reading took.",
+                  time.perf_counter() - begin)  # fmt: skip
+        yield from out.found.values()
+
+    def _venue(self, out: Families) -> None:
+        if self.venue is None:
+            for pipeline in running():
+                _pipeline(out, pipeline, str(pipeline.owner.pid))
+            return
+        journal, name = self.venue.journal, self.venue.name
+        status = read_status(journal) if journal.is_dir() else None
+        state = status["state"] if status else "never opened"
+        for one in ("open", "closed", "stopped", "dead", "never opened"):
+            out.gauge("outcry_venue_state", "1 for the state that the venue is in.",
+                      float(one == state), venue=name, state=one)  # fmt: skip
+        if status is not None:
+            _status(out, status, name)
+            _journal(out, journal, name)
+        if status is not None and state == "open":
+            for pipeline in running():
+                if pipeline.owner.pid == status["pid"]:
+                    _pipeline(out, pipeline, name)
+                    capacity = self.venue.order_capacity
+                    out.gauge("outcry_order_capacity", "Orders that may be open at once.",
+                              capacity, venue=name)  # fmt: skip
+
+
+def _pipeline(out: Families, one: RunningPipeline, venue: str) -> None:
+    control, positions = one.control, one.positions()
+    out.counter("outcry_commands", "Commands sequenced.", positions["sequenced"], venue=venue)
+    out.counter("outcry_trades", "Trades released.", control.reply(ct.REPLY_TRADES), venue=venue)
+    for kind in EventKind:
+        out.counter("outcry_events", "Events released, by kind.",
+                    control.reply(ct.REPLY_KINDS + 8 * kind),
+                    venue=venue, kind=kind.name.lower())  # fmt: skip
+    for reason in Reason:
+        if reason:
+            out.counter("outcry_rejects", "Commands rejected, by reason.",
+                        control.reply(ct.REPLY_REASONS + 8 * reason),
+                        venue=venue, reason=reason.name.lower())  # fmt: skip
+    out.counter("outcry_dropped_datagrams", "Datagrams that the kernel dropped.",
+                positions["dropped"], venue=venue)  # fmt: skip
+    out.counter("outcry_throttled_orders", "Orders refused, beyond their participants' rates.",
+                positions["refused"], venue=venue)  # fmt: skip
+    lag = max(0, positions["sequenced"] - one.durable_seq) if "journal" in one.table.index else 0
+    out.gauge("outcry_durable_lag_commands", "Commands sequenced and not yet durable.", lag,
+              venue=venue)  # fmt: skip
+    for name, ring in one.rings.items():
+        out.counter("outcry_ring_records", "Records published on a ring.", positions[name],
+                    venue=venue, ring=name)  # fmt: skip
+        fill = max(0, positions[name] - ring.gating) / ring.capacity
+        out.gauge("outcry_ring_fill_ratio", "How full a ring is, 0 to 1.", fill,
+                  venue=venue, ring=name)  # fmt: skip
+    orders = 0
+    for index, stage in enumerate(one.table.stages):
+        orders += control.stage(index, ct.STAGE_OPEN_ORDERS)
+        if control.stage(index, ct.STAGE_PID):
+            _stage(out, one, index, stage.name, venue)
+    out.gauge("outcry_open_orders", "Orders in the book.", orders, venue=venue)
+    _processes(out, one, venue)
+    for interval, words in one.histograms():
+        out.histogram("outcry_latency_seconds", "Latency by span, since the run began.", words,
+                      venue=venue, stage=interval.name, span=interval.span)  # fmt: skip
+
+
+def _stage(out: Families, one: RunningPipeline, index: int, name: str, venue: str) -> None:
+    control = one.control
+    beat_ns = control.stage(index, ct.STAGE_HEARTBEAT_NS)
+    out.gauge("outcry_stage_up", "1 while the stage's process lives.",
+              float(one.stage_alive(index)), venue=venue, stage=name)  # fmt: skip
+    if beat_ns:
+        out.gauge("outcry_stage_heartbeat_age_seconds", "Since the stage's last heartbeat.",
+                  max(0, time.monotonic_ns() - beat_ns) * NS, venue=venue, stage=name)  # fmt: skip
+    out.gauge("outcry_stage_stalled", "1 if it lives and makes no progress while input waits.",
+              float(control.stage(index, ct.STAGE_STALLED_NS) > 0),
+              venue=venue, stage=name)  # fmt: skip
+    out.counter("outcry_stage_restarts", "How often the stage was started again.",
+                control.stage(index, ct.STAGE_RESTARTS), venue=venue, stage=name)  # fmt: skip
+
+
+def _processes(out: Families, one: RunningPipeline, venue: str) -> None:
+    """Processor time and memory of the run's processes: stages that share one are one row."""
+    groups: dict[int, list[str]] = {one.owner.pid: ["supervisor"]}
+    for index, stage in enumerate(one.table.stages):
+        pid = one.control.stage(index, ct.STAGE_PID)
+        if pid and pid != one.owner.pid:
+            groups.setdefault(pid, []).append(stage.name)
+    for pid, names in groups.items():
+        try:
+            process = psutil.Process(pid)
+            with process.oneshot():
+                cpu, memory = process.cpu_times(), process.memory_info()
+        except psutil.Error:
+            continue  # it has ended meanwhile
+        shown = "+".join(names)
+        out.counter("outcry_process_cpu_seconds", "Processor time used, user and system.",
+                    cpu.user + cpu.system, venue=venue, process=shown)  # fmt: skip
+        out.gauge("outcry_process_resident_memory_bytes", "Resident memory, shared included.",
+                  memory.rss, venue=venue, process=shown)  # fmt: skip
+
+
+def _status(out: Families, status: dict[str, Any], venue: str) -> None:
+    """Sessions and switches, from the status that the venue writes twice a second."""
+    risk = status.get("risk") or {}
+    out.gauge("outcry_market_killed", "1 while the whole market is killed.",
+              float(bool(risk.get("market_killed"))), venue=venue)  # fmt: skip
+    out.gauge("outcry_emergency_step", "Steps of the emergency close that are done, of 6.",
+              risk.get("emergency_step", 0), venue=venue)  # fmt: skip
+    out.gauge("outcry_breaker_level", "Level of the market-wide breaker that has fired.",
+              risk.get("breaker_level", 0), venue=venue)  # fmt: skip
+    for name, key in (("outcry_participants_killed", "killed"),
+                      ("outcry_groups_killed", "groups_killed"),
+                      ("outcry_instruments_halted", "halted"),
+                      ("outcry_instruments_protected", "protection")):  # fmt: skip
+        what = f"How many {name.removeprefix('outcry_').replace('_', ' ')} there are."
+        out.gauge(name, what, len(risk.get(key, ())), venue=venue)
+    counters = {
+        "connections": "connections", "messages": "messages", "refused": "messages_refused",
+        "throttled": "messages_throttled", "faults": "protocol_faults", "slow": "slow_reader_cuts",
+    }  # fmt: skip
+    for row in status.get("sessions") or ():
+        session = row["name"] or "(none)"
+        for reason, count in row["refused_logins"].items():
+            out.counter("outcry_session_logins_refused", "Logins refused, by reason.", count,
+                        venue=venue, session=session, reason=reason)  # fmt: skip
+        if not row["name"]:
+            continue
+        for state in ("connected", "killed", "locked"):
+            out.gauge(f"outcry_session_{state}", f"1 while the session is {state}.",
+                      float(row[state]), venue=venue, session=session)  # fmt: skip
+        out.gauge("outcry_session_open_orders", "Open orders of the session.",
+                  row["open_orders"], venue=venue, session=session)  # fmt: skip
+        for key, name in counters.items():
+            out.counter(f"outcry_session_{name}", f"{name.replace('_', ' ').capitalize()} of the "
+                        "session.", row[key], venue=venue, session=session)  # fmt: skip
+
+
+def _journal(out: Families, journal: Path, venue: str) -> None:
+    sizes = []
+    with os.scandir(journal) as entries:
+        for entry in entries:
+            try:
+                if entry.is_file(follow_symlinks=False):
+                    sizes.append(entry.stat().st_size)
+            except FileNotFoundError:
+                continue  # replaced or retired meanwhile
+    out.gauge("outcry_journal_bytes", "Bytes of the files in the journal's directory.",
+              sum(sizes), venue=venue)  # fmt: skip
+    out.gauge("outcry_journal_files", "Files in the journal's directory.", len(sizes), venue=venue)
+    disk = os.statvfs(journal)
+    out.gauge("outcry_journal_disk_available_bytes", "What the journal's file system has left.",
+              disk.f_bavail * disk.f_frsize, venue=venue)  # fmt: skip
+    out.gauge("outcry_journal_disk_size_bytes", "The size of the journal's file system.",
+              disk.f_blocks * disk.f_frsize, venue=venue)  # fmt: skip
+
+
+def _clock(out: Families) -> None:
+    try:
+        clock = look()
+    except OutcryError:
+        return  # a daemon that knows nothing yet
+    source = clock["source"]
+    out.gauge("outcry_clock_offset_seconds", "Offset from the source at the last sample.",
+              clock["offset_ns"] * NS, source=source)  # fmt: skip
+    if clock["bound_ns"] is not None:
+        out.gauge("outcry_clock_bound_seconds", "How wrong the clock may be.",
+                  clock["bound_ns"] * NS, source=source)  # fmt: skip
+    out.gauge("outcry_clock_drift_ratio", "The counter's rate against the source, minus one.",
+              clock["drift_ppb"] * NS, source=source)  # fmt: skip
+    out.gauge("outcry_clock_rts25", "1 while the clock is within 100 us of UTC.",
+              float(clock["rts25"]["holds"]), source=source)  # fmt: skip
+
+
+def _host(out: Families) -> None:
+    times, counts, memory = psutil.cpu_times(), psutil.cpu_stats(), psutil.virtual_memory()
+    idle = times.idle + getattr(times, "iowait", 0.0)
+    busy = times.user + times.system + times.nice + times.irq + times.softirq
+    for mode, value in (("busy", busy), ("idle", idle), ("steal", times.steal)):
+        out.counter("outcry_host_cpu_seconds", "Time of all processors, by what they did.", value,
+                    mode=mode)  # fmt: skip
+    out.counter("outcry_host_interrupts", "Interrupts taken.", counts.interrupts)
+    out.gauge("outcry_host_memory_total_bytes", "The host's memory.", memory.total)
+    out.gauge("outcry_host_memory_available_bytes", "Memory that programs could have.",
+              memory.available)  # fmt: skip
+    udp = _udp()
+    if udp:
+        out.counter("outcry_host_udp_received", "Datagrams received.", udp["InDatagrams"])
+        out.counter("outcry_host_udp_lost", "Datagrams lost, a socket's queue being full.",
+                    udp["RcvbufErrors"])  # fmt: skip
+
+
+def _udp() -> dict[str, int]:
+    """The kernel's counts of UDP (RFC 4113), IPv4."""
+    try:
+        rows = [line.split() for line in Path("/proc/net/snmp").read_text().splitlines()]
+    except OSError:
+        return {}
+    names, values = [row[1:] for row in rows if row[0] == "Udp:"]
+    return dict(zip(names, map(int, values), strict=True))

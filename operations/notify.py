@@ -1,0 +1,96 @@
+"""Tells who should know of an alarm: Alertmanager, a webhook, e-mail, a line on the terminal."""
+
+import json
+import smtplib
+import urllib.request
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from typing import Any
+from urllib.parse import urlsplit
+
+from openoutcry.operations.evaluate import Standing, State
+from openoutcry.wire import OutcryError
+
+TIMEOUT_S = 5.0
+Notify = Callable[[Sequence[Standing]], None]
+
+
+class NotifyError(OutcryError):
+    """Nobody could be told; the alarm stands."""
+
+
+def line(one: Standing) -> str:
+    labels = ", ".join(f"{key} {value}" for key, value in sorted(one.labels))
+    where = f" ({labels})" if labels else ""
+    return f"{one.state}: {one.alarm.severity}: {one.alarm.name}: {one.alarm.summary}{where}"
+
+
+def document(one: Standing) -> dict[str, Any]:
+    """As Alertmanager says it, with the value that was found."""
+    now = datetime.now(UTC).isoformat()
+    return {"status": str(one.state), "value": one.value, **_alert(one, now)}
+
+
+def _alert(one: Standing, now: str) -> dict[str, Any]:
+    """As Alertmanager takes and gives it."""
+    alert = {
+        "labels": {"alertname": one.alarm.name, "severity": one.alarm.severity, **dict(one.labels)},
+        "annotations": {"summary": one.alarm.summary},
+    }
+    return alert | ({"endsAt": now} if one.state is State.RESOLVED else {})
+
+
+def _post(url: str, document: Any) -> None:
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise NotifyError(f"{url}: not http:// or https://")
+    request = urllib.request.Request(
+        url, json.dumps(document).encode(), {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S):
+            return
+    except OSError as error:
+        raise NotifyError(f"{url}: {error}") from None
+
+
+def alertmanager(url: str) -> Notify:
+    """Alertmanager's API, version 2: ``url`` is the server's, as in ``http://127.0.0.1:9093``."""
+
+    def tell(changed: Sequence[Standing]) -> None:
+        now = datetime.now(UTC).isoformat()
+        _post(f"{url.rstrip('/')}/api/v2/alerts", [_alert(one, now) for one in changed])
+
+    return tell
+
+
+def webhook(url: str) -> Notify:
+    """A POST of JSON in the shape of Alertmanager's webhook, version 4."""
+
+    def tell(changed: Sequence[Standing]) -> None:
+        over = all(one.state is State.RESOLVED for one in changed)
+        alerts = [document(one) for one in changed]
+        _post(url, {"version": "4", "receiver": "openoutcry", "alerts": alerts,
+                    "status": "resolved" if over else "firing"})  # fmt: skip
+
+    return tell
+
+
+def mail(server: str, sender: str, recipients: Sequence[str]) -> Notify:
+    """One message by SMTP for what has changed at once; ``server`` is ``HOST:PORT``."""
+    host, _, port = server.rpartition(":")
+
+    def tell(changed: Sequence[Standing]) -> None:
+        message = EmailMessage()
+        worst = min((one.alarm.severity for one in changed), default="")
+        names = ", ".join(sorted({one.alarm.name for one in changed}))
+        message["Subject"] = f"[{worst}] {names}"
+        message["From"], message["To"] = sender, ", ".join(recipients)
+        message.set_content("\n".join(map(line, changed)))
+        try:
+            with smtplib.SMTP(host, int(port), timeout=TIMEOUT_S) as connection:
+                connection.send_message(message)
+        except (OSError, smtplib.SMTPException) as error:
+            raise NotifyError(f"{server}: {error}") from None
+
+    return tell

@@ -1,0 +1,55 @@
+"""Looks at a venue once a second, evaluates the alarms, and tells of what has changed."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from prometheus_client.core import Metric
+
+from openoutcry.operations.alarms import ALARMS, Alarm
+from openoutcry.operations.evaluate import KEEP_S, Evaluator, Standing
+from openoutcry.operations.expressions import History
+from openoutcry.operations.notify import Notify, NotifyError
+
+RETRY_S = 30.0
+
+
+class Watch:
+    """The alarms of what ``collect`` gives.  A receiver that cannot be reached gets what it has
+    missed later, once every ``RETRY_S``; nothing else waits for it but its time-out."""
+
+    def __init__(
+        self,
+        collect: Callable[[], Iterable[Metric]],
+        receivers: Sequence[Notify],
+        note: Callable[[str], None],
+        alarms: tuple[Alarm, ...] = ALARMS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``note`` is told what goes wrong; ``clock`` gives seconds that never go back."""
+        self.collect, self.note, self.clock = collect, note, clock
+        self.history, self.evaluator = History(KEEP_S), Evaluator(alarms)
+        self.missed: list[tuple[Notify, list[Standing]]] = [(one, []) for one in receivers]
+        self._retry_s = 0.0
+
+    def look(self) -> list[Standing]:
+        """One look; returns what has changed."""
+        now_s = self.clock()
+        self.history.add(now_s, self.collect())
+        changed = self.evaluator.evaluate(self.history, now_s)
+        for tell, missed in self.missed:
+            if not missed and not changed:
+                continue
+            waits = bool(missed) and now_s < self._retry_s
+            missed += changed
+            if not waits:
+                self._tell(tell, missed, now_s)
+        return changed
+
+    def _tell(self, tell: Notify, missed: list[Standing], now_s: float) -> None:
+        try:
+            tell(missed)
+        except NotifyError as error:
+            self._retry_s = now_s + RETRY_S
+            self.note(f"not told: {error}")
+        else:
+            missed.clear()

@@ -1,0 +1,76 @@
+"""What a projection of a journal needs of the rooms below: the reader, settings, the core's state.
+
+A projection knows the wire and this room; whatever else it looks at it finds here.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.journal import JournalError as JournalError
+from openoutcry.journal import JournalReader as JournalReader
+from openoutcry.matcher import Engine
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import LEDGER_SETTINGS as LEDGER_SETTINGS
+from openoutcry.risk.bits import Setting as Setting
+from openoutcry.risk.region import View, make_region
+
+
+@dataclass(frozen=True)
+class CoreMoney:
+    """What the core's risk has of everybody, int64: ``balances`` and ``reserved`` by participant,
+    ``positions``, ``buy_lots`` and ``sell_lots`` by participant and instrument."""
+
+    balances: npt.NDArray[np.int64]
+    reserved: npt.NDArray[np.int64]
+    positions: npt.NDArray[np.int64]
+    buy_lots: npt.NDArray[np.int64]
+    sell_lots: npt.NDArray[np.int64]
+    open_orders: int
+    killed_by_arithmetic: npt.NDArray[np.bool_]
+    """Whose figures the core itself has given up."""
+
+
+def core_money(engine: Engine) -> CoreMoney | None:
+    """Of a core as it stands; None: there is no risk in it."""
+    if not len(engine.region) or int(engine.region.view(np.int64)[0]) != lay.MAGIC:
+        return None
+    view = View(engine.region)
+    cells, rows = view.cells, view.participants
+    return CoreMoney(
+        rows[:, lay.BALANCE // 8],
+        rows[:, lay.RESERVED // 8],
+        cells[:, :, lay.POSITION // 8],
+        cells[:, :, lay.BUY_LOTS // 8],
+        cells[:, :, lay.SELL_LOTS // 8],
+        view.word(lay.ORDERS_OPEN),
+        rows[:, lay.FLAGS // 8] & lay.KILLED_BY_ARITHMETIC != 0,
+    )
+
+
+@dataclass(frozen=True)
+class InstrumentMoney:
+    """What a lot of each instrument can cost, as the core's risk has it at the beginning: int64."""
+
+    worst_buy: npt.NDArray[np.int64]
+    worst_sell: npt.NDArray[np.int64]
+    multiplier: npt.NDArray[np.int64]
+    leveraged: npt.NDArray[np.int64]
+    last: npt.NDArray[np.int64]
+
+
+def instrument_money(config: dict[str, Any], instruments: npt.NDArray[Any]) -> InstrumentMoney:
+    """Of a journal with this configuration, whether it has risk in its core or not."""
+    hooks = config.get("hooks") or {}
+    view = View(
+        make_region(instruments, 1, 1, 1, hooks.get("multipliers"), hooks.get("leveraged", ()))
+    )
+    columns = (lay.WORST_BUY, lay.WORST_SELL, lay.MULTIPLIER, lay.LEVERAGED, lay.LAST)
+    return InstrumentMoney(*(view.instruments[:, column // 8].copy() for column in columns))
+
+
+def has_risk(config: dict[str, Any]) -> bool:
+    """Whether there is risk in the core of a journal with this configuration."""
+    return (config.get("hooks") or {}).get("name") == "risk"

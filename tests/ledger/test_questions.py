@@ -1,0 +1,274 @@
+"""The five questions: three databases answer alike, and our own answers are what the text means."""
+
+from contextlib import ExitStack
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+import recordings
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mariadb_server import mariadb, needs_mariadb
+from postgresql_server import postgresql
+
+from openoutcry.ledger.questions import anomalies, corrected, faithful
+from openoutcry.ledger.questions.books import half_even, read_books
+from openoutcry.ledger.questions.engines import opened
+from openoutcry.ledger.questions.errors import QuestionsError
+from openoutcry.ledger.questions.sample import write_sample
+
+GIVEN = recordings.DATA / "exchange_sql"
+needs_given = recordings.needs(GIVEN)
+NOON = datetime(2024, 10, 1, 12)
+
+
+@pytest.fixture(scope="module")
+def servers():
+    """The addresses of two servers, started when first asked for."""
+    with ExitStack() as stack:
+        started = {}
+
+        def address(name):
+            if name not in started:
+                started[name] = stack.enter_context({"mysql": mariadb, "pg": postgresql}[name]())
+            return started[name]
+
+        yield address
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    """Books of our own with a fault of each kind, and what was planted."""
+    folder = tmp_path_factory.mktemp("books") / "made"
+    return folder, write_sample(folder, seed=3, trades=24)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """Few trades, in which everybody washes: with oneself, forth and back, all the same second."""
+    folder = tmp_path_factory.mktemp("books") / "pairs"
+    write_sample(folder, seed=1, trades=20, faults=False)
+    path = folder / faithful.TABLES
+    at, rows = "'2024-10-01 11:00:{:02}'", []
+    orders = []
+    for key, (buyer, seller, maker, second) in enumerate(
+        [(1, 2, 1, 0), (2, 1, 2, 0), (3, 3, 3, 5), (4, 5, 4, 10), (5, 4, 4, 20), (4, 5, 4, 59)]
+    ):
+        taker = seller if maker == buyer else buyer
+        buy, sell = 50_000 + 2 * key, 50_001 + 2 * key
+        moment = at.format(second)
+        for order_id, user, side in ((buy, buyer, "BUY"), (sell, seller, "SELL")):
+            orders.append(
+                f"({order_id},{user},1,'{side}','LIMIT',7,3,3,'FILLED',{moment},{moment})"
+            )
+        rows.append(f"({60_000 + key},1,{buy},{sell},7,3,{maker},{taker},0,0,{moment})")
+    with path.open("a") as file:
+        file.write("INSERT INTO Orders VALUES\n" + ",\n".join(orders) + ";\n")
+        file.write("INSERT INTO Trades VALUES\n" + ",\n".join(rows) + ";\n")
+    return folder
+
+
+@needs_given
+def test_the_given_sql_answers_what_its_author_saw():
+    answers = faithful.ask(GIVEN, as_of=NOON)
+    assert answers["q1"].rows == [(1, "2024-10-01 09:11:00", 30000, 1)]
+    assert answers["q2"].rows == []
+    assert [row[:4] for row in answers["q3"].rows] == [(8001, "2024-10-01 09:11:00", 1, 2)]
+    assert answers["q3"].rows[0][-1] == Decimal("0.5")
+    assert answers["q3_sanity"].rows == [(9001, Decimal("1.5"), 1, 1, 0)]
+    assert answers["q4"].rows == []
+    assert answers["q5"].rows == [(8001, 1, 2, 1, -1, -30000, 30000, 0, 0, 1)]
+
+
+@needs_given
+def test_every_fault_of_the_given_books_is_found_and_no_other():
+    found = {(one.kind, one.key) for one in anomalies.find(read_books(GIVEN))}
+    assert found == {
+        ("wrong_fee", "7005"), ("wrong_currency", "7006"), ("wrong_amount", "7007"),
+        ("orphan_trade", "8002"), ("missing_wallet", "1 ETH"), ("missing_fee", "8001"),
+        ("missing_entry", "6001"), ("missing_entry", "6002"), ("unsupported_flag", "4001"),
+        ("wallet_differs", "1001"), ("wallet_differs", "1002"), ("wallet_differs", "1003"),
+        ("wallet_differs", "1004"), ("wallet_differs", "1005"),
+    }  # fmt: skip
+
+
+@needs_given
+def test_the_given_questions_as_their_text_means_them():
+    books, asked = read_books(GIVEN), corrected.Asked()
+    rows = {name: corrected.answer(books, name, asked).rows for name in corrected.QUESTIONS}
+    assert rows["q1"] == [
+        (1, "2024-10-01 09:10:00", None, 0), (1, "2024-10-01 09:11:00", 30000, 1),
+        (2, "2024-10-01 09:10:00", None, 0), (2, "2024-10-01 09:11:00", None, 0),
+    ]  # fmt: skip
+    assert rows["q2"] == rows["q4"] == []
+    assert [row[3] for row in rows["q3"]] == [2]
+    assert {row[:4] for row in rows["q5"] if row[-1]} == {
+        (8001, "1", "USD", "Fee"), (8001, "2", "USD", "Fee"), (8001, "venue", "USD", "Fee"),
+    }  # fmt: skip
+    assert [row[4] for row in rows["q5"] if row[3] == "Fee"] == [-15, -30, 45]
+    assert all(row[-1] == 0 for row in rows["filled"])
+    assert rows["fees"] == [(1, "USD", 3600)]
+    ether = corrected.answer(books, "q5", corrected.Asked(market="ETH_USD")).rows
+    assert {row[0] for row in ether} == {8002}
+    assert all(row[-1] == 1 for row in ether)
+
+
+@needs_given
+@needs_mariadb
+def test_mariadb_answers_the_given_sql_as_duckdb_does(servers):
+    assert faithful.ask(GIVEN, servers("mysql"), NOON) == faithful.ask(GIVEN, as_of=NOON)
+
+
+@needs_given
+def test_postgresql_answers_the_given_sql_as_duckdb_does(servers):
+    assert faithful.ask(GIVEN, servers("pg"), NOON) == faithful.ask(GIVEN, as_of=NOON)
+
+
+@needs_mariadb
+@pytest.mark.parametrize("folder", ["sample", "pairs"])
+def test_mariadb_answers_as_duckdb_does(folder, servers, request):
+    made = request.getfixturevalue(folder)
+    made = made[0] if isinstance(made, tuple) else made
+    assert faithful.ask(made, servers("mysql"), NOON) == faithful.ask(made, as_of=NOON)
+
+
+@pytest.mark.parametrize("folder", ["sample", "pairs"])
+def test_postgresql_answers_as_duckdb_does(folder, servers, request):
+    made = request.getfixturevalue(folder)
+    made = made[0] if isinstance(made, tuple) else made
+    assert faithful.ask(made, servers("pg"), NOON) == faithful.ask(made, as_of=NOON)
+
+
+def test_every_fault_planted_is_found_and_no_other(sample):
+    folder, planted = sample
+    assert len({kind for kind, _, _ in planted}) == 13
+    assert {one[:3] for one in anomalies.find(read_books(folder))} == planted
+
+
+@pytest.mark.parametrize("seed", [5, 8])
+def test_books_without_faults_have_none_and_our_answers_are_the_sqls(seed, tmp_path):
+    """Where nothing is planted, VWAPs and quantities of both readings are the same."""
+    assert write_sample(tmp_path / "made", seed, trades=20, faults=False) == set()
+    books = read_books(tmp_path / "made")
+    assert anomalies.find(books) == []
+    asked = corrected.Asked(bars_to=datetime(2024, 10, 1, 9, 13))
+    ours = [row for row in corrected.answer(books, "q1", asked).rows if row[3]]
+    assert ours == faithful.ask(tmp_path / "made", only="q1")["q1"].rows
+    assert all(row[-1] == 0 for row in corrected.answer(books, "q5", asked).rows
+               if row[1] != "venue")  # fmt: skip
+
+
+def test_equal_seeds_make_equal_books(tmp_path):
+    for name in ("a", "b"):
+        write_sample(tmp_path / name, 7, trades=20)
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+    with pytest.raises(FileExistsError):
+        write_sample(tmp_path / "a", 7, trades=20)
+
+
+def test_wash_trades_are_each_found_once_and_by_side(pairs):
+    """The SQL pairs 60002 with itself, has 60000 and 60001 twice, and misses the round trip in
+    which user 4 was the maker both times."""
+    given_sql = [row[1] for row in faithful.ask(pairs, as_of=NOON, only="q4")["q4"].rows]
+    assert given_sql == ["60000|60001", "60001|60000", "60002|60002", "60002"]
+    rows = corrected.answer(read_books(pairs), "q4", corrected.Asked(as_of=NOON)).rows
+    assert [row[:4] for row in rows] == [
+        ("SELF", "60002", "3", "SELF_TRADE"),
+        ("RECIPROCAL", "60000|60001", "1↔2", "delta_s=0"),
+        ("RECIPROCAL", "60003|60004", "4↔5", "delta_s=10"),
+        ("RECIPROCAL", "60004|60005", "5↔4", "delta_s=39"),
+    ]
+    early = corrected.Asked(as_of=datetime(2024, 10, 1, 11, 0, 10))
+    assert len(corrected.answer(read_books(pairs), "q4", early).rows) == 2
+    assert corrected.answer(read_books(pairs), "q4", corrected.Asked(
+        as_of=datetime(2024, 10, 3))).rows == []  # fmt: skip
+
+
+def test_the_counterparty_is_on_the_other_side(pairs):
+    """Order 50002's buyer was the maker, 50008's the taker: the SQL's answer is right once."""
+    books = read_books(pairs)
+    for order_id, other in ((50_002, 1), (50_008, 4), (50_009, 5)):
+        rows = corrected.answer(books, "q3", corrected.Asked(order_id=order_id)).rows
+        assert [row[3] for row in rows] == [other]
+        assert rows[0][-1] == 0
+
+
+@given(st.integers(-(10**30), 10**30), st.integers(1, 10**20))
+def test_half_even_is_what_decimals_round_to(numerator, denominator):
+    assert half_even(numerator, denominator) == round(Fraction(numerator, denominator))
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(
+    st.tuples(st.integers(1, 10**12), st.integers(1, 10**10)), min_size=1, max_size=12,
+))  # fmt: skip
+def test_a_vwap_is_exact_to_the_last_digit(tmp_path_factory, trades):
+    """A float has 53 bits; here are up to 128."""
+    folder = tmp_path_factory.mktemp("vwap")
+    values = ",".join(
+        f"({Decimal(price).scaleb(-8):f}, {Decimal(quantity).scaleb(-8):f})"
+        for price, quantity in trades
+    )
+    (folder / faithful.TABLES).write_text(
+        "CREATE TABLE Trades (price DECIMAL(20,8), quantity DECIMAL(20,8));\n"
+        f"INSERT INTO Trades VALUES {values};\n"
+    )
+    (folder / "q1.sql").write_text(
+        "SELECT ROUND(SUM(price * quantity) / SUM(quantity), 8) AS vwap FROM Trades"
+    )
+    turnover = sum(price * quantity for price, quantity in trades)
+    exact = corrected.half_up(turnover, sum(quantity for _, quantity in trades))
+    ((vwap,),) = faithful.ask(folder)["q1"].rows
+    assert vwap == Decimal(exact).scaleb(-8)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "word"),
+    [
+        (faithful.TABLES, "CREATE TABLE (", "no SQL that can be read"),
+        (faithful.TABLES, "DROP TABLE Users;", "only CREATE TABLE and INSERT"),
+        (faithful.TABLES, "CREATE TABLE a (b INT); INSERT INTO a VALUES (1, 2);", "DuckDB"),
+        (faithful.TABLES, b"\xff\xfe", "no UTF-8 at byte 0"),
+        ("q1.sql", "SELECT 1; SELECT 2;", "one SELECT is wanted"),
+        ("q1.sql", "DELETE FROM Trades;", "one SELECT is wanted"),
+        ("q1.sql", "SELECT a / b AS c FROM (SELECT 1 AS a, 2 AS b) x", "a quotient needs ROUND"),
+        ("q1.sql", "SELECT nothing FROM Trades", "q1.sql"),
+    ],
+)
+def test_what_cannot_be_answered_is_said_with_its_file(name, text, word, tmp_path):
+    (tmp_path / faithful.TABLES).write_text("CREATE TABLE Trades (price DECIMAL(20,8));")
+    (tmp_path / "q1.sql").write_text("SELECT price FROM Trades")
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(QuestionsError, match=word) as told:
+        faithful.ask(tmp_path)
+    assert name in str(told.value)
+
+
+def test_a_database_that_is_not_there_is_said(tmp_path):
+    (tmp_path / faithful.TABLES).write_text("CREATE TABLE Trades (price DECIMAL(20,8));")
+    for address, word in (
+        ("postgresql://127.0.0.1:1/x", "PostgreSQL does not answer"),
+        ("mysql://127.0.0.1:1", "MariaDB does not answer"),
+        ("mysql://host:port", "mysql://host:port"),
+        ("oracle", "neither duckdb, postgresql"),
+    ):
+        with (
+            pytest.raises(QuestionsError, match=word),
+            opened(tmp_path / faithful.TABLES, address),
+        ):
+            pass
+
+
+def test_what_is_not_in_the_books_is_said(pairs):
+    books = read_books(pairs)
+    for name, asked, word in (
+        ("q9", corrected.Asked(), "no question 'q9'"),
+        ("q3", corrected.Asked(order_id=1), "there is no order 1"),
+        ("q5", corrected.Asked(market="X"), "there is no market 'X'; there are BTC_USD, ETH_USD"),
+        ("q1", corrected.Asked(bars_to=datetime(2024, 1, 1)), "before it begins"),
+    ):
+        with pytest.raises(QuestionsError, match=word):
+            corrected.answer(books, name, asked)

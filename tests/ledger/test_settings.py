@@ -1,0 +1,75 @@
+"""Commands that the ledger goes by: what the core lets through, and what then changes."""
+
+import ledger_flow as flow
+import numpy as np
+from ledger_trades import booked, trade_on
+
+from openoutcry.ledger import layout as lay
+from openoutcry.risk.before import APPLIED, before
+from openoutcry.risk.bits import LEDGER_SETTINGS, Setting
+from openoutcry.risk.reference import Reference
+from openoutcry.risk.region import View, make_region, setting
+
+EDGES = [0, 1, -1, 15, 16, 255, 256, 4_095, 4_096, 18, 19, 10**6, -(10**6), 10**6 + 1, 1 << 32,
+         (10**6 + 1) << 32, 2**62, 2**62 + 1, 2**63 - 1, -(2**63), 65_535, 65_536]  # fmt: skip
+
+
+def named(text):
+    return int(np.array([text.encode()], "S8").view(np.int64)[0])
+
+
+def test_the_core_lets_through_what_its_reference_does_and_changes_nothing():
+    rng, region = np.random.default_rng(5), make_region(flow.TABLE, 9)
+    reference, was, taken = Reference(flow.TABLE, 9), View(region).digest(), 0
+    for _ in range(4_000):
+        what = Setting(int(rng.choice([int(s) for s in LEDGER_SETTINGS])))
+        value, who, second = (int(rng.choice(EDGES)) for _ in range(3))
+        symbol = bytes(rng.choice([b"", b"PLAIN", b"USD"]))
+        record = setting(what, value, who, symbol, second)
+        verdict = before(region.ctypes.data, record.ctypes.data)
+        assert verdict == reference.before(record[0]), record
+        taken += verdict == APPLIED
+    assert 400 < taken < 3_600
+    assert View(region).digest() == was
+
+
+def test_money_and_quotes_are_declared_and_contradictions_are_remarked():
+    usd, eur = (
+        setting(Setting.LEDGER_ASSET, 2, 0, b"USD"),
+        setting(Setting.LEDGER_ASSET, 3, 0, b"EUR"),
+    )
+    quoted = [
+        setting(Setting.LEDGER_QUOTE, 3, 0, b"PLAIN", named("EUR")),
+        setting(Setting.LEDGER_QUOTE, 2, 0, b"DAY", named("EUR")),
+        setting(Setting.LEDGER_QUOTE, 2, 0, b"DAY", named("GBP")),
+    ]
+    again = setting(Setting.LEDGER_ASSET, 4, 0, b"USD")
+    deposit = setting(Setting.DEPOSIT, 500, 3, b"EUR")
+    books, rows = booked(flow.config(), [usd, eur, *quoted, again, deposit])
+    assert books.monies == [("USD", 2), ("EUR", 3)]
+    assert [text for _, text in books.remarks] == [
+        "LEDGER_QUOTE: scale mismatch: amounts of DAY have 2 decimals, EUR has 3",
+        "LEDGER_QUOTE: DAY: there is no money 'GBP': known are USD, EUR",
+        "LEDGER_ASSET: scale mismatch: USD has 2 decimals, not 4",
+    ]
+    assert [seq for seq, _ in books.remarks] == [4, 5, 6]
+    assert books.instruments[0, lay.QUOTE // 8] == 1
+    assert rows["asset"].tolist() == [1]
+    assert books.balance(4, 1, 0) == 500
+
+
+def test_a_tier_counts_from_thirty_days_of_volume_on():
+    """100 lots at 10 on day 1 are 1,000; they count from day 2 to day 31."""
+    commands = [setting(Setting.LEDGER_TIER, flow.rates(0, 10_000), 0),
+                setting(Setting.LEDGER_TIER, flow.rates(0, 1_000), 1, b"", 1_000),
+                setting(Setting.LEDGER_FEES, 0, 1)]  # fmt: skip
+    days = (1, 1, 2, 31, 61, 62, 63)
+    for number, day in enumerate(days):
+        commands += trade_on(day, 2 * number + 1, 10, 100)
+    _, rows = booked(flow.config(), commands)
+    due = rows["fees_due"][(rows["kind"] == lay.Kind.POSTED) & (rows["participant"] == 1)]
+    # 1 % of 1,000 is 10, 0.1 % is 1; on day 63 the last 30 days (33 to 62) hold days 61 and 62.
+    assert due.tolist() == [-10, -10, -1, -1, -1, -1, -1]
+    only = commands[:3] + trade_on(1, 1, 10, 100) + trade_on(32, 3, 10, 100)
+    _, rows = booked(flow.config(), only)
+    assert rows["fees_due"][rows["participant"] == 1].min() == -10

@@ -1,0 +1,58 @@
+"""A MariaDB of our own: a data directory and a socket in a temporary folder, gone afterwards."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
+SERVER, INSTALL = (shutil.which(name, path=PATH) for name in ("mariadbd", "mariadb-install-db"))
+TIMEOUT_S = 120
+needs_mariadb = pytest.mark.skipif(
+    SERVER is None or INSTALL is None, reason="no MariaDB (Debian: mariadb-server-core)"
+)
+
+
+@contextmanager
+def mariadb() -> Iterator[str]:
+    """Start it, give its mysql:// address, stop it and remove what it kept.  The folder's path is
+    short: a socket's may have 107 bytes."""
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    with tempfile.TemporaryDirectory(prefix="outcry-mariadb-") as folder:
+        data, socket = Path(folder, "data"), Path(folder, "s")
+        common = ["--no-defaults", f"--datadir={data}", f"--user={user}"]
+        made = subprocess.run(
+            [str(INSTALL), *common, "--auth-root-authentication-method=normal",
+             "--skip-test-db", "--innodb-log-file-size=8M"],
+            capture_output=True, text=True, timeout=TIMEOUT_S,
+        )  # fmt: skip
+        assert made.returncode == 0, made.stdout + made.stderr
+        with Path(folder, "log").open("w+") as log:
+            server = subprocess.Popen(
+                [str(SERVER), *common, f"--socket={socket}", f"--pid-file={folder}/pid",
+                 "--skip-networking", "--innodb-buffer-pool-size=16M",
+                 "--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=0"],
+                stdout=log, stderr=log,
+            )  # fmt: skip
+            try:
+                deadline = time.monotonic() + TIMEOUT_S
+                while not socket.exists():
+                    assert server.poll() is None, Path(log.name).read_text()
+                    assert time.monotonic() < deadline, Path(log.name).read_text()
+                    time.sleep(0.05)
+                yield f"mysql://root@/?unix_socket={quote(str(socket), safe='')}"
+            finally:
+                server.terminate()
+                try:
+                    server.wait(TIMEOUT_S)
+                except subprocess.TimeoutExpired:
+                    server.kill()
+                    server.wait()

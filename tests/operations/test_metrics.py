@@ -1,0 +1,318 @@
+"""A running venue's metrics: what they say is what the journal holds, as Prometheus reads it."""
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from shutil import which
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from processes import free_port
+from prometheus_client.parser import text_string_to_metric_families
+from served_venue import ServedVenue, orders
+
+from openoutcry.operations.alarms import WARNING, Alarm
+from openoutcry.operations.expressions import Now
+from openoutcry.operations.metrics import EDGES_S, THRESHOLDS_NS, VenueMetrics, classic_buckets
+from openoutcry.operations.notify import alertmanager, mail, webhook
+from openoutcry.operations.watch import Watch
+from openoutcry.pipeline.histogram import WORDS, bucket_upper_ns, record
+from openoutcry.pipeline.venue.file import read_venue
+from openoutcry.wire.enums import TimeInForce
+
+WAIT_S = 120
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**10), st.integers(1, 1000)), max_size=30))
+def test_buckets_count_what_a_loop_over_the_values_counts(values):
+    """Each edge is one of the histogram's own, so that no value is counted on the wrong side."""
+    words = np.zeros(WORDS, np.int64)
+    for value_ns, times in values:
+        record(words.ctypes.data, value_ns, times)
+    buckets, total_s = classic_buckets(words)
+    for edge, count in buckets:
+        assert count == sum(times for value, times in values if value * 1e-9 <= float(edge) + 1e-13)
+    exact_s = sum(value * times for value, times in values) * 1e-9
+    assert exact_s <= total_s + 1e-9
+    assert total_s <= exact_s * (1 + 1 / 64) + 1e-9
+
+
+def test_a_bucket_ends_just_below_each_threshold():
+    for limit_ns in THRESHOLDS_NS:
+        nearest = max(edge for edge in EDGES_S if edge < limit_ns * 1e-9)
+        assert limit_ns * 1e-9 - nearest <= limit_ns * 1e-9 / 50
+    assert sorted(EDGES_S) == EDGES_S
+    assert bucket_upper_ns(0) == 0
+
+
+@pytest.fixture(scope="module")
+def venue(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("venue")
+    made = ServedVenue(folder, "2026-01-05T08:30:00")
+    made.start()
+    made.wait_for_phase("PRE_OPEN")
+    made.set_time("2026-01-05T10:00:00")
+    made.wait_for_phase("CONTINUOUS")
+    made.send(orders(1, 100, TimeInForce.DAY))
+    yield made
+    if made.process.poll() is None:
+        made.stop()
+
+
+def samples(text):
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(found, name, **labels):
+    wanted = {"venue": "TEST", **labels}.items()
+    (one,) = [v for (n, of), v in found.items() if n == name and wanted <= dict(of).items()]
+    return one
+
+
+def test_they_say_what_the_journal_holds(venue):
+    """Served over HTTP as a user does it, and checked by promtool where there is one."""
+    port = free_port()
+    file = str(venue.folder / "venue.toml")
+    command = [
+        sys.executable,
+        "-m",
+        "openoutcry",
+        "metrics",
+        file,
+        "--address",
+        f"127.0.0.1:{port}",
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stderr.readline().strip() == f"http://127.0.0.1:{port}/metrics"
+            text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=WAIT_S)
+            found = samples(text.read().decode())
+        finally:
+            server.terminate()
+            assert server.wait(WAIT_S) == 0
+    commands = len(venue.commands())
+    assert value(found, "outcry_commands_total") == commands
+    assert value(found, "outcry_events_total", kind="accepted") == 100
+    assert value(found, "outcry_open_orders") == 100
+    assert value(found, "outcry_order_capacity") == 4096
+    assert value(found, "outcry_venue_state", state="open") == 1
+    assert value(found, "outcry_durable_lag_commands") == 0
+    assert value(found, "outcry_latency_seconds_count", stage="matcher") == commands
+    assert value(found, "outcry_journal_bytes") > 64 * commands
+    for stage in ("receive", "gateway", "matcher", "gate", "replies", "journal"):
+        assert value(found, "outcry_stage_up", stage=stage) == 1
+        assert value(found, "outcry_stage_restarts_total", stage=stage) == 0
+    if which("promtool"):
+        lint = subprocess.run(["promtool", "check", "metrics"], input=once(file), text=True,
+                              capture_output=True, timeout=WAIT_S)  # fmt: skip
+        assert (lint.returncode, lint.stdout + lint.stderr) == (0, "")
+
+
+def once(file):
+    command = [sys.executable, "-m", "openoutcry", "metrics", file, "--once"]
+    return subprocess.run(command, check=True, text=True, capture_output=True).stdout
+
+
+def test_an_address_that_is_taken_is_told(venue):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        command = [sys.executable, "-m", "openoutcry", "metrics", "--address", address]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S)
+    assert ended.returncode == 1
+    assert f"cannot serve metrics on {address}: Address already in use" in ended.stderr
+
+
+PROMETHEUS = """
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+rule_files: [rules.yml]
+scrape_configs:
+  - job_name: outcry
+    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
+"""
+
+
+@pytest.mark.skipif(which("prometheus") is None, reason="no prometheus")
+@pytest.mark.parametrize(
+    "seconds", [pytest.param(3, id="3s"), pytest.param(600, id="10min", marks=pytest.mark.long)]
+)
+def test_a_real_prometheus_scrapes_it_and_takes_the_rules(venue, tmp_path, seconds):
+    """It scrapes without an error; the rules are loaded and evaluated without one."""
+    import json
+
+    from openoutcry.operations.alarms import rule_file
+
+    ours, theirs = free_port(), free_port()
+    (tmp_path / "rules.yml").write_text(rule_file())
+    (tmp_path / "prometheus.yml").write_text(PROMETHEUS.format(port=ours))
+    metrics = [sys.executable, "-m", "openoutcry", "metrics", str(venue.folder / "venue.toml"),
+               "--address", f"127.0.0.1:{ours}"]  # fmt: skip
+    prometheus = ["prometheus", f"--config.file={tmp_path / 'prometheus.yml'}",
+                  f"--storage.tsdb.path={tmp_path / 'data'}",
+                  f"--web.listen-address=127.0.0.1:{theirs}"]  # fmt: skip
+
+    def ask(path):
+        url = f"http://127.0.0.1:{theirs}/api/v1/{path}"
+        return json.load(urllib.request.urlopen(url, timeout=WAIT_S))["data"]
+
+    with (
+        subprocess.Popen(metrics, stderr=subprocess.DEVNULL) as server,
+        subprocess.Popen(prometheus, stderr=subprocess.DEVNULL) as peer,
+    ):
+        try:
+            deadline = time.monotonic() + WAIT_S
+            count = 0.0
+            while count < seconds:
+                assert time.monotonic() < deadline + 2 * seconds
+                time.sleep(0.2)
+                try:
+                    found = ask("query?query=sum_over_time(up[20m])")["result"]
+                    count = float(found[0]["value"][1]) if found else 0.0
+                except OSError:
+                    continue  # it is not there yet
+            (target,) = ask("targets")["activeTargets"]
+            assert (target["health"], target["lastError"]) == ("up", "")
+            (found,) = ask("query?query=outcry_commands_total")["result"]
+            assert int(found["value"][1]) == len(venue.commands())
+            rules = ask("rules")["groups"][0]["rules"]
+            assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
+            assert not [rule["lastError"] for rule in rules if rule.get("lastError")]
+        finally:
+            for process in (server, peer):
+                process.terminate()
+
+
+class Receiver:
+    """An HTTP server and an SMTP server (RFC 5321) that keep what they get."""
+
+    def __init__(self):
+        import threading
+        from http.server import BaseHTTPRequestHandler, HTTPServer
+
+        got = self.got = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                got.append((self.path, body.decode()))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *arguments):
+                pass
+
+        self.web = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.web.server_port}"
+        self.post = socket.create_server(("127.0.0.1", 0))
+        self.smtp = f"127.0.0.1:{self.post.getsockname()[1]}"
+        self.threads = [threading.Thread(target=self.web.serve_forever),
+                        threading.Thread(target=self._mail)]  # fmt: skip
+        for thread in self.threads:
+            thread.start()
+
+    def _mail(self):
+        """One message at a time, until nobody listens any more."""
+        while True:
+            try:
+                connection, _ = self.post.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rwb") as line:
+
+                def say(text, line=line):
+                    line.write(text + b"\r\n")
+                    line.flush()
+
+                say(b"220 test")
+                for row in iter(line.readline, b""):
+                    word = row[:4].upper()
+                    if word == b"DATA":
+                        say(b"354 go on")
+                        body = b"".join(iter(line.readline, b".\r\n"))
+                        self.got.append(("mail", body.decode()))
+                    say(b"221 bye" if word == b"QUIT" else b"250 ok")
+                    if word == b"QUIT":
+                        break
+
+    def close(self):
+        self.web.shutdown()
+        self.web.server_close()
+        self.post.shutdown(socket.SHUT_RDWR)
+        self.post.close()
+        for thread in self.threads:
+            thread.join(WAIT_S)
+
+
+def test_a_dead_venue_is_told_to_everybody_and_a_living_one_clears_it(tmp_path):
+    """SIGKILL of a real venue; Alertmanager's API, a webhook and mail get it, once, and its end."""
+    import json
+
+    venue = ServedVenue(tmp_path, "2026-01-05T10:00:00")
+    venue.start()
+    venue.wait_for_phase("CONTINUOUS")
+    receiver, notes = Receiver(), []
+    file = read_venue(tmp_path / "venue.toml")
+    tell = [alertmanager(receiver.url), webhook(receiver.url + "/hook"),
+            mail(receiver.smtp, "venue@localhost", ["ops@localhost"])]  # fmt: skip
+    dead = Alarm("VenueDead", WARNING, Now("outcry_venue_state", (("state", "dead"),)), "==", 1, 0,
+                 "it is gone")  # fmt: skip
+    watch = Watch(VenueMetrics(file).collect, tell, notes.append, (dead,))
+    try:
+        assert watch.look() == []
+        venue.kill()
+        (told,) = watch.look()
+        assert watch.look() == []
+        assert (told.alarm.name, dict(told.labels)["venue"]) == ("VenueDead", "TEST")
+        venue.start()
+        venue.wait_for_phase("CONTINUOUS")
+        assert [str(one.state) for one in watch.look()] == ["resolved"]
+        venue.stop()
+    finally:
+        receiver.close()
+    assert notes == []
+    paths = [path for path, _ in receiver.got]
+    assert paths == ["/api/v2/alerts", "/hook", "mail"] * 2
+    (first,) = json.loads(receiver.got[0][1])
+    assert first["labels"]["alertname"] == "VenueDead"
+    assert "endsAt" not in first
+    assert "endsAt" in json.loads(receiver.got[3][1])[0]
+    assert json.loads(receiver.got[1][1])["status"] == "firing"
+    assert json.loads(receiver.got[4][1])["status"] == "resolved"
+    assert "Subject: [warning] VenueDead" in receiver.got[2][1]
+
+
+def test_who_cannot_be_reached_is_told_later(tmp_path):
+    """Nothing that was missed is lost, and nobody else waits for it."""
+    receiver, notes, now = Receiver(), [], [0.0]
+    up = [1.0]
+
+    def collect():
+        from prometheus_client.core import GaugeMetricFamily
+
+        return [GaugeMetricFamily("a", "a", value=up[0])]
+
+    url, port = receiver.url, free_port()
+    bad = webhook(f"http://127.0.0.1:{port}/")
+    down = Alarm("Down", WARNING, Now("a"), "==", 0, 0, "a is 0")
+    watch = Watch(collect, [bad, webhook(url)], notes.append, (down,), lambda: now[0])
+    try:
+        up[0] = 0.0
+        watch.look()
+        assert len(receiver.got) == 1
+        assert notes[0].startswith(f"not told: http://127.0.0.1:{port}/: ")
+        now[0] = 1.0
+        watch.look()
+        assert len(notes) == 1  # it is left in peace for a while
+        now[0] = 40.0
+        watch.look()
+        assert len(notes) == 2
+        assert [one.alarm.name for one in watch.missed[0][1]] == ["Down"]
+    finally:
+        receiver.close()

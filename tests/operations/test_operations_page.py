@@ -1,0 +1,54 @@
+"""Every command of docs/operations.md is run here, against a venue that trades."""
+
+import json
+import subprocess
+import urllib.request
+
+import pytest
+from processes import free_port
+from served_venue import ServedVenue
+from user_commands import commands, environment, run
+
+WAIT_S = 120
+
+
+@pytest.fixture(scope="module")
+def venue(tmp_path_factory):
+    made = ServedVenue(tmp_path_factory.mktemp("venue"), "2026-01-05T10:00:00")
+    made.start()
+    made.wait_for_phase("CONTINUOUS")
+    yield made
+    made.stop()
+
+
+def test_the_page_s_commands(venue):
+    once, serve, grafana, logs, follow, rules, watch = commands("operations.md")
+    assert 'outcry_venue_state{state="open",venue="TEST"} 1.0' in run(once, venue.folder)
+    assert "serving" in run(logs, venue.folder)
+    assert "serving" in run(f"{follow} --for 0", venue.folder)
+    run(grafana, venue.folder)
+    assert json.loads((venue.folder / "dashboard.json").read_text())["title"] == "Open Outcry"
+    run(rules, venue.folder)
+    assert "alert: VenueDead" in (venue.folder / "openoutcry.rules.yml").read_text()
+    run(f"{watch} --for 1", venue.folder)
+    address = f"127.0.0.1:{free_port()}"
+    words = f"exec {serve} --address {address}"
+    with subprocess.Popen(["bash", "-c", words], cwd=venue.folder, env=environment(),
+                          stderr=subprocess.PIPE, text=True) as served:  # fmt: skip
+        try:
+            url = served.stderr.readline().strip()
+            assert url == f"http://{address}/metrics"
+            assert b"outcry_commands_total" in urllib.request.urlopen(url, timeout=WAIT_S).read()
+        finally:
+            served.terminate()
+            assert served.wait(WAIT_S) == 0
+
+
+def test_what_fires_is_said_by_watch(venue):
+    """A real condition: an instrument is halted; watch says so as a line of JSON."""
+    run("outcry halt GOLD", venue.folder)
+    venue.wait_for(lambda status: "GOLD" in status["risk"].get("halted", ()))
+    told = run("outcry alarms watch venue.toml --for 3 --json", venue.folder).splitlines()
+    names = [json.loads(line)["labels"]["alertname"] for line in told]
+    run("outcry resume instrument GOLD", venue.folder)
+    assert "InstrumentHalted" in names
