@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from sessions_venue import Client, Venue
 
-from openoutcry.order_entry import soupbin
-
 SESSIONS = [{"name": "ONE", "participant": 1}, {"name": "TWO", "participant": 2}]
 
 
