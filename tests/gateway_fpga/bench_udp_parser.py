@@ -366,6 +366,9 @@ async def a_frame_without_end(dut):
     long = good_frame(bench.dice, 22)
     await bench.send(Frame(long + bytes(64 * 40), 1))
     await bench.send(bench.good())
+    # Longer than the queue: what is on trial of it must not fill it.
+    await bench.send(Frame(long + bytes(64 * 80), 1))
+    await bench.send(bench.good())
     await bench.send(Frame(long + bench.dice.randbytes(1537 - len(long)), 1))
     await bench.send(Frame(long + bench.dice.randbytes(1536 - len(long)), 1))
     await bench.send(bench.good())

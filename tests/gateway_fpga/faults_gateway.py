@@ -29,7 +29,7 @@ def _regs(kind: str, first: str, *changes: tuple[str, str]) -> Group:
 
 
 MANY = "every_verdict"
-EDGE = "exact_in_every_bit|rows_of_any_bits"
+EDGE = "exact_in_every_bit|rows_of_any_bits|every_verdict"
 RATE = "the_rate_at"
 TYPE, KIND, BIT = "`OUTCRY_ORDER_TYPE_", "`OUTCRY_COMMAND_KIND_", "`OUTCRY_ERROR_BIT_"
 ENTRY = "({16{read_new || read_replace || read_expiry}} & ENTRY_CHECKS)"
@@ -127,7 +127,7 @@ VALIDATOR = (
         (OFF, "check_participants && (read_outside || !read_bit)"),
     ),
     _validator(
-        "a number is taken without a bit of it", f"{MANY}|of_fives",
+        "a number is taken without a bit of it", f"{MANY}|of_fives|notional_is_exact",
         ("(32'd7 * WEIGHT)", "(32'd6 * WEIGHT)"),
         ("(32'd15 * WEIGHT)", "(32'd13 * WEIGHT)"),
         ("padded_price = {1'd0, in_price[62:0]}", "padded_price = {2'd0, in_price[61:0]}"),
@@ -209,7 +209,8 @@ VALIDATOR = (
     ),
 )  # fmt: skip
 
-ADDRESSES, BUS = "every_address|each_bad|read_back", "read_back|a_command|nothing_is_taken"
+ADDRESSES = "every_address|each_bad|read_back|a_command_waits"
+BUS = "read_back|a_command|nothing_is_taken"
 REGS = (
     _regs(
         "an address is somewhere else, or allowed when it is not", ADDRESSES,

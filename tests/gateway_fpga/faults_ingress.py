@@ -61,7 +61,8 @@ PARSER = (
         ("!e_no_checksum && e_sum", "e_sum"),
     ),
     _parser(
-        "an order is lost, doubled, torn or let go too early", "mixed|every_count|full_queue|reset|without_end",
+        "an order is lost, doubled, torn or let go too early",
+        "mixed|every_count|full_queue|reset|without_end",
         ("free >= UNDER_WAY;", "free != {(DEPTH_LOG2+1){1'b0}};"),
         ("a_index - 5'd2;", "a_index - 5'd3;"),
         ("&& !h_count_wrong && a_order < h_count[4:0];", "&& !h_count_wrong;"),
