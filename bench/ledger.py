@@ -36,6 +36,8 @@ TRADES, QUICK_TRADES = 500_000, 50_000
 PARTICIPANTS, INSTRUMENTS = 64, 16
 BATCH = 8_192
 """Commands that are posted together."""
+PASSES = 3
+"""A round's posting is the best of so many."""
 
 
 def configuration() -> dict[str, Any]:
@@ -157,7 +159,7 @@ def bench_ledger(
         database = _database(folder, gathered)
 
         def one(number: int, add: Add) -> None:
-            spent, transfers = made.post()
+            spent, transfers = min(made.post() for _ in range(PASSES))
             add("post_trades", "1/s", "higher", made.trades / spent)
             add("post_transfers", "1/s", "higher", transfers / spent)
             target = ParquetStore(folder / f"store-{number}")
