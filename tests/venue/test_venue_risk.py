@@ -62,6 +62,10 @@ def test_limits_of_the_file_count_once_and_those_of_the_operator_outlive_a_kill(
     sql = "select verdict from audit where order_id = 3"
     shown = CliRunner().invoke(main, ["journal", "sql", str(floor.venue.journal), sql, "--csv"])
     assert "REJECTED MAX_QTY: limit 50, stands 0, asked 51" in shown.stdout
+    page = Path(__file__).parents[2] / "docs" / "venue.md"
+    (sql,) = re.findall(r'outcry journal sql journal "(.+?)"', page.read_text())
+    shown = CliRunner().invoke(main, ["journal", "sql", str(floor.venue.journal), sql, "--csv"])
+    assert "REJECTED CAPITAL: limit 1000000, stands 1000, asked 1001000" in shown.stdout
     sql = "select distinct order_type from orders where action = 'RISK' and aux = 50"
     shown = CliRunner().invoke(main, ["journal", "sql", str(floor.venue.journal), sql, "--csv"])
     assert "MAX_QTY" in shown.stdout
