@@ -39,6 +39,8 @@ SUBCOMMANDS = {
     "metrics": "Serve the metrics of a venue (FILE), or of every pipeline that runs, until "
     "Control-C.",
     "proof": "Proofs of what a venue owes: a Merkle sum tree, verified by each member offline.",
+    "reconcile": "Compare journal, ledger, the core's risk and the store; name the first sequence "
+    "they part at.",
     "replay": "Rebuild the book from a journal alone and compare with what the run recorded.",
     "resume": "Let trade again what was halted or killed; the whole market takes two operators.",
     "rings": "List the rings on this machine: fill, rate, cursors, and who is attached, alive or "

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from openoutcry.cli.options import Endpoint, PathArgument
+from openoutcry.cli.options import Listening, PathArgument
 from openoutcry.wire.errors import OutcryError
 
 
 @click.command()
 @click.argument("file", type=PathArgument, required=False)
-@click.option("--address", type=Endpoint(), default="127.0.0.1:9464", show_default=True,
+@click.option("--address", type=Listening(), default="127.0.0.1:9464", show_default=True,
               help="Where /metrics is served.")  # fmt: skip
 @click.option("--once", is_flag=True, help="Print the metrics once, and end.")
 @click.option("--grafana", is_flag=True, help="Print a dashboard for Grafana (JSON), and end.")
@@ -50,7 +50,7 @@ def metrics(file: Path | None, address: tuple[str, int], once: bool, grafana: bo
         server, thread = start_http_server(port, host, registry)
     except OSError as error:
         raise OutcryError(f"cannot serve metrics on {host}:{port}: {error.strerror}") from None
-    click.echo(f"http://{host}:{port}/metrics", err=True)
+    click.echo(f"http://{host}:{server.server_port}/metrics", err=True)
     signal.sigwait(signals)
     server.shutdown()
     server.server_close()

@@ -156,12 +156,12 @@ class Stream:
     def _require_own(self) -> None:
         """No other writer has claimed the journal since this one last acknowledged."""
         try:
-            found = self.disk.read(self._watermark_fd, WATERMARK_BYTES, 0)
+            data = self.disk.read(self._watermark_fd, WATERMARK_BYTES, 0)
         except OSError as error:
             self._fail(f"{self.directory / WATERMARK_NAME}: cannot read: {error.strerror}")
-        if found == self._watermark:
+        if data == self._watermark:
             return
-        other = unpack_watermark(found)
+        other = unpack_watermark(data)
         if other is not None and other.writer_id != self._writer_id:
             self._fail(
                 f"{self.directory}: another process has resumed this journal while it was written "
