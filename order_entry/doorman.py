@@ -39,6 +39,8 @@ HAND_BYTES, HAND_MAX = 512, 4096
 REPLY_AT = 64
 LOGIN_S = 10.0
 """A connection that has not logged in by then is closed."""
+GOODBYE_S = 2.0
+"""For a TLS peer's answer to the end of the connection."""
 HANDED_S = 2.0
 """A session that was handed over counts as connected for so long, until the stage says so."""
 MAX_WAITING = 256
@@ -182,11 +184,21 @@ class Doorman:
         reader = asyncio.StreamReader()
         protocol = asyncio.StreamReaderProtocol(reader)
         transport, _ = await loop.connect_accepted_socket(
-            lambda: protocol, client, ssl=context, ssl_handshake_timeout=LOGIN_S
-        )
+            lambda: protocol, client, ssl=context, ssl_handshake_timeout=LOGIN_S,
+            ssl_shutdown_timeout=GOODBYE_S,
+        )  # fmt: skip
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        try:
+            await self._relay_tls(reader, writer, port, address)
+        finally:
+            await _closed(writer)
+
+    async def _relay_tls(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: PortSpec,
+        address: str,
+    ) -> None:  # fmt: skip
         ours, theirs = socket.socketpair()
-        with ours, contextlib.closing(writer):
+        with ours:
             with theirs:
                 try:
                     index, reply, rest, wanted = await self._login(
@@ -209,7 +221,7 @@ class Doorman:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for way in tasks:
                 way.cancel()
-            mine_writer.close()
+            await _closed(mine_writer)
 
     async def _login(
         self, read: Callable[[], Awaitable[bytes]], port: PortSpec, address: str
@@ -363,6 +375,18 @@ def _is_inside(address: str, row: SessionSpec) -> bool:
     if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
         found = found.ipv4_mapped
     return any(found in network for network in row.networks)
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    """Close it and wait until its transport has let go of the socket: a descriptor that is closed
+    before is still known to the loop, and the next connection that gets its number not heard."""
+    writer.close()
+    try:
+        async with asyncio.timeout(2 * GOODBYE_S):
+            await writer.wait_closed()
+    except (OSError, TimeoutError):  # a peer that takes nothing
+        writer.transport.abort()
+        await asyncio.sleep(0)
 
 
 async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
