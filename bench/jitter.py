@@ -153,20 +153,20 @@ def _spin(core: int, length_ns: int) -> dict[str, Any]:
 def counted(spin: Spin, add: Add, miss: Callable[[str, str], None]) -> None:
     """The kernel's accounts over the spin as figures; one that cannot be read is missing."""
     for account, figures in FIGURES.items():
-        told = spin.accounts[account]
+        counts = spin.accounts[account]
         for name, unit, key in figures:
             figure = f"{name}_core{spin.core}"
-            if isinstance(told, str):
-                miss(figure, told)
+            if isinstance(counts, str):
+                miss(figure, counts)
             else:
-                total = sum(told.values()) if key is None else told[key]
+                total = sum(counts.values()) if key is None else counts[key]
                 add(figure, unit, "lower", 1e9 * total / spin.spun_ns)
 
 
 def by_name(spin: Spin) -> dict[str, int]:
     """The interrupts that came while it spun, by name; none where the host shows none."""
-    told = spin.accounts["interrupts"]
-    return {} if isinstance(told, str) else told
+    counts = spin.accounts["interrupts"]
+    return {} if isinstance(counts, str) else counts
 
 
 def explain(spin: Spin, watched: Watched) -> dict[str, int]:

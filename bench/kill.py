@@ -46,13 +46,13 @@ class Bids:
 
     def chunks(self) -> Iterator[npt.NDArray[Any]]:
         assert self.count_hint is not None
-        made = np.zeros(self.count_hint, ORDER_DTYPE)
-        made["kind"], made["side"], made["symbol"] = 1, Side.BUY, b"A"
-        made["order_type"], made["time_in_force"] = OrderType.LIMIT, TimeInForce.GTC
-        made["order_id"] = np.arange(1, len(made) + 1)
-        made["price_ticks"] = 1 + made["order_id"] % LEVELS
-        made["qty_lots"], made["participant"] = 1, WHO
-        yield made
+        orders = np.zeros(self.count_hint, ORDER_DTYPE)
+        orders["kind"], orders["side"], orders["symbol"] = 1, Side.BUY, b"A"
+        orders["order_type"], orders["time_in_force"] = OrderType.LIMIT, TimeInForce.GTC
+        orders["order_id"] = np.arange(1, len(orders) + 1)
+        orders["price_ticks"] = 1 + orders["order_id"] % LEVELS
+        orders["qty_lots"], orders["participant"] = 1, WHO
+        yield orders
 
 
 @dataclass

@@ -142,7 +142,7 @@ def _datagrams(quick: bool, wanted: list[str], gathered: Rounds, add: Add) -> No
     """Blocks of events and of bare sends, one after the other, in turns."""
     count = QUICK_EVENTS if quick else EVENTS
     table, events = one_by_one(BLOCKS * count)
-    found: dict[str, list[Any]] = {"ours": [], "both": [], "turn": [], "bare_sendto": []}
+    times_by_name: dict[str, list[Any]] = {"ours": [], "both": [], "turn": [], "bare_sendto": []}
     size, capacity = live.datagram_bytes(), len(events) + 1
     with (
         live.bench(table, events, capacity, 1) as ours,
@@ -164,18 +164,18 @@ def _datagrams(quick: bool, wanted: list[str], gathered: Rounds, add: Add) -> No
                 turns.append(("bare_sendto", bare))
             for name, measure in rotated(turns, block):
                 try:
-                    found[name].append(measure())
+                    times_by_name[name].append(measure())
                 except PeerMissing as missing:
                     gathered.miss("bare_sendto", str(missing))
     for index, figure in enumerate((50, 99)):
         name = f"event_to_datagram_p{figure}"
-        told = {"ours": name, "both": f"{name}_two_lines", "turn": f"turn_to_datagram_p{figure}"}
-        for who, title in told.items():
+        titles = {"ours": name, "both": f"{name}_two_lines", "turn": f"turn_to_datagram_p{figure}"}
+        for who, title in titles.items():
             # Of each block by itself, as the bare loop says it; the first is the warm-up.
-            rows = [float(np.percentile(times, figure)) for times in found[who][1:]]
+            rows = [float(np.percentile(times, figure)) for times in times_by_name[who][1:]]
             add(title, "ns", "lower", float(np.median(rows)))
-            if who != "both" and found["bare_sendto"]:
-                rows = [row[index] for row in found["bare_sendto"][1:]]
+            if who != "both" and times_by_name["bare_sendto"]:
+                rows = [row[index] for row in times_by_name["bare_sendto"][1:]]
                 add(title, "ns", "lower", float(np.median(rows)), "bare_sendto")
 
 

@@ -113,9 +113,9 @@ class Bench:
         self.note_handed()
         self.handed[:] = 0
         self.turn(0)  # compiled by now
-        found: list[int] = []
+        latencies_ns: list[int] = []
         producer = threading.Thread(
-            target=lambda: found.append(
+            target=lambda: latencies_ns.append(
                 release(self.gate, self.handed.ctypes.data, len(self.handed) - 1, first, count,
                         PAUSE_NS, out.ctypes.data)
             )
@@ -124,7 +124,7 @@ class Bench:
         while producer.is_alive():
             self.turn(time.monotonic_ns() + 5_000_000)
         producer.join()
-        if found != [0]:
+        if latencies_ns != [0]:
             raise OutcryError("bench market-data: an event was never told")
         return out
 

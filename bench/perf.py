@@ -108,8 +108,8 @@ def events_here() -> tuple[tuple[str, ...], str]:
     hardware = open_counter(HARDWARE, CYCLES)
     software = open_counter(SOFTWARE, CONTEXT_SWITCHES)
     if hardware and software:
-        told = f"hardware counters: {hardware}; software events: {software}; see `outcry doctor`"
-        return (), f"No events can be counted here ({told})."
+        reasons = f"hardware counters: {hardware}; software events: {software}; see `outcry doctor`"
+        return (), f"No events can be counted here ({reasons})."
     if software:
         return HARDWARE_EVENTS, f"Hardware counters only: software events do not work ({software})."
     hidden = open_counter(SOFTWARE, CONTEXT_SWITCHES, in_kernel=True)

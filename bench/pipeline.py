@@ -337,11 +337,11 @@ def explain_run(rate: int, seconds: float, durability: str, **options: Any) -> d
     """Run under the watch of the cores and explain the tail; ``pictures`` and ``trace`` with it."""
     # A compiler under watch makes a recording a hundred times as long as the run's.
     compile_kernels(lambda label, done, total: None)
-    done, watched, disturbed, made = watched_run(rate, seconds, durability, **options)
+    done, watched, disturbed, document = watched_run(rate, seconds, durability, **options)
     pids = {group.get("pid") for group in done.recording.groups}
     ours = [i for i in watched.intervals if i.pid in pids]
     seen = {"steal": disturbed.steal, "others": disturbed.others}
-    return made | {"pictures": pictures(done, ours), "noise": seen}
+    return document | {"pictures": pictures(done, ours), "noise": seen}
 
 
 def watched_run(

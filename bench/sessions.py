@@ -294,9 +294,15 @@ def _acknowledgements(quick: bool, add: Add, miss: Miss) -> None:
                 times.append(live.latencies(peer, packets))
     # The first block of each is its warm-up.
     for times, who in ((ours, "ours"), (theirs, "tcp_echo")):
-        found = np.concatenate(times[1:])
+        latencies_ns = np.concatenate(times[1:])
         for figure in (50, 99):
-            add(f"ouch_ack_p{figure}", "ns", "lower", float(np.percentile(found, figure)), who)
+            add(
+                f"ouch_ack_p{figure}",
+                "ns",
+                "lower",
+                float(np.percentile(latencies_ns, figure)),
+                who,
+            )
 
 
 def _fix_acknowledgements(quick: bool, add: Add, miss: Miss) -> None:
@@ -333,8 +339,8 @@ def _throughput(quick: bool, add: Add, miss: Miss) -> None:
     for name, durability in (("memory", "none"), ("durable", "durable")):
         told = (lambda path: sizes.append(live.journal_bytes(path))) if name == "durable" else None
         with live.venue(SESSIONS, durability, SESSIONS * count, told=told) as port:
-            found = live.orders_per_s(port, SESSIONS, count)
-        add(f"ouch_orders_{name}", "1/s", "higher", found)
+            per_s = live.orders_per_s(port, SESSIONS, count)
+        add(f"ouch_orders_{name}", "1/s", "higher", per_s)
     add("journal_bytes", "count", "lower", sizes[0])
     packets = live.packets_journal_bytes(SESSIONS * QUICK_ORDERS_EACH)
     add("journal_bytes", "count", "lower", packets, "packets")

@@ -198,8 +198,8 @@ def memif(count: int, folder: Path) -> Said:
             return {"taken": float(sender.counts[24])}
 
     placed: list[tuple[int | None, Callable[[], Any]]] = [(cores[0], receive), (cores[-1], send)]
-    said, _ = run_processes("memif", placed)
-    return {"per_s": (said["came"] - 1) / said["ns"] * 1e9, "lost": said["lost"]}
+    outcome, _ = run_processes("memif", placed)
+    return {"per_s": (outcome["came"] - 1) / outcome["ns"] * 1e9, "lost": outcome["lost"]}
 
 
 def one_way(count: int, receive: Callable[[Meeting], list[int]]) -> Said:

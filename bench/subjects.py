@@ -62,6 +62,8 @@ _ALL = (
     Subject("matcher", "matcher:bench_matcher",
             "ns a command, alone and in flows: lightmatchingengine, pyorderbook, nautilus_book",
             "matcher:matchers_named", "matcher:setup_matchers"),
+    Subject("operations", "operations:bench_operations",
+            "what being watched costs a run, and a kill to the last durable cancel"),
     Subject("pipeline", "pipeline:bench_pipeline",
             "throughput of each way to run, latency at rates up to the knee, each stage alone: "
             "asyncio, mp_queue",

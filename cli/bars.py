@@ -42,7 +42,7 @@ def bars(
     from openoutcry.cli.columns import print_columns
     from openoutcry.market_data.bars import EVER_NS, make_bars, write_parquet
 
-    found = make_bars(
+    table = make_bars(
         journal,
         every_s,
         symbol,
@@ -50,12 +50,12 @@ def bars(
         moment_ns(end, "--to") if end else EVER_NS,
     )
     if parquet is not None:
-        size_bytes = write_parquet(found, parquet)
+        size_bytes = write_parquet(table, parquet)
         if not as_json:
-            click.echo(f"{parquet}: {len(found):,} bars, {size_bytes:,} bytes")
+            click.echo(f"{parquet}: {len(table):,} bars, {size_bytes:,} bytes")
             return
     if as_json:
-        rows = [asdict(bar) | {"vwap": rounded(bar.vwap, 9)} for bar in found]
+        rows = [asdict(bar) | {"vwap": rounded(bar.vwap, 9)} for bar in table]
         click.echo(json.dumps({"every_s": every_s, "bars": rows}))
         return
     names = ("from (UTC)", "symbol", "open", "high", "low", "close", "VWAP", "volume", "trades")
@@ -70,7 +70,7 @@ def bars(
             f"{bar.volume_lots:,}",
             f"{bar.trades:,}",
         )
-        for bar in found
+        for bar in table
     ]  # fmt: skip
     print_columns(Console(), names, lines, right=names[2:])
 

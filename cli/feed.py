@@ -62,13 +62,13 @@ def write(
         places = dict(read_venue(venue).sessions.price_decimals)
     else:
         places = dict.fromkeys(instruments_of(journal), decimals)
-    made = write_feed(journal, out, form, places, mtu, symbol)
+    summary = write_feed(journal, out, form, places, mtu, symbol)
     if as_json:
-        click.echo(json.dumps(made))
+        click.echo(json.dumps(summary))
     else:
         click.echo(
-            f"{out}: {made['messages']:,} messages, {made['bytes']:,} bytes, "
-            f"session {made['session']}"
+            f"{out}: {summary['messages']:,} messages, {summary['bytes']:,} bytes, "
+            f"session {summary['session']}"
         )
 
 
@@ -185,12 +185,12 @@ def account(receiver: "Receiver", levels: int) -> dict[str, Any]:
 def ladder(receiver: "Receiver", symbol: str | None, levels: int) -> Any:
     """Asks above bids, best in the middle, with the spread and the last trade."""
     lines, book = receiver.lines, receiver.book
-    found = book.instruments()
-    shown = [one for one in found if symbol is None or one.symbol == symbol]
+    instruments = book.instruments()
+    shown = [one for one in instruments if symbol is None or one.symbol == symbol]
     chosen = next((one for one in shown if one.trades), shown[0] if shown else None)
     state = f"{lines.taken:,} messages, {lines.gaps} gaps, {lines.missing[1]} missing"
     if chosen is None:
-        waiting = f"{symbol} is not in it" if found else "nothing yet"
+        waiting = f"{symbol} is not in it" if instruments else "nothing yet"
         return f"session {lines.session.decode('latin-1') or '?'}: {waiting}; {state}"
     bids, asks = (book.levels(chosen.locate, side, levels) for side in "BS")
     last = f"{chosen.last_shares:,} @ {price_text(chosen.last_price)}" if chosen.trades else "none"

@@ -58,11 +58,11 @@ def account(book: "DepthBook") -> dict[str, object]:
 
 def ladder(book: "DepthBook", symbol: str | None) -> Any:
     """One instrument's levels: the one that is named, or the first."""
-    found = [k for k, name in sorted(book.symbols.items()) if symbol in (None, name)]
+    locates = [k for k, name in sorted(book.symbols.items()) if symbol in (None, name)]
     state = f"{book.seq:,} records, {book.gaps} gaps, as of message {book.itch_seq:,}"
-    if not found:
+    if not locates:
         return f"{symbol + ' is not in it' if symbol and book.symbols else 'nothing yet'}; {state}"
-    locate = found[0]
+    locate = locates[0]
     price, shares, trades = book.last.get(locate, (0, 0, 0))
     last = f"last {shares:,} @ {price_text(price)}" if trades else "last none"
     title = f"{book.symbols[locate]} {book.states[locate]}"

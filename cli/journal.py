@@ -96,8 +96,8 @@ def verify(directory: Path, as_json: bool) -> None:
         )
         if verdict.torn:
             unknown = "no watermark says if it was acknowledged"
-            told = "never acknowledged" if verdict.watermarked else unknown
-            click.echo(f"{told}: {verdict.torn}")
+            reason = "never acknowledged" if verdict.watermarked else unknown
+            click.echo(f"{reason}: {verdict.torn}")
         if verdict.sound:
             click.echo(f"sound; head {verdict.head}")
         else:

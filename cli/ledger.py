@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from openoutcry.cli.ledger_store import follow, sql
 from openoutcry.cli.options import PathArgument, as_json_option
 from openoutcry.cli.questions import questions, sample_books
 
@@ -198,3 +199,5 @@ def order(
 
 ledger.add_command(questions)
 ledger.add_command(sample_books)
+ledger.add_command(follow)
+ledger.add_command(sql)

@@ -33,11 +33,14 @@ SUBCOMMANDS = {
     "halt": "Halt an instrument of a running venue, or all; cancels are still taken.",
     "journal": "Look into a journal, prove it, mend it, ask it.",
     "kill": "Stop a session, participant, group, instrument or the market; cancel what is open.",
-    "ledger": "Who owns what and who owes what: balances, statements, fees, positions, profits.",
+    "ledger": "Balances, statements, fees, positions and profits of a journal, proven to add up.",
     "limits": "Show or set the limits of a venue's participants and instruments.",
+    "logs": "What a venue has said of itself; --follow goes on with what it says.",
     "metrics": "Serve the metrics of a venue (FILE), or of every pipeline that runs, until "
     "Control-C.",
-    "proof": "Prove to each member that its balance is in what the venue says it owes.",
+    "proof": "Proofs of what a venue owes: a Merkle sum tree, verified by each member offline.",
+    "reconcile": "Compare journal, ledger, the core's risk and the store; name the first sequence "
+    "they part at.",
     "replay": "Rebuild the book from a journal alone and compare with what the run recorded.",
     "resume": "Let trade again what was halted or killed; the whole market takes two operators.",
     "rings": "List the rings on this machine: fill, rate, cursors, and who is attached, alive or "
@@ -45,6 +48,8 @@ SUBCOMMANDS = {
     "run": "Run orders through the whole pipeline and say what happened.",
     "send": "Send orders as UDP packets, listen for the replies, report the round trip.",
     "serve": "Open a venue and keep it open, day after day, until Control-C or SIGTERM.",
+    "settlement": "Obligations, nets, delivery against payment, dividends and splits, from CSV "
+    "files.",
     "top": "Look at running pipelines: rings, stages, durable lag, latency so far.",
     "venue": "Make a venue file, check it, look at the venue (`outcry serve` opens it).",
 }

@@ -1,20 +1,22 @@
 """``outcry metrics``: a running venue as Prometheus metrics."""
 
+import json
 import signal
 from pathlib import Path
 
 import click
 
-from openoutcry.cli.options import Endpoint, PathArgument
+from openoutcry.cli.options import Listening, PathArgument
 from openoutcry.wire.errors import OutcryError
 
 
 @click.command()
 @click.argument("file", type=PathArgument, required=False)
-@click.option("--address", type=Endpoint(), default="127.0.0.1:9464", show_default=True,
+@click.option("--address", type=Listening(), default="127.0.0.1:9464", show_default=True,
               help="Where /metrics is served.")  # fmt: skip
 @click.option("--once", is_flag=True, help="Print the metrics once, and end.")
-def metrics(file: Path | None, address: tuple[str, int], once: bool) -> None:
+@click.option("--grafana", is_flag=True, help="Print a dashboard for Grafana (JSON), and end.")
+def metrics(file: Path | None, address: tuple[str, int], once: bool, grafana: bool) -> None:
     """Serve the metrics of a venue (FILE), or of every pipeline that runs, until Control-C.
 
     \b
@@ -26,6 +28,11 @@ def metrics(file: Path | None, address: tuple[str, int], once: bool) -> None:
     from openoutcry.operations.extra import require_extra
 
     require_extra()
+    if grafana:
+        from openoutcry.operations.dashboard import dashboard
+
+        click.echo(json.dumps(dashboard(), indent=1))
+        return
     from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 
     from openoutcry.operations.metrics import VenueMetrics
@@ -43,7 +50,7 @@ def metrics(file: Path | None, address: tuple[str, int], once: bool) -> None:
         server, thread = start_http_server(port, host, registry)
     except OSError as error:
         raise OutcryError(f"cannot serve metrics on {host}:{port}: {error.strerror}") from None
-    click.echo(f"http://{host}:{port}/metrics", err=True)
+    click.echo(f"http://{host}:{server.server_port}/metrics", err=True)
     signal.sigwait(signals)
     server.shutdown()
     server.server_close()

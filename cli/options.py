@@ -19,12 +19,26 @@ class Endpoint(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """HOST:PORT."""
 
     name = "host:port"
+    first = 1
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, int]:
         host, _, port = str(value).rpartition(":")
-        if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-            self.fail(f"{value!r} is not HOST:PORT with a port from 1 to 65535", param, ctx)
+        if (
+            not host
+            or not port.isascii()
+            or not port.isdigit()
+            or not self.first <= int(port) < 65536
+        ):
+            self.fail(
+                f"{value!r} is not HOST:PORT with a port from {self.first} to 65535", param, ctx
+            )
         return host, int(port)
+
+
+class Listening(Endpoint):
+    """HOST:PORT to listen on; port 0: whichever is free."""
+
+    first = 0
 
 
 class Rate(click.ParamType):  # type: ignore[type-arg,unused-ignore]

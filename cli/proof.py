@@ -38,28 +38,42 @@ def key(file: Path, as_json: bool) -> None:
 
 
 @proof.command()
-@click.argument("balances", type=PathArgument)
+@click.argument("source", type=PathArgument)
 @KEY
-@click.option("--as-of", "as_of_seq", type=click.IntRange(0, 2**63 - 1), required=True,
-              help="The journal's sequence that the balances are of.")  # fmt: skip
+@click.option("--as-of", "as_of_seq", type=click.IntRange(0, 2**63 - 1),
+              help="The sequence that the balances are of [of a journal: its end].")  # fmt: skip
 @click.option("--out", "folder", type=PathArgument, required=True, help="A new folder.")
 @as_json_option
-def make(balances: Path, key: Path, as_of_seq: int, folder: Path, as_json: bool) -> None:
-    """Make the signed statement and a proof for each member of a CSV file.
+def make(source: Path, key: Path, as_of_seq: int | None, folder: Path, as_json: bool) -> None:
+    """Make the signed statement and a proof for each member, of a journal or a CSV file.
 
-    Its columns are member,asset,balance_units; no balance may be negative.
+    The file's columns are member,asset,balance_units; no balance may be negative. Of a journal a
+    participant's debt in an asset counts as 0.
     """
+    from openoutcry.ledger.proof.files import read_balances
     from openoutcry.ledger.proof.make import make_proofs
 
-    statement = make_proofs(balances, key, as_of_seq, folder)
+    debts = 0
+    if source.is_dir():
+        from openoutcry.ledger.proof.journal import balances_of
+
+        seq, assets, balances, debts = balances_of(source, as_of_seq)
+    elif as_of_seq is None:
+        raise click.UsageError("--as-of: a file does not say of which sequence it is")
+    else:
+        seq, (assets, balances) = as_of_seq, read_balances(source)
+    statement = make_proofs(key, seq, assets, balances, folder)
     sums = dict(zip(statement.assets, statement.sums, strict=True))
     if as_json:
-        click.echo(json.dumps({"root": statement.root_hash.hex(), "members":
-                               statement.member_count, "sums": sums}))  # fmt: skip
+        click.echo(json.dumps({"root": statement.root_hash.hex(), "as_of_seq": seq, "members":
+                               statement.member_count, "sums": sums,
+                               "debts_as_0": debts}))  # fmt: skip
         return
     click.echo(f"{folder}: {statement.member_count:,} members, root {statement.root_hash.hex()}")
     for asset, units in sums.items():
         click.echo(f"  {asset}: {units:,} owed")
+    if debts:
+        click.echo(f"  {debts:,} debts to the venue count as 0")
 
 
 @proof.command()

@@ -124,11 +124,11 @@ def told_of(row: dict[str, Any]) -> str:
     """What a status says of a session, in a line."""
     words = [word for word in ("killed", "locked", "connected") if row.get(word)]
     counts = ("connections", "messages", "refused", "throttled", "faults", "slow", "open_orders")
-    told = [f"{row[name]:,} {name.replace('_', ' ')}" for name in counts if row.get(name)]
+    parts = [f"{row[name]:,} {name.replace('_', ' ')}" for name in counts if row.get(name)]
     logins = [f"{count:,} {why}" for why, count in row["refused_logins"].items()]
-    told += [f"logins refused: {', '.join(logins)}"] if logins else []
+    parts += [f"logins refused: {', '.join(logins)}"] if logins else []
     who = row["name"] or "(no session)"
-    return f"{who:<8} {row.get('protocol', ''):<13} {' '.join(words)}: {'; '.join(told)}".rstrip(
+    return f"{who:<8} {row.get('protocol', ''):<13} {' '.join(words)}: {'; '.join(parts)}".rstrip(
         ": "
     )
 

@@ -37,7 +37,7 @@ def command(
     time_in_force: TimeInForce = TimeInForce.DAY,
 ) -> Command:
     """A command about a limit order."""
-    made: Command = _named(
+    record: Command = _named(
         price_ticks=price_ticks,
         qty_lots=qty_lots,
         symbol=symbol,
@@ -48,13 +48,13 @@ def command(
         order_type=int(OrderType.LIMIT),
         time_in_force=int(time_in_force),
     )
-    return made
+    return record
 
 
 def house_command(kind: CommandKind, symbol: bytes, aux: int) -> Command:
     """A command of the exchange operator's."""
-    made: Command = _named(symbol=symbol, aux=aux, kind=int(kind))
-    return made
+    record: Command = _named(symbol=symbol, aux=aux, kind=int(kind))
+    return record
 
 
 def opposite(side: Side) -> Side:

@@ -146,13 +146,13 @@ class ItchSource:
             if missing:
                 raise FlowError(f"{self.path} has no order of {min(missing).decode()}")
             ordered = {symbol: None for symbol in ordered if symbol in self._kept}
-        found = ordered or listed
-        if not 1 <= len(found) <= MAX_INSTRUMENTS:
+        symbols = ordered or listed
+        if not 1 <= len(symbols) <= MAX_INSTRUMENTS:
             raise FlowError(
-                f"{self.path} names {len(found)} symbols; an instrument table has 1 to "
+                f"{self.path} names {len(symbols)} symbols; an instrument table has 1 to "
                 f"{MAX_INSTRUMENTS}"
             )
-        return make_instruments(found)
+        return make_instruments(symbols)
 
     def _read(self, progress: Progress | None) -> Iterator[tuple[int, bytes, bytes]]:
         """Yield (byte offset, type, message) of each message, framing checked and left out."""

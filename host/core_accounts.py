@@ -55,10 +55,10 @@ def interrupt_counts(text: str) -> dict[str, dict[int, int]]:
     for line in lines:
         number, _, rest = line.strip().partition(":")
         words = rest.split()
-        values, told = words[: len(cores)], words[len(cores) :]
+        values, description = words[: len(cores)], words[len(cores) :]
         if len(values) < len(cores) or not all(word.isdigit() for word in values):
             continue
-        name = _device(told) if number.isdigit() and told else number
+        name = _device(description) if number.isdigit() and description else number
         sums = counts.setdefault(name, dict.fromkeys(cores, 0))
         for core, value in zip(cores, values, strict=True):
             sums[core] += int(value)
@@ -119,14 +119,14 @@ def _smis(core: int) -> Account:
     try:
         with path.open("rb", buffering=0) as msr:
             msr.seek(SMI_COUNT)
-            told = msr.read(8)
+            data = msr.read(8)
     except OSError as error:
         why = f"{path}: {error.strerror} (sudo modprobe msr; AMD and virtual machines have none)"
         raise ValueError(why) from None
-    if len(told) < 8:
-        raise ValueError(f"{path}: {len(told)} of 8 bytes")
+    if len(data) < 8:
+        raise ValueError(f"{path}: {len(data)} of 8 bytes")
     # The register's upper half is reserved.
-    return {"smis": struct.unpack("<Q", told)[0] & 0xFFFFFFFF}
+    return {"smis": struct.unpack("<Q", data)[0] & 0xFFFFFFFF}
 
 
 ACCOUNTS: dict[str, Callable[[int], Account]] = {

@@ -32,7 +32,7 @@ def host_info(root: str | os.PathLike[str] = "/") -> dict[str, Any]:
     calls itself.
     """
     base = Path(root)
-    found: dict[str, Callable[[], Any]] = {
+    facts: dict[str, Callable[[], Any]] = {
         "cpu_model": lambda: _cpu_field(base, "model name") or platform.processor() or None,
         "cpu_family": lambda: _cpu_number(base, "cpu family"),
         "cpu_model_number": lambda: _cpu_number(base, "model"),
@@ -55,7 +55,7 @@ def host_info(root: str | os.PathLike[str] = "/") -> dict[str, Any]:
         "numba": lambda: version("numba"),
         "root": lambda: os.geteuid() == 0,
     }
-    return {name: _attempt(read) for name, read in found.items()}
+    return {name: _attempt(read) for name, read in facts.items()}
 
 
 def processor(host: Mapping[str, Any]) -> str:
@@ -95,15 +95,15 @@ def _attempt(read: Callable[[], Any]) -> Any:
 def isolated_cores(base: Path = Path("/")) -> set[int]:
     """The cores on which the scheduler puts nothing by itself (isolcpus), none where it does not
     say.  The list's form: https://docs.kernel.org/admin-guide/cputopology.html."""
-    found: set[int] = set()
+    cores: set[int] = set()
     try:
         text = _text(base / CPU / "isolated")
     except OSError:
-        return found
+        return cores
     for part in filter(None, text.split(",")):
         first, _, last = part.partition("-")
-        found |= set(range(int(first), int(last or first) + 1))
-    return found
+        cores |= set(range(int(first), int(last or first) + 1))
+    return cores
 
 
 def _text(path: Path) -> str:

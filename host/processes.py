@@ -177,8 +177,8 @@ def _wait_for(what: str, pids: list[int], fds: list[int]) -> None:
                 os.close(pidfd)
                 ended = os.waitid(os.P_PID, pids[at], os.WEXITED | os.WNOWAIT)
                 if ended is None or ended.si_code != os.CLD_EXITED or ended.si_status:
-                    said = outcome(fds[at]).get("error", "it was killed, or ended without a word")
-                    raise PeerError(f"{what}: {said}")
+                    reason = outcome(fds[at]).get("error", "it was killed, or ended without a word")
+                    raise PeerError(f"{what}: {reason}")
     finally:
         for pidfd in watched:
             os.close(pidfd)

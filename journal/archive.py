@@ -112,14 +112,14 @@ def retire(directory: Path, disk: Disk = REAL, until_seq: int | None = None) -> 
     """
     with _looked_through(directory, disk) as scan:
         good = good_checkpoints(directory, scan.journal_id, scan.next_seq - 1)
-        found = [checkpoint.seq for checkpoint in islice(good, STANDING)]
-        if len(found) < STANDING:
+        seqs = [checkpoint.seq for checkpoint in islice(good, STANDING)]
+        if len(seqs) < STANDING:
             raise JournalError(
-                f"{directory} has {len(found)} good checkpoint{'s'[len(found) == 1 :]}, and "
+                f"{directory} has {len(seqs)} good checkpoint{'s'[len(seqs) == 1 :]}, and "
                 f"retiring needs {STANDING}, so that the loss of one loses nothing: `outcry "
                 "journal checkpoint` makes one at the journal's end"
             )
-        seq = found[-1] if until_seq is None else min(found[-1], until_seq)
+        seq = seqs[-1] if until_seq is None else min(seqs[-1], until_seq)
         return _retire_before(directory, seq, scan.end_segment, disk)
 
 

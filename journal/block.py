@@ -129,6 +129,12 @@ def digest(block: Any) -> bytes:
     return blake3(block).digest()
 
 
+def checksum_of(block: Any) -> int:
+    """What a block's header says of its own bytes."""
+    checksum: int = _CRC.unpack_from(block, _CRC_OFFSET)[0]
+    return checksum
+
+
 def padded(size_bytes: int) -> int:
     """``size_bytes`` rounded up to whole sectors."""
     return -(-size_bytes // ALIGN) * ALIGN
@@ -158,8 +164,8 @@ class BlockBuffer:
         self._bytes[at:block_bytes] = 0
         assert at == HEADER_BYTES + payload_bytes, "every part has its place"
         block = self._bytes.data[:block_bytes]
-        made = header._replace(payload_bytes=payload_bytes, block_bytes=block_bytes, crc32c=0)
-        _HEADER.pack_into(block, 0, *made)
+        complete = header._replace(payload_bytes=payload_bytes, block_bytes=block_bytes, crc32c=0)
+        _HEADER.pack_into(block, 0, *complete)
         _CRC.pack_into(block, _CRC_OFFSET, crc32c(block))
         return block
 

@@ -103,11 +103,11 @@ def require_own(directory: Path, checkpoint: Checkpoint) -> None:
     """Raises :class:`JournalError` if the journal in ``directory`` does not hold the very block
     that the checkpoint was made from."""
     path = checkpoint_path(directory, checkpoint.seq)
-    found = block_holding(directory, checkpoint.seq)
-    if found is None:
+    block = block_holding(directory, checkpoint.seq)
+    if block is None:
         raise JournalError(f"{path}: the journal does not hold command {checkpoint.seq}")
-    own = BlockId(found.header.block_index, digest(found.whole))
-    if (found.header.journal_id, own) != (checkpoint.journal_id, checkpoint.block):
+    own = BlockId(block.header.block_index, digest(block.whole))
+    if (block.header.journal_id, own) != (checkpoint.journal_id, checkpoint.block):
         raise JournalError(
             f"{path}: made from block {checkpoint.block.block_index} of another history: the "
             f"journal's block {own.block_index} with command {checkpoint.seq} is another one"
@@ -121,12 +121,12 @@ def good_checkpoints(directory: Path, journal_id: int, until_seq: int) -> Iterat
         if seq > until_seq:
             continue
         try:
-            found = read_checkpoint(checkpoint_path(directory, seq))
-            require_own(directory, found)
+            checkpoint = read_checkpoint(checkpoint_path(directory, seq))
+            require_own(directory, checkpoint)
         except JournalError:
             continue
-        if found.journal_id == journal_id and found.seq == seq:
-            yield found
+        if checkpoint.journal_id == journal_id and checkpoint.seq == seq:
+            yield checkpoint
 
 
 def newest_checkpoint(directory: Path, journal_id: int, until_seq: int) -> Checkpoint | None:

@@ -1,9 +1,59 @@
 """The one door to the file system, behind which tests put faults and power cuts."""
 
+import ctypes
 import errno
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+AT_FDCWD, STATX_INO, STATX_SIZE = -100, 0x100, 0x200
+"""statx(2)."""
+
+
+class FileStatus(NamedTuple):
+    """Which file it is, and its size."""
+
+    device: int
+    inode: int
+    size_bytes: int
+
+
+class _Statx(ctypes.Structure):
+    """struct statx of linux/stat.h, as far as it is read."""
+
+    _fields_ = (
+        ("_before", ctypes.c_uint8 * 32),
+        ("inode", ctypes.c_uint64),
+        ("size_bytes", ctypes.c_uint64),
+        ("_between", ctypes.c_uint8 * 88),
+        ("device_major", ctypes.c_uint32),
+        ("device_minor", ctypes.c_uint32),
+        ("_behind", ctypes.c_uint8 * 112),
+    )
+
+
+assert ctypes.sizeof(_Statx) == 256
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_HAS_STATX = hasattr(_libc, "statx")
+
+
+def file_status(path: bytes | Path) -> FileStatus:
+    """What stands under a name now; a symbolic link is followed.
+
+    Times are not asked for: since Linux 6.13 (multigrain timestamps) the write behind a stat(2) has
+    to take a new time to the disk.  Measured: 79 us more for a durable write of 145.
+    """
+    if not _HAS_STATX:
+        status = os.stat(path)
+        return FileStatus(status.st_dev, status.st_ino, status.st_size)
+    into = _Statx()
+    name = path if isinstance(path, bytes) else os.fsencode(path)
+    if _libc.statx(AT_FDCWD, name, 0, STATX_INO | STATX_SIZE, ctypes.byref(into)) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), os.fsdecode(name))
+    device = os.makedev(into.device_major, into.device_minor)
+    return FileStatus(device, into.inode, into.size_bytes)
 
 
 class Disk:
@@ -44,9 +94,9 @@ class Disk:
     def sync(self, fd: int) -> None:
         os.fsync(fd)
 
-    def status(self, path: Path) -> os.stat_result:
+    def status(self, path: bytes | Path) -> FileStatus:
         """What stands under a name now; a symbolic link is followed."""
-        return os.stat(path)
+        return file_status(path)
 
     def forget(self, fd: int) -> None:
         """Drop what the page cache holds of a file that was synced: it is read from the disk."""

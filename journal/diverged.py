@@ -159,8 +159,8 @@ def _said(block: Block) -> dict[str, object]:
 
 def _lower_watermark(scan: Scan, parting: Parting, disk: Disk) -> None:
     """It may name the block that goes: that was durable here."""
-    found = scan.watermark
-    if found is None or found.block_index < parting.ours.header.block_index:
+    watermark = scan.watermark
+    if watermark is None or watermark.block_index < parting.ours.header.block_index:
         return
     before = Scan(scan.directory, disk)
     for block in before.blocks(max(retired_before(scan.directory), parting.number - 1)):

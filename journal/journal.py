@@ -97,16 +97,16 @@ class Journal:
             raise JournalError(f"a configuration of {len(head):,} bytes does not fit a segment")
         wanted = _segments_for(len(head), expected_records, segment_bytes)
         streams: list[Stream] = []
-        made: list[Path] = []
+        created: list[Path] = []
         try:
             for path in places:
                 streams.append(
-                    _make_copy(path, journal_id, head, segment_bytes, wanted, direct, disk, made)
+                    _make_copy(path, journal_id, head, segment_bytes, wanted, direct, disk, created)
                 )
         except BaseException:
             for stream in streams:
                 stream.abandon()
-            for path in reversed(made):
+            for path in reversed(created):
                 _remove_made(path)
             raise
         reached = Reached.by(unpack_header(head[:HEADER_BYTES]))
@@ -224,8 +224,8 @@ def _agreed(
         best, members = agreeing(scans, wanted, disk)
     except JournalError as error:
         policy = document.get("policy", "all")
-        said = "; ".join([str(error), *flaws])
-        raise JournalError(f"too few copies agree for the policy `{policy}`: {said}") from None
+        reasons = "; ".join([str(error), *flaws])
+        raise JournalError(f"too few copies agree for the policy `{policy}`: {reasons}") from None
     for scan in scans:
         if scan not in members:
             flaws.append(
@@ -349,19 +349,19 @@ def _make_copy(
     wanted: int,
     direct: bool,
     disk: Disk,
-    made: list[Path],
+    created: list[Path],
 ) -> Stream:
-    """Prewrite one directory; what is made is noted in ``made`` as it comes into being."""
+    """Prewrite one directory; what is made is noted in ``created`` as it comes into being."""
     if Journal.exists(path):
         raise JournalError(f"{path} already holds a journal")
     if _make_directory(path, disk):
-        made.append(path)
+        created.append(path)
     disk.unlink(path / WATERMARK_NAME)  # of a journal that was here before
     disk.unlink(path / FAILED_NAME)
     for number in range(wanted):
         make_segment(path, number, segment_bytes, head if number == 0 else b"", disk)
-        made.append(segment_path(path, number))
-    made.append(path / WATERMARK_NAME)
+        created.append(segment_path(path, number))
+    created.append(path / WATERMARK_NAME)
     return Stream(path, journal_id, 0, segment_bytes, wanted, disk, direct)
 
 

@@ -34,15 +34,15 @@ def bad_byte(whole: Any) -> int | None:
     wrong = checksum(whole) ^ unpack_header(whole[:HEADER_BYTES]).crc32c
     if not wrong:
         return None
-    found = []
+    places = []
     state = wrong
     for at in range(len(whole) - 1, -1, -1):
         if state in CHANGES and not _CRC_OFFSET <= at < HEADER_BYTES:
-            found.append(at)
+            places.append(at)
         top = BY_TOP_BYTE[state >> 24]
         state = ((state ^ TABLE[top]) << 8 | top) & 0xFFFFFFFF
     # The checksum's own bytes count as zeros in it: a change there shows as itself.
     for k in range(4):
         if wrong & 0xFF << 8 * k == wrong:
-            found.append(_CRC_OFFSET + k)
-    return found[0] if len(found) == 1 else None
+            places.append(_CRC_OFFSET + k)
+    return places[0] if len(places) == 1 else None

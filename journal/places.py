@@ -83,19 +83,19 @@ def agreeing(scans: Sequence[Scan], wanted: int, disk: Disk = REAL) -> tuple[Sca
     there is one.  Raises :class:`JournalError` if there is none, or if two sets contradict each
     other: which is right no program can say.
     """
-    found: list[tuple[Scan, list[Scan]]] = []
+    groups: list[tuple[Scan, list[Scan]]] = []
     for tip in scans:
         members = [scan for scan in scans if begins(scan, tip, disk)]
         if len(members) >= wanted:
-            found.append((tip, members))
-    if not found:
+            groups.append((tip, members))
+    if not groups:
         one, other = scans[0].directory, scans[-1].directory
         raise JournalError(
             f"{_named(scans)} hold different blocks of one journal: `outcry journal repair {one} "
             f"--copy {other}` says where they part"
         )
-    best, members = max(found, key=lambda row: (row[0].next_index, row[0].end_segment))
-    for tip, _ in found:
+    best, members = max(groups, key=lambda row: (row[0].next_index, row[0].end_segment))
+    for tip, _ in groups:
         if not begins(tip, best, disk):
             raise JournalError(
                 f"{best.directory} and {tip.directory} end in different blocks of one journal, and "
@@ -114,9 +114,9 @@ def begins(shorter: Scan, longer: Scan, disk: Disk = REAL) -> bool:
     # says which block stands before it.
     number, offset = shorter.end_segment, shorter.end_offset
     for at_number, at_offset in ((number, offset), (number + 1, 0)):
-        found = block_at(longer.directory, at_number, at_offset, disk)
-        if isinstance(found, Block) and found.header.block_index == shorter.next_index:
-            return found.header.previous_hash == shorter.previous_hash
+        block = block_at(longer.directory, at_number, at_offset, disk)
+        if isinstance(block, Block) and block.header.block_index == shorter.next_index:
+            return block.header.previous_hash == shorter.previous_hash
     return False
 
 
@@ -127,8 +127,8 @@ def block_at(directory: Path, number: int, offset: int, disk: Disk = REAL) -> Bl
         return f"{directory} has no segment {number}"
     with segment:
         segment.window_bytes = ALIGN  # nothing but this block
-        found = examine(segment, offset)
-    return found if isinstance(found, Block) else f"{segment.path}: byte {offset}: {found}"
+        block = examine(segment, offset)
+    return block if isinstance(block, Block) else f"{segment.path}: byte {offset}: {block}"
 
 
 def _named(scans: Sequence[Scan]) -> str:

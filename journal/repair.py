@@ -144,9 +144,9 @@ def _restore(scan: Scan, flaw: str, copy: Path | None, disk: Disk, done: list[st
     place = _find_in_copy(scan, copy, disk)
     if isinstance(place, str):
         raise JournalError(f"{flaw}; the copy cannot mend it: {place}{before}")
-    number, found = place
-    ours = block_at(scan.directory, number, found.offset, disk)
-    if isinstance(ours, Block) and ours.whole == found.whole:
+    number, block = place
+    ours = block_at(scan.directory, number, block.offset, disk)
+    if isinstance(ours, Block) and ours.whole == block.whole:
         raise JournalError(
             f"{flaw}; the copy has the same block there: one before it was changed together with "
             f"its checksum, and which of the two is right no program can say{before}"
@@ -160,30 +160,30 @@ def _restore(scan: Scan, flaw: str, copy: Path | None, disk: Disk, done: list[st
 def _put_back(scan: Scan, place: tuple[int, Block], copy: Path, disk: Disk) -> str:
     """Restore the block at ``place`` and those right behind it, until one of ours follows or the
     copy has no more in that segment; the scan then stands behind them."""
-    number, found = place
-    first, target = found, segment_path(scan.directory, number)
-    _require_right(scan, number, found, copy, disk)
-    _put(target, number, found, disk)
+    number, block = place
+    first, target = block, segment_path(scan.directory, number)
+    _require_right(scan, number, block, copy, disk)
+    _put(target, number, block, disk)
     with ExitStack() as stack:
         ours = stack.enter_context(_opened(scan.directory, number, disk))
         theirs = stack.enter_context(_opened(copy, number, disk))
         ours.window_bytes = BLOCK_WINDOW_BYTES
         # Without a first block the pass has not begun: it begins anew.
         while scan.journal_id:
-            scan.accept(number, found)
+            scan.accept(number, block)
             following = _following(scan, ours, theirs, copy, disk)
             if following is None:
                 break
-            found = following
-            _put(target, number, found, disk)
+            block = following
+            _put(target, number, block, disk)
     try:
         sync_file(target, disk)
     except OSError as error:
         raise JournalError(f"{target}: cannot sync: {error.strerror}") from None
     blocks = f"block {first.header.block_index}"
-    if found is not first:
-        blocks = f"blocks {first.header.block_index} to {found.header.block_index}"
-    return f"{target}: {blocks}, bytes {first.offset:,} to {found.end - 1:,}, restored from {copy}"
+    if block is not first:
+        blocks = f"blocks {first.header.block_index} to {block.header.block_index}"
+    return f"{target}: {blocks}, bytes {first.offset:,} to {block.end - 1:,}, restored from {copy}"
 
 
 def _following(
@@ -192,18 +192,18 @@ def _following(
     """The copy's block behind the one just restored, if ours is missing or damaged there as well;
     what is not as simple as that the next step judges, and says why."""
     ours.forget()
-    own, found = examine(ours, scan.end_offset), examine(theirs, scan.end_offset)
+    own, block = examine(ours, scan.end_offset), examine(theirs, scan.end_offset)
     if isinstance(own, Block) and _follows(scan, own):
         return None
-    if not isinstance(found, Block) or not _follows(scan, found):
+    if not isinstance(block, Block) or not _follows(scan, block):
         return None
-    if isinstance(own, Block) and own.whole == found.whole:
+    if isinstance(own, Block) and own.whole == block.whole:
         return None
     try:
-        _require_right(scan, theirs.number, found, copy, disk)
+        _require_right(scan, theirs.number, block, copy, disk)
     except JournalError:
         return None
-    return found
+    return block
 
 
 def _follows(scan: Scan, block: Block) -> bool:
@@ -223,31 +223,31 @@ def _opened(directory: Path, number: int, disk: Disk) -> SegmentFile:
     return segment
 
 
-def _require_right(scan: Scan, number: int, found: Block, copy: Path, disk: Disk) -> None:
+def _require_right(scan: Scan, number: int, block: Block, copy: Path, disk: Disk) -> None:
     """Nothing that is left here or in another directory says that another block stood there."""
-    _require_unrivalled(scan, number, found, copy, disk)
-    scan.require_acknowledged(f"{copy}, segment {number}", found.header)
+    _require_unrivalled(scan, number, block, copy, disk)
+    scan.require_acknowledged(f"{copy}, segment {number}", block.header)
 
 
-def _require_unrivalled(scan: Scan, number: int, found: Block, copy: Path, disk: Disk) -> None:
+def _require_unrivalled(scan: Scan, number: int, block: Block, copy: Path, disk: Disk) -> None:
     """What is left of our own block must be of this one, or no other directory have another one
     there: the copy may have been left behind and know nothing of what was acknowledged later."""
-    index = found.header.block_index
+    index = block.header.block_index
     words = f"hold different blocks {index}, and which of them is right no program can say"
-    remains = _remains(scan, number, found, disk)
+    remains = _remains(scan, number, block, disk)
     if remains is not None:
         # One damage seldom hits both: where both differ another block stood there.
-        changed = remains.written_ts_ns != found.header.written_ts_ns
-        if changed and remains.crc32c != found.header.crc32c:
+        changed = remains.written_ts_ns != block.header.written_ts_ns
+        if changed and remains.crc32c != block.header.crc32c:
             raise JournalError(f"{copy} and what is left in {scan.directory} {words}")
         return
     for other in _others(scan):
         if same_directory(other, copy):
             continue
-        theirs = block_at(other, number, found.offset, disk)
+        theirs = block_at(other, number, block.offset, disk)
         if not isinstance(theirs, Block) or theirs.header.block_index != index:
             continue
-        if theirs.header.journal_id == found.header.journal_id and theirs.whole != found.whole:
+        if theirs.header.journal_id == block.header.journal_id and theirs.whole != block.whole:
             raise JournalError(f"{copy} and {other} {words}")
 
 
@@ -280,13 +280,13 @@ def _find_in_copy(scan: Scan, copy: Path, disk: Disk) -> tuple[int, Block] | str
         places.append((number - 1, before.stat().st_size))
     why = ""
     for at_number, at_offset in places:
-        found = block_at(copy, at_number, at_offset, disk)
-        if isinstance(found, str):
-            why = why or found
+        block = block_at(copy, at_number, at_offset, disk)
+        if isinstance(block, str):
+            why = why or block
             continue
-        if _follows(scan, found):
-            return at_number, found
-        why = why or f"block {found.header.block_index} of it there is another one"
+        if _follows(scan, block):
+            return at_number, block
+        why = why or f"block {block.header.block_index} of it there is another one"
     return why
 
 
@@ -321,9 +321,9 @@ def _cut_tail(scan: Scan, copy: Path | None, disk: Disk) -> str:
             and watermark.journal_id == scan.journal_id
             and watermark.block_index >= scan.next_index
         ):
-            told = f"block {watermark.block_index}, sequence {watermark.seq}"
+            up_to = f"block {watermark.block_index}, sequence {watermark.seq}"
             raise JournalError(
-                f"{scan.torn}; but {other} says that the journal was acknowledged up to {told}: "
+                f"{scan.torn}; but {other} says that the journal was acknowledged up to {up_to}: "
                 f"put it back with --copy {other}"
             )
     try:

@@ -90,9 +90,10 @@ class Scan:
     @property
     def watermark_flaw(self) -> str:
         """Why the watermark, which is there, does not count; empty if it does."""
-        found = self.watermark
-        if found is not None and found.journal_id != self.journal_id:
-            return f"{self.directory / WATERMARK_NAME}: of another journal, {found.journal_id:016x}"
+        watermark = self.watermark
+        if watermark is not None and watermark.journal_id != self.journal_id:
+            path = self.directory / WATERMARK_NAME
+            return f"{path}: of another journal, {watermark.journal_id:016x}"
         return self._watermark_flaw
 
     def read_watermark_file(self) -> None:
@@ -170,11 +171,11 @@ class Scan:
 
     def _segment_blocks(self, segment: SegmentFile, offset: int) -> Generator[Block, None, bool]:
         """Yield the blocks of one segment; true if it is filled and the next one continues."""
-        found = yield from self._whole_blocks(segment, offset)
-        if found == FILE_ENDS:
+        end = yield from self._whole_blocks(segment, offset)
+        if end == FILE_ENDS:
             return True
-        if found:
-            self._settle_end(segment, found)
+        if end:
+            self._settle_end(segment, end)
         return False
 
     def _whole_blocks(self, segment: SegmentFile, offset: int) -> Generator[Block, None, str]:
@@ -184,14 +185,14 @@ class Scan:
             self.end_segment = segment.number
             self._begin(segment)
         self.end_segment, self.end_offset = segment.number, offset
-        while not isinstance(found := examine(segment, self.end_offset), str):
+        while not isinstance(block := examine(segment, self.end_offset), str):
             if (segment.number, self.end_offset) >= self._stood:
                 self.live = True
                 return ""
-            self._take(f"{segment.path}: byte {found.offset}", found)
-            self.end_offset = found.end
-            yield found
-        return found
+            self._take(f"{segment.path}: byte {block.offset}", block)
+            self.end_offset = block.end
+            yield block
+        return block
 
     def _begin(self, segment: SegmentFile) -> None:
         """Take the journal's identity from its first block, and its place if it is not the
@@ -343,8 +344,8 @@ class Scan:
         numbers = segment_numbers(self.directory)
         if not numbers:
             names = sorted(os.listdir(self.directory))
-            found = f"holds {', '.join(names[:3])}" if names else "is empty"
-            raise JournalError(f"{self.directory} is not a journal: it {found}, no segment")
+            contents = f"holds {', '.join(names[:3])}" if names else "is empty"
+            raise JournalError(f"{self.directory} is not a journal: it {contents}, no segment")
         # Retired ones may still be there if that was cut short.
         first = retired_before(self.directory)
         if first not in numbers:
@@ -388,10 +389,10 @@ def _first_block(segment: SegmentFile) -> Block:
     if len(head) >= 16:
         # Before the checksum: another layout may have put it elsewhere.
         check_layout(int.from_bytes(head[8:16], "little"), str(segment.path))
-    found = examine(segment, 0)
-    if isinstance(found, str):
-        raise JournalError(f"{segment.path}: byte 0: {found}: the configuration cannot be read")
-    return found
+    block = examine(segment, 0)
+    if isinstance(block, str):
+        raise JournalError(f"{segment.path}: byte 0: {block}: the configuration cannot be read")
+    return block
 
 
 def _document(where: str, block: Block) -> dict[str, Any]:
@@ -407,10 +408,10 @@ def _document(where: str, block: Block) -> dict[str, Any]:
 
 def _history(where: str, document: dict[str, Any]) -> list[dict[str, Any]]:
     """Who resumed the journal before this segment."""
-    found = document[RESUMED_BEFORE]
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+    rows = document[RESUMED_BEFORE]
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise JournalError(f"{where}: `{RESUMED_BEFORE}` is not a list of objects")
-    return found
+    return rows
 
 
 def _dirty_end(segment: SegmentFile, offset: int) -> int:

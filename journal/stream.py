@@ -32,6 +32,12 @@ AHEAD_FROM_BYTES = 1 << 20
 """Segments from this size on are prewritten in the background before they are needed."""
 
 
+def identity_of(fd: int) -> tuple[int, int]:
+    """Device and inode of an open file."""
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
+
+
 class Stream:
     """Writes, in order, one copy of a journal, from segment ``number`` on, of which there are
     ``segment_count``.
@@ -57,6 +63,8 @@ class Stream:
         self.segment_bytes = segment_bytes
         self.disk = disk
         self.number = number
+        self.path = segment_path(directory, number)
+        self._name = os.fsencode(self.path)
         self.segment_count = segment_count
         self._fd = -1
         self._watermark_fd = -1
@@ -68,15 +76,12 @@ class Stream:
         self._watermark = b""
         try:
             self._fd, self.direct = self._open(self.path)
+            self._file = identity_of(self._fd)
             self._ensure_watermark()
             self._watermark_fd = disk.open(directory / WATERMARK_NAME, os.O_RDWR)
         except OSError as error:
             self.abandon()
             raise JournalError(f"{self.path}: cannot open: {error.strerror}") from None
-
-    @property
-    def path(self) -> Path:
-        return segment_path(self.directory, self.number)
 
     def _open(self, path: Path) -> tuple[int, bool]:
         if self._wants_direct:
@@ -116,13 +121,14 @@ class Stream:
         """The file that is written is still the one under its name, and whole: if the directory was
         removed or replaced, what is durable is in nobody's journal and must not be acknowledged."""
         try:
-            named, ours = self.disk.status(self.path), os.fstat(self._fd)
+            named = self.disk.status(self._name)
         except OSError as error:
             self._fail(f"{self.path}: gone while the journal was written: {error.strerror}")
-        if (named.st_dev, named.st_ino) != (ours.st_dev, ours.st_ino):
+        if named[:2] != self._file:
             self._fail(f"{self.path}: replaced while the journal was written")
-        if named.st_size < self.segment_bytes:
-            self._fail(f"{self.path}: cut to {named.st_size:,} bytes while the journal was written")
+        size_bytes = named.size_bytes
+        if size_bytes < self.segment_bytes:
+            self._fail(f"{self.path}: cut to {size_bytes:,} bytes while the journal was written")
 
     def _ensure_watermark(self) -> None:
         """A watermark that says nothing yet, durable, so that later ones only ever replace it."""
@@ -150,12 +156,12 @@ class Stream:
     def _require_own(self) -> None:
         """No other writer has claimed the journal since this one last acknowledged."""
         try:
-            found = self.disk.read(self._watermark_fd, WATERMARK_BYTES, 0)
+            data = self.disk.read(self._watermark_fd, WATERMARK_BYTES, 0)
         except OSError as error:
             self._fail(f"{self.directory / WATERMARK_NAME}: cannot read: {error.strerror}")
-        if found == self._watermark:
+        if data == self._watermark:
             return
-        other = unpack_watermark(found)
+        other = unpack_watermark(data)
         if other is not None and other.writer_id != self._writer_id:
             self._fail(
                 f"{self.directory}: another process has resumed this journal while it was written "
@@ -192,7 +198,9 @@ class Stream:
         except OSError as error:
             self._fail(f"{segment_path(self.directory, number)}: cannot open: {error.strerror}")
         self.disk.close(self._fd)
-        self._fd, self.number = fd, number
+        self._fd, self.number, self._file = fd, number, identity_of(fd)
+        self.path = segment_path(self.directory, number)
+        self._name = os.fsencode(self.path)
         self.segment_count = max(self.segment_count, number + 1)
         assert self._ahead is None, "no thread makes the segment that is written"
 

@@ -53,9 +53,9 @@ def anchor_segment(directory: Path, disk: Disk = REAL) -> int | None:
         if number <= first:
             return None
         with _opened(directory, number, disk) as segment:
-            found = examine(segment, 0)
-        if isinstance(found, Block):
-            _require_joined(directory, found, number, disk)
+            block = examine(segment, 0)
+        if isinstance(block, Block):
+            _require_joined(directory, block, number, disk)
             return number
     return last - 1
 
@@ -93,8 +93,8 @@ def block_holding(directory: Path, seq: int, disk: Disk = REAL) -> Block | None:
             if header.magic != BLOCK_MAGIC or header_flaw(header) or header.first_seq > seq:
                 return None
             if seq < header.first_seq + header.commands:
-                found = examine(segment, offset)
-                return found if isinstance(found, Block) else None
+                block = examine(segment, offset)
+                return block if isinstance(block, Block) else None
             offset += header.block_bytes
     return None
 
@@ -122,9 +122,9 @@ def last_block(segment: SegmentFile) -> Block | None:
                 continue
             if unpack_header(rest[at : at + HEADER_BYTES]).block_bytes != len(rest) - at:
                 continue
-            found = examine(segment, base + at)
-            if isinstance(found, Block):
-                return found
+            block = examine(segment, base + at)
+            if isinstance(block, Block):
+                return block
         if base == 0:
             break
         reach_bytes *= 4
@@ -151,14 +151,14 @@ def begun(directory: Path, number: int, disk: Disk = REAL) -> bool:
 def _require_joined(directory: Path, first: Block, number: int, disk: Disk) -> None:
     """The segment before ``number`` ends with the very block that ``first`` follows."""
     with _opened(directory, number - 1, disk) as segment:
-        found = last_block(segment)
+        last = last_block(segment)
         path = segment.path
-    if found is None:
+    if last is None:
         raise JournalError(f"{path}: no whole block ends it: the journal is damaged there")
-    if digest(found.whole) != first.header.previous_hash:
+    if digest(last.whole) != first.header.previous_hash:
         raise JournalError(
             f"{segment_path(directory, number)}: byte 0: the chain is broken: the block before, "
-            f"block {found.header.block_index} of {path.name}, is another one"
+            f"block {last.header.block_index} of {path.name}, is another one"
         )
 
 

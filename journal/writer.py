@@ -17,10 +17,10 @@ from openoutcry.journal.block import (
     RESUMED,
     BlockBuffer,
     BlockHeader,
+    checksum_of,
     digest,
     pack_json,
     padded,
-    unpack_header,
 )
 from openoutcry.journal.copies import SideBySide, Single
 from openoutcry.journal.errors import JournalError
@@ -361,7 +361,9 @@ class JournalWriter:
             kind=kind,
         )
         block = self._buffer.fill(header, parts)
-        reached = Reached.by(unpack_header(block[:HEADER_BYTES]))
+        commands = record_count if kind == BlockKind.COMMANDS else 0
+        seq = self.written_seq + commands
+        reached = Reached(self.blocks, seq, self._previous_hash, checksum_of(block))
         try:
             self._copies.write(self._offset, block, durable and not unsynced, reached)
             self._unhashed = block

@@ -24,7 +24,7 @@ from openoutcry.replay.events import NO_LIMIT, Point, Records, events_of, starti
 from openoutcry.replay.projections import JournalReader
 
 FOLDER = "ledger"
-EVERY = 1_000_000
+EVERY = 250_000
 """Commands from one checkpoint to the next."""
 MAGIC = b"OUTCRYLC"
 HASH_BYTES = 32
@@ -149,7 +149,7 @@ def save(found: Standing, folder: Path | None = None) -> Path:
     return path
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes | memoryview) -> None:
     """Beside and renamed: the file is whole or not there.
 
     Raises :class:`LedgerError` naming the file where that fails; nothing of it is left then.

@@ -103,13 +103,13 @@ class Follower:
 
     def advance(self) -> list[Path]:
         """Read what the journal has by now; returns the checkpoints that came due."""
-        point, made = self.point, []
+        point, paths = self.point, []
         start, every = point.seq + 1, self.every or 0
         for batch in events_of(self.reader, point, from_seq=start, every=every):
             self.take(batch)
             if every and len(batch.commands) and point.seq % every == 0:
-                made += self.save()
-        return made
+                paths += self.save()
+        return paths
 
 
 def make_checkpoints(directory: Path, every: int | None = None) -> list[Path]:
@@ -117,10 +117,10 @@ def make_checkpoints(directory: Path, every: int | None = None) -> list[Path]:
     since the last there is.  Returns the new files."""
     follower = Follower(directory, every)
     before = follower.point.seq
-    made = follower.advance()
+    paths = follower.advance()
     if every is None and follower.point.seq > before:
-        made += follower.save()
-    return made
+        paths += follower.save()
+    return paths
 
 
 @contextmanager

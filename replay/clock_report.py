@@ -118,8 +118,8 @@ def summarise(
     entries = []
     for day in sorted(set(days)):
         inside = np.array([d == day for d in days])
-        found = _figures(records[inside], spans_ns[inside], gaps_ns[inside], missing[inside])
-        entries.append({"day": day, **found})
+        figures = _figures(records[inside], spans_ns[inside], gaps_ns[inside], missing[inside])
+        entries.append({"day": day, **figures})
     whole = _figures(records, spans_ns, gaps_ns, missing)
     return {
         "zone": str(zone),

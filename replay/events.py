@@ -136,12 +136,12 @@ def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point
     before = reader.first_seq - 1
     if until_seq is not None or before:
         limit = NO_LIMIT if until_seq is None else until_seq
-        found = newest_checkpoint(reader.directory, reader.journal_id, limit)
-        if found is not None and found.seq >= before:
-            engine = core.restored(found.state)
-            chain, trades = found.facts["chain"], found.facts["trades"]
-            senders = Senders.from_json(found.facts.get("senders", []))
-            return Point(engine, chain, trades, found.seq, found.block, senders)
+        checkpoint = newest_checkpoint(reader.directory, reader.journal_id, limit)
+        if checkpoint is not None and checkpoint.seq >= before:
+            engine = core.restored(checkpoint.state)
+            chain, trades = checkpoint.facts["chain"], checkpoint.facts["trades"]
+            senders = Senders.from_json(checkpoint.facts.get("senders", []))
+            return Point(engine, chain, trades, checkpoint.seq, checkpoint.block, senders)
     if before:
         raise JournalError(
             f"{reader.directory} begins at sequence {reader.first_seq}, and no good checkpoint "

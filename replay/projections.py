@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from openoutcry.journal import JournalError as JournalError
 from openoutcry.journal import JournalReader as JournalReader
-from openoutcry.matcher import Engine
+from openoutcry.matcher import Engine as Engine
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LEDGER_SETTINGS as LEDGER_SETTINGS
 from openoutcry.risk.bits import Setting as Setting

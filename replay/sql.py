@@ -106,11 +106,13 @@ def _make_views(connection: Any, tables: Tables, orders: Any, events: Any) -> No
 
 def _columns(connection: Any) -> dict[str, dict[str, str]]:
     """The views in their order, each with its columns' names and types."""
-    made = {}
+    columns = {}
     for view in VIEWS:
         rows = connection.execute(f"describe {view}").fetchall()
-        made[view] = {name: "ENUM" if kind.startswith("ENUM") else kind for name, kind, *_ in rows}
-    return made
+        columns[view] = {
+            name: "ENUM" if kind.startswith("ENUM") else kind for name, kind, *_ in rows
+        }
+    return columns
 
 
 def _readable(pa: Any, table: Any) -> Any:

@@ -238,8 +238,8 @@ class Tables:
         )
 
     def _text(self, symbols: npt.NDArray[Any]) -> Any:
-        found, codes = np.unique(symbols, return_inverse=True)
-        return self._dictionary(codes, [s.decode("ascii", "backslashreplace") for s in found])
+        values, codes = np.unique(symbols, return_inverse=True)
+        return self._dictionary(codes, [s.decode("ascii", "backslashreplace") for s in values])
 
     def _instrument(self, indices: npt.NDArray[Any]) -> Any:
         known = indices != NO_INSTRUMENT
@@ -264,6 +264,6 @@ class Tables:
         return self._dictionary(codes, ["", *texts])
 
     def _errors(self, codes: npt.NDArray[Any]) -> Any:
-        found, rows = np.unique(codes, return_inverse=True)
-        names = [" ".join(bit.name for bit in ErrorBit if code >> bit & 1) for code in found]
+        values, rows = np.unique(codes, return_inverse=True)
+        names = [" ".join(bit.name for bit in ErrorBit if code >> bit & 1) for code in values]
         return self._dictionary(rows, names)

@@ -40,11 +40,11 @@ def render(documents: Sequence[Document]) -> str:
     return render_page(
         "bench_report.html",
         {"ns": duration, "compact": compact},
-        title=" · ".join(made["subject"] for made in documents),
+        title=" · ".join(document["subject"] for document in documents),
         heading=_heading(documents),
-        documents=[_view(made) for made in documents],
+        documents=[_view(document) for document in documents],
         host=_host(documents[0]["host"]) if documents else [],
-        hosts=len({_identity(made["host"]) for made in documents}),
+        hosts=len({_identity(document["host"]) for document in documents}),
     )
 
 
@@ -55,21 +55,21 @@ def _identity(host: dict[str, Any]) -> str:
 
 def _heading(documents: Sequence[Document]) -> str:
     """The subjects; of many how many, and where they were measured."""
-    names = [made["subject"] for made in documents]
+    names = [document["subject"] for document in documents]
     if len(names) <= MANY_SUBJECTS:
         return " · ".join(names)
     host = documents[0]["host"]
     return f"{len(names)} subjects on {processor(host)}; {host.get('cores_usable')} cores"
 
 
-def _view(made: Document) -> dict[str, Any]:
-    details = made.get("details") or {}
+def _view(document: Document) -> dict[str, Any]:
+    details = document.get("details") or {}
     return {
-        "made": made,
-        "rows": [_row(row) for row in made["results"][:CAPPED_ROWS]],
-        "figures": len(made["results"]),
-        "folded": len(made["results"]) > FOLDED_ROWS,
-        "noise": _noise(made.get("noise") or {}),
+        "made": document,
+        "rows": [_row(row) for row in document["results"][:CAPPED_ROWS]],
+        "figures": len(document["results"]),
+        "folded": len(document["results"]) > FOLDED_ROWS,
+        "noise": _noise(document.get("noise") or {}),
         "ladders": [
             _ladder(name, climbs) for name, climbs in (details.get("ladder") or {}).items()
         ],
@@ -116,8 +116,8 @@ def _noise(noise: dict[str, Any]) -> str:
 def _ladder(name: str, climbs: Sequence[Sequence[dict[str, Any]]]) -> dict[str, Any]:
     """The last climb of a durability; every climb's knee stands among the figures."""
     rungs = list(climbs[-1])
-    found = knee(rungs)
-    return {"name": name, "rungs": rungs, "knee": found, "chart": charts.rate_chart(rungs, found)}
+    at = knee(rungs)
+    return {"name": name, "rungs": rungs, "knee": at, "chart": charts.rate_chart(rungs, at)}
 
 
 def _pictures(seen: dict[str, Any]) -> dict[str, Any]:

@@ -52,9 +52,9 @@ def core_map(details: dict[str, Any]) -> Markup:
 def told_sets(order: Sequence[int], relation: dict[str, str]) -> list[tuple[str, Runs]]:
     """What the kernel says that cores share: (what, runs of places in ``order``) of each set of two
     and more.  The farthest thing short of a socket, where there is one; else the socket."""
-    found: list[tuple[str, Runs]] = []
-    told = set(relation.values())
-    shared = [what for what in NEAR if what in told]
+    sets: list[tuple[str, Runs]] = []
+    relations = set(relation.values())
+    shared = [what for what in NEAR if what in relations]
     farthest = next((what for what in reversed(shared) if what != "one socket"), None)
     what = farthest or (shared[-1] if shared else None)
     if what is None:
@@ -67,8 +67,8 @@ def told_sets(order: Sequence[int], relation: dict[str, str]) -> list[tuple[str,
                  or relation.get(f"{min(first, core)}_{max(first, core)}") in within]  # fmt: skip
         left = [core for core in left if core not in mates]
         if len(mates) > 1:
-            found.append((what, _runs([order.index(core) for core in mates])))
-    return found
+            sets.append((what, _runs([order.index(core) for core in mates])))
+    return sets
 
 
 def _runs(places: Sequence[int]) -> Runs:
@@ -84,16 +84,16 @@ def _runs(places: Sequence[int]) -> Runs:
 
 def _cell(x: int, y: int, cell: float, shade: int, text: str, title: str) -> str:
     left, top = LEFT + x * cell, TOP + y * cell
-    made = (
+    svg = (
         f'<rect class="core h{shade}" x="{left:.2f}" y="{top:.2f}" width="{cell:.2f}" '
         f'height="{cell:.2f}"><title>{title}: {text} ns</title></rect>'
     )
     if cell >= CELL:
-        made += (
+        svg += (
             f'<text class="in" x="{left + cell / 2:.1f}" y="{top + cell / 2 + 5:.1f}" '
             f'text-anchor="middle">{text}</text>'
         )
-    return made
+    return svg
 
 
 def _names(order: Sequence[int], cell: float) -> Iterator[str]:

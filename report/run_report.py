@@ -106,26 +106,26 @@ def _stage(index: int, stage: Mapping[str, Any]) -> dict[str, Any]:
 
 def _verdicts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a reader wants to know first: (good, bad or plain; sentence)."""
-    found = []
+    verdicts = []
     lost, doubled = result.get("lost"), result.get("duplicated")
     if lost is not None:
-        found.append(("bad", f"{lost:,} commands lost") if lost else ("good", "Nothing lost"))
+        verdicts.append(("bad", f"{lost:,} commands lost") if lost else ("good", "Nothing lost"))
     if doubled is not None:
         text = f"{doubled:,} events doubled"
-        found.append(("bad", text) if doubled else ("good", "Nothing doubled"))
+        verdicts.append(("bad", text) if doubled else ("good", "Nothing doubled"))
     replay = result.get("replay")
     if replay is None:
-        found.append(("plain", "Not replayed"))
+        verdicts.append(("plain", "Not replayed"))
     elif replay.get("equal"):
-        found.append(("good", "Replay equal, bit for bit"))
+        verdicts.append(("good", "Replay equal, bit for bit"))
     else:
-        found.append(("bad", "Replay differs"))
+        verdicts.append(("bad", "Replay differs"))
     restarts = len(result.get("restarts") or [])
     if restarts:
-        found.append(("plain", f"{restarts} restart" + ("s" if restarts > 1 else "")))
+        verdicts.append(("plain", f"{restarts} restart" + ("s" if restarts > 1 else "")))
     if result.get("interrupted"):
-        found.append(("plain", "Stopped before its end"))
-    return found
+        verdicts.append(("plain", "Stopped before its end"))
+    return verdicts
 
 
 def _settings(result: Mapping[str, Any]) -> list[tuple[str, str]]:

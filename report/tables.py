@@ -59,16 +59,16 @@ def _how_to_measure(name: str) -> str:
     return f"make test-long ARGS=tests/{test}.py" if test else "make evidence"
 
 
-def _source(made: dict[str, Any]) -> str:
-    host = made["host"]
+def _source(document: dict[str, Any]) -> str:
+    host = document["host"]
     machine = f"{processor(host)}; {host['cores_usable']} cores"
     if host.get("hypervisor"):
         machine += ", virtual"
-    date = f" {made['date']}" if "date" in made else ""
-    noise = made.get("noise") or {}
+    date = f" {document['date']}" if "date" in document else ""
+    noise = document.get("noise") or {}
     noisy, rounds = noise.get("noisy_rounds_kept", 0), len(noise.get("others", []))
     disturbed = f" Other programs disturbed {noisy} of {rounds} rounds." if noisy else ""
-    return f"\nMeasured{date} with `{made['command']}` on {machine}.{disturbed}\n"
+    return f"\nMeasured{date} with `{document['command']}` on {machine}.{disturbed}\n"
 
 
 GoalRow = tuple[str, str, str, str]
@@ -76,9 +76,9 @@ GoalRow = tuple[str, str, str, str]
 GOAL_UNITS = {"": 1.0, "ns": 1.0, "µs": 1e3, "ms": 1e6, "ppb": 1.0, "M/s": 1e6, "GB/s": 1e9}
 
 
-def _goal_table(wanted: Sequence[GoalRow], made: dict[str, Any]) -> str:
+def _goal_table(wanted: Sequence[GoalRow], document: dict[str, Any]) -> str:
     """The figures one below the other, each beside its goal."""
-    results = {row["name"]: row for row in made["figures"]["results"]}
+    results = {row["name"]: row for row in document["figures"]["results"]}
     rows = []
     for name, peer, what, goal in wanted:
         row = results.get(name)
@@ -94,7 +94,7 @@ def _goal_table(wanted: Sequence[GoalRow], made: dict[str, Any]) -> str:
         low, high = map(show, between)
         rows.append((what, f"**{show(value)}**", f"{low} – {high}", goal, _met(value, goal)))
     header = "| what | median | quartiles, or 95 % interval of a ratio | goal | |"
-    return table(header, rows) + _source(made)
+    return table(header, rows) + _source(document)
 
 
 def _met(value: float, goal: str) -> str:
@@ -128,8 +128,8 @@ PIPELINE_ROWS = (
 pipeline_table = partial(_goal_table, PIPELINE_ROWS)
 
 
-def compare_table(made: dict[str, Any]) -> str:
-    figures = made["figures"]
+def compare_table(document: dict[str, Any]) -> str:
+    figures = document["figures"]
     rows = [
         (
             f"trials with a matcher {figures['slow_down_percent']} % slower, called slower",
@@ -142,11 +142,11 @@ def compare_table(made: dict[str, Any]) -> str:
             "≥ 19 of 20",
         ),
     ]
-    return table("| what | figure | goal |", rows) + _source(made)
+    return table("| what | figure | goal |", rows) + _source(document)
 
 
-def stall_table(made: dict[str, Any]) -> str:
-    figures = made["figures"]
+def stall_table(document: dict[str, Any]) -> str:
+    figures = document["figures"]
     with_it, without = figures["stalled"], figures["undisturbed"]
     low, high = (duration(edge) for edge in figures["band_ns"])
     rows = [
@@ -165,11 +165,11 @@ def stall_table(made: dict[str, Any]) -> str:
         for what, say, key in rows
     ]  # fmt: skip
     header = "| what | with the stall | without | ratio |"
-    return table(header, shown) + _source(made)
+    return table(header, shown) + _source(document)
 
 
-def kills_table(made: dict[str, Any]) -> str:
-    figures = made["figures"]
+def kills_table(document: dict[str, Any]) -> str:
+    figures = document["figures"]
     by_stage = ", ".join(f"{name} {count}" for name, count in sorted(figures["by_stage"].items()))
     rows = [
         ("stages killed with SIGKILL in mid-run", f"{figures['kills']} ({by_stage})"),
@@ -177,11 +177,11 @@ def kills_table(made: dict[str, Any]) -> str:
         ("commands lost, doubled", f"{figures['lost']}, {figures['duplicated']}"),
         ("runs whose state or events differ", str(figures["different_hashes"])),
     ]
-    return table("| what | figure |", rows) + _source(made)
+    return table("| what | figure |", rows) + _source(document)
 
 
-def ring_kills_table(made: dict[str, Any]) -> str:
-    figures = made["figures"]
+def ring_kills_table(document: dict[str, Any]) -> str:
+    figures = document["figures"]
     by_role = ", ".join(f"{name} {count:,}" for name, count in sorted(figures["by_role"].items()))
     resumed = figures["resumed_after_proof_ms"]
     rows = [
@@ -194,12 +194,12 @@ def ring_kills_table(made: dict[str, Any]) -> str:
             ", ".join(f"{name} {resumed[name]:.1f} ms" for name in ("p50", "p99", "max")),
         ),
     ]
-    return table("| what | figure |", rows) + _source(made)
+    return table("| what | figure |", rows) + _source(document)
 
 
-def books_table(made: dict[str, Any]) -> str:
+def books_table(document: dict[str, Any]) -> str:
     rows = []
-    for row in made["figures"]["recordings"]:
+    for row in document["figures"]["recordings"]:
         rows.append(
             (
                 row["name"],
@@ -210,7 +210,7 @@ def books_table(made: dict[str, Any]) -> str:
             )
         )
     header = "| recording | rows equal | same maker as recorded | goal |"
-    return table(header, rows) + _source(made)
+    return table(header, rows) + _source(document)
 
 
 HEADLINE = (
@@ -271,8 +271,8 @@ RING_ROWS = (
 """Metric, peer, what the ratio is, goal."""
 
 
-def ring_table(made: dict[str, Any]) -> str:
-    results = {row["name"]: row for row in made["figures"]["results"]}
+def ring_table(document: dict[str, Any]) -> str:
+    results = {row["name"]: row for row in document["figures"]["results"]}
     rows = []
     for name, peer, what, goal in RING_ROWS:
         row = results[name]
@@ -285,7 +285,7 @@ def ring_table(made: dict[str, Any]) -> str:
         met = _met(against["ratio"], goal)
         rows.append((what, ours, theirs, f"**{times}**", f"{low} – {high}", goal, met))
     header = "| what | ours | theirs | ratio | 95 % interval | goal | |"
-    return table(header, rows) + _source(made)
+    return table(header, rows) + _source(document)
 
 
 SHIM_ROWS = (
@@ -338,8 +338,8 @@ MARKET_DATA_ROWS = (
 market_data_table = partial(_goal_table, MARKET_DATA_ROWS)
 
 
-def shim_fuzz_table(made: dict[str, Any]) -> str:
-    figures = made["figures"]
+def shim_fuzz_table(document: dict[str, Any]) -> str:
+    figures = document["figures"]
     reasons = ", ".join(f"{name} {count:,}" for name, count in figures["reasons"].items() if count)
     rows = [
         ("malformed packets under AddressSanitizer and UBSan", f"{figures['packets']:,}"),
@@ -351,7 +351,7 @@ def shim_fuzz_table(made: dict[str, Any]) -> str:
         ("records whose verdict was compared: C, golden model, RTL",
          f"{figures['verdicts_compared']:,}, all equal"),
     ]  # fmt: skip
-    return table("| what | figure |", rows) + _source(made)
+    return table("| what | figure |", rows) + _source(document)
 
 
 JOURNAL_ROWS = (
@@ -379,6 +379,13 @@ RISK_ROWS = (
     ("kill_last_cancel_durable", "", "kill → 100,000th cancel released, durable", "≤ 50 ms"),
 )
 risk_table = partial(_goal_table, RISK_ROWS)
+
+OPERATIONS_ROWS: tuple[tuple[str, str, str, str], ...] = (
+    ("throughput_watched", "unwatched", "commands a second, watched / alone", "≥ 0.99"),
+    ("p99_watched", "unwatched", "wire → acknowledgement p99, watched / alone", "≤ 1.05"),
+    ("button_to_last_cancel", "", "kill → 100,000th cancel released, durable", "≤ 50 ms"),
+)
+operations_table = partial(_goal_table, OPERATIONS_ROWS)
 
 FACTS = {
     "journal_power_cuts": (
@@ -414,13 +421,13 @@ FACTS = {
 """By evidence: its figures and what they are."""
 
 
-def facts_table(made: dict[str, Any]) -> str:
-    figures = made["figures"]
+def facts_table(document: dict[str, Any]) -> str:
+    figures = document["figures"]
     rows = [
         (what, f"{figures[key]:,.2f}" if isinstance(figures[key], float) else f"{figures[key]:,}")
-        for key, what in FACTS[made["name"]]
+        for key, what in FACTS[document["name"]]
     ]
-    return table("| what | figure |", rows) + _source(made)
+    return table("| what | figure |", rows) + _source(document)
 
 
 CLOCK_ROWS = (
@@ -434,9 +441,9 @@ CLOCK_ROWS = (
 clock_table = partial(_goal_table, CLOCK_ROWS)
 
 
-def clock_days_table(made: dict[str, Any]) -> str:
+def clock_days_table(document: dict[str, Any]) -> str:
     rows = []
-    for run in made["figures"]["runs"]:
+    for run in document["figures"]["runs"]:
         drift = run["drift_error_p99_ppb"]
         rows.append(
             (
@@ -454,7 +461,7 @@ def clock_days_table(made: dict[str, Any]) -> str:
         "| missed of those in the window after a suspend or migration | bound p50 / p99 / max "
         "| drift error p99 |"
     )
-    return table(header, rows) + _source(made)
+    return table(header, rows) + _source(document)
 
 
 def _window(run: dict[str, Any]) -> str:
@@ -479,6 +486,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "shim_fuzz": shim_fuzz_table,
     "journal": journal_table,
     "risk": risk_table,
+    "operations": operations_table,
     **dict.fromkeys(FACTS, facts_table),
     "clock": clock_table,
     "clock_days": clock_days_table,

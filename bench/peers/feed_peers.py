@@ -65,12 +65,12 @@ def itchcpp_book(path: Path, symbols: Sequence[str]) -> tuple[float, dict[str, t
     )  # fmt: skip
     if done.returncode:
         raise PeerError(f"itchcpp ended with {done.returncode}: {done.stderr.strip()[-500:]}")
-    told = json.loads(done.stdout)
+    document = json.loads(done.stdout)
     best = {
         symbol: (
             round(row["bid_price"] * 10_000) if row["has_bid"] else 0,
             round(row["ask_price"] * 10_000) if row["has_ask"] else 0,
         )
-        for symbol, row in told["best"].items()
+        for symbol, row in document["best"].items()
     }
-    return float(told["took_ns"]), best
+    return float(document["took_ns"]), best

@@ -28,7 +28,7 @@ def main() -> None:
             ids.append(order_id)
             numbers[order_id] = len(ids) - 1
         prepared.append((op, numbers[order_id], side, price, qty))
-    made = []
+    batches = []
     add, cancel = engine.add_order, engine.cancel_order
     before = time.perf_counter_ns()
     for op, number, side, price, qty in prepared:
@@ -41,12 +41,12 @@ def main() -> None:
         else:
             order, trades = add(SYMBOL, price, qty, side)
             if trades:
-                made.append(trades)
+                batches.append(trades)
             if op == TAKE and order.leaves_qty:
                 cancel(order.order_id, SYMBOL)
     took_ns = time.perf_counter_ns() - before
     told = []
-    for trades in made:
+    for trades in batches:
         taker = 0
         for trade in trades:
             # The taker's trade with a level stands before those of the level's makers.

@@ -88,11 +88,11 @@ def prepare(name: str, commands: Array) -> Callable[[], float]:
 def check(name: str, commands: Array) -> None:
     """Compare the peer's trades, or its book, with ours."""
     rows = operations(name, commands)
-    told = run(name, rows)
+    document = run(name, rows)
     is_same = (
-        told["book"] == _book_after(commands)
+        document["book"] == _book_after(commands)
         if PEERS[name].is_book
-        else told["trades"] == trades(rows)
+        else document["trades"] == trades(rows)
     )
     if not is_same:
         raise PeerError(f"{name}: it does something else than our matcher with the same operations")
@@ -114,8 +114,8 @@ def run(name: str, rows: Array) -> dict[str, Any]:
         )
     if done.returncode:
         raise PeerError(f"{name} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
 
 
 def matcher_rows(commands: Array) -> Array:
@@ -222,15 +222,15 @@ def _book_after(commands: Array) -> dict[str, list[list[Any]]]:
         else:
             queue[order_id] = qty
     depth = _depth(commands)
-    told = {}
+    sides = {}
     for name, side in (("bids", Side.BUY), ("asks", Side.SELL)):
         half = {price: queue for price, queue in queues[side].items() if queue}
         levels = sorted(half, reverse=side == Side.BUY)
-        told[name] = [[price, [list(item) for item in half[price].items()]] for price in levels]
+        sides[name] = [[price, [list(item) for item in half[price].items()]] for price in levels]
         summed = [(p, sum(half[p].values()), len(half[p])) for p in levels]
         # What it was told is what our engine has.
         assert summed == depth[name], name
-    return told
+    return sides
 
 
 def _depth(commands: Array) -> dict[str, list[tuple[int, int, int]]]:

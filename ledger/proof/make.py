@@ -1,28 +1,30 @@
-"""Make the statement and every member's proof of a file of balances, all or nothing."""
+"""Make the statement and every member's proof, all or nothing."""
 
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 from openoutcry.ledger.proof import files
 from openoutcry.ledger.proof.errors import ProofError
 from openoutcry.ledger.proof.statement import Statement, public_key_of, signed, statement_of
-from openoutcry.ledger.proof.tree import SumTree
+from openoutcry.ledger.proof.tree import Sums, SumTree
 
 
-def make_proofs(balances: Path, key: Path, as_of_seq: int, folder: Path) -> Statement:
+def make_proofs(
+    key: Path, as_of_seq: int, assets: tuple[str, ...], balances: Mapping[str, Sums], folder: Path
+) -> Statement:
     """Write ``statement.json`` and ``members/NAME.json`` (the name percent-encoded) into a new
     folder.  What was written of it is removed if it cannot be finished.
 
     Raises ``ProofError`` where the balances or the key are not right, or the folder is there.
     """
     signing, salting = files.read_key(key)
-    assets, rows = files.read_balances(balances)
     if folder.exists():
         raise ProofError(f"{folder} is there already; proofs are never written over")
-    tree = SumTree(salting, as_of_seq, rows)
+    tree = SumTree(salting, as_of_seq, balances)
     statement = statement_of(tree, as_of_seq, assets)
     signature = signed(statement, signing)
     document = files.statement_document(statement, public_key_of(signing), signature)

@@ -33,6 +33,7 @@ from openoutcry.pipeline.venue.desk_queue import DeskQueue
 from openoutcry.pipeline.venue.file import VenueFile
 from openoutcry.pipeline.venue.house import WIRING, Clock, House, SystemClock
 from openoutcry.pipeline.venue.limits import check_structure, hook_settings
+from openoutcry.pipeline.venue.log import VenueLog
 from openoutcry.pipeline.venue.risk_desk import RiskDesk
 from openoutcry.replay.checkpoint import make_checkpoints
 
@@ -71,12 +72,34 @@ class Venue:
     sessions: SessionsSpec | None = None
     """Of the day that is served."""
     _status_due_s: float = 0.0
+    _sequenced: int = 0
 
     def serve(self, resume: bool = False) -> dict[str, Any]:
         """Serve until SIGTERM or SIGINT; returns what happened.
 
         ``resume``: refuse to begin a new journal.
         """
+        log = VenueLog(self.file.journal, self.file.name, lambda: self._sequenced)
+        shown = self.watcher.note
+
+        def note(text: str) -> None:
+            log.write("info", text)
+            shown(text)
+
+        self.watcher = replace(self.watcher, note=note)
+        try:
+            log.write("info", "serving")
+            served = self._serve(resume)
+            log.write("info", "stopped")
+            return served
+        except BaseException as error:
+            log.write("error", f"ended by {type(error).__name__}: {error}")
+            raise
+        finally:
+            self.watcher = replace(self.watcher, note=shown)
+            log.close()
+
+    def _serve(self, resume: bool) -> dict[str, Any]:
         journal = self.file.journal
         exists = Journal.exists(journal)
         if resume and not exists:
@@ -233,6 +256,7 @@ class Venue:
         )
 
     def _sample(self, sample: Sample) -> None:
+        self._sequenced = sample.commands
         self._say("open", every_s=STATUS_S, commands=sample.commands, events=sample.events)
         self.watcher.sample(sample)
 

@@ -2,14 +2,17 @@
 
 import hashlib
 import json
+from collections import defaultdict
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openoutcry.ledger import reports
 from openoutcry.ledger.proof import files
 from openoutcry.ledger.proof.errors import ProofError
+from openoutcry.ledger.proof.journal import balances_of
 from openoutcry.ledger.proof.make import make_proofs
 from openoutcry.ledger.proof.statement import (
     check,
@@ -31,6 +34,7 @@ from openoutcry.ledger.proof.tree import (
     parent,
     root_of,
 )
+from openoutcry.ledger.standing import at
 
 KEY, ASSETS = bytes(range(32)), ("BTC", "USD")
 MEMBERS = {f"member {number}": (number, 10 * number) for number in range(11)}
@@ -234,8 +238,13 @@ def test_a_signature_is_of_this_statement_and_this_challenge(stated):
 def test_balances_that_are_not_right_are_named_and_nothing_is_left(text, word, tmp_path):
     (tmp_path / "balances.csv").write_text(text)
     files.write_key(tmp_path / "key")
+
+    def make():
+        assets, balances = files.read_balances(tmp_path / "balances.csv")
+        make_proofs(tmp_path / "key", 1, assets, balances, tmp_path / "out")
+
     with pytest.raises(ProofError, match=word):
-        make_proofs(tmp_path / "balances.csv", tmp_path / "key", 1, tmp_path / "out")
+        make()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["balances.csv", "key"]
 
 
@@ -264,3 +273,26 @@ def test_a_proof_is_an_inclusion_of_immutable_parts(tree):
     assert isinstance(tree.inclusion("member 1"), Inclusion)
     with pytest.raises(ProofError, match="no member 'nobody'"):
         tree.inclusion("nobody")
+
+
+def test_of_a_journal_the_proof_has_what_the_ledger_says(day, tmp_path):
+    """Every participant's accounts summed; debts count as 0 and are told."""
+    seq, assets, balances, debts = balances_of(day, 8_000)
+    assert seq == 8_000
+    sums = defaultdict(int)
+    for owner, asset, _, value in reports.balances(at(day, 8_000).books).rows:
+        if owner != "venue":
+            sums[owner.removeprefix("participant "), asset] += value
+    proven = {
+        (member, asset): units
+        for member, own in balances.items()
+        for asset, units in zip(assets, own, strict=True)
+        if units
+    }
+    assert proven == {key: units for key, units in sums.items() if units > 0}
+    assert debts == sum(units < 0 for units in sums.values())
+    files.write_key(tmp_path / "key")
+    stated = make_proofs(tmp_path / "key", seq, assets, balances, tmp_path / "out")
+    assert stated.member_count == len({member for member, _ in sums})
+    for path in (tmp_path / "out" / "members").iterdir():
+        check(stated, files.read_inclusion(path))

@@ -61,7 +61,7 @@ BAD = [
     ("NEW id=20 side=3 10@90", "MALFORMED"),
     ("NEW id=20 side=255 10@90", "MALFORMED"),
     ("NEW id=20 BUY 10@90 type=0", "MALFORMED"),
-    ("NEW id=20 BUY 10@90 type=17", "MALFORMED"),
+    (f"NEW id=20 BUY 10@90 type={len(OrderType) + 1}", "MALFORMED"),
     ("NEW id=20 BUY 10@90 type=255", "MALFORMED"),
     ("NEW id=20 BUY 10@90 tif=0", "MALFORMED"),
     ("NEW id=20 BUY 10@90 tif=8", "MALFORMED"),

@@ -20,6 +20,7 @@ from openoutcry.wire import (
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "matcher.md"
 EXAMPLES = re.findall(r"```example\n(.*?)```", PAGE.read_text(), re.DOTALL)
+NO_TYPE = len(OrderType) + 1
 ANY_QTY = "INSTRUMENT max_qty_lots=9223372036854775807"
 
 
@@ -72,7 +73,7 @@ NEW id=2 BUY 9223372036854775802@100
 """)
 
 
-@pytest.mark.parametrize("fields", ["side=3", "type=0", "type=17", "tif=0", "tif=8"])
+@pytest.mark.parametrize("fields", ["side=3", "type=0", f"type={NO_TYPE}", "tif=0", "tif=8"])
 def test_values_of_no_enumeration_are_malformed(script, fields):
     """A side, type or time in force that is not declared is refused."""
     script.run(f"""

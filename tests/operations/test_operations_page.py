@@ -22,8 +22,12 @@ def venue(tmp_path_factory):
 
 
 def test_the_page_s_commands(venue):
-    once, serve, rules, watch = commands("operations.md")
+    once, serve, grafana, logs, follow, rules, watch = commands("operations.md")
     assert 'outcry_venue_state{state="open",venue="TEST"} 1.0' in run(once, venue.folder)
+    assert "serving" in run(logs, venue.folder)
+    assert "serving" in run(f"{follow} --for 0", venue.folder)
+    run(grafana, venue.folder)
+    assert json.loads((venue.folder / "dashboard.json").read_text())["title"] == "Open Outcry"
     run(rules, venue.folder)
     assert "alert: VenueDead" in (venue.folder / "openoutcry.rules.yml").read_text()
     run(f"{watch} --for 1", venue.folder)

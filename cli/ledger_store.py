@@ -1,0 +1,69 @@
+"""``outcry ledger follow`` and ``sql``: the ledger in files or a database."""
+
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from openoutcry.cli.options import Count, PathArgument
+
+journal_argument = click.argument("journal", type=PathArgument)
+
+
+@click.command()
+@journal_argument
+@click.option("--ledger", "url", help="postgresql://… instead of files beside the journal.")
+@click.option("--once", is_flag=True, help="Up to the journal's end as it is now, and no further.")
+@click.option("--every", type=Count, default=250_000, show_default=True,
+              help="Commands of a file and from one checkpoint to the next.")  # fmt: skip
+def follow(journal: Path, url: str | None, once: bool, every: int) -> None:
+    """Write the ledger of a journal to Parquet by day, or into a PostgreSQL, and go along.
+
+    Killed and begun again it goes on: nothing is doubled or missing. Ends by Control-C or SIGTERM.
+    """
+    from openoutcry.ledger.follow import follow as go_along
+
+    stopped: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.append(1))
+    note = lambda text: print(f"outcry: {text}", file=sys.stderr, flush=True)  # noqa: E731
+    done = go_along(journal, url, once, lambda: bool(stopped), note, every)
+    books = done.found.books
+    click.echo(f"posted up to command {done.found.seq:,}, event {books.event_seq:,}")
+
+
+@click.command()
+@journal_argument
+@click.argument("query")
+@click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values.")
+def sql(journal: Path, query: str, as_csv: bool) -> None:
+    """Ask DuckDB what `outcry ledger follow` wrote: views transactions, postings, balances, trades.
+
+    \b
+    outcry ledger sql day "select asset, sum(amount) from postings group by asset"
+    """
+    import duckdb
+    from rich.console import Console
+
+    from openoutcry.cli.columns import print_columns
+    from openoutcry.ledger.errors import LedgerError
+    from openoutcry.ledger.parquet_store import connect
+    from openoutcry.ledger.standing import folder_of
+
+    connection = connect(folder_of(journal))
+    try:
+        table = connection.sql(query).to_arrow_table()
+    except (duckdb.Error, AttributeError) as error:
+        raise LedgerError(f"sql: {error}") from None
+    finally:
+        connection.close()
+    rows = [["" if value is None else str(value) for value in row.values()]
+            for row in table.to_pylist()]  # fmt: skip
+    if as_csv:
+        import csv
+
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerows([table.column_names, *rows])
+    else:
+        print_columns(Console(), table.column_names, rows)

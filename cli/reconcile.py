@@ -1,0 +1,66 @@
+"""``outcry reconcile``: whether journal, ledger, the core's risk and the store say the same."""
+
+import json
+import signal
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from openoutcry.cli.options import PathArgument, as_json_option
+
+if TYPE_CHECKING:
+    from openoutcry.ledger.reconcile import Verdict
+
+
+@click.command()
+@click.argument("journal", type=PathArgument)
+@click.option("--ledger", "url", help="postgresql://… instead of files beside the journal.")
+@click.option("--follow", is_flag=True, help="Go along, and look again every second.")
+@as_json_option
+def reconcile(journal: Path, url: str | None, follow: bool, as_json: bool) -> None:
+    """Compare journal, ledger, the core's risk and the store; name the first sequence they part at.
+
+    Exit status 1 if they part anywhere. --json prints a line for each look.
+    """
+    from openoutcry.ledger.reconcile import Reconciliation, stops
+
+    if not follow:
+        verdict = Reconciliation(journal, url).advance()
+        _show(verdict, as_json)
+    else:
+        ended: list[int] = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.append(1))
+
+        def pause() -> bool:
+            until = time.monotonic() + 1
+            while not ended and time.monotonic() < until:
+                time.sleep(0.05)
+            return not ended
+
+        for verdict in stops(journal, url, pause):
+            _show(verdict, as_json)
+    if verdict.difference is not None:
+        sys.exit(1)
+
+
+def _show(verdict: "Verdict", as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(asdict(verdict)))
+        return
+    parts = verdict.difference
+    if parts is not None:
+        click.echo(
+            f"DISCREPANCY from command {parts.seq:,}, event {parts.event_seq:,}: {parts.what}"
+        )
+        return
+    risk = "the core's risk" if verdict.has_risk else "no risk in the core"
+    store = "no store"
+    if verdict.store_event_seq is not None:
+        behind = max(0, verdict.event_seq - verdict.store_event_seq)
+        store = f"store (up to event {verdict.store_event_seq:,}, {behind:,} behind)"
+    click.echo(f"equal up to command {verdict.seq:,}: journal, ledger, {risk}, {store}")

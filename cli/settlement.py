@@ -1,0 +1,214 @@
+"""``outcry settlement``: when trades are due, what is owed net, its delivery against payment."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from openoutcry.cli.options import PathArgument, as_json_option
+
+DAY = click.DateTime(["%Y-%m-%d"])
+TRADES = click.argument("trades", type=PathArgument)
+CYCLE = click.option("--cycle", "days", type=click.IntRange(0, 30),
+                     help="n of T+n for all trades [by market and date].")  # fmt: skip
+CLOSED = click.option("--closed", type=DAY, multiple=True,
+                      help="A session on which nothing settles; again for each.")  # fmt: skip
+PHASES = ("CLOSED", "PRE_OPEN")
+
+
+@click.group()
+def settlement() -> None:
+    """Obligations, nets, delivery against payment, dividends and splits, from CSV files.
+
+    The columns of a file of trades: trade_id,trade_date,market,buyer,seller,asset,quantity_units,
+    cash_asset,cash_units. A market is its code in exchange-calendars: XNYS, XLON, 24/7.
+    """
+
+
+def _trades(path: Path, days: int | None, closed: tuple[datetime, ...]) -> Any:
+    from openoutcry.ledger.settlement.trades import read_trades
+
+    return read_trades(path, days, [day.date() for day in closed])
+
+
+@settlement.command()
+@TRADES
+@CYCLE
+@CLOSED
+@click.option("--out", type=PathArgument, required=True, help="CSV file to write.")
+@as_json_option
+def obligations(
+    trades: Path, days: int | None, closed: tuple[datetime, ...], out: Path, as_json: bool
+) -> None:
+    """What each trade obliges whom to on which day, the clearing account on one side of each."""
+    from openoutcry.ledger.settlement import files, tables
+    from openoutcry.ledger.settlement.trades import obligations as of
+
+    rows = list(of(_trades(trades, days, closed)))
+    tables.write(out, files.OBLIGATIONS, rows)
+    _say({"obligations": len(rows), "out": str(out)}, as_json)
+
+
+@settlement.command()
+@TRADES
+@CYCLE
+@CLOSED
+@click.option("--out", type=PathArgument, required=True, help="CSV file to write.")
+@as_json_option
+def net(
+    trades: Path, days: int | None, closed: tuple[datetime, ...], out: Path, as_json: bool
+) -> None:
+    """One amount for each settlement day, member and asset: above 0 to receive, below to give."""
+    from openoutcry.ledger.settlement import files, tables
+    from openoutcry.ledger.settlement.netting import gross_units
+    from openoutcry.ledger.settlement.netting import net as netted
+
+    read = _trades(trades, days, closed)
+    nets = netted(read)
+    tables.write(out, files.NETS, files.net_rows(read, nets))
+    moved = sum(map(abs, nets.units))
+    _say({"trades": len(read), "nets": len(nets.units), "gross_units": gross_units(read),
+          "net_units": moved, "out": str(out)}, as_json)  # fmt: skip
+
+
+@settlement.command()
+@TRADES
+@CYCLE
+@CLOSED
+@click.option("--balances", type=PathArgument, required=True, help="member,asset,balance_units")
+@click.option("--day", type=DAY, required=True, help="What is due on it or before is settled.")
+@click.option("--carried", type=PathArgument, help="The folder of the last settlement.")
+@click.option("--penalty-ppm", type=click.IntRange(0, 1_000_000), default=100, show_default=True,
+              help="A day's penalty in millionths of a failing trade's cash.")  # fmt: skip
+@click.option("--out", "folder", type=PathArgument, required=True, help="A new folder.")
+@as_json_option
+def settle(
+    trades: Path,
+    days: int | None,
+    closed: tuple[datetime, ...],
+    balances: Path,
+    day: datetime,
+    carried: Path | None,
+    penalty_ppm: int,
+    folder: Path,
+    as_json: bool,
+) -> None:
+    """Deliver against payment in two phases; what fails is carried, with a penalty.
+
+    Writes transfers.csv, balances.csv, fails.csv and owed.csv; exit status 0 also when trades fail.
+    """
+    from openoutcry.ledger.settlement import files
+    from openoutcry.ledger.settlement.settle import settle as settled
+
+    read = _trades(trades, days, closed)
+    owed = []
+    if carried is not None:
+        read, owed = files.with_carried(read, carried), files.read_owed(carried)
+    done = settled(read, files.read_balances(balances), day.date(), penalty_ppm, owed)
+    files.write_settlement(folder, read, done)
+    _say({"settled": len(done.settled), "failed": len(done.fails), "penalties_owed":
+          len(done.owed), "transfers": len(done.transfers), "out": str(folder)},
+         as_json)  # fmt: skip
+
+
+@settlement.command()
+@click.argument("market")
+@click.argument("trade_day", type=DAY)
+@CYCLE
+@CLOSED
+@as_json_option
+def due(
+    market: str,
+    trade_day: datetime,
+    days: int | None,
+    closed: tuple[datetime, ...],
+    as_json: bool,
+) -> None:
+    """When a trade of a day in a market is due."""
+    from openoutcry.ledger.settlement.cycle import cycle_days, settlement_date
+
+    n = cycle_days(market, trade_day.date()) if days is None else days
+    day = settlement_date(market, trade_day.date(), n, frozenset(one.date() for one in closed))
+    if as_json:
+        click.echo(json.dumps({"market": market, "cycle_days": n, "due": str(day)}))
+        return
+    click.echo(f"{day} (T+{n})")
+
+
+def _action(command: Any) -> Any:
+    """The options that a dividend and a split share."""
+    for option in reversed((
+        click.option("--positions", type=PathArgument, required=True, help="member,units"),
+        click.option("--orders", type=PathArgument, required=True,
+                     help="order_id,participant,symbol,side,order_type,price_ticks,qty_lots,"
+                     "self_trade"),
+        click.option("--symbol", required=True, help="The instrument, which is the asset, too."),
+        click.option("--cash", "cash_asset", required=True, help="The asset that is paid."),
+        click.option("--reference-ticks", type=int, required=True, help="The last close."),
+        click.option("--phase", type=click.Choice(PHASES), default="PRE_OPEN", show_default=True,
+                     help="In which the instrument gets its new reference price."),
+        click.option("--movements", type=PathArgument, required=True, help="CSV file to write."),
+        click.option("--commands", type=PathArgument, required=True, help="CSV file to write."),
+        as_json_option,
+    )):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@settlement.command()
+@click.option("--per-unit", nargs=2, type=int, required=True, metavar="N D",
+              help="N/D units of cash for each unit held.")  # fmt: skip
+@click.option("--ticks", type=click.IntRange(0), required=True, help="The same in price ticks.")
+@_action
+def dividend(per_unit: tuple[int, int], ticks: int, **words: Any) -> None:
+    """A cash dividend: what each member is paid, and the commands for open orders."""
+    from openoutcry.ledger.settlement.corporate import cash_dividend
+
+    _adjust(cash_dividend, per_unit, ticks, **words)
+
+
+@settlement.command()
+@click.option("--ratio", nargs=2, type=int, required=True, metavar="NEW OLD",
+              help="New units for so many old ones; fewer is a reverse split.")  # fmt: skip
+@click.option("--cash-per-tick", type=click.IntRange(0), required=True,
+              help="Units of cash that a unit costs for each tick of its price.")  # fmt: skip
+@_action
+def split(ratio: tuple[int, int], cash_per_tick: int, **words: Any) -> None:
+    """A split: new positions, cash for fractions, and the commands for open orders."""
+    from openoutcry.ledger.settlement.corporate import split as made
+
+    _adjust(made, ratio, cash_per_tick, **words)
+
+
+def _adjust(
+    make: Any,
+    terms: tuple[int, int],
+    price: int,
+    positions: Path,
+    orders: Path,
+    symbol: str,
+    cash_asset: str,
+    reference_ticks: int,
+    phase: str,
+    movements: Path,
+    commands: Path,
+    as_json: bool,
+) -> None:
+    from openoutcry.ledger.settlement import corporate_files
+    from openoutcry.wire.enums import Phase
+
+    made = make(corporate_files.read_positions(positions), corporate_files.read_orders(orders),
+                symbol, cash_asset, terms, price, reference_ticks, Phase[phase])  # fmt: skip
+    corporate_files.write_adjustment(made, movements, commands)
+    _say({"movements": len(made.movements), "commands": len(made.commands)}, as_json)
+
+
+def _say(document: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(document))
+        return
+    for name, value in document.items():
+        shown = f"{value:,}" if isinstance(value, int) else value
+        click.echo(f"{name.replace('_', ' ')}: {shown}")

@@ -1,0 +1,122 @@
+"""Follow a journal into a store: what was posted is there within a second, once, whatever dies."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from openoutcry.ledger.errors import LedgerError
+from openoutcry.ledger.parquet_store import ParquetStore, read_manifest
+from openoutcry.ledger.postgresql import PostgresStore, StoreGone
+from openoutcry.ledger.standing import EVERY, Standing, checkpoints, folder_of, opened, save
+
+FLUSH_S, PAUSE_S, RETRY_S = 0.5, 0.1, 1.0
+Store = ParquetStore | PostgresStore
+
+
+def store_of(directory: Path, url: str | None) -> Store:
+    """The files beside the journal; with ``postgresql://…`` that database.
+
+    Raises :class:`LedgerError` for anything else.
+    """
+    if url is None:
+        return ParquetStore(folder_of(directory))
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise LedgerError(f"{url!r} is no store: say postgresql://USER@HOST/DATABASE")
+    return PostgresStore(url)
+
+
+class Follower:
+    """A ledger that goes along behind a journal and writes a store.
+
+    ``note`` is told what it waits for.
+    """
+
+    def __init__(
+        self, directory: Path, store: Store, every: int = EVERY,
+        note: Callable[[str], None] = lambda text: None,
+    ) -> None:  # fmt: skip
+        self.store, self.every, self.note = store, every, note
+        self.found = _beginning(directory, store, every)
+        store.begin(self.found)
+        if not self.found.seq:
+            store.add(self.found.books.opening)
+        self._flushed_s = time.monotonic()
+
+    def advance(self, follow: bool = False) -> int:
+        """Post what the journal has by now; how many transactions that was."""
+        count = 0
+        for rows, _ in self.found.advance(every=self.every, follow=follow):
+            count += len(rows)
+            self.store.add(rows)
+            if self.found.seq % self.every == 0:
+                self._insist(lambda: self.store.flush(stretch_is_full=True))
+                if self.found.seq not in dict(checkpoints(self.found.reader.directory)):
+                    self._insist(self._save)
+                self._flushed_s = time.monotonic()
+            elif self.store.is_full or time.monotonic() - self._flushed_s > FLUSH_S:
+                self.flush()
+        return count
+
+    def _save(self) -> None:
+        save(self.found)
+
+    def flush(self) -> None:
+        self._insist(self.store.flush)
+        self._flushed_s = time.monotonic()
+
+    def _insist(self, work: Callable[[], None]) -> None:
+        """Until it is done: a database that is gone may come back, a full disk be emptied."""
+        said = ""
+        while True:
+            try:
+                work()
+                break
+            except LedgerError as error:
+                if not self.waits or not _passes(error):
+                    raise
+                if str(error) != said:
+                    said = str(error)
+                    self.note(f"{said}; waiting for it")
+                time.sleep(RETRY_S)
+        if said:
+            self.note("the store is back")
+
+    waits = False
+    """Whether it waits for a store that is gone; else that is an error."""
+
+
+def _passes(error: LedgerError) -> bool:
+    return isinstance(error, StoreGone) or "nothing of it was written" in str(error)
+
+
+def _beginning(directory: Path, store: Store, every: int) -> Standing:
+    """Where to go on: the newest checkpoint that the store has everything before."""
+    if isinstance(store, PostgresStore):
+        fresh = opened(directory, 0)
+        return opened(directory, store.written_seq(fresh.reader.journal_id))
+    manifest = read_manifest(store.folder)
+    limit = manifest["seq"] // every * every if manifest else 0
+    found = opened(directory, limit)
+    if found.seq % every:
+        found = opened(directory, 0)
+    return found
+
+
+def follow(
+    directory: Path, url: str | None, once: bool, stop: Callable[[], bool],
+    note: Callable[[str], None], every: int = EVERY,
+) -> Follower:  # fmt: skip
+    """Bring a store up to the journal's end; unless ``once``, until ``stop`` says so."""
+    store = store_of(directory, url)
+    Follower.waits = not once
+    follower = Follower(directory, store, every, note)
+    try:
+        follower.advance(follow=not once)
+        while not once and not stop():
+            follower.flush()
+            time.sleep(PAUSE_S)
+            follower.advance(follow=True)
+        store.finish()
+    finally:
+        store.close()
+    return follower

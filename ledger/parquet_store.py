@@ -1,0 +1,207 @@
+"""The ledger as files: Parquet by day, and DuckDB to ask them.
+
+    ledger/manifest.json                     which files count: replaced as one, whatever is killed
+    ledger/day=2026-11-22/part-….parquet     transactions of a stretch of commands, final
+    ledger/tail/part-….parquet               what came since, until the stretch is full
+
+A stretch has a fixed number of commands, so a ledger that was rebuilt has the very files of one
+that was followed live.
+"""
+
+import json
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.ledger.columns import as_table, days_of
+from openoutcry.ledger.errors import LedgerError
+from openoutcry.ledger.layout import LOT_COLUMNS, MONEY_COLUMNS, TRANSACTION_DTYPE
+from openoutcry.ledger.report import arrow
+from openoutcry.ledger.standing import Standing, write_whole
+
+MANIFEST = "manifest.json"
+MOST_TAILS = 32
+"""Files of the tail: with more, what there is of the stretch becomes one."""
+
+
+class ParquetStore:
+    """Writes a ledger's files.  ``add`` gathers, ``flush`` makes it count."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._gathered: list[npt.NDArray[Any]] = []
+        self._flushed = 0
+        self._stretch = 0
+        self._tails = 0
+        self._final: list[str] = []
+
+    def begin(self, found: Standing) -> int:
+        """Take up the files of this journal's ledger; up to which command they are final.
+
+        Raises :class:`LedgerError` if they are another journal's.
+        """
+        self.found = found
+        self.folder.mkdir(parents=True, exist_ok=True)
+        manifest = read_manifest(self.folder)
+        if manifest and manifest["journal_id"] != found.reader.journal_id:
+            raise LedgerError(
+                f"{self.folder} is the ledger of journal {manifest['journal_id']:016x}, not of "
+                f"{found.reader.journal_id:016x}"
+            )
+        self._stretch = found.seq
+        files = manifest["final"] if manifest else []
+        self._final = [name for name in files if _begin_of(name) < found.seq]
+        return found.seq
+
+    def add(self, rows: npt.NDArray[Any]) -> None:
+        if len(rows):
+            self._gathered.append(rows)
+
+    is_full = False
+    """Files come by the stretch and by time."""
+
+    def flush(self, stretch_is_full: bool = False) -> None:
+        """Everything gathered counts from here on, and survives a kill.
+
+        Raises :class:`LedgerError` naming the file that could not be written; what counted before
+        still does.
+        """
+        if stretch_is_full:
+            self._final += self._write_stretch()
+            self._publish([])
+            self._gathered, self._flushed, self._stretch = [], 0, self.found.seq
+            self._tails = 0
+            return
+        new = self._gathered[self._flushed :]
+        if not new:
+            return
+        if self._tails >= MOST_TAILS:
+            self.finish()
+            return
+        rows = np.concatenate(new)
+        name = f"tail/part-{self._stretch:015d}-{self._tails:06d}.parquet"
+        self._write(name, rows)
+        self._tails += 1
+        self._flushed = len(self._gathered)
+        self._publish([f"tail/part-{self._stretch:015d}-{n:06d}.parquet"
+                       for n in range(self._tails)], more=self._partial)  # fmt: skip
+
+    _partial: tuple[str, ...] = ()
+    """Files with the begin of the stretch, made when the tails had become many."""
+
+    def finish(self) -> None:
+        """The stretch as it is becomes files as if it were full."""
+        self._partial = tuple(self._write_stretch())
+        self._flushed, self._tails = len(self._gathered), 0
+        self._publish([], more=self._partial)
+
+    def _write_stretch(self) -> list[str]:
+        """One file a day; their names."""
+        self._partial = ()
+        if not self._gathered:
+            return []
+        rows = np.concatenate(self._gathered)
+        days, names = days_of(rows), []
+        for day in np.unique(days).tolist():
+            date = datetime.fromtimestamp(day * 86_400, UTC).date()
+            names.append(f"day={date}/part-{self._stretch:015d}.parquet")
+            self._write(names[-1], rows[days == day])
+        return names
+
+    def _write(self, name: str, rows: npt.NDArray[Any]) -> None:
+        pa, books = arrow(), self.found.books
+        table = as_table(rows, books.symbols, [money for money, _ in books.monies])
+        sink = pa.BufferOutputStream()
+        pa.parquet.write_table(table, sink, compression="zstd", compression_level=1)
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        write_whole(path, memoryview(sink.getvalue()))
+
+    def _publish(self, tails: list[str], more: tuple[str, ...] = ()) -> None:
+        """From here on these files count; others go."""
+        books = self.found.books
+        document = {
+            "journal_id": self.found.reader.journal_id, "seq": self.found.seq,
+            "event_seq": books.event_seq, "final": [*self._final, *more], "tail": tails,
+            "monies": books.monies,
+        }  # fmt: skip
+        write_whole(self.folder / MANIFEST, json.dumps(document, indent=1).encode())
+        wanted = {*self._final, *more, *tails}
+        for path in self.folder.glob("*/part-*"):
+            if path.relative_to(self.folder).as_posix() not in wanted:
+                path.unlink()
+        if not tails:
+            shutil.rmtree(self.folder / "tail", ignore_errors=True)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _begin_of(name: str) -> int:
+    return int(name.rsplit("part-", 1)[1].split(".")[0].split("-")[0])
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """None: there is none yet.  Raises :class:`LedgerError` if it cannot be read."""
+    try:
+        document: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise LedgerError(f"{folder / MANIFEST}: {error}") from None
+    return document
+
+
+def connect(folder: Path) -> Any:
+    """DuckDB with views ``transactions``, ``postings``, ``balances`` and ``trades`` of the files
+    that count; the caller closes it.  Raises :class:`LedgerError` if there are none."""
+    try:
+        import duckdb
+    except ImportError:
+        raise LedgerError("this needs duckdb: pip install 'openoutcry[ledger]'") from None
+    manifest = read_manifest(folder)
+    files = [os.fspath(folder / name) for name in
+             (*manifest["final"], *manifest["tail"])] if manifest else []  # fmt: skip
+    if not files:
+        raise LedgerError(f"{folder}: nothing was written yet: outcry ledger follow JOURNAL --once")
+    connection = duckdb.connect()
+    source = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
+    read = f"read_parquet([{source}], hive_partitioning = false)"
+    connection.execute(f"create view transactions as select * from {read}")
+    for name, text in views().items():
+        connection.execute(f"create view {name} as {text}")
+    return connection
+
+
+def views() -> dict[str, str]:
+    """Views over ``transactions``, the same in DuckDB and PostgreSQL."""
+    own = ("available", "reserved", "margin", "fees_due")
+    parts = []
+    for name in (*MONEY_COLUMNS, *LOT_COLUMNS):
+        account = name.removeprefix("lots_")
+        is_own = account in own
+        who = "participant" if is_own else "-1"
+        asset = "instrument" if name in LOT_COLUMNS else "asset"
+        parts.append(
+            f"select event_seq, part, ts_ns, {who} as participant, {asset} as asset, "
+            f"'{account}' as account, {name} as amount from transactions where {name} <> 0"
+        )
+    balances = (
+        "select participant, asset, account, sum(amount) as balance from postings "
+        "group by participant, asset, account having sum(amount) <> 0"
+    )
+    trades = (
+        "select event_seq, cause_seq, ts_ns, day, participant, instrument, side, maker, order_id, "
+        "contra_id, price_ticks, qty_lots, abs(clearing) as amount, "
+        "fee_income + fees_due as lot_fee, -fees_due as schedule_fee "
+        "from transactions where kind = 'POSTED'"
+    )
+    return {"postings": " union all ".join(parts), "balances": balances, "trades": trades}
+
+
+assert TRANSACTION_DTYPE.names is not None

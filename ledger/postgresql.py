@@ -1,0 +1,197 @@
+"""The ledger in PostgreSQL: the same schema, partitioned by day, each batch in one transaction.
+
+What was written stands in ``progress`` beside the rows, in the same transaction: a batch that is
+sent again writes nothing twice, and one that broke off wrote nothing.
+"""
+
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.ledger.columns import COLUMNS, NUMBERS, as_table, days_of
+from openoutcry.ledger.errors import LedgerError
+from openoutcry.ledger.parquet_store import views
+from openoutcry.ledger.report import arrow
+from openoutcry.ledger.standing import Standing
+
+SCHEMA = "outcry_ledger"
+LOCK = 0x4F555443
+FLUSH_ROWS = 200_000
+TYPES = {
+    "participant": "integer", "instrument": "text", "asset": "text", "kind": "text",
+    "side": "text", "maker": "boolean", "day": "date",
+}  # fmt: skip
+
+
+class StoreGone(LedgerError):
+    """The database cannot be reached, or broke off: the batch was not written, and may come."""
+
+
+class PostgresStore:
+    """Writes a ledger into a database.  ``add`` gathers, ``flush`` makes it count."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._connection: Any = None
+        self._gathered: list[npt.NDArray[Any]] = []
+
+    def begin(self, found: Standing) -> int:
+        """Take up the database; the event up to which it has everything.
+
+        Raises :class:`LedgerError` if it is another journal's or something else, and
+        :class:`StoreGone` if it cannot be reached.
+        """
+        self.found = found
+        return self._transact(self._begin)
+
+    def written_seq(self, journal_id: int) -> int:
+        """The command up to which the database has everything; 0: it has nothing yet."""
+
+        def read(cursor: Any) -> int:
+            cursor.execute("select to_regclass(%s)", (f"{SCHEMA}.progress",))
+            if cursor.fetchone()[0] is None:
+                return 0
+            cursor.execute(f"select journal_id, cause_seq from {SCHEMA}.progress")
+            row = cursor.fetchone()
+            return int(row[1]) if row and int(row[0]) == journal_id else 0
+
+        return self._transact(read)
+
+    def _begin(self, cursor: Any) -> int:
+        cursor.execute("select to_regnamespace(%s) is not null", (SCHEMA,))
+        exists = cursor.fetchone()[0]
+        cursor.execute("select to_regclass(%s) is not null", (f"{SCHEMA}.progress",))
+        if exists and not cursor.fetchone()[0]:
+            raise LedgerError(
+                f"the database has a schema {SCHEMA} that is no ledger's: nothing done"
+            )
+        if not exists:
+            self._create(cursor)
+        cursor.execute(f"select journal_id, event_seq from {SCHEMA}.progress")
+        journal_id, event_seq = cursor.fetchone()
+        mine = self.found.reader.journal_id
+        if int(journal_id) != mine:
+            raise LedgerError(
+                f"the database is the ledger of journal {int(journal_id):016x}, not of {mine:016x}"
+            )
+        self._done = int(event_seq)
+        return self._done
+
+    def _create(self, cursor: Any) -> None:
+        columns = ", ".join(
+            f"{name} {'bigint' if name in NUMBERS else TYPES[name]} not null" for name in COLUMNS
+        )
+        cursor.execute(f"create schema {SCHEMA}")
+        cursor.execute(f"set local search_path to {SCHEMA}")
+        cursor.execute(
+            f"create table transactions ({columns}, primary key (event_seq, part, day)) "
+            "partition by range (day)"
+        )
+        cursor.execute("create index on transactions (participant, event_seq)")
+        cursor.execute("create index on transactions (instrument, ts_ns) where kind = 'POSTED'")
+        cursor.execute("create index on transactions (instrument, order_id)")
+        cursor.execute(
+            "create table progress (journal_id numeric not null, event_seq bigint not null, "
+            "cause_seq bigint not null)"
+        )
+        cursor.execute("insert into progress values (%s, -1, 0)", (self.found.reader.journal_id,))
+        for name, text in views().items():
+            cursor.execute(f"create view {name} as {text}")
+
+    def add(self, rows: npt.NDArray[Any]) -> None:
+        fresh = rows[rows["event_seq"] > self._done]
+        if len(fresh):
+            self._gathered.append(fresh)
+
+    @property
+    def is_full(self) -> bool:
+        """Enough was gathered for a transaction of the database."""
+        return sum(map(len, self._gathered)) >= FLUSH_ROWS
+
+    def flush(self, stretch_is_full: bool = False) -> None:
+        """Write what was gathered, in one transaction.  Raises :class:`StoreGone` if the database
+        is: nothing of it was written, and a further call tries it again."""
+        if not self._gathered:
+            return
+        rows = np.concatenate(self._gathered)
+        self._transact(lambda cursor: self._write(cursor, rows))
+        self._gathered = []
+        self._done = int(rows["event_seq"][-1])
+
+    def _write(self, cursor: Any, rows: npt.NDArray[Any]) -> int:
+        cursor.execute(f"set local search_path to {SCHEMA}")
+        cursor.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
+        cursor.execute("select event_seq from progress")
+        rows = rows[rows["event_seq"] > int(cursor.fetchone()[0])]
+        if not len(rows):
+            return 0
+        for day in np.unique(days_of(rows)).tolist():
+            date = datetime.fromtimestamp(day * 86_400, UTC).date()
+            until = date + timedelta(days=1)
+            cursor.execute(
+                f'create table if not exists "transactions_{date:%Y%m%d}" '
+                f"partition of transactions for values from ('{date}') to ('{until}')"
+            )
+        cursor.execute(
+            "create temporary table if not exists incoming (like transactions) "
+            "on commit delete rows"
+        )
+        names = ", ".join(COLUMNS)
+        with cursor.copy(f"copy incoming ({names}) from stdin (format csv)") as copy:
+            copy.write(self._csv(rows))
+        cursor.execute(
+            f"insert into transactions ({names}) select {names} from incoming "
+            "on conflict (event_seq, part, day) do nothing"
+        )
+        cursor.execute("update progress set event_seq = %s, cause_seq = %s",
+                       (int(rows["event_seq"][-1]), int(rows["cause_seq"][-1])))  # fmt: skip
+        return len(rows)
+
+    def _csv(self, rows: npt.NDArray[Any]) -> bytes:
+        import pyarrow.csv
+
+        books, out = self.found.books, io.BytesIO()
+        table = as_table(rows, books.symbols, [money for money, _ in books.monies])
+        options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
+        pyarrow.csv.write_csv(table, out, options)
+        return out.getvalue()
+
+    def _transact(self, work: Any) -> Any:
+        """Run ``work(cursor)`` in a transaction, on a connection that is made if there is none."""
+        psycopg = driver()
+        try:
+            if self._connection is None or self._connection.closed:
+                self._connection = psycopg.connect(self.url, connect_timeout=5)
+            with self._connection.transaction(), self._connection.cursor() as cursor:
+                return work(cursor)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            self.close()
+            raise StoreGone(f"the database is gone: {_line(error)}") from None
+        except psycopg.Error as error:
+            self.close()
+            raise LedgerError(f"the database refuses: {_line(error)}") from None
+
+    def finish(self) -> None:
+        self.flush()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def driver() -> Any:
+    """psycopg and pyarrow's csv, or an error that says how to get them."""
+    arrow()
+    try:
+        import psycopg
+    except ImportError:
+        raise LedgerError("PostgreSQL needs psycopg: pip install 'openoutcry[ledger]'") from None
+    return psycopg

@@ -1,0 +1,36 @@
+"""What a venue owes its participants after a command of its journal, as a proof wants it."""
+
+from collections import defaultdict
+from pathlib import Path
+
+from openoutcry.ledger.proof.errors import ProofError
+from openoutcry.ledger.proof.tree import Sums
+from openoutcry.ledger.standing import at
+
+
+def balances_of(
+    directory: Path, seq: int | None
+) -> tuple[int, tuple[str, ...], dict[str, Sums], int]:
+    """(sequence, assets by name, balances by participant's number, debts).
+
+    A participant's balance of an asset is the sum of its accounts: available, reserved, margin and
+    fees that are due.  One below 0 is a debt to the venue: it counts as 0, so that it lessens
+    nothing that is owed to others, and is counted in ``debts``.
+    Raises ``ProofError`` where no participant has anything, ``LedgerError`` as ``standing.at``.
+    """
+    found = at(directory, seq)
+    sums: dict[tuple[int, int], int] = defaultdict(int)
+    for place, value in found.books.standing():
+        if place.participant is not None:
+            sums[place.participant, place.asset] += value
+    used = sorted({asset for (_, asset), units in sums.items() if units > 0})
+    names = found.books.assets
+    members = {participant for participant, _ in sums}
+    if not used:
+        raise ProofError(f"{directory}: nobody is owed anything after command {found.seq}")
+    balances = {
+        str(member): tuple(max(sums.get((member, asset), 0), 0) for asset in used)
+        for member in sorted(members)
+    }
+    debts = sum(units < 0 for units in sums.values())
+    return found.seq, tuple(names[asset] for asset in used), balances, debts

@@ -1,0 +1,67 @@
+"""The files of a corporate action: positions and open orders in, movements and commands out."""
+
+from enum import IntEnum
+from pathlib import Path
+
+from openoutcry.ledger.settlement import tables
+from openoutcry.ledger.settlement.corporate import (
+    ISSUER,
+    Adjustment,
+    Command,
+    Movement,
+    OpenOrder,
+    Position,
+)
+from openoutcry.ledger.settlement.errors import SettlementError
+from openoutcry.wire.enums import OrderType, SelfTrade, Side
+
+POSITIONS: tables.Columns = {"member": tables.name, "units": tables.whole}
+
+
+def _names(kind: type[IntEnum]) -> tuple[str, ...]:
+    return tuple(one.name for one in kind)
+
+
+ORDERS: tables.Columns = {
+    "order_id": tables.whole, "participant": tables.positive, "symbol": tables.name,
+    "side": tables.one_of(*_names(Side)), "order_type": tables.one_of(*_names(OrderType)),
+    "price_ticks": tables.whole, "qty_lots": tables.positive,
+    "self_trade": tables.one_of(*_names(SelfTrade)),
+}  # fmt: skip
+
+
+def read_positions(path: Path) -> list[Position]:
+    """Raises ``SettlementError`` naming row and field: also for a member that is there twice."""
+    found: dict[str, Position] = {}
+    for number, (member, units) in enumerate(tables.read(path, POSITIONS), 2):
+        if member in found or member == ISSUER:
+            why = "is there twice" if member in found else "is no member"
+            raise SettlementError(f"{path}: row {number}, member: {member} {why}")
+        found[member] = Position(member, units)
+    return list(found.values())
+
+
+def read_orders(path: Path) -> list[OpenOrder]:
+    """Open orders in the order of their priority.  Raises ``SettlementError`` as above."""
+    found: dict[tuple[str, int], OpenOrder] = {}
+    for number, row in enumerate(tables.read(path, ORDERS), 2):
+        order_id, participant, symbol, side, order_type, price, qty, mode = row
+        where = f"{path}: row {number}"
+        if (symbol, order_id) in found:
+            raise SettlementError(f"{where}, order_id: {order_id} of {symbol} is there twice")
+        if participant >= 1 << 16:
+            raise SettlementError(f"{where}, participant: {participant} is above 65535")
+        if len(symbol) > 8 or not symbol.isascii():
+            raise SettlementError(f"{where}, symbol: {symbol!r} is not 1 to 8 ASCII characters")
+        found[symbol, order_id] = OpenOrder(
+            order_id, participant, symbol, Side[side], OrderType[order_type], price, qty,
+            SelfTrade[mode],
+        )  # fmt: skip
+    return list(found.values())
+
+
+def write_adjustment(made: Adjustment, movements: Path, commands: Path) -> None:
+    """Both files; kinds of commands by their names."""
+    tables.write(movements, Movement._fields, made.movements)
+    rows = [(one.kind.name, *one[1:]) for one in made.commands]
+    tables.write(commands, Command._fields, rows)

@@ -1,0 +1,120 @@
+"""The settlement's files: balances in, transfers, balances and fails out; fails come in again."""
+
+import shutil
+import tempfile
+from collections.abc import Collection, Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openoutcry.ledger.settlement import tables
+from openoutcry.ledger.settlement.cycle import settlement_date
+from openoutcry.ledger.settlement.errors import SettlementError
+from openoutcry.ledger.settlement.netting import Nets
+from openoutcry.ledger.settlement.settle import Balances, Owed, Settled
+from openoutcry.ledger.settlement.trades import CLEARING, Trades
+
+BALANCES: tables.Columns = {
+    "member": tables.name, "asset": tables.name, "balance_units": tables.natural,
+}  # fmt: skip
+FAILS: tables.Columns = {
+    "trade_id": tables.natural, "due": tables.day, "buyer": tables.name, "seller": tables.name,
+    "asset": tables.name, "quantity_units": tables.positive, "cash_asset": tables.name,
+    "cash_units": tables.natural, "short": tables.name, "short_asset": tables.name,
+    "penalty_units": tables.natural,
+}  # fmt: skip
+OWED: tables.Columns = {
+    "trade_id": tables.natural, "payer": tables.name, "payee": tables.name,
+    "asset": tables.name, "units": tables.positive,
+}  # fmt: skip
+TRANSFERS = ("phase", "payer", "payee", "asset", "units")
+NETS = ("settlement_day", "member", "asset", "net_units")
+OBLIGATIONS = ("trade_id", "settlement_day", "delivers", "receives", "asset", "units")
+
+
+def read_balances(path: Path) -> Balances:
+    """Raises ``SettlementError`` naming row and field: also for an account that is there twice."""
+    found: Balances = {}
+    for number, (member, asset, units) in enumerate(tables.read(path, BALANCES), 2):
+        if (member, asset) in found:
+            raise SettlementError(f"{path}: row {number}: {member} has {asset} twice")
+        if member == CLEARING:
+            raise SettlementError(f"{path}: row {number}, member: {CLEARING} is no member")
+        found[member, asset] = units
+    return found
+
+
+def read_owed(folder: Path) -> list[Owed]:
+    """The penalties that an earlier settlement's folder says are open."""
+    return [Owed(*row) for row in tables.read(folder / "owed.csv", OWED)]
+
+
+def with_carried(trades: Trades, folder: Path) -> Trades:
+    """The trades and, before them, those that failed in an earlier settlement's folder.
+
+    Raises ``SettlementError`` naming the row, also for a trade that is in both.
+    """
+    members = {name: at for at, name in enumerate(trades.members)}
+    assets = {name: at for at, name in enumerate(trades.assets)}
+    days = set(trades.days)
+    known = set(trades.trade_id.tolist())
+    rows = []
+    path = folder / "fails.csv"
+    for number, row in enumerate(tables.read(path, FAILS), 2):
+        if row[0] in known:
+            raise SettlementError(f"{path}: row {number}, trade_id: {row[0]} is there already")
+        known.add(row[0])
+        days.add(row[1])
+        rows.append(row)
+    ordered = tuple(sorted(days))
+    place = {day: at for at, day in enumerate(ordered)}
+    before = np.array([
+        (trade_id, place[due], members.setdefault(buyer, len(members)),
+         members.setdefault(seller, len(members)), assets.setdefault(asset, len(assets)), units,
+         assets.setdefault(cash_asset, len(assets)), cash)
+        for trade_id, due, buyer, seller, asset, units, cash_asset, cash, *_ in rows
+    ], np.int64).reshape(-1, 8).T  # fmt: skip
+    moved = np.array([place[day] for day in trades.days], np.int64)
+    due = moved[trades.due] if len(trades.days) else trades.due
+    own = (trades.trade_id, due, trades.buyer, trades.seller, trades.asset, trades.quantity_units,
+           trades.cash, trades.cash_units)  # fmt: skip
+    columns = [np.concatenate(pair) for pair in zip(before, own, strict=True)]
+    return Trades(tuple(members), tuple(assets), ordered, *columns)
+
+
+def net_rows(trades: Trades, nets: Nets) -> Iterable[tuple[date, str, str, int]]:
+    for day, member, asset, units in zip(
+        nets.day.tolist(), nets.member.tolist(), nets.asset.tolist(), nets.units, strict=True
+    ):
+        yield trades.days[day], trades.members[member], trades.assets[asset], units
+
+
+def write_settlement(folder: Path, trades: Trades, result: Settled) -> None:
+    """transfers.csv, balances.csv, fails.csv and owed.csv in a new folder, all or none."""
+    if folder.exists():
+        raise SettlementError(f"{folder} is there already; a settlement is never written over")
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
+    try:
+        tables.write(part / "transfers.csv", TRANSFERS, result.transfers)
+        balances = sorted((*key, units) for key, units in result.balances.items())
+        tables.write(part / "balances.csv", list(BALANCES), balances)
+        tables.write(part / "fails.csv", list(FAILS), _fail_rows(trades, result))
+        tables.write(part / "owed.csv", Owed._fields, result.owed)
+        part.chmod(0o755)
+        part.rename(folder)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _fail_rows(trades: Trades, result: Settled) -> Iterable[tuple[Any, ...]]:
+    """Due is the day on which it should have settled first."""
+    for fail in result.fails:
+        yield (*trades.row(fail.at), fail.short, fail.asset, fail.penalty_units)
+
+
+def next_day(market: str, day: date, closed: Collection[date] = ()) -> date:
+    """The session after a day: when what failed is tried again."""
+    return settlement_date(market, day, 1, frozenset(closed))

@@ -1,0 +1,222 @@
+"""Delivery against payment: both legs or neither, every unit accounted for, fails carried."""
+
+from collections import defaultdict
+from datetime import date
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openoutcry.ledger.settlement.errors import SettlementError
+from openoutcry.ledger.settlement.files import (
+    read_balances,
+    read_owed,
+    with_carried,
+    write_settlement,
+)
+from openoutcry.ledger.settlement.settle import (
+    DELIVER,
+    PENALTY,
+    PENDING,
+    POST,
+    post,
+    reserve,
+    settle,
+)
+from openoutcry.ledger.settlement.trades import CLEARING, read_trades
+
+HEADER = "trade_id,trade_date,market,buyer,seller,asset,quantity_units,cash_asset,cash_units\n"
+DAY = date(2026, 11, 24)
+NAMES = ("ann", "bob", "cat", "dan")
+
+
+def trades_of(folder, rows, name="trades.csv"):
+    """Of (buyer, seller, asset, units, cash), due on DAY."""
+    path = folder / name
+    path.write_text(HEADER + "".join(
+        f"{at},2026-11-23,XNYS,{buyer},{seller},{asset},{units},USD,{cash}\n"
+        for at, (buyer, seller, asset, units, cash) in enumerate(rows, 1)
+    ))  # fmt: skip
+    return read_trades(path)
+
+
+def replayed(balances, transfers):
+    """Balances after the transfers alone; what is pending moves nothing and comes before posts."""
+    after, phases = dict(balances), []
+    for phase, payer, payee, asset, units in transfers:
+        assert units > 0
+        phases.append(phase)
+        if phase != PENDING:
+            after[payer, asset] = after.get((payer, asset), 0) - units
+            after[payee, asset] = after.get((payee, asset), 0) + units
+            assert after[payer, asset] >= 0
+    order = [PENDING, POST, DELIVER, PENALTY]
+    assert phases == sorted(phases, key=order.index)
+    assert phases.count(PENDING) == phases.count(POST)
+    return {key: units for key, units in after.items() if units}
+
+
+def test_a_ring_of_trades_moves_only_nets(tmp_path):
+    """Each sells what it buys: with nothing of the asset and little cash, all of it settles."""
+    rows = [("ann", "bob", "ACME", 5, 100), ("bob", "cat", "ACME", 5, 101),
+            ("cat", "ann", "ACME", 5, 102)]  # fmt: skip
+    start = {("cat", "USD"): 1, ("bob", "USD"): 1}
+    done = settle(trades_of(tmp_path, rows), start, DAY)
+    assert done.fails == []
+    assert done.settled == [0, 1, 2]
+    assert {(one.phase, one.asset) for one in done.transfers} == {
+        (PENDING, "USD"), (POST, "USD"), (DELIVER, "USD"),
+    }  # fmt: skip
+    assert {key: units for key, units in done.balances.items() if units} == {("ann", "USD"): 2}
+
+
+def test_who_cannot_deliver_gets_nothing_for_it_and_pays(tmp_path):
+    """Bob lacks one ACME: its latest sale fails with both legs, the others settle."""
+    rows = [("ann", "bob", "ACME", 3, 300), ("cat", "bob", "ACME", 2, 20_000),
+            ("ann", "dan", "ACME", 1, 100)]  # fmt: skip
+    start = {("bob", "ACME"): 4, ("dan", "ACME"): 1, ("ann", "USD"): 400, ("cat", "USD"): 20_000}
+    done = settle(trades_of(tmp_path, rows), start, DAY, penalty_ppm=125)
+    assert done.settled == [0, 2]
+    assert [(one.at, one.short, one.asset, one.penalty_units) for one in done.fails] == [
+        (1, "bob", "ACME", 2)
+    ]  # 2.5, half-even
+    assert {key: units for key, units in done.balances.items() if units} == {
+        ("ann", "ACME"): 4, ("bob", "ACME"): 1, ("bob", "USD"): 298, ("dan", "USD"): 100,
+        ("cat", "USD"): 20_002,
+    }  # fmt: skip
+
+
+def test_a_fail_pulls_down_what_hangs_on_it_and_nothing_else(tmp_path):
+    """Bob was to deliver on what ann fails to deliver to him."""
+    rows = [("bob", "ann", "ACME", 5, 50), ("cat", "bob", "ACME", 5, 60),
+            ("dan", "cat", "COIN", 1, 1)]  # fmt: skip
+    start = {("cat", "USD"): 60, ("bob", "USD"): 50, ("cat", "COIN"): 1, ("dan", "USD"): 1}
+    done = settle(trades_of(tmp_path, rows), start, DAY, penalty_ppm=0)
+    assert done.settled == [2]
+    assert [(one.at, one.short) for one in done.fails] == [(0, "ann"), (1, "bob")]
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.integers(0, 3), st.integers(1, 3), st.sampled_from(["ACME", "COIN"]),
+        st.integers(1, 9), st.integers(0, 90),
+    ).map(lambda row: (NAMES[row[0]], NAMES[(row[0] + row[1]) % 4], *row[2:])),
+    max_size=12,
+)  # fmt: skip
+BALANCES = st.dictionaries(
+    st.tuples(st.sampled_from(NAMES), st.sampled_from(["ACME", "COIN", "USD"])),
+    st.integers(0, 120),
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(ROWS, BALANCES)
+def test_no_unit_is_lost_and_each_trade_has_both_legs_or_none(tmp_path_factory, rows, balances):
+    """Against the obvious: the settled trades one after the other, then the penalties."""
+    trades = trades_of(tmp_path_factory.mktemp("rows"), rows)
+    done = settle(trades, balances, DAY, penalty_ppm=50_000)
+    assert sorted([*done.settled, *(one.at for one in done.fails)]) == list(range(len(rows)))
+    expected = defaultdict(int, balances)
+    for at in done.settled:
+        buyer, seller, asset, units, cash = rows[at]
+        for who, what, change in ((buyer, asset, units), (seller, asset, -units),
+                                  (buyer, "USD", -cash), (seller, "USD", cash)):  # fmt: skip
+            expected[who, what] += change
+    assert all(units >= 0 for units in expected.values())
+    for fail in done.fails:
+        buyer, seller, asset, _, cash = rows[fail.at]
+        assert (fail.short, fail.asset) in ((seller, asset), (buyer, "USD"))
+        if fail.at + 1 not in {claim.trade_id for claim in done.owed}:
+            expected[fail.short, "USD"] -= fail.penalty_units
+            expected[buyer if fail.short == seller else seller, "USD"] += fail.penalty_units
+        assert fail.penalty_units == round(cash * 5 / 100) or cash % 20
+    left = {key: units for key, units in expected.items() if units}
+    assert {key: units for key, units in done.balances.items() if units} == left
+    assert replayed(balances, done.transfers) == left
+    assert not any(CLEARING in key for key in done.balances)
+    assert settle(trades, dict(reversed(balances.items())), DAY, penalty_ppm=50_000) == done
+
+
+@settings(deadline=None, max_examples=60)
+@given(ROWS)
+def test_nothing_fails_where_everybody_has_enough(tmp_path_factory, rows):
+    trades = trades_of(tmp_path_factory.mktemp("rows"), rows)
+    rich = {(who, what): 10**6 for who in NAMES for what in ("ACME", "COIN", "USD")}
+    assert settle(trades, rich, DAY).fails == []
+
+
+def test_what_is_not_due_waits_and_what_was_due_before_is_settled(tmp_path):
+    trades = trades_of(tmp_path, [("ann", "bob", "ACME", 1, 1)])
+    start = {("ann", "USD"): 1, ("bob", "ACME"): 1}
+    early = settle(trades, start, date(2026, 11, 23))
+    assert (early.settled, early.fails, early.transfers) == ([], [], [])
+    assert settle(trades, start, date(2026, 12, 24)).settled == [0]
+
+
+def test_nothing_moves_before_everything_is_reserved():
+    nets = {("ann", "USD"): -5, ("bob", "USD"): 5, ("bob", "ACME"): -1, ("ann", "ACME"): 1}
+    poor = {("ann", "USD"): 5}
+    with pytest.raises(SettlementError, match="bob has 0 ACME where 1 are due"):
+        reserve(nets, poor)
+    balances = {("ann", "USD"): 5, ("bob", "ACME"): 1}
+    pending = reserve(nets, balances)
+    for wrong in (pending[:1], [replace_units(one) for one in pending]):
+        with pytest.raises(SettlementError, match="what is pending"):
+            post(nets, wrong, balances)
+    gone = {("ann", "USD"): 5}
+    with pytest.raises(SettlementError, match="bob has 0 ACME"):
+        post(nets, pending, gone)
+    with pytest.raises(SettlementError, match="USD: the nets are not 0 in sum"):
+        post(nets | {("bob", "USD"): 6}, pending, balances)
+    assert (balances, gone) == ({("ann", "USD"): 5, ("bob", "ACME"): 1}, {("ann", "USD"): 5})
+
+
+def replace_units(transfer):
+    return transfer._replace(units=transfer.units + 1)
+
+
+def test_what_fails_is_carried_in_a_file_and_settles_later(tmp_path):
+    """Once its seller has what it owes; the penalty that could not be paid is still owed."""
+    trades = trades_of(tmp_path, [("ann", "bob", "ACME", 2, 10_000)])
+    first = settle(trades, {("ann", "USD"): 10_000}, DAY)
+    assert first.owed == [(1, "bob", "ann", "USD", 1)]
+    write_settlement(tmp_path / "day1", trades, first)
+    fails = (tmp_path / "day1" / "fails.csv").read_text().splitlines()
+    assert fails[1] == "1,2026-11-24,ann,bob,ACME,2,USD,10000,bob,ACME,1"
+    with pytest.raises(SettlementError, match="day1 is there already"):
+        write_settlement(tmp_path / "day1", trades, first)
+    with pytest.raises(SettlementError, match=r"row 2, trade_id: 1 is there already"):
+        with_carried(trades, tmp_path / "day1")
+    new = trades_of(tmp_path, [], "new.csv")
+    balances = read_balances(tmp_path / "day1" / "balances.csv") | {("bob", "ACME"): 2}
+    both, owed = with_carried(new, tmp_path / "day1"), read_owed(tmp_path / "day1")
+    second = settle(both, balances, date(2026, 11, 25), owed=owed)
+    assert (second.settled, second.fails, second.owed) == ([0], [], [])
+    assert second.balances[("bob", "USD")] == 9_999
+    assert second.balances[("ann", "USD")] == 1
+    again = settle(both, {("ann", "USD"): 10_000}, date(2026, 11, 25), owed=owed)
+    assert again.owed == owed * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("member,asset\n", "row 1 must be member,asset,balance_units"),
+        ("member,asset,balance_units\nann,USD,-1\n", "row 2, balance_units: -1 is negative"),
+        ("member,asset,balance_units\nann,USD,1\nann,USD,1\n", "row 3: ann has USD twice"),
+        ("member,asset,balance_units\nclearing,USD,1\n", "row 2, member: clearing is no member"),
+    ],
+)
+def test_balances_that_are_not_right_are_named(text, word, tmp_path):
+    (tmp_path / "b.csv").write_text(text)
+    with pytest.raises(SettlementError) as told:
+        read_balances(tmp_path / "b.csv")
+    assert word in str(told.value)
+
+
+def test_debts_and_odd_penalties_are_refused(tmp_path):
+    trades = trades_of(tmp_path, [])
+    with pytest.raises(SettlementError, match="ann has -1 USD"):
+        settle(trades, {("ann", "USD"): -1}, DAY)
+    with pytest.raises(SettlementError, match="millionths"):
+        settle(trades, {}, DAY, penalty_ppm=1_000_001)

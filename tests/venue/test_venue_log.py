@@ -1,0 +1,85 @@
+"""A venue's log: one schema, every line whole, followed behind any rotation."""
+
+import json
+
+import pytest
+from served_venue import ServedVenue
+
+from openoutcry.pipeline.venue import log as venue_log
+from openoutcry.pipeline.venue.log import FILE_NAME, VenueLog, follow_lines, log_folder, log_lines
+
+
+def messages(lines):
+    return [line["message"] for line in lines]
+
+
+def test_a_venue_says_when_it_begins_ends_and_what_happened(tmp_path):
+    """Of a real venue, over a kill; each line has its place in the journal."""
+    venue = ServedVenue(tmp_path, "2026-01-05T08:30:00")
+    venue.start()
+    venue.wait_for_phase("PRE_OPEN")
+    venue.kill()
+    venue.start()
+    venue.wait_for_phase("PRE_OPEN")
+    venue.set_time("2026-01-05T10:00:00")
+    venue.wait_for_phase("CONTINUOUS")
+    venue.stop()
+    lines = list(log_lines(venue.journal))
+    said = messages(lines)
+    assert said.count("serving") == 2
+    assert said[-1] == "stopped"
+    (opened,) = [line for line in lines if "CONTINUOUS" in line["message"]]
+    assert 0 < opened["event.sequence"] <= len(venue.commands())
+    numbers = [line["event.sequence"] for line in lines[said.index("serving", 1) + 1 :]]
+    assert numbers == sorted(numbers)
+    keys = {"@timestamp", "log.level", "message", "ecs.version", "service.name",
+            "service.node.name", "process.pid", "event.sequence"}  # fmt: skip
+    assert all(set(line) == keys for line in lines)
+    assert log_folder(venue.journal).stat().st_mode & 0o077 == 0
+
+
+def test_what_ends_a_venue_is_in_its_log(tmp_path):
+    from openoutcry.pipeline.options import PipelineError
+    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.pipeline.venue.serve import Venue
+
+    ServedVenue(tmp_path, "2026-01-05T08:30:00")
+    file = read_venue(tmp_path / "venue.toml")
+    with pytest.raises(PipelineError):
+        Venue(file).serve(resume=True)
+    last = list(log_lines(file.journal))[-1]
+    assert last["log.level"] == "error"
+    assert "holds no journal to go on with" in last["message"]
+
+
+def test_every_line_is_followed_behind_rotations(tmp_path, monkeypatch):
+    """Files of some lines each: nothing is missing, nothing comes twice, only the oldest go."""
+    monkeypatch.setattr(venue_log, "MAX_BYTES", 1_000)
+    journal = tmp_path / "journal"
+    count = [0]
+    log = VenueLog(journal, "TEST", lambda: count[0])
+    followed, came = follow_lines(journal), []
+    for number in range(200):
+        count[0] = number
+        log.write("info", f"line {number}")
+        for line in followed:
+            if line is None:
+                break
+            came.append(line)
+    log.close()
+    assert messages(came) == [f"line {n}" for n in range(200)]
+    kept = list(log_lines(journal))
+    assert messages(kept) == messages(came)[-len(kept) :]
+    assert len(list(log_folder(journal).iterdir())) == 1 + venue_log.KEPT
+    again = follow_lines(journal, last=3)
+    assert [next(again)["message"] for _ in range(3)] == ["line 197", "line 198", "line 199"]
+    assert next(again) is None
+
+
+def test_a_line_that_was_torn_is_left_out(tmp_path):
+    log = VenueLog(tmp_path / "journal", "TEST", lambda: 0)
+    log.write("info", "whole")
+    log.close()
+    path = log_folder(tmp_path / "journal") / FILE_NAME
+    path.write_bytes(path.read_bytes() + json.dumps({"message": "torn"})[:-3].encode())
+    assert messages(log_lines(tmp_path / "journal")) == ["whole"]
