@@ -483,6 +483,8 @@ async def an_order_offered_through_a_reset_comes_out_once(dut):
         nonlocal came, left
         while True:
             await RisingEdge(dut.clk)
+            if dut.rst.value == 1:
+                continue
             if dut.s_axis_tvalid.value == 1 and dut.s_axis_tready.value == 1:
                 came += 1
                 dut.s_axis_tvalid.value = 0
