@@ -125,7 +125,7 @@ PIPELINE_ROWS = (
     ("whole_p50_durable_100k", "", "intended send → reply, p50, 100,000/s, durable", ""),
     ("whole_p99_durable_100k", "", "intended send → reply, p99, 100,000/s, durable", "≤ 500 µs"),
 )
-"""The spans that people publish and aim for, and the house's own."""
+"""The spans that people publish and aim for, and the exchange's own."""
 pipeline_table = partial(_goal_table, PIPELINE_ROWS)
 
 

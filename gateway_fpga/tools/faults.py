@@ -52,7 +52,7 @@ def table() -> list[Planted]:
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
     gateway, ingress = (importlib.import_module(f"faults_{n}") for n in ("gateway", "ingress"))
-    rows = []
+    rows: list[Planted] = []
     for group in (*gateway.VALIDATOR, *gateway.REGS, *ingress.PARSER, *ingress.OTHERS):
         text = (RTL / f"{group.file}.v").read_text()
         for old, new in group.changes:
@@ -72,7 +72,7 @@ def noticed(fault: Planted, first: bool) -> str:
     simulator = importlib.import_module("simulate")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        simulator.cache_dir = lambda: folder
+        vars(simulator)["cache_dir"] = lambda: folder
         text = (RTL / f"{fault.file}.v").read_text().replace(fault.old, fault.new)
         broken = folder / f"{fault.file}.v"
         broken.write_text(text)
@@ -98,7 +98,7 @@ def noticed(fault: Planted, first: bool) -> str:
 
 def measure(faults: Sequence[Planted], jobs: int, first: bool) -> list[dict[str, Any]]:
     """What became of each, as rows of the evidence."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     with ProcessPoolExecutor(jobs, initializer=table) as pool:
         running = {pool.submit(noticed, fault, first): fault for fault in faults}
         for done in as_completed(running):
