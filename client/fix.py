@@ -95,7 +95,7 @@ class FixClient(LoggedIn):
         heartbeat_s: int = 30,
         tls: ssl.SSLContext | None = None,
         prefix: str = "",
-        timeout_s: float = 10.0,
+        timeout_s: float = 30.0,
     ) -> None:
         """Connect and log on.  ``name`` is the SenderCompID, ``target`` the venue's; ``version`` is
         4.4 or 4.2; with
@@ -343,12 +343,8 @@ class FixClient(LoggedIn):
 
     def _receive(self, until_s: float | None) -> FixMessage | None:
         """The next whole message, whatever it is; None when it is too late."""
-        while True:
-            whole = whole_message(self._received.data)
-            if whole:
-                return read_message(self._received.take(whole))
-            if not self._received.more(until_s):
-                return None
+        data = self._received.whole(whole_message, until_s)
+        return read_message(data) if data else None
 
     def _new_name(self, name: str | None) -> str:
         if name is not None:
