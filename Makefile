@@ -14,8 +14,8 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test test-long evidence docs lock sbom fpga fpga-formal fpga-mutate fpga-pnr fpga-coverage \
-	fpga-live lint clean
+.PHONY: help run test test-long evidence docs lock sbom fpga fpga-formal fpga-mutate fpga-faults fpga-pnr \
+	fpga-coverage fpga-live lint clean
 .DELETE_ON_ERROR:
 
 help:
@@ -24,7 +24,7 @@ help:
 	@echo "make test-long  the tests that take minutes"
 	@echo "make evidence   measure the figures that the documents quote"
 	@echo "make fpga       the gateway's benches on both simulators and its static report;"
-	@echo "                fpga-formal, fpga-mutate, fpga-pnr, fpga-coverage, fpga-live: the long ones"
+	@echo "                fpga-formal, fpga-mutate, fpga-faults, fpga-pnr, fpga-coverage, fpga-live: the long ones"
 	@echo "make docs       the documentation as a site in build/site, to be read without a network"
 	@echo "make lock       pin what run installs, with hashes, in requirements.lock"
 	@echo "make sbom       a CycloneDX list of what is installed, in build/sbom.json"
@@ -86,10 +86,11 @@ fpga: $(VENV)/.test-ready
 # Each of these puts its figures into docs/evidence/fpga.json and docs/fpga.md.
 fpga-formal: TOOL = formal.run
 fpga-mutate: TOOL = tools.mutate
+fpga-faults: TOOL = tools.faults
 fpga-pnr: TOOL = tools.pnr
 fpga-coverage: TOOL = tools.coverage
 fpga-live: TOOL = tools.measure_live
-fpga-formal fpga-mutate fpga-pnr fpga-coverage fpga-live: $(VENV)/.test-ready
+fpga-formal fpga-mutate fpga-faults fpga-pnr fpga-coverage fpga-live: $(VENV)/.test-ready
 	@scripts/setup-system.sh $(BIN)/python
 	$(BIN)/python -m openoutcry.gateway_fpga.$(TOOL) $(ARGS)
 	$(BIN)/python -m openoutcry.gateway_fpga.tools.page

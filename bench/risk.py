@@ -16,6 +16,7 @@ import numpy.typing as npt
 from openoutcry.bench.kill import kill_ns
 from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.risk_peer import Pass, c_runner
+from openoutcry.bench.risk_pipeline import add_pipeline
 from openoutcry.bench.rounds import Add, Rounds, rotated
 from openoutcry.matcher import Engine
 from openoutcry.risk.after import after
@@ -89,7 +90,9 @@ def _odd(orders: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 class Stream:
     """Commands, their events, and a risk state with every limit set and none reached."""
 
-    def __init__(self, participants: int, instruments: int, count: int) -> None:
+    def __init__(
+        self, participants: int, instruments: int, count: int, replaces: bool = False
+    ) -> None:
         self.participants, self.instruments = participants, instruments
         rows = [
             {"symbol": f"S{n}", "min_price_ticks": 1, "max_price_ticks": 1 << 20,
@@ -97,7 +100,7 @@ class Stream:
             for n in range(instruments)
         ]  # fmt: skip
         self.table = make_instruments(rows)
-        self.orders = self._draw(count)
+        self.orders = self._replaced(count) if replaces else self._draw(count)
         engine = Engine(self.table, ORDER_CAPACITY, 1 << 13)
         self.events = engine.process(self.orders)
         ends = np.flatnonzero(self.events["flags"] & 1) + 1
@@ -121,6 +124,19 @@ class Stream:
         gone["kind"] = CommandKind.CANCEL
         orders[1::2] = gone
         orders["seq"] = np.arange(1, count + 1)
+        return orders
+
+    def _replaced(self, count: int) -> npt.NDArray[Any]:
+        """The same, each order replaced behind 64 others: a lot more, or another price."""
+        drawn = self._draw(count // 3 * 2)
+        new = drawn[0::2]
+        replaces = new[np.maximum(np.arange(len(new)) - 64, 0)].copy()
+        replaces["kind"], replaces["qty_lots"] = CommandKind.REPLACE, replaces["qty_lots"] + 1
+        away = np.where(replaces["side"] == 1, -1, 1) * (replaces["order_id"] % 3)
+        replaces["price_ticks"] += away
+        orders = np.zeros(3 * len(new), ORDER_DTYPE)
+        orders[0::3], orders[1::3], orders[2::3] = new, replaces, drawn[1::2]
+        orders["seq"] = np.arange(1, len(orders) + 1)
         return orders
 
     def state(self, limits: bool = True) -> npt.NDArray[np.uint8]:
@@ -187,6 +203,7 @@ def bench_risk(
     gathered = Rounds(rounds, progress)
     progress("compiling")
     streams = {name: Stream(*size, count) for name, size in SIZES.items()}
+    streams["replaced"] = Stream(*SIZES["cached"], count, replaces=True)
     peers: dict[str, Any] = {}
     try:
         peers["c"] = c_runner(BURST, AHEAD)
@@ -206,6 +223,7 @@ def bench_risk(
         add("risk_ns_unlimited", "ns", "lower", unlimited)
         add("kill_last_cancel_memory", "ns", "lower", kill_ns(durable=False, quick=quick))
         add("kill_last_cancel_durable", "ns", "lower", kill_ns(durable=True, quick=quick))
+        add_pipeline(number, add, quick)
 
     gathered.run(one)
     return gathered.document("risk", command, {"sizes": SIZES})

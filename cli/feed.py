@@ -37,6 +37,11 @@ def feed() -> None:
 @click.option("--decimals", type=click.IntRange(0, 4), default=4, show_default=True,
               help="Of a tick of every instrument.")  # fmt: skip
 @click.option("--venue", type=PathArgument, help="Venue file that has each instrument's decimals.")
+@click.option(
+    "--session",
+    type=click.IntRange(min=1),
+    help="Only this one of the journal's sessions, from 1; else all, one behind the other.",
+)
 @click.option("--mtu", type=int, default=1500, show_default=True, help="Largest frame, for pcap.")
 @as_json_option
 def write(
@@ -46,13 +51,14 @@ def write(
     symbol: str | None,
     decimals: int,
     venue: Path | None,
+    session: int | None,
     mtu: int,
     as_json: bool,
 ) -> None:
     """Write what a journal's market told the public, byte for byte as it was told.
 
-    Sequence numbers begin at 1 with the journal's first command; hidden quantity, participants and
-    stops are never in it.
+    Sequence numbers begin at 1 with each session, which is a trading day; hidden quantity,
+    participants and stops are never in it.
     """
     from openoutcry.market_data.files import instruments_of, write_feed
 
@@ -62,7 +68,7 @@ def write(
         places = dict(read_venue(venue).sessions.price_decimals)
     else:
         places = dict.fromkeys(instruments_of(journal), decimals)
-    summary = write_feed(journal, out, form, places, mtu, symbol)
+    summary = write_feed(journal, out, form, places, mtu, symbol, session)
     if as_json:
         click.echo(json.dumps(summary))
     else:
@@ -100,6 +106,7 @@ class AddressType(click.ParamType):  # type: ignore[type-arg]
 @click.option("--symbol", help="Whose ladder to show; without it the first one that trades.")
 @click.option("--levels", type=click.IntRange(1, 50), default=10, show_default=True,
               help="Of each side.")  # fmt: skip
+@click.option("--follow", is_flag=True, help="Go on with the next session behind the end of one.")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long to listen.")
 @as_json_option
 def listen(
@@ -112,10 +119,11 @@ def listen(
     interface: str,
     symbol: str | None,
     levels: int,
+    follow: bool,
     seconds: float | None,
     as_json: bool,
 ) -> None:
-    """Rebuild a venue's book from its live feed and show it, until Control-C.
+    """Rebuild a venue's book from its live feed and show it, until the session ends or Control-C.
 
     Takes each message from the line that has it first and asks for those that neither has.
     """
@@ -129,13 +137,13 @@ def listen(
     if depth is not None:
         from openoutcry.cli.feed_depth import listen_to_depth
 
-        listen_to_depth(depth, interface, symbol, seconds, as_json)
+        listen_to_depth(depth, interface, symbol, seconds, as_json, follow)
         return
     receiver: Any
     if stream is not None:
         from openoutcry.market_data.stream import StreamReceiver
 
-        receiver = StreamReceiver(stream)
+        receiver = StreamReceiver(stream, follow=follow)
     else:
         receiver = Receiver([one for one in (first, second) if one], ask, interface,
                             snapshots=snapshots)  # fmt: skip
@@ -144,7 +152,7 @@ def listen(
     try:
         with Live(console=console, auto_refresh=False, transient=as_json) as live:
             due = 0.0
-            while time.monotonic() < until and not receiver.lines.complete:
+            while time.monotonic() < until and (follow or not receiver.lines.complete):
                 receiver.poll(min(REDRAW_S, max(0.0, until - time.monotonic())))
                 if time.monotonic() >= due:
                     due = time.monotonic() + REDRAW_S
@@ -162,6 +170,8 @@ def account(receiver: "Receiver", levels: int) -> dict[str, Any]:
     lines, book = receiver.lines, receiver.book
     return {
         "session": lines.session.decode("latin-1"),
+        "ended": lines.complete,
+        "sessions_before": lines.sessions,
         "messages": lines.taken,
         "next_sequence": lines.next_sequence,
         "missing": lines.missing[1],
@@ -189,6 +199,7 @@ def ladder(receiver: "Receiver", symbol: str | None, levels: int) -> Any:
     shown = [one for one in instruments if symbol is None or one.symbol == symbol]
     chosen = next((one for one in shown if one.trades), shown[0] if shown else None)
     state = f"{lines.taken:,} messages, {lines.gaps} gaps, {lines.missing[1]} missing"
+    state += ", the session has ended" if lines.complete else ""
     if chosen is None:
         waiting = f"{symbol} is not in it" if instruments else "nothing yet"
         return f"session {lines.session.decode('latin-1') or '?'}: {waiting}; {state}"

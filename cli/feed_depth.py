@@ -14,9 +14,15 @@ if TYPE_CHECKING:
 
 
 def listen_to_depth(
-    group: tuple[str, int], interface: str, symbol: str | None, seconds: float | None, as_json: bool
+    group: tuple[str, int],
+    interface: str,
+    symbol: str | None,
+    seconds: float | None,
+    as_json: bool,
+    follow: bool = False,
 ) -> None:
-    """Show the conflated feed's levels of one instrument until Control-C, or so long."""
+    """Show the conflated feed's levels of one instrument until Control-C, the end of the session
+    (but with ``follow``), or so long."""
     from rich.console import Console
     from rich.live import Live
 
@@ -29,7 +35,7 @@ def listen_to_depth(
     try:
         with Live(console=console, auto_refresh=False, transient=as_json) as live:
             due = 0.0
-            while time.monotonic() < until:
+            while time.monotonic() < until and (follow or not book.ended):
                 wait_s = min(REDRAW_S, max(0.0, until - time.monotonic()))
                 select.select([receiver.socket], [], [], wait_s)
                 receiver.poll()
@@ -47,7 +53,7 @@ def listen_to_depth(
 def account(book: "DepthBook") -> dict[str, object]:
     """What stands at the end.  Prices have four decimals."""
     return {
-        "records": book.seq, "gaps": book.gaps, "itch_seq": book.itch_seq,
+        "ended": book.ended, "records": book.seq, "gaps": book.gaps, "itch_seq": book.itch_seq,
         "instruments": [
             {"symbol": name, "state": book.states[locate], "last": book.last.get(locate),
              "bids": book.levels(locate, "B"), "asks": book.levels(locate, "S")}

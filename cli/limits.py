@@ -80,7 +80,7 @@ def show(participant: int | None, instrument: str | None, file: Path, as_json: b
 @FILE_OPTION
 @as_json_option
 def history(file: Path, as_json: bool) -> None:
-    """What was killed, halted and let trade again, when and by whom, by the journal."""
+    """What was killed, halted, closed out and let trade again, when and by whom, by the journal."""
     from openoutcry.journal import Journal
     from openoutcry.pipeline.venue.file import read_venue
     from openoutcry.pipeline.venue.history import switch_history

@@ -33,6 +33,23 @@ def _trades(path: Path, days: int | None, closed: tuple[datetime, ...]) -> Any:
     return read_trades(path, days, [day.date() for day in closed])
 
 
+@settlement.command("trades")
+@click.argument("journal", type=PathArgument)
+@click.option("--market", required=True, help="In whose sessions its trades settle.")
+@click.option("--as-of", "seq", type=click.IntRange(0), help="The last command [the journal's].")
+@click.option("--out", type=PathArgument, required=True, help="CSV file to write.")
+@as_json_option
+def trades_(journal: Path, market: str, seq: int | None, out: Path, as_json: bool) -> None:
+    """The trades of a journal, lots against money, as the other commands read them."""
+    from openoutcry.ledger.settlement import tables
+    from openoutcry.ledger.settlement.journal import trades_of
+    from openoutcry.ledger.settlement.trades import COLUMNS
+
+    rows = list(trades_of(journal, market, seq))
+    tables.write(out, list(COLUMNS), rows)
+    _say({"trades": len(rows), "out": str(out)}, as_json)
+
+
 @settlement.command()
 @TRADES
 @CYCLE

@@ -114,6 +114,7 @@ def switched_off(risk: dict[str, Any]) -> list[str]:
         lines.append(f"emergency close: step {step} of 6 is done")
     for what, names in (("group", "groups_killed"), ("participant", "killed")):
         lines += [f"{what} {name} is killed" for name in risk.get(names, [])]
+    lines += [f"participant {who} is liquidated" for who in risk.get("liquidated", [])]
     if level := risk.get("breaker_level"):
         lines.append(f"the breaker has fired: level {level}")
     lines += [f"{symbol}: {state}" for symbol, state in risk.get("protection", {}).items()]

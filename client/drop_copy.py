@@ -9,6 +9,7 @@ import numpy as np
 from openoutcry.client.logged_in import LoggedIn
 from openoutcry.client.soupbin import SoupBinConnection
 from openoutcry.client.waiting import ClientError
+from openoutcry.order_entry import risk_reasons
 from openoutcry.order_entry.drop_copy import COPY_BYTES, COPY_DTYPE
 from openoutcry.order_entry.soupbin import LoginRequest
 from openoutcry.order_entry.spec import Protocol
@@ -38,15 +39,16 @@ class Copy:
     qty_lots: int
     leaves_lots: int
     event_seq: int
+    refusal: str = ""
+    """Of a reject by a limit: the checks that failed, and of the first its figures."""
 
     def __str__(self) -> str:
         words = {"session": self.session, "token": self.token, "side": self.side.name}
-        numbers = {
-            name: getattr(self, name)
-            for name in ("qty_lots", "price_ticks", "leaves_lots", "instrument", "participant")
-        }
+        shown = ["qty_lots", "price_ticks", "leaves_lots", "instrument", "participant"]
+        # The figures of a reject by a limit are the limit's.
+        numbers = {name: getattr(self, name) for name in shown[3 if self.refusal else 0 :]}
         if self.reason:
-            numbers["reason"] = self.reason.name
+            numbers["reason"] = self.refusal or self.reason.name
         told = " ".join(f"{key}={value}" for key, value in (words | numbers).items() if value != "")
         return f"{self.sequence} {self.event.name.lower()} {told}"
 
@@ -61,8 +63,12 @@ def read_copy(sequence: int, data: bytes) -> Copy:
     if record["protocol"] == Protocol.OUCH50:
         token = int.from_bytes(data[-COPY_DTYPE["token"].itemsize :][:4], "little")
     names = ("participant", "instrument", "order_id", "price_ticks", "qty_lots", "leaves_lots")
+    kind, reason, refusal = EventKind(event["kind"]), Reason(event["reason"]), ""
+    if (kind, reason) == (EventKind.REJECTED, Reason.RISK):
+        figures = (int(event[name]) for name in ("price_ticks", "leaves_lots", "qty_lots"))
+        refusal = risk_reasons.text(int(event["contra_id"]), *figures)
     return Copy(
-        sequence=sequence, event=EventKind(event["kind"]), reason=Reason(event["reason"]),
+        sequence=sequence, event=kind, reason=reason, refusal=refusal,
         rx_ts_ns=int(record["rx_ts_ns"]), session=record["session"].decode("latin-1").rstrip(" "),
         token=token, side=Side(event["side"]), event_seq=int(event["seq"]),
         **{name: int(event[name]) for name in names},

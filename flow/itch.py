@@ -12,6 +12,7 @@ Prices are dollars times 10,000 and stay so, as ticks; lots are shares.
 | D order delete | CANCEL |
 | U order replace | CANCEL of the old order and NEW of the new one |
 | H trading action, in a feed of our own (`outcry feed`) | PHASE: CONTINUOUS if it trades, else PRE_OPEN; executions while it does not (C, of an auction) are REDUCE |
+| S system event O, not the first | CANCEL of every order: another day's messages follow, with all that still rests |
 | all others | nothing; counted |
 """  # noqa: E501
 
@@ -212,6 +213,7 @@ class ItchSource:
             b"D": self._delete,
             b"U": self._replace,
             b"H": self._phase,
+            b"S": self._begin,
         }
         self._phases = {}
         resting: dict[int, RestingOrder] = {}
@@ -224,12 +226,19 @@ class ItchSource:
             if commands:
                 counts[names[kind]] += 1
                 yield from commands
-            elif kind == b"H":
+            elif kind in (b"H", b"S"):
                 counts[f"{names[kind]} (no command)"] += 1
             elif self._kept is not None:
                 counts[f"{names[kind]}, of another symbol (no command)"] += 1
             else:
                 counts[f"{names[kind]}, of an order never added (no command)"] += 1
+
+    def _begin(self, at: int, message: bytes, resting: dict[int, RestingOrder]) -> list[Command]:
+        if message[11:12] != b"O":
+            return []
+        gone = [_about(CommandKind.CANCEL, order, 0, number) for number, order in resting.items()]
+        resting.clear()
+        return gone
 
     def _add(self, at: int, message: bytes, resting: dict[int, RestingOrder]) -> list[Command]:
         reference, letter, shares, symbol, price = ADD.unpack_from(message)

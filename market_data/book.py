@@ -46,7 +46,8 @@ class Instrument:
 
 
 class Book:
-    """The displayed orders of all instruments.
+    """The displayed orders of all instruments.  With the first message of another session (S, O) it
+    is empty, and knows nothing, as it did at first.
 
     ``orders``: room to begin with; the book grows as it must.
     """
@@ -103,6 +104,15 @@ class Book:
         for array in (self._orders, self._levels, *self._tables):
             array[:: 4096 // array.itemsize] |= 0
 
+    def clear(self) -> None:
+        """Empty, and knowing of no instrument."""
+        for word in (b.ORDER_FREE, b.ORDERS_USED, b.LEVEL_FREE, b.LEVELS_USED, b.MESSAGES, b.OPEN,
+                     b.NOW):  # fmt: skip
+            self._header[word // 8] = 0
+        self._hints[:] = 0
+        for array in (self._instruments, self._orders, self._levels, *self._tables):
+            array[:] = 0
+
     def saved(self) -> dict[str, npt.NDArray[Any]]:
         """The book as arrays, for :meth:`restore`."""
         known = np.flatnonzero(self._instruments.any(axis=1))
@@ -152,6 +162,8 @@ class Book:
             self._header[b.ERROR // 8] = 0
             if error == b.FULL:
                 self._allocate(2 * int(self._header[b.ORDER_CAPACITY // 8]))
+            elif error == b.BEGINS:
+                self.clear()
             elif error:
                 raise FeedError(f"message {self.messages + 1} of the book {ERRORS[error]}")
 

@@ -22,12 +22,12 @@ from openoutcry.wire.memory import (
 _OUT = {message.kind: message for message in ITCH50.server}
 _S, _R, _H, _A, _E, _C = (_OUT[kind].at for kind in "SRHAEC")
 _X, _U, _P, _Q, _I = (_OUT[kind].at for kind in "XUPQI")
-_KR, _KH, _KA, _KF, _KE, _KC = (ord(kind) for kind in "RHAFEC")
+_KS, _KR, _KH, _KA, _KF, _KE, _KC = (ord(kind) for kind in "SRHAFEC")
 _KX, _KD, _KU, _KP, _KQ, _KI = (ord(kind) for kind in "XDUPQI")
-_ZR, _ZH, _ZA, _ZF, _ZE, _ZC = (_OUT[kind].size_bytes for kind in "RHAFEC")
+_ZS, _ZR, _ZH, _ZA, _ZF, _ZE, _ZC = (_OUT[kind].size_bytes for kind in "SRHAFEC")
 _ZX, _ZD, _ZU, _ZP, _ZQ, _ZI = (_OUT[kind].size_bytes for kind in "XDUPQI")
 _MIN_BYTES = min(message.size_bytes for message in ITCH50.server)
-_BUY, _SELL, _YES = ord("B"), ord("S"), ord("Y")
+_BUY, _SELL, _YES, _BEGIN = ord("B"), ord("S"), ord("Y"), ord("O")
 
 
 @kernel
@@ -196,7 +196,12 @@ def of_the_market(state: int, message: int, size: int, locate: int) -> int:
     """What is about no order that is displayed; what a book does not keep is passed over."""
     kind, row = load_u8(message), b.instrument_row(state, locate)
     wanted = 0
-    if kind == _KR:
+    if kind == _KS:
+        wanted = _ZS
+        begins = size == _ZS and load_u8(message + _S.event) == _BEGIN
+        if begins and load_i64(state + b.MESSAGES) != 0:
+            return fail(state, b.BEGINS)
+    elif kind == _KR:
         wanted = _ZR
         if size == _ZR:
             store_i64(row + b.SYMBOL, load_any64(message + _R.stock))

@@ -36,9 +36,10 @@ SIDE_BIT, LOCATE_SHIFT = 1 << 32, 33
 """Of a level's KEY: set for a bid; where the locate begins."""
 MAX_LOCATE = 65_535
 
-FULL, BAD_MESSAGE, UNKNOWN_ORDER, TWICE, TOO_MUCH = 1, 2, 3, 4, 5
+FULL, BAD_MESSAGE, UNKNOWN_ORDER, TWICE, TOO_MUCH, BEGINS = 1, 2, 3, 4, 5, 6
 """ERROR: no room (the wrapper makes some); no message of ITCH 5.0 or not of its size; about an
-order that is not there; an order that is there already; more shares than it has."""
+order that is not there; an order that is there already; more shares than it has; another session
+begins (the wrapper empties the book)."""
 
 ENTRY_BYTES = 16
 """Of a table: a key, 0 if the place is free, and a number."""

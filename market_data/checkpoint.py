@@ -23,7 +23,7 @@ from openoutcry.market_data.store import Store
 
 KEEP = 2
 LAYOUT = [s.HEADER_BYTES, s.ROW_BYTES, s.INSTRUMENT_BYTES, b.HEADER_BYTES, b.ORDER_BYTES,
-          b.LEVEL_BYTES, b.INSTRUMENT_BYTES, 4]  # fmt: skip
+          b.LEVEL_BYTES, b.INSTRUMENT_BYTES, 5]  # fmt: skip
 """Of the arrays; the last number changes with their meaning."""
 
 
@@ -33,6 +33,7 @@ class Standing:
 
     event_seq: int
     cause_seq: int
+    session: int
     messages: int
     size_bytes: int
     state: bytes
@@ -51,6 +52,7 @@ def save(
     facts = {
         "layout": LAYOUT,
         "event_seq": feed.event_seq,
+        "session": feed.session,
         "messages": store.count,
         "size_bytes": store.size_bytes,
     }
@@ -80,8 +82,9 @@ def newest(folder: Path, journal: Path, journal_id: int) -> Standing | None:
         if found.block == BlockId(block.header.block_index, digest(block.whole)):
             facts = found.facts
             return Standing(
-                facts["event_seq"], seq, facts["messages"], facts["size_bytes"], found.state
-            )
+                facts["event_seq"], seq, facts["session"], facts["messages"],
+                facts["size_bytes"], found.state,
+            )  # fmt: skip
     return None
 
 

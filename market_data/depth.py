@@ -4,6 +4,7 @@ Who is told this misses what came and went in between, and nothing else: each in
 whole, and so is what is told of it by positions (records) or by prices (pages).
 """
 
+import secrets
 import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from openoutcry.market_data.book import Book
 from openoutcry.market_data.publisher import join, line_socket
 from openoutcry.market_data.spec import Address, FeedSpec
-from openoutcry.wire.depth import AGAIN, DEPTH, HEARTBEAT, LAST
+from openoutcry.wire.depth import AGAIN, DEPTH, END, HEARTBEAT, LAST
 
 DEPTH_DTYPE = DEPTH.dtype()
 LEVELS = 10
@@ -103,6 +104,7 @@ class DepthLine:
         self._refresh, self._interval = refresh, 0
         self._views: dict[int, View] = {}
         self.seq = self.not_taken = 0
+        self.run = secrets.randbits(32)
 
     def tell(self, views: dict[int, View], itch_seq: int, ts_ns: int) -> int:
         """An interval; returns how many records went."""
@@ -123,15 +125,26 @@ class DepthLine:
             record["state"] = ord(view.state or " ")
         records["flags"] = (AGAIN if again else 0) if rows else HEARTBEAT
         records["flags"][-1] |= LAST
-        records["itch_seq"], records["ts_ns"] = itch_seq, ts_ns
+        records["itch_seq"], records["ts_ns"], records["run"] = itch_seq, ts_ns, self.run
         records["seq"] = self.seq + 1 + np.arange(len(records))
         self.seq += len(records)
+        self._send(records)
+        return len(rows)
+
+    def end(self, itch_seq: int, ts_ns: int) -> None:
+        """The session has ended; the next one's records begin with all of it."""
+        record = np.zeros(1, DEPTH_DTYPE)
+        self.seq, self._interval, self._views = self.seq + 1, 0, {}
+        record["flags"], record["seq"] = END | HEARTBEAT | LAST, self.seq
+        record["itch_seq"], record["ts_ns"], record["run"] = itch_seq, ts_ns, self.run
+        self._send(record)
+
+    def _send(self, records: npt.NDArray[np.void]) -> None:
         for at in range(0, len(records), RECORDS_A_PACKET):
             try:
                 self._socket.send(records[at : at + RECORDS_A_PACKET].tobytes())
             except OSError:
                 self.not_taken += 1
-        return len(rows)
 
     def close(self) -> None:
         self._socket.close()
@@ -142,12 +155,17 @@ class DepthBook:
     """What who listens to a depth line knows.  A gap heals with the next refresh."""
 
     seq: int = 0
+    run: int = 0
     gaps: int = 0
     itch_seq: int = 0
+    ended: bool = False
+    """The session has ended, and no other has begun."""
     symbols: dict[int, str] = field(default_factory=dict)
     states: dict[int, str] = field(default_factory=dict)
     last: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     """Price, shares and how many trades, by locate."""
+    _runs: set[int] = field(default_factory=set)
+    """That were before."""
     _levels: dict[tuple[int, str], dict[int, tuple[int, int, int]]] = field(default_factory=dict)
 
     def take(self, packet: bytes) -> int:
@@ -156,13 +174,21 @@ class DepthBook:
             return 0
         records: npt.NDArray[np.void] = np.frombuffer(packet, DEPTH_DTYPE)
         for record in records:
-            seq = int(record["seq"])
-            if seq <= self.seq and self.seq - seq < 1 << 20:
+            seq, run = int(record["seq"]), int(record["run"])
+            if run != self.run and run not in self._runs:  # it was started again
+                self._runs.add(self.run)
+                self.run, self.seq = run, 0
+            if run != self.run or seq <= self.seq:
                 continue  # doubled, or late
             self.gaps += bool(self.seq) and seq != self.seq + 1
             self.seq, self.itch_seq = seq, int(record["itch_seq"])
             if record["flags"] & HEARTBEAT:
+                self.ended |= bool(record["flags"] & END)
                 continue
+            if self.ended:  # another session: nothing of the one before stands
+                self.ended = False
+                for known in (self.symbols, self.states, self.last, self._levels):
+                    known.clear()  # type: ignore[attr-defined]
             locate, side = int(record["locate"]), chr(record["side"])
             self.symbols[locate] = bytes(record["symbol"]).decode("latin-1")
             self.states[locate] = chr(record["state"])

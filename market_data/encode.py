@@ -41,7 +41,7 @@ _CLOSED, _PRE_OPEN, _OPENING, _CONTINUOUS, _VOLATILITY, _HALT, _CLOSING, _AT_LAS
 )
 _NOT_SIMPLE = _KEPT_PLACE | _F_HIDDEN | _F_WAITING | _ICEBERG | _AUCTION
 CALLS = (_PRE_OPEN, _OPENING, _VOLATILITY, _CLOSING)
-_LETTER_O, _LETTER_S, _LETTER_Q, _LETTER_M, _LETTER_E = (ord(letter) for letter in "OSQME")
+_LETTER_O, _LETTER_S, _LETTER_Q, _LETTER_M, _LETTER_E, _LETTER_C = map(ord, "OSQMEC")
 DAY_NS = 86_400_000_000_000
 MARKET_BUY, MARKET_SELL = 2**63 - 1, -(2**63)
 """Price of an order without a limit in a call phase: it is not displayed."""
@@ -299,12 +299,25 @@ def hours_end(state: int, was_open: int, out: int) -> int:
         out = say.system_event(state, out, _LETTER_M)
     if was_open and load_i64(state + s.CLOSED_COUNT) == count:
         out = say.system_event(state, out, _LETTER_E)
+        store_i64(state + s.ENDS, 1)
+    return out
+
+
+@kernel_outlined
+def end_session(state: int, out: int) -> int:
+    """The last message; what comes next is told in another session, from number 1 on."""
+    out = say.system_event(state, out, _LETTER_C)
+    store_i64(state + s.MESSAGES_BEFORE, load_i64(state + s.MESSAGES))
+    for word in (s.ENDS, s.BEGUN, s.MESSAGES):
+        store_i64(state + word, 0)
+    store_i64(state + s.SESSION, load_i64(state + s.SESSION) + 1)
     return out
 
 
 @kernel_outlined
 def begin(state: int, out: int) -> int:
-    """Before all else: O, every instrument, and its first phase."""
+    """Before all else of a session: O, every instrument, its first phase, and each order that is
+    displayed since another session, by its place."""
     store_i64(state + s.BEGUN, 1)
     out = say.system_event(state, out, _LETTER_O)
     for index in range(load_i64(state + s.INSTRUMENT_COUNT)):
@@ -314,6 +327,12 @@ def begin(state: int, out: int) -> int:
     for index in range(load_i64(state + s.INSTRUMENT_COUNT)):
         at = load_i64(state + s.INSTRUMENTS) + s.INSTRUMENT_BYTES * index
         out = say.trading_action(state, out, at)
+    row = s.listed_by_place(state) if load_i64(state + s.SESSION) > 1 else 0
+    while row != 0:
+        reference = load_i64(row + s.PLACED)
+        out = say.add(state, out, row, reference, load_i64(row + s.SHOWN))
+        store_i64(row + s.REF, reference)
+        row = load_i64(row + s.NEXT)
     return out
 
 
@@ -452,9 +471,12 @@ def encode(
 
     ``times``: address of the time of command ``first_cause`` (int64, ns since the epoch), the
     others ``stride`` bytes apart; with BY_EVENT of the first event's.  ``out`` has MAX_BYTES for
-    MESSAGES_AN_EVENT an event, one for each pending order and instrument, and MORE_MESSAGES.  After
-    an error, which the header has, the messages must not be sent, and the state is of no use.
+    MESSAGES_AN_EVENT an event, one for each pending order and instrument, two for each open order,
+    and MORE_MESSAGES.  Behind the end of a session it returns at once: ENCODED says how many events
+    were told.  After an error, which the header has, no message may be sent, and the state is of no
+    use.
     """
+    store_i64(state + s.ENCODED, count)
     for index in range(count):
         event = events + RECORD_BYTES * index
         kind, seq = load_u8(event + _KIND), load_i64(event + _SEQ)
@@ -469,6 +491,8 @@ def encode(
             now = ts_ns % DAY_NS
         store_i64(state + s.NOW, now)
         if load_i64(state + s.BEGUN) == 0:
+            if load_i64(state + s.SESSION) > 1 and kind in (_REJECTED, _COMPLETED):
+                continue  # nothing to tell: no session begins with it
             out = begin(state, out)
         flags = load_u8(event + _FLAGS)
         if kind == _ACCEPTED and is_simple(state, event, flags):
@@ -494,4 +518,7 @@ def encode(
         if load_i64(state + s.ERROR) != 0:
             store_i64(state + s.ERROR_SEQ, seq)
             return out
+        if flags & _LAST and load_i64(state + s.ENDS) != 0:
+            store_i64(state + s.ENCODED, index + 1)
+            return end_session(state, out)
     return out

@@ -85,7 +85,12 @@ def market_by_order(parts: Iterable[Part]) -> Iterator[Step]:
             return Step(now[0], now[1], action, side, price, shares, order, now[2], left, last,
                         match)  # fmt: skip
 
-        if kind in "AF":
+        if kind == "S" and row["event"] == "O":
+            for number, (side, price, shares, where) in open_orders.items():
+                # Another session: what is displayed still is said again.
+                yield Step(ts_ns, sequence, CANCEL, side, price, shares, number, where, 0, True)
+            open_orders.clear()
+        elif kind in "AF":
             open_orders[row["reference"]] = [row["side"], row["price"], row["shares"], locate]
             yield step(ADD, row["side"], row["price"], row["shares"], row["reference"],
                        row["shares"])  # fmt: skip

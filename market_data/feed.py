@@ -6,7 +6,7 @@ each message has the same number and the same bytes.
 
 import secrets
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +81,17 @@ def check_instruments(
         raise FeedError(f"instrument {symbol}: {field} {words}")
 
 
+class Told(NamedTuple):
+    """Messages in a row of one session."""
+
+    session: int
+    first_sequence: int
+    messages: bytes
+    """Each behind its length (u16, big-endian)."""
+    ends: bool
+    """They are the session's last."""
+
+
 class Feed:
     """The feed of some instruments from the first event on.
 
@@ -122,6 +133,7 @@ class Feed:
             (s.TABLE, self._table.ctypes.data),
             (s.TABLE_MASK, len(self._table) - 1),
             (s.KEY, secrets.randbits(62)),
+            (s.SESSION, 1),
         ):
             self._header[word // 8] = value
 
@@ -132,8 +144,18 @@ class Feed:
 
     @property
     def messages(self) -> int:
-        """How many messages there were: the number of the last one."""
+        """How many messages of the session there were: the number of the last one."""
         return int(self._header[s.MESSAGES // 8])
+
+    @property
+    def session(self) -> int:
+        """Number of the session, from 1: that of the next message."""
+        return int(self._header[s.SESSION // 8])
+
+    @property
+    def messages_before(self) -> int:
+        """How many messages the session before had."""
+        return int(self._header[s.MESSAGES_BEFORE // 8])
 
     @property
     def clamped(self) -> int:
@@ -188,35 +210,45 @@ class Feed:
     def encode(
         self, events: npt.NDArray[Any], rx_ts_ns: npt.NDArray[np.int64], first_cause: int
     ) -> bytes:
-        """The messages of the next events (EVENT_DTYPE), each behind its length (u16, big-endian).
+        """The messages of the next events (EVENT_DTYPE), each behind its length (u16, big-endian),
+        of however many sessions.
 
         ``rx_ts_ns``: the time of each command from ``first_cause`` on (int64, ns since the epoch).
         Raises :class:`FeedError` naming the event that cannot be told.
         """
+        return b"".join(part.messages for part in self.told(events, rx_ts_ns, first_cause))
+
+    def told(
+        self, events: npt.NDArray[Any], rx_ts_ns: npt.NDArray[np.int64], first_cause: int
+    ) -> Iterator[Told]:
+        """As :meth:`encode`, by session; the last of a session ``ends`` it.  All has to be taken:
+        an event is told once."""
         assert events.dtype == EVENT_DTYPE
         assert events.flags.c_contiguous
-        parts = []
-        for at in range(0, len(events), CHUNK):
+        at = 0
+        while at < len(events):
             part = events[at : at + CHUNK]
             first, last = int(part["cause_seq"].min()), int(part["cause_seq"].max())
             assert first >= first_cause
             assert last - first_cause < len(rx_ts_ns)
-            out = self._room(len(part))
+            out, session, sequence = self._room(len(part)), self.session, self.messages + 1
             end = encode(
                 self.address, part.ctypes.data, len(part), rx_ts_ns.ctypes.data,
                 rx_ts_ns.strides[0], first_cause, out.ctypes.data,
             )  # fmt: skip
             self.require_sound()
-            parts.append(out[: end - out.ctypes.data].tobytes())
-        return b"".join(parts)
+            messages = out[: end - out.ctypes.data].tobytes()
+            at += int(self._header[s.ENCODED // 8])
+            if messages:
+                yield Told(session, sequence, messages, self.session > session)
 
     def _room(self, events: int) -> npt.NDArray[np.uint8]:
         """Memory for the messages of so many events."""
         messages = MESSAGES_AN_EVENT * events + int(self._header[s.PENDING_COUNT // 8])
         if not self._header[s.BEGUN // 8]:
             messages += 2 * int(self._header[s.INSTRUMENT_COUNT // 8])
-        # Of an auction's renewals there may be one for each open order.
-        messages += int(self._header[s.USED // 8]) + MORE_MESSAGES
+        # Of an auction's renewals there may be one for each open order, and as a session begins.
+        messages += 2 * int(self._header[s.USED // 8]) + MORE_MESSAGES
         if len(self._out) < messages * say.MAX_BYTES:
             self._out = np.zeros(messages * say.MAX_BYTES * 5 // 4, np.uint8)
         return self._out

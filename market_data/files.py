@@ -11,6 +11,7 @@ from openoutcry.market_data import exports, mold
 from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
 from openoutcry.replay.events import Batch, events_of, starting_point
+from openoutcry.wire.feed_messages import MOLD_COUNT_AT, MOLD_HEADER_BYTES
 from openoutcry.wire.records import make_instruments
 
 GROUP, PORT = "239.193.0.1", 26_400
@@ -26,21 +27,32 @@ FORMS = ("itch", "pcap", "pcapng", "dbn", "npz", "parquet")
 class Part(NamedTuple):
     """The messages of some commands in a row."""
 
+    session: str
     first_sequence: int
     messages: bytes
     """Each behind its length."""
     ts_ns: int
     """When the last of the commands came, ns since the epoch."""
     batch: Batch
+    """The commands, and more if a session ends among them."""
+    ends: bool
+    """They are the session's last."""
 
 
 class JournalFeed:
     """The feed of a journal from its begin on, made again with the same bytes and numbers.
 
+    ``session``: only the messages of that one (from 1; -1: of the last one) are given; None: all.
     Raises :class:`FeedError` if the journal's begin is retired: numbers are counted from there.
     """
 
-    def __init__(self, directory: Path, decimals: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        decimals: Mapping[str, int] | None = None,
+        session: int | None = None,
+    ) -> None:
+        self.only, self.sessions, self.messages = session, 0, 0
         self.reader = JournalReader(directory)
         if self.reader.first_seq > 1:
             raise FeedError(
@@ -54,16 +66,29 @@ class JournalFeed:
             raise FeedError(f"{min(unknown)} is not among the journal's instruments")
         self.feed = Feed(self.instruments, int(config["order_capacity"]), decimals)
         self.point = starting_point(self.reader)
-        self.session = mold.session_name(self.reader.journal_id)
+
+    @property
+    def session(self) -> str:
+        """Name of the session that is asked for; else of the last one that had a message."""
+        return self.name_of(self.only or max(1, self.sessions))
+
+    def name_of(self, session: int) -> str:
+        return mold.session_name(self.reader.journal_id, session)
 
     def parts(self) -> Iterator[Part]:
-        """Yield the messages of all commands."""
+        """Yield the messages of all commands, those of each session for themselves."""
         for batch in events_of(self.reader, self.point):
             if len(batch.events):
-                first = self.feed.messages + 1
                 times = batch.commands["rx_ts_ns"]
-                messages = self.feed.encode(batch.events, times, batch.after_seq + 1)
-                yield Part(first, messages, int(times[-1]), batch)
+                for told in self.feed.told(batch.events, times, batch.after_seq + 1):
+                    self.sessions = told.session
+                    if self.only in (None, told.session):
+                        count = self.feed.messages_before if told.ends else self.feed.messages
+                        self.messages += count + 1 - told.first_sequence
+                        yield Part(
+                            self.name_of(told.session), told.first_sequence, told.messages,
+                            int(times[-1]), batch, told.ends,
+                        )  # fmt: skip
 
 
 def instruments_of(directory: Path) -> list[str]:
@@ -78,9 +103,12 @@ def write_feed(
     decimals: Mapping[str, int] | None = None,
     mtu: int = mold.MTU,
     symbol: str | None = None,
+    session: int | None = None,
 ) -> dict[str, Any]:
-    """Write a journal's feed to ``out``; returns ``messages``, ``bytes`` and ``session``.
+    """Write a journal's feed to ``out``; returns ``messages``, ``bytes``, ``session`` (its name)
+    and ``sessions`` (how many the journal has).
 
+    ``session``: of that one only, from 1; None: of all, one behind the other.
     ``form``: ``itch``, each message behind its length (u16, big-endian); ``pcap`` or ``pcapng``,
     the packets of MoldUDP64; ``dbn``, Databento's market by order; ``npz``, hftbacktest's events of
     ``symbol``; ``parquet``, the trades.  Whole or not at all: it is written beside and renamed.
@@ -90,7 +118,7 @@ def write_feed(
         raise FeedError(f"{out} is there and is not a regular file")
     if not out.absolute().parent.is_dir():
         raise FeedError(f"{out}: there is no folder {out.absolute().parent}")
-    source = JournalFeed(directory, decimals)
+    source = JournalFeed(directory, decimals, session)
     part = out.with_name(f".{out.name}.part")
     room, symbols = mold.payload_bytes(mtu), instruments_of(directory)
     if (symbol is None) == (form == "npz"):
@@ -107,6 +135,8 @@ def write_feed(
     }
     try:
         writers[form]()
+        if session is not None and not 1 <= session <= source.sessions:
+            raise FeedError(f"{directory} has {source.sessions} sessions: there is no {session}")
         size_bytes = part.stat().st_size
         part.replace(out)
     except OSError as error:
@@ -117,7 +147,8 @@ def write_feed(
         "path": str(out),
         "format": form,
         "session": source.session,
-        "messages": source.feed.messages,
+        "sessions": source.sessions,
+        "messages": source.messages,
         "bytes": size_bytes,
     }
 
@@ -129,13 +160,17 @@ def _itch(source: JournalFeed, path: Path) -> None:
 
 
 def _packets(source: JournalFeed, room: int) -> Iterator[tuple[bytes, int]]:
-    """Each packet as a frame, and its time; the end of the session is the last."""
-    ts_ns = 0
+    """Each packet as a frame, and its time; behind each session's last its end."""
+    ts_ns, following, ends = 0, 1, False
     for part in source.parts():
-        ts_ns = max(ts_ns, part.ts_ns)
-        for packet in mold.packets(source.session, part.first_sequence, part.messages, room):
+        ts_ns, following, ends = max(ts_ns, part.ts_ns), part.first_sequence, part.ends
+        for packet in mold.packets(part.session, part.first_sequence, part.messages, room):
+            following += int.from_bytes(packet[MOLD_COUNT_AT:MOLD_HEADER_BYTES], "big")
             yield _frame(packet), ts_ns
-    yield _frame(mold.end_of_session(source.session, source.feed.messages + 1)), ts_ns
+        if ends:
+            yield _frame(mold.end_of_session(part.session, following)), ts_ns
+    if not ends:  # the journal's end, though more may come
+        yield _frame(mold.end_of_session(source.session, following)), ts_ns
 
 
 def _pcap(source: JournalFeed, path: Path, room: int) -> None:

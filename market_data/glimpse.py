@@ -55,6 +55,10 @@ def serve_one(
     if login[:1] != b"L" or len(login) not in sizes:
         connection.sendall(packet_of("J", b"A"))
         return
+    asked = SOUPBIN.from_client("L").unpack(login[: SOUPBIN.from_client("L").size_bytes])
+    if asked["session"].strip() not in ("", session):
+        connection.sendall(packet_of("J", b"S"))
+        return
     accepted = SOUPBIN.from_server("A").pack(session=session, sequence="1")
     out = bytearray(packet_of("A", accepted[1:]))
     for message in messages:

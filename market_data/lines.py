@@ -23,6 +23,10 @@ MAX_EARLY = 4096
 """Packets that came too early and are kept; of more the latest go, and come again when asked."""
 REQUESTED_MOST = 1024
 """Messages of one request."""
+SILENCE_NS = 3_000_000_000
+"""When nothing of a session came for so long, and another one speaks, that one is followed."""
+MAX_PAST = 64
+"""Sessions that were left and are not followed again."""
 
 
 @kernel
@@ -41,7 +45,8 @@ class Lines:
     """The lines of one venue.
 
     ``deliver`` is given messages, each behind its length, and the number of the first.  A packet of
-    another session than the first one's is counted as foreign and goes no further.
+    another session is counted as foreign and goes no further, until the session is complete (or has
+    been silent for SILENCE_NS): then that one is followed from number 1 on.
     """
 
     deliver: Callable[[bytes, int], None]
@@ -57,20 +62,28 @@ class Lines:
     """Messages that had come already."""
     foreign: int = 0
     """Packets that are damaged or of another session."""
+    sessions: int = 0
+    """That were followed to their ends."""
+    unfinished: int = 0
+    """That were left before their ends, because another one had begun."""
     gaps: int = 0
     requests: int = 0
     _early: dict[int, mold.Packet] = field(default_factory=dict)
     _gap_ns: int = 0
     """When the gap at ``next_sequence`` was seen; 0: there is none."""
     _asked_ns: int = 0
+    _heard_ns: int = 0
+    """When the last packet of the session came."""
+    _past: dict[bytes, None] = field(default_factory=dict)
 
     def take(self, data: bytes, now_ns: int) -> None:
         """A packet as it came, at a time that never goes back (ns)."""
         packet = mold.parse(data)
-        if packet is None or packet.session != (self.session or packet.session):
+        self._heard_ns = self._heard_ns or now_ns
+        if packet is None or not self._is_ours(packet, now_ns):
             self.foreign += 1
             return
-        self.session = packet.session
+        self.session, self._heard_ns = packet.session, now_ns
         if packet.is_end or packet.count == 0:
             self.highest = max(self.highest, packet.sequence - 1)
             self.ended |= packet.is_end
@@ -81,6 +94,27 @@ class Lines:
             else:
                 self._keep(packet)
         self._watch(now_ns)
+
+    def _is_ours(self, packet: mold.Packet, now_ns: int) -> bool:
+        if packet.session == (self.session or packet.session):
+            return True
+        silent = now_ns - self._heard_ns > SILENCE_NS
+        # An end is none of a session that begins: it is said until another one does.
+        if packet.is_end or packet.session in self._past or not (self.complete or silent):
+            return False
+        self.follow(packet.session)
+        return True
+
+    def follow(self, session: bytes) -> None:
+        """Go over to another session, from its first message on."""
+        self.sessions += self.complete
+        self.unfinished += not self.complete
+        self._past[self.session] = None
+        if len(self._past) > MAX_PAST:
+            del self._past[next(iter(self._past))]
+        self.session, self.next_sequence, self.highest, self.ended = session, 1, 0, False
+        self._early.clear()
+        self._gap_ns = self._asked_ns = 0
 
     def _take(self, packet: mold.Packet) -> None:
         """A packet that has the next message, or nothing new; then what had come too early."""

@@ -68,11 +68,16 @@ class Pump:
         }.items():  # fmt: skip
             self.context[word // 8] = value
 
+    def name(self, session: str, base: int) -> None:
+        """Packets are of this session from now on; ``base`` is added to the number that is sent."""
+        name = np.frombuffer(session.encode(), np.uint8)
+        assert len(name) == MOLD_SESSION_BYTES
+        self._headers[:, :MOLD_SESSION_BYTES] = name
+        self.context[p.SENT_BASE // 8] = base
+
     def _build(self) -> None:
         """Each packet: its header, then its messages, for a connected socket."""
-        session = np.frombuffer(self.publisher.session.encode(), np.uint8)
-        assert len(session) == MOLD_SESSION_BYTES
-        self._headers[:, :MOLD_SESSION_BYTES] = session
+        self.name(self.publisher.session, 0)
         for index in range(p.PACKETS):
             self._iovecs[index, 0] = self._headers[index].ctypes.data, MOLD_HEADER_BYTES
             self._vector[index, so.MSG_IOV // 8] = self._iovecs[index].ctypes.data

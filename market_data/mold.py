@@ -40,9 +40,10 @@ def payload_bytes(mtu: int = MTU, ipv6: bool = False) -> int:
     return room
 
 
-def session_name(journal_id: int) -> str:
-    """The name of the stream that a journal is: ten characters, the same after any restart."""
-    return f"{journal_id & 0xFFFFFFFFFF:010X}"
+def session_name(journal_id: int, number: int) -> str:
+    """The name of a journal's session of that number (from 1): ten characters, the same after any
+    restart."""
+    return f"{journal_id & 0xFFFFFF:06X}{number & 0xFFFF:04X}"
 
 
 @kernel

@@ -5,7 +5,8 @@ sends the difference and waits until his connection takes it.  Who is slow is to
 always what stands when he can take it; what is kept of him is what he knows, however slow he is.
 Client to server: ``{"subscribe": ["GOLD"], "depth": 10, "interval_ms": 100}`` (``"*"``: all),
 ``{"resync": "GOLD"}``.  Server to client: ``snapshot``, ``update`` (levels by price, 0 shares:
-gone), ``heartbeat``, ``error``; ``seq`` counts them.
+gone), ``heartbeat``, ``error``, ``end`` (of the session: what comes of another begins with
+snapshots); ``seq`` counts them.
 """
 
 import asyncio
@@ -45,6 +46,8 @@ class Subscriber:
 
     names: frozenset[str] | None = frozenset()
     """Symbols; None: all."""
+    sessions: int = 0
+    """Ends of sessions that it was told of, or that were before it came."""
     depth: int = LEVELS
     interval_ms: int = 100
     seq: int = 0
@@ -65,6 +68,10 @@ class Pages:
         self.address, self.interval_ms = address, interval_ms
         self.views: dict[int, View] = {}
         self.itch_seq = 0
+        self.ended: list[str] = []
+        """Sessions that have."""
+        self.is_between = False
+        """One has ended, and no other has begun."""
         self.subscribers: set[Subscriber] = set()
         self.refused = 0
         self._server: Any = None
@@ -86,7 +93,19 @@ class Pages:
 
     def tell(self, views: dict[int, View], itch_seq: int) -> None:
         """What stands now; subscribers look at it when it is their time."""
-        self.views, self.itch_seq = views, itch_seq
+        self.views, self.itch_seq, self.is_between = views, itch_seq, False
+
+    def end(self, session: str) -> None:
+        """A session has ended; everybody is told, behind its last view."""
+        self.ended.append(session)
+        self.is_between = True
+        for one in self.subscribers:
+            one.changed.set()
+
+    @property
+    def all_know(self) -> bool:
+        """Everybody was told of every end."""
+        return all(one.sessions == len(self.ended) for one in self.subscribers)
 
     async def stop(self) -> None:
         if self._server is not None:
@@ -102,7 +121,7 @@ class Pages:
         if raw is not None:
             with contextlib.suppress(OSError):
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        one = Subscriber(interval_ms=self.interval_ms)
+        one = Subscriber(interval_ms=self.interval_ms, sessions=len(self.ended))
         self.subscribers.add(one)
         telling = asyncio.create_task(self._tell_one(connection, one))
         try:
@@ -164,7 +183,12 @@ class Pages:
             if one.changed.is_set() or loop.time() >= due:
                 one.changed.clear()
                 due = loop.time() + one.interval_ms / 1e3
-                await self._difference(connection, one)
+                if not self.is_between or one.sessions < len(self.ended):
+                    await self._difference(connection, one)
+                while one.sessions < len(self.ended):
+                    session, one.known = self.ended[one.sessions], {}
+                    await self._say(connection, one, "end", session=session)
+                    one.sessions += 1
             if one.seq > before:
                 said = loop.time()
             elif loop.time() - said >= HEARTBEAT_S:

@@ -85,6 +85,8 @@ class Publisher:
             if group is not None:
                 self.sockets.append(line_socket(spec))
                 self.sockets[-1].connect(group)  # a route is sought once, not for each packet
+        self.before: tuple[str, Store] | None = None
+        """The session before and its messages: they are given again until this one ends."""
         self._clients: dict[Address, Client] = {}
         self.beat_ns = 0
         """When something was sent last."""
@@ -96,9 +98,27 @@ class Publisher:
             self._send(packet, now_ns)
 
     def beat(self, now_ns: int) -> None:
-        """A heartbeat, if nothing was sent for that long."""
-        if now_ns - self.beat_ns >= self.spec.heartbeat_ms * 1_000_000:
+        """A heartbeat, if nothing was sent for that long: while a session has not begun, the end of
+        the one before."""
+        if now_ns - self.beat_ns < self.spec.heartbeat_ms * 1_000_000:
+            return
+        if self.store.count == 0 and self.before is not None:
+            self.say_end(now_ns)
+        else:
             self._send(mold.heartbeat(self.session, self.store.count + 1), now_ns)
+
+    def say_end(self, now_ns: int) -> None:
+        """That the session before has ended."""
+        assert self.before is not None
+        session, store = self.before
+        self._send(mold.end_of_session(session, store.count + 1), now_ns)
+
+    def went_over(self, session: str, store: Store) -> None:
+        """The session has ended; what is sent from now on is of another."""
+        if self.before is not None:
+            self.before[1].close()
+        self.before = self.session, self.store
+        self.session, self.store = session, store
 
     def _send(self, packet: bytes, now_ns: int) -> None:
         self.beat_ns = now_ns
@@ -127,15 +147,18 @@ class Publisher:
     def _answer(self, data: bytes, client: Address, now_ns: int) -> None:
         """One packet with what fits of what was asked for, if the client may have one more."""
         asked = mold.parse_request(data)
-        if asked is None or asked.session != self.session.encode() or not self._may(client, now_ns):
+        session, store = self.session, self.store
+        if asked is not None and self.before and asked.session == self.before[0].encode():
+            session, store = self.before
+        if asked is None or asked.session != session.encode() or not self._may(client, now_ns):
             self.refused += 1
             return
         room = self.spec.room - MOLD_HEADER_BYTES
-        count, messages = self.store.read(asked.sequence, asked.count, room)
+        count, messages = store.read(asked.sequence, asked.count, room)
         if not count:
             self.refused += 1
             return
-        packet = mold.header(self.session, asked.sequence, count) + messages
+        packet = mold.header(session, asked.sequence, count) + messages
         assert self.requests is not None
         with contextlib.suppress(OSError):
             self.requests.sendto(packet, client)
@@ -159,3 +182,5 @@ class Publisher:
     def close(self) -> None:
         for line in self.sockets:
             line.close()
+        if self.before is not None:
+            self.before[1].close()

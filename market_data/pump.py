@@ -52,7 +52,9 @@ _CAUSE, _SEQ = EVENT.offsets["cause_seq"], EVENT.offsets["seq"]
     HANDED_NS,  # where the time of each event's handing over goes, by event; 0: nowhere
     HANDED_MASK,
     AFTER_SEQ,  # stamps are of later commands only
-) = range(0, 8 * 31, 8)  # fmt: skip
+    TOLD, LEFT,  # of the buffer's events, when a session ended among them: told, and not yet
+    SENT_BASE,  # of what is in SENT: the session
+) = range(0, 8 * 34, 8)  # fmt: skip
 CONTEXT_WORDS = 40
 
 BATCH, PACKETS = 256, 64
@@ -63,9 +65,10 @@ QUIET_NS = 1_000_000
 LOOK_TURNS = 64
 """Turns between two looks at the clock and at who asks."""
 
-DUE, FULL, DETACHED, FAILED, ASKED, OLD = range(6)
+DUE, FULL, DETACHED, FAILED, ASKED, OLD, ENDED = range(7)
 """Why the loop has come back: the time that was asked for; no more room for messages; the cursor
-was taken away; the encoder's error; somebody asks; an event whose command has no stamp."""
+was taken away; the encoder's error; somebody asks; an event whose command has no stamp; a session
+has ended, and what is behind it waits for its name."""
 
 
 @kernel
@@ -99,8 +102,8 @@ def take(c: int) -> int:
 def room_wanted(state: int, events: int) -> int:
     """Bytes that the messages of so many events may take."""
     count = MESSAGES_AN_EVENT * events + load_i64(state + s.PENDING_COUNT)
-    # Of an auction's renewals there may be one for each open order.
-    count += 2 * load_i64(state + s.INSTRUMENT_COUNT) + load_i64(state + s.USED) + MORE_MESSAGES
+    # Of an auction's renewals there may be one for each open order, and as a session begins.
+    count += 2 * load_i64(state + s.INSTRUMENT_COUNT) + 2 * load_i64(state + s.USED) + MORE_MESSAGES
     return count * say.MAX_BYTES
 
 
@@ -148,23 +151,29 @@ def send_all(c: int, begin: int, end: int, sequence: int) -> int:
 
 @kernel
 def tell(c: int, count: int) -> int:
-    """Encode and send so many events of the buffer; DUE or FAILED."""
-    state, events = load_i64(c + STATE), load_i64(c + EVENTS)
+    """Encode and send so many events of the buffer, from the first that was not told on; DUE,
+    FAILED, or ENDED behind the last of a session."""
+    told = load_i64(c + TOLD)
+    state, events = load_i64(c + STATE), load_i64(c + EVENTS) + RECORD_BYTES * told
     begin = load_i64(c + MESSAGES) + load_i64(c + USED)
-    sequence = load_i64(state + s.MESSAGES) + 1
-    end = encode(state, events, count, load_i64(c + TIMES), 8, BY_EVENT, begin)
+    sequence, session = load_i64(state + s.MESSAGES) + 1, load_i64(state + s.SESSION)
+    end = encode(state, events, count, load_i64(c + TIMES) + 8 * told, 8, BY_EVENT, begin)
     if load_i64(state + s.ERROR) != 0:
         return FAILED
     if end > begin:
         following = send_all(c, begin, end, sequence)
-        store_i64(load_i64(c + SENT), following - 1)
+        store_i64(load_i64(c + SENT), load_i64(c + SENT_BASE) + following - 1)
         store_i64(c + USED, end - load_i64(c + MESSAGES))
+    left = count - load_i64(state + s.ENCODED)
+    count -= left
+    store_i64(c + LEFT, left)
+    store_i64(c + TOLD, told + count if left != 0 else 0)
     last = events + RECORD_BYTES * (count - 1)
     store_i64(c + EVENT_SEQ, load_i64(last + _SEQ))
     store_i64(c + CAUSE_SEQ, load_i64(last + _CAUSE))
     if load_i64(c + HANDED_NS) != 0:
         note_handed(c, load_i64(events + _SEQ), load_i64(last + _SEQ))
-    return DUE
+    return DUE if load_i64(state + s.SESSION) == session else ENDED
 
 
 @kernel_outlined
@@ -183,7 +192,9 @@ def run(c: int, until_ns: int) -> int:
         turn += 1
         if load_i64(c + ROOM) - load_i64(c + USED) < room_wanted(load_i64(c + STATE), BATCH):
             return FULL
-        count = take(c)
+        count = load_i64(c + LEFT)
+        if count == 0:
+            count = take(c)
         if count < 0:
             return DETACHED if count == -1 else OLD
         if count > 0:

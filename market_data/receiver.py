@@ -55,6 +55,8 @@ class Receiver:
         book = Book()
         book.apply(messages)
         self.book = book
+        if self.lines.session not in (b"", session.encode()):
+            self.lines.follow(session.encode())
         self.lines.session = session.encode()
         self.lines.jump(following)
         self.joins += 1

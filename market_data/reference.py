@@ -63,7 +63,8 @@ class ReferenceFeed:
         self.messages: list[bytes] = []
         self.uncrossed: Any = None
         self.changed: Any = None
-        self.in_hours = False
+        self.in_hours = self.ends = False
+        self.session, self.first = 1, 0
         self.now = 0
 
     def encode(self, events: npt.NDArray[Any], times: Mapping[int, int]) -> list[bytes]:
@@ -71,9 +72,11 @@ class ReferenceFeed:
         first = len(self.messages)
         for event in events:
             self.now = times[int(event["cause_seq"])] % DAY_NS
-            if not self.messages:
-                self.begin()
             kind = E(event["kind"])
+            if len(self.messages) == self.first:
+                if self.session > 1 and kind in (E.REJECTED, E.COMPLETED):
+                    continue
+                self.begin()
             if kind in (E.PHASE_CHANGED, E.INDICATIVE, E.UNCROSSED):
                 self.of_the_market(kind, event)
             elif kind not in (E.REJECTED, E.COMPLETED):
@@ -81,6 +84,13 @@ class ReferenceFeed:
             if event["flags"] & F.LAST:
                 self.tell_market()
                 self.tell(self.pending)
+                if self.ends:
+                    self.say("S", event="C")
+                    self.session, self.first, self.ends = (
+                        self.session + 1,
+                        len(self.messages),
+                        False,
+                    )
         return self.messages[first:]
 
     def say(self, kind: str, instrument: int | None = None, **fields: Any) -> None:
@@ -107,6 +117,16 @@ class ReferenceFeed:
         self.hours_begin()
         for index in range(len(self.rows)):
             self.trading_action(index)
+        if self.session > 1:
+            stay = [order for order in self.orders.values() if order.number]
+            for order in sorted(stay, key=lambda one: one.placed):
+                order.number = order.placed
+                self.add(order)
+
+    def add(self, order: Order) -> None:
+        side = "B" if order.side == Side.BUY else "S"
+        self.say("A", order.instrument, reference=order.number, shares=order.shown, side=side,
+                 price=order.price)  # fmt: skip
 
     def hours_begin(self) -> None:
         if Phase.CONTINUOUS in self.phases and not self.in_hours:
@@ -170,6 +190,7 @@ class ReferenceFeed:
             self.say("S", event="M")
         if was_open and not is_open:
             self.say("S", event="E")
+            self.ends = True
 
     # Orders.
 
@@ -224,15 +245,14 @@ class ReferenceFeed:
                 self.delete(order)
                 continue
             old = order.number
-            order.number = 1 << 60 | len(self.messages) + 1 if order.renewed else order.placed
+            number = len(self.messages) - self.first + 1
+            order.number = 1 << 60 | number if order.renewed else order.placed
             order.shown, order.shown_price = order.visible, order.price
             if old:
                 self.say("U", order.instrument, reference=old, new_reference=order.number,
                          shares=order.shown, price=order.price)  # fmt: skip
             else:
-                side = "B" if order.side == Side.BUY else "S"
-                self.say("A", order.instrument, reference=order.number, shares=order.shown,
-                         side=side, price=order.price)  # fmt: skip
+                self.add(order)
 
     def delete(self, order: Order) -> None:
         if order.number:

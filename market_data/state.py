@@ -19,7 +19,7 @@ from openoutcry.wire.memory import (
 )
 
 (
-    MESSAGES,  # messages so far: the number of the last one
+    MESSAGES,  # messages of the session so far: the number of the last one
     EVENT_SEQ,  # the last event
     INSTRUMENTS, INSTRUMENT_COUNT,
     ROWS, FREE, USED, CAPACITY,
@@ -36,9 +36,13 @@ from openoutcry.wire.memory import (
     PHASES,  # a table by phase
     MIDNIGHT,  # of NOW, ns since the epoch
     CLAMPED, CLAMPED_SEQ,  # values that their fields could not hold, and the first such event
-) = range(0, 8 * 31, 8)  # fmt: skip
+    SESSION,  # number of the session, from 1; MESSAGES 0: it has not begun
+    MESSAGES_BEFORE,  # of the session before
+    ENDS,  # the command at work closes the last instrument
+    ENCODED,  # events of the last call that were told: a session's end ends the call
+) = range(0, 8 * 35, 8)  # fmt: skip
 """The header's words; INSTRUMENT words hold the address of an instrument's row, or 0."""
-HEADER_BYTES = 256
+HEADER_BYTES = 320
 
 # An instrument's row.
 SYMBOL, LOCATE, SCALE, ROUND_LOT, PHASE, BAND, REFERENCE, EXTENSION = range(0, 64, 8)
@@ -225,3 +229,45 @@ def link(state: int, row: int, flags: int) -> None:
     store_i64(state + PENDING_COUNT, load_i64(state + PENDING_COUNT) + 1)
     if load_i64(row + REF) != 0:
         store_i64(state + MOVING_COUNT, load_i64(state + MOVING_COUNT) + 1)
+
+
+@kernel_outlined
+def listed_by_place(state: int) -> int:
+    """All displayed orders by PLACED, linked by NEXT: the first one's row, 0 if there is none.
+    Only while none is pending."""
+    rows, first = load_i64(state + ROWS), 0
+    for number in range(load_i64(state + USED), 0, -1):
+        row = rows + ROW_BYTES * number
+        if load_i64(row + REF) != 0:
+            store_i64(row + NEXT, first)
+            first = row
+    width, merges = 1, 2
+    while merges > 1:  # a merge sort from below: each pass joins runs of ``width``
+        merges, left, tail = 0, first, 0
+        first = 0
+        while left != 0:
+            merges += 1
+            right, left_count = left, 0
+            while left_count < width and right != 0:
+                right = load_i64(right + NEXT)
+                left_count += 1
+            right_count = width
+            while left_count > 0 or (right_count > 0 and right != 0):
+                from_left = right_count == 0 or right == 0
+                if not from_left and left_count > 0:
+                    from_left = load_i64(left + PLACED) <= load_i64(right + PLACED)
+                row = left if from_left else right
+                if from_left:
+                    left, left_count = load_i64(left + NEXT), left_count - 1
+                else:
+                    right, right_count = load_i64(right + NEXT), right_count - 1
+                if tail != 0:
+                    store_i64(tail + NEXT, row)
+                else:
+                    first = row
+                tail = row
+            left = right
+        if tail != 0:
+            store_i64(tail + NEXT, 0)
+        width *= 2
+    return first

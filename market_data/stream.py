@@ -12,6 +12,7 @@ import socket
 import time
 from array import array
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,9 @@ HEARTBEAT_S = 1.0
 SILENCE_S = 15.0
 """A client that says nothing for so long is left."""
 LOOK_S = 0.002
+OVER_S, LAST_S = 0.01, 5.0
+AGAIN_S = 1.0
+"""Between two tries to have a connection again, or the next session."""
 PIECE_BYTES = 1 << 16
 STRIDE = 1 << 10
 LOGIN_MOST = 64
@@ -46,6 +50,10 @@ class Tail:
         self.path, self.kept = path, kept
         self._file = -1
         self._index, self._count, self._at = array("Q"), 0, 0
+
+    def __del__(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
 
     def read(self, at: int, most: int = PIECE_BYTES) -> bytes:
         """Bytes that stand, from there on; whole messages only."""
@@ -81,20 +89,37 @@ class Tail:
         return at + (int(skip(view.ctypes.data, len(data), rest)) if rest else 0)
 
 
-class Stream:
-    """Serves a store's messages on a listening socket; ``ended()``: there will be no more."""
+@dataclass(frozen=True)
+class Kept:
+    """A session that is served; ``ended()``: there will be no more of it."""
 
-    def __init__(self, session: str, tail: Tail, ended: Callable[[], bool]) -> None:
-        self.session, self.tail, self.ended = session, tail, ended
+    name: str
+    tail: Tail
+    ended: Callable[[], bool]
+
+
+class Stream:
+    """Serves sessions' messages on a listening socket.
+
+    ``sessions()``: those that can be had, the one at work last (none: logins wait); ``over()``: the
+    run ends.
+    """
+
+    def __init__(self, sessions: Callable[[], list[Kept]], over: Callable[[], bool]) -> None:
+        self.sessions, self.over = sessions, over
         self.clients = self.refused = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, listener: socket.socket) -> None:
-        """Until it is cancelled; no client's task is left behind."""
+        """Until the run is over, or it is cancelled; no client's task is left behind.  A client
+        that has not taken all in within LAST_S then goes on by number with the next run."""
         server = await asyncio.start_server(self._accept, sock=listener, limit=PIECE_BYTES)
         try:
             async with server:
-                await server.serve_forever()
+                while not self.over():
+                    await asyncio.sleep(OVER_S)
+                if self._tasks:
+                    await asyncio.wait(self._tasks, timeout=LAST_S)
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -112,10 +137,10 @@ class Stream:
             if self.clients > MAX_CLIENTS:
                 self.refused += 1
                 return
-            at = await asyncio.wait_for(self._login(reader, writer), SILENCE_S)
-            if at is not None:
+            place = await asyncio.wait_for(self._login(reader, writer), SILENCE_S)
+            if place is not None:
                 listening = asyncio.create_task(self._listen(reader))
-                telling = asyncio.create_task(self._tell(writer, at))
+                telling = asyncio.create_task(self._tell(writer, *place))
                 try:
                     tasks = [listening, telling]
                     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -140,8 +165,8 @@ class Stream:
 
     async def _login(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> int | None:
-        """Where in the file the client begins; None if he is refused."""
+    ) -> tuple[Kept, int] | None:
+        """The session, and where in its file the client begins; None if he is refused."""
         login = await self._packet(reader, LOGIN_MOST)
         if login[:1] != b"L" or len(login) not in LOGIN_BYTES:
             writer.write(packet_of("J", b"A"))
@@ -149,15 +174,22 @@ class Stream:
         fields = SOUPBIN.from_client("L").unpack(login[: SOUPBIN.from_client("L").size_bytes])
         session, text = fields["session"].strip(), fields["sequence"].strip()
         number = int(text) if text.isascii() and text.isdigit() else -1
-        count = self.tail.kept()[0]
-        number = count + 1 if number == 0 or not text else number
-        at = self.tail.place_of(number) if 1 <= number <= count + 1 else None
-        if at is None or (session and session != self.session):
+        while not (sessions := self.sessions()):  # not known yet
+            await asyncio.sleep(OVER_S)
+        there = [one for one in sessions if session in ("", one.name)]
+        if not there:
             writer.write(packet_of("J", b"S"))
             return None
-        accepted = SOUPBIN.from_server("A").pack(session=self.session, sequence=str(number))
+        kept = there[-1]
+        count = kept.tail.kept()[0]
+        number = count + 1 if number == 0 or not text else number
+        at = kept.tail.place_of(number) if 1 <= number <= count + 1 else None
+        if at is None:
+            writer.write(packet_of("J", b"S"))
+            return None
+        accepted = SOUPBIN.from_server("A").pack(session=kept.name, sequence=str(number))
         writer.write(packet_of("A", accepted[1:]))
-        return at
+        return kept, at
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         """Until he goes, is silent for too long, or says what no client says."""
@@ -166,16 +198,19 @@ class Stream:
             if kind not in (b"R", b"+", b"U"):
                 return
 
-    async def _tell(self, writer: asyncio.StreamWriter, at: int) -> None:
+    async def _tell(self, writer: asyncio.StreamWriter, kept: Kept, at: int) -> None:
+        """To the end of the session, or of the run: then without Z, as more will come."""
         said = time.monotonic()
         while True:
-            ended, data = self.ended(), self.tail.read(at)
+            over, ended, data = self.over(), kept.ended(), kept.tail.read(at)
             if data:
                 at += len(data)
                 writer.write(sequenced(data))
             elif ended:
                 writer.write(packet_of("Z", b""))
                 await writer.drain()
+                return
+            elif over:
                 return
             elif time.monotonic() - said >= HEARTBEAT_S:
                 writer.write(packet_of("H", b""))
@@ -197,20 +232,27 @@ def sequenced(messages: bytes) -> bytes:
     return bytes(out)
 
 
+class Refused(FeedError):
+    """A login was."""
+
+
 class StreamReceiver:
     """A client: as :class:`receiver.Receiver`, from one connection.  A connection that is lost is
-    made again, and goes on by number."""
+    made again, and goes on by number; with ``follow`` also behind the end of a session, with the
+    next one as soon as it can be had."""
 
     def __init__(
         self,
         server: Address,
         first: int = 1,
         deliver: Callable[[bytes, int], None] = lambda messages, first: None,
+        follow: bool = False,
     ) -> None:
         """Raises :class:`FeedError` if there is no server, or it refuses the login."""
-        self.server, self._deliver = server, deliver
+        self.server, self._deliver, self._follow = server, deliver, follow
         self.book, self.lines = Book(), Lines(deliver, next_sequence=first)
         self.logins = 0
+        self._again = 0.0
         self._connect()
 
     def _connect(self) -> None:
@@ -229,10 +271,12 @@ class StreamReceiver:
             raise
 
     def _log_in(self) -> None:
-        self._data, self._beat = b"", time.monotonic()
-        session = self.lines.session.decode()
+        self._data, self._beat, lines = b"", time.monotonic(), self.lines
+        session, number = lines.session.decode(), lines.next_sequence
+        if lines.ended:
+            session, number = "", 1
         login = SOUPBIN.from_client("L").pack(
-            username="", password="", session=session, sequence=str(self.lines.next_sequence)
+            username="", password="", session=session, sequence=str(number)
         )
         self.socket.sendall(packet_of("L", login[1:]))
         while len(self._data) < 3 or len(self._data) < 2 + int.from_bytes(self._data[:2], "big"):
@@ -244,14 +288,37 @@ class StreamReceiver:
         answer, self._data = self._data[2:size], self._data[size:]
         if answer[:1] != b"A":
             host, port = self.server
-            raise FeedError(f"{host}:{port}: the login is refused ({answer[1:2]!r})")
+            raise Refused(f"{host}:{port}: the login is refused ({answer[1:2]!r})")
         told = SOUPBIN.from_server("A").unpack(answer)
-        self.lines.session = told["session"].strip().encode()
-        self.lines.next_sequence = int(told["sequence"])
+        name = told["session"].strip().encode()
+        if self.lines.ended and name == self.lines.session:
+            raise FeedError("{}:{}: the next session is not there yet".format(*self.server))
+        if self.lines.ended:
+            self.lines.follow(name)
+        self.lines.session, self.lines.next_sequence = name, int(told["sequence"])
         self.logins += 1
+
+    def _go_on(self, timeout_s: float) -> None:
+        """Behind a loss, or the end of a session: a connection, if it is time to try."""
+        wanted, wait_s = self._follow or not self.lines.ended, self._again - time.monotonic()
+        if not wanted or wait_s > 0:
+            time.sleep(min(timeout_s, wait_s) if wanted else timeout_s)
+            return
+        self._again = time.monotonic() + AGAIN_S
+        self.socket.close()
+        try:
+            self._connect()
+        except Refused:
+            if not self.lines.ended:
+                raise
+        except FeedError:
+            return
 
     def poll(self, timeout_s: float) -> int:
         """Take in what has come, waiting for it so long; returns how many packets."""
+        if self.lines.ended or self.socket.fileno() < 0:
+            self._go_on(timeout_s)
+            return 0
         if time.monotonic() - self._beat >= HEARTBEAT_S:
             self._beat = time.monotonic()
             with contextlib.suppress(OSError):
@@ -263,9 +330,8 @@ class StreamReceiver:
             data = None
         except OSError:
             data = b""
-        if data == b"" and not self.lines.ended:
+        if data == b"":
             self.socket.close()
-            self._connect()
         return self._take(data or b"")
 
     def _take(self, data: bytes) -> int:
@@ -281,6 +347,8 @@ class StreamReceiver:
                 self.lines.next_sequence += 1
             self.lines.ended |= kind == b"Z"
             at, count = at + 2 + size, count + 1
+            if kind == b"Z":
+                break
         self._data = data[at:]
         if messages:
             self.lines.taken += self.lines.next_sequence - first

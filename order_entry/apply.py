@@ -56,6 +56,7 @@ ACCEPTED, FILLED = int(EventKind.ACCEPTED), int(EventKind.FILLED)
 CANCELLED, EXPIRED = int(EventKind.CANCELLED), int(EventKind.EXPIRED)
 REDUCED, REPLACED = int(EventKind.REDUCED), int(EventKind.REPLACED)
 REJECTED, CONVERTED = int(EventKind.REJECTED), int(EventKind.CONVERTED)
+COMPLETED = int(EventKind.COMPLETED)
 REPEGGED, ELECTED = int(EventKind.REPEGGED), int(EventKind.ELECTED)
 
 CODEC_FRAME, CODEC_DECODE, CODEC_COMPLETE, CODEC_ENCODE, CODEC_REFUSE = range(0, 40, 8)
@@ -258,7 +259,9 @@ def apply_event(hall: int, codecs: int, event: int, order: int, note: int, rx_ts
     if own:
         row = row_of_own(hall, row, event, note)
     if row == 0:
-        if not own:
+        # About no order of a session's: only what answers the command itself is told.  The order
+        # that it traded with, or swept away, may have come by packets.
+        if not own or load_u8(event + EVENT_KIND) not in (REJECTED, COMPLETED):
             return 0
         session = block_of(hall, load_u16(note + n.SESSION))
         return tell(hall, codecs, session, event, row, note, rx_ts_ns)

@@ -17,7 +17,7 @@ import ssl
 import struct
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
@@ -39,8 +39,10 @@ HAND_BYTES, HAND_MAX = 512, 4096
 REPLY_AT = 64
 LOGIN_S = 10.0
 """A connection that has not logged in by then is closed."""
-GOODBYE_S = 2.0
-"""For a TLS peer's answer to the end of the connection."""
+CLOSE_S = 5.0
+"""A peer of TLS may wait so long with its end of a connection that is closed."""
+STUCK_S = 60.0
+"""And with reading what the stage, which may have given it up since, has sent."""
 HANDED_S = 2.0
 """A session that was handed over counts as connected for so long, until the stage says so."""
 MAX_WAITING = 256
@@ -183,45 +185,36 @@ class Doorman:
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader()
         protocol = asyncio.StreamReaderProtocol(reader)
+        # From here on the transport closes it, when it has said so: closed under the transport, its
+        # number would be the next connection's while this one is still looked at.
+        owned = socket.socket(fileno=client.detach())
         transport, _ = await loop.connect_accepted_socket(
-            lambda: protocol, client, ssl=context, ssl_handshake_timeout=LOGIN_S,
-            ssl_shutdown_timeout=GOODBYE_S,
-        )  # fmt: skip
+            lambda: protocol, owned, ssl=context, ssl_handshake_timeout=LOGIN_S
+        )
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
-        try:
-            await self._relay_tls(reader, writer, port, address)
-        finally:
-            await _closed(writer)
-
-    async def _relay_tls(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: PortSpec,
-        address: str,
-    ) -> None:  # fmt: skip
-        ours, theirs = socket.socketpair()
-        with ours:
-            with theirs:
-                try:
-                    index, reply, rest, wanted = await self._login(
-                        lambda: reader.read(HAND_BYTES), port, address
-                    )
-                except Refused as refusal:
-                    self._count(str(refusal), refusal.index)
-                    if port.protocol in SOUPBIN_PROTOCOLS and refusal.letter:
-                        writer.write(soupbin.login_rejected(refusal.letter))
-                        await writer.drain()
-                    return
-                theirs.setblocking(False)
-                await self._hand_over(index, theirs, reply, rest, wanted)
-            if (task := asyncio.current_task()) is not None:
-                self.waiting.pop(task, None)
-            ours.setblocking(False)
+        async with _closed(writer):
+            try:
+                index, reply, rest, wanted = await self._login(
+                    lambda: reader.read(HAND_BYTES), port, address
+                )
+            except Refused as refusal:
+                self._count(str(refusal), refusal.index)
+                if port.protocol in SOUPBIN_PROTOCOLS and refusal.letter:
+                    writer.write(soupbin.login_rejected(refusal.letter))
+                return
+            ours, theirs = socket.socketpair()
             mine_reader, mine_writer = await asyncio.open_connection(sock=ours)
-            relays = [_relay(reader, mine_writer), _relay(mine_reader, writer)]
-            tasks = [asyncio.ensure_future(relay) for relay in relays]
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for way in tasks:
-                way.cancel()
-            await _closed(mine_writer)
+            with contextlib.closing(mine_writer):
+                with theirs:
+                    theirs.setblocking(False)
+                    await self._hand_over(index, theirs, reply, rest, wanted)
+                if (task := asyncio.current_task()) is not None:
+                    self.waiting.pop(task, None)
+                relays = [_relay(reader, mine_writer), _relay(mine_reader, writer)]
+                tasks = [asyncio.ensure_future(relay) for relay in relays]
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for way in tasks:
+                    way.cancel()
 
     async def _login(
         self, read: Callable[[], Awaitable[bytes]], port: PortSpec, address: str
@@ -377,20 +370,22 @@ def _is_inside(address: str, row: SessionSpec) -> bool:
     return any(found in network for network in row.networks)
 
 
-async def _closed(writer: asyncio.StreamWriter) -> None:
-    """Close it and wait until its transport has let go of the socket: a descriptor that is closed
-    before is still known to the loop, and the next connection that gets its number not heard."""
-    writer.close()
+@contextlib.asynccontextmanager
+async def _closed(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+    """Says the end behind all that was written; whoever does not take that is left alone soon."""
     try:
-        async with asyncio.timeout(2 * GOODBYE_S):
-            await writer.wait_closed()
-    except (OSError, TimeoutError):  # a peer that takes nothing
+        yield
+        writer.close()
+        with contextlib.suppress(OSError):
+            async with asyncio.timeout(CLOSE_S):
+                await writer.wait_closed()
+    finally:
         writer.transport.abort()
-        await asyncio.sleep(0)
 
 
 async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError):
         while data := await reader.read(1 << 16):
             writer.write(data)
-            await writer.drain()
+            async with asyncio.timeout(STUCK_S):
+                await writer.drain()

@@ -10,6 +10,10 @@ CHECKS = (
     "POSITION_SHORT", "GROSS_POSITION", "GROUP_GROSS_POSITION", "EXPOSURE_BUY", "EXPOSURE_SELL",
     "CAPITAL", "LOSS", "DRAWDOWN",
 )  # fmt: skip
+FIGURELESS = frozenset({
+    "MARKET_KILLED", "HALTED", "GROUP_KILLED", "KILLED", "RESTRICTED", "SELF_TRADE", "UNPRICED",
+})  # fmt: skip
+"""Switches: they have no limit in figures."""
 LETTERS = {
     "MARKET_KILLED": "a",
     "HALTED": "H",
@@ -54,6 +58,14 @@ def letter(bits: int) -> str:
 def code(bits: int, other: int) -> int:
     """OUCH 5.0's code for an event's ``contra_id``; ``other``: of a check that has none."""
     return CODES.get(_first(bits), other)
+
+
+def text(bits: int, limit: int, stands: int, asked: int) -> str:
+    """A line about a reject, from its event's ``contra_id``, ``price_ticks``, ``leaves_lots`` and
+    ``qty_lots``: the first check that failed with its figures, then the others."""
+    first, *others = [name for bit, name in enumerate(CHECKS) if bits >> bit & 1] or ["RISK"]
+    figures = f": limit {limit}, stands {stands}, asked {asked}" if first not in FIGURELESS else ""
+    return first + figures + "".join(f"; {name}" for name in others)
 
 
 def _first(bits: int) -> str:

@@ -5,7 +5,9 @@ feed, and it may be killed at any time: it begins again with a snapshot.
 """
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Callable
 
 from openoutcry.market_data.depth import DepthLine, views_of
 from openoutcry.market_data.errors import FeedError
@@ -16,44 +18,75 @@ from openoutcry.market_data.spec import FeedSpec
 LISTEN_S = 0.005
 """The lines are looked at this often: their sockets hold what comes in between."""
 AGAIN_S = 0.05
+LAST_S = 5.0
+"""So long behind the end of a run that ended a session this is waited for, and told, at most."""
 
 
-def conflate(spec: FeedSpec, snapshots: tuple[str, int]) -> None:
-    """Tell the views of each interval, until the process is killed.
+def conflate(
+    spec: FeedSpec,
+    snapshots: tuple[str, int],
+    over: Callable[[], bool],
+    ended: Callable[[], bool],
+) -> None:
+    """Tell the views of each interval, until the process is killed or the run is ``over()``.
 
-    ``snapshots``: where they are given.
+    ``snapshots``: where they are given; ``ended()``: the session has, and no other has begun.
     """
-    asyncio.run(_conflate(spec, snapshots))
+    asyncio.run(_conflate(spec, snapshots, over, ended))
 
 
-async def _conflate(spec: FeedSpec, snapshots: tuple[str, int]) -> None:
+async def _conflate(
+    spec: FeedSpec,
+    snapshots: tuple[str, int],
+    over: Callable[[], bool],
+    has_ended: Callable[[], bool],
+) -> None:
     pages = Pages(spec.pages, spec.interval_ms) if spec.pages else None
     if pages is not None:
         await pages.start()
     line = DepthLine(spec, spec.depth) if spec.depth else None
-    receiver = await _receiver(spec, snapshots)
-    interval_s, due = spec.interval_ms / 1e3, time.monotonic()
-    while True:
-        while receiver.poll(0):
+    receiver = await _receiver(spec, snapshots, over)
+    interval_s, due, until, told = spec.interval_ms / 1e3, time.monotonic(), 0.0, 0
+    while receiver is not None:
+        lines, session = receiver.lines, receiver.lines.session
+        while not lines.complete and receiver.poll(0):
             await asyncio.sleep(0)
-        now = time.monotonic()
-        if now >= due:
+        now, ended = time.monotonic(), lines.sessions + lines.unfinished + lines.complete
+        if (now >= due and not lines.complete) or ended > told:
             due = max(due + interval_s, now)
-            views, itch_seq = views_of(receiver.book), receiver.lines.next_sequence - 1
+            views, itch_seq = views_of(receiver.book), lines.next_sequence - 1
             if line is not None:
                 line.tell(views, itch_seq, receiver.book.time_ns)
             if pages is not None:
                 pages.tell(views, itch_seq)
+        if ended > told:
+            told = ended
+            if line is not None:
+                line.end(itch_seq, receiver.book.time_ns)
+            if pages is not None:
+                pages.end(session.decode("latin-1"))
+        if lines.complete:
+            receiver.poll(0)  # maybe the first of another session
+        if not until and over():
+            until = now + (LAST_S if has_ended() else 0.0)
+        if until and (now >= until or (lines.complete and (pages is None or pages.all_know))):
+            break
         await asyncio.sleep(LISTEN_S)
+    if pages is not None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(pages.stop(), AGAIN_S)
 
 
-async def _receiver(spec: FeedSpec, snapshots: tuple[str, int]) -> Receiver:
-    """A receiver that has its snapshot; the feed may not give any yet."""
+async def _receiver(
+    spec: FeedSpec, snapshots: tuple[str, int], over: Callable[[], bool]
+) -> Receiver | None:
+    """A receiver that has its snapshot; the feed may not give any yet.  None: the run is over."""
     lines = [one for one in (spec.a, spec.b) if one is not None]
-    while True:
+    while not over():
         try:
             return await asyncio.to_thread(
                 Receiver, lines, spec.retransmission, spec.interface, snapshots=snapshots
             )
         except FeedError:
             await asyncio.sleep(AGAIN_S)
+    return None

@@ -7,10 +7,12 @@ released reader (``released.py``) that falls behind goes on from the journal.
 
 import mmap
 import os
+import resource
 import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,7 @@ from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.feed_process import IDLE_S, NOTHING_SENT, FeedProcess
+from openoutcry.pipeline.feed_process import IDLE_S, NOTHING_SENT, SESSION_SHIFT, FeedProcess
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.topology import Reader, Topology
 from openoutcry.replay.events import Batch, events_of
@@ -35,6 +37,17 @@ FOLDER = "market_data"
 BACKLOG = 64
 FUTILE = 5
 """Deaths in a row without a message sent, after which the process is not started again."""
+SENT, CLAMPED, SESSION, OVER, READY, KEPT = 0, 1, 2, 3, 4, 8
+"""Words that the feed's processes share: the last message that was sent (its session above its
+number), values that were told as the nearest, the session, that the run is over, that what was told
+before it is known; then of the session and of the one before four words each: its number, messages,
+bytes, whether it has ended."""
+
+
+def allow_descriptors() -> None:
+    """As many as this process may have: who holds connections open must not take another's."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def with_feed(table: Topology) -> Topology:
@@ -103,8 +116,6 @@ class PublicFeed:
         self.begin_is_retired = reader.first_seq > 1
         if self.begin_is_retired and not checkpoint.newest(self.folder, journal, self.journal_id):
             raise FeedError(f"{journal}: its begin is retired, so the feed has no numbers")
-        self.session = mold.session_name(self.journal_id)
-        self.store_path = self.folder / f"{self.session}.itch"
         self.instruments, self.order_capacity = instruments, order_capacity
         self.instrument_count = len(instruments)
         self.feed = self.new_feed()
@@ -112,7 +123,7 @@ class PublicFeed:
         self.owner = ProcessIdentity.mine()
         self._map = mmap.mmap(-1, mmap.PAGESIZE)
         self._words = np.frombuffer(self._map, np.int64)
-        self._words[0] = NOTHING_SENT
+        self._words[SENT] = NOTHING_SENT
         self.requests = self._listen()
         self.snapshots = self._listen_tcp(spec.snapshots, "snapshots")
         self.stream = self._listen_tcp(spec.stream, "the stream")
@@ -154,14 +165,23 @@ class PublicFeed:
         """The server's address."""
         return self.requests.getsockname()[:2] if self.requests else None
 
+    def name_of(self, session: int) -> str:
+        return mold.session_name(self.journal_id, session)
+
+    def store_path(self, session: int) -> Path:
+        return self.folder / f"{self.name_of(session)}.itch"
+
     @property
     def sent(self) -> int:
-        """The last message that was sent; -1: none was."""
-        return int(self._words[0])
+        """The last message that was sent, its session above its number; -1: none was."""
+        return int(self._words[SENT])
 
-    @sent.setter
-    def sent(self, number: int) -> None:
-        self._words[0] = number
+    def sent_of(self, session: int) -> int:
+        """How many messages of a session were sent."""
+        return max(0, min(self.sent - (session << SESSION_SHIFT), (1 << SESSION_SHIFT) - 1))
+
+    def note_sent(self, session: int, number: int) -> None:
+        self._words[SENT] = session << SESSION_SHIFT | number
 
     @property
     def sent_address(self) -> int:
@@ -170,22 +190,69 @@ class PublicFeed:
     @property
     def clamped(self) -> int:
         """Values that were told as the nearest one that their field can hold."""
-        return int(self._words[1])
+        return int(self._words[CLAMPED])
 
     def note_clamped(self, count: int) -> None:
-        self._words[1] = count
+        self._words[CLAMPED] = count
 
     @property
-    def kept(self) -> tuple[int, int]:
-        """Messages of the store, and their bytes: they stand, whoever is started again."""
-        return int(self._words[2]), int(self._words[3])
+    def session(self) -> int:
+        """Number of the session of the next message; 0: not known yet."""
+        return int(self._words[SESSION])
 
-    def note_kept(self, count: int, size_bytes: int) -> None:
-        if count > self._words[2]:  # a store that is made again has what it had
-            self._words[3], self._words[2] = size_bytes, count
+    def _kept(self, session: int) -> npt.NDArray[np.int64]:
+        at = KEPT + 4 * (session & 1)
+        return self._words[at : at + 4]
 
-    def note_ended(self) -> None:
-        self._words[4] = 1
+    def note_session(self, session: int) -> None:
+        """What is kept from now on is of this one.  A store that is made again has what it had."""
+        row = self._kept(session)
+        if row[0] < session:
+            row[1:] = 0
+            row[0] = session
+        self._words[SESSION] = max(session, self.session)
+
+    def kept(self, session: int) -> tuple[int, int]:
+        """Messages of a session's store, and their bytes: they stand, whoever is started again."""
+        row = self._kept(session)
+        return (int(row[1]), int(row[2])) if row[0] == session else (0, 0)
+
+    def note_kept(self, session: int, count: int, size_bytes: int) -> None:
+        row = self._kept(session)
+        if row[0] == session and count > row[1]:
+            row[2], row[1] = size_bytes, count
+
+    def note_ended(self, session: int) -> None:
+        """There will be no more messages of it."""
+        row = self._kept(session)
+        if row[0] == session:
+            row[3] = 1
+
+    def note_before(self, session: int, count: int, size_bytes: int) -> None:
+        """The session before, as it was found."""
+        row = self._kept(session)
+        if row[0] < session:
+            row[:] = session, count, size_bytes, 1
+
+    def has_ended(self, session: int) -> bool:
+        row = self._kept(session)
+        return bool(row[0] == session and row[3])
+
+    @property
+    def is_over(self) -> bool:
+        """The run is over, and everything of it is told."""
+        return bool(self._words[OVER])
+
+    @property
+    def is_ready(self) -> bool:
+        """What was released before the run is known: the session is."""
+        return bool(self._words[READY])
+
+    def note_ready(self) -> None:
+        self._words[READY] = 1
+
+    def note_over(self) -> None:
+        self._words[OVER] = 1
 
     def start(self) -> None:
         self._sent_at_start = self.sent
@@ -199,28 +266,48 @@ class PublicFeed:
 
     def _conflate(self) -> None:
         """The conflated feed's process."""
+        allow_descriptors()
         from openoutcry.pipeline.depth_process import conflate  # asyncio, for few
 
         listener = self.snapshots
         assert listener is not None
-        conflate(self.spec, listener.getsockname()[:2])
+        conflate(
+            self.spec, listener.getsockname()[:2], lambda: self.is_over,
+            lambda: self.has_ended(self.session - 1) and not self.kept(self.session)[0],
+        )  # fmt: skip
 
     def _serve_stream(self) -> None:
         """The process that serves the stream over SoupBinTCP."""
         import asyncio
 
-        from openoutcry.market_data.stream import Stream, Tail
+        from openoutcry.market_data.stream import Kept, Stream, Tail
 
+        allow_descriptors()
         assert self.stream is not None
-        tail = Tail(self.store_path, lambda: self.kept)
-        served = Stream(self.session, tail, lambda: bool(self._words[4]))
-        asyncio.run(served.serve(self.stream))
+        known: dict[int, Kept] = {}
+
+        def sessions() -> list[Kept]:
+            now = self.session if self.is_ready else 0
+            numbers = [one for one in (now - 1, now) if one > 0 and self._kept(one)[0] == one]
+            for number in [one for one in known if one not in numbers]:
+                del known[number]
+            for number in numbers:
+                if number not in known:
+                    tail = Tail(self.store_path(number), partial(self.kept, number))
+                    known[number] = Kept(
+                        self.name_of(number), tail, partial(self.has_ended, number)
+                    )
+            return [known[number] for number in numbers]
+
+        asyncio.run(Stream(sessions, lambda: self.is_over).serve(self.stream))
 
     def look(self, note: Callable[[str], None]) -> None:
         """Start the process again if it is gone; not if it has told everything."""
         for pid in list(self._others):
             if os.waitpid(pid, os.WNOHANG)[0]:
                 work = self._others.pop(pid)
+                if self.is_over:
+                    continue
                 note(f"a process of the feed (pid {pid}, {work.__name__}) ended: started again")
                 self._others[fork(work, STOP_SIGNALS)] = work
         if not self.pid:
@@ -242,13 +329,16 @@ class PublicFeed:
             self.start()
 
     def finish(self, timeout_s: float) -> None:
-        """Wait until everything that was released is told, for a while."""
+        """Wait until everything that was released is told, for a while, and until those who are
+        served by other processes know it."""
         until = time.monotonic() + timeout_s
-        while self.pid and time.monotonic() < until:
-            if os.waitpid(self.pid, os.WNOHANG)[0]:
+        while (self.pid or (self.is_over and self._others)) and time.monotonic() < until:
+            if self.pid and os.waitpid(self.pid, os.WNOHANG)[0]:
                 self.pid = 0
-            else:
-                time.sleep(IDLE_S)
+            for pid in list(self._others):
+                if os.waitpid(pid, os.WNOHANG)[0]:
+                    del self._others[pid]
+            time.sleep(IDLE_S)
 
     def close(self) -> None:
         for pid in [*self._others, self.pid]:

@@ -29,11 +29,16 @@ if TYPE_CHECKING:
 
 IDLE_S = 0.001
 NOTHING_SENT = -1
+SESSION_SHIFT = 40
+"""Where a session's number stands above that of the last message that was sent."""
 SNAPSHOTS_AT_ONCE = 16
 TURN_NS = 20_000_000
 """The pump comes back after so long at most."""
 CHECKPOINT_NS = 30_000_000_000
 """Between two checkpoints, while there is something new."""
+END_TIMES, END_PAUSE_S = 5, 0.1
+"""How often the end of a session is said once more as its run ends; requests are answered
+meanwhile."""
 
 
 class FeedProcess:
@@ -43,10 +48,14 @@ class FeedProcess:
         self.public, self.spec, self.feed = public, public.spec, public.feed
         self.book = Book()
         self.store, place = self._begin()
-        self.publisher = Publisher(self.spec, public.session, self.store, public.requests)
+        self.session = self.feed.session
+        name = public.name_of(self.session)
+        self.publisher = Publisher(self.spec, name, self.store, public.requests)
+        self.publisher.before = self._before()
         self.reader = ReleasedReader(public.owner, public.name, [public.journal], place)
         self.pump = Pump(self._source(), self.feed, self.publisher, public.sent_address,
                          self.spec.idle_us)  # fmt: skip
+        self.pump.name(name, self.session << SESSION_SHIFT)
         self._asks: list[socket.socket] = [
             one for one in (public.requests, public.snapshots) if one is not None
         ]
@@ -59,7 +68,7 @@ class FeedProcess:
         self._save_ns = time.monotonic_ns() + CHECKPOINT_NS
         self._named = 1 + public.instrument_count
         self._told_until = self.reader.released_seq
-        public.note_kept(self.store.count, self.store.size_bytes)
+        public.note_kept(self.session, self.store.count, self.store.size_bytes)
 
     def _begin(self) -> tuple[Store, Place]:
         """Where to begin: behind the newest checkpoint, or with the first event."""
@@ -67,14 +76,30 @@ class FeedProcess:
         standing = checkpoint.newest(public.folder, public.journal, public.journal_id)
         if standing is not None:
             try:
-                store = checkpoint.resume(standing, public.store_path, self.feed, self.book)
+                path = public.store_path(standing.session)
+                store = checkpoint.resume(standing, path, self.feed, self.book)
+                public.note_session(standing.session)
                 return store, Place(standing.event_seq, standing.cause_seq)
             except (FeedError, ValueError, KeyError) as error:
                 if public.begin_is_retired:
                     raise FeedError(f"{public.folder}: nothing to go on from: {error}") from None
                 self.feed = public.feed = public.new_feed()
                 self.book = Book()
-        return Store(public.store_path), Place()
+        public.note_session(self.feed.session)
+        return Store(public.store_path(self.feed.session)), Place()
+
+    def _before(self) -> tuple[str, Store] | None:
+        """The session before, whole, if its messages are still there."""
+        public, session, count = self.public, self.session - 1, self.feed.messages_before
+        path = public.store_path(session)
+        if session < 1 or not path.is_file():
+            return None
+        try:
+            store = Store(path, count, path.stat().st_size)
+        except FeedError:
+            return None
+        public.note_before(session, store.count, store.size_bytes)
+        return public.name_of(session), store
 
     def _source(self) -> Source:
         reader, times = self.reader, self.public.times
@@ -100,27 +125,57 @@ class FeedProcess:
             else:
                 poll_once = False
             publisher.answer(time.monotonic_ns())
-            self._give_snapshots()
-            if self.public.sent != NOTHING_SENT or reader.place.event_seq >= self._told_until:
+            if self.public.is_ready:
+                self._give_snapshots()
                 publisher.beat(time.monotonic_ns())
+            elif reader.place.event_seq >= self._told_until:
+                self.public.note_ready()
             self._save_sometimes()
         self._save()
-        self.public.note_ended()
+        self.public.note_over()
+        if publisher.before is not None and self.store.count == 0:
+            self._linger()
+
+    def _linger(self) -> None:
+        """The day is over: who has not heard so, or misses something of it, still may."""
+        for _ in range(END_TIMES):
+            self.publisher.say_end(time.monotonic_ns())
+            until = time.monotonic() + END_PAUSE_S
+            while (left := until - time.monotonic()) > 0:
+                select.select(self._asks[:1] if self.public.requests else [], [], [], left)
+                self.publisher.answer(time.monotonic_ns())
+
+    def _went_over(self) -> None:
+        """The session has ended: the next message is the first of another, whenever it comes."""
+        public, now_ns = self.public, time.monotonic_ns()
+        self.store.sync()
+        public.note_ended(self.session)
+        self.session = self.feed.session
+        public.note_session(self.session)
+        self.store = Store(public.store_path(self.session))
+        self.publisher.went_over(public.name_of(self.session), self.store)
+        self.pump.name(self.publisher.session, self.session << SESSION_SHIFT)
+        self._saved_messages = 0
+        if public.sent_of(self.session - 1):
+            self.publisher.say_end(now_ns)
 
     def _turn(self) -> bool:
         """A turn of the pump; True if the next events have to come from elsewhere."""
         publisher, reader = self.publisher, self.reader
-        begun_ns, before = time.monotonic_ns(), self.store.count
+        begun_ns, before = time.monotonic_ns(), self.pump.packets
         beat_ns = publisher.beat_ns + self.spec.heartbeat_ms * 1_000_000
         why = self.pump.run(min(beat_ns, begun_ns + TURN_NS))
         data = self.pump.messages()
         if why == p.FAILED:
             self.feed.require_sound()
         if data:
-            self._keep(data)
+            count = self.feed.messages_before if why == p.ENDED else self.feed.messages
+            self._keep(data, count)
         if self.feed.event_seq > reader.place.event_seq:
             reader.went_on(*self.pump.place)
-        if self.store.count > before:
+        if why == p.ENDED:
+            self._went_over()
+        if self.pump.packets > before:
             publisher.beat_ns = time.monotonic_ns()
         elif why == p.DUE and reader.ended:
             return True
@@ -129,9 +184,10 @@ class FeedProcess:
         self.public.note_clamped(self.feed.clamped)
         return why in (p.DETACHED, p.OLD)
 
-    def _keep(self, messages: bytes) -> None:
-        self.store.append(messages, self.feed.messages - self.store.count)
-        self.public.note_kept(self.store.count, self.store.size_bytes)
+    def _keep(self, messages: bytes, count: int) -> None:
+        """Keep messages; the session has so many by them."""
+        self.store.append(messages, count - self.store.count)
+        self.public.note_kept(self.session, self.store.count, self.store.size_bytes)
         self.book.apply(messages)
 
     def _catch_up(self, ended: bool) -> bool:
@@ -147,28 +203,34 @@ class FeedProcess:
                 select.select(self._asks, [], [], IDLE_S)
             return True
         first, last = int(events["cause_seq"][0]), int(events["cause_seq"][-1])
-        messages = self.feed.encode(events, self.public.times.of(first, last), first)
-        self._tell(messages, reader.place.event_seq > self._told_until)
+        is_new, times = reader.place.event_seq > self._told_until, self.public.times.of(first, last)
+        for part in self.feed.told(events, times, first):
+            count = self.feed.messages_before if part.ends else self.feed.messages
+            self._tell(part.messages, count, is_new)
+            if part.ends:
+                self._went_over()
         return True
 
-    def _tell(self, messages: bytes, is_new: bool) -> None:
+    def _tell(self, messages: bytes, count: int, is_new: bool) -> None:
         """Keep messages, and send those that no process before this one has sent: after a start of
         the whole venue, what is released from then on."""
         store, public, now_ns = self.store, self.public, time.monotonic_ns()
         first = store.count + 1
-        self._keep(messages)
+        self._keep(messages, count)
         if public.sent == NOTHING_SENT and not is_new:
             return
-        if public.sent < first:
+        sent = public.sent_of(self.session)
+        if sent < first:
             self.publisher.send(first, messages, now_ns)
-            public.sent = store.count
-        behind = max(first, public.sent + 1)
+            sent = store.count
+            public.note_sent(self.session, sent)
+        behind = max(first, sent + 1)
         while behind <= store.count:
             room = self.spec.room - MOLD_HEADER_BYTES
             count, part = store.read(behind, store.count - behind + 1, room)
             self.publisher.send(behind, part, now_ns)
             behind += count
-            public.sent = behind - 1
+            public.note_sent(self.session, behind - 1)
 
     # Snapshots and checkpoints: a process each, whose memory is that of the moment.
 
@@ -199,11 +261,12 @@ class FeedProcess:
             self._children.add(fork(partial(self._snapshot, connection), STOP_SIGNALS))
 
     def _snapshot(self, connection: socket.socket) -> None:
-        store = self.store
-        begin = [store.read(number, 1, 64)[1][2:] for number in range(1, self._named + 1)]
+        store, book = self.store, self.book if self.store.count else Book(1)
+        named = range(1, min(self._named, store.count) + 1)
+        begin = [store.read(number, 1, 64)[1][2:] for number in named]
         following = store.count + 1
         try:
-            serve_one(connection, self.public.session, snapshot(self.book, begin, following))
+            serve_one(connection, self.publisher.session, snapshot(book, begin, following))
         except (FeedError, OSError):
             return
 

@@ -268,7 +268,7 @@ def _open_feed(
     stack.callback(feed.close)
     if feed.retransmission:
         watcher.note("retransmission on {}:{}".format(*feed.retransmission))
-    watcher.note(f"feed {feed.session} on {options.feed.a[0]}:{options.feed.a[1]}")
+    watcher.note("feed on {}:{}".format(*options.feed.a))
     feed.start()
     return feed
 

@@ -135,6 +135,10 @@ class StageGroup:
                 for r in rows]  # fmt: skip
         self.plan = np.array(plan, np.int64).reshape(-1, loop.PLAN_BYTES // 8)
         self.nap = np.zeros(loop.NAP_WORDS, np.int64)
+        # Inline, an order waits for this call: numpy's ``.ctypes`` would be most of it (2.3 us of
+        # an idle turn, 0.6 without).
+        self._plan = (self.plan.ctypes.data, len(self.plan), self.probe)
+        self._nap = self.nap.ctypes.data
 
     def rebuild_engine(self, name: str) -> Engine:
         """The stage's engine; what its hooks keep lies where the exchange operator sees it."""
@@ -148,17 +152,7 @@ class StageGroup:
         return engine
 
     def run(self, slice_ns: int, leave_idle: bool) -> int:
-        return int(
-            loop.run_stages(
-                self.plan.ctypes.data,
-                len(self.plan),
-                self.probe,
-                slice_ns,
-                SPINS,
-                int(leave_idle),
-                self.nap.ctypes.data,
-            )
-        )
+        return int(loop.run_stages(*self._plan, slice_ns, SPINS, int(leave_idle), self._nap))
 
     def check(self) -> None:
         """Raise if the group's device is gone."""

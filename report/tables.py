@@ -374,9 +374,15 @@ RISK_ROWS = (
     ("risk_ns_cached", "c", "the same / the same in C", "≤ 1.5"),
     ("risk_ns_large", "", "all checks and books, 1,024 × 256", "≤ 60 ns"),
     ("risk_ns_large", "c", "the same / the same in C", "≤ 1.5"),
+    ("risk_ns_replaced", "", "one command in three a replace, 64 × 64", ""),
+    ("risk_ns_replaced", "c", "the same / the same in C", "≤ 1.5"),
     ("risk_ns_unlimited", "", "not tracking", "≤ 2 ns"),
     ("kill_last_cancel_memory", "", "kill → 100,000th cancel released, memory only", "≤ 20 ms"),
     ("kill_last_cancel_durable", "", "kill → 100,000th cancel released, durable", "≤ 50 ms"),
+    ("pipeline_durable", "", "the whole pipeline with risk, durable, a second", "≥ 8 M/s"),
+    ("pipeline_durable", "no_risk", "the same / without risk", ""),
+    ("wire_to_ack_p50", "", "wire → acknowledgement with risk, in memory, p50", "≤ 500 ns"),
+    ("wire_to_ack_p50", "no_risk", "the same / without risk", ""),
 )
 risk_table = partial(_goal_table, RISK_ROWS)
 

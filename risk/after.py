@@ -9,7 +9,7 @@ import openoutcry.risk.layout as lay
 from openoutcry.risk import before as command
 from openoutcry.risk import totals, wide
 from openoutcry.risk.bits import NO_LIMIT, RISK_REASON
-from openoutcry.risk.money import add_money, judge_profit, mark_position
+from openoutcry.risk.money import add_money, judge_profit, margined_lots, mark_position
 from openoutcry.risk.protection import watch
 from openoutcry.wire.enums import EventFlag, EventKind, Side
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
@@ -20,6 +20,7 @@ EVENT_ORDER, CONTRA, PRICE = (
     EVENT.offsets[name] for name in ("order_id", "contra_id", "price_ticks")
 )
 QTY, LEAVES = EVENT.offsets["qty_lots"], EVENT.offsets["leaves_lots"]
+CAUSE = EVENT.offsets["cause_seq"]
 WORD = EVENT.offsets["participant"]
 INSTRUMENT_SHIFT = 8 * (EVENT.offsets["instrument"] - WORD)
 KIND_SHIFT = 8 * (EVENT.offsets["kind"] - WORD)
@@ -280,7 +281,7 @@ def bring(
         assert 0 <= gross <= of_all, "a group's gross position has its members' in it"
     if traded != 0:
         held = ((position + traded) ^ sign) - sign
-        trade(rules, row, cell, side, traded, load_i64(event + PRICE), held)
+        trade(rules, row, cell, side, traded, event, held)
 
 
 @kernel
@@ -297,14 +298,18 @@ def paid_a_lot(rules: int, at: int, sign: int, flags: int, price: int) -> int:
 
 
 @kernel
-def trade(rules: int, row: int, cell: int, side: int, qty: int, price: int, position: int) -> None:
+def trade(rules: int, row: int, cell: int, side: int, qty: int, event: int, position: int) -> None:
     """One side of a trade: what was held is marked at its price, then it is paid and the fee."""
-    mark_position(rules, row, cell, price)
+    price, seq_at, margin = load_i64(event + PRICE), event + CAUSE, load_i64(rules + lay.MARGIN)
+    mark_position(rules, row, cell, price, seq_at)
+    if margin != 0:
+        more = margined_lots(rules, position) - margined_lots(rules, load_i64(cell + lay.POSITION))
+        store_i64(row + lay.MARGINED, load_i64(row + lay.MARGINED) + more * margin)
     store_i64(cell + lay.POSITION, position)
     if load_i64(rules + lay.LEVERAGED) == 0:
         paid = wide.mul(wide.mul(price, load_i64(rules + lay.MULTIPLIER)), qty)
-        add_money(row, lay.BALANCE, wide.sub(0, paid) if side == BUY else paid)
+        add_money(row, lay.BALANCE, wide.sub(0, paid) if side == BUY else paid, seq_at)
     fee = wide.sub(0, wide.mul(load_i64(rules + lay.FEE), qty))
-    add_money(row, lay.BALANCE, fee)
-    add_money(row, lay.PROFIT, fee)
-    judge_profit(row)
+    add_money(row, lay.BALANCE, fee, seq_at)
+    add_money(row, lay.PROFIT, fee, seq_at)
+    judge_profit(row, seq_at)

@@ -12,6 +12,7 @@ import openoutcry.risk.layout as lay
 from openoutcry.risk import bits, totals, wide
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.house import apply_setting
+from openoutcry.risk.liquidation import excuse
 from openoutcry.risk.protection import tick
 from openoutcry.wire.enums import SELF_TRADE_MASK, SELF_TRADE_SHIFT, CommandKind, OrderType, Side
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
@@ -442,6 +443,10 @@ def check(state: int, order: int, kind: int, instrument: int) -> int:
     loss, drop = wide.sub(0, profit), wide.sub(peak, profit)
     failed |= (loss >= load_i64(row + lay.LOSS_LIMIT)) << rb.LOSS
     failed |= (drop >= load_i64(row + lay.DRAWDOWN_LIMIT)) << rb.DRAWDOWN
+    if failed != 0 and is_new and participant != 0:
+        called = row_flags & lay.KILLED_BY_MARGIN != 0
+        if called and load_i64(state + lay.PART_WHO) == participant:
+            failed = excuse(state, order, instrument, failed)
     if failed == 0:
         if rate_ns != 0:
             store_i64(row + lay.FULL_AT_NS, full_at)

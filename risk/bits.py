@@ -85,6 +85,9 @@ class Setting(IntEnum):
     """P: 1: an order must name a self-trade mode."""
     KILL = 13
     """P: 1 kills, 0 enables again."""
+    MAINTENANCE = 14
+    """P: 1/10,000 of the initial margin of what it holds that its equity and its credit may not be
+    under; 0: nobody looks.  Who is under it is killed and liquidated."""
     POSITION_LONG = 20
     """P and I, as those up to SHORT_SALE."""
     POSITION_SHORT = 21
@@ -96,6 +99,11 @@ class Setting(IntEnum):
     POSITION = 26
     """P and I: what it holds at the beginning, marked at ``price_ticks``; refused if it holds any,
     or has open orders."""
+    LIQUIDATE = 27
+    """P and I: of who is under its maintenance margin and has no open orders, the next order with
+    these lots (``aux``; negative: sold) at this price (``price_ticks``), immediate or cancel, is
+    let in: it makes the position smaller.  Its order id is ``layout.PART_IDS`` and the count of
+    parts, this one included."""
     FEE = 30
     """I: money a lot, of either side of a trade."""
     MARGIN = 31

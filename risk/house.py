@@ -8,7 +8,8 @@ from openoutcry.risk import totals, wide
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.guard import has_bands, set_protection
 from openoutcry.risk.guard_layout import OPERATORS_HALT
-from openoutcry.risk.money import judge_profit, mark_position
+from openoutcry.risk.liquidation import set_part
+from openoutcry.risk.money import judge_margin, judge_profit, margined_lots, mark_position
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, not_inlined, store_i64
 from openoutcry.wire.records import ORDER
@@ -48,7 +49,7 @@ def apply_setting(state: int, order: int, instrument: int) -> bool:
     if rb.SET_FEE <= setting <= rb.SET_MARK:
         if instrument < 0:
             return False
-        return set_instrument(state, instrument, setting, value, second)
+        return set_instrument(state, instrument, setting, value, second, order + SEQ)
     if rb.SET_GROUP_GROSS_POSITION <= setting <= rb.SET_GROUP_NAME:
         if who < 0 or who >= load_i64(state + lay.GROUPS):
             return False
@@ -60,10 +61,17 @@ def apply_setting(state: int, order: int, instrument: int) -> bool:
             return False
         return set_cell(totals.cell_of(state, who, instrument), setting, value)
     if setting == rb.SET_POSITION:
-        return instrument >= 0 and set_position(state, who, instrument, value, second)
-    if rb.SET_DEPOSIT <= setting <= rb.SET_KILL:
+        return instrument >= 0 and set_position(state, who, instrument, value, second, order + SEQ)
+    if setting == rb.SET_LIQUIDATE:
+        return instrument >= 0 and set_part(state, who, instrument, value, second)
+    if setting == rb.SET_MAINTENANCE and who == 0:
+        return False
+    if rb.SET_DEPOSIT <= setting <= rb.SET_MAINTENANCE:
         row = totals.participant_row(state, who)
-        return set_participant(state, row, setting, value, second, load_i64(order + SEQ))
+        if not set_participant(state, row, setting, value, second, order + SEQ):
+            return False
+        judge_margin(row, order + SEQ)
+        return True
     return False
 
 
@@ -151,7 +159,9 @@ def set_cell(cell: int, setting: int, value: int) -> bool:
 
 
 @kernel
-def set_position(state: int, who: int, instrument: int, value: int, price: int) -> bool:
+def set_position(
+    state: int, who: int, instrument: int, value: int, price: int, seq_at: int
+) -> bool:
     """What is held at the beginning: it needs margin and counts like what was traded."""
     cell, rules = totals.cell_of(state, who, instrument), totals.instrument_row(state, instrument)
     row = totals.participant_row(state, who)
@@ -166,23 +176,35 @@ def set_position(state: int, who: int, instrument: int, value: int, price: int) 
     group_gross = wide.add(load_i64(group + lay.GROUP_GROSS), worst)
     need = totals.needed(rules, value, 0, 0, 0)
     reserved = wide.add(load_i64(row + lay.RESERVED), need)
-    if max(gross, group_gross, reserved) > LARGEST:
+    worth, margin = 0, load_i64(rules + lay.MARGIN)
+    if load_i64(rules + lay.LEVERAGED) == 0:
+        worth = wide.mul(wide.mul(value, load_i64(rules + lay.MULTIPLIER)), price)
+    funded = wide.add(load_i64(row + lay.FUNDED), worth)
+    if max(gross, group_gross, reserved, funded) > LARGEST or funded < -LARGEST:
         return False
+    store_i64(row + lay.FUNDED, funded)
+    margined = load_i64(row + lay.MARGINED) + margin * margined_lots(rules, value)
+    store_i64(row + lay.MARGINED, margined)
     store_i64(cell + lay.POSITION, value)
     store_i64(cell + lay.MARK, price)
     store_i64(row + lay.GROSS, gross)
     store_i64(row + lay.RESERVED, reserved)
     store_i64(group + lay.GROUP_GROSS, group_gross)
+    judge_margin(row, seq_at)
     return True
 
 
 @kernel
-def set_participant(state: int, row: int, setting: int, value: int, second: int, seq: int) -> bool:
+def set_participant(
+    state: int, row: int, setting: int, value: int, second: int, seq_at: int
+) -> bool:
     if setting == rb.SET_DEPOSIT:
         total = wide.add(load_i64(row + lay.BALANCE), value)
-        if total > LARGEST or total < -LARGEST:
+        funded = wide.add(load_i64(row + lay.FUNDED), value)
+        if max(total, funded) > LARGEST or min(total, funded) < -LARGEST:
             return False
         store_i64(row + lay.BALANCE, total)
+        store_i64(row + lay.FUNDED, funded)
         return True
     if setting == rb.SET_GROUP:
         return move_group(state, row, value)
@@ -195,7 +217,7 @@ def set_participant(state: int, row: int, setting: int, value: int, second: int,
         elif value == 1:
             flags |= lay.KILLED_BY_HOUSE
             store_i64(row + lay.KILLS, load_i64(row + lay.KILLS) + 1)
-            store_i64(row + lay.KILLED_SEQ, seq)
+            store_i64(row + lay.KILLED_SEQ, load_i64(seq_at))
         else:
             flags &= ~(lay.KILLED_FLAGS | lay.CANCEL_WANTED)
         store_i64(row + lay.FLAGS, flags)
@@ -205,6 +227,11 @@ def set_participant(state: int, row: int, setting: int, value: int, second: int,
             return False
         store_i64(row + lay.RATE_NS, value)
         store_i64(row + lay.RATE_BURST, second)
+        return True
+    if setting == rb.SET_MAINTENANCE:
+        if value < 0 or value > 10_000:
+            return False
+        store_i64(row + lay.MAINTENANCE_BPS, value)
         return True
     if not is_amount(value) and (value != NO_LIMIT or setting == rb.SET_DUPLICATE_WINDOW):
         return False
@@ -245,13 +272,15 @@ def move_group(state: int, row: int, number: int) -> bool:
 
 
 @kernel
-def set_instrument(state: int, instrument: int, setting: int, value: int, second: int) -> bool:
+def set_instrument(
+    state: int, instrument: int, setting: int, value: int, second: int, seq_at: int
+) -> bool:
     rules = totals.instrument_row(state, instrument)
     if setting <= rb.SET_WEIGHT:
         at = lay.FEE
         if setting != rb.SET_FEE:
             at = lay.MARGIN if setting == rb.SET_MARGIN else lay.WEIGHT
-        return is_amount(value) and reprice(state, instrument, at, value)
+        return is_amount(value) and reprice(state, instrument, at, value, seq_at)
     if setting == rb.SET_BANDS:
         if second > value:
             return False
@@ -266,7 +295,7 @@ def set_instrument(state: int, instrument: int, setting: int, value: int, second
         store_i64(rules + lay.HALT, load_i64(rules + lay.HALT) & ~OPERATORS_HALT | value)
         return True
     if setting == rb.SET_MARK:
-        mark_all(state, instrument)
+        mark_all(state, instrument, seq_at)
         return True
     if not is_amount(value) and (value != NO_LIMIT or setting == rb.SET_ADV):
         return False
@@ -278,7 +307,7 @@ def set_instrument(state: int, instrument: int, setting: int, value: int, second
 
 
 @kernel
-def reprice(state: int, instrument: int, at: int, value: int) -> bool:
+def reprice(state: int, instrument: int, at: int, value: int, seq_at: int) -> bool:
     """A new fee, margin or weight: what everybody's orders need, or count, is taken anew.  Refused
     if somebody's total would pass 2**62."""
     rules = totals.instrument_row(state, instrument)
@@ -287,7 +316,20 @@ def reprice(state: int, instrument: int, at: int, value: int) -> bool:
         return False
     sum_anew(state, instrument, rules, at, was, value, True)
     store_i64(rules + at, value)
+    if at == lay.MARGIN:
+        margin_anew(state, instrument, rules, value - was, seq_at)
     return True
+
+
+@kernel
+def margin_anew(state: int, instrument: int, rules: int, more: int, seq_at: int) -> None:
+    """Everybody's initial margin, now that a lot of this instrument needs that much more."""
+    for participant in range(load_i64(state + lay.PARTICIPANTS)):
+        row = totals.participant_row(state, participant)
+        cell = totals.cell_of(state, participant, instrument)
+        lots = margined_lots(rules, load_i64(cell + lay.POSITION))
+        store_i64(row + lay.MARGINED, load_i64(row + lay.MARGINED) + more * lots)
+        judge_margin(row, seq_at)
 
 
 @kernel
@@ -331,11 +373,12 @@ def sum_anew(
 
 
 @kernel
-def mark_all(state: int, instrument: int) -> None:
+def mark_all(state: int, instrument: int, seq_at: int) -> None:
     rules = totals.instrument_row(state, instrument)
     price = load_i64(rules + lay.LAST)
     if price != NO_LIMIT:
         for participant in range(load_i64(state + lay.PARTICIPANTS)):
             row = totals.participant_row(state, participant)
-            mark_position(rules, row, totals.cell_of(state, participant, instrument), price)
-            judge_profit(row)
+            cell = totals.cell_of(state, participant, instrument)
+            mark_position(rules, row, cell, price, seq_at)
+            judge_profit(row, seq_at)

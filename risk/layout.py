@@ -24,26 +24,35 @@ def _words(names: str, first: int = 0) -> list[int]:
     SYMBOLS_AT, PARTICIPANT_AT, GROUP_AT, INSTRUMENT_AT, CELL_AT, ORDER_AT, NOW_NS, MARKET_KILL,
     FIRST_OPERATOR, REFUSED_SEQ, REFUSED_BITS, REFUSED_BIT, REFUSED_LIMIT, REFUSED_VALUE,
     REFUSED_ASKED, REFUSALS, FILE_DIGEST, EMERGENCY, PROTECTION_AT, PUBLICATION, PASSED,
-) = _words("x " * 29)  # fmt: skip
-HEADER_BYTES = 32 * WORD
+    PARTS, PART_WHO, PART_INSTRUMENT, PART_QTY, PART_PRICE,
+) = _words("x " * 34)  # fmt: skip
+HEADER_BYTES = 40 * WORD
 """TRACKING 0: nothing is checked and nothing counted.  PROTECTION_AT: offset of ``guard_layout``'s
 block; 0: there is none.  PUBLICATION: counts what the gateway is told (``publish``).
 FIRST_OPERATOR: who asked first for the market's reopening.  REFUSED_*: of the last order refused:
 command, bits, first bit, and of this one the limit, what stands against it now, and what it would
-be.  PASSED, within a command: the totals hold what a NEW will be once it is open."""
+be.  PASSED, within a command: the totals hold what a NEW will be once it is open.  PARTS: how many
+parts of liquidations there were; PART_WHO: whose next order is one, 0: nobody's, and of that one
+the instrument, the lots (negative: sold) and the price; its order id is PART_IDS + PARTS."""
+PART_IDS = 1 << 61
 
 # A participant's row.
 (
     BALANCE, RESERVED, CREDIT, FLAGS, GROUP, OPEN, OPEN_LIMIT, DUPLICATE_NS,
     BUY_EXPOSURE, BUY_EXPOSURE_LIMIT, SELL_EXPOSURE, SELL_EXPOSURE_LIMIT, GROSS, GROSS_LIMIT,
-    FULL_AT_NS, RATE_NS, RATE_BURST, PROFIT, PEAK, LOSS_LIMIT, DRAWDOWN_LIMIT, KILLS, KILLED_SEQ,
-) = _words("x " * 23)  # fmt: skip
-PARTICIPANT_BYTES = 24 * WORD
-"""RESERVED: what open orders need.  FULL_AT_NS: when the bucket of orders will be full again."""
+    FULL_AT_NS, RATE_NS, RATE_BURST, PROFIT, PEAK, LOSS_LIMIT, DRAWDOWN_LIMIT, FUNDED, MARGINED,
+    MAINTENANCE_BPS, KILLS, KILLED_SEQ, CALLED_SEQ,
+) = _words("x " * 27)  # fmt: skip
+PARTICIPANT_BYTES = 32 * WORD
+"""RESERVED: what open orders need.  FULL_AT_NS: when the bucket of orders will be full again.
+FUNDED: what was paid in, and what it held at the beginning; with PROFIT it is the participant's
+equity.  MARGINED: the initial margin of what it holds.  KILLED_SEQ: the command that killed it
+last, CALLED_SEQ: the one that took it under its maintenance margin."""
 KILLED_BY_HOUSE, KILLED_BY_LOSS, KILLED_BY_ARITHMETIC, CANCEL_WANTED, NAMES_SELF_TRADE = (
     1, 2, 4, 8, 16,
 )  # fmt: skip
-KILLED_FLAGS = KILLED_BY_HOUSE | KILLED_BY_LOSS | KILLED_BY_ARITHMETIC
+KILLED_BY_MARGIN = 32
+KILLED_FLAGS = KILLED_BY_HOUSE | KILLED_BY_LOSS | KILLED_BY_ARITHMETIC | KILLED_BY_MARGIN
 """CANCEL_WANTED: killed by the core itself, and its orders are still open: the operator's lane
 sends its DISCONNECT, which clears it."""
 

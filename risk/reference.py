@@ -1,11 +1,12 @@
 """The same risk checks in plain Python: slow, and plainly right.
 
-Nothing is kept that can be worked out: every total is summed over the open orders whenever it is
-asked for, in integers without an end.  The kernels are tested against it, word by word.
+Nothing is kept that can be worked out: every total is summed over the open orders, in integers
+without an end; what a participant's in one instrument came to is only remembered until one of them,
+or a rule, is another.  The kernels are tested against it, word by word.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from fractions import Fraction
 from typing import Any
 
 import numpy.typing as npt
@@ -13,6 +14,17 @@ import numpy.typing as npt
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, RISK_REASON, RiskBit
 from openoutcry.risk.reference_guard import Best, PlainGuard
 from openoutcry.risk.reference_house import apply_setting
+from openoutcry.risk.reference_state import (
+    BUY,
+    SELL,
+    Cell,
+    Group,
+    Instrument,
+    Order,
+    Participant,
+    Sums,
+    cut,
+)
 from openoutcry.wire.enums import (
     SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
@@ -21,145 +33,30 @@ from openoutcry.wire.enums import (
     EventKind,
     OrderType,
     Side,
+    TimeInForce,
 )
 from openoutcry.wire.order_types import PEGS, UNPRICED
-from openoutcry.wire.records import NO_PRICE
+from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
 
-PRICE_LIMIT = 1 << 50
+PART_IDS = 1 << 61
 MOVING = (*PEGS, OrderType.POST_ONLY_SLIDE)
 """Types that count at the price that was asked for, wherever they stand."""
 APPLIED = 1 << 8
+# An enumeration's members take Python a while to look up.
+SIDES, ORDER_TYPES = {int(one) for one in Side}, {int(one) for one in OrderType}
+NEW, REPLACE = int(CommandKind.NEW), int(CommandKind.REPLACE)
+DISCONNECT, TIME, PHASE = (
+    int(kind) for kind in (CommandKind.DISCONNECT, CommandKind.TIME, CommandKind.PHASE)
+)
+UNPRICED_TYPES, MOVING_TYPES = {int(one) for one in UNPRICED}, {int(one) for one in MOVING}
+ACCEPTED, FILLED, CONVERTED, REPLACED, PHASE_CHANGED = (
+    int(kind) for kind in (
+        EventKind.ACCEPTED, EventKind.FILLED, EventKind.CONVERTED, EventKind.REPLACED,
+        EventKind.PHASE_CHANGED,
+    )
+)  # fmt: skip
+MAKER, AUCTION = int(EventFlag.MAKER), int(EventFlag.AUCTION)
 Told = tuple[int, int, int]
-
-
-def cut(value: int) -> int:
-    """A figure as it is told: within int64."""
-    return min(max(value, -NO_LIMIT), NO_LIMIT)
-
-
-@dataclass
-class Instrument:
-    symbol: bytes
-    low: int
-    high: int
-    band: int
-    reference: int | None
-    multiplier: int = 1
-    leveraged: bool = False
-    fee: int = 0
-    margin: int = 0
-    weight: int = 1
-    distance: int = NO_LIMIT
-    adv: int = 0
-    adv_share: int = NO_LIMIT
-    last: int | None = None
-    volume: int = 0
-    halted: bool = False
-    """By the operator; ``paused``: by the protection."""
-    paused: bool = False
-    band_low: int = -NO_LIMIT
-    band_high: int = NO_LIMIT
-
-    @property
-    def price_limited(self) -> bool:
-        return max(-self.low, self.high, self.band) <= PRICE_LIMIT
-
-    @property
-    def is_halted(self) -> bool:
-        return self.halted or self.paused
-
-    @property
-    def banded(self) -> bool:
-        return (self.band_low, self.band_high) != (-NO_LIMIT, NO_LIMIT)
-
-    @property
-    def worst(self) -> dict[int, int]:
-        """The worst price of an order without one, by side."""
-        if not self.price_limited:
-            return {Side.BUY: 0, Side.SELL: 0}
-        return {Side.BUY: self.high + self.band, Side.SELL: self.low - self.band}
-
-
-@dataclass
-class Group:
-    gross_limit: int = NO_LIMIT
-    killed: bool = False
-    name: int = 0
-
-
-@dataclass
-class Cell:
-    """A participant in an instrument."""
-
-    position: int = 0
-    mark: int = 0
-    restricted: bool = False
-    no_short: bool = False
-    last_order: dict[int, tuple[int, int, int]] = field(
-        default_factory=lambda: {Side.BUY: (0, 0, 0), Side.SELL: (0, 0, 0)}
-    )
-    long_limit: int = NO_LIMIT
-    short_limit: int = NO_LIMIT
-    max_qty: int = NO_LIMIT
-    max_value: int = NO_LIMIT
-
-
-@dataclass
-class Participant:
-    balance: int = 0
-    credit: int = NO_LIMIT
-    group: int = 0
-    open_limit: int = NO_LIMIT
-    duplicate_ns: int = 0
-    exposure_limit: dict[int, int] = field(
-        default_factory=lambda: {Side.BUY: NO_LIMIT, Side.SELL: NO_LIMIT}
-    )
-    gross_limit: int = NO_LIMIT
-    full_at: int = 0
-    rate_ns: int = 0
-    burst: int = 1
-    profit: int = 0
-    peak: int = 0
-    loss_limit: int = NO_LIMIT
-    drawdown_limit: int = NO_LIMIT
-    killed: set[str] = field(default_factory=set)
-    cancel_wanted: bool = False
-    names_self_trade: bool = False
-    kills: int = 0
-    killed_seq: int = 0
-
-    def kill(self, why: str) -> None:
-        if why not in self.killed:
-            self.killed.add(why)
-            self.cancel_wanted = True
-            self.kills += 1
-
-    def add(self, what: str, amount: int) -> None:
-        """Add to balance or profit, no further than 2**62; whoever gets there is killed."""
-        inside = min(max(amount, -LARGEST), LARGEST)
-        total = getattr(self, what) + inside
-        end = min(max(total, -LARGEST), LARGEST)
-        setattr(self, what, end)
-        if inside != amount or end != total:
-            self.kill("arithmetic")
-
-    def judge(self) -> None:
-        self.peak = max(self.peak, self.profit)
-        lost = -self.profit >= self.loss_limit
-        if lost or self.peak - self.profit >= self.drawdown_limit:
-            self.kill("loss")
-
-
-@dataclass
-class Order:
-    order_id: int
-    instrument: int
-    participant: int
-    side: int
-    leaves: int
-    price: int
-    priced: bool
-    peg: bool
 
 
 class Reference:
@@ -192,8 +89,13 @@ class Reference:
         self.cells = [[Cell() for _ in range(count)] for _ in range(participants)]
         self.orders: dict[tuple[int, int], Order] = {}
         self.of_cell: dict[tuple[int, int], dict[int, Order]] = {}
+        self.summed: dict[tuple[int, int], Sums] = {}
+        """Of each cell in ``of_cell``, until something of it changes."""
         self.traded_by: list[set[int]] = [set() for _ in range(participants)]
-        self.now = 0
+        self.now = self.seq = 0
+        self.parts = 0
+        self.part: tuple[int, ...] = (0, 0, 0, 0)
+        """Whose next order is a part of a liquidation, of which instrument, lots and price."""
         self.market_killed = False
         self.first_operator = 0
         self.file_digest = self.emergency = 0
@@ -208,7 +110,7 @@ class Reference:
         return list(self.of_cell.get((participant, instrument), {}).values())
 
     def lots(self, orders: list[Order], side: int) -> int:
-        return sum(o.leaves for o in orders if o.side == side)
+        return sum([o.leaves for o in orders if o.side == side])
 
     def cost(self, order: Order) -> int:
         """What it could pay at its worst price."""
@@ -216,7 +118,7 @@ class Reference:
         if rules.leveraged:
             return 0
         price = order.price if order.priced else rules.worst[order.side]
-        paid = price if order.side == Side.BUY else -price
+        paid = price if order.side == BUY else -price
         return max(paid, 0) * rules.multiplier * order.leaves
 
     def exposure(self, order: Order) -> int:
@@ -226,41 +128,49 @@ class Reference:
 
     def worst_lots(self, position: int, orders: list[Order]) -> int:
         """The largest position, long or short, that the orders could make."""
-        buys, sells = self.lots(orders, Side.BUY), self.lots(orders, Side.SELL)
+        buys, sells = self.lots(orders, BUY), self.lots(orders, SELL)
         return max(position + buys, sells - position, 0)
 
     def need(self, participant: int, instrument: int, orders: list[Order]) -> int:
         """Their cost, their fees, and margin for what they are short of (leveraged: at all)."""
         rules = self.instruments[instrument]
         position = self.cells[participant][instrument].position
-        short = max(self.lots(orders, Side.SELL) - position, 0)
+        short = max(self.lots(orders, SELL) - position, 0)
         margined = self.worst_lots(position, orders) if rules.leveraged else short
         fees = rules.fee * sum(o.leaves for o in orders)
         return sum(self.cost(o) for o in orders) + fees + margined * rules.margin
 
-    def held(self, participant: int) -> Iterator[tuple[int, list[Order]]]:
-        """The instruments of which the participant ever had an order, with those that are open."""
-        for instrument in self.traded_by[participant]:
-            yield instrument, self.open_of(participant, instrument)
+    def sums(self, participant: int, instrument: int) -> Sums:
+        found = self.summed.get((participant, instrument))
+        if found is None:
+            orders = self.open_of(participant, instrument)
+            position = self.cells[participant][instrument].position
+            found = self.summed[participant, instrument] = Sums(
+                len(orders),
+                self.need(participant, instrument, orders),
+                self.worst_lots(position, orders) * self.instruments[instrument].weight,
+                sum(self.exposure(o) for o in orders if o.side == BUY),
+                sum(self.exposure(o) for o in orders if o.side == SELL),
+            )
+        return found
+
+    def held(self, participant: int) -> list[Sums]:
+        """Of each instrument of which the participant ever had an order."""
+        return [self.sums(participant, instrument) for instrument in self.traded_by[participant]]
 
     def reserved(self, participant: int) -> int:
-        return sum(self.need(participant, i, orders) for i, orders in self.held(participant))
+        return sum([sums.need for sums in self.held(participant)])
 
     def gross(self, participant: int) -> int:
-        return sum(
-            self.instruments[i].weight
-            * self.worst_lots(self.cells[participant][i].position, orders)
-            for i, orders in self.held(participant)
-        )
+        return sum([sums.worst for sums in self.held(participant)])
 
     def side_exposure(self, participant: int, side: int) -> int:
-        return sum(
-            self.exposure(o) for _, orders in self.held(participant) for o in orders
-            if o.side == side
-        )  # fmt: skip
+        if side == BUY:
+            return sum([sums.buy_exposure for sums in self.held(participant)])
+        return sum([sums.sell_exposure for sums in self.held(participant)])
 
     def open_count(self, participant: int) -> int:
-        return sum(len(orders) for _, orders in self.held(participant))
+        return sum([sums.count for sums in self.held(participant)])
 
     def group_gross(self, group: int) -> int:
         members = (n for n, p in enumerate(self.participants) if p.group == group)
@@ -270,24 +180,25 @@ class Reference:
 
     def before(self, c: Any) -> int:
         """0, or what the kernel answers; ``c`` is an order record."""
-        kind, house = int(c["kind"]), int(c["participant"]) == 0
-        if kind in (CommandKind.NEW, CommandKind.REPLACE):
+        kind, house, self.seq = int(c["kind"]), int(c["participant"]) == 0, int(c["seq"])
+        if kind in (NEW, REPLACE):
             return self._check(c)
-        if kind == CommandKind.DISCONNECT and int(c["participant"]) < len(self.participants):
+        if kind == DISCONNECT and int(c["participant"]) < len(self.participants):
             self.participants[int(c["participant"])].cancel_wanted = False
-        if kind == CommandKind.TIME and house:
+        if kind == TIME and house:
             self.now = max(self.now, int(c["aux"]))
             if self.guard is not None:
                 self.guard.tick()
-        if kind == CommandKind.PHASE and house:
+        if kind == PHASE and house:
             rules = self._instrument(c)
             price = int(c["price_ticks"])
             if rules is not None and int(c["qty_lots"]) == 1 and rules.price_limited:
-                low, high = rules.worst[Side.SELL], rules.worst[Side.BUY]
+                low, high = rules.worst[SELL], rules.worst[BUY]
                 if not low <= price <= high:
                     return self._refuse(c, {RiskBit.PRICE_BAND: (high, low, price)})
-        if kind == RISK_KIND and house and apply_setting(self, c):
-            return APPLIED
+        if kind == RISK_KIND and house:
+            self.summed.clear()
+            return APPLIED if apply_setting(self, c) else 0
         return 0
 
     def _instrument(self, c: Any) -> Instrument | None:
@@ -310,10 +221,10 @@ class Reference:
             return None
         index, order_type = self.instruments.index(rules), int(c["order_type"])
         price, number = int(c["price_ticks"]), int(c["order_id"])
-        if c["kind"] == CommandKind.NEW:
-            if c["side"] not in list(Side) or order_type not in list(OrderType):
+        if c["kind"] == NEW:
+            if int(c["side"]) not in SIDES or order_type not in ORDER_TYPES:
                 return None
-            priced, peg = order_type not in UNPRICED, order_type in MOVING
+            priced, peg = order_type not in UNPRICED_TYPES, order_type in MOVING_TYPES
             side = int(c["side"])
             return Order(number, index, participant, side, qty, price, priced, peg), None
         old = self.orders.get((index, number))
@@ -336,12 +247,53 @@ class Reference:
         failed = self._switches(c, order)
         failed |= self._order_itself(c, order, is_new=old is None)
         failed |= self._totals(order, old)
+        if failed and old is None and self._is_part(c, order):
+            self.part = (0, *self.part[1:])
+            failed = {bit: told for bit, told in failed.items() if bit in REFUSED_ALWAYS}
         if failed:
             return self._refuse(c, failed)
         owner = self.participants[order.participant]
         if owner.rate_ns:
             owner.full_at = cut(max(owner.full_at, self.now) + owner.rate_ns)
         return 0
+
+    def _is_part(self, c: Any, order: Order) -> bool:
+        """Whether this is the order that a LIQUIDATE said."""
+        who, owner = order.participant, self.participants[order.participant]
+        lots = order.leaves if order.side == BUY else -order.leaves
+        said = (who, order.instrument, lots, int(c["price_ticks"]))
+        kind = (int(c["order_type"]), int(c["time_in_force"]), order.order_id)
+        wanted = (OrderType.LIMIT, TimeInForce.IOC, PART_IDS + self.parts)
+        return who != 0 and "margin" in owner.killed and said == self.part and kind == wanted
+
+    def equity(self, participant: int) -> int:
+        owner = self.participants[participant]
+        return cut(owner.funded + owner.profit)
+
+    def margined(self, participant: int) -> int:
+        """The initial margin of what it holds."""
+        total = 0
+        for rules, cell in zip(self.instruments, self.cells[participant], strict=True):
+            lots = abs(cell.position) if rules.leveraged else max(-cell.position, 0)
+            total += lots * rules.margin
+        return total
+
+    def is_under(self, participant: int) -> bool:
+        owner = self.participants[participant]
+        if owner.credit == NO_LIMIT or not owner.maintenance:
+            return False
+        has = Fraction(cut(self.equity(participant) + owner.credit))
+        return has < Fraction(self.margined(participant) * owner.maintenance, 10_000)
+
+    def judge(self, participant: int) -> None:
+        """Kill who has lost too much, or is under its maintenance margin."""
+        self.participants[participant].judge(self.seq)
+        self.judge_margin(participant)
+
+    def judge_margin(self, participant: int) -> None:
+        owner = self.participants[participant]
+        if self.is_under(participant):
+            owner.kill("margin", self.seq)
 
     def _switches(self, c: Any, order: Order) -> dict[RiskBit, Told]:
         owner = self.participants[order.participant]
@@ -379,9 +331,9 @@ class Reference:
             far = abs(price - last) * 10_000 > rules.distance * abs(last)
             if rules.last is not None and rules.distance != NO_LIMIT and far:
                 failed[RiskBit.PRICE_DISTANCE] = (rules.distance, last, price)
-            if rules.banded and order.side == Side.BUY and price > rules.band_high:
+            if rules.banded and order.side == BUY and price > rules.band_high:
                 failed[RiskBit.PRICE_BAND] = (rules.band_high, last, price)
-            if rules.banded and order.side == Side.SELL and price < rules.band_low:
+            if rules.banded and order.side == SELL and price < rules.band_low:
                 failed[RiskBit.PRICE_BAND] = (rules.band_low, last, price)
         if rules.adv and qty * 10_000 > rules.adv_share * rules.adv:
             failed[RiskBit.ADV_SHARE] = (rules.adv_share, rules.adv, qty)
@@ -410,18 +362,18 @@ class Reference:
         cell, group = self.cells[who][instrument], self.groups[owner.group]
         now = self.open_of(who, instrument)
         then = [o for o in now if o is not old] + [order]
-        buys, sells = self.lots(then, Side.BUY), self.lots(then, Side.SELL)
+        buys, sells = self.lots(then, BUY), self.lots(then, SELL)
         cost = sum(self.cost(o) for o in then)
         weight = self.instruments[instrument].weight
         grows = self.worst_lots(cell.position, then) - self.worst_lots(cell.position, now)
-        long = (cell.position + self.lots(now, Side.BUY), cell.position + buys)
-        short = (self.lots(now, Side.SELL) - cell.position, sells - cell.position)
+        long = (cell.position + self.lots(now, BUY), cell.position + buys)
+        short = (self.lots(now, SELL) - cell.position, sells - cell.position)
         gross, group_gross = self.gross(who), self.group_gross(owner.group)
         exposure = self.side_exposure(who, side)
         more = self.exposure(order) - (self.exposure(old) if old else 0)
         reserved = self.reserved(who)
         need = self.need(who, instrument, then) - self.need(who, instrument, now)
-        by_side = RiskBit.EXPOSURE_BUY if side == Side.BUY else RiskBit.EXPOSURE_SELL
+        by_side = RiskBit.EXPOSURE_BUY if side == BUY else RiskBit.EXPOSURE_SELL
         capital = NO_LIMIT if owner.credit == NO_LIMIT else owner.balance + owner.credit
         changes: dict[RiskBit, Told] = {
             RiskBit.POSITION_LONG: (cell.long_limit, *long),
@@ -461,44 +413,48 @@ class Reference:
 
     def after(self, c: Any, events: npt.NDArray[Any], best: Best = lambda _: (None, None)) -> None:
         """``best`` says what is displayed of an instrument behind the command."""
-        for event in events:
-            kind = event["kind"]
-            key = (int(event["instrument"]), int(event["order_id"]))
-            if kind == EventKind.ACCEPTED:
+        names = EVENT_DTYPE.names or ()
+        rows = [dict(zip(names, row, strict=True)) for row in events.tolist()]
+        for event in rows:
+            kind, key = event["kind"], (event["instrument"], event["order_id"])
+            if kind == ACCEPTED:
                 self._accepted(c, event, key)
-            elif kind == EventKind.FILLED:
+            elif kind == FILLED:
                 self._filled(event, self.orders[key])
-            elif kind == EventKind.CONVERTED:
+            elif kind == CONVERTED:
                 self.orders[key].priced = True
-                self.orders[key].price = int(event["price_ticks"])
-            elif kind == EventKind.REPLACED and c["kind"] == CommandKind.REPLACE:
+                self.orders[key].price = event["price_ticks"]
+            elif kind == REPLACED and c["kind"] == REPLACE:
                 order = self.orders[key]
                 if order.priced:
                     source = c if order.peg else event
                     order.price = int(source["price_ticks"])
-            elif kind == EventKind.PHASE_CHANGED and event["price_ticks"] != NO_PRICE:
+            elif kind == PHASE_CHANGED and event["price_ticks"] != NO_PRICE:
                 rules = self.instruments[key[0]]
-                rules.reference = int(event["price_ticks"])
+                rules.reference = event["price_ticks"]
                 rules.last = rules.reference if rules.last is None else rules.last
             if kind in ENDS_WITH_LEAVES:
-                self._leaves(key, int(event["leaves_lots"]))
+                self._leaves(key, event["leaves_lots"])
         if self.guard is not None:
-            self.guard.watch(events, best)
+            self.guard.watch(rows, best)
 
     def _accepted(self, c: Any, event: Any, key: tuple[int, int]) -> None:
-        priced, peg = c["order_type"] not in UNPRICED, c["order_type"] in MOVING
+        order_type = int(c["order_type"])
+        priced, peg = order_type not in UNPRICED_TYPES, order_type in MOVING_TYPES
         price = int((c if peg else event)["price_ticks"]) if priced else 0
         who, side = int(c["participant"]), int(c["side"])
         order = Order(key[1], key[0], who, side, int(event["leaves_lots"]), price, priced, peg)
         self.orders[key] = order
         self.of_cell.setdefault((who, key[0]), {})[key[1]] = order
         self.traded_by[who].add(key[0])
+        self.summed.pop((who, key[0]), None)
         told = (int(c["price_ticks"]), int(c["qty_lots"]), self.now)
         self.cells[who][key[0]].last_order[side] = told
 
     def _leaves(self, key: tuple[int, int], leaves: int) -> None:
         order = self.orders[key]
         order.leaves = leaves
+        self.summed.pop((order.participant, key[0]), None)
         if leaves == 0:
             del self.orders[key], self.of_cell[order.participant, order.instrument][key[1]]
 
@@ -507,32 +463,38 @@ class Reference:
         owner = self.participants[order.participant]
         cell = self.cells[order.participant][order.instrument]
         qty, price = int(event["qty_lots"]), int(event["price_ticks"])
-        in_auction = bool(event["flags"] & EventFlag.AUCTION)
-        counts = order.side == Side.BUY if in_auction else bool(event["flags"] & EventFlag.MAKER)
+        in_auction = bool(event["flags"] & AUCTION)
+        counts = order.side == BUY if in_auction else bool(event["flags"] & MAKER)
         if counts:
             rules.last = price
             rules.volume = cut(rules.volume + qty)
-        sign = 1 if order.side == Side.BUY else -1
+        sign = 1 if order.side == BUY else -1
         self.mark(order.participant, order.instrument, price)
         cell.position += sign * qty
         if not rules.leveraged:
-            owner.add("balance", -sign * price * rules.multiplier * qty)
-        owner.add("balance", -rules.fee * qty)
-        owner.add("profit", -rules.fee * qty)
-        owner.judge()
+            owner.add("balance", -sign * price * rules.multiplier * qty, self.seq)
+        owner.add("balance", -rules.fee * qty, self.seq)
+        owner.add("profit", -rules.fee * qty, self.seq)
+        self.judge(order.participant)
 
     def mark(self, participant: int, instrument: int, price: int) -> None:
         """Bring the profit on a position to a price; of a leveraged one, the balance with it."""
         rules, cell = self.instruments[instrument], self.cells[participant][instrument]
         if cell.position:
             gain = cell.position * rules.multiplier * (price - cell.mark)
-            self.participants[participant].add("profit", gain)
+            self.participants[participant].add("profit", gain, self.seq)
             if rules.leveraged:
-                self.participants[participant].add("balance", gain)
+                self.participants[participant].add("balance", gain, self.seq)
         cell.mark = price
 
 
-ENDS_WITH_LEAVES = (
-    EventKind.FILLED, EventKind.CANCELLED, EventKind.REDUCED, EventKind.REPLACED,
-    EventKind.EXPIRED, EventKind.CONVERTED,
+REFUSED_ALWAYS = (
+    RiskBit.ARITHMETIC, RiskBit.MARKET_KILLED, RiskBit.HALTED, RiskBit.PRICE_BAND,
 )  # fmt: skip
+"""Checks that count for a part of a liquidation, too."""
+ENDS_WITH_LEAVES = {
+    int(kind) for kind in (
+        EventKind.FILLED, EventKind.CANCELLED, EventKind.REDUCED, EventKind.REPLACED,
+        EventKind.EXPIRED, EventKind.CONVERTED,
+    )
+}  # fmt: skip

@@ -4,20 +4,21 @@ asked of them is worked out anew each time, in fractions."""
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
 from openoutcry.wire.enums import EventFlag, EventKind, Phase
 from openoutcry.wire.records import NO_INSTRUMENT
 
 if TYPE_CHECKING:
-    from openoutcry.risk.reference import Instrument, Reference
+    from openoutcry.risk.reference import Reference
+    from openoutcry.risk.reference_state import Instrument
 
 SECOND_NS = 10**9
 NEVER = 2**63 - 1
 CALLS = (Phase.PRE_OPEN, Phase.OPENING_AUCTION, Phase.VOLATILITY_AUCTION, Phase.CLOSING_AUCTION)
+FILLED, PHASE_CHANGED = int(EventKind.FILLED), int(EventKind.PHASE_CHANGED)
+MAKER, AUCTION = int(EventFlag.MAKER), int(EventFlag.AUCTION)
 NORMAL, LIMIT_STATE, PAUSED, DUE, CALLING = range(5)
 BANDS, VOLATILITY, VELOCITY, MARKET, GROUP = range(1, 6)
 NEW_BANDS, LIMIT, PAUSE, REOPEN, CALL, OPENED, MARKET_HALT, NEW_DAY = range(1, 9)
@@ -245,21 +246,21 @@ class PlainGuard:
         if self.market_until not in (0, NEVER) and self.risk.now >= self.market_until:
             self.market_until = 0
 
-    def watch(self, events: npt.NDArray[Any], best: Best) -> None:
+    def watch(self, events: list[dict[str, int]], best: Best) -> None:
         auction, traded, changed = None, False, None
         for event in events:
-            index, price = int(event["instrument"]), int(event["price_ticks"])
-            if event["kind"] == EventKind.FILLED:
-                if event["flags"] & EventFlag.AUCTION:
+            index, price = event["instrument"], event["price_ticks"]
+            if event["kind"] == FILLED:
+                if event["flags"] & AUCTION:
                     auction, traded = price, True
-                elif event["flags"] & EventFlag.MAKER:
+                elif event["flags"] & MAKER:
                     self._trade(index, price)
                     traded = True
-            elif event["kind"] == EventKind.PHASE_CHANGED:
-                changed = index, int(event["qty_lots"])
+            elif event["kind"] == PHASE_CHANGED:
+                changed = index, event["qty_lots"]
         if changed is not None:
             self._change_phase(*changed, auction)
-        for index in dict.fromkeys(events["instrument"].tolist()):
+        for index in dict.fromkeys(event["instrument"] for event in events):
             if index != NO_INSTRUMENT:
                 self._judge_quote(index, *best(index))
         if traded:

@@ -16,8 +16,10 @@ from openoutcry.risk.bits import (
 from openoutcry.wire.enums import Side
 
 if TYPE_CHECKING:
-    from openoutcry.risk.reference import Participant, Reference
+    from openoutcry.risk.reference import Reference
+    from openoutcry.risk.reference_state import Participant
 
+SETTINGS = {int(one) for one in Setting}
 SWITCHES = (
     Setting.SELF_TRADE, Setting.KILL, Setting.RESTRICTED, Setting.SHORT_SALE, Setting.HALT,
     Setting.GROUP_KILL, Setting.MARKET_KILL,
@@ -28,7 +30,7 @@ NEVER_UNLIMITED = (
 )  # fmt: skip
 ANY_VALUE = (
     Setting.DEPOSIT, Setting.GROUP, Setting.BANDS, Setting.MARK, Setting.POSITION,
-    Setting.GROUP_NAME, Setting.FILE, Setting.EMERGENCY,
+    Setting.GROUP_NAME, Setting.FILE, Setting.EMERGENCY, Setting.LIQUIDATE,
 )  # fmt: skip
 CELL_LIMITS = {
     Setting.POSITION_LONG: "long_limit",
@@ -53,7 +55,7 @@ INSTRUMENT_VALUES = {
 
 def apply_setting(risk: "Reference", c: Any) -> bool:
     """Apply a RISK command; False, and nothing changed, if it makes no sense."""
-    if int(c["order_type"]) not in list(Setting):
+    if int(c["order_type"]) not in SETTINGS:
         return False
     what, who, value = Setting(int(c["order_type"])), int(c["qty_lots"]), int(c["aux"])
     instrument = risk.index.get(bytes(c["symbol"]))
@@ -77,6 +79,9 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         return True
     if what == Setting.EMERGENCY:
         return _emergency(risk, value)
+    if what == Setting.LIQUIDATE:
+        assert instrument is not None
+        return _part(risk, who, instrument, value, int(c["price_ticks"]))
     if what == Setting.POSITION:
         assert instrument is not None
         return _position(risk, who, instrument, value, int(c["price_ticks"]))
@@ -88,7 +93,10 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         _cell(risk, who, instrument, what, value)
         return True
     if what in PARTICIPANT_SETTINGS:
-        return _participant(risk, who, what, value, int(c["price_ticks"]), int(c["seq"]))
+        done = _participant(risk, who, what, value, int(c["price_ticks"]))
+        if done:
+            risk.judge_margin(who)
+        return done
     assert instrument is not None
     return _instrument(risk, instrument, what, value, int(c["price_ticks"]))
 
@@ -136,6 +144,18 @@ def _emergency(risk: "Reference", step: int) -> bool:
     return True
 
 
+def _part(risk: "Reference", who: int, index: int, lots: int, price: int) -> bool:
+    owner, position = risk.participants[who], risk.cells[who][index].position
+    called = "margin" in owner.killed and not owner.cancel_wanted
+    if not called or risk.open_count(who) or not risk.is_under(who):
+        return False
+    if lots * position >= 0 or abs(lots) > abs(position):
+        return False
+    risk.parts += 1
+    risk.part = (who, index, lots, price)
+    return True
+
+
 def _position(risk: "Reference", who: int, index: int, value: int, price: int) -> bool:
     cell, owner = risk.cells[who][index], risk.participants[who]
     if cell.position or risk.open_of(who, index):
@@ -145,12 +165,18 @@ def _position(risk: "Reference", who: int, index: int, value: int, price: int) -
     was, traded = (cell.position, cell.mark), index in risk.traded_by[who]
     cell.position, cell.mark = value, price
     risk.traded_by[who].add(index)
-    totals = risk.gross(who), risk.reserved(who), risk.group_gross(owner.group)
+    risk.summed.clear()
+    rules = risk.instruments[index]
+    funded = owner.funded + (0 if rules.leveraged else value * rules.multiplier * price)
+    totals = risk.gross(who), risk.reserved(who), risk.group_gross(owner.group), abs(funded)
     if max(totals) > LARGEST:
         cell.position, cell.mark = was
+        risk.summed.clear()
         if not traded:
             risk.traded_by[who].discard(index)
         return False
+    owner.funded = funded
+    risk.judge_margin(who)
     return True
 
 
@@ -173,28 +199,31 @@ def _cell(risk: "Reference", who: int, instrument: int, what: Setting, value: in
         setattr(cell, CELL_LIMITS[what], value)
 
 
-def _participant(
-    risk: "Reference", who: int, what: Setting, value: int, second: int, seq: int
-) -> bool:
+def _participant(risk: "Reference", who: int, what: Setting, value: int, second: int) -> bool:
     owner = risk.participants[who]
     if what in PARTICIPANT_LIMITS:
         setattr(owner, PARTICIPANT_LIMITS[what], value)
     elif what in (Setting.EXPOSURE_BUY, Setting.EXPOSURE_SELL):
         owner.exposure_limit[Side.BUY if what == Setting.EXPOSURE_BUY else Side.SELL] = value
     elif what == Setting.DEPOSIT:
-        if abs(owner.balance + value) > LARGEST:
+        if max(abs(owner.balance + value), abs(owner.funded + value)) > LARGEST:
             return False
         owner.balance += value
+        owner.funded += value
     elif what == Setting.RATE:
         if not 1 <= second <= LARGEST:
             return False
         owner.rate_ns, owner.burst = value, second
+    elif what == Setting.MAINTENANCE:
+        if who == 0 or value > 10_000:
+            return False
+        owner.maintenance = value
     elif what == Setting.GROUP:
         return _join(risk, who, value)
     elif what == Setting.SELF_TRADE:
         owner.names_self_trade = bool(value)
     else:
-        _kill(owner, value, seq)
+        _kill(owner, value, risk.seq)
     return True
 
 
@@ -230,9 +259,9 @@ def _instrument(risk: "Reference", index: int, what: Setting, value: int, second
         rules.halted = bool(value)
     elif what == Setting.MARK:
         if rules.last is not None:
-            for who, owner in enumerate(risk.participants):
+            for who in range(len(risk.participants)):
                 risk.mark(who, index, rules.last)
-                owner.judge()
+                risk.judge(who)
     else:
         return _reprice(risk, index, what.name.lower(), value)
     return True
@@ -243,9 +272,14 @@ def _reprice(risk: "Reference", index: int, name: str, value: int) -> bool:
     rules = risk.instruments[index]
     was = getattr(rules, name)
     setattr(rules, name, value)
+    risk.summed.clear()
     everybody = range(len(risk.participants))
     reserved = max(risk.reserved(who) for who in everybody)
     if max(reserved, sum(risk.gross(who) for who in everybody)) > LARGEST:
         setattr(rules, name, was)
+        risk.summed.clear()
         return False
+    if name == "margin":
+        for who in everybody:
+            risk.judge_margin(who)
     return True

@@ -156,6 +156,32 @@ class View:
     def cell(self, participant: int, instrument: int, offset: int) -> int:
         return int(self.cells[participant, instrument, offset // 8])
 
+    def margin_of(self, participant: int, instrument: int) -> int:
+        """The initial margin of what is held of an instrument."""
+        row, position = (
+            self.instruments[instrument],
+            self.cell(participant, instrument, lay.POSITION),
+        )
+        lots = abs(position) if row[lay.LEVERAGED // 8] else max(-position, 0)
+        return lots * int(row[lay.MARGIN // 8])
+
+    def maintenance(self, participant: int) -> int:
+        """The maintenance margin, upwards to a whole unit."""
+        share = self.of(participant, lay.MAINTENANCE_BPS)
+        return -(-self.of(participant, lay.MARGINED) * share // 10_000)
+
+    def equity(self, participant: int) -> int:
+        """What stands against it: what was paid in, what was earned, and the credit, if it ends."""
+        credit = self.of(participant, lay.CREDIT)
+        own = self.of(participant, lay.FUNDED) + self.of(participant, lay.PROFIT)
+        return own + (0 if credit == NO_LIMIT else credit)
+
+    def is_under(self, participant: int) -> bool:
+        """As ``money.is_under``."""
+        checked = self.of(participant, lay.CREDIT) != NO_LIMIT
+        judged = checked and self.of(participant, lay.MAINTENANCE_BPS) != 0
+        return judged and self.equity(participant) < self.maintenance(participant)
+
     @property
     def refusal(self) -> tuple[int, int, int, int, int]:
         """Of the last order refused: bits, first bit, limit, what stands, what was asked."""

@@ -24,6 +24,7 @@ PARTICIPANT_WORDS = {
     Setting.LOSS: lay.LOSS_LIMIT,
     Setting.DRAWDOWN: lay.DRAWDOWN_LIMIT,
     Setting.GROUP: lay.GROUP,
+    Setting.MAINTENANCE: lay.MAINTENANCE_BPS,
 }
 PARTICIPANT_FLAGS = {
     Setting.SELF_TRADE: lay.NAMES_SELF_TRADE,
@@ -35,6 +36,7 @@ CELL_WORDS = {
     Setting.MAX_QTY: lay.MAX_QTY,
     Setting.MAX_VALUE: lay.MAX_VALUE,
     Setting.POSITION: lay.POSITION,
+    Setting.LIQUIDATE: lay.POSITION,
 }
 CELL_FLAGS = {Setting.RESTRICTED: lay.RESTRICTED_FLAG, Setting.SHORT_SALE: lay.NO_SHORT_FLAG}
 INSTRUMENT_WORDS = {

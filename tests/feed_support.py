@@ -81,7 +81,9 @@ class PlainBook:
     def apply(self, message: bytes) -> None:
         row = fields(message)
         kind = row["kind"]
-        if kind == "A":
+        if kind == "S" and row["event"] == "O":
+            self.orders, self.numbers = {}, set()
+        elif kind == "A":
             self._new(row["reference"], [row["locate"], row["side"], row["price"], row["shares"]])
         elif kind in "ECX":
             order = self.orders[row["reference"]]

@@ -12,8 +12,8 @@ from openoutcry.risk.bits import NO_LIMIT, RiskBit, Setting
 from openoutcry.risk.guard import ROW_WORDS
 from openoutcry.risk.reference import Reference
 from openoutcry.risk.region import View, make_region, setting
-from openoutcry.wire import EVENT_DTYPE
-from openoutcry.wire.enums import EventKind, Side
+from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
+from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Side, TimeInForce
 from openoutcry.wire.records import NO_PRICE
 
 PARTICIPANTS, GROUPS = 9, 3
@@ -55,7 +55,7 @@ class Pair:
         more = {"participants": PARTICIPANTS, "groups": GROUPS} | more
         self.kernels = Kernels(instruments, order_capacity, **more)
         self.reference = Reference(instruments, **more)
-        self.seq = 0
+        self.seq = self.parts_traded = 0
         self.verdicts = []
 
     @property
@@ -66,17 +66,20 @@ class Pair:
         """One command: verdict, what is told, and what the touched participants reserve, equal."""
         self.seq += 1
         orders["seq"] = self.seq
-        wanted = self.reference.before(orders[0])
+        command = dict(zip(orders.dtype.names, orders[0].tolist(), strict=True))
+        wanted = self.reference.before(command)
         verdict, events = self.kernels.process(orders)
         assert verdict == wanted, (orders[0], bits(verdict), bits(wanted))
         if verdict:
-            told = self.reference.tells(orders[0], wanted)
+            told = self.reference.tells(command, wanted)
             assert {name: int(events[name][0]) for name in told} == told
-        self.reference.after(orders[0], events, self.best)
+        self.reference.after(command, events, self.best)
         self.verdicts.append(verdict)
+        if command["order_id"] > lay.PART_IDS and not verdict:
+            self.parts_traded += (events["kind"] == EventKind.FILLED).any()
         if verdict & 0xFF:
             assert self.view.refusal == self.reference.refused[1:]
-        for who in {int(p) for p in events["participant"]} | {int(orders["participant"][0])}:
+        for who in {*events["participant"].tolist(), command["participant"]}:
             if who < len(self.reference.participants):
                 self.conserved(who)
         return verdict, events
@@ -113,8 +116,9 @@ def words_of(plain, view):
     kept = {lay.MARKET_KILL: plain.market_killed, lay.FIRST_OPERATOR: plain.first_operator,
             lay.NOW_NS: plain.now, lay.ORDERS_OPEN: len(plain.orders),
             lay.REFUSALS: plain.refusals, lay.FILE_DIGEST: plain.file_digest,
-            lay.EMERGENCY: plain.emergency}  # fmt: skip
+            lay.EMERGENCY: plain.emergency, lay.PARTS: plain.parts}  # fmt: skip
     kept |= {lay.REFUSED_SEQ + 8 * n: word for n, word in enumerate(plain.refused)}
+    kept |= {lay.PART_WHO + 8 * n: word for n, word in enumerate(plain.part)}
     header = view.header.copy()
     for at, word in kept.items():
         header[at // 8] = word
@@ -168,15 +172,15 @@ def never(price):
 def participant_words(plain, who):
     p = plain.participants[who]
     names = {"house": lay.KILLED_BY_HOUSE, "loss": lay.KILLED_BY_LOSS,
-             "arithmetic": lay.KILLED_BY_ARITHMETIC}  # fmt: skip
+             "arithmetic": lay.KILLED_BY_ARITHMETIC, "margin": lay.KILLED_BY_MARGIN}  # fmt: skip
     flags = sum(names[why] for why in p.killed)
     flags |= lay.CANCEL_WANTED * p.cancel_wanted | lay.NAMES_SELF_TRADE * p.names_self_trade
     return [
         p.balance, plain.reserved(who), p.credit, flags, p.group, plain.open_count(who),
         p.open_limit, p.duplicate_ns, plain.side_exposure(who, 1), p.exposure_limit[1],
         plain.side_exposure(who, 2), p.exposure_limit[2], plain.gross(who), p.gross_limit,
-        p.full_at, p.rate_ns, p.burst, p.profit, p.peak, p.loss_limit, p.drawdown_limit, p.kills,
-        p.killed_seq, 0,
+        p.full_at, p.rate_ns, p.burst, p.profit, p.peak, p.loss_limit, p.drawdown_limit, p.funded,
+        plain.margined(who), p.maintenance, p.kills, p.killed_seq, p.called_seq, *[0] * 5,
     ]  # fmt: skip
 
 
@@ -210,7 +214,7 @@ def order_meta(o):
 
 
 RARE = (Setting.MARKET_KILL, Setting.LOSS, Setting.DRAWDOWN)
-DRAWN = [int(s) for s in Setting if s < Setting.LULD for _ in range(1 if s in RARE else 4)]
+DRAWN = [int(s) for s in Setting if s < Setting.LULD for _ in range(2 if s in RARE else 4)]
 PROTECTING = [int(s) for s in Setting if Setting.LULD <= s < Setting.LEDGER_TIER]
 
 
@@ -236,6 +240,49 @@ class Operator:
         operator = int(rng.integers(0, 3))
         return setting(what, value, who, self.symbols[index], second, operator)
 
+    def called(self):
+        """Who is under its maintenance margin, or was."""
+        people = self.pair.reference.participants
+        return [who for who, one in enumerate(people) if "margin" in one.killed]
+
+    def step(self):
+        """What the operator's lane does next about one of these, or something like it."""
+        rng, plain = self.rng, self.pair.reference
+        who = int(rng.choice(self.called()))
+        if plain.open_count(who) or plain.participants[who].cancel_wanted:
+            record = np.zeros(1, ORDER_DTYPE)
+            record["kind"], record["participant"] = CommandKind.DISCONNECT, who
+            return record
+        who, index, lots, price = plain.part
+        if who:
+            record = np.zeros(1, ORDER_DTYPE)
+            record["kind"], record["participant"], record["symbol"] = 1, who, self.symbols[index]
+            record["side"], record["qty_lots"] = 1 if lots > 0 else 2, abs(lots)
+            record["price_ticks"], record["order_id"] = price, lay.PART_IDS + plain.parts
+            record["order_type"], record["time_in_force"] = OrderType.LIMIT, TimeInForce.IOC
+            if rng.random() < 0.2:
+                other = rng.choice(["side", "qty_lots", "price_ticks", "order_id", "order_type"])
+                record[other] = record[other] % 2 + 1
+            return record
+        who = int(rng.choice(self.called()))
+        if rng.random() < 0.05:
+            return setting(Setting.KILL, 0, who)
+        held = [n for n, cell in enumerate(plain.cells[who]) if cell.position]
+        index = int(rng.choice(held)) if held else 0
+        position, last = plain.cells[who][index].position, plain.instruments[index].last
+        lots = -position if rng.random() < 0.3 else -(position // 2) - int(rng.integers(0, 2))
+        price = (last or 100) + (1 if lots > 0 else -1) * int(rng.integers(0, 40))
+        return setting(Setting.LIQUIDATE, lots, who, self.symbols[index], price)
+
+    def withdrawn(self, who):
+        """What would bring a participant near its maintenance margin."""
+        plain = self.pair.reference
+        owner, rng = plain.participants[who], self.rng
+        if not owner.maintenance or owner.credit == NO_LIMIT or rng.random() < 0.4:
+            return int(rng.integers(-(10**8), 10**9))
+        needs = plain.margined(who) * owner.maintenance // 10_000
+        return needs - plain.equity(who) - owner.credit + int(rng.integers(-2, 10**5))
+
     def _value(self, what, who, index):
         rng, view = self.rng, self.pair.view
         near = {
@@ -260,7 +307,7 @@ class Operator:
             ), 0
         last = view.instruments[index, lay.LAST // 8]
         values = {
-            Setting.DEPOSIT: int(rng.integers(-(10**8), 10**9)),
+            Setting.DEPOSIT: self.withdrawn(who),
             Setting.RATE: int(rng.choice([0, 0, 10**4, 10**5])),
             Setting.DUPLICATE_WINDOW: int(rng.choice([0, 10**6, 10**9])),
             Setting.GROUP: int(rng.integers(0, GROUPS)),
@@ -274,6 +321,7 @@ class Operator:
             Setting.GROUP_NAME: int(rng.integers(1, 100)), Setting.FILE: int(rng.integers(1, 100)),
             Setting.EMERGENCY: self.pair.reference.emergency + int(rng.integers(0, 3)),
             Setting.ADV_SHARE: int(rng.choice([300, 1_000, NO_LIMIT])),
+            Setting.MAINTENANCE: int(rng.choice([0, 0, 5_000, 10_000])),
         }  # fmt: skip
         if what == Setting.BANDS:
             wide = rng.random() < 0.6 or last == NO_LIMIT

@@ -5,6 +5,8 @@ import numpy as np
 
 import openoutcry.risk.layout as lay
 from openoutcry.matcher import Engine, process_batch, scratch_records
+from openoutcry.matcher.hooks import note_best
+from openoutcry.risk import guard_layout as g
 from openoutcry.risk import totals, wide
 from openoutcry.risk.after import after
 from openoutcry.risk.before import before
@@ -45,7 +47,7 @@ def past_a_limit(region):
 
 
 @kernel
-def run_loop(batch, arena, region, orders, count, out, capacity, looks):
+def run_loop(batch, arena, region, quotes, orders, count, out, capacity, looks):
     """Process ``count`` commands; stops at the first after which a limit is passed.  Returns how
     many were processed, the rule broken, commands refused and events."""
     refused = written = 0
@@ -56,6 +58,8 @@ def run_loop(batch, arena, region, orders, count, out, capacity, looks):
             events = 0
         else:
             _, events = call_batch_kernel(batch, arena, order, 1, out, capacity)
+            if quotes != 0:
+                note_best(arena, quotes, out, events)
         after(region, order, out, events)
         written += events
         if looks != 0:
@@ -71,6 +75,8 @@ class Loop:
         self.region = make_region(instruments, order_capacity=order_capacity, **more)
         self.view = View(self.region)
         self.out = np.zeros(scratch_records(order_capacity), EVENT_DTYPE)
+        guard = self.view.word(lay.PROTECTION_AT)
+        self.quotes = self.region.ctypes.data + guard + g.HEADER_BYTES if guard else 0
         self.seq = 0
 
     def apply(self, record):
@@ -81,5 +87,6 @@ class Loop:
         self.seq += len(orders)
         return run_loop(
             kernel_address(process_batch, 5), self.engine.address, self.region.ctypes.data,
-            orders.ctypes.data, len(orders), self.out.ctypes.data, len(self.out), looks,
+            self.quotes, orders.ctypes.data, len(orders), self.out.ctypes.data, len(self.out),
+            looks,
         )  # fmt: skip

@@ -12,6 +12,7 @@ from openoutcry.cli.main import main
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.replay.events import events_of, starting_point
+from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RiskBit, Setting
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import (
@@ -98,7 +99,9 @@ class Floor:
         sent = np.concatenate(orders)
         assert self.venue.send(sent)["acknowledged"] == len(sent)
         commands, events = self.journal()
-        ours = commands[np.isin(commands["kind"], (1, 2))][-len(sent) :]
+        # Parts of liquidations come by themselves.
+        ours = np.isin(commands["kind"], (1, 2)) & (commands["order_id"] < lay.PART_IDS)
+        ours = commands[ours][-len(sent) :]
         return [events[events["cause_seq"] == one["seq"]] for one in ours]
 
     def journal(self) -> tuple[np.ndarray, np.ndarray]:

@@ -20,10 +20,12 @@ DEPTH = Record(
         Field("side", "u8", "B or S; of level 0 a space"),
         Field("level", "u8", "1: the best; 0: the instrument itself"),
         Field("state", "u8", "T trading, Q a call phase, P paused, H halted or closed"),
-        Field("flags", "u8", "1: said again; 2: the last of the interval; 4: heartbeat"),
+        Field(
+            "flags", "u8", "1: said again; 2: the interval's last; 4: heartbeat; 8: session ended"
+        ),
         Field("reserved", "u16", "0"),
-        Field("reserved2", "u32", "0"),
-        Field("seq", "u64", "of the records, without a hole"),
+        Field("run", "u32", "of the process that tells: with another one seq begins again"),
+        Field("seq", "u64", "of the records, from 1 without a hole"),
     ),
 )
-AGAIN, LAST, HEARTBEAT = 1, 2, 4
+AGAIN, LAST, HEARTBEAT, END = 1, 2, 4, 8

@@ -339,38 +339,53 @@ static inline int64_t before(char *s, const order_t *o) {
 
 /* What events change. */
 
-static void kill(char *row, int64_t why) {
+static void kill(char *row, int64_t why, int64_t seq) {
     if (W(row + L_FLAGS) & why) return;
+    W(row + L_KILLED_SEQ) = seq;
+    if (why == L_KILLED_BY_MARGIN) W(row + L_CALLED_SEQ) = seq;
     W(row + L_FLAGS) |= why | L_CANCEL_WANTED;
     W(row + L_KILLS) += 1;
 }
-static void add_money(char *row, int at, wide amount) {
+static void add_money(char *row, int at, wide amount, int64_t seq) {
     wide inside = amount > LARGEST ? LARGEST : amount < -LARGEST ? -LARGEST : amount;
     wide total = W(row + at) + inside;
     wide end = total > LARGEST ? LARGEST : total < -LARGEST ? -LARGEST : total;
     W(row + at) = end;
-    if (inside != amount || end != total) kill(row, L_KILLED_BY_ARITHMETIC);
+    if (inside != amount || end != total) kill(row, L_KILLED_BY_ARITHMETIC, seq);
 }
-static void trade(char *rules, char *row, char *cell, int side, int64_t qty, int64_t price, int64_t position) {
+static inline int64_t margined_lots(const char *rules, int64_t position) {
+    return W(rules + L_LEVERAGED) ? size_of(position) : max(-position, 0);
+}
+static void judge_margin(char *row, int64_t seq) {
+    int64_t credit = W(row + L_CREDIT);
+    if (!W(row + L_MAINTENANCE_BPS) || credit == NO_LIMIT) return;
+    wide equity = (wide)cut((wide)cut((wide)W(row + L_FUNDED) + W(row + L_PROFIT)) + credit);
+    if ((wide)W(row + L_MARGINED) * W(row + L_MAINTENANCE_BPS) > equity * 10000)
+        kill(row, L_KILLED_BY_MARGIN, seq);
+}
+static void trade(char *rules, char *row, char *cell, int side, int64_t qty, const event_t *e, int64_t position) {
+    int64_t price = e->price_ticks, seq = e->cause_seq;
     int64_t held = W(cell + L_POSITION), multiplier = W(rules + L_MULTIPLIER);
     if (held) {
         wide gain = (wide)cut((wide)held * multiplier) * cut((wide)price - W(cell + L_MARK));
-        add_money(row, L_PROFIT, cut(gain));
-        if (W(rules + L_LEVERAGED)) add_money(row, L_BALANCE, cut(gain));
+        add_money(row, L_PROFIT, cut(gain), seq);
+        if (W(rules + L_LEVERAGED)) add_money(row, L_BALANCE, cut(gain), seq);
     }
     W(cell + L_MARK) = price;
+    W(row + L_MARGINED) += (margined_lots(rules, position) - margined_lots(rules, held)) * W(rules + L_MARGIN);
     W(cell + L_POSITION) = position;
     if (!W(rules + L_LEVERAGED)) {
         wide paid = cut((wide)cut((wide)price * multiplier) * qty);
-        add_money(row, L_BALANCE, side == BUY ? -paid : paid);
+        add_money(row, L_BALANCE, side == BUY ? -paid : paid, seq);
     }
     wide fee = -(wide)cut((wide)W(rules + L_FEE) * qty);
-    add_money(row, L_BALANCE, fee);
-    add_money(row, L_PROFIT, fee);
+    add_money(row, L_BALANCE, fee, seq);
+    add_money(row, L_PROFIT, fee, seq);
     int64_t profit = W(row + L_PROFIT), peak = max(W(row + L_PEAK), profit);
     W(row + L_PEAK) = peak;
     if (-profit >= W(row + L_LOSS_LIMIT) || cut((wide)peak - profit) >= W(row + L_DRAWDOWN_LIMIT))
-        kill(row, L_KILLED_BY_LOSS);
+        kill(row, L_KILLED_BY_LOSS, seq);
+    judge_margin(row, seq);
 }
 static inline int64_t lot_size(const char *rules, int64_t flags, int64_t price) {
     return size_of(flags & L_PRICED_FLAG ? price : W(rules + L_BOUND));
@@ -384,7 +399,7 @@ static inline int64_t paid_a_lot(const char *rules, int64_t side, int64_t flags,
 /* The event's order has these leaves, price and flags now; `traded` lots of it were. */
 static inline void book(char *s, const event_t *e, int64_t side, int64_t old_leaves, int64_t old_price,
                         int64_t old_flags, int64_t leaves, int64_t price, int64_t flags, int64_t traded) {
-    int64_t instrument = e->instrument, who = e->participant, trade_price = e->price_ticks;
+    int64_t instrument = e->instrument, who = e->participant;
     char *row = participant_row(s, who), *group = group_row(s, row);
     char *rules = instrument_row(s, instrument), *cell = cell_of(s, who, instrument);
     int64_t at = 8 * (side - BUY), sign = BUY - side, more = leaves - old_leaves;
@@ -414,7 +429,7 @@ static inline void book(char *s, const event_t *e, int64_t side, int64_t old_lea
     W(row + L_BUY_EXPOSURE + 2 * at) += exposure;
     W(row + L_GROSS) += more_worst;
     W(group + L_GROUP_GROSS) += more_worst;
-    if (traded) trade(rules, row, cell, side, traded, trade_price, ((position + traded) ^ sign) - sign);
+    if (traded) trade(rules, row, cell, side, traded, e, ((position + traded) ^ sign) - sign);
 }
 
 static inline void enter(char *s, const order_t *o, const event_t *e) {

@@ -37,7 +37,12 @@ wire [31:0] f_set_to = f_setting == 10'd8 ? {30'd0, write_data[1:0]} : write_dat
 
 // What stood there when the read was under way.
 reg [31:0] f_shadow_then, f_frame_then, f_value_then;
+reg [COUNTER_BITS-1:0] f_reasons_then, f_bad_then;
+reg [31:0] f_orders_then;
 always @(posedge clk) begin
+    f_reasons_then <= f_reasons;
+    f_bad_then     <= bad_count;
+    f_orders_then  <= order_count[31:0];
     f_shadow_then <= f_shadow;
     f_frame_then  <= frames[32*f_frame +: 32];
     f_value_then  <= f_value;
@@ -69,6 +74,13 @@ always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
     if ($past(found) && f_read_word == f_setting)
         regs_setting_reads_back: assert (s_axil_rvalid && s_axil_rresp == 2'b00
                                          && s_axil_rdata == $past(f_value_then));
+    if ($past(found) && (f_read_word == 10'd16 + {6'd0, f_n} || f_read_word == 10'd11
+                         || f_read_word == 10'd12))
+        regs_counters_read_back:
+            assert (s_axil_rvalid && s_axil_rresp == 2'b00
+                    && s_axil_rdata == (f_read_word == 10'd12 ? $past(f_orders_then)
+                                        : f_read_word == 10'd11 ? $past(f_bad_then)
+                                        : $past(f_reasons_then)));
     if ($past(busy && !command_done))
         regs_command_is_held:
             assert ($stable(row_swap) && $stable(participant_set) && $stable(row_index)
@@ -123,12 +135,15 @@ always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
         regs_nowhere_is_an_error: assert (s_axil_bresp == 2'b11);
     regs_reasons_saturate:
         assert (f_reasons == $past(f_reasons)
-                + ($past(counting && counted_code[f_n]) && $past(f_reasons) != COUNT_FULL));
+                + ($past(counting && counted_code[f_n]) && $past(f_reasons) != COUNT_FULL)
+                && counting == $past(count_valid) && counted_code == $past(count_code));
     f_counting: assert (counting_reasons == (counting && counted_code != 16'd0));
     regs_errors_saturate:
         assert ($past(bad_count) > COUNT_FULL - 2
                 ? bad_count >= $past(bad_count)
                 : bad_count == $past(bad_count) + $past(was_write_bad) + $past(was_read_bad));
     f_bad: assert (was_write_bad == $past(write_bad) && was_read_bad == $past(read_bad));
-    regs_orders_counted: assert (order_count == $past(order_count) + $past(counting));
+    // An order that leaves in this cycle is counted in the next but one, whatever the bus does.
+    regs_orders_counted:
+        assert (order_count == $past(order_count) + $past(counting) && counting == $past(count_valid));
 end

@@ -341,6 +341,10 @@ always @(posedge clk) if (f_started && out_valid) begin
                               && !((f_mass || f_kind == 8'd10) && f_symbol == 64'd0)));
     flag_price_step: assert (f_code[8] == (f_priced && f_price > 0 && |(f_hit & f_price_step)));
     flag_qty_step:   assert (f_code[9] == (f_sized && f_qty > 0 && |(f_hit & f_qty_step)));
+    // By shifts: a product would be one of those that may be anything here.
+    flag_collar_scale:
+        assert (f_price <= 0 || f_scaled == ({17'd0, f_price[62:0]} << 13) + ({17'd0, f_price[62:0]} << 10)
+                + ({17'd0, f_price[62:0]} << 9) + ({17'd0, f_price[62:0]} << 8) + ({17'd0, f_price[62:0]} << 4));
     flag_collar:     assert (f_code[10] == (f_priced && f_price > 0 && |(f_hit & f_beyond)));
     flag_notional:
         assert (f_code[11] == (f_priced && f_price > 0 && f_qty > 0 && |(f_hit & f_dear)));

@@ -4,24 +4,10 @@ The assertions stand in ``<module>_formal.vh`` beside this file.  Assertions who
 ``f_`` are steps of an induction: they are proved too, but say nothing to a user.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from openoutcry.gateway_fpga.formal.properties_regs import REGS
+from openoutcry.gateway_fpga.formal.property import Property
 
-
-@dataclass(frozen=True)
-class Property:
-    """``broken`` is a text that stands once in the RTL (``file``, without it the module's own) and
-    what it is replaced by for the variant that must be caught within ``depth`` cycles, with
-    ``parameters`` that bring the fault about sooner."""
-
-    name: str
-    module: str
-    sentence: str
-    broken: tuple[str, str]
-    file: str = ""
-    depth: int = 12
-    parameters: Mapping[str, int] = field(default_factory=dict)
-
+__all__ = ["PROPERTIES", "Property"]
 
 PROPERTIES = (
     Property(
@@ -408,6 +394,12 @@ PROPERTIES = (
         ("(!by_side || row_new_sell)", "(!by_side || !row_new_buy)"),
     ),
     Property(
+        "flag_collar_scale",
+        "outcry_validator_flags",
+        "The scaled price that bit 10 is found by is the order's price times 10,000, exactly.",
+        ("{in_price[62:0], 4'd0} - {4'd0, in_price[62:0]}", "{in_price[62:0], 4'd0}"),
+    ),
+    Property(
         "flag_notional",
         "outcry_validator_flags",
         "Bit 11 is set exactly when the sum of the partial products is above the limit, 126 bits.",
@@ -455,146 +447,5 @@ PROPERTIES = (
             "read_of_the_house && read_participant[7:0] != 8'd0",
         ),
     ),
-    Property(
-        "regs_shadow_holds_what_was_written",
-        "outcry_regs",
-        "A shadow word changes only by a whole write to it, and then to what was written.",
-        (
-            "<= given_whole\n                    && given_word == `OUTCRY_REG_ROW_SHADOW",
-            "<= given_word == `OUTCRY_REG_ROW_SHADOW",
-        ),
-    ),
-    Property(
-        "regs_reset_disarms",
-        "outcry_regs",
-        "After a cycle of reset the gateway is not armed, whatever it was before.",
-        ("armed_reg              <= 1'b0;", "armed_reg              <= armed_reg;"),
-    ),
-    Property(
-        "regs_only_software_arms",
-        "outcry_regs",
-        "The gateway becomes armed only by a whole write to control with that bit.",
-        (
-            "armed_reg              <= write_data[`OUTCRY_CONTROL_ARMED];",
-            "armed_reg              <= 1'b1;",
-        ),
-    ),
-    Property(
-        "regs_reset_clears",
-        "outcry_regs",
-        "After a cycle of reset settings, row and counters are 0, and nothing is under way.",
-        ("rate_burst_ns_reg      <= 32'd0;", "rate_burst_ns_reg      <= rate_burst_ns_reg;"),
-    ),
-    Property(
-        "regs_setting_holds_what_was_written",
-        "outcry_regs",
-        "A setting changes only by a whole write to it, and then to what was written.",
-        (
-            "given_whole && given_word == `OUTCRY_REG_RATE_BURST_NS",
-            "given_word == `OUTCRY_REG_RATE_BURST_NS",
-        ),
-    ),
-    Property(
-        "regs_shadow_reads_back",
-        "outcry_regs",
-        "A read of a shadow word gives what stands there.",
-        (
-            "found_shadow0 <= picked(row_shadow_reg[511:0], read_nth);",
-            "found_shadow0 <= picked(row_shadow_reg[511:0], {read_nth[14:0], read_nth[15]});",
-        ),
-    ),
-    Property(
-        "regs_setting_reads_back",
-        "outcry_regs",
-        "A read of a setting gives what stands there.",
-        ("{32{read_status[9]}} & rate_interval_ns_reg", "{32{read_status[9]}} & rate_burst_ns_reg"),
-    ),
-    Property(
-        "regs_frames_read_back",
-        "outcry_regs",
-        "A read of a port's counter of frames gives what the port counts.",
-        ("frames[1823:1536]", "frames[1791:1504]"),
-    ),
-    Property(
-        "regs_command_is_held",
-        "outcry_regs",
-        "Until the validator is done, a command and all that it uses stand still.",
-        ("write && !busy && write_to_shadow_word[n]", "write && write_to_shadow_word[n]"),
-    ),
-    Property(
-        "regs_one_command_at_a_time",
-        "outcry_regs",
-        "Never are two commands under way.",
-        ("write && !busy && participant_fits", "write && participant_fits"),
-    ),
-    Property(
-        "regs_command_ends",
-        "outcry_regs",
-        "What the validator has done is no longer asked.",
-        ("if (command_done) begin", "if (command_done && !row_swap_reg) begin"),
-    ),
-    Property(
-        "regs_answer_stable",
-        "outcry_regs",
-        "An answer to a write stands unchanged until it is taken.",
-        ("if (write) bresp <=", "if (s_axil_awvalid) bresp <="),
-    ),
-    Property(
-        "regs_read_stable",
-        "outcry_regs",
-        "An answer to a read, with its data, stands unchanged until it is taken.",
-        ("else if (s_axil_rready) rvalid <= 1'b0;", "else rvalid <= 1'b0;"),
-    ),
-    Property(
-        "regs_write_is_answered",
-        "outcry_regs",
-        "A write is answered in the second cycle, whatever it was: the bus never hangs.",
-        ("if (write) bvalid <= 1'b1;", "if (write && write_allowed) bvalid <= 1'b1;"),
-    ),
-    Property(
-        "regs_read_is_answered",
-        "outcry_regs",
-        "A read is answered in the third cycle, whatever it was, and only then is another taken.",
-        ("if (found) rvalid <= 1'b1;", "if (found && rresp == OKAY) rvalid <= 1'b1;"),
-    ),
-    Property(
-        "regs_refused_changes_nothing",
-        "outcry_regs",
-        "A write with an error answer has changed nothing and begun nothing.",
-        ("write && !busy && row_fits", "write && row_fits"),
-    ),
-    Property(
-        "regs_nowhere_is_an_error",
-        "outcry_regs",
-        "A write to where nothing is gets DECERR.",
-        (
-            "write_allowed ? OKAY : write_somewhere ? SLVERR : DECERR",
-            "write_allowed ? OKAY : SLVERR",
-        ),
-    ),
-    Property(
-        "regs_reasons_saturate",
-        "outcry_regs",
-        "A reason's counter counts each such order, stops at its highest value, never goes back.",
-        (
-            "!= COUNT_FULL)\n                    reason_count",
-            "!= COUNT_FULL || 1'b1)\n                    reason_count",
-        ),
-    ),
-    Property(
-        "regs_errors_saturate",
-        "outcry_regs",
-        "Bad accesses are counted, two at once among them, up to the highest value.",
-        (
-            "bad_next[COUNTER_BITS] ? COUNT_FULL : bad_next[COUNTER_BITS-1:0]",
-            "bad_next[COUNTER_BITS-1:0]",
-        ),
-        parameters={"COUNTER_BITS": 2},
-    ),
-    Property(
-        "regs_orders_counted",
-        "outcry_regs",
-        "Every order that leaves is counted once.",
-        ("if (counting) order_count <=", "if (counting && !read) order_count <="),
-    ),
+    *REGS,
 )

@@ -94,6 +94,32 @@ def mutation(figures: dict[str, Any]) -> str:
     )
 
 
+def faults(figures: dict[str, Any]) -> str:
+    found: dict[str, Counter[str]] = {}
+    for row in figures["faults"]:
+        found.setdefault(row["class"], Counter())[row["noticed"]] += 1
+    rows = [
+        (kind, str(by.total()), str(by["first"] + by["bench"]), str(by["survived"]))
+        for kind, by in found.items()
+    ]
+    total = len(figures["faults"])
+    left = [row for row in figures["faults"] if row["noticed"] == "survived"]
+    real = total - sum(row["why"].startswith("no difference") for row in left)
+    text = (
+        f"{total} of the {figures['planned']} faults of the table have been run: "
+        f"**{total - len(left)}** were noticed by the module's own bench, of {real} that make a "
+        "difference.\n\n"
+    ) + table("| class | faults | noticed | survived |", rows)
+    lines = [f"- `{row['file']}`: {_code(row['from'])} → {_code(row['to'])}: {row['why']}"
+             for row in left]  # fmt: skip
+    return text + ("\nSurvivors:\n\n" + "\n".join(lines) + "\n" if lines else "")
+
+
+def _code(text: str) -> str:
+    """A piece of Verilog in one line."""
+    return f"`{' '.join(text.split())}`" if text.strip() else "nothing"
+
+
 def coverage(figures: dict[str, Any]) -> str:
     rows = [
         (row["kind"], str(row["points"]), f"{100 * row['reached'] / max(1, row['points']):.2f} %")
@@ -185,6 +211,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "simulators": simulators,
     "proofs": proofs,
     "mutation": mutation,
+    "faults": faults,
     "coverage": coverage,
     "timing": timing,
     "tried": tried,

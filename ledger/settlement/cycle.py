@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from openoutcry.ledger.settlement.errors import SettlementError
 
@@ -69,17 +70,28 @@ def settlement_date(
 @lru_cache(maxsize=64)
 def _sessions(market: str, year: int) -> tuple[date, ...]:
     """Of a year and what follows of the next."""
+    end = date(year, 12, 31) + timedelta(days=MARGIN_DAYS)
+    found = _calendar(market, date(year, 1, 1), end)
+    return tuple(day.date() for day in found.sessions)
+
+
+@lru_cache(maxsize=64)
+def time_zone(market: str) -> ZoneInfo:
+    """Whose days a market's trade dates are.  Raises ``SettlementError`` as ``settlement_date``."""
+    zone: ZoneInfo = _calendar(market, date(2026, 1, 1), date(2026, 12, 31)).tz
+    return zone
+
+
+def _calendar(market: str, begin: date, end: date) -> Any:
     try:
         import exchange_calendars
     except ImportError:
         raise SettlementError(
             "settlement dates need exchange-calendars: pip install 'openoutcry[ledger]'"
         ) from None
-    end = date(year, 12, 31) + timedelta(days=MARGIN_DAYS)
     try:
-        found: Any = exchange_calendars.get_calendar(market, start=f"{year}-01-01", end=f"{end}")
+        return exchange_calendars.get_calendar(market, start=str(begin), end=str(end))
     except exchange_calendars.errors.InvalidCalendarName:
         raise SettlementError(f"{market!r} is no market that exchange-calendars knows") from None
     except ValueError as error:
-        raise SettlementError(f"{market} in {year}: {error}") from None
-    return tuple(day.date() for day in found.sessions)
+        raise SettlementError(f"{market} in {begin.year}: {error}") from None

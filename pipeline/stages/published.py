@@ -158,7 +158,9 @@ def take_participants(block: int, region: int) -> int:
             row = totals.participant_row(region, who)
             group = totals.group_row(region, load_i64(row + lay.GROUP))
             flags = load_i64(row + lay.FLAGS) & lay.KILLED_FLAGS
-            killed = killed or flags != 0 or load_i64(group + lay.GROUP_KILL) != 0
+            stopped = flags != 0 or load_i64(group + lay.GROUP_KILL) != 0
+            # Who is liquidated the core alone refuses: the parts come under its number.
+            killed = killed or (stopped and flags & lay.KILLED_BY_MARGIN == 0)
         if killed:
             anybody = g.CHECKS_PARTICIPANTS
         if killed == (load_i64(people + 8 * who) < 0):

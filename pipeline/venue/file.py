@@ -46,7 +46,7 @@ SOUPBIN_NAME = 6
 MAX_COUNT = 2**62
 TABLES = (
     "venue", "calendar", "schedule", "instrument", "participant", "session", "port", "limits",
-    "operator", "market_data", "protection", "breaker",
+    "operator", "market_data", "protection", "breaker", "liquidation",
 )  # fmt: skip
 
 

@@ -1,42 +1,151 @@
-"""What was killed, halted and let trade again in a venue, when and by whom, from its journal."""
+"""What was killed, halted, closed out and let trade again in a venue, when and by whom, from its
+journal."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from openoutcry.journal import JournalReader
+from openoutcry.journal.block import Block, BlockId
 from openoutcry.pipeline.venue.calendar import utc_text
 from openoutcry.pipeline.venue.operations import STEPS
 from openoutcry.pipeline.venue.risk_tables import RiskSpec, name_number
-from openoutcry.replay.events import events_of, starting_point
+from openoutcry.replay.events import Point, events_of, starting_point
+from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RISK_KIND, Setting
-from openoutcry.wire.enums import EventKind
+from openoutcry.risk.region import View
+from openoutcry.wire.enums import CommandKind, EventKind, Side
 
 SWITCHES = (
     Setting.KILL, Setting.GROUP_KILL, Setting.HALT, Setting.MARKET_KILL, Setting.EMERGENCY,
 )  # fmt: skip
+BY_THE_CORE = {
+    lay.KILLED_BY_LOSS: "killed by its losses",
+    lay.KILLED_BY_ARITHMETIC: "killed by a figure beyond 2**62",
+    lay.KILLED_BY_MARGIN: "under its maintenance margin: killed, and liquidated",
+}
+
+
+class _Watch:
+    """Whom the core kills by itself: between two RISK commands everybody once at most for each
+    reason, since only a RISK command lets trade again."""
+
+    def __init__(self, point: Point) -> None:
+        self.point = point
+        self.kills: list[tuple[int, int, int]] = []
+        """Sequence of the command, participant, reason."""
+        self.flags, self.called = self._words()
+
+    def _words(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Everybody's flags, and who was called for margin when."""
+        if self.point.engine.hooks is None:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        rows = View(self.point.engine.region).participants
+        return rows[:, lay.FLAGS // 8].copy(), rows[:, lay.CALLED_SEQ // 8].copy()
+
+    def look(self) -> None:
+        (was, called), (self.flags, self.called) = (self.flags, self.called), self._words()
+        for why in BY_THE_CORE:
+            new = self.flags & ~was & why
+            if why == lay.KILLED_BY_MARGIN:
+                # The command that lets trade again may call at once.
+                new = self.called != called
+            for who in np.flatnonzero(new).tolist():
+                view = View(self.point.engine.region)
+                word = lay.CALLED_SEQ if why == lay.KILLED_BY_MARGIN else lay.KILLED_SEQ
+                self.kills.append((view.of(who, word), who, why))
+
+
+class _Parts:
+    """The orders that LIQUIDATE commands have said."""
+
+    def __init__(self, point: Point) -> None:
+        has_risk = point.engine.hooks is not None
+        self.count = View(point.engine.region).word(lay.PARTS) if has_risk else 0
+        self.said: tuple[int, ...] = ()
+
+    def say(self, one: Any) -> None:
+        self.count += 1
+        self.said = (int(one["qty_lots"]), int(one["aux"]), int(one["price_ticks"]))
+
+    def is_said(self, order: Any) -> bool:
+        """Whether this NEW is the part that was said last; there is one of each."""
+        sign = 1 if order["side"] == Side.BUY else -1
+        fields = (int(order["participant"]), sign * int(order["qty_lots"]))
+        same = (*fields, int(order["price_ticks"])) == self.said
+        if not same or int(order["order_id"]) != lay.PART_IDS + self.count:
+            return False
+        self.said = ()
+        return True
+
+
+class _Pieces(Point):
+    """A point that is looked at behind each RISK command."""
+
+    watch: _Watch
+
+    def feed(self, commands: npt.NDArray[Any], block: Block, name: BlockId) -> npt.NDArray[Any]:
+        ends = (np.flatnonzero(commands["kind"] == RISK_KIND) + 1).tolist()
+        events = []
+        for first, end in zip([0, *ends], [*ends, len(commands)], strict=True):
+            if end > first:
+                events.append(super().feed(commands[first:end], block, name))
+                self.watch.look()
+        return np.concatenate(events)
 
 
 def switch_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
     """A row each: ``seq``, ``at``, ``what`` (participant 7, group alpha, GOLD, the market), ``did``
-    and ``operator`` (nothing, if none was named).  What the core refused is not among them."""
+    and ``operator`` (nothing, if none was named).  What the core refused is not among them; what it
+    did by itself is, and each part of a liquidation."""
     rows: list[dict[str, Any]] = []
     numbers = {name_number(name): name for name in spec.groups}
     groups: dict[int, str] = {}
     reader = JournalReader(journal)
-    for batch in events_of(reader, starting_point(reader)):
+    point = _watched(starting_point(reader))
+    parts = _Parts(point)
+    for batch in events_of(reader, point):
         commands, events = np.array(batch.commands), np.array(batch.events)
         done = set(events["cause_seq"][events["kind"] == EventKind.COMPLETED].tolist())
-        for one in commands[commands["kind"] == RISK_KIND]:
-            if int(one["seq"]) not in done:
+        found = []
+        asked = (commands["kind"] == RISK_KIND) | (commands["order_id"] > lay.PART_IDS)
+        for one in commands[asked]:
+            if one["kind"] == CommandKind.NEW and parts.is_said(one):
+                found.append(_part(one, events))
+            if int(one["seq"]) not in done or one["kind"] != RISK_KIND:
                 continue
             what, value = Setting(int(one["order_type"])), int(one["aux"])
             if what is Setting.GROUP_NAME:
                 groups[int(one["qty_lots"])] = numbers.get(value, "")
+            if what is Setting.LIQUIDATE:
+                parts.say(one)
             if what in SWITCHES:
-                rows.append(_row(one, what, value, groups, spec))
+                found.append(_row(one, what, value, groups, spec))
+        first = int(commands["seq"][0]) if len(commands) else 0
+        for seq, who, why in point.watch.kills:
+            found.append(_entry(commands[seq - first], f"participant {who}", BY_THE_CORE[why]))
+        point.watch.kills.clear()
+        rows += sorted(found, key=lambda row: row["seq"])
     return rows
+
+
+def _watched(point: Point) -> _Pieces:
+    made = _Pieces(**{name: getattr(point, name) for name in point.__dataclass_fields__})
+    made.watch = _Watch(made)
+    return made
+
+
+def _part(one: Any, events: npt.NDArray[Any]) -> dict[str, Any]:
+    own = events[(events["cause_seq"] == one["seq"]) & (events["order_id"] == one["order_id"])]
+    traded = int(own["qty_lots"][own["kind"] == EventKind.FILLED].sum())
+    verb = "buys" if one["side"] == Side.BUY else "sells"
+    symbol = bytes(one["symbol"]).decode()
+    lots, price = int(one["qty_lots"]), int(one["price_ticks"])
+    did = f"liquidation: {verb} {lots} {symbol} at {price} or better"
+    refused = "refused" if (own["kind"] == EventKind.REJECTED).any() else f"{traded} traded"
+    return _entry(one, f"participant {int(one['participant'])}", f"{did}: {refused}")
 
 
 def _row(
@@ -54,7 +163,11 @@ def _row(
     elif not value:
         did = "asked to be opened" if what is Setting.MARKET_KILL else "may trade again"
     known = 1 <= operator <= len(spec.operators)
+    return _entry(one, shown, did, spec.operators[operator - 1].name if known else "")
+
+
+def _entry(one: Any, what: str, did: str, operator: str = "") -> dict[str, Any]:
     return {
-        "seq": int(one["seq"]), "at": utc_text(int(one["rx_ts_ns"])), "what": shown, "did": did,
-        "operator": spec.operators[operator - 1].name if known else "",
+        "seq": int(one["seq"]), "at": utc_text(int(one["rx_ts_ns"])), "what": what, "did": did,
+        "operator": operator,
     }  # fmt: skip

@@ -15,7 +15,7 @@ from openoutcry.pipeline.venue.desk import DeskError, Work
 from openoutcry.pipeline.venue.limits import FileLimits
 from openoutcry.pipeline.venue.risk_tables import OF_CELLS, OF_INSTRUMENTS, OF_PARTICIPANTS, limit
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import LARGEST, Setting
+from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
 from openoutcry.risk.region import setting
 from openoutcry.risk.settings import stands
 from openoutcry.wire import ORDER_DTYPE
@@ -107,6 +107,8 @@ class Operations:
             second = max(1, _whole(request.get("burst") or 1)) if what is Setting.RATE else 0
         except ValueError as error:
             raise DeskError(f"{name}: {error}") from None
+        if what is Setting.MAINTENANCE and value:
+            self._judged(who)
         before = stands(self.view, what, who, index)
         wanted = before[0] + value if what is Setting.DEPOSIT else value
         shown = f"{name} of {_whose(request)}"
@@ -119,6 +121,13 @@ class Operations:
 
         record = setting(what, value, who, symbol.encode(), second, self._operator(request))
         return Work(record, [f"{shown} is {wanted}"], refused, more={"before": before[0]})
+
+    def _judged(self, who: int) -> None:
+        if self.spec.liquidation is None:
+            raise DeskError("maintenance_bps needs a table [liquidation] in the venue file")
+        if self.view.of(who, lay.CREDIT) == NO_LIMIT:
+            raise DeskError(f"participant {who} has no credit limit (0 is one): its capital is not "
+                            "looked at")  # fmt: skip
 
     # Kill switches
 
@@ -161,7 +170,9 @@ class Operations:
 
         def refused() -> str:
             if state()[0] != int(on):
-                return f"{shown}: the core refuses the switch"
+                under = not on and any(self.view.is_under(who) for who in members)
+                why = "under its maintenance margin" if under else "the core refuses the switch"
+                return f"{shown}: {why}"
             left = sum(self.view.of(who, lay.OPEN) for who in members) if on else 0
             return f"{shown} is killed, and {left} orders are still open" if left else ""
 

@@ -18,6 +18,7 @@ from openoutcry.pipeline.venue.desk import Desk, DeskError
 from openoutcry.pipeline.venue.desk_queue import DeskQueue
 from openoutcry.pipeline.venue.guard import MarketGuard, phase_of
 from openoutcry.pipeline.venue.limits import FileLimits, fresh_view, hook_settings
+from openoutcry.pipeline.venue.liquidation import Liquidator
 from openoutcry.pipeline.venue.operations import Operations, disconnect
 from openoutcry.pipeline.venue.session_switch import SessionSwitch
 from openoutcry.risk import layout as lay
@@ -45,6 +46,7 @@ class RiskDesk:
         self.view: View | None = None
         self.limits: FileLimits | None = None
         self.guard: MarketGuard | None = None
+        self.liquidator: Liquidator | None = None
         self.queued = 0
         """The operator's lane, up to here, is what was asked for while the venue was closed."""
         self.halted: set[str] = set()
@@ -79,6 +81,10 @@ class RiskDesk:
         if len(due):
             house.put(due)
             self.note(f"limits of the file: {len(due) - 1} to set")
+        spec = self.file.risk.liquidation
+        if spec is not None:
+            table, symbols = self.file.instruments, self.limits.symbols
+            self.liquidator = Liquidator(spec, table, symbols, self.note)
         if view.guard is not None:
             self.guard = MarketGuard(self.file, self.limits.symbols, self.note)
             begins = self.guard.day_due(view, max(self.clock.now_ns(), house.time_ns))
@@ -110,6 +116,9 @@ class RiskDesk:
         if self.guard is not None:
             assert self.house is not None
             self.guard.look(self.view, self.house, self._expected, self.halted, put)
+        if self.liquidator is not None:
+            assert self.house is not None
+            self.liquidator.look(self.view, self.house.phases, put, has_had)
         now_ns = self.clock.now_ns()
         for symbol in [s for s, until in self.reopenings.items() if until <= now_ns]:
             del self.reopenings[symbol]
@@ -168,6 +177,11 @@ class RiskDesk:
         return {
             "halted": sorted(self.halted),
             "killed": np.flatnonzero(flags & lay.KILLED_FLAGS).tolist(),
+            "liquidated": [
+                who
+                for who in np.flatnonzero(flags & lay.KILLED_BY_MARGIN).tolist()
+                if view.is_under(who) and view.cells[who, :, lay.POSITION // 8].any()
+            ],
             "groups_killed": [n for n, row in self.limits.groups.items() if groups[row]],
             "market_killed": bool(view.word(lay.MARKET_KILL)),
             "emergency_step": view.word(lay.EMERGENCY),

@@ -12,6 +12,7 @@ from typing import Any
 
 from openoutcry.pipeline.venue import table as t
 from openoutcry.pipeline.venue.guard_tables import read_guard
+from openoutcry.pipeline.venue.liquidation_table import LiquidationSpec
 from openoutcry.pipeline.venue.table import Key, Tables
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
 from openoutcry.wire.errors import OutcryError
@@ -56,6 +57,8 @@ class RiskSpec:
     """The market is protected; ``wanted`` has its settings, too."""
     cut_off_s: int = 0
     """Until when levels 1 and 2 of the breaker count, s after midnight."""
+    liquidation: LiquidationSpec | None = None
+    """How who is under its maintenance margin is closed out; None: nobody is."""
 
     @property
     def digest(self) -> int:
@@ -110,6 +113,7 @@ OF_PARTICIPANTS = {
     "loss": Limit(Setting.LOSS, limit, NO_LIMIT),
     "drawdown": Limit(Setting.DRAWDOWN, limit, NO_LIMIT),
     "names_self_trade": Limit(Setting.SELF_TRADE, _switch, 0),
+    "maintenance_bps": Limit(Setting.MAINTENANCE, t.integer(0, 10_000), 0),
 }
 OF_CELLS = {
     "position_long": Limit(Setting.POSITION_LONG, limit, NO_LIMIT),
@@ -131,6 +135,12 @@ OF_INSTRUMENTS = {
 STRUCTURE = {"multiplier": Key(t.integer(1, LARGEST), 1), "leveraged": Key(t.boolean, False)}
 """Keys of ``[[instrument]]`` that are the journal's, as the instrument is."""
 INSTRUMENT_KEYS = STRUCTURE | {name: Key(one.parse, None) for name, one in OF_INSTRUMENTS.items()}
+LIQUIDATION = {
+    "mark_every_ms": Key(t.integer(1, 3_600_000), 1_000),
+    "every_ms": Key(t.integer(0, 3_600_000), 1_000),
+    "part_bps": Key(t.integer(1, 10_000), 2_500),
+    "band_bps": Key(t.integer(0, 10_000), 500),
+}
 PLACES = ("participant", "group", "instrument")
 LIMITS = {
     "participant": Key(t.integer(1, 65_535), 0),
@@ -174,6 +184,10 @@ def read_risk(
     wanted |= _instruments(tables)
     opening = {place: value for _, row in rows for place, value in _opening(row).items()}
     documents = _documents(tables)
+    liquidation = None
+    if "liquidation" in tables.document:
+        liquidation = LiquidationSpec(**tables.table("liquidation", LIQUIDATION))
+    _check_maintenance(tables, rows, wanted, numbers, liquidation is not None)
     guard = read_guard(tables, symbols)
     if guard is not None:
         wanted |= guard[0]
@@ -189,6 +203,7 @@ def read_risk(
         tuple(Operator(row["name"], row["password"]) for _, row in given),
         protection=guard is not None,
         cut_off_s=guard[1] if guard else 0,
+        liquidation=liquidation,
     )  # fmt: skip
 
 
@@ -239,6 +254,26 @@ def _check(
             tables.wrong((*path, other), f"is missing beside {name}")
     if all(value is None for name, value in row.items() if name not in PLACES):
         tables.wrong(path, "sets no limit")
+
+
+def _check_maintenance(
+    tables: Tables, rows: Any, wanted: dict[Place, Value], numbers: dict[int, str], closes_out: bool
+) -> None:
+    """Who has a maintenance margin can be closed out, and its capital counts."""
+    for path, row in rows:
+        if not row["maintenance_bps"]:
+            continue
+        if not closes_out:
+            tables.wrong((*path, "maintenance_bps"), "needs a table [liquidation]")
+        for number in sorted(numbers):
+            counts = wanted.get((Setting.MAINTENANCE, number, ""), (0, 0))[0]
+            credit = wanted.get((Setting.CREDIT, number, ""), (NO_LIMIT, 0))[0]
+            named = row["participant"] in (0, number)
+            named = named and (not row["group"] or numbers[number] == row["group"])
+            if named and counts and credit == NO_LIMIT:
+                tables.wrong((*path, "maintenance_bps"), f"participant {number} has no credit "
+                             "limit (0 is one): its capital is not looked at")  # fmt: skip
+                break
 
 
 def _rank(row: dict[str, Any]) -> int:

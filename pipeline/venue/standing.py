@@ -22,6 +22,7 @@ KILLED_BY = {
     lay.KILLED_BY_HOUSE: "the operator",
     lay.KILLED_BY_LOSS: "its losses",
     lay.KILLED_BY_ARITHMETIC: "a figure beyond 2**62",
+    lay.KILLED_BY_MARGIN: "its maintenance margin",
 }
 POSITION = {"position": Limit(Setting.POSITION, int, 0)}
 HALTED = {"halted": Limit(Setting.HALT, int, 0)}
@@ -68,6 +69,10 @@ def standing(
             rows += _rows(view, OF_PARTICIPANTS | OTHERS, of, who, -1)
             why = [text for flag, text in KILLED_BY.items() if view.of(who, lay.FLAGS) & flag]
             rows += [{"of": of, "what": "killed_by", "value": ", ".join(why)}] if why else []
+            if view.of(who, lay.MAINTENANCE_BPS):
+                rows.append({"of": of, "what": "equity", "value": view.equity(who)})
+                rows.append({"of": of, "what": "maintenance_margin",
+                             "value": view.maintenance(who)})  # fmt: skip
         for index, symbol in enumerate(limits.symbols):
             if instrument in (None, symbol):
                 of = f"participant {who} {symbol}"

@@ -28,11 +28,14 @@ from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 from openoutcry.wire.messages import OUCH42, OUCH50
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 
-PATIENCE_S = 300.0
+PATIENCE_S = 900.0
+"""Silence after which nobody answers any more: a busy machine takes minutes to start a venue."""
 AHEAD = 10
 """Orders that wait for their answers at once."""
 PAUSE_S = 0.01
 """Between two orders: a storm is about deaths, not about speed."""
+AGAIN = 256
+"""Packets that are sent once more after a silence; on a slow machine all would be a flood."""
 PRICE = 10_000
 TOLD, SENT, WORD, NOTE = b"T", b"S", b"W", b"N"
 VERIFIED, DONE, WRONG = "verified", "done", "wrong: "
@@ -89,7 +92,7 @@ class Logged:
 
     def live(self) -> None:
         """Until everything is answered and nothing more is wanted."""
-        self.until = time.monotonic() + PATIENCE_S
+        self.heard()
         while time.monotonic() < self.until:
             try:
                 if self.on_one_connection():
@@ -103,6 +106,9 @@ class Logged:
     def recovered(self) -> None:
         """All that it was ever told has come again."""
         self.log.note(VERIFIED)
+        self.heard()
+
+    def heard(self) -> None:
         self.until = time.monotonic() + PATIENCE_S
 
     def on_one_connection(self) -> bool:
@@ -129,6 +135,7 @@ class SoupBin(Logged):
         self.unanswered.append(number)
 
     def hear(self, body: bytes) -> None:
+        self.heard()
         self.told.append(body)
         number = self.answered(body)
         if number in self.unanswered:
@@ -244,7 +251,7 @@ class Copy(SoupBin):
             if kind != "S":
                 raise OSError("gone")
             self.log.add(TOLD, body)
-            self.told.append(body)
+            self.hear(body)
         return True
 
     def answered(self, body: bytes) -> int:
@@ -295,11 +302,14 @@ class Fix(Logged):
         kept.log = self.log
         self.numbers.sent, self.numbers.log = kept, self.log
 
-    def on_one_connection(self) -> bool:
-        client = FixClient(
+    def connect(self) -> FixClient:
+        return FixClient(
             "127.0.0.1", self.port, self.name, PASSWORD, target="TEST", numbers=self.numbers,
             next_expected=self.rng.random() < 0.3, prefix=self.name, timeout_s=PATIENCE_S,
         )  # fmt: skip
+
+    def on_one_connection(self) -> bool:
+        client = self.connect()
         try:
             if self.told:
                 self.read_again(client)
@@ -312,18 +322,25 @@ class Fix(Logged):
         wanted = set(self.told)
         client.ask_again(1)
         while wanted:
-            wanted.discard(self.take(client))
+            number = self.take(client)
+            if not number:
+                raise Wrong(f"messages {sorted(wanted)[:9]} do not come again")
+            wanted.discard(number)
 
-    def take(self, client: FixClient) -> int:
-        message = client.next(PATIENCE_S)
+    def take(self, client: FixClient, timeout_s: float = PATIENCE_S) -> int:
+        """Number of the next message; 0: none has come."""
+        message = client.next(timeout_s)
         if message is None:
-            raise Wrong("no answer")
+            return 0
+        self.heard()
         said = json.loads(json.dumps(what_was_said(message)))
-        before = self.told.setdefault(message.sequence, said)
-        if before != said:
+        before = self.told.get(message.sequence)
+        if before is None:
+            self.log.add(TOLD, json.dumps([message.sequence, *said]).encode())
+            self.told[message.sequence] = said
+            self.answered |= accepted(said)
+        elif before != said:
             raise Wrong(f"message {message.sequence} was {before}, is {said}")
-        self.log.add(TOLD, json.dumps([message.sequence, *said]).encode())
-        self.answered |= accepted(said)
         return message.sequence
 
     def unanswered(self) -> set[str]:
@@ -342,9 +359,37 @@ class Fix(Logged):
                     old = self.rng.randrange(1, number)
                     client.cancel(f"{self.name}{old}", "GOLD", "12"[old % 2], name=f"X{number}")
                 time.sleep(PAUSE_S)
-            self.take(client)
+            if not self.take(client):
+                raise Wrong("no answer")
             waiting = len(self.unanswered())
         return True
+
+
+class FixCopy(Fix):
+    """Only listens."""
+
+    def trade(self, client: FixClient) -> bool:
+        while not self.stopping:
+            self.take(client, 0.2)
+        return True
+
+    def from_first(self, last: str) -> Iterator[dict[int, str]]:
+        """All messages once more, until the report whose ExecID is ``last``."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                client = self.connect()
+                break
+            except ClientError:  # the connection before is not closed yet
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+        client.ask_again(1)
+        for message in client.messages(PATIENCE_S):
+            yield dict(message.fields)
+            if message.get(17) == last:
+                break
+        client.close()
 
 
 def accepted(said: Any) -> set[str]:
@@ -383,7 +428,8 @@ class Packets(Logged):
             while not self.stopping:
                 try:
                     if not heard:
-                        again = self.rng.sample(self.packets, len(self.packets))
+                        count = min(len(self.packets), AGAIN)
+                        again = self.rng.sample(self.packets, count)
                         for number, packet in enumerate(again + again[:2]):
                             udp.send(packet)
                             if number % 64 == 63:
@@ -421,7 +467,7 @@ class Packets(Logged):
             return False
         if not is_sealed(self.key, data):
             raise Wrong("a reply without a tag")
-        self.until = time.monotonic() + PATIENCE_S
+        self.heard()
         for event in np.frombuffer(data[HEADER_BYTES:-TRAILER_BYTES], EVENT_DTYPE):
             body = event.tobytes()
             if self.told.setdefault(event_seq(body), body) != body:

@@ -2,8 +2,9 @@
 
     python tests/adversary/session_fuzz.py --bytes 10000000 [--seed 1] [--evidence FILE]
 
-So many bytes go to each port (OUCH 4.2, OUCH 5.0, FIX plain and over TLS, drop copy, market data's
-retransmission and snapshots), before a login and behind it (session_noise.py), in any pieces.  The
+So many bytes go to each port (OUCH 4.2, OUCH 5.0, FIX 4.4 plain and over TLS, FIX 4.2, both drop
+copies, authenticated packets, market data's retransmission and snapshots), before a login and
+behind it (session_noise.py), in any pieces.  The
 participant's every answer must be what it would have been, no process may die or be replaced, and
 none holds a descriptor more at the end than after the first twentieth, or memory that grows with
 what it was sent.  Rounds of fuzzing and of quiet alternate: the latencies are of both.
@@ -11,6 +12,7 @@ what it was sent.  Rounds of fuzzing and of quiet alternate: the latencies are o
 
 import argparse
 import contextlib
+import faulthandler
 import json
 import os
 import random
@@ -40,6 +42,7 @@ from session_storm import Violation, serve
 from sessions_venue import HASH, PASSWORD, Client
 
 from openoutcry.host.processes import die_with_parent
+from openoutcry.journal import JournalReader
 from openoutcry.order_entry import soupbin
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.top import running
@@ -50,14 +53,21 @@ WARM = 20
 """The part after which descriptors and memory are counted first."""
 GROWTH_BYTES = 24 << 20
 """A process may hold so much more of its own at the end (streams and journals are files)."""
+PAUSE_S = 0.1
+"""Between fifty packets and the next: a flood is tests/adversary/overload.py's."""
 CALM_S = 0.002
 """Between the participant's orders."""
 SESSIONS = {
     "FUZZ42": ("ouch-4.2", 10), "FUZZ50": ("ouch-5.0", 11), "FUZZF": ("fix-4.4", 12),
-    "FUZZT": ("fix-4.4", 13), "FUZZC": ("drop-copy", 14), "CALM": ("ouch-4.2", 1),
+    "FUZZT": ("fix-4.4", 13), "FUZZC": ("drop-copy", 14), "FUZZ2": ("fix-4.2", 15),
+    "FUZZR": ("fix-drop-copy", 16), "CALM": ("ouch-4.2", 1),
 }  # fmt: skip
-PORTS = ("ouch-4.2", "ouch-5.0", "fix-4.4", "fix-4.4 TLS", "drop-copy", "retransmission",
-         "snapshots")  # fmt: skip
+SENDER, KEY = 17, bytes(range(32))
+"""The participant whose packets are authenticated, and by what."""
+PORTS = ("ouch-4.2", "ouch-5.0", "fix-4.4", "fix-4.4 TLS", "fix-4.2", "drop-copy", "fix-drop-copy",
+         "packets", "retransmission", "snapshots")  # fmt: skip
+FIX = {"fix-4.4": "FUZZF", "fix-4.4 TLS": "FUZZT", "fix-4.2": "FUZZ2", "fix-drop-copy": "FUZZR"}
+"""Ports of FIX, and whose sessions are logged on there."""
 
 
 def certificate(folder: Path) -> None:
@@ -73,12 +83,14 @@ def venue_text(ports: dict[str, int]) -> str:
     for symbol in ("GOLD", "TIN"):
         limits = "min_price_ticks = 1\nmax_price_ticks = 42_000_000\nmax_qty_lots = 1_000_000\n"
         text = text.replace(f'symbol = "{symbol}"\n', f'symbol = "{symbol}"\n{limits}')
-    for _, number in SESSIONS.values():
+    for number in [*(number for _, number in SESSIONS.values()), SENDER]:
         text += f'[[participant]]\nnumber = {number}\nname = "p{number}"\n'
     for name, (protocol, number) in SESSIONS.items():
         text += f'[[session]]\nname = "{name}"\nprotocol = "{protocol}"\nparticipant = {number}\n'
         text += f'password = "{HASH}"\ntimeout_ms = 600_000\nsecond_login = "take-over"\n'
-    for protocol in ("ouch-4.2", "ouch-5.0", "fix-4.4", "drop-copy"):
+    text += '[[session]]\nname = "RAW"\nprotocol = "packets"\n'
+    text += f'participant = {SENDER}\nkey = "{KEY.hex()}"\n'
+    for protocol in [name for name in PORTS[:-2] if not name.endswith("TLS")]:
         text += f'[[port]]\nprotocol = "{protocol}"\naddress = "127.0.0.1:{ports[protocol]}"\n'
     text += f'[[port]]\nprotocol = "fix-4.4"\naddress = "127.0.0.1:{ports["fix-4.4 TLS"]}"\n'
     text += 'certificate = "c.pem"\nkey = "k.pem"\n'
@@ -98,20 +110,22 @@ class Fuzzer:
         if name.endswith("TLS"):
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             self.tls.check_hostname, self.tls.verify_mode = False, ssl.CERT_NONE
-        fix = noise.FixNoise("FUZZT" if self.tls else "FUZZF", PASSWORD)
-        self.fix = fix if name.startswith("fix") else None
-        self.good: noise.Maker = {
+        begin = "FIX.4.2" if name == "fix-4.2" else "FIX.4.4"
+        self.fix = noise.FixNoise(FIX[name], PASSWORD, begin) if name in FIX else None
+        self.good: noise.Maker = self.fix or {
             "ouch-4.2": noise.ouch42, "ouch-5.0": noise.ouch50, "drop-copy": noise.copies,
-            "snapshots": noise.login,
-        }.get(name, fix)  # fmt: skip
+            "snapshots": noise.login, "retransmission": noise.request,
+            "packets": noise.PacketNoise(KEY, SENDER),
+        }[name]  # fmt: skip
 
     def once(self) -> None:
         """One connection, or some datagrams."""
-        if self.name == "retransmission":
+        if self.name in ("retransmission", "packets"):
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
                 for _ in range(50):
                     with contextlib.suppress(OSError):
-                        self.sent += udp.sendto(noise.request(self.rng), ("127.0.0.1", self.port))
+                        self.sent += udp.sendto(self.good(self.rng), ("127.0.0.1", self.port))
+            time.sleep(PAUSE_S if self.name == "packets" else 0)
             return
         self.connections += 1
         with contextlib.suppress(OSError, TimeoutError), self.connected() as connection:
@@ -254,7 +268,6 @@ class Fuzz:
         time.sleep(0.5)  # what is put away meanwhile has a process for a moment
         for pid in map(int, before & set(children.read_text().split())):
             names.setdefault(pid, "doorman or feed")
-        # Whoever receives has ended with its source: this venue takes no packets.
         return {pid: name for pid, name in names.items() if Path(f"/proc/{pid}/fd").exists()}
 
     def holds(self) -> dict[int, tuple[int, int]]:
@@ -309,6 +322,7 @@ class Fuzz:
         try:
             self.latencies[when].append(self.calm.trade())
         except AssertionError as error:
+            time.sleep(2.0)  # the supervisor may have something to say of it
             raise Violation(
                 f"the participant's connection ended: {error}; {self.said()}"
             ) from error
@@ -361,7 +375,9 @@ class Fuzz:
                 raise Violation(f"{name} holds more memory: {one}")
         self.calm.check(self.ports["ouch-4.2"])
         self.stop()
+        journal = JournalReader(self.folder / "journal").chunks()
         return {
+            "orders_by_packet": sum(int((o["participant"] == SENDER).sum()) for _, o in journal),
             "bytes": dict(zip(PORTS, self.tally[:, 0].tolist(), strict=True)),
             "connections": dict(zip(PORTS, self.tally[:, 1].tolist(), strict=True)),
             "logins": dict(zip(PORTS, self.tally[:, 2].tolist(), strict=True)),
@@ -413,15 +429,18 @@ def main() -> None:
     parser.add_argument("--bytes", type=int, default=1_000_000, help="to each port")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="on a disk [default: a temporary one]")
+    parser.add_argument("--keep", action="store_true", help="leave the folder")
     parser.add_argument("--evidence", type=Path, help="JSON file in which this becomes a section")
     given = parser.parse_args()
+    faulthandler.enable(all_threads=False)
     folder = Path(tempfile.mkdtemp(dir=given.folder or "/var/tmp"))
     try:
         found = run_fuzz(folder, given.bytes, given.seed)
     except Violation as error:
         sys.exit(f"VIOLATION: {error}")
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not given.keep:
+            shutil.rmtree(folder, ignore_errors=True)
     if given.evidence:
         add_evidence(given.evidence, "fuzz", found)
     print(json.dumps(found, indent=1))

@@ -8,11 +8,16 @@ import random
 import time
 from collections.abc import Callable
 
+import numpy as np
 from sessions_venue import enter
 
+from openoutcry.dpdk_shim import build_packets
+from openoutcry.dpdk_shim.authentication import seal
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.fix import reference
+from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 from openoutcry.wire.messages import OUCH42, OUCH50, SOUPBIN
+from openoutcry.wire.records import ORDER_DTYPE
 
 Maker = Callable[[random.Random], bytes]
 FIELD_TAGS = (
@@ -138,19 +143,22 @@ def text(rng: random.Random) -> bytes:
 class FixNoise:
     """Messages of one connection: their numbers count up, mostly."""
 
-    def __init__(self, name: str, password: str) -> None:
-        self.name, self.password, self.number = name, password, 1
+    def __init__(self, name: str, password: str, begin: str = "FIX.4.4") -> None:
+        self.name, self.password, self.begin, self.number = name, password, begin, 1
 
     def logon(self) -> bytes:
         self.number = 2
-        return self.message("A", 1, [(98, "0"), (108, "30"), (141, "Y"), (554, self.password)])
+        secret = [(554, self.password)]
+        if self.begin == "FIX.4.2":
+            secret = [(95, str(len(self.password))), (96, self.password)]
+        return self.message("A", 1, [(98, "0"), (108, "30"), *secret, (141, "Y")])
 
     def message(self, kind: str, number: int, fields: list[tuple[int, str | bytes]]) -> bytes:
         now = time.strftime("%Y%m%d-%H:%M:%S", time.gmtime())
         head: list[tuple[int, str | bytes]] = [
             (35, kind), (34, str(number)), (49, self.name), (52, now), (56, "TEST"),
         ]  # fmt: skip
-        return reference.message([*head, *fields])
+        return reference.message([*head, *fields], self.begin)
 
     def order(self, rng: random.Random) -> list[tuple[int, str | bytes]]:
         now = time.strftime("%Y%m%d-%H:%M:%S", time.gmtime())
@@ -175,6 +183,46 @@ class FixNoise:
         number = self.number if rng.random() < 0.97 else rng.randrange(2 * self.number)
         self.number += number == self.number
         return self.message(kind, number, fields)
+
+
+class PacketNoise:
+    """Datagrams to the port of authenticated packets: most have the session's own tag, over orders
+    that may be anything, in TIN; every packet takes back what the ones before left in the book."""
+
+    def __init__(self, key: bytes, participant: int) -> None:
+        self.key, self.participant = key, participant
+        self.epoch, self.next_seq = time.time_ns(), 1
+
+    def orders(self, rng: random.Random) -> np.ndarray:
+        orders = np.zeros(rng.randrange(2, 23), ORDER_DTYPE)
+        count = len(orders)
+        orders["order_id"] = np.arange(self.next_seq, self.next_seq + count)
+        orders["price_ticks"] = [rng.choice((10_000, 10_000, -1, 0)) for _ in range(count)]
+        orders["kind"], orders["side"] = CommandKind.NEW, Side.BUY
+        orders["order_type"], orders["time_in_force"] = OrderType.LIMIT, TimeInForce.IOC
+        orders["qty_lots"] = [rng.randrange(1, 99) for _ in range(count)]
+        for _ in range(rng.choice((0, 0, 1, 4, 40))):
+            name = rng.choice([name for name in ORDER_DTYPE.names if name != "symbol"])
+            bits = 8 * ORDER_DTYPE[name].itemsize - (ORDER_DTYPE[name].kind == "i")
+            orders[name][rng.randrange(count)] = rng.choice(
+                (rng.randrange(20), rng.getrandbits(bits))
+            )
+        orders[-1:]["kind"] = CommandKind.MASS_CANCEL
+        orders["symbol"] = b"TIN"
+        return orders
+
+    def __call__(self, rng: random.Random) -> bytes:
+        orders, what = self.orders(rng), rng.random()
+        (packet,) = build_packets(orders, self.participant, self.next_seq, 0, 22)
+        if what < 0.7:
+            self.next_seq += len(orders)
+        if what < 0.8:
+            return seal(self.key, packet, self.epoch)
+        if what < 0.85:  # right in its tag and wrong in its header
+            return seal(self.key, spoiled(rng, packet[:32]) + packet[32:], self.epoch)
+        if what < 0.95:
+            return spoiled(rng, seal(self.key, packet, self.epoch))[:60_000]
+        return noise(rng, rng.choice((2, 64, 1_500, 9_000, 60_000)))
 
 
 def request(rng: random.Random) -> bytes:

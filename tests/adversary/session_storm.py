@@ -3,12 +3,13 @@
     python tests/adversary/session_storm.py --kills 1000 [--seed 1] [--evidence FILE]
 
 Participants trade with each other at a served venue with a durable journal: over OUCH 4.2, OUCH
-5.0, FIX 4.4 and authenticated packets, while a drop copy listens (session_clients.py).  What is
+5.0, FIX 4.4 and authenticated packets, while two drop copies listen, one over SoupBinTCP and one
+over FIX (session_clients.py).  What is
 killed, and after how many more messages, is drawn from the seed: everything, with its streams or
 without; the processes of the stages; the doorman; a client.  Whoever lost his connection reads his
 stream again from number 1 and compares it with what he wrote down.  After each kill the journal has
-every order that was acknowledged, and none twice.  At a journal's end the drop copy is, event by
-event, what a replay makes of that journal.
+every order that was acknowledged, and none twice.  At a journal's end both drop copies are, event
+by event, what a replay makes of that journal.
 """
 
 import argparse
@@ -34,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import compile_first
 import session_clients as clients
 from disasters import Life, add_evidence
+from drop_copies import plain_report
 from processes import free_port
 from served_venue import VENUE, FileClock, ns
 from sessions_venue import HASH, Client
@@ -51,16 +53,17 @@ from openoutcry.replay.events import events_of, starting_point
 from openoutcry.wire.enums import CommandKind, EventKind
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 
-PATIENCE_S = 300.0
+PATIENCE_S = clients.PATIENCE_S
 EPOCH = 25
 """Kills that one journal meets."""
 KEY = bytes(range(32))
-SESSIONS = 4
+SESSIONS = 5
 """Of the session layer; packets are none."""
+PROTOCOLS = ("ouch-4.2", "ouch-5.0", "fix-4.4", "drop-copy", "fix-drop-copy", "packets")
 KINDS = {
     "venue": 3, "venue, streams lost": 2, "sessions' process": 8, "another stage's process": 2,
     "doorman": 1, "client OUCH 4.2": 3, "client OUCH 5.0": 3, "client FIX": 3,
-    "client packets": 1, "client drop copy": 1,
+    "client packets": 1, "client drop copy": 1, "client FIX drop copy": 1,
 }  # fmt: skip
 """What is killed, and how often."""
 EARLY = 0.15
@@ -77,6 +80,7 @@ def venue_text(ports: dict[str, int]) -> str:
         ("S50", "ouch-5.0", "participant = 2", "all"),
         ("FIRM", "fix-4.4", "participant = 3", "none"),
         ("COPY", "drop-copy", 'group = "all"', ""),
+        ("REPORTS", "fix-drop-copy", 'group = "all"', ""),
     ]
     text = VENUE[: VENUE.index("[[participant]]")].replace("4096", "8192")
     for number in range(1, 5):
@@ -106,8 +110,7 @@ class Storm:
     def __init__(self, folder: Path, rng: random.Random, seed: int) -> None:
         self.folder, self.rng, self.seed = folder, rng, seed
         self.journal = folder / "journal"
-        self.ports = {p: free_port() for p in ("ouch-4.2", "ouch-5.0", "fix-4.4", "drop-copy",
-                                               "packets")}  # fmt: skip
+        self.ports = {p: free_port() for p in PROTOCOLS}
         (folder / "venue.toml").write_text(venue_text(self.ports))
         (folder / "venue.toml").chmod(0o600)
         (folder / "clock").write_text(str(ns("2026-11-23T10:00")))
@@ -118,6 +121,7 @@ class Storm:
             "OUCH 5.0": (clients.Ouch50, "ouch-5.0", "S50"),
             "FIX": (clients.Fix, "fix-4.4", "FIRM"),
             "drop copy": (clients.Copy, "drop-copy", "COPY"),
+            "FIX drop copy": (clients.FixCopy, "fix-drop-copy", "REPORTS"),
             "packets": (raw, "packets", "RAW"),
         }
         self.pids: dict[str, int] = {}
@@ -207,7 +211,7 @@ class Storm:
     def kill(self, kind: str) -> list[str]:
         """Returns the clients whose streams are to be read again."""
         assert self.life is not None
-        readers = ["OUCH 4.2", "OUCH 5.0", "FIX", "drop copy"]
+        readers = [name for name in self.kinds if name != "packets"]
         if kind.startswith("client "):
             name = kind.removeprefix("client ")
             os.kill(self.pids[name], signal.SIGKILL)
@@ -311,6 +315,7 @@ class Storm:
         # That a connection came or went is a record of the session layer, and nobody's order.
         mine &= (made["kind"] != EventKind.REJECTED) | ~np.isin(made["cause_seq"], internal)
         self.check_copy(made[mine])
+        self.check_reports(made[mine])
         for body in self.told("packets"):
             seq = clients.event_seq(body)
             if seq > len(made) or made[seq - 1].tobytes() != body:
@@ -360,6 +365,26 @@ class Storm:
         copies = np.frombuffer(b"".join(bodies), COPY_DTYPE)["event"]
         if np.ascontiguousarray(copies).tobytes() != np.ascontiguousarray(events).tobytes():
             raise Violation("the drop copy is not what the journal gives")
+
+    def check_reports(self, events: np.ndarray) -> None:
+        """The reports of FIX's drop copy, from number 1, are what a replay makes of the journal."""
+        known: dict[int, list[int]] = {}
+        told = [(str(event["seq"]), plain_report(event, known)) for event in events]
+        rejected = {seq for seq, report in told if report and report[0] == "8"}
+        wanted = [
+            (seq, report[0], *report[2:]) for seq, report in told if report and seq not in rejected
+        ]
+        path, port = self.log("FIX drop copy"), self.ports["fix-drop-copy"]
+        client, found = clients.FixCopy(path, port, "REPORTS", self.seed, self.stop), []
+        for fields in client.from_first(wanted[-1][0]):
+            if fields[35] == "8" and fields[150] != "8":
+                found.append(tuple(fields[tag] for tag in (17, 150, 38, 14, 151)))
+            elif fields[35] == "8" and fields[17] not in rejected:
+                raise Violation(f"event {fields[17]} is told as a reject, which it is not")
+        if found != wanted:
+            differ = [pair for pair in zip(found, wanted, strict=False) if pair[0] != pair[1]]
+            raise Violation(f"the FIX drop copy is not what the journal gives: {len(found)} "
+                            f"reports of {len(wanted)}, {differ[:1]}")  # fmt: skip
 
 
 ACCOUNTS = {"OUCH 4.2": 1, "OUCH 5.0": 2, "FIX": 3}

@@ -8,6 +8,7 @@ from openoutcry.bench import risk as bench
 from openoutcry.bench.kill import kill_ns
 from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.risk_peer import c_runner
+from openoutcry.bench.risk_pipeline import WAYS, add_pipeline
 from openoutcry.matcher import Engine
 from openoutcry.matcher.hooks import Hooks
 from openoutcry.risk import layout as lay
@@ -16,7 +17,7 @@ from openoutcry.risk.before import before
 from openoutcry.risk.bits import RiskBit
 from openoutcry.risk.region import View
 from openoutcry.wire import OutcryError
-from openoutcry.wire.enums import CommandKind, OrderType
+from openoutcry.wire.enums import CommandKind, EventKind, OrderType
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -96,6 +97,27 @@ def test_the_peer_in_c_refuses_and_tells_what_the_kernels_do(peer):
     seen = {bit.name for bit in RiskBit if found >> int(bit) & 1}
     assert len(seen) >= 18, sorted(seen)
     assert 0.1 < np.mean(ours.verdicts != 0) < 0.9
+
+
+def test_replaces_are_let_in_and_the_peer_agrees(peer):
+    """A third of the commands are replaces of open orders; none is refused."""
+    stream = bench.Stream(16, 4, 30_000, replaces=True)
+    bench.require_agreement(stream, peer)
+    replaced = stream.events["kind"] == EventKind.REPLACED
+    assert (stream.orders["kind"] == CommandKind.REPLACE).mean() > 0.3
+    assert replaced.sum() > 5_000
+
+
+def test_the_pipeline_runs_with_every_limit_and_without(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = []
+    add_pipeline(0, lambda name, unit, better, value, who="ours": rows.append((name, who, value)),
+                 quick=True)  # fmt: skip
+    assert {row[:2] for row in rows} == {
+        (name, who) for name in ("pipeline_durable", "wire_to_ack_p50") for who in WAYS
+    }
+    assert all(value > 0 for _, _, value in rows)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_peer_that_disagrees_is_no_peer(peer):

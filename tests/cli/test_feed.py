@@ -80,7 +80,13 @@ def test_the_conflated_feed_is_shown_and_told():
         main, ["feed", "listen", "--depth", f"127.0.0.1:{port}", "--seconds", "0.1", "--json"]
     )
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout) == {"records": 0, "gaps": 0, "itch_seq": 0, "instruments": []}
+    assert json.loads(done.stdout) == {
+        "ended": False,
+        "records": 0,
+        "gaps": 0,
+        "itch_seq": 0,
+        "instruments": [],
+    }
     for words in ([], ["-a", f"127.0.0.1:{port}", "--depth", f"127.0.0.1:{port}"]):
         done = CliRunner().invoke(main, ["feed", "listen", *words])
         assert done.exit_code == 2

@@ -37,6 +37,18 @@ def test_a_cancel_of_a_session_of_ouch_42():
     )
 
 
+def test_a_reject_by_a_limit_says_its_figures():
+    data = copy_bytes(
+        kind=EventKind.REJECTED, reason=Reason.RISK, side=Side.BUY, participant=7, instrument=2,
+        contra_id=1 << 9 | 1 << 17, price_ticks=100, leaves_lots=0, qty_lots=120,
+        session="ALPHA", protocol=Protocol.OUCH42, token=b"C1".ljust(14),
+    )  # fmt: skip
+    assert str(read_copy(4, data)) == (
+        "4 rejected session=ALPHA token=C1 side=BUY instrument=2 participant=7 "
+        "reason=MAX_QTY: limit 100, stands 0, asked 120; OPEN_ORDERS"
+    )
+
+
 @pytest.mark.parametrize("number", [1, 33, 0x2121, 2**32 - 1])
 def test_the_name_in_ouch_50_is_a_number_whatever_letters_its_bytes_are(number):
     token = number.to_bytes(4, "little")

@@ -316,6 +316,21 @@ async def a_command_waits_for_an_order_held_in_rank_3(dut):
 
 
 @cocotb.test(**PATIENCE)
+async def an_order_is_offered_before_anybody_is_ready(dut):
+    """A stuck sink is offered the first order after its four cycles: valid waits for no ready."""
+    bench = await with_plain(dut)
+    bench.sink.pause = True
+    await ClockCycles(dut.clk, 3)
+    bench.send_nowait(good_orders(1, symbol=b"PLAIN", price_ticks=8, qty_lots=8))
+    await ClockCycles(dut.clk, 8)
+    await ReadOnly()
+    assert dut.m_axis_tvalid.value == 1
+    await RisingEdge(dut.clk)
+    bench.sink.pause = False
+    await bench.receive(1)
+
+
+@cocotb.test(**PATIENCE)
 async def a_row_does_not_follow_the_shadow(dut):
     """Once swapped in, a row stays as it is whatever is then written to the shadow, and wherever
     row_index then points: every bit of it, in every way."""

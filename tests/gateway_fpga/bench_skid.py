@@ -49,6 +49,21 @@ async def full_throughput(dut):
 
 
 @cocotb.test(**TIMEOUT)
+async def a_beat_is_offered_before_anybody_is_ready(dut):
+    """One cycle after it came: valid does not wait for ready."""
+    await start(dut)
+    dut.m_axis_tready.value = 0
+    dut.s_axis_tvalid.value = 1
+    dut.s_axis_tdata.value = 5
+    await RisingEdge(dut.clk)
+    dut.s_axis_tvalid.value = 0
+    for _ in range(3):
+        await RisingEdge(dut.clk)
+        assert dut.m_axis_tvalid.value == 1
+        assert dut.m_axis_tdata.value == 5
+
+
+@cocotb.test(**TIMEOUT)
 async def a_reset_empties_it(dut):
     """What was held is gone, and no beat is taken during the reset."""
     await start(dut)

@@ -27,7 +27,11 @@ def test_kernels_say_what_the_reference_says(seed):
     slow = ReferenceFeed(run.instruments).encode(events, times_of(rx_ts_ns))
     for number, (a, b) in enumerate(zip(fast, slow, strict=False)):
         assert a == b, (number, fields(a), fields(b))
-    assert len(fast) == len(slow) == feed.messages
+    assert len(fast) == len(slow)
+    begun = [n for n, one in enumerate(slow) if one[:1] == b"S" and one[-1:] == b"O"]
+    ended = [n for n, one in enumerate(slow) if one[:1] == b"S" and one[-1:] == b"C"]
+    assert feed.session == len(ended) + 1
+    assert feed.messages == (len(slow) - begun[-1] if len(begun) > len(ended) else 0)
 
 
 def test_a_reference_price_that_no_message_can_hold_harms_nobody():
@@ -65,14 +69,20 @@ def test_the_book_told_is_the_book_displayed(seed):
 
 def test_the_flows_cause_every_message_and_what_is_rare():
     """Else the two tests above prove little."""
-    kinds, renewed = set(), 0
+    kinds, renewed, carried = set(), 0, 0
     for seed in range(200):
         run, events, rx_ts_ns = flow(seed)
+        begun, before = 0, ""
         for message in unframed(
             Feed(run.instruments, run.order_capacity).encode(events, rx_ts_ns, 1)
         ):
             row = fields(message)
             kinds.add(row["kind"])
             renewed += row["kind"] == "U" and row["new_reference"] >> 60 == 1
+            begun += row["kind"] == "S" and row["event"] == "O"
+            # What a session begins with are orders of the one before.
+            carried += begun > 1 and (before, row["kind"]) == ("H", "A")
+            before = row["kind"]
     assert kinds == set("SRHJAECXDUPQI")
     assert renewed
+    assert carried

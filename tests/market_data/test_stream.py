@@ -13,7 +13,7 @@ from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.glimpse import packet_of
 from openoutcry.market_data.store import Store
-from openoutcry.market_data.stream import Stream, StreamReceiver, Tail
+from openoutcry.market_data.stream import Kept, Stream, StreamReceiver, Tail
 
 SESSION = "20261121AB"
 WAIT_S = 300
@@ -23,9 +23,10 @@ class Server:
     """A stream in a thread, of a store that the test writes."""
 
     def __init__(self, folder, messages):
-        self.messages, self.ended = messages, False
+        self.messages, self.ended, self.over = messages, False, False
         self.store = Store(folder / "s.itch")
-        self.stream = Stream(SESSION, Tail(self.store.path, self.kept), lambda: self.ended)
+        kept = Kept(SESSION, Tail(self.store.path, self.kept), lambda: self.ended)
+        self.stream = Stream(lambda: [kept], lambda: self.over)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = self.listener.getsockname()
         self.loop = asyncio.new_event_loop()

@@ -4,6 +4,7 @@ whichever way they came, of which every byte comes again; and sums of orders tha
 
 import numpy as np
 import pytest
+from drop_copies import plain_report
 from fix_dictionary import Dictionary
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,6 @@ from openoutcry.order_entry.fix import words as fix_words
 from openoutcry.order_entry.rows import ORDER_BIT
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
 from openoutcry.order_entry.stream import Stream
-from openoutcry.wire.enums import EventKind, Reason
 
 KEEP = {"cancel_on_disconnect": int(CancelOnDisconnect.NONE)}
 FIX, COPY = int(Protocol.FIX44), int(Protocol.FIX_DROP_COPY)
@@ -186,37 +186,10 @@ def test_orders_that_are_no_sessions_are_told_with_their_sums(seed):
         part["seq"] = np.arange(at + 1, at + 1 + len(part))
         events = engine.process(part).copy()
         copying.apply(part, events)
-        expected += [told for event in events if (told := plain(event, known))]
+        expected += [told for event in events if (told := plain_report(event, known))]
     reports = copying.reports()
     assert len(reports) > 500
     names = "150", "37", "38", "14", "151"
     assert [tuple(report.get(name, "") for name in names) for report in reports] == expected
     assert {report["54"] for report in reports} == {"1", "2", "7"}
     assert copying.hall[h.UNTOLD] == 0
-
-
-def plain(event, known):
-    """What a report of this event should say, the slow and obvious way."""
-    kind, order_id = EventKind(int(event["kind"])), int(event["order_id"])
-    qty, leaves = int(event["qty_lots"]), int(event["leaves_lots"])
-    letters = {
-        EventKind.ACCEPTED: "0", EventKind.FILLED: "F", EventKind.CANCELLED: "4",
-        EventKind.EXPIRED: "C", EventKind.REPLACED: "5", EventKind.ELECTED: "L",
-        EventKind.REDUCED: "D", EventKind.CONVERTED: "D",
-    }  # fmt: skip
-    if kind is EventKind.REJECTED:
-        return "8", "NONE", "", "0", "0"
-    if kind not in letters:
-        return None
-    if kind is EventKind.ACCEPTED:
-        known[order_id] = [qty, 0]
-    sums_ = known[order_id]
-    if kind is EventKind.FILLED:
-        sums_[1] += qty
-    if kind is EventKind.REPLACED:
-        sums_[0] = sums_[1] + leaves
-    letter, over = letters[kind], kind in (EventKind.CANCELLED, EventKind.EXPIRED)
-    if event["reason"] in (Reason.DAY_END, Reason.EXPIRED, Reason.AUCTION_REST) and over:
-        letter = "C"
-    whole = sums_[0] if over or kind is EventKind.ACCEPTED else leaves + sums_[1]
-    return letter, f"P{order_id}", str(whole), str(sums_[1]), str(0 if over else leaves)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from openoutcry.order_entry import ouch
-from openoutcry.order_entry.risk_reasons import CHECKS, CODES, LETTERS, code, letter
+from openoutcry.order_entry.risk_reasons import CHECKS, CODES, LETTERS, code, letter, text
 from openoutcry.risk.bits import RiskBit
+from openoutcry.risk.words import refusal_text
 from openoutcry.wire import EVENT_DTYPE
 
 
@@ -24,6 +25,13 @@ def test_the_first_check_decides(bit):
     assert code(bits, 5) == CODES.get(bit.name, 5)
 
 
+@pytest.mark.parametrize("bit", [*RiskBit])
+def test_a_text_is_that_of_the_tables(bit):
+    bits = 1 << bit | 1 << RiskBit.OPEN_ORDERS | 1 << RiskBit.DRAWDOWN
+    assert text(bits, 100, -3, 120) == refusal_text(bits, 100, -3, 120)
+
+
 def test_without_a_check_it_is_other():
     assert ouch.risk_bit(np.zeros(1, EVENT_DTYPE).ctypes.data) == 63
     assert (letter(0), code(0, 5), letter(1 << 63)) == ("O", 5, "O")
+    assert text(0, 1, 2, 3) == "RISK: limit 1, stands 2, asked 3"

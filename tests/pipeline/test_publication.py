@@ -1,17 +1,26 @@
 """What the core publishes reaches golden model, C and RTL alike, from one sequence number on."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from orders import random_orders
+from refused_flow import SETTINGS as REFUSED
+from refused_flow import RefusedFlow
 from test_c_verdict import compile_verdict
 
 import openoutcry.risk.layout as lay
 from openoutcry.gateway_fpga import Limits, Settings, make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
+from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.stages import gateway as stage
 from openoutcry.pipeline.stages import published as p
+from openoutcry.pipeline.stages.words import BURST
+from openoutcry.pipeline.topology import TOPOLOGY, Geometry
+from openoutcry.pipeline.worker import StageGroup, Work
+from openoutcry.replay.core import Core as Matching
 from openoutcry.risk.before import before
 from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.risk.region import make_region, setting
@@ -186,3 +195,66 @@ def test_a_core_that_is_not_there_is_waited_for(core: Core) -> None:
     assert core.publish() == [0, 0, 0]
     core.region.view(np.int64)[0] = lay.MAGIC
     assert core.publish() == [1, 1, 1]
+
+
+ORDERS = 1_024
+CHANGES: dict[int, tuple[Setting, int, dict[str, Any]]] = {
+    4: (Setting.HALT, 1, {"symbol": b"HALTED"}),
+    6: (Setting.KILL, 1, {"who": 1_023}),
+    9: (Setting.HALT, 0, {"symbol": b"HALTED"}),
+    12: (Setting.KILL, 0, {"who": 1_023}),
+}
+"""Before which burst of the stage what is changed by the core."""
+
+
+def sequenced(gateway: str, late: int = 0) -> np.ndarray:
+    """What the stage sequences of the refused flow, while the core publishes CHANGES; ``late``: so
+    many bursts behind."""
+    source = RefusedFlow(ORDERS, 11)
+    count = len(source.instruments)
+    hooks = {"name": "risk", "participants": 1_024, "groups": 1, "order_capacity": 64,
+             "multipliers": [1] * count, "leveraged": []}  # fmt: skip
+    matching = Matching(source.instruments, 1_024, hooks=hooks)
+    sizes = {"lane": ORDERS, "sequenced": 2 * ORDERS, "events": 64}
+    table = TOPOLOGY.without("journal")
+    shared = Shared(Geometry(sizes), table, region_bytes=matching.region_bytes)
+    try:
+        assert shared.region is not None
+        shared.region[:] = make_region(source.instruments, 1_024, order_capacity=64)
+        settings = Settings(
+            limits={b"STEPS": REFUSED.limits[b"STEPS"]},
+            rate_interval_ns=REFUSED.rate_interval_ns, rate_burst_ns=REFUSED.rate_burst_ns,
+        )  # fmt: skip
+        work = Work(
+            shared=shared, core=matching, rate=0, limit=0, durability="none",
+            journal=Path("none"), writer=None, receiver=None, gateway=gateway, settings=settings,
+        )  # fmt: skip
+        group = StageGroup(work, ("gateway",))
+        shared.rings["lane"].producer().publish(np.concatenate(list(source.chunks())))
+        for burst in range(ORDERS // BURST):
+            if burst - late in CHANGES:
+                what, value, more = CHANGES[burst - late]
+                assert before(shared.region.ctypes.data, setting(what, value, **more).ctypes.data)
+            assert stage.step(group.contexts.address_of("gateway")) == BURST
+        done = np.concatenate([np.array(view) for view in shared.sequenced.views(1, ORDERS)])
+        if group.rtl is not None:
+            group.rtl.close()
+        return done
+    finally:
+        shared.unlink()
+
+
+def test_the_stage_changes_its_gateway_between_two_sequence_numbers() -> None:
+    """A flow with every reject, and a halt and a kill that come and go under it: golden model and
+    RTL sequence the same bytes, from the very burst on; a burst late they are others."""
+    golden = sequenced("golden")
+    assert golden.tobytes() == sequenced("rtl").tobytes()
+    assert golden.tobytes() != sequenced("rtl", late=1).tobytes()
+    assert {bit for bit in ErrorBit if (golden["error_code"] >> bit & 1).any()} == set(ErrorBit)
+    burst = (golden["seq"] - 1) // BURST
+    for bit, first, last, whose in (
+        (ErrorBit.HALTED, 4, 9, golden["symbol"] == b"HALTED"),
+        (ErrorBit.PARTICIPANT, 6, 12, golden["participant"] == 1_023),
+    ):
+        refused = (golden["error_code"][whose] >> bit & 1).astype(bool)
+        assert np.array_equal(refused, (burst[whose] >= first) & (burst[whose] < last))

@@ -9,12 +9,14 @@ from risk_desk import Desk
 from risk_market import Market, S
 
 from openoutcry.risk import guard_layout as g
+from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RiskBit, Setting
-from openoutcry.wire.enums import OrderType, Phase, Side
+from openoutcry.wire.enums import CommandKind, OrderType, Phase, Side, TimeInForce
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "risk.md").read_text()
 EXAMPLES = re.findall(r"```risk\n(.*?)```", PAGE, re.DOTALL)
 PROTECTION = re.findall(r"```protection\n(.*?)```", PAGE, re.DOTALL)
+PART = re.compile(r"PART (BUY|SELL) (\d+)@(\d+) p(\d) -> (.*)")
 NEW = re.compile(r"NEW (BUY|SELL) (\d+)(?:@(\d+))?( MARKET)? p(\d) -> (.*)")
 
 
@@ -25,6 +27,21 @@ def set_line(desk, words):
     second = next((int(word) for word in rest if word.isdigit()), 0)
     symbol = b"A" if "A" in rest else b""
     assert desk.set(Setting[what], int(value), who, symbol, second), words
+
+
+def part_line(desk, line):
+    """A LIQUIDATE and its order."""
+    side, lots, price, who, wanted = PART.fullmatch(line).groups()
+    lots, price, who = int(lots), int(price), int(who)
+    if not desk.set(Setting.LIQUIDATE, lots if side == "BUY" else -lots, who, b"A", price):
+        assert wanted == "makes no sense", line
+        return
+    verdict, _ = desk.send(
+        kind=1, side=Side[side], qty_lots=lots, price_ticks=price, participant=who, symbol=b"A",
+        order_id=lay.PART_IDS + desk.view.word(lay.PARTS), order_type=OrderType.LIMIT,
+        time_in_force=TimeInForce.IOC,
+    )  # fmt: skip
+    assert answer(desk, verdict) == wanted, line
 
 
 def answer(desk, verdict):
@@ -42,6 +59,10 @@ def test_an_example_of_the_page(example):
             set_line(desk, line.split()[1:])
         elif line.startswith("TIME "):
             desk.time(int(line.split()[1]))
+        elif line.startswith("PART "):
+            part_line(desk, line)
+        elif line.startswith("DISCONNECT p"):
+            desk.send(kind=CommandKind.DISCONNECT, participant=int(line[-1]))
         elif not line.startswith("#"):
             found = NEW.fullmatch(line)
             assert found, line

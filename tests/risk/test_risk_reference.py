@@ -5,38 +5,24 @@ what is reserved is what the open orders need after every single command."""
 import os
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import matcher_mixed
 import numpy as np
 import pytest
-from risk_core import PARTICIPANTS, Operator, Pair, bits
+from risk_core import Operator, Pair, bits
+from risk_flow import instruments, mixed_commands
 
-from openoutcry.flow.mixed import INSTRUMENTS, MixedFlow
 from openoutcry.report.evidence import write_evidence
 from openoutcry.risk.bits import NO_LIMIT, RiskBit
 from openoutcry.risk.reference_guard import PAUSED
-from openoutcry.wire import ORDER_DTYPE, make_instruments
+from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase, Side
-
-LIMITED = {"min_price_ticks": 10, "max_price_ticks": 200_000}
-
-
-def instruments():
-    """Those of the mixed flow, all but one with price limits."""
-    return make_instruments([(LIMITED if n != 2 else {}) | dict(row)
-                             for n, row in enumerate(INSTRUMENTS)])  # fmt: skip
 
 
 def pair(**more):
     return Pair(instruments(), leveraged=(4,), multipliers=[1, 1, 5, 1, 2, 1, 1, 1], **more)
-
-
-def mixed_commands(count, seed):
-    """The mixed flow, its participants folded into a few."""
-    for chunk in MixedFlow(count, seed).chunks(count):
-        who = chunk["participant"]
-        chunk["participant"] = np.where(who > 0, 1 + who % PARTICIPANTS, 0)
-        yield from (chunk[n : n + 1] for n in range(len(chunk)))
 
 
 def with_time(commands, both, symbols, seed):
@@ -77,6 +63,8 @@ def run(both, commands, operator, share, seed, look_every):
     for number, command in enumerate(commands):
         while rng.random() < share:
             both.process(operator.draw())
+        if operator.called() and rng.random() < 2 * share:
+            both.process(operator.step())
         both.process(command.copy())
         if rng.random() < share and command["kind"] == CommandKind.NEW:
             again = command.copy()
@@ -95,11 +83,12 @@ def test_ten_thousand_mixed_commands():
     """Every check but the two rarest refuses some (``test_risk_edges`` has each), and many pass."""
     both = pair()
     symbols = instruments()["symbol"].tolist()
-    run(both, mixed_commands(10_000, 7), Operator(7, both, symbols), 0.06, 7, 500)
+    run(both, mixed_commands(10_000, 2), Operator(2, both, symbols), 0.06, 2, 500)
     found = counted(both.verdicts)
     passed = sum(verdict == 0 for verdict in both.verdicts)
     assert passed > 2_000
     assert {bit.name for bit in RiskBit} - set(found) <= {"ARITHMETIC", "LOSS"}, found
+    assert both.parts_traded > 0
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -126,33 +115,43 @@ def test_swarms_with_extremes(seed):
     run(both, commands, Operator(seed, both, symbols), 0.1 * (seed % 2), seed, 50)
 
 
+def piece(seed):
+    """20,000 commands and more, every second seed with protection: how many, and decisions."""
+    guarded = seed % 2 == 0
+    both = pair(protection=guarded)
+    symbols = instruments()["symbol"].tolist()
+    flow = mixed_commands(20_000, seed)
+    if guarded:
+        flow = with_time(flow, both, symbols, seed)
+    operator = Operator(seed, both, symbols, protecting=0.9 if guarded else 0.0)
+    run(both, flow, operator, 0.03, seed, 1_000)
+    return both.seq, len(both.reference.guard.log) if guarded else 0
+
+
 @pytest.mark.long
 def test_ten_million_mixed_commands():
-    """In pieces of 20,000, every second one with protection; OUTCRY_RISK_SECONDS stops it sooner,
+    """In pieces, OUTCRY_RISK_PROCESSES (1) at once; OUTCRY_RISK_SECONDS stops it sooner,
     OUTCRY_RISK_EVIDENCE=1 writes docs/evidence/risk_reference.json."""
     limit = int(os.environ.get("OUTCRY_RISK_SECONDS", 0))
+    processes = int(os.environ.get("OUTCRY_RISK_PROCESSES", 1))
     started, commands, seed, decisions = time.monotonic(), 0, 100, 0
-    while commands < 10_000_000 and (not limit or time.monotonic() - started < limit):
-        guarded = seed % 2 == 0
-        both = pair(protection=guarded)
-        symbols = instruments()["symbol"].tolist()
-        flow = mixed_commands(20_000, seed)
-        if guarded:
-            flow = with_time(flow, both, symbols, seed)
-        operator = Operator(seed, both, symbols, protecting=0.9 if guarded else 0.0)
-        run(both, flow, operator, 0.03, seed, 1_000)
-        commands, seed = commands + both.seq, seed + 1
-        decisions += len(both.reference.guard.log) if guarded else 0
+    with ProcessPoolExecutor(processes, get_context("fork")) as pool:
+        while commands < 10_000_000 and (not limit or time.monotonic() - started < limit):
+            seeds = range(seed, seed + 2 * processes)
+            for count, decided in pool.map(piece, seeds):
+                commands, decisions = commands + count, decisions + decided
+            seed = seeds.stop
     took_s = time.monotonic() - started
     figures = {
         "commands": commands, "differences": 0, "first_seed": 100, "last_seed": seed - 1,
-        "protection_decisions": decisions, "seconds": round(took_s, 1),
+        "protection_decisions": decisions, "processes": processes, "seconds": round(took_s, 1),
         "commands_per_s": round(commands / took_s),
     }  # fmt: skip
     print(figures)
     if os.environ.get("OUTCRY_RISK_EVIDENCE"):
+        given = f"OUTCRY_RISK_SECONDS={limit} OUTCRY_RISK_PROCESSES={processes}"
         made = "make test-long ARGS=tests/risk/test_risk_reference.py"
-        write_evidence("risk_reference", figures, f"OUTCRY_RISK_SECONDS={limit} {made}")
+        write_evidence("risk_reference", figures, f"{given} {made}")
 
 
 def test_the_state_goes_on_from_a_copy():

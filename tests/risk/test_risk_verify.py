@@ -90,11 +90,12 @@ right.append(fires(totals.erase_order, core.at, entry))
 fired["an order taken out twice"] = fires(totals.erase_order, core.at, entry)
 
 profits = np.zeros(lay.PARTICIPANT_BYTES // 8, np.int64)
-right.append(fires(money.add_money, profits.ctypes.data, lay.PROFIT, 5))
+right.append(fires(money.add_money, profits.ctypes.data, lay.PROFIT, 5, profits.ctypes.data))
 profits[lay.PROFIT // 8] = LARGEST + 1
-fired["money that was not cut off"] = fires(money.add_money, profits.ctypes.data, lay.PROFIT, 0)
+wrong = (profits.ctypes.data, lay.PROFIT, 0, profits.ctypes.data)
+fired["money that was not cut off"] = fires(money.add_money, *wrong)
 profits[lay.PROFIT // 8], profits[lay.PEAK // 8] = 0, -1
-fired["a highest profit below none"] = fires(money.judge_profit, profits.ctypes.data)
+fired["a highest profit below none"] = fires(money.judge_profit, *2 * [profits.ctypes.data])
 
 bump = speed_bump.new_bump(4)
 place = bump.ctypes.data

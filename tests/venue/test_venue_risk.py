@@ -62,6 +62,10 @@ def test_limits_of_the_file_count_once_and_those_of_the_operator_outlive_a_kill(
     sql = "select verdict from audit where order_id = 3"
     shown = CliRunner().invoke(main, ["journal", "sql", str(floor.venue.journal), sql, "--csv"])
     assert "REJECTED MAX_QTY: limit 50, stands 0, asked 51" in shown.stdout
+    page = Path(__file__).parents[2] / "docs" / "venue.md"
+    (sql,) = re.findall(r'outcry journal sql journal "(.+?)"', page.read_text())
+    shown = CliRunner().invoke(main, ["journal", "sql", str(floor.venue.journal), sql, "--csv"])
+    assert "REJECTED CAPITAL: limit 1000000, stands 1000, asked 1001000" in shown.stdout
     sql = "select distinct order_type from orders where action = 'RISK' and aux = 50"
     shown = CliRunner().invoke(main, ["journal", "sql", str(floor.venue.journal), sql, "--csv"])
     assert "MAX_QTY" in shown.stdout
@@ -237,7 +241,8 @@ def test_the_history_says_who_was_stopped_and_who_opened_it(floor) -> None:
     told = [re.sub(r"^\S+Z | \(command [\d,]+\)$", "", line) for line in shown.splitlines()]
     wanted = [
         "participant 1: killed", "participant 1: may trade again", "group alpha: killed",
-        "group alpha: may trade again", "participant 3: may trade again", "GOLD: halted",
+        "group alpha: may trade again", "participant 3: killed by its losses",
+        "participant 3: may trade again", "GOLD: halted",
         "GOLD: may trade again", "the market: killed", "the market: asked to be opened by anna",
         "the market: asked to be opened by bert",
         "the market: emergency close: step 1 of 6: reject all",

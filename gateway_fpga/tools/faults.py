@@ -1,0 +1,151 @@
+"""Break the RTL by hand in more than two hundred ways, and see whether the module's bench notices.
+
+    python -m openoutcry.gateway_fpga.tools.faults [--jobs N] [--first] [FILE …]
+
+The faults stand in tests/gateway_fpga/faults_*.py: one text of one file each, with the class of
+faults that it stands for.  Each is built and run on Icarus, the tests where it should show first;
+if they pass, with all tests of the module's own bench (``--first`` leaves that out).  What no test
+notices is a survivor: ``EXPLAINED`` there says of each why.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from openoutcry.gateway_fpga.tools.evidence import ROOT, read_evidence, write_section
+
+RTL = ROOT / "gateway_fpga" / "rtl"
+BENCHES = ROOT / "tests" / "gateway_fpga"
+PARAMETERS = {
+    "outcry_gateway": {"SLOT_BITS": 4, "COUNTER_BITS": 32},
+    "outcry_packet_fifo": {"WIDTH": 16, "DEPTH_LOG2": 3},
+    "outcry_skid": {"WIDTH": 16},
+    "outcry_udp_parser": {"DEPTH_LOG2": 6, "COUNTER_WIDTH": 32},
+}
+
+
+@dataclass(frozen=True)
+class Planted:
+    """One fault: its number in the table, and what is known of it."""
+
+    number: int
+    kind: str
+    file: str
+    toplevel: str
+    bench: str
+    first: str
+    old: str
+    new: str
+
+
+def table() -> list[Planted]:
+    """Every fault, in order; raises ``ValueError`` for one whose text is not in its file once."""
+    for folder in (BENCHES, BENCHES.parent):
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
+    gateway, ingress = (importlib.import_module(f"faults_{n}") for n in ("gateway", "ingress"))
+    rows: list[Planted] = []
+    for group in (*gateway.VALIDATOR, *gateway.REGS, *ingress.PARSER, *ingress.OTHERS):
+        text = (RTL / f"{group.file}.v").read_text()
+        for old, new in group.changes:
+            if text.count(old) != 1 or old == new:
+                raise ValueError(f"{group.file}: {old!r} stands {text.count(old)} times, not once")
+            rows.append(
+                Planted(
+                    len(rows) + 1, group.kind, group.file, group.toplevel, group.bench,
+                    group.first, old, new,
+                )
+            )  # fmt: skip
+    return rows
+
+
+def noticed(fault: Planted, first: bool) -> str:
+    """``first``, ``bench`` or ``survived``: by which tests the fault was noticed."""
+    simulator = importlib.import_module("simulate")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        vars(simulator)["cache_dir"] = lambda: folder
+        text = (RTL / f"{fault.file}.v").read_text().replace(fault.old, fault.new)
+        broken = folder / f"{fault.file}.v"
+        broken.write_text(text)
+        top = RTL / f"{fault.toplevel}.v"
+        parameters = PARAMETERS.get(fault.toplevel, {})
+        stages = [("first", [fault.first])] + ([] if first else [("bench", None)])
+        for stage, tests in stages:
+            run = folder / stage
+            run.mkdir()
+            try:
+                simulator.simulate(
+                    "icarus", fault.toplevel, fault.bench, run,
+                    sources=[broken] if fault.file == fault.toplevel else [broken, top],
+                    parameters=parameters, tests=tests,
+                    environment={name: str(value) for name, value in parameters.items()},
+                )  # fmt: skip
+            except AssertionError as error:
+                if not str(error).startswith("cocotb tests failed"):
+                    raise RuntimeError(f"fault {fault.number}: {error}") from error
+                return stage
+    return "survived"
+
+
+def measure(faults: Sequence[Planted], jobs: int, first: bool) -> list[dict[str, Any]]:
+    """What became of each, as rows of the evidence."""
+    rows: list[dict[str, Any]] = []
+    with ProcessPoolExecutor(jobs, initializer=table) as pool:
+        running = {pool.submit(noticed, fault, first): fault for fault in faults}
+        for done in as_completed(running):
+            fault, by = running[done], done.result()
+            rows.append({"number": fault.number, "file": fault.file, "class": fault.kind,
+                         "from": fault.old, "to": fault.new, "noticed": by})  # fmt: skip
+            print(f"{fault.number:4} {fault.file:20} {by:9} {fault.old!r} -> {fault.new!r}",
+                  flush=True)  # fmt: skip
+    return sorted(rows, key=lambda row: row["number"])
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("files", nargs="*", help="of these files of the RTL alone")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="simulations at a time")
+    parser.add_argument("--first", action="store_true", help="only the tests where it should show")
+    parser.add_argument("--numbers", help="of these numbers alone, in this order: 3,17")
+    chosen = parser.parse_args(arguments)
+    faults = [fault for fault in table() if not chosen.files or fault.file in chosen.files]
+    if chosen.numbers:
+        by_number = {fault.number: fault for fault in faults}
+        faults = [by_number[int(number)] for number in chosen.numbers.split(",")]
+    started = time.monotonic()
+    rows = measure(faults, chosen.jobs, chosen.first)
+    left = [row for row in rows if row["noticed"] == "survived"]
+    print(f"{len(rows) - len(left)} of {len(rows)} noticed, {time.monotonic() - started:.0f} s")
+    keep([row for row in rows if not (chosen.first and row["noticed"] == "survived")])
+    return 0
+
+
+def keep(rows: list[dict[str, Any]]) -> None:
+    """Put what became of these faults into the evidence, beside the others of the table."""
+    explained = importlib.import_module("faults_ingress").EXPLAINED
+    known = {(fault.file, fault.old, fault.new): fault.number for fault in table()}
+    before = read_evidence().get("faults", {}).get("figures", {"faults": []})["faults"]
+    found = {}
+    for row in (*before, *rows):
+        place = row["file"], row["from"], row["to"]
+        if place in known:
+            found[place] = row | {"number": known[place]}
+            if row["noticed"] == "survived":
+                found[place]["why"] = explained.get(place, "")
+    kept = sorted(found.values(), key=lambda row: row["number"])
+    write_section("faults", {"planned": len(known), "faults": kept}, "make fpga-faults")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,64 @@
+"""The trades of a journal as settlement wants them: who bought, who sold, lots against money."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from openoutcry.ledger import layout as lay
+from openoutcry.ledger.settlement.cycle import time_zone
+from openoutcry.ledger.settlement.errors import SettlementError
+from openoutcry.ledger.standing import at, transactions
+from openoutcry.wire.enums import Side
+
+Row = tuple[int, date, str, str, str, str, int, str, int]
+"""The columns of ``trades.COLUMNS``."""
+
+
+def trades_of(directory: Path, market: str, seq: int | None = None) -> Iterator[Row]:
+    """Every trade up to a command (None: the journal's end), by the event that told the second side
+    of it, which is its trade_id; members are participants' numbers.
+
+    Left out: a fill of a participant with itself, which moves nothing, and those of leveraged
+    instruments, which are settled in money by the ledger's marks.
+    Raises ``SettlementError`` for one that is no exchange of lots for money (a negative price),
+    ``LedgerError`` as ``standing.at``.
+    """
+    until = at(directory, seq)
+    zone = time_zone(market)
+
+    @lru_cache(maxsize=4096)
+    def day_of(hour: int) -> date:
+        return datetime.fromtimestamp(hour * 3600, UTC).astimezone(zone).date()
+
+    delivered = until.books.instruments[:, lay.LEVERAGED // lay.WORD] == 0
+    waiting: dict[tuple[int, ...], list[Any]] = defaultdict(list)
+    for rows in transactions(directory, until):
+        fills = rows[rows["kind"] == lay.Kind.POSTED]
+        for row in fills[delivered[fills["instrument"]]]:
+            own, other = int(row["order_id"]), int(row["contra_id"])
+            key = (int(row["cause_seq"]), int(row["instrument"]), min(own, other),
+                   max(own, other), int(row["price_ticks"]), int(row["qty_lots"]))  # fmt: skip
+            first = next((one for one in waiting[key] if one["side"] != row["side"]), None)
+            if first is None:
+                waiting[key].append(row)
+                continue
+            waiting[key].remove(first)
+            pair = (first, row) if first["side"] == Side.BUY else (row, first)
+            if pair[0]["participant"] != pair[1]["participant"]:
+                moment = day_of(int(row["ts_ns"]) // (3600 * 10**9))
+                yield _trade(until.books, market, moment, int(row["event_seq"]), *pair)
+    left = [row for rows in waiting.values() for row in rows]
+    if left:
+        raise SettlementError(f"event {left[0]['event_seq']}: a fill of one side alone")
+
+
+def _trade(books: Any, market: str, day: date, event_seq: int, buy: Any, sell: Any) -> Row:
+    cash, lots = int(buy["clearing"]), int(sell["lots_clearing"])
+    whole = cash == -int(sell["clearing"]) and lots == -int(buy["lots_clearing"])
+    if not whole or cash < 0 or lots != int(buy["qty_lots"]):
+        raise SettlementError(f"event {event_seq}: no exchange of lots for money")
+    return (event_seq, day, market, str(buy["participant"]), str(sell["participant"]),
+            books.symbols[buy["instrument"]], lots, books.assets[buy["asset"]], cash)  # fmt: skip

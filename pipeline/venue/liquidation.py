@@ -1,0 +1,183 @@
+"""The liquidation engine: closes out who is under its maintenance margin, in parts.
+
+The core decides who that is, and kills it there and then (``risk/money.py``); its open orders are
+cancelled by the operator's lane as after any kill of the core.  From here come the prices at which
+everybody is judged (MARK), and the parts: each a LIQUIDATE command and the order that it lets in,
+both on the operator's lane, before the next one is thought of.  What is to be done is read from the
+core's state alone, each time anew, so a venue that was killed anywhere goes on where it stood, and
+closes out nothing twice: what a LIQUIDATE says is looked at again by the core when its turn comes.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.matcher.reference.books import Rules
+from openoutcry.pipeline.venue.liquidation_table import LiquidationSpec
+from openoutcry.pipeline.venue.operations import command
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import NO_LIMIT, Setting
+from openoutcry.risk.region import View, setting
+from openoutcry.wire.enums import CommandKind, OrderType, Phase, Side, TimeInForce
+
+MS_NS = 1_000_000
+MARKS_A_LOOK = 4
+"""More instruments are not marked at once: a MARK looks at every participant."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The next order of a liquidation."""
+
+    who: int
+    index: int
+    lots: int
+    """Negative: sold."""
+    price_ticks: int
+
+
+class Liquidator:
+    """For one run of a venue; ``instruments``: its table."""
+
+    def __init__(
+        self,
+        spec: LiquidationSpec,
+        instruments: npt.NDArray[Any],
+        symbols: list[str],
+        note: Callable[[str], None],
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.spec, self.symbols, self.note, self.clock_ns = spec, symbols, note, clock_ns
+        self.rules = [Rules(row) for row in instruments]
+        self.marked: dict[int, int] = {}
+        """The price of each instrument's last MARK."""
+        self.next_mark = 0
+        self.mark_at_ns = 0
+        self.next_at_ns: dict[int, int] = {}
+        """When a participant's next part may come."""
+        self.under_way: int = 0
+        """The operator's lane, up to here, is the last part."""
+        self.told: dict[int, str] = {}
+
+    def look(
+        self,
+        view: View,
+        phases: Mapping[str, Phase],
+        put: Callable[[npt.NDArray[Any]], int],
+        has_had: Callable[[int], bool],
+    ) -> None:
+        """Mark what has traded, and send the next part that is due."""
+        now_ns = self.clock_ns()
+        self._mark(view, put, now_ns)
+        if self.under_way and not has_had(self.under_way):
+            return
+        self.under_way = 0
+        flags = view.participants[:, lay.FLAGS // 8]
+        called = np.flatnonzero(flags & lay.KILLED_BY_MARGIN).tolist()
+        for who in [who for who in self.told if who not in called]:
+            del self.told[who]
+        if view.word(lay.MARKET_KILL):
+            return
+        for who in called:
+            cancels = view.of(who, lay.FLAGS) & lay.CANCEL_WANTED or view.of(who, lay.OPEN)
+            if cancels or not self._is_due(view, who) or self.next_at_ns.get(who, 0) > now_ns:
+                continue
+            part = next_part(view, who, self.tradable(view, phases), self.rules, self.spec)
+            if part is not None:
+                self.next_at_ns[who] = now_ns + self.spec.every_ms * MS_NS
+                self.under_way = put(self._records(view, part))
+                return
+
+    def tradable(self, view: View, phases: Mapping[str, Phase]) -> list[int]:
+        """Indices of the instruments that trade continuously now."""
+        halts = view.instruments[:, lay.HALT // 8]
+        return [
+            index
+            for index, symbol in enumerate(self.symbols)
+            if phases[symbol] is Phase.CONTINUOUS and not halts[index]
+        ]
+
+    def _mark(self, view: View, put: Callable[[npt.NDArray[Any]], int], now_ns: int) -> None:
+        if now_ns < self.mark_at_ns:
+            return
+        for _ in range(MARKS_A_LOOK):
+            index, self.next_mark = self.next_mark, (self.next_mark + 1) % len(self.symbols)
+            last = int(view.instruments[index, lay.LAST // 8])
+            if last not in (NO_LIMIT, self.marked.get(index)):
+                put(setting(Setting.MARK, 0, symbol=self.symbols[index].encode()))
+                self.marked[index] = last
+            if self.next_mark == 0:
+                self.mark_at_ns = now_ns + self.spec.mark_every_ms * MS_NS
+                break
+
+    def _is_due(self, view: View, who: int) -> bool:
+        """Whether there is anything to close out; says so when it begins and ends."""
+        equity, margin = view.equity(who), view.maintenance(who)
+        holds = bool(view.cells[who, :, lay.POSITION // 8].any())
+        if view.is_under(who) and holds:
+            text = f"is under its maintenance margin, {margin}, with {equity}: it is liquidated"
+        elif holds:
+            text = f"is above its maintenance margin again, {margin}, with {equity}"
+        else:
+            text = f"holds nothing any more, and has {equity}"
+        if self.told.get(who) != text[:20]:
+            self.told[who] = text[:20]
+            self.note(f"participant {who} {text}")
+        return view.is_under(who) and holds
+
+    def _records(self, view: View, part: Part) -> npt.NDArray[Any]:
+        symbol = self.symbols[part.index]
+        verb = "buys" if part.lots > 0 else "sells"
+        self.note(f"liquidation: participant {part.who} {verb} {abs(part.lots)} {symbol} at "
+                  f"{part.price_ticks} or better")  # fmt: skip
+        said = setting(Setting.LIQUIDATE, part.lots, part.who, symbol.encode(), part.price_ticks)
+        order = command(
+            CommandKind.NEW, participant=part.who, symbol=symbol.encode(),
+            side=Side.BUY if part.lots > 0 else Side.SELL, qty_lots=abs(part.lots),
+            price_ticks=part.price_ticks, order_id=lay.PART_IDS + view.word(lay.PARTS) + 1,
+            order_type=OrderType.LIMIT, time_in_force=TimeInForce.IOC,
+        )  # fmt: skip
+        return np.concatenate([said, order])
+
+
+def next_part(
+    view: View, who: int, tradable: Collection[int], rules: list[Rules], spec: LiquidationSpec
+) -> Part | None:
+    """Of the instrument that needs the most margin, or is worth the most; None if nothing that the
+    participant holds can be traded now."""
+
+    def weight(index: int) -> tuple[int, int]:
+        row, position = view.instruments[index], view.cell(who, index, lay.POSITION)
+        worth = position * int(row[lay.LAST // 8]) * int(row[lay.MULTIPLIER // 8])
+        return view.margin_of(who, index), abs(worth)
+
+    held = [index for index in tradable if view.cell(who, index, lay.POSITION)]
+    for index in sorted(held, key=weight, reverse=True):
+        position, row = view.cell(who, index, lay.POSITION), view.instruments[index]
+        lots = lots_of(abs(position), rules[index], spec.part_bps)
+        last = int(row[lay.LAST // 8])
+        if not lots or last == NO_LIMIT:
+            continue
+        away = abs(last) * spec.band_bps // 10_000
+        if position > 0:
+            lowest = max(last - away, rules[index].min_price, int(row[lay.BAND_LOW // 8]))
+            price = rules[index].steps.ceil(lowest)
+        else:
+            highest = min(last + away, rules[index].max_price, int(row[lay.BAND_HIGH // 8]))
+            price = rules[index].steps.floor(highest)
+        if rules[index].in_limits(price):
+            return Part(who, index, -lots if position > 0 else lots, price)
+    return None
+
+
+def lots_of(held: int, rules: Rules, part_bps: int) -> int:
+    """Lots of the next part: a share of what is held, that an order may have; 0: there are none."""
+    step = rules.qty_step
+    least = -(-rules.min_qty // step) * step
+    wanted = max(held * part_bps // 10_000 // step * step, least, step)
+    wanted = min(wanted, rules.max_qty // step * step)
+    return wanted if wanted <= held else 0

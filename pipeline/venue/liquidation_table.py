@@ -1,0 +1,16 @@
+"""What a venue file says about liquidations."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LiquidationSpec:
+    """The table [liquidation] of a venue file."""
+
+    mark_every_ms: int
+    every_ms: int
+    """Between two parts of a participant."""
+    part_bps: int
+    """Of what it holds of the instrument, 1/10,000."""
+    band_bps: int
+    """How far from the last price a part may trade, 1/10,000."""

@@ -1,0 +1,75 @@
+"""Orders that came by packets stand in the same books as those of sessions: a session that trades
+with one, or sweeps one of its own participant's away, is told of its own orders and of nothing
+else, before and after everything was killed."""
+
+from pathlib import Path
+
+from processes import free_port
+from served_venue import KEY, SEALED, VENUE, ServedVenue, orders
+from sessions_clients import Client50
+from sessions_venue import HASH, Client
+
+from openoutcry.pipeline.sealed_line import SealedLine
+from openoutcry.pipeline.send import send_by_line
+from openoutcry.wire.enums import Side, TimeInForce
+
+SESSION = """
+[[port]]
+protocol = "{protocol}"
+address = "127.0.0.1:{port}"
+[[session]]
+name = "{name}"
+protocol = "{protocol}"
+participant = {participant}
+password = "{password}"
+cancel_on_disconnect = "none"
+timeout_ms = 600_000
+"""
+SECOND = '[[participant]]\nnumber = 2\nname = "two"\n'
+
+
+def rest(venue: ServedVenue, first_id: int, price: int, epoch: int) -> None:
+    """Three offers of 5 by packets, of participant 1, at 1.00 and the next ticks."""
+    offers = orders(first_id, 3, TimeInForce.GTC, price)
+    offers["side"] = Side.SELL
+    with SealedLine(("127.0.0.1", venue.port), bytes.fromhex(KEY), epoch) as line:
+        done = send_by_line([offers], line, rate=2_000, sender_id=1, timeout_s=120.0)
+    assert (done["acknowledged"], done["bad_replies"]) == (3, 0)
+
+
+def test_sessions_trade_with_orders_of_packets_and_sweep_them_away(tmp_path: Path) -> None:
+    ports = {"ouch-4.2": free_port(), "ouch-5.0": free_port()}
+    text = "".join(
+        SESSION.format(protocol=protocol, port=port, name=name, participant=who, password=HASH)
+        for (protocol, port), name, who in zip(ports.items(), ("FOUR", "FIVE"), (2, 1), strict=True)
+    )
+    venue = ServedVenue(tmp_path, "2026-11-23T10:00", SEALED + text, VENUE + SECOND)
+    venue.start()
+    venue.wait_for_phase("CONTINUOUS")
+    rest(venue, 1, 100, epoch=5)
+    four = Client(ports["ouch-4.2"], "FOUR")
+    four.enter("buys", shares=7, symbol="GOLD", price=10_000)
+    five = Client50(ports["ouch-5.0"], "FIVE", wait_s=60)
+    assert (four.answer[0], five.answer[0]) == ("A", "A")
+    assert [four.message()[0] for _ in range(2)] == ["A", "E"]
+    five.say("C", user_ref=1, firm="FIRM", symbol="GOLD")
+    assert five.message()[0] == "X"
+    five.enter(2, "S", 2, 10_000, symbol="GOLD")
+    assert [five.message()[0] for _ in range(2)] == ["A", "E"]
+    assert four.message()[0] == "E"
+    # Nothing is left of what came by packets.
+    four.enter("more", shares=1, symbol="GOLD", price=20_000, time_in_force=0)
+    assert [four.message()[0] for _ in range(2)] == ["A", "C"]
+    four.close()
+    five.close()
+    venue.kill()
+    venue.start()
+    venue.wait_for_phase("CONTINUOUS")
+    for before, again in (
+        (four, Client(ports["ouch-4.2"], "FOUR", wait_s=60)),
+        (five, Client50(ports["ouch-5.0"], "FIVE", wait_s=60)),
+    ):
+        assert [again.packet()[1] for _ in before.messages] == before.messages
+        again.close()
+    last = venue.stop()["last_run"]
+    assert (last["lost"], last["duplicated"], last["restarts"]) == (0, 0, [])
