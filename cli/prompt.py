@@ -1,5 +1,6 @@
 """The commands that ``outcry client`` reads, over OUCH and over FIX."""
 
+import contextlib
 from typing import Any
 
 import click
@@ -13,7 +14,9 @@ modify ORDER SIDE QTY          another kind of sale (S, T, E), or less quantity;
 mass-cancel [SYMBOL]           all orders of the participant; not over OUCH 4.2
 status [ORDER]                 what the venue says of one order, or of all; over FIX
 disable   enable   query       order entry off and on, the next UserRefNum; over OUCH 5.0
-orders                         what is open      wait [SECONDS]  listen      quit"""
+orders                         what is open
+wait [SECONDS]   listen        what comes for so long, or until it is interrupted
+quit"""
 SETTLE_S = 0.2
 """How long answers are waited for before the next command is asked for."""
 
@@ -72,6 +75,10 @@ class Prompt:
         elif command == "wait":
             self.listen(float(arguments[0]) if arguments else 1.0)
             return
+        elif command == "listen":
+            with contextlib.suppress(KeyboardInterrupt):
+                self.listen(None)
+            return
         elif command == "help":
             click.echo(self.help)
             return
@@ -109,8 +116,9 @@ class Prompt:
         self.used += 1
         return self.used if self.session.is_50 else f"{self.session.prefix}{self.used}"
 
-    def listen(self, timeout_s: float) -> None:
-        """Print what comes, and keep the open orders."""
+    def listen(self, timeout_s: float | None) -> None:
+        """Print what comes until that long nothing has (None: for ever), and keep the open
+        orders."""
         for message in self.session.messages(timeout_s):
             click.echo(str(message))
             self.keep(message)

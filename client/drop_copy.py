@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openoutcry.client.logged_in import LoggedIn
-from openoutcry.client.soupbin import SoupBinConnection
+from openoutcry.client.soupbin import SoupBinClient, SoupBinConnection
 from openoutcry.client.waiting import ClientError
 from openoutcry.order_entry import risk_reasons
 from openoutcry.order_entry.drop_copy import COPY_BYTES, COPY_DTYPE
@@ -75,7 +74,7 @@ def read_copy(sequence: int, data: bytes) -> Copy:
     )  # fmt: skip
 
 
-class DropCopyClient(LoggedIn):
+class DropCopyClient(SoupBinClient):
     """A logged-in drop copy.  ``sequence``: number of the first message wanted, 1 for all of the
     day, 0 for only what is new."""
 
@@ -86,15 +85,6 @@ class DropCopyClient(LoggedIn):
         login = LoginRequest(username, password, "", sequence)
         self.connection = SoupBinConnection(host, port, login)
 
-    @property
-    def session(self) -> str:
-        return self.connection.session
-
-    @property
-    def sequence(self) -> int:
-        """Number of the next message: with it a later login goes on where this one stopped."""
-        return self.connection.sequence
-
     def next(self, timeout_s: float | None = None) -> Copy | None:
         """The next message; None after ``timeout_s`` without one (None: wait for ever)."""
         data = self.connection.receive(timeout_s)
@@ -104,6 +94,3 @@ class DropCopyClient(LoggedIn):
         """Messages until ``timeout_s`` passes without one."""
         while (copy := self.next(timeout_s)) is not None:
             yield copy
-
-    def logout(self) -> None:
-        self.connection.logout()

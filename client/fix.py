@@ -343,12 +343,8 @@ class FixClient(LoggedIn):
 
     def _receive(self, until_s: float | None) -> FixMessage | None:
         """The next whole message, whatever it is; None when it is too late."""
-        while True:
-            whole = whole_message(self._received.data)
-            if whole:
-                return read_message(self._received.take(whole))
-            if not self._received.more(until_s):
-                return None
+        data = self._received.whole(whole_message, until_s)
+        return read_message(data) if data else None
 
     def _new_name(self, name: str | None) -> str:
         if name is not None:

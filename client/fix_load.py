@@ -1,21 +1,20 @@
 """Orders of a load over FIX: what ``load.py`` wants of a session."""
 
-import contextlib
-
 from openoutcry.client.fix import FixClient, FixMessage, read_message, utc_text, whole_message
+from openoutcry.client.load_line import LoadLine
 from openoutcry.client.waiting import ClientError
 
 ACCEPTED, REJECTED = "0", "8"
 
 
-class FixLoadSession:
+class FixLoadSession(LoadLine):
     """One session's orders: each a D of one lot, answered by its first 8."""
 
     def __init__(self, client: FixClient, symbol: str, price: str, run: int) -> None:
-        self.client, self.socket = client, client.socket
+        super().__init__(client.socket)
+        self.client = client
         self.symbol, self.price = symbol, price
         self.prefix = f"L{run:06X}-"
-        self.out, self.data = bytearray(), bytearray()
 
     def add(self, order: int, number: int) -> None:
         """Queue order ``order`` (of the load) as the session's ``number``-th."""
@@ -38,21 +37,10 @@ class FixLoadSession:
         if not self.out:
             self._queue("0", ())
 
-    def flush(self) -> None:
-        """Send what the socket takes."""
-        if self.out:
-            with contextlib.suppress(BlockingIOError):
-                del self.out[: self.socket.send(self.out)]
-
     def answers(self) -> list[tuple[int, bool]]:
         """Orders that were answered by what has arrived, and whether they were accepted."""
-        try:
-            data = self.socket.recv(1 << 18)
-        except BlockingIOError:
+        if not self.arrived():
             return []
-        if not data:
-            raise ClientError("the venue closed a connection during the load")
-        self.data += data
         found, at = [], 0
         while whole := whole_message(self.data[at : at + (1 << 14)]):
             message = read_message(bytes(self.data[at : at + whole]))

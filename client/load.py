@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from openoutcry.client.fix import FixClient
 from openoutcry.client.fix_load import FixLoadSession
+from openoutcry.client.load_line import LoadLine
 from openoutcry.client.ouch import OuchClient, price4
-from openoutcry.client.waiting import ClientError
 from openoutcry.order_entry import soupbin
 from openoutcry.wire.messages import OUCH42, OUCH50
 
@@ -51,11 +51,11 @@ class LoadResult:
         return dict(zip(names, (float(v) for v in values), strict=True))
 
 
-class _Session:
-    """One session's orders: packets made beforehand but for the token, answers matched by it."""
+class _Session(LoadLine):
+    """One session\'s orders: packets made beforehand but for the token, answers matched by it."""
 
     def __init__(self, client: OuchClient, symbol: str, price: str, run: int) -> None:
-        self.socket = client.connection.socket
+        super().__init__(client.connection.socket)
         self.protocol = OUCH50 if client.is_50 else OUCH42
         self.is_50 = client.is_50
         enter = self.protocol.from_client("O")
@@ -69,7 +69,6 @@ class _Session:
         }  # fmt: skip
         self.templates = [enter.pack(side=side, **common) for side in "BS"]
         self.answer_at = self.protocol.from_server("A").offsets[name]
-        self.data, self.out = bytearray(), bytearray()
         # Names that no load before had: of 4.2 by the time of day, of 5.0 the venue says.
         self.first = client.next_user_ref() if self.is_50 else 0
         self.prefix = b"L%06X" % run
@@ -88,24 +87,10 @@ class _Session:
         """Say that we live."""
         self.out += soupbin.CLIENT_HEARTBEAT
 
-    def flush(self) -> None:
-        """Send what the socket takes."""
-        if self.out:
-            try:
-                sent = self.socket.send(self.out)
-            except BlockingIOError:
-                return
-            del self.out[:sent]
-
     def answers(self) -> list[tuple[int, bool]]:
         """Orders that were answered by what has arrived, and whether they were accepted."""
-        try:
-            data = self.socket.recv(1 << 18)
-        except BlockingIOError:
+        if not self.arrived():
             return []
-        if not data:
-            raise ClientError("the venue closed a connection during the load")
-        self.data += data
         found = []
         at = 0
         while len(self.data) - at >= 3:

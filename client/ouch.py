@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from openoutcry.client.logged_in import LoggedIn
-from openoutcry.client.soupbin import LoginRejected, SoupBinConnection
+from openoutcry.client.soupbin import LoginRejected, SoupBinClient, SoupBinConnection
 from openoutcry.client.waiting import ClientError, SessionEnded
 from openoutcry.order_entry.soupbin import LoginRequest
 from openoutcry.wire.messages import OPTIONS50, OUCH42, OUCH50
@@ -65,7 +64,7 @@ class Message:
         return f"{self.sequence} {self.name} {words}"
 
 
-class OuchClient(LoggedIn):
+class OuchClient(SoupBinClient):
     """A session of a venue.  ``version`` is "4.2" or "5.0"; an order's name is its token (text) in
     4.2, its UserRefNum (a number) in 5.0.
 
@@ -95,15 +94,6 @@ class OuchClient(LoggedIn):
         self.connection = SoupBinConnection(host, port, login)
         self.prefix = prefix
         self._last = 0
-
-    @property
-    def session(self) -> str:
-        return self.connection.session
-
-    @property
-    def sequence(self) -> int:
-        """Number of the next message: with it a later login goes on where this one stopped."""
-        return self.connection.sequence
 
     def buy(self, symbol: str, quantity: int, price: str | Decimal, **fields: Any) -> str | int:
         return self.enter("B", symbol, quantity, price, **fields)
@@ -226,9 +216,6 @@ class OuchClient(LoggedIn):
         fields = layout.unpack(data)
         fields = {k: v.rstrip(" ") if isinstance(v, str) else v for k, v in fields.items()}
         return Message(sequence, kind, layout.name, fields | _options(data[layout.size_bytes :]))
-
-    def logout(self) -> None:
-        self.connection.logout()
 
     def _new_name(self, name: str | int | None) -> str | int:
         if self.is_50:

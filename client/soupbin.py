@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator
 
+from openoutcry.client.logged_in import LoggedIn
 from openoutcry.client.waiting import ClientError, Received, SessionEnded
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.soupbin import HEARTBEAT_MS, SILENCE_MS, LoginRequest
@@ -100,13 +101,33 @@ class SoupBinConnection:
 
     def _packet(self, until: float | None) -> tuple[str, bytes]:
         """The next packet's type and data; ("", b"") when it is too late."""
-        while True:
-            data = self._received.data
-            whole = PACKET_LENGTH_BYTES + int.from_bytes(data[:PACKET_LENGTH_BYTES], "big")
-            if len(data) >= PACKET_LENGTH_BYTES and len(data) >= whole:
-                packet = self._received.take(whole)[PACKET_LENGTH_BYTES:]
-                if not packet:
-                    raise ClientError("the venue sent an empty packet")
-                return packet[:1].decode("latin-1"), packet[1:]
-            if not self._received.more(until):
-                return "", b""
+        packet = self._received.whole(whole_packet, until)[PACKET_LENGTH_BYTES:]
+        return packet[:1].decode("latin-1"), packet[1:]
+
+
+def whole_packet(data: bytearray) -> int:
+    """Bytes of the first packet, 0 if it is not whole yet."""
+    whole = PACKET_LENGTH_BYTES + int.from_bytes(data[:PACKET_LENGTH_BYTES], "big")
+    if len(data) < PACKET_LENGTH_BYTES or len(data) < whole:
+        return 0
+    if whole == PACKET_LENGTH_BYTES:
+        raise ClientError("the venue sent an empty packet")
+    return whole
+
+
+class SoupBinClient(LoggedIn):
+    """A client whose session is SoupBinTCP's."""
+
+    connection: SoupBinConnection
+
+    @property
+    def session(self) -> str:
+        return self.connection.session
+
+    @property
+    def sequence(self) -> int:
+        """Number of the next message: with it a later login goes on where this one stopped."""
+        return self.connection.sequence
+
+    def logout(self) -> None:
+        self.connection.logout()

@@ -35,6 +35,14 @@ class Received:
         del self.data[:size]
         return taken
 
+    def whole(self, size_of: Callable[[bytearray], int], until_s: float | None) -> bytes:
+        """The first message; b"" when it is too late.  ``size_of`` gives its bytes, 0 while it is
+        not whole."""
+        while not (size := size_of(self.data)):
+            if not self.more(until_s):
+                return b""
+        return self.take(size)
+
     def more(self, until_s: float | None) -> bool:
         """Wait for bytes, at most until then (None: for ever); false when it is too late.
 

@@ -158,6 +158,10 @@ def apply_command(hall: int, order: int, note: int) -> None:
         fill_row(hall, session, r.take_row(rows, mask, number), replaced, order, note)
         store_i64(hall + h.LAST_NUMBER, max(number, load_i64(hall + h.LAST_NUMBER)))
     if flags & (n.FLAG_TOKEN | n.FLAG_NEW_ROW):
+        if t.is_full(table) and load_i64(hall + h.DAY_BEGUN) == 0:
+            # A journal of many days is read from its beginning.  What a day took that is over was
+            # decided then: its tokens serve only to find the orders that are still open.
+            keep_open_tokens(hall)
         t.put_token(table, index, note + n.TOKEN, number)
 
 
@@ -183,17 +187,28 @@ def begin_day(hall: int) -> None:
         if load_i64(one + s.PROTOCOL) == OUCH50:
             store_i64(one + ouch.LAST_USER_REF_WORD, 0)
             store_i64(one + ouch.DISABLED_WORD, 0)
-    table = load_i64(hall + h.TOKENS)
+    keep_open_tokens(hall)
+    rows = load_i64(hall + h.ROWS)
+    for row in range(rows, rows + r.ROW_BYTES * (load_i64(hall + h.ROW_MASK) + 1), r.ROW_BYTES):
+        if has_open_token(row) and load_u8(row + r.PROTOCOL) == OUCH50:
+            last = block_of(hall, load_u16(row + r.SESSION)) + ouch.LAST_USER_REF_WORD
+            store_i64(last, max(load_i64(last), load_i64(row + r.CLIENT_SEQ)))
+
+
+@kernel
+def has_open_token(row: int) -> bool:
+    return r.is_live(row) and load_u8(row + r.TOKEN_BYTES) != 0
+
+
+@kernel_outlined
+def keep_open_tokens(hall: int) -> None:
+    """Only the tokens of open orders are taken."""
+    table, rows = load_i64(hall + h.TOKENS), load_i64(hall + h.ROWS)
     t.clear_table(table)
-    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
-    for index in range(mask + 1):
-        row = rows + r.ROW_BYTES * index
-        if r.is_live(row) and load_u8(row + r.TOKEN_BYTES) != 0:
+    for row in range(rows, rows + r.ROW_BYTES * (load_i64(hall + h.ROW_MASK) + 1), r.ROW_BYTES):
+        if has_open_token(row):
             session = load_u16(row + r.SESSION)
             t.put_token(table, session, row + r.TOKEN, load_i64(row + r.NUMBER))
-            if load_u8(row + r.PROTOCOL) == OUCH50:
-                last = block_of(hall, session) + ouch.LAST_USER_REF_WORD
-                store_i64(last, max(load_i64(last), load_i64(row + r.CLIENT_SEQ)))
 
 
 @kernel_outlined

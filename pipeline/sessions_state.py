@@ -85,8 +85,8 @@ class State:
         self.day = spec.day or datetime.now(UTC).strftime("%Y%m%d")
         self.max_ts_ns = 0
         """When the latest command came."""
-        self.blocks: set[int] = set()
-        """Of the journal, whose commands were applied."""
+        self.block_count, self.last_block = 0, -1
+        """Blocks of the journal whose commands were applied, and the last of them."""
         self._notes, self._block = BlockNotes(), -1
         self.symbols = s.Symbols(instruments, spec.price_decimals)
         self.streams = [self.stream_of(row, journal) for row in spec.sessions]
@@ -170,7 +170,8 @@ class State:
         commands, events = batch.commands, batch.events
         if not len(commands):
             return 0
-        self.blocks.add(self._block)
+        if self._block != self.last_block:
+            self.block_count, self.last_block = self.block_count + 1, self._block
         self.max_ts_ns = max(self.max_ts_ns, int(commands["rx_ts_ns"].max()))
         first = int(commands["seq"][0]) - batch.header.first_seq
         addresses = np.ascontiguousarray(self._notes.addresses[first : first + len(commands)])

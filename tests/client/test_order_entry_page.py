@@ -4,14 +4,18 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from ouch_server import OuchServer
 
+from openoutcry.cli.client import client as client_command
+from openoutcry.cli.prompt import Prompt
 from openoutcry.client import OuchClient
 from openoutcry.client.ouch import _option
 from openoutcry.wire.messages import OUCH42, OUCH50
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "order-entry.md"
 EXAMPLES = re.findall(r"```ouch (\S+)\n(.*?)```", PAGE.read_text(), re.DOTALL)
+PROMPTS = re.findall(r"```prompt (\S+)\n(.*?)```", PAGE.read_text(), re.DOTALL)
 DEFAULTS = {"display": "Y", "capacity": "P", "iso": "N", "cross": "N", "customer": " "}
 
 
@@ -56,6 +60,27 @@ def test_an_example(number):
         for client in clients.values():
             assert client.next(timeout_s=0.05) is None
             client.logout()
+
+
+@pytest.mark.parametrize("number", range(len(PROMPTS)))
+def test_what_is_typed_at_the_prompt(number):
+    version, text = PROMPTS[number]
+    typed = "".join(f"{line[2:]}\n" for line in text.splitlines() if line.startswith("> "))
+    told = [line for line in text.splitlines() if not line.startswith("> ")]
+    with OuchServer({"ALICE": "secret"}, version) as server:
+        protocol = "ouch50" if version == "5.0" else "ouch"
+        to = ["ouch", f"127.0.0.1:{server.port}", "--protocol", protocol]
+        who = ["--user", "ALICE", "--password", "secret"]
+        said = CliRunner().invoke(client_command, [*to, *who], input=typed)
+    assert said.exit_code == 0, said.output
+    assert said.output.splitlines() == ["session DAY1, next message 1", *told]
+
+
+def test_every_command_of_the_prompt_is_on_the_page():
+    commands = set(re.findall(r"^([a-z-]+)", Prompt.help, re.M)) | {"sell", "enable", "query"}
+    commands |= {"listen"}
+    shown = {line.split()[1] for _, text in PROMPTS for line in text.splitlines() if line[0] == ">"}
+    assert commands - shown == {"listen"}, "listen waits for ever"
 
 
 def test_every_message_that_a_client_may_send_has_an_example():

@@ -35,6 +35,7 @@ class DropCopy(threading.Thread):
     def __init__(self, venue, reports):
         super().__init__(daemon=True)
         self.venue, self.expected, self.reports, self.connections = venue, reports, [], 0
+        self.ends = []
         self.start()
 
     def run(self):
@@ -52,7 +53,9 @@ class DropCopy(threading.Thread):
                     if len(self.reports) == self.expected:
                         break
                 client.close()
-            except ClientError:
+                self.ends.append("silence")
+            except ClientError as error:
+                self.ends.append(str(error))
                 time.sleep(0.05)
 
 
@@ -99,6 +102,7 @@ def kill_now_and_then(venue, client, count, kills):
 
 
 def check(client, copy, count):
+    assert len(copy.reports) == len(client.reports), copy.ends[-9:]
     assert copy.reports == client.reports
     names = [f"C{number}" for number in range(count)]
     for status in ("0", "4"):

@@ -116,7 +116,7 @@ def test_a_running_venue_makes_them_and_they_are_the_whole_journal(journal):
     short, point = follow(journal, told=1 << 62)
     assert point.seq == end.seq
     assert_same(short, whole)
-    assert len(short.blocks) < len(whole.blocks)
+    assert short.block_count < whole.block_count
 
 
 def rewritten(journal, folder, segment_bytes=1 << 16):
@@ -151,7 +151,7 @@ def test_from_any_command_on_it_is_the_whole_journal_and_no_block_before_is_read
             if len(records := commands_of(block)) and records["seq"][-1] > cut
         }
         short, _ = follow(small, told=1 << 62)
-        assert short.blocks == behind
+        assert (short.block_count, short.last_block) == (len(behind), max(behind, default=-1))
         assert_same(short, whole)
 
 
@@ -187,5 +187,5 @@ def test_the_next_day_begins_with_what_is_left_of_the_day_before(journal, tmp_pa
         assert {stream.count for stream in one.streams} == {0}
         a.begin_day(one.hall.address)
     assert_same(*states)
-    assert not states[1].blocks
+    assert states[1].block_count == 0
     assert np.count_nonzero(states[1].hall.tokens) < np.count_nonzero(state.hall.tokens)

@@ -1,0 +1,37 @@
+"""A journal of many days is read from its beginning with the tokens that one day has room for."""
+
+import numpy as np
+
+from openoutcry.order_entry import apply as a
+from openoutcry.order_entry import hall as h
+from openoutcry.order_entry import notes, rows, session
+from openoutcry.order_entry.spec import Protocol
+from openoutcry.wire import make_instruments
+from openoutcry.wire.enums import CommandKind
+from openoutcry.wire.records import ORDER_DTYPE
+
+
+def test_an_open_order_is_found_by_its_token_after_days_of_others():
+    sizes = h.Sizes(1, rows=64, notes=16, tokens=16)
+    memory = np.zeros(h.hall_bytes(sizes) // 8, np.int64)
+    hall, symbols = h.Hall(memory, sizes), session.Symbols(make_instruments(["ACME"]))
+    for word, value in symbols.words().items():
+        hall.block(1)[word // 8] = value
+    table = np.frombuffer(hall.rows, rows.ROW_DTYPE)
+
+    def enter(number, token, orig=b""):
+        order, note = np.zeros((), ORDER_DTYPE), np.zeros((), notes.NOTE_DTYPE)
+        order["kind"] = CommandKind.REPLACE if orig else CommandKind.NEW
+        order["order_id"], order["qty_lots"] = rows.ORDER_BIT | (5 if orig else number), 10
+        note["session"], note["protocol"], note["row"] = 1, int(Protocol.OUCH42), number
+        note["flags"] = notes.FLAG_NEW_ROW | notes.FLAG_TOKEN
+        note["token"], note["token_bytes"] = token.ljust(14), 14
+        note["orig"], note["orig_bytes"] = orig.ljust(14) if orig else b"", 14 * bool(orig)
+        a.apply_command(hall.address, order.ctypes.data, note.ctypes.data)
+
+    for number in range(1, 60):
+        enter(number, b"T%d" % number)
+        if number != 5:
+            table["state"][table["number"] == number] = rows.DONE
+    enter(60, b"NEXT", orig=b"T5")
+    assert table["chain"][table["number"] == 60].tolist() == [5]
