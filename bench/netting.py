@@ -80,7 +80,7 @@ class Netting:
         """``netting``: trades a second, ours and DuckDB's; both on one core."""
         for who, run in rotated(self.runners, number):
             best = min(_seconds(run) for _ in range(PASSES))
-            add("netting", "trades/s", "higher", len(self.trades) / best, who)
+            add("netting", "1/s", "higher", len(self.trades) / best, who)
 
     def close(self) -> None:
         if self._database is not None:

@@ -55,6 +55,9 @@ _ALL = (
     Subject("jitter", "jitter:bench_jitter", "what each core loses, and to whom"),
     Subject("journal", "journal:bench_journal",
             "durable records and commits beside bare fdatasync; scan, recovery, restart"),
+    Subject("ledger", "ledger:bench_ledger",
+            "trades posted a second into columns, files and a database, and the ledger as of any "
+            "command"),
     Subject("market-data", "market_data:bench_market_data",
             "events to datagrams beside a bare sendto, encoding, what the feed costs the orders, "
             "a book built beside itchcpp's",

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from openoutcry.cli.ledger_store import follow, sql
+from openoutcry.cli.ledger_moment import standing_at
+from openoutcry.cli.ledger_store import export, follow, sql
 from openoutcry.cli.options import PathArgument, as_json_option
 from openoutcry.cli.questions import questions, sample_books
 
 if TYPE_CHECKING:
     from openoutcry.ledger.report import Report
-    from openoutcry.ledger.standing import Standing
 
 journal_argument = click.argument("journal", type=PathArgument)
 
@@ -60,18 +60,6 @@ def report_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):  # fmt: skip
         function = option(function)
     return function
-
-
-def standing_at(journal: Path, as_of: str | None) -> "Standing":
-    """The ledger after a command's sequence or at a moment."""
-    from openoutcry.cli.bars import moment_ns
-    from openoutcry.ledger.standing import at
-
-    if as_of is None:
-        return at(journal)
-    if as_of.isascii() and as_of.isdigit() and len(as_of) < 20:
-        return at(journal, seq=int(as_of))
-    return at(journal, time_ns=moment_ns(as_of, "--as-of"))
 
 
 def show(report: "Report", form: str, out: Path | None) -> None:
@@ -201,3 +189,4 @@ ledger.add_command(questions)
 ledger.add_command(sample_books)
 ledger.add_command(follow)
 ledger.add_command(sql)
+ledger.add_command(export)

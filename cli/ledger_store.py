@@ -67,3 +67,24 @@ def sql(journal: Path, query: str, as_csv: bool) -> None:
         writer.writerows([table.column_names, *rows])
     else:
         print_columns(Console(), table.column_names, rows)
+
+
+@click.command()
+@journal_argument
+@click.option("--format", "form", type=click.Choice(["hledger", "beancount"]), required=True)
+@click.option("--out", type=PathArgument, required=True, help="File to write.")
+@click.option("--as-of", help="After which command (a number), or when.")
+def export(journal: Path, form: str, out: Path, as_of: str | None) -> None:
+    """Write every transaction for hledger or beancount, which add up for themselves.
+
+    \b
+    outcry ledger export day --format hledger --out day.journal && hledger -f day.journal balance
+    """
+    from openoutcry.cli.ledger_moment import standing_at
+    from openoutcry.ledger.plain_text import plain_text
+    from openoutcry.ledger.standing import transactions, write_whole
+
+    found = standing_at(journal, as_of)
+    lines = list(plain_text(found.books, transactions(journal, found), form))
+    write_whole(out, "".join(lines).encode())
+    click.echo(f"{out}: {sum(line == chr(10) for line in lines):,} transactions")

@@ -95,7 +95,7 @@ class FixClient(LoggedIn):
         heartbeat_s: int = 30,
         tls: ssl.SSLContext | None = None,
         prefix: str = "",
-        timeout_s: float = 10.0,
+        timeout_s: float = 30.0,
     ) -> None:
         """Connect and log on.  ``name`` is the SenderCompID, ``target`` the venue's; ``version`` is
         4.4 or 4.2; with

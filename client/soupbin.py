@@ -25,7 +25,7 @@ class LoginRejected(ClientError):
 class SoupBinConnection:
     """A logged-in connection.  ``sequence`` is the number of the next message."""
 
-    def __init__(self, host: str, port: int, login: LoginRequest, timeout_s: float = 5.0) -> None:
+    def __init__(self, host: str, port: int, login: LoginRequest, timeout_s: float = 30.0) -> None:
         """Connect and log in.
 
         Raises :class:`ClientError` if nobody answers, :class:`LoginRejected` if the venue refuses.

@@ -25,6 +25,7 @@ from openoutcry.ledger.report import arrow
 from openoutcry.ledger.standing import Standing, write_whole
 
 MANIFEST = "manifest.json"
+TEXTS = ["instrument", "asset", "kind", "side", "participant"]
 MOST_TAILS = 32
 """Files of the tail: with more, what there is of the stretch becomes one."""
 
@@ -117,7 +118,8 @@ class ParquetStore:
         pa, books = arrow(), self.found.books
         table = as_table(rows, books.symbols, [money for money, _ in books.monies])
         sink = pa.BufferOutputStream()
-        pa.parquet.write_table(table, sink, compression="zstd", compression_level=1)
+        # Measured: numbers as a dictionary and zstd took four times as long a trade.
+        pa.parquet.write_table(table, sink, compression="lz4", use_dictionary=TEXTS)
         path = self.folder / name
         path.parent.mkdir(exist_ok=True)
         write_whole(path, memoryview(sink.getvalue()))

@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from prometheus_client.core import Metric
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 Labels = frozenset[tuple[str, str]]
 Vector = dict[Labels, float]
@@ -25,7 +26,7 @@ class History:
         self.keep_s = keep_s
         self.scrapes: deque[tuple[float, dict[str, Vector]]] = deque()
 
-    def add(self, at_s: float, families: Iterable[Metric]) -> None:
+    def add(self, at_s: float, families: "Iterable[Metric]") -> None:
         """``at_s``: when, by a clock that never goes back."""
         taken: dict[str, Vector] = {}
         for family in families:

@@ -7,21 +7,13 @@ status beside its journal, and the kernel's accounts of its processes.
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import psutil
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    InfoMetricFamily,
-    Metric,
-)
-from prometheus_client.registry import Collector
 
 import openoutcry
 from openoutcry.pipeline import control as ct
@@ -32,6 +24,9 @@ from openoutcry.pipeline.venue.file import VenueFile
 from openoutcry.ptp.look import look
 from openoutcry.wire import LAYOUT_HASH, OutcryError
 from openoutcry.wire.enums import EventKind, Reason
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 NS = 1e-9
 THRESHOLDS_NS = (500, 5_000, 10_000)
@@ -67,6 +62,9 @@ class Families:
     """Metric families by name, in the order in which they came."""
 
     def __init__(self) -> None:
+        from prometheus_client import core
+
+        self.kinds = core
         self.found: dict[str, Any] = {}
 
     def _family(self, kind: Any, name: str, text: str, labels: dict[str, str]) -> Any:
@@ -75,35 +73,37 @@ class Families:
         return self.found[name]
 
     def gauge(self, name: str, text: str, value: float, **labels: str) -> None:
-        family = self._family(GaugeMetricFamily, name, text, labels)
+        family = self._family(self.kinds.GaugeMetricFamily, name, text, labels)
         family.add_metric(list(labels.values()), value)
 
     def counter(self, name: str, text: str, value: float, **labels: str) -> None:
-        family = self._family(CounterMetricFamily, name, text, labels)
+        family = self._family(self.kinds.CounterMetricFamily, name, text, labels)
         family.add_metric(list(labels.values()), value)
 
     def histogram(self, name: str, text: str, words: npt.NDArray[np.int64], **labels: str) -> None:
         buckets, total = classic_buckets(words)
-        family = self._family(HistogramMetricFamily, name, text, labels)
+        family = self._family(self.kinds.HistogramMetricFamily, name, text, labels)
         family.add_metric(list(labels.values()), buckets, total)
 
 
-class VenueMetrics(Collector):
-    """Metrics of one venue, or without a file of every pipeline of this user that runs."""
+class VenueMetrics:
+    """A collector of prometheus_client: metrics of one venue, or without a file of every pipeline
+    of this user that runs."""
 
     def __init__(self, venue: VenueFile | None = None) -> None:
         self.venue = venue
 
-    def describe(self) -> Iterable[Metric]:
-        return ()
+    def describe(self) -> "Iterator[Metric]":
+        """Nothing: which metrics there are depends on what runs."""
+        return iter(())
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> "Iterator[Metric]":
         """Everything, read anew."""
         begin = time.perf_counter()
-        build = InfoMetricFamily("outcry_build", "Which build this is.")
+        out = Families()
+        build = out.kinds.InfoMetricFamily("outcry_build", "Which build this is.")
         build.add_metric([], {"version": openoutcry.__version__, "layout": f"{LAYOUT_HASH:016x}"})
         yield build
-        out = Families()
         self._venue(out)
         _clock(out)
         _host(out)

@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-
-from prometheus_client.core import Metric
+from typing import TYPE_CHECKING
 
 from openoutcry.operations.alarms import ALARMS, Alarm
 from openoutcry.operations.evaluate import KEEP_S, Evaluator, Standing
 from openoutcry.operations.expressions import History
 from openoutcry.operations.notify import Notify, NotifyError
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 RETRY_S = 30.0
 
@@ -19,7 +21,7 @@ class Watch:
 
     def __init__(
         self,
-        collect: Callable[[], Iterable[Metric]],
+        collect: "Callable[[], Iterable[Metric]]",
         receivers: Sequence[Notify],
         note: Callable[[str], None],
         alarms: tuple[Alarm, ...] = ALARMS,

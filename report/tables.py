@@ -29,6 +29,7 @@ MADE_BY_TESTS = {
     "clock_days": "ptp/test_clock_days",
     "compare": "bench/test_compare_selfcheck",
     "feed_joins": "market_data/test_receiver",
+    "feed_hostile": "venue/test_venue_feed_hostile",
     "feed_subscribers": "market_data/test_receiver",
     "journal_faults": "journal/test_journal_faults",
     "journal_kills": "pipeline/test_journal_restarts",
@@ -124,7 +125,7 @@ PIPELINE_ROWS = (
     ("whole_p50_durable_100k", "", "intended send → reply, p50, 100,000/s, durable", ""),
     ("whole_p99_durable_100k", "", "intended send → reply, p99, 100,000/s, durable", "≤ 500 µs"),
 )
-"""The spans that people publish and aim for, and the house's own."""
+"""The spans that people publish and aim for, and the exchange's own."""
 pipeline_table = partial(_goal_table, PIPELINE_ROWS)
 
 
@@ -417,6 +418,13 @@ FACTS = {
         ("subscribers", "pages that asked for all and did not read, or sent no request"),
         ("views", "views that another one was told meanwhile, each of them"),
         ("grown_kib", "KiB of memory more, both ends of every connection being in it"),
+    ),
+    "feed_hostile": (
+        ("subscribers", "who asked for too much, said nothing or nonsense, or never read"),
+        ("connections", "connections of theirs that were made"),
+        ("acknowledged", "orders acknowledged, and told on the lines, of 450"),
+        ("grown_kib", "KiB of memory more in all processes of the venue"),
+        ("descriptors", "descriptors that one of its processes had open, at most"),
     ),
     "feed_joins": (
         ("moments", "moments of a busy day at which a snapshot and the live feed were joined"),

@@ -138,7 +138,7 @@ def check_shards(run: Mixed) -> None:
         other = by_instrument(shards[1 - shard_of[instrument]], instrument)
         assert np.array_equal(mine, by_instrument(whole, instrument)), f"seed {run.seed}: shards"
         assert len(other) == 0, f"seed {run.seed}: a shard answered for another's instrument"
-    # What the house says to everybody each shard answers; what nobody owns is shard 0's.
+    # What the operator says to everybody each shard answers; what nobody owns is shard 0's.
     to_all = np.isin(run.orders["kind"], TO_ALL)
     rejects = [e[(e["instrument"] == NO_INSTRUMENT) & (e["kind"] == EventKind.REJECTED)]
                for e in (whole, *shards)]  # fmt: skip

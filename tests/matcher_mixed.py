@@ -417,7 +417,7 @@ def _maintenance(s: _Swarm, orders: Array, now: Array) -> None:
 
 
 def _clear(s: _Swarm, orders: Array) -> None:
-    """The house cancels everything now and then, so that a full book does not stay full."""
+    """The operator cancels everything now and then, so that a full book does not stay full."""
     at = np.flatnonzero(s.rng.random(len(orders)) < 1 / s.clear_every)
     for field, value in (("kind", CommandKind.MASS_CANCEL), ("symbol", b""), ("side", 0),
                          ("participant", 0), ("aux", 1)):  # fmt: skip

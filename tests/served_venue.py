@@ -22,7 +22,8 @@ from openoutcry.replay.events import events_of
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, OrderType, Side
 
-WAIT_S = 300
+WAIT_S = 900
+"""A venue that is cold compiles its kernels first, beside whatever else the machine does."""
 VENUE = """
 [venue]
 name = "TEST"

@@ -273,7 +273,8 @@ WHY = {
         "amounts. --fees amount does, too.",
         "The buyer is the user of the buy order, not the taker.",
         "The venue's fee income has no account in this schema: it is shown as missing.",
-        "Trade 8002, which the text promises to flag, is of market 2: --market ETH_USD flags it.",
+        "Only trades of --market are asked for: 8002 of the reference data, which its text "
+        "promises to flag, is of ETH_USD.",
     ),
     "filled": ("Compared to the last unit; the text lets 0.00000001 pass.",),
     "fees": ("The window is half-open; BETWEEN takes the next midnight in.",),

@@ -11,8 +11,8 @@ def test_a_round_has_our_figure_and_duckdbs():
     finally:
         subject.close()
     assert {(name, unit, better, who) for name, unit, better, _, who in figures} == {
-        ("netting", "trades/s", "higher", "ours"),
-        ("netting", "trades/s", "higher", "duckdb"),
+        ("netting", "1/s", "higher", "ours"),
+        ("netting", "1/s", "higher", "duckdb"),
     }
     assert subject.sizes["trades"] == QUICK_TRADES
     assert all(value > 0 for *_, value, _ in figures)

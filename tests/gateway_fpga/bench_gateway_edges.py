@@ -467,3 +467,90 @@ async def a_command_counts_within_its_cycles(dut, command):
         else:
             await bench.on_rtl(lambda d: (d._write_shadow(image), d._swap(index)))
             await bench.on_rtl(lambda d: d._write_shadow(image | 1 << 575))
+
+
+@cocotb.test(**PATIENCE)
+async def an_order_offered_through_a_reset_comes_out_once(dut):
+    """It stands before the gateway from before the reset until it is taken: once in, once out."""
+    dut.frames.value = 0
+    RawBus(dut)
+    order = good_orders(1, symbol=b"PLAIN")
+    dut.s_axis_tdata.value = int.from_bytes(order.tobytes(), "little")
+    dut.s_axis_tvalid.value = dut.m_axis_tready.value = 1
+    came = left = 0
+
+    async def watch():
+        nonlocal came, left
+        while True:
+            await RisingEdge(dut.clk)
+            if dut.s_axis_tvalid.value == 1 and dut.s_axis_tready.value == 1:
+                came += 1
+                dut.s_axis_tvalid.value = 0
+            left += dut.m_axis_tvalid.value == 1
+
+    cocotb.start_soon(watch())
+    await start(dut)
+    await ClockCycles(dut.clk, 20)
+    assert (came, left) == (1, 1)
+
+
+@cocotb.test(**PATIENCE)
+async def a_bucket_is_filled_beside_a_stuck_sink(dut):
+    """One order stands in rank 4 before a stuck sink: nobody is on the way to a bucket, so that of
+    another is filled at once."""
+    most = 2**32 - 1
+    bench = await with_plain(dut, Settings(rate_interval_ns=most, rate_burst_ns=most))
+    bucket = good_orders(3, symbol=b"PLAIN", participant=2, price_ticks=8, qty_lots=8)
+    await bench.step(lambda d: [d.set_participant(who, True) for who in (1, 2)])
+    assert (await bench.judge(bucket))["error_code"][2] & BIT[ErrorBit.RATE]
+    bench.sink.pause = True
+    order = good_orders(1, symbol=b"PLAIN", participant=1, price_ticks=8, qty_lots=8)
+    bench.send_nowait(order)
+    await ClockCycles(dut.clk, 12)
+    await bench.step(lambda d: d.set_participant(2, True))
+    bench.sink.pause = False
+    await bench.receive(1)
+    bench.golden.validate(order.copy())
+    assert not (await bench.judge(bucket))["error_code"][0] & BIT[ErrorBit.RATE]
+
+
+@cocotb.test(**PATIENCE)
+async def steps_of_fives_of_any_number(dut):
+    """Multiples of 5 to the power of six over all 63 bits, and numbers beside them, in each way."""
+    bench = await with_plain(dut)
+    await bench.only_rows()
+    dice = random.Random(21)
+    for way in range(WAYS):
+        symbol = bytes([way + 1, 56])
+        row = {"symbol": word_of(symbol), "price_fives": 6, "qty_fives": 6}
+        index = way * 2**SLOT_BITS + slot_of(word_of(symbol), way, SLOT_BITS)
+        await bench.write_slot(index, row_image(OPEN_ROW | row))
+        orders = good_orders(60, symbol=symbol)
+        for name in ("price_ticks", "qty_lots"):
+            orders[name] = [
+                5**6 * dice.randint(1, 2**63 // 5**6 - 1) + dice.choice([0, 0, 1, 5, 5**5])
+                for _ in orders
+            ]
+        codes = (await bench.judge(orders))["error_code"]
+        for bit in (ErrorBit.PRICE_STEP, ErrorBit.QTY_STEP):
+            assert set((codes >> bit & 1).tolist()) == {0, 1}
+        await bench.write_slot(index, 0)
+
+
+@cocotb.test(**PATIENCE)
+async def orders_are_counted_while_the_bus_is_busy(dut):
+    """Orders at full rate beside writes and reads of registers, one behind the other: no order and
+    no reason of one is missed."""
+    bench = await with_plain(dut)
+    orders = good_orders(80, symbol=b"PLAIN", price_ticks=8, qty_lots=8)
+    orders["price_ticks"][::3], orders["side"][1::3] = -1, 9
+    bench.golden.validate(orders.copy())
+    bench.send_nowait(orders)
+    for _ in range(12):
+        await bench.master.write(ADDRESS["rate_burst_ns"], bytes(4))
+        await bench.master.read(ADDRESS["bad_access_count"], 4)
+    await bench.receive(len(orders))
+    await ClockCycles(dut.clk, 4)
+    told = await bench.on_rtl(lambda d: (d.orders(), d.reasons()))
+    assert told == (bench.golden_driver.orders(), bench.golden_driver.reasons())
+    assert told[0] == len(orders)

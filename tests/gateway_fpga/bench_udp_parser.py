@@ -294,6 +294,27 @@ async def both_halves_of_a_wrong_sum_are_all_ones(dut):
 
 
 @cocotb.test(**TIMEOUT)
+async def a_right_sum_may_be_two_times_all_ones(dut):
+    """The lower 16 bits of the first half's sum are all ones, so those of the other half with both
+    carries are all ones too: such a frame is as good as one whose halves add up to ones."""
+    bench = Bench(dut)
+    await bench.start()
+    for count in (1, 22):
+        payload = packet(bench.dice, count, 1)[:32] + b"\xff" * (64 * count)
+        data = bytearray(wrap(bench.dice, payload, False))
+        words = struct.unpack(f"<{len(data) // 2}H", data)
+        # Of the pseudo header the length and the protocol are in the first half.
+        pseudo = words[19] + 0x1100
+        total = pseudo + sum(w for n, w in enumerate(words) if n >= 13 and n % 32 // 16 == 0)
+        data[80:82] = struct.pack("<H", (words[40] - total - 1) % 65536)
+        words = struct.unpack(f"<{len(data) // 2}H", data)
+        whole = pseudo + sum(words[13:]) - words[20]
+        data[40:42] = struct.pack("<H", -whole % 65535 or 65535)
+        assert await bench.send(Frame(bytes(data), 1)) == REASONS[0]
+    await bench.check()
+
+
+@cocotb.test(**TIMEOUT)
 async def nothing_but_ones_and_nothing_but_zeros(dut):
     """Frames in which every field has its largest and its smallest value are refused, each sum at
     its widest, and the next good one is taken."""
@@ -344,6 +365,9 @@ async def a_frame_without_end(dut):
     await bench.start()
     long = good_frame(bench.dice, 22)
     await bench.send(Frame(long + bytes(64 * 40), 1))
+    await bench.send(bench.good())
+    # Longer than the queue: what is on trial of it must not fill it.
+    await bench.send(Frame(long + bytes(64 * 80), 1))
     await bench.send(bench.good())
     await bench.send(Frame(long + bench.dice.randbytes(1537 - len(long)), 1))
     await bench.send(Frame(long + bench.dice.randbytes(1536 - len(long)), 1))

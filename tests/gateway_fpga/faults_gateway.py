@@ -29,7 +29,7 @@ def _regs(kind: str, first: str, *changes: tuple[str, str]) -> Group:
 
 
 MANY = "every_verdict"
-EDGE = "exact_in_every_bit|rows_of_any_bits"
+EDGE = "exact_in_every_bit|rows_of_any_bits|every_verdict"
 RATE = "the_rate_at"
 TYPE, KIND, BIT = "`OUTCRY_ORDER_TYPE_", "`OUTCRY_COMMAND_KIND_", "`OUTCRY_ERROR_BIT_"
 ENTRY = "({16{read_new || read_replace || read_expiry}} & ENTRY_CHECKS)"
@@ -87,7 +87,8 @@ VALIDATOR = (
          "row_symbol_given    <= 1'b1;"),
     ),
     _validator(
-        "a beat is lost, doubled or held, or a command meets an order", "a_command|a_reset|latency",
+        "a beat is lost, doubled or held, or a command meets an order",
+        "a_command|a_reset|latency|through_a_reset|an_order_is_offered",
         ("running && advance && !command;", "running && advance;"),
         ("running && advance && !command;", "running && !command;"),
         ("wire advance = !out_valid || m_axis_tready;", "wire advance = m_axis_tready;"),
@@ -108,7 +109,8 @@ VALIDATOR = (
         ("<= verdict;", "<= verdict | check_data[`OUTCRY_ORDER_ERROR_CODE];"),
     ),
     _validator(
-        "a table is written in another place, or another time", "a_command|bits_are_read|switch",
+        "a table is written in another place, or another time",
+        "a_command|settings_change_between|a_bucket_is_filled",
         ("row_index[SLOT_BITS+1:SLOT_BITS] == way;",
          "{1'b0, row_index[SLOT_BITS]} == (way & 32'd1);"),
         ("swap_now = row_swap && command_done && !rst;", "swap_now = row_swap && !rst;"),
@@ -125,7 +127,7 @@ VALIDATOR = (
         (OFF, "check_participants && (read_outside || !read_bit)"),
     ),
     _validator(
-        "a number is taken without a bit of it", MANY,
+        "a number is taken without a bit of it", f"{MANY}|of_fives|notional_is_exact",
         ("(32'd7 * WEIGHT)", "(32'd6 * WEIGHT)"),
         ("(32'd15 * WEIGHT)", "(32'd13 * WEIGHT)"),
         ("padded_price = {1'd0, in_price[62:0]}", "padded_price = {2'd0, in_price[61:0]}"),
@@ -168,7 +170,7 @@ VALIDATOR = (
         ("left[0] ? lower == 2'b10 : lower != 2'b00", "lower != 2'b00"),
     ),
     _validator(
-        "a flag without one of its conditions", MANY,
+        "a flag without one of its conditions", f"{MANY}|rows_of_any",
         ("check_price_twos[way] || ", ""),
         ("check_qty_twos[way] || ", ""),
         ("|(check_hit & check_above);", "|check_above;"),
@@ -207,7 +209,8 @@ VALIDATOR = (
     ),
 )  # fmt: skip
 
-ADDRESSES, BUS = "every_address|each_bad|read_back", "read_back|a_command|nothing_is_taken"
+ADDRESSES = "every_address|each_bad|read_back|a_command_waits"
+BUS = "read_back|a_command|nothing_is_taken"
 REGS = (
     _regs(
         "an address is somewhere else, or allowed when it is not", ADDRESSES,
@@ -259,7 +262,7 @@ REGS = (
         ("armed_reg, check_participants_reg}", "1'b0, check_participants_reg}"),
     ),
     _regs(
-        "something is counted twice, not at all or as something else", "count",
+        "something is counted twice, not at all or as something else", "count|read_back",
         ("counted_code[reason]\n", "counted_code[15-reason]\n"),
         ("count_valid && count_code != 16'd0;", "count_valid && count_code[7:0] != 8'd0;"),
         ("counting         <= count_valid;", "counting         <= count_valid && !write;"),

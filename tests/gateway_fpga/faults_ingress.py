@@ -8,7 +8,7 @@ def _parser(kind: str, first: str, *changes: tuple[str, str]) -> Group:
     return Group(kind, top, top, "bench_udp_parser", first, changes)
 
 
-SUMS = "largest_and_the_smallest|wrong_sum|flipped_bit|every_count"
+SUMS = "largest_and_the_smallest|wrong_sum|right_sum|flipped_bit|every_count"
 PARSER = (
     _parser(
         "a field of a header is looked at in part, or not at all", "each_reason|flipped_bit|of_two",
@@ -61,7 +61,8 @@ PARSER = (
         ("!e_no_checksum && e_sum", "e_sum"),
     ),
     _parser(
-        "an order is lost, doubled, torn or let go too early", "mixed|every_count|full_queue|reset",
+        "an order is lost, doubled, torn or let go too early",
+        "mixed|every_count|full_queue|reset|without_end",
         ("free >= UNDER_WAY;", "free != {(DEPTH_LOG2+1){1'b0}};"),
         ("a_index - 5'd2;", "a_index - 5'd3;"),
         ("&& !h_count_wrong && a_order < h_count[4:0];", "&& !h_count_wrong;"),

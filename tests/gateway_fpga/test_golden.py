@@ -174,7 +174,7 @@ def test_what_is_the_houses_is_refused_from_anybody_else(kind: CommandKind) -> N
 
 
 def test_a_mass_cancel_of_ones_own_is_anybodys() -> None:
-    """Without aux a mass cancel is nobody else's business; any bit of aux makes it the house's."""
+    """Without aux it is nobody else's business; any bit of aux makes it the operator's."""
     own = {"kind": CommandKind.MASS_CANCEL, "participant": 3}
     for side in (0, 1, 2):
         assert verdict(make_order(side=side, **own)) == set()

@@ -106,3 +106,42 @@ def test_what_comes_much_too_early_is_not_kept_without_end():
         receiver.take(packet(3 + 2 * number, "x"), 1)
     assert len(receiver._early) == lines.MAX_EARLY
     assert receiver.missing == (1, 2)
+
+
+def lines_of(*packets, at_ns=1):
+    """What a receiver makes of packets: its lines, and the sequence numbers that it was given."""
+    came = []
+    found = lines.Lines(lambda messages, first: came.append(first))
+    for packet in packets:
+        found.take(packet, at_ns)
+    return found, came
+
+
+def one_message(session, sequence):
+    message = bytes([0, 12]) + b"S" + bytes(10) + b"O"
+    return mold.header(session, sequence, 1) + message
+
+
+def test_the_next_session_is_followed_behind_the_end_of_one():
+    """With its first packet that is no end; what is late of the one before goes no further."""
+    first, second = "SESSION001", "SESSION002"
+    seen, came = lines_of(one_message(first, 1), mold.end_of_session(first, 2))
+    assert seen.complete
+    seen.take(mold.end_of_session("SESSION000", 9), 2)
+    assert (seen.session, seen.foreign) == (first.encode(), 1)
+    seen.take(mold.heartbeat(second, 1), 2)
+    assert (seen.session, seen.complete, seen.next_sequence) == (second.encode(), False, 1)
+    seen.take(one_message(first, 1), 3)
+    seen.take(one_message(second, 1), 3)
+    assert (came, seen.foreign, seen.sessions, seen.unfinished) == ([1, 1], 2, 1, 0)
+
+
+def test_a_session_that_goes_on_is_not_left_and_one_that_is_silent_is():
+    first, second = "SESSION001", "SESSION002"
+    seen, came = lines_of(one_message(first, 1), mold.heartbeat(first, 3))
+    seen.take(one_message(second, 1), lines.SILENCE_NS)
+    assert (seen.session, seen.missing) == (first.encode(), (2, 1))
+    seen.take(mold.end_of_session(second, 5), 3 * lines.SILENCE_NS)
+    assert seen.session == first.encode()
+    seen.take(one_message(second, 1), 3 * lines.SILENCE_NS)
+    assert (seen.session, seen.unfinished, came) == (second.encode(), 1, [1, 1])

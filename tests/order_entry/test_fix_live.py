@@ -442,9 +442,11 @@ def test_tls_is_spoken_end_to_end(tmp_path):
     )  # fmt: skip
     with Venue(SESSIONS[:2], tls=[str(certificate), str(key)], durability="none") as venue:
         context = ssl.create_default_context(cafile=str(certificate))
-        with connect(venue, tls=context, prefix="A") as client:
-            client.buy("ACME", 1, "1")
-            assert told(client, 1, 150) == [("0",)]
+        for number in range(5):
+            # Each is heard, though it may have the descriptor that the one before had.
+            with connect(venue, tls=context, prefix=f"A{number}-") as client:
+                client.buy("ACME", 1, "1")
+                assert told(client, 1, 150) == [("0",)]
         with socket.create_connection(("127.0.0.1", venue.ports["FIX44"]), PATIENCE_S) as plain:
             _, data = raw_connection(venue, "FIRM", [(1, "A", [(98, "0"), (108, "30")])])
             said = b""

@@ -1,0 +1,38 @@
+"""Every command of docs/ledger.md is run here."""
+
+import shlex
+import shutil
+
+import pytest
+import warm_outcry
+from user_commands import commands
+
+LINES = commands("ledger.md")
+
+
+@pytest.fixture(scope="module")
+def folder(day, tmp_path_factory):
+    """One folder for all: what is followed first is asked later."""
+    home = tmp_path_factory.mktemp("page")
+    shutil.copytree(day, home / "day")
+    return home
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_commands_of_the_page(folder, line):
+    outcry, *words = shlex.split(line)
+    assert outcry == "outcry"
+    if words[:2] == ["ledger", "order"]:
+        words = [*words[:-2], *an_order(folder / "day")]
+    done = warm_outcry.run(words, folder, 120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def an_order(home):
+    from openoutcry.ledger.standing import at, transactions
+
+    found = at(home, 1_000)
+    rows = (row for part in transactions(home, found) for row in part)
+    row = next(row for row in rows if row["order_id"] and row["instrument"] < found.books.count)
+    return [found.books.symbols[row["instrument"]], str(row["order_id"])]

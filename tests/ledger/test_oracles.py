@@ -1,0 +1,73 @@
+"""Other people's ledgers add up our journal and come to our balances."""
+
+import csv
+import io
+import shutil
+import subprocess
+from collections import defaultdict
+
+import pytest
+
+from openoutcry.ledger.accounts import Account
+from openoutcry.ledger.plain_text import expected, plain_text
+from openoutcry.ledger.standing import at, transactions
+
+FEW = 4_000
+"""Commands: beancount takes a second for some thousand transactions."""
+
+
+def exported(day, seq, form, path):
+    found = at(day, seq)
+    path.write_text("".join(plain_text(found.books, transactions(day, found), form)))
+    assert found.books.balance(8, 0, Account.AVAILABLE)
+    return expected(found.books)
+
+
+def hledger_balances(path):
+    words = ["hledger", "-f", path, "balance", "--flat", "-O", "csv", "--no-total", "--layout"]
+    done = subprocess.run([*words, "bare"], capture_output=True, text=True, check=True)
+    rows = csv.DictReader(io.StringIO(done.stdout))
+    return {(row["account"], row["commodity"].strip('"')): int(row["balance"]) for row in rows
+            if int(row["balance"])}  # fmt: skip
+
+
+def beancount_balances(path):
+    from beancount import loader
+    from beancount.core.data import Transaction
+
+    entries, errors, _ = loader.load_file(str(path))
+    assert errors == []
+    found = defaultdict(int)
+    for entry in entries:
+        if isinstance(entry, Transaction):
+            for posting in entry.postings:
+                found[posting.account, posting.units.currency] += posting.units.number
+    return {key: int(value) for key, value in found.items() if value}
+
+
+@pytest.mark.skipif(shutil.which("hledger") is None, reason="hledger is not installed")
+def test_hledger_comes_to_our_balances(day, tmp_path):
+    wanted = exported(day, FEW, "hledger", tmp_path / "day.journal")
+    assert len(wanted) > 500
+    assert hledger_balances(tmp_path / "day.journal") == wanted
+
+
+def test_beancount_comes_to_our_balances(day, tmp_path):
+    pytest.importorskip("beancount")
+    wanted = exported(day, FEW, "beancount", tmp_path / "day.beancount")
+    assert beancount_balances(tmp_path / "day.beancount") == wanted
+
+
+@pytest.mark.long
+def test_both_come_to_the_balances_of_a_hundred_thousand_transactions(tmp_path):
+    import ledger_flow as flow
+
+    pytest.importorskip("beancount")
+    home = flow.write_journal(tmp_path / "day", flow.draw(90_000, 4))
+    found = at(home)
+    assert sum(len(part) for part in transactions(home, found)) >= 100_000
+    seq = found.seq
+    for form, balances in (("hledger", hledger_balances), ("beancount", beancount_balances)):
+        path = tmp_path / form
+        wanted = exported(home, seq, form, path)
+        assert balances(path) == wanted
