@@ -75,7 +75,8 @@ def bench_jitter(
     sizes: dict[int, Counter[int]] = {core: Counter() for core in cores}
     interrupted: dict[int, Counter[str]] = {core: Counter() for core in cores}
     spun_ns: Counter[int] = Counter()
-    spin_gaps(0, 1, 0, 0, np.zeros(3, np.int64).ctypes.data)
+    gaps = np.zeros(3, np.int64)
+    spin_gaps(0, 1, 0, 0, gaps.ctypes.data)
 
     def one(number: int, add: Add) -> None:
         with core_watch() as watched:

@@ -36,13 +36,14 @@ def put_back(arena: layout.Arena, state: State) -> None:
     overflow a level or cross a book.
     """
     words, address = arena[: layout.HEADER_BYTES].view(np.int64), arena.ctypes.data
-    rows = np.ascontiguousarray(state.rows)
+    # Under names: a kernel gets addresses, which keep nothing alive.
+    rows, states = np.ascontiguousarray(state.rows), np.ascontiguousarray(state.states)
     capacity = int(words[layout.ORDER_CAPACITY // 8])
     if len(rows) > capacity:
         raise MatcherError(
             f"snapshot: {len(rows)} open orders do not fit an order_capacity of {capacity}"
         )
-    load_states(address, np.ascontiguousarray(state.states).ctypes.data)
+    load_states(address, states.ctypes.data)
     count, why = load_orders(address, rows.ctypes.data, len(rows))
     if count < len(rows):
         reason = WHY[why].format(words[layout.PAGE_CAPACITY // 8])

@@ -91,6 +91,11 @@ class RiskDesk:
             if begins is not None:
                 house.put(begins)
 
+    @property
+    def listens(self) -> bool:
+        """Whether the operator can be heard, if he can be at all in this run."""
+        return self.limits is None or self.desk is not None
+
     def look(self, put: Callable[[npt.NDArray[Any]], int], has_had: Callable[[int], bool]) -> None:
         """While the run is under way: requests, kills, openings that are due."""
         if self.limits is None:

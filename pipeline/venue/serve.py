@@ -257,7 +257,8 @@ class Venue:
 
     def _sample(self, sample: Sample) -> None:
         self._sequenced = sample.commands
-        self._say("open", every_s=STATUS_S, commands=sample.commands, events=sample.events)
+        if self.house is not None and self.house.desk is not None and self.house.desk.listens:
+            self._say("open", every_s=STATUS_S, commands=sample.commands, events=sample.events)
         self.watcher.sample(sample)
 
     def _say(self, state: str, every_s: float = 0.0, **more: int) -> None:

@@ -55,6 +55,7 @@ GROWTH_BYTES = 24 << 20
 """A process may hold so much more of its own at the end (streams and journals are files)."""
 PAUSE_S = 0.1
 """Between fifty packets and the next: a flood is tests/adversary/overload.py's."""
+SAME_BYTES, SAME_S = 1 << 20, 20.0
 CALM_S = 0.002
 """Between the participant's orders."""
 SESSIONS = {
@@ -328,27 +329,35 @@ class Fuzz:
             ) from error
         time.sleep(CALM_S)
 
-    def settled(self, before: dict[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
+    def settled(
+        self, before: dict[int, tuple[int, int]], same_s: float = PATIENCE_S
+    ) -> dict[int, tuple[int, int]]:
         """What processes hold once connections that are over are closed (of a FIX peer that read
         nothing that is so after 2.4 of its heartbeats) and no password is being checked (64 MiB
-        each while it is)."""
+        each while it is): as it was before, or the same for ``same_s``."""
         until = time.monotonic() + PATIENCE_S
+        same, same_since = self.holds(), time.monotonic()
         while True:
             self.trade("quiet")
             now = self.holds()
-            if not before or all(
+            if any(
+                fds != same.get(pid, (0, 0))[0] or abs(size - same.get(pid, (0, 0))[1]) > SAME_BYTES
+                for pid, (fds, size) in now.items()
+            ):
+                same, same_since = now, time.monotonic()
+            back = all(
                 now.get(pid, (0, 0))[0] <= fds and now.get(pid, (0, 0))[1] <= size + GROWTH_BYTES
                 for pid, (fds, size) in before.items()
-            ):
-                return now
-            if time.monotonic() > until:
+            )
+            if back or time.monotonic() - same_since > same_s or time.monotonic() > until:
                 return now
 
     def run(self, total_bytes: int) -> dict[str, Any]:
         names = self.names = self.processes()
         before_all = self.settled({})
         self.round(0, total_bytes // WARM)
-        before = self.settled(before_all)
+        # What is warm may hold more than at the start, for good.
+        before = self.settled(before_all, SAME_S)
         for number in range(1, ROUNDS + 1):
             begin = time.monotonic()
             self.round(

@@ -45,7 +45,8 @@ right.append(fires(tokens.put_token, place, 1, names.ctypes.data, 3))
 fired["a token of no order"] = fires(tokens.put_token, place, 1, names[5:].ctypes.data, 0)
 fired["a token of nobody"] = fires(tokens.put_token, place, 0, names[10:].ctypes.data, 4)
 
-store, text = stream.Stream(None, 1, 8, 64), np.zeros(8, np.uint8).ctypes.data
+store, told = stream.Stream(None, 1, 8, 64), np.zeros(8, np.uint8)
+text = told.ctypes.data
 right.append(fires(stream.append, store.address, text, 8, 7))
 fired["an entry without bytes"] = fires(stream.append, store.address, text, 0, 8)
 fired["an event before the last one told"] = fires(stream.append, store.address, text, 8, 6)

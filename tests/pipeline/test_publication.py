@@ -165,7 +165,8 @@ def test_what_is_published_is_what_the_core_would_refuse(core: Core, judge: Any)
         codes = verdicts(core, judge, orders)
         for order, code in zip(orders, codes.tolist(), strict=True):
             one = np.array([order])
-            refused = before(core.region.copy().ctypes.data, one.ctypes.data) != 0
+            state = core.region.copy()  # a name keeps it alive while the kernel has its address
+            refused = before(state.ctypes.data, one.ctypes.data) != 0
             assert refused == (code & published != 0), (what, order)
             tried[int(refused)] += 1
     assert min(tried.values()) > 500
@@ -234,7 +235,8 @@ def sequenced(gateway: str, late: int = 0) -> np.ndarray:
         for burst in range(ORDERS // BURST):
             if burst - late in CHANGES:
                 what, value, more = CHANGES[burst - late]
-                assert before(shared.region.ctypes.data, setting(what, value, **more).ctypes.data)
+                order = setting(what, value, **more)
+                assert before(shared.region.ctypes.data, order.ctypes.data)
             assert stage.step(group.contexts.address_of("gateway")) == BURST
         done = np.concatenate([np.array(view) for view in shared.sequenced.views(1, ORDERS)])
         if group.rtl is not None:

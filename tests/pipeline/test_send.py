@@ -88,8 +88,9 @@ def responder(
     """A process that answers order packets until the block ends."""
     with UdpReceiver("127.0.0.1", 0) as receiver:
         # Compiled here, once: the first packets are not to wait for a compiler.
-        receive_burst(receiver.rx_addr, np.zeros(64 * 22, ORDER_DTYPE).ctypes.data, 64 * 22)
-        send_events(receiver.tx_addr, np.zeros(1, EVENT_DTYPE).ctypes.data, 0)
+        orders, events = np.zeros(64 * 22, ORDER_DTYPE), np.zeros(1, EVENT_DTYPE)
+        receive_burst(receiver.rx_addr, orders.ctypes.data, len(orders))
+        send_events(receiver.tx_addr, events.ctypes.data, 0)
         child = FORK.Process(target=_respond, args=(receiver, answer, received, delay_s))
         child.start()
         try:

@@ -388,7 +388,8 @@ def test_no_reading_is_torn_while_the_writer_is_killed(writer, how, count):
     dice = random.Random(11)
     out = np.zeros(5, np.int64)
     torn_reads(writer.address, out.ctypes.data, 1)
-    how(writer.address, np.zeros(8, np.int64).ctypes.data, 1, 1)
+    found = np.zeros(8, np.int64)
+    how(writer.address, found.ctypes.data, 1, 1)
     answers, updates = 0, 0
     for turn in range(8):
         name = f"{writer.name}-storm{turn}"
