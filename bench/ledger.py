@@ -202,6 +202,8 @@ def _database(folder: Path, gathered: Rounds) -> Callable[[int], str] | None:
 
     def fresh(number: int) -> str:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            # A round that was disturbed is measured again.
+            connection.execute(f"drop database if exists round{number}")
             connection.execute(f"create database round{number}")
         return str(server.get_uri(database=f"round{number}"))
 

@@ -394,6 +394,17 @@ OPERATIONS_ROWS: tuple[tuple[str, str, str, str], ...] = (
 )
 operations_table = partial(_goal_table, OPERATIONS_ROWS)
 
+LEDGER_ROWS: tuple[tuple[str, str, str, str], ...] = (
+    ("post_trades", "", "trades a second posted, with balances, one core", "≥ 1.5 M/s"),
+    ("post_transfers", "", "the same, counted in transfers", "≥ 1.15 M/s"),
+    ("store_duckdb", "", "trades a second into Parquet for DuckDB", "≥ 0.5 M/s"),
+    ("store_postgresql", "", "trades a second into PostgreSQL", "≥ 0.06 M/s"),
+    ("as_of", "", "balances as of a command of 1 M, from checkpoints", ""),
+    ("netting", "", "trades a second netted, 200 members × 50 assets", "≥ 1 M/s"),
+    ("netting", "duckdb", "the same / DuckDB on one thread", ""),
+)
+ledger_table = partial(_goal_table, LEDGER_ROWS)
+
 FACTS = {
     "journal_power_cuts": (
         ("cuts", "power cuts, any subset of the unsynced sectors and names"),
@@ -501,6 +512,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "journal": journal_table,
     "risk": risk_table,
     "operations": operations_table,
+    "ledger": ledger_table,
     **dict.fromkeys(FACTS, facts_table),
     "clock": clock_table,
     "clock_days": clock_days_table,

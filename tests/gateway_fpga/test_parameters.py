@@ -1,6 +1,7 @@
 """Every parameter of the RTL: what is out of its range does not elaborate, and both ends work."""
 
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -28,12 +29,14 @@ RANGES = {
 
 
 def elaborate(module: str, parameter: str, value: int) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["iverilog", "-g2005", "-Wall", "-Wno-timescale", "-y", str(RTL), f"-I{RTL}", f"-I{WIRE}",
-         f"-P{module}.{parameter}={value}", "-s", module, "-o", "/dev/null",
-         str(RTL / f"{module}.v")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    # Not to /dev/null: iverilog changes the mode of what it has written, for the whole machine.
+    with tempfile.TemporaryDirectory() as folder:
+        return subprocess.run(
+            ["iverilog", "-g2005", "-Wall", "-Wno-timescale", "-y", str(RTL), f"-I{RTL}",
+             f"-I{WIRE}", f"-P{module}.{parameter}={value}", "-s", module,
+             "-o", f"{folder}/elaborated", str(RTL / f"{module}.v")],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize(("module", "parameter"), list(RANGES))
