@@ -1,26 +1,15 @@
 """docs/fix.md tells the truth: its conversation is had with an acceptor, its messages are taken."""
 
-import re
-from pathlib import Path
-
 from fix_acceptor import Acceptor, Connection
 from fix_codec import Codec
+from fix_page import blocks, fields
 from fix_venue import Acknowledger, venue_session
 
 from openoutcry.order_entry.fix import reference
 from openoutcry.order_entry.fix.refusals import Refusal
 
-PAGE = (Path(__file__).parents[2] / "docs" / "fix.md").read_text()
 TIME = "20231114-22:13:20.000"
 NOW_NS = 1_700_000_000 * 10**9
-
-
-def blocks(kind):
-    return re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.M | re.S)
-
-
-def fields(line):
-    return [(int(tag), value) for tag, value in re.findall(r"(\d+)=([^|]*)\|", line)]
 
 
 def message(line, number):
