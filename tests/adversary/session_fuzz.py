@@ -291,7 +291,6 @@ class Fuzz:
                 status = 1
                 try:
                     die_with_parent()
-                    os.nice(19)  # in life another machine: it takes no processor from the venue
                     fuzzer = Fuzzer(
                         name, self.ports[name], random.Random(f"{self.seed} {name} {number}")
                     )
