@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.options import PathArgument
+from openoutcry.cli.options import Endpoint, PathArgument
 
 LOOK_S = 1.0
 
@@ -40,15 +40,15 @@ def rules(runbooks: str) -> None:
 @click.argument("file", type=PathArgument, required=False)
 @click.option("--webhook", metavar="URL", help="POST what changes there, as Alertmanager would.")
 @click.option("--alertmanager", metavar="URL", help="Give it to an Alertmanager (API v2).")
-@click.option("--smtp", default="127.0.0.1:25", show_default=True, metavar="HOST:PORT",
+@click.option("--smtp", type=Endpoint(), default="127.0.0.1:25", show_default=True,
               help="The server that takes mail.")  # fmt: skip
 @click.option("--mail-from", default="outcry@localhost", show_default=True, metavar="ADDRESS")
 @click.option("--mail-to", multiple=True, metavar="ADDRESS", help="May be given several times.")
 @click.option("--for", "seconds", type=click.FloatRange(0), metavar="SECONDS",
               help="End after so long [never].")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="A JSON line for each change.")
-def watch(file: Path | None, webhook: str | None, alertmanager: str | None, smtp: str,
-          mail_from: str, mail_to: tuple[str, ...], seconds: float | None,
+def watch(file: Path | None, webhook: str | None, alertmanager: str | None,
+          smtp: tuple[str, int], mail_from: str, mail_to: tuple[str, ...], seconds: float | None,
           as_json: bool) -> None:  # fmt: skip
     """Look at a venue (FILE, or every pipeline that runs) once a second, until Control-C; say what
     begins to fire, and what is over."""

@@ -15,6 +15,7 @@ CYCLE = click.option("--cycle", "days", type=click.IntRange(0, 30),
                      help="n of T+n for all trades [by market and date].")  # fmt: skip
 CLOSED = click.option("--closed", type=DAY, multiple=True,
                       help="A session on which nothing settles; again for each.")  # fmt: skip
+OUT = click.option("--out", type=PathArgument, required=True, help="CSV file to write.")
 PHASES = ("CLOSED", "PRE_OPEN")
 
 
@@ -37,7 +38,7 @@ def _trades(path: Path, days: int | None, closed: tuple[datetime, ...]) -> Any:
 @click.argument("journal", type=PathArgument)
 @click.option("--market", required=True, help="In whose sessions its trades settle.")
 @click.option("--as-of", "seq", type=click.IntRange(0), help="The last command [the journal's].")
-@click.option("--out", type=PathArgument, required=True, help="CSV file to write.")
+@OUT
 @as_json_option
 def trades_(journal: Path, market: str, seq: int | None, out: Path, as_json: bool) -> None:
     """The trades of a journal, lots against money, as the other commands read them."""
@@ -54,7 +55,7 @@ def trades_(journal: Path, market: str, seq: int | None, out: Path, as_json: boo
 @TRADES
 @CYCLE
 @CLOSED
-@click.option("--out", type=PathArgument, required=True, help="CSV file to write.")
+@OUT
 @as_json_option
 def obligations(
     trades: Path, days: int | None, closed: tuple[datetime, ...], out: Path, as_json: bool
@@ -72,7 +73,7 @@ def obligations(
 @TRADES
 @CYCLE
 @CLOSED
-@click.option("--out", type=PathArgument, required=True, help="CSV file to write.")
+@OUT
 @as_json_option
 def net(
     trades: Path, days: int | None, closed: tuple[datetime, ...], out: Path, as_json: bool

@@ -52,7 +52,7 @@ class LoadResult:
 
 
 class _Session(LoadLine):
-    """One session\'s orders: packets made beforehand but for the token, answers matched by it."""
+    """One session's orders: packets made beforehand but for the token, answers matched by it."""
 
     def __init__(self, client: OuchClient, symbol: str, price: str, run: int) -> None:
         super().__init__(client.connection.socket)

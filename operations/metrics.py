@@ -160,12 +160,10 @@ def _pipeline(out: Families, one: RunningPipeline, venue: str) -> None:
         fill = max(0, positions[name] - ring.gating) / ring.capacity
         out.gauge("outcry_ring_fill_ratio", "How full a ring is, 0 to 1.", fill,
                   venue=venue, ring=name)  # fmt: skip
-    orders = 0
     for index, stage in enumerate(one.table.stages):
-        orders += control.stage(index, ct.STAGE_OPEN_ORDERS)
         if control.stage(index, ct.STAGE_PID):
             _stage(out, one, index, stage.name, venue)
-    out.gauge("outcry_open_orders", "Orders in the book.", orders, venue=venue)
+    out.gauge("outcry_open_orders", "Orders in the book.", one.open_orders, venue=venue)
     _processes(out, one, venue)
     for interval, words in one.histograms():
         out.histogram("outcry_latency_seconds", "Latency by span, since the run began.", words,

@@ -76,9 +76,9 @@ def webhook(url: str) -> Notify:
     return tell
 
 
-def mail(server: str, sender: str, recipients: Sequence[str]) -> Notify:
-    """One message by SMTP for what has changed at once; ``server`` is ``HOST:PORT``."""
-    host, _, port = server.rpartition(":")
+def mail(server: tuple[str, int], sender: str, recipients: Sequence[str]) -> Notify:
+    """One message by SMTP for what has changed at once; ``server`` is its host and port."""
+    host, port = server
 
     def tell(changed: Sequence[Standing]) -> None:
         message = EmailMessage()
@@ -88,9 +88,9 @@ def mail(server: str, sender: str, recipients: Sequence[str]) -> Notify:
         message["From"], message["To"] = sender, ", ".join(recipients)
         message.set_content("\n".join(map(line, changed)))
         try:
-            with smtplib.SMTP(host, int(port), timeout=TIMEOUT_S) as connection:
+            with smtplib.SMTP(host, port, timeout=TIMEOUT_S) as connection:
                 connection.send_message(message)
         except (OSError, smtplib.SMTPException) as error:
-            raise NotifyError(f"{server}: {error}") from None
+            raise NotifyError(f"{host}:{port}: {error}") from None
 
     return tell

@@ -86,7 +86,7 @@ class RunningPipeline:
                 for name, ring in self.rings.items()
             ],
             "stages": self._stages(),
-            "open_orders": self._open_orders(),
+            "open_orders": self.open_orders,
             "latency": self._latency(),
         }
 
@@ -117,7 +117,8 @@ class RunningPipeline:
         pid, start = (self.control.stage(index, at) for at in (ct.STAGE_PID, ct.STAGE_START))
         return ProcessIdentity(pid, start).alive()
 
-    def _open_orders(self) -> int:
+    @property
+    def open_orders(self) -> int:
         """Orders in the book, all shards together."""
         return sum(
             self.control.stage(index, ct.STAGE_OPEN_ORDERS)

@@ -211,7 +211,7 @@ class Receiver:
         self.web = HTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.web.server_port}"
         self.post = socket.create_server(("127.0.0.1", 0))
-        self.smtp = f"127.0.0.1:{self.post.getsockname()[1]}"
+        self.smtp = self.post.getsockname()
         self.threads = [threading.Thread(target=self.web.serve_forever),
                         threading.Thread(target=self._mail)]  # fmt: skip
         for thread in self.threads:
