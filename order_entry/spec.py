@@ -131,6 +131,8 @@ class SessionsSpec:
     """Orders that may be open, or waiting for an answer, at once; a power of two."""
     token_capacity: int = 1 << 20
     """Tokens that the sessions may use in a day; a power of two."""
+    delayed: int = 0
+    """Commands that may wait at the core's speed bump."""
     stream_entries: int = 1 << 24
     """Messages that one session may be sent in a day."""
     stream_bytes: int = 1 << 31

@@ -13,15 +13,15 @@ from openoutcry.risk.after import after
 from openoutcry.risk.before import APPLIED, ahead, before
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.delay import due, hold
-from openoutcry.risk.delay import due, hold
 from openoutcry.risk.guard_layout import HEADER_BYTES
 from openoutcry.risk.region import RiskError, make_region, setting
 
 
 def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:
     """``settings``: ``participants``, ``order_capacity`` (as the matcher's), ``groups``,
-    ``multipliers``, ``leveraged``, ``protection`` and ``delayed`` as ``make_region`` takes them, and
-    ``limits``: rows of ``{"set": a Setting's name, "value": …, "who": …, "symbol": …, "second": …}``.
+    ``multipliers``, ``leveraged``, ``protection`` and ``delayed`` as ``make_region`` takes them,
+    and ``limits``: rows of ``{"set": a Setting's name, "value": …, "who": …, "symbol": …,
+    "second": …}``.
 
     Raises :class:`RiskError` naming the row that makes no sense.
     """

@@ -8,8 +8,8 @@ waits holds a place and nothing else.
 
 import openoutcry.risk.constants as rb
 import openoutcry.risk.layout as lay
-from openoutcry.risk import totals
 from openoutcry.risk import speed_bump as sb
+from openoutcry.risk import totals
 from openoutcry.risk.before import (
     CLIENT_ID,
     DISCONNECT,
@@ -89,5 +89,3 @@ def due(state: int, order: int) -> int:
         verdict = refuse(state, record, 1 << rb.WITHDRAWN, 0, 0, asked)
     store_i64(bump + sb.FIGURE_VERDICT, verdict)
     return record
-
-

@@ -42,8 +42,8 @@ def make_region(
 
     ``multipliers``: money a tick and lot, by instrument (1); ``leveraged``: indices of instruments
     of which margin is paid and not the price.  Without ``tracking`` nothing is ever checked.
-    ``protection``: with room for the market's (``guard_layout.py``).  ``delayed``: with a speed bump
-    at which so many commands may wait.
+    ``protection``: with room for the market's (``guard_layout.py``).  ``delayed``: with a speed
+    bump at which so many commands may wait.
     """
     count = len(instruments)
     if not 1 <= participants <= 1 << 16 or not 1 <= groups <= 1 << 16:
@@ -213,7 +213,7 @@ class View:
         begin = int(self.bump[speed_bump.HEAP_AT // 8]) // 8
         count = int(self.bump[speed_bump.WAITING // 8])
         heap = self.bump[begin : begin + 4 * count].reshape(-1, 4)
-        return sorted(tuple(row[:3]) for row in heap.tolist())
+        return sorted((release, seq, place) for release, seq, place, _ in heap.tolist())
 
     def digest(self) -> str:
         """Hash, 32 hexadecimal digits, of the whole state, however its tables came to be."""

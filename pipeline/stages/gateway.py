@@ -40,7 +40,7 @@ from openoutcry.wire.memory import (
 from openoutcry.wire.records import ORDER
 
 if TYPE_CHECKING:
-    from openoutcry.pipeline.worker import StageGroup
+    from openoutcry.pipeline.worker import StageGroup, Work
 
 ORDER_TS = ORDER.offsets["rx_ts_ns"]
 ORDER_ERROR = ORDER.offsets["error_code"]

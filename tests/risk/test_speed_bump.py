@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from risk_delayed import Plain, delayed_core, same_risk, switch, without_places
 
 from openoutcry.flow.mixed import INSTRUMENTS, MixedFlow
 from openoutcry.matcher import Engine
@@ -15,7 +16,6 @@ from openoutcry.risk.bits import RiskBit, Setting
 from openoutcry.risk.region import RiskError, View, make_region, setting
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side, TimeInForce
-from risk_delayed import Plain, delayed_core, same_risk, switch, without_places
 
 TABLE = make_instruments(
     [{"min_price_ticks": 10, "max_price_ticks": 200_000} | dict(row) for row in INSTRUMENTS]
