@@ -328,6 +328,7 @@ def test_a_fill_is_reported():
 
 
 REPORTED = [kind for kind in EventKind if kind not in (EventKind.REJECTED,)]
+PENDING = {"D": "A", "F": "6", "G": "E"}
 
 
 @MANY
@@ -344,7 +345,7 @@ def test_reports_say_what_the_event_and_the_row_say(kind, reason, leaves, cum, p
     got = body_fields(CODEC.encode(event, row, np.array([note])))
     silent = (
         EventKind.REPEGGED, EventKind.REFRESHED, EventKind.TRIGGER_MOVED, EventKind.PHASE_CHANGED,
-        EventKind.INDICATIVE, EventKind.UNCROSSED, EventKind.COMPLETED,
+        EventKind.INDICATIVE, EventKind.UNCROSSED, EventKind.COMPLETED, EventKind.ENTERED,
     )  # fmt: skip
     if kind in silent:
         assert got == {}
@@ -358,6 +359,8 @@ def test_reports_say_what_the_event_and_the_row_say(kind, reason, leaves, cum, p
     if kind == EventKind.ACCEPTED:
         status = working
     kinds = {"ACCEPTED": "0", "FILLED": "F", "REPLACED": "5", "ELECTED": "L"}
+    if kind == EventKind.DELAYED:
+        status = kinds["DELAYED"] = PENDING[by]
     wanted = {
         "35": "8", "37": "1", "17": "5", "55": "GOLD", "54": own["54"], "40": own["40"],
         "150": status if gone else kinds.get(kind.name, "D"), "39": status,
@@ -366,6 +369,7 @@ def test_reports_say_what_the_event_and_the_row_say(kind, reason, leaves, cum, p
         "6": reference.average_text(cum * price, cum, 2), "60": "20231114-22:13:20.123",
     }  # fmt: skip
     named = (kind, by) in ((EventKind.CANCELLED, "F"), (EventKind.REPLACED, "G"))
+    named |= kind == EventKind.DELAYED and by in "FG"
     wanted |= {"11": "N1", "41": "C1"} if named else {"11": "C1"}
     if kind == EventKind.FILLED:
         wanted |= {"31": reference.price_text(price, 2), "32": "9"}
