@@ -18,6 +18,7 @@ STATES = {1: "HCLSD", 2: "QPREO", 3: "QOPEN", 4: "TCONT", 5: "PVOLA", 6: "HHALT"
           8: "TLAST"}  # fmt: skip
 CROSSES = {2: "O", 3: "O", 5: "H", 6: "H", 7: "C", 8: "C"}
 E, F = EventKind, EventFlag
+SILENT = E.REJECTED, E.COMPLETED, E.DELAYED, E.ENTERED
 
 
 @dataclass
@@ -74,12 +75,14 @@ class ReferenceFeed:
             self.now = times[int(event["cause_seq"])] % DAY_NS
             kind = E(event["kind"])
             if len(self.messages) == self.first:
-                if self.session > 1 and kind in (E.REJECTED, E.COMPLETED):
+                if self.session > 1 and kind in SILENT:
                     continue
                 self.begin()
             if kind in (E.PHASE_CHANGED, E.INDICATIVE, E.UNCROSSED):
                 self.of_the_market(kind, event)
-            elif kind not in (E.REJECTED, E.COMPLETED):
+            elif kind == E.ENTERED:
+                self.tell(self.pending)
+            elif kind not in SILENT:
                 self.of_an_order(kind, event)
             if event["flags"] & F.LAST:
                 self.tell_market()
