@@ -46,12 +46,12 @@ def make_region(
     bump at which so many commands may wait.
     """
     count = len(instruments)
+    given = [1] * count if multipliers is None else list(multipliers)
     if not 1 <= participants <= 1 << 16 or not 1 <= groups <= 1 << 16:
         raise RiskError(f"{participants} participants in {groups} groups: each is 1 to 65,536")
     if participants * count > MAX_CELLS:
         raise RiskError(f"{participants} participants x {count} instruments are too many cells")
-    symbols = 1 << (4 * count - 1).bit_length()
-    orders = 1 << (2 * order_capacity + 8).bit_length()
+    symbols, orders = 1 << (4 * count - 1).bit_length(), 1 << (2 * order_capacity + 8).bit_length()
     sizes = {
         lay.SYMBOLS_AT: 16 * symbols,
         lay.PARTICIPANT_AT: participants * lay.PARTICIPANT_BYTES,
@@ -63,14 +63,8 @@ def make_region(
     if protection:
         sizes[lay.PROTECTION_AT] = block_bytes(count)
     if delayed:
-        if not 1 <= delayed <= MAX_DELAYED:
-            raise RiskError(f"{delayed} commands at the speed bump: from 1 to {MAX_DELAYED:,}")
-        sizes[lay.BUMP_AT] = speed_bump.block_bytes(delayed, participants)
-    at, offsets = lay.HEADER_BYTES, {}
-    for word, size in sizes.items():
-        offsets[word], at = at, at + -(-size // 64) * 64
-    words = np.zeros(at // 8 + 8, np.int64)
-    words = words[-words.ctypes.data % 64 // 8 :][: at // 8]
+        sizes[lay.BUMP_AT] = _bump_bytes(delayed, participants)
+    words, offsets = _laid_out(sizes)
     header = offsets | {
         lay.MAGIC_AT: lay.MAGIC, lay.TRACKING: int(tracking), lay.PARTICIPANTS: participants,
         lay.GROUPS: groups, lay.INSTRUMENTS: count, lay.SYMBOL_MASK: symbols - 1,
@@ -90,10 +84,24 @@ def make_region(
     view.participants[:, lay.RATE_BURST // 8] = 1
     view.groups[:, lay.GROUP_GROSS_LIMIT // 8] = NO_LIMIT
     view.cells[:, :, lay.LONG_LIMIT // 8 : lay.MAX_VALUE // 8 + 1] = NO_LIMIT
-    given = [1] * count if multipliers is None else list(multipliers)
     for index, row in enumerate(instruments):
         _instrument(view.instruments[index], row, given[index], index in set(leveraged))
     return view.region
+
+
+def _laid_out(sizes: dict[int, int]) -> tuple[npt.NDArray[np.int64], dict[int, int]]:
+    """Zeroed words for a header and tables of these sizes, and the tables' offsets."""
+    at, offsets = lay.HEADER_BYTES, {}
+    for word, size in sizes.items():
+        offsets[word], at = at, at + -(-size // 64) * 64
+    words = np.zeros(at // 8 + 8, np.int64)
+    return words[-words.ctypes.data % 64 // 8 :][: at // 8], offsets
+
+
+def _bump_bytes(delayed: int, participants: int) -> int:
+    if not 1 <= delayed <= MAX_DELAYED:
+        raise RiskError(f"{delayed} commands at the speed bump: from 1 to {MAX_DELAYED:,}")
+    return speed_bump.block_bytes(delayed, participants)
 
 
 def _enter_symbols(words: npt.NDArray[np.int64], instruments: npt.NDArray[Any], mask: int) -> None:

@@ -72,8 +72,9 @@ class Bumped:
         self.venue.start()
         self.venue.wait_for_phase("CONTINUOUS")
 
-    def ouch(self):
-        return Client(self.ports[0], "ONE")
+    def ouch(self, sequence=0):
+        """0: from the newest message on."""
+        return Client(self.ports[0], "ONE", sequence=sequence)
 
     def fix(self):
         return FixClient("127.0.0.1", self.ports[1], "FIRM", PASSWORD, target="TEST",
@@ -182,7 +183,7 @@ def test_fix_tells_pending_and_then_what_became_of_it(bumped):
 
 def test_what_was_acknowledged_enters_after_a_kill_of_the_venue(bumped):
     client = bumped.ouch()
-    before = client.number - 1
+    before = client.number
     for number in range(4):
         client.enter(f"K{number}", symbol="GOLD", price=10_000)
     while sum(body[:1] == b"A" for body in client.messages) < 4:
@@ -191,7 +192,7 @@ def test_what_was_acknowledged_enters_after_a_kill_of_the_venue(bumped):
     told = list(client.messages)
     client.close()
     bumped.open()
-    client = Client(bumped.ports[0], "ONE", sequence=before + 1)
+    client = bumped.ouch(before)
     for number in range(4):
         client.cancel(f"K{number}")
     while sum(body[:1] == b"C" for body in client.messages) < 4:
@@ -233,7 +234,7 @@ def kill_stage(venue, stage):
 @pytest.mark.parametrize("stage", ["gateway", "matcher", "sessions"])
 def test_any_stage_may_die_while_commands_wait(bumped, stage):
     client = bumped.ouch()
-    before, names = client.number - 1, [f"{stage[0].upper()}{n}" for n in range(3)]
+    before, names = client.number, [f"{stage[0].upper()}{n}" for n in range(3)]
     for name in names:
         client.enter(name, symbol="GOLD", price=10_000)
     while sum(body[:1] == b"A" for body in client.messages) < 3:
@@ -241,7 +242,7 @@ def test_any_stage_may_die_while_commands_wait(bumped, stage):
     told = list(client.messages)
     kill_stage(bumped.venue, stage)
     client.close()
-    client = Client(bumped.ports[0], "ONE", sequence=before + 1)
+    client = bumped.ouch(before)
     for name in names:
         client.cancel(name)
     while sum(body[:1] == b"C" for body in client.messages) < 3:
