@@ -22,7 +22,7 @@ def venue(tmp_path_factory):
 
 
 def test_the_page_s_commands(venue):
-    once, serve, grafana, logs, follow, rules, watch = commands("operations.md")
+    once, serve, grafana, logs, follow, rules, watch = commands("operations.md")[:7]
     assert 'outcry_venue_state{state="open",venue="TEST"} 1.0' in run(once, venue.folder)
     assert "serving" in run(logs, venue.folder)
     assert "serving" in run(f"{follow} --for 0", venue.folder)
