@@ -122,7 +122,7 @@ def totp(operator: str) -> None:
     import pyotp
 
     secret = pyotp.random_base32()
-    uri = pyotp.TOTP(secret).provisioning_uri(operator, issuer_name="Open Outcry")
+    uri = pyotp.TOTP(secret).provisioning_uri(name=operator, issuer_name="Open Outcry")
     click.echo(uri, err=True)
     click.echo(secret)
 

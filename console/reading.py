@@ -33,8 +33,12 @@ def overview(console: Console) -> dict[str, Any]:
 
 def add_reading(app: Any, console: Console) -> None:
     """Add the routes."""
-    from fastapi import Query
+    _add_venue(app, console)
+    _add_market(app, console)
+    _add_searches(app, console)
 
+
+def _add_venue(app: Any, console: Console) -> None:
     observer = console.observer
 
     @app.get("/api/overview")
@@ -55,6 +59,10 @@ def add_reading(app: Any, console: Console) -> None:
             "heat": {name: list(found) for name, found in list(observer.heat.items())},
             "history": {name: list(found) for name, found in list(observer.history.items())},
         }  # fmt: skip
+
+
+def _add_market(app: Any, console: Console) -> None:
+    observer = console.observer
 
     @app.get("/api/sessions")
     def read_sessions() -> list[dict[str, Any]]:
@@ -99,6 +107,10 @@ def add_reading(app: Any, console: Console) -> None:
         found: dict[str, Any] = observer.slow["clock"]
         return found
 
+
+def _add_searches(app: Any, console: Console) -> None:
+    from fastapi import Query
+
     @app.get("/api/log")
     def read_log(
         search: Annotated[str, Query(max_length=100)] = "",
@@ -107,7 +119,7 @@ def add_reading(app: Any, console: Console) -> None:
         most: Annotated[int, Query(ge=1, le=1_000)] = 200,
     ) -> list[dict[str, Any]]:
         """Lines of the log that hold every word, the newest first."""
-        return observer.events.search(search, level, before, most)
+        return console.observer.events.search(search, level, before, most)
 
     @app.get("/api/market")
     def read_market(

@@ -357,7 +357,10 @@ def test_no_secret_is_in_logs_pages_journal_or_process_list(floor, anna):
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     assert {"desk.jsonl", "console.jsonl", "venue.jsonl"} <= {path.name for path in files}
     for path in files:
-        found = path.read_bytes()
+        try:
+            found = path.read_bytes()
+        except FileNotFoundError:
+            continue  # a checkpoint that has been replaced
         assert not [one for one in secrets if one.encode() in found], path
     for process in (floor.console.pid, floor.venue.process.pid, *floor.venue.children()):
         words = Path(f"/proc/{process}/cmdline").read_bytes()
