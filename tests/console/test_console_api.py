@@ -348,6 +348,7 @@ def test_twenty_at_once_are_answered(floor):
 
 
 def test_no_secret_is_in_logs_pages_journal_or_process_list(floor, anna):
+    anna.act("/api/rehearse")
     hashes = re.findall(r'(?:password|totp) = "(.+?)"', floor.file.read_text())
     secrets = {PASSWORD, TOTP, anna.csrf, anna.cookies[COOKIE], *hashes}
     for path in [*(f"/api/{one}" for one in READS), "/", "/api/hello"]:
@@ -358,7 +359,7 @@ def test_no_secret_is_in_logs_pages_journal_or_process_list(floor, anna):
     assert {"desk.jsonl", "console.jsonl", "venue.jsonl"} <= {path.name for path in files}
     for path in files:
         try:
-            found = path.read_bytes()
+            found = path.read_bytes().rstrip(b"\0")  # room that was taken ahead
         except FileNotFoundError:
             continue  # a checkpoint that has been replaced
         assert not [one for one in secrets if one.encode() in found], path
