@@ -16,7 +16,6 @@ from openoutcry.risk.before import (
     KIND,
     NEW,
     PARTICIPANT,
-    QTY,
     REPLACE,
     SYMBOL,
     refuse,
@@ -85,7 +84,6 @@ def due(state: int, order: int) -> int:
         return 0
     record, verdict = bump + sb.FIGURE_RECORD, 0
     if left == 2:
-        asked = load_i64(record + QTY)
-        verdict = refuse(state, record, 1 << rb.WITHDRAWN, 0, 0, asked)
+        verdict = refuse(state, record, 1 << rb.WITHDRAWN, 0, 0, 0)
     store_i64(bump + sb.FIGURE_VERDICT, verdict)
     return record

@@ -60,8 +60,7 @@ class Plain:
             record = self.records.pop(seq)
             record["seq"] = order["seq"]
             if seq in self.withdrawn:
-                asked = int(record["qty_lots"][0])
-                events = self._refusal(record[0], RiskBit.WITHDRAWN, 0, 0, asked)
+                events = self._refusal(record[0], RiskBit.WITHDRAWN, 0, 0, 0)
             else:
                 events = self.engine.process(record)
             events["flags"] &= 0xFF ^ LAST
