@@ -132,7 +132,8 @@ class Setting(IntEnum):
     BANDS = 36
     """I: buys up to ``aux``, sells down to ``price_ticks``."""
     HALT = 37
-    """I: 1 halts, 0 ends it; ``price_ticks``: the reason's letters as a big-endian number, 0: none."""
+    """I: 1 halts, 0 ends it; ``price_ticks``: the reason's letters (ITCH's H), a big-endian number;
+    0: none."""
     MARK = 38
     """I: every participant's profit is brought to the last price."""
     GROUP_GROSS_POSITION = 40

@@ -174,8 +174,8 @@ class EventKind(IntEnum):
     """A trailing stop's trigger is now ``price_ticks``."""
     PHASE_CHANGED = 13
     """``qty_lots`` is the new phase, ``contra_id`` the old, ``price_ticks`` the reference price.
-    Of an instrument that the market protection has paused ``order_id`` is why (risk/bits.py, PauseCause), and
-    ``leaves_lots`` the level of the market-wide breaker."""
+    Of an instrument that the market protection has paused ``order_id`` is why (PauseCause of
+    risk/bits.py), and ``leaves_lots`` the level of the market-wide breaker."""
     INDICATIVE = 14
     """A call phase's uncrossing price, volume, surplus (``leaves_lots``) and the surplus's side."""
     UNCROSSED = 15
