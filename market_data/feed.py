@@ -16,7 +16,7 @@ from openoutcry.market_data import say
 from openoutcry.market_data.encode import encode, room_for
 from openoutcry.market_data.errors import FeedError
 from openoutcry.wire.enums import Phase
-from openoutcry.wire.records import EVENT_DTYPE
+from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
 
 MAX_DECIMALS = 4
 """Prices of ITCH 5.0 have four."""
@@ -56,7 +56,8 @@ def limits_broken(
     instruments: npt.NDArray[Any], decimals: Mapping[str, int] | None = None
 ) -> Iterator[tuple[int, str, str]]:
     """Index, field and what is wrong with it, of each limit that allows what ITCH 5.0 cannot say: a
-    price below 0 or above 429,496.7295, more than 4,294,967,295 lots, more than four decimals."""
+    price or a reference below 0 or above 429,496.7295, more than 4,294,967,295 lots, more than four
+    decimals."""
     for index, row in enumerate(instruments):
         places = (decimals or {}).get(bytes(row["symbol"]).decode(), MAX_DECIMALS)
         if not 0 <= places <= MAX_DECIMALS:
@@ -70,6 +71,10 @@ def limits_broken(
         ):
             if not low <= int(row[field]) <= high:
                 yield index, field, f"is {int(row[field])}: the feed can say {low} to {high}"
+        reference = int(row["reference_price_ticks"])
+        if reference != NO_PRICE and not 0 <= reference <= most:
+            words = f"is {reference}: the feed can say 0 to {most}"
+            yield index, "reference_price_ticks", words
 
 
 def check_instruments(

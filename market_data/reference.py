@@ -72,7 +72,7 @@ class ReferenceFeed:
         self.halted: dict[int, str] = {}
         """By the operator, and for which reason."""
         self.stopped: set[int] = set()
-        self.levels = (0, 0, 0)
+        self.levels: tuple[int, ...] = (0, 0, 0)
         self.breached = self.first_operator = 0
         self.market_killed = False
         self.session, self.first = 1, 0

@@ -402,6 +402,8 @@ def change_phase(state: int, guard: int, instrument: int, phase: int, price: int
             store_i64(row + g.SINCE_NS, now)
             switch_halt(state, instrument, False)
             log(guard, g.CALL, instrument, now, 0)
+        elif stands == g.CALLING:
+            store_i64(row + g.SINCE_NS, now)
         elif stands == g.LIMIT_STATE:
             store_i64(row + g.STATE, g.NORMAL)
         if stands != g.CALLING:

@@ -311,6 +311,8 @@ class PlainGuard:
             if before == DUE or (before == PAUSED and row.why != MARKET):
                 row.state, row.since, rules.paused = CALLING, self.risk.now, False
                 self._log(CALL, index, 0)
+            elif before == CALLING:
+                row.since = self.risk.now
             elif before == LIMIT_STATE:
                 row.state = NORMAL
             if before != CALLING:
