@@ -180,7 +180,8 @@ def measure(protocol: str, rounds: int, seconds: float, rate: int) -> dict[str, 
             for pid in {row["pid"] for row in pipeline.view(pipeline.positions(), 1)["stages"]}:
                 if Path(f"/proc/{pid}").exists():
                     real_time(pid, 2)
-            on, sent, said = Value("q", 0), Value("q", 0), Queue[dict[str, int]]()
+            on, sent = Value("q", 0), Value("q", 0)
+            said: Queue[dict[str, int]] = Queue()
             flooder = Process(target=flood, args=(protocol, port, on, sent, said), daemon=True)
             flooder.start()
             real_time(flooder.pid or 0, 1)
