@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import openoutcry.market_data.pump as p
+from openoutcry.market_data.encode import room_for
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.publisher import Publisher
 from openoutcry.wire import sockets as so
@@ -85,7 +86,7 @@ class Pump:
 
     def run(self, until_ns: int) -> int:
         """Tell what is released, until that time (CLOCK_MONOTONIC) at most; why it came back."""
-        wanted = int(p.room_wanted(self.feed.address, p.BATCH))
+        wanted = int(room_for(self.feed.address, p.BATCH))
         if len(self._messages) < 2 * wanted:
             self._messages = np.zeros(max(MIN_ROOM, 4 * wanted), np.uint8)
             self.context[p.MESSAGES // 8] = self._messages.ctypes.data

@@ -7,8 +7,7 @@ What a socket does not take is lost on that line, and counted.
 """
 
 import openoutcry.market_data.state as s
-from openoutcry.market_data import say
-from openoutcry.market_data.encode import BY_EVENT, MESSAGES_AN_EVENT, MORE_MESSAGES, encode
+from openoutcry.market_data.encode import BY_EVENT, encode, room_for
 from openoutcry.market_data.mold import COUNT_SHIFT, fitting
 from openoutcry.ring import kernels, layout
 from openoutcry.wire import sockets as so
@@ -98,15 +97,6 @@ def take(c: int) -> int:
     return count
 
 
-@kernel
-def room_wanted(state: int, events: int) -> int:
-    """Bytes that the messages of so many events may take."""
-    count = MESSAGES_AN_EVENT * events + load_i64(state + s.PENDING_COUNT)
-    # Of an auction's renewals there may be one for each open order, and as a session begins.
-    count += 2 * load_i64(state + s.INSTRUMENT_COUNT) + 2 * load_i64(state + s.USED) + MORE_MESSAGES
-    return count * say.MAX_BYTES
-
-
 @kernel_outlined
 def hand_over(c: int, fd: int, count: int) -> None:
     """``count`` packets to one line's socket, in one call if it takes them."""
@@ -190,7 +180,7 @@ def run(c: int, until_ns: int) -> int:
     turn = 0
     while True:
         turn += 1
-        if load_i64(c + ROOM) - load_i64(c + USED) < room_wanted(load_i64(c + STATE), BATCH):
+        if load_i64(c + ROOM) - load_i64(c + USED) < room_for(load_i64(c + STATE), BATCH):
             return FULL
         count = load_i64(c + LEFT)
         if count == 0:

@@ -84,7 +84,7 @@ def _offsets(sizes: Sizes) -> tuple[dict[str, int], int]:
         "sums": 2 * sizes.rows * sums.ENTRY_BYTES if sizes.sums else 0,
         "waiting": sizes.waiting * WAIT_BYTES,
         "lanes": sizes.notes if sizes.waiting else 0,
-        "tokens": 4096 + tokens.memory_bytes(sizes.tokens),
+        "tokens": 4096 + tokens.memory_bytes(sizes.tokens, sizes.sessions),
     }
     at, found = HEAD_BYTES, {}
     for name, size in parts.items():
