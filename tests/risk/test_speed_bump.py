@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from risk_delayed import Plain, delayed_core, same_risk, switch, without_places
 
 from openoutcry.flow.mixed import INSTRUMENTS, MixedFlow
-from openoutcry.matcher import Engine
+from openoutcry.matcher import Engine, scratch_records
 from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.risk import reference_bump
 from openoutcry.risk import speed_bump as sb
 from openoutcry.risk.bits import RiskBit, Setting
 from openoutcry.risk.region import RiskError, View, make_region, setting
-from openoutcry.wire import ORDER_DTYPE, make_instruments
+from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side, TimeInForce
 
 TABLE = make_instruments(
@@ -157,6 +157,34 @@ def test_each_command_has_one_last_event_and_causes_never_go_back():
     last = events[(events["flags"] & EventFlag.LAST) != 0]
     assert last["cause_seq"].tolist() == list(range(1, len(records) + 1))
     assert (np.diff(events["cause_seq"]) >= 0).all()
+
+
+def test_with_little_room_for_events_the_rest_enters_at_the_next_call():
+    """As the pipeline's matcher calls it: one command's time may let in more than there is room
+    for."""
+    records = with_switches(flow(1_500, 5, step_ns=2_000), 5, 0)
+    records = records[records["order_type"] != Setting.RELEASE]
+    records["rx_ts_ns"][1_000:] += 10**9
+    records["seq"] = np.arange(1, len(records) + 1)
+    limits = LIMITS | {"order_capacity": 256}
+    whole, little = (delayed_core(TABLE, limits, 256, 2_048) for _ in range(2))
+    wanted = whole.process(records)
+    room = scratch_records(256) + 2
+    out, found, done, calls = np.zeros(room, EVENT_DTYPE), [], 0, 0
+    while done < len(records):
+        at = records.ctypes.data + 64 * done
+        taken, count = little.batch(
+            little.core_address, at, len(records) - done, out.ctypes.data, room
+        )
+        assert taken or count
+        calls += not taken
+        done += taken
+        found.append(out[:count].copy())
+    events = np.concatenate(found)
+    events["seq"] = np.arange(1, len(events) + 1)
+    np.testing.assert_array_equal(events, wanted)
+    assert calls > 5, "a command that was not done within one call"
+    assert little.state_hash() == whole.state_hash()
 
 
 def test_what_waits_of_a_participant_that_is_disconnected_does_not_enter():
