@@ -109,7 +109,20 @@ class FeedProcess:
             cursor=reader.cursor_address, gate=reader.gate_address,
             stamps=stamps.ctypes.data, stamp_mask=len(stamps) - 1,
             epoch_offset=times.offset, after_seq=times.after_seq,
+            private=tuple(reader.ring.cursors[name].ctypes.data for name in self._private_stages()),
         )  # fmt: skip
+
+    def _private_stages(self) -> list[str]:
+        """Who tells participants of their own orders: stages behind the gate on its own ring."""
+        table = self.reader.table
+        (ring,) = table.inputs(table.gate.name)
+        found = [
+            row.name
+            for row in table.stages
+            if table.gate.name in row.gated_by and ring in table.inputs(row.name)
+        ]
+        assert len(found) <= MOST_PRIVATE
+        return found
 
     def run(self) -> None:
         """Tell the market until the run is over."""
