@@ -58,6 +58,7 @@ _CAUSE, _SEQ = EVENT.offsets["cause_seq"], EVENT.offsets["seq"]
 ) = range(0, 8 * 37, 8)  # fmt: skip
 CONTEXT_WORDS = 40
 
+MOST_PRIVATE = 2
 BATCH, PACKETS = 256, 64
 """Events of a turn; packets of a call.  A turn of one event is one call a line.  The public is told
 of no event more than BATCH behind what participants have been told of their own."""
