@@ -29,6 +29,8 @@ class Source:
     stamp_mask: int
     epoch_offset: int
     after_seq: int = 0
+    private: tuple[int, ...] = ()
+    """Cursors (two at most) of who tells participants of their own orders."""
 
 
 class Pump:
@@ -58,6 +60,8 @@ class Pump:
             p.CURSOR: source.cursor, p.GATE: source.gate,
             p.STAMPS: source.stamps, p.STAMP_MASK: source.stamp_mask,
             p.EPOCH_OFFSET: source.epoch_offset, p.AFTER_SEQ: source.after_seq,
+            p.PRIVATE: source.private[0] if source.private else 0,
+            p.PRIVATE_2: source.private[1] if len(source.private) > 1 else 0,
             p.EVENTS: events + -events % 64, p.STATE: feed.address,
             p.TIMES: self._times.ctypes.data,
             p.PACKET_ROOM: publisher.spec.room - MOLD_HEADER_BYTES,

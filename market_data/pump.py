@@ -53,11 +53,15 @@ _CAUSE, _SEQ = EVENT.offsets["cause_seq"], EVENT.offsets["seq"]
     AFTER_SEQ,  # stamps are of later commands only
     TOLD, LEFT,  # of the buffer's events, when a session ended among them: told, and not yet
     SENT_BASE,  # of what is in SENT: the session
-) = range(0, 8 * 34, 8)  # fmt: skip
+    PRIVATE, PRIVATE_2,  # cursors of who tells participants of their own orders; 0: nobody does
+    PRIVATE_SEQ,  # where the one that is further behind was last seen
+) = range(0, 8 * 37, 8)  # fmt: skip
 CONTEXT_WORDS = 40
 
+MOST_PRIVATE = 2
 BATCH, PACKETS = 256, 64
-"""Events of a turn; packets of a call.  A turn of one event is one call a line."""
+"""Events of a turn; packets of a call.  A turn of one event is one call a line.  The public is told
+of no event more than BATCH behind what participants have been told of their own."""
 HEADER_STRIDE = 32
 QUIET_NS = 1_000_000
 """A loop that has had nothing to tell for so long sleeps between its looks."""
@@ -70,6 +74,17 @@ was taken away; the encoder's error; somebody asks; an event whose command has n
 has ended, and what is behind it waits for its name."""
 
 
+@kernel_outlined
+def told_privately(c: int, released: int) -> int:
+    """The last released event of which participants have been told; looked at only where it may
+    matter, as the line belongs to another core."""
+    seq = min(released, load_acquire(load_i64(c + PRIVATE)))
+    if load_i64(c + PRIVATE_2) != 0:
+        seq = min(seq, load_acquire(load_i64(c + PRIVATE_2)))
+    store_i64(c + PRIVATE_SEQ, seq)
+    return seq
+
+
 @kernel
 def take(c: int) -> int:
     """Copy up to BATCH released events behind the cursor, with the times of their commands, and
@@ -79,7 +94,10 @@ def take(c: int) -> int:
     begin = load_acquire(cursor)
     if begin == layout.FREE:
         return -1
-    count = min(load_acquire(load_i64(c + GATE)) - begin, BATCH)
+    released = load_acquire(load_i64(c + GATE))
+    if released - load_i64(c + PRIVATE_SEQ) > BATCH and load_i64(c + PRIVATE) != 0:
+        released = min(released, told_privately(c, released) + BATCH)
+    count = min(released - begin, BATCH)
     if count <= 0:
         return 0
     out, times, stamps = load_i64(c + EVENTS), load_i64(c + TIMES), load_i64(c + STAMPS)
