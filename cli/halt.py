@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from openoutcry.cli.desk import asks, tell_desk
+from openoutcry.cli.desk import asks, send_to_desk
 
 
 @click.command()
@@ -23,4 +23,4 @@ def halt(
     if everything == (instrument is not None):
         raise click.UsageError("name an INSTRUMENT, or --all")
     name = "*" if everything else instrument
-    tell_desk(file, {"do": "halt", "instrument": name}, operator, as_json)
+    send_to_desk(file, {"do": "halt", "instrument": name}, operator, as_json)

@@ -117,7 +117,7 @@ def send_by_line(
         line.connect()
         for chunk in source_chunks:
             run.send_chunk(chunk)
-        run.wait_for_the_rest()
+        run.drain()
     except ConnectionRefusedError:
         if run.acknowledged == 0:
             raise SendError(f"{line.name}: nobody listens there (connection refused)") from None
@@ -384,7 +384,7 @@ class _Run:
         self.answered_until = self.acknowledged
         self.quiet_since_ns = now
 
-    def wait_for_the_rest(self) -> None:
+    def drain(self) -> None:
         """Wait for the orders that are still unanswered, as long as replies keep coming."""
         self.quiet_since_ns = time.monotonic_ns()
         while self.outstanding > 0:

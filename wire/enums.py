@@ -1,4 +1,4 @@
-"""The small numbers that stand in records, each with a name a person reads.
+"""The small numbers that are in records, each with a name a person reads.
 
 Zero is never a valid value of a command's enumeration: a record of zeros is malformed in every
 field, so an unwritten slot can never pass for an order.
