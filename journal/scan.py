@@ -153,11 +153,16 @@ class Scan:
         """Yield the whole blocks from ``end_segment`` and ``end_offset`` on, beside the writer; a
         further call resumes after them.
 
-        What is there instead of the next block is not looked at: the writer may be at it.
+        What is there instead of the next block is not judged: the writer may be at it.  Without a
+        new block a call reads one header.
         """
         number, offset = self.end_segment, self.end_offset
         while (segment := SegmentFile.open(self.directory, number, self.disk)) is not None:
             with segment:
+                head = segment.head(offset)
+                if self.journal_id and head and not head.startswith(_MAGIC):
+                    self.end_segment, self.end_offset = number, offset
+                    return
                 if (yield from self._whole_blocks(segment, offset)) != FILE_ENDS:
                     return
             number, offset = number + 1, 0

@@ -70,9 +70,10 @@ LOW_16, LOW_32 = 2**16 - 1, 2**32 - 1
 
 
 def is_published(work: "Work") -> bool:
-    """Whether the core publishes to this run's gateway.  Not with a preloaded input, which gives the
-    same events whenever its stages ran; not without a journal, as verdicts could not be
-    rebuilt; not where the settings name the participants, nor beyond PARTICIPANTS, which have no bit."""
+    """Whether the core publishes to this run's gateway.  Not with a preloaded input, which gives
+    the same events whenever its stages ran; not without a journal, as verdicts could not be
+    rebuilt; not where the settings name the participants, nor beyond PARTICIPANTS, which have no
+    bit."""
     preloaded = any(one.count for one in work.shared.preloaded.values())
     if work.shared.region is None or preloaded or work.journal is None:
         return False
