@@ -88,7 +88,7 @@ def tell(state: int, order: int, event: int, word: int) -> None:
         store_i64(event + LEAVES, load_i64(state + lay.REFUSED_VALUE))
         store_i64(event + QTY, load_i64(state + lay.REFUSED_ASKED))
     elif load_i64(state + lay.PASSED) != 0:
-        release_events(state, order, event, word)
+        give_back(state, order, event, word)
     elif reason == 0:
         store_i64(event + WORD, word + ((COMPLETED - REJECTED) << KIND_SHIFT))
         store_i64(event + CONTRA, load_u8(order + command.TYPE))
@@ -134,7 +134,7 @@ def enter(state: int, order: int, event: int, word: int) -> None:
 
 
 @kernel_outlined
-def release_events(state: int, order: int, event: int, word: int) -> None:
+def give_back(state: int, order: int, event: int, word: int) -> None:
     """``before`` reserved for a NEW that the matcher then refused."""
     not_inlined()
     qty, price, flags = load_i64(order + command.QTY), 0, 0
