@@ -26,13 +26,13 @@ class CommandKind(IntEnum):
     DISCONNECT = 7
     """The participant's session is gone: cancel all orders of it in every instrument."""
     TIME = 8
-    """It is ``aux`` ns since the epoch; whatever expired before is cancelled.  House only."""
+    """It is ``aux`` ns since the epoch; whatever expired before is cancelled.  Operator only."""
     PHASE = 9
     """The instrument enters the trading phase ``aux``; ``qty_lots`` 1 makes ``price_ticks`` its
-    reference price.  House only."""
+    reference price.  Operator only."""
     RISK = 10
     """A limit or a switch of the risk around the matcher: ``order_type`` says which (risk/bits.py),
-    ``aux`` is its value, ``qty_lots`` whose it is.  House only; MALFORMED where there is no risk or
+    ``aux`` is its value, ``qty_lots`` whose it is.  Operator only; MALFORMED where there is no risk or
     what is asked makes no sense."""
 
 
