@@ -32,8 +32,8 @@ class CommandKind(IntEnum):
     reference price.  Operator only."""
     RISK = 10
     """A limit or a switch of the risk around the matcher: ``order_type`` says which (risk/bits.py),
-    ``aux`` is its value, ``qty_lots`` whose it is.  Operator only; MALFORMED where there is no risk or
-    what is asked makes no sense."""
+    ``aux`` is its value, ``qty_lots`` whose it is.  Operator only; MALFORMED without risk or for
+    senseless values."""
 
 
 class Side(IntEnum):
