@@ -1,4 +1,4 @@
-"""Whether anybody was let in out of turn, from the journal alone.
+"""Fairness: whether any command was sequenced out of turn, from the journal alone.
 
 A speed bump is worked out once more in plain Python, from the commands and the operator's settings
 among them, and compared with what the core did, which its replay says: who waited until when, and
@@ -19,7 +19,7 @@ from openoutcry.risk.layout import PART_IDS
 from openoutcry.risk.reference_bump import PlainBump
 from openoutcry.wire.enums import CommandKind, EventKind
 
-FAULTS_TOLD = 20
+MAX_FAULTS_SHOWN = 20
 LAST_THAT_WAITS = CommandKind.MASS_CANCEL
 """Kinds up to this one, of participants."""
 LARGEST_PART = 1 << 62
@@ -42,7 +42,7 @@ class Audit:
 
     def _fault(self, seq: int, what: str) -> None:
         self.out_of_turn += 1
-        if len(self.faults) < FAULTS_TOLD:
+        if len(self.faults) < MAX_FAULTS_SHOWN:
             self.faults.append({"seq": seq, "what": what})
 
     def look(self, commands: npt.NDArray[Any], events: npt.NDArray[Any]) -> None:

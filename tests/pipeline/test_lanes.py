@@ -15,7 +15,7 @@ from openoutcry.pipeline.options import PipelineError
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import gateway as gateway_stage
 from openoutcry.pipeline.stages.words import BURST
-from openoutcry.pipeline.topology import HOUSE_LANE, TOPOLOGY, Geometry, Ring
+from openoutcry.pipeline.topology import OPERATOR_LANE, TOPOLOGY, Geometry, Ring
 from openoutcry.pipeline.worker import StageGroup, Work
 from openoutcry.replay.core import Core
 from openoutcry.risk import speed_bump
@@ -27,7 +27,7 @@ from openoutcry.wire.enums import CommandKind
 FLOOD = 64 * BURST
 TABLE = TOPOLOGY.without("journal").extended(
     rings=[
-        Ring("house", "order", 64, 64, 64, lane=HOUSE_LANE),
+        Ring("house", "order", 64, 64, 64, lane=OPERATOR_LANE),
         Ring("lane2", "order", 64, 64, 64, lane=2),
     ]
 )
