@@ -19,7 +19,7 @@ from openoutcry.pipeline.lanes import SHIFT
 from openoutcry.pipeline.options import PipelineError
 from openoutcry.pipeline.stages import words as w
 from openoutcry.pipeline.stages.published import publication_of, take_publication
-from openoutcry.pipeline.topology import HOUSE_LANE
+from openoutcry.pipeline.topology import OPERATOR_LANE
 from openoutcry.ring.kernels import published_count, slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
 from openoutcry.risk import layout as lay
@@ -47,12 +47,12 @@ ORDER_ERROR = ORDER.offsets["error_code"]
 ORDER_KIND, ORDER_TYPE = ORDER.offsets["kind"], ORDER.offsets["order_type"]
 (
     RULES, RTL, RTL_HANDLE, LANES, LANE_COUNT, TURN, LANE_WORDS, INTENDED, RECEIVED, PUBLISHED_BITS,
-    CORE_REGION, CORE_CURSOR, HOUSE,
+    CORE_REGION, CORE_CURSOR, OPERATOR,
 ) = w.own_words(13)  # fmt: skip
 """RTL: address of the Verilated gateway's function, 0 for the golden model.  LANE_WORDS, INTENDED
 and RECEIVED: arrays by global sequence that are filled here where there are several lanes.
 PUBLISHED_BITS: block of ``published.py``, 0 for none.  CORE_REGION: risk state of a core that has a
-speed bump, 0 for none; CORE_CURSOR: how far the core has come; HOUSE: the operator's lane."""
+speed bump, 0 for none; CORE_CURSOR: how far the core has come; OPERATOR: the operator's lane."""
 
 LANE_RING, LANE_MASK, LANE_CURSOR, LANE_END, LANE_NEXT, LANE_NUMBER = range(0, 48, 8)
 LANE_SENT, LANE_RECEIVED = 48, 56  # its stamps by lane sequence, 0 for a lane that nothing stamps
@@ -172,7 +172,7 @@ def release_due(context: int) -> int:
     now = monotonic_ns()
     if next_release(context) > now + epoch_offset:
         return 0
-    seq, house = last + 1, load_i64(context + HOUSE)
+    seq, operator = last + 1, load_i64(context + OPERATOR)
     out_ring, out_mask = load_i64(context + w.OUT_RING), load_i64(context + w.OUT_MASK)
     slot = slot_address(out_ring, out_mask, seq)
     for offset in range(0, SEQ, 8):
@@ -185,7 +185,7 @@ def release_due(context: int) -> int:
     else:
         store_u16(slot + ORDER_ERROR, validate(slot, load_i64(context + RULES)))
     at = 8 * (seq & load_i64(context + w.STAMP_MASK))
-    number, lane_last = load_i64(house + LANE_NUMBER), load_i64(house + LANE_NEXT) - 1
+    number, lane_last = load_i64(operator + LANE_NUMBER), load_i64(operator + LANE_NEXT) - 1
     store_i64(load_i64(context + LANE_WORDS) + at, lane_last << SHIFT | number)
     store_i64(load_i64(context + INTENDED) + at, now)
     store_i64(load_i64(context + RECEIVED) + at, now)
@@ -255,11 +255,11 @@ def bump_words(work: "Work", rows: npt.NDArray[np.int64], name: str) -> dict[int
     numbers = rows[:, LANE_NUMBER // 8].tolist()
     if not hooks.get("delayed") or shared.region is None:
         return {}
-    if HOUSE_LANE not in numbers or len(numbers) < 2:
+    if OPERATOR_LANE not in numbers or len(numbers) < 2:
         raise PipelineError("a speed bump needs the operator's lane beside the participants'")
     core = next(s for s in shared.table.readers("sequenced") if shared.table[s].until == "matched")
     return {
         CORE_REGION: shared.region.ctypes.data,
         CORE_CURSOR: shared.sequenced.cursors[core].ctypes.data,
-        HOUSE: rows.ctypes.data + LANE_BYTES * numbers.index(HOUSE_LANE),
+        OPERATOR: rows.ctypes.data + LANE_BYTES * numbers.index(OPERATOR_LANE),
     }

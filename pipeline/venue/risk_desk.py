@@ -86,7 +86,7 @@ class RiskDesk:
         self.view = view
         if view.bump is not None:
             # Each time: it also says what time it is by this run's clock.
-            house.put(self._speed_bump())
+            operator_lane.put(self._speed_bump())
         due = self.limits.due()
         if len(due):
             operator_lane.put(due)

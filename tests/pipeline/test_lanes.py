@@ -140,7 +140,7 @@ def test_whose_time_has_come_waits_for_no_other_command(bumped: Shared) -> None:
     assert (release["kind"], release["order_type"]) == (CommandKind.RISK, Setting.RELEASE)
     assert (release["participant"], release["error_code"], release["seq"]) == (0, 0, 4)
     assert due <= release["rx_ts_ns"] <= time.monotonic_ns() + offset
-    assert bumped.lane_words(3, 2).tolist() == [3 << SHIFT | HOUSE_LANE] * 2
+    assert bumped.lane_words(3, 2).tolist() == [3 << SHIFT | OPERATOR_LANE] * 2
     assert bumped.lane_places() == {"lane": 0, "house": 3, "lane2": 0}
     core_is_at(bumped, 4)
     somebody_waits_until(bumped, speed_bump.NEVER)
