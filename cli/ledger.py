@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from openoutcry.cli.ledger_moment import standing_at
+from openoutcry.cli.ledger_moment import begin_at, from_option, standing_at
 from openoutcry.cli.ledger_store import export, follow, sql
 from openoutcry.cli.options import PathArgument, as_json_option
 from openoutcry.cli.questions import questions, sample_books
@@ -130,59 +130,73 @@ def positions(
 
 @ledger.command()
 @report_options
+@from_option
 @click.option("--participant", type=int, required=True)
 @click.option("--pending", is_flag=True, help="What was reserved for open orders, too.")
 def statement(
-    journal: Path, as_of: str | None, form: str, out: Path | None, participant: int, pending: bool
-) -> None:
+    journal: Path, as_of: str | None, form: str, out: Path | None, participant: int, pending: bool,
+    begin: str | None,
+) -> None:  # fmt: skip
     """What moved on a participant's accounts, and what it then had."""
     from openoutcry.ledger import reports
-    from openoutcry.ledger.standing import transactions
+    from openoutcry.ledger.transactions import transactions
 
     found = standing_at(journal, as_of)
-    rows = transactions(journal, found)
-    show(reports.statement(found.books, rows, participant, pending), form, out)
+    first = begin_at(journal, begin, found)
+    rows = transactions(journal, found, first.seq if first else 0, participant)
+    brought = first.books if first else None
+    show(reports.statement(found.books, rows, participant, pending, brought), form, out)
 
 
 @ledger.command()
 @report_options
-def fees(journal: Path, as_of: str | None, form: str, out: Path | None) -> None:
+@from_option
+def fees(journal: Path, as_of: str | None, form: str, out: Path | None, begin: str | None) -> None:
     """Fees by participant and instrument: flat ones a lot, and those by schedule."""
     from openoutcry.ledger import reports
-    from openoutcry.ledger.standing import transactions
+    from openoutcry.ledger.transactions import transactions
 
     found = standing_at(journal, as_of)
-    show(reports.fees(found.books, transactions(journal, found)), form, out)
+    first = begin_at(journal, begin, found)
+    rows = transactions(journal, found, first.seq if first else 0)
+    show(reports.fees(found.books, rows), form, out)
 
 
 @ledger.command()
 @report_options
+@from_option
 @participant_option
 @click.option("--method", type=click.Choice(["fifo", "average"]), default="fifo", show_default=True)
 def pnl(
     journal: Path, as_of: str | None, form: str, out: Path | None, participant: int | None,
-    method: str,
+    method: str, begin: str | None,
 ) -> None:  # fmt: skip
-    """Realised and unrealised profit and loss, at the last price."""
+    """Realised and unrealised profit and loss, at the last price; with --from of a period, in which
+    what was held before counts as bought at the last price of then."""
     from openoutcry.ledger import reports
-    from openoutcry.ledger.standing import transactions
+    from openoutcry.ledger.transactions import transactions
 
     found = standing_at(journal, as_of)
-    rows = transactions(journal, found)
-    show(reports.profits(found.books, rows, method, participant), form, out)
+    first = begin_at(journal, begin, found)
+    rows = transactions(journal, found, first.seq if first else 0, participant)
+    brought = first.books if first else None
+    show(reports.profits(found.books, rows, method, participant, brought), form, out)
 
 
 @ledger.command()
 @report_options
+@from_option
 @click.argument("symbol")
 @click.argument("order_id", type=int)
 def order(
-    journal: Path, as_of: str | None, form: str, out: Path | None, symbol: str, order_id: int
-) -> None:
+    journal: Path, as_of: str | None, form: str, out: Path | None, symbol: str, order_id: int,
+    begin: str | None,
+) -> None:  # fmt: skip
     """The execution chain of an order: its events, and what was posted for each."""
     from openoutcry.ledger.chain import chain
 
-    show(chain(journal, symbol, order_id, standing_at(journal, as_of)), form, out)
+    found = chain(journal, symbol, order_id, standing_at(journal, as_of), begin_at(journal, begin))
+    show(found, form, out)
 
 
 ledger.add_command(questions)

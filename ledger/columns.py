@@ -47,3 +47,30 @@ def as_table(rows: npt.NDArray[Any], symbols: list[str], monies: list[str]) -> A
     columns["maker"] = (rows["flags"] & (EventFlag.MAKER | EventFlag.AUCTION)) != 0
     columns["day"] = pa.array(days_of(rows).astype(np.int32)).cast(pa.date32())
     return pa.table(columns)
+
+
+def as_rows(table: Any, symbols: list[str], monies: list[str]) -> npt.NDArray[Any]:
+    """The rows (TRANSACTION_DTYPE) of such a table; of ``flags`` only whether it was the maker.
+
+    Raises KeyError or ValueError for a table of something else.
+    """
+    rows = np.zeros(table.num_rows, lay.TRANSACTION_DTYPE)
+    for name in (*NUMBERS, "participant"):
+        rows[name] = table[name].to_numpy()
+
+    def codes(name: str, known: dict[str, int]) -> npt.NDArray[np.int64]:
+        texts = table[name].combine_chunks()
+        if not hasattr(texts, "indices"):
+            texts = texts.dictionary_encode()
+        of = np.array([known[text] for text in texts.dictionary.to_pylist()] or [0], np.int64)
+        found: npt.NDArray[np.int64] = of[texts.indices.to_numpy(zero_copy_only=False)]
+        return found
+
+    instruments = {name: number for number, name in enumerate(symbols)} | {"": lay.NO_INSTRUMENT}
+    # Before any money was declared the first has another name.
+    assets = {"CASH": 0} | {name: number for number, name in enumerate(monies)}
+    rows["instrument"], rows["asset"] = codes("instrument", instruments), codes("asset", assets)
+    rows["kind"] = codes("kind", {name: number for number, name in enumerate(KINDS)})
+    rows["side"] = codes("side", {name: number for number, name in enumerate(SIDES)})
+    rows["flags"] = np.where(table["maker"].to_numpy(), int(EventFlag.MAKER), 0)
+    return rows

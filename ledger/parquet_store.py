@@ -11,6 +11,7 @@ that was followed live.
 import json
 import os
 import shutil
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,16 @@ def _begin_of(name: str) -> int:
     return int(name.rsplit("part-", 1)[1].split(".")[0].split("-")[0])
 
 
+def stored_files(folder: Path, journal_id: int) -> list[tuple[int, Path]]:
+    """(the command before its first, file) of each file that counts, in order.  Those that begin
+    before the last of these begins are never replaced; none of another journal's folder count."""
+    manifest = read_manifest(folder)
+    if manifest is None or manifest["journal_id"] != journal_id:
+        return []
+    names = [*manifest["final"], *manifest["tail"]]
+    return [(_begin_of(name), folder / name) for name in names]
+
+
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """None: there is none yet.  Raises :class:`LedgerError` if it cannot be read."""
     try:
@@ -178,6 +189,32 @@ def connect(folder: Path) -> Any:
     for name, text in views().items():
         connection.execute(f"create view {name} as {text}")
     return connection
+
+
+ATTEMPTS = 20
+
+
+def ask(folder: Path, query: str) -> Any:
+    """The answer of DuckDB to one query, as an arrow table; files that were replaced while it read
+    are read anew.
+
+    Raises :class:`LedgerError` for a query that cannot be, or files that cannot be read.
+    """
+    import duckdb
+
+    for attempt in range(ATTEMPTS):
+        connection = connect(folder)
+        try:
+            return connection.sql(query).to_arrow_table()
+        except duckdb.IOException as error:
+            if attempt == ATTEMPTS - 1:
+                raise LedgerError(f"{folder}: {' '.join(str(error).split())}") from None
+            time.sleep(0.05)
+        except (duckdb.Error, AttributeError) as error:
+            raise LedgerError(f"sql: {error}") from None
+        finally:
+            connection.close()
+    raise AssertionError("unreachable")
 
 
 def views() -> dict[str, str]:

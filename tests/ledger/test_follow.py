@@ -21,7 +21,8 @@ from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.follow import Follower, follow
 from openoutcry.ledger.parquet_store import ParquetStore, connect
 from openoutcry.ledger.postgresql import PostgresStore
-from openoutcry.ledger.standing import at, folder_of, transactions
+from openoutcry.ledger.standing import at, folder_of
+from openoutcry.ledger.transactions import transactions
 
 EVERY = 4_000
 ALL = "select * from transactions order by event_seq, part"
