@@ -195,8 +195,8 @@ def order(
     """The execution chain of an order: its events, and what was posted for each."""
     from openoutcry.ledger.chain import chain
 
-    found = chain(journal, symbol, order_id, standing_at(journal, as_of), begin_at(journal, begin))
-    show(found, form, out)
+    found = standing_at(journal, as_of)
+    show(chain(journal, symbol, order_id, found, begin_at(journal, begin, found)), form, out)
 
 
 ledger.add_command(questions)
