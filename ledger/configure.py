@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from openoutcry.ledger.books import Books
 
 
+NEVER = 2**63 - 1
+"""A tier from this volume on is none."""
+
+
 def name_monies(books: "Books") -> None:
     """Into the header, for the kernel."""
     names = np.zeros(lay.MONEY_SLOTS, "S8")
@@ -36,11 +40,24 @@ def apply(books: "Books", command: Any, event_seq: int) -> None:
         books.remarks.append((event_seq, f"{what.name}: {refusal}"))
 
 
+def remark_deposit(books: "Books", command: Any, event_seq: int) -> None:
+    """A deposit in money that was never declared stands in suspense, and that is told."""
+    name = bytes(command["symbol"]).decode("ascii", "replace")
+    names = [known for known, _ in books.monies]
+    if name and name not in names:
+        amount, who = int(command["aux"]), int(command["qty_lots"])
+        text = f"DEPOSIT of {amount} to participant {who}: there is no money {name!r}: known are "
+        text += f"{', '.join(names)}; it stands in {names[0]} against suspense"
+        books.remarks.append((event_seq, text))
+
+
 def _tier(books: "Books", c: Any) -> str:
     schedule, tier = divmod(int(c["qty_lots"]), 16)
     aux, at = int(c["aux"]), 1 + tier * lay.TIER_WORDS
     maker = (aux & 0xFFFFFFFF) - ((aux & 0x80000000) << 1)
-    books.schedules[schedule, at : at + 3] = int(c["price_ticks"]), maker, aux >> 32
+    begin = int(c["price_ticks"])
+    unused = begin == NEVER
+    books.schedules[schedule, at : at + 3] = lay.UNUSED_TIER if unused else begin, maker, aux >> 32
     return ""
 
 
@@ -57,6 +74,11 @@ def _fees(books: "Books", c: Any) -> str:
     index = books.symbols.index(symbol) if symbol else -1
     if who < 0 and index < 0:
         books.header[lay.SCHEDULE_OF_ALL // 8] = number
+        if not number:
+            # Nobody pays by any: what a venue file begins with.
+            books.instruments[:, lay.INSTRUMENT_SCHEDULE // 8] = 0
+            books.participants[:, lay.PARTICIPANT_SCHEDULE // 8] = 0
+            books.cells[:, lay.CELL_SCHEDULE // 8] = 0
     elif who < 0:
         books.instruments[index, lay.INSTRUMENT_SCHEDULE // 8] = number
     elif index < 0:

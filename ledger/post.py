@@ -359,7 +359,11 @@ def deposit(books: int, order: int, event: int, row: int, who: int, value: int) 
     """Money comes in or goes out; its second value says where from."""
     begin(books, event, row, DEPOSIT)
     purpose, at = load_i64(order + C_PRICE), R_SUSPENSE
-    if purpose == FROM_OUTSIDE:
+    asset, named = money_named(books, load_i64(order + C_SYMBOL)), load_i64(order + C_SYMBOL) != 0
+    if asset < 0 and named:
+        # The core has it in the one balance that it keeps: it stands against suspense.
+        asset = 0
+    elif purpose == FROM_OUTSIDE:
         at = R_OUTSIDE
     elif purpose == FEES_COLLECTED:
         at = R_DUE
@@ -367,16 +371,16 @@ def deposit(books: int, order: int, event: int, row: int, who: int, value: int) 
         at = R_CLEARING
     store_i64(row + R_AVAILABLE, value)
     store_i64(row + at, -value)
-    return commit_money(books, event, row, who, money_named(books, load_i64(order + C_SYMBOL)))
+    return commit_money(books, event, row, who, max(asset, 0))
 
 
 @kernel
 def money_named(books: int, symbol: int) -> int:
-    """Which money a symbol names; none that is known: the first."""
+    """Which money a symbol names; -1: none that is known."""
     for slot in range(lay.MONEY_SLOTS):
         if symbol != 0 and load_i64(books + lay.MONEY_NAMES + 8 * slot) == symbol:
             return slot
-    return 0
+    return -1
 
 
 @kernel

@@ -46,7 +46,8 @@ SOUPBIN_NAME = 6
 MAX_COUNT = 2**62
 TABLES = (
     "venue", "calendar", "schedule", "instrument", "participant", "session", "port", "limits",
-    "operator", "market_data", "protection", "breaker", "liquidation",
+    "operator", "market_data", "protection", "breaker", "liquidation", "asset", "fee_schedule",
+    "fees",
 )  # fmt: skip
 
 

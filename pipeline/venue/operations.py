@@ -13,6 +13,7 @@ import numpy.typing as npt
 from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.pipeline.venue.desk import DeskError, Work
 from openoutcry.pipeline.venue.limits import FileLimits
+from openoutcry.pipeline.venue.money_desk import MONEY_REQUESTS, MoneyDesk
 from openoutcry.pipeline.venue.risk_tables import OF_CELLS, OF_INSTRUMENTS, OF_PARTICIPANTS, limit
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
@@ -62,6 +63,7 @@ class Operations:
         self.limits, self.halted, self.dump, self.note = limits, halted, dump, note
         self.session = session
         self.view, self.spec = limits.view, limits.spec
+        self.money = MoneyDesk(limits.spec.money, limits.symbols, limits.view, note)
 
     def work_of(self, request: dict[str, Any]) -> Work:
         """Raises :class:`DeskError` naming what cannot be."""
@@ -72,11 +74,17 @@ class Operations:
             "halt": self._halt,
             "resume": self._resume,
             "emergency-close": self._emergency,
+            **dict.fromkeys(MONEY_REQUESTS, self._of_money),
         }
         asked = request.get("do")
         if asked not in does:
             raise DeskError(f"the desk knows no {asked!r}; it knows {', '.join(does)}")
         return does[asked](request)
+
+    def _of_money(self, request: dict[str, Any]) -> Work:
+        named = request.get("participant")
+        who = -1 if named is None else self._participant(named)
+        return self.money.work_of(request, who, self._operator(request))
 
     # Limits
 

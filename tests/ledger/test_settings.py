@@ -58,6 +58,31 @@ def test_money_and_quotes_are_declared_and_contradictions_are_remarked():
     assert books.balance(4, 1, 0) == 500
 
 
+def test_a_deposit_in_money_that_is_none_stands_in_suspense():
+    usd = setting(Setting.LEDGER_ASSET, 2, 0, b"USD")
+    lost = setting(Setting.DEPOSIT, 500, 3, b"CHF")
+    books, rows = booked(flow.config(), [usd, lost])
+    assert books.remarks == [(2, "DEPOSIT of 500 to participant 3: there is no money 'CHF': known "
+                              "are USD; it stands in USD against suspense")]  # fmt: skip
+    assert (rows["available"].tolist(), rows["suspense"].tolist()) == ([500], [-500])
+
+
+def test_fees_of_all_without_a_schedule_are_nobody_s_and_a_tier_from_never_on_is_none():
+    """What a venue file begins with: nothing that was said of fees before counts."""
+    never = 2**63 - 1
+    commands = [setting(Setting.LEDGER_TIER, flow.rates(0, 10_000), 0),
+                setting(Setting.LEDGER_FEES, 0, 1), setting(Setting.LEDGER_FEES, 0, -1),
+                setting(Setting.LEDGER_FEES, 0, 1, b"PLAIN"),
+                setting(Setting.LEDGER_FEES, 0, -1, b"PLAIN")]  # fmt: skip
+    clear = setting(Setting.LEDGER_FEES, -1, -1)
+    trades = [trade_on(1, number, 10, 100) for number in (1, 3, 5)]
+    again = [setting(Setting.LEDGER_FEES, 0, 1),
+             setting(Setting.LEDGER_TIER, flow.rates(0, 10_000), 0, b"", never)]  # fmt: skip
+    _, rows = booked(flow.config(), [*commands, *trades[0], clear, *trades[1], *again, *trades[2]])
+    due = rows["fees_due"][(rows["kind"] == lay.Kind.POSTED) & (rows["participant"] == 1)]
+    assert due.tolist() == [-10, 0, 0]
+
+
 def test_a_tier_counts_from_thirty_days_of_volume_on():
     """100 lots at 10 on day 1 are 1,000; they count from day 2 to day 31."""
     commands = [setting(Setting.LEDGER_TIER, flow.rates(0, 10_000), 0),
