@@ -136,7 +136,8 @@ class Books:
         is_risk = commands["kind"] == RISK
         if is_risk.any():
             kinds = commands["order_type"]
-            named = (kinds == DEPOSIT) & (commands["symbol"] != b"")
+            named = commands["price_ticks"] > configure.MOST_PURPOSES
+            named = (kinds == DEPOSIT) & (named | (commands["symbol"] != b""))
             ours = is_risk & ((kinds >= FIRST_LEDGER_SETTING) | named)
             for index in np.flatnonzero(ours).tolist():
                 end = int(np.searchsorted(events["cause_seq"], first + index, "right"))

@@ -40,9 +40,19 @@ def apply(books: "Books", command: Any, event_seq: int) -> None:
         books.remarks.append((event_seq, f"{what.name}: {refusal}"))
 
 
+MOST_PURPOSES = 255
+
+
+def asset_of(command: Any) -> str:
+    """Which money a command names; nothing: none."""
+    word = int(command["price_ticks"])
+    name = np.array([word], np.int64).view("S8")[0] if word > MOST_PURPOSES else command["symbol"]
+    return bytes(name).decode("ascii", "replace")
+
+
 def remark_deposit(books: "Books", command: Any, event_seq: int) -> None:
     """A deposit in money that was never declared stands in suspense, and that is told."""
-    name = bytes(command["symbol"]).decode("ascii", "replace")
+    name = asset_of(command)
     names = [known for known, _ in books.monies]
     if name and name not in names:
         amount, who = int(command["aux"]), int(command["qty_lots"])
@@ -90,7 +100,7 @@ def _fees(books: "Books", c: Any) -> str:
 
 def _asset(books: "Books", c: Any) -> str:
     """Money that the ledger does not know yet; the first takes the place of the nameless CASH."""
-    name, decimals = bytes(c["symbol"]).decode("ascii", "replace"), int(c["aux"])
+    name, decimals = asset_of(c), int(c["aux"])
     known = dict(books.monies)
     if name in known:
         same = known[name] == decimals
@@ -109,7 +119,7 @@ def _asset(books: "Books", c: Any) -> str:
 
 def _quote(books: "Books", c: Any) -> str:
     symbol = bytes(c["symbol"]).decode()
-    name = np.array([int(c["price_ticks"])], np.int64).view("S8")[0].decode("ascii", "replace")
+    name = asset_of(c)
     names = [known for known, _ in books.monies]
     if name not in names:
         return f"{symbol}: there is no money {name!r}: known are {', '.join(names)}"

@@ -13,6 +13,7 @@ import os
 import shutil
 import time
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from openoutcry.ledger.standing import Standing, write_whole
 
 MANIFEST = "manifest.json"
 TEXTS = ["instrument", "asset", "kind", "side", "participant"]
+RISING = ["event_seq", "cause_seq", "ts_ns", "order_id", "contra_id"]
+FOUND_BY = ["event_seq", "cause_seq", "ts_ns", "participant", "day"]
 MOST_TAILS = 32
 """Files of the tail: with more, what there is of the stretch becomes one."""
 
@@ -85,9 +88,8 @@ class ParquetStore:
         if self._tails >= MOST_TAILS:
             self.finish()
             return
-        rows = np.concatenate(new)
         name = f"tail/part-{self._stretch:015d}-{self._tails:06d}.parquet"
-        self._write(name, rows)
+        self._write(name, new)
         self._tails += 1
         self._flushed = len(self._gathered)
         self._publish([f"tail/part-{self._stretch:015d}-{n:06d}.parquet"
@@ -107,20 +109,23 @@ class ParquetStore:
         self._partial = ()
         if not self._gathered:
             return []
-        rows = np.concatenate(self._gathered)
-        days, names = days_of(rows), []
-        for day in np.unique(days).tolist():
+        names = []
+        for day, parts in by_day(self._gathered):
             date = datetime.fromtimestamp(day * 86_400, UTC).date()
             names.append(f"day={date}/part-{self._stretch:015d}.parquet")
-            self._write(names[-1], rows[days == day])
+            self._write(names[-1], parts)
         return names
 
-    def _write(self, name: str, rows: npt.NDArray[Any]) -> None:
+    def _write(self, name: str, parts: list[npt.NDArray[Any]]) -> None:
         pa, books = arrow(), self.found.books
-        table = as_table(rows, books.symbols, [money for money, _ in books.monies])
+        table = as_table(parts, books.symbols, [money for money, _ in books.monies])
         sink = pa.BufferOutputStream()
-        # Measured: numbers as a dictionary and zstd took four times as long a trade.
-        pa.parquet.write_table(table, sink, compression="lz4", use_dictionary=TEXTS)
+        # Measured: numbers as a dictionary and zstd took two and a half times as long, numbers that
+        # rise as they are a quarter longer and a third more bytes.
+        pa.parquet.write_table(
+            table, sink, compression="lz4", use_dictionary=TEXTS, write_statistics=FOUND_BY,
+            column_encoding=dict.fromkeys(RISING, "DELTA_BINARY_PACKED"),
+        )  # fmt: skip
         path = self.folder / name
         path.parent.mkdir(exist_ok=True)
         write_whole(path, memoryview(sink.getvalue()))
@@ -143,6 +148,17 @@ class ParquetStore:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def by_day(parts: list[npt.NDArray[Any]]) -> list[tuple[int, list[npt.NDArray[Any]]]]:
+    """The rows of each day; time never goes back."""
+    found: dict[int, list[npt.NDArray[Any]]] = {}
+    for rows in parts:
+        days = days_of(rows)
+        edges = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(rows)]
+        for begin, end in pairwise(edges):
+            found.setdefault(int(days[begin]), []).append(rows[begin:end])
+    return list(found.items())
 
 
 def _begin_of(name: str) -> int:

@@ -154,7 +154,7 @@ class PostgresStore:
         import pyarrow.csv
 
         books, out = self.found.books, io.BytesIO()
-        table = as_table(rows, books.symbols, [money for money, _ in books.monies])
+        table = as_table([rows], books.symbols, [money for money, _ in books.monies])
         options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
         pyarrow.csv.write_csv(table, out, options)
         return out.getvalue()

@@ -59,8 +59,7 @@ class MoneySpec:
     def records(self, resets: bool) -> list[npt.NDArray[Any]]:
         """The commands by which the ledger goes by this file, and by nothing that was said of fees
         before; ``resets``: also where the file says nothing."""
-        made = [setting(Setting.LEDGER_ASSET, decimals, 0, name.encode())
-                for name, decimals in self.assets.items()]  # fmt: skip
+        made = [asset(name, decimals) for name, decimals in self.assets.items()]
         made += [quote(symbol, name, self.assets[name]) for symbol, name in self.quotes.items()]
         if resets or self.schedules:
             made.append(setting(Setting.LEDGER_FEES, -1, -1))
@@ -82,10 +81,26 @@ def tier(schedule: int, index: int, one: Tier, operator: int = 0) -> npt.NDArray
     return setting(Setting.LEDGER_TIER, rates, schedule * 16 + index, b"", begin, operator)
 
 
-def quote(symbol: str, asset: str, decimals: int, operator: int = 0) -> npt.NDArray[Any]:
+def word(name: str) -> int:
+    """An asset's 8 characters as a number: a gateway knows the symbols of instruments alone."""
+    return int(np.array([name.encode()], "S8").view(np.int64)[0])
+
+
+def asset(name: str, decimals: int, operator: int = 0) -> npt.NDArray[Any]:
+    """The command that declares money."""
+    return setting(Setting.LEDGER_ASSET, decimals, 0, b"", word(name), operator)
+
+
+def quote(symbol: str, name: str, decimals: int, operator: int = 0) -> npt.NDArray[Any]:
     """The command that says in which money an instrument is quoted."""
-    word = int(np.array([asset.encode()], "S8").view(np.int64)[0])
-    return setting(Setting.LEDGER_QUOTE, decimals, 0, symbol.encode(), word, operator)
+    return setting(Setting.LEDGER_QUOTE, decimals, 0, symbol.encode(), word(name), operator)
+
+
+def deposit(who: int, amount: int, name: str, purpose: int, operator: int) -> npt.NDArray[Any]:
+    """The command that moves money; without a name the first."""
+    record = setting(Setting.DEPOSIT, amount, who, b"", word(name) if name else purpose, operator)
+    record["time_in_force"] = purpose if name else 0
+    return record
 
 
 def millionths(value: Any) -> int:
@@ -103,11 +118,15 @@ def millionths(value: Any) -> int:
     return int(exact)
 
 
+MOST_PURPOSES = 255
+"""DEPOSIT's second value is a purpose up to here, a name beyond."""
+
+
 def asset_name(value: Any) -> str:
-    """1 to 8 printable ASCII characters without a space."""
+    """2 to 8 printable ASCII characters without a space."""
     found = t.text(8)(value)
-    if not found.isascii() or " " in found or ":" in found:
-        raise ValueError(f"{value!r} is not 1 to 8 ASCII characters without space and colon")
+    if not found.isascii() or " " in found or ":" in found or len(found) < 2:
+        raise ValueError(f"{value!r} is not 2 to 8 ASCII characters without space and colon")
     return found
 
 

@@ -12,7 +12,9 @@ from openoutcry.pipeline.venue.fee_tables import (
     MOST_DECIMALS,
     MOST_TIERS,
     MoneySpec,
+    asset,
     asset_name,
+    deposit,
     millionths,
     quote,
     tier,
@@ -91,7 +93,7 @@ class MoneyDesk:
             raise DeskError(
                 f"scale mismatch: {name} has {self.assets[name]} decimals, not {decimals}"
             )
-        record = setting(Setting.LEDGER_ASSET, decimals, 0, name.encode(), operator=operator)
+        record = asset(name, decimals, operator)
         self.assets[name] = decimals
         return Work(record, [f"{name} is an asset with {decimals} decimals"])
 
@@ -129,7 +131,7 @@ class MoneyDesk:
             taken = not amount or self.view.of(who, lay.BALANCE) != before
             return "" if taken else f"{done}: the core refuses"
 
-        record = setting(Setting.DEPOSIT, amount, who, name.encode(), PURPOSES[purpose], operator)
+        record = deposit(who, amount, name, PURPOSES[purpose], operator)
         return Work(record, [done], refused, more={"before": before})
 
     def _schedule(self, name: str) -> int:

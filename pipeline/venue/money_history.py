@@ -8,7 +8,7 @@ import numpy as np
 
 from openoutcry.journal import JournalReader
 from openoutcry.pipeline.venue.calendar import utc_text
-from openoutcry.pipeline.venue.fee_tables import UNUSED_FROM
+from openoutcry.pipeline.venue.fee_tables import MOST_PURPOSES, UNUSED_FROM
 from openoutcry.pipeline.venue.money_desk import PURPOSES
 from openoutcry.pipeline.venue.risk_tables import RiskSpec
 from openoutcry.risk.bits import LEDGER_SETTINGS, RISK_KIND, Setting
@@ -41,10 +41,15 @@ def _said(one: Any, names: list[str]) -> str:
     def schedule(number: int) -> str:
         return names[number] if number < len(names) else str(number)
 
+    if second > MOST_PURPOSES and what is not Setting.LEDGER_TIER:
+        name = np.array([second], np.int64).view("S8")[0].decode("ascii", "replace")
+    else:
+        name = symbol
     if what is Setting.DEPOSIT:
+        second = int(one["time_in_force"]) if second > MOST_PURPOSES else second
         purposes = {number: name for name, number in PURPOSES.items()}
         verb, to = ("gets", "from") if value >= 0 else ("gives", "to")
-        money = f" {symbol}" if symbol else ""
+        money = f" {name}" if name else ""
         purpose = purposes.get(second, "suspense")
         return f"participant {who} {verb} {abs(value)}{money} {to} {purpose}"
     if what is Setting.LEDGER_TIER:
@@ -60,6 +65,5 @@ def _said(one: Any, names: list[str]) -> str:
         by = f"pays by fee schedule {schedule(value)}" if value >= 0 else "has no fee schedule"
         return f"{whose} in {symbol or 'all instruments'} {by}"
     if what is Setting.LEDGER_ASSET:
-        return f"{symbol} is an asset with {value} decimals"
-    name = np.array([second], np.int64).view("S8")[0].decode("ascii", "replace")
+        return f"{name} is an asset with {value} decimals"
     return f"{symbol} is quoted in {name}"

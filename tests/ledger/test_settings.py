@@ -5,6 +5,7 @@ import numpy as np
 from ledger_trades import booked, trade_on
 
 from openoutcry.ledger import layout as lay
+from openoutcry.pipeline.venue.fee_tables import MoneySpec, deposit
 from openoutcry.risk.before import APPLIED, before
 from openoutcry.risk.bits import LEDGER_SETTINGS, Setting
 from openoutcry.risk.reference import Reference
@@ -65,6 +66,23 @@ def test_a_deposit_in_money_that_is_none_stands_in_suspense():
     assert books.remarks == [(2, "DEPOSIT of 500 to participant 3: there is no money 'CHF': known "
                               "are USD; it stands in USD against suspense")]  # fmt: skip
     assert (rows["available"].tolist(), rows["suspense"].tolist()) == ([500], [-500])
+
+
+def test_money_is_named_by_a_number_where_a_gateway_knows_instruments_alone():
+    spec = MoneySpec({"USD": 2, "EUR": 2}, {"PLAIN": "EUR"})
+    moves = [deposit(3, 500, "EUR", 2, 0), deposit(3, 70, "", 1, 0), deposit(3, 9, "CHF", 0, 0)]
+    assert not any(one["symbol"][0] for one in [*spec.records(False)[:2], *moves])
+    books, rows = booked(flow.config(), [*spec.records(False), *moves])
+    assert books.monies == [("USD", 2), ("EUR", 2)]
+    assert [text for _, text in books.remarks] == [
+        "DEPOSIT of 9 to participant 3: there is no money 'CHF': known are USD, EUR; it stands in "
+        "USD against suspense"
+    ]
+    assert rows["asset"].tolist() == [1, 0, 0]
+    columns = ("clearing", "fees_due", "suspense")
+    assert [[int(row[name]) for name in columns] for row in rows] == [
+        [-500, 0, 0], [0, -70, 0], [0, 0, -9],
+    ]  # fmt: skip
 
 
 def test_fees_of_all_without_a_schedule_are_nobody_s_and_a_tier_from_never_on_is_none():
