@@ -13,7 +13,6 @@ from openoutcry.cli.options import Count
 def money_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """What a deposit and a withdrawal are told by."""
     for option in (
-        click.option("--why", default="", help="For the venue's log, beside who asked."),
         click.option("--purpose", default="outside", show_default=True,
                      type=click.Choice(["outside", "fees", "clearing", "suspense"]),
                      help="Where it comes from or goes: fees are those due by schedule."),
@@ -29,7 +28,7 @@ def money_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @money_options
 @asks
 def deposit(
-    participant: int, amount: int, asset: str | None, purpose: str, why: str, file: Path,
+    participant: int, amount: int, asset: str | None, purpose: str, file: Path,
     operator: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Give PARTICIPANT an AMOUNT, in whole units of the asset: sequenced and journaled.
@@ -37,14 +36,14 @@ def deposit(
     \b
     outcry deposit 7 500000 --asset USD --why "wire 4711" --operator anna
     """
-    move(participant, amount, asset, purpose, why, file, operator, as_json)
+    move(participant, amount, asset, purpose, file, operator, as_json)
 
 
 def move(
-    participant: int, amount: int, asset: str | None, purpose: str, why: str, file: Path,
+    participant: int, amount: int, asset: str | None, purpose: str, file: Path,
     operator: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Ask the desk; negative: a withdrawal."""
     request = {"do": "deposit", "participant": participant, "amount": amount, "asset": asset,
-               "purpose": purpose, "why": why}  # fmt: skip
+               "purpose": purpose}  # fmt: skip
     tell_desk(file, request, operator, as_json)

@@ -12,7 +12,7 @@ from openoutcry.cli.desk import asks
 @money_options
 @asks
 def withdraw(
-    participant: int, amount: int, asset: str | None, purpose: str, why: str, file: Path,
+    participant: int, amount: int, asset: str | None, purpose: str, file: Path,
     operator: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Take an AMOUNT from PARTICIPANT, in whole units: to outside at most what is available.
@@ -21,4 +21,4 @@ def withdraw(
     outcry withdraw 7 20000 --asset USD --why "wire 4712" --operator anna
     outcry withdraw 7 1530 --purpose fees
     """
-    move(participant, -amount, asset, purpose, why, file, operator, as_json)
+    move(participant, -amount, asset, purpose, file, operator, as_json)

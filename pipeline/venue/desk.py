@@ -53,6 +53,8 @@ class Work:
     """Told as well."""
     ready: Callable[[], bool] = lambda: True
     """Asked when the core has had the commands: whether what is not on the lane is done too."""
+    begun: Callable[[], None] = lambda: None
+    """Called when the commands are on the lane."""
 
 
 @dataclass
@@ -152,6 +154,7 @@ class Desk:
         client.work = work
         client.target = publish(work.records)
         client.commands += len(work.records)
+        work.begun()
 
     def _finish(self, client: _Client, publish: Callable[[npt.NDArray[Any]], int]) -> None:
         assert client.work is not None

@@ -19,7 +19,7 @@ from openoutcry.pipeline.venue.fee_tables import (
     quote,
     tier,
 )
-from openoutcry.pipeline.venue.table import integer, text
+from openoutcry.pipeline.venue.table import integer
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LARGEST, Setting
 from openoutcry.risk.region import View, setting
@@ -33,10 +33,8 @@ Request = dict[str, Any]
 class MoneyDesk:
     """Turns requests about money into work."""
 
-    def __init__(
-        self, spec: MoneySpec, symbols: list[str], view: View, note: Callable[[str], None]
-    ) -> None:
-        self.spec, self.symbols, self.view, self.note = spec, symbols, view, note
+    def __init__(self, spec: MoneySpec, symbols: list[str], view: View) -> None:
+        self.spec, self.symbols, self.view = spec, symbols, view
         self.assets = dict(spec.assets)
         """With those that were declared since the venue opened."""
 
@@ -47,13 +45,9 @@ class MoneyDesk:
         """
         does = (self._tier, self._minimum, self._payer, self._asset, self._quote, self._deposit)
         try:
-            work = does[MONEY_REQUESTS.index(request["do"])](request, who, operator)
+            return does[MONEY_REQUESTS.index(request["do"])](request, who, operator)
         except ValueError as error:
             raise DeskError(str(error)) from None
-        by = f"operator {request['operator']}: " if request.get("operator") else "operator: "
-        why = f": {request['why']}" if request.get("why") else ""
-        self.note(f"{by}{work.done[0]}{why}")
-        return work
 
     def _tier(self, request: Request, who: int, operator: int) -> Work:
         name = str(request.get("schedule"))
@@ -116,8 +110,6 @@ class MoneyDesk:
             raise DeskError(f"there is no purpose {purpose!r}; there are {', '.join(PURPOSES)}")
         asked = request.get("asset")
         name = self._known(asked) if asked else ""
-        if request.get("why"):
-            _named("why", text(200), request["why"])
         before = self.view.of(who, lay.BALANCE)
         free = before - self.view.of(who, lay.RESERVED)
         if amount < 0 and purpose == "outside" and -amount > max(free, 0):

@@ -84,8 +84,9 @@ def test_what_the_file_and_the_operator_say_of_money_the_ledger_follows(floor):
     assert [tuple(row.values()) for row in found["payers"]] == [
         (None, "", "standard"), (2, "", "free"), (3, "", "free"), (3, "GOLD", "standard"),
     ]  # fmt: skip
-    floor.ask("deposit", "2", "100000", "--asset", "USD", "--operator", "anna", "--why", "wire 7",
-              password=WORD)  # fmt: skip
+    words = ("deposit", "2", "100000", "--asset", "USD", "--why", "wire 7", "--operator")
+    assert floor.ask(*words, "anna", password=WORD)["waits"]
+    floor.ask(*words, "bert", password=WORD)
     # 10 lots at 100: the taker pays 0.25 % of 1,000, half to even 2, at least 3.
     floor.send(order(1, Side.SELL, 10, 100, who=1), order(2, Side.BUY, 10, 100, who=3))
     books = at(floor.venue.journal).books
@@ -110,13 +111,14 @@ def test_what_the_file_and_the_operator_say_of_money_the_ledger_follows(floor):
     assert books.balance(0, 2, VenueAccount.CLEARING) == -500
     rows = shown(floor, "fees", "history")
     told = {row["what"]: row["operator"] for row in rows}
-    assert told["participant 2 gets 100000 USD from outside"] == "anna"
+    assert told["participant 2 gets 100000 USD from outside"] == "bert"
     assert told["participant 3 gives 3 to fees"] == ""
     assert [row["asset"] for row in shown(floor, "assets", "show")["assets"]] == [
         "USD", "EUR", "GBP",
     ]  # fmt: skip
-    logs = CliRunner().invoke(main, ["logs", str(floor.file)])
-    assert "operator anna: participant 2 gets 100000 USD from outside: wire 7" in logs.stdout
+    actions = CliRunner().invoke(main, ["venue", "actions", str(floor.file)])
+    assert "anna: deposit 2 100000 USD outside: wire 7" in actions.stdout
+    assert "bert: deposit 2 100000 USD outside: wire 7" in actions.stdout
     assert Reconciliation(floor.venue.journal, None).advance().difference is None
 
 
