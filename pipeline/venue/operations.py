@@ -451,8 +451,8 @@ class Operations:
 def words_of(request: dict[str, Any]) -> str:
     """What is asked for, in a line."""
     keys = ("do", "what", "name", "limit", "participant", "group", "instrument", "value",
-            "schedule", "tier", "from_volume", "maker_bps", "taker_bps", "minimum", "amount", "asset",
-            "decimals", "purpose")  # fmt: skip
+            "schedule", "tier", "from_volume", "maker_bps", "taker_bps", "minimum", "amount",
+            "asset", "decimals", "purpose")  # fmt: skip
     return " ".join(str(request[key]) for key in keys if request.get(key) not in (None, ""))
 
 
