@@ -199,6 +199,68 @@ def order(
     show(chain(journal, symbol, order_id, found, begin_at(journal, begin, found)), form, out)
 
 
+@ledger.command("end-of-day")
+@journal_argument
+@from_option
+@click.option("--as-of", help="After which command (a number), or when; without it the end.")
+@click.option("--day", help="A finished day of a venue, 2026-11-23: its commands.")
+@click.option("--out", type=PathArgument, required=True, help="Folder to make.")
+@click.option(
+    "--format",
+    "form",
+    default="pdf",
+    show_default=True,
+    type=click.Choice(["pdf", "csv", "json", "parquet"]),
+    help="Of the statements.",
+)
+@click.option(
+    "--carried",
+    type=PathArgument,
+    help="Folder of the day before: its balances must be this day's first.",
+)
+@as_json_option
+def end_of_day(
+    journal: Path, begin: str | None, as_of: str | None, day: str | None, out: Path, form: str,
+    carried: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Close a day: everybody's statement, balances, trial balance and fees, in a folder.
+
+    \b
+    outcry ledger end-of-day journal --day 2026-11-23 --carried 2026-11-20 --out 2026-11-23
+    """
+    from openoutcry.ledger.day_end import end_day
+
+    if day is not None:
+        begin, as_of = _of_day(journal, day, begin, as_of)
+    found = standing_at(journal, as_of)
+    first = begin_at(journal, begin, found)
+    closing = end_day(journal, first, found, out, form, carried)
+    if as_json:
+        click.echo(json.dumps(closing))
+        return
+    click.echo(
+        f"{out}: {closing['statements']:,} statements, {closing['transactions']:,} "
+        f"transactions behind command {closing['from_seq']:,} up to {closing['seq']:,}"
+    )
+
+
+def _of_day(
+    journal: Path, day: str, begin: str | None, as_of: str | None
+) -> tuple[str | None, str]:
+    """The last commands of the day before and of a finished day."""
+    from openoutcry.ledger.errors import LedgerError
+    from openoutcry.pipeline.venue.days import finished_days
+
+    if begin is not None or as_of is not None:
+        raise click.UsageError("--day says where the day begins and ends: no --from, no --as-of")
+    before = None
+    for row in finished_days(journal):
+        if row["day"] == day:
+            return before, str(row["last_seq"])
+        before = str(row["last_seq"])
+    raise LedgerError(f"{journal}: {day} is no day that has ended (days.jsonl)")
+
+
 ledger.add_command(questions)
 ledger.add_command(sample_books)
 ledger.add_command(follow)

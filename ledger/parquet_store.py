@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -58,6 +59,7 @@ class ParquetStore:
                 f"{self.folder} is the ledger of journal {manifest['journal_id']:016x}, not of "
                 f"{found.reader.journal_id:016x}"
             )
+        clear_unfinished(self.folder)
         self._stretch = found.seq
         files = manifest["final"] if manifest else []
         self._final = [name for name in files if _begin_of(name) < found.seq]
@@ -148,6 +150,19 @@ class ParquetStore:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+UNFINISHED, STALE_S = ".outcry-*", 60.0
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove what a writer that was killed has left of files; of a checkpoint, which a follower
+    into a database may be writing now, only what is a minute old."""
+    for path in (*folder.glob(f"*/{UNFINISHED}"), *folder.glob(UNFINISHED)):
+        with suppress(FileNotFoundError):
+            ours = path.parent != folder or (path / MANIFEST).exists()
+            if ours or time.time() - path.stat().st_mtime > STALE_S:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def by_day(parts: list[npt.NDArray[Any]]) -> list[tuple[int, list[npt.NDArray[Any]]]]:

@@ -23,7 +23,7 @@ from openoutcry.ledger.columns import NUMBERS
 from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.parquet_store import ask, read_manifest
 from openoutcry.ledger.postgresql import SCHEMA, StoreGone, driver
-from openoutcry.ledger.standing import Standing, folder_of, oldest, opened, write_whole
+from openoutcry.ledger.standing import Standing, folder_of, oldest, opened
 from openoutcry.replay.projections import Engine, core_money
 
 Read = Callable[[int, int], npt.NDArray[np.int64]]
@@ -241,8 +241,10 @@ def note(directory: Path, verdict: Verdict) -> None:
     folder = folder_of(directory)
     folder.mkdir(exist_ok=True)
     text = json.dumps(asdict(verdict) | {"looked_s": time.time()})
-    # A power cut may have the look before: it is looked again.
-    write_whole(folder / RECONCILED, text.encode(), durable=False)
+    # A power cut may leave the look before, or half of one: it is looked again.
+    new = folder / (RECONCILED + ".new")
+    new.write_text(text)
+    new.replace(folder / RECONCILED)
 
 
 def noted(directory: Path) -> dict[str, Any] | None:

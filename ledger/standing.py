@@ -170,8 +170,8 @@ def save(found: Standing, folder: Path | None = None) -> Path:
     return path
 
 
-def write_whole(path: Path, content: bytes | memoryview, durable: bool = True) -> None:
-    """Beside and renamed: the file is whole or not there; ``durable``: over a power cut, too.
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Beside and renamed: the file is whole or not there.
 
     Raises :class:`LedgerError` naming the file where that fails; nothing of it is left then.
     """
@@ -179,8 +179,7 @@ def write_whole(path: Path, content: bytes | memoryview, durable: bool = True) -
         with written_beside(path) as part, part.open("wb") as file:
             file.write(content)
             file.flush()
-            if durable:
-                os.fsync(file.fileno())
+            os.fsync(file.fileno())
     except OSError as error:
         raise LedgerError(f"{path}: {error.strerror}: nothing of it was written") from None
 

@@ -185,6 +185,8 @@ def rows_of(url):
 
 
 def test_postgresql_has_what_the_files_have(rebuilt, database, tmp_path):
+    import psycopg
+
     home = shutil.copytree(rebuilt, tmp_path / "day")
     killed_again_and_again(home, ["--ledger", database], 1)
     connection = connect(folder_of(rebuilt))
@@ -193,6 +195,13 @@ def test_postgresql_has_what_the_files_have(rebuilt, database, tmp_path):
     assert rows_of(database) == wanted
     once(home, database)
     assert len(rows_of(database)) == len(wanted)
+    # Days that are over have the indexes of trades and orders, today has not yet.
+    query = ("select tablename, count(*) from pg_indexes where schemaname = 'outcry_ledger' and "
+             "tablename like 'transactions_%' group by 1 order by 1")  # fmt: skip
+    with psycopg.connect(database) as asked:
+        counts = [count for _, count in asked.execute(query).fetchall()]
+    assert counts == [4] * (len(counts) - 1) + [2]
+    assert len(counts) > 30
 
 
 def test_a_database_that_goes_away_in_mid_batch_is_waited_for(rebuilt, database, monkeypatch):
@@ -202,7 +211,7 @@ def test_a_database_that_goes_away_in_mid_batch_is_waited_for(rebuilt, database,
     said = []
     monkeypatch.setattr(following, "RETRY_S", 0.01)
     monkeypatch.setattr(Follower, "waits", True)
-    real, sent = PostgresStore._csv, []
+    real, sent = PostgresStore._encoded, []
 
     def dying(self, rows):
         sent.append(len(rows))
@@ -212,7 +221,7 @@ def test_a_database_that_goes_away_in_mid_batch_is_waited_for(rebuilt, database,
                 other.execute("select pg_terminate_backend(%s)", (pid,))
         return real(self, rows)
 
-    monkeypatch.setattr(PostgresStore, "_csv", dying)
+    monkeypatch.setattr(PostgresStore, "_encoded", dying)
     follower = Follower(rebuilt, PostgresStore(database), EVERY, said.append)
     follower.advance()
     follower.flush()

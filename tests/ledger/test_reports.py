@@ -108,6 +108,37 @@ def test_reports_of_a_period_begin_with_what_was_brought_forward(stored, outcry)
     assert whole == {key: parts[0].get(key, 0) + parts[1].get(key, 0) for key in whole}
 
 
+def test_a_day_s_balances_are_carried_to_the_next(stored, tmp_path, outcry):
+    def closed(name, *more):
+        return outcry("ledger", "end-of-day", stored, "--out", tmp_path / name, "--format", "csv",
+                      *more)  # fmt: skip
+
+    done = closed("monday", "--as-of", "9000")
+    assert done.returncode == 0, done.stderr
+    done = closed("tuesday", "--from", "9000", "--carried", tmp_path / "monday")
+    assert done.returncode == 0, done.stderr
+    assert "behind command 9,000 up to 20,000" in done.stdout
+    closing = json.loads((tmp_path / "tuesday" / "closing.json").read_text())
+    names = sorted(path.name for path in (tmp_path / "tuesday" / "statements").iterdir())
+    assert len(names) == closing["statements"] > 50
+    text = (tmp_path / "tuesday" / "statements" / "participant-7.csv").read_text()
+    assert "brought forward" in text
+    wanted = reports.balances(at(stored).books).as_csv()
+    assert (tmp_path / "tuesday" / "balances.csv").read_text() == wanted
+    again = closed("tuesday", "--from", "9000")
+    assert "is there already" in again.stderr
+    done = closed("other", "--from", "8999", "--carried", tmp_path / "monday")
+    assert "ends at command 9,000, this day begins behind command 8,999" in done.stderr
+    path = tmp_path / "monday" / "balances.csv"
+    head, first, *rest = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([head, first[:-2] + "7\n", *rest]))
+    done = closed("other", "--from", "9000", "--carried", tmp_path / "monday")
+    assert "not as the ledger has it" in done.stderr
+    assert not (tmp_path / "other").exists()
+    done = closed("other", "--day", "2026-11-23")
+    assert "is no day that has ended" in done.stderr
+
+
 def test_a_store_that_lost_a_row_is_not_told_as_a_statement(stored, tmp_path, outcry):
     home = shutil.copytree(stored, tmp_path / "day")
     for path in sorted(home.rglob("part-*.parquet")):
