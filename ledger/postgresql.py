@@ -135,8 +135,7 @@ class PostgresStore:
         days = np.unique(days_of(rows)).tolist()
         newest = f"transactions_{_date(days[-1]):%Y%m%d}"
         cursor.execute("select to_regclass(%s) is null", (newest,))
-        if cursor.fetchone()[0]:
-            self._index_days_before(cursor, newest)
+        is_new = cursor.fetchone()[0]
         for day in days:
             begin = _date(day)
             until = begin + timedelta(days=1)
@@ -149,6 +148,8 @@ class PostgresStore:
         names = ", ".join(COLUMNS)
         with cursor.copy(f"copy transactions ({names}) from stdin (format binary)") as copy:
             copy.write(self._encoded(rows))
+        if is_new:
+            self._index_days_before(cursor, newest)
         cursor.execute("update progress set event_seq = %s, cause_seq = %s",
                        (int(rows["event_seq"][-1]), int(rows["cause_seq"][-1])))  # fmt: skip
         return len(rows)
