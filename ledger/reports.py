@@ -133,7 +133,7 @@ def _brought_forward(
     ]  # fmt: skip
     first = begin.assets[0]
     rows += [(begin.event_seq, when, what, row[1], row[2], None, first, 0, 0, 0, own[0], due[0])
-             for row in positions(begin, participant).rows]  # fmt: skip
+             for row in positions(begin, participant).rows if row[2]]  # fmt: skip
     return rows
 
 

@@ -10,6 +10,7 @@ import ledger_flow as flow
 import numpy as np
 import pyarrow.parquet
 import pytest
+from as_of_at_size import measured
 
 from openoutcry.ledger import layout as lay
 from openoutcry.ledger import reports
@@ -289,3 +290,10 @@ def test_amounts_have_their_decimals():
     assert amount_text(-1_234_567, 2) == "-12,345.67"
     assert amount_text(-5, 2) == "-0.05"
     assert amount_text(1_000, 0) == "1,000"
+
+
+@pytest.mark.long
+def test_as_of_any_sequence_of_ten_million_commands(tmp_path):
+    found = measured(tmp_path / "day", 10_000_000)
+    assert found["commands"] > 10_000_000
+    assert found["checkpoints"] == 40
