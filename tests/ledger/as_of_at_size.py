@@ -6,6 +6,7 @@ A folder that holds such a journal already is taken as it is.
 """
 
 import argparse
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -53,17 +54,19 @@ def measured(home: Path, commands: int, looks: int = 16, seed: int = 3) -> dict[
     worst = [int(seq) // EVERY * EVERY + EVERY - 1 for seq in rng.integers(1, last - EVERY, looks)]
     asked: list[dict[str, int]] = [{"seq": seq} for seq in (*seqs, *worst, last)]
     asked += [{"time_ns": BEGIN_NS + seq * STEP_NS} for seq in worst]
-    seconds = []
+    seconds, cpu_seconds = [], []
     for one in asked:
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         found = at(home, **one)
         seconds.append(time.perf_counter() - began)
+        cpu_seconds.append(time.process_time() - worked)
         assert found.seq == one.get("seq", (one.get("time_ns", 0) - BEGIN_NS) // STEP_NS)
         assert not any(found.books.sums())
     return {
         "commands": last, "checkpoints": len(checkpoints(home)), "looks": len(seconds),
-        "s_median": float(np.median(seconds)), "s_max": max(seconds), "limit_s": LIMIT_S,
-        "seed": seed,
+        "s_median": float(np.median(seconds)), "s_max": max(seconds),
+        "cpu_s_median": float(np.median(cpu_seconds)), "cpu_s_max": max(cpu_seconds),
+        "limit_s": LIMIT_S, "seed": seed, "load_1_min": os.getloadavg()[0],
     }  # fmt: skip
 
 
