@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from openoutcry.cli.desk import FILE_OPTION, asks, tell_desk
+from openoutcry.cli.desk import FILE_OPTION, asks, send_to_desk
 from openoutcry.cli.options import as_json_option
 
 
@@ -27,7 +27,7 @@ def assets() -> None:
 def declare(name: str, decimals: int, file: Path, operator: str | None, as_json: bool) -> None:
     """Declare money NAME with so many DECIMALS while trading; put it into the file, too."""
     request = {"do": "asset", "asset": name, "decimals": decimals}
-    tell_desk(file, request, operator, as_json)
+    send_to_desk(file, request, operator, as_json)
 
 
 @assets.command()
@@ -44,7 +44,7 @@ def quote(
     follow.
     """
     request = {"do": "quote", "instrument": instrument, "asset": name, "decimals": decimals}
-    tell_desk(file, request, operator, as_json)
+    send_to_desk(file, request, operator, as_json)
 
 
 @assets.command()

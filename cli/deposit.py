@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.desk import asks, tell_desk
+from openoutcry.cli.desk import asks, send_to_desk
 from openoutcry.cli.options import Count
 
 
@@ -46,4 +46,4 @@ def move(
     """Ask the desk; negative: a withdrawal."""
     request = {"do": "deposit", "participant": participant, "amount": amount, "asset": asset,
                "purpose": purpose}  # fmt: skip
-    tell_desk(file, request, operator, as_json)
+    send_to_desk(file, request, operator, as_json)

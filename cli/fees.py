@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.desk import FILE_OPTION, asks, tell_desk
+from openoutcry.cli.desk import FILE_OPTION, asks, send_to_desk
 from openoutcry.cli.options import as_json_option
 
 
@@ -41,7 +41,7 @@ def set_tier(
         "do": "fee-tier", "schedule": schedule, "tier": tier, "from_volume": from_volume,
         "maker_bps": maker_bps, "taker_bps": taker_bps,
     }  # fmt: skip
-    tell_desk(file, request, operator, as_json)
+    send_to_desk(file, request, operator, as_json)
 
 
 @fees.command()
@@ -51,7 +51,7 @@ def set_tier(
 def minimum(schedule: str, least: int, file: Path, operator: str | None, as_json: bool) -> None:
     """Set the LEAST fee of a fill by SCHEDULE, in whole units of money."""
     request = {"do": "fee-minimum", "schedule": schedule, "minimum": least}
-    tell_desk(file, request, operator, as_json)
+    send_to_desk(file, request, operator, as_json)
 
 
 @fees.command()
@@ -70,7 +70,7 @@ def assign(
     """
     request = {"do": "fee-payer", "schedule": schedule, "participant": participant,
                "instrument": instrument}  # fmt: skip
-    tell_desk(file, request, operator, as_json)
+    send_to_desk(file, request, operator, as_json)
 
 
 @fees.command()

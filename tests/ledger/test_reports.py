@@ -10,7 +10,7 @@ import ledger_flow as flow
 import numpy as np
 import pyarrow.parquet
 import pytest
-from as_of_at_size import measured
+from ledger_as_of import measured
 
 from openoutcry.ledger import layout as lay
 from openoutcry.ledger import reports

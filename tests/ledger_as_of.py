@@ -1,6 +1,6 @@
 """A ledger as of any sequence of a large journal, from its checkpoints: how long that takes.
 
-    python tests/ledger/as_of_at_size.py --commands 100000000 --home FOLDER [--evidence]
+    python tests/ledger_as_of.py --commands 100000000 --home FOLDER [--evidence]
 
 A folder that holds such a journal already is taken as it is.
 """
@@ -81,5 +81,5 @@ if __name__ == "__main__":
     if given.evidence:
         from openoutcry.report.evidence import write_evidence
 
-        command = f"python tests/ledger/as_of_at_size.py --commands {given.commands} --home FOLDER"
+        command = f"python tests/ledger_as_of.py --commands {given.commands} --home FOLDER"
         write_evidence("ledger_as_of", figures, command)
