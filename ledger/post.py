@@ -27,6 +27,7 @@ from openoutcry.wire.records import EVENT, NO_PRICE, ORDER, RECORD_BYTES
 O, E, R = ORDER.offsets, EVENT.offsets, lay.AT  # noqa: E741
 C_PRICE, C_AUX, C_QTY, C_RX = O["price_ticks"], O["aux"], O["qty_lots"], O["rx_ts_ns"]
 C_KIND, C_TYPE, C_SYMBOL = O["kind"], O["order_type"], O["symbol"]
+C_TIME_IN_FORCE = O["time_in_force"]
 E_ORDER, E_CONTRA, E_PRICE, E_QTY = E["order_id"], E["contra_id"], E["price_ticks"], E["qty_lots"]
 E_LEAVES, E_CAUSE, E_SEQ = E["leaves_lots"], E["cause_seq"], E["seq"]
 E_WHO, E_INSTRUMENT, E_KIND = E["participant"], E["instrument"], E["kind"]
@@ -385,8 +386,14 @@ def find_symbol(books: int, symbol: int) -> int:
 def deposit(books: int, order: int, event: int, row: int, who: int, value: int) -> int:
     """Money comes in or goes out; its second value says where from."""
     begin(books, event, row, DEPOSIT)
-    purpose, at = load_i64(order + C_PRICE), R_SUSPENSE
-    if purpose == FROM_OUTSIDE:
+    purpose, name, at = load_i64(order + C_PRICE), load_i64(order + C_SYMBOL), R_SUSPENSE
+    if purpose > 255:
+        name, purpose = purpose, load_u8(order + C_TIME_IN_FORCE)
+    asset = money_named(books, name)
+    if asset < 0 and name != 0:
+        # The core has it in the one balance that it keeps: it stands against suspense.
+        asset = 0
+    elif purpose == FROM_OUTSIDE:
         at = R_OUTSIDE
     elif purpose == FEES_COLLECTED:
         at = R_DUE
@@ -394,16 +401,16 @@ def deposit(books: int, order: int, event: int, row: int, who: int, value: int) 
         at = R_CLEARING
     store_i64(row + R_AVAILABLE, value)
     store_i64(row + at, -value)
-    return commit_money(books, event, row, who, money_named(books, load_i64(order + C_SYMBOL)))
+    return commit_money(books, event, row, who, max(asset, 0))
 
 
 @kernel
 def money_named(books: int, symbol: int) -> int:
-    """Which money a symbol names; none that is known: the first."""
+    """Which money a symbol names; -1: none that is known."""
     for slot in range(lay.MONEY_SLOTS):
         if symbol != 0 and load_i64(books + lay.MONEY_NAMES + 8 * slot) == symbol:
             return slot
-    return 0
+    return -1
 
 
 @kernel

@@ -240,6 +240,8 @@ class Reference:
             self.schedules[who // 16].tiers[who % 16] = (second, maker, taker)
         elif what is Setting.LEDGER_MINIMUM:
             self.schedules[who].minimum = value
+        elif what is Setting.LEDGER_FEES and value < 0 and (who, instrument) == (-1, -1):
+            self.schedule_of.clear()
         elif what is Setting.LEDGER_FEES and value < 0:
             self.schedule_of.pop((who, instrument), None)
         elif what is Setting.LEDGER_FEES:

@@ -96,7 +96,8 @@ def is_for_ledger(
     if setting == rb.SET_LEDGER_FEES:
         return -1 <= who < 1 << 16 and -1 <= value < 256 and (has_instrument or not named)
     if setting == rb.SET_LEDGER_ASSET:
-        return named and not has_instrument and 0 <= value <= 18
+        # A gateway knows the symbols of instruments alone: a venue's asset comes as a number.
+        return named != (second != 0) and not has_instrument and 0 <= value <= 18
     if setting == rb.SET_LEDGER_QUOTE:
         return has_instrument and second != 0 and 0 <= value <= 18
     return False

@@ -114,7 +114,7 @@ def _for_ledger(c: Any, what: Setting, known: bool, who: int, value: int) -> boo
     if what is Setting.LEDGER_FEES:
         return -1 <= who < 1 << 16 and -1 <= value < 256 and (known or not named)
     if what is Setting.LEDGER_ASSET:
-        return named and not known and 0 <= value <= 18
+        return named != (second != 0) and not known and 0 <= value <= 18
     return known and second != 0 and 0 <= value <= 18
 
 

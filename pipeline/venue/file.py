@@ -48,7 +48,8 @@ SESSION_SHARE = 4
 """A session may hold this part of the book, where its row says nothing else."""
 TABLES = (
     "venue", "calendar", "schedule", "instrument", "participant", "session", "port", "limits",
-    "operator", "market_data", "protection", "breaker", "liquidation",
+    "operator", "market_data", "protection", "breaker", "liquidation", "asset", "fee_schedule",
+    "fees",
 )  # fmt: skip
 
 

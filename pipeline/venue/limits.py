@@ -120,6 +120,7 @@ class FileLimits:
         made += self._instruments()
         made += self._protection()
         made += self._members()
+        made += self.spec.money.records(resets=had != 0)
         made += self._opening() if had == 0 else []
         made += self._participants()
         made.append(setting(Setting.FILE, digest))
