@@ -176,7 +176,7 @@ def test_who_is_liquidated_passes_the_gateway_and_the_core_refuses(core: Core, j
     """The parts come under its number.  Killed by the operator, alone or by its group, it is still
     being closed out; a market that is killed stops everybody."""
     core.publish()
-    probe = orders_of(2_000, 3)
+    probe = orders_of(12_000, 3)
     probe = probe[probe["participant"] == 4]
     seen = verdicts(core, judge, probe)
     state = core.region.ctypes.data
