@@ -202,8 +202,8 @@ def test_who_is_liquidated_passes_the_gateway_and_the_core_refuses(core: Core, j
     assert all(before(state, news[n : n + 1].ctypes.data) for n in range(len(news)))
     core.command(Setting.MARKET_KILL, 1)
     core.publish()
-    probe["rx_ts_ns"] += 10**6
-    assert (verdicts(core, judge, probe) & 1 << ErrorBit.PARTICIPANT != 0).all()
+    news["rx_ts_ns"] += 10**6
+    assert (verdicts(core, judge, news) & 1 << ErrorBit.PARTICIPANT != 0).all()
 
 
 def test_a_publication_takes_its_cycles(core: Core) -> None:
