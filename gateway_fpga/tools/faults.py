@@ -4,7 +4,7 @@
 
 The faults stand in tests/gateway_fpga/faults_*.py: one text of one file each, with the class of
 faults that it stands for.  Each is built and run on Icarus, the tests where it should show first;
-if they pass, with all tests of the module's own bench (``--first`` leaves that out).  What no test
+if they pass, on Verilator with all tests of the module's own bench (``--first`` leaves that out).  What no test
 notices is a survivor: ``EXPLAINED`` there says of each why.
 """
 
@@ -84,10 +84,11 @@ def noticed(fault: Planted, first: bool) -> str:
             run.mkdir()
             try:
                 simulator.simulate(
-                    "icarus", fault.toplevel, fault.bench, run,
+                    "icarus" if tests else "verilator", fault.toplevel, fault.bench, run,
                     sources=[broken] if fault.file == fault.toplevel else [broken, top],
                     parameters=parameters, tests=tests,
                     environment={name: str(value) for name, value in parameters.items()},
+                    build_arguments=[] if tests else ["-Wno-fatal"],
                 )  # fmt: skip
             except AssertionError as error:
                 if not str(error).startswith("cocotb tests failed"):
