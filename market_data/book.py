@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 import openoutcry.market_data.book_state as b
 from openoutcry.market_data.book_apply import apply, list_levels, list_orders, rehash
+from openoutcry.market_data.book_levels import NODE_BYTES
 from openoutcry.market_data.errors import FeedError
 
 ERRORS = {
@@ -57,9 +58,7 @@ class Book:
         self._instruments = np.zeros(
             (b.MAX_LOCATE + 1) * b.INSTRUMENT_BYTES // 8, np.int64
         ).reshape(b.MAX_LOCATE + 1, -1)
-        self._hints = np.zeros(len(b.HINT_SHIFTS) * b.HINTS_EACH, np.uint32)
         self._header[b.INSTRUMENTS // 8] = self._instruments.ctypes.data
-        self._header[b.HINTS // 8] = self._hints.ctypes.data
         self._orders = self._levels = np.zeros(0, np.int64)
         self._tables: tuple[npt.NDArray[np.int64], ...] = ()
         self._allocate(orders)
@@ -71,8 +70,12 @@ class Book:
         self._levels = lines((capacity + 1) * b.LEVEL_BYTES)
         for new, before in zip((self._orders, self._levels), old, strict=True):
             new[: len(before)] = before
-        entries = max(16, 1 << (2 * capacity).bit_length())
-        self._tables = tuple(lines(b.ENTRY_BYTES * entries) for _ in range(2))
+        entries = max(64, 1 << (2 * capacity).bit_length())
+        words = entries // 2  # of levels there are fewer than orders; one that is full grows all
+        self._tables = tuple(
+            lines(size)
+            for size in (b.PLACE_BYTES * entries, b.PLACE_BYTES * entries, NODE_BYTES * words)
+        )
         for word, value in (
             (b.ORDERS, self._orders.ctypes.data),
             (b.ORDER_CAPACITY, capacity),
@@ -82,22 +85,20 @@ class Book:
             (b.LEVEL_CAPACITY, capacity),
             (b.LEVEL_TABLE, self._tables[1].ctypes.data),
             (b.LEVEL_MASK, entries - 1),
+            (b.NODES, self._tables[2].ctypes.data),
+            (b.NODE_MASK, words - 1),
+            (b.NODE_COUNT, 0),
         ):
             header[word // 8] = value
         for rows, row_bytes, first, mark, behind in (
             (self._levels, b.LEVEL_BYTES, b.LEVEL_FREE, b.COUNT, b.WORSE),
             (self._orders, b.ORDER_BYTES, b.ORDER_FREE, b.SHARES, b.BEHIND),
         ):
-            words, free = rows.view(np.uint32).reshape(-1, row_bytes // 4), int(header[first // 8])
+            fields, free = rows.view(np.uint32).reshape(-1, row_bytes // 4), int(header[first // 8])
             while free:
-                words[free, mark // 4 : mark // 4 + 2] = 0  # where rehash looks
-                free = int(words[free, behind // 4])
-        for table, rows, row_bytes, used, count_at in (
-            (self._tables[0], self._orders, b.ORDER_BYTES, b.ORDERS_USED, b.SHARES),
-            (self._tables[1], self._levels, b.LEVEL_BYTES, b.LEVELS_USED, b.COUNT),
-        ):
-            rehash(table.ctypes.data, entries - 1, rows.ctypes.data, row_bytes,
-                   int(header[used // 8]), count_at)  # fmt: skip
+                fields[free, mark // 4 : mark // 4 + 2] = 0  # where rehash looks
+                free = int(fields[free, behind // 4])
+        rehash(header.ctypes.data)
 
     def touch(self) -> None:
         """Have the system find all memory now rather than at a message."""
@@ -107,9 +108,8 @@ class Book:
     def clear(self) -> None:
         """Empty, and knowing of no instrument."""
         for word in (b.ORDER_FREE, b.ORDERS_USED, b.LEVEL_FREE, b.LEVELS_USED, b.MESSAGES, b.OPEN,
-                     b.NOW):  # fmt: skip
+                     b.NOW, b.NODE_COUNT):  # fmt: skip
             self._header[word // 8] = 0
-        self._hints[:] = 0
         for array in (self._instruments, self._orders, self._levels, *self._tables):
             array[:] = 0
 
@@ -128,8 +128,6 @@ class Book:
         """Be the book that was saved."""
         self._header[:] = arrays["book"]
         self._header[b.INSTRUMENTS // 8] = self._instruments.ctypes.data
-        self._header[b.HINTS // 8] = self._hints.ctypes.data
-        self._hints[:] = 0
         self._instruments[:] = 0
         self._instruments[: len(arrays["places"])] = arrays["places"]
         self._orders, self._levels = arrays["orders"], arrays["levels"]

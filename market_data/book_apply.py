@@ -4,6 +4,7 @@ Whatever comes from a network is checked before anything is changed; a message t
 error, and neither it nor anything behind it is taken in.
 """
 
+import openoutcry.market_data.book_levels as levels
 import openoutcry.market_data.book_state as b
 from openoutcry.wire.big_endian import load_any64, load_be16, load_be32, load_be64
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
@@ -39,39 +40,36 @@ def fail(state: int, error: int) -> int:
 @kernel
 def enter(state: int, ref: int, locate: int, is_buy: int, price: int, shares: int) -> int:
     """A new order at the back of its price; 1, or 0 after an error."""
-    table, mask = load_i64(state + b.ORDER_TABLE), load_i64(state + b.ORDER_MASK)
     if ref == 0 or shares == 0 or locate == 0:
         return fail(state, b.BAD_MESSAGE)
-    entry = b.place_of(table, mask, ref)
-    if load_i64(entry) != 0:
+    place = b.order_place(state, ref)
+    if load_u32(place) != 0:
         return fail(state, b.TWICE)
+    key = b.key_of(locate, is_buy, price)
+    level_place = b.level_place(state, key)
+    level = load_u32(level_place)
     if load_i64(state + b.OPEN) == load_i64(state + b.ORDER_CAPACITY):
         return fail(state, b.FULL)
+    if level == 0:
+        if not levels.have_room(state):
+            return fail(state, b.FULL)
+        level = levels.new_level(state, key, level_place)
     number = load_i64(state + b.ORDER_FREE)
     if number != 0:
         store_i64(state + b.ORDER_FREE, load_u32(b.order_row(state, number) + b.BEHIND))
     else:
         number = load_i64(state + b.ORDERS_USED) + 1
         store_i64(state + b.ORDERS_USED, number)
-    store_i64(entry, ref)
-    store_i64(entry + 8, number)
-    key = locate << b.LOCATE_SHIFT | (b.SIDE_BIT if is_buy else 0) | price
-    level_table, level_mask = load_i64(state + b.LEVEL_TABLE), load_i64(state + b.LEVEL_MASK)
-    entry = b.place_of(level_table, level_mask, key)
-    level = load_i64(entry + 8) if load_i64(entry) != 0 else b.new_level(state, key, entry)
+    store_u32(place, number)
     row, at = b.order_row(state, number), b.level_row(state, level)
-    last = load_i64(at + b.LAST)
+    last = load_u32(at + b.LAST)
     store_i64(row + b.REF, ref)
+    store_i64(row + b.SHARES, shares | level << 32)
+    store_i64(row + b.BEHIND, last << 32)  # and BEFORE
     store_u32(row + b.PRICE, price)
-    store_u32(row + b.SHARES, shares)
-    store_u32(row + b.LEVEL, level)
-    store_u32(row + b.BEHIND, 0)
-    store_u32(row + b.BEFORE, last)
-    if last != 0:
-        store_u32(b.order_row(state, last) + b.BEHIND, number)
-    else:
-        store_i64(at + b.FIRST, number)
-    store_i64(at + b.LAST, number)
+    # An address instead of a branch: how full a level is nobody foresees.
+    store_u32(b.order_row(state, last) + b.BEHIND if last != 0 else at + b.FIRST, number)
+    store_u32(at + b.LAST, number)
     store_i64(at + b.TOTAL, load_i64(at + b.TOTAL) + shares)
     store_i64(at + b.COUNT, load_i64(at + b.COUNT) + 1)
     store_i64(state + b.OPEN, load_i64(state + b.OPEN) + 1)
@@ -84,53 +82,48 @@ def enter(state: int, ref: int, locate: int, is_buy: int, price: int, shares: in
 
 @kernel
 def find(state: int, ref: int) -> int:
-    """Address of an order's entry in the table, 0 after an error."""
-    entry = b.place_of(load_i64(state + b.ORDER_TABLE), load_i64(state + b.ORDER_MASK), ref)
-    if ref == 0 or load_i64(entry) == 0:
+    """Address of an order's place in the table, 0 after an error."""
+    place = b.order_place(state, ref)
+    if ref == 0 or load_u32(place) == 0:
         return fail(state, b.UNKNOWN_ORDER)
-    return entry
+    return place
 
 
 @kernel
-def leave(state: int, entry: int) -> None:
+def leave(state: int, place: int) -> None:
     """An order is no longer there."""
-    number = load_i64(entry + 8)
+    number = load_u32(place)
     row = b.order_row(state, number)
     level = load_u32(row + b.LEVEL)
     at = b.level_row(state, level)
     before, behind = load_u32(row + b.BEFORE), load_u32(row + b.BEHIND)
-    if before != 0:
-        store_u32(b.order_row(state, before) + b.BEHIND, behind)
-    else:
-        store_i64(at + b.FIRST, behind)
-    if behind != 0:
-        store_u32(b.order_row(state, behind) + b.BEFORE, before)
-    else:
-        store_i64(at + b.LAST, before)
+    store_u32(b.order_row(state, before) + b.BEHIND if before != 0 else at + b.FIRST, behind)
+    store_u32(b.order_row(state, behind) + b.BEFORE if behind != 0 else at + b.LAST, before)
     store_i64(at + b.TOTAL, load_i64(at + b.TOTAL) - load_u32(row + b.SHARES))
     count = load_i64(at + b.COUNT) - 1
     store_i64(at + b.COUNT, count)
     if VERIFY:
         assert load_i64(state + b.OPEN) > 0, "an order that leaves was counted"
-        assert (count == 0) == (load_i64(at + b.FIRST) == 0), "no orders, no queue"
+        assert (count == 0) == (load_u32(at + b.FIRST) == 0), "no orders, no queue"
         assert (count == 0) == (load_i64(at + b.TOTAL) == 0), "no orders, no shares"
+    b.take_out(load_i64(state + b.ORDER_TABLE), load_i64(state + b.ORDER_MASK),
+               load_i64(state + b.ORDERS), b.ORDER_BYTES, place)  # fmt: skip
     if count == 0:
-        b.drop_level(state, level)
-    b.take_out(load_i64(state + b.ORDER_TABLE), load_i64(state + b.ORDER_MASK), entry)
+        levels.drop(state, level)
     store_u32(row + b.BEHIND, load_i64(state + b.ORDER_FREE))
     store_i64(state + b.ORDER_FREE, number)
     store_i64(state + b.OPEN, load_i64(state + b.OPEN) - 1)
 
 
 @kernel
-def take_off(state: int, entry: int, shares: int) -> int:
+def take_off(state: int, place: int, shares: int) -> int:
     """Fewer shares of an order; 0 after an error."""
-    row = b.order_row(state, load_i64(entry + 8))
+    row = b.order_row(state, load_u32(place))
     left = load_u32(row + b.SHARES) - shares
     if left < 0 or shares == 0:
         return fail(state, b.TOO_MUCH)
     if left == 0:
-        leave(state, entry)
+        leave(state, place)
         return 1
     store_u32(row + b.SHARES, left)
     at = b.level_row(state, load_u32(row + b.LEVEL))
@@ -162,12 +155,12 @@ def executed(state: int, message: int, size: int, locate: int) -> int:
     is_c = load_u8(message) == _KC
     if size != (_ZC if is_c else _ZE):
         return fail(state, b.BAD_MESSAGE)
-    entry = find(state, load_be64(message + _E.reference))
-    if entry == 0:
+    place = find(state, load_be64(message + _E.reference))
+    if place == 0:
         return 0
-    price = load_u32(b.order_row(state, load_i64(entry + 8)) + b.PRICE)
+    price = load_u32(b.order_row(state, load_u32(place)) + b.PRICE)
     shares = load_be32(message + _E.shares)
-    if take_off(state, entry, shares) == 0:
+    if take_off(state, place, shares) == 0:
         return 0
     if not is_c:
         traded(state, locate, price, shares)
@@ -176,18 +169,21 @@ def executed(state: int, message: int, size: int, locate: int) -> int:
     return 1
 
 
-@kernel
+@kernel_outlined
 def replaced(state: int, message: int, size: int, locate: int) -> int:
-    entry = find(state, load_be64(message + _U.reference)) if size == _ZU else 0
-    if entry == 0:
+    place = find(state, load_be64(message + _U.reference)) if size == _ZU else 0
+    if place == 0:
         return fail(state, b.BAD_MESSAGE if size != _ZU else b.UNKNOWN_ORDER)
     shares, ref = load_be32(message + _U.shares), load_be64(message + _U.new_reference)
-    table, mask = load_i64(state + b.ORDER_TABLE), load_i64(state + b.ORDER_MASK)
-    if shares == 0 or ref == 0 or load_i64(b.place_of(table, mask, ref)) != 0:
+    if shares == 0 or ref == 0 or load_u32(b.order_place(state, ref)) != 0:
         return fail(state, b.TWICE if ref != 0 and shares != 0 else b.BAD_MESSAGE)
-    level = b.level_row(state, load_u32(b.order_row(state, load_i64(entry + 8)) + b.LEVEL))
+    if locate == 0:
+        return fail(state, b.BAD_MESSAGE)
+    if not levels.have_room(state):
+        return fail(state, b.FULL)
+    level = b.level_row(state, load_u32(b.order_row(state, load_u32(place)) + b.LEVEL))
     is_buy = load_i64(level + b.KEY) & b.SIDE_BIT
-    leave(state, entry)
+    leave(state, place)
     return enter(state, ref, locate, is_buy, load_be32(message + _U.price), shares)
 
 
@@ -245,18 +241,18 @@ def one(state: int, message: int, size: int) -> int:
         ref, shares = load_be64(message + _A.reference), load_be32(message + _A.shares)
         return enter(state, ref, locate, side == _BUY, load_be32(message + _A.price), shares)
     if kind == _KD:
-        entry = find(state, load_be64(message + _E.reference)) if size == _ZD else 0
-        if entry == 0:
+        place = find(state, load_be64(message + _E.reference)) if size == _ZD else 0
+        if place == 0:
             return fail(state, b.BAD_MESSAGE if size != _ZD else b.UNKNOWN_ORDER)
-        leave(state, entry)
+        leave(state, place)
         return 1
     if kind in (_KE, _KC):
         return executed(state, message, size, locate)
     if kind == _KX:
-        entry = find(state, load_be64(message + _X.reference)) if size == _ZX else 0
-        if entry == 0:
+        place = find(state, load_be64(message + _X.reference)) if size == _ZX else 0
+        if place == 0:
             return fail(state, b.BAD_MESSAGE if size != _ZX else b.UNKNOWN_ORDER)
-        return take_off(state, entry, load_be32(message + _X.shares))
+        return take_off(state, place, load_be32(message + _X.shares))
     if kind == _KU:
         return replaced(state, message, size, locate)
     return of_the_market(state, message, size, locate)
@@ -278,7 +274,7 @@ def apply(state: int, messages: int, length: int) -> int:
         ahead = at + 2 * FRAME_BYTES + size + _E.reference + 8
         if ahead <= length:
             ref = load_be64(messages + ahead - 8)
-            prefetch(orders + b.ENTRY_BYTES * b.home_of(ref, mask))
+            prefetch(orders + b.PLACE_BYTES * b.home_of(ref, mask))
         if one(state, message, size) == 0:
             break
         at += FRAME_BYTES + size
@@ -291,15 +287,17 @@ def apply(state: int, messages: int, length: int) -> int:
 
 
 @kernel
-def rehash(table: int, mask: int, rows: int, row_bytes: int, used: int, count_at: int) -> None:
-    """Enter rows 1 to ``used`` into an empty table, by their first word; those without
-    ``count_at`` are free."""
-    for number in range(1, used + 1):
-        row = rows + row_bytes * number
-        if load_i64(row + count_at) != 0:
-            entry = b.place_of(table, mask, load_i64(row))
-            store_i64(entry, load_i64(row))
-            store_i64(entry + 8, number)
+def rehash(state: int) -> None:
+    """Enter all rows into empty tables; of those that are free SHARES or COUNT is 0."""
+    for number in range(1, load_i64(state + b.ORDERS_USED) + 1):
+        row = b.order_row(state, number)
+        if load_u32(row + b.SHARES) != 0:
+            store_u32(b.order_place(state, load_i64(row + b.REF)), number)
+    for number in range(1, load_i64(state + b.LEVELS_USED) + 1):
+        row = b.level_row(state, number)
+        if load_i64(row + b.COUNT) != 0:
+            store_u32(b.level_place(state, load_i64(row + b.KEY)), number)
+            levels.note(state, load_i64(row + b.KEY))
 
 
 @kernel
@@ -310,7 +308,7 @@ def list_orders(state: int, locate: int, is_buy: int, out: int, room: int) -> in
     count = 0
     while level != 0:
         at = b.level_row(state, level)
-        number = load_i64(at + b.FIRST)
+        number = load_u32(at + b.FIRST)
         while number != 0:
             row = b.order_row(state, number)
             if count < room:
@@ -319,7 +317,7 @@ def list_orders(state: int, locate: int, is_buy: int, out: int, room: int) -> in
                 store_i64(out + 24 * count + 16, load_i64(row + b.REF))
             count += 1
             number = load_u32(row + b.BEHIND)
-        level = load_i64(at + b.WORSE)
+        level = load_u32(at + b.WORSE)
     return count
 
 
@@ -330,9 +328,9 @@ def list_levels(state: int, locate: int, is_buy: int, out: int, room: int) -> in
     count = 0
     while level != 0 and count < room:
         at = b.level_row(state, level)
-        store_i64(out + 24 * count, load_i64(at + b.KEY) & 0xFFFFFFFF)
+        store_i64(out + 24 * count, b.price_of(load_i64(at + b.KEY)))
         store_i64(out + 24 * count + 8, load_i64(at + b.TOTAL))
         store_i64(out + 24 * count + 16, load_i64(at + b.COUNT))
         count += 1
-        level = load_i64(at + b.WORSE)
+        level = load_u32(at + b.WORSE)
     return count

@@ -182,6 +182,13 @@ class EventKind(IntEnum):
     """A TIME, MASS_CANCEL or DISCONNECT is done; ``qty_lots`` orders went.  Or a RISK command is:
     ``contra_id`` is what was set, ``leaves_lots`` the value, ``qty_lots`` whose, ``order_id`` the
     operator."""
+    DELAYED = 17
+    """The command waits behind the speed bump until ``contra_id``, ns since the epoch;
+    ``leaves_lots`` is its place in the queue."""
+    ENTERED = 18
+    """The command ``contra_id``, which was DELAYED, enters: the next ``qty_lots`` events are what
+    it causes.  ``price_ticks`` is its price; ``leaves_lots`` its place in the queue (bits 0 to 31),
+    its kind (32 to 39) and its order type (40 to 47)."""
 
 
 class EventFlag(IntFlag):

@@ -15,6 +15,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from openoutcry.wire.private_folder import require_ours
+
 MAX_BYTES, KEPT = 16 << 20, 8
 """A file of the log, and how many finished ones are kept beside it."""
 ECS_VERSION = "8.11"
@@ -31,9 +33,10 @@ class VenueLog:
 
     def __init__(self, journal: Path, venue: str, sequence: Callable[[], int]) -> None:
         """``sequence`` gives the last command's number.  Raises ``OSError`` if the folder cannot be
-        made."""
+        made, or if it is there and others may write to it."""
         folder = log_folder(journal)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        require_ours(folder)
         self.venue, self.sequence = venue, sequence
         self._handler = RotatingFileHandler(
             folder / FILE_NAME, maxBytes=MAX_BYTES, backupCount=KEPT, encoding="utf-8"

@@ -77,7 +77,7 @@ def test_a_venue_would_take_most_of_it():
     orders["seq"] = np.arange(1, len(orders) + 1)
     events = ReferenceEngine(source.instruments).process(orders)
     kinds = Counter(events["kind"].tolist())
-    assert set(kinds) == set(EventKind)
+    assert set(kinds) == set(EventKind) - {EventKind.DELAYED, EventKind.ENTERED}, "a speed bump's"
     assert kinds[EventKind.REJECTED] < len(orders) // 4
 
 

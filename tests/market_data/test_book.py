@@ -140,9 +140,9 @@ def test_damaged_streams_are_refused_or_read_but_never_followed_into_the_wild(se
     assert total <= book.open_orders
 
 
-@pytest.mark.parametrize("width", [3, 60, 3_000, 2**31])
+@pytest.mark.parametrize("width", [3, 60, 3_000, 2**31, 2**32])
 def test_levels_far_from_the_best_find_their_place(width):
-    """New levels are sought from near ones, of which some are gone by then, through growth too."""
+    """Between their neighbours, of which some are gone by then; through growth too."""
     rng, book, plain, alive = random.Random(width), Book(orders=4), PlainBook(), []
     for number in range(1, 4_000):
         if alive and rng.random() < 0.45:
@@ -150,7 +150,8 @@ def test_levels_far_from_the_best_find_their_place(width):
         else:
             alive.append(number)
             data = framed("A", locate=1 + number % 2, reference=number, side=rng.choice("BS"),
-                          shares=1 + number % 9, price=2**31 + rng.randrange(width))  # fmt: skip
+                          shares=1 + number % 9,
+                          price=2**32 - width + rng.randrange(width))  # fmt: skip
         book.apply(data)
         plain.apply(data[2:])
     for locate in (1, 2):

@@ -11,6 +11,7 @@ from verified import (
 WRONG_CALLS = """
 import numpy as np
 from openoutcry.market_data import book_apply, encode
+from openoutcry.market_data import book_levels as levels
 from openoutcry.market_data import book_state as b
 from openoutcry.market_data import state as s
 
@@ -67,14 +68,14 @@ class Book:
         self.kept = {}
         for at, size in (
             (b.ORDERS, 9 * b.ORDER_BYTES), (b.LEVELS, 9 * b.LEVEL_BYTES),
-            (b.ORDER_TABLE, 32 * b.ENTRY_BYTES), (b.LEVEL_TABLE, 32 * b.ENTRY_BYTES),
-            (b.INSTRUMENTS, 2 * b.INSTRUMENT_BYTES),
-            (b.HINTS, 4 * b.HINTS_EACH * len(b.HINT_SHIFTS)),
+            (b.ORDER_TABLE, 64 * b.PLACE_BYTES), (b.LEVEL_TABLE, 64 * b.PLACE_BYTES),
+            (b.INSTRUMENTS, 2 * b.INSTRUMENT_BYTES), (b.NODES, 32 * levels.NODE_BYTES),
         ):
             self.kept[at] = np.zeros(size // 8, np.int64)
             self.words[at // 8] = self.kept[at].ctypes.data
         self.words[[b.ORDER_CAPACITY // 8, b.LEVEL_CAPACITY // 8]] = 8
-        self.words[[b.ORDER_MASK // 8, b.LEVEL_MASK // 8]] = 31
+        self.words[[b.ORDER_MASK // 8, b.LEVEL_MASK // 8]] = 63
+        self.words[b.NODE_MASK // 8] = 31
         self.at = self.words.ctypes.data
 
     def enter(self, ref, price=100, shares=5):
@@ -105,9 +106,14 @@ book = entered()
 book.words[b.OPEN // 8] = 0
 fired["an order that nobody counted"] = fires(book.leave, 1)
 book = entered()
-fired["a level that still has orders"] = fires(b.drop_level, book.at, 1)
-table = np.zeros(8, np.int64)
-fired["a key taken out twice"] = fires(b.take_out, table.ctypes.data, 3, table.ctypes.data)
+fired["a level that still has orders"] = fires(levels.drop_level, book.at, 1)
+table, rows = np.zeros(32, np.uint32), np.zeros(8, np.int64)
+place = table.ctypes.data
+fired["a key taken out twice"] = fires(b.take_out, place, 31, rows.ctypes.data, 32, place)
+book = entered()
+fired["a level entered twice"] = fires(levels.note, book.at, b.key_of(1, 1, 100))
+book = entered()
+fired["a level that nobody entered"] = fires(levels.forget, book.at, b.key_of(1, 1, 900))
 print(fired | {"right": any(right)})
 """
 
@@ -122,7 +128,8 @@ def test_a_deliberately_wrong_call_fires_under_verify_alone(verify: bool) -> Non
     ("module", "kernels"),
     [
         ("state", ("insert", "remove", "link", "unlink")),
-        ("book_state", ("take_out", "drop_level")),
+        ("book_state", ("take_out",)),
+        ("book_levels", ("note", "forget")),
         ("book_apply", ("enter", "leave")),
     ],
 )

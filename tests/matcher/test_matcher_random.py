@@ -125,7 +125,7 @@ def test_the_random_commands_reach_everything():
         accepted = np.isin(news["seq"], events["cause_seq"][events["kind"] == EventKind.ACCEPTED])
         pairs = np.stack([news["order_type"], news["time_in_force"] & 15], axis=1)[accepted]
         combinations |= set(map(tuple, np.unique(pairs, axis=0).tolist()))
-    assert kinds == set(EventKind)
+    assert kinds == set(EventKind) - {EventKind.DELAYED, EventKind.ENTERED}, "a speed bump's"
     assert reasons == set(Reason) - {Reason.RISK}, "which never comes from the matcher"
     assert combinations == {(t, f) for t in OrderType for f in TIMES_ALLOWED[t]}
 

@@ -1,0 +1,201 @@
+"""The order of a book's levels: from any price to its neighbour in a few steps, wherever it is.
+
+A tree of 64-bit words by the bits of a level's KEY: a word of the lowest tier says which of 64
+prices in a row have a level, one above it which words below it have any.  Words that say nothing
+are not there: the others stand in a table by tier and place.  Levels are linked, too, so that a
+neighbour on one side leads to that on the other.  Measured: a list that was walked from the nearest
+level remembered took 230 steps a new level in a book of 2,500, 58 of 84 ns a message.
+"""
+
+import openoutcry.market_data.book_state as b
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.memory import (
+    count_leading_zeros,
+    count_trailing_zeros,
+    load_i64,
+    load_u32,
+    mul_wrapping,
+    store_i64,
+    store_u32,
+)
+
+TIERS = 6
+"""Of six bits each, and the highest of the two bits that are left: no word has two sides."""
+RANK_BITS = 32
+NODE_BYTES = 16
+"""A word's entry: its key, 0 if the entry is free, and the word."""
+
+
+@kernel
+def node_key(key: int, tier: int) -> int:
+    """Of the word of a tier that a level belongs to."""
+    return key >> min(6 * tier + 6, RANK_BITS) << 3 | (tier + 1)
+
+
+@kernel
+def bit_of(key: int, tier: int) -> int:
+    return key >> 6 * tier & (63 if tier < TIERS - 1 else 3)
+
+
+@kernel
+def node_home(key: int, mask: int) -> int:
+    mixed = mul_wrapping(key ^ (key >> 29 & 0x7FFFFFFFF), -0x61C8864680B583EB)
+    return mixed >> 32 & mask
+
+
+@kernel
+def node_of(state: int, key: int) -> int:
+    """Address of a word's entry, or of the free one where it would be."""
+    nodes, mask = load_i64(state + b.NODES), load_i64(state + b.NODE_MASK)
+    place = node_home(key, mask)
+    found = load_i64(nodes + NODE_BYTES * place)
+    while found != 0 and found != key:
+        place = (place + 1) & mask
+        found = load_i64(nodes + NODE_BYTES * place)
+    return nodes + NODE_BYTES * place
+
+
+@kernel
+def have_room(state: int) -> bool:
+    """For the words of one more level, in a table that is half full at most."""
+    return 2 * (load_i64(state + b.NODE_COUNT) + TIERS) <= load_i64(state + b.NODE_MASK)
+
+
+@kernel
+def take_node_out(state: int, entry: int) -> None:
+    """Free an entry; what was pushed aside by it moves back."""
+    nodes, mask = load_i64(state + b.NODES), load_i64(state + b.NODE_MASK)
+    hole = (entry - nodes) // NODE_BYTES
+    at = (hole + 1) & mask
+    key = load_i64(nodes + NODE_BYTES * at)
+    while key != 0:
+        if ((at - node_home(key, mask)) & mask) >= ((at - hole) & mask):
+            store_i64(nodes + NODE_BYTES * hole, key)
+            store_i64(nodes + NODE_BYTES * hole + 8, load_i64(nodes + NODE_BYTES * at + 8))
+            hole = at
+        at = (at + 1) & mask
+        key = load_i64(nodes + NODE_BYTES * at)
+    store_i64(nodes + NODE_BYTES * hole, 0)
+    store_i64(state + b.NODE_COUNT, load_i64(state + b.NODE_COUNT) - 1)
+
+
+@kernel
+def note(state: int, key: int) -> int:
+    """Enter a level's bits; returns the KEY of a neighbour: the next better level's or, where no
+    word on the way tells of one, the next worse one's; 0: it is alone on its side."""
+    for tier in range(TIERS):
+        wanted, bit = node_key(key, tier), bit_of(key, tier)
+        entry = node_of(state, wanted)
+        if load_i64(entry) != 0:
+            word = load_i64(entry + 8)
+            if VERIFY:
+                assert word != 0, "a word that says nothing is not there"
+                assert word >> bit & 1 == 0, "a level is entered once"
+            store_i64(entry + 8, word | 1 << bit)
+            return nearest(state, key >> 6 * tier, tier, word, bit)
+        store_i64(entry, wanted)
+        store_i64(entry + 8, 1 << bit)
+        store_i64(state + b.NODE_COUNT, load_i64(state + b.NODE_COUNT) + 1)
+    return 0
+
+
+@kernel
+def nearest(state: int, prefix: int, tier: int, word: int, bit: int) -> int:
+    """KEY of the level that is nearest to a bit of a word, which has others: of the better ones if
+    there are any.  ``prefix``: a KEY's bits down to that one."""
+    above, below = word & -2 << bit, word & ~(-1 << bit)
+    found = count_trailing_zeros(above) if above != 0 else 63 - count_leading_zeros(below)
+    prefix = prefix - bit + found
+    for lower in range(tier - 1, -1, -1):
+        word = load_i64(node_of(state, prefix << 3 | (lower + 1)) + 8)
+        found = count_trailing_zeros(word) if above != 0 else 63 - count_leading_zeros(word)
+        prefix = prefix << 6 | found
+    return prefix
+
+
+@kernel
+def forget(state: int, key: int) -> None:
+    """Take a level's bits out."""
+    for tier in range(TIERS):
+        entry = node_of(state, node_key(key, tier))
+        word = load_i64(entry + 8) & ~(1 << bit_of(key, tier))
+        if VERIFY:
+            assert load_i64(entry) != 0, "a level that goes was entered"
+        if word != 0:
+            store_i64(entry + 8, word)
+            return
+        take_node_out(state, entry)
+
+
+@kernel
+def best_of(state: int, key: int) -> int:
+    """Address of the number of the best level on a level's side."""
+    row = b.instrument_row(state, key >> b.LOCATE_SHIFT)
+    return row + (b.BEST_BID if key & b.SIDE_BIT else b.BEST_ASK)
+
+
+@kernel_outlined
+def new_level(state: int, key: int, place: int) -> int:
+    """The number of a new, empty level, linked in its order; the table has it at ``place``."""
+    number = load_i64(state + b.LEVEL_FREE)
+    if number != 0:
+        store_i64(state + b.LEVEL_FREE, load_u32(b.level_row(state, number) + b.WORSE))
+    else:
+        number = load_i64(state + b.LEVELS_USED) + 1
+        store_i64(state + b.LEVELS_USED, number)
+    store_u32(place, number)
+    row = b.level_row(state, number)
+    store_i64(row + b.KEY, key)
+    store_i64(row + b.TOTAL, 0)
+    store_i64(row + b.COUNT, 0)
+    near, better, worse = note(state, key), 0, 0
+    if near > key:
+        better = load_u32(b.level_place(state, near))
+        worse = load_u32(b.level_row(state, better) + b.WORSE)
+    elif near != 0:
+        worse = load_u32(b.level_place(state, near))
+        better = load_u32(b.level_row(state, worse) + b.BETTER)
+    if VERIFY:
+        assert number <= load_i64(state + b.LEVEL_CAPACITY), "a level for each order at most"
+        assert better == 0 or load_i64(b.level_row(state, better) + b.KEY) > key, "in order"
+        assert worse == 0 or load_i64(b.level_row(state, worse) + b.KEY) < key, "both ways"
+        assert (better == 0) == (load_i64(best_of(state, key)) == worse), "the best is the first"
+    # FIRST and LAST, WORSE and BETTER: two words.
+    store_i64(row + b.FIRST, 0)
+    store_i64(row + b.WORSE, worse | better << 32)
+    if better != 0:
+        store_u32(b.level_row(state, better) + b.WORSE, number)
+    else:
+        store_i64(best_of(state, key), number)
+    if worse != 0:
+        store_u32(b.level_row(state, worse) + b.BETTER, number)
+    return number
+
+
+@kernel
+def drop_level(state: int, number: int) -> None:
+    """Forget a level that has no order."""
+    row = b.level_row(state, number)
+    key = load_i64(row + b.KEY)
+    better, worse = load_u32(row + b.BETTER), load_u32(row + b.WORSE)
+    if VERIFY:
+        assert load_i64(row + b.COUNT) == 0, "a level that goes has no order"
+        assert load_i64(row + b.TOTAL) == 0, "and no shares"
+        assert load_u32(row + b.FIRST) == 0, "and its queue is empty"
+    if better != 0:
+        store_u32(b.level_row(state, better) + b.WORSE, worse)
+    else:
+        store_i64(best_of(state, key), worse)
+    if worse != 0:
+        store_u32(b.level_row(state, worse) + b.BETTER, better)
+    forget(state, key)
+    b.take_out(load_i64(state + b.LEVEL_TABLE), load_i64(state + b.LEVEL_MASK),
+               load_i64(state + b.LEVELS), b.LEVEL_BYTES, b.level_place(state, key))  # fmt: skip
+    store_u32(row + b.WORSE, load_i64(state + b.LEVEL_FREE))
+    store_i64(state + b.LEVEL_FREE, number)
+
+
+@kernel_outlined
+def drop(state: int, number: int) -> None:
+    """:func:`drop_level`, which few orders that leave call."""
+    drop_level(state, number)
