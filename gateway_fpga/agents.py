@@ -1,7 +1,8 @@
-"""cocotb agents for whoever has the gateway in a bench of his own: orders in, verdicts out, registers.
+"""cocotb agents for whoever has the gateway in a bench of his own: orders in, verdicts out, and
+the registers.
 
-They speak the project's records and its driver, over cocotbext-axi's streams, and know nothing of any
-bench.  Needs the ``fpga`` extra, and runs inside a simulator:
+They speak the project's records and its driver, over cocotbext-axi's streams, and know nothing of
+any bench.  Needs the ``fpga`` extra, and runs inside a simulator:
 
     source, sink, bus = OrderSource(dut), VerdictSink(dut), RegisterBus(dut)
     await bus.with_driver(lambda driver: driver.load(instruments, settings))

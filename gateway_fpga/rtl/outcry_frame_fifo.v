@@ -68,7 +68,9 @@ module outcry_frame_fifo #(
     wire asked_seen;
     wire answer_seen;
     // The bitstream's: a reset wants them defined, and so does a simulator.
+`ifndef FORMAL_FRAME_FIFO
     initial wanted = 1'b1;
+`endif
     initial asked  = 1'b0;
     initial answer = 1'b0;
 

@@ -31,8 +31,8 @@ RX_PS = (6_400, 6_398, 6_411)
 """Receive clocks of 156.25 MHz, each a little beside the others, as cards' clocks are."""
 CLOSE_CYCLES = 120
 LATENCY_CYCLES = 24
-"""At most, in cycles of 250 MHz, from the MAC's last word of a frame of one order to its order: four
-of 156.25 MHz, five to cross, twelve of the core."""
+"""At most, in cycles of 250 MHz, from the MAC's last word of a frame of one order to its order:
+four of 156.25 MHz, five to cross, twelve of the core."""
 
 
 class Card:

@@ -293,9 +293,9 @@ async def a_command_beside_orders_in_every_rank(dut, count):
 @cocotb.test(**PATIENCE)
 @cocotb.parametrize(hold=[False, True])
 async def a_command_close_behind_orders_of_the_same_participant(dut, hold):
-    """His bucket is filled in each cycle from before his only order is taken until it has left, with
-    the sink ready or stuck meanwhile: the order's place is not taken from the bucket that was filled
-    behind it, and another's order beside it uses its own."""
+    """His bucket is filled in each cycle from before his only order is taken until it has left,
+    with the sink ready or stuck meanwhile: the order's place is not taken from the bucket that was
+    filled behind it, and another's order beside it uses its own."""
     most = 2**32 - 1
     bench = await with_plain(dut, Settings(rate_interval_ns=most, rate_burst_ns=most))
     order = good_orders(2, symbol=b"PLAIN", participant=[1, 2], price_ticks=8, qty_lots=8)

@@ -1,8 +1,9 @@
 """One mutant of a netlist meets the tests of a bench: run by gateway_fpga/tools/mutate.py.
 
-``MUTANT`` says which is switched on (0 is none), ``BENCH`` whose tests it meets (modules, with commas), ``FIRST`` which of
-them it meets first.  What a test leaves in a memory can fail a later one: so each mutant has a
-simulation of its own, which is over for it with the first test that fails.
+``MUTANT`` says which is switched on (0 is none), ``BENCH`` whose tests it meets (modules, with
+commas), ``FIRST`` which of them it meets first.  What a test leaves in a memory can fail a later
+one: so each mutant has a simulation of its own, which is over for it with the first test that
+fails.
 """
 
 import importlib

@@ -4,6 +4,8 @@ import cocotb
 from cocotb.triggers import Timer
 
 WORD_BYTES = 8
+LANES = {"tdata": 64, "tkeep": 8, "tlast": 1, "tuser": 1, "tvalid": 1}
+"""Signals of the stream and their widths; of port ``n`` the ``n``-th piece is driven."""
 
 
 class Clocks:
@@ -22,9 +24,6 @@ class Clocks:
 class Mac:
     """One port's receive side.  Frames are sent at once, or with pauses; ``time_ns`` is what its
     clock shows, ``stamps`` what it showed as the first word of each frame was given."""
-
-    lanes = {"tdata": 64, "tkeep": 8, "tlast": 1, "tuser": 1, "tvalid": 1}
-    """Signals of the stream and their widths; of port ``n`` the ``n``-th piece is driven."""
 
     def __init__(self, dut, clocks, port=0, period_ps=6_400, step_ns=7, idle=None):
         self.dut, self.clocks, self.port = dut, clocks, port
@@ -63,7 +62,7 @@ class Mac:
         tdata, tkeep, tlast, tuser, _ = word or (0, 0, 0, 0, False)
         values = {"tdata": tdata, "tkeep": tkeep, "tlast": int(tlast), "tuser": int(tuser),
                   "tvalid": int(word is not None)}  # fmt: skip
-        for name, width in self.lanes.items():
+        for name, width in LANES.items():
             self._put(f"s_axis_{name}", width, values[name])
         self._put("rx_time_ns", 64, self.time_ns % 2**64)
 

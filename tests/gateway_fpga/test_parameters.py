@@ -26,7 +26,7 @@ RANGES = {
     ("outcry_packet_fifo", "DEPTH_LOG2"): (1, 12),
     ("outcry_skid", "WIDTH"): (8, 4096),
     ("outcry_card", "PORTS"): (1, FRAME_PORTS),
-    ("outcry_card", "RX_DEPTH_LOG2"): (5, 12),
+    ("outcry_ingress", "DEPTH_LOG2"): (5, 12),
     ("outcry_frame_fifo", "WIDTH"): (8, 4096),
     ("outcry_frame_fifo", "DEPTH_LOG2"): (2, 12),
     ("outcry_frame_fifo", "COUNTER_WIDTH"): (2, 32),
