@@ -40,17 +40,23 @@ from openoutcry.wire.memory import (
     MESSAGES_BEFORE,  # of the session before
     ENDS,  # the command at work closes the last instrument
     ENCODED,  # events of the last call that were told: a session's end ends the call
-) = range(0, 8 * 35, 8)  # fmt: skip
+    LEVEL_1, LEVEL_2, LEVEL_3,  # the market-wide breaker's, of the index; all 0: there are none
+    BREACHED,  # the highest of them that was told today
+    KILLED, FIRST_OPERATOR,  # the whole market is; who has asked to open it again
+) = range(0, 8 * 41, 8)  # fmt: skip
 """The header's words; INSTRUMENT words hold the address of an instrument's row, or 0."""
-HEADER_BYTES = 320
+HEADER_BYTES = 384
 
 # An instrument's row.
 SYMBOL, LOCATE, SCALE, ROUND_LOT, PHASE, BAND, REFERENCE, EXTENSION = range(0, 64, 8)
 """SYMBOL padded with spaces; SCALE: a tick in ten-thousandths; EXTENSION: how often its auction was
 put off."""
-CROSS_TYPE, PRICE_MAX = 64, 72
-"""PRICE_MAX: the highest price, in ticks, that a message can say."""
-INSTRUMENT_BYTES = 80
+CROSS_TYPE, PRICE_MAX, CAUSE, HALTED, STOPPED = range(64, 104, 8)
+"""PRICE_MAX: the highest price, in ticks, that a message can say; CAUSE: why the protection paused
+it, and from bit 8 on the breaker's level; HALTED by the operator: NO_REASON, or the reason's
+letters; STOPPED: the last h said so."""
+NO_REASON = -1
+INSTRUMENT_BYTES = 104
 
 # A row of the table of phases.
 STATE_LETTER, REASON, CROSS_LETTER = 0, 8, 16

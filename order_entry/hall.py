@@ -72,7 +72,7 @@ def _offsets(sizes: Sizes) -> tuple[dict[str, int], int]:
         "orders": sizes.notes * ORDER_BYTES,
         "copies": 8 * PARTICIPANTS if sizes.copies else 0,
         "sums": 2 * sizes.rows * sums.ENTRY_BYTES if sizes.sums else 0,
-        "tokens": 4096 + tokens.memory_bytes(sizes.tokens),
+        "tokens": 4096 + tokens.memory_bytes(sizes.tokens, sizes.sessions),
     }
     at, found = HEAD_BYTES, {}
     for name, size in parts.items():
@@ -125,9 +125,6 @@ class Hall:
         """The words of a session's block."""
         at = (self._at["blocks"] + index * session.BLOCK_BYTES) // 8
         return self.words[at : at + session.BLOCK_BYTES // 8]
-
-    def block_address(self, index: int) -> int:
-        return self[BLOCKS] + index * session.BLOCK_BYTES
 
     def copy_to(self, index: int, participants: Iterable[int], fix: bool = False) -> None:
         """The session ``index`` is a drop copy about these participants; ``fix``: over FIX."""

@@ -129,17 +129,25 @@ class _SigAction(ctypes.Structure):
 
 
 @functools.cache
-def install() -> Any:
-    """Install the handler, once a process (forked children have it already); returns the callback,
-    which the cache keeps."""
-    if not GUARDED:
-        return None
+def _callback() -> Any:
     callback = c_callback(types.void(types.int32, types.int64, types.int64))(_on_sigbus)
     callback.ctypes(0, _table.ctypes.data, 0)
-    action = _SigAction(handler=callback.address, flags=SA_SIGINFO | SA_ONSTACK)
+    return callback
+
+
+def set_handler() -> None:
+    """Make the handler the process's; again, if somebody else has taken SIGBUS meanwhile."""
+    if not GUARDED:
+        return
+    action = _SigAction(handler=_callback().address, flags=SA_SIGINFO | SA_ONSTACK)
     if _libc.sigaction(SIGBUS, ctypes.byref(action), None):
         raise OSError(ctypes.get_errno(), "sigaction(SIGBUS)")
-    return callback
+
+
+@functools.cache
+def install() -> None:
+    """Install the handler, once a process; forked children have it already."""
+    set_handler()
 
 
 class Mapping:
@@ -237,7 +245,7 @@ def _map(fd: int, size_bytes: int, page_bytes: int, writable: bool, populate: bo
     start = _round_up(reserved, align)
     flags = MAP_SHARED | MAP_FIXED | (MAP_POPULATE if populate else 0)
     try:
-        # Populated, so that no first touch of a page stands in anybody's latency.
+        # Populated, so that no first touch of a page adds to any latency.
         _mmap(start, length, PROT_READ_WRITE if writable else PROT_READ, flags, fd)
     except OSError:
         _libc.munmap(reserved, length + align)

@@ -1,4 +1,4 @@
-"""The small numbers that stand in records, each with a name a person reads.
+"""The small numbers that are in records, each with a name a person reads.
 
 Zero is never a valid value of a command's enumeration: a record of zeros is malformed in every
 field, so an unwritten slot can never pass for an order.
@@ -26,14 +26,14 @@ class CommandKind(IntEnum):
     DISCONNECT = 7
     """The participant's session is gone: cancel all orders of it in every instrument."""
     TIME = 8
-    """It is ``aux`` ns since the epoch; whatever expired before is cancelled.  House only."""
+    """It is ``aux`` ns since the epoch; whatever expired before is cancelled.  Operator only."""
     PHASE = 9
     """The instrument enters the trading phase ``aux``; ``qty_lots`` 1 makes ``price_ticks`` its
-    reference price.  House only."""
+    reference price.  Operator only."""
     RISK = 10
     """A limit or a switch of the risk around the matcher: ``order_type`` says which (risk/bits.py),
-    ``aux`` is its value, ``qty_lots`` whose it is.  House only; MALFORMED where there is no risk or
-    what is asked makes no sense."""
+    ``aux`` is its value, ``qty_lots`` whose it is.  Operator only; MALFORMED without risk or for
+    senseless values."""
 
 
 class Side(IntEnum):
@@ -173,7 +173,9 @@ class EventKind(IntEnum):
     TRIGGER_MOVED = 12
     """A trailing stop's trigger is now ``price_ticks``."""
     PHASE_CHANGED = 13
-    """``qty_lots`` is the new phase, ``contra_id`` the old, ``price_ticks`` the reference price."""
+    """``qty_lots`` is the new phase, ``contra_id`` the old, ``price_ticks`` the reference price.
+    Of an instrument that the market protection has paused ``order_id`` is why (PauseCause of
+    risk/bits.py), and ``leaves_lots`` the level of the market-wide breaker."""
     INDICATIVE = 14
     """A call phase's uncrossing price, volume, surplus (``leaves_lots``) and the surplus's side."""
     UNCROSSED = 15
@@ -181,7 +183,8 @@ class EventKind(IntEnum):
     COMPLETED = 16
     """A TIME, MASS_CANCEL or DISCONNECT is done; ``qty_lots`` orders went.  Or a RISK command is:
     ``contra_id`` is what was set, ``leaves_lots`` the value, ``qty_lots`` whose, ``order_id`` the
-    operator."""
+    operator, ``price_ticks`` the second value; what the breaker's levels depend on says where these
+    are instead (risk/bits.py, TRADING_DAY)."""
     DELAYED = 17
     """The command waits behind the speed bump until ``contra_id``, ns since the epoch;
     ``leaves_lots`` is its place in the queue."""

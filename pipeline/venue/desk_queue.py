@@ -26,7 +26,7 @@ class DeskQueue:
         self.file, self.path = file, file.journal / NAME
 
     def work_of(self, request: dict[str, Any]) -> Work:
-        """Keep a request.  Raises :class:`DeskError` for one that cannot wait, or names nobody."""
+        """Queue a request.  Raises :class:`DeskError` if it cannot be queued or names no one."""
         asked = request.get("do")
         if asked not in STOPS:
             raise DeskError("the venue is closed between two trading days: it takes "
@@ -37,7 +37,8 @@ class DeskQueue:
         what, name = _named(request)
         if (asked, name) != ("halt", ALL_INSTRUMENTS):
             self._check(what, name)
-        line = {key: request[key] for key in ("do", "what", "name", "instrument") if key in request}
+        kept = ("do", "what", "name", "instrument", "reason", "why")
+        line = {key: request[key] for key in kept if key in request}
         with self.path.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")
             out.flush()

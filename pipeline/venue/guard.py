@@ -1,7 +1,7 @@
-"""What the core's market protection needs from the operator's lane: phases.
+"""Phases that the core's market protection requires, published on the operator's lane.
 
 The core stops entry by itself (``risk/protection.py``).  Halts, re-opening auctions and the close
-are the matcher's phases, and come from here: whatever stands in the core decides what is asked for,
+are the matcher's phases, and come from here: whatever is in the core decides what is asked for,
 so a venue that was killed anywhere goes on with what is still due.
 """
 
@@ -25,7 +25,7 @@ from openoutcry.wire.enums import CommandKind, Phase
 
 if TYPE_CHECKING:
     from openoutcry.pipeline.venue.file import VenueFile
-    from openoutcry.pipeline.venue.house import House
+    from openoutcry.pipeline.venue.operator_lane import OperatorLane
 
 Put = Callable[[npt.NDArray[Any]], int]
 WHY = {
@@ -48,6 +48,9 @@ class MarketGuard:
         """Decisions of the core's log that were told already."""
         self.called: dict[str, int] = {}
         """The pause behind which an instrument was called, by symbol."""
+        self.opened: dict[str, tuple[int, int]] = {}
+        """The call whose end was asked for, by symbol: its pause and when it began.  One that is
+        put off begins again."""
 
     def day_due(self, view: View, now_ns: int) -> npt.NDArray[Any] | None:
         """The command by which a trading day begins; None if it has."""
@@ -64,22 +67,26 @@ class MarketGuard:
     def look(
         self,
         view: View,
-        house: "House",
+        operator_lane: "OperatorLane",
         expected: Callable[[str], Phase],
         halted: Collection[str],
         put: Put,
     ) -> None:
-        """Ask for the phases that what stands in the core needs; ``halted``: by the operator."""
+        """Ask for the phases that what is in the core needs; ``halted``: by the operator."""
         assert view.guard is not None
         for index, symbol in enumerate(self.symbols):
-            state, asked = view.guard.of(index, g.STATE), house.phases[symbol]
+            state, asked = view.guard.of(index, g.STATE), operator_lane.phases[symbol]
             if state == g.PAUSED:
                 self._pause(view, index, symbol, asked, put)
             elif state == g.DUE and symbol not in halted:
                 self._call(view, index, symbol, expected(symbol), put)
-            elif state == g.CALLING and asked in CALL_PHASES:
-                wanted = expected(symbol)
-                if wanted in UNCROSSING_PHASES and self._has_called(view, index):
+            elif state == g.CALLING:
+                call = view.guard.of(index, g.PAUSED_TIMES), view.guard.of(index, g.SINCE_NS)
+                opened, wanted = self.opened.get(symbol, (0, 0)), expected(symbol)
+                was_put_off = opened[0] == call[0] and opened != call
+                due = wanted in UNCROSSING_PHASES and self._has_called(view, index)
+                if due and (asked in CALL_PHASES or was_put_off):
+                    self.opened[symbol] = call
                     put(phase_of(symbol, wanted))
         self._tell(view)
 
@@ -111,7 +118,7 @@ class MarketGuard:
             if view.guard.of(index, g.CANCEL_RESTING):
                 put(command(CommandKind.MASS_CANCEL, symbol=symbol.encode(), aux=1))
 
-    def lets(self, view: View, asked: Command) -> bool:
+    def permits(self, view: View, asked: Command) -> bool:
         """Whether a PHASE of the calendar is sent: a pause ends with the day or with a call phase,
         that of the whole market with the day only."""
         assert view.guard is not None
@@ -127,9 +134,13 @@ class MarketGuard:
         return True
 
     def opens(self, view: View, symbol: str) -> bool:
-        """Whether the call of this instrument, which is about to begin, ends by ``look``."""
+        """Whether the call of this instrument, which somebody else begins now, ends by ``look``."""
         assert view.guard is not None
-        return view.guard.of(self.symbols.index(symbol), g.STATE) in (g.PAUSED, g.DUE)
+        index = self.symbols.index(symbol)
+        if view.guard.of(index, g.STATE) not in (g.PAUSED, g.DUE):
+            return False
+        self.called[symbol] = view.guard.of(index, g.PAUSED_TIMES)
+        return True
 
     def _tell(self, view: View) -> None:
         assert view.guard is not None

@@ -1,4 +1,4 @@
-"""What a venue says of itself, as lines of JSON beside its journal.
+"""The venue's log: lines of JSON beside its journal.
 
 One schema, Elastic Common Schema 8 (https://www.elastic.co/guide/en/ecs/current/), so that shippers
 for Elasticsearch or Loki take the file as it is.  ``event.sequence`` is the last command that was
@@ -31,7 +31,9 @@ def log_folder(journal: Path) -> Path:
 class VenueLog:
     """Writes the log; a line is whole or not there."""
 
-    def __init__(self, journal: Path, venue: str, sequence: Callable[[], int]) -> None:
+    def __init__(
+        self, journal: Path, venue: str, sequence: Callable[[], int], name: str = FILE_NAME
+    ) -> None:
         """``sequence`` gives the last command's number.  Raises ``OSError`` if the folder cannot be
         made, or if it is there and others may write to it."""
         folder = log_folder(journal)
@@ -39,12 +41,12 @@ class VenueLog:
         require_ours(folder)
         self.venue, self.sequence = venue, sequence
         self._handler = RotatingFileHandler(
-            folder / FILE_NAME, maxBytes=MAX_BYTES, backupCount=KEPT, encoding="utf-8"
+            folder / name, maxBytes=MAX_BYTES, backupCount=KEPT, encoding="utf-8"
         )
         self._handler.setFormatter(logging.Formatter("%(message)s"))
 
     def write(self, level: str, message: str) -> None:
-        """``level``: info or error."""
+        """``level``: debug, info or error."""
         line = {
             "@timestamp": datetime.now(UTC).isoformat(timespec="microseconds"),
             "log.level": level,
@@ -62,10 +64,10 @@ class VenueLog:
         self._handler.close()
 
 
-def log_lines(journal: Path, but: int = 0) -> Iterator[dict[str, Any]]:
+def log_lines(journal: Path, but: int = 0, name: str = FILE_NAME) -> Iterator[dict[str, Any]]:
     """Every line that is kept, the oldest first, without those of the file with inode ``but``; one
     that a power cut tore is left out."""
-    for path in sorted(log_folder(journal).glob(FILE_NAME + "*"), key=_age, reverse=True):
+    for path in sorted(log_folder(journal).glob(name + "*"), key=_age, reverse=True):
         try:
             with path.open("rb") as file:
                 if os.fstat(file.fileno()).st_ino != but:
@@ -81,17 +83,19 @@ def _parsed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
 
 
 def _age(path: Path) -> int:
-    suffix = path.name.removeprefix(FILE_NAME).lstrip(".")
+    suffix = path.suffix.removeprefix(".")
     return int(suffix) if suffix.isdigit() else 0
 
 
-def follow_lines(journal: Path, last: int | None = None) -> Iterator[dict[str, Any] | None]:
+def follow_lines(
+    journal: Path, last: int | None = None, name: str = FILE_NAME
+) -> Iterator[dict[str, Any] | None]:
     """The last lines that are kept (None: all), then each that is written, also behind a rotation;
     None whenever there is none yet.  Raises ``FileNotFoundError`` if there is no log."""
-    path = log_folder(journal) / FILE_NAME
+    path = log_folder(journal) / name
     held = path.open("rb")
     *whole, rest = held.read().split(b"\n")
-    kept = [*log_lines(journal, but=os.fstat(held.fileno()).st_ino), *_parsed(whole)]
+    kept = [*log_lines(journal, os.fstat(held.fileno()).st_ino, name), *_parsed(whole)]
     yield from kept[max(0, len(kept) - last) :] if last is not None else kept
     try:
         while True:

@@ -14,21 +14,22 @@ from openoutcry.matcher import Engine
 from openoutcry.pipeline.sessions import LANE as SESSION_LANE
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.venue.calendar import SECOND_NS, Command, utc_text
-from openoutcry.pipeline.venue.desk import Desk, DeskError
+from openoutcry.pipeline.venue.desk import Desk, DeskError, Work
 from openoutcry.pipeline.venue.desk_queue import DeskQueue
+from openoutcry.pipeline.venue.desk_record import DeskRecord
 from openoutcry.pipeline.venue.guard import MarketGuard, phase_of
 from openoutcry.pipeline.venue.limits import FileLimits, fresh_view, hook_settings
 from openoutcry.pipeline.venue.liquidation import Liquidator
-from openoutcry.pipeline.venue.operations import Operations, disconnect
+from openoutcry.pipeline.venue.operations import Operations, command, disconnect, words_of
 from openoutcry.pipeline.venue.session_switch import SessionSwitch
 from openoutcry.risk import layout as lay
 from openoutcry.risk.guard_layout import OPERATORS_HALT
 from openoutcry.risk.region import View
-from openoutcry.wire.enums import Phase
+from openoutcry.wire.enums import CommandKind, Phase
 
 if TYPE_CHECKING:
     from openoutcry.pipeline.venue.file import VenueFile
-    from openoutcry.pipeline.venue.house import Clock, House
+    from openoutcry.pipeline.venue.operator_lane import Clock, OperatorLane
 
 REOPENING_S = 60
 """How long the auction calls by which an instrument opens again behind a halt."""
@@ -40,7 +41,7 @@ class RiskDesk:
 
     def __init__(self, file: "VenueFile", clock: "Clock", note: Callable[[str], None]) -> None:
         self.file, self.clock, self.note = file, clock, note
-        self.house: House | None = None
+        self.operator_lane: OperatorLane | None = None
         self.shared: Shared | None = None
         self.desk: Desk | None = None
         self.view: View | None = None
@@ -53,12 +54,14 @@ class RiskDesk:
         self.reopenings: dict[str, int] = {}
         """When an instrument's call behind a halt ends, by its symbol."""
         self.switch: SessionSwitch | None = None
+        self.operations: Operations | None = None
+        self.record: DeskRecord | None = None
         self.cancelling: set[int] = set()
         """Killed by the core, and their DISCONNECT is under way."""
 
-    def begin(self, shared: Shared, engine: Engine | None, house: "House") -> None:
+    def begin(self, shared: Shared, engine: Engine | None, operator_lane: "OperatorLane") -> None:
         """The run begins; its journal left this core, None: there was no journal."""
-        self.shared, self.house = shared, house
+        self.shared, self.operator_lane = shared, operator_lane
         if shared.region is None:
             self.note("this journal began without risk: limits and switches need a new one")
             return
@@ -79,7 +82,7 @@ class RiskDesk:
         self.view = view
         due = self.limits.due()
         if len(due):
-            house.put(due)
+            operator_lane.put(due)
             self.note(f"limits of the file: {len(due) - 1} to set")
         spec = self.file.risk.liquidation
         if spec is not None:
@@ -87,16 +90,18 @@ class RiskDesk:
             self.liquidator = Liquidator(spec, table, symbols, self.note)
         if view.guard is not None:
             self.guard = MarketGuard(self.file, self.limits.symbols, self.note)
-            begins = self.guard.day_due(view, max(self.clock.now_ns(), house.time_ns))
+            begins = self.guard.day_due(view, max(self.clock.now_ns(), operator_lane.time_ns))
             if begins is not None:
-                house.put(begins)
+                operator_lane.put(begins)
 
     @property
     def listens(self) -> bool:
         """Whether the operator can be heard, if he can be at all in this run."""
         return self.limits is None or self.desk is not None
 
-    def look(self, put: Callable[[npt.NDArray[Any]], int], has_had: Callable[[int], bool]) -> None:
+    def look(
+        self, put: Callable[[npt.NDArray[Any]], int], is_processed: Callable[[int], bool]
+    ) -> None:
         """While the run is under way: requests, kills, openings that are due."""
         if self.limits is None:
             return
@@ -106,39 +111,59 @@ class RiskDesk:
             assert self.shared is not None
             assert self.shared.region is not None
             self.view = self.limits.view = View(self.shared.region)
-            assert self.house is not None
-            lane_had = partial(self.house.has_had, lane=SESSION_LANE)
-            self.switch = SessionSwitch(self.house.sessions, lane_had, self.note)
-            operations = Operations(
-                self.limits, self._halt, self._dump, self.note, self.switch.work
-            )
-            self._take_queue(operations, put)
-            self.desk = Desk(self.file.journal, operations.work_of)
-        if self.queued and has_had(self.queued):
+            assert self.operator_lane is not None
+            lane_had = partial(self.operator_lane.is_processed, lane=SESSION_LANE)
+            self.switch = SessionSwitch(self.operator_lane.sessions, lane_had, self.note)
+            self.operations = Operations(
+                self.limits, self._halt, self._dump, self.note, self.switch.work, self._call,
+                self._same_time,
+            )  # fmt: skip
+            self.record = DeskRecord(self.file.journal)
+            self._take_queue(put)
+            self.desk = Desk(self.file.journal, self._work_of)
+        if self.queued and is_processed(self.queued):
             self._queue_is_done()
-        self.desk.look(put, has_had)
+        self.desk.look(put, is_processed)
         self._cancel(put)
         if self.guard is not None:
-            assert self.house is not None
-            self.guard.look(self.view, self.house, self._expected, self.halted, put)
+            assert self.operator_lane is not None
+            self.guard.look(self.view, self.operator_lane, self._expected, self.halted, put)
         if self.liquidator is not None:
-            assert self.house is not None
-            self.liquidator.look(self.view, self.house.phases, put, has_had)
+            assert self.operator_lane is not None
+            self.liquidator.look(self.view, self.operator_lane.phases, put, is_processed)
         now_ns = self.clock.now_ns()
         for symbol in [s for s, until in self.reopenings.items() if until <= now_ns]:
             del self.reopenings[symbol]
             put(phase_of(symbol, self._expected(symbol)))
 
-    def _take_queue(self, operations: Operations, put: Callable[[npt.NDArray[Any]], int]) -> None:
+    def _work_of(self, request: dict[str, Any]) -> Work:
+        """What a request comes to; it is written down with who and why."""
+        assert self.operations is not None
+        work, by = self.operations.work_of(request), self.operations.name_of(request)
+        if request["do"] not in ("log-in", "log-out"):
+            work.begun = partial(self._write_down, by, request)
+        return work
+
+    def _write_down(self, by: str, request: dict[str, Any]) -> None:
+        assert self.record is not None
+        assert self.shared is not None
+        if by or request.get("why"):
+            why = f": {request['why']}" if request.get("why") else ""
+            self.note(f"asked by {by or 'the account'}: {words_of(request)}{why}")
+        after_seq = int(self.shared.sequenced.published)
+        self.record.note(self.clock.now_ns(), after_seq, by, request)
+
+    def _take_queue(self, put: Callable[[npt.NDArray[Any]], int]) -> None:
         """What was asked for between two days is done first; killed meanwhile, it is done again,
         which changes nothing."""
         for request in DeskQueue(self.file).waiting():
             try:
-                work = operations.work_of(request)
+                work = self._work_of(request)
             except DeskError as error:
                 self.note(f"asked for while closed, and cannot be done: {error}")
                 continue
             self.queued = put(work.records)
+            work.begun()
             for line in work.done:
                 self.note(f"asked for while closed: {line}")
 
@@ -148,7 +173,7 @@ class RiskDesk:
 
     def ended(self) -> None:
         """The run has ended by itself: whatever was put on the lane is in the journal."""
-        if self.queued and self.house is not None and self.house.nothing_waits:
+        if self.queued and self.operator_lane is not None and self.operator_lane.is_drained:
             self._queue_is_done()
 
     def close(self) -> None:
@@ -156,7 +181,7 @@ class RiskDesk:
             self.desk.close()
             self.desk = None
 
-    def lets(self, asked: Command) -> bool:
+    def permits(self, asked: Command) -> bool:
         """Whether what the calendar asks for is sent: a halted instrument stays halted, to the end
         of its day."""
         if asked.phase is None:
@@ -164,7 +189,7 @@ class RiskDesk:
         self.reopenings.pop(asked.symbol, None)
         if self.guard is not None:
             assert self.view is not None
-            if not self.guard.lets(self.view, asked):
+            if not self.guard.permits(self.view, asked):
                 return False
         return asked.symbol not in self.halted or asked.phase is Phase.CLOSED
 
@@ -190,7 +215,20 @@ class RiskDesk:
             "groups_killed": [n for n, row in self.limits.groups.items() if groups[row]],
             "market_killed": bool(view.word(lay.MARKET_KILL)),
             "emergency_step": view.word(lay.EMERGENCY),
+            **self._waiting(view),
         } | (self.guard.status(view) if self.guard else {})
+
+    def _waiting(self, view: View) -> dict[str, Any]:
+        """What one operator has asked for, and another one has to."""
+        if self.operations is None:
+            return {}
+        names, wishes = self.operations.operators, self.operations.four_eyes.waiting()
+        return {
+            "reopening_asked_by": names.name(view.word(lay.FIRST_OPERATOR)),
+            "waiting": [
+                {"what": one.shown, "asked_by": names.name(one.operator)} for one in wishes
+            ],
+        }
 
     def _cancel(self, put: Callable[[npt.NDArray[Any]], int]) -> None:
         """Whoever the core has killed for its losses loses its open orders, too."""
@@ -208,11 +246,11 @@ class RiskDesk:
     def _halt(self, symbol: str, on: bool) -> Iterable[npt.NDArray[Any]]:
         """The PHASE of a halt, or of what comes behind it: an auction, if the instrument should
         trade continuously now."""
-        assert self.house is not None
+        assert self.operator_lane is not None
         self.reopenings.pop(symbol, None)
         if on:
             self.halted.add(symbol)
-            return [] if self.house.phases[symbol] is Phase.CLOSED else [
+            return [] if self.operator_lane.phases[symbol] is Phase.CLOSED else [
                 phase_of(symbol, Phase.HALT)
             ]  # fmt: skip
         self.halted.discard(symbol)
@@ -226,7 +264,21 @@ class RiskDesk:
             phase = Phase.VOLATILITY_AUCTION
         return [phase_of(symbol, phase)]
 
-    def _dump(self) -> str:
+    def _call(self, symbol: str) -> Iterable[npt.NDArray[Any]]:
+        """The PHASE by which an auction begins in an instrument that trades continuously."""
+        assert self.operator_lane is not None
+        both = self.operator_lane.phases[symbol], self._expected(symbol)
+        if any(phase is not Phase.CONTINUOUS for phase in both):
+            return []
+        self.reopenings[symbol] = self.clock.now_ns() + REOPENING_S * SECOND_NS
+        return [phase_of(symbol, Phase.VOLATILITY_AUCTION)]
+
+    def _same_time(self) -> npt.NDArray[Any]:
+        """The TIME that was sequenced last, once more."""
+        assert self.operator_lane is not None
+        return command(CommandKind.TIME, aux=max(1, self.operator_lane.time_ns))
+
+    def _dump(self, what: str) -> str:
         """Write what stands to a file beside the journal; returns its path."""
         assert self.view is not None
         assert self.limits is not None
@@ -254,7 +306,7 @@ class RiskDesk:
             "risk_digest": view.digest(),
             "participants": rows,
         }
-        name = f"emergency-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.json"
+        name = f"{what}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.json"
         path = self.file.journal / name
         new = path.with_suffix(".new")
         new.write_text(json.dumps(document, indent=1), encoding="utf-8")

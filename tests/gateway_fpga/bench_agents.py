@@ -1,7 +1,7 @@
 """cocotb bench of outcry_gateway that needs nothing but the package: its agents, the golden model.
 
-``fusesoc … --target sim`` runs it, test_agents.py does, and it is what a bench of one's own can begin
-with.
+``fusesoc … --target sim`` runs it, test_agents.py does, and it is what a bench of one's own can
+begin with.
 """
 
 import random

@@ -216,6 +216,17 @@ async def a_frame_is_counted_once_and_bad_before_full(dut):
     await queue.settle()
     assert queue.frames() == [(2, 2), (3, 2)]
     assert queue.counts() == before
+    # Nor is the next one taken for its rest when a reset follows.
+    del queue.gone[:]
+    await queue.write(1, 2, last=False)
+    await queue.write(1, 1, cut=0, last=False)
+    dut.rst.value = 1
+    await ClockCycles(dut.clk, 1)
+    dut.rst.value = 0
+    await queue.settle()
+    await queue.write(4, 2)
+    await queue.settle()
+    assert queue.frames() == [(4, 2)]
 
 
 @cocotb.test(**TIMEOUT)
@@ -252,8 +263,8 @@ async def a_reset_at_any_cycle_leaves_nothing_of_before(dut, clocks):
         dut.rst.value = 1
         await ClockCycles(dut.clk, 1)
         dut.rst.value = 0
-        # The rest of frame 511, of which two words came before the reset: at once, or when the queue
-        # is open again.
+        # The rest of frame 511, of which two words came before the reset: at once, or when the
+        # queue is open again.
         if cycle % 2:
             await queue.settle()
         await queue.write(511, 3)

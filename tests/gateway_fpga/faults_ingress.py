@@ -154,20 +154,20 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
     "waits none is taken; the row stands there before the next one is",
     (
         "outcry_udp_parser", "d_ip_sum != 17'h0FFFF;", "d_ip_sum[15:0] != 16'hFFFF;",
-    ): "no difference: a sum of 16 bits and 4 is at most 1000E, whose lower half is not all ones once "
-    "the upper bit is set",
+    ): "no difference: a sum of 16 bits and 4 is at most 1000E, whose lower half is not all ones "
+    "once the upper bit is set",
     (
         "outcry_udp_parser", "a_order < h_count[4:0];", "a_order <= h_count[4:0];",
-    ): "no difference: a beat more than the stated orders need is a frame of another length, of which "
-    "every order is discarded",
+    ): "no difference: a beat more than the stated orders need is a frame of another length, of "
+    "which every order is discarded",
     (
         "outcry_udp_parser", "value != {COUNTER_WIDTH{1'b1}}", "1'b1",
-    ): "counters have 32 bits in this run and are not filled by frames; parser_counters_saturate proves "
-    "that they stop",
+    ): "counters have 32 bits in this run and are not filled by frames; parser_counters_saturate "
+    "proves that they stop",
     (
         "outcry_frame_fifo", "end else if (write_last || !fits) begin",
         "end else if (write_last) begin",
-    ): "no difference: once a word had no room no later one of its frame has any, and the frame's end "
-    "takes all of it back",
+    ): "no difference: once a word had no room no later one of its frame has any, and the frame's "
+    "end takes all of it back",
 }  # fmt: skip
 """Of each fault that no test of its module notices why; with "no difference" it is none."""

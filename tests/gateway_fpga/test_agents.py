@@ -4,5 +4,5 @@ from simulate import simulate
 
 
 def test_agents(tmp_path):
-    """Orders, verdicts and registers of a gateway of full size, with nothing of the other benches."""
+    """Orders, verdicts and registers of a gateway of full size, and nothing of other benches."""
     simulate("icarus", "outcry_gateway", "bench_agents", tmp_path)

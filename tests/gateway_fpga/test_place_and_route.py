@@ -77,8 +77,8 @@ def fusesoc(folder, *arguments):
     ],
 )
 def test_fusesoc_takes_the_core_file(tmp_path, target, steps):
-    """FuseSoC lints the design with Verilator, simulates it with Icarus and cocotb, and lays out the
-    builds for which there is no tool here, no warning."""
+    """FuseSoC lints the design with Verilator, simulates it with Icarus and cocotb, and lays out
+    the builds for which there is no tool here, no warning."""
     code, said = fusesoc(tmp_path, *steps, "--target", target)
     assert code == 0, said
     assert "WARNING" not in said
@@ -97,7 +97,8 @@ def test_without_a_target_fusesoc_says_which_there_are(tmp_path):
 def test_every_pin_of_the_card_has_its_place():
     """But PCIe's lanes, which follow from their block, and the lower halves of pairs."""
     ports = re.findall(
-        r"(?:input|output)\s+wire\s+(?:\[\d+:0\])?\s*(\w+)", (CARD / "outcry_u50.v").read_text()
+        r"(?:input|output)\s+wire\s+(?:\[\d+:0\])?\s*(\w+)",
+        (CARD / "outcry_u50.v").read_text(),
     )
     placed = re.findall(
         r"PACKAGE_PIN (\w+)[^\n]*\[get_ports (\w+)\]", (CARD / "outcry_u50.xdc").read_text()
@@ -108,7 +109,7 @@ def test_every_pin_of_the_card_has_its_place():
 
 
 def test_constraints_of_crossings_name_what_is_there():
-    """Each register that the constraints look for stands in the RTL; each outcry_sync has a line."""
+    """Each register that the constraints look for stands in the RTL; each outcry_sync is named."""
     text = (CARD / "outcry_cdc.xdc").read_text()
     rtl = "".join(path.read_text() for path in (ROOT / "gateway_fpga" / "rtl").glob("*.v"))
     for name in re.findall(r"(\w+)_reg\*", text):

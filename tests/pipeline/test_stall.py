@@ -15,6 +15,7 @@ from openoutcry.pipeline.options import Options, PipelineError
 from openoutcry.pipeline.progress import Sample, Watcher
 from openoutcry.pipeline.run import run
 from openoutcry.pipeline.stall import Evidence, StallPolicy, scheduling
+from openoutcry.pipeline.top import running
 from openoutcry.pipeline.topology import TOPOLOGY
 
 ORDERS = 20_000
@@ -42,15 +43,15 @@ def check_same(result: dict[str, Any], undisturbed: dict[str, Any]) -> None:
 
 def stop_at_start(monkeypatch: pytest.MonkeyPatch, victim: str) -> None:
     """The first process that runs ``victim`` stops itself once it is ready."""
-    say_ready = worker.say_ready
+    mark_ready = worker.mark_ready
 
     def ready_and_stopped(shared: Any, stages: tuple[str, ...]) -> None:
-        say_ready(shared, stages)
+        mark_ready(shared, stages)
         index = TOPOLOGY.index[victim]
         if victim in stages and not shared.control.stage(index, ct.STAGE_RESTARTS):
             os.kill(os.getpid(), signal.SIGSTOP)
 
-    monkeypatch.setattr(worker, "say_ready", ready_and_stopped)
+    monkeypatch.setattr(worker, "mark_ready", ready_and_stopped)
 
 
 @pytest.mark.parametrize("victim", ["journal", "matcher"])
@@ -86,7 +87,7 @@ def spin_first(monkeypatch: pytest.MonkeyPatch, victim: str, times: int) -> None
     def spinning(work: worker.Work, group: Any) -> dict[str, Any]:
         restarts = work.shared.control.stage(TOPOLOGY.index[victim], ct.STAGE_RESTARTS)
         if victim in group.stages and restarts < times:
-            worker.say_ready(work.shared, group.stages)
+            worker.mark_ready(work.shared, group.stages)
             spin_without_progress(work, group.stages)
         return run_group(work, group)
 
@@ -182,3 +183,30 @@ def test_the_kernel_says_how_long_a_process_waited() -> None:
     waited_s, states = scheduling(os.getpid())
     assert waited_s >= 0.0
     assert states[0] == "R"
+
+
+def test_a_stage_that_a_fault_killed_leaves_where_it_was(
+    tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    """SIGSEGV: the same events as undisturbed, and the stack that it died with."""
+    details: list[str] = []
+    killed: list[int] = []
+
+    def kill(sample: Sample) -> None:
+        if killed or sample.commands < 1_000:
+            return
+        for pipeline in running():
+            for row in pipeline.view(pipeline.positions(), 1)["stages"]:
+                if pipeline.owner.pid == os.getpid() and row["name"] == "matcher":
+                    killed.append(row["pid"])
+                    os.kill(row["pid"], signal.SIGSEGV)
+
+    asked = options(tmp_path / "j", StallPolicy())
+    asked.rate = 20_000
+    result = run(asked, Watcher(sample=kill, detail=details.append))
+    check_same(result, undisturbed)
+    (restart,) = (row for row in result["restarts"] if row["pid"] in killed)
+    assert restart["why"] == "killed by SIGSEGV"
+    assert "Segmentation fault" in restart["trace"]
+    assert "worker.py" in restart["trace"]
+    assert any("killed by SIGSEGV: Fatal Python error" in text for text in details)
