@@ -568,29 +568,6 @@ async def a_bucket_is_filled_beside_a_stuck_sink(dut):
 
 
 @cocotb.test(**PATIENCE)
-async def steps_of_fives_of_any_number(dut):
-    """Multiples of 5 to the power of six over all 63 bits, and numbers beside them, in each way."""
-    bench = await with_plain(dut)
-    await bench.only_rows()
-    dice = random.Random(21)
-    for way in range(WAYS):
-        symbol = bytes([way + 1, 56])
-        row = {"symbol": word_of(symbol), "price_fives": 6, "qty_fives": 6}
-        index = way * 2**SLOT_BITS + slot_of(word_of(symbol), way, SLOT_BITS)
-        await bench.write_slot(index, row_image(OPEN_ROW | row))
-        orders = good_orders(60, symbol=symbol)
-        for name in ("price_ticks", "qty_lots"):
-            orders[name] = [
-                5**6 * dice.randint(1, 2**63 // 5**6 - 1) + dice.choice([0, 0, 1, 5, 5**5])
-                for _ in orders
-            ]
-        codes = (await bench.judge(orders))["error_code"]
-        for bit in (ErrorBit.PRICE_STEP, ErrorBit.QTY_STEP):
-            assert set((codes >> bit & 1).tolist()) == {0, 1}
-        await bench.write_slot(index, 0)
-
-
-@cocotb.test(**PATIENCE)
 async def orders_are_counted_while_the_bus_is_busy(dut):
     """Orders at full rate beside writes and reads of registers, one behind the other: no order and
     no reason of one is missed."""

@@ -169,5 +169,19 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "end else if (write_last) begin",
     ): "no difference: once a word had no room no later one of its frame has any, and the frame's "
     "end takes all of it back",
+    (
+        "outcry_frame_fifo", "released_gray <= next_released ^ (next_released >> 1);",
+        "released_gray <= committed ^ (committed >> 1);",
+    ): "bits that change at once arrive together in a simulation; the proof of the queue has that "
+    "the code moves with what is let go, a word at a time",
+    (
+        "outcry_frame_fifo", "held = wanted || asked || answer_seen;", "held = wanted || asked;",
+    ): "read, not proved: the reader opens while the writer is still empty, and finds it so",
+    (
+        "outcry_frame_fifo", "if (rst) wanted <= 1'b1;", "if (rst && !held) wanted <= 1'b1;",
+    ): "shows only in a frame that comes whole between two resets a few cycles apart: no test yet",
+    (
+        "outcry_count_over", "if (rst) count <= {WIDTH{1'b0}};\n        else count", "count",
+    ): "the count of before stands for the cycles of the handshake; tests read it after them",
 }  # fmt: skip
 """Of each fault that no test of its module notices why; with "no difference" it is none."""
