@@ -13,7 +13,14 @@ from openoutcry.ledger.fees import fee_of
 from openoutcry.ledger.open_orders import erase_order, find_order
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, not_inlined, store_i64
+from openoutcry.wire.memory import (
+    load_i64,
+    load_u8,
+    load_u16,
+    not_inlined,
+    store_i64,
+    store_u8,
+)
 from openoutcry.wire.order_types import PEGS, UNPRICED, type_bits
 from openoutcry.wire.records import EVENT, NO_PRICE, ORDER, RECORD_BYTES
 
@@ -42,6 +49,7 @@ CANCELLED, REDUCED, EXPIRED = (
     int(EventKind.CANCELLED), int(EventKind.REDUCED), int(EventKind.EXPIRED),
 )  # fmt: skip
 COMPLETED, PHASE_CHANGED = int(EventKind.COMPLETED), int(EventKind.PHASE_CHANGED)
+ENTERED = int(EventKind.ENTERED)
 CHANGES = sum(1 << kind for kind in (CANCELLED, REDUCED, REPLACED, EXPIRED, CONVERTED))
 MAKER, AUCTION = int(EventFlag.MAKER), int(EventFlag.AUCTION)
 BUY, RISK, REPLACE = int(Side.BUY), int(CommandKind.RISK), int(CommandKind.REPLACE)
@@ -74,6 +82,11 @@ def post(
     for index in range(count):
         event = events + index * RECORD_BYTES
         seq, last = load_i64(event + E_SEQ), load_i64(books + lay.EVENT_SEQ)
+        left = load_i64(books + lay.ENTRY_LEFT)
+        if left != 0:
+            store_i64(books + lay.ENTRY_LEFT, left - 1)
+        elif load_u8(event + E_KIND) == ENTERED:
+            begin_entry(books, event)
         if seq <= last:
             continue
         if seq != last + 1:
@@ -81,6 +94,8 @@ def post(
             return index, written
         order = orders + (load_i64(event + E_CAUSE) - first_seq) * RECORD_BYTES
         store_i64(books + lay.NOW_NS, max(load_i64(books + lay.NOW_NS), load_i64(order + C_RX)))
+        if left != 0:
+            order = books + lay.ENTRY
         store_i64(books + lay.PART, 0)
         more = post_event(books, order, event, rows + written * lay.ROW_BYTES)
         if more < 0:
@@ -89,6 +104,18 @@ def post(
         store_i64(books + lay.EVENT_SEQ, seq)
         store_i64(books + lay.CAUSE_SEQ, load_i64(event + E_CAUSE))
     return count, written
+
+
+@kernel_outlined
+def begin_entry(books: int, event: int) -> None:
+    """A command that has waited at the core's speed bump enters: what is needed of it, as the event
+    says it; the events that follow are its."""
+    not_inlined()
+    what = load_i64(event + E_LEAVES)
+    store_i64(books + lay.ENTRY + C_PRICE, load_i64(event + E_PRICE))
+    store_u8(books + lay.ENTRY + C_KIND, what >> 32 & 0xFF)
+    store_u8(books + lay.ENTRY + C_TYPE, what >> 40 & 0xFF)
+    store_i64(books + lay.ENTRY_LEFT, load_i64(event + E_QTY))
 
 
 @kernel

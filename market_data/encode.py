@@ -33,6 +33,8 @@ _ACCEPTED, _FILLED, _REPLACED, _REPEGGED, _CONVERTED, _ELECTED, _REFRESHED = (
 _REJECTED, _PHASE_CHANGED, _INDICATIVE, _UNCROSSED, _COMPLETED = (
     int(k) for k in (_K.REJECTED, _K.PHASE_CHANGED, _K.INDICATIVE, _K.UNCROSSED, _K.COMPLETED)
 )
+_ENTERED = int(_K.ENTERED)
+_SILENT = _REJECTED, _COMPLETED, int(_K.DELAYED), _ENTERED
 _F = EventFlag
 _LAST, _MAKER, _KEPT_PLACE, _F_HIDDEN, _F_WAITING, _ICEBERG, _AUCTION = (
     int(f)
@@ -525,7 +527,7 @@ def encode(
             now = ts_ns % DAY_NS
         store_i64(state + s.NOW, now)
         if load_i64(state + s.BEGUN) == 0:
-            if load_i64(state + s.SESSION) > 1 and kind in (_REJECTED, _COMPLETED):
+            if load_i64(state + s.SESSION) > 1 and kind in _SILENT:
                 if kind == _COMPLETED:
                     out = of_a_setting(state, event, out)
                 continue  # nothing to tell: no session begins with it
@@ -539,9 +541,12 @@ def encode(
             continue
         if kind in (_PHASE_CHANGED, _INDICATIVE, _UNCROSSED):
             out = of_the_market(state, kind, event, out)
+        elif kind == _ENTERED:
+            # A command of its own begins: what the one before it leaves in the book is told.
+            out = tell_all(state, 0, out)
         elif kind == _COMPLETED:
             out = of_a_setting(state, event, out)
-        elif kind != _REJECTED:
+        elif kind not in _SILENT:
             out = of_an_order(state, kind, event, out)
         if flags & _LAST:
             if load_i64(state + s.CROSS_INSTRUMENT) | load_i64(state + s.PHASE_INSTRUMENT):

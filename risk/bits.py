@@ -58,6 +58,11 @@ class RiskBit(IntEnum):
     CAPITAL = 24
     LOSS = 25
     DRAWDOWN = 26
+    SPEED_BUMP_FULL = 27
+    """As many commands wait at the speed bump as there is room for."""
+    WITHDRAWN = 28
+    """It waited at the speed bump when its participant's orders, or its instrument's, were
+    cancelled by the operator, or with the participant's last session."""
 
 
 class PauseCause(IntEnum):
@@ -149,6 +154,11 @@ class Setting(IntEnum):
     EMERGENCY = 52
     """The emergency close has done its step 1, 2, … 6, each after the one before; only while the
     market is killed, and over when it is enabled again."""
+    SPEED_BUMP = 53
+    """Where the journal began with a speed bump: ns that commands wait from their receipt,
+    ``price_ticks``: ns of the window within which more is drawn, ``qty_lots``: the seed."""
+    RELEASE = 54
+    """Nothing is set: it is the time of this command, and what was delayed until then enters."""
 
     LULD = 60
     """I, as those up to RENEWAL, where the journal began with protection and prices are limited to
