@@ -50,6 +50,9 @@ MAX_WAITING = 256
 MAX_HASHING, MAX_HASHING_EACH = 3, 2
 """Passwords that are checked at once, in all and of one address: others' are not kept waiting."""
 MAX_ATTEMPTS = 4096
+UNREAD_BYTES = 1 << 16
+"""What the system may hold of a throttled session that is not read (it doubles this): what is
+beyond its rate waits there, and its cancels behind it."""
 SEQUENCE_AT = soupbin.HEADER_BYTES + 10
 """Where login_accepted has the sequence number."""
 REASONS = (
@@ -335,6 +338,8 @@ class Doorman:
         # What the system keeps for a reader is part of how far he may fall behind.
         queue = self.spec.sessions[index - 1].queue_bytes
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, min(queue, 1 << 20))
+        if self.spec.sessions[index - 1].throttle_per_s:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD_BYTES)
         head = struct.pack("<4q", index, wanted, len(reply), SEQUENCE_AT).ljust(REPLY_AT, b"\0")
         message = (head + reply).ljust(HAND_BYTES, b"\0") + rest
         while True:

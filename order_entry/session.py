@@ -79,7 +79,8 @@ LOCKED_UNTIL_NS = 3072
     NAMED,  # while encoding a refusal: row of the order that its message names, 0 none
     SWITCH,  # the operator asks: SWITCH_OFF, SWITCH_ON, 0 nothing
     KILLED,  # the operator has switched the session off
-) = range(0, 8 * 52, 8)
+    EXCESS_AT,  # as THROTTLE_AT, of the bucket for what the throttle's has no token for
+) = range(0, 8 * 53, 8)
 SWITCH_OFF, SWITCH_ON = 1, 2
 DISCONNECTED, CONNECTED, ENDING = range(3)
 FIX44, FIX42, FIX_DROP_COPY = (

@@ -46,6 +46,8 @@ class ThrottlePolicy(IntEnum):
     """What becomes of a message for which the bucket has no token."""
 
     REJECT = 0
+    """It is rejected by name, but for a cancel, for a token of a second bucket that is like the
+    first; when that is empty too it stays in the socket."""
     QUEUE = 1
     """It stays in the socket until there is one."""
 

@@ -41,6 +41,8 @@ VENUE_FULL, TOO_LATE = int(Refusal.VENUE_FULL), int(Refusal.TOO_LATE)
 STATUS, MASS_STATUS = int(FixRefusal.STATUS), int(FixRefusal.MASS_STATUS)
 OUCH42, OUCH50 = int(Protocol.OUCH42), int(Protocol.OUCH50)
 CANCEL, DISCONNECT = int(CommandKind.CANCEL), int(CommandKind.DISCONNECT)
+MASS_CANCEL = int(CommandKind.MASS_CANCEL)
+OUCH_CANCEL = ord("X")
 DAY = int(TimeInForce.DAY)
 CANCEL_NONE, CANCEL_DAY, CANCEL_ALL = (int(mode) for mode in CancelOnDisconnect)
 STREAM_FULL = int(Fault.STREAM_FULL)
@@ -64,29 +66,47 @@ def lane_room(context: int) -> int:
 
 
 @kernel
-def has_token(session: int, now: int) -> bool:
-    """The bucket, by its theoretical arrival time: it is empty while that is more than a burst
-    ahead."""
+def has_token(session: int, bucket: int, now: int) -> bool:
+    """The bucket (THROTTLE_AT, EXCESS_AT), by its theoretical arrival time: it is empty while that
+    is more than a burst ahead."""
     each = load_i64(session + s.THROTTLE_NS)
     if each == 0:
         return True
-    return load_i64(session + s.THROTTLE_AT) - now <= each * (
-        load_i64(session + s.THROTTLE_BURST) - 1
-    )
+    return load_i64(session + bucket) - now <= each * (load_i64(session + s.THROTTLE_BURST) - 1)
+
+
+@kernel
+def may_enter(session: int, now: int) -> bool:
+    """There is a token for a message or, where the excess is rejected, for its rejection: else it
+    waits unread.  So a session puts no more into the sequence than twice its rate."""
+    if has_token(session, s.THROTTLE_AT, now):
+        return True
+    return load_i64(session + s.THROTTLE_POLICY) != QUEUE and has_token(session, s.EXCESS_AT, now)
 
 
 @kernel
 def may_take(session: int, now: int) -> bool:
     """A FIX message may be taken: there is room for what answers it, and it need not wait."""
     room = load_i64(session + f.OUT_CAPACITY) - load_i64(session + f.OUT_END)
-    waits = load_i64(session + s.THROTTLE_POLICY) == QUEUE and not has_token(session, now)
-    return room >= f.OUT_MIN_ROOM and not waits
+    return room >= f.OUT_MIN_ROOM and may_enter(session, now)
 
 
 @kernel
-def take_token(session: int, now: int) -> None:
+def take_token(session: int, now: int, is_cancel: bool) -> bool:
+    """For a message that may enter; False: it is beyond the rate, and rejected.  No cancel is."""
+    within = has_token(session, s.THROTTLE_AT, now)
+    bucket = s.THROTTLE_AT if within else s.EXCESS_AT
     each = load_i64(session + s.THROTTLE_NS)
-    store_i64(session + s.THROTTLE_AT, max(now, load_i64(session + s.THROTTLE_AT)) + each)
+    store_i64(session + bucket, max(now, load_i64(session + bucket)) + each)
+    return within or is_cancel
+
+
+@kernel
+def is_cancel(session: int, order: int, note: int) -> bool:
+    """A decoded message cancels; OUCH's X becomes one, or a reduction, when its order is found."""
+    kind = load_u8(order + a.ORDER_KIND)
+    is_ouch = load_i64(session + s.PROTOCOL) <= OUCH50
+    return kind in (CANCEL, MASS_CANCEL) or (is_ouch and load_u8(note + n.MESSAGE) == OUCH_CANCEL)
 
 
 @kernel
@@ -123,13 +143,12 @@ def one_message(context: int, session: int, codec: int, message: int, size: int,
     a.add(session + s.MESSAGES, 1)
     store_u16(note + n.SESSION, load_i64(session + s.INDEX))
     store_u8(note + n.PROTOCOL, load_i64(session + s.PROTOCOL))
-    if not has_token(session, now):
+    if not take_token(session, now, is_cancel(session, order, note)):
         a.add(session + s.THROTTLED, 1)
         store_u8(note + n.REFUSED, THROTTLED)
         if load_i64(session + s.PROTOCOL) == OUCH50:
             store_i64(session + ouch.DISABLED_WORD, disabled)
     else:
-        take_token(session, now)
         # OUCH: a refused change of an order that is gone is ignored, one of an open order may end
         # it (section 2.2).
         asks = load_u8(note + n.REFUSED) == 0 or (

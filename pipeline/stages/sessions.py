@@ -22,7 +22,6 @@ from openoutcry.order_entry import session as s
 from openoutcry.order_entry import stream as st
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.fix import words as f
-from openoutcry.order_entry.spec import ThrottlePolicy
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.lanes import NUMBERS, SHIFT
 from openoutcry.pipeline.stages import session_commands as c
@@ -51,7 +50,6 @@ MAX_SEND = 1 << 18
 HAND_INDEX, HAND_SEQUENCE, HAND_REPLY, HAND_REPLY_AT, HAND_BYTES = 0, 8, 16, 24, 512
 HAND_MAX, CONTROL_AT, DATA_AT = 4096, 64, 128  # CONTROL_AT: of the cmsg behind x.MESSAGE
 
-QUEUE = int(ThrottlePolicy.QUEUE)
 LOGOUT, LOGIN, DISCONNECTING = int(Kind.LOGOUT), int(Kind.LOGIN), int(Kind.DISCONNECT)
 OVERSIZE = int(Fault.OVERSIZE)
 
@@ -450,7 +448,7 @@ def understand(context: int, session: int) -> int:
         if size < 0:
             result = size
             break
-        if load_i64(session + s.THROTTLE_POLICY) == QUEUE and not c.has_token(session, now):
+        if not c.may_enter(session, now):
             waits = 1
             break
         c.look_ahead(context, session, message, size, buffer + length)
