@@ -9,7 +9,15 @@ import openoutcry.market_data.state as s
 from openoutcry.market_data import say
 from openoutcry.wire.enums import EventFlag, EventKind, Phase
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_i64, store_u8
+from openoutcry.wire.memory import (
+    load_i64,
+    load_u8,
+    load_u16,
+    load_u32,
+    prefetch,
+    store_i64,
+    store_u8,
+)
 from openoutcry.wire.records import EVENT, RECORD_BYTES
 
 _AT = EVENT.offsets
@@ -28,9 +36,11 @@ _ACCEPTED, _FILLED, _REPLACED, _REPEGGED, _CONVERTED, _ELECTED, _REFRESHED = (
         _K.ACCEPTED, _K.FILLED, _K.REPLACED, _K.REPEGGED, _K.CONVERTED, _K.ELECTED, _K.REFRESHED,
     )
 )  # fmt: skip
-_REJECTED, _PHASE_CHANGED, _INDICATIVE, _UNCROSSED, _COMPLETED = (
-    int(k) for k in (_K.REJECTED, _K.PHASE_CHANGED, _K.INDICATIVE, _K.UNCROSSED, _K.COMPLETED)
+_CANCELLED, _PHASE_CHANGED, _INDICATIVE, _UNCROSSED = (
+    int(k) for k in (_K.CANCELLED, _K.PHASE_CHANGED, _K.INDICATIVE, _K.UNCROSSED)
 )
+_NOTHING = tuple(int(k) for k in (_K.REJECTED, _K.COMPLETED, _K.DELAYED, _K.ENTERED))
+"""Events that change nothing of what is displayed."""
 _F = EventFlag
 _LAST, _MAKER, _KEPT_PLACE, _F_HIDDEN, _F_WAITING, _ICEBERG, _AUCTION = (
     int(f)
@@ -50,6 +60,9 @@ RENEWED_BIT = 1 << 60
 MESSAGES_AN_EVENT = 4
 """At most, with what is told behind the command's last; and beside these :data:`MORE_MESSAGES`."""
 MORE_MESSAGES = 8
+MAKERS_STAND, NOTHING_WAITS = 1, 2
+"""Of :func:`quietness`: who is displayed stands where he was, and no auction or phase is to be told
+of; no order is, either."""
 BY_EVENT = -1
 """In place of the first command: times are of the events, not of their commands."""
 
@@ -425,19 +438,22 @@ def of_an_order(state: int, kind: int, event: int, out: int) -> int:
     return out
 
 
+# What nine of ten events are: nothing waits to be told, and they say all of their command or, of a
+# trade, all of its maker.  Each is told here, or left to :func:`tell_fully` with nothing changed.
+# Measured: 11.3 ns an event instead of 17.1.  One path for A and D without a branch, as D is A's
+# begin, was not faster: the compiler parts them again.
+
+
 @kernel
-def appears(state: int, event: int, seq: int, out: int) -> int:
-    """A new order that rests as it came, and the command is done: what most commands are.  As
-    :func:`of_an_order` and :func:`tell` do it, without a list of one order."""
-    side, price, shares = (
-        load_u8(event + _SIDE),
-        load_i64(event + _PRICE),
-        load_i64(event + _LEAVES),
-    )
-    row = s.insert(state, load_u16(event + _INSTRUMENT), load_i64(event + _ID), side)
+def appears(state: int, place: int, event: int, out: int) -> int:
+    """A new order that rests as it came.  As :func:`of_an_order` and :func:`tell` do it, without a
+    list of one order.  0: there is no room for it."""
+    order_id, seq = load_i64(event + _ID), load_i64(event + _SEQ)
+    instrument, side = load_u16(event + _INSTRUMENT), load_u8(event + _SIDE)
+    price, shares = load_i64(event + _PRICE), load_i64(event + _LEAVES)
+    row = s.insert_at(state, place, instrument, order_id, side)
     if row == 0:
-        store_i64(state + s.ERROR, s.FULL)
-        return out
+        return 0
     store_i64(row + s.PRICE, price)
     store_i64(row + s.LEAVES, shares)
     store_i64(row + s.PLACED, seq)
@@ -448,7 +464,7 @@ def appears(state: int, event: int, seq: int, out: int) -> int:
 
 
 @kernel
-def is_simple(state: int, event: int, flags: int) -> bool:
+def is_simple(event: int, flags: int) -> bool:
     """Whether :func:`appears` says all of an ACCEPTED event."""
     price = load_i64(event + _PRICE)
     return (
@@ -456,11 +472,110 @@ def is_simple(state: int, event: int, flags: int) -> bool:
         and load_i64(event + _LEAVES) > 0
         and price != MARKET_BUY
         and price != MARKET_SELL
-        and load_i64(state + s.PENDING_COUNT)
-        | load_i64(state + s.CROSS_INSTRUMENT)
-        | load_i64(state + s.PHASE_INSTRUMENT)
-        == 0
     )
+
+
+@kernel
+def disappears(state: int, place: int, event: int, out: int) -> int:
+    """An order that goes: D.  0: it is not displayed, and :func:`of_an_order` has to do it."""
+    order_id, instrument = load_i64(event + _ID), load_u16(event + _INSTRUMENT)
+    place = s.place_holding(state, place, instrument, order_id)
+    row = s.row_at(state, place)
+    if row == 0 or load_i64(row + s.REF) == 0:
+        return 0
+    out = say.delete(state, out, row)
+    s.remove_at(state, place)
+    return out
+
+
+@kernel
+def trades(state: int, place: int, event: int, out: int) -> int:
+    """A fill of an order that rested, as displayed and at its price: E.  0: of another one."""
+    order_id, instrument = load_i64(event + _ID), load_u16(event + _INSTRUMENT)
+    qty, leaves = load_i64(event + _QTY), load_i64(event + _LEAVES)
+    place = s.place_holding(state, place, instrument, order_id)
+    row = s.row_at(state, place)
+    if (
+        row == 0
+        or load_i64(row + s.REF) == 0
+        or load_u8(row + s.FLAGS_AT) != 0
+        or load_i64(event + _PRICE) != load_i64(row + s.SHOWN_PRICE)
+        or load_i64(row + s.SHOWN) != qty + leaves
+    ):
+        return 0
+    out = say.executed(state, out, row, qty, load_i64(event + _SEQ))
+    store_i64(row + s.LEAVES, leaves)
+    store_i64(row + s.SHOWN, leaves)
+    if leaves == 0:
+        s.remove_at(state, place)
+    return out
+
+
+@kernel
+def tell_simply(state: int, place: int, event: int, quiet: int, out: int) -> int:
+    """Messages of an event that is one of those; 0: :func:`tell_fully` has to tell it, and nothing
+    has changed."""
+    kind, flags = load_u8(event + _KIND), load_u8(event + _FLAGS)
+    if kind == _CANCELLED:
+        if quiet & NOTHING_WAITS and flags & _LAST and load_i64(event + _LEAVES) == 0:
+            return disappears(state, place, event, out)
+    elif kind == _ACCEPTED:
+        if quiet & NOTHING_WAITS and is_simple(event, flags):
+            return appears(state, place, event, out)
+    elif kind == _FILLED and quiet and flags & (_LAST | _NOT_SIMPLE | _MAKER) == _MAKER:
+        return trades(state, place, event, out)
+    return 0
+
+
+@kernel
+def quietness(state: int) -> int:
+    """What need not be looked at before each simple event: 0, MAKERS_STAND, or both."""
+    if (
+        load_i64(state + s.BEGUN) == 0
+        or load_i64(state + s.CROSS_INSTRUMENT) != 0
+        or load_i64(state + s.PHASE_INSTRUMENT) != 0
+        or load_i64(state + s.MOVING_COUNT) != 0
+    ):
+        return 0
+    return MAKERS_STAND | (NOTHING_WAITS if load_i64(state + s.PENDING_COUNT) == 0 else 0)
+
+
+@kernel_outlined
+def tell_fully(state: int, event: int, out: int) -> int:
+    """Messages of any event, and of its command if it is the command's last."""
+    kind, flags = load_u8(event + _KIND), load_u8(event + _FLAGS)
+    if load_i64(state + s.BEGUN) == 0:
+        if load_i64(state + s.SESSION) > 1 and kind in _NOTHING:
+            return out  # no session begins with it
+        out = begin(state, out)
+    if kind in (_PHASE_CHANGED, _INDICATIVE, _UNCROSSED):
+        out = of_the_market(state, kind, event, out)
+    elif kind not in _NOTHING:
+        out = of_an_order(state, kind, event, out)
+    if flags & _LAST:
+        if load_i64(state + s.CROSS_INSTRUMENT) | load_i64(state + s.PHASE_INSTRUMENT):
+            out = tell_market(state, out)
+        if load_i64(state + s.PENDING_COUNT) == 1:
+            out = tell(state, load_i64(state + s.PENDING_FIRST), out)
+        elif load_i64(state + s.PENDING_COUNT) > 1:
+            out = tell_all(state, 0, out)
+        if VERIFY:
+            assert load_i64(state + s.PENDING_COUNT) == 0, "behind a command all is told"
+            assert load_i64(state + s.MOVING_COUNT) == 0, "and nothing is where it was"
+    return out
+
+
+@kernel
+def look_ahead(state: int, event: int, index: int) -> None:
+    """Note where the search for an event's order begins, and ask for that part of the table."""
+    place = s.place_of(state, load_u16(event + _INSTRUMENT), load_i64(event + _ID))
+    store_i64(state + s.PLACES + 8 * (index & (2 * s.AHEAD - 1)), place)
+    prefetch(load_i64(state + s.TABLE) + 4 * place)
+
+
+@kernel
+def place_noted(state: int, index: int) -> int:
+    return load_i64(state + s.PLACES + 8 * (index & (2 * s.AHEAD - 1)))
 
 
 @kernel
@@ -477,12 +592,20 @@ def encode(
     use.
     """
     store_i64(state + s.ENCODED, count)
+    for index in range(min(count, s.AHEAD)):
+        look_ahead(state, events + RECORD_BYTES * index, index)
+    first, quiet = load_i64(state + s.EVENT_SEQ) + 1, quietness(state)
     for index in range(count):
+        # An order's part of the table is asked for AHEAD events before it is wanted, its row half
+        # as many.  Measured: 11.3 ns an event; 12 with half of AHEAD, 11.9 without the rows.
+        if index + s.AHEAD < count:
+            look_ahead(state, events + RECORD_BYTES * (index + s.AHEAD), index + s.AHEAD)
+        if index + s.AHEAD // 2 < count:
+            number = load_u32(
+                load_i64(state + s.TABLE) + 4 * place_noted(state, index + s.AHEAD // 2)
+            )
+            prefetch(load_i64(state + s.ROWS) + s.ROW_BYTES * number)
         event = events + RECORD_BYTES * index
-        kind, seq = load_u8(event + _KIND), load_i64(event + _SEQ)
-        if seq != load_i64(state + s.EVENT_SEQ) + 1:
-            store_i64(state + s.ERROR, s.SEQUENCE)
-        store_i64(state + s.EVENT_SEQ, seq)
         which = index if first_cause == BY_EVENT else load_i64(event + _CAUSE) - first_cause
         ts_ns = load_i64(times + stride * which)
         now = ts_ns - load_i64(state + s.MIDNIGHT)
@@ -490,35 +613,22 @@ def encode(
             store_i64(state + s.MIDNIGHT, ts_ns - ts_ns % DAY_NS)
             now = ts_ns % DAY_NS
         store_i64(state + s.NOW, now)
-        if load_i64(state + s.BEGUN) == 0:
-            if load_i64(state + s.SESSION) > 1 and kind in (_REJECTED, _COMPLETED):
-                continue  # nothing to tell: no session begins with it
-            out = begin(state, out)
-        flags = load_u8(event + _FLAGS)
-        if kind == _ACCEPTED and is_simple(state, event, flags):
-            out = appears(state, event, seq, out)
-            if load_i64(state + s.ERROR) != 0:
-                store_i64(state + s.ERROR_SEQ, seq)
-                return out
+        seq, end = load_i64(event + _SEQ), 0
+        if seq == first + index:
+            end = tell_simply(state, place_noted(state, index), event, quiet, out)
+        else:
+            store_i64(state + s.ERROR, s.SEQUENCE)
+        if end != 0:
+            out = end
             continue
-        if kind in (_PHASE_CHANGED, _INDICATIVE, _UNCROSSED):
-            out = of_the_market(state, kind, event, out)
-        elif kind != _REJECTED and kind != _COMPLETED:
-            out = of_an_order(state, kind, event, out)
-        if flags & _LAST:
-            if load_i64(state + s.CROSS_INSTRUMENT) | load_i64(state + s.PHASE_INSTRUMENT):
-                out = tell_market(state, out)
-            if load_i64(state + s.PENDING_COUNT) == 1:
-                out = tell(state, load_i64(state + s.PENDING_FIRST), out)
-            elif load_i64(state + s.PENDING_COUNT) > 1:
-                out = tell_all(state, 0, out)
-            if VERIFY:
-                assert load_i64(state + s.PENDING_COUNT) == 0, "behind a command all is told"
-                assert load_i64(state + s.MOVING_COUNT) == 0, "and nothing is where it was"
+        out = tell_fully(state, event, out)
+        quiet = quietness(state)
         if load_i64(state + s.ERROR) != 0:
             store_i64(state + s.ERROR_SEQ, seq)
             return out
-        if flags & _LAST and load_i64(state + s.ENDS) != 0:
+        if load_u8(event + _FLAGS) & _LAST and load_i64(state + s.ENDS) != 0:
             store_i64(state + s.ENCODED, index + 1)
+            store_i64(state + s.EVENT_SEQ, seq)
             return end_session(state, out)
+    store_i64(state + s.EVENT_SEQ, first + count - 1)
     return out
