@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.options import Endpoint, PathArgument
+from openoutcry.cli.options import Endpoint, PathArgument, concealed, concealed_password
 
 LOOK_S = 1.0
 
@@ -38,8 +38,10 @@ def rules(runbooks: str) -> None:
 
 @alarms.command()
 @click.argument("file", type=PathArgument, required=False)
-@click.option("--webhook", metavar="URL", help="POST what changes there, as Alertmanager would.")
-@click.option("--alertmanager", metavar="URL", help="Give it to an Alertmanager (API v2).")
+@click.option("--webhook", metavar="URL", callback=concealed,
+              help="POST what changes there, as Alertmanager would.")  # fmt: skip
+@click.option("--alertmanager", metavar="URL", callback=concealed_password,
+              help="Give it to an Alertmanager (API v2).")  # fmt: skip
 @click.option("--smtp", type=Endpoint(), default="127.0.0.1:25", show_default=True,
               help="The server that takes mail.")  # fmt: skip
 @click.option("--mail-from", default="outcry@localhost", show_default=True, metavar="ADDRESS")

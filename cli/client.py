@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.options import Count, Endpoint, as_json_option
+from openoutcry.cli.options import Count, Endpoint, as_json_option, concealed
 from openoutcry.cli.prompt import SETTLE_S, FixPrompt, Prompt
 from openoutcry.client import ClientError, DropCopyClient, FixClient, OuchClient
 from openoutcry.client.load import run_load
@@ -22,7 +22,7 @@ def client() -> None:
 def _session_options(command: Any) -> Any:
     for option in (
         click.option("--password", envvar="OUTCRY_PASSWORD", prompt=True, hide_input=True,
-                     help="Of the session [OUTCRY_PASSWORD]."),
+                     callback=concealed, help="Of the session [OUTCRY_PASSWORD]."),
         click.option("--user", required=True, help="The session's name."),
     ):  # fmt: skip
         command = option(command)

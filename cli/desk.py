@@ -17,11 +17,22 @@ FILE_OPTION = click.option(
 OPERATOR_OPTION = click.option(
     "--operator", help="An operator of the file; the password is asked for, or read from a pipe."
 )
+WHY = "openoutcry.why"
+
+
+def _keep_why(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    context.meta[WHY] = value
+
+
+WHY_OPTION = click.option(
+    "--why", expose_value=False, callback=_keep_why,
+    help="The reason; it is written down beside the journal.",
+)  # fmt: skip
 
 
 def asks(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every such subcommand."""
-    return FILE_OPTION(OPERATOR_OPTION(as_json_option(function)))
+    return FILE_OPTION(OPERATOR_OPTION(WHY_OPTION(as_json_option(function))))
 
 
 def tell_desk(file: Path, request: dict[str, Any], operator: str | None, as_json: bool) -> None:
@@ -29,10 +40,14 @@ def tell_desk(file: Path, request: dict[str, Any], operator: str | None, as_json
     from openoutcry.pipeline.venue.desk import ask
     from openoutcry.pipeline.venue.file import read_venue
 
-    journal = read_venue(file).journal
+    venue = read_venue(file)
+    if why := click.get_current_context().meta.get(WHY):
+        request = request | {"why": why}
     if operator:
-        request = request | {"operator": operator, "password": _password(operator)}
-    answer = ask(journal, request)
+        request = request | {"operator": operator, "password": _secret(f"password of {operator}")}
+        if any(one.totp for one in venue.risk.operators if one.name == operator):
+            request["code"] = _secret(f"one-time code of {operator}")
+    answer = ask(venue.journal, request)
     if as_json:
         click.echo(json.dumps(answer))
         return
@@ -42,7 +57,7 @@ def tell_desk(file: Path, request: dict[str, Any], operator: str | None, as_json
         click.echo(f"what stands is in {answer['state']}")
 
 
-def _password(operator: str) -> str:
+def _secret(what: str) -> str:
     if sys.stdin.isatty():
-        return str(click.prompt(f"password of {operator}", hide_input=True, err=True))
+        return str(click.prompt(what, hide_input=True, err=True))
     return sys.stdin.readline().rstrip("\n")

@@ -8,8 +8,9 @@ from openoutcry.cli.desk import asks, tell_desk
 
 
 @click.command("emergency-close")
+@click.option("--rehearse", is_flag=True, help="The six steps without what they do.")
 @asks
-def emergency_close(file: Path, operator: str | None, as_json: bool) -> None:
+def emergency_close(rehearse: bool, file: Path, operator: str | None, as_json: bool) -> None:
     """Close a running venue's market at once, in six steps of its journal.
 
     Reject all, cancel all, disable the participants of all sessions, publish (every instrument
@@ -17,4 +18,4 @@ def emergency_close(file: Path, operator: str | None, as_json: bool) -> None:
 
     Each step is in the journal. One that broke off goes on behind its last step.
     """
-    tell_desk(file, {"do": "emergency-close"}, operator, as_json)
+    tell_desk(file, {"do": "rehearse" if rehearse else "emergency-close"}, operator, as_json)

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
-from openoutcry.cli.options import Count, PathArgument
+from openoutcry.cli.options import Count, PathArgument, concealed_password
 
 journal_argument = click.argument("journal", type=PathArgument)
 
 
 @click.command()
 @journal_argument
-@click.option("--ledger", "url", help="postgresql://… instead of files beside the journal.")
+@click.option("--ledger", "url", callback=concealed_password,
+              help="postgresql://… instead of files beside the journal.")  # fmt: skip
 @click.option("--once", is_flag=True, help="Up to the journal's end as it is now, and no further.")
 @click.option("--every", type=Count, default=250_000, show_default=True,
               help="Commands of a file and from one checkpoint to the next.")  # fmt: skip

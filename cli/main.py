@@ -27,6 +27,7 @@ SUBCOMMANDS = {
     "one.",
     "client": "Trade with a venue: a prompt, or a load of orders.",
     "clock": "What time it is, how wrong that may be, and whether RTS 25's 100 us hold.",
+    "console": "Serve the page from which a venue (FILE) is watched and run, until Control-C.",
     "doctor": "Say what this host does to latency, what it costs here, and what changes it.",
     "emergency-close": "Close a running venue's market at once, in six steps of its journal.",
     "feed": "Public market data: write a journal's feed to a file, listen to a live one.",

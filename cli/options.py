@@ -5,6 +5,9 @@ from typing import Any
 
 import click
 
+from openoutcry.host.process_list import hide_argument
+from openoutcry.wire.urls import password_of
+
 MAX_COUNT = 10**12
 """More commands than any disk holds; every number made of it still fits 64 bits."""
 Count = click.IntRange(1, MAX_COUNT)
@@ -13,6 +16,20 @@ PathArgument = click.Path(path_type=Path)
 as_json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on standard output."
 )
+
+
+def concealed(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """Callback of an option that is a secret: other users shall not read it in the process list."""
+    if value:
+        hide_argument(value)
+    return value
+
+
+def concealed_password(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """The same of a URL that may hold a password."""
+    if value:
+        hide_argument(password_of(value))
+    return value
 
 
 class Endpoint(click.ParamType):  # type: ignore[type-arg,unused-ignore]

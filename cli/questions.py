@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.cli.options import PathArgument, as_json_option, concealed_password
 
 if TYPE_CHECKING:
     from openoutcry.ledger.questions.corrected import Asked
@@ -27,6 +27,7 @@ MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"])
 @click.option("--as", "reading", type=click.Choice(["faithful", "corrected"]),
               help="As the SQL there answers, or as the text means it [both].")  # fmt: skip
 @click.option("--on", "address", default="duckdb", show_default=True, metavar="ADDRESS",
+              callback=concealed_password,
               help="Who answers faithfully: duckdb, postgresql://… or mysql://….")  # fmt: skip
 @click.option("--as-of", type=MOMENT, help="What NOW() says, UTC [faithful: now; corrected: "
               "2024-10-02].")  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.cli.options import PathArgument, as_json_option, concealed_password
 
 if TYPE_CHECKING:
     from openoutcry.ledger.reconcile import Verdict
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("journal", type=PathArgument)
-@click.option("--ledger", "url", help="postgresql://… instead of files beside the journal.")
+@click.option("--ledger", "url", callback=concealed_password,
+              help="postgresql://… instead of files beside the journal.")  # fmt: skip
 @click.option("--follow", is_flag=True, help="Go along, and look again every second.")
 @as_json_option
 def reconcile(journal: Path, url: str | None, follow: bool, as_json: bool) -> None:

@@ -26,6 +26,7 @@ def venue() -> None:
     outcry venue status venue.toml
     outcry venue sessions venue.toml
     outcry venue fairness venue.toml
+    outcry venue actions venue.toml
     """
 
 
@@ -105,6 +106,45 @@ def password(generate: bool) -> None:
 def key() -> None:
     """Make a key for a session of order packets, for `key` in the venue file and for its client."""
     click.echo(secrets.token_hex(32))
+
+
+@venue.command()
+@click.argument("operator", default="operator")
+def totp(operator: str) -> None:
+    """Make the secret of an operator's one-time codes, for `totp` in the venue file.
+
+    What it says on standard error goes into the operator's authenticator.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("pyotp") is None:
+        raise OutcryError("one-time codes need pyotp: pip install 'openoutcry[venue]'")
+    import pyotp
+
+    secret = pyotp.random_base32()
+    uri = pyotp.TOTP(secret).provisioning_uri(name=operator, issuer_name="Open Outcry")
+    click.echo(uri, err=True)
+    click.echo(secret)
+
+
+@venue.command()
+@file_argument
+@as_json_option
+def actions(file: Path, as_json: bool) -> None:
+    """What was asked of the venue's desk, by whom and why; exit status 1 if a line was changed."""
+    from openoutcry.pipeline.venue.desk_record import desk_record
+    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.pipeline.venue.operations import words_of
+
+    rows = desk_record(read_venue(file).journal)
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        why = f": {row['why']}" if row["why"] else ""
+        who = row["operator"] or "the account"
+        click.echo(f"{row['at']} {who}: {words_of(row['asked'])}{why} "
+                   f"(behind command {row['after_seq']:,})")  # fmt: skip
 
 
 def switched_off(risk: dict[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from openoutcry.journal.errors import JournalError
+from openoutcry.wire.private_folder import require_ours
 
 LOCK_NAME = "lock"
 LOCKS = Path("/proc/locks")
@@ -15,6 +16,10 @@ class InUse(JournalError):
     """Another pipeline is at work in that directory."""
 
 
+class NotOurs(JournalError):
+    """Another user may write to that directory, or put another one's files there."""
+
+
 class JournalLock:
     """Holds the directory itself by flock(2) for as long as any process of the pipeline lives.
 
@@ -22,7 +27,8 @@ class JournalLock:
     to a name in it that somebody may remove; ``DIRECTORY/lock`` only says who holds it.  Processes
     made by ``os.fork`` share it: it is free when the last of them has released it or died, so an
     orphaned stage still keeps a second pipeline out.  Raises :class:`InUse` if another pipeline
-    holds it, :class:`JournalError` if the directory cannot be used.
+    holds it, :class:`NotOurs` where another user owns it or may write to it, :class:`JournalError`
+    if the directory cannot be used.
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
@@ -35,6 +41,14 @@ class JournalLock:
             raise JournalError(f"{self.directory} is not a directory") from None
         except OSError as error:
             raise JournalError(f"{self.directory}: cannot lock: {error.strerror}") from None
+        try:
+            require_ours(fd)
+        except OSError as error:
+            os.close(fd)
+            raise NotOurs(
+                f"{self.directory}: {error.strerror}: a journal is in a directory of the user who "
+                "runs it, to which nobody else may write"
+            ) from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._note_holder()
@@ -98,12 +112,12 @@ def held(directory: Path) -> bool:
 
 def lock_if_there(directory: Path) -> JournalLock | None:
     """The lock of a directory that may be gone or take no writes (then None: nobody can write
-    there); raises :class:`InUse` if another pipeline holds it."""
+    there); raises :class:`InUse` if another pipeline holds it, :class:`NotOurs` as above."""
     if not directory.is_dir():
         return None
     try:
         return JournalLock(directory)
-    except InUse:
+    except (InUse, NotOurs):
         raise
     except JournalError:
         return None

@@ -8,6 +8,7 @@ from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.parquet_store import ParquetStore, read_manifest
 from openoutcry.ledger.postgresql import PostgresStore, StoreGone
 from openoutcry.ledger.standing import EVERY, Standing, checkpoints, folder_of, opened, save
+from openoutcry.wire.urls import without_password
 
 FLUSH_S, PAUSE_S, RETRY_S = 0.5, 0.1, 1.0
 Store = ParquetStore | PostgresStore
@@ -21,7 +22,9 @@ def store_of(directory: Path, url: str | None) -> Store:
     if url is None:
         return ParquetStore(folder_of(directory))
     if not url.startswith(("postgresql://", "postgres://")):
-        raise LedgerError(f"{url!r} is no store: say postgresql://USER@HOST/DATABASE")
+        raise LedgerError(
+            f"{without_password(url)!r} is no store: say postgresql://USER@HOST/DATABASE"
+        )
     return PostgresStore(url)
 
 

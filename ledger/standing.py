@@ -22,6 +22,7 @@ from openoutcry.ledger.errors import LedgerError
 from openoutcry.replay.core import Core
 from openoutcry.replay.events import NO_LIMIT, Point, Records, events_of, starting_point
 from openoutcry.replay.projections import JournalReader
+from openoutcry.wire.beside import written_beside
 
 FOLDER = "ledger"
 EVERY = 250_000
@@ -154,15 +155,12 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
 
     Raises :class:`LedgerError` naming the file where that fails; nothing of it is left then.
     """
-    beside = path.with_name(path.name + ".tmp")
     try:
-        with open(beside, "wb") as file:
+        with written_beside(path) as part, part.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise LedgerError(f"{path}: {error.strerror}: nothing of it was written") from None
 
 

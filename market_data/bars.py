@@ -16,6 +16,7 @@ from openoutcry.journal import JournalReader
 from openoutcry.market_data.errors import FeedError
 from openoutcry.replay.events import Batch, events_of, starting_point
 from openoutcry.replay.tables import arrow
+from openoutcry.wire.beside import written_beside
 from openoutcry.wire.enums import EventFlag, EventKind, Side
 
 SECOND_NS = 1_000_000_000
@@ -140,15 +141,12 @@ def write_parquet(bars: list[Bar], out: Path) -> int:
     schema = pa.schema(
         [pa.field(name, kinds.get(name, pa.int64())) for name in Bar.__dataclass_fields__]
     )
-    part = out.with_name(f".{out.name}.part")
     try:
         table = pa.Table.from_pylist([asdict(bar) for bar in bars], schema)
-        pa.parquet.write_table(table, part, compression="zstd")
-        part.replace(out)
+        with written_beside(out) as part:
+            pa.parquet.write_table(table, part, compression="zstd")
         return out.stat().st_size
     except OSError as error:
         raise FeedError(f"{out}: cannot write: {error.strerror}") from None
     except pa.ArrowInvalid as error:
         raise FeedError(f"{out}: {error}") from None
-    finally:
-        part.unlink(missing_ok=True)

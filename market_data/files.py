@@ -11,6 +11,7 @@ from openoutcry.market_data import exports, mold
 from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
 from openoutcry.replay.events import Batch, events_of, starting_point
+from openoutcry.wire.beside import written_beside
 from openoutcry.wire.feed_messages import MOLD_COUNT_AT, MOLD_HEADER_BYTES
 from openoutcry.wire.records import make_instruments
 
@@ -119,30 +120,31 @@ def write_feed(
     if not out.absolute().parent.is_dir():
         raise FeedError(f"{out}: there is no folder {out.absolute().parent}")
     source = JournalFeed(directory, decimals, session)
-    part = out.with_name(f".{out.name}.part")
     room, symbols = mold.payload_bytes(mtu), instruments_of(directory)
     if (symbol is None) == (form == "npz"):
         raise FeedError("npz is of one instrument, and nothing else is: say which (--symbol)")
     if symbol is not None and symbol not in symbols:
         raise FeedError(f"{symbol} is not among the journal's instruments")
-    writers: dict[str, Callable[[], None]] = {
-        "itch": lambda: _itch(source, part),
-        "pcap": lambda: _pcap(source, part, room),
-        "pcapng": lambda: _pcapng(source, part, room),
-        "dbn": lambda: exports.write_dbn(source.parts(), symbols, part),
-        "npz": lambda: exports.write_npz(source.parts(), symbols.index(symbol or "") + 1, part),
-        "parquet": lambda: exports.write_trades(source.parts(), symbols, part),
+    writers: dict[str, Callable[[Path], None]] = {
+        "itch": lambda part: _itch(source, part),
+        "pcap": lambda part: _pcap(source, part, room),
+        "pcapng": lambda part: _pcapng(source, part, room),
+        "dbn": lambda part: exports.write_dbn(source.parts(), symbols, part),
+        "npz": lambda part: exports.write_npz(
+            source.parts(), symbols.index(symbol or "") + 1, part
+        ),
+        "parquet": lambda part: exports.write_trades(source.parts(), symbols, part),
     }
     try:
-        writers[form]()
-        if session is not None and not 1 <= session <= source.sessions:
-            raise FeedError(f"{directory} has {source.sessions} sessions: there is no {session}")
-        size_bytes = part.stat().st_size
-        part.replace(out)
+        with written_beside(out) as part:
+            writers[form](part)
+            if session is not None and not 1 <= session <= source.sessions:
+                raise FeedError(
+                    f"{directory} has {source.sessions} sessions: there is no {session}"
+                )
+            size_bytes = part.stat().st_size
     except OSError as error:
         raise FeedError(f"{out}: cannot write: {error.strerror}") from None
-    finally:
-        part.unlink(missing_ok=True)
     return {
         "path": str(out),
         "format": form,

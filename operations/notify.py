@@ -41,9 +41,15 @@ def _alert(one: Standing, now: str) -> dict[str, Any]:
     return alert | ({"endsAt": now} if one.state is State.RESOLVED else {})
 
 
+def _shown(url: str) -> str:
+    """The path of a webhook is often its secret."""
+    found = urlsplit(url)
+    return f"{found.scheme}://{found.netloc.rpartition('@')[2]}"
+
+
 def _post(url: str, document: Any) -> None:
     if urlsplit(url).scheme not in ("http", "https"):
-        raise NotifyError(f"{url}: not http:// or https://")
+        raise NotifyError(f"{_shown(url)}: not http:// or https://")
     request = urllib.request.Request(
         url, json.dumps(document).encode(), {"Content-Type": "application/json"}
     )
@@ -51,7 +57,7 @@ def _post(url: str, document: Any) -> None:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S):
             return
     except OSError as error:
-        raise NotifyError(f"{url}: {error}") from None
+        raise NotifyError(f"{_shown(url)}: {error}") from None
 
 
 def alertmanager(url: str) -> Notify:

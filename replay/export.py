@@ -10,6 +10,7 @@ import numpy as np
 from openoutcry.journal import JournalError, JournalReader
 from openoutcry.replay.events import events_of, starting_point
 from openoutcry.replay.tables import Tables
+from openoutcry.wire.beside import written_beside
 from openoutcry.wire.enums import EventFlag, EventKind, PacketKind, Side
 from openoutcry.wire.layout import LAYOUT_HASH
 from openoutcry.wire.records import MAX_PACKET_RECORDS, PACKET_HEADER_DTYPE, PACKET_MAGIC
@@ -32,21 +33,18 @@ def export(directory: Path, form: str, out: Path, what: str, symbol: str | None)
         raise JournalError(f"{out} is there and is not a regular file")
     if not out.absolute().parent.is_dir():
         raise JournalError(f"{out}: there is no folder {out.absolute().parent}")
-    part = out.with_name(f".{out.name}.part")
-    writers: dict[str, Callable[[], int]] = {
-        "parquet": lambda: _parquet(directory, part, what),
-        "csv": lambda: _csv(directory, part, what),
-        "pcap": lambda: _pcap(directory, part),
-        "lobster": lambda: _lobster(directory, part, symbol),
+    writers: dict[str, Callable[[Path], int]] = {
+        "parquet": lambda part: _parquet(directory, part, what),
+        "csv": lambda part: _csv(directory, part, what),
+        "pcap": lambda part: _pcap(directory, part),
+        "lobster": lambda part: _lobster(directory, part, symbol),
     }
     try:
-        rows = writers[form]()
-        size_bytes = part.stat().st_size
-        part.replace(out)
+        with written_beside(out) as part:
+            rows = writers[form](part)
+            size_bytes = part.stat().st_size
     except OSError as error:
         raise JournalError(f"{out}: cannot write: {error.strerror}") from None
-    finally:
-        part.unlink(missing_ok=True)
     return {"path": str(out), "format": form, "rows": rows, "bytes": size_bytes}
 
 

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from openoutcry.wire.beside import written_beside
 from openoutcry.wire.errors import OutcryError
 
 
@@ -17,19 +18,16 @@ def write_atomically(path: str | os.PathLike[str], text: str) -> None:
     be written to, if there is no space, or if something that is no regular file stands there.
     """
     target = Path(os.path.realpath(path))
+    if os.path.islink(path) and os.lstat(path).st_uid not in (0, os.geteuid()):
+        raise FileNotWritten(f"cannot write {path}: it is another user's link, to {target}")
     if target.exists() and not target.is_file():
         raise FileNotWritten(f"cannot write {path}: it is there and is not a regular file")
     if not target.parent.is_dir():
         raise FileNotWritten(f"cannot write {path}: there is no folder {target.parent}")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        try:
-            with open(temporary, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with written_beside(target) as part, part.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as error:
         raise FileNotWritten(f"cannot write {path}: {error.strerror}") from error

@@ -33,15 +33,35 @@ def private_folder(path: str | os.PathLike[str]) -> Path:
         raise error from None
     try:
         status = os.fstat(fd)
+        require_ours(fd)
     finally:
         os.close(fd)
-    if status.st_uid != os.geteuid():
-        raise _refusal(folder, f"it belongs to user {status.st_uid}")
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if status.st_mode & stat.S_IWGRP:
         raise _refusal(folder, "others may write to it")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise _refusal(folder, "it cannot be written")
     return folder
+
+
+def require_ours(folder: str | os.PathLike[str] | int) -> None:
+    """Raise ``OSError`` unless the folder (a path or an open descriptor) belongs to us and nobody
+    else may write to it.
+
+    Where another user could make files beforehand, a link of his would lead our writes to a file of
+    ours, and a file of his would be read as one.
+    """
+    status = os.stat(folder)
+    shown = folder if not isinstance(folder, int) else os.readlink(f"/proc/self/fd/{folder}")
+    if status.st_uid != os.geteuid():
+        raise _refusal(Path(shown), f"it belongs to user {status.st_uid}")
+    if _others_write(status):
+        raise _refusal(Path(shown), "others may write to it")
+
+
+def _others_write(status: os.stat_result) -> bool:
+    """A group of our own name is how Debian makes users: its only member is we."""
+    group_writes = status.st_mode & stat.S_IWGRP and status.st_gid != os.getegid()
+    return bool(group_writes or status.st_mode & stat.S_IWOTH)
 
 
 def _require_fixed(above: Path) -> None:
@@ -52,9 +72,7 @@ def _require_fixed(above: Path) -> None:
         raise _refusal(above, f"it belongs to user {status.st_uid}")
     if status.st_mode & stat.S_ISVTX:
         return
-    # A group of our own name is how Debian makes users: its only member is we.
-    group_writes = status.st_mode & stat.S_IWGRP and status.st_gid != os.getegid()
-    if group_writes or status.st_mode & stat.S_IWOTH:
+    if _others_write(status):
         raise _refusal(above, "others may rename what is in it")
 
 

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from openoutcry.ledger.questions import translate
 from openoutcry.ledger.questions.errors import QuestionsError
+from openoutcry.wire.urls import without_password
 
 Rows = list[tuple[Any, ...]]
 DUCKDB_FUNCTIONS = """
@@ -193,7 +194,9 @@ def opened(tables: Path, address: str) -> Iterator[Engine]:
     elif scheme in ("mysql", "mariadb"):
         engine = MariaDB(tables, address)
     else:
-        raise QuestionsError(f"{address}: neither duckdb, postgresql://… nor mysql://…")
+        raise QuestionsError(
+            f"{without_password(address)}: neither duckdb, postgresql://… nor mysql://…"
+        )
     with closing(engine):
         yield engine
 

@@ -16,6 +16,7 @@ says: that a limit is set, it has read in the core's own state.
 import json
 import os
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -52,6 +53,8 @@ class Work:
     """Told as well."""
     ready: Callable[[], bool] = lambda: True
     """Asked when the core has had the commands: whether what is not on the lane is done too."""
+    begun: Callable[[], None] = lambda: None
+    """Called when the commands are on the lane."""
 
 
 @dataclass
@@ -151,6 +154,7 @@ class Desk:
         client.work = work
         client.target = publish(work.records)
         client.commands += len(work.records)
+        work.begun()
 
     def _finish(self, client: _Client, publish: Callable[[npt.NDArray[Any]], int]) -> None:
         assert client.work is not None
@@ -201,6 +205,7 @@ def ask(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
             raise DeskError(f"{directory}: nobody serves this venue now, or it is closed") from None
         except PermissionError:
             raise DeskError(f"{directory / NAME}: only who serves the venue may ask") from None
+        _require_own_server(connection, directory / NAME)
         try:
             connection.sendall(json.dumps(request).encode() + b"\n")
             found = _line(connection)
@@ -211,6 +216,16 @@ def ask(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
         before = f" (before that: {', '.join(found['done'])})" if found.get("done") else ""
         raise DeskError(found["error"] + before)
     return found
+
+
+def _require_own_server(connection: socket.socket, path: Path) -> None:
+    """A request may hold a password: nobody but the asking user or root gets to read it."""
+    size = struct.calcsize("3i")
+    _, user, _ = struct.unpack(
+        "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    )
+    if user not in (0, os.geteuid()):
+        raise DeskError(f"{path}: user {user} answers there, and is told nothing: ask as that user")
 
 
 def _line(connection: socket.socket) -> dict[str, Any]:

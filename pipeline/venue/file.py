@@ -226,8 +226,11 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     )  # fmt: skip
     _check_cells(tables, participants, len(traded))
     feed = read_feed(tables, instruments, decimals)
-    if packet_sessions and path.stat().st_mode & 0o077:
-        tables.wrong((), f"holds session keys, and others may read it: chmod 600 {path}")
+    if path.stat().st_mode & 0o077:
+        if packet_sessions:
+            tables.wrong((), f"holds session keys, and others may read it: chmod 600 {path}")
+        if any(one.totp for one in risk.operators):
+            tables.wrong((), f"holds secrets of codes, and others may read it: chmod 600 {path}")
     if tables.mistakes:
         return None
     assert instruments is not None

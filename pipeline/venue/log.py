@@ -15,6 +15,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from openoutcry.wire.private_folder import require_ours
+
 MAX_BYTES, KEPT = 16 << 20, 8
 """A file of the log, and how many finished ones are kept beside it."""
 ECS_VERSION = "8.11"
@@ -29,14 +31,17 @@ def log_folder(journal: Path) -> Path:
 class VenueLog:
     """Writes the log; a line is whole or not there."""
 
-    def __init__(self, journal: Path, venue: str, sequence: Callable[[], int]) -> None:
+    def __init__(
+        self, journal: Path, venue: str, sequence: Callable[[], int], name: str = FILE_NAME
+    ) -> None:
         """``sequence`` gives the last command's number.  Raises ``OSError`` if the folder cannot be
-        made."""
+        made, or if it is there and others may write to it."""
         folder = log_folder(journal)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        require_ours(folder)
         self.venue, self.sequence = venue, sequence
         self._handler = RotatingFileHandler(
-            folder / FILE_NAME, maxBytes=MAX_BYTES, backupCount=KEPT, encoding="utf-8"
+            folder / name, maxBytes=MAX_BYTES, backupCount=KEPT, encoding="utf-8"
         )
         self._handler.setFormatter(logging.Formatter("%(message)s"))
 
@@ -59,10 +64,10 @@ class VenueLog:
         self._handler.close()
 
 
-def log_lines(journal: Path, but: int = 0) -> Iterator[dict[str, Any]]:
+def log_lines(journal: Path, but: int = 0, name: str = FILE_NAME) -> Iterator[dict[str, Any]]:
     """Every line that is kept, the oldest first, without those of the file with inode ``but``; one
     that a power cut tore is left out."""
-    for path in sorted(log_folder(journal).glob(FILE_NAME + "*"), key=_age, reverse=True):
+    for path in sorted(log_folder(journal).glob(name + "*"), key=_age, reverse=True):
         try:
             with path.open("rb") as file:
                 if os.fstat(file.fileno()).st_ino != but:
@@ -78,17 +83,19 @@ def _parsed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
 
 
 def _age(path: Path) -> int:
-    suffix = path.name.removeprefix(FILE_NAME).lstrip(".")
+    suffix = path.suffix.removeprefix(".")
     return int(suffix) if suffix.isdigit() else 0
 
 
-def follow_lines(journal: Path, last: int | None = None) -> Iterator[dict[str, Any] | None]:
+def follow_lines(
+    journal: Path, last: int | None = None, name: str = FILE_NAME
+) -> Iterator[dict[str, Any] | None]:
     """The last lines that are kept (None: all), then each that is written, also behind a rotation;
     None whenever there is none yet.  Raises ``FileNotFoundError`` if there is no log."""
-    path = log_folder(journal) / FILE_NAME
+    path = log_folder(journal) / name
     held = path.open("rb")
     *whole, rest = held.read().split(b"\n")
-    kept = [*log_lines(journal, but=os.fstat(held.fileno()).st_ino), *_parsed(whole)]
+    kept = [*log_lines(journal, os.fstat(held.fileno()).st_ino, name), *_parsed(whole)]
     yield from kept[max(0, len(kept) - last) :] if last is not None else kept
     try:
         while True:

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.pipeline.venue.desk import DeskError, Work
+from openoutcry.pipeline.venue.desk_record import REASON_MOST
+from openoutcry.pipeline.venue.four_eyes import FourEyes, widens
 from openoutcry.pipeline.venue.limits import FileLimits
+from openoutcry.pipeline.venue.operators import OPERATOR, SUPERVISOR, OperatorError, Operators
 from openoutcry.pipeline.venue.risk_tables import OF_CELLS, OF_INSTRUMENTS, OF_PARTICIPANTS, limit
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
@@ -22,10 +24,21 @@ from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase
 
 REFUSES = "the core refuses"
+NOTHING = np.zeros(0, ORDER_DTYPE)
 ALL_INSTRUMENTS = "*"
 """Not a symbol: of a halt, every instrument there is."""
 STEPS = ("reject all", "cancel all", "disable sessions", "publish", "dump state", "notify")
 """The emergency close, in its order."""
+
+
+REHEARSED = (
+    "{participants} participants would be refused", "{orders} open orders would be cancelled",
+    "{participants} participants would be disabled", "{instruments} instruments would halt",
+    "what stands is written down", "this line",
+)  # fmt: skip
+"""What each step of a rehearsal says."""
+BY, PROVEN = "", " "
+"""Keys of a request that no request has: the operator's number, and whether by password."""
 
 
 def command(kind: CommandKind, **fields: Any) -> npt.NDArray[Any]:
@@ -52,16 +65,20 @@ class Operations:
         self,
         limits: FileLimits,
         halted: Callable[[str, bool], Iterable[npt.NDArray[Any]]],
-        dump: Callable[[], str],
+        dump: Callable[[str], str],
         note: Callable[[str], None],
         session: Callable[[Any, bool], Work] = no_session,
+        call: Callable[[str], Iterable[npt.NDArray[Any]]] = lambda symbol: (),
+        now: Callable[[], npt.NDArray[Any]] = lambda: np.zeros(0, ORDER_DTYPE),
     ) -> None:
-        """``halted(symbol, yes)`` tells the calendar, and gives the PHASE commands of it; ``dump``
-        writes what stands and says where; ``note`` tells whoever watches the venue;
-        ``session(name, kill)`` switches a session."""
+        """``halted(symbol, yes)`` tells the calendar, and gives the PHASE commands of it, as
+        ``call(symbol)`` does of an auction; ``dump(name)`` writes what stands and says where;
+        ``note`` tells whoever watches the venue; ``session(name, kill)`` switches a session;
+        ``now`` gives a TIME that changes nothing."""
         self.limits, self.halted, self.dump, self.note = limits, halted, dump, note
-        self.session = session
+        self.session, self.call, self.now = session, call, now
         self.view, self.spec = limits.view, limits.spec
+        self.operators, self.four_eyes = Operators(self.spec.operators), FourEyes()
 
     def work_of(self, request: dict[str, Any]) -> Work:
         """Raises :class:`DeskError` naming what cannot be."""
@@ -71,12 +88,54 @@ class Operations:
             "enable": partial(self._switch, on=False),
             "halt": self._halt,
             "resume": self._resume,
+            "auction": self._auction,
+            "disconnect": self._disconnect,
             "emergency-close": self._emergency,
+            "rehearse": self._rehearse,
+            "log-in": self._log_in,
+            "log-out": self._log_out,
         }
         asked = request.get("do")
         if asked not in does:
             raise DeskError(f"the desk knows no {asked!r}; it knows {', '.join(does)}")
-        return does[asked](request)
+        why = request.get("why") or ""
+        if type(why) is not str or len(why) > REASON_MOST:
+            raise DeskError(f"why: a reason is a text of at most {REASON_MOST} characters")
+        by, proven = self._who(request)
+        if by and asked not in ("log-in", "log-out"):
+            self.operators.check(by, OPERATOR)
+        return does[asked](request | {BY: by, PROVEN: proven})
+
+    def _who(self, request: dict[str, Any]) -> tuple[int, bool]:
+        """The number of the operator who is named, from 1, 0 if none is, and whether a password
+        says so.  Stopping needs nobody's name, but who gives one proves it."""
+        if request.get("operator"):
+            words = (request.get(key) for key in ("operator", "password", "code"))
+            return self.operators.prove(*words), True
+        return (
+            (self.operators.holder(request["ticket"]), False) if "ticket" in request else (0, False)
+        )
+
+    def name_of(self, request: dict[str, Any]) -> str:
+        """Who has asked what was just taken: '' if nobody was named."""
+        if request.get("operator"):
+            return str(request["operator"])
+        return (
+            self.operators.name(self.operators.holder(request["ticket"]))
+            if "ticket" in request
+            else ""
+        )
+
+    def _log_in(self, request: dict[str, Any]) -> Work:
+        if not request[PROVEN]:
+            raise OperatorError("a log-in takes an operator's name and password")
+        by = request[BY]
+        more = {"ticket": self.operators.ticket(by), "role": self.operators[by].role}
+        return Work(NOTHING, [f"{self.operators.name(by)} has logged in"], more=more)
+
+    def _log_out(self, request: dict[str, Any]) -> Work:
+        self.operators.leave(request.get("ticket"))
+        return Work(NOTHING, ["logged out"])
 
     # Limits
 
@@ -119,7 +178,18 @@ class Operations:
             taken = found != before[0] or not value if what is Setting.DEPOSIT else found == wanted
             return "" if taken else f"{shown}: the core refuses {value}"
 
-        record = setting(what, value, who, symbol.encode(), second, self._operator(request))
+        by = request[BY]
+        if by and widens(what, before, (wanted, second)):
+            self.operators.check(by, SUPERVISOR)
+            self._with_password(request)
+            key = what, who, symbol, value, second
+            if not self.four_eyes.confirmed(key, by, f"{shown} to {value}"):
+                self.note(f"operator {self.operators.name(by)} asks: {shown} to {value}")
+                asked = (
+                    f"{shown} to {value} is wider than {before[0]}: it waits for another supervisor"
+                )
+                return Work(NOTHING, [asked], more={"before": before[0], "waits": True})
+        record = setting(what, value, who, symbol.encode(), second, by)
         return Work(record, [f"{shown} is {wanted}"], refused, more={"before": before[0]})
 
     def _judged(self, who: int) -> None:
@@ -141,19 +211,26 @@ class Operations:
         return kinds[what](request, name, on)
 
     def _session(self, request: dict[str, Any], name: Any, on: bool) -> Work:
-        self._operator(request)
         return self.session(name, on)
+
+    def _disconnect(self, request: dict[str, Any]) -> Work:
+        """A session off and on again: whoever is logged in goes, and may come back."""
+        name = request.get("name")
+        work = self.session(name, True)
+        work.done = [f"session {name} is disconnected"]
+        work.follow = lambda: self.session(name, False)
+        return work
 
     def _participants(self, request: dict[str, Any], name: Any, on: bool) -> Work:
         who = self._participant(name)
-        records = [setting(Setting.KILL, int(on), who, operator=self._operator(request))]
+        records = [setting(Setting.KILL, int(on), who, operator=request[BY])]
         return self._switched(f"participant {who}", records, [who], on,
                               partial(stands, self.view, Setting.KILL, who))  # fmt: skip
 
     def _groups(self, request: dict[str, Any], name: Any, on: bool) -> Work:
         row = self._group(name)
         members = [number for number, group in self.spec.group_of.items() if group == name]
-        records = [setting(Setting.GROUP_KILL, int(on), row, operator=self._operator(request))]
+        records = [setting(Setting.GROUP_KILL, int(on), row, operator=request[BY])]
         return self._switched(f"group {name}", records, members, on,
                               partial(stands, self.view, Setting.GROUP_KILL, row))  # fmt: skip
 
@@ -190,7 +267,7 @@ class Operations:
         return work
 
     def _market(self, request: dict[str, Any], name: Any, on: bool) -> Work:
-        operator = self._proven_operator(request) if not on else self._operator(request)
+        operator = self._opener(request) if not on else request[BY]
         if on:
             cancel = command(CommandKind.MASS_CANCEL, aux=1)
             kill = setting(Setting.MARKET_KILL, 1, operator=operator)
@@ -206,7 +283,7 @@ class Operations:
         done = "one operator has asked: opening the market takes another one" if first else (
             "the market is open again"
         )  # fmt: skip
-        self.note(f"operator {request.get('operator')}: {done}")
+        self.note(f"operator {self.operators.name(operator)}: {done}")
 
         def refused() -> str:
             if first:
@@ -222,7 +299,7 @@ class Operations:
         """One instrument, or all of them with the name ALL_INSTRUMENTS."""
         symbol = str(request.get("instrument") or "")
         symbols = self.limits.symbols if symbol == ALL_INSTRUMENTS else [symbol]
-        places, operator = [self._instrument(one) for one in symbols], self._operator(request)
+        places, operator = [self._instrument(one) for one in symbols], request[BY]
         records: list[npt.NDArray[Any]] = []
         for one in symbols:
             records.append(setting(Setting.HALT, 1, 0, one.encode(), operator=operator))
@@ -241,7 +318,7 @@ class Operations:
         index = self._instrument(symbol)
         if not stands(self.view, Setting.HALT, 0, index)[0]:
             raise DeskError(f"{symbol} is not halted")
-        records = [setting(Setting.HALT, 0, 0, symbol.encode(), operator=self._operator(request))]
+        records = [setting(Setting.HALT, 0, 0, symbol.encode(), operator=request[BY])]
         phases = list(self.halted(symbol, False))
         names = [Phase(int(record["aux"][0])).name for record in phases]
         self.note(f"operator: {symbol} trades again")
@@ -250,6 +327,18 @@ class Operations:
                     lambda: f"{symbol}: the core refuses"
                     if stands(self.view, Setting.HALT, 0, index)[0] else "")  # fmt: skip
 
+    def _auction(self, request: dict[str, Any]) -> Work:
+        """A call phase for an instrument that trades continuously, and an auction behind it."""
+        symbol = str(request.get("instrument") or "")
+        index = self._instrument(symbol)
+        if stands(self.view, Setting.HALT, 0, index)[0]:
+            raise DeskError(f"{symbol} is halted: `resume` opens it by an auction")
+        phases = list(self.call(symbol))
+        if not phases:
+            raise DeskError(f"{symbol} does not trade continuously now: no auction is called")
+        self.note(f"operator: {symbol} is called to an auction")
+        return Work(np.concatenate(phases), [f"{symbol} is called to an auction"])
+
     # Emergency
 
     def _emergency(self, request: dict[str, Any]) -> Work:
@@ -257,7 +346,7 @@ class Operations:
         begun = self.view.word(lay.EMERGENCY)
         if begun == len(STEPS):
             raise DeskError("the emergency close is done; two operators open the market again")
-        return self._emergency_step(begun + 1, self._operator(request))
+        return self._emergency_step(begun + 1, request[BY])
 
     def _emergency_step(self, step: int, operator: int) -> Work:
         records = []
@@ -274,7 +363,7 @@ class Operations:
                 records += [setting(Setting.HALT, 1, 0, symbol.encode(), operator=operator)]
                 records += self.halted(symbol, True)
         elif step == 5:
-            more = {"state": self.dump()}
+            more = {"state": self.dump("emergency")}
         text = f"emergency close: step {step} of {len(STEPS)}: {STEPS[step - 1]}"
         self.note(text)
         records.append(setting(Setting.EMERGENCY, step, operator=operator))
@@ -285,6 +374,21 @@ class Operations:
             lambda: self._emergency_step(step + 1, operator) if step < len(STEPS) else None,
             more,
         )
+
+    def _rehearse(self, request: dict[str, Any]) -> Work:
+        """The six steps without what they do: each goes the commands' whole way, as a TIME."""
+        return self._rehearse_step(1)
+
+    def _rehearse_step(self, step: int) -> Work:
+        rows = self.view.participants[self.limits.numbers]
+        words = {"participants": len(self.limits.numbers), "instruments": len(self.limits.symbols),
+                 "orders": int(rows[:, lay.OPEN // 8].sum())}  # fmt: skip
+        text = f"step {step} of {len(STEPS)}: {STEPS[step - 1]}: {REHEARSED[step - 1]}"
+        text = text.format(**words)
+        more = {"state": self.dump("rehearsal")} if step == 5 else {}
+        self.note(f"rehearsal: {text}")
+        following = partial(self._rehearse_step, step + 1) if step < len(STEPS) else lambda: None
+        return Work(self.now(), [f"rehearsal: {text}"], follow=following, more=more)
 
     # Who and what
 
@@ -308,28 +412,26 @@ class Operations:
             raise DeskError(f"there is no instrument {symbol!r}")
         return self.limits.symbols.index(symbol)
 
-    def _operator(self, request: dict[str, Any]) -> int:
-        """The number of the operator who is named, from 1; 0 if none is.  Stopping needs nobody's
-        name, but who gives one proves it."""
-        return self._proven_operator(request) if request.get("operator") else 0
-
-    def _proven_operator(self, request: dict[str, Any]) -> int:
-        from argon2.exceptions import InvalidHashError, VerificationError
-
+    def _opener(self, request: dict[str, Any]) -> int:
+        """The number of an operator who may open the market, with another."""
         if len(self.spec.operators) < 2:
             raise DeskError("opening the market again takes two operators: the venue file has "
                             f"{len(self.spec.operators)} ([[operator]])")  # fmt: skip
-        name = request.get("operator")
-        if not name:
-            raise DeskError("opening the market again takes an operator's name and password")
-        for number, one in enumerate(self.spec.operators, start=1):
-            if one.name == name:
-                try:
-                    password_hasher().verify(one.password, str(request.get("password") or ""))
-                except (VerificationError, InvalidHashError):
-                    break
-                return number
-        raise DeskError("no operator has this name and this password")
+        self._with_password(request)
+        self.operators.check(request[BY], SUPERVISOR)
+        return int(request[BY])
+
+    def _with_password(self, request: dict[str, Any]) -> None:
+        if not request[PROVEN]:
+            raise DeskError("opening the market again takes an operator's name and password"
+                            if request.get("what") == "market" else
+                            "what widens takes an operator's name and password")  # fmt: skip
+
+
+def words_of(request: dict[str, Any]) -> str:
+    """What is asked for, in a line."""
+    keys = ("do", "what", "name", "limit", "participant", "group", "instrument", "value")
+    return " ".join(str(request[key]) for key in keys if request.get(key) not in (None, ""))
 
 
 def _whole(value: Any) -> int:

@@ -14,17 +14,18 @@ from openoutcry.matcher import Engine
 from openoutcry.pipeline.sessions import LANE as SESSION_LANE
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.venue.calendar import SECOND_NS, Command, utc_text
-from openoutcry.pipeline.venue.desk import Desk, DeskError
+from openoutcry.pipeline.venue.desk import Desk, DeskError, Work
 from openoutcry.pipeline.venue.desk_queue import DeskQueue
+from openoutcry.pipeline.venue.desk_record import DeskRecord
 from openoutcry.pipeline.venue.guard import MarketGuard, phase_of
 from openoutcry.pipeline.venue.limits import FileLimits, fresh_view, hook_settings
 from openoutcry.pipeline.venue.liquidation import Liquidator
-from openoutcry.pipeline.venue.operations import Operations, disconnect
+from openoutcry.pipeline.venue.operations import Operations, command, disconnect, words_of
 from openoutcry.pipeline.venue.session_switch import SessionSwitch
 from openoutcry.risk import layout as lay
 from openoutcry.risk.guard_layout import OPERATORS_HALT
 from openoutcry.risk.region import View
-from openoutcry.wire.enums import Phase
+from openoutcry.wire.enums import CommandKind, Phase
 
 if TYPE_CHECKING:
     from openoutcry.pipeline.venue.file import VenueFile
@@ -53,6 +54,8 @@ class RiskDesk:
         self.reopenings: dict[str, int] = {}
         """When an instrument's call behind a halt ends, by its symbol."""
         self.switch: SessionSwitch | None = None
+        self.operations: Operations | None = None
+        self.record: DeskRecord | None = None
         self.cancelling: set[int] = set()
         """Killed by the core, and their DISCONNECT is under way."""
 
@@ -109,11 +112,13 @@ class RiskDesk:
             assert self.house is not None
             lane_had = partial(self.house.has_had, lane=SESSION_LANE)
             self.switch = SessionSwitch(self.house.sessions, lane_had, self.note)
-            operations = Operations(
-                self.limits, self._halt, self._dump, self.note, self.switch.work
-            )
-            self._take_queue(operations, put)
-            self.desk = Desk(self.file.journal, operations.work_of)
+            self.operations = Operations(
+                self.limits, self._halt, self._dump, self.note, self.switch.work, self._call,
+                self._same_time,
+            )  # fmt: skip
+            self.record = DeskRecord(self.file.journal)
+            self._take_queue(put)
+            self.desk = Desk(self.file.journal, self._work_of)
         if self.queued and has_had(self.queued):
             self._queue_is_done()
         self.desk.look(put, has_had)
@@ -129,16 +134,34 @@ class RiskDesk:
             del self.reopenings[symbol]
             put(phase_of(symbol, self._expected(symbol)))
 
-    def _take_queue(self, operations: Operations, put: Callable[[npt.NDArray[Any]], int]) -> None:
+    def _work_of(self, request: dict[str, Any]) -> Work:
+        """What a request comes to; it is written down with who and why."""
+        assert self.operations is not None
+        work, by = self.operations.work_of(request), self.operations.name_of(request)
+        if request["do"] not in ("log-in", "log-out"):
+            work.begun = partial(self._write_down, by, request)
+        return work
+
+    def _write_down(self, by: str, request: dict[str, Any]) -> None:
+        assert self.record is not None
+        assert self.shared is not None
+        if by or request.get("why"):
+            why = f": {request['why']}" if request.get("why") else ""
+            self.note(f"asked by {by or 'the account'}: {words_of(request)}{why}")
+        after_seq = int(self.shared.sequenced.published)
+        self.record.note(self.clock.now_ns(), after_seq, by, request)
+
+    def _take_queue(self, put: Callable[[npt.NDArray[Any]], int]) -> None:
         """What was asked for between two days is done first; killed meanwhile, it is done again,
         which changes nothing."""
         for request in DeskQueue(self.file).waiting():
             try:
-                work = operations.work_of(request)
+                work = self._work_of(request)
             except DeskError as error:
                 self.note(f"asked for while closed, and cannot be done: {error}")
                 continue
             self.queued = put(work.records)
+            work.begun()
             for line in work.done:
                 self.note(f"asked for while closed: {line}")
 
@@ -190,7 +213,20 @@ class RiskDesk:
             "groups_killed": [n for n, row in self.limits.groups.items() if groups[row]],
             "market_killed": bool(view.word(lay.MARKET_KILL)),
             "emergency_step": view.word(lay.EMERGENCY),
+            **self._waiting(view),
         } | (self.guard.status(view) if self.guard else {})
+
+    def _waiting(self, view: View) -> dict[str, Any]:
+        """What one operator has asked for, and another one has to."""
+        if self.operations is None:
+            return {}
+        names, wishes = self.operations.operators, self.operations.four_eyes.waiting()
+        return {
+            "reopening_asked_by": names.name(view.word(lay.FIRST_OPERATOR)),
+            "waiting": [
+                {"what": one.shown, "asked_by": names.name(one.operator)} for one in wishes
+            ],
+        }
 
     def _cancel(self, put: Callable[[npt.NDArray[Any]], int]) -> None:
         """Whoever the core has killed for its losses loses its open orders, too."""
@@ -226,7 +262,21 @@ class RiskDesk:
             phase = Phase.VOLATILITY_AUCTION
         return [phase_of(symbol, phase)]
 
-    def _dump(self) -> str:
+    def _call(self, symbol: str) -> Iterable[npt.NDArray[Any]]:
+        """The PHASE by which an auction begins in an instrument that trades continuously."""
+        assert self.house is not None
+        both = self.house.phases[symbol], self._expected(symbol)
+        if any(phase is not Phase.CONTINUOUS for phase in both):
+            return []
+        self.reopenings[symbol] = self.clock.now_ns() + REOPENING_S * SECOND_NS
+        return [phase_of(symbol, Phase.VOLATILITY_AUCTION)]
+
+    def _same_time(self) -> npt.NDArray[Any]:
+        """The TIME that was sequenced last, once more."""
+        assert self.house is not None
+        return command(CommandKind.TIME, aux=max(1, self.house.time_ns))
+
+    def _dump(self, what: str) -> str:
         """Write what stands to a file beside the journal; returns its path."""
         assert self.view is not None
         assert self.limits is not None
@@ -254,7 +304,7 @@ class RiskDesk:
             "risk_digest": view.digest(),
             "participants": rows,
         }
-        name = f"emergency-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.json"
+        name = f"{what}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.json"
         path = self.file.journal / name
         new = path.with_suffix(".new")
         new.write_text(json.dumps(document, indent=1), encoding="utf-8")

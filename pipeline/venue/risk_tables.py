@@ -13,6 +13,7 @@ from typing import Any
 from openoutcry.pipeline.venue import table as t
 from openoutcry.pipeline.venue.guard_tables import read_guard
 from openoutcry.pipeline.venue.liquidation_table import LiquidationSpec
+from openoutcry.pipeline.venue.operators import ROLES, SUPERVISOR, Operator, one_time_secret
 from openoutcry.pipeline.venue.table import Key, Tables
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
 from openoutcry.wire.errors import OutcryError
@@ -26,14 +27,6 @@ Value = tuple[int, int]
 
 class LimitsError(OutcryError):
     """The limits of a venue file do not fit its journal."""
-
-
-@dataclass(frozen=True)
-class Operator:
-    """Who may open a market again, with another."""
-
-    name: str
-    password: str
 
 
 @dataclass(frozen=True)
@@ -163,7 +156,12 @@ def read_risk(
 ) -> RiskSpec:
     """``numbers``: each participant's group (or nothing); ``password_hash`` reads one."""
     symbols = list(symbols)
-    operators = {"name": Key(t.text(32)), "password": Key(password_hash)}
+    operators = {
+        "name": Key(t.text(32)),
+        "password": Key(password_hash),
+        "role": Key(t.one_of({role: role for role in ROLES}), SUPERVISOR),
+        "totp": Key(one_time_secret, ""),
+    }
     given = tables.rows("operator", operators)
     tables.distinct([((*path, "name"), row["name"]) for path, row in given], "name")
     rows = tables.rows("limits", LIMITS)
@@ -200,7 +198,7 @@ def read_risk(
          if row["group"] and row["group_gross_position"] is not None},
         tuple(_whole(row.get("multiplier", 1)) for row in documents),
         tuple(index for index, row in enumerate(documents) if row.get("leveraged") is True),
-        tuple(Operator(row["name"], row["password"]) for _, row in given),
+        tuple(Operator(**row) for _, row in given),
         protection=guard is not None,
         cut_off_s=guard[1] if guard else 0,
         liquidation=liquidation,

@@ -36,6 +36,7 @@ from openoutcry.pipeline.venue.limits import check_structure, hook_settings
 from openoutcry.pipeline.venue.log import VenueLog
 from openoutcry.pipeline.venue.risk_desk import RiskDesk
 from openoutcry.replay.checkpoint import make_checkpoints
+from openoutcry.wire.private_folder import require_ours
 
 WAIT_S = 0.05
 STATUS_S = 0.5
@@ -79,7 +80,7 @@ class Venue:
 
         ``resume``: refuse to begin a new journal.
         """
-        log = VenueLog(self.file.journal, self.file.name, lambda: self._sequenced)
+        log = self._own_log()
         shown = self.watcher.note
 
         def note(text: str) -> None:
@@ -98,6 +99,16 @@ class Venue:
         finally:
             self.watcher = replace(self.watcher, note=shown)
             log.close()
+
+    def _own_log(self) -> VenueLog:
+        """The log, once it is seen that what stands beside it and in the journal's directory can
+        only be ours."""
+        try:
+            if self.file.journal.exists():
+                require_ours(self.file.journal)
+            return VenueLog(self.file.journal, self.file.name, lambda: self._sequenced)
+        except OSError as error:
+            raise PipelineError(f"{error.filename}: {error.strerror}") from None
 
     def _serve(self, resume: bool) -> dict[str, Any]:
         journal = self.file.journal

@@ -40,6 +40,7 @@ from udp_runs import limit_orders
 
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.flow import GeneratedFlow
+from openoutcry.host.commit import commit
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.checkpoints import checkpoint_path, checkpoint_seqs
 from openoutcry.journal.repair import repair
@@ -550,7 +551,7 @@ def main() -> None:
     def tell(found: dict[str, Any]) -> None:
         print(f"{found['disasters']} disasters, {found['events_told']} events told", flush=True)
         if given.evidence:
-            add_evidence(given.evidence, "disasters", found)
+            add_evidence(given.evidence, "disasters", found, by="seed")
 
     try:
         found = run_storm(Path(os.environ["DISK_FAULTS_UNDER"]), given.count, given.seed, tell)
@@ -559,15 +560,31 @@ def main() -> None:
     print(json.dumps(found, indent=1))
 
 
-def add_evidence(path: Path, section: str, found: dict[str, Any]) -> None:
-    """Put what was found into the document, with where, when and how."""
+def add_evidence(path: Path, section: str, found: dict[str, Any], by: str = "") -> None:
+    """Put what was found into the document, with where, when, how and of which source tree.
+
+    ``by``: the section is a list, and this replaces the one in it that has the same there.
+    """
     document = json.loads(path.read_text()) if path.exists() else {}
-    document[section] = found | {
+    row = found | {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}",
         "date": time.strftime("%Y-%m-%d"),
-        "command": " ".join(["python", f"tests/adversary/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "commit": commit(),
+        "command": _command(sys.argv),
     }
+    others = [one for one in document.get(section, []) if one.get(by) != row[by]] if by else []
+    document[section] = [*others, row] if by else row
     path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+
+
+def _command(arguments: list[str]) -> str:
+    """As anybody would give it: without places of this machine."""
+    words, skip = ["python", f"tests/adversary/{Path(arguments[0]).name}"], False
+    for word in arguments[1:]:
+        if not skip and word not in ("--folder", "--evidence"):
+            words.append(word)
+        skip = word in ("--folder", "--evidence")
+    return " ".join(words)
 
 
 if __name__ == "__main__":

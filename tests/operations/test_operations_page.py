@@ -7,6 +7,7 @@ import urllib.request
 import pytest
 from processes import free_port
 from served_venue import ServedVenue
+from sessions_venue import HASH
 from user_commands import commands, environment, run
 
 WAIT_S = 120
@@ -22,7 +23,7 @@ def venue(tmp_path_factory):
 
 
 def test_the_page_s_commands(venue):
-    once, serve, grafana, logs, follow, rules, watch = commands("operations.md")
+    once, serve, grafana, logs, follow, rules, watch = commands("operations.md")[:7]
     assert 'outcry_venue_state{state="open",venue="TEST"} 1.0' in run(once, venue.folder)
     assert "serving" in run(logs, venue.folder)
     assert "serving" in run(f"{follow} --for 0", venue.folder)
@@ -31,14 +32,27 @@ def test_the_page_s_commands(venue):
     run(rules, venue.folder)
     assert "alert: VenueDead" in (venue.folder / "openoutcry.rules.yml").read_text()
     run(f"{watch} --for 1", venue.folder)
+    served_page(venue, serve, "/metrics", b"outcry_commands_total")
+
+
+def test_the_console_s_command(venue):
+    """With an operator in the file, whom the running venue need not know yet."""
+    (console,) = [line for line in commands("operations.md") if "console" in line]
+    with (venue.folder / "venue.toml").open("a") as file:
+        file.write(f'[[operator]]\nname = "anna"\npassword = "{HASH}"\n')
+    served_page(venue, console, "/", b"Open Outcry console")
+
+
+def served_page(venue, command, path, holds):
+    """The command serves until it is asked to end, and then ends well."""
     address = f"127.0.0.1:{free_port()}"
-    words = f"exec {serve} --address {address}"
+    words = f"exec {command} --address {address}"
     with subprocess.Popen(["bash", "-c", words], cwd=venue.folder, env=environment(),
                           stderr=subprocess.PIPE, text=True) as served:  # fmt: skip
         try:
             url = served.stderr.readline().strip()
-            assert url == f"http://{address}/metrics"
-            assert b"outcry_commands_total" in urllib.request.urlopen(url, timeout=WAIT_S).read()
+            assert url == f"http://{address}{path}"
+            assert holds in urllib.request.urlopen(url, timeout=WAIT_S).read()
         finally:
             served.terminate()
             assert served.wait(WAIT_S) == 0

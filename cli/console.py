@@ -1,0 +1,59 @@
+"""``outcry console``: the page from which a venue is run."""
+
+from ipaddress import ip_address
+from pathlib import Path
+
+import click
+
+from openoutcry.cli.options import Listening, PathArgument
+from openoutcry.wire.errors import OutcryError
+
+
+@click.command()
+@click.argument("file", type=PathArgument, default=Path("venue.toml"))
+@click.option("--address", type=Listening(), default="127.0.0.1:9470", show_default=True,
+              help="Where the page is served.")  # fmt: skip
+@click.option("--certificate", type=PathArgument,
+              help="For TLS (PEM); else the one of the venue's ports, if one has any.")  # fmt: skip
+@click.option("--key", type=PathArgument, help="Of the certificate (PEM).")
+@click.option("--name", "names", multiple=True,
+              help="A name by which the page is asked, beside the address.")  # fmt: skip
+def console(
+    file: Path,
+    address: tuple[str, int],
+    certificate: Path | None,
+    key: Path | None,
+    names: tuple[str, ...],
+) -> None:
+    """Serve the page from which a venue (FILE) is watched and run, until Control-C.
+
+    \b
+    outcry console venue.toml
+
+    Operators of the file ([[operator]]) log in. What they do goes through the venue's desk; the
+    venue does without the page.
+    """
+    from openoutcry.console.extra import require_extra
+
+    require_extra()
+    from openoutcry.console.console import Console
+    from openoutcry.console.server import serve
+    from openoutcry.pipeline.venue.file import read_venue
+
+    venue = read_venue(file)
+    if bool(certificate) != bool(key):
+        raise click.UsageError("TLS needs --certificate and --key")
+    if certificate is None:
+        found = next((port for port in venue.sessions.ports if port.tls_cert), None)
+        certificate, key = (found.tls_cert, found.tls_key) if found else (None, None)
+    if certificate is None and not _loopback(address[0]):
+        raise OutcryError(f"{address[0]}: beyond this host the console is served with TLS alone: "
+                          "--certificate and --key")  # fmt: skip
+    serve(Console(venue), address, certificate, key, lambda at: click.echo(at, err=True), names)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,1 @@
+"""Serve the page from which a running venue is watched and run."""

@@ -1,0 +1,132 @@
+"""Who is logged in: sessions with an expiry, logins that are slowed down, tokens against forgery.
+
+A session's cookie and its CSRF token are random; only the cookie's hash is kept.  No password is.
+"""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+from openoutcry.pipeline.venue.operators import OperatorError, Operators
+from openoutcry.wire import OutcryError
+
+SESSION_S, IDLE_S = 12 * 3_600.0, 1_800.0
+"""A session ends so long after its login, and so long after it was last heard of."""
+MAX_SESSIONS, MAX_NAMES = 256, 4_096
+TOKEN_BYTES = 32
+
+
+class LockedError(OutcryError):
+    """Too many logins failed; ``wait_s`` until the next one is heard."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"too many logins have failed: wait {wait_s:.0f} s")
+        self.wait_s = wait_s
+
+
+@dataclass
+class Session:
+    """One login."""
+
+    number: int
+    name: str
+    role: str
+    begun_s: float
+    seen_s: float
+    csrf: str = field(default_factory=lambda: secrets.token_urlsafe(TOKEN_BYTES))
+    ticket: str = ""
+    """What the desk knows this operator by; '' while there is none."""
+
+
+@dataclass
+class _Failures:
+    count: int = 0
+    locked_until_s: float = 0.0
+
+
+class Accounts:
+    """The sessions of the operators of one venue."""
+
+    def __init__(
+        self,
+        operators: Operators,
+        failures_before_lock: int,
+        lock_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.operators, self.clock = operators, clock
+        self.failures_before_lock, self.lock_s = failures_before_lock, lock_s
+        self._sessions: dict[bytes, Session] = {}
+        self._failures: dict[tuple[str, str], _Failures] = {}
+
+    def prove(self, name: str, password: str, code: str, address: str) -> int:
+        """The operator's number.  Raises :class:`LockedError`, or :class:`OperatorError`."""
+        self.check_lock(name, address)
+        try:
+            number = self.operators.prove(name, password, code)
+        except OperatorError:
+            self.failed(name, address)
+            raise
+        self._failures.pop(("name", name), None)
+        self._failures.pop(("address", address), None)
+        return number
+
+    def check_lock(self, name: str, address: str) -> None:
+        """Raises :class:`LockedError` while this name or this address waits."""
+        now = self.clock()
+        for key in (("name", name), ("address", address)):
+            one = self._failures.get(key)
+            if one is not None and one.locked_until_s > now:
+                raise LockedError(one.locked_until_s - now)
+
+    def failed(self, name: str, address: str) -> None:
+        """Count a wrong password; at every so many the name and the address wait."""
+        for key in (("name", name), ("address", address)):
+            one = self._failures.pop(key, _Failures())
+            while len(self._failures) >= MAX_NAMES:
+                del self._failures[next(iter(self._failures))]
+            self._failures[key] = one
+            one.count += 1
+            if one.count % self.failures_before_lock == 0:
+                one.locked_until_s = self.clock() + self.lock_s
+
+    def begin(self, number: int) -> tuple[str, Session]:
+        """A new session of this operator, and what its cookie holds."""
+        now, one = self.clock(), self.operators[number]
+        self._sweep()
+        while len(self._sessions) >= MAX_SESSIONS:
+            del self._sessions[next(iter(self._sessions))]
+        cookie = secrets.token_urlsafe(TOKEN_BYTES)
+        session = Session(number, one.name, one.role, now, now)
+        self._sessions[_digest(cookie)] = session
+        return cookie, session
+
+    def find(self, cookie: str | None) -> Session | None:
+        """The session of a cookie, which counts as heard of."""
+        session = self._sessions.get(_digest(cookie or ""))
+        if session is None or not self._lives(session):
+            return None
+        session.seen_s = self.clock()
+        return session
+
+    def end(self, cookie: str | None) -> None:
+        self._sessions.pop(_digest(cookie or ""), None)
+
+    def _lives(self, session: Session) -> bool:
+        now = self.clock()
+        return now < session.begun_s + SESSION_S and now < session.seen_s + IDLE_S
+
+    def _sweep(self) -> None:
+        self._sessions = {k: one for k, one in self._sessions.items() if self._lives(one)}
+
+
+def _digest(cookie: str) -> bytes:
+    return blake2b(cookie.encode(), digest_size=32).digest()
+
+
+def same(given: Any, wanted: str) -> bool:
+    """Whether a token is the one, in a time that does not depend on where they part."""
+    return secrets.compare_digest(str(given or "").encode(), wanted.encode())

@@ -1,0 +1,99 @@
+"""The API's acting half: each route becomes a request to the desk, with who and why."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Any
+
+from openoutcry.console import requests as r
+from openoutcry.console.console import Console
+from openoutcry.pipeline.venue.desk import DeskError
+from openoutcry.pipeline.venue.operators import OPERATOR, SUPERVISOR
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: {}, 403: {}, 409: {}, 422: {"description": "The desk says no, or the request is none"},
+    429: {},
+}  # fmt: skip
+
+
+def add_actions(app: Any, console: Console) -> None:
+    """Add the routes."""
+    from fastapi import Request
+
+    async def ask(
+        request: Request, do: str, body: Any, role: str = OPERATOR, **more: Any
+    ) -> dict[str, Any]:
+        mine = request.scope["outcry"]
+        wanted = {key: value for key, value in asdict(body).items() if value not in ("", 0)}
+        wanted = {"do": do, "why": body.why, **wanted, **more}
+        return await asyncio.to_thread(console.act, mine["session"], wanted, mine["address"], role)
+
+    _add_switches(app, ask)
+    _add_market(app, console, ask)
+
+    @app.post("/api/alarms/acknowledge", responses=REFUSALS)
+    async def acknowledge(body: r.Acknowledge, request: Request) -> dict[str, Any]:
+        """An alarm was seen by somebody."""
+        session = request.scope["outcry"]["session"]
+        return console.acknowledge(session, body.name, body.labels, body.why)
+
+
+def _add_switches(app: Any, ask: Any) -> None:
+    from fastapi import Request
+
+    @app.post("/api/kill", responses=REFUSALS)
+    async def kill(body: r.Switch, request: Request) -> dict[str, Any]:
+        """Nothing new is taken, then open orders are cancelled."""
+        return dict(await ask(request, "kill", body))
+
+    @app.post("/api/enable", responses=REFUSALS)
+    async def enable(body: r.Switch, request: Request) -> dict[str, Any]:
+        """Let a session, participant, group or instrument trade again."""
+        if body.what == "market":
+            raise DeskError("the market is opened by two supervisors: /api/open")
+        return dict(await ask(request, "enable", body))
+
+    @app.post("/api/disconnect", responses=REFUSALS)
+    async def disconnect(body: r.OfSession, request: Request) -> dict[str, Any]:
+        """End a session's connection; it may log in again."""
+        return dict(await ask(request, "disconnect", body))
+
+    @app.post("/api/limit", responses=REFUSALS)
+    async def limit(body: r.SetLimit, request: Request) -> dict[str, Any]:
+        """Set a limit; what widens waits for another supervisor."""
+        return dict(await ask(request, "set", body, value=body.value))
+
+
+def _add_market(app: Any, console: Console, ask: Any) -> None:
+    from fastapi import Request
+
+    @app.post("/api/halt", responses=REFUSALS)
+    async def halt(body: r.OfInstrument, request: Request) -> dict[str, Any]:
+        """Cancels are still taken; `*`: every instrument."""
+        return dict(await ask(request, "halt", body))
+
+    @app.post("/api/resume", responses=REFUSALS)
+    async def resume(body: r.OfInstrument, request: Request) -> dict[str, Any]:
+        """A halted instrument goes on, by an auction."""
+        return dict(await ask(request, "resume", body))
+
+    @app.post("/api/auction", responses=REFUSALS)
+    async def auction(body: r.OfInstrument, request: Request) -> dict[str, Any]:
+        """Call an instrument that trades continuously to an auction."""
+        return dict(await ask(request, "auction", body))
+
+    @app.post("/api/open", responses=REFUSALS)
+    async def open_market(body: r.Open, request: Request) -> dict[str, Any]:
+        """Open a killed market: asked for by two supervisors."""
+        return dict(await ask(request, "enable", body, SUPERVISOR, what="market"))
+
+    @app.post("/api/emergency-close", responses=REFUSALS)
+    async def close(body: r.Close, request: Request) -> dict[str, Any]:
+        """The six steps, at once; `typed` is the venue's name."""
+        if body.typed != console.file.name:
+            raise DeskError(f"type the venue's name, {console.file.name}, to close it")
+        return dict(await ask(request, "emergency-close", r.Asked(body.why)))
+
+    @app.post("/api/rehearse", responses=REFUSALS)
+    async def rehearse(body: r.Asked, request: Request) -> dict[str, Any]:
+        """The six steps, without what they do."""
+        return dict(await ask(request, "rehearse", body))

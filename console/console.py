@@ -1,0 +1,145 @@
+"""The console of one venue: what is observed, who is logged in, and how the desk is asked."""
+
+from typing import Any
+
+from openoutcry.console.accounts import Accounts, Session
+from openoutcry.console.events import CONSOLE
+from openoutcry.console.market import Market
+from openoutcry.console.observe import Observer
+from openoutcry.pipeline.venue.desk import DeskError, ask
+from openoutcry.pipeline.venue.desk_record import REASON_MOST
+from openoutcry.pipeline.venue.file import VenueFile
+from openoutcry.pipeline.venue.log import VenueLog
+from openoutcry.pipeline.venue.operators import OPERATOR, ROLES, WRONG, OperatorError, Operators
+from openoutcry.wire import OutcryError
+
+NO_TICKET = "this ticket is not known"
+QUEUED = ("kill", "halt")
+SECRETS_WRONG = (WRONG, "the one-time code is wrong", "needs a one-time code")
+
+
+class RoleError(OutcryError):
+    """The session's role does not let it do this."""
+
+
+class AgainError(OutcryError):
+    """The desk does not know this session: its operator says the password once more."""
+
+
+class Console:
+    """Everything behind the page; thread-safe.  Raises ``OSError`` if its log cannot be written."""
+
+    def __init__(self, file: VenueFile) -> None:
+        if not file.risk.operators:
+            raise OutcryError(f"{file.path}: nobody could log in: the file has no [[operator]]")
+        self.file = file
+        self.observer, self.market = Observer(file), Market(file.feed)
+        self.accounts = Accounts(
+            Operators(file.risk.operators),
+            file.sessions.failures_before_lock,
+            file.sessions.lock_s,
+        )
+        self.log = VenueLog(file.journal, file.name, self._sequenced, CONSOLE)
+
+    def _sequenced(self) -> int:
+        one = self.observer.pipeline
+        return one.positions()["sequenced"] if one is not None else 0
+
+    def start(self) -> None:
+        self.observer.start()
+        self.market.start()
+
+    def stop(self) -> None:
+        self.observer.stop()
+        self.market.stop()
+        self.log.close()
+
+    # Who
+
+    def log_in(self, name: str, password: str, code: str, address: str) -> tuple[str, Session]:
+        """A session, and what its cookie holds.  Raises what :meth:`Accounts.prove` does."""
+        shown = name if name.isprintable() and len(name) <= 32 else "somebody"
+        known = {one.name for one in self.file.risk.operators}
+        try:
+            number = self.accounts.prove(name, password, code, address)
+        except OutcryError as error:
+            # A name that is nobody's may be a password in the wrong field.
+            who = shown if shown in known else "an unknown name"
+            self.log.write("error", f"console: login of {who} from {address} refused: {error}")
+            raise
+        cookie, session = self.accounts.begin(number)
+        self._get_ticket(session, password, code)
+        self.log.write("info", f"console: {session.name} ({session.role}) logged in from {address}")
+        return cookie, session
+
+    def _get_ticket(self, session: Session, password: str, code: str) -> None:
+        """From the desk, if there is one that listens."""
+        request = {"do": "log-in", "operator": session.name, "password": password, "code": code}
+        try:
+            session.ticket = str(ask(self.file.journal, request)["ticket"])
+        except OutcryError:
+            session.ticket = ""
+
+    def confirm(self, session: Session, password: str, code: str, address: str) -> None:
+        """The same operator proves it again, and gets a new ticket."""
+        self.accounts.prove(session.name, password, code, address)
+        self._get_ticket(session, password, code)
+
+    def log_out(self, cookie: str, session: Session) -> None:
+        self.accounts.end(cookie)
+        self.log.write("info", f"console: {session.name} logged out")
+        if session.ticket:
+            try:
+                ask(self.file.journal, {"do": "log-out", "ticket": session.ticket})
+            except OutcryError:
+                return  # the desk is gone, and its tickets with it
+
+    def check(self, session: Session, role: str) -> None:
+        """Raises :class:`RoleError`; the desk asks for itself, too."""
+        if ROLES.index(session.role) < ROLES.index(role):
+            raise RoleError(f"{session.name} is {session.role}: this takes {role}")
+
+    # What is done
+
+    def act(
+        self, session: Session, request: dict[str, Any], address: str, role: str = OPERATOR
+    ) -> dict[str, Any]:
+        """Ask the desk, in this session's name; ``request`` may hold a password of its own.
+
+        Raises :class:`RoleError`, :class:`AgainError`, and what the desk says."""
+        self.check(session, role)
+        why = request["why"] = request["why"].strip()
+        if not why or len(why) > REASON_MOST or not why.isprintable():
+            raise DeskError(f"why: a reason is 1 to {REASON_MOST} printable characters")
+        with_password = bool(request.get("password"))
+        if with_password:
+            self.accounts.check_lock(session.name, address)
+            request["operator"] = session.name
+        elif self.observer.slow.get("state") == "closed" and request["do"] in QUEUED:
+            request["why"] = f"{session.name}: {why}"[:REASON_MOST]
+        elif not session.ticket:
+            raise AgainError("the venue does not know this session yet: your password, please")
+        else:
+            request["ticket"] = session.ticket
+        try:
+            return ask(self.file.journal, request)
+        except DeskError as error:
+            if NO_TICKET in str(error):
+                session.ticket = ""
+                raise AgainError("the venue was opened anew: your password, please") from None
+            if with_password and any(text in str(error) for text in SECRETS_WRONG):
+                self.accounts.failed(session.name, address)
+                raise OperatorError(str(error)) from None
+            raise
+
+    def acknowledge(
+        self, session: Session, name: str, labels: dict[str, str], why: str
+    ) -> dict[str, Any]:
+        """Note that an alarm was seen.  Raises :class:`OutcryError` if it does not stand."""
+        self.check(session, OPERATOR)
+        why = why.strip()[:REASON_MOST]
+        if not why.isprintable():
+            raise DeskError("why: a reason is printable")
+        self.observer.alarms.acknowledge(name, labels, session.name, why)
+        self.log.write("info", f"console: {session.name} acknowledged {name}: {why}")
+        return {"done": [f"{name} is acknowledged"]}

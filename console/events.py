@@ -1,0 +1,74 @@
+"""The event log: what the venue and this console have said, followed and searched in memory."""
+
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from openoutcry.pipeline.venue.log import FILE_NAME, follow_lines
+
+KEPT = 20_000
+CONSOLE = "console.jsonl"
+"""The console's own log, beside the venue's."""
+
+
+class Events:
+    """The last lines of both logs, in the order in which they were read."""
+
+    def __init__(self, journal: Path) -> None:
+        self.journal = journal
+        self.lines: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self.count = 0
+        """How many there were; each line's ``number``."""
+        self._sources: dict[str, Iterator[dict[str, Any] | None]] = {}
+        self._lock = Lock()
+
+    def look(self) -> None:
+        """Read what is new."""
+        with self._lock:
+            found = []
+            for name in (FILE_NAME, CONSOLE):
+                found += self._read(name)
+            for line in sorted(found, key=lambda line: str(line.get("@timestamp"))):
+                self.count += 1
+                self.lines.append({
+                    "number": self.count,
+                    "at": line.get("@timestamp", ""),
+                    "level": line.get("log.level", ""),
+                    "text": line.get("message", ""),
+                    "seq": line.get("event.sequence", 0),
+                })  # fmt: skip
+
+    def _read(self, name: str) -> list[dict[str, Any]]:
+        if name not in self._sources:
+            self._sources[name] = follow_lines(self.journal, KEPT, name)
+        found = []
+        try:
+            while (line := next(self._sources[name])) is not None:
+                found.append(line)
+        except (FileNotFoundError, StopIteration):
+            del self._sources[name]  # there is none yet
+        return found
+
+    def since(self, number: int, most: int = 200) -> list[dict[str, Any]]:
+        """The lines behind a number, the last ``most`` of them."""
+        with self._lock:
+            new = min(self.count - number, most, len(self.lines))
+            return list(self.lines)[len(self.lines) - new :] if new > 0 else []
+
+    def search(self, words: str, level: str, before: int, most: int) -> list[dict[str, Any]]:
+        """Lines that hold every word, the newest first, of numbers below ``before`` (0: any)."""
+        wanted = words.casefold().split()
+        found = []
+        with self._lock:
+            kept = list(self.lines)
+        for line in reversed(kept):
+            text = f"{line['text']} {line['seq']}".casefold()
+            if before and line["number"] >= before:
+                continue
+            if level in ("", line["level"]) and all(word in text for word in wanted):
+                found.append(line)
+                if len(found) == most:
+                    break
+        return found

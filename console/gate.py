@@ -1,0 +1,132 @@
+"""What stands before every request: hosts, sessions, tokens against forgery, headers, sizes."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from openoutcry.console.accounts import Accounts, Session, same
+
+COOKIE = "outcry_console"
+BODY_BYTES = 1 << 14
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Gate:
+    """An ASGI middleware, around the whole application."""
+
+    def __init__(
+        self, app: Any, accounts: Accounts, secure: bool, hosts: tuple[str, ...] = LOOPBACK
+    ) -> None:
+        """``secure``: the console speaks TLS; ``hosts``: names by which it may be asked (what
+        another name resolves to us by is no business of ours: DNS rebinding); none: any."""
+        self.app, self.accounts, self.secure, self.hosts = app, accounts, secure, hosts
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        found = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        cookie = cookie_of(found.get("cookie", ""))
+        scope["outcry"] = {
+            "cookie": cookie,
+            "session": self.accounts.find(cookie),
+            "address": (scope.get("client") or ("", 0))[0],
+        }
+        refusal = self._refusal(scope, found, scope["outcry"]["session"])
+        if refusal and scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+        elif refusal:
+            await self._answer(send, *refusal)
+        elif scope["type"] == "http":
+            await self.app(scope, self._bounded(receive), self._with_headers(scope, send))
+        else:
+            await self.app(scope, receive, send)
+
+    def _refusal(
+        self, scope: Any, headers: dict[str, str], session: Session | None
+    ) -> tuple[int, str] | None:
+        """Status and reason, if the request is not let in."""
+        host = headers.get("host", "")
+        if self.hosts and urlsplit(f"//{host}").hostname not in self.hosts:
+            return 421, "this console is not asked by that name"
+        origin = headers.get("origin")
+        method = scope.get("method", "GET")
+        changes = method not in ("GET", "HEAD") or scope["type"] == "websocket"
+        if changes and origin is not None and urlsplit(origin).netloc != host:
+            return 403, "asked by a page of another origin"
+        if scope["type"] == "websocket":
+            return None if session and origin is not None else (403, "log in first")
+        if int_or(headers.get("content-length"), 0) > BODY_BYTES:
+            return 413, "a request has at most 16 KiB"
+        path = scope["path"]
+        if changes and path != "/api/login":
+            if session is None:
+                return 401, "log in first"
+            if not same(headers.get("x-csrf-token"), session.csrf):
+                return 403, "the token of this session is missing"
+        if path.startswith("/api/") and path not in ("/api/login", "/api/hello") and not session:
+            return 401, "log in first"
+        return None
+
+    async def _answer(self, send: Any, status: int, text: str) -> None:
+        body = b'{"detail": "%b"}' % text.encode()
+        headers = [(b"content-type", b"application/json"), *self._headers("/api/")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def _headers(self, path: str) -> list[tuple[bytes, bytes]]:
+        found = dict(HEADERS)
+        found["cache-control"] = "no-cache" if path.startswith("/static/") else "no-store"
+        if self.secure:
+            found["strict-transport-security"] = "max-age=31536000"
+        return [(key.encode(), value.encode()) for key, value in found.items()]
+
+    def _with_headers(self, scope: Any, send: Any) -> Callable[[Any], Any]:
+        async def sending(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *self._headers(scope["path"])]
+            await send(message)
+
+        return sending
+
+    def _bounded(self, receive: Any) -> Callable[[], Any]:
+        """A body that says no length is bounded as well: what is beyond it is not read."""
+        taken = 0
+
+        async def receiving() -> Any:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > BODY_BYTES:
+                return {"type": "http.disconnect"}
+            return message
+
+        return receiving
+
+
+def cookie_of(header: str) -> str:
+    """The value of our cookie in a Cookie header; '' if it is not there."""
+    for part in header.split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == COOKIE:
+            return value
+    return ""
+
+
+def int_or(text: str | None, default: int) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() else default

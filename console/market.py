@@ -1,0 +1,215 @@
+"""The market as the public sees it: a subscriber of the venue's own feed, with its last trades and
+candles."""
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from threading import Event, Lock, Thread
+from typing import Any
+
+from openoutcry.market_data.book import Instrument
+from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.receiver import Receiver
+from openoutcry.market_data.spec import FeedSpec
+from openoutcry.market_data.stream import StreamReceiver
+from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
+
+TRADES, CANDLES = 200, 7_200
+POLL_S, AGAIN_S = 0.005, 1.0
+SECOND_NS = 1_000_000_000
+DEPTH = 25
+EVERY_S = (1, 5, 15, 60, 300, 900)
+"""Lengths of candles."""
+
+
+def _at(kind: str, *names: str) -> list[slice]:
+    message = ITCH50.from_server(kind)
+    sizes = {one.name: one.size_bytes for one in message.fields}
+    return [slice(message.offsets[n], message.offsets[n] + sizes[n]) for n in names]
+
+
+_LOCATE, _TIME = _at("A", "locate", "timestamp")
+_ADD = _at("A", "reference", "price", "shares")
+_REPLACE = _at("U", "reference", "new_reference", "price", "shares")
+_REFERENCE, _LESS = _at("E", "reference", "shares")
+"""Of E, C, X and D alike, but that D has no shares."""
+_PRICED = _at("C", "shares", "price", "printable")
+_TRADE = _at("P", "shares", "price", "side")
+_CROSS = _at("Q", "shares", "price", "cross_type")
+
+
+def _number(message: bytes, at: slice) -> int:
+    return int.from_bytes(message[at], "big")
+
+
+@dataclass
+class Tape:
+    """What an instrument traded.  Prices have four decimals; a candle is its second of the day,
+    open, high, low, close and volume."""
+
+    trades: deque[dict[str, int]] = field(default_factory=lambda: deque(maxlen=TRADES))
+    candles: deque[list[int]] = field(default_factory=lambda: deque(maxlen=CANDLES))
+    count: int = 0
+
+    def add(self, time_ns: int, price: int, shares: int) -> None:
+        self.count += 1
+        row = {"number": self.count, "time_ns": time_ns, "price": price, "shares": shares}
+        self.trades.append(row)
+        second = time_ns // SECOND_NS
+        if self.candles and self.candles[-1][0] == second:
+            candle = self.candles[-1]
+            candle[2], candle[3] = max(candle[2], price), min(candle[3], price)
+            candle[4], candle[5] = price, candle[5] + shares
+        else:
+            self.candles.append([second, price, price, price, price, shares])
+
+
+class Tapes:
+    """Trades out of messages of ITCH 5.0, by locate."""
+
+    def __init__(self) -> None:
+        self.of: dict[int, Tape] = {}
+        self._orders: dict[int, list[int]] = {}
+        """Price and shares of displayed orders; of those before the subscription nothing."""
+
+    def clear(self) -> None:
+        self.of, self._orders = {}, {}
+
+    def take(self, messages: bytes) -> None:
+        """Messages, each behind its length."""
+        at = 0
+        while at < len(messages):
+            size = int.from_bytes(messages[at : at + FRAME_BYTES], "big")
+            at += FRAME_BYTES
+            self._one(messages[at : at + size])
+            at += size
+
+    def _one(self, message: bytes) -> None:
+        kind = message[:1]
+        if kind in (b"A", b"F"):
+            number, *order = (_number(message, one) for one in _ADD)
+            self._orders[number] = order
+        elif kind == b"D":
+            self._orders.pop(_number(message, _REFERENCE), None)
+        elif kind == b"U":
+            old, new, *order = (_number(message, one) for one in _REPLACE)
+            self._orders.pop(old, None)
+            self._orders[new] = order
+        elif kind in (b"E", b"C", b"X"):
+            price = self._less(_number(message, _REFERENCE), _number(message, _LESS))
+            if kind == b"E":
+                self._trade(message, price, _number(message, _LESS))
+        if (kind == b"C" and message[_PRICED[2]] == b"Y") or kind in (b"P", b"Q"):
+            lots_at, price_at, _ = {b"C": _PRICED, b"P": _TRADE, b"Q": _CROSS}[kind]
+            self._trade(message, _number(message, price_at), _number(message, lots_at))
+        elif kind == b"S" and message[11:12] == b"O":
+            self.clear()
+
+    def _less(self, number: int, shares: int) -> int:
+        """Take shares off an order; returns its price, 0 if it is not known."""
+        order = self._orders.get(number)
+        if order is None:
+            return 0
+        order[1] -= shares
+        if order[1] <= 0:
+            del self._orders[number]
+        return order[0]
+
+    def _trade(self, message: bytes, price: int, shares: int) -> None:
+        if price and shares:
+            tape = self.of.setdefault(_number(message, _LOCATE), Tape())
+            tape.add(_number(message, _TIME), price, shares)
+
+
+class Market:
+    """Subscribes in a thread of its own; :meth:`view` is what stands."""
+
+    def __init__(self, spec: FeedSpec | None) -> None:
+        self.spec = spec
+        self.error = "" if spec else "this venue publishes no market data ([market_data])"
+        self.tapes = Tapes()
+        self._receiver: Receiver | StreamReceiver | None = None
+        self._lock, self._over = Lock(), Event()
+        self._thread = Thread(target=self._run, daemon=True, name="console-market")
+
+    def start(self) -> None:
+        if self.spec is not None:
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        if self.spec is not None:
+            self._thread.join(5)
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            try:
+                self._receiver = self._subscribe()
+                self.error = ""
+                while not self._over.is_set():
+                    with self._lock:
+                        came = self._receiver.poll(0)
+                    if not came:
+                        self._over.wait(POLL_S)
+            except (FeedError, OSError) as error:
+                self.error = str(error)
+            finally:
+                if self._receiver is not None:
+                    self._receiver.close()
+            self._over.wait(AGAIN_S)
+
+    def _subscribe(self) -> Receiver | StreamReceiver:
+        """To the stream, which has the whole day; else to the lines, from a snapshot on."""
+        assert self.spec is not None
+        self.tapes.clear()
+        if self.spec.stream is not None:
+            return StreamReceiver(self.spec.stream, deliver=self._deliver, follow=True)
+        lines = [one for one in (self.spec.a, self.spec.b) if one is not None]
+        return Receiver(lines, self.spec.retransmission, self.spec.interface, self._deliver,
+                        snapshots=self.spec.snapshots)  # fmt: skip
+
+    def _deliver(self, messages: bytes, first: int) -> None:
+        self.tapes.take(messages)
+
+    def view(self, symbol: str, since: int = 0) -> dict[str, Any]:
+        """Book, statistics, and the trades behind number ``since`` of an instrument."""
+        with self._lock:
+            return self._view(symbol, since)
+
+    def _view(self, symbol: str, since: int) -> dict[str, Any]:
+        receiver = self._receiver
+        one = self._find(symbol)
+        if receiver is None or one is None:
+            return {"symbol": symbol, "error": self.error or "nothing of it was published yet"}
+        tape = self.tapes.of.get(one.locate, Tape())
+        return {
+            "symbol": symbol, "state": one.state, "reason": one.reason, "error": self.error,
+            "last": one.last_price, "last_shares": one.last_shares, "open": one.open_price,
+            "high": one.high, "low": one.low, "volume": one.volume, "count": one.trades,
+            "indicative": one.near_price, "paired": one.paired, "imbalance": one.imbalance,
+            "vwap": one.turnover // one.volume if one.volume else 0,
+            "bids": receiver.book.levels(one.locate, "B", DEPTH),
+            "asks": receiver.book.levels(one.locate, "S", DEPTH),
+            "trades": [row for row in tape.trades if row["number"] > since],
+        }  # fmt: skip
+
+    def _find(self, symbol: str) -> Instrument | None:
+        found = self._receiver.book.instruments() if self._receiver else []
+        return next((row for row in found if row.symbol == symbol), None)
+
+    def candles(self, symbol: str, every_s: int) -> list[list[int]]:
+        """[begin (seconds of the epoch, by the venue's day), open, high, low, close, volume]."""
+        midnight = int(time.time()) // 86_400 * 86_400
+        rows: dict[int, list[int]] = {}
+        with self._lock:
+            one = self._find(symbol)
+            kept = list(self.tapes.of.get(one.locate, Tape()).candles) if one else []
+        for second, first, high, low, last, volume in kept:
+            begin = second // every_s * every_s
+            if begin not in rows:
+                rows[begin] = [midnight + begin, first, high, low, last, volume]
+                continue
+            row = rows[begin]
+            row[2], row[3] = max(row[2], high), min(row[3], low)
+            row[4], row[5] = last, row[5] + volume
+        return list(rows.values())

@@ -1,0 +1,259 @@
+"""What a venue is like right now, from its shared memory and the files beside its journal.
+
+``fast`` is looked at as often as a page likes, ``slow`` once a second.  No stage is asked.
+"""
+
+import os
+import time
+from collections import deque
+from threading import Event, Lock, Thread
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.console.alarms import Alarms
+from openoutcry.console.events import Events
+from openoutcry.console.participants import participants_of, view_of
+from openoutcry.operations.metrics import VenueMetrics
+from openoutcry.operations.watch import Watch
+from openoutcry.pipeline.histogram import WORDS, bucket_upper_ns, summary
+from openoutcry.pipeline.top import RunningPipeline, running
+from openoutcry.pipeline.venue.days import finished_days, read_status
+from openoutcry.pipeline.venue.desk_record import RecordError, desk_record
+from openoutcry.pipeline.venue.file import VenueFile
+from openoutcry.ptp.look import look
+from openoutcry.risk import layout as lay
+from openoutcry.wire import OutcryError
+
+FAST_S, SLOW_S = 0.018, 1.0
+RATE_S = 1.0
+"""Rates are over about so long."""
+HEAT_S = 180
+"""Columns of the heat map, a second each."""
+HEAT_ROWS = list(range(6, 31))
+"""Its rows: up to 2 to the power of each, ns."""
+DAYS, ACTIONS = 5, 200
+EDGES_NS = [1 << power for power in HEAT_ROWS]
+_UPPER_NS = np.array([bucket_upper_ns(index) for index in range(WORDS - 1)], np.float64)
+_ROWS = np.searchsorted(np.array(EDGES_NS, np.float64), _UPPER_NS)
+PERCENTILES = ("p50", "p90", "p99", "p999", "max")
+
+
+class Observer:
+    """Of one venue; :meth:`start` begins to look once a second."""
+
+    def __init__(self, file: VenueFile) -> None:
+        self.file = file
+        self.events = Events(file.journal)
+        self.alarms = Alarms(Watch(VenueMetrics(file).collect, [], lambda text: None))
+        self.pipeline: RunningPipeline | None = None
+        self.second = 0
+        """Counts the slow looks."""
+        self.slow: dict[str, Any] = {}
+        self.heat: dict[str, deque[list[int]]] = {}
+        self.history: dict[str, deque[list[float]]] = {}
+        """Percentiles of each second, by interval."""
+        self._status: dict[str, Any] | None = None
+        self._before: dict[str, npt.NDArray[np.int64]] = {}
+        self._positions: deque[tuple[float, dict[str, int]]] = deque(maxlen=256)
+        self._fast: tuple[float, dict[str, Any]] = (0.0, {})
+        self._lock, self._over = Lock(), Event()
+        self._thread = Thread(target=self._run, daemon=True, name="console-observer")
+
+    def start(self) -> None:
+        self.look()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        while not self._over.wait(SLOW_S):
+            try:
+                self.look()
+            except OutcryError as error:
+                self.slow = self.slow | {"error": str(error)}
+
+    # Once a second
+
+    def look(self) -> None:
+        """One slow look."""
+        with self._lock:
+            journal = self.file.journal
+            self._status = read_status(journal) if journal.is_dir() else None
+            self._attach()
+            self.events.look()
+            self.alarms.look()
+            self.slow = {
+                "state": self._state(),
+                "time": (self._status or {}).get("time", ""),
+                "status": self._shown_status(),
+                "latency": self._latency(),
+                "alarms": self.alarms.standing(),
+                "changes": list(self.alarms.changes)[-50:],
+                "participants": self._participants(),
+                "clock": _clock(),
+                "journal": self._journal(),
+                "host": _host(),
+            }
+            self.second += 1
+
+    def _attach(self) -> None:
+        """To the pipeline of the venue that is open."""
+        status = self._status
+        pid = status["pid"] if status and status["state"] == "open" else 0
+        if self.pipeline is not None and self.pipeline.owner.pid == pid:
+            return
+        self.pipeline = None
+        self._positions.clear()
+        self._before.clear()
+        if pid:
+            self.pipeline = next((one for one in running() if one.owner.pid == pid), None)
+
+    def _state(self) -> str:
+        return str(self._status["state"]) if self._status else "never opened"
+
+    def _shown_status(self) -> dict[str, Any]:
+        wanted = ("day", "phases", "risk", "sessions", "next", "phases_sequenced")
+        return {key: (self._status or {}).get(key) for key in wanted}
+
+    def _latency(self) -> list[dict[str, Any]]:
+        """Since the run began, and of the last second; a column more of the heat map."""
+        if self.pipeline is None:
+            return []
+        rows = []
+        for interval, words in self.pipeline.histograms():
+            now = words.copy()
+            new = now - self._before.get(interval.name, np.zeros_like(now))
+            self._before[interval.name] = now
+            whole = summary(now)
+            if not whole["count"]:
+                continue
+            last = summary(np.concatenate([new[:-1].clip(0), now[-1:]]))
+            column = np.bincount(_ROWS, new[:-1].clip(0), len(HEAT_ROWS) + 1)[: len(HEAT_ROWS)]
+            heat = self.heat.setdefault(interval.name, deque(maxlen=HEAT_S))
+            heat.append(column.astype(np.int64).tolist())
+            kept = self.history.setdefault(interval.name, deque(maxlen=HEAT_S))
+            kept.append([time.time(), *(float(last[name]) for name in PERCENTILES[:4])])  # type: ignore[arg-type]
+            rows.append({
+                "name": interval.name,
+                "span": interval.span,
+                "count": whole["count"],
+                "all": {name: whole[name] for name in PERCENTILES},
+                "second": {name: last[name] for name in ("count", *PERCENTILES[:4])},
+                "column": heat[-1],
+            })  # fmt: skip
+        return rows
+
+    def _participants(self) -> list[dict[str, Any]]:
+        if self.pipeline is None:
+            return []
+        view = view_of(self.pipeline.owner)
+        return participants_of(self.file, view) if view is not None else []
+
+    def _journal(self) -> dict[str, Any]:
+        journal = self.file.journal
+        if not journal.is_dir():
+            return {}
+        sizes = []
+        with os.scandir(journal) as entries:
+            for entry in entries:
+                try:
+                    if entry.is_file(follow_symlinks=False):
+                        sizes.append(entry.stat().st_size)
+                except FileNotFoundError:
+                    continue  # replaced or retired meanwhile
+        disk = os.statvfs(journal)
+        try:
+            actions, fault = desk_record(journal)[-ACTIONS:], ""
+        except RecordError as error:
+            actions, fault = [], str(error)
+        return {
+            "directory": journal.name,
+            "durability": self.file.durability,
+            "bytes": sum(sizes),
+            "files": len(sizes),
+            "disk_available_bytes": disk.f_bavail * disk.f_frsize,
+            "disk_size_bytes": disk.f_blocks * disk.f_frsize,
+            "durable_seq": self.pipeline.durable_seq if self.pipeline else None,
+            "days": finished_days(journal)[-DAYS:],
+            "actions": actions[::-1],
+            "actions_fault": fault,
+        }
+
+    # As often as a page likes
+
+    def fast(self) -> dict[str, Any]:
+        """Rings, stages and counts, at most FAST_S old."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._fast[0] >= FAST_S:
+                self._fast = now, self._fast_view(now)
+            return self._fast[1]
+
+    def _fast_view(self, now: float) -> dict[str, Any]:
+        one = self.pipeline
+        if one is None:
+            return {"state": self._state(), "rings": [], "stages": []}
+        positions = one.positions()
+        while len(self._positions) > 1 and now - self._positions[1][0] >= RATE_S:
+            self._positions.popleft()
+        before_s, before = self._positions[0] if self._positions else (now - 1, positions)
+        self._positions.append((now, positions))
+        view = one.view(before, max(now - before_s, 1e-3))
+        risk = view_of(one.owner)
+        return {
+            "state": self._state(),
+            "commands": view["commands"],
+            "commands_per_s": (positions["sequenced"] - before["sequenced"])
+            / max(now - before_s, 1e-3),
+            "trades": view["trades"],
+            "open_orders": view["open_orders"],
+            "order_capacity": self.file.order_capacity,
+            "durable_lag": view["durable_lag"],
+            "dropped": view["dropped"],
+            "refused": view["refused"],
+            "emergency_step": risk.word(lay.EMERGENCY) if risk else 0,
+            "rings": [
+                {key: row[key] for key in ("name", "capacity", "published", "fill", "per_s")}
+                for row in view["rings"]
+            ],
+            "stages": [{key: row[key] for key in row if key != "pid"} for row in view["stages"]],
+        }
+
+    def topology(self) -> dict[str, Any]:
+        """The table of the run: what the picture is drawn from."""
+        if self.pipeline is None:
+            return {"stages": [], "rings": []}
+        table = self.pipeline.table
+        return {
+            "rings": [{"name": ring.name, "lane": ring.lane} for ring in table.rings],
+            "stages": [
+                {
+                    "name": stage.name, "reads": list(stage.reads), "writes": stage.writes,
+                    "gated_by": list(stage.gated_by), "span": stage.span,
+                }
+                for stage in table.stages
+            ],
+            "readers": [reader.name for reader in table.released],
+        }  # fmt: skip
+
+
+def _clock() -> dict[str, Any]:
+    try:
+        found = look()
+    except OutcryError as error:
+        return {"error": str(error)}
+    keys = ("utc", "state", "source", "grandmaster", "offset_ns", "bound_ns", "drift_ppb",
+            "path_delay_ns", "rts25", "error", "events")  # fmt: skip
+    return {key: found[key] for key in keys if key in found}
+
+
+def _host() -> dict[str, Any]:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return {"load": os.getloadavg(), "cores": os.cpu_count(), "memory_total_bytes": memory.total,
+            "memory_available_bytes": memory.available}  # fmt: skip

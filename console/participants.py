@@ -1,0 +1,79 @@
+"""Participants' limits and what stands against them, from the risk state in shared memory."""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from openoutcry.pipeline.venue.file import VenueFile
+from openoutcry.pipeline.venue.risk_tables import OF_CELLS, OF_PARTICIPANTS
+from openoutcry.pipeline.venue.standing import KILLED_BY
+from openoutcry.ring import ProcessIdentity, Segment
+from openoutcry.ring.segment import segment_name
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import NO_LIMIT, Setting
+from openoutcry.risk.region import View
+from openoutcry.risk.settings import stands
+from openoutcry.wire import OutcryError
+
+SHOWN = 1_000
+"""More participants than these are not shown: `outcry limits show` has all."""
+AGAINST = {
+    "open_orders": lay.OPEN, "exposure_buy": lay.BUY_EXPOSURE, "exposure_sell": lay.SELL_EXPOSURE,
+    "gross_position": lay.GROSS,
+}  # fmt: skip
+SECOND_NS = 1_000_000_000
+
+
+@lru_cache(maxsize=4)
+def view_of(owner: ProcessIdentity) -> View | None:
+    """The risk state of the run of this supervisor, read-only; None if it has none."""
+    try:
+        segment = Segment.attach(segment_name(owner, "region"), read_only=True)
+        return View(segment.words(0, segment.size_bytes // 8).view(np.uint8))
+    except OutcryError:
+        return None
+
+
+def participants_of(file: VenueFile, view: View) -> list[dict[str, Any]]:
+    """A row for each participant: money, positions, limits (None: none) and what is used of them.
+    Read while the core writes: each number is one that stood."""
+    symbols = [row["symbol"].decode() for row in file.instruments]
+    rows = []
+    for one in file.participants[:SHOWN]:
+        who = one.number
+        flags = view.of(who, lay.FLAGS)
+        credit = view.of(who, lay.CREDIT)
+        cells = view.cells[who]
+        held = np.flatnonzero(cells[:, lay.POSITION // 8]).tolist()
+        rows.append({
+            "number": who,
+            "name": one.name,
+            "group": one.group,
+            "killed": bool(flags & lay.KILLED_FLAGS),
+            "killed_by": [text for flag, text in KILLED_BY.items() if flags & flag],
+            "balance": view.of(who, lay.BALANCE),
+            "reserved": view.of(who, lay.RESERVED),
+            "profit": view.of(who, lay.PROFIT),
+            "credit": None if credit == NO_LIMIT else credit,
+            "open_orders": view.of(who, lay.OPEN),
+            "positions": {symbols[k]: int(cells[k, lay.POSITION // 8]) for k in held},
+            "limits": _limits(view, who, symbols),
+        })  # fmt: skip
+    return rows
+
+
+def _limits(view: View, who: int, symbols: list[str]) -> list[dict[str, Any]]:
+    found = []
+    for name, one in OF_PARTICIPANTS.items():
+        value = stands(view, one.setting, who)[0]
+        if value != one.default:
+            used = view.of(who, AGAINST[name]) if name in AGAINST else None
+            shown = SECOND_NS // value if one.setting is Setting.RATE else value
+            found.append({"limit": name, "instrument": "", "value": shown, "used": used})
+    for index, symbol in enumerate(symbols):
+        for name, one in OF_CELLS.items():
+            value = stands(view, one.setting, who, index)[0]
+            if value != one.default:
+                found.append({"limit": name, "instrument": symbol, "value": value, "used": None})
+    return found

@@ -1,0 +1,138 @@
+"""The API's reading half: everything the page shows, as JSON, for programs as well."""
+
+from typing import Annotated, Any
+
+from openoutcry.console.console import Console
+from openoutcry.console.market import EVERY_S
+from openoutcry.console.observe import EDGES_NS
+
+SYMBOL_MOST = 8
+PARTS = ("status", "latency", "alarms", "changes", "participants", "clock", "journal", "host")
+
+
+def health(slow: dict[str, Any]) -> str:
+    """good, warning or critical: the worst alarm that nobody has acknowledged, and whether the
+    venue can be what it should be."""
+    if slow.get("state") in ("dead", "never opened", None):
+        return "critical"
+    firing = [row for row in slow.get("alarms", ()) if row["state"] == "firing"]
+    worst = {row["severity"] for row in firing if not row["acknowledged"]}
+    return "critical" if "critical" in worst else "warning" if worst else "good"
+
+
+def overview(console: Console) -> dict[str, Any]:
+    """The venue at a glance."""
+    slow = console.observer.slow
+    return {
+        "venue": console.file.name, "state": slow["state"], "time": slow["time"],
+        "health": health(slow), "second": console.observer.second,
+        "market": slow["status"], "now": console.observer.fast(),
+        "firing": sum(row["state"] == "firing" for row in slow["alarms"]),
+    }  # fmt: skip
+
+
+def add_reading(app: Any, console: Console) -> None:
+    """Add the routes."""
+    _add_venue(app, console)
+    _add_market(app, console)
+    _add_searches(app, console)
+
+
+def _add_venue(app: Any, console: Console) -> None:
+    observer = console.observer
+
+    @app.get("/api/overview")
+    def read_overview() -> dict[str, Any]:
+        """State, health, phases, rings and stages."""
+        return overview(console)
+
+    @app.get("/api/topology")
+    def read_topology() -> dict[str, Any]:
+        """The table of stages and rings of the run."""
+        return observer.topology()
+
+    @app.get("/api/latency")
+    def read_latency() -> dict[str, Any]:
+        """Percentiles by stage, of the run and of the last second; the heat map's columns."""
+        return {
+            "rows": observer.slow["latency"], "edges_ns": EDGES_NS,
+            "heat": {name: list(found) for name, found in list(observer.heat.items())},
+            "history": {name: list(found) for name, found in list(observer.history.items())},
+        }  # fmt: skip
+
+
+def _add_market(app: Any, console: Console) -> None:
+    observer = console.observer
+
+    @app.get("/api/sessions")
+    def read_sessions() -> list[dict[str, Any]]:
+        """Every session: connected, killed, locked, its counts."""
+        return observer.slow["status"]["sessions"] or []
+
+    @app.get("/api/participants")
+    def read_participants() -> list[dict[str, Any]]:
+        """Money, positions, limits and what is used of them."""
+        found: list[dict[str, Any]] = observer.slow["participants"]
+        return found
+
+    @app.get("/api/instruments")
+    def read_instruments() -> list[dict[str, Any]]:
+        """What is traded, its phase, and whether it is halted."""
+        status = observer.slow["status"]
+        phases, risk = status["phases"] or {}, status["risk"] or {}
+        return [
+            {
+                "symbol": symbol, "phase": phases.get(symbol, ""),
+                "halted": symbol in risk.get("halted", ()),
+                "protection": risk.get("protection", {}).get(symbol, ""),
+                "decimals": console.file.sessions.price_decimals.get(symbol, 4),
+            }
+            for symbol in (row["symbol"].decode() for row in console.file.instruments)
+        ]  # fmt: skip
+
+    @app.get("/api/alarms")
+    def read_alarms() -> dict[str, Any]:
+        """Those that stand, and the last changes."""
+        return {"standing": observer.alarms.standing(), "changes": observer.slow["changes"]}
+
+    @app.get("/api/journal")
+    def read_journal() -> dict[str, Any]:
+        """Size, days, and what was asked of the desk."""
+        found: dict[str, Any] = observer.slow["journal"]
+        return found
+
+    @app.get("/api/clock")
+    def read_clock() -> dict[str, Any]:
+        """Offset, bound, drift and source of the clock."""
+        found: dict[str, Any] = observer.slow["clock"]
+        return found
+
+
+def _add_searches(app: Any, console: Console) -> None:
+    from fastapi import Query
+
+    @app.get("/api/log")
+    def read_log(
+        search: Annotated[str, Query(max_length=100)] = "",
+        level: Annotated[str, Query(pattern="^(info|error|)$")] = "",
+        before: Annotated[int, Query(ge=0, le=1 << 53)] = 0,
+        most: Annotated[int, Query(ge=1, le=1_000)] = 200,
+    ) -> list[dict[str, Any]]:
+        """Lines of the log that hold every word, the newest first."""
+        return console.observer.events.search(search, level, before, most)
+
+    @app.get("/api/market")
+    def read_market(
+        symbol: Annotated[str, Query(max_length=SYMBOL_MOST)],
+        since: Annotated[int, Query(ge=0, le=1 << 53)] = 0,
+    ) -> dict[str, Any]:
+        """Book, statistics and trades, as published.  Prices have four decimals."""
+        return console.market.view(symbol, since)
+
+    @app.get("/api/candles")
+    def read_candles(
+        symbol: Annotated[str, Query(max_length=SYMBOL_MOST)],
+        every_s: Annotated[int, Query(ge=1, le=900)] = 60,
+    ) -> list[list[int]]:
+        """Candles of 1, 5, 15, 60, 300 or 900 seconds (the next shorter is taken)."""
+        return console.market.candles(symbol, max(one for one in EVERY_S if one <= every_s))

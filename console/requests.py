@@ -1,0 +1,82 @@
+"""What a page may ask for, as plain data: checked by FastAPI before it gets anywhere."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+
+@dataclass
+class Asked:
+    """``why`` is wanted with every action."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # type: ignore[misc]
+    why: str
+
+
+@dataclass
+class Login:
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # type: ignore[misc]
+    name: str
+    password: str
+    code: str = ""
+
+
+@dataclass
+class Confirm:
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # type: ignore[misc]
+    password: str
+    code: str = ""
+
+
+@dataclass
+class Switch(Asked):
+    """Kill, or let trade again."""
+
+    what: Literal["session", "participant", "group", "instrument", "market"]
+    name: str = ""
+
+
+@dataclass
+class OfInstrument(Asked):
+    """``*``: every instrument, of a halt."""
+
+    instrument: str
+
+
+@dataclass
+class OfSession(Asked):
+    name: str
+
+
+@dataclass
+class Open(Asked):
+    """Opening the market takes two supervisors, each with a password."""
+
+    password: str
+    code: str = ""
+
+
+@dataclass
+class SetLimit(Asked):
+    """What widens takes a password, and another supervisor."""
+
+    limit: str
+    value: int | Literal["none"]
+    participant: int = 0
+    group: str = ""
+    instrument: str = ""
+    burst: int = 0
+    password: str = ""
+    code: str = ""
+
+
+@dataclass
+class Close(Asked):
+    """``typed``: the venue's name, as a confirmation."""
+
+    typed: str
+
+
+@dataclass
+class Acknowledge(Asked):
+    name: str
+    labels: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,173 @@
+"""The page and its API: FastAPI's application, and uvicorn that serves it."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from openoutcry.console.accounts import LockedError
+from openoutcry.console.actions import add_actions
+from openoutcry.console.console import AgainError, Console, RoleError
+from openoutcry.console.gate import COOKIE, LOOPBACK, Gate
+from openoutcry.console.live import add_live
+from openoutcry.console.reading import add_reading
+from openoutcry.console.requests import Confirm, Login
+from openoutcry.pipeline.venue.operators import OperatorError
+from openoutcry.wire import OutcryError
+
+STATIC = Path(__file__).parent / "static"
+STATUS = (
+    (LockedError, 429), (RoleError, 403), (OperatorError, 403), (AgainError, 409),
+    (OutcryError, 422),
+)  # fmt: skip
+"""What an error is over HTTP."""
+
+
+def make_app(console: Console, secure: bool = False, hosts: tuple[str, ...] = LOOPBACK) -> Any:
+    """The application, with its gate around it."""
+    from fastapi import FastAPI, Request
+    from fastapi.responses import FileResponse, JSONResponse
+    from fastapi.staticfiles import StaticFiles
+
+    app = FastAPI(title="Open Outcry console", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.exception_handler(OutcryError)
+    async def refused(request: Request, error: Exception) -> JSONResponse:
+        status = next(number for kind, number in STATUS if isinstance(error, kind))
+        headers = {}
+        if isinstance(error, LockedError):
+            headers["retry-after"] = str(int(error.wait_s) + 1)
+        return JSONResponse({"detail": str(error)}, status, headers)
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html")
+
+    app.mount("/static", StaticFiles(directory=STATIC), "static")
+    _add_login(app, console, secure)
+    add_reading(app, console)
+    add_actions(app, console)
+    add_live(app, console)
+    return Gate(app, console.accounts, secure, hosts)
+
+
+def _add_login(app: Any, console: Console, secure: bool) -> None:
+    from fastapi import Request
+    from fastapi.responses import JSONResponse
+
+    def who(session: Any) -> dict[str, Any]:
+        return {"name": session.name, "role": session.role, "csrf": session.csrf}
+
+    @app.get("/api/hello")
+    async def hello(request: Request) -> dict[str, Any]:
+        """Which venue this is; and who is logged in, if somebody is."""
+        session = request.scope["outcry"]["session"]
+        codes = any(one.totp for one in console.file.risk.operators)
+        return {"venue": console.file.name, "codes": codes, "me": who(session) if session else None}
+
+    @app.post("/api/login", responses={403: {}, 429: {}})
+    async def login(body: Login, request: Request) -> JSONResponse:
+        """Begin a session; its cookie is not for scripts."""
+        address = request.scope["outcry"]["address"]
+        console.accounts.end(request.scope["outcry"]["cookie"])
+        cookie, session = await asyncio.to_thread(
+            console.log_in, body.name, body.password, body.code, address
+        )
+        answer = JSONResponse({"venue": console.file.name, "me": who(session)})
+        answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=secure, path="/")
+        return answer
+
+    @app.post("/api/confirm", responses={403: {}, 429: {}})
+    async def confirm(body: Confirm, request: Request) -> dict[str, Any]:
+        """The password once more, where the venue does not know the session."""
+        mine = request.scope["outcry"]
+        await asyncio.to_thread(
+            console.confirm, mine["session"], body.password, body.code, mine["address"]
+        )
+        return who(mine["session"])
+
+    @app.post("/api/logout")
+    async def logout(request: Request) -> JSONResponse:
+        """End the session."""
+        mine = request.scope["outcry"]
+        await asyncio.to_thread(console.log_out, mine["cookie"], mine["session"])
+        answer = JSONResponse({})
+        answer.delete_cookie(COOKIE, path="/")
+        return answer
+
+
+def serve(
+    console: Console,
+    address: tuple[str, int],
+    certificate: Path | None,
+    key: Path | None,
+    said: Callable[[str], None],
+    hosts: tuple[str, ...] = (),
+) -> None:
+    """Serve until SIGTERM or SIGINT; ``said`` is told the page's address when it can be asked.
+
+    ``hosts``: names beside the address that it may be asked by.  Raises :class:`OutcryError`."""
+    import socket
+
+    import uvicorn
+
+    host, port = address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+        except OSError as error:
+            raise OutcryError(f"cannot serve the console on {host}:{port}: {error.strerror}"
+                              ) from None  # fmt: skip
+        secure = certificate is not None
+        names = LOOPBACK if host in LOOPBACK else () if host in ("0.0.0.0", "::") else (host,)
+        config = uvicorn.Config(
+            make_app(console, secure, (*names, *hosts) if names else ()), log_config=None,
+            access_log=False, server_header=False, ssl_certfile=certificate, ssl_keyfile=key,
+            ssl_version=ssl.PROTOCOL_TLS_SERVER, limit_concurrency=512, timeout_keep_alive=30,
+            ws_max_size=1 << 12, timeout_graceful_shutdown=2,
+        )  # fmt: skip
+        shown = f"[{host}]" if ":" in host else host
+        at = f"http{'s' * secure}://{shown}:{listener.getsockname()[1]}/"
+        console.start()
+        try:
+            _server_of(config, lambda: said(at)).run([listener])
+        finally:
+            console.stop()
+
+
+def _server_class() -> Any:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        """Ends by SIGTERM as by SIGINT: cleanly, with status 0."""
+
+        def __init__(self, config: Any, started: Callable[[], None]) -> None:
+            super().__init__(config)
+            self.told = started
+
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            self.told()
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            import signal
+
+            before = {
+                one: signal.signal(one, self.handle_exit) for one in (signal.SIGINT, signal.SIGTERM)
+            }
+            try:
+                yield
+            finally:
+                for one, handler in before.items():
+                    signal.signal(one, handler)
+
+    return Server
+
+
+def _server_of(config: Any, started: Callable[[], None]) -> Any:
+    return _server_class()(config, started)

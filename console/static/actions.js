@@ -1,0 +1,145 @@
+// What an operator does: one dialog for every action, one for the emergency close.
+import { $, make, say } from "./kit.js";
+import { api, draw, listeners, notice, state, wish } from "./console.js";
+
+let asked = null;
+
+// ask({title, text, path, body, go, danger, password, limit, why}): the dialog, then the request.
+export function ask(wanted) {
+  asked = wanted;
+  say($("ask-title"), wanted.title);
+  say($("ask-text"), wanted.text || "");
+  say($("ask-go"), wanted.go || wanted.title);
+  $("ask-go").className = wanted.danger ? "danger" : "primary";
+  $("ask-form").reset();
+  say($("ask-error"), "");
+  for (const name of ["limit", "instrument", "value"]) $(`ask-${name}-row`).hidden = !wanted.limit;
+  needPassword(Boolean(wanted.password));
+  $("ask-why").required = true;
+  $("ask").showModal();
+  (wanted.limit ? $("ask-limit") : $("ask-why")).focus();
+}
+
+function needPassword(yes) {
+  $("ask-password-row").hidden = !yes;
+  $("ask-code-row").hidden = !yes || !state.codes;
+  $("ask-password").required = yes;
+}
+
+async function go(event) {
+  event.preventDefault();
+  say($("ask-error"), "");
+  $("ask-go").disabled = true;
+  try {
+    const body = { why: $("ask-why").value, ...asked.body };
+    if (asked.limit) Object.assign(body, limitOf());
+    const password = $("ask-password").value, code = $("ask-code").value;
+    if (asked.confirming) await api("confirm", { password, code });
+    else if (password) Object.assign(body, { password, code });
+    const answer = await api(asked.path, body);
+    $("ask").close();
+    notice(answer.done.join("; "));
+  } catch (error) {
+    say($("ask-error"), error.message);
+    if (error.status === 409) { asked.confirming = true; needPassword(true); $("ask-password").focus(); }
+    if (asked.limit && /password/.test(error.message)) { needPassword(true); $("ask-password").focus(); }
+  } finally { $("ask-go").disabled = false; }
+}
+
+const OF_PARTICIPANT = ["open_orders", "orders_per_s", "exposure_buy", "exposure_sell", "gross_position", "credit",
+  "loss", "drawdown", "duplicate_window_ms", "deposit"];
+const OF_CELL = ["max_qty_lots", "max_value", "position_long", "position_short"];
+
+function limitOf() {
+  const limit = $("ask-limit").value, text = $("ask-value").value.trim();
+  if (text !== "none" && !/^-?\d+$/.test(text)) throw new Error("a value is a whole number, or none");
+  const found = { limit, value: text === "none" ? text : Number(text) };
+  return OF_CELL.includes(limit) ? { ...found, instrument: $("ask-instrument").value } : found;
+}
+
+export function askLimit(participant) {
+  $("ask-limit").replaceChildren(...[...OF_PARTICIPANT, ...OF_CELL].map((name) => make("option", name)));
+  $("ask-instrument").replaceChildren(...state.instruments.map((one) => make("option", one.symbol)));
+  ask({ title: `Set a limit of ${participant.name}`, path: "limit", go: "Set", limit: true, body: { participant: participant.number },
+    text: "Tighter counts at once. What is wider takes your password, and another supervisor who asks for the same." });
+  showInstrument();
+}
+
+function showInstrument() {
+  $("ask-instrument-row").hidden = !OF_CELL.includes($("ask-limit").value);
+}
+
+// The emergency close, and its rehearsal
+
+const STEPS = ["reject all", "cancel all", "disable sessions", "publish", "dump state", "notify"];
+const TOLD = /^(rehearsal|emergency close): step (\d) of 6: ([^:]*)(?:: (.*))?$/;
+let begun = null;
+
+function openClose() {
+  $("close-form").reset();
+  say($("close-name"), state.venue);
+  for (const name of ["close-error", "close-done"]) say($(name), "");
+  $("close-go").disabled = true;
+  showSteps();
+  $("close").showModal();
+  $("close-why").focus();
+}
+
+function showSteps() {
+  $("steps").replaceChildren(...STEPS.map((text, index) => {
+    const row = make("li");
+    row.append(make("span", `${index + 1} ${text}`), make("span"));
+    return row;
+  }));
+}
+
+function step(lines) {
+  for (const line of lines) {
+    const found = TOLD.exec(line.text);
+    if (!found || !begun || found[1] !== begun.what) continue;
+    const at = Date.parse(line.at), row = $("steps").children[Number(found[2]) - 1];
+    if (at < begun.since) continue;
+    begun.first ??= at;
+    row.className = "done";
+    say(row.lastChild, [found[4], `+${at - begun.first} ms`].filter(Boolean).join(" · "));
+  }
+}
+
+async function close(path, body, what) {
+  showSteps();
+  for (const name of ["close-error", "close-done"]) say($(name), "");
+  const last = Date.parse(state.log[0]?.at || 0) || 0;
+  begun = { what, since: last + 1, first: null };
+  state.fast = true;
+  wish();
+  try {
+    const answer = await api(path, { why: $("close-why").value, ...body });
+    say($("close-done"), what === "rehearsal" ? "Rehearsed: nothing was closed."
+      : `The market is closed; what stands is in ${(answer.state || "").split("/").at(-1)}.`);
+    setTimeout(() => { state.fast = false; wish(); }, 2_000);
+  } catch (error) {
+    state.fast = false;
+    wish();
+    if (error.status !== 409) return say($("close-error"), error.message);
+    $("close").close();
+    const title = what === "rehearsal" ? "Rehearse the emergency close" : "Emergency close";
+    ask({ title, path, body, danger: what !== "rehearsal", text: error.message, confirming: true, password: true });
+    $("ask-why").value = $("close-why").value;
+  }
+  draw();
+}
+
+export function setUpActions() {
+  $("ask-form").addEventListener("submit", go);
+  $("ask-cancel").addEventListener("click", () => $("ask").close());
+  $("ask-limit").addEventListener("change", showInstrument);
+  $("red").addEventListener("click", openClose);
+  $("close-cancel").addEventListener("click", () => $("close").close());
+  $("close-typed").addEventListener("input", () => { $("close-go").disabled = $("close-typed").value !== state.venue; });
+  $("rehearse").addEventListener("click", () => close("rehearse", {}, "rehearsal"));
+  $("close-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!$("close-go").disabled) close("emergency-close", { typed: $("close-typed").value }, "emergency close");
+  });
+  listeners.add(step);
+}

@@ -1,0 +1,122 @@
+// Sessions, participants, phases, alarms, clock and journal, log: tables and what is done in them.
+import { $, bytes, clock, list, rows, say, short, span, whole } from "./kit.js";
+import { api, draw, state } from "./console.js";
+import { ask, askLimit } from "./actions.js";
+
+const may = (role = "operator") => ["viewer", "operator", "supervisor"].indexOf(state.me.role) >= ["viewer", "operator", "supervisor"].indexOf(role);
+const acts = (...found) => may() ? found.filter(Boolean) : [];
+const chip = (bad, good) => bad ? [bad, "critical"] : [good, "good"];
+
+function button(text, label, wanted, kind = "") { return { text, label, kind, go: () => ask({ title: label, ...wanted }) }; }
+
+export function showSessions() {
+  rows($("sessions"), state.overview.market.sessions || [], (one) => one.name || "(none)", (one) => [
+    one.name || "(no session)", one.name ? chip(one.killed ? "disabled" : one.locked ? "locked out" : "", one.connected ? "connected" : "not connected") : "",
+    one.protocol || "", one.participant || "", whole(one.open_orders), whole(one.messages), whole(one.refused), whole(one.throttled), whole(one.slow),
+    Object.entries(one.refused_logins).map(([why, count]) => `${count} ${why}`).join(", "),
+  ], (one) => !one.name ? [] : acts(
+    one.connected && !one.killed && button("Disconnect", `Disconnect session ${one.name}`, { path: "disconnect", body: { name: one.name }, go: "Disconnect",
+      text: "Its orders go as its cancel_on_disconnect says. It may log in again." }),
+    one.killed ? button("Enable", `Enable session ${one.name}`, { path: "enable", body: { what: "session", name: one.name }, go: "Enable" })
+      : button("Disable", `Disable session ${one.name}`, { path: "kill", body: { what: "session", name: one.name }, go: "Disable", danger: true,
+        text: "It is disconnected, its orders go as its cancel_on_disconnect says, and nobody logs in to it, over restarts too." }),
+  ));
+}
+
+export function showParticipants() {
+  const wanted = $("find-participant").value.trim().toLowerCase();
+  const found = (state.participants || []).filter((one) => `${one.number} ${one.name} ${one.group}`.toLowerCase().includes(wanted));
+  rows($("participants"), found, (one) => one.number, (one) => [
+    one.number, one.name, one.group, chip(one.killed ? "killed: " + one.killed_by.join(", ") : "", "may trade"),
+    whole(one.balance), whole(one.reserved), whole(one.profit), whole(one.open_orders),
+    Object.entries(one.positions).map(([symbol, lots]) => `${symbol} ${whole(lots)}`).join(", "), limits(one.limits),
+  ], (one) => acts(
+    button("Limit", `Set a limit of ${one.name}`, {}, ""),
+    one.killed ? button("Enable", `Enable ${one.name}`, { path: "enable", body: { what: "participant", name: String(one.number) }, go: "Enable" })
+      : button("Kill", `Kill ${one.name}`, { path: "kill", body: { what: "participant", name: String(one.number) }, danger: true, go: "Kill",
+        text: "Nothing new of it is taken, then its open orders are cancelled. It stays so until it is enabled." }),
+  ).map((made) => made.text === "Limit" ? { ...made, go: () => askLimit(one) } : made));
+}
+
+// Limits that are the same for each instrument are said once.
+function limits(found) {
+  const said = new Map();
+  for (const one of found) {
+    const text = `${one.limit} ${one.used == null ? "" : short(one.used) + " of "}${short(one.value)}`;
+    said.set(text, [...(said.get(text) || []), one.instrument].filter(Boolean));
+  }
+  return [...said].map(([text, symbols]) => symbols.length && symbols.length < state.instruments.length ? `${text} (${symbols.join(" ")})` : text).join(", ");
+}
+
+export function showPhases() {
+  const { phases, risk, next } = state.overview.market, killed = risk?.market_killed;
+  say($("next"), next ? `Next: ${next.phase.toLowerCase().replaceAll("_", " ")} at ${clock(next.at)} UTC` : "");
+  for (const [id, yes] of [["halt-all", may() && !killed], ["kill-market", may() && !killed], ["open-market", may("supervisor") && killed]]) $(id).hidden = !yes;
+  const list = state.instruments.map(({ symbol }) => ({ symbol, phase: phases?.[symbol] || "", halted: (risk?.halted || []).includes(symbol), protection: risk?.protection?.[symbol] || "" }));
+  rows($("phases"), list, (one) => one.symbol, (one) => [one.symbol, one.phase.toLowerCase().replaceAll("_", " "), one.halted ? ["halted", "critical"] : ["no", ""], one.protection],
+    (one) => acts(
+      one.halted ? button("Resume", `Resume ${one.symbol}`, { path: "resume", body: { instrument: one.symbol }, go: "Resume", text: "It goes on with an auction, if it should trade continuously now." })
+        : button("Halt", `Halt ${one.symbol}`, { path: "halt", body: { instrument: one.symbol }, go: "Halt", danger: true, text: "Resting orders stay; cancels are taken and nothing else." }),
+      !one.halted && one.phase === "CONTINUOUS" && button("Auction", `Call ${one.symbol} to an auction`, { path: "auction", body: { instrument: one.symbol }, go: "Call the auction", text: "A call phase of a minute begins now, with an auction at its end." }),
+    ));
+}
+
+const where = (labels) => Object.entries(labels).filter(([name]) => name !== "venue").map((pair) => pair.join(" ")).join(", ");
+
+export function showAlarms() {
+  const found = state.alarms || [];
+  $("no-alarms").hidden = found.length > 0;
+  rows($("alarms"), found, (one) => one.name + JSON.stringify(one.labels), (one) => [
+    [one.state, one.state === "firing" ? one.severity : "muted"], [one.severity, one.severity], one.name, one.summary, where(one.labels),
+    one.for_s < 90 ? `${Math.round(one.for_s)} s` : `${Math.round(one.for_s / 60)} min`,
+    one.acknowledged ? `${one.acknowledged.by}${one.acknowledged.why ? ": " + one.acknowledged.why : ""}` : "",
+  ], (one) => acts(one.state === "firing" && !one.acknowledged && button("Acknowledge", `Acknowledge ${one.name}`, {
+    path: "alarms/acknowledge", body: { name: one.name, labels: one.labels }, go: "Acknowledge", text: one.summary })));
+  rows($("changes"), (state.changes || []).concat().reverse(), (one) => one.at + one.name + one.state + JSON.stringify(one.labels),
+    (one) => [clock(one.at), [one.state, one.state === "firing" ? one.severity : "good"], one.name, where(one.labels)]);
+}
+
+export function showJournal() {
+  const time = state.clock || {}, book = state.journal || {}, host = state.host || {};
+  list($("clock"), time.error ? [["Error", time.error]] : [["State", time.state], ["Source", time.source], ["Grandmaster", time.grandmaster || "none"],
+    ["Offset", span(time.offset_ns)], ["May be wrong by", span(time.bound_ns)], ["Drift", `${time.drift_ppb} ppb`], ["Path delay", span(time.path_delay_ns)],
+    ["RTS 25", time.rts25?.holds ? "holds" + (time.rts25.since_utc ? ` since ${clock(time.rts25.since_utc)}` : "") : "does not hold"]].filter((pair) => pair[1]));
+  list($("journal"), !book.bytes ? [["", "There is none yet."]] : [["Directory", book.directory], ["Durability", book.durability], ["Size", `${bytes(book.bytes)} in ${book.files} files`],
+    ["Disk left", `${bytes(book.disk_available_bytes)} of ${bytes(book.disk_size_bytes)}`], ["Durable up to", book.durable_seq == null ? "" : whole(book.durable_seq)],
+    ...(book.days || []).map((day) => [day.day, `ended behind ${whole(day.last_seq)}`])].filter((pair) => pair[1]));
+  list($("host"), host.load ? [["Load", host.load.map((one) => one.toFixed(2)).join(" ")], ["Cores", String(host.cores)],
+    ["Memory left", `${bytes(host.memory_available_bytes)} of ${bytes(host.memory_total_bytes)}`]] : []);
+  say($("actions-fault"), book.actions_fault || "");
+  $("no-actions").hidden = (book.actions || []).length > 0;
+  rows($("actions"), book.actions || [], (one) => one.at + one.after_seq + one.before, (one) => [clock(one.at), one.operator || "the account", words(one.asked), one.why, whole(one.after_seq)]);
+}
+
+const words = (asked) => ["do", "what", "name", "limit", "participant", "group", "instrument", "value"].map((key) => asked[key]).filter((value) => value != null && value !== "").join(" ");
+
+let old = null;
+
+export function showLog() {
+  const wanted = $("search").value.toLowerCase().split(/\s+/).filter(Boolean), level = $("level").value;
+  const found = old || state.log.filter((line) => (!level || line.level === level) && wanted.every((word) => `${line.text} ${line.seq}`.toLowerCase().includes(word))).slice(0, 200);
+  rows($("log"), found, (line) => line.number, (line) => [clock(line.at), [line.level, line.level === "error" ? "critical" : ""], line.text, whole(line.seq)]);
+  $("older").shown = found.at(-1)?.number || 0;
+}
+
+async function older() {
+  const query = new URLSearchParams({ search: $("search").value, level: $("level").value, before: $("older").shown });
+  const found = await api("log?" + query).catch(() => []);
+  if (found.length) old = found;
+  draw();
+}
+
+export function setUpLists() {
+  for (const table of document.querySelectorAll("table")) if (table.id !== "ladder" && table.id !== "trades") table.classList.add("cards");
+  $("find-participant").addEventListener("input", draw);
+  $("search").addEventListener("input", () => { old = null; draw(); });
+  $("level").addEventListener("change", () => { old = null; draw(); });
+  $("older").addEventListener("click", older);
+  $("newest").addEventListener("click", () => { old = null; draw(); });
+  $("halt-all").addEventListener("click", () => ask({ title: "Halt every instrument", path: "halt", body: { instrument: "*" }, go: "Halt everything", danger: true, text: "Resting orders stay; cancels are taken and nothing else. Instruments are resumed one by one." }));
+  $("kill-market").addEventListener("click", () => ask({ title: "Kill the market", path: "kill", body: { what: "market" }, go: "Kill the market", danger: true, text: "Nothing is taken, then everybody's orders are cancelled. Two supervisors open it again." }));
+  $("open-market").addEventListener("click", () => ask({ title: "Open the market", path: "open", body: {}, go: "Open the market", password: true, text: "Two supervisors do this, one after the other. Participants and instruments are then resumed one by one." }));
+}

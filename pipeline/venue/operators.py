@@ -1,0 +1,149 @@
+"""Who an operator is and what he may do: passwords, one-time codes, roles, and tickets.
+
+A ticket stands for an operator who has proven who he is, for as long as the venue's run and
+TICKET_S: the console asks for one when somebody logs in, so that it keeps no password.
+"""
+
+import hmac
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from hashlib import blake2b
+from importlib.util import find_spec
+from typing import Any
+
+from openoutcry.order_entry.passwords import password_hasher
+from openoutcry.wire.errors import OutcryError
+
+VIEWER, OPERATOR, SUPERVISOR = "viewer", "operator", "supervisor"
+ROLES = (VIEWER, OPERATOR, SUPERVISOR)
+"""A viewer looks; an operator stops and lets go on; a supervisor, with another, opens the market
+and widens limits."""
+TICKET_S = 12 * 3_600.0
+MAX_TICKETS = 1_024
+CODE_S, CODE_STEPS = 30, (-1, 0, 1)
+"""A one-time code's validity (RFC 6238), and the steps beside now's whose codes are taken."""
+WRONG = "no operator has this name and this password"
+
+
+class OperatorError(OutcryError):
+    """Somebody is not who he says, or may not do what he asks."""
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator of the venue file."""
+
+    name: str
+    password: str
+    """argon2 hash."""
+    role: str = SUPERVISOR
+    totp: str = ""
+    """Secret of one-time codes, base32; without one the password is enough."""
+
+
+def one_time_secret(value: Any) -> str:
+    """A secret of 80 bits or more in base32.  Raises ``ValueError``."""
+    import base64
+
+    if type(value) is not str:
+        raise ValueError("is no text in base32: `outcry venue totp` makes one")
+    try:
+        secret = base64.b32decode(value.upper() + "=" * (-len(value) % 8))
+    except ValueError:
+        secret = b""
+    if len(secret) < 10:
+        raise ValueError("is not base32 of 10 bytes or more: `outcry venue totp` makes one")
+    if find_spec("pyotp") is None:
+        raise ValueError("one-time codes need pyotp: pip install 'openoutcry[venue]'")
+    return value.upper()
+
+
+@cache
+def _nobodys_hash() -> str:
+    """What a password is compared with where the name is wrong: it takes as long."""
+    return str(password_hasher().hash(secrets.token_hex()))
+
+
+class Operators:
+    """Those of a venue file; numbers begin at 1, in the file's order."""
+
+    def __init__(
+        self, operators: tuple[Operator, ...], now_s: Callable[[], float] = time.time
+    ) -> None:
+        self.operators, self.now_s = operators, now_s
+        self._used: dict[int, int] = {}
+        """The step of the last code that was taken, by operator."""
+        self._tickets: dict[bytes, tuple[int, float]] = {}
+
+    def __getitem__(self, number: int) -> Operator:
+        return self.operators[number - 1]
+
+    def name(self, number: int) -> str:
+        """'' for nobody, or for who is no longer in the file."""
+        return self[number].name if 1 <= number <= len(self.operators) else ""
+
+    def prove(self, name: Any, password: Any, code: Any = "") -> int:
+        """The number of the operator with this name, password and code.
+
+        Raises :class:`OperatorError`, the same whichever of name and password is wrong."""
+        from argon2.exceptions import InvalidHashError, VerificationError
+
+        named = [n for n, one in enumerate(self.operators, 1) if one.name == name]
+        hashed = self[named[0]].password if named else _nobodys_hash()
+        try:
+            password_hasher().verify(hashed, str(password or ""))
+        except (VerificationError, InvalidHashError):
+            raise OperatorError(WRONG) from None
+        if not named:
+            raise OperatorError(WRONG)
+        if self[named[0]].totp:
+            self._take_code(named[0], str(code or ""))
+        return named[0]
+
+    def _take_code(self, number: int, code: str) -> None:
+        """Each code is taken once (RFC 6238, 5.2)."""
+        import pyotp
+
+        codes = pyotp.TOTP(self[number].totp)
+        now = int(self.now_s()) // CODE_S
+        for step in (now + beside for beside in CODE_STEPS):
+            if hmac.compare_digest(codes.generate_otp(step).encode(), code.encode()):
+                if step <= self._used.get(number, 0):
+                    raise OperatorError("this one-time code was used: wait for the next one")
+                self._used[number] = step
+                return
+        raise OperatorError("the one-time code is wrong" if code else
+                            "this operator needs a one-time code as well")  # fmt: skip
+
+    def ticket(self, number: int) -> str:
+        """A ticket of this operator; the oldest go if there are too many."""
+        now = self.now_s()
+        self._tickets = {k: v for k, v in self._tickets.items() if v[1] > now}
+        while len(self._tickets) >= MAX_TICKETS:
+            del self._tickets[next(iter(self._tickets))]
+        found = secrets.token_hex(32)
+        self._tickets[_digest(found)] = number, now + TICKET_S
+        return found
+
+    def holder(self, ticket: Any) -> int:
+        """Whose a ticket is.  Raises :class:`OperatorError`."""
+        number, until_s = self._tickets.get(_digest(str(ticket)), (0, 0.0))
+        if until_s <= self.now_s():
+            raise OperatorError("this ticket is not known, or has expired: log in again")
+        return number
+
+    def leave(self, ticket: Any) -> None:
+        """The ticket counts no more."""
+        self._tickets.pop(_digest(str(ticket)), None)
+
+    def check(self, number: int, role: str) -> None:
+        """Raise :class:`OperatorError` unless the operator has this role, or one above it."""
+        if ROLES.index(self[number].role) < ROLES.index(role):
+            raise OperatorError(f"{self.name(number)} is {self[number].role}: this takes {role}")
+
+
+def _digest(ticket: str) -> bytes:
+    return blake2b(ticket.encode()).digest()

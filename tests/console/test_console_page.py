@@ -1,0 +1,272 @@
+"""The page in a real Chromium: each view, each button, at a desk's width and a telephone's."""
+
+import shutil
+from contextlib import contextmanager
+
+import pytest
+from console_venue import PASSWORD
+from sessions_venue import Client
+
+from openoutcry.pipeline.venue.desk_record import desk_record
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium here: the page is opened in no browser"
+)
+WAIT_MS = 60_000
+VIEWS = ("overview", "latency", "market", "sessions", "participants", "phases", "alarms",
+         "journal", "log")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        made = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@contextmanager
+def opened(browser, floor, name="anna", width=1280, theme="dark", but="a status of 4"):
+    """A page with somebody logged in; it says nothing on its console and asks nobody else."""
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
+    page = context.new_page()
+    page.set_default_timeout(WAIT_MS)
+    said, asked = [], []
+    # 401 and 409 and the like are answers; Chromium writes each of them on its console.
+    page.on("console", lambda one: said.append(one.text)
+            if but not in one.text else None)  # fmt: skip
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda one: asked.append(one.url))
+    try:
+        page.goto(floor.url)
+        log_in(page, name)
+        yield page
+    finally:
+        context.close()
+    assert said == []
+    socket = floor.url.replace("http", "ws")
+    assert [url for url in asked if not url.startswith((floor.url, socket, "data:"))] == []
+
+
+def log_in(page, name):
+    page.fill("#login-name", name)
+    page.fill("#login-password", PASSWORD)
+    page.press("#login-password", "Enter")
+    expect(page, "#tiles .tile").to_have_count(13)
+
+
+def expect(page, selector, **filters):
+    found = page.locator(selector, **filters)
+    return playwright.expect(found)
+
+
+def act(page, row, button, why="a test", password=False):
+    """Press a row's button, say why, and wait until it is done."""
+    page.locator(row).get_by_role("button", name=button).first.click()
+    finish(page, why, password)
+
+
+def finish(page, why="a test", password=False):
+    page.fill("#ask-why", why)
+    if password:
+        page.fill("#ask-password", PASSWORD)
+    page.press("#ask-why", "Enter")
+    expect(page, "#ask").to_be_hidden(timeout=WAIT_MS)
+
+
+def go(page, view):
+    page.locator(f"nav a[href='#{view}']").click()
+    expect(page, f"#view-{view}").to_be_visible()
+
+
+def row_of(table, text):
+    return f"#{table} tbody tr:has(td:text-is('{text}'))"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_every_view_fits_in_its_width(browser, floor, width, theme):
+    with opened(browser, floor, "vera", width, theme) as page:
+        shown = {"latency": "#latency-table tbody tr", "market": "#ladder tbody tr.bid",
+                 "overview": "#topology .stage"}  # fmt: skip
+        for view in VIEWS:
+            go(page, view)
+            selector = shown.get(view, f"#view-{view} :is(td, dd, p)")
+            expect(page, selector).not_to_have_count(0, timeout=WAIT_MS)
+            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, (view, wide)
+        assert page.evaluate("document.documentElement.dataset.theme") == theme
+        assert page.locator("main button:visible, header button:visible").all_inner_texts()
+
+
+def test_a_viewer_is_offered_nothing_to_do(browser, floor):
+    with opened(browser, floor, "vera") as page:
+        for view in ("sessions", "participants", "phases", "alarms"):
+            go(page, view)
+            assert page.locator(f"#view-{view} button:visible").count() == 0
+
+
+def test_the_buttons_of_sessions_participants_and_phases(browser, floor):
+    """Each does what it says, and the desk's record has it."""
+    client = Client(floor.ouch, "TWO")
+    before = len(desk_record(floor.venue.journal))
+    with opened(browser, floor) as page:
+        go(page, "sessions")
+        row = row_of("sessions", "TWO")
+        act(page, row, "Disconnect session TWO")
+        expect(page, f"{row} td >> nth=1").to_have_text("not connected", timeout=WAIT_MS)
+        act(page, row, "Disable session TWO")
+        expect(page, f"{row} td >> nth=1").to_have_text("disabled", timeout=WAIT_MS)
+        act(page, row, "Enable session TWO")
+        expect(page, f"{row} td >> nth=1").to_have_text("not connected", timeout=WAIT_MS)
+        client.close()
+        go(page, "participants")
+        page.fill("#find-participant", "thr")
+        row = row_of("participants", "three")
+        expect(page, "#participants tbody tr").to_have_count(1)
+        act(page, row, "Kill three")
+        expect(page, f"{row} td >> nth=3").to_have_text("killed: the operator", timeout=WAIT_MS)
+        act(page, row, "Enable three")
+        expect(page, f"{row} td >> nth=3").to_have_text("may trade", timeout=WAIT_MS)
+        tighten_and_widen(page, row)
+        go(page, "phases")
+        row = row_of("phases", "TIN")
+        act(page, row, "Halt TIN")
+        expect(page, f"{row} td >> nth=2").to_have_text("halted", timeout=WAIT_MS)
+        act(page, row, "Resume TIN")
+        expect(page, f"{row} td >> nth=2").to_have_text("no", timeout=WAIT_MS)
+        page.click("#halt-all")
+        finish(page)
+        expect(page, "#phases td", has_text="halted").to_have_count(2, timeout=WAIT_MS)
+        for symbol in ("GOLD", "TIN"):
+            act(page, row_of("phases", symbol), f"Resume {symbol}")
+        page.click("#halt-all")
+        page.click("#ask-cancel")
+        expect(page, "#ask").to_be_hidden()
+        go(page, "journal")
+        expect(page, "#actions tbody tr").not_to_have_count(0, timeout=WAIT_MS)
+    done = [row["asked"]["do"] for row in desk_record(floor.venue.journal)[before:]]
+    assert done == ["disconnect", "kill", "enable", "kill", "enable", "set", "set", "halt",
+                    "resume", "halt", "resume", "resume"]  # fmt: skip
+
+
+def tighten_and_widen(page, row):
+    """Tighter at once; wider only with a password, and then it waits for somebody else."""
+    for value, widens in (("400", False), ("450", True)):
+        page.locator(row).get_by_role("button", name="Set a limit of three").click()
+        page.select_option("#ask-limit", "open_orders")
+        page.fill("#ask-value", value)
+        if widens:
+            page.fill("#ask-why", "a test")
+            page.press("#ask-why", "Enter")
+            expect(page, "#ask-error").to_contain_text("password", timeout=WAIT_MS)
+        finish(page, password=widens)
+    expect(page, "#notice").to_contain_text("waits for another supervisor")
+
+
+def test_the_buttons_of_an_auction_and_an_alarm(browser, floor):
+    with floor.client("anna") as anna:
+        anna.act("/api/halt", instrument="GOLD")
+        with opened(browser, floor) as page:
+            go(page, "alarms")
+            row = row_of("alarms", "InstrumentHalted")
+            act(page, row, "Acknowledge InstrumentHalted", why="known")
+            expect(page, row).to_contain_text("anna: known", timeout=WAIT_MS)
+            anna.act("/api/resume", instrument="GOLD")
+            expect(page, row).to_have_count(0, timeout=WAIT_MS)
+            go(page, "phases")
+            rows = page.locator("#phases").get_by_role("button", name="to an auction")
+            if rows.count():  # whoever was resumed is in one already
+                rows.first.click()
+                finish(page)
+
+
+def test_the_keys_the_log_the_charts_and_the_theme(browser, floor):
+    floor.trade(50_000)
+    with opened(browser, floor) as page:
+        for number, view in enumerate(VIEWS, 1):
+            page.keyboard.press(str(number))
+            expect(page, f"#view-{view}").to_be_visible()
+        page.keyboard.press("1")
+        page.keyboard.press("/")
+        expect(page, "#search").to_be_focused()
+        page.keyboard.type("serving")
+        expect(page, "#log tbody tr").not_to_have_count(0)
+        assert all("serving" in text for text in
+                   page.locator("#log tbody td:nth-child(3)").all_inner_texts())  # fmt: skip
+        page.click("#older")
+        page.click("#newest")
+        page.fill("#search", "")
+        page.select_option("#level", "error")
+        expect(page, "#log td", has_text="info").to_have_count(0)
+        go(page, "market")
+        expect(page, "#trades tbody tr").not_to_have_count(0, timeout=WAIT_MS)
+        expect(page, "#candles canvas").not_to_have_count(0, timeout=WAIT_MS)
+        page.select_option("#every", "60")
+        page.select_option("#symbol", "TIN")
+        expect(page, "#trades tbody tr").to_have_count(0, timeout=WAIT_MS)
+        go(page, "latency")
+        expect(page, "#percentiles canvas").to_have_count(1, timeout=WAIT_MS)
+        page.select_option("#span", "matcher")
+        page.click("#theme")
+        assert page.evaluate("document.documentElement.dataset.theme") == "light"
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.tagName") in ("BUTTON", "A", "SELECT")
+        page.click("#logout")
+        expect(page, "#login-name").to_be_focused()
+        page.fill("#login-name", "anna")
+        page.fill("#login-password", "wrong")
+        page.press("#login-password", "Enter")
+        expect(page, "#login-error").to_contain_text("no operator has this name")
+
+
+def test_the_red_button_is_rehearsed_pressed_and_undone_by_two(browser, floor):
+    with opened(browser, floor, width=390) as page:
+        page.click("#red")
+        assert page.locator("#close-go").is_disabled()
+        page.fill("#close-why", "a drill")
+        page.click("#rehearse")
+        expect(page, "#close-done").to_contain_text("nothing was closed", timeout=WAIT_MS)
+        expect(page, "#steps li.done").to_have_count(6, timeout=WAIT_MS)
+        page.fill("#close-typed", "TES")
+        assert page.locator("#close-go").is_disabled()
+        page.fill("#close-typed", "TEST")
+        page.click("#close-go")
+        expect(page, "#close-done").to_contain_text("The market is closed", timeout=WAIT_MS)
+        expect(page, "#steps li.done").to_have_count(6, timeout=WAIT_MS)
+        page.click("#close-cancel")
+        go(page, "phases")
+        page.click("#open-market")
+        finish(page, password=True)
+        go(page, "overview")
+        expect(page, "#waiting").to_contain_text("anna asks to open", timeout=WAIT_MS)
+    with opened(browser, floor, "bert") as page:
+        go(page, "phases")
+        page.click("#open-market")
+        finish(page, password=True)
+        for symbol in ("GOLD", "TIN"):
+            act(page, row_of("phases", symbol), f"Resume {symbol}")
+        go(page, "participants")
+        for name in ("one", "two", "three"):
+            act(page, row_of("participants", name), f"Enable {name}")
+        go(page, "phases")
+        page.click("#kill-market")
+        finish(page)
+        expect(page, "#open-market").to_be_visible(timeout=WAIT_MS)
+    with floor.client("anna") as anna, floor.client("bert") as bert:
+        anna.act("/api/open", password=PASSWORD)
+        bert.act("/api/open", password=PASSWORD)
+
+
+def test_the_page_comes_back_when_the_console_does(browser, floor):
+    """The console dies under an open page; begun again, it asks for a login."""
+    with opened(browser, floor, but="ERR_CONNECTION_REFUSED") as page:
+        port = floor.url.rsplit(":", 1)[1].strip("/")
+        floor.console.kill()
+        floor.console.communicate()
+        expect(page, "#link").to_contain_text("no connection", timeout=WAIT_MS)
+        floor.serve("--address", f"127.0.0.1:{port}")
+        expect(page, "#login-name").to_be_visible(timeout=WAIT_MS)
+        log_in(page, "anna")

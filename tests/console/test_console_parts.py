@@ -1,0 +1,97 @@
+"""The console's parts alone: sessions that end, logins that wait, trades out of messages."""
+
+import pytest
+from console_venue import OPERATORS_HASH, PASSWORD
+
+from openoutcry.console import extra
+from openoutcry.console.accounts import IDLE_S, MAX_SESSIONS, SESSION_S, Accounts, LockedError
+from openoutcry.console.market import Tapes
+from openoutcry.pipeline.venue.operators import Operator, OperatorError, Operators
+from openoutcry.wire import OutcryError
+from openoutcry.wire.feed_messages import ITCH50
+
+
+class Clock:
+    now_s = 1_000.0
+
+    def __call__(self):
+        return self.now_s
+
+
+@pytest.fixture
+def accounts():
+    clock = Clock()
+    made = Accounts(Operators((Operator("anna", OPERATORS_HASH),)), 3, 60.0, clock)
+    made.turn = clock
+    return made
+
+
+def test_a_session_ends_when_nobody_is_heard_of_and_after_its_time(accounts):
+    cookie, session = accounts.begin(1)
+    begun = accounts.turn.now_s
+    while accounts.turn.now_s < begun + SESSION_S:
+        assert accounts.find(cookie) is session
+        accounts.turn.now_s += IDLE_S - 1
+    assert accounts.find(cookie) is None
+    cookie, _ = accounts.begin(1)
+    accounts.turn.now_s += IDLE_S
+    assert accounts.find(cookie) is None
+    for wrong in (None, "", cookie[:-1], cookie + "x"):
+        assert accounts.find(wrong) is None
+
+
+def test_there_are_so_many_sessions_and_the_oldest_goes(accounts):
+    cookies = [accounts.begin(1)[0] for _ in range(MAX_SESSIONS + 1)]
+    assert accounts.find(cookies[0]) is None
+    assert all(accounts.find(one) for one in cookies[1:])
+
+
+def test_who_fails_waits_by_name_and_by_address(accounts):
+    for address in ("a", "b", "c"):
+        with pytest.raises(OperatorError):
+            accounts.prove("anna", "wrong", "", address)
+    with pytest.raises(LockedError) as locked:
+        accounts.prove("anna", PASSWORD, "", "d")
+    assert locked.value.wait_s == 60
+    accounts.turn.now_s += 60
+    assert accounts.prove("anna", PASSWORD, "", "a") == 1
+    for name in ("x", "y", "z"):
+        with pytest.raises(OperatorError):
+            accounts.prove(name, "wrong", "", "e")
+    with pytest.raises(LockedError):
+        accounts.prove("anna", PASSWORD, "", "e")
+
+
+def message(kind, **fields):
+    one = ITCH50.from_server(kind)
+    empty = {f.name: "" if f.ctype == "alpha" else 0 for f in one.fields}
+    packed = one.pack(**(empty | {"locate": 1, "timestamp": 10**9} | fields))
+    return len(packed).to_bytes(2, "big") + packed
+
+
+def test_each_trade_has_its_own_price_and_an_order_is_forgotten_with_its_shares():
+    tapes = Tapes()
+    tapes.take(
+        message("A", reference=1, shares=10, price=100) + message("E", reference=1, shares=4)
+        + message("U", reference=1, new_reference=2, shares=6, price=101)
+        + message("X", reference=2, shares=1) + message("E", reference=2, shares=5)
+        + message("A", reference=3, shares=9, price=99)
+        + message("C", reference=3, shares=2, price=98, printable="Y")
+        + message("C", reference=3, shares=2, price=97, printable="N")
+        + message("D", reference=3) + message("E", reference=3, shares=1)
+        + message("P", shares=7, price=96) + message("Q", shares=8, price=95)
+    )  # fmt: skip
+    tape = tapes.of[1]
+    assert [(row["price"], row["shares"]) for row in tape.trades] == [
+        (100, 4), (101, 5), (98, 2), (96, 7), (95, 8)
+    ]  # fmt: skip
+    assert list(tape.candles) == [[1, 100, 101, 95, 95, 26]]
+    assert tapes._orders == {}
+    tapes.take(message("S", event="O"))
+    assert tapes.of == {}
+
+
+def test_what_is_missing_is_told_in_a_line(monkeypatch):
+    monkeypatch.setattr(extra, "find_spec", lambda name: None if name == "fastapi" else object())
+    with pytest.raises(OutcryError, match=r"needs fastapi: pip install 'openoutcry\[console\]'"):
+        extra.require_extra()

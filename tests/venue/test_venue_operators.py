@@ -1,0 +1,142 @@
+"""Who an operator is: passwords, one-time codes, tickets; what takes two; the desk's record."""
+
+import json
+
+import argon2
+import pyotp
+import pytest
+
+from openoutcry.pipeline.venue.desk_record import NAME, DeskRecord, RecordError, desk_record
+from openoutcry.pipeline.venue.four_eyes import WAIT_S, FourEyes, widens
+from openoutcry.pipeline.venue.operators import (
+    TICKET_S,
+    Operator,
+    OperatorError,
+    Operators,
+    one_time_secret,
+)
+from openoutcry.risk.bits import NO_LIMIT, Setting
+
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+HASH = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("word")
+
+
+class Clock:
+    now_s = 1_700_000_000.0
+
+    def __call__(self):
+        return self.now_s
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def operators(clock):
+    return Operators((Operator("anna", HASH), Operator("otto", HASH, "operator", SECRET)), clock)
+
+
+def test_name_password_and_role(operators):
+    assert operators.prove("anna", "word") == 1
+    for name, word in (("anna", "wrong"), ("nobody", "word"), ("anna", ""), (None, None), (7, 7)):
+        with pytest.raises(OperatorError, match="no operator has this name and this password"):
+            operators.prove(name, word)
+    operators.check(1, "supervisor")
+    operators.check(2, "operator")
+    with pytest.raises(OperatorError, match="otto is operator: this takes supervisor"):
+        operators.check(2, "supervisor")
+
+
+def test_a_code_counts_for_its_time_and_once(operators, clock):
+    codes = pyotp.TOTP(SECRET)
+    with pytest.raises(OperatorError, match="needs a one-time code"):
+        operators.prove("otto", "word")
+    assert operators.prove("otto", "word", codes.at(int(clock.now_s))) == 2
+    with pytest.raises(OperatorError, match="was used"):
+        operators.prove("otto", "word", codes.at(int(clock.now_s)))
+    with pytest.raises(OperatorError, match="was used"):
+        operators.prove("otto", "word", codes.at(int(clock.now_s) - 30))
+    clock.now_s += 30
+    with pytest.raises(OperatorError, match="is wrong"):
+        operators.prove("otto", "word", codes.at(int(clock.now_s) - 90))
+    assert operators.prove("otto", "word", codes.at(int(clock.now_s))) == 2
+
+
+def test_a_ticket_stands_for_its_holder_until_it_expires_or_is_left(operators, clock):
+    first, second = operators.ticket(1), operators.ticket(2)
+    assert (operators.holder(first), operators.holder(second)) == (1, 2)
+    operators.leave(first)
+    clock.now_s += TICKET_S
+    for ticket in (first, second, "", None, "x"):
+        with pytest.raises(OperatorError, match="log in again"):
+            operators.holder(ticket)
+
+
+@pytest.mark.parametrize("value", ["", "A", "1" * 32, 7, "ABCDEFGH"])
+def test_what_is_no_secret_is_refused(value):
+    with pytest.raises(ValueError, match="base32"):
+        one_time_secret(value)
+    assert one_time_secret(SECRET.lower()) == SECRET
+
+
+@pytest.mark.parametrize(
+    ("what", "before", "wanted", "wider"),
+    [
+        (Setting.OPEN_ORDERS, (5, 0), (6, 0), True),
+        (Setting.OPEN_ORDERS, (NO_LIMIT, 0), (6, 0), False),
+        (Setting.OPEN_ORDERS, (6, 0), (NO_LIMIT, 0), True),
+        (Setting.DEPOSIT, (5, 0), (7, 0), True),
+        (Setting.DEPOSIT, (5, 0), (3, 0), False),
+        (Setting.RATE, (10, 1), (5, 1), True),
+        (Setting.RATE, (10, 1), (20, 1), False),
+        (Setting.RATE, (10, 1), (10, 2), True),
+        (Setting.RATE, (10, 1), (0, 0), True),
+        (Setting.RATE, (0, 0), (10, 1), False),
+        (Setting.ADV, (100, 0), (200, 0), True),
+        (Setting.ADV, (100, 0), (0, 0), True),
+        (Setting.ADV, (0, 0), (100, 0), False),
+        (Setting.RESTRICTED, (1, 0), (0, 0), True),
+        (Setting.RESTRICTED, (0, 0), (1, 0), False),
+        (Setting.MARGIN, (10, 0), (9, 0), True),
+        (Setting.DUPLICATE_WINDOW, (10, 0), (11, 0), False),
+    ],
+)
+def test_what_lets_more_through_is_wider(what, before, wanted, wider):
+    assert widens(what, before, wanted) is wider
+
+
+def test_a_wish_waits_for_another_person(clock):
+    eyes = FourEyes(clock)
+    assert not eyes.confirmed("k", 1, "shown")
+    assert not eyes.confirmed("k", 1, "shown"), "the same person is one"
+    assert not eyes.confirmed("other", 2, "shown")
+    assert eyes.confirmed("k", 2, "shown")
+    assert not eyes.confirmed("k", 2, "shown"), "what was done is asked for anew"
+    clock.now_s += WAIT_S
+    assert eyes.waiting() == []
+    assert not eyes.confirmed("k", 1, "shown")
+
+
+def test_the_record_goes_on_behind_a_crash_and_no_line_can_be_changed(tmp_path):
+    asked = {"do": "kill", "password": "p", "code": "c", "ticket": "t", "why": "so"}
+    DeskRecord(tmp_path).note(10**18, 5, "anna", asked)
+    path = tmp_path / NAME
+    path.write_bytes(path.read_bytes() + b'{"at": "torn')
+    record = DeskRecord(tmp_path)
+    record.note(10**18, 6, "", {"do": "halt"})
+    record.note(10**18, 7, "bert", {"do": "resume"})
+    rows = desk_record(tmp_path)
+    assert [(row["operator"], row["asked"], row["why"], row["after_seq"]) for row in rows] == [
+        ("anna", {"do": "kill"}, "so", 5), ("", {"do": "halt"}, "", 6),
+        ("bert", {"do": "resume"}, "", 7),
+    ]  # fmt: skip
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + lines[2])
+    with pytest.raises(RecordError, match="line 2 does not follow"):
+        desk_record(tmp_path)
+    row = json.loads(lines[0]) | {"operator": "otto"}
+    path.write_bytes(json.dumps(row).encode() + b"\n" + lines[1] + lines[2])
+    with pytest.raises(RecordError, match="line 2 does not follow"):
+        desk_record(tmp_path)
