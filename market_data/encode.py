@@ -614,6 +614,7 @@ def encode(
             now = ts_ns % DAY_NS
         store_i64(state + s.NOW, now)
         seq, end = load_i64(event + _SEQ), 0
+        store_i64(state + s.EVENT_SEQ, seq)
         if seq == first + index:
             end = tell_simply(state, place_noted(state, index), event, quiet, out)
         else:
@@ -628,7 +629,5 @@ def encode(
             return out
         if load_u8(event + _FLAGS) & _LAST and load_i64(state + s.ENDS) != 0:
             store_i64(state + s.ENCODED, index + 1)
-            store_i64(state + s.EVENT_SEQ, seq)
             return end_session(state, out)
-    store_i64(state + s.EVENT_SEQ, first + count - 1)
     return out
