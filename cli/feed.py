@@ -180,9 +180,12 @@ def account(receiver: "Receiver", levels: int) -> dict[str, Any]:
         "requests": lines.requests,
         "foreign": lines.foreign,
         "book_hash": book.hash(),
+        "decline_levels": book.decline_levels,
+        "breached": book.breached,
         "instruments": [
             {
-                "symbol": one.symbol, "state": one.state, "last_price": one.last_price,
+                "symbol": one.symbol, "state": one.state, "reason": one.reason,
+                "stopped": one.stopped, "collar": one.collar, "last_price": one.last_price,
                 "volume": one.volume, "trades": one.trades,
                 "bids": book.levels(one.locate, "B", levels),
                 "asks": book.levels(one.locate, "S", levels),
@@ -205,5 +208,10 @@ def ladder(receiver: "Receiver", symbol: str | None, levels: int) -> Any:
         return f"session {lines.session.decode('latin-1') or '?'}: {waiting}; {state}"
     bids, asks = (book.levels(chosen.locate, side, levels) for side in "BS")
     last = f"{chosen.last_shares:,} @ {price_text(chosen.last_price)}" if chosen.trades else "none"
-    return drawn(f"{chosen.symbol} {chosen.state}", bids, asks,
+    if chosen.collar:
+        state = "collar {} to {} · {}".format(*map(price_text, chosen.collar[:0:-1]), state)
+    if book.breached:
+        state = f"level {book.breached} of the breaker · {state}"
+    stopped = ", stopped" if chosen.stopped else ""
+    return drawn(f"{chosen.symbol} {chosen.state} {chosen.reason}{stopped}", bids, asks,
                  f"last {last} · volume {chosen.volume:,}", state)  # fmt: skip

@@ -1,4 +1,4 @@
-"""``outcry halt``: a news halt."""
+"""``outcry halt``: for news, or whatever else the operator knows."""
 
 from pathlib import Path
 
@@ -10,9 +10,20 @@ from openoutcry.cli.desk import asks, tell_desk
 @click.command()
 @click.argument("instrument", required=False)
 @click.option("--all", "everything", is_flag=True, help="Every instrument of the venue.")
+@click.option(
+    "--reason", default="", metavar="CODE",
+    help="What the market data say of it, in ITCH 5.0's codes: T1 news pending, T2 news released, "
+    "T6 extraordinary activity, T12 information requested, H10 suspended by the regulator; up to "
+    "four capitals and digits. Without it: an operational halt of this market (O1).",
+)  # fmt: skip
 @asks
 def halt(
-    instrument: str | None, everything: bool, file: Path, operator: str | None, as_json: bool
+    instrument: str | None,
+    everything: bool,
+    reason: str,
+    file: Path,
+    operator: str | None,
+    as_json: bool,
 ) -> None:
     """Halt an instrument of a running venue, or all; cancels are still taken.
 
@@ -23,4 +34,5 @@ def halt(
     if everything == (instrument is not None):
         raise click.UsageError("name an INSTRUMENT, or --all")
     name = "*" if everything else instrument
-    tell_desk(file, {"do": "halt", "instrument": name}, operator, as_json)
+    request = {"do": "halt", "instrument": name} | ({"reason": reason} if reason else {})
+    tell_desk(file, request, operator, as_json)

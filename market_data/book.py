@@ -44,6 +44,12 @@ class Instrument:
     open_price: int
     high: int
     low: int
+    stopped: bool = False
+    """An operational halt (h) of this market alone."""
+    collar: tuple[int, int, int] | None = None
+    """Of an auction, while it is called: reference, upper and lower price."""
+    extension: int = 0
+    """How often that auction was put off."""
 
 
 class Book:
@@ -108,7 +114,7 @@ class Book:
     def clear(self) -> None:
         """Empty, and knowing of no instrument."""
         for word in (b.ORDER_FREE, b.ORDERS_USED, b.LEVEL_FREE, b.LEVELS_USED, b.MESSAGES, b.OPEN,
-                     b.NOW, b.NODE_COUNT):  # fmt: skip
+                     b.NOW, b.NODE_COUNT, b.LEVEL_1, b.LEVEL_2, b.LEVEL_3, b.BREACHED):  # fmt: skip
             self._header[word // 8] = 0
         for array in (self._instruments, self._orders, self._levels, *self._tables):
             array[:] = 0
@@ -147,6 +153,19 @@ class Book:
         """Time of the last message, ns since midnight."""
         return int(self._header[b.NOW // 8])
 
+    @property
+    def decline_levels(self) -> tuple[int, int, int] | None:
+        """The index, with eight decimals, at which the market-wide breaker halts (1, 2) and closes
+        the market (3), 0: not at all; None: the stream has not said."""
+        levels = (int(self._header[w // 8]) for w in (b.LEVEL_1, b.LEVEL_2, b.LEVEL_3))
+        one, two, three = (level & (1 << 64) - 1 for level in levels)
+        return (one, two, three) if one or two or three else None
+
+    @property
+    def breached(self) -> str:
+        """The highest level of the breaker that the index has reached today; empty: none."""
+        return chr(int(self._header[b.BREACHED // 8])).strip("\0")
+
     def apply(self, messages: bytes) -> None:
         """Take in messages, each behind its length (u16, big-endian).
 
@@ -173,6 +192,7 @@ class Book:
         row = {
             at: int(self._instruments[locate, at // 8]) for at in range(0, b.INSTRUMENT_BYTES, 8)
         }
+        collar = row[b.COLLAR_REFERENCE], row[b.COLLAR_UPPER], row[b.COLLAR_LOWER]
         return Instrument(
             locate=locate,
             symbol=row[b.SYMBOL].to_bytes(8, "little", signed=True).decode("latin-1").rstrip(" \0"),
@@ -190,6 +210,9 @@ class Book:
             open_price=row[b.OPEN_PRICE],
             high=row[b.HIGH],
             low=row[b.LOW],
+            stopped=chr(row[b.STOPPED]) == "H",
+            collar=collar if any(collar) else None,
+            extension=row[b.EXTENSION],
         )
 
     def orders(self, locate: int, side: str) -> npt.NDArray[np.int64]:

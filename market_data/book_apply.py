@@ -23,10 +23,13 @@ from openoutcry.wire.memory import (
 _OUT = {message.kind: message for message in ITCH50.server}
 _S, _R, _H, _A, _E, _C = (_OUT[kind].at for kind in "SRHAEC")
 _X, _U, _P, _Q, _I = (_OUT[kind].at for kind in "XUPQI")
+_J, _STOP, _V, _W = (_OUT[kind].at for kind in "JhVW")
 _KS, _KR, _KH, _KA, _KF, _KE, _KC = (ord(kind) for kind in "SRHAFEC")
 _KX, _KD, _KU, _KP, _KQ, _KI = (ord(kind) for kind in "XDUPQI")
+_KJ, _K_STOP, _KV, _KW = (ord(kind) for kind in "JhVW")
 _ZS, _ZR, _ZH, _ZA, _ZF, _ZE, _ZC = (_OUT[kind].size_bytes for kind in "SRHAFEC")
 _ZX, _ZD, _ZU, _ZP, _ZQ, _ZI = (_OUT[kind].size_bytes for kind in "XDUPQI")
+_ZJ, _Z_STOP, _ZV, _ZW = (_OUT[kind].size_bytes for kind in "JhVW")
 _MIN_BYTES = min(message.size_bytes for message in ITCH50.server)
 _BUY, _SELL, _YES, _BEGIN = ord("B"), ord("S"), ord("Y"), ord("O")
 
@@ -206,6 +209,10 @@ def of_the_market(state: int, message: int, size: int, locate: int) -> int:
         if size == _ZH:
             store_i64(row + b.STATE, load_u8(message + _H.state))
             store_i64(row + b.REASON, load_be32(message + _H.reason))
+            store_i64(row + b.COLLAR_REFERENCE, 0)
+            store_i64(row + b.COLLAR_UPPER, 0)
+            store_i64(row + b.COLLAR_LOWER, 0)
+            store_i64(row + b.EXTENSION, 0)
     elif kind == _KP:
         wanted = _ZP
         if size == _ZP:
@@ -223,9 +230,39 @@ def of_the_market(state: int, message: int, size: int, locate: int) -> int:
             store_i64(row + b.IMBALANCE, load_be64(message + _I.imbalance))
             store_i64(row + b.DIRECTION, load_u8(message + _I.direction))
             store_i64(row + b.NEAR_PRICE, load_be32(message + _I.near_price))
+    else:
+        wanted = of_protection(state, kind, message, size, row)
     if wanted != 0 and size != wanted:
         return fail(state, b.BAD_MESSAGE)
     return 1
+
+
+@kernel
+def of_protection(state: int, kind: int, message: int, size: int, row: int) -> int:
+    """J, h, V and W; returns the size that it should have, 0 of another kind."""
+    if kind == _KJ:
+        if size == _ZJ:
+            store_i64(row + b.COLLAR_REFERENCE, load_be32(message + _J.reference_price))
+            store_i64(row + b.COLLAR_UPPER, load_be32(message + _J.upper))
+            store_i64(row + b.COLLAR_LOWER, load_be32(message + _J.lower))
+            store_i64(row + b.EXTENSION, load_be32(message + _J.extension))
+        return _ZJ
+    if kind == _K_STOP:
+        if size == _Z_STOP:
+            store_i64(row + b.STOPPED, load_u8(message + _STOP.action))
+        return _Z_STOP
+    if kind == _KV:
+        if size == _ZV:
+            store_i64(state + b.LEVEL_1, load_be64(message + _V.level1))
+            store_i64(state + b.LEVEL_2, load_be64(message + _V.level2))
+            store_i64(state + b.LEVEL_3, load_be64(message + _V.level3))
+            store_i64(state + b.BREACHED, 0)
+        return _ZV
+    if kind == _KW:
+        if size == _ZW:
+            store_i64(state + b.BREACHED, load_u8(message + _W.level))
+        return _ZW
+    return 0
 
 
 @kernel

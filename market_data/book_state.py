@@ -14,9 +14,11 @@ from openoutcry.wire.memory import load_i64, load_u32, mul_wrapping, store_u32
     MESSAGES, OPEN,
     NOW,
     NODES, NODE_MASK, NODE_COUNT,
-) = range(0, 8 * 21, 8)  # fmt: skip
+    LEVEL_1, LEVEL_2, LEVEL_3, BREACHED,
+) = range(0, 8 * 25, 8)  # fmt: skip
 """MESSAGES: taken in so far; OPEN: displayed orders; NOW: ns since midnight of the last message;
-NODES: of the levels' order (``book_levels.py``)."""
+NODES: of the levels' order (``book_levels.py``); LEVEL_*: of the last V; BREACHED: the letter of
+the last W, 0: there was none."""
 HEADER_BYTES = 256
 
 REF, SHARES, LEVEL, BEHIND, BEFORE, PRICE = 0, 8, 12, 16, 20, 24
@@ -31,9 +33,11 @@ SYMBOL, BEST_BID, BEST_ASK, STATE, LAST_PRICE, LAST_SHARES, VOLUME, TRADES, TURN
     0, 72, 8
 )
 PAIRED, IMBALANCE, DIRECTION, NEAR_PRICE, REASON, OPEN_PRICE, HIGH, LOW = range(72, 136, 8)
-INSTRUMENT_BYTES = 136
+STOPPED, COLLAR_REFERENCE, COLLAR_UPPER, COLLAR_LOWER, EXTENSION = range(136, 176, 8)
+INSTRUMENT_BYTES = 176
 """STATE and REASON: of the last H; OPEN_PRICE, HIGH and LOW: of all trades so far; TURNOVER: sum of
-price times shares, wrapping at 2**64."""
+price times shares, wrapping at 2**64; STOPPED: the action of the last h; COLLAR_* and EXTENSION: of
+the last J, 0 behind another H."""
 SIDE_BIT, LOCATE_SHIFT = 1 << 32, 33
 """Of a level's KEY: set for a bid; where the locate begins.  A better price has a higher rank."""
 MAX_PRICE = 2**32 - 1

@@ -15,6 +15,8 @@ from openoutcry.market_data.encode_simple import (
     quietness,
     tell_simply,
 )
+from openoutcry.market_data.operator_events import has_levels, of_a_setting
+from openoutcry.replay.projections import PauseCause
 from openoutcry.wire.enums import EventFlag, EventKind, Phase
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
@@ -26,7 +28,7 @@ from openoutcry.wire.memory import (
     store_i64,
     store_u8,
 )
-from openoutcry.wire.records import EVENT, RECORD_BYTES
+from openoutcry.wire.records import EVENT, NO_PRICE, RECORD_BYTES
 
 _AT = EVENT.offsets
 _ID, _CONTRA, _PRICE, _QTY = (
@@ -44,10 +46,10 @@ _ACCEPTED, _FILLED, _REPLACED, _REPEGGED, _CONVERTED, _ELECTED, _REFRESHED = (
         _K.ACCEPTED, _K.FILLED, _K.REPLACED, _K.REPEGGED, _K.CONVERTED, _K.ELECTED, _K.REFRESHED,
     )
 )  # fmt: skip
-_PHASE_CHANGED, _INDICATIVE, _UNCROSSED = (
-    int(k) for k in (_K.PHASE_CHANGED, _K.INDICATIVE, _K.UNCROSSED)
+_PHASE_CHANGED, _INDICATIVE, _UNCROSSED, _COMPLETED = (
+    int(k) for k in (_K.PHASE_CHANGED, _K.INDICATIVE, _K.UNCROSSED, _K.COMPLETED)
 )
-_NOTHING = tuple(int(k) for k in (_K.REJECTED, _K.COMPLETED, _K.DELAYED, _K.ENTERED))
+_NOTHING = tuple(int(k) for k in (_K.REJECTED, _K.DELAYED, _K.ENTERED))
 """Events that change nothing of what is displayed."""
 _F = EventFlag
 _LAST, _MAKER, _KEPT_PLACE, _F_HIDDEN, _F_WAITING, _ICEBERG, _AUCTION = (
@@ -58,6 +60,7 @@ _CLOSED, _PRE_OPEN, _OPENING, _CONTINUOUS, _VOLATILITY, _HALT, _CLOSING, _AT_LAS
     int(phase) for phase in Phase
 )
 CALLS = (_PRE_OPEN, _OPENING, _VOLATILITY, _CLOSING)
+_BY_MARKET = int(PauseCause.MARKET)
 _LETTER_O, _LETTER_S, _LETTER_Q, _LETTER_M, _LETTER_E, _LETTER_C = map(ord, "OSQMEC")
 DAY_NS = 86_400_000_000_000
 RENEWED_BIT = 1 << 60
@@ -278,8 +281,15 @@ def tell_market(state: int, out: int) -> int:
         all_closed = load_i64(state + s.INSTRUMENT_COUNT)
         was_open = load_i64(state + s.CLOSED_COUNT) < all_closed
         out = count_phases(state, was_open, out)
+        cause, level = load_i64(instrument + s.CAUSE) & 0xFF, load_i64(instrument + s.CAUSE) >> 8
+        if cause == _BY_MARKET and level > load_i64(state + s.BREACHED):
+            store_i64(state + s.BREACHED, level)
+            out = say.decline_breached(state, out, level)
         out = say.trading_action(state, out, instrument)
-        if load_i64(instrument + s.EXTENSION) != 0:
+        reopens = cause != 0 and load_i64(instrument + s.PHASE) == _VOLATILITY
+        limited = load_i64(instrument + s.BAND) != 0
+        limited = limited and load_i64(instrument + s.REFERENCE) != NO_PRICE
+        if load_i64(instrument + s.EXTENSION) != 0 or (reopens and limited):
             out = say.auction_collar(state, out, instrument)
         out = hours_end(state, was_open, out)
     return out
@@ -342,6 +352,12 @@ def begin(state: int, out: int) -> int:
     for index in range(load_i64(state + s.INSTRUMENT_COUNT)):
         at = load_i64(state + s.INSTRUMENTS) + s.INSTRUMENT_BYTES * index
         out = say.trading_action(state, out, at)
+        if load_i64(at + s.STOPPED) != 0:
+            out = say.operational_halt(state, out, at, 1)
+    if has_levels(state):
+        out = say.decline_levels(state, out)
+    if load_i64(state + s.BREACHED) != 0:
+        out = say.decline_breached(state, out, load_i64(state + s.BREACHED))
     row = s.listed_by_place(state) if load_i64(state + s.SESSION) > 1 else 0
     while row != 0:
         reference = load_i64(row + s.PLACED)
@@ -375,6 +391,8 @@ def of_the_market(state: int, kind: int, event: int, out: int) -> int:
         store_i64(instrument + s.EXTENSION, extension if again and band != 0 else 0)
         store_i64(instrument + s.PHASE, qty)
         store_i64(instrument + s.REFERENCE, price)
+        cause = load_i64(event + _ID) | load_i64(event + _LEAVES) << 8
+        store_i64(instrument + s.CAUSE, cause)
         if qty in CALLS or qty == _HALT:
             phase = load_i64(state + s.PHASES) + s.PHASE_BYTES * qty
             store_i64(instrument + s.CROSS_TYPE, load_i64(phase + s.CROSS_LETTER))
@@ -445,11 +463,14 @@ def tell_fully(state: int, event: int, out: int) -> int:
     """Messages of any event, and of its command if it is the command's last."""
     kind, flags = load_u8(event + _KIND), load_u8(event + _FLAGS)
     if load_i64(state + s.BEGUN) == 0:
-        if load_i64(state + s.SESSION) > 1 and kind in _NOTHING:
-            return out  # no session begins with it
+        if load_i64(state + s.SESSION) > 1 and (kind in _NOTHING or kind == _COMPLETED):
+            # Nothing to tell: no session begins with it.
+            return of_a_setting(state, event, out) if kind == _COMPLETED else out
         out = begin(state, out)
     if kind in (_PHASE_CHANGED, _INDICATIVE, _UNCROSSED):
         out = of_the_market(state, kind, event, out)
+    elif kind == _COMPLETED:
+        out = of_a_setting(state, event, out)
     elif kind not in _NOTHING:
         out = of_an_order(state, kind, event, out)
     if flags & _LAST:
@@ -466,22 +487,38 @@ def tell_fully(state: int, event: int, out: int) -> int:
 
 
 @kernel
+def most_at_once(state: int, events: int) -> int:
+    """Messages that one of so many events can cause beside MESSAGES_AN_EVENT: what a session begins
+    with, the renewals of an auction, what is pending, a halt of all instruments."""
+    orders = load_i64(state + s.USED) + events
+    instruments = load_i64(state + s.INSTRUMENT_COUNT)
+    return 2 * orders + 3 * instruments + load_i64(state + s.PENDING_COUNT) + MORE_MESSAGES
+
+
+@kernel
+def room_for(state: int, events: int) -> int:
+    """Bytes that a call with so many events may write.  Up to ``most_at_once`` it goes on, so that
+    one more of these fits behind it."""
+    return say.MAX_BYTES * (MESSAGES_AN_EVENT * events + 2 * most_at_once(state, events))
+
+
+@kernel
 def encode(
     state: int, events: int, count: int, times: int, stride: int, first_cause: int, out: int
 ) -> int:
     """Messages of ``count`` events, each behind its length, at ``out``; returns where they end.
 
     ``times``: address of the time of command ``first_cause`` (int64, ns since the epoch), the
-    others ``stride`` bytes apart; with BY_EVENT of the first event's.  ``out`` has MAX_BYTES for
-    MESSAGES_AN_EVENT an event, one for each pending order and instrument, two for each open order,
-    and MORE_MESSAGES.  Behind the end of a session it returns at once: ENCODED says how many events
-    were told.  After an error, which the header has, no message may be sent, and the state is of no
-    use.
+    others ``stride`` bytes apart; with BY_EVENT of the first event's.  ``out`` has
+    :func:`room_for` them.  Behind the end of a session, or where that room might not do for
+    another auction, it returns at once: ENCODED says how many events were told.  After an error,
+    which the header has, no message may be sent, and the state is of no use.
     """
     store_i64(state + s.ENCODED, count)
     for index in range(min(count, s.AHEAD)):
         look_ahead(state, events + RECORD_BYTES * index, index)
     first, quiet = load_i64(state + s.EVENT_SEQ) + 1, quietness(state)
+    limit = out + say.MAX_BYTES * most_at_once(state, count)
     for index in range(count):
         # An order's part of the table is asked for AHEAD events before it is wanted, its row half
         # as many.  Measured: 11.3 ns an event; 12 with half of AHEAD, 11.9 without the rows.
@@ -517,4 +554,7 @@ def encode(
         if load_u8(event + _FLAGS) & _LAST and load_i64(state + s.ENDS) != 0:
             store_i64(state + s.ENCODED, index + 1)
             return end_session(state, out)
+        if out > limit and load_u8(event + _KIND) in (_PHASE_CHANGED, _COMPLETED):
+            store_i64(state + s.ENCODED, index + 1)
+            return out
     return out

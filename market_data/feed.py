@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 import openoutcry.market_data.state as s
 from openoutcry.market_data import say
-from openoutcry.market_data.encode import MESSAGES_AN_EVENT, MORE_MESSAGES, encode
+from openoutcry.market_data.encode import encode, room_for
 from openoutcry.market_data.errors import FeedError
 from openoutcry.wire.enums import Phase
-from openoutcry.wire.records import EVENT_DTYPE
+from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
 
 MAX_DECIMALS = 4
 """Prices of ITCH 5.0 have four."""
@@ -56,7 +56,8 @@ def limits_broken(
     instruments: npt.NDArray[Any], decimals: Mapping[str, int] | None = None
 ) -> Iterator[tuple[int, str, str]]:
     """Index, field and what is wrong with it, of each limit that allows what ITCH 5.0 cannot say: a
-    price below 0 or above 429,496.7295, more than 4,294,967,295 lots, more than four decimals."""
+    price or a reference below 0 or above 429,496.7295, more than 4,294,967,295 lots, more than four
+    decimals."""
     for index, row in enumerate(instruments):
         places = (decimals or {}).get(bytes(row["symbol"]).decode(), MAX_DECIMALS)
         if not 0 <= places <= MAX_DECIMALS:
@@ -70,6 +71,10 @@ def limits_broken(
         ):
             if not low <= int(row[field]) <= high:
                 yield index, field, f"is {int(row[field])}: the feed can say {low} to {high}"
+        reference = int(row["reference_price_ticks"])
+        if reference != NO_PRICE and not 0 <= reference <= most:
+            words = f"is {reference}: the feed can say 0 to {most}"
+            yield index, "reference_price_ticks", words
 
 
 def check_instruments(
@@ -193,7 +198,8 @@ class Feed:
         """Go on where another feed was saved.  Raises :class:`FeedError` if it was of others."""
         header, rows = arrays["header"], arrays["rows"]
         mine = self._instruments.copy()
-        for word in (s.PHASE, s.REFERENCE, s.EXTENSION, s.CROSS_TYPE):  # what changes
+        for word in (s.PHASE, s.REFERENCE, s.EXTENSION, s.CROSS_TYPE, s.CAUSE, s.HALTED,
+                     s.STOPPED):  # what changes  # fmt: skip
             mine[:, word // 8] = arrays["instruments"][: len(mine), word // 8]
         if (
             len(arrays["table"]) != len(self._table)
@@ -246,13 +252,9 @@ class Feed:
 
     def _room(self, events: int) -> npt.NDArray[np.uint8]:
         """Memory for the messages of so many events."""
-        messages = MESSAGES_AN_EVENT * events + int(self._header[s.PENDING_COUNT // 8])
-        if not self._header[s.BEGUN // 8]:
-            messages += 2 * int(self._header[s.INSTRUMENT_COUNT // 8])
-        # Of an auction's renewals there may be one for each open order, and as a session begins.
-        messages += 2 * int(self._header[s.USED // 8]) + MORE_MESSAGES
-        if len(self._out) < messages * say.MAX_BYTES:
-            self._out = np.zeros(messages * say.MAX_BYTES * 5 // 4, np.uint8)
+        size = int(room_for(self.address, events))
+        if len(self._out) < size:
+            self._out = np.zeros(size * 5 // 4, np.uint8)
         return self._out
 
     def require_sound(self) -> None:

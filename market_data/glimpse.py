@@ -1,8 +1,9 @@
 """GLIMPSE 5.0: the whole book at one moment, over SoupBinTCP, and where live data go on.
 
-Behind the login come, as sequenced data, the directory, each instrument's state and every displayed
-order, best price first and in the order of its queue; then ``G`` and the number of the first live
-message that is not in it.  Source: Nasdaq, GLIMPSE 5.0.
+Behind the login come, as sequenced data, the directory, the breaker's levels and which of them is
+breached, each instrument's state (and that it is stopped, and its auction's collar) and every
+displayed order, best price first and in the order of its queue; then ``G`` and the number of the
+first live message that is not in it.  Source: Nasdaq, GLIMPSE 5.0.
 """
 
 import socket
@@ -25,10 +26,23 @@ def snapshot(book: Book, directory: list[bytes], next_sequence: int) -> Iterator
     yield from directory
     now = {"timestamp": book.time_ns}
     add, action = ITCH50.from_server("A"), ITCH50.from_server("H")
+    if book.decline_levels:
+        levels = dict(zip(("level1", "level2", "level3"), book.decline_levels, strict=True))
+        yield ITCH50.from_server("V").pack(**now, **levels)
+    if book.breached:
+        yield ITCH50.from_server("W").pack(**now, level=book.breached)
     instruments = book.instruments()
     for one in instruments:
         named = now | {"locate": one.locate, "stock": one.symbol}
         yield action.pack(**named, state=one.state, reason=one.reason)
+        if one.stopped:
+            yield ITCH50.from_server("h").pack(**named, market="Q", action="H")
+        if one.collar:
+            reference, upper, lower = one.collar
+            yield ITCH50.from_server("J").pack(
+                **named, reference_price=reference, upper=upper, lower=lower,
+                extension=one.extension,
+            )  # fmt: skip
     for one in instruments:
         named = now | {"locate": one.locate, "stock": one.symbol}
         for side in SIDES:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import openoutcry.market_data.pump as p
+from openoutcry.market_data.encode import room_for
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.publisher import Publisher
 from openoutcry.wire import sockets as so
@@ -28,6 +29,8 @@ class Source:
     stamp_mask: int
     epoch_offset: int
     after_seq: int = 0
+    private: tuple[int, ...] = ()
+    """Cursors (two at most) of who tells participants of their own orders."""
 
 
 class Pump:
@@ -54,6 +57,8 @@ class Pump:
             p.CURSOR: source.cursor, p.GATE: source.gate,
             p.STAMPS: source.stamps, p.STAMP_MASK: source.stamp_mask,
             p.EPOCH_OFFSET: source.epoch_offset, p.AFTER_SEQ: source.after_seq,
+            p.PRIVATE: source.private[0] if source.private else 0,
+            p.PRIVATE_2: source.private[1] if len(source.private) > 1 else 0,
             p.EVENTS: events + -events % 64, p.STATE: feed.address,
             p.TIMES: self._times.ctypes.data,
             p.PACKET_ROOM: publisher.spec.room - MOLD_HEADER_BYTES,
@@ -73,7 +78,7 @@ class Pump:
 
     def run(self, until_ns: int) -> int:
         """Tell what is released, until that time (CLOCK_MONOTONIC) at most; why it came back."""
-        wanted = int(p.room_wanted(self.feed.address, p.BATCH))
+        wanted = int(room_for(self.feed.address, p.BATCH))
         if len(self._messages) < 2 * wanted:
             self._messages = np.zeros(max(MIN_ROOM, 4 * wanted), np.uint8)
             self.context[p.MESSAGES // 8] = self._messages.ctypes.data + p.IN_FRONT

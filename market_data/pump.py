@@ -7,8 +7,7 @@ was there, and nothing is copied.  What a socket does not take is lost on that l
 """
 
 import openoutcry.market_data.state as s
-from openoutcry.market_data import say
-from openoutcry.market_data.encode import BY_EVENT, MESSAGES_AN_EVENT, MORE_MESSAGES, encode
+from openoutcry.market_data.encode import BY_EVENT, encode, room_for
 from openoutcry.market_data.mold import COUNT_SHIFT, fitting
 from openoutcry.ring import kernels, layout
 from openoutcry.wire import sockets as so
@@ -59,11 +58,15 @@ _CAUSE, _SEQ = EVENT.offsets["cause_seq"], EVENT.offsets["seq"]
     AFTER_SEQ,  # stamps are of later commands only
     TOLD, LEFT,  # of the buffer's events, when a session ended among them: told, and not yet
     SENT_BASE,  # of what is in SENT: the session
-) = range(0, 8 * 33, 8)  # fmt: skip
+    PRIVATE, PRIVATE_2,  # cursors of who tells participants of their own orders; 0: nobody does
+    PRIVATE_SEQ,  # where the one that is further behind was last seen
+) = range(0, 8 * 36, 8)  # fmt: skip
 CONTEXT_WORDS = 40
 
+MOST_PRIVATE = 2
 BATCH = 256
-"""Events of a turn."""
+"""Events of a turn.  The public is told of no event more than BATCH behind what participants have
+been told of their own."""
 IN_FRONT = 64
 """Bytes before MESSAGES that are the pump's: the first packet's header stands there."""
 LOOKS = 128
@@ -79,6 +82,17 @@ was taken away; the encoder's error; somebody asks; an event whose command has n
 has ended, and what is behind it waits for its name."""
 
 
+@kernel_outlined
+def told_privately(c: int, released: int) -> int:
+    """The last released event of which participants have been told; looked at only where it may
+    matter, as the line belongs to another core."""
+    seq = min(released, load_acquire(load_i64(c + PRIVATE)))
+    if load_i64(c + PRIVATE_2) != 0:
+        seq = min(seq, load_acquire(load_i64(c + PRIVATE_2)))
+    store_i64(c + PRIVATE_SEQ, seq)
+    return seq
+
+
 @kernel
 def take(c: int) -> int:
     """Copy up to BATCH released events behind the cursor, with the times of their commands, and
@@ -88,7 +102,10 @@ def take(c: int) -> int:
     begin = load_acquire(cursor)
     if begin == layout.FREE:
         return -1
-    count = min(load_acquire(load_i64(c + GATE)) - begin, BATCH)
+    released = load_acquire(load_i64(c + GATE))
+    if released - load_i64(c + PRIVATE_SEQ) > BATCH and load_i64(c + PRIVATE) != 0:
+        released = min(released, told_privately(c, released) + BATCH)
+    count = min(released - begin, BATCH)
     if count <= 0:
         return 0
     out, times, stamps = load_i64(c + EVENTS), load_i64(c + TIMES), load_i64(c + STAMPS)
@@ -104,15 +121,6 @@ def take(c: int) -> int:
     if compare_exchange(cursor, begin, begin + count) != 1:
         return -1
     return count
-
-
-@kernel
-def room_wanted(state: int, events: int) -> int:
-    """Bytes that the messages of so many events may take."""
-    count = MESSAGES_AN_EVENT * events + load_i64(state + s.PENDING_COUNT)
-    # Of an auction's renewals there may be one for each open order, and as a session begins.
-    count += 2 * load_i64(state + s.INSTRUMENT_COUNT) + 2 * load_i64(state + s.USED) + MORE_MESSAGES
-    return count * say.MAX_BYTES
 
 
 @kernel
@@ -213,7 +221,7 @@ def run(c: int, until_ns: int) -> int:
     turn = 0
     while True:
         turn += 1
-        if load_i64(c + ROOM) - load_i64(c + USED) < room_wanted(load_i64(c + STATE), BATCH):
+        if load_i64(c + ROOM) - load_i64(c + USED) < room_for(load_i64(c + STATE), BATCH):
             return FULL
         count = load_i64(c + LEFT)
         if count == 0:

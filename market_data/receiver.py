@@ -1,6 +1,7 @@
 """A feed handler: the sockets of both lines and of requests, and the book that comes of them."""
 
 import contextlib
+import math
 import select
 import time
 from collections.abc import Callable
@@ -42,9 +43,13 @@ class Receiver:
         self.snapshots, self._gap, self.joins = snapshots, gap, 0
         self.lines = Lines(self._take)
         self._sockets = [join(line, interface) for line in lines]
+        self._poll = select.poll()
         if server is not None:
             self._requests = join((interface or "0.0.0.0" if ":" not in server[0] else "::", 0))
             self._sockets.append(self._requests)
+        self._by_number = {one.fileno(): one for one in self._sockets}
+        for number in self._by_number:
+            self._poll.register(number, select.POLLIN)
         if snapshots is not None:
             # The lines are joined: what comes meanwhile waits in their sockets.
             self._begin_with_snapshot(snapshots)
@@ -69,8 +74,8 @@ class Receiver:
         """Take in what has come, waiting for it so long; ask for what is missing.  Returns how many
         packets came."""
         count = 0
-        ready, _, _ = select.select(self._sockets, [], [], timeout_s)
-        for one in ready:
+        for number, _ in self._poll.poll(math.ceil(1_000 * timeout_s)):
+            one = self._by_number[number]
             for _ in range(TAKEN_A_TURN):
                 try:
                     data = one.recv(PACKET_BYTES)

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy.typing as npt
 
+from openoutcry.replay.projections import PauseCause, Setting
 from openoutcry.wire.enums import EventFlag, EventKind, Phase, Side
 from openoutcry.wire.feed_messages import ITCH50
-from openoutcry.wire.records import INSTRUMENT
+from openoutcry.wire.records import INSTRUMENT, NO_PRICE
 
 DAY_NS = 86_400_000_000_000
 NO_LIMIT = (2**63 - 1, -(2**63))
@@ -17,6 +18,9 @@ PAST_TRADING = (Phase.CLOSED, Phase.CLOSING_AUCTION, Phase.TRADING_AT_LAST)
 STATES = {1: "HCLSD", 2: "QPREO", 3: "QOPEN", 4: "TCONT", 5: "PVOLA", 6: "HHALT", 7: "QCLOS",
           8: "TLAST"}  # fmt: skip
 CROSSES = {2: "O", 3: "O", 5: "H", 6: "H", 7: "C", 8: "C"}
+PAUSES = {PauseCause.BANDS: "LUDP", PauseCause.VOLATILITY: "T5", PauseCause.VELOCITY: "T5",
+          PauseCause.GROUP: "T5"}  # fmt: skip
+MAX_LEVEL = (2**63 - 1) // 10**8
 E, F = EventKind, EventFlag
 
 
@@ -64,6 +68,13 @@ class ReferenceFeed:
         self.uncrossed: Any = None
         self.changed: Any = None
         self.in_hours = self.ends = False
+        self.causes = [(0, 0)] * len(self.rows)
+        self.halted: dict[int, str] = {}
+        """By the operator, and for which reason."""
+        self.stopped: set[int] = set()
+        self.levels: tuple[int, ...] = (0, 0, 0)
+        self.breached = self.first_operator = 0
+        self.market_killed = False
         self.session, self.first = 1, 0
         self.now = 0
 
@@ -74,12 +85,16 @@ class ReferenceFeed:
             self.now = times[int(event["cause_seq"])] % DAY_NS
             kind = E(event["kind"])
             if len(self.messages) == self.first:
-                if self.session > 1 and kind in (E.REJECTED, E.COMPLETED):
+                if self.session > 1 and kind in (E.REJECTED, E.COMPLETED, E.DELAYED, E.ENTERED):
+                    if kind == E.COMPLETED:
+                        self.of_a_setting(event, tells=False)
                     continue
                 self.begin()
             if kind in (E.PHASE_CHANGED, E.INDICATIVE, E.UNCROSSED):
                 self.of_the_market(kind, event)
-            elif kind not in (E.REJECTED, E.COMPLETED):
+            elif kind == E.COMPLETED:
+                self.of_a_setting(event, tells=True)
+            elif kind not in (E.REJECTED, E.DELAYED, E.ENTERED):
                 self.of_an_order(kind, event)
             if event["flags"] & F.LAST:
                 self.tell_market()
@@ -117,6 +132,12 @@ class ReferenceFeed:
         self.hours_begin()
         for index in range(len(self.rows)):
             self.trading_action(index)
+            if index in self.stopped:
+                self.say("h", index, market="Q", action="H")
+        if any(self.levels):
+            self.decline_levels()
+        if self.breached:
+            self.say("W", level=str(self.breached))
         if self.session > 1:
             stay = [order for order in self.orders.values() if order.number]
             for order in sorted(stay, key=lambda one: one.placed):
@@ -134,8 +155,58 @@ class ReferenceFeed:
             self.say("S", event="Q")
 
     def trading_action(self, index: int) -> None:
-        text = STATES[self.phases[index]]
+        phase, (cause, level) = self.phases[index], self.causes[index]
+        text, by_market = STATES[phase], cause == PauseCause.MARKET
+        if phase == Phase.HALT and self.halted.get(index):
+            text = f"H{self.halted[index]}"
+        elif phase == Phase.HALT and cause:
+            text = f"HMWC{level}" if by_market else f"P{PAUSES[PauseCause(cause)]}"
+        elif phase == Phase.HALT and index in self.halted:
+            text = "HO1"
+        elif phase == Phase.VOLATILITY_AUCTION and cause:
+            text = "QMWCQ" if by_market else "QT7"
+        elif phase == Phase.CLOSED and by_market and level == 3:
+            text = "HMWC3"
         self.say("H", index, state=text[0], reason=text[1:])
+
+    def decline_levels(self) -> None:
+        told = [min(max(level, 0), MAX_LEVEL) * 10**8 for level in self.levels]
+        self.say("V", level1=told[0], level2=told[1], level3=told[2])
+
+    # What the exchange operator sets.
+
+    def of_a_setting(self, event: Any, tells: bool) -> None:
+        """COMPLETED of a RISK command; ``tells``: a session has begun."""
+        what, value = int(event["contra_id"]), int(event["leaves_lots"])
+        places = tuple(int(event[name]) for name in ("price_ticks", "qty_lots", "order_id"))
+        index, before = int(event["instrument"]), self.levels
+        if what == Setting.HALT and index < len(self.rows):
+            self.halted.pop(index, None)
+            if value:
+                named = 0 < places[0] < 2**32
+                self.halted[index] = places[0].to_bytes(4).decode("latin-1") if named else ""
+        elif what == Setting.MARKET_KILL:
+            if value or self.first_operator:
+                self.market_killed, self.first_operator = bool(value), 0
+            else:
+                self.first_operator = places[2]
+        elif what in (Setting.TRADING_DAY, Setting.BREAKER, Setting.INDEX_WEIGHT):
+            self.levels = places
+            begins = what == Setting.TRADING_DAY
+            self.breached = 0 if begins else self.breached
+            if tells and any(places) and (begins or places != before):
+                self.decline_levels()
+                if self.breached:
+                    self.say("W", level=str(self.breached))
+        stopped = {
+            index
+            for index in range(len(self.rows))
+            if self.market_killed or self.halted.get(index) == ""
+        }
+        for index in sorted(stopped ^ self.stopped):
+            if tells:
+                self.say("h", index, market="Q", action="H" if index in stopped else "T")
+        self.stopped = stopped
 
     # The market.
 
@@ -160,6 +231,7 @@ class ReferenceFeed:
             if new in (*CALLS, Phase.HALT):
                 self.crosses[index] = CROSSES[new]
             self.changed = (index, new, price)
+            self.causes[index] = int(event["order_id"]), int(event["leaves_lots"])
 
     def tell_market(self) -> None:
         """Q, then what the phase begins, the phase, what it ends."""
@@ -178,8 +250,13 @@ class ReferenceFeed:
         if is_open and not was_open:
             self.say("S", event="S")
         self.hours_begin()
+        cause, level = self.causes[index]
+        if cause == PauseCause.MARKET and level > self.breached:
+            self.breached = level
+            self.say("W", level=str(level))
         self.trading_action(index)
-        if self.extensions[index]:
+        reopens = cause != 0 and phase == Phase.VOLATILITY_AUCTION and price != NO_PRICE
+        if self.extensions[index] or (reopens and self.rows[index]["auction_band_ticks"]):
             band, most = int(self.rows[index]["auction_band_ticks"]), (2**32 - 1)
             most //= self.scales[index]
             limits = [min(max(p, 0), most) for p in (price, price + band, price - band)]

@@ -5,6 +5,7 @@ that its field cannot hold the nearest that it can is written, and counted.
 """
 
 import openoutcry.market_data.state as s
+from openoutcry.replay.projections import PauseCause
 from openoutcry.wire.big_endian import load_any64, store_any64, store_be16, store_be32, store_be64
 from openoutcry.wire.enums import Phase, Side
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
@@ -14,18 +15,22 @@ from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_i64, store
 _OUT = {message.kind: message for message in ITCH50.server}
 _S, _R, _H, _J, _A, _E, _C = (_OUT[kind].at for kind in "SRHJAEC")
 _X, _D, _U, _P, _Q, _I = (_OUT[kind].at for kind in "XDUPQI")
+_V, _W, _STOP = (_OUT[kind].at for kind in "VWh")
 _ZS, _ZR, _ZH, _ZJ, _ZA, _ZE, _ZC = (_OUT[kind].size_bytes for kind in "SRHJAEC")
 _ZX, _ZD, _ZU, _ZP, _ZQ, _ZI = (_OUT[kind].size_bytes for kind in "XDUPQI")
+_ZV, _ZW, _Zh = (_OUT[kind].size_bytes for kind in "VWh")
 MAX_BYTES = FRAME_BYTES + max(message.size_bytes for message in ITCH50.server)
 _TIME = _S.timestamp
 assert (_S.locate, _TIME) == (1, 5)
 _KS, _KR, _KH, _KJ, _KA, _KE, _KC = (ord(kind) for kind in "SRHJAEC")
 _KX, _KD, _KU, _KP, _KQ, _KI = (ord(kind) for kind in "XDUPQI")
+_KV, _KW, _Kh = (ord(kind) for kind in "VWh")
 
 BUY = int(Side.BUY)
 MAX_U32 = 2**32 - 1
 _N, _Y, _SPACE, _B, _O, _L = (ord(letter) for letter in "NY BOL")
 _SELL_LETTER = ord("S")
+_PAUSED, _QUOTES, _HALTED, _TRADING, _ZERO = (ord(letter) for letter in "PQHT0")
 STATES = {
     Phase.CLOSED: ("H", "CLSD"),
     Phase.PRE_OPEN: ("Q", "PREO"),
@@ -37,6 +42,22 @@ STATES = {
     Phase.TRADING_AT_LAST: ("T", "LAST"),
 }
 """Trading state and reason of an H message, by phase."""
+
+
+def letters(text: str) -> int:
+    """Four letters as a message has them."""
+    return int.from_bytes(text.encode().ljust(4), "big")
+
+
+_LUDP, _T5, _T7, _MWC0, _MWCQ, _O1 = (
+    letters(text) for text in ("LUDP", "T5", "T7", "MWC0", "MWCQ", "O1")
+)
+_P_CLOSED, _P_VOLATILITY, _P_HALT = (
+    int(phase) for phase in (Phase.CLOSED, Phase.VOLATILITY_AUCTION, Phase.HALT)
+)
+_BY_BANDS, _BY_MARKET = int(PauseCause.BANDS), int(PauseCause.MARKET)
+MAX_LEVEL = (2**63 - 1) // 10**8
+"""The highest level that V can say."""
 
 
 @kernel
@@ -115,12 +136,61 @@ def directory(state: int, out: int, instrument: int) -> int:
 @kernel_outlined
 def trading_action(state: int, out: int, instrument: int) -> int:
     message = head(state, out, _KH, _ZH, load_i64(instrument + s.LOCATE))
-    phase = load_i64(state + s.PHASES) + s.PHASE_BYTES * load_i64(instrument + s.PHASE)
+    phase = load_i64(instrument + s.PHASE)
+    row = load_i64(state + s.PHASES) + s.PHASE_BYTES * phase
+    letter, reason = load_i64(row + s.STATE_LETTER), load_i64(row + s.REASON)
+    cause, level = load_i64(instrument + s.CAUSE) & 0xFF, load_i64(instrument + s.CAUSE) >> 8
+    halted = load_i64(instrument + s.HALTED)
+    if phase == _P_HALT and halted > 0:
+        reason = halted
+    elif phase == _P_HALT and cause == _BY_MARKET:
+        reason = _MWC0 + level
+    elif phase == _P_HALT and cause != 0:
+        letter, reason = _PAUSED, _LUDP if cause == _BY_BANDS else _T5
+    elif phase == _P_HALT and halted != 0:
+        reason = _O1
+    elif phase == _P_VOLATILITY and cause != 0:
+        letter, reason = _QUOTES, _MWCQ if cause == _BY_MARKET else _T7
+    elif phase == _P_CLOSED and cause == _BY_MARKET and level == 3:
+        reason = _MWC0 + level
     store_stock(instrument, message + _H.stock)
-    store_u8(message + _H.state, load_i64(phase + s.STATE_LETTER))
+    store_u8(message + _H.state, letter)
     store_u8(message + _H.reserved, _SPACE)
-    store_be32(message + _H.reason, load_i64(phase + s.REASON))
+    store_be32(message + _H.reason, reason)
     return out + FRAME_BYTES + _ZH
+
+
+@kernel_outlined
+def decline_levels(state: int, out: int) -> int:
+    """V: the breaker's levels, of the index, with eight decimals."""
+    message = head(state, out, _KV, _ZV, 0)
+    store_level(state, message + _V.level1, load_i64(state + s.LEVEL_1))
+    store_level(state, message + _V.level2, load_i64(state + s.LEVEL_2))
+    store_level(state, message + _V.level3, load_i64(state + s.LEVEL_3))
+    return out + FRAME_BYTES + _ZV
+
+
+@kernel
+def store_level(state: int, at: int, level: int) -> None:
+    if level < 0 or level > MAX_LEVEL:
+        level = s.clamped(state, level, MAX_LEVEL)
+    store_be64(at, level * 10**8)
+
+
+@kernel_outlined
+def decline_breached(state: int, out: int, level: int) -> int:
+    message = head(state, out, _KW, _ZW, 0)
+    store_u8(message + _W.level, _ZERO + level)
+    return out + FRAME_BYTES + _ZW
+
+
+@kernel_outlined
+def operational_halt(state: int, out: int, instrument: int, stopped: int) -> int:
+    message = head(state, out, _Kh, _Zh, load_i64(instrument + s.LOCATE))
+    store_stock(instrument, message + _STOP.stock)
+    store_u8(message + _STOP.market, _QUOTES)
+    store_u8(message + _STOP.action, _HALTED if stopped != 0 else _TRADING)
+    return out + FRAME_BYTES + _Zh
 
 
 @kernel_outlined

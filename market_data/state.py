@@ -42,9 +42,12 @@ from openoutcry.wire.memory import (
     ENDS,  # the command at work closes the last instrument
     ENCODED,  # events of the last call that were told: a session's end ends the call
     KEY_INSTRUMENT, KEY_SHIFT,
-) = range(0, 8 * 37, 8)  # fmt: skip
+    LEVEL_1, LEVEL_2, LEVEL_3,  # the market-wide breaker's, of the index; all 0: there are none
+    BREACHED,  # the highest of them that was told today
+    KILLED, FIRST_OPERATOR,  # the whole market is; who has asked to open it again
+) = range(0, 8 * 43, 8)  # fmt: skip
 """The header's words; INSTRUMENT words hold the address of an instrument's row, or 0."""
-PLACES, AHEAD = 320, 8
+PLACES, AHEAD = 384, 8
 """Where the searches for the next AHEAD events' orders begin, in a ring of twice as many words."""
 HEADER_BYTES = PLACES + 2 * 8 * AHEAD
 
@@ -52,9 +55,12 @@ HEADER_BYTES = PLACES + 2 * 8 * AHEAD
 SYMBOL, LOCATE, SCALE, ROUND_LOT, PHASE, BAND, REFERENCE, EXTENSION = range(0, 64, 8)
 """SYMBOL padded with spaces; SCALE: a tick in ten-thousandths; EXTENSION: how often its auction was
 put off."""
-CROSS_TYPE, PRICE_MAX = 64, 72
-"""PRICE_MAX: the highest price, in ticks, that a message can say."""
-INSTRUMENT_BYTES = 80
+CROSS_TYPE, PRICE_MAX, CAUSE, HALTED, STOPPED = range(64, 104, 8)
+"""PRICE_MAX: the highest price, in ticks, that a message can say; CAUSE: why the protection paused
+it, and from bit 8 on the breaker's level; HALTED by the operator: NO_REASON, or the reason's
+letters; STOPPED: the last h said so."""
+NO_REASON = -1
+INSTRUMENT_BYTES = 104
 
 # A row of the table of phases.
 STATE_LETTER, REASON, CROSS_LETTER = 0, 8, 16

@@ -204,7 +204,7 @@ def has_open_token(row: int) -> bool:
 def keep_open_tokens(hall: int) -> None:
     """Only the tokens of open orders are taken."""
     table, rows = load_i64(hall + h.TOKENS), load_i64(hall + h.ROWS)
-    t.clear_table(table)
+    t.clear_table(table, load_i64(hall + h.SESSION_COUNT))
     for row in range(rows, rows + r.ROW_BYTES * (load_i64(hall + h.ROW_MASK) + 1), r.ROW_BYTES):
         if has_open_token(row):
             session = load_u16(row + r.SESSION)

@@ -72,7 +72,7 @@ def _offsets(sizes: Sizes) -> tuple[dict[str, int], int]:
         "orders": sizes.notes * ORDER_BYTES,
         "copies": 8 * PARTICIPANTS if sizes.copies else 0,
         "sums": 2 * sizes.rows * sums.ENTRY_BYTES if sizes.sums else 0,
-        "tokens": 4096 + tokens.memory_bytes(sizes.tokens),
+        "tokens": 4096 + tokens.memory_bytes(sizes.tokens, sizes.sessions),
     }
     at, found = HEAD_BYTES, {}
     for name, size in parts.items():

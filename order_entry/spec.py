@@ -129,8 +129,9 @@ class SessionsSpec:
     lock_s: float = 60.0
     row_capacity: int = 1 << 17
     """Orders that may be open, or waiting for an answer, at once; a power of two."""
-    token_capacity: int = 1 << 20
-    """Tokens that the sessions may use in a day; a power of two."""
+    token_capacity: int = 1 << 21
+    """Tokens that the sessions may use in a day; a power of two.  One may use as many as are left
+    for all."""
     stream_entries: int = 1 << 24
     """Messages that one session may be sent in a day."""
     stream_bytes: int = 1 << 31

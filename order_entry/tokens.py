@@ -30,18 +30,18 @@ NUMBER, SESSION, TOKEN = 0, 8, 16
 TOKEN_SIZE = 40
 HALVES = 1 + TOKEN_SIZE // 4
 """32-bit words that are hashed: the session's, and the token's."""
-TABLE_COUNT, TABLE_MASK, TABLE_INDEX, TABLE_ENTRIES, TABLE_KEYS = range(0, 40, 8)
-"""Words of the table: entries taken, capacity - 1, addresses of index and entries, then the
-keys."""
+TABLE_COUNT, TABLE_MASK, TABLE_INDEX, TABLE_ENTRIES, TABLE_USED, TABLE_KEYS = range(0, 48, 8)
+"""Words of the table: entries taken, capacity - 1, addresses of index, entries and of how many each
+session has taken (by its index), then the keys."""
 TABLE_BYTES = TABLE_KEYS + 8 * (HALVES + 1)
 FULL, TAKEN = -1, 0
 HASH_BITS, ENTRY_BITS = -(1 << 32), (1 << 32) - 1
 """Of a slot: the upper half of the hash, and 1 + index of the entry."""
 
 
-def memory_bytes(capacity: int) -> int:
-    """Of index and entries of a table."""
-    return capacity * (SLOT_BYTES + ENTRY_BYTES)
+def memory_bytes(capacity: int, sessions: int) -> int:
+    """Of index and entries of a table, and of what each session has taken."""
+    return capacity * (SLOT_BYTES + ENTRY_BYTES) + 8 * (sessions + 1)
 
 
 def prepare_table(words: npt.NDArray[np.int64], address: int, capacity: int) -> None:
@@ -49,9 +49,10 @@ def prepare_table(words: npt.NDArray[np.int64], address: int, capacity: int) -> 
     a power of two."""
     assert capacity & (capacity - 1) == 0
     assert capacity <= 1 << 31
-    words[:4] = 0, capacity - 1, address, address + SLOT_BYTES * capacity
+    entries = address + SLOT_BYTES * capacity
+    words[:5] = 0, capacity - 1, address, entries, entries + ENTRY_BYTES * capacity
     keys = [secrets.randbits(64) | 1 for _ in range(HALVES + 1)]
-    words[4 : 4 + HALVES + 1] = np.array(keys, np.uint64).view(np.int64)
+    words[TABLE_KEYS // 8 : TABLE_KEYS // 8 + HALVES + 1] = np.array(keys, np.uint64).view(np.int64)
 
 
 @kernel
@@ -136,9 +137,11 @@ def number_of(table: int, session: int, token: int) -> int:
 
 
 @kernel
-def clear_table(table: int) -> None:
-    """No token is taken any more."""
-    index = load_i64(table + TABLE_INDEX)
+def clear_table(table: int, sessions: int) -> None:
+    """No token is taken any more; ``sessions``: how many there are."""
+    index, used = load_i64(table + TABLE_INDEX), load_i64(table + TABLE_USED)
+    for session in range(sessions + 1):
+        store_i64(used + 8 * session, 0)
     if load_i64(table + TABLE_COUNT) > 0:
         for place in range(load_i64(table + TABLE_MASK) + 1):
             store_i64(index + SLOT_BYTES * place, 0)
@@ -150,6 +153,18 @@ def is_full(table: int) -> bool:
     """Seven eighths are taken."""
     capacity = load_i64(table + TABLE_MASK) + 1
     return load_i64(table + TABLE_COUNT) >= capacity - (capacity >> 3)
+
+
+@kernel
+def has_room_for(table: int, session: int) -> bool:
+    """Whether the session may take another token: it has no more of them than are left for all.
+
+    So nobody takes the others' day, and one that is alone may have half (the dynamic thresholds of
+    shared-memory switches: Choudhury and Hahne, IEEE/ACM Transactions on Networking 6, 1998).
+    """
+    capacity = load_i64(table + TABLE_MASK) + 1
+    left = capacity - (capacity >> 3) - load_i64(table + TABLE_COUNT)
+    return load_i64(load_i64(table + TABLE_USED) + 8 * session) < left
 
 
 @kernel
@@ -171,6 +186,8 @@ def put_token(table: int, session: int, token: int, number: int) -> int:
     store_i64(entry + SESSION, session)
     for offset in range(0, TOKEN_SIZE, 8):
         store_i64(entry + TOKEN + offset, load_i64(token + offset))
+    used = load_i64(table + TABLE_USED) + 8 * session
+    store_i64(used, load_i64(used) + 1)
     store_i64(slot, hashed & HASH_BITS | (count + 1))
     store_i64(table + TABLE_COUNT, count + 1)
     if VERIFY:

@@ -10,7 +10,7 @@ import select
 import socket
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import openoutcry.market_data.pump as p
 from openoutcry.host.processes import STOP_SIGNALS, fork
@@ -53,6 +53,7 @@ class FeedProcess:
         self.publisher = Publisher(self.spec, name, self.store, public.requests)
         self.publisher.before = self._before()
         self.reader = ReleasedReader(public.owner, public.name, [public.journal], place)
+        self._private = self._private_cursors()
         self.pump = Pump(self._source(), self.feed, self.publisher, public.sent_address,
                          self.spec.idle_us)  # fmt: skip
         self.pump.name(name, self.session << SESSION_SHIFT)
@@ -109,7 +110,20 @@ class FeedProcess:
             cursor=reader.cursor_address, gate=reader.gate_address,
             stamps=stamps.ctypes.data, stamp_mask=len(stamps) - 1,
             epoch_offset=times.offset, after_seq=times.after_seq,
+            private=tuple(one.ctypes.data for one in self._private),
         )  # fmt: skip
+
+    def _private_cursors(self) -> list[Any]:
+        """Of who tells participants of their own orders: stages behind the gate on its own ring."""
+        table = self.reader.table
+        (ring,) = table.inputs(table.gate.name)
+        found = [
+            self.reader.ring.cursors[row.name]
+            for row in table.stages
+            if table.gate.name in row.gated_by and ring in table.inputs(row.name)
+        ]
+        assert len(found) <= p.MOST_PRIVATE
+        return found
 
     def run(self) -> None:
         """Tell the market until the run is over."""
@@ -195,7 +209,15 @@ class FeedProcess:
         if there are no more and there will be none."""
         reader = self.reader
         old = self._told_until - reader.place.event_seq
-        events = reader.poll(old if old > 0 else MAX_BATCH)
+        most = old if old > 0 else MAX_BATCH
+        if not ended and reader.place.event_seq < reader.released_seq:
+            # No further before participants than the pump goes.
+            told = min((int(one[0]) for one in self._private), default=reader.released_seq)
+            most = min(most, told + p.BATCH - reader.place.event_seq)
+            if most <= 0:
+                select.select(self._asks, [], [], IDLE_S)
+                return True
+        events = reader.poll(most)
         if not len(events):
             if ended:
                 return False

@@ -27,6 +27,8 @@ class Watcher:
     compiling: Callable[[str, int, int], None] = lambda label, done, total: None
     sample: Callable[["Sample"], None] = lambda sample: None
     note: Callable[[str], None] = lambda text: None
+    detail: Callable[[str], None] = lambda text: None
+    """What helps whoever looks for a cause, and is too long for a display."""
 
 
 @dataclass

@@ -7,13 +7,22 @@ import signal
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import worker
 from openoutcry.pipeline.options import PipelineError
 from openoutcry.pipeline.progress import SAMPLE_S, RunState, Watcher, take_sample
-from openoutcry.pipeline.stall import LOOK_S, STATE_TEXT, TRACED, StallPolicy, Watch, dump
+from openoutcry.pipeline.stall import (
+    LOOK_S,
+    MAX_DUMP_CHARS,
+    STATE_TEXT,
+    TRACED,
+    StallPolicy,
+    Watch,
+    dump,
+)
 from openoutcry.pipeline.topology import Group, plan_groups
 
 # A crash loop: this many deaths in a row, each soon after the start and without any progress.
@@ -33,6 +42,8 @@ class _Child:
     watch: Watch
     progress: int = -1
     crashes: int = 0
+    oom_kills: int = 0
+    """Of the system, when it was started."""
     stall: dict[str, Any] | None = None
     """What was reported, while it makes no progress."""
 
@@ -164,6 +175,7 @@ class Supervisor:
             "dump": dump(child.pid, evidence.state, child.stack_fd),
         }
         self.state.stalls.append(child.stall)
+        self.watcher.detail(f"stage {child.stall['stage']}: {child.stall['dump']}")
         self.watcher.note(
             f"stage {child.stall['stage']} (pid {child.pid}) makes no progress for "
             f"{evidence.seconds:.1f} s: {child.stall['state']}"
@@ -203,7 +215,8 @@ class Supervisor:
             os.waitpid(pid, 0)
             raise PipelineError(f"cannot watch stage {group.name}: {error.strerror}") from error
         watch = Watch(self.work.shared, group.stages, pid)
-        child = _Child(group, pid, pidfd, outcome_fd, stack_fd, time.monotonic(), watch)
+        child = _Child(group, pid, pidfd, outcome_fd, stack_fd, time.monotonic(), watch,
+                       oom_kills=_oom_kills())  # fmt: skip
         self.children[child.pidfd] = child
         self.poll.register(child.pidfd, select.POLLIN)
         return child
@@ -212,8 +225,9 @@ class Supervisor:
         child = self.children.pop(pidfd)
         self.poll.unregister(pidfd)
         os.close(pidfd)
-        os.close(child.stack_fd)
         _, status = os.waitpid(child.pid, 0)
+        trace = _left_in(child.stack_fd) if os.WIFSIGNALED(status) else ""
+        os.close(child.stack_fd)
         with open(child.outcome_fd) as file:
             file.seek(0)
             text = file.read()
@@ -223,9 +237,9 @@ class Supervisor:
                 raise PipelineError(outcome["error"])
             self.state.outcome.update(outcome)
             return
-        self._restart(child, status)
+        self._restart(child, status, trace)
 
-    def _restart(self, child: _Child, status: int) -> None:
+    def _restart(self, child: _Child, status: int, trace: str) -> None:
         """Start a group again that died without an outcome; each stage finds its own place."""
         hung = child.stall is not None and child.stall["killed"]
         why = _cause(child, status)
@@ -234,6 +248,8 @@ class Supervisor:
         short = time.monotonic() - child.started_s < CRASH_LOOP_S
         crashes = child.crashes + 1 if (short or hung) and progress == child.progress else 0
         stages = " + ".join(child.group.stages)
+        if trace:
+            self.watcher.detail(f"stage {stages} (pid {child.pid}) {why}: {trace}")
         if crashes >= CRASH_LOOP_DEATHS:
             raise PipelineError(
                 f"stage {stages} is in a crash loop ({crashes} deaths without progress): {why}"
@@ -254,6 +270,7 @@ class Supervisor:
                 "stage": stages,
                 "pid": child.pid,
                 "why": why,
+                "trace": trace,
                 "at_s": (died - origin_ns) / 1e9,
                 "resumed_s": None,
                 "restart_s": None,
@@ -272,9 +289,25 @@ class Supervisor:
         self.children.clear()
 
 
+def _left_in(fd: int) -> str:
+    """The Python stack that a process left when it was killed by a fault, if it did."""
+    return os.pread(fd, MAX_DUMP_CHARS, 0).decode(errors="replace").strip()
+
+
+def _oom_kills() -> int:
+    """How many processes the system has killed for want of memory."""
+    try:
+        rows = [line.split() for line in Path("/proc/vmstat").read_text().splitlines()]
+    except OSError:
+        return 0
+    return next((int(row[1]) for row in rows if row[0] == "oom_kill"), 0)
+
+
 def _cause(child: _Child, status: int) -> str:
     if child.stall is not None and child.stall["killed"]:
         return f"made no progress for {child.stall['seconds']:.1f} s ({child.stall['state']})"
     if os.WIFSIGNALED(status):
-        return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
+        name = signal.Signals(os.WTERMSIG(status)).name
+        memory = " (the system has just killed for want of memory)"
+        return f"killed by {name}" + memory * (name == "SIGKILL" and _oom_kills() > child.oom_kills)
     return f"exited with {os.WEXITSTATUS(status)}"

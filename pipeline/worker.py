@@ -37,6 +37,7 @@ from openoutcry.replay.checkpoint import recover_from_any
 from openoutcry.replay.core import Core
 from openoutcry.replay.replay import depth_of
 from openoutcry.ring import ProcessIdentity
+from openoutcry.ring.sigbus import set_handler
 from openoutcry.wire import OutcryError
 from openoutcry.wire.indirect import kernel_address
 
@@ -281,7 +282,8 @@ def start(work: Work, group: Group, stack_fd: int) -> tuple[int, int]:
     """Fork a process for the group; returns its pid and the descriptor its outcome comes from.
 
     The outcome is one JSON document in an anonymous file; a process that dies without one was
-    killed.  Asked by a signal (``stall.DUMP_SIGNAL``) it writes its Python stack to ``stack_fd``.
+    killed.  Asked by a signal (``stall.DUMP_SIGNAL``), or killed by a fault of its own (SIGSEGV and
+    the like), it writes its Python stack to ``stack_fd``.
     """
     try:
         return fork_reporting(partial(_run_child, work, group, stack_fd), STOP_SIGNALS)
@@ -294,6 +296,8 @@ def _run_child(work: Work, group: Group, stack_fd: int) -> dict[str, Any]:
     here, and the supervisor drains the stages instead."""
     try:
         faulthandler.register(DUMP_SIGNAL, stack_fd, all_threads=True)
+        faulthandler.enable(stack_fd)
+        set_handler()
         announce(work.shared, group)
         if group.allowed:
             os.sched_setaffinity(0, group.allowed)

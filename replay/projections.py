@@ -14,6 +14,7 @@ from openoutcry.journal import JournalReader as JournalReader
 from openoutcry.matcher import Engine as Engine
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LEDGER_SETTINGS as LEDGER_SETTINGS
+from openoutcry.risk.bits import PauseCause as PauseCause
 from openoutcry.risk.bits import Setting as Setting
 from openoutcry.risk.region import View, make_region
 

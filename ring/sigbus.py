@@ -129,17 +129,25 @@ class _SigAction(ctypes.Structure):
 
 
 @functools.cache
-def install() -> Any:
-    """Install the handler, once a process (forked children have it already); returns the callback,
-    which the cache keeps."""
-    if not GUARDED:
-        return None
+def _callback() -> Any:
     callback = c_callback(types.void(types.int32, types.int64, types.int64))(_on_sigbus)
     callback.ctypes(0, _table.ctypes.data, 0)
-    action = _SigAction(handler=callback.address, flags=SA_SIGINFO | SA_ONSTACK)
+    return callback
+
+
+def set_handler() -> None:
+    """Make the handler the process's; again, if somebody else has taken SIGBUS meanwhile."""
+    if not GUARDED:
+        return
+    action = _SigAction(handler=_callback().address, flags=SA_SIGINFO | SA_ONSTACK)
     if _libc.sigaction(SIGBUS, ctypes.byref(action), None):
         raise OSError(ctypes.get_errno(), "sigaction(SIGBUS)")
-    return callback
+
+
+@functools.cache
+def install() -> None:
+    """Install the handler, once a process; forked children have it already."""
+    set_handler()
 
 
 class Mapping:

@@ -60,6 +60,19 @@ class RiskBit(IntEnum):
     DRAWDOWN = 26
 
 
+class PauseCause(IntEnum):
+    """Why the market protection paused an instrument (``order_id`` of PHASE_CHANGED)."""
+
+    BANDS = 1
+    """A limit state that lasted, or a trade outside of the price bands."""
+    VOLATILITY = 2
+    VELOCITY = 3
+    MARKET = 4
+    """The market-wide breaker."""
+    GROUP = 5
+    """Another one that it pauses together with."""
+
+
 class Setting(IntEnum):
     """What a RISK command sets; P, I, G: it names a participant, an instrument, a group."""
 
@@ -119,6 +132,8 @@ class Setting(IntEnum):
     BANDS = 36
     """I: buys up to ``aux``, sells down to ``price_ticks``."""
     HALT = 37
+    """I: 1 halts, 0 ends it; ``price_ticks``: the reason's letters (ITCH's H), a big-endian number;
+    0: none."""
     MARK = 38
     """I: every participant's profit is brought to the last price."""
     GROUP_GROSS_POSITION = 40
@@ -158,7 +173,9 @@ class Setting(IntEnum):
     """ns that a reference is in effect at least."""
     TRADING_DAY = 70
     """A new one, by a number larger than the last; ``price_ticks``: up to when, ns of sequenced
-    time, levels 1 and 2 of the breaker count."""
+    time, levels 1 and 2 of the breaker count.  Its COMPLETED, and that of BREAKER and INDEX_WEIGHT,
+    has the index at which each level is: ``price_ticks`` 1, ``qty_lots`` 2, ``order_id`` 3; 0: it
+    is off, or an instrument of the index has no previous close."""
     BREAKER = 71
     """1/10,000 of ``qty_lots``' level (1 to 3), 0: off; ``price_ticks``: ns of its halt."""
 

@@ -6,6 +6,8 @@ quotes   of each instrument six words, as the matcher's ``fill_best`` writes the
 rows     of each instrument its rules, what stands, and its window of trades by the second
 """
 
+from openoutcry.risk.bits import PauseCause
+
 SLOTS = 300
 """The last five minutes are kept by the second."""
 SLOT_BYTES = 5 * 8
@@ -51,7 +53,7 @@ ROW_BYTES = SLOTS_AT + SLOTS * SLOT_BYTES
 
 NORMAL, LIMIT_STATE, PAUSED, DUE, CALLING = range(5)
 """DUE: the pause is over, and a call phase is waited for; CALLING: the re-opening auction."""
-BY_BANDS, BY_VOLATILITY, BY_VELOCITY, BY_MARKET, BY_GROUP = range(1, 6)
+BY_BANDS, BY_VOLATILITY, BY_VELOCITY, BY_MARKET, BY_GROUP = (int(cause) for cause in PauseCause)
 NEW_BANDS, LIMIT, PAUSE, REOPEN, CALL, OPENED, MARKET_HALT, NEW_DAY = range(1, 9)
 """The log's kinds; their values: the reference, 0, why, 0, 0, the reference, the level, the day."""
 OPERATORS_HALT, PROTECTIONS_HALT = 1, 2

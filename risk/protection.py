@@ -12,6 +12,7 @@ as in NYSE Rule 7.12; velocity as in CME's velocity logic.  Percentages are cros
 divided.
 """
 
+import openoutcry.risk.constants as rb
 import openoutcry.risk.guard_layout as g
 import openoutcry.risk.layout as lay
 from openoutcry.risk import totals, wide
@@ -22,12 +23,15 @@ from openoutcry.wire.memory import load_i64, not_inlined, store_i64
 from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
 
 PRICE, QTY = EVENT.offsets["price_ticks"], EVENT.offsets["qty_lots"]
+ORDER_ID, CONTRA = EVENT.offsets["order_id"], EVENT.offsets["contra_id"]
+LEAVES = EVENT.offsets["leaves_lots"]
 WORD = EVENT.offsets["participant"]
 INSTRUMENT_SHIFT = 8 * (EVENT.offsets["instrument"] - WORD)
 KIND_SHIFT = 8 * (EVENT.offsets["kind"] - WORD)
 SIDE_SHIFT = 8 * (EVENT.offsets["side"] - WORD)
 FLAGS_SHIFT = 8 * (EVENT.offsets["flags"] - WORD)
 FILLED, PHASE_CHANGED = int(EventKind.FILLED), int(EventKind.PHASE_CHANGED)
+COMPLETED = int(EventKind.COMPLETED)
 MAKER, AUCTION = int(EventFlag.MAKER), int(EventFlag.AUCTION)
 BUY = int(Side.BUY)
 CLOSED, CONTINUOUS = int(Phase.CLOSED), int(Phase.CONTINUOUS)
@@ -309,18 +313,16 @@ def break_market(state: int, guard: int, now: int) -> None:
     fired = load_i64(guard + g.LEVEL_FIRED)
     if load_i64(guard + g.DAY) == 0 or fired == 3 or load_i64(guard + g.MARKET_UNTIL_NS) != 0:
         return
-    index = base = 0
-    for instrument in range(load_i64(state + lay.INSTRUMENTS)):
-        row = row_of(guard, instrument)
-        weight, close = load_i64(row + g.WEIGHT), load_i64(row + g.CLOSE)
-        if weight != 0:
-            last = load_i64(totals.instrument_row(state, instrument) + lay.LAST)
-            if last == NO_LIMIT or close == NEVER:
-                return
-            index += weight * last
-            base += weight * close
+    index, base = 0, index_base(state, guard)
     if base <= 0:
         return
+    for instrument in range(load_i64(state + lay.INSTRUMENTS)):
+        weight = load_i64(row_of(guard, instrument) + g.WEIGHT)
+        if weight != 0:
+            last = load_i64(totals.instrument_row(state, instrument) + lay.LAST)
+            if last == NO_LIMIT:
+                return
+            index += weight * last
     level = 0
     if is_down(index, base, load_i64(guard + g.LEVEL_3_BPS)):
         level = 3
@@ -341,6 +343,32 @@ def break_market(state: int, guard: int, now: int) -> None:
     for instrument in range(load_i64(state + lay.INSTRUMENTS)):
         if load_i64(row_of(guard, instrument) + g.PHASE) != CLOSED:
             pause_one(state, guard, instrument, now, until, g.BY_MARKET)
+
+
+@kernel
+def index_base(state: int, guard: int) -> int:
+    """The index at the previous closes; 0: one of its instruments has none, or there is no index,
+    or no day has begun."""
+    base = 0
+    if load_i64(guard + g.DAY) == 0:
+        return 0
+    for instrument in range(load_i64(state + lay.INSTRUMENTS)):
+        row = row_of(guard, instrument)
+        weight, close = load_i64(row + g.WEIGHT), load_i64(row + g.CLOSE)
+        if weight != 0:
+            if close == NEVER:
+                return 0
+            base += weight * close
+    return base
+
+
+@kernel
+def level_at(base: int, bps: int) -> int:
+    """Where a level of the breaker is, to the nearest unit; 0: it is off, or there is no base."""
+    if bps == 0 or base <= 0:
+        return 0
+    kept = 10_000 - bps
+    return base // 10_000 * kept + (base % 10_000 * kept + 5_000) // 10_000
 
 
 @kernel
@@ -374,6 +402,8 @@ def change_phase(state: int, guard: int, instrument: int, phase: int, price: int
             store_i64(row + g.SINCE_NS, now)
             switch_halt(state, instrument, False)
             log(guard, g.CALL, instrument, now, 0)
+        elif stands == g.CALLING:
+            store_i64(row + g.SINCE_NS, now)
         elif stands == g.LIMIT_STATE:
             store_i64(row + g.STATE, g.NORMAL)
         if stands != g.CALLING:
@@ -404,6 +434,33 @@ def forget(state: int, guard: int, instrument: int) -> None:
         set_bands(state, guard, instrument)
 
 
+# What is told: words of events that the matcher leaves free, for whoever reads events alone
+
+
+@kernel_outlined
+def say_cause(guard: int, event: int, instrument: int) -> None:
+    """PHASE_CHANGED: why what it ends or begins pauses, and the breaker's level."""
+    not_inlined()
+    row = row_of(guard, instrument)
+    if load_i64(row + g.STATE) >= g.PAUSED:
+        why = load_i64(row + g.WHY)
+        store_i64(event + ORDER_ID, why)
+        if why == g.BY_MARKET:
+            store_i64(event + LEAVES, load_i64(guard + g.LEVEL_FIRED))
+
+
+@kernel_outlined
+def say_levels(state: int, guard: int, event: int) -> None:
+    """COMPLETED of what the breaker's levels depend on: where they are now."""
+    not_inlined()
+    setting = load_i64(event + CONTRA)
+    if setting in (rb.SET_TRADING_DAY, rb.SET_BREAKER, rb.SET_INDEX_WEIGHT):
+        base = index_base(state, guard)
+        store_i64(event + PRICE, level_at(base, load_i64(guard + g.LEVEL_1_BPS)))
+        store_i64(event + QTY, level_at(base, load_i64(guard + g.LEVEL_2_BPS)))
+        store_i64(event + ORDER_ID, level_at(base, load_i64(guard + g.LEVEL_3_BPS)))
+
+
 # What the core calls
 
 
@@ -427,6 +484,9 @@ def watch(state: int, events: int, count: int) -> int:
                 indexed = 1
         elif kind == PHASE_CHANGED:
             changed, phase = instrument, load_i64(event + QTY)
+            say_cause(guard, event, instrument)
+        elif kind == COMPLETED:
+            say_levels(state, guard, event)
     if changed >= 0:
         change_phase(state, guard, changed, phase, auction, now)
     for index in range(count):

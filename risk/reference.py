@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, RISK_REASON, RiskBit
+from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, RISK_REASON, RiskBit, Setting
 from openoutcry.risk.reference_guard import Best, PlainGuard
 from openoutcry.risk.reference_house import apply_setting
 from openoutcry.risk.reference_state import (
@@ -42,6 +42,8 @@ PART_IDS = 1 << 61
 MOVING = (*PEGS, OrderType.POST_ONLY_SLIDE)
 """Types that count at the price that was asked for, wherever they stand."""
 APPLIED = 1 << 8
+MOVES_LEVELS = [int(s) for s in (Setting.TRADING_DAY, Setting.BREAKER, Setting.INDEX_WEIGHT)]
+"""Their COMPLETED says where the breaker's levels are."""
 # An enumeration's members take Python a while to look up.
 SIDES, ORDER_TYPES = {int(one) for one in Side}, {int(one) for one in OrderType}
 NEW, REPLACE = int(CommandKind.NEW), int(CommandKind.REPLACE)
@@ -405,6 +407,9 @@ class Reference:
         if verdict == APPLIED:
             what = {"kind": EventKind.COMPLETED, "reason": 0, "contra_id": int(c["order_type"])}
             given = {name: int(c[name]) for name in ("price_ticks", "qty_lots", "order_id")}
+            if self.guard is not None and int(c["order_type"]) in MOVES_LEVELS:
+                names = ("price_ticks", "qty_lots", "order_id")
+                given = dict(zip(names, self.guard.levels_at(), strict=True))
             return what | given | {"leaves_lots": int(c["aux"])}
         _, bits, _, limit, stands, asked = self.refused
         what = {"kind": EventKind.REJECTED, "reason": RISK_REASON, "contra_id": bits}

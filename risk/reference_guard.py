@@ -71,6 +71,8 @@ class PlainGuard:
         self.levels = {1: (0, 900 * SECOND_NS), 2: (0, 900 * SECOND_NS), 3: (0, 0)}
         self.day = self.cut_off = self.fired = self.market_until = self.pauses = 0
         self.log: list[tuple[int, int, int, int]] = []
+        self.cause = 0, 0
+        """What the last PHASE_CHANGED says of it: why, and the breaker's level."""
 
     @property
     def second(self) -> int:
@@ -207,15 +209,13 @@ class PlainGuard:
     def _break_market(self) -> None:
         if not self.day or self.fired == 3 or self.market_until:
             return
-        weighted = [(row.rules[Setting.INDEX_WEIGHT][0], row.close, self._instrument(n).last)
+        base = self._base()
+        weighted = [(row.rules[Setting.INDEX_WEIGHT][0], self._instrument(n).last)
                     for n, row in enumerate(self.rows)
                     if row.rules[Setting.INDEX_WEIGHT][0]]  # fmt: skip
-        if not weighted or any(close is None or last is None for _, close, last in weighted):
+        if base <= 0 or any(last is None for _, last in weighted):
             return
-        base = sum(weight * (close or 0) for weight, close, _ in weighted)
-        index = sum(weight * (last or 0) for weight, _, last in weighted)
-        if base <= 0:
-            return
+        index = sum(weight * (last or 0) for weight, last in weighted)
         for level in (3, 2, 1):
             bps, halt = self.levels[level]
             if bps and index - Fraction(1, 2) <= Fraction(base * (10_000 - bps), 10_000):
@@ -230,6 +230,29 @@ class PlainGuard:
         for number, row in enumerate(self.rows):
             if row.phase != Phase.CLOSED:
                 self._pause_one(number, self.market_until, MARKET)
+
+    def _base(self) -> int:
+        """The index at the previous closes; 0 without a day, an index or one of the closes."""
+        rows = [row for row in self.rows if row.rules[Setting.INDEX_WEIGHT][0]]
+        if not self.day or any(row.close is None for row in rows):
+            return 0
+        return sum(row.rules[Setting.INDEX_WEIGHT][0] * (row.close or 0) for row in rows)
+
+    # What is told
+
+    def levels_at(self) -> tuple[int, ...]:
+        """Where the breaker's levels 1, 2 and 3 are, to the nearest unit; 0: it is off."""
+        base = max(0, self._base())
+        places = {
+            level: Fraction(base * (10_000 - bps), 10_000) if bps else Fraction(0)
+            for level, (bps, _) in self.levels.items()
+        }
+        return tuple((places[level] + Fraction(1, 2)).__floor__() for level in (1, 2, 3))
+
+    def _cause(self, row: Watched) -> tuple[int, int]:
+        if row.state < PAUSED:
+            return 0, 0
+        return row.why, self.fired if row.why == MARKET else 0
 
     # What happens
 
@@ -258,6 +281,7 @@ class PlainGuard:
                     traded = True
             elif event["kind"] == PHASE_CHANGED:
                 changed = index, event["qty_lots"]
+                self.cause = self._cause(self.rows[index])
         if changed is not None:
             self._change_phase(*changed, auction)
         for index in dict.fromkeys(event["instrument"] for event in events):
@@ -287,6 +311,8 @@ class PlainGuard:
             if before == DUE or (before == PAUSED and row.why != MARKET):
                 row.state, row.since, rules.paused = CALLING, self.risk.now, False
                 self._log(CALL, index, 0)
+            elif before == CALLING:
+                row.since = self.risk.now
             elif before == LIMIT_STATE:
                 row.state = NORMAL
             if before != CALLING:

@@ -8,7 +8,7 @@ from openoutcry.replay.events import events_of, starting_point
 from openoutcry.replay.replay import instruments_to_json
 
 
-def make_journal(home, instruments, orders, order_capacity, blocks=7):
+def make_journal(home, instruments, orders, order_capacity, blocks=7, segment_bytes=1 << 20):
     """A journal of some blocks with these commands."""
     config = {
         "instruments": instruments_to_json(instruments),
@@ -16,7 +16,7 @@ def make_journal(home, instruments, orders, order_capacity, blocks=7):
     }
     orders = orders.copy()
     orders["seq"] = np.arange(1, len(orders) + 1)
-    with Journal.create(home, config, segment_bytes=1 << 20, direct=False) as writer:
+    with Journal.create(home, config, segment_bytes=segment_bytes, direct=False) as writer:
         at = 0
         for number, part in enumerate(np.array_split(orders, blocks)):
             if len(part):

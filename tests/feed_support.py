@@ -8,8 +8,10 @@ import numpy as np
 from matcher_mixed import Mixed, mixed
 
 from openoutcry.matcher import Engine
-from openoutcry.wire.enums import CommandKind, EventFlag
+from openoutcry.risk.bits import PauseCause, Setting
+from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Phase
 from openoutcry.wire.feed_messages import ITCH50
+from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
 
 NOON_NS = 1_700_000_000 * 10**9
 NO_LIMIT = (2**63 - 1, -(2**63))
@@ -34,6 +36,69 @@ def flow(
     orders["rx_ts_ns"] = NOON_NS + 1_234_567 * np.arange(len(orders))
     engine = Engine(run.instruments, run.order_capacity)
     return run, engine.process(orders), np.ascontiguousarray(orders["rx_ts_ns"])
+
+
+TOLD_SETTINGS = (Setting.HALT, Setting.MARKET_KILL, Setting.TRADING_DAY, Setting.BREAKER,
+                 Setting.INDEX_WEIGHT, Setting.MAX_QTY)  # fmt: skip
+REASONS = (0, int.from_bytes(b"T1  ", "big"), int.from_bytes(b"H10 ", "big"), -1, 2**40)
+
+
+def protected(
+    seed: int, instruments: np.ndarray, events: np.ndarray, rx_ts_ns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The flow as a core with protection would have told it, at random: phases with their causes,
+    and the operator's settings between its commands.  Events, and each command's time."""
+    rng = np.random.default_rng(seed)
+    parts, times = [], []
+    for command in by_command(events):
+        command = command.copy()
+        for at in np.flatnonzero(command["kind"] == EventKind.PHASE_CHANGED):
+            command[at : at + 1] = with_cause(rng, command[at : at + 1])
+        came = int(rx_ts_ns[int(command["cause_seq"][0]) - 1])
+        parts.append(command)
+        times.append(came)
+        while rng.random() < 0.25:
+            makes = setting_done if rng.random() < 0.7 else phase_changed
+            parts.append(makes(rng, len(instruments)))
+            times.append(came)
+    for number, command in enumerate(parts, start=1):
+        command["cause_seq"] = number
+    made = np.concatenate(parts)
+    made["seq"] = np.arange(1, len(made) + 1)
+    return made, np.array(times, np.int64)
+
+
+def with_cause(rng: np.random.Generator, event: np.ndarray) -> np.ndarray:
+    cause = int(rng.integers(1, len(PauseCause) + 1)) if rng.random() < 0.7 else 0
+    event["order_id"] = cause
+    event["leaves_lots"] = rng.integers(1, 4) if cause == PauseCause.MARKET else 0
+    return event
+
+
+def phase_changed(rng: np.random.Generator, instruments: int) -> np.ndarray:
+    """PHASE_CHANGED to one that the protection asks for."""
+    event = np.zeros(1, EVENT_DTYPE)
+    event["kind"], event["flags"] = EventKind.PHASE_CHANGED, EventFlag.LAST
+    event["qty_lots"] = rng.choice([Phase.HALT, Phase.VOLATILITY_AUCTION, Phase.CONTINUOUS])
+    event["contra_id"] = rng.choice([Phase.HALT, Phase.VOLATILITY_AUCTION, Phase.CONTINUOUS])
+    event["instrument"] = rng.integers(0, instruments)
+    event["price_ticks"] = rng.choice([NO_PRICE, 100])
+    return with_cause(rng, event)
+
+
+def setting_done(rng: np.random.Generator, instruments: int) -> np.ndarray:
+    """COMPLETED of a RISK command."""
+    event = np.zeros(1, EVENT_DTYPE)
+    what = TOLD_SETTINGS[int(rng.integers(0, len(TOLD_SETTINGS)))]
+    event["kind"], event["flags"], event["contra_id"] = EventKind.COMPLETED, EventFlag.LAST, what
+    event["leaves_lots"], event["order_id"] = rng.integers(0, 2), rng.integers(1, 3)
+    event["instrument"] = rng.choice([*range(instruments), 65535])
+    if what == Setting.HALT:
+        event["price_ticks"] = rng.choice(REASONS)
+    elif rng.random() < 0.8:
+        event["price_ticks"] = rng.choice([0, 930, 10**12])
+        event["qty_lots"], event["order_id"] = rng.choice([0, 870]), rng.choice([0, 800])
+    return event
 
 
 def by_command(events: np.ndarray) -> Iterator[np.ndarray]:

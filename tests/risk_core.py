@@ -74,6 +74,10 @@ class Pair:
             told = self.reference.tells(command, wanted)
             assert {name: int(events[name][0]) for name in told} == told
         self.reference.after(command, events, self.best)
+        for event in events[events["kind"] == EventKind.PHASE_CHANGED]:
+            guard = self.reference.guard
+            cause = int(event["order_id"]), int(event["leaves_lots"])
+            assert cause == (guard.cause if guard is not None else (0, 0))
         self.verdicts.append(verdict)
         if command["order_id"] > lay.PART_IDS and not verdict:
             self.parts_traded += (events["kind"] == EventKind.FILLED).any()

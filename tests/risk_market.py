@@ -18,8 +18,8 @@ CAPACITY = 1 << 10
 class Market:
     """Instruments A, B, … of which participants 1 and 2 trade; a trading day has begun."""
 
-    def __init__(self, count=1, close=None, cut_off=15 * H + 25 * M):
-        given = {} if close is None else {"reference_price_ticks": close}
+    def __init__(self, count=1, close=None, cut_off=15 * H + 25 * M, **given):
+        given |= {} if close is None else {"reference_price_ticks": close}
         rows = [{"symbol": bytes([65 + n]), "min_price_ticks": 1, "max_price_ticks": 10**9} | given
                 for n in range(count)]  # fmt: skip
         hooks = {"name": "risk", "participants": 4, "order_capacity": CAPACITY, "protection": True}

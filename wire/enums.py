@@ -173,7 +173,9 @@ class EventKind(IntEnum):
     TRIGGER_MOVED = 12
     """A trailing stop's trigger is now ``price_ticks``."""
     PHASE_CHANGED = 13
-    """``qty_lots`` is the new phase, ``contra_id`` the old, ``price_ticks`` the reference price."""
+    """``qty_lots`` is the new phase, ``contra_id`` the old, ``price_ticks`` the reference price.
+    Of an instrument that the market protection has paused ``order_id`` is why (PauseCause of
+    risk/bits.py), and ``leaves_lots`` the level of the market-wide breaker."""
     INDICATIVE = 14
     """A call phase's uncrossing price, volume, surplus (``leaves_lots``) and the surplus's side."""
     UNCROSSED = 15
@@ -181,7 +183,8 @@ class EventKind(IntEnum):
     COMPLETED = 16
     """A TIME, MASS_CANCEL or DISCONNECT is done; ``qty_lots`` orders went.  Or a RISK command is:
     ``contra_id`` is what was set, ``leaves_lots`` the value, ``qty_lots`` whose, ``order_id`` the
-    operator."""
+    operator, ``price_ticks`` the second value; what the breaker's levels depend on says where these
+    are instead (risk/bits.py, TRADING_DAY)."""
     DELAYED = 17
     """The command waits behind the speed bump until ``contra_id``, ns since the epoch;
     ``leaves_lots`` is its place in the queue."""

@@ -58,9 +58,11 @@ ITCH50 = Protocol(
             "trading_action", "H", 25, "An instrument's trading state.",
             _STOCK,
             _alpha("state", 1, "T trading, Q quotations only (a call phase), P paused "
-                   "(volatility auction), H halted or closed"),
+                   "(or a volatility auction), H halted or closed"),
             _alpha("reserved", 1, "space"),
-            _alpha("reason", 4, "the phase: CLSD PREO OPEN CONT VOLA HALT CLOS LAST"),
+            _alpha("reason", 4, "the phase (CLSD PREO OPEN CONT VOLA HALT CLOS LAST), or why it is "
+                   "halted: LUDP T5 paused, T7 called behind that, MWC1 MWC2 MWC3 MWCQ the "
+                   "market-wide breaker, O1 operational, else as the operator said"),
         ),
         _message(
             "reg_sho", "Y", 20, "Short-sale price test; not sent.",
@@ -68,14 +70,16 @@ ITCH50 = Protocol(
         ),
         _message(
             "decline_levels", "V", 35, "The levels of the market-wide breaker.",
-            *(Field(f"level{k}", "u64", f"level {k}, eight decimals") for k in (1, 2, 3)),
+            *(Field(f"level{k}", "u64", f"the index at level {k}, eight decimals; 0: it is off")
+              for k in (1, 2, 3)),
         ),
         _message(
             "decline_breached", "W", 12, "A level of the market-wide breaker is breached.",
             _alpha("level", 1, "1, 2 or 3"),
         ),
         _message(
-            "auction_collar", "J", 35, "An auction was put off: the limits of its price.",
+            "auction_collar", "J", 35,
+            "The limits of an auction's price, of one behind a pause or that was put off.",
             _STOCK,
             Field("reference_price", "price4", "middle of the limits"),
             Field("upper", "price4", "highest price"),
@@ -83,7 +87,7 @@ ITCH50 = Protocol(
             Field("extension", "u32", "how often it was put off"),
         ),
         _message(
-            "operational_halt", "h", 21, "A halt of this market alone.",
+            "operational_halt", "h", 21, "This market alone stops an instrument, or no longer.",
             _STOCK, _alpha("market", 1, "Q"), _alpha("action", 1, "H halted, T trading"),
         ),
         _message(

@@ -181,7 +181,7 @@ def resolve(hall: int, session: int, codec: int, order: int, note: int) -> int:
         elif st.is_nearly_full(load_i64(session + s.STREAM), RESERVED):
             store_u8(note + n.REFUSED, VENUE_FULL)
         else:
-            new_number(hall, order, note)
+            new_number(hall, index, order, note)
         return APPLICATION
     if load_u8(note + n.ORIG_BYTES) == 0:
         return APPLICATION
@@ -201,7 +201,7 @@ def resolve(hall: int, session: int, codec: int, order: int, note: int) -> int:
     store_i64(note + n.ROW, load_i64(row + r.NUMBER))
     if load_u8(note + n.REFUSED) == 0:
         if load_u8(order + a.ORDER_KIND) == REPLACE:
-            new_number(hall, order, note)
+            new_number(hall, index, order, note)
         elif load_u8(note + n.TOKEN_BYTES) != 0 and load_i64(session + s.PROTOCOL) > OUCH50:
             store_u8(note + n.FLAGS, load_u8(note + n.FLAGS) | n.FLAG_TOKEN)
     return APPLICATION
@@ -230,12 +230,13 @@ def is_workable(rows: int, mask: int, row: int) -> bool:
 
 
 @kernel_outlined
-def new_number(hall: int, order: int, note: int) -> None:
-    """Give the message a row of its own; a replace's core order stays the same."""
+def new_number(hall: int, session: int, order: int, note: int) -> None:
+    """Give the message of the session (its index) a row of its own; a replace's core order stays
+    the same."""
     table, rows = load_i64(hall + h.TOKENS), load_i64(hall + h.ROWS)
     last, told = load_i64(hall + h.LAST_NUMBER), load_i64(hall + h.TOLD)
     number = r.next_number(rows, load_i64(hall + h.ROW_MASK), last, told)
-    if number == 0 or t.is_full(table):
+    if number == 0 or not t.has_room_for(table, session):
         store_u8(note + n.REFUSED, VENUE_FULL)
         return
     if load_u8(order + a.ORDER_KIND) == NEW:

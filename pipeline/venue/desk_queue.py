@@ -37,7 +37,7 @@ class DeskQueue:
         what, name = _named(request)
         if (asked, name) != ("halt", ALL_INSTRUMENTS):
             self._check(what, name)
-        kept = ("do", "what", "name", "instrument", "why")
+        kept = ("do", "what", "name", "instrument", "reason", "why")
         line = {key: request[key] for key in kept if key in request}
         with self.path.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")

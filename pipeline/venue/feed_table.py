@@ -9,6 +9,7 @@ from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import limits_broken
 from openoutcry.market_data.mold import MTU
 from openoutcry.market_data.pages import websockets
+from openoutcry.market_data.say import MAX_LEVEL
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.pipeline.venue import table as t
 from openoutcry.pipeline.venue.table import Key, Tables
@@ -64,6 +65,7 @@ def read_feed(
     if instruments is not None:
         for index, field, words in limits_broken(instruments, decimals):
             tables.wrong(("instrument", index, field), words)
+        _check_index(tables, instruments)
     if tables.mistakes:
         return None
     try:
@@ -73,3 +75,18 @@ def read_feed(
     except FeedError as error:
         tables.wrong(("market_data",), str(error))
         return None
+
+
+def _check_index(tables: Tables, instruments: npt.NDArray[Any]) -> None:
+    """Note an index of the breaker whose levels the feed could not say."""
+    weights = tables.document.get("breaker", {}).get("index")
+    if not isinstance(weights, dict):
+        return
+    highest = sum(
+        weights.get(bytes(row["symbol"]).decode(), 0) * int(row["max_price_ticks"])
+        for row in instruments
+        if type(weights.get(bytes(row["symbol"]).decode(), 0)) is int
+    )
+    if highest > MAX_LEVEL:
+        tables.wrong(("breaker", "index"),
+                     f"may be {highest}: the feed can say 0 to {MAX_LEVEL}")  # fmt: skip

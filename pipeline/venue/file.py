@@ -44,6 +44,8 @@ ARGON2 = re.compile(
 )
 SOUPBIN_NAME = 6
 MAX_COUNT = 2**62
+SESSION_SHARE = 4
+"""A session may hold this part of the book, where its row says nothing else."""
 TABLES = (
     "venue", "calendar", "schedule", "instrument", "participant", "session", "port", "limits",
     "operator", "market_data", "protection", "breaker", "liquidation",
@@ -169,7 +171,7 @@ SESSION = {
         t.one_of({"reject": spec.ThrottlePolicy.REJECT, "queue": spec.ThrottlePolicy.QUEUE}),
         spec.ThrottlePolicy.REJECT,
     ),
-    "max_open_orders": Key(t.integer(0, MAX_COUNT), 0),
+    "max_open_orders": Key(t.integer(0, MAX_COUNT), None),
     "heartbeat_ms": Key(t.integer(100, 3_600_000), 1_000),
     "timeout_ms": Key(t.integer(200, 3_600_000), 15_000),
     "second_login": Key(
@@ -218,7 +220,8 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     calendar, traded = read_calendar(tables)
     instruments, decimals = read_instruments(tables, traded)
     participants = _participants(tables)
-    sessions, packet_sessions = _sessions(tables, participants, venue["name"] or "")
+    share = (venue["order_capacity"] or 0) // SESSION_SHARE
+    sessions, packet_sessions = _sessions(tables, participants, venue["name"] or "", share)
     ports, packets = _ports(tables, path.parent)
     risk = read_risk(
         tables, {one.number: one.group for one in participants if one.number is not None},
@@ -282,9 +285,10 @@ def _participants(tables: Tables) -> list[Participant]:
 
 
 def _sessions(
-    tables: Tables, participants: list[Participant], venue: str
+    tables: Tables, participants: list[Participant], venue: str, share: int
 ) -> tuple[list[spec.SessionSpec], list[PacketSession]]:
-    """The sessions of the session layer, and those that send packets."""
+    """The sessions of the session layer, and those that send packets.  ``share``: open orders of
+    one that says nothing of them."""
     rows = tables.rows("session", SESSION)
     tables.distinct([((*path, "name"), row["name"]) for path, row in rows], "name")
     packets = [(p, r) for p, r in rows if r["protocol"] == spec.Protocol.PACKETS]
@@ -294,7 +298,7 @@ def _sessions(
         _check_session(tables, path, row, participants, venue)
     return (
         [
-            _session(row, participants)
+            _session(row, participants, share)
             for _, row in rows
             if row["protocol"] != spec.Protocol.PACKETS
         ],
@@ -302,7 +306,8 @@ def _sessions(
     )
 
 
-def _session(row: dict[str, Any], participants: list[Participant]) -> spec.SessionSpec:
+def _session(row: dict[str, Any], participants: list[Participant], share: int) -> spec.SessionSpec:
+    most = row["max_open_orders"]
     return spec.SessionSpec(
         name=row["name"],
         participant=row["participant"],
@@ -314,7 +319,7 @@ def _session(row: dict[str, Any], participants: list[Participant]) -> spec.Sessi
         throttle_per_s=row["messages_per_s"],
         throttle_burst=row["burst"],
         throttle_policy=row["over_limit"],
-        max_open_orders=row["max_open_orders"],
+        max_open_orders=share if most is None else most,
         heartbeat_ms=row["heartbeat_ms"],
         timeout_ms=row["timeout_ms"],
         takeover=row["second_login"],

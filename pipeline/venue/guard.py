@@ -48,6 +48,9 @@ class MarketGuard:
         """Decisions of the core's log that were told already."""
         self.called: dict[str, int] = {}
         """The pause behind which an instrument was called, by symbol."""
+        self.opened: dict[str, tuple[int, int]] = {}
+        """The call whose end was asked for, by symbol: its pause and when it began.  One that is
+        put off begins again."""
 
     def day_due(self, view: View, now_ns: int) -> npt.NDArray[Any] | None:
         """The command by which a trading day begins; None if it has."""
@@ -77,9 +80,13 @@ class MarketGuard:
                 self._pause(view, index, symbol, asked, put)
             elif state == g.DUE and symbol not in halted:
                 self._call(view, index, symbol, expected(symbol), put)
-            elif state == g.CALLING and asked in CALL_PHASES:
-                wanted = expected(symbol)
-                if wanted in UNCROSSING_PHASES and self._has_called(view, index):
+            elif state == g.CALLING:
+                call = view.guard.of(index, g.PAUSED_TIMES), view.guard.of(index, g.SINCE_NS)
+                opened, wanted = self.opened.get(symbol, (0, 0)), expected(symbol)
+                was_put_off = opened[0] == call[0] and opened != call
+                due = wanted in UNCROSSING_PHASES and self._has_called(view, index)
+                if due and (asked in CALL_PHASES or was_put_off):
+                    self.opened[symbol] = call
                     put(phase_of(symbol, wanted))
         self._tell(view)
 
@@ -127,9 +134,13 @@ class MarketGuard:
         return True
 
     def opens(self, view: View, symbol: str) -> bool:
-        """Whether the call of this instrument, which is about to begin, ends by ``look``."""
+        """Whether the call of this instrument, which somebody else begins now, ends by ``look``."""
         assert view.guard is not None
-        return view.guard.of(self.symbols.index(symbol), g.STATE) in (g.PAUSED, g.DUE)
+        index = self.symbols.index(symbol)
+        if view.guard.of(index, g.STATE) not in (g.PAUSED, g.DUE):
+            return False
+        self.called[symbol] = view.guard.of(index, g.PAUSED_TIMES)
+        return True
 
     def _tell(self, view: View) -> None:
         assert view.guard is not None

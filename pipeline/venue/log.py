@@ -46,7 +46,7 @@ class VenueLog:
         self._handler.setFormatter(logging.Formatter("%(message)s"))
 
     def write(self, level: str, message: str) -> None:
-        """``level``: info or error."""
+        """``level``: debug, info or error."""
         line = {
             "@timestamp": datetime.now(UTC).isoformat(timespec="microseconds"),
             "log.level": level,

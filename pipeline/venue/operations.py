@@ -3,6 +3,7 @@
 Blocking comes before cancelling, always: between the two nothing new gets in.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -300,9 +301,10 @@ class Operations:
         symbol = str(request.get("instrument") or "")
         symbols = self.limits.symbols if symbol == ALL_INSTRUMENTS else [symbol]
         places, operator = [self._instrument(one) for one in symbols], request[BY]
+        reason = _halt_reason(request.get("reason") or "")
         records: list[npt.NDArray[Any]] = []
         for one in symbols:
-            records.append(setting(Setting.HALT, 1, 0, one.encode(), operator=operator))
+            records.append(setting(Setting.HALT, 1, 0, one.encode(), reason, operator))
             records += self.halted(one, True)
         shown = "every instrument" if symbol == ALL_INSTRUMENTS else symbol
         self.note(f"operator: {shown} is halted")
@@ -432,6 +434,15 @@ def words_of(request: dict[str, Any]) -> str:
     """What is asked for, in a line."""
     keys = ("do", "what", "name", "limit", "participant", "group", "instrument", "value")
     return " ".join(str(request[key]) for key in keys if request.get(key) not in (None, ""))
+
+
+def _halt_reason(text: Any) -> int:
+    """A code of ITCH 5.0's as the core has it: its letters as a big-endian number; 0: none."""
+    if text == "":
+        return 0
+    if not isinstance(text, str) or not re.fullmatch("[A-Z0-9]{1,4}", text):
+        raise DeskError(f"{text!r} is no reason: up to four capitals and digits, as T1 or H10")
+    return int.from_bytes(text.encode().ljust(4), "big")
 
 
 def _whole(value: Any) -> int:

@@ -87,7 +87,8 @@ class Venue:
             log.write("info", text)
             shown(text)
 
-        self.watcher = replace(self.watcher, note=note)
+        detail = partial(log.write, "debug")
+        self.watcher = replace(self.watcher, note=note, detail=detail)
         try:
             log.write("info", "serving")
             served = self._serve(resume)

@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -151,6 +152,9 @@ class Life:
             except OutcryError as error:
                 print(f"outcry: {error}", file=sys.stderr, flush=True)
                 status = 1
+            except BaseException:
+                traceback.print_exc()
+                sys.stderr.flush()
             finally:
                 os._exit(status)
         with suppress(OSError):

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import JournalReader
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.options import Options
+from openoutcry.pipeline.run import run
 from openoutcry.replay.events import events_of
 
 SENDERS = 8
@@ -59,7 +61,7 @@ def lives(folder: Path, packets: int, restarts: int, seed: int) -> dict[str, Any
             )  # fmt: skip
             new = _packets(sent, packets * (number + 1) // (restarts + 1))
             sent += len(new)
-            life = Life(folder, options)
+            life = Life(folder, partial(run, options))
             _await(life, client, new[0])
             # Later the second time, by up to a few hundred; what is older comes in between.
             places = [(at + rng.expovariate(0.5), data) for at, data in enumerate(new)]

@@ -3,23 +3,29 @@
 import numpy as np
 import pytest
 from feed_journal import make_journal
-from feed_support import flow
+from feed_support import flow, unframed
+from journal_checkpoint import own_checkpoint
 
 from openoutcry.journal import JournalReader
+from openoutcry.journal.archive import retire
+from openoutcry.journal.checkpoints import write_checkpoint
 from openoutcry.market_data import checkpoint
 from openoutcry.market_data.book import Book
 from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
+from openoutcry.market_data.glimpse import snapshot
+from openoutcry.market_data.spec import FeedSpec
 from openoutcry.market_data.store import Store
+from openoutcry.pipeline.feed import PublicFeed
 
 
 class Day:
     """A journal, its events, and a feed of it up to some event."""
 
-    def __init__(self, home, seed):
+    def __init__(self, home, seed, **more):
         self.run, self.events, self.rx_ts_ns = flow(seed, 900)
         self.home, self.folder = home, home / "market_data"
-        make_journal(home, self.run.instruments, self.run.orders, self.run.order_capacity)
+        make_journal(home, self.run.instruments, self.run.orders, self.run.order_capacity, **more)
         self.journal_id = JournalReader(home).journal_id
         self.path = self.folder / "x.itch"
 
@@ -90,3 +96,37 @@ def test_of_other_journals_instruments_and_damaged_ones_none_is_taken(tmp_path):
     data[-50] ^= 1
     path.write_bytes(data)
     assert day.newest() is None
+
+
+def test_of_a_journal_without_its_begin_it_goes_on_and_who_joins_has_all(tmp_path):
+    """Segments are retired up to before the feed's checkpoint: the numbers go on, the past is in
+    the store, a snapshot is the book; without a checkpoint there are no numbers, which is told."""
+    day = Day(tmp_path / "j", 1, blocks=20, segment_bytes=4 * 4096)
+    whole = day.feed().encode(day.events, day.rx_ts_ns, 1)
+    feed, book, store = day.feed(), Book(), Store(day.path)
+    day.tell(feed, book, store, len(day.events) * 3 // 4)
+    while not feed.is_between_commands:
+        day.tell(feed, book, store, feed.event_seq + 1)
+    kept = day.save(feed, book, store)
+    store.close()
+    for seq in (300, 400):
+        write_checkpoint(day.home, own_checkpoint(day.home, seq))
+    assert retire(day.home)
+    assert JournalReader(day.home).first_seq > 1
+    again, joined = day.feed(), Book()
+    store = checkpoint.resume(day.newest(), day.path, again, joined)
+    day.tell(again, joined, store, len(day.events))
+    assert day.path.read_bytes() == whole
+    count, data = store.read(1, store.count, 1 << 16)
+    assert count > 0
+    assert whole.startswith(data)
+    late = Book()
+    directory = unframed(whole)[: 1 + len(day.run.instruments)]
+    for message in list(snapshot(joined, directory, store.count + 1))[:-1]:
+        late.apply(len(message).to_bytes(2, "big") + message)
+    assert late.hash() == joined.hash()
+    store.close()
+    kept.unlink()
+    spec = FeedSpec(("239.193.0.1", 26400))
+    with pytest.raises(FeedError, match="its begin is retired, so the feed has no numbers"):
+        PublicFeed(spec, None, day.run.instruments, day.run.order_capacity, day.home)

@@ -1,14 +1,26 @@
 """Events become messages of ITCH 5.0: kernels against the plain reference, and both against the
 book that the matcher displays."""
 
-from feed_support import NO_LIMIT, PlainBook, by_command, fields, flow, unframed
+import numpy as np
+from feed_support import (
+    NO_LIMIT,
+    PlainBook,
+    by_command,
+    fields,
+    flow,
+    protected,
+    setting_done,
+    unframed,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.reference import ReferenceFeed
 from openoutcry.matcher import BookFromEvents
+from openoutcry.risk.bits import Setting
 from openoutcry.wire.enums import Side
+from openoutcry.wire.records import make_instruments
 
 SEEDS = st.integers(0, 10**6)
 
@@ -32,6 +44,55 @@ def test_kernels_say_what_the_reference_says(seed):
     ended = [n for n, one in enumerate(slow) if one[:1] == b"S" and one[-1:] == b"C"]
     assert feed.session == len(ended) + 1
     assert feed.messages == (len(slow) - begun[-1] if len(begun) > len(ended) else 0)
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(SEEDS)
+def test_what_protects_the_market_is_told_as_the_reference_tells_it(seed):
+    """Causes of phases and the operator's settings anywhere, and calls cut anywhere."""
+    run, events, rx_ts_ns = flow(seed)
+    events, times = protected(seed, run.instruments, events, rx_ts_ns)
+    feed = Feed(run.instruments, run.order_capacity, strict=False)
+    rng, fast = np.random.default_rng(seed), []
+    for part in np.split(events, np.sort(rng.integers(0, len(events), 5))):
+        fast += unframed(feed.encode(part, times, 1))
+    slow = ReferenceFeed(run.instruments).encode(events, times_of(times))
+    for number, (a, b) in enumerate(zip(fast, slow, strict=False)):
+        assert a == b, (number, fields(a), fields(b))
+    assert len(fast) == len(slow)
+
+
+def test_protected_flows_cause_every_message_of_protection():
+    kinds, reasons = set(), set()
+    for seed in range(30):
+        run, events, rx_ts_ns = flow(seed)
+        events, times = protected(seed, run.instruments, events, rx_ts_ns)
+        for message in unframed(
+            Feed(run.instruments, run.order_capacity, strict=False).encode(events, times, 1)
+        ):
+            row = fields(message)
+            kinds.add(row["kind"])
+            if row["kind"] == "H":
+                reasons.add(row["state"] + row["reason"].strip())
+            elif row["kind"] == "h":
+                reasons.add("h" + row["action"])
+    assert kinds == set("SRHJAECXDUPQIVWh")
+    assert reasons >= {"PLUDP", "PT5", "HMWC1", "HMWC2", "HMWC3", "QMWCQ", "QT7", "HT1", "HO1",
+                       "hH", "hT"}  # fmt: skip
+
+
+def test_a_call_comes_back_before_its_room_might_not_do():
+    """Halts of all instruments in a row write more than a call has room for."""
+    table = make_instruments([{"symbol": f"S{n}"} for n in range(50)])
+    events = np.concatenate([setting_done(np.random.default_rng(1), 50) for _ in range(40)])
+    events["contra_id"], events["order_id"] = Setting.MARKET_KILL, np.arange(40) // 2 % 2 + 1
+    events["leaves_lots"] = np.arange(40) % 3 == 0
+    events["seq"] = events["cause_seq"] = np.arange(1, 41)
+    feed, times = Feed(table, 64), np.zeros(40, np.int64)
+    parts = list(feed.told(events, times, 1))
+    fast = [one for part in parts for one in unframed(part.messages)]
+    assert len(parts) > 1
+    assert fast == ReferenceFeed(table).encode(events, times_of(times))
 
 
 def test_a_reference_price_that_no_message_can_hold_harms_nobody():

@@ -9,12 +9,13 @@ import subprocess
 import numpy as np
 import pytest
 from feed_journal import book_of, make_journal
-from feed_support import NO_LIMIT, PlainBook, flow, unframed
+from feed_support import NO_LIMIT, PlainBook, flow, protected, unframed
 from itch.parser import MessageParser
 from meatpy.itch50 import ITCH50MarketProcessor, ITCH50MessageReader
 
 from openoutcry.flow import GeneratedFlow, ItchSource
 from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.files import JournalFeed, write_feed
 from openoutcry.matcher import BookFromEvents, Engine
 from openoutcry.wire.enums import Side
@@ -140,6 +141,24 @@ def test_itchfeed_reads_every_message(day):
                 message[32:36], "big"
             )
     assert adds > 1_000
+
+
+def test_itchfeed_reads_what_protects_the_market(tmp_path):
+    """H with its reasons, J, V, W and h, each by its own class."""
+    theirs = {}
+    for seed in range(3):
+        run, events, rx_ts_ns = flow(seed)
+        events, times = protected(seed, run.instruments, events, rx_ts_ns)
+        path = tmp_path / "day.itch"
+        path.write_bytes(Feed(run.instruments, run.order_capacity, strict=False)
+                         .encode(events, times, 1))  # fmt: skip
+        with path.open("rb") as file:
+            parsed = list(MessageParser().parse_file(file))
+        assert [one.to_bytes() for one in parsed] == unframed(path.read_bytes())
+        for one in parsed:
+            theirs.setdefault(one.message_type.decode(), type(one).__name__)
+    assert set("HJVWh") <= set(theirs)
+    assert len(set(theirs.values())) == len(theirs)
 
 
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")

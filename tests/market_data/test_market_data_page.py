@@ -10,7 +10,12 @@ from matcher_script import parse_command, parse_instrument
 
 from openoutcry.market_data.feed import Feed
 from openoutcry.matcher import Engine
+from openoutcry.replay.core import Core
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.guard_layout import SECOND_NS
+from openoutcry.risk.region import setting
 from openoutcry.wire import make_instruments
+from openoutcry.wire.enums import CommandKind
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "market-data.md"
 EXAMPLES = re.findall(r"```feed\n(.*?)```", PAGE.read_text(), re.DOTALL)
@@ -40,19 +45,41 @@ def text(message):
             f"{row['reference_price'] // 10_000} +{row['upper'] // 10_000} "
             f"-{row['lower'] // 10_000} {row['extension']}"
         ),
+        "V": lambda: " ".join(str(row[f"level{k}"] // 10**8) for k in (1, 2, 3)),
+        "W": lambda: row["level"],
+        "h": lambda: f"{row['market']} {row['action']}",
     }[kind]
     return f"{kind} {words()}"
+
+
+def set_command(line):
+    """A RISK command, from ``SET BREAKER 700 level=1`` or ``SET HALT 1 reason=T1``."""
+    _, what, value, *rest = line.split()
+    more = dict(word.split("=") for word in rest)
+    second = int(more.get("second", 0))
+    if "reason" in more:
+        second = int.from_bytes(more["reason"].encode().ljust(4), "big")
+    who = int(more.get("level", 0))
+    return setting(Setting[what], int(value), who, b"X", second, int(more.get("operator", 0)))
 
 
 def answers(example):
     """Each command of an example with the messages that it causes."""
     lines = [line for line in example.splitlines() if not line.startswith(" ")]
     rows = [parse_instrument(line) for line in lines if line.startswith("INSTRUMENT")]
-    table = make_instruments([{**row, "symbol": "X"} for row in rows] or ["X"])
+    protects = any(line.startswith("SET") for line in lines)
+    limits = {"min_price_ticks": 1, "max_price_ticks": 1_000_000} if protects else {}
+    table = make_instruments([{**row, **limits, "symbol": "X"} for row in rows or [{}]])
     engine, feed = Engine(table, 64), Feed(table, 64, {"X": 0})
+    if protects:
+        hooks = {"name": "risk", "participants": 10, "order_capacity": 64, "protection": True}
+        engine = Core(table, 64, hooks=hooks).fresh()
     whole = "S O" in example
     for seq, line in enumerate((x for x in lines if not x.startswith("INSTRUMENT")), start=1):
-        order = parse_command(line, seq)
+        order = set_command(line) if line.startswith("SET") else parse_command(line, seq)
+        if order["kind"] == CommandKind.TIME:
+            order["aux"] *= SECOND_NS
+        order["seq"] = seq
         order["symbol"] = b"X"
         events = engine.process(np.atleast_1d(order))
         messages = [text(one) for one in unframed(feed.encode(events, np.zeros(1, np.int64), seq))]
@@ -72,4 +99,4 @@ def test_examples_on_the_page_are_what_is_told(number):
 
 def test_every_message_that_is_sent_has_an_example():
     shown = {line.split()[0] for line in "\n".join(EXAMPLES).splitlines() if line[:4] == "    "}
-    assert shown == set("SRHJAECXDUPQI")
+    assert shown == set("SRHJAECXDUPQIVWh")

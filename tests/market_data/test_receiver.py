@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import random
+import resource
 import socket
 import threading
 import time
@@ -301,3 +303,28 @@ def test_a_thousand_that_do_not_read_cost_bounded_memory():
     assert grown_kib < 200 * 1_000
     write_evidence("feed_subscribers", {"subscribers": 1_000, "views": 100, "seed": 8,
                                         "grown_kib": grown_kib}, COMMAND)  # fmt: skip
+
+
+def test_it_listens_with_sockets_of_any_number():
+    """Beyond 1,023, where select ends."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limits[1] < 1_200:
+        pytest.skip("this process may have 1,024 descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(limits[0], 1_200), limits[1]))
+    with ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        for _ in range(1_100):
+            stack.callback(os.close, os.open("/dev/null", os.O_RDONLY))
+        sender = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        loopback = socket.inet_aton("127.0.0.1")
+        sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, loopback)
+        sender.bind(("127.0.0.1", 0))
+        line = ("239.193.9.11", sender.getsockname()[1])
+        receiver = Receiver([line], interface="127.0.0.1")
+        stack.callback(receiver.close)
+        assert min(receiver._by_number) > 1_023
+        until = time.monotonic() + 60
+        while not receiver.poll(0.05):
+            sender.sendto(mold.header(SESSION, 1, 0), line)
+            assert time.monotonic() < until
+        assert receiver.lines.session == SESSION.encode()

@@ -38,7 +38,7 @@ sums.put(entry, 5, 100)
 fired["an entry of two orders"] = fires(sums.put, entry, 6, 100)
 
 words = np.zeros(tokens.TABLE_BYTES // 8, np.int64)
-memory = np.zeros(tokens.memory_bytes(8) // 8, np.int64)
+memory = np.zeros(tokens.memory_bytes(8, 1) // 8, np.int64)
 tokens.prepare_table(words, memory.ctypes.data, 8)
 place, names = words.ctypes.data, np.arange(15)
 right.append(fires(tokens.put_token, place, 1, names.ctypes.data, 3))

@@ -228,3 +228,21 @@ def test_a_session_that_was_told_nearly_all_of_a_day_enters_no_order_and_loses_n
         assert [again.message()[0] for _ in range(2)] == ["J", "E"]
         again.close()
         two.close()
+
+
+def test_a_session_that_takes_all_the_tokens_it_can_leaves_others_theirs():
+    """Half of what a day has room for; the other session then has its own half of the rest."""
+    rows = [{"name": "FULL", "participant": 1, **KEEP}, {"name": "TWO", "participant": 2, **KEEP}]
+    with Venue(rows, durability="none", sizes={"token_capacity": 64}) as venue:
+        taken = {}
+        for name in ("FULL", "TWO"):
+            client, taken[name], letter = venue.client(name), 0, "A"
+            while letter == "A":
+                client.enter(f"t{taken[name]}", "B", 1, "BOLT", 10_000, time_in_force=0)
+                letter = client.message()[0]
+                if letter == "A":
+                    assert client.message()[0] == "C"
+                    taken[name] += 1
+            assert letter == "J"
+            client.close()
+        assert taken == {"FULL": 28, "TWO": 14}

@@ -103,8 +103,11 @@ def test_a_replaced_order_is_found_by_the_cores_id():
     assert rows.current_row(at, 7, -1) == 0
 
 
+SESSIONS = 3
+
+
 def make_table(capacity):
-    memory = np.zeros(tokens.memory_bytes(capacity) // 8, np.int64)
+    memory = np.zeros(tokens.memory_bytes(capacity, SESSIONS) // 8, np.int64)
     words = np.zeros(tokens.TABLE_BYTES // 8, np.int64)
     tokens.prepare_table(words, memory.ctypes.data, capacity)
     return words, memory
@@ -141,6 +144,24 @@ def test_tokens_are_a_dictionary(wanted):
     for (who, token), number in known.items():
         held, at = token_address(token)
         assert tokens.number_of(words.ctypes.data, who, at) == number
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.sampled_from([1, 1, 1, 1, 2, 3]), max_size=80))
+def test_a_session_takes_no_more_tokens_than_are_left_for_all(asking):
+    """Against plain counting; whoever comes last finds room, until he has what is left too."""
+    words, _memory = make_table(64)
+    table, taken = words.ctypes.data, dict.fromkeys((1, 2, 3), 0)
+    for number, who in enumerate(asking, start=1):
+        left = 56 - sum(taken.values())
+        assert bool(tokens.has_room_for(table, who)) == (taken[who] < left)
+        if taken[who] < left:
+            _held, at = token_address(b"%d" % number)
+            assert tokens.put_token(table, who, at, number) == 1
+            taken[who] += 1
+    assert max(taken.values()) <= 28
+    tokens.clear_table(table, SESSIONS)
+    assert all(tokens.has_room_for(table, who) for who in taken)
 
 
 def test_symbols_are_found_by_name_and_index():

@@ -23,7 +23,7 @@ from openoutcry.pipeline.worker import StageGroup, Work
 from openoutcry.replay.core import Core as Matching
 from openoutcry.risk.before import before
 from openoutcry.risk.bits import NO_LIMIT, Setting
-from openoutcry.risk.region import make_region, setting
+from openoutcry.risk.region import View, make_region, setting
 from openoutcry.wire import ErrorBit, make_instruments
 
 INSTRUMENTS = make_instruments(
@@ -170,6 +170,40 @@ def test_what_is_published_is_what_the_core_would_refuse(core: Core, judge: Any)
             assert refused == (code & published != 0), (what, order)
             tried[int(refused)] += 1
     assert min(tried.values()) > 500
+
+
+def test_who_is_liquidated_passes_the_gateway_and_the_core_refuses(core: Core, judge: Any) -> None:
+    """The parts come under its number.  Killed by the operator, alone or by its group, it is still
+    being closed out; a market that is killed stops everybody."""
+    core.publish()
+    probe = orders_of(2_000, 3)
+    probe = probe[probe["participant"] == 4]
+    seen = verdicts(core, judge, probe)
+    state = core.region.ctypes.data
+    for what, value, more in (
+        (Setting.GROUP, 2, {"who": 4}),
+        (Setting.MARGIN, 20, {"symbol": b"PLAIN"}),
+        (Setting.CREDIT, 0, {"who": 4}),
+        (Setting.DEPOSIT, 4_100, {"who": 4}),
+        (Setting.POSITION, -40, {"who": 4, "symbol": b"PLAIN", "second": 100}),
+        (Setting.MAINTENANCE, 10_000, {"who": 4}),
+        (Setting.KILL, 1, {"who": 4}),
+        (Setting.GROUP_KILL, 1, {"who": 2}),
+    ):
+        core.command(what, value, **more)
+        core.publish()
+        probe["rx_ts_ns"] += 10**6
+        assert np.array_equal(verdicts(core, judge, probe), seen), what
+    flags = View(core.region).of(4, lay.FLAGS)
+    assert flags & lay.KILLED_BY_MARGIN
+    assert flags & lay.KILLED_BY_HOUSE
+    news = probe[(probe["kind"] == 1) & (seen == 0)]
+    assert len(news) > 20
+    assert all(before(state, news[n : n + 1].ctypes.data) for n in range(len(news)))
+    core.command(Setting.MARKET_KILL, 1)
+    core.publish()
+    probe["rx_ts_ns"] += 10**6
+    assert (verdicts(core, judge, probe) & 1 << ErrorBit.PARTICIPANT != 0).all()
 
 
 def test_a_publication_takes_its_cycles(core: Core) -> None:

@@ -15,6 +15,7 @@ from openoutcry.pipeline.options import Options, PipelineError
 from openoutcry.pipeline.progress import Sample, Watcher
 from openoutcry.pipeline.run import run
 from openoutcry.pipeline.stall import Evidence, StallPolicy, scheduling
+from openoutcry.pipeline.top import running
 from openoutcry.pipeline.topology import TOPOLOGY
 
 ORDERS = 20_000
@@ -182,3 +183,30 @@ def test_the_kernel_says_how_long_a_process_waited() -> None:
     waited_s, states = scheduling(os.getpid())
     assert waited_s >= 0.0
     assert states[0] == "R"
+
+
+def test_a_stage_that_a_fault_killed_leaves_where_it_was(
+    tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    """SIGSEGV: the same events as undisturbed, and the stack that it died with."""
+    details: list[str] = []
+    killed: list[int] = []
+
+    def kill(sample: Sample) -> None:
+        if killed or sample.commands < 1_000:
+            return
+        for pipeline in running():
+            for row in pipeline.view(pipeline.positions(), 1)["stages"]:
+                if pipeline.owner.pid == os.getpid() and row["name"] == "matcher":
+                    killed.append(row["pid"])
+                    os.kill(row["pid"], signal.SIGSEGV)
+
+    asked = options(tmp_path / "j", StallPolicy())
+    asked.rate = 20_000
+    result = run(asked, Watcher(sample=kill, detail=details.append))
+    check_same(result, undisturbed)
+    (restart,) = (row for row in result["restarts"] if row["pid"] in killed)
+    assert restart["why"] == "killed by SIGSEGV"
+    assert "Segmentation fault" in restart["trace"]
+    assert "worker.py" in restart["trace"]
+    assert any("killed by SIGSEGV: Fatal Python error" in text for text in details)

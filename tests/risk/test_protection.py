@@ -12,8 +12,9 @@ from risk_market import H, M, Market, S
 
 from openoutcry.risk import guard_layout as g
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import Setting
-from openoutcry.wire.enums import EventKind, Phase, Side
+from openoutcry.risk.bits import PauseCause, Setting
+from openoutcry.risk.region import setting
+from openoutcry.wire.enums import EventKind, Phase, Reason, Side
 
 OPEN = 9 * H + 30 * M
 
@@ -338,3 +339,42 @@ def test_the_same_commands_give_the_same_state_in_one_piece():
         other.again()
     assert one.engine.state_hash() == other.engine.state_hash()
     assert np.array_equal(one.engine.region, other.engine.region)
+
+
+def test_a_call_that_is_put_off_begins_again():
+    market = Market(1, 1_000, auction_band_ticks=10, auction_extensions=1)
+    market.set(Setting.VOLATILITY, 500, second=300)
+    market.trade(1_000, H)
+    market.trade(1_060)
+    assert market.word(g.STATE) == g.PAUSED
+    market.time(H + 5 * M)
+    market.phase(Phase.VOLATILITY_AUCTION)
+    market.new(Side.SELL, 1_200, 2)
+    market.new(Side.BUY, 1_200, 1)
+    market.time(H + 6 * M)
+    (put_off, *_) = market.phase(Phase.CONTINUOUS)
+    assert (put_off["reason"], put_off["qty_lots"]) == (
+        Reason.AUCTION_EXTENDED, Phase.VOLATILITY_AUCTION,
+    )  # fmt: skip
+    assert (market.word(g.STATE), market.word(g.SINCE_NS)) == (g.CALLING, H + 6 * M)
+    assert (put_off["order_id"], put_off["leaves_lots"]) == (PauseCause.VOLATILITY, 0)
+    market.phase(Phase.CONTINUOUS)
+    assert market.word(g.STATE) == g.NORMAL
+
+
+def test_events_say_why_and_where_the_levels_are():
+    market = Market(2, 1_000)
+    market.set(Setting.INDEX_WEIGHT, 3)
+    market.set(Setting.BREAKER, 1_000, who=1, symbol=b"", second=60 * S)
+    (told,) = market.send(setting(Setting.TRADING_DAY, 2, second=15 * H))
+    assert [int(told[word]) for word in ("price_ticks", "qty_lots", "order_id")] == [2_700, 0, 0]
+    (told,) = market.send(setting(Setting.BREAKER, 2_000, 3))
+    assert [int(told[word]) for word in ("price_ticks", "qty_lots", "order_id")] == [
+        2_700,
+        0,
+        2_400,
+    ]
+    assert market.trade(900, H) == set()
+    for symbol in (b"A", b"B"):
+        (told, *_) = market.phase(Phase.HALT, symbol)
+        assert (told["order_id"], told["leaves_lots"]) == (PauseCause.MARKET, 1)

@@ -102,3 +102,22 @@ def mistakes_or_none(path: Path) -> list[tuple[int, str, str]]:
     except VenueFileError as error:
         return [tuple(mistake) for mistake in error.mistakes]
     return []
+
+
+def test_references_and_an_index_that_the_feed_could_not_say_are_mistakes(tmp_path: Path) -> None:
+    path, reference = limited(tmp_path, FEED), "reference_price_ticks = 250_000"
+    text = path.read_text()
+    assert reference in text
+    path.write_text(text.replace(reference, "reference_price_ticks = 4_294_967_296"))
+    assert any(
+        re.fullmatch(r"instrument\W+2\W+reference_price_ticks", key)
+        and words == "is 4294967296: the feed can say 0 to 4294967295"
+        for _, key, words in mistakes(path)
+    )
+    index = "[breaker]\nindex = { SILVER = 65_536 }\n"
+    path.write_text(text.replace("4_000_000_000", "1_000_000_000") + index)
+    assert any(
+        key == "breaker.index"
+        and words == "may be 65536000000000: the feed can say 0 to 92233720368"
+        for _, key, words in mistakes(path)
+    )

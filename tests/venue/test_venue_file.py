@@ -63,6 +63,14 @@ def test_the_example_has_no_mistake_and_means_what_it_says(tmp_path: Path) -> No
     assert [(one.number, one.group) for one in venue.participants] == [(1, "alpha"), (2, "")]
 
 
+def test_a_session_holds_a_quarter_of_the_book_if_its_row_says_nothing(tmp_path: Path) -> None:
+    """0 says that it may hold all of it."""
+    more = SESSION + SESSION.replace("ALPHA1", "ALPHA9") + "max_open_orders = 0\n" + PORT
+    venue = read_venue(written(tmp_path, more=more)[0])
+    most = {row.name: row.max_open_orders for row in venue.sessions.sessions}
+    assert (most["ALPHA1"], most["ALPHA9"]) == (venue.order_capacity // 4, 0)
+
+
 def test_sessions_and_ports_become_what_the_session_layer_takes(tmp_path: Path) -> None:
     more = """
 networks = ["10.0.0.0/8", "127.0.0.1"]

@@ -2,20 +2,29 @@
 market-wide breaker, over kills of the venue itself; its journal replays to the same state."""
 
 import re
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from served_venue import VENUE
+from feed_days import free_udp_port
+from feed_support import fields, unframed
+from served_venue import VENUE, WAIT_S
 from venue_floor import Floor, gateway_told, kinds, order
 
 from openoutcry.cli.main import main
+from openoutcry.market_data.files import write_feed
+from openoutcry.market_data.receiver import Receiver
 from openoutcry.replay.replay import replay
 from openoutcry.risk.bits import Setting
 from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason, Side
 
-LIMITS = "\nmin_price_ticks = 1\nmax_price_ticks = 100_000\nreference_price_ticks = 1_000\n"
+LIMITS = (
+    "\nmin_price_ticks = 1\nmax_price_ticks = 100_000\nreference_price_ticks = 1_000"
+    "\nmax_qty_lots = 1_000_000\n"
+)
 PROTECTED = """
 [[participant]]
 number = 2
@@ -34,7 +43,7 @@ cancel_resting = true
 index = { TIN = 1 }
 """
 TEXT = (
-    VENUE.replace('symbol = "GOLD"', 'symbol = "GOLD"' + LIMITS)
+    VENUE.replace('symbol = "GOLD"', 'symbol = "GOLD"' + LIMITS + "auction_band_ticks = 200\n")
     .replace('symbol = "TIN"', 'symbol = "TIN"' + LIMITS)
     .replace("time_every_s = 600", "time_every_s = 1")
     .replace("housekeeping_cores = 0", "housekeeping_cores = 0\nspeed_bump_us = 350")
@@ -42,10 +51,57 @@ TEXT = (
 )
 
 
+FEED = """
+[market_data]
+a = "239.193.9.7:{a}"
+retransmission = "127.0.0.1:{requests}"
+interface = "127.0.0.1"
+heartbeat_ms = 50
+"""
+
+
+class Subscriber(threading.Thread):
+    """Of the venue's public line, over all kills of the venue."""
+
+    def __init__(self, ports: dict[str, int]) -> None:
+        super().__init__(daemon=True)
+        self.told, self.enough = bytearray(), threading.Event()
+        self.receiver = Receiver(
+            [("239.193.9.7", ports["a"])], ("127.0.0.1", ports["requests"]), "127.0.0.1",
+            lambda data, first: self.told.extend(data),
+        )  # fmt: skip
+
+    def run(self) -> None:
+        while not self.enough.is_set():
+            self.receiver.poll(0.05)
+
+    def protections(self) -> list[str]:
+        """What was told of the market's protection, in its order."""
+        found = []
+        for message in unframed(bytes(self.told)):
+            row = fields(message)
+            words = {
+                "H": lambda r: f"{r['stock'].strip()} {r['state']} {r['reason'].strip()}",
+                "J": lambda r: (
+                    f"{r['stock'].strip()} {r['reference_price'] // 100}"
+                    f" {r['upper'] // 100} {r['lower'] // 100} {r['extension']}"
+                ),
+                "V": lambda r: " ".join(str(r[f"level{k}"] // 10**8) for k in (1, 2, 3)),
+                "W": lambda r: r["level"],
+                "h": lambda r: f"{r['stock'].strip()} {r['action']}",
+            }
+            if row["kind"] in words:
+                found.append(f"{row['kind']} {words[row['kind']](row)}")
+        return found
+
+
 class Guarded(Floor):
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, TEXT)
+        ports = {"a": free_udp_port(), "requests": free_udp_port()}
+        super().__init__(folder, TEXT + FEED.format(**ports))
         self.ids = 100
+        self.public = Subscriber(ports)
+        self.public.start()
 
     def at(self, time: str) -> None:
         """Sequenced time is this moment of the day."""
@@ -76,6 +132,7 @@ class Guarded(Floor):
 def market(tmp_path_factory: pytest.TempPathFactory):
     made = Guarded(tmp_path_factory.mktemp("guarded"))
     yield made
+    made.public.enough.set()
     last = made.venue.stop()["last_run"]
     assert (last["lost"], last["duplicated"]) == (0, 0)
     found = replay(made.venue.journal)
@@ -172,3 +229,31 @@ def test_the_breaker_halts_the_market_and_then_closes_it(market) -> None:
     (refused,) = market.send(order(900, Side.BUY, 1, 980))
     assert [row["reason"] for row in refused] == [Reason.WRONG_PHASE]
     assert market.phases_of("TIN")[-1] == "CLOSED"
+
+
+def test_the_public_was_told_each_decision_in_its_order(market, tmp_path) -> None:
+    """Live, over kills of the venue; made again from the journal it is the same to the bit."""
+    public, until = market.public, time.monotonic() + WAIT_S
+    while not public.receiver.lines.complete:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    told = public.protections()
+    assert [one for one in told if one[0] in "VW"] == ["V 930 870 800", "W 1", "W 2", "W 3"]
+    for level in "123":
+        assert told.index(f"W {level}") < min(
+            told.index(f"H {symbol} H MWC{level}") for symbol in ("GOLD", "TIN")
+        )
+    assert [one.replace(" GOLD", "") for one in told if "GOLD" in one] == [
+        "H H CLSD", "H Q PREO", "H T CONT",
+        "H P LUDP", "H Q T7", "J 1000 1200 800 0", "H T CONT",
+        "H H MWC1", "H Q MWCQ", "J 980 1180 780 0", "H T CONT",
+        "H H MWC2", "H Q MWCQ", "J 980 1180 780 0", "H T CONT", "H H MWC3",
+    ]  # fmt: skip
+    assert [one.replace(" TIN", "") for one in told if "TIN" in one] == [
+        "H H CLSD", "H Q PREO", "H T CONT",
+        "H P T5", "h H", "H P T5", "h T", "H Q T7", "H T CONT",
+        "H H MWC1", "H Q MWCQ", "H T CONT", "H H MWC2", "H Q MWCQ", "H T CONT", "H H MWC3",
+    ]  # fmt: skip
+    places = {"GOLD": 2, "TIN": 2}
+    write_feed(market.venue.journal, tmp_path / "day.itch", "itch", places, session=1)
+    assert (tmp_path / "day.itch").read_bytes() == bytes(public.told)

@@ -1,0 +1,75 @@
+"""The pump's place: behind the gate, and no more than a burst before participants."""
+
+import numpy as np
+import pytest
+
+import openoutcry.market_data.pump as p
+from openoutcry.ring import ProcessIdentity, RingBuffer, layout
+from openoutcry.ring.segment import segment_name
+from openoutcry.wire import EVENT_DTYPE
+
+CAPACITY = 2_048
+
+
+@pytest.fixture
+def ring():
+    name = segment_name(ProcessIdentity.mine(), "test-pump")
+    made = RingBuffer.create(name, CAPACITY, EVENT_DTYPE, ["gate", "feed", "replies", "sessions"])
+    yield made
+    made.unlink()
+
+
+def context_of(ring, private):
+    """A pump's words, and what they point to."""
+    kept = {"events": np.zeros(p.BATCH * 64 + 64, np.uint8), "times": np.zeros(p.BATCH, np.int64),
+            "stamps": np.zeros(64, np.int64)}  # fmt: skip
+    words = np.zeros(p.CONTEXT_WORDS, np.int64)
+    events = kept["events"].ctypes.data
+    for word, value in {
+        p.RING: ring.address, p.MASK: ring.mask, p.EVENTS: events + -events % 64,
+        p.CURSOR: ring.cursors["feed"].ctypes.data, p.GATE: ring.cursors["gate"].ctypes.data,
+        p.STAMPS: kept["stamps"].ctypes.data, p.STAMP_MASK: 63, p.TIMES: kept["times"].ctypes.data,
+        p.AFTER_SEQ: -1,
+        p.PRIVATE: ring.cursors[private[0]].ctypes.data if private else 0,
+        p.PRIVATE_2: ring.cursors[private[1]].ctypes.data if len(private) > 1 else 0,
+    }.items():  # fmt: skip
+        words[word // 8] = value
+    return words, kept
+
+
+def taken(words, ring):
+    """Until there is no more: where the pump's cursor is."""
+    while (count := int(p.take(words.ctypes.data))) > 0:
+        assert count <= p.BATCH
+    assert count == 0
+    return int(ring.cursors["feed"][0])
+
+
+@pytest.mark.parametrize("private", [(), ("replies",), ("replies", "sessions")])
+def test_the_public_is_a_burst_before_participants_at_most(ring, private):
+    words, kept = context_of(ring, private)
+    assert kept
+    for name in ("gate", "feed", "replies", "sessions"):
+        ring.cursors[name][0] = 0
+    rng = np.random.default_rng(1)
+    for _ in range(2_000):
+        gate = int(ring.cursors["gate"][0])
+        ring.cursors["gate"][0] = gate + int(rng.integers(0, 300))
+        for name in ("replies", "sessions"):
+            behind = int(ring.cursors["gate"][0]) - int(ring.cursors[name][0])
+            if rng.random() < 0.7:
+                ring.cursors[name][0] += int(rng.integers(0, behind + 1))
+        told = [int(ring.cursors[name][0]) for name in private]
+        most = min([int(ring.cursors["gate"][0]), *(one + p.BATCH for one in told)])
+        assert taken(words, ring) == most
+
+
+def test_a_stage_that_has_no_cursor_holds_nobody(ring):
+    words, kept = context_of(ring, ("replies",))
+    assert kept
+    ring.cursors["feed"][0], ring.cursors["gate"][0] = 0, 1_000
+    ring.cursors["replies"][0] = layout.FREE
+    assert taken(words, ring) == 1_000
+    ring.cursors["replies"][0] = 1_000
+    ring.cursors["gate"][0] = 2_000
+    assert taken(words, ring) == 1_000 + p.BATCH
