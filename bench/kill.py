@@ -19,8 +19,8 @@ from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.run import run
 from openoutcry.pipeline.shared import Shared
-from openoutcry.pipeline.venue.house import HOUSE_RING, WIRING
 from openoutcry.pipeline.venue.operations import disconnect
+from openoutcry.pipeline.venue.operator_lane import OPERATOR_RING, WIRING
 from openoutcry.ring.producer import Producer
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
@@ -66,7 +66,7 @@ class Killer:
     sessions: Any = None
 
     def begin(self, shared: Shared, engine: Engine | None) -> None:
-        self.shared, self.producer = shared, shared.rings[HOUSE_RING].producer()
+        self.shared, self.producer = shared, shared.rings[OPERATOR_RING].producer()
 
     def look(self) -> None:
         assert self.shared is not None
@@ -79,7 +79,7 @@ class Killer:
             self._kill(self.producer, gate)
         self.producer.close()
         self.producer = None
-        self.shared.rings[HOUSE_RING].close()
+        self.shared.rings[OPERATOR_RING].close()
         control[ct.STOP] = 1
 
     def _kill(self, producer: Producer, gate: npt.NDArray[Any]) -> None:

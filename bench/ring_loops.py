@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.host.processes import Meeting, PeerError, run_processes
+from openoutcry.host.processes import PeerError, Rendezvous, run_processes
 from openoutcry.ring import ProcessIdentity, RingBuffer, WaitStrategy
 from openoutcry.ring.kernels import claim, gating_cursor, is_published, release, slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
@@ -286,7 +286,7 @@ def _throughput(
     tail_reader: bool = False,
 ) -> float:
     """Warm up, with a tail reader until it has seen its first record; then time ``count``."""
-    meeting, attached = Meeting(), Meeting()
+    meeting, attached = Rendezvous(), Rendezvous()
     attached.word = not tail_reader
     warm = warm_count(count)
 
@@ -324,7 +324,7 @@ def _throughput(
     return count / ((ended_ns - started_ns) * 1e-9)
 
 
-def _follow(ring: RingBuffer, attached: Meeting) -> None:
+def _follow(ring: RingBuffer, attached: Rendezvous) -> None:
     """Look at the ring until it is closed: every record seen must be whole."""
     for number, passed in enumerate(tail(ring.name)):
         attached.word = 1
@@ -348,7 +348,7 @@ PAYLOADS = [struct.pack(f"<{WORDS}q", *range(n, n + WORDS)) for n in range(1024)
 def python_round_trip(cores: Cores, count: int) -> float:
     """ns there and back through ``Producer.publish`` and ``for batch in reader``, over rings of
     PYTHON_CAPACITY records; the median over ``count``, after as many to warm up."""
-    meeting = Meeting()
+    meeting = Rendezvous()
     with (
         bench_ring_buffer("there", capacity=PYTHON_CAPACITY) as there,
         bench_ring_buffer("back", capacity=PYTHON_CAPACITY) as back,
@@ -407,7 +407,7 @@ def python_bulk(cores: Cores, count: int) -> float:
     """Records per second: ``publish`` of arrays of BULK_RECORDS, ``for batch in reader`` without a
     copy.  The reader adds up all words of every batch and checks the sum and the stamps."""
     count = count // CAPACITY * CAPACITY
-    meeting = Meeting()
+    meeting = Rendezvous()
     with bench_ring_buffer("bulk") as ring:
 
         def producer() -> int:

@@ -27,7 +27,7 @@ from openoutcry.dpdk_shim.ports import hardware_address_of, open_port
 from openoutcry.dpdk_shim.sender import PortSender
 from openoutcry.dpdk_shim.shim import Shim
 from openoutcry.dpdk_shim.spec import parse_port
-from openoutcry.host.processes import Meeting, die_with_parent, run_processes
+from openoutcry.host.processes import Rendezvous, die_with_parent, run_processes
 from openoutcry.ring import ProcessIdentity, RingBuffer
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import ORDER_DTYPE
@@ -202,12 +202,12 @@ def memif(count: int, folder: Path) -> Said:
     return {"per_s": (outcome["came"] - 1) / outcome["ns"] * 1e9, "lost": outcome["lost"]}
 
 
-def one_way(count: int, receive: Callable[[Meeting], list[int]]) -> Said:
+def one_way(count: int, receive: Callable[[Rendezvous], list[int]]) -> Said:
     """Half a thousandth of a second between frames, from one core to the other."""
     cable()
     subprocess.run(["ip", "addr", "add", "10.9.0.2/24", "dev", "vb"], check=True)
     cores = sorted(os.sched_getaffinity(0))
-    meeting = Meeting()
+    meeting = Rendezvous()
 
     def send() -> int:
         text = f"packet:va,{WAYS},to_mac={hardware_address_of('vb').hex(':')}"
@@ -233,7 +233,7 @@ def one_way(count: int, receive: Callable[[Meeting], list[int]]) -> Said:
 def one_way_af_xdp(count: int) -> Said:
     """Taken by AF_XDP, polling."""
 
-    def receive(meeting: Meeting) -> list[int]:
+    def receive(meeting: Rendezvous) -> list[int]:
         intended, received = np.zeros(CAPACITY, np.int64), np.zeros(CAPACITY, np.int64)
         stamps = (intended.ctypes.data, received.ctypes.data, CAPACITY - 1)
         latencies: list[int] = []
@@ -258,7 +258,7 @@ def one_way_af_xdp(count: int) -> Said:
 def one_way_recv(count: int) -> Said:
     """Taken by the recv of a blocking socket."""
 
-    def receive(meeting: Meeting) -> list[int]:
+    def receive(meeting: Rendezvous) -> list[int]:
         latencies = []
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
             bound.bind(("10.9.0.2", 9000))

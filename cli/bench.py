@@ -10,7 +10,7 @@ from openoutcry.bench.rounds import terminable
 from openoutcry.bench.subjects import QUICK_ROUNDS, ROUNDS, SUBJECTS, Subject
 from openoutcry.cli.bench_all import bench_all
 from openoutcry.cli.bench_compare import compare
-from openoutcry.cli.bench_document import check_places, give
+from openoutcry.cli.bench_document import check_output_paths, give
 from openoutcry.cli.bench_history import history
 from openoutcry.cli.options import PathArgument
 
@@ -91,7 +91,7 @@ def _measure(
 ) -> None:
     if setup:
         raise SystemExit(subject.function(subject.setup)())
-    check_places(out=out, report=report, export=export)
+    check_output_paths(out=out, report=report, export=export)
     measure = partial(subject.function(subject.measure), **flags)
     if subject.peers:
         try:

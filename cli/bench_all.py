@@ -8,7 +8,7 @@ from openoutcry.bench import suite
 from openoutcry.bench.exports import write_all_exports
 from openoutcry.bench.rounds import terminable
 from openoutcry.bench.subjects import SUBJECTS
-from openoutcry.cli.bench_document import check_places
+from openoutcry.cli.bench_document import check_output_paths
 from openoutcry.cli.options import PathArgument, as_json_option
 from openoutcry.report.bench_report import write_bench_report
 from openoutcry.report.terminal import show
@@ -44,7 +44,7 @@ def bench_all(
                 param_hint="--subjects",
             )
     page = report or Path("bench.html")
-    check_places(("out", "export"), out=out, report=page, export=export)
+    check_output_paths(("out", "export"), out=out, report=page, export=export)
     with terminable():
         documents, partial = suite.bench_all(
             rounds, quick, lambda text: click.echo(text, err=True), names

@@ -70,10 +70,10 @@ def show(verdicts: Sequence[Verdict]) -> None:
     console.print(_table(verdicts, wide))
     if not wide:
         for one in verdicts:
-            click.echo(f"{one.name}: {one.verdict}: {one.why}{_could_show(one)}")
+            click.echo(f"{one.name}: {one.verdict}: {one.why}{_resolution(one)}")
 
 
-def _could_show(one: Verdict) -> str:
+def _resolution(one: Verdict) -> str:
     least = one.detectable_percent
     return "" if least is None else f" (these rounds could show {least:.1f} %)"
 
@@ -91,6 +91,6 @@ def _table(verdicts: Sequence[Verdict], with_reasons: bool) -> Table:
         verdict = f"[{colour}]{one.verdict}[/]" if colour else one.verdict
         table.add_row(
             one.name, quantity(one.a, one.unit), quantity(one.b, one.unit), times, interval,
-            f"{verdict}: {one.why}{_could_show(one)}" if with_reasons else verdict,
+            f"{verdict}: {one.why}{_resolution(one)}" if with_reasons else verdict,
         )  # fmt: skip
     return table

@@ -15,7 +15,7 @@ from openoutcry.report.terminal import show
 from openoutcry.wire.errors import OutcryError
 
 
-def check_places(folders: Sequence[str] = ("export",), **places: Path | None) -> None:
+def check_output_paths(folders: Sequence[str] = ("export",), **places: Path | None) -> None:
     """Nobody measures for an hour to lose it.  ``folders``: which of the places are folders."""
     for name, place in places.items():
         if not place:

@@ -122,7 +122,7 @@ def _read(prompt: Prompt) -> None:
 
 
 def _lines() -> Iterator[str]:
-    """What is typed, or stands in a pipe, line by line."""
+    """What is typed, or is in a pipe, line by line."""
     if not sys.stdin.isatty():
         yield from sys.stdin
         return

@@ -20,7 +20,7 @@ def print_columns(
 ) -> None:
     """Print rows under their names, those in ``right`` aligned right.
 
-    Where they are wider than the console, the columns stand in several tables, one beneath the
+    Where they are wider than the console, the columns are in several tables, one beneath the
     other, each beginning with the first column.  Only a cell wider than the console is folded.
     """
     widths = [

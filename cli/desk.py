@@ -35,7 +35,7 @@ def asks(function: Callable[..., Any]) -> Callable[..., Any]:
     return FILE_OPTION(OPERATOR_OPTION(WHY_OPTION(as_json_option(function))))
 
 
-def tell_desk(file: Path, request: dict[str, Any], operator: str | None, as_json: bool) -> None:
+def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_json: bool) -> None:
     """Ask, and show what was done; errors of the desk end with exit status 1."""
     from openoutcry.pipeline.venue.desk import ask
     from openoutcry.pipeline.venue.file import read_venue

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from openoutcry.cli.desk import asks, tell_desk
+from openoutcry.cli.desk import asks, send_to_desk
 
 
 @click.command("emergency-close")
@@ -16,6 +16,6 @@ def emergency_close(rehearse: bool, file: Path, operator: str | None, as_json: b
     Reject all, cancel all, disable the participants of all sessions, publish (every instrument
     halts), write down what stands, notify.
 
-    Each step is in the journal. One that broke off goes on behind its last step.
+    Each step is in the journal. One that broke off resumes after its last step.
     """
-    tell_desk(file, {"do": "rehearse" if rehearse else "emergency-close"}, operator, as_json)
+    send_to_desk(file, {"do": "rehearse" if rehearse else "emergency-close"}, operator, as_json)

@@ -51,7 +51,7 @@ def listen_to_depth(
 
 
 def account(book: "DepthBook") -> dict[str, object]:
-    """What stands at the end.  Prices have four decimals."""
+    """What is at the end.  Prices have four decimals."""
     return {
         "ended": book.ended, "records": book.seq, "gaps": book.gaps, "itch_seq": book.itch_seq,
         "instruments": [

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from openoutcry.cli.desk import asks, tell_desk
+from openoutcry.cli.desk import asks, send_to_desk
 
 
 @click.command()
@@ -35,4 +35,4 @@ def halt(
         raise click.UsageError("name an INSTRUMENT, or --all")
     name = "*" if everything else instrument
     request = {"do": "halt", "instrument": name} | ({"reason": reason} if reason else {})
-    tell_desk(file, request, operator, as_json)
+    send_to_desk(file, request, operator, as_json)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.desk import asks, tell_desk
+from openoutcry.cli.desk import asks, send_to_desk
 
 WHAT = ("session", "participant", "group", "instrument", "market")
 
@@ -29,7 +29,7 @@ def kill(what: str, name: str | None, file: Path, operator: str | None, as_json:
     outcry kill instrument GOLD
     outcry kill market
     """
-    tell_desk(file, switch("kill", what, name), operator, as_json)
+    send_to_desk(file, switch("kill", what, name), operator, as_json)
 
 
 def switch(do: str, what: str, name: str | None) -> dict[str, Any]:

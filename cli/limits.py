@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.desk import FILE_OPTION, asks, tell_desk
+from openoutcry.cli.desk import FILE_OPTION, asks, send_to_desk
 from openoutcry.cli.options import as_json_option
 from openoutcry.wire.errors import OutcryError
 
@@ -43,7 +43,7 @@ def set_limit(
         "do": "set", "limit": limit, "value": _value(value), "participant": participant,
         "group": group, "instrument": instrument, "burst": burst,
     }  # fmt: skip
-    tell_desk(file, request, operator, as_json)
+    send_to_desk(file, request, operator, as_json)
 
 
 def _value(text: str) -> Any:

@@ -29,7 +29,7 @@ def replay(directory: Path, until: int | None, as_json: bool) -> None:
         if result["torn"]:
             click.echo(f"the journal's end is torn: {result['torn']}")
         if result["wrong_seq"] is not None:
-            click.echo(f"events differ from what stands beside command {result['wrong_seq']:,}")
+            click.echo(f"events differ from what is beside command {result['wrong_seq']:,}")
         elif result["event_digests"]:
             click.echo(
                 f"events equal to the {result['event_digests']:,} hashes beside the blocks, "

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from openoutcry.cli.desk import asks, tell_desk
+from openoutcry.cli.desk import asks, send_to_desk
 from openoutcry.cli.kill import WHAT, switch
 
 
@@ -24,4 +24,4 @@ def resume(what: str, name: str | None, file: Path, operator: str | None, as_jso
     outcry resume session ALPHA
     outcry resume market --operator anna
     """
-    tell_desk(file, switch("enable", what, name), operator, as_json)
+    send_to_desk(file, switch("enable", what, name), operator, as_json)

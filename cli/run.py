@@ -166,7 +166,7 @@ def run(report: Path | None, as_json: bool, **given: Any) -> None:
         print_result(Console(), result)
         if report:
             click.echo(f"report: {report}")
-    if not _all_happened(result, open_ended):
+    if not _is_complete(result, open_ended):
         sys.exit(1)
 
 
@@ -221,7 +221,7 @@ def _choose_source(options: Options, asked: SimpleNamespace) -> None:
         options.source = GeneratedFlow(asked.flow or "normal", options.orders, asked.seed)
 
 
-def _all_happened(result: dict[str, Any], open_ended: bool) -> bool:
+def _is_complete(result: dict[str, Any], open_ended: bool) -> bool:
     """Nothing lost or doubled, the replay equal, and all that was asked for done (an open-ended
     run is ended by its user)."""
     replayed = result["replay"]

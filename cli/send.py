@@ -21,8 +21,8 @@ from openoutcry.cli.options import (
 from openoutcry.dpdk_shim.spec import endpoint, parse_port
 from openoutcry.flow import FLOWS, GeneratedFlow, RecordFile
 from openoutcry.pipeline.sealed_line import SealedLine, read_key
+from openoutcry.pipeline.send import TIMEOUT_S, send_by_line
 from openoutcry.pipeline.send import send as send_packets
-from openoutcry.pipeline.send import send_by_line
 from openoutcry.report.run_text import stage_table
 
 
@@ -78,6 +78,8 @@ def send(
         Console().print(stage_table([row], "Round trip"))
         if result["stopped"]:
             click.echo(f"stopped: {result['stopped']}")
+        elif result["unanswered"]:
+            click.echo(f"gave up on {result['unanswered']:,}: no reply for {TIMEOUT_S:g} s")
     if result["unanswered"] or result["stopped"]:
         sys.exit(1)
 

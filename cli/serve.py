@@ -29,7 +29,7 @@ def serve(file: Any, resume: bool, start: datetime | None, speed: float, as_json
     Killed or stopped, the same command goes on where the journal ends.
     """
     from openoutcry.pipeline.venue.file import read_venue
-    from openoutcry.pipeline.venue.house import AcceleratedClock, SystemClock
+    from openoutcry.pipeline.venue.operator_lane import AcceleratedClock, SystemClock
     from openoutcry.pipeline.venue.serve import Venue
 
     venue = read_venue(file)

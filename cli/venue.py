@@ -161,7 +161,7 @@ def switched_off(risk: dict[str, Any]) -> list[str]:
     return lines + [f"{symbol} is halted" for symbol in risk.get("halted", [])]
 
 
-def told_of(row: dict[str, Any]) -> str:
+def session_cells(row: dict[str, Any]) -> str:
     """What a status says of a session, in a line."""
     words = [word for word in ("killed", "locked", "connected") if row.get(word)]
     counts = ("connections", "messages", "refused", "throttled", "faults", "slow", "open_orders")
@@ -189,7 +189,7 @@ def sessions(file: Path, as_json: bool) -> None:
         click.echo(json.dumps(document["sessions"]))
         return
     for row in document["sessions"]:
-        click.echo(told_of(row))
+        click.echo(session_cells(row))
 
 
 @venue.command()

@@ -51,7 +51,7 @@ def command(
     return record
 
 
-def house_command(kind: CommandKind, symbol: bytes, aux: int) -> Command:
+def operator_command(kind: CommandKind, symbol: bytes, aux: int) -> Command:
     """A command of the exchange operator's."""
     record: Command = _named(symbol=symbol, aux=aux, kind=int(kind))
     return record

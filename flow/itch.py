@@ -26,8 +26,8 @@ from openoutcry.flow.commands import (
     AGGRESSOR_ID,
     Command,
     command,
-    house_command,
     in_chunks,
+    operator_command,
     opposite,
 )
 from openoutcry.flow.errors import FlowError
@@ -284,7 +284,7 @@ class ItchSource:
         if phase in (None, known) or symbol not in self.instruments["symbol"].tolist():
             return []
         self._phases[symbol] = phase
-        return [house_command(CommandKind.PHASE, symbol, aux=int(phase))]
+        return [operator_command(CommandKind.PHASE, symbol, aux=int(phase))]
 
     def _reduce(self, at: int, message: bytes, resting: dict[int, RestingOrder]) -> list[Command]:
         reference, shares = EXECUTED.unpack_from(message)

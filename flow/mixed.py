@@ -267,12 +267,12 @@ def _command(state: int, record: int, r: int) -> None:
     if count < 2 or draw >= cancels:
         _new(state, record, r)
     elif draw < C_DISCONNECT:
-        _forget_all(state, _owner(r), 0, 0)
+        _disown_after_fork(state, _owner(r), 0, 0)
         write_order(record, 0, 0, 0, 0, 0, _owner(r), DISCONNECT, 0, 0, 0)
     elif draw < C_MASS:
         instrument = _instrument(r >> 10)
         owner, side = _owner(r >> 14), (r >> 1) % 3
-        _forget_all(state, owner, side, 1 + instrument if r & 1 else 0)
+        _disown_after_fork(state, owner, side, 1 + instrument if r & 1 else 0)
         symbol = _symbol(instrument) if r & 1 else 0
         write_order(record, 0, 0, symbol, 0, 0, owner, MASS_CANCEL, side, 0, 0)
     else:
@@ -427,7 +427,7 @@ def _sweep(state: int) -> None:
 
 
 @kernel
-def _forget_all(state: int, owner: int, side: int, instrument: int) -> None:
+def _disown_after_fork(state: int, owner: int, side: int, instrument: int) -> None:
     """Forget the owner's orders: of one side, or all (0); of one instrument from 1, or all (0)."""
     index = 0
     while index < get_word(state, OPEN):

@@ -1,4 +1,4 @@
-"""Order commands as they stand in memory: a file of 64-byte order records and nothing else."""
+"""Order commands as they are in memory: a file of 64-byte order records and nothing else."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path

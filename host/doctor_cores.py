@@ -153,7 +153,7 @@ def sleep_states(host: Host) -> Iterator[Finding]:
     if not shown:
         yield Finding("frequency", "sleep states", "unseen", "cannot see: no cpuidle", why)
         return
-    late = measured(costs.sleep_late_ns)
+    late = measured(costs.sleep_overshoot_ns)
     cost = None
     if late:
         cost = f"a sleep of 50 µs ends {late[0] / 1e3:.0f} µs late (99 of 100 within " \
@@ -229,7 +229,7 @@ def usable(host: Host) -> Iterator[Finding]:
         yield Finding(
             "cores", "others at work", "costs" if load > 0.5 else "good",
             f"{load:.1f} tasks a core want to run (mean of the last minute)",
-            "whoever shares our cores stands in the tail",
+            "whoever shares our cores is in the tail",
             change="ps -eo pid,pcpu,comm --sort=-pcpu | head" if load > 0.5 else None,
         )  # fmt: skip
 

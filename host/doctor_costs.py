@@ -44,7 +44,7 @@ def system_call_ns() -> float:
 
 
 @cache
-def sleep_late_ns() -> tuple[float, float]:
+def sleep_overshoot_ns() -> tuple[float, float]:
     """How much later than asked a sleep of 50 us ends: (median, 99th percentile)."""
     late = np.zeros(SLEEPS)
     for index in range(SLEEPS):

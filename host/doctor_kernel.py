@@ -119,7 +119,7 @@ def timer_slack(host: Host) -> Iterator[Finding]:
     if slack is None:
         yield Finding("scheduler", "timer slack", "unseen", "cannot see", why)
         return
-    late = measured(costs.sleep_late_ns)
+    late = measured(costs.sleep_overshoot_ns)
     yield Finding(
         "scheduler", "timer slack", "good" if slack <= SLACK_NS else "costs", f"{slack:,} ns", why,
         f"a sleep of 50 µs ends {late[0] / 1e3:.0f} µs late" if late else None,

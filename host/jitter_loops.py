@@ -24,7 +24,7 @@ def time_clock_reads(count: int) -> int:
 @kernel
 def time_system_calls(word: int, count: int) -> int:
     """ns that ``count`` system calls take which find nothing to do: futex wakes on the word at
-    ``word``, for which nobody waits."""
+    ``word``, for which nothing waits."""
     before = monotonic_ns()
     for _ in range(count):
         futex_wake(word)

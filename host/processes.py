@@ -26,7 +26,7 @@ class PeerError(OutcryError):
     """A measured process failed: nothing it said counts."""
 
 
-class Meeting:
+class Rendezvous:
     """A place where two forked processes wait for each other, and a word that all can see."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Makes old segments small, or lets them go, once two checkpoints stand for them."""
+"""Compress or retire old segments that two checkpoints cover."""
 
 import fcntl
 import os
@@ -27,19 +27,21 @@ from openoutcry.journal.segment import (
 )
 
 LEVEL = 3
-UPKEEP_NAME = "upkeep"
+MAINTENANCE_LOCK_NAME = "upkeep"
 STANDING = 2
 """Checkpoints that must bridge what is retired: one damaged file loses nothing."""
 
 
 @contextmanager
-def upkeep_lock(directory: Path) -> Iterator[None]:
+def maintenance_lock(directory: Path) -> Iterator[None]:
     """One process at a time that changes finished segments; raises :class:`InUse` for a second."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        fd = os.open(directory / UPKEEP_NAME, flags, 0o600)
+        fd = os.open(directory / MAINTENANCE_LOCK_NAME, flags, 0o600)
     except OSError as error:
-        raise JournalError(f"{directory / UPKEEP_NAME}: cannot open: {error.strerror}") from None
+        raise JournalError(
+            f"{directory / MAINTENANCE_LOCK_NAME}: cannot open: {error.strerror}"
+        ) from None
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
@@ -50,7 +52,7 @@ def upkeep_lock(directory: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _looked_through(directory: Path, disk: Disk) -> Iterator[Scan]:
+def _finished_scan(directory: Path, disk: Disk) -> Iterator[Scan]:
     """A finished pass over the journal: what is damaged is not touched.  A pipeline may be at work:
     it writes to no segment before the one where the pass ended."""
     # Before the locks, which would make the directory of a mistyped name.
@@ -58,7 +60,7 @@ def _looked_through(directory: Path, disk: Disk) -> Iterator[Scan]:
     with ExitStack() as stack:
         with suppress(InUse):
             stack.enter_context(JournalLock(directory))
-        stack.enter_context(upkeep_lock(directory))
+        stack.enter_context(maintenance_lock(directory))
         yield Scan(directory, disk).to_end()
 
 
@@ -74,7 +76,7 @@ def archive(directory: Path, disk: Disk = REAL) -> list[str]:
     except ImportError:
         raise JournalError("archiving needs zstandard: pip install 'openoutcry[journal]'") from None
     compressor = zstandard.ZstdCompressor(LEVEL, write_checksum=True)
-    with _looked_through(directory, disk) as scan:
+    with _finished_scan(directory, disk) as scan:
         numbers = [n for n in segment_numbers(directory) if n < scan.end_segment]
         done = (_archive_one(directory, n, compressor.compress, disk) for n in numbers)
         return [line for line in done if line]
@@ -110,7 +112,7 @@ def retire(directory: Path, disk: Disk = REAL, until_seq: int | None = None) -> 
     segment.  Works beside a running pipeline.  Raises :class:`JournalError` with fewer than two
     good checkpoints, and for a damaged journal.
     """
-    with _looked_through(directory, disk) as scan:
+    with _finished_scan(directory, disk) as scan:
         good = good_checkpoints(directory, scan.journal_id, scan.next_seq - 1)
         seqs = [checkpoint.seq for checkpoint in islice(good, STANDING)]
         if len(seqs) < STANDING:

@@ -36,7 +36,7 @@ MAX_SEQ = 2**63 - 1
 
 
 class Checkpoint(NamedTuple):
-    """``state`` is what a matcher was after command ``seq``, which stands in ``block``; ``facts``
+    """``state`` is what a matcher was after command ``seq``, which is in ``block``; ``facts``
     is what goes with it."""
 
     journal_id: int

@@ -10,13 +10,13 @@ from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import note_failed
 from openoutcry.journal.stream import Stream
 from openoutcry.journal.watermark import Reached
-from openoutcry.ring.policy import needed, reached_by
+from openoutcry.ring.policy import needed, quorum_value
 
 MAX_BACKLOG_BYTES = 64 << 20
 """How far a slow copy may fall behind before the writer waits for it."""
 
 
-class Single:
+class SingleStream:
     """One copy: every call is done when it returns."""
 
     def __init__(self, stream: Stream, reached: Reached) -> None:
@@ -52,7 +52,7 @@ class Single:
 
     @property
     def living(self) -> list[Stream]:
-        """The copies that are written."""
+        """The active copies."""
         return self.streams
 
     def rest(self) -> None:
@@ -132,7 +132,7 @@ class _Copy:
             stream.advance()
 
 
-class SideBySide:
+class MirroredStreams:
     """Several copies at once; a block counts when ``policy`` is met.
 
     ``failures`` says which copies have stopped and why; the writer goes on as long as the policy
@@ -155,7 +155,7 @@ class SideBySide:
 
     @property
     def living(self) -> list[Stream]:
-        """The copies that are written."""
+        """The active copies."""
         return [copy.stream for copy in self._copies if not copy.failure]
 
     @property
@@ -211,7 +211,7 @@ class SideBySide:
             copy.order(what, *arguments)
 
     def _counted(self, reached: list[Reached]) -> Reached:
-        block_index = reached_by([one.block_index for one in reached], self._needed)
+        block_index = quorum_value([one.block_index for one in reached], self._needed)
         return next(one for one in reached if one.block_index == block_index)
 
     def _wait_for(self, condition: Any) -> None:
@@ -237,8 +237,8 @@ class SideBySide:
         self._note_failures()
 
     def _note_failures(self) -> None:
-        """The others go on without a copy: note it beside them, so that it is not resumed
-        unasked (``failed.py``)."""
+        """Note a failed copy beside the others, so that it is not resumed automatically
+        (``failed.py``)."""
         for copy in self._copies:
             if not copy.failure or copy.noted:
                 continue

@@ -1,4 +1,4 @@
-"""The one door to the file system, behind which tests put faults and power cuts."""
+"""All file system calls of the journal, where tests inject faults and power cuts."""
 
 import ctypes
 import errno

@@ -1,4 +1,4 @@
-"""Two whole histories of one journal: where they part, and whether one of them was superseded.
+"""Divergent histories of one journal: where they fork, and whether one was superseded.
 
 A writer begins no block before the one before has come to as many directories as the policy asks.
 So a directory may be one block ahead of what was acknowledged, never two.  If the others are
@@ -25,7 +25,7 @@ from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.errors import OutcryError
 
 
-class Parting(NamedTuple):
+class Divergence(NamedTuple):
     """The first block that two directories do not share, as ``ours`` has it in segment ``number``;
     ``one``: it is the only one there, but for what a segment begins with; ``resumed``: what the
     other has there begins with a run that resumed the journal, and ours does not."""
@@ -41,7 +41,7 @@ def cut_superseded(scan: Scan, copy: Path, disk: Disk = REAL) -> str:
     never had, if they were resumed without this one and go on in ``copy``; returns what was done,
     empty if the two hold one history.  The blocks of ``copy`` can then be put in its place.
 
-    ``scan`` stands at a sound end.  Raises :class:`JournalError` if the histories differ otherwise:
+    ``scan`` is at a sound end.  Raises :class:`JournalError` if the histories differ otherwise:
     which is right no program can say.
     """
     try:
@@ -50,14 +50,14 @@ def cut_superseded(scan: Scan, copy: Path, disk: Disk = REAL) -> str:
         return ""  # it needs mending itself, and then says so
     if other.journal_id != scan.journal_id:
         return ""
-    parting = _parting(scan, other, disk)
+    parting = _divergence(scan, other, disk)
     if parting is None:
         return ""
     index = parting.ours.header.block_index
     path = scan.directory
     differ = f"{path} and {copy} hold different blocks of one journal from block {index} on"
     if not _is_superseded(scan, other, parting, disk):
-        back = _parting(other, scan, disk)
+        back = _divergence(other, scan, disk)
         if back is not None and _is_superseded(other, scan, back, disk):
             raise JournalError(f"{differ}: mend {copy}: outcry journal repair {copy} --copy {path}")
         raise JournalError(
@@ -82,8 +82,8 @@ def _to_end(path: Path, disk: Disk) -> Scan:
     return Scan(path, disk).to_end(anchor_segment(path, disk))
 
 
-def _parting(ours: Scan, theirs: Scan, disk: Disk) -> Parting | None:
-    """Where two journals part; None if one is the beginning of the other."""
+def _divergence(ours: Scan, theirs: Scan, disk: Disk) -> Divergence | None:
+    """Where two journals diverge; None if one is a prefix of the other."""
     if begins(ours, theirs, disk) or begins(theirs, ours, disk):
         return None
     number = _last_shared(ours, theirs, disk)
@@ -94,7 +94,7 @@ def _parting(ours: Scan, theirs: Scan, disk: Disk) -> Parting | None:
             at = one.end_segment
             own = next((b for b in chain([block], mine) if not _only_repeats(b)), block)
             answer = next((b for b in chain([other], others) if not _only_repeats(b)), other)
-            return Parting(
+            return Divergence(
                 at,
                 block,
                 one=own.header.block_index == ours.next_index - 1,
@@ -120,7 +120,7 @@ def _last_shared(ours: Scan, theirs: Scan, disk: Disk) -> int:
     return first
 
 
-def _is_superseded(scan: Scan, other: Scan, parting: Parting, disk: Disk) -> bool:
+def _is_superseded(scan: Scan, other: Scan, parting: Divergence, disk: Disk) -> bool:
     """Whether what ``scan`` has from the parting on was never acknowledged: it is one block, a
     resumed run wrote another one, and so many of the journal's own directories have that one that
     the rest were too few for the policy."""
@@ -157,7 +157,7 @@ def _said(block: Block) -> dict[str, object]:
     return dict(json.loads(bytes(block.payload)))
 
 
-def _lower_watermark(scan: Scan, parting: Parting, disk: Disk) -> None:
+def _lower_watermark(scan: Scan, parting: Divergence, disk: Disk) -> None:
     """It may name the block that goes: that was durable here."""
     watermark = scan.watermark
     if watermark is None or watermark.block_index < parting.ours.header.block_index:

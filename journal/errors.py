@@ -1,4 +1,4 @@
-"""What goes wrong with a journal, in words for the person who runs it."""
+"""Errors of the journal, for the operator."""
 
 from openoutcry.wire.errors import OutcryError
 

@@ -1,4 +1,4 @@
-"""Who went on with a journal, carried from segment to segment: retiring the old ones loses none.
+"""The runs that resumed a journal, carried from segment to segment, so retiring loses none.
 
 A run that resumes leaves a record where it began.  Each later segment's second block lists all
 records before it, so that what is left of a journal always says who wrote it.

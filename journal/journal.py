@@ -1,4 +1,4 @@
-"""Where writers come from: a new journal, or one whose writer died, in one directory or several."""
+"""Create or resume a journal's writer, in one directory or several."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import FAILED_NAME, read_failed
 from openoutcry.journal.places import (
     PathName,
-    agreeing,
+    agreeing_scans,
     enough,
     places_of,
     require_distinct,
@@ -44,7 +44,7 @@ EXPECTED_RECORDS_A_BLOCK = (ALIGN - HEADER_BYTES) // RECORD_BYTES
 
 
 class Journal:
-    """Where journals come from."""
+    """Factories of journal writers."""
 
     @staticmethod
     def exists(directory: PathName) -> bool:
@@ -150,7 +150,7 @@ class Journal:
                 f"all there: resume {others[0]}"
             )
         wanted = enough(document.get("policy", "all"), total)
-        _require_enough(len(scans), wanted, document, flaws)
+        _require_quorum(len(scans), wanted, document, flaws)
         best, members = _agreed(scans, wanted, document, flaws, disk)
         members = _without_failed(members, flaws)
         asked = needed(document.get("policy", "all"), total)
@@ -209,7 +209,7 @@ def _without_failed(scans: list[Scan], flaws: list[str]) -> list[Scan]:
     return left
 
 
-def _require_enough(count: int, wanted: int, document: dict[str, Any], flaws: list[str]) -> None:
+def _require_quorum(count: int, wanted: int, document: dict[str, Any], flaws: list[str]) -> None:
     if count < wanted:
         policy = document.get("policy", "all")
         raise JournalError(f"too few copies for the policy `{policy}`: {'; '.join(flaws)}")
@@ -218,10 +218,10 @@ def _require_enough(count: int, wanted: int, document: dict[str, Any], flaws: li
 def _agreed(
     scans: list[Scan], wanted: int, document: dict[str, Any], flaws: list[str], disk: Disk
 ) -> tuple[Scan, list[Scan]]:
-    """The scan to go on from and those that are its beginnings, the first of ``scans`` among
+    """The scan to resume from and those that are its beginnings, the first of ``scans`` among
     them; the others go into ``flaws``."""
     try:
-        best, members = agreeing(scans, wanted, disk)
+        best, members = agreeing_scans(scans, wanted, disk)
     except JournalError as error:
         policy = document.get("policy", "all")
         reasons = "; ".join([str(error), *flaws])
@@ -255,7 +255,7 @@ def _resume_all(
                 if scan is members[0]:
                     raise
                 flaws.append(str(error))
-        _require_enough(len(streams), wanted, best.document, flaws)
+        _require_quorum(len(streams), wanted, best.document, flaws)
     except BaseException:
         for stream in streams:
             stream.abandon()

@@ -14,7 +14,7 @@ from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import read_failed
 from openoutcry.journal.places import places_of
-from openoutcry.journal.reader import torn_for_good
+from openoutcry.journal.reader import torn_tail
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import packed_path, segment_numbers, segment_path
 from openoutcry.wire.enums import BlockKind
@@ -44,7 +44,7 @@ def describe(directory: Path, disk: Disk = REAL) -> dict[str, Any]:
         "head": scan.previous_hash.hex(),
         "acknowledged_seq": watermark.seq if watermark else None,
         "watermark_flaw": scan.watermark_flaw,
-        "torn": torn_for_good(scan),
+        "torn": torn_tail(scan),
         "evidence": scan.evidence,
         "resumed": scan.resumed,
         "policy": scan.document.get("policy", "all"),

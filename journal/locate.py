@@ -1,4 +1,4 @@
-"""Finds the byte of a block that went bad, where the checksum can tell.
+"""Locate a block's corrupt byte from its checksum, where possible.
 
 A crc is linear: the difference between what it should be and what it is depends only on which bits
 changed and how far they stand from the end.  Running the register backwards from that difference,

@@ -1,4 +1,4 @@
-"""One running pipeline a journal directory."""
+"""The lock of a journal directory: one running pipeline."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ LOCKS = Path("/proc/locks")
 
 
 class InUse(JournalError):
-    """Another pipeline is at work in that directory."""
+    """Another pipeline holds that directory."""
 
 
 class NotOurs(JournalError):

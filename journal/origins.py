@@ -1,4 +1,4 @@
-"""Which sequence numbers of each sender have become commands, kept in the journal with them.
+"""Origins: which of each sender's sequence numbers have become commands, journaled with them.
 
 Beside its commands a journal block carries their *origins*: who sent each, by its own count.  The
 receive window of a sender is a function of these, so it is recovered as the book is, and a datagram
@@ -24,7 +24,7 @@ RANGES_MAX = 11
 KEY_WORDS = 4
 ORIGINS = "origins"
 """What they are called in a block's note."""
-NOBODY = (0, 0, 0, 0)
+NO_SENDER = (0, 0, 0, 0)
 
 Key = tuple[int, int, int, int]
 
@@ -67,7 +67,7 @@ class Senders:
         at = 0
         for key, first, length in runs(origins):
             begin, end = max(at, skip), min(at + length, skip + count)
-            if key != NOBODY and begin < end:
+            if key != NO_SENDER and begin < end:
                 self.windows.setdefault(key, Window()).mark(first + begin - at, end - begin)
             at += length
 
@@ -99,7 +99,7 @@ def pack_origins(
     starts = np.concatenate([[0], breaks])
     counts = np.diff(np.concatenate([starts, [len(senders)]]))
     who, index = np.unique(senders[starts], return_inverse=True)
-    keys = [NOBODY if one == 0 else key_of(int(one) - 1) for one in who]
+    keys = [NO_SENDER if one == 0 else key_of(int(one) - 1) for one in who]
     words = np.zeros(2 + KEY_WORDS * len(who) + 2 * len(starts), np.uint64)
     words[:2] = len(who), len(starts)
     words[2 : 2 + KEY_WORDS * len(who)] = np.array(keys, np.uint64).ravel()

@@ -1,4 +1,4 @@
-"""Which directories hold one journal, each counted once, and which of them agree."""
+"""The directories of one journal, each counted once, and which of them agree."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -69,13 +69,15 @@ def places_of(
 
 
 def enough(policy: str, total: int) -> int:
-    """How many copies that agree it takes to go on: what the policy asks for each new block, and
-    as many as make sure that one of them has all that was acknowledged."""
+    """The number of agreeing copies needed to resume: the policy's quorum, and enough that one
+    of them has all that was acknowledged."""
     asked = needed(policy, total)
     return max(asked, total - asked + 1)
 
 
-def agreeing(scans: Sequence[Scan], wanted: int, disk: Disk = REAL) -> tuple[Scan, list[Scan]]:
+def agreeing_scans(
+    scans: Sequence[Scan], wanted: int, disk: Disk = REAL
+) -> tuple[Scan, list[Scan]]:
     """The scan that goes furthest with at least ``wanted`` (itself included) that are its
     beginnings, and these.
 

@@ -1,4 +1,4 @@
-"""Gives back what a journal holds, checked."""
+"""Read a journal, checked."""
 
 import os
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ class JournalReader:
         self.bytes = scan.bytes
         self.segments = scan.segments
         self.last_seq = scan.next_seq - 1
-        self.torn = torn_for_good(scan)
+        self.torn = torn_tail(scan)
         self.last_block = BlockId(scan.next_index - 1, scan.previous_hash)
         """The block that was given last."""
 
@@ -142,7 +142,7 @@ def note_at(directory: str | os.PathLike[str], seq: int) -> dict[str, Any]:
     raise JournalError(f"{directory}: the journal does not hold sequence {seq}")
 
 
-def torn_for_good(scan: Scan) -> str | None:
+def torn_tail(scan: Scan) -> str | None:
     """What a finished pass found torn at the end; None while a pipeline holds the journal: then it
     is the block that is just being written."""
     return None if scan.torn and held(scan.directory) else scan.torn

@@ -1,10 +1,10 @@
-"""Mends what can be mended without losing anything that was acknowledged, and says what it did."""
+"""Repair a journal without losing anything acknowledged, and report each change."""
 
 import os
 from contextlib import ExitStack
 from pathlib import Path
 
-from openoutcry.journal.archive import upkeep_lock
+from openoutcry.journal.archive import maintenance_lock
 from openoutcry.journal.block import ALIGN, HEADER_BYTES, Block, BlockHeader, examine, unpack_header
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.diverged import cut_superseded
@@ -57,7 +57,7 @@ def repair(directory: PathName, copy: PathName | None = None, *, disk: Disk = RE
     done: list[str] = []
     with ExitStack() as stack:
         stack.enter_context(JournalLock(path))
-        stack.enter_context(upkeep_lock(path))
+        stack.enter_context(maintenance_lock(path))
         if source is not None:
             if same_directory(path, source):
                 raise JournalError(f"{source} is the journal itself, not a copy of it")
@@ -76,10 +76,10 @@ def repair(directory: PathName, copy: PathName | None = None, *, disk: Disk = RE
 
 
 def _step(scan: Scan, copy: Path | None, disk: Disk, done: list[str]) -> str:
-    """Do one thing and say it; empty if all is sound.  The scan goes on behind what was mended."""
+    """Do one thing and say it; empty if all is sound.  The scan resumes after what was mended."""
     path = scan.directory
     try:
-        scan.go_on()
+        scan.resume()
     except OutcryError as error:
         return _restore(scan, str(error), copy, disk, done)
     if scan.live:
@@ -225,16 +225,16 @@ def _opened(directory: Path, number: int, disk: Disk) -> SegmentFile:
 
 def _require_right(scan: Scan, number: int, block: Block, copy: Path, disk: Disk) -> None:
     """Nothing that is left here or in another directory says that another block stood there."""
-    _require_unrivalled(scan, number, block, copy, disk)
+    _require_no_conflict(scan, number, block, copy, disk)
     scan.require_acknowledged(f"{copy}, segment {number}", block.header)
 
 
-def _require_unrivalled(scan: Scan, number: int, block: Block, copy: Path, disk: Disk) -> None:
+def _require_no_conflict(scan: Scan, number: int, block: Block, copy: Path, disk: Disk) -> None:
     """What is left of our own block must be of this one, or no other directory have another one
     there: the copy may have been left behind and know nothing of what was acknowledged later."""
     index = block.header.block_index
     words = f"hold different blocks {index}, and which of them is right no program can say"
-    remains = _remains(scan, number, block, disk)
+    remains = _leftover_header(scan, number, block, disk)
     if remains is not None:
         # One damage seldom hits both: where both differ another block stood there.
         changed = remains.written_ts_ns != block.header.written_ts_ns
@@ -251,7 +251,7 @@ def _require_unrivalled(scan: Scan, number: int, block: Block, copy: Path, disk:
             raise JournalError(f"{copy} and {other} {words}")
 
 
-def _remains(scan: Scan, number: int, found: Block, disk: Disk) -> BlockHeader | None:
+def _leftover_header(scan: Scan, number: int, found: Block, disk: Disk) -> BlockHeader | None:
     """The header of our own block at that place, if one of the same number can be made out."""
     segment = SegmentFile.open(scan.directory, number, disk)
     if segment is None:
@@ -309,7 +309,7 @@ def _put(target: Path, number: int, block: Block, disk: Disk) -> None:
 
 
 def _cut_tail(scan: Scan, copy: Path | None, disk: Disk) -> str:
-    """Cut off what stands behind the last whole block, if nobody was told of it."""
+    """Cut off what follows the last whole block, if it was never acknowledged."""
     path = segment_path(scan.directory, scan.end_segment)
     if scan.watermark is None or scan.watermark_flaw:
         why = scan.watermark_flaw or "no watermark says what was acknowledged"

@@ -1,4 +1,4 @@
-"""Walks a journal from its first block to its end and says what kind of end that is."""
+"""Scan a journal from its first block to its end, and classify the end."""
 
 import json
 import os
@@ -115,7 +115,7 @@ class Scan:
         yield first  # all that is wanted of most passes over a first block
         unread: JournalError | None = None
         try:
-            self._stood = _where_it_stands(self.directory, self.disk)
+            self._stood = _current_end(self.directory, self.disk)
         except JournalError as error:
             unread = error
         yield from walk
@@ -137,27 +137,32 @@ class Scan:
             pass
         return self
 
-    def go_on(self) -> "Scan":
+    def resume(self) -> "Scan":
         """Walk on from where the pass stopped, after what stopped it there was mended; a pass that
         has not begun begins.  Returns itself, raises as :meth:`blocks`."""
         if not self.journal_id:
             return self.to_end()
         self.torn, self.dirty_end, self.live = None, 0, False
         self.read_watermark_file()
-        self._stood = _where_it_stands(self.directory, self.disk)
+        self._stood = _current_end(self.directory, self.disk)
         for _ in self._walk(self.end_segment, self.end_offset):
             pass
         return self
 
     def new_blocks(self) -> Iterator[Block]:
         """Yield the whole blocks from ``end_segment`` and ``end_offset`` on, beside the writer; a
-        further call goes on behind them.
+        further call resumes after them.
 
-        What is there instead of the next block is not looked at: the writer may be at it.
+        What is there instead of the next block is not judged: the writer may be at it.  Without a
+        new block a call reads one header.
         """
         number, offset = self.end_segment, self.end_offset
         while (segment := SegmentFile.open(self.directory, number, self.disk)) is not None:
             with segment:
+                head = segment.head(offset)
+                if self.journal_id and head and not head.startswith(_MAGIC):
+                    self.end_segment, self.end_offset = number, offset
+                    return
                 if (yield from self._whole_blocks(segment, offset)) != FILE_ENDS:
                     return
             number, offset = number + 1, 0
@@ -175,7 +180,7 @@ class Scan:
         if end == FILE_ENDS:
             return True
         if end:
-            self._settle_end(segment, end)
+            self._classify_end(segment, end)
         return False
 
     def _whole_blocks(self, segment: SegmentFile, offset: int) -> Generator[Block, None, str]:
@@ -286,7 +291,7 @@ class Scan:
             )
         self.next_seq += count
 
-    def _settle_end(self, segment: SegmentFile, flaw: str) -> None:
+    def _classify_end(self, segment: SegmentFile, flaw: str) -> None:
         """There is no block at the end: tell a clean end, a torn tail and damage apart."""
         offset = self.end_offset
         later = self._data_after(segment, offset)
@@ -363,7 +368,7 @@ class Scan:
 _MAGIC = BLOCK_MAGIC.to_bytes(8, "little")
 
 
-def _where_it_stands(directory: Path, disk: Disk) -> tuple[int, int]:
+def _current_end(directory: Path, disk: Disk) -> tuple[int, int]:
     """Segment and byte behind the last whole block at this moment: found by the headers of the last
     segment that holds data, for a writer fills one after the other.
 

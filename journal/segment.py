@@ -205,9 +205,9 @@ class SegmentFile:
             self._base, at = offset, 0
         return self._window[at : at + size]
 
-    def head(self) -> bytes:
-        """The bytes of a block header at the begin, and nothing more is read."""
-        return self._pread(0, BLOCK_HEADER.size_bytes)
+    def head(self, offset: int = 0) -> bytes:
+        """The bytes of a block header at ``offset``; nothing more is read."""
+        return self._pread(offset, BLOCK_HEADER.size_bytes)
 
     def forget(self) -> None:
         """Read from the file again next time: another process may have written to it."""

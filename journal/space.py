@@ -1,23 +1,23 @@
-"""Says in time when the disk under a journal will be full, at the rate at which that grows."""
+"""Warns before the journal's disk is full, by the rate of its growth."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-TOLD_S = (3600, 600, 60)
+REPORT_EVERY_S = (3600, 600, 60)
 """How long before it is full it is said, once each."""
 WINDOW_S = 10.0
 """Over which the rate is taken."""
 
 
 def free_bytes_of(directory: Path) -> int:
-    """What a user may still write there."""
+    """Bytes a user may still write there."""
     status = os.statvfs(directory)
     return status.f_bavail * status.f_frsize
 
 
 class SpaceWatch:
-    """Looks at one directory every ten seconds, whenever it is asked."""
+    """Samples one directory at most every ten seconds."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class SpaceWatch:
         self._told_s = float("inf")
 
     def look(self, now_s: float, written_bytes: int) -> str:
-        """What is to be told now that the journal has come to ``written_bytes``; mostly nothing."""
+        """The warning due at ``written_bytes``; mostly none."""
         passed_s = now_s - self._since_s
         if passed_s < WINDOW_S:
             return ""
@@ -44,7 +44,7 @@ class SpaceWatch:
         except OSError as error:
             return f"{self.directory}: how much is free cannot be told: {error.strerror}"
         left_s = free_bytes / rate if rate else float("inf")
-        due = min((s for s in TOLD_S if left_s < s), default=float("inf"))
+        due = min((s for s in REPORT_EVERY_S if left_s < s), default=float("inf"))
         before, self._told_s = self._told_s, due
         if due >= before:
             return ""

@@ -41,7 +41,7 @@ def anchor_segment(directory: Path, disk: Disk = REAL) -> int | None:
     first = retired_before(directory)
     if first not in numbers:
         return None
-    last = _last_begun(directory, [n for n in numbers if n >= first], disk)
+    last = _last_with_data(directory, [n for n in numbers if n >= first], disk)
     for number, following in zip(range(first, last), numbers[numbers.index(first) :], strict=False):
         assert number <= following, "segments are numbered upwards"
         if number != following:
@@ -131,15 +131,15 @@ def last_block(segment: SegmentFile) -> Block | None:
     return None
 
 
-def _last_begun(directory: Path, numbers: list[int], disk: Disk) -> int:
+def _last_with_data(directory: Path, numbers: list[int], disk: Disk) -> int:
     """The last segment that holds anything at its begin; the first one if none does."""
     for number in reversed(numbers):
-        if begun(directory, number, disk):
+        if has_data(directory, number, disk):
             return number
     return numbers[0]
 
 
-def begun(directory: Path, number: int, disk: Disk = REAL) -> bool:
+def has_data(directory: Path, number: int, disk: Disk = REAL) -> bool:
     """Whether a segment that is there holds anything at its begin; an archived one does."""
     segment = SegmentFile.open(directory, number, disk)
     if segment is None:

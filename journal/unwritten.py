@@ -1,4 +1,4 @@
-"""Journals whose making was cut short: nothing but the configuration was ever written to them."""
+"""Journals whose making was cut short: only the configuration was written."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ from openoutcry.journal.segment import (
     segment_numbers,
     segment_path,
 )
-from openoutcry.journal.tail import begun
+from openoutcry.journal.tail import has_data
 from openoutcry.journal.watermark import WATERMARK_NAME, read_watermark
 from openoutcry.wire.enums import BlockKind
 
 
 def is_unwritten(directory: Path, disk: Disk = REAL) -> bool:
     """Whether the directory holds a journal with nothing in it but its configuration, whole, and
-    nobody was ever told of more."""
+    nothing was ever acknowledged."""
     numbers = segment_numbers(directory)
     watermark, flaw = read_watermark(directory)
     if not numbers or numbers[0] or retired_before(directory) or flaw:
@@ -35,7 +35,7 @@ def is_unwritten(directory: Path, disk: Disk = REAL) -> bool:
             return False
         if any(data.count(0) < len(data) for _, data in segment.windows(first.end)):
             return False
-    return not any(begun(directory, number, disk) for number in numbers[1:])
+    return not any(has_data(directory, number, disk) for number in numbers[1:])
 
 
 def discard_unwritten(directory: Path, disk: Disk = REAL) -> bool:

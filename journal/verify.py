@@ -26,7 +26,7 @@ from openoutcry.journal.checkpoints import (
 )
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.locate import bad_byte
-from openoutcry.journal.reader import torn_for_good
+from openoutcry.journal.reader import torn_tail
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import retired_before, segment_numbers, segment_path
 from openoutcry.journal.watermark import WATERMARK_NAME, Watermark
@@ -252,12 +252,12 @@ def _verify_slowly(directory: Path, disk: Disk, result: Verified) -> None:
         if not scan.journal_id:
             raise
         result.flaw = str(error)
-        _say_where(scan, result)
+        _locate_flaw(scan, result)
     result.segments, result.bytes = scan.segments, scan.bytes
     _take_over(result, scan)
 
 
-def _say_where(scan: Scan, result: Verified) -> None:
+def _locate_flaw(scan: Scan, result: Verified) -> None:
     """The first bad byte: the very one if the checksum can tell, else where its block begins."""
     path = segment_path(scan.directory, scan.end_segment)
     result.bad_file, result.bad_byte = str(path), scan.end_offset
@@ -283,7 +283,7 @@ def _take_over(result: Verified, scan: Scan) -> None:
     result.first_seq, result.last_seq = scan.first_seq, scan.next_seq - 1
     result.commands = result.last_seq - result.first_seq + 1
     result.head = scan.previous_hash.hex()
-    result.torn = torn_for_good(scan) or ""
+    result.torn = torn_tail(scan) or ""
     result.watermarked = scan.watermark is not None and not scan.watermark_flaw
     if scan.watermark_flaw and not result.flaw:
         result.flaw = scan.watermark_flaw

@@ -2,13 +2,13 @@
 
 It is written after the disk has said that the blocks are on it, and is never waited for: a power
 cut may leave an older one, never one that runs ahead.  So it is a lower bound, and enough to tell a
-torn tail that nobody was told of from damage to what somebody was.
+torn, unacknowledged tail from damage to acknowledged blocks.
 
 It names its block by the chain (the hash of the block before) and by the block's own checksum, so
 the watermark of another history of the same journal is not believed.  And it names its writer: one
 that finds another's there has been superseded, and acknowledges nothing more.
 
-It stands at the begin of its file, made whole under its name and then only overwritten: within one
+It is at the begin of its file, made whole under its name and then only overwritten: within one
 sector, which a disk writes whole or not at all.  So no power cut leaves half of one, and one that
 cannot be believed was damaged.
 """

@@ -22,7 +22,7 @@ from openoutcry.journal.block import (
     pack_json,
     padded,
 )
-from openoutcry.journal.copies import SideBySide, Single
+from openoutcry.journal.copies import MirroredStreams, SingleStream
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.history import pack_history
 from openoutcry.journal.stream import Stream
@@ -59,7 +59,7 @@ class Place(NamedTuple):
 
 
 class Handover(NamedTuple):
-    """What another process needs to go on with a journal whose writer let go of it, all durable."""
+    """What another process needs to resume a journal whose writer let go of it, all durable."""
 
     place: Place
     streams: list[tuple[Path, int, int]]
@@ -136,10 +136,10 @@ class JournalWriter:
         self._flaws = list(flaws)
         self._buffer = BlockBuffer()
         policy = str(document.get("policy", "all"))
-        self._copies: Single | SideBySide = (
-            Single(streams[0], place.reached)
+        self._copies: SingleStream | MirroredStreams = (
+            SingleStream(streams[0], place.reached)
             if total == 1
-            else SideBySide(streams, policy, place.reached, total)
+            else MirroredStreams(streams, policy, place.reached, total)
         )
 
     @property
@@ -224,7 +224,7 @@ class JournalWriter:
         return self._resumed
 
     def resumed(self, document: dict[str, Any]) -> None:
-        """Append a block that says who goes on with the journal, and make all durable.
+        """Append a block that says who resumes the journal, and make all durable.
 
         What an :meth:`evidence` block before it said is then no longer about the end.  No thread of
         this process is left at work: a pipeline forks next, and its journal stage goes on.
@@ -273,7 +273,7 @@ class JournalWriter:
 
     def hand_over(self) -> Handover:
         """Make all durable and close the files as they are, still prewritten, for another process
-        that goes on from what is returned (``Journal.reopen``) and need read nothing."""
+        that resumes from what is returned (``Journal.reopen``) and need read nothing."""
         self.sync()
         self.settle()
         self._copies.rest()

@@ -11,8 +11,6 @@ from typing import Any
 from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.standing import write_whole
 
-FORMATS = ("table", "csv", "json", "parquet", "pdf")
-
 
 @dataclass
 class Report:

@@ -7,7 +7,7 @@ whole, and so is what is told of it by positions (records) or by prices (pages).
 import secrets
 import socket
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -37,13 +37,14 @@ class View:
     last_price: int = 0
     last_shares: int = 0
     trades: int = 0
+    reason: str = ""
+    """Of the state, as the last H says."""
 
     def cut(self, depth: int) -> "View":
         """Only so many levels of it."""
         if len(self.bids) <= depth and len(self.asks) <= depth:
             return self
-        return View(self.locate, self.symbol, self.state, self.bids[:depth], self.asks[:depth],
-                    self.last_price, self.last_shares, self.trades)  # fmt: skip
+        return replace(self, bids=self.bids[:depth], asks=self.asks[:depth])
 
 
 def views_of(book: Book, depth: int = LEVELS) -> dict[int, View]:
@@ -52,7 +53,7 @@ def views_of(book: Book, depth: int = LEVELS) -> dict[int, View]:
         one.locate: View(
             one.locate, one.symbol, one.state,
             tuple(book.levels(one.locate, "B", depth)), tuple(book.levels(one.locate, "S", depth)),
-            one.last_price, one.last_shares, one.trades,
+            one.last_price, one.last_shares, one.trades, one.reason,
         )
         for one in book.instruments()
     }  # fmt: skip

@@ -206,7 +206,8 @@ class Pages:
             one.known[locate] = view
             fields = {
                 "symbol": view.symbol, "itch_seq": self.itch_seq, "state": view.state,
-                "last": [view.last_price, view.last_shares], "trades": view.trades,
+                "reason": view.reason, "last": [view.last_price, view.last_shares],
+                "trades": view.trades,
             }  # fmt: skip
             if known is None:
                 await self._say(connection, one, "snapshot", **fields, bids=view.bids,

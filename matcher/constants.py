@@ -38,7 +38,7 @@ KNOWN_WORD = (OPEN_KNOWN << TIF_SHIFT) - (1 << 64)
 HALVES_WORD = AUX_HALVES << TIF_SHIFT
 
 # Events. The six small fields from ``participant`` to ``flags`` are written as one word: the
-# address (whom, which instrument, which side) plus what happened (kind, reason, flags).
+# tag (participant, instrument, side) plus what happened (kind, reason, flags).
 EVENT_ORDER = EVENT.offsets["order_id"]
 EVENT_CONTRA = EVENT.offsets["contra_id"]
 EVENT_PRICE = EVENT.offsets["price_ticks"]

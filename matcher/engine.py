@@ -25,7 +25,7 @@ from openoutcry.matcher.hooks import (
 from openoutcry.matcher.state.arena_check import check_arena
 from openoutcry.matcher.state.clone import copy_arena
 from openoutcry.matcher.state.digest import book_hash, hash_instruments, seal, seal_numbers
-from openoutcry.matcher.state.restore import put_back
+from openoutcry.matcher.state.restore import load_state
 from openoutcry.matcher.state.running_digest import fold_changes
 from openoutcry.matcher.state.save import save_orders, save_states
 from openoutcry.matcher.state.snapshot import ROW_DTYPE, STATE_DTYPE, State, decode, encode
@@ -53,7 +53,7 @@ class Engine:
     ``order_capacity`` open orders and ``level_pages`` pages of 64 price levels; the default of as
     many pages as orders can never run out of pages.  ``shard``: (shard of each instrument, shard of
     this engine): see ``book/shards.py``.  ``id_key``: a secret of 63 bits where order ids are
-    chosen by others, so that nobody can choose ids that make commands slow; events and hashes do
+    chosen by others, so that no client can choose ids that make commands slow; events and hashes do
     not depend on it.  ``hooks``: kernels before and after the matcher, whose state is then part of
     the engine's (``hooks.py``).  Raises :class:`MatcherError`.
     """
@@ -186,7 +186,7 @@ class Engine:
         return {"bids": sides[0], "asks": sides[1]}
 
     def state(self) -> State:
-        """Everything that decides what comes next, as tables."""
+        """The complete state, as tables."""
         rows = np.empty(self.open_orders, dtype=ROW_DTYPE)
         states = np.empty(len(self.instruments), dtype=STATE_DTYPE)
         save_orders(self.address, rows.ctypes.data)
@@ -248,7 +248,7 @@ class Engine:
         id_key: int = 0,
         hooks: Hooks | None = None,
     ) -> "Engine":
-        """An engine that goes on where :meth:`snapshot` was taken.
+        """An engine in the state of a :meth:`snapshot`.
 
         Capacities and shard are not part of the state: give those of the first engine, or commands
         may be refused with BOOK_FULL in one and not in the other.  The id key may be another.
@@ -258,7 +258,7 @@ class Engine:
         region = own_region(hooks.region) if hooks else np.zeros(0, np.uint8)
         state = decode(without_region(data, region) if hooks else data)
         engine = cls(state.instruments, order_capacity, level_pages, shard, id_key, hooks)
-        put_back(engine.arena, state)
+        load_state(engine.arena, state)
         engine.region[:] = region
         if engine.snapshot() != data:
             raise MatcherError("snapshot: its orders are not in canonical order")
@@ -275,11 +275,11 @@ class Engine:
         states = np.where(own, whole.states, engine.state().states)
         rows = whole.rows[own[whole.rows["instrument"]]]
         part = replace(whole, states=states, rows=rows, event_count=event_count)
-        put_back(engine.arena, part)
+        load_state(engine.arena, part)
         return engine
 
     def check(self) -> None:
-        """Verify every invariant of the memory, slowly; ``AssertionError`` says which is broken."""
+        """Verify every invariant of the memory, slowly; ``AssertionError`` names the broken one."""
         check_arena(self.arena)
         assert self.book_hash() == book_hash(self.state()), "a change was not marked for the hash"
 

@@ -4,4 +4,4 @@ from openoutcry.wire.errors import OutcryError
 
 
 class MatcherError(OutcryError):
-    """Orders, instruments or a snapshot that the matcher cannot take; the message says which."""
+    """Invalid orders, instruments or snapshot; the message names them."""

@@ -12,9 +12,9 @@ causes at most
   command, and again after each elected stop and each all-or-none order that trades, for nothing
   else changes the best displayed price;
 - 1 for every move of a trailing trigger: at most after each of those and after each re-pegging;
-- in a pro-rata instrument, where a taker's last trades use nobody up, 2 for every order and
-  every run of a stop or an all-or-none order;
-- 16 for what it says about itself.
+- in a pro-rata instrument, where a taker's last trades may leave every maker open, 2 for every
+  order and every run of a stop or an all-or-none order;
+- 16 for the command's own events.
 
 The first line is 2 * order_capacity at most.  The rest is summed as ``extra`` and kept below
 :func:`extra_capacity` by refusing with BOOK_FULL, so plain orders need no such test.

@@ -1,6 +1,6 @@
 # mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
-"""Write events: where the fast path hands the place on, and where the general path keeps it."""
+"""Write events: the fast path passes the write position, the general path keeps it in the arena."""
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
@@ -34,16 +34,16 @@ def emit(
 
 @kernel
 def emit_cancelled(
-    out: int, order_id: int, price: int, qty: int, cause: int, address: int, reason: int
+    out: int, order_id: int, price: int, qty: int, cause: int, tag: int, reason: int
 ) -> int:
-    what = address | const.CANCELLED | (reason << const.REASON_SHIFT)
+    what = tag | const.CANCELLED | (reason << const.REASON_SHIFT)
     return emit(out, order_id, 0, price, qty, 0, cause, what)
 
 
 @kernel
-def reject(order: int, out: int, address: int, reason: int, contra_id: int) -> int:
+def reject(order: int, out: int, tag: int, reason: int, contra_id: int) -> int:
     """A rejected command changes nothing; its event echoes it."""
-    what = address | const.REJECTED | (reason << const.REASON_SHIFT)
+    what = tag | const.REJECTED | (reason << const.REASON_SHIFT)
     price = load_i64(order + const.ORDER_PRICE)
     qty = load_i64(order + const.ORDER_QTY)
     cause = load_i64(order + const.ORDER_SEQ)
@@ -58,25 +58,25 @@ def mark_last(out: int) -> None:
 
 
 @kernel
-def event_address(instrument: int, side: int, participant: int) -> int:
-    """Whom an event is for, about which instrument and side: the low part of its word."""
+def event_tag(instrument: int, side: int, participant: int) -> int:
+    """Participant, instrument and side: the low bits of an event's word."""
     return participant | (instrument << const.INSTRUMENT_SHIFT) | (side << const.EVENT_SIDE_SHIFT)
 
 
 @kernel
-def book_address(book: int, participant: int) -> int:
-    """As :func:`event_address`, of an order in ``book`` (not one of triggers)."""
-    return event_address(book >> 4, (book & 1) + const.BUY, participant)
+def book_tag(book: int, participant: int) -> int:
+    """As :func:`event_tag`, of an order in ``book`` (not one of triggers)."""
+    return event_tag(book >> 4, (book & 1) + const.BUY, participant)
 
 
 # The general path
 
 
 @kernel_outlined
-def tell(
+def emit_next(
     arena: int, order_id: int, contra_id: int, price: int, qty: int, leaves: int, word: int
 ) -> None:
-    """Write the next event of the command at work."""
+    """Write the current command's next event."""
     out = load_i64(arena + layout.NEXT_EVENT_AT)
     cause = load_i64(arena + layout.CAUSE_SEQ)
     out = emit(out, order_id, contra_id, price, qty, leaves, cause, word)
@@ -92,6 +92,6 @@ def number_events(events: int, count: int, first: int) -> None:
 
 @kernel
 def command_number(arena: int) -> int:
-    """How many commands the one at work is, from 1: each shard counts them all, so it is the same
-    number in each."""
+    """The current command's number, from 1: each shard counts all commands, so it is the same in
+    each."""
     return load_i64(arena + layout.COMMAND_COUNT)

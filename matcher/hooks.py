@@ -7,7 +7,7 @@
 
 ``before`` is asked about every command that the gateway let through, whatever bytes it holds;
 ``after`` sees every command with all of its events (their ``seq`` is still 0).  Both are kernels as
-the matcher's are: no clock, no allocation, no exceptions; all that they remember stands in
+the matcher's are: no clock, no allocation, no exceptions; all their state is in
 ``region``, one block of bytes without addresses in it, so that its bytes are their state: part of
 the state hash and of every snapshot.
 """
@@ -26,7 +26,7 @@ from openoutcry.matcher.book.depth import fill_best
 from openoutcry.matcher.book.ids import id_addr, prefetch_chain
 from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
 from openoutcry.matcher.errors import MatcherError
-from openoutcry.matcher.events import event_address, mark_last, reject
+from openoutcry.matcher.events import event_tag, mark_last, reject
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before, kernel_address
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, prefetch, store_i64
@@ -62,7 +62,7 @@ class Hooks:
     """Where in the region the best displayed prices of each instrument are kept up to date for
     ``after``, six words each as ``fill_best`` writes them; 0: nowhere."""
     ahead: Callable[..., Any] | None = None
-    """``ahead(region, order) -> 0`` is told of commands to come, so that it may ask for memory."""
+    """``ahead(region, order) -> 0`` sees upcoming commands, to prefetch."""
 
     def block(self, arena: int, region: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         """The words for :func:`process_hooked`."""
@@ -149,7 +149,7 @@ def refuse(arena: int, order: int, out: int, refused: int) -> int:
     """Reject the command by the verdict; the matcher counts it and does nothing else."""
     instrument = find_instrument(arena, load_i64(order + const.ORDER_SYMBOL))
     word = load_i64(order + const.ORDER_WORD)
-    address = event_address(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
+    address = event_tag(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
     reason, detail = refused & ((1 << REASON_BITS) - 1), refused >> REASON_BITS
     mark_last(reject(order, out, address, reason, detail))
     store_i64(arena + layout.LAST_SEQ, load_i64(order + const.ORDER_SEQ))

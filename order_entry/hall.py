@@ -126,9 +126,6 @@ class Hall:
         at = (self._at["blocks"] + index * session.BLOCK_BYTES) // 8
         return self.words[at : at + session.BLOCK_BYTES // 8]
 
-    def block_address(self, index: int) -> int:
-        return self[BLOCKS] + index * session.BLOCK_BYTES
-
     def copy_to(self, index: int, participants: Iterable[int], fix: bool = False) -> None:
         """The session ``index`` is a drop copy about these participants; ``fix``: over FIX."""
         place = self[COPY_COUNT]

@@ -8,7 +8,6 @@ from openoutcry.wire.big_endian import load_any64, store_any64
 from openoutcry.wire.enums import (
     AUX_HALVES,
     OPEN_KNOWN,
-    ErrorBit,
     EventFlag,
     OrderType,
     Reason,
@@ -229,13 +228,7 @@ def risk_bit(event: int) -> int:
     return 63 if bits == 0 else count_trailing_zeros(bits) & 63
 
 
-GATEWAY_BITS = len(ErrorBit)
 NO_INSTRUMENT = 65535
-
-
-@kernel
-def event_instrument(event: int) -> int:
-    return load_u16(event + INSTRUMENT)
 
 
 # A session's own words, of either version.

@@ -114,7 +114,6 @@ _TAGS = {option.tag: option for option in OPTIONS50}
 _TAG_BYTES = tuple(_TAGS[t].field.size_bytes if t in _TAGS else 0 for t in range(32))
 _ENTER_TAGS = sum(1 << tag for tag, option in _TAGS.items() if option.enters)
 _REPLACE_TAGS = sum(1 << tag for tag, option in _TAGS.items() if option.replaces)
-_OTHER_TAGS = 1 << 28
 _NAMES = {option.field.name: option.tag for option in OPTIONS50}
 _T_FIRM, _T_MIN, _T_CUSTOMER, _T_FLOOR = (
     _NAMES[n] for n in ("firm", "min_qty", "customer", "max_floor")

@@ -20,7 +20,7 @@ BLOCK_BYTES = 4096
 PROTOCOL_WORDS = 512
 NAME = 480
 """16 bytes: the session's name, padded with spaces."""
-SIDE, SIDE_BYTES = 1024, 1024
+SIDE = 1024
 LOGINS = 2048
 """A word for each reason of the doorman's: logins that were refused for it; of index 0 those that
 named no session."""

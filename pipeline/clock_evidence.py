@@ -1,4 +1,4 @@
-"""What the clock daemon has to say about the time, for the journal: taken once a second."""
+"""Clock evidence for the journal: the daemon's page, sampled once a second."""
 
 from typing import Any
 

@@ -17,7 +17,7 @@ from openoutcry.pipeline.topology import TOPOLOGY, Topology
 from openoutcry.pipeline.worker import step_address
 from openoutcry.replay.event_hash import hash_array
 from openoutcry.ring import kernels as ring
-from openoutcry.ring.policy import safe_sequence
+from openoutcry.ring.policy import quorum_sequence
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.kernel import compile_kernel
 
@@ -50,7 +50,7 @@ def compile_kernels(
             (ring.published_count, 4),
             (ring.release, 2),
             (record_spans, 7),
-            (safe_sequence, 3),
+            (quorum_sequence, 3),
         ):
             compile_kernel(kernel, count)
 

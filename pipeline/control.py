@@ -2,7 +2,7 @@
 
 Every word is an int64 at a fixed byte offset, each group of words that one process writes on lines
 of its own.  Everything here survives the death of the process that wrote it: a stage that is
-started again finds its place from these words and from the rings.
+restarted finds its place from these words and from the rings.
 """
 
 import numpy as np
@@ -78,7 +78,7 @@ MERGE_WHICH = TABLE_AT + MAX_TABLE_BYTES
 MERGE_STATES = MERGE_WHICH + 64
 MERGE_CAUSE = 0  # the command whose events come next; 0 before the first start
 MERGE_EVENT = 8  # events merged so far
-MERGE_GONE = 16  # orders that the command at work has taken in the shards that are done with it
+MERGE_DROPPED = 16  # orders that the command at work has taken in the shards that are done with it
 MERGE_SHARDS = 32  # by shard: its next event, and the last command to all that it is done with
 MERGE_SHARD_BYTES = 16
 MERGE_STATE_BYTES = 320

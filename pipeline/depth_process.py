@@ -1,6 +1,6 @@
-"""The conflated feed of a venue: a subscriber of its own full feed, which tells others less.
+"""The conflated feed of a venue: a subscriber of its own full feed that publishes conflated views.
 
-It reads the public lines as everybody does, so that nothing of it can touch the orders or the full
+It reads the public lines as any subscriber does, so it cannot affect the orders or the full
 feed, and it may be killed at any time: it begins again with a snapshot.
 """
 
@@ -28,7 +28,7 @@ def conflate(
     over: Callable[[], bool],
     ended: Callable[[], bool],
 ) -> None:
-    """Tell the views of each interval, until the process is killed or the run is ``over()``.
+    """Publish the views of each interval, until the process is killed or the run is ``over()``.
 
     ``snapshots``: where they are given; ``ended()``: the session has, and no other has begun.
     """

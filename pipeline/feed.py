@@ -1,8 +1,8 @@
-"""The public feed of a run: a process that reads released events and tells the market.
+"""The public feed of a run: a process that publishes released events as market data.
 
 It is made again after any death, from a checkpoint and the journal behind it: the same messages
 with the same numbers, of which those that were sent are not sent again.  Nothing waits for it: a
-released reader (``released.py``) that falls behind goes on from the journal.
+released reader (``released.py``) that falls behind resumes from the journal.
 """
 
 import mmap
@@ -35,8 +35,8 @@ NAME = "market_data"
 QUEUE = 1 << 13
 FOLDER = "market_data"
 BACKLOG = 64
-FUTILE = 5
-"""Deaths in a row without a message sent, after which the process is not started again."""
+CRASH_LOOP_RESTARTS = 5
+"""Deaths in a row without a message sent, after which the process is not restarted."""
 SENT, CLAMPED, SESSION, OVER, READY, KEPT = 0, 1, 2, 3, 4, 8
 """Words that the feed's processes share: the last message that was sent (its session above its
 number), values that were told as the nearest, the session, that the run is over, that what was told
@@ -128,7 +128,7 @@ class PublicFeed:
         self.snapshots = self._listen_tcp(spec.snapshots, "snapshots")
         self.stream = self._listen_tcp(spec.stream, "the stream")
         self.pid = 0
-        self._futile = self._clamped_told = 0
+        self._crash_restarts = self._clamped_reported = 0
         self._others: dict[int, Callable[[], None]] = {}
         self._sent_at_start = NOTHING_SENT
 
@@ -189,7 +189,7 @@ class PublicFeed:
 
     @property
     def clamped(self) -> int:
-        """Values that were told as the nearest one that their field can hold."""
+        """Values clamped to the range of their field."""
         return int(self._words[CLAMPED])
 
     def note_clamped(self, count: int) -> None:
@@ -213,7 +213,7 @@ class PublicFeed:
         self._words[SESSION] = max(session, self.session)
 
     def kept(self, session: int) -> tuple[int, int]:
-        """Messages of a session's store, and their bytes: they stand, whoever is started again."""
+        """Messages of a session's store, and their bytes: they stand, whoever is restarted."""
         row = self._kept(session)
         return (int(row[1]), int(row[2])) if row[0] == session else (0, 0)
 
@@ -240,7 +240,7 @@ class PublicFeed:
 
     @property
     def is_over(self) -> bool:
-        """The run is over, and everything of it is told."""
+        """The run is over and everything of it is published."""
         return bool(self._words[OVER])
 
     @property
@@ -302,35 +302,39 @@ class PublicFeed:
         asyncio.run(Stream(sessions, lambda: self.is_over).serve(self.stream))
 
     def look(self, note: Callable[[str], None]) -> None:
-        """Start the process again if it is gone; not if it has told everything."""
+        """Restart the process if it exited before it had published everything."""
         for pid in list(self._others):
             if os.waitpid(pid, os.WNOHANG)[0]:
                 work = self._others.pop(pid)
                 if self.is_over:
                     continue
-                note(f"a process of the feed (pid {pid}, {work.__name__}) ended: started again")
+                note(f"a process of the feed (pid {pid}, {work.__name__}) exited: restarted")
                 self._others[fork(work, STOP_SIGNALS)] = work
         if not self.pid:
             return
-        if self.clamped > self._clamped_told:
-            self._clamped_told = self.clamped
-            note(f"the feed told {self.clamped} values as the nearest that their field can hold")
+        if self.clamped > self._clamped_reported:
+            self._clamped_reported = self.clamped
+            note(f"the feed clamped {self.clamped} values to the range of their field")
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         if pid and status == 0:
             self.pid = 0
         elif pid:
-            self._futile = self._futile + 1 if self.sent == self._sent_at_start else 1
-            if self._futile > FUTILE:
-                note(f"the feed (pid {pid}) ended with {status} {FUTILE} times in a row without "
-                     "having told anything: it stays away")  # fmt: skip
+            self._crash_restarts = (
+                self._crash_restarts + 1 if self.sent == self._sent_at_start else 1
+            )
+            if self._crash_restarts > CRASH_LOOP_RESTARTS:
+                note(
+                    f"the feed (pid {pid}) is in a crash loop: it exited with {status} "
+                    f"{CRASH_LOOP_RESTARTS} times without publishing; it is not restarted"
+                )
                 self.pid = 0
                 return
-            note(f"the feed (pid {pid}) ended with {status}: started again")
+            note(f"the feed (pid {pid}) exited with {status}: restarted")
             self.start()
 
     def finish(self, timeout_s: float) -> None:
-        """Wait until everything that was released is told, for a while, and until those who are
-        served by other processes know it."""
+        """Wait, at most ``timeout_s``, until everything released is published, and until the other
+        processes have sent it to their clients."""
         until = time.monotonic() + timeout_s
         while (self.pid or (self.is_over and self._others)) and time.monotonic() < until:
             if self.pid and os.waitpid(self.pid, os.WNOHANG)[0]:

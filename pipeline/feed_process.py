@@ -1,5 +1,5 @@
-"""What the feed's process does: catches up from a checkpoint or the journal, then tells what is
-released as it comes, keeps it, and answers those who ask.
+"""The feed's process: catches up from a checkpoint or the journal, then publishes released events,
+stores the messages, and serves retransmissions.
 
 In between two turns of the pump's kernel Python keeps what was told, which takes longer than the
 telling: nothing is told later for it but what comes meanwhile.
@@ -68,7 +68,7 @@ class FeedProcess:
         self._saved_messages = self.store.count
         self._save_ns = time.monotonic_ns() + CHECKPOINT_NS
         self._named = 1 + public.instrument_count
-        self._told_until = self.reader.released_seq
+        self._reported_until = self.reader.released_seq
         public.note_kept(self.session, self.store.count, self.store.size_bytes)
 
     def _begin(self) -> tuple[Store, Place]:
@@ -83,7 +83,7 @@ class FeedProcess:
                 return store, Place(standing.event_seq, standing.cause_seq)
             except (FeedError, ValueError, KeyError) as error:
                 if public.begin_is_retired:
-                    raise FeedError(f"{public.folder}: nothing to go on from: {error}") from None
+                    raise FeedError(f"{public.folder}: nothing to resume from: {error}") from None
                 self.feed = public.feed = public.new_feed()
                 self.book = Book()
         public.note_session(self.feed.session)
@@ -126,12 +126,12 @@ class FeedProcess:
         return found
 
     def run(self) -> None:
-        """Tell the market until the run is over."""
+        """Publish until the run is over."""
         reader, publisher = self.reader, self.publisher
         poll_once = True
         while True:
             ended = reader.ended
-            caught_up = reader.on_ring and reader.place.event_seq >= self._told_until
+            caught_up = reader.on_ring and reader.place.event_seq >= self._reported_until
             if caught_up and not poll_once:
                 poll_once = self._turn()
             elif not self._catch_up(ended):
@@ -142,15 +142,15 @@ class FeedProcess:
             if self.public.is_ready:
                 self._give_snapshots()
                 publisher.beat(time.monotonic_ns())
-            elif reader.place.event_seq >= self._told_until:
+            elif reader.place.event_seq >= self._reported_until:
                 self.public.note_ready()
             self._save_sometimes()
         self._save()
         self.public.note_over()
         if publisher.before is not None and self.store.count == 0:
-            self._linger()
+            self._drain_clients()
 
-    def _linger(self) -> None:
+    def _drain_clients(self) -> None:
         """The day is over: who has not heard so, or misses something of it, still may."""
         for _ in range(END_TIMES):
             self.publisher.say_end(time.monotonic_ns())
@@ -159,7 +159,7 @@ class FeedProcess:
                 select.select(self._asks[:1] if self.public.requests else [], [], [], left)
                 self.publisher.answer(time.monotonic_ns())
 
-    def _went_over(self) -> None:
+    def _is_done(self) -> None:
         """The session has ended: the next message is the first of another, whenever it comes."""
         public, now_ns = self.public, time.monotonic_ns()
         self.store.sync()
@@ -188,7 +188,7 @@ class FeedProcess:
         if self.feed.event_seq > reader.place.event_seq:
             reader.went_on(*self.pump.place)
         if why == p.ENDED:
-            self._went_over()
+            self._is_done()
         if self.pump.packets > before:
             publisher.beat_ns = time.monotonic_ns()
         elif why == p.DUE and reader.ended:
@@ -199,7 +199,7 @@ class FeedProcess:
         return why in (p.DETACHED, p.OLD)
 
     def _keep(self, messages: bytes, count: int) -> None:
-        """Keep messages; the session has so many by them."""
+        """Keep messages; the session has their count."""
         self.store.append(messages, count - self.store.count)
         self.public.note_kept(self.session, self.store.count, self.store.size_bytes)
         self.book.apply(messages)
@@ -208,12 +208,12 @@ class FeedProcess:
         """A turn of Python's: events that are behind, or whose times only the journal has.  False
         if there are no more and there will be none."""
         reader = self.reader
-        old = self._told_until - reader.place.event_seq
+        old = self._reported_until - reader.place.event_seq
         most = old if old > 0 else MAX_BATCH
         if not ended and reader.place.event_seq < reader.released_seq:
             # No further before participants than the pump goes.
-            told = min((int(one[0]) for one in self._private), default=reader.released_seq)
-            most = min(most, told + p.BATCH - reader.place.event_seq)
+            delivered = min((int(one[0]) for one in self._private), default=reader.released_seq)
+            most = min(most, delivered + p.BATCH - reader.place.event_seq)
             if most <= 0:
                 select.select(self._asks, [], [], IDLE_S)
                 return True
@@ -225,12 +225,15 @@ class FeedProcess:
                 select.select(self._asks, [], [], IDLE_S)
             return True
         first, last = int(events["cause_seq"][0]), int(events["cause_seq"][-1])
-        is_new, times = reader.place.event_seq > self._told_until, self.public.times.of(first, last)
+        is_new, times = (
+            reader.place.event_seq > self._reported_until,
+            self.public.times.of(first, last),
+        )
         for part in self.feed.told(events, times, first):
             count = self.feed.messages_before if part.ends else self.feed.messages
             self._tell(part.messages, count, is_new)
             if part.ends:
-                self._went_over()
+                self._is_done()
         return True
 
     def _tell(self, messages: bytes, count: int, is_new: bool) -> None:

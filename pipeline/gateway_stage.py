@@ -1,4 +1,4 @@
-"""The gateway's rules, brought to where the stage goes on.
+"""The gateway's state at the point where the stage resumes.
 
 A verdict depends on the order and the settings, and with a rate limit also on the orders before it:
 a gateway that does not start at the first command is shown those that were already sequenced.
@@ -16,7 +16,7 @@ from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import JournalReader
 from openoutcry.journal.errors import JournalError
 from openoutcry.pipeline.control import WRITTEN_SEQ
-from openoutcry.pipeline.stages.published import is_published, with_everybody_on
+from openoutcry.pipeline.stages.published import is_published, with_all_participants
 from openoutcry.replay.events import events_of
 from openoutcry.wire import OutcryError
 
@@ -28,7 +28,7 @@ CHUNK = 4096
 
 def make_gateway(work: "Work", last_seq: int) -> tuple[npt.NDArray[np.int64], LiveGateway | None]:
     """The golden model's rules and, if the RTL validates, the RTL: after command ``last_seq``."""
-    settings = with_everybody_on(work.settings) if is_published(work) else work.settings
+    settings = with_all_participants(work.settings) if is_published(work) else work.settings
     rules = make_rules(work.instruments, settings)
     rtl = LiveGateway.loaded(work.instruments, settings) if work.gateway == "rtl" else None
     if last_seq and work.settings.rate_interval_ns:

@@ -60,7 +60,7 @@ def claim_journal(options: Options, stack: ExitStack) -> Path | None:
         discard_unwritten(directory)
     if Journal.exists(directory) != options.resume:
         raise PipelineError(
-            f"{directory} holds no journal to go on with: begin one without --resume"
+            f"{directory} holds no journal to resume: begin one without --resume"
             if options.resume
             else f"{directory} already holds a journal: give another --journal DIR, or --resume "
             "to go on with it"
@@ -142,7 +142,7 @@ def make_journal(
     state: RunState,
     shared: Shared,
 ) -> tuple[JournalWriter, Senders]:
-    """A new journal, or the one to go on with and everything put where it ends."""
+    """A new journal, or the one to resume and everything put where it ends."""
     config = {
         "program": f"openoutcry {openoutcry.__version__}",
         "instruments": instruments_to_json(options.table),
@@ -184,7 +184,7 @@ def sessions_of(options: Options) -> list[str]:
 
 
 def close_journal(work: Work, state: RunState, result: dict[str, Any]) -> None:
-    """Leave the evidence in the journal, so that anybody can prove the replay against it."""
+    """Write the evidence block, against which a replay is verified."""
     assert work.journal is not None
     assert work.writer is not None
     writer = work.writer

@@ -136,7 +136,7 @@ class JournalStage:
         return {NAME: self.writer.hand_over().as_json()}
 
     def _note(self, first: int, count: int) -> dict[str, Any]:
-        """What stands beside these commands: how far each lane has come with them, and who sent
+        """What is beside these commands: how far each lane has come with them, and who sent
         them, so that none of their datagrams is ever executed again."""
         note: dict[str, Any] = {}
         if self.lanes:
@@ -161,8 +161,8 @@ class JournalStage:
             self.writer.clock(both, now + offset)
 
     def _report_failures(self) -> None:
-        """A copy that has stopped while the policy still holds is told, once; so is a disk that
-        will be full before long."""
+        """Report, once, a copy that stopped while the policy still holds, and a disk that will
+        soon be full."""
         failures = self.writer.failures
         for failure in failures[self.failures_said :]:
             print(f"outcry: a copy of the journal has stopped: {failure}", file=sys.stderr)

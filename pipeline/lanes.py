@@ -1,4 +1,4 @@
-"""How much of each lane has been sequenced, as the journal tells it.
+"""How much of each lane has been sequenced, from the journal.
 
 Of one lane it need not be told: its sequences are the commands' own.  Of several, each block of
 commands says behind its records, in the same write, how far each lane had come with the last of
@@ -51,7 +51,7 @@ def journaled_lanes(directories: Sequence[Path], table: Topology, seq: int) -> d
 
 
 class LaneCounts:
-    """What the journal stage says of the lanes with each block."""
+    """The journal stage's note of the lanes for each block."""
 
     def __init__(self, table: Topology, reached: dict[str, int]) -> None:
         self._names = {lane.lane: lane.name for lane in table.lanes}

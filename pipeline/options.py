@@ -47,7 +47,7 @@ class Operator(Protocol):
     """The participants' sessions of the run, once there are any."""
 
     def begin(self, shared: Any, engine: Engine | None) -> None:
-        """The run begins: with this matcher if it goes on with a journal, else with a fresh one."""
+        """The run begins: with this matcher if it resumes a journal, else with a fresh one."""
 
     def look(self) -> None:
         """Called every few milliseconds; sees a request to stop, and closes the ring."""
@@ -106,7 +106,7 @@ class Options:
     """Further sources of the same instruments, each by the lane that its stage writes."""
     operator: Operator | None = None
     name: str = ""
-    """Of what goes on with its journal whatever its sources are (a venue)."""
+    """Of what resumes its journal whatever its sources are (a venue)."""
     stall: StallPolicy = field(default_factory=StallPolicy)
     """When a stage that lives and makes no progress is reported, and when it is restarted."""
     sessions: SessionsSpec | None = None

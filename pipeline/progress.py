@@ -1,4 +1,4 @@
-"""How far a run is: what is gathered while it goes on, and who is told."""
+"""Progress of a run: samples, warnings, and the watcher that displays them."""
 
 import time
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from openoutcry.risk.open_orders import largest
 SAMPLE_S = 0.02
 DROPS_LOOK_S = 0.25
 DROPS_NOTE_S = 10.0
-"""An overload that lasts is told again so often."""
+"""Interval at which a lasting overload is reported again."""
 NEARLY_FULL, EMPTIER = 0.9, 0.8
 MAX_TIMELINE = 2_000
 
 
 @dataclass
 class Watcher:
-    """Who is told how far things are: the display, or nobody."""
+    """Receives progress: a display, or nothing."""
 
     phase: Callable[[str], None] = lambda text: None
     compiling: Callable[[str, int, int], None] = lambda label, done, total: None
@@ -51,7 +51,7 @@ class Sample:
 
 @dataclass
 class RunState:
-    """What is gathered while a run goes on."""
+    """State gathered during a run."""
 
     timeline: list[dict[str, Any]] = field(default_factory=list)
     restarts: list[dict[str, Any]] = field(default_factory=list)
@@ -100,40 +100,40 @@ class Drops:
 
 @dataclass
 class BookWatch:
-    """How full the book is, told once when it is nearly full and again when it has been emptier."""
+    """Book occupancy: reported once when nearly full, and again after it has dropped."""
 
     fill: float = 0.0
-    told: bool = False
-    holder_told: bool = False
+    reported: bool = False
+    holder_reported: bool = False
 
     def look(self, work: Work, note: Callable[[str], None]) -> None:
         self._look_at_holders(work, note)
         capacity, stages = work.core.order_capacity, range(len(work.table.stages))
         fullest = max(work.shared.control.stage(at, ct.STAGE_OPEN_ORDERS) for at in stages)
         self.fill = fullest / capacity
-        if self.fill >= NEARLY_FULL and not self.told:
-            self.told = True
+        if self.fill >= NEARLY_FULL and not self.reported:
+            self.reported = True
             note(
                 f"the book holds {fullest:,} of {capacity:,} orders: when it is full, new orders "
                 f"are rejected (BOOK_FULL)"
             )
         elif self.fill < EMPTIER:
-            self.told = False
+            self.reported = False
 
     def _look_at_holders(self, work: Work, note: Callable[[str], None]) -> None:
-        """Who has come to his bound."""
+        """Participants at their limit of open orders."""
         hooks, region = work.core.hooks, work.shared.region
         if hooks is None or region is None or hooks["name"] != OPEN_ORDERS:
             return
         who, count, limit = largest(region)
-        if count >= limit > 0 and not self.holder_told:  # 0: the matcher has not begun
-            self.holder_told = True
+        if count >= limit > 0 and not self.holder_reported:  # 0: the matcher has not begun
+            self.holder_reported = True
             note(
                 f"participant {who} holds {count:,} open orders, as many as one may: further ones "
                 "are rejected (RISK, OPEN_ORDERS)"
             )
         elif count < EMPTIER * limit:
-            self.holder_told = False
+            self.holder_reported = False
 
 
 def take_sample(work: Work, state: RunState, note: Callable[[str], None]) -> Sample:

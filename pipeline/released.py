@@ -1,9 +1,9 @@
-"""Readers of released events: market data, drop copy, whoever wants what participants may know.
+"""Readers of released events: market data, drop copy and the like.
 
-A reader stands behind the gate on the event ring and may fall behind by its declared queue.
-Beyond that the gate takes its cursor away: nobody waits for it, and it goes on from the journal, by
+A reader is gated by the gate on the event ring and may fall behind by its declared queue.  Beyond
+that the gate detaches its cursor: nothing waits for it, and it continues from the journal, by
 feeding the commands to a matcher of its own, which gives the same events with the same numbers.
-When it has caught up it comes back to the ring.  It is given each event once, in order, and none
+When it has caught up it rejoins the ring.  It is given each event once, in order, and none
 before the gate has released it, wherever it comes from.
 
 ::
@@ -34,7 +34,7 @@ DETACHED = -1
 
 
 class ReleasedError(OutcryError):
-    """A reader cannot go on where it is."""
+    """A reader cannot continue from its place."""
 
 
 class Place(NamedTuple):
@@ -151,7 +151,7 @@ class ReleasedReader:
         return int(take(ring.address, ring.mask, *addresses, limit))
 
     def _is_near(self) -> bool:
-        """All but the last of what is released has been read: what is only published stands in the
+        """All but the last of what is released has been read: what is only published is in the
         journal by the time at which the gate lets it go."""
         return self.released_seq - self.place.event_seq <= self.row.queue // 2
 
@@ -210,7 +210,7 @@ class ReleasedReader:
         if not self.journals:
             raise ReleasedError(
                 f"reader {self.row.name} is at event {self.place.event_seq}, further behind than "
-                f"its queue of {self.row.queue}, and there is no journal to go on from"
+                f"its queue of {self.row.queue}, and there is no journal to resume from"
             )
         refusals = []
         for directory in self.journals:

@@ -1,4 +1,4 @@
-"""Goes on with the journal of a killed pipeline: its state, its rings' places, its counts."""
+"""Resume the journal of a killed pipeline: state, ring positions, counts."""
 
 import time
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ SAME = (
     "instruments", "order_capacity", "hooks", "source", "seed", "gateway", "gateway_settings",
     "lanes",
 )  # fmt: skip
-"""What a run must have in common with the one whose journal it goes on with."""
+"""Settings that must match those of the journal being resumed."""
 
 
 class ResumeError(OutcryError):
-    """A journal cannot be gone on with by this run."""
+    """The journal cannot be resumed by this run."""
 
 
 def resume_pipeline(
@@ -33,7 +33,7 @@ def resume_pipeline(
     """The journal's writer, the state behind its last command, and what to report about it.
 
     What this run has of its own (clock offset, topology, versions, host, …) goes into the journal
-    as a record, as the first run's stands in the configuration block: a journal alone is enough
+    as a record, as the first run's is in the configuration block: a journal alone is enough
     to rebuild.
 
     Raises :class:`ResumeError` if the journal is of another run, ``JournalError`` if it is damaged.
@@ -84,7 +84,7 @@ def check_sessions(directory: Path, before: list[str], now: list[str]) -> None:
 
 
 def prime(shared: Shared, point: Point, directories: Sequence[Path]) -> None:
-    """Make fresh rings and counts stand where the journal ends, as if this run had come there."""
+    """Set fresh rings and counts to the journal's end, as if this run had reached it."""
     seq, events = point.seq, point.engine.event_count
     table, control = shared.table, shared.control
     shared.resumed_lanes = journaled_lanes(directories, table, seq)

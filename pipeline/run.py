@@ -1,4 +1,4 @@
-"""Run the pipeline from a source to its last reply, and say what happened."""
+"""Run the pipeline from a source to its last reply, and return the result."""
 
 import signal
 import time
@@ -15,7 +15,6 @@ from openoutcry.host.processes import STOP_SIGNALS, handling
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import worker
 from openoutcry.pipeline.compile import compile_kernels
-from openoutcry.pipeline.house import bounded_times
 from openoutcry.pipeline.journal_setup import (
     claim_journal,
     close_journal,
@@ -23,6 +22,7 @@ from openoutcry.pipeline.journal_setup import (
     make_journal,
     remove_dead_journals,
 )
+from openoutcry.pipeline.operator_times import bounded_times
 from openoutcry.pipeline.options import ORDER_CAPACITY, Options, PipelineError, Source
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.progress import SAMPLE_S, RunState, Sample, Watcher, take_sample
@@ -42,7 +42,7 @@ __all__ = ["ORDER_CAPACITY", "Options", "PipelineError", "Sample", "Source", "Wa
 NO_LIMIT = 2**62
 # A stop is answered within a second: a longer journal (0.3 s a million) is left to `outcry replay`.
 FEED_DRAIN_S = 10.0
-"""How long the end of a run waits for its feed to have told everything."""
+"""How long a run's end waits for its feed to publish everything."""
 REPLAY_AT_STOP = 500_000
 UNAUTHENTICATED = (
     "unauthenticated: whoever reaches this network port is any participant he names, except the "
@@ -111,7 +111,7 @@ class _Unwind:
 
     @staticmethod
     def signals() -> list[signal.Signals]:
-        """An interrupt that is ignored, or that whoever calls us answers, is left to them."""
+        """An interrupt that is ignored, or handled by the caller, is left alone."""
         ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
         return [signal.SIGTERM, signal.SIGHUP, *([signal.SIGINT] if ours else [])]
 
@@ -333,7 +333,7 @@ def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
     work.shared.populate()
     state.groups.append({"process": "inline", "stages": list(everything.stages), "core": None})
     group = worker.StageGroup(work, everything.stages)
-    worker.say_ready(work.shared, everything.stages)
+    worker.mark_ready(work.shared, everything.stages)
     work.shared.control[ct.GO] = 1
     apart = [worker.make_stage(work, row) for row in work.table.stages if not row.compiled]
     next_sample = 0.0

@@ -38,6 +38,8 @@ from openoutcry.wire.records import (
     RECORD_BYTES,
 )
 
+TIMEOUT_S = 5.0
+"""Without a reply for so long, unanswered orders are given up."""
 MAX_WINDOW = 4096
 MIN_WINDOW = 64
 QUEUE_BYTES = 8 << 20
@@ -66,7 +68,7 @@ def send(
     to: tuple[str, int],
     rate: int | None = None,
     sender_id: int | None = None,
-    timeout_s: float = 5.0,
+    timeout_s: float = TIMEOUT_S,
     progress: Progress | None = None,
     window: int | None = None,
 ) -> dict[str, Any]:
@@ -106,7 +108,7 @@ def send_by_line(
     line: "Line",
     rate: int | None = None,
     sender_id: int | None = None,
-    timeout_s: float = 5.0,
+    timeout_s: float = TIMEOUT_S,
     progress: Progress | None = None,
     window: int | None = None,
 ) -> dict[str, Any]:
@@ -117,7 +119,7 @@ def send_by_line(
         line.connect()
         for chunk in source_chunks:
             run.send_chunk(chunk)
-        run.wait_for_the_rest()
+        run.drain()
     except ConnectionRefusedError:
         if run.acknowledged == 0:
             raise SendError(f"{line.name}: nobody listens there (connection refused)") from None
@@ -384,7 +386,7 @@ class _Run:
         self.answered_until = self.acknowledged
         self.quiet_since_ns = now
 
-    def wait_for_the_rest(self) -> None:
+    def drain(self) -> None:
         """Wait for the orders that are still unanswered, as long as replies keep coming."""
         self.quiet_since_ns = time.monotonic_ns()
         while self.outstanding > 0:

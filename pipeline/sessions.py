@@ -116,7 +116,7 @@ class Sessions(State):
             return
         pid, status = os.waitpid(self.doorman_pid, os.WNOHANG)
         if pid:
-            note(f"the doorman (pid {pid}) ended with {status}: started again")
+            note(f"the doorman (pid {pid}) ended with {status}: restarted")
             self.open_doors()
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 A checkpoint file of the journal's own kind (``journal/checkpoints.py``) beside the streams, bound
 to the block that holds its command, whose hash stands for all that was before.  The streams are not
-in it: it has how far each was, and the digest of what stands there, and is taken only where that
+in it: it has how far each was, and the digest of what is there, and is taken only where that
 still stands.  Whoever makes one follows the journal in a process of its own: no session waits.
 """
 
@@ -154,8 +154,10 @@ def remove_old(folder: Path) -> None:
         kept += 1
 
 
-def good_ones(state: State, reader: JournalReader, told: int) -> Iterator[checkpoints.Checkpoint]:
-    """Checkpoints that the state may go on from, the newest first.  ``told``: events that are
+def valid_checkpoints(
+    state: State, reader: JournalReader, told: int
+) -> Iterator[checkpoints.Checkpoint]:
+    """Checkpoints that the state may resume from, the newest first.  ``told``: events that are
     known to have been told."""
     assert state.journal is not None
     folder = folder_of(state.journal)
@@ -196,7 +198,7 @@ def resume(state: State, reader: JournalReader, told: int = NO_LIMIT) -> Point:
     Raises :class:`JournalError` if the begin is retired and none bridges the gap.
     """
     core = Core.of(reader.config)
-    for found in good_ones(state, reader, told):
+    for found in valid_checkpoints(state, reader, told):
         facts, today = found.facts, is_of_today(state, found.facts)
         if today is None or (today and not _stand(state, facts["streams"])):
             continue

@@ -1,4 +1,4 @@
-"""Everything of one run that stands in shared memory, and the contexts of the stages over it.
+"""Everything of one run that is in shared memory, and the contexts of the stages over it.
 
 Rings with their consumers, stamps, histograms and the words of each stage's context are derived
 from the run's table (``topology.py``).
@@ -118,7 +118,7 @@ class Shared:
         return segment
 
     def _ring(self, name: str, record: str) -> RingBuffer:
-        # Also a stage that stays behind another has its cursor: it says who is where.
+        # Also a stage that is gated by another has its cursor: it says who is where.
         consumers = self.table.readers(name)
         capacity = self.geometry.capacities[name]
         released = self.table.released if name in self.table.gate.reads else ()
@@ -132,7 +132,7 @@ class Shared:
         ring = RingBuffer.create(self._name(name), capacity, RECORD_TYPES[record], consumers)
         self._segments.append(ring.segment)
         for reader in released:
-            # Nobody waits for it before it comes, and producers know that it may.
+            # Nothing waits for it before it comes, and producers know that it may.
             ring.cursors[reader.name][0] = layout.FREE
             ring.words(layout.DETACHED)[0] = 1
         return ring
@@ -141,7 +141,7 @@ class Shared:
         self, chunks: Iterable[npt.NDArray[Any]], limit: int, hint: int | None, lane: str = "lane"
     ) -> int:
         """Lay the source's commands (at most ``limit``) in a segment, so that a receive stage that
-        is started again finds its place by counting; returns how many.  Grows by doubling where the
+        is restarted finds its place by counting; returns how many.  Grows by doubling where the
         source does not say how many it has."""
         capacity = max(1, min(limit, hint if hint is not None else 1 << 16))
         segment = self.segment(f"preloaded-{lane}", capacity * RECORD_BYTES)
@@ -179,7 +179,7 @@ class Shared:
         return kind in self._arrays
 
     def stamp_address(self, kind: str) -> int:
-        """Address of one kind of stamps; 0 if nobody measures from there."""
+        """Address of one kind of stamps; 0 if nothing measures from there."""
         return self.stamps.address + self._arrays[kind][0] if kind in self._arrays else 0
 
     def stamps_of(self, kind: str) -> npt.NDArray[np.int64]:
@@ -279,7 +279,7 @@ class Shared:
 
     def populate(self) -> None:
         """Touch every page for this process: after a fork the page tables start empty, and a first
-        touch in mid-run would stand in somebody's latency.  Kernels before 5.14 cannot; there the
+        touch in mid-run would add to some latency.  Kernels before 5.14 cannot; there the
         first lap of each ring is slower."""
         preloaded = [one.segment for one in self.preloaded.values()]
         for segment in self._segments:

@@ -1,4 +1,4 @@
-"""Finds stages that live and make no progress, by evidence and not by the wall clock alone.
+"""Stall detection: stages that live and make no progress, by evidence, not wall clock alone.
 
 A stage is stalled when its process could have run and the stage did not move: its heartbeat stood
 still, or it went on beating while its input waited and its output had room.  What counts as time to
@@ -17,7 +17,7 @@ from pathlib import Path
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.shared import Shared
 from openoutcry.ring import RingBuffer
-from openoutcry.ring.policy import needed, reached_by
+from openoutcry.ring.policy import needed, quorum_value
 
 LOOK_S = 0.05
 MAX_LOOK_S = 0.2
@@ -135,8 +135,8 @@ def _is_safe(shared: Shared, stage: str, ring: RingBuffer, seq: int) -> bool:
     names = shared.table.confirmers(stage)
     record = ring.views(seq, 1)[0]
     cause = int(record["cause_seq" if "cause_seq" in (record.dtype.names or ()) else "seq"][0])
-    enough = needed(shared.table[stage].policy, len(names))
-    return cause <= reached_by([shared.safe_seq(name) for name in names], enough)
+    quorum = needed(shared.table[stage].policy, len(names))
+    return cause <= quorum_value([shared.safe_seq(name) for name in names], quorum)
 
 
 def scheduling(pid: int) -> tuple[float, str]:

@@ -1,4 +1,4 @@
-"""What a run says of the clock that stamped it.
+"""The accuracy of a run's time stamps.
 
 Ingress time stamps are CLOCK_REALTIME as it was at the start of the run, carried on by
 CLOCK_MONOTONIC.  How far that is from UTC only a clock daemon's page can tell; without one it is as

@@ -277,7 +277,7 @@ class Supervisor:
                 "new_pid": again.pid,
             }
         )
-        self.watcher.note(f"stage {stages} (pid {child.pid}) {why}: started again")
+        self.watcher.note(f"stage {stages} (pid {child.pid}) {why}: restarted")
 
     def _kill_all(self) -> None:
         for child in self.children.values():

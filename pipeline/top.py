@@ -164,7 +164,7 @@ def look(window_s: float = RATE_WINDOW_S) -> list[dict[str, Any]]:
 
 
 def show(once: bool) -> None:
-    """Print one look, or go on looking until Control-C."""
+    """Print once, or refresh until Control-C."""
     console = Console()
     if once:
         console.print(_render(look()))

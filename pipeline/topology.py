@@ -20,7 +20,7 @@ from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, OutcryError
 
 RECORD_TYPES = {"order": ORDER_DTYPE, "event": EVENT_DTYPE}
 MAX_SHARDS = 16
-HOUSE_LANE = 0
+OPERATOR_LANE = 0
 """The lane of the exchange operator: calendar, clock, kill switches.  Participants' begin at 1."""
 
 
@@ -78,7 +78,7 @@ class Stage:
 @dataclass(frozen=True)
 class Reader:
     """A reader of released events, behind the gate.  It may fall behind by ``queue`` events; then
-    nobody waits for it any longer, and it goes on from the journal (``released.py``)."""
+    nothing waits for it any longer, and it resumes from the journal (``released.py``)."""
 
     name: str
     queue: int
@@ -198,7 +198,7 @@ class Topology:
         return tuple(name for name in self[stage].reads if name in self.ring_names)
 
     def barrier(self, stage: str) -> str | None:
-        """The stage on the same ring that this one stays behind; None for the ring's writer."""
+        """The stage on the same ring that gates this one; None for the ring's writer."""
         mine = self[stage].reads
         found = [name for name in self[stage].gated_by if set(self[name].reads) & set(mine)]
         return found[-1] if found else None
@@ -284,7 +284,7 @@ class Topology:
         return replace(self, stages=kept)
 
     def ungated(self, stage: str) -> "Topology":
-        """The table in which nobody waits for what that stage confirms."""
+        """The table in which nothing waits for what that stage confirms."""
         kept = tuple(
             replace(row, gated_by=tuple(name for name in row.gated_by if name != stage))
             for row in self.stages
@@ -334,7 +334,7 @@ class Topology:
         return replace(self, rings=(*self.rings, *rings), stages=stages)
 
     def for_durability(self, durability: str) -> "Topology":
-        """What of the table runs: with ``none`` no journal, with ``async`` nobody waits for it."""
+        """What of the table runs: with ``none`` no journal, with ``async`` nothing waits for it."""
         if durability == "none":
             return self.without("journal")
         return self if durability == "durable" else self.ungated("journal")
@@ -430,7 +430,7 @@ class Geometry:
 
     @property
     def stamps(self) -> int:
-        """Commands that can be under way at once: each stands in a ring or caused an event that
+        """Commands that can be under way at once: each is in a ring or caused an event that
         does."""
         total = max(sum(self.capacities.values()), self.kept + 1)
         return 1 << (total - 1).bit_length()

@@ -1,4 +1,4 @@
-"""One process of the pipeline: prepares the stages of its group, runs them, says how it ended."""
+"""One process of the pipeline: prepares its group's stages, runs them, reports the outcome."""
 
 import ctypes
 import faulthandler
@@ -75,7 +75,7 @@ class Work:
     receiver: UdpReceiver | None
     ports: PortSource | None = None
     gateway: str = "golden"
-    """Who validates: the golden model or the RTL."""
+    """Which gateway validates: the golden model or the RTL."""
     settings: Settings = field(default_factory=Settings)
     """The gateway's."""
     recording: Recording | None = None
@@ -102,7 +102,7 @@ class Work:
 
     @property
     def key_of(self) -> Callable[[int], Key] | None:
-        """Who the sender with an index is; None without a network."""
+        """Maps a sender's index to its key; None without a network."""
         network = self.receiver or self.ports
         return network.sender_key if network else None
 
@@ -171,7 +171,7 @@ class StageGroup:
 
 
 def core_outcome(engine: Engine) -> dict[str, Any]:
-    """What is known of a matcher's book at the end."""
+    """A matcher's final counts and hashes."""
     return {
         "state_hash": engine.state_hash(),
         "digest": engine.own_digest(),
@@ -196,7 +196,7 @@ def rebuild_engine(work: Work, name: str) -> Engine:
         events = _events_of_shard(work, name, last, engine.event_count)
         shards = spread(work.instruments, work.table.shards), shard
         engine = engine.as_shard(shards, events, work.core.id_key)
-    # First touch of a page would stand in some order's latency.
+    # First touch of a page would add to some order's latency.
     engine.arena[::4096] = engine.arena[::4096]
     assert engine.last_seq == last, (engine.last_seq, last)
     return engine
@@ -245,7 +245,7 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
         stages.nap[loop.NAP_US // 8] = NAP_US
         # A nap of 20 us takes 20 us, not 70.
         ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1_000, 0, 0, 0)
-    say_ready(work.shared, group.stages)
+    mark_ready(work.shared, group.stages)
     while stages.run(SLICE_NS, leave_idle=False) != loop.FINISHED:
         stages.check()
     return stages.outcome()
@@ -267,7 +267,7 @@ def _run_python(work: Work, row: Stage) -> dict[str, Any]:
     except OSError:
         ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1_000, 0, 0, 0)
     stage = make_stage(work, row)
-    say_ready(work.shared, (row.name,))
+    mark_ready(work.shared, (row.name,))
     busy_s = time.monotonic()
     while not stage.finished:
         if stage.step():
@@ -312,14 +312,14 @@ def _run_child(work: Work, group: Group, stack_fd: int) -> dict[str, Any]:
         raise OutcryError(text) from error
 
 
-def say_ready(shared: Shared, stages: tuple[str, ...]) -> None:
+def mark_ready(shared: Shared, stages: tuple[str, ...]) -> None:
     """The stages have found their places; they wait for nothing but input."""
     for name in stages:
         shared.control.set_stage(shared.table.index[name], ct.STAGE_READY_NS, time.monotonic_ns())
 
 
 def announce(shared: Shared, group: Group) -> None:
-    """Write who runs the group's stages into the control segment."""
+    """Register this process for the group's stages in the control segment."""
     me = ProcessIdentity.mine()
     for name in group.stages:
         index = shared.table.index[name]

@@ -80,7 +80,7 @@ def save(directory: Path, journal_id: int, point: Point) -> Path:
 
 
 class Follower:
-    """A matcher that goes along behind the journal and writes checkpoints."""
+    """A matcher that follows the journal and writes checkpoints."""
 
     def __init__(self, directory: Path, every: int | None) -> None:
         self.reader = JournalReader(directory)
@@ -88,24 +88,25 @@ class Follower:
         self.point = self.first_point()
 
     def first_point(self) -> Point:
-        """Where it begins."""
+        """The starting point."""
         return starting_point(self.reader, NO_LIMIT)
 
     def take(self, batch: Batch) -> None:
-        """Somebody else's part, who goes along."""
+        """Hook for a subclass: each batch."""
 
     def save(self) -> list[Path]:
-        """A checkpoint of the state that it has come to; the new files."""
+        """Write a checkpoint of the current state; the new files."""
         return [save(self.reader.directory, self.reader.journal_id, self.point)]
 
     def settle(self) -> None:
-        """It has come to the journal's end for the first time."""
+        """Called once, at the journal's end for the first time."""
 
-    def advance(self) -> list[Path]:
-        """Read what the journal has by now; returns the checkpoints that came due."""
+    def advance(self, follow: bool = False) -> list[Path]:
+        """Read to the journal's end; returns the checkpoints that came due.  ``follow``: beside the
+        writer, only the blocks that it has added since the last call."""
         point, paths = self.point, []
         start, every = point.seq + 1, self.every or 0
-        for batch in events_of(self.reader, point, from_seq=start, every=every):
+        for batch in events_of(self.reader, point, from_seq=start, every=every, follow=follow):
             self.take(batch)
             if every and len(batch.commands) and point.seq % every == 0:
                 paths += self.save()
@@ -144,10 +145,10 @@ def _follow(directory: Path, every: int, make: Callable[[Path, int], Follower]) 
     os.nice(19)
     try:
         follower = make(directory, every)
-        follower.advance()
+        follower.advance(follow=True)
         follower.settle()
         while True:
-            follower.advance()
+            follower.advance(follow=True)
             time.sleep(PAUSE_S)
     except OutcryError as error:
         # Without checkpoints a restart takes longer; nothing else depends on them.

@@ -1,6 +1,6 @@
 """The one way along a journal: its commands, and the events that they cause, a batch at a time.
 
-Events do not stand in a journal: they are what a matcher makes of the commands.
+Events are not in a journal: they are what a matcher makes of the commands.
 """
 
 from collections.abc import Iterator

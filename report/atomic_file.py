@@ -15,7 +15,7 @@ def write_atomically(path: str | os.PathLike[str], text: str) -> None:
     """Put ``text`` (UTF-8) at ``path``: readers see the old file or the new one, never a part.
 
     Raises :class:`FileNotWritten`, naming the path and why, if the folder is missing or cannot
-    be written to, if there is no space, or if something that is no regular file stands there.
+    be written to, if there is no space, or if something that is no regular file is there.
     """
     target = Path(os.path.realpath(path))
     if os.path.islink(path) and os.lstat(path).st_uid not in (0, os.geteuid()):

@@ -44,12 +44,12 @@ def core_map(details: dict[str, Any]) -> Markup:
                                    f"{value:.0f}", f"cores {a} and {b}"))  # fmt: skip
     parts += _names(order, cell)
     parts += _outlines(groups, cell)
-    parts += _brackets(told_sets(order, details.get("relation") or {}), cell)
+    parts += _brackets(shared_sets(order, details.get("relation") or {}), cell)
     parts += _legend(least, most, TOP + len(cores) * cell + 18)
     return _svg(parts, len(cores), cell)
 
 
-def told_sets(order: Sequence[int], relation: dict[str, str]) -> list[tuple[str, Runs]]:
+def shared_sets(order: Sequence[int], relation: dict[str, str]) -> list[tuple[str, Runs]]:
     """What the kernel says that cores share: (what, runs of places in ``order``) of each set of two
     and more.  The farthest thing short of a socket, where there is one; else the socket."""
     sets: list[tuple[str, Runs]] = []

@@ -1,4 +1,4 @@
-"""What can go wrong with a ring while it is used."""
+"""Errors of the ring."""
 
 from openoutcry.wire import OutcryError
 
@@ -8,4 +8,4 @@ class RingError(OutcryError):
 
 
 class RingFull(RingError):
-    """There was no room, and the caller did not want to wait (longer)."""
+    """The ring is full and the caller does not wait (any longer)."""

@@ -1,4 +1,4 @@
-"""Tell one process from every other that ever had its pid."""
+"""Identify a process by more than its pid, which is reused."""
 
 import os
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ PID_BITS = 22
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """A pid with its start time in clock ticks since boot: unique until the next boot."""
+    """A pid with its start time in clock ticks since boot: unique until reboot."""
 
     pid: int
     start_ticks: int
 
     @classmethod
     def of(cls, pid: int) -> "ProcessIdentity | None":
-        """Who has this pid now, or None (source: proc(5), field 22 of /proc/PID/stat)."""
+        """The process with this pid now, or None (source: proc(5), field 22 of /proc/PID/stat)."""
         try:
             text = Path(f"/proc/{pid}/stat").read_text()
         except (FileNotFoundError, ProcessLookupError):
             return None
-        # The command name stands in parentheses and may hold anything, so count from its end.
+        # The command name is in parentheses and may hold anything, so count from its end.
         fields = text[text.rindex(")") + 2 :].split()
         if fields[0] in "ZX":
             return None
@@ -41,10 +41,10 @@ class ProcessIdentity:
 
     @classmethod
     def of_word(cls, word: int) -> "ProcessIdentity":
-        """Whose :attr:`word` it is, whatever its sign."""
+        """The identity of a :attr:`word`, whatever its sign."""
         start_ticks, pid = divmod(abs(word), 1 << PID_BITS)
         return cls(pid, start_ticks)
 
     def alive(self) -> bool:
-        """False is proof of death: the pid is free, a zombie, or somebody else's now."""
+        """False is proof of death: the pid is free, a zombie, or reused."""
         return ProcessIdentity.of(self.pid) == self

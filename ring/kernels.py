@@ -200,7 +200,7 @@ def available(ring: int, mask: int, shift: int, consumer: int, after: int, limit
 @kernel
 def last_published_sized(ring: int, mask: int, shift: int) -> int:
     """The last sequence that a single producer published, found from the slots themselves: what a
-    new producer goes on from after the old one was killed at any point."""
+    new producer resumes from after the old one was killed at any point."""
     seq = load_acquire(ring + layout.PUBLISHED)
     lowest = gating_cursor(ring)
     if lowest != layout.FREE:
@@ -250,7 +250,7 @@ def claim(ring: int, mask: int, producer: int, count: int) -> int:
     """Several producers: claim ``count`` sequences for the producer (address of its entry).
 
     Returns the first of them, or 0 when there is no room.  The claim is written into the entry
-    **before** the compare-and-swap that makes it true: whoever owns a sequence stands in some
+    **before** the compare-and-swap that makes it true: the owner of a sequence is in some
     entry, so a slot that no living entry covers belongs to a dead producer.  A producer publishes
     its whole claim before it claims again.
     """
@@ -363,7 +363,7 @@ def claim_work(
     """Claim up to ``limit`` published records for one worker of a pool; returns how many.
 
     The worker's own cursor is set before the pool's is moved, so that the producer never sees the
-    records ungated; its claim stands in its entry before it is true, as a producer's does.
+    records ungated; its claim is in its entry before it is true, as a producer's does.
     """
     while True:
         taken = load_acquire(pool)
@@ -388,7 +388,7 @@ def claim_work(
             store_i64(
                 worker + layout.CONSUMER_SKIPPED, load_i64(worker + layout.CONSUMER_SKIPPED) + 1
             )
-        let_go(worker)
+        release_worker(worker)
         # Who is behind the pool may have seen this cursor and gone to sleep.
         wake_waiters(ring)
         pause()
@@ -404,8 +404,8 @@ def mark_done(done_marks: int, mask: int, first: int, count: int) -> None:
 
 
 @kernel
-def let_go(worker: int) -> None:
-    """The worker holds nothing any more: it stops gating."""
+def release_worker(worker: int) -> None:
+    """The worker holds no claim: it stops gating."""
     store_release(worker, layout.FREE)
 
 

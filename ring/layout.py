@@ -1,4 +1,4 @@
-"""Where everything stands in a ring's memory.
+"""A ring's memory layout.
 
 ::
 

@@ -1,7 +1,7 @@
-"""Look at every ring of this machine, and remove what the dead have left.
+"""List every ring of this machine, and remove those of dead processes.
 
 Nothing here writes to a ring: headers are read through the file, slots through a read-only mapping,
-and no cursor is taken, so the writer does not know that anybody looks.  What is looked at may
+and no cursor is taken, so the writer is undisturbed.  A segment may
 vanish, be truncated or hold anything at all meanwhile: that is reported, never a crash.
 """
 
@@ -24,7 +24,7 @@ from openoutcry.ring.segment import (
     SegmentError,
     find_place,
     list_segments,
-    whole_pages,
+    rounded_to_pages,
     writers,
 )
 from openoutcry.ring.sigbus import PAGE_BYTES, Mapping
@@ -109,7 +109,7 @@ def list_rings(window_s: float = RATE_WINDOW_S, only: str | None = None) -> list
     """Every segment on the machine whose name is ours (or ``only`` the one of that name), rings and
     others; takes ``window_s`` for the rates (0: no rates)."""
     names = [name for name, _ in list_segments() if only in (None, name)]
-    looks = [look for name in names if (look := look_at(name)) is not None]
+    looks = [look for name in names if (look := inspect_segment(name)) is not None]
     if window_s > 0 and any(view for _, view in looks):
         before = [(time.monotonic(), view.published() if view else 0) for _, view in looks]
         time.sleep(window_s)
@@ -122,7 +122,7 @@ def list_rings(window_s: float = RATE_WINDOW_S, only: str | None = None) -> list
     return [info for info, _ in looks]
 
 
-def look_at(name: str) -> "tuple[RingInfo, RingView | None] | None":
+def inspect_segment(name: str) -> "tuple[RingInfo, RingView | None] | None":
     """One segment and, if it is a sound ring, a view of it; None if it has vanished."""
     place = find_place(name)
     match = NAME.fullmatch(name)
@@ -189,7 +189,7 @@ def classify(header: bytes, size_bytes: int, page_bytes: int) -> tuple[str, str]
         return ("damaged", problem) if problem else ("ring", "")
     if magic in MAGICS.values():
         return "other", "not a ring"
-    if magic == 0 and _could_become_a_ring(words, size_bytes, page_bytes, problem):
+    if magic == 0 and _may_be_unfinished(words, size_bytes, page_bytes, problem):
         return "half-made", "its header is not finished"
     if not problem:
         return "damaged", f"wrong magic {magic & (2**64 - 1):#x} at byte 0"
@@ -210,7 +210,7 @@ def _geometry_problem(words: npt.NDArray[np.int64], size_bytes: int, page_bytes:
         return f"{consumers} consumers at byte {layout.CONSUMER_COUNT}"
     if not 0 <= pools <= MAX_POOLS:
         return f"{pools} pools at byte {layout.POOL_COUNT}"
-    needed = whole_pages(layout.SLOTS + capacity * (slot_bytes + 8 * pools), page_bytes)
+    needed = rounded_to_pages(layout.SLOTS + capacity * (slot_bytes + 8 * pools), page_bytes)
     if size_bytes < needed:
         return f"truncated: {size_bytes:,} of {needed:,} bytes are left"
     if size_bytes > needed:
@@ -218,7 +218,7 @@ def _geometry_problem(words: npt.NDArray[np.int64], size_bytes: int, page_bytes:
     return ""
 
 
-def _could_become_a_ring(
+def _may_be_unfinished(
     words: npt.NDArray[np.int64], size_bytes: int, page_bytes: int, problem: str
 ) -> bool:
     """No magic yet: a header that is right otherwise, or one of zeros before as many bytes as some
@@ -306,7 +306,7 @@ class RingView:
         known = [cursor for cursor in self.cursors() if cursor is not None]
         oldest = self.word(layout.CLAIMED) - self.capacity
         seq = max(self.word(layout.PUBLISHED), oldest, 0, *known)
-        return int(walk(self.address, self.mask, self.shift, seq, self.capacity))
+        return int(last_resolved(self.address, self.mask, self.shift, seq, self.capacity))
 
     def newest(self) -> int:
         """The last sequence published or claimed: what comes after it passes from now on."""
@@ -357,7 +357,7 @@ class RingView:
 
 
 @kernel
-def walk(ring: int, mask: int, shift: int, seq: int, limit: int) -> int:
+def last_resolved(ring: int, mask: int, shift: int, seq: int, limit: int) -> int:
     """The last of at most ``limit`` sequences after ``seq`` that are published or buried without
     a gap."""
     last = seq + limit
@@ -379,7 +379,7 @@ def clean() -> Cleaned:
     done = Cleaned()
     in_use = writers()
     for name, owner in list_segments():
-        look = look_at(name)
+        look = inspect_segment(name)
         if look is None:
             continue
         info, view = look
@@ -403,7 +403,7 @@ def clean() -> Cleaned:
 def _why_kept(
     info: RingInfo, owner: ProcessIdentity, in_use: dict[tuple[int, int], set[int]]
 ) -> str:
-    """Why a segment stays; empty if everybody is proven dead."""
+    """Why a segment is kept; empty if all its processes are proven dead."""
     if info.problem == NO_FILE:
         return f"it is {NO_FILE}"
     if info.uid != os.geteuid():

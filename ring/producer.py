@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 _producers: "weakref.WeakSet[Producer]" = weakref.WeakSet()
 
 
-def _forget_all() -> None:
-    """In a forked child: its parent's producers must not publish there."""
+def _disown_after_fork() -> None:
+    """After a fork, in the child: the parent's producers must not publish."""
     for producer in list(_producers):
         producer.forget()
 
 
-os.register_at_fork(after_in_child=_forget_all)
+os.register_at_fork(after_in_child=_disown_after_fork)
 
 GIL_RECORDS_MAX = 64
 """So many records are copied without giving the GIL away, which takes as long."""
@@ -80,7 +80,7 @@ class Producer:
     """A producer of a ring: made by :meth:`RingBuffer.producer`, given back by :meth:`close` or
     the end of a ``with`` block.
 
-    On a ring of several producers it stands in an entry of its own, so that its claim can be told
+    On a ring of several producers it is in an entry of its own, so that its claim can be told
     from others' and repaired after its death.  One thread uses it; a forked child makes its own.
     """
 

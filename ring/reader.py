@@ -10,7 +10,7 @@ import numpy.typing as npt
 from openoutcry.ring import builtins, handles, kernels, layout
 from openoutcry.ring.barrier import SequenceBarrier
 from openoutcry.ring.errors import RingError
-from openoutcry.ring.repair import unfinished_work
+from openoutcry.ring.repair import unfinished_claims
 from openoutcry.ring.sequence import Sequence
 from openoutcry.ring.wait_strategy import WaitStrategy
 
@@ -212,9 +212,9 @@ class Worker:
         number = int(ring.words(self.pool + layout.POOL_NUMBER - ring.address)[0])
         self._done = ring.done_marks_address(number)
         self._held = (0, 0)
-        self._inherited = unfinished_work(ring, self.entry, self.pool, self._done)
+        self._inherited = unfinished_claims(ring, self.entry, self.pool, self._done)
         if not self._inherited:
-            kernels.let_go(self.entry)
+            kernels.release_worker(self.entry)
             # The predecessor's cursor may have kept somebody behind the pool asleep.
             kernels.wake_waiters(ring.address)
 
@@ -241,7 +241,7 @@ class Worker:
         self._held = (0, 0)
         # With more to do again, the entry goes on gating for it, and names it for a successor.
         if not self._inherited:
-            kernels.let_go(self.entry)
+            kernels.release_worker(self.entry)
         kernels.wake_waiters(self.ring.address)
 
     def wait(self, timeout_s: float | None = None) -> bool:

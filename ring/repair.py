@@ -1,4 +1,4 @@
-"""What is done after a process that used a ring is proven dead.
+"""Repair a ring after a process that used it is proven dead.
 
 Death is proven by pid and start time (``ProcessIdentity``) or by a pidfd, never guessed from a
 silence.  Two repairers may work at once: everything is decided by compare-and-swap, once.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """A registered producer or consumer: the address of its entry, and what stands in its holder
+    """A registered producer or consumer: the address of its entry, and what is in its holder
     word."""
 
     address: int
@@ -101,7 +101,7 @@ def _bury_orphans(ring: "RingBuffer") -> tuple[int, list[int]]:
     returns how many, and the sequences that one covers.
 
     Sound because a claim is written down before it is true (``kernels.claim``): whoever owns a slot
-    of sequence <= CLAIMED, read first, stands in an entry that covers it.
+    of sequence <= CLAIMED, read first, is in an entry that covers it.
     """
     last = ring.claimed
     living = [e.address for e in registered(ring, consumers=False) if e.alive()]
@@ -157,7 +157,7 @@ def _detach(ring: "RingBuffer", entry: Entry) -> int:
     return int(entry.holder.compare_and_set(ours, 0))
 
 
-def unfinished_work(
+def unfinished_claims(
     ring: "RingBuffer", worker: int, pool: int, done_marks: int
 ) -> list[tuple[int, int]]:
     """Runs (first, count) of records that the dead predecessor in a worker's entry claimed and did
@@ -262,7 +262,7 @@ class DeathWatch:
         self.refresh()
 
     def refresh(self) -> None:
-        """Watch those who came since, and those dead who still stand in an entry."""
+        """Watch those who came since, and dead ones still in an entry."""
         known = set(self._watched.values())
         for consumers in (False, True):
             for entry in registered(self.ring, consumers):

@@ -80,7 +80,7 @@ class RingBuffer:
         come before it): a pipeline, a diamond.  ``pools``: name -> number of workers, each record
         going to one of them; a consumer may depend on a pool too.  ``multi_producer``: several
         processes publish.  ``blocking``: producers wake sleeping readers (a fence a publication).
-        ``huge_pages``, ``lock``: see :meth:`Segment.create`; what the host refuses stands in
+        ``huge_pages``, ``lock``: see :meth:`Segment.create`; what the host refuses is in
         ``segment.refused``.
         Raises ``ValueError`` for a wrong geometry, :class:`SegmentError` when the name is taken or
         the memory is not there.
@@ -393,7 +393,7 @@ def _consumer_rows(
 
 
 def _check_consumers(where: str, header: npt.NDArray[np.int64], consumers: int, pools: int) -> None:
-    """Addresses are computed from what stands in the consumers' entries: they must be sound."""
+    """Addresses are computed from what is in the consumers' entries: they must be sound."""
     start, step = layout.CONSUMERS // 8, layout.CONSUMER_BYTES // 8
     rows = [header[start + i * step :][:step] for i in range(consumers)]
     kinds = [int(row[layout.CONSUMER_KIND // 8]) for row in rows]

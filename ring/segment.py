@@ -1,6 +1,6 @@
 """Own a piece of POSIX shared memory: named, private to its user, never half-made.
 
-Names are ``outcry.PID.START.WHAT``: the owner's identity stands in the name, so what a crashed run
+Names are ``outcry.PID.START.WHAT``: the owner's identity is in the name, so what a crashed run
 left behind can be told from what is in use without opening it.  A segment is a file in /dev/shm or,
 with huge pages, a file of the same name in a hugetlbfs mount; a name is looked for in both.
 """
@@ -58,7 +58,7 @@ class Place:
 class Segment:
     """A mapped segment: ``address`` for kernels, ``view`` (uint8 array) for numpy.
 
-    ``refused`` says in a sentence each what was asked for and is gone on without.  ``pages`` is
+    ``refused``: a sentence for each request that the host did not grant.  ``pages`` is
     what the memory is made of: ``small``, ``transparent`` (huge pages in /dev/shm) or ``huge``
     (hugetlbfs; ``size_bytes`` is then a multiple of ``page_bytes``).
     """
@@ -143,7 +143,7 @@ class Segment:
     def fits(self, size_bytes: int) -> bool:
         """Whether ``create(name, size_bytes)`` makes a segment of just this size: huge pages are
         given whole."""
-        return self.size_bytes == whole_pages(size_bytes, self.page_bytes)
+        return self.size_bytes == rounded_to_pages(size_bytes, self.page_bytes)
 
     def check(self) -> None:
         """Raise :class:`SegmentError` if the segment was truncated, or lost a page, while in use.
@@ -235,7 +235,7 @@ def _create_huge(
     reasons = []
     places = [place for place in huge_places() if os.access(place.folder, os.W_OK | os.X_OK)]
     for place in places:
-        length = whole_pages(size_bytes, place.page_bytes)
+        length = rounded_to_pages(size_bytes, place.page_bytes)
         try:
             fd = os.open(place.folder / name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
@@ -302,7 +302,7 @@ def _collapse(segment: Segment, refused: list[str]) -> None:
 
 
 def _transparent_bytes(address: int) -> int:
-    """How much of the mapping that begins at ``address`` stands in transparent huge pages."""
+    """How much of the mapping that begins at ``address`` is in transparent huge pages."""
     inside = False
     try:
         lines = Path("/proc/self/smaps").read_text().splitlines()
@@ -347,7 +347,7 @@ def _path(name: str) -> Path:
     return (place.folder if place else SHM) / name
 
 
-def whole_pages(size_bytes: int, page_bytes: int) -> int:
+def rounded_to_pages(size_bytes: int, page_bytes: int) -> int:
     """How long a segment made with ``size_bytes`` is: huge pages are given whole."""
     if page_bytes == PAGE_BYTES:
         return size_bytes

@@ -245,7 +245,7 @@ def _map(fd: int, size_bytes: int, page_bytes: int, writable: bool, populate: bo
     start = _round_up(reserved, align)
     flags = MAP_SHARED | MAP_FIXED | (MAP_POPULATE if populate else 0)
     try:
-        # Populated, so that no first touch of a page stands in anybody's latency.
+        # Populated, so that no first touch of a page adds to any latency.
         _mmap(start, length, PROT_READ_WRITE if writable else PROT_READ, flags, fd)
     except OSError:
         _libc.munmap(reserved, length + align)

@@ -1,4 +1,4 @@
-"""Follow a ring as its records pass: copies, and the writer does not know that anybody reads.
+"""Follow a ring as its records pass, by copies, without disturbing the writer.
 
 What is followed may vanish, be truncated or hold anything at all meanwhile: that is reported, never
 a crash.
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from openoutcry.ring import kernels, layout
 from openoutcry.ring.identity import ProcessIdentity
-from openoutcry.ring.listing import RingInfo, RingView, is_alive, look_at, walk
+from openoutcry.ring.listing import RingInfo, RingView, inspect_segment, is_alive, last_resolved
 from openoutcry.ring.segment import NAME, SegmentError, writers
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import copy64, full_fence, load_acquire, store_i64
@@ -27,7 +27,7 @@ DEAD_CHECK_S = 0.1
 
 
 @dataclass(frozen=True)
-class Passed:
+class TailRecord:
     """A record that passed: a copy, ``missed`` counting those lost unseen right before it and
     ``buried`` the tombstones there."""
 
@@ -37,7 +37,7 @@ class Passed:
     buried: int
 
 
-def tail(name: str, count: int | None = None) -> Iterator[Passed]:
+def tail(name: str, count: int | None = None) -> Iterator[TailRecord]:
     """Records as they pass from now on, at most ``count``, without disturbing the writer.
 
     Each is a copy.  Ends early when the ring is closed or removed, or when every process that could
@@ -49,12 +49,12 @@ def tail(name: str, count: int | None = None) -> Iterator[Passed]:
     buffer: npt.NDArray[Any] = np.empty(batch, view.dtype())
     # Once for nothing: what passes while the kernel is compiled is not missed.
     _copy(view, 1, 0, buffer, np.zeros(2, np.int64))
-    return _passing(view, info, view.newest(), buffer, count)
+    return _records_after(view, info, view.newest(), buffer, count)
 
 
-def _passing(
+def _records_after(
     view: RingView, info: RingInfo, seq: int, buffer: npt.NDArray[Any], count: int | None
-) -> Iterator[Passed]:
+) -> Iterator[TailRecord]:
     """The records after ``seq``, copied through ``buffer``."""
     stamp = (buffer.dtype.names or ())[-1]
     found = np.zeros(2, np.int64)
@@ -69,14 +69,14 @@ def _passing(
             if int(record[stamp]) < 0:
                 buried += 1
                 continue
-            yield Passed(int(record[stamp]), record.copy(), missed, buried)
+            yield TailRecord(int(record[stamp]), record.copy(), missed, buried)
             missed, buried, given = 0, 0, given + 1
             if given == count:
                 return
 
 
 def _view_to_tail(name: str) -> tuple[RingView, RingInfo]:
-    look = look_at(name)
+    look = inspect_segment(name)
     if look is None:
         raise SegmentError(f"there is no ring {name!r} on this machine")
     info, view = look
@@ -112,7 +112,7 @@ def _wait_for_more(
 def _copy(
     view: RingView, seq: int, limit: int, to: npt.NDArray[Any], found: npt.NDArray[np.int64]
 ) -> None:
-    copy_passing(
+    copy_published(
         view.address, view.mask, view.shift, int(view.multi_producer), seq, limit,
         to.ctypes.data, found.ctypes.data,
     )  # fmt: skip
@@ -138,13 +138,13 @@ def _is_over(view: RingView, info: RingInfo, seq: int) -> bool:
 
 
 @kernel
-def number_at(ring: int, mask: int, shift: int, seq: int) -> int:
-    """The sequence that stands in the slot of ``seq``, published or buried."""
+def slot_sequence(ring: int, mask: int, shift: int, seq: int) -> int:
+    """The sequence that is in the slot of ``seq``, published or buried."""
     return abs(kernels.stamp_of(ring, mask, shift, seq))
 
 
 @kernel
-def copy_passing(
+def copy_published(
     ring: int, mask: int, shift: int, several: int, seq: int, limit: int, to: int, found: int
 ) -> None:
     """Copy up to ``limit`` records (tombstones among them) from ``seq`` on to ``to``.
@@ -159,9 +159,9 @@ def copy_passing(
     would do on x86-64, where stores become visible in order.
     """
     capacity = mask + 1
-    there = number_at(ring, mask, shift, seq)
+    there = slot_sequence(ring, mask, shift, seq)
     if there > seq:
-        newest = walk(
+        newest = last_resolved(
             ring, mask, shift, max(there, load_acquire(ring + layout.PUBLISHED)), capacity
         )
         seq = max(seq + 1, newest - (capacity >> 2) + 1)
@@ -199,7 +199,7 @@ def overwritten(ring: int, mask: int, shift: int, several: int, seq: int, count:
         guard = max(1, capacity >> 3)
         while lost < count:
             before = seq + lost - guard
-            if number_at(ring, mask, shift, before) < before + capacity:
+            if slot_sequence(ring, mask, shift, before) < before + capacity:
                 break
             lost += 1
     return lost

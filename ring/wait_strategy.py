@@ -1,4 +1,4 @@
-"""How a reader waits for the next record: what it costs in latency, in power, in neighbours."""
+"""Wait strategies: how a reader waits for the next record, by latency and CPU cost."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ from openoutcry.ring import kernels
 
 
 class WaitStrategy(IntEnum):
-    """From the fastest to the most considerate."""
+    """From lowest latency to lowest CPU use."""
 
     BUSY_SPIN = kernels.BUSY_SPIN
     """Look again at once: a core of one's own, and it must be one's own."""

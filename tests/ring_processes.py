@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.ring import ProcessIdentity, layout
-from openoutcry.ring.kernels import claim_work, let_go, mark_done, publish_shared
+from openoutcry.ring.kernels import claim_work, mark_done, publish_shared, release_worker
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_acquire, load_i64, store_i64, store_release, yield_cpu
@@ -219,7 +219,7 @@ def work_compiled(
             store_i64(taken + 8 * seq, load_i64(taken + 8 * seq) + 1)
             store_release(finishing + 8 * seq, 1)
         mark_done(done, mask, first, count)
-        let_go(worker)
+        release_worker(worker)
         for seq in range(first, first + count):
             store_release(finished + 8 * seq, 1)
     return wrong

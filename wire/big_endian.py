@@ -46,5 +46,5 @@ def _store(bits: int, swapped: bool) -> Any:
 load_be16, load_be32, load_be64 = _load(16, True), _load(32, True), _load(64, True)
 store_be16, store_be32, store_be64 = _store(16, True), _store(32, True), _store(64, True)
 load_any16, load_any32, load_any64 = _load(16, False), _load(32, False), _load(64, False)
-"""As they stand in memory, at any address: to copy text."""
-store_any16, store_any32, store_any64 = _store(16, False), _store(32, False), _store(64, False)
+"""In the host's byte order, at any address: to copy text."""
+store_any32, store_any64 = _store(32, False), _store(64, False)

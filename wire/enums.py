@@ -1,4 +1,4 @@
-"""The small numbers that stand in records, each with a name a person reads.
+"""The small numbers that are in records, each with a name a person reads.
 
 Zero is never a valid value of a command's enumeration: a record of zeros is malformed in every
 field, so an unwritten slot can never pass for an order.
@@ -26,14 +26,14 @@ class CommandKind(IntEnum):
     DISCONNECT = 7
     """The participant's session is gone: cancel all orders of it in every instrument."""
     TIME = 8
-    """It is ``aux`` ns since the epoch; whatever expired before is cancelled.  House only."""
+    """It is ``aux`` ns since the epoch; whatever expired before is cancelled.  Operator only."""
     PHASE = 9
     """The instrument enters the trading phase ``aux``; ``qty_lots`` 1 makes ``price_ticks`` its
-    reference price.  House only."""
+    reference price.  Operator only."""
     RISK = 10
     """A limit or a switch of the risk around the matcher: ``order_type`` says which (risk/bits.py),
-    ``aux`` is its value, ``qty_lots`` whose it is.  House only; MALFORMED where there is no risk or
-    what is asked makes no sense."""
+    ``aux`` is its value, ``qty_lots`` whose it is.  Operator only; MALFORMED without risk or for
+    senseless values."""
 
 
 class Side(IntEnum):

@@ -1,4 +1,4 @@
-"""The one ``@kernel`` decorator: numba's policy and its cache key stand here and nowhere else.
+"""The one ``@kernel`` decorator: numba's policy and its cache key.
 
 ``cache=True`` alone ignores changes in other files and freezes globals, so an edited constant in a
 callee's module would go on returning the old answer.  Each module's compiled kernels are therefore
@@ -173,9 +173,9 @@ CacheImpl._locator_classes.insert(0, _PackageCacheLocator)
 
 
 @contextmanager
-def _nobody_else_compiles(index: Path) -> Iterator[None]:
-    """Of the processes that come here with a kernel of this cache index one goes on, the others
-    once it has ended, or the index is there."""
+def _compile_lock(index: Path) -> Iterator[None]:
+    """Of the processes with a kernel of this cache index one compiles; the others wait until it is
+    done or the index exists."""
     lock = index.with_suffix(".lock")
     with lock.open("w") as file:
         until_s = time.monotonic() + PATIENCE_S
@@ -198,7 +198,7 @@ def _compile_once(entry: Any) -> None:
     def compile_or_wait(signature: Any) -> Any:
         if index.exists():
             return compile_here(signature)
-        with _nobody_else_compiles(index):
+        with _compile_lock(index):
             return compile_here(signature)
 
     entry.compile = compile_or_wait
@@ -312,7 +312,7 @@ def c_callback(signature: Any) -> Callable[[F], Any]:
     """Compile a function for C to call, by the kernels' policy: it takes no GIL and raises nothing.
 
     Compiled (or read from the cache) when decorated.  The result's ``address`` is what C is given;
-    whoever gives it away keeps the result, because the machine code goes with it.
+    the caller keeps the result alive as long as C may call it.
     """
     return numba.cfunc(signature, cache=True, error_model="numpy")
 

@@ -1,4 +1,4 @@
-"""Say whether two parties mean the same bytes, and if not, which of them is older."""
+"""Layout hashes: whether two builds have the same records, and which is older."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What a kernel may do to memory: typed loads and stores by address, atomics, and a few calls.
+"""Memory access for kernels: typed loads and stores by address, atomics, and a few calls.
 
 Addresses are plain int64: arrays handed through nested helpers cost reference counting (measured:
 75-109 ns a message against 8-13 with addresses).  Orderings are those of C11.  Small integers are
@@ -326,7 +326,7 @@ def futex_wait(typingctx: Any, addr: Any, expected: Any, timeout_ns: Any) -> Any
 
 @intrinsic
 def futex_wake(typingctx: Any, addr: Any) -> Any:
-    """Wake everybody who sleeps on the word at ``addr``."""
+    """Wake all waiters on the word at ``addr``."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         everybody = ir.Constant(I64, 2**31 - 1)

@@ -14,10 +14,10 @@ DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = TimeInForce
 
 
 class Family(Enum):
-    """What an order does when it comes."""
+    """What an order does on arrival."""
 
     LIMIT = auto()
-    """Trades at its price or better, then stands in its home book, or is done."""
+    """Trades at its price or better, then rests in its home book, or is cancelled."""
     MARKET = auto()
     """Has no price of its own, and never stands as what it is."""
     STOP = auto()
@@ -27,7 +27,7 @@ class Family(Enum):
 
 
 class Home(Enum):
-    """The book in which an order stands as what it is."""
+    """The book in which an order of the type rests."""
 
     DISPLAYED = auto()
     HIDDEN = auto()
@@ -49,7 +49,7 @@ class Aux(Enum):
 
 @dataclass(frozen=True)
 class OrderTypeRow:
-    """One order type.  ``rests_as``: as what it stands in the displayed book after its arrival, if
+    """One order type.  ``rests_as``: the type as which it rests after its arrival, if
     not as itself; ``is_priced``: whether ``price_ticks`` of its NEW means something."""
 
     times_in_force: tuple[TimeInForce, ...]
@@ -100,7 +100,7 @@ assert all(0 < tif < 8 for tif in TimeInForce), "kernels keep eight times in for
 
 
 def types_where(holds: Callable[[OrderTypeRow], bool]) -> tuple[OrderType, ...]:
-    """The types whose row is so."""
+    """The types whose row satisfies ``holds``."""
     return tuple(order_type for order_type, row in ORDER_TYPES.items() if holds(row))
 
 

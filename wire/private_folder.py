@@ -1,8 +1,7 @@
-"""Folders that are ours alone: what is loaded from them is run.
+"""Private folders: code is loaded from them.
 
-A compiled kernel, a shared library or a pickle that somebody else could write is his code under our
-name.  So such a folder belongs to us, nobody else can write to it, and nobody else can put another
-one in its place.
+A compiled kernel, a shared library or a pickle that another user can write is code executed as us.
+So such a folder is owned by us, writable by us only, and below no folder where others may rename.
 """
 
 import contextlib

@@ -4,7 +4,7 @@ An AXI-Lite window of 32-bit words.  The Verilog header, the C header and the Ma
 generated from these tables (``wire/generate.py``), and the driver, the golden model and the RTL's
 benches read them from here.
 
-The symbol table is ``ways`` hash tables read side by side.  A symbol may stand in one slot of each
+The symbol table is ``ways`` hash tables read side by side.  A symbol may be in one slot of each
 way, whose number is :func:`slot_of`; who fills the table finds a place for everybody (the driver
 does), so the hardware looks once and compares all eight bytes.  A row is written through the shadow
 registers: all words of it, then ``row_swap``, and the next order sees the new row and no order ever
@@ -299,7 +299,7 @@ def registers_markdown(generated: str) -> str:
         "",
         f"{WAYS} ways of {2**SLOT_BITS} slots. Row `way * {2**SLOT_BITS} + slot`; a symbol's slot "
         "in a way is the exclusive or of what the tables below give for its 16 half bytes, lowest "
-        f"first. A symbol may stand in any one of its {WAYS} slots.",
+        f"first. A symbol may be in any one of its {WAYS} slots.",
         "",
         "| bits | field | meaning |",
         "|---|---|---|",

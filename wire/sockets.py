@@ -1,4 +1,4 @@
-"""What a kernel may do with sockets: libc's calls on descriptors, none of which ever waits.
+"""Non-blocking socket calls for kernels.
 
 Each returns what the system call returns; after -1 :func:`last_errno` says why.
 """
@@ -17,8 +17,8 @@ _X86 = platform.machine() == "x86_64"
 _SENDTO, _RECVFROM, _EPOLL_PWAIT = (44, 45, 281) if _X86 else (206, 207, 22)
 
 MSG_DONTWAIT, MSG_NOSIGNAL, MSG_CMSG_CLOEXEC = 0x40, 0x4000, 0x40000000
-EPOLLIN, EPOLLHUP = 0x001, 0x010
-EPOLL_CTL_ADD, EPOLL_CTL_DEL = 1, 2
+EPOLLIN = 0x001
+EPOLL_CTL_ADD = 1
 EVENT_BYTES, EVENT_DATA = (12, 4) if platform.machine() == "x86_64" else (16, 8)
 """struct epoll_event: its size, and where its 64 bits of data stand."""
 EINTR, EAGAIN, ECONNREFUSED = 4, 11, 111
@@ -62,7 +62,7 @@ def recv(typingctx: Any, fd: Any, data: Any, size: Any) -> Any:
 
 @intrinsic
 def send(typingctx: Any, fd: Any, data: Any, size: Any) -> Any:
-    """send(2): bytes sent, or -1; no signal if the peer is gone."""
+    """send(2): bytes sent, or -1; no SIGPIPE."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return _system_call(builder, _SENDTO, [*args, I64(MSG_DONTWAIT | MSG_NOSIGNAL)])

@@ -1,7 +1,7 @@
 """A token bucket in one int64 word: how many messages a participant or session may send, and how
 far ahead of that rate it may run.
 
-The word is the time at which the next message would come at the very rate (the generic cell rate
+The word is the theoretical arrival time of the next message (the generic cell rate
 algorithm, ITU-T I.371): 0 is a full bucket, so zeroed memory is ready for use.
 """
 
@@ -11,7 +11,7 @@ from openoutcry.wire.memory import load_i64, store_i64
 
 @kernel
 def take_token(bucket_addr: int, now_ns: int, interval_ns: int, burst_ns: int) -> bool:
-    """Take one token; False, and nothing changes, if there is none.
+    """Take one token; False, unchanged, if there is none.
 
     One comes back every ``interval_ns``; a full bucket has 1 + ``burst_ns`` // ``interval_ns``.
     """

@@ -20,7 +20,7 @@ from openoutcry.bench.ring_loops import (
     bulk_records,
     expect,
 )
-from openoutcry.host.processes import Meeting, PeerError, run_processes
+from openoutcry.host.processes import PeerError, Rendezvous, run_processes
 
 
 class Message(ctypes.Structure):
@@ -41,7 +41,7 @@ def iceoryx2_round_trip(cores: Cores, count: int) -> float:
     """
     folder = tempfile.mkdtemp(prefix="outcry-iox2-")
     prefix = f"outcry_iox2_{os.getpid()}_"
-    meeting = Meeting()
+    meeting = Rendezvous()
 
     def ping() -> float:
         took_ns = np.zeros(2 * count, np.int64)
@@ -132,7 +132,7 @@ def _queue(
     unpack: Callable[[Any], Any],
 ) -> float:
     queue: multiprocessing.Queue[Any] = multiprocessing.get_context("fork").Queue()
-    meeting = Meeting()
+    meeting = Rendezvous()
 
     def producer() -> int:
         packed = pack(bulk_records(count))

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from openoutcry.ledger.settlement import tables
-from openoutcry.ledger.settlement.cycle import settlement_date
 from openoutcry.ledger.settlement.errors import SettlementError
 from openoutcry.ledger.settlement.netting import Nets
 from openoutcry.ledger.settlement.settle import Balances, Owed, Settled
@@ -113,8 +112,3 @@ def _fail_rows(trades: Trades, result: Settled) -> Iterable[tuple[Any, ...]]:
     """Due is the day on which it should have settled first."""
     for fail in result.fails:
         yield (*trades.row(fail.at), fail.short, fail.asset, fail.penalty_units)
-
-
-def next_day(market: str, day: date, closed: Collection[date] = ()) -> date:
-    """The session after a day: when what failed is tried again."""
-    return settlement_date(market, day, 1, frozenset(closed))

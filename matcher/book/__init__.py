@@ -1,1 +1,1 @@
-"""What stands where: the arena and its tables of orders, levels, ids and expiries."""
+"""The book: the arena and its tables of orders, levels, ids and expiries."""

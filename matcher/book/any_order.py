@@ -1,6 +1,6 @@
 # mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
-"""Orders of every kind, on the general path: open, put into a book, take out, count, forget."""
+"""Orders of every kind, on the general path: open, join and leave books, count, remove."""
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
@@ -25,24 +25,24 @@ from openoutcry.matcher.book.orders import (
     extension_addr,
     extension_of,
     open_order,
-    order_address,
     order_leaves,
     order_price,
+    order_tag,
     plain_book,
     plain_price,
 )
 from openoutcry.matcher.event_bound import instrument_extra, order_extra
-from openoutcry.matcher.events import tell
+from openoutcry.matcher.events import emit_next
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8, store_u32
 from openoutcry.wire.order_types import Home, type_bits, types_at_home
 from openoutcry.wire.records import MAX_VALUE
 
-HIDDEN_HOME_BITS, WHOLE_HOME_BITS = (
+HIDDEN_HOME_BITS, ALL_OR_NONE_HOME_BITS = (
     type_bits(types_at_home(home)) for home in (Home.HIDDEN, Home.ALL_OR_NONE)
 )
 
-# Where an order belongs
+# Books
 
 
 @kernel
@@ -54,8 +54,8 @@ def book_of(instrument: int, which: int, side: int) -> int:
 
 @kernel
 def which_book(order_type: int) -> int:
-    """The kind of book in which an order of this type stands once it is in one."""
-    if (WHOLE_HOME_BITS >> order_type) & 1 != 0:
+    """The kind of book in which an order of this type rests."""
+    if (ALL_OR_NONE_HOME_BITS >> order_type) & 1 != 0:
         return layout.ALL_OR_NONE_BOOK
     if (HIDDEN_HOME_BITS >> order_type) & 1 != 0:
         return layout.HIDDEN_BOOK
@@ -71,7 +71,7 @@ def needs_extension(order_type: int, tif: int) -> bool:
 
 
 @kernel
-def together(state: int, pro_rata: int) -> int:
+def shared_extra(state: int, pro_rata: int) -> int:
     return instrument_extra(
         load_i64(state + layout.STOP_COUNT),
         load_i64(state + layout.ALL_OR_NONE_COUNT),
@@ -83,8 +83,8 @@ def together(state: int, pro_rata: int) -> int:
 
 
 @kernel
-def counts_nothing(order_type: int, tif: int) -> bool:
-    """Whether the order is like a plain one, but where everything is counted."""
+def is_uncounted(order_type: int, tif: int) -> bool:
+    """Whether the order is counted in pro-rata instruments only, like a plain one."""
     return order_type in (const.LIMIT, const.POST_ONLY, const.HIDDEN) and tif < const.AT_OPEN
 
 
@@ -92,12 +92,12 @@ def counts_nothing(order_type: int, tif: int) -> bool:
 def count_order(
     arena: int, instrument: int, order_type: int, tif: int, slices: int, sign: int
 ) -> None:
-    """The instrument has one order of this kind more (``sign`` 1) or less (-1)."""
+    """Count one order of this kind in (``sign`` 1) or out (-1)."""
     pro_rata = is_pro_rata(arena, instrument)
-    if pro_rata == 0 and counts_nothing(order_type, tif):
+    if pro_rata == 0 and is_uncounted(order_type, tif):
         return
     state = instrument_addr(arena, instrument)
-    before = together(state, pro_rata)
+    before = shared_extra(state, pro_rata)
     if is_stop(order_type):
         store_i64(state + layout.STOP_COUNT, load_i64(state + layout.STOP_COUNT) + sign)
     if is_trailing(order_type):
@@ -111,14 +111,14 @@ def count_order(
     if is_peg(order_type):
         store_i64(state + layout.PEG_COUNT, load_i64(state + layout.PEG_COUNT) + sign)
     store_i64(state + layout.ORDER_COUNT, load_i64(state + layout.ORDER_COUNT) + sign * pro_rata)
-    change = together(state, pro_rata) - before + sign * order_extra(order_type, tif, slices)
+    change = shared_extra(state, pro_rata) - before + sign * order_extra(order_type, tif, slices)
     store_i64(arena + layout.EXTRA_EVENTS, load_i64(arena + layout.EXTRA_EVENTS) + change)
 
 
 @kernel
 def refuse_extra(arena: int, instrument: int, order_type: int, tif: int, slices: int) -> int:
     """Whether one more order of this kind could cause too many events at once."""
-    if counts_nothing(order_type, tif) and is_pro_rata(arena, instrument) == 0:
+    if is_uncounted(order_type, tif) and is_pro_rata(arena, instrument) == 0:
         return const.ACCEPT
     before = load_i64(arena + layout.EXTRA_EVENTS)
     count_order(arena, instrument, order_type, tif, slices, 1)
@@ -133,7 +133,7 @@ def refuse_extra(arena: int, instrument: int, order_type: int, tif: int, slices:
     )
 
 
-# Whether there is room
+# Capacity
 
 
 @kernel
@@ -142,9 +142,9 @@ def has_slot(arena: int) -> bool:
 
 
 @kernel_outlined
-def refuse_place(arena: int, book: int, price: int, qty: int, own: int) -> int:
+def refuse_join(arena: int, book: int, price: int, qty: int, own: int) -> int:
     """Whether ``qty`` lots may join ``book`` at ``price``, where the order itself has ``own`` now.
-    What waits in a book of triggers is not summed up."""
+    Quantities in trigger books are not summed."""
     key = price ^ key_flip(book)
     page = find_page(arena, book, page_number(key))
     if page == 0:
@@ -162,10 +162,10 @@ def refuse_place(arena: int, book: int, price: int, qty: int, own: int) -> int:
 
 
 @kernel_outlined
-def extend(
+def attach_extension(
     arena: int, slot: int, instrument: int, side: int, order_type: int, tif: int, owner: int
 ) -> int:
-    """Give the order in ``slot`` an extension, entered nowhere yet; returns its address."""
+    """Attach an extension, in no list yet, to the order in ``slot``; returns its address."""
     extension = load_i64(arena + layout.FREE_EXTENSION)
     if extension != 0:
         store_i64(
@@ -191,8 +191,8 @@ def extend(
 
 
 @kernel
-def unextend(arena: int, ext: int) -> None:
-    """Give the extension back; the order, if it lives on, is a plain one."""
+def detach_extension(arena: int, ext: int) -> None:
+    """Free the extension; the order, if it stays open, is a plain one."""
     slot = slot_addr(arena, load_u32(ext + layout.EXT_SLOT))
     gtc = layout.SLOT_GTC if load_u8(ext + layout.EXT_TIF) == const.GTC else 0
     extension = load_u32(slot + layout.SLOT_OWNER) & (layout.EXTENDED - 1)
@@ -207,57 +207,57 @@ def unextend(arena: int, ext: int) -> None:
 def open_any(
     arena: int, instrument: int, side: int, order_id: int, order_type: int, tif: int, owner: int
 ) -> int:
-    """A slot for an order of any kind, with an extension if it needs one, entered under its id,
-    in no level yet, and not counted."""
+    """A slot for an order of any kind, with an extension if it needs one, in the id table,
+    in no level yet, not counted."""
     gtc = layout.SLOT_GTC if tif == const.GTC else 0
     slot = open_order(arena, instrument, order_id, owner | gtc)
     store_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL, 0)
     if needs_extension(order_type, tif):
-        extend(arena, slot, instrument, side, order_type, tif, owner)
+        attach_extension(arena, slot, instrument, side, order_type, tif, owner)
     return slot
 
 
 @kernel_outlined
-def extend_plain(arena: int, slot: int) -> int:
-    """An extension that says no more than the plain order itself did."""
+def attach_plain_extension(arena: int, slot: int) -> int:
+    """Attach an extension with what the plain order itself holds."""
     book = plain_book(arena, slot)
     owner = load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER)
     price = plain_price(arena, slot)
     order_type = const.POST_ONLY if owner & layout.SLOT_POST_ONLY else const.LIMIT
     tif = const.GTC if owner & layout.SLOT_GTC else const.DAY
     side = (book & 1) + const.BUY
-    ext = extend(arena, slot, book >> 4, side, order_type, tif, owner & ~layout.SLOT_GTC)
+    ext = attach_extension(arena, slot, book >> 4, side, order_type, tif, owner & ~layout.SLOT_GTC)
     store_i64(ext + layout.EXT_PRICE, price)
     return ext
 
 
 @kernel_outlined
-def become_limit(arena: int, ext: int, price: int) -> None:
-    """A stop that is elected or a market order that is converted, in no level now, is a limit
-    order at ``price``: plain, unless it expires or is for one auction only."""
+def convert_to_limit(arena: int, ext: int, price: int) -> None:
+    """Make an elected stop or converted market order, in no level, a limit order at ``price``:
+    plain, unless it expires or is for one auction only."""
     instrument = load_u32(ext + layout.EXT_INSTRUMENT)
     tif = load_u8(ext + layout.EXT_TIF)
     count_order(arena, instrument, load_u8(ext + layout.EXT_TYPE), tif, 0, -1)
     count_order(arena, instrument, const.LIMIT, tif, 0, 1)
-    unlist(arena, ext)
+    leave_list(arena, ext)
     store_u8(ext + layout.EXT_TYPE, const.LIMIT)
     store_i64(ext + layout.EXT_PRICE, price)
     if not needs_extension(const.LIMIT, tif):
-        unextend(arena, ext)
+        detach_extension(arena, ext)
 
 
-# In and out of the books
+# Joining and leaving books
 
 
 @kernel_outlined
-def stand(arena: int, book: int, price: int, slot: int, qty: int) -> None:
+def join_book(arena: int, book: int, price: int, slot: int, qty: int) -> None:
     """Put the order at the back of its level."""
     key = price ^ key_flip(book)
     join_level(arena, book, find_page(arena, book, page_number(key)), key, slot, qty)
 
 
 @kernel_outlined
-def withdraw(arena: int, slot: int) -> None:
+def leave_book(arena: int, slot: int) -> None:
     """Take the order out of its level, if it is in one."""
     if load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL) != 0:
         leave_level(arena, slot)
@@ -265,30 +265,30 @@ def withdraw(arena: int, slot: int) -> None:
 
 
 @kernel_outlined
-def forget(arena: int, instrument: int, slot: int) -> None:
-    """Close an order, wherever it is."""
-    withdraw(arena, slot)
+def remove_order(arena: int, instrument: int, slot: int) -> None:
+    """Remove an order from book, lists, heap and counts, and free its slot."""
+    leave_book(arena, slot)
     ext = extension_of(arena, slot)
     if ext != 0:
         tif = load_u8(ext + layout.EXT_TIF)
         slices = load_u32(ext + layout.EXT_SLICES)
         count_order(arena, instrument, load_u8(ext + layout.EXT_TYPE), tif, slices, -1)
-        unlist(arena, ext)
+        leave_list(arena, ext)
         if load_u32(ext + layout.EXT_HEAP) != 0:
             never_expire(arena, extension_index(arena, ext))
-        unextend(arena, ext)
+        detach_extension(arena, ext)
     elif is_pro_rata(arena, instrument):
         count_order(arena, instrument, const.LIMIT, const.DAY, 0, -1)
     close_order(arena, instrument, slot)
 
 
 @kernel_outlined
-def end(arena: int, instrument: int, slot: int, what: int) -> None:
-    """Close the order and say so; ``what``: kind and reason of the event."""
+def cancel_order(arena: int, instrument: int, slot: int, what: int) -> None:
+    """Emit the event ``what`` (kind and reason) with the order's leaves, and remove it."""
     order_id = load_i64(slot_addr(arena, slot) + layout.SLOT_ID)
-    word = order_address(arena, slot) | what
-    tell(arena, order_id, 0, order_price(arena, slot), order_leaves(arena, slot), 0, word)
-    forget(arena, instrument, slot)
+    word = order_tag(arena, slot) | what
+    emit_next(arena, order_id, 0, order_price(arena, slot), order_leaves(arena, slot), 0, word)
+    remove_order(arena, instrument, slot)
 
 
 @kernel
@@ -328,8 +328,8 @@ def next_order(arena: int, slot: int) -> int:
 
 
 @kernel_outlined
-def show(arena: int, slot: int, ext: int, qty: int) -> int:
-    """Let an iceberg of ``qty`` lots, in no level, show its next slice; returns the slice."""
+def display_slice(arena: int, slot: int, ext: int, qty: int) -> int:
+    """The next slice of an iceberg of ``qty`` lots, in no level; returns the displayed quantity."""
     if ext == 0 or load_u8(ext + layout.EXT_TYPE) != const.ICEBERG:
         return qty
     shown = min(qty, load_i64(ext + layout.EXT_DISPLAY))
@@ -341,7 +341,7 @@ def show(arena: int, slot: int, ext: int, qty: int) -> int:
 
 
 @kernel_outlined
-def enlist(arena: int, ext: int, which: int) -> None:
+def join_list(arena: int, ext: int, which: int) -> None:
     """Put the order at the back of the instrument's list ``which``."""
     ends = instrument_addr(arena, load_u32(ext + layout.EXT_INSTRUMENT)) + layout.LISTS + which
     extension = extension_index(arena, ext)
@@ -357,7 +357,7 @@ def enlist(arena: int, ext: int, which: int) -> None:
 
 
 @kernel_outlined
-def unlist(arena: int, ext: int) -> None:
+def leave_list(arena: int, ext: int) -> None:
     """Take the order out of the list it is in, if any."""
     which = load_u32(ext + layout.EXT_LIST) - 1
     if which < 0:
@@ -374,14 +374,14 @@ def unlist(arena: int, ext: int) -> None:
 
 
 @kernel
-def start_walk(arena: int, instrument: int, which: int) -> None:
-    """Begin to walk along a list; see :func:`next_listed`."""
+def begin_list(arena: int, instrument: int, which: int) -> None:
+    """Begin to iterate over a list; see :func:`next_in_list`."""
     ends = instrument_addr(arena, instrument) + layout.LISTS + which
     store_i64(arena + layout.LIST_CURSOR, load_u32(ends))
 
 
 @kernel
-def next_listed(arena: int) -> int:
+def next_in_list(arena: int) -> int:
     """Address of the next extension of the list, or 0.  Any order may leave the list meanwhile."""
     extension = load_i64(arena + layout.LIST_CURSOR)
     if extension == 0:
@@ -391,12 +391,12 @@ def next_listed(arena: int) -> int:
     return ext
 
 
-# What events say
+# Event fields
 
 
 @kernel_outlined
-def standing_flags(arena: int, slot: int) -> int:
-    """The flags with which ACCEPTED and REPLACED tell of an open order."""
+def order_flags(arena: int, slot: int) -> int:
+    """The flags of an open order in ACCEPTED and REPLACED."""
     ext = extension_of(arena, slot)
     if ext == 0:
         return 0
@@ -417,8 +417,8 @@ def type_flags(order_type: int) -> int:
 
 
 @kernel_outlined
-def standing_contra(arena: int, slot: int) -> int:
-    """The ``contra_id`` that goes with :func:`standing_flags`: display quantity or trigger."""
+def order_contra(arena: int, slot: int) -> int:
+    """The ``contra_id`` that goes with :func:`order_flags`: display quantity or trigger."""
     ext = extension_of(arena, slot)
     if ext == 0:
         return 0

@@ -79,33 +79,33 @@ RULES_AT = 304
 EXPIRIES_AT = 312
 EXPIRY_COUNT = 320
 NOW_NS = 328
-EXTRA_EVENTS = 336  # what specials could cause beyond two events an order: see event_bound.py
+EXTRA_EVENTS = 336  # bound on events beyond two an order: see event_bound.py
 EXTRA_CAPACITY = 344
 SHARD = 352
 WORST_EVENTS = 360  # scratch_records(order_capacity): no command causes more
 CHANGED_PAGES = 368  # since the state hash was asked for: first of the list, or END_OF_CHANGED
 CHANGED_INSTRUMENTS = 376  # the same of instruments; links are the instrument + 1
 DIGESTS_AT = 384
-COMMAND_COUNT = 392  # commands seen, another shard's among them; of the one at work: its number
-# Of the command at work, left over from the last one between commands: the general path keeps
-# them here rather than in the arguments of every function.
+COMMAND_COUNT = 392  # commands seen, another shard's among them; the current one's number
+# Of the current command, stale between commands: the general path keeps them here rather than
+# in the arguments of every function.
 NEXT_EVENT_AT = 400  # address at which the next event goes
 CAUSE_SEQ = 416
 TAKER_ID = 424
-TAKER_WORD = 432  # address of the taker's events
+TAKER_WORD = 432  # tag of the taker's events
 TAKER_PRICE = 440
 TAKER_MODE = 448  # SelfTrade
 TOUCHED_FROM = 456  # instruments that a TIME, MASS_CANCEL or DISCONNECT touched lie in
 TOUCHED_TO = 464  # TOUCHED_FROM .. TOUCHED_TO - 1
 CROSS_FROM = 472  # from the lowest to the highest price that auction_price.py looks at
-LIST_CURSOR = 480  # extension that a walk along a list comes to next
-CROSS_VOLUME = 488  # what auction_price.py found
+LIST_CURSOR = 480  # the list iterator's next extension
+CROSS_VOLUME = 488  # result of auction_price.py
 CROSS_SURPLUS = 496
 CROSS_SIDE = 504
 AHEAD = 512  # of the batch at work: AHEAD_COMMANDS entries of 16 bytes, see commands/dispatch.py
 AHEAD_COMMANDS = 16
 CROSS_TO = 768
-RESTATED = 832  # a REPLACE with OPEN_KNOWN as it would stand without
+RESTATED = 832  # a REPLACE with OPEN_KNOWN as it would be without
 HEADER_BYTES = 896
 TRANSIENT = NEXT_EVENT_AT
 """From here to the header's end nothing is state."""
@@ -122,7 +122,6 @@ TRIGGERS = 8
 """The triggers of sell stops are a book of bids, those of buy stops one of asks: the next to be
 elected is the best."""
 WHICH = 14
-BOOK_KINDS = (DISPLAYED, HIDDEN_BOOK, ALL_OR_NONE_BOOK, TRIGGERS)
 # First line: all that a plain command on a plain instrument looks at.
 MODE = 0
 LAST_PRICE = 8
@@ -137,8 +136,8 @@ EXTENSIONS_USED = 58  # u8: how often the auction was put off
 TOUCHED = 59  # u8: by the TIME, MASS_CANCEL or DISCONNECT at work
 INSTRUMENT_CHANGED = 60  # u32, next in the list of changed ones; 0: it is not in it
 # Behind the books (bytes 64 to 319).
-SETTLED_LAST = 320  # LAST_PRICE that the stops have seen; NO_PRICE: something else changed
-PEGGED_BID = 328  # best displayed prices that the pegs have followed, or NO_PRICE
+CASCADED_LAST = 320  # LAST_PRICE at the last cascade; NO_PRICE: check all stops
+PEGGED_BID = 328  # best displayed prices by which the pegs are priced, or NO_PRICE
 PEGGED_ASK = 336
 INDICATIVE_PRICE = 344  # last published
 INDICATIVE_VOLUME = 352

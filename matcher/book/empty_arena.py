@@ -1,6 +1,6 @@
 # mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
-"""Lay out an empty arena: how large it is, where its tables begin, what stands in it at first.
+"""Lay out an empty arena: how large it is, where its tables begin, what is in it at first.
 
 The arena is written by a kernel, so that C can lay one out too, with no Python in the process.
 """
@@ -227,7 +227,7 @@ def enter_instrument(arena: int, instrument: int, rules: int) -> None:
     store_i64(state + layout.REFERENCE, load_i64(rules + RULE_REFERENCE))
     for word in (
         layout.LAST_PRICE,
-        layout.SETTLED_LAST,
+        layout.CASCADED_LAST,
         layout.PEGGED_BID,
         layout.PEGGED_ASK,
         layout.INDICATIVE_PRICE,

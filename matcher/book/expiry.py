@@ -59,7 +59,7 @@ def sift(arena: int, place: int, extension: int) -> None:
 
 @kernel_outlined
 def expire_at(arena: int, extension: int, expiry_ns: int, number: int) -> None:
-    """Give the order an expiry, or another; ``number``: of the event that says so."""
+    """Set or replace the order's expiry; ``number``: of the command that sets it."""
     at = entry_addr(arena, extension)
     store_i64(at + layout.EXT_EXPIRY_NS, expiry_ns)
     store_i64(at + layout.EXT_EXPIRY_NUMBER, number)

@@ -85,7 +85,7 @@ def is_touched(arena: int, page: int) -> bool:
 @kernel
 def touch_page(arena: int, page: int) -> None:
     """Something in this page changes: the state hash folds it again when it is next asked for.
-    As long as nobody asks, every page is marked, and the branch is foreseen."""
+    Until a hash is asked for, every page is marked and the branch predicted."""
     link = page_addr(arena, page) + layout.PAGE_CHANGED
     if not is_touched(arena, page):
         store_u32(link, load_i64(arena + layout.CHANGED_PAGES))
@@ -94,7 +94,7 @@ def touch_page(arena: int, page: int) -> None:
 
 @kernel
 def touch_instrument(arena: int, instrument: int) -> None:
-    """As :func:`touch_page`, of an instrument's state and its orders that stand in no level."""
+    """As :func:`touch_page`, of an instrument's state and its orders that are in no level."""
     link = instrument_addr(arena, instrument) + layout.INSTRUMENT_CHANGED
     if load_u32(link) == 0:
         store_u32(link, load_i64(arena + layout.CHANGED_INSTRUMENTS))
@@ -149,7 +149,7 @@ def join_touched(arena: int, book: int, page: int, key: int, slot: int, qty: int
 
 @kernel
 def leave_level(arena: int, slot: int) -> None:
-    """Take the order in ``slot`` out of its queue, wherever it stands; an emptied level closes."""
+    """Take the order in ``slot`` out of its queue, from any position; an emptied level closes."""
     touch_page(arena, load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL) >> 6)
     leave_touched(arena, slot)
 
@@ -177,7 +177,7 @@ def leave_touched(arena: int, slot: int) -> None:
     store_u32(forward_at, following)
     store_u32(back_at, previous)
     store_i64(queue + layout.LEVEL_TOTAL, total)
-    # Sums of waiting stops mean nothing and may be 0, so the links tell.
+    # Trigger levels keep no totals: the links decide.
     is_empty = 1 if following | previous == 0 else 0
     head = page_addr(arena, level >> 6)
     bitmap = load_i64(head + layout.PAGE_BITMAP) & ~(is_empty << (level & 63))
@@ -406,7 +406,7 @@ def attach_page(arena: int, side: int, page: int, number: int) -> None:
     if ref == 0:
         set_child(arena, side, parent, number, page)
         return
-    # ``ref`` stands where the page should: a new branch parts the two at their highest
+    # ``ref`` is in the place of the page: a new branch splits the two at their highest
     # differing group of six bits.
     if ref & layout.IS_BRANCH:
         other = load_i64(branch_addr(arena, ref) + layout.BRANCH_PREFIX)

@@ -13,7 +13,7 @@ from openoutcry.matcher.book.levels import (
     touch_page,
 )
 from openoutcry.matcher.constants import BUY
-from openoutcry.matcher.events import event_address
+from openoutcry.matcher.events import event_tag
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
     load_fixed,
@@ -70,7 +70,7 @@ def close_in_chain(arena: int, entry: int, slot: int) -> None:
 
 
 @kernel
-def take_off(arena: int, slot: int, qty: int) -> None:
+def reduce_in_level(arena: int, slot: int, qty: int) -> None:
     """Take ``qty`` lots, fewer than it has there, off an open order in its place."""
     at = slot_addr(arena, slot)
     level = load_u32(at + layout.SLOT_LEVEL)
@@ -85,7 +85,7 @@ def take_off(arena: int, slot: int, qty: int) -> None:
 
 @kernel
 def touch_order(arena: int, slot: int) -> None:
-    """The order changes where it stands: see :func:`openoutcry.matcher.book.levels.touch_page`."""
+    """The order changes within its level: see :func:`openoutcry.matcher.book.levels.touch_page`."""
     level = load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL)
     if level != 0:
         touch_page(arena, level >> 6)
@@ -130,14 +130,14 @@ def order_leaves(arena: int, slot: int) -> int:
 
 @kernel
 def plain_book(arena: int, slot: int) -> int:
-    """The book in which the order stands."""
+    """The book that the order rests in."""
     level = load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL)
     return load_u32(page_addr(arena, level >> 6) + layout.PAGE_BOOK)
 
 
 @kernel
 def plain_price(arena: int, slot: int) -> int:
-    """The price at which the order stands (of a waiting stop: its trigger)."""
+    """The price at which the order rests (of a waiting stop: its trigger)."""
     level = load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL)
     return level_key(arena, level) ^ key_flip(plain_book(arena, slot))
 
@@ -156,13 +156,13 @@ def order_price(arena: int, slot: int) -> int:
 
 
 @kernel_outlined
-def order_address(arena: int, slot: int) -> int:
+def order_tag(arena: int, slot: int) -> int:
     """Address of events about the order."""
     ext = extension_of(arena, slot)
     if ext != 0:
         side = load_u8(ext + layout.EXT_SIDE)
-        return event_address(
+        return event_tag(
             load_u32(ext + layout.EXT_INSTRUMENT), side, load_u16(ext + layout.EXT_OWNER)
         )
     book = plain_book(arena, slot)
-    return event_address(book >> 4, (book & 1) + BUY, order_owner(arena, slot))
+    return event_tag(book >> 4, (book & 1) + BUY, order_owner(arena, slot))

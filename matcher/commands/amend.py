@@ -25,28 +25,28 @@ from openoutcry.matcher.book.instrument_rules import (
 from openoutcry.matcher.book.levels import instrument_addr, slot_addr
 from openoutcry.matcher.book.orders import (
     extension_of,
-    order_address,
     order_leaves,
     order_price,
+    order_tag,
     plain_book,
     plain_price,
     touch_order,
 )
-from openoutcry.matcher.events import command_number, tell
+from openoutcry.matcher.events import command_number, emit_next
 from openoutcry.matcher.matching.pegs import (
     best_displayed,
     current_price,
-    follow_quotes,
     peg_price,
+    store_pegged_quotes,
     take_and_hide,
 )
-from openoutcry.matcher.matching.stops import refuse_trigger, trailing_trigger, wait_for_trigger
+from openoutcry.matcher.matching.stops import refuse_trigger, rest_stop, trailing_trigger
 from openoutcry.matcher.matching.take import (
     ALL_BOOKS,
     AT_LIMIT,
     best_price,
     fillable,
-    lessen,
+    reduce_order,
     set_taker,
     take,
 )
@@ -57,7 +57,9 @@ from openoutcry.wire.records import NO_PRICE
 
 @kernel
 def cancel_any(arena: int, instrument: int, slot: int) -> int:
-    any_order.end(arena, instrument, slot, any_order.reason_word(const.CANCELLED, const.USER))
+    any_order.cancel_order(
+        arena, instrument, slot, any_order.reason_word(const.CANCELLED, const.USER)
+    )
     return const.ACCEPT
 
 
@@ -70,14 +72,14 @@ def reduce_any(arena: int, order: int, instrument: int, slot: int) -> int:
         return const.OFF_LOT
     leaves = order_leaves(arena, slot)
     if qty >= leaves:
-        any_order.end(
+        any_order.cancel_order(
             arena, instrument, slot, any_order.reason_word(const.CANCELLED, const.REDUCED_TO_ZERO)
         )
         return const.ACCEPT
-    lessen(arena, slot, qty)
+    reduce_order(arena, slot, qty)
     order_id = load_i64(slot_addr(arena, slot) + layout.SLOT_ID)
-    word = order_address(arena, slot) | const.REDUCED
-    tell(arena, order_id, 0, order_price(arena, slot), qty, leaves - qty, word)
+    word = order_tag(arena, slot) | const.REDUCED
+    emit_next(arena, order_id, 0, order_price(arena, slot), qty, leaves - qty, word)
     return const.ACCEPT
 
 
@@ -89,23 +91,21 @@ def set_expiry(arena: int, order: int, slot: int) -> int:
     touch_order(arena, slot)
     ext = extension_of(arena, slot)
     if ext == 0:
-        ext = any_order.extend_plain(arena, slot)
+        ext = any_order.attach_plain_extension(arena, slot)
     if load_u8(ext + layout.EXT_TIF) < const.AT_OPEN:
         store_u8(ext + layout.EXT_TIF, const.GTD)
     expire_at(arena, any_order.extension_index(arena, ext), expiry_ns, command_number(arena))
-    tell_replaced(
+    emit_replaced(
         arena, slot, order_price(arena, slot), order_leaves(arena, slot), const.KEPT_PLACE
     )
     return const.ACCEPT
 
 
 @kernel_outlined
-def tell_replaced(arena: int, slot: int, price: int, qty: int, flags: int) -> None:
-    word = (
-        order_address(arena, slot) | const.REPLACED | any_order.standing_flags(arena, slot) | flags
-    )
+def emit_replaced(arena: int, slot: int, price: int, qty: int, flags: int) -> None:
+    word = order_tag(arena, slot) | const.REPLACED | any_order.order_flags(arena, slot) | flags
     order_id = load_i64(slot_addr(arena, slot) + layout.SLOT_ID)
-    tell(arena, order_id, any_order.standing_contra(arena, slot), price, qty, qty, word)
+    emit_next(arena, order_id, any_order.order_contra(arena, slot), price, qty, qty, word)
 
 
 # REPLACE
@@ -122,14 +122,14 @@ def type_of(arena: int, slot: int) -> int:
 
 @kernel
 def tif_of(arena: int, slot: int) -> int:
-    """DAY may be GTC: both rest alike."""
+    """DAY may be GTC: both rest the same way."""
     ext = extension_of(arena, slot)
     return load_u8(ext + layout.EXT_TIF) if ext != 0 else const.DAY
 
 
 @kernel_outlined
 def restate(arena: int, order: int, slot: int) -> int:
-    """Address of the REPLACE as it would stand without OPEN_KNOWN, its quantity as it was asked."""
+    """Address of the REPLACE as it would be without OPEN_KNOWN, its quantity as it was asked."""
     to = arena + layout.RESTATED
     for offset in range(0, 64, 8):
         store_i64(to + offset, load_i64(order + offset))
@@ -145,8 +145,8 @@ def restate(arena: int, order: int, slot: int) -> int:
 
 
 @kernel_outlined
-def lost_since(arena: int, order: int, slot: int) -> int:
-    """What the order has lost since the sender of a REPLACE with OPEN_KNOWN looked at it."""
+def qty_lost_since(arena: int, order: int, slot: int) -> int:
+    """By how much the order's leaves fell since its sender computed a REPLACE with OPEN_KNOWN."""
     known, leaves = load_i64(order + const.ORDER_AUX), order_leaves(arena, slot)
     if load_i64(order + const.ORDER_WORD) & const.HALVES_WORD != 0:
         known = known & 0xFFFFFFFF
@@ -161,10 +161,10 @@ def replace_any(arena: int, order: int, instrument: int, slot: int) -> int:
     reason = refuse_replace(arena, restated, instrument, slot)
     if reason != const.ACCEPT:
         return reason
-    left = load_i64(order + const.ORDER_QTY) - lost_since(arena, order, slot)
+    left = load_i64(order + const.ORDER_QTY) - qty_lost_since(arena, order, slot)
     if left <= 0:
         why = any_order.reason_word(const.CANCELLED, const.REDUCED_TO_ZERO)
-        any_order.end(arena, instrument, slot, why)
+        any_order.cancel_order(arena, instrument, slot, why)
         return const.ACCEPT
     store_i64(restated + const.ORDER_QTY, left)
     return replace_checked(arena, restated, instrument, slot)
@@ -188,12 +188,12 @@ def replace_checked(arena: int, order: int, instrument: int, slot: int) -> int:
         return replace_stop(arena, order, instrument, slot, ext)
     if is_peg(order_type):
         return replace_peg(arena, order, instrument, slot, ext)
-    return replace_standing(arena, order, instrument, slot, order_type)
+    return replace_resting(arena, order, instrument, slot, order_type)
 
 
 @kernel_outlined
 def refuse_replace(arena: int, order: int, instrument: int, slot: int) -> int:
-    """The checks of a REPLACE that look at nothing in the book but the order."""
+    """The checks of a REPLACE that need the order only, not the book."""
     price, qty = load_i64(order + const.ORDER_PRICE), load_i64(order + const.ORDER_QTY)
     order_type, tif = type_of(arena, slot), tif_of(arena, slot)
     reason = refuse_qty(arena, instrument, qty)
@@ -219,7 +219,7 @@ def refuse_replace(arena: int, order: int, instrument: int, slot: int) -> int:
 
 @kernel_outlined
 def refuse_new_aux(arena: int, order: int, instrument: int, slot: int, order_type: int) -> int:
-    """An aux of 0 leaves trigger, distance and display as they are; an offset is always new."""
+    """An aux of 0 keeps trigger, distance and display; an offset is always replaced."""
     aux, qty = load_i64(order + const.ORDER_AUX), load_i64(order + const.ORDER_QTY)
     if aux != 0 or is_peg(order_type):
         is_asked = is_stop(order_type) or is_peg(order_type) or order_type == const.ICEBERG
@@ -237,22 +237,22 @@ def replace_parked(arena: int, order: int, slot: int, ext: int) -> int:
     price = load_i64(ext + layout.EXT_PRICE)
     if has_price(load_u8(ext + layout.EXT_TYPE)):
         price = load_i64(order + const.ORDER_PRICE)
-    kept = price == load_i64(ext + layout.EXT_PRICE) and qty <= order_leaves(arena, slot)
-    if not kept:
-        to_the_back(arena, ext, layout.AUCTION_LIST)
-    name_mode(arena, order, slot)
+    keeps_place = price == load_i64(ext + layout.EXT_PRICE) and qty <= order_leaves(arena, slot)
+    if not keeps_place:
+        requeue(arena, ext, layout.AUCTION_LIST)
+    set_mode(arena, order, slot)
     store_i64(ext + layout.EXT_PRICE, price)
     store_i64(slot_addr(arena, slot) + layout.SLOT_QTY, qty)
-    tell_replaced(arena, slot, price, qty, const.KEPT_PLACE if kept else 0)
+    emit_replaced(arena, slot, price, qty, const.KEPT_PLACE if keeps_place else 0)
     return const.ACCEPT
 
 
 @kernel_outlined
-def to_the_back(arena: int, ext: int, which: int) -> None:
-    """The order, about to be told REPLACED, arrives anew in its list."""
-    any_order.unlist(arena, ext)
+def requeue(arena: int, ext: int, which: int) -> None:
+    """The order loses its priority: it moves to the back of its list."""
+    any_order.leave_list(arena, ext)
     store_i64(ext + layout.EXT_ARRIVAL, command_number(arena))
-    any_order.enlist(arena, ext, which)
+    any_order.join_list(arena, ext, which)
 
 
 @kernel_outlined
@@ -266,27 +266,27 @@ def replace_stop(arena: int, order: int, instrument: int, slot: int, ext: int) -
         trigger = trailing_trigger(order_type, side, aux, last)
     elif aux != 0:
         trigger = aux
-    kept = trigger == load_i64(ext + layout.EXT_TRIGGER) and qty <= order_leaves(arena, slot)
-    if not kept and refuse_trigger(arena, instrument, side, trigger) != const.ACCEPT:
+    keeps_place = trigger == load_i64(ext + layout.EXT_TRIGGER) and qty <= order_leaves(arena, slot)
+    if not keeps_place and refuse_trigger(arena, instrument, side, trigger) != const.ACCEPT:
         return const.BOOK_FULL
-    name_mode(arena, order, slot)
+    set_mode(arena, order, slot)
     if aux != 0:
         store_i64(ext + layout.EXT_AUX, aux)
     if order_type == const.STOP_LIMIT:
         store_i64(ext + layout.EXT_PRICE, load_i64(order + const.ORDER_PRICE))
-    if kept:
-        less = order_leaves(arena, slot) - qty
-        if less > 0:
-            lessen(arena, slot, less)
-        tell_replaced(arena, slot, load_i64(ext + layout.EXT_PRICE), qty, const.KEPT_PLACE)
+    if keeps_place:
+        reduction = order_leaves(arena, slot) - qty
+        if reduction > 0:
+            reduce_order(arena, slot, reduction)
+        emit_replaced(arena, slot, load_i64(ext + layout.EXT_PRICE), qty, const.KEPT_PLACE)
         return const.ACCEPT
-    any_order.withdraw(arena, slot)
+    any_order.leave_book(arena, slot)
     store_i64(ext + layout.EXT_TRIGGER, trigger)
     store_i64(ext + layout.EXT_ARRIVAL, command_number(arena))
     if is_trailing(order_type):
-        to_the_back(arena, ext, layout.TRAILING_LIST)
-    tell_replaced(arena, slot, load_i64(ext + layout.EXT_PRICE), qty, 0)
-    wait_for_trigger(arena, ext, qty)
+        requeue(arena, ext, layout.TRAILING_LIST)
+    emit_replaced(arena, slot, load_i64(ext + layout.EXT_PRICE), qty, 0)
+    rest_stop(arena, ext, qty)
     return const.ACCEPT
 
 
@@ -304,33 +304,39 @@ def replace_peg(arena: int, order: int, instrument: int, slot: int, ext: int) ->
         ask = best_displayed(arena, instrument << 4 | layout.DISPLAYED | 1)
         price = peg_price(arena, instrument, order_type, side, offset, limit, bid, ask)
     leaves = order_leaves(arena, slot)
-    kept = price == before and qty <= leaves
+    keeps_place = price == before and qty <= leaves
     book = any_order.book_of(instrument, any_order.which_book(load_u8(ext + layout.EXT_TYPE)), side)
-    if not kept and price != NO_PRICE:
+    if not keeps_place and price != NO_PRICE:
         own = leaves if price == before else 0
-        reason = any_order.refuse_place(arena, book, price, qty, own)
+        reason = any_order.refuse_join(arena, book, price, qty, own)
         if reason != const.ACCEPT:
             return reason
-    name_mode(arena, order, slot)
+    set_mode(arena, order, slot)
     store_i64(ext + layout.EXT_PRICE, limit)
     store_i64(ext + layout.EXT_AUX, offset)
-    told = limit if price == NO_PRICE else price
+    reported_price = limit if price == NO_PRICE else price
     if load_u8(instrument_addr(arena, instrument) + layout.PHASE) == const.CONTINUOUS:
-        follow_quotes(arena, instrument)
-    if kept:
+        store_pegged_quotes(arena, instrument)
+    if keeps_place:
         if qty < leaves:
-            lessen(arena, slot, leaves - qty)
-        tell_replaced(arena, slot, told, qty, const.KEPT_PLACE)
+            reduce_order(arena, slot, leaves - qty)
+        emit_replaced(arena, slot, reported_price, qty, const.KEPT_PLACE)
         return const.ACCEPT
-    to_the_back(arena, ext, layout.PEG_LIST)
-    any_order.withdraw(arena, slot)
+    requeue(arena, ext, layout.PEG_LIST)
+    any_order.leave_book(arena, slot)
     store_i64(at + layout.SLOT_QTY, qty)
-    # In no level it looks as if it waited.
-    flags = any_order.standing_flags(arena, slot)
-    word = order_address(arena, slot)
-    told_flags = flags if price == NO_PRICE else flags & ~const.WAITING
-    tell(
-        arena, load_i64(at + layout.SLOT_ID), 0, told, qty, qty, word | const.REPLACED | told_flags
+    # Out of its level it would be flagged as waiting.
+    flags = any_order.order_flags(arena, slot)
+    word = order_tag(arena, slot)
+    reported_flags = flags if price == NO_PRICE else flags & ~const.WAITING
+    emit_next(
+        arena,
+        load_i64(at + layout.SLOT_ID),
+        0,
+        reported_price,
+        qty,
+        qty,
+        word | const.REPLACED | reported_flags,
     )
     if price != NO_PRICE:
         set_taker(arena, load_i64(at + layout.SLOT_ID), word, price, mode_of(order))
@@ -344,9 +350,9 @@ def mode_of(order: int) -> int:
 
 
 @kernel_outlined
-def name_mode(arena: int, order: int, slot: int) -> None:
-    """The REPLACE, accepted, names the order's self-trade mode anew.  A plain order, which takes
-    now or never, keeps none."""
+def set_mode(arena: int, order: int, slot: int) -> None:
+    """Store the REPLACE's self-trade mode.  A plain order, which matches on arrival only, has
+    none."""
     ext = extension_of(arena, slot)
     if ext != 0:
         touch_order(arena, slot)
@@ -354,15 +360,15 @@ def name_mode(arena: int, order: int, slot: int) -> None:
 
 
 @kernel_outlined
-def replace_standing(arena: int, order: int, instrument: int, slot: int, order_type: int) -> int:
+def replace_resting(arena: int, order: int, instrument: int, slot: int, order_type: int) -> int:
     """An order in one of the books in which orders trade."""
     qty = load_i64(order + const.ORDER_QTY)
     price = plain_price(arena, slot)
     same = is_market(order_type) or load_i64(order + const.ORDER_PRICE) == price
     if not same:
         price = load_i64(order + const.ORDER_PRICE)
-    kept = same and qty <= order_leaves(arena, slot)
-    if not kept:
+    keeps_place = same and qty <= order_leaves(arena, slot)
+    if not keeps_place:
         reason = refuse_move(arena, order, instrument, slot, order_type, price, same)
         if reason != const.ACCEPT:
             return reason
@@ -370,12 +376,12 @@ def replace_standing(arena: int, order: int, instrument: int, slot: int, order_t
         if refuse_display(arena, order, instrument, slot) != const.ACCEPT:
             return const.BOOK_FULL
         set_display(arena, order, instrument, slot)
-    name_mode(arena, order, slot)
-    if kept:
-        less = order_leaves(arena, slot) - qty
-        if less > 0:
-            lessen(arena, slot, less)
-        tell_replaced(arena, slot, price, qty, const.KEPT_PLACE)
+    set_mode(arena, order, slot)
+    if keeps_place:
+        reduction = order_leaves(arena, slot) - qty
+        if reduction > 0:
+            reduce_order(arena, slot, reduction)
+        emit_replaced(arena, slot, price, qty, const.KEPT_PLACE)
         return const.ACCEPT
     move(arena, order, instrument, slot, order_type, price)
     return const.ACCEPT
@@ -385,7 +391,7 @@ def replace_standing(arena: int, order: int, instrument: int, slot: int, order_t
 def refuse_move(
     arena: int, order: int, instrument: int, slot: int, order_type: int, price: int, same: int
 ) -> int:
-    """Why the order may not arrive anew at ``price``; ``same``: as where it is now."""
+    """Why the order may not move to ``price``; ``same``: that is its price now."""
     book = plain_book(arena, slot)
     qty = load_i64(order + const.ORDER_QTY)
     side = (book & 1) + const.BUY
@@ -396,16 +402,16 @@ def refuse_move(
             return const.WOULD_CROSS
     shown = qty
     if order_type == const.ICEBERG:
-        shown = min(qty, display_asked(arena, order, slot))
+        shown = min(qty, requested_display(arena, order, slot))
         reason = refuse_display(arena, order, instrument, slot)
         if reason != const.ACCEPT:
             return reason
     own = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY) if same else 0
-    return any_order.refuse_place(arena, book, price, shown, own)
+    return any_order.refuse_join(arena, book, price, shown, own)
 
 
 @kernel_outlined
-def display_asked(arena: int, order: int, slot: int) -> int:
+def requested_display(arena: int, order: int, slot: int) -> int:
     """The iceberg's display quantity after the REPLACE."""
     aux = load_i64(order + const.ORDER_AUX)
     return aux if aux != 0 else load_i64(extension_of(arena, slot) + layout.EXT_DISPLAY)
@@ -432,7 +438,7 @@ def refuse_display(arena: int, order: int, instrument: int, slot: int) -> int:
 @kernel_outlined
 def set_display_slices(arena: int, order: int, instrument: int, slot: int) -> None:
     ext = extension_of(arena, slot)
-    slices = slices_of(load_i64(order + const.ORDER_QTY), display_asked(arena, order, slot))
+    slices = slices_of(load_i64(order + const.ORDER_QTY), requested_display(arena, order, slot))
     any_order.count_order(
         arena, instrument, const.ICEBERG, const.GTC, load_u32(ext + layout.EXT_SLICES), -1
     )
@@ -444,14 +450,14 @@ def set_display_slices(arena: int, order: int, instrument: int, slot: int) -> No
 def set_display(arena: int, order: int, instrument: int, slot: int) -> None:
     """The iceberg's display quantity from the next refresh on."""
     touch_order(arena, slot)
-    display = display_asked(arena, order, slot)
+    display = requested_display(arena, order, slot)
     set_display_slices(arena, order, instrument, slot)
     store_i64(extension_of(arena, slot) + layout.EXT_DISPLAY, display)
 
 
 @kernel_outlined
 def move(arena: int, order: int, instrument: int, slot: int, order_type: int, price: int) -> None:
-    """The order arrives anew: it may trade where the phase lets it, and joins its book."""
+    """Move the order: match if the phase permits, then join the book."""
     at = slot_addr(arena, slot)
     ext = extension_of(arena, slot)
     book = plain_book(arena, slot)
@@ -460,9 +466,9 @@ def move(arena: int, order: int, instrument: int, slot: int, order_type: int, pr
     if ext != 0:
         store_i64(ext + layout.EXT_PRICE, price)
         store_i64(ext + layout.EXT_ARRIVAL, command_number(arena))
-    tell_replaced(arena, slot, price, qty, 0)
-    word = order_address(arena, slot)
-    any_order.withdraw(arena, slot)
+    emit_replaced(arena, slot, price, qty, 0)
+    word = order_tag(arena, slot)
+    any_order.leave_book(arena, slot)
     set_taker(arena, load_i64(at + layout.SLOT_ID), word, price, mode_of(order))
     phase = load_u8(instrument_addr(arena, instrument) + layout.PHASE)
     books = AT_LIMIT if phase == const.TRADING_AT_LAST else ALL_BOOKS
@@ -471,6 +477,8 @@ def move(arena: int, order: int, instrument: int, slot: int, order_type: int, pr
         can_take = fillable(arena, instrument, side, price, qty, books) == qty
     left = take(arena, instrument, side, price, qty, books) if can_take else qty
     if left == 0:
-        any_order.forget(arena, instrument, slot)
+        any_order.remove_order(arena, instrument, slot)
     else:
-        any_order.stand(arena, book, price, slot, any_order.show(arena, slot, ext, left))
+        any_order.join_book(
+            arena, book, price, slot, any_order.display_slice(arena, slot, ext, left)
+        )

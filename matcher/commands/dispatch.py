@@ -21,9 +21,9 @@ from openoutcry.matcher.book.levels import (
     instrument_addr,
 )
 from openoutcry.matcher.commands.every_command import every_command
-from openoutcry.matcher.commands.plain_commands import plain_alone, plain_beside_special
+from openoutcry.matcher.commands.plain_commands import plain_on_plain, plain_on_special
 from openoutcry.matcher.event_bound import scratch_records
-from openoutcry.matcher.events import event_address, mark_last, reject
+from openoutcry.matcher.events import event_tag, mark_last, reject
 from openoutcry.matcher.matching.plain_orders import (
     plain_cancel,
     plain_new,
@@ -109,8 +109,8 @@ def process_one(arena: int, order: int, out: int) -> int:
 
 @kernel
 def assert_after(arena: int, instrument: int, out: int, end: int) -> None:
-    """What holds after every command, whose events are at ``out`` to ``end``: no more events than
-    the bound, and no book crossed in continuous trading."""
+    """The invariants after every command, whose events are at ``out`` to ``end``: no more
+    events than the bound, and no book crossed in continuous trading."""
     assert out <= end
     assert end - out <= load_i64(arena + layout.WORST_EVENTS) * RECORD_BYTES
     assert load_i64(arena + layout.OPEN_ORDERS) <= load_i64(arena + layout.ORDER_CAPACITY)
@@ -148,7 +148,7 @@ def look_ahead(arena: int, orders: int, index: int) -> None:
 
 @kernel
 def plain(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
-    """Rest a plain limit order that trades with nobody, or cancel a plain order; returns ``out``
+    """Rest a plain limit order that does not trade, or cancel a plain order; returns ``out``
     moved on, or 0 for anything else, of which nothing has been done.
 
     ``entry`` is the address of the id's entry.  Few branches, one place in the code: this is what
@@ -177,11 +177,11 @@ def slow(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
     if instrument == NO_INSTRUMENT:
         return rare(arena, order, instrument, out)
     if load_i64(instrument_addr(arena, instrument) + layout.MODE) == 0:
-        end = plain_alone(arena, order, instrument, entry, out)
+        end = plain_on_plain(arena, order, instrument, entry, out)
     elif STRIPPED:
         end = 0
     else:
-        end = plain_beside_special(arena, order, instrument, entry, out)
+        end = plain_on_special(arena, order, instrument, entry, out)
     if end != 0:
         return end
     return rare(arena, order, instrument, out)
@@ -192,7 +192,7 @@ def rare(arena: int, order: int, instrument: int, out: int) -> int:
     """What neither :func:`plain` nor ``plain_commands.py`` has done; with STRIPPED that is rejected
     as MALFORMED."""
     if STRIPPED:
-        address = event_address(instrument, 0, load_i64(order + const.ORDER_WORD) & 0xFFFF)
+        address = event_tag(instrument, 0, load_i64(order + const.ORDER_WORD) & 0xFFFF)
         end = reject(order, out, address, const.MALFORMED, 0)
     else:
         end = every_command(arena, order, out, instrument)

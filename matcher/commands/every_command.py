@@ -1,6 +1,6 @@
 # mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
-"""The general path: who is asked, and what every command's answer has in common."""
+"""The general path: validates and dispatches every command."""
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
@@ -11,8 +11,8 @@ from openoutcry.matcher.commands.amend import cancel_any, reduce_any, replace_an
 from openoutcry.matcher.commands.mass import advance_time, disconnect, mass_cancel
 from openoutcry.matcher.commands.new import enter
 from openoutcry.matcher.commands.phases import change_phase
-from openoutcry.matcher.events import event_address, reject
-from openoutcry.matcher.matching.cascade import finish
+from openoutcry.matcher.events import event_tag, reject
+from openoutcry.matcher.matching.cascade import after_command
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, store_i64
 from openoutcry.wire.records import NO_INSTRUMENT
@@ -20,8 +20,8 @@ from openoutcry.wire.records import NO_INSTRUMENT
 
 @kernel_outlined
 def every_command(arena: int, order: int, out: int, instrument: int) -> int:
-    """Do what the command at ``order`` asks of ``instrument`` (or NO_INSTRUMENT); returns where
-    the next event goes."""
+    """Process the command at ``order`` for ``instrument`` (or NO_INSTRUMENT); returns where the
+    next event goes."""
     word = load_i64(order + const.ORDER_WORD)
     error_code = (word >> const.ERROR_SHIFT) & 0xFFFF
     kind = (word >> const.KIND_SHIFT) & 0xFF
@@ -35,17 +35,17 @@ def every_command(arena: int, order: int, out: int, instrument: int) -> int:
         return out
     store_i64(arena + layout.NEXT_EVENT_AT, out)
     store_i64(arena + layout.CAUSE_SEQ, load_i64(order + const.ORDER_SEQ))
-    address = event_address(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
+    address = event_tag(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
     if error_code != 0:
         return reject(order, out, address, const.GATEWAY, error_code)
     if kind < const.NEW or kind > const.PHASE_COMMAND:
         return reject(order, out, address, const.MALFORMED, 0)
     if everywhere:
-        reason = command_everywhere(arena, order, kind)
+        reason = global_command(arena, order, kind)
     elif instrument == NO_INSTRUMENT:
         reason = const.UNKNOWN_INSTRUMENT
     else:
-        reason = command_one(arena, order, instrument, kind)
+        reason = instrument_command(arena, order, instrument, kind)
     if reason != const.ACCEPT:
         return reject(order, out, address, reason, 0)
     return load_i64(arena + layout.NEXT_EVENT_AT)
@@ -60,7 +60,7 @@ def is_foreign(arena: int, instrument: int) -> bool:
 
 
 @kernel_outlined
-def command_everywhere(arena: int, order: int, kind: int) -> int:
+def global_command(arena: int, order: int, kind: int) -> int:
     """A command to all instruments; returns why it is refused, or ACCEPT."""
     if kind == const.TIME:
         return advance_time(arena, order)
@@ -70,9 +70,9 @@ def command_everywhere(arena: int, order: int, kind: int) -> int:
 
 
 @kernel
-def command_one(arena: int, order: int, instrument: int, kind: int) -> int:
+def instrument_command(arena: int, order: int, instrument: int, kind: int) -> int:
     """A command to one instrument; returns why it is refused, or ACCEPT."""
-    # Here, once: all that may change of an instrument on this path but its levels.
+    # Once, here: everything this path may change of an instrument except its levels.
     touch_instrument(arena, instrument)
     if kind == const.MASS_CANCEL:
         return mass_cancel(arena, order, instrument)
@@ -81,14 +81,14 @@ def command_one(arena: int, order: int, instrument: int, kind: int) -> int:
     elif kind == const.PHASE_COMMAND:
         reason = change_phase(arena, order, instrument)
     else:
-        reason = command_order(arena, order, instrument, kind)
+        reason = order_command(arena, order, instrument, kind)
     if reason == const.ACCEPT:
-        finish(arena, instrument)
+        after_command(arena, instrument)
     return reason
 
 
 @kernel
-def command_order(arena: int, order: int, instrument: int, kind: int) -> int:
+def order_command(arena: int, order: int, instrument: int, kind: int) -> int:
     """A command to one open order; returns why it is refused, or ACCEPT."""
     word = load_i64(order + const.ORDER_WORD)
     if kind == const.REPLACE and (word >> const.MODE_SHIFT) & const.MODE_MASK > const.DECREMENT:

@@ -1,65 +1,65 @@
 # mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
-"""Commands of the house and of sessions: TIME, MASS_CANCEL, DISCONNECT; and sweeping a book."""
+"""Commands about many orders: TIME, MASS_CANCEL, DISCONNECT; and sweeping a book."""
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
-    end,
+    begin_list,
+    cancel_order,
     first_order,
-    next_listed,
+    next_in_list,
     next_order,
     reason_word,
-    start_walk,
 )
 from openoutcry.matcher.book.expiry import first_to_expire
 from openoutcry.matcher.book.levels import instrument_addr, slot_addr, touch_instrument
 from openoutcry.matcher.book.orders import extension_addr, extension_of, order_owner, plain_book
-from openoutcry.matcher.events import event_address, tell
-from openoutcry.matcher.matching.cascade import finish
+from openoutcry.matcher.events import emit_next, event_tag
+from openoutcry.matcher.matching.cascade import after_command
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8
 from openoutcry.wire.records import NO_INSTRUMENT, RECORD_BYTES
 
-# Instead of a participant, whose orders a sweep takes.
-EVERYBODY = -1
+# Instead of a participant: which orders a sweep cancels.
+ALL_PARTICIPANTS = -1
 DAY_ORDERS = -2
 
 
 @kernel_outlined
 def advance_time(arena: int, order: int) -> int:
-    """TIME: what expired before it goes, the earliest first."""
+    """TIME: expire what is due, the earliest first."""
     word, now_ns = load_i64(order + const.ORDER_WORD), load_i64(order + const.ORDER_AUX)
     if word & 0xFFFF != 0:
         return const.MALFORMED
     if now_ns < load_i64(arena + layout.NOW_NS):
         return const.TIME_BACKWARDS
     store_i64(arena + layout.NOW_NS, now_ns)
-    touch_none(arena)
-    gone = 0
+    clear_touched(arena)
+    cancelled_count = 0
     extension = first_to_expire(arena)
     while extension != 0:
         ext = extension_addr(arena, extension)
         if load_i64(ext + layout.EXT_EXPIRY_NS) >= now_ns:
             break
         instrument = load_u32(ext + layout.EXT_INSTRUMENT)
-        touch(arena, instrument)
+        mark_touched(arena, instrument)
         expiry_ns = load_i64(ext + layout.EXT_EXPIRY_NS)
         number = load_i64(ext + layout.EXT_EXPIRY_NUMBER)
-        end(
+        cancel_order(
             arena,
             instrument,
             load_u32(ext + layout.EXT_SLOT),
             reason_word(const.EXPIRED_EVENT, const.EXPIRED),
         )
         if load_i64(arena + layout.IS_SHARD) != 0:
-            # By these the shards' answers are merged, which takes them out again.
+            # The shards' events are merged by these; the merge removes them.
             event = load_i64(arena + layout.NEXT_EVENT_AT) - RECORD_BYTES
             store_i64(event + const.EVENT_LEAVES, expiry_ns)
             store_i64(event + const.EVENT_CONTRA, number)
-        gone += 1
+        cancelled_count += 1
         extension = first_to_expire(arena)
-    complete(arena, NO_INSTRUMENT, 0, 0, gone)
+    complete(arena, NO_INSTRUMENT, 0, 0, cancelled_count)
     return const.ACCEPT
 
 
@@ -70,59 +70,69 @@ def mass_cancel(arena: int, order: int, instrument: int) -> int:
     side, participant = (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF
     if side > const.SELL or aux < 0 or aux > 1 or (aux == 1 and participant != 0):
         return const.MALFORMED
-    whose = EVERYBODY if aux == 1 else participant
+    owner = ALL_PARTICIPANTS if aux == 1 else participant
     what = reason_word(const.CANCELLED, const.MASS_CANCELLED)
-    gone = sweep_instruments(arena, instrument, whose, side, what)
-    complete(arena, instrument, side, participant, gone)
+    cancelled_count = sweep_instruments(arena, instrument, owner, side, what)
+    complete(arena, instrument, side, participant, cancelled_count)
     return const.ACCEPT
 
 
 @kernel_outlined
 def disconnect(arena: int, order: int) -> int:
-    """DISCONNECT: the participant's orders go, everywhere."""
+    """DISCONNECT: cancel the participant's orders in all instruments."""
     participant = load_i64(order + const.ORDER_WORD) & 0xFFFF
     what = reason_word(const.CANCELLED, const.DISCONNECTED)
-    gone = sweep_instruments(arena, NO_INSTRUMENT, participant, 0, what)
-    complete(arena, NO_INSTRUMENT, 0, participant, gone)
+    cancelled_count = sweep_instruments(arena, NO_INSTRUMENT, participant, 0, what)
+    complete(arena, NO_INSTRUMENT, 0, participant, cancelled_count)
     return const.ACCEPT
 
 
 @kernel_outlined
-def sweep_instruments(arena: int, instrument: int, whose: int, side: int, what: int) -> int:
-    """:func:`sweep` one instrument, or (NO_INSTRUMENT) all; returns how many orders went."""
-    touch_none(arena)
+def sweep_instruments(arena: int, instrument: int, owner: int, side: int, what: int) -> int:
+    """:func:`sweep` one instrument, or (NO_INSTRUMENT) all; returns the number cancelled."""
+    clear_touched(arena)
     first, beyond = instrument, instrument + 1
     if instrument == NO_INSTRUMENT:
         first, beyond = 0, load_i64(arena + layout.INSTRUMENT_COUNT)
-    gone = 0
+    cancelled_count = 0
     for index in range(first, beyond):
-        here = sweep(arena, index, whose, side, what)
-        gone += here
+        here = sweep(arena, index, owner, side, what)
+        cancelled_count += here
         if here > 0:
-            touch(arena, index)
-    return gone
+            mark_touched(arena, index)
+    return cancelled_count
 
 
 @kernel_outlined
-def complete(arena: int, instrument: int, side: int, participant: int, gone: int) -> None:
-    """What the touched instruments still have to say, in their order, and that all is done."""
+def complete(
+    arena: int, instrument: int, side: int, participant: int, cancelled_count: int
+) -> None:
+    """Run the cascade of each touched instrument, in order, then emit COMPLETED."""
     for index in range(load_i64(arena + layout.TOUCHED_FROM), load_i64(arena + layout.TOUCHED_TO)):
         state = instrument_addr(arena, index)
         if load_u8(state + layout.TOUCHED) != 0:
             store_u8(state + layout.TOUCHED, 0)
-            finish(arena, index)
-    tell(arena, 0, 0, 0, gone, 0, event_address(instrument, side, participant) | const.COMPLETED)
+            after_command(arena, index)
+    emit_next(
+        arena,
+        0,
+        0,
+        0,
+        cancelled_count,
+        0,
+        event_tag(instrument, side, participant) | const.COMPLETED,
+    )
 
 
 @kernel
-def touch_none(arena: int) -> None:
+def clear_touched(arena: int) -> None:
     store_i64(arena + layout.TOUCHED_FROM, NO_INSTRUMENT)
     store_i64(arena + layout.TOUCHED_TO, 0)
 
 
 @kernel_outlined
-def touch(arena: int, instrument: int) -> None:
-    """Remember that the command takes orders from the instrument."""
+def mark_touched(arena: int, instrument: int) -> None:
+    """Note that the command cancelled orders of the instrument."""
     touch_instrument(arena, instrument)
     store_u8(instrument_addr(arena, instrument) + layout.TOUCHED, 1)
     store_i64(arena + layout.TOUCHED_FROM, min(load_i64(arena + layout.TOUCHED_FROM), instrument))
@@ -133,57 +143,57 @@ def touch(arena: int, instrument: int) -> None:
 
 
 @kernel_outlined
-def sweep(arena: int, instrument: int, whose: int, side: int, what: int) -> int:
-    """End the orders of ``whose`` (a participant, EVERYBODY or DAY_ORDERS) on ``side`` (0: both)
-    in canonical order; returns how many."""
-    gone = 0
+def sweep(arena: int, instrument: int, owner: int, side: int, what: int) -> int:
+    """Cancel the orders of ``owner`` (a participant, ALL_PARTICIPANTS or DAY_ORDERS) on ``side``
+    (0: both) in canonical order; returns how many."""
+    cancelled_count = 0
     for kind in (layout.DISPLAYED, layout.HIDDEN_BOOK, layout.ALL_OR_NONE_BOOK, layout.TRIGGERS):
-        gone += sweep_book(arena, instrument << 4 | kind, whose, side, what)
-        gone += sweep_book(arena, instrument << 4 | kind | 1, whose, side, what)
+        cancelled_count += sweep_book(arena, instrument << 4 | kind, owner, side, what)
+        cancelled_count += sweep_book(arena, instrument << 4 | kind | 1, owner, side, what)
     for which in (layout.PEG_LIST, layout.TRAILING_LIST, layout.AUCTION_LIST):
-        gone += sweep_list(arena, instrument, which, whose, side, what)
-    return gone
+        cancelled_count += sweep_list(arena, instrument, which, owner, side, what)
+    return cancelled_count
 
 
 @kernel_outlined
-def sweep_book(arena: int, book: int, whose: int, side: int, what: int) -> int:
-    gone = 0
+def sweep_book(arena: int, book: int, owner: int, side: int, what: int) -> int:
+    cancelled_count = 0
     slot = first_order(arena, book)
     while slot != 0:
         following = next_order(arena, slot)
-        if is_meant(arena, slot, whose, side):
-            end(arena, book >> 4, slot, what)
-            gone += 1
+        if is_swept(arena, slot, owner, side):
+            cancel_order(arena, book >> 4, slot, what)
+            cancelled_count += 1
         slot = following
-    return gone
+    return cancelled_count
 
 
 @kernel_outlined
-def sweep_list(arena: int, instrument: int, which: int, whose: int, side: int, what: int) -> int:
+def sweep_list(arena: int, instrument: int, which: int, owner: int, side: int, what: int) -> int:
     """As :func:`sweep_book`, the orders of a list that are in no level."""
-    gone = 0
-    start_walk(arena, instrument, which)
-    ext = next_listed(arena)
+    cancelled_count = 0
+    begin_list(arena, instrument, which)
+    ext = next_in_list(arena)
     while ext != 0:
         slot = load_u32(ext + layout.EXT_SLOT)
         waits = load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL) == 0
-        if waits and is_meant(arena, slot, whose, side):
-            end(arena, instrument, slot, what)
-            gone += 1
-        ext = next_listed(arena)
-    return gone
+        if waits and is_swept(arena, slot, owner, side):
+            cancel_order(arena, instrument, slot, what)
+            cancelled_count += 1
+        ext = next_in_list(arena)
+    return cancelled_count
 
 
 @kernel
-def is_meant(arena: int, slot: int, whose: int, side: int) -> bool:
-    """Whether a sweep of ``whose`` orders on ``side`` takes the order."""
+def is_swept(arena: int, slot: int, owner: int, side: int) -> bool:
+    """Whether a sweep of ``owner`` on ``side`` cancels the order."""
     ext = extension_of(arena, slot)
     if side != 0:
         here = load_u8(ext + layout.EXT_SIDE) if ext != 0 else (plain_book(arena, slot) & 1) + 1
         if here != side:
             return False
-    if whose == DAY_ORDERS:
+    if owner == DAY_ORDERS:
         if ext != 0:
             return load_u8(ext + layout.EXT_TIF) not in (const.GTC, const.GTD)
         return load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER) & layout.SLOT_GTC == 0
-    return whose == EVERYBODY or order_owner(arena, slot) == whose
+    return owner == ALL_PARTICIPANTS or order_owner(arena, slot) == owner

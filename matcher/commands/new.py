@@ -1,6 +1,6 @@
 # mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
-"""New orders on the general path, one function a way of entering.
+"""New orders on the general path, one function for each way to enter.
 
 Each returns why the order is refused, when nothing has happened yet, or ACCEPT.
 """
@@ -10,15 +10,15 @@ import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
     book_of,
     count_order,
-    enlist,
+    display_slice,
     extension_index,
     has_slot,
+    join_book,
+    join_list,
     open_any,
     reason_word,
     refuse_extra,
-    refuse_place,
-    show,
-    stand,
+    refuse_join,
     type_flags,
     which_book,
 )
@@ -38,21 +38,26 @@ from openoutcry.matcher.book.instrument_rules import (
 )
 from openoutcry.matcher.book.levels import instrument_addr, key_flip, slot_addr
 from openoutcry.matcher.book.orders import extension_of
-from openoutcry.matcher.events import command_number, event_address, tell
+from openoutcry.matcher.events import command_number, emit_next, event_tag
 from openoutcry.matcher.matching.cascade import market_limit
-from openoutcry.matcher.matching.pegs import best_displayed, follow_quotes, peg_price, take_and_hide
+from openoutcry.matcher.matching.pegs import (
+    best_displayed,
+    peg_price,
+    store_pegged_quotes,
+    take_and_hide,
+)
 from openoutcry.matcher.matching.stops import (
     displayed_price,
     refuse_trigger,
+    rest_stop,
     trailing_trigger,
-    wait_for_trigger,
 )
 from openoutcry.matcher.matching.take import (
     ALL_BOOKS,
     AT_LIMIT,
     best_price,
+    crosses_any,
     fillable,
-    meets,
     set_taker,
     take,
 )
@@ -69,7 +74,7 @@ RESTS_AS_LIMIT, RESTS_AS_POST_ONLY = (
 
 @kernel
 def enter(arena: int, order: int, instrument: int) -> int:
-    """A NEW command: which way the order enters depends on its type and the phase."""
+    """NEW: dispatch by order type and phase."""
     word = load_i64(order + const.ORDER_WORD)
     price, qty = load_i64(order + const.ORDER_PRICE), load_i64(order + const.ORDER_QTY)
     is_open = 1 if find_id(arena, instrument, load_i64(order + const.ORDER_ID)) != 0 else 0
@@ -90,7 +95,7 @@ def enter(arena: int, order: int, instrument: int) -> int:
     return enter_trading(arena, order, instrument, phase == const.TRADING_AT_LAST)
 
 
-# What the ways share
+# Shared
 
 
 @kernel
@@ -109,56 +114,56 @@ def order_tif(order: int) -> int:
 
 
 @kernel
-def slices_asked(order: int, order_type: int) -> int:
+def requested_slices(order: int, order_type: int) -> int:
     if order_type != const.ICEBERG:
         return 0
     return slices_of(load_i64(order + const.ORDER_QTY), load_i64(order + const.ORDER_AUX))
 
 
 @kernel
-def sender_address(order: int, instrument: int) -> int:
+def sender_tag(order: int, instrument: int) -> int:
     word = load_i64(order + const.ORDER_WORD)
-    return event_address(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
+    return event_tag(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
 
 
 @kernel
-def refuse_another(arena: int, order: int, instrument: int, order_type: int) -> int:
-    """Whether one more order of ``order_type`` can be kept at all."""
+def refuse_one_more(arena: int, order: int, instrument: int, order_type: int) -> int:
+    """Whether there is capacity for one more order of ``order_type``."""
     if not has_slot(arena):
         return const.BOOK_FULL
     tif = order_tif(order)
-    return refuse_extra(arena, instrument, order_type, tif, slices_asked(order, order_type))
+    return refuse_extra(arena, instrument, order_type, tif, requested_slices(order, order_type))
 
 
 @kernel
-def first_shown(order: int, order_type: int) -> int:
-    """What of the order's quantity its level would show."""
+def first_displayed(order: int, order_type: int) -> int:
+    """The quantity that its level would display."""
     qty = load_i64(order + const.ORDER_QTY)
     return min(qty, load_i64(order + const.ORDER_AUX)) if order_type == const.ICEBERG else qty
 
 
 @kernel_outlined
-def tell_accepted(
+def emit_accepted(
     arena: int, order: int, instrument: int, price: int, contra_id: int, flags: int
 ) -> None:
     qty = load_i64(order + const.ORDER_QTY)
-    word = sender_address(order, instrument) | const.ACCEPTED | flags
-    tell(arena, load_i64(order + const.ORDER_ID), contra_id, price, qty, qty, word)
+    word = sender_tag(order, instrument) | const.ACCEPTED | flags
+    emit_next(arena, load_i64(order + const.ORDER_ID), contra_id, price, qty, qty, word)
 
 
 @kernel_outlined
 def open_new(
     arena: int, order: int, instrument: int, order_type: int, price: int, number: int
 ) -> int:
-    """A slot for the new order as an order of ``order_type`` at ``price``, counted, and with all
-    that its extension must know; in no level yet.  ``number``: of its ACCEPTED event."""
+    """A slot for the new order as an order of ``order_type`` at ``price``, counted, its extension
+    filled in; in no level yet.  ``number``: of its ACCEPTED event."""
     word = load_i64(order + const.ORDER_WORD)
     tif = order_tif(order)
     owner = word & 0xFFFF
     if order_type == const.POST_ONLY:
         owner |= layout.SLOT_POST_ONLY
     side, order_id = order_side(order), load_i64(order + const.ORDER_ID)
-    slices = slices_asked(order, order_type)
+    slices = requested_slices(order, order_type)
     slot = open_any(arena, instrument, side, order_id, order_type, tif, owner)
     count_order(arena, instrument, order_type, tif, slices, 1)
     ext = extension_of(arena, slot)
@@ -182,43 +187,43 @@ def open_new(
 def rest_new(
     arena: int, order: int, instrument: int, order_type: int, price: int, qty: int, number: int
 ) -> None:
-    """What is left of the new order joins its book."""
+    """The new order's remainder joins its book."""
     slot = open_new(arena, order, instrument, order_type, price, number)
-    shown = show(arena, slot, extension_of(arena, slot), qty)
+    accepted_price = display_slice(arena, slot, extension_of(arena, slot), qty)
     book = book_of(instrument, which_book(order_type), order_side(order))
-    stand(arena, book, price, slot, shown)
+    join_book(arena, book, price, slot, accepted_price)
 
 
 @kernel
 def resting_type(order_type: int) -> int:
-    """As what a new order rests, if it does."""
+    """The type as which a new order's remainder rests."""
     if (RESTS_AS_POST_ONLY >> order_type) & 1 != 0:
         return const.POST_ONLY
     return const.LIMIT if (RESTS_AS_LIMIT >> order_type) & 1 != 0 else order_type
 
 
-# The ways
+# Entry by type and phase
 
 
 @kernel_outlined
 def enter_parked(arena: int, order: int, instrument: int) -> int:
-    """For the closing auction, which is not yet."""
+    """Parked until the closing auction."""
     order_type = order_type_of(order)
-    reason = refuse_another(arena, order, instrument, order_type)
+    reason = refuse_one_more(arena, order, instrument, order_type)
     if reason != const.ACCEPT:
         return reason
     price = auction_price(order)
     number = command_number(arena)
-    tell_accepted(arena, order, instrument, price, 0, const.WAITING)
+    emit_accepted(arena, order, instrument, price, 0, const.WAITING)
     slot = open_new(arena, order, instrument, order_type, price, number)
     store_i64(slot_addr(arena, slot) + layout.SLOT_QTY, load_i64(order + const.ORDER_QTY))
-    enlist(arena, extension_of(arena, slot), layout.AUCTION_LIST)
+    join_list(arena, extension_of(arena, slot), layout.AUCTION_LIST)
     return const.ACCEPT
 
 
 @kernel
 def auction_price(order: int) -> int:
-    """The price at which the order stands in a call."""
+    """The order's price in a call."""
     if is_market(order_type_of(order)):
         return MAX_VALUE if order_side(order) == const.BUY else NO_PRICE
     return load_i64(order + const.ORDER_PRICE)
@@ -232,14 +237,14 @@ def enter_call(arena: int, order: int, instrument: int) -> int:
         order_type = const.POST_ONLY
     price = auction_price(order)
     book = book_of(instrument, which_book(order_type), order_side(order))
-    reason = refuse_another(arena, order, instrument, order_type)
+    reason = refuse_one_more(arena, order, instrument, order_type)
     if reason == const.ACCEPT:
-        reason = refuse_place(arena, book, price, first_shown(order, order_type), 0)
+        reason = refuse_join(arena, book, price, first_displayed(order, order_type), 0)
     if reason != const.ACCEPT:
         return reason
     number = command_number(arena)
     display = load_i64(order + const.ORDER_AUX) if order_type == const.ICEBERG else 0
-    tell_accepted(arena, order, instrument, price, display, type_flags(order_type))
+    emit_accepted(arena, order, instrument, price, display, type_flags(order_type))
     qty = load_i64(order + const.ORDER_QTY)
     rest_new(arena, order, instrument, order_type, price, qty, number)
     return const.ACCEPT
@@ -247,55 +252,55 @@ def enter_call(arena: int, order: int, instrument: int) -> int:
 
 @kernel_outlined
 def enter_stop(arena: int, order: int, instrument: int) -> int:
-    """Waits for its trigger, in every phase that takes it."""
+    """Rests in the trigger book, in every phase that accepts it."""
     order_type, side = order_type_of(order), order_side(order)
     trigger = load_i64(order + const.ORDER_AUX)
     if is_trailing(order_type):
         last = load_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE)
         trigger = trailing_trigger(order_type, side, trigger, last)
-    reason = refuse_another(arena, order, instrument, order_type)
+    reason = refuse_one_more(arena, order, instrument, order_type)
     if reason == const.ACCEPT:
         reason = refuse_trigger(arena, instrument, side, trigger)
     if reason != const.ACCEPT:
         return reason
     price = load_i64(order + const.ORDER_PRICE) if order_type == const.STOP_LIMIT else 0
     number = command_number(arena)
-    tell_accepted(arena, order, instrument, price, trigger, const.WAITING)
+    emit_accepted(arena, order, instrument, price, trigger, const.WAITING)
     slot = open_new(arena, order, instrument, order_type, price, number)
     ext = extension_of(arena, slot)
     store_i64(ext + layout.EXT_TRIGGER, trigger)
     if is_trailing(order_type):
-        enlist(arena, ext, layout.TRAILING_LIST)
-    wait_for_trigger(arena, ext, load_i64(order + const.ORDER_QTY))
+        join_list(arena, ext, layout.TRAILING_LIST)
+    rest_stop(arena, ext, load_i64(order + const.ORDER_QTY))
     return const.ACCEPT
 
 
 @kernel_outlined
 def enter_peg(arena: int, order: int, instrument: int) -> int:
-    """Hidden, at the price that the quotes give it, if they give it one."""
+    """Rests hidden at the price derived from the quotes, or waits without one."""
     order_type, side = order_type_of(order), order_side(order)
     limit, qty = load_i64(order + const.ORDER_PRICE), load_i64(order + const.ORDER_QTY)
     offset = load_i64(order + const.ORDER_AUX)
     bid = best_displayed(arena, instrument << 4 | layout.DISPLAYED)
     ask = best_displayed(arena, instrument << 4 | layout.DISPLAYED | 1)
     price = peg_price(arena, instrument, order_type, side, offset, limit, bid, ask)
-    reason = refuse_another(arena, order, instrument, order_type)
+    reason = refuse_one_more(arena, order, instrument, order_type)
     if reason == const.ACCEPT and price != NO_PRICE:
         book = book_of(instrument, layout.HIDDEN_BOOK, side)
-        reason = refuse_place(arena, book, price, qty, 0)
+        reason = refuse_join(arena, book, price, qty, 0)
     if reason != const.ACCEPT:
         return reason
     number = command_number(arena)
     flags = const.HIDDEN_FLAG | const.WAITING if price == NO_PRICE else const.HIDDEN_FLAG
-    tell_accepted(arena, order, instrument, limit if price == NO_PRICE else price, 0, flags)
+    emit_accepted(arena, order, instrument, limit if price == NO_PRICE else price, 0, flags)
     slot = open_new(arena, order, instrument, order_type, limit, number)
     ext = extension_of(arena, slot)
-    enlist(arena, ext, layout.PEG_LIST)
+    join_list(arena, ext, layout.PEG_LIST)
     store_i64(slot_addr(arena, slot) + layout.SLOT_QTY, qty)
-    follow_quotes(arena, instrument)
+    store_pegged_quotes(arena, instrument)
     if price != NO_PRICE:
         mode = (load_i64(order + const.ORDER_WORD) >> const.MODE_SHIFT) & 0xF
-        word = sender_address(order, instrument)
+        word = sender_tag(order, instrument)
         set_taker(arena, load_i64(order + const.ORDER_ID), word, price, mode)
         take_and_hide(arena, instrument, ext, price, qty)
     return const.ACCEPT
@@ -303,22 +308,22 @@ def enter_peg(arena: int, order: int, instrument: int) -> int:
 
 @kernel_outlined
 def enter_trading(arena: int, order: int, instrument: int, at_last: int) -> int:
-    """Trades with what is there, then rests or does not."""
+    """Matches, then rests or cancels."""
     order_type, tif = order_type_of(order), order_tif(order)
     side, qty = order_side(order), load_i64(order + const.ORDER_QTY)
     price = load_i64(order + const.ORDER_PRICE)
     books = AT_LIMIT if at_last else ALL_BOOKS
-    # ``shown``: the price in ACCEPTED; ``limit``: how far it trades; ``rest``: where it may stay.
-    can_take, limit, shown, rest = 1, price, price, price
+    # ``limit``: how far it trades; ``rest_price``: where a remainder may rest, or NO_PRICE.
+    can_take, limit, accepted_price, rest_price = 1, price, price, price
     if order_type == const.MARKET:
         if at_last:
             limit = load_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE)
-            rest = NO_PRICE
+            rest_price = NO_PRICE
         else:
-            can_take, limit, rest = market_limit(arena, instrument, side)
+            can_take, limit, rest_price = market_limit(arena, instrument, side)
     elif order_type == const.MARKET_TO_LIMIT:
         limit = opposite_price(arena, instrument, side)
-        rest = limit
+        rest_price = limit
         can_take = 1 if limit != NO_PRICE else 0
     elif order_type in (const.POST_ONLY, const.POST_ONLY_SLIDE):
         can_take = 0
@@ -326,60 +331,70 @@ def enter_trading(arena: int, order: int, instrument: int, at_last: int) -> int:
         if best != NO_PRICE and (price >= best if side == const.BUY else price <= best):
             if order_type == const.POST_ONLY:
                 return const.WOULD_CROSS
-            rest = short_of(arena, instrument, side, best)
-            if not is_within(arena, instrument, rest):
+            rest_price = one_step_short(arena, instrument, side, best)
+            if not is_within(arena, instrument, rest_price):
                 return const.WOULD_CROSS
-            shown = rest
+            accepted_price = rest_price
     if tif in (const.IOC, const.FOK) or (order_type == const.MARKET and tif != const.DAY):
-        rest = NO_PRICE
+        rest_price = NO_PRICE
     rests_as = resting_type(order_type)
-    if rest != NO_PRICE:
-        reason = refuse_another(arena, order, instrument, rests_as)
+    if rest_price != NO_PRICE:
+        reason = refuse_one_more(arena, order, instrument, rests_as)
         if reason == const.ACCEPT:
             book = book_of(instrument, which_book(rests_as), side)
-            reason = refuse_place(arena, book, rest, first_shown(order, rests_as), 0)
+            reason = refuse_join(arena, book, rest_price, first_displayed(order, rests_as), 0)
         if reason != const.ACCEPT:
             return reason
-    reach = limit ^ key_flip(2 - side)
+    limit_key = limit ^ key_flip(2 - side)
     number = command_number(arena)
     display = load_i64(order + const.ORDER_AUX) if order_type == const.ICEBERG else 0
-    tell_accepted(arena, order, instrument, shown, display, type_flags(order_type))
-    word = sender_address(order, instrument)
+    emit_accepted(arena, order, instrument, accepted_price, display, type_flags(order_type))
+    word = sender_tag(order, instrument)
     order_id = load_i64(order + const.ORDER_ID)
     mode = (load_i64(order + const.ORDER_WORD) >> const.MODE_SHIFT) & 0xF
-    set_taker(arena, order_id, word, shown, mode)
-    needed = needed_at_once(order)
-    if needed > 0:
+    set_taker(arena, order_id, word, accepted_price, mode)
+    min_fill = min_fill_qty(order)
+    if min_fill > 0:
         available = 0
         if can_take != 0:
             available = fillable(arena, instrument, side, limit, qty, books)
-        if available < needed:
+        if available < min_fill:
             if order_type == const.ALL_OR_NONE:
                 can_take = 0
             else:
                 reason = const.FOK_UNFILLABLE if tif == const.FOK else const.MIN_QTY_UNFILLABLE
-                tell(arena, order_id, 0, shown, qty, 0, word | reason_word(const.CANCELLED, reason))
+                emit_next(
+                    arena,
+                    order_id,
+                    0,
+                    accepted_price,
+                    qty,
+                    0,
+                    word | reason_word(const.CANCELLED, reason),
+                )
                 return const.ACCEPT
     left = qty
     if can_take != 0 and (
-        at_last or meets(arena, book_of(instrument, layout.DISPLAYED, side), reach)
+        at_last or crosses_any(arena, book_of(instrument, layout.DISPLAYED, side), limit_key)
     ):
         left = take(arena, instrument, side, limit, qty, books)
     if left == 0:
         return const.ACCEPT
-    if rest == NO_PRICE:
+    if rest_price == NO_PRICE:
         reason = const.MARKET_REST if is_market(order_type) else const.IOC_REST
-        tell(arena, order_id, 0, shown, left, 0, word | reason_word(const.CANCELLED, reason))
+        emit_next(
+            arena, order_id, 0, accepted_price, left, 0, word | reason_word(const.CANCELLED, reason)
+        )
         return const.ACCEPT
     if is_market(order_type):
-        tell(arena, order_id, 0, rest, left, left, word | const.CONVERTED)
-    rest_new(arena, order, instrument, rests_as, rest, left, number)
+        emit_next(arena, order_id, 0, rest_price, left, left, word | const.CONVERTED)
+    rest_new(arena, order, instrument, rests_as, rest_price, left, number)
     return const.ACCEPT
 
 
 @kernel
-def needed_at_once(order: int) -> int:
-    """How much of the order must trade on arrival, or it does not trade."""
+def min_fill_qty(order: int) -> int:
+    """The quantity that must fill on arrival for the order to trade at all."""
     order_type = order_type_of(order)
     if order_tif(order) == const.FOK or order_type == const.ALL_OR_NONE:
         return load_i64(order + const.ORDER_QTY)
@@ -395,8 +410,8 @@ def opposite_price(arena: int, instrument: int, side: int) -> int:
 
 
 @kernel_outlined
-def short_of(arena: int, instrument: int, side: int, best: int) -> int:
-    """The valid price one step short of trading at ``best``."""
+def one_step_short(arena: int, instrument: int, side: int, best: int) -> int:
+    """The valid price one step less aggressive than ``best``."""
     if side == const.BUY:
         return floor_step(arena, instrument, best - 1, 0)
     return NO_PRICE if best == MAX_VALUE else ceil_step(arena, instrument, best + 1, 0)

@@ -1,24 +1,24 @@
 # mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
-"""PHASE: the reference price, the uncrossing of a call that ends, and what a phase begins with."""
+"""PHASE: the reference price, the uncrossing at the end of a call, entry into the new phase."""
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
+    begin_list,
     book_of,
-    end,
-    next_listed,
+    cancel_order,
+    join_book,
+    leave_list,
+    next_in_list,
     reason_word,
-    refuse_place,
-    stand,
-    start_walk,
-    unlist,
+    refuse_join,
 )
 from openoutcry.matcher.book.instrument_rules import add_saturating, is_call, rule_addr
 from openoutcry.matcher.book.levels import instrument_addr, slot_addr
-from openoutcry.matcher.book.orders import order_address
+from openoutcry.matcher.book.orders import order_tag
 from openoutcry.matcher.commands.mass import DAY_ORDERS, sweep
-from openoutcry.matcher.events import event_address, tell
+from openoutcry.matcher.events import emit_next, event_tag
 from openoutcry.matcher.matching.auction_price import crossing_price
 from openoutcry.matcher.matching.pegs import park_pegs
 from openoutcry.matcher.matching.take import best_price
@@ -47,10 +47,10 @@ def change_phase(arena: int, order: int, instrument: int) -> int:
     uncrosses = must_uncross(arena, instrument, phase)
     if uncrosses and is_extended(arena, instrument):
         store_u8(state + layout.EXTENSIONS_USED, load_u8(state + layout.EXTENSIONS_USED) + 1)
-        tell_phase(arena, instrument, old, old, const.AUCTION_EXTENDED)
+        emit_phase_changed(arena, instrument, old, old, const.AUCTION_EXTENDED)
         return const.ACCEPT
     set_phase(arena, instrument, phase)
-    tell_phase(arena, instrument, phase, old, 0)
+    emit_phase_changed(arena, instrument, phase, old, 0)
     if uncrosses:
         uncross(arena, instrument)
         store_u8(state + layout.CALLED, 0)
@@ -66,23 +66,22 @@ def change_phase(arena: int, order: int, instrument: int) -> int:
 def set_phase(arena: int, instrument: int, phase: int) -> None:
     state = instrument_addr(arena, instrument)
     store_u8(state + layout.PHASE, phase)
-    # Trailing stops may have come while nothing was settled: the next settlement looks at all.
-    store_i64(state + layout.SETTLED_LAST, NO_PRICE)
+    # Trailing stops may have entered while no cascade ran: the next one checks all.
+    store_i64(state + layout.CASCADED_LAST, NO_PRICE)
     mode = load_i64(state + layout.MODE) & ~layout.MODE_PHASE
     store_i64(state + layout.MODE, mode if phase == const.CONTINUOUS else mode | layout.MODE_PHASE)
 
 
 @kernel_outlined
-def tell_phase(arena: int, instrument: int, phase: int, old: int, reason: int) -> None:
+def emit_phase_changed(arena: int, instrument: int, phase: int, old: int, reason: int) -> None:
     reference = load_i64(instrument_addr(arena, instrument) + layout.REFERENCE)
-    word = event_address(instrument, 0, 0) | reason_word(const.PHASE_CHANGED, reason)
-    tell(arena, 0, old, reference, phase, 0, word)
+    word = event_tag(instrument, 0, 0) | reason_word(const.PHASE_CHANGED, reason)
+    emit_next(arena, 0, old, reference, phase, 0, word)
 
 
 @kernel_outlined
 def must_uncross(arena: int, instrument: int, phase: int) -> bool:
-    """Whether the call that was, or a book that trading at last left crossed, ends in an
-    uncrossing."""
+    """Whether the phase change uncrosses: a call ends, or trading at last left the book crossed."""
     if phase not in (const.CONTINUOUS, const.TRADING_AT_LAST, const.CLOSED):
         return False
     if load_u8(instrument_addr(arena, instrument) + layout.CALLED) != 0:
@@ -96,7 +95,7 @@ def must_uncross(arena: int, instrument: int, phase: int) -> bool:
 
 @kernel_outlined
 def is_extended(arena: int, instrument: int) -> bool:
-    """Whether the auction's price lies outside its band and the call may still go on."""
+    """Whether the auction price is outside its band and an extension is left."""
     rule, state = rule_addr(arena, instrument), instrument_addr(arena, instrument)
     band, reference = load_i64(rule + const.RULE_AUCTION_BAND), load_i64(state + layout.REFERENCE)
     if band == 0 or reference == NO_PRICE:
@@ -112,7 +111,7 @@ def is_extended(arena: int, instrument: int) -> bool:
 
 @kernel_outlined
 def begin_call(arena: int, instrument: int, phase: int) -> None:
-    """Nothing trades from here on until the uncrossing."""
+    """Enter a call: nothing trades until the uncrossing."""
     state = instrument_addr(arena, instrument)
     store_u8(state + layout.CALLED, 1)
     store_i64(state + layout.INDICATIVE_PRICE, NO_PRICE)
@@ -123,25 +122,25 @@ def begin_call(arena: int, instrument: int, phase: int) -> None:
     store_i64(state + layout.CALL_TO, MAX_VALUE)
     park_pegs(arena, instrument)
     if phase == const.CLOSING_AUCTION:
-        start_walk(arena, instrument, layout.AUCTION_LIST)
-        ext = next_listed(arena)
+        begin_list(arena, instrument, layout.AUCTION_LIST)
+        ext = next_in_list(arena)
         while ext != 0:
             join_call(arena, instrument, ext)
-            ext = next_listed(arena)
+            ext = next_in_list(arena)
 
 
 @kernel_outlined
 def join_call(arena: int, instrument: int, ext: int) -> None:
-    """The call that an order waited for has begun."""
+    """Move a parked order into the call."""
     slot = load_u32(ext + layout.EXT_SLOT)
     at = slot_addr(arena, slot)
     price, qty = load_i64(ext + layout.EXT_PRICE), load_i64(at + layout.SLOT_QTY)
     book = book_of(instrument, layout.DISPLAYED, load_u8(ext + layout.EXT_SIDE))
-    reason = refuse_place(arena, book, price, qty, 0)
+    reason = refuse_join(arena, book, price, qty, 0)
     if reason != const.ACCEPT:
-        end(arena, instrument, slot, reason_word(const.CANCELLED, reason))
+        cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, reason))
         return
-    word = order_address(arena, slot) | const.ELECTED
-    tell(arena, load_i64(at + layout.SLOT_ID), 0, price, qty, qty, word)
-    unlist(arena, ext)
-    stand(arena, book, price, slot, qty)
+    word = order_tag(arena, slot) | const.ELECTED
+    emit_next(arena, load_i64(at + layout.SLOT_ID), 0, price, qty, qty, word)
+    leave_list(arena, ext)
+    join_book(arena, book, price, slot, qty)

@@ -2,15 +2,15 @@
 # (intrinsics have no types that mypy could see)
 """Plain commands, alone and among special orders, on instruments with rules, and in calls.
 
-Most commands, of an instrument that holds a stop or an iceberg too, are about plain orders, which
-meet plain orders only.  They are done here, and what they set off is left
-to ``matching/cascade.py``, which is asked only where something moved.  Whatever else turns up, most
-rejects among it, is the general path's, and nothing has been done then.
+Most commands are about plain orders that match plain orders only, also on an instrument that holds
+a stop or an iceberg.  They are handled here; what they trigger is left to ``matching/cascade.py``,
+which runs only if something moved.  Everything else, most rejects included, falls through to the
+general path with no state changed.
 """
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
-from openoutcry.matcher.book.any_order import end, reason_word
+from openoutcry.matcher.book.any_order import cancel_order, reason_word
 from openoutcry.matcher.book.ids import find_in_chain
 from openoutcry.matcher.book.instrument_rules import (
     is_call,
@@ -36,30 +36,30 @@ from openoutcry.matcher.book.orders import (
     order_owner,
     plain_book,
     plain_price,
-    take_off,
+    reduce_in_level,
 )
 from openoutcry.matcher.commands.new import rest_new
 from openoutcry.matcher.events import (
     command_number,
     emit,
     emit_cancelled,
-    event_address,
+    event_tag,
     mark_last,
 )
-from openoutcry.matcher.matching.cascade import finish, is_settled
+from openoutcry.matcher.matching.cascade import after_command, is_stable
 from openoutcry.matcher.matching.plain_orders import (
     PLAIN,
     is_fillable,
     match,
-    plain_address,
+    plain_tag,
     refuse_rest,
 )
 from openoutcry.matcher.matching.take import (
     ALL_BOOKS,
+    crosses,
+    crosses_any,
+    crosses_non_displayed,
     fillable,
-    meets,
-    meets_unseen,
-    reaches,
     set_taker,
     take,
 )
@@ -69,14 +69,14 @@ from openoutcry.wire.records import MAX_VALUE
 
 
 @kernel_outlined
-def plain_alone(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
+def plain_on_plain(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
     """As :func:`plain_command`, on an instrument that holds plain orders only, without rules, in
     continuous trading."""
     return plain_command(arena, order, instrument, entry, out, False)
 
 
 @kernel_outlined
-def plain_beside_special(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
+def plain_on_special(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
     """As :func:`plain_command`, on any instrument of this shard that may be traded or is in a
     call."""
     state = instrument_addr(arena, instrument)
@@ -93,19 +93,19 @@ def plain_command(
     arena: int, order: int, instrument: int, entry: int, out: int, special: bool
 ) -> int:
     """Process the command at ``order``, whose id's entry is at ``entry``; returns ``out`` moved on,
-    or 0 if it is not for here.  ``special`` is a constant to each caller: whether the instrument's
-    MODE is not 0.  The source stands once and is compiled for both (measured: one compiled body for
+    or 0 to fall through.  ``special`` is a constant to each caller: whether the instrument's
+    MODE is not 0.  One source, compiled for both (measured: one compiled body for
     both costs 4 to 8 % of a plain command)."""
     state = instrument_addr(arena, instrument)
-    called = special and load_i64(state + layout.MODE) & layout.MODE_PHASE != 0
+    in_call = special and load_i64(state + layout.MODE) & layout.MODE_PHASE != 0
     word = load_i64(order + const.ORDER_WORD)
     kind = (word >> const.ERROR_SHIFT) & 0xFFFFFF
     if kind == const.NEW << (const.KIND_SHIFT - const.ERROR_SHIFT):
-        after = enter_plain(arena, order, instrument, state, entry, word, out, called, special)
+        after = enter_plain(arena, order, instrument, state, entry, word, out, in_call, special)
     elif kind == const.CANCEL << (const.KIND_SHIFT - const.ERROR_SHIFT):
         after = cancel_any_kind(arena, order, instrument, state, entry, word, out, special)
     elif kind == const.REPLACE << (const.KIND_SHIFT - const.ERROR_SHIFT):
-        after = replace_plain(arena, order, instrument, state, entry, word, out, called, special)
+        after = replace_plain(arena, order, instrument, state, entry, word, out, in_call, special)
     elif kind == const.REDUCE << (const.KIND_SHIFT - const.ERROR_SHIFT):
         after = reduce_plain(arena, order, instrument, state, entry, word, out, special)
     else:
@@ -114,25 +114,25 @@ def plain_command(
         return 0
     if not special:
         is_done = True
-    elif called:
-        is_done = kind != const.REPLACE << (const.KIND_SHIFT - const.ERROR_SHIFT) and is_away(
-            state, out
-        )
+    elif in_call:
+        is_done = kind != const.REPLACE << (
+            const.KIND_SHIFT - const.ERROR_SHIFT
+        ) and leaves_cross_unchanged(state, out)
     else:
-        is_done = is_settled(arena, instrument, state)
+        is_done = is_stable(arena, instrument, state)
     if not is_done:
-        begin(arena, order, after)
+        begin_general_path(arena, order, after)
         touch_instrument(arena, instrument)
-        finish(arena, instrument)
+        after_command(arena, instrument)
         after = load_i64(arena + layout.NEXT_EVENT_AT)
     mark_last(after)
     return after
 
 
 @kernel
-def is_away(state: int, event: int) -> bool:
-    """Whether an order that came, went or shrank in a call, of which ``event`` tells, is where it
-    cannot change at what price the call would uncross, nor how much."""
+def leaves_cross_unchanged(state: int, event: int) -> bool:
+    """Whether the order of ``event``, added, cancelled or reduced in a call, is priced where it can
+    change neither the uncrossing price nor its volume."""
     price = load_i64(event + const.EVENT_PRICE)
     if (load_i64(event + const.EVENT_WORD) >> const.EVENT_SIDE_SHIFT) & 0xFF == const.BUY:
         return price < load_i64(state + layout.CALL_FROM)
@@ -151,10 +151,10 @@ def enter_plain(
     entry: int,
     word: int,
     out: int,
-    called: bool,
+    in_call: bool,
     special: bool,
 ) -> int:
-    """A NEW order that trades with whatever there is, and rests or not."""
+    """A NEW order: match, then rest or cancel."""
     side = (word >> const.SIDE_SHIFT) & 0xFF
     order_type = (word >> const.TYPE_SHIFT) & 0xFF
     tif = (word >> const.TIF_SHIFT) & 0xF
@@ -180,7 +180,7 @@ def enter_plain(
     key = price ^ key_flip(book)
     limit = MAX_VALUE if is_market else ~key
     may_rest = not is_market and tif in (const.DAY, const.GTC, const.GTD)
-    trades = not called and meets(arena, book, limit)
+    trades = not in_call and crosses_any(arena, book, limit)
     shares = counts_orders(arena, instrument, state, special)
     page = 0
     if may_rest:
@@ -192,21 +192,21 @@ def enter_plain(
             or (shares and not has_extra(arena, state))
         ):
             return 0
-    elif called:
+    elif in_call:
         return 0
     cause = load_i64(order + const.ORDER_SEQ)
-    about = event_address(instrument, side, word & 0xFFFF)
-    out = emit(out, order_id, 0, price, qty, qty, cause, about | const.ACCEPTED)
+    tag = event_tag(instrument, side, word & 0xFFFF)
+    out = emit(out, order_id, 0, price, qty, qty, cause, tag | const.ACCEPTED)
     if tif == const.FOK and (
-        not trades or not can_fill(arena, order, book, limit, price, qty, about, special)
+        not trades or not can_fill(arena, order, book, limit, price, qty, tag, special)
     ):
-        return emit_cancelled(out, order_id, price, qty, cause, about, const.FOK_UNFILLABLE)
+        return emit_cancelled(out, order_id, price, qty, cause, tag, const.FOK_UNFILLABLE)
     if trades:
-        qty, out = trade(arena, order, book, limit, price, qty, about, out, special)
+        qty, out = trade(arena, order, book, limit, price, qty, tag, out, special)
         if qty == 0:
             return out
     if special and expires:
-        begin(arena, order, out)
+        begin_general_path(arena, order, out)
         touch_instrument(arena, instrument)
         rest_new(
             arena,
@@ -229,7 +229,7 @@ def enter_plain(
             count_plain(arena, state, 1)
         return out
     reason = const.MARKET_REST if is_market else const.IOC_REST
-    return emit_cancelled(out, order_id, price, qty, cause, about, reason)
+    return emit_cancelled(out, order_id, price, qty, cause, tag, reason)
 
 
 @kernel
@@ -247,12 +247,12 @@ def cancel_any_kind(
     if slot == 0 or order_owner(arena, slot) != word & 0xFFFF:
         return 0
     if special and load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER) & layout.EXTENDED != 0:
-        begin(arena, order, out)
+        begin_general_path(arena, order, out)
         touch_instrument(arena, instrument)
-        end(arena, instrument, slot, reason_word(const.CANCELLED, const.USER))
+        cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, const.USER))
         return load_i64(arena + layout.NEXT_EVENT_AT)
     qty = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY)
-    return take_out(arena, order, instrument, state, entry, slot, qty, out, const.USER, special)
+    return remove_plain(arena, order, instrument, state, entry, slot, qty, out, const.USER, special)
 
 
 @kernel
@@ -272,7 +272,7 @@ def reduce_plain(
         return 0
     leaves = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY)
     if qty >= leaves:
-        return take_out(
+        return remove_plain(
             arena,
             order,
             instrument,
@@ -284,10 +284,10 @@ def reduce_plain(
             const.REDUCED_TO_ZERO,
             special,
         )
-    take_off(arena, slot, qty)
-    cause, about = load_i64(order + const.ORDER_SEQ), plain_address(arena, slot) | const.REDUCED
+    reduce_in_level(arena, slot, qty)
+    cause, tag = load_i64(order + const.ORDER_SEQ), plain_tag(arena, slot) | const.REDUCED
     price, order_id = plain_price(arena, slot), load_i64(order + const.ORDER_ID)
-    return emit(out, order_id, 0, price, qty, leaves - qty, cause, about)
+    return emit(out, order_id, 0, price, qty, leaves - qty, cause, tag)
 
 
 @kernel
@@ -299,7 +299,7 @@ def replace_plain(
     entry: int,
     word: int,
     out: int,
-    called: bool,
+    in_call: bool,
     special: bool,
 ) -> int:
     slot = own_plain(arena, order, entry, word)
@@ -315,14 +315,14 @@ def replace_plain(
     book = plain_book(arena, slot)
     key = price ^ key_flip(book)
     same = level_key(arena, load_u32(at + layout.SLOT_LEVEL)) == key
-    about = plain_address(arena, slot)
+    tag = plain_tag(arena, slot)
     cause, order_id = load_i64(order + const.ORDER_SEQ), load_i64(order + const.ORDER_ID)
     if same and qty <= leaves:
-        take_off(arena, slot, leaves - qty)
+        reduce_in_level(arena, slot, leaves - qty)
         return emit(
-            out, order_id, 0, price, qty, qty, cause, about | const.REPLACED | const.KEPT_PLACE
+            out, order_id, 0, price, qty, qty, cause, tag | const.REPLACED | const.KEPT_PLACE
         )
-    trades = not called and meets(arena, book, ~key)
+    trades = not in_call and crosses_any(arena, book, ~key)
     post_only = load_u32(at + layout.SLOT_OWNER) & layout.SLOT_POST_ONLY != 0
     page = find_page(arena, book, page_number(key))
     own = leaves if same else 0
@@ -331,25 +331,25 @@ def replace_plain(
     ) != const.ACCEPT:
         return 0
     leave_level(arena, slot)
-    out = emit(out, order_id, 0, price, qty, qty, cause, about | const.REPLACED)
+    out = emit(out, order_id, 0, price, qty, qty, cause, tag | const.REPLACED)
     if trades:
-        qty, out = trade(arena, order, book, ~key, price, qty, about, out, special)
+        qty, out = trade(arena, order, book, ~key, price, qty, tag, out, special)
         if qty == 0:
             if counts_orders(arena, instrument, state, special):
                 count_plain(arena, state, -1)
             close_in_chain(arena, entry, slot)
             return out
-    # Leaving may have closed the page that was found above.
+    # leave_level may have closed the page found above.
     join_level(arena, book, find_page(arena, book, page_number(key)), key, slot, qty)
     return out
 
 
-# What they share
+# Shared
 
 
 @kernel
-def begin(arena: int, order: int, out: int) -> None:
-    """The general path goes on with a command whose next event goes to ``out``."""
+def begin_general_path(arena: int, order: int, out: int) -> None:
+    """Hand the command to the general path; its next event goes to ``out``."""
     store_i64(arena + layout.NEXT_EVENT_AT, out)
     store_i64(arena + layout.CAUSE_SEQ, load_i64(order + const.ORDER_SEQ))
 
@@ -362,7 +362,7 @@ def trade(
     limit: int,
     price: int,
     qty: int,
-    about: int,
+    tag: int,
     out: int,
     special: bool,
 ) -> tuple[int, int]:
@@ -374,15 +374,15 @@ def trade(
     self_trade = (load_i64(order + const.ORDER_WORD) >> const.MODE_SHIFT) & 0xF
     if not special or (
         self_trade == const.ALLOW
-        and not meets_unseen(arena, book, limit)
+        and not crosses_non_displayed(arena, book, limit)
         and not counts_orders(arena, instrument, state, special)
     ):
-        qty, out = match(arena, state, opposite, limit, order_id, qty, cause, about, out, special)
-        if not special or qty == 0 or not reaches(arena, opposite, limit):
+        qty, out = match(arena, state, opposite, limit, order_id, qty, cause, tag, out, special)
+        if not special or qty == 0 or not crosses(arena, opposite, limit):
             return qty, out
-    begin(arena, order, out)
+    begin_general_path(arena, order, out)
     touch_instrument(arena, instrument)
-    set_taker(arena, order_id, about, price, self_trade)
+    set_taker(arena, order_id, tag, price, self_trade)
     to_price = limit ^ key_flip(opposite)
     qty = take(arena, instrument, (book & 1) + const.BUY, to_price, qty, ALL_BOOKS)
     return qty, load_i64(arena + layout.NEXT_EVENT_AT)
@@ -390,20 +390,20 @@ def trade(
 
 @kernel
 def can_fill(
-    arena: int, order: int, book: int, limit: int, price: int, qty: int, about: int, special: bool
+    arena: int, order: int, book: int, limit: int, price: int, qty: int, tag: int, special: bool
 ) -> bool:
     """Whether all of a fill-or-kill order for ``book`` would trade up to the key ``limit``."""
     if not special:
         return is_fillable(arena, book ^ 1, limit, qty)
     self_trade = (load_i64(order + const.ORDER_WORD) >> const.MODE_SHIFT) & 0xF
-    set_taker(arena, load_i64(order + const.ORDER_ID), about, price, self_trade)
+    set_taker(arena, load_i64(order + const.ORDER_ID), tag, price, self_trade)
     to_price = limit ^ key_flip(book ^ 1)
     side = (book & 1) + const.BUY
     return fillable(arena, book >> 4, side, to_price, qty, ALL_BOOKS) == qty
 
 
 @kernel
-def take_out(
+def remove_plain(
     arena: int,
     order: int,
     instrument: int,
@@ -415,12 +415,12 @@ def take_out(
     reason: int,
     special: bool,
 ) -> int:
-    """The order, which was ``qty`` lots, goes."""
+    """Cancel the order, which had ``qty`` lots."""
     if counts_orders(arena, instrument, state, special):
         count_plain(arena, state, -1)
     cause, order_id = load_i64(order + const.ORDER_SEQ), load_i64(order + const.ORDER_ID)
-    price, about = plain_price(arena, slot), plain_address(arena, slot)
-    out = emit_cancelled(out, order_id, price, qty, cause, about, reason)
+    price, tag = plain_price(arena, slot), plain_tag(arena, slot)
+    out = emit_cancelled(out, order_id, price, qty, cause, tag, reason)
     leave_level(arena, slot)
     close_in_chain(arena, entry, slot)
     return out
@@ -428,14 +428,14 @@ def take_out(
 
 @kernel
 def own_plain(arena: int, order: int, entry: int, word: int) -> int:
-    """Slot of the plain order that the command means, if its participant may mean it, or 0."""
+    """Slot of the plain order named by the command if its participant owns it, or 0."""
     slot = find_in_chain(arena, entry, load_i64(order + const.ORDER_ID))
     owner = load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER)
     is_own = slot != 0 and owner & layout.EXTENDED == 0 and owner & 0xFFFF == word & 0xFFFF
     return slot if is_own else 0
 
 
-# Whether
+# Checks
 
 
 @kernel

@@ -1,9 +1,9 @@
 # mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
-"""At which price a call would uncross: most volume, least surplus, market pressure, reference.
+"""The uncrossing price of a call: maximum volume, minimum surplus, market pressure, reference.
 
-Sums are pairs (high, low), low below 2**62, so that they are exact; what is told of volume and
-surplus ends at 2**63 - 1.
+Sums are pairs (high, low), low below 2**62, so that they are exact; reported values saturate at
+INT64_MAX.
 """
 
 import openoutcry.matcher.book.arena as layout
@@ -19,7 +19,7 @@ from openoutcry.matcher.book.levels import (
 )
 from openoutcry.matcher.book.orders import extension_addr
 from openoutcry.matcher.constants import BUY, INDICATIVE, SELL
-from openoutcry.matcher.events import event_address, tell
+from openoutcry.matcher.events import emit_next, event_tag
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u32, store_i64
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
@@ -30,7 +30,7 @@ LOW_MASK = (1 << LOW_BITS) - 1
 
 @kernel_outlined
 def publish_indicative(arena: int, instrument: int) -> None:
-    """INDICATIVE, if it says something new."""
+    """Publish INDICATIVE if it changed."""
     state = instrument_addr(arena, instrument)
     price = crossing_price(arena, instrument)
     store_i64(state + layout.CALL_FROM, load_i64(arena + layout.CROSS_FROM))
@@ -48,30 +48,30 @@ def publish_indicative(arena: int, instrument: int) -> None:
     store_i64(state + layout.INDICATIVE_VOLUME, volume)
     store_i64(state + layout.INDICATIVE_SURPLUS, surplus)
     store_i64(state + layout.INDICATIVE_SIDE, side)
-    tell(arena, 0, 0, price, volume, surplus, event_address(instrument, side, 0) | INDICATIVE)
+    emit_next(arena, 0, 0, price, volume, surplus, event_tag(instrument, side, 0) | INDICATIVE)
 
 
 # Sums
 
 
 @kernel
-def plus(high: int, low: int, qty: int) -> tuple[int, int]:
-    return carried(high + (qty >> LOW_BITS), low + (qty & LOW_MASK))
+def add_qty(high: int, low: int, qty: int) -> tuple[int, int]:
+    return normalize(high + (qty >> LOW_BITS), low + (qty & LOW_MASK))
 
 
 @kernel
-def carried(high: int, low: int) -> tuple[int, int]:
-    """The pair with what ``low`` has too much, or too little, moved to ``high``."""
+def normalize(high: int, low: int) -> tuple[int, int]:
+    """The pair with the carry or borrow of ``low`` moved to ``high``."""
     return high + (low >> LOW_BITS), low & LOW_MASK
 
 
 @kernel
-def saturated(high: int, low: int) -> int:
+def saturate(high: int, low: int) -> int:
     return MAX_VALUE if high > 1 else high << LOW_BITS | low
 
 
 @kernel
-def is_more(high: int, low: int, than_high: int, than_low: int) -> bool:
+def exceeds(high: int, low: int, than_high: int, than_low: int) -> bool:
     return high > than_high or (high == than_high and low > than_low)
 
 
@@ -80,18 +80,18 @@ def balance(
     demand_high: int, demand_low: int, supply_high: int, supply_low: int
 ) -> tuple[int, int, int, int, int]:
     """The surplus's side (0: none), what would trade, and the surplus, the last two as pairs."""
-    high, low = carried(demand_high - supply_high, demand_low - supply_low)
+    high, low = normalize(demand_high - supply_high, demand_low - supply_low)
     if high < 0:
-        high, low = carried(supply_high - demand_high, supply_low - demand_low)
+        high, low = normalize(supply_high - demand_high, supply_low - demand_low)
         return SELL, demand_high, demand_low, high, low
     return (BUY if high | low != 0 else 0), supply_high, supply_low, high, low
 
 
 @kernel_outlined
 def add_level(arena: int, level: int, high: int, low: int) -> tuple[int, int]:
-    """Add all that the level's orders have, shown or not."""
+    """Add the leaves of all the level's orders, displayed and reserve."""
     queue = level_addr(arena, level)
-    high, low = plus(high, low, load_i64(queue + layout.LEVEL_TOTAL))
+    high, low = add_qty(high, low, load_i64(queue + layout.LEVEL_TOTAL))
     book = load_u32(page_addr(arena, level >> 6) + layout.PAGE_BOOK)
     if load_i64(instrument_addr(arena, book >> 4) + layout.ICEBERG_COUNT) == 0:
         return high, low
@@ -99,7 +99,9 @@ def add_level(arena: int, level: int, high: int, low: int) -> tuple[int, int]:
     while slot != 0:
         word = load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER)
         if word & layout.EXTENDED:
-            high, low = plus(high, low, load_i64(extension_addr(arena, word) + layout.EXT_RESERVE))
+            high, low = add_qty(
+                high, low, load_i64(extension_addr(arena, word) + layout.EXT_RESERVE)
+            )
         slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
     return high, low
 
@@ -108,28 +110,28 @@ def add_level(arena: int, level: int, high: int, low: int) -> tuple[int, int]:
 
 
 @kernel
-def lower(one: int, other: int) -> int:
+def lower_price(one: int, other: int) -> int:
     return one if one <= other else other
 
 
 @kernel
-def ask_at(arena: int, shown: int, unseen: int) -> int:
+def ask_at(arena: int, displayed: int, hidden: int) -> int:
     """The lower price of two levels of asks, each of which may be 0."""
-    one = level_key(arena, shown) if shown != 0 else MAX_VALUE
-    return lower(one, level_key(arena, unseen)) if unseen != 0 else one
+    one = level_key(arena, displayed) if displayed != 0 else MAX_VALUE
+    return lower_price(one, level_key(arena, hidden)) if hidden != 0 else one
 
 
 @kernel
-def bid_at(arena: int, shown: int, unseen: int) -> int:
+def bid_at(arena: int, displayed: int, hidden: int) -> int:
     """The higher price of two levels of bids, each of which may be 0."""
-    return ~ask_at(arena, shown, unseen)
+    return ~ask_at(arena, displayed, hidden)
 
 
 @kernel
-def lowest_at(arena: int, shown: int, unseen: int) -> int:
+def lowest_at(arena: int, displayed: int, hidden: int) -> int:
     """The lower price of two levels of bids, each of which may be 0."""
-    one = ~level_key(arena, shown) if shown != 0 else MAX_VALUE
-    return lower(one, ~level_key(arena, unseen)) if unseen != 0 else one
+    one = ~level_key(arena, displayed) if displayed != 0 else MAX_VALUE
+    return lower_price(one, ~level_key(arena, hidden)) if hidden != 0 else one
 
 
 @kernel
@@ -150,25 +152,25 @@ def is_nearer(price: int, than: int, reference: int) -> bool:
 
 
 @kernel
-def at_key(arena: int, shown: int, unseen: int, key: int) -> tuple[int, int]:
-    """The sum of those of the two levels that stand at ``key``."""
+def qty_at_key(arena: int, displayed: int, hidden: int, key: int) -> tuple[int, int]:
+    """Total quantity of those of the two levels that are at ``key``."""
     high, low = 0, 0
-    if shown != 0 and level_key(arena, shown) == key:
-        high, low = add_level(arena, shown, high, low)
-    if unseen != 0 and level_key(arena, unseen) == key:
-        high, low = add_level(arena, unseen, high, low)
+    if displayed != 0 and level_key(arena, displayed) == key:
+        high, low = add_level(arena, displayed, high, low)
+    if hidden != 0 and level_key(arena, hidden) == key:
+        high, low = add_level(arena, hidden, high, low)
     return high, low
 
 
 @kernel
-def after(arena: int, level: int, key: int) -> int:
-    """``level``, or the next worse one if it stands at ``key``."""
+def next_if_at(arena: int, level: int, key: int) -> int:
+    """``level``, or the next worse one if it is at ``key``."""
     return next_level(arena, level) if level != 0 and level_key(arena, level) == key else level
 
 
 @kernel
-def before(arena: int, level: int, key: int) -> int:
-    """``level``, or the next better one if it stands at ``key``."""
+def previous_if_at(arena: int, level: int, key: int) -> int:
+    """``level``, or the next better one if it is at ``key``."""
     return previous_level(arena, level) if level != 0 and level_key(arena, level) == key else level
 
 
@@ -192,59 +194,75 @@ def crossing_price(arena: int, instrument: int) -> int:
     volume, surplus and the surplus's side (all 0 without a price).
 
     The most volume is what trades when the best bids and asks are paired off until they no longer
-    cross, and the prices that give it lie between the last pair's: :func:`choose` looks at no
+    cross, and the prices that give it lie between the last pair's: :func:`choose_price` looks at no
     others, unless the volume would saturate.
     """
-    remember(arena, 0, 0, 0)
-    shown_ask = best_level(arena, book_of(instrument, layout.DISPLAYED, SELL))
-    unseen_ask = best_level(arena, book_of(instrument, layout.HIDDEN_BOOK, SELL))
-    shown_bid = best_level(arena, book_of(instrument, layout.DISPLAYED, BUY))
-    unseen_bid = best_level(arena, book_of(instrument, layout.HIDDEN_BOOK, BUY))
-    all_asks, other_asks, all_bids, other_bids = shown_ask, unseen_ask, shown_bid, unseen_bid
+    store_outcome(arena, 0, 0, 0)
+    displayed_ask = best_level(arena, book_of(instrument, layout.DISPLAYED, SELL))
+    hidden_ask = best_level(arena, book_of(instrument, layout.HIDDEN_BOOK, SELL))
+    displayed_bid = best_level(arena, book_of(instrument, layout.DISPLAYED, BUY))
+    hidden_bid = best_level(arena, book_of(instrument, layout.HIDDEN_BOOK, BUY))
+    all_asks, other_asks, all_bids, other_bids = (
+        displayed_ask,
+        hidden_ask,
+        displayed_bid,
+        hidden_bid,
+    )
     first_ask, second_ask, first_bid, second_bid = 0, 0, 0, 0
-    from_price = ask_at(arena, shown_ask, unseen_ask)
-    to_price = bid_at(arena, shown_bid, unseen_bid)
-    # Sums of all that was paired off, and of what stood before the last price of each side.
+    from_price = ask_at(arena, displayed_ask, hidden_ask)
+    to_price = bid_at(arena, displayed_bid, hidden_bid)
+    # Totals paired off, and totals better than the last price of each side.
     bought_high, bought_low, demand_high, demand_low = 0, 0, 0, 0
     sold_high, sold_low, supply_high, supply_low = 0, 0, 0, 0
     volume, bid_left, ask_left = 0, 0, 0
     lowest = from_price
-    while shown_ask | unseen_ask != 0 and shown_bid | unseen_bid != 0:
-        ask, bid = ask_at(arena, shown_ask, unseen_ask), bid_at(arena, shown_bid, unseen_bid)
+    while displayed_ask | hidden_ask != 0 and displayed_bid | hidden_bid != 0:
+        ask, bid = (
+            ask_at(arena, displayed_ask, hidden_ask),
+            bid_at(arena, displayed_bid, hidden_bid),
+        )
         if bid < ask:
             break
         if bid_left == 0:
-            to_price, first_bid, second_bid = bid, shown_bid, unseen_bid
+            to_price, first_bid, second_bid = bid, displayed_bid, hidden_bid
             demand_high, demand_low = bought_high, bought_low
-            high, low = at_key(arena, shown_bid, unseen_bid, ~bid)
-            bid_left = saturated(high, low)
-            bought_high, bought_low = carried(bought_high + high, bought_low + low)
+            high, low = qty_at_key(arena, displayed_bid, hidden_bid, ~bid)
+            bid_left = saturate(high, low)
+            bought_high, bought_low = normalize(bought_high + high, bought_low + low)
         if ask_left == 0:
-            from_price, first_ask, second_ask = ask, shown_ask, unseen_ask
+            from_price, first_ask, second_ask = ask, displayed_ask, hidden_ask
             supply_high, supply_low = sold_high, sold_low
-            high, low = at_key(arena, shown_ask, unseen_ask, ask)
-            ask_left = saturated(high, low)
-            sold_high, sold_low = carried(sold_high + high, sold_low + low)
+            high, low = qty_at_key(arena, displayed_ask, hidden_ask, ask)
+            ask_left = saturate(high, low)
+            sold_high, sold_low = normalize(sold_high + high, sold_low + low)
         traded = min(bid_left, ask_left)
         if volume > MAX_VALUE - traded:
             store_i64(arena + layout.CROSS_FROM, lowest)
             store_i64(arena + layout.CROSS_TO, MAX_VALUE)
-            return choose(arena, instrument, all_asks, other_asks, all_bids, other_bids, 0, 0, 0, 0)
+            return choose_price(
+                arena, instrument, all_asks, other_asks, all_bids, other_bids, 0, 0, 0, 0
+            )
         volume += traded
         bid_left -= traded
         ask_left -= traded
         if bid_left == 0:
-            shown_bid, unseen_bid = after(arena, shown_bid, ~bid), after(arena, unseen_bid, ~bid)
+            displayed_bid, hidden_bid = (
+                next_if_at(arena, displayed_bid, ~bid),
+                next_if_at(arena, hidden_bid, ~bid),
+            )
         if ask_left == 0:
-            shown_ask, unseen_ask = after(arena, shown_ask, ask), after(arena, unseen_ask, ask)
+            displayed_ask, hidden_ask = (
+                next_if_at(arena, displayed_ask, ask),
+                next_if_at(arena, hidden_ask, ask),
+            )
     if volume == 0:
-        # Whatever comes may be the new best price.
+        # Any new order may set the price.
         store_i64(arena + layout.CROSS_FROM, NO_PRICE)
         store_i64(arena + layout.CROSS_TO, MAX_VALUE)
         return NO_PRICE
     store_i64(arena + layout.CROSS_FROM, from_price)
     store_i64(arena + layout.CROSS_TO, to_price)
-    return choose(
+    return choose_price(
         arena,
         instrument,
         first_ask,
@@ -259,13 +277,13 @@ def crossing_price(arena: int, instrument: int) -> int:
 
 
 @kernel_outlined
-def choose(
+def choose_price(
     arena: int,
     instrument: int,
-    shown_ask: int,
-    unseen_ask: int,
-    shown_bid: int,
-    unseen_bid: int,
+    displayed_ask: int,
+    hidden_ask: int,
+    displayed_bid: int,
+    hidden_bid: int,
     demand_high: int,
     demand_low: int,
     supply_high: int,
@@ -275,40 +293,43 @@ def choose(
     one, the bids the first at or below the other; demand and supply are sums of what is better."""
     reference = load_i64(instrument_addr(arena, instrument) + layout.REFERENCE)
     from_price, to_price = load_i64(arena + layout.CROSS_FROM), load_i64(arena + layout.CROSS_TO)
-    shown_bid, demand_high, demand_low = lowest_bid(
-        arena, shown_bid, from_price, demand_high, demand_low
+    displayed_bid, demand_high, demand_low = lowest_bid(
+        arena, displayed_bid, from_price, demand_high, demand_low
     )
-    unseen_bid, demand_high, demand_low = lowest_bid(
-        arena, unseen_bid, from_price, demand_high, demand_low
+    hidden_bid, demand_high, demand_low = lowest_bid(
+        arena, hidden_bid, from_price, demand_high, demand_low
     )
     volume_high, volume_low, surplus_high, surplus_low = 0, 0, 0, 0
     first, last, nearest, side = NO_PRICE, NO_PRICE, NO_PRICE, 0
     all_buy, all_sell = True, True
-    while shown_bid | unseen_bid | shown_ask | unseen_ask != 0:
-        ask = ask_at(arena, shown_ask, unseen_ask)
-        price = lower(ask, lowest_at(arena, shown_bid, unseen_bid))
+    while displayed_bid | hidden_bid | displayed_ask | hidden_ask != 0:
+        ask = ask_at(arena, displayed_ask, hidden_ask)
+        price = lower_price(ask, lowest_at(arena, displayed_bid, hidden_bid))
         if price > to_price or demand_high | demand_low == 0:
             break
-        is_ask = price == ask and shown_ask | unseen_ask != 0
+        is_ask = price == ask and displayed_ask | hidden_ask != 0
         if is_ask:
-            high, low = at_key(arena, shown_ask, unseen_ask, ask)
-            supply_high, supply_low = carried(supply_high + high, supply_low + low)
-            shown_ask, unseen_ask = after(arena, shown_ask, ask), after(arena, unseen_ask, ask)
+            high, low = qty_at_key(arena, displayed_ask, hidden_ask, ask)
+            supply_high, supply_low = normalize(supply_high + high, supply_low + low)
+            displayed_ask, hidden_ask = (
+                next_if_at(arena, displayed_ask, ask),
+                next_if_at(arena, hidden_ask, ask),
+            )
         left, high, low, left_high, left_low = balance(
             demand_high, demand_low, supply_high, supply_low
         )
         if price == MAX_VALUE and not is_ask:
             # Only market orders are left on the buy side.
             if first == NO_PRICE and high | low != 0:
-                price = at_reference(arena, instrument)
+                price = reference_or_last(arena, instrument)
                 if price != NO_PRICE:
-                    remember(arena, saturated(high, low), saturated(left_high, left_low), left)
+                    store_outcome(arena, saturate(high, low), saturate(left_high, left_low), left)
                 return price
             break
         if high | low != 0 and price != NO_PRICE:
             same = high == volume_high and low == volume_low
-            if is_more(high, low, volume_high, volume_low) or (
-                same and is_more(surplus_high, surplus_low, left_high, left_low)
+            if exceeds(high, low, volume_high, volume_low) or (
+                same and exceeds(surplus_high, surplus_low, left_high, left_low)
             ):
                 volume_high, volume_low = high, low
                 surplus_high, surplus_low = left_high, left_low
@@ -321,31 +342,31 @@ def choose(
                 if is_nearer(price, nearest, reference):
                     nearest, side = price, left
             elif left == SELL:
-                # From here on there is ever less demand and ever more supply.
+                # Higher prices only lose demand and add supply.
                 break
-        high, low = at_key(arena, shown_bid, unseen_bid, ~price)
-        demand_high, demand_low = carried(demand_high - high, demand_low - low)
-        shown_bid = before(arena, shown_bid, ~price)
-        unseen_bid = before(arena, unseen_bid, ~price)
+        high, low = qty_at_key(arena, displayed_bid, hidden_bid, ~price)
+        demand_high, demand_low = normalize(demand_high - high, demand_low - low)
+        displayed_bid = previous_if_at(arena, displayed_bid, ~price)
+        hidden_bid = previous_if_at(arena, hidden_bid, ~price)
     if first == NO_PRICE:
         return NO_PRICE
-    volume, surplus = saturated(volume_high, volume_low), saturated(surplus_high, surplus_low)
-    remember(arena, volume, surplus, side)
+    volume, surplus = saturate(volume_high, volume_low), saturate(surplus_high, surplus_low)
+    store_outcome(arena, volume, surplus, side)
     if all_buy:
         return last
     return first if all_sell else nearest
 
 
 @kernel_outlined
-def at_reference(arena: int, instrument: int) -> int:
-    """The price when there are market orders on both sides and no limit between them."""
+def reference_or_last(arena: int, instrument: int) -> int:
+    """The price when both sides hold market orders only."""
     state = instrument_addr(arena, instrument)
     price = load_i64(state + layout.REFERENCE)
     return load_i64(state + layout.LAST_PRICE) if price == NO_PRICE else price
 
 
 @kernel
-def remember(arena: int, volume: int, surplus: int, side: int) -> None:
+def store_outcome(arena: int, volume: int, surplus: int, side: int) -> None:
     store_i64(arena + layout.CROSS_VOLUME, volume)
     store_i64(arena + layout.CROSS_SURPLUS, surplus)
     store_i64(arena + layout.CROSS_SIDE, side)

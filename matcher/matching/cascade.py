@@ -1,20 +1,20 @@
 # mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
-"""After a command in continuous trading: what its trades and quotes set off, until all is quiet."""
+"""The cascade after a command in continuous trading: stops, all-or-none orders, pegs."""
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
-    become_limit,
     book_of,
-    end,
+    cancel_order,
+    convert_to_limit,
     first_order,
-    forget,
+    join_book,
+    leave_book,
     next_order,
     reason_word,
-    refuse_place,
-    stand,
-    withdraw,
+    refuse_join,
+    remove_order,
 )
 from openoutcry.matcher.book.instrument_rules import (
     add_saturating,
@@ -25,23 +25,30 @@ from openoutcry.matcher.book.instrument_rules import (
     rule_addr,
 )
 from openoutcry.matcher.book.levels import book_addr, instrument_addr, key_flip, slot_addr
-from openoutcry.matcher.book.orders import extension_of, order_address, plain_price
-from openoutcry.matcher.events import tell
+from openoutcry.matcher.book.orders import extension_of, order_tag, plain_price
+from openoutcry.matcher.events import emit_next
 from openoutcry.matcher.matching.auction_price import publish_indicative
 from openoutcry.matcher.matching.pegs import best_displayed, quotes_moved, repeg_all
-from openoutcry.matcher.matching.stops import displayed_price, elect, elected_now, trail
-from openoutcry.matcher.matching.take import ALL_BOOKS, fillable, meets, reaches, set_taker, take
+from openoutcry.matcher.matching.stops import displayed_price, elect, elected_now, move_triggers
+from openoutcry.matcher.matching.take import (
+    ALL_BOOKS,
+    crosses,
+    crosses_any,
+    fillable,
+    set_taker,
+    take,
+)
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 
 @kernel_outlined
-def finish(arena: int, instrument: int) -> None:
-    """What a command that touched the instrument still causes."""
+def after_command(arena: int, instrument: int) -> None:
+    """Run what a command's changes to the instrument trigger."""
     phase = load_u8(instrument_addr(arena, instrument) + layout.PHASE)
     if phase == const.CONTINUOUS:
-        if not is_settled(arena, instrument, instrument_addr(arena, instrument)):
+        if not is_stable(arena, instrument, instrument_addr(arena, instrument)):
             cascade(arena, instrument)
     elif is_call(phase):
         publish_indicative(arena, instrument)
@@ -49,49 +56,52 @@ def finish(arena: int, instrument: int) -> None:
 
 @kernel_outlined
 def cascade(arena: int, instrument: int) -> None:
-    """Trailing stops follow, stops are elected one by one, all-or-none orders that can trade do,
-    pegs follow; from the beginning after each, until nothing happens."""
+    """Move trailing stops, elect stops one by one, trade all-or-none orders, reprice pegs; start
+    again after each, until nothing changes."""
     state = instrument_addr(arena, instrument)
     by_quote = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS) & const.STOPS_BY_QUOTE
-    goes_on = True
-    while goes_on:
-        goes_on = False
+    again = True
+    while again:
+        again = False
         last = load_i64(state + layout.LAST_PRICE)
-        moved = last != load_i64(state + layout.SETTLED_LAST)
+        moved = last != load_i64(state + layout.CASCADED_LAST)
         if load_i64(state + layout.STOP_COUNT) != 0 and (moved or by_quote != 0):
             if moved and load_i64(state + layout.TRAILING_COUNT) != 0:
-                trail(arena, instrument)
+                move_triggers(arena, instrument)
             slot = elected_now(arena, instrument)
             if slot != 0:
-                run_stop(arena, instrument, slot)
-                goes_on = True
-                # As long as one was elected there may be another, wherever the last price is.
-                store_i64(state + layout.SETTLED_LAST, NO_PRICE)
+                enter_elected(arena, instrument, slot)
+                again = True
+                # One election may enable another, whatever the last price.
+                store_i64(state + layout.CASCADED_LAST, NO_PRICE)
                 continue
-        store_i64(state + layout.SETTLED_LAST, last)
-        if whole_is_reached(arena, instrument, state) and trade_all_or_none(arena, instrument) != 0:
-            goes_on = True
+        store_i64(state + layout.CASCADED_LAST, last)
+        if (
+            all_or_none_crosses(arena, instrument, state)
+            and trade_all_or_none(arena, instrument) != 0
+        ):
+            again = True
             continue
         if load_i64(state + layout.PEG_COUNT) != 0:
-            goes_on = repeg_all(arena, instrument) != 0
+            again = repeg_all(arena, instrument) != 0
 
 
 @kernel
-def is_settled(arena: int, instrument: int, state: int) -> bool:
-    """Whether :func:`cascade` would find nothing to do; False if that is not seen at once."""
-    if load_i64(state + layout.STOP_COUNT) != 0 and not stops_wait(arena, instrument, state):
+def is_stable(arena: int, instrument: int, state: int) -> bool:
+    """Whether :func:`cascade` is known to have nothing to do, by a cheap test."""
+    if load_i64(state + layout.STOP_COUNT) != 0 and not no_stop_elected(arena, instrument, state):
         return False
     if load_i64(state + layout.PEG_COUNT) != 0 and quotes_moved(arena, instrument, state):
         return False
-    return not whole_is_reached(arena, instrument, state)
+    return not all_or_none_crosses(arena, instrument, state)
 
 
 @kernel
-def stops_wait(arena: int, instrument: int, state: int) -> bool:
-    """Whether no stop can be elected, and none trails, as prices are now."""
+def no_stop_elected(arena: int, instrument: int, state: int) -> bool:
+    """Whether no stop can be elected and none trails at current prices."""
     last = load_i64(state + layout.LAST_PRICE)
     buy_mark = sell_mark = last
-    moved = last != load_i64(state + layout.SETTLED_LAST)
+    moved = last != load_i64(state + layout.CASCADED_LAST)
     if load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS) & const.STOPS_BY_QUOTE != 0:
         buy_mark = best_displayed(arena, instrument << 4 | layout.DISPLAYED | 1)
         sell_mark = best_displayed(arena, instrument << 4 | layout.DISPLAYED)
@@ -102,22 +112,22 @@ def stops_wait(arena: int, instrument: int, state: int) -> bool:
     if last == NO_PRICE or (moved and load_i64(state + layout.TRAILING_COUNT) != 0):
         return False
     triggers = instrument << 4 | layout.TRIGGERS
-    return not (reaches(arena, triggers | 1, buy_mark) or reaches(arena, triggers, ~sell_mark))
+    return not (crosses(arena, triggers | 1, buy_mark) or crosses(arena, triggers, ~sell_mark))
 
 
 @kernel
-def whole_is_reached(arena: int, instrument: int, state: int) -> bool:
-    """Whether the best all-or-none order of a side meets anything at its price."""
+def all_or_none_crosses(arena: int, instrument: int, state: int) -> bool:
+    """Whether the best all-or-none order of either side crosses the opposite books."""
     if load_i64(state + layout.ALL_OR_NONE_COUNT) == 0:
         return False
     bids = instrument << 4 | layout.ALL_OR_NONE_BOOK
-    return whole_meets(arena, bids) or whole_meets(arena, bids | 1)
+    return best_all_or_none_crosses(arena, bids) or best_all_or_none_crosses(arena, bids | 1)
 
 
 @kernel
-def whole_meets(arena: int, book: int) -> bool:
+def best_all_or_none_crosses(arena: int, book: int) -> bool:
     side = book_addr(arena, book)
-    return load_u32(side + layout.BOOK_BEST_LEVEL) != 0 and meets(
+    return load_u32(side + layout.BOOK_BEST_LEVEL) != 0 and crosses_any(
         arena, book, ~load_i64(side + layout.BOOK_BEST_KEY)
     )
 
@@ -126,8 +136,8 @@ def whole_meets(arena: int, book: int) -> bool:
 
 
 @kernel_outlined
-def run_stop(arena: int, instrument: int, slot: int) -> None:
-    """The stop is elected, and an incoming order from here on."""
+def enter_elected(arena: int, instrument: int, slot: int) -> None:
+    """Elect the stop and enter it as a new taker."""
     elect(arena, slot)
     ext = extension_of(arena, slot)
     at = slot_addr(arena, slot)
@@ -142,23 +152,23 @@ def run_stop(arena: int, instrument: int, slot: int) -> None:
     qty = load_i64(at + layout.SLOT_QTY)
     book = book_of(instrument, layout.DISPLAYED, side)
     if rest_price != NO_PRICE:
-        reason = refuse_place(arena, book, rest_price, qty, 0)
+        reason = refuse_join(arena, book, rest_price, qty, 0)
         if reason != const.ACCEPT:
-            end(arena, instrument, slot, reason_word(const.CANCELLED, reason))
+            cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, reason))
             return
-    word = order_address(arena, slot)
+    word = order_tag(arena, slot)
     set_taker(arena, load_i64(at + layout.SLOT_ID), word, price, load_u8(ext + layout.EXT_MODE))
     left = qty
     if can_take != 0:
         left = take(arena, instrument, side, limit, qty, ALL_BOOKS)
     store_i64(at + layout.SLOT_QTY, left)
     if left == 0:
-        forget(arena, instrument, slot)
+        remove_order(arena, instrument, slot)
     elif rest_price == NO_PRICE:
-        end(arena, instrument, slot, reason_word(const.CANCELLED, const.MARKET_REST))
+        cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, const.MARKET_REST))
     else:
         if not is_limit:
-            tell(
+            emit_next(
                 arena,
                 load_i64(at + layout.SLOT_ID),
                 0,
@@ -167,14 +177,14 @@ def run_stop(arena: int, instrument: int, slot: int) -> None:
                 left,
                 word | const.CONVERTED,
             )
-        become_limit(arena, ext, rest_price)
-        stand(arena, book, rest_price, slot, left)
+        convert_to_limit(arena, ext, rest_price)
+        join_book(arena, book, rest_price, slot, left)
 
 
 @kernel_outlined
 def market_limit(arena: int, instrument: int, side: int) -> tuple[int, int, int]:
-    """How far a market order may go now: (whether it may trade at all, limit price, price at which
-    its rest may stay or NO_PRICE)."""
+    """A market order's limits: (whether it may trade, limit price, price at which its remainder may
+    rest or NO_PRICE)."""
     rule = rule_addr(arena, instrument)
     band = load_i64(rule + const.RULE_MARKET_BAND)
     farthest = MAX_VALUE if side == const.BUY else NO_PRICE
@@ -205,23 +215,23 @@ def passive_price(arena: int, instrument: int, side: int, limit: int) -> int:
 
 @kernel_outlined
 def trade_all_or_none(arena: int, instrument: int) -> int:
-    """Let the first all-or-none order trade that can; returns whether one could."""
+    """Trade the first all-or-none order that can be filled whole; returns whether there was one."""
     for side in range(const.BUY, const.SELL + 1):
         book = book_of(instrument, layout.ALL_OR_NONE_BOOK, side)
         slot = first_order(arena, book)
-        # Once an order meets nothing those behind it do neither.
-        while slot != 0 and meets(arena, book, plain_price(arena, slot) ^ key_flip(book ^ 1)):
+        # If an order crosses nothing, neither do those behind it.
+        while slot != 0 and crosses_any(arena, book, plain_price(arena, slot) ^ key_flip(book ^ 1)):
             at = slot_addr(arena, slot)
             price, qty = plain_price(arena, slot), load_i64(at + layout.SLOT_QTY)
-            word = order_address(arena, slot)
+            word = order_tag(arena, slot)
             mode = load_u8(extension_of(arena, slot) + layout.EXT_MODE)
             set_taker(arena, load_i64(at + layout.SLOT_ID), word, price, mode)
             if fillable(arena, instrument, side, price, qty, ALL_BOOKS) == qty:
-                withdraw(arena, slot)
+                leave_book(arena, slot)
                 left = take(arena, instrument, side, price, qty, ALL_BOOKS)
                 if VERIFY:
                     assert left == 0
-                forget(arena, instrument, slot)
+                remove_order(arena, instrument, slot)
                 return 1
             slot = next_order(arena, slot)
     return 0

@@ -5,13 +5,13 @@
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
+    begin_list,
     book_of,
-    end,
-    forget,
-    next_listed,
+    cancel_order,
+    join_book,
+    next_in_list,
     reason_word,
-    stand,
-    start_walk,
+    remove_order,
 )
 from openoutcry.matcher.book.instrument_rules import (
     add_saturating,
@@ -31,9 +31,14 @@ from openoutcry.matcher.book.levels import (
     slot_addr,
 )
 from openoutcry.matcher.book.orders import plain_price
-from openoutcry.matcher.events import event_address, tell
+from openoutcry.matcher.events import emit_next, event_tag
 from openoutcry.matcher.matching.plain_orders import refuse_rest
-from openoutcry.matcher.matching.take import UNSEEN_BOOKS, meets_unseen, set_taker, take
+from openoutcry.matcher.matching.take import (
+    NON_DISPLAYED_BOOKS,
+    crosses_non_displayed,
+    set_taker,
+    take,
+)
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32, store_i64, store_u32
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
@@ -50,8 +55,7 @@ def peg_price(
     bid: int,
     ask: int,
 ) -> int:
-    """Where a pegged order stands with these best displayed prices (NO_PRICE: none), or
-    NO_PRICE."""
+    """A pegged order's price at these best displayed prices (NO_PRICE: none), or NO_PRICE."""
     other = ask if side == const.BUY else bid
     reference = other
     if order_type == const.PEG_PRIMARY:
@@ -89,7 +93,7 @@ def peg_price(
 
 @kernel
 def current_price(arena: int, slot: int) -> int:
-    """Where the pegged order stands in the hidden book, or NO_PRICE while it waits."""
+    """The pegged order's price in the hidden book, or NO_PRICE while it waits."""
     if load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL) == 0:
         return NO_PRICE
     return plain_price(arena, slot)
@@ -97,16 +101,16 @@ def current_price(arena: int, slot: int) -> int:
 
 @kernel_outlined
 def repeg_all(arena: int, instrument: int) -> int:
-    """If the displayed best prices have changed, give every peg its new price, in order of
-    arrival; returns whether any has another now."""
+    """If the best displayed prices changed, reprice every peg in order of arrival; returns whether
+    any price changed."""
     state = instrument_addr(arena, instrument)
     if not quotes_moved(arena, instrument, state):
         return 0
-    follow_quotes(arena, instrument)
+    store_pegged_quotes(arena, instrument)
     bid, ask = load_i64(state + layout.PEGGED_BID), load_i64(state + layout.PEGGED_ASK)
     changed = 0
-    start_walk(arena, instrument, layout.PEG_LIST)
-    ext = next_listed(arena)
+    begin_list(arena, instrument, layout.PEG_LIST)
+    ext = next_in_list(arena)
     while ext != 0:
         limit = load_i64(ext + layout.EXT_PRICE)
         side, aux = load_u8(ext + layout.EXT_SIDE), load_i64(ext + layout.EXT_AUX)
@@ -115,13 +119,13 @@ def repeg_all(arena: int, instrument: int) -> int:
         if price != current_price(arena, load_u32(ext + layout.EXT_SLOT)):
             repeg(arena, instrument, ext, price)
             changed = 1
-        ext = next_listed(arena)
+        ext = next_in_list(arena)
     return changed
 
 
 @kernel_outlined
-def follow_quotes(arena: int, instrument: int) -> None:
-    """Remember the displayed best prices as those by which every peg has its price."""
+def store_pegged_quotes(arena: int, instrument: int) -> None:
+    """Store the best displayed prices that the pegs are priced by."""
     state = instrument_addr(arena, instrument)
     store_i64(state + layout.PEGGED_BID, best_displayed(arena, instrument << 4 | layout.DISPLAYED))
     store_i64(
@@ -131,7 +135,7 @@ def follow_quotes(arena: int, instrument: int) -> None:
 
 @kernel
 def quotes_moved(arena: int, instrument: int, state: int) -> bool:
-    """Whether the displayed best prices are others than those that the pegs have followed."""
+    """Whether the best displayed prices differ from those that the pegs are priced by."""
     bids = instrument << 4 | layout.DISPLAYED
     return load_i64(state + layout.PEGGED_BID) != best_displayed(arena, bids) or load_i64(
         state + layout.PEGGED_ASK
@@ -148,17 +152,17 @@ def best_displayed(arena: int, book: int) -> int:
 
 @kernel_outlined
 def repeg(arena: int, instrument: int, ext: int, price: int) -> None:
-    """Move a peg to ``price``, or (NO_PRICE) let it wait."""
+    """Reprice a peg to ``price``, or (NO_PRICE) let it wait."""
     slot, side = load_u32(ext + layout.EXT_SLOT), load_u8(ext + layout.EXT_SIDE)
     at = slot_addr(arena, slot)
     order_id, qty = load_i64(at + layout.SLOT_ID), load_i64(at + layout.SLOT_QTY)
-    word = event_address(instrument, side, load_u16(ext + layout.EXT_OWNER))
+    word = event_tag(instrument, side, load_u16(ext + layout.EXT_OWNER))
     if load_u32(at + layout.SLOT_LEVEL) != 0:
         leave_level(arena, slot)
         store_u32(at + layout.SLOT_LEVEL, 0)
     if price == NO_PRICE:
         limit = load_i64(ext + layout.EXT_PRICE)
-        tell(
+        emit_next(
             arena,
             order_id,
             0,
@@ -173,10 +177,10 @@ def repeg(arena: int, instrument: int, ext: int, price: int) -> None:
     page = find_page(arena, book, page_number(key))
     reason = refuse_rest(arena, book, page, key, qty, 0, False, True)
     if reason != const.ACCEPT:
-        end(arena, instrument, slot, reason_word(const.CANCELLED, reason))
+        cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, reason))
         return
-    tell(arena, order_id, 0, price, qty, qty, word | const.REPEGGED | const.HIDDEN_FLAG)
-    if meets_unseen(arena, book, price ^ key_flip(book ^ 1)):
+    emit_next(arena, order_id, 0, price, qty, qty, word | const.REPEGGED | const.HIDDEN_FLAG)
+    if crosses_non_displayed(arena, book, price ^ key_flip(book ^ 1)):
         set_taker(arena, order_id, word, price, load_u8(ext + layout.EXT_MODE))
         take_and_hide(arena, instrument, ext, price, qty)
     else:
@@ -185,26 +189,26 @@ def repeg(arena: int, instrument: int, ext: int, price: int) -> None:
 
 @kernel_outlined
 def take_and_hide(arena: int, instrument: int, ext: int, price: int, qty: int) -> None:
-    """The peg, in no level, trades with what is unseen at its price; the rest is hidden."""
+    """Match the peg, in no level, with non-displayed orders; the remainder rests hidden."""
     slot, side = load_u32(ext + layout.EXT_SLOT), load_u8(ext + layout.EXT_SIDE)
     book = book_of(instrument, layout.HIDDEN_BOOK, side)
-    left = take(arena, instrument, side, price, qty, UNSEEN_BOOKS)
+    left = take(arena, instrument, side, price, qty, NON_DISPLAYED_BOOKS)
     if left == 0:
-        forget(arena, instrument, slot)
+        remove_order(arena, instrument, slot)
     else:
-        stand(arena, book, price, slot, left)
+        join_book(arena, book, price, slot, left)
 
 
 @kernel_outlined
 def park_pegs(arena: int, instrument: int) -> None:
-    """A call begins: the pegs that have a price lose it."""
-    start_walk(arena, instrument, layout.PEG_LIST)
-    ext = next_listed(arena)
+    """A call begins: pegs lose their price."""
+    begin_list(arena, instrument, layout.PEG_LIST)
+    ext = next_in_list(arena)
     while ext != 0:
         if current_price(arena, load_u32(ext + layout.EXT_SLOT)) != NO_PRICE:
             repeg(arena, instrument, ext, NO_PRICE)
-        ext = next_listed(arena)
-    # The next settlement prices them again, whatever the best prices are then.
+        ext = next_in_list(arena)
+    # The next cascade reprices them, whatever the best prices are then.
     state = instrument_addr(arena, instrument)
     store_i64(state + layout.PEGGED_BID, NO_PRICE)
     store_i64(state + layout.PEGGED_ASK, NO_PRICE)

@@ -1,6 +1,6 @@
 # mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
-"""Plain orders: how they rest, go and trade with each other, whatever else the instrument holds."""
+"""Plain orders: how they rest, cancel and match, whatever else the instrument holds."""
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.book.levels as levels
@@ -11,9 +11,9 @@ from openoutcry.matcher.book.orders import (
     close_order,
     open_in_chain,
     plain_book,
-    take_off,
+    reduce_in_level,
 )
-from openoutcry.matcher.events import book_address, emit, emit_cancelled, event_address
+from openoutcry.matcher.events import book_tag, emit, emit_cancelled, event_tag
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_fixed, load_i64, load_u32, store_i64
 from openoutcry.wire.records import MAX_VALUE
@@ -69,9 +69,9 @@ def plain_new(
     if find_in_chain(arena, entry, order_id) != 0:
         return 0
     owner = word & 0xFFFF
-    about = event_address(instrument, side, owner) | const.ACCEPTED | const.LAST
+    tag = event_tag(instrument, side, owner) | const.ACCEPTED | const.LAST
     cause = load_i64(order + const.ORDER_SEQ)
-    out = emit(out, order_id, 0, price, qty, qty, cause, about)
+    out = emit(out, order_id, 0, price, qty, qty, cause, tag)
     owner |= layout.SLOT_POST_ONLY * (what & POST_BIT != 0) | layout.SLOT_GTC * (
         what | POST_BIT == POST_GTC
     )
@@ -91,7 +91,7 @@ def plain_cancel(arena: int, order: int, entry: int, word: int, out: int) -> int
         return 0
     book = plain_book(arena, slot)
     price = levels.level_key(arena, level) ^ levels.key_flip(book)
-    what = book_address(book, owner) | const.LAST
+    what = book_tag(book, owner) | const.LAST
     cause = load_i64(order + const.ORDER_SEQ)
     out = emit_cancelled(
         out, order_id, price, load_i64(at + layout.SLOT_QTY), cause, what, const.USER
@@ -115,7 +115,7 @@ def match(
     special: bool,
 ) -> tuple[int, int]:
     """Trade ``qty`` lots against the book ``opposite``, best key first and first come first, up
-    to the key ``limit``.  ``taker`` is the address of the taker's events, ``state`` that of the
+    to the key ``limit``.  ``taker`` is the tag of the taker's events, ``state`` that of the
     instrument.  Returns (what is left, out); with ``special`` also when the next maker is
     not a plain order."""
     side = levels.book_addr(arena, opposite)
@@ -135,21 +135,21 @@ def match(
         maker_qty = load_i64(maker + layout.SLOT_QTY)
         traded = min(qty, maker_qty)
         qty -= traded
-        about = book_address(opposite, owner & 0xFFFF) | const.FILLED | const.MAKER
+        tag = book_tag(opposite, owner & 0xFFFF) | const.FILLED | const.MAKER
         left = maker_qty - traded
         store_i64(state + layout.LAST_PRICE, key ^ flip)
         levels.touch_instrument(arena, instrument)
-        out = emit(out, maker_id, taker_id, key ^ flip, traded, left, cause, about)
+        out = emit(out, maker_id, taker_id, key ^ flip, traded, left, cause, tag)
         out = emit(out, taker_id, maker_id, key ^ flip, traded, qty, cause, taker | const.FILLED)
         if left == 0:
             levels.leave_level(arena, slot)
             close_order(arena, instrument, slot)
         else:
-            take_off(arena, slot, traded)
+            reduce_in_level(arena, slot, traded)
     return qty, out
 
 
-# Whether
+# Checks
 
 
 @kernel
@@ -197,7 +197,7 @@ def would_cross(arena: int, book: int, key: int) -> bool:
 
 @kernel
 def is_fillable(arena: int, opposite: int, limit: int, qty: int) -> bool:
-    """Whether ``qty`` lots stand in the book ``opposite`` at keys up to ``limit``.
+    """Whether ``qty`` lots rest in the book ``opposite`` at keys up to ``limit``.
 
     Walks no further than it must, and subtracts, so that no sum can overflow.
     """
@@ -210,10 +210,7 @@ def is_fillable(arena: int, opposite: int, limit: int, qty: int) -> bool:
     return False
 
 
-# What is known of them
-
-
 @kernel
-def plain_address(arena: int, slot: int) -> int:
+def plain_tag(arena: int, slot: int) -> int:
     owner = load_u32(levels.slot_addr(arena, slot) + layout.SLOT_OWNER) & 0xFFFF
-    return book_address(plain_book(arena, slot), owner)
+    return book_tag(plain_book(arena, slot), owner)

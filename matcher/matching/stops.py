@@ -1,25 +1,25 @@
 # mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
-"""Waiting stops: their triggers, how they trail, which is elected next, and what it then does."""
+"""Waiting stops: triggers, trailing, and which is elected next."""
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
+    begin_list,
     best_level,
     book_of,
-    end,
+    cancel_order,
     first_order,
-    next_listed,
+    join_book,
+    leave_book,
+    next_in_list,
     reason_word,
-    refuse_place,
-    stand,
-    start_walk,
-    withdraw,
+    refuse_join,
 )
 from openoutcry.matcher.book.instrument_rules import add_saturating, rule_addr
 from openoutcry.matcher.book.levels import instrument_addr, key_flip, level_key, slot_addr
-from openoutcry.matcher.book.orders import extension_of, order_address, order_leaves
-from openoutcry.matcher.events import tell
+from openoutcry.matcher.book.orders import extension_of, order_leaves, order_tag
+from openoutcry.matcher.events import emit_next
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
@@ -27,7 +27,7 @@ from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 @kernel
 def trailing_trigger(order_type: int, side: int, aux: int, last: int) -> int:
-    """Where a trailing stop anchored at ``last`` has its trigger; NO_PRICE without a last."""
+    """A trailing stop's trigger from the last price ``last``; NO_PRICE without one."""
     if last == NO_PRICE:
         return NO_PRICE
     distance = aux & 0xFFFFFFFF
@@ -38,11 +38,11 @@ def trailing_trigger(order_type: int, side: int, aux: int, last: int) -> int:
 
 
 @kernel_outlined
-def wait_for_trigger(arena: int, ext: int, qty: int) -> None:
-    """Put a stop at the back of its trigger's level, or nowhere if it has no trigger yet."""
-    # The next settlement looks at all stops, although the last price is as it was.
+def rest_stop(arena: int, ext: int, qty: int) -> None:
+    """Put a stop at the back of its trigger's level, or in no level if it has no trigger yet."""
+    # The next cascade checks all stops, although the last price is unchanged.
     state = instrument_addr(arena, load_u32(ext + layout.EXT_INSTRUMENT))
-    store_i64(state + layout.SETTLED_LAST, NO_PRICE)
+    store_i64(state + layout.CASCADED_LAST, NO_PRICE)
     slot = load_u32(ext + layout.EXT_SLOT)
     trigger = load_i64(ext + layout.EXT_TRIGGER)
     if trigger == NO_PRICE:
@@ -51,30 +51,30 @@ def wait_for_trigger(arena: int, ext: int, qty: int) -> None:
     book = book_of(
         load_u32(ext + layout.EXT_INSTRUMENT), layout.TRIGGERS, load_u8(ext + layout.EXT_SIDE)
     )
-    stand(arena, book, trigger, slot, qty)
+    join_book(arena, book, trigger, slot, qty)
 
 
 @kernel_outlined
 def refuse_trigger(arena: int, instrument: int, side: int, trigger: int) -> int:
-    """Whether there is room to wait for ``trigger``."""
+    """Whether the trigger book has room at ``trigger``."""
     if trigger == NO_PRICE:
         return const.ACCEPT
-    return refuse_place(arena, book_of(instrument, layout.TRIGGERS, side), trigger, 0, 0)
+    return refuse_join(arena, book_of(instrument, layout.TRIGGERS, side), trigger, 0, 0)
 
 
 @kernel_outlined
-def trail(arena: int, instrument: int) -> None:
-    """Let every trailing stop follow the last price, in order of arrival."""
+def move_triggers(arena: int, instrument: int) -> None:
+    """Move the trailing stops' triggers by the last price, in order of arrival."""
     last = load_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE)
-    start_walk(arena, instrument, layout.TRAILING_LIST)
-    ext = next_listed(arena)
+    begin_list(arena, instrument, layout.TRAILING_LIST)
+    ext = next_in_list(arena)
     while ext != 0:
         side = load_u8(ext + layout.EXT_SIDE)
         aux = load_i64(ext + layout.EXT_AUX)
         wanted = trailing_trigger(load_u8(ext + layout.EXT_TYPE), side, aux, last)
         if must_move(load_i64(ext + layout.EXT_TRIGGER), wanted, side, max(1, aux >> 32)):
             move_trigger(arena, instrument, ext, wanted)
-        ext = next_listed(arena)
+        ext = next_in_list(arena)
 
 
 @kernel
@@ -90,15 +90,15 @@ def must_move(trigger: int, wanted: int, side: int, step: int) -> bool:
 def move_trigger(arena: int, instrument: int, ext: int, trigger: int) -> None:
     slot = load_u32(ext + layout.EXT_SLOT)
     qty = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY)
-    withdraw(arena, slot)
+    leave_book(arena, slot)
     store_i64(ext + layout.EXT_TRIGGER, trigger)
     if refuse_trigger(arena, instrument, load_u8(ext + layout.EXT_SIDE), trigger) != const.ACCEPT:
-        end(arena, instrument, slot, reason_word(const.CANCELLED, const.BOOK_FULL))
+        cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, const.BOOK_FULL))
         return
     order_id = load_i64(slot_addr(arena, slot) + layout.SLOT_ID)
-    word = order_address(arena, slot) | const.TRIGGER_MOVED | const.WAITING
-    tell(arena, order_id, 0, trigger, qty, qty, word)
-    wait_for_trigger(arena, ext, qty)
+    word = order_tag(arena, slot) | const.TRIGGER_MOVED | const.WAITING
+    emit_next(arena, order_id, 0, trigger, qty, qty, word)
+    rest_stop(arena, ext, qty)
 
 
 # Election
@@ -143,10 +143,12 @@ def displayed_price(arena: int, instrument: int, side: int, default: int) -> int
 
 @kernel_outlined
 def elect(arena: int, slot: int) -> None:
-    """Take the stop out of its trigger book and say so."""
+    """Take the stop out of its trigger book and emit ELECTED."""
     ext = extension_of(arena, slot)
     leaves = order_leaves(arena, slot)
-    word = order_address(arena, slot) | const.ELECTED
+    word = order_tag(arena, slot) | const.ELECTED
     trigger = load_i64(ext + layout.EXT_TRIGGER)
-    withdraw(arena, slot)
-    tell(arena, load_i64(slot_addr(arena, slot) + layout.SLOT_ID), 0, trigger, leaves, leaves, word)
+    leave_book(arena, slot)
+    emit_next(
+        arena, load_i64(slot_addr(arena, slot) + layout.SLOT_ID), 0, trigger, leaves, leaves, word
+    )

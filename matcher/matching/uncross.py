@@ -1,24 +1,24 @@
 # mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
-"""The end of a call: one price, all that trades at it, and what becomes of the rest."""
+"""The uncrossing of an auction call: one price, the trades at it, the remainders."""
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
-    become_limit,
     best_level,
     book_of,
+    cancel_order,
+    convert_to_limit,
     count_order,
-    end,
+    display_slice,
     first_order,
-    forget,
+    join_book,
+    leave_book,
+    leave_list,
     next_order,
     reason_word,
-    refuse_place,
-    show,
-    stand,
-    unlist,
-    withdraw,
+    refuse_join,
+    remove_order,
 )
 from openoutcry.matcher.book.instrument_rules import is_market, rule_addr
 from openoutcry.matcher.book.levels import (
@@ -28,8 +28,8 @@ from openoutcry.matcher.book.levels import (
     level_key,
     slot_addr,
 )
-from openoutcry.matcher.book.orders import extension_of, order_address, order_leaves, touch_order
-from openoutcry.matcher.events import event_address, tell
+from openoutcry.matcher.book.orders import extension_of, order_leaves, order_tag, touch_order
+from openoutcry.matcher.events import emit_next, event_tag
 from openoutcry.matcher.matching.auction_price import crossing_price
 from openoutcry.matcher.matching.cascade import passive_price
 from openoutcry.matcher.matching.stops import elect, next_elected
@@ -41,29 +41,28 @@ from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 @kernel_outlined
 def uncross(arena: int, instrument: int) -> None:
-    """Find the price, stops that it elects included, trade, and clear away what was only for
-    this."""
+    """Find the price, elected stops included, trade, and cancel the auction-only remainders."""
     price = crossing_price(arena, instrument)
-    while price != NO_PRICE and elect_at(arena, instrument, price) > 0:
+    while price != NO_PRICE and elect_stops(arena, instrument, price) > 0:
         price = crossing_price(arena, instrument)
     volume, surplus = load_i64(arena + layout.CROSS_VOLUME), load_i64(arena + layout.CROSS_SURPLUS)
-    word = event_address(instrument, load_i64(arena + layout.CROSS_SIDE), 0) | const.UNCROSSED
-    tell(arena, 0, 0, price, volume, surplus, word)
+    word = event_tag(instrument, load_i64(arena + layout.CROSS_SIDE), 0) | const.UNCROSSED
+    emit_next(arena, 0, 0, price, volume, surplus, word)
     if price != NO_PRICE:
         trade_all(arena, instrument, price)
         state = instrument_addr(arena, instrument)
         store_i64(state + layout.LAST_PRICE, price)
         store_i64(state + layout.REFERENCE, price)
     for side in range(const.BUY, const.SELL + 1):
-        clear_rests(arena, instrument, side, price)
+        cancel_remainders(arena, instrument, side, price)
 
 
 # Stops
 
 
 @kernel_outlined
-def elect_at(arena: int, instrument: int, price: int) -> int:
-    """Let every stop that ``price`` elects join the auction; returns how many."""
+def elect_stops(arena: int, instrument: int, price: int) -> int:
+    """Elect every stop that ``price`` triggers into the auction; returns how many."""
     count = 0
     slot = next_elected(arena, instrument, price, price)
     while slot != 0:
@@ -75,7 +74,7 @@ def elect_at(arena: int, instrument: int, price: int) -> int:
 
 @kernel_outlined
 def join_auction(arena: int, instrument: int, slot: int) -> None:
-    """An elected stop is a market or limit order of the auction."""
+    """An elected stop joins as a market or limit order."""
     elect(arena, slot)
     ext = extension_of(arena, slot)
     side, tif = load_u8(ext + layout.EXT_SIDE), load_u8(ext + layout.EXT_TIF)
@@ -85,19 +84,19 @@ def join_auction(arena: int, instrument: int, slot: int) -> None:
     if not is_limit:
         price = MAX_VALUE if side == const.BUY else NO_PRICE
     book = book_of(instrument, layout.DISPLAYED, side)
-    reason = refuse_place(arena, book, price, qty, 0)
+    reason = refuse_join(arena, book, price, qty, 0)
     if reason != const.ACCEPT:
-        end(arena, instrument, slot, reason_word(const.CANCELLED, reason))
+        cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, reason))
         return
     if is_limit:
-        become_limit(arena, ext, price)
+        convert_to_limit(arena, ext, price)
     else:
         count_order(arena, instrument, load_u8(ext + layout.EXT_TYPE), tif, 0, -1)
         count_order(arena, instrument, const.MARKET, tif, 0, 1)
-        unlist(arena, ext)
+        leave_list(arena, ext)
         store_u8(ext + layout.EXT_TYPE, const.MARKET)
         store_i64(ext + layout.EXT_PRICE, price)
-    stand(arena, book, price, slot, qty)
+    join_book(arena, book, price, slot, qty)
 
 
 # Trades
@@ -105,80 +104,82 @@ def join_auction(arena: int, instrument: int, slot: int) -> None:
 
 @kernel_outlined
 def trade_all(arena: int, instrument: int, price: int) -> None:
-    """Trade the buyers at ``price`` or better with the sellers, each side best first."""
-    buyer = first_willing(arena, instrument, const.BUY, price)
-    seller = first_willing(arena, instrument, const.SELL, price)
+    """Trade all executable orders at ``price``, each side in price-time priority."""
+    buyer = first_executable(arena, instrument, const.BUY, price)
+    seller = first_executable(arena, instrument, const.SELL, price)
     while buyer != 0 and seller != 0:
         traded = min(order_leaves(arena, buyer), order_leaves(arena, seller))
-        tell_fill(arena, buyer, seller, price, traded)
-        tell_fill(arena, seller, buyer, price, traded)
-        settle_fill(arena, instrument, buyer, traded)
-        settle_fill(arena, instrument, seller, traded)
-        buyer = first_willing(arena, instrument, const.BUY, price)
-        seller = first_willing(arena, instrument, const.SELL, price)
+        emit_fill(arena, buyer, seller, price, traded)
+        emit_fill(arena, seller, buyer, price, traded)
+        apply_fill(arena, instrument, buyer, traded)
+        apply_fill(arena, instrument, seller, traded)
+        buyer = first_executable(arena, instrument, const.BUY, price)
+        seller = first_executable(arena, instrument, const.SELL, price)
 
 
 @kernel_outlined
-def first_willing(arena: int, instrument: int, side: int, price: int) -> int:
-    """The first order of ``side``, displayed before hidden, that trades at ``price``, or 0."""
-    shown = book_of(instrument, layout.DISPLAYED, side)
-    unseen = book_of(instrument, layout.HIDDEN_BOOK, side)
-    level = better_level(arena, best_level(arena, shown), best_level(arena, unseen))
-    if level == 0 or level_key(arena, level) > price ^ key_flip(shown):
+def first_executable(arena: int, instrument: int, side: int, price: int) -> int:
+    """The first order of ``side``, displayed before hidden, executable at ``price``, or 0."""
+    displayed = book_of(instrument, layout.DISPLAYED, side)
+    hidden = book_of(instrument, layout.HIDDEN_BOOK, side)
+    level = better_level(arena, best_level(arena, displayed), best_level(arena, hidden))
+    if level == 0 or level_key(arena, level) > price ^ key_flip(displayed):
         return 0
     return load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
 
 
 @kernel_outlined
-def tell_fill(arena: int, slot: int, other: int, price: int, traded: int) -> None:
+def emit_fill(arena: int, slot: int, other: int, price: int, traded: int) -> None:
     order_id = load_i64(slot_addr(arena, slot) + layout.SLOT_ID)
     other_id = load_i64(slot_addr(arena, other) + layout.SLOT_ID)
     leaves = order_leaves(arena, slot) - traded
-    word = order_address(arena, slot) | const.FILLED | const.AUCTION
-    tell(arena, order_id, other_id, price, traded, leaves, word)
+    word = order_tag(arena, slot) | const.FILLED | const.AUCTION
+    emit_next(arena, order_id, other_id, price, traded, leaves, word)
 
 
 @kernel_outlined
-def settle_fill(arena: int, instrument: int, slot: int, traded: int) -> None:
-    """Take what was traded off the order, which keeps its place."""
+def apply_fill(arena: int, instrument: int, slot: int, traded: int) -> None:
+    """Reduce the order by the traded lots; it keeps its priority."""
     left = order_leaves(arena, slot) - traded
     if left == 0:
-        forget(arena, instrument, slot)
+        remove_order(arena, instrument, slot)
         return
     at = slot_addr(arena, slot)
     before = load_i64(at + layout.SLOT_QTY)
-    shown = show(arena, slot, extension_of(arena, slot), left)
+    displayed = display_slice(arena, slot, extension_of(arena, slot), left)
     total_at = level_addr(arena, load_u32(at + layout.SLOT_LEVEL)) + layout.LEVEL_TOTAL
     others = load_i64(total_at) - before
-    if shown > MAX_VALUE - others:
-        end(arena, instrument, slot, reason_word(const.CANCELLED, const.LEVEL_OVERFLOW))
+    if displayed > MAX_VALUE - others:
+        cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, const.LEVEL_OVERFLOW))
         return
     touch_order(arena, slot)
-    store_i64(at + layout.SLOT_QTY, shown)
-    store_i64(total_at, others + shown)
+    store_i64(at + layout.SLOT_QTY, displayed)
+    store_i64(total_at, others + displayed)
 
 
-# Rests
+# Remainders
 
 
 @kernel_outlined
-def clear_rests(arena: int, instrument: int, side: int, price: int) -> None:
-    """What was only for this auction goes, market orders stay at its price or go."""
+def cancel_remainders(arena: int, instrument: int, side: int, price: int) -> None:
+    """Cancel auction-only remainders; market orders convert at the price or are cancelled."""
     slot = first_order(arena, book_of(instrument, layout.DISPLAYED, side))
     while slot != 0:
         following = next_order(arena, slot)
         ext = extension_of(arena, slot)
         if ext != 0:
             if load_u8(ext + layout.EXT_TIF) >= const.AT_OPEN:
-                end(arena, instrument, slot, reason_word(const.CANCELLED, const.AUCTION_REST))
+                cancel_order(
+                    arena, instrument, slot, reason_word(const.CANCELLED, const.AUCTION_REST)
+                )
             elif is_market(load_u8(ext + layout.EXT_TYPE)):
-                clear_market(arena, instrument, slot, ext, price)
+                convert_market(arena, instrument, slot, ext, price)
         slot = following
 
 
 @kernel_outlined
-def clear_market(arena: int, instrument: int, slot: int, ext: int, price: int) -> None:
-    """A market order that is left: a limit order at the auction's price from here on, or gone."""
+def convert_market(arena: int, instrument: int, slot: int, ext: int, price: int) -> None:
+    """A market order's remainder: converted to a limit order at the auction price, or cancelled."""
     stays = load_u8(ext + layout.EXT_TYPE) == const.MARKET_TO_LIMIT
     if not stays and load_u8(ext + layout.EXT_TIF) == const.DAY:
         options = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS)
@@ -187,17 +188,17 @@ def clear_market(arena: int, instrument: int, slot: int, ext: int, price: int) -
         # The reference at which only market orders traded may be no valid price.
         price = passive_price(arena, instrument, load_u8(ext + layout.EXT_SIDE), price)
     if price == NO_PRICE or not stays:
-        end(arena, instrument, slot, reason_word(const.CANCELLED, const.MARKET_REST))
+        cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, const.MARKET_REST))
         return
     at = slot_addr(arena, slot)
     qty = load_i64(at + layout.SLOT_QTY)
-    word = order_address(arena, slot) | const.CONVERTED
+    word = order_tag(arena, slot) | const.CONVERTED
     book = book_of(instrument, layout.DISPLAYED, load_u8(ext + layout.EXT_SIDE))
-    withdraw(arena, slot)
-    reason = refuse_place(arena, book, price, qty, 0)
+    leave_book(arena, slot)
+    reason = refuse_join(arena, book, price, qty, 0)
     if reason != const.ACCEPT:
-        end(arena, instrument, slot, reason_word(const.CANCELLED, reason))
+        cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, reason))
         return
-    tell(arena, load_i64(at + layout.SLOT_ID), 0, price, qty, qty, word)
-    become_limit(arena, ext, price)
-    stand(arena, book, price, slot, qty)
+    emit_next(arena, load_i64(at + layout.SLOT_ID), 0, price, qty, qty, word)
+    convert_to_limit(arena, ext, price)
+    join_book(arena, book, price, slot, qty)

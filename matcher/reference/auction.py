@@ -32,8 +32,7 @@ UNCROSSING_PHASES = (Phase.CONTINUOUS, Phase.TRADING_AT_LAST, Phase.CLOSED)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an uncrossing would do: all zero without a price.  What is told of it (:attr:`told`)
-    ends at 2**63 - 1."""
+    """What an uncrossing would do: all zero without a price."""
 
     price: int | None = None
     volume: int = 0
@@ -41,8 +40,8 @@ class Outcome:
     """Positive: buyers are left over."""
 
     @property
-    def told(self) -> tuple[int, int]:
-        """Volume and surplus, in lots, as the events say them."""
+    def saturated(self) -> tuple[int, int]:
+        """Volume and surplus in lots, as reported: they saturate at INT64_MAX."""
         return min(self.volume, MAX_VALUE), min(abs(self.surplus), MAX_VALUE)
 
     @property
@@ -60,13 +59,13 @@ def change_phase(m: Market, new: Phase, ref: int | None, has_ref: bool) -> None:
     uncrosses = (new in UNCROSSING_PHASES and m.called) or (
         new == Phase.CONTINUOUS and is_crossed(m)
     )
-    if uncrosses and is_put_off(m):
+    if uncrosses and is_extended(m):
         m.extensions += 1
-        announce(m, old, old, Reason.AUCTION_EXTENDED)
+        emit_phase_changed(m, old, old, Reason.AUCTION_EXTENDED)
         publish_indicative(m)
         return
     m.phase = new
-    announce(m, new, old, Reason.NONE)
+    emit_phase_changed(m, new, old, Reason.NONE)
     if uncrosses:
         uncross(m)
     if new in CALL_PHASES:
@@ -74,12 +73,12 @@ def change_phase(m: Market, new: Phase, ref: int | None, has_ref: bool) -> None:
     elif new == Phase.CLOSED:
         for order in m.canonical():
             if order.tif == TimeInForce.DAY or order.tif in AUCTION_ONLY:
-                m.cancel(order, Reason.DAY_END, EventKind.EXPIRED)
+                m.cancel_order(order, Reason.DAY_END, EventKind.EXPIRED)
     elif new == Phase.CONTINUOUS:
         cascade(m)
 
 
-def announce(m: Market, new: Phase, old: Phase, reason: Reason) -> None:
+def emit_phase_changed(m: Market, new: Phase, old: Phase, reason: Reason) -> None:
     m.event_log.write(
         EventKind.PHASE_CHANGED,
         m.index,
@@ -96,7 +95,7 @@ def is_crossed(m: Market) -> bool:
     return bool(buys and sells) and buys[0].price >= sells[0].price
 
 
-def is_put_off(m: Market) -> bool:
+def is_extended(m: Market) -> bool:
     price = outcome(m).price
     if m.rules.auction_band == 0 or m.ref is None or price is None:
         return False
@@ -110,28 +109,28 @@ def enter_call(m: Market) -> None:
     park_pegs(m)
     if m.phase == Phase.CLOSING_AUCTION:
         for order in m.parked():
-            refusal = m.refusal_of(order)
+            refusal = m.refuse_order(order)
             if refusal:
-                m.cancel(order, refusal)
+                m.cancel_order(order, refusal)
                 continue
             m.emit(EventKind.ELECTED, order, qty=order.leaves)
-            m.join(order, Place.DISPLAYED)
+            m.join_book(order, Place.DISPLAYED)
     publish_indicative(m)
 
 
 def publish_indicative(m: Market) -> None:
-    """Say what an uncrossing would do now, if that is not what was said last in this call."""
+    """Publish INDICATIVE if it changed within this call."""
     if m.phase not in CALL_PHASES:
         return
     found = outcome(m)
-    indication = (event_price(found.price), *found.told, found.surplus_side)
+    indication = (event_price(found.price), *found.saturated, found.surplus_side)
     if indication != m.indicative:
         m.indicative = indication
-        report(m, EventKind.INDICATIVE, found)
+        emit_auction(m, EventKind.INDICATIVE, found)
 
 
-def report(m: Market, kind: EventKind, found: Outcome) -> None:
-    volume, surplus = found.told
+def emit_auction(m: Market, kind: EventKind, found: Outcome) -> None:
+    volume, surplus = found.saturated
     m.event_log.write(
         kind,
         m.index,
@@ -146,9 +145,9 @@ def report(m: Market, kind: EventKind, found: Outcome) -> None:
 
 
 def auction_queue(m: Market, side: Side) -> list[OpenOrder]:
-    """Who takes part: by price (market orders stand at the best of all), shown before hidden,
-    then time."""
-    queue = [*m.standing(Place.DISPLAYED, side), *m.standing(Place.HIDDEN, side)]
+    """The participating orders: by price (market orders first), displayed before hidden, then
+    time."""
+    queue = [*m.orders_of(Place.DISPLAYED, side), *m.orders_of(Place.HIDDEN, side)]
     return sorted(queue, key=lambda o: -o.price if side == Side.BUY else o.price)
 
 
@@ -194,31 +193,31 @@ def uncross(m: Market) -> None:
     found = outcome(m)
     while found.price is not None and elect_stops(m, found.price):
         found = outcome(m)
-    report(m, EventKind.UNCROSSED, found)
+    emit_auction(m, EventKind.UNCROSSED, found)
     if found.price is not None:
         trade_all(m, found.price)
         m.last = m.ref = found.price
     for side in Side:
-        for order in list(m.standing(Place.DISPLAYED, side)):
-            clear_rest(m, order, found.price)
+        for order in list(m.orders_of(Place.DISPLAYED, side)):
+            cancel_or_convert(m, order, found.price)
     m.called = False
     m.extensions = 0
 
 
 def elect_stops(m: Market, price: int) -> bool:
-    """All waiting stops that ``price`` reaches join the auction; whether there were any."""
+    """Elect every stop that ``price`` triggers into the auction; whether there were any."""
     some = False
     while (order := next_elected(m, price, price)) is not None:
         some = True
         elect(m, order)
         is_market = order.order_type == OrderType.MARKET
         joins_at = ANY_PRICE[order.side] if is_market else order.price
-        refusal = m.refusal(Place.DISPLAYED, order.side, joins_at, order.leaves)
+        refusal = m.refuse_join(Place.DISPLAYED, order.side, joins_at, order.leaves)
         if refusal:
-            m.cancel(order, refusal)
+            m.cancel_order(order, refusal)
         else:
             order.price = joins_at
-            m.join(order, Place.DISPLAYED)
+            m.join_book(order, Place.DISPLAYED)
     return some
 
 
@@ -242,30 +241,30 @@ def trade_all(m: Market, price: int) -> None:
             )
         for order, queue in ((buyer, buys), (seller, sells)):
             if order.leaves == 0:
-                m.close(order)
+                m.remove_order(order)
             elif order.is_iceberg:
-                show_again(m, order)
+                display_slice(m, order)
             if order.leaves == 0:
                 queue.pop(0)
 
 
-def show_again(m: Market, order: OpenOrder) -> None:
+def display_slice(m: Market, order: OpenOrder) -> None:
     """An iceberg in its place shows a whole slice, if its level can hold that."""
     order.shown = min(order.display, order.leaves)
     level = m.books[Place.DISPLAYED, order.side][order.price]
     if sum(o.open_qty for o in level) > MAX_VALUE:
-        m.cancel(order, Reason.LEVEL_OVERFLOW)
+        m.cancel_order(order, Reason.LEVEL_OVERFLOW)
 
 
-def clear_rest(m: Market, order: OpenOrder, price: int | None) -> None:
+def cancel_or_convert(m: Market, order: OpenOrder, price: int | None) -> None:
     """What an order for this auction, or one without a limit, has left after it."""
     if order.tif in AUCTION_ONLY:
-        m.cancel(order, Reason.AUCTION_REST)
+        m.cancel_order(order, Reason.AUCTION_REST)
     elif order.order_type in MARKETS:
         stays = order.order_type == OrderType.MARKET_TO_LIMIT or (
             m.rules.market_rest_stays and order.tif == TimeInForce.DAY
         )
-        m.leave(order)
+        m.leave_book(order)
         if price is None or not stays:
             convert(m, order, None)
         else:

@@ -1,4 +1,4 @@
-"""What stands where, for the matcher in plain Python: orders, price steps, an instrument's books.
+"""The books of the reference matcher: orders, price steps, an instrument's books.
 
 Everything is a list or a dictionary, searched from one end to the other whenever it is asked for.
 """
@@ -26,9 +26,9 @@ from openoutcry.wire.order_types import ORDER_TYPES, PEGS, STOPS, TRAILING, Home
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE, TICK_BANDS
 
 ANY_PRICE = {Side.BUY: MAX_VALUE, Side.SELL: -MAX_VALUE - 1}
-"""The limit of a taker that takes any price, and where a market order stands in a call."""
-NO_REACH = {Side.BUY: -MAX_VALUE - 2, Side.SELL: MAX_VALUE + 1}
-"""The limit of a taker that reaches nobody: beyond every price there is."""
+"""The limit of a market order, and its price in a call."""
+NO_TRADE = {Side.BUY: -MAX_VALUE - 2, Side.SELL: MAX_VALUE + 1}
+"""A limit that crosses nothing: beyond every price."""
 
 CALL_PHASES = (
     Phase.PRE_OPEN,
@@ -38,14 +38,14 @@ CALL_PHASES = (
 )
 POST_ONLY = (OrderType.POST_ONLY, OrderType.POST_ONLY_SLIDE)
 AUCTION_ONLY = (TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE)
-LASTING = (TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD)
+RESTING_TIFS = (TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD)
 
 NO_INDICATION = (NO_PRICE, 0, 0, 0)
 """Price, volume, surplus and its side of a call in which nothing can trade."""
 
 
 class Place(IntEnum):
-    """Which book an order stands in; at one price the smaller trades first."""
+    """Which book an order is in; at one price the smaller trades first."""
 
     NOWHERE = 0
     """Open, but in no level: a peg without a price, a trailing stop without a trigger, an order
@@ -86,7 +86,7 @@ class OpenOrder:
     tif: TimeInForce
     mode: SelfTrade
     price: int
-    """As its events tell it: a waiting peg's limit, 0 of a stop without limit."""
+    """As reported in events: a waiting peg's limit, 0 of a stop without limit."""
     leaves: int
     arrival: int = 0
     """Event number of its ACCEPTED, or of the REPLACED that lost it its place."""
@@ -133,7 +133,7 @@ class OpenOrder:
 
     @property
     def level_price(self) -> int:
-        """The price of the level it stands in."""
+        """The price of the level it is in."""
         if self.place == Place.TRIGGER:
             assert self.trigger is not None
             return self.trigger
@@ -253,7 +253,7 @@ class EventLog:
 
 
 @dataclass
-class Room:
+class Capacity:
     """What all instruments of an engine share: how much may be open."""
 
     order_capacity: int
@@ -266,17 +266,17 @@ class Room:
     def open_orders(self) -> int:
         return sum(len(market.orders) for market in self.markets)
 
-    def has_events_for(
-        self, market: "Market", come: OpenOrder, gone: OpenOrder | None = None
+    def has_event_capacity(
+        self, market: "Market", added: OpenOrder, removed: OpenOrder | None = None
     ) -> bool:
-        """Whether ``come`` may be open (instead of ``gone``): one command must never cause more
+        """Whether ``added`` may be open (instead of ``removed``): one command must never cause more
         events than there is room for."""
-        if not is_special(come) and not market.rules.pro_rata:
+        if not is_special(added) and not market.rules.pro_rata:
             return True
         before = extra_events(market, list(market.special.values()), len(market.orders))
-        special = [order for order in market.special.values() if order is not gone]
-        count = len(market.orders) + (gone is None)
-        after = extra_events(market, [*special, come], count)
+        special = [order for order in market.special.values() if order is not removed]
+        count = len(market.orders) + (removed is None)
+        after = extra_events(market, [*special, added], count)
         if after <= before:
             return True
         total = sum(extra_events(m, list(m.special.values()), len(m.orders)) for m in self.markets)
@@ -290,8 +290,13 @@ Book = dict[int, list[OpenOrder]]
 class Market:
     """One instrument: its rules, phase, prices, and the orders in its books."""
 
-    def __init__(self, index: int, row: Any, room: Room, event_log: EventLog) -> None:
-        self.index, self.rules, self.room, self.event_log = index, Rules(row), room, event_log
+    def __init__(self, index: int, row: Any, capacity: Capacity, event_log: EventLog) -> None:
+        self.index, self.rules, self.capacity, self.event_log = (
+            index,
+            Rules(row),
+            capacity,
+            event_log,
+        )
         self.phase = Phase(int(row["initial_phase"]))
         self.called = self.phase in CALL_PHASES
         self.last: int | None = None
@@ -301,7 +306,7 @@ class Market:
         """The indicative price, volume, surplus and side last published in this call."""
         self.orders: dict[int, OpenOrder] = {}
         self.special: dict[int, OpenOrder] = {}
-        """Those of them that :func:`is_special`; all that stand in no level are."""
+        """Those of them that :func:`is_special`; all in no level are."""
         self.books: dict[tuple[Place, Side], Book] = {(p, s): {} for p in BOOKS for s in Side}
 
     # Looking
@@ -318,10 +323,10 @@ class Market:
         falling = (side == Side.BUY) != (place == Place.TRIGGER)
         return max(book) if falling else min(book)
 
-    def shown_best(self, side: Side) -> int | None:
+    def best_displayed(self, side: Side) -> int | None:
         return self.best(Place.DISPLAYED, side)
 
-    def standing(self, place: Place, side: Side) -> Iterator[OpenOrder]:
+    def orders_of(self, place: Place, side: Side) -> Iterator[OpenOrder]:
         """The orders of a book by price, then time."""
         for price in self.prices(place, side):
             yield from self.books[place, side][price]
@@ -343,7 +348,7 @@ class Market:
 
     def canonical(self) -> list[OpenOrder]:
         """All open orders in the one order in which the engine goes through them."""
-        in_books = [order for key in CANONICAL for order in self.standing(*key)]
+        in_books = [order for key in CANONICAL for order in self.orders_of(*key)]
         waiting = [order for order in self.by_arrival() if order.place == Place.NOWHERE]
         pegs = [order for order in waiting if order.is_peg]
         stops = [order for order in waiting if order.is_stop]
@@ -351,14 +356,17 @@ class Market:
 
     # Changing
 
-    def refusal(
+    def refuse_join(
         self, place: Place, side: Side, price: int, qty: int, own: OpenOrder | None = None
     ) -> Reason:
-        """Why ``qty`` lots may not stand there; ``own`` is an order that would leave its place."""
+        """Why ``qty`` lots may not join; ``own`` is an order that would leave the level."""
         if place == Place.NOWHERE:
             return Reason.NONE
         page = (self.index, place, side, price // 64)
-        if page not in self.room.pages and len(self.room.pages) >= self.room.level_pages:
+        if (
+            page not in self.capacity.pages
+            and len(self.capacity.pages) >= self.capacity.level_pages
+        ):
             return Reason.BOOK_FULL
         if place == Place.TRIGGER:
             return Reason.NONE
@@ -367,17 +375,17 @@ class Market:
             return Reason.LEVEL_OVERFLOW
         return Reason.NONE
 
-    def refusal_of(self, order: OpenOrder, own: OpenOrder | None = None) -> Reason:
-        """Why the order may not stand at its price with all it has."""
+    def refuse_order(self, order: OpenOrder, own: OpenOrder | None = None) -> Reason:
+        """Why the order may not rest at its price with all its leaves."""
         place = resting_place(order)
         if order.is_stop and order.trigger is None:
             return Reason.NONE
         price = order.trigger if order.is_stop else order.price
         assert price is not None
         qty = min(order.display, order.leaves) if order.is_iceberg else order.leaves
-        return self.refusal(place, order.side, price, qty, own)
+        return self.refuse_join(place, order.side, price, qty, own)
 
-    def join(self, order: OpenOrder, place: Place) -> None:
+    def join_book(self, order: OpenOrder, place: Place) -> None:
         """Put the order at the back of its level."""
         order.place = place
         if order.is_iceberg:
@@ -391,10 +399,10 @@ class Market:
         price = order.level_price
         if price not in book:
             book[price] = []
-            self.room.pages[self.index, place, order.side, price // 64] += 1
+            self.capacity.pages[self.index, place, order.side, price // 64] += 1
         book[price].append(order)
 
-    def leave(self, order: OpenOrder) -> None:
+    def leave_book(self, order: OpenOrder) -> None:
         """Take the order out of its level; it is still open."""
         if order.place == Place.NOWHERE:
             return
@@ -404,32 +412,32 @@ class Market:
         if not queue:
             del book[price]
             page = (self.index, order.place, order.side, price // 64)
-            self.room.pages[page] -= 1
-            if not self.room.pages[page]:
-                del self.room.pages[page]
+            self.capacity.pages[page] -= 1
+            if not self.capacity.pages[page]:
+                del self.capacity.pages[page]
         order.place = Place.NOWHERE
 
-    def close(self, order: OpenOrder) -> None:
+    def remove_order(self, order: OpenOrder) -> None:
         """The order is no longer open."""
-        self.leave(order)
+        self.leave_book(order)
         self.orders.pop(order.order_id, None)
         self.special.pop(order.order_id, None)
 
-    def becomes(self, order: OpenOrder, order_type: OrderType) -> None:
+    def change_type(self, order: OpenOrder, order_type: OrderType) -> None:
         """A stop is elected, a market order gets a price."""
         order.order_type = order_type
         self.special.pop(order.order_id, None)
 
-    def cancel(
+    def cancel_order(
         self, order: OpenOrder, reason: Reason, kind: EventKind = EventKind.CANCELLED
     ) -> None:
-        """Close the order with all it has left, and say so."""
-        self.close(order)
+        """Remove the order and emit ``kind`` with its leaves."""
+        self.remove_order(order)
         qty, order.leaves, order.shown = order.leaves, 0, 0
         self.emit(kind, order, qty=qty, reason=reason)
 
-    def take_off(self, order: OpenOrder, qty: int) -> None:
-        """Less of an order in its place: of an iceberg first what nobody sees."""
+    def reduce_order(self, order: OpenOrder, qty: int) -> None:
+        """Reduce an order in place: an iceberg's reserve first."""
         order.leaves -= qty
         order.shown = min(order.shown, order.leaves)
 
@@ -459,8 +467,10 @@ class Market:
             flags,
         )
 
-    def emit_standing(self, kind: EventKind, order: OpenOrder, waits: bool, flags: int = 0) -> None:
-        """An event that says how the order stands: what is shown of it, what it waits for."""
+    def emit_open_order(
+        self, kind: EventKind, order: OpenOrder, waits: bool, flags: int = 0
+    ) -> None:
+        """Emit an event with the order's state: flags, displayed quantity or trigger."""
         contra_id = 0
         if order.is_iceberg:
             flags |= EventFlag.ICEBERG
@@ -486,7 +496,7 @@ def is_special(order: OpenOrder) -> bool:
 
 def extra_events(market: Market, special: list[OpenOrder], count: int) -> int:
     """Events beyond two for each of ``count`` open orders, of which ``special`` cause more."""
-    together = instrument_extra(
+    shared_extra = instrument_extra(
         sum(o.is_stop for o in special),
         sum(o.is_aon for o in special),
         sum(o.is_peg for o in special),
@@ -494,11 +504,11 @@ def extra_events(market: Market, special: list[OpenOrder], count: int) -> int:
         count,
         int(market.rules.pro_rata),
     )
-    return together + sum(extra_of(o) for o in special)
+    return shared_extra + sum(extra_of(o) for o in special)
 
 
 def resting_place(order: OpenOrder) -> Place:
-    """The book of an order that stands at a price."""
+    """The book in which an order of this type rests."""
     return PLACE_OF[ORDER_TYPES[order.order_type].home]
 
 
@@ -506,7 +516,7 @@ def other(side: Side) -> Side:
     return Side.SELL if side == Side.BUY else Side.BUY
 
 
-def reaches(side: Side, limit: int, price: int) -> bool:
+def crosses(side: Side, limit: int, price: int) -> bool:
     """Whether an order of ``side`` at ``limit`` trades with a resting order at ``price``."""
     return price <= limit if side == Side.BUY else price >= limit
 

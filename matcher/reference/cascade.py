@@ -2,7 +2,7 @@
 pegs, until nothing more happens."""
 
 from openoutcry.matcher.reference.books import Market, OpenOrder, Place
-from openoutcry.matcher.reference.take import enter, fillable, stays_as, take
+from openoutcry.matcher.reference.take import enter, fillable, resting_price, take
 from openoutcry.wire.enums import (
     EventFlag,
     EventKind,
@@ -19,7 +19,7 @@ def cascade(m: Market) -> None:
     """Run to the fixed point; in continuous trading only."""
     while True:
         move_triggers(m)
-        if elect_one(m) or fill_one_all_or_none(m) or move_pegs(m):
+        if elect_one(m) or trade_all_or_none(m) or repeg_all(m):
             continue
         return
 
@@ -39,11 +39,11 @@ def move_triggers(m: Market) -> None:
             )
             if gain < max(order.trail_step, 1):
                 continue
-        m.leave(order)
+        m.leave_book(order)
         order.trigger = candidate
-        refusal = m.refusal_of(order)
+        refusal = m.refuse_order(order)
         if refusal:
-            m.cancel(order, refusal)
+            m.cancel_order(order, refusal)
             continue
         m.emit(
             EventKind.TRIGGER_MOVED,
@@ -52,15 +52,15 @@ def move_triggers(m: Market) -> None:
             price=candidate,
             flags=EventFlag.WAITING,
         )
-        m.join(order, Place.TRIGGER)
+        m.join_book(order, Place.TRIGGER)
 
 
-def trailing_trigger(order: OpenOrder, anchor: int) -> int:
-    """The trigger at its distance from the anchor, no further than int64 goes."""
+def trailing_trigger(order: OpenOrder, set_trailing: int) -> int:
+    """The trigger at its distance from the anchor, saturating at int64."""
     distance = order.distance
     if order.order_type == OrderType.TRAILING_STOP_BPS:
-        distance = anchor * order.distance // BASIS_POINTS
-    trigger = anchor + distance if order.side == Side.BUY else anchor - distance
+        distance = set_trailing * order.distance // BASIS_POINTS
+    trigger = set_trailing + distance if order.side == Side.BUY else set_trailing - distance
     return min(max(trigger, -MAX_VALUE), MAX_VALUE)
 
 
@@ -82,18 +82,18 @@ def next_elected(m: Market, buy_price: int | None, sell_price: int | None) -> Op
 
 def elect_one(m: Market) -> bool:
     if m.rules.stops_by_quote:
-        order = next_elected(m, m.shown_best(Side.SELL), m.shown_best(Side.BUY))
+        order = next_elected(m, m.best_displayed(Side.SELL), m.best_displayed(Side.BUY))
     else:
         order = next_elected(m, m.last, m.last)
     if order is None:
         return False
     elect(m, order)
-    stands_at = stays_as(m, order)
+    rest_price = resting_price(m, order)
     refusal = Reason.NONE
-    if stands_at is not None:
-        refusal = m.refusal(Place.DISPLAYED, order.side, stands_at, order.leaves)
+    if rest_price is not None:
+        refusal = m.refuse_join(Place.DISPLAYED, order.side, rest_price, order.leaves)
     if refusal:
-        m.cancel(order, refusal)
+        m.cancel_order(order, refusal)
     else:
         enter(m, order)
     return True
@@ -102,23 +102,23 @@ def elect_one(m: Market) -> bool:
 def elect(m: Market, order: OpenOrder) -> None:
     """The stop leaves its trigger and is from now on a market or a limit order."""
     trigger = order.trigger
-    m.leave(order)
+    m.leave_book(order)
     m.emit(EventKind.ELECTED, order, qty=order.leaves, price=trigger)
     is_limit = order.order_type == OrderType.STOP_LIMIT
-    m.becomes(order, OrderType.LIMIT if is_limit else OrderType.MARKET)
+    m.change_type(order, OrderType.LIMIT if is_limit else OrderType.MARKET)
 
 
 # All or none
 
 
-def fill_one_all_or_none(m: Market) -> bool:
+def trade_all_or_none(m: Market) -> bool:
     """The first all-or-none order that can now trade as a whole does."""
     for side in Side:
-        for order in m.standing(Place.AON, side):
+        for order in m.orders_of(Place.AON, side):
             if fillable(m, order, order.price, order.mode) == order.leaves:
-                m.leave(order)
+                m.leave_book(order)
                 take(m, order, order.price, order.mode)
-                m.close(order)
+                m.remove_order(order)
                 return True
     return False
 
@@ -127,9 +127,9 @@ def fill_one_all_or_none(m: Market) -> bool:
 
 
 def peg_price(m: Market, order: OpenOrder) -> int | None:
-    """Where the peg stands now, or None where it has no price."""
+    """The peg's price now, or None."""
     buy = order.side == Side.BUY
-    bid, ask = m.shown_best(Side.BUY), m.shown_best(Side.SELL)
+    bid, ask = m.best_displayed(Side.BUY), m.best_displayed(Side.SELL)
     own, opposite = (bid, ask) if buy else (ask, bid)
     steps = m.rules.steps
     if order.order_type == OrderType.PEG_MIDPOINT:
@@ -155,39 +155,39 @@ def peg_price(m: Market, order: OpenOrder) -> int | None:
     return price if m.rules.in_limits(price) else None
 
 
-def standing_price(order: OpenOrder) -> int | None:
+def current_price(order: OpenOrder) -> int | None:
     """The price at which the peg stands, or None while it waits."""
     return order.price if order.place == Place.HIDDEN else None
 
 
-def place_peg(m: Market, order: OpenOrder, price: int | None) -> None:
-    """Let the peg, which stands nowhere, trade and rest at its price, or wait for one."""
+def enter_peg(m: Market, order: OpenOrder, price: int | None) -> None:
+    """Match and rest a peg, in no level, at its price, or let it wait for one."""
     order.price = order.limit if price is None else price
     if price is None:
-        m.join(order, Place.NOWHERE)
+        m.join_book(order, Place.NOWHERE)
     else:
         enter(m, order)
 
 
-def move_pegs(m: Market) -> bool:
+def repeg_all(m: Market) -> bool:
     """Re-peg all pegs whose price has changed; whether there were any."""
     before = m.event_log.count
     for order in m.pegs():
         if order.leaves == 0:
             continue
         price = peg_price(m, order)
-        if price == standing_price(order):
+        if price == current_price(order):
             continue
-        m.leave(order)
+        m.leave_book(order)
         order.price = order.limit
         if price is not None:
-            refusal = m.refusal(Place.HIDDEN, order.side, price, order.leaves)
+            refusal = m.refuse_join(Place.HIDDEN, order.side, price, order.leaves)
             if refusal:
-                m.cancel(order, refusal)
+                m.cancel_order(order, refusal)
                 continue
             order.price = price
-        m.emit_standing(EventKind.REPEGGED, order, waits=price is None)
-        place_peg(m, order, price)
+        m.emit_open_order(EventKind.REPEGGED, order, waits=price is None)
+        enter_peg(m, order, price)
     return m.event_log.count > before
 
 
@@ -195,6 +195,6 @@ def park_pegs(m: Market) -> None:
     """No peg has a price while a call lasts."""
     for order in m.pegs():
         if order.place == Place.HIDDEN:
-            m.leave(order)
+            m.leave_book(order)
             order.price = order.limit
-            m.emit_standing(EventKind.REPEGGED, order, waits=True)
+            m.emit_open_order(EventKind.REPEGGED, order, waits=True)

@@ -65,7 +65,7 @@ class Command:
         return self.kind == CommandKind.REPLACE and bool(self.time_in_force & OPEN_KNOWN)
 
     def restated(self, order: OpenOrder) -> tuple["Command", int]:
-        """A REPLACE as it would stand without OPEN_KNOWN, and the open quantity it knew of."""
+        """A REPLACE as it would be without OPEN_KNOWN, and the open quantity it knew of."""
         known, aux = self.aux, order.offset if order.is_peg else 0
         if self.time_in_force & AUX_HALVES:
             known, aux = self.aux % 2**32, self.aux >> 32
@@ -84,7 +84,7 @@ def require(holds: bool, reason: Reason) -> None:
 
 
 def check_new(m: Market, c: Command, now: int) -> None:
-    """Everything about a new order that can be said before looking for its place."""
+    """The checks of a new order that do not need the book."""
     require(c.side in list(Side) and c.mode in list(SelfTrade), Reason.MALFORMED)
     require(c.tif in TIMES_IN_FORCE.get(c.order_type, ()), Reason.MALFORMED)
     check_qty(m.rules, c.qty)

@@ -1,6 +1,6 @@
 """The same matcher in plain Python: slow, and plainly right.
 
-This file is the engine and its commands; ``checks`` says what is refused, ``take`` how an order
+This file is the engine and its commands; ``checks`` validates, ``take`` how an order
 trades, ``cascade`` what that sets off, ``auction`` what calls do, and ``books`` keeps the orders.
 The fast matcher is tested against it event by event and byte by byte.
 """
@@ -18,20 +18,20 @@ from openoutcry.matcher.reference.books import (
     ANY_PRICE,
     CALL_PHASES,
     POST_ONLY,
+    Capacity,
     EventLog,
     Market,
     OpenOrder,
     Place,
-    Room,
+    crosses,
     other,
     price_or_none,
-    reaches,
     resting_place,
 )
 from openoutcry.matcher.reference.cascade import (
     cascade,
+    enter_peg,
     peg_price,
-    place_peg,
     trailing_trigger,
 )
 from openoutcry.matcher.reference.checks import (
@@ -43,7 +43,7 @@ from openoutcry.matcher.reference.checks import (
     unpack_trailing,
 )
 from openoutcry.matcher.reference.state import state_of
-from openoutcry.matcher.reference.take import enter, stays_as
+from openoutcry.matcher.reference.take import enter, resting_price
 from openoutcry.matcher.state.digest import book_hash, state_hash
 from openoutcry.matcher.state.snapshot import State, encode
 from openoutcry.wire.enums import (
@@ -81,11 +81,11 @@ class ReferenceEngine:
         self.index = {s: i for i, s in enumerate(self.instruments["symbol"].tolist())}
         self.event_log = EventLog()
         pages = order_capacity if level_pages is None else level_pages
-        self.room = Room(order_capacity, pages)
+        self.capacity = Capacity(order_capacity, pages)
         self.markets = [
-            Market(i, r, self.room, self.event_log) for i, r in enumerate(self.instruments)
+            Market(i, r, self.capacity, self.event_log) for i, r in enumerate(self.instruments)
         ]
-        self.room.markets = self.markets
+        self.capacity.markets = self.markets
         self.shard_of, self.shard = shard if shard else ([0] * len(self.markets), 0)
         self.is_shard = shard is not None
         self.last_seq = 0
@@ -93,7 +93,7 @@ class ReferenceEngine:
 
     @property
     def open_orders(self) -> int:
-        return self.room.open_orders
+        return self.capacity.open_orders
 
     @property
     def event_count(self) -> int:
@@ -105,7 +105,7 @@ class ReferenceEngine:
         return np.array([e for chunk in chunks for e in chunk], dtype=EVENT_DTYPE)
 
     def state(self) -> State:
-        """Everything that decides what comes next, as tables."""
+        """The complete state, as tables."""
         numbers = (self.now, self.last_seq, self.event_count, self.event_log.commands)
         return state_of(self.instruments, self.markets, *numbers)
 
@@ -125,15 +125,15 @@ class ReferenceEngine:
         self.event_log.commands += 1
         self.event_log.events, self.event_log.cause_seq = [], c.seq
         instrument = self.index.get(c.symbol, NO_INSTRUMENT)
-        means_all = not c.error_code and (
+        is_global = not c.error_code and (
             c.kind in TO_ALL or (c.kind == CommandKind.MASS_CANCEL and not c.symbol)
         )
-        if not self._is_ours(instrument, means_all):
+        if not self._is_own_shard(instrument, is_global):
             return []
-        if means_all:
+        if is_global:
             instrument = NO_INSTRUMENT
         try:
-            self._dispatch(c, instrument, means_all)
+            self._dispatch(c, instrument, is_global)
         except Rejected as refusal:
             assert not self.event_log.events, "a rejected command changes nothing"
             self.event_log.write(
@@ -152,20 +152,20 @@ class ReferenceEngine:
         self.event_log.events[-1] = tuple(last)
         return self.event_log.events
 
-    def _is_ours(self, instrument: int, means_all: bool) -> bool:
+    def _is_own_shard(self, instrument: int, is_global: bool) -> bool:
         """Whether this shard answers; what belongs to no instrument is the first one's."""
-        if means_all:
+        if is_global:
             return True
         if instrument == NO_INSTRUMENT:
             return self.shard == 0
         return self.shard_of[instrument] == self.shard
 
-    def _dispatch(self, c: Command, instrument: int, means_all: bool) -> None:
+    def _dispatch(self, c: Command, instrument: int, is_global: bool) -> None:
         if c.error_code:
             raise Rejected(Reason.GATEWAY, c.error_code)
         is_known = c.kind in list(CommandKind) and c.kind != CommandKind.RISK
         require(is_known, Reason.MALFORMED)
-        require(means_all or instrument != NO_INSTRUMENT, Reason.UNKNOWN_INSTRUMENT)
+        require(is_global or instrument != NO_INSTRUMENT, Reason.UNKNOWN_INSTRUMENT)
         if c.kind == CommandKind.TIME:
             self._time(c)
         elif c.kind == CommandKind.DISCONNECT:
@@ -193,15 +193,15 @@ class ReferenceEngine:
                 raise Rejected(Reason.UNKNOWN_ORDER)
             require(order.participant == c.participant, Reason.NOT_OWNER)
             handlers: dict[int, Callable[[Command, Market, OpenOrder], None]] = {
-                CommandKind.CANCEL: lambda c, m, order: m.cancel(order, Reason.USER),
+                CommandKind.CANCEL: lambda c, m, order: m.cancel_order(order, Reason.USER),
                 CommandKind.REDUCE: self._reduce,
                 CommandKind.REPLACE: self._replace,
                 CommandKind.SET_EXPIRY: self._set_expiry,
             }
             handlers[c.kind](c, m, order)
-        self._aftermath(m)
+        self._after_command(m)
 
-    def _aftermath(self, m: Market) -> None:
+    def _after_command(self, m: Market) -> None:
         """What follows when something has happened in an instrument."""
         if m.phase == Phase.CONTINUOUS:
             cascade(m)
@@ -218,18 +218,18 @@ class ReferenceEngine:
             self._refuse_crossing(m, order)
         rests = self._could_rest(m, order, waits)
         if rests is not None:
-            require(self.room.open_orders < self.room.order_capacity, Reason.BOOK_FULL)
-            require(self.room.has_events_for(m, rests), Reason.BOOK_FULL)
-            refusal = Reason.NONE if waits and not order.is_stop else m.refusal_of(rests)
+            require(self.capacity.open_orders < self.capacity.order_capacity, Reason.BOOK_FULL)
+            require(self.capacity.has_event_capacity(m, rests), Reason.BOOK_FULL)
+            refusal = Reason.NONE if waits and not order.is_stop else m.refuse_order(rests)
             require(not refusal, refusal)
-        m.emit_standing(EventKind.ACCEPTED, order, waits)
+        m.emit_open_order(EventKind.ACCEPTED, order, waits)
         order.arrival = order.expiry_number = self.event_log.commands
         if order.order_type == OrderType.POST_ONLY_SLIDE:
             order.order_type = OrderType.POST_ONLY
-        self._act(m, order, waits)
+        self._enter(m, order, waits)
 
     def _make_order(self, c: Command, m: Market) -> OpenOrder:
-        """The order as it would stand in this phase, with the price it gets."""
+        """The new order with its price in this phase."""
         order_type = OrderType(c.order_type)
         order = OpenOrder(
             order_id=c.order_id,
@@ -246,7 +246,7 @@ class ReferenceEngine:
         if order.is_iceberg:
             set_display(order, c.aux)
         elif order_type in TRAILING:
-            anchor(m, order, c.aux)
+            set_trailing(m, order, c.aux)
         elif order.is_stop:
             order.trigger = c.aux
         elif order_type == OrderType.MIN_QTY:
@@ -260,7 +260,7 @@ class ReferenceEngine:
         return order
 
     def _waits(self, m: Market, order: OpenOrder) -> bool:
-        """Whether the order is open but neither trades nor stands in the book for now."""
+        """Whether the order is open but inactive: stop, parked order, peg without a price."""
         if order.is_peg:
             return m.phase in CALL_PHASES or peg_price(m, order) is None
         at_close = order.tif == TimeInForce.AT_CLOSE and m.phase != Phase.CLOSING_AUCTION
@@ -272,7 +272,7 @@ class ReferenceEngine:
             return
         against = other(order.side)
         bests = [m.best(place, against) for place in (Place.DISPLAYED, Place.HIDDEN)]
-        crossed = [b for b in bests if b is not None and reaches(order.side, order.price, b)]
+        crossed = [b for b in bests if b is not None and crosses(order.side, order.price, b)]
         if not crossed:
             return
         require(order.order_type == OrderType.POST_ONLY_SLIDE, Reason.WOULD_CROSS)
@@ -286,7 +286,7 @@ class ReferenceEngine:
         """The order as it would rest if nothing of it trades, or None if it never rests."""
         if waits:
             return order
-        price = stays_as(m, order)
+        price = resting_price(m, order)
         if price is None:
             return None
         is_market = order.order_type in MARKETS and m.phase not in CALL_PHASES
@@ -296,16 +296,16 @@ class ReferenceEngine:
             return replace(order, order_type=OrderType.POST_ONLY)
         return order
 
-    def _act(self, m: Market, order: OpenOrder, waits: bool) -> None:
+    def _enter(self, m: Market, order: OpenOrder, waits: bool) -> None:
         """Let an order that was accepted, or replaced and lost its place, do what it does."""
         if order.is_stop and order.trigger is not None:
-            m.join(order, Place.TRIGGER)
+            m.join_book(order, Place.TRIGGER)
         elif waits:
-            m.join(order, Place.NOWHERE)
+            m.join_book(order, Place.NOWHERE)
         elif m.phase in CALL_PHASES:
-            m.join(order, resting_place(order))
+            m.join_book(order, resting_place(order))
         elif order.is_peg:
-            place_peg(m, order, order.price)
+            enter_peg(m, order, order.price)
         else:
             enter(m, order)
 
@@ -315,9 +315,9 @@ class ReferenceEngine:
         require(c.qty > 0, Reason.BAD_QTY)
         require(c.qty % m.rules.qty_step == 0, Reason.OFF_LOT)
         if c.qty >= order.leaves:
-            m.cancel(order, Reason.REDUCED_TO_ZERO)
+            m.cancel_order(order, Reason.REDUCED_TO_ZERO)
             return
-        m.take_off(order, c.qty)
+        m.reduce_order(order, c.qty)
         m.emit(EventKind.REDUCED, order, qty=c.qty)
 
     def _set_expiry(self, c: Command, m: Market, order: OpenOrder) -> None:
@@ -326,7 +326,7 @@ class ReferenceEngine:
         if order.tif not in (TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE):
             order.tif = TimeInForce.GTD
         waits = order.place in (Place.NOWHERE, Place.TRIGGER)
-        m.emit_standing(EventKind.REPLACED, order, waits, EventFlag.KEPT_PLACE)
+        m.emit_open_order(EventKind.REPLACED, order, waits, EventFlag.KEPT_PLACE)
         order.expiry_number = self.event_log.commands
 
     def _replace(self, c: Command, m: Market, order: OpenOrder) -> None:
@@ -335,35 +335,35 @@ class ReferenceEngine:
             check_replace(m, c, order)
             c = replace(c, qty=c.qty - max(known - order.leaves, 0))
             if c.qty <= 0:
-                m.cancel(order, Reason.REDUCED_TO_ZERO)
+                m.cancel_order(order, Reason.REDUCED_TO_ZERO)
                 return
         else:
             check_replace(m, c, order)
         new = self._replacement(c, m, order)
         waited = order.place in (Place.NOWHERE, Place.TRIGGER)
         waits = self._waits(m, new) if new.is_peg else waited
-        keeps = where(new, waits) == where(order, waited)
+        keeps = queue_key(new, waits) == queue_key(order, waited)
         keeps = keeps and c.qty <= order.leaves
         if not keeps:
             if m.phase not in CALL_PHASES and not waits:
                 self._refuse_crossing(m, new)
-            refusal = Reason.NONE if waits and not new.is_stop else m.refusal_of(new, own=order)
+            refusal = Reason.NONE if waits and not new.is_stop else m.refuse_order(new, own=order)
             require(refusal != Reason.BOOK_FULL, Reason.BOOK_FULL)
-            require(self.room.has_events_for(m, new, gone=order), Reason.BOOK_FULL)
+            require(self.capacity.has_event_capacity(m, new, removed=order), Reason.BOOK_FULL)
             require(not refusal, refusal)
-            m.close(order)
-            m.emit_standing(EventKind.REPLACED, new, waits)
+            m.remove_order(order)
+            m.emit_open_order(EventKind.REPLACED, new, waits)
             new.arrival = self.event_log.commands
             m.orders[new.order_id] = new
-            self._act(m, new, waits)
+            self._enter(m, new, waits)
             return
-        require(self.room.has_events_for(m, new, gone=order), Reason.BOOK_FULL)
+        require(self.capacity.has_event_capacity(m, new, removed=order), Reason.BOOK_FULL)
         order.price, order.limit, order.offset = new.price, new.limit, new.offset
         order.mode = new.mode
         order.display, order.slices = new.display, new.slices
         order.distance, order.trail_step = new.distance, new.trail_step
-        m.take_off(order, order.leaves - c.qty)
-        m.emit_standing(EventKind.REPLACED, order, waits, EventFlag.KEPT_PLACE)
+        m.reduce_order(order, order.leaves - c.qty)
+        m.emit_open_order(EventKind.REPLACED, order, waits, EventFlag.KEPT_PLACE)
 
     def _replacement(self, c: Command, m: Market, order: OpenOrder) -> OpenOrder:
         """The order as the command wants it, standing nowhere yet."""
@@ -377,7 +377,7 @@ class ReferenceEngine:
         elif order.is_iceberg:
             set_display(new, c.aux or order.display)
         elif order.order_type in TRAILING and c.aux:
-            anchor(m, new, c.aux)
+            set_trailing(m, new, c.aux)
         elif order.is_stop and c.aux:
             new.trigger = c.aux
         return new
@@ -388,56 +388,56 @@ class ReferenceEngine:
         require(c.participant == 0, Reason.MALFORMED)
         require(c.aux >= self.now, Reason.TIME_BACKWARDS)
         self.now = c.aux
-        gone = [
+        removed = [
             (m, o)
-            for m in self._our_markets()
+            for m in self._own_markets()
             for o in m.orders.values()
             if o.expiry is not None and o.expiry < self.now
         ]
-        gone.sort(key=lambda pair: (pair[1].expiry, pair[1].expiry_number))
-        self._complete(c, NO_INSTRUMENT, gone, Reason.EXPIRED, EventKind.EXPIRED)
+        removed.sort(key=lambda pair: (pair[1].expiry, pair[1].expiry_number))
+        self._complete(c, NO_INSTRUMENT, removed, Reason.EXPIRED, EventKind.EXPIRED)
 
     def _cancel_all(self, c: Command, instrument: int, side: int, reason: Reason) -> None:
-        everybody = c.kind == CommandKind.MASS_CANCEL and c.aux == 1
-        gone = [
+        all_participants = c.kind == CommandKind.MASS_CANCEL and c.aux == 1
+        removed = [
             (m, o)
-            for m in self._our_markets()
+            for m in self._own_markets()
             if instrument in (NO_INSTRUMENT, m.index)
             for o in m.canonical()
-            if (everybody or o.participant == c.participant) and side in (0, o.side)
+            if (all_participants or o.participant == c.participant) and side in (0, o.side)
         ]
-        self._complete(c, instrument, gone, reason, EventKind.CANCELLED)
+        self._complete(c, instrument, removed, reason, EventKind.CANCELLED)
 
     def _complete(
         self,
         c: Command,
         instrument: int,
-        gone: list[tuple[Market, OpenOrder]],
+        removed: list[tuple[Market, OpenOrder]],
         reason: Reason,
         kind: EventKind,
     ) -> None:
-        for m, order in gone:
-            m.cancel(order, reason, kind)
+        for m, order in removed:
+            m.cancel_order(order, reason, kind)
             if kind == EventKind.EXPIRED and self.is_shard:
                 fields = list(self.event_log.events[-1])
                 fields[CONTRA_FIELD], fields[LEAVES_FIELD] = order.expiry_number, order.expiry or 0
                 self.event_log.events[-1] = tuple(fields)
-        touched = {m.index for m, _ in gone}
+        touched = {m.index for m, _ in removed}
         for index in sorted(touched):
-            self._aftermath(self.markets[index])
+            self._after_command(self.markets[index])
         self.event_log.write(
             EventKind.COMPLETED,
             instrument,
             participant=c.participant,
             side=c.side if c.kind == CommandKind.MASS_CANCEL else 0,
-            qty=len(gone),
+            qty=len(removed),
         )
 
-    def _our_markets(self) -> list[Market]:
+    def _own_markets(self) -> list[Market]:
         return [m for m in self.markets if self.shard_of[m.index] == self.shard]
 
 
-def where(order: OpenOrder, waits: bool) -> tuple[bool, int | None]:
+def queue_key(order: OpenOrder, waits: bool) -> tuple[bool, int | None]:
     """What must stay the same for a replaced order to keep its place."""
     if order.is_stop:
         return waits, order.trigger
@@ -451,7 +451,7 @@ def set_display(order: OpenOrder, display: int) -> None:
     order.slices = -(-order.leaves // display)
 
 
-def anchor(m: Market, order: OpenOrder, aux: int) -> None:
+def set_trailing(m: Market, order: OpenOrder, aux: int) -> None:
     """A trailing stop's distance, and its trigger from the last trade if there is one."""
     order.distance, order.trail_step = unpack_trailing(aux)
     order.trigger = None if m.last is None else trailing_trigger(order, m.last)

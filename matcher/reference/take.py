@@ -3,13 +3,13 @@
 from openoutcry.matcher.reference.books import (
     ANY_PRICE,
     CALL_PHASES,
-    LASTING,
-    NO_REACH,
+    NO_TRADE,
+    RESTING_TIFS,
     Market,
     OpenOrder,
     Place,
+    crosses,
     other,
-    reaches,
     resting_place,
 )
 from openoutcry.wire.enums import (
@@ -23,52 +23,52 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 
-TAKEN_FROM = (Place.DISPLAYED, Place.HIDDEN, Place.AON)
+BOOKS_TAKEN = (Place.DISPLAYED, Place.HIDDEN, Place.AON)
 
 
 def enter(m: Market, order: OpenOrder) -> None:
     """Let an order that was just accepted, replaced, elected or re-pegged trade; then rest, or
     not."""
-    limit, stays_at = reach(m, order)
+    limit, stays_at = take_limit(m, order)
     mode = order.mode
     if order.tif == TimeInForce.FOK and fillable(m, order, limit, mode) < order.leaves:
-        m.cancel(order, Reason.FOK_UNFILLABLE)
+        m.cancel_order(order, Reason.FOK_UNFILLABLE)
         return
     if order.order_type == OrderType.MIN_QTY:
         if fillable(m, order, limit, mode) < order.min_qty:
-            m.cancel(order, Reason.MIN_QTY_UNFILLABLE)
+            m.cancel_order(order, Reason.MIN_QTY_UNFILLABLE)
             return
         order.order_type = OrderType.LIMIT
     if order.is_aon and fillable(m, order, limit, mode) < order.leaves:
-        m.join(order, Place.AON)
+        m.join_book(order, Place.AON)
         return
     take(m, order, limit, mode)
     if order.leaves == 0:
-        m.close(order)
+        m.remove_order(order)
     elif order.order_type in (OrderType.MARKET, OrderType.MARKET_TO_LIMIT):
         convert(m, order, stays_at)
-    elif order.tif in LASTING:
-        m.join(order, resting_place(order))
+    elif order.tif in RESTING_TIFS:
+        m.join_book(order, resting_place(order))
     else:
-        m.cancel(order, Reason.IOC_REST)
+        m.cancel_order(order, Reason.IOC_REST)
 
 
 def convert(m: Market, order: OpenOrder, price: int | None) -> None:
-    """What is left of a market order becomes a limit order at ``price``, or goes."""
+    """Convert a market order's remainder to a limit order at ``price``, or cancel it."""
     if price is None:
-        m.cancel(order, Reason.MARKET_REST)
+        m.cancel_order(order, Reason.MARKET_REST)
         return
-    refusal = m.refusal(Place.DISPLAYED, order.side, price, order.leaves)
+    refusal = m.refuse_join(Place.DISPLAYED, order.side, price, order.leaves)
     if refusal:
-        m.cancel(order, refusal)
+        m.cancel_order(order, refusal)
         return
-    m.becomes(order, OrderType.LIMIT)
+    m.change_type(order, OrderType.LIMIT)
     order.price = price
     m.emit(EventKind.CONVERTED, order, qty=order.leaves)
-    m.join(order, Place.DISPLAYED)
+    m.join_book(order, Place.DISPLAYED)
 
 
-def reach(m: Market, order: OpenOrder) -> tuple[int, int | None]:
+def take_limit(m: Market, order: OpenOrder) -> tuple[int, int | None]:
     """The worst price at which the order takes, and where it stays if something is left of a
     market order: nowhere, if None."""
     side = order.side
@@ -78,29 +78,29 @@ def reach(m: Market, order: OpenOrder) -> tuple[int, int | None]:
             return m.last, None
         if m.rules.market_band == 0:
             return ANY_PRICE[side], None
-        best = m.shown_best(other(side))
+        best = m.best_displayed(other(side))
         if best is None:
-            return NO_REACH[side], None
+            return NO_TRADE[side], None
         limit = best + m.rules.market_band if side == Side.BUY else best - m.rules.market_band
         limit = min(max(limit, ANY_PRICE[Side.SELL]), ANY_PRICE[Side.BUY])
         stays = m.rules.market_rest_stays and order.tif == TimeInForce.DAY
         return limit, m.rules.passive_price(side, limit) if stays else None
     if order.order_type == OrderType.MARKET_TO_LIMIT:
-        best = m.shown_best(other(side))
+        best = m.best_displayed(other(side))
         if best is None:
             best = m.best(Place.HIDDEN, other(side))
         if best is None:
-            return NO_REACH[side], None
+            return NO_TRADE[side], None
         return best, best
     if order.order_type == OrderType.POST_ONLY:
-        return NO_REACH[side], None
+        return NO_TRADE[side], None
     return order.price, None
 
 
-def stays_as(m: Market, order: OpenOrder) -> int | None:
+def resting_price(m: Market, order: OpenOrder) -> int | None:
     """Price of the book in which a new order could come to rest, or None if it never rests."""
     if order.order_type in (OrderType.MARKET, OrderType.MARKET_TO_LIMIT):
-        return order.price if m.phase in CALL_PHASES else reach(m, order)[1]
+        return order.price if m.phase in CALL_PHASES else take_limit(m, order)[1]
     return order.price if order.tif not in (TimeInForce.IOC, TimeInForce.FOK) else None
 
 
@@ -125,11 +125,11 @@ def take(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
             time_lots = sum(o.open_qty for o in queue)
             own = mode != SelfTrade.ALLOW and any(is_own(taker, o) for o in queue)
             if taker.leaves < time_lots and not own:
-                share_level(m, taker, queue)
+                allocate_level(m, taker, queue)
                 return
         if mode != SelfTrade.ALLOW and is_own(taker, maker):
             shown = maker.open_qty
-            prevent(m, taker, maker, mode)
+            prevent_self_trade(m, taker, maker, mode)
             time_lots -= shown - maker.open_qty
         else:
             qty = min(taker.leaves, maker.open_qty)
@@ -138,31 +138,31 @@ def take(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
 
 
 def next_maker(m: Market, taker: OpenOrder, limit: int) -> OpenOrder | None:
-    """Whom the taker meets next: at the best price what is shown, then what is hidden, then the
+    """The next maker: at the best price displayed, then hidden, then the
     first all-or-none order that is not too large."""
     side = other(taker.side)
     found: OpenOrder | None = None
-    for place in taken_from(m):
+    for place in books_taken(m):
         price = m.best(place, side)
         if m.phase == Phase.TRADING_AT_LAST:
             price = m.last if m.last in m.books[place, side] else None
-        if price is None or not reaches(taker.side, limit, price):
+        if price is None or not crosses(taker.side, limit, price):
             continue
         maker: OpenOrder | None = m.books[place, side][price][0]
         if place == Place.AON:
-            fits = (o for o in m.standing(place, side) if o.leaves <= taker.leaves)
+            fits = (o for o in m.orders_of(place, side) if o.leaves <= taker.leaves)
             maker = next(fits, None)
-            if maker is None or not reaches(taker.side, limit, maker.price):
+            if maker is None or not crosses(taker.side, limit, maker.price):
                 continue
         assert maker is not None
-        if found is None or not reaches(taker.side, maker.price, found.price):
+        if found is None or not crosses(taker.side, maker.price, found.price):
             found = maker
     return found
 
 
-def taken_from(m: Market) -> tuple[Place, ...]:
-    """The books that a taker meets, in this order at one price."""
-    return TAKEN_FROM[:2] if m.phase == Phase.TRADING_AT_LAST else TAKEN_FROM
+def books_taken(m: Market) -> tuple[Place, ...]:
+    """The books that a taker matches with, in priority order at one price."""
+    return BOOKS_TAKEN[:2] if m.phase == Phase.TRADING_AT_LAST else BOOKS_TAKEN
 
 
 def is_own(taker: OpenOrder, maker: OpenOrder) -> bool:
@@ -170,7 +170,7 @@ def is_own(taker: OpenOrder, maker: OpenOrder) -> bool:
 
 
 def fill(m: Market, taker: OpenOrder, maker: OpenOrder, qty: int) -> None:
-    """One trade at the maker's price; an iceberg whose slice is gone shows the next."""
+    """One trade at the maker's price; an iceberg whose slice is filled displays the next."""
     m.last = maker.price
     taker.leaves -= qty
     maker.leaves -= qty
@@ -186,19 +186,19 @@ def fill(m: Market, taker: OpenOrder, maker: OpenOrder, qty: int) -> None:
             flags=flags,
         )
     if maker.leaves == 0:
-        m.close(maker)
+        m.remove_order(maker)
     elif maker.open_qty == 0:
         refresh(m, maker)
 
 
 def refresh(m: Market, order: OpenOrder) -> None:
     """An iceberg's next slice goes to the back of its level."""
-    m.leave(order)
-    refusal = m.refusal_of(order)
+    m.leave_book(order)
+    refusal = m.refuse_order(order)
     if refusal:
-        m.cancel(order, refusal)
+        m.cancel_order(order, refusal)
         return
-    m.join(order, Place.DISPLAYED)
+    m.join_book(order, Place.DISPLAYED)
     m.emit(
         EventKind.REFRESHED,
         order,
@@ -208,48 +208,48 @@ def refresh(m: Market, order: OpenOrder) -> None:
     )
 
 
-def prevent(m: Market, taker: OpenOrder, maker: OpenOrder, mode: SelfTrade) -> None:
-    """What the taker's mode says when it meets an order of its own participant."""
+def prevent_self_trade(m: Market, taker: OpenOrder, maker: OpenOrder, mode: SelfTrade) -> None:
+    """Apply the taker's mode to an order of its own participant."""
     if mode == SelfTrade.DECREMENT:
         qty = min(taker.leaves, maker.leaves)
         for order in (maker, taker):
             if qty == order.leaves:
-                m.cancel(order, Reason.SELF_TRADE)
+                m.cancel_order(order, Reason.SELF_TRADE)
             else:
-                m.take_off(order, qty)
+                m.reduce_order(order, qty)
                 m.emit(EventKind.REDUCED, order, qty=qty, reason=Reason.SELF_TRADE)
         return
     if mode in (SelfTrade.CANCEL_OLDEST, SelfTrade.CANCEL_BOTH):
-        m.cancel(maker, Reason.SELF_TRADE)
+        m.cancel_order(maker, Reason.SELF_TRADE)
     if mode in (SelfTrade.CANCEL_NEWEST, SelfTrade.CANCEL_BOTH):
-        m.cancel(taker, Reason.SELF_TRADE)
+        m.cancel_order(taker, Reason.SELF_TRADE)
 
 
-def share_level(m: Market, taker: OpenOrder, queue: list[OpenOrder]) -> None:
+def allocate_level(m: Market, taker: OpenOrder, queue: list[OpenOrder]) -> None:
     """Pro rata: fill a taker that is smaller than the level it has reached."""
     rules = m.rules
     makers = list(queue)
-    share = dict.fromkeys(makers, 0)
+    allocated = dict.fromkeys(makers, 0)
     top = 0
     if rules.top_share_bps:
         top = min(makers[0].open_qty, taker.leaves * rules.top_share_bps // 10_000)
         top -= top % rules.qty_step
-    share[makers[0]] = top
+    allocated[makers[0]] = top
     left = taker.leaves - top
     total = sum(o.open_qty for o in makers) - top
     for maker in makers:
         part = (maker.open_qty - (top if maker is makers[0] else 0)) * left // total
         part -= part % rules.qty_step
-        share[maker] += part if part >= rules.min_allocation else 0
-    residual = taker.leaves - sum(share.values())
+        allocated[maker] += part if part >= rules.min_allocation else 0
+    residual = taker.leaves - sum(allocated.values())
     for maker in makers:
-        more = min(residual, maker.open_qty - share[maker])
-        share[maker] += more
+        more = min(residual, maker.open_qty - allocated[maker])
+        allocated[maker] += more
         residual -= more
     assert residual == 0
     for maker in makers:
-        if share[maker]:
-            fill(m, taker, maker, share[maker])
+        if allocated[maker]:
+            fill(m, taker, maker, allocated[maker])
 
 
 # The simulation
@@ -261,13 +261,13 @@ def fillable(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> int:
     left = taker.leaves
     prices = {
         price
-        for place in taken_from(m)
+        for place in books_taken(m)
         for price in m.books[place, side]
-        if reaches(taker.side, limit, price)
+        if crosses(taker.side, limit, price)
         and (m.phase != Phase.TRADING_AT_LAST or price == m.last)
     }
     for price in sorted(prices, reverse=side == Side.BUY):
-        for place in taken_from(m):
+        for place in books_taken(m):
             left, met_own = simulate_level(m.books[place, side].get(price, []), taker, left, mode)
             if met_own or left == 0:
                 return taker.leaves - left

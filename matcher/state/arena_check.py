@@ -260,7 +260,7 @@ def _book_of(tables: Tables, level: int) -> int:
 
 
 def _check_place(tables: Tables, slot: int, book: int, price: int) -> None:
-    """The order is of a type that may stand in this book, and knows its side and price."""
+    """The order is of a type that may rest in this book, and knows its side and price."""
     which, extension = book & at.WHICH, tables.extension(slot)
     if not extension:
         assert which == at.DISPLAYED, f"order slot {slot}: a plain order in book {book}"
@@ -275,11 +275,11 @@ def _check_place(tables: Tables, slot: int, book: int, price: int) -> None:
         home = at.ALL_OR_NONE_BOOK
     else:
         home = at.DISPLAYED
-    assert which == home, f"order slot {slot}: type {order_type} stands in book {book}"
+    assert which == home, f"order slot {slot}: type {order_type} is in book {book}"
     side = Side.SELL if book & 1 else Side.BUY
     if which == at.TRIGGERS:
         side = Side.BUY if book & 1 else Side.SELL
-        assert ext["trigger"] == price, f"order slot {slot}: stands off its trigger"
+        assert ext["trigger"] == price, f"order slot {slot}: is off its trigger"
     assert ext["side"] == side, f"order slot {slot}: on the wrong side"
 
 
@@ -323,7 +323,7 @@ def _check_order(tables: Tables, slot: int, instrument: int) -> None:
 
 
 def _check_lists(tables: Tables, instrument: int) -> list[int]:
-    """Walk an instrument's lists; returns the slots of orders that stand in no level."""
+    """Walk an instrument's lists; returns the slots of orders that are in no level."""
     of_ext, waiting = tables.extensions, []
     for offset in LISTS:
         ext = tables.of_instrument(instrument, at.LISTS + offset, "<u4")
@@ -337,7 +337,7 @@ def _check_lists(tables: Tables, instrument: int) -> list[int]:
             if tables.slots["level"][slot] == 0:
                 waiting.append(slot)
             else:
-                assert offset != at.AUCTION_LIST, f"extension {ext}: parked, but stands in a level"
+                assert offset != at.AUCTION_LIST, f"extension {ext}: parked, but is in a level"
             previous, arrival, ext = ext, of_ext["arrival"][ext], of_ext["next"][ext]
         tail = tables.of_instrument(instrument, at.LISTS + offset + 4, "<u4")
         assert tail == previous, f"instrument {instrument}: tail of list {offset} is wrong"
@@ -448,7 +448,7 @@ def _check_ids(tables: Tables, instrument_of: dict[int, int]) -> None:
         slot = int(entries[entry])
         while slot:
             assert slot not in found, f"order slot {slot}: in two chains of ids"
-            assert slot in instrument_of, f"order slot {slot}: has an id, but stands nowhere"
+            assert slot in instrument_of, f"order slot {slot}: has an id, but is in no book"
             found.add(slot)
             name = instrument_of[slot], tables.slots["order_id"][slot]
             assert name not in names, f"order {name[1]}: open twice in instrument {name[0]}"

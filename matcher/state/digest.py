@@ -79,7 +79,7 @@ def joined_hash(
 
 
 def fold(state: State) -> Lanes:
-    """Sum of the shares of all pages, of all orders that stand in none, and of all instruments."""
+    """Sum of the shares of all pages, of all orders that are in none, and of all instruments."""
     return _fold_lane(state, 0), _fold_lane(state, 1)
 
 
@@ -110,7 +110,7 @@ def _words(table: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
 
 
 def _pages(rows: npt.NDArray[Any]) -> list[tuple[int, ...]]:
-    """The page each row stands in; what stands in none is a page of its own."""
+    """The page each row is in; what is in none is a page of its own."""
     is_bid = (rows["side"] == Side.BUY) != (rows["place"] == TRIGGER_PLACE)
     keys = np.where(is_bid, ~rows["price_ticks"], rows["price_ticks"])
     pages = zip(

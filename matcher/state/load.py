@@ -43,8 +43,8 @@ from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 PRO_RATA = int(Allocation.PRO_RATA)
-UNSEEN_PRICE = NO_PRICE + 1
-"""A price at which nothing ever stands, and which is not the absence of one."""
+INVISIBLE_PRICE = NO_PRICE + 1
+"""A price at which no order ever rests, distinct from NO_PRICE."""
 REPEATED_ID, NO_PAGE, OVERFLOWN = 1, 2, 3
 """Why :func:`load_orders` stopped."""
 
@@ -64,8 +64,8 @@ def load_states(arena: int, rows: int) -> None:
         store_i64(state + layout.INDICATIVE_VOLUME, load_i64(row + saved.STATE_VOLUME))
         store_i64(state + layout.INDICATIVE_SURPLUS, load_i64(row + saved.STATE_SURPLUS))
         store_i64(state + layout.INDICATIVE_SIDE, (word >> saved.INDICATIVE_SIDE_SHIFT) & 0xFF)
-        store_i64(state + layout.PEGGED_BID, UNSEEN_PRICE)
-        store_i64(state + layout.PEGGED_ASK, UNSEEN_PRICE)
+        store_i64(state + layout.PEGGED_BID, INVISIBLE_PRICE)
+        store_i64(state + layout.PEGGED_ASK, INVISIBLE_PRICE)
         store_u8(state + layout.PHASE, phase)
         store_u8(state + layout.CALLED, (word >> saved.CALLED_SHIFT) & 0xFF)
         store_u8(state + layout.EXTENSIONS_USED, (word >> saved.USED_SHIFT) & 0xFF)
@@ -190,7 +190,7 @@ def load_extension(arena: int, slot: int, row: int) -> None:
 
 @kernel
 def extension_price(row: int, order_type: int, place: int) -> int:
-    """Its limit; of what has none the price at which it stands or will stand."""
+    """Its limit; without one, its price in the book."""
     if ((STOP_BITS | PEG_BITS) >> order_type) & 1:
         return load_i64(row + saved.ROW_LIMIT)
     if place != NO_PLACE:

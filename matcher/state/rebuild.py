@@ -1,7 +1,7 @@
 """The book as its readers know it: kept from events alone.
 
-Every event tells the order's open quantity, and those that put an order at the back of a queue are
-known by kind, so nobody needs to ask the matcher.  The number (``seq``) of the event that put an
+Every event has the order's leaves, and those that put an order at the back of a queue are
+known by kind, so the matcher need not be asked.  The number (``seq``) of the event that put an
 order where it stands is its public id: unique, and ascending along each queue.  The book is right
 after an event with the flag LAST; within a command a taker already stands where its rest will.
 """
@@ -93,7 +93,7 @@ class BookFromEvents:
         return sorted(found, key=lambda order: (sign * order.price_ticks, order.public_id))
 
     def waiting(self, instrument: int) -> list[BookOrder]:
-        """The orders that stand in no queue, in the order of their public ids."""
+        """The orders that are in no queue, in the order of their public ids."""
         found = [
             o for (where, _), o in self._orders.items() if where == instrument and o.is_waiting
         ]
@@ -101,7 +101,7 @@ class BookFromEvents:
 
     def depth(self, instrument: int, levels: int) -> dict[str, Levels]:
         """``{"bids": [(price_ticks, qty_lots, order_count), ...], "asks": [...]}``: what is
-        displayed, best first, at most ``levels`` a side, as ``Engine.depth`` tells it."""
+        displayed, best first, at most ``levels`` a side, as ``Engine.depth`` returns it."""
         sides = []
         for side in Side:
             found: dict[int, tuple[int, int]] = {}

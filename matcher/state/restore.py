@@ -29,7 +29,7 @@ WHY = {
 }
 
 
-def put_back(arena: layout.Arena, state: State) -> None:
+def load_state(arena: layout.Arena, state: State) -> None:
     """Open the orders of a state, and enter what became of its instruments.
 
     Raises :class:`MatcherError` for rows that fit no order_capacity or level_pages, repeat an id,

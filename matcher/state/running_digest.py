@@ -1,6 +1,6 @@
 # mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
-"""Keep the sum that the state hash is made of up to date; ``digest.py`` says what it is.
+"""Keep the sum that the state hash is made of up to date; ``digest.py`` defines it.
 
 Whatever changes a page marks it (``levels.touch_page``), and so an instrument
 (``levels.touch_instrument``): marked ones hang in two lists.  Here the share that each of them had
@@ -115,7 +115,7 @@ def fold_page(arena: int, page: int, row: int) -> tuple[int, int]:
 
 @kernel
 def fold_instrument(arena: int, instrument: int, row: int) -> tuple[int, int]:
-    """Share of one instrument: its state, and its orders that stand in no level."""
+    """Share of one instrument: its state, and its orders that are in no level."""
     save_state(arena, instrument, row)
     low, high = (
         mix(SEED_LOW, instrument + 1, FACTOR_LOW),

@@ -124,7 +124,7 @@ def save_book(arena: int, book: int, out: int) -> int:
 
 @kernel_outlined
 def save_waiting(arena: int, instrument: int, list_offset: int, out: int) -> int:
-    """The orders of one list that stand in no level."""
+    """The orders of one list that are in no level."""
     ext = first_waiting(arena, instrument, list_offset)
     count = 0
     while ext != 0:
@@ -136,7 +136,7 @@ def save_waiting(arena: int, instrument: int, list_offset: int, out: int) -> int
 
 @kernel
 def first_waiting(arena: int, instrument: int, list_offset: int) -> int:
-    """The first extension of a list whose order stands in no level, or 0."""
+    """The first extension of a list whose order is in no level, or 0."""
     return skip_standing(
         arena, load_u32(instrument_addr(arena, instrument) + layout.LISTS + list_offset)
     )
@@ -183,7 +183,7 @@ def save_state(arena: int, instrument: int, row: int) -> None:
 
 @kernel
 def save_row(arena: int, slot: int, book: int, price: int, row: int) -> bool:
-    """Write one order as a row; ``book`` 0 if it stands in no level.  Returns whether it is
+    """Write one order as a row; ``book`` 0 if it is in no level.  Returns whether it is
     extended: of others only the first four words are more than 0."""
     at = slot_addr(arena, slot)
     store_i64(row + ROW_PRICE, price)

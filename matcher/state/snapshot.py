@@ -5,7 +5,7 @@
     states        48 bytes each, STATE_DTYPE: what became of each instrument
     orders       104 bytes each, ROW_DTYPE, in canonical order: by instrument its books (displayed,
                  hidden, all-or-none: bids then asks; triggers: sell stops then buy stops), best
-                 level first, in queue order; then what stands in no level: pegs, trailing stops,
+                 level first, in queue order; then what is in no level: pegs, trailing stops,
                  orders for an auction to come, each by arrival
 
 A field that can have no effect any more is 0, so a stop-limit that was elected is the same row as a
@@ -59,7 +59,7 @@ STATE_DTYPE = np.dtype(
 )
 ROW_DTYPE = np.dtype(
     [
-        ("price_ticks", "<i8"),  # of its level; 0 if it stands in none
+        ("price_ticks", "<i8"),  # of its level; 0 if it is in none
         ("order_id", "<i8"),
         ("qty_lots", "<i8"),  # open; of an iceberg: shown
         ("instrument", "<u2"),
@@ -87,7 +87,7 @@ CHECKSUM_AT = HEADER_BYTES - 16
 STATE_BYTES = STATE_DTYPE.itemsize
 ROW_BYTES = ROW_DTYPE.itemsize
 
-# Values of ``place``: which of its instrument's books an order stands in, or none.
+# Values of ``place``: which of its instrument's books an order is in, or none.
 DISPLAYED_PLACE, HIDDEN_PLACE, ALL_OR_NONE_PLACE, TRIGGER_PLACE, NO_PLACE = range(5)
 # Bits of ``flags``.
 ROW_EXTENDED = 1

@@ -11,6 +11,7 @@ import openoutcry.order_entry.fix.words as words
 import openoutcry.order_entry.session as block
 import openoutcry.order_entry.stream as stream
 from openoutcry.order_entry.fix.text import (
+    EQUALS,
     SOH,
     ZERO,
     byte_sum,
@@ -340,37 +341,20 @@ def put_reject_text(at: int, reason: int) -> int:
     return put_reject_16(at)
 
 
-put_128, put_129, put_115 = constant(b"128="), constant(b"129="), constant(b"115=")
-put_116, put_145, put_144 = constant(b"116="), constant(b"145="), constant(b"144=")
-
-
-@kernel
-def put_value(at: int, fields: int, entry: int) -> int:
-    size = min(entry & 0xFFFF, MAX_TEXT // 8)
-    return put_field_end(put_bytes(at, scan.value_of(fields, entry), size))
+ROUTE = ((128, 115), (129, 116), (115, 128), (116, 129), (145, 144), (144, 145))
+"""A routing field that was received, and the one that answers it: DeliverTo for OnBehalfOf."""
 
 
 @kernel_outlined
 def put_route(at: int, fields: int) -> int:
-    """The routing fields of the message at hand the other way round (DeliverTo for OnBehalfOf)."""
-    entry = scan.field(fields, 128)
-    if entry & 0xFFFF:
-        at = put_value(put_115(at), fields, entry)
-    entry = scan.field(fields, 129)
-    if entry & 0xFFFF:
-        at = put_value(put_116(at), fields, entry)
-    entry = scan.field(fields, 115)
-    if entry & 0xFFFF:
-        at = put_value(put_128(at), fields, entry)
-    entry = scan.field(fields, 116)
-    if entry & 0xFFFF:
-        at = put_value(put_129(at), fields, entry)
-    entry = scan.field(fields, 145)
-    if entry & 0xFFFF:
-        at = put_value(put_144(at), fields, entry)
-    entry = scan.field(fields, 144)
-    if entry & 0xFFFF:
-        at = put_value(put_145(at), fields, entry)
+    """The routing fields of the current message in the reverse direction."""
+    for received, answer in ROUTE:
+        entry = scan.field(fields, received)
+        size = min(entry & 0xFFFF, MAX_TEXT // 8)
+        if size:
+            at = put_number(at, answer)
+            store_u8(at, EQUALS)
+            at = put_field_end(put_bytes(at + 1, scan.value_of(fields, entry), size))
     return at
 
 

@@ -49,7 +49,7 @@ LOGON, HEARTBEAT, TEST_REQUEST, RESEND_REQUEST, REJECT, SEQUENCE_RESET, LOGOUT =
 SECOND_NS = 1_000_000_000
 LOGON_TIMEOUT_NS, LOGOUT_TIMEOUT_NS = 10 * SECOND_NS, 2 * SECOND_NS
 MAX_HEARTBEAT_S = 86_400
-YES, NO = ord("Y"), ord("N")
+YES = ord("Y")
 
 
 @kernel
@@ -293,16 +293,6 @@ def on_logon_again(session: int, seq: int, now_ns: int, out: int) -> int:
         return SESSION
     forget_numbers(session)
     store_i64(session + block.IN_SEQ, 2)
-    send_logon(session, True, 0, now_ns, out)
-    return SESSION
-
-
-@kernel
-def reset_numbers(session: int, now_ns: int, out: int) -> int:
-    """Ask the participant, who is logged on, to begin the numbers anew (end of day)."""
-    store_i64(session + words.OUT_BYTES, 0)
-    forget_numbers(session)
-    store_i64(session + words.OPTIONS, load_i64(session + words.OPTIONS) | words.RESET_SENT)
     send_logon(session, True, 0, now_ns, out)
     return SESSION
 

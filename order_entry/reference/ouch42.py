@@ -7,7 +7,7 @@ from openoutcry.order_entry import risk_reasons
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.ouch import CANCEL_LETTERS, Refusal
 from openoutcry.order_entry.ouch42_out import GATEWAY_LETTERS, REASON_LETTERS, REFUSAL_LETTERS
-from openoutcry.order_entry.reference.world import Row, World, new_note, new_order
+from openoutcry.order_entry.reference.world import Row, World, new_note, new_order, reduce_or_modify
 from openoutcry.order_entry.rows import DONE, SENT
 from openoutcry.wire.enums import (
     OPEN_KNOWN,
@@ -205,21 +205,7 @@ def complete(order: Any, note: Any, row: Row | None, world: World) -> int:
         executed = old["shares"] - int(record["qty_lots"]) if sent else int(record["cum_lots"])
         known = max(size - executed, 0)
         return complete_replace(order, note, record, old, new, executed, known, world)
-    if note["refused"]:
-        return Kind.APPLICATION
-    modify = chr(note["message"]) == "M"
-    if modify and ((new["side"] == "B") != (old["side"] == "B") or new["shares"] > size):
-        note["refused"] = Refusal.REPLACE
-        return Kind.APPLICATION
-    if new["shares"] >= size:
-        if not modify:
-            return Kind.IGNORE
-        note["refused"] = Refusal.MODIFIED
-        order["qty_lots"] = record["leaves_lots"]
-        return Kind.APPLICATION
-    order["qty_lots"] = size - new["shares"]
-    order["kind"] = CommandKind.REDUCE if new["shares"] else CommandKind.CANCEL
-    return Kind.APPLICATION
+    return reduce_or_modify(order, note, record, old, new, "shares", size)
 
 
 def complete_replace(

@@ -14,7 +14,7 @@ from openoutcry.order_entry.ouch50_out import (
 )
 from openoutcry.order_entry.reference import ouch42
 from openoutcry.order_entry.reference.ouch42 import MARKET_PRICES, MAX_PRICE, SHOWN, demand, u32
-from openoutcry.order_entry.reference.world import Row, World, new_note, new_order
+from openoutcry.order_entry.reference.world import Row, World, new_note, new_order, reduce_or_modify
 from openoutcry.order_entry.rows import DONE, SENT
 from openoutcry.wire.enums import (
     AUX_HALVES,
@@ -310,21 +310,7 @@ def complete(order: Any, note: Any, row: Row | None, world: World, options: dict
         executed = old["quantity"] - qty if sent else int(record["cum_lots"])
         known = max(size - executed, 0)
         return complete_replace(order, note, record, old, new, (executed, known), world, options)
-    if note["refused"]:
-        return Kind.APPLICATION
-    modify = chr(note["message"]) == "M"
-    if modify and ((new["side"] == "B") != (old["side"] == "B") or new["quantity"] > size):
-        note["refused"] = Refusal.REPLACE
-        return Kind.APPLICATION
-    if new["quantity"] >= size:
-        if not modify:
-            return Kind.IGNORE
-        note["refused"] = Refusal.MODIFIED
-        order["qty_lots"] = record["leaves_lots"]
-        return Kind.APPLICATION
-    order["qty_lots"] = size - new["quantity"]
-    order["kind"] = CommandKind.REDUCE if new["quantity"] else CommandKind.CANCEL
-    return Kind.APPLICATION
+    return reduce_or_modify(order, note, record, old, new, "quantity", size)
 
 
 def complete_replace(

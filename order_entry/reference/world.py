@@ -5,7 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from openoutcry.order_entry.faults import Kind
 from openoutcry.order_entry.notes import NOTE_DTYPE
+from openoutcry.order_entry.ouch import Refusal
+from openoutcry.wire.enums import CommandKind
 from openoutcry.wire.records import ORDER_DTYPE
 
 
@@ -76,3 +79,31 @@ class Row:
 
     record: Any
     sizes: Sizes = field(default_factory=Sizes)
+
+
+def reduce_or_modify(
+    order: Any,
+    note: Any,
+    record: Any,
+    old: dict[str, Any],
+    new: dict[str, Any],
+    field: str,
+    size: int,
+) -> int:
+    """Finish X and M, which ask for ``new[field]`` of ``size`` lots; APPLICATION or IGNORE."""
+    wanted = new[field]
+    if note["refused"]:
+        return Kind.APPLICATION
+    modify = chr(note["message"]) == "M"
+    if modify and ((new["side"] == "B") != (old["side"] == "B") or wanted > size):
+        note["refused"] = Refusal.REPLACE
+        return Kind.APPLICATION
+    if wanted >= size:
+        if not modify:
+            return Kind.IGNORE
+        note["refused"] = Refusal.MODIFIED
+        order["qty_lots"] = record["leaves_lots"]
+        return Kind.APPLICATION
+    order["qty_lots"] = size - wanted
+    order["kind"] = CommandKind.REDUCE if wanted else CommandKind.CANCEL
+    return Kind.APPLICATION

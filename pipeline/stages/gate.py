@@ -11,7 +11,7 @@ import numpy as np
 from openoutcry.pipeline.stages import words as w
 from openoutcry.ring.kernels import is_published, slot_address
 from openoutcry.ring.layout import FREE
-from openoutcry.ring.policy import safe_sequence
+from openoutcry.ring.policy import quorum_sequence
 from openoutcry.wire.enums import EventFlag
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import (
@@ -54,7 +54,7 @@ def detach_slow(context: int, released: int) -> None:
 def step(context: int) -> int:
     next_event = load_i64(context + w.NEXT)
     confirmers, needed = load_i64(context + w.CONFIRMERS), load_i64(context + w.NEEDED)
-    limit = safe_sequence(load_i64(context + w.CONFIRMED), confirmers, needed)
+    limit = quorum_sequence(load_i64(context + w.CONFIRMED), confirmers, needed)
     ring, ring_mask = load_i64(context + w.IN_RING), load_i64(context + w.IN_MASK)
     event = next_event
     while event < next_event + 4 * w.BURST and is_published(ring, ring_mask, event):

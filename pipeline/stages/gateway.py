@@ -2,7 +2,7 @@
 
 The merge is fair: the lanes take turns, a burst each, so that a lane's next command waits for at
 most one burst of every other lane.  With several lanes each command's lane and lane sequence are
-noted before its publication: a gateway that is started again finds for every lane exactly what was
+noted before its publication: a gateway that is restarted finds for every lane exactly what was
 sequenced, and so does the journal.
 """
 
@@ -45,7 +45,7 @@ and RECEIVED: arrays by global sequence that are filled here where there are sev
 PUBLISHED_BITS: block of ``published.py``, 0 for none.  BUMP_NS: the speed bump's delay."""
 
 LANE_RING, LANE_MASK, LANE_CURSOR, LANE_END, LANE_NEXT, LANE_NUMBER = range(0, 48, 8)
-LANE_SENT, LANE_CAME = 48, 56  # its stamps by lane sequence, 0 for a lane that nobody stamps
+LANE_SENT, LANE_RECEIVED = 48, 56  # its stamps by lane sequence, 0 for a lane that nothing stamps
 LANE_BYTES = 64
 NEVER = 2**63 - 1
 
@@ -93,10 +93,10 @@ def sequence_burst(context: int, lane: int, count: int) -> int:
 @kernel
 def note_lane(context: int, lane: int, first: int, count: int) -> None:
     """Where the commands from ``first`` on come from, and their stamps from the lane's arrays (or,
-    of a lane that nobody stamps, from the records) to those by global sequence."""
+    of a lane that nothing stamps, from the records) to those by global sequence."""
     number, lane_first = load_i64(lane + LANE_NUMBER), load_i64(lane + LANE_NEXT)
     lane_mask, mask = load_i64(lane + LANE_MASK), load_i64(context + w.STAMP_MASK)
-    sent, came = load_i64(lane + LANE_SENT), load_i64(lane + LANE_CAME)
+    sent, came = load_i64(lane + LANE_SENT), load_i64(lane + LANE_RECEIVED)
     epoch_offset = load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
     for index in range(count):
         lane_seq = lane_first + index

@@ -45,7 +45,7 @@ with by one command."""
     PENDING_FROM,
     PENDING_COUNT,
     NEXT_EVENT,
-    SKIP_UNTIL,  # events up to here were published before the stage was started again
+    SKIP_UNTIL,  # events up to here were published before the stage was restarted
     PLACE,  # of a shard: address where it notes its next place
     OTHER_PLACE,  # and of the place noted before, which counts until the cursor has moved
     OPEN_ORDERS,  # address of how many orders the book holds
@@ -79,7 +79,7 @@ def publish_events(context: int) -> int:
         store_i64(context + PENDING_FROM, load_i64(context + PENDING_FROM) + count)
         store_i64(context + PENDING_COUNT, pending - count)
     if count == pending:
-        # Only now: a matcher started again takes it that all events up to its cursor are out.
+        # Only now: a matcher restarted takes it that all events up to its cursor are out.
         last_seq = load_i64(context + w.NEXT) - 1
         if load_i64(context + PLACE) != 0:
             note_place(context, last_seq, first + count - 1)

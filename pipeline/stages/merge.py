@@ -8,7 +8,7 @@ answered by every shard, and the answers are put into the order in which one mat
     2. what that caused in each of these instruments, by instrument
     3. COMPLETED with the total; or REJECTED, which all of them say alike
 
-The state has two copies and an index, as that of replies: a merge that is started again goes on
+The state has two copies and an index, as that of replies: a merge that is restarted goes on
 from the one that counts and gives the same events again, of which those that are out are skipped.
 """
 
@@ -56,9 +56,9 @@ DISCONNECTED = int(Reason.DISCONNECTED)
     COMMANDS_CURSOR,
     ROWS,  # a row a shard
     SHARDS,  # how many
-    SKIP_UNTIL,  # events up to here were published before the stage was started again
+    SKIP_UNTIL,  # events up to here were published before the stage was restarted
 ) = w.own_words(6)
-NOBODY = -1
+NO_SHARD = -1
 assert ct.MERGE_SHARDS + MAX_SHARDS * ct.MERGE_SHARD_BYTES <= ct.MERGE_STATE_BYTES
 
 # A shard's row: its ring, and where its end will stand.
@@ -98,7 +98,7 @@ def is_to_all(context: int, cause: int) -> bool:
 
 
 @kernel
-def is_taken_out(event: int) -> bool:
+def is_dropped(event: int) -> bool:
     """Whether the command to all itself took the order out of its book."""
     kind, reason = load_u8(event + EVENT_KIND), load_u8(event + EVENT_REASON)
     return (kind == EXPIRED and reason == TIMED_OUT) or (
@@ -114,7 +114,7 @@ def next_shard(context: int, state: int) -> int:
         head = head_of(context, state, shard)
         if head != 0 and load_i64(head + EVENT_CAUSE) == cause:
             return next_of_all(context, state) if is_to_all(context, cause) else shard
-    return NOBODY
+    return NO_SHARD
 
 
 @kernel
@@ -122,25 +122,25 @@ def next_of_all(context: int, state: int) -> int:
     """Of the shards that are not done with a command to all, the one whose event comes first in
     one matcher; NOBODY while one of them has published nothing."""
     cause = load_i64(state + ct.MERGE_CAUSE)
-    found, found_part, found_key, found_number = NOBODY, 0, 0, 0
+    found, found_part, found_key, found_number = NO_SHARD, 0, 0, 0
     for shard in range(load_i64(context + SHARDS)):
         if load_i64(place_of(state, shard) + DONE) == cause:
             continue
         head = head_of(context, state, shard)
         if head == 0:
-            return NOBODY
+            return NO_SHARD
         if VERIFY:
             assert load_i64(head + EVENT_CAUSE) == cause
         # NO_INSTRUMENT, of COMPLETED and REJECTED, comes last.
         part, key, number = 1, load_u16(head + EVENT_INSTRUMENT), 0
-        if is_taken_out(head):
+        if is_dropped(head):
             part = 0
             if load_u8(head + EVENT_KIND) == EXPIRED:
                 key, number = load_i64(head + EVENT_LEAVES), load_i64(head + EVENT_CONTRA)
         is_first = part < found_part or (
             part == found_part and (key < found_key or (key == found_key and number < found_number))
         )
-        if found == NOBODY or is_first:
+        if found == NO_SHARD or is_first:
             found, found_part, found_key, found_number = shard, part, key, number
     return found
 
@@ -164,8 +164,8 @@ def take(context: int, state: int, shard: int, number: int) -> int:
     to_all, last = is_to_all(context, cause), load_u8(event + EVENT_FLAGS) & LAST != 0
     store_i64(place + NEXT, load_i64(place + NEXT) + 1)
     if to_all and last:
-        gone = load_i64(state + ct.MERGE_GONE) + load_i64(event + EVENT_QTY)
-        store_i64(state + ct.MERGE_GONE, gone)
+        gone = load_i64(state + ct.MERGE_DROPPED) + load_i64(event + EVENT_QTY)
+        store_i64(state + ct.MERGE_DROPPED, gone)
         store_i64(place + DONE, cause)
         if not all_done(context, state):
             return 0
@@ -173,15 +173,15 @@ def take(context: int, state: int, shard: int, number: int) -> int:
         ring, mask = load_i64(context + w.OUT_RING), load_i64(context + w.OUT_MASK)
         slot = slot_address(ring, mask, number)
         copy56(slot, event)
-        if to_all and is_taken_out(event):
+        if to_all and is_dropped(event):
             # Of an EXPIRED, what its order was found by; of a CANCELLED both are 0.
             store_i64(slot + EVENT_LEAVES, 0)
             store_i64(slot + EVENT_CONTRA, 0)
         elif to_all and load_u8(event + EVENT_KIND) == COMPLETED:
-            store_i64(slot + EVENT_QTY, load_i64(state + ct.MERGE_GONE))
+            store_i64(slot + EVENT_QTY, load_i64(state + ct.MERGE_DROPPED))
         store_release(slot + SEQ, number)
     if last:
-        store_i64(state + ct.MERGE_GONE, 0)
+        store_i64(state + ct.MERGE_DROPPED, 0)
         store_i64(state + ct.MERGE_CAUSE, cause + 1)
     return 1
 
@@ -199,7 +199,7 @@ def step(context: int) -> int:
     merged = taken = 0
     while merged < room:
         shard = next_shard(context, state)
-        if shard == NOBODY:
+        if shard == NO_SHARD:
             break
         merged += take(context, state, shard, first + merged)
         taken += 1
@@ -211,12 +211,12 @@ def step(context: int) -> int:
         store_release(load_i64(context + w.OUT_RING) + PUBLISHED, first + merged - 1)
     store_release(control + ct.MERGE_WHICH, 1 - which)
     store_i64(context + w.NEXT, first + merged)
-    give_back(context, state)
+    release_events(context, state)
     return taken
 
 
 @kernel
-def give_back(context: int, state: int) -> None:
+def release_events(context: int, state: int) -> None:
     """The slots of what the state counts as merged: only now, for they can be needed again."""
     for shard in range(load_i64(context + SHARDS)):
         next_event = load_i64(place_of(state, shard) + NEXT)

@@ -1,10 +1,10 @@
-"""What the core tells the gateway: who is killed, what is halted and where the price bands are, so
-that the gateway refuses first what the core would refuse.
+"""Publication from core to gateway: kills, halts and price bands, so that the gateway rejects early
+what the core would reject.
 
 The core counts its changes (``risk.layout.PUBLICATION``); the gateway looks at that word before
 each burst, and at a new one takes what changed: into its rules, and of the RTL into its registers.
 So a publication counts from a sequence number on, for the golden model, C and RTL alike: all of a
-burst is judged with it or none.  The verdict stands in the record and in the journal: when exactly
+burst is judged with it or none.  The verdict is in the record and in the journal: when exactly
 the gateway saw it changes nothing of a replay.
 """
 
@@ -70,9 +70,10 @@ LOW_16, LOW_32 = 2**16 - 1, 2**32 - 1
 
 
 def is_published(work: "Work") -> bool:
-    """Does the core tell this run's gateway?  Not with a preloaded input, which gives the same
-    events whenever its stages ran; not without a journal, as verdicts could not be found again; not
-    where the settings say who is on, nor beyond PARTICIPANTS, who have no bit."""
+    """Whether the core publishes to this run's gateway.  Not with a preloaded input, which gives
+    the same events whenever its stages ran; not without a journal, as verdicts could not be
+    rebuilt; not where the settings name the participants, nor beyond PARTICIPANTS, which have no
+    bit."""
     preloaded = any(one.count for one in work.shared.preloaded.values())
     if work.shared.region is None or preloaded or work.journal is None:
         return False
@@ -82,8 +83,8 @@ def is_published(work: "Work") -> bool:
     return int(hooks["participants"]) <= PARTICIPANTS
 
 
-def with_everybody_on(settings: Settings) -> Settings:
-    """Bits that count once the core has killed somebody."""
+def with_all_participants(settings: Settings) -> Settings:
+    """Bits in force once the core has killed a participant."""
     return replace(settings, participants_on=frozenset(range(PARTICIPANTS)))
 
 
@@ -91,7 +92,7 @@ def publication_of(
     work: "Work", rules: npt.NDArray[np.int64], rtl: "LiveGateway | None"
 ) -> npt.NDArray[Any] | None:
     """The block of a run whose core tells its gateway; None of others.  ``rules`` and ``rtl`` were
-    made with :func:`with_everybody_on`."""
+    made with :func:`with_all_participants`."""
     if not is_published(work):
         return None
     assert work.shared.region is not None
@@ -146,8 +147,8 @@ def take_publication(block: int) -> int:
 
 @kernel
 def take_participants(block: int, region: int) -> int:
-    """Everybody's bit; returns the feature that asks for them, 0 if nobody is killed.  As in the
-    registers, a bit that changes fills the participant's bucket."""
+    """The participants' bits; returns the feature that asks for them, 0 if none is killed.  As in
+    the registers, a bit that changes fills the participant's bucket."""
     rules = load_i64(block + RULES)
     people = rules + load_i64(rules + g.PEOPLE_AT)
     market = load_i64(region + lay.MARKET_KILL) != 0

@@ -106,7 +106,7 @@ def record_latencies(context: int, first_seq: int, count: int, now: int) -> None
 
 
 @kernel
-def hand_out(context: int, next_event: int, count: int) -> int:
+def send_replies(context: int, next_event: int, count: int) -> int:
     """Send events to their participants, where there is a network; returns how many of ``count``,
     because a sender wants contiguous memory: up to where the ring wraps."""
     tx, shim_reply = load_i64(context + TX), load_i64(context + SHIM_REPLY)
@@ -129,7 +129,7 @@ def step(context: int) -> int:
     count = w.ready(context, 4 * w.BURST)
     if count == 0:
         return w.idle(context)
-    count = hand_out(context, next_event, count)
+    count = send_replies(context, next_event, count)
     ring, ring_mask = load_i64(context + w.IN_RING), load_i64(context + w.IN_MASK)
     which = load_i64(control + ct.REPLY_WHICH)
     current = control + ct.REPLY_STATES + which * ct.REPLY_STATE_BYTES

@@ -92,7 +92,7 @@ def take_token(session: int, now: int) -> None:
 @kernel
 def look_ahead(context: int, session: int, message: int, size: int, end: int) -> None:
     """Ask for what an OUCH 4.2 order will want that may stand AHEAD messages of this size on: a
-    hint, whatever stands there.  ``end``: of the bytes that came."""
+    hint, whatever is there.  ``end``: of the bytes that came."""
     packet = message + AHEAD * size
     if load_i64(session + s.PROTOCOL) != OUCH42 or packet + size > end:
         return

@@ -1,4 +1,4 @@
-"""The words of the sessions stage's context, for the modules that its kernels stand in."""
+"""The words of the sessions stage's context."""
 
 from openoutcry.pipeline.stages import words as w
 

@@ -153,7 +153,7 @@ def send_some(context: int, session: int) -> int:
         if done < end - begin:
             return unsent(context, session, done)
     if load_i64(session + s.STATE) == s.ENDING:
-        hang_up(context, session)
+        close_connection(context, session)
     return 0
 
 
@@ -174,7 +174,7 @@ def send_fix(context: int, session: int) -> int:
             begin, end = 0, call_codec(context, session, a.CODEC_MORE)
         if end == 0:
             if load_i64(session + s.STATE) == s.ENDING:
-                hang_up(context, session)
+                close_connection(context, session)
             return 0
         done = so.send(fd, load_i64(session + f.OUT) + begin, end - begin)
         if done > 0:
@@ -182,7 +182,7 @@ def send_fix(context: int, session: int) -> int:
             store_i64(session + f.OUT_FROM, begin + done)
         if done < end - begin:
             if load_i64(session + s.STATE) == s.ENDING:
-                hang_up(context, session)
+                close_connection(context, session)
                 return 0
             return unsent(context, session, done)
     return 1
@@ -203,7 +203,7 @@ def unsent(context: int, session: int, done: int) -> int:
 
 
 @kernel_outlined
-def put_aside(context: int, session: int, kind: int) -> None:
+def defer_message(context: int, session: int, kind: int) -> None:
     """A SoupBinTCP packet of a type and nothing else goes out beside the stream, if everything
     before it has gone."""
     if load_i64(session + s.SIDE_LENGTH) > 0 or load_i64(session + s.DIRTY) != 0:
@@ -220,7 +220,7 @@ def put_aside(context: int, session: int, kind: int) -> None:
 
 
 @kernel_outlined
-def hang_up(context: int, session: int) -> None:
+def close_connection(context: int, session: int) -> None:
     """Close the connection; what was read of it and not yet understood is dropped."""
     fd = load_i64(session + s.FD)
     if fd < 0:
@@ -239,7 +239,7 @@ def hang_up(context: int, session: int) -> None:
 def lose(context: int, session: int) -> None:
     """The connection is lost, which is no logout: its orders wait for their fate."""
     note_loss(session)
-    hang_up(context, session)
+    close_connection(context, session)
 
 
 @kernel_outlined
@@ -292,7 +292,7 @@ def take_connection(context: int) -> int:
         return 1
     session = a.block_of(hall, index)
     if load_i64(session + s.FD) >= 0:
-        hang_up(context, session)
+        close_connection(context, session)
     if load_i64(session + s.KILLED) != 0:
         so.close(fd)
         return 1
@@ -320,7 +320,7 @@ def take_connection(context: int) -> int:
 
 @kernel_outlined
 def accept(session: int, data: int) -> None:
-    """Answer a SoupBinTCP login, and go on from the number that it asks for."""
+    """Answer a SoupBinTCP login, and resume from the number that it asks for."""
     stream = load_i64(session + s.STREAM)
     count = load_i64(stream + st.HEAD)
     wanted = load_i64(data + HAND_SEQUENCE)
@@ -344,7 +344,7 @@ def put_number(at: int, number: int) -> None:
 
 @kernel
 def watch(context: int, fd: int, data: int) -> None:
-    """Let epoll tell of the socket."""
+    """Register the socket with epoll."""
     event = load_i64(context + x.EPOLL_EVENTS)
     store_i64(event, so.EPOLLIN)
     store_i64(event + so.EVENT_DATA, data)
@@ -494,7 +494,7 @@ def timers(context: int, now: int) -> None:
             if now - load_i64(session + s.LAST_IN_NS) > load_i64(session + s.TIMEOUT_NS):
                 lose(context, session)
             elif now - load_i64(session + s.LAST_OUT_NS) >= load_i64(session + s.HEARTBEAT_NS):
-                put_aside(context, session, 72)
+                defer_message(context, session, 72)
         if load_i64(session + s.SWITCH) != 0:
             switch(context, session)
         lost = load_i64(session + s.LOST_NS)
@@ -516,35 +516,35 @@ def fix_timer(context: int, session: int) -> None:
 
 @kernel_outlined
 def switch(context: int, session: int) -> None:
-    """What the operator asks: a session that is switched off says goodbye, and its orders go by its
-    policy, without grace."""
+    """A session disabled by the operator: log it out and cancel its orders by its policy,
+    without grace."""
     is_off = load_i64(session + s.SWITCH) == s.SWITCH_OFF
     if is_off != (load_i64(session + s.KILLED) != 0):
         if c.say(context, session, n.KILLED if is_off else n.ENABLED) == 0:
             return
         if is_off:
             if load_i64(session + s.FD) >= 0:
-                say_goodbye(context, session)
+                send_logout(context, session)
                 send_some(context, session)
-                hang_up(context, session)
+                close_connection(context, session)
             store_i64(session + s.LOST_NS, max(1, monotonic_ns() - load_i64(session + s.GRACE_NS)))
     store_i64(session + s.SWITCH, 0)
 
 
 @kernel_outlined
-def say_goodbye(context: int, session: int) -> None:
+def send_logout(context: int, session: int) -> None:
     """The last message of a connection."""
     if a.is_fix(load_i64(session + s.PROTOCOL)):
         call_codec(context, session, a.CODEC_FAREWELL)
     else:
-        put_aside(context, session, 90)
+        defer_message(context, session, 90)
     store_i64(session + s.STATE, s.ENDING)
     mark_dirty(context, session)
 
 
 @kernel
 def close_lane(context: int) -> None:
-    """Nothing more will come; say so on the lane."""
+    """Publish the end of the lane."""
     store_i64(context + x.CLOSED, 1)
     last = load_i64(load_i64(context + x.HALL) + h.LANE_SEQ)
     store_release(load_i64(context + x.LANE_RING) + layout.CLOSED_AT, last + 1)
@@ -552,18 +552,18 @@ def close_lane(context: int) -> None:
 
 @kernel_outlined
 def end(context: int) -> None:
-    """All events are told: the ends of the sessions go out, for a while, then all is closed."""
+    """All events are sent: end the sessions, drain for a bounded time, then close."""
     hall, now = load_i64(context + x.HALL), monotonic_ns()
     if load_i64(context + x.CLOSING_NS) == 0:
         store_i64(context + x.CLOSING_NS, now)
         for index in range(1, load_i64(hall + h.SESSION_COUNT) + 1):
             session = a.block_of(hall, index)
             if load_i64(session + s.FD) >= 0:
-                say_goodbye(context, session)
+                send_logout(context, session)
     flush(context)
     if load_i64(context + x.DIRTY_COUNT) == 0 or now - load_i64(context + x.CLOSING_NS) > DRAIN_NS:
         for index in range(1, load_i64(hall + h.SESSION_COUNT) + 1):
-            hang_up(context, a.block_of(hall, index))
+            close_connection(context, a.block_of(hall, index))
         w.finish(context, load_i64(context + w.NEXT) - 1)
 
 

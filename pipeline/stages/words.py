@@ -1,7 +1,7 @@
 """A stage's context, and what the steps of all stages have in common.
 
 A context is a block of int64 words (addresses, the next sequence, cached limits) private to the
-stage's process; everything that must outlive the process stands in shared memory (``control.py``,
+stage's process; everything that must outlive the process is in shared memory (``control.py``,
 the rings, the stamps).  The first words are the same for every stage and derived from its row of
 the table (``shared.Contexts``); from OWN on a stage keeps what only it needs.
 
@@ -26,14 +26,14 @@ CONTEXT_BYTES = 1024
     IN_MASK,
     IN_CURSOR,  # address of this stage's cursor on the ring it reads
     IN_END,  # address of the word that holds 1 + last sequence of the input once it has ended
-    BARRIER,  # address of the cursor on the same ring that this stage stays behind, 0 for none
+    BARRIER,  # address of the cursor on the same ring that gates this stage, 0 for none
     OUT_RING,
     OUT_MASK,
     OUT_LIMIT,  # last sequence that may be claimed on the ring it writes, as last looked up
     NEXT,  # next sequence to take (a source: to write)
     STAMP_MASK,
     SINCE,  # stamps by command sequence where this stage's interval begins
-    UNTIL,  # and where it ends; 0 where nobody measures from there
+    UNTIL,  # and where it ends; 0 where nothing measures from there
     HISTOGRAM,  # of this stage's interval
     CONFIRMED,  # addresses of the confirmers' sequences (ring/policy.py)
     CONFIRMERS,  # how many there are
@@ -60,7 +60,7 @@ def ready(context: int, most: int) -> int:
 
 @kernel
 def took(context: int, count: int) -> int:
-    """Go on behind ``count`` records and give their slots back; returns ``count``."""
+    """Advance past ``count`` records and give their slots back; returns ``count``."""
     next_seq = load_i64(context + NEXT) + count
     store_i64(context + NEXT, next_seq)
     store_release(load_i64(context + IN_CURSOR), next_seq - 1)

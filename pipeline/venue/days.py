@@ -1,4 +1,4 @@
-"""What stands beside a venue's journal: its finished days, and how the venue is right now."""
+"""Files beside a venue's journal: its finished days and its current status."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def retired_until(directory: Path, retention_days: int) -> int | None:
 
 
 def write_status(directory: Path, status: Mapping[str, Any]) -> None:
-    """Replace the status as a whole: who reads it sees the old one or the new one."""
+    """Replace the status atomically."""
     me = ProcessIdentity.mine()
     document = {**status, "pid": me.pid, "start_ticks": me.start_ticks}
     new = directory / (STATUS_NAME + ".new")
@@ -52,7 +52,7 @@ def write_status(directory: Path, status: Mapping[str, Any]) -> None:
 
 
 def read_status(directory: Path) -> dict[str, Any] | None:
-    """The last status, ``state`` being ``dead`` if whoever wrote it is; None if there is none."""
+    """The last status, ``state`` being ``dead`` if its writer is; None if there is none."""
     try:
         status: dict[str, Any] = json.loads((directory / STATUS_NAME).read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -35,7 +35,7 @@ ANSWER_S = 60.0
 
 
 class DeskError(OutcryError):
-    """What is asked of the exchange operator's desk cannot be done."""
+    """A request to the exchange operator's desk that cannot be carried out."""
 
 
 @dataclass
@@ -46,13 +46,13 @@ class Work:
     records: npt.NDArray[Any]
     done: list[str]
     refused: Callable[[], str] = lambda: ""
-    """Asked when the core has had the commands: why it did not do them, or nothing."""
+    """Called once the core has processed the commands: why they failed, or nothing."""
     follow: Callable[[], "Work | None"] = lambda: None
     """What comes behind that, if anything."""
     more: dict[str, Any] = field(default_factory=dict)
     """Told as well."""
     ready: Callable[[], bool] = lambda: True
-    """Asked when the core has had the commands: whether what is not on the lane is done too."""
+    """Called once the core has processed the commands: whether the rest is done, too."""
     begun: Callable[[], None] = lambda: None
     """Called when the commands are on the lane."""
 
@@ -105,10 +105,10 @@ class Desk:
             (self.directory / NAME).unlink()
 
     def look(
-        self, publish: Callable[[npt.NDArray[Any]], int], has_had: Callable[[int], bool]
+        self, publish: Callable[[npt.NDArray[Any]], int], is_processed: Callable[[int], bool]
     ) -> None:
         """Take requests and give answers.  ``publish`` puts records on the lane and returns the
-        lane's sequence of the last; ``has_had`` says whether the core has had up to that."""
+        lane's sequence of the last; ``is_processed`` says whether the core has had up to that."""
         for _ in range(MAX_CLIENTS):
             silent = [client for client in self.clients if client.work is None]
             if len(self.clients) >= MAX_CLIENTS and not silent:
@@ -125,7 +125,7 @@ class Desk:
             if client.work is None:
                 self._read(client)
                 self._begin(client, publish)
-            elif has_had(client.target) and client.work.ready():
+            elif is_processed(client.target) and client.work.ready():
                 self._finish(client, publish)
 
     def _read(self, client: _Client) -> None:
@@ -202,16 +202,18 @@ def ask(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
             with _address(directory) as address:
                 connection.connect(address)
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-            raise DeskError(f"{directory}: nobody serves this venue now, or it is closed") from None
+            raise DeskError(f"{directory}: the venue is not being served, or is closed") from None
         except PermissionError:
-            raise DeskError(f"{directory / NAME}: only who serves the venue may ask") from None
+            raise DeskError(
+                f"{directory / NAME}: permission denied: only the venue's own user may connect"
+            ) from None
         _require_own_server(connection, directory / NAME)
         try:
             connection.sendall(json.dumps(request).encode() + b"\n")
             found = _line(connection)
         except TimeoutError:
-            raise DeskError(f"no answer within {ANSWER_S:.0f} s: `outcry limits show` says what "
-                            "stands") from None  # fmt: skip
+            raise DeskError(f"no answer within {ANSWER_S:.0f} s: `outcry limits show` shows what "
+                            "is in force") from None  # fmt: skip
     if "error" in found:
         before = f" (before that: {', '.join(found['done'])})" if found.get("done") else ""
         raise DeskError(found["error"] + before)
@@ -233,7 +235,7 @@ def _line(connection: socket.socket) -> dict[str, Any]:
     while not received.endswith(b"\n"):
         data = connection.recv(MAX_REQUEST)
         if not data:
-            raise DeskError("the venue went away before it answered: `outcry limits show` says "
-                            "what stands")  # fmt: skip
+            raise DeskError("the venue closed the connection unanswered: `outcry limits show` "
+                            "shows what is in force")  # fmt: skip
         received += data
     return dict(json.loads(received))

@@ -26,7 +26,7 @@ class DeskQueue:
         self.file, self.path = file, file.journal / NAME
 
     def work_of(self, request: dict[str, Any]) -> Work:
-        """Keep a request.  Raises :class:`DeskError` for one that cannot wait, or names nobody."""
+        """Queue a request.  Raises :class:`DeskError` if it cannot be queued or names no one."""
         asked = request.get("do")
         if asked not in STOPS:
             raise DeskError("the venue is closed between two trading days: it takes "

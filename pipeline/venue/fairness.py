@@ -1,7 +1,7 @@
-"""Whether anybody was let in out of turn, from the journal alone.
+"""Fairness: whether any command was sequenced out of turn, from the journal alone.
 
 Behind a speed bump participants' commands are sequenced by the time at which they came, whichever
-port or session they came by.  That time stands in every record.
+port or session they came by.  That time is in every record.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from openoutcry.journal import JournalReader
 from openoutcry.replay.events import events_of, starting_point
 from openoutcry.wire.enums import CommandKind
 
-FAULTS_TOLD = 20
+MAX_FAULTS_SHOWN = 20
 
 
 class Audit:
@@ -32,7 +32,7 @@ class Audit:
         came = found["rx_ts_ns"]
         before = np.maximum.accumulate(np.concatenate(([self.latest_ns], came)))[:-1]
         wrong = came < before
-        room = FAULTS_TOLD - len(self.faults)
+        room = MAX_FAULTS_SHOWN - len(self.faults)
         late = zip(found["seq"][wrong][:room], (before - came)[wrong][:room], strict=True)
         self.faults += [{"seq": int(seq), "by_ns": int(by_ns)} for seq, by_ns in late]
         self.commands += len(found)

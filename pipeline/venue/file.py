@@ -70,7 +70,7 @@ class Participant:
 
 @dataclass(frozen=True)
 class VenueFile:
-    """What a venue file says, checked."""
+    """A venue file's contents, checked."""
 
     path: Path
     name: str
@@ -81,7 +81,7 @@ class VenueFile:
     packets: tuple[str, int] | None
     """Where order packets are taken."""
     packet_sessions: tuple[PacketSession, ...]
-    """Whose they are; none: anybody's."""
+    """Their participants; none: any."""
     journal: Path
     durability: str
     volatile_journal: bool
@@ -92,7 +92,7 @@ class VenueFile:
     order_capacity: int
     housekeeping_cores: int
     gateway: str
-    """Who validates: the golden model or the RTL."""
+    """Which gateway validates: the golden model or the RTL."""
     speed_bump_us: int
     feed: FeedSpec | None
     """The public market data."""
@@ -420,7 +420,7 @@ def _check_spoken(tables: Tables, spoken: set[Any]) -> None:
         if isinstance(protocol, str) and protocol in PROTOCOLS and protocol not in spoken:
             tables.wrong(("session", index, "protocol"), "no port speaks it")
     if "packets" in spoken and "packets" not in wanted:
-        tables.wrong(("port",), "a port of packets has no session: nobody could use it")
+        tables.wrong(("port",), "a port of packets needs a session, or no participant can use it")
 
 
 def _check_addresses(tables: Tables, rows: Any) -> None:

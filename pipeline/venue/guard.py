@@ -1,7 +1,7 @@
-"""What the core's market protection needs from the operator's lane: phases.
+"""Phases that the core's market protection requires, published on the operator's lane.
 
 The core stops entry by itself (``risk/protection.py``).  Halts, re-opening auctions and the close
-are the matcher's phases, and come from here: whatever stands in the core decides what is asked for,
+are the matcher's phases, and come from here: whatever is in the core decides what is asked for,
 so a venue that was killed anywhere goes on with what is still due.
 """
 
@@ -25,7 +25,7 @@ from openoutcry.wire.enums import CommandKind, Phase
 
 if TYPE_CHECKING:
     from openoutcry.pipeline.venue.file import VenueFile
-    from openoutcry.pipeline.venue.house import House
+    from openoutcry.pipeline.venue.operator_lane import OperatorLane
 
 Put = Callable[[npt.NDArray[Any]], int]
 WHY = {
@@ -67,15 +67,15 @@ class MarketGuard:
     def look(
         self,
         view: View,
-        house: "House",
+        operator_lane: "OperatorLane",
         expected: Callable[[str], Phase],
         halted: Collection[str],
         put: Put,
     ) -> None:
-        """Ask for the phases that what stands in the core needs; ``halted``: by the operator."""
+        """Ask for the phases that what is in the core needs; ``halted``: by the operator."""
         assert view.guard is not None
         for index, symbol in enumerate(self.symbols):
-            state, asked = view.guard.of(index, g.STATE), house.phases[symbol]
+            state, asked = view.guard.of(index, g.STATE), operator_lane.phases[symbol]
             if state == g.PAUSED:
                 self._pause(view, index, symbol, asked, put)
             elif state == g.DUE and symbol not in halted:
@@ -118,7 +118,7 @@ class MarketGuard:
             if view.guard.of(index, g.CANCEL_RESTING):
                 put(command(CommandKind.MASS_CANCEL, symbol=symbol.encode(), aux=1))
 
-    def lets(self, view: View, asked: Command) -> bool:
+    def permits(self, view: View, asked: Command) -> bool:
         """Whether a PHASE of the calendar is sent: a pause ends with the day or with a call phase,
         that of the whole market with the day only."""
         assert view.guard is not None

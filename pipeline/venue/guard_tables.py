@@ -66,7 +66,7 @@ Value = tuple[int, int]
 
 
 def read_guard(tables: Tables, symbols: list[str]) -> tuple[dict[Place, Value], int] | None:
-    """The settings that stand in the file (whose third word is the breaker's level or a symbol),
+    """The settings that are in the file (whose third word is the breaker's level or a symbol),
     and when levels 1 and 2 end, s after midnight; None: the venue has no protection."""
     rows = tables.rows("protection", PROTECTION)
     breaker = tables.table("breaker", BREAKER)

@@ -1,5 +1,4 @@
-"""What was killed, halted, closed out and let trade again in a venue, when and by whom, from its
-journal."""
+"""History of kills, halts, liquidations and resumptions of a venue, from its journal."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The limits of a venue file against those of the core: what the operator still has to set.
+"""The difference between a venue file's limits and the core's, as RISK commands.
 
 Nothing is set twice: the core remembers the digest of the file whose limits it has, so limits that
 were changed while trading outlive a restart.  A file that says something else than that one counts
@@ -27,13 +27,13 @@ from openoutcry.risk.region import View, make_region, setting
 from openoutcry.risk.settings import stands
 from openoutcry.wire import ORDER_DTYPE
 
-LEAST_ROWS = 256
+MIN_ROWS = 256
 GROUPS = 64
 
 
 def risk_rows(numbers: Iterable[int]) -> int:
     """Participants that the core has rows for: room for as many again as there are."""
-    return max(LEAST_ROWS, 2 * 2 ** max(numbers, default=0).bit_length())
+    return max(MIN_ROWS, 2 * 2 ** max(numbers, default=0).bit_length())
 
 
 def hook_settings(numbers: Iterable[int], order_capacity: int, spec: RiskSpec) -> dict[str, Any]:

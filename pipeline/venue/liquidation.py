@@ -68,12 +68,12 @@ class Liquidator:
         view: View,
         phases: Mapping[str, Phase],
         put: Callable[[npt.NDArray[Any]], int],
-        has_had: Callable[[int], bool],
+        is_processed: Callable[[int], bool],
     ) -> None:
         """Mark what has traded, and send the next part that is due."""
         now_ns = self.clock_ns()
         self._mark(view, put, now_ns)
-        if self.under_way and not has_had(self.under_way):
+        if self.under_way and not is_processed(self.under_way):
             return
         self.under_way = 0
         flags = view.participants[:, lay.FLAGS // 8]

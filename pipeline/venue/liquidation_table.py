@@ -1,4 +1,4 @@
-"""What a venue file says about liquidations."""
+"""The venue file's table of liquidations."""
 
 from dataclasses import dataclass
 

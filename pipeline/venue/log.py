@@ -1,4 +1,4 @@
-"""What a venue says of itself, as lines of JSON beside its journal.
+"""The venue's log: lines of JSON beside its journal.
 
 One schema, Elastic Common Schema 8 (https://www.elastic.co/guide/en/ecs/current/), so that shippers
 for Elasticsearch or Loki take the file as it is.  ``event.sequence`` is the last command that was

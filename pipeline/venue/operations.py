@@ -344,7 +344,7 @@ class Operations:
     # Emergency
 
     def _emergency(self, request: dict[str, Any]) -> Work:
-        """The six steps; one that was begun and broke off goes on behind its last step."""
+        """The six steps; one that was begun and broke off resumes after its last step."""
         begun = self.view.word(lay.EMERGENCY)
         if begun == len(STEPS):
             raise DeskError("the emergency close is done; two operators open the market again")

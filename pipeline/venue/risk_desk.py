@@ -29,7 +29,7 @@ from openoutcry.wire.enums import CommandKind, Phase
 
 if TYPE_CHECKING:
     from openoutcry.pipeline.venue.file import VenueFile
-    from openoutcry.pipeline.venue.house import Clock, House
+    from openoutcry.pipeline.venue.operator_lane import Clock, OperatorLane
 
 REOPENING_S = 60
 """How long the auction calls by which an instrument opens again behind a halt."""
@@ -41,7 +41,7 @@ class RiskDesk:
 
     def __init__(self, file: "VenueFile", clock: "Clock", note: Callable[[str], None]) -> None:
         self.file, self.clock, self.note = file, clock, note
-        self.house: House | None = None
+        self.operator_lane: OperatorLane | None = None
         self.shared: Shared | None = None
         self.desk: Desk | None = None
         self.view: View | None = None
@@ -59,9 +59,9 @@ class RiskDesk:
         self.cancelling: set[int] = set()
         """Killed by the core, and their DISCONNECT is under way."""
 
-    def begin(self, shared: Shared, engine: Engine | None, house: "House") -> None:
+    def begin(self, shared: Shared, engine: Engine | None, operator_lane: "OperatorLane") -> None:
         """The run begins; its journal left this core, None: there was no journal."""
-        self.shared, self.house = shared, house
+        self.shared, self.operator_lane = shared, operator_lane
         if shared.region is None:
             self.note("this journal began without risk: limits and switches need a new one")
             return
@@ -82,7 +82,7 @@ class RiskDesk:
         self.view = view
         due = self.limits.due()
         if len(due):
-            house.put(due)
+            operator_lane.put(due)
             self.note(f"limits of the file: {len(due) - 1} to set")
         spec = self.file.risk.liquidation
         if spec is not None:
@@ -90,16 +90,18 @@ class RiskDesk:
             self.liquidator = Liquidator(spec, table, symbols, self.note)
         if view.guard is not None:
             self.guard = MarketGuard(self.file, self.limits.symbols, self.note)
-            begins = self.guard.day_due(view, max(self.clock.now_ns(), house.time_ns))
+            begins = self.guard.day_due(view, max(self.clock.now_ns(), operator_lane.time_ns))
             if begins is not None:
-                house.put(begins)
+                operator_lane.put(begins)
 
     @property
     def listens(self) -> bool:
         """Whether the operator can be heard, if he can be at all in this run."""
         return self.limits is None or self.desk is not None
 
-    def look(self, put: Callable[[npt.NDArray[Any]], int], has_had: Callable[[int], bool]) -> None:
+    def look(
+        self, put: Callable[[npt.NDArray[Any]], int], is_processed: Callable[[int], bool]
+    ) -> None:
         """While the run is under way: requests, kills, openings that are due."""
         if self.limits is None:
             return
@@ -109,9 +111,9 @@ class RiskDesk:
             assert self.shared is not None
             assert self.shared.region is not None
             self.view = self.limits.view = View(self.shared.region)
-            assert self.house is not None
-            lane_had = partial(self.house.has_had, lane=SESSION_LANE)
-            self.switch = SessionSwitch(self.house.sessions, lane_had, self.note)
+            assert self.operator_lane is not None
+            lane_had = partial(self.operator_lane.is_processed, lane=SESSION_LANE)
+            self.switch = SessionSwitch(self.operator_lane.sessions, lane_had, self.note)
             self.operations = Operations(
                 self.limits, self._halt, self._dump, self.note, self.switch.work, self._call,
                 self._same_time,
@@ -119,16 +121,16 @@ class RiskDesk:
             self.record = DeskRecord(self.file.journal)
             self._take_queue(put)
             self.desk = Desk(self.file.journal, self._work_of)
-        if self.queued and has_had(self.queued):
+        if self.queued and is_processed(self.queued):
             self._queue_is_done()
-        self.desk.look(put, has_had)
+        self.desk.look(put, is_processed)
         self._cancel(put)
         if self.guard is not None:
-            assert self.house is not None
-            self.guard.look(self.view, self.house, self._expected, self.halted, put)
+            assert self.operator_lane is not None
+            self.guard.look(self.view, self.operator_lane, self._expected, self.halted, put)
         if self.liquidator is not None:
-            assert self.house is not None
-            self.liquidator.look(self.view, self.house.phases, put, has_had)
+            assert self.operator_lane is not None
+            self.liquidator.look(self.view, self.operator_lane.phases, put, is_processed)
         now_ns = self.clock.now_ns()
         for symbol in [s for s, until in self.reopenings.items() if until <= now_ns]:
             del self.reopenings[symbol]
@@ -171,7 +173,7 @@ class RiskDesk:
 
     def ended(self) -> None:
         """The run has ended by itself: whatever was put on the lane is in the journal."""
-        if self.queued and self.house is not None and self.house.nothing_waits:
+        if self.queued and self.operator_lane is not None and self.operator_lane.is_drained:
             self._queue_is_done()
 
     def close(self) -> None:
@@ -179,7 +181,7 @@ class RiskDesk:
             self.desk.close()
             self.desk = None
 
-    def lets(self, asked: Command) -> bool:
+    def permits(self, asked: Command) -> bool:
         """Whether what the calendar asks for is sent: a halted instrument stays halted, to the end
         of its day."""
         if asked.phase is None:
@@ -187,7 +189,7 @@ class RiskDesk:
         self.reopenings.pop(asked.symbol, None)
         if self.guard is not None:
             assert self.view is not None
-            if not self.guard.lets(self.view, asked):
+            if not self.guard.permits(self.view, asked):
                 return False
         return asked.symbol not in self.halted or asked.phase is Phase.CLOSED
 
@@ -244,11 +246,11 @@ class RiskDesk:
     def _halt(self, symbol: str, on: bool) -> Iterable[npt.NDArray[Any]]:
         """The PHASE of a halt, or of what comes behind it: an auction, if the instrument should
         trade continuously now."""
-        assert self.house is not None
+        assert self.operator_lane is not None
         self.reopenings.pop(symbol, None)
         if on:
             self.halted.add(symbol)
-            return [] if self.house.phases[symbol] is Phase.CLOSED else [
+            return [] if self.operator_lane.phases[symbol] is Phase.CLOSED else [
                 phase_of(symbol, Phase.HALT)
             ]  # fmt: skip
         self.halted.discard(symbol)
@@ -264,8 +266,8 @@ class RiskDesk:
 
     def _call(self, symbol: str) -> Iterable[npt.NDArray[Any]]:
         """The PHASE by which an auction begins in an instrument that trades continuously."""
-        assert self.house is not None
-        both = self.house.phases[symbol], self._expected(symbol)
+        assert self.operator_lane is not None
+        both = self.operator_lane.phases[symbol], self._expected(symbol)
         if any(phase is not Phase.CONTINUOUS for phase in both):
             return []
         self.reopenings[symbol] = self.clock.now_ns() + REOPENING_S * SECOND_NS
@@ -273,8 +275,8 @@ class RiskDesk:
 
     def _same_time(self) -> npt.NDArray[Any]:
         """The TIME that was sequenced last, once more."""
-        assert self.house is not None
-        return command(CommandKind.TIME, aux=max(1, self.house.time_ns))
+        assert self.operator_lane is not None
+        return command(CommandKind.TIME, aux=max(1, self.operator_lane.time_ns))
 
     def _dump(self, what: str) -> str:
         """Write what stands to a file beside the journal; returns its path."""

@@ -31,10 +31,10 @@ class LimitsError(OutcryError):
 
 @dataclass(frozen=True)
 class RiskSpec:
-    """What a venue file says about risk, checked."""
+    """The venue file's tables of risk, checked."""
 
     wanted: dict[Place, Value] = field(default_factory=dict)
-    """Every limit that stands in the file."""
+    """Every limit that is in the file."""
     opening: dict[Place, Value] = field(default_factory=dict)
     """Balances and positions at the beginning of a journal."""
     groups: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class RiskSpec:
 
 
 def name_number(name: str) -> int:
-    """The number that stands for a group's name in the risk state."""
+    """A group's number in the risk state, from its name."""
     return 1 + int.from_bytes(blake2b(name.encode(), digest_size=7).digest(), "little")
 
 

@@ -1,9 +1,9 @@
-"""Opens a venue and keeps it open: each trading day is a run of the pipeline on one journal.
+"""Serve a venue: each trading day is a run of the pipeline on one journal.
 
 A day's run begins where the journal ends, brings the phases to what the calendar says, and ends
 behind the day's last command.  Between two days the journal is put away: a checkpoint, finished
-segments compressed, and those retired that no kept day needs.  Whoever kills all of it just serves
-the venue again.
+segments compressed, and those retired that no kept day needs.  After a crash, serving the venue
+again resumes it.
 """
 
 import os
@@ -31,20 +31,20 @@ from openoutcry.pipeline.venue.calendar import TradingDay, moment_ns, utc_text
 from openoutcry.pipeline.venue.desk import Desk
 from openoutcry.pipeline.venue.desk_queue import DeskQueue
 from openoutcry.pipeline.venue.file import VenueFile
-from openoutcry.pipeline.venue.house import WIRING, Clock, House, SystemClock
 from openoutcry.pipeline.venue.limits import check_structure, hook_settings
 from openoutcry.pipeline.venue.log import VenueLog
+from openoutcry.pipeline.venue.operator_lane import WIRING, Clock, OperatorLane, SystemClock
 from openoutcry.pipeline.venue.risk_desk import RiskDesk
 from openoutcry.replay.checkpoint import make_checkpoints
 from openoutcry.wire.private_folder import require_ours
 
 WAIT_S = 0.05
 STATUS_S = 0.5
-DAYS_TOLD = 31
+MAX_DAYS_SHOWN = 31
 """The document about a stopped venue has its last days, not all."""
 
 
-class NobodySends:
+class IdleSource:
     """A source without commands: for a venue without a packet port."""
 
     name = "nobody"
@@ -67,9 +67,9 @@ class Venue:
     clock: Clock = field(default_factory=SystemClock)
     stopping: bool = False
     finished: list[dict[str, Any]] = field(default_factory=list)
-    """The days that ended meanwhile."""
+    """The days finished so far."""
     last_run: dict[str, Any] = field(default_factory=dict)
-    house: House | None = None
+    lane: OperatorLane | None = None
     sessions: SessionsSpec | None = None
     """Of the day that is served."""
     _status_due_s: float = 0.0
@@ -115,7 +115,7 @@ class Venue:
         journal = self.file.journal
         exists = Journal.exists(journal)
         if resume and not exists:
-            raise PipelineError(f"{journal} holds no journal to go on with")
+            raise PipelineError(f"{journal} holds no journal to resume")
         with handling(self._stop, *STOP_SIGNALS):
             # What was due when the venue was killed is sequenced first, whatever the hour.
             if exists:
@@ -128,7 +128,7 @@ class Venue:
         return {
             "venue": self.file.name,
             "journal": str(journal),
-            "days": self.finished[-DAYS_TOLD:],
+            "days": self.finished[-MAX_DAYS_SHOWN:],
             "last_run": self.last_run,
         }
 
@@ -157,10 +157,10 @@ class Venue:
         calendar = self.file.calendar
         stopping = partial(getattr, self, "stopping")
         desk = RiskDesk(self.file, self.clock, self.watcher.note)
-        house = self.house = House(calendar, self.clock, self.watcher.note, stopping, desk)
+        lane = self.lane = OperatorLane(calendar, self.clock, self.watcher.note, stopping, desk)
         watcher = replace(self.watcher, sample=self._sample)
         try:
-            result = run(self._options(house), watcher)
+            result = run(self._options(lane), watcher)
             desk.ended()
         except KeyboardInterrupt:
             # Asked to stop before it had begun, or a second time.
@@ -173,18 +173,18 @@ class Venue:
             for key in ("commands", "events", "trades", "lost", "duplicated", "state_hash",
                         "open_orders", "resumed", "restarts", "stalls")
         }  # fmt: skip
-        if house.day_ended:
-            self._finish_day(calendar.last_ended(house.end_ns))
+        if lane.day_ended:
+            self._finish_day(calendar.last_ended(lane.end_ns))
         else:
             self.stopping = True
 
-    def _options(self, house: House) -> Options:
+    def _options(self, lane: OperatorLane) -> Options:
         file = self.file
         journal = file.journal
         self.sessions = self._sessions()
         resume = Journal.exists(journal) and not is_unwritten(journal)
         return Options(
-            source=None if file.packets else NobodySends(file.instruments),
+            source=None if file.packets else IdleSource(file.instruments),
             listen=file.packets,
             packet_sessions=file.packet_sessions,
             instruments=file.instruments,
@@ -206,7 +206,7 @@ class Venue:
             wiring=wiring_of(file),
             sessions=self.sessions,
             feed=file.feed,
-            operator=house,
+            operator=lane,
         )
 
     def _hooks(self, resume: bool) -> Mapping[str, Any] | None:
@@ -251,7 +251,7 @@ class Venue:
         if not done or done[-1]["day"] != row["day"]:
             days.note_day(self.file.journal, row)
             self.finished.append(row)
-        work = partial(put_away, self.file, self.sessions)
+        work = partial(archive_sessions, self.file, self.sessions)
         pid, fd = fork_reporting(work, STOP_SIGNALS)
         _, status = os.waitpid(pid, 0)
         said = outcome(fd)
@@ -269,7 +269,7 @@ class Venue:
 
     def _sample(self, sample: Sample) -> None:
         self._sequenced = sample.commands
-        if self.house is not None and self.house.desk is not None and self.house.desk.listens:
+        if self.lane is not None and self.lane.desk is not None and self.lane.desk.listens:
             self._say("open", every_s=STATUS_S, commands=sample.commands, events=sample.events)
         self.watcher.sample(sample)
 
@@ -284,7 +284,7 @@ class Venue:
 
     def status(self, state: str) -> dict[str, Any]:
         now_ns = self.clock.now_ns()
-        house = self.house
+        lane = self.lane
         coming = self.file.calendar.current_or_next(now_ns)
         next_phase = next((c for c in coming.phases if c.ts_ns > now_ns), None)
         return {
@@ -292,11 +292,11 @@ class Venue:
             "state": state,
             "time": utc_text(now_ns),
             "day": coming.day.isoformat() if coming.begin_ns <= now_ns else None,
-            "sequenced_time_ns": house.time_ns if house else 0,
-            "phases": {s: p.name for s, p in house.phases.items()} if house else {},
-            "risk": house.desk.status() if house and house.desk and state == "open" else {},
-            "sessions": house.desk.sessions() if house and house.desk and state == "open" else [],
-            "phases_sequenced": house.sequenced if house and state == "open" else True,
+            "sequenced_time_ns": lane.time_ns if lane else 0,
+            "phases": {s: p.name for s, p in lane.phases.items()} if lane else {},
+            "risk": lane.desk.status() if lane and lane.desk and state == "open" else {},
+            "sessions": lane.desk.sessions() if lane and lane.desk and state == "open" else [],
+            "phases_sequenced": lane.sequenced if lane and state == "open" else True,
             "next": next_phase
             and {
                 "at": utc_text(next_phase.ts_ns),
@@ -311,7 +311,7 @@ def wiring_of(file: VenueFile) -> Topology:
     return with_feed(table) if file.feed else table
 
 
-def put_away(file: VenueFile, sessions: SessionsSpec | None) -> dict[str, Any]:
+def archive_sessions(file: VenueFile, sessions: SessionsSpec | None) -> dict[str, Any]:
     """Checkpoints at the journal's end, finished segments compressed, and those retired that no
     kept day needs; in a process of its own."""
     os.nice(19)

@@ -1,7 +1,7 @@
-"""The operator's switch of one session, and what he sees of all of them.
+"""Enable and disable sessions, and their status.
 
 A session that is switched off says goodbye, lets nobody in, and its orders go by its policy of lost
-connections, without grace.  What is asked stands in the session's block, which the sessions' stage
+connections, without grace.  What is asked is in the session's block, which the sessions' stage
 looks at; what it does is a record on the sessions' lane, so that it stays so over restarts, until
 the session is switched on again.
 """
@@ -23,11 +23,11 @@ from openoutcry.wire import ORDER_DTYPE
 
 @dataclass
 class SessionSwitch:
-    """Of the sessions of one run; ``has_had`` says whether the core, and the disk, have had the
-    sessions' lane up to there; ``note`` tells whoever watches the venue."""
+    """Enables and disables sessions of one run; ``is_processed``: whether core and disk have
+    processed the sessions' lane up to there; ``note``: the operator's messages."""
 
     sessions: Sessions | None
-    has_had: Callable[[int], bool]
+    is_processed: Callable[[int], bool]
     note: Callable[[str], None]
     names: dict[str, int] = field(init=False)
 
@@ -54,7 +54,7 @@ class SessionSwitch:
                 return False
             if not lane_seq:
                 lane_seq.append(hall[h.LANE_SEQ])
-            return self.has_had(lane_seq[0])
+            return self.is_processed(lane_seq[0])
 
         def refused() -> str:
             is_off = bool(block[s.KILLED // 8])

@@ -1,4 +1,4 @@
-"""What stands in the risk state of a venue, read from its journal."""
+"""The limits in force in a venue's risk state, read from its journal."""
 
 from typing import Any
 

@@ -1,11 +1,11 @@
 """How a quiet session fares beside one that sends as much as a core can, over TCP: OUCH 4.2 or FIX.
 
     python tests/adversary/overload_sessions.py [--protocol ouch] [--rounds 12]
-        [--rate 20000] [--evidence FILE]
+        [--rate 20000] [--over-limit reject] [--evidence FILE]
 
 Quiet rounds and rounds with the flood take turns.  The one that floods has a throttle (``--rate``
-messages a second; what is beyond is rejected by name) and reads what it is told; the quiet one
-sends an order at a time and waits for its answer.  The journal is durable.
+messages a second; what is beyond is rejected by name, or waits) and reads what it is told; the
+quiet one sends an order at a time and waits for its answer.  The journal is durable.
 """
 
 import argparse
@@ -26,20 +26,27 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from disasters import add_evidence
-from overload import ENDED, FLOOD, PAUSE_S, QUIET, SETTLED_S, real_time
+from overload import ENDED, FLOOD, PAUSE_S, QUIET, SETTLED_S
 from sessions_venue import PASSWORD, Client, Venue, enter
 
 from openoutcry.client import FixClient
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.fix import reference
-from openoutcry.order_entry.spec import Protocol
+from openoutcry.order_entry.spec import Protocol, ThrottlePolicy
 from openoutcry.pipeline.top import running
 
-PREPARED = 400_000
-"""Messages of the flood: more than it gets rid of."""
+PREPARED = 800_000
+"""Messages of the flood, over FIX more than it gets rid of; OUCH's are sent again and again."""
 CHUNK = 1 << 14
 SIZES = {"row_capacity": 1 << 14, "token_capacity": 1 << 21, "stream_entries": 1 << 22,
          "stream_bytes": 1 << 29}  # fmt: skip
+
+
+def favour(pid: int, nice: int) -> None:
+    """Before other work on the machine, all threads; needs root.  Not in real time: stages that
+    poll on every core would be stopped for a twentieth of each second, and measure that."""
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        os.setpriority(os.PRIO_PROCESS, int(task.name), nice)
 
 
 def digits(count: int, width: int, first: int = 1) -> Any:
@@ -94,13 +101,15 @@ def flood(protocol: str, port: int, on: Any, sent: Any, said: "Queue[dict[str, i
                 told.extend(more)
 
     threading.Thread(target=read, daemon=True).start()
-    at = 0
+    at = before = 0
     while on.value != ENDED:
-        if on.value == QUIET or at >= len(data):
+        if protocol == "ouch" and at == len(data):
+            at, before = 0, before + len(data)
+        if on.value == QUIET or at == len(data):
             time.sleep(0.001)
             continue
         at += connection.send(data[at : at + CHUNK])
-        sent.value = at // size
+        sent.value = (before + at) // size
     said.put(dict(reasons(protocol, bytes(told))))
     connection.close()
 
@@ -161,10 +170,19 @@ class Quiet:
         return took_ns
 
 
-def measure(protocol: str, rounds: int, seconds: float, rate: int) -> dict[str, Any]:
+def measure(
+    protocol: str, rounds: int, seconds: float, rate: int, policy: ThrottlePolicy
+) -> dict[str, Any]:
     number = int(Protocol.OUCH42 if protocol == "ouch" else Protocol.FIX44)
     sessions = [
-        {"name": "FLOOD", "participant": 1, "throttle_per_s": rate, "throttle_burst": rate // 10},
+        {
+            "name": "FLOOD",
+            "participant": 1,
+            "throttle_per_s": rate,
+            "throttle_burst": rate // 10,
+            "throttle_policy": int(policy),
+            "queue_bytes": 1 << 28,
+        },  # or it is disconnected, being slow to read what it is told
         {"name": "QUIET", "participant": 2},
     ]
     for row in sessions:
@@ -172,29 +190,27 @@ def measure(protocol: str, rounds: int, seconds: float, rate: int) -> dict[str, 
     found: dict[int, list[list[int]]] = {QUIET: [], FLOOD: []}
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         journal = Path(folder) / "journal"
-        with Venue(sessions, journal, durability="durable", sizes=SIZES, spare_cores=0) as venue:
+        with Venue(sessions, journal, durability="durable", sizes=SIZES) as venue:
             (port,) = venue.ports.values()
             (pipeline,) = (one for one in running() if one.owner.pid == venue.process.pid)
             quiet = Quiet(protocol, port)
             quiet.round(seconds)  # by now every stage has its process
             for pid in {row["pid"] for row in pipeline.view(pipeline.positions(), 1)["stages"]}:
-                if Path(f"/proc/{pid}").exists():
-                    real_time(pid, 2)
+                favour(pid, -15)
             on, sent = Value("q", 0), Value("q", 0)
             said: Queue[dict[str, int]] = Queue()
             flooder = Process(target=flood, args=(protocol, port, on, sent, said), daemon=True)
             flooder.start()
-            real_time(flooder.pid or 0, 1)
             cores = sorted(os.sched_getaffinity(0))
             os.sched_setaffinity(flooder.pid or 0, cores[-1:])
             os.sched_setaffinity(0, cores[:1])
-            real_time(0, 3)
+            favour(os.getpid(), -18)
             quiet.round(seconds)
+            favour(flooder.pid or 0, -15)
             for turn in range(2 * rounds):
                 on.value = turn % 2
                 time.sleep(SETTLED_S)
                 found[on.value].append(quiet.round(seconds))
-            real_time(0, 0)
             os.sched_setaffinity(0, cores)
             on.value = ENDED
             told = said.get(timeout=300)
@@ -209,7 +225,8 @@ def measure(protocol: str, rounds: int, seconds: float, rate: int) -> dict[str, 
         for name, which in (("quiet", QUIET), ("beside_the_flood", FLOOD))
     }
     return both | {
-        "protocol": protocol, "throttle_per_s": rate, "rounds": rounds, "seconds_a_round": seconds,
+        "protocol": protocol, "throttle_per_s": rate, "over_limit": policy.name.lower(),
+        "case": f"{protocol} {policy.name.lower()}", "rounds": rounds, "seconds_a_round": seconds,
         "flood_per_s": int(sent.value / (rounds * (seconds + SETTLED_S))),
         "flood_was_told_at_first": told,
         "p99_ratio": round(float(np.median(p99[FLOOD] / p99[QUIET])), 2),
@@ -223,12 +240,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=0.5, help="of a round")
     parser.add_argument("--rate", type=int, default=20_000, help="of the throttle")
+    parser.add_argument("--over-limit", choices=["reject", "queue"], default="reject")
     parser.add_argument("--evidence", type=Path, help="JSON file in which this becomes a section")
     given = parser.parse_args()
-    found = measure(given.protocol, given.rounds, given.seconds, given.rate)
+    found = measure(given.protocol, given.rounds, given.seconds, given.rate,
+                    ThrottlePolicy[given.over_limit.upper()])  # fmt: skip
     print(json.dumps(found, indent=1))
     if given.evidence:
-        add_evidence(given.evidence, "overload_sessions", found, by="protocol")
+        add_evidence(given.evidence, "overload_sessions", found, by="case")
 
 
 if __name__ == "__main__":

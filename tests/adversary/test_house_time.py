@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from openoutcry.flow import GeneratedFlow
-from openoutcry.pipeline.house import MAX_AHEAD_NS
+from openoutcry.pipeline.operator_times import MAX_AHEAD_NS
 from openoutcry.pipeline.options import PipelineError
 from openoutcry.pipeline.run import Options, run
 from openoutcry.wire.enums import CommandKind

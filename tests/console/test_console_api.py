@@ -325,7 +325,7 @@ def test_the_desk_does_without_the_page_and_the_page_without_the_venue(floor):
     with floor.client("anna") as anna:
         floor.venue.stop()
         anna.look("/api/overview", lambda one: one["state"] == "stopped")
-        assert "nobody serves" in anna.act("/api/halt", 422, instrument="TIN")["detail"]
+        assert "not being served" in anna.act("/api/halt", 422, instrument="TIN")["detail"]
         for path in READS:
             assert anna.get(f"/api/{path}").status_code == 200, path
         floor.venue.start()

@@ -206,7 +206,7 @@ def test_costs_are_measured_and_plausible():
     """Each figure is of the size that such a thing takes on any machine."""
     assert 1 < doctor_costs.clock_read_ns() < 10_000
     assert 10 < doctor_costs.system_call_ns() < 1_000_000
-    median, high = doctor_costs.sleep_late_ns()
+    median, high = doctor_costs.sleep_overshoot_ns()
     assert 0 < median <= high
     assert doctor_costs.touch_ns_per_page(False) > 1
 

@@ -11,7 +11,7 @@ import pytest
 from journal_checkpoint import own_checkpoint
 
 from openoutcry.journal import Disk, Journal, JournalError, JournalLock, JournalReader
-from openoutcry.journal.archive import archive, retire, upkeep_lock
+from openoutcry.journal.archive import archive, maintenance_lock, retire
 from openoutcry.journal.checkpoints import (
     checkpoint_path,
     checkpoint_seqs,
@@ -232,7 +232,7 @@ def test_both_work_beside_a_running_pipeline(tmp_path, orders, act):
         for seq in (1250, 1750):
             checkpoint(directory, seq)
         before = sorted(directory.glob("segment-*"))
-        with upkeep_lock(directory), pytest.raises(InUse, match="already"):
+        with maintenance_lock(directory), pytest.raises(InUse, match="already"):
             act(directory)
         assert sorted(directory.glob("segment-*")) == before
         assert len(act(directory)) > 10

@@ -2,6 +2,7 @@
 
 import random
 from hashlib import blake2b
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ from feed_support import NO_LIMIT, PlainBook, by_command, flow, unframed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openoutcry.cli.feed import ladder
 from openoutcry.market_data.book import Book, hash_side
 from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
+from openoutcry.market_data.lines import Lines
 from openoutcry.matcher import BookFromEvents
 from openoutcry.wire.enums import Side
 from openoutcry.wire.feed_messages import ITCH50
@@ -158,3 +161,24 @@ def test_levels_far_from_the_best_find_their_place(width):
         for side in "BS":
             rows = [tuple(row) for row in book.orders(locate, side)[:, :2].tolist()]
             assert rows == plain.queue(locate, side)
+
+
+def test_the_ladder_shows_what_protects_the_market():
+    """State and reason, that this market alone stops it, its auction's collar, the breaker."""
+    book, one = Book(), {"locate": 1, "stock": "GOLD"}
+    for kind, more in (
+        ("R", {}), ("V", {"locate": 0, "level1": 93 * 10**9}), ("W", {"locate": 0, "level": "1"}),
+        ("H", {"state": "Q", "reason": "MWCQ"}), ("h", {"market": "Q", "action": "H"}),
+        ("J", {"reference_price": 10_000, "upper": 11_000, "lower": 9_000, "extension": 2}),
+    ):  # fmt: skip
+        book.apply(framed(kind, **(one if more.get("locate", 1) and kind not in "VW" else {}),
+                          **more))  # fmt: skip
+    (gold,) = book.instruments()
+    assert (gold.collar, gold.extension, gold.stopped) == ((10_000, 11_000, 9_000), 2, True)
+    assert (book.decline_levels, book.breached) == ((93 * 10**9, 0, 0), "1")
+    receiver = SimpleNamespace(lines=Lines(lambda data, first: None), book=book)
+    shown = ladder(receiver, "GOLD", 5)
+    assert shown.title == "GOLD Q MWCQ, stopped"
+    assert "level 1 of the breaker · collar 0.9000 to 1.1000" in shown.caption
+    book.apply(framed("H", **one, state="T", reason="CONT"))
+    assert (book.instrument(1).collar, book.instrument(1).extension) == (None, 0)

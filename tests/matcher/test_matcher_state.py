@@ -317,7 +317,7 @@ INSTRUMENT = (at.INSTRUMENTS_AT, at.INSTRUMENT_BYTES)
         (ORDER, at.SLOT_NEXT, "<u4", "link back|tail|circle|total|level is wrong"),
         (ORDER, at.SLOT_PREV, "<u4", "link back"),
         (ORDER, at.SLOT_LEVEL, "<u4", "level is wrong"),
-        (EXTENSION, at.EXT_TYPE, "u1", "type|stands in book|counted|not marked"),
+        (EXTENSION, at.EXT_TYPE, "u1", "type|is in book|counted|not marked"),
         (EXTENSION, at.EXT_SIDE, "u1", "wrong side|not marked"),
         (EXTENSION, at.EXT_INSTRUMENT, "<u4", "another instrument"),
         (EXTENSION, at.EXT_SLOT, "<u4", "another order"),

@@ -78,7 +78,7 @@ def test_the_displayed_book_is_never_crossed_while_trading_goes_on(seed):
         for market in engine.markets:
             if market.phase != Phase.CONTINUOUS:
                 continue
-            bid, ask = market.shown_best(Side.BUY), market.shown_best(Side.SELL)
+            bid, ask = market.best_displayed(Side.BUY), market.best_displayed(Side.SELL)
             if bid is not None and ask is not None:
                 both += 1
                 assert bid < ask
@@ -107,7 +107,7 @@ def book_by_reference(market, side, places):
     return [
         (o.price, o.order_id, o.leaves, o.open_qty if o.place == Place.DISPLAYED else 0)
         for place in places
-        for o in market.standing(place, side)
+        for o in market.orders_of(place, side)
     ]
 
 

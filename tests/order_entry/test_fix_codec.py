@@ -344,7 +344,7 @@ def test_reports_say_what_the_event_and_the_row_say(kind, reason, leaves, cum, p
     got = body_fields(CODEC.encode(event, row, np.array([note])))
     silent = (
         EventKind.REPEGGED, EventKind.REFRESHED, EventKind.TRIGGER_MOVED, EventKind.PHASE_CHANGED,
-        EventKind.INDICATIVE, EventKind.UNCROSSED, EventKind.COMPLETED,
+        EventKind.INDICATIVE, EventKind.UNCROSSED, EventKind.COMPLETED, EventKind.ENTERED,
     )  # fmt: skip
     if kind in silent:
         assert got == {}

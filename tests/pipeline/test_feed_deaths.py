@@ -1,4 +1,4 @@
-"""The feed's process dies again and again: it is started again while it tells anything at all."""
+"""The feed's process dies again and again: it is restarted while it publishes anything at all."""
 
 import os
 import time
@@ -6,7 +6,7 @@ import time
 import pytest
 
 from openoutcry.pipeline import feed as module
-from openoutcry.pipeline.feed import FUTILE, NAME, PublicFeed
+from openoutcry.pipeline.feed import CRASH_LOOP_RESTARTS, NAME, PublicFeed
 
 WAIT_S = 300
 
@@ -24,7 +24,7 @@ class Supervised(PublicFeed):
         self._map = mmap.mmap(-1, mmap.PAGESIZE)
         self._words = np.frombuffer(self._map, np.int64)
         self._words[module.SENT] = module.NOTHING_SENT
-        self.pid = self._futile = self._clamped_told = 0
+        self.pid = self._crash_restarts = self._clamped_reported = 0
         self._others = {}
         self._sent_at_start = module.NOTHING_SENT
         self.requests = self.snapshots = self.stream = None
@@ -57,16 +57,16 @@ def lives_of(monkeypatch, tells, most):
 def test_one_that_tells_nothing_stays_away_after_five_more_tries(monkeypatch):
     notes, stays = lives_of(monkeypatch, False, 100)
     assert stays
-    assert len(notes) == FUTILE + 1
-    assert all(note.endswith("started again") for note in notes[:-1])
+    assert len(notes) == CRASH_LOOP_RESTARTS + 1
+    assert all(note.endswith("restarted") for note in notes[:-1])
     assert notes[-1].endswith(
-        f"{FUTILE} times in a row without having told anything: it stays away"
+        f"{CRASH_LOOP_RESTARTS} times without publishing; it is not restarted"
     )
 
 
-@pytest.mark.parametrize("most", [3 * FUTILE])
+@pytest.mark.parametrize("most", [3 * CRASH_LOOP_RESTARTS])
 def test_one_that_tells_something_each_time_is_started_again(monkeypatch, most):
     notes, stays = lives_of(monkeypatch, True, most)
     assert not stays
     assert len(notes) == most
-    assert all(note.endswith("started again") for note in notes)
+    assert all(note.endswith("restarted") for note in notes)

@@ -45,7 +45,7 @@ def slept(monkeypatch):
     def run(steps):
         stage = Hands(steps)
         monkeypatch.setattr(worker, "make_stage", lambda work, row: stage)
-        monkeypatch.setattr(worker, "say_ready", lambda shared, names: None)
+        monkeypatch.setattr(worker, "mark_ready", lambda shared, names: None)
         monkeypatch.setattr(worker.os, "sched_setscheduler", lambda *arguments: None)
         monkeypatch.setattr(worker, "time", stage)
         row = SimpleNamespace(name="journal")

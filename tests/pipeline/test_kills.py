@@ -110,7 +110,7 @@ def test_killed_stages_change_nothing(
         check_same(result, undisturbed, f"seed {seed}, killed {killed}")
         if result["restarts"]:
             break
-    assert result["restarts"], f"killed {killed}, and nothing was started again"
+    assert result["restarts"], f"killed {killed}, and nothing was restarted"
     assert all("SIGKILL" in restart["why"] for restart in result["restarts"])
 
 
@@ -163,7 +163,7 @@ def test_each_stage_can_be_killed(
         assert restart["resumed_s"] > 0.9 * FEWER_ORDERS / RATE
     else:
         assert restart["resumed_s"] - restart["at_s"] <= restart["restart_s"]
-    assert f"(pid {pid}) killed by SIGKILL: started again" in err
+    assert f"(pid {pid}) killed by SIGKILL: restarted" in err
 
 
 AT_FULL_SPEED = ("--orders", "3000000", "--seed", "4")

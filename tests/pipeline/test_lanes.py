@@ -12,7 +12,7 @@ from openoutcry.pipeline.lanes import SHIFT, LaneCounts, journaled_lanes, last_o
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import gateway as gateway_stage
 from openoutcry.pipeline.stages.words import BURST
-from openoutcry.pipeline.topology import HOUSE_LANE, TOPOLOGY, Geometry, Ring
+from openoutcry.pipeline.topology import OPERATOR_LANE, TOPOLOGY, Geometry, Ring
 from openoutcry.pipeline.worker import StageGroup, Work
 from openoutcry.replay.core import Core
 from openoutcry.wire import ORDER_DTYPE
@@ -20,7 +20,7 @@ from openoutcry.wire import ORDER_DTYPE
 FLOOD = 64 * BURST
 TABLE = TOPOLOGY.without("journal").extended(
     rings=[
-        Ring("house", "order", 64, 64, 64, lane=HOUSE_LANE),
+        Ring("house", "order", 64, 64, 64, lane=OPERATOR_LANE),
         Ring("lane2", "order", 64, 64, 64, lane=2),
     ]
 )

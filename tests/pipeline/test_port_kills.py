@@ -80,7 +80,7 @@ def kill_receive(pipeline: RunningPipeline) -> int:
         if any(row["name"] == "receive" and row["alive"] and row["pid"] != pid for row in rows):
             return int(pid)
         time.sleep(0.01)
-    raise TimeoutError("receive was not started again")
+    raise TimeoutError("receive was not restarted")
 
 
 def settle(pipeline: RunningPipeline, port: int) -> None:
@@ -141,4 +141,4 @@ def test_a_killed_receive_stage_loses_nothing_that_was_sequenced(
     assert [restart["pid"] for restart in result["restarts"]] == killed
     assert all("SIGKILL" in restart["why"] for restart in result["restarts"])
     for pid in killed:
-        assert f"(pid {pid}) killed by SIGKILL: started again" in said
+        assert f"(pid {pid}) killed by SIGKILL: restarted" in said

@@ -50,7 +50,7 @@ class Core:
 
     def __init__(self) -> None:
         self.region = make_region(INSTRUMENTS, PARTICIPANTS, groups=3)
-        self.settings = p.with_everybody_on(SETTINGS)
+        self.settings = p.with_all_participants(SETTINGS)
         self.rtl = LiveGateway.loaded(INSTRUMENTS, self.settings)
         self.golden = make_rules(INSTRUMENTS, self.settings)
         self.under_c = make_rules(INSTRUMENTS, self.settings)

@@ -5,11 +5,14 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+import openoutcry.cli.send as command
 from openoutcry.dpdk_shim import NetworkError, UdpReceiver, receive_burst, send_events
 from openoutcry.pipeline import send as send_module
 from openoutcry.pipeline.send import SendError, send
@@ -246,6 +249,19 @@ def test_a_receiver_that_never_answers_stops_the_sending() -> None:
         "count": 0,
         **dict.fromkeys(("p50", "p90", "p99", "p999", "max"), 0),
     }
+
+
+def test_the_command_says_that_it_gave_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And after how long, where the last orders are the ones without a reply."""
+    monkeypatch.setattr(command, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(command, "send_packets", partial(send, timeout_s=0.2))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        to = f"127.0.0.1:{silent.getsockname()[1]}"
+        done = CliRunner().invoke(command.send, ["--to", to, "--orders", "3"])
+    assert done.exit_code == 1
+    assert "0 acknowledged, 3 unanswered\n" in done.output
+    assert done.output.endswith("gave up on 3: no reply for 0.2 s\n")
 
 
 def test_foreign_replies_are_counted_and_ignored() -> None:

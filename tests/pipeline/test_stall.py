@@ -43,15 +43,15 @@ def check_same(result: dict[str, Any], undisturbed: dict[str, Any]) -> None:
 
 def stop_at_start(monkeypatch: pytest.MonkeyPatch, victim: str) -> None:
     """The first process that runs ``victim`` stops itself once it is ready."""
-    say_ready = worker.say_ready
+    mark_ready = worker.mark_ready
 
     def ready_and_stopped(shared: Any, stages: tuple[str, ...]) -> None:
-        say_ready(shared, stages)
+        mark_ready(shared, stages)
         index = TOPOLOGY.index[victim]
         if victim in stages and not shared.control.stage(index, ct.STAGE_RESTARTS):
             os.kill(os.getpid(), signal.SIGSTOP)
 
-    monkeypatch.setattr(worker, "say_ready", ready_and_stopped)
+    monkeypatch.setattr(worker, "mark_ready", ready_and_stopped)
 
 
 @pytest.mark.parametrize("victim", ["journal", "matcher"])
@@ -87,7 +87,7 @@ def spin_first(monkeypatch: pytest.MonkeyPatch, victim: str, times: int) -> None
     def spinning(work: worker.Work, group: Any) -> dict[str, Any]:
         restarts = work.shared.control.stage(TOPOLOGY.index[victim], ct.STAGE_RESTARTS)
         if victim in group.stages and restarts < times:
-            worker.say_ready(work.shared, group.stages)
+            worker.mark_ready(work.shared, group.stages)
             spin_without_progress(work, group.stages)
         return run_group(work, group)
 

@@ -7,8 +7,11 @@ import pytest
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal, JournalReader
+from openoutcry.journal.block import HEADER_BYTES
+from openoutcry.journal.disk import Disk
 from openoutcry.matcher import Engine
-from openoutcry.replay.checkpoint import make_checkpoints, recover
+from openoutcry.replay import checkpoint
+from openoutcry.replay.checkpoint import Follower, make_checkpoints, recover
 from openoutcry.replay.event_hash import START, hash_array
 from openoutcry.replay.events import STEP, events_of, starting_point
 from openoutcry.replay.replay import instruments_to_json, replay
@@ -121,3 +124,39 @@ def test_commands_alone_from_the_middle_to_the_middle(journal, flow):
     together = np.concatenate([batch.commands for batch in batches])
     assert together.tobytes() == flow[1][3_999:9_999].tobytes()
     assert [b.after_seq for b in batches if len(b.commands)] == [3_999, 5_001, 7_000]
+
+
+class CountingDisk(Disk):
+    """The disk, counting the bytes that are read."""
+
+    def __init__(self):
+        self.read_bytes = 0
+
+    def read(self, fd, size, offset):
+        data = super().read(fd, size, offset)
+        self.read_bytes += len(data)
+        return data
+
+
+def test_a_follower_without_new_blocks_reads_one_header(flow, expected, tmp_path, monkeypatch):
+    """What an idle venue's follower reads at each look does not grow with the journal; then it
+    reads each new block, over the end of a segment too, and comes to the same state."""
+    instruments, orders = flow
+    disk = CountingDisk()
+    monkeypatch.setattr(checkpoint, "JournalReader", lambda path: JournalReader(path, disk=disk))
+    config = {"instruments": instruments_to_json(instruments), "order_capacity": CAPACITY}
+    with Journal.create(
+        tmp_path / "j", config, segment_bytes=1 << 19, expected_records=ORDERS, direct=False
+    ) as writer:
+        writer.append(1, [orders[:5_000]], 5_000, 1_000)
+        follower = Follower(tmp_path / "j", 4_000)
+        assert len(follower.advance(follow=True)) == 1
+        for at in range(5_000, ORDERS, 1_000):
+            before = disk.read_bytes
+            for _ in range(10):
+                assert not follower.advance(follow=True)
+            assert disk.read_bytes - before == 10 * HEADER_BYTES
+            writer.append(at + 1, [orders[at : at + 1_000]], 1_000, 1_001)
+            follower.advance(follow=True)
+            assert follower.point.seq == at + 1_000
+    assert follower.point.engine.state_hash() == expected[1]

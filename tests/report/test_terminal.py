@@ -8,7 +8,7 @@ from openoutcry.bench.plot_data import pictures
 from openoutcry.bench.results import document, missing, summarise
 from openoutcry.pipeline.recording import Recording
 from openoutcry.report.bench_report import render
-from openoutcry.report.core_map import core_map, told_sets
+from openoutcry.report.core_map import core_map, shared_sets
 from openoutcry.report.quantity import quantity
 from openoutcry.report.terminal import show
 from openoutcry.report.text import beside, core_groups, not_kept, ranges
@@ -97,7 +97,7 @@ def test_the_core_map_lays_groups_together_and_outlines_them():
                 "1_2": "one socket", "1_3": "one socket"}  # fmt: skip
     details = {"cores": [0, 1, 2, 3], "map": near, "relation": relation,
                "groups": [[0, 2], [1, 3]]}  # fmt: skip
-    assert told_sets([0, 2, 1, 3], relation) == [
+    assert shared_sets([0, 2, 1, 3], relation) == [
         ("one L3", [(0, 1), (2, 3)]), ("one L3", [(1, 2), (3, 4)]),
     ]  # fmt: skip
     drawn = str(core_map(details))
@@ -120,7 +120,7 @@ def test_the_core_map_lays_groups_together_and_outlines_them():
 )
 def test_what_the_kernel_tells_of_two_cores_is_bracketed(relation, sets):
     """Nothing where it tells nothing."""
-    assert told_sets([0, 1], relation) == sets
+    assert shared_sets([0, 1], relation) == sets
 
 
 @pytest.fixture

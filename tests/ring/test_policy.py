@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from openoutcry.ring.policy import MAX_VALUE, POLICIES, needed, reached_by, safe_sequence
+from openoutcry.ring.policy import MAX_VALUE, POLICIES, needed, quorum_sequence, quorum_value
 
 
 @pytest.mark.parametrize("count", range(1, 6))
@@ -13,10 +13,10 @@ def test_the_answer_is_what_that_many_have_reached(count):
     """Against the rule spelled out: the n-th largest, whatever the order of the cursors."""
     rng = np.random.default_rng(count)
     for policy in POLICIES:
-        enough = needed(policy, count)
+        quorum = needed(policy, count)
         for values in itertools.islice(itertools.permutations(rng.integers(-1, 9, count)), 60):
-            expected = sorted(values, reverse=True)[enough - 1]
-            assert reached_by([int(value) for value in values], enough) == expected
+            expected = sorted(values, reverse=True)[quorum - 1]
+            assert quorum_value([int(value) for value in values], quorum) == expected
 
 
 def test_policies_ask_for_all_a_majority_or_one():
@@ -28,4 +28,4 @@ def test_policies_ask_for_all_a_majority_or_one():
 
 def test_nobody_is_waited_for_where_nobody_confirms():
     """Then every sequence is safe."""
-    assert safe_sequence(0, 0, 0) == MAX_VALUE
+    assert quorum_sequence(0, 0, 0) == MAX_VALUE

@@ -223,7 +223,7 @@ def test_sessions_of_packets_have_keys_and_a_file_that_others_cannot_read(tmp_pa
         path.chmod(0o600)
         assert [row for row in mistakes(path) if row[1] == key and words in row[2]], (old, new)
     path, _ = written(tmp_path, *authentic)
-    assert "nobody could use it" in mistakes(path)[0][2]
+    assert "or no participant can use it" in mistakes(path)[0][2]
 
 
 def test_two_ports_cannot_be_bound_to_one_address(tmp_path: Path) -> None:

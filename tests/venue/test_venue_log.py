@@ -49,7 +49,7 @@ def test_what_ends_a_venue_is_in_its_log(tmp_path):
         Venue(file).serve(resume=True)
     last = list(log_lines(file.journal))[-1]
     assert last["log.level"] == "error"
-    assert "holds no journal to go on with" in last["message"]
+    assert "holds no journal to resume" in last["message"]
 
 
 def test_every_line_is_followed_behind_rotations(tmp_path, monkeypatch):

@@ -156,14 +156,14 @@ def test_nobody_waits_for_one_that_compiles_no_more(tmp_path, monkeypatch, ended
     index, begun = tmp_path / "kernel.nbi", tmp_path / "begun"
     child = os.fork()
     if child == 0:
-        with kernel_module._nobody_else_compiles(index):
+        with kernel_module._compile_lock(index):
             begun.touch()
             signal.pause()
     while not begun.exists():
         time.sleep(0.001)
     if ended:
         os.kill(child, signal.SIGKILL)
-    with kernel_module._nobody_else_compiles(index):
+    with kernel_module._compile_lock(index):
         begun.unlink()
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)

@@ -47,7 +47,7 @@ def worker(
         if not killed:
             return
         yield swap(f"{entry} who", NUMBERS[heir_of], NUMBERS[name])
-        mine = yield from unfinished_work(entry, flaws)
+        mine = yield from unfinished_claims(entry, flaws)
         for seq in mine:
             yield from work(seq, name)
         yield release(entry, NOBODY)
@@ -102,7 +102,7 @@ def work(seq: int, name: str) -> Code:
     yield say(("done", "pool", seq))
 
 
-def unfinished_work(entry: str, flaws: Flaws) -> Code:
+def unfinished_claims(entry: str, flaws: Flaws) -> Code:
     """What the dead predecessor in the entry held, now the heir's."""
     cursor = yield acquire(entry)
     if cursor == NOBODY:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from openoutcry.matcher import Engine
 from openoutcry.pipeline.venue.calendar import Calendar, Schedule, Step, Traded
-from openoutcry.pipeline.venue.house import records_of, still_due
+from openoutcry.pipeline.venue.operator_lane import records_of, remaining_due
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Phase, Side, TimeInForce
 
@@ -61,13 +61,13 @@ def phases(engine: Engine) -> list[int]:
 
 def test_a_fresh_venue_begins_with_the_day_under_way_and_waits_on_a_holiday() -> None:
     engine = Engine(TABLE, 64)
-    due = still_due(CALENDAR, None, ns("2026-11-23T09:30:10"))
+    due = remaining_due(CALENDAR, None, ns("2026-11-23T09:30:10"))
     events = feed(engine, due)
     assert not (events["kind"] == EventKind.REJECTED).any()
     assert phases(engine) == [Phase.CONTINUOUS] * 3
     assert engine.state().now_ns == ns("2026-11-23T09:30")
-    assert still_due(CALENDAR, None, ns("2026-11-22T12:00")) == []
-    assert still_due(CALENDAR, None, ns("2026-11-23T20:00")) == []
+    assert remaining_due(CALENDAR, None, ns("2026-11-22T12:00")) == []
+    assert remaining_due(CALENDAR, None, ns("2026-11-23T20:00")) == []
 
 
 def changes(events: np.ndarray) -> list[tuple[int, ...]]:
@@ -100,9 +100,9 @@ def test_what_is_still_due_leads_where_the_whole_would_have_led(
                 order(engine, 2, Side.SELL, 150, b"B", TimeInForce.GTC)
     rest = [command for command in CALENDAR.due(begin_ns, now_ns) if command not in whole]
     told = changes(feed(straight, rest))
-    assert changes(feed(killed, still_due(CALENDAR, killed.state(), now_ns))) == told
+    assert changes(feed(killed, remaining_due(CALENDAR, killed.state(), now_ns))) == told
     assert phases(killed) == phases(straight)
-    assert not [c for c in still_due(CALENDAR, killed.state(), now_ns) if not c.repeat]
+    assert not [c for c in remaining_due(CALENDAR, killed.state(), now_ns) if not c.repeat]
 
 
 def test_an_auction_that_was_put_off_is_not_ended_early_by_a_restart() -> None:
@@ -113,8 +113,8 @@ def test_an_auction_that_was_put_off_is_not_ended_early_by_a_restart() -> None:
     order(engine, 2, Side.SELL, 150, b"B", TimeInForce.DAY)
     feed(engine, CALENDAR.due(opening - 1, opening))
     assert phases(engine) == [Phase.CONTINUOUS, Phase.PRE_OPEN, Phase.CONTINUOUS]
-    assert still_due(CALENDAR, engine.state(), opening + 59 * 10**9) == []
-    due = still_due(CALENDAR, engine.state(), opening + 120 * 10**9)
+    assert remaining_due(CALENDAR, engine.state(), opening + 59 * 10**9) == []
+    due = remaining_due(CALENDAR, engine.state(), opening + 120 * 10**9)
     assert [(c.symbol, c.repeat) for c in due if c.phase] == [("B", 1), ("B", 2)]
     feed(engine, due)
     assert phases(engine) == [Phase.CONTINUOUS] * 3
@@ -127,7 +127,7 @@ def test_a_calendar_that_was_changed_meanwhile_is_followed() -> None:
     longer = (*DAY[:2], Step(20 * HOUR, Phase.CLOSED))
     traded = tuple(Traded(symbol, "main") for symbol in SYMBOLS)
     changed = Calendar(ZoneInfo("Etc/UTC"), {"main": Schedule(longer)}, traded)
-    feed(engine, still_due(changed, engine.state(), ns("2026-11-23T17:10")))
+    feed(engine, remaining_due(changed, engine.state(), ns("2026-11-23T17:10")))
     assert phases(engine) == [Phase.CONTINUOUS] * 3
 
 
@@ -136,6 +136,6 @@ def test_a_venue_that_was_down_over_the_close_ends_the_day_behind_it(tif: TimeIn
     engine = Engine(TABLE, 64)
     feed(engine, CALENDAR.due(ns("2026-11-23T00:00"), ns("2026-11-23T12:00")))
     order(engine, 1, Side.BUY, 100, b"A", tif)
-    feed(engine, still_due(CALENDAR, engine.state(), ns("2026-11-24T10:00")))
+    feed(engine, remaining_due(CALENDAR, engine.state(), ns("2026-11-24T10:00")))
     assert phases(engine) == [Phase.CONTINUOUS] * 3
     assert engine.open_orders == (tif is TimeInForce.GTC)

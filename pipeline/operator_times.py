@@ -1,4 +1,4 @@
-"""What is refused of the exchange operator's commands before they are sequenced.
+"""Bounds on the exchange operator's TIME commands, checked before sequencing.
 
 A TIME can never be undone: one far ahead expires every GTD order there is.  So the clock of this
 host bounds it where commands enter, once; whatever is sequenced a replay takes as it is.

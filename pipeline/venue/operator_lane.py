@@ -1,4 +1,4 @@
-"""The exchange operator's lane: the calendar's commands, put on lane 0 when they are due.
+"""The exchange operator's lane: publishes the calendar's commands on lane 0 when due.
 
 What has been sequenced already is read from the matcher's own state after the journal, so a venue
 that was killed anywhere goes on with exactly what is still due: the last TIME says up to where, and
@@ -26,13 +26,13 @@ from openoutcry.ring.producer import Producer
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase
 
-HOUSE_RING = "house_lane"
+OPERATOR_RING = "operator_lane"
 WIRING = TOPOLOGY.extended(
-    rings=(Ring(HOUSE_RING, "order", inline=1024, memory=1024, durable=1024, lane=0),)
+    rings=(Ring(OPERATOR_RING, "order", inline=1024, memory=1024, durable=1024, lane=0),)
 )
 """The table of a venue: the operator's lane beside the participants'."""
 NAMED_SYMBOLS = 8
-"""More instruments than these are told by their number."""
+"""Up to so many instruments are named in a note; more are counted."""
 
 
 class Clock(Protocol):
@@ -58,10 +58,10 @@ class AcceleratedClock:
         return self.start_ns + int((time.monotonic_ns() - self.made_ns) * self.speed)
 
 
-def still_due(calendar: Calendar, state: State | None, now_ns: int) -> list[Command]:
-    """What the calendar asks for up to now and a matcher in this state has not had.
+def remaining_due(calendar: Calendar, state: State | None, now_ns: int) -> list[Command]:
+    """The calendar's commands up to now that a matcher in this state has not processed.
 
-    A fresh one has had nothing: it begins with the trading day that is under way, if one is.
+    A fresh matcher begins with the trading day in progress, if any.
     """
     if state is None or state.now_ns <= 0:
         day = calendar.current_or_next(now_ns)
@@ -74,15 +74,14 @@ def still_due(calendar: Calendar, state: State | None, now_ns: int) -> list[Comm
         command
         for day in calendar.days_between(state.now_ns - SECOND_NS, state.now_ns)
         for command in day.phases
-        if command.ts_ns == state.now_ns and not _had(command, *phases[command.symbol])
+        if command.ts_ns == state.now_ns and not _is_applied(command, *phases[command.symbol])
     ]
     due = split + calendar.due(state.now_ns, now_ns)
     return due + _corrections(calendar, due, phases, state.now_ns, now_ns)
 
 
-def _had(command: Command, phase: Phase, extensions_used: int) -> bool:
-    """Whether an instrument has had this PHASE: it is in that phase, or was answered by putting the
-    auction off."""
+def _is_applied(command: Command, phase: Phase, extensions_used: int) -> bool:
+    """Whether this PHASE has been applied: the instrument is in it, or its auction was extended."""
     return phase == command.phase or extensions_used > command.repeat
 
 
@@ -105,7 +104,7 @@ def _corrections(
     return [Command(max(had_ns, now_ns)), *wrong] if wrong else []
 
 
-class House:
+class OperatorLane:
     """Feeds the operator's lane of one run, which ends with its trading day."""
 
     def __init__(
@@ -128,20 +127,20 @@ class House:
         self.phases = {traded.symbol: Phase.CLOSED for traded in calendar.instruments}
         """As they were asked for last."""
         self.day_ended = False
-        """The day's last command is on the lane, and the run was told to end."""
+        """The day's last command is on the lane and the run was asked to stop."""
         self._due: deque[Command] = deque()
         self._records: deque[npt.NDArray[Any]] = deque()
         """The operator's own commands, which come before the calendar's."""
-        self._behind: dict[tuple[str, int], int] = {}
+        self._pending_after: dict[tuple[str, int], int] = {}
         """Of a lane's sequence that is waited for: commands that were sequenced by then."""
         self._shared: Shared | None = None
         self._producer: Producer | None = None
-        self._looked_ns = 0
+        self._polled_ns = 0
 
     def begin(self, shared: Shared, engine: Engine | None) -> None:
         """The run begins; its journal left this matcher, None: there was no journal."""
         self._shared = shared
-        self._producer = shared.rings[HOUSE_RING].producer()
+        self._producer = shared.rings[OPERATOR_RING].producer()
         state = None if engine is None else engine.state()
         if state is not None:
             self.time_ns = max(0, state.now_ns)
@@ -150,39 +149,39 @@ class House:
         now_ns = max(self.clock.now_ns(), self.time_ns)
         if self.desk is not None:
             self.desk.begin(shared, engine, self)
-        self._due.extend(still_due(self.calendar, state, now_ns))
-        self._looked_ns = now_ns
+        self._due.extend(remaining_due(self.calendar, state, now_ns))
+        self._polled_ns = now_ns
         self.day = self.calendar.current_or_next(now_ns)
         # Between two days there is nothing to wait for: what was due is sequenced, and that is all.
         self.end_ns = self.day.end_ns if self.day.begin_ns <= now_ns else now_ns
 
     def look(self) -> None:
-        """Put on the lane what is due, as far as there is room; called every few milliseconds by
-        the supervisor.  Behind the last command of the day, or asked to stop, the lane ends."""
+        """Publish what is due, as far as there is room; called every few milliseconds by the
+        supervisor.  The lane ends after the day's last command, or when asked to stop."""
         assert self._shared is not None
         shared, control = self._shared, self._shared.control
         if self._producer is None or not control[ct.GO]:
             return
         stopping = control[ct.STOP] != 0 or self.asked_to_stop()
         if not stopping:
-            now_ns = max(self.clock.now_ns(), self._looked_ns)
+            now_ns = max(self.clock.now_ns(), self._polled_ns)
             until_ns = min(now_ns, self.end_ns)
-            if until_ns > self._looked_ns:
-                self._due.extend(self.calendar.due(self._looked_ns, until_ns))
-                self._looked_ns = until_ns
+            if until_ns > self._polled_ns:
+                self._due.extend(self.calendar.due(self._polled_ns, until_ns))
+                self._polled_ns = until_ns
             if self.desk is not None:
-                self.desk.look(self.put, self.has_had)
+                self.desk.look(self.put, self.is_processed)
             self._publish()
             self.day_ended = not (self._due or self._records) and now_ns >= self.end_ns
         if stopping or self.day_ended:
             self._producer.close()
             self._producer = None
-            shared.rings[HOUSE_RING].close()
+            shared.rings[OPERATOR_RING].close()
             control[ct.STOP] = 1
 
     @property
-    def nothing_waits(self) -> bool:
-        """All of the operator's own commands are on the lane."""
+    def is_drained(self) -> bool:
+        """Whether all of the operator's own commands are on the lane."""
         return not self._records
 
     @property
@@ -190,7 +189,7 @@ class House:
         """Everything that was put on the lane has its place among the commands."""
         if self._shared is None:
             return False
-        ring = self._shared.rings[HOUSE_RING]
+        ring = self._shared.rings[OPERATOR_RING]
         reached = int(ring.cursors[self._shared.table.sequencer][0])
         waits = self._due or self._records
         return not waits and reached >= int(ring.published_hint[0])
@@ -214,22 +213,22 @@ class House:
     @property
     def _lane_end(self) -> int:
         assert self._shared is not None
-        return int(self._shared.rings[HOUSE_RING].published_hint[0])
+        return int(self._shared.rings[OPERATOR_RING].published_hint[0])
 
-    def has_had(self, lane_seq: int, lane: str = HOUSE_RING) -> bool:
-        """The core has had a lane's commands up to there, and the disk, if it must have them."""
+    def is_processed(self, lane_seq: int, lane: str = OPERATOR_RING) -> bool:
+        """Whether the core (and, if durable, the disk) has a lane's commands up to there."""
         assert self._shared is not None
         shared = self._shared
         ring = shared.rings[lane]
         if int(ring.cursors[shared.table.sequencer][0]) < lane_seq:
             return False
-        target = self._behind.setdefault((lane, lane_seq), int(shared.sequenced.published))
+        target = self._pending_after.setdefault((lane, lane_seq), int(shared.sequenced.published))
         if int(shared.sequenced.cursors["matcher"][0]) < target:
             return False
         durable = ct.DURABILITIES[shared.control[ct.DURABILITY]] == "durable"
         if durable and shared.safe_seq("journal") < target:
             return False
-        self._behind.pop((lane, lane_seq))
+        self._pending_after.pop((lane, lane_seq))
         return True
 
     def _publish(self) -> None:
@@ -244,7 +243,7 @@ class House:
             return
         commands = [self._due.popleft() for _ in range(count)]
         if self.desk is not None:
-            commands = [c for c in commands if self.desk.lets(c)]
+            commands = [c for c in commands if self.desk.permits(c)]
         if not commands:
             return
         self._producer.publish(records_of(commands, self._now_ns()))
