@@ -73,7 +73,7 @@ class Pump:
         name = session.encode()
         assert len(name) == MOLD_SESSION_BYTES
         self.context[p.NAME // 8] = int.from_bytes(name[:8], "little")
-        self.context[p.NAME_END // 8] = int.from_bytes(name[8:], "little")
+        self.context[p.NAME_END // 8] = int.from_bytes(name[8:], "big")
         self.context[p.SENT_BASE // 8] = base
 
     def run(self, until_ns: int) -> int:

@@ -14,7 +14,6 @@ from openoutcry.wire import sockets as so
 from openoutcry.wire.big_endian import (
     load_any32,
     load_any64,
-    store_any16,
     store_any32,
     store_any64,
     store_be16,
@@ -156,7 +155,7 @@ def send_all(c: int, begin: int, end: int, sequence: int) -> int:
         # What stands there is of earlier messages: it comes back.
         first, second, third = load_any64(packet), load_any64(packet + 8), load_any32(packet + 16)
         store_any64(packet, load_i64(c + NAME))
-        store_any16(packet + 8, load_i64(c + NAME_END))
+        store_be16(packet + 8, load_i64(c + NAME_END))
         store_be64(packet + MOLD_SEQUENCE_AT, sequence)
         store_be16(packet + MOLD_COUNT_AT, count)
         hand_over(c, line_a, packet, MOLD_HEADER_BYTES + size)
